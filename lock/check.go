@@ -1,0 +1,66 @@
+package lock
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// check reports every entry that no resolver writes: a path that escapes its
+// repository, a hash that is none, a set that nobody asked for, a wrong order.
+func (l Lock) check() error {
+	var faults []error
+	for _, r := range l.Releases {
+		if !hexSHA256.MatchString(r.SHA256) {
+			faults = append(faults, fmt.Errorf("release %s %s: %q is not a sha256", r.Repository, r.Suite, r.SHA256))
+		}
+	}
+	for _, p := range l.Packages {
+		if err := l.checkPackage(p); err != nil {
+			faults = append(faults, fmt.Errorf("package %s %s: %w", p.Name, p.Version, err))
+		}
+	}
+	if !slices.IsSortedFunc(l.Packages, comparePackages) {
+		faults = append(faults, errors.New("packages are not sorted by name, version and architecture"))
+	}
+	return errors.Join(faults...)
+}
+
+func (l Lock) checkPackage(p Package) error {
+	var faults []error
+	if p.Name == "" || p.Version == "" || p.Architecture == "" {
+		faults = append(faults, errors.New("name, version and arch must be given"))
+	}
+	if !hexSHA256.MatchString(p.SHA256) {
+		faults = append(faults, fmt.Errorf("%q is not a sha256", p.SHA256))
+	}
+	if p.Size <= 0 {
+		faults = append(faults, fmt.Errorf("size %d is not positive", p.Size))
+	}
+	if path.IsAbs(p.Path) || path.Clean(p.Path) != p.Path || p.Path == "." || strings.HasPrefix(p.Path, "..") {
+		faults = append(faults, fmt.Errorf("path %q does not stay below the repository", p.Path))
+	}
+	if len(p.For) == 0 {
+		faults = append(faults, errors.New("no set wants it"))
+	}
+	for _, set := range p.For {
+		if !slices.ContainsFunc(l.Requests, func(r Request) bool { return r.Set == set }) {
+			faults = append(faults, fmt.Errorf("set %q was not asked for", set))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func comparePackages(a, b Package) int {
+	return cmp.Or(
+		cmp.Compare(a.Name, b.Name),
+		cmp.Compare(a.Version, b.Version),
+		cmp.Compare(a.Architecture, b.Architecture),
+	)
+}

@@ -1,0 +1,81 @@
+package lock
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Drift says where l does not answer the wishes of a spec, one sentence a
+// difference, in terms of the spec. No difference, no sentence.
+func (l Lock) Drift(spec Wishes) []string {
+	var drift []string
+	if l.Platform != spec.Platform {
+		drift = append(drift, fmt.Sprintf("platform: the lock is for %s, the spec wants %s", l.Platform, spec.Platform))
+	}
+	drift = append(drift, driftList("suites", l.Suites, spec.Suites)...)
+	drift = append(drift, driftList("components", l.Components, spec.Components)...)
+	drift = append(drift, driftRepositories(l.Repositories, spec.Repositories)...)
+	return append(drift, driftRequests(l.Requests, spec.Requests)...)
+}
+
+// driftList compares two lists by what is in them; where only the order
+// differs it says so, since it decides which of two equal versions is taken.
+func driftList(what string, locked, wanted []string) []string {
+	drift := changes(what, locked, wanted)
+	if len(drift) == 0 && !slices.Equal(locked, wanted) {
+		return []string{fmt.Sprintf("%s: the spec orders them %s", what, strings.Join(wanted, ", "))}
+	}
+	return drift
+}
+
+func changes(what string, locked, wanted []string) []string {
+	var drift []string
+	for _, w := range wanted {
+		if !slices.Contains(locked, w) {
+			drift = append(drift, fmt.Sprintf("%s: the spec adds %s", what, w))
+		}
+	}
+	for _, h := range locked {
+		if !slices.Contains(wanted, h) {
+			drift = append(drift, fmt.Sprintf("%s: the spec no longer has %s", what, h))
+		}
+	}
+	return drift
+}
+
+func driftRepositories(locked, wanted []Repository) []string {
+	name := func(r Repository) string { return r.Name }
+	drift := changes("repositories", each(locked, name), each(wanted, name))
+	for _, w := range wanted {
+		for _, h := range locked {
+			if h.Name == w.Name && repositoryLine(h) != repositoryLine(w) {
+				drift = append(drift, fmt.Sprintf("repositories: %s has another url, suite, component or key", w.Name))
+			}
+		}
+	}
+	return drift
+}
+
+func driftRequests(locked, wanted []Request) []string {
+	var drift []string
+	for _, w := range wanted {
+		i := slices.IndexFunc(locked, func(h Request) bool { return h.Set == w.Set })
+		if i < 0 {
+			drift = append(drift, fmt.Sprintf("%s: not locked yet (%s)", w.Set, strings.Join(w.Packages, ", ")))
+			continue
+		}
+		drift = append(drift, changes(w.Set, locked[i].Packages, w.Packages)...)
+	}
+	for _, h := range locked {
+		if !slices.ContainsFunc(wanted, func(w Request) bool { return w.Set == h.Set }) {
+			drift = append(drift, fmt.Sprintf("%s: the spec no longer asks for it", h.Set))
+		}
+	}
+	return drift
+}
+
+func compareReleases(a, b Release) int {
+	return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Suite, b.Suite))
+}

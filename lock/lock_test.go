@@ -1,0 +1,224 @@
+package lock_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/lock"
+)
+
+func sample() lock.Lock {
+	l := lock.Lock{
+		Wishes: lock.Wishes{
+			Platform:   "linux/amd64",
+			Suites:     []string{"bookworm", "bookworm-security"},
+			Components: []string{"main", "non-free"},
+			Repositories: []lock.Repository{{
+				Name: "cuda", URL: "https://cuda.example/debian12", Suite: "./", Key: digest.FromString("key"),
+			}},
+			Requests: []lock.Request{
+				{Set: "base", Packages: []string{"?essential", "usr-is-merged"}},
+				{Set: "extra@debug", Packages: []string{"gdb"}},
+				{Set: "runtime", Packages: []string{"python3"}},
+			},
+		},
+		Releases: []lock.Release{
+			{Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 9, 5, 8, 12, 13, 0, time.UTC), SHA256: hash("in"), Signers: []string{"A4285295FC7B1A81600062A9605C66F00D6C9793"}},
+			{Repository: "debian-security", Suite: "bookworm-security", Date: time.Date(2026, 11, 20, 1, 2, 3, 0, time.UTC), SHA256: hash("sec"), Signers: []string{"05AB90340C0C5E797F44A8C8254CF3B5AEC0A8F0"}},
+		},
+		Packages: []lock.Package{
+			deb("zlib1g", "1:1.2.13.dfsg-1", "base", "runtime"),
+			deb("adduser", "3.134", "base", "runtime"),
+			deb("gdb", "13.1-3", "extra@debug"),
+			deb("libstdc++6", "12.2.0-14", "runtime"),
+		},
+	}
+	l.Sort()
+	return l
+}
+
+func deb(name, version string, sets ...string) lock.Package {
+	return lock.Package{
+		Name: name, Version: version, Architecture: "amd64", Repository: "debian",
+		Path: "pool/main/" + name[:1] + "/" + name + "/" + name + "_amd64.deb",
+		Size: 1234, SHA256: hash(name), For: sets,
+	}
+}
+
+func hash(s string) string { return digest.FromString(s).Encoded() }
+
+func TestParseIsTheInverseOfFormat(t *testing.T) {
+	want := sample()
+	text := want.Format()
+	got, err := lock.Parse("image.lock", text)
+	if err != nil {
+		t.Fatalf("parsing what Format wrote: %v\n%s", err, text)
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("lock changed on its way through text (-want +got):\n%s", diff)
+	}
+	if again := got.Format(); string(again) != string(text) {
+		t.Errorf("text changed on its way through a lock:\n%s", cmp.Diff(string(text), string(again)))
+	}
+}
+
+func TestFormatHasOneLineAnEntry(t *testing.T) {
+	text := string(sample().Format())
+	for _, want := range []string{
+		`  { name = "adduser", version = "3.134", arch = "amd64", repository = "debian", size = 1234, sha256 = "` + hash("adduser") + `", path = "pool/main/a/adduser/adduser_amd64.deb", for = ["base", "runtime"] },` + "\n",
+		`  { set = "extra@debug", packages = ["gdb"] },` + "\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no line %s in\n%s", want, text)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	text := string(sample().Format())
+	tests := []struct {
+		name, text, message string
+		is                  error
+	}{
+		{"a newer version", strings.Replace(text, "version  = 1", "version  = 2", 1), "image.lock: unknown lock version: 2, this program reads 1", lock.ErrVersion},
+		{"no version", "", "image.lock: unknown lock version: 0, this program reads 1", lock.ErrVersion},
+		{"an edit", strings.Replace(text, `"3.134"`, `"3.135"`, 1), "image.lock: lock was changed after it was written", lock.ErrEdited},
+		{"half an array", text[:len(text)-len("]\n")-20], "image.lock:", nil},
+		{"a missing last line", strings.TrimSuffix(text, "\n"), "image.lock: lock was changed after it was written", lock.ErrEdited},
+		{"no TOML", "version = 1\n=", "image.lock:2:1: ", nil},
+		{"an unknown key", signed("version  = 1\nplatform = \"linux/amd64\"\ncolour = \"red\"\n"), `image.lock:5:1: unknown key "colour"`, nil},
+		{"a path that escapes", forged(func(l *lock.Lock) { l.Packages[0].Path = "../x.deb" }), `image.lock: package adduser 3.134: path "../x.deb" does not stay below the repository`, nil},
+		{"a hash that is none", forged(func(l *lock.Lock) { l.Packages[0].SHA256 = "abc" }), `image.lock: package adduser 3.134: "abc" is not a sha256`, nil},
+		{"a set that nobody asked for", forged(func(l *lock.Lock) { l.Packages[0].For = []string{"nobody"} }), `image.lock: package adduser 3.134: set "nobody" was not asked for`, nil},
+		{"another order", forged(func(l *lock.Lock) { l.Packages[0], l.Packages[1] = l.Packages[1], l.Packages[0] }), "image.lock: packages are not sorted by name, version and architecture", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := lock.Parse("image.lock", []byte(tt.text))
+			if err == nil || !strings.HasPrefix(err.Error(), tt.message) {
+				t.Errorf("got error %v, want %s", err, tt.message)
+			}
+			if tt.is != nil && !errors.Is(err, tt.is) {
+				t.Errorf("error %v does not match %v", err, tt.is)
+			}
+		})
+	}
+}
+
+// forged is the text of a lock that no resolver writes, with the right digest.
+func forged(change func(*lock.Lock)) string {
+	l := sample()
+	change(&l)
+	return string(l.Format())
+}
+
+// signed puts a right digest above a body.
+func signed(body string) string {
+	text := string(lock.Lock{}.Format())
+	first, _, _ := strings.Cut(text, "\n")
+	return fmt.Sprintf("%s\ndigest   = %q\n%s", first, digest.FromString(body), body)
+}
+
+func TestDriftNamesEachDifference(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*lock.Wishes)
+		want   []string
+	}{
+		{"none", func(*lock.Wishes) {}, nil},
+		{"platform", func(w *lock.Wishes) { w.Platform = "linux/arm64" }, []string{"platform: the lock is for linux/amd64, the spec wants linux/arm64"}},
+		{"suite added", func(w *lock.Wishes) { w.Suites = append(w.Suites, "bookworm-updates") }, []string{"suites: the spec adds bookworm-updates"}},
+		{"components in another order", func(w *lock.Wishes) { w.Components = []string{"non-free", "main"} }, []string{"components: the spec orders them non-free, main"}},
+		{"package added", func(w *lock.Wishes) { w.Requests[2].Packages = []string{"python3", "python3-numpy"} }, []string{"runtime: the spec adds python3-numpy"}},
+		{"package gone", func(w *lock.Wishes) { w.Requests[2].Packages = nil }, []string{"runtime: the spec no longer has python3"}},
+		{"set added", func(w *lock.Wishes) {
+			w.Requests = append(w.Requests, lock.Request{Set: "builder", Packages: []string{"cmake", "g++"}})
+		}, []string{"builder: not locked yet (cmake, g++)"}},
+		{"set gone", func(w *lock.Wishes) { w.Requests = w.Requests[:2] }, []string{"runtime: the spec no longer asks for it"}},
+		{"another key", func(w *lock.Wishes) { w.Repositories[0].Key = digest.FromString("new") }, []string{"repositories: cuda has another url, suite, component or key"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			spec := sample().Wishes
+			tt.change(&spec)
+			if diff := cmp.Diff(tt.want, sample().Drift(spec)); diff != "" {
+				t.Errorf("drift (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestInPrefersTheSetOfTheVariant(t *testing.T) {
+	l := sample()
+	l.Requests = append(l.Requests, lock.Request{Set: "runtime@blackwell"})
+	l.Packages[0].For = append(l.Packages[0].For, "runtime@blackwell")
+	names := func(set, variant string) (list []string) {
+		for _, p := range l.In(set, variant) {
+			list = append(list, p.Name)
+		}
+		return list
+	}
+	for _, tt := range []struct {
+		set, variant string
+		want         []string
+	}{
+		{"runtime", "production", []string{"adduser", "libstdc++6", "zlib1g"}},
+		{"runtime", "blackwell", []string{"adduser"}},
+		{"extra", "debug", []string{"gdb"}},
+		{"extra", "production", nil},
+	} {
+		if diff := cmp.Diff(tt.want, names(tt.set, tt.variant)); diff != "" {
+			t.Errorf("In(%q, %q) (-want +got):\n%s", tt.set, tt.variant, diff)
+		}
+	}
+}
+
+func TestCreatedIsTheNewestRelease(t *testing.T) {
+	if got, want := sample().Created(), time.Date(2026, 11, 20, 1, 2, 3, 0, time.UTC); !got.Equal(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func FuzzParseOfFormatIsIdentity(f *testing.F) {
+	f.Add("adduser", "3.134", "pool/x.deb", int64(1))
+	f.Add("\"\\\x01", "1:2~3+b1", "a/\U0001f600", int64(9))
+	f.Fuzz(func(t *testing.T, name, version, path string, size int64) {
+		l := sample()
+		l.Packages = []lock.Package{{Name: name, Version: version, Architecture: "all", Repository: "debian", Path: path, Size: size, SHA256: hash(name), For: []string{"base"}}}
+		text := l.Format()
+		got, err := lock.Parse("x", text)
+		if err != nil {
+			return // a lock that no resolver writes
+		}
+		if again := got.Format(); string(again) != string(text) {
+			t.Errorf("text changed on its way through a lock: %q, then %q", text, again)
+		}
+	})
+}
+
+func FuzzParseNeverPanics(f *testing.F) {
+	f.Add(sample().Format())
+	f.Add([]byte("version = 1\n[debian]\npackages = [{}]"))
+	f.Fuzz(func(_ *testing.T, text []byte) { _, _ = lock.Parse("x", text) })
+}
+
+func BenchmarkParse(b *testing.B) {
+	l := sample()
+	for i := range 1000 {
+		l.Packages = append(l.Packages, deb(fmt.Sprintf("package%04d", i), "1", "base"))
+	}
+	l.Sort()
+	text := l.Format()
+	for b.Loop() {
+		if _, err := lock.Parse("x", text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

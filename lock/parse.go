@@ -1,0 +1,159 @@
+package lock
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/pelletier/go-toml/v2"
+)
+
+var (
+	// ErrVersion is returned for a lock of a format that this package doesn't know.
+	ErrVersion = errors.New("unknown lock version")
+	// ErrEdited is returned for a lock that does not match its own digest:
+	// truncated, merged or edited by hand.
+	ErrEdited = errors.New("lock was changed after it was written")
+)
+
+// Parse reads an image.lock as [Lock.Format] writes it. name is used in errors,
+// which begin with "name:line:column: " where a line is known. The faults of
+// all entries are reported at once. Errors match [ErrVersion] or [ErrEdited]
+// where those apply.
+func Parse(name string, data []byte) (Lock, error) {
+	var head struct{ Version int }
+	if err := toml.Unmarshal(data, &head); err != nil {
+		return Lock{}, located(name, err)
+	}
+	if head.Version != Version {
+		return Lock{}, fmt.Errorf("%s: %w: %d, this program reads %d", name, ErrVersion, head.Version, Version)
+	}
+	if !intact(data) {
+		return Lock{}, fmt.Errorf("%s: %w", name, ErrEdited)
+	}
+	var f file
+	d := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return Lock{}, located(name, err)
+	}
+	l := f.lock()
+	if err := l.check(); err != nil {
+		return Lock{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return l, nil
+}
+
+// intact says whether the text is what Format wrote: the digest line is right
+// for what follows it.
+func intact(data []byte) bool {
+	rest, ok := strings.CutPrefix(string(data), header)
+	if !ok {
+		return false
+	}
+	line, body, _ := strings.Cut(rest, "\n")
+	return line == fmt.Sprintf("digest   = %q", digest.FromString(body))
+}
+
+// located puts the position that the TOML reader knows in front of its error.
+func located(name string, err error) error {
+	var missing *toml.StrictMissingError
+	if errors.As(err, &missing) {
+		var all []error
+		for _, e := range missing.Errors {
+			row, col := e.Position()
+			all = append(all, fmt.Errorf("%s:%d:%d: unknown key %q", name, row, col, strings.Join(e.Key(), ".")))
+		}
+		return errors.Join(all...)
+	}
+	var at *toml.DecodeError
+	if errors.As(err, &at) {
+		row, col := at.Position()
+		return fmt.Errorf("%s:%d:%d: %w", name, row, col, err)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// file mirrors the text, so that the domain types stay free of tags.
+type file struct {
+	Digest   string `toml:"digest"`
+	Version  int    `toml:"version"`
+	Platform string `toml:"platform"`
+	Debian   struct {
+		Suites       []string         `toml:"suites"`
+		Components   []string         `toml:"components"`
+		Repositories []fileRepository `toml:"repositories"`
+		Requests     []fileRequest    `toml:"requests"`
+		Releases     []fileRelease    `toml:"releases"`
+		Packages     []filePackage    `toml:"packages"`
+	} `toml:"debian"`
+}
+
+type fileRepository struct {
+	Name       string        `toml:"name"`
+	URL        string        `toml:"url"`
+	Suite      string        `toml:"suite"`
+	Components []string      `toml:"components"`
+	Key        digest.Digest `toml:"key"`
+}
+
+type fileRequest struct {
+	Set      string   `toml:"set"`
+	Packages []string `toml:"packages"`
+}
+
+type fileRelease struct {
+	Repository string    `toml:"repository"`
+	Suite      string    `toml:"suite"`
+	Date       time.Time `toml:"date"`
+	SHA256     string    `toml:"sha256"`
+	Signers    []string  `toml:"signers"`
+}
+
+type filePackage struct {
+	Name         string   `toml:"name"`
+	Version      string   `toml:"version"`
+	Architecture string   `toml:"arch"`
+	Repository   string   `toml:"repository"`
+	Size         int64    `toml:"size"`
+	SHA256       string   `toml:"sha256"`
+	Path         string   `toml:"path"`
+	For          []string `toml:"for"`
+}
+
+func (f file) lock() Lock {
+	return Lock{
+		Wishes: Wishes{
+			Platform:     f.Platform,
+			Suites:       f.Debian.Suites,
+			Components:   f.Debian.Components,
+			Repositories: each(f.Debian.Repositories, func(r fileRepository) Repository { return Repository(r) }),
+			Requests:     each(f.Debian.Requests, func(r fileRequest) Request { return Request(r) }),
+		},
+		Releases: each(f.Debian.Releases, func(r fileRelease) Release {
+			r.Date = r.Date.UTC()
+			return Release(r)
+		}),
+		Packages: each(f.Debian.Packages, filePackage.entry),
+	}
+}
+
+func (p filePackage) entry() Package {
+	return Package{
+		Name: p.Name, Version: p.Version, Architecture: p.Architecture, Repository: p.Repository,
+		Path: p.Path, Size: p.Size, SHA256: p.SHA256, For: p.For,
+	}
+}
+
+func each[A, B any](list []A, convert func(A) B) []B {
+	if list == nil {
+		return nil
+	}
+	out := make([]B, len(list))
+	for i, a := range list {
+		out[i] = convert(a)
+	}
+	return out
+}
