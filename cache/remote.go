@@ -1,0 +1,135 @@
+package cache
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Remote is where a build's cache comes from and goes to.
+type Remote struct {
+	Imports []Entry
+	Exports []Entry
+}
+
+// Entry is one cache outside the engine, in the terms of BuildKit's
+// --import-cache and --export-cache.
+type Entry struct {
+	Type  string // "registry", "local" or "inline"
+	Attrs map[string]string
+}
+
+// known lists, for each type and direction, the attributes that BuildKit reads.
+// BuildKit itself ignores what it doesn't know, so that a typing error would
+// be a cache that is silently not there.
+func known(kind string, export bool) ([]string, bool) {
+	compression := []string{"compression", "compression-level", "force-compression", "oci-mediatypes", "image-manifest"}
+	switch {
+	case kind == "registry" && export:
+		return append([]string{"ref", "mode", "ignore-error", "registry.insecure"}, compression...), true
+	case kind == "registry":
+		return []string{"ref", "registry.insecure"}, true
+	case kind == "local" && export:
+		return append([]string{"dest", "mode", "tag", "ignore-error", "reset"}, compression...), true
+	case kind == "local":
+		return []string{"src", "tag", "digest"}, true
+	case kind == "inline" && export:
+		return nil, true
+	default:
+		return nil, false
+	}
+}
+
+// ParseImport reads a cache to read from as buildx writes it:
+// "type=registry,ref=registry.example/app:cache", "type=local,src=DIR", or a
+// bare reference, which is of type registry.
+func ParseImport(s string) (Entry, error) { return parse(s, false) }
+
+// ParseExport reads a cache to write to as buildx writes it:
+// "type=registry,ref=…,mode=max", "type=local,dest=DIR", "type=inline", or a
+// bare reference. The mode is max where none is given, since min leaves out
+// the smoke tests and all that only the builder made.
+func ParseExport(s string) (Entry, error) {
+	e, err := parse(s, true)
+	if err == nil && e.Type != "inline" && e.Attrs["mode"] == "" {
+		e.Attrs["mode"] = "max"
+	}
+	return e, err
+}
+
+func parse(s string, export bool) (Entry, error) {
+	e, err := fields(s)
+	if err != nil {
+		return Entry{}, fmt.Errorf("cache %q: %w", s, err)
+	}
+	attrs, ok := known(e.Type, export)
+	if !ok {
+		return Entry{}, fmt.Errorf("cache %q: type %q is not one of %s", s, e.Type, types(export))
+	}
+	var faults []error
+	for _, key := range slices.Sorted(maps.Keys(e.Attrs)) {
+		if !slices.Contains(attrs, key) {
+			faults = append(faults, fmt.Errorf("cache %q: type %s has no %q, it has %s", s, e.Type, key, strings.Join(attrs, ", ")))
+		}
+	}
+	if len(attrs) > 0 && e.Attrs[attrs[0]] == "" {
+		faults = append(faults, fmt.Errorf("cache %q: type %s needs %s=", s, e.Type, attrs[0]))
+	}
+	if mode := e.Attrs["mode"]; mode != "" && mode != "min" && mode != "max" {
+		faults = append(faults, fmt.Errorf("cache %q: mode %q is neither min nor max", s, mode))
+	}
+	return e, errors.Join(faults...)
+}
+
+// For returns e for one variant and platform: a reference without a tag gets
+// one of their own, since builds that share one would overwrite each other's
+// cache.
+func (e Entry) For(variant, platform string) Entry {
+	ref := e.Attrs["ref"]
+	name := ref[strings.LastIndex(ref, "/")+1:]
+	if ref == "" || strings.ContainsAny(name, ":@") {
+		return e
+	}
+	attrs := maps.Clone(e.Attrs)
+	attrs["ref"] = ref + ":cache-" + variant + "-" + strings.ReplaceAll(platform, "/", "-")
+	return Entry{Type: e.Type, Attrs: attrs}
+}
+
+func types(export bool) string {
+	if export {
+		return "registry, local, inline"
+	}
+	return "registry, local"
+}
+
+// fields splits "type=registry,ref=…" and takes a lone value as a reference.
+func fields(s string) (Entry, error) {
+	list, err := csv.NewReader(strings.NewReader(s)).Read()
+	if err != nil {
+		return Entry{}, err
+	}
+	e := Entry{Type: "registry", Attrs: map[string]string{}}
+	if len(list) == 1 && !strings.Contains(list[0], "=") {
+		e.Attrs["ref"] = list[0]
+		return e, nil
+	}
+	for _, field := range list {
+		key, value, ok := strings.Cut(field, "=")
+		if !ok {
+			return Entry{}, fmt.Errorf("%q is not key=value", field)
+		}
+		key = strings.ToLower(strings.TrimSpace(key))
+		if key == "type" {
+			e.Type = value
+			continue
+		}
+		if _, twice := e.Attrs[key]; twice {
+			return Entry{}, fmt.Errorf("%q is given twice", key)
+		}
+		e.Attrs[key] = value
+	}
+	return e, nil
+}
