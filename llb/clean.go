@@ -1,0 +1,66 @@
+package llb
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	bkllb "github.com/moby/buildkit/client/llb"
+)
+
+// Clean is what from holds below src, copied to dst into one layer of its own
+// in which every file's time is [Epoch]. Such a layer has the same digest after
+// a prune, alone or merged; hard links, owners, setuid bits and file
+// capabilities survive in it. Paths that match one of exclude stay out: globs
+// of absolute paths as in a .dockerignore, where ! takes a match back.
+func Clean(name string, from State, src, dst string, exclude ...string) State {
+	epoch := EpochTime()
+	return bkllb.Scratch().File(bkllb.Copy(from, src, dst, &bkllb.CopyInfo{
+		CopyDirContentsOnly: true,
+		CreateDestPath:      true,
+		CreatedTime:         &epoch,
+		ExcludePatterns:     relative(exclude),
+	}), bkllb.WithCustomName(name))
+}
+
+// File is a file of another state and where it shall be.
+type File struct {
+	From State  // holds the file at its root, under the same base name
+	Path string // absolute
+}
+
+// Gather puts single files from many states into one, in one operation: a
+// Merge of as many sources costs twice the time.
+func Gather(name string, files []File) State {
+	epoch := EpochTime()
+	action := bkllb.Mkdir("/", 0o755, bkllb.WithParents(true), bkllb.WithCreatedTime(epoch))
+	for _, f := range files {
+		action = action.Copy(f.From, path.Base(f.Path), f.Path, &bkllb.CopyInfo{CreateDestPath: true, CreatedTime: &epoch})
+	}
+	return bkllb.Scratch().File(action, bkllb.WithCustomName(name))
+}
+
+// Write is a state of small files with fixed content, readable by all.
+func Write(name string, files map[string]string) State {
+	epoch := EpochTime()
+	action := bkllb.Mkdir("/", 0o755, bkllb.WithParents(true), bkllb.WithCreatedTime(epoch))
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		action = action.Mkfile(path, 0o644, []byte(files[path]), bkllb.WithCreatedTime(epoch))
+	}
+	return bkllb.Scratch().File(action, bkllb.WithCustomName(name))
+}
+
+// relative turns globs of absolute paths into those of a copy, which have no
+// leading slash.
+func relative(globs []string) []string {
+	patterns := make([]string, len(globs))
+	for i, g := range globs {
+		keep := strings.HasPrefix(g, "!")
+		patterns[i] = strings.TrimPrefix(strings.TrimPrefix(g, "!"), "/")
+		if keep {
+			patterns[i] = "!" + patterns[i]
+		}
+	}
+	return patterns
+}
