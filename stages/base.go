@@ -1,0 +1,19 @@
+package stages
+
+import (
+	"lamina.build/llb"
+	"lamina.build/lock"
+)
+
+// Base is the Debian root file system that builder and runtime both start from:
+// the essential packages, with those of one set beside them. It comes from
+// signed packages alone, no registry serves any of it.
+func Base(in Input, set string) llb.Rootfs {
+	return llb.Rootfs{
+		Name:     set,
+		Tools:    llb.Packed(in.Tools),
+		Mirrors:  in.Mirrors,
+		Base:     in.Lock.In(lock.SetBase, in.Variant),
+		Packages: in.Lock.In(set, in.Variant),
+	}
+}

@@ -1,0 +1,96 @@
+package stages
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/llb"
+)
+
+// Config is the image's config: how a container of it is run. It holds no date
+// but the lock's, no commit and nothing of the machine. Its history has one
+// entry a layer, which says what is in it.
+func Config(in Input, parts []Part) ocispec.Image {
+	created, epoch := in.Lock.Created(), llb.EpochTime()
+	config := ocispec.Image{
+		Created:  &created,
+		Platform: in.Platform,
+		Config: ocispec.ImageConfig{
+			Env:    append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, Env(in)...),
+			Labels: labels(in),
+		},
+		RootFS: ocispec.RootFS{Type: "layers"},
+	}
+	for _, p := range parts {
+		config.History = append(config.History, ocispec.History{
+			Created: &epoch, CreatedBy: "lamina " + p.Stage, Comment: p.What,
+		})
+	}
+	if in.App == nil {
+		config.Config.Cmd = []string{"/usr/bin/python3"}
+		return config
+	}
+	config.Config.Entrypoint = in.App.Entrypoint
+	config.Config.Cmd = in.App.Command
+	config.Config.WorkingDir = in.App.Workdir
+	config.Config.User = userOf(in.App.User)
+	config.Config.StopSignal = in.App.StopSignal
+	if len(in.App.Ports) > 0 {
+		config.Config.ExposedPorts = map[string]struct{}{}
+	}
+	for _, port := range in.App.Ports {
+		config.Config.ExposedPorts[strconv.Itoa(port)+"/tcp"] = struct{}{}
+	}
+	return config
+}
+
+// userOf is numeric, so that Kubernetes can see that it is not root.
+func userOf(u llb.User) string {
+	if u.Name == "" {
+		return ""
+	}
+	id := strconv.Itoa(u.UID)
+	return id + ":" + id
+}
+
+// Env is the environment of the container beside PATH, as "KEY=value", sorted:
+// what suits a Python GPU service, where the models are, and what the app asks
+// for, which wins. NVIDIA_REQUIRE_CUDA is left unset: it makes hosts refuse to
+// start that would work.
+func Env(in Input) []string {
+	env := map[string]string{
+		"LANG":                       "C.UTF-8",
+		"PYTHONUNBUFFERED":           "1",
+		"PYTHONDONTWRITEBYTECODE":    "1",
+		"NVIDIA_VISIBLE_DEVICES":     "all",
+		"NVIDIA_DRIVER_CAPABILITIES": "compute,utility",
+	}
+	for _, m := range in.Models {
+		env[m.Variable()] = m.Path
+	}
+	if in.App != nil {
+		maps.Copy(env, in.App.Env)
+	}
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, key+"="+env[key])
+	}
+	return list
+}
+
+func labels(in Input) map[string]string {
+	set := map[string]string{}
+	for key, value := range map[string]string{
+		ocispec.AnnotationTitle:    in.Title,
+		ocispec.AnnotationVersion:  in.Version,
+		ocispec.AnnotationLicenses: in.Licenses,
+	} {
+		if value != "" {
+			set[key] = value
+		}
+	}
+	return set
+}

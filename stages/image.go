@@ -1,0 +1,72 @@
+package stages
+
+import (
+	"fmt"
+
+	bkllb "github.com/moby/buildkit/client/llb"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/llb"
+	"lamina.build/lock"
+)
+
+// Image is a picture that is ready to be solved.
+type Image struct {
+	State  llb.State // the merge of all parts, let out by the smoke tests
+	Config ocispec.Image
+	Parts  []Part // one a layer, bottom first
+}
+
+// Part is one layer of an image.
+type Part struct {
+	Stage string // "runtime", "wheels", "model", "app", or the variant that adds it
+	What  string // "118 Debian packages"
+	State llb.State
+}
+
+// New draws the image. Merge is the last operation that makes anything:
+// whatever ran on it, copied from it or mounted it would pull every layer that
+// the engine has not. The tests stand beside it.
+func New(in Input) (Image, error) {
+	if err := in.Check(); err != nil {
+		return Image{}, fmt.Errorf("drawing image %q: %w", in.Name, err)
+	}
+	parts := Parts(in)
+	layers := make([]llb.State, len(parts))
+	for i, p := range parts {
+		layers[i] = p.State
+	}
+	return Image{
+		State:  merge("image", layers).Requires("smoke", Tests(in)...),
+		Config: Config(in, parts),
+		Parts:  parts,
+	}, nil
+}
+
+// Parts are the layers of the image, bottom first: what changes least lies
+// lowest.
+func Parts(in Input) []Part {
+	var parts []Part
+	add := func(stage string, states []llb.State, what func(int) string) {
+		for i, s := range states {
+			parts = append(parts, Part{Stage: stage, What: what(i), State: s})
+		}
+	}
+	runtime := Runtime(in)
+	add("runtime", runtime[:1], in.packages(lock.SetRuntime))
+	add(in.Variant, runtime[1:], in.packages(lock.SetExtra))
+	add("wheels", Wheels(in), func(i int) string { return in.Sources[i].Name })
+	for _, m := range in.Models {
+		add("model", Models(Input{Models: []Model{m}}), func(i int) string { return m.Layers[i].Name })
+	}
+	add("app", AppLayer(in), func(int) string { return in.App.Path })
+	return parts
+}
+
+func (in Input) packages(set string) func(int) string {
+	return func(int) string { return fmt.Sprintf("%d Debian packages", len(in.Lock.In(set, in.Variant))) }
+}
+
+func merge(name string, layers []llb.State) llb.State {
+	return bkllb.Merge(layers, bkllb.WithCustomName(name))
+}

@@ -1,0 +1,100 @@
+package stages
+
+import (
+	"errors"
+	"fmt"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/llb"
+	"lamina.build/lock"
+)
+
+// Input is all that an image is made of.
+type Input struct {
+	Name     string // of the image: "faceblend"
+	Title    string
+	Version  string
+	Licenses string // SPDX expression
+	Variant  string // "production", "minimal", "debug" or the user's own
+	Platform ocispec.Platform
+
+	Lock    lock.Lock
+	Mirrors llb.Mirrors // one for each repository of the lock
+	Tools   llb.Layer   // busybox and libeatmydata.so at its root
+	Exclude []string    // globs of absolute paths that the runtime leaves out
+
+	Sources []llb.Layer // Python source trees to compile, each at the root of its layer
+	Models  []Model
+	App     *App // nil where the image has no app
+	Smoke   Smoke
+}
+
+// Model is a model's files and where they are at run time.
+type Model struct {
+	Name   string // "" for a single unnamed one
+	Path   string // absolute: what MODEL_PATH says
+	Layers []llb.Layer
+}
+
+// App is what the container runs.
+type App struct {
+	Layer      llb.Layer
+	Path       string // absolute: where the layer has the app
+	User       llb.User
+	Workdir    string
+	Entrypoint []string
+	Command    []string
+	Env        map[string]string
+	Ports      []int
+	StopSignal string
+}
+
+// Smoke says what has to work before an image is let out.
+type Smoke struct {
+	Level        Level
+	Imports      []string   // Python modules
+	Run          [][]string // commands of the app, run as its user
+	GPU          [][]string // more commands, run where Device is set
+	ELFIgnore    []string   // sonames that may be missing
+	NeedsWeights bool       // the commands read the model's files
+	Device       bool       // the engine has an NVIDIA device to run GPU on
+}
+
+// Level is how much of the smoke tests runs.
+type Level string
+
+// The levels: everything; what needs no app, so that an app change runs none;
+// nothing.
+const (
+	SmokeAll     Level = "all"
+	SmokeRuntime Level = "runtime"
+	SmokeOff     Level = "off"
+)
+
+// Check reports every reason why in makes no image.
+func (in Input) Check() error {
+	var faults []error
+	for _, set := range []string{lock.SetBase, lock.SetRuntime} {
+		if len(in.Lock.In(set, in.Variant)) == 0 {
+			faults = append(faults, fmt.Errorf("the lock has no packages for %s", set))
+		}
+	}
+	if in.needsBuilder() && len(in.Lock.In(lock.SetBuilder, in.Variant)) == 0 {
+		faults = append(faults, errors.New("the lock has no packages for builder"))
+	}
+	for _, p := range in.Lock.Packages {
+		if in.Mirrors[p.Repository] == "" {
+			faults = append(faults, fmt.Errorf("no mirror serves repository %q", p.Repository))
+			break
+		}
+	}
+	if in.Tools.Image == "" {
+		faults = append(faults, errors.New("the tools that unpack the base are missing"))
+	}
+	return errors.Join(faults...)
+}
+
+func (in Input) needsBuilder() bool {
+	return len(in.Sources) > 0 || in.Smoke.Level != SmokeOff
+}
