@@ -1,0 +1,87 @@
+// Package fault gives an error its exit code and its hints, so that libraries
+// say what kind of trouble they met and the command alone decides what to print.
+package fault
+
+import (
+	"errors"
+	"slices"
+)
+
+// Kind is what an error means to the caller of the command: its exit code.
+type Kind int
+
+// The exit codes of the build command.
+const (
+	Failure   Kind = 1  // something went wrong
+	Usage     Kind = 2  // what the user gave is wrong: flags, spec, an unreadable lock
+	Findings  Kind = 3  // findings, or a lock that does not fit its spec
+	NoEngine  Kind = 4  // no engine to build with
+	Transient Kind = 75 // EX_TEMPFAIL of sysexits.h: a retry may help
+)
+
+type kindError struct {
+	error
+	kind Kind
+}
+
+func (e *kindError) Unwrap() error { return e.error }
+
+type hintError struct {
+	error
+	hint string
+}
+
+func (e *hintError) Unwrap() error { return e.error }
+
+// New marks err as being of the given kind. A nil err stays nil.
+func New(kind Kind, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &kindError{error: err, kind: kind}
+}
+
+// WithHint adds what the user can do about err. A nil err stays nil.
+func WithHint(err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	return &hintError{error: err, hint: hint}
+}
+
+// KindOf returns the kind of the outermost mark in err, and [Failure] where
+// nobody set one.
+func KindOf(err error) Kind {
+	var k *kindError
+	if errors.As(err, &k) {
+		return k.kind
+	}
+	return Failure
+}
+
+// Hints returns every hint in err and below what it joins, outermost first,
+// each one once.
+func Hints(err error) []string {
+	var hints []string
+	walk(err, func(e error) {
+		if h, ok := e.(*hintError); ok && !slices.Contains(hints, h.hint) { //nolint:errorlint // walk visits every error itself
+			hints = append(hints, h.hint)
+		}
+	})
+	return hints
+}
+
+func walk(err error, visit func(error)) {
+	if err == nil {
+		return
+	}
+	visit(err)
+	switch e := err.(type) { //nolint:errorlint // the tree is walked by hand
+	case interface{ Unwrap() error }:
+		walk(e.Unwrap(), visit)
+	case interface{ Unwrap() []error }:
+		for _, below := range e.Unwrap() {
+			walk(below, visit)
+		}
+	}
+}

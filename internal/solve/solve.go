@@ -1,0 +1,177 @@
+// Package solve submits a drawn image to a buildkitd and exports what it
+// makes.
+package solve
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client"
+	bkllb "github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"lamina.build/cache"
+	"lamina.build/llb"
+	"lamina.build/stages"
+)
+
+// Compatibility pins how BuildKit assembles images, so that a newer engine
+// makes the same manifest: the version of BuildKit v0.31 and later.
+const Compatibility = 30
+
+// Request is one image to be solved.
+type Request struct {
+	Image    stages.Image
+	Store    content.Store // holds the packed layers
+	Exports  []client.ExportEntry
+	Cache    cache.Remote
+	NoCache  bool
+	Session  []session.Attachable // registry logins
+	Progress func(context.Context, chan *client.SolveStatus) error
+}
+
+// Result is what the engine made.
+type Result struct {
+	Descriptor ocispec.Descriptor // of the manifest, or of the index around it
+	Config     digest.Digest      // of the image config
+	Response   map[string]string  // as BuildKit gave it
+}
+
+// Marshal returns the graph of an image for its platform. It needs no engine.
+func Marshal(ctx context.Context, image stages.Image) (*bkllb.Definition, error) {
+	def, err := image.State.Marshal(ctx, bkllb.Platform(image.Config.Platform))
+	if err != nil {
+		return nil, fmt.Errorf("marshalling the graph: %w", err)
+	}
+	return def, nil
+}
+
+// Run solves and exports the image. Of a build that failed it returns an
+// [Error] that says which step it was and what that printed.
+func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
+	def, err := Marshal(ctx, r.Image)
+	if err != nil {
+		return Result{}, err
+	}
+	if r.NoCache {
+		ignoreCache(def)
+	}
+	var (
+		seen     recorder
+		status   = make(chan *client.SolveStatus)
+		shown    = make(chan *client.SolveStatus)
+		response *client.SolveResponse
+		options  = r.options()
+	)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		var err error
+		response, err = c.Build(gctx, options, "lamina", r.build(def, options.CacheImports), status)
+		return err
+	})
+	g.Go(func() error {
+		seen.watch(status, shown)
+		return nil
+	})
+	// The display outlives the build's context, so that it still shows why the
+	// build ended. It ends with the channel.
+	g.Go(func() error { return r.Progress(context.WithoutCancel(ctx), shown) })
+	if err := g.Wait(); err != nil {
+		return Result{}, seen.explain(err, def)
+	}
+	return result(response.ExporterResponse)
+}
+
+func (r Request) options() client.SolveOpt {
+	return client.SolveOpt{
+		Exports:              r.Exports,
+		OCIStores:            map[string]content.Store{llb.StoreID: r.Store},
+		CacheImports:         entries(r.Cache.Imports),
+		CacheExports:         entries(r.Cache.Exports),
+		Session:              r.Session,
+		CompatibilityVersion: Compatibility,
+	}
+}
+
+// build solves the graph through the gateway, which lets us name the platform
+// and the config of the result ourselves: a plain solve keys them by the
+// engine's own platform.
+//
+// imports are the client's own entries: it has written the digest of a local
+// cache into them by the time this runs.
+func (r Request) build(def *bkllb.Definition, imports []client.CacheOptionsEntry) gateway.BuildFunc {
+	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		res, err := c.Solve(ctx, gateway.SolveRequest{
+			Definition:   def.ToPB(),
+			CacheImports: gatewayEntries(imports),
+		})
+		if err != nil {
+			return nil, err
+		}
+		return res, describe(res, r.Image.Config)
+	}
+}
+
+func describe(res *gateway.Result, config ocispec.Image) error {
+	platform := platforms.Normalize(config.Platform)
+	id := platforms.Format(platform)
+	list := exptypes.Platforms{Platforms: []exptypes.Platform{{ID: id, Platform: platform}}}
+	for key, value := range map[string]any{
+		exptypes.ExporterPlatformsKey:   list,
+		exptypes.ExporterImageConfigKey: config,
+	} {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("encoding %s: %w", key, err)
+		}
+		res.AddMeta(key, text)
+	}
+	return nil
+}
+
+// ignoreCache makes every vertex run anew.
+func ignoreCache(def *bkllb.Definition) {
+	for d, meta := range def.Metadata {
+		meta.IgnoreCache = true
+		def.Metadata[d] = meta
+	}
+}
+
+func entries(list []cache.Entry) []client.CacheOptionsEntry {
+	var out []client.CacheOptionsEntry
+	for _, e := range list {
+		out = append(out, client.CacheOptionsEntry{Type: e.Type, Attrs: maps.Clone(e.Attrs)})
+	}
+	return out
+}
+
+func gatewayEntries(list []client.CacheOptionsEntry) []gateway.CacheOptionsEntry {
+	var out []gateway.CacheOptionsEntry
+	for _, e := range list {
+		out = append(out, gateway.CacheOptionsEntry(e))
+	}
+	return out
+}
+
+func result(response map[string]string) (Result, error) {
+	r := Result{Response: response, Config: digest.Digest(response[exptypes.ExporterImageConfigDigestKey])}
+	encoded := response[exptypes.ExporterImageDescriptorKey]
+	if encoded == "" {
+		return r, nil // a local or a cache-only export has no image
+	}
+	text, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return Result{}, fmt.Errorf("reading the engine's answer: %w", err)
+	}
+	return r, json.Unmarshal(text, &r.Descriptor)
+}
