@@ -4,7 +4,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 
 	bkllb "github.com/moby/buildkit/client/llb"
 )
@@ -12,15 +11,13 @@ import (
 // Clean is what from holds below src, copied to dst into one layer of its own
 // in which every file's time is [Epoch]. Such a layer has the same digest after
 // a prune, alone or merged; hard links, owners, setuid bits and file
-// capabilities survive in it. Paths that match one of exclude stay out: globs
-// of absolute paths as in a .dockerignore, where ! takes a match back.
-func Clean(name string, from State, src, dst string, exclude ...string) State {
+// capabilities survive in it.
+func Clean(name string, from State, src, dst string) State {
 	epoch := EpochTime()
 	return bkllb.Scratch().File(bkllb.Copy(from, src, dst, &bkllb.CopyInfo{
 		CopyDirContentsOnly: true,
 		CreateDestPath:      true,
 		CreatedTime:         &epoch,
-		ExcludePatterns:     relative(exclude),
 	}), bkllb.WithCustomName(name))
 }
 
@@ -49,18 +46,4 @@ func Write(name string, files map[string]string) State {
 		action = action.Mkfile(path, 0o644, []byte(files[path]), bkllb.WithCreatedTime(epoch))
 	}
 	return bkllb.Scratch().File(action, bkllb.WithCustomName(name))
-}
-
-// relative turns globs of absolute paths into those of a copy, which have no
-// leading slash.
-func relative(globs []string) []string {
-	patterns := make([]string, len(globs))
-	for i, g := range globs {
-		keep := strings.HasPrefix(g, "!")
-		patterns[i] = strings.TrimPrefix(strings.TrimPrefix(g, "!"), "/")
-		if keep {
-			patterns[i] = "!" + patterns[i]
-		}
-	}
-	return patterns
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"strconv"
-	"strings"
 
 	bkllb "github.com/moby/buildkit/client/llb"
 
@@ -28,7 +27,7 @@ type Rootfs struct {
 	Mirrors  Mirrors
 	Base     []lock.Package // what busybox unpacks so that dpkg can run
 	Packages []lock.Package // all of them, Base included
-	Exclude  []string       // globs of absolute paths that stay out
+	Exclude  Exclude        // what stays out
 	User     User
 }
 
@@ -52,15 +51,15 @@ func (u User) String() string {
 func (r Rootfs) Layer() State {
 	exec := Exec{
 		Name:   fmt.Sprintf("%s: install %d packages", r.Name, len(r.Packages)),
-		Args:   append([]string{toolsPath + "/busybox", "sh", scriptsPath + "/bootstrap.sh", r.User.String()}, dpkgOptions(r.Exclude)...),
-		Mounts: dpkgMounts(r.Tools, r.debs()),
+		Args:   append([]string{toolsPath + "/busybox", "sh", scriptsPath + "/bootstrap.sh", r.User.String()}, r.Exclude.dpkgOptions()...),
+		Mounts: dpkgMounts(r.Tools, r.debs(), r.Exclude),
 	}
-	return Clean(r.Name+": one layer", exec.On(bkllb.Scratch()).Root(), "/", "/", r.Exclude...)
+	return Clean(r.Name+": one layer", exec.On(bkllb.Scratch()).Root(), "/", "/")
 }
 
 // dpkgMounts is what the scripts expect below /.lamina. BuildKit removes the
 // empty mount points after the exec.
-func dpkgMounts(tools, debs State) []bkllb.RunOption {
+func dpkgMounts(tools, debs State, exclude Exclude) []bkllb.RunOption {
 	return []bkllb.RunOption{
 		Mount(toolsPath, tools),
 		Mount(debsPath, debs),
@@ -68,12 +67,13 @@ func dpkgMounts(tools, debs State) []bkllb.RunOption {
 			"bootstrap.sh": bootstrapScript,
 			"install.sh":   installScript,
 			"bytecode.py":  bytecodeScript,
+			"exclude.sh":   exclude.script(),
 		})),
 	}
 }
 
 func (r Rootfs) debs() State {
-	var files []File
+	files := make([]File, 0, len(r.Packages))
 	for _, p := range r.Packages {
 		folder := "/more/"
 		if _, base := lock.Find(r.Base, p.Name); base {
@@ -91,38 +91,20 @@ type Extra struct {
 	Tools    State
 	Mirrors  Mirrors
 	Packages []lock.Package
-	Exclude  []string
+	Exclude  Exclude
 }
 
 // On returns the layer of e for the given root file system.
 func (e Extra) On(rootfs State) State {
-	var files []File
+	files := make([]File, 0, len(e.Packages))
 	for _, p := range e.Packages {
 		files = append(files, File{From: e.Mirrors.Deb(p), Path: "/more/" + path.Base(p.Path)})
 	}
 	exec := Exec{
 		Name:   fmt.Sprintf("%s: install %d packages", e.Name, len(e.Packages)),
-		Args:   append([]string{"/bin/sh", scriptsPath + "/install.sh", ""}, dpkgOptions(e.Exclude)...),
-		Mounts: dpkgMounts(e.Tools, Gather(e.Name+": gather packages", files)),
+		Args:   append([]string{"/bin/sh", scriptsPath + "/install.sh", ""}, e.Exclude.dpkgOptions()...),
+		Mounts: dpkgMounts(e.Tools, Gather(e.Name+": gather packages", files), e.Exclude),
 	}
 	changed := bkllb.Diff(rootfs, exec.On(rootfs).Root())
-	return Clean(e.Name+": one layer", changed, "/", "/", e.Exclude...)
-}
-
-// dpkgOptions spares dpkg what the copy into the layer would leave out anyway:
-// the globs that name a whole folder, and those that take something back. The
-// copy's own patterns decide, these only save work.
-func dpkgOptions(exclude []string) []string {
-	var options []string
-	for _, glob := range exclude {
-		keep, isKeep := strings.CutPrefix(glob, "!")
-		folder, isFolder := strings.CutSuffix(glob, "/**")
-		switch {
-		case isKeep:
-			options = append(options, "--path-include="+strings.ReplaceAll(keep, "**", "*"))
-		case isFolder && !strings.ContainsAny(folder, "*?["):
-			options = append(options, "--path-exclude="+folder+"/*")
-		}
-	}
-	return options
+	return Clean(e.Name+": one layer", changed, "/", "/")
 }

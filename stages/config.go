@@ -74,7 +74,7 @@ func Env(in Input) []string {
 	if in.App != nil {
 		maps.Copy(env, in.App.Env)
 	}
-	var list []string
+	list := make([]string, 0, len(env))
 	for _, key := range slices.Sorted(maps.Keys(env)) {
 		list = append(list, key+"="+env[key])
 	}

@@ -2,6 +2,7 @@ package stages
 
 import (
 	"fmt"
+	"slices"
 
 	bkllb "github.com/moby/buildkit/client/llb"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -31,31 +32,33 @@ func New(in Input) (Image, error) {
 	if err := in.Check(); err != nil {
 		return Image{}, fmt.Errorf("drawing image %q: %w", in.Name, err)
 	}
-	parts := Parts(in)
+	builder, runtime := Builder(in), Runtime(in)
+	wheels := Wheels(in, builder)
+	tests := Tests(in, builder, slices.Concat(runtime, wheels))
+	parts := parts(in, runtime, wheels)
 	layers := make([]llb.State, len(parts))
 	for i, p := range parts {
 		layers[i] = p.State
 	}
 	return Image{
-		State:  merge("image", layers).Requires("smoke", Tests(in)...),
+		State:  merge("image", layers).Requires("smoke", tests...),
 		Config: Config(in, parts),
 		Parts:  parts,
 	}, nil
 }
 
-// Parts are the layers of the image, bottom first: what changes least lies
+// parts are the layers of the image, bottom first: what changes least lies
 // lowest.
-func Parts(in Input) []Part {
+func parts(in Input, runtime, wheels []llb.State) []Part {
 	var parts []Part
 	add := func(stage string, states []llb.State, what func(int) string) {
 		for i, s := range states {
 			parts = append(parts, Part{Stage: stage, What: what(i), State: s})
 		}
 	}
-	runtime := Runtime(in)
 	add("runtime", runtime[:1], in.packages(lock.SetRuntime))
 	add(in.Variant, runtime[1:], in.packages(lock.SetExtra))
-	add("wheels", Wheels(in), func(i int) string { return in.Sources[i].Name })
+	add("wheels", wheels, func(i int) string { return in.Sources[i].Name })
 	for _, m := range in.Models {
 		add("model", Models(Input{Models: []Model{m}}), func(i int) string { return m.Layers[i].Name })
 	}

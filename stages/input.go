@@ -22,7 +22,7 @@ type Input struct {
 	Lock    lock.Lock
 	Mirrors llb.Mirrors // one for each repository of the lock
 	Tools   llb.Layer   // busybox and libeatmydata.so at its root
-	Exclude []string    // globs of absolute paths that the runtime leaves out
+	Exclude llb.Exclude // what the runtime leaves out
 
 	Sources []llb.Layer // Python source trees to compile, each at the root of its layer
 	Models  []Model

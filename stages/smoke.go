@@ -16,13 +16,14 @@ const importAll = "import importlib, sys\nfor name in sys.argv[1:]:\n    importl
 // Tests are the smoke tests of an image, each an exec that fails where
 // the image would. They run on the runtime with its wheels; the app is mounted
 // over that, since a root file system that holds it would have to be linked
-// anew, file by file, at each of its changes.
-func Tests(in Input) []llb.State {
+// anew, file by file, at each of its changes. runtime holds the layers below
+// the app.
+func Tests(in Input, builder llb.State, runtime []llb.State) []llb.State {
 	if in.Smoke.Level == SmokeOff {
 		return nil
 	}
-	root := merge("smoke: root file system", append(Runtime(in), Wheels(in)...))
-	tests := []llb.State{llb.ELFClosure(Builder(in), root, in.Smoke.ELFIgnore)}
+	root := merge("smoke: root file system", runtime)
+	tests := []llb.State{llb.ELFClosure(builder, root, in.Smoke.ELFIgnore)}
 	if len(in.Smoke.Imports) > 0 {
 		tests = append(tests, llb.Exec{
 			Name: "smoke: import " + strings.Join(in.Smoke.Imports, ", "),
@@ -39,8 +40,9 @@ func Tests(in Input) []llb.State {
 // commands are the tests that run the app as it will be run: with its user,
 // folder and environment.
 func commands(in Input, root llb.State) []llb.State {
-	var tests []llb.State
-	for i, args := range slices.Concat(in.Smoke.Run, gpuCommands(in)) {
+	all := slices.Concat(in.Smoke.Run, gpuCommands(in))
+	tests := make([]llb.State, 0, len(all))
+	for i, args := range all {
 		exec := llb.Exec{
 			Name:   "smoke: run " + strings.Join(args, " "),
 			Args:   args,

@@ -7,10 +7,9 @@ import (
 
 // Wheels are the layers of Python packages: each source tree is compiled in
 // the builder into a wheel, and each wheel installed into a layer of its own.
-func Wheels(in Input) []llb.State {
-	var layers []llb.State
+func Wheels(in Input, builder llb.State) []llb.State {
+	layers := make([]llb.State, 0, len(in.Sources))
 	for _, source := range in.Sources {
-		builder := Builder(in)
 		wheel := llb.BuildWheel(source.Name, builder, llb.Packed(source), cache.CCache(in.namespace()).Option())
 		layers = append(layers, llb.InstallWheel(source.Name, builder, wheel))
 	}

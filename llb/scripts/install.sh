@@ -30,6 +30,7 @@ rm -f /usr/sbin/policy-rc.d /var/cache/ldconfig/aux-cache \
 	/etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
 rm -rf /var/lib/apt/lists/* /var/cache/apt/* /tmp/* /var/tmp/*
 find /var/log /run -type f -delete
+. $lamina/scripts/exclude.sh
 if [ -s /etc/machine-id ]; then : >/etc/machine-id; fi
 
 if [ -x /usr/bin/python3 ]; then /usr/bin/python3 -I -S $lamina/scripts/bytecode.py; fi

@@ -1,0 +1,84 @@
+package llb
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Exclude is a list of globs of absolute paths that an image leaves out, as in
+// a .dockerignore: * stays within a name, ** does not, a glob that matches a
+// folder matches all in it, and one behind ! takes back what an earlier one
+// matched.
+type Exclude []string
+
+// dpkgOptions spares dpkg what [Exclude.script] would remove anyway: the globs
+// that name a whole folder, and those that take something back.
+func (e Exclude) dpkgOptions() []string {
+	var options []string
+	for _, glob := range e {
+		keep, isKeep := strings.CutPrefix(glob, "!")
+		folder, isFolder := strings.CutSuffix(glob, "/**")
+		switch {
+		case isKeep:
+			options = append(options, "--path-include="+strings.ReplaceAll(keep, "**", "*"))
+		case isFolder && !strings.ContainsAny(folder, "*?["):
+			options = append(options, "--path-exclude="+folder+"/*")
+		}
+	}
+	return options
+}
+
+// script removes what the globs match: files first, then the folders that this
+// left empty. It is done in the exec and not by the patterns of a copy, which
+// give the folders of what a ! takes back the time of the build.
+func (e Exclude) script() string {
+	if len(e) == 0 {
+		return ""
+	}
+	find := "find / -xdev -regextype posix-extended "
+	return find + "! -type d " + e.expression() + " -delete\n" +
+		find + "-depth -type d -empty " + e.expression() + " -delete\n"
+}
+
+// expression folds the globs into one test of find(1): the last one that
+// matches a path decides.
+func (e Exclude) expression() string {
+	test := "-false"
+	for _, glob := range e {
+		if keep, ok := strings.CutPrefix(glob, "!"); ok {
+			test = `\( ` + test + " ! -regex " + quoteShell(expandGlob(keep)) + ` \)`
+		} else {
+			test = `\( ` + test + " -o -regex " + quoteShell(expandGlob(glob)) + ` \)`
+		}
+	}
+	return test
+}
+
+// expandGlob turns a glob into an extended regular expression for the whole path.
+func expandGlob(glob string) string {
+	var re strings.Builder
+	for rest := glob; rest != ""; {
+		switch {
+		case strings.HasPrefix(rest, "**/"):
+			re.WriteString("(.*/)?")
+			rest = rest[3:]
+		case strings.HasPrefix(rest, "**"):
+			re.WriteString(".*")
+			rest = rest[2:]
+		case rest[0] == '*':
+			re.WriteString("[^/]*")
+			rest = rest[1:]
+		case rest[0] == '?':
+			re.WriteString("[^/]")
+			rest = rest[1:]
+		default:
+			re.WriteString(regexp.QuoteMeta(rest[:1]))
+			rest = rest[1:]
+		}
+	}
+	return re.String() + "(/.*)?"
+}
+
+func quoteShell(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

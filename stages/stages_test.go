@@ -1,0 +1,349 @@
+package stages_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	bkllb "github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/graph"
+	"lamina.build/llb"
+	"lamina.build/lock"
+	"lamina.build/stages"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func input(variant string) stages.Input {
+	in := stages.Input{
+		Name: "faceblend", Title: "faceblend", Version: "1.0", Licenses: "Apache-2.0", Variant: variant,
+		Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"},
+		Lock:     locked(),
+		Mirrors:  llb.Mirrors{"debian": "http://deb.example/debian", "debian-security": "http://deb.example/debian-security"},
+		Tools:    packed("tools"),
+		Exclude:  llb.Exclude{"/usr/share/man/**", "/usr/share/doc/**", "!/usr/share/doc/*/copyright"},
+		Sources:  []llb.Layer{packed("native")},
+		Models:   []stages.Model{{Path: "/models/faceblend", Layers: []llb.Layer{packed("weights/0"), packed("weights/1")}}},
+		App: &stages.App{
+			Layer: packed("app"), Path: "/app", User: llb.User{Name: "app", UID: 10001}, Workdir: "/app",
+			Entrypoint: []string{"python3", "/app/handler.py"}, Env: map[string]string{"WORKERS": "1"},
+			Ports: []int{8000}, StopSignal: "SIGTERM",
+		},
+		Smoke: stages.Smoke{
+			Level: stages.SmokeAll, Imports: []string{"numpy", "faceblend_native"},
+			Run: [][]string{{"python3", "/app/handler.py", "--self-test"}}, ELFIgnore: []string{"libnvinfer.so.10"},
+		},
+	}
+	if variant == "minimal" {
+		in.Models[0].Layers = nil
+	}
+	return in
+}
+
+func packed(name string) llb.Layer {
+	return llb.Layer{Name: name, Image: digest.FromString(name), DiffID: digest.FromString(name + " diff"), Size: 1}
+}
+
+func locked() lock.Lock {
+	deb := func(name string, sets ...string) lock.Package {
+		return lock.Package{
+			Name: name, Version: "1.0+b1", Architecture: "amd64", Repository: "debian",
+			Path: "pool/main/" + name + "_1.0+b1_amd64.deb", Size: 1, SHA256: digest.FromString(name).Encoded(), For: sets,
+		}
+	}
+	return lock.Lock{
+		Wishes: lock.Wishes{
+			Platform: "linux/amd64", Suites: []string{"bookworm"}, Components: []string{"main"},
+			Requests: []lock.Request{{Set: "base"}, {Set: "builder"}, {Set: "extra@debug"}, {Set: "runtime"}},
+		},
+		Releases: []lock.Release{{Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}},
+		Packages: []lock.Package{
+			deb("dpkg", "base", "builder", "runtime"), deb("g++", "builder"), deb("gdb", "extra@debug"), deb("python3", "builder", "runtime"),
+		},
+	}
+}
+
+func draw(t testing.TB, in stages.Input) (stages.Image, *bkllb.Definition) {
+	t.Helper()
+	image, err := stages.New(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image, marshal(t, image.State)
+}
+
+func parts(t testing.TB, in stages.Input) []stages.Part {
+	image, _ := draw(t, in)
+	return image.Parts
+}
+
+func marshal(t testing.TB, s llb.State) *bkllb.Definition {
+	t.Helper()
+	def, err := s.Marshal(t.Context(), bkllb.LinuxAmd64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return def
+}
+
+func decode(t testing.TB, def *bkllb.Definition) graph.Graph {
+	t.Helper()
+	g, err := graph.Decode(def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestGraphOfEachVariant(t *testing.T) {
+	for _, variant := range []string{"production", "minimal", "debug"} {
+		t.Run(variant, func(t *testing.T) {
+			_, def := draw(t, input(variant))
+			got := decode(t, def).Golden()
+			name := filepath.Join("testdata", variant+".golden.json")
+			if *update {
+				if err := os.WriteFile(name, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("graph differs from %s, -update accepts it (-want +got):\n%s", name, diff)
+			}
+		})
+	}
+}
+
+func TestConfig(t *testing.T) {
+	image, _ := draw(t, input("production"))
+	created, epoch := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), time.Unix(315532800, 0).UTC()
+	history := func(stage, what string) ocispec.History {
+		return ocispec.History{Created: &epoch, CreatedBy: "lamina " + stage, Comment: what}
+	}
+	want := ocispec.Image{
+		Created:  &created,
+		Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"},
+		Config: ocispec.ImageConfig{
+			User: "10001:10001", WorkingDir: "/app", StopSignal: "SIGTERM",
+			Entrypoint:   []string{"python3", "/app/handler.py"},
+			ExposedPorts: map[string]struct{}{"8000/tcp": {}},
+			Env: []string{
+				"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+				"LANG=C.UTF-8", "MODEL_PATH=/models/faceblend", "NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+				"NVIDIA_VISIBLE_DEVICES=all", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1", "WORKERS=1",
+			},
+			Labels: map[string]string{
+				"org.opencontainers.image.title": "faceblend", "org.opencontainers.image.version": "1.0",
+				"org.opencontainers.image.licenses": "Apache-2.0",
+			},
+		},
+		RootFS: ocispec.RootFS{Type: "layers"},
+		History: []ocispec.History{
+			history("runtime", "2 Debian packages"), history("wheels", "native"),
+			history("model", "weights/0"), history("model", "weights/1"), history("app", "/app"),
+		},
+	}
+	if diff := cmp.Diff(want, image.Config); diff != "" {
+		t.Errorf("config (-want +got):\n%s", diff)
+	}
+}
+
+// Maps are walked in another order each time: twice the same would be luck.
+func TestGraphIsTheSameEachTime(t *testing.T) {
+	_, first := draw(t, input("debug"))
+	for range 25 {
+		if _, again := draw(t, input("debug")); !cmp.Equal(first.Def, again.Def) {
+			t.Fatal("the same input gave another graph")
+		}
+	}
+}
+
+// What a change may move: the layers named, and no other.
+func TestChangeMovesItsOwnLayers(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*stages.Input)
+		moves  []string
+	}{
+		{"app", func(in *stages.Input) { in.App.Layer = packed("app 2") }, []string{"app /app"}},
+		{"one weights file", func(in *stages.Input) { in.Models[0].Layers[1].Image = digest.FromString("new") }, []string{"model weights/1"}},
+		{"native source", func(in *stages.Input) { in.Sources[0].Image = digest.FromString("new") }, []string{"wheels native"}},
+		{"runtime package", func(in *stages.Input) { in.Lock.Packages[3].For = []string{"runtime"} }, []string{"wheels native"}},
+		{"builder package", func(in *stages.Input) { in.Lock.Packages[1].SHA256 = digest.FromString("new").Encoded() }, []string{"wheels native"}},
+		{"label", func(in *stages.Input) { in.Version = "2.0" }, nil},
+		{"environment", func(in *stages.Input) { in.App.Env = map[string]string{"A": "b"} }, nil},
+		{"smoke test", func(in *stages.Input) { in.Smoke.Imports = []string{"math"} }, nil},
+		{"another mirror", func(in *stages.Input) { in.Lock.Releases[0].Date = time.Now() }, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before, after := input("production"), input("production")
+			tt.change(&after)
+			var moved []string
+			old, changed := parts(t, before), parts(t, after)
+			for i := range changed {
+				if !cmp.Equal(marshal(t, old[i].State).Def, marshal(t, changed[i].State).Def) {
+					moved = append(moved, old[i].Stage+" "+old[i].What)
+				}
+			}
+			if diff := cmp.Diff(tt.moves, moved); diff != "" {
+				t.Errorf("layers that moved (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestVariantsShareTheirLayers(t *testing.T) {
+	layers := func(variant string) (list []string) {
+		for _, p := range parts(t, input(variant)) {
+			def := marshal(t, p.State).Def
+			list = append(list, digest.FromBytes(slices.Concat(def...)).String())
+		}
+		return list
+	}
+	production := layers("production")
+	for variant, more := range map[string]int{"minimal": 0, "debug": 1} {
+		own := 0
+		for _, l := range layers(variant) {
+			if !slices.Contains(production, l) {
+				own++
+			}
+		}
+		if own != more {
+			t.Errorf("%s has %d layers of its own, want %d", variant, own, more)
+		}
+	}
+}
+
+func TestEveryExecIsOffline(t *testing.T) {
+	_, def := draw(t, input("debug"))
+	execs := 0
+	for _, v := range decode(t, def).Vertices {
+		if e := v.Op.GetExec(); e != nil {
+			execs++
+			if e.Network != pb.NetMode_NONE {
+				t.Errorf("%s: network is %s", v.Name, e.Network)
+			}
+		}
+	}
+	if execs < 5 {
+		t.Errorf("only %d execs seen: this test looks at the wrong thing", execs)
+	}
+}
+
+func TestEverySourceIsPinned(t *testing.T) {
+	_, def := draw(t, input("debug"))
+	sources := 0
+	for _, v := range decode(t, def).Vertices {
+		s := v.Op.GetSource()
+		if s == nil {
+			continue
+		}
+		sources++
+		pinned := strings.Contains(s.Identifier, "@sha256:") || strings.HasPrefix(s.Attrs[pb.AttrHTTPChecksum], "sha256:")
+		if !pinned || strings.HasPrefix(s.Identifier, "local://") {
+			t.Errorf("%s: source %s is not pinned by digest", v.Name, s.Identifier)
+		}
+	}
+	if sources < 9 {
+		t.Errorf("only %d sources seen: this test looks at the wrong thing", sources)
+	}
+}
+
+// Whatever used the merged image would make the engine pull all its layers.
+func TestNothingUsesTheImage(t *testing.T) {
+	_, def := draw(t, input("debug"))
+	g := decode(t, def)
+	image := slices.IndexFunc(g.Vertices, func(v graph.Vertex) bool { return v.Name == "image" })
+	if image < 0 {
+		t.Fatal("no vertex is called image")
+	}
+	for _, v := range g.Vertices {
+		uses := slices.ContainsFunc(v.Inputs, func(in graph.Input) bool { return in.Vertex == image })
+		if uses && v.Kind != graph.Passthrough {
+			t.Errorf("%s %q uses the merged image", v.Kind, v.Name)
+		}
+	}
+}
+
+func TestSmokeLevels(t *testing.T) {
+	names := func(level stages.Level) (list []string) {
+		in := input("production")
+		in.Smoke.Level = level
+		_, def := draw(t, in)
+		for _, v := range decode(t, def).Vertices {
+			if v.Kind == graph.Exec && strings.HasPrefix(v.Name, "smoke: ") {
+				list = append(list, strings.Fields(v.Name)[1])
+			}
+		}
+		slices.Sort(list)
+		return list
+	}
+	for level, want := range map[stages.Level][]string{
+		stages.SmokeAll:     {"import", "libraries", "run"},
+		stages.SmokeRuntime: {"import", "libraries"},
+		stages.SmokeOff:     nil,
+	} {
+		if diff := cmp.Diff(want, names(level)); diff != "" {
+			t.Errorf("tests of level %s (-want +got):\n%s", level, diff)
+		}
+	}
+}
+
+func TestNewReportsAllThatIsMissing(t *testing.T) {
+	in := input("production")
+	in.Lock.Packages, in.Mirrors, in.Tools = in.Lock.Packages[1:2], nil, llb.Layer{}
+	_, err := stages.New(in)
+	for _, want := range []string{
+		`drawing image "faceblend": `, "the lock has no packages for base", "the lock has no packages for runtime",
+		`no mirror serves repository "debian"`, "the tools that unpack the base are missing",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+}
+
+func BenchmarkGraphOfThousandSources(b *testing.B) {
+	in := input("production")
+	for i := range 1000 {
+		name := fmt.Sprintf("package%d", i)
+		in.Lock.Packages = append(in.Lock.Packages, lock.Package{
+			Name: name, Repository: "debian", Path: "pool/" + name + ".deb", SHA256: digest.FromString(name).Encoded(), For: []string{"runtime"},
+		})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		draw(b, in)
+	}
+}
+
+func Example() {
+	image, err := stages.New(input("production"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, part := range image.Parts {
+		fmt.Println(part.Stage, "-", part.What)
+	}
+	// Output:
+	// runtime - 2 Debian packages
+	// wheels - native
+	// model - weights/0
+	// model - weights/1
+	// app - /app
+}
