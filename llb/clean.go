@@ -38,8 +38,8 @@ func Gather(name string, files []File) State {
 	return bkllb.Scratch().File(action, bkllb.WithCustomName(name))
 }
 
-// Write is a state of small files with fixed content, readable by all.
-func Write(name string, files map[string]string) State {
+// Files is a state of small files with fixed content, readable by all.
+func Files(name string, files map[string]string) State {
 	epoch := EpochTime()
 	action := bkllb.Mkdir("/", 0o755, bkllb.WithParents(true), bkllb.WithCreatedTime(epoch))
 	for _, path := range slices.Sorted(maps.Keys(files)) {

@@ -63,7 +63,7 @@ func dpkgMounts(tools, debs State, exclude Exclude) []bkllb.RunOption {
 	return []bkllb.RunOption{
 		Mount(toolsPath, tools),
 		Mount(debsPath, debs),
-		Mount(scriptsPath, Write("scripts of dpkg", map[string]string{
+		Mount(scriptsPath, Files("scripts of dpkg", map[string]string{
 			"bootstrap.sh": bootstrapScript,
 			"install.sh":   installScript,
 			"bytecode.py":  bytecodeScript,

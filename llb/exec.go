@@ -1,6 +1,7 @@
 package llb
 
 import (
+	"slices"
 	"strings"
 
 	bkllb "github.com/moby/buildkit/client/llb"
@@ -26,6 +27,12 @@ type Exec struct {
 	GPU    bool // ask the engine for all NVIDIA devices through CDI
 }
 
+// With returns e with further mounts.
+func (e Exec) With(mounts ...bkllb.RunOption) Exec {
+	e.Mounts = slices.Concat(e.Mounts, mounts)
+	return e
+}
+
 // On returns the exec with root as its root file system.
 func (e Exec) On(root State) bkllb.ExecState {
 	options := []bkllb.RunOption{
@@ -34,7 +41,7 @@ func (e Exec) On(root State) bkllb.ExecState {
 		bkllb.Hostname("lamina"),
 		bkllb.WithCustomName(e.Name),
 	}
-	for _, kv := range append(surroundings(), e.Env...) {
+	for _, kv := range slices.Concat(surroundings(), e.Env) {
 		options = append(options, env(kv))
 	}
 	if e.Dir != "" {

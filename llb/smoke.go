@@ -23,7 +23,7 @@ func ELFClosure(builder, image State, ignore []string) State {
 		Args: append([]string{"/usr/bin/python3", scriptsPath + "/elf_closure.py"}, append(DriverLibraries(), ignore...)...),
 		Mounts: []bkllb.RunOption{
 			Mount("/image", image),
-			Mount(scriptsPath, Write("script of the library check", map[string]string{"elf_closure.py": elfClosureScript})),
+			Mount(scriptsPath, Files("script of the library check", map[string]string{"elf_closure.py": elfClosureScript})),
 		},
 	}
 	return exec.On(builder).Root()

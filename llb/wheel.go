@@ -28,7 +28,7 @@ func BuildWheel(name string, builder, source State, caches ...bkllb.RunOption) S
 		Args: []string{"/bin/sh", scriptsPath + "/wheel.sh"},
 		Mounts: append([]bkllb.RunOption{
 			Mount(sourcePath, source),
-			Mount(scriptsPath, Write("script of the compilation", map[string]string{"wheel.sh": wheelScript})),
+			Mount(scriptsPath, Files("script of the compilation", map[string]string{"wheel.sh": wheelScript})),
 		}, caches...),
 	}
 	return exec.On(builder).AddMount(outPath, bkllb.Scratch())
@@ -42,7 +42,7 @@ func InstallWheel(name string, builder, wheel State) State {
 		Args: []string{"/usr/bin/python3", scriptsPath + "/install_wheel.py"},
 		Mounts: []bkllb.RunOption{
 			Mount(wheelPath, wheel),
-			Mount(scriptsPath, Write("script of the installation", map[string]string{"install_wheel.py": installWheelScript})),
+			Mount(scriptsPath, Files("script of the installation", map[string]string{"install_wheel.py": installWheelScript})),
 		},
 	}
 	return Clean(name+": one layer", exec.On(builder).AddMount(outPath, bkllb.Scratch()), "/", "/")

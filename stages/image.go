@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	bkllb "github.com/moby/buildkit/client/llb"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/llb"
@@ -41,7 +40,7 @@ func New(in Input) (Image, error) {
 		layers[i] = p.State
 	}
 	return Image{
-		State:  merge("image", layers).Requires("smoke", tests...),
+		State:  llb.Merge("image", layers...).Requires("smoke", tests...),
 		Config: Config(in, parts),
 		Parts:  parts,
 	}, nil
@@ -68,8 +67,4 @@ func parts(in Input, runtime, wheels []llb.State) []Part {
 
 func (in Input) packages(set string) func(int) string {
 	return func(int) string { return fmt.Sprintf("%d Debian packages", len(in.Lock.In(set, in.Variant))) }
-}
-
-func merge(name string, layers []llb.State) llb.State {
-	return bkllb.Merge(layers, bkllb.WithCustomName(name))
 }

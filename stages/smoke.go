@@ -1,7 +1,6 @@
 package stages
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -22,7 +21,7 @@ func Tests(in Input, builder llb.State, runtime []llb.State) []llb.State {
 	if in.Smoke.Level == SmokeOff {
 		return nil
 	}
-	root := merge("smoke: root file system", runtime)
+	root := llb.Merge("smoke: root file system", runtime...)
 	tests := []llb.State{llb.ELFClosure(builder, root, in.Smoke.ELFIgnore)}
 	if len(in.Smoke.Imports) > 0 {
 		tests = append(tests, llb.Exec{
@@ -74,7 +73,7 @@ func smokeMounts(in Input) []bkllb.RunOption {
 		return mounts
 	}
 	for _, m := range in.Models {
-		files := merge(fmt.Sprintf("smoke: weights of %s", m.Path), Models(Input{Models: []Model{m}}))
+		files := llb.Merge("smoke: weights of "+m.Path, Models(Input{Models: []Model{m}})...)
 		mounts = append(mounts, llb.MountAt(m.Path, files))
 	}
 	return mounts

@@ -3,6 +3,7 @@ package solve
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/client"
@@ -52,7 +53,7 @@ func (r *recorder) watch(in <-chan *client.SolveStatus, out chan<- *client.Solve
 }
 
 func (r *recorder) keep(vertex digest.Digest, data []byte) {
-	all := append(r.outputs[vertex], data...)
+	all := slices.Concat(r.outputs[vertex], data)
 	if over := len(all) - outputLimit; over > 0 {
 		all = all[over:]
 	}
@@ -61,8 +62,8 @@ func (r *recorder) keep(vertex digest.Digest, data []byte) {
 
 // explain words an error of BuildKit, which would print whole command lines.
 func (r *recorder) explain(err error, def *bkllb.Definition) error {
-	var at *errdefs.VertexError
-	if !errors.As(err, &at) {
+	at, ok := errors.AsType[*errdefs.VertexError](err)
+	if !ok {
 		return err
 	}
 	id := digest.Digest(at.Digest)

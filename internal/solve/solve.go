@@ -47,19 +47,10 @@ type Result struct {
 	Response   map[string]string  // as BuildKit gave it
 }
 
-// Marshal returns the graph of an image for its platform. It needs no engine.
-func Marshal(ctx context.Context, image stages.Image) (*bkllb.Definition, error) {
-	def, err := image.State.Marshal(ctx, bkllb.Platform(image.Config.Platform))
-	if err != nil {
-		return nil, fmt.Errorf("marshalling the graph: %w", err)
-	}
-	return def, nil
-}
-
 // Run solves and exports the image. Of a build that failed it returns an
 // [Error] that says which step it was and what that printed.
 func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
-	def, err := Marshal(ctx, r.Image)
+	def, err := llb.Marshal(ctx, r.Image.State, r.Image.Config.Platform)
 	if err != nil {
 		return Result{}, err
 	}
@@ -148,7 +139,7 @@ func ignoreCache(def *bkllb.Definition) {
 }
 
 func entries(list []cache.Entry) []client.CacheOptionsEntry {
-	var out []client.CacheOptionsEntry
+	out := make([]client.CacheOptionsEntry, 0, len(list))
 	for _, e := range list {
 		out = append(out, client.CacheOptionsEntry{Type: e.Type, Attrs: maps.Clone(e.Attrs)})
 	}
@@ -156,7 +147,7 @@ func entries(list []cache.Entry) []client.CacheOptionsEntry {
 }
 
 func gatewayEntries(list []client.CacheOptionsEntry) []gateway.CacheOptionsEntry {
-	var out []gateway.CacheOptionsEntry
+	out := make([]gateway.CacheOptionsEntry, 0, len(list))
 	for _, e := range list {
 		out = append(out, gateway.CacheOptionsEntry(e))
 	}
