@@ -33,6 +33,9 @@ type hintError struct {
 
 func (e *hintError) Unwrap() error { return e.error }
 
+// Hint says what the user can do.
+func (e *hintError) Hint() string { return e.hint }
+
 // New marks err as being of the given kind. A nil err stays nil.
 func New(kind Kind, err error) error {
 	if err == nil {
@@ -52,20 +55,23 @@ func WithHint(err error, hint string) error {
 // KindOf returns the kind of the outermost mark in err, and [Failure] where
 // nobody set one.
 func KindOf(err error) Kind {
-	var k *kindError
-	if errors.As(err, &k) {
+	if k, ok := errors.AsType[*kindError](err); ok {
 		return k.kind
 	}
 	return Failure
 }
 
 // Hints returns every hint in err and below what it joins, outermost first,
-// each one once.
+// each one once. Any error with a method Hint() string has one.
 func Hints(err error) []string {
 	var hints []string
 	walk(err, func(e error) {
-		if h, ok := e.(*hintError); ok && !slices.Contains(hints, h.hint) { //nolint:errorlint // walk visits every error itself
-			hints = append(hints, h.hint)
+		h, ok := e.(interface{ Hint() string }) //nolint:errorlint // walk visits every error itself
+		if !ok {
+			return
+		}
+		if hint := h.Hint(); hint != "" && !slices.Contains(hints, hint) {
+			hints = append(hints, hint)
 		}
 	})
 	return hints

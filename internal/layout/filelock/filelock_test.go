@@ -1,0 +1,44 @@
+package filelock_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"lamina.build/internal/layout/filelock"
+)
+
+func open(t *testing.T, path string) *filelock.Lock {
+	t.Helper()
+	l, err := filelock.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func TestLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	a, b := open(t, path), open(t, path)
+	if err := errors.Join(a.Shared(t.Context()), b.Shared(t.Context())); err != nil {
+		t.Fatalf("two shared holders: %v", err)
+	}
+	c := open(t, path)
+	if err := c.TryExclusive(); !errors.Is(err, filelock.ErrBusy) {
+		t.Fatalf("exclusive beside shared: got %v, want ErrBusy", err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if err := c.Exclusive(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("waiting: got %v, want the context's error", err)
+	}
+	if err := errors.Join(a.Close(), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Exclusive(t.Context()); err != nil {
+		t.Fatalf("after both let go: %v", err)
+	}
+}

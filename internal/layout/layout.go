@@ -1,0 +1,223 @@
+// Package layout keeps the images of one project in a folder: an OCI image
+// layout with a tag for each variant, so that variants share their blobs.
+//
+// Builds that run at once may use one folder. Each opens a [Layout] of its own
+// for as long as it runs; a sweep leaves everything alone while another one is
+// open, and tags are set under a lock.
+package layout
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/layout/blobstore"
+	"lamina.build/internal/layout/filelock"
+)
+
+// ErrNoTag says that a layout has no image of a tag.
+var ErrNoTag = errors.New("no such tag")
+
+const lockName = ".lock"
+
+// refName is the grammar that the OCI image specification has for a tag.
+var refName = regexp.MustCompile(`^[A-Za-z0-9]+([-._:@+/]+[A-Za-z0-9]+)*$`)
+
+// Layout is an open folder of images.
+type Layout struct {
+	dir   string
+	store *blobstore.Store
+}
+
+// Open opens the layout in dir, making it where there is none. Open one for
+// each build, and close it when the build is done.
+func Open(ctx context.Context, dir string) (*Layout, error) {
+	if err := Writable(dir); err != nil {
+		return nil, err
+	}
+	if err := checkVersion(dir); err != nil {
+		return nil, fmt.Errorf("opening layout %q: %w", dir, err)
+	}
+	store, err := blobstore.Open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	l := &Layout{dir: dir, store: store}
+	// Sets up what a reader of an OCI layout wants to find, also without a tag.
+	err = l.change(ctx, func(*ocispec.Index) {})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening layout %q: %w", dir, err), store.Close())
+	}
+	return l, nil
+}
+
+func checkVersion(dir string) error {
+	data, err := os.ReadFile(filepath.Join(dir, ocispec.ImageLayoutFile)) //nolint:gosec // the user's own folder
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var have ocispec.ImageLayout
+	if err == nil {
+		err = json.Unmarshal(data, &have)
+	}
+	if err == nil && have.Version != ocispec.ImageLayoutVersion {
+		err = fmt.Errorf("image layout of version %q, want %q", have.Version, ocispec.ImageLayoutVersion)
+	}
+	return err
+}
+
+// Close drops what was left unfinished and lets other builds sweep.
+func (l *Layout) Close() error { return l.store.Close() }
+
+// Dir is the folder.
+func (l *Layout) Dir() string { return l.dir }
+
+// Store is the content store to export into.
+func (l *Layout) Store() content.Store { return l.store }
+
+// Tag makes tag name the image, and no other one. Its blobs have to be in the
+// store already.
+func (l *Layout) Tag(ctx context.Context, tag string, desc ocispec.Descriptor) error {
+	if !refName.MatchString(tag) {
+		return fmt.Errorf("tag %q is not made of letters, digits and single separators", tag)
+	}
+	if _, err := l.store.Info(ctx, desc.Digest); err != nil {
+		return fmt.Errorf("tagging %q: %w", tag, err)
+	}
+	annotations := map[string]string{}
+	for key, value := range desc.Annotations {
+		// Dates and the like would make the index differ from build to build.
+		if key != ocispec.AnnotationCreated {
+			annotations[key] = value
+		}
+	}
+	annotations[ocispec.AnnotationRefName] = tag
+	desc.Annotations = annotations
+	err := l.change(ctx, func(index *ocispec.Index) {
+		index.Manifests = slices.DeleteFunc(index.Manifests, func(d ocispec.Descriptor) bool { return tagOf(d) == tag })
+		index.Manifests = append(index.Manifests, desc)
+	})
+	if err != nil {
+		return fmt.Errorf("tagging %q: %w", tag, err)
+	}
+	return nil
+}
+
+// Untag forgets a tag. What only it needed goes with the next sweep.
+func (l *Layout) Untag(ctx context.Context, tag string) error {
+	found := false
+	err := l.change(ctx, func(index *ocispec.Index) {
+		found = slices.ContainsFunc(index.Manifests, func(d ocispec.Descriptor) bool { return tagOf(d) == tag })
+		index.Manifests = slices.DeleteFunc(index.Manifests, func(d ocispec.Descriptor) bool { return tagOf(d) == tag })
+	})
+	if err == nil && !found {
+		err = ErrNoTag
+	}
+	if err != nil {
+		return fmt.Errorf("removing tag %q: %w", tag, err)
+	}
+	return nil
+}
+
+// Tags lists the tags, sorted.
+func (l *Layout) Tags() ([]string, error) {
+	index, err := l.index()
+	if err != nil {
+		return nil, fmt.Errorf("listing tags: %w", err)
+	}
+	var tags []string
+	for _, d := range index.Manifests {
+		if tag := tagOf(d); tag != "" {
+			tags = append(tags, tag)
+		}
+	}
+	slices.Sort(tags)
+	return tags, nil
+}
+
+func tagOf(d ocispec.Descriptor) string { return d.Annotations[ocispec.AnnotationRefName] }
+
+// index reads index.json. It is replaced as a whole, so reading needs no lock.
+func (l *Layout) index() (ocispec.Index, error) {
+	empty := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
+	path := filepath.Join(l.dir, ocispec.ImageIndexFile)
+	data, err := os.ReadFile(path) //nolint:gosec // the user's own folder
+	if errors.Is(err, fs.ErrNotExist) {
+		return empty, nil
+	}
+	index := empty
+	if err == nil {
+		err = json.Unmarshal(data, &index)
+	}
+	if err != nil {
+		return ocispec.Index{}, fmt.Errorf("reading %q: %w", path, err)
+	}
+	return index, nil
+}
+
+// change rewrites index.json under the lock, so that of two builds at once
+// neither loses its tag.
+func (l *Layout) change(ctx context.Context, edit func(*ocispec.Index)) (err error) {
+	lock, err := filelock.Open(filepath.Join(l.dir, lockName))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := lock.Exclusive(ctx); err != nil {
+		return err
+	}
+	index, err := l.index()
+	if err != nil {
+		return err
+	}
+	edit(&index)
+	slices.SortStableFunc(index.Manifests, func(a, b ocispec.Descriptor) int { return strings.Compare(tagOf(a), tagOf(b)) })
+	if index.Manifests == nil {
+		index.Manifests = []ocispec.Descriptor{} // null is no list
+	}
+	return errors.Join(
+		writeJSON(filepath.Join(l.dir, ocispec.ImageLayoutFile), ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion}),
+		writeJSON(filepath.Join(l.dir, ocispec.ImageIndexFile), index),
+	)
+}
+
+// writeJSON replaces a file unless it holds the same already.
+func writeJSON(path string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if have, err := os.ReadFile(path); err == nil && string(have) == string(data) { //nolint:gosec // the user's own folder
+		return nil
+	}
+	return replace(path, data)
+}
+
+// replace writes a file beside path and renames it, so that a reader sees the
+// old content or the new, also after a crash.
+func replace(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,290 @@
+package layout_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	lay "lamina.build/internal/layout"
+	"lamina.build/internal/pack"
+)
+
+func must(t testing.TB, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t *testing.T, dir string) *lay.Layout {
+	t.Helper()
+	l, err := lay.Open(t.Context(), dir)
+	must(t, err)
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// export puts an image with one file into the layout, as a build would.
+func export(t *testing.T, l *lay.Layout, text string) ocispec.Descriptor {
+	t.Helper()
+	layer, err := pack.Tree(t.Context(), l.Store(), pack.TreeOptions{
+		Name: "app", FS: fstest.MapFS{"file": {Data: []byte(text)}, "dir/x": {}}, Target: "/app",
+	})
+	must(t, err)
+	info, err := l.Store().Info(t.Context(), layer.Image)
+	must(t, err)
+	return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: layer.Image, Size: info.Size}
+}
+
+func putJSON(t *testing.T, s content.Store, mediaType string, v any) ocispec.Descriptor {
+	t.Helper()
+	data, err := json.Marshal(v)
+	must(t, err)
+	return put(t, s, mediaType, data)
+}
+
+func put(t *testing.T, s content.Store, mediaType string, data []byte) ocispec.Descriptor {
+	t.Helper()
+	d := ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+	must(t, content.WriteBlob(t.Context(), s, d.Digest.String(), strings.NewReader(string(data)), d))
+	return d
+}
+
+func blobs(t *testing.T, dir string) int {
+	t.Helper()
+	found, err := os.ReadDir(filepath.Join(dir, "blobs/sha256"))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return len(found)
+}
+
+func TestTagsOfAnOCILayout(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dist/faceblend")
+	l := open(t, dir)
+	prod, debug := export(t, l, "production"), export(t, l, "debug")
+	prod.Annotations = map[string]string{ocispec.AnnotationCreated: "2026-01-01T00:00:00Z", "kept": "yes"}
+	must(t, l.Tag(t.Context(), "production", debug), l.Tag(t.Context(), "debug", debug), l.Tag(t.Context(), "production", prod))
+
+	tags, err := l.Tags()
+	if diff := cmp.Diff([]string{"debug", "production"}, tags); diff != "" || err != nil {
+		t.Errorf("tags (-want +got):\n%s%v", diff, err)
+	}
+	image, err := l.Read(t.Context(), "production")
+	must(t, err)
+	want := map[string]string{ocispec.AnnotationRefName: "production", "kept": "yes"}
+	if diff := cmp.Diff(want, image.Desc.Annotations); diff != "" || image.Desc.Digest != prod.Digest {
+		t.Errorf("descriptor (-want +got):\n%s", diff)
+	}
+	if len(image.Layers()) != 1 || image.Config.Architecture != "amd64" || len(image.Config.RootFS.DiffIDs) != 1 {
+		t.Errorf("got %+v", image)
+	}
+	must(t, l.Close())
+
+	// What others make of it: the layout is right in the eyes of ggcr too.
+	path, err := layout.FromPath(dir)
+	must(t, err)
+	index, err := path.ImageIndex()
+	must(t, err, validate.Index(index, validate.Fast))
+	left, err := filepath.Glob(filepath.Join(dir, "*")) // hidden files too
+	must(t, err)
+	for i := range left {
+		left[i] = filepath.Base(left[i])
+	}
+	if diff := cmp.Diff([]string{".lease", ".lock", "blobs", "index.json", "oci-layout"}, left); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+func TestUnknownTag(t *testing.T) {
+	l := open(t, t.TempDir())
+	if _, err := l.Read(t.Context(), "nope"); !errors.Is(err, lay.ErrNoTag) {
+		t.Errorf("reading: %v", err)
+	}
+	if err := l.Untag(t.Context(), "nope"); !errors.Is(err, lay.ErrNoTag) {
+		t.Errorf("removing: %v", err)
+	}
+	if err := l.Tag(t.Context(), "a tag", export(t, l, "x")); err == nil {
+		t.Error("a tag with a blank is taken")
+	}
+	if err := l.Tag(t.Context(), "x", ocispec.Descriptor{Digest: digest.FromString("none")}); err == nil {
+		t.Error("an image that is not there is tagged")
+	}
+}
+
+func TestBuildsAtOnceLoseNoTag(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	var want []string
+	for i := range 8 {
+		tag := fmt.Sprintf("v%d", i)
+		want = append(want, tag)
+		wg.Go(func() {
+			l, err := lay.Open(t.Context(), dir)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer l.Close()
+			if err := l.Tag(t.Context(), tag, export(t, l, tag)); err != nil {
+				t.Error(err)
+			}
+			if _, err := l.Sweep(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	l := open(t, dir)
+	tags, err := l.Tags()
+	if diff := cmp.Diff(want, tags); diff != "" || err != nil {
+		t.Errorf("tags (-want +got):\n%s%v", diff, err)
+	}
+	for _, tag := range tags {
+		image, err := l.Read(t.Context(), tag)
+		must(t, err, lay.Verify(t.Context(), l.Store(), image.Desc, lay.VerifyOptions{}))
+	}
+}
+
+func TestSweepKeepsWhatTagsNeed(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	kept, gone, nested := export(t, l, "kept"), export(t, l, "gone"), export(t, l, "nested")
+	inner := putJSON(t, l.Store(), ocispec.MediaTypeImageIndex, ocispec.Index{
+		Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []ocispec.Descriptor{nested},
+	})
+	missing := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("elsewhere"), Size: 9}
+	outer := putJSON(t, l.Store(), ocispec.MediaTypeImageIndex, ocispec.Index{
+		Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []ocispec.Descriptor{inner, missing},
+	})
+	must(t, l.Tag(t.Context(), "kept", kept), l.Tag(t.Context(), "outer", outer), l.Tag(t.Context(), "gone", gone))
+	if swept, err := l.Sweep(t.Context()); err != nil || swept.Blobs != 0 {
+		t.Errorf("with all tags: %+v, %v", swept, err)
+	}
+	must(t, l.Untag(t.Context(), "gone"))
+	other := open(t, dir)
+	if swept, err := l.Sweep(t.Context()); err != nil || !swept.Busy || swept.Blobs != 0 {
+		t.Errorf("while another build runs: %+v, %v", swept, err)
+	}
+	must(t, other.Close())
+	if swept, err := l.Sweep(t.Context()); err != nil || swept.Blobs != 3 {
+		t.Errorf("swept %+v, %v; want manifest, config and layer", swept, err)
+	}
+	if n := blobs(t, dir); n != 8 {
+		t.Errorf("%d blobs are left, want 8", n)
+	}
+	images, err := lay.Images(t.Context(), l.Store(), inner)
+	if err != nil || len(images) != 1 || images[0].Desc.Digest != nested.Digest {
+		t.Errorf("images of the nested index: %+v, %v", images, err)
+	}
+}
+
+func TestSweepOfADamagedLayoutRemovesNothing(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	desc := export(t, l, "x")
+	must(t, l.Tag(t.Context(), "x", desc))
+	export(t, l, "untagged")
+	path := filepath.Join(dir, "blobs/sha256", desc.Digest.Encoded())
+	must(t, os.Chmod(path, 0o644), os.WriteFile(path, []byte("{}"), 0o644))
+	before := blobs(t, dir)
+	if _, err := l.Sweep(t.Context()); err == nil || blobs(t, dir) != before {
+		t.Errorf("got %v, %d of %d blobs", err, blobs(t, dir), before)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o644))
+	newer, broken := t.TempDir(), t.TempDir()
+	must(t, os.WriteFile(filepath.Join(newer, "oci-layout"), []byte(`{"imageLayoutVersion":"2.0.0"}`), 0o644),
+		os.WriteFile(filepath.Join(broken, "index.json"), []byte(`{"manif`), 0o644))
+	tests := []struct{ name, dir, want string }{
+		{"a file", file, "is not a folder"},
+		{"below a file", filepath.Join(file, "a/b"), "not a directory"},
+		{"where nobody may write", "/proc/lamina/dist", "can not be written to"},
+		{"a newer layout", newer, `version "2.0.0"`},
+		{"a truncated index", broken, "index.json"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := lay.Open(t.Context(), tt.dir)
+			if err == nil {
+				l.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q in it", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestWritableLeavesNothing(t *testing.T) {
+	root := t.TempDir()
+	must(t, lay.Writable(filepath.Join(root, "dist/name")))
+	if left, _ := os.ReadDir(root); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+	file := filepath.Join(root, "file")
+	must(t, os.WriteFile(file, nil, 0o644))
+	err := lay.Writable(filepath.Join(file, "dist"))
+	var u *lay.UnwritableError
+	if !errors.As(err, &u) || u.Hint() == "" {
+		t.Errorf("got %v, want an UnwritableError with a hint", err)
+	}
+}
+
+func TestEntries(t *testing.T) {
+	l := open(t, t.TempDir())
+	desc := export(t, l, "text")
+	must(t, l.Tag(t.Context(), "x", desc))
+	image, err := l.Read(t.Context(), "x")
+	must(t, err)
+	got, err := lay.Entries(t.Context(), l.Store(), image.Layers()[0])
+	must(t, err)
+	want := []lay.Entry{
+		{Path: "/app", Mode: os.ModeDir | 0o755}, {Path: "/app/dir", Mode: os.ModeDir | 0o755},
+		{Path: "/app/dir/x", Mode: 0o644}, {Path: "/app/file", Mode: 0o644, Size: 4},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+}
+
+func TestIndexIsStable(t *testing.T) {
+	var seen []string
+	for _, order := range [][]string{{"a", "b"}, {"b", "a"}} {
+		dir := t.TempDir()
+		l := open(t, dir)
+		for _, tag := range order {
+			must(t, l.Tag(t.Context(), tag, export(t, l, tag)))
+		}
+		data, err := os.ReadFile(filepath.Join(dir, "index.json"))
+		must(t, err)
+		seen = append(seen, string(data))
+		past := time.Unix(1e9, 0)
+		must(t, os.Chtimes(filepath.Join(dir, "index.json"), past, past), l.Tag(t.Context(), "a", export(t, l, "a")))
+		if fi, _ := os.Stat(filepath.Join(dir, "index.json")); !fi.ModTime().Equal(past) {
+			t.Error("the same tag writes the index again")
+		}
+	}
+	if len(slices.Compact(seen)) != 1 {
+		t.Errorf("the order of the builds matters:\n%s", strings.Join(seen, "\n"))
+	}
+}

@@ -1,0 +1,74 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/containerd/containerd/v2/core/content"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Image is an image of one platform as it lies in a store.
+type Image struct {
+	Desc     ocispec.Descriptor // of the manifest
+	Manifest ocispec.Manifest
+	Config   ocispec.Image
+}
+
+// Layers are the compressed layers, the lowest first.
+func (i Image) Layers() []ocispec.Descriptor { return i.Manifest.Layers }
+
+// Read reads the image of a tag.
+func (l *Layout) Read(ctx context.Context, tag string) (Image, error) {
+	index, err := l.index()
+	if err != nil {
+		return Image{}, err
+	}
+	for _, d := range index.Manifests {
+		if tagOf(d) != tag {
+			continue
+		}
+		images, err := Images(ctx, l.store, d)
+		if err == nil && len(images) == 0 {
+			err = errors.New("the index has no image")
+		}
+		if err != nil {
+			return Image{}, fmt.Errorf("reading image %q: %w", tag, err)
+		}
+		return images[0], nil
+	}
+	return Image{}, fmt.Errorf("reading image %q: %w", tag, ErrNoTag)
+}
+
+// Images reads the image that desc names, or all those of an index, nested
+// ones too. Attestations, which BuildKit keeps beside the images as manifests
+// of an unknown platform, are left out.
+func Images(ctx context.Context, p content.Provider, desc ocispec.Descriptor) ([]Image, error) {
+	if isIndex(desc.MediaType) {
+		var index ocispec.Index
+		if err := readJSON(ctx, p, desc, &index); err != nil {
+			return nil, err
+		}
+		var images []Image
+		for _, d := range index.Manifests {
+			if d.Platform != nil && d.Platform.OS == "unknown" {
+				continue
+			}
+			below, err := Images(ctx, p, d)
+			if err != nil {
+				return nil, err
+			}
+			images = append(images, below...)
+		}
+		return images, nil
+	}
+	image := Image{Desc: desc}
+	if err := readJSON(ctx, p, desc, &image.Manifest); err != nil {
+		return nil, err
+	}
+	if err := readJSON(ctx, p, image.Manifest.Config, &image.Config); err != nil {
+		return nil, err
+	}
+	return []Image{image}, nil
+}

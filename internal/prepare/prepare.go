@@ -1,0 +1,174 @@
+// Package prepare turns a spec, its lock and the local trees beside it into the
+// input of the stages: it packs the trees as layers, unpacks the two tools that
+// assemble a base, and checks that the layers fit together.
+package prepare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/platforms"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/check"
+	"lamina.build/internal/debian"
+	"lamina.build/internal/pack"
+	"lamina.build/internal/spec"
+	"lamina.build/llb"
+	"lamina.build/lock"
+	"lamina.build/stages"
+)
+
+// Options are what an image is prepared from.
+type Options struct {
+	Root     fs.FS // the folder of the image.toml, of an [os.Root]
+	Spec     spec.Spec
+	Lock     lock.Lock
+	Mirrors  debian.Mirrors
+	Getter   *debian.Getter
+	Store    content.Store // where the layers go
+	ToolsDir string        // where the unpacked tools are kept
+	Level    stages.Level
+	Device   bool         // the engine has an NVIDIA device
+	Note     func(string) // is told what the user should know
+}
+
+// Input packs all that is local and returns what the stages need. The faults
+// of all trees are reported at once.
+func Input(ctx context.Context, o Options) (stages.Input, error) {
+	platform, err := platforms.Parse(o.Spec.Platform)
+	if err != nil {
+		return stages.Input{}, fmt.Errorf("reading platform %q: %w", o.Spec.Platform, err)
+	}
+	p := packer{Options: o, platform: platform}
+	sources, sourcesErr := p.sources(ctx)
+	app, appErr := p.app(ctx)
+	models, modelsErr := p.models(ctx)
+	tools, toolsErr := p.tools(ctx)
+	if err := errors.Join(sourcesErr, appErr, modelsErr, toolsErr); err != nil {
+		return stages.Input{}, err
+	}
+	in := stages.Input{
+		Name: o.Spec.Name, Title: o.Spec.Title, Version: o.Spec.Version, Licenses: o.Spec.Licenses,
+		Variant: o.Spec.Variant, Platform: platform,
+		Lock: o.Lock, Mirrors: llb.Mirrors(o.Mirrors), Tools: tools, Exclude: o.Spec.Debian.Exclude,
+		Sources: sources, Models: models, App: app,
+		Smoke: stages.Smoke{
+			Level: o.Level, Imports: o.Spec.Smoke.Imports, Run: o.Spec.Smoke.Run, GPU: o.Spec.Smoke.GPU,
+			ELFIgnore: o.Spec.Smoke.ELFIgnore, NeedsWeights: o.Spec.Smoke.NeedsWeights, Device: o.Device,
+		},
+	}
+	return in, checkLayers(in)
+}
+
+// checkLayers looks at the layers that the client made against each other and
+// against what a Debian base has: what Merge would spoil without a word.
+func checkLayers(in stages.Input) error {
+	var layers []llb.Layer
+	for _, m := range in.Models {
+		layers = append(layers, m.Layers...)
+	}
+	if in.App != nil {
+		layers = append(layers, in.App.Layer)
+	}
+	return check.Layers(check.Debian(others(in)), layers)
+}
+
+// others counts the layers that the engine makes: the runtime, what a variant
+// adds, the wheels.
+func others(in stages.Input) int {
+	n := 1 + len(in.Sources)
+	if len(in.Lock.In(lock.SetExtra, in.Variant)) > 0 {
+		n++
+	}
+	return n
+}
+
+type packer struct {
+	Options
+	platform ocispec.Platform
+}
+
+// sources packs the Python source trees, each at the root of its layer.
+func (p packer) sources(ctx context.Context) ([]llb.Layer, error) {
+	var (
+		layers []llb.Layer
+		faults []error
+	)
+	for _, dir := range p.Spec.Python.Sources {
+		layer, err := p.tree(ctx, dir, "/")
+		layers, faults = append(layers, layer), append(faults, err)
+	}
+	return layers, errors.Join(faults...)
+}
+
+func (p packer) app(ctx context.Context) (*stages.App, error) {
+	a := p.Spec.App
+	if a.Source == "" {
+		return nil, nil
+	}
+	layer, err := p.tree(ctx, a.Source, a.Path)
+	if err != nil {
+		return nil, err
+	}
+	layer.Name = "app"
+	return &stages.App{
+		Layer: layer, Path: a.Path, User: llb.User(a.User), Workdir: a.Workdir,
+		Entrypoint: a.Entrypoint, Command: a.Command, Env: a.Env, Ports: a.Ports, StopSignal: a.StopSignal,
+	}, nil
+}
+
+// never are the parts of a source tree that come and go with its use.
+func never() []string { return []string{".dockerignore", "**/__pycache__", "**/.git"} }
+
+func (p packer) tree(ctx context.Context, dir, target string) (llb.Layer, error) {
+	tree, err := fs.Sub(p.Root, dir)
+	if err != nil {
+		return llb.Layer{}, fmt.Errorf("opening %q: %w", dir, err)
+	}
+	ignore, err := fs.ReadFile(tree, ".dockerignore")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return llb.Layer{}, fmt.Errorf("reading %q: %w", path.Join(dir, ".dockerignore"), err)
+	}
+	return pack.Tree(ctx, p.Store, pack.TreeOptions{
+		Name: path.Base(dir), FS: tree, Target: target, Ignore: ignore, Exclude: never(), Platform: p.platform,
+	})
+}
+
+// models packs the weights of every model, and none where the variant brings
+// none: the image then still says where they belong.
+func (p packer) models(ctx context.Context) ([]stages.Model, error) {
+	var (
+		models []stages.Model
+		faults []error
+	)
+	for _, m := range p.Spec.Models {
+		model := stages.Model{Name: m.Name, Path: m.Path}
+		if p.Spec.Weights == spec.WeightsLayers {
+			layers, err := p.weights(ctx, m)
+			model.Layers, faults = layers, append(faults, err)
+		}
+		models = append(models, model)
+	}
+	return models, errors.Join(faults...)
+}
+
+func (p packer) weights(ctx context.Context, m spec.Model) ([]llb.Layer, error) {
+	dir, ok := strings.CutPrefix(m.From, "dir:")
+	if !ok {
+		return nil, fmt.Errorf("model %q can not be packed: it is not a local folder", m.From)
+	}
+	tree, err := fs.Sub(p.Root, dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening %q: %w", dir, err)
+	}
+	return pack.Weights(ctx, p.Store, pack.WeightsOptions{
+		Name: path.Base(dir), FS: tree, Target: m.Path, Include: m.Include, Exclude: m.Exclude, Rename: m.Rename,
+		Limit: pack.MaxLayers - 3 - len(p.Spec.Python.Sources), Platform: p.platform, Note: p.Note,
+	})
+}

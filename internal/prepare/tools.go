@@ -1,0 +1,110 @@
+package prepare
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/pack"
+	"lamina.build/llb"
+	"lamina.build/lock"
+)
+
+// tool is a file of a Debian package that assembles a base before there is one.
+type tool struct {
+	pkg  string
+	name string // in the layer
+	has  func(installed string) bool
+}
+
+func toolbox() []tool {
+	return []tool{
+		{"busybox-static", "busybox", func(p string) bool { return path.Base(p) == "busybox" && path.Base(path.Dir(p)) == "bin" }},
+		{"libeatmydata1", "libeatmydata.so", func(p string) bool { return strings.HasPrefix(path.Base(p), "libeatmydata.so.") }},
+	}
+}
+
+// tools packs the tools as one layer. They come out of locked packages, so the
+// folder they were unpacked into is right as long as the packages are the same.
+func (p packer) tools(ctx context.Context) (llb.Layer, error) {
+	dir := p.ToolsDir
+	for _, t := range toolbox() {
+		deb, ok := lock.Find(p.Lock.In(lock.SetBootstrap, p.Spec.Variant), t.pkg)
+		if !ok {
+			return llb.Layer{}, fmt.Errorf("the lock has no package %s", t.pkg)
+		}
+		dir = filepath.Join(dir, deb.SHA256[:16])
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if err := p.unpackTools(ctx, dir); err != nil {
+			return llb.Layer{}, fmt.Errorf("unpacking the tools that assemble a base: %w", err)
+		}
+	}
+	return pack.Tree(ctx, p.Store, pack.TreeOptions{
+		Name: "tools", FS: os.DirFS(dir), Target: "/", Compression: pack.Uncompressed, Platform: p.platform,
+	})
+}
+
+// unpackTools fills a folder beside dir and renames it.
+func (p packer) unpackTools(ctx context.Context, dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp(filepath.Dir(dir), ".unpack-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(temp) }()
+	for _, t := range toolbox() {
+		deb, _ := lock.Find(p.Lock.In(lock.SetBootstrap, p.Spec.Variant), t.pkg)
+		if err := p.unpackTool(ctx, t, deb, filepath.Join(temp, t.name)); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(temp, dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+func (p packer) unpackTool(ctx context.Context, t tool, deb lock.Package, target string) error {
+	file, err := p.Getter.Get(ctx, p.Mirrors.URL(deb.Repository, deb.Path), debian.File{Size: deb.Size, SHA256: deb.SHA256})
+	if err != nil {
+		return err
+	}
+	r, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	found := false
+	err = debian.WalkDeb(r, func(h *tar.Header, content io.Reader) error {
+		if h.Typeflag != tar.TypeReg || !t.has(h.Name) {
+			return nil
+		}
+		found = true
+		data, err := io.ReadAll(content)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(target, data, 0o755); err != nil { //nolint:gosec // it is a program
+			return err
+		}
+		return debian.ErrStop
+	})
+	if err != nil {
+		return fmt.Errorf("reading package %q: %w", path.Base(deb.Path), err)
+	}
+	if !found {
+		return fmt.Errorf("package %q has no %s", path.Base(deb.Path), t.name)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package spec
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// local checks the path of a file or folder next to image.toml. It may end in
+// a slash or start with ./, which the canonical form has not.
+func local(s string) (string, error) {
+	if err := plain(s); err != nil {
+		return "", err
+	}
+	if path.IsAbs(s) {
+		return "", fmt.Errorf("%q is absolute, want a path from the folder of image.toml", s)
+	}
+	clean := path.Clean(s)
+	if clean == ".." || strings.HasPrefix(clean, "../") {
+		return "", fmt.Errorf("%q leads out of the folder of image.toml", s)
+	}
+	return clean, nil
+}
+
+// absolute checks a path inside the image.
+func absolute(s string) (string, error) {
+	if err := plain(s); err != nil {
+		return "", err
+	}
+	if !path.IsAbs(s) {
+		return "", fmt.Errorf("%q is relative, want a path from the root of the image", s)
+	}
+	if clean := path.Clean(s); clean != s {
+		return "", fmt.Errorf("%q is not clean, write %q", s, clean)
+	}
+	return s, nil
+}
+
+// target checks a folder of the image that a layer fills. It may not be one
+// that a container runtime mounts over, nor one that Debian has as a link:
+// a layer with a real folder there would break every program.
+func target(s string) (string, error) {
+	if _, err := absolute(s); err != nil {
+		return "", err
+	}
+	top, _, _ := strings.Cut(s[1:], "/")
+	switch {
+	case s == "/":
+		return "", fmt.Errorf("%q is the root of the image, want a folder below it", s)
+	case slices.Contains([]string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"}, top):
+		return "", fmt.Errorf("%q is below a link of Debian's, write %q", s, "/usr"+s)
+	case slices.Contains([]string{"proc", "sys", "dev", "run"}, top):
+		return "", fmt.Errorf("%q is below /%s, which is mounted when the image runs", s, top)
+	}
+	return s, nil
+}
+
+// plain refuses what no path should hold.
+func plain(s string) error {
+	switch {
+	case s == "":
+		return fmt.Errorf("%q is not a path", s)
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return fmt.Errorf("%q holds a control character", s)
+	case strings.Contains(s, `\`):
+		return fmt.Errorf("%q holds a backslash, paths are written with /", s)
+	}
+	return nil
+}
+
+// glob checks a pattern for paths below some folder.
+func glob(s string) (string, error) {
+	if err := globbing(s); err != nil {
+		return "", err
+	}
+	if path.IsAbs(s) || slices.Contains(strings.Split(s, "/"), "..") {
+		return "", fmt.Errorf("%q is not a pattern for paths below the folder", s)
+	}
+	for part := range strings.SplitSeq(s, "/") {
+		if _, err := path.Match(part, "x"); err != nil {
+			return "", fmt.Errorf("%q is not a pattern: a [ is not closed", s)
+		}
+	}
+	return s, nil
+}
+
+// imageGlob checks a pattern for paths of the image; a ! before it takes back
+// what earlier ones exclude. Neither dpkg's patterns nor a .dockerignore's are
+// fully those of a shell: what is left is *, ** and ?.
+func imageGlob(s string) (string, error) {
+	bare := strings.TrimPrefix(s, "!")
+	if err := globbing(bare); err != nil {
+		return "", err
+	}
+	if strings.Contains(s, "[") {
+		return "", fmt.Errorf("%q holds a [, want only *, ** and ?", s)
+	}
+	if clean := path.Clean(bare); !path.IsAbs(bare) || clean != bare || clean == "/" {
+		return "", fmt.Errorf("%q is not a pattern for clean paths from the root of the image", s)
+	}
+	return s, nil
+}
+
+func globbing(s string) error {
+	if err := plain(s); err != nil {
+		return err
+	}
+	for part := range strings.SplitSeq(s, "/") {
+		if strings.Contains(part, "**") && part != "**" {
+			return fmt.Errorf("%q has ** beside other characters, which spans folders only by itself", s)
+		}
+	}
+	return nil
+}

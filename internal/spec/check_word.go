@@ -1,0 +1,104 @@
+package spec
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// pattern makes the check of a word that a regular expression describes; what
+// names such a word and says how it is written.
+func pattern(expression, what string) check {
+	re := regexp.MustCompile(`^(?:` + expression + `)$`)
+	return func(s string) (string, error) {
+		if !re.MatchString(s) {
+			return "", fmt.Errorf("%q is not %s", s, what)
+		}
+		return s, nil
+	}
+}
+
+// oneOf makes the check of a word from a closed list.
+func oneOf(words ...string) check {
+	return func(s string) (string, error) {
+		if !slices.Contains(words, s) {
+			return "", fmt.Errorf("%q is not one of %s%s", s, strings.Join(words, ", "), didYouMean(s, words))
+		}
+		return s, nil
+	}
+}
+
+// The words of a spec.
+var (
+	imageName = pattern(`[a-z0-9]+([._-][a-z0-9]+)*`,
+		"a name (lower-case letters and digits, joined by single - . _)")
+	variantName = pattern(`[a-z][a-z0-9]*(-[a-z0-9]+)*`,
+		"a variant's name (a letter, then lower-case letters and digits, joined by single -)")
+	modelName = pattern(`[a-z0-9]+(-[a-z0-9]+)*`,
+		"a model's name (lower-case letters and digits, joined by single -)")
+	suiteName      = pattern(`[a-z][a-z0-9]*(-[a-z0-9]+)*`, "a Debian suite")
+	componentName  = pattern(`[a-z][a-z0-9-]*(/[a-z0-9-]+)*`, "a Debian component")
+	repositoryName = pattern(`[a-z0-9]+([.-][a-z0-9]+)*`,
+		"a repository's name (lower-case letters and digits, joined by single - .)")
+	indexName  = pattern(`[A-Za-z0-9]+([._-][A-Za-z0-9]+)*`, "an index's name (letters and digits, joined by single - . _)")
+	envName    = pattern(`[A-Za-z_][A-Za-z0-9_]*`, "a variable's name (letters, digits and _, no digit first)")
+	moduleName = pattern(`[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*`, "a Python module")
+	// PEP 508's name of a project, and a name with extras, versions and markers behind it.
+	projectName = pattern(`[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?`, "a Python project's name")
+	requirement = pattern(`[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\s*([\[=<>!~;@(].*)?`,
+		`a Python requirement ("name", "name==version")`)
+	commit = pattern(`[0-9a-f]{40}`, "a commit (40 hexadecimal digits in lower case)")
+	soname = pattern(`[A-Za-z0-9_][A-Za-z0-9_.+-]*`, `a library's name ("libcuda.so.1")`)
+
+	platform = oneOf("linux/amd64", "linux/arm64")
+	weights  = oneOf(WeightsLayers, WeightsNone)
+
+	plainPackage = pattern(`[a-z0-9][a-z0-9+.-]+`,
+		"a Debian package name (two or more of lower-case letters, digits, + - .)")
+	signals = []string{
+		"SIGABRT", "SIGALRM", "SIGCONT", "SIGHUP", "SIGINT", "SIGKILL", "SIGPWR", "SIGQUIT", "SIGRTMIN+3", "SIGTERM",
+		"SIGUSR1", "SIGUSR2", "SIGWINCH",
+	}
+)
+
+// packageName checks the name of a Debian package.
+func packageName(s string) (string, error) {
+	if name, _, found := strings.Cut(s, "="); found {
+		return "", fmt.Errorf("%q asks for a version, which is image.lock's to say; write %q", s, name)
+	}
+	return plainPackage(s)
+}
+
+// stopSignal checks the name of the signal that ends the app.
+func stopSignal(s string) (string, error) {
+	if slices.Contains(signals, s) {
+		return s, nil
+	}
+	full := strings.ToUpper(s)
+	if !strings.HasPrefix(full, "SIG") {
+		full = "SIG" + full
+	}
+	return "", fmt.Errorf("%q is not the name of a signal%s", s, didYouMean(full, signals))
+}
+
+// sentence checks one line of text for people.
+func sentence(s string) (string, error) {
+	if strings.TrimSpace(s) == "" {
+		return "", fmt.Errorf("%q is empty", s)
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) || !utf8.ValidString(s) {
+		return "", fmt.Errorf("%q is not one line of plain text", s)
+	}
+	return s, nil
+}
+
+// anything checks the value of an environment variable.
+func anything(s string) (string, error) {
+	if strings.ContainsRune(s, 0) {
+		return "", fmt.Errorf("%q holds a NUL", s)
+	}
+	return s, nil
+}

@@ -1,0 +1,232 @@
+package spec_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/spec"
+	"lamina.build/lock"
+)
+
+const files = `name = "x"
+[debian]
+packages = ["python3", "python3-numpy"]
+[[debian.repository]]
+name = "tools"
+url = "https://deb.example/tools/"
+suite = "stable"
+key = "keys/tools.asc"
+[builder]
+packages = ["g++", "binutils"]
+[python]
+sources = ["native", "lib"]
+[app]
+source = "app"
+[[model]]
+from = "dir:weights"
+path = "/m"
+`
+
+// tree makes a folder with the given files; a name that ends in / is a folder,
+// a content that starts with -> is a symbolic link.
+func tree(t *testing.T, content map[string]string) *os.Root {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "x")
+	for name, text := range content {
+		at := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if target, ok := strings.CutPrefix(text, "-> "); ok {
+			err = os.Symlink(target, at)
+		} else if strings.HasSuffix(name, "/") {
+			err = os.MkdirAll(at, 0o755)
+		} else {
+			err = os.WriteFile(at, []byte(text), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+func good() map[string]string {
+	return map[string]string{
+		"keys/tools.asc": "key", "native/pyproject.toml": "", "lib/setup.py": "", "app/main.py": "", "weights/a": "",
+	}
+}
+
+func TestCheckFiles(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change map[string]string // "" of a good file takes it away
+		want   []string
+	}{
+		{"all there", nil, nil},
+		{"links that stay inside", map[string]string{"app/main.py": "", "app": "-> lib"}, nil},
+		{"nothing there", map[string]string{
+			"keys/tools.asc": "", "native/pyproject.toml": "", "lib/setup.py": "", "app/main.py": "", "weights/a": "", "y": "y",
+		}, []string{
+			`image.toml:8:7: key: "keys/tools.asc" does not exist`,
+			`image.toml:12:12: sources: "native" does not exist`,
+			`image.toml:12:22: sources: "lib" does not exist`,
+			`image.toml:14:10: source: "app" does not exist`,
+			`image.toml:16:8: from: "weights" does not exist`,
+		}},
+		{"wrong kinds", map[string]string{
+			"keys/tools.asc": "", "keys/tools.asc/": "dir", "native/pyproject.toml": "", "native/x": "y",
+			"app/main.py": "", "app": "file", "weights/a": "", "weights": "file", "lib/setup.py": "", "lib/setup.py/": "dir",
+		}, []string{
+			`image.toml:8:7: key: "keys/tools.asc" is a folder, want a file`,
+			`image.toml:12:12: sources: "native" holds neither pyproject.toml nor setup.py`,
+			`image.toml:12:22: sources: "lib" holds neither pyproject.toml nor setup.py`,
+			`image.toml:14:10: source: "app" is a file, want a folder`,
+			`image.toml:16:8: from: "weights" is a file, want a folder`,
+		}},
+		{"links that leave", map[string]string{
+			"keys/tools.asc": "-> /etc/passwd", "app/main.py": "", "app": "-> ../..", "weights/a": "", "weights": "-> loop",
+			"loop": "-> weights",
+		}, []string{
+			`image.toml:8:7: key: using "keys/tools.asc": path escapes from parent`,
+			`image.toml:14:10: source: using "app": path escapes from parent`,
+			`image.toml:16:8: from: using "weights": too many levels of symbolic links`,
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			content := good()
+			for name, text := range tt.change {
+				content[name] = text
+				if text == "" {
+					delete(content, name)
+				}
+			}
+			err := parse(t, files).CheckFiles(tree(t, content).FS())
+			var got []string
+			if err != nil {
+				got = strings.Split(err.Error(), "\n")
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+			if err != nil && fault.KindOf(err) != fault.Usage {
+				t.Errorf("kind %d, want usage", fault.KindOf(err))
+			}
+		})
+	}
+}
+
+// Where no variant bakes the weights nobody needs their folder.
+func TestCheckFilesOfWeightsThatNobodyBakes(t *testing.T) {
+	content := good()
+	delete(content, "weights/a")
+	text := files
+	for _, name := range []string{"production", "debug"} {
+		text += "[variant." + name + "]\nweights = \"none\"\n"
+	}
+	if err := parse(t, text).CheckFiles(tree(t, content).FS()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWishes(t *testing.T) {
+	const variants = `
+[variant.same.debian]
+packages = ["python3-numpy", "python3"]
+[variant.more]
+extra-packages = ["less"]
+[variant.more.debian]
+components = ["main", "non-free"]
+packages = ["python3"]
+[variant.more.python]
+sources = []
+`
+	got, err := parse(t, files+variants).Wishes(tree(t, good()).FS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	builder := []string{
+		"binutils", "ccache", "g++", "python3", "python3-build", "python3-installer", "python3-setuptools", "python3-wheel",
+	}
+	want := lock.Wishes{
+		Platform:   "linux/amd64",
+		Suites:     []string{"bookworm", "bookworm-updates", "bookworm-security"},
+		Components: []string{"main", "non-free"},
+		Repositories: []lock.Repository{{
+			Name: "tools", URL: "https://deb.example/tools", Suite: "stable", Components: []string{"main"},
+			Key: "sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683",
+		}},
+		Requests: []lock.Request{
+			{Set: "base", Packages: []string{"?essential", "usr-is-merged"}},
+			{Set: "bootstrap", Packages: []string{"busybox-static", "libeatmydata1"}},
+			{Set: "builder", Packages: builder},
+			{Set: "builder@more", Packages: []string{"binutils", "g++", "python3", "python3-installer"}},
+			{Set: "extra@debug", Packages: []string{"gdb", "less", "procps", "strace", "vim-tiny"}},
+			{Set: "extra@more", Packages: []string{"less"}},
+			{Set: "runtime", Packages: []string{"python3", "python3-numpy"}},
+			{Set: "runtime@more", Packages: []string{"python3"}},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("wishes (-want +got):\n%s", diff)
+	}
+}
+
+func TestWishesWithoutTheKey(t *testing.T) {
+	for _, tt := range []struct{ name, key, want string }{
+		{"missing", "", `reading the key of repository "tools": "keys/tools.asc" does not exist`},
+		{"link that leaves", "-> /etc/passwd", `reading the key of repository "tools": using "keys/tools.asc": path escapes from parent`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			content := map[string]string{"a": "b"}
+			if tt.key != "" {
+				content["keys/tools.asc"] = tt.key
+			}
+			_, err := parse(t, files).Wishes(tree(t, content).FS())
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestRead(t *testing.T) {
+	root := tree(t, map[string]string{"image.toml": `name = "y"`, "bad/image.toml": "nome = 1", "dir/image.toml/": "dir"})
+	f, err := spec.Read(root.Name())
+	if err != nil || f.Name() != "y" {
+		t.Fatalf("%v, %v", f, err)
+	}
+	for _, tt := range []struct{ name, dir, want string }{
+		{"missing", "none", `reading spec "DIR/none/image.toml": no such file or directory`},
+		{"folder", "dir", `reading spec "DIR/dir/image.toml": is a directory`},
+		{"faulty", "bad", `DIR/bad/image.toml:1:1: name is missing, write name = "…" at the top` + "\n" +
+			`DIR/bad/image.toml:1:1: unknown key "nome", did you mean "name"?`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := spec.Read(filepath.Join(root.Name(), tt.dir))
+			if err == nil {
+				t.Fatal("no fault")
+			}
+			if got := strings.ReplaceAll(err.Error(), root.Name(), "DIR"); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			if fault.KindOf(err) != fault.Usage {
+				t.Errorf("kind %d, want usage", fault.KindOf(err))
+			}
+			if hints := fault.Hints(err); (tt.name == "missing") != (len(hints) == 1) {
+				t.Errorf("hints %q", hints)
+			}
+		})
+	}
+}

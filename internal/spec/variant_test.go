@@ -1,0 +1,208 @@
+package spec_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/spec"
+)
+
+func TestDefaults(t *testing.T) {
+	f := parse(t, `name = "x"`)
+	got := variant(t, f, spec.Production)
+	want := spec.Spec{
+		Name: "x", Title: "x", Platform: "linux/amd64", Variant: "production", Weights: "layers",
+		Debian: spec.Debian{
+			Suites:     []string{"bookworm", "bookworm-updates", "bookworm-security"},
+			Components: []string{"main"},
+			Exclude:    got.Debian.Exclude,
+		},
+		App: spec.App{Path: "/app", User: spec.User{Name: "app", UID: 10001}, Workdir: "/app", StopSignal: "SIGTERM"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("production of an empty spec (-want +got):\n%s", diff)
+	}
+	if f.Name() != "x" {
+		t.Errorf("name %q, want x", f.Name())
+	}
+}
+
+// The default excludes have to be good patterns themselves, keep what the
+// licences and the C.UTF-8 locale need, and take documentation and headers.
+func TestDefaultExcludes(t *testing.T) {
+	exclude := variant(t, parse(t, `name = "x"`), spec.Production).Debian.Exclude
+	written := "name = \"x\"\n[debian]\nexclude = [\"" + strings.Join(exclude, `", "`) + "\"]"
+	if got := variant(t, parse(t, written), spec.Production).Debian.Exclude; !slices.Equal(got, exclude) {
+		t.Errorf("written out, the defaults are %q", got)
+	}
+	for _, want := range []string{"/usr/share/doc/**", "!/usr/share/doc/*/copyright", "/usr/share/man/**", "/usr/include/**"} {
+		if !slices.Contains(exclude, want) {
+			t.Errorf("default excludes lack %q", want)
+		}
+	}
+	for _, pattern := range exclude {
+		if strings.HasPrefix(pattern, "/usr/lib/locale") {
+			t.Errorf("%q would take the C.UTF-8 locale", pattern)
+		}
+	}
+}
+
+func TestVariants(t *testing.T) {
+	f := parse(t, "name = \"x\"\n[variant.zeta]\n[variant.alpha]\n[variant.debug]\n")
+	want := []string{"production", "alpha", "debug", "minimal", "zeta"}
+	if diff := cmp.Diff(want, f.Variants()); diff != "" {
+		t.Errorf("variants (-want +got):\n%s", diff)
+	}
+	_, err := f.Variant("minimul")
+	if err == nil || err.Error() != `image.toml: no variant "minimul", did you mean "minimal"?` || fault.KindOf(err) != fault.Usage {
+		t.Errorf("unknown variant: %v", err)
+	}
+}
+
+func TestSettingsOfVariants(t *testing.T) {
+	tools := []string{"gdb", "strace", "procps", "less", "vim-tiny"}
+	for _, tt := range []struct {
+		name, text, variant, weights string
+		extra                        []string
+	}{
+		{"production", "", "production", "layers", nil},
+		{"minimal", "", "minimal", "none", nil},
+		{"debug", "", "debug", "layers", tools},
+		{"debug without weights", "[variant.debug]\nweights = \"none\"", "debug", "none", tools},
+		{"debug of the user's own", "[variant.debug]\nextra-packages = [\"gdb\"]", "debug", "layers", []string{"gdb"}},
+		{"debug without tools", "[variant.debug]\nextra-packages = []", "debug", "layers", nil},
+		{"minimal with weights", "[variant.minimal]\nweights = \"layers\"", "minimal", "layers", nil},
+		{"the user's own", "[variant.own]\n", "own", "layers", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := variant(t, parse(t, "name = \"x\"\n"+tt.text), tt.variant)
+			if s.Weights != tt.weights || !slices.Equal(s.Extra, tt.extra) || s.Variant != tt.variant {
+				t.Errorf("%s: weights %q, extra %q, want %q, %q", s.Variant, s.Weights, s.Extra, tt.weights, tt.extra)
+			}
+		})
+	}
+}
+
+const overlays = `
+name = "x"
+app.path = "/srv/app"
+[builder]
+packages = ["gcc", "cmake"]
+[app.env]
+A = "1"
+B = "2"
+[[model]]
+from = "dir:big"
+path = "/m/big"
+[[model]]
+name = "second"
+from = "dir:second"
+path = "/m/second"
+
+[variant.own]
+builder.packages = ["g++"]
+[variant.own.app]
+env = { B = "3", C = "4" }
+[[variant.own.model]]
+from = "dir:small"
+path = "/m/small"
+[variant.bare]
+model = []
+[variant.bare.app]
+command = []
+`
+
+func TestOverlay(t *testing.T) {
+	f := parse(t, overlays)
+	production, own, bare := variant(t, f, "production"), variant(t, f, "own"), variant(t, f, "bare")
+
+	want := production
+	want.Variant = "own"
+	want.Builder.Packages = []string{"g++"}                           // lists replace
+	want.App.Env = map[string]string{"A": "1", "B": "3", "C": "4"}    // tables merge
+	want.Models = []spec.Model{{From: "dir:small", Path: "/m/small"}} // lists of tables replace
+	if diff := cmp.Diff(want, own); diff != "" {
+		t.Errorf("variant own (-want +got):\n%s", diff)
+	}
+	if own.App.Path != "/srv/app" || own.App.Workdir != "/srv/app" {
+		t.Errorf("app in %q works in %q, want /srv/app", own.App.Path, own.App.Workdir)
+	}
+	if len(bare.Models) != 0 || len(production.Models) != 2 {
+		t.Errorf("models %v and %v, want none and two", bare.Models, production.Models)
+	}
+}
+
+// A caller may change what it got.
+func TestVariantIsTheCallersOwn(t *testing.T) {
+	f := parse(t, overlays)
+	first := variant(t, f, "own")
+	first.App.Env["A"], first.Builder.Packages[0], first.Debian.Exclude[0] = "changed", "changed", "changed"
+	if got := variant(t, f, "own"); got.App.Env["A"] != "1" || got.Builder.Packages[0] != "g++" ||
+		got.Debian.Exclude[0] == "changed" {
+		t.Errorf("second value shares memory with the first: %+v", got)
+	}
+}
+
+func TestModelVariable(t *testing.T) {
+	models := variant(t, parse(t, overlays), "production").Models
+	if got := models[0].Variable() + " " + models[1].Variable(); got != "MODEL_PATH MODEL_PATH_SECOND" {
+		t.Errorf("variables %s", got)
+	}
+}
+
+func TestAccepted(t *testing.T) {
+	for _, tt := range []struct{ name, text string }{
+		{"byte order mark", "\uFEFFname = \"x\""},
+		{"carriage returns", "name = \"x\"\r\n[app]\r\nports = [\r\n 80,\r\n]\r\n"},
+		{"user by name", "name = \"x\"\n[app]\nuser = \"svc\""},
+		{"user of the highest uid", "name = \"x\"\n[app]\nuser = \"svc:65533\""},
+		{"subtables before their table", "name = \"x\"\n[app.env]\nA = \"b\"\n[app]\npath = \"/a\""},
+		{"other numbers", "name = \"x\"\n[app]\nports = [0x50, 0o77, 8_080]"},
+		{"the folder itself", "name = \"x\"\n[app]\nsource = \".\""},
+		{"no programs", "name = \"x\"\n[app]\nentrypoint = []\n[smoke]\nrun = []"},
+		{"flat repository", "name = \"x\"\n[[debian.repository]]\nurl = \"https://d.example\"\nsuite = \"deb/x/\"\nkey = \"k\""},
+		{"inline tables", "name = \"x\"\nmodel = [{ from = \"dir:w\", path = \"/m\" }]\nsmoke = { gpu = { run = [[\"a\"]] } }"},
+	} {
+		t.Run(tt.name, func(t *testing.T) { parse(t, tt.text) })
+	}
+}
+
+func TestUnsupported(t *testing.T) {
+	f := parseFile(t, "testdata/full.toml")
+	for _, tt := range []struct {
+		name     string
+		variants []string
+		want     []string
+	}{
+		{"production", []string{"production"}, []string{
+			"image.toml:31:1: python.requirements is not supported yet",
+			"image.toml:32:1: python.constraints is not supported yet",
+			"image.toml:34:1: python.optional is not supported yet",
+			"image.toml:35:1: python.prune is not supported yet",
+			"image.toml:38:1: [[python.index]] is not supported yet",
+			"image.toml:43:1: [python.build-requires] is not supported yet",
+			"image.toml:46:1: [[git]] is not supported yet",
+			"image.toml:53:8: a model from hf:// is not supported yet",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := f.Unsupported(tt.variants...)
+			if err == nil || fault.KindOf(err) != fault.Usage {
+				t.Fatalf("%v, want faults of usage", err)
+			}
+			if diff := cmp.Diff(tt.want, strings.Split(err.Error(), "\n")); diff != "" {
+				t.Errorf("not yet (-want +got):\n%s", diff)
+			}
+		})
+	}
+	if err := parse(t, overlays).Unsupported(); err != nil {
+		t.Errorf("models from folders: %v", err)
+	}
+	if err := f.Unsupported(); err == nil || strings.Count(err.Error(), "\n") != 8 {
+		t.Errorf("all variants together: %v", err)
+	}
+}

@@ -1,0 +1,145 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/fault"
+	"lamina.build/lock"
+)
+
+// The Debian packages that Lamina needs itself, whatever the spec asks for.
+// None of them reaches an image unless the spec names it, too.
+
+// essential is apt's pattern for the packages that every Debian has. One of
+// them needs "usrmerge | usr-is-merged": the base is assembled merged, and the
+// second says so without the Perl that the first would bring (45 MB).
+const (
+	essential = "?essential"
+	merged    = "usr-is-merged"
+)
+
+// maxKey bounds the size of a repository's key.
+const maxKey = 1 << 20
+
+// bootstrapTools are unpacked by hand to assemble the base: the one program
+// that runs before there is anything, and what spares dpkg its syncs.
+func bootstrapTools() []string { return []string{"busybox-static", "libeatmydata1"} }
+
+// builderTools install wheels (python3-installer) and read what the image's
+// programs are linked to (binutils); with source trees they build wheels, too.
+func builderTools(sources bool) []string {
+	tools := []string{"binutils", "python3", "python3-installer"}
+	if sources {
+		tools = append(tools, "ccache", "python3-build", "python3-setuptools", "python3-wheel")
+	}
+	return tools
+}
+
+// Wishes returns what a lock for all variants of f has to answer: the union
+// of their components and repositories, and their packages by set. A variant
+// whose packages differ from production's has a set of its own, as
+// "runtime@NAME". The keys of repositories are read from root.
+func (f *File) Wishes(root fs.FS) (lock.Wishes, error) {
+	specs := make([]Spec, len(f.names))
+	for i, name := range f.names {
+		specs[i] = f.decode(name).spec
+	}
+	production := specs[0]
+	wishes := lock.Wishes{
+		Platform: production.Platform,
+		Suites:   production.Debian.Suites,
+		Requests: requests(specs),
+	}
+	for _, s := range specs {
+		for _, c := range s.Debian.Components {
+			if !slices.Contains(wishes.Components, c) {
+				wishes.Components = append(wishes.Components, c)
+			}
+		}
+	}
+	var err error
+	wishes.Repositories, err = repositories(specs, root)
+	return wishes, err
+}
+
+// requests returns the sets of packages of all variants; specs starts with
+// production's, which the sets without a variant's name are.
+func requests(specs []Spec) []lock.Request {
+	sets := map[string][]string{
+		lock.SetBase:      {essential, merged},
+		lock.SetBootstrap: bootstrapTools(),
+		lock.SetBuilder:   builderPackages(specs[0]),
+		lock.SetRuntime:   sorted(specs[0].Debian.Packages),
+	}
+	for _, s := range specs {
+		own := map[string][]string{lock.SetBuilder: builderPackages(s), lock.SetRuntime: sorted(s.Debian.Packages)}
+		for set, packages := range own {
+			if !slices.Equal(packages, sets[set]) {
+				sets[set+"@"+s.Variant] = packages
+			}
+		}
+		if len(s.Extra) > 0 {
+			sets[lock.SetExtra+"@"+s.Variant] = sorted(s.Extra)
+		}
+	}
+	var list []lock.Request
+	for _, set := range slices.Sorted(maps.Keys(sets)) {
+		list = append(list, lock.Request{Set: set, Packages: sets[set]})
+	}
+	return list
+}
+
+func builderPackages(s Spec) []string {
+	return sorted(slices.Concat(s.Builder.Packages, builderTools(len(s.Python.Sources) > 0)))
+}
+
+func sorted(list []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(list)))
+}
+
+// repositories returns those of all variants with the digests of their keys.
+func repositories(specs []Spec, root fs.FS) ([]lock.Repository, error) {
+	byName := map[string]Repository{}
+	for _, s := range specs {
+		for _, r := range s.Debian.Repositories {
+			byName[r.Name] = r
+		}
+	}
+	var list []lock.Repository
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		r := byName[name]
+		key, err := keyDigest(root, r.Key)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("reading the key of repository %q: %w", name, err))
+		}
+		list = append(list, lock.Repository{Name: name, URL: r.URL, Suite: r.Suite, Components: r.Components, Key: key})
+	}
+	return list, fault.New(fault.Usage, errors.Join(errs...))
+}
+
+func keyDigest(root fs.FS, name string) (digest.Digest, error) {
+	key := reference{path: name, need: file}
+	in, err := root.Open(name)
+	if err != nil {
+		return "", key.explain(err)
+	}
+	defer in.Close()
+	data, err := io.ReadAll(io.LimitReader(in, maxKey+1))
+	switch {
+	case err != nil:
+		return "", key.explain(err)
+	case len(data) == 0:
+		return "", fmt.Errorf("%q is empty", name)
+	case len(data) > maxKey:
+		return "", fmt.Errorf("%q has more than %d bytes", name, maxKey)
+	}
+	return digest.FromBytes(data), nil
+}
