@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"lamina.build/internal/fault"
+)
+
+// source is the module that the engine's two programs are compiled from:
+// engine.mod pins buildkitd, and supervisor/ is our own. To move to another
+// BuildKit, copy engine.mod and engine.sum as go.mod and go.sum into an empty
+// folder, `go get -tool github.com/moby/buildkit/cmd/buildkitd@VERSION`,
+// `go mod tidy`, copy them back and set [Version].
+//
+//go:embed engine.mod engine.sum supervisor/*.go
+var source embed.FS
+
+const (
+	buildkitdPackage = "github.com/moby/buildkit/cmd/buildkitd"
+	versionVariable  = "github.com/moby/buildkit/version.Version"
+	tickEvery        = 10 * time.Second
+)
+
+// binaries are the compiled programs of the private engine.
+type binaries struct{ buildkitd, supervisor string }
+
+func binariesIn(dir string) binaries {
+	return binaries{buildkitd: filepath.Join(dir, "buildkitd"), supervisor: filepath.Join(dir, "supervisor")}
+}
+
+func (b binaries) exist() bool {
+	for _, path := range []string{b.buildkitd, b.supervisor} {
+		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+			return false
+		}
+	}
+	return true
+}
+
+// compiled returns the engine's programs, compiling them the first time. The
+// folder's name holds all that they are made from, so it is never out of date.
+func compiled(ctx context.Context, o Options) (binaries, error) {
+	files, key, err := sourceFiles()
+	if err != nil {
+		return binaries{}, err
+	}
+	dir := filepath.Join(o.CacheDir, "engine", Version+"-"+key)
+	bin := binariesIn(dir)
+	if bin.exist() {
+		return bin, nil
+	}
+	if err = os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return bin, unwritable(err)
+	}
+	if busy, lockErr := taken(dir + ".lock"); busy && lockErr == nil {
+		o.Progress("waiting for another process that compiles the engine")
+	}
+	lock, err := acquire(ctx, dir+".lock", exclusive)
+	if err != nil {
+		return bin, err
+	}
+	defer lock.Close()
+	if bin.exist() { // another process has compiled them meanwhile
+		return bin, nil
+	}
+	temp := dir + ".tmp" // under the lock nobody else uses it: what is there was left by a killed process
+	err = errors.Join(os.RemoveAll(temp), os.RemoveAll(dir))
+	if err == nil {
+		err = compile(ctx, o, temp, files)
+	}
+	if err == nil {
+		err = os.Rename(filepath.Join(temp, "out"), dir)
+	}
+	return bin, errors.Join(err, os.RemoveAll(temp))
+}
+
+// sourceFiles returns the module's files by their place in it, and a short
+// hash of them, of the Go version and of the architecture.
+func sourceFiles() (files map[string][]byte, key string, err error) {
+	files = map[string][]byte{}
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	err = fs.WalkDir(source, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := source.ReadFile(path)
+		fmt.Fprintf(sum, "%s %d\n%s", path, len(data), data)
+		files[strings.Replace(path, "engine.", "go.", 1)] = data
+		return err
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("reading the engine's embedded source: %w", err)
+	}
+	return files, hex.EncodeToString(sum.Sum(nil))[:12], nil
+}
+
+func compile(ctx context.Context, o Options, dir string, files map[string][]byte) error {
+	goTool, err := findGo()
+	if err != nil {
+		return err
+	}
+	for name, data := range files {
+		path := filepath.Join(dir, "src", name)
+		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
+			err = os.WriteFile(path, data, 0o600)
+		}
+		if err != nil {
+			return unwritable(err)
+		}
+	}
+	if err = os.Mkdir(filepath.Join(dir, "temp"), 0o700); err != nil {
+		return unwritable(err)
+	}
+	cmd := exec.CommandContext(ctx, goTool, "build", "-trimpath", "-buildvcs=false",
+		"-ldflags", "-s -w -X "+versionVariable+"="+Version,
+		"-o", filepath.Join(dir, "out")+"/", buildkitdPackage, "./supervisor")
+	cmd.Dir = filepath.Join(dir, "src")
+	// Where modules come from is the user's business, what is built is ours. An
+	// empty GOFLAGS would let the one of `go env -w` through.
+	cmd.Env = append(cmd.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off", "CGO_ENABLED=0",
+		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, "GOTMPDIR="+filepath.Join(dir, "temp"))
+	// The compilers are children of go: end the whole group with ctx.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err = watchCompile(cmd, o.Progress); err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("compiling the engine: %w", context.Cause(ctx))
+	}
+	err = fmt.Errorf("compiling the engine: %w\n%s", err, lastLines(output.String(), 15))
+	return fault.WithHint(fault.New(fault.NoEngine, err),
+		"the first use downloads BuildKit's modules as `go` does (GOPROXY, HTTPS_PROXY); or give an engine with --addr")
+}
+
+// watchCompile runs the command and tells every few seconds that it lives.
+func watchCompile(cmd *exec.Cmd, progress func(string)) error {
+	start := time.Now()
+	progress("compiling the engine, BuildKit " + Version + " (once, about two minutes)")
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting go: %w", err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			if err == nil {
+				progress(fmt.Sprintf("compiled the engine in %s", time.Since(start).Round(time.Second)))
+			}
+			return err
+		case <-tick.C:
+			progress(fmt.Sprintf("still compiling the engine, %s", time.Since(start).Round(time.Second)))
+		}
+	}
+}
+
+// findGo looks where Go is installed by default, too: sudo often has another PATH.
+func findGo() (string, error) {
+	for _, name := range []string{"go", "/usr/local/go/bin/go"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	err := errors.New("the engine has to be compiled once, and there is no go command")
+	err = fault.WithHint(fault.New(fault.NoEngine, err), "install Go (go.dev/dl) and put it on the PATH")
+	return "", fault.WithHint(err, elsewhere)
+}
+
+func unwritable(err error) error {
+	return fault.WithHint(fault.New(fault.NoEngine, fmt.Errorf("making the engine's folder: %w", err)),
+		"set XDG_CACHE_HOME to a folder that can be written")
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

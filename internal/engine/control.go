@@ -1,0 +1,188 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"lamina.build/internal/fault"
+)
+
+// ErrInUse is what [Stop] says when builds are running.
+var ErrInUse = errors.New("builds are running on the engine")
+
+// Start brings the private engine up and keeps it up: it no longer ends with
+// its last build.
+func Start(ctx context.Context, o Options) (Status, error) {
+	o = o.withDefaults()
+	e, err := openPrivate(ctx, o)
+	if err != nil {
+		return Status{}, err
+	}
+	// Only now, so that an engine that cannot start is not kept.
+	err = replaceFile(state{dir: o.StateDir}.path(keepFile), nil)
+	if err = errors.Join(err, e.Close()); err != nil {
+		return Status{}, err
+	}
+	return StatusOf(o)
+}
+
+// Stop ends the private engine and returns when it is gone. While builds are
+// running it returns [ErrInUse], unless force is set; the engine then ends with
+// the last of them.
+func Stop(ctx context.Context, o Options, force bool) error {
+	s := state{dir: o.withDefaults().StateDir}
+	if err := os.Remove(s.path(keepFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("stopping the engine: %w", err)
+	}
+	alive, err := s.alive()
+	if err != nil || !alive {
+		return err
+	}
+	clients, err := s.clients()
+	if err != nil {
+		return err
+	}
+	switch {
+	case force:
+		if err = replaceFile(s.path(stopFile), nil); err != nil {
+			return err
+		}
+	case clients > 0:
+		return fault.WithHint(fmt.Errorf("%w: %d of them", ErrInUse, clients),
+			"it ends by itself with the last one; --force drops them")
+	}
+	for alive {
+		if err = pause(ctx, pollEvery); err != nil {
+			return fmt.Errorf("waiting for the engine to end: %w", err)
+		}
+		if alive, err = s.alive(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Status is what is known of the private engine.
+type Status struct {
+	Running bool      `json:"running"`
+	Kept    bool      `json:"kept"`    // outlives its last build
+	Clients int       `json:"clients"` // processes that hold a lease
+	PID     int       `json:"pid,omitempty"`
+	Version string    `json:"version,omitempty"`
+	Address string    `json:"address,omitempty"`
+	Started time.Time `json:"started,omitzero"`
+	Root    string    `json:"root"`
+	Log     string    `json:"log"`
+	Disk    int64     `json:"disk"` // bytes below Root
+	Free    int64     `json:"free"` // bytes that its disk has left
+}
+
+// StatusOf looks at the private engine without starting it.
+func StatusOf(o Options) (Status, error) {
+	s := state{dir: o.withDefaults().StateDir}
+	st := Status{Root: s.path(rootDir), Log: s.path(logFile)}
+	alive, err := s.alive()
+	if err != nil {
+		return st, err
+	}
+	if _, err = os.Lstat(s.path(keepFile)); err == nil {
+		st.Kept = true
+	}
+	if alive {
+		if err = st.fill(s); err != nil {
+			return st, err
+		}
+	}
+	if _, err = os.Stat(st.Root); errors.Is(err, os.ErrNotExist) {
+		return st, nil
+	}
+	if st.Disk, err = diskUsed(st.Root); err != nil {
+		return st, err
+	}
+	st.Free, err = diskFree(st.Root)
+	return st, err
+}
+
+// fill adds what only a running engine has.
+func (st *Status) fill(s state) error {
+	r, err := s.record()
+	if err != nil {
+		return err
+	}
+	st.Running, st.PID, st.Version, st.Address, st.Started = true, r.PID, r.Version, r.Address, r.Started
+	st.Clients, err = s.clients()
+	return err
+}
+
+// clients counts the shared locks on the lease in the kernel's own list.
+func (s state) clients() (int, error) {
+	var lease syscall.Stat_t
+	if err := syscall.Stat(s.path(leaseFile), &lease); err != nil {
+		return 0, fmt.Errorf("reading the lease: %w", err)
+	}
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		return 0, fmt.Errorf("reading the kernel's locks: %w", err)
+	}
+	return countLocks(string(locks), lease.Ino), nil
+}
+
+// countLocks counts lines such as "1: FLOCK  ADVISORY  READ 4711 fe:00:1234 0 EOF".
+// The device is left out of the comparison: on btrfs stat tells another one.
+func countLocks(locks string, inode uint64) int {
+	count, suffix := 0, fmt.Sprintf(":%d", inode)
+	for line := range strings.Lines(locks) {
+		f := strings.Fields(line)
+		if len(f) >= 6 && f[1] == "FLOCK" && f[3] == "READ" && strings.HasSuffix(f[5], suffix) {
+			count++
+		}
+	}
+	return count
+}
+
+func diskFree(dir string) (int64, error) {
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(dir, &disk); err != nil {
+		return 0, fmt.Errorf("measuring the disk of %q: %w", dir, err)
+	}
+	return int64(disk.Bavail) * int64(disk.Bsize), nil //nolint:gosec,unconvert // no disk has 2^63 blocks; types differ by system
+}
+
+// diskUsed adds up what a folder occupies, each hard-linked file once. A
+// running engine removes files meanwhile.
+func diskUsed(dir string) (int64, error) {
+	var total int64
+	seen := map[uint64]bool{}
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		var info fs.FileInfo
+		if err == nil {
+			info, err = entry.Info()
+		}
+		if err != nil {
+			if errors.Is(err, os.ErrNotExist) {
+				return nil
+			}
+			return err
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || (st.Nlink > 1 && !entry.IsDir() && seen[st.Ino]) {
+			return nil
+		}
+		if st.Nlink > 1 && !entry.IsDir() {
+			seen[st.Ino] = true
+		}
+		total += st.Blocks * 512
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("measuring %q: %w", dir, err)
+	}
+	return total, nil
+}

@@ -1,0 +1,160 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	bkllb "github.com/moby/buildkit/client/llb"
+
+	"lamina.build/internal/engine"
+	"lamina.build/internal/fault"
+)
+
+func TestKeptEngineOutlivesItsLastClient(t *testing.T) {
+	o := options(t)
+	st, err := engine.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !st.Running || !st.Kept {
+		t.Errorf("got status %+v, want one that runs and is kept", st)
+	}
+	closeEngine(t, open(t, o))
+	time.Sleep(500 * time.Millisecond) // five looks at the lease
+	if again := status(t, o); again.PID != st.PID || !again.Running {
+		t.Errorf("got status %+v, want the engine of before, %+v", again, st)
+	}
+	if err = engine.Stop(t.Context(), o, false); err != nil {
+		t.Fatal(err)
+	}
+	if st = status(t, o); st.Running || st.Kept {
+		t.Errorf("got status %+v, want it stopped", st)
+	}
+	waitGone(t, o)
+	if err = engine.Stop(t.Context(), o, false); err != nil {
+		t.Errorf("stopping twice: %v", err)
+	}
+}
+
+func TestStopSparesBuildsUnlessForced(t *testing.T) {
+	o := options(t)
+	if _, err := engine.Start(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	e := open(t, o)
+	defer e.Close()
+	err := engine.Stop(t.Context(), o, false)
+	if !errors.Is(err, engine.ErrInUse) || len(fault.Hints(err)) == 0 {
+		t.Errorf("got error %v with hints %q, want %v and a hint", err, fault.Hints(err), engine.ErrInUse)
+	}
+	if st := status(t, o); !st.Running || st.Kept {
+		t.Errorf("got status %+v, want it running for its build, and not kept", st)
+	}
+	if err = engine.Stop(t.Context(), o, true); err != nil {
+		t.Fatal(err)
+	}
+	waitGone(t, o)
+	if _, err = e.Client().Info(t.Context()); err == nil {
+		t.Error("the stopped engine still answers")
+	}
+}
+
+func TestStatusOfNothing(t *testing.T) {
+	st := status(t, engine.Options{StateDir: t.TempDir()})
+	if st.Running || st.Kept || st.Disk != 0 {
+		t.Errorf("got %+v", st)
+	}
+}
+
+func TestDuAndPrune(t *testing.T) {
+	o := options(t)
+	e := open(t, o)
+	defer closeEngine(t, e)
+	file := bkllb.Scratch().File(bkllb.Mkfile("/data", 0o644, bytes.Repeat([]byte("x"), 1<<20)))
+	if _, err := solve(t.Context(), e, file, nil); err != nil {
+		t.Fatal(err)
+	}
+	if st := status(t, o); st.Disk < 1<<20 || st.Free == 0 {
+		t.Errorf("got status %+v, want at least 1 MB used", st)
+	}
+	before, err := e.Du(t.Context())
+	if err != nil || len(before) == 0 {
+		t.Fatalf("got records %v, %v", before, err)
+	}
+	none := engine.PruneOptions{Filters: []string{"type==exec.cachemount"}}
+	if freed, err := e.Prune(t.Context(), none, nil); err != nil || freed != 0 {
+		t.Errorf("pruning cache mounts freed %d, %v", freed, err)
+	}
+	var reported int64
+	// The filter is one of buildkitd.toml, which BuildKit parses only when it collects.
+	rest := engine.PruneOptions{All: true, Filters: []string{"type!=exec.cachemount"}}
+	freed, err := e.Prune(t.Context(), rest, func(r client.UsageInfo) { reported += r.Size })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if freed < 1<<20 || freed != reported {
+		t.Errorf("freed %d bytes and reported %d, want at least 1 MB", freed, reported)
+	}
+	if after, err := e.Du(t.Context()); err != nil || len(after) != 0 {
+		t.Errorf("got records %v, %v, want none", after, err)
+	}
+}
+
+func TestLogs(t *testing.T) {
+	o := options(t)
+	if err := engine.Logs(t.Context(), o, &bytes.Buffer{}, engine.LogOptions{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got error %v before the first start", err)
+	}
+	e := open(t, o)
+	ctx, cancel := context.WithCancel(t.Context())
+	followed := &lockedBuffer{}
+	ended := make(chan error)
+	go func() { ended <- engine.Logs(ctx, o, followed, engine.LogOptions{Follow: true}) }()
+	eventually(t, "the start in the log", func() bool { return strings.Contains(followed.String(), "running server") })
+	closeEngine(t, e)
+	eventually(t, "the end in the log", func() bool { return strings.Contains(followed.String(), "the last build is done") })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("following the log: %v", err)
+	}
+}
+
+func TestTail(t *testing.T) {
+	tests := []struct {
+		name string
+		text string
+		n    int
+		want string
+	}{
+		{"all", "a\nb\n", 0, "a\nb\n"},
+		{"last", "a\nb\n", 1, "b\n"},
+		{"more than there is", "a\nb\n", 5, "a\nb\n"},
+		{"unfinished line", "a\nb", 1, "b"},
+		{"empty", "", 3, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := engine.Tail(tt.text, tt.n); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestCountLocks(t *testing.T) {
+	const locks = `1: FLOCK  ADVISORY  READ 4711 fe:00:1234 0 EOF
+2: FLOCK  ADVISORY  READ 4712 fe:00:1234 0 EOF
+2: -> FLOCK  ADVISORY  WRITE 4713 fe:00:1234 0 EOF
+3: POSIX  ADVISORY  READ 1 fe:00:1234 0 EOF
+4: FLOCK  ADVISORY  READ 5 fe:00:91234 0 EOF
+`
+	if got := engine.CountLocks(locks, 1234); got != 2 {
+		t.Errorf("got %d clients, want 2", got)
+	}
+}

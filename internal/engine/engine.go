@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/moby/buildkit/client"
+
+	lamina "lamina.build"
+)
+
+// Kind says where an engine came from.
+type Kind string
+
+// The kinds of engine.
+const (
+	Given   Kind = "given"   // the user named its address
+	Found   Kind = "found"   // a standard socket of this machine
+	Private Kind = "private" // our own, shared by the builds of this user
+)
+
+// Options say which engine is wanted and where a private one lives. The zero
+// value of every field but CacheDir is usable.
+type Options struct {
+	// Addr is the address of an engine: unix://, tcp://, docker-container://,
+	// podman-container://, nerdctl-container://, kube-pod:// or ssh://. Without
+	// it BUILDKIT_HOST of Env counts.
+	Addr string
+	// PrivateOnly passes over BUILDKIT_HOST and the standard sockets.
+	PrivateOnly bool
+	// CacheDir is Lamina's cache folder; the engine's binaries go below it.
+	CacheDir string
+	// StateDir holds root, lease and log of the private engine. The default is
+	// CacheDir/engine. Engines with different state folders know nothing of
+	// each other.
+	StateDir string
+	// Env looks up the environment. The default finds nothing.
+	Env func(name string) string
+	// Progress is told, a line at a time, what takes long or is unusual.
+	Progress func(line string)
+	// FetchRunc provides runc where neither runc nor crun is on the PATH.
+	FetchRunc func(ctx context.Context) (path string, err error)
+	// Need is what the build asks of the engine.
+	Need Need
+	// Config is the private engine's buildkitd.toml. The default is the one
+	// at the root of this module.
+	Config []byte
+}
+
+// Need is what a build asks of an engine.
+type Need struct {
+	// Platform of the image, such as linux/amd64. Empty asks for nothing.
+	Platform string
+	// Disk is how many bytes the build will write below the engine's root.
+	Disk int64
+}
+
+func (o Options) withDefaults() Options {
+	if o.Env == nil {
+		o.Env = func(string) string { return "" }
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	if o.StateDir == "" {
+		o.StateDir = filepath.Join(o.CacheDir, "engine")
+	}
+	if o.Config == nil {
+		o.Config = []byte(lamina.BuildkitdTOML)
+	}
+	if o.Addr == "" && !o.PrivateOnly {
+		o.Addr = o.Env("BUILDKIT_HOST")
+	}
+	return o
+}
+
+// Engine is a buildkitd that passed the preflight.
+type Engine struct {
+	// Kind says where it came from.
+	Kind Kind
+	// Addr is its address in BuildKit's form.
+	Addr string
+	// Version is the one that it reports.
+	Version string
+	// Same is true when that is the version that Lamina's digests are promised for.
+	Same bool
+
+	client *client.Client
+	lease  *os.File // nil unless private
+}
+
+// Open returns the engine for a build. The caller closes it.
+func Open(ctx context.Context, o Options) (*Engine, error) {
+	o = o.withDefaults()
+	if o.Addr != "" {
+		return openGiven(ctx, o)
+	}
+	if !o.PrivateOnly {
+		if e := findStandard(ctx, o); e != nil {
+			return e, nil
+		}
+	}
+	return openPrivate(ctx, o)
+}
+
+// Client is the connection to the engine. It is closed with the engine.
+func (e *Engine) Client() *client.Client { return e.client }
+
+// Close ends the connection and gives the lease back. A private engine ends
+// soon after its last Close, unless [Start] keeps it up.
+func (e *Engine) Close() error {
+	err := e.client.Close()
+	if e.lease != nil {
+		err = errors.Join(err, e.lease.Close())
+	}
+	return err
+}

@@ -1,0 +1,51 @@
+package engine_test
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"testing"
+
+	control "github.com/moby/buildkit/api/services/control"
+	apitypes "github.com/moby/buildkit/api/types"
+	"github.com/moby/buildkit/solver/pb"
+	"google.golang.org/grpc"
+)
+
+// fakeEngine answers the preflight and nothing else.
+type fakeEngine struct {
+	control.UnimplementedControlServer
+	version     string
+	snapshotter string
+}
+
+func (f fakeEngine) Info(context.Context, *control.InfoRequest) (*control.InfoResponse, error) {
+	return &control.InfoResponse{BuildkitVersion: &apitypes.BuildkitVersion{Version: f.version}}, nil
+}
+
+func (f fakeEngine) ListWorkers(context.Context, *control.ListWorkersRequest) (*control.ListWorkersResponse, error) {
+	return &control.ListWorkersResponse{Record: []*apitypes.WorkerRecord{{
+		ID:        "fake",
+		Labels:    map[string]string{"org.mobyproject.buildkit.worker.snapshotter": f.snapshotter},
+		Platforms: []*pb.Platform{{OS: "linux", Architecture: "amd64"}},
+	}}}, nil
+}
+
+// serve lets the fake listen where a rootless buildkitd would, and returns the
+// runtime folder and the address.
+func serve(t *testing.T, f fakeEngine) (runtimeDir, addr string) {
+	t.Helper()
+	runtimeDir = t.TempDir()
+	socket := filepath.Join(runtimeDir, "buildkit", "buildkitd.sock")
+	mkdir(t, filepath.Dir(socket))
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	control.RegisterControlServer(server, f)
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(server.Stop)
+	return runtimeDir, "unix://" + socket
+}

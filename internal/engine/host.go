@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"lamina.build/internal/fault"
+)
+
+const (
+	elsewhere = "or use an engine that runs elsewhere: --addr or BUILDKIT_HOST"
+	inDocker  = "with Docker: docker run -d --name buildkitd --privileged moby/buildkit:" + Version +
+		", then --addr docker-container://buildkitd"
+)
+
+// host is what the private engine asks of the machine.
+type host struct {
+	system string
+	euid   int
+	mounts string // content of /proc/self/mounts
+}
+
+func thisHost() (host, error) {
+	h := host{system: runtime.GOOS, euid: os.Geteuid()}
+	if h.system != "linux" {
+		return h, nil
+	}
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return h, fmt.Errorf("reading the mounts of this machine: %w", err)
+	}
+	h.mounts = string(mounts)
+	return h, nil
+}
+
+// unfit returns every reason why no private engine can run here, nil where it can.
+func (h host) unfit() error {
+	var faults []error
+	if h.system != "linux" {
+		faults = append(faults, fmt.Errorf("the private engine needs Linux, this is %s", h.system))
+	} else {
+		if h.euid != 0 {
+			faults = append(faults, fault.WithHint(
+				fmt.Errorf("the private engine needs root for its namespaces and mounts, this is user %d", h.euid),
+				"run it again with sudo"))
+		}
+		if !h.hasCgroups() {
+			faults = append(faults, fault.WithHint(
+				errors.New("the private engine needs cgroups, and none are mounted"),
+				"mount -t cgroup2 none /sys/fs/cgroup"))
+		}
+	}
+	err := fault.New(fault.NoEngine, errors.Join(faults...))
+	return fault.WithHint(fault.WithHint(err, inDocker), elsewhere)
+}
+
+func (h host) hasCgroups() bool {
+	for line := range strings.Lines(h.mounts) {
+		if f := strings.Fields(line); len(f) > 2 && (f[2] == "cgroup" || f[2] == "cgroup2") {
+			return true
+		}
+	}
+	return false
+}

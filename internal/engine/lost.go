@@ -1,0 +1,39 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
+
+	"lamina.build/internal/fault"
+)
+
+// Explain words the error of a build whose engine has gone away under it, and
+// returns any other error as it is.
+func (e *Engine) Explain(ctx context.Context, err error) error {
+	if !lost(err) || ctx.Err() != nil {
+		return err
+	}
+	if _, gone := inspect(ctx, e.client); gone == nil {
+		return err // it answers: the error is about something else
+	}
+	err = fault.New(fault.Transient, fmt.Errorf("the engine at %s ended during the build: %w", e.Addr, err))
+	if e.Kind != Private {
+		return fault.WithHint(err, "see the log of that buildkitd, and run the build again")
+	}
+	return fault.WithHint(err, "run the build again: what was done is kept; `build engine logs --tail 50` may say why it ended")
+}
+
+// lost is true for what a client sees when the other end of a connection dies.
+func lost(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return false
+	}
+	return grpcerrors.Code(err) == codes.Unavailable || errors.Is(err, io.EOF) ||
+		strings.Contains(err.Error(), "EOF") || strings.Contains(err.Error(), "connection refused")
+}

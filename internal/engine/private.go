@@ -1,0 +1,232 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"lamina.build/internal/fault"
+)
+
+const (
+	startWithin = 40 * time.Second // a killed predecessor may take the supervisor 20 s
+	logLimit    = 8 << 20          // the log is put aside at the next start above this
+	noOverlay   = 3                // exit code of the supervisor, see its main.go
+)
+
+// openPrivate takes a lease on the private engine and starts it if need be.
+func openPrivate(ctx context.Context, o Options) (*Engine, error) {
+	h, err := thisHost()
+	if err == nil {
+		err = h.unfit()
+	}
+	if err != nil {
+		return nil, err
+	}
+	bin, err := compiled(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	// The supervisor changes to /, and the hash in a short socket's name is of
+	// the whole path.
+	dir, err := filepath.Abs(o.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("finding folder %q: %w", o.StateDir, err)
+	}
+	s := state{dir: dir}
+	if err = s.make(); err != nil {
+		return nil, err
+	}
+	// The lease comes first: from here on no engine ends under us, and where
+	// one is ending just now, this waits for it.
+	lease, err := acquire(ctx, s.path(leaseFile), shared)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.connectOrStart(ctx, o, bin)
+	if err != nil {
+		return nil, errors.Join(fault.New(fault.NoEngine, err), lease.Close())
+	}
+	e.lease = lease
+	return e, nil
+}
+
+// connectOrStart returns the engine of the folder. One process at a time gets
+// here, the others find the engine started.
+func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*Engine, error) {
+	lock, err := acquire(ctx, s.path(startFile), exclusive)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	ctx, cancel := context.WithTimeoutCause(ctx, startWithin,
+		fmt.Errorf("the engine did not answer within %s, see %s", startWithin, s.path(logFile)))
+	defer cancel()
+	for {
+		alive, err := s.alive()
+		if err != nil {
+			return nil, err
+		}
+		if !alive {
+			return s.start(ctx, o, bin)
+		}
+		if answers(ctx, s.socket()) {
+			return s.connect(ctx, o)
+		}
+		// It is there and does not answer: about to end, as after a kill, or
+		// started by a client that was killed meanwhile.
+		if err = pause(ctx, pollEvery); err != nil {
+			return nil, fmt.Errorf("waiting for the engine: %w", err)
+		}
+	}
+}
+
+func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
+	bytes, err := diskFree(s.path(rootDir))
+	if err != nil {
+		return nil, err
+	}
+	free := report{free: bytes}
+	e, r, err := connect(ctx, Private, s.address(), o.Need)
+	if err = errors.Join(err, free.unfitDisk(o.Need)); err != nil {
+		if e != nil {
+			_ = e.client.Close() // given up; err says why
+		}
+		return nil, fmt.Errorf("using the private engine: %w", err)
+	}
+	if !e.Same {
+		for _, remark := range r.remarks() {
+			o.Progress("private engine: " + remark)
+		}
+		o.Progress("private engine: another Lamina started it; `build engine stop` ends it, and the next build starts ours")
+	}
+	return e, nil
+}
+
+// start runs the supervisor and waits until buildkitd answers.
+func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, error) {
+	oci, err := findRuntime(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err = replaceFile(s.path(configFile), o.Config); err != nil {
+		return nil, err
+	}
+	// Where the last engine was killed a moment ago, its socket still answers.
+	if err = os.Remove(s.socket()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, unwritable(err)
+	}
+	log, before, err := openLog(s.path(logFile))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command(bin.supervisor, "supervise", // without ctx: it outlives this process
+		"-state", s.dir, "-root", s.path(rootDir), "-socket", s.socket(), "-buildkitd", bin.buildkitd,
+		"-config", s.path(configFile), "-oci", oci, "-version", Version)
+	cmd.Dir = "/"
+	cmd.Env = environment(o.Env)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err = cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the engine: %w", err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	for !answers(ctx, s.socket()) {
+		select {
+		case err = <-exited:
+			return nil, s.died(err, before)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("starting the engine: %w", context.Cause(ctx))
+		case <-time.After(pollEvery):
+		}
+	}
+	e, err := s.connect(ctx, o)
+	if err == nil {
+		return e, nil
+	}
+	// buildkitd listens before it has opened its databases.
+	select {
+	case died := <-exited:
+		return nil, s.died(died, before)
+	case <-time.After(time.Second):
+		return nil, err
+	}
+}
+
+// died explains an engine that ended while it started.
+func (s state) died(err error, before int64) error {
+	tail, logErr := logFrom(s.path(logFile), before)
+	if err == nil {
+		err = errors.New("it ended at once")
+	}
+	exit, isExit := errors.AsType[*exec.ExitError](err)
+	err = errors.Join(fmt.Errorf("starting the engine: %w\n%s", err, tail), logErr)
+	if isExit && exit.ExitCode() == noOverlay {
+		err = fault.WithHint(err, "set XDG_CACHE_HOME to a folder on ext4, xfs or btrfs "+
+			"(in a container: on a volume; overlayfs does not stack on itself)")
+	}
+	return fault.WithHint(err, elsewhere)
+}
+
+// answers says whether somebody listens on the socket.
+func answers(ctx context.Context, socket string) bool {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // it was opened to see whether it opens
+	return true
+}
+
+// findRuntime returns what buildkitd starts containers with.
+func findRuntime(ctx context.Context, o Options) (string, error) {
+	for _, name := range []string{"runc", "crun"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return filepath.Abs(path)
+		}
+	}
+	const hint = "install runc or crun, for example: apt install runc"
+	if o.FetchRunc == nil {
+		return "", fault.WithHint(errors.New("neither runc nor crun is on the PATH"), hint)
+	}
+	path, err := o.FetchRunc(ctx)
+	if err != nil {
+		return "", fault.WithHint(fmt.Errorf("neither runc nor crun is on the PATH; fetching runc: %w", err), hint)
+	}
+	return filepath.Abs(path)
+}
+
+// environment is all that buildkitd gets of the user's: what an engine needs
+// to reach the network from here.
+func environment(env func(string) string) []string {
+	vars := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	for _, name := range []string{
+		"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+		"SSL_CERT_FILE", "SSL_CERT_DIR",
+	} {
+		if value := env(name); value != "" {
+			vars = append(vars, name+"="+value)
+		}
+	}
+	return vars
+}
+
+// replaceFile writes a whole file or leaves the old one.
+func replaceFile(path string, data []byte) error {
+	if err := os.WriteFile(path+".tmp", data, 0o600); err != nil {
+		return unwritable(err)
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return unwritable(err)
+	}
+	return nil
+}

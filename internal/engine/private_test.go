@@ -1,0 +1,194 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	bkllb "github.com/moby/buildkit/client/llb"
+
+	"lamina.build/internal/engine"
+	"lamina.build/internal/fault"
+)
+
+func TestEngineEndsWithItsLastClient(t *testing.T) {
+	o := options(t)
+	first := open(t, o)
+	if first.Kind != engine.Private || !first.Same {
+		t.Errorf("got a %s engine of version %s, want a private one of %s", first.Kind, first.Version, engine.Version)
+	}
+	second := open(t, o)
+	st := status(t, o)
+	if !st.Running || st.Clients != 2 || st.Version != engine.Version || st.Address != first.Addr || st.Kept {
+		t.Errorf("got status %+v, want one running for 2 clients", st)
+	}
+	closeEngine(t, first)
+	if _, err := second.Client().Info(t.Context()); err != nil {
+		t.Errorf("the engine ended before its last client: %v", err)
+	}
+	closeEngine(t, second)
+	waitGone(t, o)
+	if entries, err := os.ReadDir(filepath.Dir(engine.Socket(o.StateDir))); err == nil {
+		t.Errorf("the socket's folder is still there with %v", entries)
+	}
+}
+
+func TestOpenWaitsForAnEndingEngine(t *testing.T) {
+	o := options(t)
+	for range 3 { // each Open meets the end of the last engine
+		closeEngine(t, open(t, o))
+	}
+}
+
+func TestProcessesShareOneEngine(t *testing.T) {
+	o := options(t)
+	started := make(chan *engine.Engine)
+	go func() {
+		e, err := engine.Open(t.Context(), o)
+		if err != nil {
+			t.Error(err)
+		}
+		started <- e
+	}()
+	child := clientProcess(t, o.StateDir)
+	e := <-started
+	if e == nil {
+		t.FailNow()
+	}
+	if st := status(t, o); st.Clients != 2 {
+		t.Errorf("got %d clients, want this process and its child", st.Clients)
+	}
+	if got := processes(filepath.Join(o.StateDir, "root")); len(got) != 3 {
+		t.Errorf("got processes %v, want one supervisor, its init and one buildkitd", got)
+	}
+	closeEngine(t, e)
+	if st := status(t, o); !st.Running {
+		t.Error("the engine ended although the child uses it")
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait()
+	waitGone(t, o)
+}
+
+func TestKilledClientEndsTheEngine(t *testing.T) {
+	o := options(t)
+	child := clientProcess(t, o.StateDir)
+	if !status(t, o).Running {
+		t.Fatal("the engine does not run")
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait()
+	waitGone(t, o)
+}
+
+// A killed engine takes its builds with it, leaves nothing behind, and the
+// next one goes on from what was done.
+func TestKilledEngine(t *testing.T) {
+	tests := []struct {
+		name   string
+		victim func(t *testing.T, o engine.Options) int
+	}{
+		{"supervisor", func(t *testing.T, o engine.Options) int { return status(t, o).PID }},
+		{"buildkitd", func(t *testing.T, o engine.Options) int { return pidOf(t, o, "--oci-worker-binary") }},
+		{"init", func(t *testing.T, o engine.Options) int { return pidOf(t, o, "\x00init\x00") }},
+	}
+	step := bkllb.State{}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := options(t)
+			if i == 0 {
+				step = stepState(t)
+			}
+			e := open(t, o)
+			done := run(step, "done")
+			if _, err := solve(t.Context(), e, done, nil); err != nil {
+				t.Fatal(err)
+			}
+			running := make(chan struct{})
+			failed := make(chan error)
+			go func() {
+				_, err := solve(t.Context(), e, run(done, "sleeping", "sleep", o.StateDir), func() { close(running) })
+				failed <- err
+			}()
+			<-running
+			if err := syscall.Kill(tt.victim(t, o), syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			err := e.Explain(t.Context(), <-failed)
+			if err == nil || !strings.Contains(err.Error(), "ended during the build") || fault.KindOf(err) != fault.Transient {
+				t.Errorf("got error %v, want one that says that the engine ended", err)
+			}
+			checkNothingLeft(t, filepath.Join(o.StateDir, "root"))
+			closeEngine(t, e)
+
+			e = open(t, o)
+			defer closeEngine(t, e)
+			cached, err := solve(t.Context(), e, done, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !cached["done"] {
+				t.Errorf("the step that was done ran again: %v", cached)
+			}
+		})
+	}
+}
+
+// pidOf finds the engine's process that has a word in its command line.
+func pidOf(t *testing.T, o engine.Options, word string) int {
+	t.Helper()
+	with := processes(word)
+	for _, name := range processes(o.StateDir) {
+		if pid, err := strconv.Atoi(name); err == nil && slices.Contains(with, name) {
+			return pid
+		}
+	}
+	t.Fatalf("no process of the engine has %q in its command line", word)
+	return 0
+}
+
+func TestExplainLeavesOtherErrorsAlone(t *testing.T) {
+	o := options(t)
+	e := open(t, o)
+	defer closeEngine(t, e)
+	for _, err := range []error{nil, errors.New("exit code 1"), context.Canceled, errors.New("unexpected EOF in layer")} {
+		if got := e.Explain(t.Context(), err); got != err { //nolint:errorlint // the very same is wanted
+			t.Errorf("Explain(%v) = %v", err, got)
+		}
+	}
+}
+
+func TestDeepStateFolder(t *testing.T) {
+	o := options(t)
+	o.StateDir = filepath.Join(o.StateDir, strings.Repeat("deep/", 30))
+	if s := engine.Socket(o.StateDir); !strings.HasPrefix(s, "/run/lamina-") {
+		t.Errorf("got socket %q, want a short one", s)
+	}
+	closeEngine(t, open(t, o))
+	waitGone(t, o)
+	if _, err := os.Stat(filepath.Dir(engine.Socket(o.StateDir))); err == nil {
+		t.Error("the socket's folder is still there")
+	}
+}
+
+func TestSocketIsForItsOwnerOnly(t *testing.T) {
+	o := options(t)
+	defer closeEngine(t, open(t, o))
+	info, err := os.Stat(filepath.Dir(engine.Socket(o.StateDir)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o700 {
+		t.Errorf("got mode %s of the socket's folder, want 0700: buildkitd lets everybody in", info.Mode())
+	}
+}

@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/moby/buildkit/client"
+)
+
+// Du lists what the engine's cache holds, smallest first.
+func (e *Engine) Du(ctx context.Context) ([]*client.UsageInfo, error) {
+	records, err := e.client.DiskUsage(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("measuring the engine's cache: %w", err)
+	}
+	return records, nil
+}
+
+// PruneOptions say what may go. The zero value removes whatever is neither in
+// use nor internal to BuildKit.
+type PruneOptions struct {
+	// All includes internal records and frontends.
+	All bool
+	// KeepStorage is how many bytes of cache may stay.
+	KeepStorage int64
+	// KeepDuration spares what was used within it.
+	KeepDuration time.Duration
+	// Filters choose records in BuildKit's syntax, such as type==exec.cachemount.
+	// One match is enough.
+	Filters []string
+}
+
+// SetPruneOption makes PruneOptions an option of BuildKit's client.
+func (p PruneOptions) SetPruneOption(info *client.PruneInfo) {
+	info.All = p.All
+	info.Filter = p.Filters
+	info.KeepDuration = p.KeepDuration
+	info.MaxUsedSpace = p.KeepStorage
+}
+
+// Prune removes records from the engine's cache. Each is reported as it goes;
+// report may be nil.
+func (e *Engine) Prune(ctx context.Context, p PruneOptions, report func(client.UsageInfo)) (freed int64, err error) {
+	removed := make(chan client.UsageInfo)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for record := range removed {
+			freed += record.Size
+			if report != nil {
+				report(record)
+			}
+		}
+	}()
+	err = e.client.Prune(ctx, removed, p)
+	close(removed)
+	<-done
+	if err != nil {
+		return freed, fmt.Errorf("pruning the engine's cache: %w", err)
+	}
+	return freed, nil
+}

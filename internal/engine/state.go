@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// state is the folder of one private engine. The supervisor knows the same
+// names (supervisor/lease.go).
+type state struct{ dir string }
+
+// The files in a state folder.
+const (
+	leaseFile  = "lease"           // each client holds a shared lock on it
+	aliveFile  = "alive"           // the supervisor holds an exclusive lock on it
+	startFile  = "start"           // locked by the client that starts the engine
+	keepFile   = "keep"            // exists: the engine outlives its last client
+	stopFile   = "stop"            // exists: the engine ends, whoever builds
+	statusFile = "engine.json"     // written by the supervisor
+	configFile = "buildkitd.toml"  // what buildkitd was started with
+	logFile    = "log"             // of supervisor and buildkitd
+	rootDir    = "root"            // buildkitd's root, all that is worth keeping
+	socketFile = "run/engine.sock" // in a folder of its own: buildkitd opens it to everybody
+)
+
+// A socket's path has to fit into 108 bytes with its end; buildkitd appends
+// nothing to it, and otel.sock beside it is shorter.
+const longestSocket = 100
+
+func (s state) path(name string) string { return filepath.Join(s.dir, name) }
+
+// socket is the same for every process that knows the folder. A deep folder
+// gets its socket in /run, which only root can write.
+func (s state) socket() string {
+	path := s.path(socketFile)
+	if len(path) <= longestSocket {
+		return path
+	}
+	sum := sha256.Sum256([]byte(s.dir))
+	return filepath.Join("/run", "lamina-"+hex.EncodeToString(sum[:6]), filepath.Base(socketFile))
+}
+
+func (s state) address() string { return "unix://" + s.socket() }
+
+// make makes the folders. Nobody but their owner may pass: whoever reaches the
+// socket is root on this machine.
+func (s state) make() error {
+	for _, dir := range []string{s.dir, filepath.Dir(s.socket())} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return unwritable(err)
+		}
+		if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder needs its x
+			return unwritable(err)
+		}
+	}
+	return nil
+}
+
+// alive says whether a supervisor runs.
+func (s state) alive() (bool, error) { return taken(s.path(aliveFile)) }
+
+// record is what the supervisor wrote when it started.
+type record struct {
+	PID     int       `json:"pid"`
+	InitPID int       `json:"initPid"`
+	Version string    `json:"version"`
+	Address string    `json:"address"`
+	Root    string    `json:"root"`
+	Started time.Time `json:"started"`
+}
+
+func (s state) record() (record, error) {
+	var r record
+	data, err := os.ReadFile(s.path(statusFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return r, nil // not written yet, or just removed
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil {
+		return r, fmt.Errorf("reading the engine's status: %w", err)
+	}
+	return r, nil
+}

@@ -1,0 +1,112 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+// initMain is pid 1 of the namespaces. It stays instead of becoming buildkitd:
+// somebody has to reap what runc leaves to pid 1, and a pid 1 ignores the
+// signals that it has no handler for.
+func initMain(c config, output *os.File) (int, error) {
+	if err := privateMounts(c); err != nil {
+		return exitFailure, err
+	}
+	if err := overlayWorks(c.root); err != nil {
+		return exitNoOverlay, fmt.Errorf("overlayfs does not work in %q: %w", c.root, err)
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+
+	daemon := exec.Command(c.buildkitd, c.arguments()...)
+	daemon.Stdout, daemon.Stderr = output, output
+	daemon.Env = append(daemon.Environ(), "TMPDIR="+c.temp())
+	if err := daemon.Start(); err != nil {
+		return exitFailure, fmt.Errorf("starting buildkitd: %w", err)
+	}
+	go func() {
+		for range signals {
+			// A process that is gone already is noticed by reap.
+			_ = syscall.Kill(daemon.Process.Pid, syscall.SIGTERM)
+		}
+	}()
+	return reap(daemon.Process.Pid)
+}
+
+func (c config) arguments() []string {
+	return []string{
+		"--config", c.config, "--root", c.root, "--addr", "unix://" + c.socket,
+		"--oci-worker-binary", c.oci,
+		"--otel-socket-path", c.traces(),
+	}
+}
+
+// reap waits for every child until the daemon itself ends, and returns its
+// exit code.
+func reap(daemon int) (int, error) {
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, 0, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return exitFailure, fmt.Errorf("waiting for buildkitd: %w", err)
+		case pid == daemon && status.Signaled():
+			return exitFailure, fmt.Errorf("buildkitd was killed: %s", status.Signal())
+		case pid == daemon:
+			return status.ExitStatus(), nil
+		}
+	}
+}
+
+// privateMounts cuts the namespace off: nothing mounted here is seen outside,
+// while what the system unmounts disappears here too. /proc becomes that of
+// the pid namespace, and runc's state a memory that ends with us.
+func privateMounts(c config) error {
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("cutting the mount namespace off: %w", err)
+	}
+	const bare = syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC
+	if err := syscall.Mount("proc", "/proc", "proc", bare, ""); err != nil {
+		return fmt.Errorf("mounting /proc: %w", err)
+	}
+	containers := filepath.Join("/run", filepath.Base(c.oci))
+	if err := os.MkdirAll(containers, 0o700); err != nil {
+		return fmt.Errorf("making folder %q: %w", containers, err)
+	}
+	if err := syscall.Mount("tmpfs", containers, "tmpfs", bare, "mode=0700"); err != nil {
+		return fmt.Errorf("mounting %q: %w", containers, err)
+	}
+	return nil
+}
+
+// overlayWorks tries one overlay mount in the engine's root. buildkitd would
+// say so only in the middle of a build.
+func overlayWorks(root string) (err error) {
+	dir, err := os.MkdirTemp(root, "overlay-")
+	if err != nil {
+		return fmt.Errorf("making a folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	for _, name := range []string{"lower", "upper", "work", "merged"} {
+		if err = os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			return fmt.Errorf("making a folder: %w", err)
+		}
+	}
+	merged := filepath.Join(dir, "merged")
+	options := fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", dir)
+	if err = syscall.Mount("overlay", merged, "overlay", 0, options); err != nil {
+		return fmt.Errorf("mounting: %w", err)
+	}
+	if err = syscall.Unmount(merged, 0); err != nil {
+		return fmt.Errorf("unmounting: %w", err)
+	}
+	return nil
+}

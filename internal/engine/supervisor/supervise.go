@@ -1,0 +1,155 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+const (
+	pollEvery  = 100 * time.Millisecond
+	grace      = 10 * time.Second // for buildkitd to end by itself
+	forceGrace = 3 * time.Second  // the same when builds are to be dropped
+	freeWithin = 20 * time.Second // for a killed predecessor to be gone
+)
+
+// exitError carries the exit code of init to the caller of supervisor.
+type exitError struct{ code int }
+
+func (e *exitError) Error() string {
+	return fmt.Sprintf("buildkitd ended by itself: exit status %d", e.code)
+}
+
+// supervise runs the engine until the last lease is gone. The file "alive"
+// stays locked as long as this process lives.
+func supervise(c config, output *os.File, logger *log.Logger) error {
+	// Linux sends the parent-death signal when the thread that forked ends.
+	runtime.LockOSThread()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+
+	alive, err := takeLock(c.path("alive"))
+	if err != nil {
+		return err
+	}
+	defer alive.Close()
+	if err = prepare(c); err != nil {
+		return err
+	}
+	l, err := openLease(c)
+	if err != nil {
+		return err
+	}
+	defer l.file.Close()
+
+	child := exec.Command("/proc/self/exe", append([]string{roleInit}, c.flags...)...)
+	child.Stdout, child.Stderr = output, output
+	child.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	if err = child.Start(); err != nil {
+		return fmt.Errorf("starting buildkitd in its namespaces: %w", err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- child.Wait() }()
+	if err = writeStatus(c, child.Process.Pid); err != nil {
+		logger.Print(err)
+	}
+	defer removeAll(c.path("engine.json"), c.socket, c.traces(), filepath.Dir(c.socket))
+	return watch(l, child.Process, exited, signals, logger)
+}
+
+// removeAll tidies up. What is not there any more or in use by now may stay.
+func removeAll(paths ...string) {
+	for _, path := range paths {
+		_ = os.Remove(path)
+	}
+}
+
+// watch waits for the first reason to end: buildkitd is gone, a signal, or
+// nobody wants the engine any more.
+func watch(l lease, child *os.Process, exited <-chan error, signals <-chan os.Signal, logger *log.Logger) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-exited:
+			return ended(err)
+		case got := <-signals:
+			logger.Printf("stopping on %s", got)
+			return stop(child, exited, grace)
+		case <-tick.C:
+			switch l.verdict() {
+			case leased:
+			case unused:
+				logger.Print("stopping, the last build is done")
+				return stop(child, exited, grace)
+			case dropped:
+				logger.Print("stopping, builds are dropped")
+				return stop(child, exited, forceGrace)
+			}
+		}
+	}
+}
+
+func ended(err error) error {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return &exitError{code: max(exit.ExitCode(), exitFailure)}
+	}
+	if err != nil {
+		return fmt.Errorf("waiting for buildkitd: %w", err)
+	}
+	return &exitError{code: exitFailure}
+}
+
+// stop ends the child. Its exit status says nothing then.
+func stop(child *os.Process, exited <-chan error, patience time.Duration) error {
+	if err := child.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stopping buildkitd: %w", err)
+	}
+	select {
+	case <-exited:
+		return nil
+	case <-time.After(patience):
+	}
+	if err := child.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("killing buildkitd: %w", err)
+	}
+	<-exited
+	return nil
+}
+
+// prepare makes the folders, and waits until a predecessor that was killed has
+// let go of the root: only one buildkitd can own it.
+func prepare(c config) error {
+	for _, dir := range []string{c.root, filepath.Dir(c.socket)} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("making folder %q: %w", dir, err)
+		}
+	}
+	owner, err := takeLock(filepath.Join(c.root, "buildkitd.lock"))
+	if err != nil {
+		return fmt.Errorf("waiting for another buildkitd to leave %q: %w", c.root, err)
+	}
+	if err = owner.Close(); err != nil {
+		return fmt.Errorf("releasing %q: %w", owner.Name(), err)
+	}
+	if err = os.RemoveAll(c.temp()); err != nil {
+		return fmt.Errorf("emptying %q: %w", c.temp(), err)
+	}
+	if err = os.Mkdir(c.temp(), 0o700); err != nil {
+		return fmt.Errorf("making folder %q: %w", c.temp(), err)
+	}
+	return nil
+}

@@ -1,0 +1,23 @@
+// Command step is what the engine's tests run in a build. It is linked
+// statically, so that an otherwise empty root file system will do.
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"time"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "sleep" {
+		fmt.Println("sleeping")
+		time.Sleep(time.Minute)
+		return
+	}
+	// Never the same twice: who sees the same again sees a cached result.
+	if err := os.WriteFile("/out", []byte(rand.Text()), 0o600); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}

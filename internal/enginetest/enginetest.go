@@ -1,0 +1,108 @@
+// Package enginetest gives tests a private engine.
+//
+// All test packages of one `go test` share it, each process through its lease,
+// and it ends with the last of them. Its state is apart from the user's own
+// engine and survives, so that the next run finds its cache warm; a test that
+// needs a cold or an untouched engine takes [Options] with a StateDir of its
+// own.
+package enginetest
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/client"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/engine"
+	"lamina.build/internal/runc"
+)
+
+// shared is opened by the first test that asks and is never closed: the kernel
+// gives the lease back when the test process ends, however it ends. One engine a
+// process is the point of the package, hence a global.
+var shared = sync.OnceValues(func() (*engine.Engine, error) {
+	o, err := Defaults()
+	if err != nil {
+		return nil, err
+	}
+	// The engine outlives the test that happens to come first.
+	return engine.Open(context.Background(), o) //nolint:forbidigo // no test's context lasts long enough
+})
+
+// Engine returns the engine that all tests share. It skips the test under
+// -short, and only then; a test must not close what it gets.
+func Engine(t testing.TB) *engine.Engine {
+	t.Helper()
+	skipShort(t)
+	e, err := shared()
+	if err != nil {
+		t.Fatalf("opening the engine of the tests: %v", err)
+	}
+	return e
+}
+
+// Client returns the shared engine's client.
+func Client(t testing.TB) *client.Client {
+	t.Helper()
+	return Engine(t).Client()
+}
+
+// Options returns the options of the shared engine, for tests that start one
+// of their own: set StateDir to a t.TempDir, and the compiled programs are
+// still shared.
+func Options(t testing.TB) engine.Options {
+	t.Helper()
+	skipShort(t)
+	o, err := Defaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func skipShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs an engine, skipped by -short")
+	}
+}
+
+// Defaults are the [Options] for a process that a test has started, where there
+// is no test at hand. They ignore BUILDKIT_HOST and whatever else runs on the
+// machine: what the tests promise holds for our own version.
+func Defaults() (engine.Options, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return engine.Options{}, err
+	}
+	cache = filepath.Join(cache, "lamina-test")
+	return engine.Options{
+		PrivateOnly: true,
+		CacheDir:    cache,
+		Env:         os.Getenv, //nolint:forbidigo // a fixture is the edge of a test process
+		FetchRunc: func(ctx context.Context) (string, error) {
+			m, err := mirrors()
+			if err != nil {
+				return "", err
+			}
+			return runc.Fetch(ctx, runc.Options{Mirrors: m, CacheDir: cache, Arch: runtime.GOARCH})
+		},
+	}, nil
+}
+
+// mirrors are those of the environment, else of this machine where it is a
+// Debian, else the snapshot archive.
+func mirrors() (debian.Mirrors, error) {
+	m := debian.Snapshot(time.Now())
+	maps.Copy(m, debian.HostMirrors(os.DirFS("/")))
+	named, err := debian.ParseMirrors(os.Getenv("LAMINA_DEBIAN_MIRROR")) //nolint:forbidigo // as above
+	maps.Copy(m, named)
+	return m, err
+}
