@@ -59,17 +59,15 @@ func intact(data []byte) bool {
 
 // located puts the position that the TOML reader knows in front of its error.
 func located(name string, err error) error {
-	var missing *toml.StrictMissingError
-	if errors.As(err, &missing) {
-		var all []error
+	if missing, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+		all := make([]error, 0, len(missing.Errors))
 		for _, e := range missing.Errors {
 			row, col := e.Position()
 			all = append(all, fmt.Errorf("%s:%d:%d: unknown key %q", name, row, col, strings.Join(e.Key(), ".")))
 		}
 		return errors.Join(all...)
 	}
-	var at *toml.DecodeError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*toml.DecodeError](err); ok {
 		row, col := at.Position()
 		return fmt.Errorf("%s:%d:%d: %w", name, row, col, err)
 	}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moby/buildkit/session"
+
+	"lamina.build/internal/engine"
+	"lamina.build/internal/report"
+	"lamina.build/internal/solve"
+)
+
+// build has an engine make the image, keeps what came out, and reports it.
+// What can't be written to and what can't be reached is found out before the
+// trees are packed.
+func (j job) build(ctx context.Context) (err error) {
+	display, err := j.app.display(j.progress)
+	if err != nil {
+		return err
+	}
+	outputs, err := places(j.outputs, j.spec.Name)
+	if err != nil {
+		return err
+	}
+	e, err := j.app.openEngine(ctx, j.addr, engine.Need{Platform: j.spec.Platform, Disk: diskNeed(j.lock)})
+	if err != nil {
+		return err
+	}
+	image, err := j.draw(ctx, e)
+	if err != nil {
+		return err
+	}
+	x, err := openExports(ctx, outputs, j.hasWeights(), j.app.ui.stdout)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, x.close()) }()
+	result, err := solve.Run(ctx, e.Client(), solve.Request{
+		Image: image, Store: j.store, Exports: x.entries, Cache: j.remote(), NoCache: j.noCache,
+		Session: []session.Attachable{j.app.logins()}, Progress: display,
+	})
+	if err != nil {
+		return err
+	}
+	if err := x.commit(); err != nil {
+		return fmt.Errorf("putting the output in its place: %w", err)
+	}
+	r := report.Image{
+		Name: j.spec.Name, Variant: j.spec.Variant, Platform: j.spec.Platform,
+		Descriptor: result.Descriptor, Config: result.Config,
+		Engine: "BuildKit " + e.Version, Lock: lockDigest(j.lock),
+	}
+	if err := keep(ctx, x, &r); err != nil {
+		return err
+	}
+	r.Took = time.Since(j.start)
+	return j.tell(x, r)
+}
+
+// keep tags the image in its layout, sweeps what no tag needs any more, and
+// reads back what is there now.
+func keep(ctx context.Context, x *exports, r *report.Image) error {
+	for _, o := range x.outputs {
+		saved := report.Saved{Output: o}
+		if o.Layout() {
+			saved.Tag = r.Variant
+		}
+		r.Saved = append(r.Saved, saved)
+	}
+	if x.layout == nil {
+		return nil
+	}
+	if err := x.layout.Tag(ctx, r.Variant, r.Descriptor); err != nil {
+		return err
+	}
+	if _, err := x.layout.Sweep(ctx); err != nil {
+		return err
+	}
+	image, err := x.layout.Read(ctx, r.Variant)
+	if err != nil {
+		return err
+	}
+	r.Manifest, r.Config = image.Desc.Digest, image.Manifest.Config.Digest
+	r.Layers = report.Layers(image.Manifest, image.Config)
+	return nil
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"lamina.build/internal/spec"
+	"lamina.build/stages"
+)
+
+// imageOptions are the flags of "build image" as they were given.
+type imageOptions struct {
+	engineFlags
+	sourceFlags
+	progressFlags
+	variant  string
+	smoke    choice
+	relock   bool
+	noCache  bool
+	tags     []string
+	outputs  []string
+	push     bool
+	insecure bool
+	metadata string
+	iidfile  string
+	from, to []string
+	print    choice
+}
+
+func (o *imageOptions) groups() []flagGroup {
+	o.smoke = choice{string(stages.SmokeAll), []string{"all", "runtime", "off"}}
+	o.print = choice{"", []string{"tree", "json", "dot"}}
+	return []flagGroup{
+		group("FLAGS", func(f *pflag.FlagSet) {
+			f.StringVar(&o.variant, "variant", spec.Production, "build this `VARIANT`: production, minimal, debug, or one of the spec's own")
+			f.Var(&o.smoke, "smoke", "which smoke tests must pass: all, those that need no app, or none")
+			f.BoolVar(&o.relock, "relock", false, "renew image.lock first, as \"build lock\" does")
+			f.Var(&o.print, "print", "print the graph instead of building it: as a tree if nothing else is said")
+			f.Lookup("print").NoOptDefVal = "tree"
+			o.progressFlags.add(f)
+			o.sourceFlags.add(f)
+		}),
+		group("OUTPUT FLAGS", func(f *pflag.FlagSet) {
+			f.StringArrayVarP(&o.outputs, "output", "o", nil, "where the image goes, in the `SPEC` of docker buildx; may be repeated (default: the OCI layout dist/NAME)")
+			f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME` of the image, registry/name:tag; may be repeated")
+			f.BoolVar(&o.push, "push", false, "push to the registries of the tags; short for -o type=image,push=true")
+			f.BoolVar(&o.insecure, "insecure-registry", false, "push by plain HTTP, or to a registry whose certificate nobody signed")
+			f.StringVar(&o.metadata, "metadata-file", "", "write digests, layers and sizes to this `FILE`, as JSON")
+			f.StringVar(&o.iidfile, "iidfile", "", "write the image's ID, the digest of its config, to this `FILE`")
+		}),
+		group("CACHE FLAGS", func(f *pflag.FlagSet) {
+			f.StringArrayVar(&o.from, "cache-from", nil, "use what the cache at this `SPEC` has: type=registry,ref=…, type=local,src=…, or a bare reference; may be repeated")
+			f.StringArrayVar(&o.to, "cache-to", nil, "leave a cache at this `SPEC`: type=registry,ref=…, type=local,dest=…, type=inline; may be repeated")
+			f.BoolVar(&o.noCache, "no-cache", false, "run every step anew")
+		}),
+		o.engineFlags.group(),
+	}
+}
+
+func imageHelp() string {
+	var o imageOptions
+	return page{
+		about: `
+Build the image that the image.toml in DIR, or in the current folder, describes.
+
+Where there is no image.lock yet, one is made first. A lock that no longer fits
+its spec is an error; --relock renews it. The image is let out when its smoke
+tests have passed, and lands in dist/NAME, an OCI layout with a tag for each
+variant, unless --output or --push say otherwise.`,
+		usage:  []string{"build [image] [DIR] [flags]"},
+		groups: o.groups(),
+		examples: `
+$ build examples/faceblend
+$ build --variant minimal --smoke runtime
+$ build -t registry.example/faceblend:1 --push
+$ build -o type=docker,dest=- | docker load
+$ build -o type=oci,dest=faceblend.tar -o type=oci
+$ build --cache-from registry.example/faceblend --cache-to registry.example/faceblend
+$ build --print=dot | dot -Tsvg > graph.svg`,
+		more: append([]section{{"OUTPUT", `
+type=oci                    the OCI layout dist/NAME, which all variants share
+type=oci,dest=FILE          an archive of an OCI layout; with tar=false a folder
+type=docker,dest=FILE       an archive for "docker load"; - is the standard output
+type=image,push=true        push to the registries of the names
+type=local,dest=FOLDER      the bare files
+further fields              name=NAME, registry.insecure=true, compression=zstd|gzip|uncompressed,
+                            compression-level=N`}}, common()...),
+	}.String()
+}
+
+func runImage(ctx context.Context, a *app, args []string) error {
+	var o imageOptions
+	rest, err := parse(o.groups(), args)
+	if err != nil {
+		return err
+	}
+	plan, err := o.plan(a, rest)
+	if err != nil {
+		return err
+	}
+	return a.image(ctx, plan)
+}
+
+// image is the whole way from a spec to an image.
+func (a *app) image(ctx context.Context, plan plan) (err error) {
+	start := time.Now()
+	p, err := openProject(plan.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	s, err := p.file.Variant(plan.variant)
+	if err != nil {
+		return err
+	}
+	l, err := a.lockFor(ctx, p, plan.relock, plan.lockOptions)
+	if err != nil {
+		return err
+	}
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	j := job{app: a, plan: plan, project: p, spec: s, lock: l, store: store, start: start}
+	if plan.print != "" {
+		image, err := j.draw(ctx, nil)
+		if err != nil {
+			return err
+		}
+		return a.printGraph(ctx, image, plan.print)
+	}
+	return j.build(ctx)
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"lamina.build/internal/engine"
+	"lamina.build/internal/fault"
+)
+
+// command is one word that may follow "build".
+type command struct {
+	name     string
+	synopsis string // one line, for the list of commands
+	help     func() string
+	run      func(ctx context.Context, a *app, args []string) error
+}
+
+// commands are all of them, in the order that help lists them.
+func commands() []command {
+	return []command{
+		{"image", "build an image (what build does without a command)", imageHelp, runImage},
+		{"lock", "find the packages for a spec and write image.lock", lockHelp, runLock},
+		{"engine", "look after the engine that builds run on", engineHelp, runEngine},
+		{"version", "print the versions of build, its engine and its lock format", versionHelp, runVersion},
+	}
+}
+
+// app is the running program.
+type app struct {
+	ui      *ui
+	env     func(string) string
+	engines []*engine.Engine // in use until the end
+}
+
+// dispatch runs the command that args begin with. Without one they are for
+// "build image".
+func (a *app) dispatch(ctx context.Context, args []string) error {
+	all := commands()
+	word := ""
+	if len(args) > 0 {
+		word = args[0]
+	}
+	switch word {
+	case "-h", "--help":
+		return a.ui.result(rootHelp(all))
+	case "help":
+		return a.help(all, args[1:])
+	case "--version":
+		word = "version"
+	}
+	for _, c := range all {
+		if c.name == word {
+			return a.execute(ctx, c, args[1:])
+		}
+	}
+	if err := unknownWord(word, all); err != nil {
+		return err
+	}
+	return a.execute(ctx, all[0], args)
+}
+
+func (a *app) execute(ctx context.Context, c command, args []string) error {
+	err := c.run(ctx, a, args)
+	if errors.Is(err, pflag.ErrHelp) {
+		return a.ui.result(c.help())
+	}
+	return err
+}
+
+func (a *app) help(all []command, args []string) error {
+	if len(args) == 0 {
+		return a.ui.result(rootHelp(all))
+	}
+	for _, c := range all {
+		if c.name == args[0] {
+			return a.ui.result(c.help())
+		}
+	}
+	return unknown("command", args[0], names(all))
+}
+
+// unknownWord reports a first word that is neither flag, command nor folder.
+// A word that looks like a path is left to be reported as one.
+func unknownWord(word string, all []command) error {
+	if word == "" || strings.HasPrefix(word, "-") || strings.ContainsAny(word, "/.\\") {
+		return nil
+	}
+	if _, err := os.Stat(word); err == nil {
+		return nil
+	}
+	return unknown("command or folder", word, append(names(all), "help"))
+}
+
+// unknown is the error for a word that is not among the known ones.
+func unknown(what, word string, known []string) error {
+	err := fault.New(fault.Usage, fmt.Errorf("unknown %s %q", what, word))
+	if hint := didYouMean(word, known); hint != "" {
+		return fault.WithHint(err, hint)
+	}
+	return fault.WithHint(err, "\"build --help\" lists what there is")
+}
+
+func names(all []command) []string {
+	list := make([]string, len(all))
+	for i, c := range all {
+		list[i] = c.name
+	}
+	return slices.Clip(list)
+}

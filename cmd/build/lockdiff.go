@@ -1,0 +1,80 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/report"
+	"lamina.build/lock"
+)
+
+// lockDiff tells what a new lock changes: a line for each package that comes,
+// goes or has another version, then their number.
+func lockDiff(before, after lock.Lock) string {
+	old, renewed := versions(before), versions(after)
+	var b strings.Builder
+	counts := map[byte]int{}
+	for _, id := range ids(old, renewed) {
+		mark, text := compare(old[id], renewed[id])
+		if mark == 0 {
+			continue
+		}
+		counts[mark]++
+		fmt.Fprintf(&b, "%c %s %s\n", mark, id, text)
+	}
+	b.WriteString(summary(after, counts))
+	return b.String()
+}
+
+func summary(l lock.Lock, counts map[byte]int) string {
+	var size int64
+	for _, p := range l.Packages {
+		size += p.Size
+	}
+	text := fmt.Sprintf("%d packages, %s", len(l.Packages), report.Size(size))
+	if len(counts) == 0 {
+		return text + ": none changed\n"
+	}
+	return fmt.Sprintf("%s: %d added, %d removed, %d changed\n", text, counts['+'], counts['-'], counts['~'])
+}
+
+// versions maps "name" or, of another architecture, "name:arch" to the
+// versions that are locked; variants may differ.
+func versions(l lock.Lock) map[string][]string {
+	_, native, _ := strings.Cut(l.Platform, "/")
+	all := map[string][]string{}
+	for _, p := range l.Packages {
+		id := p.Name
+		if p.Architecture != native && p.Architecture != "all" {
+			id += ":" + p.Architecture
+		}
+		all[id] = append(all[id], p.Version)
+	}
+	return all
+}
+
+func ids(maps ...map[string][]string) []string {
+	var list []string
+	for _, m := range maps {
+		for id := range m {
+			list = append(list, id)
+		}
+	}
+	slices.SortFunc(list, func(a, b string) int { return cmp.Compare(a, b) })
+	return slices.Compact(list)
+}
+
+func compare(old, renewed []string) (mark byte, text string) {
+	before, after := strings.Join(old, ", "), strings.Join(renewed, ", ")
+	switch {
+	case slices.Equal(old, renewed):
+		return 0, ""
+	case len(old) == 0:
+		return '+', after
+	case len(renewed) == 0:
+		return '-', before
+	}
+	return '~', before + " → " + after
+}

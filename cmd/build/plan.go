@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"lamina.build/cache"
+	"lamina.build/internal/debian"
+	"lamina.build/internal/fault"
+	"lamina.build/internal/output"
+	"lamina.build/stages"
+)
+
+// plan is what the flags of "build image" mean, checked.
+type plan struct {
+	lockOptions
+	dir      string
+	variant  string
+	smoke    stages.Level
+	relock   bool
+	noCache  bool
+	outputs  []output.Output
+	cache    cache.Remote
+	progress string
+	print    string
+	metadata string
+	iidfile  string
+}
+
+// plan checks all flags and reports everything that is wrong with them at once.
+func (o *imageOptions) plan(a *app, args []string) (plan, error) {
+	outputs, outputErr := o.destinations()
+	remote, cacheErr := o.remote()
+	_, mirrorErr := debian.ParseMirrors(o.mirror)
+	var streamErr error
+	for _, out := range outputs {
+		if out.ToStdout() && isTerminal(a.ui.stdout) {
+			streamErr = errors.New("dest=-: an archive is not for a terminal to show: redirect it")
+		}
+	}
+	if err := errors.Join(outputErr, cacheErr, mirrorErr, streamErr); err != nil {
+		return plan{}, fault.New(fault.Usage, err)
+	}
+	dir, err := findDir(args)
+	if err != nil {
+		return plan{}, o.misread(args, err)
+	}
+	a.ui.quiet = o.mode.value == "quiet"
+	return plan{
+		lockOptions: lockOptions{sourceFlags: o.sourceFlags, engineFlags: o.engineFlags},
+		dir:         dir, variant: o.variant, smoke: stages.Level(o.smoke.value), relock: o.relock, noCache: o.noCache,
+		outputs: outputs, cache: remote, progress: o.mode.value, print: o.print.value,
+		metadata: o.metadata, iidfile: o.iidfile,
+	}, nil
+}
+
+// misread adds a hint where "--print json" was written for "--print=json".
+func (o *imageOptions) misread(args []string, err error) error {
+	for _, word := range o.print.words {
+		if o.print.value != "" && len(args) > 0 && args[0] == word {
+			return fault.WithHint(err, "the form of a graph is written with =: --print="+word)
+		}
+	}
+	return err
+}
+
+// destinations are the outputs with names and pushing filled in.
+func (o *imageOptions) destinations() ([]output.Output, error) {
+	outputs, err := output.ParseAll(o.outputs)
+	var faults []error
+	for _, tag := range o.tags {
+		if tag == "" || strings.ContainsAny(tag, " ,\"=") {
+			faults = append(faults, fmt.Errorf("flag --tag: %q is not the name of an image", tag))
+		}
+	}
+	switch {
+	case o.push && len(o.outputs) > 0 && !o.makeImagesPush(outputs):
+		faults = append(faults, errors.New("flag --push: no output goes to a registry: add -o type=image, or leave --output out"))
+	case o.push && len(o.outputs) == 0:
+		outputs = []output.Output{{Type: output.Image, Push: true, Level: output.DefaultLevel}}
+	case len(o.outputs) == 0:
+		outputs = []output.Output{{Type: output.OCI, Level: output.DefaultLevel}}
+	}
+	layouts := 0
+	for i := range outputs {
+		out := &outputs[i]
+		if out.Type != output.Local {
+			out.Names = append(out.Names, o.tags...)
+		}
+		if out.Layout() {
+			layouts++
+		}
+		if out.Type != output.Image {
+			continue
+		}
+		out.Insecure = out.Insecure || o.insecure
+		if len(out.Names) == 0 {
+			faults = append(faults, errors.New("an image for a registry needs a name: add --tag registry/name:tag"))
+		}
+	}
+	if layouts > 1 {
+		faults = append(faults, errors.New("only one output can be an OCI layout in a folder"))
+	}
+	return outputs, errors.Join(append(faults, err)...)
+}
+
+// makeImagesPush says whether there is an output that --push is about. Where
+// outputs couldn't be read that is not known, and not complained about.
+func (o *imageOptions) makeImagesPush(outputs []output.Output) bool {
+	found := len(outputs) < len(o.outputs)
+	for i := range outputs {
+		if outputs[i].Type == output.Image {
+			outputs[i].Push, found = true, true
+		}
+	}
+	return found
+}
+
+func (o *imageOptions) remote() (cache.Remote, error) {
+	var (
+		r      cache.Remote
+		faults []error
+	)
+	for _, s := range o.from {
+		e, err := cache.ParseImport(s)
+		r.Imports, faults = append(r.Imports, e), append(faults, err)
+	}
+	for _, s := range o.to {
+		e, err := cache.ParseExport(s)
+		r.Exports, faults = append(r.Exports, e), append(faults, err)
+	}
+	return r, errors.Join(faults...)
+}

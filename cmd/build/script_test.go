@@ -1,0 +1,169 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"lamina.build/internal/spec"
+	"lamina.build/lock"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"build": main})
+}
+
+// TestScript runs the compiled command: what it prints, where, and with which
+// exit code. None of these needs an engine.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
+			e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"fakelock":  fakeLock,
+			"exits":     exits,
+			"interrupt": interrupt,
+		},
+	})
+}
+
+// exits runs a command and compares its exit code: exits CODE PROGRAM ARGS…
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit interface{ ExitCode() int }
+		if !errors.As(err, &exit) {
+			ts.Fatalf("running %v: %v", args[1:], err)
+		}
+		code = exit.ExitCode()
+	}
+	if got := fmt.Sprint(code); got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// interrupt runs a command that talks to an engine which never answers, and
+// sends it SIGINT once it has connected: interrupt SOCKET PROGRAM ARGS…
+func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+	var listen net.ListenConfig
+	deaf, err := listen.Listen(context.Background(), "unix", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer deaf.Close()
+	program := lookPath(ts, args[1])
+	cmd := exec.Command(program, args[2:]...)
+	var stderr bytes.Buffer
+	cmd.Stderr, cmd.Dir = &stderr, ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "XDG_CACHE_HOME", "LAMINA_DEBIAN_MIRROR"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ts.Check(cmd.Start())
+	c, err := deaf.Accept()
+	ts.Check(err)
+	defer c.Close()
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	err = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != interruptedCode || !strings.Contains(stderr.String(), "press Ctrl-C again") {
+		ts.Fatalf("exit code %d (%v), want %d; it said:\n%s", code, err, interruptedCode, stderr.String())
+	}
+}
+
+func lookPath(ts *testscript.TestScript, name string) string {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode()&0o100 != 0 {
+			return filepath.Join(dir, name)
+		}
+	}
+	ts.Fatalf("no %s in PATH", name)
+	return ""
+}
+
+// fakeLock writes a lock that answers the spec of a folder, and a mirror with
+// the packages that are read without an engine: fakelock DIR MIRROR
+func fakeLock(ts *testscript.TestScript, _ bool, args []string) {
+	dir, mirror := ts.MkAbs(args[0]), ts.MkAbs(args[1])
+	file, err := spec.Read(dir)
+	ts.Check(err)
+	wishes, err := file.Wishes(os.DirFS(dir))
+	ts.Check(err)
+	l := lock.Lock{Wishes: wishes, Releases: []lock.Release{{
+		Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		SHA256: sum(nil), Signers: []string{"AB"},
+	}}}
+	sets := map[string][]string{}
+	for _, r := range wishes.Requests {
+		for _, name := range r.Packages {
+			if name == "?essential" {
+				name = "dash"
+			}
+			sets[name] = append(sets[name], r.Set)
+		}
+	}
+	for name, set := range sets {
+		deb := fakeDeb(ts, name)
+		p := lock.Package{
+			Name: name, Version: "1-1", Architecture: "amd64", Repository: "debian",
+			Path: path.Join("pool/main", name+"_1-1_amd64.deb"), Size: int64(len(deb)), SHA256: sum(deb), For: set,
+		}
+		l.Packages = append(l.Packages, p)
+		ts.Check(os.MkdirAll(filepath.Join(mirror, "pool/main"), 0o755))
+		ts.Check(os.WriteFile(filepath.Join(mirror, p.Path), deb, 0o644))
+	}
+	l.Sort()
+	ts.Check(os.WriteFile(filepath.Join(dir, lockName), l.Format(), 0o644))
+}
+
+func sum(data []byte) string {
+	s := sha256.Sum256(data)
+	return hex.EncodeToString(s[:])
+}
+
+// fakeDeb makes a package with what the tools are taken from, if it is one of them.
+func fakeDeb(ts *testscript.TestScript, name string) []byte {
+	content := map[string]string{
+		"busybox-static": "./bin/busybox",
+		"libeatmydata1":  "./usr/lib/x86_64-linux-gnu/libeatmydata.so.1.3.0",
+	}[name]
+	var data bytes.Buffer
+	z := gzip.NewWriter(&data)
+	w := tar.NewWriter(z)
+	for _, file := range slices.DeleteFunc([]string{"./usr/share/doc/" + name + "/copyright", content}, func(s string) bool { return s == "" }) {
+		ts.Check(w.WriteHeader(&tar.Header{Name: file, Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(name))}))
+		_, err := w.Write([]byte(name))
+		ts.Check(err)
+	}
+	ts.Check(errors.Join(w.Close(), z.Close()))
+	var deb bytes.Buffer
+	deb.WriteString("!<arch>\n")
+	for _, m := range []struct {
+		name string
+		data []byte
+	}{{"debian-binary", []byte("2.0\n")}, {"data.tar.gz", data.Bytes()}} {
+		fmt.Fprintf(&deb, "%-16s%-12d%-6d%-6d%-8s%-10d`\n", m.name, 0, 0, 0, "100644", len(m.data))
+		deb.Write(m.data)
+		if len(m.data)%2 == 1 {
+			deb.WriteByte('\n')
+		}
+	}
+	return deb.Bytes()
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/solve"
+)
+
+func TestFail(t *testing.T) {
+	step := &solve.Error{Step: "smoke: import numpy", Output: "Traceback\r\nImportError\n", Err: errors.New("exit code: 1")}
+	err := fault.WithHint(errors.Join(fmt.Errorf("building: %w", step), errors.New("second fault")), "look there")
+	want := "build: output of smoke: import numpy\n" +
+		"  │ Traceback\n  │ ImportError\n" +
+		"build: error: building: smoke: import numpy: exit code: 1\n" +
+		"build: error: second fault\n" +
+		"build: hint: look there\n"
+	tests := []struct {
+		name   string
+		colour bool
+		want   string
+	}{
+		{"plain", false, want},
+		{"on a terminal", true, strings.NewReplacer("error:", red+"error:"+off, "hint:", cyan+"hint:"+off).Replace(want)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var out, errs strings.Builder
+			u := &ui{stdout: &out, stderr: &errs, colour: tt.colour, quiet: true}
+			u.fail(err)
+			u.note("not said")
+			if diff := cmp.Diff(tt.want, errs.String()); diff != "" {
+				t.Errorf("standard error (-want +got):\n%s", diff)
+			}
+			if out.Len() > 0 {
+				t.Errorf("standard output has %q", out.String())
+			}
+		})
+	}
+}
+
+func TestDidYouMean(t *testing.T) {
+	known := []string{"image", "lock", "engine", "version", "--cache-from"}
+	for word, want := range map[string]string{
+		"lokc": "lock", "imgae": "image", "ver": "version", "engin": "engine", "--cache-form": "--cache-from",
+		"": "", "x": "", "registry": "",
+	} {
+		got := didYouMean(word, known)
+		if want != "" {
+			want = fmt.Sprintf("did you mean %q?", want)
+		}
+		if got != want {
+			t.Errorf("%q: got %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for s, want := range map[string]int64{"": 0, "0": 0, "17": 17, "500MB": 5e8, "1.5GB": 15e8, "2 tb": 2e12, "3kB": 3000} {
+		if got, err := parseSize(s); err != nil || got != want {
+			t.Errorf("parseSize(%q) is %d, %v, want %d", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"GB", "-1", "1XB", "1e99GB", "NaN", "Inf", "10 000"} {
+		if got, err := parseSize(s); err == nil {
+			t.Errorf("parseSize(%q) is %d, want an error", s, got)
+		}
+	}
+}
+
+func TestOwnVersion(t *testing.T) {
+	setting := func(modified string) []debug.BuildSetting {
+		return []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: modified}}
+	}
+	tests := []struct {
+		name string
+		info *debug.BuildInfo
+		want string
+	}{
+		{"nothing known", nil, "unknown"},
+		{"release", &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}}, "v1.2.3"},
+		{"go run", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, "devel"},
+		{"checkout", &debug.BuildInfo{Settings: setting("false")}, "devel 0123456789ab"},
+		{"changed checkout", &debug.BuildInfo{Settings: setting("true")}, "devel 0123456789ab (modified)"},
+		{
+			"commit in the version",
+			&debug.BuildInfo{Main: debug.Module{Version: "v0.0.0-20260102030405-0123456789ab+dirty"}, Settings: setting("true")},
+			"v0.0.0-20260102030405-0123456789ab+dirty",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := ownVersion(tt.info); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestUsageText(t *testing.T) {
+	got := usageText([]*client.UsageInfo{
+		{Size: 1000, RecordType: "regular", Description: "small", InUse: true},
+		{Size: 3_000_000_000, RecordType: "exec.cachemount", Description: "large\nsecond line"},
+	})
+	want := "SIZE     KIND             IN USE  WHAT\n" +
+		"3.00 GB  exec.cachemount  false   large\n" +
+		"1.0 kB   regular          true    small\n" +
+		"3.00 GB in 2 records, 3.00 GB of it not in use\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("usage (-want +got):\n%s", diff)
+	}
+}
+
+// Help has to fit a terminal: no line is wider than what flags are wrapped to.
+func TestHelpFits(t *testing.T) {
+	pages := map[string]string{"root": rootHelp(commands())}
+	for _, c := range commands() {
+		pages[c.name] = c.help()
+	}
+	for name, text := range pages {
+		for line := range strings.Lines(text) {
+			if n := len([]rune(strings.TrimRight(line, "\n"))); n > helpWidth+2 {
+				t.Errorf("help of %s: %d columns: %s", name, n, line)
+			}
+			if strings.TrimRight(line, " \n") != strings.TrimRight(line, "\n") {
+				t.Errorf("help of %s: line ends in spaces: %q", name, line)
+			}
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package debian
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// File is what a signed index promises of a file.
+type File struct {
+	Size   int64
+	SHA256 string // hexadecimal
+}
+
+// Get returns the path of a file with the promised content: from the cache
+// folder where it is there, else fetched into it.
+func (g *Getter) Get(ctx context.Context, address string, want File) (string, error) {
+	name := g.blobPath(want)
+	if holds(name, want) {
+		return name, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // a cache of public files
+		return "", fmt.Errorf("making the cache folder: %w", err)
+	}
+	err := g.try(ctx, address, func(ctx context.Context) error {
+		return g.download(ctx, address, want, name)
+	})
+	if err != nil {
+		return "", err
+	}
+	return name, nil
+}
+
+func (g *Getter) blobPath(f File) string {
+	return filepath.Join(g.CacheDir, "sha256", f.SHA256)
+}
+
+// holds reads a cached file whole: a disk may have lost what it once held.
+func holds(name string, want File) bool {
+	f, err := os.Open(name) //nolint:gosec // a name made of a hash
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	sum := sha256.New()
+	n, err := io.Copy(sum, f)
+	return err == nil && n == want.Size && hex.EncodeToString(sum.Sum(nil)) == want.SHA256
+}
+
+// download fetches a file under another name and gives it its own when all is right.
+func (g *Getter) download(ctx context.Context, address string, want File, name string) error {
+	body, err := g.open(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return writeFile(name, func(w io.Writer) error {
+		sum := sha256.New()
+		n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(body, want.Size+1))
+		if err != nil {
+			return err
+		}
+		got := File{Size: n, SHA256: hex.EncodeToString(sum.Sum(nil))}
+		return mismatch(redact(address), want, got)
+	})
+}
+
+func mismatch(address string, want, got File) error {
+	if got.Size > want.Size {
+		return &MismatchError{URL: address, What: "size", Want: strconv.FormatInt(want.Size, 10), Got: "more"}
+	}
+	if got.Size < want.Size {
+		return &MismatchError{
+			URL: address, What: "size", Want: strconv.FormatInt(want.Size, 10), Got: strconv.FormatInt(got.Size, 10),
+		}
+	}
+	if got.SHA256 != want.SHA256 {
+		return &MismatchError{URL: address, What: "sha256", Want: want.SHA256, Got: got.SHA256}
+	}
+	return nil
+}
+
+// writeFile writes a file under a temporary name beside its own and renames it
+// once it is complete.
+func writeFile(name string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(write(f), f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package debian
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// WalkDeb calls visit for each entry of what a .deb installs. Names come
+// without "./" in front. visit may return [ErrStop].
+func WalkDeb(r io.Reader, visit func(h *tar.Header, content io.Reader) error) error {
+	err := walkAr(r, func(name string, member io.Reader) error {
+		suffix, isData := strings.CutPrefix(name, "data.tar")
+		if !isData {
+			return nil
+		}
+		plain, err := unpack(member, suffix)
+		if err != nil {
+			return fmt.Errorf("unpacking %s: %w", name, err)
+		}
+		defer plain.Close()
+		if err := walkTar(plain, visit); err != nil {
+			return err
+		}
+		return ErrStop
+	})
+	switch {
+	case errors.Is(err, ErrStop):
+		return nil
+	case err == nil:
+		return errors.New("no data.tar in it")
+	}
+	return err
+}
+
+// ErrStop ends a walk before its time, without an error.
+var ErrStop = errors.New("stop")
+
+// ReadDebFile returns the content of one regular file of a .deb.
+func ReadDebFile(r io.Reader, name string) ([]byte, error) {
+	var content []byte
+	found := false
+	err := WalkDeb(r, func(h *tar.Header, body io.Reader) (err error) {
+		if h.Name != name || h.Typeflag != tar.TypeReg {
+			return nil
+		}
+		if content, err = io.ReadAll(body); err != nil {
+			return err
+		}
+		found = true
+		return ErrStop
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("no file %q in it", name)
+	}
+	return content, err
+}
+
+func walkTar(r io.Reader, visit func(h *tar.Header, content io.Reader) error) error {
+	t := tar.NewReader(r)
+	for {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading data.tar: %w", err)
+		}
+		h.Name = strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+		if err := visit(h, t); err != nil {
+			return err
+		}
+	}
+}
+
+const (
+	arMagic  = "!<arch>\n"
+	arHeader = 60 // name 16, time 12, uid 6, gid 6, mode 8, size 10, "`\n"
+)
+
+// walkAr calls visit for each member of an ar archive, as a .deb is one.
+func walkAr(r io.Reader, visit func(name string, member io.Reader) error) error {
+	magic := make([]byte, len(arMagic))
+	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != arMagic {
+		return errors.New("not a .deb: it doesn't begin as an ar archive")
+	}
+	header := make([]byte, arHeader)
+	for {
+		if _, err := io.ReadFull(r, header); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("reading the ar archive: %w", err)
+		}
+		size, err := strconv.ParseInt(string(bytes.TrimRight(header[48:58], " ")), 10, 64)
+		if err != nil || size < 0 || string(header[58:]) != "`\n" {
+			return errors.New("reading the ar archive: a member's header is broken")
+		}
+		member := io.LimitReader(r, size)
+		if err := visit(strings.TrimRight(string(header[:16]), " /"), member); err != nil {
+			return err
+		}
+		// Members begin at even places.
+		if _, err := io.Copy(io.Discard, member); err != nil {
+			return err
+		}
+		if size%2 == 1 {
+			if _, err := io.CopyN(io.Discard, r, 1); err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+		}
+	}
+}

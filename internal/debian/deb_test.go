@@ -1,0 +1,77 @@
+package debian_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/testworld"
+)
+
+func TestAFileOfADebIsRead(t *testing.T) {
+	for _, compression := range []string{".xz", ".gz", ".zst"} {
+		t.Run(compression, func(t *testing.T) {
+			t.Parallel()
+			deb := testworld.Deb{
+				Name: "hello", Compression: compression,
+				Files: map[string]string{"/usr/bin/hello": "#!/bin/sh\n", "/usr/share/doc/hello/copyright": "free\n"},
+			}.Bytes(t)
+			got, err := debian.ReadDebFile(bytes.NewReader(deb), "usr/bin/hello")
+			if err != nil || string(got) != "#!/bin/sh\n" {
+				t.Errorf("got %q, %v", got, err)
+			}
+			if _, err := debian.ReadDebFile(bytes.NewReader(deb), "usr/bin/goodbye"); err == nil {
+				t.Error("a file that is not there was read")
+			}
+		})
+	}
+}
+
+func TestADebIsWalked(t *testing.T) {
+	t.Parallel()
+	deb := testworld.Deb{Name: "hello", Files: map[string]string{"/usr/bin/hello": "x", "/etc/a": "yy"}}.Bytes(t)
+	var got []string
+	err := debian.WalkDeb(bytes.NewReader(deb), func(h *tar.Header, _ io.Reader) error {
+		got = append(got, h.Name)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"", "etc", "etc/a", "usr", "usr/bin", "usr/bin/hello"}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestABrokenDebIsRefused(t *testing.T) {
+	t.Parallel()
+	deb := testworld.Deb{Name: "hello", Files: map[string]string{"/usr/bin/hello": strings.Repeat("x", 9999)}}.Bytes(t)
+	for _, tc := range []struct {
+		name string
+		data []byte
+	}{
+		{"empty", nil},
+		{"a page", []byte("<html>no such file</html>")},
+		{"cut within a header", deb[:30]},
+		{"cut within the data", deb[:bytes.Index(deb, []byte("data.tar"))+100]},
+		{"no data", deb[:bytes.Index(deb, []byte("data.tar"))]},
+		{"an unknown compression", bytes.Replace(deb, []byte("data.tar.xz "), []byte("data.tar.lzz"), 1)},
+		{"a broken size", bytes.Replace(deb, []byte("100644  4 "), []byte("100644  x "), 1)},
+	} {
+		if _, err := debian.ReadDebFile(bytes.NewReader(tc.data), "usr/bin/hello"); err == nil {
+			t.Errorf("%s: it was taken", tc.name)
+		}
+	}
+}
+
+func FuzzWalkDebNeverPanics(f *testing.F) {
+	f.Add(testworld.Deb{Name: "a", Compression: ".gz", Files: map[string]string{"/a": "b"}}.Bytes(f))
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		_ = debian.WalkDeb(bytes.NewReader(data), func(*tar.Header, io.Reader) error { return nil })
+	})
+}

@@ -1,0 +1,162 @@
+package debian_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/testworld"
+)
+
+func promise(content string) debian.File {
+	return debian.File{Size: int64(len(content)), SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(content)))}
+}
+
+var content = strings.Repeat("a package, ", 10_000)
+
+func TestWhatBreaksOnTheWayIsTriedAgain(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		fault testworld.Fault
+	}{
+		{"503", testworld.Status(http.StatusServiceUnavailable, 2)},
+		{"429", testworld.Status(http.StatusTooManyRequests, 1)},
+		{"cut", testworld.Cut(2)},
+		{"stalled", testworld.Stall(1)},
+		{"slow", testworld.Slow(20*time.Millisecond, 1)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := testworld.New(t)
+			w.Put("/file", []byte(content))
+			w.Fail("/file", tc.fault)
+			name, err := getter(t).Get(t.Context(), w.URL+"/file", promise(content))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := os.ReadFile(name); string(got) != content {
+				t.Errorf("got %d bytes (%v), want %d", len(got), err, len(content))
+			}
+		})
+	}
+}
+
+func TestWhatIsRefusedIsNotTriedAgain(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		fault testworld.Fault
+		want  any
+	}{
+		{"403", testworld.Status(http.StatusForbidden, testworld.Always), new(*debian.StatusError)},
+		{"404", testworld.Status(http.StatusNotFound, testworld.Always), new(*debian.StatusError)},
+		{"wrong bytes", testworld.Wrong(testworld.Always), new(*debian.MismatchError)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := testworld.New(t)
+			w.Put("/file", []byte(content))
+			w.Fail("/file", tc.fault)
+			g := getter(t)
+			_, err := g.Get(t.Context(), w.URL+"/file", promise(content))
+			if err == nil || !errors.As(err, tc.want) {
+				t.Errorf("got %v, want a %T", err, tc.want)
+			}
+			if n := w.Requests("/file"); n != 1 {
+				t.Errorf("asked %d times, want once", n)
+			}
+			checkNothingLeft(t, g.CacheDir)
+		})
+	}
+}
+
+func TestItIsGivenUpAfterAFewAttempts(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	w.Put("/file", []byte(content))
+	w.Fail("/file", testworld.Cut(testworld.Always))
+	g := getter(t)
+	_, err := g.Get(t.Context(), w.URL+"/file", promise(content))
+	var unreachable *debian.UnreachableError
+	if !errors.As(err, &unreachable) || unreachable.Attempts != 4 || w.Requests("/file") != 4 {
+		t.Errorf("got %v after %d requests, want 4 attempts", err, w.Requests("/file"))
+	}
+	checkNothingLeft(t, g.CacheDir)
+}
+
+func TestACancelledTransferEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	w.Put("/file", []byte(content))
+	w.Fail("/file", testworld.Stall(testworld.Always))
+	g := getter(t)
+	g.Stall = time.Minute
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := g.Get(ctx, w.URL+"/file", promise(content))
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+	}
+	checkNothingLeft(t, g.CacheDir)
+}
+
+func TestACachedFileNeedsNoNetwork(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	w.Put("/file", []byte(content))
+	g := getter(t)
+	name, err := g.Get(t.Context(), w.URL+"/file", promise(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Stop()
+	if _, err := g.Get(t.Context(), w.URL+"/file", promise(content)); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(name, []byte(content[1:]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Get(t.Context(), w.URL+"/file", promise(content)); err == nil {
+		t.Error("a damaged file in the cache was taken")
+	}
+}
+
+func TestAFolderIsAMirror(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a+b"), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := debian.ParseMirrors(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := getter(t)
+	if _, err := g.Get(t.Context(), m.URL(debian.Main, "a+b"), promise(content)); err != nil {
+		t.Error(err)
+	}
+	if _, err := g.Get(t.Context(), m.URL(debian.Main, "none"), promise("none")); !debian.IsNotFound(err) {
+		t.Errorf("got %v, want that it is not there", err)
+	}
+}
+
+// checkNothingLeft refuses temporary files.
+func checkNothingLeft(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			t.Errorf("%s was left behind", name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,161 @@
+package debian
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"pault.ag/go/debian/version"
+)
+
+// Index is what several Packages files offer together.
+type Index struct {
+	all       []*Package // sorted by name
+	providers map[string][]string
+}
+
+// NewIndex reads Packages files, several at a time.
+func NewIndex(ctx context.Context, files []IndexFile) (*Index, error) {
+	parts := make([][]*Package, len(files))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, f := range files {
+		group.Go(func() (err error) {
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+			parts[i], err = f.read()
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	x := &Index{all: slices.Concat(parts...), providers: map[string][]string{}}
+	// Stable: of equal versions the one of the earlier source comes first.
+	slices.SortStableFunc(x.all, func(a, b *Package) int { return cmp.Compare(a.Name, b.Name) })
+	for _, p := range x.all {
+		for name := range provided(p.Provides) {
+			if !slices.Contains(x.providers[name], p.Name) {
+				x.providers[name] = append(x.providers[name], p.Name)
+			}
+		}
+	}
+	return x, nil
+}
+
+func (f IndexFile) read() (found []*Package, err error) {
+	file, err := os.Open(f.Local)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	plain, err := unpack(file, path.Ext(f.Path))
+	if err == nil {
+		err = ReadPackages(plain, func(p Package) {
+			p.Release = f.Release
+			found = append(found, &p)
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s of %s: %w", f.Path, f.Release.Repository, err)
+	}
+	return found, plain.Close()
+}
+
+// provided yields the names in a Provides field.
+func provided(field string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		if field == "" {
+			return
+		}
+		for item := range strings.SplitSeq(field, ",") {
+			name, _, _ := strings.Cut(strings.TrimSpace(item), " ")
+			name, _, _ = strings.Cut(name, "(")
+			if name != "" && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// All returns every package, sorted by name. It is not to be changed.
+func (x *Index) All() []*Package { return x.all }
+
+// Candidates returns the packages of that name, in the order of the sources.
+func (x *Index) Candidates(name string) []*Package {
+	i, found := slices.BinarySearchFunc(x.all, name, func(p *Package, name string) int { return cmp.Compare(p.Name, name) })
+	if !found {
+		return nil
+	}
+	end := i
+	for end < len(x.all) && x.all[end].Name == name {
+		end++
+	}
+	return x.all[i:end]
+}
+
+// Best returns the package of that name that apt would take: the newest one
+// of those that need no asking for.
+func (x *Index) Best(name string) (*Package, bool) {
+	var best *Package
+	for _, p := range x.Candidates(name) {
+		if best == nil || newer(p, best) {
+			best = p
+		}
+	}
+	return best, best != nil
+}
+
+func newer(a, b *Package) bool {
+	if a.Release != nil && b.Release != nil && a.Release.NotAutomatic != b.Release.NotAutomatic {
+		return b.Release.NotAutomatic
+	}
+	va, aerr := version.Parse(a.Version)
+	vb, berr := version.Parse(b.Version)
+	return aerr == nil && (berr != nil || version.Compare(va, vb) > 0)
+}
+
+// Find returns the package that lies at a path of a repository.
+func (x *Index) Find(repository, name, filename string) (*Package, bool) {
+	for _, p := range x.Candidates(name) {
+		if p.Release.Repository == repository && p.Filename == filename {
+			return p, true
+		}
+	}
+	return nil, false
+}
+
+// Providers returns the names of the packages that provide a virtual one, sorted.
+func (x *Index) Providers(name string) []string { return x.providers[name] }
+
+// Near returns a few names of packages that a misspelt one may have meant, the
+// nearest first.
+func (x *Index) Near(name string) []string {
+	distance := map[string]int{}
+	limit := 1 + len(name)/4
+	previous := ""
+	for _, p := range x.all {
+		if p.Name == previous {
+			continue
+		}
+		previous = p.Name
+		d := editDistance(name, p.Name, limit)
+		if isAffix(name, p.Name) {
+			d = min(d, 1) // numpy for python3-numpy
+		}
+		if d <= limit {
+			distance[p.Name] = d
+		}
+	}
+	near := slices.SortedFunc(maps.Keys(distance), func(a, b string) int {
+		return cmp.Or(cmp.Compare(distance[a], distance[b]), cmp.Compare(rank(a), rank(b)),
+			cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
+	return near[:min(len(near), 3)]
+}

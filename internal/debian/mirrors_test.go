@@ -1,0 +1,148 @@
+package debian_test
+
+import (
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/fault"
+)
+
+func TestMirrorsAreParsed(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		text string
+		want debian.Mirrors
+	}{
+		{"", debian.Mirrors{}},
+		{"https://mirror.example/debian/", debian.Mirrors{
+			"debian": "https://mirror.example/debian", "debian-security": "https://mirror.example/debian-security",
+		}},
+		{"http://mirror.example:3142/archive/debian/20260101T000000Z", debian.Mirrors{
+			"debian":          "http://mirror.example:3142/archive/debian/20260101T000000Z",
+			"debian-security": "http://mirror.example:3142/archive/debian-security/20260101T000000Z",
+		}},
+		{"https://mirror.example/mine?a=b", debian.Mirrors{"debian": "https://mirror.example/mine?a=b"}},
+		{"debian=https://a.example/d, cuda=file:///srv/cuda", debian.Mirrors{
+			"debian": "https://a.example/d", "cuda": "file:///srv/cuda",
+		}},
+		{"/srv/debian", debian.Mirrors{"debian": "file:///srv/debian", "debian-security": "file:///srv/debian-security"}},
+	} {
+		got, err := debian.ParseMirrors(tc.text)
+		if err != nil {
+			t.Errorf("%q: %v", tc.text, err)
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%q: (-want +got)\n%s", tc.text, diff)
+		}
+	}
+}
+
+func TestBadMirrorsAreTheUsersFault(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"mirror.example", "ftp://a.example/debian", "https:///debian", "file://a/b", "debian=", "debian=/a,debian=/b"} {
+		_, err := debian.ParseMirrors(text)
+		if fault.KindOf(err) != fault.Usage || len(fault.Hints(err)) == 0 {
+			t.Errorf("%q: got %v, want a usage error with a hint", text, err)
+		}
+	}
+}
+
+func TestTheFirstMirrorThatIsKnownIsTaken(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)
+	flag := debian.Mirrors{"debian": "https://flag.example"}
+	spec := debian.Mirrors{"debian": "https://spec.example", "cuda": "https://spec.example/cuda"}
+	got := debian.Merge(flag, nil, spec, debian.Snapshot(at))
+	want := debian.Mirrors{
+		"debian":          "https://flag.example",
+		"cuda":            "https://spec.example/cuda",
+		"debian-security": "https://snapshot.debian.org/archive/debian-security/20261123T010203Z",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestPlusSignsAreEscaped(t *testing.T) {
+	t.Parallel()
+	m := debian.Mirrors{"debian": "https://mirror.example/debian/"}
+	if got, want := m.URL("debian", "./pool/g++.deb"), "https://mirror.example/debian/pool/g%2B%2B.deb"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestTheHostsMirrorsAreFound(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		files map[string]string
+		want  debian.Mirrors
+	}{
+		{"nothing", nil, debian.Mirrors{}},
+		{"one line", map[string]string{"etc/apt/sources.list": `
+# deb http://not.example/debian bookworm main
+deb-src http://source.example/debian bookworm main
+deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://a.example/debian/ bookworm main contrib # the main one
+deb http://b.example/debian bookworm-updates main
+deb http://a.example/debian-security bookworm-security main
+`}, debian.Mirrors{"debian": "http://a.example/debian", "debian-security": "http://a.example/debian-security"}},
+		{"deb822", map[string]string{"etc/apt/sources.list.d/debian.sources": `
+Types: deb deb-src
+# the nearest
+URIs: http://a.example/debian
+Suites: trixie
+ trixie-updates
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+URIs: http://a.example/security/root/
+Suites: trixie-security
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+URIs: http://off.example/debian
+Suites: trixie
+Components: main
+Enabled: no
+`}, debian.Mirrors{"debian": "http://a.example/debian", "debian-security": "http://a.example/security/root"}},
+		{"others", map[string]string{
+			"etc/apt/sources.list.d/docker.list":   "deb https://docker.example/linux/debian bookworm stable\n",
+			"etc/apt/sources.list.d/pg.list":       "deb https://pg.example/repos/apt bookworm-pgdg main\n",
+			"etc/apt/sources.list.d/prod.list":     "deb https://prod.example/debian/12/prod bookworm main\n",
+			"etc/apt/sources.list.d/off.list.save": "deb http://a.example/debian bookworm main\n",
+			"etc/apt/sources.list.d/cd.list":       "deb cdrom:[Debian]/ bookworm main\n",
+		}, debian.Mirrors{}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			fsys := fstest.MapFS{}
+			for name, text := range tc.files {
+				fsys[name] = &fstest.MapFile{Data: []byte(text)}
+			}
+			if diff := cmp.Diff(tc.want, debian.HostMirrors(fsys)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func FuzzParsedMirrorsAreUsable(f *testing.F) {
+	f.Add("debian=https://a.example/debian,x=/srv")
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := debian.ParseMirrors(text)
+		if err != nil {
+			return
+		}
+		for name, base := range m {
+			again, err := debian.ParseMirrors(name + "=" + base)
+			if err != nil || again[name] != base {
+				t.Errorf("%q: %q is read again as %q: %v", text, base, again[name], err)
+			}
+		}
+	})
+}

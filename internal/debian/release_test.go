@@ -1,0 +1,276 @@
+package debian_test
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/fault"
+	"lamina.build/internal/testworld"
+)
+
+func TestASignedIndexIsRead(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		options testworld.DebianOptions
+	}{
+		{"by hash", testworld.DebianOptions{}},
+		{"no hashes for names", testworld.DebianOptions{NoByHash: true}},
+		{"xz only", testworld.DebianOptions{Compressions: []string{".xz"}}},
+		{"not compressed", testworld.DebianOptions{Compressions: []string{""}}},
+		{"flat", testworld.DebianOptions{Flat: true}},
+		{"detached signature", testworld.DebianOptions{Detached: true}},
+		{"valid for a week", testworld.DebianOptions{Valid: 7 * 24 * time.Hour}},
+		{"two signers", testworld.DebianOptions{Signers: []*openpgp.Entity{
+			testworld.NewKey(t, testworld.KeyOptions{}), testworld.NewKey(t, testworld.KeyOptions{}),
+		}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			d := testworld.New(t).Debian(tc.options,
+				testworld.Deb{Name: "hello", Fields: []string{"Depends: libc6 (>= 2),", " libfoo"}},
+				testworld.Deb{Name: "hello", Version: "1:0.9"},
+			)
+			x, err := index(t, getter(t), d)
+			if err != nil {
+				t.Fatal(err, fault.Hints(err))
+			}
+			p, ok := x.Best("hello")
+			if !ok || p.Version != "1:0.9" {
+				t.Errorf("got %v, want hello with the epoch", p)
+			}
+			if got := x.Candidates("hello")[0].Depends; got != "libc6 (>= 2), libfoo" {
+				t.Errorf("Depends: got %q", got)
+			}
+		})
+	}
+}
+
+func TestOneTrustedSignatureIsEnough(t *testing.T) {
+	t.Parallel()
+	stranger, friend := testworld.NewKey(t, testworld.KeyOptions{}), testworld.NewKey(t, testworld.KeyOptions{})
+	d := testworld.New(t).Debian(testworld.DebianOptions{Signers: []*openpgp.Entity{stranger, friend}})
+	d.Key = testworld.Armoured(t, friend)
+	m, s := source(t, d)
+	r, err := getter(t).Release(t.Context(), m, s, time.Now(), silent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Signers) != 1 || r.Signers[0] != s.Keys.Fingerprints()[0] {
+		t.Errorf("signers: got %v, want %v", r.Signers, s.Keys.Fingerprints())
+	}
+}
+
+func TestAnUntrustworthyIndexIsRefused(t *testing.T) {
+	old := testworld.NewKey(t, testworld.KeyOptions{Made: time.Now().Add(-72 * time.Hour), Lifetime: 48 * time.Hour})
+	path := "/debian/dists/bookworm/InRelease"
+	for _, tc := range []struct {
+		name    string
+		options testworld.DebianOptions
+		spoil   func(w *testworld.World, d *testworld.Debian)
+		want    string
+	}{
+		{
+			name: "unknown key",
+			spoil: func(_ *testworld.World, d *testworld.Debian) {
+				d.Key = testworld.Armoured(t, testworld.NewKey(t, testworld.KeyOptions{}))
+			},
+			want: "not among the keys in key.asc",
+		},
+		{
+			name: "altered",
+			spoil: func(w *testworld.World, _ *testworld.Debian) {
+				w.Put(path, bytes.Replace(w.Content(path), []byte("Origin: Test"), []byte("Origin: Tess"), 1))
+			},
+			want: "altered after it was signed",
+		},
+		{
+			name: "something before the text",
+			spoil: func(w *testworld.World, _ *testworld.Debian) {
+				w.Put(path, append(w.Content(path), "Codename: other\n"...))
+			},
+			want: "more text follows",
+		},
+		{
+			name:  "unsigned",
+			spoil: func(w *testworld.World, _ *testworld.Debian) { w.Put(path, []byte("Codename: bookworm\n")) },
+			want:  "it is not signed",
+		},
+		{
+			name:  "a login page",
+			spoil: func(w *testworld.World, _ *testworld.Debian) { w.Put(path, []byte("<html>sign in</html>")) },
+			want:  "it is not signed",
+		},
+		{name: "expired", options: testworld.DebianOptions{Valid: time.Minute}, want: "it expired on"},
+		{name: "another suite", options: testworld.DebianOptions{Says: "trixie"}, want: "index of the suite stable or trixie"},
+		{
+			name:    "expired key",
+			options: testworld.DebianOptions{Signers: []*openpgp.Entity{old}, Date: time.Now().Add(-60 * time.Hour)},
+			want:    "has expired",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := testworld.New(t)
+			d := w.Debian(tc.options, testworld.Deb{Name: "hello"})
+			if tc.spoil != nil {
+				tc.spoil(w, d)
+			}
+			_, err := index(t, getter(t), d)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "the index of debian bookworm") {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+			if len(fault.Hints(err)) == 0 {
+				t.Errorf("no hint with %v", err)
+			}
+		})
+	}
+}
+
+func TestPackagesThatDoNotMatchTheIndexAreRefused(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	d := w.Debian(testworld.DebianOptions{}, testworld.Deb{Name: "hello"})
+	w.Fail("/debian/dists/bookworm/main/**", testworld.Wrong(testworld.Always))
+	_, err := index(t, getter(t), d)
+	var mismatch *debian.MismatchError
+	if !errors.As(err, &mismatch) || fault.KindOf(err) != fault.Transient || len(fault.Hints(err)) == 0 {
+		t.Errorf("got %v, want a transient mismatch with a hint", err)
+	}
+}
+
+func TestPlainNamesServeWhereHashesAreMissing(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	d := w.Debian(testworld.DebianOptions{}, testworld.Deb{Name: "hello"})
+	w.Fail("/debian/dists/bookworm/main/binary-amd64/by-hash/**", testworld.Status(http.StatusNotFound, testworld.Always))
+	if _, err := index(t, getter(t), d); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnUnknownComponentIsNamed(t *testing.T) {
+	t.Parallel()
+	d := testworld.New(t).Debian(testworld.DebianOptions{Components: []string{"main", "contrib"}})
+	d.Components = []string{"main", "non-free", "nonsense"}
+	_, err := index(t, getter(t), d)
+	if err == nil || !strings.Contains(err.Error(), `"non-free"`) || !strings.Contains(err.Error(), `"nonsense"`) {
+		t.Errorf("got %v, want both named", err)
+	}
+	if got := strings.Join(fault.Hints(err), ""); !strings.Contains(got, "main, contrib") || fault.KindOf(err) != fault.Usage {
+		t.Errorf("hints: got %q", got)
+	}
+}
+
+func TestWithoutNetworkTheLastIndexServes(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	d := w.Debian(testworld.DebianOptions{Valid: 2 * time.Hour}, testworld.Deb{Name: "hello"})
+	g := getter(t)
+	if _, err := index(t, g, d); err != nil {
+		t.Fatal(err)
+	}
+	w.Stop()
+	m, s := source(t, d)
+	var notes []string
+	_, err := g.Release(t.Context(), m, s, time.Now(), func(s string) { notes = append(notes, s) })
+	if err != nil || len(notes) != 1 {
+		t.Errorf("got %v and the notes %q, want one note", err, notes)
+	}
+	if _, err := g.Release(t.Context(), m, s, time.Now().Add(3*time.Hour), silent); err == nil {
+		t.Error("an index that has expired was taken from the cache")
+	}
+	empty := getter(t)
+	_, err = empty.Release(t.Context(), m, s, time.Now(), silent)
+	if fault.KindOf(err) != fault.Transient || !strings.Contains(strings.Join(fault.Hints(err), " "), "--debian-mirror") {
+		t.Errorf("got %v (%v), want a transient error with a hint", err, fault.Hints(err))
+	}
+}
+
+func TestASpoiltIndexDoesNotReplaceAGoodOne(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	d := w.Debian(testworld.DebianOptions{}, testworld.Deb{Name: "hello"})
+	g := getter(t)
+	if _, err := index(t, g, d); err != nil {
+		t.Fatal(err)
+	}
+	w.Put("/debian/dists/bookworm/InRelease", []byte("<html>sign in</html>"))
+	if _, err := index(t, g, d); err == nil {
+		t.Fatal("a login page was taken for an index")
+	}
+	w.Stop()
+	if _, err := index(t, g, d); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDebiansOwnKeysAreShipped(t *testing.T) {
+	t.Parallel()
+	keys, err := debian.ArchiveKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(keys.Fingerprints(), " ")
+	for _, want := range []string{
+		"B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8", "05AB90340C0C5E797F44A8C8254CF3B5AEC0A8F0",
+		"4D64FEC119C2029067D6E791F8D2585B8783D481", "04B54C3CDCA79751B16BC6B5225629DF75B188BD",
+		"5E04A1E3223A19A20706E20F9904613D4CCE68C6", "41587F7DB8C774BCCF131416762F67A0B2C39DE4",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the key %s is missing", want)
+		}
+	}
+}
+
+func TestAFileWithoutAKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "no key", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"} {
+		if _, err := debian.ParseKeys("bad.asc", []byte(text)); err == nil || !strings.Contains(err.Error(), "bad.asc") {
+			t.Errorf("%q: got %v, want an error that names the file", text, err)
+		}
+	}
+}
+
+// FuzzOnlyWhatWasSignedIsRead alters a signed index anywhere.
+func FuzzOnlyWhatWasSignedIsRead(f *testing.F) {
+	w := testworld.New(f)
+	d := w.Debian(testworld.DebianOptions{})
+	keys, err := debian.ParseKeys("key", d.Key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	signed := w.Content("/debian/dists/bookworm/InRelease")
+	genuine, _, err := keys.Verify("index", signed, time.Now())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(60, byte('x'))
+	f.Add(len(signed)-40, byte('-'))
+	f.Fuzz(func(t *testing.T, at int, with byte) {
+		if at < 0 || at >= len(signed) {
+			t.Skip()
+		}
+		altered := bytes.Clone(signed)
+		altered[at] = with
+		text, _, err := keys.Verify("index", altered, time.Now())
+		if err == nil && normal(text) != normal(genuine) {
+			t.Errorf("byte %d as %q: another text was taken:\n%s", at, with, text)
+		}
+	})
+}
+
+// normal drops what a clear signature does not cover: space at the ends of lines.
+func normal(text []byte) string {
+	lines := strings.Split(string(text), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " \t\r")
+	}
+	return strings.Join(lines, "\n")
+}

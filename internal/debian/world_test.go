@@ -1,0 +1,49 @@
+package debian_test
+
+import (
+	"testing"
+	"time"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/testworld"
+)
+
+// getter is one that does not wait long for a world that fails.
+func getter(t *testing.T) *debian.Getter {
+	t.Helper()
+	g := debian.NewGetter(t.TempDir())
+	g.Wait = time.Millisecond
+	g.Stall = 200 * time.Millisecond
+	return g
+}
+
+// source is how a client sees the repository of a test.
+func source(t *testing.T, d *testworld.Debian) (debian.Mirrors, debian.Source) {
+	t.Helper()
+	keys, err := debian.ParseKeys("key.asc", d.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := debian.Source{Repository: "debian", Suite: d.Suite, Components: d.Components, Keys: keys}
+	if d.Flat {
+		s.Suite, s.Components = "./", nil
+	}
+	return debian.Mirrors{"debian": d.URL}, s
+}
+
+func silent(string) {}
+
+// index reads the repository to the end.
+func index(t *testing.T, g *debian.Getter, d *testworld.Debian) (*debian.Index, error) {
+	t.Helper()
+	m, s := source(t, d)
+	r, err := g.Release(t.Context(), m, s, time.Now(), silent)
+	if err != nil {
+		return nil, err
+	}
+	files, err := g.Packages(t.Context(), m, &r, s.Components, "amd64")
+	if err != nil {
+		return nil, err
+	}
+	return debian.NewIndex(t.Context(), files)
+}

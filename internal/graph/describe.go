@@ -1,0 +1,84 @@
+package graph
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// maxLabel is where a label is cut: a script of a hundred lines is in the JSON.
+const maxLabel = 100
+
+// Label says on one line what v is: its name, or else what it does.
+func (v Vertex) Label() string {
+	if v.Name != "" {
+		return oneLine(v.Name)
+	}
+	return oneLine(describe(v.Op))
+}
+
+func describe(op *pb.Op) string {
+	switch o := op.Op.(type) {
+	case *pb.Op_Source:
+		return o.Source.Identifier
+	case *pb.Op_Exec:
+		return strings.Join(o.Exec.GetMeta().GetArgs(), " ")
+	case *pb.Op_File:
+		return describeFile(o.File.Actions)
+	}
+	return ""
+}
+
+// describeFile names the first action; a file operation of the base has
+// hundreds alike.
+func describeFile(actions []*pb.FileAction) string {
+	if len(actions) == 0 {
+		return ""
+	}
+	first := describeAction(actions[0])
+	if more := len(actions) - 1; more > 0 {
+		return fmt.Sprintf("%s, and %d more", first, more)
+	}
+	return first
+}
+
+func describeAction(action *pb.FileAction) string {
+	switch a := action.Action.(type) {
+	case *pb.FileAction_Copy:
+		return fmt.Sprintf("copy %s → %s", a.Copy.Src, a.Copy.Dest)
+	case *pb.FileAction_Mkfile:
+		return "write " + a.Mkfile.Path
+	case *pb.FileAction_Mkdir:
+		return "make " + a.Mkdir.Path
+	case *pb.FileAction_Rm:
+		return "remove " + a.Rm.Path
+	case *pb.FileAction_Symlink:
+		return fmt.Sprintf("link %s → %s", a.Symlink.Newpath, a.Symlink.Oldpath)
+	}
+	return ""
+}
+
+// uses says for each input of v where an exec mounts it; "" for other kinds.
+func (v Vertex) uses() []string {
+	uses := make([]string, len(v.Inputs))
+	exec, ok := v.Op.Op.(*pb.Op_Exec)
+	if !ok {
+		return uses
+	}
+	for _, m := range exec.Exec.Mounts {
+		if m.Input >= 0 && int(m.Input) < len(uses) && uses[m.Input] == "" {
+			uses[m.Input] = path.Clean("/" + m.Dest)
+		}
+	}
+	return uses
+}
+
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > maxLabel {
+		return string(r[:maxLabel-1]) + "…"
+	}
+	return s
+}

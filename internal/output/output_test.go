@@ -1,0 +1,164 @@
+package output_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/output"
+)
+
+func TestParse(t *testing.T) {
+	const level = output.DefaultLevel
+	tests := []struct {
+		name string
+		line string
+		want output.Output
+	}{
+		{"usual layout", "type=oci", output.Output{Type: output.OCI, Level: level}},
+		{"layout elsewhere", "type=oci,dest=out,tar=false", output.Output{Type: output.OCI, Dest: "out", Level: level}},
+		{"archive, as buildx has it", "type=oci,dest=a.tar", output.Output{Type: output.OCI, Dest: "a.tar", Tar: true, Level: level}},
+		{"archive to stdout", "dest=-,type=oci", output.Output{Type: output.OCI, Dest: "-", Tar: true, Level: level}},
+		{
+			"docker", "type=docker,dest=a.tar,name=a:1,compression=gzip,compression-level=9",
+			output.Output{
+				Type: output.Docker, Dest: "a.tar", Tar: true, Names: []string{"a:1"},
+				Compression: output.Gzip, Level: 9,
+			},
+		},
+		{
+			"push", `type=image,"name=r.example/a:1,r.example/a:2",name=b,push=true,registry.insecure=true`,
+			output.Output{
+				Type: output.Image, Push: true, Insecure: true, Level: level,
+				Names: []string{"r.example/a:1", "r.example/a:2", "b"},
+			},
+		},
+		{"bare files", "type=local,dest=root", output.Output{Type: output.Local, Dest: "root", Level: level}},
+		{"lone folder", "./root", output.Output{Type: output.Local, Dest: "./root", Level: level}},
+		{"dest with a comma", `type=local,"dest=a,b"`, output.Output{Type: output.Local, Dest: "a,b", Level: level}},
+		{"level nought", "type=oci,compression=zstd,compression-level=0", output.Output{Type: output.OCI, Compression: output.Zstd}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := output.Parse(tt.line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("output (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	tests := []struct {
+		name string
+		line string
+		want []string
+	}{
+		{"nothing", " ", []string{"nothing is given"}},
+		{"two lines", "type=oci\ntype=oci", []string{"more than one line"}},
+		{"quotes", `type=oci,"dest=a`, []string{"quotes don't match"}},
+		{"lone dash", "-", []string{"a type is needed"}},
+		{"no type", "dest=a", []string{"type is missing"}},
+		{"unknown type", "type=ocl", []string{`type "ocl" is not one of oci`}},
+		{"type registry", "type=registry", []string{"type=image,push=true"}},
+		{"unknown key", "type=oci,output=a", []string{`"output" is not one of type, dest`}},
+		{"no value", "type=oci,tar", []string{`"tar" is not key=value`}},
+		{"twice", "type=oci,dest=a,dest=b", []string{"dest is given twice"}},
+		{"bad boolean", "type=image,push=yes", []string{"push=yes is neither true nor false"}},
+		{"bad name", `type=image,"name=a,"`, []string{`"" is not the name of an image`}},
+		{"archive of nothing", "type=oci,tar=true", []string{"tar=true needs a dest"}},
+		{"folder to stdout", "type=oci,dest=-,tar=false", []string{"tar=false needs a folder"}},
+		{"docker nowhere", "type=docker", []string{"type=docker needs a dest"}},
+		{"docker with zstd", "type=docker,dest=a,compression=zstd", []string{"gzip or uncompressed"}},
+		{"docker folder", "type=docker,dest=a,tar=false", []string{"always an archive"}},
+		{"local nowhere", "type=local", []string{"needs a folder as dest"}},
+		{"local to stdout", "type=local,dest=-", []string{"needs a folder as dest"}},
+		{"local name", "type=local,dest=a,name=b", []string{"bare files: leave name out"}},
+		{"push a file", "type=oci,push=true", []string{"only type=image has a registry: leave push out"}},
+		{"level alone", "type=oci,compression-level=3", []string{"needs compression=gzip"}},
+		{"level too high", "type=oci,compression=gzip,compression-level=10", []string{"more than the 9"}},
+		{"level negative", "type=oci,compression=gzip,compression-level=-1", []string{"not a number from 0"}},
+		{
+			"all at once", "type=image,dest=a,push=maybe,what=1,compression=lz4",
+			[]string{"leave dest out", "push=maybe", `"what" is not one of`, `compression "lz4"`},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := output.Parse(tt.line)
+			if err == nil {
+				t.Fatal("got no error")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got %q, want %q in it", err, want)
+				}
+			}
+			if got := strings.Count(err.Error(), "\n") + 1; got != len(tt.want) {
+				t.Errorf("got %d faults, want %d: %v", got, len(tt.want), err)
+			}
+		})
+	}
+}
+
+func TestParseAll(t *testing.T) {
+	all, err := output.ParseAll([]string{"type=oci", "type=image,push=true", "type=image,name=b", "out"})
+	if err != nil || len(all) != 4 {
+		t.Errorf("got %v, %v", all, err)
+	}
+	_, err = output.ParseAll([]string{"type=oci,dest=a", "type=docker,dest=a", "type=nothing"})
+	if err == nil || !strings.Contains(err.Error(), "already writes there") || !strings.Contains(err.Error(), `"nothing"`) {
+		t.Errorf("got %v, want two faults", err)
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	tests := []struct {
+		line           string
+		layout, stdout bool
+	}{
+		{"type=oci", true, false},
+		{"type=oci,dest=a,tar=false", true, false},
+		{"type=oci,dest=-", false, true},
+		{"type=docker,dest=-", false, true},
+		{"type=image", false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.line, func(t *testing.T) {
+			o, err := output.Parse(tt.line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Layout() != tt.layout || o.ToStdout() != tt.stdout {
+				t.Errorf("layout %v, stdout %v", o.Layout(), o.ToStdout())
+			}
+		})
+	}
+}
+
+// FuzzParseRoundTrip: what is read is written so that it reads the same.
+func FuzzParseRoundTrip(f *testing.F) {
+	for _, line := range []string{
+		"type=oci", "type=oci,dest=a,tar=false", `type=local,"dest=a,b""c"`, "type=docker,dest=-,name=a",
+		`type=image,"name=a,b",push=true,registry.insecure=1,compression=zstd,compression-level=22`, "out", "TYPE=oci",
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		first, err := output.Parse(line)
+		if err != nil {
+			return
+		}
+		second, err := output.Parse(first.String())
+		if err != nil {
+			t.Fatalf("%q was read, its canonical form %q not: %v", line, first, err)
+		}
+		if diff := cmp.Diff(first, second); diff != "" {
+			t.Errorf("%q reads differently as %q:\n%s", line, first, diff)
+		}
+	})
+}

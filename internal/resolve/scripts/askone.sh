@@ -1,0 +1,24 @@
+# Asks apt one question: $1 is its kind, $2 its file, KIND-NAME. The name says
+# where the answer goes: NAME.uris, NAME.log and NAME.status.
+set -u
+busybox=/.lamina/busybox
+kind=$1
+file=$2
+out=/answers/${file##*-}
+case $kind in
+download) command="download --print-uris" ;;
+install | add) command="install --yes --print-uris" ;;
+esac
+{
+	# The first line of what is added names the question that it adds to; the
+	# packages of that answer are asked for again, with the very versions.
+	if [ "$kind" = add ]; then
+		read -r base
+		$busybox sed -n "s/^'[^']*' \([^_ ]*\)_\([^_ ]*\)_[^_ ]* .*/\1=\2/p" "/answers/$base.uris" | $busybox sed 's/%3a/:/'
+	fi
+	$busybox cat
+} <"$file" >"$out.names"
+apt-get -q $command $($busybox cat "$out.names") >"$out.log" 2>&1
+echo $? >"$out.status"
+$busybox grep "^'" "$out.log" >"$out.uris"
+exit 0

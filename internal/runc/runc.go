@@ -1,0 +1,179 @@
+// Package runc provides runc where a host has none: from Debian's own signed
+// packages, unpacked into a cache folder. The system is left alone.
+package runc
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/fault"
+)
+
+// Options says where runc comes from and where it goes.
+type Options struct {
+	Mirrors  debian.Mirrors
+	CacheDir string         // runc goes to runc/VERSION below it
+	Arch     string         // Debian's word: "amd64"
+	Getter   *debian.Getter // one with CacheDir as its cache where nil
+	Keys     debian.Keyring // Debian's own where empty
+	Suites   []string       // bookworm and its security updates where empty
+	Now      time.Time      // the present where zero
+	Progress func(string)   // may be nil
+}
+
+// Fetch returns the path of a runc that runs here. What an earlier call
+// unpacked is used again, without a look at the network.
+func Fetch(ctx context.Context, o Options) (string, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return "", err
+	}
+	if program := newest(o.CacheDir); program != "" && check(ctx, program) == nil {
+		return program, nil
+	}
+	o.Progress("fetching runc from Debian")
+	p, err := find(ctx, o)
+	if err != nil {
+		return "", fmt.Errorf("fetching runc: %w", err)
+	}
+	deb, err := o.Getter.Package(ctx, o.Mirrors, p)
+	if err != nil {
+		return "", fmt.Errorf("fetching runc: %w", err)
+	}
+	program := filepath.Join(folder(o.CacheDir), p.Version, "runc")
+	if err := unpack(deb, program); err != nil {
+		return "", fmt.Errorf("unpacking %s: %w", p, err)
+	}
+	if err := check(ctx, program); err != nil {
+		return "", err
+	}
+	return program, nil
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Getter == nil {
+		o.Getter = debian.NewGetter(o.CacheDir)
+	}
+	if len(o.Suites) == 0 {
+		o.Suites = []string{"bookworm", "bookworm-security"}
+	}
+	if o.Now.IsZero() {
+		o.Now = time.Now()
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	if len(o.Keys.Fingerprints()) > 0 {
+		return o, nil
+	}
+	var err error
+	o.Keys, err = debian.ArchiveKeys()
+	return o, err
+}
+
+func folder(cacheDir string) string { return filepath.Join(cacheDir, "runc") }
+
+// newest returns the runc that was unpacked last.
+func newest(cacheDir string) string {
+	programs, _ := filepath.Glob(filepath.Join(folder(cacheDir), "*", "runc"))
+	slices.SortFunc(programs, func(a, b string) int { return cmp.Compare(modified(a), modified(b)) })
+	if len(programs) == 0 {
+		return ""
+	}
+	return programs[len(programs)-1]
+}
+
+func modified(name string) int64 {
+	info, err := os.Stat(name)
+	if err != nil {
+		return 0
+	}
+	return info.ModTime().UnixNano()
+}
+
+func find(ctx context.Context, o Options) (*debian.Package, error) {
+	files := make([][]debian.IndexFile, len(o.Suites))
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, suite := range o.Suites {
+		group.Go(func() error {
+			s := debian.Source{Repository: debian.RepositoryOf(suite), Suite: suite, Components: []string{"main"}, Keys: o.Keys}
+			r, err := o.Getter.Release(groupCtx, o.Mirrors, s, o.Now, o.Progress)
+			if err != nil {
+				return err
+			}
+			files[i], err = o.Getter.Packages(groupCtx, o.Mirrors, &r, s.Components, o.Arch)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	index, err := debian.NewIndex(ctx, slices.Concat(files...))
+	if err != nil {
+		return nil, err
+	}
+	p, ok := index.Best("runc")
+	if !ok {
+		return nil, fmt.Errorf("%s has no package %q for %s", strings.Join(o.Suites, ", "), "runc", o.Arch)
+	}
+	return p, nil
+}
+
+// unpack writes the program under another name first, so that a runc that is
+// there is whole.
+func unpack(deb, program string) (err error) {
+	f, err := os.Open(deb) //nolint:gosec // a file of the cache
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	content, err := debian.ReadDebFile(f, "usr/sbin/runc")
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(program)
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // as other programs
+		return err
+	}
+	temp, err := os.CreateTemp(dir, ".runc-*")
+	if err != nil {
+		return err
+	}
+	_, err = temp.Write(content)
+	err = errors.Join(err, temp.Chmod(0o755), temp.Close())
+	if err == nil {
+		err = os.Rename(temp.Name(), program)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temp.Name()))
+	}
+	return nil
+}
+
+// check runs the program: it needs the host's libc and libseccomp.
+func check(ctx context.Context, program string) error {
+	out, err := exec.CommandContext(ctx, program, "--version").CombinedOutput() //nolint:gosec // unpacked from a signed package
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	text := strings.TrimSpace(string(out))
+	err = fault.New(fault.NoEngine, fmt.Errorf("running %s --version: %w: %s", program, err, text))
+	if strings.Contains(text, "libseccomp") {
+		return fault.WithHint(err, "it needs libseccomp.so.2 of the host: install libseccomp2 (or runc or crun) with the system's package manager")
+	}
+	return fault.WithHint(err, "install runc or crun with the system's package manager")
+}

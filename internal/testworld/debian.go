@@ -1,0 +1,190 @@
+package testworld
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+)
+
+// DebianOptions describes a repository. The zero value is a good one.
+type DebianOptions struct {
+	Path         string        // below the world: "debian"
+	Suite        string        // its folder below dists, and its codename: "bookworm"
+	Says         string        // what the index calls itself, where that is another name
+	Flat         bool          // no dists, no components: all lies in the repository's folder
+	Components   []string      // "main"
+	Architecture string        // "amd64"
+	Compressions []string      // of Packages: ".gz" and ".xz"
+	Date         time.Time     // an hour ago
+	Valid        time.Duration // after Date; for ever where zero
+	NoByHash     bool          // only the plain names are there
+	Detached     bool          // Release and Release.gpg take the place of InRelease
+	Fields       []string      // further ones of the index
+	Signers      []*openpgp.Entity
+}
+
+func (o DebianOptions) withDefaults(w *World) DebianOptions {
+	o.Path = or(o.Path, "debian")
+	o.Suite = or(o.Suite, "bookworm")
+	o.Says = or(o.Says, o.Suite)
+	o.Architecture = or(o.Architecture, "amd64")
+	if o.Components == nil {
+		o.Components = []string{"main"}
+	}
+	if o.Compressions == nil {
+		o.Compressions = []string{".gz", ".xz"}
+	}
+	if o.Date.IsZero() {
+		o.Date = time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
+	}
+	if o.Signers == nil {
+		o.Signers = []*openpgp.Entity{NewKey(w.t, KeyOptions{})}
+	}
+	return o
+}
+
+// Debian is a signed repository of packages made for a test.
+type Debian struct {
+	DebianOptions
+
+	URL string // what its pool paths are relative to
+	Key []byte // its public keys, armoured
+
+	world *World
+	debs  []Deb
+}
+
+// Debian publishes a repository with the given packages.
+func (w *World) Debian(o DebianOptions, debs ...Deb) *Debian {
+	w.t.Helper()
+	o = o.withDefaults(w)
+	d := &Debian{DebianOptions: o, URL: w.URL + "/" + o.Path, Key: Armoured(w.t, o.Signers...), world: w}
+	d.Publish(debs...)
+	return d
+}
+
+// Dir returns the folder of the index below the world.
+func (d *Debian) Dir() string {
+	if d.Flat {
+		return d.Path
+	}
+	return path.Join(d.Path, "dists", d.Suite)
+}
+
+// Publish adds packages and signs the indexes anew.
+func (d *Debian) Publish(debs ...Deb) {
+	t := d.world.t
+	t.Helper()
+	for _, deb := range debs {
+		d.debs = append(d.debs, deb.withDefaults())
+	}
+	packages := map[string]*bytes.Buffer{}
+	for _, c := range d.Components {
+		packages[d.packagesName(c)] = &bytes.Buffer{}
+	}
+	for _, deb := range d.debs {
+		data := deb.Bytes(t)
+		d.world.Put(path.Join(d.Path, deb.Path()), data)
+		fmt.Fprintf(packages[d.packagesName(deb.Component)], "%sFilename: %s\nSize: %d\nSHA256: %x\n\n",
+			deb.control(), deb.Path(), len(data), sha256.Sum256(data))
+	}
+	files := map[string][]byte{}
+	for name, content := range packages {
+		files[name] = content.Bytes()
+		for _, suffix := range d.Compressions {
+			files[name+suffix] = Compress(t, suffix, content.Bytes())
+		}
+	}
+	d.putIndexes(files)
+	d.Sign([]byte(d.release(files)))
+}
+
+// packagesName is relative to the index. A flat repository has one file.
+func (d *Debian) packagesName(component string) string {
+	if d.Flat {
+		return "Packages"
+	}
+	return component + "/binary-" + d.Architecture + "/Packages"
+}
+
+func (d *Debian) putIndexes(files map[string][]byte) {
+	for name, content := range files {
+		if !slices.Contains(d.Compressions, path.Ext(name)) {
+			continue
+		}
+		d.world.Put(path.Join(d.Dir(), name), content)
+		if !d.NoByHash {
+			hash := fmt.Sprintf("%x", sha256.Sum256(content))
+			d.world.Put(path.Join(d.Dir(), path.Dir(name), "by-hash/SHA256", hash), content)
+		}
+	}
+}
+
+// release returns the text that is signed. As Debian's it names the unpacked
+// Packages, which no mirror has.
+func (d *Debian) release(files map[string][]byte) string {
+	lines := []string{
+		"Origin: Test",
+		"Suite: stable",
+		"Codename: " + d.Says,
+		"Date: " + d.Date.UTC().Format(time.RFC1123),
+	}
+	if d.Valid != 0 {
+		lines = append(lines, "Valid-Until: "+d.Date.Add(d.Valid).UTC().Format(time.RFC1123))
+	}
+	if !d.NoByHash {
+		lines = append(lines, "Acquire-By-Hash: yes")
+	}
+	if !d.Flat {
+		lines = append(lines, "Architectures: all "+d.Architecture, "No-Support-for-Architecture-all: Packages",
+			"Components: "+strings.Join(d.Components, " "))
+	}
+	lines = append(append(lines, d.Fields...), "SHA256:")
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		lines = append(lines, fmt.Sprintf(" %x %8d %s", sha256.Sum256(files[name]), len(files[name]), name))
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// Sign publishes a text as the index, signed by all signers.
+func (d *Debian) Sign(text []byte) {
+	t := d.world.t
+	t.Helper()
+	var out bytes.Buffer
+	if d.Detached {
+		for _, s := range d.Signers {
+			if err := openpgp.DetachSign(&out, s, bytes.NewReader(text), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.world.Put(path.Join(d.Dir(), "Release"), text)
+		d.world.Put(path.Join(d.Dir(), "Release.gpg"), out.Bytes())
+		return
+	}
+	w, err := clearsign.EncodeMulti(&out, privateKeys(d.Signers), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.world.Put(path.Join(d.Dir(), "InRelease"), out.Bytes())
+}
+
+// Remove takes a path out of the world.
+func (w *World) Remove(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.files, clean(name))
+}
