@@ -6,19 +6,15 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/moby/buildkit/session"
-
 	"lamina.build/internal/engine"
 	"lamina.build/internal/report"
-	"lamina.build/internal/solve"
 )
 
 // build has an engine make the image, keeps what came out, and reports it.
 // What can't be written to and what can't be reached is found out before the
 // trees are packed.
 func (j job) build(ctx context.Context) (err error) {
-	display, err := j.app.display(j.progress)
-	if err != nil {
+	if _, err := j.app.display(j.progress); err != nil {
 		return err
 	}
 	outputs, err := places(j.outputs, j.spec.Name)
@@ -29,19 +25,12 @@ func (j job) build(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	image, err := j.draw(ctx, e)
-	if err != nil {
-		return err
-	}
 	x, err := openExports(ctx, outputs, j.hasWeights(), j.app.ui.stdout)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, x.close()) }()
-	result, err := solve.Run(ctx, e.Client(), solve.Request{
-		Image: image, Store: j.store, Exports: x.entries, Cache: j.remote(), NoCache: j.noCache,
-		Session: []session.Attachable{j.app.logins()}, Progress: display,
-	})
+	result, err := j.solve(ctx, e, x)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ type job struct {
 	spec    spec.Spec
 	lock    lock.Lock
 	store   content.Store // holds the packed layers
+	archive bool          // take Debian's packages from the archive of its past
 	start   time.Time
 }
 
@@ -55,6 +56,9 @@ func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, error) {
 	mirrors, err := j.app.mirrors(j.mirror, j.spec.Debian.Mirror, j.lock)
 	if err != nil {
 		return stages.Image{}, err
+	}
+	if j.archive {
+		mirrors = debian.Merge(debian.Snapshot(j.lock.Created()), mirrors)
 	}
 	gpu, err := hasGPU(ctx, e)
 	if err != nil {
