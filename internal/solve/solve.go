@@ -91,6 +91,8 @@ func (r Request) options() client.SolveOpt {
 		CacheExports:         entries(r.Cache.Exports),
 		Session:              r.Session,
 		CompatibilityVersion: Compatibility,
+		// The client writes its imports into this map, also where it is nil.
+		FrontendAttrs: map[string]string{},
 	}
 }
 
