@@ -243,7 +243,7 @@ func TestRealExamplePassesItsOwnTests(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit(t, filepath.Join(dir, "image.toml"), `["/usr/bin/python3", "/app/handler.py", "--self-test"]]`,
-		`["/usr/bin/python3", "-m", "unittest", "discover", "-s", "/app/tests", "-t", "/app"]]`)
+		`["/usr/bin/python3", "-m", "unittest", "discover", "tests"]]`)
 	r := u.build(t, dir, "--progress", "plain")
 	if !strings.Contains(r.stderr, "OK") || !strings.Contains(r.stderr, "Ran 17 tests") {
 		t.Errorf("the tests did not run:\n%s", tail(r.stderr))
