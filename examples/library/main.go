@@ -19,7 +19,7 @@ import (
 const program = `#include <stdio.h>` + "\nint main(void) { puts(\"hello\"); }\n"
 
 func main() {
-	text, err := os.ReadFile(os.Args[1])
+	text, err := os.ReadFile(os.Args[1]) //nolint:gosec // the user names the path
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -34,7 +34,8 @@ func main() {
 	}.With(ccache.Option(), llb.Mount("/source", llb.Files("source", map[string]string{"hello.c": program})))
 	hello := llb.Clean("hello", compile.On(stages.Builder(in)).Root(), "/usr/local/bin", "/usr/local/bin")
 	image := llb.Merge("image", append(stages.Runtime(in), hello)...)
-	if err := llb.Write(context.Background(), os.Stdout, image, ocispec.Platform{OS: "linux", Architecture: "amd64"}); err != nil {
+	platform := ocispec.Platform{OS: "linux", Architecture: "amd64"}
+	if err := llb.Write(context.Background(), os.Stdout, image, platform); err != nil {
 		log.Fatal(err)
 	}
 }

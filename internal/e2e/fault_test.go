@@ -45,9 +45,9 @@ func mustTags(t *testing.T, u *user) []string {
 
 func TestRealSmokeTestHoldsTheImageBack(t *testing.T) {
 	u, dir := newUser(t), example(t)
-	edit(t, filepath.Join(dir, "image.toml"), `"--self-test"]]`, `"--no-such-flag"]]`)
+	edit(t, filepath.Join(dir, "image.toml"), `"--self-test"],`, `"--no-such-flag"],`)
 	u.fails(t, 1, []string{
-		"build: error: smoke: run /usr/bin/python3 /app/handler.py --no-such-flag: exit code: 2",
+		"build: error: smoke: run python3 /app/handler.py --no-such-flag: exit code: 2",
 		"unrecognized arguments: --no-such-flag",
 	}, dir, "--progress", "quiet")
 	u.hasNoImage(t)
@@ -60,7 +60,7 @@ func TestRealMissingLibraryHoldsTheImageBack(t *testing.T) {
 		"file(WRITE ${CMAKE_BINARY_DIR}/gone.cpp \"int gone() { return 1; }\")\nadd_library(gone SHARED ${CMAKE_BINARY_DIR}/gone.cpp)\n"+
 			"target_link_options(_core PRIVATE -Wl,--no-as-needed)\ntarget_link_libraries(_core PRIVATE gone)\n"+
 			"set_target_properties(gone PROPERTIES LIBRARY_OUTPUT_DIRECTORY /tmp)\ntarget_include_directories(")
-	edit(t, filepath.Join(dir, "image.toml"), `imports    = ["numpy", "faceblend_native"]`, `imports    = ["numpy"]`)
+	edit(t, filepath.Join(dir, "image.toml"), `imports = ["numpy", "faceblend_native"]`, `imports = ["numpy"]`)
 	u.fails(t, 1, []string{"smoke: libraries of all ELF files", "libgone.so is needed by /usr/local/lib/python3.11/dist-packages/faceblend_native/_core"},
 		dir, "--smoke", "runtime", "--progress", "quiet")
 	u.hasNoImage(t)
@@ -68,14 +68,14 @@ func TestRealMissingLibraryHoldsTheImageBack(t *testing.T) {
 
 func TestRealCompilerIsHeard(t *testing.T) {
 	u, dir := newUser(t), example(t)
-	edit(t, filepath.Join(dir, "native", "src", "blend.cpp"), "PYBIND11_MODULE(_core, m) {", "PYBIND11_MODULE(_core, m) { nonsense;")
+	edit(t, filepath.Join(dir, "native", "src", "module.cc"), "PYBIND11_MODULE(_core, m) {", "PYBIND11_MODULE(_core, m) { nonsense;")
 	u.fails(t, 1, []string{"native: compile", "error: ‘nonsense’ was not declared in this scope"}, dir, "--progress", "quiet")
 	u.hasNoImage(t)
 }
 
 func TestRealLockMustFit(t *testing.T) {
 	u, dir := newUser(t), example(t)
-	edit(t, filepath.Join(dir, "image.toml"), `"python3-numpy", "libnvrtc11.2"]`, `"python3-numpy", "libnvrtc11.2", "jq"]`)
+	edit(t, filepath.Join(dir, "image.toml"), `"python3-numpy",`, `"python3-numpy", "jq",`)
 	u.fails(t, 3, []string{"runtime: the spec adds jq", "build: hint: "}, dir)
 
 	lock := filepath.Join(dir, "image.lock")
@@ -92,7 +92,7 @@ func TestRealLockMustFit(t *testing.T) {
 
 func TestRealUnknownPackageIsNamed(t *testing.T) {
 	u, dir := newUser(t), example(t)
-	edit(t, filepath.Join(dir, "image.toml"), `"python3-numpy", "libnvrtc11.2"]`, `"python3-nunpy", "libnvrtc11.2"]`)
+	edit(t, filepath.Join(dir, "image.toml"), `"python3-numpy",`, `"python3-nunpy",`)
 	before, err := os.ReadFile(filepath.Join(dir, "image.lock"))
 	if err != nil {
 		t.Fatal(err)

@@ -1,84 +1,90 @@
-"""The numbers that steer a blend: from weights where there are some, else built in."""
+"""The model: the look of a blend and the mask of a face, from weights or built in."""
 
-import json
-import pathlib
-import struct
 from dataclasses import dataclass
+from pathlib import Path
 
-import numpy
+import numpy as np
+import safetensors
+from numpy.typing import NDArray
 
-MASK_SIZE = 64
-MAX_HEADER = 1 << 20
+from faceblend_native import Look
+
+Bytes = NDArray[np.uint8]
+
+FILES = ("colour.safetensors", "feather.safetensors", "mask.safetensors")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
-    mask: numpy.ndarray  # feather, square, 0..1
-    strength: numpy.ndarray  # of the colour transfer, in each channel, 0..1
-    max_gain: float
+    """What a blend needs besides its pictures."""
+
+    look: Look
+    face: Bytes | None
+    """The template of the mask, or None: an ellipse then."""
     source: str
+    """Where it comes from, for people."""
+
+    def face_mask(self, height: int, width: int) -> Bytes:
+        """Return a mask for a patch that came without one."""
+        if self.face is None:
+            return ellipse(height, width)
+        return resize(self.face, height, width)
 
 
-def built_in() -> Model:
-    """The model for images without weights: a plain feather and a moderate transfer."""
-    axis = numpy.arange(MASK_SIZE, dtype=numpy.float32)
-    edge = numpy.minimum(axis, MASK_SIZE - 1 - axis) * numpy.float32(4 / MASK_SIZE)
-    ramp = numpy.clip(edge, 0, 1).astype(numpy.float32)
-    smooth = ramp * ramp * (3 - 2 * ramp)
-    mask = (smooth[:, None] * smooth[None, :]).astype(numpy.float32)
-    return Model(mask, numpy.full(3, 0.5, dtype=numpy.float32), 2.0, "built in")
+def load_model(folder: str) -> Model:
+    """Return the model in a folder, or the built-in one where there are no weights at all.
 
-
-def load(folder: str) -> Model:
-    """Reads the safetensors files of a folder; the built-in model where it has none."""
-    files = sorted(pathlib.Path(folder).glob("*.safetensors")) if folder else []
-    if not files:
-        return built_in()
-    tensors: dict[str, numpy.ndarray] = {}
-    for file in files:
-        tensors.update(read_safetensors(file.read_bytes(), file.name))
-    missing = {"mask", "strength", "max_gain"} - tensors.keys()
+    Weights that are there but incomplete or damaged are an error (ValueError, OSError).
+    """
+    path = Path(folder) if folder else None
+    found = [name for name in FILES if path and (path / name).exists()]
+    if not path or not found:
+        where = f"no weights in {folder}" if folder else "MODEL_PATH is not set"
+        return Model(Look(), None, f"built-in defaults ({where})")
+    missing = sorted(set(FILES) - set(found))
     if missing:
-        raise ValueError(f"{folder} has no tensor {', '.join(sorted(missing))}")
-    mask, strength, max_gain = tensors["mask"], tensors["strength"], tensors["max_gain"]
-    if mask.ndim != 2 or strength.shape != (3,) or max_gain.shape != (1,):
-        raise ValueError(f"{folder}: mask, strength and max_gain have shapes {mask.shape}, {strength.shape}, {max_gain.shape}")
-    return Model(mask, strength, float(max_gain[0]), folder)
+        raise ValueError(f"weights in {folder} are incomplete: no {', '.join(missing)}")
+    tensors: dict[str, NDArray] = {}
+    for name in FILES:
+        tensors |= safetensors.read(path / name)
+    return Model(_look(tensors, folder), _face(tensors, folder), f"weights of {folder}")
 
 
-def read_safetensors(data: bytes, name: str) -> dict[str, numpy.ndarray]:
-    """Reads the F32 tensors of a safetensors file: a length, a JSON header, the values."""
-    if len(data) < 8:
-        raise ValueError(f"{name}: cut off")
-    (length,) = struct.unpack_from("<Q", data)
-    if length > MAX_HEADER or 8 + length > len(data):
-        raise ValueError(f"{name}: header of {length} bytes")
-    header = json.loads(data[8 : 8 + length])
-    header.pop("__metadata__", None)
-    tensors = {}
-    for key, entry in header.items():
-        begin, end = entry["data_offsets"]
-        if entry["dtype"] != "F32" or not 0 <= begin <= end <= len(data) - 8 - length:
-            raise ValueError(f"{name}: tensor {key} is not F32 inside the file")
-        values = numpy.frombuffer(data[8 + length + begin : 8 + length + end], dtype="<f4")
-        tensors[key] = values.reshape(entry["shape"])
-    return tensors
+def _look(tensors: dict[str, NDArray], folder: str) -> Look:
+    names = ("taps", "from_rgb", "strength", "limits")
+    lacking = [name for name in names if name not in tensors]
+    if lacking:
+        raise ValueError(f"weights in {folder} lack {', '.join(lacking)}")
+    return Look(**{name: tensors[name] for name in names})
 
 
-def resize(mask: numpy.ndarray, height: int, width: int) -> numpy.ndarray:
-    """Scales a mask, bilinearly with its corners kept."""
-    rows, row_share = _positions(mask.shape[0], height)
-    columns, column_share = _positions(mask.shape[1], width)
-    below = numpy.minimum(rows + 1, mask.shape[0] - 1)
-    right = numpy.minimum(columns + 1, mask.shape[1] - 1)
-    r, c = row_share[:, None], column_share[None, :]
-    top = mask[numpy.ix_(rows, columns)] * (1 - c) + mask[numpy.ix_(rows, right)] * c
-    bottom = mask[numpy.ix_(below, columns)] * (1 - c) + mask[numpy.ix_(below, right)] * c
-    return (top * (1 - r) + bottom * r).astype(numpy.float32)
+def _face(tensors: dict[str, NDArray], folder: str) -> Bytes:
+    face = tensors.get("face")
+    if face is None or face.dtype != np.uint8 or face.ndim != 2 or min(face.shape) < 2:
+        raise ValueError(f"weights in {folder}: face is not a plane of bytes")
+    return face
 
 
-def _positions(size: int, wanted: int) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """For each wanted place: the one before it in the mask, and how far it is to the next."""
-    places = numpy.arange(wanted, dtype=numpy.float64) * ((size - 1) / max(wanted - 1, 1))
-    before = numpy.floor(places).astype(numpy.intp)
-    return before, (places - before).astype(numpy.float32)
+def ellipse(height: int, width: int) -> Bytes:
+    """Return the mask of the ellipse that fills a patch, in integers."""
+    y = 2 * np.arange(height, dtype=np.int64)[:, None] + 1 - height
+    x = 2 * np.arange(width, dtype=np.int64)[None, :] + 1 - width
+    return ((x * height) ** 2 + (y * width) ** 2 <= (height * width) ** 2) * np.uint8(255)
+
+
+def resize(template: Bytes, height: int, width: int) -> Bytes:
+    """Return a template stretched to a size: bilinear, in integers of 1/256 pixel."""
+    top, bottom, down = _steps(template.shape[0], height)
+    left, right, across = _steps(template.shape[1], width)
+    values = template.astype(np.int64)
+    rows = values[top] * (256 - down[:, None]) + values[bottom] * down[:, None]
+    mixed = rows[:, left] * (256 - across) + rows[:, right] * across
+    return ((mixed + (1 << 15)) >> 16).astype(np.uint8)
+
+
+def _steps(old: int, new: int) -> tuple[NDArray, NDArray, NDArray]:
+    """Return, for each new pixel, its two old neighbours and the share of the second."""
+    centre = (2 * np.arange(new, dtype=np.int64) + 1) * old * 128 // new - 128
+    centre = np.clip(centre, 0, (old - 1) * 256)
+    first = centre >> 8
+    return first, np.minimum(first + 1, old - 1), centre & 255

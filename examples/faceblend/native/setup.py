@@ -1,27 +1,34 @@
-"""Builds the C++ extension with CMake; everything else stands in pyproject.toml."""
+"""Builds the extension with CMake; everything else is in pyproject.toml."""
 
-import pathlib
 import subprocess
+import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-HERE = pathlib.Path(__file__).parent.resolve()
-
 
 class CMakeBuild(build_ext):
+    """Lets CMake compile an extension and puts it where setuptools wants it."""
+
     def build_extension(self, ext: Extension) -> None:
-        target = pathlib.Path(self.get_ext_fullpath(ext.name)).resolve()
-        build = pathlib.Path(self.build_temp).resolve()
-        subprocess.run(
-            ["cmake", "-S", HERE, "-B", build, f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={target.parent}"], check=True
-        )
-        subprocess.run(["cmake", "--build", build, "--parallel"], check=True)
+        """Configure and build; CMake takes CXXFLAGS and the compiler from the environment."""
+        source = Path(__file__).resolve().parent
+        build = Path(self.build_temp).resolve()
+        target = Path(self.get_ext_fullpath(ext.name)).resolve()
+        configure = [
+            "cmake", "-S", source, "-B", build, "-G", "Ninja",
+            "-DCMAKE_BUILD_TYPE=Release",
+            f"-DPython_EXECUTABLE={sys.executable}",
+            f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={target.parent}",
+        ]  # fmt: skip
+        subprocess.run(configure, check=True)
+        subprocess.run(["cmake", "--build", build], check=True)
 
 
 setup(
     packages=["faceblend_native"],
-    package_dir={"": "src"},
+    package_dir={"": "python"},
     package_data={"faceblend_native": ["blend_core.h", "blend.cu"]},
     ext_modules=[Extension("faceblend_native._core", sources=[])],
     cmdclass={"build_ext": CMakeBuild},
