@@ -26,7 +26,9 @@ type Entry struct {
 // BuildKit itself ignores what it doesn't know, so that a typing error would
 // be a cache that is silently not there.
 func known(kind string, export bool) ([]string, bool) {
-	compression := []string{"compression", "compression-level", "force-compression", "oci-mediatypes", "image-manifest"}
+	compression := []string{
+		"compression", "compression-level", "force-compression", "oci-mediatypes", "image-manifest",
+	}
 	switch {
 	case kind == "registry" && export:
 		return append([]string{"ref", "mode", "ignore-error", "registry.insecure"}, compression...), true
@@ -72,7 +74,8 @@ func parse(s string, export bool) (Entry, error) {
 	var faults []error
 	for _, key := range slices.Sorted(maps.Keys(e.Attrs)) {
 		if !slices.Contains(attrs, key) {
-			faults = append(faults, fmt.Errorf("cache %q: type %s has no %q, it has %s", s, e.Type, key, strings.Join(attrs, ", ")))
+			faults = append(faults, fmt.Errorf("cache %q: type %s has no %q, it has %s",
+				s, e.Type, key, strings.Join(attrs, ", ")))
 		}
 	}
 	if len(attrs) > 0 && e.Attrs[attrs[0]] == "" {

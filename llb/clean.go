@@ -33,7 +33,9 @@ func Gather(name string, files []File) State {
 	epoch := EpochTime()
 	action := bkllb.Mkdir("/", 0o755, bkllb.WithParents(true), bkllb.WithCreatedTime(epoch))
 	for _, f := range files {
-		action = action.Copy(f.From, path.Base(f.Path), f.Path, &bkllb.CopyInfo{CreateDestPath: true, CreatedTime: &epoch})
+		action = action.Copy(f.From, path.Base(f.Path), f.Path, &bkllb.CopyInfo{
+			CreateDestPath: true, CreatedTime: &epoch,
+		})
 	}
 	return bkllb.Scratch().File(action, bkllb.WithCustomName(name))
 }

@@ -4,6 +4,7 @@ import (
 	_ "embed" // the scripts
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 
 	bkllb "github.com/moby/buildkit/client/llb"
@@ -49,9 +50,10 @@ func (u User) String() string {
 // Layer returns the root file system as one clean layer. It is made in one
 // exec, since dpkg over the files of a lower layer would copy each of them up.
 func (r Rootfs) Layer() State {
+	command := []string{toolsPath + "/busybox", "sh", scriptsPath + "/bootstrap.sh", r.User.String()}
 	exec := Exec{
 		Name:   fmt.Sprintf("%s: install %d packages", r.Name, len(r.Packages)),
-		Args:   append([]string{toolsPath + "/busybox", "sh", scriptsPath + "/bootstrap.sh", r.User.String()}, r.Exclude.dpkgOptions()...),
+		Args:   slices.Concat(command, r.Exclude.dpkgOptions()),
 		Mounts: dpkgMounts(r.Tools, r.debs(), r.Exclude),
 	}
 	return Clean(r.Name+": one layer", exec.On(bkllb.Scratch()).Root(), "/", "/")

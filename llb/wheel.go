@@ -42,7 +42,9 @@ func InstallWheel(name string, builder, wheel State) State {
 		Args: []string{"/usr/bin/python3", scriptsPath + "/install_wheel.py"},
 		Mounts: []bkllb.RunOption{
 			Mount(wheelPath, wheel),
-			Mount(scriptsPath, Files("script of the installation", map[string]string{"install_wheel.py": installWheelScript})),
+			Mount(scriptsPath, Files("script of the installation", map[string]string{
+				"install_wheel.py": installWheelScript,
+			})),
 		},
 	}
 	return Clean(name+": one layer", exec.On(builder).AddMount(outPath, bkllb.Scratch()), "/", "/")

@@ -18,7 +18,8 @@ func (l Lock) check() error {
 	var faults []error
 	for _, r := range l.Releases {
 		if !hexSHA256.MatchString(r.SHA256) {
-			faults = append(faults, fmt.Errorf("release %s %s: %q is not a sha256", r.Repository, r.Suite, r.SHA256))
+			faults = append(faults, fmt.Errorf("release %s %s: %q is not a sha256",
+				r.Repository, r.Suite, r.SHA256))
 		}
 	}
 	for _, p := range l.Packages {

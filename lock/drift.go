@@ -12,7 +12,8 @@ import (
 func (l Lock) Drift(spec Wishes) []string {
 	var drift []string
 	if l.Platform != spec.Platform {
-		drift = append(drift, fmt.Sprintf("platform: the lock is for %s, the spec wants %s", l.Platform, spec.Platform))
+		drift = append(drift, fmt.Sprintf("platform: the lock is for %s, the spec wants %s",
+			l.Platform, spec.Platform))
 	}
 	drift = append(drift, driftList("suites", l.Suites, spec.Suites)...)
 	drift = append(drift, driftList("components", l.Components, spec.Components)...)
@@ -51,7 +52,9 @@ func driftRepositories(locked, wanted []Repository) []string {
 	for _, w := range wanted {
 		for _, h := range locked {
 			if h.Name == w.Name && repositoryLine(h) != repositoryLine(w) {
-				drift = append(drift, fmt.Sprintf("repositories: %s has another url, suite, component or key", w.Name))
+				drift = append(drift, fmt.Sprintf(
+					"repositories: %s has another url, suite, component or key", w.Name,
+				))
 			}
 		}
 	}

@@ -46,7 +46,8 @@ func releaseLine(r Release) string {
 }
 
 func packageLine(p Package) string {
-	return fmt.Sprintf("name = %s, version = %s, arch = %s, repository = %s, size = %d, sha256 = %s, path = %s, for = %s",
+	return fmt.Sprintf("name = %s, version = %s, arch = %s, repository = %s, "+
+		"size = %d, sha256 = %s, path = %s, for = %s",
 		quote(p.Name), quote(p.Version), quote(p.Architecture), quote(p.Repository),
 		p.Size, quote(p.SHA256), quote(p.Path), quotes(p.For))
 }

@@ -9,6 +9,8 @@ import (
 // tools. Nothing of it reaches the image but the wheels it makes.
 func Builder(in Input) llb.State {
 	base := Base(in, lock.SetBuilder)
-	base.Exclude = llb.Exclude{"/usr/share/doc/**", "/usr/share/man/**", "/usr/share/info/**", "/usr/share/locale/**"}
+	base.Exclude = llb.Exclude{
+		"/usr/share/doc/**", "/usr/share/man/**", "/usr/share/info/**", "/usr/share/locale/**",
+	}
 	return base.Layer()
 }

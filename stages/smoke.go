@@ -10,7 +10,10 @@ import (
 )
 
 // importAll imports the modules that its arguments name.
-const importAll = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n    print(name)"
+const importAll = `import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    print(name)`
 
 // Tests are the smoke tests of an image, each an exec that fails where
 // the image would. They run on the runtime with its wheels; the app is mounted

@@ -14,7 +14,7 @@ import (
 // What can't be written to and what can't be reached is found out before the
 // trees are packed.
 func (j job) build(ctx context.Context) (err error) {
-	if _, err := j.app.display(j.progress); err != nil {
+	if _, err = j.app.display(j.progress); err != nil {
 		return err
 	}
 	outputs, err := places(j.outputs, j.spec.Name)

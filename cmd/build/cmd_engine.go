@@ -74,9 +74,10 @@ func logFlags(o *engineOptions) []flagGroup {
 }
 
 func engineHelp() string {
-	var rows [][2]string
+	all := engineCommands()
+	rows := make([][2]string, 0, len(all))
 	var groups []flagGroup
-	for _, c := range engineCommands() {
+	for _, c := range all {
 		rows = append(rows, [2]string{c.name, c.synopsis})
 		for _, g := range c.flags(&engineOptions{}) {
 			if g.title != "ENGINE FLAGS" {
@@ -84,7 +85,9 @@ func engineHelp() string {
 			}
 		}
 	}
-	groups = append(groups, group("FLAGS OF DU AND PRUNE", func(f *pflag.FlagSet) { f.AddFlagSet((&engineFlags{}).group().FlagSet) }))
+	groups = append(groups, group("FLAGS OF DU AND PRUNE", func(f *pflag.FlagSet) {
+		f.AddFlagSet((&engineFlags{}).group().FlagSet)
+	}))
 	return page{
 		about: `
 Look after the engine, the buildkitd that builds run on.

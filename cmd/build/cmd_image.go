@@ -35,28 +35,39 @@ func (o *imageOptions) groups() []flagGroup {
 	o.print = choice{"", []string{"tree", "json", "dot"}}
 	return []flagGroup{
 		group("FLAGS", func(f *pflag.FlagSet) {
-			f.StringVar(&o.variant, "variant", spec.Production, "build this `VARIANT`: production, minimal, debug, or one of the spec's own")
+			f.StringVar(&o.variant, "variant", spec.Production,
+				"build this `VARIANT`: production, minimal, debug, or one of the spec's own")
 			f.Var(&o.smoke, "smoke", "which smoke tests must pass: all, those that need no app, or none")
 			f.BoolVar(&o.relock, "relock", false, "renew image.lock first, as \"build lock\" does")
 			f.Var(&o.print, "print", "print the graph instead of building it: as a tree if nothing else is said")
 			f.Lookup("print").NoOptDefVal = "tree"
-			o.progressFlags.add(f)
-			o.sourceFlags.add(f)
+			o.addProgress(f)
+			o.addSource(f)
 		}),
 		group("OUTPUT FLAGS", func(f *pflag.FlagSet) {
-			f.StringArrayVarP(&o.outputs, "output", "o", nil, "where the image goes, in the `SPEC` of docker buildx; may be repeated (default: the OCI layout dist/NAME)")
+			f.StringArrayVarP(&o.outputs, "output", "o", nil,
+				"where the image goes, in the `SPEC` of docker buildx; may be repeated "+
+					"(default: the OCI layout dist/NAME)")
 			f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME` of the image, registry/name:tag; may be repeated")
-			f.BoolVar(&o.push, "push", false, "push to the registries of the tags; short for -o type=image,push=true")
-			f.BoolVar(&o.insecure, "insecure-registry", false, "push by plain HTTP, or to a registry whose certificate nobody signed")
-			f.StringVar(&o.metadata, "metadata-file", "", "write digests, layers and sizes to this `FILE`, as JSON")
-			f.StringVar(&o.iidfile, "iidfile", "", "write the image's ID, the digest of its config, to this `FILE`")
+			f.BoolVar(&o.push, "push", false,
+				"push to the registries of the tags; short for -o type=image,push=true")
+			f.BoolVar(&o.insecure, "insecure-registry", false,
+				"push by plain HTTP, or to a registry whose certificate nobody signed")
+			f.StringVar(&o.metadata, "metadata-file", "",
+				"write digests, layers and sizes to this `FILE`, as JSON")
+			f.StringVar(&o.iidfile, "iidfile", "",
+				"write the image's ID, the digest of its config, to this `FILE`")
 		}),
 		group("CACHE FLAGS", func(f *pflag.FlagSet) {
-			f.StringArrayVar(&o.from, "cache-from", nil, "use what the cache at this `SPEC` has: type=registry,ref=…, type=local,src=…, or a bare reference; may be repeated")
-			f.StringArrayVar(&o.to, "cache-to", nil, "leave a cache at this `SPEC`: type=registry,ref=…, type=local,dest=…, type=inline; may be repeated")
+			f.StringArrayVar(&o.from, "cache-from", nil,
+				"use what the cache at this `SPEC` has: type=registry,ref=…, type=local,src=…, "+
+					"or a bare reference; may be repeated")
+			f.StringArrayVar(&o.to, "cache-to", nil,
+				"leave a cache at this `SPEC`: type=registry,ref=…, type=local,dest=…, type=inline; "+
+					"may be repeated")
 			f.BoolVar(&o.noCache, "no-cache", false, "run every step anew")
 		}),
-		o.engineFlags.group(),
+		o.group(),
 	}
 }
 

@@ -19,9 +19,10 @@ type lockOptions struct {
 
 func (o *lockOptions) groups() []flagGroup {
 	return []flagGroup{group("FLAGS", func(f *pflag.FlagSet) {
-		f.BoolVar(&o.check, "check", false, "only compare the lock with its spec: exit 3 where they differ, and change nothing")
-		o.sourceFlags.add(f)
-	}), o.engineFlags.group()}
+		f.BoolVar(&o.check, "check", false,
+			"only compare the lock with its spec: exit 3 where they differ, and change nothing")
+		o.addSource(f)
+	}), o.group()}
 }
 
 func lockHelp() string {

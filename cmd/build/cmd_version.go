@@ -14,7 +14,8 @@ import (
 
 func versionHelp() string {
 	return page{
-		about:    "Print the versions of build, of the engine that it is made for, and of the lock format that it writes.",
+		about: "Print the versions of build, of the engine that it is made for, and of the lock " +
+			"format that it writes.",
 		usage:    []string{"build version"},
 		examples: "$ build version",
 		more:     learnMore(),
@@ -52,8 +53,9 @@ func ownVersion(info *debug.BuildInfo) string {
 	if version == "" || version == "(devel)" {
 		version = "devel"
 	}
-	if commit := settings["vcs.revision"]; commit != "" && !strings.Contains(version, commit[:min(12, len(commit))]) {
-		version += " " + commit[:min(12, len(commit))]
+	commit := settings["vcs.revision"]
+	if commit = commit[:min(12, len(commit))]; commit != "" && !strings.Contains(version, commit) {
+		version += " " + commit
 	}
 	if settings["vcs.modified"] == "true" && !strings.HasSuffix(version, "+dirty") {
 		version += " (modified)"

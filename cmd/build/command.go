@@ -12,6 +12,7 @@ import (
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/near"
 )
 
 // command is one word that may follow "build".
@@ -92,7 +93,7 @@ func unknownWord(word string, all []command) error {
 	if word == "" || strings.HasPrefix(word, "-") || strings.ContainsAny(word, "/.\\") {
 		return nil
 	}
-	if _, err := os.Stat(word); err == nil {
+	if _, err := os.Stat(word); err == nil { //nolint:gosec // the user names the path
 		return nil
 	}
 	return unknown("command or folder", word, append(names(all), "help"))
@@ -105,6 +106,24 @@ func unknown(what, word string, known []string) error {
 		return fault.WithHint(err, hint)
 	}
 	return fault.WithHint(err, "\"build --help\" lists what there is")
+}
+
+// didYouMean is a hint with the word that was likely meant, and nothing where
+// no known word is near.
+func didYouMean(word string, known []string) string {
+	if meant := near.Word(word, known, abbreviated); meant != "" {
+		return fmt.Sprintf("did you mean %q?", meant)
+	}
+	return ""
+}
+
+// abbreviated is the distance of two words, where the beginning of the known
+// one is as good as one letter wrong.
+func abbreviated(word, known string, limit int) int {
+	if len(word) > 2 && strings.HasPrefix(known, word) {
+		return 1
+	}
+	return near.Distance(word, known, limit)
 }
 
 func names(all []command) []string {

@@ -38,9 +38,9 @@ func (a *app) openEngine(ctx context.Context, addr string, need engine.Need) (*e
 
 // close lets go of the engines.
 func (a *app) close() error {
-	var faults []error
-	for _, e := range a.engines {
-		faults = append(faults, e.Close())
+	faults := make([]error, len(a.engines))
+	for i, e := range a.engines {
+		faults[i] = e.Close()
 	}
 	return errors.Join(faults...)
 }

@@ -40,7 +40,8 @@ func statusText(st engine.Status) string {
 	if st.Running {
 		fmt.Fprintf(&b, "address  %s\nbuilds   %d\nkept up  %v\n", st.Address, st.Clients, st.Kept)
 	}
-	fmt.Fprintf(&b, "root     %s: %s, %s free\nlog      %s\n", st.Root, report.Size(st.Disk), report.Size(st.Free), st.Log)
+	fmt.Fprintf(&b, "root     %s: %s, %s free\n", st.Root, report.Size(st.Disk), report.Size(st.Free))
+	fmt.Fprintf(&b, "log      %s\n", st.Log)
 	return b.String()
 }
 
@@ -71,7 +72,8 @@ func usageText(records []*client.UsageInfo) string {
 		fmt.Fprintf(w, "%s\t%s\t%v\t%s\n", report.Size(r.Size), r.RecordType, r.InUse, firstLine(r.Description))
 	}
 	_ = w.Flush() // into memory
-	fmt.Fprintf(&b, "%s in %d records, %s of it not in use\n", report.Size(total), len(records), report.Size(unused))
+	fmt.Fprintf(&b, "%s in %d records, %s of it not in use\n",
+		report.Size(total), len(records), report.Size(unused))
 	return b.String()
 }
 
@@ -92,13 +94,12 @@ func enginePrune(ctx context.Context, a *app, o engineOptions, _ engine.Options)
 	if err != nil {
 		return err
 	}
-	freed, err := e.Prune(ctx, engine.PruneOptions{All: o.all, KeepStorage: keep}, func(r client.UsageInfo) {
-		a.ui.note("removed %s  %s", report.Size(r.Size), firstLine(r.Description))
-	})
+	records := 0
+	freed, err := e.Prune(ctx, engine.PruneOptions{All: o.all, KeepStorage: keep}, func(client.UsageInfo) { records++ })
 	if err != nil {
 		return err
 	}
-	return a.ui.result("freed " + report.Size(freed) + "\n")
+	return a.ui.result(fmt.Sprintf("freed %s in %d records\n", report.Size(freed), records))
 }
 
 // parseSize reads "20GB" as disks are sold: in powers of ten. Nothing is zero.

@@ -91,10 +91,14 @@ func layoutLast(outputs []output.Output) []output.Output {
 		}
 		return 0
 	}
-	return slices.SortedStableFunc(slices.Values(outputs), func(a, b output.Output) int { return rank(a) - rank(b) })
+	sorted := slices.Clone(outputs)
+	slices.SortStableFunc(sorted, func(a, b output.Output) int { return rank(a) - rank(b) })
+	return sorted
 }
 
-func (x *exports) open(ctx context.Context, o output.Output, stdout io.Writer) (entry client.ExportEntry, err error) {
+func (x *exports) open(
+	ctx context.Context, o output.Output, stdout io.Writer,
+) (entry client.ExportEntry, err error) {
 	switch {
 	case o.Layout():
 		if x.layout, err = layout.Open(ctx, o.Dest); err == nil {
@@ -134,9 +138,9 @@ func (unclosed) Close() error { return nil }
 
 // commit puts the finished archives in their places.
 func (x *exports) commit() error {
-	var faults []error
-	for _, a := range x.archives {
-		faults = append(faults, os.Rename(a.temporary, a.path))
+	faults := make([]error, len(x.archives))
+	for i, a := range x.archives {
+		faults[i] = os.Rename(a.temporary, a.path)
 	}
 	x.archives = nil
 	return errors.Join(faults...)
@@ -145,7 +149,7 @@ func (x *exports) commit() error {
 // close removes the archives that didn't get to their places and lets go of
 // the layout.
 func (x *exports) close() error {
-	var faults []error
+	faults := make([]error, 0, len(x.archives)+1)
 	for _, a := range x.archives {
 		faults = append(faults, os.Remove(a.temporary))
 	}

@@ -80,21 +80,23 @@ type engineFlags struct{ addr string }
 
 func (e *engineFlags) group() flagGroup {
 	return group("ENGINE FLAGS", func(f *pflag.FlagSet) {
-		f.StringVar(&e.addr, "addr", "", "use the engine at this `ADDRESS`, unix://… or tcp://…, instead of finding or starting one")
+		f.StringVar(&e.addr, "addr", "",
+			"use the engine at this `ADDRESS`, unix://… or tcp://…, instead of finding or starting one")
 	})
 }
 
 // sourceFlags say where packages come from.
 type sourceFlags struct{ mirror string }
 
-func (s *sourceFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&s.mirror, "debian-mirror", "", "fetch Debian packages from this `URL`, or name=URL,… for repositories by name")
+func (s *sourceFlags) addSource(f *pflag.FlagSet) {
+	f.StringVar(&s.mirror, "debian-mirror", "",
+		"fetch Debian packages from this `URL`, or name=URL,… for repositories by name")
 }
 
 // progressFlags say what to show while a build runs.
 type progressFlags struct{ mode choice }
 
-func (p *progressFlags) add(f *pflag.FlagSet) {
+func (p *progressFlags) addProgress(f *pflag.FlagSet) {
 	p.mode = choice{"auto", []string{"auto", "plain", "tty", "rawjson", "quiet"}}
 	f.Var(&p.mode, "progress", "how to show what the engine does")
 }

@@ -15,6 +15,8 @@ func (a *app) cacheDir() (string, error) {
 	if home := a.env("HOME"); filepath.IsAbs(home) {
 		return filepath.Join(home, ".cache", "lamina"), nil
 	}
-	err := fault.New(fault.Usage, errors.New("no folder to keep a cache in: neither XDG_CACHE_HOME nor HOME is an absolute path"))
+	err := fault.New(fault.Usage, errors.New(
+		"no folder to keep a cache in: neither XDG_CACHE_HOME nor HOME is an absolute path",
+	))
 	return "", fault.WithHint(err, "set XDG_CACHE_HOME")
 }

@@ -111,9 +111,9 @@ func widest(rows [][2]string) int {
 }
 
 func rootHelp(all []command) string {
-	var rows [][2]string
-	for _, c := range all {
-		rows = append(rows, [2]string{c.name, c.synopsis})
+	rows := make([][2]string, len(all))
+	for i, c := range all {
+		rows[i] = [2]string{c.name, c.synopsis}
 	}
 	return page{
 		about: `
@@ -132,7 +132,9 @@ $ build --variant debug                   the spec of this folder, with a debugg
 $ build lock && git diff image.lock       newer packages, and which they are
 $ build --print                           the graph, without building it`,
 		commands: rows,
-		more:     append(common(), section{"LEARN MORE", "\"build COMMAND --help\" says more about each command."}),
+		more: append(common(), section{
+			"LEARN MORE", "\"build COMMAND --help\" says more about each command.",
+		}),
 	}.String()
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,7 +61,7 @@ func ids(maps ...map[string][]string) []string {
 			list = append(list, id)
 		}
 	}
-	slices.SortFunc(list, func(a, b string) int { return cmp.Compare(a, b) })
+	slices.Sort(list)
 	return slices.Compact(list)
 }
 

@@ -49,8 +49,9 @@ func (o *imageOptions) plan(a *app, args []string) (plan, error) {
 	a.ui.quiet = o.mode.value == "quiet"
 	return plan{
 		lockOptions: lockOptions{sourceFlags: o.sourceFlags, engineFlags: o.engineFlags},
-		dir:         dir, variant: o.variant, smoke: stages.Level(o.smoke.value), relock: o.relock, noCache: o.noCache,
-		outputs: outputs, cache: remote, progress: o.mode.value, print: o.print.value,
+		dir:         dir, variant: o.variant, smoke: stages.Level(o.smoke.value),
+		relock: o.relock, noCache: o.noCache, outputs: outputs, cache: remote,
+		progress: o.mode.value, print: o.print.value,
 		metadata: o.metadata, iidfile: o.iidfile,
 	}, nil
 }
@@ -76,7 +77,9 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 	}
 	switch {
 	case o.push && len(o.outputs) > 0 && !o.makeImagesPush(outputs):
-		faults = append(faults, errors.New("flag --push: no output goes to a registry: add -o type=image, or leave --output out"))
+		faults = append(faults, errors.New(
+			"flag --push: no output goes to a registry: add -o type=image, or leave --output out",
+		))
 	case o.push && len(o.outputs) == 0:
 		outputs = []output.Output{{Type: output.Image, Push: true, Level: output.DefaultLevel}}
 	case len(o.outputs) == 0:
@@ -96,7 +99,9 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 		}
 		out.Insecure = out.Insecure || o.insecure
 		if len(out.Names) == 0 {
-			faults = append(faults, errors.New("an image for a registry needs a name: add --tag registry/name:tag"))
+			faults = append(faults, errors.New(
+				"an image for a registry needs a name: add --tag registry/name:tag",
+			))
 		}
 	}
 	if layouts > 1 {
@@ -118,10 +123,8 @@ func (o *imageOptions) makeImagesPush(outputs []output.Output) bool {
 }
 
 func (o *imageOptions) remote() (cache.Remote, error) {
-	var (
-		r      cache.Remote
-		faults []error
-	)
+	var r cache.Remote
+	faults := make([]error, 0, len(o.from)+len(o.to))
 	for _, s := range o.from {
 		e, err := cache.ParseImport(s)
 		r.Imports, faults = append(r.Imports, e), append(faults, err)

@@ -40,7 +40,7 @@ func openProject(dir string) (*project, error) {
 		return nil, fault.New(fault.Usage, err)
 	}
 	p := &project{dir: dir, root: root, file: file}
-	if err := errors.Join(file.Unsupported(), file.CheckFiles(root.FS())); err != nil {
+	if err = errors.Join(file.Unsupported(), file.CheckFiles(root.FS())); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	if p.wishes, err = file.Wishes(root.FS()); err != nil {
@@ -65,7 +65,7 @@ func findDir(args []string) (string, error) {
 		return ".", nil
 	}
 	dir := args[0]
-	info, err := os.Stat(dir)
+	info, err := os.Stat(dir) //nolint:gosec // the user names the path
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", fault.New(fault.Usage, fmt.Errorf("folder %q does not exist", dir))
@@ -94,7 +94,7 @@ func (p *project) lockPath() string { return filepath.Join(p.dir, lockName) }
 
 // readLock returns the lock of the folder; ok is false where there is none.
 func (p *project) readLock() (l lock.Lock, ok bool, err error) {
-	data, err := os.ReadFile(p.lockPath())
+	data, err := os.ReadFile(p.lockPath()) //nolint:gosec // the user names the path
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return lock.Lock{}, false, nil
@@ -120,17 +120,20 @@ func (p *project) checkDrift(l lock.Lock) error {
 		errs[i] = fmt.Errorf("%s: %s", p.lockPath(), d)
 	}
 	err := fault.New(fault.Findings, errors.Join(errs...))
-	return fault.WithHint(err, fmt.Sprintf("the lock no longer fits the spec: run \"build lock %s\", or build with --relock", p.dir))
+	return fault.WithHint(err, fmt.Sprintf(
+		"the lock no longer fits the spec: run \"build lock %s\", or build with --relock", p.dir,
+	))
 }
 
 // writeLock replaces the lock of the folder as a whole, and leaves it alone
 // where it says the same already.
 func (p *project) writeLock(l lock.Lock) error {
 	text := l.Format()
-	if old, err := os.ReadFile(p.lockPath()); err == nil && bytes.Equal(old, text) {
+	old, err := os.ReadFile(p.lockPath()) //nolint:gosec // the user names the path
+	if err == nil && bytes.Equal(old, text) {
 		return nil
 	}
-	if err := replaceFile(p.lockPath(), text); err != nil {
+	if err = replaceFile(p.lockPath(), text); err != nil {
 		return fmt.Errorf("writing lock: %w", err)
 	}
 	return nil
@@ -147,7 +150,7 @@ func replaceFile(path string, data []byte) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
+			err = errors.Join(err, os.Remove(f.Name())) //nolint:gosec // the user names the path
 		}
 	}()
 	_, err = f.Write(data)
@@ -155,5 +158,5 @@ func replaceFile(path string, data []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return os.Rename(f.Name(), path) //nolint:gosec // the user names the path
 }

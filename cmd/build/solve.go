@@ -9,6 +9,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 
+	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/output"
@@ -20,17 +21,39 @@ import (
 // fetched, since only its hash counts.
 func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Result, error) {
 	result, err := j.attempt(ctx, e, x)
-	missing, ok := errors.AsType[*solve.Error](err)
-	if !ok || missing.URL == "" || ctx.Err() != nil {
+	if !unfetched(err) || ctx.Err() != nil {
 		return result, err
 	}
-	j.app.ui.note("%s: trying Debian's archive of its past", missing)
+	err = j.reason(ctx, err)
+	j.app.ui.note("%v: trying Debian's archive of its past", err)
 	j.archive = true
-	if result, err = j.attempt(ctx, e, x); err == nil {
+	result, again := j.attempt(ctx, e, x)
+	if again == nil {
 		return result, nil
 	}
-	err = fault.New(fault.Transient, fmt.Errorf("%w: from %s, and not from the archive of Debian's past either: %w", missing, missing.URL, err))
-	return result, fault.WithHint(err, fmt.Sprintf("if the mirror has dropped the package, \"build lock %s\" takes its successor", j.dir))
+	err = fault.New(fault.Transient, fmt.Errorf("%w; nor from the archive of Debian's past: %w", err, again))
+	hint := fmt.Sprintf("if the mirror has dropped the package, \"build lock %s\" takes its successor", j.dir)
+	return result, fault.WithHint(err, hint)
+}
+
+// unfetched says whether a build failed at a file that its mirror does not give.
+func unfetched(err error) bool {
+	step, ok := errors.AsType[*solve.Error](err)
+	return ok && step.URL != "" || debian.IsNotFound(err)
+}
+
+// reason asks the mirror itself what is wrong with a file. The engine hashes
+// whatever a server answers, so that a page that says 404 is a wrong hash to it.
+func (j job) reason(ctx context.Context, err error) error {
+	step, ok := errors.AsType[*solve.Error](err)
+	if !ok {
+		return err
+	}
+	_, refused := debian.NewGetter("").Fetch(ctx, step.URL, 0)
+	if status, ok := errors.AsType[*debian.StatusError](refused); ok {
+		return fmt.Errorf("%s: %w", step.Step, status)
+	}
+	return err
 }
 
 func (j job) attempt(ctx context.Context, e *engine.Engine, x *exports) (solve.Result, error) {

@@ -134,7 +134,8 @@ func (b BaseFacts) refuse(p string) *PathError {
 		}
 	case slices.Contains(b.System, clean):
 		return &PathError{
-			Reason: "is mounted over when a container runs", hint: "choose another target path, such as /app, /srv or /opt",
+			Reason: "is mounted over when a container runs",
+			hint:   "choose another target path, such as /app, /srv or /opt",
 		}
 	case slices.Contains(b.Files, clean):
 		return &PathError{
@@ -161,7 +162,8 @@ func withParents(paths []string) []string {
 	all := slices.Clone(paths)
 	seen := map[string]bool{}
 	for _, p := range paths {
-		for dir := path.Dir(strings.TrimSuffix(p, "/")); dir != "/" && dir != "." && !seen[dir]; dir = path.Dir(dir) {
+		dir := path.Dir(strings.TrimSuffix(p, "/"))
+		for ; dir != "/" && dir != "." && !seen[dir]; dir = path.Dir(dir) {
 			seen[dir] = true
 			all = append(all, dir+"/")
 		}

@@ -36,8 +36,10 @@ func TestLayersAgainstTheBase(t *testing.T) {
 		{"a link or file in a link's place", "/lib", []string{"/lib"}},
 		{"other links of the base", "/var/run/app.pid /var/lock/x", []string{"/var/lock", "/var/run"}},
 		{"system", "/proc/x /sys/ /dev/null", []string{"/dev", "/proc", "/sys"}},
-		{"files of the base", "/etc/ /etc/passwd /etc/group /etc/shadow /etc/hosts /etc/resolv.conf /etc/passwd.d/x",
-			[]string{"/etc/group", "/etc/hosts", "/etc/passwd", "/etc/resolv.conf", "/etc/shadow"}},
+		{
+			"files of the base", "/etc/ /etc/passwd /etc/group /etc/shadow /etc/hosts /etc/resolv.conf /etc/passwd.d/x",
+			[]string{"/etc/group", "/etc/hosts", "/etc/passwd", "/etc/resolv.conf", "/etc/shadow"},
+		},
 		{"unclean", "relative /a/../b", []string{"relative", "/a/../b"}},
 		{"whiteouts", "/app/.wh.x /app/.wh..wh..opq", []string{"/app/.wh..wh..opq", "/app/.wh.x"}},
 	}
@@ -68,12 +70,21 @@ func TestLayersAgainstEachOther(t *testing.T) {
 	}{
 		{"directories are shared", []string{"/app/", "/app/lib/", "/app/lib/y"}, nil},
 		{"a file in both", []string{"/app/handler.py"}, []string{`layers "app" and "weights": path "/app/handler.py" is in both`}},
-		{"a file or link here, a directory there", []string{"/app/models/", "/app/models/unet"},
-			[]string{`layers "app" and "weights": path "/app/models" is a directory in one and not in the other`}},
-		{"a directory that is only implied", []string{"/app/models/unet"},
-			[]string{`layers "app" and "weights": path "/app/models" is a directory in one and not in the other`}},
-		{"the other way round", []string{"/app/x"},
-			[]string{`layers "app" and "weights": path "/app/x" is a directory in one and not in the other`}},
+		{
+			"a file or link here, a directory there",
+			[]string{"/app/models/", "/app/models/unet"},
+			[]string{`layers "app" and "weights": path "/app/models" is a directory in one and not in the other`},
+		},
+		{
+			"a directory that is only implied",
+			[]string{"/app/models/unet"},
+			[]string{`layers "app" and "weights": path "/app/models" is a directory in one and not in the other`},
+		},
+		{
+			"the other way round",
+			[]string{"/app/x"},
+			[]string{`layers "app" and "weights": path "/app/x" is a directory in one and not in the other`},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

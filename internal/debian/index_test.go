@@ -195,15 +195,12 @@ func BenchmarkReadPackages(b *testing.B) {
 // TestRealMirror reads Debian's own archive, from the mirror of this host or,
 // where it is no Debian, from the snapshot archive.
 func TestRealMirror(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs the network")
-	}
+	m := testworld.RealMirrors(t)
 	keys, err := debian.ArchiveKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := debian.NewGetter(t.TempDir())
-	m := debian.Merge(debian.HostMirrors(os.DirFS("/")), debian.Snapshot(time.Now()))
 	var files []debian.IndexFile
 	for _, suite := range []string{"bookworm", "bookworm-security"} {
 		s := debian.Source{Repository: debian.RepositoryOf(suite), Suite: suite, Components: []string{"main"}, Keys: keys}

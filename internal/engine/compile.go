@@ -126,6 +126,7 @@ func compile(ctx context.Context, o Options, dir string, files map[string][]byte
 	if err = os.Mkdir(filepath.Join(dir, "temp"), 0o700); err != nil {
 		return unwritable(err)
 	}
+	//nolint:gosec // the go on the user's PATH
 	cmd := exec.CommandContext(ctx, goTool, "build", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -X "+versionVariable+"="+Version,
 		"-o", filepath.Join(dir, "out")+"/", buildkitdPackage, "./supervisor")
@@ -147,7 +148,8 @@ func compile(ctx context.Context, o Options, dir string, files map[string][]byte
 	}
 	err = fmt.Errorf("compiling the engine: %w\n%s", err, lastLines(output.String(), 15))
 	return fault.WithHint(fault.New(fault.NoEngine, err),
-		"the first use downloads BuildKit's modules as `go` does (GOPROXY, HTTPS_PROXY); or give an engine with --addr")
+		"the first use downloads BuildKit's modules as `go` does (GOPROXY, HTTPS_PROXY); "+
+			"or give an engine with --addr")
 }
 
 // watchCompile runs the command and tells every few seconds that it lives.

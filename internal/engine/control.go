@@ -152,7 +152,8 @@ func diskFree(dir string) (int64, error) {
 	if err := syscall.Statfs(dir, &disk); err != nil {
 		return 0, fmt.Errorf("measuring the disk of %q: %w", dir, err)
 	}
-	return int64(disk.Bavail) * int64(disk.Bsize), nil //nolint:gosec,unconvert // no disk has 2^63 blocks; types differ by system
+	//nolint:gosec,unconvert // no disk has 2^63 blocks; types differ by system
+	return int64(disk.Bavail) * int64(disk.Bsize), nil
 }
 
 // diskUsed adds up what a folder occupies, each hard-linked file once. A

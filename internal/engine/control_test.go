@@ -88,13 +88,14 @@ func TestDuAndPrune(t *testing.T) {
 		t.Fatalf("got records %v, %v", before, err)
 	}
 	none := engine.PruneOptions{Filters: []string{"type==exec.cachemount"}}
-	if freed, err := e.Prune(t.Context(), none, nil); err != nil || freed != 0 {
+	freed, err := e.Prune(t.Context(), none, nil)
+	if err != nil || freed != 0 {
 		t.Errorf("pruning cache mounts freed %d, %v", freed, err)
 	}
 	var reported int64
 	// The filter is one of buildkitd.toml, which BuildKit parses only when it collects.
 	rest := engine.PruneOptions{All: true, Filters: []string{"type!=exec.cachemount"}}
-	freed, err := e.Prune(t.Context(), rest, func(r client.UsageInfo) { reported += r.Size })
+	freed, err = e.Prune(t.Context(), rest, func(r client.UsageInfo) { reported += r.Size })
 	if err != nil {
 		t.Fatal(err)
 	}

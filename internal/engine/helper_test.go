@@ -216,8 +216,8 @@ func solve(ctx context.Context, e *engine.Engine, st bkllb.State, started func()
 		return nil
 	})
 	g.Go(func() error {
-		_, err := e.Client().Solve(ctx, def, client.SolveOpt{}, statuses)
-		return err
+		_, solveErr := e.Client().Solve(ctx, def, client.SolveOpt{}, statuses)
+		return solveErr
 	})
 	err = g.Wait()
 	return cached, err

@@ -45,12 +45,14 @@ func (h host) unfit() error {
 		if h.euid != 0 {
 			faults = append(faults, fault.WithHint(
 				fmt.Errorf("the private engine needs root for its namespaces and mounts, this is user %d", h.euid),
-				"run it again with sudo"))
+				"run it again with sudo",
+			))
 		}
 		if !h.hasCgroups() {
 			faults = append(faults, fault.WithHint(
 				errors.New("the private engine needs cgroups, and none are mounted"),
-				"mount -t cgroup2 none /sys/fs/cgroup"))
+				"mount -t cgroup2 none /sys/fs/cgroup",
+			))
 		}
 	}
 	err := fault.New(fault.NoEngine, errors.Join(faults...))

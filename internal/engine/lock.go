@@ -21,7 +21,7 @@ const (
 // the file gives the lock back, and so does the end of the process. It polls,
 // since a blocking flock cannot be given up when ctx is done.
 func acquire(ctx context.Context, path string, how int) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // a folder of our own
 	if err != nil {
 		return nil, fmt.Errorf("opening lock file: %w", err)
 	}
@@ -50,7 +50,7 @@ func tryLock(file *os.File, how int) (bool, error) {
 
 // taken says whether somebody holds the exclusive lock of a file.
 func taken(path string) (bool, error) {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	file, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // a folder of our own
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}

@@ -26,7 +26,8 @@ func (e *Engine) Explain(ctx context.Context, err error) error {
 	if e.Kind != Private {
 		return fault.WithHint(err, "see the log of that buildkitd, and run the build again")
 	}
-	return fault.WithHint(err, "run the build again: what was done is kept; `build engine logs --tail 50` may say why it ended")
+	return fault.WithHint(err,
+		"run the build again: what was done is kept; `build engine logs --tail 50` may say why it ended")
 }
 
 // lost is true for what a client sees when the other end of a connection dies.

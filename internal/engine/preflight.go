@@ -69,8 +69,11 @@ func (r report) unfitWorker(need Need) error {
 	}
 	var faults []error
 	if r.worker.Labels[snapshotterLabel] == "native" && need.Disk > nativeLimit {
-		faults = append(faults, fault.WithHint(fmt.Errorf(
-			"its snapshotter is native, which copies every layer whole: too slow for %s of packages", size(need.Disk)),
+		slow := fmt.Errorf(
+			"its snapshotter is native, which copies every layer whole: too slow for %s of packages",
+			size(need.Disk),
+		)
+		faults = append(faults, fault.WithHint(slow,
 			"run that BuildKit with --oci-worker-snapshotter overlayfs"))
 	}
 	if need.Platform != "" {
@@ -85,14 +88,13 @@ func (r report) unfitPlatform(name string) error {
 		return fmt.Errorf("reading platform %q: %w", name, err)
 	}
 	match := platforms.OnlyStrict(want)
-	for _, p := range r.worker.Platforms {
-		if match.Match(p) {
-			return nil
-		}
+	if slices.ContainsFunc(r.worker.Platforms, match.Match) {
+		return nil
 	}
 	return fault.WithHint(
 		fmt.Errorf("it cannot run %s, only %v", name, platformNames(r.worker)),
-		"install an emulator (qemu-user-static with binfmt) or use an engine of that platform")
+		"install an emulator (qemu-user-static with binfmt) or use an engine of that platform",
+	)
 }
 
 func platformNames(w *client.WorkerInfo) []string {
@@ -109,7 +111,8 @@ func (r report) unfitDisk(need Need) error {
 	}
 	return fault.WithHint(
 		fmt.Errorf("the disk of its root has %s free, and this build needs %s", size(r.free), size(need.Disk)),
-		"free some space, run `build engine prune`, or set XDG_CACHE_HOME to a larger disk")
+		"free some space, run `build engine prune`, or set XDG_CACHE_HOME to a larger disk",
+	)
 }
 
 // remarks are things worth saying about an engine that is fit.
@@ -117,10 +120,13 @@ func (r report) remarks() []string {
 	var lines []string
 	switch _, known := parseVersion(r.version); {
 	case !known:
-		lines = append(lines, fmt.Sprintf("it does not tell its version (%q); digests are promised for BuildKit %s",
-			r.version, Version))
+		lines = append(lines, fmt.Sprintf(
+			"it does not tell its version (%q); digests are promised for BuildKit %s", r.version, Version,
+		))
 	case r.version != Version:
-		lines = append(lines, fmt.Sprintf("it is BuildKit %s; digests are promised for %s and may differ", r.version, Version))
+		lines = append(lines, fmt.Sprintf(
+			"it is BuildKit %s; digests are promised for %s and may differ", r.version, Version,
+		))
 	}
 	if r.worker != nil && r.worker.Labels[snapshotterLabel] == "native" {
 		lines = append(lines, "its snapshotter is native, which copies every layer whole and is slow")

@@ -104,7 +104,8 @@ func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
 		for _, remark := range r.remarks() {
 			o.Progress("private engine: " + remark)
 		}
-		o.Progress("private engine: another Lamina started it; `build engine stop` ends it, and the next build starts ours")
+		o.Progress("private engine: another Lamina started it; " +
+			"`build engine stop` ends it, and the next build starts ours")
 	}
 	return e, nil
 }
@@ -127,6 +128,7 @@ func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, err
 		return nil, err
 	}
 	defer log.Close()
+	//nolint:gosec // programs that we compiled or found
 	cmd := exec.Command(bin.supervisor, "supervise", // without ctx: it outlives this process
 		"-state", s.dir, "-root", s.path(rootDir), "-socket", s.socket(), "-buildkitd", bin.buildkitd,
 		"-config", s.path(configFile), "-oci", oci, "-version", Version)

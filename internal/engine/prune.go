@@ -41,7 +41,9 @@ func (p PruneOptions) SetPruneOption(info *client.PruneInfo) {
 
 // Prune removes records from the engine's cache. Each is reported as it goes;
 // report may be nil.
-func (e *Engine) Prune(ctx context.Context, p PruneOptions, report func(client.UsageInfo)) (freed int64, err error) {
+func (e *Engine) Prune(
+	ctx context.Context, p PruneOptions, report func(client.UsageInfo),
+) (freed int64, err error) {
 	removed := make(chan client.UsageInfo)
 	done := make(chan struct{})
 	go func() {

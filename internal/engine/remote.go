@@ -71,13 +71,14 @@ func connect(ctx context.Context, kind Kind, addr string, need Need) (*Engine, r
 
 // standardSockets are the places where a system's or a user's buildkitd listens.
 func standardSockets(env func(string) string) []string {
-	sockets := []string{"/run/buildkit/buildkitd.sock"}
-	runtimes := []string{fmt.Sprintf("/run/user/%d", os.Geteuid())}
-	if dir, _, _ := strings.Cut(env("XDG_RUNTIME_DIR"), ":"); dir != "" && dir != runtimes[0] {
-		runtimes = append([]string{dir}, runtimes...)
+	user := fmt.Sprintf("/run/user/%d", os.Geteuid())
+	folders := []string{"/run", user}
+	if dir, _, _ := strings.Cut(env("XDG_RUNTIME_DIR"), ":"); dir != "" && dir != user {
+		folders = []string{"/run", dir, user}
 	}
-	for _, dir := range runtimes {
-		sockets = append(sockets, filepath.Join(dir, "buildkit", "buildkitd.sock"))
+	sockets := make([]string, len(folders))
+	for i, dir := range folders {
+		sockets[i] = filepath.Join(dir, "buildkit", "buildkitd.sock")
 	}
 	return sockets
 }

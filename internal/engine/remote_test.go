@@ -73,8 +73,10 @@ func TestGivenEngineThatWillNotDo(t *testing.T) {
 		kind fault.Kind
 		want []string
 	}{
-		{"too old, too slow and of another platform: all at once", old, fault.NoEngine,
-			[]string{old, "version is v0.30.1", "v0.31.0 or newer", "native", "cannot run linux/arm64, only [linux/amd64]"}},
+		{
+			"too old, too slow and of another platform: all at once", old, fault.NoEngine,
+			[]string{old, "version is v0.30.1", "v0.31.0 or newer", "native", "cannot run linux/arm64, only [linux/amd64]"},
+		},
 		{"nobody there", "unix:///nowhere/buildkitd.sock", fault.NoEngine, []string{"/nowhere/buildkitd.sock"}},
 		{"port closed", "tcp://127.0.0.1:1", fault.NoEngine, []string{"tcp://127.0.0.1:1", "refused"}},
 		{"no scheme", "/run/buildkit.sock", fault.Usage, []string{"no address of an engine"}},

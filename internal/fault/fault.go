@@ -66,7 +66,7 @@ func KindOf(err error) Kind {
 func Hints(err error) []string {
 	var hints []string
 	walk(err, func(e error) {
-		h, ok := e.(interface{ Hint() string }) //nolint:errorlint // walk visits every error itself
+		h, ok := e.(interface{ Hint() string })
 		if !ok {
 			return
 		}

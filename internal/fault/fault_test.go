@@ -33,20 +33,20 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-type ownHint struct{ error }
+type hintedError struct{ error }
 
-func (ownHint) Hint() string { return "of its own" }
+func (hintedError) Hint() string { return "of its own" }
 
-type noHint struct{ error }
+type unhintedError struct{ error }
 
-func (noHint) Hint() string { return "" }
+func (unhintedError) Hint() string { return "" }
 
 func TestHints(t *testing.T) {
 	err := fault.WithHint(fmt.Errorf("all: %w", errors.Join(
 		fault.New(fault.Usage, fault.WithHint(io.EOF, "inner")),
 		fault.WithHint(io.EOF, "outer"),
-		fmt.Errorf("typed: %w", ownHint{io.EOF}),
-		noHint{io.EOF},
+		fmt.Errorf("typed: %w", hintedError{io.EOF}),
+		unhintedError{io.EOF},
 	)), "outer")
 	want := []string{"outer", "inner", "of its own"}
 	if diff := cmp.Diff(want, fault.Hints(err)); diff != "" {

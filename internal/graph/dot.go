@@ -11,7 +11,8 @@ func (g Graph) WriteDOT(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("digraph {\n  rankdir=LR;\n  node [fontname=\"sans-serif\"];\n")
 	for _, v := range g.Vertices {
-		fmt.Fprintf(&b, "  %d [shape=%s, label=%s];\n", v.Number, shape(v.Kind), dotQuote(v.Label(), string(v.Kind)))
+		label := dotQuote(v.Label(), string(v.Kind))
+		fmt.Fprintf(&b, "  %d [shape=%s, label=%s];\n", v.Number, shape(v.Kind), label)
 	}
 	for _, v := range g.Vertices {
 		uses := v.uses()

@@ -37,9 +37,9 @@ func (t *tree) vertex(in Input, lead, indent, use string) {
 	}
 	again := t.shown[v.Number] && len(v.Inputs) > 0
 	if again {
-		t.WriteString("  (see above)")
+		fmt.Fprint(t, "  (see above)")
 	}
-	t.WriteString("\n")
+	fmt.Fprintln(t)
 	t.shown[v.Number] = true
 	if !again {
 		t.inputs(v, indent)

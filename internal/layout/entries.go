@@ -31,7 +31,8 @@ func Entries(ctx context.Context, p content.Provider, layer ocispec.Descriptor) 
 	var list []Entry
 	_, err := walkLayer(ctx, p, layer, func(h *tar.Header) error {
 		list = append(list, Entry{
-			Path: absolute(h.Name), Mode: h.FileInfo().Mode(), UID: h.Uid, GID: h.Gid, Size: h.Size, Link: h.Linkname,
+			Path: absolute(h.Name), Mode: h.FileInfo().Mode(), UID: h.Uid, GID: h.Gid,
+			Size: h.Size, Link: h.Linkname,
 		})
 		return nil
 	})
@@ -68,7 +69,7 @@ func walkLayer(
 
 	diff := digest.Canonical.Digester()
 	content := io.TeeReader(plain, diff.Hash())
-	if err := walkTar(ctx, content, visit); err != nil {
+	if err = walkTar(ctx, content, visit); err != nil {
 		return s, err
 	}
 	// What follows the end of the tar belongs to the digests as well.

@@ -7,6 +7,7 @@
 package layout
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -105,7 +106,7 @@ func (l *Layout) Tag(ctx context.Context, tag string, desc ocispec.Descriptor) e
 	annotations[ocispec.AnnotationRefName] = tag
 	desc.Annotations = annotations
 	err := l.change(ctx, func(index *ocispec.Index) {
-		index.Manifests = slices.DeleteFunc(index.Manifests, func(d ocispec.Descriptor) bool { return tagOf(d) == tag })
+		index.Manifests = slices.DeleteFunc(index.Manifests, tagged(tag))
 		index.Manifests = append(index.Manifests, desc)
 	})
 	if err != nil {
@@ -118,8 +119,8 @@ func (l *Layout) Tag(ctx context.Context, tag string, desc ocispec.Descriptor) e
 func (l *Layout) Untag(ctx context.Context, tag string) error {
 	found := false
 	err := l.change(ctx, func(index *ocispec.Index) {
-		found = slices.ContainsFunc(index.Manifests, func(d ocispec.Descriptor) bool { return tagOf(d) == tag })
-		index.Manifests = slices.DeleteFunc(index.Manifests, func(d ocispec.Descriptor) bool { return tagOf(d) == tag })
+		found = slices.ContainsFunc(index.Manifests, tagged(tag))
+		index.Manifests = slices.DeleteFunc(index.Manifests, tagged(tag))
 	})
 	if err == nil && !found {
 		err = ErrNoTag
@@ -148,6 +149,10 @@ func (l *Layout) Tags() ([]string, error) {
 
 func tagOf(d ocispec.Descriptor) string { return d.Annotations[ocispec.AnnotationRefName] }
 
+func tagged(tag string) func(ocispec.Descriptor) bool {
+	return func(d ocispec.Descriptor) bool { return tagOf(d) == tag }
+}
+
 // index reads index.json. It is replaced as a whole, so reading needs no lock.
 func (l *Layout) index() (ocispec.Index, error) {
 	empty := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
@@ -174,7 +179,7 @@ func (l *Layout) change(ctx context.Context, edit func(*ocispec.Index)) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	if err := lock.Exclusive(ctx); err != nil {
+	if err = lock.Exclusive(ctx); err != nil {
 		return err
 	}
 	index, err := l.index()
@@ -182,12 +187,15 @@ func (l *Layout) change(ctx context.Context, edit func(*ocispec.Index)) (err err
 		return err
 	}
 	edit(&index)
-	slices.SortStableFunc(index.Manifests, func(a, b ocispec.Descriptor) int { return strings.Compare(tagOf(a), tagOf(b)) })
+	slices.SortStableFunc(index.Manifests, func(a, b ocispec.Descriptor) int {
+		return strings.Compare(tagOf(a), tagOf(b))
+	})
 	if index.Manifests == nil {
 		index.Manifests = []ocispec.Descriptor{} // null is no list
 	}
+	version := ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion}
 	return errors.Join(
-		writeJSON(filepath.Join(l.dir, ocispec.ImageLayoutFile), ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion}),
+		writeJSON(filepath.Join(l.dir, ocispec.ImageLayoutFile), version),
 		writeJSON(filepath.Join(l.dir, ocispec.ImageIndexFile), index),
 	)
 }
@@ -198,7 +206,8 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	if have, err := os.ReadFile(path); err == nil && string(have) == string(data) { //nolint:gosec // the user's own folder
+	have, err := os.ReadFile(path) //nolint:gosec // the user's own folder
+	if err == nil && bytes.Equal(have, data) {
 		return nil
 	}
 	return replace(path, data)

@@ -259,8 +259,10 @@ func TestEntries(t *testing.T) {
 	got, err := lay.Entries(t.Context(), l.Store(), image.Layers()[0])
 	must(t, err)
 	want := []lay.Entry{
-		{Path: "/app", Mode: os.ModeDir | 0o755}, {Path: "/app/dir", Mode: os.ModeDir | 0o755},
-		{Path: "/app/dir/x", Mode: 0o644}, {Path: "/app/file", Mode: 0o644, Size: 4},
+		{Path: "/app", Mode: os.ModeDir | 0o755},
+		{Path: "/app/dir", Mode: os.ModeDir | 0o755},
+		{Path: "/app/dir/x", Mode: 0o644},
+		{Path: "/app/file", Mode: 0o644, Size: 4},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)

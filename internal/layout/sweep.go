@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/errdefs"
@@ -71,7 +72,9 @@ type node struct {
 // children reads what an index or manifest refers to. One that is not in the
 // store needs nothing else; one that can not be read is an error, since it
 // can not be told what it needs.
-func children(ctx context.Context, p content.InfoReaderProvider, d ocispec.Descriptor) ([]ocispec.Descriptor, error) {
+func children(
+	ctx context.Context, p content.InfoReaderProvider, d ocispec.Descriptor,
+) ([]ocispec.Descriptor, error) {
 	if !isIndex(d.MediaType) && !isManifest(d.MediaType) {
 		return nil, nil
 	}
@@ -87,7 +90,7 @@ func children(ctx context.Context, p content.InfoReaderProvider, d ocispec.Descr
 	if err != nil {
 		return nil, err
 	}
-	below := append(n.Manifests, append(n.Layers, n.Blobs...)...)
+	below := slices.Concat(n.Manifests, n.Layers, n.Blobs)
 	for _, one := range []*ocispec.Descriptor{n.Config, n.Subject} {
 		if one != nil {
 			below = append(below, *one)

@@ -127,7 +127,8 @@ func (v *headers) check(h *tar.Header) (reasons []string) {
 		reasons = append(reasons, "is a whiteout")
 	}
 	if h.ModTime.Unix() != v.o.Epoch || h.ModTime.Nanosecond() != 0 {
-		reasons = append(reasons, fmt.Sprintf("time is %s, not the epoch", h.ModTime.UTC().Format("2006-01-02T15:04:05.999999999Z")))
+		at := h.ModTime.UTC().Format("2006-01-02T15:04:05.999999999Z")
+		reasons = append(reasons, fmt.Sprintf("time is %s, not the epoch", at))
 	}
 	if !h.AccessTime.IsZero() || !h.ChangeTime.IsZero() {
 		reasons = append(reasons, "has an access or change time")

@@ -18,9 +18,9 @@ import (
 type Compression int
 
 const (
-	// Zstd at its default level, for everything that compresses.
+	// Zstd is for everything that compresses, at its default level.
 	Zstd Compression = iota
-	// Uncompressed, for weights: they barely shrink, and inflating them is
+	// Uncompressed is for weights: they barely shrink, and inflating them is
 	// what a pull would wait for. The blob's digest is the diff id.
 	Uncompressed
 )
@@ -94,7 +94,7 @@ type counter struct {
 }
 
 func (c *counter) Write(p []byte) (int, error) {
-	c.digester.Hash().Write(p)
+	_, _ = c.digester.Hash().Write(p) // a hash never fails
 	n, err := c.w.Write(p)
 	c.n += int64(n)
 	return n, err
@@ -102,8 +102,10 @@ func (c *counter) Write(p []byte) (int, error) {
 
 // put writes a blob that fill makes, unless the store has it. Where it fails
 // nothing stays behind.
-func put(ctx context.Context, store content.Store, desc ocispec.Descriptor, fill func(io.Writer) error) (err error) {
-	if _, err := store.Info(ctx, desc.Digest); err == nil || !errdefs.IsNotFound(err) {
+func put(
+	ctx context.Context, store content.Store, desc ocispec.Descriptor, fill func(io.Writer) error,
+) (err error) {
+	if _, err = store.Info(ctx, desc.Digest); err == nil || !errdefs.IsNotFound(err) {
 		return err
 	}
 	ref := "pack-" + desc.Digest.String()
@@ -119,7 +121,7 @@ func put(ctx context.Context, store content.Store, desc ocispec.Descriptor, fill
 			err = errors.Join(err, w.Close(), drop(context.WithoutCancel(ctx), store, ref))
 		}
 	}()
-	if err := errors.Join(w.Truncate(0), fill(w)); err != nil { // a plain store may resume: start afresh
+	if err = errors.Join(w.Truncate(0), fill(w)); err != nil { // a plain store may resume: start afresh
 		return err
 	}
 	err = w.Commit(ctx, desc.Size, desc.Digest)
@@ -139,7 +141,9 @@ func drop(ctx context.Context, store content.IngestManager, ref string) error {
 	return nil
 }
 
-func putBytes(ctx context.Context, store content.Store, mediaType string, data []byte) (ocispec.Descriptor, error) {
+func putBytes(
+	ctx context.Context, store content.Store, mediaType string, data []byte,
+) (ocispec.Descriptor, error) {
 	desc := ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
 	return desc, put(ctx, store, desc, func(w io.Writer) error {
 		_, err := io.Copy(w, bytes.NewReader(data))

@@ -71,7 +71,7 @@ func uncompressed(t testing.TB, s content.Store, l llb.Layer) io.Reader {
 	ra, err := s.ReaderAt(context.WithoutCancel(t.Context()), l.Blob)
 	must(t, err)
 	t.Cleanup(func() { ra.Close() })
-	var r io.Reader = content.NewReader(ra)
+	r := content.NewReader(ra)
 	if l.Blob.MediaType == ocispec.MediaTypeImageLayerZstd {
 		z, err := zstd.NewReader(r)
 		must(t, err)

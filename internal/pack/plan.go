@@ -33,7 +33,7 @@ type Bundle struct {
 // paths. Where the usual rules give too many, neighbours are joined up to the
 // smallest size that suffices, and joined is true.
 func Plan(files []Size, limit int) (bundles []Bundle, joined bool) {
-	sorted := slices.SortedFunc(slices.Values(files), func(a, b Size) int { return cmp.Compare(a.Path, b.Path) })
+	sorted := slices.SortedFunc(slices.Values(files), byPath)
 	var large, small []Bundle
 	for _, f := range sorted {
 		b := Bundle{Files: []Size{f}, Bytes: f.Bytes}
@@ -43,7 +43,7 @@ func Plan(files []Size, limit int) (bundles []Bundle, joined bool) {
 			small = append(small, b)
 		}
 	}
-	bundles = append(large, join(small, BundleSize)...)
+	bundles = slices.Concat(large, join(small, BundleSize))
 	slices.SortFunc(bundles, func(a, b Bundle) int { return cmp.Compare(a.Files[0].Path, b.Files[0].Path) })
 	if limit <= 0 || len(bundles) <= limit {
 		return bundles, false
@@ -64,10 +64,12 @@ func join(bundles []Bundle, size int64) []Bundle {
 		joined = append(joined, b)
 	}
 	for i := range joined {
-		slices.SortFunc(joined[i].Files, func(a, b Size) int { return cmp.Compare(a.Path, b.Path) })
+		slices.SortFunc(joined[i].Files, byPath)
 	}
 	return joined
 }
+
+func byPath(a, b Size) int { return cmp.Compare(a.Path, b.Path) }
 
 // smallestCap finds, to a megabyte, how large a joined bundle has to be
 // allowed to become for limit bundles to suffice.

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -21,10 +22,25 @@ type selection struct {
 	ignore  *patternmatcher.PatternMatcher
 }
 
+// PatternError is a pattern that paths can't be compared with.
+type PatternError struct {
+	Pattern string
+	Err     error
+	what    string
+}
+
+func (e *PatternError) Error() string {
+	return fmt.Sprintf("%s %q: %v", e.what, e.Pattern, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *PatternError) Unwrap() error { return e.Err }
+
 func newSelection(include, exclude []string, ignore []byte) (s selection, err error) {
 	for _, p := range include {
 		if strings.HasPrefix(strings.TrimSpace(p), "!") {
-			return s, fmt.Errorf("include pattern %q: only an exclude pattern may begin with \"!\"", p)
+			err = errors.New("only an exclude pattern may begin with \"!\"")
+			return s, &PatternError{Pattern: p, Err: err, what: "include pattern"}
 		}
 	}
 	if len(include) > 0 {
@@ -46,8 +62,8 @@ func matcher(what string, content []byte) (*patternmatcher.PatternMatcher, error
 	}
 	for _, l := range lines {
 		// The matcher compiles late and says nothing of which pattern it was.
-		if _, err := patternmatcher.Matches("x", []string{strings.TrimPrefix(l, "!")}); err != nil {
-			return nil, fmt.Errorf("reading %s: pattern %q: %w", what, l, err)
+		if _, err = patternmatcher.Matches("x", []string{strings.TrimPrefix(l, "!")}); err != nil {
+			return nil, &PatternError{Pattern: l, Err: err, what: "reading " + what + ": pattern"}
 		}
 	}
 	m, err := patternmatcher.New(lines)

@@ -80,13 +80,13 @@ func scan(fsys fs.FS, root string, include, exclude []string, ignore []byte) ([]
 	var found []entry
 	var faults []error
 	err = sel.walk(fsys, func(name string, _ fs.DirEntry) error {
-		e, err := look(fsys, name)
-		if fault := (*EntryError)(nil); errors.As(err, &fault) {
-			faults = append(faults, err)
+		e, lookErr := look(fsys, name)
+		if _, unfit := errors.AsType[*EntryError](lookErr); unfit {
+			faults = append(faults, lookErr)
 			return nil
 		}
 		found = append(found, e)
-		return err
+		return lookErr
 	})
 	faults = append(faults, checkLinks(found, root)...)
 	return found, errors.Join(append(faults, err)...)
@@ -101,7 +101,8 @@ func look(fsys fs.FS, name string) (entry, error) {
 	}
 	if strings.HasPrefix(path.Base(name), ".wh.") {
 		return entry{}, &EntryError{
-			Path: name, Reason: "a name that begins with .wh. deletes files in a layer", hint: "rename or exclude it",
+			Path: name, Reason: "a name that begins with .wh. deletes files in a layer",
+			hint: "rename or exclude it",
 		}
 	}
 	e := entry{name: name, mode: 0o755}

@@ -97,7 +97,9 @@ func selectWeights(o WeightsOptions) (map[string]entry, error) {
 	}
 	for from := range o.Rename {
 		if !renamed[from] {
-			faults = append(faults, &EntryError{Path: from, Reason: "is to be renamed, but is not among the files"})
+			faults = append(faults, &EntryError{
+				Path: from, Reason: "is to be renamed, but is not among the files",
+			})
 		}
 	}
 	return entries, errors.Join(append(sortFaults(faults), nested(entries)...)...)
@@ -108,7 +110,9 @@ func nested(entries map[string]entry) (faults []error) {
 	for name := range entries {
 		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 			if _, ok := entries[dir]; ok {
-				faults = append(faults, &EntryError{Path: name, Reason: fmt.Sprintf("lies below the file %q", dir)})
+				faults = append(faults, &EntryError{
+					Path: name, Reason: fmt.Sprintf("lies below the file %q", dir),
+				})
 			}
 		}
 	}

@@ -72,8 +72,12 @@ func TestWeightsFaults(t *testing.T) {
 		extra  fstest.MapFS
 		want   []string
 	}{
-		{"escaping names", map[string]string{"config.json": "../x", "old.bin": "/etc/x", "README.md": "."}, nil,
-			[]string{"README.md", "config.json", "old.bin"}},
+		{
+			"escaping names",
+			map[string]string{"config.json": "../x", "old.bin": "/etc/x", "README.md": "."},
+			nil,
+			[]string{"README.md", "config.json", "old.bin"},
+		},
 		{"two of one name", map[string]string{"old.bin": "config.json"}, nil, []string{"old.bin"}},
 		{"a file below a file", map[string]string{"old.bin": "config.json/x"}, nil, []string{"m/config.json/x"}},
 		{"not there", map[string]string{"none": "x"}, nil, []string{"none"}},
@@ -107,7 +111,8 @@ func TestSetDigest(t *testing.T) {
 	must(t, err)
 	want := digest.FromString(
 		"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  b\n" +
-			"e258d248fda94c63753607f7c4494ee0fcbe92f1a76bfdac795c9d84101eb317  dir/a\n")
+			"e258d248fda94c63753607f7c4494ee0fcbe92f1a76bfdac795c9d84101eb317  dir/a\n",
+	)
 	if got := pack.SetDigest(sums); got != want {
 		t.Errorf("got %s, want %s; sums %v", got, want, sums)
 	}

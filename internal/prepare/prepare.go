@@ -17,6 +17,7 @@ import (
 
 	"lamina.build/internal/check"
 	"lamina.build/internal/debian"
+	"lamina.build/internal/fault"
 	"lamina.build/internal/pack"
 	"lamina.build/internal/spec"
 	"lamina.build/llb"
@@ -50,7 +51,7 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 	app, appErr := p.app(ctx)
 	models, modelsErr := p.models(ctx)
 	tools, toolsErr := p.tools(ctx)
-	if err := errors.Join(sourcesErr, appErr, modelsErr, toolsErr); err != nil {
+	if err = errors.Join(blame(errors.Join(sourcesErr, appErr, modelsErr)), toolsErr); err != nil {
 		return stages.Input{}, err
 	}
 	in := stages.Input{
@@ -66,6 +67,17 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 	return in, checkLayers(in)
 }
 
+// blame marks an error that the user's trees are at fault for, and not the
+// packing of them.
+func blame(err error) error {
+	_, entry := errors.AsType[*pack.EntryError](err)
+	_, pattern := errors.AsType[*pack.PatternError](err)
+	if entry || pattern || errors.Is(err, pack.ErrEmpty) {
+		return fault.New(fault.Usage, err)
+	}
+	return err
+}
+
 // checkLayers looks at the layers that the client made against each other and
 // against what a Debian base has: what Merge would spoil without a word.
 func checkLayers(in stages.Input) error {
@@ -76,7 +88,7 @@ func checkLayers(in stages.Input) error {
 	if in.App != nil {
 		layers = append(layers, in.App.Layer)
 	}
-	return check.Layers(check.Debian(others(in)), layers)
+	return fault.New(fault.Usage, check.Layers(check.Debian(others(in)), layers))
 }
 
 // others counts the layers that the engine makes: the runtime, what a variant
@@ -96,13 +108,10 @@ type packer struct {
 
 // sources packs the Python source trees, each at the root of its layer.
 func (p packer) sources(ctx context.Context) ([]llb.Layer, error) {
-	var (
-		layers []llb.Layer
-		faults []error
-	)
-	for _, dir := range p.Spec.Python.Sources {
-		layer, err := p.tree(ctx, dir, "/")
-		layers, faults = append(layers, layer), append(faults, err)
+	dirs := p.Spec.Python.Sources
+	layers, faults := make([]llb.Layer, len(dirs)), make([]error, len(dirs))
+	for i, dir := range dirs {
+		layers[i], faults[i] = p.tree(ctx, dir, "/")
 	}
 	return layers, errors.Join(faults...)
 }
@@ -133,7 +142,8 @@ func (p packer) tree(ctx context.Context, dir, target string) (llb.Layer, error)
 	}
 	ignore, err := fs.ReadFile(tree, ".dockerignore")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return llb.Layer{}, fmt.Errorf("reading %q: %w", path.Join(dir, ".dockerignore"), err)
+		err = fmt.Errorf("reading %q: %w", path.Join(dir, ".dockerignore"), err)
+		return llb.Layer{}, fault.New(fault.Usage, err)
 	}
 	return pack.Tree(ctx, p.Store, pack.TreeOptions{
 		Name: path.Base(dir), FS: tree, Target: target, Ignore: ignore, Exclude: never(), Platform: p.platform,
@@ -143,17 +153,12 @@ func (p packer) tree(ctx context.Context, dir, target string) (llb.Layer, error)
 // models packs the weights of every model, and none where the variant brings
 // none: the image then still says where they belong.
 func (p packer) models(ctx context.Context) ([]stages.Model, error) {
-	var (
-		models []stages.Model
-		faults []error
-	)
-	for _, m := range p.Spec.Models {
-		model := stages.Model{Name: m.Name, Path: m.Path}
+	models, faults := make([]stages.Model, len(p.Spec.Models)), make([]error, len(p.Spec.Models))
+	for i, m := range p.Spec.Models {
+		models[i] = stages.Model{Name: m.Name, Path: m.Path}
 		if p.Spec.Weights == spec.WeightsLayers {
-			layers, err := p.weights(ctx, m)
-			model.Layers, faults = layers, append(faults, err)
+			models[i].Layers, faults[i] = p.weights(ctx, m)
 		}
-		models = append(models, model)
 	}
 	return models, errors.Join(faults...)
 }
@@ -161,7 +166,8 @@ func (p packer) models(ctx context.Context) ([]stages.Model, error) {
 func (p packer) weights(ctx context.Context, m spec.Model) ([]llb.Layer, error) {
 	dir, ok := strings.CutPrefix(m.From, "dir:")
 	if !ok {
-		return nil, fmt.Errorf("model %q can not be packed: it is not a local folder", m.From)
+		err := fmt.Errorf("model %q can not be packed: it is not a local folder", m.From)
+		return nil, fault.New(fault.Usage, err)
 	}
 	tree, err := fs.Sub(p.Root, dir)
 	if err != nil {

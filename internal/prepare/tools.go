@@ -27,8 +27,12 @@ type tool struct {
 
 func toolbox() []tool {
 	return []tool{
-		{"busybox-static", "busybox", func(p string) bool { return path.Base(p) == "busybox" && path.Base(path.Dir(p)) == "bin" }},
-		{"libeatmydata1", "libeatmydata.so", func(p string) bool { return strings.HasPrefix(path.Base(p), "libeatmydata.so.") }},
+		{"busybox-static", "busybox", func(p string) bool {
+			return path.Base(p) == "busybox" && path.Base(path.Dir(p)) == "bin"
+		}},
+		{"libeatmydata1", "libeatmydata.so", func(p string) bool {
+			return strings.HasPrefix(path.Base(p), "libeatmydata.so.")
+		}},
 	}
 }
 
@@ -55,7 +59,7 @@ func (p packer) tools(ctx context.Context) (llb.Layer, error) {
 
 // unpackTools fills a folder beside dir and renames it.
 func (p packer) unpackTools(ctx context.Context, dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // no secrets
 		return err
 	}
 	temp, err := os.MkdirTemp(filepath.Dir(dir), ".unpack-")
@@ -76,11 +80,12 @@ func (p packer) unpackTools(ctx context.Context, dir string) error {
 }
 
 func (p packer) unpackTool(ctx context.Context, t tool, deb lock.Package, target string) error {
-	file, err := p.Getter.Get(ctx, p.Mirrors.URL(deb.Repository, deb.Path), debian.File{Size: deb.Size, SHA256: deb.SHA256})
+	want := debian.File{Size: deb.Size, SHA256: deb.SHA256}
+	file, err := p.Getter.Get(ctx, p.Mirrors.URL(deb.Repository, deb.Path), want)
 	if err != nil {
 		return err
 	}
-	r, err := os.Open(file)
+	r, err := os.Open(file) //nolint:gosec // in our own cache
 	if err != nil {
 		return err
 	}
@@ -91,12 +96,12 @@ func (p packer) unpackTool(ctx context.Context, t tool, deb lock.Package, target
 			return nil
 		}
 		found = true
-		data, err := io.ReadAll(content)
-		if err != nil {
-			return err
+		data, readErr := io.ReadAll(content)
+		if readErr != nil {
+			return readErr
 		}
-		if err := os.WriteFile(target, data, 0o755); err != nil { //nolint:gosec // it is a program
-			return err
+		if writeErr := os.WriteFile(target, data, 0o755); writeErr != nil { //nolint:gosec // it is a program
+			return writeErr
 		}
 		return debian.ErrStop
 	})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/plugins/content/local"
@@ -36,7 +37,8 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[string][]*debia
 	if err := os.MkdirAll(o.CacheDir, 0o755); err != nil { //nolint:gosec // a cache of public files
 		return nil, fmt.Errorf("making the cache folder: %w", err)
 	}
-	dir, err := os.MkdirTemp(o.CacheDir, "resolve-*")
+	sweep(o.CacheDir, o.Now)
+	dir, err := os.MkdirTemp(o.CacheDir, workPrefix+"*")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for apt: %w", err)
 	}
@@ -56,6 +58,20 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[string][]*debia
 		return nil, err
 	}
 	return a.sort(list, answers)
+}
+
+// workPrefix begins the name of a folder that one resolving works in.
+const workPrefix = "resolve-"
+
+// sweep removes the folders of those that were killed a day ago and longer.
+// Another run may be faster: what does not go is no error.
+func sweep(cacheDir string, now time.Time) {
+	left, _ := filepath.Glob(filepath.Join(cacheDir, workPrefix+"*"))
+	for _, dir := range left {
+		if info, err := os.Stat(dir); err == nil && now.Sub(info.ModTime()) > 24*time.Hour {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }
 
 func sets(requests []lock.Request) string {

@@ -23,7 +23,7 @@ type Options struct {
 	CacheDir string            // where indexes and apt's own packages are kept
 	HTTP     *http.Client      // one that honours the environment's proxies where nil
 	Now      time.Time         // what signatures and expiry are judged by; the present where zero
-	Progress func(string)      // told what is going on, a line at a time; may be nil
+	Progress func(string)      // told what is going on, from several goroutines; may be nil
 }
 
 // Lock resolves the wishes. All that is wrong with them is reported at once.

@@ -1,16 +1,20 @@
 package resolve_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/debian"
+	"lamina.build/internal/enginetest"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/resolve"
 	"lamina.build/internal/testworld"
@@ -169,8 +173,8 @@ func TestAptResolves(t *testing.T) {
 		testworld.Deb{Name: "lamina-test", Version: "1:2.0~rc1+b1", Architecture: "amd64", Fields: []string{"Depends: libgomp1"}},
 		testworld.Deb{Name: "lamina-test", Version: "1:1.0", Architecture: "amd64"})
 	o := wish(t, own)
-	o.Client = engine(t)
-	o.Mirrors = mirrors()
+	o.Client = enginetest.Client(t)
+	o.Mirrors = testworld.RealMirrors(t)
 	repositories := o.Wishes.Repositories
 	o.Wishes = debianWishes(
 		lock.Request{Set: "builder", Packages: []string{"g++", "python3-dev"}},
@@ -195,6 +199,36 @@ func TestAptResolves(t *testing.T) {
 	if string(first.Format()) != string(again.Format()) {
 		t.Error("the same indexes gave another lock")
 	}
+
+	var notes []string
+	var mu sync.Mutex
+	o.HTTP = &http.Client{Transport: unplugged{}}
+	o.Progress = func(s string) {
+		mu.Lock()
+		defer mu.Unlock()
+		notes = append(notes, s)
+	}
+	offline, err := resolve.Lock(t.Context(), o)
+	if err != nil {
+		t.Fatalf("without a network: %v", err)
+	}
+	if string(first.Format()) != string(offline.Format()) {
+		t.Error("the cache gave another lock")
+	}
+	if !strings.Contains(strings.Join(notes, "\n"), "going on with what was fetched last") {
+		t.Errorf("nothing was said of the missing network: %q", notes)
+	}
+	left, err := filepath.Glob(filepath.Join(o.CacheDir, "resolve-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// unplugged is a network that is not there.
+type unplugged struct{}
+
+func (unplugged) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("network is unreachable")
 }
 
 func checkLock(t *testing.T, l lock.Lock, o resolve.Options) {
@@ -241,8 +275,8 @@ func TestAptsExplanationIsShown(t *testing.T) {
 	own := w.Debian(testworld.DebianOptions{Path: "own"},
 		testworld.Deb{Name: "lamina-test", Fields: []string{"Depends: lamina-missing (>= 3)"}})
 	o := wish(t, own)
-	o.Client = engine(t)
-	o.Mirrors = mirrors()
+	o.Client = enginetest.Client(t)
+	o.Mirrors = testworld.RealMirrors(t)
 	repositories := o.Wishes.Repositories
 	o.Wishes = debianWishes(lock.Request{Set: "runtime", Packages: []string{"lamina-test"}})
 	o.Wishes.Repositories = repositories

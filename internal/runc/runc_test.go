@@ -110,13 +110,10 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 }
 
 func TestRealRunc(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs the network")
-	}
+	mirrors := testworld.RealMirrors(t)
 	arch := map[string]string{"amd64": "amd64", "arm64": "arm64"}[runtime.GOARCH]
 	program, err := runc.Fetch(t.Context(), runc.Options{
-		Mirrors:  debian.Merge(debian.HostMirrors(os.DirFS("/")), debian.Snapshot(time.Now())),
-		CacheDir: t.TempDir(), Arch: arch,
+		Mirrors: mirrors, CacheDir: t.TempDir(), Arch: arch,
 	})
 	if err != nil {
 		t.Fatal(err, fault.Hints(err))

@@ -30,11 +30,13 @@ func address(schemes ...string) check {
 	}
 }
 
+const hubWord = `[A-Za-z0-9][A-Za-z0-9._-]*`
+
 var (
 	anyAddress  = address("https", "http")
 	mirrorURL   = address("https", "http", "file")
 	secureURL   = address("https")
-	hubModel    = regexp.MustCompile(`^hf://[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	hubModel    = regexp.MustCompile(`^hf://` + hubWord + `/` + hubWord + `@` + hubWord + `$`)
 	separators  = regexp.MustCompile(`[^a-z0-9]+`)
 	accountName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
 )
@@ -57,7 +59,8 @@ func modelSource(s string) (string, error) {
 	case "https":
 		return secureURL(s)
 	}
-	return "", fmt.Errorf(`%q is not a source of models, want "dir:FOLDER", "hf://ORG/NAME@REVISION" or "https://…"`, s)
+	const want = `"dir:FOLDER", "hf://ORG/NAME@REVISION" or "https://…"`
+	return "", fmt.Errorf("%q is not a source of models, want "+want, s)
 }
 
 // relative checks a path below something that is not the folder of the spec:

@@ -43,7 +43,8 @@ var (
 	componentName  = pattern(`[a-z][a-z0-9-]*(/[a-z0-9-]+)*`, "a Debian component")
 	repositoryName = pattern(`[a-z0-9]+([.-][a-z0-9]+)*`,
 		"a repository's name (lower-case letters and digits, joined by single - .)")
-	indexName  = pattern(`[A-Za-z0-9]+([._-][A-Za-z0-9]+)*`, "an index's name (letters and digits, joined by single - . _)")
+	indexName = pattern(`[A-Za-z0-9]+([._-][A-Za-z0-9]+)*`,
+		"an index's name (letters and digits, joined by single - . _)")
 	envName    = pattern(`[A-Za-z_][A-Za-z0-9_]*`, "a variable's name (letters, digits and _, no digit first)")
 	moduleName = pattern(`[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*`, "a Python module")
 	// PEP 508's name of a project, and a name with extras, versions and markers behind it.
@@ -59,8 +60,8 @@ var (
 	plainPackage = pattern(`[a-z0-9][a-z0-9+.-]+`,
 		"a Debian package name (two or more of lower-case letters, digits, + - .)")
 	signals = []string{
-		"SIGABRT", "SIGALRM", "SIGCONT", "SIGHUP", "SIGINT", "SIGKILL", "SIGPWR", "SIGQUIT", "SIGRTMIN+3", "SIGTERM",
-		"SIGUSR1", "SIGUSR2", "SIGWINCH",
+		"SIGABRT", "SIGALRM", "SIGCONT", "SIGHUP", "SIGINT", "SIGKILL", "SIGPWR", "SIGQUIT", "SIGRTMIN+3",
+		"SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH",
 	}
 )
 

@@ -70,7 +70,7 @@ func (d *decoder) builder(r *reader) Builder {
 }
 
 func (d *decoder) git(blocks []*reader) []Git {
-	var list []Git
+	list := slices.Grow([]Git(nil), len(blocks)) // none stays nil
 	for _, r := range blocks {
 		list = append(list, Git{
 			URL:    r.need("url", secureURL),
@@ -102,7 +102,7 @@ func (d *decoder) checkTargets(blocks []*reader) {
 }
 
 func (d *decoder) models(blocks []*reader, weighing string) []Model {
-	var list []Model
+	list := slices.Grow([]Model(nil), len(blocks)) // none stays nil
 	names := map[string]int{}
 	for i, r := range blocks {
 		m := Model{

@@ -40,7 +40,8 @@ func (r *reader) env(models []Model) map[string]string {
 	r.pairs("env", envName, func(below *reader, key, _ string) {
 		env[key] = below.text(key, anything)
 		if paths[key] {
-			below.faults.add(below.table.get(key).offset, "env: %s is set to the path of its [[model]] already", key)
+			below.faults.add(below.table.get(key).offset,
+				"env: %s is set to the path of its [[model]] already", key)
 		}
 	})
 	if len(env) == 0 {
@@ -51,8 +52,8 @@ func (r *reader) env(models []Model) map[string]string {
 
 // debianUsers are the accounts that the package base-passwd creates.
 var debianUsers = []string{
-	"root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup",
-	"list", "irc", "_apt", "nobody",
+	"root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy",
+	"www-data", "backup", "list", "irc", "_apt", "nobody",
 }
 
 // user reads "name:uid" or "name".
@@ -64,7 +65,8 @@ func (r *reader) user() User {
 	name, number, numbered := strings.Cut(v.text, ":")
 	user := User{Name: name, UID: defaultUID}
 	if !accountName.MatchString(name) {
-		r.faults.add(v.offset, `user: %q is not "name" or "name:uid" with a name of lower-case letters, digits, - and _`, v.text)
+		r.faults.add(v.offset,
+			`user: %q is not "name" or "name:uid" with a name of lower-case letters, digits, - and _`, v.text)
 		return user
 	}
 	if slices.Contains(debianUsers, name) {

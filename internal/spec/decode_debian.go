@@ -1,6 +1,9 @@
 package spec
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 func (d *decoder) debian(r *reader) Debian {
 	defer r.end()
@@ -19,7 +22,7 @@ func (d *decoder) debian(r *reader) Debian {
 }
 
 func (d *decoder) repositories(blocks []*reader) []Repository {
-	var list []Repository
+	list := slices.Grow([]Repository(nil), len(blocks)) // none stays nil
 	lines := map[string]int{}
 	for _, r := range blocks {
 		repository := d.repository(r)

@@ -1,6 +1,9 @@
 package spec
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 func (d *decoder) python(r *reader) Python {
 	defer r.end()
@@ -35,7 +38,7 @@ func (r *reader) buildRequires() map[string][]string {
 }
 
 func (d *decoder) indexes(blocks []*reader) []Index {
-	var list []Index
+	list := slices.Grow([]Index(nil), len(blocks)) // none stays nil
 	lines := map[string]int{}
 	for _, r := range blocks {
 		index := Index{Name: r.need("name", indexName), URL: r.need("url", anyAddress)}

@@ -179,10 +179,10 @@ env = { A = "b", A = "c" }
 		},
 		{
 			name: "unknown key",
-			text: `nmae = "y"
+			text: `naem = "y"
 `,
 			want: []string{
-				`image.toml:2:1: unknown key "nmae", did you mean "name"?`,
+				`image.toml:2:1: unknown key "naem", did you mean "name"?`,
 			},
 		},
 		{

@@ -42,8 +42,7 @@ func Read(dir string) (*File, error) {
 }
 
 func unreadable(name string, err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		err = at.Err
 	}
 	err = fault.New(fault.Usage, fmt.Errorf("reading spec %q: %w", name, err))
@@ -109,7 +108,8 @@ func (f *File) checkRepositories(specs []Spec, found *faults) {
 				known[r.Name] = owned{r, s.Variant}
 			} else if !seen[r.Name] && !old.equal(r) {
 				e := f.editions[s.Variant].doc.get("debian").value.table.get("repository")
-				found.add(e.offset, "repository: %q of variant %s differs from that of variant %s", r.Name, s.Variant, old.variant)
+				found.add(e.offset, "repository: %q of variant %s differs from that of variant %s",
+					r.Name, s.Variant, old.variant)
 			}
 			seen[r.Name] = true
 		}

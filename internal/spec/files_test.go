@@ -131,11 +131,12 @@ func TestCheckFiles(t *testing.T) {
 func TestCheckFilesOfWeightsThatNobodyBakes(t *testing.T) {
 	content := good()
 	delete(content, "weights/a")
-	text := files
+	var text strings.Builder
+	text.WriteString(files)
 	for _, name := range []string{"production", "debug"} {
-		text += "[variant." + name + "]\nweights = \"none\"\n"
+		text.WriteString("[variant." + name + "]\nweights = \"none\"\n")
 	}
-	if err := parse(t, text).CheckFiles(tree(t, content).FS()); err != nil {
+	if err := parse(t, text.String()).CheckFiles(tree(t, content).FS()); err != nil {
 		t.Error(err)
 	}
 }

@@ -23,7 +23,7 @@ func TestGoldenOfEveryKey(t *testing.T) {
 	got = append(got, '\n')
 	golden := filepath.Join("testdata", "full.golden.json")
 	if *update {
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
+		if err = os.WriteFile(golden, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

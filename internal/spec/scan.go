@@ -147,7 +147,8 @@ func (s *scanner) header(path []step) {
 	old := parent.get(last.key)
 	switch {
 	case old == nil:
-		parent.put(&entry{last.key, last.offset, parent.where, &value{kind: kindTable, offset: s.start, table: s.current}})
+		inner := &value{kind: kindTable, offset: s.start, table: s.current}
+		parent.put(&entry{last.key, last.offset, parent.where, inner})
 	case old.value.kind == kindTable && old.value.table.origin == implied:
 		s.current = old.value.table
 		s.current.origin, s.current.offset = headed, s.start
@@ -187,7 +188,8 @@ func (s *scanner) walk(t *table, path []step, made origin) *table {
 		e := t.get(step.key)
 		if e == nil {
 			below := newTable(step.offset, t.below(path[i:i+1]), made)
-			t.put(&entry{step.key, step.offset, t.where, &value{kind: kindTable, offset: step.offset, table: below}})
+			inner := &value{kind: kindTable, offset: step.offset, table: below}
+			t.put(&entry{step.key, step.offset, t.where, inner})
 			t = below
 			continue
 		}

@@ -89,7 +89,7 @@ func requests(specs []Spec) []lock.Request {
 			sets[lock.SetExtra+"@"+s.Variant] = sorted(s.Extra)
 		}
 	}
-	var list []lock.Request
+	list := make([]lock.Request, 0, len(sets))
 	for _, set := range slices.Sorted(maps.Keys(sets)) {
 		list = append(list, lock.Request{Set: set, Packages: sets[set]})
 	}
@@ -112,7 +112,7 @@ func repositories(specs []Spec, root fs.FS) ([]lock.Repository, error) {
 			byName[r.Name] = r
 		}
 	}
-	var list []lock.Repository
+	list := slices.Grow([]lock.Repository(nil), len(byName)) // none stays nil
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		r := byName[name]
@@ -120,7 +120,9 @@ func repositories(specs []Spec, root fs.FS) ([]lock.Repository, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("reading the key of repository %q: %w", name, err))
 		}
-		list = append(list, lock.Repository{Name: name, URL: r.URL, Suite: r.Suite, Components: r.Components, Key: key})
+		list = append(list, lock.Repository{
+			Name: name, URL: r.URL, Suite: r.Suite, Components: r.Components, Key: key,
+		})
 	}
 	return list, fault.New(fault.Usage, errors.Join(errs...))
 }

@@ -25,6 +25,7 @@ func initMain(c config, output *os.File) (int, error) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 
+	//nolint:gosec // the client names the programs
 	daemon := exec.Command(c.buildkitd, c.arguments()...)
 	daemon.Stdout, daemon.Stderr = output, output
 	daemon.Env = append(daemon.Environ(), "TMPDIR="+c.temp())

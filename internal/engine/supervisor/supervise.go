@@ -52,6 +52,7 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 	}
 	defer l.file.Close()
 
+	//nolint:gosec // this very program
 	child := exec.Command("/proc/self/exe", append([]string{roleInit}, c.flags...)...)
 	child.Stdout, child.Stderr = output, output
 	child.SysProcAttr = &syscall.SysProcAttr{
@@ -73,7 +74,7 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 // removeAll tidies up. What is not there any more or in use by now may stay.
 func removeAll(paths ...string) {
 	for _, path := range paths {
-		_ = os.Remove(path)
+		_ = os.Remove(path) //nolint:gosec // the client names the folders
 	}
 }
 
@@ -119,14 +120,14 @@ func stop(child *os.Process, exited <-chan error, patience time.Duration) error 
 		return fmt.Errorf("stopping buildkitd: %w", err)
 	}
 	select {
-	case <-exited:
+	case <-exited: //nolint:errcheck // see above
 		return nil
 	case <-time.After(patience):
 	}
 	if err := child.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("killing buildkitd: %w", err)
 	}
-	<-exited
+	<-exited //nolint:errcheck // see above
 	return nil
 }
 
@@ -145,10 +146,10 @@ func prepare(c config) error {
 	if err = owner.Close(); err != nil {
 		return fmt.Errorf("releasing %q: %w", owner.Name(), err)
 	}
-	if err = os.RemoveAll(c.temp()); err != nil {
+	if err = os.RemoveAll(c.temp()); err != nil { //nolint:gosec // the client names the folder
 		return fmt.Errorf("emptying %q: %w", c.temp(), err)
 	}
-	if err = os.Mkdir(c.temp(), 0o700); err != nil {
+	if err = os.Mkdir(c.temp(), 0o700); err != nil { //nolint:gosec // the client names the folder
 		return fmt.Errorf("making folder %q: %w", c.temp(), err)
 	}
 	return nil

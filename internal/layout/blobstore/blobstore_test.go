@@ -98,7 +98,7 @@ func TestSweep(t *testing.T) {
 	if n := len(blobs(t, dir)); n != 2 {
 		t.Fatalf("busy sweep left %d blobs, want 2", n)
 	}
-	if err := b.Close(); err != nil {
+	if err = b.Close(); err != nil {
 		t.Fatal(err)
 	}
 	swept, err = a.Sweep(t.Context(), keep)

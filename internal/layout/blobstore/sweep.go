@@ -48,7 +48,8 @@ func (s *Store) alone(ctx context.Context, f func() (Swept, error)) (Swept, erro
 }
 
 func (s *Store) sweep(ctx context.Context, keep func(content.Info) bool) (swept Swept, err error) {
-	if err := s.dropIngests(func(ref string) bool { return !strings.HasPrefix(ref, s.token) }); err != nil {
+	err = s.dropIngests(func(ref string) bool { return !strings.HasPrefix(ref, s.token) })
+	if err != nil {
 		return swept, err
 	}
 	var drop []content.Info
@@ -62,7 +63,7 @@ func (s *Store) sweep(ctx context.Context, keep func(content.Info) bool) (swept 
 		return swept, err
 	}
 	for _, info := range drop {
-		if err := s.Delete(ctx, info.Digest); err != nil {
+		if err = s.Delete(ctx, info.Digest); err != nil {
 			return swept, err
 		}
 		swept.Blobs++

@@ -59,7 +59,7 @@ func (l *Lock) wait(ctx context.Context, how int) error {
 
 func (l *Lock) try(how int) error {
 	for {
-		err := unix.Flock(int(l.file.Fd()), how|unix.LOCK_NB) //nolint:gosec // a descriptor fits an int
+		err := unix.Flock(int(l.file.Fd()), how|unix.LOCK_NB)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue

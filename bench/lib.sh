@@ -1,0 +1,124 @@
+# shellcheck shell=bash
+# lib.sh: what the scripts of this folder share. It is sourced, not run.
+#
+# Everything happens in a folder of its own below $TMPDIR and goes with the
+# script, its engines too. Of the user's ${XDG_CACHE_HOME:-~/.cache}/lamina only
+# compiled engines (as links) and runc (as a copy) are used, where they are there.
+
+export LC_ALL=C
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+user_cache=${XDG_CACHE_HOME:-$HOME/.cache}/lamina
+work=
+homes=()      # caches of Lamina, each with an engine
+background=() # processes that end with the script
+
+die() {
+	echo "$(basename "$0"): $1" >&2
+	exit "${2:-1}"
+}
+
+need() { command -v "$1" >/dev/null || die "needs $1: apt install ${2:-$1}" 2; }
+
+# setup makes $work and compiles the command there.
+setup() {
+	[ "$(id -u)" = 0 ] || die "needs root, as the engine does" 2
+	need go golang
+	for socket in /run/buildkit/buildkitd.sock "/run/user/0/buildkit/buildkitd.sock"; do
+		[ ! -e "$socket" ] || die "builds would take the engine at $socket: stop it first" 2
+	done
+	unset BUILDKIT_HOST XDG_RUNTIME_DIR LAMINA_DEBIAN_MIRROR
+	work=$(mktemp -d "${TMPDIR:-/tmp}/lamina-bench.XXXXXX")
+	trap cleanup EXIT
+	trap 'exit 130' INT TERM HUP
+	export DOCKER_CONFIG=$work/docker # nobody's logins
+	note "compiling the command"
+	(cd "$repo" && go build -o "$work/build" ./cmd/build)
+	cd "$work"
+}
+
+cleanup() {
+	local home
+	trap '' INT TERM HUP
+	for home in "${homes[@]}"; do
+		XDG_CACHE_HOME=$home "$work/build" engine stop --force >/dev/null 2>&1 || true
+	done
+	[ ${#background[@]} = 0 ] || kill "${background[@]}" 2>/dev/null || true
+	cd /
+	[ -z "$work" ] || rm -rf --one-file-system "$work"
+}
+
+note() { echo "-- $*" >&2; }
+
+# use_home NAME makes, and selects, a cache folder with nothing in it but
+# what was compiled before.
+use_home() {
+	export XDG_CACHE_HOME=$work/$1
+	local engines=$XDG_CACHE_HOME/lamina/engine from dir
+	if [ ! -d "$engines" ]; then
+		homes+=("$XDG_CACHE_HOME")
+		mkdir -p "$engines"
+		for from in "$user_cache" "${homes[0]}/lamina"; do
+			for dir in "$from"/engine/v*-*/; do
+				dir=${dir%/}
+				[ ! -x "$dir/buildkitd" ] || [ -e "$engines/${dir##*/}" ] || ln -s "$dir" "$engines/"
+			done
+			[ ! -d "$from/runc" ] || [ -e "$engines/../runc" ] || cp -a "$from/runc" "$engines/../runc"
+		done
+	fi
+}
+
+# drop_home NAME stops the engine of a folder and removes it.
+drop_home() {
+	XDG_CACHE_HOME=$work/$1 "$work/build" engine stop --force >/dev/null 2>&1
+	rm -rf --one-file-system "${work:?}/$1"
+}
+
+# quietly COMMAND… shows what a command printed only where it fails.
+quietly() {
+	"$@" >"$work/log" 2>&1 || {
+		tail -n 30 "$work/log" >&2
+		die "failed: $1 ${2:-}"
+	}
+}
+
+# timed COMMAND… sets $ms to what a command took.
+timed() {
+	local start=${EPOCHREALTIME/./}
+	quietly "$@"
+	ms=$(((${EPOCHREALTIME/./} - start) / 1000))
+}
+
+# weighed COMMAND… sets $kib to the most memory a command had: by GNU time
+# or, without it, by looking every 20 ms, which may miss the very last of it.
+weighed() {
+	if [ -x "${GNU_TIME:=/usr/bin/time}" ] && "$GNU_TIME" -f %M true >/dev/null 2>&1; then
+		quietly "$GNU_TIME" -o "$work/peak" -f %M "$@"
+		kib=$(<"$work/peak")
+		return
+	fi
+	local key value rest pid
+	kib=0
+	"$@" >"$work/log" 2>&1 &
+	pid=$!
+	while [ -e "/proc/$pid/status" ] && kill -0 "$pid" 2>/dev/null; do
+		while read -r key value rest; do
+			[ "$key" != VmHWM: ] || kib=$value
+		done 2>/dev/null <"/proc/$pid/status" || true
+		sleep 0.02
+	done
+	wait "$pid" || die "failed: $1 ${2:-}: $(tail -n 30 "$work/log")"
+}
+
+# median NUMBER… prints the middle one, of an even number the lower.
+median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
+
+# seconds MS and ratio A B print with two places.
+seconds() { printf '%d.%02d s' $(($1 / 1000)) $(($1 % 1000 / 10)); }
+ratio() { printf '%d.%02d' $(($1 / $2)) $(($1 % $2 * 100 / $2)); }
+
+# machine prints what figures depend on.
+machine() {
+	local load
+	read -r load _ </proc/loadavg
+	echo "$(nproc) cores, load $load at the start, $(. /etc/os-release && echo "$PRETTY_NAME"), Linux $(uname -r)"
+}

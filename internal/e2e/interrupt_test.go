@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"lamina.build/internal/testworld"
+)
+
+// start runs the command without waiting for it.
+func (u *user) start(t *testing.T, args ...string) (*exec.Cmd, *output) {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatalf("compiling the command: %v", err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	out := &output{seen: make(chan struct{}, 1)}
+	cmd.Dir, cmd.Stderr = u.dir, out
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+u.cache, "BUILDKIT_HOST="+u.addr)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, out
+}
+
+// output keeps what a program writes and says when a text came.
+type output struct {
+	text bytes.Buffer
+	want string
+	seen chan struct{}
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	had := o.want != "" && strings.Contains(o.text.String(), o.want)
+	n, err := o.text.Write(p)
+	if !had && strings.Contains(o.text.String(), o.want) {
+		select {
+		case o.seen <- struct{}{}:
+		default:
+		}
+	}
+	return n, err
+}
+
+// A build that is interrupted in any phase exports nothing, says so by its exit
+// code, and the same command again succeeds.
+func TestRealInterruptedBuilds(t *testing.T) {
+	tests := []struct {
+		name, phase string
+		change      func(t *testing.T, dir string)
+		signal      syscall.Signal
+		code        int
+	}{
+		{"compiling", "native: compile", func(t *testing.T, dir string) {
+			edit(t, filepath.Join(dir, "native", "setup.py"), "setup(", "import os, time\nif not os.path.exists('/none'): time.sleep(5)\nsetup(")
+		}, syscall.SIGINT, 130},
+		{"testing", "smoke: run", func(t *testing.T, dir string) {
+			edit(t, filepath.Join(dir, "image.toml"), selfTest, `["sleep", "5"],`)
+		}, syscall.SIGTERM, 130},
+		{"killed", "smoke: run", func(t *testing.T, dir string) {
+			edit(t, filepath.Join(dir, "image.toml"), selfTest, `["sleep", "5.5"],`)
+		}, syscall.SIGKILL, -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			u, dir := newUser(t), example(t)
+			tt.change(t, dir)
+			cmd, out := u.start(t, dir, "--progress", "plain", "-o", "type=oci", "-o", "type=oci,dest=archive.tar")
+			out.want = tt.phase
+			select {
+			case <-out.seen:
+			case <-time.After(2 * time.Minute):
+				t.Fatalf("never came to %s", tt.phase)
+			}
+			if err := cmd.Process.Signal(tt.signal); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			if got := cmd.ProcessState.ExitCode(); got != tt.code {
+				t.Errorf("exit code %d, want %d\n%s", got, tt.code, tail(out.text.String()))
+			}
+			u.hasNoImage(t)
+			if _, err := os.Stat(filepath.Join(u.dir, "archive.tar")); err == nil {
+				t.Errorf("a build that did not end left an archive")
+			}
+			u.build(t, dir)
+		})
+	}
+}
+
+// A package that the mirror has dropped is named, with what to do.
+func TestRealDroppedPackageIsNamed(t *testing.T) {
+	u, dir := userOf(t, freshEngine(t)), example(t)
+	target, err := url.Parse(strings.TrimSuffix(testworld.RealMirrors(t)["debian"], "/debian"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = target.Host
+	}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "libnvrtc11.2") {
+			http.NotFound(w, r)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	u.env = []string{"LAMINA_DEBIAN_MIRROR=" + server.URL + "/debian"}
+	u.fails(t, 75, []string{"libnvrtc11.2_", "404", "nor from the archive of Debian's past", "\"build lock " + dir + "\" takes its successor"},
+		dir, "--progress", "quiet", "--smoke", "off")
+	u.hasNoImage(t)
+}
+
+// A disk that is full says so, keeps what was there, and leaves nothing half.
+func TestRealFullDisk(t *testing.T) {
+	u, dir := newUser(t), example(t)
+	small := t.TempDir()
+	for _, args := range [][]string{
+		{"truncate", "-s", "24M", filepath.Join(u.dir, "disk")},
+		{"mkfs.ext4", "-q", filepath.Join(u.dir, "disk")},
+		{"mount", "-o", "loop", filepath.Join(u.dir, "disk"), small},
+	} {
+		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("making a small file system: %v: %s", err, out)
+		}
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", small).CombinedOutput(); err != nil {
+			t.Errorf("unmounting: %v: %s", err, out)
+		}
+	})
+	u.dir = small
+	u.fails(t, 1, []string{"no space left on device"}, dir, "--progress", "quiet")
+	u.hasNoImage(t)
+	u.fails(t, 1, []string{"no space left on device"}, dir, "--progress", "quiet", "-o", "type=oci,dest=image.tar")
+	left, err := filepath.Glob(filepath.Join(small, "*image.tar*"))
+	if hidden, _ := filepath.Glob(filepath.Join(small, ".image.tar*")); err != nil || len(left)+len(hidden) > 0 {
+		t.Errorf("left behind: %v %v (%v)", left, hidden, err)
+	}
+}

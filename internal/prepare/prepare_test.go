@@ -1,0 +1,113 @@
+package prepare_test
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"lamina.build/internal/check"
+	"lamina.build/internal/fault"
+	"lamina.build/internal/pack"
+	"lamina.build/internal/prepare"
+	"lamina.build/internal/spec"
+	"lamina.build/lock"
+)
+
+// options are those of an image with an app and a model, and the tools where
+// an earlier build has unpacked them.
+func options(t *testing.T, files fstest.MapFS) prepare.Options {
+	t.Helper()
+	store, err := pack.OpenStore(t.Context(), t.TempDir(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	hash := strings.Repeat("a", 64)
+	tools := t.TempDir()
+	unpacked := filepath.Join(tools, hash[:16], hash[:16])
+	if err = os.MkdirAll(unpacked, 0o755); err == nil {
+		err = os.WriteFile(filepath.Join(unpacked, "busybox"), nil, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := spec.Spec{Platform: "linux/amd64", Variant: spec.Production, Weights: spec.WeightsLayers}
+	s.App.Source, s.App.Path = "app", "/app"
+	s.Models = []spec.Model{{Name: "m", From: "dir:weights", Path: "/app/weights"}}
+	return prepare.Options{
+		Root: files, Spec: s, Store: store, ToolsDir: tools,
+		Lock: lock.Lock{Packages: []lock.Package{
+			{Name: "busybox-static", SHA256: hash, For: []string{lock.SetBootstrap}},
+			{Name: "libeatmydata1", SHA256: hash, For: []string{lock.SetBootstrap}},
+		}},
+	}
+}
+
+func good() fstest.MapFS {
+	return fstest.MapFS{"app/handler.py": {Data: []byte("pass")}, "weights/a.bin": {Data: []byte("1")}}
+}
+
+func TestInput(t *testing.T) {
+	in, err := prepare.Input(t.Context(), options(t, good()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in.App == nil || len(in.Models) != 1 || len(in.Models[0].Layers) != 1 || in.Tools.Blob.Size == 0 {
+		t.Errorf("got app %v, models %v, tools %v", in.App, in.Models, in.Tools)
+	}
+}
+
+func TestTreesThatTheUserHasToPutRight(t *testing.T) {
+	entry := func(err error) bool { _, ok := errors.AsType[*pack.EntryError](err); return ok }
+	pattern := func(err error) bool { _, ok := errors.AsType[*pack.PatternError](err); return ok }
+	overlap := func(err error) bool { _, ok := errors.AsType[*check.OverlapError](err); return ok }
+	refused := func(err error) bool { _, ok := errors.AsType[*check.PathError](err); return ok }
+	empty := func(err error) bool { return errors.Is(err, pack.ErrEmpty) }
+	tests := []struct {
+		name string
+		add  fstest.MapFS
+		edit func(s *spec.Spec)
+		is   func(error) bool
+	}{
+		{name: "a link that leads out", add: fstest.MapFS{
+			"app/etc": {Data: []byte("/etc/passwd/.."), Mode: fs.ModeSymlink},
+		}, is: entry},
+		{name: "a pattern", add: fstest.MapFS{"app/.dockerignore": {Data: []byte("a[")}}, is: pattern},
+		{name: "an include pattern that excludes", edit: func(s *spec.Spec) {
+			s.Models[0].Include = []string{"!x"}
+		}, is: pattern},
+		{name: "nothing left", edit: func(s *spec.Spec) { s.Models[0].Exclude = []string{"**"} }, is: empty},
+		{name: "a file in two layers", add: fstest.MapFS{"app/weights/a.bin": {}}, is: overlap},
+		{name: "a place that the base has", edit: func(s *spec.Spec) { s.App.Path = "/lib/app" }, is: refused},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			files := good()
+			maps.Copy(files, tt.add)
+			o := options(t, files)
+			if tt.edit != nil {
+				tt.edit(&o.Spec)
+			}
+			_, err := prepare.Input(t.Context(), o)
+			if err == nil || !tt.is(err) || fault.KindOf(err) != fault.Usage {
+				t.Errorf("got %v of kind %d", err, fault.KindOf(err))
+			}
+		})
+	}
+}
+
+// A lock without the tools, a full disk and the like are nothing that another
+// tree would help against.
+func TestOtherTroubleIsNotTheTreesFault(t *testing.T) {
+	o := options(t, good())
+	o.Lock.Packages = nil
+	if _, err := prepare.Input(t.Context(), o); err == nil || fault.KindOf(err) != fault.Failure {
+		t.Errorf("got %v of kind %d", err, fault.KindOf(err))
+	}
+}
