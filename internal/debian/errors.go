@@ -59,8 +59,7 @@ func IsNotFound(err error) bool {
 
 // isFinal tells the errors that another attempt can not cure.
 func isFinal(err error) bool {
-	var status *StatusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*StatusError](err); ok {
 		switch status.Code {
 		case http.StatusTooManyRequests, http.StatusRequestTimeout:
 			return false

@@ -103,7 +103,7 @@ func (g *Getter) open(ctx context.Context, address string) (io.ReadCloser, error
 		return nil, err
 	}
 	req.Header.Set("User-Agent", "lamina")
-	resp, err := g.Client.Do(req)
+	resp, err := g.Client.Do(req) //nolint:bodyclose // watchedBody closes it, or its stop
 	if err != nil {
 		body.stop()
 		return nil, stallOr(ctx, err)

@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"pault.ag/go/debian/version"
+
+	"lamina.build/internal/near"
 )
 
 // Index is what several Packages files offer together.
@@ -26,7 +28,7 @@ func NewIndex(ctx context.Context, files []IndexFile) (*Index, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	for i, f := range files {
 		group.Go(func() (err error) {
-			if err := context.Cause(ctx); err != nil {
+			if err = context.Cause(ctx); err != nil {
 				return err
 			}
 			parts[i], err = f.read()
@@ -145,7 +147,7 @@ func (x *Index) Near(name string) []string {
 			continue
 		}
 		previous = p.Name
-		d := editDistance(name, p.Name, limit)
+		d := near.Distance(name, p.Name, limit)
 		if isAffix(name, p.Name) {
 			d = min(d, 1) // numpy for python3-numpy
 		}

@@ -82,9 +82,9 @@ func TestASuiteToBeAskedForComesLast(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		more, err := g.Packages(t.Context(), m, &r, s.Components, "amd64")
-		if err != nil {
-			t.Fatal(err)
+		more, merr := g.Packages(t.Context(), m, &r, s.Components, "amd64")
+		if merr != nil {
+			t.Fatal(merr)
 		}
 		files = append(files, more...)
 	}
@@ -204,13 +204,13 @@ func TestRealMirror(t *testing.T) {
 	var files []debian.IndexFile
 	for _, suite := range []string{"bookworm", "bookworm-security"} {
 		s := debian.Source{Repository: debian.RepositoryOf(suite), Suite: suite, Components: []string{"main"}, Keys: keys}
-		r, err := g.Release(t.Context(), m, s, time.Now(), func(s string) { t.Log(s) })
-		if err != nil {
-			t.Fatal(err)
+		r, rerr := g.Release(t.Context(), m, s, time.Now(), func(s string) { t.Log(s) })
+		if rerr != nil {
+			t.Fatal(rerr)
 		}
-		more, err := g.Packages(t.Context(), m, &r, s.Components, "amd64")
-		if err != nil {
-			t.Fatal(err)
+		more, merr := g.Packages(t.Context(), m, &r, s.Components, "amd64")
+		if merr != nil {
+			t.Fatal(merr)
 		}
 		files = append(files, more...)
 	}

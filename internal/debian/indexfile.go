@@ -38,7 +38,8 @@ func (g *Getter) Release(ctx context.Context, m Mirrors, s Source, now time.Time
 	if m[s.Repository] == "" {
 		return Release{}, fault.WithHint(
 			fault.New(fault.Usage, fmt.Errorf("%s: no mirror is known for %q", s.Subject(), s.Repository)),
-			fmt.Sprintf("name one with --debian-mirror %s=URL", s.Repository))
+			fmt.Sprintf("name one with --debian-mirror %s=URL", s.Repository),
+		)
 	}
 	r, err := g.inRelease(ctx, m, s, now, note)
 	if IsNotFound(err) {
@@ -53,8 +54,7 @@ func (g *Getter) Release(ctx context.Context, m Mirrors, s Source, now time.Time
 }
 
 func explainIndex(err error) error {
-	var sig *SignatureError
-	if errors.As(err, &sig) {
+	if _, ok := errors.AsType[*SignatureError](err); ok {
 		return fault.WithHint(err, "something between the signer and this machine changed it (a broken mirror, a proxy, a "+
 			"login page), or the key is the wrong one: take another mirror with --debian-mirror, or correct the repository's key")
 	}
@@ -117,8 +117,7 @@ func (g *Getter) latest(ctx context.Context, address string, note func(string)) 
 	sum := sha256.Sum256([]byte(address))
 	name := filepath.Join(g.CacheDir, "latest", hex.EncodeToString(sum[:]))
 	data, err = g.Fetch(ctx, address, indexLimit)
-	var unreachable *UnreachableError
-	if errors.As(err, &unreachable) {
+	if _, ok := errors.AsType[*UnreachableError](err); ok {
 		kept, kerr := os.ReadFile(name) //nolint:gosec // a name made of a hash
 		if kerr != nil {
 			return nil, nil, err
@@ -127,12 +126,12 @@ func (g *Getter) latest(ctx context.Context, address string, note func(string)) 
 		return kept, func() error { return nil }, nil
 	}
 	keep = func() error {
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // a cache of public files
-			return err
+		if merr := os.MkdirAll(filepath.Dir(name), 0o755); merr != nil { //nolint:gosec // a cache of public files
+			return merr
 		}
 		return writeFile(name, func(w io.Writer) error {
-			_, err := w.Write(data)
-			return err
+			_, werr := w.Write(data)
+			return werr
 		})
 	}
 	return data, keep, err
@@ -205,11 +204,13 @@ func (r *Release) packagesFiles(components []string, arch string) ([]string, err
 func (r *Release) missing(component, arch string) error {
 	if !slices.Contains(r.Components, component) {
 		return fault.New(fault.Usage, fault.WithHint(
-			fmt.Errorf("it has no component %q", component), "its components are "+strings.Join(r.Components, ", ")))
+			fmt.Errorf("it has no component %q", component), "its components are "+strings.Join(r.Components, ", "),
+		))
 	}
 	return fault.New(fault.Usage, fault.WithHint(
 		fmt.Errorf("its component %q has no packages for %s", component, arch),
-		"its architectures are "+strings.Join(r.Architectures, ", ")))
+		"its architectures are "+strings.Join(r.Architectures, ", "),
+	))
 }
 
 // best chooses among the compressions of a file. gzip is a third larger than xz

@@ -183,7 +183,7 @@ func TestWithoutNetworkTheLastIndexServes(t *testing.T) {
 	if err != nil || len(notes) != 1 {
 		t.Errorf("got %v and the notes %q, want one note", err, notes)
 	}
-	if _, err := g.Release(t.Context(), m, s, time.Now().Add(3*time.Hour), silent); err == nil {
+	if _, err = g.Release(t.Context(), m, s, time.Now().Add(3*time.Hour), silent); err == nil {
 		t.Error("an index that has expired was taken from the cache")
 	}
 	empty := getter(t)

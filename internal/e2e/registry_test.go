@@ -68,8 +68,8 @@ func TestRealAppChangeOnAFreshEngineMovesTheApp(t *testing.T) {
 	if err != nil {
 		t.Fatalf("asking the registry for the image: %v", err)
 	}
-	if u.build(t, dir); u.digest(t, "production").String() != first {
-		t.Errorf("%s was pushed, %s is in the layout", first, u.digest(t, "production"))
+	if u.build(t, dir); u.digest(t).String() != first {
+		t.Errorf("%s was pushed, %s is in the layout", first, u.digest(t))
 	}
 
 	write(t, filepath.Join(dir, "app", "note.txt"), []byte("changed\n"))

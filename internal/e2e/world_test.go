@@ -20,24 +20,27 @@ import (
 	"lamina.build/internal/layout"
 )
 
+// compiled is where the command is, once a test has asked for it.
+var compiled string
+
 // program compiles the command once for all tests of the package.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "lamina-e2e-")
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "build")
-	out, err := exec.Command("go", "build", "-o", path, "lamina.build/cmd/build").CombinedOutput()
+	compiled = filepath.Join(dir, "build")
+	out, err := exec.Command("go", "build", "-o", compiled, "lamina.build/cmd/build").CombinedOutput()
 	if err != nil {
 		return "", errors.New(string(out))
 	}
-	return path, nil
+	return compiled, nil
 })
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := program(); err == nil && !testing.Short() {
-		_ = os.RemoveAll(filepath.Dir(path))
+	if compiled != "" {
+		_ = os.RemoveAll(filepath.Dir(compiled))
 	}
 	os.Exit(code)
 }
@@ -128,9 +131,9 @@ func (u *user) image(t *testing.T, tag string) (*layout.Layout, layout.Image) {
 	return l, image
 }
 
-func (u *user) digest(t *testing.T, tag string) digest.Digest {
+func (u *user) digest(t *testing.T) digest.Digest {
 	t.Helper()
-	_, image := u.image(t, tag)
+	_, image := u.image(t, "production")
 	return image.Desc.Digest
 }
 
@@ -221,7 +224,7 @@ func files(t *testing.T, l *layout.Layout, image layout.Image) map[string]layout
 }
 
 // execs counts the steps that ran anew, in the output of --progress rawjson.
-func execs(t *testing.T, rawjson string, prefix string) int {
+func execs(t *testing.T, rawjson, prefix string) int {
 	t.Helper()
 	ran := map[string]bool{}
 	for line := range strings.SplitSeq(rawjson, "\n") {

@@ -94,5 +94,6 @@ func refusal(q question, log string) error {
 	return fault.WithHint(
 		fault.New(fault.Usage, fmt.Errorf("%s: apt can not install %s together:\n%s",
 			q.set, strings.Join(without(q.packages, essential), ", "), strings.Join(kept, "\n"))),
-		"packages of different suites or repositories may not fit together: check [debian].suites and what each asks for")
+		"packages of different suites or repositories may not fit together: check [debian].suites and what each asks for",
+	)
 }

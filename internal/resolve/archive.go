@@ -46,7 +46,7 @@ func openArchive(ctx context.Context, getter *debian.Getter, o Options, arch str
 			return nil
 		})
 	}
-	if err := errors.Join(group.Wait(), errors.Join(faults...)); err != nil {
+	if err = errors.Join(group.Wait(), errors.Join(faults...)); err != nil {
 		return nil, err
 	}
 	a.files = slices.Concat(files...)
@@ -111,7 +111,7 @@ func (a *archive) unknown(name string, w lock.Wishes) error {
 }
 
 func versions(packages []*debian.Package) string {
-	var list []string
+	list := make([]string, 0, len(packages))
 	for _, p := range packages {
 		list = append(list, p.Version)
 	}

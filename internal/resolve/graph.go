@@ -34,7 +34,7 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[string][]*debia
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(o.CacheDir, 0o755); err != nil { //nolint:gosec // a cache of public files
+	if err = os.MkdirAll(o.CacheDir, 0o755); err != nil { //nolint:gosec // a cache of public files
 		return nil, fmt.Errorf("making the cache folder: %w", err)
 	}
 	sweep(o.CacheDir, o.Now)
@@ -85,7 +85,7 @@ func sets(requests []lock.Request) string {
 // sort gives each set its packages; of an addition those that its base lacks.
 func (a *archive) sort(list []question, answers []answer) (map[string][]*debian.Package, error) {
 	found := map[string][]*debian.Package{}
-	var faults []error
+	faults := make([]error, 0, len(list))
 	for i, q := range list {
 		packages, err := a.packages(q, answers[i])
 		found[q.set] = packages
@@ -119,10 +119,10 @@ func (a *archive) pack(ctx context.Context, dir string, p ocispec.Platform) (ls 
 		return ls, err
 	}
 	tools, indexes := filepath.Join(dir, "tools"), filepath.Join(dir, "indexes")
-	if err := errors.Join(os.Mkdir(tools, 0o700), os.Mkdir(indexes, 0o700)); err != nil {
+	if err = errors.Join(os.Mkdir(tools, 0o700), os.Mkdir(indexes, 0o700)); err != nil {
 		return ls, err
 	}
-	if err := errors.Join(a.writeTools(ctx, tools), a.writeIndexes(indexes)); err != nil {
+	if err = errors.Join(a.writeTools(ctx, tools), a.writeIndexes(indexes)); err != nil {
 		return ls, err
 	}
 	if ls.tools, err = packFolder(ctx, ls.store, "apt", tools, p); err != nil {

@@ -41,7 +41,7 @@ func Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	if err := a.checkRequests(o.Wishes); err != nil {
+	if err = a.checkRequests(o.Wishes); err != nil {
 		return lock.Lock{}, err
 	}
 	found, err := a.ask(ctx, o)

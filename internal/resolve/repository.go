@@ -42,7 +42,7 @@ func (a *archive) writeIndexes(dir string) error {
 	for _, r := range a.releases {
 		name := filepath.Join(a.folder(dir, r.Repository), r.Dir(), "Release")
 		faults = append(faults, os.MkdirAll(filepath.Dir(name), 0o755), //nolint:gosec // packed and removed
-			os.WriteFile(name, r.Text, 0o600)) //nolint:gosec // its path is that of a suite
+			os.WriteFile(name, r.Text, 0o600))
 	}
 	for _, f := range a.files {
 		faults = append(faults, place(f.Local, filepath.Join(a.folder(dir, f.Release.Repository), f.Path)))

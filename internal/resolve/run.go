@@ -26,13 +26,14 @@ func run(ctx context.Context, c *client.Client, ls layers, p ocispec.Platform, l
 	go func() { said <- lastWords(status) }()
 	opt := client.SolveOpt{OCIStores: map[string]content.Store{llb.StoreID: ls.store}}
 	_, err = c.Build(ctx, opt, "lamina", func(ctx context.Context, g gateway.Client) (*gateway.Result, error) {
-		result, err := g.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB()})
-		if err != nil {
-			return nil, err
+		result, solveErr := g.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB()})
+		if solveErr != nil {
+			return nil, solveErr
 		}
 		for i := range list {
-			if answers[i], err = read(ctx, result.Ref, name(i)); err != nil {
-				return nil, err
+			var readErr error
+			if answers[i], readErr = read(ctx, result.Ref, name(i)); readErr != nil {
+				return nil, readErr
 			}
 		}
 		return gateway.NewResult(), nil
@@ -48,7 +49,7 @@ func run(ctx context.Context, c *client.Client, ls layers, p ocispec.Platform, l
 }
 
 func read(ctx context.Context, ref gateway.Reference, name string) (a answer, err error) {
-	var faults []error
+	faults := make([]error, 0, 3)
 	for suffix, to := range map[string]*string{".status": &a.status, ".uris": &a.uris, ".log": &a.log} {
 		data, err := ref.ReadFile(ctx, gateway.ReadRequest{Filename: name + suffix})
 		*to = string(data)

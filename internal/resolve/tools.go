@@ -99,7 +99,7 @@ func (a *archive) writeTools(ctx context.Context, dir string) error {
 	}
 	last := len(local) - 1
 	for i, name := range local[:last] {
-		if err := place(name, filepath.Join(dir, "debs", path.Base(debs[i].Filename))); err != nil {
+		if err = place(name, filepath.Join(dir, "debs", path.Base(debs[i].Filename))); err != nil {
 			return err
 		}
 	}
@@ -165,5 +165,5 @@ func place(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, data, 0o600)
+	return os.WriteFile(to, data, 0o600) //nolint:gosec // beside the other tools
 }

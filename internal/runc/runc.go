@@ -143,7 +143,7 @@ func unpack(deb, program string) (err error) {
 		return err
 	}
 	dir := filepath.Dir(program)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // as other programs
+	if err = os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // as other programs
 		return err
 	}
 	temp, err := os.CreateTemp(dir, ".runc-*")
@@ -163,7 +163,7 @@ func unpack(deb, program string) (err error) {
 
 // check runs the program: it needs the host's libc and libseccomp.
 func check(ctx context.Context, program string) error {
-	out, err := exec.CommandContext(ctx, program, "--version").CombinedOutput() //nolint:gosec // unpacked from a signed package
+	out, err := exec.CommandContext(ctx, program, "--version").CombinedOutput()
 	switch {
 	case err == nil:
 		return nil

@@ -25,7 +25,7 @@ func NewKey(t testing.TB, o KeyOptions) *openpgp.Entity {
 	key, err := openpgp.NewEntity("Test", "", "test@deb.example", &packet.Config{
 		Algorithm:       packet.PubKeyAlgoEdDSA,
 		Time:            func() time.Time { return o.Made },
-		KeyLifetimeSecs: uint32(o.Lifetime / time.Second),
+		KeyLifetimeSecs: uint32(o.Lifetime / time.Second), //nolint:gosec // a test's hours
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func Armoured(t testing.TB, keys ...*openpgp.Entity) []byte {
 }
 
 func privateKeys(entities []*openpgp.Entity) []*packet.PrivateKey {
-	var keys []*packet.PrivateKey
+	keys := make([]*packet.PrivateKey, 0, len(entities))
 	for _, e := range entities {
 		keys = append(keys, e.PrivateKey)
 	}

@@ -1,0 +1,80 @@
+package solve
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/client"
+	bkllb "github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/llb"
+)
+
+// heard is a recorder that was told of one step and what it printed.
+func heard(id digest.Digest, name string, output ...string) *recorder {
+	in, out := make(chan *client.SolveStatus), make(chan *client.SolveStatus, len(output)+1)
+	var r recorder
+	go func() {
+		in <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: id, Name: name}}}
+		for _, text := range output {
+			in <- &client.SolveStatus{Logs: []*client.VertexLog{{Vertex: id, Data: []byte(text)}}}
+		}
+		close(in)
+	}()
+	r.watch(in, out)
+	return &r
+}
+
+func TestAFailedExecIsToldByItsNameAndOutput(t *testing.T) {
+	id := digest.FromString("vertex")
+	r := heard(id, "smoke: import numpy", "Traceback\n", "ImportError\n")
+	bare := errors.New(`failed to solve: process "/usr/bin/python3 -c …" did not complete successfully: exit code: 1`)
+	err := r.explain(errdefs.WrapVertex(bare, id), &bkllb.Definition{})
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("got %T", err)
+	}
+	if got, want := e.Error(), "smoke: import numpy: exit code: 1"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := e.Output, "Traceback\nImportError"; got != want {
+		t.Errorf("output %q, want %q", got, want)
+	}
+	if !errors.Is(err, bare) {
+		t.Error("BuildKit's own error is gone")
+	}
+}
+
+func TestAFailedFetchIsToldByItsURL(t *testing.T) {
+	const url = "http://deb.example/debian/pool/x.deb"
+	def, err := llb.Marshal(t.Context(), llb.Fetch(url, digest.FromString("x"), "x.deb"), ocispec.Platform{OS: "linux", Architecture: "amd64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := digest.FromBytes(def.Def[0])
+	got := heard(id, "fetch x.deb").explain(errdefs.WrapVertex(errors.New("failed to load cache key: digest mismatch"), id), def)
+	var e *Error
+	if !errors.As(got, &e) || e.URL != url || e.Error() != "fetch x.deb: digest mismatch" {
+		t.Errorf("got %v with URL %q", got, e.URL)
+	}
+}
+
+func TestOutputIsKeptToItsEnd(t *testing.T) {
+	id := digest.FromString("vertex")
+	r := heard(id, "compile", strings.Repeat("x", outputLimit), "the end")
+	if got := string(r.outputs[id]); len(got) != outputLimit || !strings.HasSuffix(got, "the end") {
+		t.Errorf("kept %d bytes that end in %q", len(got), got[max(0, len(got)-10):])
+	}
+}
+
+func TestOtherErrorsStayAsTheyAre(t *testing.T) {
+	want := fmt.Errorf("no connection")
+	if got := (&recorder{}).explain(want, &bkllb.Definition{}); got != want { //nolint:errorlint // the very same
+		t.Errorf("got %v", got)
+	}
+}
