@@ -56,11 +56,15 @@ func TestRealSmokeTestHoldsTheImageBack(t *testing.T) {
 
 func TestRealMissingLibraryHoldsTheImageBack(t *testing.T) {
 	u, dir := newUser(t), example(t)
-	edit(t, filepath.Join(dir, "native", "CMakeLists.txt"), "target_include_directories(",
-		"file(WRITE ${CMAKE_BINARY_DIR}/gone.cpp \"int gone() { return 1; }\")\nadd_library(gone SHARED ${CMAKE_BINARY_DIR}/gone.cpp)\n"+
-			"target_link_options(_core PRIVATE -Wl,--no-as-needed)\ntarget_link_libraries(_core PRIVATE gone)\n"+
-			"set_target_properties(gone PROPERTIES LIBRARY_OUTPUT_DIRECTORY /tmp)\ntarget_include_directories(")
-	edit(t, filepath.Join(dir, "image.toml"), `imports = ["numpy", "faceblend_native"]`, `imports = ["numpy"]`)
+	cmake := filepath.Join(dir, "native", "CMakeLists.txt")
+	edit(t, cmake, "-Wl,--as-needed", "-Wl,--no-as-needed")
+	edit(t, cmake, "target_include_directories(", `file(WRITE ${CMAKE_BINARY_DIR}/gone.cpp "int gone() { return 1; }")
+add_library(gone SHARED ${CMAKE_BINARY_DIR}/gone.cpp)
+set_target_properties(gone PROPERTIES LIBRARY_OUTPUT_DIRECTORY /tmp)
+target_link_libraries(_core PRIVATE gone)
+target_include_directories(`)
+	spec := filepath.Join(dir, "image.toml")
+	edit(t, spec, `imports = ["numpy", "faceblend_native"]`, `imports = ["numpy"]`)
 	u.fails(t, 1, []string{"smoke: libraries of all ELF files", "libgone.so is needed by /usr/local/lib/python3.11/dist-packages/faceblend_native/_core"},
 		dir, "--smoke", "runtime", "--progress", "quiet")
 	u.hasNoImage(t)
