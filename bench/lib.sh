@@ -96,13 +96,13 @@ weighed() {
 		kib=$(<"$work/peak")
 		return
 	fi
-	local key value rest pid
+	local key value pid
 	kib=0
 	"$@" >"$work/log" 2>&1 &
 	pid=$!
 	while [ -e "/proc/$pid/status" ] && kill -0 "$pid" 2>/dev/null; do
-		while read -r key value rest; do
-			[ "$key" != VmHWM: ] || kib=$value
+		while read -r key value _; do
+			[ "$key" != VmHWM: ] || [ "$value" -le "$kib" ] || kib=$value
 		done 2>/dev/null <"/proc/$pid/status" || true
 		sleep 0.02
 	done

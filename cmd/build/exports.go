@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"lamina.build/internal/fault"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/output"
+	"lamina.build/internal/unpack"
 )
 
 // distDir is where layouts go that nobody gave another place.
@@ -27,9 +29,23 @@ type exports struct {
 	entries  []client.ExportEntry
 	layout   *layout.Layout // nil where no output is one
 	archives []archive
+	folders  []folder
 }
 
 type archive struct{ temporary, path string }
+
+// folder receives the bare files of an image as a tar.
+type folder struct {
+	*unpack.Folder
+	stream *io.PipeWriter
+	done   chan error
+}
+
+// errUnfinished is what a folder is told that no build fills any more.
+var errUnfinished = errors.New("the build did not end")
+
+// finished waits for the end of the stream and says how it was read.
+func (f folder) finished() error { return <-f.done }
 
 // places fills in where the outputs of an image go, and finds out what can't
 // be written to, all of it at once: before the build and not after it.
@@ -70,13 +86,22 @@ func openExports(ctx context.Context, outputs []output.Output, weights bool, std
 			faults = append(faults, err)
 			continue
 		}
-		entry.Type, entry.Attrs = string(o.Type), attributes(o, weights)
+		entry.Type, entry.Attrs = exporter(o), attributes(o, weights)
 		x.outputs, x.entries = append(x.outputs, o), append(x.entries, entry)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, errors.Join(err, x.close())
 	}
 	return x, nil
+}
+
+// exporter is what BuildKit calls the way out for an output. Bare files come as
+// a tar, see [unpack].
+func exporter(o output.Output) string {
+	if o.Type == output.Local {
+		return client.ExporterTar
+	}
+	return string(o.Type)
 }
 
 // layoutLast puts the layout behind all others, and what is pushed behind the
@@ -105,7 +130,7 @@ func (x *exports) open(
 			entry.OutputStore = x.layout.Store()
 		}
 	case o.Type == output.Local:
-		entry.OutputDir = o.Dest
+		entry.Output, err = x.folder(o.Dest)
 	case o.ToStdout():
 		entry.Output = give(unclosed{stdout})
 	case o.Tar:
@@ -128,6 +153,23 @@ func (x *exports) archive(path string) (func(map[string]string) (io.WriteCloser,
 	return give(f), f.Chmod(0o644)
 }
 
+// folder makes the folder that will be at path.
+func (x *exports) folder(path string) (func(map[string]string) (io.WriteCloser, error), error) {
+	f, err := unpack.Prepare(path)
+	if err != nil {
+		return nil, fault.New(fault.Usage, fmt.Errorf("writing the image's files: %w", err))
+	}
+	r, w := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := f.Read(r)
+		_ = r.CloseWithError(err) // whatever writes on is told why
+		done <- err
+	}()
+	x.folders = append(x.folders, folder{f, w, done})
+	return give(w), nil
+}
+
 func give(w io.WriteCloser) func(map[string]string) (io.WriteCloser, error) {
 	return func(map[string]string) (io.WriteCloser, error) { return w, nil }
 }
@@ -136,13 +178,23 @@ type unclosed struct{ io.Writer }
 
 func (unclosed) Close() error { return nil }
 
-// commit puts the finished archives in their places.
+// commit puts the finished archives and folders in their places.
 func (x *exports) commit() error {
-	faults := make([]error, len(x.archives))
-	for i, a := range x.archives {
-		faults[i] = os.Rename(a.temporary, a.path)
+	faults := make([]error, 0, len(x.archives)+len(x.folders))
+	for _, a := range x.archives {
+		faults = append(faults, os.Rename(a.temporary, a.path))
 	}
-	x.archives = nil
+	for _, f := range x.folders {
+		err := f.finished()
+		if err == nil {
+			err = f.Commit()
+		}
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+		faults = append(faults, err)
+	}
+	x.archives, x.folders = nil, nil
 	return errors.Join(faults...)
 }
 
@@ -152,6 +204,11 @@ func (x *exports) close() error {
 	faults := make([]error, 0, len(x.archives)+1)
 	for _, a := range x.archives {
 		faults = append(faults, os.Remove(a.temporary))
+	}
+	for _, f := range x.folders {
+		_ = f.stream.CloseWithError(errUnfinished)
+		_ = f.finished() // its error is this one, or the build has told it
+		faults = append(faults, f.Close())
 	}
 	if x.layout != nil {
 		faults = append(faults, x.layout.Close())

@@ -92,7 +92,7 @@ func TestOpenExports(t *testing.T) {
 	if _, err := w.Write([]byte("tar")); err != nil || w.Close() != nil || stdout.String() != "tar" {
 		t.Errorf("standard output has %q, %v", stdout.String(), err)
 	}
-	if x.entries[1].OutputDir != "files" || x.entries[2].Attrs["push"] != "true" {
+	if x.entries[1].Type != "tar" || x.entries[1].Output == nil || x.entries[2].Attrs["push"] != "true" {
 		t.Errorf("got %v", x.entries)
 	}
 }

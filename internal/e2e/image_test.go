@@ -226,6 +226,24 @@ func age(t *testing.T, dir string) {
 	}
 }
 
+// The bare files are all there, whole, and only when all of them are.
+func TestRealFilesOfAnImage(t *testing.T) {
+	u, dir := newUser(t), example(t)
+	u.build(t, dir, "-o", "type=local,dest=files", "-o", "type=oci", "--smoke", "off")
+	l, image := u.image(t, "production")
+	for p, e := range files(t, l, image) {
+		info, err := os.Lstat(filepath.Join(u.dir, "files", p))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if info.Mode() != e.Mode {
+			t.Errorf("%s is %v in the folder, %v in the image", p, info.Mode(), e.Mode)
+		}
+	}
+	u.fails(t, 2, []string{`folder "files" is not empty`}, dir, "-o", "type=local,dest=files", "--smoke", "off")
+}
+
 func TestRealRelockMovesNoLayer(t *testing.T) {
 	u, dir := newUser(t), example(t)
 	u.build(t, dir)

@@ -93,7 +93,7 @@ func refusal(q question, log string) error {
 	}
 	return fault.WithHint(
 		fault.New(fault.Usage, fmt.Errorf("%s: apt can not install %s together:\n%s",
-			q.set, strings.Join(without(q.packages, essential), ", "), strings.Join(kept, "\n"))),
+			q.set, strings.Join(without(q.packages, []string{essential}), ", "), strings.Join(kept, "\n"))),
 		"packages of different suites or repositories may not fit together: check [debian].suites and what each asks for",
 	)
 }

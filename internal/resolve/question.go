@@ -27,9 +27,11 @@ const (
 	addition kind = "add"      // what is needed beyond another set
 )
 
-// questions turns the requests into questions, in the same order.
+// questions turns the requests into questions, in the same order. What the base
+// asks for, every set that is installed asks for first: they all hold it.
 func questions(requests []lock.Request) ([]question, error) {
 	list := make([]question, len(requests))
+	base := baseOf(requests)
 	for i, r := range requests {
 		q := question{set: r.Set, kind: install, packages: r.Packages}
 		set, variant, _ := strings.Cut(r.Set, "@")
@@ -43,7 +45,7 @@ func questions(requests []lock.Request) ([]question, error) {
 				return nil, fault.New(fault.Usage, fmt.Errorf("set %q adds to a runtime that was not asked for", r.Set))
 			}
 		default:
-			q.packages = append([]string{essential}, without(r.Packages, essential)...)
+			q.packages = slices.Concat(base, without(r.Packages, base))
 		}
 		list[i] = q
 	}
@@ -60,8 +62,18 @@ func runtimeOf(requests []lock.Request, variant string) int {
 	return -1
 }
 
-func without(list []string, item string) []string {
-	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == item })
+// baseOf is what the base asks for, the essential packages in any case.
+func baseOf(requests []lock.Request) []string {
+	for _, r := range requests {
+		if r.Set == lock.SetBase {
+			return slices.Concat([]string{essential}, without(r.Packages, []string{essential}))
+		}
+	}
+	return []string{essential}
+}
+
+func without(list, items []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(items, s) })
 }
 
 // name is that of the files of a question: sets have letters in their names
