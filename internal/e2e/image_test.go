@@ -18,16 +18,18 @@ import (
 
 	"lamina.build/internal/layout"
 	"lamina.build/lock"
+
+	"lamina.build/internal/e2etest"
 )
 
 func TestRealImageIsLean(t *testing.T) {
-	u, dir := newUser(t), example(t)
-	u.build(t, dir)
-	l, image := u.image(t, "production")
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	u.Build(t, dir)
+	l, image := u.Image(t, "production")
 	if err := layout.Verify(t.Context(), l.Store(), image.Desc, layout.VerifyOptions{}); err != nil {
 		t.Errorf("verifying the image:\n%v", err)
 	}
-	all := files(t, l, image)
+	all := e2etest.Files(t, l, image)
 	for _, p := range []string{"/app/handler.py", "/models/faceblend", "/usr/share/doc/libc6/copyright", "/etc/passwd"} {
 		if _, ok := all[p]; !ok {
 			t.Errorf("image has no %s", p)
@@ -129,24 +131,24 @@ func read(t *testing.T, l *layout.Layout, image layout.Image, name string) strin
 }
 
 func TestRealChangeMovesItsOwnLayer(t *testing.T) {
-	u, dir := newUser(t), example(t)
-	u.build(t, dir)
-	_, before := u.image(t, "production")
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	u.Build(t, dir)
+	_, before := u.Image(t, "production")
 
-	again := u.build(t, dir, "--progress", "rawjson")
-	if n := execs(t, again.stderr, ""); n > 0 && execs(t, again.stderr, "smoke: run") > 0 {
+	again := u.Build(t, dir, "--progress", "rawjson")
+	if n := e2etest.Execs(t, again.Stderr, ""); n > 0 && e2etest.Execs(t, again.Stderr, "smoke: run") > 0 {
 		t.Errorf("an unchanged build ran its steps again")
 	}
-	if _, now := u.image(t, "production"); now.Desc.Digest != before.Desc.Digest {
+	if _, now := u.Image(t, "production"); now.Desc.Digest != before.Desc.Digest {
 		t.Errorf("an unchanged build gave %s, then %s", before.Desc.Digest, now.Desc.Digest)
 	}
 
-	write(t, filepath.Join(dir, "app", "note.txt"), []byte("changed\n"))
-	u.build(t, dir)
-	_, after := u.image(t, "production")
+	e2etest.Write(t, filepath.Join(dir, "app", "note.txt"), []byte("changed\n"))
+	u.Build(t, dir)
+	_, after := u.Image(t, "production")
 	moved := map[string]bool{}
-	for name, d := range layers(after) {
-		if layers(before)[name] != d {
+	for name, d := range e2etest.Layers(after) {
+		if e2etest.Layers(before)[name] != d {
 			moved[name] = true
 		}
 	}
@@ -156,24 +158,24 @@ func TestRealChangeMovesItsOwnLayer(t *testing.T) {
 }
 
 func TestRealVariantsShareLayers(t *testing.T) {
-	u, dir := newUser(t), example(t)
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	of := map[string][]string{}
 	for _, v := range []string{"production", "minimal", "debug"} {
-		u.build(t, dir, "--variant", v)
-		_, image := u.image(t, v)
-		of[v] = slices.Sorted(maps.Keys(layers(image)))
+		u.Build(t, dir, "--variant", v)
+		_, image := u.Image(t, v)
+		of[v] = slices.Sorted(maps.Keys(e2etest.Layers(image)))
 	}
-	l, debug := u.image(t, "debug")
-	_, production := u.image(t, "production")
-	for name, d := range layers(production) {
-		if layers(debug)[name] != d {
+	l, debug := u.Image(t, "debug")
+	_, production := u.Image(t, "production")
+	for name, d := range e2etest.Layers(production) {
+		if e2etest.Layers(debug)[name] != d {
 			t.Errorf("layer %q of production is another one in debug", name)
 		}
 	}
 	if len(of["minimal"]) >= len(of["production"]) || len(of["debug"]) != len(of["production"])+1 {
 		t.Errorf("layers of the variants: %v", of)
 	}
-	if _, ok := files(t, l, debug)["/usr/bin/gdb"]; !ok {
+	if _, ok := e2etest.Files(t, l, debug)["/usr/bin/gdb"]; !ok {
 		t.Errorf("debug has no gdb")
 	}
 	tags, err := l.Tags()
@@ -182,57 +184,13 @@ func TestRealVariantsShareLayers(t *testing.T) {
 	}
 }
 
-// The same lock and trees give the same manifest under whatever differs
-// between two machines, and after an export in another compression.
-func TestRealDigestIsTheSameEverywhere(t *testing.T) {
-	u, dir := newUser(t), example(t)
-	u.build(t, dir)
-	want := u.digest(t)
-
-	there := userOf(t, freshEngine(t))
-	there.env = []string{"TZ=Pacific/Chatham", "LANG=tr_TR.UTF-8", "LC_ALL=tr_TR.UTF-8", "GOMAXPROCS=1", "HOSTNAME=elsewhere"}
-	copied := filepath.Join(t.TempDir(), "elsewhere", "project")
-	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
-	age(t, copied)
-	there.build(t, copied, "-o", "type=docker,dest=image.tar", "--smoke", "off")
-	there.build(t, copied, "-o", "type=oci,dest=image.oci.tar,compression=gzip", "--smoke", "off")
-	there.build(t, copied)
-	if got := there.digest(t); got != want {
-		t.Errorf("digest is %s elsewhere, %s here", got, want)
-	}
-}
-
-// age gives a checkout other times and modes, as another umask and another day do.
-func age(t *testing.T, dir string) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		mode := fs.FileMode(0o664)
-		if d.IsDir() {
-			mode = 0o775
-		}
-		then := time.Date(2031, 5, 17, 3, 4, 5, 6, time.UTC)
-		if err := os.Chmod(path, mode); err != nil {
-			return err
-		}
-		return os.Chtimes(path, then, then)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // The bare files are all there, whole, and only when all of them are.
 func TestRealFilesOfAnImage(t *testing.T) {
-	u, dir := newUser(t), example(t)
-	u.build(t, dir, "-o", "type=local,dest=files", "-o", "type=oci", "--smoke", "off")
-	l, image := u.image(t, "production")
-	for p, e := range files(t, l, image) {
-		info, err := os.Lstat(filepath.Join(u.dir, "files", p))
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	u.Build(t, dir, "-o", "type=local,dest=files", "-o", "type=oci", "--smoke", "off")
+	l, image := u.Image(t, "production")
+	for p, e := range e2etest.Files(t, l, image) {
+		info, err := os.Lstat(filepath.Join(u.Dir, "files", p))
 		if err != nil {
 			t.Error(err)
 			continue
@@ -241,16 +199,16 @@ func TestRealFilesOfAnImage(t *testing.T) {
 			t.Errorf("%s is %v in the folder, %v in the image", p, info.Mode(), e.Mode)
 		}
 	}
-	u.fails(t, 2, []string{`folder "files" is not empty`}, dir, "-o", "type=local,dest=files", "--smoke", "off")
+	u.Fails(t, 2, []string{`folder "files" is not empty`}, dir, "-o", "type=local,dest=files", "--smoke", "off")
 }
 
 func TestRealRelockMovesNoLayer(t *testing.T) {
-	u, dir := newUser(t), example(t)
-	u.build(t, dir)
-	_, before := u.image(t, "production")
-	u.build(t, dir, "--relock")
-	_, after := u.image(t, "production")
-	if diff := cmp.Diff(layers(before), layers(after)); diff != "" {
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	u.Build(t, dir)
+	_, before := u.Image(t, "production")
+	u.Build(t, dir, "--relock")
+	_, after := u.Image(t, "production")
+	if diff := cmp.Diff(e2etest.Layers(before), e2etest.Layers(after)); diff != "" {
 		t.Errorf("layers after a relock that changed no package (-before +after):\n%s", diff)
 	}
 }
@@ -261,20 +219,20 @@ const selfTest = `["python3", "/app/handler.py", "--self-test"],`
 // The example's own tests run where its wheel is installed, as its user, before
 // an image is let out. Those of the GPU's side compile a driver that is none.
 func TestRealExamplePassesItsOwnTests(t *testing.T) {
-	u, dir := newUser(t), example(t)
-	write(t, filepath.Join(dir, "app", ".dockerignore"), nil)
-	if err := os.CopyFS(filepath.Join(dir, "app", "example"), os.DirFS("../../examples/faceblend")); err != nil {
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	e2etest.Write(t, filepath.Join(dir, "app", ".dockerignore"), nil)
+	if err := os.CopyFS(filepath.Join(dir, "app", "example"), os.DirFS(filepath.Join(e2etest.Root(t), "examples", "faceblend"))); err != nil {
 		t.Fatal(err)
 	}
 	spec := filepath.Join(dir, "image.toml")
-	edit(t, spec, `packages   = [`, "exclude    = []\npackages   = [")
-	edit(t, spec, `"python3-numpy",`, `"python3-numpy", "g++",`)
+	e2etest.Edit(t, spec, `packages   = [`, "exclude    = []\npackages   = [")
+	e2etest.Edit(t, spec, `"python3-numpy",`, `"python3-numpy", "g++",`)
 	// The engine would not run again what it has run before.
 	now := strconv.FormatInt(time.Now().UnixNano(), 10)
-	edit(t, spec, selfTest, `["sh", "-c", "cd example/app && python3 -m unittest discover -s tests -t .", "`+now+`"],
+	e2etest.Edit(t, spec, selfTest, `["sh", "-c", "cd example/app && python3 -m unittest discover -s tests -t .", "`+now+`"],
 	["sh", "-c", "cd example/native && python3 -m unittest discover -s tests -t .", "`+now+`"],`)
-	r := u.build(t, dir, "--relock", "--progress", "plain")
-	if ran := strings.Count(r.stderr, " OK\n"); ran != 2 {
-		t.Errorf("%d of 2 suites ran:\n%s", ran, tail(r.stderr))
+	r := u.Build(t, dir, "--relock", "--progress", "plain")
+	if ran := strings.Count(r.Stderr, " OK\n"); ran != 2 {
+		t.Errorf("%d of 2 suites ran:\n%s", ran, e2etest.Tail(r.Stderr))
 	}
 }

@@ -15,19 +15,17 @@ import (
 	"time"
 
 	"lamina.build/internal/testworld"
+
+	"lamina.build/internal/e2etest"
 )
 
 // start runs the command without waiting for it.
-func (u *user) start(t *testing.T, args ...string) (*exec.Cmd, *output) {
+func start(t *testing.T, u *e2etest.User, args ...string) (*exec.Cmd, *output) {
 	t.Helper()
-	path, err := program()
-	if err != nil {
-		t.Fatalf("compiling the command: %v", err)
-	}
-	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd := exec.CommandContext(t.Context(), e2etest.Program(t), args...)
 	out := &output{seen: make(chan struct{}, 1)}
-	cmd.Dir, cmd.Stderr = u.dir, out
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+u.cache, "BUILDKIT_HOST="+u.addr)
+	cmd.Dir, cmd.Stderr = u.Dir, out
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+u.Cache, "BUILDKIT_HOST="+u.Addr)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -63,20 +61,20 @@ func TestRealInterruptedBuilds(t *testing.T) {
 		code        int
 	}{
 		{"compiling", "native: compile", func(t *testing.T, dir string) {
-			edit(t, filepath.Join(dir, "native", "setup.py"), "setup(", "import os, time\nif not os.path.exists('/none'): time.sleep(5)\nsetup(")
+			e2etest.Edit(t, filepath.Join(dir, "native", "setup.py"), "setup(", "import os, time\nif not os.path.exists('/none'): time.sleep(5)\nsetup(")
 		}, syscall.SIGINT, 130},
 		{"testing", "smoke: run", func(t *testing.T, dir string) {
-			edit(t, filepath.Join(dir, "image.toml"), selfTest, `["sleep", "5"],`)
+			e2etest.Edit(t, filepath.Join(dir, "image.toml"), selfTest, `["sleep", "5"],`)
 		}, syscall.SIGTERM, 130},
 		{"killed", "smoke: run", func(t *testing.T, dir string) {
-			edit(t, filepath.Join(dir, "image.toml"), selfTest, `["sleep", "5.5"],`)
+			e2etest.Edit(t, filepath.Join(dir, "image.toml"), selfTest, `["sleep", "5.5"],`)
 		}, syscall.SIGKILL, -1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			u, dir := newUser(t), example(t)
+			u, dir := e2etest.NewUser(t), e2etest.Example(t)
 			tt.change(t, dir)
-			cmd, out := u.start(t, dir, "--progress", "plain", "-o", "type=oci", "-o", "type=oci,dest=archive.tar")
+			cmd, out := start(t, u, dir, "--progress", "plain", "-o", "type=oci", "-o", "type=oci,dest=archive.tar")
 			out.want = tt.phase
 			select {
 			case <-out.seen:
@@ -88,20 +86,20 @@ func TestRealInterruptedBuilds(t *testing.T) {
 			}
 			_ = cmd.Wait()
 			if got := cmd.ProcessState.ExitCode(); got != tt.code {
-				t.Errorf("exit code %d, want %d\n%s", got, tt.code, tail(out.text.String()))
+				t.Errorf("exit code %d, want %d\n%s", got, tt.code, e2etest.Tail(out.text.String()))
 			}
-			u.hasNoImage(t)
-			if _, err := os.Stat(filepath.Join(u.dir, "archive.tar")); err == nil {
+			u.HasNoImage(t)
+			if _, err := os.Stat(filepath.Join(u.Dir, "archive.tar")); err == nil {
 				t.Errorf("a build that did not end left an archive")
 			}
-			u.build(t, dir)
+			u.Build(t, dir)
 		})
 	}
 }
 
 // A package that the mirror has dropped is named, with what to do.
 func TestRealDroppedPackageIsNamed(t *testing.T) {
-	u, dir := userOf(t, freshEngine(t)), example(t)
+	u, dir := e2etest.UserOf(t, e2etest.FreshEngine(t)), e2etest.Example(t)
 	target, err := url.Parse(strings.TrimSuffix(testworld.RealMirrors(t)["debian"], "/debian"))
 	if err != nil {
 		t.Fatal(err)
@@ -118,20 +116,20 @@ func TestRealDroppedPackageIsNamed(t *testing.T) {
 		proxy.ServeHTTP(w, r)
 	}))
 	defer server.Close()
-	u.env = []string{"LAMINA_DEBIAN_MIRROR=" + server.URL + "/debian"}
-	u.fails(t, 75, []string{"libnvrtc11.2_", "404", "nor from the archive of Debian's past", "\"build lock " + dir + "\" takes its successor"},
+	u.Env = []string{"LAMINA_DEBIAN_MIRROR=" + server.URL + "/debian"}
+	u.Fails(t, 75, []string{"libnvrtc11.2_", "404", "nor from the archive of Debian's past", "\"build lock " + dir + "\" takes its successor"},
 		dir, "--progress", "quiet", "--smoke", "off")
-	u.hasNoImage(t)
+	u.HasNoImage(t)
 }
 
 // A disk that is full says so, keeps what was there, and leaves nothing half.
 func TestRealFullDisk(t *testing.T) {
-	u, dir := newUser(t), example(t)
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	small := t.TempDir()
 	for _, args := range [][]string{
-		{"truncate", "-s", "24M", filepath.Join(u.dir, "disk")},
-		{"mkfs.ext4", "-q", filepath.Join(u.dir, "disk")},
-		{"mount", "-o", "loop", filepath.Join(u.dir, "disk"), small},
+		{"truncate", "-s", "24M", filepath.Join(u.Dir, "disk")},
+		{"mkfs.ext4", "-q", filepath.Join(u.Dir, "disk")},
+		{"mount", "-o", "loop", filepath.Join(u.Dir, "disk"), small},
 	} {
 		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("making a small file system: %v: %s", err, out)
@@ -142,10 +140,10 @@ func TestRealFullDisk(t *testing.T) {
 			t.Errorf("unmounting: %v: %s", err, out)
 		}
 	})
-	u.dir = small
-	u.fails(t, 1, []string{"no space left on device"}, dir, "--progress", "quiet")
-	u.hasNoImage(t)
-	u.fails(t, 1, []string{"no space left on device"}, dir, "--progress", "quiet", "-o", "type=oci,dest=image.tar")
+	u.Dir = small
+	u.Fails(t, 1, []string{"no space left on device"}, dir, "--progress", "quiet")
+	u.HasNoImage(t)
+	u.Fails(t, 1, []string{"no space left on device"}, dir, "--progress", "quiet", "-o", "type=oci,dest=image.tar")
 	left, err := filepath.Glob(filepath.Join(small, "*image.tar*"))
 	if hidden, _ := filepath.Glob(filepath.Join(small, ".image.tar*")); err != nil || len(left)+len(hidden) > 0 {
 		t.Errorf("left behind: %v %v (%v)", left, hidden, err)

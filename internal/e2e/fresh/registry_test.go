@@ -1,4 +1,4 @@
-package e2e
+package fresh
 
 import (
 	"io"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/crane"
 	"github.com/google/go-containerregistry/pkg/registry"
+
+	"lamina.build/internal/e2etest"
 )
 
 // counted is a registry in-process that counts the bytes of both directions.
@@ -61,21 +63,21 @@ func (w *countedWriter) Write(p []byte) (int, error) {
 
 // An app change on an engine that has never seen the image moves the app.
 func TestRealAppChangeOnAFreshEngineMovesTheApp(t *testing.T) {
-	u, dir, r := newUser(t), example(t), newRegistry(t)
+	u, dir, r := e2etest.NewUser(t), e2etest.Example(t), newRegistry(t)
 	image, cache := r.host+"/faceblend:1", "type=registry,ref="+r.host+"/faceblend"
-	u.build(t, dir, "-t", image, "--push", "--insecure-registry", "--cache-to", cache)
+	u.Build(t, dir, "-t", image, "--push", "--insecure-registry", "--cache-to", cache)
 	first, err := crane.Digest(image, crane.Insecure)
 	if err != nil {
 		t.Fatalf("asking the registry for the image: %v", err)
 	}
-	if u.build(t, dir); u.digest(t).String() != first {
-		t.Errorf("%s was pushed, %s is in the layout", first, u.digest(t))
+	if u.Build(t, dir); u.Digest(t).String() != first {
+		t.Errorf("%s was pushed, %s is in the layout", first, u.Digest(t))
 	}
 
-	write(t, filepath.Join(dir, "app", "note.txt"), []byte("changed\n"))
+	e2etest.Write(t, filepath.Join(dir, "app", "note.txt"), []byte("changed\n"))
 	r.reset()
-	there := userOf(t, freshEngine(t))
-	there.build(t, dir, "-t", r.host+"/faceblend:2", "--push", "--insecure-registry", "--cache-from", cache, "--smoke", "off")
+	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
+	there.Build(t, dir, "-t", r.host+"/faceblend:2", "--push", "--insecure-registry", "--cache-from", cache, "--smoke", "off")
 	t.Logf("an app change moved %d bytes to the registry and %d from it, in %d requests", r.in.Load(), r.out.Load(), r.requests.Load())
 	const limit = 1 << 20
 	if r.in.Load() > limit || r.out.Load() > limit {
