@@ -39,25 +39,53 @@ func Tests(in Input, builder llb.State, runtime []llb.State) []llb.State {
 	return tests
 }
 
+// findEntrypoint fails where a container could not start: its program is not
+// on the PATH, or one of the app's files among its arguments is not there.
+const findEntrypoint = `command -v "$1" >/dev/null || { echo "$1: no such program in the image" >&2; exit 1; }
+shift
+for file; do [ -e "$file" ] || { echo "$file: no such file in the image" >&2; exit 1; }; done`
+
 // commands are the tests that run the app as it will be run: with its user,
 // folder and environment.
 func commands(in Input, root llb.State) []llb.State {
 	all := slices.Concat(in.Smoke.Run, gpuCommands(in))
-	tests := make([]llb.State, 0, len(all))
+	tests := make([]llb.State, 0, len(all)+1)
+	if in.App != nil && len(in.App.Entrypoint) > 0 {
+		tests = append(tests, in.App.exec(in, llb.Exec{
+			Name: "smoke: entrypoint " + strings.Join(in.App.Entrypoint, " "),
+			Args: slices.Concat([]string{"/bin/sh", "-euc", findEntrypoint, "entrypoint"}, in.App.entry()),
+		}).On(root).Root())
+	}
 	for i, args := range all {
-		exec := llb.Exec{
-			Name:   "smoke: run " + strings.Join(args, " "),
-			Args:   args,
-			Env:    Env(in),
-			Mounts: smokeMounts(in),
-			GPU:    i >= len(in.Smoke.Run),
-		}
-		if in.App != nil {
-			exec.Dir, exec.User = in.App.Workdir, in.App.User.Name
-		}
-		tests = append(tests, exec.On(root).Root())
+		test := in.App.exec(in, llb.Exec{
+			Name: "smoke: run " + strings.Join(args, " "),
+			Args: args,
+			GPU:  i >= len(in.Smoke.Run),
+		})
+		tests = append(tests, test.On(root).Root())
 	}
 	return tests
+}
+
+// exec is e as the container would run it; without an app, as root.
+func (a *App) exec(in Input, e llb.Exec) llb.Exec {
+	e.Env, e.Mounts = Env(in), smokeMounts(in)
+	if a != nil {
+		e.Dir, e.User = a.Workdir, a.User.Name
+	}
+	return e
+}
+
+// entry is the program that the container starts, and those of its arguments
+// that are files of the app.
+func (a *App) entry() []string {
+	entry := a.Entrypoint[:1:1]
+	for _, argument := range a.Entrypoint[1:] {
+		if strings.HasPrefix(argument, a.Path+"/") {
+			entry = append(entry, argument)
+		}
+	}
+	return entry
 }
 
 func gpuCommands(in Input) [][]string {

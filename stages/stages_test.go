@@ -293,7 +293,7 @@ func TestSmokeLevels(t *testing.T) {
 		return list
 	}
 	for level, want := range map[stages.Level][]string{
-		stages.SmokeAll:     {"import", "libraries", "run"},
+		stages.SmokeAll:     {"entrypoint", "import", "libraries", "run"},
 		stages.SmokeRuntime: {"import", "libraries"},
 		stages.SmokeOff:     nil,
 	} {

@@ -3,7 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
+
+	"github.com/distribution/reference"
 
 	"lamina.build/cache"
 	"lamina.build/internal/debian"
@@ -71,8 +72,11 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 	outputs, err := output.ParseAll(o.outputs)
 	var faults []error
 	for _, tag := range o.tags {
-		if tag == "" || strings.ContainsAny(tag, " ,\"=") {
-			faults = append(faults, fmt.Errorf("flag --tag: %q is not the name of an image", tag))
+		named, bad := reference.ParseNormalizedNamed(tag)
+		if bad != nil {
+			faults = append(faults, fmt.Errorf("flag --tag: %q is not the name of an image: %w", tag, bad))
+		} else if _, pinned := named.(reference.Digested); pinned {
+			faults = append(faults, fmt.Errorf("flag --tag: %q has a digest, which only a build can know", tag))
 		}
 	}
 	switch {

@@ -21,6 +21,18 @@ func TestRealSmokeTestHoldsTheImageBack(t *testing.T) {
 	u.Build(t, dir, "--smoke", "runtime") // which leaves out what the app runs
 }
 
+func TestRealEntrypointMustBeThere(t *testing.T) {
+	for entrypoint, says := range map[string]string{
+		`["nosuchprog"]`:              "nosuchprog: no such program in the image",
+		`["python3", "/app/nope.py"]`: "/app/nope.py: no such file in the image",
+	} {
+		u, dir := e2etest.NewUser(t), e2etest.Example(t)
+		e2etest.Edit(t, filepath.Join(dir, "image.toml"), `["python3", "/app/handler.py"]`, entrypoint)
+		u.Fails(t, 1, []string{says}, dir, "--progress", "quiet")
+		u.HasNoImage(t)
+	}
+}
+
 func TestRealMissingLibraryHoldsTheImageBack(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	cmake := filepath.Join(dir, "native", "CMakeLists.txt")

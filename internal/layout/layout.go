@@ -23,6 +23,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/fault"
 	"lamina.build/internal/layout/blobstore"
 	"lamina.build/internal/layout/filelock"
 )
@@ -63,10 +64,26 @@ func Open(ctx context.Context, dir string) (*Layout, error) {
 	return l, nil
 }
 
+// checkForeign refuses a folder that somebody uses for something else. A layout
+// that another build is about to set up has its blobs and locks, not more.
+func checkForeign(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if !strings.HasPrefix(name, ".") && name != "blobs" && name != "ingest" && name != ocispec.ImageIndexFile {
+			return fault.New(fault.Usage, fmt.Errorf("the folder has %q in it and is no layout", name))
+		}
+	}
+	return nil
+}
+
 func checkVersion(dir string) error {
 	data, err := os.ReadFile(filepath.Join(dir, ocispec.ImageLayoutFile)) //nolint:gosec // the user's own folder
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return checkForeign(dir)
 	}
 	var have ocispec.ImageLayout
 	if err == nil {

@@ -209,6 +209,19 @@ func TestSweepOfADamagedLayoutRemovesNothing(t *testing.T) {
 	}
 }
 
+func TestAFolderOfSomethingElseIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "image.toml"), nil, 0o600))
+	_, err := lay.Open(t.Context(), dir)
+	if err == nil || !strings.Contains(err.Error(), `has "image.toml" in it and is no layout`) {
+		t.Errorf("got %v", err)
+	}
+	entries, rerr := os.ReadDir(dir)
+	if rerr != nil || len(entries) != 1 {
+		t.Errorf("the folder now has %v (%v)", entries, rerr)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o644))
