@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/moby/buildkit/client"
 
@@ -109,11 +110,35 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 func (e *Engine) Client() *client.Client { return e.client }
 
 // Close ends the connection and gives the lease back. A private engine ends
-// soon after its last Close, unless [Start] keeps it up.
+// with its last Close, unless [Start] keeps it up; that Close waits for it, so
+// that nothing runs on when the command is done.
 func (e *Engine) Close() error {
 	err := e.client.Close()
-	if e.lease != nil {
-		err = errors.Join(err, e.lease.Close())
+	if e.lease == nil {
+		return err
 	}
+	s := state{dir: filepath.Dir(e.lease.Name())}
+	err = errors.Join(err, e.lease.Close())
+	s.awaitEnd(endPatience)
 	return err
+}
+
+// endPatience is how long the last Close waits. An engine takes a fraction of a
+// second to end, and goes on ending without us.
+const endPatience = 5 * time.Second
+
+// awaitEnd returns when the engine has ended, or when it has a reason not to.
+func (s state) awaitEnd(patience time.Duration) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if alive, err := s.alive(); err != nil || !alive {
+			return
+		}
+		clients, err := s.clients()
+		if err != nil || clients > 0 {
+			return
+		}
+		if _, err = os.Stat(s.path(keepFile)); err == nil {
+			return
+		}
+	}
 }
