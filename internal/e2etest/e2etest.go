@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -247,10 +248,10 @@ func Files(t *testing.T, l *layout.Layout, image layout.Image) map[string]layout
 	return all
 }
 
-// Execs counts the steps that ran anew, in the output of --progress rawjson.
-func Execs(t *testing.T, rawjson, prefix string) int {
-	t.Helper()
-	ran := map[string]bool{}
+// Execs names the steps that run a program: those that ran anew and those that
+// came from the cache, in the output of --progress rawjson.
+func Execs(rawjson string) (ran, cached []string) {
+	state := map[string]bool{}
 	for line := range strings.SplitSeq(rawjson, "\n") {
 		var status struct {
 			Vertexes []struct {
@@ -263,19 +264,23 @@ func Execs(t *testing.T, rawjson, prefix string) int {
 			continue
 		}
 		for _, v := range status.Vertexes {
-			if strings.HasPrefix(v.Name, prefix) && v.Completed != "" {
-				ran[v.Name] = !v.Cached
+			if isExec.MatchString(v.Name) && v.Completed != "" {
+				state[v.Name] = v.Cached
 			}
 		}
 	}
-	n := 0
-	for _, anew := range ran {
-		if anew {
-			n++
+	for name, fromCache := range state {
+		if fromCache {
+			cached = append(cached, name)
+		} else {
+			ran = append(ran, name)
 		}
 	}
-	return n
+	return ran, cached
 }
+
+// isExec knows the steps of an image that run a program by their names.
+var isExec = regexp.MustCompile(`^smoke: (import|run|libraries|entrypoint) |: (install|compile)`)
 
 // Fails runs the command and checks its exit code and what it says.
 func (u *User) Fails(t *testing.T, code int, says []string, args ...string) {
