@@ -181,10 +181,3 @@ func (d *Debian) Sign(text []byte) {
 	}
 	d.world.Put(path.Join(d.Dir(), "InRelease"), out.Bytes())
 }
-
-// Remove takes a path out of the world.
-func (w *World) Remove(name string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.files, clean(name))
-}

@@ -1,8 +1,9 @@
 package testworld
 
 import (
-	"bytes"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"time"
 )
@@ -13,46 +14,106 @@ const Always = -1
 // Fault is a way to answer wrongly, a number of times.
 type Fault struct {
 	Times int
-	serve func(rw http.ResponseWriter, r *http.Request, content []byte)
+	serve serveFault
+}
+
+type serveFault func(rw http.ResponseWriter, r *http.Request, content *io.SectionReader)
+
+// Fail puts a fault between a path and those who ask for it. The path may be a
+// pattern as of [path.Match], or end in "/**".
+func (w *World) Fail(pattern string, f Fault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults[clean(pattern)] = &f
+}
+
+// Heal removes all faults.
+func (w *World) Heal() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.faults)
+}
+
+// faultOf uses up one time of the fault that lies on a path.
+func (w *World) faultOf(name string) serveFault {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for pattern, f := range w.faults {
+		if !matches(pattern, name) || f.Times == 0 {
+			continue
+		}
+		if f.Times > 0 {
+			f.Times--
+		}
+		return f.serve
+	}
+	return nil
+}
+
+// spoil gives a fault the content of the right answer.
+func spoil(fault serveFault, answer http.Handler, rw http.ResponseWriter, r *http.Request) {
+	content := section(nil)
+	switch a := answer.(type) {
+	case nil:
+	case file:
+		a = a.wanted(r)
+		opened, closer, err := a.open()
+		if err != nil {
+			http.Error(rw, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		defer closer.Close()
+		a.announce(rw)
+		content = opened
+	default:
+		recorded := httptest.NewRecorder()
+		a.ServeHTTP(recorded, r)
+		rw.Header().Set("Content-Type", recorded.Header().Get("Content-Type"))
+		content = section(recorded.Body.Bytes())
+	}
+	fault(rw, r, content)
 }
 
 // Status answers with an HTTP status and no content.
 func Status(code, times int) Fault {
-	return Fault{times, func(rw http.ResponseWriter, _ *http.Request, _ []byte) {
+	return Fault{times, func(rw http.ResponseWriter, _ *http.Request, _ *io.SectionReader) {
 		http.Error(rw, http.StatusText(code), code)
 	}}
 }
 
 // Cut ends the connection after half of the content.
 func Cut(times int) Fault {
-	return Fault{times, func(rw http.ResponseWriter, _ *http.Request, content []byte) {
-		rw.Header().Set("Content-Length", strconv.Itoa(len(content)))
-		_, _ = rw.Write(content[:len(content)/2])
-		_ = http.NewResponseController(rw).Flush()
+	return Fault{times, func(rw http.ResponseWriter, _ *http.Request, content *io.SectionReader) {
+		sendHalf(rw, content)
 		panic(http.ErrAbortHandler)
 	}}
 }
 
 // Stall sends half of the content, and nothing more while the client waits.
 func Stall(times int) Fault {
-	return Fault{times, func(rw http.ResponseWriter, r *http.Request, content []byte) {
-		rw.Header().Set("Content-Length", strconv.Itoa(len(content)))
-		_, _ = rw.Write(content[:len(content)/2])
-		_ = http.NewResponseController(rw).Flush()
+	return Fault{times, func(rw http.ResponseWriter, r *http.Request, content *io.SectionReader) {
+		sendHalf(rw, content)
 		<-r.Context().Done()
 	}}
 }
 
+func sendHalf(rw http.ResponseWriter, content *io.SectionReader) {
+	rw.Header().Set("Content-Length", strconv.FormatInt(content.Size(), 10))
+	_, _ = io.CopyN(rw, content, content.Size()/2)
+	_ = http.NewResponseController(rw).Flush()
+}
+
 // Slow sends the content in ten pieces with a pause before each.
 func Slow(pause time.Duration, times int) Fault {
-	return Fault{times, func(rw http.ResponseWriter, r *http.Request, content []byte) {
-		for i := range 10 {
+	return Fault{times, func(rw http.ResponseWriter, r *http.Request, content *io.SectionReader) {
+		size := content.Size()
+		for i := range int64(10) {
 			select {
 			case <-r.Context().Done():
 				return
 			case <-time.After(pause):
 			}
-			_, _ = rw.Write(content[len(content)*i/10 : len(content)*(i+1)/10])
+			_, _ = io.CopyN(rw, content, size*(i+1)/10-size*i/10)
 			_ = http.NewResponseController(rw).Flush()
 		}
 	}}
@@ -60,11 +121,12 @@ func Slow(pause time.Duration, times int) Fault {
 
 // Wrong sends as many bytes, of which one in the middle is another.
 func Wrong(times int) Fault {
-	return Fault{times, func(rw http.ResponseWriter, _ *http.Request, content []byte) {
-		altered := bytes.Clone(content)
-		if len(altered) > 0 {
-			altered[len(altered)/2] ^= 1
+	return Fault{times, func(rw http.ResponseWriter, _ *http.Request, content *io.SectionReader) {
+		_, _ = io.CopyN(rw, content, content.Size()/2)
+		var middle [1]byte
+		if n, _ := content.Read(middle[:]); n == 1 {
+			_, _ = rw.Write([]byte{middle[0] ^ 1})
 		}
-		_, _ = rw.Write(altered)
+		_, _ = io.Copy(rw, content)
 	}}
 }

@@ -5,13 +5,13 @@ package testworld
 
 import (
 	"bytes"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // World is a web server for one test. Its parts, such as a Debian repository,
@@ -20,20 +20,35 @@ type World struct {
 	t   testing.TB
 	URL string // without a slash at the end
 
-	server *httptest.Server
-	mu     sync.Mutex
-	files  map[string][]byte
-	faults map[string]*Fault
-	counts map[string]int
+	server   *httptest.Server
+	mu       sync.Mutex
+	files    map[string]file
+	handlers map[string]http.Handler // by the folder that they answer for
+	gates    map[string]gate
+	faults   map[string]*Fault
+	tallies  map[string]tally
 }
 
 // New starts a world that ends with the test.
 func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{t: t, files: map[string][]byte{}, faults: map[string]*Fault{}, counts: map[string]int{}}
-	server := httptest.NewServer(http.HandlerFunc(w.serve))
-	t.Cleanup(server.Close)
-	w.URL, w.server = server.URL, server
+	return newAt(t, "127.0.0.1:0")
+}
+
+func newAt(t testing.TB, address string) *World {
+	t.Helper()
+	w := &World{
+		t: t, files: map[string]file{}, handlers: map[string]http.Handler{}, gates: map[string]gate{},
+		faults: map[string]*Fault{}, tallies: map[string]tally{},
+	}
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(w.serve)}} //nolint:gosec // its clients are tests
+	w.server.Start()
+	t.Cleanup(w.server.Close)
+	w.URL = w.server.URL
 	return w
 }
 
@@ -41,52 +56,43 @@ func New(t testing.TB) *World {
 func (w *World) Stop() { w.server.Close() }
 
 // Put lets the world serve content at a path.
-func (w *World) Put(name string, content []byte) {
+func (w *World) Put(name string, content []byte) { w.put(name, file{data: content}) }
+
+// PutFile lets the world serve a file of the disk at a path. It isn't read
+// before it is asked for.
+func (w *World) PutFile(name, disk string) { w.put(name, file{disk: disk}) }
+
+func (w *World) put(name string, f file) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.files[clean(name)] = content
+	w.files[clean(name)] = f
+}
+
+// Remove takes a path out of the world.
+func (w *World) Remove(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.files, clean(name))
 }
 
 // Content returns what is served at a path.
 func (w *World) Content(name string) []byte {
+	w.t.Helper()
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	return bytes.Clone(w.files[clean(name)])
-}
-
-// Fail puts a fault between a path and those who ask for it. The path may be a
-// pattern as of [path.Match], or end in "/**".
-func (w *World) Fail(pattern string, f Fault) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.faults[clean(pattern)] = &f
-}
-
-// Heal removes all faults.
-func (w *World) Heal() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	clear(w.faults)
-}
-
-// Requests counts how often the paths that match a pattern were asked for.
-func (w *World) Requests(pattern string) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for name, count := range w.counts {
-		if matches(clean(pattern), name) {
-			n += count
-		}
+	f := w.files[clean(name)]
+	w.mu.Unlock()
+	data, err := f.read()
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	return n
+	return bytes.Clone(data)
 }
 
-// Forget sets all counters to zero.
-func (w *World) Forget() {
+// handle lets a handler answer for a folder.
+func (w *World) handle(folder string, h http.Handler) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	clear(w.counts)
+	w.handlers[clean(folder)] = h
 }
 
 func clean(name string) string { return path.Clean("/" + name) }
@@ -99,33 +105,39 @@ func matches(pattern, name string) bool {
 	return ok && err == nil || pattern == name
 }
 
+// below says whether a path is a folder or lies in it.
+func below(folder, name string) bool { return name == folder || strings.HasPrefix(name, folder+"/") }
+
 func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
 	name := clean(r.URL.Path)
-	w.mu.Lock()
-	w.counts[name]++
-	content, ok := w.files[name]
-	fault := w.faultOf(name)
-	w.mu.Unlock()
-	switch {
-	case fault != nil:
-		fault(rw, r, content)
-	case !ok:
-		http.NotFound(rw, r)
-	default:
-		http.ServeContent(rw, r, path.Base(name), time.Time{}, bytes.NewReader(content))
+	w.count(name, r)
+	rw = &countingWriter{ResponseWriter: rw, world: w, name: name}
+	if g, shut := w.gateOf(name, r); shut {
+		g.refuse(rw)
+		return
 	}
+	answer := w.answerOf(name)
+	if fault := w.faultOf(name); fault != nil {
+		spoil(fault, answer, rw, r)
+		return
+	}
+	if answer == nil {
+		answer = http.NotFoundHandler()
+	}
+	answer.ServeHTTP(rw, r)
 }
 
-// faultOf uses up one time of the fault that lies on a path.
-func (w *World) faultOf(name string) func(http.ResponseWriter, *http.Request, []byte) {
-	for pattern, f := range w.faults {
-		if !matches(pattern, name) || f.Times == 0 {
-			continue
+// answerOf returns nil where nothing lies at a path.
+func (w *World) answerOf(name string) http.Handler {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f, ok := w.files[name]; ok {
+		return f
+	}
+	for folder, h := range w.handlers {
+		if below(folder, name) {
+			return h
 		}
-		if f.Times > 0 {
-			f.Times--
-		}
-		return f.serve
 	}
 	return nil
 }

@@ -1,0 +1,134 @@
+package testworld
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Sdist is a source distribution to be made. Only the name must be given.
+type Sdist struct {
+	Name           string
+	Version        string // "1.0"
+	Requires       []string
+	RequiresPython string
+	BuildRequires  []string          // of its pyproject.toml; where nil it has none, only a setup.py
+	Backend        string            // "setuptools.build_meta"
+	Files          map[string]string // by path below its folder; setup.py and the like replace those made
+	Yanked         string            // why it was; it wasn't where empty
+}
+
+func (s Sdist) withDefaults() Sdist {
+	s.Version = or(s.Version, "1.0")
+	s.Backend = or(s.Backend, "setuptools.build_meta")
+	return s
+}
+
+func (s Sdist) folder() string { return escaped(s.Name) + "-" + s.Version }
+
+// FileName returns what the file must be called.
+func (s Sdist) FileName() string { return s.withDefaults().folder() + ".tar.gz" }
+
+func (s Sdist) listing() listing {
+	s = s.withDefaults()
+	return listing{project: s.Name, version: s.Version, requiresPython: s.RequiresPython, yanked: s.Yanked}
+}
+
+// files are those given, and those that must be there besides.
+func (s Sdist) files() map[string]string {
+	module := escaped(s.Name)
+	all := map[string]string{
+		"PKG-INFO": metadata{s.Name, s.Version, s.RequiresPython, nil, s.Requires}.String(),
+	}
+	if _, ok := s.Files["pyproject.toml"]; !ok {
+		all["setup.py"] = s.setup()
+	}
+	if s.BuildRequires != nil {
+		all["pyproject.toml"] = s.pyproject()
+	}
+	if _, ok := s.Files[module+"/__init__.py"]; !ok {
+		all[module+".py"] = versionModule(s.Version)
+	}
+	maps.Copy(all, s.Files)
+	return all
+}
+
+func (s Sdist) pyproject() string {
+	return fmt.Sprintf("[build-system]\nrequires = %s\nbuild-backend = %q\n", quoted(s.BuildRequires), s.Backend)
+}
+
+func (s Sdist) setup() string {
+	var modules []string
+	if _, ok := s.Files[escaped(s.Name)+"/__init__.py"]; !ok {
+		modules = []string{escaped(s.Name)}
+	}
+	python := ""
+	if s.RequiresPython != "" {
+		python = fmt.Sprintf(", python_requires=%q", s.RequiresPython)
+	}
+	return fmt.Sprintf("from setuptools import find_packages, setup\n\n"+
+		"setup(name=%q, version=%q, install_requires=%s, py_modules=%s, packages=find_packages()%s)\n",
+		s.Name, s.Version, quoted(s.Requires), quoted(modules), python)
+}
+
+// quoted is a list as both Python and TOML write it.
+func quoted(list []string) string {
+	items := make([]string, 0, len(list))
+	for _, s := range list {
+		items = append(items, fmt.Sprintf("%q", s))
+	}
+	return "[" + strings.Join(items, ", ") + "]"
+}
+
+// Write makes the file at a path of the disk.
+func (s Sdist) Write(t testing.TB, path string) {
+	t.Helper()
+	writeFile(t, path, s.writeTo)
+}
+
+// Bytes returns the file.
+func (s Sdist) Bytes(t testing.TB) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := s.writeTo(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func (s Sdist) writeTo(out io.Writer) error {
+	s = s.withDefaults()
+	packer := gzip.NewWriter(out)
+	archive := tar.NewWriter(packer)
+	files := s.files()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := s.add(archive, name, files[name]); err != nil {
+			return err
+		}
+	}
+	if err := archive.Close(); err != nil {
+		return err
+	}
+	return packer.Close()
+}
+
+// add takes what begins as a script for a program.
+func (s Sdist) add(archive *tar.Writer, name, content string) error {
+	header := &tar.Header{
+		Name: s.folder() + "/" + name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(content)), ModTime: zipStart(),
+	}
+	if strings.HasPrefix(content, "#!") {
+		header.Mode = 0o755
+	}
+	if err := archive.WriteHeader(header); err != nil {
+		return err
+	}
+	_, err := io.WriteString(archive, content)
+	return err
+}
