@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"path"
 	"regexp"
 	"slices"
-	"strings"
 )
 
 var hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -30,7 +28,7 @@ func (l Lock) check() error {
 	if !slices.IsSortedFunc(l.Packages, comparePackages) {
 		faults = append(faults, errors.New("packages are not sorted by name, version and architecture"))
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, l.checkPython())...)
 }
 
 func (l Lock) checkPackage(p Package) error {
@@ -44,7 +42,7 @@ func (l Lock) checkPackage(p Package) error {
 	if p.Size <= 0 {
 		faults = append(faults, fmt.Errorf("size %d is not positive", p.Size))
 	}
-	if path.IsAbs(p.Path) || path.Clean(p.Path) != p.Path || p.Path == "." || strings.HasPrefix(p.Path, "..") {
+	if !staysBelow(p.Path) {
 		faults = append(faults, fmt.Errorf("path %q does not stay below the repository", p.Path))
 	}
 	if len(p.For) == 0 {

@@ -18,8 +18,12 @@ func (l Lock) Drift(spec Wishes) []string {
 	drift = append(drift, driftList("suites", l.Suites, spec.Suites)...)
 	drift = append(drift, driftList("components", l.Components, spec.Components)...)
 	drift = append(drift, driftRepositories(l.Repositories, spec.Repositories)...)
-	return append(drift, driftRequests(l.Requests, spec.Requests)...)
+	drift = append(drift, driftRequests(l.Requests, spec.Requests)...)
+	return append(drift, driftRequests(each(l.Python, PythonRequest.request), each(spec.Python, PythonRequest.request))...)
 }
+
+// request is r in the terms of packages, to be compared as they are.
+func (r PythonRequest) request() Request { return Request{Set: r.Set, Packages: r.Lines} }
 
 // driftList compares two lists by what is in them; where only the order
 // differs it says so, since it decides which of two equal versions is taken.

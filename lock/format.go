@@ -28,7 +28,26 @@ func (l Lock) body() string {
 	block(&b, "requests", l.Requests, requestLine)
 	block(&b, "releases", l.Releases, releaseLine)
 	block(&b, "packages", l.Packages, packageLine)
+	if len(l.Python) > 0 {
+		b.WriteString("\n[python]\n")
+		block(&b, "requests", l.Python, pythonRequestLine)
+		block(&b, "omitted", l.Omitted, omissionLine)
+		block(&b, "distributions", l.Distributions, distributionLine)
+	}
 	return b.String()
+}
+
+func pythonRequestLine(r PythonRequest) string {
+	return fmt.Sprintf("set = %s, lines = %s", quote(r.Set), quotes(r.Lines))
+}
+
+func omissionLine(o Omission) string {
+	return fmt.Sprintf("set = %s, requirement = %s, reason = %s", quote(o.Set), quote(o.Requirement), quote(o.Reason))
+}
+
+func distributionLine(d Distribution) string {
+	return fmt.Sprintf("name = %s, version = %s, size = %d, sha256 = %s, file = %s, url = %s, unpacked = %d, for = %s",
+		quote(d.Name), quote(d.Version), d.Size, quote(d.SHA256), quote(d.File), quote(d.URL), d.Unpacked, quotes(d.For))
 }
 
 func repositoryLine(r Repository) string {

@@ -28,8 +28,10 @@ const (
 // Lock is the content of an image.lock.
 type Lock struct {
 	Wishes
-	Releases []Release // sorted by Repository, Suite
-	Packages []Package // sorted by Name, Version, Architecture
+	Releases      []Release      // sorted by Repository, Suite
+	Packages      []Package      // sorted by Name, Version, Architecture
+	Distributions []Distribution // sorted by Name, Version, File
+	Omitted       []Omission     // sorted by Set, Requirement
 }
 
 // Wishes is the part of a spec that a lock answers.
@@ -39,6 +41,7 @@ type Wishes struct {
 	Components   []string     // in the order of the spec: "main", "non-free"
 	Repositories []Repository // further ones, sorted by Name
 	Requests     []Request    // sorted by Set
+	Python       []PythonRequest
 }
 
 // Repository is a signed Debian repository beside the distribution's own.

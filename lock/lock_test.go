@@ -28,6 +28,10 @@ func sample() lock.Lock {
 				{Set: "extra@debug", Packages: []string{"gdb"}},
 				{Set: "runtime", Packages: []string{"python3"}},
 			},
+			Python: []lock.PythonRequest{
+				{Set: "python", Lines: []string{"--index-url https://index.example/simple", "insightface==0.7.3", "torch"}},
+				{Set: "python@blackwell", Lines: []string{"torch==2.7.1"}},
+			},
 		},
 		Releases: []lock.Release{
 			{Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 9, 5, 8, 12, 13, 0, time.UTC), SHA256: hash("in"), Signers: []string{"A4285295FC7B1A81600062A9605C66F00D6C9793"}},
@@ -39,6 +43,15 @@ func sample() lock.Lock {
 			deb("gdb", "13.1-3", "extra@debug"),
 			deb("libstdc++6", "12.2.0-14", "runtime"),
 		},
+		Distributions: []lock.Distribution{
+			dist("torch", "torch-2.6.0+cu124-cp311-cp311-linux_x86_64.whl", "python"),
+			dist("torch", "torch-2.7.1-cp311-cp311-linux_x86_64.whl", "python@blackwell"),
+			dist("insightface", "insightface-0.7.3.tar.gz", "python"),
+			dist("cython", "Cython-3.0-py3-none-any.whl", "build:insightface"),
+			{Name: "sam2", Version: "1.0", URL: "git+https://git.example/sam2@0123456789012345678901234567890123456789#subdirectory=py", For: []string{"python"}},
+			{Name: "own", Version: "1.0", URL: "file:wheels/own-1.0-py3-none-any.whl", File: "own-1.0-py3-none-any.whl", Size: 5, SHA256: hash("own"), For: []string{"python"}},
+		},
+		Omitted: []lock.Omission{{Set: "python", Requirement: "flash-attn", Reason: "no version fits"}},
 	}
 	l.Sort()
 	return l
@@ -49,6 +62,13 @@ func deb(name, version string, sets ...string) lock.Package {
 		Name: name, Version: version, Architecture: "amd64", Repository: "debian",
 		Path: "pool/main/" + name[:1] + "/" + name + "/" + name + "_amd64.deb",
 		Size: 1234, SHA256: hash(name), For: sets,
+	}
+}
+
+func dist(name, file string, sets ...string) lock.Distribution {
+	return lock.Distribution{
+		Name: name, Version: "1.0", File: file, URL: "https://files.example/" + file,
+		Size: 77, SHA256: hash(file), Unpacked: 99, For: sets,
 	}
 }
 

@@ -87,6 +87,33 @@ type file struct {
 		Releases     []fileRelease    `toml:"releases"`
 		Packages     []filePackage    `toml:"packages"`
 	} `toml:"debian"`
+	Python struct {
+		Requests      []filePythonRequest `toml:"requests"`
+		Omitted       []fileOmission      `toml:"omitted"`
+		Distributions []fileDistribution  `toml:"distributions"`
+	} `toml:"python"`
+}
+
+type filePythonRequest struct {
+	Set   string   `toml:"set"`
+	Lines []string `toml:"lines"`
+}
+
+type fileOmission struct {
+	Set         string `toml:"set"`
+	Requirement string `toml:"requirement"`
+	Reason      string `toml:"reason"`
+}
+
+type fileDistribution struct {
+	Name     string   `toml:"name"`
+	Version  string   `toml:"version"`
+	File     string   `toml:"file"`
+	URL      string   `toml:"url"`
+	Size     int64    `toml:"size"`
+	SHA256   string   `toml:"sha256"`
+	Unpacked int64    `toml:"unpacked"`
+	For      []string `toml:"for"`
 }
 
 type fileRepository struct {
@@ -129,12 +156,15 @@ func (f file) lock() Lock {
 			Components:   f.Debian.Components,
 			Repositories: each(f.Debian.Repositories, func(r fileRepository) Repository { return Repository(r) }),
 			Requests:     each(f.Debian.Requests, func(r fileRequest) Request { return Request(r) }),
+			Python:       each(f.Python.Requests, func(r filePythonRequest) PythonRequest { return PythonRequest(r) }),
 		},
 		Releases: each(f.Debian.Releases, func(r fileRelease) Release {
 			r.Date = r.Date.UTC()
 			return Release(r)
 		}),
-		Packages: each(f.Debian.Packages, filePackage.entry),
+		Packages:      each(f.Debian.Packages, filePackage.entry),
+		Distributions: each(f.Python.Distributions, func(d fileDistribution) Distribution { return Distribution(d) }),
+		Omitted:       each(f.Python.Omitted, func(o fileOmission) Omission { return Omission(o) }),
 	}
 }
 

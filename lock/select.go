@@ -50,7 +50,12 @@ func (l Lock) Created() time.Time {
 func (l *Lock) Sort() {
 	slices.SortFunc(l.Packages, comparePackages)
 	slices.SortFunc(l.Releases, compareReleases)
+	slices.SortFunc(l.Distributions, compareDistributions)
+	slices.SortFunc(l.Omitted, compareOmissions)
 	for i := range l.Packages {
 		slices.Sort(l.Packages[i].For)
+	}
+	for i := range l.Distributions {
+		slices.Sort(l.Distributions[i].For)
 	}
 }

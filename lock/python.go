@@ -1,0 +1,99 @@
+package lock
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// The sets of Python distributions that a lock may hold. A set of one variant
+// bears the variant's name behind an @, as in "python@blackwell".
+const (
+	SetPython = "python" // what the image installs
+	setBuild  = "build:" // and a project's name: what its sdist is built with
+)
+
+// BuildSet is the set of what the sdist of a project is built with. The name
+// is normalised: "build:insightface".
+func BuildSet(project string) string { return setBuild + project }
+
+// PythonRequest asks for Python distributions, and all that they need, as one set.
+type PythonRequest struct {
+	Set   string
+	Lines []string // of requirement files, canonical and sorted: "numpy<2", "--index-url https://…"
+}
+
+// Distribution is one file that a Python package comes from: a wheel, an
+// sdist, or the tree of a git commit.
+type Distribution struct {
+	Name     string // normalised by PEP 503: "flash-attn"
+	Version  string // PEP 440: "2.6.0+cu124"
+	File     string // base name: "numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64.whl"; "" for a git tree
+	URL      string // without a login; "file:wheels/x.whl" beside the spec, "git+https://…@COMMIT#subdirectory=…"
+	Size     int64  // bytes; 0 for a git tree
+	SHA256   string // hexadecimal; "" for a git tree, whose commit is in the URL
+	Unpacked int64  // bytes of all files in a wheel; 0 where that is not known
+	For      []string
+}
+
+// Omission is an optional requirement that could not be resolved.
+type Omission struct {
+	Set         string
+	Requirement string
+	Reason      string // one line
+}
+
+// IsWheel says whether d needs no building.
+func (d Distribution) IsWheel() bool { return strings.HasSuffix(d.File, ".whl") }
+
+// Git returns what the URL of a git tree says; ok is false for a file.
+func (d Distribution) Git() (remote, commit, subdirectory string, ok bool) {
+	rest, ok := strings.CutPrefix(d.URL, "git+")
+	if !ok {
+		return "", "", "", false
+	}
+	rest, subdirectory, _ = strings.Cut(rest, "#subdirectory=")
+	at := max(strings.LastIndex(rest, "@"), 0)
+	return rest[:at], strings.TrimPrefix(rest[at:], "@"), subdirectory, true
+}
+
+// Local returns the path of a file that lies beside the spec; ok is false for
+// one from the network.
+func (d Distribution) Local() (path string, ok bool) { return strings.CutPrefix(d.URL, "file:") }
+
+// PythonIn returns the distributions of one set, sorted by name. Where a
+// variant has Python requirements of its own, its own set is taken; otherwise
+// the one that all variants share.
+func (l Lock) PythonIn(set, variant string) []Distribution {
+	if l.asksPython(SetPython + "@" + variant) {
+		set += "@" + variant
+	}
+	var in []Distribution
+	for _, d := range l.Distributions {
+		if slices.Contains(d.For, set) {
+			in = append(in, d)
+		}
+	}
+	return in
+}
+
+// OmittedIn returns what a variant goes without.
+func (l Lock) OmittedIn(variant string) []Omission {
+	set := SetPython
+	if own := SetPython + "@" + variant; l.asksPython(own) {
+		set = own
+	}
+	return slices.DeleteFunc(slices.Clone(l.Omitted), func(o Omission) bool { return o.Set != set })
+}
+
+func (l Lock) asksPython(set string) bool {
+	return slices.ContainsFunc(l.Python, func(r PythonRequest) bool { return r.Set == set })
+}
+
+func compareDistributions(a, b Distribution) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version), cmp.Compare(a.File, b.File), cmp.Compare(a.URL, b.URL))
+}
+
+func compareOmissions(a, b Omission) int {
+	return cmp.Or(cmp.Compare(a.Set, b.Set), cmp.Compare(a.Requirement, b.Requirement))
+}
