@@ -15,8 +15,8 @@ const (
 	scriptsPath = "/.lamina/scripts"
 )
 
-// Exec is a command that runs inside a state, always without a network and
-// with the same surroundings on every machine.
+// Exec is a command that runs inside a state with the same surroundings on
+// every machine, and without a network.
 type Exec struct {
 	Name   string // what people see in the progress
 	Args   []string
@@ -35,9 +35,19 @@ func (e Exec) With(mounts ...bkllb.RunOption) Exec {
 
 // On returns the exec with root as its root file system.
 func (e Exec) On(root State) bkllb.ExecState {
+	return e.run(root, bkllb.Network(pb.NetMode_NONE))
+}
+
+// Online returns the exec with the network of the engine, run anew each time.
+// It is for the resolving of a lock: nothing that it makes may reach an image.
+func (e Exec) Online(root State) bkllb.ExecState {
+	return e.run(root, bkllb.IgnoreCache)
+}
+
+func (e Exec) run(root State, network bkllb.RunOption) bkllb.ExecState {
 	options := []bkllb.RunOption{
 		bkllb.Args(e.Args),
-		bkllb.Network(pb.NetMode_NONE),
+		network,
 		bkllb.Hostname("lamina"),
 		bkllb.WithCustomName(e.Name),
 	}

@@ -36,6 +36,13 @@ func (m Mirrors) URL(p lock.Package) string {
 	return strings.TrimSuffix(m[p.Repository], "/") + "/" + strings.ReplaceAll(p.Path, "+", "%2B")
 }
 
+// Git is the tree of a commit, without its history. BuildKit's default gives
+// its files the time of the checkout, so that it never is a layer as it is.
+func Git(remote, commit string) State {
+	return bkllb.Git(remote, "", bkllb.GitRef(commit), bkllb.GitChecksum(commit),
+		bkllb.WithCustomName("fetch "+path.Base(remote)+" "+commit[:min(len(commit), 12)]))
+}
+
 // Packed is a layer that the client holds. Its content moves to the engine
 // when something reads it, and never when it is only merged and pushed to
 // where it already is.

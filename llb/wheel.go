@@ -2,6 +2,9 @@ package llb
 
 import (
 	_ "embed" // the scripts
+	"encoding/json"
+	"path"
+	"strconv"
 
 	bkllb "github.com/moby/buildkit/client/llb"
 )
@@ -9,43 +12,101 @@ import (
 //go:embed scripts/wheel.sh
 var wheelScript string
 
-//go:embed scripts/install_wheel.py
-var installWheelScript string
-
 // Where the scripts of this file read and write.
 const (
 	sourcePath = "/.lamina/source"
-	wheelPath  = "/.lamina/wheel"
+	wheelsPath = "/.lamina/wheels"
 	outPath    = "/.lamina/out"
+	localPath  = "/usr/local" // where Debian's Python looks before its own packages
 )
 
-// BuildWheel returns a state that holds the one wheel of a Python source tree,
-// compiled in builder. caches are mounts that may speed it up and never change
-// what comes out.
-func BuildWheel(name string, builder, source State, caches ...bkllb.RunOption) State {
+// WheelBuild makes a wheel of sources in a builder.
+type WheelBuild struct {
+	Name        string
+	Source      State  // a tree, or an sdist as a file at its root
+	Archive     string // name of the sdist; "" for a tree
+	Dir         string // of the project below the tree
+	Environment *State // what it is built with, from [Wheels.Environment]; nil for what the builder has
+	Optional    bool   // a failure makes no wheel, and is none
+	Caches      []bkllb.RunOption
+}
+
+// On returns a state that holds the one wheel, compiled in builder. Caches may
+// speed it up and never change what comes out.
+func (w WheelBuild) On(builder State) State {
 	exec := Exec{
-		Name: name + ": compile",
-		Args: []string{"/bin/sh", scriptsPath + "/wheel.sh"},
+		Name: w.Name + ": compile",
+		Args: []string{"/bin/sh", scriptsPath + "/wheel.sh", w.Archive, w.Dir, strconv.FormatBool(w.Optional)},
 		Mounts: append([]bkllb.RunOption{
-			Mount(sourcePath, source),
+			Mount(sourcePath, w.Source),
 			Mount(scriptsPath, Files("script of the compilation", map[string]string{"wheel.sh": wheelScript})),
-		}, caches...),
+		}, w.Caches...),
+	}
+	if w.Environment != nil {
+		exec = exec.With(MountAt(localPath, *w.Environment))
 	}
 	return exec.On(builder).AddMount(outPath, bkllb.Scratch())
 }
 
-// InstallWheel returns the one wheel in a state as a layer, installed by PyPA's
-// installer where Debian's Python looks for local packages.
-func InstallWheel(name string, builder, wheel State) State {
+// Wheels are installed together into one layer by PyPA's installer, where
+// Debian's Python looks for local packages.
+type Wheels struct {
+	Name       string
+	Files      []File   // wheels by their names; each state has the wheel at its root
+	Built      *State   // the one wheel in a state, or none in it, in place of Files
+	Prune      []string // globs below site-packages of what stays out; a leading ! takes back
+	Collisions []string // globs of files that two wheels may both have
+	Optional   bool     // there may be no wheel in Built
+}
+
+// Layer returns the installed wheels as one clean layer.
+func (w Wheels) Layer(builder State) State {
+	return Clean(w.Name+": one layer", w.install(builder), "/", "/")
+}
+
+// Environment returns the installed wheels for builds alone: as they are, with
+// headers and all.
+func (w Wheels) Environment(builder State) State { return w.install(builder) }
+
+func (w Wheels) install(builder State) State {
 	exec := Exec{
-		Name: name + ": install",
-		Args: []string{"/usr/bin/python3", scriptsPath + "/install_wheel.py"},
+		Name: w.Name + ": install",
+		Args: script("install_wheels.py"),
 		Mounts: []bkllb.RunOption{
-			Mount(wheelPath, wheel),
-			Mount(scriptsPath, Files("script of the installation", map[string]string{
-				"install_wheel.py": installWheelScript,
+			Mount(scriptsPath, Files("scripts of the installation", map[string]string{
+				"install_wheels.py": installWheelsScript,
+				"globs.py":          globsScript,
+				"options.json": options(map[string]any{
+					"prune": list(w.Prune), "collisions": list(w.Collisions), "optional": w.Optional,
+				}),
 			})),
 		},
 	}
-	return Clean(name+": one layer", exec.On(builder).AddMount(outPath, bkllb.Scratch()), "/", "/")
+	if w.Built != nil {
+		exec = exec.With(Mount(wheelsPath, *w.Built))
+	}
+	// A mount each: gathering them first would copy every one.
+	for _, f := range w.Files {
+		name := path.Base(f.Path)
+		exec = exec.With(Mount(wheelsPath+"/"+name, f.From, bkllb.SourcePath("/"+name)))
+	}
+	return exec.On(builder).AddMount(outPath, bkllb.Scratch())
 }
+
+// script starts a Python script with nothing but what it names itself, so that
+// no site customisation and no locally installed package comes in between.
+func script(name string) []string {
+	return []string{"/usr/bin/python3", "-I", "-S", scriptsPath + "/" + name, scriptsPath + "/options.json"}
+}
+
+// options is what a script reads, with its keys in order.
+func options(values map[string]any) string {
+	data, err := json.Marshal(values)
+	if err != nil {
+		panic("internal error: " + err.Error()) // lists of strings and truths
+	}
+	return string(data) + "\n"
+}
+
+// list is never null to a script.
+func list(s []string) []string { return append([]string{}, s...) }

@@ -14,7 +14,8 @@ import (
 type Image struct {
 	State  llb.State // the merge of all parts, let out by the smoke tests
 	Config ocispec.Image
-	Parts  []Part // one a layer, bottom first
+	Parts  []Part  // one a layer, bottom first
+	Probes []Probe // layers that are empty where something optional could not be built
 }
 
 // Part is one layer of an image.
@@ -33,22 +34,27 @@ func New(in Input) (Image, error) {
 	}
 	builder, runtime := Builder(in), Runtime(in)
 	wheels := Wheels(in, builder)
-	tests := Tests(in, builder, slices.Concat(runtime, wheels))
+	tests := Tests(in, builder, slices.Concat(runtime, states(wheels)))
 	parts := parts(in, runtime, wheels)
-	layers := make([]llb.State, len(parts))
-	for i, p := range parts {
-		layers[i] = p.State
-	}
 	return Image{
-		State:  llb.Merge("image", layers...).Requires("smoke", tests...),
+		State:  llb.Merge("image", states(parts)...).Requires("smoke", tests...),
 		Config: Config(in, parts),
 		Parts:  parts,
+		Probes: in.probes(wheels),
 	}, nil
+}
+
+func states(parts []Part) []llb.State {
+	list := make([]llb.State, len(parts))
+	for i, p := range parts {
+		list[i] = p.State
+	}
+	return list
 }
 
 // parts are the layers of the image, bottom first: what changes least lies
 // lowest.
-func parts(in Input, runtime, wheels []llb.State) []Part {
+func parts(in Input, runtime []llb.State, wheels []Part) []Part {
 	var parts []Part
 	add := func(stage string, states []llb.State, what func(int) string) {
 		for i, s := range states {
@@ -57,7 +63,7 @@ func parts(in Input, runtime, wheels []llb.State) []Part {
 	}
 	add("runtime", runtime[:1], in.packages(lock.SetRuntime))
 	add(in.Variant, runtime[1:], in.packages(lock.SetExtra))
-	add("wheels", wheels, func(i int) string { return in.Sources[i].Name })
+	parts = append(parts, wheels...)
 	for _, m := range in.Models {
 		add("model", Models(Input{Models: []Model{m}}), func(i int) string { return m.Layers[i].Name })
 	}

@@ -24,7 +24,8 @@ type Input struct {
 	Tools   llb.Layer   // busybox and libeatmydata.so at its root
 	Exclude llb.Exclude // what the runtime leaves out
 
-	Sources []llb.Layer // Python source trees to compile, each at the root of its layer
+	Python  Python
+	Sources []Source // Python source trees to compile
 	Models  []Model
 	App     *App // nil where the image has no app
 	Smoke   Smoke
@@ -92,9 +93,19 @@ func (in Input) Check() error {
 	if in.Tools.Image == "" {
 		faults = append(faults, errors.New("the tools that unpack the base are missing"))
 	}
+	for _, d := range in.Lock.PythonIn(lock.SetPython, in.Variant) {
+		if local, ok := d.Local(); ok && in.Python.Files[local].Image == "" {
+			faults = append(faults, fmt.Errorf("the file %q of %s is missing", local, d.Name))
+		}
+	}
 	return errors.Join(faults...)
 }
 
 func (in Input) needsBuilder() bool {
-	return len(in.Sources) > 0 || in.Smoke.Level != SmokeOff
+	return in.hasPython() || in.Smoke.Level != SmokeOff
+}
+
+// hasPython says whether the image has Python packages that are not Debian's.
+func (in Input) hasPython() bool {
+	return len(in.Sources) > 0 || len(in.Lock.PythonIn(lock.SetPython, in.Variant)) > 0
 }

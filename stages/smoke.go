@@ -26,6 +26,9 @@ func Tests(in Input, builder llb.State, runtime []llb.State) []llb.State {
 	}
 	root := llb.Merge("smoke: root file system", runtime...)
 	tests := []llb.State{llb.ELFClosure(builder, root, in.Smoke.ELFIgnore)}
+	if in.hasPython() {
+		tests = append(tests, llb.Distributions(builder, root, in.Python.Optional, in.Python.Collisions))
+	}
 	if len(in.Smoke.Imports) > 0 {
 		tests = append(tests, llb.Exec{
 			Name: "smoke: import " + strings.Join(in.Smoke.Imports, ", "),

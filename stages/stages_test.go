@@ -32,7 +32,7 @@ func input(variant string) stages.Input {
 		Mirrors:  llb.Mirrors{"debian": "http://deb.example/debian", "debian-security": "http://deb.example/debian-security"},
 		Tools:    packed("tools"),
 		Exclude:  llb.Exclude{"/usr/share/man/**", "/usr/share/doc/**", "!/usr/share/doc/*/copyright"},
-		Sources:  []llb.Layer{packed("native")},
+		Sources:  []stages.Source{{Layer: packed("native"), Project: "native"}},
 		Models:   []stages.Model{{Path: "/models/faceblend", Layers: []llb.Layer{packed("weights/0"), packed("weights/1")}}},
 		App: &stages.App{
 			Layer: packed("app"), Path: "/app", User: llb.User{Name: "app", UID: 10001}, Workdir: "/app",
@@ -180,7 +180,7 @@ func TestChangeMovesItsOwnLayers(t *testing.T) {
 	}{
 		{"app", func(in *stages.Input) { in.App.Layer = packed("app 2") }, []string{"app /app"}},
 		{"one weights file", func(in *stages.Input) { in.Models[0].Layers[1].Image = digest.FromString("new") }, []string{"model weights/1"}},
-		{"native source", func(in *stages.Input) { in.Sources[0].Image = digest.FromString("new") }, []string{"wheels native"}},
+		{"native source", func(in *stages.Input) { in.Sources[0].Layer.Image = digest.FromString("new") }, []string{"wheels native"}},
 		{"runtime package", func(in *stages.Input) { in.Lock.Packages[3].For = []string{"runtime"} }, []string{"wheels native"}},
 		{"builder package", func(in *stages.Input) { in.Lock.Packages[1].SHA256 = digest.FromString("new").Encoded() }, []string{"wheels native"}},
 		{"label", func(in *stages.Input) { in.Version = "2.0" }, nil},
@@ -293,8 +293,8 @@ func TestSmokeLevels(t *testing.T) {
 		return list
 	}
 	for level, want := range map[stages.Level][]string{
-		stages.SmokeAll:     {"entrypoint", "import", "libraries", "run"},
-		stages.SmokeRuntime: {"import", "libraries"},
+		stages.SmokeAll:     {"entrypoint", "import", "libraries", "requirements", "run"},
+		stages.SmokeRuntime: {"import", "libraries", "requirements"},
 		stages.SmokeOff:     nil,
 	} {
 		if diff := cmp.Diff(want, names(level)); diff != "" {

@@ -1,21 +1,140 @@
 package stages
 
 import (
+	"path"
+	"slices"
+
+	bkllb "github.com/moby/buildkit/client/llb"
+	"github.com/opencontainers/go-digest"
+
 	"lamina.build/cache"
 	"lamina.build/llb"
+	"lamina.build/lock"
 )
 
-// Wheels are the layers of Python packages: each source tree is compiled in
-// the builder into a wheel, and each wheel installed into a layer of its own.
-func Wheels(in Input, builder llb.State) []llb.State {
-	layers := make([]llb.State, 0, len(in.Sources))
-	for _, source := range in.Sources {
-		wheel := llb.BuildWheel(source.Name, builder, llb.Packed(source), cache.CCache(in.namespace()).Option())
-		layers = append(layers, llb.InstallWheel(source.Name, builder, wheel))
+// Python is what a spec says of Python packages beside what to install.
+type Python struct {
+	Prune      []string             // globs of installed files that stay out, in order; a leading ! takes back
+	Optional   []string             // projects that are left out where they can't be built
+	Collisions []string             // globs of files that two packages may both have
+	Files      map[string]llb.Layer // the files that lie beside the spec, by their paths; each at the root of its layer
+}
+
+// Source is a Python source tree to compile.
+type Source struct {
+	Layer   llb.Layer // the tree at its root
+	Project string    // what the lock calls it: the normalised name of its folder
+}
+
+// Wheels are the layers of Python packages, those that change least first:
+// locked wheels, then what is compiled in the builder from sdists, git trees
+// and source trees, a layer for each.
+func Wheels(in Input, builder llb.State) []Part {
+	var parts []Part
+	add := func(what string, w llb.Wheels) {
+		w.Prune, w.Collisions = in.Python.Prune, in.Python.Collisions
+		parts = append(parts, Part{Stage: "wheels", What: what, State: w.Layer(builder)})
 	}
-	return layers
+	groups, _ := PlanWheels(in.Wheels(), in.WheelLimit())
+	for _, g := range groups {
+		add(g.what(), llb.Wheels{Name: g.Name, Files: in.files(g.Wheels)})
+	}
+	for _, d := range in.Sdists() {
+		optional := in.optional(d)
+		wheel := in.build(d, builder).On(builder)
+		add(title(d), llb.Wheels{Name: title(d), Built: &wheel, Optional: optional})
+	}
+	for _, s := range in.Sources {
+		wheel := llb.WheelBuild{
+			Name: s.Layer.Name, Source: llb.Packed(s.Layer),
+			Environment: in.environment(s.Project, builder), Caches: in.caches(),
+		}.On(builder)
+		add(s.Layer.Name, llb.Wheels{Name: s.Layer.Name, Built: &wheel})
+	}
+	return parts
+}
+
+// Wheels are the locked files that need no building.
+func (in Input) Wheels() []lock.Distribution {
+	return slices.DeleteFunc(in.Lock.PythonIn(lock.SetPython, in.Variant), func(d lock.Distribution) bool { return !d.IsWheel() })
+}
+
+// Sdists are the locked files and git trees that are built.
+func (in Input) Sdists() []lock.Distribution {
+	return slices.DeleteFunc(in.Lock.PythonIn(lock.SetPython, in.Variant), lock.Distribution.IsWheel)
+}
+
+// WheelLimit is how many layers are left for locked wheels, see [PlanWheels].
+func (in Input) WheelLimit() int { return WheelLayers - len(in.Sdists()) - len(in.Sources) }
+
+func (in Input) optional(d lock.Distribution) bool {
+	return slices.Contains(in.Python.Optional, d.Name)
+}
+
+// build is the compilation of an sdist or a git tree, with exactly what is
+// locked for it.
+func (in Input) build(d lock.Distribution, builder llb.State) llb.WheelBuild {
+	b := llb.WheelBuild{
+		Name: title(d), Archive: d.File, Optional: in.optional(d),
+		Environment: in.environment(d.Name, builder), Caches: in.caches(),
+	}
+	if remote, commit, dir, ok := d.Git(); ok {
+		b.Source, b.Dir = llb.Git(remote, commit), dir
+		return b
+	}
+	b.Source = in.file(d)
+	return b
+}
+
+// environment is what a project is built with; nil where nothing is locked
+// for that, so that it is what the builder has.
+func (in Input) environment(project string, builder llb.State) *llb.State {
+	wheels := in.Lock.PythonIn(lock.BuildSet(project), in.Variant)
+	if len(wheels) == 0 {
+		return nil
+	}
+	env := llb.Wheels{Name: "what " + project + " is built with", Files: in.files(wheels)}.Environment(builder)
+	return &env
+}
+
+func (in Input) files(list []lock.Distribution) []llb.File {
+	files := make([]llb.File, len(list))
+	for i, d := range list {
+		files[i] = llb.File{From: in.file(d), Path: "/" + d.File}
+	}
+	return files
+}
+
+// file is a state with a locked file at its root.
+func (in Input) file(d lock.Distribution) llb.State {
+	if local, ok := d.Local(); ok {
+		return llb.Packed(in.Python.Files[local])
+	}
+	return llb.Fetch(d.URL, digest.NewDigestFromEncoded(digest.SHA256, d.SHA256), path.Base(d.File))
+}
+
+func (in Input) caches() []bkllb.RunOption {
+	return []bkllb.RunOption{cache.CCache(in.namespace()).Option()}
 }
 
 func (in Input) namespace() cache.Namespace {
 	return cache.Namespace{Distribution: in.Lock.Suites[0], Platform: in.Lock.Platform}
+}
+
+// Probe is a layer that may turn out to be empty.
+type Probe struct {
+	Name  string
+	State llb.State
+}
+
+// probes are the layers of what is optional, among the parts of an image.
+func (in Input) probes(wheels []Part) []Probe {
+	var probes []Probe
+	for _, d := range in.Sdists() {
+		i := slices.IndexFunc(wheels, func(p Part) bool { return p.What == title(d) })
+		if in.optional(d) && i >= 0 {
+			probes = append(probes, Probe{Name: title(d), State: wheels[i].State})
+		}
+	}
+	return probes
 }

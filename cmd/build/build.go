@@ -8,6 +8,7 @@ import (
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/report"
+	"lamina.build/internal/solve"
 )
 
 // build has an engine make the image, keeps what came out, and reports it.
@@ -41,6 +42,7 @@ func (j job) build(ctx context.Context) (err error) {
 		Name: j.spec.Name, Variant: j.spec.Variant, Platform: j.spec.Platform,
 		Descriptor: result.Descriptor, Config: result.Config,
 		Engine: "BuildKit " + e.Version, Lock: lockDigest(j.lock),
+		LeftOut: j.leftOut(result.LeftOut), Pruned: pruned(result.Pruned),
 	}
 	if err := keep(ctx, x, &r); err != nil {
 		return err
@@ -75,4 +77,26 @@ func keep(ctx context.Context, x *exports, r *report.Image) error {
 	r.Manifest, r.Config = image.Desc.Digest, image.Manifest.Config.Digest
 	r.Layers = report.Layers(image.Manifest, image.Config)
 	return nil
+}
+
+// leftOut tells of everything optional that the image lacks: what its lock has
+// no version of, and what could not be built.
+func (j job) leftOut(unbuilt []string) []string {
+	omitted := j.lock.OmittedIn(j.spec.Variant)
+	list := make([]string, 0, len(omitted)+len(unbuilt))
+	for _, o := range omitted {
+		list = append(list, fmt.Sprintf("%s: %s", o.Requirement, o.Reason))
+	}
+	for _, name := range unbuilt {
+		list = append(list, name+": it could not be built")
+	}
+	return list
+}
+
+func pruned(list []solve.Pruned) []report.Pruned {
+	out := make([]report.Pruned, len(list))
+	for i, p := range list {
+		out[i] = report.Pruned(p)
+	}
+	return out
 }

@@ -118,7 +118,7 @@ func runImage(ctx context.Context, a *app, args []string) error {
 // image is the whole way from a spec to an image.
 func (a *app) image(ctx context.Context, plan plan) (err error) {
 	start := time.Now()
-	p, err := openProject(plan.dir)
+	p, err := a.openProject(plan.dir)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,11 @@ func (a *app) image(ctx context.Context, plan plan) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	j := job{app: a, plan: plan, project: p, spec: s, lock: l, store: store, start: start}
+	logins, err := a.pythonLogins(p)
+	if err != nil {
+		return err
+	}
+	j := job{app: a, plan: plan, project: p, spec: s, lock: l, store: store, logins: logins, start: start}
 	if plan.print != "" {
 		image, err := j.draw(ctx, nil)
 		if err != nil {

@@ -4,29 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/pflag"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/spec"
 	"lamina.build/lock"
 )
 
+// lockOptions are what resolving needs to know.
 type lockOptions struct {
 	sourceFlags
 	engineFlags
-	check bool
 }
 
-func (o *lockOptions) groups() []flagGroup {
+// lockFlags are the flags of "build lock" as they were given.
+type lockFlags struct {
+	lockOptions
+	check   bool
+	export  string
+	variant string
+}
+
+func (o *lockFlags) groups() []flagGroup {
 	return []flagGroup{group("FLAGS", func(f *pflag.FlagSet) {
 		f.BoolVar(&o.check, "check", false,
 			"only compare the lock with its spec: exit 3 where they differ, and change nothing")
+		f.StringVar(&o.export, "export", "",
+			"write the Python distributions of the lock to this `FILE`, as a pylock.toml (PEP 751); "+
+				"a lock that fits its spec is not renewed for that")
+		f.StringVar(&o.variant, "variant", spec.Production, "export those of this `VARIANT`")
 		o.addSource(f)
 	}), o.group()}
 }
 
 func lockHelp() string {
-	var o lockOptions
+	var o lockFlags
 	return page{
 		about: `
 Find the newest packages that answer the spec in DIR, or in the current folder,
@@ -34,19 +48,25 @@ and write them to image.lock beside it: every package by version, size and
 sha256. What changed is printed.
 
 The indexes are verified against the archive's keys. apt itself solves the
-dependencies, on the engine and with its network off.`,
+dependencies, on the engine and with its network off. Python requirements are
+resolved by pip, which has a network: every wheel and sdist is locked by sha256,
+with what each sdist is built with.
+
+Logins for package indexes come from ~/.netrc, or from variables that requirement
+files name (https://me:${TOKEN}@host/simple). The lock holds none.`,
 		usage:  []string{"build lock [DIR] [flags]"},
 		groups: o.groups(),
 		examples: `
 $ build lock examples/faceblend
 $ build lock --check || echo "image.toml has changed"
-$ build lock --debian-mirror https://mirror.example/debian`,
+$ build lock --debian-mirror https://mirror.example/debian
+$ build lock --export pylock.toml`,
 		more: learnMore(),
 	}.String()
 }
 
 func runLock(ctx context.Context, a *app, args []string) (err error) {
-	var o lockOptions
+	var o lockFlags
 	rest, err := parse(o.groups(), args)
 	if err != nil {
 		return err
@@ -55,19 +75,44 @@ func runLock(ctx context.Context, a *app, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := openProject(dir)
+	p, err := a.openProject(dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	if o.check {
+	switch {
+	case o.check && o.export != "":
+		return fault.New(fault.Usage, errors.New("flags --check and --export: one of them at a time"))
+	case o.check:
 		return a.checkLock(p)
+	case o.export != "":
+		return a.exportLock(ctx, p, o)
 	}
-	diff, _, err := a.relock(ctx, p, o)
+	diff, _, err := a.relock(ctx, p, o.lockOptions)
 	if err != nil {
 		return err
 	}
 	return a.ui.result(diff)
+}
+
+// exportLock writes the lock for other installers, from the lock that there is
+// or, where there is none, from a new one.
+func (a *app) exportLock(ctx context.Context, p *project, o lockFlags) error {
+	if _, err := p.file.Variant(o.variant); err != nil {
+		return err
+	}
+	l, err := a.lockFor(ctx, p, false, o.lockOptions)
+	if err != nil {
+		return err
+	}
+	text, err := l.Pylock(o.variant)
+	if err != nil {
+		return fault.New(fault.Usage, fmt.Errorf("exporting %s: %w", p.lockPath(), err))
+	}
+	if err := replaceFile(o.export, text); err != nil {
+		return fmt.Errorf("exporting %s: %w", p.lockPath(), err)
+	}
+	return a.ui.result(fmt.Sprintf("%s: %d packages\n", o.export, strings.Count(string(text), "[[packages]]")))
 }
 
 func (a *app) checkLock(p *project) error {

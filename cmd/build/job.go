@@ -17,6 +17,7 @@ import (
 	"lamina.build/internal/layout/blobstore"
 	"lamina.build/internal/pack"
 	"lamina.build/internal/prepare"
+	"lamina.build/internal/python"
 	"lamina.build/internal/report"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
@@ -34,6 +35,7 @@ type job struct {
 	spec    spec.Spec
 	lock    lock.Lock
 	store   content.Store // holds the packed layers
+	logins  python.Logins // of the hosts that wheels come from
 	archive bool          // take Debian's packages from the archive of its past
 	start   time.Time
 }
@@ -68,7 +70,7 @@ func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, error) {
 		Root: j.project.root.FS(), Spec: j.spec, Lock: j.lock, Mirrors: mirrors,
 		Store: j.store, Level: j.smoke, Device: gpu,
 		Getter:   debian.NewGetter(filepath.Join(dir, filesDir)),
-		ToolsDir: filepath.Join(dir, "tools"),
+		ToolsDir: filepath.Join(dir, toolsDir),
 		Note:     func(line string) { j.app.ui.note("%s", line) },
 	})
 	if err != nil {
@@ -113,15 +115,12 @@ func (j job) remote() cache.Remote {
 	return own
 }
 
-// diskNeed is what a build of the locked packages occupies at most: packed,
-// unpacked, and as layers.
+// diskNeed is what a build of the lock occupies at most: packed, unpacked, and
+// as layers. Wheels unpack to twice their size, two times: as they are
+// installed, and as a layer.
 func diskNeed(l lock.Lock) int64 {
-	const perByte = 8
-	var packages int64
-	for _, p := range l.Packages {
-		packages += p.Size
-	}
-	return packages * perByte
+	const perByte, perWheelByte = 8, 6
+	return packagesSize(l)*perByte + distributionsSize(l)*perWheelByte
 }
 
 // tell prints the summary and writes the files that scripts asked for. The

@@ -28,19 +28,33 @@ func lockDiff(before, after lock.Lock) string {
 }
 
 func summary(l lock.Lock, counts map[byte]int) string {
-	var size int64
-	for _, p := range l.Packages {
-		size += p.Size
+	text := fmt.Sprintf("%d packages, %s", len(l.Packages), report.Size(packagesSize(l)))
+	if len(l.Distributions) > 0 {
+		text += fmt.Sprintf(", %d Python distributions, %s", len(l.Distributions), report.Size(distributionsSize(l)))
 	}
-	text := fmt.Sprintf("%d packages, %s", len(l.Packages), report.Size(size))
 	if len(counts) == 0 {
 		return text + ": none changed\n"
 	}
 	return fmt.Sprintf("%s: %d added, %d removed, %d changed\n", text, counts['+'], counts['-'], counts['~'])
 }
 
+func packagesSize(l lock.Lock) (size int64) {
+	for _, p := range l.Packages {
+		size += p.Size
+	}
+	return size
+}
+
+func distributionsSize(l lock.Lock) (size int64) {
+	for _, d := range l.Distributions {
+		size += d.Size
+	}
+	return size
+}
+
 // versions maps "name" or, of another architecture, "name:arch" to the
-// versions that are locked; variants may differ.
+// versions that are locked, and "python name" to those of a distribution;
+// variants may differ.
 func versions(l lock.Lock) map[string][]string {
 	_, native, _ := strings.Cut(l.Platform, "/")
 	all := map[string][]string{}
@@ -50,6 +64,10 @@ func versions(l lock.Lock) map[string][]string {
 			id += ":" + p.Architecture
 		}
 		all[id] = append(all[id], p.Version)
+	}
+	for _, d := range l.Distributions {
+		id := "python " + d.Name
+		all[id] = append(all[id], d.Version)
 	}
 	return all
 }

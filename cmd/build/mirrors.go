@@ -26,13 +26,18 @@ func (a *app) mirrors(flag, spec string, l lock.Lock) (debian.Mirrors, error) {
 	if err != nil {
 		return nil, fault.New(fault.Usage, fmt.Errorf("mirror of the spec: %w", err))
 	}
-	further := debian.Mirrors{}
-	for _, r := range l.Repositories {
-		further[r.Name] = r.URL
-	}
-	ways := []debian.Mirrors{byFlag, byEnv, bySpec, debian.HostMirrors(os.DirFS("/")), further}
+	ways := []debian.Mirrors{byFlag, byEnv, bySpec, debian.HostMirrors(os.DirFS("/")), further(l)}
 	if created := l.Created(); !created.IsZero() {
 		ways = append(ways, debian.Snapshot(created))
 	}
 	return debian.Merge(ways...), nil
+}
+
+// further are the repositories beside Debian's own, at the URLs of the lock.
+func further(l lock.Lock) debian.Mirrors {
+	mirrors := debian.Mirrors{}
+	for _, r := range l.Repositories {
+		mirrors[r.Name] = r.URL
+	}
+	return mirrors
 }

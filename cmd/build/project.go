@@ -30,7 +30,7 @@ type project struct {
 
 // openProject reads the spec of a folder and checks it: every fault that can
 // be found without a network or an engine is found here.
-func openProject(dir string) (*project, error) {
+func (a *app) openProject(dir string) (*project, error) {
 	file, err := spec.Read(dir)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func openProject(dir string) (*project, error) {
 	if err = errors.Join(file.Unsupported(), file.CheckFiles(root.FS())); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	if p.wishes, err = file.Wishes(root.FS()); err != nil {
+	if p.wishes, err = file.Wishes(root.FS(), a.env); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil

@@ -39,16 +39,24 @@ func (a *app) resolve(ctx context.Context, p *project, o lockOptions) (lock.Lock
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	return resolve.Lock(ctx, resolve.Options{
-		Client: e.Client(), Wishes: p.wishes, Keys: keys,
-		Mirrors:  debian.Merge(mirrors, debian.Snapshot(time.Now())),
+	mirrors = debian.Merge(mirrors, debian.Snapshot(time.Now()))
+	l, err := resolve.Lock(ctx, resolve.Options{
+		Client: e.Client(), Wishes: p.wishes, Keys: keys, Mirrors: mirrors,
 		CacheDir: filepath.Join(dir, filesDir),
 		Progress: func(line string) { a.ui.note("%s", line) },
 	})
+	if err != nil || len(p.wishes.Python) == 0 {
+		return l, err
+	}
+	return a.resolvePython(ctx, p, e, mirrors, l)
 }
 
-// filesDir is where indexes and packages lie in the cache folder.
-const filesDir = "files"
+// Folders of the cache folder: indexes and packages, and the tools that
+// assemble a base.
+const (
+	filesDir = "files"
+	toolsDir = "tools"
+)
 
 // keys reads the key files of the further repositories of all variants.
 func (p *project) keys() (map[string][]byte, error) {

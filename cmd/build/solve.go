@@ -5,25 +5,81 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/output"
+	"lamina.build/internal/python"
 	"lamina.build/internal/solve"
+	"lamina.build/lock"
 )
 
-// solve has the engine make the image. A package that its mirror has dropped is
-// looked for in the archive of Debian's past: what is fetched already stays
-// fetched, since only its hash counts.
+// solve has the engine make the image. What is fetched already stays fetched,
+// so that a file which does not come is worth another look: a package that its
+// mirror has dropped is looked for in the archive of Debian's past, and a
+// passing trouble of an index is waited out.
 func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Result, error) {
 	result, err := j.attempt(ctx, e, x)
+	for n := range fetchRetries {
+		d, ok := j.distributionOf(err)
+		if !ok || ctx.Err() != nil {
+			break
+		}
+		reason := j.diagnose(ctx, d, err)
+		// Wrong bytes may have been a page that said why none came.
+		passing := fault.KindOf(reason) == fault.Transient || n == 0 && errors.Is(reason, python.ErrBytes)
+		if !passing {
+			return result, reason
+		}
+		j.app.ui.note("%v: trying again", reason)
+		pause(ctx, time.Second<<n)
+		result, err = j.attempt(ctx, e, x)
+	}
+	if d, ok := j.distributionOf(err); ok && ctx.Err() == nil {
+		return result, j.diagnose(ctx, d, err)
+	}
 	if !unfetched(err) || ctx.Err() != nil {
 		return result, err
 	}
+	return j.fromArchive(ctx, e, x, err)
+}
+
+// fetchRetries is how often a build goes on after a wheel that did not come.
+const fetchRetries = 2
+
+// distributionOf returns the Python distribution whose fetching failed.
+func (j job) distributionOf(err error) (lock.Distribution, bool) {
+	step, ok := errors.AsType[*solve.Error](err)
+	if !ok || step.URL == "" {
+		return lock.Distribution{}, false
+	}
+	i := slices.IndexFunc(j.lock.Distributions, func(d lock.Distribution) bool { return d.URL == step.URL })
+	if i < 0 {
+		return lock.Distribution{}, false
+	}
+	return j.lock.Distributions[i], true
+}
+
+func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error {
+	return python.Diagnose(ctx, debian.NewGetter("").Client, d, j.logins, err)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// fromArchive tries a build again that lacks a Debian package.
+func (j job) fromArchive(ctx context.Context, e *engine.Engine, x *exports, err error) (solve.Result, error) {
 	err = j.reason(ctx, err)
 	j.app.ui.note("%v: trying Debian's archive of its past", err)
 	j.archive = true
@@ -63,7 +119,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *exports) (solve.R
 	}
 	request := solve.Request{
 		Image: image, Store: j.store, Exports: x.entries, Cache: j.remote(), NoCache: j.noCache,
-		Session: []session.Attachable{j.app.logins()},
+		Session: []session.Attachable{j.app.logins(), secretsprovider.FromMap(j.logins.Secrets())},
 	}
 	if first, needed := prime(x.outputs, j.hasWeights()); needed {
 		before := request

@@ -13,6 +13,7 @@ import (
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/platforms"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/check"
@@ -48,23 +49,44 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 	}
 	p := packer{Options: o, platform: platform}
 	sources, sourcesErr := p.sources(ctx)
+	files, filesErr := p.files(ctx)
 	app, appErr := p.app(ctx)
-	models, modelsErr := p.models(ctx)
 	tools, toolsErr := p.tools(ctx)
-	if err = errors.Join(blame(errors.Join(sourcesErr, appErr, modelsErr)), toolsErr); err != nil {
-		return stages.Input{}, err
-	}
 	in := stages.Input{
 		Name: o.Spec.Name, Title: o.Spec.Title, Version: o.Spec.Version, Licenses: o.Spec.Licenses,
 		Variant: o.Spec.Variant, Platform: platform,
 		Lock: o.Lock, Mirrors: llb.Mirrors(o.Mirrors), Tools: tools, Exclude: o.Spec.Debian.Exclude,
-		Sources: sources, Models: models, App: app,
+		Python: stages.Python{
+			Prune: o.Spec.Python.Prune, Optional: o.Spec.Python.Optional,
+			Collisions: o.Spec.Python.Collisions, Files: files,
+		},
+		Sources: sources, App: app,
 		Smoke: stages.Smoke{
 			Level: o.Level, Imports: o.Spec.Smoke.Imports, Run: o.Spec.Smoke.Run, GPU: o.Spec.Smoke.GPU,
 			ELFIgnore: o.Spec.Smoke.ELFIgnore, NeedsWeights: o.Spec.Smoke.NeedsWeights, Device: o.Device,
 		},
 	}
+	p.limit = check.MaxLayers - others(in) - 1 // the app's
+	var modelsErr error
+	in.Models, modelsErr = p.models(ctx)
+	if err = errors.Join(blame(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr); err != nil {
+		return stages.Input{}, err
+	}
 	return in, checkLayers(in)
+}
+
+// Builder returns the part of the input that draws the builder of a lock:
+// where Python requirements are resolved, there is no image yet.
+func Builder(ctx context.Context, o Options) (stages.Input, error) {
+	platform, err := platforms.Parse(o.Spec.Platform)
+	if err != nil {
+		return stages.Input{}, fmt.Errorf("reading platform %q: %w", o.Spec.Platform, err)
+	}
+	p := packer{Options: o, platform: platform}
+	tools, err := p.tools(ctx)
+	return stages.Input{
+		Variant: o.Spec.Variant, Platform: platform, Lock: o.Lock, Mirrors: llb.Mirrors(o.Mirrors), Tools: tools,
+	}, err
 }
 
 // blame marks an error that the user's trees are at fault for, and not the
@@ -94,7 +116,8 @@ func checkLayers(in stages.Input) error {
 // others counts the layers that the engine makes: the runtime, what a variant
 // adds, the wheels.
 func others(in stages.Input) int {
-	n := 1 + len(in.Sources)
+	groups, _ := stages.PlanWheels(in.Wheels(), in.WheelLimit())
+	n := 1 + len(groups) + len(in.Sdists()) + len(in.Sources)
 	if len(in.Lock.In(lock.SetExtra, in.Variant)) > 0 {
 		n++
 	}
@@ -104,16 +127,47 @@ func others(in stages.Input) int {
 type packer struct {
 	Options
 	platform ocispec.Platform
+	limit    int // how many layers the models may take
 }
 
 // sources packs the Python source trees, each at the root of its layer.
-func (p packer) sources(ctx context.Context) ([]llb.Layer, error) {
+func (p packer) sources(ctx context.Context) ([]stages.Source, error) {
 	dirs := p.Spec.Python.Sources
-	layers, faults := make([]llb.Layer, len(dirs)), make([]error, len(dirs))
+	sources, faults := make([]stages.Source, len(dirs)), make([]error, len(dirs))
 	for i, dir := range dirs {
-		layers[i], faults[i] = p.tree(ctx, dir, "/")
+		sources[i].Project = spec.SourceName(dir)
+		sources[i].Layer, faults[i] = p.tree(ctx, dir, "/")
 	}
-	return layers, errors.Join(faults...)
+	return sources, errors.Join(faults...)
+}
+
+// files packs the wheels and sdists that lie beside the spec, each at the root
+// of a layer, and holds them against the lock.
+func (p packer) files(ctx context.Context) (map[string]llb.Layer, error) {
+	files := map[string]llb.Layer{}
+	var faults []error
+	for _, d := range p.Lock.Distributions {
+		if name, ok := d.Local(); ok && files[name].Image == "" {
+			var err error
+			files[name], err = p.file(ctx, name, d)
+			faults = append(faults, err)
+		}
+	}
+	return files, errors.Join(faults...)
+}
+
+func (p packer) file(ctx context.Context, name string, d lock.Distribution) (llb.Layer, error) {
+	data, err := fs.ReadFile(p.Root, name)
+	if err != nil {
+		return llb.Layer{}, fault.New(fault.Usage, fmt.Errorf("reading %s %s: %w", d.Name, d.Version, err))
+	}
+	if got := digest.FromBytes(data).Encoded(); got != d.SHA256 {
+		err := fault.New(fault.Findings, fmt.Errorf("%q is not the file that was locked: its sha256 is %s, the lock has %s", name, got, d.SHA256))
+		return llb.Layer{}, fault.WithHint(err, "\"build lock\" takes it as it is now")
+	}
+	return pack.File(ctx, p.Store, pack.FileOptions{
+		Name: d.File, Target: "/" + d.File, Data: data, Compression: pack.Uncompressed, Platform: p.platform,
+	})
 }
 
 func (p packer) app(ctx context.Context) (*stages.App, error) {
@@ -175,6 +229,6 @@ func (p packer) weights(ctx context.Context, m spec.Model) ([]llb.Layer, error) 
 	}
 	return pack.Weights(ctx, p.Store, pack.WeightsOptions{
 		Name: path.Base(dir), FS: tree, Target: m.Path, Include: m.Include, Exclude: m.Exclude, Rename: m.Rename,
-		Limit: pack.MaxLayers - 3 - len(p.Spec.Python.Sources), Platform: p.platform, Note: p.Note,
+		Limit: p.limit, Platform: p.platform, Note: p.Note,
 	})
 }

@@ -31,6 +31,12 @@ func (i Image) Metadata() ([]byte, error) {
 	if len(i.Layers) > 0 {
 		values["lamina.layers"], values["lamina.size"] = i.Layers, i.Size()
 	}
+	if len(i.LeftOut) > 0 {
+		values["lamina.left-out"] = i.LeftOut
+	}
+	if len(i.Pruned) > 0 {
+		values["lamina.pruned"] = i.Pruned
+	}
 	text, err := json.MarshalIndent(values, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("writing the metadata: %w", err)

@@ -24,6 +24,9 @@ type Image struct {
 	Config     digest.Digest
 	Layers     []Layer // bottom first
 
+	LeftOut []string // what was optional and is not in it, with the reason
+	Pruned  []Pruned // what wheels were installed without, of those that were installed now
+
 	Saved  []Saved
 	Engine string        // "BuildKit v0.34.2"
 	Lock   digest.Digest // of the image.lock as written
@@ -37,6 +40,13 @@ type Layer struct {
 	Digest    digest.Digest `json:"digest"`
 	MediaType string        `json:"mediaType"`
 	Size      int64         `json:"size"` // bytes as stored
+}
+
+// Pruned is what a rule kept out of the image.
+type Pruned struct {
+	Rule  string `json:"rule"` // a glob: "**/*.a"
+	Files int    `json:"files"`
+	Bytes int64  `json:"bytes"`
 }
 
 // Saved is an output with all of its blanks filled in: its folder or file, and

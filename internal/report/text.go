@@ -21,6 +21,7 @@ func (i Image) WriteText(w io.Writer) error {
 		b.WriteString("\n")
 		table(&b, i.rows())
 	}
+	i.writeMissing(&b)
 	fmt.Fprintf(&b, "\nbuilt in %s", Duration(i.Took))
 	if i.Engine != "" {
 		fmt.Fprintf(&b, " with %s", i.Engine)
@@ -31,6 +32,25 @@ func (i Image) WriteText(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeMissing tells what one might look for in the image and not find.
+func (i Image) writeMissing(b *strings.Builder) {
+	if len(i.LeftOut) > 0 {
+		b.WriteString("\nleft out, since it is optional:\n")
+	}
+	for _, what := range i.LeftOut {
+		fmt.Fprintf(b, "  %s\n", what)
+	}
+	if len(i.Pruned) == 0 {
+		return
+	}
+	b.WriteString("\n")
+	rows := []row{{"PRUNED", "SIZE", "FROM WHEELS"}}
+	for _, p := range i.Pruned {
+		rows = append(rows, row{p.Rule, Size(p.Bytes), plural(p.Files, "file")})
+	}
+	table(b, rows)
 }
 
 // digest is the one to compare builds by.

@@ -18,7 +18,6 @@ import (
 	"github.com/moby/buildkit/session"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"lamina.build/cache"
 	"lamina.build/llb"
@@ -45,6 +44,8 @@ type Result struct {
 	Descriptor ocispec.Descriptor // of the manifest, or of the index around it
 	Config     digest.Digest      // of the image config
 	Response   map[string]string  // as BuildKit gave it
+	LeftOut    []string           // what was optional and could not be built
+	Pruned     []Pruned           // what wheels were installed without, of those that were installed now
 }
 
 // Run solves and exports the image. Of a build that failed it returns an
@@ -57,30 +58,30 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 	if r.NoCache {
 		ignoreCache(def)
 	}
-	var (
-		seen     recorder
-		status   = make(chan *client.SolveStatus)
-		shown    = make(chan *client.SolveStatus)
-		response *client.SolveResponse
-		options  = r.options()
-	)
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		var err error
-		response, err = c.Build(gctx, options, "lamina", r.build(def, options.CacheImports), status)
-		return err
-	})
-	g.Go(func() error {
-		seen.watch(status, shown)
-		return nil
-	})
-	// The display outlives the build's context, so that it still shows why the
-	// build ended. It ends with the channel.
-	g.Go(func() error { return r.Progress(context.WithoutCancel(ctx), shown) })
-	if err := g.Wait(); err != nil {
-		return Result{}, seen.explain(err, def)
+	probes, err := r.probes(ctx)
+	if err != nil {
+		return Result{}, err
 	}
-	return result(response.ExporterResponse)
+	var leftOut []string
+	options := r.options()
+	build := r.build(def, options.CacheImports)
+	s := submission{
+		client: c, def: def, options: options, progress: r.Progress,
+		build: func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
+			res, buildErr := build(ctx, gw)
+			if buildErr == nil {
+				leftOut, buildErr = look(ctx, gw, probes)
+			}
+			return res, buildErr
+		},
+	}
+	response, seen, err := s.run(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	made, err := result(response.ExporterResponse)
+	made.LeftOut, made.Pruned = leftOut, seen.pruned()
+	return made, err
 }
 
 func (r Request) options() client.SolveOpt {

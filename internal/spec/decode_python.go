@@ -3,6 +3,8 @@ package spec
 import (
 	"slices"
 	"strings"
+
+	"lamina.build/internal/requirements"
 )
 
 func (d *decoder) python(r *reader) Python {
@@ -12,16 +14,20 @@ func (d *decoder) python(r *reader) Python {
 		Lock:         r.local("lock", file),
 		Constraints:  r.locals("constraints", file),
 		Sources:      r.locals("sources", sourceTree),
-		Optional:     r.texts("optional", projectName),
-		Prune:        r.texts("prune", glob),
+		Optional:     normal(r.texts("optional", projectName)),
+		Prune:        r.texts("prune", prune),
+		Collisions:   r.texts("collisions", glob),
 		Compile:      r.truth("compile"),
 		Indexes:      d.indexes(r.blocks("index")),
 	}
+	p.Prune = append(defaultPrune(p.Compile), p.Prune...)
 	p.BuildRequires = r.buildRequires()
 	if p.Lock != "" && len(p.Requirements) > 0 {
 		r.faults.add(r.at("lock"), "lock: %q and requirements both say what to install, want one of them", p.Lock)
 	}
-	d.pythonLater(r, p)
+	if len(p.Constraints) > 0 && len(p.Requirements) == 0 {
+		r.faults.add(r.at("constraints"), "constraints: there are no requirements that they constrain")
+	}
 	return p
 }
 
@@ -29,7 +35,7 @@ func (d *decoder) python(r *reader) Python {
 func (r *reader) buildRequires() map[string][]string {
 	requires := map[string][]string{}
 	r.pairs("build-requires", projectName, func(below *reader, key, project string) {
-		requires[project] = below.texts(key, requirement)
+		requires[requirements.Normal(project)] = below.texts(key, requirement)
 	})
 	if len(requires) == 0 {
 		return nil
@@ -45,7 +51,7 @@ func (d *decoder) indexes(blocks []*reader) []Index {
 		if !r.has("packages") {
 			r.missing("packages: an index serves what it is asked for by name, and nothing else")
 		}
-		index.Packages = r.some("packages", projectName, nil)
+		index.Packages = normal(r.some("packages", projectName, nil))
 		if line, found := lines[index.Name]; found && index.Name != "" {
 			r.faults.add(r.at("name"), "name: the index of line %d is called %q already", line, index.Name)
 		}
@@ -56,29 +62,20 @@ func (d *decoder) indexes(blocks []*reader) []Index {
 	return list
 }
 
-// pythonLater notes what only the installing of wheels from an index needs.
-func (d *decoder) pythonLater(r *reader, p Python) {
-	for _, one := range []struct {
-		key, what string
-		used      bool
-	}{
-		{"requirements", "python.requirements", len(p.Requirements) > 0},
-		{"lock", "python.lock", p.Lock != ""},
-		{"constraints", "python.constraints", len(p.Constraints) > 0},
-		{"optional", "python.optional", len(p.Optional) > 0},
-		{"prune", "python.prune", len(p.Prune) > 0},
-		{"compile", "python.compile", p.Compile},
-		{"index", "[[python.index]]", len(p.Indexes) > 0},
-		{"build-requires", "[python.build-requires]", len(p.BuildRequires) > 0},
-	} {
-		if !one.used {
-			continue
-		}
-		e := r.table.get(one.key)
-		offset := e.offset
-		if strings.HasPrefix(one.what, "[") {
-			offset = e.value.offset
-		}
-		d.notYet(offset, one.what)
+// normal returns the names of projects as PEP 503 compares them.
+func normal(names []string) []string {
+	for i, name := range names {
+		names[i] = requirements.Normal(name)
 	}
+	return names
+}
+
+// prune checks a pattern of files that wheels leave out; a ! before it takes
+// back what earlier ones leave out.
+func prune(s string) (string, error) {
+	bare := strings.TrimPrefix(s, "!")
+	if _, err := glob(bare); err != nil {
+		return "", err
+	}
+	return s, nil
 }

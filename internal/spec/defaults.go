@@ -1,5 +1,7 @@
 package spec
 
+import "slices"
+
 // What a spec has that says nothing else. These are functions, so that
 // nobody can change the lists for the next reader.
 
@@ -56,4 +58,21 @@ func defaultExclude() []string {
 		"/usr/share/aclocal/**",
 		"/usr/share/pkgconfig/**",
 	}
+}
+
+// defaultPrune lists what wheels bring that no running program reads, below
+// site-packages, in the form of [defaultExclude]. A spec that compiles at run
+// time (torch.compile, C++ extensions) keeps what compilers read. Folders
+// called "testing" stay: torch, NumPy and others import theirs.
+func defaultPrune(compile bool) []string {
+	unread := []string{"**/tests/**", "**/*.pyi"}
+	if compile {
+		return unread
+	}
+	return slices.Concat(
+		unread,
+		[]string{"**/*.a", "**/*.lib"}, // static libraries
+		[]string{"**/*.h", "**/*.hh", "**/*.hpp", "**/*.hxx", "**/*.cuh"}, // headers
+		[]string{"include/**", "nvidia/*/include/**", "torch/include/**", "torch/share/cmake/**"},
+	)
 }

@@ -153,12 +153,12 @@ packages = ["python3"]
 [variant.more.python]
 sources = []
 `
-	got, err := parse(t, files+variants).Wishes(tree(t, good()).FS())
+	got, err := parse(t, files+variants).Wishes(tree(t, good()).FS(), noEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
 	builder := []string{
-		"binutils", "ccache", "g++", "python3", "python3-build", "python3-installer", "python3-setuptools", "python3-wheel",
+		"binutils", "ccache", "g++", "python3", "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel",
 	}
 	want := lock.Wishes{
 		Platform:   "linux/amd64",
@@ -194,7 +194,7 @@ func TestWishesWithoutTheKey(t *testing.T) {
 			if tt.key != "" {
 				content["keys/tools.asc"] = tt.key
 			}
-			_, err := parse(t, files).Wishes(tree(t, content).FS())
+			_, err := parse(t, files).Wishes(tree(t, content).FS(), noEnv)
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
@@ -231,3 +231,5 @@ func TestRead(t *testing.T) {
 		})
 	}
 }
+
+func noEnv(string) string { return "" }

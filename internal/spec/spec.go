@@ -67,17 +67,18 @@ type Builder struct {
 	Packages []string
 }
 
-// Python is the [python] table.
+// Python is the [python] table. Names of projects are normalised (PEP 503).
 type Python struct {
-	Requirements  []string
-	Lock          string
-	Constraints   []string
-	Sources       []string
-	Optional      []string
-	Prune         []string
-	Compile       bool
+	Requirements  []string // files
+	Lock          string   // a pylock.toml, in place of Requirements
+	Constraints   []string // files
+	Sources       []string // folders
+	Optional      []string // projects that are left out where they can't be built
+	Prune         []string // globs of installed files in order, on top of the usual ones; a leading ! takes back
+	Collisions    []string // globs of installed files that two wheels may both hold
+	Compile       bool     // headers and libraries for compiling stay
 	Indexes       []Index
-	BuildRequires map[string][]string
+	BuildRequires map[string][]string // by project, or by the name of a folder of Sources
 }
 
 // Index is a [[python.index]] table.

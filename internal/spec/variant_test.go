@@ -21,7 +21,8 @@ func TestDefaults(t *testing.T) {
 			Components: []string{"main"},
 			Exclude:    got.Debian.Exclude,
 		},
-		App: spec.App{Path: "/app", User: spec.User{Name: "app", UID: 10001}, Workdir: "/app", StopSignal: "SIGTERM"},
+		Python: spec.Python{Prune: got.Python.Prune},
+		App:    spec.App{Path: "/app", User: spec.User{Name: "app", UID: 10001}, Workdir: "/app", StopSignal: "SIGTERM"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("production of an empty spec (-want +got):\n%s", diff)
@@ -48,6 +49,24 @@ func TestDefaultExcludes(t *testing.T) {
 		if strings.HasPrefix(pattern, "/usr/lib/locale") {
 			t.Errorf("%q would take the C.UTF-8 locale", pattern)
 		}
+	}
+}
+
+// What compilers read stays for those who ask for it, and what the spec says
+// comes last, so that it decides.
+func TestDefaultPrune(t *testing.T) {
+	prune := func(table string) []string {
+		return variant(t, parse(t, "name = \"x\"\n[python]\n"+table), spec.Production).Python.Prune
+	}
+	if usual := prune(""); !slices.Contains(usual, "**/*.h") || !slices.Contains(usual, "**/tests/**") || slices.Contains(usual, "**/testing/**") {
+		t.Errorf("usually left out: %q", usual)
+	}
+	if compiling := prune("compile = true"); slices.Contains(compiling, "**/*.h") || slices.Contains(compiling, "torch/include/**") || slices.Contains(compiling, "**/*.a") {
+		t.Errorf("left out although something compiles: %q", compiling)
+	}
+	own := prune(`prune = ["**/*.md", "!numpy/tests/**"]`)
+	if got := own[len(own)-2:]; !slices.Equal(got, []string{"**/*.md", "!numpy/tests/**"}) {
+		t.Errorf("the last to decide are %q", got)
 	}
 }
 
@@ -179,12 +198,6 @@ func TestUnsupported(t *testing.T) {
 		want     []string
 	}{
 		{"production", []string{"production"}, []string{
-			"image.toml:31:1: python.requirements is not supported yet",
-			"image.toml:32:1: python.constraints is not supported yet",
-			"image.toml:34:1: python.optional is not supported yet",
-			"image.toml:35:1: python.prune is not supported yet",
-			"image.toml:38:1: [[python.index]] is not supported yet",
-			"image.toml:43:1: [python.build-requires] is not supported yet",
 			"image.toml:46:1: [[git]] is not supported yet",
 			"image.toml:53:8: a model from hf:// is not supported yet",
 		}},
@@ -202,7 +215,7 @@ func TestUnsupported(t *testing.T) {
 	if err := parse(t, overlays).Unsupported(); err != nil {
 		t.Errorf("models from folders: %v", err)
 	}
-	if err := f.Unsupported(); err == nil || strings.Count(err.Error(), "\n") != 8 {
+	if err := f.Unsupported(); err == nil || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("all variants together: %v", err)
 	}
 }

@@ -32,12 +32,17 @@ const maxKey = 1 << 20
 // that runs before there is anything, and what spares dpkg its syncs.
 func bootstrapTools() []string { return []string{"busybox-static", "libeatmydata1"} }
 
-// builderTools install wheels (python3-installer) and read what the image's
-// programs are linked to (binutils); with source trees they build wheels, too.
-func builderTools(sources bool) []string {
+// builderTools install wheels (python3-installer), read what the image's
+// programs are linked to (binutils) and what its distributions require of each
+// other (python3-packaging); they build wheels where there are source trees,
+// and let pip resolve where there are requirements.
+func builderTools(p Python) []string {
 	tools := []string{"binutils", "python3", "python3-installer"}
-	if sources {
-		tools = append(tools, "ccache", "python3-build", "python3-setuptools", "python3-wheel")
+	if len(p.Sources) > 0 || p.resolves() {
+		tools = append(tools, "ccache", "python3-build", "python3-packaging", "python3-setuptools", "python3-wheel")
+	}
+	if p.resolves() {
+		tools = append(tools, "python3-pip")
 	}
 	return tools
 }
@@ -45,8 +50,9 @@ func builderTools(sources bool) []string {
 // Wishes returns what a lock for all variants of f has to answer: the union
 // of their components and repositories, and their packages by set. A variant
 // whose packages differ from production's has a set of its own, as
-// "runtime@NAME". The keys of repositories are read from root.
-func (f *File) Wishes(root fs.FS) (lock.Wishes, error) {
+// "runtime@NAME". The keys of repositories and the requirement files are read
+// from root; env has the variables that those may refer to.
+func (f *File) Wishes(root fs.FS, env func(string) string) (lock.Wishes, error) {
 	specs := make([]Spec, len(f.names))
 	for i, name := range f.names {
 		specs[i] = f.decode(name).spec
@@ -64,9 +70,10 @@ func (f *File) Wishes(root fs.FS) (lock.Wishes, error) {
 			}
 		}
 	}
-	var err error
-	wishes.Repositories, err = repositories(specs, root)
-	return wishes, err
+	var repositoryErr, pythonErr error
+	wishes.Repositories, repositoryErr = repositories(specs, root)
+	wishes.Python, pythonErr = f.pythonWishes(root, env)
+	return wishes, errors.Join(repositoryErr, pythonErr)
 }
 
 // requests returns the sets of packages of all variants; specs starts with
@@ -97,7 +104,7 @@ func requests(specs []Spec) []lock.Request {
 }
 
 func builderPackages(s Spec) []string {
-	return sorted(slices.Concat(s.Builder.Packages, builderTools(len(s.Python.Sources) > 0)))
+	return sorted(slices.Concat(s.Builder.Packages, builderTools(s.Python)))
 }
 
 func sorted(list []string) []string {

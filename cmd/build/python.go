@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	bkllb "github.com/moby/buildkit/client/llb"
+
+	"lamina.build/cache"
+	"lamina.build/internal/debian"
+	"lamina.build/internal/engine"
+	"lamina.build/internal/fault"
+	"lamina.build/internal/layout/blobstore"
+	"lamina.build/internal/prepare"
+	"lamina.build/internal/python"
+	"lamina.build/internal/spec"
+	"lamina.build/lock"
+	"lamina.build/stages"
+)
+
+// resolvePython finds the distributions that answer the spec. pip runs in the
+// builder, which the Debian half of the lock describes.
+func (a *app) resolvePython(
+	ctx context.Context, p *project, e *engine.Engine, mirrors debian.Mirrors, l lock.Lock,
+) (locked lock.Lock, err error) {
+	requests, err := p.pythonRequests(a.env)
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	if err = hasPython(l); err != nil {
+		return lock.Lock{}, err
+	}
+	in, store, err := a.builder(ctx, p, mirrors, l)
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	logins, err := a.pythonLogins(p)
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	a.ui.note("pip resolves %s", setsOf(requests))
+	err = python.Resolve(ctx, python.Options{
+		Client: e.Client(), Builder: stages.Builder(in), Store: store, Platform: in.Platform,
+		Namespace: cache.Namespace{Distribution: l.Suites[0], Platform: l.Platform},
+		Project:   p.root.FS(), Requests: requests, Index: a.env("LAMINA_PYTHON_INDEX"), Logins: logins, Proxy: a.proxy(),
+	}, &l)
+	return l, err
+}
+
+// builder prepares what the builder is drawn from, and the store that holds it.
+func (a *app) builder(ctx context.Context, p *project, mirrors debian.Mirrors, l lock.Lock) (stages.Input, *blobstore.Store, error) {
+	s, err := p.file.Variant(spec.Production)
+	if err != nil {
+		return stages.Input{}, nil, err
+	}
+	dir, err := a.cacheDir()
+	if err != nil {
+		return stages.Input{}, nil, err
+	}
+	st, err := a.openStore(ctx)
+	if err != nil {
+		return stages.Input{}, nil, err
+	}
+	in, err := prepare.Builder(ctx, prepare.Options{
+		Spec: s, Lock: l, Mirrors: debian.Merge(mirrors, further(l)), Store: st,
+		Getter: debian.NewGetter(filepath.Join(dir, filesDir)), ToolsDir: filepath.Join(dir, toolsDir),
+	})
+	if err != nil {
+		err = errors.Join(err, st.Close())
+	}
+	return in, st, err
+}
+
+// pythonRequests words the spec's wishes for the resolver.
+func (p *project) pythonRequests(env func(string) string) ([]python.Request, error) {
+	wanted, err := p.file.PythonRequests(p.root.FS(), env)
+	if err != nil {
+		return nil, err
+	}
+	requests := make([]python.Request, len(wanted))
+	for i, w := range wanted {
+		requests[i] = python.Request{
+			Set: w.Set, Files: w.Files, Pylock: w.Pylock, BuildRequires: w.BuildRequires,
+			Sources: w.Sources, Optional: w.Optional, Collisions: w.Collisions,
+		}
+		for _, x := range w.Indexes {
+			requests[i].Indexes = append(requests[i].Indexes, python.Index(x))
+		}
+	}
+	return requests, nil
+}
+
+// hasPython wants a Python in every runtime that Python packages are for.
+func hasPython(l lock.Lock) error {
+	var faults []error
+	for _, r := range l.Python {
+		_, variant, _ := strings.Cut(r.Set, "@")
+		if _, ok := lock.Find(l.In(lock.SetRuntime, variant), "python3"); !ok {
+			err := fmt.Errorf("%s: the image has no Python to run these packages", r.Set)
+			faults = append(faults, fault.WithHint(err, "add python3 to [debian] packages"))
+		}
+	}
+	return fault.New(fault.Usage, errors.Join(faults...))
+}
+
+func setsOf(requests []python.Request) string {
+	names := make([]string, len(requests))
+	for i, r := range requests {
+		names[i] = r.Set
+	}
+	return strings.Join(names, ", ")
+}
+
+// pythonLogins are those of the file that NETRC names, or of ~/.netrc, which
+// pip, git and curl read, too, and over them those of the requirement files,
+// which take them from the environment.
+func (a *app) pythonLogins(p *project) (python.Logins, error) {
+	path := a.env("NETRC")
+	if path == "" {
+		path = filepath.Join(a.env("HOME"), ".netrc")
+	}
+	data, err := os.ReadFile(path) //nolint:gosec // the user names the path
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.Usage, fmt.Errorf("reading logins: %w", err))
+	}
+	logins := python.ParseNetrc(data)
+	wanted, err := p.file.PythonRequests(p.root.FS(), a.env)
+	for _, w := range wanted {
+		logins = logins.Merge(w.Files.Logins)
+	}
+	return logins, err
+}
+
+// proxy is what the environment says of proxies, as curl and pip read it.
+func (a *app) proxy() bkllb.ProxyEnv {
+	get := func(name string) string {
+		if value := a.env(name); value != "" {
+			return value
+		}
+		return a.env(strings.ToLower(name))
+	}
+	return bkllb.ProxyEnv{
+		HTTPProxy: get("HTTP_PROXY"), HTTPSProxy: get("HTTPS_PROXY"), NoProxy: get("NO_PROXY"), AllProxy: get("ALL_PROXY"),
+	}
+}

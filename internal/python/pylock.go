@@ -1,0 +1,40 @@
+package python
+
+import (
+	"fmt"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/requirements"
+)
+
+// pylockName is what a pylock.toml is called where the scripts read it.
+const pylockName = "pylock.toml"
+
+// pylockTrees finds the git trees of a pylock.toml, which the engine fetches.
+// Everything else of it is read by the scripts, which know the markers.
+func pylockTrees(data []byte) ([]tree, error) {
+	var file struct {
+		Packages []struct {
+			Name string `toml:"name"`
+			VCS  struct {
+				Type         string `toml:"type"`
+				URL          string `toml:"url"`
+				Commit       string `toml:"commit-id"`
+				Subdirectory string `toml:"subdirectory"`
+			} `toml:"vcs"`
+		} `toml:"packages"`
+	}
+	if err := toml.Unmarshal(data, &file); err != nil {
+		return nil, fault.New(fault.Usage, fmt.Errorf("reading the pylock.toml: %w", err))
+	}
+	var trees []tree
+	for _, p := range file.Packages {
+		if p.VCS.Type == "git" && len(p.VCS.Commit) == 40 {
+			name := requirements.Normal(p.Name)
+			trees = append(trees, newTree(name, p.VCS.URL, p.VCS.Commit, p.VCS.Subdirectory, len(trees)))
+		}
+	}
+	return trees, nil
+}

@@ -1,0 +1,169 @@
+package python
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/requirements"
+)
+
+// DefaultIndex is where a project comes from that no index is named for.
+const DefaultIndex = "https://pypi.org/simple"
+
+// Request is one set of wishes.
+type Request struct {
+	Set           string // of the lock: "python", "python@blackwell"
+	Files         requirements.Set
+	Pylock        []byte // the content of a pylock.toml, in place of Files
+	Indexes       []Index
+	BuildRequires map[string][]string // by normalised project, or by the name of a source tree
+	Sources       []string            // names of source trees, of those that BuildRequires may name
+	Optional      []string            // normalised projects that may be left out
+	Collisions    []string            // globs of paths that two wheels may both hold
+}
+
+// Index is a package index that serves some projects, and alone may do so.
+type Index struct {
+	Name     string   `json:"name"`
+	URL      string   `json:"url"`
+	Packages []string `json:"packages"` // normalised; empty for one that serves all others
+}
+
+// question is a request in the terms of the scripts.
+type question struct {
+	Requirements  []wish              `json:"requirements"`
+	Constraints   []string            `json:"constraints"`
+	Options       []string            `json:"options"`
+	Indexes       []Index             `json:"indexes"`
+	Links         []string            `json:"links"`
+	Pylock        string              `json:"pylock"`
+	BuildRequires map[string][]string `json:"build_requires"`
+	Sources       map[string][]string `json:"sources"`
+	Optional      []string            `json:"optional"`
+	Collisions    []string            `json:"collisions"`
+	Git           []tree              `json:"git"`
+}
+
+type wish struct {
+	Name string `json:"name"`
+	Line string `json:"line"`
+}
+
+// tree is the tree of a git commit, as the exec sees it.
+type tree struct {
+	Name         string `json:"name"`
+	URL          string `json:"url"` // as in the lock
+	Path         string `json:"path"`
+	Subdirectory string `json:"subdirectory"`
+
+	remote, commit string
+}
+
+// Where the exec finds what it is given.
+const (
+	questionsPath = "/.lamina/questions"
+	projectPath   = "/.lamina/project"
+	gitPath       = "/.lamina/git"
+	treesPath     = "/tmp/trees/" // where scripts/resolve.py copies the git trees to
+)
+
+// ask words a request. own is the index of everything that has no other.
+func (r Request) ask(own string) (question, error) {
+	q := question{
+		Constraints: lines(r.Files.Constraints), Options: r.Files.Options,
+		Indexes: r.indexes(own), Links: links(r.Files.FindLinks),
+		BuildRequires: map[string][]string{}, Sources: map[string][]string{},
+		Optional: r.Optional, Collisions: r.Collisions,
+	}
+	for name, requires := range r.BuildRequires {
+		if slices.Contains(r.Sources, name) {
+			q.Sources[name] = requires
+		} else {
+			q.BuildRequires[name] = requires
+		}
+	}
+	if r.Pylock != nil {
+		q.Pylock = pylockName
+		var err error
+		q.Git, err = pylockTrees(r.Pylock)
+		return q, err
+	}
+	for _, w := range r.Files.Requirements {
+		q.add(w)
+	}
+	return q, nil
+}
+
+// add words one requirement. pip sees a git tree where the engine put it.
+func (q *question) add(r requirements.Requirement) {
+	line := r.Line
+	switch r.Kind {
+	case requirements.Git:
+		t := newTree(r.Name, r.URL, r.Commit, r.Subdirectory, len(q.Git))
+		q.Git = append(q.Git, t)
+		where := "file://" + strings.TrimSuffix(treesPath+t.Name+"/"+t.Subdirectory, "/")
+		line = strings.Replace(line, t.URL, where, 1)
+	case requirements.Path:
+		line = strings.Replace(strings.Replace(line, "./", projectPath+"/", 1), " @ file:", " @ file://"+projectPath+"/", 1)
+	}
+	q.Requirements = append(q.Requirements, wish{r.Name, line})
+}
+
+func newTree(name, remote, commit, subdirectory string, number int) tree {
+	url := "git+" + remote + "@" + commit
+	if subdirectory != "" {
+		url += "#subdirectory=" + subdirectory
+	}
+	return tree{
+		Name: name, URL: url, Path: fmt.Sprintf("%s/%d", gitPath, number), Subdirectory: subdirectory,
+		remote: remote, commit: commit,
+	}
+}
+
+// indexes lists the one of everything first: pip prefers none, but people
+// read the address of the first in its messages.
+func (r Request) indexes(own string) []Index {
+	var list []Index
+	if !r.Files.NoIndex {
+		if r.Files.IndexURL != "" {
+			own = r.Files.IndexURL
+		}
+		list = append(list, Index{Name: own, URL: own, Packages: []string{}})
+		for _, url := range r.Files.ExtraIndexURLs {
+			list = append(list, Index{Name: url, URL: url, Packages: []string{}})
+		}
+	}
+	return append(list, r.Indexes...)
+}
+
+func lines(list []requirements.Requirement) []string {
+	out := make([]string, len(list))
+	for i, r := range list {
+		out[i] = r.Line
+	}
+	return out
+}
+
+// links puts the folders of the project where the exec sees them.
+func links(list []string) []string {
+	out := make([]string, len(list))
+	for i, l := range list {
+		if out[i] = l; !strings.Contains(l, "://") {
+			out[i] = projectPath + "/" + l
+		}
+	}
+	return out
+}
+
+// text is q as the scripts read it. Lists that are nil would be null to them.
+func (q question) text() (string, error) {
+	for _, list := range []*[]string{&q.Constraints, &q.Options, &q.Links, &q.Optional, &q.Collisions} {
+		*list = append([]string{}, *list...)
+	}
+	q.Requirements = append([]wish{}, q.Requirements...)
+	q.Git = append([]tree{}, q.Git...)
+	data, err := json.Marshal(q)
+	return string(data), err
+}

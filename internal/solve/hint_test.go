@@ -1,0 +1,31 @@
+package solve_test
+
+import (
+	"strings"
+	"testing"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/solve"
+)
+
+func TestCompilationsThatFailGetAHint(t *testing.T) {
+	for output, want := range map[string]string{
+		"ModuleNotFoundError: No module named 'Cython'":                                  "[python.build-requires]",
+		"<urlopen error [Errno -3] Temporary failure in name resolution>":                "no network",
+		"core.c:1:10: fatal error: Python.h: No such file or directory":                  "python3-dev",
+		"error: command 'x86_64-linux-gnu-gcc' failed: No such file or directory":        "g++ and python3-dev",
+		"error: [Errno 2] No such file or directory: 'x86_64-linux-gnu-g++'":             "g++ and python3-dev",
+		"FileNotFoundError: [Errno 2] No such file or directory: '/usr/local/cuda/nvcc'": "CUDA compiler",
+		"OSError: CUDA_HOME environment variable is not set":                             "CUDA compiler",
+		"FileNotFoundError: [Errno 2] No such file or directory: 'cmake'":                "cmake",
+		"error: ‘nonsense’ was not declared in this scope":                               "",
+	} {
+		hints := strings.Join(fault.Hints(&solve.Error{Step: "x 1.0: compile", Output: output}), " ")
+		if !strings.Contains(hints, want) || want == "" && hints != "" {
+			t.Errorf("%s: hint %q, want one on %q", output, hints, want)
+		}
+	}
+	if hints := fault.Hints(&solve.Error{Step: "smoke: import x", Output: "No module named 'x'"}); len(hints) > 0 {
+		t.Errorf("a smoke test gets the hints %q", hints)
+	}
+}

@@ -1,0 +1,62 @@
+package solve
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/moby/buildkit/client"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/llb"
+)
+
+// ReadRequest is a graph that is solved for some files in what it makes.
+type ReadRequest struct {
+	State    llb.State
+	Names    []string // of the files, below the root of the state
+	Platform ocispec.Platform
+	Store    content.Store // holds the packed layers
+	Session  []session.Attachable
+	Progress func(context.Context, chan *client.SolveStatus) error // nobody is shown anything where nil
+}
+
+// Read solves a graph, exports nothing, and returns the content of the files in
+// the order of their names. Of a graph that failed it returns an [Error].
+func Read(ctx context.Context, c *client.Client, r ReadRequest) ([][]byte, error) {
+	def, err := llb.Marshal(ctx, r.State, r.Platform)
+	if err != nil {
+		return nil, err
+	}
+	var files [][]byte
+	s := submission{
+		client: c, def: def, progress: r.Progress,
+		options: client.SolveOpt{OCIStores: map[string]content.Store{llb.StoreID: r.Store}, Session: r.Session},
+		build: func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
+			res, solveErr := gw.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB()})
+			if solveErr != nil {
+				return nil, solveErr
+			}
+			files, solveErr = readAll(ctx, res.Ref, r.Names)
+			return gateway.NewResult(), solveErr
+		},
+	}
+	if s.progress == nil {
+		s.progress = unseen
+	}
+	_, _, err = s.run(ctx)
+	return files, err
+}
+
+func readAll(ctx context.Context, ref gateway.Reference, names []string) ([][]byte, error) {
+	files := make([][]byte, len(names))
+	for i, name := range names {
+		var err error
+		if files[i], err = ref.ReadFile(ctx, gateway.ReadRequest{Filename: name}); err != nil {
+			return nil, fmt.Errorf("reading %q: %w", name, err)
+		}
+	}
+	return files, nil
+}

@@ -1,0 +1,104 @@
+package spec_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/lock"
+)
+
+const wheels = `name = "x"
+[python]
+requirements = ["requirements.txt"]
+constraints  = ["constraints.txt"]
+sources      = ["my_ext", "plain"]
+optional     = ["Flash_Attn"]
+[[python.index]]
+name = "pytorch"
+url = "https://torch.example/whl/cu124"
+packages = ["Torch", "torchvision"]
+[python.build-requires]
+Insight_Face = ["numpy==1.26.4", "cython<3"]
+my-ext = ["pybind11"]
+[variant.same.python]
+prune = ["**/*.md"]
+[variant.blackwell.python]
+requirements = ["blackwell.txt"]
+[variant.locked.python]
+requirements = []
+constraints  = []
+lock = "pylock.toml"
+`
+
+func wheelFiles() map[string]string {
+	return map[string]string{
+		"requirements.txt": "torch==2.6.0 # of the cu124 index\n-r more.txt\n", "more.txt": "--extra-index-url https://extra.example/simple\nInsightFace == 0.7.3\n",
+		"constraints.txt": "numpy<2\n", "blackwell.txt": "torch==2.7.1\n", "pylock.toml": "lock-version = \"1.0\"\n",
+		"my_ext/pyproject.toml": "", "plain/setup.py": "",
+	}
+}
+
+func TestPythonWishesAreLines(t *testing.T) {
+	got, err := parse(t, wheels).Wishes(tree(t, wheelFiles()).FS(), noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := []string{
+		"build-requires insight-face: cython<3, numpy==1.26.4", "build-requires my-ext: pybind11",
+		"index pytorch https://torch.example/whl/cu124: torch, torchvision", "optional flash-attn",
+	}
+	lines := func(own ...string) []string { return append(own, shared...) }
+	want := []lock.PythonRequest{
+		{Set: "python", Lines: lines("--extra-index-url https://extra.example/simple", "-c numpy<2", "InsightFace==0.7.3")},
+		{Set: "python@blackwell", Lines: lines("-c numpy<2")},
+		{Set: "python@locked", Lines: lines()},
+	}
+	want[0].Lines = append(want[0].Lines, "torch==2.6.0")
+	want[1].Lines = append(want[1].Lines, "torch==2.7.1")
+	want[2].Lines = append(want[2].Lines, "pylock.toml sha256:e06ad8dfd1cd1c04eb4bcf5d0b1d62de4d7e31a78cba3a2a1a3dfca7b4cfb66a")
+	if diff := cmp.Diff(want, got.Python, cmp.FilterPath(isDigest, cmp.Ignore())); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if last := got.Python[2].Lines[len(got.Python[2].Lines)-1]; !strings.HasPrefix(last, "pylock.toml sha256:") {
+		t.Errorf("the pylock.toml is wished for as %q", last)
+	}
+}
+
+// isDigest leaves out the line that holds a digest.
+func isDigest(p cmp.Path) bool {
+	index, ok := p.Last().(cmp.SliceIndex)
+	if !ok {
+		return false
+	}
+	x, y := index.Values()
+	return x.IsValid() && y.IsValid() && strings.HasPrefix(x.String(), "pylock.toml sha256:") && strings.HasPrefix(y.String(), "pylock.toml sha256:")
+}
+
+func TestPythonRequestsOfTheBuilder(t *testing.T) {
+	got, err := parse(t, wheels).Wishes(tree(t, wheelFiles()).FS(), noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range got.Requests {
+		if r.Set == lock.SetBuilder && !strings.Contains(strings.Join(r.Packages, " "), "python3-pip") {
+			t.Errorf("the builder has no pip: %q", r.Packages)
+		}
+		if strings.HasPrefix(r.Set, lock.SetRuntime) && strings.Contains(strings.Join(r.Packages, " "), "pip") {
+			t.Errorf("pip reached the image: %q", r.Packages)
+		}
+	}
+}
+
+func TestPythonRequestsCollectFaults(t *testing.T) {
+	files := wheelFiles()
+	files["more.txt"], files["blackwell.txt"] = "torch=2\n", "git+https://g.example/x@main#egg=x\n"
+	delete(files, "pylock.toml")
+	_, err := parse(t, wheels).PythonRequests(tree(t, files).FS(), noEnv)
+	for _, want := range []string{"more.txt:1: ", "blackwell.txt:1: ", `"pylock.toml" does not exist`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package llb
+
+import (
+	_ "embed" // the scripts
+
+	bkllb "github.com/moby/buildkit/client/llb"
+)
+
+//go:embed scripts/install_wheels.py
+var installWheelsScript string
+
+//go:embed scripts/check_distributions.py
+var checkDistributionsScript string
+
+//go:embed scripts/globs.py
+var globsScript string
+
+// GlobScript is the Python module by which all scripts match the globs of a
+// spec, for one that does not run in an image's graph.
+func GlobScript() string { return globsScript }
+
+// Distributions is a check that what the Python packages of an image require
+// of each other is there, that no two of them own a file, and that none lacks
+// one. The builder looks at the image. optional names projects that may be
+// missing, collisions are globs of files that two packages may both have.
+func Distributions(builder, image State, optional, collisions []string) State {
+	exec := Exec{
+		Name: "smoke: requirements of all Python packages",
+		Args: script("check_distributions.py"),
+		Mounts: []bkllb.RunOption{
+			Mount("/image", image),
+			Mount(scriptsPath, Files("scripts of the package check", map[string]string{
+				"check_distributions.py": checkDistributionsScript,
+				"globs.py":               globsScript,
+				"options.json":           options(map[string]any{"optional": list(optional), "collisions": list(collisions)}),
+			})),
+		},
+	}
+	return exec.On(builder).Root()
+}

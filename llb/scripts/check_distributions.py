@@ -1,0 +1,201 @@
+"""Checks that the Python distributions of /image fit each other and are as their RECORDs say.
+
+It does what `pip check` does, also for the extras that requirements name, and
+finds files that two distributions have with different content: the layers of an
+image hide that, the upper one wins. Nothing of the image is run, and no link
+leads out of it. All faults are printed at once.
+"""
+
+import csv
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from email.message import Message
+from email.parser import HeaderParser
+from functools import cache
+from pathlib import Path
+from stat import S_ISREG
+
+# Python runs with -I and -S, so that nothing else in the builder interferes.
+sys.path += [os.path.dirname(os.path.abspath(__file__)), "/usr/lib/python3/dist-packages"]
+sys.dont_write_bytecode = True
+
+from globs import Globs, subject
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
+
+INSTALLED = "/usr/local/lib/python3*/dist-packages"
+DEBIAN = "/usr/lib/python3*/dist-packages"
+
+# For markers. The kernel here is the build machine's: it must not decide, and
+# names like 6.1.0-42-amd64 are no versions that a marker could be compared with.
+KERNEL = {"platform_release": "6.1", "platform_version": "1"}
+
+
+def main(options_file: str, image: str = "/image") -> None:
+    with open(options_file, encoding="utf-8") as file:
+        options = json.load(file)
+    root = os.path.realpath(image)
+    ours = list(distributions(root, INSTALLED))
+    present = {found.key: found for found in [*distributions(root, DEBIAN), *ours]}
+    optional = {canonicalize_name(name) for name in options.get("optional", [])}
+    allowed = Globs(options.get("collisions", []))
+    faults = {*misnamed(ours), *wrong_python(ours), *unmet(ours, present, optional), *wrong_files(root, ours, allowed)}
+    if faults:
+        print(*sorted(faults), sep="\n", file=sys.stderr)
+        raise SystemExit(1)
+    print(f"{len(ours)} distributions, all their requirements are met")
+
+
+class Installed:
+    """A distribution in the image; site is the folder it is in, as the image has it."""
+
+    def __init__(self, root: str, path: str) -> None:
+        self.site = os.path.dirname(path).removeprefix(root)
+        self.folder = path
+        metadata = read_metadata(path)
+        self.name: str = metadata["Name"] or os.path.basename(path)
+        self.version: str = metadata["Version"] or ""
+        self.key = canonicalize_name(self.name)
+        self.requires: list[str] = metadata.get_all("Requires-Dist") or []
+        self.python: str = metadata["Requires-Python"] or ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".rstrip()
+
+    def record(self) -> Iterator[tuple[str, str, str]]:
+        """Yields absolute path, hash and size of each row of RECORD."""
+        with open(f"{self.folder}/RECORD", newline="", encoding="utf-8") as file:
+            for row in csv.reader(file):
+                path, digest, size = (*row, "", "", "")[:3]
+                yield os.path.normpath(os.path.join(self.site, path)), digest, size
+
+
+def read_metadata(folder: str) -> Message:
+    """Reads the headers of METADATA; those of an .egg-info, folder or file, are called PKG-INFO."""
+    for path in (f"{folder}/METADATA", f"{folder}/PKG-INFO", folder):
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return HeaderParser().parse(file)
+    return Message()
+
+
+def distributions(root: str, pattern: str) -> Iterator[Installed]:
+    for site in sorted(Path(root).glob(pattern.lstrip("/"))):
+        for entry in sorted(os.listdir(site)):
+            path = str(site / entry)
+            if entry.endswith((".dist-info", ".egg-info")) and is_inside(root, path):
+                yield Installed(root, path)
+
+
+def is_inside(root: str, folder: str) -> bool:
+    """Says whether a distribution's folder and what is read of it are in the image, all links followed."""
+    names = ("", "METADATA", "PKG-INFO", "RECORD")
+    return all(os.path.realpath(os.path.join(folder, name)).startswith(root + "/") for name in names)
+
+
+def misnamed(ours: list[Installed]) -> Iterator[str]:
+    first: dict[str, Installed] = {}
+    for found in ours:
+        if not found.version:
+            yield f"{found.name} has no METADATA with a name and a version"
+        if (other := first.setdefault(found.key, found)) is not found:
+            yield f"{other} and {found} are one distribution, installed twice"
+
+
+def unmet(ours: list[Installed], present: dict[str, Installed], optional: set[str]) -> Iterator[str]:
+    """Follows each distribution's requirements, and those of each extra that a requirement names."""
+    waiting = [(found, "") for found in ours]
+    seen = set(waiting)
+    for user, extra in waiting:  # which grows
+        for text in user.requires:
+            try:
+                need = Requirement(text)
+                if not applies(need, extra):
+                    continue
+            except ValueError:
+                yield f"{user} has a requirement that can't be read: {text}"
+                continue
+            provider = present.get(canonicalize_name(need.name))
+            yield from judge(user, extra, need, provider, optional)
+            extras = {(provider, name) for name in need.extras if provider} - seen
+            waiting += extras
+            seen |= extras
+
+
+def applies(need: Requirement, extra: str) -> bool:
+    """Says whether it does because of the extra; "" stands for none."""
+    def holds(name: str) -> bool:
+        return not need.marker or need.marker.evaluate({**KERNEL, "extra": name})
+
+    return holds(extra) and not (extra and holds(""))
+
+
+def wrong_python(ours: list[Installed]) -> Iterator[str]:
+    version = platform.python_version()
+    for user in ours:
+        # One that isn't a specifier pip takes for none, too.
+        with suppress(InvalidSpecifier):
+            if not SpecifierSet(user.python).contains(version, prereleases=True):
+                yield f"{user} needs Python {user.python}, and {version} is installed"
+
+
+def judge(
+    user: Installed, extra: str, need: Requirement, provider: Installed | None, optional: set[str]
+) -> Iterator[str]:
+    need.marker = None  # it holds, and needn't be printed
+    label = f"{user.name}[{extra}] {user.version}" if extra else str(user)
+    if provider:
+        if not satisfies(provider.version, need.specifier):
+            yield f"{label} needs {need}, and {provider.version} is installed"
+    elif canonicalize_name(need.name) not in optional:
+        yield f"{label} needs {need}, which is not installed"
+
+
+def satisfies(version: str, wanted: SpecifierSet) -> bool:
+    try:
+        return wanted.contains(version, prereleases=True)
+    except InvalidVersion:
+        return not wanted
+
+
+def wrong_files(root: str, ours: list[Installed], allowed: Globs) -> Iterator[str]:
+    rows: dict[str, list[tuple[Installed, str, str]]] = {}
+    for found in ours:
+        if not os.path.isfile(f"{found.folder}/RECORD"):
+            yield f"{found} has no RECORD"
+            continue
+        for path, digest, size in found.record():
+            rows.setdefault(path, []).append((found, digest, size))
+    for path, claims in rows.items():
+        owners = sorted({str(found) for found, _, _ in claims})
+        hashes = {digest for _, digest, _ in claims}
+        if len(hashes) > 1 and not allowed.decider(subject(path, claims[0][0].site)):
+            yield f"{' and '.join(owners)} have {path} with different content"
+        # Of several owners one must have the file: which one is settled above.
+        yield from wrong_size(root, path, owners[0], {size for _, _, size in claims})
+
+
+def wrong_size(root: str, path: str, owner: str, sizes: set[str]) -> Iterator[str]:
+    folder = real_folder(os.path.dirname(root + path))
+    file = os.path.join(folder, os.path.basename(path))
+    if not folder.startswith(root + "/") or not os.path.lexists(file):
+        yield f"{owner}: {path} is missing"
+    elif not S_ISREG((info := os.lstat(file)).st_mode):
+        yield f"{owner}: {path} is not a regular file"
+    elif sizes.isdisjoint(("", str(info.st_size))):
+        yield f"{owner}: {path} has {info.st_size} bytes, and RECORD says {' or '.join(sorted(sizes))}"
+
+
+@cache
+def real_folder(folder: str) -> str:
+    return os.path.realpath(folder)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,36 @@
+"""Globs as the spec has them; llb's Exclude has the same for the files of Debian packages.
+
+* and ? stay within a name, ** spans folders, a glob that matches a folder matches
+all in it, the last glob that matches decides, and one behind ! takes back.
+"""
+
+import re
+
+# Where Debian's Python has what no Debian package brings. It is the scheme
+# posix_local of Debian's sysconfig, spelled out: headers lie outside of it there.
+LOCAL = "/usr/local"
+
+SPECIAL = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+class Globs:
+    def __init__(self, globs: list[str]) -> None:
+        self.tests = [(glob, pattern(glob.removeprefix("!"))) for glob in reversed(globs)]
+
+    def decider(self, path: str) -> str | None:
+        """Returns the glob that path falls under; None where no glob matches or one with ! decides."""
+        for glob, test in self.tests:
+            if test.fullmatch(path):
+                return None if glob.startswith("!") else glob
+        return None
+
+
+def pattern(glob: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob.rstrip("/"))
+    return re.compile("".join(SPECIAL.get(part) or re.escape(part) for part in parts) + "(?:/.*)?", re.DOTALL)
+
+
+def subject(path: str, site: str) -> str:
+    """Returns what globs are compared with: an absolute path's place in site-packages, or else in /usr/local."""
+    folder = site if path.startswith(site + "/") else LOCAL
+    return path.removeprefix(folder + "/")

@@ -1,0 +1,414 @@
+"""Installs the wheels in /.lamina/wheels below /.lamina/out, where Debian's Python looks for local packages.
+
+PyPA's installer does it, from a source that checks all that a wheel claims into
+a destination whose files depend on nothing but the wheels. Each wheel has a
+process of its own, so that no bytecode can depend on what was compiled before;
+it is forked from this one, which compiles nothing, because starting Python and
+loading the installer takes longer than installing most wheels.
+"""
+
+import csv
+import hashlib
+import importlib.util
+import io
+import json
+import marshal
+import os
+import re
+import stat
+import sys
+import warnings
+import zipfile
+from base64 import urlsafe_b64encode
+from collections import Counter
+from collections.abc import Iterator
+from typing import BinaryIO
+
+# Python runs with -I and -S, so that nothing else in the builder interferes.
+sys.path += [os.path.dirname(os.path.abspath(__file__)), "/usr/lib/python3/dist-packages"]
+sys.dont_write_bytecode = True
+
+from globs import LOCAL, Globs, subject
+from installer import install
+from installer.destinations import SchemeDictionaryDestination
+from installer.records import Hash, RecordEntry
+from installer.scripts import Script
+from installer.sources import WheelFile
+from installer.utils import SCHEME_NAMES, canonicalize_name, parse_entrypoints
+
+PYTHON = "/usr/bin/python3"
+VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
+SITE = f"{LOCAL}/lib/{VERSION}/dist-packages"
+CHUNK = 1 << 16
+
+HASHES = ("sha256", "sha384", "sha512")
+NEEDED = ("METADATA", "WHEEL", "RECORD")
+WITHOUT_HASH = ("RECORD", "RECORD.jws", "RECORD.p7s")
+# RECORD is written anew, which ends its signatures; the others are notes of an installer.
+NOT_INSTALLED = (*WITHOUT_HASH, "INSTALLER", "REQUESTED", "direct_url.json")
+
+
+def main(options_file: str, folder: str = "/.lamina/wheels", out: str = "/.lamina/out") -> None:
+    os.umask(0o022)
+    with open(options_file, encoding="utf-8") as file:
+        options = json.load(file)
+    paths = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".whl"))
+    if not paths and not options.get("optional"):
+        stop_at([f"no wheel in {folder}"])
+    wheels = read_all(paths, Globs(options.get("prune", [])))
+    stop_at(collisions(wheels, Globs(options.get("collisions", []))))
+    install_all(wheels, out)
+    report_pruned(wheels)
+
+
+def stop_at(faults: list[str]) -> None:
+    if faults:
+        print(*faults, sep="\n", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def read_all(paths: list[str], prune: Globs) -> list["Wheel"]:
+    wheels, faults = [], []
+    for path in paths:
+        try:
+            wheels.append(Wheel(path, prune))
+        except Exception as error:
+            faults.append(fault(path, error))
+    stop_at(faults)
+    return wheels
+
+
+def fault(path: str, error: Exception) -> str:
+    """Returns one line, whichever library it is that doesn't like the wheel."""
+    kind = "" if isinstance(error, Refused) else f"{type(error).__name__}: "
+    return f"{os.path.basename(path)}: {kind}{' '.join(str(error).split())}"
+
+
+def collisions(wheels: list["Wheel"], allowed: Globs) -> list[str]:
+    """Finds files that two wheels have with different content. Where that is allowed, the first one's is installed."""
+    owners: dict[str, Wheel] = {}
+    clashes: dict[tuple[str, str], list[str]] = {}
+    for wheel in wheels:
+        for target, content in list(wheel.contents.items()):
+            owner = owners.setdefault(target, wheel)
+            if owner.contents[target] == content:
+                continue
+            if allowed.decider(subject(target, SITE)):
+                del wheel.contents[target]
+            else:
+                clashes.setdefault((wheel.name, owner.name), []).append(target)
+    return [f"{name}: {listed(paths)} in {other} too, with different content"
+            for (name, other), paths in clashes.items()]
+
+
+def listed(paths: list[str]) -> str:
+    return paths[0] + (f" and {len(paths) - 1} more are" if len(paths) > 1 else " is")
+
+
+def install_all(wheels: list["Wheel"], out: str) -> None:
+    """Installs as many wheels at once as there are cores, the biggest first."""
+    waiting = sorted(wheels, key=lambda wheel: wheel.size)
+    running: dict[int, Wheel] = {}
+    failed = False
+    while waiting or running:
+        if waiting and len(running) < len(os.sched_getaffinity(0)):
+            wheel = waiting.pop()
+            running[start(wheel, out)] = wheel
+            continue
+        pid, status = os.wait()
+        wheel = running.pop(pid)
+        failed = failed or status != 0
+        if os.WIFSIGNALED(status):
+            print(f"{wheel.name}: ended by signal {os.WTERMSIG(status)}", file=sys.stderr)
+    if failed:
+        raise SystemExit(1)
+
+
+def start(wheel: "Wheel", out: str) -> int:
+    """Returns the id of a process that installs the wheel."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        install(wheel, Destination(wheel, out), additional_metadata={})
+        status = 0
+    except Exception as error:
+        print(fault(wheel.name, error), file=sys.stderr, flush=True)
+    finally:
+        os._exit(status)
+
+
+def report_pruned(wheels: list["Wheel"]) -> None:
+    files: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for wheel in wheels:
+        for rule, size in wheel.pruned:
+            files[rule] += 1
+            sizes[rule] += size
+    for rule in sorted(files):
+        print("lamina: pruned", json.dumps({"rule": rule, "files": files[rule], "bytes": sizes[rule]}))
+
+
+class Refused(Exception):
+    """Says what is wrong with a wheel."""
+
+
+class Wheel(WheelFile):
+    """A wheel that was looked through before any of it is installed.
+
+    contents has each path that will be installed, with what tells one content
+    from another: a hash, or a script's text.
+    """
+
+    # The base class works both out of the file's name, which may be spelled otherwise.
+    dist_info_dir = data_dir = ""
+
+    def __init__(self, path: str, prune: Globs) -> None:
+        self.name = os.path.basename(path)
+        self.size = os.path.getsize(path)
+        try:
+            super().__init__(zipfile.ZipFile(path))
+        except (zipfile.BadZipFile, ValueError) as error:
+            raise Refused(f"not a wheel: {error}") from error
+        self.items = files_of(self._zipfile)
+        self.find_folders()
+        self.rows = self.read_record()
+        self.contents: dict[str, str | bytes] = {}
+        self.pruned: list[tuple[str, int]] = []
+        self.plan(prune)
+
+    def find_folders(self) -> None:
+        self.dist_info_dir = self.folder(".dist-info")
+        for name in NEEDED:
+            if f"{self.dist_info_dir}/{name}" not in self.items:
+                raise Refused(f"it has no .dist-info/{name}")
+        if not re.search(r"^Wheel-Version:\s*1\.", self.read_dist_info("WHEEL"), re.MULTILINE | re.IGNORECASE):
+            raise Refused("its WHEEL names no Wheel-Version 1.x")
+        self.data_dir = self.folder(".data") or self.dist_info_dir.removesuffix(".dist-info") + ".data"
+        for path in self.items:
+            # The installer takes such a file to be in the folder, and never comes back.
+            if path.startswith(self.data_dir) and not path.startswith(self.data_dir + "/"):
+                raise Refused(f"{path} is named like the folder {self.data_dir}")
+
+    def folder(self, suffix: str) -> str:
+        """Returns the one folder with a suffix, whose name is the file's give or take case and punctuation."""
+        tops = {path.partition("/")[0] for path in self.items if "/" in path}
+        found = sorted(top for top in tops if top.endswith(suffix))
+        if len(found) > 1:
+            raise Refused(f"it has several {suffix} folders: {', '.join(found)}")
+        for name in found:
+            if canonicalize_name(name.removesuffix(suffix)) != canonicalize_name(f"{self.distribution}-{self.version}"):
+                raise Refused(f"its folder {name} is another distribution's or version's")
+        return "".join(found)
+
+    def read_record(self) -> dict[str, RecordEntry]:
+        rows: dict[str, RecordEntry] = {}
+        # The installer uses splitlines, which also splits at characters that names may have.
+        for row in csv.reader(io.StringIO(self.read_dist_info("RECORD"), newline="")):
+            if len(row) != 3 or row[0] in rows:
+                raise Refused(f"RECORD has a second row for a file, or one that is malformed: {','.join(row)}")
+            rows[row[0]] = RecordEntry.from_elements(*row)
+        for path in self.items:
+            if not self.is_metadata(path, WITHOUT_HASH):
+                check_row(path, rows.get(path))
+        for path in sorted(rows.keys() - self.items.keys()):
+            raise Refused(f"RECORD has a row for {path}, which isn't there")
+        return rows
+
+    def is_metadata(self, path: str, names: tuple[str, ...]) -> bool:
+        folder, _, name = path.partition("/")
+        return folder == self.dist_info_dir and name in names
+
+    def plan(self, prune: Globs) -> None:
+        self.schemes = schemes(self.distribution)
+        self.targets: dict[str, str] = {}
+        for path, item in self.items.items():
+            # Bytecode that a wheel brings is another interpreter's, or a source's of another time.
+            if self.is_metadata(path, NOT_INSTALLED) or "__pycache__" in path.split("/"):
+                continue
+            self.targets[path] = self.target(path)
+            self.add(self.targets[path], str(self.rows[path].hash_), item.file_size, prune)
+        for name, content in self.scripts():
+            self.add(f"{self.schemes['scripts']}/{name}", content, len(content), prune)
+
+    def target(self, path: str) -> str:
+        folder, _, below = path.partition("/")
+        if folder != self.data_dir:
+            return f"{SITE}/{path}"
+        scheme, _, below = below.partition("/")
+        if scheme not in SCHEME_NAMES or not below:
+            raise Refused(f"{path} is in no folder that a .data folder may have")
+        return f"{self.schemes[scheme]}/{below}"
+
+    def add(self, target: str, content: str | bytes, size: int, prune: Globs) -> None:
+        is_metadata = target.startswith(f"{SITE}/{self.dist_info_dir}/")
+        if not is_metadata and (rule := prune.decider(subject(target, SITE))):
+            self.pruned.append((rule, size))
+        elif self.contents.setdefault(target, content) != content:
+            raise Refused(f"it has {target} twice, with different content")
+
+    def scripts(self) -> Iterator[tuple[str, bytes]]:
+        """Yields name and content of the scripts that the installer will make of entry points."""
+        if f"{self.dist_info_dir}/entry_points.txt" not in self.items:
+            return
+        try:
+            entries = list(parse_entrypoints(self.read_dist_info("entry_points.txt")))
+        except Exception as error:
+            raise Refused(f"its entry_points.txt can't be read: {error!r}") from error
+        for name, module, attr, section in entries:
+            check_path(name)
+            if "/" in name:
+                raise Refused(f"its script {name} is not a plain name")
+            yield Script(name, module, attr, section).generate(PYTHON, "posix")
+
+    def get_contents(self) -> Iterator[tuple[tuple[str, str, str], BinaryIO, bool]]:
+        for path, item in self.items.items():
+            if self.targets.get(path) not in self.contents:
+                continue
+            row = self.rows[path]
+            with self._zipfile.open(item) as stream:
+                hashed = Hashed(stream, row.hash_.name)
+                yield (path, "", ""), hashed, bool(item.external_attr >> 16 & 0o111)
+            # It was read by now: this runs when the installer wants the next one.
+            found = hashed.record(path)
+            if found.hash_ != row.hash_ or row.size not in (None, found.size):
+                raise Refused(f"{path} is not what RECORD says: {found.size} bytes, {found.hash_}")
+
+
+def schemes(distribution: str) -> dict[str, str]:
+    headers = f"{LOCAL}/include/{VERSION}/{distribution}"
+    return {"purelib": SITE, "platlib": SITE, "scripts": f"{LOCAL}/bin", "data": LOCAL, "headers": headers}
+
+
+def files_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    items: dict[str, zipfile.ZipInfo] = {}
+    for item in archive.infolist():
+        check_path(item.orig_filename)  # filename ends at a NUL
+        if item.is_dir():
+            continue
+        if stat.S_IFMT(item.external_attr >> 16) not in (0, stat.S_IFREG):
+            raise Refused(f"{item.filename} is not a regular file")
+        if item.filename in items:
+            raise Refused(f"it has two entries {item.filename}")
+        items[item.filename] = item
+    return items
+
+
+def check_path(path: str) -> None:
+    parts = path.removesuffix("/").split("/")
+    if not {"", ".", ".."}.isdisjoint(parts) or re.match(r"[A-Za-z]:|.*[\\\0]", path, re.DOTALL):
+        raise Refused(f"it has the path {path!r}, which no file below a folder has")
+
+
+def check_row(path: str, row: RecordEntry | None) -> None:
+    if row is None:
+        raise Refused(f"RECORD has no row for {path}")
+    if row.hash_ is None or row.hash_.name not in HASHES:
+        raise Refused(f"RECORD has no hash for {path} that is as strong as SHA-256: {row.hash_}")
+
+
+class Hashed:
+    """A stream that hashes what is read from it, so that nothing is read twice."""
+
+    def __init__(self, stream: BinaryIO, algorithm: str = "sha256") -> None:
+        self.stream = stream
+        self.hash = hashlib.new(algorithm)
+        self.size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.stream.read(size)
+        self.hash.update(data)
+        self.size += len(data)
+        return data
+
+    def record(self, path: str) -> RecordEntry:
+        digest = urlsafe_b64encode(self.hash.digest()).rstrip(b"=").decode()
+        return RecordEntry(path, Hash(self.hash.name, digest), self.size)
+
+
+class Destination(SchemeDictionaryDestination):
+    """Writes with fixed modes, compiles each source as it passes, and keeps the rows for RECORD."""
+
+    def __init__(self, wheel: Wheel, out: str) -> None:
+        super().__init__(wheel.schemes, PYTHON, "posix", destdir=out)
+        self.wheel = wheel
+        self.out = out
+        self.folders: set[str] = set()
+        self.installed: dict[str, RecordEntry] = {}
+
+    def write_script(self, name: str, module: str, attr: str, section: str) -> RecordEntry:
+        if f"{self.scheme_dict['scripts']}/{name}" in self.wheel.contents:
+            return super().write_script(name, module, attr, section)
+        return RecordEntry(name, None, None)
+
+    def write_file(self, scheme: str, path: str, stream: Hashed, is_executable: bool) -> RecordEntry:
+        if scheme == "scripts":
+            return self.write_to_fs(scheme, path, with_shebang(stream.read()), True)
+        target = f"{self.scheme_dict[scheme]}/{path}"
+        if not (target.startswith(SITE + "/") and target.endswith(".py")):
+            return self.write_to_fs(scheme, path, stream, is_executable)
+        source = stream.read()
+        if bytecode := compiled(source, target):
+            self.write(cache_path(target), io.BytesIO(bytecode), 0o644)
+        return self.write_to_fs(scheme, path, io.BytesIO(source), is_executable)
+
+    def write_to_fs(self, scheme: str, path: str, stream: BinaryIO | Hashed, is_executable: bool) -> RecordEntry:
+        return self.write(f"{self.scheme_dict[scheme]}/{path}", stream, 0o755 if is_executable else 0o644)
+
+    def write(self, target: str, stream: BinaryIO | Hashed, mode: int) -> RecordEntry:
+        hashed = stream if isinstance(stream, Hashed) else Hashed(stream)
+        with self.create(target, mode) as file:
+            while chunk := hashed.read(CHUNK):
+                file.write(chunk)
+        record = hashed.record(os.path.relpath(target, SITE))
+        self.installed[target] = record
+        return record
+
+    def create(self, target: str, mode: int) -> BinaryIO:
+        path = self.out + target
+        folder = os.path.dirname(path)
+        if folder not in self.folders:
+            os.makedirs(folder, exist_ok=True)
+            self.folders.add(folder)
+        try:
+            return open(path, "xb", opener=lambda path, flags: os.open(path, flags, mode))
+        except FileExistsError:
+            if not os.path.isfile(path):
+                raise
+            # Another wheel has the same file and writes it, perhaps right now.
+            return open(os.devnull, "wb")
+
+    def finalize_installation(self, scheme: str, record_file_path: str, records: object) -> None:
+        rows = [record.to_row() for record in self.installed.values()]
+        rows.append((record_file_path, "", ""))
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows(sorted(rows))
+        self.write_to_fs(scheme, record_file_path, io.BytesIO(text.getvalue().encode()), False)
+
+
+def with_shebang(script: bytes) -> BinaryIO:
+    if script.startswith(b"#!python"):
+        script = f"#!{PYTHON}\n".encode() + script.partition(b"\n")[2]
+    return io.BytesIO(script)
+
+
+def compiled(source: bytes, path: str) -> bytes | None:
+    """Returns bytecode that is valid without a look at its source (PEP 552), None for what is not Python 3."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = compile(source, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return None
+    unchecked_hash = (1).to_bytes(4, "little")
+    return importlib.util.MAGIC_NUMBER + unchecked_hash + importlib.util.source_hash(source) + marshal.dumps(code)
+
+
+def cache_path(path: str) -> str:
+    folder, name = os.path.split(path)
+    return f"{folder}/__pycache__/{name.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

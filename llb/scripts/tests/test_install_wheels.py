@@ -1,0 +1,457 @@
+import csv
+import importlib.util
+import marshal
+import os
+import stat
+import sys
+import unittest
+import warnings
+import zipfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from world import Files, WithFolder, row, wheel_files
+
+SITE = "usr/local/lib/python3.11/dist-packages"
+LOCAL = "usr/local"
+PYC = "__pycache__/{}.cpython-311.pyc"
+
+SMALL: Files = {
+    "p/__init__.py": b"",
+    "p/m.py": b"def f(a):\n    return [x for x in a if x]\n",
+    "p/x.so": b"\x7fELF" * 99,
+}
+NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", "RECORD.jws", "RECORD.p7s")
+
+
+def tree(root: str) -> dict[str, tuple[int, bytes]]:
+    """Returns mode and content of all below a folder; a folder's content is empty."""
+    found = {}
+    for folder, _, files in os.walk(root):
+        found[os.path.relpath(folder, root)] = (os.stat(folder).st_mode, b"")
+        for name in files:
+            path = os.path.join(folder, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, root)] = (os.stat(path).st_mode, file.read())
+    return found
+
+
+class WithInstallation(WithFolder):
+    def installed(self, **how: object) -> dict[str, tuple[int, bytes]]:
+        done = self.install(**how)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.stdout = done.stdout
+        return {p: v for p, v in tree(self.path("out")).items() if stat.S_ISREG(v[0])}
+
+
+class InstalledTest(WithInstallation):
+    def test_goes_where_debians_python_looks(self) -> None:
+        self.wheel("p", {
+            **SMALL,
+            "p-1.0.data/purelib/q.py": b"1",
+            "p-1.0.data/platlib/r.so": b"2",
+            "p-1.0.data/scripts/run": b"#!pythonw -x\nprint()\n",
+            "p-1.0.data/scripts/plain": b"#!/bin/sh\n",
+            "p-1.0.data/data/share/p/d": b"3",
+            "p-1.0.data/headers/p.h": b"4",
+            "p-1.0.dist-info/entry_points.txt": (
+                b"[console_scripts]\np-run = p.m:f\n[gui_scripts]\np-gui = p.m:f\n[x]\ny = z\n"),
+        }, modes={"p/x.so": 0o100700, "p/m.py": 0o100600})
+        files = self.installed(umask=0o077)
+        self.assertEqual(set(files), {f"{SITE}/{name}" for name in (
+            "p/__init__.py", "p/m.py", "p/x.so", "q.py", "r.so", "p/" + PYC.format("__init__"), "p/" + PYC.format("m"),
+            PYC.format("q"), "p-1.0.dist-info/METADATA", "p-1.0.dist-info/RECORD", "p-1.0.dist-info/WHEEL",
+            "p-1.0.dist-info/entry_points.txt",
+        )} | {f"{LOCAL}/{name}" for name in (
+            "bin/run", "bin/plain", "bin/p-run", "bin/p-gui", "share/p/d", "include/python3.11/p/p.h")})
+        executable = {path for path, (mode, _) in files.items() if mode & 0o777 == 0o755}
+        scripts = {f"{LOCAL}/bin/{name}" for name in ("run", "plain", "p-run", "p-gui")}
+        self.assertEqual(executable, {f"{SITE}/p/x.so", *scripts})
+        self.assertEqual({mode & 0o777 for path, (mode, _) in files.items() if path not in executable}, {0o644})
+        self.assertEqual(files[f"{LOCAL}/bin/run"][1], b"#!/usr/bin/python3\nprint()\n")
+        self.assertEqual(files[f"{LOCAL}/bin/plain"][1], b"#!/bin/sh\n")
+        self.assertTrue(files[f"{LOCAL}/bin/p-run"][1].startswith(b"#!/usr/bin/python3\n"))
+
+    def test_record_is_sorted_and_says_what_is_there(self) -> None:
+        self.wheel("p", {
+            **SMALL, 'p/odd,"name"\u2028\x85.txt': b"odd",
+            "p-1.0.data/scripts/run": b"#!python\n",
+            "p-1.0.data/platlib/q.py": b"1",
+            "p-1.0.dist-info/entry_points.txt": b"[console_scripts]\ngo = p:f\n",
+            "p-1.0.dist-info/licenses/LICENSE": b"free",
+            **{f"p-1.0.dist-info/{name}": b"x" for name in NOTES},
+        })
+        files = self.installed()
+        record = files[f"{SITE}/p-1.0.dist-info/RECORD"][1].decode()
+        self.assertNotIn("\r", record)
+        rows = list(csv.reader(record.split("\n")[:-1]))
+        self.assertEqual(rows, sorted(rows))
+        self.assertEqual({os.path.normpath(f"{SITE}/{path}") for path, _, _ in rows}, set(files))
+        for path, digest, size in rows:
+            if path == "p-1.0.dist-info/RECORD":
+                self.assertEqual((digest, size), ("", ""))
+                continue
+            content = files[os.path.normpath(f"{SITE}/{path}")][1]
+            self.assertEqual((digest, size), tuple(next(csv.reader([row("", content)]))[1:]))
+        self.assertIn("../../../bin/go", [path for path, _, _ in rows])
+        self.assertIn("p-1.0.dist-info/licenses/LICENSE", [path for path, _, _ in rows])
+        for name in NOTES:
+            self.assertNotIn(f"{SITE}/p-1.0.dist-info/{name}", files)
+
+    def test_bytecode_needs_no_look_at_its_source_and_names_the_final_path(self) -> None:
+        self.wheel("p", SMALL)
+        pyc = self.installed()[f"{SITE}/p/" + PYC.format("m")][1]
+        self.assertEqual(pyc[4:8], b"\1\0\0\0")
+        self.assertEqual(pyc[8:16], importlib.util.source_hash(SMALL["p/m.py"]))
+        if sys.version_info[:2] == (3, 11):
+            self.assertEqual(marshal.loads(pyc[16:]).co_filename, f"/{SITE}/p/m.py")
+
+    def test_what_is_not_python_3_has_no_bytecode(self) -> None:
+        self.wheel("p", {"p/two.py": b"print 'x'\n", "p/nul.py": b"\0", "p/latin.py": b"'\xe9'", "p/ok.py": b"'\\d'",
+                         "p/deep.py": b"x = " + b"-" * 100_000 + b"1"})
+        files = self.installed()
+        self.assertEqual([path for path in files if path.endswith(".pyc")], [f"{SITE}/p/" + PYC.format("ok")])
+        self.assertIn(f"{SITE}/p/two.py", files)
+
+    def test_bytecode_of_a_wheel_is_left_out(self) -> None:
+        self.wheel("p", {**SMALL, "p/__pycache__/m.cpython-311.pyc": b"old", "p/__pycache__/m.cpython-38.pyc": b"old"})
+        files = self.installed()
+        self.assertNotEqual(files[f"{SITE}/p/" + PYC.format("m")][1], b"old")
+        self.assertNotIn(f"{SITE}/p/__pycache__/m.cpython-38.pyc", files)
+
+    def test_folders_may_be_spelled_otherwise_than_the_file(self) -> None:
+        for name, info in (("foo_bar", "Foo.Bar-1.0"), ("Foo.Bar", "foo_bar-1.0"), ("foo_bar", "foo-bar-1.0")):
+            with self.subTest(name=name, info=info):
+                self.wheel(name, {"m.py": b"", f"{info}.data/scripts/x": b"#!python\n"}, info=info)
+                files = self.installed()
+                self.assertIn(f"{SITE}/{info}.dist-info/RECORD", files)
+                self.assertIn(f"{LOCAL}/bin/x", files)
+
+    def test_stronger_hashes_are_fine(self) -> None:
+        files = wheel_files("p", {"p.txt": b"x"})
+        record = "".join(row(path, content, "sha512") for path, content in files.items() if not path.endswith("RECORD"))
+        files["p-1.0.dist-info/RECORD"] = (record + "p-1.0.dist-info/RECORD,,\n").encode()
+        self.archive("p-1.0-py3-none-any.whl", files.items())
+        self.assertIn(b"sha512=", self.installed()[f"{SITE}/p-1.0.dist-info/RECORD"][1])
+
+    def test_names_that_differ_in_case_are_two(self) -> None:
+        self.wheel("p", {"p/A.txt": b"1", "p/a.txt": b"2"})
+        self.assertLessEqual({f"{SITE}/p/A.txt", f"{SITE}/p/a.txt"}, set(self.installed()))
+
+    def test_folders_and_missing_modes_are_fine(self) -> None:
+        files = {"p/": b"", "p/empty/": b"", **wheel_files("p", {"p/m.txt": b"1"})}
+        self.archive("p-1.0-py3-none-any.whl", files.items(), {"p/": 0o40700, "p/m.txt": 0})
+        self.assertIn(f"{SITE}/p/m.txt", self.installed())
+
+    def test_no_wheel(self) -> None:
+        self.assertEqual(self.installed(options={"optional": True}), {})
+        done = self.install()
+        self.assertEqual((done.returncode, done.stderr), (1, f"no wheel in {self.path('wheels')}\n"))
+
+
+class PruneTest(WithInstallation):
+    FILES = {
+        "p/liba.a": b"12345", "p/sub/libb.a": b"123", "p/include/x.h": b"1", "p/include/keep/y.h": b"12", "p/m.py": b"",
+        "p-1.0.data/scripts/tool": b"#!python\n", "p-1.0.data/data/share/doc/x": b"1", "p-1.0.data/headers/p.h": b"1",
+        "p-1.0.dist-info/entry_points.txt": b"[console_scripts]\ngo = p:f\n", "p-1.0.dist-info/licenses/x.h": b"1",
+    }
+
+    def test_globs_are_of_site_packages_or_usr_local(self) -> None:
+        self.wheel("p", self.FILES)
+        rules = ["**/*.a", "*/include", "!p/include/keep/**", "bin/*", "share/doc", "include/python3.*/p/*.h", "none"]
+        files = self.installed(options={"prune": rules})
+        self.assertEqual({path for path in files if ".dist-info" not in path}, {
+            f"{SITE}/p/include/keep/y.h", f"{SITE}/p/m.py", f"{SITE}/p/" + PYC.format("m")})
+        record = files[f"{SITE}/p-1.0.dist-info/RECORD"][1]
+        for gone in (b".a,", b"bin/", b"share", b"/p.h"):
+            self.assertNotIn(gone, record)
+        self.assertEqual(self.stdout.splitlines()[0], 'lamina: pruned {"rule": "**/*.a", "files": 2, "bytes": 8}')
+        self.assertEqual([line.split('"')[3] for line in self.stdout.splitlines()],
+                         ["**/*.a", "*/include", "bin/*", "include/python3.*/p/*.h", "share/doc"])
+
+    def test_dist_info_is_exempt(self) -> None:
+        self.wheel("p", self.FILES)
+        files = self.installed(options={"prune": ["**"]})
+        self.assertEqual(set(files), {f"{SITE}/p-1.0.dist-info/{name}" for name in (
+            "METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/x.h")})
+
+    def test_counts_are_those_of_all_wheels(self) -> None:
+        for name in ("p", "q"):
+            self.wheel(name, {f"{name}/x.a": b"1234"})
+        self.installed(options={"prune": ["**/*.a"]})
+        self.assertEqual(self.stdout, 'lamina: pruned {"rule": "**/*.a", "files": 2, "bytes": 8}\n')
+
+    def test_pruned_files_are_not_even_read(self) -> None:
+        files = {**wheel_files("p", {"p/x.a": b"1"}), "p/x.a": b"2"}
+        self.archive("p-1.0-py3-none-any.whl", files.items())
+        self.installed(options={"prune": ["**/*.a"]})
+
+
+class RefusedTest(WithFolder):
+    def refused(self, want: str, name: str = "p-1.0-py3-none-any.whl", **how: object) -> None:
+        done = self.install(**how)
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
+        self.assertTrue(done.stderr.startswith(f"{name}: "), done.stderr)
+        self.assertIn(want, done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
+
+    def changed(self, changes: dict[str, bytes | None], files: Files = SMALL) -> None:
+        """Makes a wheel whose files differ from its RECORD, or that lacks them."""
+        whole = {**wheel_files("p", files), **changes}
+        kept = [(path, content) for path, content in whole.items() if content is not None]
+        self.archive("p-1.0-py3-none-any.whl", kept)
+
+    def record(self, edit: tuple[str, str]) -> None:
+        text = wheel_files("p", SMALL)["p-1.0.dist-info/RECORD"].decode()
+        self.assertIn(edit[0], text)
+        self.changed({"p-1.0.dist-info/RECORD": text.replace(*edit).encode()})
+
+    def test_what_is_no_zip(self) -> None:
+        self.write(b"hello", "wheels", "p-1.0-py3-none-any.whl")
+        self.refused("not a wheel: File is not a zip file")
+
+    def test_a_file_name_that_is_no_wheels(self) -> None:
+        os.rename(self.wheel("p", SMALL), self.path("wheels", "p.whl"))
+        self.refused("not a wheel: Not a valid wheel filename", name="p.whl")
+
+    def test_a_truncated_zip(self) -> None:
+        path = self.wheel("p", SMALL)
+        os.truncate(path, os.path.getsize(path) - 30)
+        self.refused("not a wheel")
+
+    def test_a_zip_with_a_broken_file(self) -> None:
+        path = self.wheel("p", {"p/x": os.urandom(5000)})
+        with open(path, "r+b") as file:
+            file.seek(2000)
+            file.write(b"x" * 500)
+        self.refused("")
+
+    def test_an_encrypted_file(self) -> None:
+        path = self.wheel("p", {"p/x": b"1"})
+        with open(path, "r+b") as file:
+            data = bytearray(file.read())
+            for at in (6, data.index(b"PK\1\2") + 8):
+                data[at] |= 1
+            file.seek(0)
+            file.write(data)
+        self.refused("encrypted")
+
+    def test_no_dist_info(self) -> None:
+        self.archive("p-1.0-py3-none-any.whl", [("p/m.py", b"")])
+        self.refused("it has no .dist-info")
+
+    def test_several_dist_infos(self) -> None:
+        self.wheel("p", {"q-1.0.dist-info/METADATA": b""})
+        self.refused("several .dist-info folders: p-1.0.dist-info, q-1.0.dist-info")
+
+    def test_a_dist_info_of_something_else(self) -> None:
+        for info in ("q-1.0", "p-1.1", "p", "p-1.0-1"):
+            with self.subTest(info=info):
+                self.wheel("p", {"p/m.py": b""}, info=info)
+                self.refused(f"its folder {info}.dist-info is another distribution's or version's")
+
+    def test_dist_infos_without_their_files(self) -> None:
+        for name in ("METADATA", "WHEEL", "RECORD"):
+            with self.subTest(name=name):
+                self.changed({f"p-1.0.dist-info/{name}": None})
+                self.refused(f"it has no .dist-info/{name}")
+
+    def test_paths_that_lead_elsewhere(self) -> None:
+        for path in ("/etc/x", "../x", "p/../../x", "p/./x", "p//x", "p\\x", "C:/x", "c:x", "..", "p/..", "./x", "/"):
+            with self.subTest(path=path):
+                self.wheel("p", {path: b"1"})
+                self.refused(f"it has the path {path!r}")
+
+    def test_a_path_with_a_nul(self) -> None:
+        path = self.wheel("p", {"p/x~y": b"1"})
+        with open(path, "r+b") as file:
+            data = file.read().replace(b"p/x~y", b"p/x\0y")
+            file.seek(0)
+            file.write(data)
+        self.refused(r"it has the path 'p/x\x00y'")
+
+    def test_links_and_devices(self) -> None:
+        for kind in (stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK, stat.S_IFDIR):
+            with self.subTest(kind=oct(kind)):
+                self.wheel("p", {"p/x": b"/etc/passwd"}, modes={"p/x": kind | 0o777})
+                self.refused("p/x is not a regular file")
+
+    def test_two_entries_of_one_path(self) -> None:
+        files = wheel_files("p", SMALL)
+        with warnings.catch_warnings(action="ignore"):
+            self.archive("p-1.0-py3-none-any.whl", [*files.items(), ("p/m.py", SMALL["p/m.py"])])
+        self.refused("it has two entries p/m.py")
+
+    def test_two_contents_of_one_path(self) -> None:
+        self.wheel("p", {**SMALL, "p-1.0.data/purelib/p/m.py": b"other"})
+        self.refused(f"it has /{SITE}/p/m.py twice, with different content")
+
+    def test_a_path_that_is_a_file_and_a_folder(self) -> None:
+        for files in ({"p/x/y/z": b"1", "p/x": b"2"}, {"p/x": b"2", "p/x/y/z": b"1"}):
+            with self.subTest(first=next(iter(files))):
+                self.wheel("p", files)
+                self.refused("")
+
+    def test_a_record_with_a_row_too_few(self) -> None:
+        self.changed({"p/more.py": b""})
+        self.refused("RECORD has no row for p/more.py")
+
+    def test_a_record_with_a_row_too_many(self) -> None:
+        self.changed({"p/m.py": None})
+        self.refused("RECORD has a row for p/m.py, which isn't there")
+
+    def test_a_record_with_malformed_or_double_rows(self) -> None:
+        for edit in (('"p/m.py",', '"p/m.py",x,'), ('"p/m.py",', 'p/x.so,,\n"p/m.py",')):
+            with self.subTest(edit=edit):
+                self.record(edit)
+                self.refused("RECORD has a second row for a file, or one that is malformed")
+
+    def test_a_record_with_weak_or_unknown_hashes(self) -> None:
+        for edit in (("sha256=", "md5="), ("sha256=", "sha1="), ("sha256=", "sha224="), ("sha256=", "crc=")):
+            with self.subTest(edit=edit):
+                self.record(edit)
+                self.refused("RECORD has no hash for p/__init__.py that is as strong as SHA-256")
+        self.record((row("p/m.py", SMALL["p/m.py"]), "p/m.py,,\n"))
+        self.refused("RECORD has no hash for p/m.py")
+
+    def test_other_content_than_the_record_says(self) -> None:
+        for path in SMALL:
+            with self.subTest(path=path):
+                self.changed({path: b"something else"})
+                self.refused(f"{path} is not what RECORD says: 14 bytes")
+
+    def test_other_metadata_or_scripts_than_the_record_says(self) -> None:
+        for path in ("p-1.0.dist-info/METADATA", "p-1.0.data/scripts/run"):
+            with self.subTest(path=path):
+                self.changed({path: b"something else"}, files={**SMALL, "p-1.0.data/scripts/run": b"#!python\n"})
+                self.refused(f"{path} is not what RECORD says")
+
+    def test_another_size_than_the_record_says(self) -> None:
+        self.record((row("p/m.py", SMALL["p/m.py"])[-4:], ",7\n"))
+        self.refused("p/m.py is not what RECORD says")
+
+    def test_wheel_versions_of_the_future(self) -> None:
+        for version in (b"Wheel-Version: 2.0\n", b"Wheel-Version: 10.0\n", b"", b"Wheel-Version:\n"):
+            with self.subTest(version=version):
+                self.wheel("p", {"p-1.0.dist-info/WHEEL": version + b"Root-Is-Purelib: true\n"})
+                self.refused("its WHEEL names no Wheel-Version 1.x")
+
+    def test_data_of_unknown_schemes(self) -> None:
+        for path in ("p-1.0.data/etc/x", "p-1.0.data/x", "p-1.0.data/purelib"):
+            with self.subTest(path=path):
+                self.wheel("p", {path: b"1"})
+                self.refused(f"{path} is in no folder that a .data folder may have")
+
+    def test_data_folders_of_something_else(self) -> None:
+        self.wheel("p", {"q-1.0.data/data/x": b"1"})
+        self.refused("its folder q-1.0.data is another distribution's")
+
+    def test_what_would_hang_the_installer(self) -> None:
+        self.wheel("p", {"p-1.0.database/x": b"1"})
+        self.refused("p-1.0.database/x is named like the folder p-1.0.data")
+
+    def test_bad_entry_points(self) -> None:
+        for text, want in [
+            (b"[console_scripts]\nx = p\n", "entry_points.txt can't be read"),
+            (b"[console_scripts]\nx = p:f\nx = p:g\n", "entry_points.txt can't be read"),
+            (b"x = p:f\n", "entry_points.txt can't be read"),
+            (b"[console_scripts]\n../../x = p:f\n", "it has the path '../../x'"),
+            (b"[console_scripts]\n/etc/x = p:f\n", "it has the path '/etc/x'"),
+            (b"[console_scripts]\na/x = p:f\n", "its script a/x is not a plain name"),
+        ]:
+            with self.subTest(text=text):
+                self.wheel("p", {"p-1.0.dist-info/entry_points.txt": text})
+                self.refused(want)
+
+    def test_all_bad_wheels_are_named(self) -> None:
+        for name in ("p", "q", "r"):
+            files = wheel_files(name, {"file.txt": b"1"})
+            files["file.txt"] = b"1" if name == "q" else b"2"
+            self.archive(f"{name}-1.0-py3-none-any.whl", files.items())
+        done = self.install()
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(sorted(line.split(":")[0] for line in done.stderr.splitlines()),
+                         ["p-1.0-py3-none-any.whl", "r-1.0-py3-none-any.whl"])
+
+
+class SeveralTest(WithInstallation):
+    def test_one_content_in_two_wheels_is_fine(self) -> None:
+        self.wheel("p", {"shared/__init__.py": b"x = 1\n", "shared/p.py": b""})
+        self.wheel("q", {"shared/__init__.py": b"x = 1\n", "shared/q.py": b""})
+        files = self.installed()
+        self.assertEqual(files[f"{SITE}/shared/__init__.py"][1], b"x = 1\n")
+        for name in ("p", "q"):
+            self.assertIn(b"shared/" + PYC.format("__init__").encode(), files[f"{SITE}/{name}-1.0.dist-info/RECORD"][1])
+
+    def test_two_contents_are_not(self) -> None:
+        self.wheel("p", {"LICENSE": b"1", "x/y": b"1"})
+        self.wheel("q", {"LICENSE": b"2", "x/y": b"2"})
+        done = self.install()
+        self.assertEqual((done.returncode, done.stderr), (1, (
+            f"q-1.0-py3-none-any.whl: /{SITE}/LICENSE and 1 more are in p-1.0-py3-none-any.whl too, "
+            "with different content\n")))
+
+    def test_two_scripts_of_one_name_are_not(self) -> None:
+        self.wheel("p", {"p-1.0.dist-info/entry_points.txt": b"[console_scripts]\ngo = p:f\n"})
+        self.wheel("q", {"q-1.0.dist-info/entry_points.txt": b"[console_scripts]\ngo = q:f\n"})
+        done = self.install()
+        self.assertEqual(done.stderr, (
+            "q-1.0-py3-none-any.whl: /usr/local/bin/go is in p-1.0-py3-none-any.whl too, with different content\n"))
+
+    def test_where_two_contents_are_allowed_the_first_wins(self) -> None:
+        self.wheel("p", {"LICENSE": b"1", "p.py": b""})
+        self.wheel("q", {"LICENSE": b"2", "q.py": b""})
+        files = self.installed(options={"collisions": ["**/LICENSE"]})
+        self.assertEqual(files[f"{SITE}/LICENSE"][1], b"1")
+        self.assertNotIn(b"LICENSE", files[f"{SITE}/q-1.0.dist-info/RECORD"][1])
+
+    def test_pruned_files_do_not_collide(self) -> None:
+        self.wheel("p", {"LICENSE": b"1"})
+        self.wheel("q", {"LICENSE": b"2"})
+        self.installed(options={"prune": ["LICENSE"]})
+
+
+class DeterminismTest(WithInstallation):
+    def wheels(self, names: str) -> None:
+        with open(zipfile.__file__, "rb") as file:
+            source = file.read()
+        for name in names:
+            self.wheel(name, {
+                **SMALL,
+                f"{name}/z.py": source,
+                f"{name}/sets.py": b"S = {'a', 'b', 'c'}\nT = x in {'q', 'r', 1}\n",
+                f"{name}-1.0.dist-info/entry_points.txt": f"[console_scripts]\n{name} = p:f\n".encode(),
+            })
+
+    def test_nothing_around_an_installation_shows(self) -> None:
+        self.wheels("abcd")
+        self.installed(out="out")
+        first = tree(self.path("out"))
+        for number, (umask, env) in enumerate([
+            (0o077, {"TZ": "Asia/Tokyo", "PYTHONHASHSEED": "1", "LC_ALL": "C"}),
+            (0o000, {"TZ": "America/Lima", "PYTHONHASHSEED": "2", "SOURCE_DATE_EPOCH": "5", "PYTHONOPTIMIZE": "2"}),
+        ]):
+            # The size of the archives decides which is installed first.
+            with zipfile.ZipFile(self.path("wheels", f"{'bd'[number]}-1.0-py3-none-any.whl"), "a") as archive:
+                archive.comment = b"longer" * 1000 * (number + 1)
+            done = self.install(out=f"out{number}", umask=umask, env=env)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            again = tree(self.path(f"out{number}"))
+            again["."] = first["."]  # made by the test under its own umask
+            self.assertEqual(first, again)
+
+    def test_a_wheels_files_are_the_same_in_any_company(self) -> None:
+        self.wheels("abcd")
+        together = self.installed()
+        for name in "bcd":
+            os.unlink(self.path("wheels", f"{name}-1.0-py3-none-any.whl"))
+        self.assertEqual(self.install(out="alone").returncode, 0)
+        for path, value in tree(self.path("alone")).items():
+            if path != ".":
+                self.assertEqual(value, tree(self.path("out"))[path])
+        self.assertIn(f"{SITE}/d/z.py", together)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,194 @@
+package stages_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/graph"
+	"lamina.build/llb"
+	"lamina.build/lock"
+	"lamina.build/stages"
+)
+
+const commit = "0123456789012345678901234567890123456789"
+
+// withWheels is an image with every kind of Python package.
+func withWheels() stages.Input {
+	in := input("production")
+	in.Lock.Python = []lock.PythonRequest{{Set: lock.SetPython}}
+	in.Lock.Distributions = []lock.Distribution{
+		wheel("cython", 3e6, lock.BuildSet("insightface")),
+		wheel("idna", 60e3, lock.SetPython),
+		wheel("numpy", 18e6, lock.SetPython),
+		wheel("numpy", 17e6, lock.BuildSet("insightface")),
+		wheel("nvidia-cudnn-cu12", 664e6, lock.SetPython),
+		wheel("torch", 797e6, lock.SetPython),
+		wheel("tqdm", 70e3, lock.SetPython),
+		{Name: "insightface", Version: "0.7.3", File: "insightface-0.7.3.tar.gz", URL: "https://f.example/insightface-0.7.3.tar.gz", Size: 4e5, SHA256: hash("insightface"), For: []string{lock.SetPython}},
+		{Name: "own", Version: "1", File: "own-1-py3-none-any.whl", URL: "file:wheels/own-1-py3-none-any.whl", Size: 9, SHA256: hash("own"), For: []string{lock.SetPython}},
+		{Name: "sam2", Version: "1.0", URL: "git+https://git.example/sam2@" + commit + "#subdirectory=py", For: []string{lock.SetPython}},
+	}
+	in.Python = stages.Python{
+		Prune: []string{"**/*.a", "!torch/lib/**"}, Optional: []string{"sam2"}, Collisions: []string{"**/LICENSE"},
+		Files: map[string]llb.Layer{"wheels/own-1-py3-none-any.whl": packed("own")},
+	}
+	return in
+}
+
+func wheel(name string, size int64, set string) lock.Distribution {
+	file := name + "-1-py3-none-any.whl"
+	return lock.Distribution{
+		Name: name, Version: "1", File: file, URL: "https://f.example/" + file, Size: size, SHA256: hash(name), For: []string{set},
+	}
+}
+
+func hash(s string) string { return digest.FromString(s).Encoded() }
+
+func TestGraphWithWheels(t *testing.T) {
+	_, def := draw(t, withWheels())
+	got := decode(t, def).Golden()
+	name := filepath.Join("testdata", "wheels.golden.json")
+	if *update {
+		if err := os.WriteFile(name, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("graph differs from %s, -update accepts it (-want +got):\n%s", name, diff)
+	}
+}
+
+func TestWheelsAreLayeredByHowTheyChange(t *testing.T) {
+	var got []string
+	for _, p := range parts(t, withWheels()) {
+		if p.Stage == "wheels" {
+			got = append(got, p.What)
+		}
+	}
+	want := []string{"nvidia-cudnn-cu12 1", "torch 1", "numpy 1", "3 small wheels", "insightface 0.7.3", "sam2 1.0", "native"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("layers (-want +got):\n%s", diff)
+	}
+}
+
+// What a change of one distribution may move: its own layer.
+func TestChangeOfAWheelMovesItsGroup(t *testing.T) {
+	for name, moves := range map[string][]string{
+		"torch":       {"torch 1"},
+		"tqdm":        {"3 small wheels"},
+		"insightface": {"insightface 0.7.3"},
+		"cython":      {"insightface 0.7.3"},
+		"own":         nil, // which is packed by its content, and stands for that here
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, after := withWheels(), withWheels()
+			for i, d := range after.Lock.Distributions {
+				if d.Name == name {
+					after.Lock.Distributions[i].SHA256 = hash("another")
+				}
+			}
+			var moved []string
+			old, changed := parts(t, before), parts(t, after)
+			for i := range changed {
+				if !cmp.Equal(marshal(t, old[i].State).Def, marshal(t, changed[i].State).Def) {
+					moved = append(moved, old[i].What)
+				}
+			}
+			if diff := cmp.Diff(moves, moved); diff != "" {
+				t.Errorf("layers that moved (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Whatever a variant may change, wheels that are the same are the same layer.
+func TestOrderOfTheLockMovesNoLayer(t *testing.T) {
+	before, after := withWheels(), withWheels()
+	slices.Reverse(after.Lock.Distributions)
+	_, a := draw(t, before)
+	_, b := draw(t, after)
+	var x, y []string
+	for _, p := range parts(t, before) {
+		x = append(x, p.What)
+	}
+	for _, p := range parts(t, after) {
+		y = append(y, p.What)
+	}
+	slices.Sort(x)
+	slices.Sort(y)
+	if diff := cmp.Diff(x, y); diff != "" || len(a.Def) != len(b.Def) {
+		t.Errorf("layers (-one order +the other):\n%s", diff)
+	}
+}
+
+func TestSdistsAreBuiltWithWhatIsLocked(t *testing.T) {
+	_, def := draw(t, withWheels())
+	g := decode(t, def)
+	for name, want := range map[string]bool{"insightface 0.7.3: compile": true, "native: compile": false} {
+		i := slices.IndexFunc(g.Vertices, func(v graph.Vertex) bool { return v.Name == name })
+		if i < 0 {
+			t.Fatalf("nothing is called %q", name)
+		}
+		got := slices.ContainsFunc(g.Vertices[i].Inputs, func(in graph.Input) bool {
+			return strings.HasPrefix(g.Vertices[in.Vertex].Name, "what insightface is built with")
+		})
+		if got != want {
+			t.Errorf("%s has an environment of its own: %v", name, got)
+		}
+	}
+}
+
+func TestOnlyWhatIsOptionalIsLookedInto(t *testing.T) {
+	image, _ := draw(t, withWheels())
+	if len(image.Probes) != 1 || image.Probes[0].Name != "sam2 1.0" {
+		t.Errorf("probes %v", image.Probes)
+	}
+}
+
+func TestPlanOfWheelsFits(t *testing.T) {
+	var wheels []lock.Distribution
+	for i := range 200 {
+		wheels = append(wheels, wheel(fmt.Sprintf("heavy-%03d", i), int64(2e8+i), lock.SetPython))
+	}
+	wheels = append(wheels, wheel("small", 5, lock.SetPython))
+	for _, limit := range []int{2, 3, 60, 500} {
+		groups, joined := stages.PlanWheels(wheels, limit)
+		if len(groups) > limit {
+			t.Errorf("%d groups where %d may be", len(groups), limit)
+		}
+		if want := max(0, 200-(limit-2)); joined != want {
+			t.Errorf("limit %d: %d wheels joined, want %d", limit, joined, want)
+		}
+		seen := 0
+		for _, g := range groups {
+			seen += len(g.Wheels)
+		}
+		if seen != len(wheels) {
+			t.Errorf("limit %d: %d wheels in the groups, want %d", limit, seen, len(wheels))
+		}
+		mixed := slices.Clone(wheels)
+		slices.Reverse(mixed)
+		if again, _ := stages.PlanWheels(mixed, limit); !cmp.Equal(groups, again) {
+			t.Errorf("limit %d: another order of wheels gives other groups", limit)
+		}
+	}
+}
+
+func TestMissingFileOfTheProjectIsTold(t *testing.T) {
+	in := withWheels()
+	in.Python.Files = nil
+	if _, err := stages.New(in); err == nil || !strings.Contains(err.Error(), `the file "wheels/own-1-py3-none-any.whl" of own is missing`) {
+		t.Errorf("error %v", err)
+	}
+}
