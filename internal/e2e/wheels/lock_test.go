@@ -1,0 +1,165 @@
+package wheels
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/e2etest"
+	"lamina.build/internal/testworld"
+	"lamina.build/lock"
+)
+
+// What can't be resolved says why in pip's words or better ones, and leaves no lock.
+func TestRealUnresolvable(t *testing.T) {
+	u := e2etest.NewUser(t)
+	tests := []struct {
+		name   string
+		offers []testworld.Distribution
+		spoil  func(*testworld.World, *testworld.Index)
+		lines  []string
+		code   int
+		says   []string
+	}{
+		{"no version", nil, nil, []string{"beta==9"}, 2, []string{"python: ", "satisfies the requirement beta==9 (from versions: 1.0, 2.1)"}},
+		{"no project", nil, nil, []string{"nothing"}, 2, []string{"satisfies the requirement nothing (from versions: none)"}},
+		{"conflict", nil, nil, []string{"alpha", "beta<2"}, 2, []string{"alpha 1.0 depends on beta>=2", "The user requested beta<2"}},
+		{"another platform", []testworld.Distribution{
+			testworld.Wheel{Name: "winonly", Tag: "cp311-cp311-win_amd64"}, testworld.Wheel{Name: "winonly", Tag: "cp39-cp39-manylinux2014_x86_64"},
+		}, nil, []string{"winonly"}, 2, []string{"winonly: the index has 2 files, none for this Python and platform", "winonly-1.0-cp311-cp311-win_amd64.whl"}},
+		{"another Python", []testworld.Distribution{testworld.Wheel{Name: "newer", RequiresPython: ">=3.13"}}, nil, []string{"newer"}, 2, []string{"newer", "3.13"}},
+		{"vanished", nil, func(_ *testworld.World, x *testworld.Index) { x.Remove("beta-2.1-py3-none-any.whl") }, []string{"beta"}, 2, []string{"beta-2.1-py3-none-any.whl: the server has no such file (404)", "hint: "}},
+		{"wrong bytes", nil, func(w *testworld.World, x *testworld.Index) {
+			w.Fail(x.FilePath("beta-2.1-py3-none-any.whl"), testworld.Wrong(testworld.Always))
+		}, []string{"beta"}, 1, []string{"the bytes of a file are not those that its index or the requirements promise", "beta"}},
+		{"an index that lies", nil, func(_ *testworld.World, x *testworld.Index) { x.Lie("beta-2.1-py3-none-any.whl") }, []string{"beta"}, 1, []string{"the bytes of a file are not those", "Expected sha256"}},
+		{"index broken", nil, func(w *testworld.World, _ *testworld.Index) {
+			w.Fail("/simple/beta", testworld.Status(http.StatusBadGateway, testworld.Always))
+		}, []string{"beta"}, 75, []string{"index http://", "the server answers 502"}},
+		{"index down", nil, func(w *testworld.World, _ *testworld.Index) { w.Stop() }, []string{"beta"}, 75, []string{"index http://", "refused, also after 3 attempts"}},
+		{"index refuses", nil, func(w *testworld.World, _ *testworld.Index) {
+			w.Fail("/simple/beta", testworld.Status(http.StatusForbidden, testworld.Always))
+		}, []string{"beta"}, 2, []string{"the server asks for a login, or refuses the one it got (403)", "hint: put a login for 127.0.0.1 into ~/.netrc"}},
+		{"enemies", []testworld.Distribution{testworld.Wheel{Name: "onnxruntime"}, testworld.Wheel{Name: "onnxruntime-gpu"}}, nil, []string{"onnxruntime", "onnxruntime-gpu"}, 2, []string{`both install the package "onnxruntime"`}},
+		{"one path twice", []testworld.Distribution{
+			testworld.Wheel{Name: "one", Files: map[string]string{"shared/x.py": "1", "shared/y.py": ""}}, testworld.Wheel{Name: "two", Files: map[string]string{"shared/x.py": "2", "shared/y.py": ""}},
+		}, nil, []string{"one", "two"}, 2, []string{"one 1.0 and two 1.0 both hold shared/x.py, with different content", "hint: "}},
+		{"undeclared build requirement", []testworld.Distribution{testworld.Sdist{Name: "gamma", BuildRequires: []string{"worldbackend"}, Backend: "nosuchbackend"}}, nil, []string{"gamma"}, 2, []string{`gamma: its build imports "nosuchbackend"`, "[python.build-requires] gamma = "}},
+		{"build requirement that is nowhere", []testworld.Distribution{testworld.Sdist{Name: "gamma", BuildRequires: []string{"missing-backend"}, Backend: "missing"}}, nil, []string{"gamma"}, 2, []string{"missing-backend"}},
+		{"compiler missing", []testworld.Distribution{testworld.Sdist{Name: "insightface", Version: "0.7.3", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"}}, nil, []string{"insightface"}, 2, []string{"insightface 0.7.3 has no wheel and is compiled, for which the builder lacks g++, python3-dev", "hint: add to [builder] packages: g++, python3-dev"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := testworld.New(t)
+			x := w.Index(testworld.IndexOptions{JSON: true}, append(tt.offers, testworld.Backend(),
+				testworld.Wheel{Name: "alpha", Version: "1.0", Requires: []string{"beta>=2"}},
+				testworld.Wheel{Name: "beta", Version: "1.0"}, testworld.Wheel{Name: "beta", Version: "2.1"})...)
+			dir := needs(t, append([]string{"--index-url " + x.URL}, tt.lines...)...)
+			if tt.spoil != nil {
+				tt.spoil(w, x)
+			}
+			u.Fails(t, tt.code, tt.says, "lock", dir)
+			if _, err := os.Stat(filepath.Join(dir, "image.lock")); err == nil {
+				t.Error("a lock was written all the same")
+			}
+		})
+	}
+}
+
+// Trouble that passes is waited out.
+func TestRealIndexRecovers(t *testing.T) {
+	u := e2etest.NewUser(t)
+	w := testworld.New(t)
+	x := w.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "beta", Version: "2.1", Yanked: "broken"}, testworld.Wheel{Name: "beta", Version: "2.0"})
+	w.Fail("/simple/beta", testworld.Status(http.StatusServiceUnavailable, 1))
+	w.Fail(x.FilePath("beta-2.0-py3-none-any.whl"), testworld.Slow(100*time.Millisecond, 1))
+	dir := needs(t, "--index-url "+x.URL, "beta")
+	u.Build(t, "lock", dir)
+	if diff := cmp.Diff([]string{"beta 2.0"}, titles(readLock(t, dir), lock.SetPython)); diff != "" {
+		t.Errorf("locked (-want +got):\n%s", diff)
+	}
+}
+
+// A project that is bound to an index comes from there, whatever the others offer.
+func TestRealIndexesAreBound(t *testing.T) {
+	u := e2etest.NewUser(t)
+	w := testworld.New(t)
+	public := w.Index(testworld.IndexOptions{Path: "public", JSON: true}, testworld.Wheel{Name: "torch", Version: "99.0"}, testworld.Wheel{Name: "numpy", Version: "1.26"})
+	torch := w.Index(testworld.IndexOptions{Path: "torch"}, testworld.Wheel{Name: "torch", Version: "2.6.0+cu124", Requires: []string{"numpy"}}, testworld.Wheel{Name: "numpy", Version: "66.0"})
+	dir := project(t, fmt.Sprintf("[python]\nrequirements = [\"requirements.txt\"]\n[[python.index]]\nname = \"pytorch\"\nurl = %q\npackages = [\"torch\"]\n", torch.URL),
+		map[string]string{"requirements.txt": "--find-links " + public.FindLinks() + "\ntorch\n"})
+	u.Env = []string{"LAMINA_PYTHON_INDEX=" + public.URL}
+	u.Build(t, "lock", dir)
+	l := readLock(t, dir)
+	if diff := cmp.Diff([]string{"numpy 1.26", "torch 2.6.0+cu124"}, titles(l, lock.SetPython)); diff != "" {
+		t.Errorf("locked (-want +got):\n%s", diff)
+	}
+	if d := find(t, l, "torch"); d.URL != torch.FileURL(d.File) {
+		t.Errorf("torch comes from %s", d.URL)
+	}
+}
+
+func TestRealFilesWithoutHashesAreHashed(t *testing.T) {
+	u := e2etest.NewUser(t)
+	x := pureIndex(t, testworld.IndexOptions{NoHashes: true, Relative: true})
+	dir := needs(t, "--index-url "+x.URL, "alpha")
+	u.Build(t, dir, "--smoke", "off")
+	if d := find(t, readLock(t, dir), "beta"); len(d.SHA256) != 64 || d.Size == 0 || d.Unpacked == 0 {
+		t.Errorf("beta is locked as %+v", d)
+	}
+}
+
+func TestRealTenThousandLines(t *testing.T) {
+	u := e2etest.NewUser(t)
+	x := pureIndex(t, testworld.IndexOptions{JSON: true})
+	lines := []string{"--index-url " + x.URL, "alpha"}
+	for i := range 10_000 {
+		lines = append(lines, fmt.Sprintf(`not-here-%d==1.0 ; python_version < "3"`, i))
+	}
+	dir := needs(t, lines...)
+	u.Build(t, "lock", dir)
+	u.Build(t, "lock", "--check", dir)
+	if got := titles(readLock(t, dir), lock.SetPython); len(got) != 2 {
+		t.Errorf("locked %v", got)
+	}
+	e2etest.Edit(t, filepath.Join(dir, "requirements.txt"), "not-here-77==1.0", "not-here-77==1.1")
+	u.Fails(t, 3, []string{"python: the spec adds not-here-77==1.1", "python: the spec no longer has not-here-77==1.0"}, "lock", "--check", dir)
+}
+
+func TestRealPylockThereAndBack(t *testing.T) {
+	u := e2etest.NewUser(t)
+	x := pureIndex(t, testworld.IndexOptions{JSON: true}, testworld.Sdist{Name: "gamma", Version: "0.7", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"})
+	dir := needs(t, "--index-url "+x.URL, "alpha", "gamma")
+	u.Build(t, dir, "--smoke", "off")
+	want := u.Digest(t)
+	exported := filepath.Join(t.TempDir(), "pylock.toml")
+	u.Build(t, "lock", "--export", exported, dir)
+	text, err := os.ReadFile(exported)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := project(t, "[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": string(text)})
+	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}
+	u.Build(t, again, "--smoke", "off")
+	if got := u.Digest(t); got != want {
+		t.Errorf("from the pylock.toml comes %s, from the requirements %s", got, want)
+	}
+	for name, tt := range map[string]struct{ old, replacement, says string }{
+		"no hashes":     {`, hashes = {`, `, other = {`, "has no sha256"},
+		"other version": {`lock-version = "1.0"`, `lock-version = "2.0"`, "lock-version is '2.0', want 1.x"},
+		"other Python":  {`created-by`, "requires-python = \">=3.13\"\ncreated-by", "the lock is for Python >=3.13"},
+		"other wheels":  {`-py3-none-any.whl"`, `-cp39-none-win32.whl"`, "has neither an sdist nor a wheel for this Python and platform"},
+		"no TOML":       {`lock-version = "1.0"`, `lock-version = `, "reading the pylock.toml: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bad := project(t, "[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": strings.ReplaceAll(string(text), tt.old, tt.replacement)})
+			u.Fails(t, 2, []string{tt.says}, "lock", bad)
+		})
+	}
+}

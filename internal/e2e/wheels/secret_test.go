@@ -1,0 +1,81 @@
+package wheels
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lamina.build/internal/e2etest"
+	"lamina.build/internal/testworld"
+)
+
+const password = "s3cret-of-the-index"
+
+// A private index is reached with a login that lies nowhere afterwards: not in
+// the lock, the graph, the output, the image or anything that is kept.
+func TestRealLoginsStaySecret(t *testing.T) {
+	for name, give := range map[string]func(t *testing.T, u *e2etest.User, x *testworld.Index) string{
+		"netrc": func(t *testing.T, u *e2etest.User, x *testworld.Index) string {
+			netrc := filepath.Join(t.TempDir(), "netrc")
+			e2etest.Write(t, netrc, []byte("machine 127.0.0.1 login me password "+password+"\n"))
+			u.Env = []string{"NETRC=" + netrc}
+			return x.URL
+		},
+		"variable": func(_ *testing.T, u *e2etest.User, x *testworld.Index) string {
+			u.Env = []string{"NETRC=/dev/null", "INDEX_TOKEN=" + password}
+			return strings.Replace(x.URL, "://", "://me:${INDEX_TOKEN}@", 1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := e2etest.NewUser(t)
+			u.Cache = t.TempDir()
+			x := testworld.New(t).Index(testworld.IndexOptions{User: "me", Password: password, RedirectFiles: name == "netrc"},
+				testworld.Wheel{Name: "private", Version: "1.0", Files: map[string]string{"private.py": "# " + time.Now().String()}})
+			dir := needs(t, "--index-url "+give(t, u, x), "private")
+			r := u.Build(t, dir, "--progress", "plain")
+			u.Build(t, dir, "-o", "type=local,dest=files")
+			graph := u.Build(t, dir, "--print=json")
+			for _, text := range []string{r.Stdout, r.Stderr, graph.Stdout, graph.Stderr} {
+				if strings.Contains(text, password) {
+					t.Error("the password was printed")
+				}
+			}
+			if !strings.Contains(strings.Join(site(t, u), " "), "private.py") {
+				t.Error("the image has no private.py")
+			}
+			if n := x.Files.Credentials("/simple-files/**"); name == "netrc" && n != 0 {
+				t.Errorf("the password reached the host of a redirect %d times", n)
+			}
+			for _, folder := range []string{dir, u.Dir, u.Cache} {
+				search(t, folder)
+			}
+			u.Env = []string{"NETRC=/dev/null"}
+			if name == "netrc" {
+				u.Fails(t, 2, []string{"the server asks for a login, or refuses the one it got (401)", "hint: put a login for 127.0.0.1 into ~/.netrc"}, "lock", dir)
+			} else {
+				u.Fails(t, 2, []string{"INDEX_TOKEN"}, "lock", dir)
+			}
+		})
+	}
+}
+
+func search(t *testing.T, folder string) {
+	t.Helper()
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if bytes.Contains(data, []byte(password)) {
+			t.Errorf("the password lies in %s", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
