@@ -86,11 +86,14 @@ func (e *engineFlags) group() flagGroup {
 }
 
 // sourceFlags say where packages come from.
-type sourceFlags struct{ mirror string }
+type sourceFlags struct{ mirror, index string }
 
 func (s *sourceFlags) addSource(f *pflag.FlagSet) {
 	f.StringVar(&s.mirror, "debian-mirror", "",
 		"fetch Debian packages from this `URL`, or name=URL,… for repositories by name")
+	f.StringVar(&s.index, "python-index", "",
+		"resolve Python packages from the index at this `URL`, where neither requirement files nor "+
+			"[[python.index]] name one (default: PyPI)")
 }
 
 // progressFlags say what to show while a build runs.

@@ -157,7 +157,7 @@ func common() []section {
 		{"ENVIRONMENT", `
 BUILDKIT_HOST          address of the engine, as --addr
 LAMINA_DEBIAN_MIRROR   where Debian packages come from, as --debian-mirror
-LAMINA_PYTHON_INDEX    index of Python packages in place of PyPI
+LAMINA_PYTHON_INDEX    index of Python packages in place of PyPI, as --python-index
 NETRC                  file with logins for package indexes, in place of ~/.netrc
 XDG_CACHE_HOME         engine, indexes and packed layers are kept in its folder lamina
 HTTP_PROXY, HTTPS_PROXY, NO_PROXY

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/moby/buildkit/client"
 	bkllb "github.com/moby/buildkit/client/llb"
 
 	"lamina.build/cache"
@@ -26,7 +28,7 @@ import (
 // resolvePython finds the distributions that answer the spec. pip runs in the
 // builder, which the Debian half of the lock describes.
 func (a *app) resolvePython(
-	ctx context.Context, p *project, e *engine.Engine, mirrors debian.Mirrors, l lock.Lock,
+	ctx context.Context, p *project, e *engine.Engine, mirrors debian.Mirrors, o lockOptions, l lock.Lock,
 ) (locked lock.Lock, err error) {
 	requests, err := p.pythonRequests(a.env)
 	if err != nil {
@@ -44,11 +46,17 @@ func (a *app) resolvePython(
 	if err != nil {
 		return lock.Lock{}, err
 	}
+	for _, r := range requests {
+		for _, note := range r.Files.Notes {
+			a.ui.note("%s", note)
+		}
+	}
 	a.ui.note("pip resolves %s", setsOf(requests))
 	err = python.Resolve(ctx, python.Options{
 		Client: e.Client(), Builder: stages.Builder(in), Store: store, Platform: in.Platform,
 		Namespace: cache.Namespace{Distribution: l.Suites[0], Platform: l.Platform},
-		Project:   p.root.FS(), Requests: requests, Index: a.env("LAMINA_PYTHON_INDEX"), Logins: logins, Proxy: a.proxy(),
+		Project:   p.root.FS(), Requests: requests, Index: o.index, Logins: logins, Proxy: a.proxy(),
+		Progress: a.progressOfLock(),
 	}, &l)
 	return l, err
 }
@@ -87,13 +95,42 @@ func (p *project) pythonRequests(env func(string) string) ([]python.Request, err
 	for i, w := range wanted {
 		requests[i] = python.Request{
 			Set: w.Set, Files: w.Files, Pylock: w.Pylock, BuildRequires: w.BuildRequires,
-			Sources: w.Sources, Optional: w.Optional, Collisions: w.Collisions,
+			Sources: w.Sources, Optional: w.Optional, Collisions: w.Collisions, Prune: w.Prune,
 		}
 		for _, x := range w.Indexes {
 			requests[i].Indexes = append(requests[i].Indexes, python.Index(x))
 		}
 	}
 	return requests, nil
+}
+
+// checkIndex refuses an address that is none, or that holds a login: locks name
+// the files that an index serves.
+func checkIndex(address string) (string, error) {
+	u, err := url.Parse(address)
+	switch {
+	case address == "":
+		return "", nil
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return "", fault.New(fault.Usage, fmt.Errorf("index %q is not a URL that starts with https:// or http://", address))
+	case u.User != nil:
+		err := fault.New(fault.Usage, fmt.Errorf("index %q holds a login", u.Redacted()))
+		return "", fault.WithHint(err, "put it into ~/.netrc")
+	}
+	return strings.TrimRight(address, "/"), nil
+}
+
+// progressOfLock shows the engine's work to somebody who watches: pip may have
+// gigabytes to fetch. A log gets the few lines of notes.
+func (a *app) progressOfLock() func(context.Context, chan *client.SolveStatus) error {
+	if !isTerminal(a.ui.stderr) || a.ui.quiet {
+		return nil
+	}
+	show, err := a.display("tty")
+	if err != nil {
+		return nil
+	}
+	return show
 }
 
 // hasPython wants a Python in every runtime that Python packages are for.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ import (
 func (a *app) resolve(ctx context.Context, p *project, o lockOptions) (lock.Lock, error) {
 	s, err := p.file.Variant(spec.Production)
 	if err != nil {
+		return lock.Lock{}, err
+	}
+	if o.index, err = checkIndex(cmp.Or(o.index, a.env("LAMINA_PYTHON_INDEX"))); err != nil {
 		return lock.Lock{}, err
 	}
 	mirrors, err := a.mirrors(o.mirror, s.Debian.Mirror, lock.Lock{})
@@ -48,7 +52,7 @@ func (a *app) resolve(ctx context.Context, p *project, o lockOptions) (lock.Lock
 	if err != nil || len(p.wishes.Python) == 0 {
 		return l, err
 	}
-	return a.resolvePython(ctx, p, e, mirrors, l)
+	return a.resolvePython(ctx, p, e, mirrors, o, l)
 }
 
 // Folders of the cache folder: indexes and packages, and the tools that

@@ -10,7 +10,6 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
-	"github.com/moby/buildkit/session/secrets/secretsprovider"
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
@@ -119,7 +118,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *exports) (solve.R
 	}
 	request := solve.Request{
 		Image: image, Store: j.store, Exports: x.entries, Cache: j.remote(), NoCache: j.noCache,
-		Session: []session.Attachable{j.app.logins(), secretsprovider.FromMap(j.logins.Secrets())},
+		Session: []session.Attachable{j.app.logins(), j.logins.Secrets()},
 	}
 	if first, needed := prime(x.outputs, j.hasWeights()); needed {
 		before := request

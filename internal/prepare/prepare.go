@@ -66,6 +66,9 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 			ELFIgnore: o.Spec.Smoke.ELFIgnore, NeedsWeights: o.Spec.Smoke.NeedsWeights, Device: o.Device,
 		},
 	}
+	if _, joined := stages.PlanWheels(in.Wheels(), in.WheelLimit()); joined > 0 && o.Note != nil {
+		o.Note(fmt.Sprintf("%d wheels of 100 MB and more share a layer: an image may not have a layer for each", joined))
+	}
 	p.limit = check.MaxLayers - others(in) - 1 // the app's
 	var modelsErr error
 	in.Models, modelsErr = p.models(ctx)

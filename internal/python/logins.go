@@ -1,12 +1,17 @@
 package python
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"maps"
 	"net"
 	"slices"
 	"strings"
+
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/secrets"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
 
 	"lamina.build/internal/requirements"
 )
@@ -21,10 +26,7 @@ func (l Logins) Merge(others map[string]requirements.Login) Logins {
 	merged := Logins{}
 	maps.Copy(merged, l)
 	for host, login := range others {
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-		merged[host] = login
+		merged[withoutPort(host)] = login
 	}
 	return merged
 }
@@ -38,14 +40,28 @@ func (l Logins) netrc() []byte {
 	return []byte(text.String())
 }
 
-// Secrets are the names and values under which an engine asks for the logins
-// when it fetches from their hosts: BuildKit looks for HTTP_AUTH_HEADER_HOST
-// (source/http), so that no graph need name them.
-func (l Logins) Secrets() map[string][]byte {
-	secrets := map[string][]byte{}
-	for host, login := range l {
-		pair := base64.StdEncoding.EncodeToString([]byte(login.User + ":" + login.Password))
-		secrets["HTTP_AUTH_HEADER_"+host] = []byte("Basic " + pair)
+// Secrets serves the logins to an engine, for as long as a session lasts.
+func (l Logins) Secrets() session.Attachable { return secretsprovider.NewSecretProvider(l) }
+
+// GetSecret implements BuildKit's secret store. An engine that fetches from a
+// host asks for HTTP_AUTH_HEADER_HOST (source/http) or GIT_AUTH_HEADER.HOST:PORT
+// (source/git) by itself, so that no graph need name them.
+func (l Logins) GetSecret(_ context.Context, id string) ([]byte, error) {
+	if id == netrcID {
+		return l.netrc(), nil
 	}
-	return secrets
+	for _, prefix := range []string{"HTTP_AUTH_HEADER_", "GIT_AUTH_HEADER."} {
+		host, ok := strings.CutPrefix(id, prefix)
+		if login, known := l[withoutPort(host)]; ok && known {
+			return []byte("Basic " + base64.StdEncoding.EncodeToString([]byte(login.User+":"+login.Password))), nil
+		}
+	}
+	return nil, fmt.Errorf("secret %q: %w", id, secrets.ErrNotFound)
+}
+
+func withoutPort(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
 }

@@ -22,6 +22,7 @@ type Request struct {
 	Sources       []string            // names of source trees, of those that BuildRequires may name
 	Optional      []string            // normalised projects that may be left out
 	Collisions    []string            // globs of paths that two wheels may both hold
+	Prune         []string            // globs of paths that no wheel brings into the image
 }
 
 // Index is a package index that serves some projects, and alone may do so.
@@ -43,6 +44,7 @@ type question struct {
 	Sources       map[string][]string `json:"sources"`
 	Optional      []string            `json:"optional"`
 	Collisions    []string            `json:"collisions"`
+	Prune         []string            `json:"prune"`
 	Git           []tree              `json:"git"`
 }
 
@@ -75,7 +77,7 @@ func (r Request) ask(own string) (question, error) {
 		Constraints: lines(r.Files.Constraints), Options: r.Files.Options,
 		Indexes: r.indexes(own), Links: links(r.Files.FindLinks),
 		BuildRequires: map[string][]string{}, Sources: map[string][]string{},
-		Optional: r.Optional, Collisions: r.Collisions,
+		Optional: r.Optional, Collisions: r.Collisions, Prune: r.Prune,
 	}
 	for name, requires := range r.BuildRequires {
 		if slices.Contains(r.Sources, name) {
@@ -159,7 +161,7 @@ func links(list []string) []string {
 
 // text is q as the scripts read it. Lists that are nil would be null to them.
 func (q question) text() (string, error) {
-	for _, list := range []*[]string{&q.Constraints, &q.Options, &q.Links, &q.Optional, &q.Collisions} {
+	for _, list := range []*[]string{&q.Constraints, &q.Options, &q.Links, &q.Optional, &q.Collisions, &q.Prune} {
 		*list = append([]string{}, *list...)
 	}
 	q.Requirements = append([]wish{}, q.Requirements...)

@@ -13,7 +13,6 @@ import (
 	"github.com/moby/buildkit/client"
 	bkllb "github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/session"
-	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/cache"
@@ -90,9 +89,7 @@ func (o Options) run(ctx context.Context, list []question) ([][]byte, error) {
 	}
 	return solve.Read(ctx, o.Client, solve.ReadRequest{
 		State: llb.Gather("answers of pip", files), Names: names, Platform: o.Platform, Store: o.Store,
-		Session: []session.Attachable{secretsprovider.FromMap(map[string][]byte{
-			netrcID: o.Logins.netrc(),
-		})},
+		Session:  []session.Attachable{o.Logins.Secrets()},
 		Progress: o.Progress,
 	})
 }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -16,7 +17,7 @@ func (d *decoder) python(r *reader) Python {
 		Sources:      r.locals("sources", sourceTree),
 		Optional:     normal(r.texts("optional", projectName)),
 		Prune:        r.texts("prune", prune),
-		Collisions:   r.texts("collisions", glob),
+		Collisions:   r.texts("collisions", siteGlob),
 		Compile:      r.truth("compile"),
 		Indexes:      d.indexes(r.blocks("index")),
 	}
@@ -73,9 +74,17 @@ func normal(names []string) []string {
 // prune checks a pattern of files that wheels leave out; a ! before it takes
 // back what earlier ones leave out.
 func prune(s string) (string, error) {
-	bare := strings.TrimPrefix(s, "!")
-	if _, err := glob(bare); err != nil {
+	if _, err := siteGlob(strings.TrimPrefix(s, "!")); err != nil {
 		return "", err
 	}
 	return s, nil
+}
+
+// siteGlob checks a pattern for paths below site-packages, or below /usr/local
+// for what lies elsewhere. It is of the same kind as [imageGlob].
+func siteGlob(s string) (string, error) {
+	if strings.Contains(s, "[") {
+		return "", fmt.Errorf("%q holds a [, want only *, ** and ?", s)
+	}
+	return glob(s)
 }

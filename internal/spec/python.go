@@ -61,7 +61,8 @@ func (f *File) PythonRequests(root fs.FS, env func(string) string) ([]PythonRequ
 	faults := make([]error, 0, len(f.names))
 	shared := f.decode(Production).spec.Python.resolved()
 	for _, name := range f.names {
-		p := f.decode(name).spec.Python.resolved()
+		whole := f.decode(name).spec.Python
+		p := whole.resolved()
 		set := lock.SetPython
 		if name != Production {
 			if reflect.DeepEqual(p, shared) {
@@ -72,6 +73,7 @@ func (f *File) PythonRequests(root fs.FS, env func(string) string) ([]PythonRequ
 		if !p.resolves() {
 			continue
 		}
+		p.Prune = whole.Prune
 		r := PythonRequest{Set: set, Python: p}
 		faults = append(faults, r.read(root, env))
 		list = append(list, r)

@@ -27,8 +27,8 @@ func TestRealEvilWheels(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.wheel.Name, tt.wheel.Version = "evil", "1.0"
-			x := pureIndex(t, testworld.IndexOptions{JSON: true}, tt.wheel)
-			dir := needs(t, "--index-url "+x.URL, "evil")
+			x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true}, tt.wheel)
+			dir := e2etest.Needs(t, "--index-url "+x.URL, "evil")
 			r := u.Run(t, dir, "--progress", "quiet", "--smoke", "off")
 			if r.Code == 0 || !strings.Contains(r.Stderr, "evil-1.0-py3-none-any.whl") || !strings.Contains(r.Stderr, tt.says) {
 				t.Errorf("exit code %d\n%s", r.Code, e2etest.Tail(r.Stderr))
@@ -41,9 +41,9 @@ func TestRealEvilWheels(t *testing.T) {
 // Names in odd case are what pip takes, too.
 func TestRealOddNames(t *testing.T) {
 	u := e2etest.NewUser(t)
-	x := pureIndex(t, testworld.IndexOptions{}, testworld.Wheel{Name: "Odd.Name", Version: "1.0", DistInfo: "odd_NAME-1.0.dist-info", Files: map[string]string{"oddname.py": ""}})
-	u.Build(t, needs(t, "--index-url "+x.URL, "odd-name"))
-	if files := strings.Join(site(t, u), "\n"); !strings.Contains(files, "oddname.py") {
+	x := e2etest.PureIndex(t, testworld.IndexOptions{}, testworld.Wheel{Name: "Odd.Name", Version: "1.0", DistInfo: "odd_NAME-1.0.dist-info", Files: map[string]string{"oddname.py": ""}})
+	u.Build(t, e2etest.Needs(t, "--index-url "+x.URL, "odd-name"))
+	if files := strings.Join(e2etest.Site(t, u), "\n"); !strings.Contains(files, "oddname.py") {
 		t.Errorf("the image has\n%s", files)
 	}
 }
@@ -66,7 +66,7 @@ func TestRealFetchingFails(t *testing.T) {
 			u, w := e2etest.NewUser(t), testworld.New(t)
 			// Nobody has fetched these bytes before.
 			x := w.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "fresh", Version: "1.0", Files: map[string]string{"fresh.py": "# " + time.Now().String()}})
-			dir := needs(t, "--index-url "+x.URL, "fresh")
+			dir := e2etest.Needs(t, "--index-url "+x.URL, "fresh")
 			u.Build(t, "lock", dir)
 			w.Fail("/simple-files/**", tt.fault)
 			u.Fails(t, tt.code, []string{"fresh 1.0", tt.says}, dir, "--progress", "plain", "--smoke", "off")
@@ -99,7 +99,7 @@ func TestRealSdistThatCanNotBeBuilt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := testworld.New(t).Index(testworld.IndexOptions{}, append(tools, brokenSdist(tt.does))...)
-			u.Fails(t, 1, tt.says, needs(t, "--index-url "+x.URL, "gamma"), "--progress", "quiet")
+			u.Fails(t, 1, tt.says, e2etest.Needs(t, "--index-url "+x.URL, "gamma"), "--progress", "quiet")
 			u.HasNoImage(t)
 		})
 	}
@@ -109,7 +109,7 @@ func TestRealSdistThatCanNotBeBuilt(t *testing.T) {
 func TestRealOptional(t *testing.T) {
 	u := e2etest.NewUser(t)
 	x := testworld.New(t).Index(testworld.IndexOptions{}, append(e2etest.SetupTools(t), brokenSdist("raise SystemExit('no')"), testworld.Wheel{Name: "alpha"})...)
-	dir := project(t, "[python]\nrequirements = [\"requirements.txt\"]\noptional = [\"gamma\", \"Nowhere\"]\n[smoke]\nimports = [\"alpha\"]\n",
+	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\noptional = [\"gamma\", \"Nowhere\"]\n[smoke]\nimports = [\"alpha\"]\n",
 		map[string]string{"requirements.txt": "--index-url " + x.URL + "\nalpha\ngamma\nnowhere>=3\n"})
 	for range 2 {
 		r := u.Build(t, dir)
@@ -119,8 +119,8 @@ func TestRealOptional(t *testing.T) {
 			}
 		}
 	}
-	verify(t, u)
-	for _, file := range site(t, u) {
+	e2etest.Verify(t, u)
+	for _, file := range e2etest.Site(t, u) {
 		if strings.Contains(file, "gamma") {
 			t.Errorf("the image has %s", file)
 		}
@@ -130,23 +130,23 @@ func TestRealOptional(t *testing.T) {
 // What packages require of each other is checked, whatever was resolved.
 func TestRealUnmetRequirementHoldsTheImageBack(t *testing.T) {
 	u := e2etest.NewUser(t)
-	x := pureIndex(t, testworld.IndexOptions{JSON: true})
-	dir := needs(t, "--index-url "+x.URL, "alpha")
+	x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true})
+	dir := e2etest.Needs(t, "--index-url "+x.URL, "alpha")
 	u.Build(t, "lock", "--export", filepath.Join(dir, "pylock.toml"), dir)
 	text, err := os.ReadFile(filepath.Join(dir, "pylock.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	blocks := strings.Split(string(text), "[[packages]]")
-	without := project(t, "[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": blocks[0] + "[[packages]]" + blocks[1]})
+	without := e2etest.PythonProject(t, "[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": blocks[0] + "[[packages]]" + blocks[1]})
 	u.Fails(t, 1, []string{"smoke: requirements of all Python packages", "alpha 1.0 needs beta>=2, which is not installed"}, without, "--progress", "quiet")
 	u.HasNoImage(t)
 }
 
 func TestRealImageNeedsAPython(t *testing.T) {
 	u := e2etest.NewUser(t)
-	x := pureIndex(t, testworld.IndexOptions{})
-	dir := needs(t, "--index-url "+x.URL, "alpha")
+	x := e2etest.PureIndex(t, testworld.IndexOptions{})
+	dir := e2etest.Needs(t, "--index-url "+x.URL, "alpha")
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `["python3"]`, `["bash"]`)
 	u.Fails(t, 2, []string{"python: the image has no Python to run these packages", "hint: add python3 to [debian] packages"}, "lock", dir)
 }

@@ -33,9 +33,15 @@ func TestRealLoginsStaySecret(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u := e2etest.NewUser(t)
 			u.Cache = t.TempDir()
-			x := testworld.New(t).Index(testworld.IndexOptions{User: "me", Password: password, RedirectFiles: name == "netrc"},
+			w := testworld.New(t)
+			x := w.Index(testworld.IndexOptions{User: "me", Password: password, RedirectFiles: name == "netrc"}, testworld.Backend(),
 				testworld.Wheel{Name: "private", Version: "1.0", Files: map[string]string{"private.py": "# " + time.Now().String()}})
-			dir := needs(t, "--index-url "+give(t, u, x), "private")
+			tree := w.Git("tree", map[string]string{
+				"pyproject.toml": "[build-system]\nrequires = [\"worldbackend\"]\nbuild-backend = \"worldbackend\"\n", "PKG-INFO": "Metadata-Version: 2.1\nName: tree\nVersion: 1.0\n",
+				"tree.py": "# " + time.Now().String(),
+			})
+			w.Protect("git", "me", password)
+			dir := e2etest.Needs(t, "--index-url "+give(t, u, x), "private", "tree @ git+"+tree.URL+"@"+tree.Commit)
 			r := u.Build(t, dir, "--progress", "plain")
 			u.Build(t, dir, "-o", "type=local,dest=files")
 			graph := u.Build(t, dir, "--print=json")
@@ -44,7 +50,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 					t.Error("the password was printed")
 				}
 			}
-			if !strings.Contains(strings.Join(site(t, u), " "), "private.py") {
+			if !strings.Contains(strings.Join(e2etest.Site(t, u), " "), "private.py") {
 				t.Error("the image has no private.py")
 			}
 			if n := x.Files.Credentials("/simple-files/**"); name == "netrc" && n != 0 {

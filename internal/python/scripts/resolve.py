@@ -51,7 +51,7 @@ class Resolver:
             except OptionalFault as fault:
                 self.omitted[fault.project] = fault.message
                 dists = self.resolve()
-        if faults := wheels.collisions(dists, self.question["collisions"]):
+        if faults := wheels.collisions(dists, self.question["collisions"], self.question["prune"]):
             raise web.Fault(
                 "usage", "\n".join(faults),
                 "leave one of them out, or allow harmless ones: [python] collisions = [\"GLOB\"]",

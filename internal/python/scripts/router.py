@@ -5,20 +5,30 @@ there at any other. What is wrong with an index is remembered, since pip takes a
 not get for one that is empty.
 """
 
+import functools
 import hashlib
 import http.server
 import json
+import os
 import re
 import secrets
 import threading
+from dataclasses import dataclass
 from html.parser import HTMLParser
-from urllib.parse import quote, unquote, urldefrag, urljoin
+from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
+from urllib.request import pathname2url
+
+from packaging.version import InvalidVersion, Version
 
 import sdist
 import web
 
 JSON = "application/vnd.pypi.simple.v1+json"
+HTML = ("text/html", "application/vnd.pypi.simple.v1+html")
 ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+
+Answer = tuple[int, str, bytes]  # status, type, content
+NOTHING: Answer = (404, "text/plain", b"")
 
 
 def normal(name: str) -> str:
@@ -26,10 +36,31 @@ def normal(name: str) -> str:
 
 
 def project_of(filename: str) -> str:
-    """Returns the project that a file belongs to, by the name of the file."""
+    """Returns the project that a file belongs to, by the name of the file, as pip reads it."""
     if filename.endswith(".whl"):
         return normal(filename.split("-")[0])
-    return normal(re.sub(r"-[0-9][^-]*(\.tar\.\w+|\.zip|\.tgz)$", "", filename))
+    stem = re.sub(r"(\.tar)?\.[a-z]\w*$", "", filename)
+    dashes = [m.start() for m in re.finditer("-", stem)]
+    return normal(stem[: next((i for i in dashes if is_version(stem[i + 1 :])), None)])
+
+
+def is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+@dataclass
+class Altered:
+    """An sdist that pip gets with the build requirements of the spec: its own may name none."""
+
+    project: str
+    name: str
+    url: str
+    sha256: str  # of the original, "" as long as nobody knows
+    data: bytes = b""
 
 
 class Router:
@@ -40,11 +71,13 @@ class Router:
         self.build_requires = question["build_requires"]
         self.bound = {name for index in self.indexes for name in index["packages"]}
         self.faults: list[web.Fault] = []
+        self.doubts: dict[str, web.Fault] = {}  # by project: what is no fault if pip finds it elsewhere
         self.seen: dict[str, list[str]] = {}  # the files that an index has of a project
-        self.originals: dict[str, tuple[str, bytes]] = {}  # sdists that pip gets altered
+        self.altered: list[Altered] = []
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
-        self.base = f"http://127.0.0.1:{self.server.server_address[1]}/{secrets.token_hex(16)}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.token = secrets.token_hex(16)
+        self.base = f"http://127.0.0.1:{self.server.server_address[1]}/{self.token}"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def close(self) -> None:
         self.server.shutdown()
@@ -56,9 +89,38 @@ class Router:
         options = ["--index-url", pages[0]] if pages else ["--no-index"]
         for page in pages[1:]:
             options += ["--extra-index-url", page]
-        for i, link in enumerate(self.links):
-            options += ["--find-links", link if link.startswith("/") else f"{self.base}/links/{i}/"]
+        for i in range(len(self.links)):
+            options += ["--find-links", f"{self.base}/links/{i}/"]
         return options
+
+    def line(self, line: str) -> str:
+        """Returns a requirement as pip gets it: its URL or its hashes may be those of an sdist that is altered."""
+        project = normal(re.match(r"[\w.-]*", line)[0])
+        if project not in self.build_requires:
+            return line
+        if direct := re.match(r"[^@;]* @ (\S+)", line):
+            line = line.replace(direct[1], self.direct(project, direct[1]), 1)
+        promised = re.findall(r" --hash=sha256:(\w+)", line)
+        if promised and not direct:
+            for index in self.indexes:
+                self.page(index, project)
+        for i, one in enumerate(self.altered):
+            if one.project == project and one.sha256 in promised:
+                line += " --hash=sha256:" + hashlib.sha256(self.alter(i)).hexdigest()
+        return line
+
+    def direct(self, project: str, url: str) -> str:
+        bare, hash_ = urldefrag(url)
+        name = web.file_name(bare)
+        hashes = dict([hash_.split("&")[0].split("=", 1)]) if hash_.startswith("sha256=") else {}
+        return url if "subdirectory=" in hash_ else self.offer(project, {"filename": name, "url": bare, "hashes": hashes})["url"]
+
+    def rename(self, text: str) -> str:
+        """Puts the names of indexes and files where pip speaks of this server."""
+        base = re.escape(self.base)
+        text = re.sub(base + r"/sdist/(\d+)/[^\s#)]*", lambda m: self.altered[int(m[1])].url, text)
+        text = re.sub(base + r"/index/(\d+)", lambda m: self.indexes[int(m[1])]["name"].rstrip("/"), text)
+        return re.sub(base + r"/links/(\d+)/?", lambda m: self.links[int(m[1])], text)
 
     def handler(self) -> type[http.server.BaseHTTPRequestHandler]:
         router = self
@@ -77,84 +139,115 @@ class Router:
 
         return Handler
 
-    def answer(self, path: str) -> tuple[int, str, bytes]:
-        token = "/" + self.base.rsplit("/", 1)[-1] + "/"
+    def answer(self, path: str) -> Answer:
         try:
-            match path.removeprefix(token).split("/") if path.startswith(token) else []:
-                case ["index", i, project, *_]:
-                    return self.page(self.indexes[int(i)], normal(unquote(project)))
-                case ["links", i, *_]:
-                    return self.links_page(self.links[int(i)])
-                case ["sdist", number, _]:
-                    return self.altered(number)
+            return self.find(path)
         except web.Fault as fault:
             self.faults.append(fault)
-        return 404, "text/plain", b""
+        except Exception as e:  # would look like an index that has nothing
+            self.faults.append(web.Fault("failure", f"internal error at {path.rsplit(self.token)[-1]}: {e!r}"))
+        return NOTHING
 
-    def page(self, index: dict, project: str) -> tuple[int, str, bytes]:
+    def find(self, path: str) -> Answer:
+        match path.split("/"):
+            case ["", self.token, "index", i, project, *_]:
+                return self.page(self.indexes[int(i)], normal(unquote(project)))
+            case ["", self.token, "links", i, *_]:
+                return self.links_page(self.links[int(i)])
+            case ["", self.token, "sdist", i, _]:
+                return 200, "application/octet-stream", self.alter(int(i))
+        return NOTHING
+
+    def page(self, index: dict, project: str) -> Answer:
         own = index["packages"]
         if own and project not in own or not own and project in self.bound:
-            return 404, "text/plain", b""
-        url = index["url"].rstrip("/") + "/" + project + "/"
+            return NOTHING
         try:
-            files = read_page(url)
+            files = read_page(index["url"].rstrip("/") + "/" + project + "/")
         except web.Fault as fault:
-            if "(404)" in fault.message or "(410)" in fault.message:
-                return 404, "text/plain", b""
-            raise web.Fault(fault.kind, f"index {index['name']}: {fault.message}", fault.hint) from fault
+            if fault.status in (404, 410):
+                return NOTHING
+            told = web.Fault(fault.kind, f"index {index['name']}: {fault.message}", fault.hint)
+            if fault.status == 403 and is_open(index["url"]):
+                self.doubts[project] = told
+                return NOTHING
+            raise told from fault
         self.seen.setdefault(project, []).extend(f["filename"] for f in files)
-        body = {"meta": {"api-version": "1.0"}, "name": project, "files": [self.offer(project, f) for f in files]}
+        return self.offers(project, [(project, f) for f in files])
+
+    def links_page(self, link: str) -> Answer:
+        """Answers for a page or folder of files of any project."""
+        files = read_folder(link) if link.startswith("/") else read_page(link)
+        by_name = [(project_of(f["filename"]), f) for f in files]
+        return self.offers("links", [(project, f) for project, f in by_name if project not in self.bound])
+
+    def offers(self, name: str, files: list[tuple[str, dict]]) -> Answer:
+        body = {"meta": {"api-version": "1.0"}, "name": name, "files": [self.offer(project, f) for project, f in files]}
         return 200, JSON, json.dumps(body).encode()
 
-    def links_page(self, url: str) -> tuple[int, str, bytes]:
-        files = [f for f in read_page(url) if project_of(f["filename"]) not in self.bound]
-        rows = (f'<a href="{f["url"]}{fragment(f["hashes"])}">{f["filename"]}</a>' for f in files)
-        return 200, "text/html", ("<!DOCTYPE html><html><body>" + "\n".join(rows) + "</body></html>").encode()
-
     def offer(self, project: str, file: dict) -> dict:
-        """Gives pip an sdist with the build requirements of the spec: its own may name none."""
         # Debian's pip 23.0 trips over metadata beside wheels: over its form in JSON, over names in HTML.
         file = {k: v for k, v in file.items() if k not in ("dist-info-metadata", "core-metadata")}
         if project not in self.build_requires or file["filename"].endswith(".whl"):
             return file
-        number = str(len(self.originals))
-        self.originals[number] = (file["url"] + fragment(file["hashes"]), b"")
-        where = f"{self.base}/sdist/{number}/{quote(file['filename'])}"
-        return {**file, "url": where, "hashes": {}}
+        number = next((i for i, one in enumerate(self.altered) if one.url == file["url"]), len(self.altered))
+        if number == len(self.altered):
+            self.altered.append(Altered(project, file["filename"], file["url"], file["hashes"].get("sha256", "")))
+        return {**file, "url": f"{self.base}/sdist/{number}/{quote(file['filename'])}", "hashes": {}}
 
-    def altered(self, number: str) -> tuple[int, str, bytes]:
-        url, data = self.originals[number]
-        if not data:
-            url, hash_ = urldefrag(url)
-            data = web.read_all(url)[0]
-            if hash_ and hash_ != "sha256=" + hashlib.sha256(data).hexdigest():
-                raise web.Fault("failure", f"{url}: the index says {hash_}, and that is not what came")
-            self.originals[number] = url, data
-        name = web.file_name(url)
-        return 200, "application/octet-stream", sdist.with_requires(name, data, self.build_requires[project_of(name)])
+    def alter(self, number: int) -> bytes:
+        one = self.altered[number]
+        if not one.data:
+            data = web.read_all(one.url)[0]
+            sha256 = hashlib.sha256(data).hexdigest()
+            if one.sha256 not in ("", sha256):
+                raise web.Fault("failure", f"{one.url}: its sha256 is {sha256}, and its index says {one.sha256}")
+            one.sha256 = sha256
+            one.data = sdist.with_requires(one.name, data, self.build_requires[one.project])
+        return one.data
 
-    def original(self, url: str) -> str:
-        """Returns where a file is that pip got from here."""
+    def original(self, url: str) -> Altered | None:
+        """Returns what pip got altered from here."""
         rest = url.removeprefix(self.base + "/sdist/")
-        return url if rest == url else self.originals[rest.split("/")[0]][0]
+        return None if rest == url else self.altered[int(rest.split("/")[0])]
 
 
-def fragment(hashes: dict[str, str]) -> str:
-    return f"#sha256={hashes['sha256']}" if "sha256" in hashes else ""
+def is_open(url: str) -> bool:
+    """Says whether an index refuses no more than a project: files in a bucket are forbidden where they do not exist."""
+    try:
+        return not web.login_for(urlsplit(url).hostname) and bool(web.read_all(url.rstrip("/") + "/"))
+    except web.Fault:
+        return False
 
 
+@functools.cache  # all that is asked about one spec sees the same
 def read_page(url: str) -> list[dict]:
     """Reads the files of a page, in JSON (PEP 691) or HTML (PEP 503), with whole addresses."""
     data, kind, url = web.read_all(url, {"Accept": ACCEPT})
+    try:
+        files = [{**f, "url": whole(urljoin(url, f["url"])), "hashes": f.get("hashes") or {}} for f in parsed(data, kind, url)]
+        return [f for f in files if f["url"].startswith(("http://", "https://")) and f["filename"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise web.Fault("failure", f"{url}: what comes is no page of an index, but {kind}") from e
+
+
+def parsed(data: bytes, kind: str, url: str) -> list[dict]:
     if kind == JSON:
-        files = json.loads(data)["files"]
-    else:
-        parser = Anchors()
-        parser.feed(data.decode("utf-8", "replace"))
-        url, files = urljoin(url, parser.base), parser.files
-    for file in files:
-        file["url"] = urljoin(url, file["url"])
-    return files
+        return json.loads(data)["files"]
+    if kind not in HTML:
+        raise ValueError(kind)
+    parser = Anchors()
+    parser.feed(data.decode("utf-8", "replace"))
+    return [{**f, "url": urljoin(parser.base, f["url"])} for f in parser.files]
+
+
+def whole(url: str) -> str:
+    """Escapes what a browser would."""
+    return quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+
+
+def read_folder(path: str) -> list[dict]:
+    return [{"filename": name, "url": "file://" + pathname2url(os.path.join(path, name)), "hashes": {}} for name in sorted(os.listdir(path))]
 
 
 class Anchors(HTMLParser):
@@ -167,7 +260,7 @@ class Anchors(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag == "base":
-            self.base = given.get("href") or ""
+            self.base = self.base or given.get("href") or ""
         elif tag == "a" and given.get("href"):
             self.files.append(file_of(given))
 

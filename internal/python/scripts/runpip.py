@@ -6,15 +6,33 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from urllib.parse import urldefrag
 
 import web
 
+Renamer = Callable[[str], str]  # puts what the user knows in place of what pip was told
+
 COMMON = ["--no-input", "--disable-pip-version-check", "--no-color", "--progress-bar=off"]
 # What a second try may cure: the cache has what came whole.
-PASSING = re.compile(r"IncompleteRead|Connection broken|ReadTimeoutError|ConnectionError|Read timed out|Connection aborted|50[0-9] Server Error")
+PASSING = re.compile(
+    r"IncompleteRead|Connection broken|ReadTimeoutError|ConnectionError|Read timed out|Connection aborted"
+    r"|50[0-9] Server Error|too many 5\d\d error responses"
+)
+# A connection that is cut is the end of a file to Debian's pip. The cache may hold wrong bytes, too.
+WRONG = "DO NOT MATCH THE HASHES"
+MODULE = re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '([\w.]+)'")
+TRACE = "Traceback (most recent call last)"
+# What pip says beside the point: its advice, how it runs others, and where it keeps its files.
+ASIDE = re.compile(
+    r"\s*(\[notice\]|note:|hint:|error: (subprocess-exited|metadata-generation)|(× )?Encountered error while|│ exit code|╰─>|\[end of output\]|File \".*\", line \d+"
+    r"|To fix this you could|\d\. (loosen|remove)|ERROR: ResolutionImpossible|ERROR: Exception:"
+    r"|WARNING: (Ignoring|Retrying)|The above exception was|During handling of the above|Looking in (indexes|links):)"
+)
+LONGEST = 25  # lines of an explanation: a compiler may say thousands
 
 
-def resolve(requirements: list[str], constraints: list[str], options: list[str]) -> list[dict]:
+def resolve(requirements: list[str], constraints: list[str], options: list[str], rename: Renamer = str) -> list[dict]:
     """Returns the entries of pip's report on what it would install."""
     with tempfile.TemporaryDirectory() as folder:
         report = os.path.join(folder, "report.json")
@@ -22,15 +40,15 @@ def resolve(requirements: list[str], constraints: list[str], options: list[str])
             *("install", "--dry-run", "--ignore-installed", "--break-system-packages", "--use-pep517", "--report", report),
             *(write(folder, "-r", requirements) + write(folder, "-c", constraints) + options),
         ]
-        run(command)
+        run(command, lambda said: rename(without_places(said, requirements)))
         with open(report, encoding="utf-8") as file:
             return json.load(file)["install"]
 
 
-def install(requirements: list[str], into: str, options: list[str]) -> None:
+def install(requirements: list[str], into: str, options: list[str], rename: Renamer = str) -> None:
     """Installs wheels below a folder, to look at a tree with them."""
     if requirements:
-        run(["install", "--only-binary=:all:", "--target", into, *options, *requirements])
+        run(["install", "--only-binary=:all:", "--target", into, *options, "--", *requirements], rename)
 
 
 def write(folder: str, option: str, lines: list[str]) -> list[str]:
@@ -42,56 +60,103 @@ def write(folder: str, option: str, lines: list[str]) -> list[str]:
     return [option, path]
 
 
-def run(command: list[str]) -> None:
+def without_places(said: str, requirements: list[str]) -> str:
+    """Names a requirement in place of where it stands in a file that nobody sees."""
+    said = re.sub(r"( \(from |->)-[rc] \S*/lines-[rc]\.txt \(line \d+\)(\)?)", lambda m: "" if m[1] != "->" else m[2], said)
+    return re.sub(r"-r \S*/lines-r\.txt \(line (\d+)\)", lambda m: requirements[int(m[1]) - 1], said)
+
+
+def run(command: list[str], rename: Renamer) -> None:
+    again: list[str] = []
     for last in (False, True):
         result = subprocess.run(
-            [sys.executable, "-m", "pip", command[0], *COMMON, *command[1:]],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            [sys.executable, "-m", "pip", command[0], *COMMON, *again, *command[1:]], env=environment(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
         )  # fmt: skip
-        print(result.stdout, flush=True)
+        said = rename(result.stdout)
+        print(said, flush=True)
         if result.returncode == 0:
             return
-        if last or not PASSING.search(result.stdout):
-            raise explain(result.stdout)
+        if last or not PASSING.search(said) and WRONG not in said:
+            raise explain(said)
+        again = ["--no-cache-dir"] if WRONG in said else []
+
+
+def environment() -> dict[str, str]:
+    """Keeps configurations from pip, and what it asks the router from a proxy."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    return {**plain, "PIP_CONFIG_FILE": os.devnull, "no_proxy": ",".join(filter(None, [direct, "127.0.0.1"]))}
 
 
 def explain(said: str) -> web.Fault:
     """Repeats pip's own explanation, without its log and its traces."""
-    if undeclared := re.search(r"(?:ModuleNotFoundError|ImportError): No module named '([\w.]+)'", said):
-        return undeclared_module(said, undeclared[1])
-    if "HASHES" in said or "hashes are required" in said:
+    if modules := MODULE.findall(said):
+        return missing_requirement(collected(said), modules[-1])
+    if WRONG in said:
         return web.Fault("failure", wrong_bytes(said))
+    if tree := re.search(r"^  Cloning (\S+) ", said, re.M):
+        return unpinned(collected(said), tree[1])
     if status := re.search(r"HTTP error (\d+) while getting (\S+)", said):
-        return web.refused(status[2], int(status[1]))
-    if "ERROR: Exception:" in said:
-        return web.Fault("failure", "pip failed: " + said.strip().splitlines()[-1])
+        return web.refused(urldefrag(status[2])[0], int(status[1]))
     kind = "transient" if PASSING.search(said) else "usage"
-    return web.Fault(kind, "\n".join(errors_of(said)))
+    if "ERROR: Exception:" in said:
+        kind = "transient" if kind == "transient" else "failure"
+        return web.Fault(kind, f"{collected(said)}: pip failed: {said.strip().splitlines()[-1].strip()}")
+    of = f"{collected(said)}: " if "error: subprocess-exited" in said else ""
+    return web.Fault(kind, of + "\n".join(errors_of(said)))
 
 
 def errors_of(said: str) -> list[str]:
     """Returns from the first error on what is no trace and no advice to the user of pip."""
     lines = said.splitlines()
     first = next((i for i, line in enumerate(lines) if line.lstrip().startswith(("ERROR:", "error:", "×"))), max(len(lines) - 20, 0))
-    conflict = next((i for i, line in enumerate(lines) if line.startswith("The conflict is caused by")), None)
-    if conflict is not None:
-        first = min(first, conflict)
-    drop = re.compile(r"\s*(\[notice\]|note:|hint:|Traceback|To fix this you could|\d\. (loosen|remove)|ERROR: ResolutionImpossible|WARNING: (Ignoring|Retrying))")
-    kept = [re.sub(r"^ERROR: ", "", line).rstrip() for line in lines[first:] if line.strip() and not drop.match(line)]
-    return list(dict.fromkeys(kept)) or ["pip says nothing"]
+    kept: dict[str, str] = {}  # each line once, however deep
+    for line in without_traces(lines[first:]):
+        if line.strip() and not ASIDE.match(line):
+            bare = re.sub(r"^(\s*)(ERROR: |× )", r"\1", re.sub(r"/tmp/pip-[^/\s]+/", "", line)).rstrip()
+            kept.setdefault(bare.strip(), bare if kept else bare.strip())
+    return shortened(list(kept.values())) or ["pip says nothing"]
+
+
+def shortened(lines: list[str]) -> list[str]:
+    """Keeps what stands first, which says what failed, and the end."""
+    return lines if len(lines) <= LONGEST else [lines[0], "…", *lines[2 - LONGEST :]]
+
+
+def without_traces(lines: list[str]) -> list[str]:
+    """Leaves of every trace what it ends with, the exception."""
+    kept: list[str] = []
+    depth = None
+    for line in lines:
+        margin = len(line) - len(line.lstrip())
+        if TRACE in line:
+            depth = margin
+        elif depth is None or line.strip() and margin <= depth:
+            depth = None
+            kept.append(line)
+    return kept
 
 
 def wrong_bytes(said: str) -> str:
     lines = said.splitlines()
-    start = next((i for i, line in enumerate(lines) if "HASHES" in line or "ashes are required" in line), 0)
+    start = next(i for i, line in enumerate(lines) if WRONG in line)
     facts = [line.strip() for line in lines[start + 1 : start + 12] if re.search(r"https?://|==|Expected|Got|sha256", line)]
     return "the bytes of a file are not those that its index or the requirements promise:\n" + "\n".join(facts)
 
 
-def undeclared_module(said: str, module: str) -> web.Fault:
-    collecting = re.findall(r"^(?:Collecting|Processing) ([\w.-]+)", said, re.M)
-    project = collecting[-1] if collecting else "a project"
-    return missing_requirement(project, module)
+def collected(said: str) -> str:
+    """Returns the project that pip looked at last."""
+    names = re.findall(r"^(?:Collecting|Processing) ([\w./+-]+)", said, re.M)
+    return names[-1].rstrip("/").rsplit("/", 1)[-1] if names else "a project"
+
+
+def unpinned(project: str, url: str, commit: str = "COMMIT") -> web.Fault:
+    return web.Fault(
+        "usage",
+        f"{project}: another project asks for the git tree {url}, which nothing pins",
+        f'pin it in the requirements: "{project} @ git+{url}@{commit}"',
+    )
 
 
 def missing_requirement(project: str, module: str) -> web.Fault:

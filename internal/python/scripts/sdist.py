@@ -1,14 +1,23 @@
 """Looks into source trees and sdists, for what they need to be built."""
 
+import contextlib
 import io
+import json
+import lzma
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import tomllib
 import zipfile
+import zlib
+from typing import IO
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 import web
 
@@ -23,15 +32,35 @@ print(json.dumps(sorted(ProjectBuilder(sys.argv[1]).get_requires_for_build("whee
 def unpack(name: str, data: bytes, into: str) -> str:
     """Unpacks an sdist and returns its one folder."""
     shutil.rmtree(into, ignore_errors=True)
-    if name.endswith(".zip"):
-        zipfile.ZipFile(io.BytesIO(data)).extractall(into)
-    else:
-        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-            tar.extractall(into, filter="data") if hasattr(tarfile, "data_filter") else tar.extractall(into)
-    folders = os.listdir(into)
+    os.makedirs(into)
+    try:
+        extract(name, io.BytesIO(data), into)
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, RuntimeError) as e:
+        raise web.Fault("failure", f"{name} can not be unpacked: {e}") from e
+    folders = [entry.path for entry in os.scandir(into) if entry.is_dir()]
     if len(folders) != 1:
         raise web.Fault("usage", f"{name} is not an sdist: it holds {len(folders)} folders")
-    return os.path.join(into, folders[0])
+    return folders[0]
+
+
+def extract(name: str, file: IO[bytes], into: str) -> None:
+    if name.lower().endswith(".zip"):
+        with zipfile.ZipFile(file) as archive:
+            archive.extractall(into)  # makes paths that lead out lead in
+        return
+    with tarfile.open(fileobj=file) as tar:
+        for member in tar:
+            if not stays(member):
+                raise web.Fault("usage", f"{name} is not an sdist: {member.name} leads out of it")
+        # Debian's Python 3.11 has no filters.
+        tar.extractall(into, filter="data") if hasattr(tarfile, "data_filter") else tar.extractall(into)
+
+
+def stays(member: tarfile.TarInfo) -> bool:
+    """Says whether a member, and where it leads as a link, is below the folder it is unpacked in."""
+    target = os.path.join(os.path.dirname(member.name), member.linkname) if member.issym() else member.linkname or member.name
+    inside = (not os.path.isabs(p) and os.path.normpath(p).split("/")[0] != ".." for p in (member.name, target))
+    return all(inside) and not member.isdev()
 
 
 def build_system(tree: str) -> dict:
@@ -39,27 +68,48 @@ def build_system(tree: str) -> dict:
     path = pathlib.Path(tree, "pyproject.toml")
     if not path.exists():
         return LEGACY
-    return {**LEGACY, **tomllib.loads(path.read_text("utf-8")).get("build-system", {})}
+    try:
+        return {**LEGACY, **tomllib.loads(path.read_text("utf-8")).get("build-system", {})}
+    except ValueError as e:
+        raise web.Fault("usage", f"{os.path.basename(tree)}/pyproject.toml: {e}") from e
 
 
 def requires(tree: str) -> list[str]:
-    return build_system(tree)["requires"]
+    return checked(tree, build_system(tree)["requires"])
+
+
+def checked(tree: str, lines: list[str]) -> list[str]:
+    """Refuses what pip would take for an option, as that of another index."""
+    for line in lines:
+        try:
+            Requirement(line)
+        except InvalidRequirement as e:
+            raise web.Fault("usage", f"{os.path.basename(tree)} is built with {line!r}, which is no requirement") from e
+    return lines
 
 
 def set_requires(tree: str, wanted: list[str]) -> None:
     """Makes a tree declare what it is built with."""
     path = pathlib.Path(tree, "pyproject.toml")
     system = {**build_system(tree), "requires": wanted}
-    text = path.read_text("utf-8") if path.exists() else ""
-    lines, inside = [], False
-    for line in text.splitlines():
-        if line.lstrip().startswith("["):
-            inside = line.split("#")[0].strip() == "[build-system]"
-        if not inside:
-            lines.append(line)
+    kept = without_build_system(path.read_text("utf-8")) if path.exists() else ""
     # Strings and lists of strings are written alike in Python and TOML, but for quotes.
     table = [f"{key} = {toml(value)}" for key, value in system.items()]
-    path.write_text("\n".join([*lines, "[build-system]", *table, ""]), "utf-8")
+    path.write_text("\n".join([kept, "[build-system]", *table, ""]), "utf-8")
+    with contextlib.suppress(web.Fault):
+        if build_system(tree) == system:
+            return
+    raise web.Fault("usage", f"{os.path.basename(tree)}/pyproject.toml: [build-system] is written in a way that can not be altered")
+
+
+def without_build_system(text: str) -> str:
+    lines, inside = [], False
+    for line in text.split("\n"):  # not splitlines: strings hold what that ends lines at
+        if line.lstrip().startswith("["):
+            inside = re.match(r"\s*\[\s*(['\"]?)build-system\1\s*\]", line) is not None
+        if not inside:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def toml(value: object) -> str:
@@ -70,24 +120,33 @@ def toml(value: object) -> str:
 
 def with_requires(name: str, data: bytes, wanted: list[str]) -> bytes:
     """Returns an sdist that declares other build requirements."""
-    tree = unpack(name, data, f"/tmp/altered/{name}")
-    set_requires(tree, wanted)
+    with tempfile.TemporaryDirectory() as folder:
+        tree = unpack(name, data, os.path.join(folder, "tree"))
+        set_requires(tree, wanted)
+        return packed(name, tree)
+
+
+def packed(name: str, tree: str) -> bytes:
     out = io.BytesIO()
-    if name.endswith(".zip"):
+    if name.lower().endswith(".zip"):
         with zipfile.ZipFile(out, "w") as archive:
             for path in pathlib.Path(tree).rglob("*"):
                 archive.write(path, path.relative_to(pathlib.Path(tree).parent))
     else:
         # pip opens it by its name.
-        with tarfile.open(fileobj=out, mode="w:" + {"bz2": "bz2", "xz": "xz"}.get(name.rsplit(".")[-1], "gz")) as tar:
+        kind = {"bz2": "bz2", "tbz": "bz2", "xz": "xz", "txz": "xz"}.get(name.lower().rsplit(".")[-1], "gz")
+        with tarfile.open(fileobj=out, mode=f"w:{kind}") as tar:
             tar.add(tree, os.path.basename(tree))
     return out.getvalue()
 
 
-def asked_for(tree: str, environment: str) -> str:
-    """Lets the build backend say what it needs beyond what is declared, as JSON."""
+def asked_for(tree: str, environment: str) -> list[str]:
+    """Lets the build backend say what it needs beyond what is declared."""
     env = {**os.environ, "PYTHONPATH": environment, "PATH": f"{environment}/bin:{os.environ['PATH']}"}
-    run = subprocess.run([sys.executable, "-c", ASK, tree], env=env, text=True, capture_output=True, cwd=tree)
+    run = subprocess.run(
+        [sys.executable, "-c", ASK, tree], env=env, cwd=tree, text=True, errors="replace",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
     if run.returncode:
         raise web.Fault("usage", run.stderr.strip() or run.stdout.strip())
-    return run.stdout.strip().splitlines()[-1]
+    return checked(tree, json.loads(run.stdout.strip().splitlines()[-1]))

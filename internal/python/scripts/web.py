@@ -1,39 +1,55 @@
 """Speaks to package indexes and file servers: logins, retries, parts of files."""
 
 import base64
+import functools
+import hashlib
+import http.client
 import io
 import netrc
 import os
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from typing import IO, TypeVar
 from urllib.parse import unquote, urlsplit
 
 TIMEOUT = 20  # seconds that a server may say nothing
 ATTEMPTS = 3
+PAUSE = 0.6  # seconds before the second attempt; twice that before the third
 CHUNK = 1 << 18
+
+Result = TypeVar("Result")
 
 
 class Fault(Exception):
     """Something that the user has to hear of. kind is "usage", "transient" or "failure"."""
 
-    def __init__(self, kind: str, message: str, hint: str = "") -> None:
+    def __init__(self, kind: str, message: str, hint: str = "", status: int = 0) -> None:
         super().__init__(message)
         self.kind, self.message, self.hint = kind, message, hint
+        self.status = status  # of HTTP, where a server refused
 
 
-def open_url(url: str, headers: dict[str, str] | None = None, method: str = "GET"):
-    """Opens a URL. What may pass is tried again, what the server refuses is a Fault."""
+class NoParts(Exception):
+    """A server sends a file whole or not at all. It is no OSError: zipfile takes those for a bad archive."""
+
+
+def fetch(url: str, use: Callable[..., Result], headers: dict[str, str] | None = None, method: str = "GET") -> Result:
+    """Returns what use makes of the answer. What may pass is tried again, what the server refuses is a Fault."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return urllib.request.urlopen(request(url, headers or {}, method), timeout=TIMEOUT)
+            with opener().open(request(url, headers or {}, method), timeout=TIMEOUT) as answer:
+                return use(answer)
         except urllib.error.HTTPError as e:
-            if e.code < 500 and e.code != 429 or attempt == ATTEMPTS:
+            e.close()
+            if not passes(e.code) or attempt == ATTEMPTS:
                 raise refused(url, e.code) from e
-        except OSError as e:
+        # A connection that is cut is no OSError to http.client.
+        except (OSError, http.client.HTTPException) as e:
             if attempt == ATTEMPTS:
                 raise Fault("transient", f"{url}: {getattr(e, 'reason', e)}, also after {attempt} attempts") from e
-        time.sleep(0.3 * 2**attempt)
+        time.sleep(PAUSE * attempt)
     raise AssertionError("unreachable")
 
 
@@ -45,6 +61,23 @@ def request(url: str, headers: dict[str, str], method: str) -> urllib.request.Re
     return r
 
 
+class Redirects(urllib.request.HTTPRedirectHandler):
+    """Asks anew where a redirect leads: in the same way, and with the login of that host if there is one."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if super().redirect_request(req, fp, code, msg, headers, newurl) is None:
+            return None
+        new = request(newurl, dict(req.headers), req.get_method())
+        if req.type == "https" and new.type != "https":
+            new.remove_header("Authorization")
+        return new
+
+
+@functools.cache
+def opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(Redirects)
+
+
 def login_for(host: str | None) -> str:
     """Returns user:password, as pip takes it from the same file."""
     path = os.environ.get("NETRC", "")
@@ -54,15 +87,20 @@ def login_for(host: str | None) -> str:
     return f"{found[0]}:{found[2]}" if found else ""
 
 
+def passes(code: int) -> bool:
+    return code >= 500 and code != 501 or code == 429
+
+
 def refused(url: str, code: int) -> Fault:
     match code:
         case 401 | 403:
             hint = f"put a login for {urlsplit(url).hostname} into ~/.netrc"
-            return Fault("usage", f"{url}: the server asks for a login, or refuses the one it got ({code})", hint)
+            return Fault("usage", f"{url}: the server asks for a login, or refuses the one it got ({code})", hint, code)
         case 404 | 410:
-            return Fault("usage", f"{url}: the server has no such file ({code})", "an index may have dropped it: ask for another version")
+            hint = "an index may have dropped it: ask for another version"
+            return Fault("usage", f"{url}: the server has no such file ({code})", hint, code)
         case _:
-            return Fault("transient" if code >= 500 or code == 429 else "failure", f"{url}: the server answers {code}")
+            return Fault("transient" if passes(code) else "failure", f"{url}: the server answers {code}", "", code)
 
 
 def file_name(url: str) -> str:
@@ -70,30 +108,46 @@ def file_name(url: str) -> str:
 
 
 def read_all(url: str, headers: dict[str, str] | None = None) -> tuple[bytes, str, str]:
-    """Returns the content, its type and the URL it came from in the end. A cut connection is tried again."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with open_url(url, headers) as answer:
-                data = answer.read()
-                if short := missing(answer, len(data)):
-                    raise OSError(short)
-                return data, answer.headers.get_content_type(), answer.url
-        except OSError as e:
-            if attempt == ATTEMPTS:
-                raise Fault("transient", f"{url}: {e}, also after {attempt} attempts") from e
-    raise AssertionError("unreachable")
+    """Returns the content, its type and the URL it came from in the end."""
+    return fetch(url, lambda answer: (answer.read(), answer.headers.get_content_type(), answer.url), headers)
+
+
+def download(url: str, file: IO[bytes]) -> str:
+    """Writes the content into a file, since wheels have gigabytes, and returns its sha256."""
+
+    def copy(answer) -> str:
+        file.seek(0)
+        file.truncate()
+        digest = hashlib.sha256()
+        while data := answer.read(CHUNK):
+            file.write(data)
+            digest.update(data)
+        if short := missing(answer, file.tell()):
+            raise OSError(short)
+        return digest.hexdigest()
+
+    return fetch(url, copy)
 
 
 def missing(answer, got: int) -> str:
-    """urllib takes a connection that was cut for the end of the file."""
-    length = answer.headers.get("Content-Length")
-    return f"{got} of {length} bytes came" if length and got != int(length) else ""
+    """http.client takes a connection that was cut for the end of a file that is read in pieces."""
+    length = announced(answer)
+    return f"{got} of {length} bytes came" if length >= 0 and got != length else ""
+
+
+def announced(answer) -> int:
+    length = answer.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else -1
 
 
 def size_of(url: str) -> int:
     """Returns the size that the server announces, or -1."""
-    with open_url(url, method="HEAD") as answer:
-        return int(answer.headers.get("Content-Length") or -1)
+    try:
+        return fetch(url, announced, method="HEAD")
+    except Fault as fault:
+        if fault.status in (400, 403, 405, 501):  # it may all the same answer GET
+            return -1
+        raise
 
 
 class RemoteFile(io.RawIOBase):
@@ -127,8 +181,14 @@ class RemoteFile(io.RawIOBase):
             return b""
         if start not in self.parts:
             end = min(start + CHUNK, self.size) - 1
-            with open_url(self.url, {"Range": f"bytes={start}-{end}"}) as answer:
-                if answer.status != 206:
-                    raise io.UnsupportedOperation("the server sends no parts")
-                self.parts[start] = answer.read()
+            self.parts[start] = fetch(self.url, functools.partial(whole_part, end + 1 - start), {"Range": f"bytes={start}-{end}"})
         return self.parts[start]
+
+
+def whole_part(length: int, answer) -> bytes:
+    if answer.status != 206:
+        raise NoParts
+    data = answer.read()
+    if len(data) != length:
+        raise OSError(f"{len(data)} of {length} bytes came")
+    return data

@@ -1,4 +1,4 @@
-package wheels
+package locks
 
 import (
 	"fmt"
@@ -60,7 +60,7 @@ func TestRealUnresolvable(t *testing.T) {
 			x := w.Index(testworld.IndexOptions{JSON: true}, append(tt.offers, testworld.Backend(),
 				testworld.Wheel{Name: "alpha", Version: "1.0", Requires: []string{"beta>=2"}},
 				testworld.Wheel{Name: "beta", Version: "1.0"}, testworld.Wheel{Name: "beta", Version: "2.1"})...)
-			dir := needs(t, append([]string{"--index-url " + x.URL}, tt.lines...)...)
+			dir := e2etest.Needs(t, append([]string{"--index-url " + x.URL}, tt.lines...)...)
 			if tt.spoil != nil {
 				tt.spoil(w, x)
 			}
@@ -79,9 +79,9 @@ func TestRealIndexRecovers(t *testing.T) {
 	x := w.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "beta", Version: "2.1", Yanked: "broken"}, testworld.Wheel{Name: "beta", Version: "2.0"})
 	w.Fail("/simple/beta", testworld.Status(http.StatusServiceUnavailable, 1))
 	w.Fail(x.FilePath("beta-2.0-py3-none-any.whl"), testworld.Slow(100*time.Millisecond, 1))
-	dir := needs(t, "--index-url "+x.URL, "beta")
+	dir := e2etest.Needs(t, "--index-url "+x.URL, "beta")
 	u.Build(t, "lock", dir)
-	if diff := cmp.Diff([]string{"beta 2.0"}, titles(readLock(t, dir), lock.SetPython)); diff != "" {
+	if diff := cmp.Diff([]string{"beta 2.0"}, e2etest.Titles(e2etest.ReadLock(t, dir), lock.SetPython)); diff != "" {
 		t.Errorf("locked (-want +got):\n%s", diff)
 	}
 }
@@ -92,40 +92,40 @@ func TestRealIndexesAreBound(t *testing.T) {
 	w := testworld.New(t)
 	public := w.Index(testworld.IndexOptions{Path: "public", JSON: true}, testworld.Wheel{Name: "torch", Version: "99.0"}, testworld.Wheel{Name: "numpy", Version: "1.26"})
 	torch := w.Index(testworld.IndexOptions{Path: "torch"}, testworld.Wheel{Name: "torch", Version: "2.6.0+cu124", Requires: []string{"numpy"}}, testworld.Wheel{Name: "numpy", Version: "66.0"})
-	dir := project(t, fmt.Sprintf("[python]\nrequirements = [\"requirements.txt\"]\n[[python.index]]\nname = \"pytorch\"\nurl = %q\npackages = [\"torch\"]\n", torch.URL),
+	dir := e2etest.PythonProject(t, fmt.Sprintf("[python]\nrequirements = [\"requirements.txt\"]\n[[python.index]]\nname = \"pytorch\"\nurl = %q\npackages = [\"torch\"]\n", torch.URL),
 		map[string]string{"requirements.txt": "--find-links " + public.FindLinks() + "\ntorch\n"})
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + public.URL}
 	u.Build(t, "lock", dir)
-	l := readLock(t, dir)
-	if diff := cmp.Diff([]string{"numpy 1.26", "torch 2.6.0+cu124"}, titles(l, lock.SetPython)); diff != "" {
+	l := e2etest.ReadLock(t, dir)
+	if diff := cmp.Diff([]string{"numpy 1.26", "torch 2.6.0+cu124"}, e2etest.Titles(l, lock.SetPython)); diff != "" {
 		t.Errorf("locked (-want +got):\n%s", diff)
 	}
-	if d := find(t, l, "torch"); d.URL != torch.FileURL(d.File) {
+	if d := e2etest.Find(t, l, "torch"); d.URL != torch.FileURL(d.File) {
 		t.Errorf("torch comes from %s", d.URL)
 	}
 }
 
 func TestRealFilesWithoutHashesAreHashed(t *testing.T) {
 	u := e2etest.NewUser(t)
-	x := pureIndex(t, testworld.IndexOptions{NoHashes: true, Relative: true})
-	dir := needs(t, "--index-url "+x.URL, "alpha")
+	x := e2etest.PureIndex(t, testworld.IndexOptions{NoHashes: true, Relative: true})
+	dir := e2etest.Needs(t, "--index-url "+x.URL, "alpha")
 	u.Build(t, dir, "--smoke", "off")
-	if d := find(t, readLock(t, dir), "beta"); len(d.SHA256) != 64 || d.Size == 0 || d.Unpacked == 0 {
+	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "beta"); len(d.SHA256) != 64 || d.Size == 0 || d.Unpacked == 0 {
 		t.Errorf("beta is locked as %+v", d)
 	}
 }
 
 func TestRealTenThousandLines(t *testing.T) {
 	u := e2etest.NewUser(t)
-	x := pureIndex(t, testworld.IndexOptions{JSON: true})
+	x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true})
 	lines := []string{"--index-url " + x.URL, "alpha"}
 	for i := range 10_000 {
 		lines = append(lines, fmt.Sprintf(`not-here-%d==1.0 ; python_version < "3"`, i))
 	}
-	dir := needs(t, lines...)
+	dir := e2etest.Needs(t, lines...)
 	u.Build(t, "lock", dir)
 	u.Build(t, "lock", "--check", dir)
-	if got := titles(readLock(t, dir), lock.SetPython); len(got) != 2 {
+	if got := e2etest.Titles(e2etest.ReadLock(t, dir), lock.SetPython); len(got) != 2 {
 		t.Errorf("locked %v", got)
 	}
 	e2etest.Edit(t, filepath.Join(dir, "requirements.txt"), "not-here-77==1.0", "not-here-77==1.1")
@@ -134,8 +134,8 @@ func TestRealTenThousandLines(t *testing.T) {
 
 func TestRealPylockThereAndBack(t *testing.T) {
 	u := e2etest.NewUser(t)
-	x := pureIndex(t, testworld.IndexOptions{JSON: true}, testworld.Sdist{Name: "gamma", Version: "0.7", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"})
-	dir := needs(t, "--index-url "+x.URL, "alpha", "gamma")
+	x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true}, testworld.Sdist{Name: "gamma", Version: "0.7", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"})
+	dir := e2etest.Needs(t, "--index-url "+x.URL, "alpha", "gamma")
 	u.Build(t, dir, "--smoke", "off")
 	want := u.Digest(t)
 	exported := filepath.Join(t.TempDir(), "pylock.toml")
@@ -144,7 +144,7 @@ func TestRealPylockThereAndBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := project(t, "[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": string(text)})
+	again := e2etest.PythonProject(t, "[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": string(text)})
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}
 	u.Build(t, again, "--smoke", "off")
 	if got := u.Digest(t); got != want {
@@ -158,7 +158,7 @@ func TestRealPylockThereAndBack(t *testing.T) {
 		"no TOML":       {`lock-version = "1.0"`, `lock-version = `, "reading the pylock.toml: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bad := project(t, "[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": strings.ReplaceAll(string(text), tt.old, tt.replacement)})
+			bad := e2etest.PythonProject(t, "[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": strings.ReplaceAll(string(text), tt.old, tt.replacement)})
 			u.Fails(t, 2, []string{tt.says}, "lock", bad)
 		})
 	}

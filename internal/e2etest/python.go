@@ -1,4 +1,4 @@
-package wheels
+package e2etest
 
 import (
 	"maps"
@@ -8,39 +8,39 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/e2etest"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/testworld"
 	"lamina.build/lock"
 )
 
-// project is a folder with an image.toml that asks for Python and nothing else
+// PythonProject is a folder with an image.toml that asks for Python and nothing else
 // of Debian, and with some files.
-func project(t *testing.T, toml string, files map[string]string) string {
+func PythonProject(t *testing.T, toml string, files map[string]string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "faceblend")
 	all := map[string]string{"image.toml": "name = \"faceblend\"\n[debian]\npackages = [\"python3\"]\n" + toml}
 	maps.Copy(all, files)
 	for name, content := range all {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil { //nolint:gosec // as a user's own
 			t.Fatal(err)
 		}
-		e2etest.Write(t, filepath.Join(dir, name), []byte(content))
+		Write(t, filepath.Join(dir, name), []byte(content))
 	}
 	return dir
 }
 
-// needs is a project of one requirement file.
-func needs(t *testing.T, lines ...string) string {
+// Needs is a project of one requirement file.
+func Needs(t *testing.T, lines ...string) string {
 	t.Helper()
-	return project(t, "[python]\nrequirements = [\"requirements.txt\"]\n",
+	return PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\n",
 		map[string]string{"requirements.txt": strings.Join(lines, "\n") + "\n"})
 }
 
-func readLock(t *testing.T, dir string) lock.Lock {
+// ReadLock reads the lock of a project.
+func ReadLock(t *testing.T, dir string) lock.Lock {
 	t.Helper()
 	name := filepath.Join(dir, "image.lock")
-	text, err := os.ReadFile(name)
+	text, err := os.ReadFile(name) //nolint:gosec // a folder of the test
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,17 +51,18 @@ func readLock(t *testing.T, dir string) lock.Lock {
 	return l
 }
 
-// titles are "name version" of a set of a lock.
-func titles(l lock.Lock, set string) []string {
-	var list []string
-	for _, d := range l.PythonIn(set, "production") {
+// Titles are "name version" of a set of a lock.
+func Titles(l lock.Lock, set string) []string {
+	dists := l.PythonIn(set, "production")
+	list := make([]string, 0, len(dists))
+	for _, d := range dists {
 		list = append(list, d.Name+" "+d.Version)
 	}
 	return list
 }
 
-// find returns a distribution of a lock.
-func find(t *testing.T, l lock.Lock, name string) lock.Distribution {
+// Find returns a distribution of a lock.
+func Find(t *testing.T, l lock.Lock, name string) lock.Distribution {
 	t.Helper()
 	i := slices.IndexFunc(l.Distributions, func(d lock.Distribution) bool { return d.Name == name })
 	if i < 0 {
@@ -70,12 +71,12 @@ func find(t *testing.T, l lock.Lock, name string) lock.Distribution {
 	return l.Distributions[i]
 }
 
-// site returns the files of the production image below site-packages.
-func site(t *testing.T, u *e2etest.User) []string {
+// Site returns the files of the production image below site-packages.
+func Site(t *testing.T, u *User) []string {
 	t.Helper()
 	l, image := u.Image(t, "production")
 	var list []string
-	for p, e := range e2etest.Files(t, l, image) {
+	for p, e := range Files(t, l, image) {
 		if below, ok := strings.CutPrefix(p, "/usr/local/lib/python3.11/dist-packages/"); ok && !e.Mode.IsDir() {
 			list = append(list, below)
 		}
@@ -84,8 +85,8 @@ func site(t *testing.T, u *e2etest.User) []string {
 	return list
 }
 
-// pureIndex is an index of a few wheels in pure Python.
-func pureIndex(t *testing.T, o testworld.IndexOptions, more ...testworld.Distribution) *testworld.Index {
+// PureIndex is an index of a few wheels in pure Python.
+func PureIndex(t *testing.T, o testworld.IndexOptions, more ...testworld.Distribution) *testworld.Index {
 	t.Helper()
 	return testworld.New(t).Index(o, append([]testworld.Distribution{
 		testworld.Backend(),
@@ -95,7 +96,8 @@ func pureIndex(t *testing.T, o testworld.IndexOptions, more ...testworld.Distrib
 	}, more...)...)
 }
 
-func verify(t *testing.T, u *e2etest.User) {
+// Verify checks every blob and header of the production image.
+func Verify(t *testing.T, u *User) {
 	t.Helper()
 	l, image := u.Image(t, "production")
 	if err := layout.Verify(t.Context(), l.Store(), image.Desc, layout.VerifyOptions{}); err != nil {
