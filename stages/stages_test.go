@@ -109,21 +109,27 @@ func TestGraphOfEachVariant(t *testing.T) {
 	for _, variant := range []string{"production", "minimal", "debug"} {
 		t.Run(variant, func(t *testing.T) {
 			_, def := draw(t, input(variant))
-			got := decode(t, def).Golden()
-			name := filepath.Join("testdata", variant+".golden.json")
-			if *update {
-				if err := os.WriteFile(name, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("graph differs from %s, -update accepts it (-want +got):\n%s", name, diff)
-			}
+			checkGolden(t, variant, decode(t, def))
 		})
+	}
+}
+
+// checkGolden compares a graph with the one that was accepted before.
+func checkGolden(t *testing.T, name string, g graph.Graph) {
+	t.Helper()
+	got := g.Golden()
+	path := filepath.Join("testdata", name+".golden.json")
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("graph differs from %s, -update accepts it (-want +got):\n%s", path, diff)
 	}
 }
 

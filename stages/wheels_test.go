@@ -2,8 +2,6 @@ package stages_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,20 +51,7 @@ func hash(s string) string { return digest.FromString(s).Encoded() }
 
 func TestGraphWithWheels(t *testing.T) {
 	_, def := draw(t, withWheels())
-	got := decode(t, def).Golden()
-	name := filepath.Join("testdata", "wheels.golden.json")
-	if *update {
-		if err := os.WriteFile(name, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("graph differs from %s, -update accepts it (-want +got):\n%s", name, diff)
-	}
+	checkGolden(t, "wheels", decode(t, def))
 }
 
 func TestWheelsAreLayeredByHowTheyChange(t *testing.T) {
