@@ -48,7 +48,7 @@ func ask(ctx context.Context, client *http.Client, url string, logins Logins) (i
 		return 0, err
 	}
 	req.Header.Set("User-Agent", "lamina")
-	if login, ok := logins[req.URL.Hostname()]; ok {
+	if login, ok := logins.of(req.URL.Hostname()); ok {
 		req.SetBasicAuth(login.User, login.Password)
 	}
 	resp, err := client.Do(req)

@@ -26,7 +26,7 @@ func (l Logins) Merge(others map[string]requirements.Login) Logins {
 	merged := Logins{}
 	maps.Copy(merged, l)
 	for host, login := range others {
-		merged[withoutPort(host)] = login
+		merged[key(host)] = login
 	}
 	return merged
 }
@@ -35,9 +35,14 @@ func (l Logins) Merge(others map[string]requirements.Login) Logins {
 func (l Logins) netrc() []byte {
 	var text strings.Builder
 	for _, host := range slices.Sorted(maps.Keys(l)) {
-		fmt.Fprintf(&text, "machine %s login %s password %s\n", host, l[host].User, l[host].Password)
+		fmt.Fprintf(&text, "machine %s login %s password %s\n", netrcQuoted(host), netrcQuoted(l[host].User), netrcQuoted(l[host].Password))
 	}
 	return []byte(text.String())
+}
+
+// netrcQuoted keeps spaces, and an empty word from being the next one.
+func netrcQuoted(word string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
 }
 
 // Secrets serves the logins to an engine, for as long as a session lasts.
@@ -52,16 +57,22 @@ func (l Logins) GetSecret(_ context.Context, id string) ([]byte, error) {
 	}
 	for _, prefix := range []string{"HTTP_AUTH_HEADER_", "GIT_AUTH_HEADER."} {
 		host, ok := strings.CutPrefix(id, prefix)
-		if login, known := l[withoutPort(host)]; ok && known {
+		if login, known := l.of(host); ok && known {
 			return []byte("Basic " + base64.StdEncoding.EncodeToString([]byte(login.User+":"+login.Password))), nil
 		}
 	}
 	return nil, fmt.Errorf("secret %q: %w", id, secrets.ErrNotFound)
 }
 
-func withoutPort(host string) string {
+func (l Logins) of(host string) (requirements.Login, bool) {
+	login, ok := l[key(host)]
+	return login, ok
+}
+
+// key is a host without its port, in the one spelling of it.
+func key(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
-		return name
+		host = name
 	}
-	return host
+	return strings.ToLower(host)
 }

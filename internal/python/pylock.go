@@ -1,7 +1,9 @@
 package python
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -30,11 +32,23 @@ func pylockTrees(data []byte) ([]tree, error) {
 		return nil, fault.New(fault.Usage, fmt.Errorf("reading the pylock.toml: %w", err))
 	}
 	var trees []tree
+	var faults []error
 	for _, p := range file.Packages {
+		faults = append(faults, checkLogin(p.Name, p.VCS.URL))
 		if p.VCS.Type == "git" && len(p.VCS.Commit) == 40 {
 			name := requirements.Normal(p.Name)
 			trees = append(trees, newTree(name, p.VCS.URL, p.VCS.Commit, p.VCS.Subdirectory, len(trees)))
 		}
 	}
-	return trees, nil
+	return trees, fault.New(fault.Usage, errors.Join(faults...))
+}
+
+// checkLogin keeps logins out of graphs and locks, which hold addresses.
+func checkLogin(name, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil || u.Scheme == "ssh" {
+		return nil // the engine refuses what it does not know
+	}
+	err = fmt.Errorf("pylock.toml: %s: the address of its git tree holds a login for %s", name, u.Hostname())
+	return fault.WithHint(err, "put it into ~/.netrc")
 }

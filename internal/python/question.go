@@ -3,6 +3,7 @@ package python
 import (
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -68,14 +69,13 @@ const (
 	questionsPath = "/.lamina/questions"
 	projectPath   = "/.lamina/project"
 	gitPath       = "/.lamina/git"
-	treesPath     = "/tmp/trees/" // where scripts/resolve.py copies the git trees to
+	treesPath     = "/tmp/trees" // where scripts/resolve.py copies the git trees to
 )
 
 // ask words a request. own is the index of everything that has no other.
 func (r Request) ask(own string) (question, error) {
 	q := question{
-		Constraints: lines(r.Files.Constraints), Options: r.Files.Options,
-		Indexes: r.indexes(own), Links: links(r.Files.FindLinks),
+		Options: r.Files.Options, Indexes: r.indexes(own), Links: links(r.Files.FindLinks),
 		BuildRequires: map[string][]string{}, Sources: map[string][]string{},
 		Optional: r.Optional, Collisions: r.Collisions, Prune: r.Prune,
 	}
@@ -93,24 +93,38 @@ func (r Request) ask(own string) (question, error) {
 		return q, err
 	}
 	for _, w := range r.Files.Requirements {
-		q.add(w)
+		q.Requirements = append(q.Requirements, wish{w.Name, q.line(w)})
+	}
+	for _, w := range r.Files.Constraints {
+		q.Constraints = append(q.Constraints, q.line(w))
 	}
 	return q, nil
 }
 
-// add words one requirement. pip sees a git tree where the engine put it.
-func (q *question) add(r requirements.Requirement) {
-	line := r.Line
+// line words a requirement. pip sees a git tree where the scripts put it.
+func (q *question) line(r requirements.Requirement) string {
 	switch r.Kind {
 	case requirements.Git:
-		t := newTree(r.Name, r.URL, r.Commit, r.Subdirectory, len(q.Git))
-		q.Git = append(q.Git, t)
-		where := "file://" + strings.TrimSuffix(treesPath+t.Name+"/"+t.Subdirectory, "/")
-		line = strings.Replace(line, t.URL, where, 1)
+		t := q.tree(r)
+		return strings.Replace(r.Line, t.URL, "file://"+t.source(), 1)
 	case requirements.Path:
-		line = strings.Replace(strings.Replace(line, "./", projectPath+"/", 1), " @ file:", " @ file://"+projectPath+"/", 1)
+		if below, ok := strings.CutPrefix(r.Line, "./"); ok {
+			return projectPath + "/" + below
+		}
+		return strings.Replace(r.Line, " @ file:", " @ file://"+projectPath+"/", 1)
 	}
-	q.Requirements = append(q.Requirements, wish{r.Name, line})
+	return r.Line
+}
+
+// tree notes the tree of a requirement, one that several lines name once.
+func (q *question) tree(r requirements.Requirement) tree {
+	t := newTree(r.Name, r.URL, r.Commit, r.Subdirectory, len(q.Git))
+	i := slices.IndexFunc(q.Git, func(known tree) bool { return known.Name == t.Name && known.URL == t.URL })
+	if i >= 0 {
+		return q.Git[i]
+	}
+	q.Git = append(q.Git, t)
+	return t
 }
 
 func newTree(name, remote, commit, subdirectory string, number int) tree {
@@ -122,6 +136,11 @@ func newTree(name, remote, commit, subdirectory string, number int) tree {
 		Name: name, URL: url, Path: fmt.Sprintf("%s/%d", gitPath, number), Subdirectory: subdirectory,
 		remote: remote, commit: commit,
 	}
+}
+
+// source is where pip finds the project of a tree.
+func (t tree) source() string {
+	return path.Join(treesPath, path.Base(t.Path), t.Name, t.Subdirectory)
 }
 
 // indexes lists the one of everything first: pip prefers none, but people
@@ -138,14 +157,6 @@ func (r Request) indexes(own string) []Index {
 		}
 	}
 	return append(list, r.Indexes...)
-}
-
-func lines(list []requirements.Requirement) []string {
-	out := make([]string, len(list))
-	for i, r := range list {
-		out[i] = r.Line
-	}
-	return out
 }
 
 // links puts the folders of the project where the exec sees them.
@@ -166,6 +177,10 @@ func (q question) text() (string, error) {
 	}
 	q.Requirements = append([]wish{}, q.Requirements...)
 	q.Git = append([]tree{}, q.Git...)
+	q.Indexes = append([]Index{}, q.Indexes...)
+	for i := range q.Indexes {
+		q.Indexes[i].Packages = append([]string{}, q.Indexes[i].Packages...)
+	}
 	data, err := json.Marshal(q)
 	return string(data), err
 }

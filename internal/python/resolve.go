@@ -101,7 +101,7 @@ func answerName(i int) string { return fmt.Sprintf("answer-%03d.json", i) }
 func (o Options) packProject(ctx context.Context) (*llb.Layer, error) {
 	var include []string
 	for _, r := range o.Requests {
-		for _, w := range r.Files.Requirements {
+		for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
 			if w.Kind == requirements.Path {
 				include = append(include, w.Path)
 			}

@@ -6,11 +6,12 @@ wrong with the question is an answer, too.
 
 import json
 import os
+import pathlib
 import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urldefrag
+from urllib.parse import unquote, urldefrag
 
 import pylock
 import router
@@ -49,7 +50,7 @@ class Resolver:
                 builds |= self.builds(dists)
                 break
             except OptionalFault as fault:
-                self.omitted[fault.project] = fault.message
+                self.omitted[fault.project] = reason(fault)
                 dists = self.resolve()
         if faults := wheels.collisions(dists, self.question["collisions"], self.question["prune"]):
             raise web.Fault(
@@ -58,7 +59,7 @@ class Resolver:
             )  # fmt: skip
         for d in [*dists, *(d for b in builds.values() for d in b)]:
             d.pop("entries", None)
-        omitted = [{"requirement": r, "reason": reason} for r, reason in self.omitted.items()]
+        omitted = [{"requirement": name, "reason": why} for name, why in self.omitted.items()]
         return {"distributions": dists, "builds": builds, "omitted": omitted}
 
     def with_optional(self) -> list[dict]:
@@ -76,7 +77,9 @@ class Resolver:
             try:
                 best = self.resolve()
             except web.Fault as fault:
-                self.omitted = {**kept, name: fault.message.splitlines()[-1]}
+                if fault.kind != "usage":
+                    raise
+                self.omitted = {**kept, name: reason(fault)}
         return best
 
     def resolve(self) -> list[dict]:
@@ -91,7 +94,8 @@ class Resolver:
             return []
         indexes = router.Router(self.question)
         try:
-            report = runpip.resolve(lines, constraints, [*indexes.options(), *options])
+            lines, constraints = map(indexes.line, lines), map(indexes.line, constraints)
+            report = runpip.resolve(list(lines), list(constraints), [*indexes.options(), *options], self.renamer(indexes))
         except web.Fault as fault:
             raise first_cause(indexes, fault) from fault
         finally:
@@ -100,6 +104,16 @@ class Resolver:
         if indexes.faults:
             raise indexes.faults[0]
         return self.measured([distribution(entry, indexes, self.question["git"]) for entry in report])
+
+    def renamer(self, indexes: router.Router) -> runpip.Renamer:
+        """Returns what puts names that the user knows in place of where things are here."""
+
+        def rename(text: str) -> str:
+            for tree in self.question["git"]:
+                text = text.replace("file://" + source_of(tree), tree["url"]).replace(source_of(tree), tree["name"])
+            return indexes.rename(text).replace("file://" + PROJECT, "./").replace(PROJECT, "./")
+
+        return rename
 
     def measured(self, dists: list[dict]) -> list[dict]:
         with ThreadPoolExecutor(8) as pool:
@@ -114,8 +128,9 @@ class Resolver:
             try:
                 found[d["name"]] = self.build_of(d)
             except web.Fault as fault:
-                if d["name"] in self.question["optional"] and fault.kind == "usage":
-                    raise OptionalFault(d["name"], fault.message.splitlines()[-1]) from fault
+                # What another project needs is there, asked for or not.
+                if d["name"] in set(self.question["optional"]) - set(self.omitted) and fault.kind == "usage":
+                    raise OptionalFault(d["name"], fault) from fault
                 raise
         return found
 
@@ -130,14 +145,18 @@ class Resolver:
         environment = f"/tmp/environment/{d['name']}"
         indexes = router.Router(self.question)
         try:
-            runpip.install(wanted, environment, indexes.options())
-            return json.loads(sdist.asked_for(tree, environment))
+            runpip.install(wanted, environment, indexes.options(), self.renamer(indexes))
+            return sdist.asked_for(tree, environment)
         except web.Fault as fault:
-            if module := re.search(r"No module named '([\w.]+)'", fault.message):
-                raise runpip.missing_requirement(d["name"], module[1]) from fault
-            raise web.Fault(fault.kind, f"{wheels.title(d)}: asking what it is built with: {fault.message}", fault.hint) from fault
+            raise self.unasked(d, first_cause(indexes, fault)) from fault
         finally:
             indexes.close()
+
+    def unasked(self, d: dict, fault: web.Fault) -> web.Fault:
+        if modules := runpip.MODULE.findall(fault.message):
+            return runpip.missing_requirement(d["name"], modules[-1])
+        message = "\n".join(runpip.errors_of(fault.message))
+        return web.Fault(fault.kind, f"{wheels.title(d)}: asking what it is built with: {message}", fault.hint)
 
     def build_set(self, lines: list[str]) -> list[dict]:
         try:
@@ -146,18 +165,28 @@ class Resolver:
             raise web.Fault(fault.kind, f"what a build needs ({', '.join(lines)}): {fault.message}", fault.hint) from fault
 
 
-class OptionalFault(Exception):
-    def __init__(self, project: str, message: str) -> None:
-        super().__init__(message)
-        self.project, self.message = project, message
+class OptionalFault(web.Fault):
+    def __init__(self, project: str, fault: web.Fault) -> None:
+        super().__init__(fault.kind, fault.message, fault.hint)
+        self.project = project
+
+
+def reason(fault: web.Fault) -> str:
+    """Returns the one line that a lock has for why something was left out."""
+    return fault.message.strip().splitlines()[-1].strip()
 
 
 def first_cause(indexes: router.Router, fault: web.Fault) -> web.Fault:
     """Returns what really went wrong: pip takes an index that fails for one that has nothing."""
     if indexes.faults:
         return indexes.faults[0]
-    for project, files in indexes.seen.items():
-        if files and f"for {project}" in fault.message.lower().replace("_", "-") and "from versions: none" in fault.message:
+    asked = {router.normal(name) for name in re.findall(r"(?:found for|the requirement) ([\w.-]+)", fault.message)}
+    for project in sorted(asked & indexes.doubts.keys()):
+        doubt = indexes.doubts[project]
+        return web.Fault(doubt.kind, f"{fault.message}\n{doubt.message}", doubt.hint)
+    for project in sorted(asked & indexes.seen.keys()):
+        files = indexes.seen[project]
+        if files and "from versions: none" in fault.message:
             some = ", ".join(sorted(files)[-3:])
             return web.Fault("usage", f"{fault.message}\n{project}: the index has {len(files)} files, none for this Python and platform: {some}")
     return fault
@@ -167,29 +196,46 @@ def trees(git: list[dict], build_requires: dict[str, list[str]]) -> None:
     """Copies the git trees to where builds may write, with the build requirements of the spec."""
     shutil.rmtree(TREES, ignore_errors=True)
     for tree in git:
-        copy = TREES + tree["name"]
-        shutil.copytree(tree["path"], copy, symlinks=True)
+        shutil.copytree(tree["path"], copy_of(tree), symlinks=True)
+        if not os.path.isdir(source_of(tree)):
+            raise web.Fault("usage", f"{tree['url']}: the tree has no such folder")
         if tree["name"] in build_requires:
-            sdist.set_requires(os.path.join(copy, tree["subdirectory"]), build_requires[tree["name"]])
+            sdist.set_requires(source_of(tree), build_requires[tree["name"]])
+
+
+def copy_of(tree: dict) -> str:
+    """Returns where a tree is copied to: a project may have several, by markers."""
+    return os.path.join(TREES, os.path.basename(tree["path"]), tree["name"])
+
+
+def source_of(tree: dict) -> str:
+    return os.path.join(copy_of(tree), tree["subdirectory"]).rstrip("/")
 
 
 def distribution(entry: dict, indexes: router.Router, git: list[dict]) -> dict:
     """Turns an entry of pip's report into one of the lock."""
-    url, hash_ = urldefrag(entry["download_info"]["url"])
+    info = entry["download_info"]
     name = router.normal(entry["metadata"]["name"])
     d = {"name": name, "version": entry["metadata"]["version"], "file": "", "sha256": "", "size": 0, "unpacked": 0}
     for tree in git:
-        if url == f"file://{os.path.join(TREES + tree['name'], tree['subdirectory'])}".rstrip("/"):
+        if info["url"] == "file://" + source_of(tree):
             return {**d, "url": tree["url"]}
-    original, promised = urldefrag(indexes.original(url))
-    d |= {"url": original, "file": web.file_name(original)}
-    if original != url:  # pip's hash is that of the altered one
-        return {**d, "sha256": promised.removeprefix("sha256=")}
-    hashes = entry["download_info"].get("archive_info", {})
+    if "vcs_info" in info:
+        raise runpip.unpinned(name, info["url"], info["vcs_info"]["commit_id"])
+    if "archive_info" not in info or info.get("subdirectory"):
+        raise web.Fault("usage", f"{name}: only a whole archive can be locked, and {info['url']} is a folder or needs one of it")
+    url = urldefrag(info["url"])[0]
+    if one := indexes.original(url):  # pip's hash is that of the altered one
+        return {**d, **place_of(one.url), "sha256": one.sha256}
+    hashes = info["archive_info"]
     found = hashes.get("hashes", {}).get("sha256") or hashes.get("hash", "").removeprefix("sha256=")
+    return {**d, **place_of(url), "sha256": found if len(found) == 64 else ""}
+
+
+def place_of(url: str) -> dict:
     if url.startswith("file://" + PROJECT):
-        d["url"] = "file:" + url.removeprefix("file://" + PROJECT)
-    return {**d, "sha256": found if len(found) == 64 else ""}
+        url = "file:" + unquote(url.removeprefix("file://" + PROJECT))
+    return {"url": url, "file": url.rsplit("/", 1)[-1] if url.startswith("file:") else web.file_name(url)}
 
 
 def local(url: str) -> str | None:
@@ -200,9 +246,9 @@ def tree_of(d: dict, git: list[dict]) -> str:
     """Returns the unpacked source of a distribution."""
     for tree in git:
         if d["url"] == tree["url"]:
-            return os.path.join(TREES + tree["name"], tree["subdirectory"])
+            return source_of(tree)
     path = local(d["url"])
-    data = open(path, "rb").read() if path else web.read_all(d["url"])[0]
+    data = pathlib.Path(path).read_bytes() if path else web.read_all(d["url"])[0]
     return sdist.unpack(d["file"], data, f"/tmp/sdist/{d['name']}")
 
 

@@ -105,14 +105,19 @@ class Router:
             for index in self.indexes:
                 self.page(index, project)
         for i, one in enumerate(self.altered):
-            if one.project == project and one.sha256 in promised:
+            if promised and one.project == project and self.sum_of(i) in promised:
                 line += " --hash=sha256:" + hashlib.sha256(self.alter(i)).hexdigest()
         return line
+
+    def sum_of(self, number: int) -> str:
+        if not self.altered[number].sha256:
+            self.alter(number)
+        return self.altered[number].sha256
 
     def direct(self, project: str, url: str) -> str:
         bare, hash_ = urldefrag(url)
         name = web.file_name(bare)
-        hashes = dict([hash_.split("&")[0].split("=", 1)]) if hash_.startswith("sha256=") else {}
+        hashes = dict(re.findall(r"(sha256)=(\w+)", hash_))
         return url if "subdirectory=" in hash_ else self.offer(project, {"filename": name, "url": bare, "hashes": hashes})["url"]
 
     def rename(self, text: str) -> str:
@@ -212,6 +217,7 @@ class Router:
         return None if rest == url else self.altered[int(rest.split("/")[0])]
 
 
+@functools.cache
 def is_open(url: str) -> bool:
     """Says whether an index refuses no more than a project: files in a bucket are forbidden where they do not exist."""
     try:
@@ -242,12 +248,14 @@ def parsed(data: bytes, kind: str, url: str) -> list[dict]:
 
 
 def whole(url: str) -> str:
-    """Escapes what a browser would."""
-    return quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+    """Escapes what a browser would, and drops a login: locks name the files of a page."""
+    parts = urlsplit(quote(url, safe="%/:=&?~#+!$,;'@()*[]"))
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def read_folder(path: str) -> list[dict]:
-    return [{"filename": name, "url": "file://" + pathname2url(os.path.join(path, name)), "hashes": {}} for name in sorted(os.listdir(path))]
+    names = sorted(os.listdir(path)) if os.path.isdir(path) else []
+    return [{"filename": name, "url": "file://" + pathname2url(os.path.join(path, name)), "hashes": {}} for name in names]
 
 
 class Anchors(HTMLParser):
@@ -267,8 +275,7 @@ class Anchors(HTMLParser):
 
 def file_of(given: dict[str, str | None]) -> dict:
     url, hash_ = urldefrag(given["href"])
-    algorithm, _, value = hash_.partition("=")
-    file = {"filename": web.file_name(url), "url": url, "hashes": {algorithm: value} if value else {}}
+    file = {"filename": web.file_name(url), "url": url, "hashes": dict(re.findall(r"(sha\d+|md5)=(\w+)", hash_))}
     if requires := given.get("data-requires-python"):
         file["requires-python"] = requires
     if "data-yanked" in given:

@@ -109,10 +109,10 @@ def explain(said: str) -> web.Fault:
 
 def errors_of(said: str) -> list[str]:
     """Returns from the first error on what is no trace and no advice to the user of pip."""
-    lines = said.splitlines()
-    first = next((i for i, line in enumerate(lines) if line.lstrip().startswith(("ERROR:", "error:", "×"))), max(len(lines) - 20, 0))
+    lines = without_traces(said.splitlines())
+    first = next((i for i, line in enumerate(lines) if line.lstrip().startswith(("ERROR:", "error:", "×"))), 0)
     kept: dict[str, str] = {}  # each line once, however deep
-    for line in without_traces(lines[first:]):
+    for line in lines[first:]:
         if line.strip() and not ASIDE.match(line):
             bare = re.sub(r"^(\s*)(ERROR: |× )", r"\1", re.sub(r"/tmp/pip-[^/\s]+/", "", line)).rstrip()
             kept.setdefault(bare.strip(), bare if kept else bare.strip())

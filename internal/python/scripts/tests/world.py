@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 os.environ["no_proxy"] = "*"
 os.environ.pop("NETRC", None)
 
+import router
 import web
 
 web.PAUSE = 0.01  # nobody has to wait for what fails to order
@@ -127,6 +128,8 @@ class WithServer(unittest.TestCase):
     """A test with a folder and a server of its own."""
 
     def setUp(self) -> None:
+        router.read_page.cache_clear()  # another test may have had the same address
+        router.is_open.cache_clear()
         self.server = self.serve("127.0.0.1")
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
@@ -147,7 +150,7 @@ class WithServer(unittest.TestCase):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         os.environ["NETRC"] = path
-        self.addCleanup(os.environ.pop, "NETRC")
+        self.addCleanup(os.environ.pop, "NETRC", None)
 
     def replace(self, where: object, name: str, value: object) -> None:
         self.addCleanup(setattr, where, name, getattr(where, name))
@@ -172,7 +175,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for path, content in files.items():
-            archive.writestr(path, content)
+            archive.writestr(zipfile.ZipInfo(path), content)  # of 1980, always
     return out.getvalue()
 
 

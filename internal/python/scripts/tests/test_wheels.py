@@ -1,0 +1,117 @@
+import hashlib
+import os
+import unittest
+
+from world import WithServer, wheel, zipped
+
+import web
+import wheels
+
+SITE = wheels.SITE
+
+
+class MeasureTest(WithServer):
+    FILES = {"a/__init__.py": b"1234", "a-1.0.data/scripts/tool": b"#!python\n", "a-1.0.data/purelib/b.py": b"", "a/empty/": b""}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.name, self.data = wheel("a", files=self.FILES)
+        self.sha256 = hashlib.sha256(self.data).hexdigest()
+
+    def measure(self, sha256: str = "", path: str | None = None, name: str = "", **how: object) -> dict:
+        url = self.server.put(f"/{name or self.name}", how.pop("data", self.data), **how)
+        dist = {"name": "a", "version": "1.0", "file": name or self.name, "url": url, "sha256": sha256, "size": 0, "unpacked": 0}
+        return wheels.measure(dist, path)
+
+    def check(self, dist: dict) -> None:
+        self.assertEqual((dist["sha256"], dist["size"]), (self.sha256, len(self.data)))
+        self.assertEqual(dist["entries"][f"{SITE}/a/__init__.py"][0], 4)
+        self.assertEqual(dist["unpacked"], sum(size for size, _ in dist["entries"].values()))
+
+    def test_a_wheel_with_a_hash_is_not_fetched(self) -> None:
+        self.check(self.measure(self.sha256))
+        self.assertTrue(all("Range" in headers for method, _, headers in self.server.seen if method == "GET"))
+
+    def test_a_server_that_does_less_is_asked_for_all(self) -> None:
+        for how in {"ranges": False}, {"length": False}, {"head": 405}:
+            with self.subTest(how=how):
+                self.check(self.measure(self.sha256, **how))
+
+    def test_what_has_no_hash_gets_one(self) -> None:
+        self.check(self.measure())
+
+    def test_what_lies_here_is_read_here(self) -> None:
+        path = os.path.join(self.folder, self.name)
+        with open(path, "wb") as file:
+            file.write(self.data)
+        self.check(self.measure(path=path))
+        self.assertEqual(self.server.seen, [])
+        self.assertIn("was promised", self.fault(lambda: self.measure("0" * 64, path=path)).message)
+
+    def test_other_bytes_than_promised_are_refused(self) -> None:
+        told = self.fault(lambda: self.measure("0" * 64, ranges=False))
+        self.assertEqual(told.kind, "failure")
+        self.assertIn(f"its sha256 is {self.sha256}, and {'0' * 64} was promised", told.message)
+
+    def test_big_wheels_are_not_held_in_memory(self) -> None:
+        self.replace(web, "read_all", None)
+        self.check(self.measure())
+
+    def test_garbage_is_no_wheel(self) -> None:
+        for sha256 in "", hashlib.sha256(b"garbage").hexdigest():
+            told = self.fault(lambda: self.measure(sha256, data=b"garbage"))
+            self.assertEqual(told.kind, "failure")
+            self.assertIn(f"{self.server.url}/{self.name}: it is not a wheel", told.message)
+
+    def test_an_sdist_is_only_weighed(self) -> None:
+        dist = self.measure("0" * 64, name="a-1.0.tar.gz")
+        self.assertEqual((dist["size"], dist["unpacked"], "entries" in dist), (len(self.data), 0, False))
+        self.assertEqual(self.server.asked("/a-1.0.tar.gz"), ["HEAD"])
+
+    def test_a_wheel_of_many_files(self) -> None:
+        data = zipped({f"a/{i:05}-{'x' * 90}": b"" for i in range(6000)})
+        dist = self.measure(hashlib.sha256(data).hexdigest(), data=data)
+        self.assertEqual(len(dist["entries"]), 6000)
+
+
+class InstalledTest(unittest.TestCase):
+    def test_where_files_of_a_wheel_are(self) -> None:
+        for name, want in {
+            "a/b.py": f"{SITE}/a/b.py",
+            "a-1.0.dist-info/RECORD": f"{SITE}/a-1.0.dist-info/RECORD",
+            "a-1.0.data/purelib/x.py": f"{SITE}/x.py",
+            "a-1.0.data/platlib/x.so": f"{SITE}/x.so",
+            "a-1.0.data/scripts/tool": "/usr/local/bin/tool",
+            "a-1.0.data/data/share/x": "/usr/local/share/x",
+            "a-1.0.data/headers/x.h": "/usr/local/include/a-1.0/x.h",
+            "a/b.data/scripts/x": f"{SITE}/a/b.data/scripts/x",
+        }.items():
+            with self.subTest(name=name):
+                self.assertEqual(wheels.installed(name), want)
+
+
+class CollisionsTest(unittest.TestCase):
+    def dist(self, name: str, **files: int) -> dict:
+        return {"name": name, "version": "1.0", "entries": {f"{SITE}/{path.replace('__', '/')}": (1, crc) for path, crc in files.items()}}
+
+    def check(self, *want: str, collisions: list[str] | None = None, prune: list[str] | None = None) -> None:
+        dists = [self.dist("a", x=1, d__y=1, d__z=1, own=1), self.dist("b", x=1, d__y=2, d__z=2), {"name": "tree", "version": "0"}]
+        self.assertEqual(wheels.collisions(dists, collisions or [], prune or []), list(want))
+
+    def test_the_first_path_stands_for_all(self) -> None:
+        self.check("a 1.0 and b 1.0 both hold d/y and 1 more, with different content")
+
+    def test_some_are_allowed_or_never_installed(self) -> None:
+        self.check("a 1.0 and b 1.0 both hold d/z, with different content", collisions=["d/y"])
+        self.check("a 1.0 and b 1.0 both hold d/z, with different content", prune=["d/*", "!d/z"])
+        self.check(collisions=["d/y"], prune=["**/z"])
+
+    def test_every_pair_is_told(self) -> None:
+        dists = [self.dist("a", x=1), self.dist("b", x=2), self.dist("c", x=3)]
+        self.assertEqual(wheels.collisions(dists, [], []), [
+            "a 1.0 and b 1.0 both hold x, with different content", "a 1.0 and c 1.0 both hold x, with different content",
+        ])
+
+
+if __name__ == "__main__":
+    unittest.main()
