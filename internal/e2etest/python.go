@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -71,14 +72,17 @@ func Find(t *testing.T, l lock.Lock, name string) lock.Distribution {
 	return l.Distributions[i]
 }
 
+// sitePackages is where wheels are installed.
+var sitePackages = regexp.MustCompile(`^/usr/local/lib/python3\.\d+/dist-packages/`)
+
 // Site returns the files of the production image below site-packages.
 func Site(t *testing.T, u *User) []string {
 	t.Helper()
 	l, image := u.Image(t, "production")
 	var list []string
 	for p, e := range Files(t, l, image) {
-		if below, ok := strings.CutPrefix(p, "/usr/local/lib/python3.11/dist-packages/"); ok && !e.Mode.IsDir() {
-			list = append(list, below)
+		if at := sitePackages.FindString(p); at != "" && !e.Mode.IsDir() {
+			list = append(list, p[len(at):])
 		}
 	}
 	slices.Sort(list)
