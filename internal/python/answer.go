@@ -23,6 +23,7 @@ type answer struct {
 		Kind    string `json:"kind"`
 		Message string `json:"message"`
 		Hint    string `json:"hint"`
+		Host    string `json:"host"` // that asks for a login
 	} `json:"fault"`
 }
 

@@ -39,11 +39,12 @@ func Diagnose(ctx context.Context, client *http.Client, d lock.Distribution, log
 	return fault.New(fault.Transient, fmt.Errorf("%s: %w", what, told))
 }
 
-// ask returns the status of a file, without its content.
+// ask returns the status of a file, without its content. It asks for it as the
+// engine does: addresses that are signed for GET forbid HEAD.
 func ask(ctx context.Context, client *http.Client, url string, logins Logins) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return 0, err
 	}

@@ -76,9 +76,10 @@ func (w *netrcWords) skip(word string) {
 	if !isMacro && !strings.HasPrefix(word, "#") {
 		return
 	}
-	line, found := "", true
-	for line, w.rest, found = strings.Cut(w.rest, "\n"); isMacro && found; {
-		if line, w.rest, found = strings.Cut(w.rest, "\n"); strings.TrimSpace(line) == "" {
+	_, w.rest, _ = strings.Cut(w.rest, "\n")
+	for isMacro && w.rest != "" {
+		var line string
+		if line, w.rest, _ = strings.Cut(w.rest, "\n"); strings.TrimSpace(line) == "" {
 			return
 		}
 	}

@@ -48,19 +48,36 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	if err != nil {
 		return err
 	}
-	texts, err := o.run(ctx, questions)
+	answers, faults, err := o.answers(ctx, questions, o.hosts())
 	if err != nil {
 		return fmt.Errorf("resolving Python requirements: %w", err)
-	}
-	answers, faults := make([]answer, len(texts)), make([]error, len(texts))
-	for i, text := range texts {
-		answers[i], faults[i] = read(o.Requests[i].Set, text)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
 	fill(l, o.Requests, answers)
 	return checkBuilders(*l, o.Requests)
+}
+
+// answers has the questions answered with the logins of some hosts. Where
+// another host asks for a login that there is, it gets it in a second try.
+func (o Options) answers(ctx context.Context, list []question, hosts []string) ([]answer, []error, error) {
+	texts, err := o.run(ctx, list, o.Logins.Only(hosts))
+	if err != nil {
+		return nil, nil, err
+	}
+	answers, faults := make([]answer, len(texts)), make([]error, len(texts))
+	more := slices.Clone(hosts)
+	for i, text := range texts {
+		answers[i], faults[i] = read(o.Requests[i].Set, text)
+		if f := answers[i].Fault; f != nil {
+			more = append(more, f.Host)
+		}
+	}
+	if len(o.Logins.Only(more)) > len(o.Logins.Only(hosts)) {
+		return o.answers(ctx, list, more)
+	}
+	return answers, faults, nil
 }
 
 func (o Options) questions() ([]question, error) {
@@ -72,7 +89,7 @@ func (o Options) questions() ([]question, error) {
 }
 
 // run has the engine answer the questions.
-func (o Options) run(ctx context.Context, list []question) ([][]byte, error) {
+func (o Options) run(ctx context.Context, list []question, logins Logins) ([][]byte, error) {
 	project, err := o.packProject(ctx)
 	if err != nil {
 		return nil, err
@@ -89,7 +106,7 @@ func (o Options) run(ctx context.Context, list []question) ([][]byte, error) {
 	}
 	return solve.Read(ctx, o.Client, solve.ReadRequest{
 		State: llb.Gather("answers of pip", files), Names: names, Platform: o.Platform, Store: o.Store,
-		Session:  []session.Attachable{o.Logins.Secrets()},
+		Session:  []session.Attachable{logins.Secrets()},
 		Progress: o.Progress,
 	})
 }

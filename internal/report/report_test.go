@@ -100,6 +100,32 @@ func TestMetadata(t *testing.T) {
 	golden(t, "metadata.json", string(text))
 }
 
+// incomplete is an image that lacks something, and says what.
+func incomplete(t *testing.T) report.Image {
+	t.Helper()
+	i := image()
+	i.Saved = []report.Saved{saved(t, "type=oci", "dist/faceblend", "production")}
+	i.LeftOut = []string{"flash-attn 2.7: it could not be built", "xformers: no matching distribution found"}
+	i.Pruned = []report.Pruned{
+		{Rule: "**/*.a", Files: 412, Bytes: 1_234_567_890}, {Rule: "nvidia/*/include", Files: 1, Bytes: 812}, {Rule: "**/tests/é", Files: 0, Bytes: 0},
+	}
+	return i
+}
+
+func TestWhatIsMissingIsTold(t *testing.T) {
+	i := incomplete(t)
+	var b strings.Builder
+	if err := i.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "missing.txt", b.String())
+	text, err := i.Metadata()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "missing.json", string(text))
+}
+
 func TestMetadataOfBareFilesHasNoDigests(t *testing.T) {
 	text, err := report.Image{Name: "a", Variant: "debug", Platform: "linux/amd64"}.Metadata()
 	if err != nil {

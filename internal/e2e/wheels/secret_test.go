@@ -69,6 +69,22 @@ func TestRealLoginsStaySecret(t *testing.T) {
 	}
 }
 
+// pip has the logins of the hosts that the requirements name, and of another
+// one only once that asks for it: the code of sdists runs beside them.
+func TestRealLoginOfAHostThatNobodyNames(t *testing.T) {
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	w.Index(testworld.IndexOptions{User: "me", Password: password}, testworld.Wheel{Name: "private"})
+	elsewhere := strings.Replace(w.URL, "127.0.0.1", "localhost", 1)
+	w.Put("links.html", []byte(`<a href="`+elsewhere+`/simple-files/private-1.0-py3-none-any.whl">private</a>`))
+	dir := e2etest.Needs(t, "--no-index", "--find-links "+w.URL+"/links.html", "private")
+	netrc := filepath.Join(t.TempDir(), "netrc")
+	u.Env = []string{"NETRC=" + netrc}
+	e2etest.Write(t, netrc, []byte("machine 127.0.0.1 login me password wrong\n"))
+	u.Fails(t, 2, []string{"hint: put a login for localhost into ~/.netrc"}, "lock", dir)
+	e2etest.Write(t, netrc, []byte("machine localhost login me password "+password+"\n"))
+	u.Build(t, "lock", dir)
+}
+
 func search(t *testing.T, folder string) {
 	t.Helper()
 	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {

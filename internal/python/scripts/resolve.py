@@ -22,6 +22,8 @@ import wheels
 
 PROJECT = "/.lamina/project/"  # the files of the user
 TREES = "/tmp/trees/"  # copies of git trees: builds write into them
+SDISTS = "/tmp/sdists/"
+ENVIRONMENTS = "/tmp/environments/"  # what sdists and trees say they are built with
 
 
 def main(question_path: str, answer_path: str) -> None:
@@ -30,7 +32,7 @@ def main(question_path: str, answer_path: str) -> None:
     try:
         answer = Resolver(question).answer()
     except web.Fault as fault:
-        answer = {"fault": {"kind": fault.kind, "message": fault.message, "hint": fault.hint}}
+        answer = {"fault": {"kind": fault.kind, "message": fault.message, "hint": fault.hint, "host": fault.host}}
     with open(answer_path, "w", encoding="utf-8") as file:
         json.dump(answer, file)
 
@@ -142,7 +144,7 @@ class Resolver:
         return self.build_set(sorted({*wanted, *self.dynamic(d, tree, wanted)}))
 
     def dynamic(self, d: dict, tree: str, wanted: list[str]) -> list[str]:
-        environment = f"/tmp/environment/{d['name']}"
+        environment = ENVIRONMENTS + d["name"]
         indexes = router.Router(self.question)
         try:
             runpip.install(wanted, environment, indexes.options(), self.renamer(indexes))
@@ -156,13 +158,13 @@ class Resolver:
         if modules := runpip.MODULE.findall(fault.message):
             return runpip.missing_requirement(d["name"], modules[-1])
         message = "\n".join(runpip.errors_of(fault.message))
-        return web.Fault(fault.kind, f"{wheels.title(d)}: asking what it is built with: {message}", fault.hint)
+        return web.Fault(fault.kind, f"{wheels.title(d)}: asking what it is built with: {message}", fault.hint, host=fault.host)
 
     def build_set(self, lines: list[str]) -> list[dict]:
         try:
             return self.asked(lines, [], ["--only-binary=:all:"])
         except web.Fault as fault:
-            raise web.Fault(fault.kind, f"what a build needs ({', '.join(lines)}): {fault.message}", fault.hint) from fault
+            raise web.Fault(fault.kind, f"what a build needs ({', '.join(lines)}): {fault.message}", fault.hint, host=fault.host) from fault
 
 
 class OptionalFault(web.Fault):
@@ -232,10 +234,11 @@ def distribution(entry: dict, indexes: router.Router, git: list[dict]) -> dict:
     return {**d, **place_of(url), "sha256": found if len(found) == 64 else ""}
 
 
-def place_of(url: str) -> dict:
-    if url.startswith("file://" + PROJECT):
-        url = "file:" + unquote(url.removeprefix("file://" + PROJECT))
-    return {"url": url, "file": url.rsplit("/", 1)[-1] if url.startswith("file:") else web.file_name(url)}
+def place_of(url: str) -> dict[str, str]:
+    if not url.startswith("file://" + PROJECT):
+        return {"url": url, "file": web.file_name(url)}
+    path = unquote(url.removeprefix("file://" + PROJECT))
+    return {"url": "file:" + path, "file": os.path.basename(path)}
 
 
 def local(url: str) -> str | None:
@@ -249,7 +252,7 @@ def tree_of(d: dict, git: list[dict]) -> str:
             return source_of(tree)
     path = local(d["url"])
     data = pathlib.Path(path).read_bytes() if path else web.read_all(d["url"])[0]
-    return sdist.unpack(d["file"], data, f"/tmp/sdist/{d['name']}")
+    return sdist.unpack(d["file"], data, SDISTS + d["name"])
 
 
 if __name__ == "__main__":

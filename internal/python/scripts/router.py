@@ -25,6 +25,7 @@ import web
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = ("text/html", "application/vnd.pypi.simple.v1+html")
+ARCHIVE = re.compile(r"\.(zip|t[gbx]z|tar(\.\w+)?)$")  # of source code
 ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
 Answer = tuple[int, str, bytes]  # status, type, content
@@ -39,7 +40,7 @@ def project_of(filename: str) -> str:
     """Returns the project that a file belongs to, by the name of the file, as pip reads it."""
     if filename.endswith(".whl"):
         return normal(filename.split("-")[0])
-    stem = re.sub(r"(\.tar)?\.[a-z]\w*$", "", filename)
+    stem = ARCHIVE.sub("", filename)
     dashes = [m.start() for m in re.finditer("-", stem)]
     return normal(stem[: next((i for i in dashes if is_version(stem[i + 1 :])), None)])
 
@@ -116,9 +117,10 @@ class Router:
 
     def direct(self, project: str, url: str) -> str:
         bare, hash_ = urldefrag(url)
-        name = web.file_name(bare)
-        hashes = dict(re.findall(r"(sha256)=(\w+)", hash_))
-        return url if "subdirectory=" in hash_ else self.offer(project, {"filename": name, "url": bare, "hashes": hashes})["url"]
+        name, hashes = web.file_name(bare), dict(re.findall(r"(sha256)=(\w+)", hash_))
+        if "subdirectory=" in hash_ or not ARCHIVE.search(name):
+            return url
+        return self.offer(project, {"filename": name, "url": bare, "hashes": hashes})["url"]
 
     def rename(self, text: str) -> str:
         """Puts the names of indexes and files where pip speaks of this server."""
@@ -193,7 +195,7 @@ class Router:
     def offer(self, project: str, file: dict) -> dict:
         # Debian's pip 23.0 trips over metadata beside wheels: over its form in JSON, over names in HTML.
         file = {k: v for k, v in file.items() if k not in ("dist-info-metadata", "core-metadata")}
-        if project not in self.build_requires or file["filename"].endswith(".whl"):
+        if project not in self.build_requires or not ARCHIVE.search(file["filename"]):
             return file
         number = next((i for i, one in enumerate(self.altered) if one.url == file["url"]), len(self.altered))
         if number == len(self.altered):

@@ -25,10 +25,11 @@ Result = TypeVar("Result")
 class Fault(Exception):
     """Something that the user has to hear of. kind is "usage", "transient" or "failure"."""
 
-    def __init__(self, kind: str, message: str, hint: str = "", status: int = 0) -> None:
+    def __init__(self, kind: str, message: str, hint: str = "", status: int = 0, host: str = "") -> None:
         super().__init__(message)
         self.kind, self.message, self.hint = kind, message, hint
         self.status = status  # of HTTP, where a server refused
+        self.host = host  # that asks for a login
 
 
 class NoParts(Exception):
@@ -94,8 +95,9 @@ def passes(code: int) -> bool:
 def refused(url: str, code: int) -> Fault:
     match code:
         case 401 | 403:
-            hint = f"put a login for {urlsplit(url).hostname} into ~/.netrc"
-            return Fault("usage", f"{url}: the server asks for a login, or refuses the one it got ({code})", hint, code)
+            host = urlsplit(url).hostname or ""
+            hint = f"put a login for {host} into ~/.netrc"
+            return Fault("usage", f"{url}: the server asks for a login, or refuses the one it got ({code})", hint, code, host)
         case 404 | 410:
             hint = "an index may have dropped it: ask for another version"
             return Fault("usage", f"{url}: the server has no such file ({code})", hint, code)

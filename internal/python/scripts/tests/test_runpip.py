@@ -137,7 +137,7 @@ class ExplainTest(unittest.TestCase):
         first = "the bytes of a file are not those that its index or the requirements promise:"
         self.check("wrong bytes", "failure", first, "lie from http://files.example/files/lie-1.0-py3-none-any.whl:", "Expected sha256 …", "Got        …")
         self.check("wrong hash", "failure", first, "beta==2.1 from http://files.example/files/beta-2.1-py3-none-any.whl:", f"Expected sha256 {SUM}", "Got        …")
-        self.check("missing hash", "usage", "Hashes are required …")
+        self.check("missing hash", "usage", "Hashes are required in --require-hashes mode, but they are missing from some requirements. …", "    alpha==1.0 --hash=sha256:…")
         self.check("no pin", "usage", "In --require-hashes mode, all requirements must have their versions pinned with ==. These do not:", "    beta from http://files.example/files/beta-2.1…")
 
     def test_a_file_that_is_gone(self) -> None:

@@ -1,0 +1,91 @@
+package python_test
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/python"
+	"lamina.build/internal/testworld"
+	"lamina.build/lock"
+)
+
+var (
+	errMismatch = errors.New("fetch: digest mismatch sha256:0: sha256:1")
+	errOther    = errors.New("unexpected EOF")
+)
+
+func TestDiagnose(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(*testworld.World)
+		told  error
+		kind  fault.Kind
+		says  string
+		hint  string
+	}{
+		{"gone", status(404), errMismatch, fault.Failure, "the server has it no more (404)", `"build lock" takes what the index has now`},
+		{"gone for good", status(410), errMismatch, fault.Failure, "the server has it no more (410)", `"build lock" takes what the index has now`},
+		{"no login", status(401), errMismatch, fault.Usage, "the server asks for a login, or refuses the one it got (401)", "put a login for its host into ~/.netrc"},
+		{"forbidden", status(403), errMismatch, fault.Usage, "refuses the one it got (403)", "put a login for its host into ~/.netrc"},
+		{"down", status(503), errMismatch, fault.Transient, "the server answers 503", ""},
+		{"busy", status(429), errMismatch, fault.Transient, "the server answers 429", ""},
+		{"off", (*testworld.World).Stop, errMismatch, fault.Transient, "connection refused", ""},
+		{"other bytes", nil, errMismatch, fault.Failure, python.ErrBytes.Error() + ": " + errMismatch.Error(), "a proxy may alter it, or its index may have replaced it: compare before you lock anew"},
+		{"another error", nil, errOther, fault.Transient, errOther.Error(), ""},
+		{"odd status", status(418), errOther, fault.Transient, errOther.Error(), ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := testworld.New(t)
+			w.Put("a.whl", []byte("content"))
+			if tt.spoil != nil {
+				tt.spoil(w)
+			}
+			d := lock.Distribution{Name: "a", Version: "1.0", URL: w.URL + "/a.whl"}
+			err := python.Diagnose(t.Context(), http.DefaultClient, d, nil, tt.told)
+			if want := "fetching a 1.0 from " + d.URL + ": "; !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %q, want %q", err, want+tt.says)
+			}
+			if got := fault.KindOf(err); got != tt.kind {
+				t.Errorf("kind is %d, want %d", got, tt.kind)
+			}
+			if hints := fault.Hints(err); tt.hint == "" && len(hints) > 0 || tt.hint != "" && !slices.Equal(hints, []string{tt.hint}) {
+				t.Errorf("hints are %q, want %q", hints, tt.hint)
+			}
+			if tt.name == "other bytes" && (!errors.Is(err, python.ErrBytes) || !errors.Is(err, tt.told)) {
+				t.Errorf("the cause is hidden in %v", err)
+			}
+		})
+	}
+}
+
+func status(code int) func(*testworld.World) {
+	return func(w *testworld.World) { w.Fail("/a.whl", testworld.Status(code, testworld.Always)) }
+}
+
+func TestDiagnoseLogsIn(t *testing.T) {
+	w := testworld.New(t)
+	w.Put("files/a.whl", []byte("content"))
+	w.Protect("files", "me", "geheim")
+	d := lock.Distribution{Name: "a", Version: "1.0", URL: w.URL + "/files/a.whl"}
+	for password, want := range map[string]fault.Kind{"geheim": fault.Failure, "geheimer": fault.Usage} {
+		err := python.Diagnose(t.Context(), http.DefaultClient, d, python.Logins{"127.0.0.1": {User: "me", Password: password}}, errMismatch)
+		if got := fault.KindOf(err); got != want {
+			t.Errorf("kind is %d, want %d: %v", got, want, err)
+		}
+		if strings.Contains(err.Error(), "geheim") {
+			t.Errorf("the password is in %q", err)
+		}
+	}
+}
+
+func TestDiagnoseOfWhatIsNoURL(t *testing.T) {
+	err := python.Diagnose(t.Context(), http.DefaultClient, lock.Distribution{Name: "a", Version: "1.0", URL: "http://[::1"}, nil, errMismatch)
+	if !strings.Contains(err.Error(), "fetching a 1.0") {
+		t.Errorf("got %v", err)
+	}
+}

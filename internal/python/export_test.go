@@ -1,0 +1,33 @@
+package python
+
+import "lamina.build/lock"
+
+// Answer is what scripts say.
+type Answer = answer
+
+// What the tests of the package look at.
+var (
+	ReadAnswer    = read
+	Fill          = fill
+	CheckBuilders = checkBuilders
+)
+
+// Netrc is l as pip reads it.
+func (l Logins) Netrc() []byte { return l.netrc() }
+
+// Question is r as the scripts read it.
+func (r Request) Question(own string) (string, error) {
+	q, err := r.ask(own)
+	if err != nil {
+		return "", err
+	}
+	return q.text()
+}
+
+// Compiled are the projects that are known to compile.
+func Compiled() map[string][][]string { return compiled() }
+
+// Named is a distribution as scripts word it.
+func Named(name, file string) lock.Distribution {
+	return distribution{Name: name, Version: "1.0", File: file}.entry()
+}
