@@ -233,9 +233,13 @@ class MainTest(WithQuestion):
         pathlib.Path(resolve.PROJECT, local).write_bytes(data)
         source = sdist("source", files={**backend("source"), "asks": ""})
         self.server.index(wheel("alpha", requires=["beta"]), wheel("beta"), wheel("tool"), source)
+        linked, content = wheel("linked", "2.0+cu1")
+        os.mkdir(resolve.PROJECT + "wheels")
+        pathlib.Path(resolve.PROJECT, "wheels", linked).write_bytes(content)
         tree = self.tree("tree", 0, backend("tree"), "below")
         answer = self.main(self.question(
-            "alpha", f"here @ file://{resolve.PROJECT}{local}", "source==1.0", f"tree @ file://{resolve.source_of(tree)}", git=[tree], build_requires={"tree": ["tool"]},
+            "alpha", "linked", f"here @ file://{resolve.PROJECT}{local}", "source==1.0", f"tree @ file://{resolve.source_of(tree)}", git=[tree], build_requires={"tree": ["tool"]},
+            links=[resolve.PROJECT + "wheels"],
         ))  # fmt: skip
         self.assertNotIn("fault", answer)
         got = {d["name"]: (d["version"], d["file"], d["url"].replace(self.server.url, "URL")) for d in answer["distributions"]}
@@ -243,6 +247,7 @@ class MainTest(WithQuestion):
             "alpha": ("1.0", "alpha-1.0-py3-none-any.whl", "URL/files/alpha-1.0-py3-none-any.whl"),
             "beta": ("1.0", "beta-1.0-py3-none-any.whl", "URL/files/beta-1.0-py3-none-any.whl"),
             "here": ("1.0+cu1", local, "file:" + local),
+            "linked": ("2.0+cu1", linked, "file:wheels/" + linked),
             "source": ("1.0", "source-1.0.tar.gz", "URL/files/source-1.0.tar.gz"),
             "tree": ("1.0", "", tree["url"]),
         })  # fmt: skip
