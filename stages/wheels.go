@@ -14,7 +14,7 @@ import (
 
 // Python is what a spec says of Python packages beside what to install.
 type Python struct {
-	Prune      []string             // globs of installed files that stay out, in order; a leading ! takes back
+	Prune      []string             // globs of files of locked packages that stay out, in order; a leading ! takes back
 	Optional   []string             // projects that are left out where they can't be built
 	Collisions []string             // globs of files that two packages may both have
 	Files      map[string]llb.Layer // the files that lie beside the spec, by their paths; each at the root of its layer
@@ -32,18 +32,19 @@ type Source struct {
 func Wheels(in Input, builder llb.State) []Part {
 	var parts []Part
 	add := func(what string, w llb.Wheels) {
-		w.Prune, w.Collisions = in.Python.Prune, in.Python.Collisions
+		w.Collisions = in.Python.Collisions
 		parts = append(parts, Part{Stage: "wheels", What: what, State: w.Layer(builder)})
 	}
 	groups, _ := PlanWheels(in.Wheels(), in.WheelLimit())
 	for _, g := range groups {
-		add(g.what(), llb.Wheels{Name: g.Name, Files: in.files(g.Wheels)})
+		add(g.what(), llb.Wheels{Name: g.Name, Files: in.files(g.Wheels), Prune: in.Python.Prune})
 	}
 	for _, d := range in.Sdists() {
 		optional := in.optional(d)
 		wheel := in.build(d, builder).On(builder)
-		add(title(d), llb.Wheels{Name: title(d), Built: &wheel, Optional: optional})
+		add(title(d), llb.Wheels{Name: title(d), Built: &wheel, Prune: in.Python.Prune, Optional: optional})
 	}
+	// What a tree of the project's own installs is what its author wants there.
 	for _, s := range in.Sources {
 		wheel := llb.WheelBuild{
 			Name: s.Layer.Name, Source: llb.Packed(s.Layer),

@@ -134,6 +134,19 @@ func TestSdistsAreBuiltWithWhatIsLocked(t *testing.T) {
 	}
 }
 
+// The project's own trees install what their authors want, headers and all.
+func TestSourcesAreNotPruned(t *testing.T) {
+	before, after := withWheels(), withWheels()
+	after.Python.Prune = []string{"**/*.h"}
+	old, changed := parts(t, before), parts(t, after)
+	for i, p := range changed {
+		moved := !cmp.Equal(marshal(t, old[i].State).Def, marshal(t, p.State).Def)
+		if want := p.Stage == "wheels" && p.What != "native"; moved != want {
+			t.Errorf("other prune rules move %s %s: %v", p.Stage, p.What, moved)
+		}
+	}
+}
+
 func TestOnlyWhatIsOptionalIsLookedInto(t *testing.T) {
 	image, _ := draw(t, withWheels())
 	if len(image.Probes) != 1 || image.Probes[0].Name != "sam2 1.0" {

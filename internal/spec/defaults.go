@@ -60,10 +60,11 @@ func defaultExclude() []string {
 	}
 }
 
-// defaultPrune lists what wheels bring that no running program reads, below
+// defaultPrune lists what locked wheels bring that no running program reads, below
 // site-packages, in the form of [defaultExclude]. A spec that compiles at run
 // time (torch.compile, C++ extensions) keeps what compilers read. Folders
-// called "testing" stay: torch, NumPy and others import theirs.
+// called "testing" stay: torch, NumPy and others import theirs; so do the
+// headers of CuPy, which NVRTC reads at run time without any other compiler.
 func defaultPrune(compile bool) []string {
 	unread := []string{"**/tests/**", "**/*.pyi"}
 	if compile {
@@ -74,5 +75,6 @@ func defaultPrune(compile bool) []string {
 		[]string{"**/*.a", "**/*.lib"}, // static libraries
 		[]string{"**/*.h", "**/*.hh", "**/*.hpp", "**/*.hxx", "**/*.cuh"}, // headers
 		[]string{"include/**", "nvidia/*/include/**", "torch/include/**", "torch/share/cmake/**"},
+		[]string{"!cupy/**", "!cupyx/**"},
 	)
 }

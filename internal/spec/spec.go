@@ -74,7 +74,7 @@ type Python struct {
 	Constraints   []string // files
 	Sources       []string // folders
 	Optional      []string // projects that are left out where they can't be built
-	Prune         []string // globs of installed files in order, on top of the usual ones; a leading ! takes back
+	Prune         []string // globs of files of locked packages in order, on top of the usual ones; a leading ! takes back
 	Collisions    []string // globs of installed files that two wheels may both hold
 	Compile       bool     // headers and libraries for compiling stay
 	Indexes       []Index
