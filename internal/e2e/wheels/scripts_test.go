@@ -19,18 +19,19 @@ func TestRealScriptsPassTheirOwnTests(t *testing.T) {
 	// The engine would not run again what it has run before.
 	now := strconv.FormatInt(time.Now().UnixNano(), 10)
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `packages = ["python3"]`, `packages = ["python3", "python3-installer", "python3-packaging", "python3-pip", "python3-build"]`)
-	spec := "\n[smoke]\nrun = [\n"
+	var spec strings.Builder
+	spec.WriteString("\n[smoke]\nrun = [\n")
 	for suite, at := range map[string]string{"install": "llb/scripts", "resolve": "internal/python/scripts"} {
 		if err := os.CopyFS(filepath.Join(dir, "app", suite), os.DirFS(filepath.Join(e2etest.Root(t), at))); err != nil {
 			t.Fatal(err)
 		}
-		spec += `["sh", "-c", "cd /app/` + suite + ` && PYTHONPATH=/app/install:. exec python3 -m unittest discover -s tests -t tests", "` + now + `"],` + "\n"
+		spec.WriteString(`["sh", "-c", "cd /app/` + suite + ` && PYTHONPATH=/app/install:. exec python3 -m unittest discover -s tests -t tests", "` + now + `"],` + "\n")
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "image.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e2etest.Write(t, filepath.Join(dir, "image.toml"), append(text, spec+"]\n"...))
+	e2etest.Write(t, filepath.Join(dir, "image.toml"), append(text, spec.String()+"]\n"...))
 	r := u.Build(t, dir, "--progress", "plain")
 	if ran := strings.Count(r.Stderr, " OK\n"); ran != 2 {
 		t.Errorf("%d of 2 suites ran:\n%s", ran, e2etest.Tail(r.Stderr))
