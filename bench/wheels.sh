@@ -1,0 +1,193 @@
+#!/usr/bin/env bash
+# wheels.sh: 60 wheels of 1 GB, two of them 300 MB, by Lamina and by Dockerfiles.
+#
+# All are built by one engine, from one index on this machine, on the base that
+# Lamina's image has, and compressed alike. Two comparisons, in turns:
+#   cold    nothing of the wheels is cached, since each round has a version of its
+#           own of them; the base is, and Lamina has a lock. Up to the last byte of
+#           an archive that is thrown away.
+#   change  another version of one wheel of 1 MB, in an image that is built and
+#           pushed to a registry of memory that counts bytes, and takes some 60 MB/s.
+#           Lamina makes its lock anew. The script fails where another layer moved
+#           than that of the small wheels.
+# plain is a Dockerfile with one "pip install --no-cache-dir -r"; expert keeps
+# pip's cache in a mount and has the two big wheels in a step of their own.
+#
+# Usage:  bench/wheels.sh [ROUNDS]      (3)
+# Needs:  root, go, curl, 25 GB of disk for 3 rounds, a network for the Debian base
+set -euo pipefail
+# shellcheck source=bench/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+rounds=${1:-3}
+need curl
+setup
+[ "$(df --output=avail -BG . | tr -dc 0-9)" -ge $((7 + 6 * rounds)) ] || die "needs $((7 + 6 * rounds)) GB of disk" 2
+machine
+(cd "$repo" && go build -o "$work/" ./bench/registry ./bench/index ./bench/dockerfile)
+use_home cache
+
+# serve COMMAND… starts a server and sets $address.
+serve() {
+	local output
+	exec {output}< <(exec "$@")
+	background+=($!)
+	read -r address <&"$output"
+	exec {output}<&-
+}
+
+mkdir offered base wheels plain expert
+serve "$work/index" "$work/offered"
+index=$address
+serve env GOGC=20 "$work/registry" # in the end it holds 8 GB
+registry=$address
+base=$registry/base:1
+debian='[debian]
+packages = ["python3", "python3-pip", "ca-certificates"]'
+printf 'name = "base"\n%s\n' "$debian" >base/image.toml
+printf 'name = "wheels"\n%s\n[python]\nrequirements = ["requirements.txt"]\n' "$debian" >wheels/image.toml
+cat >plain/Dockerfile <<-END
+	FROM $base
+	COPY requirements.txt /
+	RUN pip install --break-system-packages --no-cache-dir -r requirements.txt
+END
+# Without --trusted-host, pip keeps nothing that came by plain HTTP.
+pip="RUN --mount=type=cache,target=/root/.cache/pip pip install --break-system-packages --trusted-host 127.0.0.1"
+cat >expert/Dockerfile <<-END
+	FROM $base
+	COPY heavy.txt /
+	$pip -r heavy.txt
+	COPY requirements.txt /
+	$pip -r requirements.txt
+END
+
+# publish ARGUMENTS… has the index make wheels; what is new replaces what the
+# projects require of the same wheels.
+declare -A pins=()
+publish() {
+	local pin
+	curl -fsS -X POST "http://$index/_publish?$1" >pins
+	while read -r pin; do pins[${pin%%==*}]=$pin; done <pins
+	printf '%s\n' "--index-url http://$index/simple/" "${pins[@]}" | sort >wheels/requirements.txt
+	cp wheels/requirements.txt plain/
+	cp wheels/requirements.txt expert/
+	grep -E '^(--|heavy)' wheels/requirements.txt >expert/heavy.txt
+}
+
+# Each of these builds what is named into an archive, or pushes it with a tag.
+archive() {
+	if [ "$1" = wheels ]; then lamina -o type=oci,dest=-; else ./dockerfile "$engine" "$1" -; fi >/dev/null
+}
+push() {
+	if [ "$1" = wheels ]; then
+		lamina --push --insecure-registry -t "$registry/wheels:$2"
+	else
+		./dockerfile "$engine" "$1" "$registry/$1:$2"
+	fi
+}
+lamina() { ./build image --progress plain --smoke "$smoke" "$@" wheels; }
+smoke=off
+
+# in_export prints the milliseconds that the last build took to compress and to send.
+in_export() {
+	sed -nE 's/^#[0-9]+ (exporting layers|sending tarball) ([0-9.]+)s done$/\2/p' log | awk '{ s += $1 } END { printf "%d", s * 1000 }'
+}
+
+# keep CASE NUMBER notes a figure.
+keep() { echo "$2" >>"$1.figures"; }
+mid() {
+	local list
+	mapfile -t list <"$1.figures"
+	median "${list[@]}"
+}
+
+note "starting the engine, building the base"
+quietly ./build engine start
+engine=$(./build engine status --json | sed -nE 's/.*"address": *"([^"]*)".*/\1/p')
+quietly ./build image --progress quiet --smoke off --push --insecure-registry -t "$base" base
+publish "version=0&name=small-00"
+for name in wheels plain expert; do quietly archive "$name"; done
+
+# cold NAME ROUND builds it from nothing but the base.
+cold() {
+	sync
+	curl -fsS "http://$index/_sent" >/dev/null
+	timed archive "$1"
+	keep "cold-$1" "$ms"
+	local before=$((ms - $(in_export))) sent
+	keep "cold-$1-before" "$before"
+	sent=$(curl -fsS "http://$index/_sent")
+	note "round $2, cold, $1: $(seconds "$ms"), $(seconds "$before") before the export, $((sent / 1000000)) MB from the index"
+}
+
+for ((round = 1; round <= rounds; round++)); do
+	note "making wheels"
+	publish "version=$round"
+	timed ./build lock wheels
+	keep lock "$ms"
+	if ((round % 2)); then order=(wheels plain); else order=(plain wheels); fi
+	for name in "${order[@]}"; do
+		cold "$name" "$round"
+		[ "$name" = plain ] || {
+			smoke=all timed lamina -o type=image,name=wheels
+			keep smoke "$ms"
+		}
+	done
+	((round == rounds)) || curl -fsS -X POST "http://$index/_withdraw?version=$round"
+done
+
+# layers NAME TAG prints digest and size of an image's layers, as the registry has them.
+layers() {
+	curl -fsS -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$registry/v2/$1/manifests/$2" |
+		tr -d ' \n' | tr '{' '\n' | sed -nE '/tar\+zstd/s/.*"digest":"([^"]*)".*"size":([0-9]+).*/\1 \2/p' | sort
+}
+
+# change NAME NUMBER builds and pushes it again.
+change() {
+	local before=$(($2 - 1)) lock=0
+	sync
+	if [ "$1" = wheels ]; then
+		timed ./build lock wheels
+		lock=$ms
+		keep relock "$ms"
+	fi
+	curl -fsS -X POST "http://$registry/_reset"
+	timed push "$1" "change-$2"
+	keep "change-$1" $((ms + lock))
+	local in new
+	in=$(curl -fsS "http://$registry/_counters" | sed -E 's/.*"in":([0-9]+).*/\1/')
+	comm -13 <(layers "$1" "change-$before") <(layers "$1" "change-$2") >new
+	new=$(awk '{ n += $2 } END { printf "%d", n }' new)
+	keep "change-$1-in" "$in"
+	note "change $2, $1: $(seconds $((ms + lock))), $(wc -l <new) of $(layers "$1" "change-$2" | wc -l) layers new with $new bytes, $in bytes to the registry"
+	[ "$1" = wheels ] || return 0
+	keep new "$new"
+	[ "$(wc -l <new)" = 1 ] || die "other layers moved than the one with the wheel"
+	[ "$new" -le $((group * 3 / 2)) ] || die "the new layer has more than 1.5 times the $group bytes of the small wheels"
+}
+
+note "pushing what is then changed"
+for name in wheels plain expert; do quietly push "$name" change-0; done
+for ((round = 1; round <= rounds; round++)); do
+	publish "version=$rounds.$round&name=small-00"
+	group=$(stat -c %s offered/"$rounds"/small_{0[1-9],[1-3]}* offered/"$rounds.$round"/small_* | awk '{ n += $1 } END { printf "%d", n }')
+	for name in wheels plain expert; do change "$name" "$round"; done
+done
+
+# row TITLE TIME RATIO REMARK
+row() { printf '%-34s %9s  %5s   %s\n' "$1" "$2" "${3:-}" "${4:-}"; }
+share() { ratio "$(mid "$1")" "$(mid "$2")"; }
+time_of() { seconds "$(mid "$1")"; }
+megabytes() { awk '{ printf "%.1f MB", $1 / 1e6 }' <<<"$(mid "$1")"; }
+echo "medians of $rounds rounds, 60 wheels of 1 GB"
+row "cold, plain Dockerfile" "$(time_of cold-plain)"
+row "cold, Lamina" "$(time_of cold-wheels)" "$(share cold-wheels cold-plain)" "(at most 0.7)"
+row "  before the export, plain" "$(time_of cold-plain-before)"
+row "  before the export, Lamina" "$(time_of cold-wheels-before)" "$(share cold-wheels-before cold-plain-before)"
+row "  its lock, before that" "$(time_of lock)"
+row "  its smoke tests, after that" "$(time_of smoke)"
+row "change, plain Dockerfile" "$(time_of change-plain)" "" "$(megabytes change-plain-in) to the registry"
+row "change, expert's Dockerfile" "$(time_of change-expert)" "$(share change-expert change-plain)" "$(megabytes change-expert-in)"
+row "change, Lamina" "$(time_of change-wheels)" "$(share change-wheels change-plain)" \
+	"$(megabytes change-wheels-in); its one new layer is $(ratio "$(mid new)" "$group") of its group   (at most 1.5)"
+row "  its lock in that" "$(time_of relock)"
