@@ -59,16 +59,10 @@ type Wheels struct {
 	Optional   bool     // there may be no wheel in Built
 }
 
-// Layer returns the installed wheels as one clean layer.
+// Layer returns the installed wheels as one clean layer. It is the one kind of
+// layer that doesn't end in [Clean]: the script writes every file itself, with
+// its time, and a copy of gigabytes would cost as much as the installation.
 func (w Wheels) Layer(builder State) State {
-	return Clean(w.Name+": one layer", w.install(builder), "/", "/")
-}
-
-// Environment returns the installed wheels for builds alone: as they are, with
-// headers and all.
-func (w Wheels) Environment(builder State) State { return w.install(builder) }
-
-func (w Wheels) install(builder State) State {
 	exec := Exec{
 		Name: w.Name + ": install",
 		Args: script("install_wheels.py"),

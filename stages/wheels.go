@@ -94,7 +94,7 @@ func (in Input) environment(project string, builder llb.State) *llb.State {
 	if len(wheels) == 0 {
 		return nil
 	}
-	env := llb.Wheels{Name: "what " + project + " is built with", Files: in.files(wheels)}.Environment(builder)
+	env := llb.Wheels{Name: "what " + project + " is built with", Files: in.files(wheels)}.Layer(builder)
 	return &env
 }
 

@@ -61,12 +61,12 @@ func defaultExclude() []string {
 }
 
 // defaultPrune lists what locked wheels bring that no running program reads, below
-// site-packages, in the form of [defaultExclude]. A spec that compiles at run
+// site-packages or /usr/local, in the form of [defaultExclude]. A spec that compiles at run
 // time (torch.compile, C++ extensions) keeps what compilers read. Folders
 // called "testing" stay: torch, NumPy and others import theirs; so do the
 // headers of CuPy, which NVRTC reads at run time without any other compiler.
 func defaultPrune(compile bool) []string {
-	unread := []string{"**/tests/**", "**/*.pyi"}
+	unread := []string{"**/tests/**", "**/*.pyi", "share/man/**", "share/doc/**", "share/info/**"}
 	if compile {
 		return unread
 	}

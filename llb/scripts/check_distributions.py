@@ -1,8 +1,8 @@
 """Checks that the Python distributions of /image fit each other and are as their RECORDs say.
 
 It does what `pip check` does, also for the extras that requirements name, and
-finds files that two distributions have with different content: the layers of an
-image hide that, the upper one wins. Nothing of the image is run, and no link
+finds files that two distributions have with different content (the layers of an
+image hide that, the upper one wins) and scripts that hide a program of Debian. Nothing of the image is run, and no link
 leads out of it. All faults are printed at once.
 """
 
@@ -32,6 +32,9 @@ from packaging.version import InvalidVersion
 INSTALLED = "/usr/local/lib/python3*/dist-packages"
 DEBIAN = "/usr/lib/python3*/dist-packages"
 
+SCRIPTS = "/usr/local/bin"
+PROGRAMS = ("/usr/sbin", "/usr/bin")  # /sbin and /bin are links to them
+
 # For markers. The kernel here is the build machine's: it must not decide, and
 # names like 6.1.0-42-amd64 are no versions that a marker could be compared with.
 KERNEL = {"platform_release": "6.1", "platform_version": "1"}
@@ -42,10 +45,14 @@ def main(options_file: str, image: str = "/image") -> None:
         options = json.load(file)
     root = os.path.realpath(image)
     ours = list(distributions(root, INSTALLED))
-    present = {found.key: found for found in [*distributions(root, DEBIAN), *ours]}
+    debian = {found.key: found for found in distributions(root, DEBIAN)}
+    present = {**debian, **{found.key: found for found in ours}}
     optional = {canonicalize_name(name) for name in options.get("optional", [])}
     allowed = Globs(options.get("collisions", []))
-    faults = {*misnamed(ours), *wrong_python(ours), *unmet(ours, present, optional), *wrong_files(root, ours, allowed)}
+    faults = {
+        *misnamed(ours), *wrong_python(ours), *unmet(ours, present, optional), *wrong_files(root, ours, allowed),
+        *shadowing(root, [found for found in ours if found.key not in debian], allowed),
+    }
     if faults:
         print(*sorted(faults), sep="\n", file=sys.stderr)
         raise SystemExit(1)
@@ -190,6 +197,20 @@ def wrong_size(root: str, path: str, owner: str, sizes: set[str]) -> Iterator[st
         yield f"{owner}: {path} is not a regular file"
     elif sizes.isdisjoint(("", str(info.st_size))):
         yield f"{owner}: {path} has {info.st_size} bytes, and RECORD says {' or '.join(sorted(sizes))}"
+
+
+def shadowing(root: str, ours: list[Installed], allowed: Globs) -> Iterator[str]:
+    """Finds scripts that run in place of a Debian program of the same name, which scripts of Debian call, too."""
+    for found in ours:
+        if not os.path.isfile(f"{found.folder}/RECORD"):
+            continue
+        for path, _, _ in found.record():
+            folder, name = os.path.split(path)
+            if folder != SCRIPTS or allowed.decider(subject(path, found.site)):
+                continue
+            for program in (f"{folder}/{name}" for folder in PROGRAMS):
+                if os.path.lexists(f"{real_folder(root + os.path.dirname(program))}/{name}"):
+                    yield f'{found}: {path} runs in place of {program}; collisions = ["bin/{name}"] would allow that'
 
 
 @cache

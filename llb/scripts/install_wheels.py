@@ -1,13 +1,15 @@
 """Installs the wheels in /.lamina/wheels below /.lamina/out, where Debian's Python looks for local packages.
 
 PyPA's installer does it, from a source that checks all that a wheel claims into
-a destination whose files depend on nothing but the wheels. Each wheel has a
-process of its own, so that no bytecode can depend on what was compiled before;
-it is forked from this one, which compiles nothing, because starting Python and
-loading the installer takes longer than installing most wheels.
+a destination whose files depend on nothing but the wheels: what comes out is a
+layer as it is, with the one time that every file of a layer has. Processes
+share the work, divided by the wheels' sizes alone, so that no bytecode can depend
+on how many cores there are. They are forked from this one, because starting
+Python and loading the installer takes longer than installing most wheels.
 """
 
 import csv
+import gc
 import hashlib
 import importlib.util
 import io
@@ -40,6 +42,7 @@ PYTHON = "/usr/bin/python3"
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 SITE = f"{LOCAL}/lib/{VERSION}/dist-packages"
 CHUNK = 1 << 16
+SHARE = 16_000_000  # bytes of wheels that are worth a process
 
 HASHES = ("sha256", "sha384", "sha512")
 NEEDED = ("METADATA", "WHEEL", "RECORD")
@@ -58,6 +61,7 @@ def main(options_file: str, folder: str = "/.lamina/wheels", out: str = "/.lamin
     wheels = read_all(paths, Globs(options.get("prune", [])))
     stop_at(collisions(wheels, Globs(options.get("collisions", []))))
     install_all(wheels, out)
+    set_times(out)
     report_pruned(wheels)
 
 
@@ -106,37 +110,69 @@ def listed(paths: list[str]) -> str:
 
 
 def install_all(wheels: list["Wheel"], out: str) -> None:
-    """Installs as many wheels at once as there are cores, the biggest first."""
-    waiting = sorted(wheels, key=lambda wheel: wheel.size)
-    running: dict[int, Wheel] = {}
+    """Installs as many shares at once as there are cores, the biggest first."""
+    waiting = sorted(shares(wheels), key=lambda share: sum(wheel.size for wheel in share))
+    running: dict[int, list[Wheel]] = {}
     failed = False
+    gc.freeze()  # a collection in a child would copy all that it shares with this process
     while waiting or running:
         if waiting and len(running) < len(os.sched_getaffinity(0)):
-            wheel = waiting.pop()
-            running[start(wheel, out)] = wheel
+            share = waiting.pop()
+            running[start(share, out)] = share
             continue
         pid, status = os.wait()
-        wheel = running.pop(pid)
+        share = running.pop(pid)
         failed = failed or status != 0
         if os.WIFSIGNALED(status):
-            print(f"{wheel.name}: ended by signal {os.WTERMSIG(status)}", file=sys.stderr)
+            names = ", ".join(wheel.name for wheel in share)
+            print(f"{names}: ended by signal {os.WTERMSIG(status)}", file=sys.stderr)
     if failed:
         raise SystemExit(1)
 
 
-def start(wheel: "Wheel", out: str) -> int:
-    """Returns the id of a process that installs the wheel."""
+def shares(wheels: list["Wheel"]) -> list[list["Wheel"]]:
+    """Divides wheels over processes: neighbours together, as long as they are small."""
+    divided: list[list[Wheel]] = []
+    size = SHARE
+    for wheel in wheels:
+        if size + wheel.size > SHARE:
+            divided.append([])
+            size = 0
+        divided[-1].append(wheel)
+        size += wheel.size
+    return divided
+
+
+def start(share: list["Wheel"], out: str) -> int:
+    """Returns the id of a process that installs the wheels of a share."""
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
-        install(wheel, Destination(wheel, out), additional_metadata={})
-        status = 0
-    except Exception as error:
-        print(fault(wheel.name, error), file=sys.stderr, flush=True)
+        faults = [fault for wheel in share if (fault := install_one(wheel, out))]
+        print(*faults, sep="\n", end="\n" * bool(faults), file=sys.stderr, flush=True)
+        status = int(bool(faults))
     finally:
         os._exit(status)
+
+
+def install_one(wheel: "Wheel", out: str) -> str:
+    """Returns what is wrong with a wheel."""
+    try:
+        install(wheel, Destination(wheel, out), additional_metadata={})
+    except Exception as error:
+        return fault(wheel.name, error)
+    return ""
+
+
+def set_times(out: str) -> None:
+    """Gives all files and folders the time that they have in a layer: nothing after this copies them."""
+    epoch = (int(os.environ["SOURCE_DATE_EPOCH"]),) * 2
+    for folder, _, names in os.walk(out, topdown=False):
+        for name in names:
+            os.utime(os.path.join(folder, name), epoch)
+        os.utime(folder, epoch)
 
 
 def report_pruned(wheels: list["Wheel"]) -> None:
@@ -242,6 +278,9 @@ class Wheel(WheelFile):
         return f"{self.schemes[scheme]}/{below}"
 
     def add(self, target: str, content: str | bytes, size: int, prune: Globs) -> None:
+        folder, name = os.path.split(target)
+        if folder == self.schemes["scripts"] and re.fullmatch(r"python[\d.]*", name):
+            raise Refused(f"its script {name} would run in place of Debian's Python")
         is_metadata = target.startswith(f"{SITE}/{self.dist_info_dir}/")
         if not is_metadata and (rule := prune.decider(subject(target, SITE))):
             self.pruned.append((rule, size))

@@ -123,6 +123,18 @@ class CheckTest(WithFolder):
         self.check("a 1.0 and b 1.0 have /usr/local/bin/go with different content")
         self.check(collisions=["bin/go"])
 
+    def test_scripts_that_hide_debians_programs(self) -> None:
+        self.has("a", files={"../../../bin/ls": b"", "../../../bin/a": b"", "../../../bin/f2py": b""})
+        self.has("numpy", files={"../../../bin/f2py3": b""})
+        self.has_debian("numpy-1.0.egg-info/PKG-INFO", "Name: numpy\nVersion: 1.0\n")
+        os.symlink("usr/bin", self.path("image", "bin"))
+        for name in ("ls", "f2py", "f2py3"):
+            self.write(b"", "image/usr/bin", name)
+        self.check(
+            'a 1.0: /usr/local/bin/ls runs in place of /usr/bin/ls; collisions = ["bin/ls"] would allow that',
+            collisions=["bin/f2py"],
+        )
+
     def test_files_are_as_record_says(self) -> None:
         self.has("a", files={"gone": b"", "short": b"12", "link": b"12", "fine": b"12", "folder/gone": b""})
         os.unlink(self.path("image" + SITE, "gone"))

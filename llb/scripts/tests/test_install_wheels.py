@@ -359,6 +359,7 @@ class RefusedTest(WithFolder):
             (b"[console_scripts]\n../../x = p:f\n", "it has the path '../../x'"),
             (b"[console_scripts]\n/etc/x = p:f\n", "it has the path '/etc/x'"),
             (b"[console_scripts]\na/x = p:f\n", "its script a/x is not a plain name"),
+            (b"[console_scripts]\npython3 = p:f\n", "its script python3 would run in place of Debian's Python"),
         ]:
             with self.subTest(text=text):
                 self.wheel("p", {"p-1.0.dist-info/entry_points.txt": text})
@@ -440,6 +441,22 @@ class DeterminismTest(WithInstallation):
             again = tree(self.path(f"out{number}"))
             again["."] = first["."]  # made by the test under its own umask
             self.assertEqual(first, again)
+
+    def test_all_has_the_time_of_a_layer(self) -> None:
+        self.wheels("ab")
+        self.installed()
+        paths = [os.path.join(folder, name) for folder, _, names in os.walk(self.path("out")) for name in [".", *names]]
+        self.assertEqual({os.stat(path).st_mtime_ns for path in paths}, {315532800 * 10**9})
+
+    def test_all_faults_of_a_share_are_told(self) -> None:
+        for name in "ab":
+            files = dict(wheel_files(name, {f"{name}.py": b"1"}))
+            files[f"{name}.py"] = b"2"
+            self.archive(f"{name}-1.0-py3-none-any.whl", files.items())
+        done = self.install()
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual([line.partition(":")[0] for line in done.stderr.splitlines()],
+                         ["a-1.0-py3-none-any.whl", "b-1.0-py3-none-any.whl"])
 
     def test_a_wheels_files_are_the_same_in_any_company(self) -> None:
         self.wheels("abcd")

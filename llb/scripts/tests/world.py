@@ -72,7 +72,8 @@ class WithFolder(unittest.TestCase):
                    env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         self.write(json.dumps(options or {}).encode(), "options.json")
         command = [PYTHON, "-I", "-S", os.path.join(SCRIPTS, script), self.path("options.json"), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, umask=umask, env={**os.environ, **(env or {})})
+        return subprocess.run(command, capture_output=True, text=True, umask=umask,
+                              env={**os.environ, "SOURCE_DATE_EPOCH": "315532800", **(env or {})})
 
     def install(self, out: str = "out", **how: object) -> subprocess.CompletedProcess[str]:
         os.makedirs(self.path("wheels", ""), exist_ok=True)
