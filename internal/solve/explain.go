@@ -25,8 +25,27 @@ type Error struct {
 	Err    error
 }
 
-// Error names the step and the cause, without the output.
-func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Step, e.Err) }
+// Error names the step and the cause, with the last line of the output: that
+// is where programs say why they end.
+func (e *Error) Error() string {
+	text := fmt.Sprintf("%s: %v", e.Step, e.Err)
+	if last := lastLine(e.Output); last != "" && strings.HasPrefix(e.Err.Error(), "exit code") {
+		text += ": " + last
+	}
+	return text
+}
+
+func lastLine(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	last := strings.TrimSpace(lines[len(lines)-1])
+	if len(last) > lineLimit {
+		last = strings.ToValidUTF8(last[:lineLimit], "") + "…"
+	}
+	return last
+}
+
+// lineLimit is how much of an output's last line an error repeats, in bytes.
+const lineLimit = 300
 
 // Unwrap returns BuildKit's own error.
 func (e *Error) Unwrap() error { return e.Err }

@@ -39,7 +39,7 @@ func TestAFailedExecIsToldByItsNameAndOutput(t *testing.T) {
 	if !errors.As(err, &e) {
 		t.Fatalf("got %T", err)
 	}
-	if got, want := e.Error(), "smoke: import numpy: exit code: 1"; got != want {
+	if got, want := e.Error(), "smoke: import numpy: exit code: 1: ImportError"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got, want := e.Output, "Traceback\nImportError"; got != want {
@@ -47,6 +47,17 @@ func TestAFailedExecIsToldByItsNameAndOutput(t *testing.T) {
 	}
 	if !errors.Is(err, bare) {
 		t.Error("BuildKit's own error is gone")
+	}
+}
+
+func TestTheLastLineOfAnErrorIsCutShort(t *testing.T) {
+	e := Error{Step: "x", Output: "first\n" + strings.Repeat("ü", 1000) + "\n\n", Err: errors.New("exit code: 2")}
+	if got := e.Error(); len(got) > 400 || strings.Contains(got, "first") || !strings.HasSuffix(got, "ü…") {
+		t.Errorf("got %q", got)
+	}
+	e.Output = ""
+	if got := e.Error(); got != "x: exit code: 2" {
+		t.Errorf("got %q", got)
 	}
 }
 
