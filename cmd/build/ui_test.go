@@ -19,7 +19,7 @@ func TestFail(t *testing.T) {
 	err := fault.WithHint(errors.Join(fmt.Errorf("building: %w", step), errors.New("second fault")), "look there")
 	want := "build: output of smoke: import numpy\n" +
 		"  │ Traceback\n  │ ImportError\n" +
-		"build: error: building: smoke: import numpy: exit code: 1\n" +
+		"build: error: building: smoke: import numpy: exit code: 1: ImportError\n" +
 		"build: error: second fault\n" +
 		"build: hint: look there\n"
 	tests := []struct {

@@ -20,10 +20,11 @@ type answer struct {
 		Reason      string `json:"reason"`
 	} `json:"omitted"`
 	Fault *struct {
-		Kind    string `json:"kind"`
-		Message string `json:"message"`
-		Hint    string `json:"hint"`
-		Host    string `json:"host"` // that asks for a login
+		Kind    string   `json:"kind"`
+		Message string   `json:"message"`
+		Hint    string   `json:"hint"`
+		Host    string   `json:"host"`  // that asks for a login
+		Lines   []string `json:"lines"` // of the question, that it is about
 	} `json:"fault"`
 }
 
@@ -45,7 +46,7 @@ func (d distribution) entry(sets ...string) lock.Distribution {
 }
 
 // read turns the text of an answer into a value, or into the error it is.
-func read(set string, data []byte) (answer, error) {
+func (q question) read(set string, data []byte) (answer, error) {
 	var a answer
 	if err := json.Unmarshal(data, &a); err != nil {
 		return a, fmt.Errorf("%s: reading the answer of pip: %w", set, err)
@@ -54,7 +55,7 @@ func read(set string, data []byte) (answer, error) {
 		return a, a.enemies(set)
 	}
 	kinds := map[string]fault.Kind{"usage": fault.Usage, "transient": fault.Transient}
-	err := fmt.Errorf("%s: %s", set, strings.TrimSpace(a.Fault.Message))
+	err := fmt.Errorf("%s%s: %s", q.at(a.Fault.Lines), set, strings.TrimSpace(a.Fault.Message))
 	if kind, ok := kinds[a.Fault.Kind]; ok {
 		err = fault.New(kind, err)
 	}

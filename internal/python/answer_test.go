@@ -54,6 +54,25 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
+// A fault begins with the places of the lines that asked for what it is about.
+func TestReadAnswerOfLines(t *testing.T) {
+	r := python.Request{Set: "python@x", Files: wishes(
+		t, "torch==9", "sam2 @ git+https://g.example/sam.git@"+commit, "numpy", "-c torch==9", "-c pillow<11",
+	)}
+	for lines, want := range map[string]string{
+		`[]`:                                  "python@x: no",
+		`["numpy"]`:                           "r.txt:3: python@x: no",
+		`["torch==9", "pillow<11", "numpy"]`:  "r.txt:1, c.txt:2, r.txt:3: python@x: no",
+		`["sam2 @ file:///tmp/trees/0/sam2"]`: "r.txt:2: python@x: no",
+		`["numpy", "setuptools", "numpy"]`:    "r.txt:3: python@x: no",
+	} {
+		_, err := r.Read([]byte(`{"fault": {"kind": "usage", "message": "no", "lines": ` + lines + `}}`))
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %q", lines, err, want)
+		}
+	}
+}
+
 func answers(t *testing.T, requests []python.Request, texts ...string) []python.Answer {
 	t.Helper()
 	list, faults := make([]python.Answer, len(texts)), make([]error, len(texts))

@@ -7,10 +7,20 @@ type Answer = answer
 
 // What the tests of the package look at.
 var (
-	ReadAnswer    = read
+	ReadAnswer    = question{}.read
 	Fill          = fill
 	CheckBuilders = checkBuilders
+	CheckNames    = checkNames
 )
+
+// Read reads an answer to r.
+func (r Request) Read(data []byte) (Answer, error) {
+	q, err := r.ask("")
+	if err != nil {
+		return Answer{}, err
+	}
+	return q.read(r.Set, data)
+}
 
 // Netrc is l as pip reads it.
 func (l Logins) Netrc() []byte { return l.netrc() }

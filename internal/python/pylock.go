@@ -14,20 +14,34 @@ import (
 // pylockName is what a pylock.toml is called where the scripts read it.
 const pylockName = "pylock.toml"
 
-// pylockTrees finds the git trees of a pylock.toml, which the engine fetches.
-// Everything else of it is read by the scripts, which know the markers.
-func pylockTrees(data []byte) ([]tree, error) {
-	var file struct {
-		Packages []struct {
-			Name string `toml:"name"`
-			VCS  struct {
-				Type         string `toml:"type"`
-				URL          string `toml:"url"`
-				Commit       string `toml:"commit-id"`
-				Subdirectory string `toml:"subdirectory"`
-			} `toml:"vcs"`
-		} `toml:"packages"`
+// pylock is what has to be known of a pylock.toml before the scripts read it,
+// which know the markers.
+type pylock struct {
+	Packages []struct {
+		Name string `toml:"name"`
+		VCS  struct {
+			Type         string `toml:"type"`
+			URL          string `toml:"url"`
+			Commit       string `toml:"commit-id"`
+			Subdirectory string `toml:"subdirectory"`
+		} `toml:"vcs"`
+	} `toml:"packages"`
+}
+
+// pylockNames lists the projects of a pylock.toml that was read before.
+func pylockNames(data []byte) []string {
+	var file pylock
+	_ = toml.Unmarshal(data, &file)
+	names := make([]string, len(file.Packages))
+	for i, p := range file.Packages {
+		names[i] = requirements.Normal(p.Name)
 	}
+	return names
+}
+
+// pylockTrees finds the git trees of a pylock.toml, which the engine fetches.
+func pylockTrees(data []byte) ([]tree, error) {
+	var file pylock
 	if err := toml.Unmarshal(data, &file); err != nil {
 		return nil, fault.New(fault.Usage, fmt.Errorf("reading the pylock.toml: %w", err))
 	}

@@ -47,6 +47,8 @@ type question struct {
 	Collisions    []string            `json:"collisions"`
 	Prune         []string            `json:"prune"`
 	Git           []tree              `json:"git"`
+
+	places map[string]string // file:line of each of the lines
 }
 
 type wish struct {
@@ -77,7 +79,7 @@ func (r Request) ask(own string) (question, error) {
 	q := question{
 		Options: r.Files.Options, Indexes: r.indexes(own), Links: links(r.Files.FindLinks),
 		BuildRequires: map[string][]string{}, Sources: map[string][]string{},
-		Optional: r.Optional, Collisions: r.Collisions, Prune: r.Prune,
+		Optional: r.Optional, Collisions: r.Collisions, Prune: r.Prune, places: map[string]string{},
 	}
 	for name, requires := range r.BuildRequires {
 		if slices.Contains(r.Sources, name) {
@@ -93,12 +95,36 @@ func (r Request) ask(own string) (question, error) {
 		return q, err
 	}
 	for _, w := range r.Files.Requirements {
-		q.Requirements = append(q.Requirements, wish{w.Name, q.line(w)})
+		q.Requirements = append(q.Requirements, wish{w.Name, q.placed(w)})
 	}
 	for _, w := range r.Files.Constraints {
-		q.Constraints = append(q.Constraints, q.line(w))
+		q.Constraints = append(q.Constraints, q.placed(w))
 	}
 	return q, nil
+}
+
+// placed words a requirement and notes where it stands. A constraint in the
+// words of a requirement asks for nothing by itself.
+func (q *question) placed(r requirements.Requirement) string {
+	line := q.line(r)
+	if q.places[line] == "" {
+		q.places[line] = fmt.Sprintf("%s:%d", r.File, r.At)
+	}
+	return line
+}
+
+// at names the places of some lines, to stand before a fault of theirs.
+func (q question) at(lines []string) string {
+	var places []string
+	for _, line := range lines {
+		if place := q.places[line]; place != "" && !slices.Contains(places, place) {
+			places = append(places, place)
+		}
+	}
+	if places == nil {
+		return ""
+	}
+	return strings.Join(places, ", ") + ": "
 }
 
 // line words a requirement. pip sees a git tree where the scripts put it.

@@ -55,6 +55,9 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
+	if err := checkNames(o.Requests, answers); err != nil {
+		return err
+	}
 	fill(l, o.Requests, answers)
 	return checkBuilders(*l, o.Requests)
 }
@@ -69,7 +72,7 @@ func (o Options) answers(ctx context.Context, list []question, hosts []string) (
 	answers, faults := make([]answer, len(texts)), make([]error, len(texts))
 	more := slices.Clone(hosts)
 	for i, text := range texts {
-		answers[i], faults[i] = read(o.Requests[i].Set, text)
+		answers[i], faults[i] = list[i].read(o.Requests[i].Set, text)
 		if f := answers[i].Fault; f != nil {
 			more = append(more, f.Host)
 		}

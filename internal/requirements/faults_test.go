@@ -110,9 +110,9 @@ func TestFaults(t *testing.T) {
 		// Paths.
 		{"./nowhere.whl", `"./nowhere.whl" does not exist`},
 		{"a/b", `"a/b" does not exist`},
-		{"./source", `"./source" is a folder, want an archive`},
-		{"-e .", `"." is a folder, want an archive`},
-		{"-e .[dev]", `"." is a folder, want an archive`},
+		{"./source", `"./source" is a folder, and a requirement file only installs archives`},
+		{"-e .", `"." is a folder, and a requirement file only installs archives`},
+		{"-e .[dev]", `"." is a folder, and a requirement file only installs archives`},
 		{"./wheels/notes.txt", `"./wheels/notes.txt" is not an archive (.whl, .tar.gz, .zip, …)`},
 		{"./wheels/odd.whl", `"odd.whl" is not a wheel's name, NAME-VERSION-PYTHON-ABI-PLATFORM.whl`},
 		{"../geo.zip", `"../geo.zip" leads out of the folder of image.toml`},
@@ -250,7 +250,8 @@ func TestFaultsOfFiles(t *testing.T) {
 
 func TestHints(t *testing.T) {
 	for text, want := range map[string]string{
-		"./source":                               "name folders of source code as sources in [python] of image.toml",
+		"./source":                               `let image.toml install it: [python] sources = ["source"]`,
+		"-e .[dev]":                              `let image.toml install it: [python] sources = ["."]`,
 		"git+https://h/x.git@" + commit:          `write "NAME @ git+https://h/x.git@` + commit + `"`,
 		"x @ git+https://h/x.git":                `"git ls-remote https://h/x.git" lists commits`,
 		"x @ geo.zip":                            "the path of an archive is written ./PATH, without a name",
@@ -262,6 +263,29 @@ func TestHints(t *testing.T) {
 		_, err := requirements.Read(options(map[string]string{"requirements.txt": text}))
 		if got := strings.Join(fault.Hints(err), "\n"); got != want {
 			t.Errorf("%q: got the hints %q, want %q", text, got, want)
+		}
+	}
+}
+
+// What stands in no file can neither lie beside one nor hold a login.
+func TestCheck(t *testing.T) {
+	for text, want := range map[string]string{
+		"a":                                   "",
+		"a[b] >= 1, <2; python_version > '3'": "",
+		"a @ https://h/a-1.0.tar.gz#sha256=" + sha: "",
+		"x==":                                `"x==": "" is not a version`,
+		"x=1":                                `"x=1": "=" is no operator, did you mean "=="?`,
+		"x==1; nothing":                      `marker "nothing": `,
+		"x[":                                 `"x[": extras are written [a,b]`,
+		"x==1 --hash=sha256:" + sha:          `"x==1 --hash`,
+		"x.whl":                              `"x.whl" does not exist`,
+		"https://h/x.zip":                    `"https://h/x.zip" has no name`,
+		"x @ https://me:geheim@h/x.zip":      "the URL has no valid host and port",
+		"x @ https://h/y-1-py3-none-any.whl": `"y-1-py3-none-any.whl" is a wheel of y, not of x`,
+	} {
+		err := requirements.Check(text)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+			t.Errorf("%q: got %v, want %q", text, err, want)
 		}
 	}
 }

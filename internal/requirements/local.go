@@ -114,8 +114,8 @@ func (r *reader) archive(l line, clean string) error {
 		return err
 	}
 	if info.IsDir() {
-		return fault.WithHint(errors.New("is a folder, want an archive"),
-			"name folders of source code as sources in [python] of image.toml")
+		return fault.WithHint(errors.New("is a folder, and a requirement file only installs archives"),
+			fmt.Sprintf("let image.toml install it: [python] sources = [%q]", clean))
 	}
 	if !isArchive(clean) {
 		return errors.New("is not an archive (.whl, .tar.gz, .zip, …)")

@@ -36,12 +36,20 @@ func (d *decoder) python(r *reader) Python {
 func (r *reader) buildRequires() map[string][]string {
 	requires := map[string][]string{}
 	r.pairs("build-requires", projectName, func(below *reader, key, project string) {
-		requires[requirements.Normal(project)] = below.texts(key, requirement)
+		requires[requirements.Normal(project)] = below.texts(key, buildRequirement)
 	})
 	if len(requires) == 0 {
 		return nil
 	}
 	return requires
+}
+
+// buildRequirement checks a requirement that a lock will hold as it is written.
+func buildRequirement(s string) (string, error) {
+	if _, err := requirement(s); err != nil {
+		return "", err
+	}
+	return s, requirements.Check(s)
 }
 
 func (d *decoder) indexes(blocks []*reader) []Index {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"lamina.build/internal/fault"
+	"lamina.build/internal/spec"
 	"lamina.build/lock"
 )
 
@@ -88,6 +90,17 @@ func TestPythonRequestsOfTheBuilder(t *testing.T) {
 		if strings.HasPrefix(r.Set, lock.SetRuntime) && strings.Contains(strings.Join(r.Packages, " "), "pip") {
 			t.Errorf("pip reached the image: %q", r.Packages)
 		}
+	}
+}
+
+func TestBuildRequirementsAreChecked(t *testing.T) {
+	_, err := spec.Parse("image.toml", []byte(wheels+"[variant.other.python.build-requires]\nown = [\n  \"numpy\",\n  \"x==\", \"y[\",\n]\n"))
+	want := "image.toml:25:3: own: \"x==\": \"\" is not a version\nimage.toml:25:10: own: \"y[\": extras are written [a,b]"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	if got := fault.KindOf(err); got != fault.Usage {
+		t.Errorf("kind is %d", got)
 	}
 }
 

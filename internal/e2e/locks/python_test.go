@@ -27,12 +27,12 @@ func TestRealUnresolvable(t *testing.T) {
 		code   int
 		says   []string
 	}{
-		{"no version", nil, nil, []string{"beta==9"}, 2, []string{"python: ", "satisfies the requirement beta==9 (from versions: 1.0, 2.1)"}},
+		{"no version", nil, nil, []string{"alpha", "beta==9"}, 2, []string{"requirements.txt:3: python: ", "satisfies the requirement beta==9 (from versions: 1.0, 2.1)"}},
 		{"no project", nil, nil, []string{"nothing"}, 2, []string{"satisfies the requirement nothing (from versions: none)"}},
-		{"conflict", nil, nil, []string{"alpha", "beta<2"}, 2, []string{"alpha 1.0 depends on beta>=2", "The user requested beta<2"}},
+		{"conflict", nil, nil, []string{"alpha", "beta<2"}, 2, []string{"requirements.txt:2, requirements.txt:3: python: ", "alpha 1.0 depends on beta>=2", "The user requested beta<2"}},
 		{"another platform", []testworld.Distribution{
 			testworld.Wheel{Name: "winonly", Tag: "cp311-cp311-win_amd64"}, testworld.Wheel{Name: "winonly", Tag: "cp39-cp39-manylinux2014_x86_64"},
-		}, nil, []string{"winonly"}, 2, []string{"winonly: the index has 2 files, none for this Python and platform", "winonly-1.0-cp311-cp311-win_amd64.whl"}},
+		}, nil, []string{"beta", "winonly"}, 2, []string{"requirements.txt:3: ", "winonly: the index has 2 files, none for this Python and platform", "winonly-1.0-cp311-cp311-win_amd64.whl"}},
 		{"another Python", []testworld.Distribution{testworld.Wheel{Name: "newer", RequiresPython: ">=3.13"}}, nil, []string{"newer"}, 2, []string{"newer", "3.13"}},
 		{"vanished", nil, func(_ *testworld.World, x *testworld.Index) { x.Remove("beta-2.1-py3-none-any.whl") }, []string{"beta"}, 2, []string{"beta-2.1-py3-none-any.whl: the server has no such file (404)", "hint: "}},
 		{"wrong bytes", nil, func(w *testworld.World, x *testworld.Index) {
@@ -69,6 +69,100 @@ func TestRealUnresolvable(t *testing.T) {
 				t.Error("a lock was written all the same")
 			}
 		})
+	}
+}
+
+// archive is a file of an index that is not what its name says.
+type archive struct {
+	testworld.Wheel
+
+	file string
+	data []byte
+}
+
+func (a archive) FileName() string { return a.file }
+
+func (a archive) Write(t testing.TB, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, a.data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An archive that is damaged, or another than its name says, never comes into a
+// lock. The fault names it, and the line that led to it.
+func TestRealDamagedArchives(t *testing.T) {
+	u := e2etest.NewUser(t)
+	other := testworld.Wheel{Name: "other"}.Bytes(t)
+	tests := []struct {
+		name, file string
+		data       []byte
+		says       string
+	}{
+		{"of another name", "odd-1.0-py3-none-any.whl", other, "its file name is of odd 1.0, and its METADATA is of other 1.0"},
+		{"of another version", "odd-1.1-py3-none-any.whl", testworld.Wheel{Name: "odd"}.Bytes(t), "its file name is of odd 1.1, and its METADATA is of odd 1.0"},
+		{"no zip", "odd-1.0-py3-none-any.whl", []byte("garbage"), "it is not a wheel: File is not a zip file"},
+		{"empty", "odd-1.0-py3-none-any.whl", nil, "it is not a wheel: File is not a zip file"},
+		{"no tar", "odd-1.0.tar.gz", []byte("garbage"), "it is not a tar archive, or not the whole of one"},
+		{"long names", "odd-1.0-py3-none-any.whl", testworld.Wheel{Name: "odd", Files: map[string]string{strings.Repeat("x", 300): ""}}.Bytes(t), "it holds a file whose name has 300 bytes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			x := testworld.New(t).Index(testworld.IndexOptions{}, testworld.Wheel{Name: "beta"}, testworld.Wheel{Name: "needs", Requires: []string{"odd"}},
+				archive{testworld.Wheel{Name: "odd"}, tt.file, tt.data})
+			dir := e2etest.Needs(t, "--index-url "+x.URL, "beta", "needs")
+			u.Fails(t, 1, []string{"requirements.txt:3: python: " + x.FileURL(tt.file) + ": " + tt.says}, "lock", dir)
+			direct := e2etest.Needs(t, "odd @ "+x.FileURL(tt.file))
+			u.Fails(t, 1, []string{"requirements.txt:1: python: " + x.FileURL(tt.file) + ": " + tt.says}, "lock", direct)
+		})
+	}
+}
+
+// What answers, and is no index, is told as that.
+func TestRealNoIndexes(t *testing.T) {
+	u := e2etest.NewUser(t)
+	w := testworld.New(t)
+	w.Put("portal/beta", []byte(`<html><a href="/login">Log in</a></html>`))
+	for path, says := range map[string]string{
+		"/simpel": "/simpel/ answers 404 for every project, is the path right?",
+		"/portal": "/portal/ answers text/html without links to files, is it a package index?",
+	} {
+		dir := e2etest.Needs(t, "--index-url "+w.URL+path, "beta")
+		u.Fails(t, 2, []string{"requirements.txt:2: python: ", w.URL + says}, "lock", dir)
+	}
+}
+
+// A name in the spec that nothing has is more likely a slip than a wish.
+func TestRealNamesThatNothingHas(t *testing.T) {
+	u := e2etest.NewUser(t)
+	x := e2etest.PureIndex(t, testworld.IndexOptions{})
+	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\noptional = [\"alpa\", \"beta\"]\n[python.build-requires]\nnothing = [\"beta\"]\n",
+		map[string]string{"requirements.txt": "--index-url " + x.URL + "\nalpha\n"})
+	u.Fails(t, 2, []string{
+		`optional: "alpa" is none of the packages that are installed, did you mean "alpha"?`,
+		`build-requires: "nothing" is none of the packages that are installed`,
+	}, "lock", dir)
+}
+
+// Archives that are named by their addresses are in no index, and are locked and installed like others.
+func TestRealDirectURLs(t *testing.T) {
+	u := e2etest.NewUser(t)
+	x := e2etest.PureIndex(t, testworld.IndexOptions{Relative: true}, testworld.Wheel{Name: "named", Requires: []string{"beta<2"}}, testworld.Wheel{Name: "un.named"},
+		testworld.Sdist{Name: "gamma", Version: "0.7", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"})
+	dir := e2etest.Needs(t, "--index-url "+x.URL, "named @ "+x.FileURL("named-1.0-py3-none-any.whl"), x.FileURL("un_named-1.0-py3-none-any.whl"), x.FileURL("gamma-0.7.tar.gz"))
+	u.Build(t, dir, "--smoke", "off")
+	l := e2etest.ReadLock(t, dir)
+	if diff := cmp.Diff([]string{"beta 1.0", "gamma 0.7", "named 1.0", "un-named 1.0"}, e2etest.Titles(l, lock.SetPython)); diff != "" {
+		t.Errorf("locked (-want +got):\n%s", diff)
+	}
+	if d := e2etest.Find(t, l, "gamma"); d.URL != x.FileURL("gamma-0.7.tar.gz") || len(d.SHA256) != 64 {
+		t.Errorf("gamma is locked as %+v", d)
+	}
+	installed := strings.Join(e2etest.Site(t, u), "\n")
+	for _, file := range []string{"beta/__init__.py", "gamma.py", "named/__init__.py", "un_named/__init__.py"} {
+		if !strings.Contains(installed, file) {
+			t.Errorf("no %s is installed:\n%s", file, installed)
+		}
 	}
 }
 

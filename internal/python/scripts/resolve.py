@@ -4,13 +4,17 @@ Usage: resolve.py QUESTION.json ANSWER.json. It runs at lock time alone, with a 
 wrong with the question is an answer, too.
 """
 
+import contextlib
+import io
 import json
 import os
 import pathlib
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from urllib.parse import unquote, urldefrag
 
 import pylock
@@ -32,7 +36,7 @@ def main(question_path: str, answer_path: str) -> None:
     try:
         answer = Resolver(question).answer()
     except web.Fault as fault:
-        answer = {"fault": {"kind": fault.kind, "message": fault.message, "hint": fault.hint, "host": fault.host}}
+        answer = {"fault": {"kind": fault.kind, "message": fault.message, "hint": fault.hint, "host": fault.host, "lines": fault.lines}}
     with open(answer_path, "w", encoding="utf-8") as file:
         json.dump(answer, file)
 
@@ -61,6 +65,7 @@ class Resolver:
             )  # fmt: skip
         for d in [*dists, *(d for b in builds.values() for d in b)]:
             d.pop("entries", None)
+            d.pop("lines", None)
         omitted = [{"requirement": name, "reason": why} for name, why in self.omitted.items()]
         return {"distributions": dists, "builds": builds, "omitted": omitted}
 
@@ -95,17 +100,23 @@ class Resolver:
         if not lines:
             return []
         indexes = router.Router(self.question)
+        given: dict[str, str] = {}  # by the line that pip gets
         try:
-            lines, constraints = map(indexes.line, lines), map(indexes.line, constraints)
-            report = runpip.resolve(list(lines), list(constraints), [*indexes.options(), *options], self.renamer(indexes))
+            told = [[indexes.line(line) for line in some] for some in (lines, constraints)]
+            given = dict(zip(chain(*told), [*lines, *constraints]))
+            report = runpip.resolve(*told, [*indexes.options(), *options], self.renamer(indexes))
         except web.Fault as fault:
-            raise first_cause(indexes, fault) from fault
+            cause = first_cause(indexes, fault)
+            cause.lines = [given.get(line, line) for line in fault.lines]
+            raise cause from fault
         finally:
             indexes.close()
         # An index that could not be asked may be why another version was taken.
         if indexes.faults:
             raise indexes.faults[0]
-        return self.measured([distribution(entry, indexes, self.question["git"]) for entry in report])
+        return self.measured([
+            {**distribution(entry, indexes, self.question["git"]), "lines": [given[line] for line in entry.get("lines", [])]} for entry in report
+        ])  # fmt: skip
 
     def renamer(self, indexes: router.Router) -> runpip.Renamer:
         """Returns what puts names that the user knows in place of where things are here."""
@@ -118,8 +129,12 @@ class Resolver:
         return rename
 
     def measured(self, dists: list[dict]) -> list[dict]:
+        def measure(d: dict) -> dict:
+            with asked_by(d):
+                return d if d["url"].startswith("git+") else wheels.measure(d, local(d["url"]))
+
         with ThreadPoolExecutor(8) as pool:
-            return list(pool.map(lambda d: d if d["url"].startswith("git+") else wheels.measure(d, local(d["url"])), dists))
+            return list(pool.map(measure, dists))
 
     def builds(self, dists: list[dict]) -> dict[str, list[dict]]:
         """Returns what each of the sdists and trees is built with."""
@@ -128,7 +143,8 @@ class Resolver:
             if d["file"].endswith(".whl"):
                 continue
             try:
-                found[d["name"]] = self.build_of(d)
+                with asked_by(d):
+                    found[d["name"]] = self.build_of(d)
             except web.Fault as fault:
                 # What another project needs is there, asked for or not.
                 if d["name"] in set(self.question["optional"]) - set(self.omitted) and fault.kind == "usage":
@@ -158,19 +174,29 @@ class Resolver:
         if modules := runpip.MODULE.findall(fault.message):
             return runpip.missing_requirement(d["name"], modules[-1])
         message = "\n".join(runpip.errors_of(fault.message))
-        return web.Fault(fault.kind, f"{wheels.title(d)}: asking what it is built with: {message}", fault.hint, host=fault.host)
+        return fault.saying(f"{wheels.title(d)}: asking what it is built with: {message}")
 
     def build_set(self, lines: list[str]) -> list[dict]:
         try:
             return self.asked(lines, [], ["--only-binary=:all:"])
         except web.Fault as fault:
-            raise web.Fault(fault.kind, f"what a build needs ({', '.join(lines)}): {fault.message}", fault.hint, host=fault.host) from fault
+            raise fault.saying(f"what a build needs ({', '.join(lines)}): {fault.message}") from fault
 
 
 class OptionalFault(web.Fault):
     def __init__(self, project: str, fault: web.Fault) -> None:
         super().__init__(fault.kind, fault.message, fault.hint)
         self.project = project
+
+
+@contextlib.contextmanager
+def asked_by(d: dict) -> Iterator[None]:
+    """Lets a fault of a distribution be about the lines that asked for it."""
+    try:
+        yield
+    except web.Fault as fault:
+        fault.lines = d.get("lines", [])
+        raise
 
 
 def reason(fault: web.Fault) -> str:
@@ -182,16 +208,36 @@ def first_cause(indexes: router.Router, fault: web.Fault) -> web.Fault:
     """Returns what really went wrong: pip takes an index that fails for one that has nothing."""
     if indexes.faults:
         return indexes.faults[0]
+    if fault.file and (found := damage(indexes.places.get(fault.file, fault.file))):
+        return found
     asked = {router.normal(name) for name in re.findall(r"(?:found for|the requirement) ([\w.-]+)", fault.message)}
-    for project in sorted(asked & indexes.doubts.keys()):
-        doubt = indexes.doubts[project]
-        return web.Fault(doubt.kind, f"{fault.message}\n{doubt.message}", doubt.hint)
+    for project in sorted(asked):
+        if doubt := indexes.doubt(project):
+            return doubt.saying(f"{fault.message}\n{doubt.message}")
     for project in sorted(asked & indexes.seen.keys()):
         files = indexes.seen[project]
         if files and "from versions: none" in fault.message:
             some = ", ".join(sorted(files)[-3:])
             return web.Fault("usage", f"{fault.message}\n{project}: the index has {len(files)} files, none for this Python and platform: {some}")
     return fault
+
+
+def damage(place: str) -> web.Fault | None:
+    """Returns what is wrong with an archive that pip failed at."""
+    url = re.sub(rf"^(\./|file://{re.escape(PROJECT)})", "file:", place)
+    file = web.file_name(url)
+    d = {"name": router.project_of(file), "version": "", "url": url, "file": file, "sha256": "", "size": 0, "unpacked": 0}
+    if ":" not in url or not router.FILE.search(file):
+        return None  # a folder
+    try:
+        if file.endswith(".whl"):
+            wheels.measure(d, local(url))
+        else:
+            wheels.look_into(d, io.BytesIO())
+            tree_of(d, [])
+    except web.Fault as fault:
+        return fault
+    return None
 
 
 def trees(git: list[dict], build_requires: dict[str, list[str]]) -> None:
@@ -252,7 +298,10 @@ def tree_of(d: dict, git: list[dict]) -> str:
             return source_of(tree)
     path = local(d["url"])
     data = pathlib.Path(path).read_bytes() if path else web.read_all(d["url"])[0]
-    return sdist.unpack(d["file"], data, SDISTS + d["name"])
+    try:
+        return sdist.checked_tree(sdist.unpack(d["file"], data, SDISTS + d["name"]))
+    except web.Fault as fault:
+        raise fault.saying(f"{wheels.place(d)}: {fault.message}") from fault
 
 
 if __name__ == "__main__":

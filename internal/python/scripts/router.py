@@ -26,6 +26,7 @@ import web
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = ("text/html", "application/vnd.pypi.simple.v1+html")
 ARCHIVE = re.compile(r"\.(zip|t[gbx]z|tar(\.\w+)?)$")  # of source code
+FILE = re.compile(r"\.(whl|egg|exe|zip|t[gbx]z|tar(\.\w+)?)$")  # of whatever kind
 ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
 Answer = tuple[int, str, bytes]  # status, type, content
@@ -74,6 +75,9 @@ class Router:
         self.faults: list[web.Fault] = []
         self.doubts: dict[str, web.Fault] = {}  # by project: what is no fault if pip finds it elsewhere
         self.seen: dict[str, list[str]] = {}  # the files that an index has of a project
+        self.certain: set[str] = set()  # the URLs that were seen to be those of indexes
+        self.missed: dict[str, dict[str, int | str]] = {}  # by project and URL of an index: its status, or what its page is
+        self.places: dict[str, str] = {}  # where a file is: pip names some by their names alone
         self.altered: list[Altered] = []
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.token = secrets.token_hex(16)
@@ -169,22 +173,36 @@ class Router:
         own = index["packages"]
         if own and project not in own or not own and project in self.bound:
             return NOTHING
+        missed = self.missed.setdefault(project, {})
         try:
-            files = read_page(index["url"].rstrip("/") + "/" + project + "/")
+            page = read_page(index["url"].rstrip("/") + "/" + project + "/")
         except web.Fault as fault:
+            told = fault.saying(f"index {index['name']}: {fault.message}")
             if fault.status in (404, 410):
+                missed[index["url"]] = fault.status
                 return NOTHING
-            told = web.Fault(fault.kind, f"index {index['name']}: {fault.message}", fault.hint)
             if fault.status == 403 and is_open(index["url"]):
                 self.doubts[project] = told
                 return NOTHING
             raise told from fault
-        self.seen.setdefault(project, []).extend(f["filename"] for f in files)
-        return self.offers(project, [(project, f) for f in files])
+        if page.certain:
+            self.certain.add(index["url"])
+        else:
+            missed[index["url"]] = page.kind
+        self.seen.setdefault(project, []).extend(f["filename"] for f in page.files if FILE.search(f["filename"]))
+        return self.offers(project, [(project, f) for f in page.files])
+
+    def doubt(self, project: str) -> web.Fault | None:
+        """Returns why a project may not have been found though it is there."""
+        if project in self.doubts:
+            return self.doubts[project]
+        missed = self.missed.get(project, {}).items()
+        says = [why for url, answer in missed if url not in self.certain and (why := no_index(url, answer))]
+        return web.Fault("usage", "\n".join(says)) if says else None
 
     def links_page(self, link: str) -> Answer:
         """Answers for a page or folder of files of any project."""
-        files = read_folder(link) if link.startswith("/") else read_page(link)
+        files = read_folder(link) if link.startswith("/") else read_page(link).files
         by_name = [(project_of(f["filename"]), f) for f in files]
         return self.offers("links", [(project, f) for project, f in by_name if project not in self.bound])
 
@@ -195,6 +213,7 @@ class Router:
     def offer(self, project: str, file: dict) -> dict:
         # Debian's pip 23.0 trips over metadata beside wheels: over its form in JSON, over names in HTML.
         file = {k: v for k, v in file.items() if k not in ("dist-info-metadata", "core-metadata")}
+        self.places[file["filename"]] = file["url"]
         if project not in self.build_requires or not ARCHIVE.search(file["filename"]):
             return file
         number = next((i for i, one in enumerate(self.altered) if one.url == file["url"]), len(self.altered))
@@ -210,7 +229,10 @@ class Router:
             if one.sha256 not in ("", sha256):
                 raise web.Fault("failure", f"{one.url}: its sha256 is {sha256}, and its index says {one.sha256}")
             one.sha256 = sha256
-            one.data = sdist.with_requires(one.name, data, self.build_requires[one.project])
+            try:
+                one.data = sdist.with_requires(one.name, data, self.build_requires[one.project])
+            except web.Fault as fault:
+                raise fault.saying(f"{one.url}: {fault.message}") from fault
         return one.data
 
     def original(self, url: str) -> Altered | None:
@@ -228,25 +250,52 @@ def is_open(url: str) -> bool:
         return False
 
 
+def no_index(url: str, answer: int | str) -> str:
+    """Says why a URL may be that of no index, "" where the answer means no more than that a project is not there."""
+    url = url.rstrip("/") + "/"
+    if isinstance(answer, str):
+        return f"{url} answers {answer} without links to files, is it a package index?"
+    return "" if is_there(url) else f"{url} answers {answer} for every project, is the path right?"
+
+
+@functools.cache
+def is_there(url: str) -> bool:
+    """Asks for an index itself, whose list of projects may be too long to be read."""
+    try:
+        return web.fetch(url, lambda _: True)
+    except web.Fault as fault:
+        return fault.status not in (404, 410)
+
+
+@dataclass
+class Page:
+    files: list[dict]
+    kind: str
+    certain: bool  # that it is one of an index, even if it has no files
+
+
 @functools.cache  # all that is asked about one spec sees the same
-def read_page(url: str) -> list[dict]:
+def read_page(url: str) -> Page:
     """Reads the files of a page, in JSON (PEP 691) or HTML (PEP 503), with whole addresses."""
     data, kind, url = web.read_all(url, {"Accept": ACCEPT})
     try:
-        files = [{**f, "url": whole(urljoin(url, f["url"])), "hashes": f.get("hashes") or {}} for f in parsed(data, kind, url)]
-        return [f for f in files if f["url"].startswith(("http://", "https://")) and f["filename"]]
+        listed, certain = parsed(data, kind, url)
+        files = [{**f, "url": whole(urljoin(url, f["url"])), "hashes": f.get("hashes") or {}} for f in listed]
+        files = [f for f in files if f["url"].startswith(("http://", "https://")) and f["filename"]]
+        return Page(files, kind, certain or any(FILE.search(f["filename"]) for f in files))
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise web.Fault("failure", f"{url}: what comes is no page of an index, but {kind}") from e
 
 
-def parsed(data: bytes, kind: str, url: str) -> list[dict]:
+def parsed(data: bytes, kind: str, url: str) -> tuple[list[dict], bool]:
+    """Returns the files of a page, and whether it says that it is one of an index."""
     if kind == JSON:
-        return json.loads(data)["files"]
+        return json.loads(data)["files"], True
     if kind not in HTML:
         raise ValueError(kind)
     parser = Anchors()
     parser.feed(data.decode("utf-8", "replace"))
-    return [{**f, "url": urljoin(parser.base, f["url"])} for f in parser.files]
+    return [{**f, "url": urljoin(parser.base, f["url"])} for f in parser.files], parser.versioned or kind != HTML[0]
 
 
 def whole(url: str) -> str:
@@ -266,11 +315,14 @@ class Anchors(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.base, self.files = "", []
+        self.versioned = False  # as PEP 629 has it
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag == "base":
             self.base = self.base or given.get("href") or ""
+        elif tag == "meta" and given.get("name") == "pypi:repository-version":
+            self.versioned = True
         elif tag == "a" and given.get("href"):
             self.files.append(file_of(given))
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from urllib.parse import urldefrag
 
 import web
+from askers import REPORTER, Askers
+from router import normal, project_of
 
 Renamer = Callable[[str], str]  # puts what the user knows in place of what pip was told
 
@@ -21,6 +23,14 @@ PASSING = re.compile(
 )
 # A connection that is cut is the end of a file to Debian's pip. The cache may hold wrong bytes, too.
 WRONG = "DO NOT MATCH THE HASHES"
+# What pip finds to be wrong with an archive it tells in the words of Python, and not always which one it was.
+BROKEN = re.compile(
+    r"ERROR: Exception:|Wheel '\S+' located at \S+ is invalid|has an invalid wheel|due to an OSError: \[Errno"
+    r"|does not appear to be a Python project"
+)
+IN_HAND = re.compile(r"^\s*(?:Downloading|Using cached|Processing) (\S+)", re.M)
+DISCARDED = re.compile(r"^Discarding (\S+?)(?: \(from \S+\)(?: \(requires-python:.*?\))?)?: .* has inconsistent (\w+): expected '(.*)', but metadata has '(.*)'$", re.M)
+CIRCLE = "Exceeded 30 redirects"
 MODULE = re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '([\w.]+)'")
 TRACE = "Traceback (most recent call last)"
 # What pip says beside the point: its advice, how it runs others, and where it keeps its files.
@@ -40,15 +50,22 @@ def resolve(requirements: list[str], constraints: list[str], options: list[str],
             *("install", "--dry-run", "--ignore-installed", "--break-system-packages", "--use-pep517", "--report", report),
             *(write(folder, "-r", requirements) + write(folder, "-c", constraints) + options),
         ]
-        run(command, lambda said: rename(without_places(said, requirements)))
+        heard, fault = run(command, lambda said: rename(without_places(said, requirements)))
+        if fault:
+            fault.lines = Askers([*requirements, *constraints], heard).about(fault.message)
+            raise fault
         with open(report, encoding="utf-8") as file:
-            return json.load(file)["install"]
+            entries = json.load(file)["install"]
+        askers = Askers(requirements, heard)
+        return [{**entry, "lines": askers.of(normal(entry["metadata"]["name"]))} for entry in entries]
 
 
 def install(requirements: list[str], into: str, options: list[str], rename: Renamer = str) -> None:
     """Installs wheels below a folder, to look at a tree with them."""
     if requirements:
-        run(["install", "--only-binary=:all:", "--target", into, *options, "--", *requirements], rename)
+        _, fault = run(["install", "--only-binary=:all:", "--target", into, *options, "--", *requirements], rename)
+        if fault:
+            raise fault
 
 
 def write(folder: str, option: str, lines: list[str]) -> list[str]:
@@ -66,27 +83,29 @@ def without_places(said: str, requirements: list[str]) -> str:
     return re.sub(r"-r \S*/lines-r\.txt \(line (\d+)\)", lambda m: requirements[int(m[1]) - 1], said)
 
 
-def run(command: list[str], rename: Renamer) -> None:
+def run(command: list[str], rename: Renamer) -> tuple[str, web.Fault | None]:
+    """Returns all that pip says, and what went wrong."""
     again: list[str] = []
     for last in (False, True):
         result = subprocess.run(
             [sys.executable, "-m", "pip", command[0], *COMMON, *again, *command[1:]], env=environment(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
         )  # fmt: skip
-        said = rename(result.stdout)
+        said = rename(REPORTER.sub("", result.stdout))
         print(said, flush=True)
         if result.returncode == 0:
-            return
+            return result.stdout, None
         if last or not PASSING.search(said) and WRONG not in said:
-            raise explain(said)
+            break
         again = ["--no-cache-dir"] if WRONG in said else []
+    return result.stdout, explain(said)
 
 
 def environment() -> dict[str, str]:
-    """Keeps configurations from pip, and what it asks the router from a proxy."""
+    """Keeps configurations from pip, and what it asks the router from a proxy. Its resolver tells all, for askers.py."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    return {**plain, "PIP_CONFIG_FILE": os.devnull, "no_proxy": ",".join(filter(None, [direct, "127.0.0.1"]))}
+    return {**plain, "PIP_RESOLVER_DEBUG": "1", "PIP_CONFIG_FILE": os.devnull, "no_proxy": ",".join(filter(None, [direct, "127.0.0.1"]))}
 
 
 def explain(said: str) -> web.Fault:
@@ -99,12 +118,47 @@ def explain(said: str) -> web.Fault:
         return unpinned(collected(said), tree[1])
     if status := re.search(r"HTTP error (\d+) while getting (\S+)", said):
         return web.refused(urldefrag(status[2])[0], int(status[1]))
-    kind = "transient" if PASSING.search(said) else "usage"
+    if CIRCLE in said:
+        return web.Fault("failure", f"{collected(said)}: the server of its file redirects in a circle")
+    if discarded := inconsistent(said):
+        return discarded
+    kind = "transient" if PASSING.search(said) else "failure" if BROKEN.search(said) else "usage"
+    if kind == "failure":
+        return broken(said)
     if "ERROR: Exception:" in said:
-        kind = "transient" if kind == "transient" else "failure"
-        return web.Fault(kind, f"{collected(said)}: pip failed: {said.strip().splitlines()[-1].strip()}")
+        return web.Fault(kind, f"{collected(said)}: pip failed: {last_line(said)}")
     of = f"{collected(said)}: " if "error: subprocess-exited" in said else ""
     return web.Fault(kind, of + "\n".join(errors_of(said)))
+
+
+def inconsistent(said: str) -> web.Fault | None:
+    """Returns why pip put away a file of the project that it then did not find."""
+    missing = {normal(name) for name in re.findall(r"found for ([\w.-]+)", said)}
+    for url, what, wanted, got in DISCARDED.findall(said):
+        url = urldefrag(url)[0]
+        if project_of(web.file_name(url)) in missing:
+            fault = web.Fault("failure", f"{url}: its metadata has the {what} {got}, not {wanted}")
+            fault.file = url
+            return fault
+    return None
+
+
+def broken(said: str) -> web.Fault:
+    """Repeats what pip says of the last file that it had in hand."""
+    files = IN_HAND.findall(said)
+    if "ERROR: Exception:" not in said:
+        message = "\n".join(errors_of(said))
+    elif "got 'NoneType'" in last_line(said):
+        message = "its build gives it no metadata with a name and a version"
+    else:
+        message = f"pip failed: {last_line(said)}"
+    fault = web.Fault("failure", f"{files[-1] if files else collected(said)}: {message}")
+    fault.file = files[-1] if files else ""
+    return fault
+
+
+def last_line(said: str) -> str:
+    return said.strip().splitlines()[-1].strip()
 
 
 def errors_of(said: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Looks into source trees and sdists, for what they need to be built."""
 
 import contextlib
+import gzip
 import io
 import json
 import lzma
@@ -30,16 +31,19 @@ print(json.dumps(sorted(ProjectBuilder(sys.argv[1]).get_requires_for_build("whee
 
 
 def unpack(name: str, data: bytes, into: str) -> str:
-    """Unpacks an sdist and returns its one folder."""
+    """Unpacks an sdist and returns its one folder. The fault says what it is, not which one."""
     shutil.rmtree(into, ignore_errors=True)
     os.makedirs(into)
     try:
         extract(name, io.BytesIO(data), into)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, RuntimeError) as e:
-        raise web.Fault("failure", f"{name} can not be unpacked: {e}") from e
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile) as e:
+        kind = "zip" if name.lower().endswith(".zip") else "tar"
+        raise web.Fault("failure", f"it is not a {kind} archive, or not the whole of one") from e
+    except (OSError, ValueError, RuntimeError) as e:
+        raise web.Fault("failure", f"it can not be unpacked: {e}") from e
     folders = [entry.path for entry in os.scandir(into) if entry.is_dir()]
     if len(folders) != 1:
-        raise web.Fault("usage", f"{name} is not an sdist: it holds {len(folders)} folders")
+        raise web.Fault("failure", f"it is not an sdist: it holds {len(folders)} folders")
     return folders[0]
 
 
@@ -51,7 +55,7 @@ def extract(name: str, file: IO[bytes], into: str) -> None:
     with tarfile.open(fileobj=file) as tar:
         for member in tar:
             if not stays(member):
-                raise web.Fault("usage", f"{name} is not an sdist: {member.name} leads out of it")
+                raise web.Fault("failure", f"it is not an sdist: {member.name} leads out of it")
         # Debian's Python 3.11 has no filters.
         tar.extractall(into, filter="data") if hasattr(tarfile, "data_filter") else tar.extractall(into)
 
@@ -63,6 +67,14 @@ def stays(member: tarfile.TarInfo) -> bool:
     return all(inside) and not member.isdev()
 
 
+def checked_tree(tree: str) -> str:
+    """Refuses what nothing can be built of."""
+    if not any(os.path.exists(os.path.join(tree, name)) for name in ("pyproject.toml", "setup.py")):
+        raise web.Fault("failure", "it is not an sdist: it has neither a pyproject.toml nor a setup.py")
+    build_system(tree)
+    return tree
+
+
 def build_system(tree: str) -> dict:
     """Returns the [build-system] table, or what PEP 517 has for a tree without one."""
     path = pathlib.Path(tree, "pyproject.toml")
@@ -71,7 +83,7 @@ def build_system(tree: str) -> dict:
     try:
         return {**LEGACY, **tomllib.loads(path.read_text("utf-8")).get("build-system", {})}
     except ValueError as e:
-        raise web.Fault("usage", f"{os.path.basename(tree)}/pyproject.toml: {e}") from e
+        raise web.Fault("failure", f"{os.path.basename(tree)}/pyproject.toml: {e}") from e
 
 
 def requires(tree: str) -> list[str]:

@@ -18,6 +18,7 @@ TIMEOUT = 20  # seconds that a server may say nothing
 ATTEMPTS = 3
 PAUSE = 0.6  # seconds before the second attempt; twice that before the third
 CHUNK = 1 << 18
+CIRCLE = urllib.request.HTTPRedirectHandler.inf_msg  # begins what urllib says of one
 
 Result = TypeVar("Result")
 
@@ -30,6 +31,14 @@ class Fault(Exception):
         self.kind, self.message, self.hint = kind, message, hint
         self.status = status  # of HTTP, where a server refused
         self.host = host  # that asks for a login
+        self.lines: list[str] = []  # of the requirements that it is about
+        self.file = ""  # that pip had in hand, as pip names it
+
+    def saying(self, message: str) -> "Fault":
+        """Returns the same in other words."""
+        other = Fault(self.kind, message, self.hint, self.status, self.host)
+        other.lines, other.file = self.lines, self.file
+        return other
 
 
 class NoParts(Exception):
@@ -44,6 +53,8 @@ def fetch(url: str, use: Callable[..., Result], headers: dict[str, str] | None =
                 return use(answer)
         except urllib.error.HTTPError as e:
             e.close()
+            if str(e.msg).startswith(CIRCLE):
+                raise Fault("failure", f"{url}: the server redirects in a circle") from e
             if not passes(e.code) or attempt == ATTEMPTS:
                 raise refused(url, e.code) from e
         # A connection that is cut is no OSError to http.client.

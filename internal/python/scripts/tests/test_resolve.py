@@ -119,7 +119,7 @@ class OptionalTest(WithQuestion):
         made = runpip.resolve
 
         def resolved(lines: list[str], *_: object) -> list[dict]:
-            source = [self.entry("x", "-1.0.tar.gz")] if set(lines) & {"x", "needs-x"} else []
+            source = [self.entry("x", "-1.0.tar.gz")] if set(lines) & {"x", "needsx"} else []
             return [*made([line for line in lines if line != "x"]), *source]
 
         def broken(*_: object) -> str:
@@ -136,7 +136,7 @@ class OptionalTest(WithQuestion):
     def test_what_others_need_can_not_be_left_out(self) -> None:
         """Leaving it out changes nothing: this once went round for ever."""
         self.builds(self.usage("x does not build"))
-        self.assertEqual(self.fault(lambda: self.answer("needs-x", optional=["x"])).message, "x does not build")
+        self.assertEqual(self.fault(lambda: self.answer("needsx", optional=["x"])).message, "x does not build")
 
     def test_a_build_that_fails_for_a_moment(self) -> None:
         self.builds(web.Fault("transient", "down"))
@@ -170,6 +170,48 @@ class CauseTest(WithQuestion):
         told = self.cause(self.NONE, doubts={"a-b": doubt}, seen={"a-b": ["x"]})
         self.assertEqual((told.message, told.hint), (self.NONE + "\nindex own: (403)", "log in"))
         self.assertEqual(self.cause("The conflict is caused by:\n a", doubts={"a-b": doubt}).message, "The conflict is caused by:\n a")
+
+
+class DamageTest(WithQuestion):
+    """What pip says of an archive that it can not read is no more than where to look."""
+
+    def test_who_asked_and_what_for(self) -> None:
+        good = wheel("rightly")
+        self.server.index(
+            wheel("top", requires=["middle"]), wheel("middle", requires=["garbage"]), ("garbage-1.0-py3-none-any.whl", b"garbage"),
+            ("wrongly-1.0-py3-none-any.whl", good[1]), ("rubbish-1.0.tar.gz", b"rubbish"),
+        )  # fmt: skip
+        for lines, file, says, asked in (
+            (["wrongly", "top"], "wrongly-1.0-py3-none-any.whl", "its file name is of wrongly 1.0, and its METADATA is of rightly 1.0", "wrongly"),
+            (["middle; python_version<'3'", "top"], "garbage-1.0-py3-none-any.whl", "it is not a wheel: File is not a zip file", "top"),
+            ([f"rubbish @ {self.server.url}/files/rubbish-1.0.tar.gz"], "rubbish-1.0.tar.gz", "it is not a tar archive, or not the whole of one", ""),
+        ):
+            with self.subTest(file=file):
+                told = self.fault(lambda: resolve.Resolver(self.question(*lines, optional=[])).answer())
+                self.assertEqual((told.kind, told.message, told.lines), ("failure", f"{self.server.url}/files/{file}: {says}", [asked or lines[0]]))
+
+    def test_archives_that_pip_names_by_their_names_alone(self) -> None:
+        url = self.server.put("/files/a-1.0.zip", b"garbage")
+        fault = web.Fault("failure", "pip failed")
+        fault.file = "a-1.0.zip"
+        indexes = router.Router(self.question())
+        self.addCleanup(indexes.close)
+        self.assertIs(resolve.first_cause(indexes, fault), fault)
+        indexes.offers("a", [("a", {"filename": "a-1.0.zip", "url": url})])
+        self.assertEqual(resolve.first_cause(indexes, fault).message, f"{url}: it is not a zip archive, or not the whole of one")
+
+    def test_archives_of_the_project(self) -> None:
+        pathlib.Path(resolve.PROJECT, "a-1.0.tar.gz").write_bytes(b"")
+        for place in "./a-1.0.tar.gz", f"file://{resolve.PROJECT}a-1.0.tar.gz":
+            self.assertEqual(resolve.damage(place).message, "./a-1.0.tar.gz: it is not a tar archive, or not the whole of one")
+
+    def test_what_is_sound_or_a_folder(self) -> None:
+        for name, data in sdist("a"), wheel("b"):
+            self.assertIsNone(resolve.damage(self.server.put(f"/{name}", data)))
+        self.assertIsNone(resolve.damage("sam2"))
+
+    def test_names_that_no_file_can_have(self) -> None:
+        self.assertIn("its name has 312 bytes", resolve.damage(f"https://f.example/{'a' * 300}-1.00.tar.gz").message)
 
 
 class DistributionTest(WithQuestion):
@@ -232,13 +274,14 @@ class MainTest(WithQuestion):
         local, data = wheel("here", "1.0+cu1")
         pathlib.Path(resolve.PROJECT, local).write_bytes(data)
         source = sdist("source", files={**backend("source"), "asks": ""})
+        direct = {name: self.server.put("/elsewhere/" + name, data) for name, data in (wheel("direct"), wheel("nameless"), sdist("built", files=backend("built")))}
         self.server.index(wheel("alpha", requires=["beta"]), wheel("beta"), wheel("tool"), source)
         linked, content = wheel("linked", "2.0+cu1")
         os.mkdir(resolve.PROJECT + "wheels")
         pathlib.Path(resolve.PROJECT, "wheels", linked).write_bytes(content)
         tree = self.tree("tree", 0, backend("tree"), "below")
         answer = self.main(self.question(
-            "alpha", "linked", f"here @ file://{resolve.PROJECT}{local}", "source==1.0", f"tree @ file://{resolve.source_of(tree)}", git=[tree], build_requires={"tree": ["tool"]},
+            "alpha", "linked", *(f"{name.split('-')[0]} @ {url}" if name[0] == "d" else url for name, url in direct.items()), f"here @ file://{resolve.PROJECT}{local}", "source==1.0", f"tree @ file://{resolve.source_of(tree)}", git=[tree], build_requires={"tree": ["tool"]},
             links=[resolve.PROJECT + "wheels"],
         ))  # fmt: skip
         self.assertNotIn("fault", answer)
@@ -246,13 +289,14 @@ class MainTest(WithQuestion):
         self.assertEqual(got, {
             "alpha": ("1.0", "alpha-1.0-py3-none-any.whl", "URL/files/alpha-1.0-py3-none-any.whl"),
             "beta": ("1.0", "beta-1.0-py3-none-any.whl", "URL/files/beta-1.0-py3-none-any.whl"),
+            **{name.split("-")[0]: ("1.0", name, "URL/elsewhere/" + name) for name in direct},
             "here": ("1.0+cu1", local, "file:" + local),
             "linked": ("2.0+cu1", linked, "file:wheels/" + linked),
             "source": ("1.0", "source-1.0.tar.gz", "URL/files/source-1.0.tar.gz"),
             "tree": ("1.0", "", tree["url"]),
         })  # fmt: skip
-        self.assertEqual({name: [d["name"] for d in dists] for name, dists in answer["builds"].items()}, {"source": ["tool"], "tree": ["tool"]})
-        self.assertNotIn("entries", json.dumps(answer))
+        self.assertEqual({name: [d["name"] for d in dists] for name, dists in answer["builds"].items()}, {"source": ["tool"], "tree": ["tool"], "built": []})
+        self.assertNotRegex(json.dumps(answer), "entries|lines")
         self.assertNotRegex(self.log.getvalue(), "/index/0|lines-r|" + self.folder)
 
     def test_a_fault_is_an_answer(self) -> None:
@@ -260,6 +304,14 @@ class MainTest(WithQuestion):
         fault = self.main(self.question("a"))["fault"]
         self.assertEqual((fault["kind"], fault["hint"]), ("usage", "put a login for 127.0.0.1 into ~/.netrc"))
         self.assertIn("index own: ", fault["message"])
+        self.assertEqual(fault["lines"], ["a"])
+
+    def test_an_altered_line_is_told_as_it_was(self) -> None:
+        self.server.index(sdist("a", files=backend("a")))
+        url = self.server.put("/f/a-2.0.tar.gz", sdist("a", files=backend("a"))[1])
+        line = f"a @ {url}"
+        fault = self.main(self.question(line, "a==1.0", constraints=["c<2"], build_requires={"a": ["tool"]}))["fault"]
+        self.assertEqual(fault["lines"], [line, "a==1.0"], fault)
 
     def test_an_altered_sdist_keeps_its_hash(self) -> None:
         name, data = sdist("a", files=backend("a"))

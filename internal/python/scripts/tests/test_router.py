@@ -216,6 +216,46 @@ class FaultTest(WithRouter):
         self.server.put("/simple/a/", faults=[403], always=True)
         self.check("usage", "(403)")
 
+    def test_a_circle(self) -> None:
+        self.server.put("/simple/a/", location="/simple/a/")
+        self.check("failure", f"{self.server.url}/simple/a/: the server redirects in a circle")
+
+    def doubt(self, *projects: str, url: str = "") -> str:
+        r = self.route(self.index(url or self.server.url + "/simple", name="own"))
+        for project in projects:
+            self.get(f"{r.base}/index/0/{project}/")
+        self.assertEqual(r.faults, [])
+        told = r.doubt("a")
+        self.assertIn(told and told.kind, (None, "usage"))
+        return told.message if told else ""
+
+    def test_a_path_that_is_wrong(self) -> None:
+        self.assertEqual(self.doubt("a", "b", url=self.server.url + "/wrong/"), f"{self.server.url}/wrong/ answers 404 for every project, is the path right?")
+        self.assertEqual(self.server.asked("/wrong/"), ["GET"])
+
+    def test_an_index_that_has_something_is_one(self) -> None:
+        """Be it another project, or no more than a list of them."""
+        self.server.index(wheel("b"))
+        self.assertEqual(self.doubt("a", "b"), "")
+        self.server.put("/other/", b"<html>", kind="text/html")
+        self.assertEqual(self.doubt("a", url=self.server.url + "/other"), "")
+        self.assertNotIn("c", self.route().missed)
+
+    def test_a_page_of_something_else(self) -> None:
+        portal, says = b'<html><a href="/login">Log in</a></html>', "/simple/ answers text/html without links to files, is it a package index?"
+        self.server.put("/simple/a/", portal, kind="text/html")
+        self.server.put("/simple/", portal, kind="text/html")
+        self.assertEqual(self.doubt("a"), self.server.url + says)
+        self.server.index(wheel("b"))
+        self.assertEqual(self.doubt("a", "b"), "")
+
+    def test_a_project_without_files(self) -> None:
+        for kind, page in (JSON, b'{"files": []}'), ("application/vnd.pypi.simple.v1+html", b"<html>"), ("text/html", b'<meta name="pypi:repository-version" content="1.0">'):
+            with self.subTest(kind=kind):
+                router.read_page.cache_clear()
+                self.server.put("/simple/a/", page, kind=kind)
+                self.assertEqual(self.doubt("a"), "")
+
     def test_a_crash_is_no_empty_index(self) -> None:
         def crash(url: str) -> None:
             raise RuntimeError("oops")
@@ -272,7 +312,7 @@ class AlteredTest(WithRouter):
             with self.subTest(name=name):
                 router.read_page.cache_clear()
                 r, _, _ = self.altered(name, data)
-                self.assertIn(f"{name} can not be unpacked", r.faults[0].message)
+                self.assertEqual(r.faults[0].message, f"{self.server.url}/files/{name}: it is not a {'zip' if name.endswith('.zip') else 'tar'} archive, or not the whole of one")
 
     def test_others_and_wheels_are_as_they_are(self) -> None:
         self.server.index(wheel("a"), sdist("b"))

@@ -11,7 +11,7 @@ import pathlib
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
-from world import Server, WithServer, sdist, wheel
+from world import Server, WithServer, sdist, wheel, zipped
 
 import router
 import runpip
@@ -44,7 +44,11 @@ def publish(server: Server) -> None:
         sdist("chain", files=backend(asks=CHAIN)), sdist("long", files=backend(describes=LONG)), sdist("needs", files=backend(requires='"nowhere>=3"')),
         sdist("odd", files={"pyproject.toml": "[build-system\n"}), ("garbage-1.0-py3-none-any.whl", b"garbage"), ("rubbish-1.0.tar.gz", b"rubbish"),
         wheel("gone"), wheel("down"), wheel("lie"), sdist("altered", files=backend(asks="import numpy")),
+        ("nowheel-1.0-py3-none-any.whl", zipped({"nowheel-1.0.dist-info/METADATA": b"Name: nowheel\nVersion: 1.0\n"})),
+        ("older-2.0-py3-none-any.whl", wheel("older")[1]), sdist("untold", files=backend(describes="import os; os.mkdir(folder + '/untold-1.0.dist-info'); return 'untold-1.0.dist-info'")),
+        wheel("x" * 300), wheel("deep", requires=["alpha"]), ("circle-1.0-py3-none-any.whl", b""), sdist("vacant", files={"x": ""}),
     )  # fmt: skip
+    server.files["/files/circle-1.0-py3-none-any.whl"].location = "/files/circle-1.0-py3-none-any.whl"
     server.files["/files/gone-1.0-py3-none-any.whl"].faults = [404]
     server.files["/files/gone-1.0-py3-none-any.whl"].always = True
     server.files["/files/down-1.0-py3-none-any.whl"].faults = [503]
@@ -71,6 +75,12 @@ CASES = {
     "garbage": ["garbage"],
     "rubbish": ["rubbish"],
     "altered": ["altered"],
+    "no wheel": ["nowheel"],
+    "older": ["older"],
+    "untold": ["untold"],
+    "too long": ["x" * 300],
+    "circle": ["circle"],
+    "vacant": ["vacant"],
 }
 
 
@@ -162,9 +172,22 @@ class ExplainTest(unittest.TestCase):
                        f"      Could not find a version that satisfies the requirement {name} (from versions: none)", f"      No matching distribution found for {name}")
 
     def test_archives_that_are_none(self) -> None:
-        self.check("garbage", "usage", "Wheel 'garbage' located at garbage-1.0-py3-none-any.whl is invalid.")
-        self.check("rubbish", "failure", "rubbish: pip failed: tarfile.ReadError: not a gzip file")
-        self.check("odd", "failure", "odd: pip failed: pip._vendor.tomli.TOMLDecodeError: Expected ']' at the end of a table declaration (at line 1, column 14)")
+        for case, file, says in (
+            ("garbage", "garbage-1.0-py3-none-any.whl", "Wheel 'garbage' located at garbage-1.0-py3-none-any.whl is invalid."),
+            ("rubbish", "rubbish-1.0.tar.gz", "pip failed: tarfile.ReadError: not a gzip file"),
+            ("odd", "odd-1.0.tar.gz", "pip failed: pip._vendor.tomli.TOMLDecodeError: Expected ']' at the end of a table declaration (at line 1, column 14)"),
+            ("no wheel", "nowheel-1.0-py3-none-any.whl", "nowheel has an invalid wheel, …"),
+            ("untold", "untold-1.0.tar.gz", "its build gives it no metadata with a name and a version"),
+            ("too long", "x" * 300 + "-1.0-py3-none-any.whl", "Could not install packages due to an OSError: [Errno 36] File name too long: …"),
+            ("older", "older-2.0-py3-none-any.whl", "its metadata has the version 1.0, not 2.0"),
+            ("vacant", "vacant-1.0.tar.gz", "vacant from http://files.example/files/vacant-1.0.tar.gz does not appear to be a Python project: …"),
+        ):
+            with self.subTest(case=case):
+                self.check(case, "failure", f"{FILES}/files/{file}: {says}")
+                self.assertEqual(self.told[case].file, f"{FILES}/files/{file}")
+
+    def test_a_circle(self) -> None:
+        self.check("circle", "failure", "circle: the server of its file redirects in a circle")
 
 
 class SaidTest(unittest.TestCase):
@@ -178,6 +201,19 @@ class SaidTest(unittest.TestCase):
         ):
             with self.subTest(said=said):
                 self.assertEqual(runpip.explain(said).kind, "transient")
+
+    def test_what_was_put_away_is_told_where_it_was_wanted(self) -> None:
+        said = (
+            "Discarding https://f.example/{0}-2.0.tar.gz (from https://i.example/a-b/) (requires-python:>=3, <4): Requested A_b from https://f.example/{0}-2.0.tar.gz"
+            " has inconsistent name: expected 'a-b', but metadata has 'c'\nERROR: No matching distribution found for A.b"
+        )
+        self.assertEqual(runpip.explain(said.format("A_b")).message, "https://f.example/A_b-2.0.tar.gz: its metadata has the name c, not a-b")
+        self.assertEqual(runpip.explain(said.format("other")).message, "No matching distribution found for A.b")
+
+    def test_a_full_disk_is_no_question_of_usage(self) -> None:
+        told = runpip.explain("Collecting a\nERROR: Could not install packages due to an OSError: [Errno 28] No space left on device")
+        self.assertEqual((told.kind, told.file), ("failure", ""))
+        self.assertIn("a: Could not install", told.message)
 
     def test_a_refused_file(self) -> None:
         fault = runpip.explain("Collecting a\n  ERROR: HTTP error 401 while getting https://f.example/a.whl#sha256=00 (from https://i.example/a/)\nERROR: Could not install")
@@ -204,11 +240,11 @@ class SaidTest(unittest.TestCase):
 class RunTest(WithServer):
     def test_pip_gets_no_configuration(self) -> None:
         self.replace(os, "environ", {"PIP_INDEX_URL": "https://evil.example", "NO_PROXY": "a.example", "PATH": "/bin"})
-        self.assertEqual(runpip.environment(), {"NO_PROXY": "a.example", "PATH": "/bin", "PIP_CONFIG_FILE": "/dev/null", "no_proxy": "a.example,127.0.0.1"})
+        self.assertEqual(runpip.environment(), {"NO_PROXY": "a.example", "PATH": "/bin", "PIP_CONFIG_FILE": "/dev/null", "PIP_RESOLVER_DEBUG": "1", "no_proxy": "a.example,127.0.0.1"})
 
     def test_a_real_pip(self) -> None:
         """Also one that is cut short: to Debian's pip that is the end of the file."""
-        url = self.server.index(wheel("a", files={"a.py": b"", "a-1.0.data/scripts/tool": b"#!python\n"}), wheel("b"))
+        url = self.server.index(wheel("a", files={"a.py": b"", "a-1.0.data/scripts/tool": b"#!python\n"}), wheel("b"), wheel("c", requires=["b"]))
         self.server.files["/files/b-1.0-py3-none-any.whl"].faults = ["cut"]
         indexes = router.Router({"indexes": [{"name": INDEX, "url": url, "packages": []}], "links": [], "build_requires": {}})
         self.addCleanup(indexes.close)
@@ -216,10 +252,13 @@ class RunTest(WithServer):
         self.replace(os, "environ", {**os.environ, "http_proxy": "http://127.0.0.1:1", "no_proxy": ""})
         into = os.path.join(self.folder, "into")
         with contextlib.redirect_stdout(io.StringIO()) as log:
-            entries = runpip.resolve(["b"], ["b<2"], indexes.options(), indexes.rename)
+            entries = runpip.resolve(["c", "a"], ["b<2"], indexes.options(), indexes.rename)
+            fault = self.fault(lambda: runpip.resolve(["a", "c"], ["b==2"], indexes.options()))
             runpip.install(["a"], into, indexes.options())
             runpip.install([], into, [])
-        self.assertEqual([entry["metadata"]["name"] for entry in entries], ["b"])
+        self.assertEqual({entry["metadata"]["name"]: entry["lines"] for entry in entries}, {"a": ["a"], "b": ["c"], "c": ["c"]})
+        self.assertEqual(fault.lines, ["c", "b==2"])
+        self.assertNotIn("Reporter", log.getvalue())
         self.assertLessEqual({"a.py", "bin"}, set(os.listdir(into)))
         self.assertIn(f"Looking in indexes: {INDEX}/\n", log.getvalue())
 

@@ -73,7 +73,7 @@ class PyprojectTest(WithServer):
     def test_broken_files(self) -> None:
         for text in "[build-system\n", "requires = \n":
             told = self.fault(lambda: sdists.requires(self.tree(text)))
-            self.assertEqual(told.kind, "usage")
+            self.assertEqual(told.kind, "failure")
             self.assertIn("a-1.0/pyproject.toml: ", told.message)
 
     def test_options_are_no_requirements(self) -> None:
@@ -96,6 +96,13 @@ class UnpackTest(WithServer):
                 tree = self.unpack(*sdist("a", ending=ending))
                 self.assertEqual((os.path.basename(tree), sorted(os.listdir(tree))), ("a-1.0", ["PKG-INFO", "setup.py"]))
 
+    def test_what_nothing_can_be_built_of(self) -> None:
+        told = self.fault(lambda: sdists.checked_tree(self.unpack("a-1.0.tar.gz", tarred({"a-1.0/x": b""}))))
+        self.assertEqual((told.kind, told.message), ("failure", "it is not an sdist: it has neither a pyproject.toml nor a setup.py"))
+        for files in {"setup.py": ""}, {"pyproject.toml": ""}:
+            tree = self.unpack(*sdist("a", files=files))
+            self.assertEqual(sdists.checked_tree(tree), tree)
+
     def test_files_beside_it_are_nothing(self) -> None:
         self.assertEqual(os.path.basename(self.unpack("a-1.0.tar.gz", tarred({"a-1.0/x": b"", "._a-1.0": b""}))), "a-1.0")
 
@@ -110,13 +117,15 @@ class UnpackTest(WithServer):
             ("x.tar.gz", tarred({"/etc/x": b""}), f"/etc/x {up}"),
             ("x.tar.gz", tarred({"a/x": b""}, links={"a/l": "../../x"}), f"a/l {up}"),
             ("x.tar.gz", tarred({"a/x": b""}, links={"a/l": "/etc"}), f"a/l {up}"),
-            ("x.tar.gz", b"garbage", "can not be unpacked"),
-            ("x.zip", b"garbage", "can not be unpacked"),
-            ("x.tar.gz", sdist("a")[1][:100], "can not be unpacked"),
-            ("x.tar.gz", b"", "can not be unpacked"),
+            ("x.tar.gz", b"garbage", "archive, or not the whole of one"),
+            ("x.zip", b"garbage", "archive, or not the whole of one"),
+            ("x.tar.gz", sdist("a")[1][:100], "archive, or not the whole of one"),
+            ("x.tar.gz", b"", "archive, or not the whole of one"),
         ]:
             with self.subTest(name=name, says=says):
-                self.assertIn(says, self.fault(lambda: self.unpack(name, data)).message)
+                told = self.fault(lambda: self.unpack(name, data))
+                self.assertIn(says, told.message)
+                self.assertEqual(told.kind, "failure")
         self.assertEqual(os.listdir(self.folder), ["into"])
 
     def test_links_that_stay_are_fine(self) -> None:

@@ -40,6 +40,17 @@ class FetchTest(WithServer):
                 self.assertIn(str(status), told.message)
                 self.assertEqual(self.server.asked(f"/{status}"), ["GET"])
 
+    def test_a_circle_is_told_as_one(self) -> None:
+        self.server.put("/x", location="/y")
+        told = self.fault(lambda: web.read_all(self.server.put("/y", location="/x")))
+        self.assertEqual((told.kind, told.message), ("failure", f"{self.server.url}/y: the server redirects in a circle"))
+
+    def test_other_words_for_the_same(self) -> None:
+        told = web.Fault("usage", "no", "log in", 403, "h.example")
+        told.lines = ["a"]
+        other = told.saying("not at all")
+        self.assertEqual((other.kind, other.message, other.hint, other.status, other.host, other.lines), ("usage", "not at all", "log in", 403, "h.example", ["a"]))
+
     def test_a_download_begins_anew_after_a_cut(self) -> None:
         url = self.server.put("/x", b"0123456789", faults=["cut"])
         file = io.BytesIO()

@@ -1,6 +1,8 @@
 import hashlib
+import io
 import os
 import unittest
+import zipfile
 
 from world import WithServer, wheel, zipped
 
@@ -18,9 +20,9 @@ class MeasureTest(WithServer):
         self.name, self.data = wheel("a", files=self.FILES)
         self.sha256 = hashlib.sha256(self.data).hexdigest()
 
-    def measure(self, sha256: str = "", path: str | None = None, name: str = "", **how: object) -> dict:
+    def measure(self, sha256: str = "", path: str | None = None, name: str = "", version: str = "1.0", **how: object) -> dict:
         url = self.server.put(f"/{name or self.name}", how.pop("data", self.data), **how)
-        dist = {"name": "a", "version": "1.0", "file": name or self.name, "url": url, "sha256": sha256, "size": 0, "unpacked": 0}
+        dist = {"name": "a", "version": version, "file": name or self.name, "url": url, "sha256": sha256, "size": 0, "unpacked": 0}
         return wheels.measure(dist, path)
 
     def check(self, dist: dict) -> None:
@@ -69,9 +71,80 @@ class MeasureTest(WithServer):
         self.assertEqual(self.server.asked("/a-1.0.tar.gz"), ["HEAD"])
 
     def test_a_wheel_of_many_files(self) -> None:
-        data = zipped({f"a/{i:05}-{'x' * 90}": b"" for i in range(6000)})
+        _, data = wheel("a", files={f"a/{i:05}-{'x' * 90}": b"" for i in range(6000)})
         dist = self.measure(hashlib.sha256(data).hexdigest(), data=data)
-        self.assertEqual(len(dist["entries"]), 6000)
+        self.assertEqual(len(dist["entries"]), 6003)
+
+    def check_refused(self, says: str, data: bytes, name: str = "") -> None:
+        """By its parts, as a whole and from a folder: it is the same fault."""
+        name = name or self.name
+        path = os.path.join(self.folder, "local")
+        with open(path, "wb") as file:
+            file.write(data)
+        for how in {"sha256": hashlib.sha256(data).hexdigest()}, {"sha256": ""}, {"path": path}:
+            told = self.fault(lambda: self.measure(name=name, data=data, **how))
+            self.assertEqual((told.kind, told.message), ("failure", f"{self.server.url}/{name}: {says}"))
+
+    def test_a_wheel_of_another(self) -> None:
+        for name, version, says in (
+            ("a", "1.0.0", ""), ("A", "1", ""),
+            ("b", "1.0", "its file name is of a 1.0, and its METADATA is of b 1.0"),
+            ("a", "1.0+cu1", "its file name is of a 1.0, and its METADATA is of a 1.0+cu1"),
+            ("a", "odd", "its file name is of a 1.0, and its METADATA is of a odd"),
+        ):  # fmt: skip
+            with self.subTest(name=name, version=version):
+                data = self.spoiled(("METADATA", f"Name: {name}\nVersion: {version}\n\nName: x\n".encode()))
+                if says:
+                    self.check_refused(says, data)
+                else:
+                    self.measure(data=data)
+
+    def test_names_of_files_that_lie(self) -> None:
+        for name, says in {
+            "b-1.0-py3-none-any.whl": "its file name is of b 1.0, and its METADATA is of a 1.0",
+            "a-1.0.1-1-py3-none-any.whl": "its file name is of a 1.0.1, and its METADATA is of a 1.0",
+            "a-1.0.0-py3-none-any.whl": "its folder is a-1.0.dist-info, and its METADATA is of a 1.0",
+            "a-1.0.whl": "a-1.0.whl is no name of a wheel, and its METADATA is of a 1.0",
+            f"a-1.0-py3-none-any{'_x' * 150}.whl": "its name has 322 bytes, and a file's name has at most 255",
+        }.items():
+            with self.subTest(name=name):
+                self.check_refused(says, self.data, name)
+
+    def test_names_of_files_in_other_words(self) -> None:
+        for version, spelt in ("1.0+cu1.x", "1.0+cu1_x"), ("1.0-1", "1.0_1"):
+            name, data = wheel("A.b", version)
+            self.measure(name=name.replace("A.b-" + version, "a_b-" + spelt), data=data, version="")
+
+    def test_another_than_was_locked(self) -> None:
+        dist = {"name": "b", "version": "1.0", "file": self.name, "url": self.server.put("/" + self.name, self.data), "sha256": "", "size": 0, "unpacked": 0}
+        self.assertIn("it should be b 1.0, and its METADATA is of a 1.0", self.fault(lambda: wheels.measure(dist, None)).message)
+
+    def spoiled(self, *changes: tuple[str, bytes | None]) -> bytes:
+        """Returns the wheel with other files of metadata, or without them."""
+        with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+        files |= {f"a-1.0.dist-info/{name}": data for name, data in changes}
+        return zipped({name: data for name, data in files.items() if data is not None})
+
+    def test_a_wheel_that_lacks_something(self) -> None:
+        for name in "METADATA", "WHEEL", "RECORD":
+            self.check_refused(f"it is not a wheel: its .dist-info has no {name}", self.spoiled((name, None)))
+        self.check_refused("its METADATA has no Name", self.spoiled(("METADATA", b"Version: 1.0\n")))
+        self.check_refused("its METADATA has no Version", self.spoiled(("METADATA", b"Name: a\n\nVersion: 1.0\n")))
+        self.check_refused("it is not a wheel: it has no .dist-info folder", zipped({"a.py": b"", "x.dist-info": b""}))
+        self.check_refused("it is not a wheel: it has several .dist-info folders, a-1.0.dist-info, b.dist-info", zipped({"a-1.0.dist-info/x": b"", "b.dist-info/x": b""}))
+
+    def test_a_damaged_wheel(self) -> None:
+        for data in b"", b"garbage", self.data[:-30], self.data.replace(b"PK\3\4", b"PK\3\5"):
+            with self.subTest(data=data[:9]):
+                told = self.fault(lambda: self.measure(data=data))
+                self.assertEqual(told.kind, "failure")
+                self.assertIn(f"{self.server.url}/{self.name}: it is not a wheel: ", told.message)
+
+    def test_names_that_no_file_can_have(self) -> None:
+        long = "ü" * 128
+        self.check_refused(f"it holds a file whose name has 256 bytes, and a file's name has at most 255: {long[:40]}…", wheel("a", files={f"a/{long}/x": b""})[1])
+        self.measure(data=wheel("a", files={f"a/{'x' * 255}/{'x' * 255}": b""})[1])
 
 
 class InstalledTest(unittest.TestCase):

@@ -130,6 +130,7 @@ class WithServer(unittest.TestCase):
     def setUp(self) -> None:
         router.read_page.cache_clear()  # another test may have had the same address
         router.is_open.cache_clear()
+        router.is_there.cache_clear()
         self.server = self.serve("127.0.0.1")
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)

@@ -1,0 +1,69 @@
+package python
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/near"
+)
+
+// checkNames refuses names in the spec that mean nothing: with a slip of the
+// pen in it, what is optional is not, and what an sdist is built with is lost.
+// A name is fine if any of the sets has it: the variants share most of a spec.
+func checkNames(requests []Request, answers []answer) error {
+	known := map[string]bool{}
+	for i, a := range answers {
+		requests[i].names(known)
+		a.names(known)
+	}
+	delete(known, "") // of an archive whose name doesn't tell
+	var faults []error
+	told := map[string]bool{}
+	check := func(key, name string) {
+		if known[name] || told[key+name] {
+			return
+		}
+		told[key+name] = true
+		err := fmt.Errorf("[python] %s: %q is none of the packages that are installed%s", key, name, didYouMean(name, known))
+		faults = append(faults, err)
+	}
+	for _, r := range requests {
+		for _, name := range r.Optional {
+			check("optional", name)
+		}
+		for _, name := range slices.Sorted(maps.Keys(r.BuildRequires)) {
+			check("build-requires", name)
+		}
+	}
+	return fault.New(fault.Usage, errors.Join(faults...))
+}
+
+// names adds those that r has by itself: a requirement's marker may not hold
+// here, and a source tree is in no lock.
+func (r Request) names(known map[string]bool) {
+	for _, w := range r.Files.Requirements {
+		known[w.Name] = true
+	}
+	for _, name := range slices.Concat(r.Sources, pylockNames(r.Pylock)) {
+		known[name] = true
+	}
+}
+
+func (a answer) names(known map[string]bool) {
+	for _, d := range a.Distributions {
+		known[d.Name] = true
+	}
+	for _, o := range a.Omitted {
+		known[o.Requirement] = true
+	}
+}
+
+func didYouMean(name string, known map[string]bool) string {
+	if meant := near.Word(name, slices.Sorted(maps.Keys(known)), near.Distance); meant != "" {
+		return fmt.Sprintf(", did you mean %q?", meant)
+	}
+	return ""
+}

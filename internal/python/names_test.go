@@ -1,0 +1,76 @@
+package python_test
+
+import (
+	"testing"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/python"
+)
+
+func TestCheckNames(t *testing.T) {
+	requires := func(names ...string) map[string][]string {
+		all := map[string][]string{}
+		for _, name := range names {
+			all[name] = []string{"wheel"}
+		}
+		return all
+	}
+	const torch = `{"distributions": [{"name": "torch"}, {"name": "numpy"}], "omitted": [{"requirement": "flash-attn"}]}`
+	tests := []struct {
+		name     string
+		requests []python.Request
+		answers  []string
+		want     string
+	}{
+		{"nothing to say", []python.Request{{Set: "python"}}, []string{torch}, ""},
+		{
+			"all are used",
+			[]python.Request{{
+				Set: "python", Files: wishes(t, `pywin32; sys_platform == "win32"`), Sources: []string{"native"},
+				Optional: []string{"flash-attn", "pywin32"}, BuildRequires: requires("numpy", "native"),
+			}},
+			[]string{torch},
+			"",
+		},
+		{
+			"of another variant",
+			[]python.Request{{Set: "python", Optional: []string{"apex"}, BuildRequires: requires("apex")}, {Set: "python@big"}},
+			[]string{torch, `{"distributions": [{"name": "apex"}]}`},
+			"",
+		},
+		{
+			"of a pylock.toml, by a marker",
+			[]python.Request{{Set: "python", Pylock: []byte("[[packages]]\nname = \"A_pex\"\nmarker = \"x\"\n"), Optional: []string{"a-pex"}}},
+			[]string{torch},
+			"",
+		},
+		{
+			"slips of the pen, told once",
+			[]python.Request{
+				{Set: "python", Optional: []string{"flash-atn"}, BuildRequires: requires("nunpy", "nothing-like-it")},
+				{Set: "python@big", Optional: []string{"flash-atn"}},
+			},
+			[]string{torch, torch},
+			`[python] optional: "flash-atn" is none of the packages that are installed, did you mean "flash-attn"?` + "\n" +
+				`[python] build-requires: "nothing-like-it" is none of the packages that are installed` + "\n" +
+				`[python] build-requires: "nunpy" is none of the packages that are installed, did you mean "numpy"?`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := python.CheckNames(tt.requests, answers(t, tt.requests, tt.answers...))
+			if tt.want == "" {
+				if err != nil {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+			if got := fault.KindOf(err); got != fault.Usage {
+				t.Errorf("kind is %d", got)
+			}
+		})
+	}
+}
