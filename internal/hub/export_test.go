@@ -1,0 +1,8 @@
+package hub
+
+// What only the tests of this package see.
+var (
+	NextLink  = nextLink
+	ParseSums = parseSums
+	WaitOf    = waitOf
+)

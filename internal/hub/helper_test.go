@@ -1,0 +1,90 @@
+package hub_test
+
+import (
+	"context"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"lamina.build/internal/hub"
+	"lamina.build/internal/testworld"
+)
+
+const (
+	repository = "Org/Model-1.0"
+	token      = "hf_geheim"
+	stranger   = "hf_fremd"
+)
+
+// pauses are what a client waited for, in no time.
+type pauses struct {
+	mu    sync.Mutex
+	slept []time.Duration
+}
+
+func (p *pauses) sleep(ctx context.Context, d time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.slept = append(p.slept, d)
+	return ctx.Err()
+}
+
+func (p *pauses) all() []time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.slept)
+}
+
+func client(t *testing.T, o hub.Options) *hub.Client {
+	t.Helper()
+	if o.Sleep == nil {
+		o.Sleep = new(pauses).sleep
+	}
+	c, err := hub.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// setup is a hub with one repository, its files, and a client of it.
+func setup(t *testing.T, o testworld.HubOptions, files map[string]testworld.HubFile) (*testworld.Hub, *hub.Client, map[string]hub.File) {
+	t.Helper()
+	h := testworld.New(t).Hub(o)
+	commit := h.Repo(repository, testworld.HubRepoOptions{}).Commit(files)
+	c := client(t, hub.Options{Endpoint: h.Endpoint, Token: hub.Token(o.Token)})
+	tree, err := c.Tree(t.Context(), repository, commit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byPath := map[string]hub.File{}
+	for _, f := range tree {
+		byPath[f.Path] = f
+	}
+	h.Forget()
+	return h, c, byPath
+}
+
+func read(t *testing.T, s hub.Source, f hub.File, offset, length int64) (string, error) {
+	t.Helper()
+	body, err := s.Open(t.Context(), f, offset, length)
+	if err != nil {
+		return "", err
+	}
+	data, err := io.ReadAll(body)
+	if closeErr := body.Close(); closeErr != nil {
+		t.Error(closeErr)
+	}
+	return string(data), err
+}
+
+func part(t *testing.T, c testworld.Content, offset, length int64) string {
+	t.Helper()
+	data, err := io.ReadAll(io.NewSectionReader(c, offset, length))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}

@@ -1,0 +1,97 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"lamina.build/internal/fault"
+)
+
+// List reads a list of files and their hashes from a web server, as sha256sum
+// prints it, and asks for the size of each. Paths are relative to the list.
+// What comes back is sorted by path. A list that is wrong is a [fault.Usage].
+func (c *Client) List(ctx context.Context, address string) ([]File, error) {
+	base, err := listURL(address)
+	if err != nil {
+		return nil, fault.New(fault.Usage, fmt.Errorf("reading list %q: %w", redact(address), err))
+	}
+	text, err := c.fetch(ctx, address, mostOfDocument)
+	if err != nil {
+		return nil, err
+	}
+	files, err := parseSums(redact(address), text.data)
+	if err = errors.Join(err, checkPaths(files)); err != nil {
+		return nil, fault.New(fault.Usage, err)
+	}
+	if len(files) == 0 {
+		return nil, fault.New(fault.Usage, fmt.Errorf("list %q has no files", redact(address)))
+	}
+	for i := range files {
+		files[i].URL = base + escape(files[i].Path)
+	}
+	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+	return files, c.measure(ctx, files)
+}
+
+// listURL returns what the paths of a list are relative to. A query is the
+// list's alone.
+func listURL(address string) (base string, err error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return "", errors.New("not a URL")
+	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		return "", errors.New("not an address of the web")
+	case u.User != nil:
+		return "", errors.New("a user or a password in it would go into the lock")
+	}
+	escaped := u.EscapedPath()
+	return u.Scheme + "://" + u.Host + escaped[:strings.LastIndex(escaped, "/")+1], nil
+}
+
+// measure finds the size of each file.
+func (c *Client) measure(ctx context.Context, files []File) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
+	for i := range files {
+		group.Go(func() error {
+			return c.patience(files[i].URL).try(ctx, func() (err error) {
+				files[i].Size, err = c.size(ctx, files[i].URL)
+				return err
+			})
+		})
+	}
+	return group.Wait()
+}
+
+// size asks for the length of a file, and counts its bytes where the server
+// doesn't say. Addresses that are signed for GET forbid HEAD.
+func (c *Client) size(ctx context.Context, address string) (int64, error) {
+	resp, err := c.send(ctx, request{method: http.MethodHead, url: address})
+	if err == nil && resp.ContentLength >= 0 {
+		return resp.ContentLength, resp.Body.Close()
+	}
+	if err == nil {
+		_ = resp.Body.Close()
+	} else if isPassing(err) {
+		return 0, err
+	}
+	resp, err = c.send(ctx, request{method: http.MethodGet, url: address})
+	if err != nil {
+		return 0, err
+	}
+	if resp.ContentLength >= 0 {
+		return resp.ContentLength, resp.Body.Close()
+	}
+	n, err := io.Copy(io.Discard, resp.Body)
+	return n, errors.Join(err, resp.Body.Close())
+}

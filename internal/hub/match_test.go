@@ -1,0 +1,34 @@
+package hub_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/hub"
+	"lamina.build/internal/pack"
+)
+
+func TestMatch(t *testing.T) {
+	t.Parallel()
+	files := []hub.File{{Path: "a.json", Size: 1}, {Path: "det/x.onnx", Size: 2}, {Path: "pose/deep/y.bin", Size: 3}}
+	got, err := hub.Match(files, []string{"*.json", "pose"}, nil)
+	if diff := cmp.Diff([]hub.File{files[0], files[2]}, got); diff != "" || err != nil {
+		t.Errorf("files (-want +got):\n%s%v", diff, err)
+	}
+	if got, err = hub.Match(nil, nil, nil); len(got) != 0 || err != nil {
+		t.Errorf("of nothing: got %v, %v", got, err)
+	}
+	_, err = hub.Match(files, []string{"*.jsn"}, nil)
+	if !errors.Is(err, hub.ErrNoMatch) || fault.KindOf(err) != fault.Usage || !strings.Contains(fault.Hints(err)[0], `3, such as "a.json"`) {
+		t.Errorf("got %v, %q", err, fault.Hints(err))
+	}
+	_, err = hub.Match(files, []string{"a["}, nil)
+	var pattern *pack.PatternError
+	if !errors.As(err, &pattern) || fault.KindOf(err) != fault.Usage {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,121 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+)
+
+// What a repository may have: enough for any model, and an end for a hub that
+// has none.
+const (
+	mostPages = 10_000
+	mostFiles = 1_000_000
+)
+
+var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// Tree lists the files of a repository "ORG/NAME" at a commit, sorted by path.
+// Those that the hub keeps in large file storage come with their SHA-256,
+// the others with what git calls them. Paths that no image can hold are
+// reported together, as [PathError]s.
+func (c *Client) Tree(ctx context.Context, repo, commit string) ([]File, error) {
+	if err := checkRepo(repo); err != nil {
+		return nil, err
+	}
+	if !commitID.MatchString(commit) {
+		return nil, fmt.Errorf("repository %q: %q is not a commit", repo, commit)
+	}
+	entries, err := c.pages(ctx, c.apiURL(repo, "tree", commit)+"?recursive=True&expand=False")
+	if err != nil {
+		return nil, err
+	}
+	files, err := filesOf(entries)
+	if err = errors.Join(err, checkPaths(files)); err != nil {
+		return nil, fmt.Errorf("listing repository %q: %w", repo, err)
+	}
+	for i := range files {
+		files[i].URL = c.URL(repo, commit, files[i].Path)
+	}
+	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+	return files, nil
+}
+
+// pages reads a list page by page.
+func (c *Client) pages(ctx context.Context, address string) ([]treeEntry, error) {
+	var all []treeEntry
+	for n, seen := 0, map[string]bool{}; address != ""; n++ {
+		if seen[address] || n == mostPages || len(all) > mostFiles {
+			return nil, &AnswerError{URL: redact(address), Reason: "its list of files has no end"}
+		}
+		seen[address] = true
+		answer, err := c.fetch(ctx, address, mostOfDocument)
+		if err != nil {
+			return nil, err
+		}
+		var page []treeEntry
+		if err = json.Unmarshal(answer.data, &page); err != nil {
+			return nil, &AnswerError{URL: redact(address), Reason: "not a list of files: " + err.Error()}
+		}
+		all = append(all, page...)
+		if address, err = c.nextPage(answer); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// nextPage stays with the hub, since what it says of hashes is believed.
+func (c *Client) nextPage(page document) (string, error) {
+	link, found := nextLink(page.header.Values("Link"))
+	if !found {
+		return "", nil
+	}
+	next, err := page.at.Parse(link)
+	if err != nil || !sameHost(next, c.endpoint) {
+		return "", &AnswerError{URL: redact(page.at.String()), Reason: "its next page is on another host"}
+	}
+	return next.String(), nil
+}
+
+// treeEntry is one of the API's answer.
+type treeEntry struct {
+	Type string `json:"type"` // file or directory
+	Path string `json:"path"`
+	Size int64  `json:"size"`
+	OID  string `json:"oid"` // what git calls it: of a large file, its pointer
+	LFS  *struct {
+		OID  string `json:"oid"` // the SHA-256
+		Size int64  `json:"size"`
+	} `json:"lfs"`
+	XetHash string `json:"xetHash"`
+}
+
+func filesOf(entries []treeEntry) (files []File, err error) {
+	for _, e := range entries {
+		if e.Type != "file" {
+			continue
+		}
+		f, fileErr := e.file()
+		files, err = append(files, f), errors.Join(err, fileErr)
+	}
+	return files, err
+}
+
+func (e treeEntry) file() (File, error) {
+	f := File{Path: e.Path, Size: e.Size}
+	switch {
+	case e.LFS != nil:
+		f.SHA256, f.Size = e.LFS.OID, e.LFS.Size
+	case e.XetHash == "": // else git has a pointer, and Lock nothing to compare with
+		f.GitOID = e.OID
+	}
+	if f.Size < 0 || f.SHA256 != "" && !sha256Hex.MatchString(f.SHA256) || f.GitOID != "" && !commitID.MatchString(f.GitOID) {
+		return f, &PathError{Path: f.Path, Reason: "its size or its hash is none"}
+	}
+	return f, nil
+}

@@ -1,0 +1,27 @@
+// Package registry puts blobs that are too large to hold into one repository
+// of a registry: layers of weights, 11 GB each, from a stream that is read once.
+//
+// It speaks the OCI distribution API
+// (https://github.com/opencontainers/distribution-spec/blob/main/spec.md) and
+// leaves logins to go-containerregistry. What it does itself is the upload,
+// because no client at hand goes on with one that another process began:
+//
+//	r, err := registry.Open(ctx, "ghcr.io/acme/model", registry.Options{})
+//	u, err := r.Start(ctx)          // or r.Resume(ctx, location)
+//	for … { err = u.Send(ctx, chunk) }
+//	err = u.Commit(ctx, digest)
+//
+// An upload lives in the registry. Its location is all that a publisher has to
+// remember: one that was killed asks how far it came, and goes on from there.
+//
+// Registries differ in what they take, so there are three ways to send:
+//
+//   - [Upload.Send], in chunks. A chunk that breaks off is sent again from where
+//     the registry is, and too large a chunk in smaller pieces.
+//   - [Upload.Stream], one request for all, when [ErrNoChunks] says so.
+//   - [Repository.Whole], the same with the digest known beforehand.
+//
+// [Check] holds layers against the published limits of a registry before a byte
+// is sent. An error that another run may not meet has the kind
+// [fault.Transient], a refused login [fault.Usage].
+package registry

@@ -1,0 +1,91 @@
+package registry
+
+import (
+	"path"
+	"strings"
+	"time"
+)
+
+// Limits is what a registry is known to take. The zero value of a field is a
+// limit that nobody published.
+type Limits struct {
+	Name     string        // as people call it; the host where nothing is known
+	Layer    int64         // the most bytes of a layer
+	Upload   time.Duration // the longest that the upload of a layer may take
+	Chunk    int64         // the most bytes of one chunk
+	NoChunks bool          // chunks can't be used, or not be resumed
+}
+
+// Override is what the user knows better.
+type Override struct {
+	Layer int64 // the most bytes of a layer; zero leaves it as it is
+	Off   bool  // nothing is checked
+}
+
+// LimitsOf returns what is known about the registry at a host, which may have a
+// port.
+func LimitsOf(host string) Limits {
+	bare, _, _ := strings.Cut(host, ":")
+	for _, known := range knownRegistries() {
+		for _, pattern := range known.hosts {
+			if ok, err := path.Match(pattern, bare); ok && err == nil {
+				return known.Limits
+			}
+		}
+	}
+	return Limits{Name: host}
+}
+
+// With returns the limits that hold instead.
+func (l Limits) With(o Override) Limits {
+	if o.Layer > 0 {
+		l.Layer = o.Layer
+	}
+	if o.Off {
+		l.Layer, l.Upload = 0, 0
+	}
+	return l
+}
+
+type knownRegistry struct {
+	hosts []string // patterns as of [path.Match]
+	Limits
+}
+
+// knownRegistries is a function so that nobody can change what it says.
+func knownRegistries() []knownRegistry {
+	const mib = 1 << 20
+	return []knownRegistry{
+		// No limit is published; pushes of large layers met 504
+		// (https://github.com/docker/buildx/issues/1315).
+		{[]string{"docker.io", "index.docker.io", "registry-1.docker.io"}, Limits{Name: "Docker Hub"}},
+
+		// "10 GB size limit for each layer", "10 minute timeout limit for uploads":
+		// https://docs.github.com/en/packages/working-with-a-github-packages-registry/working-with-the-container-registry#troubleshooting.
+		// Nobody says which GB: the smaller. Chunks of more than 4 MiB are answered
+		// with 416 (https://github.com/oras-project/rust-oci-client/pull/37).
+		{[]string{"ghcr.io"}, Limits{Name: "ghcr.io", Layer: 10e9, Upload: 10 * time.Minute, Chunk: 4 * mib}},
+
+		// 52,000 MiB a layer: https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html.
+		// The 4,200 parts of 10 MiB of the same page are of Amazon's own API. The
+		// range of an upload stays at its first chunk
+		// (https://github.com/aws/containers-roadmap/issues/2831) and its status is
+		// 404 (https://github.com/dotnet/sdk/pull/33019): nothing to resume by.
+		{
+			[]string{"*.dkr.ecr.*.amazonaws.com", "*.dkr.ecr-fips.*.amazonaws.com", "*.dkr.ecr.*.amazonaws.com.cn"},
+			Limits{Name: "Amazon ECR", Layer: 52_000 * mib, NoChunks: true},
+		},
+
+		// https://docs.aws.amazon.com/AmazonECR/latest/public/public-service-quotas.html
+		{[]string{"public.ecr.aws"}, Limits{Name: "Amazon ECR Public", Layer: 10_000 * mib, NoChunks: true}},
+
+		// "Artifact Registry does not support Docker chunked uploads", said
+		// https://cloud.google.com/artifact-registry/docs/docker/pushing-and-pulling
+		// (quoted in https://github.com/dotnet/sdk-container-builds/pull/287). No
+		// limit of a layer: https://cloud.google.com/artifact-registry/quotas.
+		{[]string{"*.pkg.dev", "gcr.io", "*.gcr.io"}, Limits{Name: "Google Artifact Registry", NoChunks: true}},
+
+		// https://learn.microsoft.com/azure/container-registry/container-registry-skus
+		{[]string{"*.azurecr.io"}, Limits{Name: "Azure Container Registry", Layer: 200 << 30}},
+	}
+}

@@ -1,0 +1,89 @@
+package registry_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/registry"
+)
+
+func TestLimitsOf(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]registry.Limits{
+		"index.docker.io": {Name: "Docker Hub"},
+		"ghcr.io":         {Name: "ghcr.io", Layer: 10_000_000_000, Upload: 10 * time.Minute, Chunk: 4 << 20},
+		"ghcr.io:443":     {Name: "ghcr.io", Layer: 10_000_000_000, Upload: 10 * time.Minute, Chunk: 4 << 20},
+		"012345678901.dkr.ecr.eu-west-1.amazonaws.com":     {Name: "Amazon ECR", Layer: 54_525_952_000, NoChunks: true},
+		"012345678901.dkr.ecr.cn-north-1.amazonaws.com.cn": {Name: "Amazon ECR", Layer: 54_525_952_000, NoChunks: true},
+		"public.ecr.aws":        {Name: "Amazon ECR Public", Layer: 10_485_760_000, NoChunks: true},
+		"europe-docker.pkg.dev": {Name: "Google Artifact Registry", NoChunks: true},
+		"eu.gcr.io":             {Name: "Google Artifact Registry", NoChunks: true},
+		"acme.azurecr.io":       {Name: "Azure Container Registry", Layer: 200 << 30},
+		"registry.test:5000":    {Name: "registry.test:5000"},
+		"ghcr.io.evil.test":     {Name: "ghcr.io.evil.test"},
+	} {
+		if diff := cmp.Diff(want, registry.LimitsOf(host)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", host, diff)
+		}
+	}
+}
+
+// wan is Wan2.2-Animate-14B, as far as its layers come near a limit.
+func wan() []registry.Size {
+	return []registry.Size{
+		{Name: "diffusion_pytorch_model-00001-of-00004.safetensors", Bytes: 9_900_000_000},
+		{Name: "models_t5_umt5-xxl-enc-bf16.pth", Bytes: 11_361_921_536},
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, host string
+		rate       int64
+		override   registry.Override
+		want       []string
+	}{
+		{"ghcr.io", "ghcr.io", 0, registry.Override{}, []string{
+			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io takes 10.00 GB at most`,
+		}},
+		{"ghcr.io, over a slow line", "ghcr.io", 10e6, registry.Override{}, []string{
+			`layer "diffusion_pytorch_model-00001-of-00004.safetensors" takes 17 min to upload at this rate: ghcr.io ends an upload after 10 min`,
+			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io takes 10.00 GB at most`,
+		}},
+		{"ghcr.io, known better", "ghcr.io", 10e6, registry.Override{Off: true}, nil},
+		{"ghcr.io, raised", "ghcr.io", 100e6, registry.Override{Layer: 20e9}, nil},
+		{"Docker Hub", "docker.io", 1e6, registry.Override{}, nil},
+		{"Docker Hub, told", "docker.io", 0, registry.Override{Layer: 11e9}, []string{
+			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: Docker Hub takes 11.00 GB at most`,
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, err := range registry.Check(registry.LimitsOf(tt.host).With(tt.override), wan(), tt.rate) {
+				got = append(got, err.Error())
+				if len(fault.Hints(err)) == 0 {
+					t.Errorf("%q has no hint", err)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestHintIsHonest has the hint say what zstd would have to do.
+func TestHintIsHonest(t *testing.T) {
+	t.Parallel()
+	err := errors.Join(registry.Check(registry.LimitsOf("ghcr.io"), wan(), 0)...)
+	if hints := strings.Join(fault.Hints(err), ""); !strings.Contains(hints, "zstd would have to save 12 %") {
+		t.Errorf("got %q", hints)
+	}
+}

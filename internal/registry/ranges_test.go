@@ -1,0 +1,72 @@
+package registry_test
+
+import (
+	"testing"
+	"time"
+
+	"lamina.build/internal/registry"
+)
+
+func TestNext(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		header         string
+		believed, want int64
+		ok             bool
+	}{
+		{"0-9", 0, 10, true},
+		{"bytes=0-9", 0, 10, true},
+		{"bytes 0-9", 0, 10, true},
+		{"0-0", 0, 0, true},
+		{"0-0", 5, 0, true},
+		{"0-0", 1, 1, true},
+		{"0--1", 0, 0, true},
+		{"0--2", 0, 0, false},
+		{"1-9", 0, 0, false},
+		{"0-", 0, 0, false},
+		{"0-+9", 0, 0, false},
+		{"9", 0, 0, false},
+		{"0-9223372036854775807", 0, 0, false},
+		{"0-11361920417", 0, 11_361_920_418, true},
+	} {
+		if got, ok := registry.Next(tt.header, tt.believed); got != tt.want || ok != tt.ok {
+			t.Errorf("%q: got %d, %v, want %d, %v", tt.header, got, ok, tt.want, tt.ok)
+		}
+	}
+}
+
+// FuzzNext holds that what registries say moves no upload backwards past its
+// beginning, and that our own ranges are read as they are meant.
+func FuzzNext(f *testing.F) {
+	f.Add("0-9", int64(3))
+	f.Add("bytes=0--1", int64(0))
+	f.Add("0-9223372036854775807", int64(1))
+	f.Fuzz(func(t *testing.T, header string, n int64) {
+		if got, ok := registry.Next(header, n); got < 0 || !ok && got != 0 {
+			t.Errorf("%q: got %d, %v", header, got, ok)
+		}
+		if n &= 0x7fffffff; n > 1 {
+			if got, ok := registry.Next(registry.ContentRange(0, int(n)), 0); got != n || !ok {
+				t.Errorf("%d bytes: got %d, %v", n, got, ok)
+			}
+		}
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 25, 7, 30, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"":                              0,
+		"soon":                          0,
+		"-5":                            0,
+		"120":                           2 * time.Minute,
+		"99999999999999999999":          0,
+		"Wed, 25 Nov 2026 07:31:00 GMT": time.Minute,
+		"Wed, 25 Nov 2026 07:29:00 GMT": 0,
+	} {
+		if got := registry.RetryAfter(value, now); got != want {
+			t.Errorf("%q: got %s, want %s", value, got, want)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package registry_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/registry"
+	"lamina.build/internal/testworld"
+)
+
+// hasty is how tests wait.
+func hasty() registry.Options {
+	return registry.Options{
+		Keychain: keychain{}, Attempts: 4, Wait: time.Millisecond, Longest: 2 * time.Second,
+		Stall: time.Second, Finish: 2 * time.Second,
+	}
+}
+
+// keychain has one login for all.
+type keychain struct{ user, password string }
+
+func (k keychain) Resolve(authn.Resource) (authn.Authenticator, error) {
+	if k.user == "" {
+		return authn.Anonymous, nil
+	}
+	return &authn.Basic{Username: k.user, Password: k.password}, nil
+}
+
+func open(t testing.TB, r *testworld.Registry, o registry.Options) *registry.Repository {
+	t.Helper()
+	repo, err := registry.Open(t.Context(), r.Host+"/acme/model", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return repo
+}
+
+// begin opens a repository and starts an upload to it.
+func begin(t testing.TB, r *testworld.Registry) (*registry.Repository, *registry.Upload) {
+	t.Helper()
+	repo := open(t, r, hasty())
+	u, err := repo.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return repo, u
+}
+
+// weights are bytes like those of models: no two parts are the same.
+func weights(n int) ([]byte, digest.Digest) {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(data)
+	return data, digest.FromBytes(data)
+}
+
+// send sends data from where the upload is, as callers do.
+func send(t testing.TB, u *registry.Upload, data []byte, size int) error {
+	t.Helper()
+	for moves := 0; u.Offset() < int64(len(data)); {
+		at := int(u.Offset())
+		err := u.Send(t.Context(), data[at:min(at+size, len(data))])
+		var moved *registry.OffsetError
+		if errors.As(err, &moved) && moves < 10 {
+			if moved.Offset != u.Offset() {
+				t.Errorf("the error says byte %d and the upload %d", moved.Offset, u.Offset())
+			}
+			moves++
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check holds what the registry has against what was sent.
+func check(t testing.TB, r *testworld.Registry, d digest.Digest) {
+	t.Helper()
+	if got := r.Blob("acme/model", d); digest.FromBytes(got) != d {
+		t.Errorf("the registry has %d bytes that aren't those of %s", len(got), d)
+	}
+}
+
+func checkKind(t *testing.T, err error, kind fault.Kind, hint string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("there is no error")
+	}
+	if got := fault.KindOf(err); got != kind {
+		t.Errorf("got kind %d for %q, want %d", got, err, kind)
+	}
+	if hints := strings.Join(fault.Hints(err), "\n"); !strings.Contains(hints, hint) {
+		t.Errorf("got hints %q for %q, want %q", hints, err, hint)
+	}
+}

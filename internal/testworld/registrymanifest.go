@@ -1,0 +1,149 @@
+package testworld
+
+import (
+	"encoding/json"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+type storedManifest struct {
+	mediaType string
+	data      []byte
+}
+
+// manifestBody is what both an image and an index may have.
+type manifestBody struct {
+	MediaType string               `json:"mediaType"`
+	Config    *ocispec.Descriptor  `json:"config"`
+	Layers    []ocispec.Descriptor `json:"layers"`
+	Manifests []ocispec.Descriptor `json:"manifests"`
+	Subject   *ocispec.Descriptor  `json:"subject"`
+}
+
+// Manifest returns what a tag or a digest names, nil if it names nothing.
+func (r *Registry) Manifest(repo, reference string) []byte {
+	m, _, _ := r.manifest(repo, reference)
+	return m.data
+}
+
+func (r *Registry) manifest(repo, reference string) (storedManifest, digest.Digest, bool) {
+	r.content.Lock()
+	defer r.content.Unlock()
+	found, ok := r.repos[repo]
+	if !ok {
+		return storedManifest{}, "", false
+	}
+	d, tagged := found.tags[reference]
+	if !tagged {
+		d = digest.Digest(reference)
+	}
+	m, ok := found.manifests[d]
+	return m, d, ok
+}
+
+func (r *Registry) serveManifest(rw http.ResponseWriter, req *http.Request, repo, reference string) {
+	if req.Method == http.MethodPut {
+		r.putManifest(rw, req, repo, reference)
+		return
+	}
+	m, d, ok := r.manifest(repo, reference)
+	switch {
+	case req.Method != http.MethodGet && req.Method != http.MethodHead:
+		refuse(rw, http.StatusMethodNotAllowed, "UNSUPPORTED", "manifests stay")
+	case !ok:
+		refuse(rw, http.StatusNotFound, "MANIFEST_UNKNOWN", "there is no such manifest")
+	default:
+		rw.Header().Set("Content-Type", m.mediaType)
+		rw.Header().Set("Content-Length", strconv.Itoa(len(m.data)))
+		rw.Header().Set("Docker-Content-Digest", d.String())
+		if req.Method == http.MethodGet {
+			_, _ = rw.Write(m.data)
+		}
+	}
+}
+
+func (r *Registry) putManifest(rw http.ResponseWriter, req *http.Request, repo, reference string) {
+	data, err := io.ReadAll(io.LimitReader(req.Body, kept+1))
+	var body manifestBody
+	if err != nil || json.Unmarshal(data, &body) != nil {
+		refuse(rw, http.StatusBadRequest, "MANIFEST_INVALID", "that is no manifest")
+		return
+	}
+	mediaType, _, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
+	if err != nil || body.MediaType != "" && body.MediaType != mediaType {
+		refuse(rw, http.StatusBadRequest, "MANIFEST_INVALID", "the media type isn't that of the request")
+		return
+	}
+	d := digest.FromBytes(data)
+	if want := digest.Digest(reference); want.Validate() == nil && want != d {
+		refuse(rw, http.StatusBadRequest, "DIGEST_INVALID", "the manifest has another digest")
+		return
+	}
+	if missing := r.missing(repo, body); missing != "" {
+		refuse(rw, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN", "there is no "+missing.String())
+		return
+	}
+	r.storeManifest(repo, reference, d, storedManifest{mediaType, data})
+	if body.Subject != nil {
+		rw.Header().Set("OCI-Subject", body.Subject.Digest.String())
+	}
+	rw.Header().Set("Location", "/v2/"+repo+"/manifests/"+d.String())
+	rw.Header().Set("Docker-Content-Digest", d.String())
+	rw.WriteHeader(http.StatusCreated)
+}
+
+// missing returns the first thing that a manifest names and the repository
+// lacks. A registry may look, says the spec; this one does.
+func (r *Registry) missing(repo string, body manifestBody) digest.Digest {
+	r.content.Lock()
+	defer r.content.Unlock()
+	has := r.repo(repo)
+	blobs := body.Layers
+	if body.Config != nil {
+		blobs = append([]ocispec.Descriptor{*body.Config}, blobs...)
+	}
+	for _, blob := range blobs {
+		if !has.blobs[blob.Digest] {
+			return blob.Digest
+		}
+	}
+	for _, m := range body.Manifests {
+		if _, ok := has.manifests[m.Digest]; !ok {
+			return m.Digest
+		}
+	}
+	return ""
+}
+
+func (r *Registry) storeManifest(repo, reference string, d digest.Digest, m storedManifest) {
+	r.content.Lock()
+	defer r.content.Unlock()
+	has := r.repo(repo)
+	has.manifests[d] = m
+	if digest.Digest(reference).Validate() != nil {
+		has.tags[reference] = d
+	}
+}
+
+func (r *Registry) serveTags(rw http.ResponseWriter, repo string) {
+	r.content.Lock()
+	found, ok := r.repos[repo]
+	var tags []string
+	if ok {
+		tags = slices.Sorted(maps.Keys(found.tags))
+	}
+	r.content.Unlock()
+	if !ok {
+		refuse(rw, http.StatusNotFound, "NAME_UNKNOWN", "there is no such repository")
+		return
+	}
+	rw.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(rw).Encode(map[string]any{"name": repo, "tags": tags})
+}
