@@ -4,8 +4,9 @@
 # All are built by one engine, from one index on this machine, on the base that
 # Lamina's image has, and compressed alike. Two comparisons, in turns:
 #   cold    nothing of the wheels is cached, since each round has a version of its
-#           own of them; the base is, and Lamina has a lock. Up to the last byte of
-#           an archive that is thrown away.
+#           own of them; the base is, and Lamina has a lock. "installed" is what "pip
+#           install" does, fetching included; then both compress and write the same
+#           bytes, up to the end of an archive that is thrown away.
 #   change  another version of one wheel of 1 MB, in an image that is built and
 #           pushed to a registry of memory that counts bytes, and takes some 60 MB/s.
 #           Lamina makes its lock anew. The script fails where another layer moved
@@ -180,10 +181,10 @@ share() { ratio "$(mid "$1")" "$(mid "$2")"; }
 time_of() { seconds "$(mid "$1")"; }
 megabytes() { awk '{ printf "%.1f MB", $1 / 1e6 }' <<<"$(mid "$1")"; }
 echo "medians of $rounds rounds, 60 wheels of 1 GB"
-row "cold, plain Dockerfile" "$(time_of cold-plain)"
-row "cold, Lamina" "$(time_of cold-wheels)" "$(share cold-wheels cold-plain)" "(at most 0.7)"
-row "  before the export, plain" "$(time_of cold-plain-before)"
-row "  before the export, Lamina" "$(time_of cold-wheels-before)" "$(share cold-wheels-before cold-plain-before)"
+row "cold, pip install in a Dockerfile" "$(time_of cold-plain-before)"
+row "cold, installed by Lamina" "$(time_of cold-wheels-before)" "$(share cold-wheels-before cold-plain-before)" "(at most 0.7)"
+row "  with the export, plain" "$(time_of cold-plain)"
+row "  with the export, Lamina" "$(time_of cold-wheels)" "$(share cold-wheels cold-plain)"
 row "  its lock, before that" "$(time_of lock)"
 row "  its smoke tests, after that" "$(time_of smoke)"
 row "change, plain Dockerfile" "$(time_of change-plain)" "" "$(megabytes change-plain-in) to the registry"

@@ -32,12 +32,17 @@ type File struct {
 func Gather(name string, files []File) State {
 	epoch := EpochTime()
 	action := bkllb.Mkdir("/", 0o755, bkllb.WithParents(true), bkllb.WithCreatedTime(epoch))
+	return bkllb.Scratch().File(copies(action, files), bkllb.WithCustomName(name))
+}
+
+func copies(action *bkllb.FileAction, files []File) *bkllb.FileAction {
+	epoch := EpochTime()
 	for _, f := range files {
 		action = action.Copy(f.From, path.Base(f.Path), f.Path, &bkllb.CopyInfo{
 			CreateDestPath: true, CreatedTime: &epoch,
 		})
 	}
-	return bkllb.Scratch().File(action, bkllb.WithCustomName(name))
+	return action
 }
 
 // Files is a state of small files with fixed content, readable by all.

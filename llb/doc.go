@@ -26,5 +26,8 @@ const Epoch = 315532800
 // StoreID names the client's content store of packed layers in a solve.
 const StoreID = "lamina"
 
+// ModelStoreID names the store of models that were pulled into a layout.
+const ModelStoreID = "lamina-models"
+
 // EpochTime returns [Epoch] as a time.
 func EpochTime() time.Time { return time.Unix(Epoch, 0).UTC() }

@@ -28,7 +28,7 @@ func (l Lock) check() error {
 	if !slices.IsSortedFunc(l.Packages, comparePackages) {
 		faults = append(faults, errors.New("packages are not sorted by name, version and architecture"))
 	}
-	return errors.Join(append(faults, l.checkPython())...)
+	return errors.Join(append(faults, l.checkPython(), l.checkModels())...)
 }
 
 func (l Lock) checkPackage(p Package) error {

@@ -19,7 +19,8 @@ func (l Lock) Drift(spec Wishes) []string {
 	drift = append(drift, driftList("components", l.Components, spec.Components)...)
 	drift = append(drift, driftRepositories(l.Repositories, spec.Repositories)...)
 	drift = append(drift, driftRequests(l.Requests, spec.Requests)...)
-	return append(drift, driftRequests(each(l.Python, PythonRequest.request), each(spec.Python, PythonRequest.request))...)
+	drift = append(drift, driftRequests(each(l.Python, PythonRequest.request), each(spec.Python, PythonRequest.request))...)
+	return append(drift, changes("model", each(l.Weights, ModelRequest.line), each(spec.Weights, ModelRequest.line))...)
 }
 
 // request is r in the terms of packages, to be compared as they are.

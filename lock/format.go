@@ -34,6 +34,9 @@ func (l Lock) body() string {
 		block(&b, "omitted", l.Omitted, omissionLine)
 		block(&b, "distributions", l.Distributions, distributionLine)
 	}
+	for _, m := range l.Models {
+		b.WriteString(m.table())
+	}
 	return b.String()
 }
 

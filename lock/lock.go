@@ -32,6 +32,7 @@ type Lock struct {
 	Packages      []Package      // sorted by Name, Version, Architecture
 	Distributions []Distribution // sorted by Name, Version, File
 	Omitted       []Omission     // sorted by Set, Requirement
+	Models        []Model        // sorted by what was asked for
 }
 
 // Wishes is the part of a spec that a lock answers.
@@ -42,6 +43,7 @@ type Wishes struct {
 	Repositories []Repository // further ones, sorted by Name
 	Requests     []Request    // sorted by Set
 	Python       []PythonRequest
+	Weights      []ModelRequest
 }
 
 // Repository is a signed Debian repository beside the distribution's own.

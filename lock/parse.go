@@ -92,6 +92,7 @@ type file struct {
 		Omitted       []fileOmission      `toml:"omitted"`
 		Distributions []fileDistribution  `toml:"distributions"`
 	} `toml:"python"`
+	Models []fileModel `toml:"model"`
 }
 
 type filePythonRequest struct {
@@ -157,6 +158,7 @@ func (f file) lock() Lock {
 			Repositories: each(f.Debian.Repositories, func(r fileRepository) Repository { return Repository(r) }),
 			Requests:     each(f.Debian.Requests, func(r fileRequest) Request { return Request(r) }),
 			Python:       each(f.Python.Requests, func(r filePythonRequest) PythonRequest { return PythonRequest(r) }),
+			Weights:      each(f.Models, fileModel.request),
 		},
 		Releases: each(f.Debian.Releases, func(r fileRelease) Release {
 			r.Date = r.Date.UTC()
@@ -165,6 +167,7 @@ func (f file) lock() Lock {
 		Packages:      each(f.Debian.Packages, filePackage.entry),
 		Distributions: each(f.Python.Distributions, func(d fileDistribution) Distribution { return Distribution(d) }),
 		Omitted:       each(f.Python.Omitted, func(o fileOmission) Omission { return Omission(o) }),
+		Models:        each(f.Models, fileModel.model),
 	}
 }
 

@@ -52,10 +52,14 @@ func (l *Lock) Sort() {
 	slices.SortFunc(l.Releases, compareReleases)
 	slices.SortFunc(l.Distributions, compareDistributions)
 	slices.SortFunc(l.Omitted, compareOmissions)
+	slices.SortFunc(l.Models, compareModels)
 	for i := range l.Packages {
 		slices.Sort(l.Packages[i].For)
 	}
 	for i := range l.Distributions {
 		slices.Sort(l.Distributions[i].For)
+	}
+	for i := range l.Models {
+		slices.SortFunc(l.Models[i].Files, compareModelFiles)
 	}
 }

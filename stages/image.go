@@ -23,6 +23,7 @@ type Part struct {
 	Stage string // "runtime", "wheels", "model", "app", or the variant that adds it
 	What  string // "118 Debian packages"
 	State llb.State
+	With  bool // it comes with the State of the part before it
 }
 
 // New draws the image. Merge is the last operation that makes anything:
@@ -45,9 +46,11 @@ func New(in Input) (Image, error) {
 }
 
 func states(parts []Part) []llb.State {
-	list := make([]llb.State, len(parts))
-	for i, p := range parts {
-		list[i] = p.State
+	list := make([]llb.State, 0, len(parts))
+	for _, p := range parts {
+		if !p.With {
+			list = append(list, p.State)
+		}
 	}
 	return list
 }
@@ -65,7 +68,7 @@ func parts(in Input, runtime []llb.State, wheels []Part) []Part {
 	add(in.Variant, runtime[1:], in.packages(lock.SetExtra))
 	parts = append(parts, wheels...)
 	for _, m := range in.Models {
-		add("model", Models(Input{Models: []Model{m}}), func(i int) string { return m.Layers[i].Name })
+		parts = append(parts, m.parts()...)
 	}
 	add("app", AppLayer(in), func(int) string { return in.App.Path })
 	return parts

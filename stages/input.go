@@ -33,9 +33,13 @@ type Input struct {
 
 // Model is a model's files and where they are at run time.
 type Model struct {
-	Name   string // "" for a single unnamed one
-	Path   string // absolute: what MODEL_PATH says
-	Layers []llb.Layer
+	Name   string          // "" for a single unnamed one
+	Path   string          // absolute: what MODEL_PATH says
+	Layers []llb.Layer     // of a local one, each an image of its own
+	Image  *llb.ModelImage // of one that was locked, with all of its layers
+
+	// Fetched are the layers of Image as the engine makes them, where it has yet to.
+	Fetched []llb.State
 }
 
 // App is what the container runs.

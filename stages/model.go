@@ -14,8 +14,36 @@ func Models(in Input) []llb.State {
 		for _, l := range m.Layers {
 			layers = append(layers, llb.Packed(l))
 		}
+		switch {
+		case len(m.Fetched) > 0:
+			layers = append(layers, m.Fetched...)
+		case m.Image != nil:
+			layers = append(layers, m.Image.Load())
+		}
 	}
 	return layers
+}
+
+// All are the model's layers, wherever they are.
+func (m Model) All() []llb.Layer {
+	if m.Image != nil {
+		return m.Image.Layers
+	}
+	return m.Layers
+}
+
+// parts are the layers of the model in the image. Those of one that was
+// fetched come with one state.
+func (m Model) parts() []Part {
+	states := Models(Input{Models: []Model{m}})
+	parts := make([]Part, len(m.All()))
+	for i, l := range m.All() {
+		parts[i] = Part{Stage: "model", What: l.Name, With: i >= len(states)}
+		if i < len(states) {
+			parts[i].State = states[i]
+		}
+	}
+	return parts
 }
 
 // Variable is the environment variable that says where the model is:

@@ -22,6 +22,7 @@ type imageOptions struct {
 	noCache  bool
 	tags     []string
 	outputs  []string
+	models   string
 	push     bool
 	insecure bool
 	metadata string
@@ -41,6 +42,8 @@ func (o *imageOptions) groups() []flagGroup {
 			f.BoolVar(&o.relock, "relock", false, "renew image.lock first, as \"build lock\" does")
 			f.Var(&o.print, "print", "print the graph instead of building it: as a tree if nothing else is said")
 			f.Lookup("print").NoOptDefVal = "tree"
+			f.StringVar(&o.models, "models", "",
+				"take models from this `FOLDER`, the OCI layout that \"build model pull\" wrote")
 			o.addProgress(f)
 			o.addSource(f)
 		}),
@@ -136,11 +139,16 @@ func (a *app) image(ctx context.Context, plan plan) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	models, err := a.openModels(ctx, plan.models)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, models.Close()) }()
 	logins, err := a.pythonLogins(p)
 	if err != nil {
 		return err
 	}
-	j := job{app: a, plan: plan, project: p, spec: s, lock: l, store: store, logins: logins, start: start}
+	j := job{app: a, plan: plan, project: p, spec: s, lock: l, store: store, models: models, logins: logins, start: start}
 	if plan.print != "" {
 		image, err := j.draw(ctx, nil)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"lamina.build/internal/beside"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
@@ -109,7 +110,7 @@ func (a *app) exportLock(ctx context.Context, p *project, o lockFlags) error {
 	if err != nil {
 		return fault.New(fault.Usage, fmt.Errorf("exporting %s: %w", p.lockPath(), err))
 	}
-	if err := replaceFile(o.export, text); err != nil {
+	if err := beside.Write(o.export, text); err != nil {
 		return fmt.Errorf("exporting %s: %w", p.lockPath(), err)
 	}
 	return a.ui.result(fmt.Sprintf("%s: %d packages\n", o.export, strings.Count(string(text), "[[packages]]")))
@@ -136,7 +137,7 @@ func (a *app) checkLock(p *project) error {
 // its error says to do.
 func (a *app) relock(ctx context.Context, p *project, o lockOptions) (diff string, l lock.Lock, err error) {
 	before, _, _ := p.readLock()
-	l, err = a.resolve(ctx, p, o)
+	l, err = a.resolve(ctx, p, o, before)
 	if err != nil {
 		return "", lock.Lock{}, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 
+	"lamina.build/internal/beside"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/output"
@@ -28,11 +29,9 @@ type exports struct {
 	outputs  []output.Output // with their places filled in
 	entries  []client.ExportEntry
 	layout   *layout.Layout // nil where no output is one
-	archives []archive
+	archives []*beside.Temporary
 	folders  []folder
 }
-
-type archive struct{ temporary, path string }
 
 // folder receives the bare files of an image as a tar.
 type folder struct {
@@ -141,16 +140,16 @@ func (x *exports) open(
 
 // archive makes the file that will be the archive at path.
 func (x *exports) archive(path string) (func(map[string]string) (io.WriteCloser, error), error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // an image is no secret
-		return nil, err
-	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	t, err := beside.File(path)
 	if err != nil {
 		return nil, err
 	}
-	x.archives = append(x.archives, archive{f.Name(), path})
-	return give(f), f.Chmod(0o644)
+	x.archives = append(x.archives, t)
+	f, err := t.Create()
+	if err != nil {
+		return nil, err
+	}
+	return give(f), nil
 }
 
 // folder makes the folder that will be at path.
@@ -182,7 +181,11 @@ func (unclosed) Close() error { return nil }
 func (x *exports) commit() error {
 	faults := make([]error, 0, len(x.archives)+len(x.folders))
 	for _, a := range x.archives {
-		faults = append(faults, os.Rename(a.temporary, a.path))
+		err := a.Commit(0o644)
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+		faults = append(faults, err)
 	}
 	for _, f := range x.folders {
 		err := f.finished()
@@ -198,12 +201,12 @@ func (x *exports) commit() error {
 	return errors.Join(faults...)
 }
 
-// close removes the archives that didn't get to their places and lets go of
-// the layout.
+// close removes what didn't get to its place, and lets go of the layout. One
+// that was made for this build, and got no image, goes as well.
 func (x *exports) close() error {
 	faults := make([]error, 0, len(x.archives)+1)
 	for _, a := range x.archives {
-		faults = append(faults, os.Remove(a.temporary))
+		faults = append(faults, a.Close())
 	}
 	for _, f := range x.folders {
 		_ = f.stream.CloseWithError(errUnfinished)
@@ -211,7 +214,7 @@ func (x *exports) close() error {
 		faults = append(faults, f.Close())
 	}
 	if x.layout != nil {
-		faults = append(faults, x.layout.Close())
+		faults = append(faults, x.layout.Discard())
 	}
 	return errors.Join(faults...)
 }

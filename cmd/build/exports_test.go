@@ -146,21 +146,31 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-func TestReplaceFile(t *testing.T) {
+// A build that fails, and one that was killed before it, leave nothing where
+// their outputs would have been.
+func TestFailedBuildsLeaveNothing(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "image.lock")
-	for _, text := range []string{"one", "two"} {
-		if err := replaceFile(path, []byte(text)); err != nil {
+	t.Chdir(dir)
+	for _, dead := range []string{".a.tar.lamina-ABCDEFGHIJ", ".root.lamina-ABCDEFGHIJ/usr/bin"} {
+		if err := os.MkdirAll(dead, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != text {
-			t.Errorf("got %q, %v", got, err)
-		}
 	}
-	if err := replaceFile(filepath.Join(dir, "none", "x"), nil); err == nil {
-		t.Error("wrote into a folder that isn't there")
+	placed, err := places(outputs(t, "type=oci", "type=oci,dest=a.tar", "new/folder/files", "root"), "faceblend")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"image.lock"}, entries(t, dir)); diff != "" {
-		t.Errorf("files (-want +got):\n%s", diff)
+	x, err := openExports(t.Context(), placed, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat("dist/faceblend"); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.close(); err != nil {
+		t.Fatal(err)
+	}
+	if left := entries(t, dir); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
 	}
 }

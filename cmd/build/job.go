@@ -12,8 +12,10 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 
 	"lamina.build/cache"
+	"lamina.build/internal/beside"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
+	"lamina.build/internal/layout"
 	"lamina.build/internal/layout/blobstore"
 	"lamina.build/internal/pack"
 	"lamina.build/internal/prepare"
@@ -34,9 +36,10 @@ type job struct {
 	project *project
 	spec    spec.Spec
 	lock    lock.Lock
-	store   content.Store // holds the packed layers
-	logins  python.Logins // of the hosts that wheels come from
-	archive bool          // take Debian's packages from the archive of its past
+	store   content.Store  // holds the packed layers
+	models  *layout.Layout // holds the models that were pulled, or made by an engine
+	logins  python.Logins  // of the hosts that wheels come from
+	archive bool           // take Debian's packages from the archive of its past
 	start   time.Time
 }
 
@@ -66,9 +69,13 @@ func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, error) {
 	if err != nil {
 		return stages.Image{}, err
 	}
+	models, err := j.images(ctx, e)
+	if err != nil {
+		return stages.Image{}, err
+	}
 	in, err := prepare.Input(ctx, prepare.Options{
 		Root: j.project.root.FS(), Spec: j.spec, Lock: j.lock, Mirrors: mirrors,
-		Store: j.store, Level: j.smoke, Device: gpu,
+		Store: j.store, Level: j.smoke, Device: gpu, Models: models,
 		Getter:   debian.NewGetter(filepath.Join(dir, filesDir)),
 		ToolsDir: filepath.Join(dir, toolsDir),
 		Note:     func(line string) { j.app.ui.note("%s", line) },
@@ -131,10 +138,10 @@ func (j job) tell(x *exports, r report.Image) error {
 		return err
 	}
 	if j.metadata != "" {
-		err = replaceFile(j.metadata, metadata)
+		err = beside.Write(j.metadata, metadata)
 	}
 	if j.iidfile != "" {
-		err = errors.Join(err, replaceFile(j.iidfile, []byte(r.Config.String())))
+		err = errors.Join(err, beside.Write(j.iidfile, []byte(r.Config.String())))
 	}
 	if err != nil {
 		return fmt.Errorf("writing what was built: %w", err)

@@ -21,6 +21,7 @@ type plan struct {
 	smoke    stages.Level
 	relock   bool
 	noCache  bool
+	models   string // folder of a layout; "" for the one of the cache folder
 	outputs  []output.Output
 	cache    cache.Remote
 	progress string
@@ -51,7 +52,7 @@ func (o *imageOptions) plan(a *app, args []string) (plan, error) {
 	return plan{
 		lockOptions: lockOptions{sourceFlags: o.sourceFlags, engineFlags: o.engineFlags},
 		dir:         dir, variant: o.variant, smoke: stages.Level(o.smoke.value),
-		relock: o.relock, noCache: o.noCache, outputs: outputs, cache: remote,
+		relock: o.relock, noCache: o.noCache, models: o.models, outputs: outputs, cache: remote,
 		progress: o.mode.value, print: o.print.value,
 		metadata: o.metadata, iidfile: o.iidfile,
 	}, nil

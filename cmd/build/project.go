@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"lamina.build/internal/beside"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
@@ -133,30 +134,10 @@ func (p *project) writeLock(l lock.Lock) error {
 	if err == nil && bytes.Equal(old, text) {
 		return nil
 	}
-	if err = replaceFile(p.lockPath(), text); err != nil {
+	if err = beside.Write(p.lockPath(), text); err != nil {
 		return fmt.Errorf("writing lock: %w", err)
 	}
 	return nil
 }
 
 func lockDigest(l lock.Lock) digest.Digest { return digest.FromBytes(l.Format()) }
-
-// replaceFile writes beside path and renames, so that nobody ever sees half of
-// it and a failure leaves the old one.
-func replaceFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name())) //nolint:gosec // the user names the path
-		}
-	}()
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path) //nolint:gosec // the user names the path
-}

@@ -18,8 +18,9 @@ import (
 )
 
 // resolve finds the packages that answer the spec. It is the one thing that
-// goes to the network for something that nothing has pinned yet.
-func (a *app) resolve(ctx context.Context, p *project, o lockOptions) (lock.Lock, error) {
+// goes to the network for something that nothing has pinned yet. Of the lock
+// before it stays where models are published that have not changed.
+func (a *app) resolve(ctx context.Context, p *project, o lockOptions, before lock.Lock) (lock.Lock, error) {
 	s, err := p.file.Variant(spec.Production)
 	if err != nil {
 		return lock.Lock{}, err
@@ -44,11 +45,17 @@ func (a *app) resolve(ctx context.Context, p *project, o lockOptions) (lock.Lock
 		return lock.Lock{}, err
 	}
 	mirrors = debian.Merge(mirrors, debian.Snapshot(time.Now()))
+	models, err := a.lockModels(ctx, p.wishes.Weights, before)
+	if err != nil {
+		return lock.Lock{}, err
+	}
 	l, err := resolve.Lock(ctx, resolve.Options{
 		Client: e.Client(), Wishes: p.wishes, Keys: keys, Mirrors: mirrors,
 		CacheDir: filepath.Join(dir, filesDir),
 		Progress: func(line string) { a.ui.note("%s", line) },
 	})
+	l.Models = models
+	l.Sort()
 	if err != nil || len(p.wishes.Python) == 0 {
 		return l, err
 	}

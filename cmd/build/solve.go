@@ -117,7 +117,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *exports) (solve.R
 		return solve.Result{}, err
 	}
 	request := solve.Request{
-		Image: image, Store: j.store, Exports: x.entries, Cache: j.remote(), NoCache: j.noCache,
+		Image: image, Store: j.store, Models: j.models.Store(), Exports: x.entries, Cache: j.remote(), NoCache: j.noCache,
 		Session: []session.Attachable{j.app.logins(), j.logins.Only(python.Hosts(j.lock.Distributions)).Secrets()},
 	}
 	if first, needed := prime(x.outputs, j.hasWeights()); needed {

@@ -23,6 +23,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/beside"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/layout/blobstore"
 	"lamina.build/internal/layout/filelock"
@@ -40,6 +41,8 @@ var refName = regexp.MustCompile(`^[A-Za-z0-9]+([-._:@+/]+[A-Za-z0-9]+)*$`)
 type Layout struct {
 	dir   string
 	store *blobstore.Store
+	fresh bool           // there was nothing before
+	made  beside.Folders // for it
 }
 
 // Open opens the layout in dir, making it where there is none. Open one for
@@ -48,39 +51,55 @@ func Open(ctx context.Context, dir string) (*Layout, error) {
 	if err := Writable(dir); err != nil {
 		return nil, err
 	}
-	if err := checkVersion(dir); err != nil {
+	fresh, err := checkVersion(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening layout %q: %w", dir, err)
+	}
+	made, err := beside.MakeFolders(dir)
+	if err != nil {
 		return nil, fmt.Errorf("opening layout %q: %w", dir, err)
 	}
 	store, err := blobstore.Open(ctx, dir)
 	if err != nil {
+		made.RemoveEmpty()
 		return nil, err
 	}
-	l := &Layout{dir: dir, store: store}
+	l := &Layout{dir: dir, store: store, fresh: fresh, made: made}
 	// Sets up what a reader of an OCI layout wants to find, also without a tag.
 	err = l.change(ctx, func(*ocispec.Index) {})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening layout %q: %w", dir, err), store.Close())
+		return nil, errors.Join(fmt.Errorf("opening layout %q: %w", dir, err), l.Discard())
 	}
 	return l, nil
 }
 
 // checkForeign refuses a folder that somebody uses for something else. A layout
-// that another build is about to set up has its blobs and locks, not more.
-func checkForeign(dir string) error {
+// that another build is about to set up has its blobs and locks, not more: it is
+// not empty.
+func checkForeign(dir string) (empty bool, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return false, err
 	}
+	empty = true
 	for _, e := range entries {
 		name := e.Name()
-		if !strings.HasPrefix(name, ".") && name != "blobs" && name != "ingest" && name != ocispec.ImageIndexFile {
-			return fault.New(fault.Usage, fmt.Errorf("the folder has %q in it and is no layout", name))
+		if strings.HasPrefix(name, ".") {
+			continue
+		}
+		empty = false
+		// By now even the last of them may be there.
+		known := []string{"blobs", "ingest", ocispec.ImageIndexFile, ocispec.ImageLayoutFile}
+		if !slices.Contains(known, name) {
+			return false, fault.New(fault.Usage, fmt.Errorf("the folder has %q in it and is no layout", name))
 		}
 	}
-	return nil
+	return empty, nil
 }
 
-func checkVersion(dir string) error {
+// checkVersion refuses what is no layout of ours; fresh is a folder in which
+// there is nothing yet.
+func checkVersion(dir string) (fresh bool, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, ocispec.ImageLayoutFile)) //nolint:gosec // the user's own folder
 	if errors.Is(err, fs.ErrNotExist) {
 		return checkForeign(dir)
@@ -92,11 +111,34 @@ func checkVersion(dir string) error {
 	if err == nil && have.Version != ocispec.ImageLayoutVersion {
 		err = fmt.Errorf("image layout of version %q, want %q", have.Version, ocispec.ImageLayoutVersion)
 	}
-	return err
+	return false, err
 }
 
 // Close drops what was left unfinished and lets other builds sweep.
 func (l *Layout) Close() error { return l.store.Close() }
+
+// Discard closes l after a build that failed. Of a layout that this opening has
+// set up, and in which nobody has tagged an image since, nothing stays; one that
+// was there before does, and so does one that another build has open.
+func (l *Layout) Discard() error {
+	if !l.fresh {
+		return l.Close()
+	}
+	err := l.store.Discard(func() (bool, error) {
+		index, err := l.index()
+		if err != nil || len(index.Manifests) > 0 {
+			return false, err
+		}
+		for _, name := range []string{ocispec.ImageIndexFile, ocispec.ImageLayoutFile, lockName} {
+			if err := os.Remove(filepath.Join(l.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return false, err
+			}
+		}
+		return true, nil
+	})
+	l.made.RemoveEmpty()
+	return err
+}
 
 // Dir is the folder.
 func (l *Layout) Dir() string { return l.dir }
@@ -225,25 +267,8 @@ func writeJSON(path string, v any) error {
 	}
 	have, err := os.ReadFile(path) //nolint:gosec // the user's own folder
 	if err == nil && bytes.Equal(have, data) {
+		beside.Sweep(path)
 		return nil
 	}
-	return replace(path, data)
-}
-
-// replace writes a file beside path and renames it, so that a reader sees the
-// old content or the new, also after a crash.
-func replace(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return beside.Write(path, data)
 }

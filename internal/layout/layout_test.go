@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -301,5 +302,99 @@ func TestIndexIsStable(t *testing.T) {
 	}
 	if len(slices.Compact(seen)) != 1 {
 		t.Errorf("the order of the builds matters:\n%s", strings.Join(seen, "\n"))
+	}
+}
+
+// A build that failed leaves no layout that was not there before it.
+func TestDiscard(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before func(t *testing.T, dir string)
+		during func(t *testing.T, l *lay.Layout)
+		want   []string // below the folder that holds the layout's
+	}{
+		{"new", nil, func(t *testing.T, l *lay.Layout) { export(t, l, "half") }, nil},
+		{"folder of the user's", func(t *testing.T, dir string) { must(t, os.MkdirAll(dir, 0o755)) }, nil, []string{"dist", "dist/x"}},
+		{"file beside it", func(t *testing.T, dir string) {
+			must(t, os.MkdirAll(filepath.Join(filepath.Dir(dir), "other"), 0o755))
+		}, nil, []string{"dist", "dist/other"}},
+		{"blobs of somebody", func(t *testing.T, dir string) { must(t, os.MkdirAll(filepath.Join(dir, "blobs/mine"), 0o755)) }, nil, []string{
+			"dist", "dist/x", "dist/x/.lease", "dist/x/.lock", "dist/x/blobs", "dist/x/blobs/mine", "dist/x/index.json", "dist/x/oci-layout",
+		}},
+		{"empty layout", func(t *testing.T, dir string) { must(t, open(t, dir).Close()) }, nil, []string{
+			"dist", "dist/x", "dist/x/.lease", "dist/x/.lock", "dist/x/index.json", "dist/x/oci-layout",
+		}},
+		{"open elsewhere", nil, func(t *testing.T, l *lay.Layout) { open(t, l.Dir()) }, []string{
+			"dist", "dist/x", "dist/x/.lease", "dist/x/.lock", "dist/x/index.json", "dist/x/oci-layout",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			parent := t.TempDir()
+			dir := filepath.Join(parent, "dist", "x")
+			if tt.before != nil {
+				tt.before(t, dir)
+			}
+			l := open(t, dir)
+			if tt.during != nil {
+				tt.during(t, l)
+			}
+			must(t, l.Discard())
+			var left []string
+			must(t, filepath.WalkDir(parent, func(path string, _ fs.DirEntry, err error) error {
+				if name, _ := filepath.Rel(parent, path); name != "." {
+					left = append(left, name)
+				}
+				return err
+			}))
+			if diff := cmp.Diff(tt.want, left); diff != "" {
+				t.Errorf("left (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDiscardKeepsImages(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "x")
+	l := open(t, dir)
+	must(t, l.Tag(t.Context(), "production", export(t, l, "whole")))
+	must(t, l.Discard())
+	if _, err := open(t, dir).Read(t.Context(), "production"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Of builds that fail at once in one new folder none harms another one that is
+// just opening it.
+func TestDiscardWhileOthersOpen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dist", "x")
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			for range 20 {
+				l, err := lay.Open(t.Context(), dir)
+				if err == nil && n == 0 {
+					_, err = l.Tags()
+				}
+				if err == nil {
+					err = l.Discard()
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A process that was killed while it replaced the index has left its new one.
+func TestOpenSweepsHalfAnIndex(t *testing.T) {
+	dir := t.TempDir()
+	must(t, open(t, dir).Close())
+	half := filepath.Join(dir, ".index.json.lamina-ABCDEFGHIJ")
+	must(t, os.WriteFile(half, []byte("{"), 0o600))
+	must(t, open(t, dir).Close())
+	if _, err := os.Stat(half); err == nil {
+		t.Error("it is still there")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"lamina.build/internal/beside"
 )
 
 // UnwritableError is an output folder that can not be written to.
@@ -33,9 +35,9 @@ func (e *UnwritableError) Hint() string {
 func Writable(dir string) error {
 	at, err := nearest(dir)
 	if err == nil {
-		var f *os.File
-		if f, err = os.CreateTemp(at, ".writable.*"); err == nil {
-			err = errors.Join(f.Close(), os.Remove(f.Name()))
+		var probe *beside.Temporary
+		if probe, err = beside.File(filepath.Join(at, "writable")); err == nil {
+			err = probe.Close()
 		}
 	}
 	if err != nil {

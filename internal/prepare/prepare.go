@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/platforms"
@@ -20,6 +19,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/pack"
+	"lamina.build/internal/report"
 	"lamina.build/internal/spec"
 	"lamina.build/llb"
 	"lamina.build/lock"
@@ -33,8 +33,9 @@ type Options struct {
 	Lock     lock.Lock
 	Mirrors  debian.Mirrors
 	Getter   *debian.Getter
-	Store    content.Store // where the layers go
-	ToolsDir string        // where the unpacked tools are kept
+	Store    content.Store  // where the layers go
+	ToolsDir string         // where the unpacked tools are kept
+	Models   []stages.Model // as many as the spec has; those that were locked have their layers
 	Level    stages.Level
 	Device   bool         // the engine has an NVIDIA device
 	Note     func(string) // is told what the user should know
@@ -70,12 +71,31 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 		o.Note(fmt.Sprintf("%d wheels of 100 MB and more share a layer: an image may not have a layer for each", joined))
 	}
 	p.limit = check.MaxLayers - others(in) - 1 // the app's
+	for _, m := range o.Models {
+		p.limit -= len(m.All())
+	}
 	var modelsErr error
 	in.Models, modelsErr = p.models(ctx)
 	if err = errors.Join(blame(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr); err != nil {
 		return stages.Input{}, err
 	}
+	if cost := weighed(in); cost > 0 && o.Note != nil {
+		o.Note(fmt.Sprintf("smoke tests read the weights: the engine loads and unpacks %s of them", report.Size(cost)))
+	}
 	return in, checkLayers(in)
+}
+
+// weighed is how many bytes of weights the smoke tests pull, which nothing else does.
+func weighed(in stages.Input) (size int64) {
+	if !in.Smoke.NeedsWeights || in.Smoke.Level != stages.SmokeAll {
+		return 0
+	}
+	for _, m := range in.Models {
+		for _, l := range m.All() {
+			size += l.Size
+		}
+	}
+	return size
 }
 
 // Builder returns the part of the input that draws the builder of a lock:
@@ -108,7 +128,7 @@ func blame(err error) error {
 func checkLayers(in stages.Input) error {
 	var layers []llb.Layer
 	for _, m := range in.Models {
-		layers = append(layers, m.Layers...)
+		layers = append(layers, m.All()...)
 	}
 	if in.App != nil {
 		layers = append(layers, in.App.Layer)
@@ -212,8 +232,11 @@ func (p packer) tree(ctx context.Context, dir, target string) (llb.Layer, error)
 func (p packer) models(ctx context.Context) ([]stages.Model, error) {
 	models, faults := make([]stages.Model, len(p.Spec.Models)), make([]error, len(p.Spec.Models))
 	for i, m := range p.Spec.Models {
-		models[i] = stages.Model{Name: m.Name, Path: m.Path}
-		if p.Spec.Weights == spec.WeightsLayers {
+		if i < len(p.Models) {
+			models[i] = p.Models[i]
+		}
+		models[i].Name, models[i].Path = m.Name, m.Path
+		if _, local := m.Local(); local && p.Spec.Weights == spec.WeightsLayers {
 			models[i].Layers, faults[i] = p.weights(ctx, m)
 		}
 	}
@@ -221,11 +244,7 @@ func (p packer) models(ctx context.Context) ([]stages.Model, error) {
 }
 
 func (p packer) weights(ctx context.Context, m spec.Model) ([]llb.Layer, error) {
-	dir, ok := strings.CutPrefix(m.From, "dir:")
-	if !ok {
-		err := fmt.Errorf("model %q can not be packed: it is not a local folder", m.From)
-		return nil, fault.New(fault.Usage, err)
-	}
+	dir, _ := m.Local()
 	tree, err := fs.Sub(p.Root, dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening %q: %w", dir, err)

@@ -169,7 +169,6 @@ func TestFaults(t *testing.T) {
 		{"-c ''", `option -c has no value`},
 
 		// Logins.
-		{"-i https://${NOBODY}:${NOTHING}@h", "variable NOBODY is not set\nvariable NOTHING is not set"},
 		{"-i https://me:geheim@h", `the URL holds a password; write ${NAME} in its place or use ~/.netrc`},
 		{"-i https://me:${token}@h", `the URL holds a password; write ${NAME} in its place or use ~/.netrc`},
 		{"-i https://h/${TOKEN}/simple", `${TOKEN} stands outside of a URL's user and password`},
@@ -293,10 +292,27 @@ func TestCheck(t *testing.T) {
 func TestTwoLoginsForOneHost(t *testing.T) {
 	_, err := requirements.Read(options(map[string]string{"requirements.txt": text("-i https://${USER}@H/a", "-f https://${TOKEN}@h/b")}))
 	equal(t, "faults", messages(t, err), []string{`requirements.txt:2: "h" has a different user or password on another line`})
-	o := options(map[string]string{"requirements.txt": "-i https://${USER}@h"})
+}
+
+// What is wished for doesn't depend on who has the tokens.
+func TestVariablesThatAreNotSet(t *testing.T) {
+	o := options(map[string]string{"requirements.txt": text("-i https://${NOBODY}:${NOTHING}@H:1/simple", "-f https://${USER}:${TOKEN}@h/b", "a")})
+	s, err := requirements.Read(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Unset) != 1 || s.Unset[0].Host != "h:1" || len(s.Logins) != 1 {
+		t.Fatalf("got %d logins, and unset %v", len(s.Logins), s.Unset)
+	}
+	equal(t, "of the index", messages(t, s.Unset[0].Err), []string{
+		"requirements.txt:1: variable NOBODY is not set", "requirements.txt:1: variable NOTHING is not set",
+	})
 	o.Env = nil
-	_, err = requirements.Read(o)
-	equal(t, "without an environment", messages(t, err), []string{`requirements.txt:1: variable USER is not set`})
+	bare, err := requirements.Read(o)
+	if err != nil || len(bare.Logins) != 0 || len(bare.Unset) != 2 {
+		t.Fatalf("without an environment: %d logins, unset %v, %v", len(bare.Logins), bare.Unset, err)
+	}
+	equal(t, "wishes", bare.Wishes(), s.Wishes())
 }
 
 // broken is a file system whose files can't be read.

@@ -80,20 +80,27 @@ func (r *reader) login(l line, scheme, user, host string) {
 	if !strings.HasSuffix(scheme, "http") && !strings.HasSuffix(scheme, "https") {
 		return // refused for its scheme, whoever the user is
 	}
-	login, err := r.expand(user)
+	host = strings.ToLower(strings.TrimRight(host, `"'`))
+	login, unset, err := r.expand(user)
+	if len(unset) > 0 {
+		var missing faults
+		missing.add(l.file, l.number, errors.Join(unset...))
+		r.set.Unset = append(r.set.Unset, Unset{host, missing.err()})
+		return
+	}
 	if err == nil {
-		err = r.keep(strings.ToLower(strings.TrimRight(host, `"'`)), login)
+		err = r.keep(host, login)
 	}
 	r.fault(l, err)
 }
 
-// expand replaces the variables of a user and password. As in pip that comes
-// before it is split and percent signs are decoded.
-func (r *reader) expand(user string) (Login, error) {
+// expand replaces the variables of a user and password, and returns an error
+// for each that is not set. As in pip that comes before it is split and percent
+// signs are decoded.
+func (r *reader) expand(user string) (login Login, unset []error, err error) {
 	if _, password, _ := strings.Cut(user, ":"); password != "" && !variable.MatchString(password) {
-		return Login{}, errors.New("the URL holds a password; write ${NAME} in its place or use ~/.netrc")
+		return Login{}, nil, errors.New("the URL holds a password; write ${NAME} in its place or use ~/.netrc")
 	}
-	var unset []error
 	text := variable.ReplaceAllStringFunc(user, func(v string) string {
 		name := v[2 : len(v)-1]
 		value := r.variable(name)
@@ -103,11 +110,11 @@ func (r *reader) expand(user string) (Login, error) {
 		return value
 	})
 	name, password, _ := strings.Cut(text, ":")
-	login := Login{unquote(name), unquote(password)}
+	login = Login{unquote(name), unquote(password)}
 	if strings.ContainsFunc(login.User+login.Password, unicode.IsControl) {
-		return Login{}, errors.New("the URL's user or password holds a control character")
+		err = errors.New("the URL's user or password holds a control character")
 	}
-	return login, errors.Join(unset...)
+	return login, unset, err
 }
 
 func (r *reader) variable(name string) string {

@@ -10,7 +10,7 @@ type Options struct {
 	FS           fs.FS               // the folder of the image.toml
 	Requirements []string            // files, slash-separated, below FS
 	Constraints  []string            // files of constraints, likewise
-	Env          func(string) string // what ${NAME} in a URL's user and password stands for
+	Env          func(string) string // what ${NAME} in a URL's user and password stands for; nil: nothing
 }
 
 // Set is what pip is to be asked for: the items and the global options of
@@ -24,6 +24,7 @@ type Set struct {
 	NoIndex        bool             // then there is neither an IndexURL nor an ExtraIndexURL
 	Options        []string         // further options that matter to resolving: canonical, sorted, :all: first
 	Logins         map[string]Login `json:"-"` // host[:port] → who to be there
+	Unset          []Unset          `json:"-"` // the logins that nobody knows
 	Notes          []string         // "file:line: …" for what is understood otherwise than by pip
 }
 
@@ -58,6 +59,13 @@ type Requirement struct {
 type Login struct {
 	User     string
 	Password string
+}
+
+// Unset is a login whose variables are not set. That is no fault until somebody
+// has to log in: a set's wishes are the same without.
+type Unset struct {
+	Host string // host[:port]
+	Err  error  // one [Error] for each variable
 }
 
 // Format keeps a login out of whatever is printed ([fmt.Formatter]).

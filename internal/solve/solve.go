@@ -32,6 +32,7 @@ const Compatibility = 30
 type Request struct {
 	Image    stages.Image
 	Store    content.Store // holds the packed layers
+	Models   content.Store // holds models; nil where the image has none of them
 	Exports  []client.ExportEntry
 	Cache    cache.Remote
 	NoCache  bool
@@ -85,9 +86,13 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 }
 
 func (r Request) options() client.SolveOpt {
+	stores := map[string]content.Store{llb.StoreID: r.Store}
+	if r.Models != nil {
+		stores[llb.ModelStoreID] = r.Models
+	}
 	return client.SolveOpt{
 		Exports:              r.Exports,
-		OCIStores:            map[string]content.Store{llb.StoreID: r.Store},
+		OCIStores:            stores,
 		CacheImports:         entries(r.Cache.Imports),
 		CacheExports:         entries(r.Cache.Exports),
 		Session:              r.Session,

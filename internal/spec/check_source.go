@@ -36,7 +36,7 @@ var (
 	anyAddress  = address("https", "http")
 	mirrorURL   = address("https", "http", "file")
 	secureURL   = address("https")
-	hubModel    = regexp.MustCompile(`^hf://` + hubWord + `/` + hubWord + `@` + hubWord + `$`)
+	hubModel    = regexp.MustCompile(`^hf://` + hubWord + `/` + hubWord + `@` + hubWord + `(/` + hubWord + `)*$`)
 	separators  = regexp.MustCompile(`[^a-z0-9]+`)
 	accountName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
 )

@@ -3,7 +3,6 @@ package spec
 import (
 	"cmp"
 	"slices"
-	"strings"
 )
 
 // decoder turns the tree of one edition into a [Spec]. Its methods are the
@@ -127,18 +126,10 @@ func (d *decoder) models(blocks []*reader, weighing string) []Model {
 	return list
 }
 
-// source notes what a model needs: a folder, or a later Lamina.
+// source notes the folder that a local model needs.
 func (d *decoder) source(r *reader, m Model, weighing string) {
-	scheme, rest, _ := strings.Cut(m.From, ":")
-	switch scheme {
-	case "dir":
-		if weighing == WeightsLayers {
-			d.needs(r.at("from"), "from", rest, folder)
-		}
-	case "hf":
-		d.notYet(r.at("from"), "a model from hf://")
-	case "https":
-		d.notYet(r.at("from"), "a model from https://")
+	if folderName, local := m.Local(); local && weighing == WeightsLayers {
+		d.needs(r.at("from"), "from", folderName, folder)
 	}
 }
 

@@ -55,7 +55,7 @@ func sourceNames(dirs []string) []string {
 
 // PythonRequests returns the sets of all variants, production's first. The
 // files that they name are read from root. The environment may hold logins
-// that requirement files refer to.
+// that requirement files refer to; a nil env holds none.
 func (f *File) PythonRequests(root fs.FS, env func(string) string) ([]PythonRequest, error) {
 	var list []PythonRequest
 	faults := make([]error, 0, len(f.names))
@@ -104,8 +104,8 @@ func readLimited(root fs.FS, name string, limit int) ([]byte, error) {
 }
 
 // pythonWishes words the requests as lines that a lock keeps.
-func (f *File) pythonWishes(root fs.FS, env func(string) string) ([]lock.PythonRequest, error) {
-	requests, err := f.PythonRequests(root, env)
+func (f *File) pythonWishes(root fs.FS) ([]lock.PythonRequest, error) {
+	requests, err := f.PythonRequests(root, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -73,6 +73,7 @@ func (f *File) Wishes(root fs.FS, env func(string) string) (lock.Wishes, error) 
 	var repositoryErr, pythonErr error
 	wishes.Repositories, repositoryErr = repositories(specs, root)
 	wishes.Python, pythonErr = f.pythonWishes(root, env)
+	wishes.Weights = modelWishes(specs)
 	return wishes, errors.Join(repositoryErr, pythonErr)
 }
 

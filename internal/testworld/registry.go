@@ -15,7 +15,9 @@ import (
 type RegistryOptions struct {
 	User, Password string // that it asks for, if there are any
 	Tokens         bool   // by bearer tokens of a service of its own, and not by HTTP basic
-	Discard        bool   // blobs of more than 4 MiB are hashed and not kept
+	Discard        bool   // large blobs are hashed and not kept
+	Keep           int64  // bytes above which a blob is large; 4 MiB where it is 0
+	Believe        bool   // nor hashed: their digests are what the client says
 	ChunkMin       int64  // the OCI-Chunk-Min-Length that it tells, and insists on; 0 for none
 	KeepNothing    bool   // of a PATCH that breaks off
 	Elsewhere      string // where it sends uploads, an URL without a slash at the end; "" for itself

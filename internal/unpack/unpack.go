@@ -14,14 +14,16 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"lamina.build/internal/beside"
 )
 
 // Folder is a folder that appears when all of it is there.
 type Folder struct {
-	path, temporary string
+	path      string
+	temporary *beside.Temporary
 }
 
 // Prepare makes room for the folder at path, which must not exist or be empty:
@@ -34,11 +36,7 @@ func Prepare(path string) (*Folder, error) {
 	if len(entries) > 0 {
 		return nil, fmt.Errorf("folder %q is not empty", path)
 	}
-	parent := filepath.Dir(path)
-	if err = os.MkdirAll(parent, 0o755); err != nil { //nolint:gosec // an image is no secret
-		return nil, err
-	}
-	temporary, err := os.MkdirTemp(parent, "."+filepath.Base(path)+"-")
+	temporary, err := beside.Folder(path)
 	return &Folder{path: path, temporary: temporary}, err
 }
 
@@ -47,16 +45,16 @@ func (f *Folder) Commit() error {
 	if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return errors.Join(os.Chmod(f.temporary, 0o755), os.Rename(f.temporary, f.path)) //nolint:gosec // as above
+	return f.temporary.Commit(0o755)
 }
 
 // Close removes what was not committed.
-func (f *Folder) Close() error { return os.RemoveAll(f.temporary) }
+func (f *Folder) Close() error { return f.temporary.Close() }
 
 // Read fills the folder from a tar. Owners are kept where the user may give
 // files away, which is root; devices, which no image of ours has, are refused.
 func (f *Folder) Read(r io.Reader) error {
-	root, err := os.OpenRoot(f.temporary)
+	root, err := os.OpenRoot(f.temporary.Name())
 	if err != nil {
 		return err
 	}

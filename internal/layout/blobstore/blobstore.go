@@ -14,6 +14,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,23 +43,62 @@ type Store struct {
 	lease *filelock.Lock
 }
 
+// errRemoved says that a store was discarded while it was opened.
+var errRemoved = errors.New("somebody else keeps removing it")
+
+// openings is how often a store is opened that others discard meanwhile.
+const openings = 10
+
 // Open opens the store in dir, making the folder where there is none.
-func Open(ctx context.Context, dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // images are meant to be read by others
-		return nil, fmt.Errorf("opening store %q: %w", dir, err)
+func Open(ctx context.Context, dir string) (s *Store, err error) {
+	err = errRemoved
+	for n := 0; n < openings && errors.Is(err, errRemoved); n++ {
+		s, err = open(ctx, dir)
 	}
-	lease, err := filelock.Open(filepath.Join(dir, leaseName))
 	if err != nil {
 		return nil, fmt.Errorf("opening store %q: %w", dir, err)
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // images are meant to be read by others
+		return nil, err
+	}
+	lease, err := filelock.Open(filepath.Join(dir, leaseName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errRemoved
+	}
+	if err != nil {
+		return nil, err
 	}
 	inner, err := local.NewStore(dir)
 	if err == nil {
 		err = lease.Shared(ctx)
 	}
+	if err == nil && lease.Gone() {
+		err = errRemoved
+	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening store %q: %w", dir, err), lease.Close())
+		return nil, errors.Join(err, lease.Close())
 	}
 	return &Store{Store: inner, dir: dir, token: rand.Text() + "/", lease: lease}, nil
+}
+
+// Discard closes s and removes the store, if nobody else is at work in it and
+// agree says so: it is asked when nobody can come any more.
+func (s *Store) Discard(agree func() (bool, error)) error {
+	if s.lease.TryExclusive() != nil {
+		return s.Close()
+	}
+	agreed, err := agree()
+	if err != nil || !agreed {
+		return errors.Join(err, s.Close())
+	}
+	for _, name := range []string{"blobs", ingestName, leaseName} {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(s.dir, name)))
+	}
+	return errors.Join(err, s.lease.Close())
 }
 
 // Close drops what this opening left unfinished, and the lease.

@@ -16,7 +16,8 @@ import (
 var ErrBusy = errors.New("somebody else holds the lock")
 
 // Lock is an open lock file. The file itself stays when the lock is released:
-// removing it would let two processes lock two files of one name.
+// removing it would let two processes lock two files of one name, unless they
+// ask whether it is [Lock.Gone].
 type Lock struct{ file *os.File }
 
 // Open opens the lock file at path, making it where there is none. It takes no
@@ -27,6 +28,21 @@ func Open(path string) (*Lock, error) {
 		return nil, err
 	}
 	return &Lock{file: f}, nil
+}
+
+// Of is the lock of a file or folder that is open already, and closes it in the
+// end.
+func Of(f *os.File) *Lock { return &Lock{file: f} }
+
+// Gone says whether the file no longer has its name: whoever removes a lock
+// file has to hold its lock, and whoever gets a lock has to look again.
+func (l *Lock) Gone() bool {
+	here, err := os.Lstat(l.file.Name())
+	if err != nil {
+		return true
+	}
+	mine, err := l.file.Stat()
+	return err != nil || !os.SameFile(here, mine)
 }
 
 // Shared waits until it has the lock together with other shared holders.

@@ -3,6 +3,7 @@ package filelock_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -40,5 +41,41 @@ func TestLock(t *testing.T) {
 	}
 	if err := c.Exclusive(t.Context()); err != nil {
 		t.Fatalf("after both let go: %v", err)
+	}
+}
+
+func TestGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	l := open(t, path)
+	if l.Gone() {
+		t.Error("the lock is gone while its file is there")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if !l.Gone() {
+		t.Error("the lock is there without its file")
+	}
+	if again := open(t, path); again.Gone() || !l.Gone() {
+		t.Error("another file of the name is taken for the lock")
+	}
+}
+
+func TestFoldersAreLocked(t *testing.T) {
+	dir := t.TempDir()
+	var locks []*filelock.Lock
+	for range 2 {
+		f, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		locks = append(locks, filelock.Of(f))
+	}
+	if err := locks[0].TryExclusive(); err != nil {
+		t.Fatal(err)
+	}
+	if err := locks[1].TryExclusive(); !errors.Is(err, filelock.ErrBusy) {
+		t.Errorf("got %v, want ErrBusy", err)
 	}
 }

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/model"
+	"lamina.build/lock"
+)
+
+// modelOptions are the flags of all model commands; each lists those it has.
+type modelOptions struct {
+	progressFlags
+	name     string
+	dir      string
+	insecure bool
+	force    bool
+	layer    string
+	mount    []string
+	json     bool
+	files    bool
+}
+
+// modelCommand is one word that may follow "build model".
+type modelCommand struct {
+	name     string
+	synopsis string
+	flags    func(o *modelOptions) []flagGroup
+	run      func(ctx context.Context, a *app, o modelOptions, args []string) error
+}
+
+func modelCommands() []modelCommand {
+	return []modelCommand{
+		{"push", "stream a model's files into a registry, as layers that images are then built on", pushFlags, pushModel},
+		{"pull", "stream them into an OCI layout on this machine, for builds without a registry", pullFlags, pullModel},
+		{"ls", "list models, files, sizes and layers, and where they are", listFlags, listModels},
+	}
+}
+
+func (o *modelOptions) which(f *pflag.FlagSet) {
+	f.StringVar(&o.dir, "spec", ".", "the `FOLDER` with the image.toml and its lock")
+	f.StringVar(&o.name, "model", "", "the model with this `NAME`, as \"build model ls\" prints it; needed where there are several")
+}
+
+func pushFlags(o *modelOptions) []flagGroup {
+	return []flagGroup{group("FLAGS OF PUSH", func(f *pflag.FlagSet) {
+		o.which(f)
+		f.BoolVar(&o.insecure, "insecure-registry", false,
+			"push by plain HTTP, or to a registry whose certificate nobody signed")
+		f.StringVar(&o.layer, "max-layer", "",
+			"the registry takes layers up to this `SIZE`, whatever is known of it: 20GB")
+		f.BoolVar(&o.force, "no-limits", false, "don't hold the layers against what is known of the registry")
+		f.StringArrayVar(&o.mount, "mount-from", nil,
+			"another `REPOSITORY` of the registry that may have the layers already; may be repeated")
+		o.addProgress(f)
+	})}
+}
+
+func pullFlags(o *modelOptions) []flagGroup {
+	return []flagGroup{group("FLAGS OF PULL", func(f *pflag.FlagSet) {
+		o.which(f)
+		o.addProgress(f)
+	})}
+}
+
+func listFlags(o *modelOptions) []flagGroup {
+	return []flagGroup{group("FLAGS OF LS", func(f *pflag.FlagSet) {
+		o.which(f)
+		f.BoolVar(&o.files, "files", false, "list the files of each layer, too")
+		f.BoolVar(&o.json, "json", false, "print JSON")
+	})}
+}
+
+func modelHelp() string {
+	all := modelCommands()
+	rows := make([][2]string, 0, len(all))
+	groups := make([]flagGroup, 0, len(all))
+	for _, c := range all {
+		rows = append(rows, [2]string{c.name, c.synopsis})
+		groups = append(groups, c.flags(&modelOptions{})...)
+	}
+	return page{
+		about: `
+Move the weights of a spec's models once, so that no build ever moves them again.
+
+"build model push REF" streams every file from where it was locked to a registry:
+nothing is written to disk, whatever the size, and what the registry has is not
+sent again. A push that was cut goes on where it was, also in another process.
+The lock then says where the layers are; builds merge them into the image
+without pulling them.
+
+"build model pull" does the same into an OCI layout, by default one in the cache
+folder, which all builds on this machine look into.
+
+A build that finds its models in neither has the engine fetch them.`,
+		usage: []string{
+			"build model push REF [flags]", "build model pull [FOLDER] [flags]", "build model ls [flags]",
+		},
+		commands: rows,
+		groups:   groups,
+		examples: `
+$ build model ls --spec examples/wan
+$ HF_TOKEN=… build model push ghcr.io/acme/wan-weights:2.2
+$ build model pull weights && build --models weights`,
+		more: []section{{"ENVIRONMENT", `
+HF_TOKEN      token for the Hugging Face hub; goes to its host alone
+HF_ENDPOINT   another hub than https://huggingface.co`}},
+	}.String()
+}
+
+func runModel(ctx context.Context, a *app, args []string) error {
+	if len(args) == 0 {
+		err := fault.New(fault.Usage, errors.New("model needs a command"))
+		return fault.WithHint(err, "one of push, pull, ls")
+	}
+	if args[0] == "-h" || args[0] == "--help" {
+		return pflag.ErrHelp
+	}
+	var known []string
+	for _, c := range modelCommands() {
+		if c.name == args[0] {
+			var o modelOptions
+			rest, err := parse(c.flags(&o), args[1:])
+			if err != nil {
+				return err
+			}
+			a.ui.quiet = o.mode.value == "quiet"
+			return c.run(ctx, a, o, rest)
+		}
+		known = append(known, c.name)
+	}
+	return unknown("model command", args[0], known)
+}
+
+// lockedModels opens the project of a model command and reads its lock, which
+// has to fit.
+func (a *app) lockedModels(o modelOptions) (*project, lock.Lock, error) {
+	dir, err := findDir([]string{o.dir})
+	if err != nil {
+		return nil, lock.Lock{}, err
+	}
+	p, err := a.openProject(dir)
+	if err != nil {
+		return nil, lock.Lock{}, err
+	}
+	l, ok, err := p.readLock()
+	if err == nil && !ok {
+		err = fault.WithHint(fault.New(fault.Findings, fmt.Errorf("%s does not exist", p.lockPath())),
+			fmt.Sprintf("\"build lock %s\" makes it", dir))
+	}
+	if err = errors.Join(err, driftOf(p, l, ok)); err != nil {
+		return nil, lock.Lock{}, errors.Join(err, p.Close())
+	}
+	return p, l, nil
+}
+
+// pick is the one model that a command is about.
+func pick(l lock.Lock, name string) (int, error) {
+	var found []int
+	for i, m := range l.Models {
+		if name == "" || model.Name(m.ModelRequest) == name || m.From == name || m.Path == name {
+			found = append(found, i)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(l.Models) == 0:
+		err := fault.New(fault.Usage, errors.New("the lock has no model"))
+		return 0, fault.WithHint(err, "a [[model]] from hf:// or https:// is locked by \"build lock\"; one from a folder needs none of this")
+	case len(found) == 0:
+		return 0, fault.New(fault.Usage, fmt.Errorf("no model is called %q: there are %s", name, modelNames(l)))
+	}
+	err := fault.New(fault.Usage, errors.New("there are "+strconv.Itoa(len(found))+" models: "+modelNames(l)))
+	return 0, fault.WithHint(err, "name one with --model, or the path of one in the image")
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/layout"
+	"lamina.build/internal/model"
+	"lamina.build/internal/report"
+	"lamina.build/internal/weights"
+	"lamina.build/lock"
+)
+
+// listedModel is a model as "build model ls --json" prints it.
+type listedModel struct {
+	Name      string        `json:"name"`
+	From      string        `json:"from"`
+	Commit    string        `json:"commit,omitempty"`
+	Path      string        `json:"path"`
+	Digest    string        `json:"digest"`
+	Size      int64         `json:"size"` // bytes of all files
+	Published string        `json:"published,omitempty"`
+	Layout    string        `json:"layout,omitempty"` // folder of the layout that has it whole
+	Layers    []listedLayer `json:"layers"`
+}
+
+type listedLayer struct {
+	Name  string       `json:"name"`
+	Size  int64        `json:"size"` // of the tar, bytes
+	Files []listedFile `json:"files"`
+}
+
+type listedFile struct {
+	Path   string `json:"path"` // in the image
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+func listModels(ctx context.Context, a *app, o modelOptions, args []string) (err error) {
+	if len(args) > 1 {
+		return fault.New(fault.Usage, errors.New("model ls takes one folder at most: that of a layout"))
+	}
+	p, l, err := a.lockedModels(o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	models := l.Models
+	if o.name != "" {
+		i, unknown := pick(l, o.name)
+		if unknown != nil {
+			return unknown
+		}
+		models = models[i : i+1]
+	}
+	store, err := a.openModels(ctx, strings.Join(args, ""))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	list := make([]listedModel, len(models))
+	for i, m := range models {
+		if list[i], err = look(ctx, store, m); err != nil {
+			return err
+		}
+	}
+	if !o.json {
+		return a.ui.result(modelTable(list, o.files))
+	}
+	data, err := json.MarshalIndent(list, "", "  ")
+	if err != nil {
+		return err
+	}
+	return a.ui.result(string(data) + "\n")
+}
+
+// look finds out where a model is.
+func look(ctx context.Context, store *layout.Layout, m lock.Model) (listedModel, error) {
+	layers, err := weights.Layers(model.Name(m.ModelRequest), m, weights.MaxLayers)
+	if err != nil {
+		return listedModel{}, err
+	}
+	work := weights.Job{Model: m, Layers: layers}
+	listed := listedModel{
+		Name: model.Name(m.ModelRequest), From: m.From, Commit: m.Commit, Path: m.Path, Digest: m.Digest,
+		Size: m.Size(), Published: m.Published, Layers: listLayers(work.Layers),
+	}
+	_, ok, err := work.Find(ctx, store)
+	if ok {
+		listed.Layout = store.Dir()
+	}
+	return listed, err
+}
+
+func listLayers(layers []weights.Layer) []listedLayer {
+	list := make([]listedLayer, len(layers))
+	for i, l := range layers {
+		list[i] = listedLayer{Name: l.Name, Size: l.Size}
+		for _, target := range slices.Sorted(maps.Keys(l.Files)) {
+			f := l.Files[target]
+			list[i].Files = append(list[i].Files, listedFile{Path: "/" + target, Size: f.Size, SHA256: f.SHA256})
+		}
+	}
+	return list
+}
+
+func modelTable(models []listedModel, files bool) string {
+	if len(models) == 0 {
+		return "no model is locked\n"
+	}
+	var b strings.Builder
+	for _, m := range models {
+		fmt.Fprintf(&b, "%s  %s in %s\n  from       %s\n", m.Name, report.Size(m.Size), counted(len(m.Layers), "layer"), m.From)
+		if m.Commit != "" {
+			fmt.Fprintf(&b, "  commit     %s\n", m.Commit)
+		}
+		fmt.Fprintf(&b, "  in image   %s\n  published  %s\n  layout     %s\n", m.Path, orNowhere(m.Published), orNowhere(m.Layout))
+		for _, l := range m.Layers {
+			fmt.Fprintf(&b, "  %10s  %s\n", report.Size(l.Size), l.Name)
+			for _, f := range l.Files {
+				if files {
+					fmt.Fprintf(&b, "    %10s  %s  %s\n", report.Size(f.Size), f.SHA256[:12], f.Path)
+				}
+			}
+		}
+	}
+	return b.String()
+}
+
+func orNowhere(place string) string {
+	if place == "" {
+		return "nowhere"
+	}
+	return place
+}
+
+// counted is "1 layer" or "2 layers".
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}

@@ -1,0 +1,189 @@
+package beside_test
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/beside"
+)
+
+// victim in the environment makes the test binary write beside that path, say so
+// and wait to be killed, or for the end of its input.
+const victim = "LAMINA_BESIDE_TEST"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(victim); path != "" {
+		hang(path)
+	}
+	os.Exit(m.Run())
+}
+
+func hang(path string) {
+	file, err := beside.File(path)
+	if err != nil {
+		panic(err)
+	}
+	folder, err := beside.Folder(path)
+	if err != nil {
+		panic(err)
+	}
+	os.Stdout.WriteString("ready\n")
+	io.Copy(io.Discard, os.Stdin)
+	file.Close()
+	folder.Close()
+	os.Exit(0)
+}
+
+// other is a process that is writing beside path.
+func other(t *testing.T, path string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), victim+"="+path)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stdin.Close() })
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stdout.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+func entries(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// What a killed process has left goes with the next attempt; what a living one
+// is writing stays, and so does everything that only looks alike.
+func TestLeftoversOfTheDeadAreSwept(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "root")
+	for _, name := range []string{".root.local", ".root.lamina-X", ".other.lamina-ABCDEFGHIJ"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foreign := entries(t, dir)
+	cmd := other(t, path)
+	busy := entries(t, dir)
+	attempt := func() {
+		t.Helper()
+		for _, make := range []func(string) (*beside.Temporary, error){beside.File, beside.Folder} {
+			tmp, err := make(path + "/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tmp.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(busy) != len(foreign)+2 {
+		t.Fatalf("the other process is writing %q", busy)
+	}
+	attempt()
+	if diff := cmp.Diff(busy, entries(t, dir)); diff != "" {
+		t.Errorf("beside a living process (-want +got):\n%s", diff)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	for _, name := range entries(t, dir) { // as a folder that was half written
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.IsDir() {
+			if err := os.MkdirAll(filepath.Join(dir, name, "usr", "bin"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	attempt()
+	if diff := cmp.Diff(foreign, entries(t, dir)); diff != "" {
+		t.Errorf("after its death (-want +got):\n%s", diff)
+	}
+}
+
+func TestFoldersThatWereMadeGoAgain(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a", "b", "image.tar")
+	tmp, err := beside.File(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tmp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left := entries(t, dir); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+	if tmp, err = beside.File(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := tmp.Commit(0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := tmp.Close(); err != nil {
+		t.Errorf("closing what is committed: %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o644 {
+		t.Errorf("got %v, %v", info, err)
+	}
+}
+
+func TestRemoveEmptyKeepsWhatIsUsed(t *testing.T) {
+	dir := t.TempDir()
+	made, err := beside.MakeFolders(filepath.Join(dir, "a", "b", "c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a", "file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	made.RemoveEmpty()
+	if diff := cmp.Diff([]string{"file"}, entries(t, filepath.Join(dir, "a"))); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "image.lock")
+	for _, text := range []string{"one", "two"} {
+		if err := beside.Write(path, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != text {
+			t.Errorf("got %q, %v", got, err)
+		}
+	}
+	if err := beside.Write(filepath.Join(dir, "none", "x"), nil); err == nil {
+		t.Error("wrote into a folder that isn't there")
+	}
+	if diff := cmp.Diff([]string{"image.lock"}, entries(t, dir)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != fs.FileMode(0o644) {
+		t.Errorf("got %v, %v", info, err)
+	}
+}

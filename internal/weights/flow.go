@@ -1,0 +1,113 @@
+package weights
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/sync/errgroup"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/registry"
+)
+
+// sink is where a layer goes, in order. A [registry.Upload] is one.
+type sink interface {
+	Offset() int64 // the next byte that it wants
+	Send(ctx context.Context, data []byte) error
+}
+
+// stuck is how often a sink may want bytes again without getting any further.
+const stuck = 10
+
+// flow moves one layer.
+type flow struct {
+	fetcher *fetcher
+	tape    *tape
+	hash    *hasher
+	sent    func(m mark) error // is called after each chunk
+}
+
+// run moves what the sink doesn't have and hashes what isn't hashed, until both
+// have all. Neither is ever done twice, but bytes that one of them lacks are
+// fetched again where the other is further.
+func (f *flow) run(ctx context.Context, to sink) error {
+	furthest, tries := to.Offset(), 0
+	for f.hash.pos < f.tape.size || to.Offset() < f.tape.size {
+		err := f.pass(ctx, to)
+		if _, moved := errors.AsType[*registry.OffsetError](err); err != nil && !moved {
+			return err
+		}
+		tries++
+		if to.Offset() > furthest {
+			furthest, tries = to.Offset(), 0
+		}
+		if tries >= stuck {
+			return fault.New(fault.Transient, fmt.Errorf("given up after %d attempts: %w", tries, err))
+		}
+	}
+	return f.hash.err
+}
+
+// pass goes through the layer once: the next chunk is hashed while one is sent.
+func (f *flow) pass(ctx context.Context, to sink) error {
+	group, ctx := errgroup.WithContext(ctx)
+	s := f.fetcher.stream(ctx, f.tape, min(f.hash.pos, to.Offset()), to.Offset())
+	defer s.stop()
+	hashed := make(chan *chunk)
+	group.Go(func() error {
+		defer close(hashed)
+		return f.hashAll(ctx, s, hashed)
+	})
+	group.Go(func() error {
+		for c := range hashed {
+			err := f.send(ctx, c, to)
+			s.release(c)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// hashAll hashes a stream's chunks and hands them on.
+func (f *flow) hashAll(ctx context.Context, s *stream, hashed chan<- *chunk) error {
+	for {
+		c, err := s.next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := f.hash.write(c.start, c.data); err != nil {
+			s.release(c)
+			return err
+		}
+		c.mark = f.hash.mark()
+		select {
+		case hashed <- c:
+		case <-ctx.Done():
+			s.release(c)
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// send sends what the sink doesn't have of a chunk.
+func (f *flow) send(ctx context.Context, c *chunk, to sink) error {
+	at := to.Offset()
+	if at >= c.end() {
+		return nil
+	}
+	if at < c.start {
+		return &registry.OffsetError{Offset: at}
+	}
+	if err := to.Send(ctx, c.data[at-c.start:]); err != nil {
+		return err
+	}
+	return f.sent(c.mark)
+}

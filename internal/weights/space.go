@@ -1,0 +1,50 @@
+package weights
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// checkSpace finds out whether the layers fit on the disk that aren't there yet.
+func (p *puller) checkSpace(ctx context.Context) error {
+	var need int64
+	for i, l := range p.Layers {
+		d, err := p.present(ctx, i)
+		if err != nil {
+			return err
+		}
+		if d != "" {
+			continue
+		}
+		need += l.Size
+		if info, err := os.Stat(p.partial(l.key())); err == nil {
+			need -= min(info.Size(), l.Size)
+		}
+	}
+	free, err := freeSpace(p.Dir)
+	if err != nil || need <= free {
+		return err
+	}
+	return &SpaceError{Dir: p.Dir, Need: need, Free: free}
+}
+
+// noSpace is the error of a disk that became full while need bytes of one layer
+// were still to come.
+func (p *puller) noSpace(need int64) error {
+	free, err := freeSpace(p.Dir)
+	return errors.Join(&SpaceError{Dir: p.Dir, Need: need, Free: free}, err)
+}
+
+func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
+// freeSpace returns how many bytes of a file system the user may have.
+func freeSpace(dir string) (int64, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return int64(fs.Bavail) * fs.Bsize, nil //nolint:gosec // no disk has 8 EiB
+}

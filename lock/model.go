@@ -1,0 +1,80 @@
+package lock
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// ModelPlan is the version of the rules by which this package's users divide a
+// model's files over layers. Under other rules the same files are other layers,
+// so that what was published under old ones is no use under new ones.
+const ModelPlan = 1
+
+// ModelRequest asks for a model's files and says where in the image they go.
+type ModelRequest struct {
+	From    string   // "hf://ORG/NAME@REVISION" or the "https://…" of a list
+	Path    string   // absolute: the folder in the image
+	Include []string // patterns as of a .dockerignore; all files where empty
+	Exclude []string
+	Rename  []string // "FROM=TO", sorted by FROM
+}
+
+// Model is what a [ModelRequest] came to.
+type Model struct {
+	ModelRequest
+	Commit    string // of a model from the hub, 40 hexadecimal digits; "" for another
+	Plan      int    // [ModelPlan] of the program that locked it
+	Digest    string // sha256 of the files and where they go, whatever layers they are in: "sha256:…"
+	Published string // "registry.example/model@sha256:…"; "" where the layers are in no registry
+	Files     []ModelFile
+}
+
+// ModelFile is one file of a model.
+type ModelFile struct {
+	Path   string // in the model, before it is renamed; relative and clean
+	Size   int64  // bytes
+	SHA256 string // hexadecimal
+	URL    string // "" for one of the hub, whose address follows from repository and commit
+}
+
+// Model returns what the lock has for a request.
+func (l Lock) Model(r ModelRequest) (Model, bool) {
+	i := slices.IndexFunc(l.Models, func(m Model) bool { return m.Compare(r) == 0 })
+	if i < 0 {
+		return Model{}, false
+	}
+	return l.Models[i], true
+}
+
+// Size is that of all files, in bytes.
+func (m Model) Size() (size int64) {
+	for _, f := range m.Files {
+		size += f.Size
+	}
+	return size
+}
+
+// Repository returns what a model from the hub is called there: "ORG/NAME".
+func (r ModelRequest) Repository() (repository, revision string, ok bool) {
+	rest, ok := strings.CutPrefix(r.From, "hf://")
+	repository, revision, _ = strings.Cut(rest, "@")
+	return repository, revision, ok
+}
+
+// Target returns where a file of the model goes, relative to Path.
+func (r ModelRequest) Target(path string) string {
+	for _, rename := range r.Rename {
+		if to, ok := strings.CutPrefix(rename, path+"="); ok {
+			return to
+		}
+	}
+	return path
+}
+
+// Compare orders requests, and returns 0 for equal ones.
+func (r ModelRequest) Compare(other ModelRequest) int { return cmp.Compare(r.line(), other.line()) }
+
+func compareModels(a, b Model) int { return a.Compare(b.ModelRequest) }
+
+func compareModelFiles(a, b ModelFile) int { return cmp.Compare(a.Path, b.Path) }
