@@ -16,7 +16,9 @@ import (
 	"lamina.build/internal/pack"
 	"lamina.build/internal/prepare"
 	"lamina.build/internal/spec"
+	"lamina.build/llb"
 	"lamina.build/lock"
+	"lamina.build/stages"
 )
 
 // options are those of an image with an app and a model, and the tools where
@@ -60,6 +62,28 @@ func TestInput(t *testing.T) {
 	}
 	if in.App == nil || len(in.Models) != 1 || len(in.Models[0].Layers) != 1 || in.Tools.Blob.Size == 0 {
 		t.Errorf("got app %v, models %v, tools %v", in.App, in.Models, in.Tools)
+	}
+}
+
+func TestTestsThatReadWeightsSayWhatTheyCost(t *testing.T) {
+	o := options(t, good())
+	var notes []string
+	o.Note = func(line string) { notes = append(notes, line) }
+	o.Models = []stages.Model{{Image: &llb.ModelImage{Layers: []llb.Layer{{Name: "w", Size: 57_600_000_000, Paths: []string{"/m/w"}}}}}}
+	o.Spec.Models = []spec.Model{{From: "hf://org/name@main", Path: "/m"}}
+	for _, tt := range []struct {
+		needs bool
+		level stages.Level
+		want  int
+	}{{true, stages.SmokeAll, 1}, {true, stages.SmokeRuntime, 0}, {false, stages.SmokeAll, 0}} {
+		notes = nil
+		o.Spec.Smoke.NeedsWeights, o.Level = tt.needs, tt.level
+		if _, err := prepare.Input(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if len(notes) != tt.want || tt.want > 0 && !strings.Contains(notes[0], "57.60 GB") {
+			t.Errorf("needs weights %v, level %s: told %q", tt.needs, tt.level, notes)
+		}
 	}
 }
 

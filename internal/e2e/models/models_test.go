@@ -211,3 +211,22 @@ func TestRealWrongBytes(t *testing.T) {
 		t.Errorf("ls:\n%s", text)
 	}
 }
+
+// What a registry doesn't take is known before a byte moves.
+func TestRealLimitsOfARegistry(t *testing.T) {
+	s := newSetting(t)
+	s.lock(t)
+	s.hub.CDN.Forget()
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	push := []string{"model", "push", r.Host + "/w:1", "--spec", s.dir, "--insecure-registry"}
+	got := s.Run(t, append(push, "--max-layer", "69MB")...)
+	for _, want := range []string{"unet/model.safetensors", "vae/diffusion.safetensors", "hint: "} {
+		if got.Code == 0 || !strings.Contains(got.Stderr, want) {
+			t.Errorf("exit code %d, want a failure with %q:\n%s", got.Code, want, e2etest.Tail(got.Stderr))
+		}
+	}
+	if n := s.hub.CDN.Sent("/**") + r.Received(); n > 0 {
+		t.Errorf("%d bytes moved before that was known", n)
+	}
+	s.Build(t, append(push, "--max-layer", "71MB")...)
+}
