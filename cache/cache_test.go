@@ -96,3 +96,11 @@ func ExampleParseExport() {
 	fmt.Println(e.For("production", "linux/amd64").Attrs["ref"], e.Attrs["mode"], err)
 	// Output: registry.example/app:cache-production-linux-amd64 max <nil>
 }
+
+func TestSplitKeepsWhatIsPartOfTheImage(t *testing.T) {
+	r := cache.Remote{Exports: []cache.Entry{{Type: "registry"}, {Type: "inline"}, {Type: "local"}}}
+	inline, apart := r.Split()
+	if len(inline) != 1 || inline[0].Type != "inline" || len(apart) != 2 || len(r.Exports) != 3 {
+		t.Errorf("inline %v, apart %v", inline, apart)
+	}
+}

@@ -22,6 +22,19 @@ type Entry struct {
 	Attrs map[string]string
 }
 
+// Split divides the exports: those that are part of the image itself, and those
+// that can be made after it.
+func (r Remote) Split() (inline, apart []Entry) {
+	for _, e := range r.Exports {
+		if e.Type == "inline" {
+			inline = append(inline, e)
+		} else {
+			apart = append(apart, e)
+		}
+	}
+	return inline, apart
+}
+
 // known lists, for each type and direction, the attributes that BuildKit reads.
 // BuildKit itself ignores what it doesn't know, so that a typing error would
 // be a cache that is silently not there.

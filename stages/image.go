@@ -75,5 +75,10 @@ func parts(in Input, runtime []llb.State, wheels []Part) []Part {
 }
 
 func (in Input) packages(set string) func(int) string {
-	return func(int) string { return fmt.Sprintf("%d Debian packages", len(in.Lock.In(set, in.Variant))) }
+	return func(int) string {
+		if n := len(in.Lock.In(set, in.Variant)); n != 1 {
+			return fmt.Sprintf("%d Debian packages", n)
+		}
+		return "1 Debian package"
+	}
 }

@@ -113,3 +113,17 @@ func (in Input) needsBuilder() bool {
 func (in Input) hasPython() bool {
 	return len(in.Sources) > 0 || len(in.Lock.PythonIn(lock.SetPython, in.Variant)) > 0
 }
+
+// WithoutWeights is in without the layers of its models, and without the smoke
+// tests that read them.
+func (in Input) WithoutWeights() Input {
+	models := make([]Model, len(in.Models))
+	for i, m := range in.Models {
+		models[i] = Model{Name: m.Name, Path: m.Path}
+	}
+	in.Models = models
+	if in.Smoke.NeedsWeights && in.Smoke.Level == SmokeAll {
+		in.Smoke.Level = SmokeRuntime
+	}
+	return in
+}

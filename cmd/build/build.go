@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"lamina.build/internal/engine"
+	"lamina.build/internal/layout"
+	"lamina.build/internal/output"
 	"lamina.build/internal/report"
 	"lamina.build/internal/solve"
 )
@@ -52,7 +54,7 @@ func (j job) build(ctx context.Context) (err error) {
 }
 
 // keep tags the image in its layout, sweeps what no tag needs any more, and
-// reads back what is there now.
+// reads back what is there now, or in an archive.
 func keep(ctx context.Context, x *exports, r *report.Image) error {
 	for _, o := range x.outputs {
 		saved := report.Saved{Output: o}
@@ -62,7 +64,7 @@ func keep(ctx context.Context, x *exports, r *report.Image) error {
 		r.Saved = append(r.Saved, saved)
 	}
 	if x.layout == nil {
-		return nil
+		return readArchives(ctx, x.outputs, r)
 	}
 	if err := x.layout.Tag(ctx, r.Variant, r.Descriptor); err != nil {
 		return err
@@ -74,9 +76,32 @@ func keep(ctx context.Context, x *exports, r *report.Image) error {
 	if err != nil {
 		return err
 	}
+	tellLayers(r, image)
+	return nil
+}
+
+// readArchives looks for the image of the report in the archives. It may be in
+// none: one that is pushed beside them can have another compression.
+func readArchives(ctx context.Context, outputs []output.Output, r *report.Image) error {
+	for _, o := range outputs {
+		if !o.Tar || o.ToStdout() {
+			continue
+		}
+		image, ok, err := layout.ReadArchive(ctx, o.Dest, r.Descriptor)
+		if err != nil {
+			return err
+		}
+		if ok {
+			tellLayers(r, image)
+			return nil
+		}
+	}
+	return nil
+}
+
+func tellLayers(r *report.Image, image layout.Image) {
 	r.Manifest, r.Config = image.Desc.Digest, image.Manifest.Config.Digest
 	r.Layers = report.Layers(image.Manifest, image.Config)
-	return nil
 }
 
 // leftOut tells of everything optional that the image lacks: what its lock has

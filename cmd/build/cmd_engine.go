@@ -151,10 +151,15 @@ func startEngine(ctx context.Context, a *app, _ engineOptions, e engine.Options)
 }
 
 func stopEngine(ctx context.Context, a *app, o engineOptions, e engine.Options) error {
-	if err := engine.Stop(ctx, e, o.force); err != nil {
+	ended, err := engine.Stop(ctx, e, o.force)
+	if err != nil {
 		return err
 	}
-	a.ui.note("no engine of our own is running")
+	if ended {
+		a.ui.note("the engine has ended")
+	} else {
+		a.ui.note("no engine of our own is running")
+	}
 	return nil
 }
 

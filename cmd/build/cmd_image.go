@@ -144,11 +144,11 @@ func (a *app) image(ctx context.Context, plan plan) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, models.Close()) }()
-	logins, err := a.pythonLogins(p)
+	logins, unset, err := a.pythonLogins(p)
 	if err != nil {
 		return err
 	}
-	j := job{app: a, plan: plan, project: p, spec: s, lock: l, store: store, models: models, logins: logins, start: start}
+	j := job{app: a, plan: plan, project: p, spec: s, lock: l, store: store, models: models, logins: logins, unset: unset, start: start}
 	if plan.print != "" {
 		image, err := j.draw(ctx, nil)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"lamina.build/internal/beside"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/report"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
 )
@@ -46,7 +47,7 @@ func lockHelp() string {
 		about: `
 Find the newest packages that answer the spec in DIR, or in the current folder,
 and write them to image.lock beside it: every package by version, size and
-sha256. What changed is printed.
+sha256. What it changes is printed, or of a first lock what it holds.
 
 The indexes are verified against the archive's keys. apt itself solves the
 dependencies, on the engine and with its network off. Python requirements are
@@ -54,7 +55,8 @@ resolved by pip, which has a network: every wheel and sdist is locked by sha256,
 with what each sdist is built with.
 
 Logins for package indexes come from ~/.netrc, or from variables that requirement
-files name (https://me:${TOKEN}@host/simple). The lock holds none.`,
+files name (https://me:${TOKEN}@host/simple). The lock holds none, and needs none
+to be checked, or built from where nothing has to be fetched.`,
 		usage:  []string{"build lock [DIR] [flags]"},
 		groups: o.groups(),
 		examples: `
@@ -113,7 +115,7 @@ func (a *app) exportLock(ctx context.Context, p *project, o lockFlags) error {
 	if err := beside.Write(o.export, text); err != nil {
 		return fmt.Errorf("exporting %s: %w", p.lockPath(), err)
 	}
-	return a.ui.result(fmt.Sprintf("%s: %d packages\n", o.export, strings.Count(string(text), "[[packages]]")))
+	return a.ui.result(fmt.Sprintf("%s: %s\n", o.export, report.Count(strings.Count(string(text), "[[packages]]"), "package")))
 }
 
 func (a *app) checkLock(p *project) error {
@@ -133,15 +135,18 @@ func (a *app) checkLock(p *project) error {
 }
 
 // relock resolves the wishes of a spec anew, writes the lock, and tells what
-// it changed. A lock that can't be read is replaced all the same: that is what
-// its error says to do.
+// it changed, or, of a first one, what it holds. A lock that can't be read is
+// replaced all the same: that is what its error says to do.
 func (a *app) relock(ctx context.Context, p *project, o lockOptions) (diff string, l lock.Lock, err error) {
-	before, _, _ := p.readLock()
+	before, ok, _ := p.readLock()
 	l, err = a.resolve(ctx, p, o, before)
 	if err != nil {
 		return "", lock.Lock{}, err
 	}
-	return lockDiff(before, l), l, p.writeLock(l)
+	if err = p.writeLock(l); err != nil || !ok {
+		return lockSummary(l), l, err
+	}
+	return lockDiff(before, l), l, nil
 }
 
 // lockFor returns the lock to build from: the one of the folder if it fits the

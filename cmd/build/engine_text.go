@@ -33,11 +33,14 @@ func engineStatus(_ context.Context, a *app, o engineOptions, e engine.Options) 
 func statusText(st engine.Status) string {
 	var b strings.Builder
 	state := "not running"
-	if st.Running {
+	switch {
+	case st.Running && st.PID == 0: // without a record
+		state = "starting or ending"
+	case st.Running:
 		state = fmt.Sprintf("running since %s, BuildKit %s", st.Started.Local().Format(time.DateTime), st.Version)
 	}
 	fmt.Fprintf(&b, "engine   %s\n", state)
-	if st.Running {
+	if st.PID != 0 {
 		fmt.Fprintf(&b, "address  %s\nbuilds   %d\nkept up  %v\n", st.Address, st.Clients, st.Kept)
 	}
 	fmt.Fprintf(&b, "root     %s: %s, %s free\n", st.Root, report.Size(st.Disk), report.Size(st.Free))
@@ -72,8 +75,8 @@ func usageText(records []*client.UsageInfo) string {
 		fmt.Fprintf(w, "%s\t%s\t%v\t%s\n", report.Size(r.Size), r.RecordType, r.InUse, firstLine(r.Description))
 	}
 	_ = w.Flush() // into memory
-	fmt.Fprintf(&b, "%s in %d records, %s of it not in use\n",
-		report.Size(total), len(records), report.Size(unused))
+	fmt.Fprintf(&b, "%s in %s, %s of it not in use\n",
+		report.Size(total), report.Count(len(records), "record"), report.Size(unused))
 	return b.String()
 }
 
@@ -99,7 +102,7 @@ func enginePrune(ctx context.Context, a *app, o engineOptions, _ engine.Options)
 	if err != nil {
 		return err
 	}
-	return a.ui.result(fmt.Sprintf("freed %s in %d records\n", report.Size(freed), records))
+	return a.ui.result(fmt.Sprintf("freed %s in %s\n", report.Size(freed), report.Count(records, "record")))
 }
 
 // parseSize reads "20GB" as disks are sold: in powers of ten. Nothing is zero.

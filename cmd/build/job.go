@@ -21,6 +21,7 @@ import (
 	"lamina.build/internal/prepare"
 	"lamina.build/internal/python"
 	"lamina.build/internal/report"
+	"lamina.build/internal/requirements"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
 	"lamina.build/stages"
@@ -39,7 +40,8 @@ type job struct {
 	store   content.Store  // holds the packed layers
 	models  *layout.Layout // holds the models that were pulled, or made by an engine
 	logins  python.Logins  // of the hosts that wheels come from
-	archive bool           // take Debian's packages from the archive of its past
+	unset   []requirements.Unset
+	archive bool // take Debian's packages from the archive of its past
 	start   time.Time
 }
 
@@ -51,27 +53,36 @@ func (a *app) openStore(ctx context.Context) (*blobstore.Store, error) {
 	return pack.OpenStore(ctx, filepath.Join(dir, "packed"), packedFor)
 }
 
-// draw packs the local trees and draws the image. Without an engine there is
-// no telling of its devices.
+// draw draws the image.
 func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, error) {
-	dir, err := j.app.cacheDir()
+	in, err := j.input(ctx, e)
 	if err != nil {
 		return stages.Image{}, err
 	}
+	return stages.New(in)
+}
+
+// input packs the local trees and gathers what the image is made of. Without an
+// engine there is no telling of its devices.
+func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) {
+	dir, err := j.app.cacheDir()
+	if err != nil {
+		return stages.Input{}, err
+	}
 	mirrors, err := j.app.mirrors(j.mirror, j.spec.Debian.Mirror, j.lock)
 	if err != nil {
-		return stages.Image{}, err
+		return stages.Input{}, err
 	}
 	if j.archive {
 		mirrors = debian.Merge(debian.Snapshot(j.lock.Created()), mirrors)
 	}
 	gpu, err := hasGPU(ctx, e)
 	if err != nil {
-		return stages.Image{}, err
+		return stages.Input{}, err
 	}
 	models, err := j.images(ctx, e)
 	if err != nil {
-		return stages.Image{}, err
+		return stages.Input{}, err
 	}
 	in, err := prepare.Input(ctx, prepare.Options{
 		Root: j.project.root.FS(), Spec: j.spec, Lock: j.lock, Mirrors: mirrors,
@@ -81,9 +92,9 @@ func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, error) {
 		Note:     func(line string) { j.app.ui.note("%s", line) },
 	})
 	if err != nil {
-		return stages.Image{}, fmt.Errorf("preparing %s: %w", j.spec.Name, err)
+		return stages.Input{}, fmt.Errorf("preparing %s: %w", j.spec.Name, err)
 	}
-	return stages.New(in)
+	return in, nil
 }
 
 // hasGPU says whether the engine knows an NVIDIA device by CDI.

@@ -28,14 +28,64 @@ func lockDiff(before, after lock.Lock) string {
 }
 
 func summary(l lock.Lock, counts map[byte]int) string {
-	text := fmt.Sprintf("%d packages, %s", len(l.Packages), report.Size(packagesSize(l)))
+	text := fmt.Sprintf("%s, %s", report.Count(len(l.Packages), "package"), report.Size(packagesSize(l)))
 	if len(l.Distributions) > 0 {
-		text += fmt.Sprintf(", %d Python distributions, %s", len(l.Distributions), report.Size(distributionsSize(l)))
+		text += ", " + distributionsText(l)
 	}
 	if len(counts) == 0 {
 		return text + ": none changed\n"
 	}
 	return fmt.Sprintf("%s: %d added, %d removed, %d changed\n", text, counts['+'], counts['-'], counts['~'])
+}
+
+// lockSummary tells what a lock holds, a line for each kind, and what all of it
+// weighs.
+func lockSummary(l lock.Lock) string {
+	lines := []string{fmt.Sprintf("%s, %s", report.Count(len(l.Packages), "Debian package"), report.Size(packagesSize(l)))}
+	if len(l.Distributions) > 0 {
+		lines = append(lines, distributionsText(l)+": "+distributionKinds(l.Distributions))
+	}
+	if len(l.Models) > 0 {
+		lines = append(lines, fmt.Sprintf("%s, %s", report.Count(len(l.Models), "model"), report.Size(modelsSize(l))))
+	}
+	if len(lines) > 1 {
+		lines = append(lines, report.Size(packagesSize(l)+distributionsSize(l)+modelsSize(l))+" in all")
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func distributionsText(l lock.Lock) string {
+	return fmt.Sprintf("%s, %s", report.Count(len(l.Distributions), "Python distribution"), report.Size(distributionsSize(l)))
+}
+
+// distributionKinds says how many of them are what, leaving out what none is.
+func distributionKinds(list []lock.Distribution) string {
+	kinds := []string{"wheel", "sdist", "git tree"}
+	counts := make([]int, len(kinds))
+	for _, d := range list {
+		switch {
+		case d.IsWheel():
+			counts[0]++
+		case d.File != "":
+			counts[1]++
+		default:
+			counts[2]++
+		}
+	}
+	var parts []string
+	for i, kind := range kinds {
+		if counts[i] > 0 {
+			parts = append(parts, report.Count(counts[i], kind))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func modelsSize(l lock.Lock) (size int64) {
+	for _, m := range l.Models {
+		size += m.Size()
+	}
+	return size
 }
 
 func packagesSize(l lock.Lock) (size int64) {

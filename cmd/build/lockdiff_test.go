@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,7 +26,7 @@ func TestLockDiff(t *testing.T) {
 		before, after lock.Lock
 		want          string
 	}{
-		{"first lock", lock.Lock{}, locked("bash", "5.2-1", "amd64"), "+ bash 5.2-1\n1 packages, 1.5 MB: 1 added, 0 removed, 0 changed\n"},
+		{"lock of nothing", lock.Lock{}, locked("bash", "5.2-1", "amd64"), "+ bash 5.2-1\n1 package, 1.5 MB: 1 added, 0 removed, 0 changed\n"},
 		{"nothing new", old, old, "3 packages, 4.5 MB: none changed\n"},
 		{
 			"all kinds", old, locked("bash", "5.2-2", "amd64", "dash", "0.5-1", "amd64", "new", "2", "all"),
@@ -41,6 +42,31 @@ func TestLockDiff(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, lockDiff(tt.before, tt.after)); diff != "" {
 				t.Errorf("diff of locks (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLockSummary(t *testing.T) {
+	full := locked("bash", "5.2-1", "amd64", "dash", "0.5-1", "amd64")
+	full.Distributions = []lock.Distribution{
+		{File: "a-1-py3-none-any.whl", Size: 1000},
+		{File: "b-1-py3-none-any.whl", Size: 1000},
+		{File: "c-1.tar.gz", Size: 500},
+		{URL: "git+https://g.example/d@" + strings.Repeat("0", 40)},
+	}
+	full.Models = []lock.Model{{Files: []lock.ModelFile{{Size: 7_000_000_000}, {Size: 1_000_000}}}}
+	for _, tt := range []struct {
+		name string
+		lock lock.Lock
+		want string
+	}{
+		{"packages alone", locked("bash", "5.2-1", "amd64"), "1 Debian package, 1.5 MB\n"},
+		{"all kinds", full, "2 Debian packages, 3.0 MB\n4 Python distributions, 2.5 kB: 2 wheels, 1 sdist, 1 git tree\n1 model, 7.00 GB\n7.00 GB in all\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, lockSummary(tt.lock)); diff != "" {
+				t.Errorf("summary (-want +got):\n%s", diff)
 			}
 		})
 	}

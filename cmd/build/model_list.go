@@ -116,7 +116,7 @@ func modelTable(models []listedModel, files bool) string {
 	}
 	var b strings.Builder
 	for _, m := range models {
-		fmt.Fprintf(&b, "%s  %s in %s\n  from       %s\n", m.Name, report.Size(m.Size), counted(len(m.Layers), "layer"), m.From)
+		fmt.Fprintf(&b, "%s  %s in %s\n  from       %s\n", m.Name, report.Size(m.Size), report.Count(len(m.Layers), "layer"), m.From)
 		if m.Commit != "" {
 			fmt.Fprintf(&b, "  commit     %s\n", m.Commit)
 		}
@@ -138,12 +138,4 @@ func orNowhere(place string) string {
 		return "nowhere"
 	}
 	return place
-}
-
-// counted is "1 layer" or "2 layers".
-func counted(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
 }

@@ -156,7 +156,7 @@ func published(m lock.Model, image weights.Image) string {
 	if image.Unchanged {
 		what = "was published already"
 	}
-	return fmt.Sprintf("%s %s: %d layers, %s\n%s\n", model.Name(m.ModelRequest), what, len(image.Layers), report.Size(m.Size()), m.Published)
+	return fmt.Sprintf("%s %s: %s, %s\n%s\n", model.Name(m.ModelRequest), what, report.Count(len(image.Layers), "layer"), report.Size(m.Size()), m.Published)
 }
 
 func pullModel(ctx context.Context, a *app, o modelOptions, args []string) (err error) {
@@ -186,6 +186,6 @@ func pullModel(ctx context.Context, a *app, o modelOptions, args []string) (err 
 	if err != nil {
 		return err
 	}
-	return a.ui.result(fmt.Sprintf("%s in %s: %d layers, %s\n%s\n",
-		model.Name(m.ModelRequest), store.Dir(), len(image.Layers), report.Size(m.Size()), image.Manifest.Digest))
+	return a.ui.result(fmt.Sprintf("%s in %s: %s, %s\n%s\n",
+		model.Name(m.ModelRequest), store.Dir(), report.Count(len(image.Layers), "layer"), report.Size(m.Size()), image.Manifest.Digest))
 }

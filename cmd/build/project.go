@@ -44,7 +44,7 @@ func (a *app) openProject(dir string) (*project, error) {
 	if err = errors.Join(file.Unsupported(), file.CheckFiles(root.FS())); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	if p.wishes, err = file.Wishes(root.FS(), a.env); err != nil {
+	if p.wishes, err = file.Wishes(root.FS()); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil

@@ -20,6 +20,7 @@ import (
 	"lamina.build/internal/layout/blobstore"
 	"lamina.build/internal/prepare"
 	"lamina.build/internal/python"
+	"lamina.build/internal/requirements"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
 	"lamina.build/stages"
@@ -28,12 +29,8 @@ import (
 // resolvePython finds the distributions that answer the spec. pip runs in the
 // builder, which the Debian half of the lock describes.
 func (a *app) resolvePython(
-	ctx context.Context, p *project, e *engine.Engine, mirrors debian.Mirrors, o lockOptions, l lock.Lock,
+	ctx context.Context, p *project, requests []python.Request, e *engine.Engine, mirrors debian.Mirrors, o lockOptions, l lock.Lock,
 ) (locked lock.Lock, err error) {
-	requests, err := p.pythonRequests(a.env)
-	if err != nil {
-		return lock.Lock{}, err
-	}
 	if err = hasPython(l); err != nil {
 		return lock.Lock{}, err
 	}
@@ -42,7 +39,7 @@ func (a *app) resolvePython(
 		return lock.Lock{}, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	logins, err := a.pythonLogins(p)
+	logins, _, err := a.pythonLogins(p)
 	if err != nil {
 		return lock.Lock{}, err
 	}
@@ -85,14 +82,19 @@ func (a *app) builder(ctx context.Context, p *project, mirrors debian.Mirrors, l
 	return in, st, err
 }
 
-// pythonRequests words the spec's wishes for the resolver.
+// pythonRequests words the spec's wishes for the resolver, who has to log in
+// wherever they say so.
 func (p *project) pythonRequests(env func(string) string) ([]python.Request, error) {
 	wanted, err := p.file.PythonRequests(p.root.FS(), env)
 	if err != nil {
 		return nil, err
 	}
+	var faults []error
 	requests := make([]python.Request, len(wanted))
 	for i, w := range wanted {
+		for _, u := range w.Files.Unset {
+			faults = append(faults, u.Err)
+		}
 		requests[i] = python.Request{
 			Set: w.Set, Files: w.Files, Pylock: w.Pylock, BuildRequires: w.BuildRequires,
 			Sources: w.Sources, Optional: w.Optional, Collisions: w.Collisions, Prune: w.Prune,
@@ -101,7 +103,8 @@ func (p *project) pythonRequests(env func(string) string) ([]python.Request, err
 			requests[i].Indexes = append(requests[i].Indexes, python.Index(x))
 		}
 	}
-	return requests, nil
+	err = fault.New(fault.Usage, errors.Join(faults...))
+	return requests, fault.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
 }
 
 // checkIndex refuses an address that is none, or that holds a login: locks name
@@ -156,22 +159,24 @@ func setsOf(requests []python.Request) string {
 
 // pythonLogins are those of the file that NETRC names, or of ~/.netrc, which
 // pip, git and curl read, too, and over them those of the requirement files,
-// which take them from the environment.
-func (a *app) pythonLogins(p *project) (python.Logins, error) {
+// which take them from the environment. What is not set there is unset: who has
+// all wheels already needs no login.
+func (a *app) pythonLogins(p *project) (logins python.Logins, unset []requirements.Unset, err error) {
 	path := a.env("NETRC")
 	if path == "" {
 		path = filepath.Join(a.env("HOME"), ".netrc")
 	}
 	data, err := os.ReadFile(path) //nolint:gosec // the user names the path
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.Usage, fmt.Errorf("reading logins: %w", err))
+		return nil, nil, fault.New(fault.Usage, fmt.Errorf("reading logins: %w", err))
 	}
-	logins := python.ParseNetrc(data)
+	logins = python.ParseNetrc(data)
 	wanted, err := p.file.PythonRequests(p.root.FS(), a.env)
 	for _, w := range wanted {
 		logins = logins.Merge(w.Files.Logins)
+		unset = append(unset, w.Files.Unset...)
 	}
-	return logins, err
+	return logins, unset, err
 }
 
 // proxy is what the environment says of proxies, as curl and pip read it.

@@ -28,6 +28,10 @@ func (a *app) resolve(ctx context.Context, p *project, o lockOptions, before loc
 	if o.index, err = checkIndex(cmp.Or(o.index, a.env("LAMINA_PYTHON_INDEX"))); err != nil {
 		return lock.Lock{}, err
 	}
+	requests, err := p.pythonRequests(a.env)
+	if err != nil {
+		return lock.Lock{}, err
+	}
 	mirrors, err := a.mirrors(o.mirror, s.Debian.Mirror, lock.Lock{})
 	if err != nil {
 		return lock.Lock{}, err
@@ -59,7 +63,7 @@ func (a *app) resolve(ctx context.Context, p *project, o lockOptions, before loc
 	if err != nil || len(p.wishes.Python) == 0 {
 		return l, err
 	}
-	return a.resolvePython(ctx, p, e, mirrors, o, l)
+	return a.resolvePython(ctx, p, requests, e, mirrors, o, l)
 }
 
 // Folders of the cache folder: indexes and packages, and the tools that

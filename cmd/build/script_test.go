@@ -104,7 +104,7 @@ func fakeLock(ts *testscript.TestScript, _ bool, args []string) {
 	dir, mirror := ts.MkAbs(args[0]), ts.MkAbs(args[1])
 	file, err := spec.Read(dir)
 	ts.Check(err)
-	wishes, err := file.Wishes(os.DirFS(dir), os.Getenv)
+	wishes, err := file.Wishes(os.DirFS(dir))
 	ts.Check(err)
 	l := lock.Lock{Wishes: wishes, Releases: []lock.Release{{
 		Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),

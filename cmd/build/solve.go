@@ -6,18 +6,22 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 
+	"lamina.build/cache"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/output"
 	"lamina.build/internal/python"
+	"lamina.build/internal/requirements"
 	"lamina.build/internal/solve"
 	"lamina.build/lock"
+	"lamina.build/stages"
 )
 
 // solve has the engine make the image. What is fetched already stays fetched,
@@ -67,7 +71,22 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 }
 
 func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error {
-	return python.Diagnose(ctx, debian.NewGetter("").Client, d, j.logins, err)
+	err = python.Diagnose(ctx, debian.NewGetter("").Client, d, j.logins, err)
+	if fault.KindOf(err) != fault.Usage { // nobody asked for a login
+		return err
+	}
+	return fault.New(fault.Usage, errors.Join(err, notSet(j.unset, d.URL)))
+}
+
+// notSet are the variables whose login the host of an address would want.
+func notSet(unset []requirements.Unset, address string) error {
+	var faults []error
+	for _, u := range unset {
+		if host, _, _ := strings.Cut(u.Host, ":"); host == hostOf(address) {
+			faults = append(faults, u.Err)
+		}
+	}
+	return errors.Join(faults...)
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -112,7 +131,11 @@ func (j job) reason(ctx context.Context, err error) error {
 }
 
 func (j job) attempt(ctx context.Context, e *engine.Engine, x *exports) (solve.Result, error) {
-	image, err := j.draw(ctx, e)
+	in, err := j.input(ctx, e)
+	if err != nil {
+		return solve.Result{}, err
+	}
+	image, err := stages.New(in)
 	if err != nil {
 		return solve.Result{}, err
 	}
@@ -123,12 +146,33 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *exports) (solve.R
 	if first, needed := prime(x.outputs, j.hasWeights()); needed {
 		before := request
 		before.Exports, before.Cache.Exports = first, nil
-		if _, err := j.run(ctx, e, before); err != nil {
+		if _, err = j.run(ctx, e, before); err != nil {
 			return solve.Result{}, err
 		}
 		request.NoCache = false
 	}
-	return j.run(ctx, e, request)
+	if !j.hasWeights() {
+		return j.run(ctx, e, request)
+	}
+	var later []cache.Entry
+	request.Cache.Exports, later = request.Cache.Split()
+	result, err := j.run(ctx, e, request)
+	if err != nil || len(later) == 0 {
+		return result, err
+	}
+	request.Cache.Exports = later
+	return result, j.exportCache(ctx, e, in, request)
+}
+
+// exportCache leaves a remote cache of an image that was built, without its
+// weights: a cache would hold them once more.
+func (j job) exportCache(ctx context.Context, e *engine.Engine, in stages.Input, r solve.Request) (err error) {
+	if r.Image, err = stages.New(in.WithoutWeights()); err != nil {
+		return err
+	}
+	r.Exports, r.NoCache = nil, false
+	_, err = j.run(ctx, e, r)
+	return err
 }
 
 func (j job) run(ctx context.Context, e *engine.Engine, r solve.Request) (result solve.Result, err error) {

@@ -10,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
 
+	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/requirements"
 	"lamina.build/internal/solve"
 )
 
@@ -132,6 +134,42 @@ func TestHelpFits(t *testing.T) {
 			if strings.TrimRight(line, " \n") != strings.TrimRight(line, "\n") {
 				t.Errorf("help of %s: line ends in spaces: %q", name, line)
 			}
+		}
+	}
+}
+
+func TestUsageTextOfOneRecord(t *testing.T) {
+	if got := usageText([]*client.UsageInfo{{Size: 5}}); !strings.Contains(got, "5 B in 1 record, 5 B of it") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestStatusText(t *testing.T) {
+	for want, st := range map[string]engine.Status{
+		"engine   not running\nroot ":        {},
+		"engine   starting or ending\nroot ": {Running: true},
+		"engine   running since ":            {Running: true, PID: 7, Version: "v0.34.2"},
+	} {
+		if got := statusText(st); !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// A login that was refused may be one whose token is not set: of the host that
+// refused it, and of no other.
+func TestNotSet(t *testing.T) {
+	unset := []requirements.Unset{
+		{Host: "index.example:8443", Err: errors.New("requirements.txt:1: variable A is not set")},
+		{Host: "other.example", Err: errors.New("requirements.txt:2: variable B is not set")},
+	}
+	for address, want := range map[string]string{
+		"https://index.example:8443/a.whl": "requirements.txt:1: variable A is not set",
+		"https://files.example/a.whl":      "",
+	} {
+		err := notSet(unset, address)
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: got %v, want %q", address, err, want)
 		}
 	}
 }

@@ -131,7 +131,7 @@ func TestFoldersThatWereMadeGoAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tmp.Close(); err != nil {
+	if err = tmp.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if left := entries(t, dir); len(left) > 0 {
@@ -140,10 +140,10 @@ func TestFoldersThatWereMadeGoAgain(t *testing.T) {
 	if tmp, err = beside.File(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := tmp.Commit(0o644); err != nil {
+	if err = tmp.Commit(0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := tmp.Close(); err != nil {
+	if err = tmp.Close(); err != nil {
 		t.Errorf("closing what is committed: %v", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o644 {

@@ -52,7 +52,7 @@ func (o *output) Write(p []byte) (int, error) {
 }
 
 // A build that is interrupted in any phase exports nothing, says so by its exit
-// code, and the same command again succeeds.
+// code, and the same command again succeeds and leaves nothing of the first.
 func TestRealInterruptedBuilds(t *testing.T) {
 	tests := []struct {
 		name, phase string
@@ -74,7 +74,8 @@ func TestRealInterruptedBuilds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			u, dir := e2etest.NewUser(t), e2etest.Example(t)
 			tt.change(t, dir)
-			cmd, out := start(t, u, dir, "--progress", "plain", "-o", "type=oci", "-o", "type=oci,dest=archive.tar")
+			args := []string{dir, "--progress", "plain", "-o", "type=oci", "-o", "type=oci,dest=archive.tar"}
+			cmd, out := start(t, u, args...)
 			out.want = tt.phase
 			select {
 			case <-out.seen:
@@ -92,7 +93,10 @@ func TestRealInterruptedBuilds(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(u.Dir, "archive.tar")); err == nil {
 				t.Errorf("a build that did not end left an archive")
 			}
-			u.Build(t, dir)
+			u.Build(t, args...)
+			if hidden, err := filepath.Glob(filepath.Join(u.Dir, ".*")); err != nil || len(hidden) > 0 {
+				t.Errorf("left behind: %q (%v)", hidden, err)
+			}
 		})
 	}
 }

@@ -101,7 +101,7 @@ func FreshEngine(t *testing.T) *engine.Engine {
 	t.Cleanup(func() {
 		_ = e.Close()
 		// The test's own context has ended by now.
-		_ = engine.Stop(context.WithoutCancel(t.Context()), o, true)
+		_, _ = engine.Stop(context.WithoutCancel(t.Context()), o, true)
 	})
 	return e
 }

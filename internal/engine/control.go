@@ -33,40 +33,59 @@ func Start(ctx context.Context, o Options) (Status, error) {
 	return StatusOf(o)
 }
 
-// Stop ends the private engine and returns when it is gone. While builds are
-// running it returns [ErrInUse], unless force is set; the engine then ends with
-// the last of them.
-func Stop(ctx context.Context, o Options, force bool) error {
+// Stop ends the private engine and returns when it is gone; ended is false where
+// there was none. One that was ending already, or whose supervisor was killed, is
+// waited for. While builds are running Stop returns [ErrInUse], unless force is
+// set; the engine then ends with the last of them.
+func Stop(ctx context.Context, o Options, force bool) (ended bool, err error) {
 	s := state{dir: o.withDefaults().StateDir}
-	if err := os.Remove(s.path(keepFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("stopping the engine: %w", err)
+	if err = os.Remove(s.path(keepFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, fmt.Errorf("stopping the engine: %w", err)
 	}
-	alive, err := s.alive()
-	if err != nil || !alive {
+	if err = s.askToEnd(force); err != nil {
+		return false, err
+	}
+	for ; ; ended = true {
+		there, err := s.there()
+		if err != nil || !there {
+			return ended, err
+		}
+		if err = pause(ctx, pollEvery); err != nil {
+			return false, fmt.Errorf("waiting for the engine to end: %w", err)
+		}
+	}
+}
+
+// askToEnd leaves word for the supervisor, if there is one. Where nothing
+// builds, it finds that out by itself.
+func (s state) askToEnd(force bool) error {
+	if alive, err := s.alive(); err != nil || !alive {
 		return err
+	}
+	if force {
+		return replaceFile(s.path(stopFile), nil)
 	}
 	clients, err := s.clients()
-	if err != nil {
+	if err != nil || clients == 0 {
 		return err
 	}
-	switch {
-	case force:
-		if err = replaceFile(s.path(stopFile), nil); err != nil {
-			return err
-		}
-	case clients > 0:
-		return fault.WithHint(fmt.Errorf("%w: %d of them", ErrInUse, clients),
-			"it ends by itself with the last one; --force drops them")
+	return fault.WithHint(fmt.Errorf("%w: %d of them", ErrInUse, clients),
+		"it ends by itself with the last one; --force drops them")
+}
+
+// there says whether any of the engine is left: its supervisor, or a buildkitd
+// that outlives a killed one for a moment. To ask the kernel disturbs nobody; to
+// try buildkitd's own lock might keep one that is starting from getting it.
+func (s state) there() (bool, error) {
+	alive, err := s.alive()
+	if err != nil || alive {
+		return alive, err
 	}
-	for alive {
-		if err = pause(ctx, pollEvery); err != nil {
-			return fmt.Errorf("waiting for the engine to end: %w", err)
-		}
-		if alive, err = s.alive(); err != nil {
-			return err
-		}
+	owners, err := locks(s.path(filepath.Join(rootDir, "buildkitd.lock")), "WRITE")
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
 	}
-	return nil
+	return owners > 0, err
 }
 
 // Status is what is known of the private engine.
@@ -121,26 +140,29 @@ func (st *Status) fill(s state) error {
 	return err
 }
 
-// clients counts the shared locks on the lease in the kernel's own list.
-func (s state) clients() (int, error) {
-	var lease syscall.Stat_t
-	if err := syscall.Stat(s.path(leaseFile), &lease); err != nil {
-		return 0, fmt.Errorf("reading the lease: %w", err)
+// clients counts the shared locks on the lease.
+func (s state) clients() (int, error) { return locks(s.path(leaseFile), "READ") }
+
+// locks counts the locks on a file in the kernel's own list.
+func locks(path, kind string) (int, error) {
+	var file syscall.Stat_t
+	if err := syscall.Stat(path, &file); err != nil {
+		return 0, fmt.Errorf("looking for locks on %q: %w", path, err)
 	}
-	locks, err := os.ReadFile("/proc/locks")
+	list, err := os.ReadFile("/proc/locks")
 	if err != nil {
 		return 0, fmt.Errorf("reading the kernel's locks: %w", err)
 	}
-	return countLocks(string(locks), lease.Ino), nil
+	return countLocks(string(list), kind, file.Ino), nil
 }
 
 // countLocks counts lines such as "1: FLOCK  ADVISORY  READ 4711 fe:00:1234 0 EOF".
 // The device is left out of the comparison: on btrfs stat tells another one.
-func countLocks(locks string, inode uint64) int {
+func countLocks(locks, kind string, inode uint64) int {
 	count, suffix := 0, fmt.Sprintf(":%d", inode)
 	for line := range strings.Lines(locks) {
 		f := strings.Fields(line)
-		if len(f) >= 6 && f[1] == "FLOCK" && f[3] == "READ" && strings.HasSuffix(f[5], suffix) {
+		if len(f) >= 6 && f[1] == "FLOCK" && f[3] == kind && strings.HasSuffix(f[5], suffix) {
 			count++
 		}
 	}

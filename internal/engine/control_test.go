@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,15 +32,15 @@ func TestKeptEngineOutlivesItsLastClient(t *testing.T) {
 	if again := status(t, o); again.PID != st.PID || !again.Running {
 		t.Errorf("got status %+v, want the engine of before, %+v", again, st)
 	}
-	if err = engine.Stop(t.Context(), o, false); err != nil {
-		t.Fatal(err)
+	if ended, err := engine.Stop(t.Context(), o, false); err != nil || !ended {
+		t.Fatalf("stopping: ended %v, %v", ended, err)
 	}
 	if st = status(t, o); st.Running || st.Kept {
 		t.Errorf("got status %+v, want it stopped", st)
 	}
 	waitGone(t, o)
-	if err = engine.Stop(t.Context(), o, false); err != nil {
-		t.Errorf("stopping twice: %v", err)
+	if ended, err := engine.Stop(t.Context(), o, false); err != nil || ended {
+		t.Errorf("stopping twice: ended %v, %v", ended, err)
 	}
 }
 
@@ -49,19 +51,49 @@ func TestStopSparesBuildsUnlessForced(t *testing.T) {
 	}
 	e := open(t, o)
 	defer e.Close()
-	err := engine.Stop(t.Context(), o, false)
+	_, err := engine.Stop(t.Context(), o, false)
 	if !errors.Is(err, engine.ErrInUse) || len(fault.Hints(err)) == 0 {
 		t.Errorf("got error %v with hints %q, want %v and a hint", err, fault.Hints(err), engine.ErrInUse)
 	}
 	if st := status(t, o); !st.Running || st.Kept {
 		t.Errorf("got status %+v, want it running for its build, and not kept", st)
 	}
-	if err = engine.Stop(t.Context(), o, true); err != nil {
-		t.Fatal(err)
+	ended, err := engine.Stop(t.Context(), o, true)
+	if err != nil || !ended {
+		t.Fatalf("stopping: ended %v, %v", ended, err)
 	}
 	waitGone(t, o)
 	if _, err = e.Client().Info(t.Context()); err == nil {
 		t.Error("the stopped engine still answers")
+	}
+}
+
+// Where a supervisor was killed, its buildkitd lives a moment longer: until it
+// has let go of the root, the engine has not ended.
+func TestStopWaitsForAnEngineThatIsEnding(t *testing.T) {
+	o := engine.Options{StateDir: t.TempDir()}
+	if ended, err := engine.Stop(t.Context(), o, true); err != nil || ended {
+		t.Errorf("without an engine: ended %v, %v", ended, err)
+	}
+	if err := os.Mkdir(filepath.Join(o.StateDir, "root"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	owner, err := os.Create(filepath.Join(o.StateDir, "root", "buildkitd.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer owner.Close()
+	if err = syscall.Flock(int(owner.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err = engine.Stop(short, o, true); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got error %v while it is ending, want %v", err, context.DeadlineExceeded)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { owner.Close() })
+	if ended, err := engine.Stop(t.Context(), o, true); err != nil || !ended {
+		t.Errorf("got ended %v, %v", ended, err)
 	}
 }
 
@@ -155,7 +187,9 @@ func TestCountLocks(t *testing.T) {
 3: POSIX  ADVISORY  READ 1 fe:00:1234 0 EOF
 4: FLOCK  ADVISORY  READ 5 fe:00:91234 0 EOF
 `
-	if got := engine.CountLocks(locks, 1234); got != 2 {
-		t.Errorf("got %d clients, want 2", got)
+	for kind, want := range map[string]int{"READ": 2, "WRITE": 0} {
+		if got := engine.CountLocks(locks, kind, 1234); got != want {
+			t.Errorf("got %d locks of kind %s, want %d", got, kind, want)
+		}
 	}
 }

@@ -88,7 +88,7 @@ func options(t *testing.T) engine.Options {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := engine.Stop(ctx, o, true); err != nil {
+		if _, err := engine.Stop(ctx, o, true); err != nil {
 			t.Errorf("stopping the engine of the test: %v", err)
 		}
 		checkNothingLeft(t, o.StateDir)

@@ -48,7 +48,7 @@ func (i Image) writeMissing(b *strings.Builder) {
 	b.WriteString("\n")
 	rows := []row{{"PRUNED", "SIZE", "FROM WHEELS"}}
 	for _, p := range i.Pruned {
-		rows = append(rows, row{p.Rule, Size(p.Bytes), plural(p.Files, "file")})
+		rows = append(rows, row{p.Rule, Size(p.Bytes), Count(p.Files, "file")})
 	}
 	table(b, rows)
 }
@@ -73,7 +73,7 @@ func (i Image) rows() []row {
 		}
 		rows = append(rows, row{stage, Size(l.Size), what})
 	}
-	return append(rows, row{"total", Size(i.Size()), plural(len(i.Layers), "layer") + " as stored"})
+	return append(rows, row{"total", Size(i.Size()), Count(len(i.Layers), "layer") + " as stored"})
 }
 
 func table(b *strings.Builder, rows []row) {
@@ -114,7 +114,8 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
 }
 
-func plural(n int, what string) string {
+// Count writes a number of things: "1 layer", "2 layers".
+func Count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}

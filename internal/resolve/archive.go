@@ -32,7 +32,7 @@ func openArchive(ctx context.Context, getter *debian.Getter, o Options, arch str
 	if err != nil {
 		return nil, err
 	}
-	o.Progress(fmt.Sprintf("fetching %d package indexes", len(sources)))
+	o.Progress(fmt.Sprintf("fetching package indexes: %d", len(sources)))
 	a := &archive{
 		getter: getter, mirrors: o.mirrors(), arch: arch, sources: sources,
 		releases: make([]*debian.Release, len(sources)),

@@ -153,7 +153,7 @@ packages = ["python3"]
 [variant.more.python]
 sources = []
 `
-	got, err := parse(t, files+variants).Wishes(tree(t, good()).FS(), noEnv)
+	got, err := parse(t, files+variants).Wishes(tree(t, good()).FS())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestWishesWithoutTheKey(t *testing.T) {
 			if tt.key != "" {
 				content["keys/tools.asc"] = tt.key
 			}
-			_, err := parse(t, files).Wishes(tree(t, content).FS(), noEnv)
+			_, err := parse(t, files).Wishes(tree(t, content).FS())
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
@@ -231,5 +231,3 @@ func TestRead(t *testing.T) {
 		})
 	}
 }
-
-func noEnv(string) string { return "" }

@@ -43,7 +43,7 @@ func wheelFiles() map[string]string {
 }
 
 func TestPythonWishesAreLines(t *testing.T) {
-	got, err := parse(t, wheels).Wishes(tree(t, wheelFiles()).FS(), noEnv)
+	got, err := parse(t, wheels).Wishes(tree(t, wheelFiles()).FS())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func isDigest(p cmp.Path) bool {
 }
 
 func TestPythonRequestsOfTheBuilder(t *testing.T) {
-	got, err := parse(t, wheels).Wishes(tree(t, wheelFiles()).FS(), noEnv)
+	got, err := parse(t, wheels).Wishes(tree(t, wheelFiles()).FS())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestPythonRequestsCollectFaults(t *testing.T) {
 	files := wheelFiles()
 	files["more.txt"], files["blackwell.txt"] = "torch=2\n", "git+https://g.example/x@main#egg=x\n"
 	delete(files, "pylock.toml")
-	_, err := parse(t, wheels).PythonRequests(tree(t, files).FS(), noEnv)
+	_, err := parse(t, wheels).PythonRequests(tree(t, files).FS(), nil)
 	for _, want := range []string{"more.txt:1: ", "blackwell.txt:1: ", `"pylock.toml" does not exist`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)

@@ -51,8 +51,8 @@ func builderTools(p Python) []string {
 // of their components and repositories, and their packages by set. A variant
 // whose packages differ from production's has a set of its own, as
 // "runtime@NAME". The keys of repositories and the requirement files are read
-// from root; env has the variables that those may refer to.
-func (f *File) Wishes(root fs.FS, env func(string) string) (lock.Wishes, error) {
+// from root. Logins that those refer to are not asked for: no lock holds any.
+func (f *File) Wishes(root fs.FS) (lock.Wishes, error) {
 	specs := make([]Spec, len(f.names))
 	for i, name := range f.names {
 		specs[i] = f.decode(name).spec
@@ -72,7 +72,7 @@ func (f *File) Wishes(root fs.FS, env func(string) string) (lock.Wishes, error) 
 	}
 	var repositoryErr, pythonErr error
 	wishes.Repositories, repositoryErr = repositories(specs, root)
-	wishes.Python, pythonErr = f.pythonWishes(root, env)
+	wishes.Python, pythonErr = f.pythonWishes(root)
 	wishes.Weights = modelWishes(specs)
 	return wishes, errors.Join(repositoryErr, pythonErr)
 }

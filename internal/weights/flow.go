@@ -70,10 +70,12 @@ func (f *flow) pass(ctx context.Context, to sink) error {
 		}
 		return nil
 	})
-	return group.Wait()
+	return errors.Join(group.Wait(), f.hash.err)
 }
 
-// hashAll hashes a stream's chunks and hands them on.
+// hashAll hashes a stream's chunks and hands them on, up to the first one that is
+// wrong. Then the chunk before is sent to its end: a registry that is busy with one
+// that was cut off doesn't let the upload be cancelled.
 func (f *flow) hashAll(ctx context.Context, s *stream, hashed chan<- *chunk) error {
 	for {
 		c, err := s.next(ctx)
@@ -83,9 +85,9 @@ func (f *flow) hashAll(ctx context.Context, s *stream, hashed chan<- *chunk) err
 		if err != nil {
 			return err
 		}
-		if err := f.hash.write(c.start, c.data); err != nil {
+		if f.hash.write(c.start, c.data) != nil {
 			s.release(c)
-			return err
+			return nil
 		}
 		c.mark = f.hash.mark()
 		select {

@@ -122,7 +122,7 @@ func TestRealAppChangeMovesNoWeights(t *testing.T) {
 		r.Forget()
 		there := e2etest.UserOf(t, e2etest.FreshEngine(t))
 		there.Cache, there.Env = t.TempDir(), s.Env
-		there.Build(t, "image", s.dir, "-t", r.Host+"/app:"+smoke, "--push", "--insecure-registry", "--cache-from", cache, "--smoke", smoke)
+		there.Build(t, "image", s.dir, "-t", r.Host+"/release:"+smoke, "--push", "--insecure-registry", "--cache-from", cache, "--smoke", smoke)
 		if n := s.hub.Sent("/**") + s.hub.CDN.Sent("/**"); n > 0 {
 			t.Errorf("smoke %s: %d bytes came from the hub", smoke, n)
 		}
@@ -229,4 +229,21 @@ func TestRealLimitsOfARegistry(t *testing.T) {
 		t.Errorf("%d bytes moved before that was known", n)
 	}
 	s.Build(t, append(push, "--max-layer", "71MB")...)
+}
+
+// Weights are in no remote cache: it would hold them once more, and each build
+// would look for them there.
+func TestRealCachesHoldNoWeights(t *testing.T) {
+	s := newSetting(t)
+	s.lock(t)
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	s.Build(t, "image", s.dir, "--cache-to", "type=registry,ref="+r.Host+"/cache")
+	if r.Received() == 0 {
+		t.Error("nothing was written to the cache")
+	}
+	for _, layer := range s.modelLayers(t) {
+		if n := r.ReceivedOf(layer); n > 0 {
+			t.Errorf("%d bytes of weights went to the cache", n)
+		}
+	}
 }

@@ -1,0 +1,90 @@
+package stages_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	bkllb "github.com/moby/buildkit/client/llb"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/graph"
+	"lamina.build/llb"
+	"lamina.build/stages"
+)
+
+func published() stages.Input {
+	in := input("production")
+	in.Models = []stages.Model{{Path: "/models/wan", Image: &llb.ModelImage{
+		Name: "wan", Reference: "registry.example/wan@" + digest.FromString("wan").String(),
+		Layers: []llb.Layer{{Name: "wan/a", Size: 1}, {Name: "wan/b", Size: 2}},
+	}}}
+	return in
+}
+
+// steps are the sources and operations of an image.
+func steps(t *testing.T, in stages.Input) string {
+	t.Helper()
+	image, err := stages.New(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	def, err := llb.Marshal(t.Context(), image.State, in.Platform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := graph.Decode(def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := g.WriteTree(&text); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
+
+func TestAPublishedModelHasAnEntryForEachOfItsLayers(t *testing.T) {
+	image, err := stages.New(published())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, h := range image.Config.History {
+		if h.CreatedBy == "lamina model" {
+			names = append(names, h.Comment)
+		}
+	}
+	if !slices.Equal(names, []string{"wan/a", "wan/b"}) {
+		t.Errorf("history has %q", names)
+	}
+	if text := steps(t, published()); strings.Count(text, "load wan") != 1 {
+		t.Errorf("the model is not loaded once:\n%s", text)
+	}
+}
+
+func TestWithoutWeights(t *testing.T) {
+	in := published()
+	in.Smoke.NeedsWeights, in.Smoke.Level = true, stages.SmokeAll
+	lean := in.WithoutWeights()
+	if text := steps(t, lean); strings.Contains(text, "wan") {
+		t.Errorf("weights are left:\n%s", text)
+	}
+	if lean.Smoke.Level != stages.SmokeRuntime || len(in.Models[0].All()) != 2 {
+		t.Errorf("smoke level %s, and %d layers in the original", lean.Smoke.Level, len(in.Models[0].All()))
+	}
+	if got, want := stages.Env(lean), stages.Env(in); !slices.Equal(got, want) {
+		t.Errorf("environment %q, want %q", got, want)
+	}
+}
+
+// A model that the engine has yet to make is drawn from its files.
+func TestFetchedModelsAreDrawn(t *testing.T) {
+	in := published()
+	file := llb.Fetch("https://hub.example/a", digest.FromString("a"), "a")
+	in.Models[0].Image.Layers = in.Models[0].Image.Layers[:1]
+	in.Models[0].Fetched = []bkllb.State{llb.ModelLayer("wan/a", []llb.File{{From: file, Path: "/models/wan/a"}}, nil)}
+	if text := steps(t, in); !strings.Contains(text, "fetch a") || strings.Contains(text, "load wan") {
+		t.Errorf("drawn as\n%s", text)
+	}
+}
