@@ -29,7 +29,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{World: testworld.New(t)}
-	w.hub = w.World.Hub(testworld.HubOptions{})
+	w.hub = w.Hub(testworld.HubOptions{})
 	w.repo = w.hub.Repo("org/name", testworld.HubRepoOptions{})
 	w.commit = w.repo.Commit(map[string]testworld.HubFile{
 		"a.bin": testworld.Large(testworld.Generated(1, 100)), "b.json": testworld.Small("{}"), "empty": testworld.Small(""),
@@ -69,7 +69,7 @@ func TestLockOfAHub(t *testing.T) {
 	}
 	l := lock.Lock{Models: models, Wishes: lock.Wishes{Weights: []lock.ModelRequest{r}}}
 	l.Sort()
-	if _, err := lock.Parse("image.lock", l.Format()); err != nil {
+	if _, err = lock.Parse("image.lock", l.Format()); err != nil {
 		t.Errorf("what was locked is no lock: %v", err)
 	}
 	in, err := model.Source(w.client, m).Open(t.Context(), m.Files[0], 10, 20)
