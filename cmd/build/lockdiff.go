@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"lamina.build/internal/model"
 	"lamina.build/internal/report"
 	"lamina.build/lock"
 )
@@ -32,6 +33,9 @@ func summary(l lock.Lock, counts map[byte]int) string {
 	if len(l.Distributions) > 0 {
 		text += ", " + distributionsText(l)
 	}
+	if len(l.Models) > 0 {
+		text += ", " + modelsText(l)
+	}
 	if len(counts) == 0 {
 		return text + ": none changed\n"
 	}
@@ -46,7 +50,7 @@ func lockSummary(l lock.Lock) string {
 		lines = append(lines, distributionsText(l)+": "+distributionKinds(l.Distributions))
 	}
 	if len(l.Models) > 0 {
-		lines = append(lines, fmt.Sprintf("%s, %s", report.Count(len(l.Models), "model"), report.Size(modelsSize(l))))
+		lines = append(lines, modelsText(l))
 	}
 	if len(lines) > 1 {
 		lines = append(lines, report.Size(packagesSize(l)+distributionsSize(l)+modelsSize(l))+" in all")
@@ -56,6 +60,10 @@ func lockSummary(l lock.Lock) string {
 
 func distributionsText(l lock.Lock) string {
 	return fmt.Sprintf("%s, %s", report.Count(len(l.Distributions), "Python distribution"), report.Size(distributionsSize(l)))
+}
+
+func modelsText(l lock.Lock) string {
+	return fmt.Sprintf("%s, %s", report.Count(len(l.Models), "model"), report.Size(modelsSize(l)))
 }
 
 // distributionKinds says how many of them are what, leaving out what none is.
@@ -104,7 +112,7 @@ func distributionsSize(l lock.Lock) (size int64) {
 
 // versions maps "name" or, of another architecture, "name:arch" to the
 // versions that are locked, and "python name" to those of a distribution;
-// variants may differ.
+// variants may differ. Of a model it is the commit and what the files hash to.
 func versions(l lock.Lock) map[string][]string {
 	_, native, _ := strings.Cut(l.Platform, "/")
 	all := map[string][]string{}
@@ -119,7 +127,20 @@ func versions(l lock.Lock) map[string][]string {
 		id := "python " + d.Name
 		all[id] = append(all[id], d.Version)
 	}
+	for _, m := range l.Models {
+		id := "model " + model.Name(m.ModelRequest) + " at " + m.Path
+		all[id] = append(all[id], fmt.Sprintf("%s %s (%s, %s)",
+			revision(m), strings.TrimPrefix(m.Digest, "sha256:")[:12], report.Count(len(m.Files), "file"), report.Size(m.Size())))
+	}
 	return all
+}
+
+// revision is what a model is called where it comes from.
+func revision(m lock.Model) string {
+	if m.Commit == "" {
+		return m.From
+	}
+	return m.Commit[:12]
 }
 
 func ids(maps ...map[string][]string) []string {

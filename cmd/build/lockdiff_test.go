@@ -47,6 +47,25 @@ func TestLockDiff(t *testing.T) {
 	}
 }
 
+func TestLockDiffOfModels(t *testing.T) {
+	at := func(commit, digest string) lock.Lock {
+		l := locked("bash", "5.2-1", "amd64")
+		l.Models = []lock.Model{{
+			ModelRequest: lock.ModelRequest{From: "hf://org/name@main", Path: "/m"},
+			Commit:       strings.Repeat(commit, 40), Digest: "sha256:" + strings.Repeat(digest, 64),
+			Files: []lock.ModelFile{{Size: 1000}},
+		}}
+		return l
+	}
+	const want = "~ model org/name at /m aaaaaaaaaaaa 111111111111 (1 file, 1.0 kB) → bbbbbbbbbbbb 222222222222 (1 file, 1.0 kB)\n"
+	if got := lockDiff(at("a", "1"), at("b", "2")); !strings.HasPrefix(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if got := lockDiff(at("a", "1"), at("a", "1")); !strings.Contains(got, "none changed") {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestLockSummary(t *testing.T) {
 	full := locked("bash", "5.2-1", "amd64", "dash", "0.5-1", "amd64")
 	full.Distributions = []lock.Distribution{
