@@ -139,7 +139,7 @@ func (a *app) image(ctx context.Context, plan plan) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	models, err := a.openModels(ctx, plan.models)
+	models, err := a.findModels(ctx, plan.models)
 	if err != nil {
 		return err
 	}

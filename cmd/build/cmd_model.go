@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -159,11 +159,11 @@ func (a *app) lockedModels(o modelOptions) (*project, lock.Lock, error) {
 	return p, l, nil
 }
 
-// pick is the one model that a command is about.
-func pick(l lock.Lock, name string) (int, error) {
+// pick is the one model that a command is about; names are as of [project.modelNames].
+func pick(l lock.Lock, names []string, name string) (int, error) {
 	var found []int
 	for i, m := range l.Models {
-		if name == "" || model.Name(m.ModelRequest) == name || m.From == name || m.Path == name {
+		if name == "" || names[i] == name || model.Name(m.ModelRequest) == name || m.From == name || m.Path == name {
 			found = append(found, i)
 		}
 	}
@@ -174,8 +174,12 @@ func pick(l lock.Lock, name string) (int, error) {
 		err := fault.New(fault.Usage, errors.New("the lock has no model"))
 		return 0, fault.WithHint(err, "a [[model]] from hf:// or https:// is locked by \"build lock\"; one from a folder needs none of this")
 	case len(found) == 0:
-		return 0, fault.New(fault.Usage, fmt.Errorf("no model is called %q: there are %s", name, modelNames(l)))
+		return 0, fault.New(fault.Usage, fmt.Errorf("no model is called %q: there are %s", name, strings.Join(names, ", ")))
 	}
-	err := fault.New(fault.Usage, errors.New("there are "+strconv.Itoa(len(found))+" models: "+modelNames(l)))
-	return 0, fault.WithHint(err, "name one with --model, or the path of one in the image")
+	list := make([]string, len(found))
+	for k, i := range found {
+		list[k] = names[i] + " at " + l.Models[i].Path
+	}
+	err := fault.New(fault.Usage, fmt.Errorf("several models fit: %s", strings.Join(list, ", ")))
+	return 0, fault.WithHint(err, "--model takes the name of one, or its path")
 }

@@ -117,7 +117,7 @@ func parseSize(s string) (int64, error) {
 	factor, ok := map[string]float64{"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[unit]
 	n, err := strconv.ParseFloat(number, 64)
 	if !ok || err != nil || !(n >= 0 && n*factor < 1<<62) {
-		return 0, fmt.Errorf("%q is not a size such as 500MB or 20GB", s)
+		return 0, fault.New(fault.Usage, fmt.Errorf("%q is not a size such as 500MB or 20GB", s))
 	}
 	return int64(n * factor), nil
 }

@@ -123,6 +123,7 @@ digest, with the network off, the same bytes on every machine.`,
 		usage: []string{
 			"build [image] [DIR] [flags]",
 			"build lock [DIR] [flags]",
+			"build model COMMAND [flags]",
 			"build engine COMMAND [flags]",
 			"build version",
 		},
@@ -158,6 +159,8 @@ func common() []section {
 BUILDKIT_HOST          address of the engine, as --addr
 LAMINA_DEBIAN_MIRROR   where Debian packages come from, as --debian-mirror
 LAMINA_PYTHON_INDEX    index of Python packages in place of PyPI, as --python-index
+HF_TOKEN               token for the Hugging Face hub; it goes to the hub's host alone
+HF_ENDPOINT            another hub than https://huggingface.co
 NETRC                  file with logins for package indexes, in place of ~/.netrc
 XDG_CACHE_HOME         engine, indexes and packed layers are kept in its folder lamina
 HTTP_PROXY, HTTPS_PROXY, NO_PROXY

@@ -51,15 +51,19 @@ func listModels(ctx context.Context, a *app, o modelOptions, args []string) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
+	names, err := p.modelNames(l)
+	if err != nil {
+		return err
+	}
 	models := l.Models
 	if o.name != "" {
-		i, unknown := pick(l, o.name)
+		i, unknown := pick(l, names, o.name)
 		if unknown != nil {
 			return unknown
 		}
-		models = models[i : i+1]
+		models, names = models[i:i+1], names[i:i+1]
 	}
-	store, err := a.openModels(ctx, strings.Join(args, ""))
+	store, err := a.findModels(ctx, strings.Join(args, ""))
 	if err != nil {
 		return err
 	}
@@ -69,6 +73,7 @@ func listModels(ctx context.Context, a *app, o modelOptions, args []string) (err
 		if list[i], err = look(ctx, store, m); err != nil {
 			return err
 		}
+		list[i].Name = names[i]
 	}
 	if !o.json {
 		return a.ui.result(modelTable(list, o.files))

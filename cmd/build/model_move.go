@@ -31,7 +31,11 @@ func pushModel(ctx context.Context, a *app, o modelOptions, args []string) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	i, err := pick(l, o.name)
+	names, err := p.modelNames(l)
+	if err != nil {
+		return err
+	}
+	i, err := pick(l, names, o.name)
 	if err != nil {
 		return err
 	}
@@ -72,7 +76,7 @@ func (a *app) push(ctx context.Context, o modelOptions, m lock.Model, to string)
 		return weights.Image{}, "", err
 	}
 	options := weights.PushOptions{
-		Repository: repository, Tag: tag.TagStr(), Published: a.published(ctx, o, m, repository), MountFrom: o.mount,
+		Repository: repository, Tag: tag.TagStr(), Published: a.elsewhere(ctx, o, m, repository), MountFrom: o.mount,
 		Journal: filepath.Join(dir, pushesDir),
 	}
 	var image weights.Image
@@ -84,9 +88,9 @@ func (a *app) push(ctx context.Context, o modelOptions, m lock.Model, to string)
 	return image, repository.Name() + "@" + image.Manifest.Digest.String(), err
 }
 
-// published opens the repository that the lock says has the layers, where that
+// elsewhere opens the repository that the lock says has the layers, where that
 // is another one on the same registry.
-func (a *app) published(ctx context.Context, o modelOptions, m lock.Model, to *registry.Repository) *registry.Repository {
+func (a *app) elsewhere(ctx context.Context, o modelOptions, m lock.Model, to *registry.Repository) *registry.Repository {
 	where, _, _ := strings.Cut(m.Published, "@")
 	host, _, _ := strings.Cut(where, "/")
 	if where == "" || where == to.Name() || !strings.HasPrefix(to.Name(), host+"/") {
@@ -168,7 +172,11 @@ func pullModel(ctx context.Context, a *app, o modelOptions, args []string) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	i, err := pick(l, o.name)
+	names, err := p.modelNames(l)
+	if err != nil {
+		return err
+	}
+	i, err := pick(l, names, o.name)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"lamina.build/internal/layout"
 	"lamina.build/internal/model"
 	"lamina.build/internal/output"
+	"lamina.build/internal/registry"
 	"lamina.build/internal/report"
 	"lamina.build/internal/solve"
 	"lamina.build/internal/weights"
@@ -64,6 +66,17 @@ func move(c *hub.Client, m lock.Model) (weights.Job, error) {
 	return weights.Job{Model: m, Layers: layers, Source: model.Source(c, m)}, err
 }
 
+// findModels opens the layout of models, which has to be there if somebody names it.
+func (a *app) findModels(ctx context.Context, dir string) (*layout.Layout, error) {
+	if dir != "" {
+		if _, err := os.Stat(filepath.Join(dir, ocispec.ImageIndexFile)); err != nil { //nolint:gosec // the user names the path
+			err := fault.New(fault.Usage, fmt.Errorf("folder %q holds no models", dir))
+			return nil, fault.WithHint(err, fmt.Sprintf("\"build model pull %s\" brings them there", dir))
+		}
+	}
+	return a.openModels(ctx, dir)
+}
+
 func (a *app) openModels(ctx context.Context, dir string) (*layout.Layout, error) {
 	if dir == "" {
 		cache, err := a.cacheDir()
@@ -91,12 +104,21 @@ func (j job) images(ctx context.Context, e *engine.Engine) ([]stages.Model, erro
 		}
 		image, err := j.image(ctx, e, locked)
 		if err != nil {
-			return nil, fmt.Errorf("model %q: %w", m.From, err)
+			return nil, &modelError{m.From, err}
 		}
 		images[i] = image
 	}
 	return images, nil
 }
+
+// modelError is why a model can't be part of an image.
+type modelError struct {
+	from string
+	err  error
+}
+
+func (e *modelError) Error() string { return fmt.Sprintf("model %q: %v", e.from, e.err) }
+func (e *modelError) Unwrap() error { return e.err }
 
 func (j job) image(ctx context.Context, e *engine.Engine, m lock.Model) (stages.Model, error) {
 	c, err := j.app.hub()
@@ -110,7 +132,11 @@ func (j job) image(ctx context.Context, e *engine.Engine, m lock.Model) (stages.
 	image := llb.ModelImage{
 		Name: model.Name(m.ModelRequest), Store: llb.ModelStoreID, Layers: model.Outline(work.Layers),
 	}
-	if m.Published != "" && m.Plan == lock.ModelPlan {
+	published, err := j.published(ctx, e, m)
+	if err != nil {
+		return stages.Model{}, err
+	}
+	if published {
 		image.Reference = m.Published
 		return stages.Model{Image: &image}, nil
 	}
@@ -124,6 +150,33 @@ func (j job) image(ctx context.Context, e *engine.Engine, m lock.Model) (stages.
 	image.Manifest = found.Manifest.Digest
 	return stages.Model{Image: &image}, err
 }
+
+// published says whether the registry still has what the lock says that was
+// published, which costs one small request. Where the client can't reach the registry
+// the engine may; nobody is asked where nothing is built.
+func (j job) published(ctx context.Context, e *engine.Engine, m lock.Model) (bool, error) {
+	if m.Published == "" || m.Plan != lock.ModelPlan || e == nil {
+		return m.Published != "" && m.Plan == lock.ModelPlan, nil
+	}
+	where, sum, _ := strings.Cut(m.Published, "@")
+	insecure := slices.ContainsFunc(j.outputs, func(o output.Output) bool { return o.Insecure })
+	r, err := registry.Open(ctx, where, registry.Options{Insecure: insecure, Attempts: publishedAttempts})
+	if err == nil {
+		_, _, err = r.Manifest(ctx, sum)
+	}
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+		j.app.ui.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
+		return false, nil
+	case err != nil && fault.KindOf(err) == fault.Usage:
+		return false, err
+	}
+	return true, nil
+}
+
+// publishedAttempts is how often a registry is asked before the engine has to
+// find out by itself.
+const publishedAttempts = 3
 
 // fetch has the engine fetch a model's files and make its layers, which are then
 // kept for all builds to come.
@@ -221,11 +274,24 @@ func fileOf(c *hub.Client, m lock.Model, err error) (hub.File, bool) {
 	return model.File(c, m, m.Files[i]), true
 }
 
-// modelNames lists the models of a lock, for messages.
-func modelNames(l lock.Lock) string {
-	list := make([]string, len(l.Models))
+// modelNames are what people call the models of a lock: by the name that the spec
+// gives one, else by where it comes from.
+func (p *project) modelNames(l lock.Lock) ([]string, error) {
+	names := make([]string, len(l.Models))
 	for i, m := range l.Models {
-		list[i] = model.Name(m.ModelRequest)
+		names[i] = model.Name(m.ModelRequest)
 	}
-	return strings.Join(list, ", ")
+	for _, variant := range p.file.Variants() {
+		s, err := p.file.Variant(variant)
+		if err != nil {
+			return nil, err
+		}
+		for _, wanted := range s.Models {
+			i := slices.IndexFunc(l.Models, func(m lock.Model) bool { return m.Compare(wanted.Request()) == 0 })
+			if i >= 0 && wanted.Name != "" {
+				names[i] = wanted.Name
+			}
+		}
+	}
+	return names, nil
 }

@@ -111,7 +111,11 @@ func (j job) fromArchive(ctx context.Context, e *engine.Engine, x *exports, err 
 }
 
 // unfetched says whether a build failed at a file that its mirror does not give.
+// Why a model can't be had, its error says.
 func unfetched(err error) bool {
+	if _, ok := errors.AsType[*modelError](err); ok {
+		return false
+	}
 	step, ok := errors.AsType[*solve.Error](err)
 	return ok && step.URL != "" || debian.IsNotFound(err)
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"lamina.build/internal/fault"
 	"lamina.build/internal/hub"
+	"lamina.build/internal/report"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
 )
@@ -67,13 +69,33 @@ func (o LockOptions) files(ctx context.Context, m *lock.Model) (files []hub.File
 	} else {
 		files, err = o.Client.List(ctx, m.From)
 	}
-	if err == nil {
-		files, err = hub.Match(files, m.Include, m.Exclude)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return o.Client.Lock(ctx, files)
+	wanted, err := hub.Match(files, m.Include, m.Exclude)
+	if err != nil {
+		return nil, err
+	}
+	o.idle(files, slices.Concat(m.Include, m.Exclude))
+	o.Note(fmt.Sprintf("%d of %s of %s are wanted, %s", len(wanted), report.Count(len(files), "file"), Name(m.ModelRequest), size(wanted)))
+	return o.Client.Lock(ctx, wanted)
+}
+
+// idle tells of patterns that match nothing: likely they were meant otherwise.
+func (o LockOptions) idle(files []hub.File, patterns []string) {
+	for _, p := range patterns {
+		if _, err := hub.Match(files, []string{strings.TrimPrefix(p, "!")}, nil); errors.Is(err, hub.ErrNoMatch) {
+			o.Note(fmt.Sprintf("pattern %q matches no file", p))
+		}
+	}
+}
+
+func size(files []hub.File) string {
+	var bytes int64
+	for _, f := range files {
+		bytes += f.Size
+	}
+	return report.Size(bytes)
 }
 
 // check finds what is wrong with the model as a whole: renames of files that

@@ -190,7 +190,7 @@ func TestRealWrongBytes(t *testing.T) {
 		{"model", "pull", "--spec", s.dir},
 	} {
 		got := s.Run(t, args...)
-		if got.Code == 0 || !strings.Contains(got.Stderr, "sha256") && !strings.Contains(got.Stderr, "locked") {
+		if got.Code != 1 || strings.Contains(got.Stderr, "Debian's past") || !strings.Contains(got.Stderr, "sha256") && !strings.Contains(got.Stderr, "locked") {
 			t.Errorf("%v: exit code %d\n%s", args, got.Code, e2etest.Tail(got.Stderr))
 		}
 	}
@@ -245,5 +245,22 @@ func TestRealCachesHoldNoWeights(t *testing.T) {
 		if n := r.ReceivedOf(layer); n > 0 {
 			t.Errorf("%d bytes of weights went to the cache", n)
 		}
+	}
+}
+
+// A model that was published and is gone comes from where it was locked.
+func TestRealPublishedModelThatIsGone(t *testing.T) {
+	s := newSetting(t)
+	s.lock(t)
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	s.Build(t, "model", "push", r.Host+"/w:1", "--spec", s.dir, "--insecure-registry")
+	r.Fail("GET /v2/w/manifests/**", testworld.Status(404, testworld.Always))
+	r.Fail("HEAD /v2/w/manifests/**", testworld.Status(404, testworld.Always))
+	got := s.Build(t, "image", s.dir)
+	if !strings.Contains(got.Stderr, "is not there any more") || len(s.modelLayers(t)) != 3 {
+		t.Errorf("built without a word of it:\n%s", e2etest.Tail(got.Stderr))
+	}
+	if bad := s.Run(t, "image", s.dir, "--models", "nowhere"); bad.Code != 2 || !strings.Contains(bad.Stderr, "holds no models") {
+		t.Errorf("exit code %d for a folder that is none\n%s", bad.Code, e2etest.Tail(bad.Stderr))
 	}
 }
