@@ -159,6 +159,23 @@ func (a *app) lockedModels(o modelOptions) (*project, lock.Lock, error) {
 	return p, l, nil
 }
 
+// lockedModel is lockedModels for a command about one of them, and which that is.
+func (a *app) lockedModel(o modelOptions) (*project, lock.Lock, int, error) {
+	p, l, err := a.lockedModels(o)
+	if err != nil {
+		return nil, lock.Lock{}, 0, err
+	}
+	names, err := p.modelNames(l)
+	if err != nil {
+		return nil, lock.Lock{}, 0, errors.Join(err, p.Close())
+	}
+	i, err := pick(l, names, o.name)
+	if err != nil {
+		return nil, lock.Lock{}, 0, errors.Join(err, p.Close())
+	}
+	return p, l, i, nil
+}
+
 // pick is the one model that a command is about; names are as of [project.modelNames].
 func pick(l lock.Lock, names []string, name string) (int, error) {
 	var found []int

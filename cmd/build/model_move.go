@@ -26,19 +26,11 @@ func pushModel(ctx context.Context, a *app, o modelOptions, args []string) (err 
 		err = fault.New(fault.Usage, errors.New("model push needs one reference: where to"))
 		return fault.WithHint(err, "build model push registry.example/weights:1")
 	}
-	p, l, err := a.lockedModels(o)
+	p, l, i, err := a.lockedModel(o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	names, err := p.modelNames(l)
-	if err != nil {
-		return err
-	}
-	i, err := pick(l, names, o.name)
-	if err != nil {
-		return err
-	}
 	image, reference, err := a.push(ctx, o, l.Models[i], args[0])
 	if err != nil {
 		return err
@@ -167,19 +159,11 @@ func pullModel(ctx context.Context, a *app, o modelOptions, args []string) (err 
 	if len(args) > 1 {
 		return fault.New(fault.Usage, errors.New("model pull takes one folder at most"))
 	}
-	p, l, err := a.lockedModels(o)
+	p, l, i, err := a.lockedModel(o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	names, err := p.modelNames(l)
-	if err != nil {
-		return err
-	}
-	i, err := pick(l, names, o.name)
-	if err != nil {
-		return err
-	}
 	store, err := a.openModels(ctx, strings.Join(args, ""))
 	if err != nil {
 		return err
