@@ -17,7 +17,7 @@ type ModelRequest struct {
 	Path    string   // absolute: the folder in the image
 	Include []string // patterns as of a .dockerignore; all files where empty
 	Exclude []string
-	Rename  []string // "FROM=TO", sorted by FROM
+	Rename  map[string]string // of files, by what they are called in the model
 }
 
 // Model is what a [ModelRequest] came to.
@@ -64,10 +64,8 @@ func (r ModelRequest) Repository() (repository, revision string, ok bool) {
 
 // Target returns where a file of the model goes, relative to Path.
 func (r ModelRequest) Target(path string) string {
-	for _, rename := range r.Rename {
-		if to, ok := strings.CutPrefix(rename, path+"="); ok {
-			return to
-		}
+	if to, ok := r.Rename[path]; ok {
+		return to
 	}
 	return path
 }

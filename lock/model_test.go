@@ -14,7 +14,7 @@ func wanModel() lock.Model {
 	return lock.Model{
 		ModelRequest: lock.ModelRequest{
 			From: "hf://Wan-AI/Wan2.2-Animate-14B@main", Path: "/models/wan",
-			Include: []string{"*.safetensors"}, Exclude: []string{"xlm-roberta-large/**"}, Rename: []string{"a b.bin=c/d.bin"},
+			Include: []string{"*.safetensors"}, Exclude: []string{"xlm-roberta-large/**"}, Rename: map[string]string{"a b.bin": "c/d.bin", "a": "x", "a=b": "y=z"},
 		},
 		Commit: strings.Repeat("c", 40), Plan: lock.ModelPlan, Digest: "sha256:" + strings.Repeat("d", 64),
 		Published: "registry.example/wan@sha256:" + strings.Repeat("e", 64),
@@ -109,7 +109,7 @@ func TestDriftOfModels(t *testing.T) {
 
 func TestTargetAndRepository(t *testing.T) {
 	m := wanModel()
-	if got := m.Target("a b.bin") + " " + m.Target("c"); got != "c/d.bin c" {
+	if got := m.Target("a b.bin") + " " + m.Target("c") + " " + m.Target("a=b"); got != "c/d.bin c y=z" {
 		t.Errorf("targets %q", got)
 	}
 	if repository, revision, ok := m.Repository(); repository != "Wan-AI/Wan2.2-Animate-14B" || revision != "main" || !ok {

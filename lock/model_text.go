@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func (r ModelRequest) line() string {
 		text += ", exclude " + quotes(r.Exclude)
 	}
 	if len(r.Rename) > 0 {
-		text += ", rename " + quotes(r.Rename)
+		text += ", rename " + pairs(r.Rename)
 	}
 	return text
 }
@@ -31,7 +32,7 @@ func (r ModelRequest) line() string {
 func (m Model) table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n[[model]]\nfrom      = %s\npath      = %s\n", quote(m.From), quote(m.Path))
-	fmt.Fprintf(&b, "include   = %s\nexclude   = %s\nrename    = %s\n", quotes(m.Include), quotes(m.Exclude), quotes(m.Rename))
+	fmt.Fprintf(&b, "include   = %s\nexclude   = %s\nrename    = %s\n", quotes(m.Include), quotes(m.Exclude), pairs(m.Rename))
 	fmt.Fprintf(&b, "commit    = %s\nplan      = %d\ndigest    = %s\npublished = %s\n",
 		quote(m.Commit), m.Plan, quote(m.Digest), quote(m.Published))
 	block(&b, "files", m.Files, modelFileLine)
@@ -42,17 +43,29 @@ func modelFileLine(f ModelFile) string {
 	return fmt.Sprintf("size = %d, sha256 = %s, path = %s, url = %s", f.Size, quote(f.SHA256), quote(f.Path), quote(f.URL))
 }
 
+// pairs is an inline table of TOML, sorted by key.
+func pairs(m map[string]string) string {
+	if len(m) == 0 {
+		return "{}"
+	}
+	list := make([]string, 0, len(m))
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, quote(key)+" = "+quote(m[key]))
+	}
+	return "{ " + strings.Join(list, ", ") + " }"
+}
+
 type fileModel struct {
-	From      string          `toml:"from"`
-	Path      string          `toml:"path"`
-	Include   []string        `toml:"include"`
-	Exclude   []string        `toml:"exclude"`
-	Rename    []string        `toml:"rename"`
-	Commit    string          `toml:"commit"`
-	Plan      int             `toml:"plan"`
-	Digest    string          `toml:"digest"`
-	Published string          `toml:"published"`
-	Files     []fileModelFile `toml:"files"`
+	From      string            `toml:"from"`
+	Path      string            `toml:"path"`
+	Include   []string          `toml:"include"`
+	Exclude   []string          `toml:"exclude"`
+	Rename    map[string]string `toml:"rename"`
+	Commit    string            `toml:"commit"`
+	Plan      int               `toml:"plan"`
+	Digest    string            `toml:"digest"`
+	Published string            `toml:"published"`
+	Files     []fileModelFile   `toml:"files"`
 }
 
 type fileModelFile struct {

@@ -202,10 +202,12 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 		}
 	}
 	kept, err := work.Keep(ctx, j.models, layers)
-	if err == nil {
-		_, err = j.models.Sweep(ctx) // the engine's own manifest is of no use
+	if err != nil || kept.Manifest.Digest == result.Descriptor.Digest {
+		return kept, err
 	}
-	return kept, err
+	// The engine's own manifest is of no use. A sweep would take more than that:
+	// layers of a pull that was cut have no tag yet, either.
+	return kept, j.models.Store().Delete(ctx, result.Descriptor.Digest)
 }
 
 func (j job) fetchRequest(c *hub.Client, work weights.Job) solve.Request {

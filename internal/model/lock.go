@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -102,11 +103,9 @@ func size(files []hub.File) string {
 // are not there, two files with one place.
 func check(m lock.Model) error {
 	var faults []error
-	for _, rename := range m.Rename {
-		if !slices.ContainsFunc(m.Files, func(f lock.ModelFile) bool {
-			return m.Target(f.Path) != f.Path && rename == f.Path+"="+m.Target(f.Path)
-		}) {
-			faults = append(faults, fmt.Errorf("rename %q: no such file is among those that are wanted", rename))
+	for _, from := range slices.Sorted(maps.Keys(m.Rename)) {
+		if !slices.ContainsFunc(m.Files, func(f lock.ModelFile) bool { return f.Path == from }) {
+			faults = append(faults, fmt.Errorf("rename %q: no such file is among those that are wanted", from))
 		}
 	}
 	_, err := weights.Layers(Name(m.ModelRequest), m, weights.MaxLayers)

@@ -50,7 +50,7 @@ func (w *world) lock(t *testing.T, before lock.Lock, requests ...lock.ModelReque
 
 func TestLockOfAHub(t *testing.T) {
 	w := newWorld(t)
-	r := lock.ModelRequest{From: "hf://org/name@main", Path: "/m", Rename: []string{"a.bin=c/d.bin"}}
+	r := lock.ModelRequest{From: "hf://org/name@main", Path: "/m", Rename: map[string]string{"a.bin": "c/d.bin"}}
 	models, err := w.lock(t, lock.Lock{}, r)
 	if err != nil {
 		t.Fatal(err)
@@ -124,8 +124,8 @@ func TestFaultsOfALock(t *testing.T) {
 		{"no such model", lock.ModelRequest{From: "hf://org/none@main", Path: "/m"}, "org/none"},
 		{"no such revision", lock.ModelRequest{From: "hf://org/name@v9", Path: "/m"}, "v9"},
 		{"no file left", lock.ModelRequest{From: "hf://org/name@main", Path: "/m", Include: []string{"*.nope"}}, "no file matches"},
-		{"a rename of nothing", lock.ModelRequest{From: "hf://org/name@main", Path: "/m", Rename: []string{"x=y"}}, `rename "x=y"`},
-		{"two files in one place", lock.ModelRequest{From: "hf://org/name@main", Path: "/m", Rename: []string{"a.bin=b.json"}}, "same name"},
+		{"a rename of nothing", lock.ModelRequest{From: "hf://org/name@main", Path: "/m", Rename: map[string]string{"x": "y"}}, `rename "x"`},
+		{"two files in one place", lock.ModelRequest{From: "hf://org/name@main", Path: "/m", Rename: map[string]string{"a.bin": "b.json"}}, "same name"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := w.lock(t, lock.Lock{}, tt.r)

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -14,11 +13,7 @@ func (m Model) Local() (folder string, ok bool) { return strings.CutPrefix(m.Fro
 
 // Request is what a lock has to answer for a model that has to be fetched.
 func (m Model) Request() lock.ModelRequest {
-	r := lock.ModelRequest{From: m.From, Path: m.Path, Include: m.Include, Exclude: m.Exclude}
-	for _, from := range slices.Sorted(maps.Keys(m.Rename)) {
-		r.Rename = append(r.Rename, from+"="+m.Rename[from])
-	}
-	return r
+	return lock.ModelRequest{From: m.From, Path: m.Path, Include: m.Include, Exclude: m.Exclude, Rename: m.Rename}
 }
 
 // modelWishes are the models of all variants that have to be fetched, also

@@ -87,7 +87,13 @@ func (t *Transfer) Finish(name, how string) {
 func (t *Transfer) Show(ctx context.Context, display Display, work func(context.Context) error) error {
 	status := make(chan *client.SolveStatus)
 	shown := make(chan error, 1)
-	go func() { shown <- display(context.WithoutCancel(ctx), status) }()
+	go func() {
+		err := display(context.WithoutCancel(ctx), status)
+		for range status {
+			continue // a display that broke must not hold up the work
+		}
+		shown <- err
+	}()
 	done := make(chan struct{})
 	var watcher sync.WaitGroup
 	watcher.Go(func() { t.watch(done, status) })

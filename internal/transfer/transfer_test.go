@@ -113,6 +113,23 @@ func TestFailure(t *testing.T) {
 	}
 }
 
+// A display that breaks holds up nothing, and is told of in the end.
+func TestABrokenDisplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		want := errors.New("no terminal any more")
+		tr := transfer.New("pulling")
+		tr.Add("a", 10)
+		err := tr.Show(t.Context(), func(context.Context, chan *client.SolveStatus) error { return want }, func(context.Context) error {
+			time.Sleep(time.Minute)
+			tr.Finish("a", "done")
+			return nil
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 // The displays are BuildKit's own: each has to take what it is given.
 func TestDisplays(t *testing.T) {
 	for _, mode := range []progressui.DisplayMode{progressui.PlainMode, progressui.RawJSONMode, progressui.QuietMode} {

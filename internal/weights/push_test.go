@@ -38,12 +38,7 @@ func packed(t *testing.T, m lock.Model) (ids []string) {
 	defer root.Close()
 	store, err := local.NewStore(t.TempDir())
 	must(t, err)
-	rename := map[string]string{}
-	for _, r := range m.Rename {
-		from, to, _ := strings.Cut(r, "=")
-		rename[from] = to
-	}
-	layers, err := pack.Weights(t.Context(), store, pack.WeightsOptions{Name: "tiny", FS: root.FS(), Target: m.Path, Rename: rename})
+	layers, err := pack.Weights(t.Context(), store, pack.WeightsOptions{Name: "tiny", FS: root.FS(), Target: m.Path, Rename: m.Rename})
 	must(t, err)
 	for _, l := range layers {
 		ids = append(ids, l.DiffID.String())
@@ -58,7 +53,7 @@ func TestPushIsWhatPackMakes(t *testing.T) {
 		files = append(files, "shards/"+strings.Repeat("x", i+1)+" 3001")
 	}
 	m := model(t, files...)
-	m.Rename = []string{"vae/old.bin=vae/new.bin"}
+	m.Rename = map[string]string{"vae/old.bin": "vae/new.bin"}
 	m.Digest = weights.Digest(m).String()
 	o := options(t, r, job(t, m, &hub{}))
 	o.Labels = map[string]string{"org.opencontainers.image.title": "tiny"}

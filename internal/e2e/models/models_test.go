@@ -26,8 +26,12 @@ func TestRealLayersAreTheSameWhoeverMakesThem(t *testing.T) {
 		t.Errorf("locked commit %s, %d files, %d bytes", m.Commit, len(m.Files), m.Size())
 	}
 
+	halfway := s.untagged(t)
 	s.Build(t, "image", s.dir)
 	made, layers := pulled(t, s.modelsDir())
+	if _, err := os.Stat(halfway); err != nil {
+		t.Errorf("a build took away what a pull that was cut had left: %v", err)
+	}
 	if got := s.modelLayers(t); len(got) != 3 || !slices.Equal(got, layers) {
 		t.Errorf("the image has layers %v, the engine made %v", got, layers)
 	}

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/e2etest"
 	"lamina.build/internal/layout"
@@ -111,3 +113,19 @@ func pulled(t *testing.T, dir string) (digest.Digest, []digest.Digest) {
 }
 
 func (s *setting) modelsDir() string { return filepath.Join(s.Cache, "lamina", "models") }
+
+// untagged puts a layer into the layout of models that no image has yet.
+func (s *setting) untagged(t *testing.T) string {
+	t.Helper()
+	l, err := layout.Open(t.Context(), s.modelsDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	text := "a layer"
+	desc := ocispec.Descriptor{Digest: digest.FromString(text), Size: int64(len(text))}
+	if err := content.WriteBlob(t.Context(), l.Store(), "half", strings.NewReader(text), desc); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(s.modelsDir(), "blobs", "sha256", desc.Digest.Encoded())
+}
