@@ -24,7 +24,11 @@ func (j job) build(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	e, err := j.app.openEngine(ctx, j.addr, engine.Need{Platform: j.spec.Platform, Disk: diskNeed(j.lock)})
+	weights, err := j.fetchNeed(ctx)
+	if err != nil {
+		return err
+	}
+	e, err := j.app.openEngine(ctx, j.addr, engine.Need{Platform: j.spec.Platform, Disk: diskNeed(j.lock) + weights})
 	if err != nil {
 		return err
 	}

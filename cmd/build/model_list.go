@@ -87,11 +87,10 @@ func listModels(ctx context.Context, a *app, o modelOptions, args []string) (err
 
 // look finds out where a model is.
 func look(ctx context.Context, store *layout.Layout, m lock.Model) (listedModel, error) {
-	layers, err := weights.Layers(model.Name(m.ModelRequest), m, weights.MaxLayers)
+	work, err := divide(m)
 	if err != nil {
 		return listedModel{}, err
 	}
-	work := weights.Job{Model: m, Layers: layers}
 	listed := listedModel{
 		Name: model.Name(m.ModelRequest), From: m.From, Commit: m.Commit, Path: m.Path, Digest: m.Digest,
 		Size: m.Size(), Published: m.Published, Layers: listLayers(work.Layers),

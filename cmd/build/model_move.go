@@ -117,10 +117,11 @@ func (a *app) transfer(
 	if err != nil {
 		return err
 	}
-	job, err := move(c, m)
+	job, err := divide(m)
 	if err != nil {
 		return err
 	}
+	job.Source = model.Source(c, m)
 	display, err := a.display(o.mode.value)
 	if err != nil {
 		return err

@@ -24,11 +24,17 @@ func (p *puller) checkSpace(ctx context.Context) error {
 			need -= min(info.Size(), l.Size)
 		}
 	}
-	free, err := freeSpace(p.Dir)
+	return CheckSpace(p.Dir, need)
+}
+
+// CheckSpace returns a [*SpaceError] where a folder's disk has no room for as
+// many bytes.
+func CheckSpace(dir string, need int64) error {
+	free, err := freeSpace(dir)
 	if err != nil || need <= free {
 		return err
 	}
-	return &SpaceError{Dir: p.Dir, Need: need, Free: free}
+	return &SpaceError{Dir: dir, Need: need, Free: free}
 }
 
 // noSpace is the error of a disk that became full while need bytes of one layer

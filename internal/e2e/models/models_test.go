@@ -268,3 +268,23 @@ func TestRealPublishedModelThatIsGone(t *testing.T) {
 		t.Errorf("exit code %d for a folder that is none\n%s", bad.Code, e2etest.Tail(bad.Stderr))
 	}
 }
+
+// A model that no disk here has room for is refused before any of it is fetched.
+func TestRealModelLargerThanTheDisk(t *testing.T) {
+	s := newSetting(t)
+	s.lock(t)
+	l := e2etest.ReadLock(t, s.dir)
+	for i := range l.Models[0].Files {
+		if f := &l.Models[0].Files[i]; f.Size >= large {
+			f.Size = 1 << 48
+		}
+	}
+	e2etest.Write(t, filepath.Join(s.dir, "image.lock"), l.Format())
+	got := s.Run(t, "image", s.dir)
+	if got.Code == 0 || !strings.Contains(got.Stderr, " free, and the model needs another ") {
+		t.Errorf("exit code %d\n%s", got.Code, e2etest.Tail(got.Stderr))
+	}
+	if n := s.hub.CDN.Sent("/**"); n > 0 {
+		t.Errorf("%d bytes were fetched", n)
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/engine"
+	"lamina.build/internal/fault"
+	"lamina.build/internal/model"
+	"lamina.build/internal/output"
+	"lamina.build/internal/registry"
+	"lamina.build/internal/spec"
+	"lamina.build/llb"
+	"lamina.build/lock"
+	"lamina.build/stages"
+)
+
+// images are the models of the spec that were locked, in the order of the spec;
+// those from a folder are left out. A published one is in its registry, another
+// in the layout of models: the engine makes what is not there. Without an engine
+// that is drawn and not made.
+func (j job) images(ctx context.Context, e *engine.Engine) ([]stages.Model, error) {
+	images := make([]stages.Model, len(j.spec.Models))
+	for i, m := range j.spec.Models {
+		locked, ok, err := j.locked(m)
+		if ok {
+			images[i], err = j.image(ctx, e, locked)
+		}
+		if err != nil {
+			return nil, &modelError{m.From, err}
+		}
+	}
+	return images, nil
+}
+
+// locked is what the lock has for a model that is baked into the image; ok is
+// false for one that is not, or that is a folder.
+func (j job) locked(m spec.Model) (locked lock.Model, ok bool, err error) {
+	if _, local := m.Local(); local || !j.hasWeights() {
+		return lock.Model{}, false, nil
+	}
+	if locked, ok = j.lock.Model(m.Request()); !ok {
+		err = errors.New("the lock doesn't have it")
+	}
+	return locked, ok, err
+}
+
+// isPublished says whether the layers of a model as it would be made now are
+// somewhere, as far as the lock knows.
+func isPublished(m lock.Model) bool { return m.Published != "" && m.Plan == lock.ModelPlan }
+
+// modelError is why a model can't be part of an image.
+type modelError struct {
+	from string
+	err  error
+}
+
+func (e *modelError) Error() string { return fmt.Sprintf("model %q: %v", e.from, e.err) }
+func (e *modelError) Unwrap() error { return e.err }
+
+func (j job) image(ctx context.Context, e *engine.Engine, m lock.Model) (stages.Model, error) {
+	c, err := j.app.hub()
+	if err != nil {
+		return stages.Model{}, err
+	}
+	work, err := divide(m)
+	if err != nil {
+		return stages.Model{}, err
+	}
+	image := llb.ModelImage{
+		Name: model.Name(m.ModelRequest), Store: llb.ModelStoreID, Layers: model.Outline(work.Layers),
+	}
+	published, err := j.published(ctx, e, m)
+	if err != nil {
+		return stages.Model{}, err
+	}
+	if published {
+		image.Reference = m.Published
+		return stages.Model{Image: &image}, nil
+	}
+	found, ok, err := work.Find(ctx, j.models)
+	if err == nil && !ok {
+		if e == nil {
+			return stages.Model{Image: &image, Fetched: model.Fetched(c, m, work.Layers)}, nil
+		}
+		found, err = j.fetch(ctx, e, c, work)
+	}
+	image.Manifest = found.Manifest.Digest
+	return stages.Model{Image: &image}, err
+}
+
+// published says whether the registry still has what the lock says that was
+// published, which costs one small request. Where the client can't reach the registry
+// the engine may; nobody is asked where nothing is built.
+func (j job) published(ctx context.Context, e *engine.Engine, m lock.Model) (bool, error) {
+	if !isPublished(m) || e == nil {
+		return isPublished(m), nil
+	}
+	where, sum, _ := strings.Cut(m.Published, "@")
+	insecure := slices.ContainsFunc(j.outputs, func(o output.Output) bool { return o.Insecure })
+	r, err := registry.Open(ctx, where, registry.Options{Insecure: insecure, Attempts: publishedAttempts})
+	if err == nil {
+		_, _, err = r.Manifest(ctx, sum)
+	}
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+		j.app.ui.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
+		return false, nil
+	case err != nil && fault.KindOf(err) == fault.Usage:
+		return false, err
+	}
+	return true, nil
+}
+
+// publishedAttempts is how often a registry is asked before the engine has to
+// find out by itself.
+const publishedAttempts = 3
