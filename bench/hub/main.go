@@ -11,7 +11,6 @@ import (
 	"log"
 	"os"
 	"strconv"
-	"testing"
 
 	"lamina.build/internal/testworld"
 )
@@ -26,7 +25,7 @@ func main() {
 	if err != nil || size < 1 {
 		log.Fatalf("%q is no size", os.Args[1]) //nolint:forbidigo,gosec // a program of its own
 	}
-	w := testworld.New(forever{})
+	w := testworld.New(testworld.Forever{Ctx: context.Background()}) //nolint:forbidigo // a program of its own
 	h := w.Hub(testworld.HubOptions{})
 	h.Repo("bench/model", testworld.HubRepoOptions{}).Commit(files(size))
 	if _, err := fmt.Fprintln(os.Stdout, h.Endpoint); err != nil { //nolint:forbidigo // a program of its own
@@ -44,12 +43,3 @@ func files(size int64) map[string]testworld.HubFile {
 	}
 	return all
 }
-
-// forever is a test that doesn't end.
-type forever struct{ testing.TB }
-
-func (forever) Helper()                           {}
-func (forever) Cleanup(func())                    {}
-func (forever) Context() context.Context          { return context.Background() } //nolint:forbidigo // it has no caller
-func (forever) Fatal(args ...any)                 { log.Fatal(args...) }
-func (forever) Fatalf(format string, args ...any) { log.Fatalf(format, args...) }

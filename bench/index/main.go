@@ -20,7 +20,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 
 	"lamina.build/internal/testworld"
@@ -108,7 +107,7 @@ func (x *index) add(project string, wheel testworld.Wheel) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
-	wheel.Write(fatal{}, path)
+	wheel.Write(testworld.Forever{}, path)
 	in, err := os.Open(path) //nolint:gosec // just written
 	if err != nil {
 		return err
@@ -134,13 +133,6 @@ func (x *index) withdraw(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 }
-
-// fatal is what a wheel needs of a test, where there is none.
-type fatal struct{ testing.TB }
-
-func (fatal) Helper()                           {}
-func (fatal) Fatal(args ...any)                 { log.Fatal(args...) }
-func (fatal) Fatalf(format string, args ...any) { log.Fatalf(format, args...) }
 
 // counted counts what is sent, and leaves the kernel to copy files by itself.
 type counted struct {

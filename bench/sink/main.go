@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"testing"
 	"time"
 
 	"lamina.build/internal/testworld"
@@ -21,7 +20,7 @@ import (
 const weights = 64_000_000
 
 func main() {
-	r := testworld.NewRegistry(forever{}, testworld.RegistryOptions{Discard: true, Keep: weights, Believe: true})
+	r := testworld.NewRegistry(testworld.Forever{Ctx: context.Background()}, testworld.RegistryOptions{Discard: true, Keep: weights, Believe: true}) //nolint:forbidigo // a program of its own
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
@@ -37,12 +36,3 @@ func main() {
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	log.Fatal(server.Serve(listener))
 }
-
-// forever is a test that doesn't end.
-type forever struct{ testing.TB }
-
-func (forever) Helper()                           {}
-func (forever) Cleanup(func())                    {}
-func (forever) Context() context.Context          { return context.Background() } //nolint:forbidigo // it has no caller
-func (forever) Fatal(args ...any)                 { log.Fatal(args...) }
-func (forever) Fatalf(format string, args ...any) { log.Fatalf(format, args...) }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/pflag"
@@ -108,22 +107,14 @@ $ build engine logs --tail 50 --follow`,
 	}.String()
 }
 
+func (c engineCommand) word() string { return c.name }
+
 func runEngine(ctx context.Context, a *app, args []string) error {
-	if len(args) == 0 {
-		err := fault.New(fault.Usage, errors.New("engine needs a command"))
-		return fault.WithHint(err, "one of start, stop, status, du, prune, logs")
+	c, err := member("engine", engineCommands(), args)
+	if err != nil {
+		return err
 	}
-	if args[0] == "-h" || args[0] == "--help" {
-		return pflag.ErrHelp
-	}
-	var known []string
-	for _, c := range engineCommands() {
-		if c.name == args[0] {
-			return a.runEngineCommand(ctx, c, args[1:])
-		}
-		known = append(known, c.name)
-	}
-	return unknown("engine command", args[0], known)
+	return a.runEngineCommand(ctx, c, args[1:])
 }
 
 func (a *app) runEngineCommand(ctx context.Context, c engineCommand, args []string) error {

@@ -113,89 +113,80 @@ HF_ENDPOINT   another hub than https://huggingface.co`}},
 	}.String()
 }
 
+func (c modelCommand) word() string { return c.name }
+
 func runModel(ctx context.Context, a *app, args []string) error {
-	if len(args) == 0 {
-		err := fault.New(fault.Usage, errors.New("model needs a command"))
-		return fault.WithHint(err, "one of push, pull, ls")
+	c, err := member("model", modelCommands(), args)
+	if err != nil {
+		return err
 	}
-	if args[0] == "-h" || args[0] == "--help" {
-		return pflag.ErrHelp
+	var o modelOptions
+	rest, err := parse(c.flags(&o), args[1:])
+	if err != nil {
+		return err
 	}
-	var known []string
-	for _, c := range modelCommands() {
-		if c.name == args[0] {
-			var o modelOptions
-			rest, err := parse(c.flags(&o), args[1:])
-			if err != nil {
-				return err
-			}
-			a.ui.quiet = o.mode.value == "quiet"
-			return c.run(ctx, a, o, rest)
-		}
-		known = append(known, c.name)
-	}
-	return unknown("model command", args[0], known)
+	a.ui.quiet = o.mode.value == "quiet"
+	return c.run(ctx, a, o, rest)
 }
 
-// lockedModels opens the project of a model command and reads its lock, which
-// has to fit.
-func (a *app) lockedModels(o modelOptions) (*project, lock.Lock, error) {
+// lockedModels is a project with a lock that fits it.
+type lockedModels struct {
+	*project
+
+	lock  lock.Lock
+	names []string // of the lock's models, as of [project.modelNames]
+}
+
+// openLocked opens the project of a model command.
+func (a *app) openLocked(o modelOptions) (*lockedModels, error) {
 	dir, err := findDir([]string{o.dir})
 	if err != nil {
-		return nil, lock.Lock{}, err
+		return nil, err
 	}
 	p, err := a.openProject(dir)
 	if err != nil {
-		return nil, lock.Lock{}, err
+		return nil, err
 	}
-	l, ok, err := p.readLock()
-	if err == nil && !ok {
-		err = fault.WithHint(fault.New(fault.Findings, fmt.Errorf("%s does not exist", p.lockPath())),
-			fmt.Sprintf("\"build lock %s\" makes it", dir))
+	m := &lockedModels{project: p}
+	if err := m.read(); err != nil {
+		return nil, errors.Join(err, p.Close())
 	}
-	if err = errors.Join(err, driftOf(p, l, ok)); err != nil {
-		return nil, lock.Lock{}, errors.Join(err, p.Close())
-	}
-	return p, l, nil
+	return m, nil
 }
 
-// lockedModel is lockedModels for a command about one of them, and which that is.
-func (a *app) lockedModel(o modelOptions) (*project, lock.Lock, int, error) {
-	p, l, err := a.lockedModels(o)
-	if err != nil {
-		return nil, lock.Lock{}, 0, err
+func (m *lockedModels) read() (err error) {
+	var ok bool
+	if m.lock, ok, err = m.readLock(); err == nil && !ok {
+		err = fault.WithHint(fault.New(fault.Findings, fmt.Errorf("%s does not exist", m.lockPath())),
+			fmt.Sprintf("\"build lock %s\" makes it", m.dir))
 	}
-	names, err := p.modelNames(l)
-	if err != nil {
-		return nil, lock.Lock{}, 0, errors.Join(err, p.Close())
+	if err = errors.Join(err, driftOf(m.project, m.lock, ok)); err != nil {
+		return err
 	}
-	i, err := pick(l, names, o.name)
-	if err != nil {
-		return nil, lock.Lock{}, 0, errors.Join(err, p.Close())
-	}
-	return p, l, i, nil
+	m.names, err = m.modelNames(m.lock)
+	return err
 }
 
-// pick is the one model that a command is about; names are as of [project.modelNames].
-func pick(l lock.Lock, names []string, name string) (int, error) {
+// pick is the one model that a command is about.
+func (m *lockedModels) pick(name string) (int, error) {
 	var found []int
-	for i, m := range l.Models {
-		if name == "" || names[i] == name || model.Name(m.ModelRequest) == name || m.From == name || m.Path == name {
+	for i, one := range m.lock.Models {
+		if name == "" || m.names[i] == name || model.Name(one.ModelRequest) == name || one.From == name || one.Path == name {
 			found = append(found, i)
 		}
 	}
 	switch {
 	case len(found) == 1:
 		return found[0], nil
-	case len(l.Models) == 0:
+	case len(m.lock.Models) == 0:
 		err := fault.New(fault.Usage, errors.New("the lock has no model"))
 		return 0, fault.WithHint(err, "a [[model]] from hf:// or https:// is locked by \"build lock\"; one from a folder needs none of this")
 	case len(found) == 0:
-		return 0, fault.New(fault.Usage, fmt.Errorf("no model is called %q: there are %s", name, strings.Join(names, ", ")))
+		return 0, fault.New(fault.Usage, fmt.Errorf("no model is called %q: there are %s", name, strings.Join(m.names, ", ")))
 	}
 	list := make([]string, len(found))
 	for k, i := range found {
-		list[k] = names[i] + " at " + l.Models[i].Path
+		list[k] = m.names[i] + " at " + m.lock.Models[i].Path
 	}
 	err := fault.New(fault.Usage, fmt.Errorf("several models fit: %s", strings.Join(list, ", ")))
 	return 0, fault.WithHint(err, "--model takes the name of one, or its path")

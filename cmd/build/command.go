@@ -88,6 +88,29 @@ func (a *app) help(all []command, args []string) error {
 	return unknown("command", args[0], names(all))
 }
 
+// word is how a command of a family is called: engineCommand or modelCommand.
+type word interface{ word() string }
+
+// member finds the command of a family that args begin with.
+func member[C word](family string, all []C, args []string) (found C, err error) {
+	known := make([]string, len(all))
+	for i, c := range all {
+		known[i] = c.word()
+	}
+	if len(args) == 0 {
+		err := fault.New(fault.Usage, errors.New(family+" needs a command"))
+		return found, fault.WithHint(err, "one of "+strings.Join(known, ", "))
+	}
+	if args[0] == "-h" || args[0] == "--help" {
+		return found, pflag.ErrHelp
+	}
+	i := slices.Index(known, args[0])
+	if i < 0 {
+		return found, unknown(family+" command", args[0], known)
+	}
+	return all[i], nil
+}
+
 // unknownWord reports a first word that is neither flag, command nor folder.
 // A word that looks like a path is left to be reported as one.
 func unknownWord(word string, all []command) error {

@@ -110,7 +110,7 @@ func (j job) fetchRequest(c *hub.Client, work weights.Job) solve.Request {
 // hubSecrets has the token for the host of the hub, and for no other.
 func (a *app) hubSecrets(c *hub.Client, m lock.Model) session.Attachable {
 	secrets := map[string][]byte{}
-	if token := a.env("HF_TOKEN"); token != "" {
+	if token := a.hubToken(); token != "" {
 		if _, _, isHub := m.Repository(); isHub {
 			// An engine that fetches from a host asks for this by itself (source/http).
 			secrets["HTTP_AUTH_TOKEN_"+hostOf(model.File(c, m, m.Files[0]).URL)] = []byte(token)

@@ -11,7 +11,6 @@ import (
 
 	"lamina.build/internal/fault"
 	"lamina.build/internal/layout"
-	"lamina.build/internal/model"
 	"lamina.build/internal/report"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
@@ -46,34 +45,19 @@ func listModels(ctx context.Context, a *app, o modelOptions, args []string) (err
 	if len(args) > 1 {
 		return fault.New(fault.Usage, errors.New("model ls takes one folder at most: that of a layout"))
 	}
-	p, l, err := a.lockedModels(o)
+	locked, err := a.openLocked(o)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.Close()) }()
-	names, err := p.modelNames(l)
-	if err != nil {
-		return err
-	}
-	models := l.Models
-	if o.name != "" {
-		i, unknown := pick(l, names, o.name)
-		if unknown != nil {
-			return unknown
-		}
-		models, names = models[i:i+1], names[i:i+1]
-	}
+	defer func() { err = errors.Join(err, locked.Close()) }()
 	store, err := a.findModels(ctx, strings.Join(args, ""))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	list := make([]listedModel, len(models))
-	for i, m := range models {
-		if list[i], err = look(ctx, store, m); err != nil {
-			return err
-		}
-		list[i].Name = names[i]
+	list, err := locked.list(ctx, store, o.name)
+	if err != nil {
+		return err
 	}
 	if !o.json {
 		return a.ui.result(modelTable(list, o.files))
@@ -85,6 +69,28 @@ func listModels(ctx context.Context, a *app, o modelOptions, args []string) (err
 	return a.ui.result(string(data) + "\n")
 }
 
+// list looks at all models, or at the one of a name.
+func (m *lockedModels) list(ctx context.Context, store *layout.Layout, name string) ([]listedModel, error) {
+	first, end := 0, len(m.lock.Models)
+	if name != "" {
+		i, err := m.pick(name)
+		if err != nil {
+			return nil, err
+		}
+		first, end = i, i+1
+	}
+	list := make([]listedModel, 0, end-first)
+	for i := first; i < end; i++ {
+		one, err := look(ctx, store, m.lock.Models[i])
+		if err != nil {
+			return nil, err
+		}
+		one.Name = m.names[i]
+		list = append(list, one)
+	}
+	return list, nil
+}
+
 // look finds out where a model is.
 func look(ctx context.Context, store *layout.Layout, m lock.Model) (listedModel, error) {
 	work, err := divide(m)
@@ -92,7 +98,7 @@ func look(ctx context.Context, store *layout.Layout, m lock.Model) (listedModel,
 		return listedModel{}, err
 	}
 	listed := listedModel{
-		Name: model.Name(m.ModelRequest), From: m.From, Commit: m.Commit, Path: m.Path, Digest: m.Digest,
+		From: m.From, Commit: m.Commit, Path: m.Path, Digest: m.Digest,
 		Size: m.Size(), Published: m.Published, Layers: listLayers(work.Layers),
 	}
 	_, ok, err := work.Find(ctx, store)

@@ -26,20 +26,25 @@ func pushModel(ctx context.Context, a *app, o modelOptions, args []string) (err 
 		err = fault.New(fault.Usage, errors.New("model push needs one reference: where to"))
 		return fault.WithHint(err, "build model push registry.example/weights:1")
 	}
-	p, l, i, err := a.lockedModel(o)
+	locked, err := a.openLocked(o)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.Close()) }()
-	image, reference, err := a.push(ctx, o, l.Models[i], args[0])
+	defer func() { err = errors.Join(err, locked.Close()) }()
+	i, err := locked.pick(o.name)
 	if err != nil {
 		return err
 	}
-	l.Models[i].Published = reference
-	if err := p.writeLock(l); err != nil {
+	m := &locked.lock.Models[i]
+	image, reference, err := a.push(ctx, o, *m, args[0])
+	if err != nil {
 		return err
 	}
-	return a.ui.result(published(l.Models[i], image))
+	m.Published = reference
+	if err := locked.writeLock(locked.lock); err != nil {
+		return err
+	}
+	return a.ui.result(published(*m, image))
 }
 
 // push streams a model to a registry and returns what it is called there, by
@@ -160,17 +165,21 @@ func pullModel(ctx context.Context, a *app, o modelOptions, args []string) (err 
 	if len(args) > 1 {
 		return fault.New(fault.Usage, errors.New("model pull takes one folder at most"))
 	}
-	p, l, i, err := a.lockedModel(o)
+	locked, err := a.openLocked(o)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.Close()) }()
+	defer func() { err = errors.Join(err, locked.Close()) }()
+	i, err := locked.pick(o.name)
+	if err != nil {
+		return err
+	}
 	store, err := a.openModels(ctx, strings.Join(args, ""))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	m := l.Models[i]
+	m := locked.lock.Models[i]
 	var image weights.Image
 	err = a.transfer(ctx, o, m, "pulling to "+store.Dir(), func(ctx context.Context, job weights.Job) (err error) {
 		image, err = weights.Pull(ctx, weights.PullOptions{Job: job, Dir: store.Dir(), Tag: job.LayoutTag()})

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -24,10 +25,14 @@ const modelsDir = "models"
 // hub is the client for models, with what the environment says.
 func (a *app) hub() (*hub.Client, error) {
 	return hub.New(hub.Options{
-		Endpoint: a.env("HF_ENDPOINT"), Token: hub.Token(a.env("HF_TOKEN")),
+		Endpoint: a.env("HF_ENDPOINT"), Token: a.hubToken(),
 		Note: func(line string) { a.ui.note("%s", line) },
 	})
 }
+
+// hubToken is the secret of the environment; one that was read from a file ends in
+// a newline, which no header can have.
+func (a *app) hubToken() hub.Token { return hub.Token(strings.TrimSpace(a.env("HF_TOKEN"))) }
 
 // lockModels finds the files of all models that have to be fetched.
 func (a *app) lockModels(ctx context.Context, requests []lock.ModelRequest, before lock.Lock) ([]lock.Model, error) {

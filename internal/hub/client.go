@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,11 +66,11 @@ func (c *Client) GoString() string { return c.String() }
 
 func (o Options) withDefaults() Options {
 	o.Token = Token(strings.TrimSpace(string(o.Token))) // a file of one ends in a newline
-	o.Endpoint = or(o.Endpoint, Endpoint)
-	o.Attempts = or(o.Attempts, 6)
-	o.Wait = or(o.Wait, 500*time.Millisecond)
-	o.Patience = or(o.Patience, 10*time.Minute)
-	o.Stall = or(o.Stall, 30*time.Second)
+	o.Endpoint = cmp.Or(o.Endpoint, Endpoint)
+	o.Attempts = cmp.Or(o.Attempts, 6)
+	o.Wait = cmp.Or(o.Wait, 500*time.Millisecond)
+	o.Patience = cmp.Or(o.Patience, 10*time.Minute)
+	o.Stall = cmp.Or(o.Stall, 30*time.Second)
 	if o.Transport == nil {
 		o.Transport = transport(o.Stall)
 	}
@@ -80,14 +81,6 @@ func (o Options) withDefaults() Options {
 		o.Sleep = sleep
 	}
 	return o
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 // transport is one for files of gigabytes.

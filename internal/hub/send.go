@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 }
 
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, r.method, or(r.at, r.url), http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, r.method, cmp.Or(r.at, r.url), http.NoBody)
 	if err != nil {
 		return nil, err
 	}

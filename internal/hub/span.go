@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ func (s span) check(resp *http.Response) error {
 		if total == strconv.FormatInt(s.file.Size, 10) {
 			return s.odd("its server refuses a range of it that there is")
 		}
-		return wrongSize(s.file, or(printable(total), "less"))
+		return wrongSize(s.file, cmp.Or(printable(total), "less"))
 	}
 	if resp.ContentLength >= 0 && resp.ContentLength != s.file.Size {
 		return wrongSize(s.file, strconv.FormatInt(resp.ContentLength, 10))
