@@ -40,7 +40,11 @@ func (m Mirrors) URL(p lock.Package) string {
 // its files the time of the checkout, so that it never is a layer as it is.
 func Git(remote, commit string) State {
 	return bkllb.Git(remote, "", bkllb.GitRef(commit), bkllb.GitChecksum(commit),
-		bkllb.WithCustomName("fetch "+path.Base(remote)+" "+commit[:min(len(commit), 12)]))
+		bkllb.WithCustomName("fetch "+gitName(remote, commit)))
+}
+
+func gitName(remote, commit string) string {
+	return strings.TrimSuffix(path.Base(remote), ".git") + " " + commit[:min(len(commit), 12)]
 }
 
 // Packed is a layer that the client holds. Its content moves to the engine

@@ -72,7 +72,7 @@ func Env(in Input) []string {
 		"NVIDIA_DRIVER_CAPABILITIES": "compute,utility",
 	}
 	for _, m := range in.Models {
-		env[m.Variable()] = m.Path
+		maps.Copy(env, m.Env())
 	}
 	if in.App != nil {
 		maps.Copy(env, in.App.Env)

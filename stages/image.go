@@ -20,7 +20,7 @@ type Image struct {
 
 // Part is one layer of an image.
 type Part struct {
-	Stage string // "runtime", "wheels", "model", "app", or the variant that adds it
+	Stage string // "runtime", "wheels", "list", "model", "git", "app", or the variant that adds it
 	What  string // "118 Debian packages"
 	State llb.State
 	With  bool // it comes with the State of the part before it
@@ -35,7 +35,7 @@ func New(in Input) (Image, error) {
 	}
 	builder, runtime := Builder(in), Runtime(in)
 	wheels := Wheels(in, builder)
-	tests := Tests(in, builder, slices.Concat(runtime, states(wheels)))
+	tests := Tests(in, builder, slices.Concat(runtime, states(wheels), states(lists(in)), states(trees(in))))
 	parts := parts(in, runtime, wheels)
 	return Image{
 		State:  llb.Merge("image", states(parts)...).Requires("smoke", tests...),
@@ -66,10 +66,11 @@ func parts(in Input, runtime []llb.State, wheels []Part) []Part {
 	}
 	add("runtime", runtime[:1], in.packages(lock.SetRuntime))
 	add(in.Variant, runtime[1:], in.packages(lock.SetExtra))
-	parts = append(parts, wheels...)
+	parts = slices.Concat(parts, wheels, lists(in))
 	for _, m := range in.Models {
 		parts = append(parts, m.parts()...)
 	}
+	parts = append(parts, trees(in)...)
 	add("app", AppLayer(in), func(int) string { return in.App.Path })
 	return parts
 }

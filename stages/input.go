@@ -26,6 +26,7 @@ type Input struct {
 
 	Python  Python
 	Sources []Source // Python source trees to compile
+	Trees   []llb.Tree
 	Models  []Model
 	App     *App // nil where the image has no app
 	Smoke   Smoke
@@ -37,6 +38,11 @@ type Model struct {
 	Path   string          // absolute: what MODEL_PATH says
 	Layers []llb.Layer     // of a local one, each an image of its own
 	Image  *llb.ModelImage // of one that was locked, with all of its layers
+
+	// Locked is what the lock has, also where the image brings no weights: whoever
+	// fetches them at run time finds the list of their files in the image. It is nil
+	// for a model that is a folder beside the spec.
+	Locked *lock.Model
 
 	// Fetched are the layers of Image as the engine makes them, where it has yet to.
 	Fetched []llb.State
@@ -119,7 +125,7 @@ func (in Input) hasPython() bool {
 func (in Input) WithoutWeights() Input {
 	models := make([]Model, len(in.Models))
 	for i, m := range in.Models {
-		models[i] = Model{Name: m.Name, Path: m.Path}
+		models[i] = Model{Name: m.Name, Path: m.Path, Locked: m.Locked}
 	}
 	in.Models = models
 	if in.Smoke.NeedsWeights && in.Smoke.Level == SmokeAll {

@@ -46,17 +46,16 @@ func (m Model) parts() []Part {
 	return parts
 }
 
-// Variable is the environment variable that says where the model is:
-// MODEL_PATH, or MODEL_PATH_NAME for a model that has a name.
-func (m Model) Variable() string {
-	if m.Name == "" {
-		return "MODEL_PATH"
+// Env says where the model is, MODEL_PATH or MODEL_PATH_NAME for a model that has
+// a name, and where the list of its files is: MODEL_LIST or MODEL_LIST_NAME.
+func (m Model) Env() map[string]string {
+	suffix := ""
+	if m.Name != "" {
+		suffix = "_" + strings.ToUpper(strings.ReplaceAll(m.Name, "-", "_"))
 	}
-	upper := strings.ToUpper(m.Name)
-	return "MODEL_PATH_" + strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return '_'
-	}, upper)
+	env := map[string]string{"MODEL_PATH" + suffix: m.Path}
+	if m.Locked != nil {
+		env["MODEL_LIST"+suffix] = m.ListPath()
+	}
+	return env
 }

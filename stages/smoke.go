@@ -101,7 +101,7 @@ func gpuCommands(in Input) [][]string {
 func smokeMounts(in Input) []bkllb.RunOption {
 	var mounts []bkllb.RunOption
 	if in.App != nil {
-		mounts = append(mounts, llb.MountAt(in.App.Path, llb.Packed(in.App.Layer)))
+		mounts = append(mounts, llb.MountAt(in.App.Path, in.withTrees()))
 	}
 	if !in.Smoke.NeedsWeights {
 		return mounts
@@ -111,4 +111,20 @@ func smokeMounts(in Input) []bkllb.RunOption {
 		mounts = append(mounts, llb.MountAt(m.Path, files))
 	}
 	return mounts
+}
+
+// withTrees is the app with the trees that lie in its folder, which the mount of
+// the app alone would hide.
+func (in Input) withTrees() llb.State {
+	app := llb.Packed(in.App.Layer)
+	var below []llb.State
+	for _, t := range in.Trees {
+		if strings.HasPrefix(t.Path, in.App.Path+"/") {
+			below = append(below, t.Layer())
+		}
+	}
+	if below == nil {
+		return app
+	}
+	return llb.Merge("smoke: app with its git trees", append(below, app)...)
 }

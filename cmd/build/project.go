@@ -41,7 +41,7 @@ func (a *app) openProject(dir string) (*project, error) {
 		return nil, fault.New(fault.Usage, err)
 	}
 	p := &project{dir: dir, root: root, file: file}
-	if err = errors.Join(file.Unsupported(), file.CheckFiles(root.FS())); err != nil {
+	if err = file.CheckFiles(root.FS()); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	if p.wishes, err = file.Wishes(root.FS()); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -56,6 +57,17 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Res
 
 // fetchRetries is how often a build goes on after a wheel that did not come.
 const fetchRetries = 2
+
+// hosts are those whose logins a build may need.
+func (j job) hosts() []string {
+	hosts := python.Hosts(j.lock.Distributions)
+	for _, g := range j.spec.Git {
+		if u, err := url.Parse(g.URL); err == nil {
+			hosts = append(hosts, u.Host)
+		}
+	}
+	return hosts
+}
 
 // distributionOf returns the Python distribution whose fetching failed.
 func (j job) distributionOf(err error) (lock.Distribution, bool) {
@@ -145,7 +157,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *exports) (solve.R
 	}
 	request := solve.Request{
 		Image: image, Store: j.store, Models: j.models.Store(), Exports: x.entries, Cache: j.remote(), NoCache: j.noCache,
-		Session: []session.Attachable{j.app.logins(), j.logins.Only(python.Hosts(j.lock.Distributions)).Secrets()},
+		Session: []session.Attachable{j.app.logins(), j.logins.Only(j.hosts()).Secrets()},
 	}
 	if first, needed := prime(x.outputs, j.hasWeights()); needed {
 		before := request

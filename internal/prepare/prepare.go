@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/platforms"
@@ -61,7 +62,7 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 			Prune: o.Spec.Python.Prune, Optional: o.Spec.Python.Optional,
 			Collisions: o.Spec.Python.Collisions, Files: files,
 		},
-		Sources: sources, App: app,
+		Sources: sources, Trees: trees(o.Spec.Git), App: app,
 		Smoke: stages.Smoke{
 			Level: o.Level, Imports: o.Spec.Smoke.Imports, Run: o.Spec.Smoke.Run, GPU: o.Spec.Smoke.GPU,
 			ELFIgnore: o.Spec.Smoke.ELFIgnore, NeedsWeights: o.Spec.Smoke.NeedsWeights, Device: o.Device,
@@ -70,7 +71,7 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 	if _, joined := stages.PlanWheels(in.Wheels(), in.WheelLimit()); joined > 0 && o.Note != nil {
 		o.Note(fmt.Sprintf("%d wheels of 100 MB and more share a layer: an image may not have a layer for each", joined))
 	}
-	p.limit = check.MaxLayers - others(in) - 1 // the app's
+	p.limit = check.MaxLayers - others(in) - len(in.Trees) - len(o.Spec.Models) - 1 // the app's, and lists of models
 	for _, m := range o.Models {
 		p.limit -= len(m.All())
 	}
@@ -133,18 +134,32 @@ func checkLayers(in stages.Input) error {
 	if in.App != nil {
 		layers = append(layers, in.App.Layer)
 	}
-	return fault.New(fault.Usage, check.Layers(check.Debian(others(in)), layers))
+	folders := make([]llb.Layer, len(in.Trees))
+	for i, t := range in.Trees {
+		folders[i] = llb.Layer{Name: t.Name(), Paths: []string{t.Path + "/"}}
+	}
+	return fault.New(fault.Usage, errors.Join(
+		check.Layers(check.Debian(others(in)), slices.Concat(layers, folders)), check.Folders(folders, layers),
+	))
 }
 
 // others counts the layers that the engine makes: the runtime, what a variant
-// adds, the wheels.
+// adds, the wheels, the lists of models.
 func others(in stages.Input) int {
 	groups, _ := stages.PlanWheels(in.Wheels(), in.WheelLimit())
 	n := 1 + len(groups) + len(in.Sdists()) + len(in.Sources)
 	if len(in.Lock.In(lock.SetExtra, in.Variant)) > 0 {
 		n++
 	}
-	return n
+	return n + len(stages.Lists(in))
+}
+
+func trees(list []spec.Git) []llb.Tree {
+	trees := make([]llb.Tree, len(list))
+	for i, g := range list {
+		trees[i] = llb.Tree{Remote: g.URL, Commit: g.Commit, Subdir: g.Subdir, Exclude: g.Exclude, Path: g.Path}
+	}
+	return trees
 }
 
 type packer struct {
@@ -236,6 +251,9 @@ func (p packer) models(ctx context.Context) ([]stages.Model, error) {
 			models[i] = p.Models[i]
 		}
 		models[i].Name, models[i].Path = m.Name, m.Path
+		if locked, ok := p.Lock.Model(m.Request()); ok {
+			models[i].Locked = &locked
+		}
 		if _, local := m.Local(); local && p.Spec.Weights == spec.WeightsLayers {
 			models[i].Layers, faults[i] = p.weights(ctx, m)
 		}

@@ -11,11 +11,6 @@ type decoder struct {
 	faults *faults
 	whole  bool        // the file could be read to its end, so what is absent is missing
 	files  []reference // files and folders the edition needs
-	later  []finding   // what no release of Lamina builds yet
-}
-
-func (d *decoder) notYet(offset int, what string) {
-	d.later = append(d.later, finding{offset, what + " is not supported yet"})
 }
 
 func (d *decoder) spec(e edition) Spec {
@@ -72,13 +67,13 @@ func (d *decoder) git(blocks []*reader) []Git {
 	list := slices.Grow([]Git(nil), len(blocks)) // none stays nil
 	for _, r := range blocks {
 		list = append(list, Git{
-			URL:    r.need("url", secureURL),
-			Commit: r.need("commit", commit),
-			Path:   r.need("path", target),
-			Subdir: r.text("subdir", subfolder),
+			URL:     r.need("url", anyAddress),
+			Commit:  r.need("commit", commit),
+			Path:    r.need("path", target),
+			Subdir:  r.text("subdir", subfolder),
+			Exclude: r.texts("exclude", glob),
 		})
 		r.end()
-		d.notYet(r.table.offset, "[[git]]")
 	}
 	return list
 }

@@ -6,13 +6,14 @@ import (
 	"strings"
 )
 
-// Variable is the environment variable that tells the app where the model
-// lies: MODEL_PATH, or MODEL_PATH_NAME for one with a name.
-func (m Model) Variable() string {
-	if m.Name == "" {
-		return "MODEL_PATH"
+// variables are the environment variables that tell the app where the model and
+// the list of its files lie: MODEL_PATH, or MODEL_PATH_NAME for one with a name.
+func (m Model) variables() []string {
+	suffix := ""
+	if m.Name != "" {
+		suffix = "_" + strings.ToUpper(strings.ReplaceAll(m.Name, "-", "_"))
 	}
-	return "MODEL_PATH_" + strings.ToUpper(strings.ReplaceAll(m.Name, "-", "_"))
+	return []string{"MODEL_PATH" + suffix, "MODEL_LIST" + suffix}
 }
 
 func (d *decoder) app(r *reader, models []Model) App {
@@ -35,13 +36,15 @@ func (d *decoder) app(r *reader, models []Model) App {
 func (r *reader) env(models []Model) map[string]string {
 	env, paths := map[string]string{}, map[string]bool{}
 	for _, m := range models {
-		paths[m.Variable()] = true
+		for _, name := range m.variables() {
+			paths[name] = true
+		}
 	}
 	r.pairs("env", envName, func(below *reader, key, _ string) {
 		env[key] = below.text(key, anything)
 		if paths[key] {
 			below.faults.add(below.table.get(key).offset,
-				"env: %s is set to the path of its [[model]] already", key)
+				"env: %s is set by its [[model]] already", key)
 		}
 	})
 	if len(env) == 0 {

@@ -371,7 +371,7 @@ packages = []
 `,
 			want: []string{
 				`image.toml:3:10: mirror: "https://user:xxxxx@deb.example/x" holds a user's name, which doesn't belong into a spec`,
-				`image.toml:5:7: url: "git@example.org:x" is not a URL that starts with https://`,
+				`image.toml:5:7: url: "git@example.org:x" is not a URL that starts with https:// or http://`,
 				`image.toml:6:10: commit: "abc" is not a commit (40 hexadecimal digits in lower case)`,
 				`image.toml:7:8: path: "a" is relative, want a path from the root of the image`,
 				`image.toml:9:8: name: "a b" is not an index's name (letters and digits, joined by single - . _)`,
@@ -612,12 +612,12 @@ from = "dir:b"
 path = "/n"
 [app.env]
 MODEL_PATH = "/m"
-MODEL_PATH_FACE_B = "/n"
+MODEL_LIST_FACE_B = "/n"
 MODEL_PATH_OTHER = "/o"
 `,
 			want: []string{
-				`image.toml:10:1: env: MODEL_PATH is set to the path of its [[model]] already`,
-				`image.toml:11:1: env: MODEL_PATH_FACE_B is set to the path of its [[model]] already`,
+				`image.toml:10:1: env: MODEL_PATH is set by its [[model]] already`,
+				`image.toml:11:1: env: MODEL_LIST_FACE_B is set by its [[model]] already`,
 			},
 		},
 		{
@@ -790,7 +790,7 @@ path = "/m"
 MODEL_PATH = "/x"
 `,
 			want: []string{
-				`image.toml:6:1: env: MODEL_PATH is set to the path of its [[model]] already`,
+				`image.toml:6:1: env: MODEL_PATH is set by its [[model]] already`,
 			},
 		},
 		{

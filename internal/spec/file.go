@@ -140,29 +140,10 @@ func (f *File) Variant(name string) (Spec, error) {
 type decoded struct {
 	spec  Spec
 	files []reference
-	later []finding
 }
 
 func (f *File) decode(name string) decoded {
 	d := &decoder{faults: newFaults(f.doc), whole: true}
 	s := d.spec(f.editions[name])
-	return decoded{s, d.files, d.later}
-}
-
-// Unsupported reports, each with its place, what the given variants of f ask
-// for that Lamina understands but can't build yet; without names, of them all.
-func (f *File) Unsupported(variants ...string) error {
-	if len(variants) == 0 {
-		variants = f.names
-	}
-	found := newFaults(f.doc)
-	for _, name := range variants {
-		if _, ok := f.editions[name]; !ok {
-			continue
-		}
-		for _, one := range f.decode(name).later {
-			found.add(one.offset, "%s", one.message)
-		}
-	}
-	return found.err()
+	return decoded{s, d.files}
 }

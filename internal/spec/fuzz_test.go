@@ -40,7 +40,6 @@ func FuzzParseNeverPanics(f *testing.F) {
 			}
 		}
 		_ = file.CheckFiles(root)
-		_ = file.Unsupported()
 		if w, err := file.Wishes(root); err == nil && len(w.Requests) < 4 {
 			t.Errorf("wishes %+v", w)
 		}

@@ -90,10 +90,11 @@ type Index struct {
 
 // Git is a [[git]] table.
 type Git struct {
-	URL    string
-	Commit string
-	Path   string
-	Subdir string
+	URL     string
+	Commit  string // 40 hexadecimal digits, so that no lock has more to say
+	Path    string
+	Subdir  string   // "" for the whole tree
+	Exclude []string // globs below Subdir
 }
 
 // Model is a [[model]] table.

@@ -166,13 +166,6 @@ func TestVariantIsTheCallersOwn(t *testing.T) {
 	}
 }
 
-func TestModelVariable(t *testing.T) {
-	models := variant(t, parse(t, overlays), "production").Models
-	if got := models[0].Variable() + " " + models[1].Variable(); got != "MODEL_PATH MODEL_PATH_SECOND" {
-		t.Errorf("variables %s", got)
-	}
-}
-
 func TestAccepted(t *testing.T) {
 	for _, tt := range []struct{ name, text string }{
 		{"byte order mark", "\uFEFFname = \"x\""},
@@ -187,34 +180,5 @@ func TestAccepted(t *testing.T) {
 		{"inline tables", "name = \"x\"\nmodel = [{ from = \"dir:w\", path = \"/m\" }]\nsmoke = { gpu = { run = [[\"a\"]] } }"},
 	} {
 		t.Run(tt.name, func(t *testing.T) { parse(t, tt.text) })
-	}
-}
-
-func TestUnsupported(t *testing.T) {
-	f := parseFile(t, "testdata/full.toml")
-	for _, tt := range []struct {
-		name     string
-		variants []string
-		want     []string
-	}{
-		{"production", []string{"production"}, []string{
-			"image.toml:46:1: [[git]] is not supported yet",
-		}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			err := f.Unsupported(tt.variants...)
-			if err == nil || fault.KindOf(err) != fault.Usage {
-				t.Fatalf("%v, want faults of usage", err)
-			}
-			if diff := cmp.Diff(tt.want, strings.Split(err.Error(), "\n")); diff != "" {
-				t.Errorf("not yet (-want +got):\n%s", diff)
-			}
-		})
-	}
-	if err := parse(t, overlays).Unsupported(); err != nil {
-		t.Errorf("models from folders: %v", err)
-	}
-	if err := f.Unsupported(); err == nil || strings.Count(err.Error(), "\n") != 0 {
-		t.Errorf("all variants together: %v", err)
 	}
 }

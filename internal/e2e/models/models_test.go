@@ -77,6 +77,9 @@ func (s *setting) checkFiles(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files of the model (-want +got):\n%s", diff)
 	}
+	if list := have["/usr/share/lamina/model.json"]; list.Size == 0 || list.Mode.Perm() != 0o644 {
+		t.Errorf("the list of its files has %d bytes and mode %v", list.Size, list.Mode)
+	}
 }
 
 // noToken looks for the token in everything that a user or a registry keeps.

@@ -1,0 +1,68 @@
+package stages
+
+import (
+	"encoding/json"
+	"path"
+
+	"lamina.build/llb"
+	"lamina.build/lock"
+)
+
+// listFolder is where an image has the lists of its models. It is not beside the
+// weights, where a volume may be mounted over it.
+const listFolder = "/usr/share/lamina"
+
+// ListPath is where the image has the list of the model's files.
+func (m Model) ListPath() string {
+	name := "model"
+	if m.Name != "" {
+		name += "-" + m.Name
+	}
+	return path.Join(listFolder, name+".json")
+}
+
+// modelList is the list as the app reads it.
+type modelList struct {
+	From   string      `json:"from"`             // as in the spec: "hf://ORG/NAME@REVISION"
+	Commit string      `json:"commit,omitempty"` // that the revision was locked to
+	Digest string      `json:"digest"`           // of all files, as "build model ls" shows it
+	Files  []modelFile `json:"files"`
+}
+
+type modelFile struct {
+	Path   string `json:"path"` // below MODEL_PATH
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+	Source string `json:"source,omitempty"` // in the repository, where the file has another name there
+	URL    string `json:"url,omitempty"`    // of a model that is no repository of a hub
+}
+
+// Lists are the layers with the lists of the locked models' files, which all
+// variants have: those with the weights to check them, those without to get them.
+func Lists(in Input) []llb.State { return states(lists(in)) }
+
+func lists(in Input) []Part {
+	var parts []Part
+	for _, m := range in.Models {
+		if m.Locked != nil {
+			what := "list of the files of " + m.Path
+			parts = append(parts, Part{Stage: "list", What: what, State: llb.Text(what, m.ListPath(), listOf(*m.Locked))})
+		}
+	}
+	return parts
+}
+
+func listOf(m lock.Model) string {
+	list := modelList{From: m.From, Commit: m.Commit, Digest: m.Digest, Files: make([]modelFile, len(m.Files))}
+	for i, f := range m.Files {
+		list.Files[i] = modelFile{Path: m.Target(f.Path), Size: f.Size, SHA256: f.SHA256, URL: f.URL}
+		if list.Files[i].Path != f.Path {
+			list.Files[i].Source = f.Path
+		}
+	}
+	data, err := json.MarshalIndent(list, "", " ")
+	if err != nil {
+		panic("internal error: " + err.Error()) // texts and numbers
+	}
+	return string(data) + "\n"
+}

@@ -1,0 +1,112 @@
+package stages_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/solver/pb"
+
+	"lamina.build/llb"
+	"lamina.build/lock"
+	"lamina.build/stages"
+)
+
+// withTree has a git tree in the app's folder, and a locked model.
+func withTree() stages.Input {
+	in := published()
+	in.Trees = []llb.Tree{{Remote: "https://git.example/wan.git", Commit: commit, Exclude: []string{"assets"}, Path: "/app/wan"}}
+	in.Models[0].Name = "face-b"
+	in.Models[0].Locked = &lock.Model{
+		ModelRequest: lock.ModelRequest{From: "hf://org/wan@main", Path: "/models/wan", Rename: map[string]string{"b": "c/d"}},
+		Commit:       commit, Digest: "sha256:aa",
+		Files: []lock.ModelFile{{Path: "a", Size: 1, SHA256: "bb"}, {Path: "b", Size: 2, SHA256: "cc", URL: "https://files.example/b"}},
+	}
+	return in
+}
+
+func TestGraphWithATree(t *testing.T) {
+	_, def := draw(t, withTree())
+	checkGolden(t, "tree", decode(t, def))
+}
+
+// The commit is checked by the engine: a server that answers with another one is
+// caught.
+func TestTreesArePinned(t *testing.T) {
+	_, def := draw(t, withTree())
+	trees := 0
+	for _, v := range decode(t, def).Vertices {
+		if s := v.Op.GetSource(); s != nil && strings.HasPrefix(s.Identifier, "git://") {
+			trees++
+			if s.Attrs[pb.AttrGitChecksum] != commit {
+				t.Errorf("%s is pinned to %q", s.Identifier, s.Attrs[pb.AttrGitChecksum])
+			}
+		}
+	}
+	if trees != 1 {
+		t.Errorf("%d git sources", trees)
+	}
+}
+
+// Every variant has the list: who has no weights finds there what to get.
+func TestListOfAModel(t *testing.T) {
+	in := withTree()
+	const want = `{
+ "from": "hf://org/wan@main",
+ "commit": "0123456789012345678901234567890123456789",
+ "digest": "sha256:aa",
+ "files": [
+  {
+   "path": "a",
+   "size": 1,
+   "sha256": "bb"
+  },
+  {
+   "path": "c/d",
+   "size": 2,
+   "sha256": "cc",
+   "source": "b",
+   "url": "https://files.example/b"
+  }
+ ]
+}
+`
+	for _, in := range []stages.Input{in, in.WithoutWeights()} {
+		if env := stages.Env(in); !slices.Contains(env, "MODEL_LIST_FACE_B=/usr/share/lamina/model-face-b.json") {
+			t.Errorf("environment %q", env)
+		}
+		lists := stages.Lists(in)
+		if len(lists) != 1 {
+			t.Fatalf("%d lists", len(lists))
+		}
+		if got := fileOf(t, lists[0], "/usr/share/lamina/model-face-b.json"); got != want {
+			t.Errorf("list\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+// fileOf is the content that a graph gives a file.
+func fileOf(t *testing.T, s llb.State, path string) string {
+	t.Helper()
+	for _, v := range decode(t, marshal(t, s)).Vertices {
+		for _, a := range v.Op.GetFile().GetActions() {
+			if f := a.GetMkfile(); f != nil && f.Path == path {
+				return string(f.Data)
+			}
+		}
+	}
+	t.Fatalf("no step makes %s", path)
+	return ""
+}
+
+func TestATreeMovesItsOwnLayer(t *testing.T) {
+	before, after := withTree(), withTree()
+	after.Trees[0].Commit = strings.Repeat("1", 40)
+	old, changed := parts(t, before), parts(t, after)
+	for i := range changed {
+		same := slices.EqualFunc(marshal(t, old[i].State).Def, marshal(t, changed[i].State).Def, slices.Equal)
+		if same == (changed[i].Stage == "git") {
+			t.Errorf("%s %s: the same %t", changed[i].Stage, changed[i].What, same)
+		}
+	}
+}
