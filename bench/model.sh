@@ -12,7 +12,7 @@
 #            Dockerfile; by an expert's, which copies from the model's image with --link.
 # Bytes are those of bodies, counted at the registry.
 #
-# Usage:  bench/model.sh [ROUNDS [BYTES]]      (3, 4000000000)
+# Usage:  bench/model.sh [ROUNDS [BYTES [LARGEST FILE]]]      (3, 4000000000, 1000000000)
 # Needs:  root, go, curl, 20 GB of disk, a network for the Debian base
 set -euo pipefail
 # shellcheck source=bench/lib.sh
@@ -20,6 +20,7 @@ source "$(dirname "$0")/lib.sh"
 
 rounds=${1:-3}
 size=${2:-4000000000}
+largest=${3:-1000000000}
 need curl
 setup
 [ "$(df --output=avail -BG . | tr -dc 0-9)" -ge 20 ] || die "needs 20 GB of disk" 2
@@ -27,7 +28,7 @@ machine
 (cd "$repo" && go build -o "$work/" ./bench/hub ./bench/sink ./bench/sha256 ./bench/dockerfile)
 use_home cache
 
-exec {output}< <(exec "$work/hub" "$size")
+exec {output}< <(exec "$work/hub" "$size" "$largest")
 background+=($!)
 read -r HF_ENDPOINT <&"$output"
 export HF_ENDPOINT

@@ -1,8 +1,8 @@
 // Command hub is a Hugging Face hub for bench/model.sh. Its one model, bench/model,
-// is of the size in bytes that it is given, in files of 1 GB at most that are made
-// as they are read. It prints its endpoint.
+// is of the size in bytes that it is given, in files of as many at most, that are
+// made as they are read. It prints its endpoint.
 //
-//	hub BYTES
+//	hub BYTES [LARGEST]      (1000000000)
 package main
 
 import (
@@ -15,26 +15,30 @@ import (
 	"lamina.build/internal/testworld"
 )
 
-const largest = 1_000_000_000
-
 func main() {
-	if len(os.Args) != 2 { //nolint:forbidigo // a program of its own
-		log.Fatal("usage: hub BYTES")
+	args := append(os.Args[1:], "1000000000") //nolint:forbidigo // a program of its own
+	if len(args) < 2 || len(args) > 3 {
+		log.Fatal("usage: hub BYTES [LARGEST]")
 	}
-	size, err := strconv.ParseInt(os.Args[1], 10, 64) //nolint:forbidigo // a program of its own
-	if err != nil || size < 1 {
-		log.Fatalf("%q is no size", os.Args[1]) //nolint:forbidigo,gosec // a program of its own
-	}
+	size, largest := bytes(args[0]), bytes(args[1])
 	w := testworld.New(testworld.Forever{Ctx: context.Background()}) //nolint:forbidigo // a program of its own
 	h := w.Hub(testworld.HubOptions{})
-	h.Repo("bench/model", testworld.HubRepoOptions{}).Commit(files(size))
+	h.Repo("bench/model", testworld.HubRepoOptions{}).Commit(files(size, largest))
 	if _, err := fmt.Fprintln(os.Stdout, h.Endpoint); err != nil { //nolint:forbidigo // a program of its own
 		log.Fatal(err)
 	}
 	select {}
 }
 
-func files(size int64) map[string]testworld.HubFile {
+func bytes(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		log.Fatalf("%q is no size", text)
+	}
+	return n
+}
+
+func files(size, largest int64) map[string]testworld.HubFile {
 	all := map[string]testworld.HubFile{"config.json": testworld.Small("{}")}
 	for n := uint64(1); size > 0; n++ {
 		part := min(size, largest)
