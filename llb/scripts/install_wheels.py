@@ -234,9 +234,14 @@ class Wheel(WheelFile):
         if len(found) > 1:
             raise Refused(f"it has several {suffix} folders: {', '.join(found)}")
         for name in found:
-            if canonicalize_name(name.removesuffix(suffix)) != canonicalize_name(f"{self.distribution}-{self.version}"):
+            if canonicalize_name(name.removesuffix(suffix)) not in self.titles():
                 raise Refused(f"its folder {name} is another distribution's or version's")
         return "".join(found)
+
+    def titles(self) -> tuple[str, str]:
+        """Returns what folders may be called: a file may have got a local version when it was released."""
+        public = self.version.partition("+")[0]
+        return canonicalize_name(f"{self.distribution}-{self.version}"), canonicalize_name(f"{self.distribution}-{public}")
 
     def read_record(self) -> dict[str, RecordEntry]:
         rows: dict[str, RecordEntry] = {}

@@ -90,16 +90,22 @@ def fault_of(dist: dict, archive: zipfile.ZipFile) -> str:
 
 
 def mistaken(dist: dict, folder: str, name: str, version: str) -> str:
-    """Says where a wheel claims to be two distributions at once."""
+    """Says where a wheel claims to be two distributions at once.
+
+    A file name may have a local version that was added when the file was released: flash-attn's
+    2.7.4.post1+cu12torch2.6cxx11abiFALSE holds 2.7.4.post1. pip takes such a file where its address
+    is required, and from no index.
+    """
     if not name or not version:
         return f"its METADATA has no {'Version' if name else 'Name'}"
     says = f"and its METADATA is of {name} {version}"
     parts = dist["file"].removesuffix(".whl").split("-")
     if len(parts) < 5:
         return f"{dist['file']} is no name of a wheel, {says}"
-    if not same(parts[0], parts[1], name, version):
+    filed = parts[1] if "+" in version else parts[1].partition("+")[0]
+    if not same(parts[0], filed, name, version):
         return f"its file name is of {parts[0]} {parts[1]}, {says}"
-    if normal(folder) != normal(f"{parts[0]}-{parts[1]}"):
+    if normal(folder) not in (normal(f"{parts[0]}-{parts[1]}"), normal(f"{parts[0]}-{filed}")):
         return f"its folder is {folder}.dist-info, {says}"
     if dist["version"] and not same(dist["name"], dist["version"], name, version):
         return f"it should be {title(dist)}, {says}"

@@ -46,6 +46,13 @@ class WithInstallation(WithFolder):
 
 
 class InstalledTest(WithInstallation):
+    def test_a_file_that_got_a_local_version_when_it_was_released(self) -> None:
+        self.wheel("p", {"p/m.py": b"x = 1\n", "p-1.0.data/scripts/tool": b"#!python\n"})
+        os.rename(self.path("wheels/p-1.0-py3-none-any.whl"), self.path("wheels/p-1.0+cu12x-py3-none-any.whl"))
+        installed = self.installed()
+        self.assertTrue(any(path.endswith("/p-1.0.dist-info/METADATA") for path in installed), installed)
+        self.assertTrue(any(path.endswith("/bin/tool") for path in installed), installed)
+
     def test_goes_where_debians_python_looks(self) -> None:
         self.wheel("p", {
             **SMALL,

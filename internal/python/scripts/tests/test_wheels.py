@@ -115,6 +115,10 @@ class MeasureTest(WithServer):
             name, data = wheel("A.b", version)
             self.measure(name=name.replace("A.b-" + version, "a_b-" + spelt), data=data, version="")
 
+    def test_a_file_that_got_a_local_version_when_it_was_released(self) -> None:
+        self.measure(name="a-1.0+cu12x-py3-none-any.whl", data=self.data, version="1.0")
+        self.check_refused("its file name is of a 1.1+cu12x, and its METADATA is of a 1.0", self.data, "a-1.1+cu12x-py3-none-any.whl")
+
     def test_another_than_was_locked(self) -> None:
         dist = {"name": "b", "version": "1.0", "file": self.name, "url": self.server.put("/" + self.name, self.data), "sha256": "", "size": 0, "unpacked": 0}
         self.assertIn("it should be b 1.0, and its METADATA is of a 1.0", self.fault(lambda: wheels.measure(dist, None)).message)
