@@ -24,6 +24,14 @@ type Part struct {
 	What  string // "118 Debian packages"
 	State llb.State
 	With  bool // it comes with the State of the part before it
+	Bytes Bytes
+}
+
+// Bytes is how large a part will be, as far as the lock knows before anything is
+// fetched; zero where it doesn't.
+type Bytes struct {
+	Fetched  int64 // as it comes: compressed packages and wheels, uncompressed weights
+	Unpacked int64 // on the disk, before pruning
 }
 
 // New draws the image. Merge is the last operation that makes anything:
@@ -58,28 +66,34 @@ func states(parts []Part) []llb.State {
 // parts are the layers of the image, bottom first: what changes least lies
 // lowest.
 func parts(in Input, runtime []llb.State, wheels []Part) []Part {
+	stage, sets := []string{"runtime", in.Variant}, []string{lock.SetRuntime, lock.SetExtra}
 	var parts []Part
-	add := func(stage string, states []llb.State, what func(int) string) {
-		for i, s := range states {
-			parts = append(parts, Part{Stage: stage, What: what(i), State: s})
-		}
+	for i, state := range runtime {
+		parts = append(parts, Part{
+			Stage: stage[i], What: in.packages(sets[i]), State: state, Bytes: Bytes{Fetched: in.packagesSize(sets[i])},
+		})
 	}
-	add("runtime", runtime[:1], in.packages(lock.SetRuntime))
-	add(in.Variant, runtime[1:], in.packages(lock.SetExtra))
 	parts = slices.Concat(parts, wheels, lists(in))
 	for _, m := range in.Models {
 		parts = append(parts, m.parts()...)
 	}
 	parts = append(parts, trees(in)...)
-	add("app", AppLayer(in), func(int) string { return in.App.Path })
+	for _, state := range AppLayer(in) {
+		parts = append(parts, Part{Stage: "app", What: in.App.Path, State: state, Bytes: Bytes{Unpacked: in.App.Layer.Size}})
+	}
 	return parts
 }
 
-func (in Input) packages(set string) func(int) string {
-	return func(int) string {
-		if n := len(in.Lock.In(set, in.Variant)); n != 1 {
-			return fmt.Sprintf("%d Debian packages", n)
-		}
-		return "1 Debian package"
+func (in Input) packages(set string) string {
+	if n := len(in.Lock.In(set, in.Variant)); n != 1 {
+		return fmt.Sprintf("%d Debian packages", n)
 	}
+	return "1 Debian package"
+}
+
+func (in Input) packagesSize(set string) (size int64) {
+	for _, p := range in.Lock.In(set, in.Variant) {
+		size += p.Size
+	}
+	return size
 }

@@ -38,7 +38,7 @@ func (m Model) parts() []Part {
 	states := Models(Input{Models: []Model{m}})
 	parts := make([]Part, len(m.All()))
 	for i, l := range m.All() {
-		parts[i] = Part{Stage: "model", What: l.Name, With: i >= len(states)}
+		parts[i] = Part{Stage: "model", What: l.Name, With: i >= len(states), Bytes: Bytes{l.Size, l.Size}}
 		if i < len(states) {
 			parts[i].State = states[i]
 		}

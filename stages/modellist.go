@@ -46,7 +46,10 @@ func lists(in Input) []Part {
 	for _, m := range in.Models {
 		if m.Locked != nil {
 			what := "list of the files of " + m.Path
-			parts = append(parts, Part{Stage: "list", What: what, State: llb.Text(what, m.ListPath(), listOf(*m.Locked))})
+			text := listOf(*m.Locked)
+			parts = append(parts, Part{
+				Stage: "list", What: what, State: llb.Text(what, m.ListPath(), text), Bytes: Bytes{Unpacked: int64(len(text))},
+			})
 		}
 	}
 	return parts

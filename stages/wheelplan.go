@@ -78,3 +78,11 @@ func (g WheelGroup) what() string {
 	}
 	return fmt.Sprintf("%d %s", len(g.Wheels), g.Name)
 }
+
+func (g WheelGroup) bytes() (size Bytes) {
+	for _, d := range g.Wheels {
+		size.Fetched += d.Size
+		size.Unpacked += d.Unpacked
+	}
+	return size
+}

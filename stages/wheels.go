@@ -31,18 +31,18 @@ type Source struct {
 // and source trees, a layer for each.
 func Wheels(in Input, builder llb.State) []Part {
 	var parts []Part
-	add := func(what string, w llb.Wheels) {
+	add := func(what string, size Bytes, w llb.Wheels) {
 		w.Collisions = in.Python.Collisions
-		parts = append(parts, Part{Stage: "wheels", What: what, State: w.Layer(builder)})
+		parts = append(parts, Part{Stage: "wheels", What: what, State: w.Layer(builder), Bytes: size})
 	}
 	groups, _ := PlanWheels(in.Wheels(), in.WheelLimit())
 	for _, g := range groups {
-		add(g.what(), llb.Wheels{Name: g.Name, Files: in.files(g.Wheels), Prune: in.Python.Prune})
+		add(g.what(), g.bytes(), llb.Wheels{Name: g.Name, Files: in.files(g.Wheels), Prune: in.Python.Prune})
 	}
 	for _, d := range in.Sdists() {
 		optional := in.optional(d)
 		wheel := in.build(d, builder).On(builder)
-		add(title(d), llb.Wheels{Name: title(d), Built: &wheel, Prune: in.Python.Prune, Optional: optional})
+		add(title(d), Bytes{Fetched: d.Size}, llb.Wheels{Name: title(d), Built: &wheel, Prune: in.Python.Prune, Optional: optional})
 	}
 	// What a tree of the project's own installs is what its author wants there.
 	for _, s := range in.Sources {
@@ -50,7 +50,7 @@ func Wheels(in Input, builder llb.State) []Part {
 			Name: s.Layer.Name, Source: llb.Packed(s.Layer),
 			Environment: in.environment(s.Project, builder), Caches: in.caches(),
 		}.On(builder)
-		add(s.Layer.Name, llb.Wheels{Name: s.Layer.Name, Built: &wheel})
+		add(s.Layer.Name, Bytes{}, llb.Wheels{Name: s.Layer.Name, Built: &wheel})
 	}
 	return parts
 }

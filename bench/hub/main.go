@@ -10,13 +10,14 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"slices"
 	"strconv"
 
 	"lamina.build/internal/testworld"
 )
 
 func main() {
-	args := append(os.Args[1:], "1000000000") //nolint:forbidigo // a program of its own
+	args := slices.Concat(os.Args[1:], []string{"1000000000"}) //nolint:forbidigo // a program of its own
 	if len(args) < 2 || len(args) > 3 {
 		log.Fatal("usage: hub BYTES [LARGEST]")
 	}
@@ -33,7 +34,7 @@ func main() {
 func bytes(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 {
-		log.Fatalf("%q is no size", text)
+		log.Fatalf("%q is no size", text) //nolint:gosec // to who gave it
 	}
 	return n
 }

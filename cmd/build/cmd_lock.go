@@ -74,7 +74,7 @@ func runLock(ctx context.Context, a *app, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	dir, err := findDir(rest)
+	dir, err := a.findDir(rest)
 	if err != nil {
 		return err
 	}

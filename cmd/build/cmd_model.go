@@ -43,7 +43,7 @@ func modelCommands() []modelCommand {
 }
 
 func (o *modelOptions) which(f *pflag.FlagSet) {
-	f.StringVar(&o.dir, "spec", ".", "the `FOLDER` with the image.toml and its lock")
+	f.StringVar(&o.dir, "spec", "", "the `FOLDER` with the image.toml and its lock, in place of the current one")
 	f.StringVar(&o.name, "model", "", "the model with this `NAME`, as \"build model ls\" prints it; needed where there are several")
 }
 
@@ -129,6 +129,14 @@ func runModel(ctx context.Context, a *app, args []string) error {
 	return c.run(ctx, a, o, rest)
 }
 
+// dirs is the folder that --spec names, if any.
+func (o *modelOptions) dirs() []string {
+	if o.dir == "" {
+		return nil
+	}
+	return []string{o.dir}
+}
+
 // lockedModels is a project with a lock that fits it.
 type lockedModels struct {
 	*project
@@ -139,7 +147,7 @@ type lockedModels struct {
 
 // openLocked opens the project of a model command.
 func (a *app) openLocked(o modelOptions) (*lockedModels, error) {
-	dir, err := findDir([]string{o.dir})
+	dir, err := a.findDir(o.dirs())
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (o *imageOptions) plan(a *app, args []string) (plan, error) {
 	if err := errors.Join(outputErr, cacheErr, mirrorErr, streamErr); err != nil {
 		return plan{}, fault.New(fault.Usage, err)
 	}
-	dir, err := findDir(args)
+	dir, err := a.findDir(args)
 	if err != nil {
 		return plan{}, o.misread(args, err)
 	}

@@ -53,15 +53,15 @@ func (a *app) openProject(dir string) (*project, error) {
 // Close lets go of the folder.
 func (p *project) Close() error { return p.root.Close() }
 
-// findDir is the folder that the user means: the one named, else the current one.
-func findDir(args []string) (string, error) {
+// findDir is the folder that the user means: the one named, else the current one
+// where it has a spec, else that of the embedded example.
+func (a *app) findDir(args []string) (string, error) {
 	switch {
 	case len(args) > 1:
 		return misplaced(args)
 	case len(args) == 0:
 		if _, err := os.Stat(spec.FileName); err != nil {
-			err := fault.New(fault.Usage, fmt.Errorf("no %s in the current folder", spec.FileName))
-			return "", fault.WithHint(err, "name a folder that holds one: build examples/faceblend")
+			return a.exampleDir()
 		}
 		return ".", nil
 	}

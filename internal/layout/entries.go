@@ -42,6 +42,20 @@ func Entries(ctx context.Context, p content.Provider, layer ocispec.Descriptor) 
 	return list, nil
 }
 
+// Tar reads a layer as the tar that it is, whatever it is compressed with.
+func Tar(ctx context.Context, p content.Provider, layer ocispec.Descriptor, read func(io.Reader) error) (err error) {
+	ra, err := p.ReaderAt(ctx, layer)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ra.Close()) }()
+	plain, err := decompress(bufio.NewReaderSize(io.NewSectionReader(ra, 0, ra.Size()), 256<<10), layer.MediaType)
+	if err != nil {
+		return err
+	}
+	return errors.Join(read(plain), plain.Close())
+}
+
 // streamed is what reading a layer to its end has shown.
 type streamed struct {
 	digest digest.Digest // of the blob

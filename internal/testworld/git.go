@@ -51,6 +51,18 @@ func (g *Git) Push(files map[string]string) string {
 	return g.Commit
 }
 
+// Symlink puts a link among what the next commit has.
+func (g *Git) Symlink(name, target string) {
+	g.world.t.Helper()
+	at := filepath.Join(g.tree, name)
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil { //nolint:gosec // modes are part of a commit
+		g.world.t.Fatal(err)
+	}
+	if err := os.Symlink(target, at); err != nil {
+		g.world.t.Fatal(err)
+	}
+}
+
 func (g *Git) write(name, content string) {
 	g.world.t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // modes are part of a commit

@@ -86,6 +86,20 @@ func TestGitCommitsAreTheSameEachTime(t *testing.T) {
 	}
 }
 
+func TestGitLinks(t *testing.T) {
+	t.Parallel()
+	g := testworld.New(t).Git("app", map[string]string{"d/f": "one"})
+	g.Symlink("old/f", "../d/f")
+	g.Push(nil)
+	dir := filepath.Join(t.TempDir(), "clone")
+	if err := git(t, ".", "clone", "--quiet", g.URL, dir); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.Readlink(filepath.Join(dir, "old/f")); got != "../d/f" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestGitFails(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)

@@ -42,7 +42,7 @@ func (w *World) Hub(o HubOptions) *Hub {
 	}
 	h := &Hub{
 		HubHost: &HubHost{World: w}, Endpoint: w.URL + "/" + o.Path,
-		CDN:  &HubHost{World: newAt(w.t, "127.0.0.2:0")}, // another host than the hub's
+		CDN:  &HubHost{World: NewAt(w.t, "127.0.0.2:0")}, // another host than the hub's
 		opts: o, repos: map[string]*HubRepo{}, blobs: map[string]Content{},
 	}
 	w.handle(o.Path, h.handler(h.answer))

@@ -59,7 +59,11 @@ func (h *Hub) Drop(name string) {
 
 // Commit makes these files, by their paths, all that the branch main has. It
 // returns the commit's id, which is the same for the same files and the same past.
-func (r *HubRepo) Commit(files map[string]HubFile) string {
+func (r *HubRepo) Commit(files map[string]HubFile) string { return r.CommitAs("", files) }
+
+// CommitAs is as [HubRepo.Commit] with an id that somebody else gave the commit,
+// such as that of a repository that this one stands for.
+func (r *HubRepo) CommitAs(id string, files map[string]HubFile) string {
 	r.hub.content.Lock()
 	defer r.hub.content.Unlock()
 	c := &hubCommit{files: maps.Clone(files), entries: hubEntries(files)}
@@ -71,7 +75,7 @@ func (r *HubRepo) Commit(files map[string]HubFile) string {
 			r.hub.blobs[e.LFS.OID] = files[e.Path].Content
 		}
 	}
-	c.id = hex.EncodeToString(h.Sum(nil))
+	c.id = or(id, hex.EncodeToString(h.Sum(nil)))
 	r.commits[c.id], r.refs["main"] = c, c.id
 	return c.id
 }

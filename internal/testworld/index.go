@@ -64,7 +64,7 @@ func (w *World) Index(o IndexOptions, dists ...Distribution) *Index {
 	o.Path = or(o.Path, "simple")
 	x := &Index{IndexOptions: o, URL: w.URL + "/" + o.Path, Files: w, world: w, dir: w.t.TempDir()}
 	if o.RedirectFiles {
-		x.Files = newAt(w.t, "127.0.0.2:0") // another host than the index's
+		x.Files = NewAt(w.t, "127.0.0.2:0") // another host than the index's
 	}
 	if o.User != "" {
 		w.Protect(o.Path, o.User, o.Password)
@@ -163,4 +163,13 @@ func (x *Index) Lie(fileName string) {
 	}
 	x.listed[i].sha256 = fmt.Sprintf("%x", sha256.Sum256([]byte("a lie")))
 	x.renew()
+}
+
+// Size is the size of all files together.
+func (x *Index) Size() int64 {
+	var all int64
+	for _, l := range x.listed {
+		all += l.size
+	}
+	return all
 }

@@ -32,10 +32,11 @@ type World struct {
 // New starts a world that ends with the test.
 func New(t testing.TB) *World {
 	t.Helper()
-	return newAt(t, "127.0.0.1:0")
+	return NewAt(t, "127.0.0.1:0")
 }
 
-func newAt(t testing.TB, address string) *World {
+// NewAt starts a world at an address of this machine, for those who come back to it.
+func NewAt(t testing.TB, address string) *World {
 	t.Helper()
 	w := &World{
 		t: t, files: map[string]file{}, handlers: map[string]http.Handler{}, gates: map[string]gate{},

@@ -51,8 +51,10 @@ func (f *Folder) Commit() error {
 // Close removes what was not committed.
 func (f *Folder) Close() error { return f.temporary.Close() }
 
-// Read fills the folder from a tar. Owners are kept where the user may give
-// files away, which is root; devices, which no image of ours has, are refused.
+// Read fills the folder from a tar, or lays another one over what an earlier one
+// had, as the layers of an image lie over each other. Owners are kept where the user
+// may give files away, which is root; devices and whiteouts, which no image of ours
+// has, are refused.
 func (f *Folder) Read(r io.Reader) error {
 	root, err := os.OpenRoot(f.temporary.Name())
 	if err != nil {
@@ -65,6 +67,9 @@ func (f *Folder) Read(r io.Reader) error {
 	}
 	return errors.Join(err, root.Close())
 }
+
+// whiteout begins the names of what isn't there any more.
+const whiteout = ".wh."
 
 type writer struct {
 	root   *os.Root // no entry leads out of it
@@ -92,10 +97,17 @@ func (w writer) all(t *tar.Reader) error {
 }
 
 func (w writer) entry(name string, h *tar.Header, content io.Reader) error {
-	switch h.Typeflag {
-	case tar.TypeDir:
+	if strings.HasPrefix(path.Base(name), whiteout) {
+		return errors.New("it takes a file of another layer away, which has no place in a folder")
+	}
+	if h.Typeflag == tar.TypeDir {
 		w.dirs[name] = h
 		return w.root.MkdirAll(name, 0o755)
+	}
+	if err := w.root.RemoveAll(name); err != nil { // of a lower layer
+		return err
+	}
+	switch h.Typeflag {
 	case tar.TypeSymlink:
 		return errors.Join(w.root.Symlink(h.Linkname, name), w.own(name, h))
 	case tar.TypeLink:

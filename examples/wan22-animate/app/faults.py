@@ -1,0 +1,104 @@
+"""What a program of Wan died of, told from what it said last."""
+
+import re
+import signal
+from http import HTTPStatus
+
+from errors import JobError, disk_full
+from log import scrub
+from process import FULL, Result
+
+CUT = 6
+"""Lines of a program's output that go into an error."""
+
+NO_FACE = (
+    "no face was found: give a video in which one person's face can be seen in every frame, "
+    "and a picture of one person"
+)
+
+MEMORY = re.compile(
+    r"CUDA out of memory|OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|CUBLAS_STATUS_ALLOC_FAILED|"
+    r"CUDNN_STATUS_ALLOC_FAILED|CUDA failure 2:|Failed to allocate memory for requested buffer"
+)
+DEVICE = re.compile(
+    r"CUDA error|CUDA failure|cudaError|no CUDA-capable device|Found no NVIDIA driver|CUDNN_STATUS|CUBLAS_STATUS|"
+    r"illegal memory access|device-side assert|uncorrectable (?:ECC|NVLink)|GPU is lost|Torch not compiled with CUDA"
+)
+HOST_MEMORY = re.compile(
+    r"^(?:\w+\.)*MemoryError\b|DefaultCPUAllocator: can't allocate|Cannot allocate memory", re.MULTILINE
+)
+
+# What OpenCV and NumPy say when a face's box is empty or no box at all.
+FACE = re.compile(
+    r"!ssize\.empty\(\)|cannot convert float NaN to integer|zero-size array to reduction|"
+    r"no (?:person|face)s? (?:was |were )?(?:found|detected)",
+    re.IGNORECASE,
+)
+UNREADABLE_VIDEO = re.compile(
+    r"DECORDError|decord\._ffi|cannot find video stream|Error sending packet|ZeroDivisionError"
+)
+UNREADABLE_IMAGE = re.compile(r"'NoneType' object is not subscriptable|OpenCV.*imread")
+WEIGHTS = re.compile(
+    r" is not existed!|No such file or directory: .*(?:\.pth|\.safetensors|\.ckpt|\.pt|\.onnx|\.json)|"
+    r"Error while deserializing header|PytorchStreamReader failed|Deserialize tensor .* failed"
+)
+UNSAVED = re.compile(r"save_video failed, error: (.*)")
+
+
+def of(doing: str, result: Result) -> JobError:
+    """Return the error of a program that failed."""
+    said = result.text
+    if FULL.search(said):
+        return disk_full()
+    if MEMORY.search(said):
+        return JobError(f"{doing}: the GPU's memory is too small: use a smaller resolution, or a GPU of 80 GB")
+    if DEVICE.search(said):
+        return JobError(f"{doing}: the GPU failed: {_device(said)}", refresh=True)
+    if HOST_MEMORY.search(said) or result.code == -signal.SIGKILL:
+        cure = "use a shorter video, or a worker with more RAM"
+        return JobError(f"{doing}: killed for want of memory, it seems: {cure}")
+    if WEIGHTS.search(said):
+        cure = "run handler.py --check model --deep"
+        return JobError(f"{doing}: the weights are incomplete or damaged: {cure}: {result.last}")
+    return _of_input(doing, said) or _unknown(doing, result)
+
+
+def lacking(doing: str, what: str, result: Result) -> JobError:
+    """Return the error of a program that ended well, but left something out."""
+    if FULL.search(result.text):
+        return disk_full()
+    if found := UNSAVED.search(result.text):
+        return JobError(f"{doing}: the result can't be saved: {scrub(found[1])[:300]}")
+    said = result.last or "none"
+    return JobError(f"{doing} ended without an error, and left out {what}; its last line: {said}")
+
+
+def _of_input(doing: str, said: str) -> JobError | None:
+    for pattern, message in (
+        (FACE, NO_FACE),
+        (UNREADABLE_IMAGE, "the picture can't be decoded: give another file"),
+        (UNREADABLE_VIDEO, "the video can't be decoded: convert it to mp4 (h264)"),
+    ):
+        if doing == "preprocessing" and pattern.search(said):
+            return JobError(message, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return None
+
+
+def _unknown(doing: str, result: Result) -> JobError:
+    lines = [scrub(line).strip() for line in result.text.splitlines() if line.strip()][-CUT:]
+    said = " | ".join(lines) if lines else "it said nothing"
+    return JobError(f"{doing} {_end(result.code)}: {said}", refresh=result.code in CRASHES)
+
+
+CRASHES = tuple(-number for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL))
+
+
+def _end(code: int) -> str:
+    if code < 0:
+        return f"died of {signal.Signals(-code).name}"
+    return f"failed with exit code {code}" if code else "wrote nothing"
+
+
+def _device(said: str) -> str:
+    lines = [line for line in said.splitlines() if DEVICE.search(line)]
+    return scrub(lines[-1]).strip()[:300]

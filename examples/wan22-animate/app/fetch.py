@@ -1,0 +1,170 @@
+"""All of the weights from the hub: several files at once, into a volume where there is one."""
+
+import math
+import os
+import shutil
+import threading
+import time
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+import lease
+import modellist
+from errors import StartError
+from hub import Hub
+from log import log
+from modellist import ModelList
+from settings import Settings
+
+MARGIN = 10**9
+"""Bytes that a disk keeps free."""
+REPORT_SECONDS = 10.0
+TICK = 0.2
+
+
+def all_files(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
+    """Return the folder with the weights once they are there."""
+    folder = destination(settings, found)
+    folder.mkdir(parents=True, exist_ok=True)
+    with lease.held(folder / ".fetching", stop, lambda: not modellist.lacking(folder, found)) as ours:
+        if ours:
+            _fetch(settings, found, folder, stop)
+    if faults := modellist.lacking(folder, found):
+        raise StartError(f"weights: still incomplete: {modellist.shorten(faults)}")
+    return folder
+
+
+def destination(settings: Settings, found: ModelList) -> Path:
+    """Return where the weights go: to the volume, where the next worker finds them, or to /tmp."""
+    refused = []
+    roots = {"the container disk": settings.fetch_dir}
+    if settings.volume.is_dir():
+        roots = {"the network volume": settings.volume / "models"} | roots
+    for kind, root in roots.items():
+        folder = root / found.name
+        if not _writable(folder):
+            refused.append(f"{kind} can't be written to")
+        elif (short := needed(folder, found) + MARGIN - shutil.disk_usage(folder).free) > 0:
+            refused.append(f"{kind} lacks {short / 1e9:.1f} GB")
+        else:
+            if refused:
+                log(f"weights: {'; '.join(refused)}")
+            log(f"weights: to {kind}")
+            return folder
+    raise StartError(
+        f"weights: there is no room for {found.size / 1e9:.1f} GB: {'; '.join(refused)}: "
+        "give the endpoint a larger container disk or a network volume"
+    )
+
+
+def needed(folder: Path, found: ModelList) -> int:
+    """Return the bytes that are still to come."""
+    return sum(file.size - _there(folder, file) for file in found.files)
+
+
+def _there(folder: Path, file: modellist.File) -> int:
+    if modellist.complete(folder, file):
+        return file.size
+    try:
+        return min((folder / f"{file.path}.part").stat().st_size, file.size)
+    except OSError:
+        return 0
+
+
+def _writable(folder: Path) -> bool:
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _fetch(settings: Settings, found: ModelList, folder: Path, stop: threading.Event) -> None:
+    todo = [file for file in found.files if not modellist.complete(folder, file)]
+    todo.sort(key=lambda file: -file.size)  # so that a small one is the last
+    meter = Meter(found.size, found.size - needed(folder, found), settings.init_timeout)
+    abort = threading.Event()
+    base = f"{settings.hub}/{found.repository}/resolve/{found.commit}/"
+    hub = Hub(base, settings.token, settings.stall_seconds, abort)
+    with ThreadPoolExecutor(settings.fetch_threads) as pool:
+        work = [pool.submit(hub.fetch, file, folder, meter.add) for file in todo]
+        try:
+            _follow(work, meter, stop)
+        finally:
+            abort.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(one.done() for one in work):
+                hub.cut()
+                time.sleep(TICK / 4)
+    log(f"weights: fetched {len(todo)} files, {meter.text()}")
+
+
+def _follow(work: list[Future], meter: "Meter", stop: threading.Event) -> None:
+    """Wait for all files, report now and then, and raise the first fault."""
+    pending: set[Future] = set(work)
+    while pending:
+        done, pending = wait(pending, TICK, FIRST_EXCEPTION)
+        for one in done:
+            one.result()
+        if stop.is_set():
+            raise StartError("told to stop")
+        meter.report()
+
+
+class Meter:
+    """How much has arrived, how fast, and what that means."""
+
+    def __init__(self, total: int, there: int, init_timeout: float) -> None:
+        self._total, self._there, self._timeout = total, there, init_timeout
+        self._arrived = 0
+        self._lock = threading.Lock()
+        self._started = self._reported = time.monotonic()
+        self._warned = False
+
+    def add(self, count: int) -> None:
+        """Count bytes that arrived, or that were dropped."""
+        with self._lock:
+            self._arrived += count
+
+    def text(self) -> str:
+        """Return where things stand."""
+        seconds = max(time.monotonic() - self._started, 0.001)
+        return f"{_bytes(self._arrived)} in {seconds:.0f} s, {_bytes(self._arrived / seconds)}/s"
+
+    def report(self) -> None:
+        """Log where things stand, every few seconds."""
+        now = time.monotonic()
+        if now - self._reported < REPORT_SECONDS:
+            return
+        self._reported = now
+        rate = self._arrived / (now - self._started)
+        left = (self._total - self._there - self._arrived) / rate if rate > 0 else math.inf
+        log(
+            f"weights: fetched {_bytes(self._there + self._arrived)} of {_bytes(self._total)}, "
+            f"{_bytes(rate)}/s, {_time(left)} left"
+        )
+        self._warn(now - self._started + left)
+
+    def _warn(self, whole: float) -> None:
+        if whole > self._timeout and not self._warned:
+            self._warned = True
+            log(
+                f"weights: Runpod replaces a worker that is not ready in {self._timeout:.0f} s: "
+                "set RUNPOD_INIT_TIMEOUT to more; with a network volume the next one goes on where this one ended"
+            )
+
+
+def _bytes(count: float) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count:.0f} B"
+
+
+def _time(seconds: float) -> str:
+    if math.isinf(seconds):
+        return "unknown time"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s" if seconds >= 60 else f"{seconds:.0f} s"

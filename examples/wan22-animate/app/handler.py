@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""wan22-animate: a driving video and a reference picture become an animation, or the person is replaced.
+
+handler.py                     a worker of Runpod: of a queue, or with WORKER_MODE=load-balancing over HTTP
+handler.py --check versions    smoke tests; model [--deep] and gpu are others
+
+fields.py has the input of a job, settings.py the environment.
+"""
+
+import argparse
+import os
+import sys
+import threading
+import time
+
+import checks
+import serve_http
+import serve_queue
+import settings
+import start
+from errors import StartError
+from log import log
+from signals import Signals
+from worker import Worker
+
+END_SECONDS = 8.0
+
+
+def main(arguments: list[str]) -> int:
+    """Run the worker or a check, and return the exit code."""
+    parser = argparse.ArgumentParser(description="Wan2.2-Animate for Runpod", allow_abbrev=False)
+    parser.add_argument("--check", choices=("versions", "model", "gpu"), help="test the image, and exit")
+    parser.add_argument("--deep", action="store_true", help="with --check model: read the files")
+    options, _ = parser.parse_known_args(arguments)  # the others are the SDK's: --test_input, --rp_serve_api
+    try:
+        found = settings.read(os.environ)
+    except StartError as err:
+        log(f"not started: {err}")
+        return 2
+    if options.check:
+        return checks.run(options.check, options.deep, found)
+    worker = Worker(found)
+    signals = Signals(lambda: end(worker))
+    signals.install()
+    return serve_balanced(worker) if found.mode == settings.BALANCED else serve_jobs(worker, signals)
+
+
+def end(worker: Worker) -> None:
+    """Stop what the worker does; the process ends by itself then, or at last without being asked."""
+    log("told to stop")
+    worker.end()
+    time.sleep(END_SECONDS + 1)
+    os._exit(1)
+
+
+def serve_jobs(worker: Worker, signals: Signals) -> int:
+    """Get ready, then take jobs: without weights or a GPU the process ends, and Runpod starts another."""
+    start.prepare(worker)
+    if worker.stop.is_set():
+        return 0
+    return 1 if worker.detail else serve_queue.serve(worker, signals)
+
+
+def serve_balanced(worker: Worker) -> int:
+    """Answer pings at once, and jobs once ready."""
+    ports = worker.settings.port, worker.settings.health_port
+    try:
+        servers = [serve_http.Server(ports[0], worker)]
+        if ports[1] != ports[0]:
+            servers.append(serve_http.health_only(ports[1], worker))
+    except (OSError, OverflowError) as err:
+        log(f"not started: listening on the ports {ports[0]} and {ports[1]}: {err}")
+        return 1
+    for server in servers:
+        log(f"listening on port {server.server_port}")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=start.prepare, args=(worker,), daemon=True).start()
+    worker.stop.wait()
+    worker.idle(END_SECONDS)  # the job is answered with an error
+    for server in servers:
+        server.drain(END_SECONDS / 4)
+    log("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

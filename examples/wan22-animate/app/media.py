@@ -1,0 +1,109 @@
+"""What a file is, by its first bytes: containers of video, and pictures with their sizes.
+
+A file is looked at before ffmpeg sees it: ffmpeg takes playlists for videos too, and
+follows what they name.
+"""
+
+import struct
+from http import HTTPStatus
+from pathlib import Path
+
+from errors import InputError
+
+UNFIT = HTTPStatus.UNPROCESSABLE_ENTITY
+HEAD = 1 << 16
+MIN_VIDEO = 1024
+SIDES = range(64, 16385)
+MAX_PIXELS = 64_000_000
+MAGIC = {b"\x1a\x45\xdf\xa3": "mkv", b"FLV\x01": "flv", b"\0\0\x01\xba": "mpg", b"\x30\x26\xb2\x75": "asf"}
+BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+
+Size = tuple[int, int]
+
+
+def check_video(path: Path) -> None:
+    """Raise an InputError for a file that isn't in a container of video."""
+    if path.stat().st_size < MIN_VIDEO or not container(_head(path)):
+        raise InputError("video: is not a video: give an mp4, mov, mkv, webm, avi, flv, ts or mpg file", UNFIT)
+
+
+def container(head: bytes) -> str:
+    """Return the container that a file begins like, or nothing."""
+    if head[4:8] in BOXES:
+        return "mp4"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "avi"
+    if head[:1] == b"\x47" and head[188:189] == b"\x47":
+        return "ts"
+    return MAGIC.get(head[:4], "")
+
+
+def check_image(path: Path) -> Path:
+    """Rename a picture for what it is, and return its path; an InputError when it isn't one."""
+    with open(path, "rb") as file:
+        found = picture(file.read())
+    if not found:
+        raise InputError("image: is not a picture that can be read: give a png, jpeg or webp file", UNFIT)
+    kind, (width, height) = found
+    if width not in SIDES or height not in SIDES or width * height > MAX_PIXELS:
+        raise InputError(
+            f"image: is {width}x{height}: give one with sides from {SIDES[0]} to {SIDES[-1]} "
+            f"and at most {MAX_PIXELS // 10**6} megapixels",
+            UNFIT,
+        )
+    return path.rename(path.with_suffix(f".{kind}"))
+
+
+def picture(content: bytes) -> tuple[str, Size] | None:
+    """Return a picture's kind and its size, or None."""
+    for kind, parse in (("png", _png), ("jpg", _jpeg), ("webp", _webp)):
+        try:
+            if size := parse(content):
+                return kind, size
+        except (struct.error, IndexError):
+            return None  # cut off
+    return None
+
+
+def _png(content: bytes) -> Size | None:
+    if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR":
+        return None
+    return struct.unpack_from(">II", content, 16)
+
+
+def _jpeg(content: bytes) -> Size | None:
+    """Go from segment to segment until a start of frame tells the size."""
+    if content[:3] != b"\xff\xd8\xff":
+        return None
+    place = 2
+    while True:
+        while content[place] == 0xFF:
+            place += 1
+        marker, (length,) = content[place], struct.unpack_from(">H", content, place + 1)
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", content, place + 4)
+            return width, height
+        if marker == 0xDA or content[place + 1 + length] != 0xFF:
+            return None
+        place += 1 + length
+
+
+def _webp(content: bytes) -> Size | None:
+    if content[:4] != b"RIFF" or content[8:12] != b"WEBP":
+        return None
+    form = content[12:16]
+    if form == b"VP8 " and content[23:26] == b"\x9d\x01\x2a":
+        width, height = struct.unpack_from("<HH", content, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    if form == b"VP8L" and content[20] == 0x2F:
+        (bits,) = struct.unpack_from("<I", content, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if form == b"VP8X":
+        width, height = (int.from_bytes(content[at : at + 3], "little") + 1 for at in (24, 27))
+        return (width, height) if len(content) >= 30 else None
+    return None
+
+
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(HEAD)

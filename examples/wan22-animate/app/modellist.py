@@ -1,0 +1,135 @@
+"""The list of the model's files that the image carries, and what a folder lacks of it."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from errors import StartError
+
+NAMED = 5
+"""Faults of a folder that are told one by one."""
+CHUNK = 1 << 22
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the model."""
+
+    path: str
+    size: int
+    sha256: str
+    source: str
+    """Its path in the repository."""
+
+
+@dataclass(frozen=True)
+class ModelList:
+    """Which files make up the model, and where they come from."""
+
+    origin: str
+    commit: str
+    files: tuple[File, ...]
+
+    @cached_property
+    def repository(self) -> str:
+        """The hub's name of the model, "Org/Name", or nothing where it isn't the hub's."""
+        match = re.fullmatch(r"hf://([\w.-]+/[\w.-]+)(?:@[\w.-]+)?", self.origin)
+        return match[1] if match else ""
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.repository.partition("/")[2] or "model"
+
+    @cached_property
+    def size(self) -> int:
+        """All its bytes."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def renamed(self) -> bool:
+        """Whether files have other paths than in the repository."""
+        return any(file.path != file.source for file in self.files)
+
+
+def read(path: Path) -> ModelList:
+    """Return the list in a file; a StartError when there is none or it isn't well-formed."""
+    try:
+        raw = json.loads(path.read_bytes())
+    except OSError as err:
+        raise StartError(f"the list of the model's files can't be read: {err.strerror}: set MODEL_LIST") from err
+    except ValueError as err:
+        raise StartError("the list of the model's files is not JSON: build the image again") from err
+    try:
+        found = ModelList(str(raw["from"]), str(raw["commit"]), tuple(map(_file, raw["files"])))
+    except (KeyError, TypeError, ValueError) as err:
+        raise StartError(f"the list of the model's files is damaged: {err}: build the image again") from err
+    if fault := _fault(found):
+        raise StartError(f"the list of the model's files is damaged: {fault}: build the image again")
+    return found
+
+
+def _file(raw: dict) -> File:
+    path, source = str(raw["path"]), str(raw.get("source") or raw["path"])
+    for name in (path, source):
+        parts = PurePosixPath(name).parts
+        if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+            raise ValueError(f"{name!r} is no path inside the model")
+    size, digest = raw["size"], str(raw["sha256"])
+    if type(size) is not int or size < 0:
+        raise ValueError(f"{path} has the size {size!r}")
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise ValueError(f"{path} has no sha256")
+    return File(path, size, digest, source)
+
+
+def _fault(found: ModelList) -> str:
+    if not re.fullmatch("[0-9a-f]{40}", found.commit):
+        return "it names no commit"
+    if not found.files:
+        return "it names no file"
+    paths = [file.path for file in found.files]
+    return "it names a file twice" if len(set(paths)) < len(paths) else ""
+
+
+def lacking(folder: Path, found: ModelList) -> list[str]:
+    """Return what is missing or has another size in a folder; a line each."""
+    return [fault for file in found.files if (fault := _lacks(folder / file.path, file))]
+
+
+def complete(folder: Path, file: File) -> bool:
+    """Tell whether a file is there with its size."""
+    return not _lacks(folder / file.path, file)
+
+
+def _lacks(path: Path, file: File) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return f"{file.path} is missing"
+    if not path.is_file():
+        return f"{file.path} is no file"
+    if found.st_size != file.size:
+        return f"{file.path} has {found.st_size} of {file.size} bytes"
+    return ""
+
+
+def damaged(folder: Path, found: ModelList) -> list[str]:
+    """Return the files whose content isn't the list's; reads all of them."""
+    spoiled = [file for file in found.files if digest(folder / file.path) != file.sha256]
+    return [f"{file.path} has another sha256" for file in spoiled]
+
+
+def digest(path: Path) -> str:
+    """Return a file's sha256."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def shorten(faults: list[str]) -> str:
+    """Return faults in a line: the first, and how many more there are."""
+    more = len(faults) - NAMED
+    return "; ".join(faults[:NAMED]) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,149 @@
+"""Programs that a job runs, each in a process group of its own that ends with the job."""
+
+import contextlib
+import os
+import re
+import selectors
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from errors import JobError, OutOfTime, disk_full
+from log import debug, scrub
+from web import Clock
+
+LINES, WIDTH = 400, 500
+"""Of a program's output that are kept."""
+TERM_SECONDS, KILL_SECONDS = 2.0, 5.0
+TICK = 0.1
+BREAK = re.compile(rb"[\r\n]+")
+FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno 28\]|ENOSPC")
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a program ended."""
+
+    code: int
+    text: str
+    """The last lines that it said, as it said them."""
+
+    @property
+    def last(self) -> str:
+        """What it said at the very end, fit for a message."""
+        lines = [scrub(line).strip() for line in self.text.splitlines() if line.strip()]
+        return lines[-1][:300] if lines else ""
+
+
+def run(
+    arguments: list[str],
+    folder: Path,
+    clock: Clock,
+    doing: str,
+    heard: Callable[[str], None] = lambda line: debug(scrub(line)),
+    env: Mapping[str, str] | None = None,
+) -> Result:
+    """Run a program to its end; at the end of its time or at a stop its whole group is killed."""
+    try:
+        program = subprocess.Popen(  # noqa: S603 (no shell; the arguments are ours)
+            arguments, cwd=folder, env=env, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    except OSError as err:
+        name, why = Path(arguments[0]).name, os.strerror(err.errno or 0)
+        raise JobError(f"{doing}: {name} can't be started: {why}") from err
+    output = _Output(heard)
+    try:
+        _follow(program, output, clock, doing)
+    finally:
+        _end(program)
+        output.finish(program.stdout)
+    return Result(program.returncode, output.text)
+
+
+def check_disk(result: Result) -> None:
+    """Raise the error of a full disk where a program met one."""
+    if FULL.search(result.text):
+        raise disk_full()
+
+
+def _follow(program: subprocess.Popen, output: "_Output", clock: Clock, doing: str) -> None:
+    os.set_blocking(program.stdout.fileno(), False)
+    with selectors.DefaultSelector() as selector:
+        selector.register(program.stdout, selectors.EVENT_READ)
+        while program.poll() is None:
+            try:
+                clock.check(doing)
+            except OutOfTime as err:
+                raise OutOfTime(doing, clock.seconds, scrub(output.last)) from err
+            if selector.select(TICK) and output.read(program.stdout) == 0:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    program.wait(TICK)  # it closed its output, and most likely ends
+
+
+def _end(program: subprocess.Popen) -> None:
+    """Kill what is left of the group, ask nicely first, and collect it."""
+    if program.poll() is None:
+        _signal(program.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            program.wait(TERM_SECONDS)
+    _signal(program.pid, signal.SIGKILL)
+    try:
+        program.wait(KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise JobError("a program can't be killed: the GPU or its driver hangs", refresh=True) from None
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-program.pid, os.WNOHANG) != (0, 0):  # as PID 1 its orphans are ours
+            pass
+
+
+def _signal(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+class _Output:
+    """Cuts what a program says into lines, at carriage returns too: progress bars use these."""
+
+    def __init__(self, heard: Callable[[str], None]) -> None:
+        self._heard = heard
+        self._lines: deque[str] = deque(maxlen=LINES)
+        self._rest = b""
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self._lines)
+
+    @property
+    def last(self) -> str:
+        return self._lines[-1] if self._lines else ""
+
+    def read(self, pipe: IO[bytes]) -> int:
+        """Take in what is there; return its bytes, 0 at the end, -1 where there is nothing yet."""
+        try:
+            chunk = os.read(pipe.fileno(), 1 << 16)
+        except BlockingIOError:
+            return -1
+        *lines, rest = BREAK.split(self._rest + chunk)
+        self._rest = rest[-(1 << 16) :]
+        for line in lines:
+            self._keep(line)
+        return len(chunk)
+
+    def finish(self, pipe: IO[bytes]) -> None:
+        """Take in what is left; a process outside the group may hold the pipe open, so don't wait."""
+        with pipe:
+            for _ in range(64):
+                if self.read(pipe) <= 0:
+                    break
+        self._keep(self._rest)
+
+    def _keep(self, line: bytes) -> None:
+        text = line.decode(errors="replace")[:WIDTH]
+        if text.strip():
+            self._lines.append(text)
+            self._heard(text)

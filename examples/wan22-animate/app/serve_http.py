@@ -1,0 +1,187 @@
+"""A load-balancing worker: jobs and health over HTTP.
+
+GET  /ping        204 while loading, 200 when ready, 503 with a reason when it can't become ready
+POST / or /run    a job's input as JSON, as it is or as {"input": ...}; its result as JSON
+"""
+
+import json
+import secrets
+import socket
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from errors import JobError
+from worker import Busy, Status, Worker
+
+MAX_BODY = 30 * 10**6
+"""What Runpod's load balancers let through."""
+LINGER_SECONDS = 2.0
+
+_PING = {
+    Status.LOADING: HTTPStatus.NO_CONTENT,
+    Status.READY: HTTPStatus.OK,
+    Status.FAILED: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_ROUTES = {"/ping": "GET", "/": "POST", "/run": "POST"}
+
+
+class Refusal(JobError):
+    """A request that gets an error status, and perhaps headers."""
+
+    def __init__(self, status: HTTPStatus, message: str, **headers: str) -> None:
+        super().__init__(message, status)
+        self.headers = headers
+
+
+class Server(ThreadingHTTPServer):
+    """Listens on all addresses; one thread a request."""
+
+    request_queue_size = 64
+    daemon_threads = True
+
+    def __init__(self, port: int, worker: Worker, routes: dict[str, str] | None = None) -> None:
+        super().__init__(("", port), Handler)
+        self.worker, self.routes = worker, routes or _ROUTES
+        self._open = 0
+        self._changed = threading.Condition()
+
+    def process_request_thread(self, request: object, client_address: object) -> None:
+        """Count the requests that are being answered."""
+        with self._changed:
+            self._open += 1
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._changed:
+                self._open -= 1
+                self._changed.notify_all()
+
+    def drain(self, seconds: float) -> None:
+        """Take no other request, and wait for those that are being answered."""
+        self.shutdown()
+        self.server_close()
+        with self._changed:
+            self._changed.wait_for(lambda: self._open == 0, seconds)
+
+
+def health_only(port: int, worker: Worker) -> Server:
+    """Return the server of a port of its own for health."""
+    return Server(port, worker, {"/ping": "GET"})
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one request a connection, so that stopping never waits for idle ones."""
+
+    protocol_version = "HTTP/1.1"  # for "Expect: 100-continue"
+    server_version, sys_version = "wan22-animate", ""
+    timeout = 30
+    server: Server
+
+    def do_GET(self) -> None:  # noqa: N802 (the name is the library's)
+        """Answer /ping."""
+        self._answer("GET")
+
+    def do_POST(self) -> None:  # noqa: N802
+        """Run a job."""
+        self._answer("POST")
+
+    def _answer(self, method: str) -> None:
+        try:
+            self._try(method)
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True  # the sender is gone or fell silent
+
+    def _try(self, method: str) -> None:
+        try:
+            self._route(method)
+        except JobError as err:
+            body = {"error": str(err)} | ({"refresh_worker": True} if err.refresh else {})
+            self._send(err.status, body, getattr(err, "headers", {}))
+            self._linger()
+
+    def _linger(self) -> None:
+        """Swallow what is still coming: closing on unread data would take the answer back."""
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(LINGER_SECONDS)
+        for _ in range(2 * MAX_BODY >> 16):
+            if not self.rfile.read1(1 << 16):
+                break
+
+    def _route(self, method: str) -> None:
+        path = self.path.partition("?")[0]
+        allowed = self.server.routes.get(path)
+        if allowed is None:
+            paths = " or ".join(self.server.routes)
+            raise Refusal(HTTPStatus.NOT_FOUND, f"there is no such path: use {paths}")
+        if method != allowed:
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes {allowed}", Allow=allowed)
+        if method == "GET":
+            self._ping()
+        else:
+            self._run()
+
+    def _ping(self) -> None:
+        worker = self.server.worker
+        if worker.stop.is_set():
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "stopping")
+        failed = worker.status is Status.FAILED
+        self._send(_PING[worker.status], {"error": worker.detail} if failed else {"status": worker.status.value})
+
+    def _run(self) -> None:
+        worker = self.server.worker
+        if worker.status is not Status.READY:
+            detail = worker.detail or worker.status.value
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"the worker is not ready: {detail}", Retry_After="5")
+        if worker.running():
+            raise Busy
+        name = f"http-{secrets.token_hex(4)}"
+        try:
+            result = worker.run(name, self._input(), lambda _: None)
+        except JobError as err:
+            if err.refresh:
+                worker.fail(str(err))  # /ping tells it, and the worker is replaced
+            raise
+        self._send(HTTPStatus.OK, result)
+
+    def _input(self) -> object:
+        try:
+            given = json.loads(self._body())
+        except (ValueError, RecursionError):
+            raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
+        if isinstance(given, dict) and "input" in given and given.keys() <= {"input", "id"}:
+            return given["input"]
+        return given
+
+    def _body(self) -> bytes:
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()):
+            raise Refusal(HTTPStatus.LENGTH_REQUIRED, "the request has no Content-Length")
+        if len(length) > 12 or int(length) > MAX_BODY:
+            words = f"the request is over {MAX_BODY} bytes: send URLs"
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            raise Refusal(HTTPStatus.BAD_REQUEST, "the request ended early")
+        return body
+
+    def _send(self, status: HTTPStatus, body: dict, headers: dict[str, str] | None = None) -> None:
+        content = b"" if status is HTTPStatus.NO_CONTENT else json.dumps(body).encode() + b"\n"
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Connection", "close")
+        if content:
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Report what the library found wrong, as JSON as well."""
+        status = HTTPStatus(code)
+        self._send(status, {"error": message or explain or status.phrase})
+
+    def log_message(self, form: str, *arguments: object) -> None:
+        """Log nothing of a request: a job logs itself, and pings are many."""
+

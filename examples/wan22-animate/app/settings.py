@@ -1,0 +1,150 @@
+"""Settings: what the environment says, read once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from errors import StartError
+
+QUEUE, BALANCED = "queue", "load-balancing"
+MB = 10**6
+
+# Runpod takes 10 MB from /run, 20 MB from /runsync, 30 MB from a load balancer, and a worker
+# can't know how it was asked. Base64 makes 4 bytes of 3: 7 MB fit 10 MB, 22 MB fit 30 MB.
+INLINE = {QUEUE: 7 * MB, BALANCED: 22 * MB}
+
+# Runpod's own limits: executions of 600 s unless set otherwise, requests of 5.5 minutes.
+TIMEOUT = {QUEUE: 600.0, BALANCED: 320.0}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are and what is allowed."""
+
+    mode: str
+    port: int
+    health_port: int
+    wan_home: Path
+    model_path: Path
+    model_list: Path
+    volume: Path
+    workspace: Path
+    processing: Path
+    fetch_dir: Path
+    hub: str
+    token: str
+    offline: bool
+    fetch_threads: int
+    stall_seconds: float
+    init_timeout: float
+    warm: bool
+    require_gpu: bool
+    allow_private: bool
+    insightface_home: Path
+    job_timeout: float
+    download_timeout: float
+    max_video: int
+    max_image: int
+    max_inline: int
+    max_seconds: float
+    min_free: int
+
+
+def read(env: Mapping[str, str]) -> Settings:
+    """Return the settings; what is wrong with them is a StartError that names all of it."""
+    reader = _Reader(env)
+    settings = Settings(**_service(reader), **_places(reader), **_weights(reader), **_limits(reader))
+    if reader.faults:
+        raise StartError("; ".join(reader.faults))
+    return settings
+
+
+def _service(env: "_Reader") -> dict:
+    port = env.number("PORT", 80, int)
+    return {
+        "mode": env.mode(),
+        "port": port,
+        "health_port": env.number("PORT_HEALTH", port, int),
+        "warm": env.switch("WARM", True),
+        "require_gpu": env.switch("REQUIRE_GPU", True),
+        "allow_private": env.switch("ALLOW_PRIVATE_ADDRESSES", False),
+    }
+
+
+def _places(env: "_Reader") -> dict:
+    return {
+        "wan_home": env.path("WAN_HOME", "/opt/Wan2.2"),
+        "model_path": env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"),
+        "model_list": env.path("MODEL_LIST", "/usr/share/lamina/model.json"),
+        "volume": env.path("RUNPOD_VOLUME", "/runpod-volume"),
+        "workspace": env.path("WORKSPACE", "/workspace"),
+        "processing": env.path("PROCESSING_DIR", "/tmp/processing"),
+        "fetch_dir": env.path("FETCH_DIR", "/tmp/models"),
+        "insightface_home": env.path("INSIGHTFACE_HOME", "/models/insightface"),
+    }
+
+
+def _weights(env: "_Reader") -> dict:
+    return {
+        "hub": env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/"),
+        "token": env.text("HF_TOKEN", ""),
+        "offline": env.switch("HF_HUB_OFFLINE", False),
+        "fetch_threads": env.number("FETCH_THREADS", 8, int),
+        "stall_seconds": env.number("HF_HUB_DOWNLOAD_TIMEOUT", 30.0, float),
+        "init_timeout": env.number("RUNPOD_INIT_TIMEOUT", 420.0, float),
+    }
+
+
+def _limits(env: "_Reader") -> dict:
+    mode = env.mode()
+    return {
+        "job_timeout": env.number("JOB_TIMEOUT", TIMEOUT[mode], float),
+        "download_timeout": env.number("DOWNLOAD_TIMEOUT", 120.0, float),
+        "max_video": env.number("MAX_VIDEO_BYTES", 200 * MB, int),
+        "max_image": env.number("MAX_IMAGE_BYTES", 20 * MB, int),
+        "max_inline": env.number("MAX_INLINE_BYTES", INLINE[mode], int),
+        "max_seconds": env.number("MAX_SECONDS", 30.0, float),
+        "min_free": env.number("MIN_FREE_BYTES", 1000 * MB, int),
+    }
+
+
+class _Reader:
+    """Reads variables, and keeps what is wrong with them."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._faults: dict[str, str] = {}
+
+    @property
+    def faults(self) -> list[str]:
+        return list(self._faults.values())
+
+    def text(self, name: str, default: str) -> str:
+        return self._env.get(name, "").strip() or default
+
+    def path(self, name: str, default: str) -> Path:
+        return Path(self.text(name, default))
+
+    def mode(self) -> str:
+        return self._one_of("WORKER_MODE", {QUEUE: QUEUE, BALANCED: BALANCED}, QUEUE)
+
+    def switch(self, name: str, default: bool) -> bool:
+        words = {word: True for word in ("1", "true", "yes", "on")}
+        words |= {word: False for word in ("0", "false", "no", "off")}
+        return self._one_of(name, words, "1" if default else "0")
+
+    def _one_of(self, name: str, values: dict, default: str):  # noqa: ANN202 (of the values' type)
+        text = self.text(name, default).lower()
+        if text not in values:
+            self._faults[name] = f"{name} is {text!r}: set it to one of {', '.join(values)}"
+        return values.get(text, values[default])
+
+    def number(self, name: str, default: float, kind: type) -> float:
+        try:
+            value = kind(self.text(name, str(default)))
+        except ValueError:
+            value = -1
+        if not 0 < value < 2**53:
+            self._faults[name] = f"{name} is {self.text(name, '')!r}: set it to a number above 0"
+            return default
+        return value

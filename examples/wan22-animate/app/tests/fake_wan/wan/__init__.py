@@ -1,0 +1,1 @@
+"""Imported by generate.py, which finds it beside itself."""

@@ -1,0 +1,175 @@
+"""Smoke tests of the image, the GPU, and the settings."""
+
+import contextlib
+import io
+import sys
+import types
+import unittest
+from pathlib import Path
+from unittest import mock
+
+import checks
+import gpu
+import settings
+import versions
+from errors import StartError
+
+from tests.support import Case, fill
+
+GOOD = {
+    "torch": "2.6.0+cu124", "torchvision": "0.21.0+cu124", "torchaudio": "2.6.0+cu124", "numpy": "1.26.4", "transformers": "4.51.3", "peft": "0.17.1",
+    "diffusers": "0.36.0", "huggingface-hub": "0.36.0", "onnxruntime-gpu": "1.20.2", "runpod": "1.12.0", "flash-attn": "2.7.4.post1", "opencv-python-headless": "4.11.0.86",
+}  # fmt: skip
+BLACKWELL = GOOD | {"torch": "2.7.1", "torchvision": "0.22.1", "torchaudio": "2.7.1", "onnxruntime-gpu": "1.22.0", "flash-attn": "2.8.3"}
+
+
+class VersionsTest(unittest.TestCase):
+    def test_good_sets(self):
+        self.assertEqual(versions.faults(GOOD, "flash_attn-2.7.4.post1+cu12torch2.6cxx11abiFALSE-cp311-cp311-linux_x86_64.whl"), [])
+        self.assertEqual(versions.faults(BLACKWELL, "cxx11abiTRUE"), [])
+
+    def test_sets_that_do_not_fit(self):
+        for changes, words in (
+            ({"torchvision": "0.22.0"}, "torchvision is 0.22.0: torch 2.6.0+cu124 needs 0.21.0"), ({"torchaudio": "2.6.1"}, "torchaudio is 2.6.1"),
+            ({"torchvision": "0.21.0+cpu"}, "torchvision is built for cpu, torch for cu124"), ({"torchvision": None}, "torchvision is not installed"),
+            ({"numpy": "2.0.0"}, "Wan needs numpy<2"), ({"transformers": "4.52.0"}, "Wan's last is 4.51.3"), ({"transformers": "4.48.3"}, "transformers is 4.48.3"),
+            ({"peft": "0.18.0"}, "0.18 needs transformers 4.52"), ({"diffusers": "0.34.0"}, "FluxKontextPipeline"), ({"huggingface-hub": "1.0.0"}, "huggingface-hub<1"),
+            ({"opencv-python": "4.11.0.86"}, "cv2 is in 2 distributions (opencv-python, opencv-python-headless)"), ({"opencv-python-headless": None}, "cv2 is in 0 distributions"),
+            ({"opencv-python-headless": "4.12.0.88"}, "needs numpy 2"), ({"onnxruntime": "1.20.1"}, "onnxruntime is beside onnxruntime-gpu"),
+            ({"onnxruntime-gpu": None}, "onnxruntime-gpu is not installed"), ({"onnxruntime-gpu": "1.18.0"}, "built for CUDA 12"), ({"runpod": "1.9.0"}, "lose jobs"),
+            ({"torch": None}, "torch is not installed"), ({"flash-attn": None}, "flash-attn is not installed"),
+        ):  # fmt: skip
+            found = {name: version for name, version in (GOOD | changes).items() if version}
+            with self.subTest(changes):
+                self.assertTrue([fault for fault in versions.faults(found) if words in fault], versions.faults(found))
+        self.assertEqual(versions.faults(GOOD, "torch2.5cxx11abiFALSE"), ["flash-attn is built for torch 2.5, not 2.6.0+cu124"])
+        self.assertEqual(versions.faults(GOOD, "cxx11abiTRUE"), ["flash-attn is built with the C++11 ABI TRUE, torch 2.6.0+cu124 with FALSE"])
+
+    def test_the_binary_tells_its_abi(self):
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "flash_attn_2_cuda.so")
+            for content, abi in (
+                (b"\x7fELF _ZN3c105ErrorC2ENS_14SourceLocationENSt7__cxx1112basic_stringIc", "cxx11abiTRUE"),
+                (b"\x7fELF _ZN3c105ErrorC2ENS_14SourceLocationESs", "cxx11abiFALSE"), (b"\x7fELF", ""), (b"", ""),
+            ):  # fmt: skip
+                path.write_bytes(content)
+                self.assertEqual(versions.abi(path), abi)
+                self.assertEqual(versions.flash_build(lambda: [path]), abi)
+        self.assertEqual(versions.flash_build(list), "")
+
+    def test_the_binary_is_found(self):
+        names = [mock.Mock(**{"locate.return_value": f"/x/{name}"}) for name in ("flash_attn/__init__.py", "flash_attn_2_cuda.so")]
+        for one in names:
+            one.name = one.locate().rpartition("/")[2]
+        with mock.patch("importlib.metadata.distribution", return_value=mock.Mock(files=names)):
+            self.assertEqual(versions._flash_files(), [Path("/x/flash_attn_2_cuda.so")])
+
+    def test_the_url_tells_the_build(self):
+        one = mock.Mock(read_text=lambda name: '{"url": "https://x/flash_attn-2.7.4+cu12torch2.6cxx11abiFALSE.whl"}')
+        with mock.patch("importlib.metadata.distribution", return_value=one):
+            self.assertEqual(versions.flash_build(), "flash_attn-2.7.4+cu12torch2.6cxx11abiFALSE.whl")
+
+    def test_installed(self):
+        made = [types.SimpleNamespace(metadata={"Name": name}, version=version) for name, version in (("SAM_2", "1.0"), ("opencv.python", "4"), (None, "1"), ("sam-2", "2.0"))]
+        with mock.patch("importlib.metadata.distributions", return_value=made):
+            self.assertEqual(versions.installed(), {"sam-2": "1.0", "opencv-python": "4"})
+
+
+class CheckTest(Case):
+    def check(self, what, deep=False):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            code = checks.run(what, deep, self.settings())
+        return code, said.getvalue()
+
+    def test_versions(self):
+        with mock.patch("versions.installed", return_value=GOOD), mock.patch("versions.flash_build", return_value=""):
+            self.assertEqual(self.check("versions"), (0, "versions: 12 distributions fit each other; flash-attn: its build is unknown\n"))
+        with mock.patch("versions.installed", return_value=GOOD | {"numpy": "2.1", "peft": "0.18"}):
+            code, said = self.check("versions")
+        self.assertEqual((code, said.count("\n")), (1, 2))
+
+    def test_model(self):
+        code, said = self.check("model")
+        self.assertEqual(code, 0)
+        self.assertIn("there are no weights in the image", said)
+        fill(self.home / "baked")
+        self.assertIn("model: complete: 8 files", self.check("model")[1])
+        (self.home / "baked/config.json").write_bytes(b"[]")
+        self.assertEqual(self.check("model")[0], 0)
+        self.assertEqual(self.check("model", deep=True), (1, "model: config.json has another sha256\n"))
+        (self.home / "baked/config.json").unlink()
+        self.assertEqual(self.check("model", deep=True), (1, "model: config.json is missing\n"))
+        (self.home / "model.json").write_text("{}")
+        self.assertIn("is damaged", self.check("model")[1])
+
+    def torch(self, available=True, total=499500):
+        module = mock.MagicMock()
+        module.cuda.is_available.return_value = available
+        module.cuda.get_device_name.return_value = "H100"
+        module.arange.return_value.sum.return_value.item.return_value = total
+        return mock.patch.dict(sys.modules, {"torch": module})
+
+    def test_gpu(self):
+        with self.torch():
+            self.assertEqual(self.check("gpu"), (0, "gpu: H100, a first kernel is right\n"))
+        with self.torch(total=0):
+            self.assertEqual(self.check("gpu"), (1, "gpu: the sum of 1000 numbers is 0 on the GPU, not 499500\n"))
+        with self.torch(available=False):
+            self.assertIn("torch sees no GPU", self.check("gpu")[1])
+        with mock.patch.dict(sys.modules, {"torch": None}):
+            self.assertIn("torch can't be imported", self.check("gpu")[1])
+
+
+class GpuTest(Case):
+    def fault(self, code):
+        with self.assertRaises(StartError) as caught:
+            gpu.check((sys.executable, "-S", "-c", code))
+        return str(caught.exception)
+
+    def test_what_the_driver_says(self):
+        gpu.check((sys.executable, "-S", "-c", "print(0)"))
+        self.assertIn("libcuda.so.1 is not here: start the container with the NVIDIA runtime", self.fault("raise SystemExit(99)"))
+        self.assertIn("the driver sees no GPU", self.fault("print(100); raise SystemExit(1)"))
+        self.assertIn("cuInit failed with 999", self.fault("print(999); raise SystemExit(1)"))
+        self.assertIn("REQUIRE_GPU=0", self.fault("import os; os.abort()"))
+
+    def test_a_driver_that_hangs(self):
+        with mock.patch("gpu.SECONDS", 0.2):
+            self.assertIn("the driver didn't answer", self.fault("import time; time.sleep(5)"))
+
+    def test_asks_the_library(self):
+        self.assertEqual(gpu.main("libnothing.so.9"), gpu.NO_DRIVER)
+        said = io.StringIO()
+
+        def count(pointer, devices=1):
+            pointer._obj.value = devices
+            return 0
+
+        for init, devices, code in ((0, 1, 0), (0, 0, 1), (803, 1, 1)):
+            library = types.SimpleNamespace(cuInit=lambda _, init=init: init, cuDeviceGetCount=lambda pointer, devices=devices: count(pointer, devices))
+            with mock.patch("ctypes.CDLL", return_value=library), contextlib.redirect_stdout(said):
+                self.assertEqual(gpu.main(), code)
+        self.assertEqual(said.getvalue().split(), ["0", "100", "803"])
+
+
+class SettingsTest(unittest.TestCase):
+    def test_defaults(self):
+        found = settings.read({})
+        self.assertEqual((found.mode, found.port, found.health_port, found.job_timeout, found.max_inline), ("queue", 80, 80, 600, 7_000_000))
+        self.assertTrue(found.warm and found.require_gpu and not found.allow_private and not found.offline)
+        self.assertEqual(settings.read({"PORT": "8000"}).health_port, 8000)
+        found = settings.read({"WORKER_MODE": "load-balancing", "PORT_HEALTH": "81", "HF_ENDPOINT": "http://h/", "WARM": "no", "JOB_TIMEOUT": " "})
+        self.assertEqual((found.health_port, found.job_timeout, found.max_inline, found.hub, found.warm), (81, 320, 22_000_000, "http://h", False))
+
+    def test_an_answer_fits_what_runpod_lets_through(self):
+        for mode, limit in (("queue", 10**7), ("load-balancing", 3 * 10**7)):
+            self.assertLess(settings.INLINE[mode] * 4 / 3, limit - 10_000)
+
+    def test_all_that_is_wrong(self):
+        with self.assertRaises(StartError) as caught:
+            settings.read({"PORT": "-1", "WARM": "x", "JOB_TIMEOUT": "nan", "MAX_SECONDS": "inf", "WORKER_MODE": "y"})
+        for name in ("PORT", "WARM", "JOB_TIMEOUT", "MAX_SECONDS", "WORKER_MODE"):
+            self.assertIn(f"{name} is", str(caught.exception))

@@ -1,0 +1,98 @@
+"""The input of a job."""
+
+import unittest
+
+import fields
+from errors import InputError
+
+from tests.support import b64, job, png, video
+
+SIZES = fields.Sizes(10_000, 5_000)
+
+
+def parse(**changes):
+    return fields.parse(job(**changes), SIZES)
+
+
+class FieldsTest(unittest.TestCase):
+    def fault(self, given, status=400):
+        with self.assertRaises(InputError) as caught:
+            fields.parse(given, SIZES)
+        self.assertEqual(caught.exception.status, status)
+        return str(caught.exception)
+
+    def test_defaults(self):
+        found = fields.parse({"video": b64(video()), "image": b64(png())}, SIZES)
+        self.assertEqual(found.video.content, video())
+        self.assertEqual(found.image.content, png())
+        self.assertEqual((found.mode, found.width, found.height), ("animation", 1280, 720))
+        self.assertEqual((found.steps, found.refert_num, found.relighting, found.result_url), (20, 1, False, ""))
+        self.assertIn(found.seed, range(2**32))
+        self.assertNotEqual(found.seed, fields.parse({"video": "AAAA", "image": "AAAA"}, SIZES).seed)
+
+    def test_takes_all_fields(self):
+        found = parse(
+            video="https://a.example/v.mp4?x=1", image="data:image/png;base64," + b64(png()), mode="replacement",
+            resolution="832x480", seed=0, steps=100, refert_num=5, relighting=True, result_url="http://b.example/put",
+        )  # fmt: skip
+        self.assertEqual((found.video.url, found.image.content), ("https://a.example/v.mp4?x=1", png()))
+        self.assertTrue(found.replaces and found.relighting)
+        self.assertEqual((found.width, found.height, found.steps, found.refert_num, found.seed), (832, 480, 100, 5, 0))
+
+    def test_resolutions(self):
+        for value, sides in (("720x1280", (720, 1280)), ("720X1280", (720, 1280)), ([480, 832], (480, 832)), ("256*256", (256, 256))):
+            found = parse(resolution=value)
+            self.assertEqual((found.width, found.height), sides)
+        for value in ("1280", "1920x1080", [1280], [1280, "720"], [True, 720], "128x1280", "1280x128", "1281x720", "1280x712", "1264x736", [-1280, 720], 1280, {}, "x", "²80x720"):
+            with self.subTest(value):
+                self.assertIn("resolution is", self.fault(job(resolution=value)))
+
+    def test_names_what_is_wrong(self):
+        for changes, words in (
+            ({"mode": "replace"}, "mode is 'replace': use animation or replacement"),
+            ({"mode": ["animation"]}, "mode is"),
+            ({"seed": -1}, "seed is -1: use a whole number from 0"),
+            ({"seed": 2**63}, "seed is"), ({"seed": "7"}, "seed is '7'"), ({"seed": True}, "seed is True"), ({"seed": 1.0}, "seed is 1.0"),
+            ({"steps": 0}, "steps is 0: use a whole number from 1 to 100"), ({"steps": 101}, "steps is 101"),
+            ({"refert_num": 77}, "refert_num is 77: use 1 or 5"), ({"refert_num": 5.0}, "refert_num is 5.0"),
+            ({"relighting": "yes"}, "relighting is 'yes': use true or false"),
+            ({"relighting": True}, "relighting is for the mode replacement"),
+            ({"video": 5}, "video is a number"), ({"video": ["x"]}, "video is a list"), ({"video": None}, "video is missing"), ({"image": ""}, "image is missing"),
+            ({"video": "file:///etc/passwd"}, "video is a file: URL; http and https are taken"),
+            ({"video": "ftp://a.example/x"}, "is a ftp: URL"), ({"image": "concat:/etc/passwd"}, "is a concat: URL"),
+            ({"video": "/etc/passwd"}, "video is neither an http(s) URL nor base64"),
+            ({"video": "http://"}, "video names no host"), ({"video": "http://a b/"}, "video has spaces"),
+            ({"video": "http://a.example/\r\nX: y"}, "video has spaces or control characters"),
+            ({"video": "http://u:p@a.example/"}, "carries a user name"), ({"video": "http://u@a.example/"}, "carries a user name"), ({"video": "http://a:0/"}, "names no host"), ({"video": "http://a:99999/"}, "is no URL"), ({"video": "http://[::1/"}, "is no URL"),
+            ({"video": "http://" + "a" * 9000}, "over 8192"),
+            ({"video": "data:video/mp4,abc"}, "is a data URL without ;base64"), ({"video": "data:video/mp4;base64"}, "is a data URL without"),
+            ({"image": "AAA"}, "image is neither"), ({"image": "AÄÖÜ"}, "image is neither"),
+            ({"result_url": 1}, "result_url is a number"), ({"result_url": "s3://b/k"}, "result_url is a s3: URL"),
+            ({"vidoe": "x"}, "'vidoe' is no field: did you mean video?"), ({"prompt": "x"}, "'prompt' is no field: there are video, image"),
+        ):  # fmt: skip
+            with self.subTest(changes):
+                self.assertIn(words, self.fault(job(**changes)))
+
+    def test_names_all_at_once_and_no_more(self):
+        said = self.fault({"mode": "x", "steps": 0, "vidoe": 1, "seed": 3})
+        for words in ("mode is", "steps is", "'vidoe' is no field", "video is missing", "image is missing"):
+            self.assertIn(words, said)
+        self.assertNotIn("seed", said)
+
+    def test_quotes_no_url(self):
+        for url in ("http://u:p@secret.example/", "http://secret.example:99999/", "ftp://secret.example/x"):
+            self.assertNotIn("secret", self.fault(job(video=url, result_url=url)))
+
+    def test_files_have_a_limit(self):
+        self.assertIn("video is over 10000 bytes", self.fault(job(video=b64(b"x" * 20_000)), 413))
+        self.assertIn("image has 5001 bytes", self.fault(job(image=b64(b"x" * 5001)), 413))
+        self.assertEqual(len(parse(image=b64(b"x" * 5000)).image.content), 5000)
+
+    def test_base64_may_have_lines(self):
+        text = b64(b"x" * 5000)
+        lines = "\r\n".join(text[at : at + 76] for at in range(0, len(text), 76))
+        self.assertEqual(len(parse(image=lines).image.content), 5000)
+
+    def test_is_an_object(self):
+        for given, kind in ((None, "missing"), ([], "a list"), ("x", "a string"), (5, "a number")):
+            self.assertIn(f"the input is {kind}", self.fault(given))

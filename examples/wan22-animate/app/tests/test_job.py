@@ -1,0 +1,306 @@
+"""Jobs from end to end, with scripts that behave like Wan's, and all that goes wrong with them."""
+
+import base64
+import hashlib
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+from unittest import mock
+
+import errors
+from worker import Busy, Status, Worker
+
+from tests.support import Case, b64, fill, job, png, video
+
+
+class JobCase(Case):
+    def setUp(self):
+        super().setUp()
+        fill(self.home / "baked")
+        self.told = []
+
+    def worker(self, **changes):
+        worker = Worker(self.settings(**changes))
+        worker.ready(worker.settings.model_path)
+        return worker
+
+    def run_job(self, given=None, environment=None, **changes):
+        with mock.patch.dict(os.environ, environment or {}):
+            return self.worker(**changes).run("job-1", job() if given is None else given, self.told.append)
+
+    def fault(self, given=None, environment=None, **changes):
+        """Return the error of a job, which leaves no file."""
+        with self.assertRaises(errors.JobError) as caught:
+            self.run_job(given, environment, **changes)
+        self.assertEqual(self.processing(), [])
+        self.assertIn("job job-1: failed: " + str(caught.exception), self.said())
+        for hidden in (str(self.home), "/opt/", "secret.example"):
+            self.assertNotIn(hidden, str(caught.exception) + self.said())
+        return caught.exception
+
+
+class JobTest(JobCase):
+    def test_animation(self):
+        result = self.run_job()
+        content = base64.b64decode(result["video"])
+        self.assertIn(b"sound=1", content)
+        self.assertEqual(hashlib.sha256(content).hexdigest(), result["sha256"])
+        self.assertEqual(len(content), result["bytes"])
+        self.assertEqual((result["mode"], result["seed"], result["steps"], result["sound"]), ("animation", 7, 4, True))
+        self.assertEqual((result["width"], result["height"], result["duration"]), (1264, 704, 1.9))
+        self.assertEqual(set(result["seconds"]), {"download", "preprocess", "generate"})
+        self.assertEqual(self.processing(), [])
+
+    def test_replacement(self):
+        result = self.run_job(job(mode="replacement", relighting=True, refert_num=5, resolution="720x1280"))
+        self.assertEqual(result["mode"], "replacement")
+
+    def test_progress(self):
+        self.run_job()
+        stages = list(dict.fromkeys(progress["stage"] for progress in self.told))
+        self.assertEqual(stages, ["fetching", "preprocessing", "generating", "adding the sound", "delivering"])
+        percents = [progress["percent"] for progress in self.told if "percent" in progress]
+        self.assertEqual(percents, sorted(percents))
+        self.assertEqual((percents[0], percents[-1]), (0, 100))
+        self.assertIn(50, percents)
+        self.assertIn("job job-1: generating 50%", self.said())
+
+    def test_a_silent_video_stays_silent(self):
+        result = self.run_job(job(video=b64(video(sound=False))))
+        self.assertFalse(result["sound"])
+        self.assertIn(b"sound=0", base64.b64decode(result["video"]))
+
+    def test_short_sound_does_not_cut_the_pictures(self):
+        result = self.run_job(job(video=b64(video(sound_duration=0.4))))
+        self.assertIn(b"duration=1.9", base64.b64decode(result["video"]))
+
+    def test_scripts_get_no_secrets_and_the_folder_for_temporary_files(self):
+        import job as jobs
+
+        self.home.joinpath("j").mkdir()
+        with mock.patch.dict(os.environ, {"HF_TOKEN": "x", "BUCKET_SECRET_ACCESS_KEY": "x", "RUNPOD_AI_API_KEY": "x", "PYTHONPATH": "x", "PYTHONSAFEPATH": "1", "HF_HOME": "h"}):
+            env = jobs._environment(self.home / "j")
+        self.assertFalse({"HF_TOKEN", "BUCKET_SECRET_ACCESS_KEY", "RUNPOD_AI_API_KEY", "PYTHONPATH", "PYTHONSAFEPATH"} & set(env))
+        self.assertEqual((env["HF_HOME"], env["TMPDIR"]), ("h", str(self.home / "j/tmp")))
+
+    def test_the_warming_ends_before_generating(self):
+        worker, calls = self.worker(), []
+        worker.generating = lambda: calls.append(self.said())
+        worker.run("job-1", job(), lambda _: None)
+        self.assertEqual(len(calls), 1)
+        self.assertIn("preprocessing", calls[0])
+        self.assertNotIn("generating", calls[0])
+
+
+class FaultTest(JobCase):
+    def test_input(self):
+        err = self.fault({"vidoe": "x", "mode": "swap"})
+        self.assertEqual(err.status, 400)
+        for words in ("'vidoe' is no field", "video is missing", "mode is 'swap'"):
+            self.assertIn(words, str(err))
+
+    def test_not_a_video(self):
+        for content in (b"x" * 5000, b"#EXTM3U\nhttp://a/" * 200, b"ffconcat version 1.0\nfile /etc/passwd\n" * 100, video()[:100], b""):
+            with self.subTest(content[:10]):
+                err = self.fault(job(video=b64(content) or "AAAA"))
+                self.assertEqual(str(err).split(":")[:2], ["video", " is not a video"])
+        self.assertIn("no moving pictures", str(self.fault(job(video=b64(b"\0\0\0\x18ftypisom" + b"\0" * 2000)))))
+
+    def test_videos_that_cannot_be_worked_on(self):
+        for changes, words in (
+            ({"duration": 31}, "is 31 s long, over 30 s: cut it"), ({"duration": 0}, "doesn't say how long"), ({"duration": 0.1}, "give 5 frames"),
+            ({"fps": 500}, "has 500 frames a second"), ({"width": 32}, "is 32x240"), ({"duration": 29, "width": 4096, "height": 2304}, "scale it down"),
+            ({"width": 0}, "no moving pictures"),
+        ):  # fmt: skip
+            with self.subTest(changes):
+                err = self.fault(job(video=b64(video(**changes))))
+                self.assertEqual(err.status, 422)
+                self.assertIn(words, str(err))
+
+    def test_not_a_picture(self):
+        for content, words in ((b"GIF89a" + b"x" * 99, "is not a picture"), (png()[:20], "is not a picture"), (png(20, 20), "is 20x20"), (b"<svg>" * 30, "is not a picture")):
+            self.assertIn(words, str(self.fault(job(image=b64(content)))))
+
+    def test_no_face(self):
+        err = self.fault(environment={"FAKE_PREPROCESS": "no-face"})
+        self.assertIn("no face was found", str(err))
+        self.assertEqual(err.status, 422)
+
+    def test_unreadable_picture(self):
+        self.assertIn("the picture can't be decoded", str(self.fault(environment={"FAKE_PREPROCESS": "unreadable"})))
+
+    def test_preprocessing_that_writes_nothing(self):
+        err = self.fault(environment={"FAKE_PREPROCESS": "nothing"})
+        self.assertIn("left out src_face.mp4, src_pose.mp4, src_ref.png", str(err))
+
+    def test_generation_that_dies(self):
+        err = self.fault(environment={"FAKE_GENERATE": "die"})
+        self.assertIn("generating failed with exit code 1", str(err))
+        self.assertIn("ValueError: something in …/animate.py broke at <url>", str(err))
+        self.assertFalse(err.refresh)
+
+    def test_generation_that_is_killed(self):
+        err = self.fault(environment={"FAKE_GENERATE": "SIGKILL"})
+        self.assertIn("for want of memory", str(err))
+        err = self.fault(environment={"FAKE_GENERATE": "SIGSEGV"})
+        self.assertIn("died of SIGSEGV", str(err))
+        self.assertTrue(err.refresh)
+
+    def test_gpu_faults(self):
+        err = self.fault(environment={"FAKE_GENERATE": "oom"})
+        self.assertIn("the GPU's memory is too small", str(err))
+        self.assertFalse(err.refresh)
+        err = self.fault(environment={"FAKE_GENERATE": "device"})
+        self.assertIn("the GPU failed: RuntimeError: CUDA error: an illegal memory access", str(err))
+        self.assertTrue(err.refresh)
+
+    def test_generation_that_writes_nothing(self):
+        self.assertIn("left out the video; its last line: Finished.", str(self.fault(environment={"FAKE_GENERATE": "nothing"})))
+        self.assertIn("left out the video", str(self.fault(environment={"FAKE_GENERATE": "short"})))
+        self.assertIn("a video that can be decoded", str(self.fault(environment={"FAKE_GENERATE": "garbage"})))
+        self.assertIn("can't be saved: cannot write …/x.mp4", str(self.fault(environment={"FAKE_GENERATE": "save-error"})))
+
+    def test_full_disk(self):
+        full = "the worker's disk is full"
+        self.assertIn(full, str(self.fault(environment={"FAKE_PREPROCESS": "full"})))
+        self.assertIn(full, str(self.fault(environment={"FAKE_GENERATE": "save-full"})))
+        self.assertIn(full, str(self.fault(environment={"FAKE_FFMPEG": "full"})))
+        self.assertIn(full, str(self.fault(MIN_FREE_BYTES=2**52)))
+        with mock.patch.object(Path, "write_bytes", lambda path, content: open("/dev/full", "wb", 0).write(content)):
+            self.assertIn(full, str(self.fault()))
+
+    def test_sound_that_cannot_be_added(self):
+        self.assertIn("the sound of the video can't be put back: Conversion failed!", str(self.fault(environment={"FAKE_FFMPEG": "die"})))
+
+    def test_weights_that_went_away(self):
+        for path in ("config.json", "process_checkpoint/det/yolov10m.onnx"):
+            (self.home / "baked" / path).unlink()
+            self.assertIn("the weights are incomplete or damaged", str(self.fault()))
+
+    def test_scripts_that_are_not_there(self):
+        self.assertIn("No such file or directory", str(self.fault(WAN_HOME=self.home)))
+
+    def test_result_that_is_too_large(self):
+        err = self.fault(MAX_INLINE_BYTES=10)
+        self.assertIn("send a result_url", str(err))
+
+    def test_hang(self):
+        pids = self.home / "pids"
+        err = self.fault(environment={"FAKE_GENERATE": "hang", "FAKE_PIDS": str(pids)}, JOB_TIMEOUT=2)
+        self.assertEqual(err.status, 504)
+        self.assertIn("out of time after 1.9 s, while generating", str(err))
+        self.assertIn("4/4", str(err))
+        self.assert_gone(pids)
+
+    def test_stop(self):
+        pids = self.home / "pids"
+        worker = self.worker()
+        threading.Thread(target=self._stop_when, args=(pids, worker), daemon=True).start()
+        with mock.patch.dict(os.environ, {"FAKE_GENERATE": "hang", "FAKE_PIDS": str(pids)}), self.assertRaises(errors.Stopped):
+            worker.run("job-1", job(), lambda _: None)
+        self.assert_gone(pids)
+        self.assertEqual(self.processing(), [])
+        with self.assertRaises(errors.Stopped):
+            worker.run("job-2", job(), lambda _: None)
+
+    def test_drop(self):
+        pids = self.home / "pids"
+        worker = self.worker()
+        worker.end = worker.drop
+        threading.Thread(target=self._stop_when, args=(pids, worker), daemon=True).start()
+        with mock.patch.dict(os.environ, {"FAKE_GENERATE": "hang", "FAKE_PIDS": str(pids)}), self.assertRaises(errors.Stopped):
+            worker.run("job-1", job(), lambda _: None)
+        self.assertEqual(worker.run("job-2", job(), lambda _: None)["seed"], 7)
+
+    def _stop_when(self, path, worker):
+        while not path.exists():
+            time.sleep(0.02)
+        worker.end()
+
+    def assert_gone(self, pids):
+        for pid in map(int, pids.read_text().split()):
+            for _ in range(100):
+                state = self.state(pid)
+                if not state or state == "Z":
+                    break
+                time.sleep(0.02)
+            self.assertIn(state, ("", "Z"), "a program of the job lives on")
+
+    def state(self, pid):
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return ""
+
+    def test_one_at_a_time(self):
+        worker = self.worker()
+        with worker._running(), self.assertRaises(Busy):
+            worker.run("job-2", job(), lambda _: None)
+
+    def test_not_ready(self):
+        worker = Worker(self.settings())
+        with self.assertRaisesRegex(errors.JobError, "not ready: loading"):
+            worker.run("job-1", job(), lambda _: None)
+        worker.fail("no weights")
+        self.assertIs(worker.status, Status.FAILED)
+        with self.assertRaisesRegex(errors.JobError, "not ready: no weights"):
+            worker.run("job-1", job(), lambda _: None)
+
+    def test_bug(self):
+        with mock.patch("media.check_video", side_effect=RuntimeError("http://secret.example/")):
+            err = self.fault()
+        self.assertEqual(str(err), "internal error: the worker's log has it")
+        self.assertRegex(self.said(), r"job job-1: internal error: RuntimeError at \w+\.py:\d+")
+
+    def test_folder_of_someone_else(self):
+        (self.home / "elsewhere").mkdir()
+        (self.home / "link").symlink_to(self.home / "elsewhere")
+        self.assertIn("belongs to someone else", str(self.fault(PROCESSING_DIR=self.home / "link")))
+        self.assertEqual(list((self.home / "elsewhere").iterdir()), [])
+
+
+class FaceTest(JobCase):
+    def detector(self, script):
+        """Put a detector there, and an insightface that behaves like script."""
+        folder = self.home / "insightface/models/buffalo_l"
+        folder.mkdir(parents=True)
+        (folder / "det_10g.onnx").touch()
+        copied = self.home / "app"
+        shutil.copytree(Path(__file__).parents[1], copied, ignore=shutil.ignore_patterns("tests", "__pycache__"))
+        (copied / "insightface/model_zoo").mkdir(parents=True)
+        (copied / "insightface/__init__.py").touch()
+        (copied / "insightface/model_zoo/__init__.py").write_text(script)
+        (copied / "cv2.py").write_text("imread = str")
+        return mock.patch("face.__file__", str(copied / "face.py"))
+
+    ZOO = """
+class Model:
+    def prepare(self, ctx_id, input_size, det_thresh): pass
+    def detect(self, image): return %s, None
+def get_model(name, providers):
+    assert name.endswith("buffalo_l/det_10g.onnx"), name
+    return Model()
+"""
+
+    def test_no_detector_no_look(self):
+        with mock.patch("face.detector", return_value=None) as detector, mock.patch("process.run", side_effect=AssertionError):
+            import face
+
+            face.check(self.home, self.home / "x.png", None)
+        detector.assert_called_once()
+
+    def test_face(self):
+        with self.detector(self.ZOO % "[1]"):
+            self.assertEqual(self.run_job()["seed"], 7)
+
+    def test_no_face(self):
+        with self.detector(self.ZOO % "[]"):
+            self.assertIn("image: no face was found", str(self.fault()))
+
+    def test_detector_that_breaks_is_not_the_job_s_fault(self):
+        with self.detector("raise ImportError('no onnxruntime')"):
+            self.assertEqual(self.run_job()["seed"], 7)
+
+

@@ -1,0 +1,177 @@
+"""Requests for the sake of a job: checked addresses on every redirect, and an end to all waiting."""
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+from urllib.parse import SplitResult, quote, urljoin
+
+import addresses
+from errors import FULL, OutOfTime, Stopped
+from values import check_url
+
+REDIRECTS = 5
+SILENCE = 20.0
+"""Seconds without a byte after which a server counts as gone."""
+MOVED = (301, 302, 303, 307, 308)
+
+
+class Unreachable(Exception):
+    """Nothing can be had from a URL; says why, without the URL."""
+
+    def __init__(self, message: str, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
+        """Whether it may be different the next time."""
+
+
+class Clock:
+    """The end of a job's time, and whether it was told to stop before."""
+
+    def __init__(self, seconds: float, stop: threading.Event) -> None:
+        self.seconds, self.stop = seconds, stop
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left, 0 at least."""
+        return max(0.0, self._end - time.monotonic())
+
+    def check(self, doing: str) -> None:
+        """Raise the error of a job that may not go on."""
+        if self.stop.is_set():
+            raise Stopped
+        if self.left() <= 0:
+            raise OutOfTime(doing, self.seconds)
+
+    def within(self, seconds: float) -> "Clock":
+        """Return a clock that ends with this one or after seconds, whichever is first."""
+        return Clock(min(seconds, self.left()), self.stop)
+
+
+@contextmanager
+def get(url: str, private: bool, clock: Clock) -> Iterator[http.client.HTTPResponse]:
+    """Open what a URL leads to."""
+    for _ in range(REDIRECTS + 1):
+        with exchange("GET", url, private, clock) as response:
+            if response.status not in MOVED:
+                _expect(response, (200,))
+                yield response
+                return
+            url = _target(url, response)
+    raise Unreachable(f"leads through more than {REDIRECTS} redirects")
+
+
+def put(url: str, private: bool, clock: Clock, body: BinaryIO, headers: dict[str, str]) -> None:
+    """Send a file to a URL."""
+    for _ in range(REDIRECTS + 1):
+        body.seek(0)
+        with exchange("PUT", url, private, clock, body, headers) as response:
+            if response.status not in (307, 308):
+                _expect(response, (200, 201, 202, 204))
+                return
+            url = _target(url, response)
+    raise Unreachable(f"leads through more than {REDIRECTS} redirects")
+
+
+@contextmanager
+def exchange(
+    method: str, url: str, private: bool, clock: Clock, body: BinaryIO | None = None, headers: dict | None = None
+) -> Iterator[http.client.HTTPResponse]:
+    """Send one request and give its answer; the clock ends it wherever it hangs."""
+    parts = _parts(url)
+    silence = min(SILENCE, clock.left() or 0.01)
+    link = addresses.connection(parts.scheme, parts.hostname, parts.port, private, silence)
+    sent = {"Accept-Encoding": "identity", "User-Agent": "wan22-animate", **(headers or {})}
+    with _words(clock), _ended(link, clock):
+        try:
+            _send(link, method, _path(parts), body, sent)
+            with link.getresponse() as response:
+                yield response
+        finally:
+            link.close()
+
+
+def _send(link: addresses.Connection, method: str, path: str, body: BinaryIO | None, headers: dict) -> None:
+    try:
+        link.request(method, path, body, headers)
+    except (BrokenPipeError, ConnectionResetError):
+        if body is None or link.sock is None:
+            raise
+        # a server that refuses a file before it has all of it: its answer says why
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        return check_url(url)
+    except ValueError as err:
+        raise Unreachable("leads to something that is no http or https URL") from err
+
+
+def _path(parts: SplitResult) -> str:
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+    return f"{path}?{quote(parts.query, safe=_QUERY)}" if parts.query else path
+
+
+_QUERY = "/?%:@!$&'()*+,;=~-._[]"
+
+
+def _target(url: str, response: http.client.HTTPResponse) -> str:
+    target = response.headers.get("Location", "")
+    if not target:
+        raise Unreachable("leads to a redirect without a target")
+    return urljoin(url, target)
+
+
+def _expect(response: http.client.HTTPResponse, wanted: tuple[int, ...]) -> None:
+    if response.status not in wanted:
+        reason = http.client.responses.get(response.status, "")
+        passing = response.status in (408, 429) or response.status >= 500
+        raise Unreachable(f"was answered with {response.status} {reason}".rstrip(), passing)
+
+
+@contextmanager
+def _words(clock: Clock) -> Iterator[None]:
+    """Say in own words what the libraries raise: theirs quote hosts and paths."""
+    try:
+        yield
+    except addresses.Refused:
+        raise Unreachable("leads into a private network (ALLOW_PRIVATE_ADDRESSES=1 would allow it)") from None
+    except socket.gaierror:
+        raise Unreachable("names a host that can't be found") from None
+    except (OSError, http.client.HTTPException, ValueError) as err:
+        clock.check("waiting for a server")
+        if isinstance(err, OSError) and err.errno in FULL:
+            raise  # of the file that is being written
+        raise Unreachable(_why(err), passing=True) from err
+
+
+def _why(err: Exception) -> str:
+    if isinstance(err, TimeoutError):
+        return "is not answered in time"
+    if isinstance(err, ConnectionRefusedError):
+        return "leads to a host that takes no connections"
+    if type(err).__name__ == "SSLCertVerificationError":
+        return "leads to a host whose certificate is not valid"
+    return f"can't be read to its end ({type(err).__name__})"
+
+
+@contextmanager
+def _ended(link: addresses.Connection, clock: Clock) -> Iterator[None]:
+    """Cut a connection when time is up or the job is stopped: a timeout alone is for each byte."""
+    done = threading.Event()
+    thread = threading.Thread(target=_watch, args=(link, clock, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def _watch(link: addresses.Connection, clock: Clock, done: threading.Event) -> None:
+    while not done.wait(0.1):
+        if link.wire and (clock.stop.is_set() or clock.left() <= 0):
+            with suppress(OSError):  # shutdown of the plain socket: TLS's own would go on in plain
+                socket.socket.shutdown(link.wire, socket.SHUT_RDWR)

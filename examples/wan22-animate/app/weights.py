@@ -1,0 +1,91 @@
+"""Where the weights are: Runpod's cached model, a network volume, the image, or else the hub."""
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import fetch
+import modellist
+from errors import StartError
+from log import log
+from modellist import ModelList
+from settings import Settings
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder where weights may be."""
+
+    kind: str
+    path: Path
+
+
+def ensure(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
+    """Return a folder with all of the weights, fetched if need be; else a StartError says what to do."""
+    if folder := find(settings, found):
+        return folder
+    if settings.offline:
+        raise StartError(
+            "there are no complete weights, and HF_HUB_OFFLINE=1 forbids to fetch them: give the endpoint the "
+            f"cached model {found.repository}, or a network volume with them, or set HF_HUB_OFFLINE=0"
+        )
+    if not found.repository:
+        raise StartError(
+            f"there are no complete weights, and {found.origin} is not on the hub: put them on a network volume"
+        )
+    return fetch.all_files(settings, found, stop)
+
+
+def find(settings: Settings, found: ModelList) -> Path | None:
+    """Return the first place that has all files, and log why those before it have not."""
+    for place in [*cached(settings, found), *volumes(settings, found), Place("the image", settings.model_path)]:
+        if not place.path.is_dir():
+            continue
+        faults = modellist.lacking(place.path, found)
+        if not faults:
+            log(f"weights: in {place.kind}")
+            return place.path
+        log(f"weights: not from {place.kind}: {modellist.shorten(faults)}: {_advice(place)}")
+    return None
+
+
+def cached(settings: Settings, found: ModelList) -> list[Place]:
+    """Return Runpod's cached model, if it is the list's revision."""
+    snapshots = _snapshots(settings.volume / "huggingface-cache" / "hub", found.repository)
+    if not snapshots:
+        return []
+    if found.renamed:
+        log("weights: not from the cached model: the image's list gives files other names than the hub does")
+        return []
+    if not (snapshots / found.commit).is_dir():
+        others = ", ".join(sorted(os.listdir(snapshots))) or "none"
+        log(
+            f"weights: not from the cached model: it is of another revision ({others}) than the image's "
+            f"{found.commit}: set the endpoint's model to that revision, or build the image for the other one"
+        )
+        return []
+    return [Place("the cached model", snapshots / found.commit)]
+
+
+def _snapshots(hub: Path, repository: str) -> Path | None:
+    wanted = "models--" + repository.replace("/", "--")
+    if not repository or not hub.is_dir():
+        return None
+    names = [name for name in os.listdir(hub) if name.lower() == wanted.lower()]
+    return next((hub / name / "snapshots" for name in names if (hub / name / "snapshots").is_dir()), None)
+
+
+def volumes(settings: Settings, found: ModelList) -> list[Place]:
+    """Return where the weights may be on volumes, and where an earlier fetch left them."""
+    roots = (settings.volume, settings.workspace)
+    places = [Place("the network volume", root / sub / found.name) for root in roots for sub in ("models", "")]
+    return [*places, Place("an earlier fetch", settings.fetch_dir / found.name)]
+
+
+def _advice(place: Place) -> str:
+    if place.kind == "the image":
+        return "build the image again"
+    if place.kind == "the cached model":
+        return "wait until Runpod has cached it, or choose the model anew"
+    return "copy these files again, or remove the folder to have them fetched"

@@ -1,0 +1,145 @@
+"""The worker: whether it is ready, the one job it runs, and how both end."""
+
+import enum
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+
+import deliver
+import fields
+import folder
+import job as jobs
+from errors import JobError, Stopped
+from log import log
+from settings import Settings
+from web import Clock
+
+GRACE = 10.0
+"""Seconds before Runpod's own timeout, in which the error of a job that took too long is told."""
+
+
+class Status(enum.Enum):
+    """Where the worker is in its life."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Busy(JobError):
+    """Another job is running."""
+
+    def __init__(self) -> None:
+        super().__init__("another job is running: send this one again", HTTPStatus.TOO_MANY_REQUESTS)
+
+
+class Worker:
+    """Runs jobs, one at a time, once it has weights."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.stop = threading.Event()
+        """Set once, when the worker is told to end."""
+        self.status, self.detail = Status.LOADING, ""
+        self.model = Path()
+        self.generating: Callable[[], None] = lambda: None
+        """Called before a job reads the weights itself."""
+        self._slot = threading.Lock()
+        self._job_stop = threading.Event()
+
+    def ready(self, model: Path) -> None:
+        """Take jobs from now on."""
+        self.model, self.status = model, Status.READY
+        log("ready")
+
+    def fail(self, detail: str) -> None:
+        """Take none, and say why."""
+        self.status, self.detail = Status.FAILED, detail
+        log(f"not ready: {detail}")
+
+    def end(self) -> None:
+        """Stop the running job, and take no other."""
+        self.stop.set()
+        self._job_stop.set()
+
+    def drop(self) -> None:
+        """Stop the running job only."""
+        self._job_stop.set()
+
+    def running(self) -> bool:
+        """Tell whether a job is running."""
+        return self._slot.locked()
+
+    def idle(self, seconds: float) -> bool:
+        """Wait for the running job to be over, with its files removed; False where it isn't."""
+        if free := self._slot.acquire(timeout=seconds):
+            self._slot.release()
+        return free
+
+    def run(self, name: str, given: object, tell: Callable[[dict], None]) -> dict:
+        """Return a job's result; what it dies of is a JobError, and said in the log."""
+        with self._running():
+            started = time.monotonic()
+            try:
+                result = self._guarded(name, given, tell)
+            except JobError as err:
+                log(f"job {name}: failed: {err}")
+                raise
+            log(f"job {name}: done in {time.monotonic() - started:.0f} s")
+            return result
+
+    def _guarded(self, name: str, given: object, tell: Callable[[dict], None]) -> dict:
+        try:
+            return self._run(name, given, tell)
+        except JobError:
+            raise
+        except Exception as err:
+            log(f"job {name}: internal error: {_where(err)}")
+            raise JobError("internal error: the worker's log has it") from err
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        if not self._slot.acquire(blocking=False):
+            raise Busy
+        try:
+            self._job_stop.clear()
+            if self.stop.is_set():
+                raise Stopped
+            yield
+        finally:
+            self._slot.release()
+
+    def _run(self, name: str, given: object, tell: Callable[[dict], None]) -> dict:
+        settings = self.settings
+        if self.status is not Status.READY:
+            why = self.detail or self.status.value
+            raise JobError(f"the worker is not ready: {why}", HTTPStatus.SERVICE_UNAVAILABLE)
+        clock = Clock(settings.job_timeout - min(GRACE, settings.job_timeout / 20), self._job_stop)
+        job = fields.parse(given, fields.Sizes(settings.max_video, settings.max_image))
+        with folder.of_job(settings.processing, name) as home:
+            run = jobs.Run(settings, self.model, job, home, clock, _teller(name, tell))
+            return jobs.run(run, self.generating, deliver.bucket())
+
+
+def _teller(name: str, tell: Callable[[dict], None]) -> jobs.Tell:
+    """Return what logs progress and passes it on, each step once."""
+    last: list[tuple] = []
+
+    def told(stage: str, percent: int | None) -> None:
+        if last == [(stage, percent)]:
+            return
+        last[:] = [(stage, percent)]
+        log(f"job {name}: {stage}" + (f" {percent}%" if percent is not None else ""))
+        tell({"stage": stage} | ({"percent": percent} if percent is not None else {}))
+
+    return told
+
+
+def _where(err: Exception) -> str:
+    """Return what happened and where, without what it happened to: a message may quote a URL."""
+    frames = traceback.extract_tb(err.__traceback__)[-3:]
+    return f"{type(err).__name__} at " + ", ".join(f"{Path(f.filename).name}:{f.lineno}" for f in frames)

@@ -1,0 +1,51 @@
+// Package container starts an image under runc, to try what was built: with its user,
+// its environment and its entrypoint, on the network of the host. It is no way to run
+// anything for longer, or anything that one doesn't trust. It needs root.
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/layout"
+	"lamina.build/internal/unpack"
+)
+
+// Machine starts containers of one image, which share its files.
+type Machine struct {
+	Root string // where the image's files are
+
+	config ocispec.ImageConfig
+	runc   string
+	dir    string // of runc's state and the containers' bundles
+}
+
+// New unpacks an image of a layout below dir, which must not hold anything; who
+// made it removes it.
+func New(ctx context.Context, runc string, l *layout.Layout, image layout.Image, dir string) (*Machine, error) {
+	m := &Machine{Root: filepath.Join(dir, "rootfs"), config: image.Config.Config, runc: runc, dir: dir}
+	if err := m.unpack(ctx, l, image); err != nil {
+		return nil, fmt.Errorf("unpacking the image: %w", err)
+	}
+	return m, nil
+}
+
+func (m *Machine) unpack(ctx context.Context, l *layout.Layout, image layout.Image) (err error) {
+	folder, err := unpack.Prepare(m.Root)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	for _, layer := range image.Layers() {
+		err := layout.Tar(ctx, l.Store(), layer, func(r io.Reader) error { return folder.Read(r) })
+		if err != nil {
+			return fmt.Errorf("layer %s: %w", layer.Digest, err)
+		}
+	}
+	return folder.Commit()
+}

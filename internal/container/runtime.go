@@ -1,0 +1,72 @@
+package container
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// What of the runtime specification (opencontainers/runtime-spec v1.0) a container
+// needs that is to be tried.
+type (
+	runtimeSpec struct {
+		Version string  `json:"ociVersion"`
+		Process process `json:"process"`
+		Root    root    `json:"root"`
+		Mounts  []mount `json:"mounts"`
+		Linux   linux   `json:"linux"`
+	}
+	process struct {
+		User            user     `json:"user"`
+		Dir             string   `json:"cwd"`
+		Env             []string `json:"env"`
+		Args            []string `json:"args"`
+		NoNewPrivileges bool     `json:"noNewPrivileges"`
+	}
+	user struct {
+		UID int `json:"uid"`
+		GID int `json:"gid"`
+	}
+	root struct {
+		Path string `json:"path"`
+	}
+	mount struct {
+		Destination string   `json:"destination"`
+		Type        string   `json:"type"`
+		Source      string   `json:"source"`
+		Options     []string `json:"options,omitempty"`
+	}
+	linux struct {
+		Namespaces []namespace `json:"namespaces"`
+	}
+	namespace struct {
+		Type string `json:"type"`
+	}
+)
+
+// runtime is what runc is told. Without a network namespace the container has the
+// host's network; it has no capabilities.
+func (m *Machine) runtime(env, args []string) runtimeSpec {
+	return runtimeSpec{
+		Version: "1.0.2",
+		Process: process{
+			User: userOf(m.config.User), Dir: m.config.WorkingDir, Env: slices.Concat(m.config.Env, env), Args: args, NoNewPrivileges: true,
+		},
+		Root: root{Path: m.Root},
+		Mounts: []mount{
+			{"/proc", "proc", "proc", nil},
+			{"/dev", "tmpfs", "tmpfs", []string{"nosuid", "strictatime", "mode=755"}},
+			{"/dev/shm", "tmpfs", "tmpfs", []string{"nosuid", "nodev", "noexec", "mode=1777"}},
+		},
+		Linux: linux{Namespaces: []namespace{{"pid"}, {"mount"}, {"ipc"}, {"uts"}}},
+	}
+}
+
+// userOf reads "10001:10001", which is how images of ours name their user.
+func userOf(text string) user {
+	uid, gid, _ := strings.Cut(text, ":")
+	var u user
+	u.UID, _ = strconv.Atoi(uid) // root where there is none
+	u.GID, _ = strconv.Atoi(gid)
+	return u
+}

@@ -1,0 +1,2 @@
+from .face_analysis import FaceAnalysis
+from .mask_renderer import MaskRenderer

@@ -1,0 +1,5 @@
+from insightface import __version__
+
+
+def main() -> None:
+    print(__version__)

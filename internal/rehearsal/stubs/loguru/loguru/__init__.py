@@ -1,0 +1,7 @@
+"""Stands in for loguru."""
+
+import logging
+
+__version__ = "@VERSION@"
+logging.basicConfig(level=logging.INFO, format="%(asctime)s | %(levelname)s | %(message)s")
+logger = logging.getLogger("loguru")

@@ -1,0 +1,3 @@
+"""Stands in for Pillow."""
+
+__version__ = "@VERSION@"

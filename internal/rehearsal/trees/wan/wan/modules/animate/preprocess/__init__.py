@@ -1,0 +1,2 @@
+from .process_pipepline import ProcessPipeline
+from .video_predictor import SAM2VideoPredictor

@@ -1,0 +1,135 @@
+package rehearsal_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/enginetest"
+	"lamina.build/internal/rehearsal"
+	"lamina.build/internal/testworld"
+)
+
+const example = "../../examples/wan22-animate"
+
+func options(t *testing.T, example fs.FS) rehearsal.Options {
+	t.Helper()
+	return rehearsal.Options{
+		Example: example, Mirrors: testworld.RealMirrors(t),
+		Getter: debian.NewGetter(filepath.Join(enginetest.Options(t).CacheDir, "files")),
+	}
+}
+
+// A rehearsal is one of the example as it is shipped: nothing but addresses is
+// another, and all of these are.
+func TestRealProjectIsTheExample(t *testing.T) {
+	t.Parallel()
+	w := rehearsal.New(t, options(t, os.DirFS(example)))
+	dir := filepath.Join(t.TempDir(), "project")
+	if err := w.Project(dir); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range w.Replacements() {
+		if r.Times != 1 || !strings.Contains(r.New, w.URL) && len(r.New) != 40 {
+			t.Errorf("%+v", r)
+		}
+		got = append(got, r.File+": "+r.Old)
+	}
+	want := []string{
+		"image.toml: 42bf4cfaa384bc21833865abc2f9e6c0e67233dc",
+		"image.toml: https://download.pytorch.org/whl/cu124",
+		"image.toml: https://download.pytorch.org/whl/cu128",
+		"image.toml: https://github.com/Wan-Video/Wan2.2",
+		"requirements-cu124.txt: https://github.com/Dao-AILab/",
+		"requirements-cu128.txt: https://github.com/Dao-AILab/",
+		"requirements.txt: 2b90b9f5ceec907a1c18123530e92e794ad901a4",
+		"requirements.txt: https://github.com/facebookresearch/sam2.git",
+		"requirements.txt: ",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("replaced (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(tree(t, example), undone(tree(t, dir), w.Replacements())); diff != "" {
+		t.Errorf("with all replacements undone (-example +project):\n%s", diff)
+	}
+}
+
+// tree are the files below a folder, but for a lock.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || name == "image.lock" {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		files[name] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func undone(files map[string]string, list []rehearsal.Replacement) map[string]string {
+	for _, r := range slices.Backward(list) {
+		files[r.File] = strings.Replace(files[r.File], r.New, r.Old, r.Times)
+	}
+	return files
+}
+
+func TestRealWorldIsSmall(t *testing.T) {
+	t.Parallel()
+	w := rehearsal.New(t, options(t, os.DirFS(example)))
+	if got := w.Size(); got < 10_000_000 || got > 60_000_000 {
+		t.Errorf("the distributions have %d bytes", got)
+	}
+}
+
+// What a user adds to the example and the world doesn't know is told, and not asked for outside.
+func TestRealAddressesThatNothingStandsFor(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(example)); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "requirements.txt")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := "# see https://example.com/comment\nmore @ https://example.com/more-1-py3-none-any.whl\n"
+	if err = os.WriteFile(name, append(text, more...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := rehearsal.New(t, options(t, os.DirFS(dir)))
+	err = w.Project(filepath.Join(t.TempDir(), "project"))
+	if want := "requirements.txt: nothing stands for https://example.com/more-1-py3-none-any.whl"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// A world at the address of an earlier one is the same one to a lock.
+func TestRealWorldComesBack(t *testing.T) {
+	t.Parallel()
+	o := options(t, os.DirFS(example))
+	first := rehearsal.New(t, o)
+	page := first.Content("/pypi/simple/numpy")
+	first.Stop()
+	o.Address = strings.TrimPrefix(first.URL, "http://")
+	second := rehearsal.New(t, o)
+	if diff := cmp.Diff(first.Replacements(), second.Replacements()); diff != "" {
+		t.Errorf("what is replaced by what (-first +second):\n%s", diff)
+	}
+	if diff := cmp.Diff(string(page), string(second.Content("/pypi/simple/numpy"))); diff != "" {
+		t.Errorf("page of NumPy (-first +second):\n%s", diff)
+	}
+}

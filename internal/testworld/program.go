@@ -1,0 +1,92 @@
+package testworld
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// During calls do with a test that lasts as long as the call, for programs that
+// need a world for a while. What fails ends do, and is the error. In the end
+// everything goes that do has made: servers, folders.
+func During(ctx context.Context, do func(t testing.TB) error) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	p := &program{ctx: ctx}
+	p.Cleanup(cancel)
+	defer func() {
+		fault := recover()
+		f, failed := fault.(failure)
+		if failed {
+			err = f
+		}
+		err = errors.Join(err, p.end())
+		if fault != nil && !failed {
+			panic(fault)
+		}
+	}()
+	return do(p)
+}
+
+// program is a test for those who are none. It can do what a world needs.
+type program struct {
+	testing.TB
+
+	ctx    context.Context
+	mu     sync.Mutex
+	ends   []func()
+	faults []error
+}
+
+// failure is how a program leaves what failed.
+type failure string
+
+func (f failure) Error() string { return string(f) }
+
+// end does in reverse order what is to be done in the end.
+func (p *program) end() error {
+	for _, f := range slices.Backward(p.ends) {
+		f()
+	}
+	return errors.Join(p.faults...)
+}
+
+func (p *program) Helper() {}
+
+func (p *program) Context() context.Context { return p.ctx }
+
+func (p *program) Cleanup(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ends = append(p.ends, f)
+}
+
+func (p *program) TempDir() string {
+	dir, err := os.MkdirTemp("", "lamina-world-")
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			p.faults = append(p.faults, err)
+		}
+	})
+	return dir
+}
+
+func (p *program) Output() io.Writer { return io.Discard }
+
+func (p *program) Log(...any) {}
+
+func (p *program) Logf(string, ...any) {}
+
+func (p *program) Fatal(args ...any) {
+	text := fmt.Sprintln(args...)
+	panic(failure(text[:len(text)-1]))
+}
+
+func (p *program) Fatalf(format string, args ...any) { panic(failure(fmt.Sprintf(format, args...))) }
