@@ -26,37 +26,48 @@ import (
 	"lamina.build/lock"
 )
 
-// stage is a rehearsal while it goes on.
-type stage struct {
+// rehearser is a rehearsal while it goes on.
+type rehearser struct {
 	app   *app
 	o     rehearseOptions
 	world *rehearsal.World
 	dir   string // for the project and the images
 	runc  string
+
+	builder *app // lives in the world; its engine is the same for all variants
+	memory  memory
 }
 
 // rehearse builds and tries the variants, one after the other. What a world needs
 // is a test: t is none, and lasts as long as the rehearsal.
 func (a *app) rehearse(t testing.TB, o rehearseOptions, dir string) (err error) {
-	s := stage{app: a, o: o}
-	if s.dir, err = o.place(t); err != nil {
+	r := rehearser{app: a, o: o}
+	if r.dir, err = o.place(t); err != nil {
 		return err
 	}
-	if s.world, err = a.openWorld(t, o, dir); err != nil {
+	if r.memory, err = a.recall(dir); err != nil {
 		return err
 	}
-	if s.runc, err = a.findRunc(t.Context()); err != nil {
+	if r.world, err = a.openWorld(t, o, dir, r.memory.address); err != nil {
 		return err
 	}
-	if err := s.world.Project(s.project()); err != nil {
+	if r.runc, err = a.findRunc(t.Context()); err != nil {
+		return err
+	}
+	if err = r.world.Project(r.project()); err != nil {
 		return fault.New(fault.Usage, fmt.Errorf("rehearsing %q: %w", dir, err))
 	}
-	a.ui.note("%d addresses and commits of the spec were replaced by those of stand-ins", replaced(s.world.Replacements()))
+	r.builder = &app{ui: a.ui.without(), env: r.env()}
+	defer func() { err = errors.Join(err, r.builder.close()) }()
+	if err := r.memory.restore(r.project()); err != nil {
+		return err
+	}
+	a.ui.note("addresses and commits of the spec that stand-ins have others for: %d", replaced(r.world.Replacements()))
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "VARIANT\tLAYERS\tSIZE\tBUILT\tREADY\tJOB")
 	for _, variant := range o.variants {
-		if err := s.variant(t, w, variant); err != nil {
+		if err := r.variant(t, w, variant); err != nil {
 			return fmt.Errorf("rehearsing %s: %w", variant, err)
 		}
 	}
@@ -77,14 +88,18 @@ func (o rehearseOptions) place(t testing.TB) (string, error) {
 }
 
 func replaced(list []rehearsal.Replacement) (n int) {
-	for _, r := range list {
-		n += r.Times
+	for _, one := range list {
+		n += one.Times
 	}
 	return n
 }
 
 // openWorld starts the stand-ins for what the spec in a folder asks for.
-func (a *app) openWorld(t testing.TB, o rehearseOptions, dir string) (*rehearsal.World, error) {
+func (a *app) openWorld(t testing.TB, o rehearseOptions, dir, address string) (*rehearsal.World, error) {
+	if err := rehearsal.Check(os.DirFS(dir)); err != nil {
+		err = fault.New(fault.Usage, fmt.Errorf("rehearsing %q: %w", dir, err))
+		return nil, fault.WithHint(err, "rehearsals are for the example wan22-animate, and for what is made of it")
+	}
 	mirrors, err := a.mirrors(o.mirror, "", lock.Lock{})
 	if err != nil {
 		return nil, err
@@ -96,6 +111,7 @@ func (a *app) openWorld(t testing.TB, o rehearseOptions, dir string) (*rehearsal
 	a.ui.note("making packages, repositories and a model for %s at small scale", dir)
 	return rehearsal.New(t, rehearsal.Options{
 		Example: os.DirFS(dir), Getter: debian.NewGetter(filepath.Join(cache, filesDir)), Mirrors: mirrors,
+		Address: address,
 	}), nil
 }
 
@@ -107,18 +123,21 @@ func (a *app) findRunc(ctx context.Context) (string, error) {
 	return o.FetchRunc(ctx)
 }
 
-func (s stage) project() string { return filepath.Join(s.dir, "project") }
+func (r rehearser) project() string { return filepath.Join(r.dir, "project") }
 
 // variant builds one, tries it, and writes a line about it.
-func (s stage) variant(t testing.TB, w io.Writer, variant string) error {
+func (r rehearser) variant(t testing.TB, w io.Writer, variant string) error {
 	t.Helper()
-	s.app.ui.note("rehearsing %s", variant)
+	r.app.ui.note("rehearsing %s", variant)
 	start := time.Now()
-	if err := s.build(t.Context(), variant); err != nil {
+	if err := r.build(t.Context(), variant); err != nil {
 		return err
 	}
 	built := time.Since(start)
-	image, trial, err := s.try(t, variant)
+	if err := r.memory.save(r.world.Address(), r.project()); err != nil {
+		return err
+	}
+	image, trial, err := r.try(t, variant)
 	if err != nil {
 		return err
 	}
@@ -132,10 +151,10 @@ func (s stage) variant(t testing.TB, w io.Writer, variant string) error {
 }
 
 // try runs the image of a variant.
-func (s stage) try(t testing.TB, variant string) (image layout.Image, trial rehearsal.Trial, err error) {
+func (r rehearser) try(t testing.TB, variant string) (image layout.Image, trial rehearsal.Trial, err error) {
 	t.Helper()
 	ctx := t.Context()
-	l, err := layout.Open(ctx, s.images())
+	l, err := layout.Open(ctx, r.images())
 	if err != nil {
 		return image, trial, err
 	}
@@ -143,46 +162,44 @@ func (s stage) try(t testing.TB, variant string) (image layout.Image, trial rehe
 	if image, err = l.Read(ctx, variant); err != nil {
 		return image, trial, err
 	}
-	m, err := container.New(ctx, s.runc, l, image, t.TempDir())
+	m, err := container.New(ctx, r.runc, l, image, t.TempDir())
 	if err != nil {
 		return image, trial, err
 	}
-	s.app.ui.note("starting %s", variant)
-	trial, err = s.world.Try(ctx, m, !slices.ContainsFunc(image.Config.History, isWeights))
+	r.app.ui.note("starting %s", variant)
+	trial, err = r.world.Try(ctx, m, !slices.ContainsFunc(image.Config.History, isWeights))
 	return image, trial, err
 }
 
 func isWeights(h ocispec.History) bool { return h.CreatedBy == "lamina model" }
 
-func (s stage) images() string { return filepath.Join(s.dir, "images") }
+func (r rehearser) images() string { return filepath.Join(r.dir, "images") }
 
 // env is the environment with the world's hub for the real one.
-func (s stage) env() func(string) string {
+func (r rehearser) env() func(string) string {
 	return func(name string) string {
-		for _, kv := range s.world.Env() {
+		for _, kv := range r.world.Env() {
 			if key, value, _ := strings.Cut(kv, "="); key == name {
 				return value
 			}
 		}
-		return s.app.env(name)
+		return r.app.env(name)
 	}
 }
 
 // build builds a variant as "build image" does. The small weights aren't left among
 // the user's models.
-func (s stage) build(ctx context.Context, variant string) (err error) {
-	inner := &app{ui: s.app.ui.without(), env: s.env()}
-	defer func() { err = errors.Join(err, inner.close()) }()
-	models, err := layout.Open(ctx, filepath.Join(s.dir, modelsDir))
+func (r rehearser) build(ctx context.Context, variant string) (err error) {
+	models, err := layout.Open(ctx, filepath.Join(r.dir, modelsDir))
 	if err != nil {
 		return err
 	}
 	if err := models.Close(); err != nil {
 		return err
 	}
-	return runImage(ctx, inner, []string{
-		"--variant", variant, "--progress", s.o.mode.value, "--addr", s.o.addr, "--debian-mirror", s.o.mirror,
-		"--models", filepath.Join(s.dir, modelsDir),
-		"--output", "type=oci,tar=false,dest=" + s.images(), s.project(),
+	return runImage(ctx, r.builder, []string{
+		"--variant", variant, "--progress", r.o.mode.value, "--addr", r.o.addr, "--debian-mirror", r.o.mirror,
+		"--models", filepath.Join(r.dir, modelsDir),
+		"--output", "type=oci,tar=false,dest=" + r.images(), r.project(),
 	})
 }

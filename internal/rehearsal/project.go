@@ -12,7 +12,7 @@ import (
 // Replacement is an address of the real outside, and what stands for it.
 type Replacement struct {
 	File  string // of the project
-	Old   string // at the head of the file where empty
+	Old   string
 	New   string
 	Times int // how often it occurs there, and is replaced
 }
@@ -32,9 +32,6 @@ func (w *World) Project(dir string) error {
 			return err
 		}
 	}
-	if err := os.Remove(filepath.Join(dir, "image.lock")); err != nil && !os.IsNotExist(err) { // of the real outside
-		return err
-	}
 	return nil
 }
 
@@ -47,11 +44,7 @@ func replaced(texts map[string]string, list []Replacement) (map[string]string, e
 	changed := map[string]string{}
 	for name, text := range texts {
 		for _, r := range list {
-			switch {
-			case r.File != name:
-			case r.Old == "":
-				text = r.New + text
-			default:
+			if r.File == name {
 				text = strings.ReplaceAll(text, r.Old, r.New)
 			}
 		}
@@ -99,5 +92,5 @@ func (w *World) replace() []Replacement {
 		}
 	}
 	slices.SortFunc(list, func(a, b Replacement) int { return strings.Compare(a.File+a.Old, b.File+b.Old) })
-	return append(list, Replacement{"requirements.txt", "", "--index-url " + w.PyPI.URL + "\n", 1})
+	return list
 }

@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"io/fs"
+	"strings"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -45,9 +46,12 @@ func New(t testing.TB, o Options) *World {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
-	w := &World{World: testworld.NewAt(t, address), PyTorch: map[string]*testworld.Index{}, example: o.Example}
-	var err error
-	if w.texts, err = texts(o.Example); err != nil {
+	w := &World{World: testworld.NewAt(t, address), PyTorch: map[string]*testworld.Index{}, example: Example(o.Example)}
+	err := Check(w.example)
+	if err == nil {
+		w.texts, err = texts(w.example)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	dists, err := distributions(t, o, w.texts)
@@ -64,8 +68,13 @@ func New(t testing.TB, o Options) *World {
 }
 
 // Env is what a build and an app need to know of the world beside the project:
-// where the hub is.
-func (w *World) Env() []string { return []string{"HF_ENDPOINT=" + w.Hub.Endpoint} }
+// where the hub is, and what stands for PyPI.
+func (w *World) Env() []string {
+	return []string{"HF_ENDPOINT=" + w.Hub.Endpoint, "LAMINA_PYTHON_INDEX=" + w.PyPI.URL}
+}
+
+// Address is where the world listens, as [Options] has it.
+func (w *World) Address() string { return strings.TrimPrefix(w.URL, "http://") }
 
 // made is a distribution and the index that it is in, PyPI's where that has no name.
 type made struct {

@@ -60,24 +60,30 @@ func (f *Folder) Read(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	w := writer{root: root, owners: os.Geteuid() == 0, dirs: map[string]*tar.Header{}}
+	w := &writer{root: root, owners: os.Geteuid() == 0, dirs: map[string]*tar.Header{}}
 	err = w.all(tar.NewReader(r))
 	if err == nil { // the tar's padding
 		_, err = io.Copy(io.Discard, r)
 	}
-	return errors.Join(err, root.Close())
+	return errors.Join(err, w.leave(), root.Close())
 }
 
 // whiteout begins the names of what isn't there any more.
 const whiteout = ".wh."
 
+// writer writes entries. No entry leads out of root.
 type writer struct {
-	root   *os.Root // no entry leads out of it
+	root   *os.Root
 	owners bool
 	dirs   map[string]*tar.Header
+
+	// The folder that the last entry lay in: most entries lie where the one before
+	// them did, and each way there from the root takes an open a step.
+	in  *os.Root
+	dir string
 }
 
-func (w writer) all(t *tar.Reader) error {
+func (w *writer) all(t *tar.Reader) error {
 	for {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
@@ -96,7 +102,29 @@ func (w writer) all(t *tar.Reader) error {
 	}
 }
 
-func (w writer) entry(name string, h *tar.Header, content io.Reader) error {
+// enter goes to the folder that something lies in.
+func (w *writer) enter(name string) (err error) {
+	dir := path.Dir(name)
+	if w.in != nil && w.dir == dir {
+		return nil
+	}
+	if err = w.leave(); err == nil {
+		w.in, err = w.root.OpenRoot(dir)
+		w.dir = dir
+	}
+	return err
+}
+
+func (w *writer) leave() error {
+	in := w.in
+	w.in = nil
+	if in == nil {
+		return nil
+	}
+	return in.Close()
+}
+
+func (w *writer) entry(name string, h *tar.Header, content io.Reader) error {
 	if strings.HasPrefix(path.Base(name), whiteout) {
 		return errors.New("it takes a file of another layer away, which has no place in a folder")
 	}
@@ -104,14 +132,27 @@ func (w writer) entry(name string, h *tar.Header, content io.Reader) error {
 		w.dirs[name] = h
 		return w.root.MkdirAll(name, 0o755)
 	}
-	if err := w.root.RemoveAll(name); err != nil { // of a lower layer
+	if err := w.enter(name); err != nil {
 		return err
 	}
+	err := w.leaf(path.Base(name), h, content)
+	if errors.Is(err, fs.ErrExist) { // in a lower layer
+		err = errors.Join(w.in.RemoveAll(path.Base(name)), w.leaf(path.Base(name), h, content))
+	}
+	return err
+}
+
+// leaf makes what is no folder, in the folder entered. Where there is something
+// already, nothing of content is read.
+func (w *writer) leaf(name string, h *tar.Header, content io.Reader) error {
 	switch h.Typeflag {
 	case tar.TypeSymlink:
-		return errors.Join(w.root.Symlink(h.Linkname, name), w.own(name, h))
+		if err := w.in.Symlink(h.Linkname, name); err != nil {
+			return err
+		}
+		return w.own(w.in, name, h)
 	case tar.TypeLink:
-		return w.root.Link(strings.TrimPrefix(path.Clean("/"+h.Linkname), "/"), name)
+		return w.root.Link(strings.TrimPrefix(path.Clean("/"+h.Linkname), "/"), path.Join(w.dir, name))
 	case tar.TypeReg:
 		return w.file(name, h, content)
 	default:
@@ -119,32 +160,32 @@ func (w writer) entry(name string, h *tar.Header, content io.Reader) error {
 	}
 }
 
-func (w writer) file(name string, h *tar.Header, content io.Reader) error {
-	f, err := w.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func (w *writer) file(name string, h *tar.Header, content io.Reader) error {
+	f, err := w.in.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(f, content)
-	return errors.Join(err, f.Close(), w.own(name, h), w.settle(name, h))
+	return errors.Join(err, f.Close(), w.own(w.in, name, h), settle(w.in, name, h))
 }
 
-func (w writer) own(name string, h *tar.Header) error {
+func (w *writer) own(in *os.Root, name string, h *tar.Header) error {
 	if !w.owners {
 		return nil
 	}
-	return w.root.Lchown(name, h.Uid, h.Gid)
+	return in.Lchown(name, h.Uid, h.Gid)
 }
 
 // settle sets the mode after the owner, whose change drops setuid bits.
-func (w writer) settle(name string, h *tar.Header) error {
-	return errors.Join(w.root.Chmod(name, h.FileInfo().Mode()), w.root.Chtimes(name, time.Time{}, h.ModTime))
+func settle(in *os.Root, name string, h *tar.Header) error {
+	return errors.Join(in.Chmod(name, h.FileInfo().Mode()), in.Chtimes(name, time.Time{}, h.ModTime))
 }
 
 // finish gives folders their modes and times, which files in them would change.
-func (w writer) finish() error {
+func (w *writer) finish() error {
 	faults := make([]error, 0, 2*len(w.dirs))
 	for name, h := range w.dirs {
-		faults = append(faults, w.own(name, h), w.settle(name, h))
+		faults = append(faults, w.own(w.root, name, h), settle(w.root, name, h))
 	}
 	return errors.Join(faults...)
 }

@@ -1,10 +1,10 @@
 """All of the weights from the hub: several files at once, into a volume where there is one."""
 
 import math
-import os
 import shutil
 import threading
 import time
+import uuid
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def _there(folder: Path, file: modellist.File) -> int:
 
 
 def _writable(folder: Path) -> bool:
-    probe = folder / f".probe-{os.getpid()}"
+    probe = folder / f".probe-{uuid.uuid4().hex}"  # each worker on a volume has the process ID 1
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()

@@ -373,6 +373,15 @@ class FetchTest(WeightsCase):
         self.assertEqual(set(self.hub.attempts.values()), {1})
         self.assertIn("another worker is fetching them", self.said())
 
+    def test_workers_that_look_at_a_volume_at_once(self):
+        found = []
+        threads = [threading.Thread(target=lambda: found.extend(fetch._writable(self.home) for _ in range(100))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(found, [True] * 400)
+
     def test_a_file_without_bytes(self):
         files = FILES | {"empty.json": b""}
         (self.home / "model.json").write_text(model_json(files))
