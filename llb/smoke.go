@@ -2,7 +2,6 @@ package llb
 
 import (
 	_ "embed" // the script
-	"slices"
 
 	bkllb "github.com/moby/buildkit/client/llb"
 )
@@ -20,16 +19,17 @@ func DriverLibraries() []string {
 }
 
 // ELFClosure is a check that every library which an ELF file of the image needs
-// is there. The builder looks at the image, which needs no tools for that.
+// is there, none of CUDA's twice, and none of the driver's; ignore lists the sonames
+// that may be otherwise. The builder looks at the image, which needs no tools for that.
 func ELFClosure(builder, image State, ignore []string) State {
-	command := []string{"/usr/bin/python3", scriptsPath + "/elf_closure.py"}
 	exec := Exec{
 		Name: "smoke: libraries of all ELF files",
-		Args: slices.Concat(command, DriverLibraries(), ignore),
+		Args: script("elf_closure.py"),
 		Mounts: []bkllb.RunOption{
 			Mount("/image", image),
 			Mount(scriptsPath, Files("script of the library check", map[string]string{
 				"elf_closure.py": elfClosureScript,
+				"options.json":   options(map[string]any{"driver": DriverLibraries(), "ignore": list(ignore)}),
 			})),
 		},
 	}

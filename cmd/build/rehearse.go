@@ -42,26 +42,10 @@ type rehearser struct {
 // is a test: t is none, and lasts as long as the rehearsal.
 func (a *app) rehearse(t testing.TB, o rehearseOptions, dir string) (err error) {
 	r := rehearser{app: a, o: o}
-	if r.dir, err = o.place(t); err != nil {
+	if err = r.open(t, dir); err != nil {
 		return err
 	}
-	if r.memory, err = a.recall(dir); err != nil {
-		return err
-	}
-	if r.world, err = a.openWorld(t, o, dir, r.memory.address); err != nil {
-		return err
-	}
-	if r.runc, err = a.findRunc(t.Context()); err != nil {
-		return err
-	}
-	if err = r.world.Project(r.project()); err != nil {
-		return fault.New(fault.Usage, fmt.Errorf("rehearsing %q: %w", dir, err))
-	}
-	r.builder = &app{ui: a.ui.without(), env: r.env()}
 	defer func() { err = errors.Join(err, r.builder.close()) }()
-	if err := r.memory.restore(r.project()); err != nil {
-		return err
-	}
 	a.ui.note("addresses and commits of the spec that stand-ins have others for: %d", replaced(r.world.Replacements()))
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
@@ -72,6 +56,28 @@ func (a *app) rehearse(t testing.TB, o rehearseOptions, dir string) (err error) 
 		}
 	}
 	return errors.Join(w.Flush(), a.ui.result(table.String()))
+}
+
+// open makes a world around the example in a folder, and the project in it.
+func (r *rehearser) open(t testing.TB, dir string) (err error) {
+	t.Helper()
+	if r.dir, err = r.o.place(t); err != nil {
+		return err
+	}
+	if r.memory, err = r.app.recall(dir); err != nil {
+		return err
+	}
+	if r.world, err = r.app.openWorld(t, r.o, dir, r.memory.address); err != nil {
+		return err
+	}
+	if r.runc, err = r.app.findRunc(t.Context()); err != nil {
+		return err
+	}
+	if err = r.world.Project(r.project()); err != nil {
+		return fault.New(fault.Usage, fmt.Errorf("rehearsing %q: %w", dir, err))
+	}
+	r.builder = &app{ui: r.app.ui.without(), env: r.env()}
+	return r.memory.restore(r.project())
 }
 
 // place is the folder for what is made: the one to be kept, else a temporary one.
@@ -123,10 +129,10 @@ func (a *app) findRunc(ctx context.Context) (string, error) {
 	return o.FetchRunc(ctx)
 }
 
-func (r rehearser) project() string { return filepath.Join(r.dir, "project") }
+func (r *rehearser) project() string { return filepath.Join(r.dir, "project") }
 
 // variant builds one, tries it, and writes a line about it.
-func (r rehearser) variant(t testing.TB, w io.Writer, variant string) error {
+func (r *rehearser) variant(t testing.TB, w io.Writer, variant string) error {
 	t.Helper()
 	r.app.ui.note("rehearsing %s", variant)
 	start := time.Now()
@@ -151,7 +157,7 @@ func (r rehearser) variant(t testing.TB, w io.Writer, variant string) error {
 }
 
 // try runs the image of a variant.
-func (r rehearser) try(t testing.TB, variant string) (image layout.Image, trial rehearsal.Trial, err error) {
+func (r *rehearser) try(t testing.TB, variant string) (image layout.Image, trial rehearsal.Trial, err error) {
 	t.Helper()
 	ctx := t.Context()
 	l, err := layout.Open(ctx, r.images())
@@ -173,10 +179,10 @@ func (r rehearser) try(t testing.TB, variant string) (image layout.Image, trial 
 
 func isWeights(h ocispec.History) bool { return h.CreatedBy == "lamina model" }
 
-func (r rehearser) images() string { return filepath.Join(r.dir, "images") }
+func (r *rehearser) images() string { return filepath.Join(r.dir, "images") }
 
 // env is the environment with the world's hub for the real one.
-func (r rehearser) env() func(string) string {
+func (r *rehearser) env() func(string) string {
 	return func(name string) string {
 		for _, kv := range r.world.Env() {
 			if key, value, _ := strings.Cut(kv, "="); key == name {
@@ -189,7 +195,7 @@ func (r rehearser) env() func(string) string {
 
 // build builds a variant as "build image" does. The small weights aren't left among
 // the user's models.
-func (r rehearser) build(ctx context.Context, variant string) (err error) {
+func (r *rehearser) build(ctx context.Context, variant string) (err error) {
 	models, err := layout.Open(ctx, filepath.Join(r.dir, modelsDir))
 	if err != nil {
 		return err
