@@ -54,3 +54,13 @@ func Files(name string, files map[string]string) State {
 	}
 	return bkllb.Scratch().File(action, bkllb.WithCustomName(name))
 }
+
+// Text is a layer of one file, which all may read.
+func Text(name, file, content string) State {
+	epoch := bkllb.WithCreatedTime(EpochTime())
+	made := bkllb.Scratch().File(
+		bkllb.Mkdir(path.Dir(file), 0o755, bkllb.WithParents(true), epoch).Mkfile(file, 0o644, []byte(content), epoch),
+		bkllb.WithCustomName(name),
+	)
+	return Clean(name+": one layer", made, "/", "/")
+}

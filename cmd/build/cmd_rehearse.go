@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 
 	"github.com/spf13/pflag"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/rehearsal"
 	"lamina.build/internal/spec"
 	"lamina.build/internal/testworld"
 )
@@ -69,10 +71,45 @@ func runRehearse(ctx context.Context, a *app, args []string) error {
 	if os.Geteuid() != 0 {
 		return fault.New(fault.Usage, errors.New("only root can start containers with the user of an image"))
 	}
+	a.ui.quiet = o.mode.value == "quiet"
 	dir, err := a.findDir(rest)
+	if err == nil {
+		err = o.check(dir)
+	}
 	if err != nil {
 		return err
 	}
-	a.ui.quiet = o.mode.value == "quiet"
-	return testworld.During(ctx, func(t testing.TB) error { return a.rehearse(t, o, dir) })
+	runc, err := a.findRunc(ctx)
+	if err != nil {
+		return err
+	}
+	room, err := a.rehearsalRoom(runc)
+	if err != nil {
+		return err
+	}
+	err = testworld.During(ctx, room.Name(), func(t testing.TB) error {
+		return (&rehearser{app: a, o: o, runc: runc}).rehearse(t, dir)
+	})
+	return errors.Join(err, room.Close())
+}
+
+// check finds what is wrong with a spec and the variants before a world is made.
+func (o rehearseOptions) check(dir string) error {
+	file, err := spec.Read(dir)
+	if err != nil {
+		return err
+	}
+	if len(o.variants) == 0 {
+		return fault.New(fault.Usage, errors.New("flag --variant: no variant is named"))
+	}
+	faults := make([]error, 0, len(o.variants)+1)
+	for _, name := range o.variants {
+		_, err := file.Variant(name)
+		faults = append(faults, err)
+	}
+	if err := rehearsal.Check(os.DirFS(dir)); err != nil {
+		err = fault.New(fault.Usage, fmt.Errorf("rehearsing %q: %w", dir, err))
+		faults = append(faults, fault.WithHint(err, "rehearsals are for the example wan22-animate, and for what is made of it"))
+	}
+	return errors.Join(faults...)
 }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -16,43 +19,55 @@ import (
 )
 
 // examplesDir is the folder of the cache folder with the example that is part of
-// this program. Its lock lies there, too, for as long as the example is the same.
+// this program. Its lock lies there, too.
 const examplesDir = "examples"
 
-// exampleDir is where the embedded example lies, unpacked when it is first wanted.
+// exampleDir is where the embedded example lies, as this program has it. A lock that
+// an earlier program left there stays, and is held against the spec as any other.
 func (a *app) exampleDir() (string, error) {
 	cache, err := a.cacheDir()
 	if err != nil {
 		return "", err
 	}
-	sum, err := filesDigest(wan22animate.Files)
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, examplesDir, wan22animate.Name+"-"+sum.Encoded()[:12])
-	if err := unpackOnce(dir, wan22animate.Files); err != nil {
+	dir := filepath.Join(cache, examplesDir, wan22animate.Name)
+	if err := mirror(dir, wan22animate.Files); err != nil {
 		return "", fmt.Errorf("unpacking example %s: %w", wan22animate.Name, err)
 	}
 	a.ui.note("no %s in the current folder: this is about the example %s, in %s", spec.FileName, wan22animate.Name, dir)
 	return dir, nil
 }
 
-// unpackOnce makes a folder of files, whole or not at all.
-func unpackOnce(dir string, files fs.FS) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	t, err := beside.Folder(dir)
+// mirror makes a folder have these files, and but for a lock no others.
+func mirror(dir string, files fs.FS) error {
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		at := filepath.Join(dir, filepath.FromSlash(name))
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.MkdirAll(at, 0o755) //nolint:gosec // no secrets
+		}
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		if old, err := os.ReadFile(at); err == nil && bytes.Equal(old, text) { //nolint:gosec // in our own cache
+			return nil
+		}
+		return beside.Write(at, text)
+	})
 	if err != nil {
 		return err
 	}
-	if err = os.CopyFS(t.Name(), files); err == nil {
-		err = t.Commit(0o755)
-	}
-	if errors.Is(err, fs.ErrExist) { // another process was faster
-		err = nil
-	}
-	return errors.Join(err, t.Close())
+	return fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || name == lockName {
+			return err
+		}
+		if _, err := fs.Stat(files, name); errors.Is(err, fs.ErrNotExist) && !strings.Contains(path.Base(name), ".lamina-") {
+			return os.Remove(filepath.Join(dir, filepath.FromSlash(name)))
+		}
+		return nil
+	})
 }
 
 // filesDigest names all files of a tree by their paths and content.

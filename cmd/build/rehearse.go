@@ -18,9 +18,9 @@ import (
 
 	"lamina.build/internal/container"
 	"lamina.build/internal/debian"
-	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/layout"
+	"lamina.build/internal/output"
 	"lamina.build/internal/rehearsal"
 	"lamina.build/internal/report"
 	"lamina.build/lock"
@@ -35,27 +35,27 @@ type rehearser struct {
 	runc  string
 
 	builder *app // lives in the world; its engine is the same for all variants
-	memory  memory
+	memory  *memory
 }
 
 // rehearse builds and tries the variants, one after the other. What a world needs
 // is a test: t is none, and lasts as long as the rehearsal.
-func (a *app) rehearse(t testing.TB, o rehearseOptions, dir string) (err error) {
-	r := rehearser{app: a, o: o}
+func (r *rehearser) rehearse(t testing.TB, dir string) (err error) {
+	t.Helper()
 	if err = r.open(t, dir); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.builder.close()) }()
-	a.ui.note("addresses and commits of the spec that stand-ins have others for: %d", replaced(r.world.Replacements()))
+	r.app.ui.note("addresses and commits of the spec that stand-ins have others for: %d", replaced(r.world.Replacements()))
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "VARIANT\tLAYERS\tSIZE\tBUILT\tREADY\tJOB")
-	for _, variant := range o.variants {
+	for _, variant := range r.o.variants {
 		if err := r.variant(t, w, variant); err != nil {
 			return fmt.Errorf("rehearsing %s: %w", variant, err)
 		}
 	}
-	return errors.Join(w.Flush(), a.ui.result(table.String()))
+	return errors.Join(w.Flush(), r.app.ui.result(table.String()))
 }
 
 // open makes a world around the example in a folder, and the project in it.
@@ -68,9 +68,6 @@ func (r *rehearser) open(t testing.TB, dir string) (err error) {
 		return err
 	}
 	if r.world, err = r.app.openWorld(t, r.o, dir, r.memory.address); err != nil {
-		return err
-	}
-	if r.runc, err = r.app.findRunc(t.Context()); err != nil {
 		return err
 	}
 	if err = r.world.Project(r.project()); err != nil {
@@ -102,10 +99,6 @@ func replaced(list []rehearsal.Replacement) (n int) {
 
 // openWorld starts the stand-ins for what the spec in a folder asks for.
 func (a *app) openWorld(t testing.TB, o rehearseOptions, dir, address string) (*rehearsal.World, error) {
-	if err := rehearsal.Check(os.DirFS(dir)); err != nil {
-		err = fault.New(fault.Usage, fmt.Errorf("rehearsing %q: %w", dir, err))
-		return nil, fault.WithHint(err, "rehearsals are for the example wan22-animate, and for what is made of it")
-	}
 	mirrors, err := a.mirrors(o.mirror, "", lock.Lock{})
 	if err != nil {
 		return nil, err
@@ -121,14 +114,6 @@ func (a *app) openWorld(t testing.TB, o rehearseOptions, dir, address string) (*
 	}), nil
 }
 
-func (a *app) findRunc(ctx context.Context) (string, error) {
-	o, err := a.engineOptions("", engine.Need{})
-	if err != nil {
-		return "", err
-	}
-	return o.FetchRunc(ctx)
-}
-
 func (r *rehearser) project() string { return filepath.Join(r.dir, "project") }
 
 // variant builds one, tries it, and writes a line about it.
@@ -140,8 +125,10 @@ func (r *rehearser) variant(t testing.TB, w io.Writer, variant string) error {
 		return err
 	}
 	built := time.Since(start)
-	if err := r.memory.save(r.world.Address(), r.project()); err != nil {
-		return err
+	if r.memory.lock == nil {
+		if err := r.memory.save(r.world.Address(), r.project()); err != nil {
+			return err
+		}
 	}
 	image, trial, err := r.try(t, variant)
 	if err != nil {
@@ -193,9 +180,20 @@ func (r *rehearser) env() func(string) string {
 	}
 }
 
-// build builds a variant as "build image" does. The small weights aren't left among
+// build builds a variant. Where that fails with the lock of an earlier rehearsal,
+// which may be of packages that a mirror has dropped, it is tried with another one.
+func (r *rehearser) build(ctx context.Context, variant string) error {
+	err := r.attempt(ctx, variant)
+	if err == nil || ctx.Err() != nil || !r.memory.forget(r.project()) {
+		return err
+	}
+	r.app.ui.note("failed with the lock of an earlier rehearsal, so once more with another: %v", err)
+	return r.attempt(ctx, variant)
+}
+
+// attempt builds a variant as "build image" does. The small weights aren't left among
 // the user's models.
-func (r *rehearser) build(ctx context.Context, variant string) (err error) {
+func (r *rehearser) attempt(ctx context.Context, variant string) error {
 	models, err := layout.Open(ctx, filepath.Join(r.dir, modelsDir))
 	if err != nil {
 		return err
@@ -203,9 +201,18 @@ func (r *rehearser) build(ctx context.Context, variant string) (err error) {
 	if err := models.Close(); err != nil {
 		return err
 	}
+	place := output.Output{Type: output.OCI, Dest: r.images(), Level: output.DefaultLevel}
 	return runImage(ctx, r.builder, []string{
-		"--variant", variant, "--progress", r.o.mode.value, "--addr", r.o.addr, "--debian-mirror", r.o.mirror,
-		"--models", filepath.Join(r.dir, modelsDir),
-		"--output", "type=oci,tar=false,dest=" + r.images(), r.project(),
+		"--variant", variant, "--progress", r.progress(), "--addr", r.o.addr, "--debian-mirror", r.o.mirror,
+		"--models", filepath.Join(r.dir, modelsDir), "--output", place.String(), r.project(),
 	})
+}
+
+// progress is how the builds of a rehearsal are shown: of thousands of steps nobody
+// wants a log.
+func (r *rehearser) progress() string {
+	if r.o.mode.value == "auto" && !isTerminal(r.app.ui.stderr) {
+		return "quiet"
+	}
+	return r.o.mode.value
 }

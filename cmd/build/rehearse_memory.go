@@ -1,15 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -17,7 +17,8 @@ import (
 	"lamina.build/internal/rehearsal"
 )
 
-// rehearsalsDir is the folder of the cache folder with what rehearsals remember.
+// rehearsalsDir is the folder of the cache folder with what rehearsals remember, and
+// what they make.
 const rehearsalsDir = "rehearsals"
 
 // memory is the lock of an earlier rehearsal of the same example by the same
@@ -25,29 +26,33 @@ const rehearsalsDir = "rehearsals"
 // files under the same names, so that nothing has to be resolved again: that is most
 // of what a rehearsal takes when all else is cached.
 type memory struct {
-	dir     string // with the two files below; it may not be there
+	path    string // of a file: a line with the address, then the lock
 	address string // "" where nothing is remembered, or somebody listens there now
+	lock    []byte
 }
 
-const addressName = "address"
+// remembered is how long a lock is good: mirrors drop old versions of packages.
+const remembered = 3 * 24 * time.Hour
 
 // recall finds what is remembered of the example in a folder.
-func (a *app) recall(dir string) (memory, error) {
+func (a *app) recall(dir string) (*memory, error) {
 	cache, err := a.cacheDir()
 	if err != nil {
-		return memory{}, err
+		return nil, err
 	}
 	key, err := rehearsalKey(dir)
 	if err != nil {
-		return memory{}, fmt.Errorf("reading %q: %w", dir, err)
+		return nil, fmt.Errorf("reading %q: %w", dir, err)
 	}
-	m := memory{dir: filepath.Join(cache, rehearsalsDir, key)}
-	address, err := os.ReadFile(filepath.Join(m.dir, addressName))
-	if err == nil && isFree(strings.TrimSpace(string(address))) {
-		m.address = strings.TrimSpace(string(address))
+	m := &memory{path: filepath.Join(cache, rehearsalsDir, key+".lock")}
+	info, err := os.Stat(m.path) //nolint:gosec // in our own cache
+	if err != nil || time.Since(info.ModTime()) > remembered {
+		return m, nil //nolint:nilerr // nothing is remembered
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	text, err := os.ReadFile(m.path) //nolint:gosec // in our own cache
+	address, lock, ok := bytes.Cut(text, []byte("\n"))
+	if err == nil && ok && isFree(string(address)) {
+		m.address, m.lock = string(address), lock
 	}
 	return m, err
 }
@@ -82,32 +87,34 @@ func isFree(address string) bool {
 }
 
 // restore puts the lock into a project, if there is one for it.
-func (m memory) restore(project string) error {
-	text, err := os.ReadFile(filepath.Join(m.dir, lockName))
-	if m.address == "" || errors.Is(err, fs.ErrNotExist) {
+func (m *memory) restore(project string) error {
+	if m.lock == nil {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(project, lockName), text, 0o644) //nolint:gosec // as every lock
+	return beside.Write(filepath.Join(project, lockName), m.lock)
 }
 
-// save remembers a project's lock, and forgets those of other examples and programs.
-func (m memory) save(address, project string) error {
-	others, err := filepath.Glob(filepath.Join(filepath.Dir(m.dir), "*"))
+// forget takes the lock away again. It says whether there was one: then another
+// attempt may do better.
+func (m *memory) forget(project string) bool {
+	if m.lock == nil {
+		return false
+	}
+	m.lock = nil
+	return errors.Join(os.Remove(m.path), os.Remove(filepath.Join(project, lockName))) == nil
+}
+
+// save remembers a project's lock, and forgets those that are too old.
+func (m *memory) save(address, project string) error {
+	lock, err := os.ReadFile(filepath.Join(project, lockName)) //nolint:gosec // it was just written
 	if err != nil {
 		return err
 	}
-	for _, other := range others {
-		if other != m.dir {
-			err = errors.Join(err, os.RemoveAll(other))
+	all, err := filepath.Glob(filepath.Join(filepath.Dir(m.path), "*.lock"))
+	for _, other := range all {
+		if info, statErr := os.Stat(other); statErr == nil && time.Since(info.ModTime()) > remembered {
+			err = errors.Join(err, os.Remove(other))
 		}
 	}
-	text, readErr := os.ReadFile(filepath.Join(project, lockName)) //nolint:gosec // it was just written
-	err = errors.Join(err, readErr, os.MkdirAll(m.dir, 0o755))     //nolint:gosec // no secrets
-	if err != nil {
-		return err
-	}
-	return errors.Join(beside.Write(filepath.Join(m.dir, lockName), text), beside.Write(filepath.Join(m.dir, addressName), []byte(address+"\n")))
+	return errors.Join(err, beside.Write(m.path, append([]byte(address+"\n"), lock...)))
 }

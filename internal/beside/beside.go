@@ -134,9 +134,22 @@ func prefix(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lamina-")
 }
 
+// Leftovers are what dead processes left of their attempts at path, for those who have
+// more to end than files.
+func Leftovers(path string) []string {
+	var list []string
+	eachLeftover(path, func(name string) { list = append(list, name) })
+	return list
+}
+
 // Sweep removes what dead processes left of their attempts at path, as every
 // new attempt does. What can't be removed keeps nobody from writing beside it.
 func Sweep(path string) {
+	eachLeftover(path, func(name string) { _ = os.RemoveAll(name) })
+}
+
+// eachLeftover visits what nobody holds, and holds it meanwhile.
+func eachLeftover(path string, visit func(name string)) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
 		return
@@ -145,12 +158,12 @@ func Sweep(path string) {
 		name := filepath.Join(filepath.Dir(path), e.Name())
 		suffix, ours := strings.CutPrefix(name, prefix(path))
 		if ours && len(suffix) == suffixLength {
-			removeLeftover(name, e.Type())
+			visitLeftover(name, e.Type(), visit)
 		}
 	}
 }
 
-func removeLeftover(name string, kind fs.FileMode) {
+func visitLeftover(name string, kind fs.FileMode, visit func(name string)) {
 	how := os.O_RDWR // an NFS wants that for an exclusive lock
 	switch {
 	case kind.IsDir():
@@ -164,7 +177,7 @@ func removeLeftover(name string, kind fs.FileMode) {
 	}
 	lock := filelock.Of(f)
 	if lock.TryExclusive() == nil {
-		_ = os.RemoveAll(name) // see Sweep
+		visit(name)
 	}
 	_ = lock.Close() // nothing was written
 }

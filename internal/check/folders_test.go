@@ -15,24 +15,26 @@ func TestFolders(t *testing.T) {
 		folders, layers []llb.Layer
 		want            string
 	}{
+		{"Debian's own", []llb.Layer{layer("tree", "/usr/lib/")}, nil, `layer "tree": path "/usr/lib": is a folder that Debian's packages fill, too`},
+		{"below Debian's own", []llb.Layer{layer("tree", "/usr/share/tree/"), layer("other", "/srv/x/"), layer("mine", "/tree/")}, nil, ""},
 		{"beside each other", []llb.Layer{layer("tree", "/app/tree/"), layer("other", "/opt/tree/")}, []llb.Layer{app}, ""},
 		{
 			"a file in the folder",
 			[]llb.Layer{layer("tree", "/app/")},
 			[]llb.Layer{app},
-			`layers "tree" and "app": path "/app/main.py" is in both`,
+			`layer "app": path "/app/main.py": lies in /app, which "tree" fills alone`,
 		},
 		{
 			"one folder in another",
-			[]llb.Layer{layer("tree", "/opt/"), layer("below", "/opt/tree/")},
+			[]llb.Layer{layer("tree", "/opt/a/"), layer("below", "/opt/a/tree/")},
 			nil,
-			`layers "tree" and "below": path "/opt/tree" is in both`,
+			`layer "below": path "/opt/a/tree": lies in /opt/a, which "tree" fills alone`,
 		},
 		{
 			"the same, in the other order",
-			[]llb.Layer{layer("below", "/opt/tree/"), layer("tree", "/opt/")},
+			[]llb.Layer{layer("below", "/opt/a/tree/"), layer("tree", "/opt/a/")},
 			nil,
-			`layers "tree" and "below": path "/opt/tree" is in both`,
+			`layer "below": path "/opt/a/tree": lies in /opt/a, which "tree" fills alone`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

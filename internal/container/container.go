@@ -62,9 +62,11 @@ func (m *Machine) writeBundle(dir string, env, args []string) error {
 // command is runc with its state in the machine's folder. It isn't bound to a
 // context: a container is to be removed, not left to itself.
 func (m *Machine) command(args ...string) *exec.Cmd {
-	args = append([]string{"--root", filepath.Join(m.dir, "state")}, args...)
+	args = append([]string{"--root", m.state()}, args...)
 	return exec.CommandContext(context.Background(), m.runc, args...) //nolint:gosec,forbidigo // as above
 }
+
+func (m *Machine) state() string { return filepath.Join(m.dir, "state") }
 
 // Ended is closed when the container's program has ended.
 func (c *Container) Ended() <-chan struct{} { return c.ended }
@@ -91,10 +93,32 @@ func (c *Container) Signal(name string) error {
 	return nil
 }
 
-// Remove ends the container, if it still runs, and waits for that.
+// Remove ends the container, if it still runs, and waits for that. One that runc has
+// yet to create isn't there to be deleted, and a moment later it is.
 func (c *Container) Remove() {
-	_ = c.machine.command("delete", "--force", c.id).Run() // it may have ended long ago
-	<-c.ended
+	for {
+		_ = c.machine.command("delete", "--force", c.id).Run() // it may have ended long ago
+		select {
+		case <-c.ended:
+			return
+		case <-time.After(removeAgain):
+		}
+	}
+}
+
+const removeAgain = 100 * time.Millisecond
+
+// Sweep ends the containers of a machine whose program was killed, by the folder that
+// it was given. What can't be ended stays.
+func Sweep(runc, dir string) {
+	m := &Machine{runc: runc, dir: dir}
+	entries, err := os.ReadDir(m.state())
+	if err != nil {
+		return // it had none
+	}
+	for _, e := range entries {
+		_ = m.command("delete", "--force", e.Name()).Run() // see above
+	}
 }
 
 // output is read while it is written.

@@ -68,6 +68,7 @@ func (o Options) withDefaults() Options {
 	if o.StateDir == "" {
 		o.StateDir = filepath.Join(o.CacheDir, "engine")
 	}
+	o.StateDir = realPath(o.StateDir)
 	if o.Config == nil {
 		o.Config = []byte(lamina.BuildkitdTOML)
 	}
@@ -139,6 +140,20 @@ func (s state) awaitEnd(patience time.Duration) {
 		}
 		if _, err = os.Stat(s.path(keepFile)); err == nil {
 			return
+		}
+	}
+}
+
+// realPath is where a folder is, or will be, whatever links lead there: BuildKit
+// refuses to mount what lies elsewhere than its root says (executor/oci, v0.34.2).
+func realPath(dir string) string {
+	rest := ""
+	for at := dir; ; at, rest = filepath.Dir(at), filepath.Join(filepath.Base(at), rest) {
+		if found, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(found, rest)
+		}
+		if at == filepath.Dir(at) {
+			return dir
 		}
 	}
 }

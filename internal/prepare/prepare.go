@@ -71,7 +71,7 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 	if _, joined := stages.PlanWheels(in.Wheels(), in.WheelLimit()); joined > 0 && o.Note != nil {
 		o.Note(fmt.Sprintf("%d wheels of 100 MB and more share a layer: an image may not have a layer for each", joined))
 	}
-	p.limit = check.MaxLayers - others(in) - len(in.Trees) - len(o.Spec.Models) - 1 // the app's, and lists of models
+	p.limit = check.MaxLayers - others(in) - len(in.Trees) - lists(o) - 1 // the app's
 	for _, m := range o.Models {
 		p.limit -= len(m.All())
 	}
@@ -134,6 +134,11 @@ func checkLayers(in stages.Input) error {
 	if in.App != nil {
 		layers = append(layers, in.App.Layer)
 	}
+	for _, m := range in.Models {
+		if m.Locked != nil {
+			layers = append(layers, llb.Layer{Name: "list of the files of " + m.Path, Paths: []string{m.ListPath()}})
+		}
+	}
 	folders := make([]llb.Layer, len(in.Trees))
 	for i, t := range in.Trees {
 		folders[i] = llb.Layer{Name: t.Name(), Paths: []string{t.Path + "/"}}
@@ -143,15 +148,25 @@ func checkLayers(in stages.Input) error {
 	))
 }
 
-// others counts the layers that the engine makes: the runtime, what a variant
-// adds, the wheels, the lists of models.
+// others counts the layers of which only the engine knows what is in them: the
+// runtime, what a variant adds, the wheels.
 func others(in stages.Input) int {
 	groups, _ := stages.PlanWheels(in.Wheels(), in.WheelLimit())
 	n := 1 + len(groups) + len(in.Sdists()) + len(in.Sources)
 	if len(in.Lock.In(lock.SetExtra, in.Variant)) > 0 {
 		n++
 	}
-	return n + len(stages.Lists(in))
+	return n
+}
+
+// lists is how many models have a list of their files in the image.
+func lists(o Options) (n int) {
+	for _, m := range o.Spec.Models {
+		if _, ok := o.Lock.Model(m.Request()); ok {
+			n++
+		}
+	}
+	return n
 }
 
 func trees(list []spec.Git) []llb.Tree {

@@ -2,6 +2,7 @@ package prepare_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -65,6 +66,34 @@ func TestInput(t *testing.T) {
 	}
 }
 
+// Git trees and lists of models' files are layers, too: an image with 127 is built,
+// and with one more of either it is not.
+func TestTreesAndListsCount(t *testing.T) {
+	image := func(trees, models int) prepare.Options {
+		o := options(t, good())
+		o.Spec.Models = nil
+		for i := range models {
+			request := lock.ModelRequest{From: fmt.Sprintf("hf://org/m%d@main", i), Path: fmt.Sprintf("/models/%d", i)}
+			o.Spec.Models = append(o.Spec.Models, spec.Model{Name: fmt.Sprintf("m%d", i), From: request.From, Path: request.Path})
+			o.Lock.Models = append(o.Lock.Models, lock.Model{ModelRequest: request})
+		}
+		for i := range trees {
+			o.Spec.Git = append(o.Spec.Git, spec.Git{URL: "https://git.example/x", Commit: strings.Repeat("1", 40), Path: fmt.Sprintf("/opt/%d", i)})
+		}
+		return o
+	}
+	for _, tt := range []struct {
+		trees, models int
+		fits          bool
+	}{{120, 5, true}, {121, 5, false}, {120, 6, false}} {
+		in, err := prepare.Input(t.Context(), image(tt.trees, tt.models))
+		_, counted := errors.AsType[*check.CountError](err)
+		if counted == tt.fits || tt.fits && (err != nil || len(in.Trees) != tt.trees || in.Models[0].Locked == nil) {
+			t.Errorf("%d trees and %d lists: %v", tt.trees, tt.models, err)
+		}
+	}
+}
+
 func TestTestsThatReadWeightsSayWhatTheyCost(t *testing.T) {
 	o := options(t, good())
 	var notes []string
@@ -108,6 +137,12 @@ func TestTreesThatTheUserHasToPutRight(t *testing.T) {
 		}, is: pattern},
 		{name: "nothing left", edit: func(s *spec.Spec) { s.Models[0].Exclude = []string{"**"} }, is: empty},
 		{name: "a file in two layers", add: fstest.MapFS{"app/weights/a.bin": {}}, is: overlap},
+		{name: "a git tree where the app has files", add: fstest.MapFS{"app/tree/x.py": {}}, edit: func(s *spec.Spec) {
+			s.Git = []spec.Git{{URL: "https://git.example/x", Commit: strings.Repeat("1", 40), Path: "/app/tree"}}
+		}, is: refused},
+		{name: "a git tree where Debian has files", edit: func(s *spec.Spec) {
+			s.Git = []spec.Git{{URL: "https://git.example/x", Commit: strings.Repeat("1", 40), Path: "/usr/lib"}}
+		}, is: refused},
 		{name: "a place that the base has", edit: func(s *spec.Spec) { s.App.Path = "/lib/app" }, is: refused},
 	}
 	for _, tt := range tests {

@@ -13,11 +13,23 @@ func Example(folder fs.FS) fs.FS { return example{folder} }
 // the example, or something that was made of it.
 func Check(folder fs.FS) error {
 	text, err := fs.ReadFile(folder, specName)
-	if err == nil && !modelAddress.Match(text) {
-		err = fmt.Errorf("%s names no revision of a model of a hub", specName)
+	if err != nil {
+		return err
 	}
-	return err
+	found := modelAddress.FindAllSubmatch(text, -1)
+	for _, m := range found {
+		if name := string(m[1]); name != modelName {
+			return fmt.Errorf("%s names the model %s, and nothing but %s stands on the hub of a rehearsal", specName, name, modelName)
+		}
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("%s names no revision of a model of a hub", specName)
+	}
+	return nil
 }
+
+// modelName is the one model that there is a stand-in for.
+const modelName = "Wan-AI/Wan2.2-Animate-14B"
 
 type example struct{ fs.FS }
 

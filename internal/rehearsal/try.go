@@ -90,6 +90,10 @@ func (w *Worker) blame(err error) error {
 	if err == nil {
 		return nil
 	}
+	select { // what it still had to say
+	case <-w.Ended():
+	case <-time.After(time.Second):
+	}
 	lines := strings.Split(strings.TrimSpace(w.Output()), "\n")
 	return fmt.Errorf("%w; its last lines:\n%s", err, strings.Join(lines[max(0, len(lines)-15):], "\n"))
 }

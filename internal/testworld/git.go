@@ -63,6 +63,17 @@ func (g *Git) Symlink(name, target string) {
 	}
 }
 
+// Submodule puts another repository's newest commit into this one, and commits that.
+func (g *Git) Submodule(name string, other *Git) {
+	g.world.t.Helper()
+	g.write(filepath.Join(g.tree, ".gitmodules"), fmt.Sprintf("[submodule %q]\n\tpath = %s\n\turl = %s\n", name, name, other.URL))
+	g.Run("add", ".gitmodules")
+	g.Run("update-index", "--add", "--cacheinfo", "160000,"+other.Commit+","+name)
+	g.commits++
+	g.Run("commit", "--quiet", "--message=submodule")
+	g.Commit = g.Run("rev-parse", "HEAD")
+}
+
 func (g *Git) write(name, content string) {
 	g.world.t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // modes are part of a commit

@@ -13,10 +13,10 @@ import (
 
 // During calls do with a test that lasts as long as the call, for programs that
 // need a world for a while. What fails ends do, and is the error. In the end
-// everything goes that do has made: servers, folders.
-func During(ctx context.Context, do func(t testing.TB) error) (err error) {
+// everything goes that do has made: servers, and folders, which lie in dir.
+func During(ctx context.Context, dir string, do func(t testing.TB) error) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &program{ctx: ctx}
+	p := &program{ctx: ctx, dir: dir}
 	p.Cleanup(cancel)
 	defer func() {
 		fault := recover()
@@ -37,6 +37,7 @@ type program struct {
 	testing.TB
 
 	ctx    context.Context
+	dir    string
 	mu     sync.Mutex
 	ends   []func()
 	faults []error
@@ -50,9 +51,23 @@ func (f failure) Error() string { return string(f) }
 // end does in reverse order what is to be done in the end.
 func (p *program) end() error {
 	for _, f := range slices.Backward(p.ends) {
-		f()
+		p.attempt(f)
 	}
 	return errors.Join(p.faults...)
+}
+
+// attempt lets what fails keep nothing else from being cleaned up.
+func (p *program) attempt(clean func()) {
+	defer func() {
+		switch fault := recover().(type) {
+		case nil:
+		case failure:
+			p.faults = append(p.faults, fault)
+		default:
+			p.faults = append(p.faults, fmt.Errorf("cleaning up: %v", fault))
+		}
+	}()
+	clean()
 }
 
 func (p *program) Helper() {}
@@ -66,7 +81,7 @@ func (p *program) Cleanup(f func()) {
 }
 
 func (p *program) TempDir() string {
-	dir, err := os.MkdirTemp("", "lamina-world-")
+	dir, err := os.MkdirTemp(p.dir, "lamina-world-")
 	if err != nil {
 		p.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func TestDuringLeavesNothing(t *testing.T) {
 	want := errors.New("told")
 	var dir, address string
 	var order []string
-	err := testworld.During(t.Context(), func(tb testing.TB) error {
+	err := testworld.During(t.Context(), t.TempDir(), func(tb testing.TB) error {
 		w := testworld.New(tb)
 		w.Put("f", []byte("one"))
 		g := w.Git("app", map[string]string{"f": "one"})
@@ -51,7 +51,7 @@ func TestDuringReturnsWhatFails(t *testing.T) {
 		"3 is too much":  func(tb testing.TB) { tb.Fatalf("%d is too much", 3) },
 		"git init: exit": func(tb testing.TB) { testworld.New(tb).Git("a\x00b", nil) },
 	} {
-		err := testworld.During(t.Context(), func(tb testing.TB) error {
+		err := testworld.During(t.Context(), t.TempDir(), func(tb testing.TB) error {
 			dir, ctx = tb.TempDir(), tb.Context()
 			fail(tb)
 			t.Error("went on after what failed")
@@ -76,7 +76,7 @@ func TestDuringLetsPanicsThrough(t *testing.T) {
 			t.Errorf("recovered %v", got)
 		}
 	}()
-	_ = testworld.During(t.Context(), func(testing.TB) error { panic("a fault of ours") })
+	_ = testworld.During(t.Context(), t.TempDir(), func(testing.TB) error { panic("a fault of ours") })
 }
 
 func TestHubCommitsHaveGivenIDs(t *testing.T) {

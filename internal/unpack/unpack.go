@@ -129,9 +129,9 @@ func (w *writer) entry(name string, h *tar.Header, content io.Reader) error {
 		return errors.New("it takes a file of another layer away, which has no place in a folder")
 	}
 	if h.Typeflag == tar.TypeDir {
-		w.dirs[name] = h
-		return w.root.MkdirAll(name, 0o755)
+		return w.folder(name, h)
 	}
+	delete(w.dirs, name)
 	if err := w.enter(name); err != nil {
 		return err
 	}
@@ -140,6 +140,19 @@ func (w *writer) entry(name string, h *tar.Header, content io.Reader) error {
 		err = errors.Join(w.in.RemoveAll(path.Base(name)), w.leaf(path.Base(name), h, content))
 	}
 	return err
+}
+
+// folder makes a folder. What is none, a link to a folder too, makes room for it.
+func (w *writer) folder(name string, h *tar.Header) error {
+	w.dirs[name] = h
+	info, err := w.root.Lstat(name)
+	if err == nil && !info.IsDir() {
+		err = w.root.Remove(name)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return w.root.MkdirAll(name, 0o755)
 }
 
 // leaf makes what is no folder, in the folder entered. Where there is something

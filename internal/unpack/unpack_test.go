@@ -121,3 +121,49 @@ func TestAFolderWithSomethingInItIsLeftAlone(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 }
+
+// Layers lie over each other: what is on top is there, of whatever kind it is.
+func TestLayersLieOverEachOther(t *testing.T) {
+	dest := filepath.Join(t.TempDir(), "root")
+	f, err := unpack.Prepare(dest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	file := func(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644} }
+	dir := func(name string, mode int64) tar.Header {
+		return tar.Header{Name: name, Typeflag: tar.TypeDir, Mode: mode}
+	}
+	link := func(name, to string) tar.Header {
+		return tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: to}
+	}
+	for _, layer := range []*bytes.Reader{
+		archive(t, dir("a/", 0o755), file("a/same"), file("a/becomes-dir"), file("a/becomes-link"), dir("a/becomes-file/", 0o755), file("a/becomes-file/x"),
+			dir("target/", 0o700), link("a/link", "../target")),
+		archive(t, file("a/same"), dir("a/becomes-dir/", 0o750), file("a/becomes-dir/y"), link("a/becomes-link", "same"), file("a/becomes-file"), dir("a/link/", 0o755)),
+	} {
+		if err = f.Read(layer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err = f.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]fs.FileMode{
+		"a/same": 0o644, "a/becomes-dir": fs.ModeDir | 0o750, "a/becomes-dir/y": 0o644, "a/becomes-link": fs.ModeSymlink | 0o777,
+		"a/becomes-file": 0o644, "a/link": fs.ModeDir | 0o755, "target": fs.ModeDir | 0o700,
+	} {
+		info, statErr := os.Lstat(filepath.Join(dest, name))
+		if statErr != nil || info.Mode() != mode {
+			t.Errorf("%s: %v, want %v (%v)", name, info, mode, statErr)
+		}
+	}
+	whiteout, err := unpack.Prepare(filepath.Join(t.TempDir(), "root"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whiteout.Close()
+	if err := whiteout.Read(archive(t, file("a/.wh.same"))); err == nil {
+		t.Error("a whiteout is taken for a file")
+	}
+}

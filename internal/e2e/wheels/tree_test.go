@@ -34,6 +34,9 @@ func TestRealGitTree(t *testing.T) {
 	g := w.Git("tree", map[string]string{
 		"src/answer.py": "TEXT = '" + time.Now().String() + "'\n", "src/run.sh": "#!/bin/sh\n", "src/assets/film.mp4": "x", "README.md": "x",
 	})
+	g.Symlink("src/link.py", "answer.py")
+	g.Push(nil)
+	g.Submodule("src/below", testworld.New(t).Git("below", map[string]string{"below.py": "# " + time.Now().String()}))
 	w.Protect("git", "me", password)
 	netrc := t.TempDir() + "/netrc"
 	e2etest.Write(t, netrc, []byte("machine 127.0.0.1 login me password "+password+"\n"))
@@ -48,9 +51,12 @@ func TestRealGitTree(t *testing.T) {
 		}
 	}
 	for name := range files {
-		if strings.HasPrefix(name, "/app/tree/assets") || strings.Contains(name, ".git") || strings.HasSuffix(name, "README.md") {
+		if strings.HasPrefix(name, "/app/tree/assets") || name == "/app/tree/below/.git" || strings.Contains(name, ".git") || strings.HasSuffix(name, "README.md") {
 			t.Errorf("%s is in the image", name)
 		}
+	}
+	if files["/app/tree/link.py"].Link != "answer.py" || files["/app/tree/below/below.py"].Size == 0 {
+		t.Errorf("link %+v, submodule %+v", files["/app/tree/link.py"], files["/app/tree/below/below.py"])
 	}
 	e2etest.Verify(t, u)
 	before := u.Digest(t)
