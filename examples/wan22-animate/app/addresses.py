@@ -6,16 +6,30 @@ checked address itself: a name that resolves to something else the next time cha
 
 import http.client
 import ipaddress
+import math
 import socket
 import ssl
+import threading
+from collections import Counter
+from collections.abc import Callable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+Left = Callable[[], float]
+"""Tells how many seconds are left; 0 is the end of all waiting."""
+
 CONNECT_SECONDS = 10.0
 """For one of a name's addresses."""
+ADDRESSES = 4
+"""Of a name that are tried."""
+TICK = 0.1
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+
+# Not private by every version of ipaddress, and yet not the internet's: metadata of Oracle's and Azure's
+# machines, anycast to tunnels, and site-local addresses.
+INSIDE = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "168.63.129.16/32", "192.88.99.0/24", "fec0::/10")))
 
 
 class Refused(Exception):
@@ -28,7 +42,12 @@ def is_public(address: str) -> bool:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    return all(part.is_global and not part.is_multicast and not part.is_reserved for part in _parts(ip))
+    return all(map(_is_public, _parts(ip)))
+
+
+def _is_public(ip: Address) -> bool:
+    inside = any(ip in network for network in INSIDE)
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved and not inside
 
 
 def _parts(ip: Address) -> list[Address]:
@@ -44,22 +63,62 @@ def _parts(ip: Address) -> list[Address]:
     return [ip]
 
 
-def resolve(host: str, port: int, private: bool) -> list[tuple]:
-    """Return what a host resolves to, as far as a connection is allowed."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+def resolve(host: str, port: int, private: bool, left: Left = lambda: math.inf) -> list[tuple]:
+    """Return some of what a host resolves to, as far as a connection is allowed."""
+    found = _look_up(host, port, left)
     allowed = [entry for entry in found if private or is_public(entry[4][0])]
     if not allowed:
         raise Refused
-    return allowed
+    return _some(allowed)
 
 
-def dial(host: str, port: int, private: bool, timeout: float) -> socket.socket:
-    """Return a connection to the first allowed address that answers."""
+def _look_up(host: str, port: int, left: Left) -> list[tuple]:
+    """Ask the system, in a thread that is given up at the end: nothing ends getaddrinfo."""
+    answers: list[list[tuple] | Exception] = []
+
+    def ask() -> None:
+        try:
+            answers.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as err:  # raised where it is waited for
+            answers.append(err)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(min(TICK, _in_time(left)))
+    if isinstance(answers[0], Exception):
+        raise answers[0]
+    return answers[0]
+
+
+def _some(found: list[tuple]) -> list[tuple]:
+    """Return the first few, of both families by turns: one of them may lead nowhere here."""
+    seen: Counter = Counter()
+    ranked = []
+    for entry in found:
+        ranked.append((seen[entry[0]], entry))
+        seen[entry[0]] += 1
+    return [entry for _, entry in sorted(ranked, key=lambda pair: pair[0])][:ADDRESSES]
+
+
+def _in_time(left: Left) -> float:
+    if (seconds := left()) <= 0:
+        raise TimeoutError
+    return seconds
+
+
+def dial(
+    host: str, port: int, private: bool, timeout: float,
+    left: Left = lambda: math.inf, made: Callable[[socket.socket], None] = lambda sock: None,
+) -> socket.socket:  # fmt: skip
+    """Return a connection to the first allowed address that answers; made gets each socket before it connects."""
     problem = OSError("no address")
-    for family, kind, protocol, _, address in resolve(host, port, private):
+    for family, kind, protocol, _, address in resolve(host, port, private, left):
+        seconds = min(timeout, CONNECT_SECONDS, _in_time(left))
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(min(timeout, CONNECT_SECONDS))
+            made(sock)
+            sock.settimeout(seconds)
             sock.connect(address)
             sock.settimeout(timeout)
             return sock
@@ -73,22 +132,29 @@ class Connection(http.client.HTTPConnection):
     """Speaks HTTP with a checked address."""
 
     def __init__(
-        self, host: str, port: int, private: bool, timeout: float, tls: ssl.SSLContext | None
+        self, host: str, port: int, private: bool, timeout: float, tls: ssl.SSLContext | None, left: Left
     ) -> None:
         super().__init__(host, port, timeout=timeout)
         self.default_port = 443 if tls else 80  # as it is left out of the Host header
-        self._private, self._tls = private, tls
+        self._private, self._tls, self._left = private, tls, left
         self.wire: socket.socket | None = None
-        """The socket, also once http.client has handed it to the response."""
+        """The socket: before it is connected, and also once http.client has handed it to the response."""
 
     def connect(self) -> None:
         """Connect; TLS verifies the certificate for the name, whatever the address."""
-        self.wire = self.sock = dial(self.host, self.port, self._private, self.timeout)
+        self.sock = dial(self.host, self.port, self._private, self.timeout, self._left, self._hold)
         if self._tls:
-            self.wire = self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
+            self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+            self._hold(self.sock)  # the plain one is empty now, and can't be cut
+            self.sock.do_handshake()
+
+    def _hold(self, sock: socket.socket) -> None:
+        self.wire = sock
 
 
-def connection(scheme: str, host: str, port: int | None, private: bool, timeout: float) -> Connection:
+def connection(
+    scheme: str, host: str, port: int | None, private: bool, timeout: float, left: Left = lambda: math.inf
+) -> Connection:
     """Return a connection for a URL's parts, not connected yet."""
     tls = ssl.create_default_context() if scheme == "https" else None
-    return Connection(host, port or (443 if tls else 80), private, timeout, tls)
+    return Connection(host, port or (443 if tls else 80), private, timeout, tls, left)

@@ -57,4 +57,14 @@ def check_gpu() -> tuple[list[str], str]:
     got = int(torch.arange(NUMBERS, device="cuda").sum().item())
     if got != wanted:
         return [f"the sum of {NUMBERS} numbers is {got} on the GPU, not {wanted}"], ""
-    return [], f"{torch.cuda.get_device_name(0)}, a first kernel is right"
+    return _check_onnx(), f"{torch.cuda.get_device_name(0)}, a first kernel is right"
+
+
+def _check_onnx() -> list[str]:
+    """Return what keeps preprocessing's detectors from the GPU: they would run on the CPU without a word."""
+    try:
+        import onnxruntime
+    except ImportError as err:
+        return [f"onnxruntime can't be imported: {err}"]
+    there = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    return [] if there else ["onnxruntime knows no CUDA: install onnxruntime-gpu, and no onnxruntime beside it"]

@@ -5,6 +5,10 @@ import os
 from http import HTTPStatus
 
 
+MAX_MESSAGE = 2000
+"""Characters: it goes into the log and into Runpod's answer, which have limits of their own."""
+
+
 class JobError(Exception):
     """A job that fails; the message is for its sender."""
 
@@ -14,7 +18,7 @@ class JobError(Exception):
         status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR,
         refresh: bool = False,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message if len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE - 1]}…")
         self.status = status
         self.refresh = refresh
         """Whether the worker should be replaced: its GPU is in doubt."""

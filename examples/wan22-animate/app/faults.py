@@ -85,7 +85,7 @@ def _of_input(doing: str, said: str) -> JobError | None:
 
 
 def _unknown(doing: str, result: Result) -> JobError:
-    lines = [scrub(line).strip() for line in result.text.splitlines() if line.strip()][-CUT:]
+    lines = [scrub(line).strip()[:300] for line in result.text.splitlines() if line.strip()][-CUT:]
     said = " | ".join(lines) if lines else "it said nothing"
     return JobError(f"{doing} {_end(result.code)}: {said}", refresh=result.code in CRASHES)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import lease
 import modellist
+import verified
 from errors import StartError
 from hub import Hub
 from log import log
@@ -24,7 +25,7 @@ TICK = 0.2
 
 def all_files(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
     """Return the folder with the weights once they are there."""
-    folder = destination(settings, found)
+    folder = destination(settings, found, stop)
     folder.mkdir(parents=True, exist_ok=True)
     with lease.held(folder / ".fetching", stop, lambda: not modellist.lacking(folder, found)) as ours:
         if ours:
@@ -34,7 +35,7 @@ def all_files(settings: Settings, found: ModelList, stop: threading.Event) -> Pa
     return folder
 
 
-def destination(settings: Settings, found: ModelList) -> Path:
+def destination(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
     """Return where the weights go: to the volume, where the next worker finds them, or to /tmp."""
     refused = []
     roots = {"the container disk": settings.fetch_dir}
@@ -46,6 +47,8 @@ def destination(settings: Settings, found: ModelList) -> Path:
             refused.append(f"{kind} can't be written to")
         elif (short := needed(folder, found) + MARGIN - shutil.disk_usage(folder).free) > 0:
             refused.append(f"{kind} lacks {short / 1e9:.1f} GB")
+        elif faults := settings.verify and verified.spoiled(folder, found, kind, stop):
+            refused.append(f"{kind} has others there ({modellist.shorten(faults)}; remove these to have them fetched)")
         else:
             if refused:
                 log(f"weights: {'; '.join(refused)}")
@@ -89,8 +92,9 @@ def _fetch(settings: Settings, found: ModelList, folder: Path, stop: threading.E
     abort = threading.Event()
     base = f"{settings.hub}/{found.repository}/resolve/{found.commit}/"
     hub = Hub(base, settings.token, settings.stall_seconds, abort)
+    mark = verified.Mark(folder)
     with ThreadPoolExecutor(settings.fetch_threads) as pool:
-        work = [pool.submit(hub.fetch, file, folder, meter.add) for file in todo]
+        work = [pool.submit(_bring, hub, file, folder, meter, mark) for file in todo]
         try:
             _follow(work, meter, stop)
         finally:
@@ -100,6 +104,11 @@ def _fetch(settings: Settings, found: ModelList, folder: Path, stop: threading.E
                 hub.cut()
                 time.sleep(TICK / 4)
     log(f"weights: fetched {len(todo)} files, {meter.text()}")
+
+
+def _bring(hub: Hub, file: modellist.File, folder: Path, meter: "Meter", mark: verified.Mark) -> None:
+    hub.fetch(file, folder, meter.add)
+    mark.add(file, mark.line(file))
 
 
 def _follow(work: list[Future], meter: "Meter", stop: threading.Event) -> None:

@@ -22,6 +22,9 @@ from errors import InputError
 from values import Source, TooLarge, check_url, kind, parse_sides, parse_source, reason, show
 
 MODES = ("animation", "replacement")
+NAMED = 5
+"""Names of unknown fields that are told one by one."""
+MAX_NAME = 40
 FIELDS = ("video", "image", "mode", "resolution", "seed", "steps", "refert_num", "relighting", "result_url")
 
 
@@ -71,7 +74,7 @@ class _Reader:
 
     def __init__(self, given: dict, sizes: Sizes) -> None:
         self._given, self._sizes = given, sizes
-        self.faults = [_unknown(name) for name in given if name not in FIELDS]
+        self.faults = _strangers([name for name in given if name not in FIELDS])
         self.status = HTTPStatus.BAD_REQUEST
 
     def job(self) -> Job:
@@ -155,7 +158,12 @@ class _Reader:
         return Source()
 
 
+def _strangers(names: list) -> list[str]:
+    more = len(names) - NAMED
+    return [*map(_unknown, names[:NAMED]), *([f"{more} more are no fields"] if more > 0 else [])]
+
+
 def _unknown(name: object) -> str:
-    close = difflib.get_close_matches(str(name), FIELDS, 1)
+    close = difflib.get_close_matches(str(name)[:MAX_NAME], FIELDS, 1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(FIELDS)}"
     return f"{show(name)} is no field: {hint}"

@@ -3,6 +3,7 @@
 import contextlib
 import email.utils
 import http.client
+import math
 import os
 import re
 import socket
@@ -108,13 +109,16 @@ class Hub:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise StartError("weights: the hub's address is no http(s) URL: check HF_ENDPOINT")
-        link = addresses.connection(parts.scheme, parts.hostname, parts.port, True, self._silence)
+        link = addresses.connection(parts.scheme, parts.hostname, parts.port, True, self._silence, self._left)
         self._links.add(link)
         try:
             yield link
         finally:
             self._links.discard(link)
             link.close()
+
+    def _left(self) -> float:
+        return 0.0 if self.stop.is_set() else math.inf
 
     def _headers(self, url: str, part: Part) -> dict[str, str]:
         """Return a request's headers; the token is for the hub alone, not for where it redirects to."""

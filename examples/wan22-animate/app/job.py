@@ -1,7 +1,6 @@
 """A job from its fields to its result: fetch, look, preprocess, generate, add the sound, deliver."""
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,21 +101,10 @@ def _generate(run: Run, source: Path) -> tuple[Path, ffmpeg.Video]:
 def _script(
     run: Run, doing: str, command: list[str], script: Path, heard: Callable[[str], None]
 ) -> process.Result:
-    result = process.run(command, script.parent, run.clock, doing, heard, _environment(run.home))
+    result = process.run(command, script.parent, run.clock, doing, heard, run.home)
     if result.code != 0:
         raise faults.of(doing, result)
     return result
-
-
-def _environment(home: Path) -> dict[str, str]:
-    """Return the scripts' environment: no secrets, and temporary files in the job's folder."""
-    secret = ("TOKEN", "KEY", "SECRET", "PASSWORD", "KEY_ID")
-    kept = {name: value for name, value in os.environ.items() if not name.endswith(secret)}
-    for name in ("PYTHONPATH", "PYTHONSAFEPATH"):
-        kept.pop(name, None)
-    temporary = home / "tmp"
-    temporary.mkdir(exist_ok=True)
-    return kept | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _with_sound(run: Run, silent: Path, made: ffmpeg.Video, video: Path) -> Path:

@@ -24,23 +24,25 @@ LOOK_SECONDS = 2.0
 @contextlib.contextmanager
 def held(path: Path, stop: threading.Event, done: Callable[[], bool]) -> Iterator[bool]:
     """Give True with the lease, or False once another worker has done what it is for."""
-    if not _wait(path, stop, done):
+    ours = f"{_name()} {os.getpid()} {uuid.uuid4().hex}"
+    if not _wait(path, ours, stop, done):
         yield False
         return
     ended = threading.Event()
-    threading.Thread(target=_beat, args=(path, ended), daemon=True).start()
+    threading.Thread(target=_beat, args=(path, ours, ended), daemon=True).start()
     try:
         yield True
     finally:
         ended.set()
-        with contextlib.suppress(OSError):
-            path.unlink()
+        if _holds(path, ours):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
-def _wait(path: Path, stop: threading.Event, done: Callable[[], bool]) -> bool:
+def _wait(path: Path, ours: str, stop: threading.Event, done: Callable[[], bool]) -> bool:
     """Return whether the lease is ours; False when it isn't needed any more."""
     seen, since = "", 0.0
-    while not _take(path):
+    while not _take(path, ours):
         state = _state(path)
         if state != seen:
             if not seen:
@@ -56,13 +58,21 @@ def _wait(path: Path, stop: threading.Event, done: Callable[[], bool]) -> bool:
     return True
 
 
-def _take(path: Path) -> bool:
+def _take(path: Path, ours: str) -> bool:
     try:
         with open(path, "x") as file:
-            file.write(f"{_name()} {os.getpid()} {uuid.uuid4().hex}")
+            file.write(ours)
     except FileExistsError:
         return False
     return True
+
+
+def _holds(path: Path, ours: str) -> bool:
+    """Tell whether the lease is still ours: whoever stalls too long loses it to another worker."""
+    try:
+        return path.read_text() == ours
+    except (OSError, ValueError):
+        return False
 
 
 def _name() -> str:
@@ -94,7 +104,8 @@ def _break(path: Path) -> None:
         aside.unlink()
 
 
-def _beat(path: Path, ended: threading.Event) -> None:
+def _beat(path: Path, ours: str, ended: threading.Event) -> None:
     while not ended.wait(BEAT_SECONDS):
-        with contextlib.suppress(OSError):
-            os.utime(path)
+        if _holds(path, ours):
+            with contextlib.suppress(OSError):
+                os.utime(path)

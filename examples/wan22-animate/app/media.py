@@ -17,20 +17,26 @@ SIDES = range(64, 16385)
 MAX_PIXELS = 64_000_000
 MAGIC = {b"\x1a\x45\xdf\xa3": "mkv", b"FLV\x01": "flv", b"\0\0\x01\xba": "mpg", b"\x30\x26\xb2\x75": "asf"}
 BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+MANIFESTS = (b"<mpd", b"<compositionplaylist", b"c=in ip")
+"""What makes a text a playlist for ffmpeg, also behind the first bytes of a container; texts end at a zero."""
 
 Size = tuple[int, int]
 
 
 def check_video(path: Path) -> None:
     """Raise an InputError for a file that isn't in a container of video."""
-    if path.stat().st_size < MIN_VIDEO or not container(_head(path)):
+    if path.stat().st_size < MIN_VIDEO or not container(_head(path), path.stat().st_size):
         raise InputError("video: is not a video: give an mp4, mov, mkv, webm, avi, flv, ts or mpg file", UNFIT)
 
 
-def container(head: bytes) -> str:
-    """Return the container that a file begins like, or nothing."""
+def container(head: bytes, size: int) -> str:
+    """Return the container that a file of that size begins like, or nothing."""
+    text = head.partition(b"\0")[0].lower()
+    if any(words in text for words in MANIFESTS):
+        return ""
     if head[4:8] in BOXES:
-        return "mp4"
+        box = int.from_bytes(head[:4], "big")
+        return "mp4" if box in (0, 1) or 8 <= box <= size else ""  # 0: to the end; 1: the size comes later
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return "avi"
     if head[:1] == b"\x47" and head[188:189] == b"\x47":

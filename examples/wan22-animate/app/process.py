@@ -7,7 +7,7 @@ import selectors
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,6 +21,8 @@ LINES, WIDTH = 400, 500
 TERM_SECONDS, KILL_SECONDS = 2.0, 5.0
 TICK = 0.1
 BREAK = re.compile(rb"[\r\n]+")
+SECRET = ("TOKEN", "KEY", "KEY_ID", "SECRET", "PASSWORD", "CREDENTIALS")
+"""Ends of variables' names."""
 FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno 28\]|ENOSPC")
 
 
@@ -45,9 +47,13 @@ def run(
     clock: Clock,
     doing: str,
     heard: Callable[[str], None] = lambda line: debug(scrub(line)),
-    env: Mapping[str, str] | None = None,
+    home: Path | None = None,
 ) -> Result:
-    """Run a program to its end; at the end of its time or at a stop its whole group is killed."""
+    """Run a program to its end; at the end of its time or at a stop its whole group is killed.
+
+    It runs in a folder, and has its temporary files in the job's home, if that is another one.
+    """
+    env = environment(home or folder)
     try:
         program = subprocess.Popen(  # noqa: S603 (no shell; the arguments are ours)
             arguments, cwd=folder, env=env, start_new_session=True,
@@ -63,6 +69,20 @@ def run(
         _end(program)
         output.finish(program.stdout)
     return Result(program.returncode, output.text)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return the environment of all programs: no secrets, and temporary files in the job's folder."""
+    kept = {name: value for name, value in os.environ.items() if not _is_secret(name)}
+    for name in ("PYTHONPATH", "PYTHONSAFEPATH"):
+        kept.pop(name, None)
+    temporary = home / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return kept | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _is_secret(name: str) -> bool:
+    return name.endswith(SECRET) or name.startswith(("RUNPOD_WEBHOOK_", "BUCKET_"))
 
 
 def check_disk(result: Result) -> None:

@@ -11,11 +11,14 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from errors import JobError
-from worker import Busy, Status, Worker
+from errors import JobError, Stopped
+from web import Clock, ended
+from worker import Status, Worker
 
 MAX_BODY = 30 * 10**6
 """What Runpod's load balancers let through."""
+BODY_SECONDS = 60.0
+"""In which a request has to arrive: the worker is its own for that long."""
 LINGER_SECONDS = 2.0
 
 _PING = {
@@ -133,11 +136,10 @@ class Handler(BaseHTTPRequestHandler):
         if worker.status is not Status.READY:
             detail = worker.detail or worker.status.value
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"the worker is not ready: {detail}", Retry_After="5")
-        if worker.running():
-            raise Busy
         name = f"http-{secrets.token_hex(4)}"
         try:
-            result = worker.run(name, self._input(), lambda _: None)
+            with worker.slot():  # before the body: of large ones there is room for one
+                result = worker.work(name, self._input(), lambda _: None)
         except JobError as err:
             if err.refresh:
                 worker.fail(str(err))  # /ping tells it, and the worker is replaced
@@ -160,10 +162,22 @@ class Handler(BaseHTTPRequestHandler):
         if len(length) > 12 or int(length) > MAX_BODY:
             words = f"the request is over {MAX_BODY} bytes: send URLs"
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
-            raise Refusal(HTTPStatus.BAD_REQUEST, "the request ended early")
-        return body
+        return self._read(int(length))
+
+    def _read(self, length: int) -> bytes:
+        """Return the body; whoever sends it slowly doesn't hold up the worker, nor its end."""
+        stop = self.server.worker.stop
+        clock = Clock(BODY_SECONDS, stop)
+        with ended(lambda: self.connection, clock, socket.SHUT_RD):
+            body = self.rfile.read(length)
+        if len(body) == length:
+            return body
+        if stop.is_set():
+            raise Stopped
+        if not clock.left():
+            words = f"the request did not arrive within {BODY_SECONDS:g} s: send URLs"
+            raise Refusal(HTTPStatus.REQUEST_TIMEOUT, words)
+        raise Refusal(HTTPStatus.BAD_REQUEST, "the request ended early")
 
     def _send(self, status: HTTPStatus, body: dict, headers: dict[str, str] | None = None) -> None:
         content = b"" if status is HTTPStatus.NO_CONTENT else json.dumps(body).encode() + b"\n"

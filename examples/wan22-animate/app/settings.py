@@ -34,6 +34,7 @@ class Settings:
     hub: str
     token: str
     offline: bool
+    verify: bool
     fetch_threads: int
     stall_seconds: float
     init_timeout: float
@@ -89,6 +90,7 @@ def _weights(env: "_Reader") -> dict:
         "hub": env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/"),
         "token": env.text("HF_TOKEN", ""),
         "offline": env.switch("HF_HUB_OFFLINE", False),
+        "verify": env.switch("VERIFY", True),
         "fetch_threads": env.number("FETCH_THREADS", 8, int),
         "stall_seconds": env.number("HF_HUB_DOWNLOAD_TIMEOUT", 30.0, float),
         "init_timeout": env.number("RUNPOD_INIT_TIMEOUT", 420.0, float),

@@ -9,8 +9,8 @@ import wan
 import warm
 import weights
 from errors import JobError, StartError
-from log import log
-from worker import Worker
+from log import log, scrub
+from worker import Worker, where
 
 
 def prepare(worker: Worker) -> None:
@@ -20,7 +20,8 @@ def prepare(worker: Worker) -> None:
     except (StartError, JobError) as err:
         worker.fail(str(err))
     except Exception as err:  # whatever it is, /ping has to tell it
-        worker.fail(f"{type(err).__name__}: {err}")
+        log(f"internal error: {type(err).__name__}: {scrub(str(err))}")
+        worker.fail(f"internal error: {where(err)}")  # the message may have paths or an address in it
 
 
 def _prepare(worker: Worker) -> None:

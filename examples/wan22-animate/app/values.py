@@ -103,4 +103,5 @@ def kind(value: object) -> str:
 
 def show(value: object) -> str:
     """Return a value as it may be quoted: not all of it where it is long."""
-    return repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "…"
+    said = repr(value[:40] if isinstance(value, str) else value)
+    return said if len(said) <= 40 else said[:37] + "…"

@@ -4,7 +4,7 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 from urllib.parse import SplitResult, quote, urljoin
@@ -46,6 +46,10 @@ class Clock:
         if self.left() <= 0:
             raise OutOfTime(doing, self.seconds)
 
+    def waiting(self) -> float:
+        """Return the seconds that something may be waited for: none once the job was stopped."""
+        return 0.0 if self.stop.is_set() else self.left()
+
     def within(self, seconds: float) -> "Clock":
         """Return a clock that ends with this one or after seconds, whichever is first."""
         return Clock(min(seconds, self.left()), self.stop)
@@ -83,9 +87,9 @@ def exchange(
     """Send one request and give its answer; the clock ends it wherever it hangs."""
     parts = _parts(url)
     silence = min(SILENCE, clock.left() or 0.01)
-    link = addresses.connection(parts.scheme, parts.hostname, parts.port, private, silence)
+    link = addresses.connection(parts.scheme, parts.hostname, parts.port, private, silence, clock.waiting)
     sent = {"Accept-Encoding": "identity", "User-Agent": "wan22-animate", **(headers or {})}
-    with _words(clock), _ended(link, clock):
+    with _words(clock), ended(lambda: link.wire, clock):
         try:
             _send(link, method, _path(parts), body, sent)
             with link.getresponse() as response:
@@ -159,10 +163,10 @@ def _why(err: Exception) -> str:
 
 
 @contextmanager
-def _ended(link: addresses.Connection, clock: Clock) -> Iterator[None]:
+def ended(wire: Callable[[], socket.socket | None], clock: Clock, how: int = socket.SHUT_RDWR) -> Iterator[None]:
     """Cut a connection when time is up or the job is stopped: a timeout alone is for each byte."""
     done = threading.Event()
-    thread = threading.Thread(target=_watch, args=(link, clock, done), daemon=True)
+    thread = threading.Thread(target=_watch, args=(wire, clock, how, done), daemon=True)
     thread.start()
     try:
         yield
@@ -170,8 +174,8 @@ def _ended(link: addresses.Connection, clock: Clock) -> Iterator[None]:
         done.set()
 
 
-def _watch(link: addresses.Connection, clock: Clock, done: threading.Event) -> None:
+def _watch(wire: Callable[[], socket.socket | None], clock: Clock, how: int, done: threading.Event) -> None:
     while not done.wait(0.1):
-        if link.wire and (clock.stop.is_set() or clock.left() <= 0):
+        if not clock.waiting() and (sock := wire()):
             with suppress(OSError):  # shutdown of the plain socket: TLS's own would go on in plain
-                socket.socket.shutdown(link.wire, socket.SHUT_RDWR)
+                socket.socket.shutdown(sock, how)

@@ -2,15 +2,20 @@
 
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import fetch
 import modellist
+import verified
 from errors import StartError
 from log import log
 from modellist import ModelList
 from settings import Settings
+
+SMALL = 10 * 10**6
+"""Bytes up to which files of the hub's caches are read: over that their names there have their sha256."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +24,13 @@ class Place:
 
     kind: str
     path: Path
+    copied: bool = False
+    """Whether anybody may have put the files there."""
 
 
 def ensure(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
     """Return a folder with all of the weights, fetched if need be; else a StartError says what to do."""
-    if folder := find(settings, found):
+    if folder := find(settings, found, stop):
         return folder
     if settings.offline:
         raise StartError(
@@ -37,12 +44,14 @@ def ensure(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
     return fetch.all_files(settings, found, stop)
 
 
-def find(settings: Settings, found: ModelList) -> Path | None:
+def find(settings: Settings, found: ModelList, stop: threading.Event) -> Path | None:
     """Return the first place that has all files, and log why those before it have not."""
-    for place in [*cached(settings, found), *volumes(settings, found), Place("the image", settings.model_path)]:
+    for place in _places(settings, found):
         if not place.path.is_dir():
             continue
         faults = modellist.lacking(place.path, found)
+        if not faults and place.copied and settings.verify:
+            faults = verified.spoiled(place.path, found, place.kind, stop)
         if not faults:
             log(f"weights: in {place.kind}")
             return place.path
@@ -50,22 +59,50 @@ def find(settings: Settings, found: ModelList) -> Path | None:
     return None
 
 
+def _places(settings: Settings, found: ModelList) -> Iterator[Place]:
+    """Give the places in their order; an image that is meant to bring its weights has the right ones."""
+    image = Place("the image", settings.model_path)
+    if settings.offline:
+        yield image
+    yield from cached(settings, found)
+    yield from volumes(settings, found)
+    if not settings.offline:
+        yield image
+
+
 def cached(settings: Settings, found: ModelList) -> list[Place]:
-    """Return Runpod's cached model, if it is the list's revision."""
+    """Return Runpod's cached model, if it is the list's revision or has the same files."""
     snapshots = _snapshots(settings.volume / "huggingface-cache" / "hub", found.repository)
     if not snapshots:
         return []
     if found.renamed:
         log("weights: not from the cached model: the image's list gives files other names than the hub does")
         return []
-    if not (snapshots / found.commit).is_dir():
-        others = ", ".join(sorted(os.listdir(snapshots))) or "none"
-        log(
-            f"weights: not from the cached model: it is of another revision ({others}) than the image's "
-            f"{found.commit}: set the endpoint's model to that revision, or build the image for the other one"
-        )
-        return []
-    return [Place("the cached model", snapshots / found.commit)]
+    if (snapshots / found.commit).is_dir():
+        return [Place("the cached model", snapshots / found.commit)]
+    others = sorted(os.listdir(snapshots))
+    if same := next((name for name in others if _same(snapshots / name, found)), ""):
+        log(f"weights: the cached model is of another revision ({same}), with the same files")
+        return [Place("the cached model", snapshots / same)]
+    log(
+        f"weights: not from the cached model: it is of another revision ({', '.join(others) or 'none'}) than the "
+        f"image's {found.commit}: set the endpoint's model to that revision, or build the image for the other one"
+    )
+    return []
+
+
+def _same(snapshot: Path, found: ModelList) -> bool:
+    """Tell whether a snapshot of another revision has the list's files, as far as their contents go."""
+    try:
+        return all(_is(snapshot / file.path, file) for file in found.files)
+    except OSError:
+        return False
+
+
+def _is(path: Path, file: modellist.File) -> bool:
+    if file.size > SMALL:  # a link to a blob, which has its sha256 for a name: 57 GB needn't be read
+        return path.is_symlink() and path.readlink().name == file.sha256
+    return modellist.digest(path) == file.sha256
 
 
 def _snapshots(hub: Path, repository: str) -> Path | None:
@@ -79,8 +116,8 @@ def _snapshots(hub: Path, repository: str) -> Path | None:
 def volumes(settings: Settings, found: ModelList) -> list[Place]:
     """Return where the weights may be on volumes, and where an earlier fetch left them."""
     roots = (settings.volume, settings.workspace)
-    places = [Place("the network volume", root / sub / found.name) for root in roots for sub in ("models", "")]
-    return [*places, Place("an earlier fetch", settings.fetch_dir / found.name)]
+    places = [Place("the network volume", root / sub / found.name, True) for root in roots for sub in ("models", "")]
+    return [*places, Place("an earlier fetch", settings.fetch_dir / found.name, True)]
 
 
 def _advice(place: Place) -> str:

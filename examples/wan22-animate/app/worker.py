@@ -82,15 +82,19 @@ class Worker:
 
     def run(self, name: str, given: object, tell: Callable[[dict], None]) -> dict:
         """Return a job's result; what it dies of is a JobError, and said in the log."""
-        with self._running():
-            started = time.monotonic()
-            try:
-                result = self._guarded(name, given, tell)
-            except JobError as err:
-                log(f"job {name}: failed: {err}")
-                raise
-            log(f"job {name}: done in {time.monotonic() - started:.0f} s")
-            return result
+        with self.slot():
+            return self.work(name, given, tell)
+
+    def work(self, name: str, given: object, tell: Callable[[dict], None]) -> dict:
+        """Do the same for who has the slot already."""
+        started = time.monotonic()
+        try:
+            result = self._guarded(name, given, tell)
+        except JobError as err:
+            log(f"job {name}: failed: {err}")
+            raise
+        log(f"job {name}: done in {time.monotonic() - started:.0f} s")
+        return result
 
     def _guarded(self, name: str, given: object, tell: Callable[[dict], None]) -> dict:
         try:
@@ -98,11 +102,12 @@ class Worker:
         except JobError:
             raise
         except Exception as err:
-            log(f"job {name}: internal error: {_where(err)}")
+            log(f"job {name}: internal error: {where(err)}")
             raise JobError("internal error: the worker's log has it") from err
 
     @contextmanager
-    def _running(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
+        """Hold the place of the one job."""
         if not self._slot.acquire(blocking=False):
             raise Busy
         try:
@@ -139,7 +144,7 @@ def _teller(name: str, tell: Callable[[dict], None]) -> jobs.Tell:
     return told
 
 
-def _where(err: Exception) -> str:
+def where(err: Exception) -> str:
     """Return what happened and where, without what it happened to: a message may quote a URL."""
     frames = traceback.extract_tb(err.__traceback__)[-3:]
     return f"{type(err).__name__} at " + ", ".join(f"{Path(f.filename).name}:{f.lineno}" for f in frames)

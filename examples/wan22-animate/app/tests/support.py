@@ -7,6 +7,7 @@ import http.client
 import io
 import json
 import os
+import socket
 import struct
 import tempfile
 import threading
@@ -114,6 +115,19 @@ class Case(unittest.TestCase):
         """Return what is left of jobs."""
         folder = self.home / "processing"
         return tree(folder) + sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+    def black_hole(self):
+        """Return the URL of a name with addresses of which none answers: their queue is full."""
+        listening = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.addCleanup(listening.close)
+        for _ in range(3):
+            sock = socket.socket()
+            self.addCleanup(sock.close)
+            sock.setblocking(False)
+            sock.connect_ex(listening.getsockname())
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", listening.getsockname())] * 8
+        self.enterContext(mock.patch("socket.getaddrinfo", return_value=found))
+        return "http://hole.test/"
 
     def serve(self, answer):
         """Serve what answer(handler) writes; returns the server's URL."""

@@ -105,18 +105,23 @@ class CheckTest(Case):
         (self.home / "model.json").write_text("{}")
         self.assertIn("is damaged", self.check("model")[1])
 
-    def torch(self, available=True, total=499500):
+    def torch(self, available=True, total=499500, providers=("CUDAExecutionProvider", "CPUExecutionProvider")):
         module = mock.MagicMock()
         module.cuda.is_available.return_value = available
         module.cuda.get_device_name.return_value = "H100"
         module.arange.return_value.sum.return_value.item.return_value = total
-        return mock.patch.dict(sys.modules, {"torch": module})
+        onnx = types.SimpleNamespace(get_available_providers=lambda: list(providers)) if providers else None
+        return mock.patch.dict(sys.modules, {"torch": module, "onnxruntime": onnx})
 
     def test_gpu(self):
         with self.torch():
             self.assertEqual(self.check("gpu"), (0, "gpu: H100, a first kernel is right\n"))
         with self.torch(total=0):
             self.assertEqual(self.check("gpu"), (1, "gpu: the sum of 1000 numbers is 0 on the GPU, not 499500\n"))
+        with self.torch(providers=["AzureExecutionProvider", "CPUExecutionProvider"]):
+            self.assertEqual(self.check("gpu"), (1, "gpu: onnxruntime knows no CUDA: install onnxruntime-gpu, and no onnxruntime beside it\n"))
+        with self.torch(providers=None):
+            self.assertIn("onnxruntime can't be imported", self.check("gpu")[1])
         with self.torch(available=False):
             self.assertIn("torch sees no GPU", self.check("gpu")[1])
         with mock.patch.dict(sys.modules, {"torch": None}):

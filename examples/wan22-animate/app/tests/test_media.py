@@ -33,7 +33,18 @@ class MediaTest(unittest.TestCase):
             (b"\x47" + b"\0" * 187 + b"\x47", "ts"), (b"\0\0\x01\xba", "mpg"), (b"\x30\x26\xb2\x75\x8e", "asf"),
             (b"#EXTM3U\n", ""), (b"ffconcat version 1.0", ""), (b"<?xml <MPD", ""), (b"v=0\no=- 0", ""), (b"GIF89a", ""), (b"", ""), (b"RIFF\0\0\0\0WAVE", ""),
         ):  # fmt: skip
-            self.assertEqual(media.container(head), kind, head)
+            self.assertEqual(media.container(head, 10_000), kind, head)
+
+    def test_a_box_fits_into_its_file(self):
+        for size, kind in ((0, "mp4"), (1, "mp4"), (2, ""), (7, ""), (8, "mp4"), (2000, "mp4"), (2001, "")):
+            self.assertEqual(media.container(struct.pack(">I", size) + b"ftypisom", 2000), kind, size)
+        self.assertEqual(media.container(b"<!--free--><MPD xmlns", 200_000_000), "")
+
+    def test_playlists_behind_the_first_bytes_of_a_container(self):
+        for head in (b"\x1a\x45\xdf\xa3", b"FLV\x01", b"<!--free", b"G" + b" " * 187 + b"G"):
+            for text in (b'<mpd profiles="urn:mpeg:dash:profile:isoff-live:2011">', b"<CompositionPlaylist", b"\nc=IN IP4 127.0.0.1\n"):
+                self.assertEqual(media.container(head + text, 2 << 30), "", head + text)
+        self.assertEqual(media.container(b"\x1a\x45\xdf\xa3\0<MPD", 2000), "mkv")  # where no text reaches
 
     def test_pictures(self):
         for content, found in (
@@ -105,6 +116,17 @@ class ProcessTest(Case):
         self.run_python(r"import sys; sys.stderr.write('a\rb\r\n\nc'); sys.stderr.write('ü')")
         self.assertEqual(self.heard, ["a", "b", "cü"])
 
+    def test_programs_get_no_secrets_and_the_folder_for_temporary_files(self):
+        secrets = {
+            "HF_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x", "RUNPOD_AI_API_KEY": "x", "RUNPOD_WEBHOOK_GET_JOB": "x", "GOOGLE_APPLICATION_CREDENTIALS": "x",
+            "BUCKET_ENDPOINT_URL": "x", "BUCKET_ACCESS_KEY_ID": "x", "PYTHONPATH": "x", "PYTHONSAFEPATH": "1",
+        }  # fmt: skip
+        with mock.patch.dict("os.environ", secrets | {"HF_HOME": "h"}):
+            text = self.run_python("import os; print(*(f'{name}={value}' for name, value in os.environ.items()), sep='\\n')").text
+        seen = dict(line.split("=", 1) for line in text.splitlines())
+        self.assertFalse(set(secrets) & set(seen))
+        self.assertEqual((seen["HF_HOME"], seen["TMPDIR"]), ("h", str(self.home / "tmp")))
+
     def test_output_that_is_closed(self):
         result = self.run_python("import os, time; os.close(1); os.close(2); time.sleep(0.3); os._exit(5)")
         self.assertEqual(result.code, 5)
@@ -154,6 +176,10 @@ class FaultsTest(unittest.TestCase):
             err = faults.of("preprocessing", process.Result(1, said))
             self.assertIn(words, str(err))
             self.assertEqual(err.refresh, refresh, said)
+
+    def test_the_last_line_stays(self):
+        said = "\n".join(["x" * 500] * 9 + ["KeyError: 'y'"])
+        self.assertTrue(str(faults.of("generating", process.Result(1, said))).endswith("KeyError: 'y'"))
 
     def test_a_face_is_of_preprocessing_only(self):
         self.assertNotIn("face", str(faults.of("generating", process.Result(1, "!ssize.empty()"))))

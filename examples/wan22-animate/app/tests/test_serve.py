@@ -17,6 +17,7 @@ from unittest import mock
 import errors
 import serve_http
 import serve_queue
+import start
 from worker import Worker
 
 from tests.support import APP, Case, ask, fill, job
@@ -44,6 +45,18 @@ class HttpTest(Case):
         self.worker.fail("no weights: give some")
         self.assertEqual(ask(self.port, "GET", "/ping")[::2], (503, {"error": "no weights: give some"}))
 
+    def test_ping_tells_no_path(self):
+        def fail(worker):
+            raise RuntimeError("http://hub.secret/x in /models/y/z")
+
+        with mock.patch("start._prepare", fail):
+            start.prepare(self.worker)
+        said = ask(self.port, "GET", "/ping")[2]["error"]
+        self.assertRegex(said, r"^internal error: RuntimeError at .*start\.py:\d+")
+        for words in (said, self.said()):
+            self.assertNotRegex(words, "secret|/models")
+        self.assertIn("internal error: RuntimeError: <url> in …/z", self.said())
+
     def test_a_port_for_health_alone(self):
         port = self.start(serve_http.health_only(0, self.worker))
         self.assertEqual(ask(port, "GET", "/ping")[0], 204)
@@ -62,8 +75,45 @@ class HttpTest(Case):
 
     def test_busy(self):
         self.ready()
-        with self.worker._running():
+        with self.worker.slot():
             self.assertEqual(ask(self.port, "POST", "/", json.dumps(job()))[0], 429)
+
+    def begin(self, length=1000, sent=b"{"):
+        """Begin to send a request's body."""
+        sock = self.enterContext(socket.create_connection(("127.0.0.1", self.port), 10))
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length + sent)
+        return sock
+
+    def status(self, sock):
+        return int(sock.makefile("rb").readline().split()[1])
+
+    def wait_for_slot(self, taken=True):
+        end = time.monotonic() + 10
+        while self.worker.running() is not taken and time.monotonic() < end:
+            time.sleep(0.01)
+        self.assertIs(self.worker.running(), taken)
+
+    def test_one_body_at_a_time(self):
+        self.ready()
+        first = self.begin(5)
+        self.wait_for_slot()
+        self.assertEqual(self.status(self.begin(30_000_000)), 429)
+        first.sendall(b"nope")
+        self.assertEqual(self.status(first), 400)
+        self.wait_for_slot(False)
+
+    def test_a_slow_body(self):
+        self.ready()
+        with mock.patch("serve_http.BODY_SECONDS", 0.2):
+            self.assertEqual(self.status(self.begin()), 408)
+        self.wait_for_slot(False)
+
+    def test_a_stop_while_a_body_arrives(self):
+        self.ready()
+        sock = self.begin()
+        self.wait_for_slot()
+        self.worker.end()
+        self.assertEqual(self.status(sock), 503)
 
     def test_errors(self):
         self.ready()
@@ -356,7 +406,8 @@ class StartTest(Case):
         worker = Worker(self.settings())
         with mock.patch("folder.sweep", side_effect=RuntimeError("x")):
             start.prepare(worker)
-        self.assertEqual(worker.detail, "RuntimeError: x")
+        self.assertIn("internal error: RuntimeError at ", worker.detail)
+        self.assertIn("internal error: RuntimeError: x", self.said())
 
     def test_without_wan(self):
         import start

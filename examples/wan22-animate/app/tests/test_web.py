@@ -30,7 +30,7 @@ class AddressTest(unittest.TestCase):
             "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "192.0.2.1",
             "198.18.0.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254",
             "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "2002:7f00:1::1", "2002:101:101::1",
-            "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:db8::1", "", "localhost",
+            "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:db8::1", "192.0.0.192", "168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::a83f:8110", "192.88.99.1", "fec0::1", "", "localhost",
         ):  # fmt: skip
             self.assertFalse(addresses.is_public(address), address)
 
@@ -49,6 +49,15 @@ class AddressTest(unittest.TestCase):
         with mock.patch("socket.getaddrinfo", side_effect=lambda *_, **__: next(answers)), mock.patch("socket.socket") as made:
             addresses.dial("rebind.test", 80, False, 1)
         made.return_value.connect.assert_called_once_with(("1.1.1.1", 80))
+
+    def test_tries_a_few(self):
+        found = self.found(*(f"1.1.1.{n}" for n in range(9))) + [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2606:4700::1", 80, 0, 0))]
+        with mock.patch("socket.getaddrinfo", return_value=found), mock.patch("socket.socket") as made:
+            made.return_value.connect.side_effect = ConnectionRefusedError
+            with self.assertRaises(ConnectionRefusedError):
+                addresses.dial("many.test", 80, False, 1)
+        tried = [call.args[0][0] for call in made.return_value.connect.call_args_list]
+        self.assertEqual(tried, ["1.1.1.0", "2606:4700::1", "1.1.1.1", "1.1.1.2"])
 
     def test_ports(self):
         for scheme, port, wanted, default in (("https", None, 443, 443), ("http", None, 80, 80), ("http", 8080, 8080, 80)):
@@ -193,6 +202,29 @@ class DownloadTest(WebCase):
         threading.Timer(0.2, self.stop.set).start()
         with self.assertRaises(errors.Stopped):
             self.save(self.serve(lambda to: time.sleep(3)))
+
+    def assert_ends(self, url, seconds):
+        """A download ends with its time, and with a stop; seconds are what it would take otherwise."""
+        started = time.monotonic()
+        self.assertIn("did not arrive within 0.2 s", self.fault(url, seconds=0.2))
+        threading.Timer(0.2, self.stop.set).start()
+        with self.assertRaises(errors.Stopped):
+            self.save(url, seconds=60, whole=60)
+        self.assertLess(time.monotonic() - started, seconds)
+
+    def test_addresses_that_do_not_answer(self):
+        self.assert_ends(self.black_hole(), 8)  # of the 10 that each may take
+
+    def test_a_name_that_is_looked_up_for_long(self):
+        ended = threading.Event()
+        self.addCleanup(ended.set)
+        with mock.patch("socket.getaddrinfo", side_effect=lambda *_, **__: ended.wait(20)):
+            self.assert_ends("http://slow.test/", 10)
+
+    def test_a_handshake_that_hangs(self):
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+        self.assert_ends(f"https://127.0.0.1:{listening.getsockname()[1]}/", 10)  # of web.SILENCE
 
     def test_full_disk(self):
         self.path = Path("/dev/full")

@@ -4,6 +4,8 @@ import email.message
 import hashlib
 import json
 import os
+import shutil
+import socket
 import threading
 import time
 from unittest import mock
@@ -13,6 +15,7 @@ import hub
 import lease
 import modellist
 import part
+import verified
 import warm
 import weights
 from errors import StartError
@@ -103,8 +106,51 @@ class PlacesTest(WeightsCase):
             link.symlink_to(self.home / "blobs" / path)
         self.assertEqual(self.ensure(), self.home / CACHE / COMMIT)
 
+    def test_an_image_with_weights_takes_its_own(self):
+        for place in (f"{CACHE}/{COMMIT}", f"volume/models/{NAME}", "baked"):
+            fill(self.home / place)
+        self.assertEqual(self.ensure(HF_HUB_OFFLINE=1), self.home / "baked")
+        (self.home / "baked/config.json").unlink()
+        self.assertEqual(self.ensure(HF_HUB_OFFLINE=1), self.home / CACHE / COMMIT)
+
+    def test_another_revision_with_the_same_files(self):
+        """Large files are told by the names of their blobs, and aren't read."""
+        snapshot = self.cache_as_the_hub_does("0" * 40)
+        self.enterContext(mock.patch("weights.SMALL", 10_000))
+        with mock.patch("modellist.digest", wraps=modellist.digest) as read:
+            self.assertEqual(self.ensure(), snapshot)
+        self.assertEqual(max(call.args[0].stat().st_size for call in read.call_args_list), 3000)
+        self.assertIn(f"the cached model is of another revision ({'0' * 40}), with the same files", self.said())
+
+    def test_another_revision_with_other_files(self):
+        fill(self.home / "baked")
+        self.enterContext(mock.patch("weights.SMALL", 10_000))
+        big = "models_t5_umt5-xxl-enc-bf16.pth"
+        for path, spoil in (
+            ("config.json", lambda place: place.write_bytes(b"[]")),
+            (big, lambda place: place.unlink() or place.write_bytes(FILES[big])),
+            (big, lambda place: place.unlink() or place.symlink_to(place.parents[2] / "blobs" / ("0" * 64))),
+            (big, lambda place: place.write_bytes(b"cut")),
+        ):
+            shutil.rmtree(self.home / "volume", ignore_errors=True)
+            snapshot = self.cache_as_the_hub_does("1" * 40)
+            (snapshot.parents[1] / "blobs" / ("0" * 64)).write_bytes(FILES[big])
+            spoil(snapshot / path)
+            self.assertEqual(self.ensure(), self.home / "baked")
+
+    def cache_as_the_hub_does(self, commit):
+        snapshot = self.home / CACHE / commit
+        blobs = snapshot.parents[1] / "blobs"
+        blobs.mkdir(parents=True)
+        for path, content in FILES.items():
+            blob = blobs / hashlib.sha256(content).hexdigest()
+            blob.write_bytes(content)
+            (snapshot / path).parent.mkdir(parents=True, exist_ok=True)
+            (snapshot / path).symlink_to(os.path.relpath(blob, (snapshot / path).parent))
+        return snapshot
+
     def test_another_revision(self):
-        fill(self.home / CACHE / ("0" * 40))
+        fill(self.home / CACHE / ("0" * 40), FILES | {"config.json": b"[]"})
         fill(self.home / "baked")
         self.assertEqual(self.ensure(), self.home / "baked")
         self.assertIn(f"not from the cached model: it is of another revision ({'0' * 40}) than the image's {COMMIT}: set the endpoint's model", self.said())
@@ -131,6 +177,88 @@ class PlacesTest(WeightsCase):
         (self.home / "model.json").write_text(model_json(origin="https://files.test/"))
         with self.assertRaisesRegex(StartError, "is not on the hub"):
             self.ensure()
+
+
+class VerifiedTest(WeightsCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = self.home / f"volume/models/{NAME}"
+        fill(self.folder)
+
+    def spoil(self, path="Wan2.1_VAE.pth"):
+        """Put another file of the same size there, as a copy of another revision would."""
+        (self.folder / path).write_bytes(b"X" * len(FILES[path]))
+        os.utime(self.folder / path, (5, 5))
+
+    def read(self):
+        """Return which files are read when the weights are looked for."""
+        with mock.patch("verified._digest", wraps=verified._digest) as digest:
+            self.assertEqual(self.ensure(), self.folder)
+        return sorted(str(call.args[0].relative_to(self.folder)) for call in digest.call_args_list)
+
+    def test_files_are_read_once(self):
+        self.assertEqual(self.read(), sorted(FILES))
+        self.assertIn("comparing 8 files of the network volume with their sha256, 0.0 GB (not with VERIFY=0)", self.said())
+        self.assertEqual(self.read(), [])
+        self.assertEqual(tree(self.folder), sorted([verified.MARK, *FILES]))
+
+    def test_what_was_replaced_is_read_again(self):
+        self.read()
+        os.utime(self.folder / "config.json", (5, 5))
+        self.assertEqual(self.read(), ["config.json"])
+        self.assertEqual(self.read(), [])
+
+    def test_a_mark_of_another_list(self):
+        self.read()
+        files = FILES | {"config.json": b"[]"}
+        (self.home / "model.json").write_text(model_json(files))
+        fill(self.folder, {"config.json": b"[]"})
+        self.assertEqual(self.read(), ["config.json"])
+        (self.home / "model.json").write_text(model_json())
+        fill(self.folder, {"config.json": b"{}"})
+        self.assertEqual(self.read(), ["config.json"])
+        self.assertEqual(len((self.folder / verified.MARK).read_text().splitlines()), len(FILES))  # one line a path
+
+    def test_another_content_is_named_and_not_used(self):
+        self.spoil()
+        fill(self.home / "baked")
+        self.assertEqual(self.ensure(), self.home / "baked")
+        self.assertIn("not from the network volume: Wan2.1_VAE.pth has another sha256: copy these files again, or remove", self.said())
+        self.assertEqual(self.ensure(), self.home / "baked")
+        self.assertEqual(self.said().count("has another sha256"), 2)
+
+    def test_a_reading_that_was_cut_off_goes_on(self):
+        self.spoil("relighting_lora.ckpt")
+        with self.assertRaises(StartError):
+            self.ensure(HF_HUB_OFFLINE=1)
+        fill(self.folder, {"relighting_lora.ckpt": FILES["relighting_lora.ckpt"]})
+        self.assertEqual(self.read(), ["relighting_lora.ckpt"])
+
+    def test_is_a_switch(self):
+        self.spoil()
+        self.assertEqual(self.ensure(VERIFY=0), self.folder)
+        self.assertNotIn(verified.MARK, tree(self.folder))
+
+    def test_a_volume_that_takes_no_mark(self):
+        (self.folder / verified.MARK).mkdir()
+        self.assertEqual(self.read(), sorted(FILES))
+        self.assertEqual(self.read(), sorted(FILES))
+        self.assertEqual(tree(self.folder), sorted(FILES))
+
+    def test_a_file_that_cannot_be_read(self):
+        with mock.patch("verified._digest", side_effect=OSError(5, "Input/output error")), self.assertRaises(StartError):
+            self.ensure(HF_HUB_OFFLINE=1)
+        self.assertIn("config.json can't be read (Input/output error)", self.said())
+
+    def test_stop(self):
+        self.stop.set()
+        with self.assertRaisesRegex(StartError, "told to stop"):
+            self.ensure()
+
+    def test_reports(self):
+        with mock.patch("verified.REPORT_SECONDS", 0):
+            self.ensure()
+        self.assertIn("weights: compared 0.0 of 0.0 GB", self.said())
 
 
 class FakeHub:
@@ -180,7 +308,7 @@ class FetchTest(WeightsCase):
         return self.ensure(**{"HF_ENDPOINT": self.hub.url} | changes)
 
     def assert_there(self, folder):
-        self.assertEqual(tree(folder), sorted(FILES))
+        self.assertEqual(tree(folder), sorted([verified.MARK, *FILES]))
         for path, content in FILES.items():
             self.assertEqual((folder / path).read_bytes(), content)
 
@@ -198,6 +326,25 @@ class FetchTest(WeightsCase):
         folder = self.fetch()
         self.assertEqual(folder, self.home / "volume/models" / NAME)
         self.assert_there(folder)
+
+    def test_what_was_fetched_is_not_read_again(self):
+        folder = self.fetch()
+        with mock.patch("verified._digest", side_effect=AssertionError):
+            self.assertEqual(self.fetch(), folder)
+
+    def test_nothing_of_others_is_replaced(self):
+        """Other files on the volume, all of them or some: the weights go to the container disk."""
+        folder, other = self.home / f"volume/models/{NAME}", {self.big: b"X" * len(FILES[self.big])}
+        for files in (FILES | other, other):
+            shutil.rmtree(self.home / "fetched", ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            fill(folder, files)
+            self.assert_there(self.fetch())
+            self.assertEqual((folder / self.big).read_bytes(), other[self.big])
+            self.assertIn(f"the network volume has others there ({self.big} has another sha256; remove these to have", self.said())
+        fill(self.home / f"fetched/{NAME}", other)
+        with self.assertRaisesRegex(StartError, "there is no room.*the container disk has others there"):
+            self.fetch()
 
     def test_only_what_is_missing(self):
         fill(self.home / f"fetched/{NAME}", {path: content for path, content in FILES.items() if path != self.big})
@@ -360,6 +507,17 @@ class FetchTest(WeightsCase):
             self.fetch()
         self.assertLess(time.monotonic() - started, 4)  # of the 5 that the hub takes
 
+    def test_stop_while_connecting(self):
+        ended = threading.Event()
+        self.addCleanup(ended.set)
+        url, started = self.black_hole(), time.monotonic()
+        for look_up in (socket.getaddrinfo, lambda *_, **__: ended.wait(20)):
+            self.stop.clear()
+            threading.Timer(0.2, self.stop.set).start()
+            with self.assertRaisesRegex(StartError, "told to stop"), mock.patch("socket.getaddrinfo", look_up):
+                self.fetch(HF_ENDPOINT=url)
+        self.assertLess(time.monotonic() - started, 8)  # of the 10 that each address may take
+
     def test_two_workers_fetch_once(self):
         (self.home / "volume").mkdir()
         self.hub.faults[self.big] = lambda to, attempt, content: time.sleep(0.3)
@@ -442,6 +600,17 @@ class LeaseTest(Case):
             while self.path.stat().st_mtime < 1:
                 time.sleep(0.01)
         self.assertFalse(self.path.exists())
+
+    def test_one_that_was_taken_over_is_left_alone(self):
+        """By a worker that held ours for dead, while this one stalled."""
+        with mock.patch("lease.BEAT_SECONDS", 0.02), lease.held(self.path, self.stop, lambda: False):
+            aside = self.home / "theirs"
+            aside.write_text("another 1 x")
+            os.utime(aside, (5, 5))
+            aside.replace(self.path)
+            time.sleep(0.2)
+            self.assertEqual(self.path.stat().st_mtime, 5)
+        self.assertEqual(self.path.read_text(), "another 1 x")
 
     def test_a_dead_worker_s_is_taken_over(self):
         self.path.write_text("another 1 x")

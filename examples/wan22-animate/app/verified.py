@@ -1,0 +1,107 @@
+"""Which weights on a volume have been read and found right: a mark beside them says so.
+
+Of a copy only the sizes are known at first, so it is read once as a whole. The mark has a line a file, with
+its sha256 and the time of its last change: a reading that was cut off goes on where it was, and a file that
+was replaced is read again.
+"""
+
+import hashlib
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import modellist
+from errors import StartError
+from log import log
+from modellist import File, ModelList
+
+MARK = ".verified"
+THREADS = 4
+REPORT_SECONDS = 10.0
+
+
+class Mark:
+    """The mark of a folder; it is lost where it can't be written, and the files are read the next time, too."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._path = folder, folder / MARK
+        self._lock = threading.Lock()
+
+    def lines(self) -> list[str]:
+        """Return what it says."""
+        try:
+            return self._path.read_text(errors="replace").splitlines()
+        except OSError:
+            return []
+
+    def line(self, file: File) -> str:
+        """Return what it should say of a file."""
+        return f"{file.sha256} {(self._folder / file.path).stat().st_mtime_ns} {file.path}"
+
+    def add(self, file: File, line: str) -> None:
+        """Say that a file is right, instead of what was said of it before."""
+        with self._lock:
+            others = [one for one in self.lines() if one.split(" ", 2)[2:] != [file.path]]
+            aside = self._path.with_name(f"{MARK}-{uuid.uuid4().hex}")
+            with suppress(OSError):
+                aside.write_text("\n".join([*others, line, ""]))
+                aside.replace(self._path)
+            with suppress(OSError):
+                aside.unlink()
+
+
+def spoiled(folder: Path, found: ModelList, kind: str, stop: threading.Event) -> list[str]:
+    """Return which files of a folder have another content than the list's; a file without its size isn't looked at."""
+    mark = Mark(folder)
+    marked = set(mark.lines())
+    there = [file for file in found.files if modellist.complete(folder, file)]
+    todo = [file for file in there if mark.line(file) not in marked]
+    if not todo:
+        return []
+    total = sum(file.size for file in todo)
+    log(f"weights: comparing {len(todo)} files of {kind} with their sha256, {total / 1e9:.1f} GB (not with VERIFY=0)")
+    meter = _Meter(total)
+    with ThreadPoolExecutor(THREADS) as pool:
+        faults = pool.map(lambda file: _check(folder, file, mark, meter, stop), todo)
+        return [fault for fault in faults if fault]
+
+
+def _check(folder: Path, file: File, mark: Mark, meter: "_Meter", stop: threading.Event) -> str:
+    try:
+        line = mark.line(file)
+        if _digest(folder / file.path, meter, stop) != file.sha256:
+            return f"{file.path} has another sha256"
+    except OSError as err:
+        return f"{file.path} can't be read ({err.strerror})"
+    mark.add(file, line)
+    return ""
+
+
+def _digest(path: Path, meter: "_Meter", stop: threading.Event) -> str:
+    sha256, buffer = hashlib.sha256(), memoryview(bytearray(modellist.CHUNK))
+    with open(path, "rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            sha256.update(buffer[:count])
+            meter.add(count)
+            if stop.is_set():
+                raise StartError("told to stop")
+    return sha256.hexdigest()
+
+
+class _Meter:
+    """Logs how far the reading is, every few seconds."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._read = total, 0
+        self._reported = time.monotonic()
+        self._lock = threading.Lock()
+
+    def add(self, count: int) -> None:
+        with self._lock:
+            self._read += count
+            if time.monotonic() - self._reported >= REPORT_SECONDS:
+                self._reported = time.monotonic()
+                log(f"weights: compared {self._read / 1e9:.1f} of {self._total / 1e9:.1f} GB")
