@@ -64,7 +64,7 @@ class HttpTest(Case):
 
     def test_runs_jobs(self):
         self.ready()
-        for path, body in (("/", job()), ("/run", {"input": job(), "id": "x"})):
+        for path, body in (("/", job()), ("/run", {"input": job(), "id": "x", "webhook": "https://x.test/"})):
             status, _, result = ask(self.port, "POST", path, json.dumps(body))
             self.assertEqual((status, result["seed"]), (200, 7))
         self.assertEqual(self.processing(), [])
