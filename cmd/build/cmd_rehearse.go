@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/spf13/pflag"
@@ -102,7 +103,10 @@ func (o rehearseOptions) check(dir string) error {
 	if len(o.variants) == 0 {
 		return fault.New(fault.Usage, errors.New("flag --variant: no variant is named"))
 	}
-	faults := make([]error, 0, len(o.variants)+1)
+	faults := make([]error, 0, len(o.variants)+2)
+	if _, err := exec.LookPath("git"); err != nil {
+		faults = append(faults, fault.WithHint(fault.New(fault.Usage, err), "stand-ins for git repositories need it: apt install git"))
+	}
 	for _, name := range o.variants {
 		_, err := file.Variant(name)
 		faults = append(faults, err)

@@ -61,7 +61,7 @@ func (r *rehearser) rehearse(t testing.TB, dir string) (err error) {
 // open makes a world around the example in a folder, and the project in it.
 func (r *rehearser) open(t testing.TB, dir string) (err error) {
 	t.Helper()
-	if r.dir, err = r.o.place(t); err != nil {
+	if r.dir, err = r.o.place(t, dir); err != nil {
 		return err
 	}
 	if r.memory, err = r.app.recall(dir); err != nil {
@@ -78,16 +78,33 @@ func (r *rehearser) open(t testing.TB, dir string) (err error) {
 }
 
 // place is the folder for what is made: the one to be kept, else a temporary one.
-func (o rehearseOptions) place(t testing.TB) (string, error) {
+func (o rehearseOptions) place(t testing.TB, example string) (string, error) {
 	t.Helper()
 	if o.keep == "" {
 		return t.TempDir(), nil
+	}
+	if inside, err := isInside(o.keep, example); err != nil || inside {
+		err = errors.Join(err, fmt.Errorf("flag --keep: folder %q lies in the one that is rehearsed, and would be copied into itself", o.keep))
+		return "", fault.New(fault.Usage, err)
 	}
 	entries, err := os.ReadDir(o.keep)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) || len(entries) > 0 {
 		return "", fault.New(fault.Usage, errors.Join(err, fmt.Errorf("flag --keep: folder %q is not an empty one", o.keep)))
 	}
 	return o.keep, os.MkdirAll(o.keep, 0o755) //nolint:gosec // the user names the path
+}
+
+// isInside says whether a path is a folder or lies in it.
+func isInside(path, folder string) (bool, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return false, err
+	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return false, err
+	}
+	rest, err := filepath.Rel(folder, path)
+	return err == nil && filepath.IsLocal(rest), err
 }
 
 func replaced(list []rehearsal.Replacement) (n int) {

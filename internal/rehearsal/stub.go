@@ -70,7 +70,9 @@ func (o offer) addModules(files map[string]string) {
 			names[dotted] = strings.Fields(some)
 		}
 	}
-	for dotted, some := range names {
+	// In order: an __init__.py that a module has is not one that it merely needs.
+	for _, dotted := range slices.Sorted(maps.Keys(names)) {
+		some := names[dotted]
 		for above := path.Dir(slashed(dotted)); above != "."; above = path.Dir(above) {
 			if file := above + "/__init__.py"; files[file] == "" {
 				files[file] = o.above(above)

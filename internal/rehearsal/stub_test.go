@@ -205,3 +205,24 @@ func TestModelHasTheRealNamesAndSizes(t *testing.T) {
 		t.Errorf("T5 has %d bytes", f.Size())
 	}
 }
+
+// The same distribution has the same bytes each time: a lock is remembered.
+func TestWheelsAreTheSameEachTime(t *testing.T) {
+	t.Parallel()
+	table, err := closure()
+	if err != nil {
+		t.Fatal(err)
+	}
+	libs := libraries()
+	for _, d := range newest(table) {
+		if d.kind == "sdist" || d.kind == "debian" {
+			continue
+		}
+		first := offer{dist: d, like: d.version}.wheel(libs)
+		for range 20 {
+			if diff := cmp.Diff(first, offer{dist: d, like: d.version}.wheel(libs)); diff != "" {
+				t.Fatalf("%s:\n%s", d.name, diff)
+			}
+		}
+	}
+}

@@ -23,6 +23,8 @@ func TestRealRehearseCommand(t *testing.T) {
 	}
 	u.Fails(t, 2, []string{"flag --keep: folder", "is not an empty one"}, "rehearse", "--keep", keep)
 
+	u.Fails(t, 2, []string{"would be copied into itself"}, "rehearse", filepath.Join(keep, "project"), "--keep", filepath.Join(keep, "project", "sub"))
+
 	r = u.Build(t, "rehearse", "--variant", "minimal")
 	if strings.Contains(r.Stderr, "pip resolves") {
 		t.Errorf("what was locked before is resolved again:\n%s", e2etest.Tail(r.Stderr))
