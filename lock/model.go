@@ -70,6 +70,17 @@ func (r ModelRequest) Target(path string) string {
 	return path
 }
 
+// ModelVariables are the environment variables that tell an app where a model and the
+// list of its files are: MODEL_PATH and MODEL_LIST, or MODEL_PATH_NAME and
+// MODEL_LIST_NAME for one with a name.
+func ModelVariables(name string) (path, list string) {
+	suffix := ""
+	if name != "" {
+		suffix = "_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+	}
+	return "MODEL_PATH" + suffix, "MODEL_LIST" + suffix
+}
+
 // Compare orders requests, and returns 0 for equal ones.
 func (r ModelRequest) Compare(other ModelRequest) int { return cmp.Compare(r.line(), other.line()) }
 

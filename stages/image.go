@@ -66,11 +66,10 @@ func states(parts []Part) []llb.State {
 // parts are the layers of the image, bottom first: what changes least lies
 // lowest.
 func parts(in Input, runtime []llb.State, wheels []Part) []Part {
-	stage, sets := []string{"runtime", in.Variant}, []string{lock.SetRuntime, lock.SetExtra}
 	var parts []Part
-	for i, state := range runtime {
+	for i, of := range []struct{ stage, set string }{{"runtime", lock.SetRuntime}, {in.Variant, lock.SetExtra}}[:len(runtime)] {
 		parts = append(parts, Part{
-			Stage: stage[i], What: in.packages(sets[i]), State: state, Bytes: Bytes{Fetched: in.packagesSize(sets[i])},
+			Stage: of.stage, What: in.packages(of.set), State: runtime[i], Bytes: Bytes{Fetched: in.packagesSize(of.set)},
 		})
 	}
 	parts = slices.Concat(parts, wheels, lists(in))

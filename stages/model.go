@@ -1,9 +1,8 @@
 package stages
 
 import (
-	"strings"
-
 	"lamina.build/llb"
+	"lamina.build/lock"
 )
 
 // Models are the layers of weights. They are only ever merged: whatever read
@@ -46,16 +45,12 @@ func (m Model) parts() []Part {
 	return parts
 }
 
-// Env says where the model is, MODEL_PATH or MODEL_PATH_NAME for a model that has
-// a name, and where the list of its files is: MODEL_LIST or MODEL_LIST_NAME.
+// Env says where the model is, and where the list of its files: see [lock.ModelVariables].
 func (m Model) Env() map[string]string {
-	suffix := ""
-	if m.Name != "" {
-		suffix = "_" + strings.ToUpper(strings.ReplaceAll(m.Name, "-", "_"))
-	}
-	env := map[string]string{"MODEL_PATH" + suffix: m.Path}
+	path, list := lock.ModelVariables(m.Name)
+	env := map[string]string{path: m.Path}
 	if m.Locked != nil {
-		env["MODEL_LIST"+suffix] = m.ListPath()
+		env[list] = m.ListPath()
 	}
 	return env
 }

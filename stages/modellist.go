@@ -37,10 +37,8 @@ type modelFile struct {
 	URL    string `json:"url,omitempty"`    // of a model that is no repository of a hub
 }
 
-// Lists are the layers with the lists of the locked models' files, which all
+// lists are the layers with the lists of the locked models' files, which all
 // variants have: those with the weights to check them, those without to get them.
-func Lists(in Input) []llb.State { return states(lists(in)) }
-
 func lists(in Input) []Part {
 	var parts []Part
 	for _, m := range in.Models {

@@ -75,11 +75,11 @@ func TestListOfAModel(t *testing.T) {
 		if env := stages.Env(in); !slices.Contains(env, "MODEL_LIST_FACE_B=/usr/share/lamina/model-face-b.json") {
 			t.Errorf("environment %q", env)
 		}
-		lists := stages.Lists(in)
+		lists := slices.DeleteFunc(parts(t, in), func(p stages.Part) bool { return p.Stage != "list" })
 		if len(lists) != 1 {
 			t.Fatalf("%d lists", len(lists))
 		}
-		if got := fileOf(t, lists[0], "/usr/share/lamina/model-face-b.json"); got != want {
+		if got := fileOf(t, lists[0].State, "/usr/share/lamina/model-face-b.json"); got != want {
 			t.Errorf("list\n%s\nwant\n%s", got, want)
 		}
 	}

@@ -16,7 +16,7 @@ var debians = regexp.MustCompile(`^/(boot|etc|home|media|mnt|opt|root|run|srv|tm
 
 // Folders checks layers of which only the folder is known that they fill, such
 // as that of a git tree: no other layer may have anything in there, since nobody
-// can tell which of the two would win. It returns an [PathError] for each pair.
+// can tell which of the two would win. It returns a [PathError] for each pair.
 func Folders(folders, layers []llb.Layer) error {
 	var findings []error
 	add := func(f, l llb.Layer) {

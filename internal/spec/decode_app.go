@@ -4,17 +4,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-)
 
-// variables are the environment variables that tell the app where the model and
-// the list of its files lie: MODEL_PATH, or MODEL_PATH_NAME for one with a name.
-func (m Model) variables() []string {
-	suffix := ""
-	if m.Name != "" {
-		suffix = "_" + strings.ToUpper(strings.ReplaceAll(m.Name, "-", "_"))
-	}
-	return []string{"MODEL_PATH" + suffix, "MODEL_LIST" + suffix}
-}
+	"lamina.build/lock"
+)
 
 func (d *decoder) app(r *reader, models []Model) App {
 	defer r.end()
@@ -36,9 +28,8 @@ func (d *decoder) app(r *reader, models []Model) App {
 func (r *reader) env(models []Model) map[string]string {
 	env, paths := map[string]string{}, map[string]bool{}
 	for _, m := range models {
-		for _, name := range m.variables() {
-			paths[name] = true
-		}
+		path, list := lock.ModelVariables(m.Name)
+		paths[path], paths[list] = true, true
 	}
 	r.pairs("env", envName, func(below *reader, key, _ string) {
 		env[key] = below.text(key, anything)

@@ -147,7 +147,7 @@ func (w *writer) folder(name string, h *tar.Header) error {
 	w.dirs[name] = h
 	info, err := w.root.Lstat(name)
 	if err == nil && !info.IsDir() {
-		err = w.root.Remove(name)
+		err = errors.Join(w.leave(), w.root.Remove(name)) // it may be the way by which a folder was entered
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
