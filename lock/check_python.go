@@ -53,7 +53,26 @@ func (d Distribution) check() error {
 	if d.Size <= 0 || d.Unpacked < 0 {
 		faults = append(faults, fmt.Errorf("size %d or unpacked %d is not positive", d.Size, d.Unpacked))
 	}
+	if d.Index != "" {
+		faults = append(faults, checkURL(d.Index))
+	}
+	for _, top := range d.Top {
+		if !staysBelow(top) || strings.Contains(top, "/") {
+			faults = append(faults, fmt.Errorf("top-level name %q is none", top))
+		}
+	}
 	return errors.Join(append(faults, checkURL(d.URL))...)
+}
+
+// checkUV wants the program that installs distributions wherever there are any.
+func (l Lock) checkUV() error {
+	switch {
+	case l.UV == (UV{}) && len(l.Distributions) == 0:
+		return nil
+	case l.UV.Version == "" || !fileName.MatchString(l.UV.File) || !hexSHA256.MatchString(l.UV.SHA256) || l.UV.Size <= 0:
+		return fmt.Errorf("uv: version %q, file %q, size %d or sha256 %q is none", l.UV.Version, l.UV.File, l.UV.Size, l.UV.SHA256)
+	}
+	return checkURL(l.UV.URL)
 }
 
 // checkURL wants an address that says nothing about who asks.

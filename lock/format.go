@@ -30,6 +30,9 @@ func (l Lock) body() string {
 	block(&b, "packages", l.Packages, packageLine)
 	if len(l.Python) > 0 {
 		b.WriteString("\n[python]\n")
+		if l.UV != (UV{}) {
+			fmt.Fprintf(&b, "uv = { %s }\n", uvLine(l.UV))
+		}
 		block(&b, "requests", l.Python, pythonRequestLine)
 		block(&b, "omitted", l.Omitted, omissionLine)
 		block(&b, "distributions", l.Distributions, distributionLine)
@@ -44,13 +47,18 @@ func pythonRequestLine(r PythonRequest) string {
 	return fmt.Sprintf("set = %s, lines = %s", quote(r.Set), quotes(r.Lines))
 }
 
+func uvLine(u UV) string {
+	return fmt.Sprintf("version = %s, size = %d, sha256 = %s, file = %s, url = %s",
+		quote(u.Version), u.Size, quote(u.SHA256), quote(u.File), quote(u.URL))
+}
+
 func omissionLine(o Omission) string {
 	return fmt.Sprintf("set = %s, requirement = %s, reason = %s", quote(o.Set), quote(o.Requirement), quote(o.Reason))
 }
 
 func distributionLine(d Distribution) string {
-	return fmt.Sprintf("name = %s, version = %s, size = %d, sha256 = %s, file = %s, url = %s, unpacked = %d, for = %s",
-		quote(d.Name), quote(d.Version), d.Size, quote(d.SHA256), quote(d.File), quote(d.URL), d.Unpacked, quotes(d.For))
+	return fmt.Sprintf("name = %s, version = %s, size = %d, sha256 = %s, file = %s, url = %s, index = %s, unpacked = %d, top = %s, for = %s",
+		quote(d.Name), quote(d.Version), d.Size, quote(d.SHA256), quote(d.File), quote(d.URL), quote(d.Index), d.Unpacked, quotes(d.Top), quotes(d.For))
 }
 
 func repositoryLine(r Repository) string {

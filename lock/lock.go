@@ -12,8 +12,12 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Version is the lock format that this package reads and writes.
-const Version = 1
+// Version is the lock format that this package writes, and the one that a build
+// takes. What each brought:
+//
+//	1  Debian packages, Python distributions, models
+//	2  uv, the index and the top-level names of each Python distribution
+const Version = 2
 
 // The sets of Debian packages that a lock may hold. A set of one variant bears
 // the variant's name behind an @, as in "runtime@blackwell".
@@ -31,6 +35,7 @@ type Lock struct {
 	Releases      []Release      // sorted by Repository, Suite
 	Packages      []Package      // sorted by Name, Version, Architecture
 	Distributions []Distribution // sorted by Name, Version, File
+	UV            UV             // zero where no Python distribution is asked for
 	Omitted       []Omission     // sorted by Set, Requirement
 	Models        []Model        // sorted by what was asked for
 }

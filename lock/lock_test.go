@@ -49,8 +49,9 @@ func sample() lock.Lock {
 			dist("insightface", "insightface-0.7.3.tar.gz", "python"),
 			dist("cython", "Cython-3.0-py3-none-any.whl", "build:insightface"),
 			{Name: "sam2", Version: "1.0", URL: "git+https://git.example/sam2@0123456789012345678901234567890123456789#subdirectory=py", For: []string{"python"}},
-			{Name: "own", Version: "1.0", URL: "file:wheels/own-1.0-py3-none-any.whl", File: "own-1.0-py3-none-any.whl", Size: 5, SHA256: hash("own"), For: []string{"python"}},
+			{Name: "own", Version: "1.0", URL: "file:wheels/own-1.0-py3-none-any.whl", File: "own-1.0-py3-none-any.whl", Size: 5, SHA256: hash("own"), Top: []string{"own", "own.py"}, For: []string{"python"}},
 		},
+		UV:      lock.UV{Version: "0.13.9", File: "uv-0.13.9-py3-none-any.whl", URL: "https://files.example/uv.whl", Size: 19, SHA256: hash("uv")},
 		Omitted: []lock.Omission{{Set: "python", Requirement: "flash-attn", Reason: "no version fits"}},
 	}
 	l.Sort()
@@ -68,7 +69,7 @@ func deb(name, version string, sets ...string) lock.Package {
 func dist(name, file string, sets ...string) lock.Distribution {
 	return lock.Distribution{
 		Name: name, Version: "1.0", File: file, URL: "https://files.example/" + file,
-		Size: 77, SHA256: hash(file), Unpacked: 99, For: sets,
+		Index: "https://index.example/simple", Size: 77, SHA256: hash(file), Unpacked: 99, For: sets,
 	}
 }
 
@@ -107,13 +108,14 @@ func TestParseRefuses(t *testing.T) {
 		name, text, message string
 		is                  error
 	}{
-		{"a newer version", strings.Replace(text, "version  = 1", "version  = 2", 1), "image.lock: unknown lock version: 2, this program reads 1", lock.ErrVersion},
-		{"no version", "", "image.lock: unknown lock version: 0, this program reads 1", lock.ErrVersion},
+		{"a newer version", strings.Replace(text, "version  = 2", "version  = 3", 1), "image.lock: unknown lock version: 3, this program reads 2", lock.ErrVersion},
+		{"an earlier version", formatOne(), "image.lock: the lock has an earlier format: 1, this program builds from 2", lock.ErrOld},
+		{"no version", "", "image.lock: unknown lock version: 0, this program reads 2", lock.ErrVersion},
 		{"an edit", strings.Replace(text, `"3.134"`, `"3.135"`, 1), "image.lock: lock was changed after it was written", lock.ErrEdited},
 		{"half an array", text[:len(text)-len("]\n")-20], "image.lock:", nil},
 		{"a missing last line", strings.TrimSuffix(text, "\n"), "image.lock: lock was changed after it was written", lock.ErrEdited},
 		{"no TOML", "version = 1\n=", "image.lock:2:1: ", nil},
-		{"an unknown key", signed("version  = 1\nplatform = \"linux/amd64\"\ncolour = \"red\"\n"), `image.lock:5:1: unknown key "colour"`, nil},
+		{"an unknown key", signed("version  = 2\nplatform = \"linux/amd64\"\ncolour = \"red\"\n"), `image.lock:5:1: unknown key "colour"`, nil},
 		{"a path that escapes", forged(func(l *lock.Lock) { l.Packages[0].Path = "../x.deb" }), `image.lock: package adduser 3.134: path "../x.deb" does not stay below the repository`, nil},
 		{"a hash that is none", forged(func(l *lock.Lock) { l.Packages[0].SHA256 = "abc" }), `image.lock: package adduser 3.134: "abc" is not a sha256`, nil},
 		{"a set that nobody asked for", forged(func(l *lock.Lock) { l.Packages[0].For = []string{"nobody"} }), `image.lock: package adduser 3.134: set "nobody" was not asked for`, nil},
@@ -240,5 +242,26 @@ func BenchmarkParse(b *testing.B) {
 		if _, err := lock.Parse("x", text); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// formatOne is a lock as the first format had it.
+func formatOne() string {
+	return signed("version  = 1\nplatform = \"linux/amd64\"\n\n[debian]\nsuites     = [\"bookworm\"]\ncomponents = [\"main\"]\n\n[python]\nrequests = [\n" +
+		"  { set = \"python\", lines = [\"alpha\"] },\n]\ndistributions = [\n  { name = \"alpha\", version = \"1.0\", size = 7, sha256 = \"" + hash("alpha") +
+		"\", file = \"alpha-1.0-py3-none-any.whl\", url = \"https://files.example/alpha-1.0-py3-none-any.whl\", unpacked = 9, for = [\"python\"] },\n]\n")
+}
+
+// What an earlier format locked is read for its versions, and written in this one.
+func TestParseOldReadsEveryFormat(t *testing.T) {
+	for name, text := range map[string]string{"format 1": formatOne(), "format 2": string(sample().Format())} {
+		l, err := lock.ParseOld("image.lock", []byte(text))
+		if err != nil || len(l.Distributions) == 0 || len(l.Python) == 0 {
+			t.Errorf("%s: %d distributions, error %v", name, len(l.Distributions), err)
+		}
+	}
+	edited := strings.Replace(formatOne(), "alpha-1.0", "alpha-2.0", 1)
+	if _, err := lock.ParseOld("image.lock", []byte(edited)); !errors.Is(err, lock.ErrEdited) {
+		t.Errorf("of an edited lock came %v", err)
 	}
 }

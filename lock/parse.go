@@ -14,6 +14,8 @@ import (
 var (
 	// ErrVersion is returned for a lock of a format that this package doesn't know.
 	ErrVersion = errors.New("unknown lock version")
+	// ErrOld is returned for a lock of an earlier format, which [ParseOld] reads.
+	ErrOld = errors.New("the lock has an earlier format")
 	// ErrEdited is returned for a lock that does not match its own digest:
 	// truncated, merged or edited by hand.
 	ErrEdited = errors.New("lock was changed after it was written")
@@ -21,29 +23,49 @@ var (
 
 // Parse reads an image.lock as [Lock.Format] writes it. name is used in errors,
 // which begin with "name:line:column: " where a line is known. The faults of
-// all entries are reported at once. Errors match [ErrVersion] or [ErrEdited]
-// where those apply.
+// all entries are reported at once. Errors match [ErrVersion], [ErrOld] or
+// [ErrEdited] where those apply.
 func Parse(name string, data []byte) (Lock, error) {
+	l, version, err := parse(name, data)
+	if err == nil && version < Version {
+		return Lock{}, fmt.Errorf("%s: %w: %d, this program builds from %d", name, ErrOld, version, Version)
+	}
+	return l, err
+}
+
+// ParseOld is [Parse] of a lock of any format so far, for its versions: a lock
+// that is made anew keeps them. Nothing can be built from what an earlier format
+// does not say.
+func ParseOld(name string, data []byte) (Lock, error) {
+	l, _, err := parse(name, data)
+	return l, err
+}
+
+func parse(name string, data []byte) (l Lock, version int, err error) {
 	var head struct{ Version int }
 	if err := toml.Unmarshal(data, &head); err != nil {
-		return Lock{}, located(name, err)
+		return Lock{}, 0, located(name, err)
 	}
-	if head.Version != Version {
-		return Lock{}, fmt.Errorf("%s: %w: %d, this program reads %d", name, ErrVersion, head.Version, Version)
+	if head.Version < 1 || head.Version > Version {
+		return Lock{}, 0, fmt.Errorf("%s: %w: %d, this program reads %d", name, ErrVersion, head.Version, Version)
 	}
 	if !intact(data) {
-		return Lock{}, fmt.Errorf("%s: %w", name, ErrEdited)
+		return Lock{}, 0, fmt.Errorf("%s: %w", name, ErrEdited)
 	}
 	var f file
 	d := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
-		return Lock{}, located(name, err)
+		return Lock{}, 0, located(name, err)
 	}
-	l := f.lock()
-	if err := l.check(); err != nil {
-		return Lock{}, fmt.Errorf("%s: %w", name, err)
+	l = f.lock()
+	faults := []error{l.check()}
+	if head.Version > 1 {
+		faults = append(faults, l.checkUV())
 	}
-	return l, nil
+	if err := errors.Join(faults...); err != nil {
+		return Lock{}, 0, fmt.Errorf("%s: %w", name, err)
+	}
+	return l, head.Version, nil
 }
 
 // intact says whether the text is what Format wrote: the digest line is right
@@ -88,6 +110,7 @@ type file struct {
 		Packages     []filePackage    `toml:"packages"`
 	} `toml:"debian"`
 	Python struct {
+		UV            fileUV              `toml:"uv"`
 		Requests      []filePythonRequest `toml:"requests"`
 		Omitted       []fileOmission      `toml:"omitted"`
 		Distributions []fileDistribution  `toml:"distributions"`
@@ -98,6 +121,14 @@ type file struct {
 type filePythonRequest struct {
 	Set   string   `toml:"set"`
 	Lines []string `toml:"lines"`
+}
+
+type fileUV struct {
+	Version string `toml:"version"`
+	File    string `toml:"file"`
+	URL     string `toml:"url"`
+	Size    int64  `toml:"size"`
+	SHA256  string `toml:"sha256"`
 }
 
 type fileOmission struct {
@@ -114,6 +145,8 @@ type fileDistribution struct {
 	Size     int64    `toml:"size"`
 	SHA256   string   `toml:"sha256"`
 	Unpacked int64    `toml:"unpacked"`
+	Index    string   `toml:"index"`
+	Top      []string `toml:"top"`
 	For      []string `toml:"for"`
 }
 
@@ -166,6 +199,7 @@ func (f file) lock() Lock {
 		}),
 		Packages:      each(f.Debian.Packages, filePackage.entry),
 		Distributions: each(f.Python.Distributions, func(d fileDistribution) Distribution { return Distribution(d) }),
+		UV:            UV(f.Python.UV),
 		Omitted:       each(f.Python.Omitted, func(o fileOmission) Omission { return Omission(o) }),
 		Models:        each(f.Models, fileModel.model),
 	}

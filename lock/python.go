@@ -33,7 +33,22 @@ type Distribution struct {
 	Size     int64  // bytes; 0 for a git tree
 	SHA256   string // hexadecimal; "" for a git tree, whose commit is in the URL
 	Unpacked int64  // bytes of all files in a wheel; 0 where that is not known
+	Index    string // URL of the index that named the file, without a login; "" for a file that none did
+
+	// Top are the names below site-packages that a wheel brings, sorted, but for its
+	// own metadata: "numpy", "numpy.libs", "six.py". They are empty for what is built.
+	Top []string
+
 	For      []string
+}
+
+// UV is the wheel of the one program that resolves and installs Python packages.
+type UV struct {
+	Version string // "0.13.9"
+	File    string // base name of its wheel
+	URL     string // without a login
+	Size    int64  // bytes of the wheel
+	SHA256  string // of the wheel, hexadecimal
 }
 
 // Omission is an optional requirement that could not be resolved.

@@ -138,7 +138,7 @@ func (a *app) checkLock(p *project) error {
 // it changed, or, of a first one, what it holds. A lock that can't be read is
 // replaced all the same: that is what its error says to do.
 func (a *app) relock(ctx context.Context, p *project, o lockOptions) (diff string, l lock.Lock, err error) {
-	before, ok, _ := p.readLock()
+	before, ok := p.readBefore()
 	l, err = a.resolve(ctx, p, o, before)
 	if err != nil {
 		return "", lock.Lock{}, err

@@ -103,11 +103,26 @@ func (p *project) readLock() (l lock.Lock, ok bool, err error) {
 		return lock.Lock{}, false, fault.New(fault.Usage, fmt.Errorf("reading lock: %w", err))
 	}
 	l, err = lock.Parse(p.lockPath(), data)
-	if err != nil {
+	switch {
+	case errors.Is(err, lock.ErrOld):
+		return lock.Lock{}, false, fault.WithHint(fault.New(fault.Findings, err),
+			fmt.Sprintf("\"build lock %s\" writes it in this one, and keeps the versions of its Python packages", p.dir))
+	case err != nil:
 		return lock.Lock{}, false, fault.WithHint(fault.New(fault.Usage, err),
 			fmt.Sprintf("\"build lock %s\" writes it anew", p.dir))
 	}
 	return l, true, nil
+}
+
+// readBefore returns the lock that a new one replaces, of whichever format; ok
+// is false where there is none that can be read.
+func (p *project) readBefore() (l lock.Lock, ok bool) {
+	data, err := os.ReadFile(p.lockPath()) //nolint:gosec // the user names the path
+	if err != nil {
+		return lock.Lock{}, false
+	}
+	l, err = lock.ParseOld(p.lockPath(), data)
+	return l, err == nil
 }
 
 // checkDrift reports where a lock no longer answers the spec.
