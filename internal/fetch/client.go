@@ -38,7 +38,7 @@ func New(o Options) *Client {
 	o.Patience = cmp.Or(o.Patience, time.Minute)
 	o.Stall = cmp.Or(o.Stall, 30*time.Second)
 	if o.Transport == nil {
-		o.Transport = transport(o.Stall)
+		o.Transport = transport()
 	}
 	if o.Logins == nil {
 		o.Logins = func(string) (user, password string, ok bool) { return "", "", false }
@@ -55,15 +55,14 @@ func (*Client) String() string { return "a client of HTTP" }
 // GoString is String.
 func (c *Client) GoString() string { return c.String() }
 
-func transport(stall time.Duration) *http.Transport {
+func transport() *http.Transport {
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialGuarded,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   50,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   15 * time.Second,
-		ResponseHeaderTimeout: stall,
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialGuarded,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 50,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: 15 * time.Second,
 		// Else what was compressed on the way is unpacked here, and neither
 		// lengths nor ranges fit.
 		DisableCompression: true,

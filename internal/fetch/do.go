@@ -52,7 +52,7 @@ func (c *Client) attempt(ctx context.Context, req *http.Request) (*http.Response
 		clone.Body = body
 	}
 	c.dress(clone)
-	resp, err := c.opts.Transport.RoundTrip(clone) //nolint:bodyclose // the caller closes it, through the watch
+	resp, err := c.opts.Transport.RoundTrip(clone)
 	if err != nil {
 		err = w.cause(err)
 		w.end()

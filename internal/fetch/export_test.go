@@ -1,9 +1,6 @@
 package fetch
 
-import (
-	"net/http"
-	"time"
-)
+import "net/http"
 
 // NewTransport is the one of a client that has no other.
-func NewTransport() *http.Transport { return transport(30 * time.Second) }
+func NewTransport() *http.Transport { return transport() }

@@ -55,9 +55,9 @@ func (c *Client) Open(ctx context.Context, address string) (*File, error) {
 		discard(resp.Body)
 		return f, nil
 	case resp.StatusCode == http.StatusOK:
-		resp.Body = &resumed{ctx: ctx, client: c, address: address, first: resp, body: resp.Body}
-		defer resp.Body.Close()
-		return f, f.take(resp)
+		body := c.body(ctx, address, resp)
+		defer body.Close()
+		return f, f.take(body)
 	}
 	return nil, refusal(resp)
 }
@@ -189,8 +189,8 @@ func (f *File) fill(p []byte, start int64) (int, error) {
 }
 
 // take keeps the whole of a file.
-func (f *File) take(resp *http.Response) error {
-	data, err := io.ReadAll(io.LimitReader(resp.Body, inMemory+1))
+func (f *File) take(body io.Reader) error {
+	data, err := io.ReadAll(io.LimitReader(body, inMemory+1))
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (f *File) take(resp *http.Response) error {
 	}
 	var rest int64
 	if err == nil {
-		rest, err = io.Copy(f.temp, resp.Body)
+		rest, err = io.Copy(f.temp, body)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("keeping %s: %w", Redact(f.address), err), f.temp.Close())

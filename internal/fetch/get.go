@@ -14,7 +14,7 @@ const hops = 10
 // Get fetches a file. It follows redirects, with the login of each host for
 // that host alone, and never from https to http. The body goes on where it was
 // cut. An answer other than 200 is a [StatusError].
-func (c *Client) Get(ctx context.Context, address string) (*http.Response, error) {
+func (c *Client) Get(ctx context.Context, address string) (*Body, error) {
 	resp, err := c.follow(ctx, address, http.Header{})
 	if err != nil {
 		return nil, err
@@ -22,25 +22,24 @@ func (c *Client) Get(ctx context.Context, address string) (*http.Response, error
 	if resp.StatusCode != http.StatusOK {
 		return nil, refusal(resp)
 	}
-	resp.Body = &resumed{ctx: ctx, client: c, address: address, first: resp, body: resp.Body}
-	return resp, nil
+	return c.body(ctx, address, resp), nil
 }
 
 // Read fetches a file of at most limit bytes, and the header it came with.
 func (c *Client) Read(ctx context.Context, address string, limit int64) ([]byte, http.Header, error) {
-	resp, err := c.Get(ctx, address)
+	body, err := c.Get(ctx, address)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err == nil && int64(len(data)) > limit {
 		err = &SizeError{URL: Redact(address), Limit: limit}
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	return data, resp.Header, nil
+	return data, body.Header, nil
 }
 
 // follow asks for an address, and for what its answer leads to.

@@ -34,6 +34,7 @@ func (p *pauses) all() []time.Duration {
 // server runs a handler, and records the requests that come.
 type server struct {
 	*httptest.Server
+	turn sync.Mutex
 	mu   sync.Mutex
 	came []*http.Request
 }
@@ -45,6 +46,8 @@ func serve(t *testing.T, h http.HandlerFunc) *server {
 		s.mu.Lock()
 		s.came = append(s.came, r.Clone(context.WithoutCancel(r.Context())))
 		s.mu.Unlock()
+		s.turn.Lock() // handlers count
+		defer s.turn.Unlock()
 		h(w, r)
 	}))
 	t.Cleanup(s.Close)

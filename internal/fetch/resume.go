@@ -10,49 +10,62 @@ import (
 	"strings"
 )
 
-// resumed is a body that goes on where it was when it is cut or stalls.
-type resumed struct {
+// Body is the content of a file. It goes on where it was when it is cut or
+// stalls, as long as the file stays the same.
+type Body struct {
+	URL    string // where it came from in the end; not to be printed
+	Size   int64  // -1 where it is not known
+	Header http.Header
+
 	ctx     context.Context //nolint:containedctx // that of the file being read
 	client  *Client
-	address string         // as it was first asked for: where it leads to may be good for a while only
-	first   *http.Response // its header says what the file is
+	address string // as it was first asked for: where it leads to may be good for a while only
+	host    string
 	body    io.ReadCloser
 	offset  int64
 	failed  int // in a row that brought nothing
 	err     error
 }
 
-func (r *resumed) Read(p []byte) (int, error) {
-	for r.err == nil {
-		n, err := r.body.Read(p)
-		r.offset += int64(n)
+// body is that of an answer to a request for address.
+func (c *Client) body(ctx context.Context, address string, resp *http.Response) *Body {
+	u := resp.Request.URL
+	return &Body{URL: u.String(), Size: resp.ContentLength, Header: resp.Header, ctx: ctx, client: c, address: address, host: u.Host, body: resp.Body}
+}
+
+// Read reads on.
+func (b *Body) Read(p []byte) (int, error) {
+	for b.err == nil {
+		n, err := b.body.Read(p)
+		b.offset += int64(n)
 		if n > 0 {
-			r.failed = 0
+			b.failed = 0
 		}
 		if err == nil || errors.Is(err, io.EOF) {
-			r.err = err
+			b.err = err
 			return n, err
 		}
-		if r.err = r.again(err); n > 0 {
+		if b.err = b.again(err); n > 0 {
 			return n, nil
 		}
 	}
-	return 0, r.err
+	return 0, b.err
 }
 
-func (r *resumed) Close() error { return r.body.Close() }
+// Close ends the transfer.
+func (b *Body) Close() error { return b.body.Close() }
 
 // again opens the rest, which err kept from coming.
-func (r *resumed) again(err error) error {
-	_ = r.body.Close() // it has failed
+func (b *Body) again(err error) error {
+	_ = b.body.Close() // it has failed
 	for {
-		t := tries{client: r.client, url: Redact(r.address), host: r.first.Request.URL.Host, failed: r.failed}
-		more, waitErr := t.again(r.ctx, nil, err)
-		r.failed = t.failed
+		t := tries{client: b.client, url: Redact(b.address), host: b.host, failed: b.failed}
+		more, waitErr := t.again(b.ctx, nil, err)
+		b.failed = t.failed
 		if waitErr != nil || !more {
 			return waitErr
 		}
-		if err = r.open(); err == nil {
+		if err = b.open(); err == nil {
 			return nil
 		}
 		if _, ok := errors.AsType[*UnreachableError](err); ok {
@@ -62,13 +75,13 @@ func (r *resumed) again(err error) error {
 }
 
 // open asks for the rest of the file, if it still is the same.
-func (r *resumed) open() error {
-	header := http.Header{"Range": {fmt.Sprintf("bytes=%d-", r.offset)}}
-	tag := strongTag(r.first.Header)
+func (b *Body) open() error {
+	header := http.Header{"Range": {fmt.Sprintf("bytes=%d-", b.offset)}}
+	tag := strongTag(b.Header)
 	if tag != "" {
 		header.Set("If-Range", tag)
 	}
-	resp, err := r.client.follow(r.ctx, r.address, header)
+	resp, err := b.client.follow(b.ctx, b.address, header)
 	if err != nil {
 		return err
 	}
@@ -79,14 +92,14 @@ func (r *resumed) open() error {
 	if resp.StatusCode == http.StatusPartialContent {
 		start, size = contentRange(resp.Header)
 	}
-	isSame := strongTag(resp.Header) == tag && (size < 0 || r.first.ContentLength < 0 || size == r.first.ContentLength)
-	if !isSame || (start != r.offset && start != 0) {
-		return errors.Join(&ChangedError{URL: Redact(r.address)}, resp.Body.Close())
+	isSame := strongTag(resp.Header) == tag && (size < 0 || b.Size < 0 || size == b.Size)
+	if !isSame || (start != b.offset && start != 0) {
+		return errors.Join(&ChangedError{URL: Redact(b.address)}, resp.Body.Close())
 	}
-	if _, err := io.CopyN(io.Discard, resp.Body, r.offset-start); err != nil {
+	if _, err := io.CopyN(io.Discard, resp.Body, b.offset-start); err != nil {
 		return errors.Join(fmt.Errorf("reading again what came before: %w", err), resp.Body.Close())
 	}
-	r.body = resp.Body
+	b.body = resp.Body
 	return nil
 }
 
