@@ -1,0 +1,59 @@
+package door
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// reach is how private a kind of address is.
+type reach int
+
+const (
+	public reach = iota
+	private
+	loopback
+	forbidden // whoever names it
+)
+
+func (r reach) String() string {
+	return [...]string{"a public", "a private", "a loopback", "a link-local or metadata"}[r] + " address"
+}
+
+// reachOf returns the kind of an address.
+func reachOf(a netip.Addr) reach {
+	a = a.Unmap().WithZone("")
+	switch {
+	case isMetadata(a), a.IsLinkLocalUnicast(), a.IsMulticast():
+		return forbidden
+	case a.IsLoopback(), a.IsUnspecified(): // connecting to 0.0.0.0 leads to the loopback
+		return loopback
+	case a.IsPrivate(), netip.MustParsePrefix("100.64.0.0/10").Contains(a):
+		return private
+	}
+	return public
+}
+
+// isMetadata tells where clouds hand out the credentials of a machine, beside
+// 169.254.0.0/16.
+func isMetadata(a netip.Addr) bool {
+	switch a.String() {
+	case "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192":
+		return true
+	}
+	return false
+}
+
+// reachOfName returns the kind of address that a host says itself that it has.
+// Of other names it is known when they are connected to.
+func reachOfName(host string) (reach, bool) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return reachOf(a), true
+	}
+	switch {
+	case host == "localhost" || strings.HasSuffix(host, ".localhost"):
+		return loopback, true
+	case host == "metadata" || host == "metadata.google.internal" || host == "instance-data":
+		return forbidden, true
+	}
+	return public, false
+}

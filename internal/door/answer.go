@@ -1,0 +1,162 @@
+package door
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"lamina.build/internal/fetch"
+)
+
+// answer passes an answer on, and learns from it.
+func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp *http.Response) {
+	d.see(r.Method, to, resp.StatusCode)
+	if isFault(resp.StatusCode) {
+		d.record.fail(fetch.Explain(&fetch.StatusError{URL: fetch.Redact(to.String()), Host: to.Host, Code: resp.StatusCode}))
+	}
+	header := responseHeader(resp.Header)
+	if next, ok := redirect(to, resp); ok {
+		if err := d.hosts.admit(to, next); err != nil {
+			d.refuse(w, r.Method, next, fmt.Sprintf("%s leads there, and %v", to.Host, err))
+			return
+		}
+		if p, ok := d.pageAt(to); ok {
+			d.pages.add(next, p)
+		}
+		header.Set("Location", next.String())
+	}
+	p, isPage := d.pageAt(to)
+	if isPage && r.Method == http.MethodGet && resp.StatusCode == http.StatusOK {
+		d.page(w, to, p, header, resp)
+		return
+	}
+	setHeader(w.Header(), header)
+	w.WriteHeader(resp.StatusCode)
+	if r.Method == http.MethodHead {
+		return
+	}
+	if err := d.body(w, r, to, resp); err != nil {
+		if !isOver(r.Context(), err) {
+			d.record.fail(fmt.Errorf("reading %s: %w", fetch.Redact(to.String()), err))
+		}
+		panic(http.ErrAbortHandler) // the client must not take it for whole
+	}
+}
+
+// isFault tells the answers that mean trouble. An index answers 404 for
+// projects that it doesn't have.
+func isFault(code int) bool {
+	switch code {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired, http.StatusTooManyRequests:
+		return true
+	}
+	return code >= http.StatusInternalServerError
+}
+
+func setHeader(to, from http.Header) {
+	for name, values := range from {
+		to[name] = values
+	}
+}
+
+// redirect is where an answer leads, without a login.
+func redirect(from *url.URL, resp *http.Response) (*url.URL, bool) {
+	location := resp.Header.Get("Location")
+	if location == "" || resp.StatusCode < 300 || resp.StatusCode > 399 {
+		return nil, false
+	}
+	u, err := from.Parse(location)
+	if err != nil {
+		return nil, false
+	}
+	u.User = nil
+	return u, true
+}
+
+// page reads a page of an index, and lets the hosts be asked that it names.
+func (d *Door) page(w http.ResponseWriter, to *url.URL, p page, header http.Header, resp *http.Response) {
+	data, err := plain(header.Get("Content-Encoding"), resp.Body)
+	var list []File
+	if err == nil {
+		list, err = parsePage(header.Get("Content-Type"), to, data)
+	}
+	if err != nil {
+		d.fault(w, to, fmt.Errorf("reading the page %s of index %s: %w", fetch.Redact(to.String()), p.index, err))
+		return
+	}
+	for _, clash := range d.files.add(p, list) {
+		d.record.fail(fmt.Errorf("index %s says of %s another hash than the index before it", p.index, fetch.Redact(clash)))
+	}
+	d.admitAll(to, list)
+	header.Del("Content-Encoding")
+	header.Del("Accept-Ranges")
+	header.Set("Content-Length", strconv.Itoa(len(data)))
+	setHeader(w.Header(), header)
+	_, _ = w.Write(data) // a client that is gone needs no page
+}
+
+// admitAll lets the hosts of files be asked. One that may not be asked is
+// refused once somebody asks.
+func (d *Door) admitAll(namer *url.URL, list []File) {
+	done := map[string]bool{}
+	for i := range list {
+		u, err := url.Parse(list[i].URL)
+		if err == nil && !done[u.Host] {
+			done[u.Host] = true
+			_ = d.hosts.admit(namer, u)
+		}
+	}
+}
+
+// body passes a body on as it is. One that comes whole is held against what its
+// index says of it.
+func (d *Door) body(w http.ResponseWriter, r *http.Request, to *url.URL, resp *http.Response) error {
+	whole := r.Method == http.MethodGet && resp.StatusCode == http.StatusOK && resp.Header.Get("Content-Encoding") == ""
+	if !whole {
+		return stream(w, resp.Body, bodyLimit, io.Discard, func() error { return nil })
+	}
+	said, _ := d.files.promised(to)
+	m := newMeasure(said.hashes)
+	return stream(w, resp.Body, bodyLimit, m, func() error {
+		if err := m.check(fetch.Redact(to.String()), said); err != nil {
+			return err
+		}
+		d.files.pass(to, m.digest())
+		return nil
+	})
+}
+
+// pages are those that indexes redirect to.
+type pages struct {
+	mu sync.Mutex
+	at map[string]page
+}
+
+func (p *pages) add(u *url.URL, to page) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.at == nil {
+		p.at = map[string]page{}
+	}
+	if len(p.at) < mostNotes {
+		p.at[key(u)] = to
+	}
+}
+
+// pageAt tells whether an address is that of a page: by its index, or because
+// one redirects there.
+func (d *Door) pageAt(u *url.URL) (page, bool) {
+	if p, ok := d.bindings.page(u); ok {
+		return p, true
+	}
+	d.pages.mu.Lock()
+	defer d.pages.mu.Unlock()
+	p, ok := d.pages.at[key(u)]
+	return p, ok
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

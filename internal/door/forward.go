@@ -1,0 +1,129 @@
+package door
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+
+	"lamina.build/internal/fetch"
+)
+
+// postLimit is the largest body of a request. What git posts when it reads is a
+// list of commits.
+const postLimit = 16 << 20
+
+// forward answers a request for an address.
+func (d *Door) forward(w http.ResponseWriter, r *http.Request, to *url.URL) {
+	to = &url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path, RawPath: to.RawPath, RawQuery: to.RawQuery}
+	if why := methodRefusal(r.Method, to); why != "" {
+		d.refuse(w, r.Method, to, why)
+		return
+	}
+	if err := d.hosts.check(to); err != nil {
+		d.refuse(w, r.Method, to, err.Error())
+		return
+	}
+	if why := d.bindings.refusal(to); why != "" {
+		d.see(r.Method, to, http.StatusNotFound)
+		http.Error(w, why, http.StatusNotFound)
+		return
+	}
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
+	case <-r.Context().Done():
+		return
+	}
+	resp, err := d.ask(r, to)
+	if err != nil {
+		d.failed(w, r, to, err)
+		return
+	}
+	defer resp.Body.Close()
+	d.answer(w, r, to, resp)
+}
+
+// ask makes the request outside.
+func (d *Door) ask(r *http.Request, to *url.URL) (*http.Response, error) {
+	ctx := fetch.Guard(r.Context(), to.Hostname(), func(a netip.Addr) error { return d.hosts.connect(place(to), a) })
+	body, err := posted(r)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, to.String(), body)
+	if err != nil {
+		return nil, errors.New("reading the address: not a URL") // which the error quotes
+	}
+	req.Header = requestHeader(r.Header)
+	d.shape(req)
+	return d.client.Do(ctx, req)
+}
+
+// shape asks for what has to be looked at in a form that can be.
+func (d *Door) shape(req *http.Request) {
+	if _, ok := d.pageAt(req.URL); ok && req.Method == http.MethodGet {
+		// A page that the exec has kept has not been seen here.
+		for _, name := range []string{"If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range"} {
+			req.Header.Del(name)
+		}
+		req.Header.Set("Accept-Encoding", "gzip")
+	}
+	if _, ok := d.files.promised(req.URL); ok {
+		req.Header.Set("Accept-Encoding", "identity")
+	}
+}
+
+// posted is the body of a request, whole, so that it can be sent again.
+func posted(r *http.Request) (io.Reader, error) {
+	if r.Method != http.MethodPost {
+		return http.NoBody, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(r.Body, postLimit+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading what is posted: %w", err)
+	case len(data) > postLimit:
+		return nil, fmt.Errorf("what is posted has more than %d MB", postLimit>>20)
+	}
+	return bytes.NewReader(data), nil
+}
+
+// failed answers a request that got no answer outside.
+func (d *Door) failed(w http.ResponseWriter, r *http.Request, to *url.URL, err error) {
+	if r.Context().Err() != nil {
+		panic(http.ErrAbortHandler) // the client is gone, or the door closed
+	}
+	if guarded, ok := errors.AsType[*fetch.GuardError](err); ok {
+		d.refuse(w, r.Method, to, guarded.Error())
+		return
+	}
+	d.fault(w, to, fetch.Explain(err))
+}
+
+// fault records what went wrong outside, and says it inside.
+func (d *Door) fault(w http.ResponseWriter, to *url.URL, err error) {
+	d.record.fail(fmt.Errorf("asking %s: %w", to.Host, err))
+	http.Error(w, oneLine(err), http.StatusBadGateway)
+}
+
+// see records an answer.
+func (d *Door) see(method string, u *url.URL, status int) {
+	s := Seen{Method: method, URL: fetch.Redact(u.String()), Status: status}
+	if p, ok := d.pageAt(u); ok {
+		s.Index = p.index
+	} else if promised, ok := d.files.promised(u); ok {
+		s.Index = promised.index
+	}
+	d.record.see(s)
+}
+
+// isOver tells a client that is gone from an answer that failed.
+func isOver(ctx context.Context, err error) bool {
+	_, ofClient := errors.AsType[*clientError](err)
+	return ofClient || ctx.Err() != nil
+}

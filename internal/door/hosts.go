@@ -1,0 +1,139 @@
+package door
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// mostHosts is how many hosts pages and redirects may name.
+const mostHosts = 4096
+
+// hosts are those that may be asked, each with its port.
+type hosts struct {
+	mu    sync.Mutex
+	known map[string]*host
+	named int // of them, by pages and redirects
+}
+
+type host struct {
+	limit reach // the most private kind of address that it may be on
+	at    reach // the one that it was last connected at
+}
+
+// place is a host and its port, in the one spelling of them.
+func place(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(hostname(u.Hostname()), port)
+}
+
+func hostname(name string) string {
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	if a, err := netip.ParseAddr(name); err == nil {
+		return a.Unmap().String()
+	}
+	return name
+}
+
+// newHosts are those that the options name.
+func newHosts(o Options) (*hosts, error) {
+	h := &hosts{known: map[string]*host{}}
+	for _, i := range o.Indexes {
+		u, err := url.Parse(i.URL)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return nil, fmt.Errorf("reading the address of index %q: not a web address", i.Name)
+		}
+		h.option(place(u))
+	}
+	for _, name := range o.Hosts {
+		u, err := url.Parse("//" + name)
+		if err != nil || u.Hostname() == "" || u.Host != name {
+			return nil, fmt.Errorf("reading host %q: not HOST or HOST:PORT", name)
+		}
+		for _, scheme := range []string{"http", "https"} {
+			u.Scheme = scheme
+			h.option(place(u))
+		}
+	}
+	return h, nil
+}
+
+func (h *hosts) option(at string) {
+	name, _, _ := net.SplitHostPort(at)
+	own, _ := reachOfName(name)
+	h.known[at] = &host{limit: loopback, at: own}
+}
+
+// check says why a host may not be asked.
+func (h *hosts) check(u *url.URL) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known, ok := h.known[place(u)]
+	if !ok {
+		return errors.New("no index, requirement, page or redirect names it")
+	}
+	name := hostname(u.Hostname())
+	if own, _ := reachOfName(name); own > known.limit {
+		return fmt.Errorf("it is %s", own)
+	}
+	return nil
+}
+
+// connect says why a host may not be asked at an address, as it is connected to.
+func (h *hosts) connect(at string, address netip.Addr) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known, ok := h.known[at]
+	kind := reachOf(address)
+	if !ok || kind > known.limit {
+		return fmt.Errorf("%s, which nothing of the same kind leads to", kind)
+	}
+	known.at = kind
+	return nil
+}
+
+// admit lets a host be asked that an allowed one names.
+func (h *hosts) admit(namer, u *url.URL) error {
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return errors.New("it is not on the web")
+	}
+	at, name := place(u), hostname(u.Hostname())
+	own, _ := reachOfName(name)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	by, ok := h.known[place(namer)]
+	if !ok {
+		return errors.New("nothing that is allowed names it")
+	}
+	limit := max(by.at, h.ofOptions(name))
+	if own > limit {
+		return fmt.Errorf("it is %s, and %s, which names it, isn't", own, namer.Host)
+	}
+	if known, ok := h.known[at]; ok {
+		known.limit = max(known.limit, limit)
+		return nil
+	}
+	if h.named >= mostHosts {
+		return fmt.Errorf("pages and redirects name more than %d hosts", mostHosts)
+	}
+	h.named++
+	h.known[at] = &host{limit: limit, at: own}
+	return nil
+}
+
+// ofOptions is how private a host may be that the options name at another port.
+func (h *hosts) ofOptions(name string) reach {
+	for at, known := range h.known {
+		if n, _, _ := net.SplitHostPort(at); n == name && known.limit == loopback {
+			return loopback
+		}
+	}
+	return public
+}

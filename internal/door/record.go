@@ -1,0 +1,84 @@
+package door
+
+import (
+	"slices"
+	"sync"
+)
+
+// mostNotes is how many things of one kind are recorded.
+const mostNotes = 1 << 16
+
+// Seen is a request that was answered.
+type Seen struct {
+	Method string
+	URL    string // as fetch.Redact returns it
+	Index  string // whose page it is, or whose page names it
+	Status int
+}
+
+// Refusal is a request that was not allowed.
+type Refusal struct {
+	Method string
+	URL    string // as fetch.Redact returns it
+	Host   string // with its port
+	Reason string
+}
+
+// record is what happened, by any goroutine.
+type record struct {
+	mu      sync.Mutex
+	seen    []Seen
+	refused []Refusal
+	faults  []error
+	told    map[string]bool
+}
+
+func (r *record) see(s Seen) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.seen) < mostNotes {
+		r.seen = append(r.seen, s)
+	}
+}
+
+func (r *record) refuse(f Refusal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.refused) < mostNotes && !slices.Contains(r.refused, f) {
+		r.refused = append(r.refused, f)
+	}
+}
+
+// fail takes each error once: a request is made again by whoever made it.
+func (r *record) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.told == nil {
+		r.told = map[string]bool{}
+	}
+	if text := err.Error(); !r.told[text] && len(r.faults) < mostNotes {
+		r.told[text] = true
+		r.faults = append(r.faults, err)
+	}
+}
+
+// Seen returns every request that was answered, in the order of the answers.
+func (d *Door) Seen() []Seen {
+	d.record.mu.Lock()
+	defer d.record.mu.Unlock()
+	return slices.Clone(d.record.seen)
+}
+
+// Refused returns what was asked for and not allowed, each once.
+func (d *Door) Refused() []Refusal {
+	d.record.mu.Lock()
+	defer d.record.mu.Unlock()
+	return slices.Clone(d.record.refused)
+}
+
+// Faults returns what went wrong outside, each once, with its kind and hints.
+func (d *Door) Faults() []error {
+	d.record.mu.Lock()
+	defer d.record.mu.Unlock()
+	return slices.Clone(d.record.faults)
+}

@@ -1,0 +1,95 @@
+package door
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"lamina.build/internal/fetch"
+)
+
+// serve starts the server of the socket, and the one of the tunnels in it.
+func (d *Door) serve(ctx context.Context, l net.Listener) {
+	d.outer = d.server(ctx, d.proxy)
+	d.inner = d.server(ctx, d.tunneled)
+	d.inner.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	d.inner.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return context.WithValue(ctx, tunnelKey{}, c.(*tls.Conn).NetConn().(*tunnel).host)
+	}
+	secret := d.inner.TLSConfig.Clone()
+	secret.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		return d.authority.leaf(hostname((&url.URL{Host: hello.Conn.(*tunnel).host}).Hostname()))
+	}
+	d.tunnels.config = secret
+	d.running.Go(func() { _ = d.outer.Serve(l) })
+	d.running.Go(func() { _ = d.inner.Serve(d.tunnels) })
+}
+
+func (d *Door) server(ctx context.Context, h http.HandlerFunc) *http.Server {
+	return &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !d.enter() {
+				panic(http.ErrAbortHandler)
+			}
+			defer d.running.Done()
+			h(w, r)
+		}),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: 30 * time.Second,
+		IdleTimeout:       5 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          log.New(io.Discard, "", 0), // what clients do wrong they say themselves
+	}
+}
+
+// proxy answers what comes to the socket: CONNECT, and http by its whole address.
+func (d *Door) proxy(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodConnect {
+		if r.URL.Scheme != "http" || r.URL.Host == "" {
+			http.Error(w, "this is a proxy: it takes CONNECT, and http by whole addresses", http.StatusBadRequest)
+			return
+		}
+		d.forward(w, r, r.URL)
+		return
+	}
+	to := &url.URL{Scheme: "https", Host: r.Host}
+	if host, port, err := net.SplitHostPort(r.Host); err != nil || host == "" || port == "" {
+		http.Error(w, "CONNECT needs HOST:PORT", http.StatusBadRequest)
+		return
+	}
+	if err := d.hosts.check(to); err != nil {
+		d.refuse(w, r.Method, to, err.Error())
+		return
+	}
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, "this connection can't be a tunnel", http.StatusBadRequest)
+		return
+	}
+	if _, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+		_ = conn.Close() // it is gone
+		return
+	}
+	d.tunnels.add(conn, buffered.Reader, r.Host)
+}
+
+// tunneled answers what comes through a tunnel. It is for the host that the
+// tunnel leads to, whatever the request says.
+func (d *Door) tunneled(w http.ResponseWriter, r *http.Request) {
+	host, _ := r.Context().Value(tunnelKey{}).(string)
+	to := *r.URL
+	to.Scheme, to.Host = "https", host
+	d.forward(w, r, &to)
+}
+
+// refuse answers what is not allowed, and says why.
+func (d *Door) refuse(w http.ResponseWriter, method string, u *url.URL, reason string) {
+	at := place(u)
+	d.record.refuse(Refusal{Method: method, URL: fetch.Redact(u.String()), Host: at, Reason: reason})
+	http.Error(w, "Lamina doesn't let this resolve ask "+at+": "+reason, http.StatusForbidden)
+}

@@ -1,0 +1,87 @@
+package fetch
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Options describes a [Client]. The zero value of each field stands for a
+// sensible default.
+type Options struct {
+	// Transport is one of its own where it is nil: it honours the proxy
+	// variables, the system's store of certificates, and [Guard].
+	Transport http.RoundTripper
+
+	Attempts int           // in a row that bring nothing; 4
+	Wait     time.Duration // before the second attempt, doubled each time; 300 ms
+	Patience time.Duration // how long a request waits between its attempts in all; 60 s
+	Stall    time.Duration // how long a connection may say nothing while somebody listens; 30 s
+	TempDir  string        // where a file lies whose server knows no ranges; the system's
+
+	// Logins returns the login for a host, which is named without its port.
+	Logins func(host string) (user, password string, ok bool)
+
+	// Sleep waits, and returns an error when ctx ends first; a timer where it is nil.
+	Sleep func(ctx context.Context, d time.Duration) error
+}
+
+// Client makes requests. It may be used from many goroutines at once.
+type Client struct{ opts Options }
+
+// New returns a client.
+func New(o Options) *Client {
+	o.Attempts = cmp.Or(o.Attempts, 4)
+	o.Wait = cmp.Or(o.Wait, 300*time.Millisecond)
+	o.Patience = cmp.Or(o.Patience, time.Minute)
+	o.Stall = cmp.Or(o.Stall, 30*time.Second)
+	if o.Transport == nil {
+		o.Transport = transport()
+	}
+	if o.Logins == nil {
+		o.Logins = func(string) (user, password string, ok bool) { return "", "", false }
+	}
+	if o.Sleep == nil {
+		o.Sleep = sleep
+	}
+	return &Client{opts: o}
+}
+
+// String names the client, so that no way to print one prints a login.
+func (*Client) String() string { return "a client of HTTP" }
+
+// GoString is String.
+func (c *Client) GoString() string { return c.String() }
+
+func transport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialGuarded,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 50,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: 15 * time.Second,
+		// Else what was compressed on the way is unpacked here, and neither
+		// lengths nor ranges fit.
+		DisableCompression: true,
+		OnProxyConnectResponse: func(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+			return &ProxyError{Host: proxy.Host, Code: resp.StatusCode}
+		},
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

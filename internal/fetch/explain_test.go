@@ -1,0 +1,120 @@
+package fetch_test
+
+import (
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
+)
+
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+func TestExplain(t *testing.T) {
+	status := func(code int) error {
+		return &fetch.StatusError{URL: "https://a/x", Host: "a", Code: code}
+	}
+	unreachable := func(err error) error {
+		return &fetch.UnreachableError{URL: "https://a/x", Host: "a", Attempts: 4, Err: err}
+	}
+	tests := []struct {
+		err  error
+		kind fault.Kind
+		hint string
+	}{
+		{status(401), fault.Usage, "put a login for its host into ~/.netrc"},
+		{status(403), fault.Usage, "~/.netrc"},
+		{status(404), fault.Usage, "address"},
+		{status(410), fault.Usage, "address"},
+		{status(407), fault.Failure, "HTTPS_PROXY"},
+		{status(429), fault.Transient, "later"},
+		{status(500), fault.Transient, "later"},
+		{status(418), fault.Failure, ""},
+		{unreachable(io.ErrUnexpectedEOF), fault.Transient, "network"},
+		{unreachable(&fetch.ProxyError{Host: "p", Code: 502}), fault.Transient, "HTTPS_PROXY"},
+		{&fetch.ProxyError{Host: "p", Code: 403}, fault.Failure, "HTTPS_PROXY"},
+		{io.EOF, fault.Failure, ""},
+	}
+	for _, tt := range tests {
+		err := fetch.Explain(tt.err)
+		hints := strings.Join(fault.Hints(err), "\n")
+		if fault.KindOf(err) != tt.kind || !strings.Contains(hints, tt.hint) || (tt.hint == "" && hints != "") {
+			t.Errorf("%v: got kind %d, hints %q", tt.err, fault.KindOf(err), hints)
+		}
+		if !errors.Is(err, tt.err) {
+			t.Errorf("%v is hidden", tt.err)
+		}
+	}
+	if fetch.Explain(nil) != nil {
+		t.Error("no error became one")
+	}
+}
+
+func TestExplainUntrusted(t *testing.T) {
+	s := httptest.NewUnstartedServer(nil)
+	s.Config.ErrorLog = quiet()
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	_, err := client(fetch.Options{}).Get(t.Context(), s.URL)
+	if hints := fault.Hints(fetch.Explain(err)); len(hints) != 1 || !strings.Contains(hints[0], "SSL_CERT_FILE") {
+		t.Errorf("got %v with %q", err, hints)
+	}
+}
+
+func TestProxyThatRefuses(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) })
+	proxy, _ := url.Parse(s.URL)
+	transport := fetch.NewTransport()
+	transport.Proxy = http.ProxyURL(proxy)
+	p := new(pauses)
+	_, err := client(fetch.Options{Transport: transport, Sleep: p.sleep}).Get(t.Context(), "https://x.example/")
+	if refused, ok := errors.AsType[*fetch.ProxyError](err); !ok || refused.Code != 407 || len(p.all()) != 0 {
+		t.Errorf("got %v", err)
+	}
+	s.Close()
+	_, err = client(fetch.Options{Transport: transport}).Get(t.Context(), "https://x.example/")
+	if hints := fault.Hints(fetch.Explain(err)); fault.KindOf(fetch.Explain(err)) != fault.Transient || !strings.Contains(hints[0], "HTTPS_PROXY") {
+		t.Errorf("got %v with %q", err, hints)
+	}
+}
+
+func TestGuard(t *testing.T) {
+	s := serve(t, func(http.ResponseWriter, *http.Request) {})
+	refuse := func(a netip.Addr) error {
+		if a.IsLoopback() {
+			return errors.New("not here")
+		}
+		return nil
+	}
+	p := new(pauses)
+	c := client(fetch.Options{Sleep: p.sleep})
+	_, err := c.Get(fetch.Guard(t.Context(), "127.0.0.1", refuse), s.URL)
+	if guarded, ok := errors.AsType[*fetch.GuardError](err); !ok || guarded.Host != "127.0.0.1" || len(p.all()) != 0 {
+		t.Errorf("got %v", err)
+	}
+	if _, _, err := c.Read(fetch.Guard(t.Context(), "other.example", refuse), s.URL, 1); err != nil {
+		t.Errorf("a host that is not the guarded one: %v", err)
+	}
+}
+
+func TestRedact(t *testing.T) {
+	tests := map[string]string{
+		"https://a/x?y=z#f":       "https://a/x?…",
+		"https://u:p@a:8443/x":    "https://a:8443/x",
+		"https://token@a/":        "https://a/",
+		"https://a/x%2By#sha=abc": "https://a/x%2By",
+		"http://[::1":             "an unreadable URL",
+	}
+	for address, want := range tests {
+		if got := fetch.Redact(address); got != want {
+			t.Errorf("%s: got %s, want %s", address, got, want)
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package fetch
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+)
+
+// What a [File] asks for at once, and how many such chunks it keeps. A megabyte
+// holds the directory of nearly every wheel.
+const (
+	chunkSize  = 1 << 20
+	chunksKept = 64
+)
+
+// inMemory is the largest file that is kept in memory where a server knows no
+// ranges.
+const inMemory = 32 << 20
+
+// File is a file on a server that is read in ranges. It may be used from many
+// goroutines at once, which wait for each other.
+type File struct {
+	ctx     context.Context //nolint:containedctx // an io.ReaderAt has none
+	client  *Client
+	address string
+	tag     string
+	size    int64
+	whole   io.ReaderAt // where the server knows no ranges
+	temp    *os.File    // which holds it, if it is large
+
+	mu     sync.Mutex
+	chunks map[int64][]byte // counted from the end, so that the first one is whole
+	kept   []int64          // of them, the oldest first
+}
+
+// Open asks for the size of a file, and reads nothing yet. Of a server that
+// knows no ranges it takes the file whole. What is read comes under ctx.
+func (c *Client) Open(ctx context.Context, address string) (*File, error) {
+	resp, err := c.follow(ctx, address, http.Header{"Range": {"bytes=0-0"}})
+	if err != nil {
+		return nil, err
+	}
+	f := &File{ctx: ctx, client: c, address: address, tag: strongTag(resp.Header), chunks: map[int64][]byte{}}
+	_, f.size = contentRange(resp.Header)
+	switch {
+	case resp.StatusCode == http.StatusPartialContent && f.size >= 0,
+		resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && f.size == 0:
+		discard(resp.Body)
+		return f, nil
+	case resp.StatusCode == http.StatusOK:
+		body := c.body(ctx, address, resp)
+		defer body.Close()
+		return f, f.take(body)
+	}
+	return nil, refusal(resp)
+}
+
+// Size returns how many bytes the file has.
+func (f *File) Size() int64 { return f.size }
+
+// Close gives up what the file holds.
+func (f *File) Close() error {
+	if f.temp == nil {
+		return nil
+	}
+	return f.temp.Close()
+}
+
+// ReadAt reads a part of the file.
+func (f *File) ReadAt(p []byte, offset int64) (int, error) {
+	if offset < 0 {
+		return 0, fmt.Errorf("reading %s at %d: no such place", Redact(f.address), offset)
+	}
+	if f.whole != nil {
+		return f.whole.ReadAt(p, offset)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for n < len(p) {
+		at := offset + int64(n)
+		if at >= f.size {
+			return n, io.EOF
+		}
+		index := (f.size - 1 - at) / chunkSize
+		start, _ := f.span(index)
+		data, err := f.chunk(index, f.missing(index, offset+int64(len(p))))
+		if err != nil {
+			return n, err
+		}
+		n += copy(p[n:], data[at-start:])
+	}
+	return n, nil
+}
+
+// span is where a chunk lies.
+func (f *File) span(index int64) (start, end int64) {
+	end = f.size - index*chunkSize
+	return max(0, end-chunkSize), end
+}
+
+// missing is the last of the chunks from index on that are to be had by one
+// request to read up to end. They are numbered from the end of the file.
+func (f *File) missing(index, end int64) int64 {
+	last := index
+	for last > 0 && index-last < chunksKept/2 {
+		if _, there := f.chunks[last-1]; there || f.size-last*chunkSize >= end {
+			break
+		}
+		last--
+	}
+	return last
+}
+
+// chunk returns the chunk of the number, and has those up to last come with it.
+func (f *File) chunk(index, last int64) ([]byte, error) {
+	if data, ok := f.chunks[index]; ok {
+		return data, nil
+	}
+	start, _ := f.span(index)
+	_, end := f.span(last)
+	data, err := f.fetch(start, end)
+	if err != nil {
+		return nil, err
+	}
+	for i := index; i >= last; i-- {
+		from, to := f.span(i)
+		f.keep(i, data[from-start:to-start])
+	}
+	return f.chunks[index], nil
+}
+
+func (f *File) keep(index int64, data []byte) {
+	if len(f.kept) >= chunksKept {
+		delete(f.chunks, f.kept[0])
+		f.kept = slices.Delete(f.kept, 0, 1)
+	}
+	f.chunks[index] = data
+	f.kept = append(f.kept, index)
+}
+
+// fetch reads a range, and goes on where it was cut.
+func (f *File) fetch(start, end int64) ([]byte, error) {
+	data := make([]byte, end-start)
+	t := tries{client: f.client, url: Redact(f.address)}
+	for done := 0; ; {
+		n, err := f.fill(data[done:], start+int64(done))
+		if err == nil {
+			return data, nil
+		}
+		if _, ok := errors.AsType[*UnreachableError](err); ok {
+			return nil, err // it has been tried often enough
+		}
+		if done += n; n > 0 {
+			t.failed, t.waited = 0, 0
+		}
+		if more, waitErr := t.again(f.ctx, nil, err); !more {
+			return nil, waitErr
+		}
+	}
+}
+
+// fill asks once for what lies at start, and returns how much of it came.
+func (f *File) fill(p []byte, start int64) (int, error) {
+	header := http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", start, start+int64(len(p))-1)}}
+	if f.tag != "" {
+		header.Set("If-Range", f.tag)
+	}
+	resp, err := f.client.follow(f.ctx, f.address, header)
+	if err != nil {
+		return 0, err
+	}
+	if resp.StatusCode != http.StatusPartialContent && resp.StatusCode != http.StatusOK {
+		return 0, refusal(resp)
+	}
+	defer resp.Body.Close()
+	from, size := contentRange(resp.Header)
+	if resp.StatusCode == http.StatusOK || from != start || size != f.size || strongTag(resp.Header) != f.tag {
+		return 0, &ChangedError{URL: Redact(f.address)}
+	}
+	return io.ReadFull(resp.Body, p)
+}
+
+// take keeps the whole of a file.
+func (f *File) take(body io.Reader) error {
+	data, err := io.ReadAll(io.LimitReader(body, inMemory+1))
+	if err != nil {
+		return err
+	}
+	f.size, f.whole = int64(len(data)), bytes.NewReader(data)
+	if len(data) <= inMemory {
+		return nil
+	}
+	if f.temp, err = os.CreateTemp(cmp.Or(f.client.opts.TempDir, os.TempDir()), "lamina-"); err != nil {
+		return fmt.Errorf("making room for %s: %w", Redact(f.address), err)
+	}
+	err = os.Remove(f.temp.Name()) // nothing stays behind, whatever happens
+	if err == nil {
+		_, err = f.temp.Write(data)
+	}
+	var rest int64
+	if err == nil {
+		rest, err = io.Copy(f.temp, body)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("keeping %s: %w", Redact(f.address), err), f.temp.Close())
+	}
+	f.size, f.whole = f.size+rest, f.temp
+	return nil
+}

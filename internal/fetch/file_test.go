@@ -1,0 +1,149 @@
+package fetch_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"testing"
+	"time"
+
+	"lamina.build/internal/fetch"
+)
+
+func noise(n int) []byte {
+	data := make([]byte, n)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range data {
+		data[i] = byte(rng.Uint32())
+	}
+	return data
+}
+
+// wheel is an archive of some megabytes with a large directory.
+func wheel(t *testing.T) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf)
+	for i := range 2000 {
+		f, err := w.CreateHeader(&zip.FileHeader{Name: fmt.Sprintf("package/with/a/long/path/%d.py", i), Method: zip.Store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Write(noise(2000))
+	}
+	w.Close()
+	return buf.Bytes()
+}
+
+func content(data []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"x"`)
+		http.ServeContent(w, r, "x.whl", time.Time{}, bytes.NewReader(data))
+	}
+}
+
+func TestDirectoryOfAWheelTakesFewRequests(t *testing.T) {
+	data := wheel(t)
+	s := serve(t, content(data))
+	f, err := client(fetch.Options{}).Open(t.Context(), s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := zip.NewReader(f, f.Size())
+	if err != nil || len(z.File) != 2000 {
+		t.Fatalf("reading the directory: %v", err)
+	}
+	if n := len(s.requests()); n > 2 {
+		t.Errorf("took %d requests", n)
+	}
+	r, _ := z.File[7].Open()
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, noise(2000)) {
+		t.Errorf("a file of it: %v", err)
+	}
+}
+
+func TestReadAt(t *testing.T) {
+	sizes := []int{0, 1, 1<<20 - 1, 1 << 20, 1<<20 + 1, 5<<20 + 12345}
+	for _, size := range sizes {
+		data := noise(size)
+		for name, h := range map[string]http.HandlerFunc{
+			"ranges": content(data),
+			"none":   func(w http.ResponseWriter, _ *http.Request) { w.Write(data) },
+			"cut":    cutter(data, 700_000, nil),
+		} {
+			t.Run(fmt.Sprintf("%s %d", name, size), func(t *testing.T) {
+				s := serve(t, h)
+				f, err := client(fetch.Options{TempDir: t.TempDir()}).Open(t.Context(), s.URL)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.Close()
+				readAll(t, f, data)
+			})
+		}
+	}
+}
+
+func readAll(t *testing.T, f *fetch.File, data []byte) {
+	t.Helper()
+	if f.Size() != int64(len(data)) {
+		t.Fatalf("has %d bytes of %d", f.Size(), len(data))
+	}
+	got, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
+	if err != nil || !bytes.Equal(got, data) {
+		t.Errorf("read %d bytes of %d and %v", len(got), len(data), err)
+	}
+	whole := make([]byte, len(data)+1)
+	if n, err := f.ReadAt(whole, 0); n != len(data) || !errors.Is(err, io.EOF) || !bytes.Equal(whole[:n], data) {
+		t.Errorf("read %d bytes of %d at once and %v", n, len(data), err)
+	}
+	if _, err := f.ReadAt(whole[:1], -1); err == nil {
+		t.Error("read before the start")
+	}
+}
+
+func TestLargeFileWithoutRangesGoesToDisk(t *testing.T) {
+	data := noise(33 << 20)
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(data) })
+	f, err := client(fetch.Options{TempDir: t.TempDir()}).Open(t.Context(), s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 1000)
+	if _, err := f.ReadAt(got, 32<<20); err != nil || !bytes.Equal(got, data[32<<20:32<<20+1000]) || f.Size() != 33<<20 {
+		t.Errorf("got %v", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFileThatChanges(t *testing.T) {
+	n := 0
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		n++
+		w.Header().Set("ETag", fmt.Sprintf(`"%d"`, n))
+		http.ServeContent(w, r, "x.whl", time.Time{}, bytes.NewReader(noise(3<<20)))
+	})
+	f, err := client(fetch.Options{}).Open(t.Context(), s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.ReadAt(make([]byte, 10), 0)
+	if _, ok := errors.AsType[*fetch.ChangedError](err); !ok {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOpenWhatIsNotThere(t *testing.T) {
+	s := serve(t, http.NotFound)
+	_, err := client(fetch.Options{}).Open(t.Context(), s.URL)
+	if status, ok := errors.AsType[*fetch.StatusError](err); !ok || status.Code != 404 {
+		t.Errorf("got %v", err)
+	}
+}
