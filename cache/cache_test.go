@@ -72,7 +72,7 @@ func TestEachVariantHasItsOwnReference(t *testing.T) {
 func TestMountsAreKeptApart(t *testing.T) {
 	seen := map[string]bool{}
 	for _, n := range []cache.Namespace{{"bookworm", "linux/amd64"}, {"trixie", "linux/amd64"}, {"bookworm", "linux/arm64"}} {
-		for _, m := range []cache.Mount{cache.CCache(n), cache.Pip(n)} {
+		for _, m := range []cache.Mount{cache.CCache(n), cache.UV("0123", n.Distribution+n.Platform)} {
 			if seen[m.ID] {
 				t.Errorf("two caches are called %s", m.ID)
 			}

@@ -27,10 +27,11 @@ func CCache(n Namespace) Mount {
 	return Mount{ID: n.id("ccache"), Target: "/var/cache/ccache", Sharing: bkllb.CacheMountShared}
 }
 
-// Pip is pip's HTTP cache, for resolving alone. pip replaces its files
-// atomically, so builds may share it.
-func Pip(n Namespace) Mount {
-	return Mount{ID: n.id("pip"), Target: "/root/.cache/pip", Sharing: bkllb.CacheMountShared}
+// UV is uv's cache of one project directory and one of its sets, for resolving
+// alone: code of sdists that uv asks for their metadata can write into it, so
+// nobody else reads it. id is a random one that the client keeps for the directory.
+func UV(id, set string) Mount {
+	return Mount{ID: strings.Join([]string{"lamina", "uv", id, set}, "-"), Target: "/var/cache/uv", Sharing: bkllb.CacheMountLocked}
 }
 
 // Option returns the mount for an exec.

@@ -2,6 +2,7 @@ package llb
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +11,26 @@ import (
 // folder matches all in it, and one behind ! takes back what an earlier one
 // matched.
 type Exclude []string
+
+// Matcher returns what says whether the globs leave out a path: the last one that
+// matches it decides.
+func (e Exclude) Matcher() func(path string) bool {
+	type rule struct {
+		match *regexp.Regexp
+		keep  bool
+	}
+	rules := make([]rule, 0, len(e))
+	for _, glob := range slices.Backward(e) {
+		glob, keep := strings.CutPrefix(glob, "!")
+		if re, err := regexp.Compile("^(?s:" + expandGlob(strings.TrimRight(glob, "/")) + ")$"); err == nil {
+			rules = append(rules, rule{re, keep})
+		}
+	}
+	return func(path string) bool {
+		i := slices.IndexFunc(rules, func(r rule) bool { return r.match.MatchString(path) })
+		return i >= 0 && !rules[i].keep
+	}
+}
 
 // dpkgOptions spares dpkg what [Exclude.script] would remove anyway: the globs
 // that name a whole folder, and those that take something back.

@@ -35,19 +35,20 @@ func (e Exec) With(mounts ...bkllb.RunOption) Exec {
 
 // On returns the exec with root as its root file system.
 func (e Exec) On(root State) bkllb.ExecState {
-	return e.run(root, bkllb.Network(pb.NetMode_NONE))
+	return e.run(root)
 }
 
-// Online returns the exec with the network of the engine, run anew each time.
-// It is for the resolving of a lock: nothing that it makes may reach an image.
-func (e Exec) Online(root State) bkllb.ExecState {
+// Anew returns the exec as On does, and has it run each time. It is for the
+// resolving of a lock, where the answers of yesterday are no good: nothing that it
+// makes may reach an image.
+func (e Exec) Anew(root State) bkllb.ExecState {
 	return e.run(root, bkllb.IgnoreCache)
 }
 
-func (e Exec) run(root State, network bkllb.RunOption) bkllb.ExecState {
+func (e Exec) run(root State, more ...bkllb.RunOption) bkllb.ExecState {
 	options := []bkllb.RunOption{
 		bkllb.Args(e.Args),
-		network,
+		bkllb.Network(pb.NetMode_NONE),
 		bkllb.Hostname("lamina"),
 		bkllb.WithCustomName(e.Name),
 	}
@@ -63,7 +64,7 @@ func (e Exec) run(root State, network bkllb.RunOption) bkllb.ExecState {
 	if e.GPU {
 		options = append(options, bkllb.AddCDIDevice(bkllb.CDIDeviceName("nvidia.com/gpu=all")))
 	}
-	return root.Run(append(options, e.Mounts...)...)
+	return root.Run(slices.Concat(options, e.Mounts, more)...)
 }
 
 // surroundings are the variables that would otherwise come from somewhere and

@@ -10,7 +10,9 @@ import (
 
 	"lamina.build/internal/beside"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/python"
 	"lamina.build/internal/report"
+	"lamina.build/internal/requirements"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
 )
@@ -19,6 +21,30 @@ import (
 type lockOptions struct {
 	sourceFlags
 	engineFlags
+	upgrade upgradeFlags
+
+	indexes python.Indexes
+	logins  map[string]requirements.Login // of the addresses of indexes
+	from    string                        // which indexes these are, as it is told
+}
+
+// upgradeFlags say which Python packages don't keep their versions.
+type upgradeFlags struct {
+	all      bool
+	packages []string
+}
+
+func (u *upgradeFlags) add(f *pflag.FlagSet) {
+	f.BoolVar(&u.all, "upgrade", false, "take the newest versions of Python packages that the spec allows; those of the lock stay otherwise")
+	f.StringArrayVar(&u.packages, "upgrade-package", nil, "take the newest version of this Python package, `NAME`; may be repeated")
+}
+
+func (u upgradeFlags) python() python.Upgrade {
+	names := make([]string, len(u.packages))
+	for i, name := range u.packages {
+		names[i] = requirements.Normal(name)
+	}
+	return python.Upgrade{All: u.all, Projects: names}
 }
 
 // lockFlags are the flags of "build lock" as they were given.
@@ -36,6 +62,7 @@ func (o *lockFlags) groups() []flagGroup {
 		f.StringVar(&o.export, "export", "",
 			"write the Python distributions of the lock to this `FILE`, as a pylock.toml (PEP 751); "+
 				"a lock that fits its spec is not renewed for that")
+		o.upgrade.add(f)
 		f.StringVar(&o.variant, "variant", spec.Production, "export those of this `VARIANT`")
 		o.addSource(f)
 	}), o.group()}
@@ -50,9 +77,11 @@ and write them to image.lock beside it: every package by version, size and
 sha256. What it changes is printed, or of a first lock what it holds.
 
 The indexes are verified against the archive's keys. apt itself solves the
-dependencies, on the engine and with its network off. Python requirements are
-resolved by pip, which has a network: every wheel and sdist is locked by sha256,
-with what each sdist is built with.
+dependencies, on the engine and with its network off. uv resolves Python
+requirements, with its network off but for the indexes that the spec names: every
+wheel and sdist is locked by sha256, with what each sdist is built with. Python
+packages keep the versions that they have in the lock, unless the spec no longer
+allows them or --upgrade says otherwise.
 
 Logins for package indexes come from ~/.netrc, or from variables that requirement
 files name (https://me:${TOKEN}@host/simple). The lock holds none, and needs none

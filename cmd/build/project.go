@@ -145,6 +145,9 @@ func (p *project) checkDrift(l lock.Lock) error {
 // where it says the same already.
 func (p *project) writeLock(l lock.Lock) error {
 	text := l.Format()
+	if _, err := lock.Parse(p.lockPath(), text); err != nil {
+		return fmt.Errorf("internal error: the new lock can't be read: %w", err)
+	}
 	old, err := os.ReadFile(p.lockPath()) //nolint:gosec // the user names the path
 	if err == nil && bytes.Equal(old, text) {
 		return nil

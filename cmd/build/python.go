@@ -2,34 +2,37 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
 	"github.com/moby/buildkit/client"
-	bkllb "github.com/moby/buildkit/client/llb"
+	"github.com/opencontainers/go-digest"
 
-	"lamina.build/cache"
+	"lamina.build/internal/beside"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/layout/blobstore"
 	"lamina.build/internal/prepare"
 	"lamina.build/internal/python"
 	"lamina.build/internal/requirements"
 	"lamina.build/internal/spec"
+	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/stages"
 )
 
-// resolvePython finds the distributions that answer the spec. pip runs in the
+// resolvePython finds the distributions that answer the spec. uv runs in the
 // builder, which the Debian half of the lock describes.
 func (a *app) resolvePython(
-	ctx context.Context, p *project, requests []python.Request, e *engine.Engine, mirrors debian.Mirrors, o lockOptions, l lock.Lock,
+	ctx context.Context, p *project, requests []python.Request, e *engine.Engine, mirrors debian.Mirrors, o lockOptions, l, before lock.Lock,
 ) (locked lock.Lock, err error) {
 	if err = hasPython(l); err != nil {
 		return lock.Lock{}, err
@@ -43,19 +46,65 @@ func (a *app) resolvePython(
 	if err != nil {
 		return lock.Lock{}, err
 	}
+	logins = logins.Merge(o.logins)
+	kept, err := a.keepForPython(p)
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	// The path of a socket is short, whatever TMPDIR is.
+	dir, err := os.MkdirTemp("/tmp", "lamina-")
+	if err != nil {
+		return lock.Lock{}, fmt.Errorf("making a folder for sockets: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	for _, r := range requests {
 		for _, note := range r.Files.Notes {
 			a.ui.note("%s", note)
 		}
 	}
-	a.ui.note("pip resolves %s", setsOf(requests))
+	trees := map[string]llb.Layer{}
+	for _, s := range in.Sources {
+		trees[s.Project] = s.Layer
+	}
+	a.ui.note("uv resolves %s%s", setsOf(requests), o.from)
 	err = python.Resolve(ctx, python.Options{
-		Client: e.Client(), Builder: stages.Builder(in), Store: store, Platform: in.Platform,
-		Namespace: cache.Namespace{Distribution: l.Suites[0], Platform: l.Platform},
-		Project:   p.root.FS(), Requests: requests, Index: o.index, Logins: logins, Proxy: a.proxy(),
+		Client: e.Client(), Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
+		Project: p.root.FS(), Trees: trees, Requests: requests, Indexes: o.indexes, Before: before, Upgrade: o.upgrade.python(),
+		HTTP: fetch.New(fetch.Options{Logins: logins.For}), Logins: logins,
+		Dir: dir, CacheID: kept.id, CacheDir: kept.wheels,
+		Note:     func(line string) { a.ui.note("%s", line) },
 		Progress: a.progressOfLock(),
 	}, &l)
 	return l, err
+}
+
+// keptForPython is what stays on this machine between the locks of a project.
+type keptForPython struct {
+	id     string // of uv's cache on the engine, random: other projects can't name it
+	wheels string // folder of what wheels hold
+}
+
+func (a *app) keepForPython(p *project) (kept keptForPython, err error) {
+	dir, err := a.cacheDir()
+	if err != nil {
+		return kept, err
+	}
+	own, err := filepath.Abs(p.dir)
+	if err != nil {
+		return kept, fmt.Errorf("finding the project's folder: %w", err)
+	}
+	kept.wheels = filepath.Join(dir, "wheels")
+	name := filepath.Join(dir, "projects", digest.FromString(own).Encoded()[:32])
+	data, err := os.ReadFile(name) //nolint:gosec // in our own cache
+	if err == nil && len(data) > 0 {
+		kept.id = string(data)
+		return kept, nil
+	}
+	if err = os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return kept, fmt.Errorf("making the cache folder: %w", err)
+	}
+	kept.id = rand.Text()
+	return kept, beside.Write(name, []byte(kept.id))
 }
 
 // builder prepares what the builder is drawn from, and the store that holds it.
@@ -73,7 +122,7 @@ func (a *app) builder(ctx context.Context, p *project, mirrors debian.Mirrors, l
 		return stages.Input{}, nil, err
 	}
 	in, err := prepare.Builder(ctx, prepare.Options{
-		Spec: s, Lock: l, Mirrors: debian.Merge(mirrors, further(l)), Store: st,
+		Root: p.root.FS(), Spec: s, Lock: l, Mirrors: debian.Merge(mirrors, further(l)), Store: st,
 		Getter: debian.NewGetter(filepath.Join(dir, filesDir)), ToolsDir: filepath.Join(dir, toolsDir),
 	})
 	if err != nil {
@@ -96,8 +145,15 @@ func (p *project) pythonRequests(env func(string) string) ([]python.Request, err
 			faults = append(faults, u.Err)
 		}
 		requests[i] = python.Request{
-			Set: w.Set, Files: w.Files, Pylock: w.Pylock, BuildRequires: w.BuildRequires,
-			Sources: w.Sources, Optional: w.Optional, Collisions: w.Collisions, Prune: w.Prune,
+			Set: w.Set, Files: w.Files, Lock: w.Lock, Project: w.Project, ProjectFiles: w.ProjectFiles, Extras: w.Extras, Groups: w.Groups,
+			Overrides: w.Overrides, Excludes: w.Excludes, IndexStrategy: w.IndexStrategy, BuildRequires: w.BuildRequires,
+			Sources: map[string]string{}, Optional: w.Optional, Collisions: w.Collisions, Prune: w.Prune,
+		}
+		if path.Base(w.Lock) == "uv.lock" {
+			requests[i].Lock, requests[i].Project = "", path.Dir(w.Lock)
+		}
+		for _, dir := range w.Sources {
+			requests[i].Sources[w.SourceName(dir)] = dir
 		}
 		for _, x := range w.Indexes {
 			requests[i].Indexes = append(requests[i].Indexes, python.Index(x))
@@ -107,24 +163,8 @@ func (p *project) pythonRequests(env func(string) string) ([]python.Request, err
 	return requests, fault.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
 }
 
-// checkIndex refuses an address that is none, or that holds a login: locks name
-// the files that an index serves.
-func checkIndex(address string) (string, error) {
-	u, err := url.Parse(address)
-	switch {
-	case address == "":
-		return "", nil
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return "", fault.New(fault.Usage, fmt.Errorf("index %q is not a URL that starts with https:// or http://", address))
-	case u.User != nil:
-		err := fault.New(fault.Usage, fmt.Errorf("index %q holds a login", u.Redacted()))
-		return "", fault.WithHint(err, "put it into ~/.netrc")
-	}
-	return strings.TrimRight(address, "/"), nil
-}
-
-// progressOfLock shows the engine's work to somebody who watches: pip may have
-// gigabytes to fetch. A log gets the few lines of notes.
+// progressOfLock shows the engine's work to somebody who watches: uv may have
+// sources to fetch. A log gets the few lines of notes.
 func (a *app) progressOfLock() func(context.Context, chan *client.SolveStatus) error {
 	if !isTerminal(a.ui.stderr) || a.ui.quiet {
 		return nil
@@ -177,17 +217,4 @@ func (a *app) pythonLogins(p *project) (logins python.Logins, unset []requiremen
 		unset = append(unset, w.Files.Unset...)
 	}
 	return logins, unset, err
-}
-
-// proxy is what the environment says of proxies, as curl and pip read it.
-func (a *app) proxy() bkllb.ProxyEnv {
-	get := func(name string) string {
-		if value := a.env(name); value != "" {
-			return value
-		}
-		return a.env(strings.ToLower(name))
-	}
-	return bkllb.ProxyEnv{
-		HTTPProxy: get("HTTP_PROXY"), HTTPSProxy: get("HTTPS_PROXY"), NoProxy: get("NO_PROXY"), AllProxy: get("ALL_PROXY"),
-	}
 }

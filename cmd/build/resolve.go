@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +24,7 @@ func (a *app) resolve(ctx context.Context, p *project, o lockOptions, before loc
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	if o.index, err = checkIndex(cmp.Or(o.index, a.env("LAMINA_PYTHON_INDEX"))); err != nil {
+	if err = a.pythonIndexes(&o); err != nil {
 		return lock.Lock{}, err
 	}
 	requests, err := p.pythonRequests(a.env)
@@ -63,7 +62,7 @@ func (a *app) resolve(ctx context.Context, p *project, o lockOptions, before loc
 	if err != nil || len(p.wishes.Python) == 0 {
 		return l, err
 	}
-	return a.resolvePython(ctx, p, requests, e, mirrors, o, l)
+	return a.resolvePython(ctx, p, requests, e, mirrors, o, l, before)
 }
 
 // Folders of the cache folder: indexes and packages, and the tools that

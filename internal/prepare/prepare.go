@@ -99,18 +99,25 @@ func weighed(in stages.Input) (size int64) {
 	return size
 }
 
-// Builder returns the part of the input that draws the builder of a lock:
-// where Python requirements are resolved, there is no image yet.
+// Builder returns the part of the input that draws the builder and the runtime of
+// a lock, with the source trees: where Python requirements are resolved, there is
+// no image yet.
 func Builder(ctx context.Context, o Options) (stages.Input, error) {
 	platform, err := platforms.Parse(o.Spec.Platform)
 	if err != nil {
 		return stages.Input{}, fmt.Errorf("reading platform %q: %w", o.Spec.Platform, err)
 	}
 	p := packer{Options: o, platform: platform}
-	tools, err := p.tools(ctx)
-	return stages.Input{
+	tools, toolsErr := p.tools(ctx)
+	sources, sourcesErr := p.sources(ctx)
+	in := stages.Input{
 		Variant: o.Spec.Variant, Platform: platform, Lock: o.Lock, Mirrors: llb.Mirrors(o.Mirrors), Tools: tools,
-	}, err
+		Exclude: o.Spec.Debian.Exclude, Sources: sources,
+	}
+	if a := o.Spec.App; a.Source != "" {
+		in.App = &stages.App{User: llb.User(a.User)}
+	}
+	return in, errors.Join(toolsErr, blame(sourcesErr))
 }
 
 // blame marks an error that the user's trees are at fault for, and not the
@@ -188,7 +195,7 @@ func (p packer) sources(ctx context.Context) ([]stages.Source, error) {
 	dirs := p.Spec.Python.Sources
 	sources, faults := make([]stages.Source, len(dirs)), make([]error, len(dirs))
 	for i, dir := range dirs {
-		sources[i].Project = spec.SourceName(dir)
+		sources[i].Project = p.Spec.Python.SourceName(dir)
 		sources[i].Layer, faults[i] = p.tree(ctx, dir, "/")
 	}
 	return sources, errors.Join(faults...)

@@ -2,105 +2,91 @@ package python
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strings"
 
-	"lamina.build/internal/fault"
 	"lamina.build/internal/requirements"
 	"lamina.build/lock"
 )
 
-// answer is what the scripts say to a question.
+// answer is what scripts/resolve.py says to a question.
 type answer struct {
-	Distributions []distribution            `json:"distributions"`
-	Builds        map[string][]distribution `json:"builds"` // what each project is built with
+	Distributions []*distribution            `json:"distributions"`
+	Builds        map[string][]*distribution `json:"builds"` // what each project is built with
 	Omitted       []struct {
 		Requirement string `json:"requirement"`
 		Reason      string `json:"reason"`
 	} `json:"omitted"`
-	Fault *struct {
-		Kind    string   `json:"kind"`
-		Message string   `json:"message"`
-		Hint    string   `json:"hint"`
-		Host    string   `json:"host"`  // that asks for a login
-		Lines   []string `json:"lines"` // of the question, that it is about
-	} `json:"fault"`
+	Notes []string     `json:"notes"` // what uv warns of
+	Fault *answerFault `json:"fault"`
 }
 
+// answerFault is what is wrong with a question, in uv's words or a backend's.
+type answerFault struct {
+	Message string `json:"message"`
+	Project string `json:"project"` // that it is about; "" where uv's words say so
+	Module  string `json:"module"`  // that a build imports and nobody declares
+	Offline bool   `json:"offline"` // an index is needed, and there was no door
+}
+
+// distribution is a file or a commit that uv chose.
 type distribution struct {
-	Name     string `json:"name"`
-	Version  string `json:"version"`
-	File     string `json:"file"`
-	URL      string `json:"url"`
-	Size     int64  `json:"size"`
-	SHA256   string `json:"sha256"`
-	Unpacked int64  `json:"unpacked"`
+	Name    string            `json:"name"` // normalised
+	Version string            `json:"version"`
+	Kind    kind              `json:"kind"`
+	File    string            `json:"file"`
+	URL     string            `json:"url"`
+	Size    int64             `json:"size"`   // 0 where nobody said
+	Hashes  map[string]string `json:"hashes"` // algorithm → hexadecimal
+	Index   string            `json:"index"`
+
+	wheel *wheel // what is in it; nil for what is built
 }
 
-func (d distribution) entry(sets ...string) lock.Distribution {
-	return lock.Distribution{
+type kind string
+
+const (
+	kindWheel kind = "wheel"
+	kindSdist kind = "sdist"
+	kindGit   kind = "git"
+)
+
+func readAnswer(text []byte) (a answer, err error) {
+	if err = json.Unmarshal(text, &a); err != nil {
+		return a, fmt.Errorf("reading the answer of uv: %w", err)
+	}
+	return a, nil
+}
+
+// all are the distributions of the image and of builds.
+func (a answer) all() []*distribution {
+	list := append([]*distribution(nil), a.Distributions...)
+	for _, set := range a.Builds {
+		list = append(list, set...)
+	}
+	return list
+}
+
+func (d *distribution) title() string { return d.Name + " " + d.Version }
+
+func (d *distribution) entry(sets ...string) lock.Distribution {
+	e := lock.Distribution{
 		Name: d.Name, Version: d.Version, File: d.File, URL: d.URL,
-		Size: d.Size, SHA256: d.SHA256, Unpacked: d.Unpacked, For: sets,
+		Size: d.Size, SHA256: d.Hashes["sha256"], Index: d.Index, For: sets,
 	}
+	if d.wheel != nil {
+		e.Unpacked, e.Top = d.wheel.Unpacked, d.wheel.Top
+	}
+	return e
 }
 
-// read turns the text of an answer into a value, or into the error it is.
-func (q question) read(set string, data []byte) (answer, error) {
-	var a answer
-	if err := json.Unmarshal(data, &a); err != nil {
-		return a, fmt.Errorf("%s: reading the answer of pip: %w", set, err)
-	}
-	if a.Fault == nil {
-		return a, a.enemies(set)
-	}
-	kinds := map[string]fault.Kind{"usage": fault.Usage, "transient": fault.Transient}
-	err := fmt.Errorf("%s%s: %s", q.at(a.Fault.Lines), set, strings.TrimSpace(a.Fault.Message))
-	if kind, ok := kinds[a.Fault.Kind]; ok {
-		err = fault.New(kind, err)
-	}
-	if a.Fault.Hint == "" {
-		return a, err
-	}
-	return a, fault.WithHint(err, a.Fault.Hint)
-}
-
-// enemies refuses projects that overwrite each other's files.
-func (a answer) enemies(set string) error {
-	names := make([]string, len(a.Distributions))
+// names are those of projects in a set.
+func (a answer) projects() []string {
+	list := make([]string, len(a.Distributions))
 	for i, d := range a.Distributions {
-		names[i] = d.Name
+		list[i] = d.Name
 	}
-	enemies := requirements.Enemies(names)
-	faults := make([]error, 0, len(enemies))
-	for _, err := range enemies {
-		faults = append(faults, fmt.Errorf("%s: %w", set, err))
-	}
-	return fault.New(fault.Usage, errors.Join(faults...))
+	return list
 }
 
-// fill puts the answers of all requests into a lock, every file once.
-func fill(l *lock.Lock, requests []Request, answers []answer) {
-	sets := map[distribution][]string{}
-	for i, a := range answers {
-		_, variant, own := strings.Cut(requests[i].Set, "@")
-		if own {
-			variant = "@" + variant
-		}
-		for _, d := range a.Distributions {
-			sets[d] = append(sets[d], requests[i].Set)
-		}
-		for project, list := range a.Builds {
-			for _, d := range list {
-				sets[d] = append(sets[d], lock.BuildSet(project)+variant)
-			}
-		}
-		for _, o := range a.Omitted {
-			l.Omitted = append(l.Omitted, lock.Omission{Set: requests[i].Set, Requirement: o.Requirement, Reason: o.Reason})
-		}
-	}
-	for d, in := range sets {
-		l.Distributions = append(l.Distributions, d.entry(in...))
-	}
-	l.Sort()
-}
+// normal is the one spelling of a project's name.
+func normal(name string) string { return requirements.Normal(name) }

@@ -1,20 +1,16 @@
 // Package python turns the Python wishes of a spec into the distributions of a
 // lock.
 //
-// pip itself resolves them. It runs in the root file system of the builder,
-// with a network, and nothing of what it makes is ever part of an image:
+// uv resolves them. It runs in the builder with the network off; what it asks for
+// passes through a door that stands on this side (package door):
 //
-//	write down each set of wishes as a question      (question.go)
-//	let pip and the scripts beside it answer it      (graph.go, scripts/)
-//	refuse names that no answer has                  (names.go)
-//	turn the answers into entries of the lock        (answer.go)
-//	refuse what would fail later                     (known.go)
+//	write down each set of wishes as a question        (question.go)
+//	let uv answer it, and backends of sdists           (graph.go, scripts/)
+//	turn what went wrong into words of the spec        (fault.go)
+//	complete the files by what their index says        (complete.go, wheel.go)
+//	refuse what would fail later                       (check.go, names.go, known.go)
+//	put all of it into the lock                        (fill.go)
 //
-// Between pip and the indexes stands a small server in the same exec
-// (scripts/router.py), since pip can't be told which index may serve which
-// project. Of a wheel the directory at its end is read, for its unpacked size
-// and for files that two wheels would both own, and its metadata, for whether
-// it is what its name says. What each sdist is built with is resolved by pip,
-// too. A fault names the lines that asked for what it is about
-// (scripts/askers.py).
+// A set that asks for nothing from an index, as one of source trees whose needs
+// Debian's packages meet, is answered without a door, and without uv.
 package python

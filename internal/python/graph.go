@@ -4,85 +4,113 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
+	"path"
 	"slices"
+	"strconv"
 
 	bkllb "github.com/moby/buildkit/client/llb"
 
 	"lamina.build/cache"
+	"lamina.build/internal/door"
 	"lamina.build/llb"
 )
 
 //go:embed scripts/*.py
 var scripts embed.FS
 
-// Under which name an exec asks for the logins, and where it finds them.
+// Where an exec has what it is given.
 const (
-	netrcID   = "lamina-netrc"
-	netrcPath = "/run/secrets/netrc"
+	codePath   = "/.lamina/scripts"
+	answerPath = "/.lamina/answer"
+	answerName = "answer.json"
+	socketPath = "/run/lamina-door.sock"
+	certPath   = "/.lamina/authority"
+	certName   = "authority.pem"
 )
 
-// graph is one exec a question, side by side, each with an answer of its own.
-// What the network says today is no secret of yesterday: nothing is cached but
-// what pip downloads.
-func (o Options) graph(list []question, project *llb.Layer) ([]llb.State, error) {
+// inventoryGraph asks what Debian's packages bring. It depends on nothing but
+// them, so that an engine does it once.
+func (o Options) inventoryGraph() (llb.State, error) {
 	code, err := scriptFiles()
 	if err != nil {
-		return nil, err
+		return llb.State{}, err
 	}
-	answers := make([]llb.State, len(list))
-	for i, q := range list {
-		text, err := q.text()
-		if err != nil {
-			return nil, err
-		}
-		exec := llb.Exec{
-			Name: "pip resolves " + o.Requests[i].Set,
-			Args: []string{"/usr/bin/python3", "/.lamina/scripts/resolve.py", questionsPath + "/question.json", "/.lamina/answer/" + answerName(i)},
-			Env:  []string{"NETRC=" + netrcPath},
-			Mounts: slices.Concat([]bkllb.RunOption{
-				llb.Mount("/.lamina/scripts", llb.Files("scripts around pip", code)),
-				llb.Mount(questionsPath, llb.Files("question", map[string]string{"question.json": text})),
-				cache.Pip(o.Namespace).Option(),
-				bkllb.AddSecret(netrcPath, bkllb.SecretID(netrcID), bkllb.SecretOptional),
-				bkllb.WithProxy(o.Proxy),
-			}, o.projectMounts(i, project), treeMounts(q)),
-		}
-		answers[i] = exec.Online(o.Builder).AddMount("/.lamina/answer", bkllb.Scratch())
+	exec := llb.Exec{
+		Name: "look what Debian's packages bring",
+		Args: []string{"/usr/bin/python3", codePath + "/inventory.py", answerPath + "/" + answerName},
+		Mounts: []bkllb.RunOption{
+			llb.Mount(codePath, llb.Files("scripts of the resolving", code)),
+			llb.Mount("/image", o.Image),
+		},
 	}
-	return answers, nil
+	return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
 }
 
-// projectMounts shows the files of the user that the question speaks of.
-func (o Options) projectMounts(i int, project *llb.Layer) []bkllb.RunOption {
-	if text := o.Requests[i].Pylock; text != nil {
-		return []bkllb.RunOption{llb.Mount(projectPath, llb.Files("pylock.toml", map[string]string{pylockName: string(text)}))}
+// resolveGraph asks one question. Without a door it is asked for nothing from an
+// index, of what nothing but the graph decides.
+func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Door) (llb.State, error) {
+	code, err := scriptFiles()
+	if err != nil {
+		return llb.State{}, err
 	}
-	if project == nil {
-		return nil
+	text, err := q.text()
+	if err != nil {
+		return llb.State{}, err
 	}
-	return []bkllb.RunOption{llb.Mount(projectPath, llb.Packed(*project))}
+	args := []string{"/usr/bin/python3", codePath + "/resolve.py", "/.lamina/question/question.json", answerPath + "/" + answerName}
+	mounts := []bkllb.RunOption{
+		llb.Mount(codePath, llb.Files("scripts of the resolving", code)),
+		llb.Mount("/.lamina/question", llb.Files("question", map[string]string{"question.json": text})),
+	}
+	if project != nil {
+		mounts = append(mounts, llb.Mount(projectPath, llb.Packed(*project)))
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Requests[i].Sources)) {
+		mounts = append(mounts, llb.Mount(path.Join(treesPath, name), llb.Packed(o.Trees[name])))
+	}
+	exec := llb.Exec{Name: "resolve " + o.Requests[i].Set, Args: args, Env: []string{"UV_CACHE_DIR=/tmp/uv", "HOME=/tmp/home"}, Mounts: mounts}
+	if d == nil {
+		return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
+	}
+	exec.Args = slices.Concat([]string{"/usr/bin/python3", codePath + "/bridge.py", socketPath, strconv.Itoa(int(o.Limit.Seconds()))}, args)
+	exec.Env = append(doorEnv(), "HOME=/tmp/home")
+	exec.Mounts = append(mounts,
+		llb.Mount(uvPath, UV(o.uv, o.Builder)),
+		llb.Mount(certPath, llb.Files("authority of the door", map[string]string{certName: string(d.Authority())})),
+		bkllb.AddSSHSocket(bkllb.SSHID(doorID(i)), bkllb.SSHSocketTarget(socketPath)),
+		cache.UV(o.CacheID, o.Requests[i].Set).Option(),
+	)
+	return exec.Anew(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
 }
 
-func treeMounts(q question) []bkllb.RunOption {
-	mounts := make([]bkllb.RunOption, len(q.Git))
-	for i, t := range q.Git {
-		mounts[i] = llb.Mount(t.Path, llb.Git(t.remote, t.commit))
+// doorEnv has uv, git and Python's own client trust the door, and uv take nothing
+// from elsewhere.
+func doorEnv() []string {
+	cert := certPath + "/" + certName
+	return []string{
+		"SSL_CERT_FILE=" + cert, "GIT_SSL_CAINFO=" + cert, "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1",
+		"UV_CACHE_DIR=/var/cache/uv", "UV_NO_GITHUB_FAST_PATH=1", "UV_PYTHON_DOWNLOADS=never", "UV_LINK_MODE=copy", "UV_PREVIEW_FEATURES=pylock",
+		// Files get a local version when they are released, as flash-attn's; readWheel looks.
+		"UV_SKIP_WHEEL_FILENAME_CHECK=1",
 	}
-	return mounts
 }
+
+// doorID is what an exec asks its session for.
+func doorID(i int) string { return fmt.Sprintf("lamina-door-%d", i) }
 
 func scriptFiles() (map[string]string, error) {
 	names, err := fs.Glob(scripts, "scripts/*.py")
 	if err != nil {
 		return nil, err
 	}
-	code := map[string]string{"globs.py": llb.GlobScript()}
+	code := map[string]string{"bridge.py": door.Bridge()}
 	for _, name := range names {
 		data, err := scripts.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}
-		code[name[len("scripts/"):]] = string(data)
+		code[path.Base(name)] = string(data)
 	}
 	return code, nil
 }

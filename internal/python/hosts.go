@@ -1,15 +1,15 @@
 package python
 
 import (
+	"io/fs"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"lamina.build/lock"
 )
 
-// Only returns the logins of some hosts. Whoever builds an sdist runs code of
-// its author beside the logins that pip has, so that pip has no others than it
-// may need.
+// Only returns the logins of some hosts: an engine asks for no others.
 func (l Logins) Only(hosts []string) Logins {
 	some := Logins{}
 	for _, host := range hosts {
@@ -29,34 +29,51 @@ func Hosts(list []lock.Distribution) []string {
 	return hosts
 }
 
-// hosts are those that the requests name.
-func (o Options) hosts() []string {
-	hosts := []string{hostOf(o.Index)}
-	add := func(addresses ...string) {
-		for _, a := range addresses {
-			hosts = append(hosts, hostOf(a))
+// hosts are those that a request names beside its indexes: of direct addresses,
+// of git repositories, and whatever its lock or project names.
+func (r Request) hosts(project fs.FS) []string {
+	var hosts []string
+	for _, w := range append(r.Files.Requirements, r.Files.Constraints...) {
+		if host := hostOf(w.URL); host != "" {
+			hosts = append(hosts, host)
 		}
 	}
-	for _, r := range o.Requests {
-		add(r.Files.IndexURL)
-		add(r.Files.ExtraIndexURLs...)
-		add(r.Files.FindLinks...)
-		for _, i := range r.Indexes {
-			add(i.URL)
+	for _, line := range r.Overrides {
+		hosts = append(hosts, namedIn(line)...)
+	}
+	for _, lines := range r.BuildRequires {
+		hosts = append(hosts, namedIn(strings.Join(lines, "\n"))...)
+	}
+	for _, name := range r.ProjectFiles {
+		if strings.HasSuffix(name, ".toml") || strings.HasSuffix(name, ".lock") {
+			data, err := fs.ReadFile(project, name)
+			if err == nil {
+				hosts = append(hosts, namedIn(string(data))...)
+			}
 		}
-		for _, w := range r.Files.Requirements {
-			add(w.URL)
-		}
-		for host := range r.Files.Logins {
+	}
+	return hosts
+}
+
+var address = regexp.MustCompile(`https?://[^\s"'<>]+`)
+
+// namedIn are the hosts of all addresses in a text.
+func namedIn(text string) []string {
+	seen := map[string]bool{}
+	var hosts []string
+	for _, a := range address.FindAllString(text, -1) {
+		if host := hostOf(a); host != "" && !seen[host] {
+			seen[host] = true
 			hosts = append(hosts, host)
 		}
 	}
 	return hosts
 }
 
+// hostOf is the host of an address, with its port, or that of its scheme.
 func hostOf(address string) string {
 	u, err := url.Parse(strings.TrimPrefix(address, "git+"))
-	if err != nil {
+	if err != nil || u.Hostname() == "" {
 		return ""
 	}
 	return u.Host

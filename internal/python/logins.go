@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/session"
@@ -31,20 +30,6 @@ func (l Logins) Merge(others map[string]requirements.Login) Logins {
 	return merged
 }
 
-// netrc is l as pip and the scripts read it.
-func (l Logins) netrc() []byte {
-	var text strings.Builder
-	for _, host := range slices.Sorted(maps.Keys(l)) {
-		fmt.Fprintf(&text, "machine %s login %s password %s\n", netrcQuoted(host), netrcQuoted(l[host].User), netrcQuoted(l[host].Password))
-	}
-	return []byte(text.String())
-}
-
-// netrcQuoted keeps spaces, and an empty word from being the next one.
-func netrcQuoted(word string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
-}
-
 // Secrets serves the logins to an engine, for as long as a session lasts.
 func (l Logins) Secrets() session.Attachable { return secretsprovider.NewSecretProvider(l) }
 
@@ -52,9 +37,6 @@ func (l Logins) Secrets() session.Attachable { return secretsprovider.NewSecretP
 // host asks for HTTP_AUTH_HEADER_HOST (source/http) or GIT_AUTH_HEADER.HOST:PORT
 // (source/git) by itself, so that no graph need name them.
 func (l Logins) GetSecret(_ context.Context, id string) ([]byte, error) {
-	if id == netrcID {
-		return l.netrc(), nil
-	}
 	for _, prefix := range []string{"HTTP_AUTH_HEADER_", "GIT_AUTH_HEADER."} {
 		host, ok := strings.CutPrefix(id, prefix)
 		if login, known := l.of(host); ok && known {
@@ -62,6 +44,12 @@ func (l Logins) GetSecret(_ context.Context, id string) ([]byte, error) {
 		}
 	}
 	return nil, fmt.Errorf("secret %q: %w", id, secrets.ErrNotFound)
+}
+
+// For returns the login for a host, as the client of the door asks for it.
+func (l Logins) For(host string) (user, password string, ok bool) {
+	login, ok := l.of(host)
+	return login.User, login.Password, ok
 }
 
 func (l Logins) of(host string) (requirements.Login, bool) {

@@ -31,6 +31,9 @@ func checkNames(requests []Request, answers []answer) error {
 		faults = append(faults, err)
 	}
 	for _, r := range requests {
+		if r.Lock != "" || r.Project != "" {
+			continue // a lock for many platforms has more names than apply here
+		}
 		for _, name := range r.Optional {
 			check("optional", name)
 		}
@@ -47,7 +50,7 @@ func (r Request) names(known map[string]bool) {
 	for _, w := range r.Files.Requirements {
 		known[w.Name] = true
 	}
-	for _, name := range slices.Concat(r.Sources, pylockNames(r.Pylock)) {
+	for name := range r.Sources {
 		known[name] = true
 	}
 }

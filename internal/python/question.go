@@ -3,11 +3,13 @@ package python
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
 
 	"lamina.build/internal/requirements"
+	"lamina.build/lock"
 )
 
 // DefaultIndex is where a project comes from that no index is named for.
@@ -17,10 +19,17 @@ const DefaultIndex = "https://pypi.org/simple"
 type Request struct {
 	Set           string // of the lock: "python", "python@blackwell"
 	Files         requirements.Set
-	Pylock        []byte // the content of a pylock.toml, in place of Files
+	Lock          string   // a pylock.toml below the project, in place of Files
+	Project       string   // folder of a pyproject.toml below the project, with or without a uv.lock, in place of Files
+	ProjectFiles  []string // what uv reads of it, or of Lock
+	Extras        []string // of Lock or Project
+	Groups        []string // likewise
+	Overrides     []string // requirements
+	Excludes      []string // normalised projects
+	IndexStrategy string   // uv's; "" for its default
 	Indexes       []Index
 	BuildRequires map[string][]string // by normalised project, or by the name of a source tree
-	Sources       []string            // names of source trees, of those that BuildRequires may name
+	Sources       map[string]string   // folders of source trees, by their names
 	Optional      []string            // normalised projects that may be left out
 	Collisions    []string            // globs of paths that two wheels may both hold
 	Prune         []string            // globs of paths that no wheel brings into the image
@@ -28,27 +37,40 @@ type Request struct {
 
 // Index is a package index that serves some projects, and alone may do so.
 type Index struct {
-	Name     string   `json:"name"`
-	URL      string   `json:"url"`
-	Packages []string `json:"packages"` // normalised; empty for one that serves all others
+	Name     string
+	URL      string
+	Packages []string // normalised
 }
 
-// question is a request in the terms of the scripts.
+// Indexes are those of everything that no index is bound to.
+type Indexes struct {
+	Default string   // URL
+	Further []string // URLs, asked first
+}
+
+// question is a request in the terms of scripts/resolve.py.
 type question struct {
 	Requirements  []wish              `json:"requirements"`
 	Constraints   []string            `json:"constraints"`
-	Options       []string            `json:"options"`
-	Indexes       []Index             `json:"indexes"`
-	Links         []string            `json:"links"`
+	Overrides     []string            `json:"overrides"`
+	Excludes      []string            `json:"excludes"`
+	Options       []string            `json:"options"` // of every resolution
+	Formats       []string            `json:"formats"` // of the image's alone
+	Indexes       []string            `json:"indexes"`
 	Pylock        string              `json:"pylock"`
+	Folder        string              `json:"folder"`  // of the project or the lock
+	Folders       []string            `json:"folders"` // of source trees
+	Extras        []string            `json:"extras"`
+	Groups        []string            `json:"groups"`
 	BuildRequires map[string][]string `json:"build_requires"`
-	Sources       map[string][]string `json:"sources"`
+	Trees         map[string]string   `json:"trees"`
 	Optional      []string            `json:"optional"`
-	Collisions    []string            `json:"collisions"`
-	Prune         []string            `json:"prune"`
-	Git           []tree              `json:"git"`
+	Known         []string            `json:"known"`
+	Before        map[string]string   `json:"before"`
+	Image         map[string]string   `json:"image"`
+	Builder       map[string]string   `json:"builder"`
 
-	places map[string]string // file:line of each of the lines
+	places []place
 }
 
 type wish struct {
@@ -56,157 +78,248 @@ type wish struct {
 	Line string `json:"line"`
 }
 
-// tree is the tree of a git commit, as the exec sees it.
-type tree struct {
-	Name         string `json:"name"`
-	URL          string `json:"url"` // as in the lock
-	Path         string `json:"path"`
-	Subdirectory string `json:"subdirectory"`
-
-	remote, commit string
+// place is where a project is asked for.
+type place struct {
+	name string
+	at   string // "requirements.txt:3"
 }
 
 // Where the exec finds what it is given.
 const (
-	questionsPath = "/.lamina/questions"
-	projectPath   = "/.lamina/project"
-	gitPath       = "/.lamina/git"
-	treesPath     = "/tmp/trees" // where scripts/resolve.py copies the git trees to
+	projectPath = "/.lamina/project"
+	treesPath   = "/.lamina/trees"
 )
 
-// ask words a request. own is the index of everything that has no other.
-func (r Request) ask(own string) (question, error) {
+// ask words a request. where says which indexes serve what it binds to none,
+// before is the lock that a new one replaces.
+func (r Request) ask(where Indexes, there inventory, before versions) question {
 	q := question{
-		Options: r.Files.Options, Indexes: r.indexes(own), Links: links(r.Files.FindLinks),
-		BuildRequires: map[string][]string{}, Sources: map[string][]string{},
-		Optional: r.Optional, Collisions: r.Collisions, Prune: r.Prune, places: map[string]string{},
+		Overrides: r.Overrides, Excludes: r.Excludes, Extras: r.Extras, Groups: r.Groups,
+		BuildRequires: r.BuildRequires, Optional: r.Optional, Trees: map[string]string{},
+		Image: there.Image, Builder: there.Builder,
+		Known: before.known(r), Before: before.texts(r),
 	}
-	for name, requires := range r.BuildRequires {
-		if slices.Contains(r.Sources, name) {
-			q.Sources[name] = requires
-		} else {
-			q.BuildRequires[name] = requires
-		}
+	q.Options, q.Formats = r.options()
+	q.Indexes = r.indexArgs(where)
+	for name, dir := range r.Sources {
+		q.Trees[name] = path.Join(treesPath, name)
+		q.Folders = append(q.Folders, dir)
 	}
-	if r.Pylock != nil {
-		q.Pylock = pylockName
-		var err error
-		q.Git, err = pylockTrees(r.Pylock)
-		return q, err
+	switch {
+	case r.Project != "":
+		q.Pylock, q.Folder = "uv.lock", r.Project
+	case r.Lock != "":
+		q.Pylock, q.Folder = r.Lock, path.Dir(r.Lock)
 	}
 	for _, w := range r.Files.Requirements {
-		q.Requirements = append(q.Requirements, wish{w.Name, q.placed(w)})
+		q.Requirements = append(q.Requirements, wish{w.Name, line(w)})
+		q.places = append(q.places, place{w.Name, fmt.Sprintf("%s:%d", w.File, w.At)})
 	}
 	for _, w := range r.Files.Constraints {
-		q.Constraints = append(q.Constraints, q.placed(w))
+		q.Constraints = append(q.Constraints, line(w))
+		q.places = append(q.places, place{w.Name, fmt.Sprintf("%s:%d", w.File, w.At)})
 	}
-	return q, nil
+	return q
 }
 
-// placed words a requirement and notes where it stands. A constraint in the
-// words of a requirement asks for nothing by itself.
-func (q *question) placed(r requirements.Requirement) string {
-	line := q.line(r)
-	if q.places[line] == "" {
-		q.places[line] = fmt.Sprintf("%s:%d", r.File, r.At)
+// line words a requirement as uv sees it: what lies beside the spec is elsewhere
+// in the exec.
+func line(r requirements.Requirement) string {
+	if r.Kind != requirements.Path {
+		return r.Line
 	}
-	return line
+	if below, ok := strings.CutPrefix(r.Line, "./"); ok {
+		return projectPath + "/" + below
+	}
+	return strings.Replace(r.Line, " @ file:", " @ file://"+projectPath+"/", 1)
 }
 
-// at names the places of some lines, to stand before a fault of theirs.
-func (q question) at(lines []string) string {
-	var places []string
-	for _, line := range lines {
-		if place := q.places[line]; place != "" && !slices.Contains(places, place) {
-			places = append(places, place)
+// options are uv's for those of the requirement files, and those that are about
+// the image's own distributions. What uv does anyway, or has no word for, is
+// left out: it prefers wheels, and a lock has all hashes.
+func (r Request) options() (all, formats []string) {
+	all = []string{"--index-strategy", "first-index"}
+	if r.IndexStrategy != "" {
+		all[1] = r.IndexStrategy
+	}
+	for _, l := range r.Files.FindLinks {
+		if !strings.Contains(l, "://") {
+			l = projectPath + "/" + l
+		}
+		all = append(all, "--find-links", l)
+	}
+	for _, option := range r.Files.Options {
+		name, value, _ := strings.Cut(strings.ReplaceAll(option, " ", "="), "=")
+		switch name {
+		case "--pre":
+			all = append(all, "--prerelease", "allow")
+		case "--no-binary", "--only-binary":
+			for word := range strings.SplitSeq(value, ",") {
+				formats = append(formats, name, word)
+			}
 		}
 	}
-	if places == nil {
-		return ""
-	}
-	return strings.Join(places, ", ") + ": "
+	return all, formats
 }
 
-// line words a requirement. pip sees a git tree where the scripts put it.
-func (q *question) line(r requirements.Requirement) string {
-	switch r.Kind {
-	case requirements.Git:
-		t := q.tree(r)
-		return strings.Replace(r.Line, t.URL, "file://"+t.source(), 1)
-	case requirements.Path:
-		if below, ok := strings.CutPrefix(r.Line, "./"); ok {
-			return projectPath + "/" + below
+// indexArgs are uv's for the indexes. It takes a project from the first that has
+// it; the door has each serve what is bound to it.
+func (r Request) indexArgs(where Indexes) []string {
+	var args []string
+	for _, i := range r.Indexes {
+		args = append(args, "--index", i.URL)
+	}
+	own, further := r.own(where)
+	if own == "" {
+		if len(args) == 0 {
+			return []string{"--no-index"}
 		}
-		return strings.Replace(r.Line, " @ file:", " @ file://"+projectPath+"/", 1)
+		// uv has PyPI for one in any case.
+		return append(args[:len(args)-2], "--default-index", r.Indexes[len(r.Indexes)-1].URL)
 	}
-	return r.Line
+	for _, url := range further {
+		args = append(args, "--index", url)
+	}
+	return append(args, "--default-index", own)
 }
 
-// tree notes the tree of a requirement, one that several lines name once.
-func (q *question) tree(r requirements.Requirement) tree {
-	t := newTree(r.Name, r.URL, r.Commit, r.Subdirectory, len(q.Git))
-	i := slices.IndexFunc(q.Git, func(known tree) bool { return known.Name == t.Name && known.URL == t.URL })
-	if i >= 0 {
-		return q.Git[i]
+// own are the indexes of what is bound to none: those of the requirement files
+// before all others; "" where these want none.
+func (r Request) own(where Indexes) (own string, further []string) {
+	if r.Files.NoIndex {
+		return "", nil
 	}
-	q.Git = append(q.Git, t)
-	return t
+	if r.Files.IndexURL != "" {
+		return r.Files.IndexURL, r.Files.ExtraIndexURLs
+	}
+	return where.Default, slices.Concat(r.Files.ExtraIndexURLs, where.Further)
 }
 
-func newTree(name, remote, commit, subdirectory string, number int) tree {
-	url := "git+" + remote + "@" + commit
-	if subdirectory != "" {
-		url += "#subdirectory=" + subdirectory
-	}
-	return tree{
-		Name: name, URL: url, Path: fmt.Sprintf("%s/%d", gitPath, number), Subdirectory: subdirectory,
-		remote: remote, commit: commit,
-	}
+// asksIndexes says whether there is anything that a door is needed for, whatever
+// trees turn out to need.
+func (r Request) asksIndexes() bool {
+	return len(r.Files.Requirements) > 0 || r.Lock != "" || r.Project != "" || len(r.BuildRequires) > 0
 }
 
-// source is where pip finds the project of a tree.
-func (t tree) source() string {
-	return path.Join(treesPath, path.Base(t.Path), t.Name, t.Subdirectory)
-}
-
-// indexes lists the one of everything first: pip prefers none, but people
-// read the address of the first in its messages.
-func (r Request) indexes(own string) []Index {
-	var list []Index
-	if !r.Files.NoIndex {
-		if r.Files.IndexURL != "" {
-			own = r.Files.IndexURL
-		}
-		list = append(list, Index{Name: own, URL: own, Packages: []string{}})
-		for _, url := range r.Files.ExtraIndexURLs {
-			list = append(list, Index{Name: url, URL: url, Packages: []string{}})
-		}
-	}
-	return append(list, r.Indexes...)
-}
-
-// links puts the folders of the project where the exec sees them.
-func links(list []string) []string {
-	out := make([]string, len(list))
-	for i, l := range list {
-		if out[i] = l; !strings.Contains(l, "://") {
-			out[i] = projectPath + "/" + l
-		}
-	}
-	return out
-}
-
-// text is q as the scripts read it. Lists that are nil would be null to them.
+// text is q as the script reads it. Lists that are nil would be null to it.
 func (q question) text() (string, error) {
-	for _, list := range []*[]string{&q.Constraints, &q.Options, &q.Links, &q.Optional, &q.Collisions, &q.Prune} {
+	for _, list := range []*[]string{&q.Constraints, &q.Overrides, &q.Excludes, &q.Options, &q.Formats, &q.Indexes, &q.Extras, &q.Groups, &q.Folders, &q.Optional, &q.Known} {
 		*list = append([]string{}, *list...)
 	}
 	q.Requirements = append([]wish{}, q.Requirements...)
-	q.Git = append([]tree{}, q.Git...)
-	q.Indexes = append([]Index{}, q.Indexes...)
-	for i := range q.Indexes {
-		q.Indexes[i].Packages = append([]string{}, q.Indexes[i].Packages...)
+	for _, table := range []*map[string]string{&q.Trees, &q.Before, &q.Image, &q.Builder} {
+		if *table == nil {
+			*table = map[string]string{}
+		}
+	}
+	if q.BuildRequires == nil {
+		q.BuildRequires = map[string][]string{}
 	}
 	data, err := json.Marshal(q)
 	return string(data), err
+}
+
+// versions are what a lock before had, for a new one to keep.
+type versions struct {
+	lock    lock.Lock
+	upgrade Upgrade
+}
+
+// Upgrade says which versions of a lock don't stay. Its zero value keeps all
+// that still answer the spec.
+type Upgrade struct {
+	All      bool
+	Projects []string // normalised
+}
+
+// in are the distributions of a set that stay where they can.
+func (v versions) in(set string) []lock.Distribution {
+	if v.upgrade.All {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(v.set(set)), func(d lock.Distribution) bool { return slices.Contains(v.upgrade.Projects, d.Name) })
+}
+
+// set is a set by its own name, "build:NAME@VARIANT".
+func (v versions) set(name string) []lock.Distribution {
+	var in []lock.Distribution
+	for _, d := range v.lock.Distributions {
+		if slices.Contains(d.For, name) {
+			in = append(in, d)
+		}
+	}
+	return in
+}
+
+// texts words what stays as uv reads it: a pylock.toml for the set itself, by "",
+// and one for what each project is built with, by its name.
+func (v versions) texts(r Request) map[string]string {
+	texts := map[string]string{"": pins(v.in(r.Set))}
+	for set := range v.builds(r) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(set, lock.BuildSet("")), "@")
+		texts[name] = pins(v.in(set))
+	}
+	maps.DeleteFunc(texts, func(_, text string) bool { return text == "" })
+	return texts
+}
+
+// builds are the sets of what projects of a request were built with.
+func (v versions) builds(r Request) map[string]bool {
+	_, variant, own := strings.Cut(r.Set, "@")
+	sets := map[string]bool{}
+	for _, d := range v.lock.Distributions {
+		for _, set := range d.For {
+			base, of, has := strings.Cut(set, "@")
+			if strings.HasPrefix(base, lock.BuildSet("")) && has == own && of == variant {
+				sets[set] = true
+			}
+		}
+	}
+	return sets
+}
+
+func pins(list []lock.Distribution) string {
+	if len(list) == 0 {
+		return ""
+	}
+	var text strings.Builder
+	text.WriteString("lock-version = \"1.0\"\ncreated-by = \"lamina\"\n")
+	for _, d := range list {
+		if _, _, _, git := d.Git(); !git {
+			fmt.Fprintf(&text, "[[packages]]\nname = %q\nversion = %q\n", d.Name, d.Version)
+		}
+	}
+	return text.String()
+}
+
+// known are the sdists and commits of which the lock before has what they are
+// built with. What the spec says of that may have changed since.
+func (v versions) known(r Request) []string {
+	if v.upgrade.All || len(v.upgrade.Projects) > 0 {
+		return nil
+	}
+	var known []string
+	for _, d := range v.set(r.Set) {
+		if d.IsWheel() || r.BuildRequires[d.Name] != nil || v.asked(r.Set, d.Name) {
+			continue
+		}
+		known = append(known, id(d))
+	}
+	return known
+}
+
+// id is what the script calls a distribution by.
+func id(d lock.Distribution) string {
+	if d.SHA256 != "" {
+		return d.SHA256
+	}
+	return d.URL
+}
+
+// asked says whether the lock before was told what a project is built with.
+func (v versions) asked(set, project string) bool {
+	i := slices.IndexFunc(v.lock.Python, func(r lock.PythonRequest) bool { return r.Set == set })
+	return i >= 0 && slices.ContainsFunc(v.lock.Python[i].Lines, func(line string) bool {
+		return strings.HasPrefix(line, "build-requires "+project+":")
+	})
 }

@@ -2,20 +2,23 @@ package python
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/client"
-	bkllb "github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/sshforward/sshprovider"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"lamina.build/cache"
+	"lamina.build/internal/door"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/pack"
 	"lamina.build/internal/requirements"
 	"lamina.build/internal/solve"
@@ -25,99 +28,197 @@ import (
 
 // Options says what to resolve, and with what.
 type Options struct {
-	Client    *client.Client
-	Builder   llb.State // the root file system that compiles, with pip in it
-	Store     content.Store
-	Platform  ocispec.Platform
-	Namespace cache.Namespace
-	Project   fs.FS // the folder of the spec, for the wheels that lie in it
-	Requests  []Request
-	Index     string // of all that no index is named for; [DefaultIndex] where empty
-	Logins    Logins
-	Proxy     bkllb.ProxyEnv
-	Progress  func(context.Context, chan *client.SolveStatus) error
+	Client   *client.Client
+	Builder  llb.State // the root file system that compiles
+	Image    llb.State // the one that the distributions will be installed on
+	Store    content.Store
+	Platform ocispec.Platform
+	Project  fs.FS                // the folder of the spec, for what lies in it
+	Trees    map[string]llb.Layer // the source trees, by their names
+	Requests []Request
+	Indexes  Indexes
+	Before   lock.Lock // whose versions stay where they can
+	Upgrade  Upgrade
+	HTTP     *fetch.Client // which logs in where it can
+	Logins   Logins        // for the engine's own fetches
+	Dir      string        // a private folder, with a short path, for the doors
+	CacheID  string        // a random name that stays with the project directory
+	CacheDir string        // where it is kept what wheels hold
+	Limit    time.Duration // of one resolution; 20 minutes where zero
+	Note     func(string)  // told what the user should know
+	Progress func(context.Context, chan *client.SolveStatus) error
+
+	uv lock.UV
 }
 
 // Resolve puts into l what answers the requests. What is wrong with them is
 // reported for all sets at once.
 func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
-	if o.Index == "" {
-		o.Index = DefaultIndex
+	if o.Limit == 0 {
+		o.Limit = 20 * time.Minute
 	}
-	questions, err := o.questions()
+	if o.Note == nil {
+		o.Note = func(string) {}
+	}
+	there, err := o.inventory(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("looking what Debian's packages bring: %w", err)
 	}
-	answers, faults, err := o.answers(ctx, questions, o.hosts())
+	answers, err := o.answers(ctx, there, l.Platform)
 	if err != nil {
-		return fmt.Errorf("resolving Python requirements: %w", err)
-	}
-	if err := errors.Join(faults...); err != nil {
 		return err
 	}
 	if err := checkNames(o.Requests, answers); err != nil {
 		return err
 	}
-	fill(l, o.Requests, answers)
+	faults := make([]error, len(answers))
+	for i, a := range answers {
+		faults[i] = o.check(o.Requests[i], a, there)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	fill(l, o, answers)
 	return checkBuilders(*l, o.Requests)
 }
 
-// answers has the questions answered with the logins of some hosts. Where
-// another host asks for a login that there is, it gets it in a second try.
-func (o Options) answers(ctx context.Context, list []question, hosts []string) ([]answer, []error, error) {
-	texts, err := o.run(ctx, list, o.Logins.Only(hosts))
+// inventory is what Debian's packages bring: distributions with their versions,
+// by name, and the names of the image's programs.
+type inventory struct {
+	Builder  map[string]string `json:"builder"`
+	Image    map[string]string `json:"image"`
+	Programs []string          `json:"programs"`
+}
+
+func (o Options) inventory(ctx context.Context) (there inventory, err error) {
+	state, err := o.inventoryGraph()
 	if err != nil {
-		return nil, nil, err
+		return there, err
 	}
-	answers, faults := make([]answer, len(texts)), make([]error, len(texts))
-	more := slices.Clone(hosts)
-	for i, text := range texts {
-		answers[i], faults[i] = list[i].read(o.Requests[i].Set, text)
-		if f := answers[i].Fault; f != nil {
-			more = append(more, f.Host)
-		}
+	text, err := o.read(ctx, state)
+	if err != nil {
+		return there, err
 	}
-	if len(o.Logins.Only(more)) > len(o.Logins.Only(hosts)) {
-		return o.answers(ctx, list, more)
-	}
-	return answers, faults, nil
+	return there, json.Unmarshal(text, &there)
 }
 
-func (o Options) questions() ([]question, error) {
-	list, faults := make([]question, len(o.Requests)), make([]error, len(o.Requests))
-	for i, r := range o.Requests {
-		list[i], faults[i] = r.ask(o.Index)
-	}
-	return list, errors.Join(faults...)
-}
-
-// run has the engine answer the questions.
-func (o Options) run(ctx context.Context, list []question, logins Logins) ([][]byte, error) {
+// answers asks all questions: those that want nothing of an index before the
+// others, which are asked side by side.
+func (o *Options) answers(ctx context.Context, there inventory, platform string) ([]answer, error) {
 	project, err := o.packProject(ctx)
 	if err != nil {
 		return nil, err
 	}
-	states, err := o.graph(list, project)
+	answers := make([]answer, len(o.Requests))
+	online := make([]bool, len(o.Requests))
+	before := versions{o.Before, o.Upgrade}
+	for i, r := range o.Requests {
+		online[i] = r.asksIndexes()
+		if online[i] {
+			continue
+		}
+		text, err := o.askOffline(ctx, i, r.ask(o.Indexes, there, before), project)
+		if err != nil {
+			return nil, fmt.Errorf("resolving %s: %w", r.Set, err)
+		}
+		if answers[i], err = readAnswer(text); err != nil {
+			return nil, err
+		}
+		online[i] = answers[i].Fault != nil && answers[i].Fault.Offline
+		if err := answers[i].err(r, question{}); err != nil && !online[i] {
+			return nil, err
+		}
+	}
+	if !slices.Contains(online, true) {
+		return answers, nil
+	}
+	if o.uv, err = o.findUV(ctx, platform); err != nil {
+		return nil, err
+	}
+	faults := make([]error, len(o.Requests))
+	for i, r := range o.Requests {
+		if online[i] {
+			answers[i], faults[i] = o.askOnline(ctx, i, r.ask(o.Indexes, there, before), project)
+		}
+	}
+	return answers, errors.Join(faults...)
+}
+
+func (o Options) askOffline(ctx context.Context, i int, q question, project *llb.Layer) ([]byte, error) {
+	state, err := o.resolveGraph(i, q, project, nil)
 	if err != nil {
 		return nil, err
 	}
-	files := make([]llb.File, len(states))
-	names := make([]string, len(states))
-	for i, s := range states {
-		names[i] = answerName(i)
-		files[i] = llb.File{From: s, Path: "/" + names[i]}
-	}
-	return solve.Read(ctx, o.Client, solve.ReadRequest{
-		State: llb.Gather("answers of pip", files), Names: names, Platform: o.Platform, Store: o.Store,
-		Session:  []session.Attachable{logins.Secrets()},
-		Progress: o.Progress,
-	})
+	return o.read(ctx, state)
 }
 
-func answerName(i int) string { return fmt.Sprintf("answer-%03d.json", i) }
+// askOnline opens a door for a question, has it answered, and completes what
+// came by what passed the door.
+func (o Options) askOnline(ctx context.Context, i int, q question, project *llb.Layer) (a answer, err error) {
+	r := o.Requests[i]
+	d, err := door.Open(ctx, o.doorOptions(r))
+	if err != nil {
+		return a, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	state, err := o.resolveGraph(i, q, project, d)
+	if err != nil {
+		return a, err
+	}
+	socket, err := sshprovider.NewSSHAgentProvider([]sshprovider.AgentConfig{{ID: doorID(i), Paths: []string{d.Socket()}, Raw: true}})
+	if err != nil {
+		return a, fmt.Errorf("opening the door of %s: %w", r.Set, err)
+	}
+	text, err := o.read(ctx, state, socket)
+	if err != nil {
+		return a, o.stopped(r, d, err)
+	}
+	if a, err = readAnswer(text); err != nil {
+		return a, err
+	}
+	if err := o.throughDoor(r, q, d, a); err != nil {
+		return a, err
+	}
+	for _, note := range a.Notes {
+		o.Note(r.Set + ": " + note)
+	}
+	return a, o.complete(ctx, r, d, &a)
+}
 
-// packProject packs the wheels of the project that requirements name, and the
-// folders of wheels, as one layer; nil where there are none.
+// read has the engine make the answer and returns it.
+func (o Options) read(ctx context.Context, state llb.State, session ...session.Attachable) ([]byte, error) {
+	files, err := solve.Read(ctx, o.Client, solve.ReadRequest{
+		State: state, Names: []string{answerName}, Platform: o.Platform, Store: o.Store,
+		Session: append(session, o.Logins.Secrets()), Progress: o.Progress,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return files[0], nil
+}
+
+// doorOptions allow a request what it names.
+func (o Options) doorOptions(r Request) door.Options {
+	own, further := r.own(o.Indexes)
+	options := door.Options{Client: o.HTTP, Dir: o.Dir, Hosts: r.hosts(o.Project)}
+	for _, i := range r.Indexes {
+		options.Indexes = append(options.Indexes, door.Index{Name: i.Name, URL: i.URL, Packages: i.Packages})
+	}
+	for _, url := range append(further, own) {
+		if url != "" {
+			options.Indexes = append(options.Indexes, door.Index{Name: url, URL: url})
+		}
+	}
+	for _, l := range r.Files.FindLinks {
+		if strings.Contains(l, "://") {
+			options.Indexes = append(options.Indexes, door.Index{Name: l, URL: l, Flat: true})
+		}
+	}
+	return options
+}
+
+// packProject packs the files of the project that requests name: wheels, folders
+// of wheels, locks and pyproject files, and nothing else; nil where there are none.
 func (o Options) packProject(ctx context.Context) (*llb.Layer, error) {
 	var include []string
 	for _, r := range o.Requests {
@@ -131,13 +232,14 @@ func (o Options) packProject(ctx context.Context) (*llb.Layer, error) {
 				include = append(include, path.Join(l, "*.whl"), path.Join(l, "*.tar.gz"), path.Join(l, "*.zip"))
 			}
 		}
+		include = append(include, r.ProjectFiles...)
 	}
 	if len(include) == 0 {
 		return nil, nil
 	}
 	slices.Sort(include)
 	layer, err := pack.Tree(ctx, o.Store, pack.TreeOptions{
-		Name: "wheels of the project", FS: o.Project, Target: "/", Include: slices.Compact(include),
+		Name: "files of the project", FS: o.Project, Target: "/", Include: slices.Compact(include),
 		Compression: pack.Uncompressed, Platform: o.Platform,
 	})
 	if errors.Is(err, pack.ErrEmpty) {

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -13,7 +14,12 @@ func (d *decoder) python(r *reader) Python {
 	p := Python{
 		Requirements: r.locals("requirements", file),
 		Lock:         r.local("lock", file),
+		Project:      r.local("project", projectFolder),
+		Extras:       r.texts("extras", projectName),
+		Groups:       r.texts("groups", projectName),
 		Constraints:  r.locals("constraints", file),
+		Overrides:    r.texts("overrides", buildRequirement),
+		Excludes:     normal(r.texts("excludes", projectName)),
 		Sources:      r.locals("sources", sourceTree),
 		Optional:     normal(r.texts("optional", projectName)),
 		Prune:        r.texts("prune", prune),
@@ -22,14 +28,49 @@ func (d *decoder) python(r *reader) Python {
 		Indexes:      d.indexes(r.blocks("index")),
 	}
 	p.Prune = append(defaultPrune(p.Compile), p.Prune...)
+	p.IndexStrategy = r.text("index-strategy", oneOf("first-index", "unsafe-first-match", "unsafe-best-match"))
 	p.BuildRequires = r.buildRequires()
-	if p.Lock != "" && len(p.Requirements) > 0 {
-		r.faults.add(r.at("lock"), "lock: %q and requirements both say what to install, want one of them", p.Lock)
-	}
-	if len(p.Constraints) > 0 && len(p.Requirements) == 0 {
-		r.faults.add(r.at("constraints"), "constraints: there are no requirements that they constrain")
-	}
+	r.checkOrigins(p)
 	return p
+}
+
+// checkOrigins wants one origin of what is installed, and of other keys those
+// that say something about it.
+func (r *reader) checkOrigins(p Python) {
+	origin := ""
+	for _, o := range []struct {
+		key   string
+		given bool
+	}{{"requirements", len(p.Requirements) > 0}, {"lock", p.Lock != ""}, {"project", p.Project != ""}} {
+		switch {
+		case o.given && origin != "":
+			r.faults.add(r.at(o.key), "%s: %s says what to install, too, want one of them", o.key, origin)
+		case o.given:
+			origin = o.key
+		}
+	}
+	for key, given := range map[string]bool{"extras": len(p.Extras) > 0, "groups": len(p.Groups) > 0} {
+		if given && p.Lock == "" && p.Project == "" {
+			r.faults.add(r.at(key), "%s: they are those of a project or a lock, and there is neither", key)
+		}
+	}
+	resolved := len(p.Requirements) > 0 || len(p.Sources) > 0
+	for key, given := range map[string]bool{"constraints": len(p.Constraints) > 0, "overrides": len(p.Overrides) > 0, "excludes": len(p.Excludes) > 0} {
+		if given && !resolved {
+			r.faults.add(r.at(key), "%s: there are no requirements that they are about", key)
+		}
+	}
+	if p.Lock != "" && path.Base(p.Lock) != uvLock && !isPylock(path.Base(p.Lock)) {
+		r.faults.add(r.at("lock"), "lock: %q is neither a pylock.toml (pylock.NAME.toml) nor a uv.lock", p.Lock)
+	}
+}
+
+// uvLock is what uv calls its lock.
+const uvLock = "uv.lock"
+
+// isPylock knows the names that PEP 751 has for a lock.
+func isPylock(name string) bool {
+	return strings.HasPrefix(name, "pylock.") && strings.HasSuffix(name, ".toml")
 }
 
 // buildRequires reads what the sdists of projects need to be built.

@@ -15,6 +15,7 @@ const (
 	file       need = iota
 	folder          // a folder
 	sourceTree      // a folder that Python's build tools can make a wheel of
+	projectFolder   // a folder with a pyproject.toml
 )
 
 // reference is a file or folder that the spec names.
@@ -76,6 +77,8 @@ func (ref reference) check(root fs.FS) error {
 		return fmt.Errorf("%q is not a regular file", ref.path)
 	case ref.need != file && !info.IsDir():
 		return fmt.Errorf("%q is a file, want a folder", ref.path)
+	case ref.need == projectFolder && !regular(root, path.Join(ref.path, "pyproject.toml")):
+		return fmt.Errorf("%q holds no pyproject.toml", ref.path)
 	case ref.need == sourceTree && !buildable(root, ref.path):
 		return fmt.Errorf("%q holds neither pyproject.toml nor setup.py", ref.path)
 	}
@@ -96,7 +99,11 @@ func (ref reference) explain(err error) error {
 
 func buildable(root fs.FS, tree string) bool {
 	return slices.ContainsFunc([]string{"pyproject.toml", "setup.py"}, func(name string) bool {
-		info, err := fs.Stat(root, path.Join(tree, name))
-		return err == nil && info.Mode().IsRegular()
+		return regular(root, path.Join(tree, name))
 	})
+}
+
+func regular(root fs.FS, name string) bool {
+	info, err := fs.Stat(root, name)
+	return err == nil && info.Mode().IsRegular()
 }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,36 +22,42 @@ import (
 type PythonRequest struct {
 	Set string // of the lock: "python", or "python@NAME" of a variant that wishes for something else
 	Python
-	Files  requirements.Set // what the requirement files say
-	Pylock []byte           // the content of the pylock.toml
+	Files        requirements.Set // what the requirement files say
+	Pylock       []byte           // the content of the pylock.toml
+	ProjectFiles []string         // what uv reads of the project: its pyproject.toml, uv.lock and what these name
+	Git          bool             // something comes from a git repository
+
+	inputs []string // lines for the files that decide what is locked, with their digests
 }
 
 // maxPylock bounds the size of a pylock.toml.
 const maxPylock = 16 << 20
 
-// resolves says whether there is anything for pip to do.
+// resolves says whether there is anything to lock.
 func (p Python) resolves() bool {
-	return len(p.Requirements) > 0 || p.Lock != "" || len(p.BuildRequires) > 0
+	return len(p.Requirements) > 0 || p.Lock != "" || p.Project != "" || len(p.BuildRequires) > 0 || len(p.Sources) > 0
 }
 
 // resolved is the part of p that a lock answers. What a build does with the
 // distributions is not.
 func (p Python) resolved() Python {
-	p.Sources = slices.DeleteFunc(sourceNames(p.Sources), func(name string) bool { return p.BuildRequires[name] == nil })
 	p.Prune, p.Compile = nil, false
 	return p
 }
 
 // SourceName is what a source tree is called where it needs a name: that of
-// its folder, normalised.
-func SourceName(dir string) string { return requirements.Normal(path.Base(dir)) }
-
-func sourceNames(dirs []string) []string {
-	names := make([]string, len(dirs))
-	for i, dir := range dirs {
-		names[i] = SourceName(dir)
+// its folder, normalised, or where two folders share that, its whole path.
+func (p Python) SourceName(dir string) string {
+	base := func(dir string) string { return requirements.Normal(path.Base(dir)) }
+	if dir == "." {
+		return "this-folder"
 	}
-	return names
+	for _, other := range p.Sources {
+		if other != dir && base(other) == base(dir) {
+			return requirements.Normal(strings.ReplaceAll(dir, "/", "-"))
+		}
+	}
+	return base(dir)
 }
 
 // PythonRequests returns the sets of all variants, production's first. The
@@ -81,14 +88,80 @@ func (f *File) PythonRequests(root fs.FS, env func(string) string) ([]PythonRequ
 	return list, errors.Join(faults...)
 }
 
-func (r *PythonRequest) read(root fs.FS, env func(string) string) (err error) {
-	if r.Lock != "" {
-		r.Pylock, err = readLimited(root, r.Lock, maxPylock)
-		return fault.New(fault.Usage, err)
+func (r *PythonRequest) read(root fs.FS, env func(string) string) error {
+	var fileErr error
+	switch {
+	case path.Base(r.Lock) == uvLock:
+		fileErr = r.readProject(root, path.Dir(r.Lock))
+	case r.Lock != "":
+		r.Pylock, fileErr = readLimited(root, r.Lock, maxPylock)
+		r.inputs = append(r.inputs, fmt.Sprintf("%s %s", r.Lock, digest.FromBytes(r.Pylock)))
+		r.Git = bytes.Contains(r.Pylock, []byte("vcs"))
+		r.ProjectFiles = append([]string{r.Lock}, pylockFiles(r.Lock, r.Pylock)...)
+	case r.Project != "":
+		fileErr = r.readProject(root, r.Project)
 	}
+	for _, dir := range r.Sources {
+		fileErr = errors.Join(fileErr, r.readTree(root, dir))
+	}
+	var err error
 	r.Files, err = requirements.Read(requirements.Options{
 		FS: root, Requirements: r.Requirements, Constraints: r.Constraints, Env: env,
 	})
+	r.Git = r.Git || slices.ContainsFunc(r.Files.Requirements, func(w requirements.Requirement) bool { return w.Kind == requirements.Git })
+	return errors.Join(fault.New(fault.Usage, fileErr), err)
+}
+
+// readProject reads what uv reads of a project.
+func (r *PythonRequest) readProject(root fs.FS, dir string) error {
+	own := path.Join(dir, "pyproject.toml")
+	p, err := readPyproject(root, dir)
+	if err != nil {
+		return err
+	}
+	sum, err := p.digest()
+	if err != nil {
+		return fmt.Errorf("%s: %w", own, err)
+	}
+	more, err := p.files(root, dir)
+	if err != nil {
+		return err
+	}
+	r.ProjectFiles = append([]string{own}, more...)
+	r.inputs = append(r.inputs, fmt.Sprintf("%s %s", own, sum))
+	r.Git = p.usesGit()
+	lockFile := path.Join(dir, uvLock)
+	if !regular(root, lockFile) {
+		return nil
+	}
+	data, err := readLimited(root, lockFile, maxUVLock)
+	r.ProjectFiles = append(r.ProjectFiles, lockFile)
+	r.inputs = append(r.inputs, fmt.Sprintf("%s %s", lockFile, digest.FromBytes(data)))
+	r.Git = r.Git || containsGit(string(data))
+	return err
+}
+
+// containsGit finds the address of a git repository in a text.
+func containsGit(text string) bool {
+	return strings.Contains(text, "git+") || strings.Contains(text, "{ git = ")
+}
+
+// readTree notes what decides what a source tree needs. Of one without a
+// pyproject.toml that is its setup.py.
+func (r *PythonRequest) readTree(root fs.FS, dir string) error {
+	name := path.Join(dir, "setup.py")
+	if regular(root, path.Join(dir, "pyproject.toml")) {
+		p, err := readPyproject(root, dir)
+		if err != nil {
+			return err
+		}
+		sum, err := p.digest()
+		r.inputs = append(r.inputs, fmt.Sprintf("source %s %s", dir, sum))
+		r.Git = r.Git || p.usesGit()
+		return err
+	}
+	data, err := readLimited(root, name, maxPyproject)
+	r.inputs = append(r.inputs, fmt.Sprintf("source %s %s", dir, digest.FromBytes(data)))
 	return err
 }
 
@@ -104,31 +177,34 @@ func readLimited(root fs.FS, name string, limit int) ([]byte, error) {
 }
 
 // pythonWishes words the requests as lines that a lock keeps.
-func (f *File) pythonWishes(root fs.FS) ([]lock.PythonRequest, error) {
-	requests, err := f.PythonRequests(root, nil)
-	if err != nil {
-		return nil, err
-	}
+func pythonWishes(requests []PythonRequest) []lock.PythonRequest {
 	list := slices.Grow([]lock.PythonRequest(nil), len(requests)) // none stays nil
 	for _, r := range requests {
 		list = append(list, lock.PythonRequest{Set: r.Set, Lines: r.lines()})
 	}
-	return list, nil
+	return list
 }
 
 func (r *PythonRequest) lines() []string {
-	list := r.Files.Wishes()
-	if r.Lock != "" {
-		list = append(list, fmt.Sprintf("%s %s", r.Lock, digest.FromBytes(r.Pylock)))
-	}
+	list := slices.Concat(r.Files.Wishes(), r.inputs)
 	for _, i := range r.Indexes {
 		list = append(list, fmt.Sprintf("index %s %s: %s", i.Name, i.URL, strings.Join(sorted(i.Packages), ", ")))
 	}
 	for _, project := range slices.Sorted(maps.Keys(r.BuildRequires)) {
 		list = append(list, fmt.Sprintf("build-requires %s: %s", project, strings.Join(sorted(r.BuildRequires[project]), ", ")))
 	}
-	for _, project := range r.Optional {
-		list = append(list, "optional "+project)
+	words := func(key string, words []string) {
+		for _, word := range words {
+			list = append(list, key+" "+word)
+		}
+	}
+	words("optional", r.Optional)
+	words("override", r.Overrides)
+	words("exclude", r.Excludes)
+	words("extra", r.Extras)
+	words("group", r.Groups)
+	if r.IndexStrategy != "" {
+		words("index-strategy", []string{r.IndexStrategy})
 	}
 	return sorted(list)
 }

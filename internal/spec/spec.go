@@ -70,8 +70,14 @@ type Builder struct {
 // Python is the [python] table. Names of projects are normalised (PEP 503).
 type Python struct {
 	Requirements  []string // files
-	Lock          string   // a pylock.toml, in place of Requirements
+	Lock          string   // a pylock.toml or a uv.lock, in place of Requirements
+	Project       string   // folder of a pyproject.toml whose dependencies are installed, in place of Requirements
+	Extras        []string // of Project or Lock
+	Groups        []string // of Project or Lock; none is installed unasked
 	Constraints   []string // files
+	Overrides     []string // requirements that replace all others for their projects
+	Excludes      []string // projects that are left out wherever they are asked for
+	IndexStrategy string   // uv's: "first-index", "unsafe-first-match", "unsafe-best-match"
 	Sources       []string // folders
 	Optional      []string // projects that are left out where they can't be built
 	Prune         []string // globs of files of locked packages in order, on top of the usual ones; a leading ! takes back

@@ -32,17 +32,17 @@ const maxKey = 1 << 20
 // that runs before there is anything, and what spares dpkg its syncs.
 func bootstrapTools() []string { return []string{"busybox-static", "libeatmydata1"} }
 
-// builderTools install wheels (python3-installer), read what the image's
-// programs are linked to (binutils) and what its distributions require of each
-// other (python3-packaging); they build wheels where there are source trees,
-// and let pip resolve where there are requirements.
-func builderTools(p Python) []string {
-	tools := []string{"binutils", "python3", "python3-installer"}
-	if len(p.Sources) > 0 || p.resolves() {
-		tools = append(tools, "ccache", "python3-build", "python3-packaging", "python3-setuptools", "python3-wheel")
-	}
+// builderTools read what the image's programs are linked to (binutils) and what
+// its distributions are (python3-packaging), build wheels of source trees and
+// sdists, install those of trees where uv isn't needed (python3-installer), and
+// fetch git repositories where there are any.
+func builderTools(p Python, git bool) []string {
+	tools := []string{"binutils", "python3"}
 	if p.resolves() {
-		tools = append(tools, "python3-pip")
+		tools = append(tools, "ccache", "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel")
+	}
+	if git {
+		tools = append(tools, "git")
 	}
 	return tools
 }
@@ -58,10 +58,11 @@ func (f *File) Wishes(root fs.FS) (lock.Wishes, error) {
 		specs[i] = f.decode(name).spec
 	}
 	production := specs[0]
+	python, pythonErr := f.PythonRequests(root, nil)
 	wishes := lock.Wishes{
 		Platform: production.Platform,
 		Suites:   production.Debian.Suites,
-		Requests: requests(specs),
+		Requests: requests(specs, gitUsers(python)),
 	}
 	for _, s := range specs {
 		for _, c := range s.Debian.Components {
@@ -70,24 +71,33 @@ func (f *File) Wishes(root fs.FS) (lock.Wishes, error) {
 			}
 		}
 	}
-	var repositoryErr, pythonErr error
+	var repositoryErr error
 	wishes.Repositories, repositoryErr = repositories(specs, root)
-	wishes.Python, pythonErr = f.pythonWishes(root)
+	wishes.Python = pythonWishes(python)
 	wishes.Weights = modelWishes(specs)
 	return wishes, errors.Join(repositoryErr, pythonErr)
 }
 
+// gitUsers says of which sets something comes from a git repository.
+func gitUsers(requests []PythonRequest) map[string]bool {
+	users := map[string]bool{}
+	for _, r := range requests {
+		users[r.Set] = r.Git
+	}
+	return users
+}
+
 // requests returns the sets of packages of all variants; specs starts with
 // production's, which the sets without a variant's name are.
-func requests(specs []Spec) []lock.Request {
+func requests(specs []Spec, git map[string]bool) []lock.Request {
 	sets := map[string][]string{
 		lock.SetBase:      {essential, merged},
 		lock.SetBootstrap: bootstrapTools(),
-		lock.SetBuilder:   builderPackages(specs[0]),
+		lock.SetBuilder:   builderPackages(specs[0], git),
 		lock.SetRuntime:   sorted(specs[0].Debian.Packages),
 	}
 	for _, s := range specs {
-		own := map[string][]string{lock.SetBuilder: builderPackages(s), lock.SetRuntime: sorted(s.Debian.Packages)}
+		own := map[string][]string{lock.SetBuilder: builderPackages(s, git), lock.SetRuntime: sorted(s.Debian.Packages)}
 		for set, packages := range own {
 			if !slices.Equal(packages, sets[set]) {
 				sets[set+"@"+s.Variant] = packages
@@ -104,8 +114,12 @@ func requests(specs []Spec) []lock.Request {
 	return list
 }
 
-func builderPackages(s Spec) []string {
-	return sorted(slices.Concat(s.Builder.Packages, builderTools(s.Python)))
+func builderPackages(s Spec, git map[string]bool) []string {
+	own, ok := git[lock.SetPython+"@"+s.Variant]
+	if !ok {
+		own = git[lock.SetPython]
+	}
+	return sorted(slices.Concat(s.Builder.Packages, builderTools(s.Python, own)))
 }
 
 func sorted(list []string) []string {

@@ -1,307 +1,381 @@
-"""Answers one question: which distributions answer these requirements, and what are their sdists built with?
+"""Lets uv answer one question: which files answer these requirements, and what are their sdists built with?
 
-Usage: resolve.py QUESTION.json ANSWER.json. It runs at lock time alone, with a network. What is
-wrong with the question is an answer, too.
+Usage: resolve.py QUESTION.json ANSWER.json, in the builder. uv resolves and says what applies here; of
+several wheels of one version the one that uv would install is taken, by the tags of this interpreter.
+What is wrong with the question is an answer, too.
 """
 
-import contextlib
-import io
+import hashlib
 import json
 import os
-import pathlib
 import re
-import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
-from urllib.parse import unquote, urldefrag
+import tomllib
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
-import pylock
-import router
-import runpip
-import sdist
-import web
-import wheels
+sys.path += ["/usr/lib/python3/dist-packages"]
 
-PROJECT = "/.lamina/project/"  # the files of the user
-TREES = "/tmp/trees/"  # copies of git trees: builds write into them
-SDISTS = "/tmp/sdists/"
-ENVIRONMENTS = "/tmp/environments/"  # what sdists and trees say they are built with
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.tags import parse_tag, sys_tags
+
+import backend
+from backend import Fault, normal
+
+UV = "/.lamina/uv/uv"
+PYTHON = "/usr/bin/python3"
+PROJECT = Path("/.lamina/project")
+WORK = Path("/tmp/lamina")
+NOTES: set[str] = set()  # what uv warns of
+ROUNDS = 6  # of a resolution that learns the requirements of what it chose
 
 
-def main(question_path: str, answer_path: str) -> None:
-    with open(question_path, encoding="utf-8") as file:
-        question = json.load(file)
+def main(question: str, answer: str) -> None:
+    WORK.mkdir(parents=True, exist_ok=True)
+    os.chdir(WORK)
     try:
-        answer = Resolver(question).answer()
-    except web.Fault as fault:
-        answer = {"fault": {"kind": fault.kind, "message": fault.message, "hint": fault.hint, "host": fault.host, "lines": fault.lines}}
-    with open(answer_path, "w", encoding="utf-8") as file:
-        json.dump(answer, file)
+        found = Resolver(json.loads(Path(question).read_text("utf-8"))).answer()
+    except Fault as fault:
+        offline = isinstance(fault, Offline)
+        found = {"fault": {"message": str(fault), "project": fault.project, "module": fault.module, "offline": offline}}
+    Path(answer).write_text(json.dumps(found), "utf-8")
+
+
+class Offline(Fault):
+    """Says that an index is needed, and that there is none to ask."""
+
+    def about(self, project: str) -> "Offline":
+        return self
 
 
 class Resolver:
     def __init__(self, question: dict) -> None:
         self.question = question
-        self.build_requires: dict[str, list[str]] = question["build_requires"]
+        self.replaced: dict[str, list[str]] = question["build_requires"]
         self.omitted: dict[str, str] = {}
+        self.builds: dict[str, list[dict]] = {}
+        self.sources: dict[str, Path] = {}
+        self.order = {tag: place for place, tag in enumerate(sys_tags())}
 
     def answer(self) -> dict:
-        trees(self.question["git"], self.build_requires)
-        dists = self.with_optional()
-        builds = {name: self.build_set(lines) for name, lines in self.question["sources"].items()}
-        while True:
-            try:
-                builds |= self.builds(dists)
-                break
-            except OptionalFault as fault:
-                self.omitted[fault.project] = reason(fault)
-                dists = self.resolve()
-        if faults := wheels.collisions(dists, self.question["collisions"], self.question["prune"]):
-            raise web.Fault(
-                "usage", "\n".join(faults),
-                "leave one of them out, or allow harmless ones: [python] collisions = [\"GLOB\"]",
-            )  # fmt: skip
-        for d in [*dists, *(d for b in builds.values() for d in b)]:
-            d.pop("entries", None)
-            d.pop("lines", None)
-        omitted = [{"requirement": name, "reason": why} for name, why in self.omitted.items()]
-        return {"distributions": dists, "builds": builds, "omitted": omitted}
-
-    def with_optional(self) -> list[dict]:
-        """Resolves all; where that fails, without what is optional and does not fit."""
-        try:
-            return self.resolve()
-        except web.Fault as fault:
-            if fault.kind != "usage" or not self.question["optional"]:
-                raise
-            self.omitted = {name: "" for name in self.question["optional"]}
-            best = self.resolve()
-        for name in self.question["optional"]:
-            kept = dict(self.omitted)
-            del self.omitted[name]
-            try:
-                best = self.resolve()
-            except web.Fault as fault:
-                if fault.kind != "usage":
-                    raise
-                self.omitted = {**kept, name: reason(fault)}
-        return best
-
-    def resolve(self) -> list[dict]:
+        lines = [*self.question["requirements"], *self.tree_lines()]
         if self.question["pylock"]:
-            chosen = pylock.choose(PROJECT + self.question["pylock"], self.omitted)
-            return self.measured(chosen)
-        lines = [r["line"] for r in self.question["requirements"] if r["name"] not in self.omitted]
-        return self.asked(lines, self.question["constraints"], self.question["options"])
-
-    def asked(self, lines: list[str], constraints: list[str], options: list[str]) -> list[dict]:
-        if not lines:
-            return []
-        indexes = router.Router(self.question)
-        given: dict[str, str] = {}  # by the line that pip gets
-        try:
-            told = [[indexes.line(line) for line in some] for some in (lines, constraints)]
-            given = dict(zip(chain(*told), [*lines, *constraints]))
-            report = runpip.resolve(*told, [*indexes.options(), *options], self.renamer(indexes))
-        except web.Fault as fault:
-            cause = first_cause(indexes, fault)
-            cause.lines = [given.get(line, line) for line in fault.lines]
-            raise cause from fault
-        finally:
-            indexes.close()
-        # An index that could not be asked may be why another version was taken.
-        if indexes.faults:
-            raise indexes.faults[0]
-        return self.measured([
-            {**distribution(entry, indexes, self.question["git"]), "lines": [given[line] for line in entry.get("lines", [])]} for entry in report
-        ])  # fmt: skip
-
-    def renamer(self, indexes: router.Router) -> runpip.Renamer:
-        """Returns what puts names that the user knows in place of where things are here."""
-
-        def rename(text: str) -> str:
-            for tree in self.question["git"]:
-                text = text.replace("file://" + source_of(tree), tree["url"]).replace(source_of(tree), tree["name"])
-            return indexes.rename(text).replace("file://" + PROJECT, "./").replace(PROJECT, "./")
-
-        return rename
-
-    def measured(self, dists: list[dict]) -> list[dict]:
-        def measure(d: dict) -> dict:
-            with asked_by(d):
-                return d if d["url"].startswith("git+") else wheels.measure(d, local(d["url"]))
-
-        with ThreadPoolExecutor(8) as pool:
-            return list(pool.map(measure, dists))
-
-    def builds(self, dists: list[dict]) -> dict[str, list[dict]]:
-        """Returns what each of the sdists and trees is built with."""
-        found = {}
-        for d in dists:
-            if d["file"].endswith(".whl"):
+            chosen = self.applying(self.imported())
+        elif lines:
+            chosen = self.with_optional(lines)
+        else:
+            chosen = []
+        for dist in list(chosen):
+            if dist["kind"] == "wheel" or self.known(dist):
                 continue
             try:
-                with asked_by(d):
-                    found[d["name"]] = self.build_of(d)
-            except web.Fault as fault:
-                # What another project needs is there, asked for or not.
-                if d["name"] in set(self.question["optional"]) - set(self.omitted) and fault.kind == "usage":
-                    raise OptionalFault(d["name"], fault) from fault
+                self.build_of(dist)
+            except Fault as fault:
+                if dist["name"] not in self.question["optional"]:
+                    raise
+                self.omitted[dist["name"]] = reason(fault)
+                chosen.remove(dist)
+        omitted = [{"requirement": name, "reason": why} for name, why in self.omitted.items()]
+        return {"distributions": chosen, "builds": self.builds, "omitted": omitted, "notes": sorted(NOTES)}
+
+    def known(self, dist: dict) -> bool:
+        """Says whether the lock before this one has what dist is built with."""
+        return dist["name"] not in self.builds and dist["id"] in self.question["known"]
+
+    # What the project's own trees need.
+
+    def tree_lines(self) -> list[dict]:
+        """Returns the requirements of trees that the image's Debian packages don't meet; those of their builds are resolved."""
+        lines = []
+        for name, path in self.question["trees"].items():
+            folder = Path(path)
+            try:
+                self.build_of_tree(name, folder)
+                wanted = backend.dependencies(folder)
+                if wanted is None:
+                    wanted = backend.metadata(folder, self.environment(name))["requires"]
+                missing = unmet(wanted, self.question["image"])
+            except Fault as fault:
+                raise fault.about(name) from fault
+            lines += [{"name": normal(need.name), "line": str(need)} for need in missing]
+        return lines
+
+    def build_of_tree(self, name: str, folder: Path) -> None:
+        """Resolves what a tree is built with, but for what the builder's Debian packages are."""
+        if name in self.replaced:
+            self.builds[name] = self.build_set(name, self.replaced[name])
+            return
+        wanted = unmet(backend.requires(folder), self.question["builder"])
+        self.builds[name] = self.build_set(name, [str(r) for r in wanted])
+        more = unmet(backend.asked_for(folder, self.environment(name)), self.question["builder"])
+        if more := [r for r in more if r not in wanted]:
+            self.builds[name] = self.build_set(name, [str(r) for r in [*wanted, *more]])
+
+    # What uv resolves.
+
+    def with_optional(self, lines: list[dict]) -> list[dict]:
+        """Resolves all lines; where that fails, without what is optional and does not fit."""
+        optional = [line for line in lines if line["name"] in self.question["optional"]]
+        try:
+            return self.resolve(lines)
+        except Fault as fault:
+            if not optional:
                 raise
-        return found
-
-    def build_of(self, d: dict) -> list[dict]:
-        if d["name"] in self.build_requires:
-            return self.build_set(self.build_requires[d["name"]])
-        tree = tree_of(d, self.question["git"])
-        wanted = sdist.requires(tree)
-        return self.build_set(sorted({*wanted, *self.dynamic(d, tree, wanted)}))
-
-    def dynamic(self, d: dict, tree: str, wanted: list[str]) -> list[str]:
-        environment = ENVIRONMENTS + d["name"]
-        indexes = router.Router(self.question)
+            kept = [line for line in lines if line not in optional]
+            whole = fault
         try:
-            runpip.install(wanted, environment, indexes.options(), self.renamer(indexes))
-            return sdist.asked_for(tree, environment)
-        except web.Fault as fault:
-            raise self.unasked(d, first_cause(indexes, fault)) from fault
-        finally:
-            indexes.close()
+            best = self.resolve(kept)
+        except Fault:
+            raise whole from None
+        for line in optional:
+            try:
+                best = self.resolve([*kept, line])
+                kept.append(line)
+            except Fault as fault:
+                self.omitted[line["name"]] = reason(fault)
+        return best
 
-    def unasked(self, d: dict, fault: web.Fault) -> web.Fault:
-        if modules := runpip.MODULE.findall(fault.message):
-            return runpip.missing_requirement(d["name"], modules[-1])
-        message = "\n".join(runpip.errors_of(fault.message))
-        return fault.saying(f"{wheels.title(d)}: asking what it is built with: {message}")
+    def resolve(self, lines: list[dict]) -> list[dict]:
+        """Resolves lines. Of a project with build requirements of its own, uv is told what it needs: uv would
+        fetch what the project declares to be built with, which is what they are there to replace."""
+        direct = {line["name"] for line in lines if " @ " in line["line"]}
+        needs: dict[str, dict] = {}
+        wheels: set[str] = set()
+        for _ in range(ROUNDS):
+            unknown = sorted(self.replaced.keys() - wheels - (direct & needs.keys()))
+            # Of what is required by its address uv wants the version, too.
+            told = [{"name": name, **({"version": "0"} if name in direct else {}), "requires-dist": []} for name in unknown]
+            chosen = self.compile("", [line["line"] for line in lines], [*told, *needs.values()])
+            ours = [dist for dist in chosen if dist["name"] in self.replaced]
+            found = {dist["name"]: self.needs_of(dist) for dist in ours if dist["kind"] != "wheel"}
+            settled = {dist["name"] for dist in ours if dist["kind"] == "wheel"} - wheels
+            if not settled and all(needs.get(name) == need for name, need in found.items()):
+                return chosen
+            needs |= found
+            wheels |= settled
+        raise Fault("the requirements of " + ", ".join(sorted(needs)) + " change what is chosen, and the choice changes them")
 
-    def build_set(self, lines: list[str]) -> list[dict]:
-        try:
-            return self.asked(lines, [], ["--only-binary=:all:"])
-        except web.Fault as fault:
-            raise fault.saying(f"what a build needs ({', '.join(lines)}): {fault.message}") from fault
-
-
-class OptionalFault(web.Fault):
-    def __init__(self, project: str, fault: web.Fault) -> None:
-        super().__init__(fault.kind, fault.message, fault.hint)
-        self.project = project
-
-
-@contextlib.contextmanager
-def asked_by(d: dict) -> Iterator[None]:
-    """Lets a fault of a distribution be about the lines that asked for it."""
-    try:
-        yield
-    except web.Fault as fault:
-        fault.lines = d.get("lines", [])
-        raise
-
-
-def reason(fault: web.Fault) -> str:
-    """Returns the one line that a lock has for why something was left out."""
-    return fault.message.strip().splitlines()[-1].strip()
-
-
-def first_cause(indexes: router.Router, fault: web.Fault) -> web.Fault:
-    """Returns what really went wrong: pip takes an index that fails for one that has nothing."""
-    if indexes.faults:
-        return indexes.faults[0]
-    if fault.file and (found := damage(indexes.places.get(fault.file, fault.file))):
-        return found
-    asked = {router.normal(name) for name in re.findall(r"(?:found for|the requirement) ([\w.-]+)", fault.message)}
-    for project in sorted(asked):
-        if doubt := indexes.doubt(project):
-            return doubt.saying(f"{fault.message}\n{doubt.message}")
-    for project in sorted(asked & indexes.seen.keys()):
-        files = indexes.seen[project]
-        if files and "from versions: none" in fault.message:
-            some = ", ".join(sorted(files)[-3:])
-            return web.Fault("usage", f"{fault.message}\n{project}: the index has {len(files)} files, none for this Python and platform: {some}")
-    return fault
-
-
-def damage(place: str) -> web.Fault | None:
-    """Returns what is wrong with an archive that pip failed at."""
-    url = re.sub(rf"^(\./|file://{re.escape(PROJECT)})", "file:", place)
-    file = web.file_name(url)
-    d = {"name": router.project_of(file), "version": "", "url": url, "file": file, "sha256": "", "size": 0, "unpacked": 0}
-    if ":" not in url or not router.FILE.search(file):
-        return None  # a folder
-    try:
-        if file.endswith(".whl"):
-            wheels.measure(d, local(url))
+    def needs_of(self, dist: dict) -> dict:
+        name = dist["name"]
+        if name not in self.builds:
+            self.builds[name] = self.build_set(name, self.replaced[name])
+        key = hashlib.sha256(json.dumps([dist["id"], [d["id"] for d in self.builds[name]]]).encode()).hexdigest()
+        kept = Path(os.environ["UV_CACHE_DIR"], "lamina", key)
+        if kept.exists():
+            found = json.loads(kept.read_text())
         else:
-            wheels.look_into(d, io.BytesIO())
-            tree_of(d, [])
-    except web.Fault as fault:
-        return fault
-    return None
+            found = backend.metadata(self.source(dist), self.environment(name))
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(found))
+        return {"name": name, "version": found["version"], "requires-dist": found["requires"]}
+
+    def compile(self, project: str, lines: list[str], metadata: list[dict]) -> list[dict]:
+        """Resolves lines: those of the image, or those of what a project is built with, which are wheels."""
+        write("requirements.txt", lines)
+        args = ["--format", "pylock.toml", "--generate-hashes", "-o", "pylock.toml", *self.question["options"]]
+        if project:
+            args += ["--only-binary", ":all:"]
+        else:
+            args += self.question["formats"]
+            for kind in ("constraints", "overrides", "excludes"):
+                write(f"{kind}.txt", self.question[kind])
+                args += [f"--{kind}", f"{kind}.txt"] * bool(self.question[kind])
+        write("uv.toml", ["[[dependency-metadata]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in m.items()) for m in metadata])
+        # Versions that were locked stay where they can.
+        Path("pylock.toml").unlink(missing_ok=True)
+        if before := self.question["before"].get(project):
+            write("pylock.toml", [before])
+        uv("pip", "compile", "--config-file", "uv.toml", *self.question["indexes"], *args, "requirements.txt")
+        # Compiled for this interpreter, all of it applies.
+        entries = tomllib.loads(Path("pylock.toml").read_text("utf-8")).get("packages", [])
+        return [self.choice(entry, WORK) for entry in entries]
+
+    def imported(self) -> Path:
+        """Returns the lock that the user has, as a pylock.toml."""
+        if self.question["pylock"] != "uv.lock":
+            return PROJECT / self.question["pylock"]
+        folder = self.copy() / self.question["folder"]
+        frozen = ["--locked"] if (folder / "uv.lock").exists() else []
+        extras = [word for kind in ("extra", "group") for name in self.question[f"{kind}s"] for word in (f"--{kind}", name)]
+        args = ["--no-default-groups", "--no-emit-project", "--format", "pylock.toml", "-o", str(WORK / "pylock.toml")]
+        uv("export", "--project", str(folder), *frozen, *extras, *args, *self.question["indexes"])
+        self.question["extras"] = self.question["groups"] = []
+        return WORK / "pylock.toml"
+
+    def copy(self) -> Path:
+        """Returns a copy of the project's files, to write into."""
+        copy = WORK / "project"
+        subprocess.run(["cp", "-R", f"{PROJECT}/.", str(copy)], check=True)
+        return copy
+
+    # What of a pylock.toml is installed here.
+
+    def applying(self, path: Path) -> list[dict]:
+        path = self.without_trees(path)
+        entries = tomllib.loads(path.read_text("utf-8")).get("packages", [])
+        active = self.active(path)
+        # A lock for many platforms has several versions of a project.
+        mine = [e for e in entries if active.get(normal(e["name"])) in ("", e.get("version", ""))]
+        return [self.choice(entry, path.parent.absolute()) for entry in mine]
+
+    def without_trees(self, path: Path) -> Path:
+        """Returns a lock without the folders that the spec builds as source trees, which bring themselves."""
+        try:
+            text = path.read_text("utf-8")
+            tomllib.loads(text)
+        except ValueError as error:
+            raise Fault(f"{path.name}: {error}") from error
+        kept = []
+        for block in re.split(r"^(?=\[\[packages\]\])", text, flags=re.MULTILINE):
+            entry = tomllib.loads(block).get("packages", [{}])[0]
+            if "directory" in entry:
+                folder = os.path.normpath(os.path.join(self.question["folder"], entry["directory"].get("path", "")))
+                if folder in self.question["folders"]:
+                    continue
+                raise Fault(f"{entry.get('name')}: it is the folder {folder!r}", normal(entry.get("name", "")))
+            kept.append(block)
+        if "".join(kept) == text:
+            return path
+        copy = self.copy() / self.question["folder"] / path.name
+        copy.write_text("".join(kept), "utf-8")
+        return copy
+
+    def active(self, path: Path) -> dict[str, str]:
+        """Returns the projects that apply here, with their versions where uv says them. uv evaluates markers, extras and groups."""
+        extras = [word for kind in ("extra", "group") for name in self.question[f"{kind}s"] for word in (f"--{kind}", name)]
+        told = uv("pip", "install", "--dry-run", "--no-config", "--target", str(WORK / "nothing"), "-r", str(path), *extras)
+        return {normal(found[1]): found[2] or "" for found in re.finditer(r"^ \+ ([\w.-]+)(?:==(\S+))?", told, re.MULTILINE)}
+
+    def choice(self, entry: dict, folder: Path) -> dict:
+        name = normal(entry["name"])
+        dist = {"name": name, "version": entry.get("version", ""), "kind": "sdist", "file": "", "url": "", "size": 0, "hashes": {}, "index": entry.get("index", "")}
+        if "vcs" in entry:
+            vcs = entry["vcs"]
+            below = f"#subdirectory={vcs['subdirectory']}" if vcs.get("subdirectory") else ""
+            url = f"git+{vcs.get('url') or vcs.get('path', '')}@{vcs['commit-id']}{below}"
+            return {**dist, "kind": "git", "url": url, "id": url}
+        if "directory" in entry:
+            raise Fault(f"{name}: it is the folder {entry['directory'].get('path')!r}", name)
+        fits = [(self.rank(file_of(w)), w) for w in entry.get("wheels", [])]
+        fits = [found for found in fits if found[0] is not None]
+        source = min(fits, key=lambda found: found[0])[1] if fits else entry.get("sdist") or entry.get("archive")
+        if source is None:
+            raise Fault(f"{name} {dist['version']}: no wheel of it fits this Python and platform, and it has no sdist", name)
+        file = file_of(source)
+        dist |= {"file": file, "kind": "wheel" if file.endswith(".whl") else "sdist", "size": source.get("size", 0), "hashes": source.get("hashes", {})}
+        dist["url"] = source["url"] if "url" in source else "file://" + os.path.normpath(folder / source["path"])
+        below = source.get("subdirectory")
+        if below:
+            raise Fault(f"{name}: its project lies in a folder of an archive, {below!r}", name)
+        dist["id"] = dist["hashes"].get("sha256") or dist["url"]
+        return dist
+
+    def rank(self, file: str) -> tuple | None:
+        """Returns what orders wheels of one version, best first; None for one that doesn't fit."""
+        parts = file.removesuffix(".whl").split("-")
+        places = [self.order[tag] for tag in parse_tag("-".join(parts[-3:])) if tag in self.order]
+        build = re.match(r"(\d+)(.*)", parts[2]) if len(parts) == 6 else None
+        # Of equal tags the highest build wins.
+        return (min(places), -int(build[1]) if build else 0, reverse(build[2]) if build else ()) if places else None
+
+    # What sdists and trees are built with.
+
+    def build_of(self, dist: dict) -> None:
+        name = dist["name"]
+        try:
+            if name in self.replaced:
+                self.builds.setdefault(name, self.build_set(name, self.replaced[name]))
+            else:
+                wanted = backend.requires(self.source(dist))
+                self.builds[name] = self.build_set(name, wanted)
+                if more := [line for line in backend.asked_for(self.source(dist), self.environment(name)) if line not in wanted]:
+                    self.builds[name] = self.build_set(name, [*wanted, *more])
+            # A lock need not say the version of an archive.
+            dist["version"] = dist["version"] or backend.metadata(self.source(dist), self.environment(name))["version"]
+        except Fault as fault:
+            raise fault.about(name) from fault
+
+    def build_set(self, name: str, lines: list[str]) -> list[dict]:
+        for line in lines:
+            try:
+                Requirement(line)
+            except InvalidRequirement as error:
+                raise Fault(f"it is built with {line!r}, which is no requirement", name) from error
+        try:
+            return self.compile(name, lines, []) if lines else []
+        except Offline:
+            raise
+        except Fault as fault:
+            raise Fault(f"what it is built with ({', '.join(lines)}): {fault}", name) from fault
+
+    def environment(self, name: str) -> str:
+        """Returns a folder with what a project is built with."""
+        folder = WORK / "environments" / hashlib.sha256(json.dumps([d["id"] for d in self.builds[name]]).encode()).hexdigest()
+        if self.builds[name] and not folder.exists():
+            urls = [f"{d['name']} @ {d['url']}" for d in self.builds[name]]
+            uv("pip", "install", "--no-config", "--no-deps", "--no-build", "--target", str(folder), *urls)
+        return str(folder)
+
+    def source(self, dist: dict) -> Path:
+        """Returns the unpacked source of a distribution."""
+        if dist["id"] not in self.sources:
+            folder = WORK / "sources" / hashlib.sha256(dist["id"].encode()).hexdigest()
+            self.sources[dist["id"]] = backend.fetch(dist, folder)
+        return self.sources[dist["id"]]
 
 
-def trees(git: list[dict], build_requires: dict[str, list[str]]) -> None:
-    """Copies the git trees to where builds may write, with the build requirements of the spec."""
-    shutil.rmtree(TREES, ignore_errors=True)
-    for tree in git:
-        shutil.copytree(tree["path"], copy_of(tree), symlinks=True)
-        if not os.path.isdir(source_of(tree)):
-            raise web.Fault("usage", f"{tree['url']}: the tree has no such folder")
-        if tree["name"] in build_requires:
-            sdist.set_requires(source_of(tree), build_requires[tree["name"]])
+def uv(*args: str) -> str:
+    """Runs uv and returns what it says."""
+    if not os.path.exists(UV):
+        raise Offline("an index is needed")
+    # Progress is shown to nobody; what uv did stands in its last lines.
+    command = [UV, *args, "--python", PYTHON, "--no-progress", "--color", "never"]
+    run = subprocess.run(command, text=True, errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    print(run.stderr, end="", file=sys.stderr)
+    if run.returncode:
+        raise Fault(told(run.stderr))
+    NOTES.update(re.findall(r"^warning: (The package .*)$", run.stderr, re.MULTILINE))
+    return run.stderr
 
 
-def copy_of(tree: dict) -> str:
-    """Returns where a tree is copied to: a project may have several, by markers."""
-    return os.path.join(TREES, os.path.basename(tree["path"]), tree["name"])
+def told(text: str) -> str:
+    """Returns what went wrong, without what uv says of its way there."""
+    at = re.search(r"^(error|  ?×)", text, re.MULTILINE)
+    return re.sub(r"^error: ", "", text[at.start() :].strip()) if at else text.strip()
 
 
-def source_of(tree: dict) -> str:
-    return os.path.join(copy_of(tree), tree["subdirectory"]).rstrip("/")
+def unmet(wanted: list[str], there: dict[str, str]) -> list[Requirement]:
+    """Returns the requirements that apply here and that no Debian package meets."""
+    missing = []
+    for line in wanted:
+        try:
+            need = Requirement(line)
+        except InvalidRequirement as error:
+            raise Fault(f"{line!r} is no requirement") from error
+        if need.marker and not need.marker.evaluate({"extra": ""}):
+            continue
+        version = there.get(normal(need.name))
+        if need.url or need.extras or version is None or not need.specifier.contains(version, prereleases=True):
+            missing.append(need)
+    return missing
 
 
-def distribution(entry: dict, indexes: router.Router, git: list[dict]) -> dict:
-    """Turns an entry of pip's report into one of the lock."""
-    info = entry["download_info"]
-    name = router.normal(entry["metadata"]["name"])
-    d = {"name": name, "version": entry["metadata"]["version"], "file": "", "sha256": "", "size": 0, "unpacked": 0}
-    for tree in git:
-        if info["url"] == "file://" + source_of(tree):
-            return {**d, "url": tree["url"]}
-    if "vcs_info" in info:
-        raise runpip.unpinned(name, info["url"], info["vcs_info"]["commit_id"])
-    if "archive_info" not in info or info.get("subdirectory"):
-        raise web.Fault("usage", f"{name}: only a whole archive can be locked, and {info['url']} is a folder or needs one of it")
-    url = urldefrag(info["url"])[0]
-    if one := indexes.original(url):  # pip's hash is that of the altered one
-        return {**d, **place_of(one.url), "sha256": one.sha256}
-    hashes = info["archive_info"]
-    found = hashes.get("hashes", {}).get("sha256") or hashes.get("hash", "").removeprefix("sha256=")
-    return {**d, **place_of(url), "sha256": found if len(found) == 64 else ""}
+def file_of(source: dict) -> str:
+    return source.get("name") or os.path.basename(unquote(urlsplit(source.get("url", "")).path)) or os.path.basename(source.get("path", ""))
 
 
-def place_of(url: str) -> dict[str, str]:
-    if not url.startswith("file://" + PROJECT):
-        return {"url": url, "file": web.file_name(url)}
-    path = unquote(url.removeprefix("file://" + PROJECT))
-    return {"url": "file:" + path, "file": os.path.basename(path)}
+def reverse(text: str) -> tuple[int, ...]:
+    return tuple(-ord(letter) for letter in text)
 
 
-def local(url: str) -> str | None:
-    return PROJECT + url.removeprefix("file:") if url.startswith("file:") else None
+def reason(fault: Fault) -> str:
+    """Returns the one line that a lock has for why something was left out."""
+    return str(fault).strip().splitlines()[-1].strip().removeprefix("cause: ")
 
 
-def tree_of(d: dict, git: list[dict]) -> str:
-    """Returns the unpacked source of a distribution."""
-    for tree in git:
-        if d["url"] == tree["url"]:
-            return source_of(tree)
-    path = local(d["url"])
-    data = pathlib.Path(path).read_bytes() if path else web.read_all(d["url"])[0]
-    try:
-        return sdist.checked_tree(sdist.unpack(d["file"], data, SDISTS + d["name"]))
-    except web.Fault as fault:
-        raise fault.saying(f"{wheels.place(d)}: {fault.message}") from fault
+def write(name: str, lines: list[str]) -> None:
+    Path(name).write_text("".join(line + "\n" for line in lines), "utf-8")
 
 
 if __name__ == "__main__":

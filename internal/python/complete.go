@@ -1,0 +1,390 @@
+package python
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto"
+	_ "crypto/md5"    // hashes that requirement files name
+	_ "crypto/sha1"   //
+	_ "crypto/sha256" //
+	_ "crypto/sha512" //
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"maps"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"lamina.build/internal/door"
+	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
+)
+
+// complete fills in what uv does not say of the files of an answer, and holds
+// what it says against what the indexes say: code of sdists ran beside it. All
+// faults are reported at once.
+func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answer) error {
+	c := completion{Options: o, request: r, door: d}
+	list := a.all()
+	faults := make([]error, len(list))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(24)
+	for i, dist := range list {
+		group.Go(func() error {
+			if err := c.one(groupCtx, dist); err != nil {
+				faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(dist), r.Set, cmp.Or(c.place(dist), dist.title()), err)
+			}
+			return groupCtx.Err()
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return errors.Join(faults...)
+}
+
+// completion is the work on the files of one answer.
+type completion struct {
+	Options
+	request Request
+	door    *door.Door
+}
+
+// at is where a distribution is asked for by its name.
+func (c completion) at(d *distribution) string {
+	for _, w := range c.request.Files.Requirements {
+		if w.Name == d.Name {
+			return fmt.Sprintf("%s:%d: ", w.File, w.At)
+		}
+	}
+	return ""
+}
+
+// place is the address of a distribution's file.
+func (completion) place(d *distribution) string { return d.URL }
+
+func (c completion) one(ctx context.Context, d *distribution) error {
+	switch {
+	case d.Kind == kindGit:
+		return checkGit(d)
+	case strings.HasPrefix(d.URL, "file://"):
+		return c.local(d)
+	}
+	d.URL, _, _ = strings.Cut(d.URL, "#")
+	file, err := c.ofIndex(ctx, d)
+	if err != nil {
+		return err
+	}
+	if err := c.promised(d, file); err != nil {
+		return err
+	}
+	if err := c.measure(ctx, d); err != nil {
+		return fetch.Explain(err)
+	}
+	if err := c.checkHashes(ctx, d); err != nil {
+		return err
+	}
+	c.notes(d, file)
+	return nil
+}
+
+// checkGit wants a commit of a repository that an engine can fetch.
+func checkGit(d *distribution) error {
+	rest, _, _ := strings.Cut(strings.TrimPrefix(d.URL, "git+"), "#")
+	u, err := url.Parse(rest)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return fault.New(fault.Usage, fmt.Errorf("%q: only repositories at https:// and http:// addresses can be locked", d.URL))
+	}
+	return nil
+}
+
+// local reads a file that lies beside the spec.
+func (c completion) local(d *distribution) error {
+	u, err := url.Parse(d.URL)
+	if err != nil {
+		return err
+	}
+	name, ok := strings.CutPrefix(u.Path, projectPath+"/")
+	if !ok || !fs.ValidPath(name) {
+		return fault.New(fault.Usage, fmt.Errorf("%s lies outside of the spec's folder", u.Path))
+	}
+	data, err := fs.ReadFile(c.Project, name)
+	if err != nil {
+		return fault.New(fault.Usage, err)
+	}
+	d.URL, d.File, d.Size = "file:"+name, path.Base(name), int64(len(data))
+	if err := checkSums(d, data); err != nil {
+		return err
+	}
+	if d.Kind == kindWheel {
+		d.wheel, err = readWheel(d, bytes.NewReader(data), d.Size)
+	}
+	return err
+}
+
+// checkSums holds a file's own hashes against those that are promised, and adds
+// its sha256.
+func checkSums(d *distribution, data []byte) error {
+	sums := map[string]string{}
+	for _, name := range append(slices.Collect(maps.Keys(d.Hashes)), "sha256") {
+		if h, ok := hashOf(name); ok {
+			_, _ = h.Write(data)
+			sums[name] = hex.EncodeToString(h.Sum(nil))
+		}
+	}
+	for name, want := range d.Hashes {
+		if got, ok := sums[name]; ok && !strings.EqualFold(got, want) {
+			return fault.New(fault.Usage, fmt.Errorf("its %s is %s, and %s is promised", name, got, want))
+		}
+	}
+	d.Hashes = map[string]string{"sha256": sums["sha256"]}
+	return nil
+}
+
+// ofIndex returns what an index says of a file; nil for a file that none names.
+// An index whose page didn't pass the door, since uv had kept it, is asked here.
+func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, error) {
+	if f, ok := c.door.File(d.URL); ok {
+		return &f, nil
+	}
+	if c.isDirect(d) {
+		return nil, nil
+	}
+	for _, e := range c.Before.Distributions {
+		if e.URL == d.URL && e.SHA256 != "" && e.SHA256 == d.Hashes["sha256"] && e.Index != "" {
+			return &door.File{Index: e.Index, URL: e.URL, Name: e.File, Hashes: map[string]string{"sha256": e.SHA256}, Size: e.Size}, nil
+		}
+	}
+	for _, index := range c.request.serving(d.Name, c.Indexes) {
+		files, err := c.page(ctx, index, d.Name)
+		if status, ok := errors.AsType[*fetch.StatusError](err); ok && status.Code == 404 {
+			continue
+		}
+		if err != nil {
+			return nil, fetch.Explain(err)
+		}
+		if f, ok := files[d.URL]; ok {
+			f.Index = index
+			return &f, nil
+		}
+	}
+	if c.request.Lock != "" || c.request.Project != "" {
+		return nil, nil // the lock of the user names it
+	}
+	return nil, fault.New(fault.Usage, errors.New("no index names this file, nor does a requirement"))
+}
+
+// isDirect says whether a requirement names the file by its address.
+func (c completion) isDirect(d *distribution) bool {
+	for _, w := range slices.Concat(c.request.Files.Requirements, c.request.Files.Constraints) {
+		if same, _, _ := strings.Cut(w.URL, "#"); same == d.URL {
+			return true
+		}
+	}
+	lines := slices.Clone(c.request.Overrides)
+	for _, more := range c.request.BuildRequires {
+		lines = append(lines, more...)
+	}
+	return slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, d.URL) })
+}
+
+// serving are the indexes that may serve a project.
+func (r Request) serving(project string, where Indexes) []string {
+	var list []string
+	for _, i := range r.Indexes {
+		if slices.Contains(i.Packages, project) {
+			list = append(list, i.URL)
+		}
+	}
+	own, further := r.own(where)
+	if len(list) > 0 || own == "" {
+		return list
+	}
+	return append(slices.Clone(further), own)
+}
+
+// page asks an index for the files of a project.
+func (o Options) page(ctx context.Context, index, project string) (map[string]door.File, error) {
+	address := strings.TrimRight(index, "/") + "/" + project + "/"
+	return door.ReadPage(ctx, o.HTTP, address)
+}
+
+// promised holds what uv says of a file against what its index does.
+func (completion) promised(d *distribution, f *door.File) error {
+	if f == nil {
+		return nil
+	}
+	d.Index = f.Index
+	if d.Hashes == nil {
+		d.Hashes = map[string]string{}
+	}
+	for name, want := range f.Hashes {
+		if got, ok := d.Hashes[name]; ok && !strings.EqualFold(got, want) {
+			return fmt.Errorf("%s has %s %s for it, and uv says %s", f.Index, name, want, got)
+		}
+		d.Hashes[name] = strings.ToLower(want)
+	}
+	d.Size = cmp.Or(f.Size, d.Size)
+	d.File = cmp.Or(d.File, f.Name)
+	return nil
+}
+
+// measure finds out what nobody said: the size, the sha256, what is in a wheel.
+func (c completion) measure(ctx context.Context, d *distribution) error {
+	if sum, size, ok := c.door.SHA256(d.URL); ok && d.Hashes["sha256"] == "" {
+		d.Hashes["sha256"], d.Size = sum, size
+	}
+	if kept := c.kept(d); kept != nil && d.Size > 0 {
+		d.wheel = kept
+		return nil
+	}
+	f, err := c.HTTP.Open(ctx, d.URL)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if d.Size > 0 && d.Size != f.Size() {
+		return fmt.Errorf("it has %d bytes, and its index says %d", f.Size(), d.Size)
+	}
+	d.Size = f.Size()
+	if d.Hashes["sha256"] == "" {
+		if err := c.sum(f, d); err != nil {
+			return err
+		}
+	}
+	if d.Kind != kindWheel {
+		return nil
+	}
+	if d.wheel, err = readWheel(d, f, f.Size()); err != nil {
+		return err
+	}
+	return c.keep(d)
+}
+
+// sum reads a file whole for its sha256, and checks what is promised of it.
+func (c completion) sum(f *fetch.File, d *distribution) error {
+	sums := map[string]hash.Hash{}
+	var writers []io.Writer
+	for _, name := range append(slices.Collect(maps.Keys(d.Hashes)), "sha256") {
+		if h, ok := hashOf(name); ok && sums[name] == nil {
+			sums[name] = h
+			writers = append(writers, h)
+		}
+	}
+	if _, err := io.Copy(io.MultiWriter(writers...), io.NewSectionReader(f, 0, f.Size())); err != nil {
+		return err
+	}
+	for name, h := range sums {
+		got := hex.EncodeToString(h.Sum(nil))
+		if want, ok := d.Hashes[name]; ok && !strings.EqualFold(got, want) {
+			return fault.New(fault.Usage, fmt.Errorf("its %s is %s, and %s is promised", name, got, want))
+		}
+		d.Hashes[name] = got
+	}
+	return nil
+}
+
+// hashOf is a hash by the name that pip and indexes have for it.
+func hashOf(name string) (hash.Hash, bool) {
+	known := map[string]crypto.Hash{
+		"md5": crypto.MD5, "sha1": crypto.SHA1, "sha224": crypto.SHA224, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512,
+	}
+	h, ok := known[strings.ToLower(name)]
+	if !ok {
+		return nil, false
+	}
+	return h.New(), true
+}
+
+// checkHashes holds a file against the --hash options of its lines, of which
+// one must fit (https://pip.pypa.io/en/stable/topics/secure-installs/).
+func (c completion) checkHashes(ctx context.Context, d *distribution) error {
+	var wanted []string
+	for _, w := range slices.Concat(c.request.Files.Requirements, c.request.Files.Constraints) {
+		if w.Name == d.Name || w.URL != "" && w.URL == d.URL {
+			wanted = append(wanted, w.Hashes...)
+		}
+	}
+	if len(wanted) == 0 {
+		if slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.ownNames(), d.Name) {
+			return fault.New(fault.Usage, errors.New("--require-hashes wants a --hash for everything, and no line has one for this"))
+		}
+		return nil
+	}
+	if err := c.alsoHash(ctx, d, wanted); err != nil {
+		return fetch.Explain(err)
+	}
+	for _, want := range wanted {
+		name, sum, _ := strings.Cut(want, ":")
+		if strings.EqualFold(d.Hashes[name], sum) {
+			return nil
+		}
+	}
+	err := fmt.Errorf("its sha256 is %s, which none of the %d --hash options of its line has", d.Hashes["sha256"], len(wanted))
+	return fault.WithHint(fault.New(fault.Usage, err), fmt.Sprintf("the file that fits this platform is %s: add --hash=sha256:%s if that is the right one", d.File, d.Hashes["sha256"]))
+}
+
+func (c completion) ownNames() []string {
+	names := make([]string, 0, len(c.request.Files.Requirements))
+	for _, w := range c.request.Files.Requirements {
+		names = append(names, w.Name)
+	}
+	return names
+}
+
+// alsoHash adds the hashes that options name and nobody promises.
+func (c completion) alsoHash(ctx context.Context, d *distribution, wanted []string) error {
+	missing := map[string]string{}
+	for _, want := range wanted {
+		name, _, _ := strings.Cut(want, ":")
+		if _, ok := hashOf(name); ok && d.Hashes[name] == "" {
+			missing[name] = ""
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	f, err := c.HTTP.Open(ctx, d.URL)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	twin := &distribution{Hashes: map[string]string{"sha256": d.Hashes["sha256"]}}
+	for name := range missing {
+		h, _ := hashOf(name)
+		if _, err := io.Copy(h, io.NewSectionReader(f, 0, f.Size())); err != nil {
+			return err
+		}
+		d.Hashes[name] = hex.EncodeToString(h.Sum(nil))
+	}
+	return c.sum(f, twin)
+}
+
+// notes tell what is odd about a file and no fault.
+func (c completion) notes(d *distribution, f *door.File) {
+	if f == nil {
+		return
+	}
+	if f.Yanked {
+		c.Note(fmt.Sprintf("%s: %s was yanked from its index%s", c.request.Set, d.title(), reasonOf(f.YankedReason)))
+	}
+	if sum := f.MetadataHashes["sha256"]; d.wheel != nil && sum != "" && sum != d.wheel.Metadata {
+		c.Note(fmt.Sprintf("%s: what the index says of the requirements of %s differs from the METADATA in its wheel", c.request.Set, d.title()))
+	}
+}
+
+func reasonOf(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}
+

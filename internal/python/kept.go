@@ -1,0 +1,60 @@
+package python
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"lamina.build/internal/beside"
+)
+
+// What wheels hold is kept between resolves, by the sha256 of each: a lock that is
+// made anew looks into those that are new to it alone.
+
+var hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// keptFormat is part of the name of what is kept: another one is read by nobody.
+const keptFormat = "1"
+
+func (o Options) keptPath(d *distribution) string {
+	sum := d.Hashes["sha256"]
+	if o.CacheDir == "" || !hexSHA256.MatchString(sum) {
+		return ""
+	}
+	return filepath.Join(o.CacheDir, keptFormat, sum+".json")
+}
+
+// kept returns what a wheel holds, nil where that has to be looked up. What can't
+// be read is looked up.
+func (o Options) kept(d *distribution) *wheel {
+	name := o.keptPath(d)
+	if name == "" || d.Kind != kindWheel {
+		return nil
+	}
+	data, err := os.ReadFile(name) //nolint:gosec // a file of the cache folder
+	if err != nil {
+		return nil
+	}
+	var w wheel
+	if json.Unmarshal(data, &w) != nil || w.Metadata == "" {
+		return nil
+	}
+	return &w
+}
+
+func (o Options) keep(d *distribution) error {
+	name := o.keptPath(d)
+	if name == "" {
+		return nil
+	}
+	data, err := json.Marshal(d.wheel)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return fmt.Errorf("keeping what %s holds: %w", d.File, err)
+	}
+	return beside.Write(name, data)
+}

@@ -1,0 +1,175 @@
+"""Asks source trees what they need: by what they say of themselves, else by their build backend (PEP 517).
+
+A backend is code of the project's author: it runs in a process of its own, with what it is built with
+on its path.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+import zipfile
+from email.parser import HeaderParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import urlopen
+
+LEGACY = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
+GIT = "/usr/bin/git"
+
+# The arguments are a hook, the folder of the project, a folder for what it makes, and a file for the result.
+HOOK = r"""
+import importlib, json, os, sys
+hook, tree, folder, result = sys.argv[1:]
+os.chdir(tree)
+system = json.loads(os.environ["LAMINA_BUILD_SYSTEM"])
+sys.path[:0] = [os.path.join(tree, path) for path in system.get("backend-path", [])]
+module, _, attribute = system["build-backend"].partition(":")
+backend = importlib.import_module(module)
+for part in filter(None, attribute.split(".")):
+    backend = getattr(backend, part)
+if hook == "requires":
+    found = getattr(backend, "get_requires_for_build_wheel", lambda settings=None: [])()
+elif hasattr(backend, "prepare_metadata_for_build_wheel"):
+    found = backend.prepare_metadata_for_build_wheel(folder)
+else:
+    found = backend.build_wheel(folder)
+with open(result, "w") as out:
+    json.dump(found, out)
+"""
+
+
+class Fault(Exception):
+    """What is wrong with the question. project is what it is about, module what a build imports and nobody declares."""
+
+    def __init__(self, message: str, project: str = "", module: str = "") -> None:
+        super().__init__(message)
+        self.project = project
+        self.module = module
+
+    def about(self, project: str) -> "Fault":
+        """Returns the fault as one of a project."""
+        return Fault(str(self), self.project or project, self.module)
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pyproject(tree: Path) -> dict:
+    try:
+        return tomllib.loads((tree / "pyproject.toml").read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise Fault(f"pyproject.toml: {error}") from error
+
+
+def build_system(tree: Path) -> dict:
+    return {**LEGACY, **pyproject(tree).get("build-system", {})}
+
+
+def requires(tree: Path) -> list[str]:
+    return build_system(tree)["requires"]
+
+
+def dependencies(tree: Path) -> list[str] | None:
+    """Returns what a tree says that it needs; None where its backend has to be asked."""
+    project = pyproject(tree).get("project")
+    if project is None or "dependencies" in project.get("dynamic", []):
+        return None
+    return project.get("dependencies", [])
+
+
+def asked_for(tree: Path, environment: str) -> list[str]:
+    """Returns what the backend needs beyond what is declared."""
+    return call("requires", tree, environment, "")
+
+
+def metadata(tree: Path, environment: str) -> dict:
+    """Returns version and requirements of a tree, as its backend has them."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder, call("metadata", tree, environment, folder))
+        if made.suffix == ".whl":
+            with zipfile.ZipFile(made) as wheel:
+                text = wheel.read(next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))).decode("utf-8", "replace")
+        else:
+            text = (made / "METADATA").read_text("utf-8", "replace")
+    headers = HeaderParser().parsestr(text)
+    return {"version": headers["Version"], "requires": headers.get_all("Requires-Dist") or []}
+
+
+def call(hook: str, tree: Path, environment: str, folder: str) -> list[str] | str:
+    """Has the backend of a tree answer, in a copy: backends write into their trees."""
+    with tempfile.TemporaryDirectory() as work:
+        copy, result = Path(work, tree.name), Path(work, "result.json")
+        shutil.copytree(tree, copy, symlinks=True)
+        env = {
+            **os.environ,
+            "PYTHONPATH": environment,
+            "PATH": f"{environment}/bin:{os.environ['PATH']}",
+            "LAMINA_BUILD_SYSTEM": json.dumps(build_system(tree)),
+        }
+        command = [sys.executable, "-c", HOOK, hook, str(copy), folder, str(result)]
+        run = subprocess.run(command, env=env, text=True, errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if run.returncode or not result.exists():
+            missing = re.findall(r"ModuleNotFoundError: No module named '([\w.]+)'", run.stdout)
+            raise Fault(f"its build backend fails:\n{run.stdout.strip()[-4000:]}", module=missing[-1] if missing else "")
+        return json.loads(result.read_text())
+
+
+def fetch(dist: dict, folder: Path) -> Path:
+    """Returns the source of a distribution, unpacked below a folder."""
+    folder.mkdir(parents=True)
+    if dist["kind"] == "git":
+        return checkout(dist["url"].removeprefix("git+"), folder)
+    path = Path(folder, "archive")
+    with urlopen(dist["url"]) as answer, open(path, "wb") as file:
+        shutil.copyfileobj(answer, file)
+    into = folder / "tree"
+    try:
+        unpack(dist["file"] or unquote(urlsplit(dist["url"]).path), path, into)
+    except (OSError, ValueError, EOFError, RuntimeError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise Fault(f"{dist['url']}: it can't be unpacked: {error}", dist["name"]) from error
+    found = sorted(below for below in into.iterdir() if below.is_dir())
+    tops = [below for below in found if any((below / name).is_file() for name in ("pyproject.toml", "setup.py"))]
+    if len(tops) != 1:
+        raise Fault(f"{dist['url']}: it is not an sdist: {len(tops)} of its folders hold a pyproject.toml or a setup.py", dist["name"])
+    return tops[0]
+
+
+def unpack(name: str, path: Path, into: Path) -> None:
+    """Unpacks an archive. An entry that would lie or lead out of the folder is an error that names it."""
+    into.mkdir()
+    if name.lower().endswith(".zip"):
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(into)  # makes paths that lead out lead in
+        return
+    with tarfile.open(path) as archive:
+        for member in archive:
+            target = os.path.join(os.path.dirname(member.name), member.linkname) if member.issym() else member.linkname or member.name
+            if member.isdev() or any(os.path.isabs(p) or os.path.normpath(p).split("/")[0] == ".." for p in (member.name, target)):
+                raise ValueError(f"its entry {member.name} leads out of it")
+            member.mode |= 0o700 if member.isdir() else 0o600
+            member.uid = member.gid = 0
+            archive.extract(member, into, set_attrs=not member.issym())
+
+
+def checkout(url: str, folder: Path) -> Path:
+    """Fetches the tree of a commit, with its tags: versions come from them."""
+    remote, _, below = url.partition("#subdirectory=")
+    remote, _, commit = remote.rpartition("@")
+    tree = folder / "tree"
+    for command in (["clone", "--quiet", "--no-checkout", remote, str(tree)], ["-C", str(tree), "checkout", "--quiet", commit]):
+        run = subprocess.run([GIT, *command], text=True, errors="replace", stdin=subprocess.DEVNULL, capture_output=True)
+        if run.returncode:
+            raise Fault(f"{url}: {run.stderr.strip()}")
+    found = tree / below
+    if not found.is_dir():
+        raise Fault(f"{url}: the tree has no such folder")
+    return found

@@ -1,0 +1,27 @@
+"""Says what Debian packages bring: the Python distributions of the builder and of the image in /image, and the image's programs.
+
+The argument is the file to write.
+"""
+
+import json
+import os
+import re
+import sys
+from importlib.metadata import distributions
+
+SITE = "/usr/lib/python3/dist-packages"
+
+
+def debian(root: str) -> dict[str, str]:
+    found = distributions(path=[root + SITE])
+    return {re.sub(r"[-_.]+", "-", d.metadata["Name"]).lower(): d.version for d in found if d.metadata["Name"] and d.version}
+
+
+def programs(root: str) -> list[str]:
+    return sorted(name for folder in ("/usr/sbin", "/usr/bin") for name in os.listdir(root + folder))
+
+
+if __name__ == "__main__":
+    answer = {"builder": debian(""), "image": debian("/image"), "programs": programs("/image")}
+    with open(sys.argv[1], "w", encoding="utf-8") as out:
+        json.dump(answer, out, sort_keys=True)

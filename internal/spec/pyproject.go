@@ -1,0 +1,155 @@
+package spec
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/pelletier/go-toml/v2"
+)
+
+// pyproject is what of a pyproject.toml decides which distributions it needs:
+// https://packaging.python.org/en/latest/specifications/pyproject-toml/ and the
+// tables of uv.
+type pyproject struct {
+	BuildSystem map[string]any `toml:"build-system" json:",omitempty"`
+	Project     struct {
+		Dependencies any `toml:"dependencies"`
+		Optional     any `toml:"optional-dependencies"`
+		Python       any `toml:"requires-python"`
+		Dynamic      any `toml:"dynamic"`
+	} `toml:"project"`
+	Groups any `toml:"dependency-groups"`
+	Tool   struct {
+		UV map[string]any `toml:"uv"`
+	} `toml:"tool"`
+}
+
+// maxPyproject bounds the size of a pyproject.toml, and maxUVLock that of a uv.lock.
+const (
+	maxPyproject = 4 << 20
+	maxUVLock    = 64 << 20
+)
+
+func readPyproject(root fs.FS, dir string) (pyproject, error) {
+	name := path.Join(dir, "pyproject.toml")
+	data, err := readLimited(root, name, maxPyproject)
+	if err != nil {
+		return pyproject{}, err
+	}
+	var p pyproject
+	if err := toml.Unmarshal(data, &p); err != nil {
+		row := 1
+		if at, ok := errors.AsType[*toml.DecodeError](err); ok {
+			row, _ = at.Position()
+		}
+		return pyproject{}, fmt.Errorf("%s:%d: %w", name, row, err)
+	}
+	return p, nil
+}
+
+// digest is the same as long as p needs the same, whatever else changes.
+func (p pyproject) digest() (digest.Digest, error) {
+	data, err := json.Marshal(p)
+	return digest.FromBytes(data), err
+}
+
+// files are those that uv reads of a project in dir beside its own two: those of
+// the members of its workspace, and what its sources name by path.
+func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
+	var list []string
+	workspace, _ := p.Tool.UV["workspace"].(map[string]any)
+	for _, pattern := range texts(workspace["members"]) {
+		members, err := fs.Glob(root, path.Join(dir, pattern, "pyproject.toml"))
+		if err != nil {
+			return nil, fmt.Errorf("%s: workspace member %q: %w", path.Join(dir, "pyproject.toml"), pattern, err)
+		}
+		list = append(list, members...)
+	}
+	sources, _ := p.Tool.UV["sources"].(map[string]any)
+	for _, source := range sources {
+		for _, below := range paths(source) {
+			name := path.Join(dir, below)
+			if _, err := local(name); err != nil {
+				return nil, fmt.Errorf("%s: source %q: %w", path.Join(dir, "pyproject.toml"), below, err)
+			}
+			if info, err := fs.Stat(root, name); err == nil && info.IsDir() {
+				name = path.Join(name, "pyproject.toml")
+			}
+			list = append(list, name)
+		}
+	}
+	return sorted(list), nil
+}
+
+// paths are those of a source of uv, which may be one table or several.
+func paths(source any) (list []string) {
+	switch s := source.(type) {
+	case []any:
+		for _, one := range s {
+			list = append(list, paths(one)...)
+		}
+	case map[string]any:
+		if below, ok := s["path"].(string); ok {
+			list = append(list, below)
+		}
+	}
+	return list
+}
+
+func texts(value any) (list []string) {
+	items, _ := value.([]any)
+	for _, item := range items {
+		if s, ok := item.(string); ok {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// pylockFiles are those that a pylock.toml names by path. What is wrong with it uv
+// says.
+func pylockFiles(name string, data []byte) []string {
+	var file map[string]any
+	if toml.Unmarshal(data, &file) != nil {
+		return nil
+	}
+	packages, _ := file["packages"].([]any)
+	var list []string
+	for _, p := range packages {
+		entry, _ := p.(map[string]any)
+		for _, key := range []string{"wheels", "sdist", "archive"} {
+			for _, below := range paths(entry[key]) {
+				if clean, err := local(path.Join(path.Dir(name), below)); err == nil {
+					list = append(list, clean)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// usesGit says whether uv needs git for a project.
+func (p pyproject) usesGit() bool {
+	data, err := json.Marshal(p)
+	return err == nil && (slices.Contains(keys(p.Tool.UV["sources"]), "git") || containsGit(string(data)))
+}
+
+// keys are those of all tables in a value.
+func keys(value any) (list []string) {
+	switch v := value.(type) {
+	case []any:
+		for _, one := range v {
+			list = append(list, keys(one)...)
+		}
+	case map[string]any:
+		for key, one := range v {
+			list = append(append(list, key), keys(one)...)
+		}
+	}
+	return list
+}
