@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"lamina.build/internal/fault"
-	"lamina.build/internal/requirements"
 	"lamina.build/lock"
 )
 
@@ -71,7 +70,7 @@ func (a answer) enemies(set string) error {
 	for i, d := range a.Distributions {
 		names[i] = d.Name
 	}
-	enemies := requirements.Enemies(names)
+	enemies := Enemies(names)
 	faults := make([]error, 0, len(enemies))
 	for _, err := range enemies {
 		faults = append(faults, fmt.Errorf("%s: %w", set, err))

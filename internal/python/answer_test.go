@@ -29,7 +29,10 @@ func TestReadAnswer(t *testing.T) {
 			"enemies", `{"distributions": [{"name": "onnxruntime"}, {"name": "cupy"}, {"name": "onnxruntime-gpu"}, {"name": "cupy-cuda12x"}]}`, fault.Usage,
 			"python@x: onnxruntime and onnxruntime-gpu both install the package \"onnxruntime\" and overwrite each other\n" +
 				"python@x: cupy and cupy-cuda12x both install the package \"cupy\" and overwrite each other",
-			[]string{"drop onnxruntime and keep onnxruntime-gpu", "drop cupy and keep cupy-cuda12x"},
+			[]string{
+				`excludes = ["onnxruntime"] under [python] leaves one out wherever it is asked for`,
+				`excludes = ["cupy"] under [python] leaves one out wherever it is asked for`,
+			},
 		},
 	}
 	for _, tt := range tests {

@@ -2,11 +2,14 @@ package python
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
+	"lamina.build/internal/fault"
 	"lamina.build/internal/requirements"
 )
 
@@ -66,6 +69,11 @@ type tree struct {
 	remote, commit string
 }
 
+var (
+	fullCommit = regexp.MustCompile(`^[0-9a-f]{40}$`)
+	repository = regexp.MustCompile(`git\+\S*`)
+)
+
 // Where the exec finds what it is given.
 const (
 	questionsPath = "/.lamina/questions"
@@ -94,6 +102,9 @@ func (r Request) ask(own string) (question, error) {
 		q.Git, err = pylockTrees(r.Pylock)
 		return q, err
 	}
+	if err := checkGit(slices.Concat(r.Files.Requirements, r.Files.Constraints)); err != nil {
+		return q, err
+	}
 	for _, w := range r.Files.Requirements {
 		q.Requirements = append(q.Requirements, wish{w.Name, q.placed(w)})
 	}
@@ -111,6 +122,26 @@ func (q *question) placed(r requirements.Requirement) string {
 		q.places[line] = fmt.Sprintf("%s:%d", r.File, r.At)
 	}
 	return line
+}
+
+// checkGit refuses the repositories that pip can't be given the tree of.
+func checkGit(list []requirements.Requirement) error {
+	var faults []error
+	for _, r := range list {
+		at := func(says string) error {
+			return &requirements.Error{File: r.File, Line: r.At, Err: fmt.Errorf("git+%s %s", r.URL, says)}
+		}
+		switch {
+		case r.Kind != requirements.Git:
+		case strings.HasPrefix(r.URL, "ssh:"):
+			faults = append(faults, at("can't be used: git over ssh needs a key, write git+https://"))
+		case !fullCommit.MatchString(r.Ref):
+			faults = append(faults, at("is not pinned to a commit; write @<40 hexadecimal digits>"))
+		case r.Name == "":
+			faults = append(faults, at("has no name: write NAME @ before it"))
+		}
+	}
+	return fault.New(fault.Usage, errors.Join(faults...))
 }
 
 // at names the places of some lines, to stand before a fault of theirs.
@@ -132,19 +163,19 @@ func (q *question) line(r requirements.Requirement) string {
 	switch r.Kind {
 	case requirements.Git:
 		t := q.tree(r)
-		return strings.Replace(r.Line, t.URL, "file://"+t.source(), 1)
+		return repository.ReplaceAllLiteralString(r.Line, "file://"+t.source())
 	case requirements.Path:
-		if below, ok := strings.CutPrefix(r.Line, "./"); ok {
+		if below, ok := strings.CutPrefix(r.Wish(), "./"); ok {
 			return projectPath + "/" + below
 		}
-		return strings.Replace(r.Line, " @ file:", " @ file://"+projectPath+"/", 1)
+		return strings.Replace(r.Wish(), " @ ./", " @ file://"+projectPath+"/", 1)
 	}
-	return r.Line
+	return r.Wish()
 }
 
 // tree notes the tree of a requirement, one that several lines name once.
 func (q *question) tree(r requirements.Requirement) tree {
-	t := newTree(r.Name, r.URL, r.Commit, r.Subdirectory, len(q.Git))
+	t := newTree(r.Name, r.URL, r.Ref, r.Subdirectory, len(q.Git))
 	i := slices.IndexFunc(q.Git, func(known tree) bool { return known.Name == t.Name && known.URL == t.URL })
 	if i >= 0 {
 		return q.Git[i]

@@ -64,10 +64,11 @@ func wishes(t *testing.T, lines ...string) requirements.Set {
 func TestLinesAreThoseThatPipCanFollow(t *testing.T) {
 	for line, want := range map[string]string{
 		"numpy<2": "numpy<2",
+		"numpy==2 --hash=sha256:" + strings.Repeat("0", 64):    "numpy==2 --hash=sha256:" + strings.Repeat("0", 64),
 		"torch @ https://f.example/torch-2.6-py3-none-any.whl": "torch @ https://f.example/torch-2.6-py3-none-any.whl",
 		"sam2 @ " + sam: "sam2 @ file:///tmp/trees/0/sam2",
-		"sam2[all,Dev] @ " + sam + "#subdirectory=py/sam ; python_version > '3'": `sam2[all,Dev] @ file:///tmp/trees/0/sam2/py/sam ; python_version > "3"`,
-		"./wheels/torch_geo-2.6+cu1-py3-none-any.whl[x] ; python_version > '3'":  `/.lamina/project/wheels/torch_geo-2.6+cu1-py3-none-any.whl[x] ; python_version > "3"`,
+		"sam2[all,Dev] @ " + sam + "#subdirectory=py/sam ; python_version > '3'": `sam2[all,Dev] @ file:///tmp/trees/0/sam2/py/sam ; python_version > '3'`,
+		"./wheels/torch_geo-2.6+cu1-py3-none-any.whl[x] ; python_version > '3'":  `/.lamina/project/wheels/torch_geo-2.6+cu1-py3-none-any.whl[x] ; python_version > '3'`,
 		"./dist/geo-1.0.tar.gz": "/.lamina/project/dist/geo-1.0.tar.gz",
 		"./a./geo.zip":          "/.lamina/project/a./geo.zip",
 	} {
@@ -79,11 +80,25 @@ func TestLinesAreThoseThatPipCanFollow(t *testing.T) {
 }
 
 func TestPathsWithAName(t *testing.T) {
-	set := requirements.Set{Requirements: []requirements.Requirement{{Name: "geo", Kind: requirements.Path, Line: "geo[x] @ file:a./geo.zip ; python_version > \"3\""}}}
+	set := requirements.Set{Requirements: []requirements.Requirement{{Name: "geo", Kind: requirements.Path, Line: "geo[x] @ ./a./geo.zip ; python_version > \"3\""}}}
 	got := words(t, python.Request{Files: set}, "requirements")
 	want := map[string]any{"requirements": []any{map[string]any{"name": "geo", "line": "geo[x] @ file:///.lamina/project/a./geo.zip ; python_version > \"3\""}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("question (-want +got):\n%s", diff)
+	}
+}
+
+// pip is given trees, which Lamina fetches by their commit.
+func TestRepositoriesThatPipCanNotHave(t *testing.T) {
+	_, err := python.Request{Files: wishes(
+		t, "a @ git+https://g.example/a@main", "b @ git+https://g.example/b", "git+https://g.example/c@"+commit, "d @ git+ssh://git@g.example/d@"+commit,
+	)}.Question("")
+	want := "r.txt:1: git+https://g.example/a is not pinned to a commit; write @<40 hexadecimal digits>\n" +
+		"r.txt:2: git+https://g.example/b is not pinned to a commit; write @<40 hexadecimal digits>\n" +
+		"r.txt:3: git+https://g.example/c has no name: write NAME @ before it\n" +
+		"r.txt:4: git+ssh://git@g.example/d can't be used: git over ssh needs a key, write git+https://"
+	if err == nil || err.Error() != want || fault.KindOf(err) != fault.Usage {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
