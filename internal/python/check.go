@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"lamina.build/internal/fault"
-	"lamina.build/internal/requirements"
 	"lamina.build/llb"
 )
 
@@ -51,7 +50,7 @@ type owner struct {
 
 func enemies(set string, a answer) error {
 	var faults []error
-	for _, err := range requirements.Enemies(a.projects()) {
+	for _, err := range Enemies(a.projects()) {
 		faults = append(faults, fmt.Errorf("%s: %w", set, err))
 	}
 	return fault.New(fault.Usage, errors.Join(faults...))

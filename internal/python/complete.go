@@ -18,6 +18,7 @@ import (
 	"maps"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -311,6 +312,9 @@ func (c completion) checkHashes(ctx context.Context, d *distribution) error {
 	for _, w := range slices.Concat(c.request.Files.Requirements, c.request.Files.Constraints) {
 		if w.Name == d.Name || w.URL != "" && w.URL == d.URL {
 			wanted = append(wanted, w.Hashes...)
+			if found := fragmentHash.FindStringSubmatch(w.Line); found != nil {
+				wanted = append(wanted, found[1]+":"+found[2])
+			}
 		}
 	}
 	if len(wanted) == 0 {
@@ -331,6 +335,9 @@ func (c completion) checkHashes(ctx context.Context, d *distribution) error {
 	err := fmt.Errorf("its sha256 is %s, which none of the %d --hash options of its line has", d.Hashes["sha256"], len(wanted))
 	return fault.WithHint(fault.New(fault.Usage, err), fmt.Sprintf("the file that fits this platform is %s: add --hash=sha256:%s if that is the right one", d.File, d.Hashes["sha256"]))
 }
+
+// fragmentHash is a hash in an address, as indexes and pip write it.
+var fragmentHash = regexp.MustCompile(`[#&](md5|sha1|sha224|sha256|sha384|sha512)=([0-9a-fA-F]+)`)
 
 func (c completion) ownNames() []string {
 	names := make([]string, 0, len(c.request.Files.Requirements))

@@ -131,7 +131,7 @@ func line(r requirements.Requirement) string {
 	if below, ok := strings.CutPrefix(r.Line, "./"); ok {
 		return projectPath + "/" + below
 	}
-	return strings.Replace(r.Line, " @ file:", " @ file://"+projectPath+"/", 1)
+	return strings.Replace(r.Line, " @ ./", " @ "+projectPath+"/", 1)
 }
 
 // options are uv's for those of the requirement files, and those that are about

@@ -1,12 +1,10 @@
 package requirements_test
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"testing/fstest"
 
-	"lamina.build/internal/fault"
 	"lamina.build/internal/requirements"
 )
 
@@ -33,26 +31,17 @@ torch == 2.6.0  # the GPU's
 	}
 	fmt.Println(set.ExtraIndexURLs, set.Logins)
 	// Output:
-	// base.txt:1: numpy>=1.26,<3; python_version >= "3.12"
+	// base.txt:1: numpy>=1.26,<3 ; python_version>='3.12'
 	// requirements.txt:4: torch==2.6.0
 	// [https://wheels.example/simple] map[wheels.example:(a login)]
 }
 
 func ExampleRead_faults() {
-	tree := fstest.MapFS{"requirements.txt": {Data: []byte("torch=2.6\nx @ git+https://h.example/x.git@main\n-r base.txt\n")}}
+	tree := fstest.MapFS{"requirements.txt": {Data: []byte("torch 2.6\n-e .\n-r base.txt\n")}}
 	_, err := requirements.Read(requirements.Options{FS: tree, Requirements: []string{"requirements.txt"}, Env: os.Getenv})
 	fmt.Println(err)
 	// Output:
-	// requirements.txt:1: "torch=2.6": "=" is no operator, did you mean "=="?
-	// requirements.txt:2: git+https://h.example/x.git@main is not pinned to a commit; write @<40 hexadecimal digits>
+	// requirements.txt:1: "torch 2.6" is not a requirement: NAME[EXTRAS]==VERSION, NAME @ URL, or the ./PATH of an archive
+	// requirements.txt:2: "." is a folder, and a requirement file only installs archives
 	// requirements.txt:3: "base.txt" does not exist
-}
-
-func ExampleEnemies() {
-	err := errors.Join(requirements.Enemies([]string{"numpy", "onnxruntime", "onnxruntime-gpu"})...)
-	fmt.Println(err)
-	fmt.Println(fault.Hints(err))
-	// Output:
-	// onnxruntime and onnxruntime-gpu both install the package "onnxruntime" and overwrite each other
-	// [drop onnxruntime and keep onnxruntime-gpu]
 }

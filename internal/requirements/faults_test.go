@@ -1,10 +1,9 @@
 package requirements_test
 
 import (
-	"errors"
+	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -16,167 +15,93 @@ import (
 // Each text is one line; the message stands behind its place.
 func TestFaults(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
-		// Names and versions.
-		{"torch=2.6", `"torch=2.6": "=" is no operator, did you mean "=="?`},
-		{"torch => 2.6", `"torch => 2.6": "=>" is no operator, did you mean ">="?`},
-		{"torch ^2.6", `"torch ^2.6": "^" is no operator, did you mean "~="?`},
-		{"torch 2.6", `"torch 2.6": want one of === == ~= != <= >= < > before "2.6"`},
-		{"torch>=2 <3", `"torch>=2 <3": want a , or ; before "<3"`},
-		{"torch,>=2", `"torch,>=2": want one of === == ~= != <= >= < > before ",>=2"`},
-		{"torch==", `"torch==": "" is not a version`},
-		{"torch==2.x", `"torch==2.x": "2.x" is not a version`},
-		{"torch==2a1.*", `"torch==2a1.*": "2a1.*" is not a version`},
-		{"torch==.*", `"torch==.*": ".*" is not a version`},
-		{"torch>=2.*", `"torch>=2.*": "2.*" stands behind >=, .* only goes with == and !=`},
-		{"torch>=2+cu124", `"torch>=2+cu124": "2+cu124" stands behind >=, a local version only goes with == and !=`},
-		{"torch~=2", `"torch~=2": "2" stands behind ~=, which needs two numbers`},
-		{"torch===", `"torch===": no plain text stands behind ===`},
-		{"torch===ü", `"torch===ü": no plain text stands behind ===`},
-		{"torch (>=2", `"torch (>=2": a ( is not closed`},
-		{"torch >=2)", `"torch >=2)": want a , or ; before ")"`},
-		{"torch-", `"torch-": "torch-" is not the name of a project`},
-		{"_torch", `"_torch": "_torch" is not the name of a project`},
-		{"*", `"*": it doesn't begin with the name of a project`},
-		{"über", `"über": it doesn't begin with the name of a project`},
-		{"torch[a", `"torch[a": extras are written [a,b]`},
-		{"torch[a b]", `"torch[a b]": extras are written [a,b]`},
-		{"torch[,]", `"torch[,]": extras are written [a,b]`},
-		{"torch[a,]", `"torch[a,]": extras are written [a,b]`},
-		{"torch \\ # continued", errLooseBackslash},
-		{"to\x01rch", `the line holds the control character '\x01'`},
-		{"torch\u2028numpy", `the line holds the control character '\u2028'`},
-		{strings.Repeat("ü", 100) + "=1", `"` + strings.Repeat("ü", 60) + `…": it doesn't begin with the name of a project`},
-
-		// Markers.
-		{"a; python_verson < '3'", `marker "python_verson < '3'": unknown variable "python_verson", did you mean "python_version"?`},
-		{"a; something < '3'", `marker "something < '3'": unknown variable "something"`},
-		{"a; os_name", `marker "os_name": want one of === == ~= != <= >= < > before ""`},
-		{"a; os_name = 'x'", `marker "os_name = 'x'": "=" is no operator, did you mean "=="?`},
-		{"a; os_name ==", `marker "os_name ==": want a variable or a quoted text before ""`},
-		{"a; os_name == 'x", `marker "os_name == 'x": a quote is not closed`},
-		{`a; os_name == 'x\y'`, `marker "os_name == 'x\\y'": "x\\y" holds a backslash`},
-		{"a; os_name not 'x'", `marker "os_name not 'x'": want "in" behind "not"`},
-		{"a; os_name inn 'x'", `marker "os_name inn 'x'": want one of === == ~= != <= >= < > before "inn 'x'"`},
-		{"a; os_name == 'x' os_name", `marker "os_name == 'x' os_name": want "and" or "or" before "os_name"`},
-		{"a; os_name == 'x' and", `marker "os_name == 'x' and": want a variable or a quoted text before ""`},
-		{"a; (os_name == 'x'", `marker "(os_name == 'x'": a ( is not closed`},
-		{"a; (os_name", `marker "(os_name": want one of === == ~= != <= >= < > before ""`},
-		{"; os_name == 'x'", `a marker stands without a requirement`},
-		{"a; " + strings.Repeat("(", 66), `marker "` + strings.Repeat("(", 66) + `": its parentheses are too deep`},
-
-		// URLs.
-		{"https://h/geo", `"https://h/geo" is not the URL of an archive (.whl, .tar.gz, .zip, …)`},
-		{"https:h/geo.zip", `"https:h/geo.zip" is not a URL that starts with https:// or http://`},
-		{"https:///geo.zip", `the URL has no valid host and port`},
-		{"https://h:x/geo.zip", `the URL has no valid host and port`},
-		{"https://h/../geo.zip", `"https://h/../geo.zip" has . or .. in its path, which is not clean`},
-		{"https://h/%zz/geo.zip", `"https://h/%zz/geo.zip" is not a valid URL`},
-		{"https://h/a b/geo.zip", `"https://h/a b/geo.zip" holds ' ', which a URL has only percent-encoded`},
-		{"https://h/ü.zip", `"https://h/ü.zip" holds 'ü', which a URL has only percent-encoded`},
-		{"https://h/geo.zip#md5=0123", `md5 vouches for nothing, write #sha256=…`},
-		{"https://h/geo.zip#sha256=0123", `"sha256:0123" is not a hash: sha256 has 64 hexadecimal digits`},
-		{"https://h/geo.zip#eg=geo", `unknown part "eg" of the URL's fragment, did you mean "egg"?`},
-		{"https://h/geo.zip#egg=a&egg=b", `the URL's fragment has two "egg"`},
-		{"https://h/geo.zip#egg=a==1", `"a==1" is not the name of a project`},
-		{"https://h/geo.zip#egg=", `it doesn't begin with the name of a project`},
-		{"https://h/geo.zip#subdirectory=../x", `subdirectory "../x" is not a plain path below the root of what it is in`},
-		{"a @ https://h/geo.zip#egg=b", `#egg=b is not a`},
-		{"a @ https://h/" + wheel, `"` + wheel + `" is a wheel of torch-geo, not of a`},
-		{"https://h/geo.whl", `"geo.whl" is not a wheel's name, NAME-VERSION-PYTHON-ABI-PLATFORM.whl`},
-		{"a @ geo.zip", `"geo.zip" behind the @ is not a URL`},
-		{"ftp://h/geo.zip", `"ftp://h/geo.zip" is not a URL that starts with https://, http:// or git+https://`},
-		{`C:\geo.zip`, `"C:\\geo.zip" is not a URL that starts with https://, http:// or git+https://`},
-		{"git@github.com:a/b.git", `"github.com:a/b.git" is not a URL that starts with https://, http:// or git+https://`},
-
-		// Repositories.
-		{"x @ git+https://h/x.git", `git+https://h/x.git is not pinned to a commit; write @<40 hexadecimal digits>`},
-		{"x @ git+https://h/x.git@v1.0", `git+https://h/x.git@v1.0 is not pinned to a commit; write @<40 hexadecimal digits>`},
-		{"x @ git+https://h/x.git@" + commit[:12], `git+https://h/x.git@` + commit[:12] + ` is not pinned to a commit; write @<40 hexadecimal digits>`},
-		{"x @ git+https:h/x.git", `"https:h/x.git" is not a URL that starts with https:// or http://`},
-		{"x @ git+https://h/x.git?a@" + commit, `git+https://h/x.git?a has a query, want a plain address`},
-		{"git+https://h/x.git@" + commit, `git+https://h/x.git has no name`},
-		{"y @ git+https://h/x.git@" + commit + "#egg=x", `#egg=x is not y`},
-		{"x @ git+https://h/x.git@" + commit + "#sha256=" + sha, `git+https://h/x.git has a hash, which its commit is already`},
-		{"x @ git+https://h/x.git@" + commit + " --hash=sha256:" + sha, `--hash can't stand behind a repository, whose commit is its hash`},
-		{"git+ssh://git@h/x.git@" + commit + "#egg=x", `"git+ssh://" can't be used: git over ssh needs a key, write git+https://`},
-		{"x @ ssh://git@h/x.git", `"ssh://" can't be used: git over ssh needs a key, write git+https://`},
-		{"git+file:///x.git@" + commit, `"git+file://" can't be used: the repository is on one machine only, write git+https://`},
-		{"git://h/x.git", `"git://" can't be used: nothing vouches for the host, write git+https://`},
-		{"git+git://h/x.git", `"git+git://" can't be used: nothing vouches for the host, write git+https://`},
-		{"hg+https://h/x", `"hg+https://" can't be used: of version control systems only git's commits are known to stay the same`},
-		{"svn+http://h/x", `"svn+http://" can't be used: of version control systems only git's commits are known to stay the same`},
-		{"bzr+sftp://h/x", `"bzr+sftp://" can't be used: of version control systems only git's commits are known to stay the same`},
-
-		// Paths.
-		{"./nowhere.whl", `"./nowhere.whl" does not exist`},
+		{"torch 2.6", `"torch 2.6"` + notOne},
+		{"torch,>=2", `"torch,>=2"` + notOne},
+		{"torch ^2.6", `"torch ^2.6"` + notOne},
+		{"torch-", `"torch-"` + notOne},
+		{"_torch", `"_torch"` + notOne},
+		{"*", `"*"` + notOne},
+		{"über", `"über"` + notOne},
+		{"torch[a", `"torch[a"` + notOne},
+		{"torch @", `"torch @" does not exist`},
+		{"; os_name == 'x'", `""` + notOne},
+		{strings.Repeat("ü", 200) + "=1", `"` + strings.Repeat("ü", 100) + `"` + notOne},
+		{`torch \ # continued`, `"\\" can't stand here`},
+		{"to\x01rch", `"\x01" can't stand here`},
+		{"torch\u2028numpy", `"\u2028" can't stand here`},
+		{"torch\xff", `"\xff" can't stand here`},
+		{"https:h/geo.zip", `"https:h/geo.zip"` + notWeb},
+		{"https:///geo.zip", `"https:///geo.zip"` + notWeb},
+		{"https://h:x/geo.zip", `"https://h:x/geo.zip"` + notWeb},
+		{"https://h/../geo.zip", `"https://h/../geo.zip"` + notWeb},
+		{"https://h/a b/geo.zip", `"https://h/a b/geo.zip"` + notWeb},
+		{"https://h/ü.zip", `"https://h/ü.zip"` + notWeb},
+		{"https://h/geo.zip#subdirectory=../x", `"https://h/geo.zip#subdirectory=../x"` + notWeb},
+		{"a @ geo.zip", `"geo.zip" does not exist`},
+		{"ftp://h/geo.zip", `"ftp://h/geo.zip"` + notWeb},
+		{`C:\geo.zip`, `"C:\\geo.zip"` + notWeb},
+		{"git@github.com:a/b.git", `"github.com:a/b.git"` + notWeb},
+		{"x @ git+https:h/x.git", `"git+https:h/x.git"` + notWeb},
+		{"x @ git+https://h/x.git@" + commit + " --hash=sha256:" + sha, `--hash: "sha256:` + sha + `" is not a whole sha256, sha384 or sha512 of a file`},
+		{"x @ ssh://git@h/x.git", `"ssh://…"` + notWeb},
+		{"git+file:///x.git@" + commit, `"git+file://…"` + notWeb},
+		{"git://h/x.git", `"git://h/x.git"` + notWeb},
+		{"git+git://h/x.git", `"git+git://h/x.git"` + notWeb},
+		{"hg+https://h/x", `"hg+https://h/x"` + notWeb},
+		{"svn+http://h/x", `"svn+http://h/x"` + notWeb},
+		{"bzr+sftp://h/x", `"bzr+sftp://h/x"` + notWeb},
+		{"./nowhere.whl", `"nowhere.whl" does not exist`},
 		{"a/b", `"a/b" does not exist`},
-		{"./source", `"./source" is a folder, and a requirement file only installs archives`},
+		{"./source", `"source" is a folder, and a requirement file only installs archives`},
 		{"-e .", `"." is a folder, and a requirement file only installs archives`},
 		{"-e .[dev]", `"." is a folder, and a requirement file only installs archives`},
-		{"./wheels/notes.txt", `"./wheels/notes.txt" is not an archive (.whl, .tar.gz, .zip, …)`},
-		{"./wheels/odd.whl", `"odd.whl" is not a wheel's name, NAME-VERSION-PYTHON-ABI-PLATFORM.whl`},
+		{"./wheels/odd.whl", `"wheels/odd.whl" does not exist`},
 		{"../geo.zip", `"../geo.zip" leads out of the folder of image.toml`},
-		{"/geo.zip", `"/geo.zip" is absolute, want a path below the folder of image.toml`},
-		{"~/geo.zip", `"~/geo.zip" is absolute, want a path below the folder of image.toml`},
-		{`.\geo.zip`, `".\\geo.zip" holds a backslash, paths are written with /`},
-		{"./a b.zip", `"./a b.zip" holds ' ', want a path of letters, digits and ._+-~!@=,/`},
-		{"./ü.zip", `"./ü.zip" holds 'ü', want a path of letters, digits and ._+-~!@=,/`},
-		{"./" + wheel + "[a b]", `extras are written [a,b]`},
-		{"file:///geo.zip", `"/geo.zip" is absolute, want a path below the folder of image.toml`},
-		{"file://localhost/geo.zip", `"/localhost/geo.zip" is absolute, want a path below the folder of image.toml`},
-		{"file:", `"" is not a path`},
-		{"file:dist/geo-1.0.tar.gz#sha256=" + sha, `"file:dist/geo-1.0.tar.gz#sha256=` + sha + `" has a fragment other than #egg=NAME; a hash is written --hash=sha256:…`},
-		{"file:dist/geo-1.0.tar.gz#x", `unknown part "x" of the URL's fragment`},
-		{"a @ file:dist/geo-1.0.tar.gz#egg=b", `#egg=b is not a`},
-
-		// Options.
-		{"--extra-index https://h", `unknown option "--extra-index"`},
+		{"/geo.zip", `"/geo.zip" leads out of the folder of image.toml`},
+		{"~/geo.zip", `"~/geo.zip" leads out of the folder of image.toml`},
+		{`.\geo.zip`, `".\\geo.zip" does not exist`},
+		{"./ü.zip", `"ü.zip" does not exist`},
+		{"file:///geo.zip", `"///geo.zip" leads out of the folder of image.toml`},
+		{"file://localhost/geo.zip", `"//localhost/geo.zip" leads out of the folder of image.toml`},
+		{"file:", "a path has to stand here"},
+		{"file:dist/geo-1.0.tar.gz#sha256=" + sha, `"dist/geo-1.0.tar.gz#sha256=` + sha + `" does not exist`},
+		{"file:dist/geo-1.0.tar.gz#x", `"dist/geo-1.0.tar.gz#x" does not exist`},
+		{"--extra-index https://h", `"--extra-index" is no option that pip takes here`},
 		{"--extra-index-ur https://h", `unknown option "--extra-index-ur", did you mean "--extra-index-url"?`},
-		{"--pre=x", `option --pre takes no value`},
-		{"--index-url", `option --index-url has no value`},
-		{"--index-url --pre", `option --index-url has no value`},
-		{"-r", `option -r has no value`},
-		{"--pre torch", `"torch" stands behind an option, where pip ignores it`},
-		{"torch --pre", `--pre stands behind a requirement, where pip ignores it`},
-		{"-i 'https://h", `a quote is not closed`},
-		{`-i "https://h\" x`, `a quote is not closed`},
-		{"--hash=sha256:" + sha, `--hash stands on a line without a requirement`},
-		{"a --hash=md5:" + sha, `--hash: "md5:` + sha + `" is not a hash that pip trusts, write sha256:…`},
-		{"a --hash=sha256:zz", `--hash: "sha256:zz" is not a hash: sha256 has 64 hexadecimal digits`},
-		{"a --config-settings x=y", `--config-settings can't be used: locked builds have no options`},
-		{"a -C x=y", `--config-settings can't be used: locked builds have no options`},
-		{"a --global-option=x", `--global-option can't be used: locked builds have no options`},
-		{"--install-option x", `--install-option can't be used: locked builds have no options`},
-		{"--pypi-url https://h", `--pypi-url can't be used: it is obsolete, write --index-url`},
-		{"-e ./dist/geo-1.0.tar.gz -e x", `--editable stands behind a requirement, where pip ignores it`},
-		{"-i wheels", `--index-url: "wheels" is not a URL`},
-		{"-i https://h/x?y", `--index-url: "https://h/x?y" has a query or fragment, want a plain address`},
-		{"--extra-index-url ftp://h", `--extra-index-url: "ftp://h" is not a URL that starts with https:// or http://`},
-		{"-f https://h/x#y", `--find-links: "https://h/x#y" has a fragment, want a plain address`},
-		{"-f nowhere", `--find-links: "nowhere" does not exist`},
-		{"-f 'a b'", `--find-links: "a b" holds ' ', want a path of letters, digits and ._+-~!@=,/`},
-		{"--no-binary=a,,b", `--no-binary: "a,,b" is not a list of projects, :all: or :none:`},
-		{"--no-binary=a!b", `--no-binary: "a!b" is not a list of projects, :all: or :none:`},
-		{"--only-binary -x", "option --only-binary has no value\nunknown option \"-x\""},
-
-		// Includes.
+		{"--index-url", `"" is not a URL`},
+		{"--index-url --pre", `"--pre" is not a URL`},
+		{"-r", "a path has to stand here"},
+		{"--pre torch", `"torch" is no option that pip takes here`},
+		{"torch --pre", `"--pre" is no option that pip takes here`},
+		{`-i "https://h\" x`, `"https://h\\" is not a URL` + "\n" + `"x" is no option that pip takes here`},
+		{"--hash=sha256:" + sha, `"--hash" is no option that pip takes here`},
+		{"a --hash=md5:" + sha, `--hash: "md5:` + sha + `" is not a whole sha256, sha384 or sha512 of a file`},
+		{"a --hash=sha256:zz", `--hash: "sha256:zz" is not a whole sha256, sha384 or sha512 of a file`},
+		{"a --config-settings x=y", "--config-settings can't be used: locked builds have no options"},
+		{"a -C x=y", "-C can't be used: locked builds have no options"},
+		{"a --global-option=x", "--global-option can't be used: locked builds have no options"},
+		{"--install-option x", "--install-option can't be used: locked builds have no options"},
+		{"--pypi-url https://h", `"--pypi-url" is no option that pip takes here`},
+		{"-e ./dist/geo-1.0.tar.gz -e x", `"-e" is no option that pip takes here`},
+		{"-i wheels", `"wheels" is not a URL`},
+		{"--extra-index-url ftp://h", `"ftp://h" is not a URL`},
+		{"-f nowhere", `"nowhere" does not exist`},
+		{"-f 'a b'", `"a b" does not exist`},
 		{"-r base.txt", `"base.txt" does not exist`},
 		{"-c 'my pins.txt'", `"my pins.txt" does not exist`},
 		{"-r wheels", `"wheels" is not a file`},
-		{"-r https://h/x.txt", `"https://h/x.txt" is a URL, want a file`},
+		{"-r https://h/x.txt", `"https://h/x.txt" is a URL; keep a copy of it in the folder of image.toml`},
 		{"-r ../x.txt", `"../x.txt" leads out of the folder of image.toml`},
-		{"-r /etc/x.txt", `"/etc/x.txt" is absolute, want a path below the folder of image.toml`},
-		{"-c ''", `option -c has no value`},
-
-		// Logins.
-		{"-i https://me:geheim@h", `the URL holds a password; write ${NAME} in its place or use ~/.netrc`},
-		{"-i https://me:${token}@h", `the URL holds a password; write ${NAME} in its place or use ~/.netrc`},
-		{"-i https://h/${TOKEN}/simple", `${TOKEN} stands outside of a URL's user and password`},
-		{"torch==${TOKEN}", `${TOKEN} stands outside of a URL's user and password`},
-		{"-i https://me:${LINE}@h", `the URL's user or password holds a control character`},
-		{"-i https://me:ge/heim@h", `--index-url: the URL has no valid host and port`},
-		{"x @ https://me:ge/heim@h/x.zip", `the URL has no valid host and port`},
-		{"me:ge heim@://me:ge/heim@h/x.zip", `"me:ge heim@://…" is not a URL that starts with https://, http:// or git+https://`},
+		{"-r /etc/x.txt", `"/etc/x.txt" leads out of the folder of image.toml`},
+		{"-c ''", "a path has to stand here"},
+		{"-i https://me:geheim@h", "the URL holds a password; write ${NAME} in its place or use ~/.netrc"},
+		{"-i https://me:${token}@h", "the URL holds a password; write ${NAME} in its place or use ~/.netrc"},
+		{"-i https://h/${TOKEN}/simple", `"${TOKEN}" can't stand here`},
+		{"torch==${TOKEN}", `"${TOKEN}" can't stand here`},
+		{"-i https://me:${LINE}@h", "the URL's user or password holds a control character"},
+		{"-i https://me:ge/heim@h", `"https://…" is not a URL`},
+		{"x @ https://me:ge/heim@h/x.zip", `"https://…"` + notWeb},
+		{"me:ge heim@://me:ge/heim@h/x.zip", `"me:ge heim@://…"` + notWeb},
 	} {
 		t.Run(tt.text, func(t *testing.T) {
 			_, err := requirements.Read(options(map[string]string{"requirements.txt": "\n" + tt.text + "\n"}))
@@ -192,75 +117,89 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-const errLooseBackslash = `a backslash joins lines only as the last character of one, without white space or a comment behind it`
-
-func TestFaultsOfConstraints(t *testing.T) {
-	o := options(map[string]string{"pins.txt": text(
-		"a[b]>1", "https://h/geo.zip", "./"+wheel+"[x] ; os_name == 'a'", "./"+wheel, "geo[x] @ file:dist/geo-1.0.tar.gz", "a>1",
-	)})
-	o.Requirements, o.Constraints = nil, []string{"pins.txt"}
-	_, err := requirements.Read(o)
-	equal(t, "faults", messages(t, err), []string{
-		`pins.txt:1: constraint "a[b]>1" has extras`,
-		`pins.txt:2: constraint "https://h/geo.zip" has no name`,
-		`pins.txt:3: constraint "./` + wheel + `[x] ; os_name == \"a\"" has extras`,
-		`pins.txt:5: constraint "geo[x] @ file:dist/geo-1.0.tar.gz" has extras`,
-	})
-}
+const (
+	notOne = " is not a requirement: NAME[EXTRAS]==VERSION, NAME @ URL, or the ./PATH of an archive"
+	notWeb = " is not a valid URL of https://, http://, git+https:// or git+ssh://"
+)
 
 // All faults of all files are told, in the order of reading.
 func TestFaultsOfFiles(t *testing.T) {
 	o := options(map[string]string{
-		"requirements.txt": text("a=1; x == '1' --hash=x --config-settings a --pre", "-r sub/a.txt", "-i https://a:b@h --nothing --no-thing"),
-		"sub/a.txt":        text("b=1", "-r gone.txt", "-c ../a.txt", "-r ../latin.txt", "./own/geo-1.0.zip"),
-		"latin.txt":        "a\r\n# M\xfcller",
+		"requirements.txt": text("a b --hash=x --config-settings a --pre", "-r sub/a.txt", "-i https://a:b@h --no-idex x --nothing"),
+		"sub/a.txt":        text("b c", "-r gone.txt", "-c ../a.txt", "-r ../latin.txt", "./own/geo-1.0.zip"),
+		"latin.txt":        "a\r\nM\xfcller",
 		"big.txt":          strings.Repeat("#", 16<<20+1),
 	})
 	o.Requirements = append(o.Requirements, "gone.txt", "../x.txt", "big.txt", "wheels", "https://h/x.txt")
 	o.Constraints = []string{"pins.txt"}
 	_, err := requirements.Read(o)
 	equal(t, "faults", messages(t, err), []string{
-		`requirements.txt:1: --hash: "x" is not a hash that pip trusts, write sha256:…`,
 		`requirements.txt:1: --config-settings can't be used: locked builds have no options`,
-		`requirements.txt:1: --pre stands behind a requirement, where pip ignores it`,
-		`requirements.txt:1: "a=1": "=" is no operator, did you mean "=="?`,
-		`requirements.txt:1: marker "x == '1'": unknown variable "x"`,
-		`sub/a.txt:1: "b=1": "=" is no operator, did you mean "=="?`,
+		`requirements.txt:1: "--pre" is no option that pip takes here`,
+		`requirements.txt:1: "a b"` + notOne,
+		`sub/a.txt:1: "b c"` + notOne,
 		`sub/a.txt:2: "sub/gone.txt" does not exist`,
 		`sub/a.txt:3: "a.txt" does not exist`,
-		`latin.txt:2: the text is not UTF-8`,
-		`sub/a.txt:5: "./own/geo-1.0.zip" does not exist`,
+		`latin.txt:2: "\xfc" can't stand here`,
+		`sub/a.txt:5: "own/geo-1.0.zip" does not exist`,
 		`requirements.txt:3: the URL holds a password; write ${NAME} in its place or use ~/.netrc`,
-		`requirements.txt:3: unknown option "--nothing"`,
-		`requirements.txt:3: unknown option "--no-thing"`,
-		`gone.txt: does not exist`,
-		`../x.txt: leads out of the folder of image.toml`,
-		`big.txt: holds more than 16 MB`,
-		`wheels: is not a file`,
-		`https://h/x.txt: is a URL, want a file`,
-		`pins.txt: does not exist`,
-	})
-	equal(t, "hints", fault.Hints(err), []string{
-		"save the file in the encoding UTF-8",
-		`paths begin at the folder of image.toml: write "./sub/own/geo-1.0.zip"`,
-		"keep a copy of it in the folder of image.toml",
+		`requirements.txt:3: unknown option "--no-idex", did you mean "--no-index"?`,
+		`requirements.txt:3: "--nothing" is no option that pip takes here`,
+		`"gone.txt" does not exist`,
+		`"../x.txt" leads out of the folder of image.toml`,
+		`"big.txt" holds more than 16 MB`,
+		`"wheels" is not a file`,
+		`"https://h/x.txt" is a URL; keep a copy of it in the folder of image.toml`,
+		`"pins.txt" does not exist`,
 	})
 }
 
+// What a Conda environment freezes is told at once, however long it is.
+func TestFrozenPaths(t *testing.T) {
+	const cure = `write versions in place of such paths, as "pip list --format=freeze" does`
+	place := func(number string) string {
+		return "requirements.txt:" + number + `: "/croot/a/work" is a path of the machine that wrote this list`
+	}
+	lines := []string{
+		"a @ file:///croot/a/work", "b==1", "a[x] @ file:///croot/a/work ; os_name == 'a'", "-e a@file:///croot/a/work", "a @ file:///croot/b",
+		"a @ file:///C:/ci/a", "c d",
+	}
+	_, err := requirements.Read(options(map[string]string{"requirements.txt": text(lines[:4]...)}))
+	equal(t, "a few", messages(t, err), []string{place("1"), place("3"), place("4")})
+	equal(t, "hints", fault.Hints(err), []string{cure})
+	_, err = requirements.Read(options(map[string]string{"requirements.txt": text(lines...)}))
+	equal(t, "many", messages(t, err), []string{
+		place("1"), place("3"), place("4"), `requirements.txt:7: "c d"` + notOne, "requirements.txt:6: 5 lines up to this one have such paths",
+	})
+}
+
+func TestDeepIncludes(t *testing.T) {
+	files := map[string]string{"requirements.txt": "-r 0.txt", "49.txt": "a"}
+	for i := range 49 {
+		files[fmt.Sprintf("%d.txt", i)] = fmt.Sprintf("-r %d.txt", i+1)
+	}
+	_, err := requirements.Read(options(files))
+	equal(t, "faults", messages(t, err), []string{`48.txt:1: "49.txt" is included through 50 other files`})
+}
+
 func TestHints(t *testing.T) {
+	const percent = "in a URL a space is %20, and in its user and password @ : / ? # are %40 %3A %2F %3F %23"
+	tree := func(dir string) string {
+		return "write sources = [\"" + dir + "\"] under [python] of image.toml, which installs the tree and brings its dependencies"
+	}
 	for text, want := range map[string]string{
-		"./source":                               `let image.toml install it: [python] sources = ["source"]`,
-		"-e .[dev]":                              `let image.toml install it: [python] sources = ["."]`,
-		"git+https://h/x.git@" + commit:          `write "NAME @ git+https://h/x.git@` + commit + `"`,
-		"x @ git+https://h/x.git":                `"git ls-remote https://h/x.git" lists commits`,
-		"x @ geo.zip":                            "the path of an archive is written ./PATH, without a name",
-		"-i wheels":                              "a folder of wheels is for --find-links",
-		"a==${TOKEN}":                            "a lock holds what every machine reads alike: write the value",
-		"-i https://me:ge/heim@h":                "in a user or password, @ : / ? # are written %40 %3A %2F %3F %23",
-		"https://h/x.zip\nhttps://a@h/x.zip\na=": "",
+		"./source":               tree("source"),
+		".":                      tree("."),
+		"-e .[dev]":              tree("."),
+		"x @ ./source":           tree("source"),
+		"-i wheels":              "a folder of wheels is for --find-links; " + percent,
+		"x @ ftp://h/x":          percent,
+		"https://me:ge/heim@h/x": percent,
+		"a==${TOKEN}":            "a line is UTF-8 without control characters; ${NAME} is for a URL's user and password; nothing may follow a backslash that joins lines",
+		"a b":                    "",
 	} {
 		_, err := requirements.Read(options(map[string]string{"requirements.txt": text}))
-		if got := strings.Join(fault.Hints(err), "\n"); got != want {
+		if got := strings.Join(fault.Hints(err), "\n"); err == nil || got != want {
 			t.Errorf("%q: got the hints %q, want %q", text, got, want)
 		}
 	}
@@ -272,18 +211,19 @@ func TestCheck(t *testing.T) {
 		"a":                                   "",
 		"a[b] >= 1, <2; python_version > '3'": "",
 		"a @ https://h/a-1.0.tar.gz#sha256=" + sha: "",
-		"x==":                                `"x==": "" is not a version`,
-		"x=1":                                `"x=1": "=" is no operator, did you mean "=="?`,
-		"x==1; nothing":                      `marker "nothing": `,
-		"x[":                                 `"x[": extras are written [a,b]`,
-		"x==1 --hash=sha256:" + sha:          `"x==1 --hash`,
-		"x.whl":                              `"x.whl" does not exist`,
-		"https://h/x.zip":                    `"https://h/x.zip" has no name`,
-		"x @ https://me:geheim@h/x.zip":      "the URL has no valid host and port",
-		"x @ https://h/y-1-py3-none-any.whl": `"y-1-py3-none-any.whl" is a wheel of y, not of x`,
+		"https://h/y-1-py3-none-any.whl":           "",
+		"x==":                                      "", // uv says what is wrong
+		"x 1":                                      `"x 1"` + notOne,
+		"x[":                                       `"x["` + notOne,
+		"x==1 --hash=sha256:" + sha:                `"x==1 --hash=sha256:` + sha + `" is not a name or NAME @ URL alone`,
+		"x==${TOKEN}":                              `"x==${TOKEN}" is not a name or NAME @ URL alone`,
+		"x.whl":                                    `"x.whl" does not exist`,
+		"https://h/x.zip":                          `"https://h/x.zip" is not a name or NAME @ URL alone`,
+		"x @ https://me:geheim@h/x.zip":            `"https://…"` + notWeb,
+		"":                                         `""` + notOne,
 	} {
 		err := requirements.Check(text)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
 			t.Errorf("%q: got %v, want %q", text, err, want)
 		}
 	}
@@ -316,44 +256,23 @@ func TestVariablesThatAreNotSet(t *testing.T) {
 }
 
 // broken is a file system whose files can't be read.
-type broken struct{ fstest.MapFS }
+type broken struct{ fs.FS }
 
 func (b broken) Open(name string) (fs.File, error) {
 	if name == "denied.txt" {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
 	}
-	f, err := b.MapFS.Open(name)
-	return brokenFile{f, name}, err
+	f, err := b.FS.Open(name)
+	return brokenFile{f}, err
 }
 
-type brokenFile struct {
-	fs.File
-	name string
-}
-
-func (b brokenFile) Stat() (fs.FileInfo, error) {
-	if b.name == "stat.txt" {
-		return nil, errors.New("no information")
-	}
-	return b.File.Stat()
-}
+type brokenFile struct{ fs.File }
 
 func (brokenFile) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestUnreadableFiles(t *testing.T) {
-	_, err := requirements.Read(requirements.Options{
-		FS:           broken{folder(map[string]string{"stat.txt": "", "read.txt": "-r denied.txt"})},
-		Requirements: []string{"denied.txt", "stat.txt", "read.txt"},
-	})
-	equal(t, "faults", messages(t, err), []string{
-		"denied.txt: can't be read: permission denied",
-		"stat.txt: can't be read: no information",
-		"read.txt: can't be read: unexpected EOF",
-	})
-	tree := folder(map[string]string{"requirements.txt": text("-f pipe", "./pipe")})
+	tree := folder(map[string]string{"read.txt": "a"})
 	tree["pipe"] = &fstest.MapFile{Mode: fs.ModeNamedPipe}
-	_, err = requirements.Read(requirements.Options{FS: tree, Requirements: []string{"requirements.txt"}})
-	if got := messages(t, err); !slices.Contains(got, `requirements.txt:2: "./pipe" is neither a file nor a folder`) || len(got) != 2 {
-		t.Errorf("got %q", got)
-	}
+	_, err := requirements.Read(requirements.Options{FS: broken{tree}, Requirements: []string{"denied.txt", "read.txt", "pipe"}})
+	equal(t, "faults", messages(t, err), []string{"open denied.txt: permission denied", `reading "read.txt": unexpected EOF`, `"pipe" is not a file`})
 }

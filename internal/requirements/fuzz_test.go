@@ -20,6 +20,7 @@ func seeds(f *testing.F) {
 		"-r requirements.txt\n-c requirements.txt\n-rx", "-i https://h/ --extra-index-url 'https://${USER}:${TOKEN}@i' -f wheels\n--no-index",
 		"--no-binary=:all:,a --only-binary a,:none:,b\n--pre\n--require-hashes", "a===x!y\nb~=1.0\nc!=1.*", "-e ./" + wheel + "\n--trusted-host=h",
 		"a ; '" + strings.Repeat("(", 70), "a=1\nb 2\n--nope\n\\\n# x \\\n'", "https://${TOKEN}:x/y@h/${TOKEN}", "a @ https://${TOKEN} @h/x",
+		"x @ git+ssh://git@h/x@a/b#egg=y[z]&subdirectory=..", "x @ file:///croot/x/work\n-e .\n-e x @ git+https://h/x", "\xff\xfea\x00",
 		"./a@b/geo.zip;os_name=='a'", "x@file:wheels/" + wheel, "https://h/x.zip?a#egg=b&subdirectory=./c/", "file:%2e/" + wheel,
 	} {
 		f.Add(one)
@@ -45,7 +46,7 @@ func FuzzReadNeverPanics(f *testing.F) {
 		var shown strings.Builder
 		shown.WriteString(strings.Join(append(s.Wishes(), s.Notes...), "\n"))
 		for _, r := range append(s.Requirements, s.Constraints...) {
-			shown.WriteString(strings.Join([]string{r.Line, r.Name, r.URL, r.Path, r.Subdirectory}, "\n"))
+			shown.WriteString(strings.Join([]string{r.Line, r.Name, r.Pin, r.URL, r.Ref, r.Path, r.Subdirectory}, "\n"))
 		}
 		if strings.Contains(shown.String(), "geheim") {
 			t.Errorf("a secret is shown: %s", shown.String())
@@ -62,7 +63,7 @@ func FuzzCanonicalIsAFixpoint(f *testing.F) {
 			return
 		}
 		o := options(map[string]string{
-			"requirements.txt": write(first), "pins.txt": strings.Join(lines(first.Constraints), "\n"),
+			"requirements.txt": write(first), "pins.txt": strings.Join(wishes(first.Constraints), "\n"),
 		})
 		o.Constraints = []string{"pins.txt"}
 		second, err := requirements.Read(o)
@@ -80,7 +81,7 @@ func FuzzCanonicalIsAFixpoint(f *testing.F) {
 
 // write makes a file of all but the constraints.
 func write(s requirements.Set) string {
-	all := append(lines(s.Requirements), s.Options...)
+	all := append(wishes(s.Requirements), s.Options...)
 	if s.IndexURL != "" {
 		all = append(all, "-i "+s.IndexURL)
 	}

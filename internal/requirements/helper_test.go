@@ -22,7 +22,7 @@ func folder(texts map[string]string) fstest.MapFS {
 	all := fstest.MapFS{}
 	for _, name := range []string{
 		"wheels/" + wheel, "wheels/notes.txt", "source/pyproject.toml", "dist/geo-1.0.tar.gz", "sub/own/geo-1.0.zip", "a@b/geo.zip",
-		"wheels/odd.whl", wheel,
+		"a b.zip", wheel,
 	} {
 		all[name] = &fstest.MapFile{}
 	}
@@ -78,6 +78,14 @@ func lines(list []requirements.Requirement) []string {
 	var all []string
 	for _, r := range list {
 		all = append(all, r.Line)
+	}
+	return all
+}
+
+func wishes(list []requirements.Requirement) []string {
+	var all []string
+	for _, r := range list {
+		all = append(all, r.Wish())
 	}
 	return all
 }

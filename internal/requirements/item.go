@@ -3,119 +3,183 @@ package requirements
 import (
 	"errors"
 	"fmt"
+	"net/url"
+	"path"
+	"regexp"
 	"strings"
+	"unicode"
 
 	"lamina.build/internal/fault"
 )
 
-// item reads one requirement and keeps it.
-func (r *reader) item(l line, text string, given []setting) {
-	before := len(r.faults)
-	hashes := r.hashes(l, given)
-	req, err := r.requirement(l, text)
-	if err == nil && l.constraint {
-		err = checkConstraint(req)
+const (
+	project   = `([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[\w\s.,-]*\])?`
+	maxFrozen = 3 // lines of [frozenError] that are told one by one
+	percent   = "in a URL a space is %20, and in its user and password @ : / ? # are %40 %3A %2F %3F %23"
+)
+
+var (
+	named    = regexp.MustCompile(`^` + project + `\s*([(=<>!~].*)?$`)
+	direct   = regexp.MustCompile(`^(?:` + project + `\s*@\s*)?(\S.*)$`)
+	filelike = regexp.MustCompile(`(?i)^[./~]|[/\\:@]|\.(whl|zip|tgz|tbz|txz|tlz|tar(\.\w+)?)(\s*\[.*\])?$`)
+	exact    = regexp.MustCompile(`^(?:\(?==([^=,*)\s]+)\)?$)?`) // or nothing
+	loose    = regexp.MustCompile(`\s*([][(),]|[=<>!~]+)\s*`)
+	egg      = regexp.MustCompile(`([#&])egg=` + project + `(?:&|$)`)
+	below    = regexp.MustCompile(`[#&]subdirectory=([^&]*)`)
+	wheel    = regexp.MustCompile(`(?:^|/)(\w[\w.]*)-[^/]*\.whl$`)
+	revision = regexp.MustCompile(`^git\+(.+?://[^/]*/.*?)(?:@([^@]*))?$`)
+	address  = regexp.MustCompile(`^(?:(?:git\+)?https?://|git\+ssh://(?:[\w.-]+@)?)(?:\[[0-9A-Fa-f:.]+\]|\w[\w.-]*)(?::\d{1,5})?` +
+		`(?:[/?#][^\x00-\x20"\\;<>^|\x60\x7f-\x{10FFFF}]*)?$`)
+	variable = regexp.MustCompile(`\$\{([A-Z0-9_]+)\}`) // as in pip, only upper case
+	userInfo = regexp.MustCompile(`([A-Za-z0-9+.-]*)://([^/?#\s]*)@([^/?#\s@]*)`)
+)
+
+// requirement reads what stands before the options of a line.
+func (r *reader) requirement(l line, text string) (req Requirement, err error) {
+	text, marker, _ := strings.Cut(text, ";")
+	text = strings.TrimSpace(text)
+	if m := named.FindStringSubmatch(text); m != nil && !filelike.MatchString(text) {
+		req = Requirement{Line: tidy(text), Name: Normal(m[1]), Kind: Named, Pin: exact.FindStringSubmatch(tidy(m[3]))[1]}
+	} else if m := direct.FindStringSubmatch(text); m != nil && filelike.MatchString(text) {
+		req, err = r.direct(l, m[1], tidy(m[2]), m[3])
+	} else {
+		err = fmt.Errorf("%s is not a requirement: NAME[EXTRAS]==VERSION, NAME @ URL, or the ./PATH of an archive", quote(text))
 	}
-	if err == nil && req.Kind == Git && len(hashes) > 0 {
-		err = fmt.Errorf("--hash can't stand behind a repository, whose commit is its hash")
+	if marker = strings.Join(strings.Fields(marker), " "); marker != "" {
+		req.Line += " ; " + marker
 	}
-	r.fault(l, err)
-	if len(r.faults) > before {
-		return
-	}
-	req.Line += strings.Join(hashes, "")
-	req.File, req.At = l.file, l.number
-	r.keepItem(req, l.constraint)
+	return req, err
 }
 
-func (r *reader) keepItem(req Requirement, constraint bool) {
-	key := item{req.Line, constraint}
-	if r.items[key] {
-		return
-	}
-	r.items[key] = true
-	list := &r.set.Requirements
-	if constraint {
-		list = &r.set.Constraints
-	}
-	*list = append(*list, req)
+// tidy leaves out white space around operators, and all but one elsewhere.
+func tidy(s string) string {
+	return loose.ReplaceAllString(strings.Join(strings.Fields(s), " "), "$1")
 }
 
-// checkConstraint refuses what pip does: a constraint asks for nothing by itself.
-func checkConstraint(req Requirement) error {
-	if req.Name == "" {
-		return fault.WithHint(fmt.Errorf("constraint %q has no name", req.Line), `write "NAME @ URL"`)
+// direct reads a URL or path, which a name and extras may stand before.
+func (r *reader) direct(l line, name, extras, place string) (req Requirement, err error) {
+	if m := egg.FindStringSubmatch(place); m != nil {
+		place = strings.TrimRight(strings.Replace(place, m[0], m[1], 1), "#&")
+		if name == "" {
+			name, extras = m[2], m[3]
+		}
 	}
-	if hasExtras(req.Line) {
-		return fmt.Errorf("constraint %q has extras", req.Line)
+	file, isFile := strings.CutPrefix(place, "file:")
+	switch {
+	case isFile:
+		req, err = r.path(l, name, unquote(file))
+	case !scheme.MatchString(place):
+		req, err = r.path(l, name, place)
+	default:
+		req, err = remote(place)
 	}
+	if name != "" {
+		req.Line = name + extras + " @ " + req.Line
+	} else if m := wheel.FindStringSubmatch(req.URL + req.Path); m != nil {
+		name = m[1]
+	}
+	req.Name = Normal(name)
+	return req, err
+}
+
+// remote reads the URL of an archive or repository.
+func remote(text string) (req Requirement, err error) {
+	place, _, _ := strings.Cut(text, "#")
+	req = Requirement{Line: text, Kind: URL, URL: place}
+	if m := revision.FindStringSubmatch(place); m != nil {
+		req.Kind, req.URL, req.Ref = Git, m[1], m[2]
+	}
+	if m := below.FindStringSubmatch(text); m != nil {
+		req.Subdirectory = strings.TrimPrefix(path.Join("/", m[1]), "/")
+	}
+	if !address.MatchString(text) || strings.Contains(strings.ReplaceAll(text, "=", "/")+"/", "/../") {
+		err = fmt.Errorf("%s is not a valid URL of https://, http://, git+https:// or git+ssh://", quote(text))
+	}
+	return req, fault.WithHint(err, percent)
+}
+
+// path reads the path of an archive. As in pip and uv, it leads there from the
+// root, wherever the file stands that holds it.
+func (r *reader) path(l line, name, file string) (req Requirement, err error) {
+	if name != "" && strings.HasPrefix(file, "/") {
+		if r.frozen = append(r.frozen, l); len(r.frozen) > maxFrozen {
+			return req, nil
+		}
+		return req, frozenError("%q is a path of the machine that wrote this list", path.Clean(file))
+	}
+	bare, _, _ := strings.Cut(file, "[")
+	clean, info, err := r.find(".", strings.TrimSpace(bare))
+	if err == nil && info.IsDir() {
+		err = fault.WithHint(fmt.Errorf("%q is a folder, and a requirement file only installs archives", clean), fmt.Sprintf(
+			"write sources = [%q] under [python] of image.toml, which installs the tree and brings its dependencies", clean,
+		))
+	}
+	return Requirement{Line: "./" + clean + tidy(file[len(bare):]), Kind: Path, Path: clean}, err
+}
+
+// frozenError is about what "pip freeze" writes where Conda installed.
+func frozenError(format string, value any) error {
+	return fault.WithHint(fmt.Errorf(format, value), `write versions in place of such paths, as "pip list --format=freeze" does`)
+}
+
+// bare takes users and passwords out of the URLs of a line, before anything
+// else may repeat them.
+func (r *reader) bare(l line) string {
+	if !strings.Contains(l.text, "@") {
+		return l.text
+	}
+	return userInfo.ReplaceAllStringFunc(l.text, func(found string) string {
+		m := userInfo.FindStringSubmatch(found)
+		if strings.HasSuffix(m[1], "ssh") && !strings.Contains(m[2], ":") {
+			return found
+		}
+		r.fault(l, r.login(l, m[2], strings.ToLower(strings.TrimRight(m[3], `"'`))))
+		return m[1] + "://" + m[3]
+	})
+}
+
+// login keeps who to be at a host. As in pip, variables are replaced before
+// percent signs are decoded.
+func (r *reader) login(l line, user, host string) error {
+	if _, password, _ := strings.Cut(user, ":"); password != "" && !variable.MatchString(password) {
+		return errors.New("the URL holds a password; write ${NAME} in its place or use ~/.netrc")
+	}
+	var unset []error
+	text := variable.ReplaceAllStringFunc(user, func(v string) string {
+		value := r.Env(v[2 : len(v)-1])
+		if value == "" {
+			unset = append(unset, &Error{l.file, l.number, fmt.Errorf("variable %s is not set", v[2:len(v)-1])})
+		}
+		return value
+	})
+	if unset != nil {
+		r.set.Unset = append(r.set.Unset, Unset{host, fault.New(fault.Usage, errors.Join(unset...))})
+		return nil
+	}
+	name, password, _ := strings.Cut(text, ":")
+	login := Login{unquote(name), unquote(password)}
+	if strings.ContainsFunc(login.User+login.Password, unicode.IsControl) {
+		return errors.New("the URL's user or password holds a control character")
+	}
+	if known, found := r.set.Logins[host]; found && known != login {
+		return fmt.Errorf("%q has a different user or password on another line", host)
+	}
+	r.set.Logins[host] = login
 	return nil
 }
 
-// hasExtras looks for them where a canonical line has them.
-func hasExtras(text string) bool {
-	if strings.HasPrefix(text, "./") {
-		file, _, _ := strings.Cut(text, " ; ")
-		return strings.HasSuffix(file, "]")
+func unquote(s string) string {
+	if text, err := url.PathUnescape(s); err == nil {
+		return text
 	}
-	p, err := (&scanner{text: text}).project()
-	return err == nil && len(p.extras) > 0
+	return s // as Python does
 }
 
-// requirement reads what stands before the options of a line.
-func (r *reader) requirement(l line, text string) (Requirement, error) {
-	body, rest, _ := strings.Cut(text, ";")
-	req, err := r.body(l, strings.TrimSpace(body))
-	condition, wrong := marker(rest)
-	if wrong != nil {
-		wrong = fmt.Errorf("marker %s: %w", quote(strings.TrimSpace(rest)), wrong)
+// quote repeats part of a line. What might still be a password, because a URL
+// is too broken for its parts to be told apart, is left out.
+func quote(s string) string {
+	if before, after, ok := strings.Cut(s, "://"); ok && strings.Contains(after, "@") {
+		s = before + "://…"
 	}
-	if err = errors.Join(err, wrong); err != nil {
-		return Requirement{}, err
-	}
-	if condition != "" {
-		req.Line += separator(req.Kind) + condition
-	}
-	return req, nil
-}
-
-// separator stands before a marker. Behind a URL only white space ends it.
-func separator(k Kind) string {
-	if k == Named {
-		return "; "
-	}
-	return " ; "
-}
-
-// body reads a requirement without its marker.
-func (r *reader) body(l line, text string) (Requirement, error) {
-	switch {
-	case hasScheme(text):
-		return r.remote(l, project{}, text)
-	case text == "":
-		return Requirement{}, errors.New("a marker stands without a requirement")
-	case strings.ContainsRune(`./\~`, rune(text[0])):
-		return r.path(l, project{}, text)
-	}
-	s := &scanner{text: text}
-	p, err := s.project()
-	switch {
-	case err == nil && s.take("@"):
-		s.space()
-		return r.direct(l, p, s.rest())
-	case looksLocal(text):
-		return r.path(l, project{}, text)
-	case err != nil:
-		return Requirement{}, fmt.Errorf("%s: %w", quote(text), err)
-	}
-	return named(p, s)
-}
-
-// direct reads what stands behind "NAME @".
-func (r *reader) direct(l line, p project, text string) (Requirement, error) {
-	if !hasScheme(text) {
-		return Requirement{}, fault.WithHint(fmt.Errorf("%s behind the @ is not a URL", quote(text)),
-			"the path of an archive is written ./PATH, without a name")
-	}
-	return r.remote(l, p, text)
+	return fmt.Sprintf("%.100q", s)
 }

@@ -1,8 +1,25 @@
+// Package requirements reads pip's requirement files
+// (https://pip.pypa.io/en/stable/reference/requirements-file-format/) as far as
+// they must be known before uv reads them: lines, includes, options, names,
+// pins, URLs and hashes. Versions, markers and extras stay text for uv to judge.
+// All faults of all files are told at once, each with its file and line.
+//
+// Nothing here reaches the network or the environment. A user and password may
+// only stand in a URL, where they are taken out before anything else looks at
+// the line, so that neither a [Set] nor an error can show them.
 package requirements
 
 import (
+	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/fault"
 )
 
 // Options are what a spec gives.
@@ -13,8 +30,7 @@ type Options struct {
 	Env          func(string) string // what ${NAME} in a URL's user and password stands for; nil: nothing
 }
 
-// Set is what pip is to be asked for: the items and the global options of
-// https://pip.pypa.io/en/stable/reference/requirements-file-format/.
+// Set is what uv is to be asked for: items and global options.
 type Set struct {
 	Requirements   []Requirement    // in the order of the files, exact duplicates once
 	Constraints    []Requirement    // likewise
@@ -22,7 +38,7 @@ type Set struct {
 	ExtraIndexURLs []string         // in order, each once
 	FindLinks      []string         // http(s) URLs, or clean paths below FS
 	NoIndex        bool             // then there is neither an IndexURL nor an ExtraIndexURL
-	Options        []string         // further options that matter to resolving: canonical, sorted, :all: first
+	Options        []string         // others that matter to resolving: sorted, with one project each
 	Logins         map[string]Login `json:"-"` // host[:port] → who to be there
 	Unset          []Unset          `json:"-"` // the logins that nobody knows
 	Notes          []string         // "file:line: …" for what is understood otherwise than by pip
@@ -31,35 +47,42 @@ type Set struct {
 // Kind says where a requirement comes from.
 type Kind string
 
-// The kinds of requirements that pip documents at
-// https://pip.pypa.io/en/stable/reference/requirement-specifiers/.
+// The kinds of https://pip.pypa.io/en/stable/reference/requirement-specifiers/.
 const (
 	Named Kind = "named" // from an index, by name and versions
 	URL   Kind = "url"   // an archive
-	Git   Kind = "git"   // a commit of a repository
+	Git   Kind = "git"   // a repository
 	Path  Kind = "path"  // an archive below FS
 )
 
-// Requirement is one item of a file, in the sense of
-// https://packaging.python.org/en/latest/specifications/dependency-specifiers/.
+// Requirement is one item of a file.
 type Requirement struct {
-	Line         string // canonical, without credentials and comment, with --hash options
-	Name         string // as [Normal] has it; "" where an archive's file name doesn't tell
+	Line         string   // for uv: with canonical white space, without credentials, comment and --hash
+	Hashes       []string // "sha256:…" of --hash, sorted
+	Name         string   // as [Normal] has it; "" where a URL or path doesn't tell
+	Pin          string   // the version behind a single ==, unless it ends in .*
 	Kind         Kind
 	URL          string // of an archive or repository: without fragment, credentials and git+
-	Commit       string // of a repository: 40 hexadecimal digits in lower case
-	Subdirectory string // of a repository or archive: clean, from #subdirectory=
+	Ref          string // of a repository: branch, tag or commit, as written; "" where none
+	Subdirectory string // of a repository or archive: clean, "" for its root
 	Path         string // of a Path: clean, below FS
 	File         string // where it stands
 	At           int    // the line there, from 1
 }
 
-// Login is a user and password as they are sent, not as a URL writes them
-// (https://pip.pypa.io/en/stable/topics/authentication/).
+// Wish is the line with its hashes, as a requirement file has it.
+func (r Requirement) Wish() string {
+	return strings.Join(append([]string{r.Line}, r.Hashes...), " --hash=")
+}
+
+// Login is a user and password as they are sent, not as a URL writes them.
 type Login struct {
 	User     string
 	Password string
 }
+
+// Format keeps a login out of whatever is printed ([fmt.Formatter]).
+func (Login) Format(f fmt.State, _ rune) { fmt.Fprint(f, "(a login)") }
 
 // Unset is a login whose variables are not set. That is no fault until somebody
 // has to log in: a set's wishes are the same without.
@@ -68,21 +91,82 @@ type Unset struct {
 	Err  error  // one [Error] for each variable
 }
 
-// Format keeps a login out of whatever is printed ([fmt.Formatter]).
-func (Login) Format(f fmt.State, _ rune) { fmt.Fprint(f, "(a login)") }
+// Error is one fault of a requirement file and the line it stands in.
+type Error struct {
+	File string
+	Line int // from 1; 0 where the whole file is meant
+	Err  error
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err)
+}
+
+// Unwrap gives away the fault itself, for its hints.
+func (e *Error) Unwrap() error { return e.Err }
 
 // Read reads all files and what they include by -r and -c. The error holds one
 // [Error] for every fault, in the order of reading.
 func Read(o Options) (Set, error) {
 	r := newReader(o)
-	for _, name := range o.Requirements {
-		r.top(name, false)
+	for i, name := range slices.Concat(o.Requirements, o.Constraints) {
+		r.fault(line{file: name}, r.file(line{constraint: i >= len(o.Requirements)}, name))
 	}
-	for _, name := range o.Constraints {
-		r.top(name, true)
+	if n := len(r.frozen); n > maxFrozen {
+		r.fault(r.frozen[n-1], frozenError("%d lines up to this one have such paths", n))
 	}
-	if err := r.faults.err(); err != nil {
-		return Set{}, err
+	r.set.Options = slices.Sorted(maps.Keys(r.options))
+	if r.set.NoIndex { // pip forgets every index then
+		r.set.IndexURL, r.set.ExtraIndexURLs = "", nil
 	}
-	return r.finish(), nil
+	return r.set, fault.New(fault.Usage, errors.Join(r.faults...))
 }
+
+// Check says what is wrong with a single requirement that stands in no file: a
+// name or an archive's URL, without options and logins.
+func Check(text string) error {
+	r := newReader(Options{FS: embed.FS{}}) // no file lies beside it
+	parts := options.FindStringSubmatch(text)
+	req, err := r.requirement(line{}, parts[1])
+	if err == nil && (req.Name == "" || parts[2] != "" || outOfPlace.MatchString(text)) {
+		return fmt.Errorf("%s is not a name or NAME @ URL alone", quote(text))
+	}
+	return err
+}
+
+// Wishes returns what the set asks for as lines of a requirement file, except
+// that a constraint stands behind -c by itself. They are sorted and each there
+// once: sets that ask for the same have equal wishes. What an archive below FS
+// or a folder of links holds is not part of them.
+func (s Set) Wishes() []string {
+	wishes := slices.Clone(s.Options)
+	for _, r := range s.Requirements {
+		wishes = append(wishes, r.Wish())
+	}
+	for _, c := range s.Constraints {
+		wishes = append(wishes, "-c "+c.Wish())
+	}
+	if s.IndexURL != "" {
+		wishes = append(wishes, "--index-url "+s.IndexURL)
+	}
+	for _, u := range s.ExtraIndexURLs {
+		wishes = append(wishes, "--extra-index-url "+u)
+	}
+	for _, l := range s.FindLinks {
+		wishes = append(wishes, "--find-links "+l)
+	}
+	if s.NoIndex {
+		wishes = append(wishes, "--no-index")
+	}
+	slices.Sort(wishes)
+	return slices.Compact(wishes)
+}
+
+var separators = regexp.MustCompile(`[-_.]+`)
+
+// Normal returns the one spelling of a project's name by which indexes know
+// it: lower case, with a single - for every run of - _ and . (PEP 503).
+func Normal(name string) string { return separators.ReplaceAllString(strings.ToLower(name), "-") }

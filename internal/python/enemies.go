@@ -1,4 +1,4 @@
-package requirements
+package python
 
 import (
 	"fmt"
@@ -47,7 +47,7 @@ func families() []family {
 
 // Enemies reports the pairs among names that must never be installed together,
 // since pip lets both write the same files. The names are normal in the sense
-// of [Normal]; the order of the answer does not depend on theirs.
+// of [requirements.Normal]; the order of the answer does not depend on theirs.
 func Enemies(names []string) []error {
 	var errs []error
 	for _, f := range families() {
@@ -63,5 +63,5 @@ func Enemies(names []string) []error {
 
 func (f family) enemies(keep, drop string) error {
 	err := fmt.Errorf("%s and %s both install the package %q and overwrite each other", min(keep, drop), max(keep, drop), f.pkg)
-	return fault.WithHint(err, fmt.Sprintf("drop %s and keep %s", drop, keep))
+	return fault.WithHint(err, fmt.Sprintf("excludes = [%q] under [python] leaves one out wherever it is asked for", drop))
 }
