@@ -43,6 +43,10 @@ func (a *app) resolvePython(
 	if err != nil {
 		return lock.Lock{}, err
 	}
+	trusted, err := a.trusted(systemAuthorities())
+	if err != nil {
+		return lock.Lock{}, err
+	}
 	for _, r := range requests {
 		for _, note := range r.Files.Notes {
 			a.ui.note("%s", note)
@@ -52,7 +56,7 @@ func (a *app) resolvePython(
 	err = python.Resolve(ctx, python.Options{
 		Client: e.Client(), Builder: stages.Builder(in), Store: store, Platform: in.Platform,
 		Namespace: cache.Namespace{Distribution: l.Suites[0], Platform: l.Platform},
-		Project:   p.root.FS(), Requests: requests, Index: o.index, Logins: logins, Proxy: a.proxy(),
+		Project:   p.root.FS(), Requests: requests, Index: o.index, Logins: logins, Proxy: a.proxy(), Trusted: trusted,
 		Progress: a.progressOfLock(),
 	}, &l)
 	return l, err
@@ -190,4 +194,29 @@ func (a *app) proxy() bkllb.ProxyEnv {
 	return bkllb.ProxyEnv{
 		HTTPProxy: get("HTTP_PROXY"), HTTPSProxy: get("HTTPS_PROXY"), NoProxy: get("NO_PROXY"), AllProxy: get("ALL_PROXY"),
 	}
+}
+
+// systemAuthorities are the places where systems keep the certificates of the
+// authorities that they trust: Debian and Alpine, Fedora, SUSE.
+func systemAuthorities() []string {
+	return []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"}
+}
+
+// trusted are the certificates of the authorities that this machine trusts, a
+// company's own among them: those of the file that SSL_CERT_FILE names, which Go,
+// OpenSSL and curl read, too, else those of the first place of the system that there is.
+func (a *app) trusted(places []string) ([]byte, error) {
+	if path := a.env("SSL_CERT_FILE"); path != "" {
+		data, err := os.ReadFile(path) //nolint:gosec // the user names the path
+		if err != nil {
+			return nil, fault.New(fault.Usage, fmt.Errorf("reading the certificates that SSL_CERT_FILE names: %w", err))
+		}
+		return data, nil
+	}
+	for _, path := range places {
+		if data, err := os.ReadFile(path); err == nil { //nolint:gosec // a place of the system
+			return data, nil
+		}
+	}
+	return nil, nil
 }

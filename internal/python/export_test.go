@@ -1,6 +1,9 @@
 package python
 
-import "lamina.build/lock"
+import (
+	"lamina.build/llb"
+	"lamina.build/lock"
+)
 
 // Answer is what scripts say.
 type Answer = answer
@@ -40,4 +43,13 @@ func Compiled() map[string][][]string { return compiled() }
 // Named is a distribution as scripts word it.
 func Named(name, file string) lock.Distribution {
 	return distribution{Name: name, Version: "1.0", File: file}.entry()
+}
+
+// Graph is what an engine is asked to do for the requests.
+func (o Options) Graph() ([]llb.State, error) {
+	list, err := o.questions()
+	if err != nil {
+		return nil, err
+	}
+	return o.graph(list, nil)
 }

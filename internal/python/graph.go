@@ -21,6 +21,9 @@ const (
 	netrcPath = "/run/secrets/netrc"
 )
 
+// trustedPath is where an exec finds the certificates that this machine trusts.
+const trustedPath = "/.lamina/trusted"
+
 // graph is one exec a question, side by side, each with an answer of its own.
 // What the network says today is no secret of yesterday: nothing is cached but
 // what pip downloads.
@@ -46,6 +49,10 @@ func (o Options) graph(list []question, project *llb.Layer) ([]llb.State, error)
 				bkllb.AddSecret(netrcPath, bkllb.SecretID(netrcID), bkllb.SecretOptional),
 				bkllb.WithProxy(o.Proxy),
 			}, o.projectMounts(i, project), treeMounts(q)),
+		}
+		if len(o.Trusted) > 0 {
+			exec.Env = append(exec.Env, "SSL_CERT_FILE="+trustedPath+"/ca.pem")
+			exec = exec.With(llb.Mount(trustedPath, llb.Files("authorities", map[string]string{"ca.pem": string(o.Trusted)})))
 		}
 		answers[i] = exec.Online(o.Builder).AddMount("/.lamina/answer", bkllb.Scratch())
 	}

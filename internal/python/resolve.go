@@ -35,6 +35,7 @@ type Options struct {
 	Index     string // of all that no index is named for; [DefaultIndex] where empty
 	Logins    Logins
 	Proxy     bkllb.ProxyEnv
+	Trusted   []byte // certificates of authorities, PEM; those that the builder has where empty
 	Progress  func(context.Context, chan *client.SolveStatus) error
 }
 

@@ -104,6 +104,8 @@ def run(command: list[str], rename: Renamer) -> tuple[str, web.Fault | None]:
 def environment() -> dict[str, str]:
     """Keeps configurations from pip, and what it asks the router from a proxy. Its resolver tells all, for askers.py."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    if trusted := os.environ.get("SSL_CERT_FILE"):
+        plain["PIP_CERT"] = trusted  # pip has a list of its own, and knows no other way to another one
     direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     return {**plain, "PIP_RESOLVER_DEBUG": "1", "PIP_CONFIG_FILE": os.devnull, "no_proxy": ",".join(filter(None, [direct, "127.0.0.1"]))}
 

@@ -242,6 +242,10 @@ class RunTest(WithServer):
         self.replace(os, "environ", {"PIP_INDEX_URL": "https://evil.example", "NO_PROXY": "a.example", "PATH": "/bin"})
         self.assertEqual(runpip.environment(), {"NO_PROXY": "a.example", "PATH": "/bin", "PIP_CONFIG_FILE": "/dev/null", "PIP_RESOLVER_DEBUG": "1", "no_proxy": "a.example,127.0.0.1"})
 
+    def test_pip_trusts_what_everybody_trusts(self) -> None:
+        self.replace(os, "environ", {"SSL_CERT_FILE": "/ca.pem", "PIP_CERT": "/other.pem"})
+        self.assertEqual(runpip.environment()["PIP_CERT"], "/ca.pem")
+
     def test_a_real_pip(self) -> None:
         """Also one that is cut short: to Debian's pip that is the end of the file."""
         url = self.server.index(wheel("a", files={"a.py": b"", "a-1.0.data/scripts/tool": b"#!python\n"}), wheel("b"), wheel("c", requires=["b"]))
