@@ -19,8 +19,9 @@ func DriverLibraries() []string {
 }
 
 // ELFClosure is a check that every library which an ELF file of the image needs
-// is there, none of CUDA's twice, and none of the driver's; ignore lists the sonames
-// that may be otherwise. The builder looks at the image, which needs no tools for that.
+// is there, none of CUDA's that something needs twice, and none of the driver's; ignore
+// lists the sonames that may be otherwise. The builder looks at the image, which needs no
+// tools for that.
 func ELFClosure(builder, image State, ignore []string) State {
 	exec := Exec{
 		Name: "smoke: libraries of all ELF files",

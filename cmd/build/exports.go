@@ -12,6 +12,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/beside"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/layout"
@@ -54,14 +55,14 @@ func places(outputs []output.Output, name string) ([]output.Output, error) {
 	for i := range outputs {
 		o := &outputs[i]
 		if o.Layout() && o.Dest == "" {
-			o.Dest = filepath.Join(distDir, name)
+			o.Dest, o.Usual = filepath.Join(distDir, name), true
 		}
 		switch {
 		case o.ToStdout() || o.Type == output.Image:
 		case o.Tar:
 			faults = append(faults, checkArchive(o.Dest))
 		default:
-			faults = append(faults, layout.Writable(o.Dest))
+			faults = append(faults, layout.Writable(placeOf(*o)))
 		}
 	}
 	return outputs, errors.Join(faults...)
@@ -72,7 +73,16 @@ func checkArchive(path string) error {
 		err := fault.New(fault.Usage, &fs.PathError{Op: "writing", Path: path, Err: errors.New("it is a folder")})
 		return fault.WithHint(err, "an archive needs the name of a file; for a folder add tar=false")
 	}
-	return layout.Writable(filepath.Dir(path))
+	return layout.Writable(beneath.Typed(filepath.Dir(path)))
+}
+
+// placeOf is the folder of an output. The usual one is made by steps from the current
+// folder that nobody typed, and may hold what a project from elsewhere has put there.
+func placeOf(o output.Output) beneath.Place {
+	if o.Usual {
+		return beneath.Place{Typed: ".", Below: o.Dest}
+	}
+	return beneath.Typed(o.Dest)
 }
 
 // openExports opens what the outputs are written to.
@@ -125,7 +135,7 @@ func (x *exports) open(
 ) (entry client.ExportEntry, err error) {
 	switch {
 	case o.Layout():
-		if x.layout, err = layout.Open(ctx, o.Dest); err == nil {
+		if x.layout, err = layout.OpenAt(ctx, placeOf(o)); err == nil {
 			entry.OutputStore = x.layout.Store()
 		}
 	case o.Type == output.Local:

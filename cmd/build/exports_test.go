@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"lamina.build/internal/fault"
 	"lamina.build/internal/output"
 )
 
@@ -94,6 +96,50 @@ func TestOpenExports(t *testing.T) {
 	}
 	if x.entries[1].Type != "tar" || x.entries[1].Output == nil || x.entries[2].Attrs["push"] != "true" {
 		t.Errorf("got %v", x.entries)
+	}
+}
+
+// A project from elsewhere may bring a dist of its own, with links in it. Nothing is
+// written, or removed, where they lead.
+func TestLinksInTheUsualPlaceAreRefused(t *testing.T) {
+	for _, link := range []string{"dist", "dist/faceblend", "dist/faceblend/blobs", "dist/faceblend/ingest", "dist/faceblend/index.json"} {
+		t.Run(link, func(t *testing.T) {
+			project, victim := t.TempDir(), t.TempDir()
+			t.Chdir(project)
+			err := errors.Join(os.MkdirAll(filepath.Dir(link), 0o755), os.Symlink(victim, link), os.WriteFile(filepath.Join(victim, "thesis"), nil, 0o644))
+			if err != nil {
+				t.Fatal(err)
+			}
+			placed, err := places(outputs(t, "type=oci"), "faceblend")
+			if err == nil {
+				_, err = openExports(t.Context(), placed, false, nil)
+			}
+			if fault.KindOf(err) != fault.Usage || !strings.Contains(strings.Join(fault.Hints(err), "\n"), "-o type=oci,dest=") {
+				t.Errorf("got %v, hints %q", err, fault.Hints(err))
+			}
+			if diff := cmp.Diff([]string{"thesis"}, entries(t, victim)); diff != "" {
+				t.Errorf("elsewhere (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Who types the same path means what it leads to.
+func TestATypedDestMayBeALink(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Symlink(t.TempDir(), "dist"); err != nil {
+		t.Fatal(err)
+	}
+	placed, err := places(outputs(t, "type=oci,dest=dist/faceblend,tar=false"), "faceblend")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := openExports(t.Context(), placed, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -164,6 +164,7 @@ HF_TOKEN               token for the Hugging Face hub; it goes to the hub's host
 HF_ENDPOINT            another hub than https://huggingface.co
 NETRC                  file with logins for package indexes, in place of ~/.netrc
 XDG_CACHE_HOME         engine, indexes and packed layers are kept in its folder lamina
+SSL_CERT_FILE          certificates that the resolver trusts, in place of the system's
 HTTP_PROXY, HTTPS_PROXY, NO_PROXY
                        proxies for the resolver and for an engine of our own
 DOCKER_CONFIG          folder of the config.json with registry logins

@@ -15,54 +15,80 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/layout/filelock"
 )
 
 // Temporary is a file or folder that is not whole yet.
 type Temporary struct {
-	path string // where it will be
-	name string // where it is
+	root *os.Root // the folder that holds it
+	base string   // what it will be called
+	name string   // what it is called
 	lock *filelock.Lock
 	made Folders // around it
 }
 
 // File makes an empty file for what will be at path, and the folders above it.
-func File(path string) (*Temporary, error) {
-	return hold(path, func(name string) (*os.File, error) {
-		return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the user names the path
-	})
+func File(path string) (*Temporary, error) { return holdAt(path, makeFile) }
+
+// FileIn makes an empty file for what will be called base in root.
+func FileIn(root *os.Root, base string) (*Temporary, error) {
+	own, err := root.OpenRoot(".")
+	if err != nil {
+		return nil, err
+	}
+	return hold(own, base, nil, makeFile)
+}
+
+func makeFile(root *os.Root, name string) (*os.File, error) {
+	return root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // Folder makes an empty folder for what will be at path, and those above it.
-func Folder(path string) (*Temporary, error) {
-	return hold(path, func(name string) (*os.File, error) {
-		if err := os.Mkdir(name, 0o700); err != nil {
-			return nil, err
-		}
-		return os.Open(name) //nolint:gosec // as above
-	})
+func Folder(path string) (*Temporary, error) { return holdAt(path, makeFolder) }
+
+func makeFolder(root *os.Root, name string) (*os.File, error) {
+	if err := root.Mkdir(name, 0o700); err != nil {
+		return nil, err
+	}
+	return root.Open(name)
 }
 
-// hold makes something under a name of its own and locks it. In the moment
-// between the two a sweep takes it for a leftover: then another one is made.
-func hold(path string, make func(name string) (*os.File, error)) (*Temporary, error) {
+type maker func(root *os.Root, name string) (*os.File, error)
+
+// holdAt makes something for a path of the user's.
+func holdAt(path string, make maker) (*Temporary, error) {
 	path = filepath.Clean(path) // "root/" lies beside root, not in it
 	made, err := MakeFolders(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
-	Sweep(path)
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		made.RemoveEmpty()
+		return nil, err
+	}
+	return hold(root, filepath.Base(path), made, make)
+}
+
+// hold makes something under a name of its own and locks it. In the moment
+// between the two a sweep takes it for a leftover: then another one is made.
+// The root is closed with what is made.
+func hold(root *os.Root, base string, made Folders, make maker) (*Temporary, error) {
+	SweepIn(root, base)
 	for {
-		name := prefix(path) + rand.Text()[:suffixLength]
-		f, err := make(name)
+		name := prefix(base) + rand.Text()[:suffixLength]
+		f, err := make(root, name)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
 		if err != nil {
 			made.RemoveEmpty()
-			return nil, err
+			return nil, errors.Join(err, root.Close())
 		}
-		t := &Temporary{path: path, name: name, lock: filelock.Of(f), made: made}
+		t := &Temporary{root: root, base: base, name: name, lock: filelock.Of(f), made: made}
 		// Where a file system knows no locks, a sweep can't take one either.
 		if err = t.lock.TryExclusive(); !errors.Is(err, filelock.ErrBusy) && !t.lock.Gone() {
 			return t, nil
@@ -72,23 +98,25 @@ func hold(path string, make func(name string) (*os.File, error)) (*Temporary, er
 }
 
 // Name is where it lies until it is committed.
-func (t *Temporary) Name() string { return t.name }
+func (t *Temporary) Name() string { return filepath.Join(t.root.Name(), t.name) }
 
 // Create opens a file to be written. Closing that leaves it locked.
-func (t *Temporary) Create() (*os.File, error) { return os.OpenFile(t.name, os.O_WRONLY|os.O_TRUNC, 0) }
+func (t *Temporary) Create() (*os.File, error) {
+	return beneath.File(t.root, t.name, os.O_WRONLY|os.O_TRUNC, 0)
+}
 
 // Commit puts it in its place, with a mode. After that there is nothing to close.
 func (t *Temporary) Commit(mode fs.FileMode) error {
-	err := os.Chmod(t.name, mode)
+	err := t.root.Chmod(t.name, mode)
 	if err == nil {
-		err = os.Rename(t.name, t.path)
+		err = t.root.Rename(t.name, t.base)
 	}
 	if err != nil {
 		return err
 	}
 	lock := t.lock
 	t.lock = nil
-	return lock.Close()
+	return errors.Join(lock.Close(), t.root.Close())
 }
 
 // Close removes what was not committed, and the folders that were made for it.
@@ -96,7 +124,7 @@ func (t *Temporary) Close() error {
 	if t.lock == nil {
 		return nil
 	}
-	err := errors.Join(os.RemoveAll(t.name), t.lock.Close())
+	err := errors.Join(t.root.RemoveAll(t.name), t.lock.Close(), t.root.Close())
 	t.made.RemoveEmpty()
 	return err
 }
@@ -104,11 +132,18 @@ func (t *Temporary) Close() error {
 // Write replaces the file at path as a whole, so that nobody ever sees half of
 // it, also after a crash, and a failure leaves the old one. Its folder must be
 // there.
-func Write(path string, data []byte) error {
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+func Write(path string, data []byte) (err error) {
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
 		return err
 	}
-	t, err := File(path)
+	defer func() { err = errors.Join(err, root.Close()) }()
+	return WriteIn(root, filepath.Base(path), data)
+}
+
+// WriteIn replaces the file of a name in root as [Write] does.
+func WriteIn(root *os.Root, base string, data []byte) error {
+	t, err := FileIn(root, base)
 	if err != nil {
 		return err
 	}
@@ -129,55 +164,57 @@ func Write(path string, data []byte) error {
 // suffixLength is how many random letters tell those of one place apart.
 const suffixLength = 10
 
-// prefix begins the names of all that is made for path.
-func prefix(path string) string {
-	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lamina-")
-}
+// prefix begins the names of all that is made for what will be called base.
+func prefix(base string) string { return "." + base + ".lamina-" }
 
 // Leftovers are what dead processes left of their attempts at path, for those who have
 // more to end than files.
 func Leftovers(path string) []string {
 	var list []string
-	eachLeftover(path, func(name string) { list = append(list, name) })
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	eachLeftover(root, filepath.Base(path), func(name string) { list = append(list, filepath.Join(root.Name(), name)) })
+	_ = root.Close() // nothing was written
 	return list
 }
 
-// Sweep removes what dead processes left of their attempts at path, as every
+// SweepIn removes what dead processes left of their attempts at base in root, as every
 // new attempt does. What can't be removed keeps nobody from writing beside it.
-func Sweep(path string) {
-	eachLeftover(path, func(name string) { _ = os.RemoveAll(name) })
+func SweepIn(root *os.Root, base string) {
+	eachLeftover(root, base, func(name string) { _ = root.RemoveAll(name) })
 }
 
 // eachLeftover visits what nobody holds, and holds it meanwhile.
-func eachLeftover(path string, visit func(name string)) {
-	entries, err := os.ReadDir(filepath.Dir(path))
+func eachLeftover(root *os.Root, base string, visit func(name string)) {
+	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		name := filepath.Join(filepath.Dir(path), e.Name())
-		suffix, ours := strings.CutPrefix(name, prefix(path))
+		suffix, ours := strings.CutPrefix(e.Name(), prefix(base))
 		if ours && len(suffix) == suffixLength {
-			visitLeftover(name, e.Type(), visit)
+			visitLeftover(root, e, visit)
 		}
 	}
 }
 
-func visitLeftover(name string, kind fs.FileMode, visit func(name string)) {
+func visitLeftover(root *os.Root, e fs.DirEntry, visit func(name string)) {
 	how := os.O_RDWR // an NFS wants that for an exclusive lock
 	switch {
-	case kind.IsDir():
+	case e.IsDir():
 		how = os.O_RDONLY
-	case !kind.IsRegular():
+	case !e.Type().IsRegular():
 		return
 	}
-	f, err := os.OpenFile(name, how, 0) //nolint:gosec // the name is one of ours
+	f, err := root.OpenFile(e.Name(), how|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return
 	}
 	lock := filelock.Of(f)
 	if lock.TryExclusive() == nil {
-		visit(name)
+		visit(e.Name())
 	}
 	_ = lock.Close() // nothing was written
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,6 +20,22 @@ func TestRealSmokeTestHoldsTheImageBack(t *testing.T) {
 	}, dir, "--progress", "quiet")
 	u.HasNoImage(t)
 	u.Build(t, dir, "--smoke", "runtime") // which leaves out what the app runs
+}
+
+// A project brings links in the output folder: what they lead to isn't touched.
+func TestRealLinksInTheOutputFolder(t *testing.T) {
+	u, dir, victim := e2etest.NewUser(t), e2etest.Example(t), t.TempDir()
+	thesis := filepath.Join(victim, "Documents", "thesis")
+	if err := errors.Join(
+		os.MkdirAll(filepath.Dir(thesis), 0o755), os.WriteFile(thesis, nil, 0o644),
+		os.MkdirAll(filepath.Join(u.Dir, "dist", "faceblend"), 0o755), os.Symlink(victim, filepath.Join(u.Dir, "dist", "faceblend", "ingest")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	u.Fails(t, 2, []string{`"dist/faceblend/ingest" is a symbolic link`, "hint: ", "-o type=oci,dest="}, dir, "--progress", "quiet")
+	if _, err := os.Stat(thesis); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestRealEntrypointMustBeThere(t *testing.T) {

@@ -23,6 +23,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/beside"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/layout/blobstore"
@@ -39,46 +40,84 @@ var refName = regexp.MustCompile(`^[A-Za-z0-9]+([-._:@+/]+[A-Za-z0-9]+)*$`)
 
 // Layout is an open folder of images.
 type Layout struct {
-	dir   string
+	root  *os.Root
 	store *blobstore.Store
-	fresh bool           // there was nothing before
-	made  beside.Folders // for it
+	fresh bool            // there was nothing before
+	made  []beneath.Place // for it, the highest first
 }
 
-// Open opens the layout in dir, making it where there is none. Open one for
-// each build, and close it when the build is done.
-func Open(ctx context.Context, dir string) (*Layout, error) {
-	if err := Writable(dir); err != nil {
+// Open opens the layout in a folder that the user named, making it where there is
+// none. Open one for each build, and close it when the build is done.
+func Open(ctx context.Context, dir string) (*Layout, error) { return OpenAt(ctx, beneath.Typed(dir)) }
+
+// OpenAt opens the layout in a place, as [Open] does.
+func OpenAt(ctx context.Context, place beneath.Place) (*Layout, error) {
+	if err := Writable(place); err != nil {
 		return nil, err
 	}
-	fresh, err := checkVersion(dir)
+	l, err := open(ctx, place)
 	if err != nil {
-		return nil, fmt.Errorf("opening layout %q: %w", dir, err)
-	}
-	made, err := beside.MakeFolders(dir)
-	if err != nil {
-		return nil, fmt.Errorf("opening layout %q: %w", dir, err)
-	}
-	store, err := blobstore.Open(ctx, dir)
-	if err != nil {
-		made.RemoveEmpty()
-		return nil, err
-	}
-	l := &Layout{dir: dir, store: store, fresh: fresh, made: made}
-	// Sets up what a reader of an OCI layout wants to find, also without a tag.
-	err = l.change(ctx, func(*ocispec.Index) {})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening layout %q: %w", dir, err), l.Discard())
+		return nil, fmt.Errorf("opening layout %q: %w", place, err)
 	}
 	return l, nil
+}
+
+func open(ctx context.Context, place beneath.Place) (*Layout, error) {
+	made := place.Missing()
+	fresh, err := isFresh(place)
+	if err != nil {
+		return nil, err
+	}
+	store, err := blobstore.OpenAt(ctx, place)
+	if err != nil {
+		removeEmpty(made)
+		return nil, err
+	}
+	l := &Layout{store: store, fresh: fresh, made: made}
+	if l.root, err = store.Folder(); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	// Sets up what a reader of an OCI layout wants to find, also without a tag.
+	if err = l.change(ctx, func(*ocispec.Index) {}); err != nil {
+		return nil, errors.Join(err, l.Discard())
+	}
+	return l, nil
+}
+
+// removeEmpty removes folders again. One that has something in it by now stays,
+// with those above it.
+func removeEmpty(made []beneath.Place) {
+	for _, p := range slices.Backward(made) {
+		if p.Remove() != nil {
+			return
+		}
+	}
+}
+
+// isFresh looks at the folder before anything is written to it.
+func isFresh(place beneath.Place) (fresh bool, err error) {
+	root, err := place.Open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	for _, name := range []string{ocispec.ImageIndexFile, ocispec.ImageLayoutFile, lockName} {
+		if err := beneath.CheckFile(root, name); err != nil {
+			return false, err
+		}
+	}
+	return checkVersion(root)
 }
 
 // checkForeign refuses a folder that somebody uses for something else. A layout
 // that another build is about to set up has its blobs and locks, not more: it is
 // not empty.
-func checkForeign(dir string) (empty bool, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+func checkForeign(root *os.Root) (empty bool, err error) {
+	entries, err := beneath.ReadDir(root, ".")
+	if err != nil {
 		return false, err
 	}
 	empty = true
@@ -99,10 +138,10 @@ func checkForeign(dir string) (empty bool, err error) {
 
 // checkVersion refuses what is no layout of ours; fresh is a folder in which
 // there is nothing yet.
-func checkVersion(dir string) (fresh bool, err error) {
-	data, err := os.ReadFile(filepath.Join(dir, ocispec.ImageLayoutFile)) //nolint:gosec // the user's own folder
+func checkVersion(root *os.Root) (fresh bool, err error) {
+	data, err := beneath.ReadFile(root, ocispec.ImageLayoutFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return checkForeign(dir)
+		return checkForeign(root)
 	}
 	var have ocispec.ImageLayout
 	if err == nil {
@@ -115,7 +154,7 @@ func checkVersion(dir string) (fresh bool, err error) {
 }
 
 // Close drops what was left unfinished and lets other builds sweep.
-func (l *Layout) Close() error { return l.store.Close() }
+func (l *Layout) Close() error { return errors.Join(l.store.Close(), l.root.Close()) }
 
 // Discard closes l after a build that failed. Of a layout that this opening has
 // set up, and in which nobody has tagged an image since, nothing stays; one that
@@ -130,18 +169,24 @@ func (l *Layout) Discard() error {
 			return false, err
 		}
 		for _, name := range []string{ocispec.ImageIndexFile, ocispec.ImageLayoutFile, lockName} {
-			if err := os.Remove(filepath.Join(l.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := l.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return false, err
 			}
 		}
 		return true, nil
 	})
-	l.made.RemoveEmpty()
-	return err
+	removeEmpty(l.made)
+	return errors.Join(err, l.root.Close())
 }
 
 // Dir is the folder.
-func (l *Layout) Dir() string { return l.dir }
+func (l *Layout) Dir() string { return l.root.Name() }
+
+// CheckFolder refuses a folder of somebody's own in the layout, if it is none or has
+// links in it.
+func (l *Layout) CheckFolder(name string) error {
+	return errors.Join(beneath.CheckFolder(l.root, name), beneath.CheckFiles(l.root, name))
+}
 
 // Store is the content store to export into.
 func (l *Layout) Store() content.Store { return l.store }
@@ -215,8 +260,7 @@ func tagged(tag string) func(ocispec.Descriptor) bool {
 // index reads index.json. It is replaced as a whole, so reading needs no lock.
 func (l *Layout) index() (ocispec.Index, error) {
 	empty := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
-	path := filepath.Join(l.dir, ocispec.ImageIndexFile)
-	data, err := os.ReadFile(path) //nolint:gosec // the user's own folder
+	data, err := beneath.ReadFile(l.root, ocispec.ImageIndexFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return empty, nil
 	}
@@ -225,7 +269,7 @@ func (l *Layout) index() (ocispec.Index, error) {
 		err = json.Unmarshal(data, &index)
 	}
 	if err != nil {
-		return ocispec.Index{}, fmt.Errorf("reading %q: %w", path, err)
+		return ocispec.Index{}, fmt.Errorf("reading %q: %w", filepath.Join(l.Dir(), ocispec.ImageIndexFile), err)
 	}
 	return index, nil
 }
@@ -233,7 +277,7 @@ func (l *Layout) index() (ocispec.Index, error) {
 // change rewrites index.json under the lock, so that of two builds at once
 // neither loses its tag.
 func (l *Layout) change(ctx context.Context, edit func(*ocispec.Index)) (err error) {
-	lock, err := filelock.Open(filepath.Join(l.dir, lockName))
+	lock, err := filelock.OpenIn(l.root, lockName)
 	if err != nil {
 		return err
 	}
@@ -254,21 +298,21 @@ func (l *Layout) change(ctx context.Context, edit func(*ocispec.Index)) (err err
 	}
 	version := ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion}
 	return errors.Join(
-		writeJSON(filepath.Join(l.dir, ocispec.ImageLayoutFile), version),
-		writeJSON(filepath.Join(l.dir, ocispec.ImageIndexFile), index),
+		l.writeJSON(ocispec.ImageLayoutFile, version),
+		l.writeJSON(ocispec.ImageIndexFile, index),
 	)
 }
 
 // writeJSON replaces a file unless it holds the same already.
-func writeJSON(path string, v any) error {
+func (l *Layout) writeJSON(name string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	have, err := os.ReadFile(path) //nolint:gosec // the user's own folder
+	have, err := beneath.ReadFile(l.root, name)
 	if err == nil && bytes.Equal(have, data) {
-		beside.Sweep(path)
+		beside.SweepIn(l.root, name)
 		return nil
 	}
-	return beside.Write(path, data)
+	return beside.WriteIn(l.root, name, data)
 }

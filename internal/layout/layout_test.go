@@ -22,6 +22,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/beneath"
 	lay "lamina.build/internal/layout"
 	"lamina.build/internal/pack"
 )
@@ -251,13 +252,13 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestWritableLeavesNothing(t *testing.T) {
 	root := t.TempDir()
-	must(t, lay.Writable(filepath.Join(root, "dist/name")))
+	must(t, lay.Writable(beneath.Typed(filepath.Join(root, "dist/name"))))
 	if left, _ := os.ReadDir(root); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
 	file := filepath.Join(root, "file")
 	must(t, os.WriteFile(file, nil, 0o644))
-	err := lay.Writable(filepath.Join(file, "dist"))
+	err := lay.Writable(beneath.Typed(filepath.Join(file, "dist")))
 	var u *lay.UnwritableError
 	if !errors.As(err, &u) || u.Hint() == "" {
 		t.Errorf("got %v, want an UnwritableError with a hint", err)

@@ -31,7 +31,7 @@ func (l *Layout) Sweep(ctx context.Context) (blobstore.Swept, error) {
 		return walkErr != nil || needed[info.Digest]
 	})
 	if walkErr != nil {
-		err = fmt.Errorf("sweeping layout %q: %w", l.dir, walkErr)
+		err = fmt.Errorf("sweeping layout %q: %w", l.Dir(), walkErr)
 	}
 	return swept, err
 }

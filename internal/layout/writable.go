@@ -3,11 +3,10 @@ package layout
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/beside"
+	"lamina.build/internal/fault"
 )
 
 // UnwritableError is an output folder that can not be written to.
@@ -28,34 +27,24 @@ func (e *UnwritableError) Hint() string {
 	return "run the build in a folder that you may write to, or name one with --output type=oci,dest=FOLDER"
 }
 
-// Writable tells whether a layout can be kept in dir, which need not exist. It
+// Writable tells whether a layout can be kept in a place, which need not exist. It
 // writes a file there, or in the nearest folder above that exists, and removes
 // it again: neither modes nor ids tell of a read-only mount. Ask it before a
 // build and not after.
-func Writable(dir string) error {
-	at, err := nearest(dir)
+func Writable(place beneath.Place) error {
+	root, err := place.Nearest()
 	if err == nil {
 		var probe *beside.Temporary
-		if probe, err = beside.File(filepath.Join(at, "writable")); err == nil {
+		if probe, err = beside.FileIn(root, "writable"); err == nil {
 			err = probe.Close()
 		}
+		err = errors.Join(err, root.Close())
+	}
+	if fault.KindOf(err) == fault.Usage {
+		return err // it is the wrong place, and not just closed
 	}
 	if err != nil {
-		return &UnwritableError{Dir: dir, Err: err}
+		return &UnwritableError{Dir: place.String(), Err: err}
 	}
 	return nil
-}
-
-// nearest is the first of dir and the folders above it that exists.
-func nearest(dir string) (string, error) {
-	fi, err := os.Stat(dir)
-	switch {
-	case err == nil && fi.IsDir():
-		return dir, nil
-	case err == nil:
-		return "", fmt.Errorf("%q is not a folder", dir)
-	case !errors.Is(err, fs.ErrNotExist) || filepath.Dir(dir) == dir:
-		return "", err
-	}
-	return nearest(filepath.Dir(dir))
 }

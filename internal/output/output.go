@@ -14,6 +14,7 @@ import (
 type Output struct {
 	Type        Type
 	Dest        string // a file, a folder, or [Stdout]; "" for an OCI layout in its usual place
+	Usual       bool   // Dest is that place, filled in by a build: nobody typed it
 	Tar         bool   // one archive instead of a folder
 	Push        bool   // to the registry that the names tell
 	Insecure    bool   // that registry speaks plain HTTP, or nobody signed its certificate

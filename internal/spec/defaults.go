@@ -60,21 +60,65 @@ func defaultExclude() []string {
 	}
 }
 
-// defaultPrune lists what locked wheels bring that no running program reads, below
-// site-packages or /usr/local, in the form of [defaultExclude]. A spec that compiles at run
-// time (torch.compile, C++ extensions) keeps what compilers read. Folders
-// called "testing" stay: torch, NumPy and others import theirs; so do the
-// headers of CuPy, which NVRTC reads at run time without any other compiler.
+// defaultPrune lists what locked wheels bring that nothing reads at run time, below
+// site-packages or /usr/local, in the form of [defaultExclude]. A spec that compiles at
+// run time (torch.compile, C++ extensions) keeps what compilers read.
+//
+// A kind of file that some package reads is in no list, whatever it costs: stubs
+// (lazy_loader makes a package of its .pyi: librosa, scikit-image), tests as such
+// (numba.cuda.testing imports numba.tests), sources (triton compiles its driver.c,
+// numba.cuda its cpp_function_wrappers.cu), headers (CuPy and numba.cuda hand those of
+// nvidia/cuda_runtime to NVRTC; torch._inductor has its cpp_prefix.h).
 func defaultPrune(compile bool) []string {
-	unread := []string{"**/tests/**", "**/*.pyi", "share/man/**", "share/doc/**", "share/info/**"}
+	unread := slices.Concat(
+		[]string{"share/man/**", "share/doc/**", "share/info/**"},
+		unreadTests(),
+		// What Cython has compiled already. No module of the two imports pyximport,
+		// and a cimport reads the .pxd alone.
+		[]string{"scipy/**/*.pyx", "sklearn/**/*.pyx"},
+	)
 	if compile {
 		return unread
 	}
+	return slices.Concat(unread, unreadByPrograms())
+}
+
+// unreadTests are folders of tests which no module outside of such folders imports, or
+// reads files of, in numpy 1.26.4, scipy 1.15.2, pandas 2.2.3, scikit-learn 1.6.1,
+// scikit-image 0.25.2 and matplotlib 3.10.1: what names them are examples in
+// docstrings, functions that run the tests, and scripts of scipy/special/_precompute
+// for those who develop it.
+func unreadTests() []string {
+	return []string{
+		"numpy/**/tests/**", "scipy/**/tests/**", "pandas/tests/**", "sklearn/**/tests/**", "skimage/**/tests/**",
+		"matplotlib/tests/**", "mpl_toolkits/**/tests/**",
+	}
+}
+
+// unreadByPrograms is what compilers and linkers read, and nothing else.
+func unreadByPrograms() []string {
 	return slices.Concat(
-		unread,
-		[]string{"**/*.a", "**/*.lib"}, // static libraries
-		[]string{"**/*.h", "**/*.hh", "**/*.hpp", "**/*.hxx", "**/*.cuh"}, // headers
-		[]string{"include/**", "nvidia/*/include/**", "torch/include/**", "torch/share/cmake/**"},
-		[]string{"!cupy/**", "!cupyx/**"},
+		// Static libraries, but for the one that numba.cuda links kernels with at run time
+		// (numba/cuda/cudadrv/libs.py).
+		[]string{"**/*.a", "**/*.la", "!**/libcudadevrt.a"},
+		// What setup.py installs for other extensions: the "headers" of a wheel.
+		[]string{"include/**"},
+		// Read by torch.utils.cpp_extension and torch._inductor, which run a compiler, and by CMake.
+		[]string{"torch/include/**", "torch/share/cmake/**"},
+		// onnx.gen_proto writes such files, at onnx's own build; nothing opens these.
+		[]string{"onnx/**/*.cc", "onnx/**/*.h"},
+		// LIBLINEAR and LIBSVM, compiled into the modules beside them.
+		[]string{"sklearn/svm/src/**"},
+		// For programs that call these libraries, not for kernels: NVRTC never sees them.
+		hostHeaders(),
 	)
+}
+
+func hostHeaders() []string {
+	libraries := []string{"cublas", "cuda_cupti", "cuda_nvrtc", "cudnn", "cufft", "cufile", "cusolver", "cusparse", "cusparselt", "nccl", "nvjitlink"}
+	globs := make([]string, len(libraries))
+	for i, name := range libraries {
+		globs[i] = "nvidia/" + name + "/include/**"
+	}
+	return globs
 }

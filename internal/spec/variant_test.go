@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -58,16 +59,56 @@ func TestDefaultPrune(t *testing.T) {
 	prune := func(table string) []string {
 		return variant(t, parse(t, "name = \"x\"\n[python]\n"+table), spec.Production).Python.Prune
 	}
-	if usual := prune(""); !slices.Contains(usual, "**/*.h") || !slices.Contains(usual, "**/tests/**") || slices.Contains(usual, "**/testing/**") {
+	if usual := prune(""); !slices.Contains(usual, "**/*.a") || !slices.Contains(usual, "numpy/**/tests/**") || !slices.Contains(usual, "torch/include/**") {
 		t.Errorf("usually left out: %q", usual)
 	}
-	if compiling := prune("compile = true"); slices.Contains(compiling, "**/*.h") || slices.Contains(compiling, "torch/include/**") || slices.Contains(compiling, "**/*.a") {
+	if compiling := prune("compile = true"); !slices.Contains(compiling, "numpy/**/tests/**") || slices.Contains(compiling, "torch/include/**") || slices.Contains(compiling, "**/*.a") {
 		t.Errorf("left out although something compiles: %q", compiling)
 	}
 	own := prune(`prune = ["**/*.md", "!numpy/tests/**"]`)
 	if got := own[len(own)-2:]; !slices.Equal(got, []string{"**/*.md", "!numpy/tests/**"}) {
 		t.Errorf("the last to decide are %q", got)
 	}
+}
+
+// Files that packages open at run time, seen in their released wheels.
+func TestDefaultPruneKeepsWhatIsRead(t *testing.T) {
+	globs := variant(t, parse(t, "name = \"x\"\n"), spec.Production).Python.Prune
+	for path, pruned := range map[string]bool{
+		"librosa/core/__init__.pyi": false, "skimage/io/__init__.pyi": false, "cv2/__init__.pyi": false, // lazy_loader, and who knows
+		"triton/backends/nvidia/driver.c": false, "triton/backends/nvidia/include/cuda.h": false,
+		"numba/cuda/cpp_function_wrappers.cu": false, "numba/cuda/cuda_fp16.h": false, "numba/tests/support.py": false,
+		"nvidia/cuda_runtime/include/cuda_fp16.h": false, "nvidia/curand/include/curand_kernel.h": false,
+		"nvidia/cuda_runtime/lib/libcudadevrt.a": false,
+		"torch/_inductor/codegen/cpp_prefix.h":   false, "torch/_inductor/codegen/aoti_runtime/interface.cpp": false,
+		"deepspeed/ops/csrc/adam/cpu_adam.cpp": false, "flashinfer/data/csrc/norm.cu": false, "anything/tests/data.py": false,
+		"numpy/testing/__init__.py": false, "scipy/linalg/cython_blas.pxd": false, "pandas/_testing/__init__.py": false,
+		"numpy/core/lib/libnpymath.a": true, "numpy/core/tests/test_api.py": true, "numpy/tests/test_lazyloading.py": true,
+		"pandas/tests/io/test_sql.py": true, "scipy/special/_ufuncs.pyx": true, "sklearn/svm/src/libsvm/svm.cpp": true,
+		"torch/include/ATen/ATen.h": true, "nvidia/cudnn/include/cudnn.h": true, "include/python3.11/p/p.h": true,
+		"share/man/man1/tool.1": true, "onnx/checker.cc": true,
+	} {
+		if got := isPruned(t, globs, path); got != pruned {
+			t.Errorf("%s: pruned is %v", path, got)
+		}
+	}
+}
+
+// isPruned decides as llb/scripts/globs.py does: the last glob that fits.
+func isPruned(t *testing.T, globs []string, path string) bool {
+	t.Helper()
+	words := strings.NewReplacer("**/", "(?:.*/)?", "**", ".*", "*", "[^/]*", "?", "[^/]", ".", `\.`)
+	for _, glob := range slices.Backward(globs) {
+		plain, back := strings.CutPrefix(glob, "!")
+		fits, err := regexp.MatchString("^"+words.Replace(plain)+"(?:/.*)?$", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fits {
+			return !back
+		}
+	}
+	return false
 }
 
 func TestVariants(t *testing.T) {

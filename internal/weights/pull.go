@@ -39,6 +39,9 @@ func Pull(ctx context.Context, o PullOptions) (image Image, err error) {
 		return Image{}, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	if err := l.CheckFolder(workName); err != nil {
+		return Image{}, err
+	}
 	p := &puller{
 		PullOptions: o, fetcher: newFetcher(o.Job), layout: l,
 		known: make([]digest.Digest, len(o.Layers)), layers: make([]digest.Digest, len(o.Layers)),

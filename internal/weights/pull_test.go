@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
+	"lamina.build/internal/fault"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/testworld"
 	"lamina.build/internal/weights"
@@ -161,6 +162,22 @@ func TestPullDropsStaleFiles(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(o.Dir, ".weights/*.partial"))
 	if err != nil || len(left) != 1 || filepath.Base(left[0]) != "new.partial" {
 		t.Errorf("left are %q: %v", left, err)
+	}
+}
+
+// A folder that somebody else has filled may hold links where a pull keeps its notes.
+func TestPullFollowsNoLinks(t *testing.T) {
+	for _, link := range []string{".weights", ".weights/note.json"} {
+		o, elsewhere := into(t, job(t, model(t, "a.bin 3000"), &hub{})), t.TempDir()
+		at := filepath.Join(o.Dir, link)
+		must(t, os.MkdirAll(filepath.Dir(at), 0o755), os.Symlink(elsewhere, at))
+		_, err := weights.Pull(t.Context(), o)
+		if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "is a symbolic link") {
+			t.Errorf("%s: got %v", link, err)
+		}
+		if left, err := os.ReadDir(elsewhere); err != nil || len(left) > 0 {
+			t.Errorf("%s: elsewhere is %v, %v", link, left, err)
+		}
 	}
 }
 

@@ -2,8 +2,9 @@
 
 What something needs has to be there. A soname counts as provided when any file
 bears its name, since programs find libraries in many ways (RUNPATH, dlopen,
-preloading by a package). Of CUDA's libraries, which are large, none may be there
-twice, and none of the driver's own, which comes with the host's driver.
+preloading by a package). Of CUDA's libraries, which are large, none that something
+needs may be there twice, and none of the driver's own, which comes with the host's
+driver. A copy that a wheel has for itself, under a name that no other one uses, is told.
 
 The argument is a file with options: "driver" lists the sonames of the driver,
 "ignore" those that the spec lets be.
@@ -24,6 +25,12 @@ CUDA = re.compile(
     r"|npp\w*|nvblas|nvJitLink|nvjpeg|nvrtc|nvToolsExt)\.so"
 )
 
+# auditwheel and the makers of torch and torchvision put 8 digits of a hash into the names of
+# libraries that they copy (libcudart-9335f6a2.so.12, libcudart.41118559.so.12), and into what asks
+# for them. The SONAME is changed with the name (auditwheel), or it isn't (torchvision 0.21.0).
+PRIVATE = re.compile(r"(lib[^/]*?)[-.][0-9a-f]{8}(\.(?:[^/]*\.)?so(?:\..*)?)")
+SITE = re.compile(r"/usr/local/lib/python3[^/]*/dist-packages/")
+
 Entry = tuple[str, str, str]
 """A file, NEEDED or SONAME, and the library that it names."""
 
@@ -35,6 +42,9 @@ def main() -> None:
     entries = list(read(programs))
     driver, ignore = set(options["driver"]), set(options["ignore"])
     faults = [*missing(entries, names.keys() | driver | ignore), *doubled(entries, ignore), *drivers(names, driver - ignore)]
+    sizes = {path.removeprefix(IMAGE): os.path.getsize(path) for path in programs}
+    for note in [*private(sizes, ignore), *unasked(entries, sizes, ignore)]:
+        print(note)
     for fault in faults:
         print(fault, file=sys.stderr)
     if faults:
@@ -52,15 +62,55 @@ def missing(entries: Iterable[Entry], there: set[str]) -> Iterator[str]:
         yield f"{name} is needed by {min(paths)}{more}, and no file of the image bears that name"
 
 
-def doubled(entries: Iterable[Entry], ignore: set[str]) -> Iterator[str]:
-    """Yields what is there twice. Wheels know no links: a library under three names is three copies."""
+def doubled(entries: list[Entry], ignore: set[str]) -> Iterator[str]:
+    """Yields what a process could load twice. Wheels know no links: a library under three names is three copies."""
+    needed = {name for _, tag, name in entries if tag == "NEEDED"}
+    for name, paths in copies(entries, ignore):
+        if name in needed:
+            yield f"{name} is there {len(paths)} times, and once is enough: prune all but one of {', '.join(paths)}"
+
+
+def unasked(entries: list[Entry], sizes: dict[str, int], ignore: set[str]) -> Iterator[str]:
+    """Yields what is there twice, and only a program that opens it by its path could load."""
+    needed = {name for _, tag, name in entries if tag == "NEEDED"}
+    for name, paths in copies(entries, ignore):
+        if name not in needed:
+            places = ", ".join(f"{place(path)} ({megabytes(sizes[path])})" for path in paths)
+            yield f"{name} is there {len(paths)} times, and nothing is linked with it: {places}"
+
+
+def copies(entries: list[Entry], ignore: set[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yields each of CUDA's libraries that several files are, but for private copies."""
     holders: dict[str, list[str]] = {}
     for path, tag, name in entries:
-        if tag == "SONAME" and CUDA.match(name) and name not in ignore:
+        if tag == "SONAME" and CUDA.match(name) and name not in ignore and not original(path):
             holders.setdefault(name, []).append(path)
     for name, paths in sorted(holders.items()):
         if len(paths) > 1:
-            yield f"{name} is there {len(paths)} times, and once is enough: prune all but one of {', '.join(sorted(paths))}"
+            yield name, sorted(paths)
+
+
+def private(sizes: dict[str, int], ignore: set[str]) -> Iterator[str]:
+    """Yields the copies of CUDA's libraries that only the wheel that brings them asks for."""
+    for path, size in sorted(sizes.items()):
+        name = original(path)
+        if CUDA.match(name) and ignore.isdisjoint((name, os.path.basename(path))):
+            yield f"{place(path)}: a private copy of {name.partition('.')[0]}, {megabytes(size)}"
+
+
+def original(path: str) -> str:
+    """Returns what a private copy was called before; nothing for what is none."""
+    found = PRIVATE.fullmatch(os.path.basename(path))
+    return found[1] + found[2] if found else ""
+
+
+def place(path: str) -> str:
+    """Returns a path as users know it: below site-packages, where it lies there."""
+    return SITE.sub("", path, count=1)
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
 
 
 def drivers(names: dict[str, list[str]], driver: set[str]) -> Iterator[str]:

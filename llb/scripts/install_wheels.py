@@ -1,8 +1,10 @@
 """Installs the wheels in /.lamina/wheels below /.lamina/out, where Debian's Python looks for local packages.
 
-PyPA's installer does it, from a source that checks all that a wheel claims into
+PyPA's installer does it, from a source that checks where a wheel's files go into
 a destination whose files depend on nothing but the wheels: what comes out is a
-layer as it is, with the one time that every file of a layer has. Processes
+layer as it is, with the one time that every file of a layer has. A wheel is pinned by
+its digest, so nobody asks whether its RECORD is right, as pip and uv don't: many
+are not. The RECORD installed is written from what was installed. Processes
 share the work, divided by the wheels' sizes alone, so that no bytecode can depend
 on how many cores there are. They are forked from this one, because starting
 Python and loading the installer takes longer than installing most wheels.
@@ -44,11 +46,9 @@ SITE = f"{LOCAL}/lib/{VERSION}/dist-packages"
 CHUNK = 1 << 16
 SHARE = 16_000_000  # bytes of wheels that are worth a process
 
-HASHES = ("sha256", "sha384", "sha512")
 NEEDED = ("METADATA", "WHEEL", "RECORD")
-WITHOUT_HASH = ("RECORD", "RECORD.jws", "RECORD.p7s")
 # RECORD is written anew, which ends its signatures; the others are notes of an installer.
-NOT_INSTALLED = (*WITHOUT_HASH, "INSTALLER", "REQUESTED", "direct_url.json")
+NOT_INSTALLED = ("RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json")
 
 
 def main(options_file: str, folder: str = "/.lamina/wheels", out: str = "/.lamina/out") -> None:
@@ -194,7 +194,8 @@ class Wheel(WheelFile):
     """A wheel that was looked through before any of it is installed.
 
     contents has each path that will be installed, with what tells one content
-    from another: a hash, or a script's text.
+    from another before it is read: size and CRC in the zip, or a script's text.
+    check_distributions.py compares the hashes in the end.
     """
 
     # The base class works both out of the file's name, which may be spelled otherwise.
@@ -209,7 +210,6 @@ class Wheel(WheelFile):
             raise Refused(f"not a wheel: {error}") from error
         self.items = files_of(self._zipfile)
         self.find_folders()
-        self.rows = self.read_record()
         self.contents: dict[str, str | bytes] = {}
         self.pruned: list[tuple[str, int]] = []
         self.plan(prune)
@@ -243,20 +243,6 @@ class Wheel(WheelFile):
         public = self.version.partition("+")[0]
         return canonicalize_name(f"{self.distribution}-{self.version}"), canonicalize_name(f"{self.distribution}-{public}")
 
-    def read_record(self) -> dict[str, RecordEntry]:
-        rows: dict[str, RecordEntry] = {}
-        # The installer uses splitlines, which also splits at characters that names may have.
-        for row in csv.reader(io.StringIO(self.read_dist_info("RECORD"), newline="")):
-            if len(row) != 3 or row[0] in rows:
-                raise Refused(f"RECORD has a second row for a file, or one that is malformed: {','.join(row)}")
-            rows[row[0]] = RecordEntry.from_elements(*row)
-        for path in self.items:
-            if not self.is_metadata(path, WITHOUT_HASH):
-                check_row(path, rows.get(path))
-        for path in sorted(rows.keys() - self.items.keys()):
-            raise Refused(f"RECORD has a row for {path}, which isn't there")
-        return rows
-
     def is_metadata(self, path: str, names: tuple[str, ...]) -> bool:
         folder, _, name = path.partition("/")
         return folder == self.dist_info_dir and name in names
@@ -269,7 +255,7 @@ class Wheel(WheelFile):
             if self.is_metadata(path, NOT_INSTALLED) or "__pycache__" in path.split("/"):
                 continue
             self.targets[path] = self.target(path)
-            self.add(self.targets[path], str(self.rows[path].hash_), item.file_size, prune)
+            self.add(self.targets[path], f"{item.file_size} {item.CRC:08x}", item.file_size, prune)
         for name, content in self.scripts():
             self.add(f"{self.schemes['scripts']}/{name}", content, len(content), prune)
 
@@ -310,14 +296,8 @@ class Wheel(WheelFile):
         for path, item in self.items.items():
             if self.targets.get(path) not in self.contents:
                 continue
-            row = self.rows[path]
             with self._zipfile.open(item) as stream:
-                hashed = Hashed(stream, row.hash_.name)
-                yield (path, "", ""), hashed, bool(item.external_attr >> 16 & 0o111)
-            # It was read by now: this runs when the installer wants the next one.
-            found = hashed.record(path)
-            if found.hash_ != row.hash_ or row.size not in (None, found.size):
-                raise Refused(f"{path} is not what RECORD says: {found.size} bytes, {found.hash_}")
+                yield (path, "", ""), Hashed(stream), bool(item.external_attr >> 16 & 0o111)
 
 
 def schemes(distribution: str) -> dict[str, str]:
@@ -333,9 +313,9 @@ def files_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
             continue
         if stat.S_IFMT(item.external_attr >> 16) not in (0, stat.S_IFREG):
             raise Refused(f"{item.filename} is not a regular file")
-        if item.filename in items:
-            raise Refused(f"it has two entries {item.filename}")
-        items[item.filename] = item
+        first = items.setdefault(item.filename, item)
+        if first is not item and archive.read(first) != archive.read(item):
+            raise Refused(f"it has two entries {item.filename}, with different content")
     return items
 
 
@@ -345,19 +325,12 @@ def check_path(path: str) -> None:
         raise Refused(f"it has the path {path!r}, which no file below a folder has")
 
 
-def check_row(path: str, row: RecordEntry | None) -> None:
-    if row is None:
-        raise Refused(f"RECORD has no row for {path}")
-    if row.hash_ is None or row.hash_.name not in HASHES:
-        raise Refused(f"RECORD has no hash for {path} that is as strong as SHA-256: {row.hash_}")
-
-
 class Hashed:
     """A stream that hashes what is read from it, so that nothing is read twice."""
 
-    def __init__(self, stream: BinaryIO, algorithm: str = "sha256") -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
-        self.hash = hashlib.new(algorithm)
+        self.hash = hashlib.sha256()
         self.size = 0
 
     def read(self, size: int = -1) -> bytes:

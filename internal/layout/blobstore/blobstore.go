@@ -7,6 +7,9 @@
 // the folder. Who gets the lease alone may sweep: nobody is in the middle of
 // anything then. A process that is killed loses its lease with its life, and
 // the next sweep removes what it left half-written.
+//
+// What lies in the folder may be somebody else's doing, so no link in it is followed,
+// see [beneath]: the store of containerd only writes, by paths that were looked at.
 package blobstore
 
 import (
@@ -16,20 +19,21 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
-	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/opencontainers/go-digest"
 
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/layout/filelock"
 )
 
 const (
-	leaseName  = ".lease"
+	blobsName  = "blobs"
 	ingestName = "ingest"
+	leaseName  = ".lease"
 )
 
 var _ content.Store = (*Store)(nil)
@@ -38,7 +42,7 @@ var _ content.Store = (*Store)(nil)
 type Store struct {
 	content.Store
 
-	dir   string
+	root  *os.Root
 	token string // before every reference that this opening writes to
 	lease *filelock.Lock
 }
@@ -49,30 +53,53 @@ var errRemoved = errors.New("somebody else keeps removing it")
 // openings is how often a store is opened that others discard meanwhile.
 const openings = 10
 
-// Open opens the store in dir, making the folder where there is none.
-func Open(ctx context.Context, dir string) (s *Store, err error) {
+// Open opens the store in a folder that the user named, or that is Lamina's own,
+// making it where there is none.
+func Open(ctx context.Context, dir string) (*Store, error) { return OpenAt(ctx, beneath.Typed(dir)) }
+
+// OpenAt opens the store in a place, making the folder where there is none.
+func OpenAt(ctx context.Context, place beneath.Place) (s *Store, err error) {
 	err = errRemoved
 	for n := 0; n < openings && errors.Is(err, errRemoved); n++ {
-		s, err = open(ctx, dir)
+		s, err = open(ctx, place)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening store %q: %w", dir, err)
+		return nil, fmt.Errorf("opening store %q: %w", place, err)
 	}
 	return s, nil
 }
 
-func open(ctx context.Context, dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // images are meant to be read by others
+func open(ctx context.Context, place beneath.Place) (*Store, error) {
+	root, err := place.Make()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errRemoved // while it was made
+	}
+	if err != nil {
 		return nil, err
 	}
-	lease, err := filelock.Open(filepath.Join(dir, leaseName))
+	s, err := openIn(ctx, root)
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return s, nil
+}
+
+func openIn(ctx context.Context, root *os.Root) (*Store, error) {
+	err := check(root)
+	if err == nil {
+		err = checkBlobs(root)
+	}
+	if err != nil {
+		return nil, err
+	}
+	lease, err := filelock.OpenIn(root, leaseName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errRemoved
 	}
 	if err != nil {
 		return nil, err
 	}
-	inner, err := local.NewStore(dir)
+	inner, err := local.NewStore(root.Name())
 	if err == nil {
 		err = lease.Shared(ctx)
 	}
@@ -82,7 +109,28 @@ func open(ctx context.Context, dir string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, lease.Close())
 	}
-	return &Store{Store: inner, dir: dir, token: rand.Text() + "/", lease: lease}, nil
+	return &Store{Store: inner, root: root, token: rand.Text() + "/", lease: lease}, nil
+}
+
+// Folder opens the folder, for what else is kept in it.
+func (s *Store) Folder() (*os.Root, error) { return s.root.OpenRoot(".") }
+
+// check refuses a folder in which something else than folders is where folders
+// should be, and one that its path no longer leads to.
+func check(root *os.Root) error {
+	here, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(root.Name()); err != nil || !os.SameFile(here, there) {
+		return errRemoved
+	}
+	for _, name := range []string{path.Join(blobsName, string(digest.SHA256)), ingestName} {
+		if err := beneath.CheckFolder(root, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Discard closes s and removes the store, if nobody else is at work in it and
@@ -95,10 +143,10 @@ func (s *Store) Discard(agree func() (bool, error)) error {
 	if err != nil || !agreed {
 		return errors.Join(err, s.Close())
 	}
-	for _, name := range []string{"blobs", ingestName, leaseName} {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(s.dir, name)))
+	for _, name := range []string{blobsName, ingestName, leaseName} {
+		err = errors.Join(err, s.root.RemoveAll(name))
 	}
-	return errors.Join(err, s.lease.Close())
+	return errors.Join(err, s.lease.Close(), s.root.Close())
 }
 
 // Close drops what this opening left unfinished, and the lease.
@@ -106,31 +154,9 @@ func (s *Store) Close() error {
 	err := s.dropIngests(func(ref string) bool { return strings.HasPrefix(ref, s.token) })
 	if s.lease.TryExclusive() == nil {
 		// An OCI layout has no such folder. It goes only if it is empty.
-		_ = os.Remove(filepath.Join(s.dir, ingestName))
+		_ = s.root.Remove(ingestName)
 	}
-	return errors.Join(err, s.lease.Close())
-}
-
-// Info tells about a blob, and marks it as used.
-func (s *Store) Info(ctx context.Context, dgst digest.Digest) (content.Info, error) {
-	info, err := s.Store.Info(ctx, dgst)
-	if err == nil {
-		s.touch(info)
-	}
-	return info, err
-}
-
-// touch moves a blob's time to now, so that a sweep by age spares it. Once an
-// hour is enough and keeps a warm build from writing.
-func (s *Store) touch(info content.Info) {
-	now := time.Now()
-	if now.Sub(info.CreatedAt) > time.Hour {
-		_ = os.Chtimes(s.blobPath(info.Digest), now, now) // a folder of somebody else: its owner's sweep decides
-	}
-}
-
-func (s *Store) blobPath(dgst digest.Digest) string {
-	return filepath.Join(s.dir, "blobs", dgst.Algorithm().String(), dgst.Encoded())
+	return errors.Join(err, s.lease.Close(), s.root.Close())
 }
 
 // Writer begins to write a blob under a reference of this opening.
@@ -143,6 +169,9 @@ func (s *Store) Writer(ctx context.Context, opts ...content.WriterOpt) (content.
 	}
 	if o.Ref != "" { // an empty one is the inner store's to refuse
 		o.Ref = s.token + o.Ref
+	}
+	if err := check(s.root); err != nil {
+		return nil, err
 	}
 	return s.Store.Writer(ctx, content.WithRef(o.Ref), content.WithDescriptor(o.Desc))
 }
@@ -169,5 +198,8 @@ func (s *Store) ListStatuses(ctx context.Context, filters ...string) ([]content.
 
 // Abort drops what was written under ref.
 func (s *Store) Abort(ctx context.Context, ref string) error {
+	if err := check(s.root); err != nil {
+		return err
+	}
 	return s.Store.Abort(ctx, s.token+ref)
 }

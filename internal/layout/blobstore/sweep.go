@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
 
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/layout/filelock"
 )
 
@@ -28,7 +28,7 @@ type Swept struct {
 func (s *Store) Sweep(ctx context.Context, keep func(content.Info) bool) (Swept, error) {
 	swept, err := s.alone(ctx, func() (Swept, error) { return s.sweep(ctx, keep) })
 	if err != nil {
-		return swept, fmt.Errorf("sweeping store %q: %w", s.dir, err)
+		return swept, fmt.Errorf("sweeping store %q: %w", s.root.Name(), err)
 	}
 	return swept, nil
 }
@@ -76,18 +76,30 @@ func (s *Store) sweep(ctx context.Context, keep func(content.Info) bool) (swept 
 // without a readable reference was cut off in its first moment: it goes too
 // when a sweep asks, which it does by choosing the empty reference.
 func (s *Store) dropIngests(chosen func(ref string) bool) error {
-	root := filepath.Join(s.dir, ingestName)
-	found, err := os.ReadDir(root)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	ingests, err := beneath.Folder(s.root, ingestName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	var errs []error
+	found, err := fs.ReadDir(ingests.FS(), ".")
+	errs := []error{err}
 	for _, e := range found {
-		dir := filepath.Join(root, e.Name())
-		ref, _ := os.ReadFile(filepath.Join(dir, "ref")) //nolint:gosec // inside the store
-		if chosen(string(ref)) {
-			errs = append(errs, os.RemoveAll(dir))
+		if chosen(refOf(ingests, e.Name())) {
+			errs = append(errs, ingests.RemoveAll(e.Name()))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, ingests.Close())...)
+}
+
+// refOf is the reference of an unfinished writing, "" where there is none.
+func refOf(ingests *os.Root, name string) string {
+	at, err := beneath.Folder(ingests, name)
+	if err != nil {
+		return ""
+	}
+	ref, _ := beneath.ReadFile(at, "ref")
+	_ = at.Close() // nothing was written
+	return string(ref)
 }

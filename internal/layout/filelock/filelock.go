@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lamina.build/internal/beneath"
 )
 
 // ErrBusy says that another holder keeps the lock from being taken.
@@ -24,6 +26,16 @@ type Lock struct{ file *os.File }
 // lock yet.
 func Open(path string) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // any user of the folder may lock it
+	if err != nil {
+		return nil, err
+	}
+	return &Lock{file: f}, nil
+}
+
+// OpenIn opens the lock file of a name in a folder, making it where there is none, and
+// follows no link.
+func OpenIn(root *os.Root, name string) (*Lock, error) {
+	f, err := beneath.File(root, name, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}

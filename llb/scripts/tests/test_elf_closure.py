@@ -1,6 +1,11 @@
+import contextlib
+import io
+import json
 import os
 import sys
+import tempfile
 import unittest
+from unittest import mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -32,6 +37,21 @@ class ElfClosureTest(unittest.TestCase):
             [("/usr/lib/liba.so", "NEEDED", "libc.so.6"), ("/usr/lib/liba.so", "SONAME", "liba.so.1")],
         )
 
+    def test_the_whole_of_it(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(f"{folder}/lib")
+            for name in ("libcudart-9335f6a2.so.12", "user.so"):
+                with open(f"{folder}/lib/{name}", "wb") as file:
+                    file.write(b"\x7fELF" + bytes(999_996))
+            os.symlink("user.so", f"{folder}/lib/link.so")
+            with open(f"{folder}/options.json", "w") as file:
+                json.dump({"driver": ["libcuda.so.1"], "ignore": []}, file)
+            entries = [("/lib/user.so", "NEEDED", "libcudart-9335f6a2.so.12")]
+            out, arguments = io.StringIO(), ["elf_closure.py", f"{folder}/options.json"]
+            with mock.patch.multiple(elf_closure, IMAGE=folder, read=lambda _: entries), mock.patch.object(sys, "argv", arguments), contextlib.redirect_stdout(out):
+                elf_closure.main()
+        self.assertEqual(out.getvalue(), "/lib/libcudart-9335f6a2.so.12: a private copy of libcudart, 1.0 MB\n2 ELF files, all their libraries are there\n")
+
     def test_missing(self) -> None:
         entries = [("/b", "NEEDED", "libx.so"), ("/a", "NEEDED", "libx.so"), ("/a", "NEEDED", "libc.so.6"), ("/a", "SONAME", "liby.so")]
         self.assertEqual(
@@ -41,7 +61,7 @@ class ElfClosureTest(unittest.TestCase):
     def test_what_is_there_twice(self) -> None:
         for soname, twice in {
             "libcublas.so.12": True, "libcublasLt.so.12": True, "libcudnn_ops.so.9": True, "libcupti.so.12": True, "libnccl.so.2": True, "libnvrtc.so.12": True,
-            "libcusparseLt.so.0": True, "libz.so.1": False, "libcudart-9335f6a2.so.12": False, "libcublas.so.12.ignored": True,
+            "libcusparseLt.so.0": True, "libz.so.1": False, "libcublas.so.12.ignored": True,
         }.items():  # fmt: skip
             with self.subTest(soname=soname):
                 entries = [("/b", "SONAME", soname), ("/a", "SONAME", soname), ("/c", "NEEDED", soname)]
@@ -49,6 +69,47 @@ class ElfClosureTest(unittest.TestCase):
                 self.assertEqual(list(elf_closure.doubled(entries, set())), [said] if twice else [])
                 self.assertEqual(list(elf_closure.doubled(entries, {soname})), [])
                 self.assertEqual(list(elf_closure.doubled(entries[1:], set())), [])
+                self.assertEqual(list(elf_closure.unasked(entries, {}, set())), [])
+
+    def test_what_is_there_twice_and_nothing_is_linked_with(self) -> None:
+        entries = [(f"/{name}/libcupti.so.12", "SONAME", "libcupti.so.12") for name in "ba"] + [("/c", "NEEDED", "libcudart.so.12")]
+        sizes = {"/a/libcupti.so.12": 7_600_000, "/b/libcupti.so.12": 50_000}
+        self.assertEqual(list(elf_closure.doubled(entries, set())), [])
+        self.assertEqual(
+            list(elf_closure.unasked(entries, sizes, set())),
+            ["libcupti.so.12 is there 2 times, and nothing is linked with it: /a/libcupti.so.12 (7.6 MB), /b/libcupti.so.12 (0.1 MB)"],
+        )
+        self.assertEqual(list(elf_closure.unasked(entries, sizes, {"libcupti.so.12"})), [])
+        self.assertEqual(list(elf_closure.unasked(entries[1:], sizes, set())), [])
+
+    def test_private_copies(self) -> None:
+        """As torchvision 0.21.0 has them: its _C.so asks for CUDA's own, its image.so for a copy with that one's SONAME."""
+        for name, soname in {
+            "libcudart.41118559.so.12": "libcudart.so.12",
+            "libcudart-9335f6a2.so.12.4.127": "libcudart-9335f6a2.so.12.4.127",
+        }.items():
+            with self.subTest(name=name):
+                site = "/usr/local/lib/python3.11/dist-packages"
+                ours, copy = f"{site}/nvidia/cuda_runtime/lib/libcudart.so.12", f"{site}/torchvision.libs/{name}"
+                entries = [
+                    (ours, "SONAME", "libcudart.so.12"), (copy, "SONAME", soname),
+                    (f"{site}/torchvision/_C.so", "NEEDED", "libcudart.so.12"), (f"{site}/torchvision/image.so", "NEEDED", name),
+                ]  # fmt: skip
+                sizes = {ours: 700_000, copy: 707_904, f"{site}/torchvision.libs/libz.d13a2644.so.1": 124_744}
+                self.assertEqual(list(elf_closure.doubled(entries, set())), [])
+                self.assertEqual(list(elf_closure.unasked(entries, sizes, set())), [])
+                self.assertEqual(list(elf_closure.private(sizes, set())), [f"torchvision.libs/{name}: a private copy of libcudart, 0.7 MB"])
+                self.assertEqual(list(elf_closure.private(sizes, {name})), [])
+                self.assertEqual(list(elf_closure.missing(entries, {"libcudart.so.12"})), [f"{name} is needed by {site}/torchvision/image.so, and no file of the image bears that name"])
+
+    def test_names_of_private_copies(self) -> None:
+        for name, want in {
+            "libcudart.41118559.so.12": "libcudart.so.12", "libcudart-9335f6a2.so.11.0": "libcudart.so.11.0", "libnvjpeg.02b6d700.so.12": "libnvjpeg.so.12",
+            "libopenblas64_p-r0-0cf96a72.3.23.dev.so": "libopenblas64_p-r0.3.23.dev.so", "libcudart.so.12": "", "libcudart.so.12.41118559": "",
+            "libcudart-static.so.12": "", "libcudart-9335F6A2.so": "", "notlib-9335f6a2.so": "",
+        }.items():  # fmt: skip
+            with self.subTest(name=name):
+                self.assertEqual(elf_closure.original(f"/x/{name}"), want)
 
     def test_what_is_the_drivers(self) -> None:
         names = {"libcuda.so.1": ["/usr/lib/libcuda.so.1"], "libc.so.6": ["/lib/libc.so.6"]}

@@ -37,6 +37,15 @@ def tree(root: str) -> dict[str, tuple[int, bytes]]:
     return found
 
 
+def spoil(path: str) -> None:
+    """Changes the CRC of a wheel's first file, which shows when that is read."""
+    with open(path, "r+b") as file:
+        data = bytearray(file.read())
+        data[data.index(b"PK\1\2") + 16] ^= 1
+        file.seek(0)
+        file.write(data)
+
+
 class WithInstallation(WithFolder):
     def installed(self, **how: object) -> dict[str, tuple[int, bytes]]:
         done = self.install(**how)
@@ -135,12 +144,39 @@ class InstalledTest(WithInstallation):
                 self.assertIn(f"{SITE}/{info}.dist-info/RECORD", files)
                 self.assertIn(f"{LOCAL}/bin/x", files)
 
-    def test_stronger_hashes_are_fine(self) -> None:
-        files = wheel_files("p", {"p.txt": b"x"})
-        record = "".join(row(path, content, "sha512") for path, content in files.items() if not path.endswith("RECORD"))
-        files["p-1.0.dist-info/RECORD"] = (record + "p-1.0.dist-info/RECORD,,\n").encode()
-        self.archive("p-1.0-py3-none-any.whl", files.items())
-        self.assertIn(b"sha512=", self.installed()[f"{SITE}/p-1.0.dist-info/RECORD"][1])
+    def test_a_record_that_is_wrong_is_replaced(self) -> None:
+        self.wheel("p", SMALL)
+        want = self.installed()
+        files = wheel_files("p", SMALL)
+        record = files["p-1.0.dist-info/RECORD"].decode()
+        line = row("p/m.py", SMALL["p/m.py"])
+        self.assertIn(line, record)
+        for name, text in {
+            "hash": record.replace(line, row("p/m.py", b"other")),
+            "size": record.replace(line, line[:-3] + "7\n"),
+            "weak hash": record.replace(line, "p/m.py,md5=x,1\n"),
+            "strong hash": record.replace(line, row("p/m.py", SMALL["p/m.py"], "sha512")),
+            "no hash": record.replace(line, "p/m.py,,\n"),
+            "no row": record.replace(line, ""),
+            "row too many": record + row("p/gone.py", b""),
+            "row that leads out": record + row("../../../../../etc/passwd", b""),
+            "row twice": record + line,
+            "malformed row": record.replace(line, "x," + line),
+            "line ends": record.replace("\n", "\r\n"),
+            "empty": "",
+            "no text": "\udcff\0",
+        }.items():
+            with self.subTest(name=name):
+                changed = {**files, "p-1.0.dist-info/RECORD": text.encode(errors="surrogateescape")}
+                self.archive("p-1.0-py3-none-any.whl", changed.items())
+                self.assertEqual(self.installed(), want)
+
+    def test_an_entry_twice_is_one_if_it_is_the_same(self) -> None:
+        self.wheel("p", SMALL)
+        want = self.installed()
+        with warnings.catch_warnings(action="ignore"):
+            self.archive("p-1.0-py3-none-any.whl", [*wheel_files("p", SMALL).items(), ("p/m.py", SMALL["p/m.py"])])
+        self.assertEqual(self.installed(), want)
 
     def test_names_that_differ_in_case_are_two(self) -> None:
         self.wheel("p", {"p/A.txt": b"1", "p/a.txt": b"2"})
@@ -190,8 +226,7 @@ class PruneTest(WithInstallation):
         self.assertEqual(self.stdout, 'lamina: pruned {"rule": "**/*.a", "files": 2, "bytes": 8}\n')
 
     def test_pruned_files_are_not_even_read(self) -> None:
-        files = {**wheel_files("p", {"p/x.a": b"1"}), "p/x.a": b"2"}
-        self.archive("p-1.0-py3-none-any.whl", files.items())
+        spoil(self.wheel("p", {"p/x.a": b"1"}))
         self.installed(options={"prune": ["**/*.a"]})
 
 
@@ -204,15 +239,10 @@ class RefusedTest(WithFolder):
         self.assertNotIn("Traceback", done.stderr)
 
     def changed(self, changes: dict[str, bytes | None], files: Files = SMALL) -> None:
-        """Makes a wheel whose files differ from its RECORD, or that lacks them."""
+        """Makes a wheel that lacks files, or has other ones."""
         whole = {**wheel_files("p", files), **changes}
         kept = [(path, content) for path, content in whole.items() if content is not None]
         self.archive("p-1.0-py3-none-any.whl", kept)
-
-    def record(self, edit: tuple[str, str]) -> None:
-        text = wheel_files("p", SMALL)["p-1.0.dist-info/RECORD"].decode()
-        self.assertIn(edit[0], text)
-        self.changed({"p-1.0.dist-info/RECORD": text.replace(*edit).encode()})
 
     def test_what_is_no_zip(self) -> None:
         self.write(b"hello", "wheels", "p-1.0-py3-none-any.whl")
@@ -287,8 +317,8 @@ class RefusedTest(WithFolder):
     def test_two_entries_of_one_path(self) -> None:
         files = wheel_files("p", SMALL)
         with warnings.catch_warnings(action="ignore"):
-            self.archive("p-1.0-py3-none-any.whl", [*files.items(), ("p/m.py", SMALL["p/m.py"])])
-        self.refused("it has two entries p/m.py")
+            self.archive("p-1.0-py3-none-any.whl", [*files.items(), ("p/m.py", b"x" * len(SMALL["p/m.py"]))])
+        self.refused("it has two entries p/m.py, with different content")
 
     def test_two_contents_of_one_path(self) -> None:
         self.wheel("p", {**SMALL, "p-1.0.data/purelib/p/m.py": b"other"})
@@ -299,44 +329,6 @@ class RefusedTest(WithFolder):
             with self.subTest(first=next(iter(files))):
                 self.wheel("p", files)
                 self.refused("")
-
-    def test_a_record_with_a_row_too_few(self) -> None:
-        self.changed({"p/more.py": b""})
-        self.refused("RECORD has no row for p/more.py")
-
-    def test_a_record_with_a_row_too_many(self) -> None:
-        self.changed({"p/m.py": None})
-        self.refused("RECORD has a row for p/m.py, which isn't there")
-
-    def test_a_record_with_malformed_or_double_rows(self) -> None:
-        for edit in (('"p/m.py",', '"p/m.py",x,'), ('"p/m.py",', 'p/x.so,,\n"p/m.py",')):
-            with self.subTest(edit=edit):
-                self.record(edit)
-                self.refused("RECORD has a second row for a file, or one that is malformed")
-
-    def test_a_record_with_weak_or_unknown_hashes(self) -> None:
-        for edit in (("sha256=", "md5="), ("sha256=", "sha1="), ("sha256=", "sha224="), ("sha256=", "crc=")):
-            with self.subTest(edit=edit):
-                self.record(edit)
-                self.refused("RECORD has no hash for p/__init__.py that is as strong as SHA-256")
-        self.record((row("p/m.py", SMALL["p/m.py"]), "p/m.py,,\n"))
-        self.refused("RECORD has no hash for p/m.py")
-
-    def test_other_content_than_the_record_says(self) -> None:
-        for path in SMALL:
-            with self.subTest(path=path):
-                self.changed({path: b"something else"})
-                self.refused(f"{path} is not what RECORD says: 14 bytes")
-
-    def test_other_metadata_or_scripts_than_the_record_says(self) -> None:
-        for path in ("p-1.0.dist-info/METADATA", "p-1.0.data/scripts/run"):
-            with self.subTest(path=path):
-                self.changed({path: b"something else"}, files={**SMALL, "p-1.0.data/scripts/run": b"#!python\n"})
-                self.refused(f"{path} is not what RECORD says")
-
-    def test_another_size_than_the_record_says(self) -> None:
-        self.record((row("p/m.py", SMALL["p/m.py"])[-4:], ",7\n"))
-        self.refused("p/m.py is not what RECORD says")
 
     def test_wheel_versions_of_the_future(self) -> None:
         for version in (b"Wheel-Version: 2.0\n", b"Wheel-Version: 10.0\n", b"", b"Wheel-Version:\n"):
@@ -374,9 +366,7 @@ class RefusedTest(WithFolder):
 
     def test_all_bad_wheels_are_named(self) -> None:
         for name in ("p", "q", "r"):
-            files = wheel_files(name, {"file.txt": b"1"})
-            files["file.txt"] = b"1" if name == "q" else b"2"
-            self.archive(f"{name}-1.0-py3-none-any.whl", files.items())
+            self.wheel(name, {"file.txt" if name == "q" else "/file.txt": b"1"})
         done = self.install()
         self.assertEqual(done.returncode, 1)
         self.assertEqual(sorted(line.split(":")[0] for line in done.stderr.splitlines()),
@@ -457,9 +447,7 @@ class DeterminismTest(WithInstallation):
 
     def test_all_faults_of_a_share_are_told(self) -> None:
         for name in "ab":
-            files = dict(wheel_files(name, {f"{name}.py": b"1"}))
-            files[f"{name}.py"] = b"2"
-            self.archive(f"{name}-1.0-py3-none-any.whl", files.items())
+            spoil(self.wheel(name, {f"{name}.txt": b"1" * 999}))
         done = self.install()
         self.assertEqual(done.returncode, 1)
         self.assertEqual([line.partition(":")[0] for line in done.stderr.splitlines()],

@@ -1,0 +1,184 @@
+package beneath_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"lamina.build/internal/beneath"
+	"lamina.build/internal/fault"
+)
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// world is a folder with one of each kind.
+func world(t *testing.T) (dir string, root *os.Root) {
+	t.Helper()
+	dir = t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	must(
+		t, os.MkdirAll(at("real/deep"), 0o755), os.WriteFile(at("real/file"), []byte("text"), 0o644),
+		os.Symlink("real", at("inside")), os.Symlink(t.TempDir(), at("outside")), os.Symlink("nowhere", at("dangling")),
+		os.Symlink("real/file", at("link")), unix.Mkfifo(at("fifo"), 0o644),
+	)
+	root, err := os.OpenRoot(dir)
+	must(t, err)
+	t.Cleanup(func() { root.Close() })
+	return dir, root
+}
+
+// refused wants an error of the user's kind, with a hint, that names what is there.
+func refused(t *testing.T, err error, says string) {
+	t.Helper()
+	if fault.KindOf(err) != fault.Usage || len(fault.Hints(err)) != 1 || !strings.Contains(err.Error(), says) {
+		t.Errorf("got %v (kind %d), want %q", err, fault.KindOf(err), says)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	_, root := world(t)
+	for _, name := range []string{".", "real", "real/deep", "./real//deep/"} {
+		at, err := beneath.Folder(root, name)
+		must(t, err)
+		must(t, at.Close())
+	}
+	for name, says := range map[string]string{
+		"inside": "is a symbolic link", "outside": "is a symbolic link", "dangling": "is a symbolic link", "inside/deep": "is a symbolic link",
+		"real/file": "is not a folder", "fifo": "is not a folder", "link": "is a symbolic link",
+	} {
+		_, err := beneath.Folder(root, name)
+		refused(t, err, says)
+	}
+	for _, name := range []string{"..", "real/../../x", "/etc"} {
+		if at, err := beneath.Folder(root, name); err == nil && at.Name() != root.Name() {
+			t.Errorf("%s is opened as %s", name, at.Name())
+		}
+	}
+	if _, err := beneath.Folder(root, "none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	must(t, beneath.CheckFolder(root, "none"), beneath.CheckFolder(root, "real"), beneath.CheckFiles(root, "real"), beneath.CheckFiles(root, "none"))
+	must(t, beneath.CheckFile(root, "none"))
+	refused(t, beneath.CheckFile(root, "link"), "is a symbolic link")
+	refused(t, beneath.CheckFile(root, "fifo"), "is not a regular file")
+	refused(t, beneath.CheckFolder(root, "inside"), "is a symbolic link")
+	refused(t, beneath.CheckFiles(root, "."), "is a symbolic link")
+}
+
+func TestFile(t *testing.T) {
+	dir, root := world(t)
+	if data, err := beneath.ReadFile(root, "real"); err == nil {
+		t.Errorf("read a folder: %q", data)
+	}
+	real, err := root.OpenRoot("real")
+	must(t, err)
+	defer real.Close()
+	if data, err := beneath.ReadFile(real, "file"); string(data) != "text" || err != nil {
+		t.Errorf("got %q, %v", data, err)
+	}
+	for _, flag := range []int{os.O_RDONLY, os.O_RDWR | os.O_CREATE, os.O_WRONLY | os.O_TRUNC} {
+		for name, says := range map[string]string{"link": "is a symbolic link", "dangling": "is a symbolic link", "fifo": "is not a regular file", "inside": "is a symbolic link"} {
+			_, err := beneath.File(root, name, flag, 0o644)
+			refused(t, err, says)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "nowhere")); err == nil {
+		t.Error("a file was made where a link led to")
+	}
+	for range 2 { // makes it, finds it
+		f, err := beneath.File(root, "new", os.O_RDWR|os.O_CREATE, 0o644)
+		must(t, err)
+		must(t, f.Close())
+	}
+	if _, err := beneath.File(root, "none", os.O_RDONLY, 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A folder that somebody swaps for a link again and again is opened, or it isn't: what
+// the link leads to never is.
+func TestSwaps(t *testing.T) {
+	dir, root := world(t)
+	victim := filepath.Join(dir, "victim")
+	must(t, os.Mkdir(victim, 0o755), os.WriteFile(filepath.Join(victim, "thesis"), nil, 0o644), os.Mkdir(filepath.Join(dir, "swap"), 0o755), os.Symlink("victim", filepath.Join(dir, "other")))
+	end := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-end:
+				return
+			default:
+				_ = unix.Renameat2(unix.AT_FDCWD, filepath.Join(dir, "swap"), unix.AT_FDCWD, filepath.Join(dir, "other"), unix.RENAME_EXCHANGE)
+			}
+		}
+	})
+	opened, kept := 0, 0
+	for until := time.Now().Add(200 * time.Millisecond); time.Now().Before(until); {
+		at, err := beneath.Folder(root, "swap")
+		if err != nil {
+			kept++
+			continue
+		}
+		opened++
+		if _, err := at.Lstat("thesis"); err == nil {
+			t.Error("the link was followed")
+		}
+		must(t, at.Close())
+	}
+	close(end)
+	wg.Wait()
+	t.Logf("%d times opened, %d times refused", opened, kept)
+}
+
+func TestPlace(t *testing.T) {
+	dir, _ := world(t)
+	p := beneath.Place{Typed: filepath.Join(dir, "inside"), Below: "dist/name"} // what is typed may be a link
+	paths := func() (list []string) {
+		for _, m := range p.Missing() {
+			list = append(list, strings.TrimPrefix(m.String(), dir))
+		}
+		return list
+	}
+	if diff := cmp.Diff([]string{"/inside/dist", "/inside/dist/name"}, paths()); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+	missing := p.Missing()
+	near, err := p.Nearest()
+	must(t, err)
+	if near.Name() != p.Typed {
+		t.Errorf("nearest is %s", near.Name())
+	}
+	root, err := p.Make()
+	must(t, err)
+	must(t, root.Close(), near.Close())
+	if got := paths(); got != nil {
+		t.Errorf("made, and missing: %q", got)
+	}
+	must(t, missing[1].Remove(), missing[0].Remove())
+	must(t, os.Symlink("../outside", filepath.Join(dir, "real/dist")))
+	for _, open := range []func() (*os.Root, error){p.Open, p.Make, p.Nearest} {
+		_, err = open()
+		refused(t, err, "is a symbolic link")
+	}
+	if err = missing[1].Remove(); err == nil {
+		t.Error("something was removed through a link")
+	}
+	_, err = beneath.Typed(filepath.Join(dir, "fifo")).Open()
+	if err == nil || !strings.Contains(err.Error(), "is not a folder") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,128 @@
+package beneath
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Place is where a folder is, or will be.
+type Place struct {
+	Typed string // what the user typed, which may be a link or lead through some; "." where nothing was
+	Below string // what nobody typed: steps below that, each of which has to be a folder
+}
+
+// Typed is the place that the user typed.
+func Typed(dir string) Place { return Place{Typed: dir} }
+
+// String is the path.
+func (p Place) String() string { return filepath.Join(p.Typed, p.Below) }
+
+// Open opens the folder.
+func (p Place) Open() (*os.Root, error) {
+	root, err := p.typed()
+	if err != nil || p.Below == "" {
+		return root, err
+	}
+	below, err := Folder(root, p.Below)
+	return below, errors.Join(err, root.Close())
+}
+
+// typed opens the folder that was typed. What is none isn't opened: a FIFO would wait.
+func (p Place) typed() (*os.Root, error) {
+	info, err := os.Stat(p.Typed)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%q is not a folder", p.Typed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(filepath.Clean(p.Typed))
+}
+
+// Make makes the folder and those above it where there are none, and opens it.
+func (p Place) Make() (*os.Root, error) {
+	if err := os.MkdirAll(p.Typed, 0o755); err != nil { //nolint:gosec // images are meant to be read by others
+		return nil, err
+	}
+	at, err := p.typed()
+	for _, step := range p.steps() {
+		if err != nil {
+			return nil, err
+		}
+		above := at
+		if err = above.Mkdir(step, 0o755); err == nil || errors.Is(err, fs.ErrExist) {
+			at, err = child(above, step)
+		}
+		err = errors.Join(err, above.Close())
+	}
+	return at, err
+}
+
+// Missing are the folders that Make would make, the highest first.
+func (p Place) Missing() []Place {
+	var missing []Place
+	for at := p; !at.exists(); at = at.above() {
+		missing = append(missing, at)
+	}
+	slices.Reverse(missing)
+	return missing
+}
+
+// Nearest opens the place, or else the nearest folder above it that there is.
+func (p Place) Nearest() (*os.Root, error) {
+	root, err := p.Open()
+	if errors.Is(err, fs.ErrNotExist) && p != p.above() {
+		return p.above().Nearest()
+	}
+	return root, err
+}
+
+// Remove removes the folder, if it is empty.
+func (p Place) Remove() error {
+	if p.Below == "" {
+		return os.Remove(p.Typed)
+	}
+	above, err := p.above().Open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(above.Remove(filepath.Base(p.Below)), above.Close())
+}
+
+func (p Place) exists() bool {
+	if p == p.above() {
+		return true
+	}
+	if p.Below == "" {
+		_, err := os.Lstat(p.Typed)
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	above, err := p.above().Open()
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	_, err = above.Lstat(filepath.Base(p.Below))
+	_ = above.Close() // nothing was written
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// above is the folder that holds p.
+func (p Place) above() Place {
+	if p.Below == "" {
+		return Place{Typed: filepath.Dir(p.Typed)}
+	}
+	below := filepath.Dir(p.Below)
+	if below == "." {
+		below = ""
+	}
+	return Place{Typed: p.Typed, Below: below}
+}
+
+func (p Place) steps() []string {
+	return strings.FieldsFunc(p.Below, func(r rune) bool { return r == filepath.Separator })
+}

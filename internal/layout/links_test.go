@@ -1,0 +1,151 @@
+package layout_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
+
+	"lamina.build/internal/beneath"
+	"lamina.build/internal/fault"
+	lay "lamina.build/internal/layout"
+)
+
+// tree lists what is below a folder, with the content of files.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	must(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel(dir, path)
+		found[name] = e.Type().String()
+		if e.Type().IsRegular() {
+			data, err := os.ReadFile(path)
+			found[name] = string(data)
+			return err
+		}
+		return nil
+	}))
+	return found
+}
+
+// A project from elsewhere may hold links where the layout is to be. None is followed,
+// also none that stays inside, and what it leads to is as it was.
+func TestNoLinkBelowTheUsualPlaceIsFollowed(t *testing.T) {
+	hex := digest.FromString("blob").Encoded()
+	for _, link := range []string{
+		"dist", "dist/x", "dist/x/blobs", "dist/x/blobs/sha256", "dist/x/ingest", "dist/x/index.json", "dist/x/oci-layout",
+		"dist/x/.lease", "dist/x/.lock", "dist/x/blobs/sha256/" + hex,
+	} {
+		for _, kind := range []string{"folder elsewhere", "layout elsewhere", "file elsewhere", "folder inside", "nothing", "FIFO"} {
+			t.Run(link+" is "+kind, func(t *testing.T) {
+				project, victim := t.TempDir(), t.TempDir()
+				at := filepath.Join(project, link)
+				if kind == "layout elsewhere" {
+					must(t, open(t, victim).Close())
+				}
+				must(t, os.MkdirAll(filepath.Join(victim, "Documents"), 0o755), os.WriteFile(filepath.Join(victim, "Documents/thesis"), []byte("x"), 0o644),
+					os.MkdirAll(filepath.Join(project, ".git/objects"), 0o755), os.MkdirAll(filepath.Dir(at), 0o755))
+				switch kind {
+				case "folder elsewhere", "layout elsewhere":
+					must(t, os.Symlink(victim, at))
+				case "file elsewhere":
+					must(t, os.Symlink(filepath.Join(victim, "Documents/thesis"), at))
+				case "folder inside":
+					target, err := filepath.Rel(filepath.Dir(at), filepath.Join(project, ".git"))
+					must(t, err, os.Symlink(target, at))
+				case "nothing":
+					must(t, os.Symlink(filepath.Join(victim, "new"), at))
+				case "FIFO":
+					must(t, unix.Mkfifo(at, 0o644))
+				}
+				before, inside := tree(t, victim), tree(t, project)
+				l, err := lay.OpenAt(t.Context(), beneath.Place{Typed: project, Below: "dist/x"})
+				if err == nil {
+					must(t, l.Discard())
+					t.Fatal("it was opened")
+				}
+				if fault.KindOf(err) != fault.Usage || !strings.Contains(strings.Join(fault.Hints(err), ""), "-o type=oci,dest=") {
+					t.Errorf("got %v (kind %d, hints %q)", err, fault.KindOf(err), fault.Hints(err))
+				}
+				if diff := cmp.Diff(before, tree(t, victim)); diff != "" {
+					t.Errorf("elsewhere (-before +after):\n%s", diff)
+				}
+				if diff := cmp.Diff(inside, tree(t, project)); diff != "" {
+					t.Errorf("the project (-before +after):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// What the user types may be a link, what lies below it may not.
+func TestATypedFolderMayBeALink(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(dir, "real"), 0o755), os.Symlink("real", filepath.Join(dir, "link")))
+	l := open(t, filepath.Join(dir, "link"))
+	must(t, l.Tag(t.Context(), "production", export(t, l, "text")), l.Close())
+	if blobs(t, filepath.Join(dir, "real")) == 0 {
+		t.Error("nothing is there")
+	}
+	must(t, os.Symlink(t.TempDir(), filepath.Join(dir, "real", "ingest")))
+	if _, err := lay.Open(t.Context(), filepath.Join(dir, "link")); fault.KindOf(err) != fault.Usage {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Links that come while the layout is open are followed no more than others.
+func TestLinksThatComeLater(t *testing.T) {
+	dir, victim := t.TempDir(), t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(victim, "Documents"), 0o755), os.MkdirAll(filepath.Join(victim, "sha256"), 0o755))
+	l := open(t, dir)
+	desc := export(t, l, "text")
+	must(t, os.WriteFile(filepath.Join(victim, "sha256", desc.Digest.Encoded()), []byte("mine"), 0o644))
+	before := tree(t, victim)
+	swap := func(name string) {
+		must(t, os.RemoveAll(filepath.Join(dir, name)), os.Symlink(victim, filepath.Join(dir, name)))
+	}
+	swap("ingest")
+	swap("blobs")
+	ctx := t.Context()
+	_, read := l.Store().ReaderAt(ctx, desc)
+	_, info := l.Store().Info(ctx, desc.Digest)
+	_, write := l.Store().Writer(ctx)
+	_, sweep := l.Sweep(ctx)
+	for _, err := range []error{read, info, write, sweep, l.Store().Delete(ctx, desc.Digest), l.Tag(ctx, "x", desc)} {
+		if fault.KindOf(err) != fault.Usage {
+			t.Errorf("got %v", err)
+		}
+	}
+	must(t, os.RemoveAll(filepath.Join(dir, ocispec.ImageIndexFile)), os.Symlink(filepath.Join(victim, "new"), filepath.Join(dir, ocispec.ImageIndexFile)))
+	if _, err := l.Tags(); fault.KindOf(err) != fault.Usage {
+		t.Errorf("got %v", err)
+	}
+	_ = l.Discard()
+	if diff := cmp.Diff(before, tree(t, victim)); diff != "" {
+		t.Errorf("elsewhere (-before +after):\n%s", diff)
+	}
+}
+
+// A folder that is in use for something else is refused, whoever typed it.
+func TestAnotherFolderInTheUsualPlace(t *testing.T) {
+	project := t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(project, "dist/x"), 0o755), os.WriteFile(filepath.Join(project, "dist/x/app.js"), nil, 0o644))
+	_, err := lay.OpenAt(t.Context(), beneath.Place{Typed: project, Below: "dist/x"})
+	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), `has "app.js" in it and is no layout`) {
+		t.Errorf("got %v", err)
+	}
+	must(t, os.RemoveAll(filepath.Join(project, "dist/x")), os.WriteFile(filepath.Join(project, "dist/x"), nil, 0o644))
+	_, err = lay.OpenAt(t.Context(), beneath.Place{Typed: project, Below: "dist/x"})
+	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "is not a folder") {
+		t.Errorf("got %v", err)
+	}
+}
