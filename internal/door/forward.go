@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 
 	"lamina.build/internal/fetch"
 )
@@ -19,7 +21,7 @@ const postLimit = 16 << 20
 
 // forward answers a request for an address.
 func (d *Door) forward(w http.ResponseWriter, r *http.Request, to *url.URL) {
-	to = &url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path, RawPath: to.RawPath, RawQuery: to.RawQuery}
+	to = target(to)
 	if why := methodRefusal(r.Method, to); why != "" {
 		d.refuse(w, r.Method, to, why)
 		return
@@ -46,6 +48,17 @@ func (d *Door) forward(w http.ResponseWriter, r *http.Request, to *url.URL) {
 	}
 	defer resp.Body.Close()
 	d.answer(w, r, to, resp)
+}
+
+// target is an address as it is asked for outside: without a login, and with a
+// port only where it is an odd one, since servers look at that.
+func target(u *url.URL) *url.URL {
+	name, port, _ := net.SplitHostPort(place(u))
+	host := net.JoinHostPort(name, port)
+	if port == defaultPort(u.Scheme) {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return &url.URL{Scheme: u.Scheme, Host: host, Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}
 }
 
 // ask makes the request outside.
