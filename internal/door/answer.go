@@ -3,6 +3,7 @@ package door
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -34,7 +35,7 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp 
 		d.page(w, to, p, header, resp)
 		return
 	}
-	setHeader(w.Header(), header)
+	maps.Copy(w.Header(), header)
 	w.WriteHeader(resp.StatusCode)
 	if r.Method == http.MethodHead {
 		return
@@ -55,12 +56,6 @@ func isFault(code int) bool {
 		return true
 	}
 	return code >= http.StatusInternalServerError
-}
-
-func setHeader(to, from http.Header) {
-	for name, values := range from {
-		to[name] = values
-	}
 }
 
 // redirect is where an answer leads, without a login.
@@ -95,7 +90,7 @@ func (d *Door) page(w http.ResponseWriter, to *url.URL, p page, header http.Head
 	header.Del("Content-Encoding")
 	header.Del("Accept-Ranges")
 	header.Set("Content-Length", strconv.Itoa(len(data)))
-	setHeader(w.Header(), header)
+	maps.Copy(w.Header(), header)
 	_, _ = w.Write(data) // a client that is gone needs no page
 }
 

@@ -31,7 +31,7 @@ func TestRedirectsLetHostsBeAsked(t *testing.T) {
 	if a.code != http.StatusFound || a.header.Get("Location") != "https://cdn.example.com/x?sig=1" {
 		t.Fatalf("got %+v", a)
 	}
-	if a := get(t, d, a.header.Get("Location")); a.body != "content" {
+	if a = get(t, d, a.header.Get("Location")); a.body != "content" {
 		t.Errorf("after: got %+v", a)
 	}
 	if a := get(t, d, "https://cdn.example.com:8443/x"); a.err == nil {

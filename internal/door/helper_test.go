@@ -128,7 +128,7 @@ func open(t *testing.T, o door.Options) *door.Door {
 // private is a folder with a name that is short enough for a socket.
 func private(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "door")
+	dir, err := os.MkdirTemp("", "door") //nolint:usetesting // that of the test has its name in it
 	if err != nil {
 		t.Fatal(err)
 	}

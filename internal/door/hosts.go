@@ -74,7 +74,7 @@ func newHosts(o Options) (*hosts, error) {
 
 func (h *hosts) option(at string) {
 	name, _, _ := net.SplitHostPort(at)
-	own, _ := reachOfName(name)
+	own := reachOfName(name)
 	h.known[at] = &host{limit: loopback, at: own}
 }
 
@@ -87,7 +87,7 @@ func (h *hosts) check(u *url.URL) error {
 		return errors.New("no index, requirement, page or redirect names it")
 	}
 	name := hostname(u.Hostname())
-	if own, _ := reachOfName(name); own > known.limit {
+	if own := reachOfName(name); own > known.limit {
 		return fmt.Errorf("it is %s", own)
 	}
 	return nil
@@ -112,7 +112,7 @@ func (h *hosts) admit(namer, u *url.URL) error {
 		return errors.New("it is not on the web")
 	}
 	at, name := place(u), hostname(u.Hostname())
-	own, _ := reachOfName(name)
+	own := reachOfName(name)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	by, ok := h.known[place(namer)]

@@ -20,7 +20,7 @@ func TestPages(t *testing.T) {
 	}
 	two := door.File{
 		Index: "pypi", Project: "a-b", URL: "https://pypi.example.com/packages/a-b-2.tar.gz", Name: "a-b-2.tar.gz",
-		Hashes: map[string]string{}, Yanked: true, YankedReason: "broken", MetadataHashes: map[string]string{},
+		Yanked: true, YankedReason: "broken",
 	}
 	tests := []struct{ name, page string }{
 		{"HTML", `<!DOCTYPE html><html><head><base href="https://files.example.com/"></head><body>
