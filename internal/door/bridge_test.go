@@ -3,6 +3,7 @@ package door_test
 import (
 	"context"
 	"fmt"
+	"net/http/cgi"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +22,7 @@ func bridged(t *testing.T, d *door.Door, seconds, script string) *exec.Cmd {
 	if err != nil {
 		t.Skip("there is no python3 on this machine")
 	}
-	if err := exec.CommandContext(t.Context(), python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))").Run(); err != nil {
+	if err := exec.CommandContext(t.Context(), python, "-c", "import asyncio; asyncio.TaskGroup").Run(); err != nil {
 		t.Skip("python3 of this machine is older than 3.11")
 	}
 	file := filepath.Join(t.TempDir(), "bridge.py")
@@ -39,7 +40,7 @@ func bridged(t *testing.T, d *door.Door, seconds, script string) *exec.Cmd {
 
 func TestBridge(t *testing.T) {
 	w := newWorld(t)
-	content := strings.Repeat("content ", 100_000)
+	content := strings.Repeat("content ", 10_000)
 	w.host("files.example.com", text(content))
 	d := open(t, door.Options{Client: w.client, Hosts: []string{"files.example.com"}})
 	out, err := bridged(t, d, "60", `
@@ -56,6 +57,44 @@ with concurrent.futures.ThreadPoolExecutor(50) as pool:
 	}
 	if n := len(d.Seen()); n != 100 {
 		t.Errorf("%d requests came", n)
+	}
+}
+
+// Git speaks to a remote as it does in an exec, and only to read.
+func TestGitThroughTheDoor(t *testing.T) {
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Skip("there is no git on this machine")
+	}
+	root := t.TempDir()
+	run := func(args ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), git, append([]string{"-c", "user.name=x", "-c", "user.email=x@example.com", "-C", root}, args...)...)
+		if out, failed := cmd.CombinedOutput(); failed != nil {
+			t.Skipf("git %q fails on this machine: %v, %s", args, failed, out)
+		}
+	}
+	run("init", "-q", "repo")
+	run("-C", "repo", "commit", "-q", "--allow-empty", "-m", "one")
+	run("-C", "repo", "tag", "v1")
+	w := newWorld(t)
+	backend := &cgi.Handler{Path: git, Args: []string{"http-backend"}, Env: []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"}}
+	w.host("git.example.com", backend.ServeHTTP)
+	d := open(t, door.Options{Client: w.client, Hosts: []string{"git.example.com"}})
+	out, err := bridged(t, d, "60", `
+import os, subprocess, tempfile
+os.environ.update(GIT_SSL_CAINFO=os.environ["SSL_CERT_FILE"], GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1", GIT_TERMINAL_PROMPT="0")
+os.environ.pop("GIT_SSL_NO_VERIFY", None)
+with tempfile.TemporaryDirectory() as at:
+    subprocess.run(["git", "clone", "-q", "--branch", "v1", "-c", "advice.detachedHead=false", "https://git.example.com/repo/.git", at], check=True)
+    print(subprocess.run(["git", "log", "--format=%s"], cwd=at, check=True, capture_output=True, text=True).stdout)
+    print(subprocess.run(["git", "push", "-q", "origin", "HEAD:refs/heads/evil"], cwd=at, capture_output=True, text=True).returncode != 0)
+`).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "one") || !strings.Contains(string(out), "True") {
+		t.Errorf("got %s and %v", out, err)
+	}
+	if !strings.Contains(reasons(d), "git may read from here, and not write") {
+		t.Errorf("refused %q, faults %q", reasons(d), faults(d))
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 // ParseHTML is the parser of pages.
 var ParseHTML = parseHTML
 
+// PageOf is its inverse.
+var PageOf = pageOf
+
 // ReachOf names the kind of an address.
 func ReachOf(a netip.Addr) string { return reachOf(a).String() }
 

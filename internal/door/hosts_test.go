@@ -48,8 +48,9 @@ func TestConnectionsAreLookedAt(t *testing.T) {
 	check("its loopback", h.Connect("files.corp.example:443", netip.MustParseAddr("::1")), "loopback")
 	check("a server that both name", h.Admit("https://corp.example/x", "https://files.example/y"), "")
 	check("its address inside", h.Connect("files.example:443", private), "")
-	check("a name that nobody may give", h.Admit("https://evil.example/", "https://other.example/"), "nothing")
+	check("a name that nobody may give", h.Admit("https://evil.example/", "https://other.example/"), "no index")
 	check("localhost", h.Admit("https://index.example/", "https://LOCALHOST./"), "loopback")
+	check("http", h.Admit("https://index.example/", "http://index.example/"), "by https")
 }
 
 // A door with the client's own transport looks at each connection.

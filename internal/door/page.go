@@ -33,7 +33,7 @@ type File struct {
 func parsePage(contentType string, at *url.URL, data []byte) ([]File, error) {
 	kind, _, err := mime.ParseMediaType(contentType)
 	switch {
-	case err != nil && contentType != "":
+	case err != nil && kind == "" && contentType != "":
 		return nil, fmt.Errorf("reading the type %q: %w", contentType, err)
 	case kind == "application/vnd.pypi.simple.v1+json" || kind == "application/json":
 		return parseJSON(at, data)

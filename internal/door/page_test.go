@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,57 @@ func TestFilesBesideProjects(t *testing.T) {
 	}
 }
 
+func TestFlatPagesHideWhatIsBoundElsewhere(t *testing.T) {
+	links := `<base href="https://files.example.com/"><a href="torch-1-cp311.whl#sha256=0a" data-requires-python="&gt;=3" data-yanked="&quot;bad&quot;" data-core-metadata="sha256=0b">torch</a>
+		<a href="numpy-1.tar.gz" data-core-metadata="true">torch-1</a><a href="my-own-tool-1.tar.gz">x</a><script><a href="numpy-2.whl">x</a></script>`
+	tests := []struct {
+		name     string
+		packages []string
+		want     string
+	}{
+		{"all but others", nil, "my-own-tool-1.tar.gz numpy-1.tar.gz"},
+		{"its own", []string{"my_own.tool"}, "my-own-tool-1.tar.gz"},
+		{"nothing", []string{"tool"}, ""},
+		{"shared", []string{"torch"}, "torch-1-cp311.whl"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.host("own.example.com", projects(map[string]string{"": links}))
+			d := open(t, door.Options{Client: w.client, Indexes: []door.Index{
+				{Name: "own", URL: own, Flat: true, Packages: tt.packages}, {Name: "pypi", URL: pypi, Packages: []string{"torch"}},
+			}})
+			a := get(t, d, own)
+			at, _ := url.Parse(own)
+			got := map[string]door.File{}
+			var names []string
+			for _, f := range door.ParseHTML(at, []byte(a.body)) {
+				names = append(names, f.Name)
+				f.Index = "own"
+				got[f.URL] = f
+			}
+			slices.Sort(names)
+			if strings.Join(names, " ") != tt.want || strings.Contains(a.body, "script") {
+				t.Errorf("got %q from %s", names, a.body)
+			}
+			if diff := cmp.Diff(d.Files(), got); diff != "" {
+				t.Errorf("the page and the files (-files +page):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestHTTPIsNotForPagesOfHTTPS(t *testing.T) {
+	w := newWorld(t)
+	w.host("pypi.example.com", projects(map[string]string{"a": `<a href="http://files.example.com/a.whl">a</a>`}))
+	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
+	get(t, d, pypi+"/a/")
+	a := get(t, d, "http://files.example.com/a.whl")
+	if a.code != http.StatusForbidden || !strings.Contains(a.body, "pypi.example.com, which names it, is asked by https and it by http") {
+		t.Errorf("got %+v", a)
+	}
+}
+
 func TestPagesThatCanNotBeRead(t *testing.T) {
 	tests := []struct{ name, kind, encoding, body, want string }{
 		{"bad JSON", "application/vnd.pypi.simple.v1+json", "", "{", "reading its JSON"},
@@ -166,10 +218,16 @@ func FuzzHTMLPageNeverPanics(f *testing.F) {
 	f.Add("<a href='%zz'><a href=x.whl#sha256=AB&egg=c><base href=http://[::1>")
 	at := &url.URL{Scheme: "https", Host: "pypi.example", Path: "/simple/b/"}
 	f.Fuzz(func(t *testing.T, page string) {
-		for _, file := range door.ParseHTML(at, []byte(page)) {
+		files := door.ParseHTML(at, []byte(page))
+		for _, file := range files {
 			u, err := url.Parse(file.URL)
 			if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.Fragment != "" {
 				t.Errorf("a file at %q (%v)", file.URL, err)
+			}
+		}
+		for i, again := range door.ParseHTML(at, door.PageOf(files)) {
+			if again.URL != files[i].URL || again.Yanked != files[i].Yanked {
+				t.Errorf("%+v became %+v", files[i], again)
 			}
 		}
 	})
