@@ -44,16 +44,16 @@ func isMetadata(a netip.Addr) bool {
 }
 
 // reachOfName returns the kind of address that a host says itself that it has.
-// Of other names it is known when they are connected to.
-func reachOfName(host string) (reach, bool) {
+// That of other names is known when they are connected to.
+func reachOfName(host string) reach {
 	if a, err := netip.ParseAddr(host); err == nil {
-		return reachOf(a), true
+		return reachOf(a)
 	}
 	switch {
 	case host == "localhost" || strings.HasSuffix(host, ".localhost"):
-		return loopback, true
+		return loopback
 	case host == "metadata" || host == "metadata.google.internal" || host == "instance-data":
-		return forbidden, true
+		return forbidden
 	}
-	return public, false
+	return public
 }

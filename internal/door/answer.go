@@ -3,8 +3,10 @@ package door
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,7 +36,7 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp 
 		d.page(w, to, p, header, resp)
 		return
 	}
-	setHeader(w.Header(), header)
+	maps.Copy(w.Header(), header)
 	w.WriteHeader(resp.StatusCode)
 	if r.Method == http.MethodHead {
 		return
@@ -57,12 +59,6 @@ func isFault(code int) bool {
 	return code >= http.StatusInternalServerError
 }
 
-func setHeader(to, from http.Header) {
-	for name, values := range from {
-		to[name] = values
-	}
-}
-
 // redirect is where an answer leads, without a login.
 func redirect(from *url.URL, resp *http.Response) (*url.URL, bool) {
 	location := resp.Header.Get("Location")
@@ -79,11 +75,7 @@ func redirect(from *url.URL, resp *http.Response) (*url.URL, bool) {
 
 // page reads a page of an index, and lets the hosts be asked that it names.
 func (d *Door) page(w http.ResponseWriter, to *url.URL, p page, header http.Header, resp *http.Response) {
-	data, err := plain(header.Get("Content-Encoding"), resp.Body)
-	var list []File
-	if err == nil {
-		list, err = parsePage(header.Get("Content-Type"), to, data)
-	}
+	data, list, err := d.read(p, to, header, resp)
 	if err != nil {
 		d.fault(w, to, fmt.Errorf("reading the page %s of index %s: %w", fetch.Redact(to.String()), p.index, err))
 		return
@@ -95,8 +87,33 @@ func (d *Door) page(w http.ResponseWriter, to *url.URL, p page, header http.Head
 	header.Del("Content-Encoding")
 	header.Del("Accept-Ranges")
 	header.Set("Content-Length", strconv.Itoa(len(data)))
-	setHeader(w.Header(), header)
+	maps.Copy(w.Header(), header)
 	_, _ = w.Write(data) // a client that is gone needs no page
+}
+
+// read leaves those files out of a flat page that other indexes are to serve.
+func (d *Door) read(p page, to *url.URL, header http.Header, resp *http.Response) (data []byte, list []File, err error) {
+	data, err = plain(header.Get("Content-Encoding"), resp.Body)
+	if err == nil {
+		list, err = parsePage(header.Get("Content-Type"), to, data)
+	}
+	if err != nil || p.project != "" || !d.bindings.hides() {
+		return data, list, err
+	}
+	list = slices.DeleteFunc(list, func(f File) bool { return !d.bindings.serves(p.index, nameIn(f.URL)) })
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Del("ETag")
+	header.Del("Last-Modified")
+	return pageOf(list), list, nil
+}
+
+// nameIn is the name of the file at an address, whatever its page calls it.
+func nameIn(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return fileName(u)
 }
 
 // admitAll lets the hosts of files be asked. One that may not be asked is
@@ -105,8 +122,11 @@ func (d *Door) admitAll(namer *url.URL, list []File) {
 	done := map[string]bool{}
 	for i := range list {
 		u, err := url.Parse(list[i].URL)
-		if err == nil && !done[u.Host] {
-			done[u.Host] = true
+		if err != nil {
+			continue // parsePage has read it
+		}
+		if at := u.Scheme + "://" + u.Host; !done[at] {
+			done[at] = true
 			_ = d.hosts.admit(namer, u)
 		}
 	}

@@ -87,10 +87,18 @@ func (b bindings) page(u *url.URL) (page, bool) {
 		return page{}, false
 	case at.flat:
 		return page{index: at.name}, name == ""
-	case name == "" || strings.Contains(name, "/"):
+	case name == "" || strings.Contains(name, "/") || isFile(u.Path):
 		return page{}, false
 	}
 	return page{index: at.name, project: normalized(name)}, true
+}
+
+// isFile tells files that lie where an index has its projects, as those of
+// PyTorch do. A page has a slash at its end, or redirects to where it has one.
+func isFile(path string) bool {
+	return slices.ContainsFunc([]string{".whl", ".metadata", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".egg", ".exe", ".asc"}, func(suffix string) bool {
+		return strings.HasSuffix(path, suffix)
+	})
 }
 
 // refusal says why the index that is asked for a project does not serve it. It

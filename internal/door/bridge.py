@@ -17,9 +17,10 @@ async def pipe(reader, writer):
         writer.write_eof()
 
 
-async def join(socket, inside, to_inside):
+async def join(socket, alive, inside, to_inside):
     """Leads a connection to the socket until both directions are over, or one breaks."""
-    to_outside = None
+    task, to_outside = asyncio.current_task(), None
+    alive.add(task)  # asyncio's own references are weak, and a task that waits would be collected
     try:
         outside, to_outside = await asyncio.open_unix_connection(socket, limit=CHUNK)
         async with asyncio.TaskGroup() as both:
@@ -28,9 +29,10 @@ async def join(socket, inside, to_inside):
     except* OSError:
         pass  # whoever is left sees the connection end
     finally:
+        alive.discard(task)
         for writer in (to_inside, to_outside):
             if writer is not None:
-                writer.transport.abort() if sys.exc_info()[0] else writer.close()
+                writer.close()
 
 
 def environment(port):
@@ -51,7 +53,9 @@ def send(process, number):
 
 
 async def run(socket, seconds, command):
-    server = await asyncio.start_server(lambda r, w: join(socket, r, w), "127.0.0.1", 0, limit=CHUNK, backlog=256)
+    """Returns the status of the command."""
+    alive = set()
+    server = await asyncio.start_server(lambda r, w: join(socket, alive, r, w), "127.0.0.1", 0, limit=CHUNK, backlog=256)
     port = server.sockets[0].getsockname()[1]
     try:
         process = await asyncio.create_subprocess_exec(*command, env=environment(port), start_new_session=True)
@@ -70,13 +74,12 @@ async def run(socket, seconds, command):
     return status if status >= 0 else 128 - status
 
 
-def main():
-    if len(sys.argv) < 4:
-        sys.exit(__doc__)
-    status = asyncio.run(run(sys.argv[1], float(sys.argv[2]), sys.argv[3:]))
-    sys.stdout.flush()
+async def main(socket, seconds, *command):
+    status = await run(socket, float(seconds), command)
     sys.stderr.flush()
-    os._exit(status)  # connections that are left over are nobody's
+    os._exit(status)  # at once: connections that are left over are nobody's
 
 
-main()
+if len(sys.argv) < 4:
+    sys.exit(__doc__)
+asyncio.run(main(*sys.argv[1:]))

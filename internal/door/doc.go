@@ -9,7 +9,7 @@
 //	what may be asked for, and of whom                    (request.go, hosts.go, address.go)
 //	one request and its answer                            (forward.go, answer.go)
 //	which index a project is bound to                     (binding.go)
-//	what index pages say of files                         (page.go, html.go, simple.go, files.go)
+//	what index pages say of files                         (page.go, html.go, simple.go, flat.go, files.go)
 //	whether the bytes are those that they promise         (body.go)
 //	what was seen, refused, and went wrong                (record.go)
 //	the bridge                                            (bridge.go, bridge.py)
@@ -24,8 +24,10 @@
 // A host that only a page or a redirect names may be on a kind of address that
 // is no more private than the one its namer is on: a public index can't lead to
 // the loopback or to a private network, while an index inside of a company may
-// name its file server there. A host of the options may be anywhere. Link-local
-// addresses, where clouds keep the credentials of a machine, are never asked.
-// This is checked again as each connection is made, so that no name can stand
-// for two addresses.
+// name its file server there. What is asked by https leads to https alone, so
+// that no login goes out in the clear. A host of the options may be anywhere and
+// is asked as they say. Link-local addresses, where clouds keep the credentials
+// of a machine, are never asked. Where the client has the transport that fetch
+// makes, this is checked again as each connection is made, so that no name can
+// stand for two addresses; behind a proxy, names are for the proxy to look up.
 package door

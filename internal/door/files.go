@@ -26,7 +26,9 @@ func newFiles() *files {
 // key is an address in the one spelling of it: servers take a+b and a%2Bb for
 // one file.
 func key(u *url.URL) string {
-	return u.Scheme + "://" + place(u) + u.Path + "?" + u.RawQuery
+	u = target(u)
+	u.RawPath = ""
+	return u.String()
 }
 
 // add takes what a page says. Of two indexes that name a file the first one is
@@ -42,6 +44,9 @@ func (f *files) add(p page, list []File) (clashes []string) {
 			continue
 		}
 		at := key(u)
+		if at == next.URL {
+			at = next.URL // one copy of it: there are hundreds of thousands
+		}
 		if old, ok := f.named[at]; ok {
 			if old.Index != next.Index && !agree(old.Hashes, next.Hashes) {
 				clashes = append(clashes, next.URL)
@@ -75,6 +80,9 @@ func joined(old, next *File) *File {
 
 // over returns the hashes of below with those of above over them.
 func over(below, above map[string]string) map[string]string {
+	if len(below) == 0 {
+		return above
+	}
 	all := maps.Clone(below)
 	maps.Copy(all, above)
 	return all

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 
 	"lamina.build/internal/fetch"
 )
@@ -19,7 +21,7 @@ const postLimit = 16 << 20
 
 // forward answers a request for an address.
 func (d *Door) forward(w http.ResponseWriter, r *http.Request, to *url.URL) {
-	to = &url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path, RawPath: to.RawPath, RawQuery: to.RawQuery}
+	to = target(to)
 	if why := methodRefusal(r.Method, to); why != "" {
 		d.refuse(w, r.Method, to, why)
 		return
@@ -48,6 +50,17 @@ func (d *Door) forward(w http.ResponseWriter, r *http.Request, to *url.URL) {
 	d.answer(w, r, to, resp)
 }
 
+// target is an address as it is asked for outside: without a login, and with a
+// port only where it is an odd one, since servers look at that.
+func target(u *url.URL) *url.URL {
+	name, port, _ := net.SplitHostPort(place(u))
+	host := net.JoinHostPort(name, port)
+	if port == defaultPort(u.Scheme) {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return &url.URL{Scheme: u.Scheme, Host: host, Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}
+}
+
 // ask makes the request outside.
 func (d *Door) ask(r *http.Request, to *url.URL) (*http.Response, error) {
 	ctx := fetch.Guard(r.Context(), to.Hostname(), func(a netip.Addr) error { return d.hosts.connect(place(to), a) })
@@ -55,7 +68,7 @@ func (d *Door) ask(r *http.Request, to *url.URL) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, to.String(), body)
+	req, err := http.NewRequestWithContext(ctx, r.Method, to.String(), body) //nolint:gosec // hosts.check allows it, and hosts.connect where it is
 	if err != nil {
 		return nil, errors.New("reading the address: not a URL") // which the error quotes
 	}

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -15,23 +16,33 @@ const mostHosts = 4096
 
 // hosts are those that may be asked, each with its port.
 type hosts struct {
-	mu    sync.Mutex
-	known map[string]*host
-	named int // of them, by pages and redirects
+	mu     sync.Mutex
+	known  map[string]*host
+	named  int              // of them, by pages and redirects
+	denied map[string]error // why others that they name are not among them
 }
 
 type host struct {
-	limit reach // the most private kind of address that it may be on
-	at    reach // the one that it was last connected at
+	isOption bool
+	limit    reach // the most private kind of address that it may be on
+	at       reach // the one that it was last connected at
 }
+
+var errNamed = errors.New("no index, requirement, page or redirect names it")
 
 // place is a host and its port, in the one spelling of them.
 func place(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	return net.JoinHostPort(hostname(u.Hostname()), cmp.Or(u.Port(), defaultPort(u.Scheme)))
+}
+
+func defaultPort(scheme string) string {
+	switch scheme {
+	case "http":
+		return "80"
+	case "https":
+		return "443"
 	}
-	return net.JoinHostPort(hostname(u.Hostname()), port)
+	return ""
 }
 
 func hostname(name string) string {
@@ -44,7 +55,7 @@ func hostname(name string) string {
 
 // newHosts are those that the options name.
 func newHosts(o Options) (*hosts, error) {
-	h := &hosts{known: map[string]*host{}}
+	h := &hosts{known: map[string]*host{}, denied: map[string]error{}}
 	for _, i := range o.Indexes {
 		u, err := url.Parse(i.URL)
 		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -67,8 +78,8 @@ func newHosts(o Options) (*hosts, error) {
 
 func (h *hosts) option(at string) {
 	name, _, _ := net.SplitHostPort(at)
-	own, _ := reachOfName(name)
-	h.known[at] = &host{limit: loopback, at: own}
+	own := reachOfName(name)
+	h.known[at] = &host{isOption: true, limit: loopback, at: own}
 }
 
 // check says why a host may not be asked.
@@ -77,10 +88,10 @@ func (h *hosts) check(u *url.URL) error {
 	defer h.mu.Unlock()
 	known, ok := h.known[place(u)]
 	if !ok {
-		return errors.New("no index, requirement, page or redirect names it")
+		return cmp.Or(h.denied[place(u)], errNamed)
 	}
 	name := hostname(u.Hostname())
-	if own, _ := reachOfName(name); own > known.limit {
+	if own := reachOfName(name); own > known.limit {
 		return fmt.Errorf("it is %s", own)
 	}
 	return nil
@@ -99,22 +110,37 @@ func (h *hosts) connect(at string, address netip.Addr) error {
 	return nil
 }
 
-// admit lets a host be asked that an allowed one names.
+// admit lets a host be asked that an allowed one names. It says why where it
+// doesn't, as check does from then on.
 func (h *hosts) admit(namer, u *url.URL) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	err := h.admitted(namer, u)
+	if err != nil && len(h.denied) < mostHosts {
+		h.denied[place(u)] = err
+	}
+	return err
+}
+
+func (h *hosts) admitted(namer, u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return errors.New("it is not on the web")
 	}
 	at, name := place(u), hostname(u.Hostname())
-	own, _ := reachOfName(name)
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	own := reachOfName(name)
 	by, ok := h.known[place(namer)]
 	if !ok {
-		return errors.New("nothing that is allowed names it")
+		return errNamed
+	}
+	if known, ok := h.known[at]; ok && known.isOption {
+		return nil
+	}
+	if namer.Scheme == "https" && u.Scheme == "http" {
+		return fmt.Errorf("%s, which names it, is asked by https and it by http", namer.Host)
 	}
 	limit := max(by.at, h.ofOptions(name))
 	if own > limit {
-		return fmt.Errorf("it is %s, and %s, which names it, isn't", own, namer.Host)
+		return fmt.Errorf("it is %s, and %s, which names it, is not so private", own, namer.Host)
 	}
 	if known, ok := h.known[at]; ok {
 		known.limit = max(known.limit, limit)
@@ -131,7 +157,7 @@ func (h *hosts) admit(namer, u *url.URL) error {
 // ofOptions is how private a host may be that the options name at another port.
 func (h *hosts) ofOptions(name string) reach {
 	for at, known := range h.known {
-		if n, _, _ := net.SplitHostPort(at); n == name && known.limit == loopback {
+		if n, _, _ := net.SplitHostPort(at); n == name && known.isOption {
 			return loopback
 		}
 	}

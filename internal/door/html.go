@@ -62,7 +62,7 @@ func linked(base *url.URL, attributes map[string]string) (File, bool) {
 	}
 	f := File{
 		URL: u.String(), Name: fileName(u), Hashes: hashesOf(fragment),
-		RequiresPython: attributes["data-requires-python"], MetadataHashes: map[string]string{},
+		RequiresPython: attributes["data-requires-python"],
 	}
 	f.YankedReason, f.Yanked = attributes["data-yanked"]
 	for _, name := range []string{"data-core-metadata", "data-dist-info-metadata"} {

@@ -33,7 +33,7 @@ type File struct {
 func parsePage(contentType string, at *url.URL, data []byte) ([]File, error) {
 	kind, _, err := mime.ParseMediaType(contentType)
 	switch {
-	case err != nil && contentType != "":
+	case err != nil && kind == "" && contentType != "":
 		return nil, fmt.Errorf("reading the type %q: %w", contentType, err)
 	case kind == "application/vnd.pypi.simple.v1+json" || kind == "application/json":
 		return parseJSON(at, data)
@@ -58,23 +58,29 @@ func resolve(base *url.URL, address string) (u *url.URL, fragment string, ok boo
 // fileName is the last part of an address.
 func fileName(u *url.URL) string { return path.Base(u.Path) }
 
-// hashesOf reads ALG=HEX, the form of fragments and attributes.
+// hashesOf reads ALG=HEX, the form of fragments and attributes. It returns nil
+// where there is none.
 func hashesOf(text string) map[string]string {
-	hashes := map[string]string{}
+	var hashes map[string]string
 	for part := range strings.SplitSeq(text, "&") {
 		if name, value, ok := strings.Cut(part, "="); ok {
-			addHash(hashes, name, value)
+			hashes = withHash(hashes, name, value)
 		}
 	}
 	return hashes
 }
 
-func addHash(hashes map[string]string, name, value string) {
-	value = strings.ToLower(value)
+func withHash(hashes map[string]string, name, value string) map[string]string {
+	name, value = strings.ToLower(name), strings.ToLower(value)
 	isHex := value != "" && strings.Trim(value, "0123456789abcdef") == ""
-	if name = strings.ToLower(name); isHex && name != "" && name != "egg" && name != "subdirectory" {
-		hashes[name] = value
+	if !isHex || name == "" || name == "egg" || name == "subdirectory" {
+		return hashes
 	}
+	if hashes == nil {
+		hashes = map[string]string{}
+	}
+	hashes[name] = value
+	return hashes
 }
 
 // plain unpacks the body of a page.

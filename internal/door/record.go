@@ -30,7 +30,7 @@ type record struct {
 	seen    []Seen
 	refused []Refusal
 	faults  []error
-	told    map[string]bool
+	told    map[any]bool // refusals, and the texts of faults
 }
 
 func (r *record) see(s Seen) {
@@ -44,7 +44,7 @@ func (r *record) see(s Seen) {
 func (r *record) refuse(f Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.refused) < mostNotes && !slices.Contains(r.refused, f) {
+	if r.isNews(f) {
 		r.refused = append(r.refused, f)
 	}
 }
@@ -53,13 +53,20 @@ func (r *record) refuse(f Refusal) {
 func (r *record) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.told == nil {
-		r.told = map[string]bool{}
-	}
-	if text := err.Error(); !r.told[text] && len(r.faults) < mostNotes {
-		r.told[text] = true
+	if r.isNews(err.Error()) {
 		r.faults = append(r.faults, err)
 	}
+}
+
+func (r *record) isNews(what any) bool {
+	if r.told == nil {
+		r.told = map[any]bool{}
+	}
+	if r.told[what] || len(r.told) >= mostNotes {
+		return false
+	}
+	r.told[what] = true
+	return true
 }
 
 // Seen returns every request that was answered, in the order of the answers.

@@ -59,16 +59,16 @@ func parseJSON(at *url.URL, data []byte) ([]File, error) {
 		f := File{
 			URL: u.String(), Name: s.Filename, Size: max(s.Size, 0), RequiresPython: s.RequiresPython,
 			Yanked: s.Yanked.set, YankedReason: s.Yanked.value, HasMetadata: metadata.set,
-			Hashes: hashesOf(fragment), MetadataHashes: map[string]string{},
+			Hashes: hashesOf(fragment),
 		}
 		if f.Name == "" {
 			f.Name = fileName(u)
 		}
 		for name, value := range s.Hashes {
-			addHash(f.Hashes, name, value)
+			f.Hashes = withHash(f.Hashes, name, value)
 		}
 		for name, value := range metadata.value {
-			addHash(f.MetadataHashes, name, value)
+			f.MetadataHashes = withHash(f.MetadataHashes, name, value)
 		}
 		files = append(files, f)
 	}

@@ -43,7 +43,7 @@ type File struct {
 // Open asks for the size of a file, and reads nothing yet. Of a server that
 // knows no ranges it takes the file whole. What is read comes under ctx.
 func (c *Client) Open(ctx context.Context, address string) (*File, error) {
-	resp, err := c.follow(ctx, address, http.Header{"Range": {"bytes=0-0"}})
+	resp, err := c.follow(ctx, address, http.Header{"Range": {"bytes=0-0"}}) //nolint:bodyclose // discard, refusal or the Body close it
 	if err != nil {
 		return nil, err
 	}

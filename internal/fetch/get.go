@@ -15,7 +15,7 @@ const hops = 10
 // that host alone, and never from https to http. The body goes on where it was
 // cut. An answer other than 200 is a [StatusError].
 func (c *Client) Get(ctx context.Context, address string) (*Body, error) {
-	resp, err := c.follow(ctx, address, http.Header{})
+	resp, err := c.follow(ctx, address, http.Header{}) //nolint:bodyclose // the Body closes it
 	if err != nil {
 		return nil, err
 	}

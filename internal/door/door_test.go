@@ -1,0 +1,268 @@
+package door_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"lamina.build/internal/door"
+)
+
+func TestPassesRequestsOn(t *testing.T) {
+	for _, tt := range []struct {
+		name, address, proto string
+		h2                   bool
+	}{
+		{"h2", pypi + "/?a=b", "HTTP/2.0", true},
+		{"HTTP/1.1", pypi + "/?a=b", "HTTP/1.1", false},
+		{"another port", "https://pypi.example.com:8443/%2Bx", "HTTP/2.0", true},
+		{"http", "http://pypi.example.com/x", "HTTP/1.1", true},
+		{"an IP address", "https://127.0.0.1:8443/x", "HTTP/2.0", true},
+		{"an IPv6 address", "https://[::1]/x", "HTTP/2.0", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			for _, host := range []string{"pypi.example.com", "pypi.example.com:8443", "127.0.0.1:8443", "[::1]"} {
+				w.host(host, func(rw http.ResponseWriter, r *http.Request) { io.WriteString(rw, r.Host+r.RequestURI) })
+			}
+			d := open(t, door.Options{
+				Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}},
+				Hosts: []string{"pypi.example.com:8443", "pypi.example.com", "127.0.0.1:8443", "[::1]"},
+			})
+			a := ask(t, inside(t, d, tt.h2), http.MethodGet, tt.address)
+			_, want, _ := strings.Cut(tt.address, "://")
+			if a.err != nil || a.body != want || a.proto != tt.proto {
+				t.Errorf("got %+v", a)
+			}
+			if seen := d.Seen(); len(seen) != 1 || seen[0].Status != 200 {
+				t.Errorf("seen %+v", seen)
+			}
+		})
+	}
+}
+
+func TestRefusesHostsThatNothingNames(t *testing.T) {
+	w := newWorld(t)
+	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
+	for _, address := range []string{
+		"https://evil.example.com/", "https://pypi.example.com:8443/", "http://pypi.example.com/", "http://169.254.169.254/latest/meta-data/",
+		"https://pypi.example.com.evil.example.com/", "http://localhost/",
+	} {
+		a := get(t, d, address)
+		if a.err == nil && a.code != http.StatusForbidden {
+			t.Errorf("%s: got %+v", address, a)
+		}
+	}
+	if len(d.Refused()) != 6 || len(w.came) != 0 {
+		t.Errorf("refused %q, asked %d times", reasons(d), len(w.came))
+	}
+	if a := get(t, d, "http://pypi.example.com/"); !strings.Contains(a.body, "pypi.example.com:80: no index, requirement, page or redirect names it") {
+		t.Errorf("said %q", a.body)
+	}
+	if len(d.Refused()) != 6 {
+		t.Error("a refusal is told twice")
+	}
+}
+
+func TestTunnelIsForItsHostAlone(t *testing.T) {
+	w := newWorld(t)
+	w.host("pypi.example.com", func(rw http.ResponseWriter, r *http.Request) { io.WriteString(rw, r.Host) })
+	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, pypi, http.NoBody)
+	req.Host = "evil.example.com"
+	resp, err := inside(t, d, false).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if data, _ := io.ReadAll(resp.Body); string(data) != "pypi.example.com" {
+		t.Errorf("asked %q", data)
+	}
+}
+
+func TestMetadataAddressIsRefusedWhoeverNamesIt(t *testing.T) {
+	w := newWorld(t)
+	d := open(t, door.Options{Client: w.client, Hosts: []string{"169.254.169.254", "[fd00:ec2::254]", "metadata.google.internal"}})
+	for _, address := range []string{"http://169.254.169.254/", "http://[fd00:ec2::254]/", "http://metadata.google.internal/"} {
+		if a := get(t, d, address); a.code != http.StatusForbidden || !strings.Contains(a.body, "metadata") {
+			t.Errorf("%s: got %+v", address, a)
+		}
+	}
+}
+
+func TestMethods(t *testing.T) {
+	w := newWorld(t)
+	w.host("git.example.com", func(rw http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		io.WriteString(rw, r.Method+string(body))
+	})
+	d := open(t, door.Options{Client: w.client, Hosts: []string{"git.example.com"}})
+	tests := []struct {
+		method, path, want string
+		code               int
+	}{
+		{"GET", "/x", "GET", 200},
+		{"HEAD", "/x", "", 200},
+		{"POST", "/o/r.git/git-upload-pack", "POSTposted", 200},
+		{"GET", "/o/r.git/info/refs?service=git-upload-pack", "GET", 200},
+		{"POST", "/o/r.git/git-receive-pack", "write", 403},
+		{"GET", "/o/r.git/info/refs?service=git-receive-pack", "write", 403},
+		{"GET", "/o/r.git/info/refs?a&service=git%2Dreceive-pack", "write", 403},
+		{"POST", "/x", "POST is not a way to read", 403},
+		{"PUT", "/x", "PUT", 403},
+		{"DELETE", "/x", "DELETE", 403},
+		{"OPTIONS", "/x", "OPTIONS", 403},
+		{"PATCH", "/o/r.git/git-upload-pack", "PATCH", 403},
+	}
+	c := inside(t, d, true)
+	for _, tt := range tests {
+		a := ask(t, c, tt.method, "https://git.example.com"+tt.path)
+		if a.code != tt.code || !strings.Contains(a.body, tt.want) {
+			t.Errorf("%s %s: got %+v", tt.method, tt.path, a)
+		}
+	}
+}
+
+func TestLoginsAreAddedOutsideAlone(t *testing.T) {
+	w := newWorld(t)
+	for _, host := range []string{"own.example.com", "pypi.example.com"} {
+		w.host(host, func(rw http.ResponseWriter, _ *http.Request) {
+			h := rw.Header()
+			h.Set("Set-Cookie", "session=geheim")
+			h.Set("WWW-Authenticate", "Basic")
+			h.Set("Proxy-Authenticate", "Basic")
+			h.Set("X-Kept", "x")
+		})
+	}
+	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "own", URL: "https://ada:geheim@own.example.com/simple"}, {Name: "pypi", URL: pypi}}})
+	sent := []string{
+		"Authorization: Basic ZXZlOg==", "Cookie: a=b", "Proxy-Authorization: Basic x", "X-Api-Key: x", "Private-Token: x", "Connection: If-Match", "If-Match: x",
+		"Range: bytes=0-1", "Accept: text/html", "Git-Protocol: version=2", "Accept-Encoding: br", "If-None-Match: x", "User-Agent: uv/1",
+	}
+	for _, host := range []string{"own.example.com", "pypi.example.com"} {
+		a := ask(t, inside(t, d, false), http.MethodGet, "https://"+host+"/x", sent...)
+		if a.err != nil || a.header.Get("X-Kept") == "" {
+			t.Fatalf("got %+v", a)
+		}
+		for _, name := range []string{"Set-Cookie", "Www-Authenticate", "Proxy-Authenticate"} {
+			if a.header.Get(name) != "" {
+				t.Errorf("%s came in", name)
+			}
+		}
+		r := w.requests(host)[0]
+		for _, name := range []string{"Cookie", "Proxy-Authorization", "X-Api-Key", "Private-Token", "If-Match", "Connection"} {
+			if r.Header.Get(name) != "" {
+				t.Errorf("%s went out", name)
+			}
+		}
+		for _, line := range sent[7:] {
+			if name, value, _ := strings.Cut(line, ": "); r.Header.Get(name) != value {
+				t.Errorf("%s became %q", line, r.Header.Get(name))
+			}
+		}
+		user, _, ok := r.BasicAuth()
+		if want := map[string]string{"own.example.com": "ada"}[host]; user != want || ok != (want != "") {
+			t.Errorf("%s: the login of %q", host, user)
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	public := private(t)
+	if err := os.Chmod(public, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	long := filepath.Join(private(t), strings.Repeat("x", 100))
+	if err := os.Mkdir(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		o    door.Options
+		want string
+	}{
+		{"a folder of others", door.Options{Dir: public}, "open to others"},
+		{"no folder", door.Options{Dir: filepath.Join(public, "none")}, "reading the folder"},
+		{"a long name", door.Options{Dir: long}, "too long"},
+		{"an index that is none", door.Options{Dir: private(t), Indexes: []door.Index{{Name: "x", URL: "file:///x"}}}, `index "x"`},
+		{"a host that is none", door.Options{Dir: private(t), Hosts: []string{"a/b"}}, `host "a/b"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, err := door.Open(t.Context(), tt.o)
+			if err == nil {
+				d.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestCloseEndsWhatIsOpen(t *testing.T) {
+	w := newWorld(t)
+	started, over := make(chan struct{}, 3), make(chan struct{})
+	w.host("slow.example.com", func(rw http.ResponseWriter, r *http.Request) {
+		io.WriteString(rw, strings.Repeat("x", 200_000))
+		rw.(http.Flusher).Flush()
+		started <- struct{}{}
+		select {
+		case <-r.Context().Done():
+		case <-over:
+		}
+	})
+	defer close(over)
+	before := runtime.NumGoroutine()
+	d, err := door.Open(t.Context(), door.Options{Client: w.client, Dir: private(t), Hosts: []string{"slow.example.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan answer, 3)
+	for _, h2 := range []bool{true, false} {
+		c := inside(t, d, h2)
+		go func() { ended <- ask(t, c, http.MethodGet, "https://slow.example.com/") }()
+	}
+	c := inside(t, d, false)
+	go func() { ended <- ask(t, c, http.MethodGet, "http://slow.example.com/") }()
+	for range 3 {
+		<-started
+	}
+	idle, err := net.Dial("unix", d.Socket()) // says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close()
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+	for range 3 {
+		if a := <-ended; a.err == nil {
+			t.Errorf("an answer came whole: %d bytes", len(a.body))
+		}
+	}
+	if _, err := os.Stat(d.Socket()); !os.IsNotExist(err) {
+		t.Errorf("the socket stays: %v", err)
+	}
+	if len(d.Faults()) != 0 {
+		t.Errorf("faults: %s", faults(d))
+	}
+	w.tls.CloseClientConnections()
+	w.plain.CloseClientConnections()
+	for range 500 { // goroutines of net/http end on their own
+		if runtime.NumGoroutine() <= before+2 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+}

@@ -1,0 +1,67 @@
+package door_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"lamina.build/internal/door"
+	"lamina.build/internal/fetch"
+)
+
+func TestReach(t *testing.T) {
+	tests := map[string]string{
+		"93.184.216.34": "a public address", "2606:2800::1": "a public address",
+		"10.1.2.3": "a private address", "172.16.0.1": "a private address", "192.168.0.1": "a private address", "100.64.0.1": "a private address", "fd12::1": "a private address",
+		"127.0.0.1": "a loopback address", "::1": "a loopback address", "0.0.0.0": "a loopback address", "::ffff:127.0.0.1": "a loopback address",
+		"169.254.169.254": "a link-local or metadata address", "::ffff:169.254.169.254": "a link-local or metadata address", "fe80::1%eth0": "a link-local or metadata address",
+		"fd00:ec2::254": "a link-local or metadata address", "100.100.100.200": "a link-local or metadata address", "224.0.0.1": "a link-local or metadata address",
+	}
+	for address, want := range tests {
+		if got := door.ReachOf(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: got %s, want %s", address, got, want)
+		}
+	}
+}
+
+func TestConnectionsAreLookedAt(t *testing.T) {
+	h, err := door.NewHosts("https://index.example", "https://corp.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, private, metadata := netip.MustParseAddr("93.184.216.34"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("169.254.169.254")
+	check := func(what string, err error, want string) {
+		t.Helper()
+		if (err == nil) != (want == "") || (err != nil && !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %q", what, err, want)
+		}
+	}
+	check("an index outside", h.Connect("index.example:443", public), "")
+	check("an index inside", h.Connect("corp.example:443", private), "")
+	check("an index of the cloud", h.Connect("index.example:443", metadata), "metadata")
+	check("a host that nothing names", h.Connect("evil.example:443", public), "nothing")
+	check("a file server outside", h.Admit("https://index.example/x", "https://files.example/y"), "")
+	check("its address", h.Connect("files.example:443", public), "")
+	check("its address inside", h.Connect("files.example:443", private), "private")
+	check("a file server inside", h.Admit("https://corp.example/x", "https://files.corp.example/y"), "")
+	check("its address", h.Connect("files.corp.example:443", private), "")
+	check("its loopback", h.Connect("files.corp.example:443", netip.MustParseAddr("::1")), "loopback")
+	check("a server that both name", h.Admit("https://corp.example/x", "https://files.example/y"), "")
+	check("its address inside", h.Connect("files.example:443", private), "")
+	check("a name that nobody may give", h.Admit("https://evil.example/", "https://other.example/"), "no index")
+	check("localhost", h.Admit("https://index.example/", "https://LOCALHOST./"), "loopback")
+	check("http", h.Admit("https://index.example/", "http://index.example/"), "by https")
+}
+
+// A door with the client's own transport looks at each connection.
+func TestGuardOfTheTransport(t *testing.T) {
+	w := newWorld(t)
+	at := w.plain.Listener.Addr().String()
+	w.host(at, projects(map[string]string{"a": `<a href="http://` + strings.Replace(at, "127.0.0.1", "localhost", 1) + `/a-1.whl">a</a>`}))
+	w.host(strings.Replace(at, "127.0.0.1", "localhost", 1), text("content"))
+	d := open(t, door.Options{Client: fetch.New(fetch.Options{}), Indexes: []door.Index{{Name: "local", URL: "http://" + at + "/simple"}}})
+	get(t, d, "http://"+at+"/simple/a/")
+	if a := get(t, d, "http://"+strings.Replace(at, "127.0.0.1", "localhost", 1)+"/a-1.whl"); a.body != "content" {
+		t.Errorf("got %+v, refused %q", a, reasons(d))
+	}
+}
