@@ -87,8 +87,21 @@ func (d *Door) page(w http.ResponseWriter, to *url.URL, p page, header http.Head
 	header.Del("Content-Encoding")
 	header.Del("Accept-Ranges")
 	header.Set("Content-Length", strconv.Itoa(len(data)))
+	freshen(header)
 	maps.Copy(w.Header(), header)
 	_, _ = w.Write(data) // a client that is gone needs no page
+}
+
+// freshen has a page be good for as long as PyPI's are, where its index says
+// nothing of that: else uv asks for each page of a closure at each resolve. It asks
+// anew where what it kept is no solution.
+func freshen(header http.Header) {
+	for _, name := range []string{"Cache-Control", "ETag", "Last-Modified", "Expires"} {
+		if header.Get(name) != "" {
+			return
+		}
+	}
+	header.Set("Cache-Control", "max-age=600")
 }
 
 // read leaves those files out of a flat page that other indexes are to serve.

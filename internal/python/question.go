@@ -65,6 +65,7 @@ type question struct {
 	BuildRequires map[string][]string `json:"build_requires"`
 	Trees         map[string]string   `json:"trees"`
 	Optional      []string            `json:"optional"`
+	Refresh       bool                `json:"refresh"` // ask the indexes anew
 	Known         []string            `json:"known"`
 	Before        map[string]string   `json:"before"`
 	Image         map[string]string   `json:"image"`
@@ -97,7 +98,7 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 		Overrides: r.Overrides, Excludes: r.Excludes, Extras: r.Extras, Groups: r.Groups,
 		BuildRequires: r.BuildRequires, Optional: r.Optional, Trees: map[string]string{},
 		Image: there.Image, Builder: there.Builder,
-		Known: before.known(r), Before: before.texts(r),
+		Refresh: before.upgrade.All || len(before.upgrade.Projects) > 0, Known: before.known(r), Before: before.texts(r),
 	}
 	q.Options, q.Formats = r.options()
 	q.Indexes = r.indexArgs(where)

@@ -201,6 +201,12 @@ func (o Options) read(ctx context.Context, state llb.State, session ...session.A
 func (o Options) doorOptions(r Request) door.Options {
 	own, further := r.own(o.Indexes)
 	options := door.Options{Client: o.HTTP, Dir: o.Dir, Hosts: r.hosts(o.Project)}
+	for _, d := range (versions{lock: o.Before}).set(r.Set) {
+		// uv may have kept the page that names these, so that it doesn't pass the door.
+		if host := hostOf(d.URL); host != "" {
+			options.Hosts = append(options.Hosts, host)
+		}
+	}
 	for _, i := range r.Indexes {
 		options.Indexes = append(options.Indexes, door.Index{Name: i.Name, URL: i.URL, Packages: i.Packages})
 	}

@@ -56,6 +56,7 @@ class Resolver:
         self.omitted: dict[str, str] = {}
         self.builds: dict[str, list[dict]] = {}
         self.sources: dict[str, Path] = {}
+        self.refreshed = question["refresh"]
         self.order = {tag: place for place, tag in enumerate(sys_tags())}
 
     def answer(self) -> dict:
@@ -182,14 +183,26 @@ class Resolver:
                 write(f"{kind}.txt", self.question[kind])
                 args += [f"--{kind}", f"{kind}.txt"] * bool(self.question[kind])
         write("uv.toml", ["[[dependency-metadata]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in m.items()) for m in metadata])
-        # Versions that were locked stay where they can.
-        Path("pylock.toml").unlink(missing_ok=True)
-        if before := self.question["before"].get(project):
-            write("pylock.toml", [before])
-        uv("pip", "compile", "--config-file", "uv.toml", *self.question["indexes"], *args, "requirements.txt")
+        try:
+            self.pinned(project, *args)
+        except Offline:
+            raise
+        except Fault:
+            if self.refreshed:
+                raise
+            self.refreshed = True  # what uv kept of the indexes may be why
+            self.pinned(project, *args)
         # Compiled for this interpreter, all of it applies.
         entries = tomllib.loads(Path("pylock.toml").read_text("utf-8")).get("packages", [])
         return [self.choice(entry, WORK) for entry in entries]
+
+    def pinned(self, project: str, *args: str) -> None:
+        """Has uv resolve. Versions that were locked stay where they can."""
+        Path("pylock.toml").unlink(missing_ok=True)
+        if before := self.question["before"].get(project):
+            write("pylock.toml", [before])
+        refresh = ["--refresh"] * self.refreshed
+        uv("pip", "compile", "--config-file", "uv.toml", *self.question["indexes"], *args, *refresh, "requirements.txt")
 
     def imported(self) -> Path:
         """Returns the lock that the user has, as a pylock.toml."""
