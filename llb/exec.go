@@ -35,17 +35,6 @@ func (e Exec) With(mounts ...bkllb.RunOption) Exec {
 
 // On returns the exec with root as its root file system.
 func (e Exec) On(root State) bkllb.ExecState {
-	return e.run(root)
-}
-
-// Anew returns the exec as On does, and has it run each time. It is for the
-// resolving of a lock, where the answers of yesterday are no good: nothing that it
-// makes may reach an image.
-func (e Exec) Anew(root State) bkllb.ExecState {
-	return e.run(root, bkllb.IgnoreCache)
-}
-
-func (e Exec) run(root State, more ...bkllb.RunOption) bkllb.ExecState {
 	options := []bkllb.RunOption{
 		bkllb.Args(e.Args),
 		bkllb.Network(pb.NetMode_NONE),
@@ -64,7 +53,7 @@ func (e Exec) run(root State, more ...bkllb.RunOption) bkllb.ExecState {
 	if e.GPU {
 		options = append(options, bkllb.AddCDIDevice(bkllb.CDIDeviceName("nvidia.com/gpu=all")))
 	}
-	return root.Run(slices.Concat(options, e.Mounts, more)...)
+	return root.Run(append(options, e.Mounts...)...)
 }
 
 // surroundings are the variables that would otherwise come from somewhere and

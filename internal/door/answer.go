@@ -36,6 +36,9 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp 
 		d.page(w, to, p, header, resp)
 		return
 	}
+	if promise, ok := d.files.promised(to); ok && len(promise.hashes) > 0 && resp.StatusCode < http.StatusMultipleChoices {
+		freshen(header, "max-age=31536000, immutable")
+	}
 	maps.Copy(w.Header(), header)
 	w.WriteHeader(resp.StatusCode)
 	if r.Method == http.MethodHead {
@@ -87,21 +90,21 @@ func (d *Door) page(w http.ResponseWriter, to *url.URL, p page, header http.Head
 	header.Del("Content-Encoding")
 	header.Del("Accept-Ranges")
 	header.Set("Content-Length", strconv.Itoa(len(data)))
-	freshen(header)
+	freshen(header, "max-age=600")
 	maps.Copy(w.Header(), header)
 	_, _ = w.Write(data) // a client that is gone needs no page
 }
 
-// freshen has a page be good for as long as PyPI's are, where its index says
-// nothing of that: else uv asks for each page of a closure at each resolve. It asks
-// anew where what it kept is no solution.
-func freshen(header http.Header) {
+// freshen has an answer be good for as long as PyPI's are, where its index says
+// nothing of that: else uv asks for each page and file of a closure at each
+// resolve. It asks anew where what it kept is no solution.
+func freshen(header http.Header, control string) {
 	for _, name := range []string{"Cache-Control", "ETag", "Last-Modified", "Expires"} {
 		if header.Get(name) != "" {
 			return
 		}
 	}
-	header.Set("Cache-Control", "max-age=600")
+	header.Set("Cache-Control", control)
 }
 
 // read leaves those files out of a flat page that other indexes are to serve.

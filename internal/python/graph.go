@@ -81,7 +81,9 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 		bkllb.AddSSHSocket(bkllb.SSHID(doorID(i)), bkllb.SSHSocketTarget(socketPath)),
 		cache.UV(o.CacheID, o.Requests[i].Set).Option(),
 	)
-	return exec.Anew(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
+	// The authority is another one each time, so that it runs each time. BuildKit's
+	// own word for that, IgnoreCache, would empty uv's cache as well.
+	return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
 }
 
 // doorEnv has uv, git and Python's own client trust the door, and uv take nothing
