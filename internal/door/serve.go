@@ -43,6 +43,8 @@ func (d *Door) server(ctx context.Context, h http.HandlerFunc) *http.Server {
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       5 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+
+		DisableGeneralOptionsHandler: true,
 		ErrorLog:          log.New(io.Discard, "", 0), // what clients do wrong they say themselves
 	}
 }
