@@ -45,7 +45,7 @@ func (d *Door) server(ctx context.Context, h http.HandlerFunc) *http.Server {
 		MaxHeaderBytes:    64 << 10,
 
 		DisableGeneralOptionsHandler: true,
-		ErrorLog:          log.New(io.Discard, "", 0), // what clients do wrong they say themselves
+		ErrorLog:                     log.New(io.Discard, "", 0), // what clients do wrong they say themselves
 	}
 }
 
