@@ -18,21 +18,25 @@ import (
 
 func TestRedirectsLetHostsBeAsked(t *testing.T) {
 	w := newWorld(t)
-	w.host("pypi.example.com", func(rw http.ResponseWriter, _ *http.Request) {
+	w.host("own.example.com", func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Location", "https://user:pw@cdn.example.com/x?sig=1")
 		rw.WriteHeader(http.StatusFound)
 	})
 	w.host("cdn.example.com", text("content"))
-	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
+	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "own", URL: own}}})
 	if a := get(t, d, "https://cdn.example.com/x"); a.err == nil {
 		t.Errorf("before: got %+v", a)
 	}
-	a := get(t, d, pypi+"/a/file")
+	a := get(t, d, own+"/a/file")
 	if a.code != http.StatusFound || a.header.Get("Location") != "https://cdn.example.com/x?sig=1" {
 		t.Fatalf("got %+v", a)
 	}
 	if a = get(t, d, a.header.Get("Location")); a.body != "content" {
 		t.Errorf("after: got %+v", a)
+	}
+	first, second := w.requests("own.example.com")[0], w.requests("cdn.example.com")[0]
+	if first.Header.Get("Authorization") == "" || second.Header.Get("Authorization") != "" {
+		t.Errorf("logins: %q and %q", first.Header.Get("Authorization"), second.Header.Get("Authorization"))
 	}
 	if a := get(t, d, "https://cdn.example.com:8443/x"); a.err == nil {
 		t.Errorf("another port: got %+v", a)

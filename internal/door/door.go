@@ -24,9 +24,12 @@ const longestSocket = 100
 
 // Options describes a [Door].
 type Options struct {
-	Client  *fetch.Client // one without logins where it is nil
-	Dir     string        // where the socket is made; nobody else may enter it
-	Indexes []Index
+	// Client asks the hosts; one without logins where it is nil. Its connections
+	// are looked at as they are made: it is best used for nothing else.
+	Client *fetch.Client
+
+	Dir     string   // where the socket is made; nobody else may enter it
+	Indexes []Index  // those with one address are joined
 	Hosts   []string // "host" or "host:port" of direct URLs, git remotes and submodules
 }
 

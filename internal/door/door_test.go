@@ -1,6 +1,9 @@
 package door_test
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
@@ -206,9 +209,90 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+func TestEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	d, err := door.Open(ctx, door.Options{Dir: private(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("unix", d.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	cancel()
+	if n, err := conn.Read(make([]byte, 1)); err == nil {
+		t.Errorf("read %d bytes", n)
+	}
+}
+
+func TestWhatIsNoRequestToAProxy(t *testing.T) {
+	w := newWorld(t)
+	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
+	for _, line := range []string{
+		"GET / HTTP/1.1", "GET https://pypi.example.com/ HTTP/1.1", "CONNECT pypi.example.com HTTP/1.1", "CONNECT :443 HTTP/1.1", "OPTIONS * HTTP/1.1", "GET http:///x HTTP/1.1",
+	} {
+		conn, err := net.Dial("unix", d.Socket())
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(conn, line+"\r\nHost: pypi.example.com\r\nConnection: close\r\n\r\n")
+		if data, _ := io.ReadAll(conn); !strings.HasPrefix(string(data), "HTTP/1.1 400 ") {
+			t.Errorf("%s: got %q", line, data)
+		}
+		conn.Close()
+	}
+	if len(w.came) != 0 {
+		t.Errorf("%d requests went out", len(w.came))
+	}
+}
+
+// A client may begin its TLS before it knows that it may.
+func TestTunnelTakesWhatCameEarly(t *testing.T) {
+	w := newWorld(t)
+	w.host("pypi.example.com", text("content"))
+	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
+	conn, err := net.Dial("unix", d.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(d.Authority())
+	c := tls.Client(&eager{Conn: conn, say: "CONNECT pypi.example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n"}, &tls.Config{RootCAs: roots, ServerName: "pypi.example.com"})
+	io.WriteString(c, "GET /x HTTP/1.0\r\n\r\n")
+	if data, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(data), "content") {
+		t.Errorf("got %q and %v", data, err)
+	}
+}
+
+// eager says something together with the first bytes that are written, and
+// doesn't show the answer to it.
+type eager struct {
+	net.Conn
+	say  string
+	seen bool
+}
+
+func (e *eager) Write(p []byte) (int, error) {
+	_, err := e.Conn.Write(append([]byte(e.say), p...))
+	e.say = ""
+	return len(p), err
+}
+
+func (e *eager) Read(p []byte) (int, error) {
+	if !e.seen {
+		e.seen = true
+		if _, err := io.ReadFull(e.Conn, make([]byte, len("HTTP/1.1 200 OK\r\n\r\n"))); err != nil {
+			return 0, err
+		}
+	}
+	return e.Conn.Read(p)
+}
+
 func TestCloseEndsWhatIsOpen(t *testing.T) {
 	w := newWorld(t)
-	started, over := make(chan struct{}, 3), make(chan struct{})
+	started, over := make(chan struct{}, 5), make(chan struct{})
 	w.host("slow.example.com", func(rw http.ResponseWriter, r *http.Request) {
 		io.WriteString(rw, strings.Repeat("x", 200_000))
 		rw.(http.Flusher).Flush()
@@ -219,8 +303,14 @@ func TestCloseEndsWhatIsOpen(t *testing.T) {
 		}
 	})
 	defer close(over)
+	w.host("endless.example.com", func(rw http.ResponseWriter, r *http.Request) {
+		started <- struct{}{}
+		for r.Context().Err() == nil {
+			rw.Write(make([]byte, 1<<16))
+		}
+	})
 	before := runtime.NumGoroutine()
-	d, err := door.Open(t.Context(), door.Options{Client: w.client, Dir: private(t), Hosts: []string{"slow.example.com"}})
+	d, err := door.Open(t.Context(), door.Options{Client: w.client, Dir: private(t), Hosts: []string{"slow.example.com", "endless.example.com"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +321,14 @@ func TestCloseEndsWhatIsOpen(t *testing.T) {
 	}
 	c := inside(t, d, false)
 	go func() { ended <- ask(t, c, http.MethodGet, "http://slow.example.com/") }()
-	for range 3 {
+	for _, h2 := range []bool{true, false} { // clients that don't read
+		resp, failed := inside(t, d, h2).Get("https://endless.example.com/")
+		if failed != nil {
+			t.Fatal(failed)
+		}
+		defer resp.Body.Close()
+	}
+	for range 5 {
 		<-started
 	}
 	idle, err := net.Dial("unix", d.Socket()) // says nothing

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+
+	"golang.org/x/net/idna"
 )
 
 // mostHosts is how many hosts pages and redirects may name.
@@ -49,6 +51,9 @@ func hostname(name string) string {
 	name = strings.TrimSuffix(strings.ToLower(name), ".")
 	if a, err := netip.ParseAddr(name); err == nil {
 		return a.Unmap().String()
+	}
+	if ascii, err := idna.Lookup.ToASCII(name); err == nil {
+		return ascii // as it comes from whoever connects to it
 	}
 	return name
 }

@@ -50,6 +50,8 @@ func TestConnectionsAreLookedAt(t *testing.T) {
 	check("its address inside", h.Connect("files.example:443", private), "")
 	check("a name that nobody may give", h.Admit("https://evil.example/", "https://other.example/"), "no index")
 	check("localhost", h.Admit("https://index.example/", "https://LOCALHOST./"), "loopback")
+	check("a name with an umlaut", h.Admit("https://index.example/", "https://B\u00fccher.example/"), "")
+	check("as it is connected to", h.Connect("xn--bcher-kva.example:443", public), "")
 	check("http", h.Admit("https://index.example/", "http://index.example/"), "by https")
 }
 

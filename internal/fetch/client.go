@@ -49,12 +49,6 @@ func New(o Options) *Client {
 	return &Client{opts: o}
 }
 
-// String names the client, so that no way to print one prints a login.
-func (*Client) String() string { return "a client of HTTP" }
-
-// GoString is String.
-func (c *Client) GoString() string { return c.String() }
-
 func transport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,

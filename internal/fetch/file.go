@@ -30,6 +30,7 @@ type File struct {
 	ctx     context.Context //nolint:containedctx // an io.ReaderAt has none
 	client  *Client
 	address string
+	host    string // for messages
 	tag     string
 	size    int64
 	whole   io.ReaderAt // where the server knows no ranges
@@ -47,7 +48,7 @@ func (c *Client) Open(ctx context.Context, address string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{ctx: ctx, client: c, address: address, tag: strongTag(resp.Header), chunks: map[int64][]byte{}}
+	f := &File{ctx: ctx, client: c, address: address, host: resp.Request.URL.Host, tag: strongTag(resp.Header), chunks: map[int64][]byte{}}
 	_, f.size = contentRange(resp.Header)
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && f.size >= 0,
@@ -149,7 +150,7 @@ func (f *File) keep(index int64, data []byte) {
 // fetch reads a range, and goes on where it was cut.
 func (f *File) fetch(start, end int64) ([]byte, error) {
 	data := make([]byte, end-start)
-	t := tries{client: f.client, url: Redact(f.address)}
+	t := tries{client: f.client, url: Redact(f.address), host: f.host}
 	for done := 0; ; {
 		n, err := f.fill(data[done:], start+int64(done))
 		if err == nil {

@@ -13,14 +13,15 @@ import (
 )
 
 // throughDoor is what went wrong with a question. An index that could not be
-// asked is the reason of whatever uv made of it.
+// asked is the reason of whatever uv made of it. Where uv found an answer all the
+// same, the index had nothing to say: PyTorch's has a 403 for what it doesn't have.
 func (o Options) throughDoor(r Request, q question, d *door.Door, a answer) error {
 	own := a.err(r, q)
-	if causes := errors.Join(d.Faults()...); causes != nil {
-		return fmt.Errorf("resolving %s: %w", r.Set, errors.Join(causes, unmarked(own)))
-	}
 	if own == nil {
 		return nil
+	}
+	if causes := errors.Join(d.Faults()...); causes != nil {
+		return fmt.Errorf("resolving %s: %w", r.Set, errors.Join(causes, unmarked(own)))
 	}
 	for _, refused := range d.Refused() {
 		o.Note(fmt.Sprintf("%s: the resolve asked for %s, which nothing of it names", r.Set, refused.Host))
