@@ -102,5 +102,25 @@ func fill(l *lock.Lock, requests []Request, answers []answer) {
 	for d, in := range sets {
 		l.Distributions = append(l.Distributions, d.entry(in...))
 	}
+	if len(sets) > 0 {
+		l.UV = uv(l.Platform)
+	}
 	l.Sort()
+}
+
+// uv is the wheel of what installs the wheels.
+func uv(platform string) lock.UV {
+	const files = "https://files.pythonhosted.org/packages/"
+	if strings.HasPrefix(platform, "linux/arm64") {
+		const file = "uv-0.13.9-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64.whl"
+		return lock.UV{
+			Version: "0.13.9", File: file, URL: files + "57/15/94b6cd62ac3ff6550288328e8035288875197cbc183f51554b266a69877b/" + file,
+			Size: 18026789, SHA256: "5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe",
+		}
+	}
+	const file = "uv-0.13.9-py3-none-musllinux_1_1_x86_64.whl"
+	return lock.UV{
+		Version: "0.13.9", File: file, URL: files + "fe/fe/794884de0efd3ac77a427cab21aa72c0483e100c55a42cd5cbb02c141b84/" + file,
+		Size: 19295638, SHA256: "2c45530751517d6c3bbc69a19473f6effe47cce047bede01ffd8af7ea7b36b25",
+	}
 }

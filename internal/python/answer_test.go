@@ -109,6 +109,7 @@ func TestFill(t *testing.T) {
 			{Set: "python@blackwell", Requirement: "a", Reason: "s"},
 		},
 	}
+	l.UV = lock.UV{} // the same for all
 	if diff := cmp.Diff(want, l); diff != "" {
 		t.Errorf("lock (-want +got):\n%s", diff)
 	}
