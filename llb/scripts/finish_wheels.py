@@ -140,7 +140,8 @@ def settle(out: str) -> None:
     epoch = (int(os.environ["SOURCE_DATE_EPOCH"]),) * 2
     for folder, _, names in os.walk(out, topdown=False):
         for path in (os.path.join(folder, name) for name in names):
-            os.chmod(path, 0o755 if os.stat(path).st_mode & 0o111 else 0o644)
+            is_program = folder == f"{out}{LOCAL}/bin" or os.stat(path).st_mode & 0o111
+            os.chmod(path, 0o755 if is_program else 0o644)
             os.utime(path, epoch)
         if folder != out and not os.listdir(folder):
             os.rmdir(folder)

@@ -115,7 +115,8 @@ def info_of(paths: list[str]) -> str:
 
 
 def schemes(info: str) -> dict[str, str]:
-    headers = f"{INCLUDE}/{info.partition('-')[0]}"
+    name = re.sub(r"[-_.]+", "-", info.removesuffix(".dist-info").rpartition("-")[0]).lower()
+    headers = f"{INCLUDE}/{name}"
     return {"purelib": SITE, "platlib": SITE, "scripts": f"{LOCAL}/bin", "data": LOCAL, "headers": headers}
 
 

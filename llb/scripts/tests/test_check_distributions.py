@@ -6,7 +6,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from world import PYTHON, Files, WithFolder, row, wheel_files
+from world import PYTHON, UV, Files, WithFolder, row, wheel_files
 
 SITE = "/usr/local/lib/python3.11/dist-packages"
 
@@ -190,6 +190,7 @@ class CheckTest(WithFolder):
         )
 
 
+@unittest.skipUnless(os.path.exists(UV), "UV names no uv")
 class InstalledWheelsTest(WithFolder):
     def test_what_the_installation_makes_is_fine(self) -> None:
         shared = {"shared/__init__.py": b"x = 1\n"}

@@ -13,8 +13,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from world import UV, Files, WithFolder, row, wheel_files
 
-BY_UV = os.path.exists(UV)  # else by Debian's installer, which only ever meets what a builder has made
-
 SITE = "usr/local/lib/python3.11/dist-packages"
 LOCAL = "usr/local"
 PYC = "__pycache__/{}.cpython-311.pyc"
@@ -47,6 +45,7 @@ class WithInstallation(WithFolder):
         return {p: v for p, v in tree(self.path("out")).items() if stat.S_ISREG(v[0])}
 
 
+@unittest.skipUnless(os.path.exists(UV), "UV names no uv")
 class InstalledTest(WithInstallation):
     def test_a_file_that_got_a_local_version_when_it_was_released(self) -> None:
         self.wheel("p", {"p/m.py": b"x = 1\n", "p-1.0.data/scripts/tool": b"#!python\n"})
@@ -153,6 +152,7 @@ class InstalledTest(WithInstallation):
         self.assertEqual((done.returncode, done.stderr), (1, f"no wheel in {self.path('wheels')}\n"))
 
 
+@unittest.skipUnless(os.path.exists(UV), "UV names no uv")
 class PruneTest(WithInstallation):
     FILES = {
         "p/liba.a": b"12345", "p/sub/libb.a": b"123", "p/include/x.h": b"1", "p/include/keep/y.h": b"12", "p/m.py": b"",
@@ -186,7 +186,7 @@ class PruneTest(WithInstallation):
         self.assertEqual(self.stdout, 'lamina: pruned {"rule": "**/*.a", "files": 2, "bytes": 8}\n')
 
 
-@unittest.skipUnless(BY_UV, "uv takes what others made of RECORD")
+@unittest.skipUnless(os.path.exists(UV), "UV names no uv")
 class SloppyRecordTest(WithInstallation):
     def records(self, edit: tuple[str, str]) -> dict[str, tuple[int, bytes]]:
         files = wheel_files("p", SMALL)
@@ -200,7 +200,8 @@ class SloppyRecordTest(WithInstallation):
         line = row("p/m.py", SMALL["p/m.py"])
         good = self.records(("", ""))
         for name, edit in {
-            "a row too few": (line, ""), "a row too many": (line, line + "p/gone.py,sha256=x,1\n"), "a row twice": (line, line + line),
+            "a row too few": (line, ""), "a row twice": (line, line + line),
+            "a row too many": (line, line + "p/gone.py,sha256=x,1\n"),
             "another hash": ("sha256=", "sha256=A"), "a weak hash": ("sha256=", "md5="), "no hash": (line, "p/m.py,,\n"),
             "another size": (line[-4:], ",7\n"), "line ends": ("\n", "\r\n"),
         }.items():
@@ -214,6 +215,7 @@ class SloppyRecordTest(WithInstallation):
         self.assertIn(f"{SITE}/p/m.py", self.installed())
 
 
+@unittest.skipUnless(os.path.exists(UV), "UV names no uv")
 class RefusedTest(WithFolder):
     def refused(self, want: str, name: str = "p-1.0-py3-none-any.whl") -> None:
         done = self.install()
@@ -231,7 +233,6 @@ class RefusedTest(WithFolder):
         os.truncate(path, os.path.getsize(path) - 30)
         self.refused("not a zip")
 
-    @unittest.skipUnless(BY_UV, "uv says so in one line")
     def test_a_zip_with_a_broken_file(self) -> None:
         path = self.wheel("p", {"p/x": os.urandom(5000)})
         with open(path, "r+b") as file:
@@ -245,7 +246,6 @@ class RefusedTest(WithFolder):
         self.wheel("p", {"q-1.0.dist-info/METADATA": b""})
         self.refused("it has 2 .dist-info folders with METADATA")
 
-    @unittest.skipUnless(BY_UV, "uv says so in one line")
     def test_a_dist_info_of_something_else(self) -> None:
         self.wheel("p", {"p/m.py": b""}, info="q-1.0")
         self.assertIn("`q-1.0` does not start with the normalized package name: p", self.install().stderr)
@@ -284,7 +284,6 @@ class RefusedTest(WithFolder):
             self.wheel("p", files)
             self.refused("would run in place of Debian's Python")
 
-    @unittest.skipUnless(BY_UV, "uv says so in one line")
     def test_bad_entry_points_and_data(self) -> None:
         for name, files in {
             "no function": {"p-1.0.dist-info/entry_points.txt": b"[console_scripts]\nx = p\n"},
@@ -307,6 +306,7 @@ class RefusedTest(WithFolder):
                          ["p-1.0-py3-none-any.whl", "r-1.0-py3-none-any.whl"])
 
 
+@unittest.skipUnless(os.path.exists(UV), "UV names no uv")
 class SeveralTest(WithInstallation):
     def test_one_content_in_two_wheels_is_fine(self) -> None:
         self.wheel("p", {"shared/__init__.py": b"x = 1\n", "shared/p.py": b""})
@@ -340,8 +340,9 @@ class SeveralTest(WithInstallation):
             files = self.installed(options={"collisions": ["**/LICENSE", "bin/go"]})
             self.assertEqual(files[f"{SITE}/LICENSE"][1], b"p")
             self.assertIn(b"from p import f", files[f"{LOCAL}/bin/go"][1])
+        licence = row("LICENSE", b"p").replace('"', "").encode()
         for name in names:
-            self.assertIn(row("LICENSE", b"p").replace('"', "").encode(), files[f"{SITE}/{name}-1.0.dist-info/RECORD"][1])
+            self.assertIn(licence, files[f"{SITE}/{name}-1.0.dist-info/RECORD"][1])
 
     def test_the_mode_is_that_of_the_first(self) -> None:
         self.wheel("p", {"x": b"1"})
@@ -354,6 +355,7 @@ class SeveralTest(WithInstallation):
         self.installed(options={"prune": ["LICENSE"]})
 
 
+@unittest.skipUnless(os.path.exists(UV), "UV names no uv")
 class DeterminismTest(WithInstallation):
     def wheels(self, names: str) -> None:
         with open(zipfile.__file__, "rb") as file:
@@ -390,8 +392,11 @@ class DeterminismTest(WithInstallation):
         self.assertEqual({os.stat(path).st_mtime_ns for path in paths}, {315532800 * 10**9})
 
     def test_no_number_of_processes_shows(self) -> None:
-        # One string is used again and again: what a process has compiled before shows in what it makes of it.
-        files = {f"p/m{number}.py": b"def f(s):\n    return s.some_name, 'some_name'\n" * (1 + number % 3) for number in range(250)}
+        # The first source makes its process load a module with a name that the others have in sets:
+        # the compiler makes one set of two, but where it finds such a name.
+        text = b"class A:\n    s = {'_codecs_jp', 'name_1', 'name_2'}\n"
+        text += text.replace(b"A", b"B")
+        files = {f"p/m{number:03}.py": text if number else b"# coding: shift_jis\n" for number in range(250)}
         self.wheel("p", files)
         here = os.sched_getaffinity(0)
         self.addCleanup(os.sched_setaffinity, 0, here)
@@ -408,6 +413,34 @@ class DeterminismTest(WithInstallation):
         for folder, _, names in os.walk(self.path("out")):
             for name in names:
                 self.assertEqual(os.stat(os.path.join(folder, name)).st_nlink, 1)
+
+
+@unittest.skipUnless(importlib.util.find_spec("installer"), "there is no python3-installer")
+class ByDebianTest(WithInstallation):
+    """Where no uv is locked, what meets the installer is one wheel that a builder has made."""
+
+    def test_it_makes_what_uv_makes(self) -> None:
+        self.wheel("P.p", {
+            **SMALL, "P.p-1.0.data/scripts/run": b"#!python\nprint()\n", "P.p-1.0.data/data/share/p/d": b"3",
+            "P.p-1.0.data/headers/p.h": b"4", "P.p-1.0.dist-info/INSTALLER": b"x",
+            "P.p-1.0.dist-info/entry_points.txt": b"[console_scripts]\np-run = p.m:f\n",
+        }, modes={"p/x.so": 0o100700, "p/m.py": 0o100600})
+        files = self.installed(uv="", options={"prune": ["share"]}, umask=0o077)
+        go = files.pop(f"{LOCAL}/bin/p-run")
+        self.assertEqual(go[0] & 0o777, 0o755)
+        self.assertTrue(go[1].startswith(b"#!/usr/bin/python3\n"), go[1])
+        if os.path.exists(UV):
+            same = self.installed(options={"prune": ["share"]})
+            del same[f"{LOCAL}/bin/p-run"]  # each has its own words for that
+            record = f"{SITE}/P.p-1.0.dist-info/RECORD"
+            for tree_ in (files, same):
+                rows = tree_.pop(record)[1].decode().splitlines()
+                tree_[record] = (0, "\n".join(line for line in rows if "bin/p-run" not in line).encode())
+            self.assertEqual(files, same)
+
+    def test_what_is_refused(self) -> None:
+        self.wheel("p", {"../x": b"1"})
+        self.assertIn("it has the path '../x'", self.install(uv="").stderr)
 
 
 if __name__ == "__main__":

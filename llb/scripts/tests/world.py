@@ -14,7 +14,6 @@ from collections.abc import Iterable
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Debian's own Python, which has the libraries; a developer's may come first in PATH.
 PYTHON = "/usr/bin/python3"
-# Where there is none, Debian's installer does the work.
 UV = os.environ.get("UV", "/.lamina/uv/uv")
 
 Files = dict[str, bytes]
@@ -81,8 +80,8 @@ class WithFolder(unittest.TestCase):
         return subprocess.run(command, capture_output=True, text=True, umask=umask,
                               env={**os.environ, "SOURCE_DATE_EPOCH": "315532800", **(env or {})})
 
-    def install(self, out: str = "out", **how: object) -> subprocess.CompletedProcess[str]:
+    def install(self, out: str = "out", uv: str = UV, **how: object) -> subprocess.CompletedProcess[str]:
         os.makedirs(self.path("wheels", ""), exist_ok=True)
         shutil.rmtree(self.path(out), ignore_errors=True)
         os.mkdir(self.path(out))
-        return self.run_script("install_wheels.py", self.path("wheels"), self.path(out), UV, **how)
+        return self.run_script("install_wheels.py", self.path("wheels"), self.path(out), uv, **how)
