@@ -32,7 +32,7 @@ const maxKey = 1 << 20
 // that runs before there is anything, and what spares dpkg its syncs.
 func bootstrapTools() []string { return []string{"busybox-static", "libeatmydata1"} }
 
-// builderTools install wheels (python3-installer), read what the image's
+// builderTools install wheels where no uv is locked (python3-installer), read what the image's
 // programs are linked to (binutils) and what its distributions require of each
 // other (python3-packaging); they build wheels where there are source trees,
 // and let pip resolve where there are requirements.

@@ -122,7 +122,7 @@ def schemes(info: str) -> dict[str, str]:
 
 def scripts(text: str) -> dict[str, str]:
     """Returns the scripts that entry points ask for; whether they can be made is the installer's to say."""
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
+    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False, allow_no_value=True)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
         parser.read_string(text)

@@ -30,7 +30,7 @@ func TestRealScriptsPassTheirOwnTests(t *testing.T) {
 		}
 		spec.WriteString(`["sh", "-c", "cd /app/` + suite + ` && UV=/app/uv PYTHONPATH=/app/install:. exec python3 -m unittest discover -s tests -t tests", "` + now + `"],` + "\n")
 	}
-	if err := os.WriteFile(filepath.Join(dir, "app", "uv"), e2etest.UV(t, e2etest.ReadLock(t, wheels)), 0o755); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(dir, "app", "uv"), e2etest.UV(t, e2etest.ReadLock(t, wheels)), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "image.toml"))
