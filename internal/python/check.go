@@ -14,7 +14,7 @@ import (
 // known not to get along, files that two of them own, scripts in the place of
 // Debian's.
 func (o Options) check(r Request, a answer, there inventory) error {
-	faults := []error{enemies(r.Set, a)}
+	faults := []error{enemies(r.Set, a), o.imports(r, a, there)}
 	o.tellTwice(r, a, there)
 	prune, allowed := llb.Exclude(r.Prune).Matcher(), llb.Exclude(r.Collisions).Matcher()
 	owners := map[string]owner{}
@@ -41,6 +41,42 @@ func (o Options) check(r Request, a answer, there inventory) error {
 		faults = append(faults, clash(r, pair, files))
 	}
 	return errors.Join(faults...)
+}
+
+// imports refuses a module that the smoke tests import and nothing brings. What
+// is built brings modules that nobody knows before: then it is only told.
+func (o Options) imports(r Request, a answer, there inventory) error {
+	known := map[string]bool{}
+	for _, name := range there.Modules {
+		known[name] = true
+	}
+	isBuilt := len(r.Sources) > 0
+	for _, d := range a.Distributions {
+		isBuilt = isBuilt || d.wheel == nil
+		known[strings.ReplaceAll(d.Name, "-", "_")] = known[strings.ReplaceAll(d.Name, "-", "_")] || d.wheel == nil
+		if d.wheel == nil {
+			continue
+		}
+		for _, top := range d.wheel.Top {
+			module, _, _ := strings.Cut(top, ".")
+			known[module] = true
+			isBuilt = isBuilt || strings.HasSuffix(top, ".pth") // which may add folders
+		}
+	}
+	var faults []error
+	for _, name := range r.Imports {
+		module, _, _ := strings.Cut(name, ".")
+		if known[module] {
+			continue
+		}
+		err := fmt.Errorf("%s: [smoke] imports %s, and nothing that is installed brings it", r.Set, name)
+		if isBuilt {
+			o.Note(err.Error() + ", unless something that is built does")
+			continue
+		}
+		faults = append(faults, fault.WithHint(err, fmt.Sprintf("add %s to the requirements, or correct the name", buildWith(name)[len(buildWith(name))-1])))
+	}
+	return fault.New(fault.Usage, errors.Join(faults...))
 }
 
 type owner struct {
