@@ -210,7 +210,7 @@ func (p packer) besides(dir string) []string {
 	}
 	list := []string{spec.FileName, "image.lock", "dist", ".env", ".env.*", ".venv"}
 	for _, m := range p.Spec.Models {
-		if weights, local := m.Local(); local {
+		if weights, local := m.Local(); local && weights != "." {
 			list = append(list, weights)
 		}
 	}
@@ -265,6 +265,15 @@ func (p packer) app(ctx context.Context) (*stages.App, error) {
 // never are the parts of a source tree that come and go with its use.
 func never() []string { return []string{".dockerignore", "**/__pycache__", "**/.git"} }
 
+// name is what a tree is called in messages: that of its folder, and the spec's own
+// folder by the name of the image.
+func (p packer) name(dir string) string {
+	if dir == "." {
+		return p.Spec.Name
+	}
+	return path.Base(dir)
+}
+
 func (p packer) tree(ctx context.Context, dir, target string, exclude ...string) (llb.Layer, error) {
 	tree, err := fs.Sub(p.Root, dir)
 	if err != nil {
@@ -276,7 +285,7 @@ func (p packer) tree(ctx context.Context, dir, target string, exclude ...string)
 		return llb.Layer{}, fault.New(fault.Usage, err)
 	}
 	return pack.Tree(ctx, p.Store, pack.TreeOptions{
-		Name: path.Base(dir), FS: tree, Target: target, Ignore: ignore, Exclude: slices.Concat(never(), exclude), Platform: p.platform,
+		Name: p.name(dir), FS: tree, Target: target, Ignore: ignore, Exclude: slices.Concat(never(), exclude), Platform: p.platform,
 	})
 }
 
