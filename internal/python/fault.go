@@ -94,7 +94,7 @@ func (q question) at(f *answerFault) string {
 
 var (
 	projectWord  = regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z0-9]`)
-	failedBuild  = regexp.MustCompile("(?m)^(?:error: )?Failed to (?:download and )?build `([A-Za-z0-9._-]+)")
+	failedBuild  = regexp.MustCompile("(?m)^(?:error: |\\W*)Failed to (?:download and )?build `([A-Za-z0-9._-]+)")
 	noModule     = regexp.MustCompile(`No module named '([A-Za-z0-9_.]+)'`)
 	urlNeeded    = regexp.MustCompile("URL dependencies must be expressed as direct requirements or constraints. Consider adding `([^`]+)`")
 	urlsConflict = regexp.MustCompile("conflicting URLs for package `([^`]+)`")
@@ -108,7 +108,7 @@ func cutHints(text string) (rest string, hints []string) {
 	for line := range strings.Lines(text) {
 		hint, ok := strings.CutPrefix(strings.TrimSpace(line), "hint: ")
 		switch {
-		case !ok || strings.HasSuffix(hint, ":\n"):
+		case !ok || strings.HasSuffix(hint, ":"): // which lines follow
 			kept = append(kept, line)
 		case strings.Contains(hint, "index-strategy"):
 			hints = append(hints, `an index that is asked first hides versions of another one: index-strategy = "unsafe-best-match" under [python] looks into all`)
