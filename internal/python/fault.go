@@ -68,7 +68,7 @@ func (a answer) err(r Request, q question) error {
 	}
 	text = strings.NewReplacer("file://"+projectPath+"/", "", projectPath+"/", "").Replace(text)
 	err := fault.New(fault.Usage, fmt.Errorf("%s%s: %s", q.at(a.Fault), r.Set, shortened(text)))
-	for _, hint := range append(a.Fault.hints(q, text), hints...) {
+	for _, hint := range slices.Backward(append(a.Fault.hints(q, text), hints...)) { // the last one is told first
 		err = fault.WithHint(err, hint)
 	}
 	return err
@@ -102,12 +102,16 @@ var (
 )
 
 // cutHints takes uv's own hints out of its words. Those that name its options are
-// put into the spec's.
+// put into the spec's; what it says at length of a module that a build lacks, hints
+// say shorter.
 func cutHints(text string) (rest string, hints []string) {
 	var kept []string
+	isAboutModule := false
 	for line := range strings.Lines(text) {
 		hint, ok := strings.CutPrefix(strings.TrimSpace(line), "hint: ")
+		isAboutModule = strings.HasPrefix(hint, "This error likely indicates that") || isAboutModule && !ok && !strings.HasPrefix(hint, "help: ")
 		switch {
+		case isAboutModule:
 		case !ok || strings.HasSuffix(hint, ":"): // which lines follow
 			kept = append(kept, line)
 		case strings.Contains(hint, "index-strategy"):
