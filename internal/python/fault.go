@@ -68,7 +68,7 @@ func (a answer) err(r Request, q question) error {
 	}
 	text = strings.NewReplacer("file://"+projectPath+"/", "", projectPath+"/", "").Replace(text)
 	err := fault.New(fault.Usage, fmt.Errorf("%s%s: %s", q.at(a.Fault), r.Set, shortened(text)))
-	for _, hint := range append(a.Fault.hints(q, text), hints...) {
+	for _, hint := range slices.Backward(append(a.Fault.hints(q, text), hints...)) { // the last one is told first
 		err = fault.WithHint(err, hint)
 	}
 	return err
@@ -94,7 +94,7 @@ func (q question) at(f *answerFault) string {
 
 var (
 	projectWord  = regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z0-9]`)
-	failedBuild  = regexp.MustCompile("(?m)^(?:error: )?Failed to (?:download and )?build `([A-Za-z0-9._-]+)")
+	failedBuild  = regexp.MustCompile("(?m)^(?:error: |\\W*)Failed to (?:download and )?build `([A-Za-z0-9._-]+)")
 	noModule     = regexp.MustCompile(`No module named '([A-Za-z0-9_.]+)'`)
 	urlNeeded    = regexp.MustCompile("URL dependencies must be expressed as direct requirements or constraints. Consider adding `([^`]+)`")
 	urlsConflict = regexp.MustCompile("conflicting URLs for package `([^`]+)`")
@@ -102,13 +102,17 @@ var (
 )
 
 // cutHints takes uv's own hints out of its words. Those that name its options are
-// put into the spec's.
+// put into the spec's; what it says at length of a module that a build lacks, hints
+// say shorter.
 func cutHints(text string) (rest string, hints []string) {
 	var kept []string
+	isAboutModule := false
 	for line := range strings.Lines(text) {
 		hint, ok := strings.CutPrefix(strings.TrimSpace(line), "hint: ")
+		isAboutModule = strings.HasPrefix(hint, "This error likely indicates that") || isAboutModule && !ok && !strings.HasPrefix(hint, "help: ")
 		switch {
-		case !ok || strings.HasSuffix(hint, ":\n"):
+		case isAboutModule:
+		case !ok || strings.HasSuffix(hint, ":"): // which lines follow
 			kept = append(kept, line)
 		case strings.Contains(hint, "index-strategy"):
 			hints = append(hints, `an index that is asked first hides versions of another one: index-strategy = "unsafe-best-match" under [python] looks into all`)
