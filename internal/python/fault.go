@@ -1,6 +1,7 @@
 package python
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -15,10 +16,13 @@ import (
 // throughDoor is what went wrong with a question. An index that could not be
 // asked is the reason of whatever uv made of it. Where uv found an answer all the
 // same, the index had nothing to say: PyTorch's has a 403 for what it doesn't have.
-func (o Options) throughDoor(r Request, q question, d *door.Door, a answer) error {
+func (o Options) throughDoor(ctx context.Context, r Request, q question, d *door.Door, a answer) error {
 	own := a.err(r, q)
 	if own == nil {
 		return nil
+	}
+	for _, hint := range append(missed(a.Fault.Message, d.Files()), o.noIndexes(ctx, d)...) {
+		own = fault.WithHint(own, hint)
 	}
 	if causes := errors.Join(d.Faults()...); causes != nil {
 		return fmt.Errorf("resolving %s: %w", r.Set, errors.Join(causes, unmarked(own)))
@@ -105,10 +109,13 @@ var (
 // put into the spec's.
 func cutHints(text string) (rest string, hints []string) {
 	var kept []string
+	ofUV := false // in a hint of many lines that shows what to write into uv's files
 	for line := range strings.Lines(text) {
 		hint, ok := strings.CutPrefix(strings.TrimSpace(line), "hint: ")
+		ofUV = (ofUV || ok && strings.Contains(hint, "build dependency")) && (ok || !strings.HasPrefix(line, "error"))
 		switch {
-		case !ok || strings.HasSuffix(hint, ":\n"):
+		case ofUV:
+		case !ok:
 			kept = append(kept, line)
 		case strings.Contains(hint, "index-strategy"):
 			hints = append(hints, `an index that is asked first hides versions of another one: index-strategy = "unsafe-best-match" under [python] looks into all`)

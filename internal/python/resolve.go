@@ -14,7 +14,6 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
-	"github.com/moby/buildkit/session/sshforward/sshprovider"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/door"
@@ -165,18 +164,14 @@ func (o Options) askOnline(ctx context.Context, i int, q question, project *llb.
 	if err != nil {
 		return a, err
 	}
-	socket, err := sshprovider.NewSSHAgentProvider([]sshprovider.AgentConfig{{ID: doorID(i), Paths: []string{d.Socket()}, Raw: true}})
-	if err != nil {
-		return a, fmt.Errorf("opening the door of %s: %w", r.Set, err)
-	}
-	text, err := o.read(ctx, state, socket)
+	text, err := o.read(ctx, state, sockets{doorID(i): d.Socket()})
 	if err != nil {
 		return a, o.stopped(r, d, err)
 	}
 	if a, err = readAnswer(text); err != nil {
 		return a, err
 	}
-	if err := o.throughDoor(r, q, d, a); err != nil {
+	if err := o.throughDoor(ctx, r, q, d, a); err != nil {
 		return a, err
 	}
 	for _, note := range a.Notes {
