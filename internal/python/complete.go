@@ -33,21 +33,24 @@ import (
 // what it says against what the indexes say: code of sdists ran beside it. All
 // faults are reported at once.
 func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answer) error {
-	c := completion{Options: o, request: r, door: d}
+	c := completion{Options: o, request: r, door: d, answer: a}
 	list := a.all()
 	faults := make([]error, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(24)
 	for i, dist := range list {
 		group.Go(func() error {
-			if err := c.one(groupCtx, dist); err != nil {
-				faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(dist), r.Set, cmp.Or(c.place(dist), dist.title()), err)
-			}
+			faults[i] = c.one(groupCtx, dist)
 			return groupCtx.Err()
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	for i, err := range faults {
+		if err != nil {
+			faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(list[i]), r.Set, cmp.Or(list[i].URL, list[i].title()), err)
+		}
 	}
 	return errors.Join(faults...)
 }
@@ -57,20 +60,27 @@ type completion struct {
 	Options
 	request Request
 	door    *door.Door
+	answer  *answer
 }
 
-// at is where a distribution is asked for by its name.
+// at is where a distribution is asked for, or something that a wheel requires it for.
 func (c completion) at(d *distribution) string {
-	for _, w := range c.request.Files.Requirements {
-		if w.Name == d.Name {
-			return fmt.Sprintf("%s:%d: ", w.File, w.At)
+	for asking, more := map[string]bool{d.Name: true}, true; more; {
+		for _, w := range c.request.Files.Requirements {
+			if asking[w.Name] {
+				return fmt.Sprintf("%s:%d: ", w.File, w.At)
+			}
+		}
+		more = false
+		for _, other := range c.answer.Distributions {
+			isNew := other.wheel != nil && !asking[other.Name]
+			if isNew && slices.ContainsFunc(other.wheel.Requires, func(name string) bool { return asking[name] }) {
+				asking[other.Name], more = true, true
+			}
 		}
 	}
 	return ""
 }
-
-// place is the address of a distribution's file.
-func (completion) place(d *distribution) string { return d.URL }
 
 func (c completion) one(ctx context.Context, d *distribution) error {
 	switch {
@@ -394,4 +404,3 @@ func reasonOf(text string) string {
 	}
 	return ": " + text
 }
-

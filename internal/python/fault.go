@@ -83,6 +83,9 @@ func (q question) at(f *answerFault) string {
 	named := map[string]bool{normal(f.Project): true}
 	for _, word := range projectWord.FindAllString(f.Message, -1) {
 		named[normal(word)] = true
+		if project, _, ofFile := strings.Cut(word, "-"); ofFile && isArchive(word) {
+			named[normal(project)] = true
+		}
 	}
 	var places []string
 	for _, p := range q.places {
@@ -97,6 +100,7 @@ func (q question) at(f *answerFault) string {
 }
 
 var (
+	hintWord     = regexp.MustCompile(`(?m)^[ \t]*hint: `)
 	projectWord  = regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z0-9]`)
 	failedBuild  = regexp.MustCompile("(?m)^(?:error: )?Failed to (?:download and )?build `([A-Za-z0-9._-]+)")
 	noModule     = regexp.MustCompile(`No module named '([A-Za-z0-9_.]+)'`)
@@ -105,28 +109,21 @@ var (
 	folderOf     = regexp.MustCompile(`it is the folder '([^']+)'`)
 )
 
-// cutHints takes uv's own hints out of its words. Those that name its options are
-// put into the spec's.
+// cutHints takes uv's own hints, each of which may go on for lines, out of its
+// words. Those that name its options are put into the spec's.
 func cutHints(text string) (rest string, hints []string) {
-	var kept []string
-	ofUV := false // in a hint of many lines that shows what to write into uv's files
-	for line := range strings.Lines(text) {
-		hint, ok := strings.CutPrefix(strings.TrimSpace(line), "hint: ")
-		ofUV = (ofUV || ok && strings.Contains(hint, "build dependency")) && (ok || !strings.HasPrefix(line, "error"))
-		switch {
-		case ofUV:
-		case !ok:
-			kept = append(kept, line)
+	parts := hintWord.Split(text, -1)
+	for _, hint := range parts[1:] {
+		switch hint = strings.Join(strings.Fields(hint), " "); {
 		case strings.Contains(hint, "index-strategy"):
 			hints = append(hints, `an index that is asked first hides versions of another one: index-strategy = "unsafe-best-match" under [python] looks into all`)
-		case strings.Contains(hint, "run `uv lock`"): // ours says it, too
-		case strings.Contains(hint, "--prerelease"), strings.Contains(hint, "prerelease"):
+		case strings.Contains(hint, "prerelease"):
 			hints = append(hints, "a requirement file with the line --pre takes versions before their release, and so does a requirement that names one")
-		default:
-			hints = append(hints, strings.TrimSpace(hint))
+		case !strings.Contains(hint, "extra-build-dependencies"):
+			hints = append(hints, hint)
 		}
 	}
-	return strings.TrimSpace(strings.Join(kept, "")), hints
+	return strings.TrimSpace(parts[0]), hints
 }
 
 // hints say what the user can do about a fault.

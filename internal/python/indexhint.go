@@ -18,7 +18,7 @@ import (
 func (o Options) noIndexes(ctx context.Context, d *door.Door) []string {
 	files, ok, gone := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, f := range d.Files() {
-		files[f.Index] = true
+		files[f.Index] = files[f.Index] || isArchive(f.Name)
 	}
 	for _, seen := range d.Seen() {
 		if seen.Index != "" {
@@ -29,7 +29,7 @@ func (o Options) noIndexes(ctx context.Context, d *door.Door) []string {
 	var hints []string
 	for index := range ok {
 		switch {
-		case files[index]:
+		case files[index]: // it has something
 		case ok[index]:
 			hints = append(hints, fmt.Sprintf("the pages of %s have no links to files: is it a package index?", index))
 		case gone[index] && o.answersNotFound(ctx, index+"/"):
@@ -89,8 +89,15 @@ func versionIn(file string) string {
 		version, _, _ := strings.Cut(rest, "-")
 		return version
 	}
-	for _, suffix := range []string{".tar.gz", ".zip", ".tar.bz2", ".tgz"} {
+	for _, suffix := range archives {
 		file = strings.TrimSuffix(file, suffix)
 	}
 	return file[strings.LastIndex(file, "-")+1:]
+}
+
+// archives are the endings of the names of files of distributions.
+var archives = []string{".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz"}
+
+func isArchive(file string) bool {
+	return slices.ContainsFunc(archives, func(suffix string) bool { return strings.HasSuffix(file, suffix) })
 }

@@ -203,7 +203,7 @@ func (o Options) doorOptions(r Request) door.Options {
 		}
 	}
 	for _, i := range r.Indexes {
-		options.Indexes = append(options.Indexes, door.Index{Name: i.Name, URL: i.URL, Packages: i.Packages})
+		options.Indexes = append(options.Indexes, door.Index{Name: i.URL, URL: i.URL, Packages: i.Packages})
 	}
 	for _, url := range append(further, own) {
 		if url != "" {
