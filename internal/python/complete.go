@@ -85,7 +85,7 @@ func (c completion) at(d *distribution) string {
 func (c completion) one(ctx context.Context, d *distribution) error {
 	switch {
 	case d.Kind == kindGit:
-		return checkGit(d)
+		return c.checkGit(d)
 	case strings.HasPrefix(d.URL, "file://"):
 		return c.local(d)
 	}
@@ -108,7 +108,10 @@ func (c completion) one(ctx context.Context, d *distribution) error {
 }
 
 // checkGit wants a commit of a repository that an engine can fetch.
-func checkGit(d *distribution) error {
+func (c completion) checkGit(d *distribution) (err error) {
+	if d.URL, err = c.Logins.overHTTPS(d.URL); err != nil {
+		return err
+	}
 	rest, _, _ := strings.Cut(strings.TrimPrefix(d.URL, "git+"), "#")
 	u, err := url.Parse(rest)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" {

@@ -141,6 +141,9 @@ func (f *answerFault) hints(q question, text string) (hints []string) {
 	case module != "":
 		hints = append(hints, fmt.Sprintf("its build imports %s, which it doesn't declare: write NAME @ in front of its address, and [python.build-requires] NAME = [%s]", module, quoted(buildWith(module))))
 	}
+	if host, ok := isSSH(text); ok {
+		hints = append(hints, fault.Hints(needsLogin(host))...)
+	}
 	if found := urlNeeded.FindStringSubmatch(text); found != nil {
 		hints = append(hints, fmt.Sprintf("what a package requires by its address must be required by the spec, too: add the line %s to a requirement file", found[1]))
 	}

@@ -55,7 +55,7 @@ func (r Request) hosts(project fs.FS) []string {
 	return hosts
 }
 
-var address = regexp.MustCompile(`https?://[^\s"'<>]+`)
+var address = regexp.MustCompile(`(?:https?|ssh)://[^\s"'<>]+`)
 
 // namedIn are the hosts of all addresses in a text.
 func namedIn(text string) []string {

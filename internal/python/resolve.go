@@ -136,8 +136,12 @@ func (o *Options) answers(ctx context.Context, there inventory, platform string)
 	}
 	faults := make([]error, len(o.Requests))
 	for i, r := range o.Requests {
-		if online[i] {
-			answers[i], faults[i] = o.askOnline(ctx, i, r.ask(o.Indexes, there, before), project)
+		if !online[i] {
+			continue
+		}
+		q := r.ask(o.Indexes, there, before)
+		if faults[i] = q.overHTTPS(o.Logins); faults[i] == nil {
+			answers[i], faults[i] = o.askOnline(ctx, i, q, project)
 		}
 	}
 	return answers, errors.Join(faults...)

@@ -191,7 +191,7 @@ class Resolver:
         except Offline:
             raise
         except Fault as fault:
-            if self.refreshed or str(fault).startswith("Request failed after"):
+            if self.refreshed or not re.match("No solution found|Failed to fetch", str(fault)):
                 raise
             self.refreshed = True  # what uv kept of the indexes may be why
             self.pinned(project, *args)
