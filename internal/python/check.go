@@ -3,10 +3,12 @@ package python
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/report"
 	"lamina.build/llb"
 )
 
@@ -28,7 +30,7 @@ func (o Options) check(r Request, a answer, there inventory) error {
 			if prune(subject) || allowed(subject) {
 				continue
 			}
-			if first, taken := owners[m.Target]; taken && (first.Size != m.Size || first.Sum != m.Sum) {
+			if first, taken := owners[m.Target]; taken && first.dist != d && (first.Size != m.Size || first.Sum != m.Sum) {
 				pair := [2]string{first.dist.title(), d.title()}
 				clashes[pair] = append(clashes[pair], subject)
 			} else if !taken {
@@ -37,8 +39,9 @@ func (o Options) check(r Request, a answer, there inventory) error {
 			faults = append(faults, shadowing(r, d, m, there))
 		}
 	}
-	for pair, files := range clashes {
-		faults = append(faults, clash(r, pair, files))
+	pairs := slices.SortedFunc(maps.Keys(clashes), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	for _, pair := range pairs {
+		faults = append(faults, clash(r, pair, clashes[pair]))
 	}
 	return errors.Join(faults...)
 }
@@ -60,7 +63,7 @@ func clash(r Request, pair [2]string, files []string) error {
 	slices.Sort(files)
 	more := ""
 	if len(files) > 1 {
-		more = fmt.Sprintf(" and %d more files", len(files)-1)
+		more = " and " + report.Count(len(files)-1, "more file")
 	}
 	err := fault.New(fault.Usage, fmt.Errorf("%s: %s and %s both hold %s%s, with different content", r.Set, pair[0], pair[1], files[0], more))
 	second, _, _ := strings.Cut(pair[1], " ")

@@ -72,7 +72,7 @@ func (a answer) err(r Request, q question) error {
 	}
 	text = strings.NewReplacer("file://"+projectPath+"/", "", projectPath+"/", "").Replace(text)
 	err := fault.New(fault.Usage, fmt.Errorf("%s%s: %s", q.at(a.Fault), r.Set, shortened(text)))
-	for _, hint := range append(a.Fault.hints(q, text), hints...) {
+	for _, hint := range slices.Backward(append(a.Fault.hints(q, text), hints...)) { // the last one is told first
 		err = fault.WithHint(err, hint)
 	}
 	return err
@@ -100,9 +100,9 @@ func (q question) at(f *answerFault) string {
 }
 
 var (
-	hintWord     = regexp.MustCompile(`(?m)^[ \t]*hint: `)
+	hintWord     = regexp.MustCompile(`(?m)^[ \t]*(?:hint|help): `)
 	projectWord  = regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z0-9]`)
-	failedBuild  = regexp.MustCompile("(?m)^(?:error: )?Failed to (?:download and )?build `([A-Za-z0-9._-]+)")
+	failedBuild  = regexp.MustCompile("(?m)^(?:error: |\\W*)Failed to (?:download and )?build `([A-Za-z0-9._-]+)")
 	noModule     = regexp.MustCompile(`No module named '([A-Za-z0-9_.]+)'`)
 	urlNeeded    = regexp.MustCompile("URL dependencies must be expressed as direct requirements or constraints. Consider adding `([^`]+)`")
 	urlsConflict = regexp.MustCompile("conflicting URLs for package `([^`]+)`")

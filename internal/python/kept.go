@@ -41,7 +41,7 @@ func (o Options) kept(d *distribution) *wheel {
 		return nil
 	}
 	var w wheel
-	if json.Unmarshal(data, &w) != nil || w.Metadata == "" {
+	if json.Unmarshal(data, &w) != nil || w.Metadata == "" || w.Name == "" {
 		return nil
 	}
 	return &w

@@ -200,24 +200,21 @@ func (o Options) read(ctx context.Context, state llb.State, session ...session.A
 func (o Options) doorOptions(r Request) door.Options {
 	own, further := r.own(o.Indexes)
 	options := door.Options{Client: o.HTTP, Dir: o.Dir, Hosts: r.hosts(o.Project)}
-	for _, d := range (versions{lock: o.Before}).set(r.Set) {
-		// uv may have kept the page that names these, so that it doesn't pass the door.
-		if host := hostOf(d.URL); host != "" {
-			options.Hosts = append(options.Hosts, host)
-		}
+	before := versions{lock: o.Before}
+	for set := range before.builds(r) {
+		options.Hosts = append(options.Hosts, before.hosts(set)...)
 	}
+	options.Hosts = append(options.Hosts, before.hosts(r.Set)...)
 	for _, i := range r.Indexes {
 		options.Indexes = append(options.Indexes, door.Index{Name: i.URL, URL: i.URL, Packages: i.Packages})
 	}
-	for _, url := range append(further, own) {
+	for _, url := range slices.Concat(further, []string{own}) {
 		if url != "" {
 			options.Indexes = append(options.Indexes, door.Index{Name: url, URL: url})
 		}
 	}
-	for _, l := range r.Files.FindLinks {
-		if strings.Contains(l, "://") {
-			options.Indexes = append(options.Indexes, door.Index{Name: l, URL: l, Flat: true})
-		}
+	for _, l := range r.links() {
+		options.Indexes = append(options.Indexes, door.Index{Name: l, URL: l, Flat: true})
 	}
 	return options
 }
