@@ -35,21 +35,24 @@ import (
 // what it says against what the indexes say: code of sdists ran beside it. All
 // faults are reported at once.
 func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answer) error {
-	c := completion{Options: o, request: r, door: d, named: r.named(o.Project), notes: make(chan string, 2*len(a.all()))}
+	c := completion{Options: o, request: r, door: d, answer: a, named: r.named(o.Project), notes: make(chan string, 2*len(a.all()))}
 	list := a.all()
 	faults := make([]error, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(24)
 	for i, dist := range list {
 		group.Go(func() error {
-			if err := c.one(groupCtx, dist); err != nil {
-				faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(dist), r.Set, cmp.Or(dist.URL, dist.title()), err)
-			}
+			faults[i] = c.one(groupCtx, dist)
 			return groupCtx.Err()
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	for i, err := range faults {
+		if err != nil {
+			faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(list[i]), r.Set, cmp.Or(list[i].URL, list[i].title()), err)
+		}
 	}
 	close(c.notes)
 	var notes []string
@@ -68,15 +71,25 @@ type completion struct {
 	Options
 	request Request
 	door    *door.Door
+	answer  *answer
 	named   []string    // texts that name files by their addresses
 	notes   chan string // has room for all of them
 }
 
-// at is where a distribution is asked for by its name.
+// at is where a distribution is asked for, or something that a wheel requires it for.
 func (c completion) at(d *distribution) string {
-	for _, w := range c.lines() {
-		if w.Name == d.Name {
-			return fmt.Sprintf("%s:%d: ", w.File, w.At)
+	for asking, more := map[string]bool{d.Name: true}, true; more; {
+		for _, w := range c.lines() {
+			if asking[w.Name] {
+				return fmt.Sprintf("%s:%d: ", w.File, w.At)
+			}
+		}
+		more = false
+		for _, other := range c.answer.Distributions {
+			isNew := other.wheel != nil && !asking[other.Name]
+			if isNew && slices.ContainsFunc(other.wheel.Requires, func(name string) bool { return asking[name] }) {
+				asking[other.Name], more = true, true
+			}
 		}
 	}
 	return ""
@@ -90,7 +103,7 @@ func (c completion) lines() []requirements.Requirement {
 func (c completion) one(ctx context.Context, d *distribution) error {
 	switch {
 	case d.Kind == kindGit:
-		return checkGit(d)
+		return c.checkGit(d)
 	case strings.HasPrefix(d.URL, "file://"):
 		return c.local(d)
 	}
@@ -116,7 +129,12 @@ func (c completion) one(ctx context.Context, d *distribution) error {
 }
 
 // checkGit wants a commit of a repository that an engine can fetch.
-func checkGit(d *distribution) error {
+func (c completion) checkGit(d *distribution) error {
+	address, err := c.Logins.overHTTPS(d.URL)
+	if err != nil {
+		return err
+	}
+	d.URL = address
 	rest, _, _ := strings.Cut(strings.TrimPrefix(d.URL, "git+"), "#")
 	u, err := url.Parse(rest)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" {

@@ -414,7 +414,7 @@ func TestCommits(t *testing.T) {
 	for url, want := range map[string]string{
 		"git+https://g.example/r@0123456789012345678901234567890123456789#subdirectory=x": "",
 		"git+http://g.example/r@0123456789012345678901234567890123456789":                 "",
-		"git+ssh://git@g.example/r@01":                                                    `: only repositories at https:// and http:// addresses can be locked`,
+		"git+ssh://git@g.example/r@01":                                                    `g.example: a repository there is named by ssh, for which a lock has no key`,
 		"git+file:///srv/r@01":                                                            `: only repositories at https:// and http:// addresses can be locked`,
 	} {
 		err := newIndex(t).complete(t, &distribution{Name: "r", Kind: kindGit, URL: url})

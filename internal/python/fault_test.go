@@ -50,8 +50,8 @@ func TestFaultsOfAnswers(t *testing.T) {
 		{"module by uv", answerFault{Message: undeclared}, "requirements.txt:3: python: " + undeclared, []string{hint("Cython", `"setuptools", "wheel", "cython"`)}},
 		{"of uv's many words", answerFault{Message: undeclared + uvs}, "requirements.txt:3: python: " + undeclared, []string{hint("Cython", `"setuptools", "wheel", "cython"`)}},
 		{
-			"what comes after these", answerFault{Message: undeclared + uvs + "\nhelp: `flash-attn` was included\nhint: look"}, "requirements.txt:3: python: " + undeclared + "\n\nhelp: `flash-attn` was included",
-			[]string{hint("Cython", `"setuptools", "wheel", "cython"`), "look"},
+			"what comes after these", answerFault{Message: undeclared + uvs + "\nhelp: `flash-attn` was included\nhint: look"}, "requirements.txt:3: python: " + undeclared,
+			[]string{hint("Cython", `"setuptools", "wheel", "cython"`), "`flash-attn` was included", "look"},
 		},
 		{
 			"of the form with a tree", answerFault{Message: "× Failed to build `flash-attn==2.8`\n  ╰─▶ ModuleNotFoundError: No module named 'Cython'"}, "",
@@ -92,7 +92,7 @@ func TestFaultsOfAnswers(t *testing.T) {
 			[]string{"a requirement file with the line --pre takes versions before their release, and so does a requirement that names one"},
 		},
 		{"uv's own", answerFault{Message: "no\n      hint: `x` has no wheels with a matching Python ABI tag\n  hint: look\n"}, "python: no", []string{"`x` has no wheels with a matching Python ABI tag", "look"}},
-		{"hint with lines of its own", answerFault{Message: "no\nhint: these are there:\n - a"}, "python: no\nhint: these are there:\n - a", nil},
+		{"hint with lines of its own", answerFault{Message: "no\nhint: these are there:\n - a"}, "python: no", []string{"these are there: - a"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := answer{Fault: &tt.fault}.err(Request{Set: "python"}, asked(t))
@@ -160,14 +160,14 @@ func TestFaultsOfIndexesComeFirst(t *testing.T) {
 	d := openDoor(t, door.Options{Client: quick(), Indexes: []door.Index{{Name: "own", URL: s.URL + "/simple"}}})
 	through(t, d, s.URL+"/simple/torch/")
 	told := answer{Fault: &answerFault{Message: "torch was not found"}}
-	err := Options{}.throughDoor(Request{Set: "python"}, asked(t), d, told)
+	err := Options{}.throughDoor(t.Context(), Request{Set: "python"}, asked(t), d, told)
 	if err == nil || !strings.HasPrefix(err.Error(), "resolving python: ") || !strings.Contains(err.Error(), "503") || !strings.HasSuffix(err.Error(), "torch was not found") {
 		t.Errorf("got %v", err)
 	}
 	if got := fault.KindOf(err); got != fault.Transient {
 		t.Errorf("kind is %d", got)
 	}
-	if err := (Options{}).throughDoor(Request{}, question{}, d, answer{}); err != nil {
+	if err := (Options{}).throughDoor(t.Context(), Request{}, question{}, d, answer{}); err != nil {
 		t.Errorf("an index that was not needed: %v", err)
 	}
 }
@@ -177,7 +177,7 @@ func TestWhatADoorRefusedIsTold(t *testing.T) {
 	d := openDoor(t, door.Options{Client: quick(), Indexes: []door.Index{{Name: "own", URL: s.URL + "/simple"}}})
 	through(t, d, "http://secrets.example/x")
 	var told notebook
-	err := Options{Note: told.note}.throughDoor(Request{Set: "python"}, asked(t), d, answer{Fault: &answerFault{Message: "no"}})
+	err := Options{Note: told.note}.throughDoor(t.Context(), Request{Set: "python"}, asked(t), d, answer{Fault: &answerFault{Message: "no"}})
 	refused(t, err, "python: no")
 	equal(t, "notes", told.told, []string{"python: the resolve asked for secrets.example:80, which nothing of it names"})
 }

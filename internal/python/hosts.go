@@ -75,7 +75,7 @@ func (r Request) named(project fs.FS) []string {
 	return texts
 }
 
-var address = regexp.MustCompile(`https?://[^\s"'<>]+`)
+var address = regexp.MustCompile(`(?:https?|ssh)://[^\s"'<>]+`)
 
 // namedIn are the hosts of all addresses in a text.
 func namedIn(text string) []string {

@@ -33,7 +33,7 @@ func TestHostsThatARequestNames(t *testing.T) {
 
 func TestHostsInATextAreToldOnce(t *testing.T) {
 	got := namedIn("a https://x.example/1, 'http://y.example:80/a' https://x.example/2 ssh://z.example https:// <https://v.example>")
-	equal(t, "hosts", got, []string{"x.example", "y.example:80", "v.example"})
+	equal(t, "hosts", got, []string{"x.example", "y.example:80", "z.example", "v.example"})
 }
 
 func TestLoginsOfSomeHosts(t *testing.T) {

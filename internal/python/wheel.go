@@ -27,6 +27,7 @@ type wheel struct {
 	Top      []string // names below site-packages, but for the wheel's own metadata
 	Files    []member // what is installed, by where
 	Metadata string   // sha256 of METADATA
+	Requires []string // projects, whatever for
 	Name     string   // as METADATA has it
 	Version  string   // likewise
 }
@@ -69,6 +70,7 @@ func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 	}
 	sum := sha256.Sum256(metadata)
 	w.Metadata, w.Name, w.Version = hex.EncodeToString(sum[:]), header(metadata, "Name"), header(metadata, "Version")
+	w.Requires = required(string(metadata))
 	entries, err := readMember(z, own[0]+"/entry_points.txt")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -181,6 +183,18 @@ func readMember(z *zip.Reader, name string) ([]byte, error) {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	return data, nil
+}
+
+var requiresDist = regexp.MustCompile(`(?mi)^Requires-Dist:\s*([A-Z0-9][A-Z0-9._-]*)`)
+
+// required are the projects that METADATA names as requirements.
+func required(metadata string) []string {
+	var names []string
+	head, _, _ := strings.Cut(strings.ReplaceAll(metadata, "\r\n", "\n"), "\n\n")
+	for _, found := range requiresDist.FindAllStringSubmatch(head, -1) {
+		names = append(names, normal(found[1]))
+	}
+	return names
 }
 
 // checkTitle wants a wheel to be what its file name says. A file may have got a
