@@ -16,6 +16,8 @@ import (
 type Python struct {
 	Prune      []string             // globs of files of locked packages that stay out, in order; a leading ! takes back
 	Optional   []string             // projects that are left out where they can't be built
+	Excludes   []string             // projects that are left out wherever they are asked for
+	Overridden []string             // projects of which the spec decides, whatever others require
 	Collisions []string             // globs of files that two packages may both have
 	Files      map[string]llb.Layer // the files that lie beside the spec, by their paths; each at the root of its layer
 }
