@@ -6,9 +6,6 @@ import (
 	bkllb "github.com/moby/buildkit/client/llb"
 )
 
-//go:embed scripts/install_wheels.py
-var installWheelsScript string
-
 //go:embed scripts/check_distributions.py
 var checkDistributionsScript string
 

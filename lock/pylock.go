@@ -3,13 +3,15 @@ package lock
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 )
 
 // Pylock returns the distributions that a variant installs as the text of a
 // pylock.toml (PEP 751), for other installers. What lies beside the spec is
-// named by its path, which a pylock.toml has relative to itself.
-func (l Lock) Pylock(variant string) ([]byte, error) {
+// named by its path, which a pylock.toml has relative to itself: folder is the
+// spec's folder as seen from that of the file, "." where they are one.
+func (l Lock) Pylock(variant, folder string) ([]byte, error) {
 	list := l.PythonIn(SetPython, variant)
 	if len(list) == 0 {
 		return nil, errors.New("the lock has no Python distributions")
@@ -17,14 +19,27 @@ func (l Lock) Pylock(variant string) ([]byte, error) {
 	var b strings.Builder
 	b.WriteString("lock-version = \"1.0\"\ncreated-by = \"lamina\"\n")
 	for _, d := range list {
-		fmt.Fprintf(&b, "\n[[packages]]\nname = %s\nversion = %s\n", quote(d.Name), quote(d.Version))
-		b.WriteString(d.pylock())
+		fmt.Fprintf(&b, "\n[[packages]]\nname = %s\n", quote(d.Name))
+		if !d.renamed() {
+			fmt.Fprintf(&b, "version = %s\n", quote(d.Version))
+		}
+		if d.Index != "" {
+			fmt.Fprintf(&b, "index = %s\n", quote(d.Index))
+		}
+		b.WriteString(d.pylock(folder))
 	}
 	return []byte(b.String()), nil
 }
 
-// pylock is where d comes from, in the terms of PEP 751.
-func (d Distribution) pylock() string {
+// renamed says whether a wheel's file got another version when it was released.
+// uv takes one from a pylock.toml that says no version of it, and no other.
+func (d Distribution) renamed() bool {
+	return d.IsWheel() && !strings.Contains(d.File, "-"+d.Version+"-")
+}
+
+// pylock is where d comes from, in the terms of PEP 751. A file that no index
+// named is an archive to it, whose name need not be what its content is called.
+func (d Distribution) pylock(folder string) string {
 	if remote, commit, below, ok := d.Git(); ok {
 		table := fmt.Sprintf("type = \"git\", url = %s, commit-id = %s", quote(remote), quote(commit))
 		if below != "" {
@@ -34,11 +49,15 @@ func (d Distribution) pylock() string {
 	}
 	where := "url = " + quote(d.URL)
 	if local, ok := d.Local(); ok {
-		where = "path = " + quote(local)
+		where = "path = " + quote(path.Join(folder, local))
 	}
-	file := fmt.Sprintf("{ name = %s, %s, size = %d, hashes = { sha256 = %s } }", quote(d.File), where, d.Size, quote(d.SHA256))
-	if d.IsWheel() {
-		return fmt.Sprintf("wheels = [\n  %s,\n]\n", file)
+	what := fmt.Sprintf("%s, size = %d, hashes = { sha256 = %s } }", where, d.Size, quote(d.SHA256))
+	switch named := fmt.Sprintf("{ name = %s, ", quote(d.File)); {
+	case d.Index == "":
+		return fmt.Sprintf("archive = { %s\n", what)
+	case d.IsWheel():
+		return fmt.Sprintf("wheels = [\n  %s%s,\n]\n", named, what)
+	default:
+		return fmt.Sprintf("sdist = %s%s\n", named, what)
 	}
-	return fmt.Sprintf("sdist = %s\n", file)
 }

@@ -95,7 +95,7 @@ func TestDriftOfPythonNamesTheLine(t *testing.T) {
 }
 
 func TestPylockHasWhatOtherInstallersNeed(t *testing.T) {
-	text, err := sample().Pylock("production")
+	text, err := sample().Pylock("production", "../x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,22 +106,25 @@ func TestPylockHasWhatOtherInstallersNeed(t *testing.T) {
 	file := func(name, where, at string, size int64, sum string) map[string]any {
 		return map[string]any{"name": name, where: at, "size": size, "hashes": map[string]any{"sha256": sum}}
 	}
-	torch := "torch-2.6.0+cu124-cp311-cp311-linux_x86_64.whl"
+	archive := func(where, at string, size int64, sum string) map[string]any {
+		return map[string]any{where: at, "size": size, "hashes": map[string]any{"sha256": sum}}
+	}
+	torch, index := "torch-2.6.0+cu124-cp311-cp311-linux_x86_64.whl", "https://index.example/simple"
 	want := map[string]any{
 		"lock-version": "1.0", "created-by": "lamina",
 		"packages": []any{
-			map[string]any{"name": "insightface", "version": "1.0", "sdist": file("insightface-0.7.3.tar.gz", "url", "https://files.example/insightface-0.7.3.tar.gz", 77, hash("insightface-0.7.3.tar.gz"))},
-			map[string]any{"name": "own", "version": "1.0", "wheels": []any{file("own-1.0-py3-none-any.whl", "path", "wheels/own-1.0-py3-none-any.whl", 5, hash("own"))}},
+			map[string]any{"name": "insightface", "version": "1.0", "index": index, "sdist": file("insightface-0.7.3.tar.gz", "url", "https://files.example/insightface-0.7.3.tar.gz", 77, hash("insightface-0.7.3.tar.gz"))},
+			map[string]any{"name": "own", "version": "1.0", "archive": archive("path", "../x/wheels/own-1.0-py3-none-any.whl", 5, hash("own"))},
 			map[string]any{"name": "sam2", "version": "1.0", "vcs": map[string]any{
 				"type": "git", "url": "https://git.example/sam2", "commit-id": "0123456789012345678901234567890123456789", "subdirectory": "py",
 			}},
-			map[string]any{"name": "torch", "version": "1.0", "wheels": []any{file(torch, "url", "https://files.example/"+torch, 77, hash(torch))}},
+			map[string]any{"name": "torch", "index": index, "wheels": []any{file(torch, "url", "https://files.example/"+torch, 77, hash(torch))}},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, err := (lock.Lock{}).Pylock("production"); err == nil {
+	if _, err := (lock.Lock{}).Pylock("production", "."); err == nil {
 		t.Error("a lock without Python gave a pylock.toml")
 	}
 }

@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"cmp"
 	"path"
 	"slices"
 
@@ -20,6 +21,7 @@ type Python struct {
 	Overridden []string             // projects of which the spec decides, whatever others require
 	Collisions []string             // globs of files that two packages may both have
 	Files      map[string]llb.Layer // the files that lie beside the spec, by their paths; each at the root of its layer
+	URLs       map[string]string    // where a file is now, by its SHA-256, if that is not where the lock says
 }
 
 // Source is a Python source tree to compile.
@@ -33,13 +35,14 @@ type Source struct {
 // and source trees, a layer for each.
 func Wheels(in Input, builder llb.State) []Part {
 	var parts []Part
+	uv := in.uv(builder)
 	add := func(what string, size Bytes, w llb.Wheels) {
-		w.Collisions = in.Python.Collisions
+		w.UV, w.Collisions = uv, in.Python.Collisions
 		parts = append(parts, Part{Stage: "wheels", What: what, State: w.Layer(builder), Bytes: size})
 	}
 	groups, _ := PlanWheels(in.Wheels(), in.WheelLimit())
 	for _, g := range groups {
-		add(g.what(), g.bytes(), llb.Wheels{Name: g.Name, Files: in.files(g.Wheels), Prune: in.Python.Prune})
+		add(g.what(), g.bytes(), llb.Wheels{Name: g.Name, Files: in.files(g.Wheels), Prune: rulesFor(in.Python.Prune, g.Wheels)})
 	}
 	for _, d := range in.Sdists() {
 		optional := in.optional(d)
@@ -78,7 +81,7 @@ func (in Input) optional(d lock.Distribution) bool {
 // locked for it.
 func (in Input) build(d lock.Distribution, builder llb.State) llb.WheelBuild {
 	b := llb.WheelBuild{
-		Name: title(d), Archive: d.File, Optional: in.optional(d),
+		Name: title(d), Archive: d.File, Project: d.Name, Version: d.Version, Optional: in.optional(d),
 		Environment: in.environment(d.Name, builder), Caches: in.caches(),
 	}
 	if remote, commit, dir, ok := d.Git(); ok {
@@ -96,7 +99,7 @@ func (in Input) environment(project string, builder llb.State) *llb.State {
 	if len(wheels) == 0 {
 		return nil
 	}
-	env := llb.Wheels{Name: "what " + project + " is built with", Files: in.files(wheels)}.Layer(builder)
+	env := llb.Wheels{Name: "what " + project + " is built with", UV: in.uv(builder), Files: in.files(wheels)}.Layer(builder)
 	return &env
 }
 
@@ -113,7 +116,22 @@ func (in Input) file(d lock.Distribution) llb.State {
 	if local, ok := d.Local(); ok {
 		return llb.Packed(in.Python.Files[local])
 	}
-	return llb.Fetch(d.URL, digest.NewDigestFromEncoded(digest.SHA256, d.SHA256), path.Base(d.File))
+	return in.fetch(d.URL, d.SHA256, d.File)
+}
+
+func (in Input) fetch(url, sum, file string) llb.State {
+	url = cmp.Or(in.Python.URLs[sum], url)
+	return llb.Fetch(url, digest.NewDigestFromEncoded(digest.SHA256, sum), path.Base(file))
+}
+
+// uv is what installs wheels; nil where nothing of an index is locked.
+func (in Input) uv(builder llb.State) *llb.State {
+	tool := in.Lock.UV
+	if tool.SHA256 == "" {
+		return nil
+	}
+	uv := llb.UV(llb.File{From: in.fetch(tool.URL, tool.SHA256, tool.File), Path: "/" + tool.File}, builder)
+	return &uv
 }
 
 func (in Input) caches() []bkllb.RunOption {

@@ -21,6 +21,7 @@ const commit = "0123456789012345678901234567890123456789"
 func withWheels() stages.Input {
 	in := input("production")
 	in.Lock.Python = []lock.PythonRequest{{Set: lock.SetPython}}
+	in.Lock.UV = lock.UV{Version: "0.13.9", File: "uv-0.13.9-py3-none-any.whl", URL: "https://f.example/uv-0.13.9-py3-none-any.whl", Size: 19e6, SHA256: hash("uv")}
 	in.Lock.Distributions = []lock.Distribution{
 		wheel("cython", 3e6, lock.BuildSet("insightface")),
 		wheel("idna", 60e3, lock.SetPython),
@@ -188,5 +189,110 @@ func TestMissingFileOfTheProjectIsTold(t *testing.T) {
 	in.Python.Files = nil
 	if _, err := stages.New(in); err == nil || !strings.Contains(err.Error(), `the file "wheels/own-1-py3-none-any.whl" of own is missing`) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Without anything of an index there is no uv, and Debian's installer does.
+func TestUVInstallsWhereItIsLocked(t *testing.T) {
+	for _, locked := range []bool{true, false} {
+		in := withWheels()
+		if !locked {
+			in.Lock.UV = lock.UV{}
+		}
+		_, def := draw(t, in)
+		g := decode(t, def)
+		unpacked := 0
+		for _, v := range g.Vertices {
+			has := slices.ContainsFunc(v.Inputs, func(in graph.Input) bool { return strings.HasPrefix(g.Vertices[in.Vertex].Name, "unpack uv") })
+			if want := locked && strings.HasSuffix(v.Name, ": install") && v.Name != "base: install"; has != want && strings.HasSuffix(v.Name, ": install") {
+				t.Errorf("uv locked %v: %s has it: %v", locked, v.Name, has)
+			}
+			if v.Name == "unpack uv" {
+				unpacked++
+			}
+		}
+		if (unpacked == 1) != locked {
+			t.Errorf("uv locked %v: unpacked %d times", locked, unpacked)
+		}
+	}
+}
+
+// Where a file is now is no part of what it is.
+func TestFilesAreFetchedFromWhereTheyAre(t *testing.T) {
+	in := withWheels()
+	in.Python.URLs = map[string]string{hash("torch"): "https://mirror.example/torch.whl", hash("uv"): "https://mirror.example/uv.whl"}
+	_, def := draw(t, in)
+	text := string(decode(t, def).Golden())
+	for url, want := range map[string]bool{
+		"https://mirror.example/torch.whl": true, "https://mirror.example/uv.whl": true, "https://f.example/tqdm-1-py3-none-any.whl": true,
+		"https://f.example/torch-1-py3-none-any.whl": false, "https://f.example/uv-0.13.9-py3-none-any.whl": false,
+	} {
+		if got := strings.Contains(text, url); got != want {
+			t.Errorf("%s is fetched: %v", url, got)
+		}
+	}
+}
+
+// A further rule installs anew what may have such files, and nothing else.
+func TestPruneRuleMovesWhatItConcerns(t *testing.T) {
+	tops := map[string][]string{
+		"torch": {"functorch", "torch", "torchgen"}, "nvidia-cudnn-cu12": {"nvidia"}, "numpy": {"numpy", "numpy.libs"},
+		"idna": {"idna"}, "tqdm": {"tqdm"}, "own": {"own.py"},
+	}
+	known := func(rules ...string) stages.Input {
+		in := withWheels()
+		in.Python.Prune = rules
+		for i, d := range in.Lock.Distributions {
+			in.Lock.Distributions[i].Top = tops[d.Name]
+		}
+		return in
+	}
+	compiled := []string{"insightface 0.7.3", "sam2 1.0"}
+	all := []string{"nvidia-cudnn-cu12 1", "torch 1", "numpy 1", "3 small wheels"}
+	for rule, moves := range map[string][]string{
+		"torch/lib/*ffmpeg*": {"torch 1"},
+		"!numpy/tests/**":    {"numpy 1"},
+		"numpy.libs":         {"numpy 1"},
+		"own.py":             {"3 small wheels"},
+		"nothing/x":          nil,
+		"**/*.pyi":           all,
+		"num?y/tests":        all,
+		"share/man":          all,
+		"!bin/tqdm":          all,
+	} {
+		t.Run(rule, func(t *testing.T) {
+			var moved []string
+			old, changed := parts(t, known("**/*.a")), parts(t, known("**/*.a", rule))
+			for i, p := range changed {
+				if !cmp.Equal(marshal(t, old[i].State).Def, marshal(t, p.State).Def) && p.Stage == "wheels" {
+					moved = append(moved, p.What)
+				}
+			}
+			if diff := cmp.Diff(slices.Concat(moves, compiled), moved); diff != "" {
+				t.Errorf("layers that moved (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// No history comes with an sdist or the tree of a commit; a tree of the project's own says itself what it is.
+func TestBuildsKnowTheVersionThatIsLocked(t *testing.T) {
+	_, def := draw(t, withWheels())
+	g := decode(t, def)
+	for name, want := range map[string][]string{
+		"insightface 0.7.3: compile": {"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_INSIGHTFACE=0.7.3", "PBR_VERSION=0.7.3"},
+		"sam2 1.0: compile":          {"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_SAM2=1.0", "SETUPTOOLS_SCM_PRETEND_VERSION=1.0"},
+		"native: compile":            nil,
+	} {
+		i := slices.IndexFunc(g.Vertices, func(v graph.Vertex) bool { return v.Name == name })
+		env := g.Vertices[i].Op.GetExec().GetMeta().GetEnv()
+		for _, kv := range want {
+			if !slices.Contains(env, kv) {
+				t.Errorf("%s lacks %s: %q", name, kv, env)
+			}
+		}
+		if has := slices.ContainsFunc(env, func(kv string) bool { return strings.Contains(kv, "VERSION") }); has != (want != nil) {
+			t.Errorf("%s is told a version: %q", name, env)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -137,7 +138,11 @@ func (a *app) exportLock(ctx context.Context, p *project, o lockFlags) error {
 	if err != nil {
 		return err
 	}
-	text, err := l.Pylock(o.variant)
+	folder, err := seenFrom(filepath.Dir(o.export), p.dir)
+	if err != nil {
+		return err
+	}
+	text, err := l.Pylock(o.variant, folder)
 	if err != nil {
 		return fault.New(fault.Usage, fmt.Errorf("exporting %s: %w", p.lockPath(), err))
 	}
@@ -145,6 +150,20 @@ func (a *app) exportLock(ctx context.Context, p *project, o lockFlags) error {
 		return fmt.Errorf("exporting %s: %w", p.lockPath(), err)
 	}
 	return a.ui.result(fmt.Sprintf("%s: %s\n", o.export, report.Count(strings.Count(string(text), "[[packages]]"), "package")))
+}
+
+// seenFrom is the path of a folder from another one, with slashes.
+func seenFrom(from, folder string) (string, error) {
+	from, fromErr := filepath.Abs(from)
+	folder, folderErr := filepath.Abs(folder)
+	if err := errors.Join(fromErr, folderErr); err != nil {
+		return "", fmt.Errorf("finding folders: %w", err)
+	}
+	seen, err := filepath.Rel(from, folder)
+	if err != nil {
+		return "", fmt.Errorf("finding folders: %w", err)
+	}
+	return filepath.ToSlash(seen), nil
 }
 
 func (a *app) checkLock(p *project) error {

@@ -2,6 +2,7 @@ package e2etest
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/enginetest"
 	"lamina.build/internal/testworld"
+	"lamina.build/lock"
 )
 
 // SetupTools are the wheels of setuptools and wheel, which Debian ships for its
@@ -78,4 +80,28 @@ func unpackWheel(t *testing.T, deb string) string {
 		t.Fatalf("no wheel in %s: %v", filepath.Base(deb), err)
 	}
 	return wheel
+}
+
+// UV is the program that a lock names for its Python packages.
+func UV(t *testing.T, l lock.Lock) []byte {
+	t.Helper()
+	getter := debian.NewGetter(filepath.Join(enginetest.Options(t).CacheDir, "files"))
+	wheel, err := getter.Get(t.Context(), l.UV.URL, debian.File{SHA256: l.UV.SHA256, Size: l.UV.Size})
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := zip.OpenReader(wheel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	in, err := archive.Open("uv-" + l.UV.Version + ".data/scripts/uv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := io.ReadAll(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
 }

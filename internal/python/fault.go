@@ -112,6 +112,7 @@ func cutHints(text string) (rest string, hints []string) {
 			kept = append(kept, line)
 		case strings.Contains(hint, "index-strategy"):
 			hints = append(hints, `an index that is asked first hides versions of another one: index-strategy = "unsafe-best-match" under [python] looks into all`)
+		case strings.Contains(hint, "run `uv lock`"): // ours says it, too
 		case strings.Contains(hint, "--prerelease"), strings.Contains(hint, "prerelease"):
 			hints = append(hints, "a requirement file with the line --pre takes versions before their release, and so does a requirement that names one")
 		default:

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	bkllb "github.com/moby/buildkit/client/llb"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/fault"
@@ -56,17 +55,8 @@ func (o Options) findUV(ctx context.Context, platform string) (lock.UV, error) {
 // uvPath is where an exec has uv.
 const uvPath = "/.lamina/uv"
 
-// UV is a state with the program at its root.
-func UV(uv lock.UV, builder llb.State) llb.State {
-	const script = `import os, shutil, sys, zipfile
-with zipfile.ZipFile(sys.argv[1]) as wheel, open("/.lamina/out/uv", "wb") as out:
-    shutil.copyfileobj(wheel.open(sys.argv[2]), out)
-os.chmod("/.lamina/out/uv", 0o755)`
-	wheel := llb.Fetch(uv.URL, digest.NewDigestFromEncoded(digest.SHA256, uv.SHA256), uv.File)
-	exec := llb.Exec{
-		Name:   "unpack uv " + uv.Version,
-		Args:   []string{"/usr/bin/python3", "-c", script, "/.lamina/wheels/" + uv.File, "uv-" + uv.Version + ".data/scripts/uv"},
-		Mounts: []bkllb.RunOption{llb.Mount("/.lamina/wheels", wheel)},
-	}
-	return exec.On(builder).AddMount("/.lamina/out", bkllb.Scratch())
+// uvState has the program at its root.
+func (o Options) uvState() llb.State {
+	wheel := llb.Fetch(o.uv.URL, digest.NewDigestFromEncoded(digest.SHA256, o.uv.SHA256), o.uv.File)
+	return llb.UV(llb.File{From: wheel, Path: "/" + o.uv.File}, o.Builder)
 }

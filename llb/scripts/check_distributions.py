@@ -1,7 +1,7 @@
 """Checks that the Python distributions of /image fit each other and are as their RECORDs say.
 
-It does what `pip check` does, also for the extras that requirements name, and
-finds files that two distributions have with different content (the layers of an
+It does what `pip check` and `uv pip check` do, also for the extras that requirements name, which both
+leave out, and finds files that two distributions have with different content (the layers of an
 image hide that, the upper one wins) and scripts that hide a program of Debian. Nothing of the image is run, and no link
 leads out of it. All faults are printed at once.
 """
@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -125,11 +126,12 @@ def unmet(
     for user, extra in waiting:  # which grows
         for text in user.requires:
             try:
-                need = Requirement(text)
+                need = Requirement(readable(text))
                 if not applies(need, extra):
                     continue
             except ValueError:
-                yield f"{user} has a requirement that can't be read: {text}"
+                # What was resolved could be read by then.
+                print(f"{user} has a requirement that can't be read, and so isn't checked: {text}")
                 continue
             provider = present.get(canonicalize_name(need.name))
             if canonicalize_name(need.name) not in overridden:
@@ -137,6 +139,11 @@ def unmet(
             extras = {(provider, name) for name in need.extras if provider} - seen
             waiting += extras
             seen |= extras
+
+
+def readable(text: str) -> str:
+    """Takes from a requirement what PEP 440 forbids and old packages have, as uv and old pips do: >=5.1.* is >=5.1."""
+    return re.sub(r"([<>]=?\s*[\w.!+-]+?)\.\*", r"\1", text)
 
 
 def applies(need: Requirement, extra: str) -> bool:

@@ -37,17 +37,19 @@ func TestRealEvilWheels(t *testing.T) {
 	}
 }
 
-// A RECORD is replaced by one of what was installed, so that one that is wrong does no harm.
+// What uv and pip take is taken, and is right in the image: the check of the distributions looks at it.
 func TestRealSloppyRecord(t *testing.T) {
 	u := e2etest.NewUser(t)
-	x := e2etest.PureIndex(t, testworld.IndexOptions{}, testworld.Wheel{
-		Name: "sloppy", Version: "1.0", Files: map[string]string{"sloppy.py": ""},
-		Record: func(lines []string) []string { return append(lines[1:], "nowhere.py,sha256=x,1\r", "sloppy.py,,") },
+	x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true}, testworld.Wheel{
+		Name: "sloppy", Version: "1.0", Files: map[string]string{"sloppy/__init__.py": "", "sloppy/more.py": "x = 1\n"},
+		Record: func(lines []string) []string { return append(lines[1:], "sloppy/gone.py,sha256=x,7") },
 	})
 	u.Build(t, e2etest.Needs(t, "--index-url "+x.URL, "sloppy"))
-	e2etest.Verify(t, u)
-	if files := strings.Join(e2etest.Site(t, u), "\n"); !strings.Contains(files, "sloppy.py") {
-		t.Errorf("the image has\n%s", files)
+	files := strings.Join(e2etest.Site(t, u), "\n")
+	for _, want := range []string{"sloppy/more.py", "sloppy/__pycache__/more.cpython-311.pyc"} {
+		if !strings.Contains(files, want) {
+			t.Errorf("the image has no %s:\n%s", want, files)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lamina.build/internal/e2etest"
+	"lamina.build/internal/testworld"
 )
 
 // The scripts that run in builds pass their own tests, on the Python and the
@@ -19,13 +20,18 @@ func TestRealScriptsPassTheirOwnTests(t *testing.T) {
 	// The engine would not run again what it has run before.
 	now := strconv.FormatInt(time.Now().UnixNano(), 10)
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `packages = ["python3"]`, `packages = ["python3", "python3-installer", "python3-packaging", "python3-pip", "python3-build"]`)
+	wheels := e2etest.Needs(t, "--index-url "+e2etest.PureIndex(t, testworld.IndexOptions{}).URL, "alpha")
+	u.Build(t, "lock", wheels)
 	var spec strings.Builder
 	spec.WriteString("\n[smoke]\nrun = [\n")
 	for suite, at := range map[string]string{"install": "llb/scripts", "resolve": "internal/python/scripts"} {
 		if err := os.CopyFS(filepath.Join(dir, "app", suite), os.DirFS(filepath.Join(e2etest.Root(t), at))); err != nil {
 			t.Fatal(err)
 		}
-		spec.WriteString(`["sh", "-c", "cd /app/` + suite + ` && PYTHONPATH=/app/install:. exec python3 -m unittest discover -s tests -t tests", "` + now + `"],` + "\n")
+		spec.WriteString(`["sh", "-c", "cd /app/` + suite + ` && UV=/app/uv PYTHONPATH=/app/install:. exec python3 -m unittest discover -s tests -t tests", "` + now + `"],` + "\n")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "app", "uv"), e2etest.UV(t, e2etest.ReadLock(t, wheels)), 0o755); err != nil {
+		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "image.toml"))
 	if err != nil {

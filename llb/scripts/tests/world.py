@@ -14,6 +14,7 @@ from collections.abc import Iterable
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Debian's own Python, which has the libraries; a developer's may come first in PATH.
 PYTHON = "/usr/bin/python3"
+UV = os.environ.get("UV", "/.lamina/uv/uv")
 
 Files = dict[str, bytes]
 
@@ -71,12 +72,16 @@ class WithFolder(unittest.TestCase):
     def run_script(self, script: str, *arguments: str, options: object = None, umask: int = 0o022,
                    env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         self.write(json.dumps(options or {}).encode(), "options.json")
-        command = [PYTHON, "-I", "-S", os.path.join(SCRIPTS, script), self.path("options.json"), *arguments]
+        return self.run_file(script, self.path("options.json"), *arguments, umask=umask, env=env)
+
+    def run_file(self, script: str, *arguments: str, umask: int = 0o022,
+                 env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        command = [PYTHON, "-I", "-S", os.path.join(SCRIPTS, script), *arguments]
         return subprocess.run(command, capture_output=True, text=True, umask=umask,
                               env={**os.environ, "SOURCE_DATE_EPOCH": "315532800", **(env or {})})
 
-    def install(self, out: str = "out", **how: object) -> subprocess.CompletedProcess[str]:
+    def install(self, out: str = "out", uv: str = UV, **how: object) -> subprocess.CompletedProcess[str]:
         os.makedirs(self.path("wheels", ""), exist_ok=True)
         shutil.rmtree(self.path(out), ignore_errors=True)
         os.mkdir(self.path(out))
-        return self.run_script("install_wheels.py", self.path("wheels"), self.path(out), **how)
+        return self.run_script("install_wheels.py", self.path("wheels"), self.path(out), uv, **how)
