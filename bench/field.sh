@@ -63,8 +63,13 @@ printf '%-20s %6s %9s %9s %9s   %s\n' list files cold again "uv alone" versions
 for list in "${lists[@]}"; do
 	name=$(basename "$list" .txt)
 	project "$name" "$list"
-	timed ./build lock "$name" || { printf '%-20s refused:\n' "$name"; tail -4 log; continue; }
-	cold=$ms
+	start=${EPOCHREALTIME/./}
+	if ! ./build lock "$name" >log 2>&1; then
+		printf '%-20s refused:\n' "$name"
+		grep -E 'error:|hint:' log
+		continue
+	fi
+	cold=$(((${EPOCHREALTIME/./} - start) / 1000))
 	timed ./build lock "$name"
 	again=$ms
 	[ -x uv ] || get_uv "$name/image.lock"

@@ -198,9 +198,25 @@ func (p packer) sources(ctx context.Context) ([]stages.Source, error) {
 	sources, faults := make([]stages.Source, len(dirs)), make([]error, len(dirs))
 	for i, dir := range dirs {
 		sources[i].Project = p.Spec.Python.SourceName(dir)
-		sources[i].Layer, faults[i] = p.tree(ctx, dir, "/")
+		sources[i].Layer, faults[i] = p.tree(ctx, dir, "/", p.besides(dir)...)
 	}
 	return sources, errors.Join(faults...)
+}
+
+// besides are what a spec's own folder holds beside a source tree that it is: the
+// spec, its lock, what builds leave there, weights, environments and their secrets.
+// None of it makes a wheel, and each would move the tree's digest.
+func (p packer) besides(dir string) []string {
+	if dir != "." {
+		return nil
+	}
+	list := []string{spec.FileName, "image.lock", "dist", ".env", ".env.*", ".venv"}
+	for _, m := range p.Spec.Models {
+		if weights, local := m.Local(); local && weights != "." {
+			list = append(list, weights)
+		}
+	}
+	return list
 }
 
 // files packs the wheels and sdists that lie beside the spec, each at the root
@@ -251,7 +267,16 @@ func (p packer) app(ctx context.Context) (*stages.App, error) {
 // never are the parts of a source tree that come and go with its use.
 func never() []string { return []string{".dockerignore", "**/__pycache__", "**/.git"} }
 
-func (p packer) tree(ctx context.Context, dir, target string) (llb.Layer, error) {
+// name is what a tree is called in messages: that of its folder, and the spec's own
+// folder by the name of the image.
+func (p packer) name(dir string) string {
+	if dir == "." {
+		return p.Spec.Name
+	}
+	return path.Base(dir)
+}
+
+func (p packer) tree(ctx context.Context, dir, target string, exclude ...string) (llb.Layer, error) {
 	tree, err := fs.Sub(p.Root, dir)
 	if err != nil {
 		return llb.Layer{}, fmt.Errorf("opening %q: %w", dir, err)
@@ -262,7 +287,7 @@ func (p packer) tree(ctx context.Context, dir, target string) (llb.Layer, error)
 		return llb.Layer{}, fault.New(fault.Usage, err)
 	}
 	return pack.Tree(ctx, p.Store, pack.TreeOptions{
-		Name: path.Base(dir), FS: tree, Target: target, Ignore: ignore, Exclude: never(), Platform: p.platform,
+		Name: p.name(dir), FS: tree, Target: target, Ignore: ignore, Exclude: slices.Concat(never(), exclude), Platform: p.platform,
 	})
 }
 

@@ -318,7 +318,7 @@ func (c completion) checkHashes(ctx context.Context, d *distribution) error {
 		}
 	}
 	if len(wanted) == 0 {
-		if slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.ownNames(), d.Name) {
+		if slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.request.asked(), d.Name) {
 			return fault.New(fault.Usage, errors.New("--require-hashes wants a --hash for everything, and no line has one for this"))
 		}
 		return nil
@@ -338,14 +338,6 @@ func (c completion) checkHashes(ctx context.Context, d *distribution) error {
 
 // fragmentHash is a hash in an address, as indexes and pip write it.
 var fragmentHash = regexp.MustCompile(`[#&](md5|sha1|sha224|sha256|sha384|sha512)=([0-9a-fA-F]+)`)
-
-func (c completion) ownNames() []string {
-	names := make([]string, 0, len(c.request.Files.Requirements))
-	for _, w := range c.request.Files.Requirements {
-		names = append(names, w.Name)
-	}
-	return names
-}
 
 // alsoHash adds the hashes that options name and nobody promises.
 func (c completion) alsoHash(ctx context.Context, d *distribution, wanted []string) error {

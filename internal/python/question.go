@@ -33,6 +33,7 @@ type Request struct {
 	Optional      []string            // normalised projects that may be left out
 	Collisions    []string            // globs of paths that two wheels may both hold
 	Prune         []string            // globs of paths that no wheel brings into the image
+	Imports       []string            // modules that the image is expected to have
 }
 
 // Index is a package index that serves some projects, and alone may do so.

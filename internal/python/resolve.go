@@ -83,11 +83,12 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 }
 
 // inventory is what Debian's packages bring: distributions with their versions,
-// by name, and the names of the image's programs.
+// by name, and the names of the image's programs and top-level modules.
 type inventory struct {
 	Builder  map[string]string `json:"builder"`
 	Image    map[string]string `json:"image"`
 	Programs []string          `json:"programs"`
+	Modules  []string          `json:"modules"`
 }
 
 func (o Options) inventory(ctx context.Context) (there inventory, err error) {
