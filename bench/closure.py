@@ -24,7 +24,7 @@ from pathlib import Path
 
 TABLE = Path(__file__).parent.parent / "internal" / "rehearsal" / "closure.txt"
 DEBIAN = ("cython", "numpy", "setuptools", "wheel")  # made of Debian's packages, since they compile
-ELSEWHERE = {"flash-attn": ("linux_x86_64", 187, ["torch", "einops"])}  # by its METADATA in public logs
+FLASH = {"2.7.4.post1": 187, "2.8.3": 256}  # megabytes of GitHub's wheels by version, as public logs have them
 SHARED = {  # those below a package that several share
     "backports-zstd": "backports.zstd",
     "googleapis-common-protos": "google.rpc",
@@ -71,8 +71,8 @@ def version_key(version: str) -> list[tuple[int, str]]:
 
 def entry(dist: dict, needs: list[str], modules: dict[str, str]) -> str:
     name, version, kind, size = dist["name"], dist["version"], kind_of(dist), round(dist["size"] / 1e6)
-    if name in ELSEWHERE:
-        kind, size, needs = "cp311-cp311-" + ELSEWHERE[name][0], *ELSEWHERE[name][1:]
+    if name == "flash-attn":
+        size, needs = FLASH.get(version, size), ["torch", "einops"]
     words = [name, version, kind]
     module = SHARED.get(name) or modules.get(name) or module_of(dist)
     if module != name.replace("-", "_"):
@@ -108,7 +108,7 @@ def module_of(dist: dict) -> str:
 
 
 def requirements(dist: dict) -> list[str]:
-    if dist["name"] in (*DEBIAN, *ELSEWHERE):
+    if dist["name"] in (*DEBIAN, "flash-attn"):
         return []
     if dist["file"].endswith(".whl"):
         with zipfile.ZipFile(io.BufferedReader(Remote(dist["url"], dist["size"]), 1 << 16)) as wheel:

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,9 @@ func TestRealWan(t *testing.T) {
 	}
 	testworld.RealPyPI(t)
 	u := e2etest.UserOf(t, e2etest.FreshEngine(t))
+	u.Cache = t.TempDir()
 	dir := wanProject(t, u)
+	timed(t, "lock of Debian's packages and one wheel", func() { u.Build(t, "lock", debianOf(t, dir)) })
 	timed(t, "lock, all of it new", func() { u.Build(t, "lock", dir) })
 	timed(t, "lock, nothing changed", func() { u.Build(t, "lock", dir) })
 	requirements := filepath.Join(dir, "requirements.txt")
@@ -81,6 +84,33 @@ func wanProject(t *testing.T, u *e2etest.User) string {
 	const first = `    ["python3", "/app/handler.py", "--check", "versions"],`
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), first, fmt.Sprintf("    [\"sh\", \"-c\", %q],\n%s", imports, first))
 	return dir
+}
+
+// debianOf is a project that asks for the same of Debian as another one, and for one
+// small wheel. Once it is locked, the builder is made.
+func debianOf(t *testing.T, dir string) string {
+	t.Helper()
+	spec, err := os.ReadFile(filepath.Join(dir, "image.toml")) //nolint:gosec // of the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := []string{`name = "debian"`}
+	for _, table := range regexp.MustCompile(`(?m)^\[`).Split(string(spec), -1) {
+		if strings.HasPrefix(table, "debian]") || strings.HasPrefix(table, "builder]") {
+			kept = append(kept, "["+table)
+		}
+		if extra := regexp.MustCompile(`(?m)^extra-packages.*$`).FindString(table); extra != "" {
+			kept = append(kept, "[variant.debug]", extra)
+		}
+	}
+	same := filepath.Join(t.TempDir(), "debian")
+	if err := os.Mkdir(same, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	e2etest.Write(t, filepath.Join(same, "requirements.txt"), []byte("six==1.17.0\n"))
+	kept = append(kept, "[python]", `requirements = ["requirements.txt"]`)
+	e2etest.Write(t, filepath.Join(same, "image.toml"), []byte(strings.Join(kept, "\n")))
+	return same
 }
 
 // timed says how long something took, and how busy the machine was.
