@@ -35,7 +35,7 @@ func Distributions(builder, image State, rules DistributionRules) State {
 			Mount(scriptsPath, Files("scripts of the package check", map[string]string{
 				"check_distributions.py": checkDistributionsScript,
 				"globs.py":               globsScript,
-				"options.json":           options(map[string]any{
+				"options.json": options(map[string]any{
 					"optional": list(rules.Optional), "overridden": list(rules.Overridden), "collisions": list(rules.Collisions),
 				}),
 			})),

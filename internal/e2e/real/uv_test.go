@@ -36,7 +36,7 @@ func choosesAsUV(t *testing.T, l lock.Lock, set string) {
 	}
 	m := machine(t)
 	for name, data := range map[string][]byte{"uv": e2etest.UV(t, l), "requirements.txt": []byte(strings.Join(lines, "\n"))} {
-		if err := os.WriteFile(filepath.Join(m.Root, name), data, 0o755); err != nil { //nolint:gosec // one of them is a program
+		if err := os.WriteFile(filepath.Join(m.Root, name), data, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,11 +81,11 @@ func machine(t *testing.T) *container.Machine {
 func trust(t *testing.T, m *container.Machine) []string {
 	t.Helper()
 	bundle := "/etc/ssl/certs/ca-certificates.crt"
-	if own := os.Getenv("SSL_CERT_FILE"); own != "" { //nolint:forbidigo // this machine's, for a test
+	if own := os.Getenv("SSL_CERT_FILE"); own != "" {
 		bundle = own
 	}
 	for from, to := range map[string]string{"/etc/resolv.conf": "etc/resolv.conf", "/etc/hosts": "etc/hosts", bundle: "authorities.pem"} {
-		data, err := os.ReadFile(from) //nolint:gosec // of this machine
+		data, err := os.ReadFile(from)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func trust(t *testing.T, m *container.Machine) []string {
 	}
 	env := []string{"SSL_CERT_FILE=/authorities.pem"}
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "UV_DEFAULT_INDEX"} {
-		if value := os.Getenv(name); value != "" { //nolint:forbidigo // as above
+		if value := os.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}
 	}

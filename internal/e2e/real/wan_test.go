@@ -27,7 +27,7 @@ import (
 // there for what PyPI hasn't: flash-attn's wheel, the weights, and the two
 // repositories, whose files are those of the releases next to their commits.
 func TestRealWan(t *testing.T) {
-	if os.Getenv("LAMINA_REAL") != "wan" { //nolint:forbidigo // it takes many minutes and gigabytes: somebody has to ask for it
+	if os.Getenv("LAMINA_REAL") != "wan" {
 		t.Skip("LAMINA_REAL=wan builds examples/wan22-animate from 3.7 GB of wheels")
 	}
 	testworld.RealPyPI(t)
@@ -90,7 +90,7 @@ func wanProject(t *testing.T, u *e2etest.User) string {
 // small wheel. Once it is locked, the builder is made.
 func debianOf(t *testing.T, dir string) string {
 	t.Helper()
-	spec, err := os.ReadFile(filepath.Join(dir, "image.toml")) //nolint:gosec // of the test
+	spec, err := os.ReadFile(filepath.Join(dir, "image.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func unzip(t *testing.T, name string) map[string]string {
 // untar are the files of an sdist, without the folder that all are in.
 func untar(t *testing.T, name string) map[string]string {
 	t.Helper()
-	f, err := os.Open(name) //nolint:gosec // of the cache
+	f, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
