@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -60,6 +61,7 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 		Lock: o.Lock, Mirrors: llb.Mirrors(o.Mirrors), Tools: tools, Exclude: o.Spec.Debian.Exclude,
 		Python: stages.Python{
 			Prune: o.Spec.Python.Prune, Optional: o.Spec.Python.Optional,
+			Excludes: o.Spec.Python.Excludes, Overridden: overridden(o.Spec.Python.Overrides),
 			Collisions: o.Spec.Python.Collisions, Files: files,
 		},
 		Sources: sources, Trees: trees(o.Spec.Git), App: app,
@@ -319,3 +321,14 @@ func (p packer) weights(ctx context.Context, m spec.Model) ([]llb.Layer, error) 
 		Limit: p.limit, Platform: p.platform, Note: p.Note,
 	})
 }
+
+// overridden are the projects of requirements. The spec has read them before.
+func overridden(requirements []string) []string {
+	names := make([]string, len(requirements))
+	for i, r := range requirements {
+		names[i] = projectName.FindString(r)
+	}
+	return names
+}
+
+var projectName = regexp.MustCompile(`^[\w.-]+`)
