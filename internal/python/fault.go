@@ -29,13 +29,8 @@ func (o Options) throughDoor(r Request, q question, d *door.Door, a answer) erro
 	return own
 }
 
-// unmarked is an error of no kind of its own.
-func unmarked(err error) error {
-	if err == nil {
-		return nil
-	}
-	return errors.New(err.Error())
-}
+// unmarked is an error without its kind and its hints.
+func unmarked(err error) error { return errors.New(err.Error()) }
 
 // timeLimit is the exit status of the bridge for a resolve that took too long.
 const timeLimit = 124
