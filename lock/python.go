@@ -39,7 +39,7 @@ type Distribution struct {
 	// own metadata: "numpy", "numpy.libs", "six.py". They are empty for what is built.
 	Top []string
 
-	For      []string
+	For []string
 }
 
 // UV is the wheel of the one program that resolves and installs Python packages.

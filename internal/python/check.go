@@ -52,9 +52,9 @@ type owner struct {
 }
 
 func enemies(set string, a answer) error {
-	var faults []error
-	for _, err := range Enemies(a.projects()) {
-		faults = append(faults, fmt.Errorf("%s: %w", set, err))
+	faults := Enemies(a.projects())
+	for i, err := range faults {
+		faults[i] = fmt.Errorf("%s: %w", set, err)
 	}
 	return fault.New(fault.Usage, errors.Join(faults...))
 }
