@@ -134,6 +134,14 @@ func TestResolvesAreSealed(t *testing.T) {
 	}
 }
 
+func TestNobodyIsAskedForNothing(t *testing.T) {
+	o := Options{Requests: []Request{{Set: "python@bare"}}} // without an engine
+	got, err := o.answers(t.Context(), inventory{}, "linux/amd64")
+	if err != nil || len(got) != 1 || len(got[0].all()) > 0 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestScriptsOfAnExec(t *testing.T) {
 	code, err := scriptFiles()
 	if err != nil {

@@ -113,7 +113,8 @@ func (o *Options) answers(ctx context.Context, there inventory, platform string)
 	online := make([]bool, len(o.Requests))
 	before := versions{o.Before, o.Upgrade}
 	for i, r := range o.Requests {
-		if online[i] = r.asksIndexes(); online[i] {
+		online[i] = r.asksIndexes()
+		if online[i] || len(r.Sources) == 0 { // nothing is wished for
 			continue
 		}
 		if answers[i], err = o.askOffline(ctx, i, r.ask(o.Indexes, there, before), project); err != nil {
