@@ -121,6 +121,23 @@ func TestQuestionsHoldNoNull(t *testing.T) {
 	}
 }
 
+// An engine answers the same question once.
+func TestQuestionsAreTheSameEachTime(t *testing.T) {
+	r := Request{Sources: map[string]string{}, BuildRequires: map[string][]string{}}
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		r.Sources[name], r.BuildRequires[name] = "src/"+name, []string{name}
+	}
+	first, err := r.ask(pypi, inventory{}, versions{}).text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if again, err := r.ask(pypi, inventory{}, versions{}).text(); again != first || err != nil {
+			t.Fatalf("got %s, then %s, %v", first, again, err)
+		}
+	}
+}
+
 func TestQuestionsOfLocks(t *testing.T) {
 	for _, tt := range []struct {
 		r              Request
