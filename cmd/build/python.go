@@ -108,7 +108,7 @@ func (a *app) keepForPython(p *project) (kept keptForPython, err error) {
 		kept.id = string(data)
 		return kept, nil
 	}
-	if err = os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+	if err = os.MkdirAll(filepath.Dir(name), 0o700); err != nil { //nolint:gosec // likewise
 		return kept, fmt.Errorf("making the cache folder: %w", err)
 	}
 	kept.id = rand.Text()

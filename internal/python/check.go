@@ -94,9 +94,9 @@ type owner struct {
 }
 
 func enemies(set string, a answer, asked []string) error {
-	var faults []error
-	for _, err := range Enemies(a.projects(), asked) {
-		faults = append(faults, fmt.Errorf("%s: %w", set, err))
+	faults := Enemies(a.projects(), asked)
+	for i, err := range faults {
+		faults[i] = fmt.Errorf("%s: %w", set, err)
 	}
 	return fault.New(fault.Usage, errors.Join(faults...))
 }

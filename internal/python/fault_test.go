@@ -39,7 +39,8 @@ func TestFaultsOfAnswers(t *testing.T) {
 		hints []string
 	}{
 		{
-			"places by names", answerFault{Message: "× No solution found:\n  ╰─▶ Because torch==2.6.0 depends on numpy>2 and you require opencv.python …"},
+			"places by names",
+			answerFault{Message: "× No solution found:\n  ╰─▶ Because torch==2.6.0 depends on numpy>2 and you require opencv.python …"},
 			"requirements.txt:1, requirements.txt:2, constraints.txt:1, constraints.txt:2: python: × No solution found:\n  ╰─▶ Because torch==2.6.0 depends on numpy>2 and you require opencv.python …",
 			nil,
 		},
@@ -54,7 +55,9 @@ func TestFaultsOfAnswers(t *testing.T) {
 			[]string{hint("Cython", `"setuptools", "wheel", "cython"`), "`flash-attn` was included", "look"},
 		},
 		{
-			"of the form with a tree", answerFault{Message: "× Failed to build `flash-attn==2.8`\n  ╰─▶ ModuleNotFoundError: No module named 'Cython'"}, "",
+			"of the form with a tree",
+			answerFault{Message: "× Failed to build `flash-attn==2.8`\n  ╰─▶ ModuleNotFoundError: No module named 'Cython'"},
+			"",
 			[]string{hint("Cython", `"setuptools", "wheel", "cython"`)},
 		},
 		{"module by a backend", answerFault{Message: "it fails", Project: "flash-attn", Module: "packaging.version"}, "requirements.txt:3: python: flash-attn: it fails", []string{hint("packaging.version", `"setuptools", "wheel", "packaging"`)}},
@@ -65,30 +68,41 @@ func TestFaultsOfAnswers(t *testing.T) {
 		{"setuptools_scm", answerFault{Message: "x", Project: "flash-attn", Module: "setuptools_scm.git"}, "", []string{hint("setuptools_scm.git", `"setuptools", "wheel", "setuptools-scm"`)}},
 		{"as it is called", answerFault{Message: "x", Project: "flash-attn", Module: "Own_Module"}, "", []string{hint("Own_Module", `"setuptools", "wheel", "own-module"`)}},
 		{
-			"module of no name", answerFault{Message: "ModuleNotFoundError: No module named 'numpy'"}, "",
+			"module of no name",
+			answerFault{Message: "ModuleNotFoundError: No module named 'numpy'"},
+			"",
 			[]string{`its build imports numpy, which it doesn't declare: write NAME @ in front of its address, and [python.build-requires] NAME = ["setuptools", "wheel", "numpy"]`},
 		},
 		{
-			"address", answerFault{Message: "Package `dep` was included as a URL dependency. URL dependencies must be expressed as direct requirements or constraints. Consider adding `dep @ https://x.example/dep.whl` to your dependencies or constraints file."}, "",
+			"address",
+			answerFault{Message: "Package `dep` was included as a URL dependency. URL dependencies must be expressed as direct requirements or constraints. Consider adding `dep @ https://x.example/dep.whl` to your dependencies or constraints file."},
+			"",
 			[]string{"what a package requires by its address must be required by the spec, too: add the line dep @ https://x.example/dep.whl to a requirement file"},
 		},
 		{
-			"addresses", answerFault{Message: "Requirements contain conflicting URLs for package `Sam_2`:\n- a\n- b"}, "requirements.txt:4: python: Requirements contain conflicting URLs for package `Sam_2`:\n- a\n- b",
+			"addresses",
+			answerFault{Message: "Requirements contain conflicting URLs for package `Sam_2`:\n- a\n- b"},
+			"requirements.txt:4: python: Requirements contain conflicting URLs for package `Sam_2`:\n- a\n- b",
 			[]string{`say which one is meant: overrides = ["sam-2 @ git+https://g.example/sam"] under [python]`},
 		},
 		{
-			"addresses of others", answerFault{Message: "Requirements contain conflicting URLs for package `x`:\n- a\n- b"}, "",
+			"addresses of others",
+			answerFault{Message: "Requirements contain conflicting URLs for package `x`:\n- a\n- b"},
+			"",
 			[]string{`say which one is meant: overrides = ["x @ …"] under [python]`},
 		},
 		{"folder", answerFault{Message: "own: it is the folder 'libs/own'", Project: "own"}, "python: own: it is the folder 'libs/own'", []string{`a folder is built as a source tree: sources = ["libs/own"] under [python]`}},
 		{"stale lock", answerFault{Message: "The lockfile at `uv.lock` needs to be updated, but `--locked` was provided."}, "", []string{`"uv lock" brings uv.lock up to date with its pyproject.toml`}},
 		{
-			"strategy", answerFault{Message: "no\n\n  hint: `torch` was found on https://a.example, but not at the requested version. A compatible version may be available on a subsequent index. By default, uv will only consider versions that are published on the first index that contains a given package, to avoid dependency confusion attacks. If all indexes are equally trusted, use `--index-strategy unsafe-best-match` to consider all versions from all indexes, regardless of the order in which they were defined."},
+			"strategy",
+			answerFault{Message: "no\n\n  hint: `torch` was found on https://a.example, but not at the requested version. A compatible version may be available on a subsequent index. By default, uv will only consider versions that are published on the first index that contains a given package, to avoid dependency confusion attacks. If all indexes are equally trusted, use `--index-strategy unsafe-best-match` to consider all versions from all indexes, regardless of the order in which they were defined."},
 			"requirements.txt:1, constraints.txt:2: python: no",
 			[]string{`an index that is asked first hides versions of another one: index-strategy = "unsafe-best-match" under [python] looks into all`},
 		},
 		{
-			"pre-releases", answerFault{Message: "no\nhint: Pre-releases are available for `torch` in the requested range, but pre-releases weren't enabled (try: `--prerelease=allow`)"}, "",
+			"pre-releases",
+			answerFault{Message: "no\nhint: Pre-releases are available for `torch` in the requested range, but pre-releases weren't enabled (try: `--prerelease=allow`)"},
+			"",
 			[]string{"a requirement file with the line --pre takes versions before their release, and so does a requirement that names one"},
 		},
 		{"uv's own", answerFault{Message: "no\n      hint: `x` has no wheels with a matching Python ABI tag\n  hint: look\n"}, "python: no", []string{"`x` has no wheels with a matching Python ABI tag", "look"}},

@@ -103,10 +103,10 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 	}
 	q.Options, q.Formats = r.options()
 	q.Indexes = r.indexArgs(where)
-	for name, dir := range r.Sources {
+	for name := range r.Sources {
 		q.Trees[name] = path.Join(treesPath, name)
-		q.Folders = append(q.Folders, dir)
 	}
+	q.Folders = slices.Sorted(maps.Values(r.Sources))
 	switch {
 	case r.Project != "":
 		q.Pylock, q.Folder = "uv.lock", r.Project

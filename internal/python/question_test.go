@@ -83,8 +83,11 @@ func TestQuestion(t *testing.T) {
 	}
 	q := r.ask(pypi, inventory{Image: map[string]string{"pillow": "9.4.0"}, Builder: map[string]string{"cython": "3.0"}}, versions{})
 	equal(t, "requirements", q.Requirements, []wish{
-		{"numpy", "numpy<2"}, {"a", "/.lamina/project/wheels/a-1.0-py3-none-any.whl"}, {"b", "b @ /.lamina/project/wheels/b.tar.gz"},
-		{"c", "c @ https://c.example/c.whl"}, {"scipy", "scipy"},
+		{"numpy", "numpy<2"},
+		{"a", "/.lamina/project/wheels/a-1.0-py3-none-any.whl"},
+		{"b", "b @ /.lamina/project/wheels/b.tar.gz"},
+		{"c", "c @ https://c.example/c.whl"},
+		{"scipy", "scipy"},
 	})
 	equal(t, "constraints", q.Constraints, []string{"pandas<3"})
 	equal(t, "trees", q.Trees, map[string]string{"native": "/.lamina/trees/native"})
@@ -115,6 +118,23 @@ func TestQuestionsHoldNoNull(t *testing.T) {
 	text, err := Request{}.ask(Indexes{}, inventory{}, versions{}).text()
 	if err != nil || strings.Contains(text, "null") {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// An engine answers the same question once.
+func TestQuestionsAreTheSameEachTime(t *testing.T) {
+	r := Request{Sources: map[string]string{}, BuildRequires: map[string][]string{}}
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		r.Sources[name], r.BuildRequires[name] = "src/"+name, []string{name}
+	}
+	first, err := r.ask(pypi, inventory{}, versions{}).text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if again, err := r.ask(pypi, inventory{}, versions{}).text(); again != first || err != nil {
+			t.Fatalf("got %s, then %s, %v", first, again, err)
+		}
 	}
 }
 
@@ -181,12 +201,13 @@ func before() lock.Lock {
 
 func TestVersionsThatStay(t *testing.T) {
 	pin := func(pairs ...string) string {
-		text := "lock-version = \"1.0\"\ncreated-by = \"lamina\"\n"
+		var text strings.Builder
+		text.WriteString("lock-version = \"1.0\"\ncreated-by = \"lamina\"\n")
 		for _, p := range pairs {
 			name, version, _ := strings.Cut(p, " ")
-			text += "[[packages]]\nname = \"" + name + "\"\nversion = \"" + version + "\"\n"
+			text.WriteString("[[packages]]\nname = \"" + name + "\"\nversion = \"" + version + "\"\n")
 		}
-		return text
+		return text.String()
 	}
 	v := versions{lock: before()}
 	equal(t, "production's", v.texts(Request{Set: "python"}), map[string]string{
@@ -230,6 +251,7 @@ func TestKnownBuilds(t *testing.T) {
 	if got := (versions{lock: old}).known(Request{Set: "python"}); got != nil {
 		t.Errorf("of an earlier format: known are %q", got)
 	}
+	equal(t, "versions of an earlier format", (versions{lock: old}).texts(Request{Set: "python"}), v.texts(Request{Set: "python"}))
 }
 
 func TestDoorsAreOpenToWhatTheLockBeforeNamed(t *testing.T) {
