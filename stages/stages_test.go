@@ -234,19 +234,32 @@ func TestVariantsShareTheirLayers(t *testing.T) {
 	}
 }
 
-func TestEveryExecIsOffline(t *testing.T) {
-	_, def := draw(t, input("debug"))
-	execs := 0
-	for _, v := range decode(t, def).Vertices {
-		if e := v.Op.GetExec(); e != nil {
-			execs++
-			if e.Network != pb.NetMode_NONE {
-				t.Errorf("%s: network is %s", v.Name, e.Network)
+// No exec of a build has a network, a credential, or a way to an agent. That of
+// the graphs of a lock is tested in internal/python.
+func TestEveryExecIsSealed(t *testing.T) {
+	for name, in := range map[string]stages.Input{"production": input("production"), "debug": input("debug"), "wheels": withWheels(), "tree": withTree()} {
+		t.Run(name, func(t *testing.T) {
+			_, def := draw(t, in)
+			execs := 0
+			for _, v := range decode(t, def).Vertices {
+				e := v.Op.GetExec()
+				if e == nil {
+					continue
+				}
+				execs++
+				if e.Network != pb.NetMode_NONE || e.Security != pb.SecurityMode_SANDBOX || len(e.Secretenv) > 0 {
+					t.Errorf("%s: network %s, security %s, secrets %v", v.Name, e.Network, e.Security, e.Secretenv)
+				}
+				for _, m := range e.Mounts {
+					if m.MountType == pb.MountType_SECRET || m.MountType == pb.MountType_SSH {
+						t.Errorf("%s: it has a mount of type %s at %s", v.Name, m.MountType, m.Dest)
+					}
+				}
 			}
-		}
-	}
-	if execs < 5 {
-		t.Errorf("only %d execs seen: this test looks at the wrong thing", execs)
+			if execs < 5 {
+				t.Errorf("only %d execs seen: this test looks at the wrong thing", execs)
+			}
+		})
 	}
 }
 

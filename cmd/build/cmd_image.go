@@ -151,6 +151,9 @@ func (a *app) image(ctx context.Context, plan plan) (err error) {
 		return err
 	}
 	j := job{app: a, plan: plan, project: p, spec: s, lock: l, store: store, models: models, logins: logins, unset: unset, start: start}
+	if err := j.lookElsewhere(ctx); err != nil {
+		return err
+	}
 	if plan.print != "" {
 		image, err := j.draw(ctx, nil)
 		if err != nil {

@@ -25,6 +25,7 @@ type lockOptions struct {
 	upgrade upgradeFlags
 
 	indexes python.Indexes
+	chosen  bool                          // the default one is named by the user
 	logins  map[string]requirements.Login // of the addresses of indexes
 	from    string                        // which indexes these are, as it is told
 }

@@ -41,8 +41,10 @@ type job struct {
 	models  *layout.Layout // holds the models that were pulled, or made by an engine
 	logins  python.Logins  // of the hosts that wheels come from
 	unset   []requirements.Unset
-	archive bool // take Debian's packages from the archive of its past
-	start   time.Time
+
+	elsewhere map[string]string // where a mirror has files of the lock, by sha256
+	archive   bool              // take Debian's packages from the archive of its past
+	start     time.Time
 }
 
 func (a *app) openStore(ctx context.Context) (*blobstore.Store, error) {
@@ -94,6 +96,7 @@ func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) 
 	if err != nil {
 		return stages.Input{}, fmt.Errorf("preparing %s: %w", j.spec.Name, err)
 	}
+	in.Python.URLs = j.elsewhere
 	return in, nil
 }
 

@@ -189,7 +189,7 @@ func hasPython(l lock.Lock) error {
 	var faults []error
 	for _, r := range l.Python {
 		_, variant, _ := strings.Cut(r.Set, "@")
-		if _, ok := lock.Find(l.In(lock.SetRuntime, variant), "python3"); !ok {
+		if _, ok := lock.Find(l.In(lock.SetRuntime, variant), "python3"); !ok && len(r.Lines) > 0 {
 			err := fmt.Errorf("%s: the image has no Python to run these packages", r.Set)
 			faults = append(faults, fault.WithHint(err, "add python3 to [debian] packages"))
 		}

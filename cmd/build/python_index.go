@@ -32,7 +32,7 @@ func (a *app) pythonIndexes(o *lockOptions) error {
 		if err != nil {
 			return err
 		}
-		o.indexes.Default, o.from = address, fmt.Sprintf(", from %s (%s)", address, d.name)
+		o.chosen, o.indexes.Default, o.from = true, address, fmt.Sprintf(", from %s (%s)", address, d.name)
 		break
 	}
 	if cmp.Or(o.index, a.env("LAMINA_PYTHON_INDEX")) != "" {

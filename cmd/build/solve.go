@@ -1,12 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +61,9 @@ const fetchRetries = 2
 // hosts are those whose logins a build may need.
 func (j job) hosts() []string {
 	hosts := python.Hosts(j.lock.Distributions)
+	for _, address := range j.elsewhere {
+		hosts = append(hosts, hostOf(address))
+	}
 	for _, g := range j.spec.Git {
 		if u, err := url.Parse(g.URL); err == nil {
 			hosts = append(hosts, u.Host)
@@ -75,11 +78,13 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 	if !ok || step.URL == "" {
 		return lock.Distribution{}, false
 	}
-	i := slices.IndexFunc(j.lock.Distributions, func(d lock.Distribution) bool { return d.URL == step.URL })
-	if i < 0 {
-		return lock.Distribution{}, false
+	for _, d := range j.lock.Distributions {
+		if step.URL == cmp.Or(j.elsewhere[d.SHA256], d.URL) {
+			d.URL = step.URL
+			return d, true
+		}
 	}
-	return j.lock.Distributions[i], true
+	return lock.Distribution{}, false
 }
 
 func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error {

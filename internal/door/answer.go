@@ -17,7 +17,7 @@ import (
 // answer passes an answer on, and learns from it.
 func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp *http.Response) {
 	d.see(r.Method, to, resp.StatusCode)
-	if isFault(resp.StatusCode) {
+	if isFault(resp.StatusCode) || d.isGone(to, resp.StatusCode) {
 		d.record.fail(fetch.Explain(&fetch.StatusError{URL: fetch.Redact(to.String()), Host: to.Host, Code: resp.StatusCode}))
 	}
 	header := responseHeader(resp.Header)
@@ -60,6 +60,12 @@ func isFault(code int) bool {
 		return true
 	}
 	return code >= http.StatusInternalServerError
+}
+
+// isGone tells a file that its index names and its server doesn't have.
+func (d *Door) isGone(u *url.URL, code int) bool {
+	_, named := d.files.promised(u)
+	return named && (code == http.StatusNotFound || code == http.StatusGone)
 }
 
 // redirect is where an answer leads, without a login.

@@ -12,12 +12,15 @@ import (
 type answer struct {
 	Distributions []*distribution            `json:"distributions"`
 	Builds        map[string][]*distribution `json:"builds"` // what each project is built with
-	Omitted       []struct {
-		Requirement string `json:"requirement"`
-		Reason      string `json:"reason"`
-	} `json:"omitted"`
-	Notes []string     `json:"notes"` // what uv warns of
-	Fault *answerFault `json:"fault"`
+	Omitted       []omission                 `json:"omitted"`
+	Notes         []string                   `json:"notes"` // what uv warns of
+	Fault         *answerFault               `json:"fault"`
+}
+
+// omission is what is optional and left out.
+type omission struct {
+	Requirement string `json:"requirement"`
+	Reason      string `json:"reason"`
 }
 
 // answerFault is what is wrong with a question, in uv's words or a backend's.
@@ -79,7 +82,7 @@ func (d *distribution) entry(sets ...string) lock.Distribution {
 	return e
 }
 
-// names are those of projects in a set.
+// projects are the names of those in a set.
 func (a answer) projects() []string {
 	list := make([]string, len(a.Distributions))
 	for i, d := range a.Distributions {

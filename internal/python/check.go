@@ -1,12 +1,15 @@
 package python
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/report"
 	"lamina.build/llb"
 )
 
@@ -14,7 +17,7 @@ import (
 // known not to get along, files that two of them own, scripts in the place of
 // Debian's.
 func (o Options) check(r Request, a answer, there inventory) error {
-	asked := r.asked()
+	asked := r.projects()
 	faults := []error{enemies(r.Set, a, asked), o.imports(r, a, there)}
 	o.tellTwice(r, a, there)
 	prune, allowed := llb.Exclude(r.Prune).Matcher(), llb.Exclude(r.Collisions).Matcher()
@@ -29,7 +32,7 @@ func (o Options) check(r Request, a answer, there inventory) error {
 			if prune(subject) || allowed(subject) {
 				continue
 			}
-			if first, taken := owners[m.Target]; taken && (first.Size != m.Size || first.Sum != m.Sum) {
+			if first, taken := owners[m.Target]; taken && first.dist != d && (first.Size != m.Size || first.Sum != m.Sum) {
 				pair := [2]*distribution{first.dist, d}
 				clashes[pair] = append(clashes[pair], subject)
 			} else if !taken {
@@ -38,9 +41,12 @@ func (o Options) check(r Request, a answer, there inventory) error {
 			faults = append(faults, shadowing(r, d, m, there))
 		}
 	}
-	for pair, files := range clashes {
+	pairs := slices.SortedFunc(maps.Keys(clashes), func(a, b [2]*distribution) int {
+		return cmp.Or(cmp.Compare(a[0].Name, b[0].Name), cmp.Compare(a[1].Name, b[1].Name))
+	})
+	for _, pair := range pairs {
 		if !areEnemies(pair[0].Name, pair[1].Name) { // else it was told
-			faults = append(faults, clash(r, asked, pair, files))
+			faults = append(faults, clash(r, asked, pair, clashes[pair]))
 		}
 	}
 	return errors.Join(faults...)
@@ -87,15 +93,6 @@ type owner struct {
 	dist *distribution
 }
 
-// asked are the projects that requirement files name.
-func (r Request) asked() []string {
-	names := make([]string, len(r.Files.Requirements))
-	for i, w := range r.Files.Requirements {
-		names[i] = w.Name
-	}
-	return names
-}
-
 func enemies(set string, a answer, asked []string) error {
 	var faults []error
 	for _, err := range Enemies(a.projects(), asked) {
@@ -108,7 +105,7 @@ func clash(r Request, asked []string, pair [2]*distribution, files []string) err
 	slices.Sort(files)
 	more := ""
 	if len(files) > 1 {
-		more = fmt.Sprintf(" and %d more files", len(files)-1)
+		more = " and " + report.Count(len(files)-1, "more file")
 	}
 	err := fault.New(fault.Usage, fmt.Errorf("%s: %s and %s both hold %s%s, with different content", r.Set, pair[0].title(), pair[1].title(), files[0], more))
 	drop := pair[1].Name

@@ -16,6 +16,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net/http"
 	"net/url"
 	"path"
 	"regexp"
@@ -27,27 +28,40 @@ import (
 	"lamina.build/internal/door"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/fetch"
+	"lamina.build/internal/requirements"
 )
 
 // complete fills in what uv does not say of the files of an answer, and holds
 // what it says against what the indexes say: code of sdists ran beside it. All
 // faults are reported at once.
 func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answer) error {
-	c := completion{Options: o, request: r, door: d}
+	c := completion{Options: o, request: r, door: d, answer: a, named: r.named(o.Project), notes: make(chan string, 2*len(a.all()))}
 	list := a.all()
 	faults := make([]error, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(24)
 	for i, dist := range list {
 		group.Go(func() error {
-			if err := c.one(groupCtx, dist); err != nil {
-				faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(dist), r.Set, cmp.Or(c.place(dist), dist.title()), err)
-			}
+			faults[i] = c.one(groupCtx, dist)
 			return groupCtx.Err()
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	for i, err := range faults {
+		if err != nil {
+			faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(list[i]), r.Set, cmp.Or(list[i].URL, list[i].title()), err)
+		}
+	}
+	close(c.notes)
+	var notes []string
+	for note := range c.notes {
+		notes = append(notes, note)
+	}
+	slices.Sort(notes)
+	for _, note := range notes {
+		o.Note(note)
 	}
 	return errors.Join(faults...)
 }
@@ -57,29 +71,46 @@ type completion struct {
 	Options
 	request Request
 	door    *door.Door
+	answer  *answer
+	named   []string    // texts that name files by their addresses
+	notes   chan string // has room for all of them
 }
 
-// at is where a distribution is asked for by its name.
+// at is where a distribution is asked for, or something that a wheel requires it for.
 func (c completion) at(d *distribution) string {
-	for _, w := range c.request.Files.Requirements {
-		if w.Name == d.Name {
-			return fmt.Sprintf("%s:%d: ", w.File, w.At)
+	for asking, more := map[string]bool{d.Name: true}, true; more; {
+		for _, w := range c.lines() {
+			if asking[w.Name] {
+				return fmt.Sprintf("%s:%d: ", w.File, w.At)
+			}
+		}
+		more = false
+		for _, other := range c.answer.Distributions {
+			isNew := other.wheel != nil && !asking[other.Name]
+			if isNew && slices.ContainsFunc(other.wheel.Requires, func(name string) bool { return asking[name] }) {
+				asking[other.Name], more = true, true
+			}
 		}
 	}
 	return ""
 }
 
-// place is the address of a distribution's file.
-func (completion) place(d *distribution) string { return d.URL }
+// lines are those of the requirement files.
+func (c completion) lines() []requirements.Requirement {
+	return slices.Concat(c.request.Files.Requirements, c.request.Files.Constraints)
+}
 
 func (c completion) one(ctx context.Context, d *distribution) error {
 	switch {
 	case d.Kind == kindGit:
-		return checkGit(d)
+		return c.checkGit(d)
 	case strings.HasPrefix(d.URL, "file://"):
 		return c.local(d)
 	}
 	d.URL, _, _ = strings.Cut(d.URL, "#")
+	if d.Hashes == nil {
+		d.Hashes = map[string]string{}
+	}
 	file, err := c.ofIndex(ctx, d)
 	if err != nil {
 		return err
@@ -93,12 +124,17 @@ func (c completion) one(ctx context.Context, d *distribution) error {
 	if err := c.checkHashes(ctx, d); err != nil {
 		return err
 	}
-	c.notes(d, file)
+	c.note(d, file)
 	return nil
 }
 
 // checkGit wants a commit of a repository that an engine can fetch.
-func checkGit(d *distribution) error {
+func (c completion) checkGit(d *distribution) error {
+	address, err := c.Logins.overHTTPS(d.URL)
+	if err != nil {
+		return err
+	}
+	d.URL = address
 	rest, _, _ := strings.Cut(strings.TrimPrefix(d.URL, "git+"), "#")
 	u, err := url.Parse(rest)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
@@ -117,11 +153,12 @@ func (c completion) local(d *distribution) error {
 	if !ok || !fs.ValidPath(name) {
 		return fault.New(fault.Usage, fmt.Errorf("%s lies outside of the spec's folder", u.Path))
 	}
+	d.URL, d.File = "file:"+name, path.Base(name)
 	data, err := fs.ReadFile(c.Project, name)
 	if err != nil {
 		return fault.New(fault.Usage, err)
 	}
-	d.URL, d.File, d.Size = "file:"+name, path.Base(name), int64(len(data))
+	d.Size = int64(len(data))
 	if err := checkSums(d, data); err != nil {
 		return err
 	}
@@ -164,18 +201,9 @@ func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, e
 			return &door.File{Index: e.Index, URL: e.URL, Name: e.File, Hashes: map[string]string{"sha256": e.SHA256}, Size: e.Size}, nil
 		}
 	}
-	for _, index := range c.request.serving(d.Name, c.Indexes) {
-		files, err := c.page(ctx, index, d.Name)
-		if status, ok := errors.AsType[*fetch.StatusError](err); ok && status.Code == 404 {
-			continue
-		}
-		if err != nil {
-			return nil, fetch.Explain(err)
-		}
-		if f, ok := files[d.URL]; ok {
-			f.Index = index
-			return &f, nil
-		}
+	f, err := c.asked(ctx, d)
+	if f != nil || err != nil {
+		return f, err
 	}
 	if c.request.Lock != "" || c.request.Project != "" {
 		return nil, nil // the lock of the user names it
@@ -183,18 +211,43 @@ func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, e
 	return nil, fault.New(fault.Usage, errors.New("no index names this file, nor does a requirement"))
 }
 
-// isDirect says whether a requirement names the file by its address.
-func (c completion) isDirect(d *distribution) bool {
-	for _, w := range slices.Concat(c.request.Files.Requirements, c.request.Files.Constraints) {
-		if same, _, _ := strings.Cut(w.URL, "#"); same == d.URL {
-			return true
+// asked asks the indexes that may name a file. One that can't be asked matters
+// where no other names it.
+func (c completion) asked(ctx context.Context, d *distribution) (*door.File, error) {
+	var failed error
+	for _, index := range c.request.serving(d.Name, c.Indexes) {
+		files, err := c.page(ctx, index, d.Name)
+		if f, ok := files[d.URL]; ok {
+			f.Index = index
+			return &f, nil
 		}
+		failed = cmp.Or(failed, unlessMissing(err))
 	}
-	lines := slices.Clone(c.request.Overrides)
-	for _, more := range c.request.BuildRequires {
-		lines = append(lines, more...)
+	for _, link := range c.request.links() {
+		files, err := door.ReadPage(ctx, c.HTTP, link)
+		if f, ok := files[d.URL]; ok {
+			f.Index = link
+			return &f, nil
+		}
+		failed = cmp.Or(failed, unlessMissing(err))
 	}
-	return slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, d.URL) })
+	return nil, fetch.Explain(failed)
+}
+
+// unlessMissing leaves out the error of an index that doesn't have a project.
+func unlessMissing(err error) error {
+	if status, ok := errors.AsType[*fetch.StatusError](err); ok && status.Code == http.StatusNotFound {
+		return nil
+	}
+	return err
+}
+
+// isDirect says whether the spec names the file by its address.
+func (c completion) isDirect(d *distribution) bool {
+	if slices.ContainsFunc(c.lines(), func(w requirements.Requirement) bool { return w.URL == d.URL }) {
+		return true
+	}
+	return slices.ContainsFunc(c.named, func(text string) bool { return strings.Contains(text, d.URL) })
 }
 
 // serving are the indexes that may serve a project.
@@ -224,9 +277,6 @@ func (completion) promised(d *distribution, f *door.File) error {
 		return nil
 	}
 	d.Index = f.Index
-	if d.Hashes == nil {
-		d.Hashes = map[string]string{}
-	}
 	for name, want := range f.Hashes {
 		if got, ok := d.Hashes[name]; ok && !strings.EqualFold(got, want) {
 			return fmt.Errorf("%s has %s %s for it, and uv says %s", f.Index, name, want, got)
@@ -245,7 +295,7 @@ func (c completion) measure(ctx context.Context, d *distribution) error {
 	}
 	if kept := c.kept(d); kept != nil && d.Size > 0 {
 		d.wheel = kept
-		return nil
+		return kept.checkTitle(d)
 	}
 	f, err := c.HTTP.Open(ctx, d.URL)
 	if err != nil {
@@ -257,7 +307,7 @@ func (c completion) measure(ctx context.Context, d *distribution) error {
 	}
 	d.Size = f.Size()
 	if d.Hashes["sha256"] == "" {
-		if err := c.sum(f, d); err != nil {
+		if err := sum(f, d); err != nil {
 			return err
 		}
 	}
@@ -270,11 +320,12 @@ func (c completion) measure(ctx context.Context, d *distribution) error {
 	return c.keep(d)
 }
 
-// sum reads a file whole for its sha256, and checks what is promised of it.
-func (c completion) sum(f *fetch.File, d *distribution) error {
+// sum reads a file whole for its sha256 and further hashes, and checks what is
+// promised of it.
+func sum(f *fetch.File, d *distribution, further ...string) error {
 	sums := map[string]hash.Hash{}
 	var writers []io.Writer
-	for _, name := range append(slices.Collect(maps.Keys(d.Hashes)), "sha256") {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(d.Hashes)), further, []string{"sha256"}) {
 		if h, ok := hashOf(name); ok && sums[name] == nil {
 			sums[name] = h
 			writers = append(writers, h)
@@ -309,7 +360,7 @@ func hashOf(name string) (hash.Hash, bool) {
 // one must fit (https://pip.pypa.io/en/stable/topics/secure-installs/).
 func (c completion) checkHashes(ctx context.Context, d *distribution) error {
 	var wanted []string
-	for _, w := range slices.Concat(c.request.Files.Requirements, c.request.Files.Constraints) {
+	for _, w := range c.lines() {
 		if w.Name == d.Name || w.URL != "" && w.URL == d.URL {
 			wanted = append(wanted, w.Hashes...)
 			if found := fragmentHash.FindStringSubmatch(w.Line); found != nil {
@@ -318,7 +369,7 @@ func (c completion) checkHashes(ctx context.Context, d *distribution) error {
 		}
 	}
 	if len(wanted) == 0 {
-		if slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.request.asked(), d.Name) {
+		if slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.request.projects(), d.Name) {
 			return fault.New(fault.Usage, errors.New("--require-hashes wants a --hash for everything, and no line has one for this"))
 		}
 		return nil
@@ -341,14 +392,14 @@ var fragmentHash = regexp.MustCompile(`[#&](md5|sha1|sha224|sha256|sha384|sha512
 
 // alsoHash adds the hashes that options name and nobody promises.
 func (c completion) alsoHash(ctx context.Context, d *distribution, wanted []string) error {
-	missing := map[string]string{}
+	var missing []string
 	for _, want := range wanted {
 		name, _, _ := strings.Cut(want, ":")
 		if _, ok := hashOf(name); ok && d.Hashes[name] == "" {
-			missing[name] = ""
+			missing = append(missing, name)
 		}
 	}
-	if len(missing) == 0 {
+	if missing == nil {
 		return nil
 	}
 	f, err := c.HTTP.Open(ctx, d.URL)
@@ -356,27 +407,19 @@ func (c completion) alsoHash(ctx context.Context, d *distribution, wanted []stri
 		return err
 	}
 	defer f.Close()
-	twin := &distribution{Hashes: map[string]string{"sha256": d.Hashes["sha256"]}}
-	for name := range missing {
-		h, _ := hashOf(name)
-		if _, err := io.Copy(h, io.NewSectionReader(f, 0, f.Size())); err != nil {
-			return err
-		}
-		d.Hashes[name] = hex.EncodeToString(h.Sum(nil))
-	}
-	return c.sum(f, twin)
+	return sum(f, d, missing...)
 }
 
-// notes tell what is odd about a file and no fault.
-func (c completion) notes(d *distribution, f *door.File) {
+// note tells what is odd about a file and no fault.
+func (c completion) note(d *distribution, f *door.File) {
 	if f == nil {
 		return
 	}
 	if f.Yanked {
-		c.Note(fmt.Sprintf("%s: %s was yanked from its index%s", c.request.Set, d.title(), reasonOf(f.YankedReason)))
+		c.notes <- fmt.Sprintf("%s: %s was yanked from its index%s", c.request.Set, d.title(), reasonOf(f.YankedReason))
 	}
 	if sum := f.MetadataHashes["sha256"]; d.wheel != nil && sum != "" && sum != d.wheel.Metadata {
-		c.Note(fmt.Sprintf("%s: what the index says of the requirements of %s differs from the METADATA in its wheel", c.request.Set, d.title()))
+		c.notes <- fmt.Sprintf("%s: what the index says of the requirements of %s differs from the METADATA in its wheel", c.request.Set, d.title())
 	}
 }
 
@@ -386,4 +429,3 @@ func reasonOf(text string) string {
 	}
 	return ": " + text
 }
-

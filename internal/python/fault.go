@@ -1,6 +1,7 @@
 package python
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -15,10 +16,13 @@ import (
 // throughDoor is what went wrong with a question. An index that could not be
 // asked is the reason of whatever uv made of it. Where uv found an answer all the
 // same, the index had nothing to say: PyTorch's has a 403 for what it doesn't have.
-func (o Options) throughDoor(r Request, q question, d *door.Door, a answer) error {
+func (o Options) throughDoor(ctx context.Context, r Request, q question, d *door.Door, a answer) error {
 	own := a.err(r, q)
 	if own == nil {
 		return nil
+	}
+	for _, hint := range append(missed(a.Fault.Message, d.Files()), o.noIndexes(ctx, d)...) {
+		own = fault.WithHint(own, hint)
 	}
 	if causes := errors.Join(d.Faults()...); causes != nil {
 		return fmt.Errorf("resolving %s: %w", r.Set, errors.Join(causes, unmarked(own)))
@@ -68,7 +72,7 @@ func (a answer) err(r Request, q question) error {
 	}
 	text = strings.NewReplacer("file://"+projectPath+"/", "", projectPath+"/", "").Replace(text)
 	err := fault.New(fault.Usage, fmt.Errorf("%s%s: %s", q.at(a.Fault), r.Set, shortened(text)))
-	for _, hint := range append(a.Fault.hints(q, text), hints...) {
+	for _, hint := range slices.Backward(append(a.Fault.hints(q, text), hints...)) { // the last one is told first
 		err = fault.WithHint(err, hint)
 	}
 	return err
@@ -79,6 +83,9 @@ func (q question) at(f *answerFault) string {
 	named := map[string]bool{normal(f.Project): true}
 	for _, word := range projectWord.FindAllString(f.Message, -1) {
 		named[normal(word)] = true
+		if project, _, ofFile := strings.Cut(word, "-"); ofFile && isArchive(word) {
+			named[normal(project)] = true
+		}
 	}
 	var places []string
 	for _, p := range q.places {
@@ -93,33 +100,30 @@ func (q question) at(f *answerFault) string {
 }
 
 var (
+	hintWord     = regexp.MustCompile(`(?m)^[ \t]*(?:hint|help): `)
 	projectWord  = regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z0-9]`)
-	failedBuild  = regexp.MustCompile("(?m)^(?:error: )?Failed to (?:download and )?build `([A-Za-z0-9._-]+)")
+	failedBuild  = regexp.MustCompile("(?m)^(?:error: |\\W*)Failed to (?:download and )?build `([A-Za-z0-9._-]+)")
 	noModule     = regexp.MustCompile(`No module named '([A-Za-z0-9_.]+)'`)
 	urlNeeded    = regexp.MustCompile("URL dependencies must be expressed as direct requirements or constraints. Consider adding `([^`]+)`")
 	urlsConflict = regexp.MustCompile("conflicting URLs for package `([^`]+)`")
 	folderOf     = regexp.MustCompile(`it is the folder '([^']+)'`)
 )
 
-// cutHints takes uv's own hints out of its words. Those that name its options are
-// put into the spec's.
+// cutHints takes uv's own hints, each of which may go on for lines, out of its
+// words. Those that name its options are put into the spec's.
 func cutHints(text string) (rest string, hints []string) {
-	var kept []string
-	for line := range strings.Lines(text) {
-		hint, ok := strings.CutPrefix(strings.TrimSpace(line), "hint: ")
-		switch {
-		case !ok || strings.HasSuffix(hint, ":\n"):
-			kept = append(kept, line)
+	parts := hintWord.Split(text, -1)
+	for _, hint := range parts[1:] {
+		switch hint = strings.Join(strings.Fields(hint), " "); {
 		case strings.Contains(hint, "index-strategy"):
 			hints = append(hints, `an index that is asked first hides versions of another one: index-strategy = "unsafe-best-match" under [python] looks into all`)
-		case strings.Contains(hint, "run `uv lock`"): // ours says it, too
-		case strings.Contains(hint, "--prerelease"), strings.Contains(hint, "prerelease"):
+		case strings.Contains(hint, "prerelease"):
 			hints = append(hints, "a requirement file with the line --pre takes versions before their release, and so does a requirement that names one")
-		default:
-			hints = append(hints, strings.TrimSpace(hint))
+		case !strings.Contains(hint, "extra-build-dependencies"):
+			hints = append(hints, hint)
 		}
 	}
-	return strings.TrimSpace(strings.Join(kept, "")), hints
+	return strings.TrimSpace(parts[0]), hints
 }
 
 // hints say what the user can do about a fault.
@@ -136,6 +140,9 @@ func (f *answerFault) hints(q question, text string) (hints []string) {
 		hints = append(hints, fmt.Sprintf("its build imports %s, which it doesn't declare: [python.build-requires] %s = [%s]", module, project, quoted(buildWith(module))))
 	case module != "":
 		hints = append(hints, fmt.Sprintf("its build imports %s, which it doesn't declare: write NAME @ in front of its address, and [python.build-requires] NAME = [%s]", module, quoted(buildWith(module))))
+	}
+	if host, ok := isSSH(text); ok {
+		hints = append(hints, fault.Hints(needsLogin(host))...)
 	}
 	if found := urlNeeded.FindStringSubmatch(text); found != nil {
 		hints = append(hints, fmt.Sprintf("what a package requires by its address must be required by the spec, too: add the line %s to a requirement file", found[1]))

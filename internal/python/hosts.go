@@ -3,7 +3,9 @@ package python
 import (
 	"io/fs"
 	"net/url"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"lamina.build/lock"
@@ -29,33 +31,51 @@ func Hosts(list []lock.Distribution) []string {
 	return hosts
 }
 
+// hosts are those of a set: uv may have kept the page that names its files, so that
+// it doesn't pass the door.
+func (v versions) hosts(set string) []string {
+	return slices.DeleteFunc(Hosts(v.set(set)), func(host string) bool { return host == "" })
+}
+
 // hosts are those that a request names beside its indexes: of direct addresses,
-// of git repositories, and whatever its lock or project names.
+// of git repositories, and whatever its lock, project or trees name.
 func (r Request) hosts(project fs.FS) []string {
 	var hosts []string
-	for _, w := range append(r.Files.Requirements, r.Files.Constraints...) {
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
 		if host := hostOf(w.URL); host != "" {
 			hosts = append(hosts, host)
 		}
 	}
-	for _, line := range r.Overrides {
-		hosts = append(hosts, namedIn(line)...)
-	}
-	for _, lines := range r.BuildRequires {
-		hosts = append(hosts, namedIn(strings.Join(lines, "\n"))...)
-	}
-	for _, name := range r.ProjectFiles {
-		if strings.HasSuffix(name, ".toml") || strings.HasSuffix(name, ".lock") {
-			data, err := fs.ReadFile(project, name)
-			if err == nil {
-				hosts = append(hosts, namedIn(string(data))...)
-			}
-		}
+	for _, text := range r.named(project) {
+		hosts = append(hosts, namedIn(text)...)
 	}
 	return hosts
 }
 
-var address = regexp.MustCompile(`https?://[^\s"'<>]+`)
+// named are the texts that may name files and repositories by their addresses,
+// beside the requirement files.
+func (r Request) named(project fs.FS) []string {
+	texts := slices.Clone(r.Overrides)
+	for _, lines := range r.BuildRequires {
+		texts = append(texts, lines...)
+	}
+	files := slices.DeleteFunc(slices.Clone(r.ProjectFiles), func(name string) bool {
+		return !strings.HasSuffix(name, ".toml") && !strings.HasSuffix(name, ".lock")
+	})
+	for _, dir := range r.Sources {
+		for _, name := range []string{"pyproject.toml", "setup.py", "setup.cfg", "requirements.txt"} {
+			files = append(files, path.Join(dir, name))
+		}
+	}
+	for _, name := range files {
+		if data, err := fs.ReadFile(project, name); err == nil {
+			texts = append(texts, string(data))
+		}
+	}
+	return texts
+}
+
+var address = regexp.MustCompile(`(?:https?|ssh)://[^\s"'<>]+`)
 
 // namedIn are the hosts of all addresses in a text.
 func namedIn(text string) []string {

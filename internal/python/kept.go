@@ -1,6 +1,8 @@
 package python
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,20 +12,21 @@ import (
 	"lamina.build/internal/beside"
 )
 
-// What wheels hold is kept between resolves, by the sha256 of each: a lock that is
+// What wheels hold is kept between resolves, by the address and sha256 of each: a lock that is
 // made anew looks into those that are new to it alone.
 
 var hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // keptFormat is part of the name of what is kept: another one is read by nobody.
-const keptFormat = "1"
+const keptFormat = "2"
 
 func (o Options) keptPath(d *distribution) string {
 	sum := d.Hashes["sha256"]
 	if o.CacheDir == "" || !hexSHA256.MatchString(sum) {
 		return ""
 	}
-	return filepath.Join(o.CacheDir, keptFormat, sum+".json")
+	at := sha256.Sum256([]byte(d.URL + "#" + sum)) // an index may lie about sha256
+	return filepath.Join(o.CacheDir, keptFormat, hex.EncodeToString(at[:])+".json")
 }
 
 // kept returns what a wheel holds, nil where that has to be looked up. What can't
@@ -38,7 +41,7 @@ func (o Options) kept(d *distribution) *wheel {
 		return nil
 	}
 	var w wheel
-	if json.Unmarshal(data, &w) != nil || w.Metadata == "" {
+	if json.Unmarshal(data, &w) != nil || w.Metadata == "" || w.Name == "" {
 		return nil
 	}
 	return &w

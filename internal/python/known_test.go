@@ -1,4 +1,4 @@
-package python_test
+package python
 
 import (
 	"slices"
@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/fault"
-	"lamina.build/internal/python"
 	"lamina.build/internal/requirements"
 	"lamina.build/lock"
 )
@@ -26,9 +25,14 @@ func builtWith(packages []string, dists ...lock.Distribution) lock.Lock {
 	return l
 }
 
+// named is a distribution of a lock.
+func named(name, file string) lock.Distribution {
+	return lock.Distribution{Name: name, Version: "1.0", File: file}
+}
+
 func TestCheckBuilders(t *testing.T) {
-	insightface, dlib, sam := python.Named("insightface", "insightface-0.7.3.tar.gz"), python.Named("dlib", ""), python.Named("sam2", "")
-	wheel := python.Named("insightface", "insightface-0.7.3-cp311-cp311-linux_x86_64.whl")
+	insightface, dlib, sam := named("insightface", "insightface-0.7.3.tar.gz"), named("dlib", ""), named("sam2", "")
+	wheel := named("insightface", "insightface-0.7.3-cp311-cp311-linux_x86_64.whl")
 	tests := []struct {
 		name     string
 		packages []string
@@ -55,7 +59,7 @@ func TestCheckBuilders(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := python.CheckBuilders(builtWith(tt.packages, tt.dists...), []python.Request{{Set: lock.SetPython, Optional: tt.optional}})
+			err := checkBuilders(builtWith(tt.packages, tt.dists...), []Request{{Set: lock.SetPython, Optional: tt.optional}})
 			if tt.want == nil {
 				if err != nil {
 					t.Errorf("got %v", err)
@@ -74,23 +78,23 @@ func TestCheckBuilders(t *testing.T) {
 
 // A variant that has a builder or distributions of its own is checked by those.
 func TestCheckBuildersOfAVariant(t *testing.T) {
-	d := python.Named("insightface", "insightface-0.7.3.tar.gz")
+	d := named("insightface", "insightface-0.7.3.tar.gz")
 	d.For = []string{"python@big"}
 	l := lock.Lock{Distributions: []lock.Distribution{d}}
 	l.Python = []lock.PythonRequest{{Set: "python"}, {Set: "python@big"}}
-	err := python.CheckBuilders(l, []python.Request{{Set: "python"}, {Set: "python@big"}})
+	err := checkBuilders(l, []Request{{Set: "python"}, {Set: "python@big"}})
 	if want := "python@big: insightface 1.0 has no wheel"; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	l.Requests = []lock.Request{{Set: "builder@big"}}
 	l.Packages = []lock.Package{{Name: "g++", For: []string{"builder@big"}}, {Name: "python3-dev", For: []string{"builder@big"}}}
-	if err := python.CheckBuilders(l, []python.Request{{Set: "python@big"}}); err != nil {
+	if err := checkBuilders(l, []Request{{Set: "python@big"}}); err != nil {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestCompiledProjectsAreNamedAsInALock(t *testing.T) {
-	for name, needs := range python.Compiled() {
+	for name, needs := range compiled() {
 		if name != requirements.Normal(name) || len(needs) == 0 || slices.ContainsFunc(needs, func(n []string) bool { return len(n) == 0 }) {
 			t.Errorf("%q needs %q", name, needs)
 		}

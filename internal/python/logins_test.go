@@ -42,6 +42,7 @@ func TestSecretsAreThoseOfTheHostThatIsAskedFor(t *testing.T) {
 		"HTTP_AUTH_HEADER_a.example.evil": "",
 		"HTTP_AUTH_TOKEN_a.example":       "",
 		"a.example":                       "",
+		"lamina-netrc":                    "", // no exec gets any
 		"":                                "",
 	} {
 		got, err := logins.GetSecret(t.Context(), id)
@@ -52,9 +53,15 @@ func TestSecretsAreThoseOfTheHostThatIsAskedFor(t *testing.T) {
 			t.Errorf("secret %q: the engine would not go on without it: %v", id, err)
 		}
 	}
-	got, err := logins.GetSecret(t.Context(), "lamina-netrc")
-	if want := `machine "a.example" login "me" password "pass"` + "\n"; string(got) != want || err != nil {
-		t.Errorf("pip reads %q, %v; want %q", got, err, want)
+}
+
+func TestLoginsForAClient(t *testing.T) {
+	logins := python.Logins{"a.example": {User: "me", Password: "pass"}}
+	if user, password, ok := logins.For("A.example:8443"); !ok || user != "me" || password != "pass" {
+		t.Errorf("got %q, %v", user, ok)
+	}
+	if _, _, ok := logins.For("b.example"); ok {
+		t.Error("a login for a host that has none")
 	}
 }
 

@@ -35,6 +35,9 @@ type MirrorOptions struct {
 // one which the mirror lacks is left to the address in the lock; so is everything
 // where the mirror can't be asked.
 func Mirrored(ctx context.Context, o MirrorOptions, l lock.Lock) (map[string]string, error) {
+	if slices.Contains(o.Named, o.Index) {
+		return nil, nil
+	}
 	wanted := map[string][]lock.Distribution{}
 	for _, d := range l.Distributions {
 		if d.Index != "" && d.Index != o.Index && !slices.Contains(o.Named, d.Index) {

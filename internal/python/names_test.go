@@ -1,10 +1,9 @@
-package python_test
+package python
 
 import (
 	"testing"
 
 	"lamina.build/internal/fault"
-	"lamina.build/internal/python"
 )
 
 func TestCheckNames(t *testing.T) {
@@ -18,15 +17,15 @@ func TestCheckNames(t *testing.T) {
 	const torch = `{"distributions": [{"name": "torch"}, {"name": "numpy"}], "omitted": [{"requirement": "flash-attn"}]}`
 	tests := []struct {
 		name     string
-		requests []python.Request
+		requests []Request
 		answers  []string
 		want     string
 	}{
-		{"nothing to say", []python.Request{{Set: "python"}}, []string{torch}, ""},
+		{"nothing to say", []Request{{Set: "python"}}, []string{torch}, ""},
 		{
 			"all are used",
-			[]python.Request{{
-				Set: "python", Files: wishes(t, `pywin32; sys_platform == "win32"`), Sources: []string{"native"},
+			[]Request{{
+				Set: "python", Files: wishes(t, map[string]string{"requirements.txt": "pywin32; sys_platform == \"win32\"\n"}), Sources: map[string]string{"native": "src/native"},
 				Optional: []string{"flash-attn", "pywin32"}, BuildRequires: requires("numpy", "native"),
 			}},
 			[]string{torch},
@@ -34,19 +33,25 @@ func TestCheckNames(t *testing.T) {
 		},
 		{
 			"of another variant",
-			[]python.Request{{Set: "python", Optional: []string{"apex"}, BuildRequires: requires("apex")}, {Set: "python@big"}},
+			[]Request{{Set: "python", Optional: []string{"apex"}, BuildRequires: requires("apex")}, {Set: "python@big"}},
 			[]string{torch, `{"distributions": [{"name": "apex"}]}`},
 			"",
 		},
 		{
-			"of a pylock.toml, by a marker",
-			[]python.Request{{Set: "python", Pylock: []byte("[[packages]]\nname = \"A_pex\"\nmarker = \"x\"\n"), Optional: []string{"a-pex"}}},
+			"of a pylock.toml, which may not apply here",
+			[]Request{{Set: "python", Lock: "pylock.toml", Optional: []string{"a-pex"}}},
+			[]string{torch},
+			"",
+		},
+		{
+			"of a project, likewise",
+			[]Request{{Set: "python", Project: ".", BuildRequires: requires("apex")}},
 			[]string{torch},
 			"",
 		},
 		{
 			"slips of the pen, told once",
-			[]python.Request{
+			[]Request{
 				{Set: "python", Optional: []string{"flash-atn"}, BuildRequires: requires("nunpy", "nothing-like-it")},
 				{Set: "python@big", Optional: []string{"flash-atn"}},
 			},
@@ -58,7 +63,7 @@ func TestCheckNames(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := python.CheckNames(tt.requests, answers(t, tt.requests, tt.answers...))
+			err := checkNames(tt.requests, answers(t, tt.answers...))
 			if tt.want == "" {
 				if err != nil {
 					t.Errorf("got %v", err)

@@ -197,6 +197,20 @@ func (r Request) own(where Indexes) (own string, further []string) {
 	return where.Default, slices.Concat(r.Files.ExtraIndexURLs, where.Further)
 }
 
+// links are the addresses of pages that list files.
+func (r Request) links() []string {
+	return slices.DeleteFunc(slices.Clone(r.Files.FindLinks), func(l string) bool { return !strings.Contains(l, "://") })
+}
+
+// projects are those that the requirement files ask for by name.
+func (r Request) projects() []string {
+	names := make([]string, 0, len(r.Files.Requirements))
+	for _, w := range r.Files.Requirements {
+		names = append(names, w.Name)
+	}
+	return names
+}
+
 // asksIndexes says whether there is anything that a door is needed for, whatever
 // trees turn out to need.
 func (r Request) asksIndexes() bool {
@@ -297,8 +311,8 @@ func pins(list []lock.Distribution) string {
 // known are the sdists and commits of which the lock before has what they are
 // built with. What the spec says of that may have changed since.
 func (v versions) known(r Request) []string {
-	if v.upgrade.All || len(v.upgrade.Projects) > 0 {
-		return nil
+	if v.upgrade.All || len(v.upgrade.Projects) > 0 || v.lock.UV == (lock.UV{}) {
+		return nil // of an earlier format there are no more than versions
 	}
 	var known []string
 	for _, d := range v.set(r.Set) {

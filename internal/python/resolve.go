@@ -14,7 +14,6 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
-	"github.com/moby/buildkit/session/sshforward/sshprovider"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/door"
@@ -138,8 +137,12 @@ func (o *Options) answers(ctx context.Context, there inventory, platform string)
 	}
 	faults := make([]error, len(o.Requests))
 	for i, r := range o.Requests {
-		if online[i] {
-			answers[i], faults[i] = o.askOnline(ctx, i, r.ask(o.Indexes, there, before), project)
+		if !online[i] {
+			continue
+		}
+		q := r.ask(o.Indexes, there, before)
+		if faults[i] = q.overHTTPS(o.Logins); faults[i] == nil {
+			answers[i], faults[i] = o.askOnline(ctx, i, q, project)
 		}
 	}
 	return answers, errors.Join(faults...)
@@ -166,18 +169,14 @@ func (o Options) askOnline(ctx context.Context, i int, q question, project *llb.
 	if err != nil {
 		return a, err
 	}
-	socket, err := sshprovider.NewSSHAgentProvider([]sshprovider.AgentConfig{{ID: doorID(i), Paths: []string{d.Socket()}, Raw: true}})
-	if err != nil {
-		return a, fmt.Errorf("opening the door of %s: %w", r.Set, err)
-	}
-	text, err := o.read(ctx, state, socket)
+	text, err := o.read(ctx, state, sockets{doorID(i): d.Socket()})
 	if err != nil {
 		return a, o.stopped(r, d, err)
 	}
 	if a, err = readAnswer(text); err != nil {
 		return a, err
 	}
-	if err := o.throughDoor(r, q, d, a); err != nil {
+	if err := o.throughDoor(ctx, r, q, d, a); err != nil {
 		return a, err
 	}
 	for _, note := range a.Notes {
@@ -202,24 +201,21 @@ func (o Options) read(ctx context.Context, state llb.State, session ...session.A
 func (o Options) doorOptions(r Request) door.Options {
 	own, further := r.own(o.Indexes)
 	options := door.Options{Client: o.HTTP, Dir: o.Dir, Hosts: r.hosts(o.Project)}
-	for _, d := range (versions{lock: o.Before}).set(r.Set) {
-		// uv may have kept the page that names these, so that it doesn't pass the door.
-		if host := hostOf(d.URL); host != "" {
-			options.Hosts = append(options.Hosts, host)
-		}
+	before := versions{lock: o.Before}
+	for set := range before.builds(r) {
+		options.Hosts = append(options.Hosts, before.hosts(set)...)
 	}
+	options.Hosts = append(options.Hosts, before.hosts(r.Set)...)
 	for _, i := range r.Indexes {
-		options.Indexes = append(options.Indexes, door.Index{Name: i.Name, URL: i.URL, Packages: i.Packages})
+		options.Indexes = append(options.Indexes, door.Index{Name: i.URL, URL: i.URL, Packages: i.Packages})
 	}
-	for _, url := range append(further, own) {
+	for _, url := range slices.Concat(further, []string{own}) {
 		if url != "" {
 			options.Indexes = append(options.Indexes, door.Index{Name: url, URL: url})
 		}
 	}
-	for _, l := range r.Files.FindLinks {
-		if strings.Contains(l, "://") {
-			options.Indexes = append(options.Indexes, door.Index{Name: l, URL: l, Flat: true})
-		}
+	for _, l := range r.links() {
+		options.Indexes = append(options.Indexes, door.Index{Name: l, URL: l, Flat: true})
 	}
 	return options
 }

@@ -2,7 +2,6 @@ package python
 
 import (
 	"archive/zip"
-	"bufio"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,7 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/mail"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -28,6 +27,9 @@ type wheel struct {
 	Top      []string // names below site-packages, but for the wheel's own metadata
 	Files    []member // what is installed, by where
 	Metadata string   // sha256 of METADATA
+	Requires []string // projects, whatever for
+	Name     string   // as METADATA has it
+	Version  string   // likewise
 }
 
 // member is a file that a wheel installs. Equal sums and sizes are equal files,
@@ -55,31 +57,44 @@ func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 		return nil, err
 	}
 	w := &wheel{}
-	folders, err := w.members(z)
-	if err != nil {
-		return nil, fault.New(fault.Usage, err)
-	}
-	own := slices.DeleteFunc(folders, func(name string) bool { return !strings.HasSuffix(name, ".dist-info") })
+	own := distInfo(z)
 	if len(own) != 1 {
 		return nil, fault.New(fault.Usage, fmt.Errorf("it is not a wheel: it has %d .dist-info folders", len(own)))
+	}
+	if err := w.members(z, strings.TrimSuffix(own[0], ".dist-info")); err != nil {
+		return nil, fault.New(fault.Usage, err)
 	}
 	metadata, err := readMember(z, own[0]+"/METADATA")
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(metadata)
-	w.Metadata = hex.EncodeToString(sum[:])
+	w.Metadata, w.Name, w.Version = hex.EncodeToString(sum[:]), header(metadata, "Name"), header(metadata, "Version")
+	w.Requires = required(string(metadata))
 	entries, err := readMember(z, own[0]+"/entry_points.txt")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	scripts, scriptErr := entryScripts(string(entries))
 	w.Files = append(w.Files, scripts...)
-	return w, fault.New(fault.Usage, errors.Join(checkTitle(d, metadata), scriptErr))
+	return w, fault.New(fault.Usage, errors.Join(w.checkTitle(d), scriptErr))
 }
 
-// members fills in what a wheel installs, and returns its top-level folders.
-func (w *wheel) members(z *zip.Reader) (folders []string, err error) {
+// distInfo are the folders that hold metadata.
+func distInfo(z *zip.Reader) []string {
+	var folders []string
+	for _, f := range z.File {
+		first, rest, _ := strings.Cut(f.Name, "/")
+		if strings.HasSuffix(first, ".dist-info") && rest != "" && !slices.Contains(folders, first) {
+			folders = append(folders, first)
+		}
+	}
+	return folders
+}
+
+// members fills in what a wheel installs. title is what its two folders are called
+// by, TITLE.dist-info and TITLE.data.
+func (w *wheel) members(z *zip.Reader, title string) error {
 	seen := map[string]member{}
 	top := map[string]bool{}
 	var faults []error
@@ -87,52 +102,51 @@ func (w *wheel) members(z *zip.Reader) (folders []string, err error) {
 		if strings.HasSuffix(f.Name, "/") {
 			continue
 		}
-		if err := checkEntry(f); err != nil {
+		where, err := target(f.Name, title)
+		if err := cmp.Or(checkEntry(f), err); err != nil {
 			faults = append(faults, err)
 			continue
 		}
 		w.Unpacked += int64(f.UncompressedSize64) //nolint:gosec // no file has more than an int64 of bytes
-		m := member{Target: target(f.Name), Size: f.UncompressedSize64, Sum: f.CRC32}
+		m := member{Target: where, Size: f.UncompressedSize64, Sum: f.CRC32}
 		if twin, twice := seen[f.Name]; twice && twin != m {
 			faults = append(faults, fmt.Errorf("it holds %q twice, with different content", f.Name))
 		} else if twice {
 			continue
 		}
 		seen[f.Name] = m
-		first, rest, nested := strings.Cut(f.Name, "/")
-		if nested && rest != "" && !slices.Contains(folders, first) {
-			folders = append(folders, first)
+		first, _, _ := strings.Cut(m.Target, "/")
+		if first == title+".dist-info" {
+			continue
 		}
-		if strings.HasPrefix(m.Target, outside) || !strings.HasSuffix(first, ".dist-info") {
-			w.Files = append(w.Files, m)
-		}
-		if own, _, _ := strings.Cut(m.Target, "/"); !strings.HasSuffix(own, ".dist-info") && own != ".." {
-			top[own] = true
+		w.Files = append(w.Files, m)
+		if first != ".." {
+			top[first] = true
 		}
 	}
-	for name := range top {
-		w.Top = append(w.Top, name)
-	}
-	slices.Sort(w.Top)
-	return folders, errors.Join(faults...)
+	w.Top = slices.Sorted(maps.Keys(top))
+	return errors.Join(faults...)
 }
 
 // target is where an entry of a wheel is installed.
-func target(name string) string {
-	folder, rest, ok := strings.Cut(name, "/")
-	if !ok || !strings.HasSuffix(folder, ".data") {
-		return name
+func target(name, title string) (string, error) {
+	rest, ok := strings.CutPrefix(name, title+".data/")
+	if !ok {
+		return name, nil
 	}
 	scheme, below, _ := strings.Cut(rest, "/")
-	switch scheme {
-	case "purelib", "platlib":
-		return below
-	case "scripts":
-		return outside + "bin/" + below
-	case "data":
-		return outside + below
+	switch {
+	case below == "":
+	case scheme == "purelib", scheme == "platlib":
+		return below, nil
+	case scheme == "scripts":
+		return outside + "bin/" + below, nil
+	case scheme == "data":
+		return outside + below, nil
+	case scheme == "headers":
+		return outside + "include/" + title + "/" + below, nil
 	}
-	return outside + scheme + "/" + strings.TrimSuffix(folder, ".data") + "/" + below
+	return "", fmt.Errorf("it holds %q, which nobody knows where to install", name)
 }
 
 // checkEntry refuses what no file below a folder is called, or what isn't one.
@@ -171,39 +185,45 @@ func readMember(z *zip.Reader, name string) ([]byte, error) {
 	return data, nil
 }
 
-// checkTitle wants a wheel to be what its file name says. A file may have got a
-// local version when it was released, as flash-attn's do.
-func checkTitle(d *distribution, metadata []byte) error {
-	// Only headers that mail and METADATA have alike are read.
-	message, err := mail.ReadMessage(bufio.NewReader(strings.NewReader(headers(string(metadata)))))
-	if err != nil {
-		return fmt.Errorf("its METADATA can't be read: %w", err)
+var requiresDist = regexp.MustCompile(`(?mi)^Requires-Dist:\s*([A-Z0-9][A-Z0-9._-]*)`)
+
+// required are the projects that METADATA names as requirements.
+func required(metadata string) []string {
+	var names []string
+	head, _, _ := strings.Cut(strings.ReplaceAll(metadata, "\r\n", "\n"), "\n\n")
+	for _, found := range requiresDist.FindAllStringSubmatch(head, -1) {
+		names = append(names, normal(found[1]))
 	}
-	name, version := message.Header.Get("Name"), message.Header.Get("Version")
-	d.Version = cmp.Or(d.Version, version)
-	fileName, rest, _ := strings.Cut(d.File, "-")
-	fileVersion, _, _ := strings.Cut(rest, "-")
-	public, _, _ := strings.Cut(fileVersion, "+")
-	if normal(name) == normal(fileName) && (sameVersion(version, fileVersion) || sameVersion(version, public)) {
-		return nil
-	}
-	return fmt.Errorf("its file name is of %s %s, and its METADATA is of %s %s", fileName, fileVersion, name, version)
+	return names
 }
 
-// headers are the lines of METADATA that say name and version.
-func headers(metadata string) string {
-	var kept strings.Builder
-	for line := range strings.Lines(metadata) {
+// checkTitle wants a wheel to be what its file name says. A file may have got a
+// local version when it was released, as flash-attn's do.
+func (w *wheel) checkTitle(d *distribution) error {
+	d.Version = cmp.Or(d.Version, w.Version)
+	name, rest, _ := strings.Cut(d.File, "-")
+	version, _, _ := strings.Cut(rest, "-")
+	public, _, _ := strings.Cut(version, "+")
+	if w.Name != "" && normal(w.Name) == normal(name) && (sameVersion(w.Version, version) || sameVersion(w.Version, public)) {
+		return nil
+	}
+	return fault.New(fault.Usage, fmt.Errorf("its file name is of %s %s, and its METADATA is of %s %s", name, version, w.Name, w.Version))
+}
+
+// header returns the value of the first line of METADATA with a key; "" where there
+// is none.
+func header(metadata []byte, key string) string {
+	for line := range strings.Lines(string(metadata)) {
 		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
-			break
-		}
-		key, _, _ := strings.Cut(line, ":")
-		if strings.EqualFold(key, "Name") || strings.EqualFold(key, "Version") {
-			kept.WriteString(line + "\r\n")
+		name, value, _ := strings.Cut(line, ":")
+		switch {
+		case line == "": // the description follows
+			return ""
+		case strings.EqualFold(name, key):
+			return strings.TrimSpace(value)
 		}
 	}
-	return kept.String() + "\r\n"
+	return ""
 }
 
 // sameVersion compares as PEP 440 does: 1.0 and 1.0.0 are one version.

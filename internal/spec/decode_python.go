@@ -44,7 +44,7 @@ func (r *reader) checkOrigins(p Python) {
 	}{{"requirements", len(p.Requirements) > 0}, {"lock", p.Lock != ""}, {"project", p.Project != ""}} {
 		switch {
 		case o.given && origin != "":
-			r.faults.add(r.at(o.key), "%s: %s says what to install, too, want one of them", o.key, origin)
+			r.faults.add(r.at(o.key), "%s: it and %s both say what to install, want one of them", o.key, origin)
 		case o.given:
 			origin = o.key
 		}
@@ -59,6 +59,14 @@ func (r *reader) checkOrigins(p Python) {
 		if given && !resolved {
 			r.faults.add(r.at(key), "%s: there are no requirements that they are about", key)
 		}
+	}
+	names := map[string]string{}
+	for _, dir := range p.Sources {
+		name := p.SourceName(dir)
+		if other, taken := names[name]; taken && other != dir {
+			r.faults.add(r.at("sources"), "sources: %q and %q would both be called %q", other, dir, name)
+		}
+		names[name] = dir
 	}
 	if p.Lock != "" && path.Base(p.Lock) != uvLock && !isPylock(path.Base(p.Lock)) {
 		r.faults.add(r.at("lock"), "lock: %q is neither a pylock.toml (pylock.NAME.toml) nor a uv.lock", p.Lock)

@@ -468,7 +468,7 @@ url = "ftp://a.example"
 packages = ["x y"]
 `,
 			want: []string{
-				`image.toml:4:8: lock: "pylock.toml" and requirements both say what to install, want one of them`,
+				`image.toml:4:8: lock: it and requirements both say what to install, want one of them`,
 				`image.toml:5:13: optional: "-x" is not a Python project's name`,
 				`image.toml:6:10: prune: "/a" is not a pattern for paths below the folder`,
 				`image.toml:6:16: prune: "a/../b" is not a pattern for paths below the folder`,
@@ -480,6 +480,74 @@ packages = ["x y"]
 				`image.toml:16:8: name: the index of line 11 is called "a" already`,
 				`image.toml:17:7: url: "ftp://a.example" is not a URL that starts with https:// or http://`,
 				`image.toml:18:13: packages: "x y" is not a Python project's name`,
+			},
+		},
+		{
+			name: "python of three origins",
+			text: `[python]
+requirements = ["r.txt"]
+project = "."
+lock = "uv.lock"
+`,
+			want: []string{
+				`image.toml:4:11: project: it and requirements both say what to install, want one of them`,
+				`image.toml:5:8: lock: it and requirements both say what to install, want one of them`,
+			},
+		},
+		{
+			name: "python keys that are about nothing",
+			text: `[python]
+project = "../x"
+extras = ["gpu"]
+groups = ["dev"]
+constraints = ["c.txt"]
+overrides = ["numpy<2"]
+excludes = ["opencv-python"]
+index-strategy = "unsafe-best"
+`,
+			want: []string{
+				`image.toml:3:11: project: "../x" leads out of the folder of image.toml`,
+				`image.toml:4:10: extras: they are those of a project or a lock, and there is neither`,
+				`image.toml:5:10: groups: they are those of a project or a lock, and there is neither`,
+				`image.toml:6:15: constraints: there are no requirements that they are about`,
+				`image.toml:7:13: overrides: there are no requirements that they are about`,
+				`image.toml:8:12: excludes: there are no requirements that they are about`,
+				`image.toml:9:18: index-strategy: "unsafe-best" is not one of first-index, unsafe-first-match, unsafe-best-match`,
+			},
+		},
+		{
+			name: "python words",
+			text: `[python]
+requirements = ["r.txt"]
+overrides = ["-r other.txt", "x @ ./a.whl"]
+excludes = ["a b"]
+`,
+			want: []string{
+				`image.toml:4:14: overrides: "-r other.txt" is not a Python requirement ("name", "name==version")`,
+				`image.toml:4:30: overrides: "a.whl" does not exist`,
+				`image.toml:5:13: excludes: "a b" is not a Python project's name`,
+			},
+		},
+		{
+			name: "locks that are none",
+			text: `[python]
+lock = "requirements.lock"
+[variant.a.python]
+lock = "locks/pylock"
+`,
+			want: []string{
+				`image.toml:3:8: lock: "requirements.lock" is neither a pylock.toml (pylock.NAME.toml) nor a uv.lock`,
+				`image.toml:5:8: lock: "locks/pylock" is neither a pylock.toml (pylock.NAME.toml) nor a uv.lock`,
+			},
+		},
+		{
+			name: "source trees of one name",
+			text: `[python]
+sources = ["a/x", "b/x", "a-x", "this_folder", "."]
+`,
+			want: []string{
+				`image.toml:3:11: sources: "a/x" and "a-x" would both be called "a-x"`,
+				`image.toml:3:11: sources: "this_folder" and "." would both be called "this-folder"`,
 			},
 		},
 		{

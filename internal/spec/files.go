@@ -12,10 +12,10 @@ import (
 type need int
 
 const (
-	file       need = iota
-	folder          // a folder
-	sourceTree      // a folder that Python's build tools can make a wheel of
-	projectFolder   // a folder with a pyproject.toml
+	file          need = iota
+	folder             // a folder
+	sourceTree         // a folder that Python's build tools can make a wheel of
+	projectFolder      // a folder with a pyproject.toml
 )
 
 // reference is a file or folder that the spec names.

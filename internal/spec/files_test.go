@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/fault"
 	"lamina.build/internal/spec"
@@ -31,6 +32,9 @@ source = "app"
 from = "dir:weights"
 path = "/m"
 `
+
+// emptyPyproject is the digest of a pyproject.toml that asks for nothing.
+const emptyPyproject = "sha256:c54f444296cb955563219af36ef1a3e7f9129476906fc79971e5d8cf4cab95d9"
 
 // tree makes a folder with the given files; a name that ends in / is a folder,
 // a content that starts with -> is a symbolic link.
@@ -172,11 +176,15 @@ sources = []
 			{Set: "base", Packages: []string{"?essential", "usr-is-merged"}},
 			{Set: "bootstrap", Packages: []string{"busybox-static", "libeatmydata1"}},
 			{Set: "builder", Packages: builder},
-			{Set: "builder@more", Packages: []string{"binutils", "g++", "python3", "python3-installer"}},
+			{Set: "builder@more", Packages: []string{"binutils", "g++", "python3"}},
 			{Set: "extra@debug", Packages: []string{"gdb", "less", "procps", "strace", "vim-tiny"}},
 			{Set: "extra@more", Packages: []string{"less"}},
 			{Set: "runtime", Packages: []string{"python3", "python3-numpy"}},
 			{Set: "runtime@more", Packages: []string{"python3"}},
+		},
+		Python: []lock.PythonRequest{
+			{Set: "python", Lines: []string{"source lib " + digest.FromString("").String(), "source native " + emptyPyproject}},
+			{Set: "python@more"}, // which goes without production's
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -190,7 +198,8 @@ func TestWishesWithoutTheKey(t *testing.T) {
 		{"link that leaves", "-> /etc/passwd", `reading the key of repository "tools": using "keys/tools.asc": path escapes from parent`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			content := map[string]string{"a": "b"}
+			content := good()
+			delete(content, "keys/tools.asc")
 			if tt.key != "" {
 				content["keys/tools.asc"] = tt.key
 			}

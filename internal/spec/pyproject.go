@@ -42,14 +42,20 @@ func readPyproject(root fs.FS, dir string) (pyproject, error) {
 		return pyproject{}, err
 	}
 	var p pyproject
-	if err := toml.Unmarshal(data, &p); err != nil {
-		row := 1
-		if at, ok := errors.AsType[*toml.DecodeError](err); ok {
-			row, _ = at.Position()
-		}
-		return pyproject{}, fmt.Errorf("%s:%d: %w", name, row, err)
+	return p, unmarshal(name, data, &p)
+}
+
+// unmarshal reads a TOML file; what is wrong with it is told with its line.
+func unmarshal(name string, data []byte, into any) error {
+	err := toml.Unmarshal(data, into)
+	if err == nil {
+		return nil
 	}
-	return p, nil
+	row := 1
+	if at, ok := errors.AsType[*toml.DecodeError](err); ok {
+		row, _ = at.Position()
+	}
+	return fmt.Errorf("%s:%d: %w", name, row, err)
 }
 
 // digest is the same as long as p needs the same, whatever else changes.
@@ -111,17 +117,17 @@ func texts(value any) (list []string) {
 	return list
 }
 
-// pylockFiles are those that a pylock.toml names by path. What is wrong with it uv
-// says.
-func pylockFiles(name string, data []byte) []string {
+// readPylock returns the files that a pylock.toml names by path, and whether it has
+// something from a git repository. What else is wrong with it than its syntax uv says.
+func readPylock(name string, data []byte) (list []string, git bool, err error) {
 	var file map[string]any
-	if toml.Unmarshal(data, &file) != nil {
-		return nil
+	if err := unmarshal(name, data, &file); err != nil {
+		return nil, false, err
 	}
 	packages, _ := file["packages"].([]any)
-	var list []string
 	for _, p := range packages {
 		entry, _ := p.(map[string]any)
+		git = git || entry["vcs"] != nil
 		for _, key := range []string{"wheels", "sdist", "archive"} {
 			for _, below := range paths(entry[key]) {
 				if clean, err := local(path.Join(path.Dir(name), below)); err == nil {
@@ -130,13 +136,19 @@ func pylockFiles(name string, data []byte) []string {
 			}
 		}
 	}
-	return list
+	return list, git, nil
 }
 
 // usesGit says whether uv needs git for a project.
 func (p pyproject) usesGit() bool {
+	sources, _ := p.Tool.UV["sources"].(map[string]any)
+	for _, source := range sources {
+		if slices.Contains(keys(source), "git") {
+			return true
+		}
+	}
 	data, err := json.Marshal(p)
-	return err == nil && (slices.Contains(keys(p.Tool.UV["sources"]), "git") || containsGit(string(data)))
+	return err == nil && containsGit(string(data))
 }
 
 // keys are those of all tables in a value.

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -78,7 +77,8 @@ func (f *File) PythonRequests(root fs.FS, env func(string) string) ([]PythonRequ
 			}
 			set += "@" + name
 		}
-		if !p.resolves() {
+		// A variant that wants nothing says so where it would get production's otherwise.
+		if !p.resolves() && (name == Production || !shared.resolves()) {
 			continue
 		}
 		p.Prune = whole.Prune
@@ -95,10 +95,7 @@ func (r *PythonRequest) read(root fs.FS, env func(string) string) error {
 	case path.Base(r.Lock) == uvLock:
 		fileErr = r.readProject(root, path.Dir(r.Lock))
 	case r.Lock != "":
-		r.Pylock, fileErr = readLimited(root, r.Lock, maxPylock)
-		r.inputs = append(r.inputs, fmt.Sprintf("%s %s", r.Lock, digest.FromBytes(r.Pylock)))
-		r.Git = bytes.Contains(r.Pylock, []byte("vcs"))
-		r.ProjectFiles = append([]string{r.Lock}, pylockFiles(r.Lock, r.Pylock)...)
+		fileErr = r.readLock(root)
 	case r.Project != "":
 		fileErr = r.readProject(root, r.Project)
 	}
@@ -109,12 +106,54 @@ func (r *PythonRequest) read(root fs.FS, env func(string) string) error {
 	r.Files, err = requirements.Read(requirements.Options{
 		FS: root, Requirements: r.Requirements, Constraints: r.Constraints, Env: env,
 	})
-	r.Git = r.Git || slices.ContainsFunc(r.Files.Requirements, func(w requirements.Requirement) bool { return w.Kind == requirements.Git })
+	r.Git = r.Git || r.namesGit()
 	return errors.Join(fault.New(fault.Usage, fileErr), err)
 }
 
-// readProject reads what uv reads of a project.
+// namesGit says whether a requirement names a git repository.
+func (r *PythonRequest) namesGit() bool {
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+		if w.Kind == requirements.Git {
+			return true
+		}
+	}
+	lines := slices.Concat(append(slices.Collect(maps.Values(r.BuildRequires)), r.Overrides)...)
+	return slices.ContainsFunc(lines, containsGit)
+}
+
+// readLock reads a pylock.toml.
+func (r *PythonRequest) readLock(root fs.FS) (err error) {
+	if r.Pylock, err = readLimited(root, r.Lock, maxPylock); err != nil {
+		return err
+	}
+	files, git, err := readPylock(r.Lock, r.Pylock)
+	r.Git = git
+	r.ProjectFiles = append([]string{r.Lock}, files...)
+	r.inputs = append(r.inputs, fmt.Sprintf("%s %s", r.Lock, digest.FromBytes(r.Pylock)))
+	return err
+}
+
+// readProject reads what uv reads of a project: its pyproject.toml, those of what
+// that names, and its lock.
 func (r *PythonRequest) readProject(root fs.FS, dir string) error {
+	if err := r.readPyprojects(root, dir); err != nil {
+		return err
+	}
+	lockFile := path.Join(dir, uvLock)
+	if !regular(root, lockFile) {
+		return nil
+	}
+	data, err := readLimited(root, lockFile, maxUVLock)
+	r.ProjectFiles = append(r.ProjectFiles, lockFile)
+	r.inputs = append(r.inputs, fmt.Sprintf("%s %s", lockFile, digest.FromBytes(data)))
+	r.Git = r.Git || containsGit(string(data))
+	return err
+}
+
+// readPyprojects reads the pyproject.toml of a folder, of the members of its
+// workspace and of the folders that its sources name. What these name that is not
+// there uv says.
+func (r *PythonRequest) readPyprojects(root fs.FS, dir string) error {
 	own := path.Join(dir, "pyproject.toml")
 	p, err := readPyproject(root, dir)
 	if err != nil {
@@ -128,17 +167,18 @@ func (r *PythonRequest) readProject(root fs.FS, dir string) error {
 	if err != nil {
 		return err
 	}
-	r.ProjectFiles = append([]string{own}, more...)
+	r.ProjectFiles = append(r.ProjectFiles, own)
 	r.inputs = append(r.inputs, fmt.Sprintf("%s %s", own, sum))
-	r.Git = p.usesGit()
-	lockFile := path.Join(dir, uvLock)
-	if !regular(root, lockFile) {
-		return nil
+	r.Git = r.Git || p.usesGit()
+	for _, name := range more {
+		switch {
+		case slices.Contains(r.ProjectFiles, name):
+		case path.Base(name) == "pyproject.toml" && regular(root, name):
+			err = errors.Join(err, r.readPyprojects(root, path.Dir(name)))
+		default:
+			r.ProjectFiles = append(r.ProjectFiles, name)
+		}
 	}
-	data, err := readLimited(root, lockFile, maxUVLock)
-	r.ProjectFiles = append(r.ProjectFiles, lockFile)
-	r.inputs = append(r.inputs, fmt.Sprintf("%s %s", lockFile, digest.FromBytes(data)))
-	r.Git = r.Git || containsGit(string(data))
 	return err
 }
 

@@ -165,7 +165,9 @@ def checkout(url: str, folder: Path) -> Path:
     remote, _, below = url.partition("#subdirectory=")
     remote, _, commit = remote.rpartition("@")
     tree = folder / "tree"
-    for command in (["clone", "--quiet", "--no-checkout", remote, str(tree)], ["-C", str(tree), "checkout", "--quiet", commit]):
+    within = ["-C", str(tree)]
+    modules = [*within, "submodule", "update", "--quiet", "--init", "--recursive"]
+    for command in (["clone", "--quiet", "--no-checkout", remote, str(tree)], [*within, "checkout", "--quiet", commit], modules):
         run = subprocess.run([GIT, *command], text=True, errors="replace", stdin=subprocess.DEVNULL, capture_output=True)
         if run.returncode:
             raise Fault(f"{url}: {run.stderr.strip()}")

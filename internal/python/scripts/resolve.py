@@ -190,8 +190,8 @@ class Resolver:
             self.pinned(project, *args)
         except Offline:
             raise
-        except Fault:
-            if self.refreshed:
+        except Fault as fault:
+            if self.refreshed or not re.match("No solution found|Failed to fetch", str(fault)):
                 raise
             self.refreshed = True  # what uv kept of the indexes may be why
             self.pinned(project, *args)

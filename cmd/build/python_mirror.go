@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+
+	"lamina.build/internal/fetch"
+	"lamina.build/internal/python"
+)
+
+// lookElsewhere finds out where the index that the user names for Python packages
+// has the files of the lock. Where nobody names one, they come from where they were
+// locked.
+func (j *job) lookElsewhere(ctx context.Context) error {
+	o := j.lockOptions
+	if err := j.app.pythonIndexes(&o); err != nil || !o.chosen {
+		return err
+	}
+	named, err := j.project.indexes(j.app.env)
+	if err != nil {
+		return err
+	}
+	dir, err := j.app.cacheDir()
+	if err != nil {
+		return err
+	}
+	j.logins = j.logins.Merge(o.logins)
+	j.elsewhere, err = python.Mirrored(ctx, python.MirrorOptions{
+		Client: fetch.New(fetch.Options{Logins: j.logins.For}),
+		Index:  o.indexes.Default, Named: named, Dir: filepath.Join(dir, "mirrors"),
+		Note: func(line string) { j.app.ui.note("%s", line) },
+	}, j.lock)
+	return err
+}
+
+// indexes are those that the spec and its requirement files name.
+func (p *project) indexes(env func(string) string) ([]string, error) {
+	wanted, err := p.file.PythonRequests(p.root.FS(), env)
+	var list []string
+	for _, w := range wanted {
+		list = append(list, w.Files.ExtraIndexURLs...)
+		if w.Files.IndexURL != "" {
+			list = append(list, w.Files.IndexURL)
+		}
+		for _, x := range w.Indexes {
+			list = append(list, x.URL)
+		}
+	}
+	return list, err
+}

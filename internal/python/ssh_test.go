@@ -1,0 +1,40 @@
+package python
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"lamina.build/internal/fault"
+)
+
+func TestGitGoesByHTTPSWhereThereIsALogin(t *testing.T) {
+	logins := Logins{"known.example": {User: "me", Password: "secret"}}
+	for text, want := range map[string]string{
+		"x @ git+ssh://git@known.example/org/x.git@main": "x @ git+https://known.example/org/x.git@main",
+		"x @ git+ssh://known.example:2222/x":             "x @ git+https://known.example/x",
+		"x @ git+https://other.example/x":                "x @ git+https://other.example/x",
+	} {
+		if got, err := logins.overHTTPS(text); err != nil || got != want {
+			t.Errorf("%s became %s (%v), want %s", text, got, err, want)
+		}
+	}
+	_, err := logins.overHTTPS("x @ git+ssh://git@other.example/x")
+	if fault.KindOf(err) != fault.Usage || !slices.ContainsFunc(fault.Hints(err), func(hint string) bool { return strings.Contains(hint, "~/.netrc") }) {
+		t.Errorf("without a login: %v, %q", err, fault.Hints(err))
+	}
+}
+
+// What an exec is told names hosts that the request names, and no login.
+func TestGitItselfTakesHTTPSForSSH(t *testing.T) {
+	logins := Logins{"known.example": {User: "me", Password: "secret"}, "elsewhere.example": {User: "me", Password: "secret"}}
+	got := strings.Join(logins.gitConfig([]string{"other.example", "known.example:443", "known.example:443"}), "\n")
+	for _, want := range []string{"GIT_CONFIG_COUNT=3", "=url.https://known.example/.insteadOf", "=ssh://git@known.example/", "=git@known.example:"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "secret") || strings.Contains(got, "elsewhere") {
+		t.Error(got)
+	}
+}
