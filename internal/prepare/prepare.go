@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -55,13 +54,14 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 	files, filesErr := p.files(ctx)
 	app, appErr := p.app(ctx)
 	tools, toolsErr := p.tools(ctx)
+	excludes, overridden, decidedErr := o.Spec.Python.Decided(o.Root)
 	in := stages.Input{
 		Name: o.Spec.Name, Title: o.Spec.Title, Version: o.Spec.Version, Licenses: o.Spec.Licenses,
 		Variant: o.Spec.Variant, Platform: platform,
 		Lock: o.Lock, Mirrors: llb.Mirrors(o.Mirrors), Tools: tools, Exclude: o.Spec.Debian.Exclude,
 		Python: stages.Python{
 			Prune: o.Spec.Python.Prune, Optional: o.Spec.Python.Optional,
-			Excludes: o.Spec.Python.Excludes, Overridden: overridden(o.Spec.Python.Overrides),
+			Excludes: excludes, Overridden: overridden,
 			Collisions: o.Spec.Python.Collisions, Files: files,
 		},
 		Sources: sources, Trees: trees(o.Spec.Git), App: app,
@@ -79,7 +79,7 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 	}
 	var modelsErr error
 	in.Models, modelsErr = p.models(ctx)
-	if err = errors.Join(blame(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr); err != nil {
+	if err = errors.Join(blame(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr, decidedErr); err != nil {
 		return stages.Input{}, err
 	}
 	if cost := weighed(in); cost > 0 && o.Note != nil {
@@ -321,14 +321,3 @@ func (p packer) weights(ctx context.Context, m spec.Model) ([]llb.Layer, error) 
 		Limit: p.limit, Platform: p.platform, Note: p.Note,
 	})
 }
-
-// overridden are the projects of requirements. The spec has read them before.
-func overridden(requirements []string) []string {
-	names := make([]string, len(requirements))
-	for i, r := range requirements {
-		names[i] = projectName.FindString(r)
-	}
-	return names
-}
-
-var projectName = regexp.MustCompile(`^[\w.-]+`)

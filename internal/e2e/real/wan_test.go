@@ -27,8 +27,9 @@ import (
 // there for what PyPI hasn't: flash-attn's wheel, the weights, and the two
 // repositories, whose files are those of the releases next to their commits.
 func TestRealWan(t *testing.T) {
-	if os.Getenv("LAMINA_REAL") != "wan" {
-		t.Skip("LAMINA_REAL=wan builds examples/wan22-animate from 3.7 GB of wheels")
+	variant := map[string]string{"wan": "production", "blackwell": "blackwell"}[os.Getenv("LAMINA_REAL")]
+	if variant == "" {
+		t.Skip("LAMINA_REAL=wan builds examples/wan22-animate from 3.7 GB of wheels, LAMINA_REAL=blackwell another variant from 4.6 GB")
 	}
 	testworld.RealPyPI(t)
 	u := e2etest.UserOf(t, e2etest.FreshEngine(t))
@@ -47,9 +48,9 @@ func TestRealWan(t *testing.T) {
 		t.Run("has the wheels that uv installs: "+set, func(t *testing.T) { choosesAsUV(t, l, set) })
 	}
 
-	t.Log(u.Build(t, "--print=layers", dir).Stdout)
+	t.Log(u.Build(t, "--print=layers", "--variant", variant, dir).Stdout)
 	timed(t, "build, all of it new", func() {
-		r := u.Build(t, dir)
+		r := u.Build(t, "--variant", variant, dir)
 		t.Log(r.Stdout)
 		for _, pattern := range prunes {
 			if !strings.Contains(r.Stdout, pattern) {
@@ -57,9 +58,9 @@ func TestRealWan(t *testing.T) {
 			}
 		}
 	})
-	timed(t, "build, nothing changed", func() { u.Build(t, dir) })
+	timed(t, "build, nothing changed", func() { u.Build(t, "--variant", variant, dir) })
 	e2etest.Write(t, filepath.Join(dir, "app", "note.txt"), []byte("changed\n"))
-	timed(t, "build, the app changed", func() { u.Build(t, dir) })
+	timed(t, "build, the app changed", func() { u.Build(t, "--variant", variant, dir) })
 }
 
 // prunes are those of the example.
