@@ -11,6 +11,7 @@ from threading import Thread
 from world import World, member
 
 import backend
+import inventory
 
 
 class MetadataTest(World):
@@ -234,8 +235,6 @@ class CheckoutTest(World):
 
 class InventoryTest(World):
     def test_what_debian_packages_bring(self) -> None:
-        import inventory
-
         for name, text in {"My_Pkg-1.0.dist-info/METADATA": "Name: My.Pkg\nVersion: 1.0\n", "old-2.egg-info": "Name: old\nVersion: 2\n", "none-1.dist-info/METADATA": "Summary: x\n", "x.py": ""}.items():
             self.write(f"root{inventory.SITE}/{name}", text)
         for name in ("usr/bin/b", "usr/sbin/c", "usr/bin/a"):

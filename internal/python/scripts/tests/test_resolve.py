@@ -53,18 +53,18 @@ class CompileTest(World):
         self.assertEqual(str(self.fault("a")), "uv ends with status 1")
 
     def test_indexes_are_asked_anew_once_after_a_failure(self) -> None:
-        self.uv(compile=[error("error: no such version"), pylock(wheel("a"))])
+        self.uv(compile=[error("error: No solution found"), pylock(wheel("a"))])
         self.assertEqual(titles(self.answer("a")["distributions"]), ["a 1.0"])
         self.assertEqual([("--refresh" in call["args"]) for call in self.calls()], [False, True])
 
     def test_indexes_are_asked_anew_where_it_is_wanted(self) -> None:
-        self.uv(compile=[error("error: no such version")])
-        self.assertEqual(str(self.fault("a", refresh=True)), "no such version")
+        self.uv(compile=[error("error: No solution found")])
+        self.assertEqual(str(self.fault("a", refresh=True)), "No solution found")
         self.assertEqual([("--refresh" in call["args"]) for call in self.calls()], [True])
 
     def test_versions_before_are_preferred_each_time(self) -> None:
         before = 'lock-version = "1.0"\n'
-        self.uv(compile=[error("error: x"), pylock(wheel("a"))])
+        self.uv(compile=[error("error: No solution found"), pylock(wheel("a"))])
         self.answer("a", before={"": before})
         self.assertEqual([call["pylock.toml"] for call in self.calls()], [before + "\n"] * 2)
 
