@@ -59,10 +59,10 @@ func (a *app) resolve(ctx context.Context, p *project, o lockOptions, before loc
 	})
 	l.Models = models
 	l.Sort()
-	if err != nil || len(p.wishes.Python) == 0 {
-		return l, err
+	if err == nil && len(p.wishes.Python) > 0 {
+		l, err = a.resolvePython(ctx, p, requests, e, mirrors, o, l, before)
 	}
-	return a.resolvePython(ctx, p, requests, e, mirrors, o, l, before)
+	return l, e.Explain(ctx, err)
 }
 
 // Folders of the cache folder: indexes and packages, and the tools that

@@ -10,6 +10,8 @@ import (
 	"hash"
 	"io"
 	"net/http"
+
+	"lamina.build/internal/fault"
 )
 
 // bodyLimit is the largest body that passes.
@@ -115,9 +117,14 @@ func stream(w http.ResponseWriter, body io.Reader, limit int64, each io.Writer, 
 			return err
 		}
 		if err != nil {
-			return err
+			return cut(err)
 		}
 	}
+}
+
+// cut is why a body ended before its end, which it may not do another time.
+func cut(err error) error {
+	return fault.WithHint(fault.New(fault.Transient, err), "the connection was cut: try again")
 }
 
 // clientError is a client that takes no more.

@@ -3,6 +3,7 @@ package door
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -98,6 +99,9 @@ func plain(encoding string, body io.Reader) ([]byte, error) {
 	}
 	var buf bytes.Buffer
 	_, err := buf.ReadFrom(io.LimitReader(body, pageLimit+1))
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, cut(err)
+	}
 	if err == nil && buf.Len() > pageLimit {
 		err = fmt.Errorf("it has more than %d MB", pageLimit>>20)
 	}

@@ -22,12 +22,12 @@ func (e *Engine) Explain(ctx context.Context, err error) error {
 	if _, gone := inspect(ctx, e.client); gone == nil {
 		return err // it answers: the error is about something else
 	}
-	err = fault.New(fault.Transient, fmt.Errorf("the engine at %s ended during the build: %w", e.Addr, err))
+	err = fault.New(fault.Transient, fmt.Errorf("the engine at %s ended under its work: %w", e.Addr, err))
 	if e.Kind != Private {
-		return fault.WithHint(err, "see the log of that buildkitd, and run the build again")
+		return fault.WithHint(err, "see the log of that buildkitd, and run it again")
 	}
 	return fault.WithHint(err,
-		"run the build again: what was done is kept; `build engine logs --tail 50` may say why it ended")
+		"run it again: what was done is kept; `build engine logs --tail 50` may say why it ended")
 }
 
 // lost is true for what a client sees when the other end of a connection dies.

@@ -1,0 +1,106 @@
+package sources
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/e2etest"
+	"lamina.build/internal/testworld"
+	"lamina.build/lock"
+)
+
+// static is a tree whose backend is the world's.
+func static(name string) map[string]string {
+	return map[string]string{
+		"pyproject.toml": "[build-system]\nrequires = [\"worldbackend\"]\nbuild-backend = \"worldbackend\"\n",
+		"PKG-INFO":       "Metadata-Version: 2.1\nName: " + name + "\nVersion: 1.0\n", name + ".py": "",
+	}
+}
+
+// However a repository names what it means, that is locked to a commit.
+func TestRealGitIsLockedToCommits(t *testing.T) {
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	x := w.Index(testworld.IndexOptions{}, testworld.Backend())
+	repo := func(name string) *testworld.Git { return w.Git(name, static(name)) }
+	branch, tag, short, none, egg, private := repo("branch"), repo("tag"), repo("short"), repo("none"), repo("egg"), repo("private")
+	want := map[string]string{"tag": tag.Commit, "short": short.Commit}
+	tag.Run("tag", "v1")
+	tag.Push(map[string]string{"later.py": ""})
+	short.Push(map[string]string{"later.py": ""})
+	branch.Run("branch", "dev")
+	want["branch"] = branch.Commit
+	branch.Push(map[string]string{"later.py": ""})
+	want["none"], want["egg"], want["private"] = none.Commit, egg.Commit, private.Commit
+	w.Protect("git/private.git", "me", "s3cret")
+
+	// A build backend that lies in a submodule.
+	inner := w.Git("inner", map[string]string{"inner.py": testworld.Backend().Files["worldbackend.py"]})
+	outer := w.Git("outer", map[string]string{
+		"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = \"inner\"\nbackend-path = [\"sub\"]\n",
+		"PKG-INFO":       "Metadata-Version: 2.1\nName: outer\nVersion: 1.0\n", "outer.py": "",
+	})
+	outer.Submodule("sub", inner)
+	want["outer"] = outer.Commit
+
+	netrc := t.TempDir() + "/netrc"
+	e2etest.Write(t, netrc, []byte("machine 127.0.0.1 login me password s3cret\n"))
+	u.Env = []string{"NETRC=" + netrc}
+	dir := e2etest.Needs(t, "--index-url "+x.URL,
+		"branch @ git+"+branch.URL+"@dev", "tag @ git+"+tag.URL+"@v1", "short @ git+"+short.URL+"@"+short.Run("rev-parse", "--short=10", want["short"]),
+		"none @ git+"+none.URL, "-e git+"+egg.URL+"#egg=egg", "private @ git+"+private.URL, "outer @ git+"+outer.URL+"@main")
+	u.Build(t, "lock", dir)
+	got := map[string]string{}
+	for _, d := range e2etest.ReadLock(t, dir).Distributions {
+		if _, commit, _, git := d.Git(); git {
+			got[d.Name] = commit
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("commits (-want +got):\n%s", diff)
+	}
+
+	u.Env = []string{"NETRC=/dev/null"}
+	private.Push(map[string]string{"later.py": ""})
+	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "hint: "}, "lock", e2etest.Needs(t, "--index-url "+x.URL, "private @ git+"+private.URL))
+	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "nosuchref"}, "lock", e2etest.Needs(t, "--index-url "+x.URL, "tag @ git+"+tag.URL+"@nosuchref"))
+	u.Fails(t, 2, []string{"requirements.txt:1: ", "127.0.0.1: a repository there is named by ssh", "hint: put a login for 127.0.0.1 into ~/.netrc"},
+		"lock", e2etest.Needs(t, "tag @ git+ssh://git@127.0.0.1/git/tag.git@v1"))
+}
+
+// A version that a tag gives is the one in the lock, by the real tools of PyPI.
+func TestRealVersionsFromTags(t *testing.T) {
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	lines := []string{}
+	for name, files := range map[string]map[string]string{
+		"ofscm":   {"pyproject.toml": "[build-system]\nrequires = [\"setuptools>=64\", \"setuptools-scm>=8\"]\nbuild-backend = \"setuptools.build_meta\"\n[project]\nname = \"ofscm\"\ndynamic = [\"version\"]\n[tool.setuptools_scm]\n"},
+		"ofhatch": {"pyproject.toml": "[build-system]\nrequires = [\"hatchling\", \"hatch-vcs\"]\nbuild-backend = \"hatchling.build\"\n[project]\nname = \"ofhatch\"\ndynamic = [\"version\"]\n[tool.hatch.version]\nsource = \"vcs\"\n", "ofhatch/__init__.py": ""},
+		"ofpbr": {
+			"pyproject.toml": "[build-system]\nrequires = [\"setuptools\", \"pbr>=6\"]\nbuild-backend = \"pbr.build\"\n",
+			"setup.cfg":      "[metadata]\nname = ofpbr\n[files]\npackages = ofpbr\n", "setup.py": "import setuptools\nsetuptools.setup(setup_requires=['pbr'], pbr=True)\n", "ofpbr/__init__.py": "",
+		},
+		"ofversioneer": {
+			"pyproject.toml": "[build-system]\nrequires = [\"setuptools\", \"versioneer[toml]==0.29\"]\nbuild-backend = \"setuptools.build_meta\"\n" +
+				"[tool.versioneer]\nVCS = \"git\"\nstyle = \"pep440\"\nversionfile_source = \"ofversioneer/_version.py\"\nversionfile_build = \"ofversioneer/_version.py\"\ntag_prefix = \"\"\n",
+			"setup.py": "import versioneer\nfrom setuptools import setup\nsetup(name='ofversioneer', version=versioneer.get_version(), cmdclass=versioneer.get_cmdclass(), packages=['ofversioneer'])\n", "ofversioneer/__init__.py": "",
+		},
+	} {
+		g := w.Git(name, files)
+		g.Run("tag", "-m", "a release", "1.2.3")
+		lines = append(lines, fmt.Sprintf("%s @ git+%s@%s", name, g.URL, g.Commit))
+		g.Push(map[string]string{"later.txt": ""})
+	}
+	dir := e2etest.Needs(t, lines...)
+	u.Build(t, "lock", dir)
+	var got []string
+	for _, title := range e2etest.Titles(e2etest.ReadLock(t, dir), lock.SetPython) {
+		if strings.HasPrefix(title, "of") {
+			got = append(got, title)
+		}
+	}
+	if diff := cmp.Diff([]string{"ofhatch 1.2.3", "ofpbr 1.2.3", "ofscm 1.2.3", "ofversioneer 1.2.3"}, got); diff != "" {
+		t.Errorf("versions (-want +got):\n%s", diff)
+	}
+}
