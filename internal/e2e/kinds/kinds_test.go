@@ -81,7 +81,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 		{"a hash for all", "--require-hashes\nalpha==1.0 --hash=sha256:" + hash256, "", 2, []string{"python: ", "hash"}, ""},
 		{"yanked", "yanked", "", 0, []string{"yanked 0.9"}, ""},
 		{"yanked and pinned", "yanked==1.0", "", 0, []string{"yanked 1.0"}, "yanked 1.0 was yanked from its index: it is broken"},
-		{"metadata that differs", "differs", "", 0, []string{"beta 1.0", "differs 1.0"}, "what the index says of the requirements of differs 1.0 differs from the METADATA in its wheel"},
+		{"metadata that differs", "differs", "", 0, []string{"differs 1.0"}, "what the index says of the requirements of differs 1.0 differs from the METADATA in its wheel"},
 		{"musl", "musl", "", 2, []string{"requirements.txt:1: python: ", "matching platform tag", "musllinux"}, ""},
 		{"epoch", "epoch", "", 0, []string{"epoch 1!0.1"}, ""},
 		{"local version", "ofpublic", "", 0, []string{"local 1.0+cpu", "ofpublic 1.0"}, ""},
@@ -155,7 +155,7 @@ func TestRealPylockOfOthers(t *testing.T) {
 	sum512 := fmt.Sprintf("sha512 = \"%x\"", sha512.Sum512(testworld.Wheel{Name: "beta"}.Bytes(t)))
 	archive := fmt.Sprintf("[[packages]]\nname = \"gamma\"\narchive = { url = %q, hashes = { sha256 = \"%x\" } }\n", x.FileURL(sdist.FileName()), sha256.Sum256(sdist.Bytes(t)))
 	folder := "[[packages]]\nname = \"lib\"\ndirectory = { path = \"lib\" }\n"
-	tree := map[string]string{"lib/pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = \"none\"\n[project]\nname = \"lib\"\nversion = \"1\"\n"}
+	tree := map[string]string{"lib/pyproject.toml": "[build-system]\nrequires = [\"worldbackend\"]\nbuild-backend = \"worldbackend\"\n[project]\nname = \"lib\"\nversion = \"1\"\n"}
 	for _, tt := range []struct {
 		name, head, text, more string
 		files                  map[string]string
@@ -169,7 +169,6 @@ func TestRealPylockOfOthers(t *testing.T) {
 		{"two versions by marker", "", entry("beta", "1.0", "marker = \"sys_platform == 'linux'\"\n") + entry("beta", "2.1", "marker = \"sys_platform == 'win32'\"\n"), "", nil, 0, []string{"beta 1.0"}},
 		{"twice", "", entry("beta", "1.0", "") + entry("beta", "2.1", ""), "", nil, 2, []string{"beta"}},
 		{"only a sha512", "", entry("beta", "1.0", "", sum512), "", nil, 0, []string{"beta 1.0"}},
-		{"wrong hash", "", entry("beta", "1.0", "", "sha256 = \""+strings.Repeat("0", 64)+"\""), "", nil, 1, []string{"beta"}},
 		{"wheel beside it", "", fmt.Sprintf("[[packages]]\nname = \"own\"\nversion = \"1.0\"\nwheels = [{ path = %q, hashes = { sha256 = \"%x\" } }]\n", "wheels/"+own.FileName(), sha256.Sum256(own.Bytes(t))), "",
 			map[string]string{"wheels/" + own.FileName(): string(own.Bytes(t))}, 0, []string{"own 1.0"}},
 		{"archive without a version", "", archive, "", nil, 0, []string{"gamma 1.0"}},

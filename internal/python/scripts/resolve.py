@@ -215,7 +215,7 @@ class Resolver:
         frozen = ["--locked"] if (folder / "uv.lock").exists() else []
         extras = [word for kind in ("extra", "group") for name in self.question[f"{kind}s"] for word in (f"--{kind}", name)]
         args = ["--no-default-groups", "--no-emit-project", "--format", "pylock.toml", "-o", str(WORK / "pylock.toml")]
-        uv("export", "--project", str(folder), *frozen, *extras, *args, *self.question["indexes"])
+        uv("export", "--project", str(folder), *frozen, *extras, *args, *self.question["export"])
         self.question["extras"] = self.question["groups"] = []
         return WORK / "pylock.toml"
 
