@@ -83,8 +83,11 @@ func TestQuestion(t *testing.T) {
 	}
 	q := r.ask(pypi, inventory{Image: map[string]string{"pillow": "9.4.0"}, Builder: map[string]string{"cython": "3.0"}}, versions{})
 	equal(t, "requirements", q.Requirements, []wish{
-		{"numpy", "numpy<2"}, {"a", "/.lamina/project/wheels/a-1.0-py3-none-any.whl"}, {"b", "b @ /.lamina/project/wheels/b.tar.gz"},
-		{"c", "c @ https://c.example/c.whl"}, {"scipy", "scipy"},
+		{"numpy", "numpy<2"},
+		{"a", "/.lamina/project/wheels/a-1.0-py3-none-any.whl"},
+		{"b", "b @ /.lamina/project/wheels/b.tar.gz"},
+		{"c", "c @ https://c.example/c.whl"},
+		{"scipy", "scipy"},
 	})
 	equal(t, "constraints", q.Constraints, []string{"pandas<3"})
 	equal(t, "trees", q.Trees, map[string]string{"native": "/.lamina/trees/native"})

@@ -49,7 +49,7 @@ func TestRealFaultsOfIndexes(t *testing.T) {
 			w.Fail(x.FilePath(file), testworld.Slow(50*time.Millisecond, 2))
 		}, 0, nil},
 		"401":          {func(w *testworld.World, _ *testworld.Index) { w.Protect("/simple", "me", "x") }, 2, []string{" answers 401 to http://", "hint: put a login for its host into ~/.netrc"}},
-		"file refused": {func(w *testworld.World, x *testworld.Index) { w.Protect("/simple-files", "me", "x") }, 2, []string{" answers 401 to http://", file, "hint: put a login for its host into ~/.netrc"}},
+		"file refused": {func(w *testworld.World, _ *testworld.Index) { w.Protect("/simple-files", "me", "x") }, 2, []string{" answers 401 to http://", file, "hint: put a login for its host into ~/.netrc"}},
 		"cut always": {func(w *testworld.World, x *testworld.Index) {
 			w.Fail(x.FilePath(file), testworld.Cut(testworld.Always))
 		}, 75, []string{file}},
@@ -92,11 +92,12 @@ func TestRealIndexAsksToComeAgain(t *testing.T) {
 	var first time.Time
 	early := 0
 	server := httptest.NewServer(front(t, w, func(rw http.ResponseWriter, _ *http.Request) bool {
-		if first.IsZero() {
+		switch {
+		case first.IsZero():
 			first = time.Now()
-		} else if time.Since(first) < 2*time.Second {
+		case time.Since(first) < 2*time.Second:
 			early++
-		} else {
+		default:
 			return false
 		}
 		rw.Header().Set("Retry-After", "2")
@@ -116,7 +117,7 @@ func TestRealCertificates(t *testing.T) {
 	w.Index(testworld.IndexOptions{Relative: true}, testworld.Wheel{Name: "beta"})
 	authority, certificate := certified(t)
 	server := httptest.NewUnstartedServer(front(t, w, func(http.ResponseWriter, *http.Request) bool { return false }))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}} //nolint:gosec // a server of the test
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	server.StartTLS()
 	defer server.Close()
 	dir := e2etest.Needs(t, "--index-url "+server.URL+"/simple", "beta")
@@ -186,7 +187,7 @@ func TestRealKilledInAResolve(t *testing.T) {
 			defer server.Close()
 			dir := e2etest.Needs(t, "--index-url "+server.URL+"/simple", "beta")
 			address, cut := wire(t, u.Addr)
-			client := exec.CommandContext(t.Context(), e2etest.Program(t), "lock", dir) //nolint:gosec // the command under test
+			client := exec.CommandContext(t.Context(), e2etest.Program(t), "lock", dir)
 			var said bytes.Buffer
 			client.Dir, client.Stderr = u.Dir, &said
 			client.Env = append(os.Environ(), "XDG_CACHE_HOME="+u.Cache, "BUILDKIT_HOST="+address)
@@ -215,7 +216,7 @@ func TestRealKilledInAResolve(t *testing.T) {
 // wire is a way to an engine that can be cut.
 func wire(t *testing.T, address string) (there string, cut func()) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "wire") // with a short path
+	dir, err := os.MkdirTemp("", "wire") //nolint:usetesting // with a short path
 	if err != nil {
 		t.Fatal(err)
 	}
