@@ -3,15 +3,7 @@ package locks
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -115,40 +107,14 @@ func TestRealIndexAsksToComeAgain(t *testing.T) {
 func TestRealCertificates(t *testing.T) {
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	w.Index(testworld.IndexOptions{Relative: true}, testworld.Wheel{Name: "beta"})
-	authority, certificate := certified(t)
-	server := httptest.NewUnstartedServer(front(t, w, func(http.ResponseWriter, *http.Request) bool { return false }))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
-	server.StartTLS()
-	defer server.Close()
-	dir := e2etest.Needs(t, "--index-url "+server.URL+"/simple", "beta")
+	address, authority := testworld.ServeTLS(t, "127.0.0.1:0", front(t, w, func(http.ResponseWriter, *http.Request) bool { return false }))
+	dir := e2etest.Needs(t, "--index-url "+address+"/simple", "beta")
 	u.Fails(t, 1, []string{"its certificate is not trusted here", "hint: ", "SSL_CERT_FILE"}, "lock", dir)
-	store := filepath.Join(t.TempDir(), "store.pem")
-	system, _ := os.ReadFile("/etc/ssl/certs/ca-certificates.crt")
-	e2etest.Write(t, store, append(system, authority...))
-	u.Env = []string{"SSL_CERT_FILE=" + store}
+	u.Env = []string{"SSL_CERT_FILE=" + testworld.TrustAlso(t, authority)}
 	u.Build(t, "lock", dir)
-	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "beta"); !strings.HasPrefix(d.URL, server.URL) {
+	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "beta"); !strings.HasPrefix(d.URL, address) {
 		t.Errorf("beta comes from %s", d.URL)
 	}
-}
-
-// certified is an authority, as PEM, and a certificate of it for 127.0.0.1.
-func certified(t *testing.T) ([]byte, tls.Certificate) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority of a test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func TestRealProxyRefuses(t *testing.T) {
