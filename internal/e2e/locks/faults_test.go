@@ -3,6 +3,8 @@ package locks
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -101,6 +103,24 @@ func TestRealIndexAsksToComeAgain(t *testing.T) {
 	if early > 0 {
 		t.Errorf("it was asked %d times before it wanted to be", early)
 	}
+}
+
+func TestRealIndexLiesAboutASize(t *testing.T) {
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	beta := testworld.Wheel{Name: "beta"}
+	data := beta.Bytes(t)
+	w.Put("files/"+beta.FileName(), data)
+	server := httptest.NewServer(front(t, w, func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/simple/beta/" {
+			return false
+		}
+		rw.Header().Set("Content-Type", "application/vnd.pypi.simple.v1+json")
+		_, _ = fmt.Fprintf(rw, `{"meta": {"api-version": "1.1"}, "name": "beta", "versions": ["1.0"], "files": [{"filename": %q, "url": %q, "hashes": {"sha256": "%x"}, "size": %d, "yanked": false}]}`,
+			beta.FileName(), w.URL+"/files/"+beta.FileName(), sha256.Sum256(data), len(data)+1)
+		return true
+	}))
+	defer server.Close()
+	u.Fails(t, 1, []string{"requirements.txt:2: python: ", fmt.Sprintf("%d bytes", len(data)), fmt.Sprint(len(data) + 1)}, "lock", e2etest.Needs(t, "--index-url "+server.URL+"/simple", "beta"))
 }
 
 // A certificate is trusted where the machine trusts its authority.
