@@ -16,11 +16,17 @@ var globsScript string
 // spec, for one that does not run in an image's graph.
 func GlobScript() string { return globsScript }
 
+// DistributionRules are the exceptions of [Distributions].
+type DistributionRules struct {
+	Optional   []string // projects that may be missing
+	Overridden []string // projects of which it doesn't matter what others require
+	Collisions []string // globs of files that two packages may both have
+}
+
 // Distributions is a check that what the Python packages of an image require
 // of each other is there, that no two of them own a file, and that none lacks
-// one. The builder looks at the image. optional names projects that may be
-// missing, collisions are globs of files that two packages may both have.
-func Distributions(builder, image State, optional, collisions []string) State {
+// one. The builder looks at the image.
+func Distributions(builder, image State, rules DistributionRules) State {
 	exec := Exec{
 		Name: "smoke: requirements of all Python packages",
 		Args: script("check_distributions.py"),
@@ -29,7 +35,9 @@ func Distributions(builder, image State, optional, collisions []string) State {
 			Mount(scriptsPath, Files("scripts of the package check", map[string]string{
 				"check_distributions.py": checkDistributionsScript,
 				"globs.py":               globsScript,
-				"options.json":           options(map[string]any{"optional": list(optional), "collisions": list(collisions)}),
+				"options.json": options(map[string]any{
+					"optional": list(rules.Optional), "overridden": list(rules.Overridden), "collisions": list(rules.Collisions),
+				}),
 			})),
 		},
 	}

@@ -20,8 +20,8 @@ func (e Exclude) Matcher() func(path string) bool {
 		keep  bool
 	}
 	rules := make([]rule, 0, len(e))
-	for _, glob := range slices.Backward(e) {
-		glob, keep := strings.CutPrefix(glob, "!")
+	for _, written := range slices.Backward(e) {
+		glob, keep := strings.CutPrefix(written, "!")
 		if re, err := regexp.Compile("^(?s:" + expandGlob(strings.TrimRight(glob, "/")) + ")$"); err == nil {
 			rules = append(rules, rule{re, keep})
 		}

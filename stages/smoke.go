@@ -27,7 +27,9 @@ func Tests(in Input, builder llb.State, runtime []llb.State) []llb.State {
 	root := llb.Merge("smoke: root file system", runtime...)
 	tests := []llb.State{llb.ELFClosure(builder, root, in.Smoke.ELFIgnore)}
 	if in.hasPython() {
-		tests = append(tests, llb.Distributions(builder, root, in.Python.Optional, in.Python.Collisions))
+		tests = append(tests, llb.Distributions(builder, root, llb.DistributionRules{
+			Optional: slices.Concat(in.Python.Optional, in.Python.Excludes), Overridden: in.Python.Overridden, Collisions: in.Python.Collisions,
+		}))
 	}
 	if len(in.Smoke.Imports) > 0 {
 		tests = append(tests, llb.Exec{

@@ -17,6 +17,8 @@ import (
 type Python struct {
 	Prune      []string             // globs of files of locked packages that stay out, in order; a leading ! takes back
 	Optional   []string             // projects that are left out where they can't be built
+	Excludes   []string             // projects that are left out wherever they are asked for
+	Overridden []string             // projects of which the spec decides, whatever others require
 	Collisions []string             // globs of files that two packages may both have
 	Files      map[string]llb.Layer // the files that lie beside the spec, by their paths; each at the root of its layer
 	URLs       map[string]string    // where a file is now, by its SHA-256, if that is not where the lock says

@@ -51,12 +51,11 @@ func (a *app) resolvePython(
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	// The path of a socket is short, whatever TMPDIR is.
-	dir, err := os.MkdirTemp("/tmp", "lamina-")
+	sockets, err := beside.Folder(kept.sockets)
 	if err != nil {
 		return lock.Lock{}, fmt.Errorf("making a folder for sockets: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, sockets.Close()) }()
 	for _, r := range requests {
 		for _, note := range r.Files.Notes {
 			a.ui.note("%s", note)
@@ -71,7 +70,7 @@ func (a *app) resolvePython(
 		Client: e.Client(), Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
 		Project: p.root.FS(), Trees: trees, Requests: requests, Indexes: o.indexes, Before: before, Upgrade: o.upgrade.python(),
 		HTTP: fetch.New(fetch.Options{Logins: logins.For}), Logins: logins,
-		Dir: dir, CacheID: kept.id, CacheDir: kept.wheels,
+		Dir: sockets.Name(), CacheID: kept.id, CacheDir: kept.wheels,
 		Note:     func(line string) { a.ui.note("%s", line) },
 		Progress: a.progressOfLock(),
 	}, &l)
@@ -82,7 +81,13 @@ func (a *app) resolvePython(
 type keptForPython struct {
 	id     string // of uv's cache on the engine, random: other projects can't name it
 	wheels string // folder of what wheels hold
+
+	sockets string // name of the folder of sockets, which don't stay
 }
+
+// longestSockets is how long the path of the folder of sockets may be: systems
+// take a hundred bytes for the path of a socket.
+const longestSockets = 60
 
 func (a *app) keepForPython(p *project) (kept keptForPython, err error) {
 	dir, err := a.cacheDir()
@@ -93,14 +98,17 @@ func (a *app) keepForPython(p *project) (kept keptForPython, err error) {
 	if err != nil {
 		return kept, fmt.Errorf("finding the project's folder: %w", err)
 	}
-	kept.wheels = filepath.Join(dir, "wheels")
+	kept.wheels, kept.sockets = filepath.Join(dir, "wheels"), filepath.Join(dir, "door")
+	if len(kept.sockets) > longestSockets {
+		kept.sockets = "/tmp/lamina-door"
+	}
 	name := filepath.Join(dir, "projects", digest.FromString(own).Encoded()[:32])
 	data, err := os.ReadFile(name) //nolint:gosec // in our own cache
 	if err == nil && len(data) > 0 {
 		kept.id = string(data)
 		return kept, nil
 	}
-	if err = os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+	if err = os.MkdirAll(filepath.Dir(name), 0o700); err != nil { //nolint:gosec // likewise
 		return kept, fmt.Errorf("making the cache folder: %w", err)
 	}
 	kept.id = rand.Text()
@@ -147,7 +155,7 @@ func (p *project) pythonRequests(env func(string) string) ([]python.Request, err
 		requests[i] = python.Request{
 			Set: w.Set, Files: w.Files, Lock: w.Lock, Project: w.Project, ProjectFiles: w.ProjectFiles, Extras: w.Extras, Groups: w.Groups,
 			Overrides: w.Overrides, Excludes: w.Excludes, IndexStrategy: w.IndexStrategy, BuildRequires: w.BuildRequires,
-			Sources: map[string]string{}, Optional: w.Optional, Collisions: w.Collisions, Prune: w.Prune,
+			Sources: map[string]string{}, Optional: w.Optional, Collisions: w.Collisions, Prune: w.Prune, Imports: w.Imports,
 		}
 		if path.Base(w.Lock) == "uv.lock" {
 			requests[i].Lock, requests[i].Project = "", path.Dir(w.Lock)

@@ -39,10 +39,7 @@ func (a *app) pythonIndexes(o *lockOptions) error {
 		return nil // who names an index to Lamina means that one
 	}
 	for _, name := range []string{"UV_INDEX", "PIP_EXTRA_INDEX_URL"} {
-		for _, word := range strings.Fields(a.env(name)) {
-			if label, rest, named := strings.Cut(word, "="); named && !strings.Contains(label, "/") {
-				word = rest
-			}
+		for word := range strings.FieldsSeq(a.env(name)) {
 			address, err := o.readIndex(name, word, true)
 			if err != nil {
 				return err
@@ -55,14 +52,18 @@ func (a *app) pythonIndexes(o *lockOptions) error {
 }
 
 // readIndex refuses an address that is none. A login in a variable of another tool
-// is taken out of it: locks name the files that an index serves.
+// is taken out of it, since locks name the files that an index serves, and so is the
+// name that uv lets one write before it.
 func (o *lockOptions) readIndex(name, address string, mayLogIn bool) (string, error) {
+	if label, rest, named := strings.Cut(address, "="); named && mayLogIn && !strings.Contains(label, "/") {
+		address = rest
+	}
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		return "", fault.New(fault.Usage, fmt.Errorf("%s: index %q is not a URL that starts with https:// or http://", name, redacted(address)))
 	case u.User != nil && !mayLogIn:
-		err := fault.New(fault.Usage, fmt.Errorf("%s: index %q holds a login", name, u.Redacted()))
+		err := fault.New(fault.Usage, fmt.Errorf("%s: index %q holds a login", name, redacted(address)))
 		return "", fault.WithHint(err, "put it into ~/.netrc")
 	case u.User != nil:
 		password, _ := u.User.Password()
@@ -74,8 +75,8 @@ func (o *lockOptions) readIndex(name, address string, mayLogIn bool) (string, er
 
 // redacted is an address that may be none, without what may be a login in it.
 func redacted(address string) string {
-	if _, after, ok := strings.Cut(address, "@"); ok {
-		return "…@" + after
+	if at := strings.LastIndex(address, "@"); at >= 0 {
+		return "…" + address[at:]
 	}
 	return address
 }

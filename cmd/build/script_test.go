@@ -42,6 +42,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"fakelock":  fakeLock,
+			"oldlock":   oldLock,
 			"exits":     exits,
 			"interrupt": interrupt,
 		},
@@ -131,6 +132,23 @@ func fakeLock(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	l.Sort()
 	ts.Check(os.WriteFile(filepath.Join(dir, lockName), l.Format(), 0o644))
+}
+
+// oldLock has the lock of a folder be of an earlier format: oldlock DIR
+func oldLock(ts *testscript.TestScript, _ bool, args []string) {
+	name := filepath.Join(ts.MkAbs(args[0]), lockName)
+	l, err := lock.Parse(name, []byte(ts.ReadFile(name)))
+	ts.Check(err)
+	ts.Check(os.WriteFile(name, formatOne(l), 0o644))
+}
+
+// formatOne is a lock in format 1, which had nothing of uv.
+func formatOne(l lock.Lock) []byte {
+	l.UV = lock.UV{}
+	header, rest, _ := strings.Cut(string(l.Format()), "\n")
+	_, body, _ := strings.Cut(rest, "\n")
+	body = strings.Replace(body, "version  = 2", "version  = 1", 1)
+	return fmt.Appendf(nil, "%s\ndigest   = \"sha256:%s\"\n%s", header, sum([]byte(body)), body)
 }
 
 func sum(data []byte) string {

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +51,7 @@ func (m *Machine) runtime(env, args []string) runtimeSpec {
 	return runtimeSpec{
 		Version: "1.0.2",
 		Process: process{
-			User: userOf(m.config.User), Dir: m.config.WorkingDir, Env: slices.Concat(m.config.Env, env), Args: args, NoNewPrivileges: true,
+			User: userOf(m.config.User), Dir: cmp.Or(m.config.WorkingDir, "/"), Env: slices.Concat(m.config.Env, env), Args: args, NoNewPrivileges: true,
 		},
 		Root: root{Path: m.Root},
 		Mounts: []mount{

@@ -54,12 +54,14 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 	files, filesErr := p.files(ctx)
 	app, appErr := p.app(ctx)
 	tools, toolsErr := p.tools(ctx)
+	excludes, overridden, decidedErr := o.Spec.Python.Decided(o.Root)
 	in := stages.Input{
 		Name: o.Spec.Name, Title: o.Spec.Title, Version: o.Spec.Version, Licenses: o.Spec.Licenses,
 		Variant: o.Spec.Variant, Platform: platform,
 		Lock: o.Lock, Mirrors: llb.Mirrors(o.Mirrors), Tools: tools, Exclude: o.Spec.Debian.Exclude,
 		Python: stages.Python{
 			Prune: o.Spec.Python.Prune, Optional: o.Spec.Python.Optional,
+			Excludes: excludes, Overridden: overridden,
 			Collisions: o.Spec.Python.Collisions, Files: files,
 		},
 		Sources: sources, Trees: trees(o.Spec.Git), App: app,
@@ -77,7 +79,7 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 	}
 	var modelsErr error
 	in.Models, modelsErr = p.models(ctx)
-	if err = errors.Join(blame(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr); err != nil {
+	if err = errors.Join(blame(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr, decidedErr); err != nil {
 		return stages.Input{}, err
 	}
 	if cost := weighed(in); cost > 0 && o.Note != nil {
@@ -196,9 +198,25 @@ func (p packer) sources(ctx context.Context) ([]stages.Source, error) {
 	sources, faults := make([]stages.Source, len(dirs)), make([]error, len(dirs))
 	for i, dir := range dirs {
 		sources[i].Project = p.Spec.Python.SourceName(dir)
-		sources[i].Layer, faults[i] = p.tree(ctx, dir, "/")
+		sources[i].Layer, faults[i] = p.tree(ctx, dir, "/", p.besides(dir)...)
 	}
 	return sources, errors.Join(faults...)
+}
+
+// besides are what a spec's own folder holds beside a source tree that it is: the
+// spec, its lock, what builds leave there, weights, environments and their secrets.
+// None of it makes a wheel, and each would move the tree's digest.
+func (p packer) besides(dir string) []string {
+	if dir != "." {
+		return nil
+	}
+	list := []string{spec.FileName, "image.lock", "dist", ".env", ".env.*", ".venv"}
+	for _, m := range p.Spec.Models {
+		if weights, local := m.Local(); local && weights != "." {
+			list = append(list, weights)
+		}
+	}
+	return list
 }
 
 // files packs the wheels and sdists that lie beside the spec, each at the root
@@ -249,7 +267,16 @@ func (p packer) app(ctx context.Context) (*stages.App, error) {
 // never are the parts of a source tree that come and go with its use.
 func never() []string { return []string{".dockerignore", "**/__pycache__", "**/.git"} }
 
-func (p packer) tree(ctx context.Context, dir, target string) (llb.Layer, error) {
+// name is what a tree is called in messages: that of its folder, and the spec's own
+// folder by the name of the image.
+func (p packer) name(dir string) string {
+	if dir == "." {
+		return p.Spec.Name
+	}
+	return path.Base(dir)
+}
+
+func (p packer) tree(ctx context.Context, dir, target string, exclude ...string) (llb.Layer, error) {
 	tree, err := fs.Sub(p.Root, dir)
 	if err != nil {
 		return llb.Layer{}, fmt.Errorf("opening %q: %w", dir, err)
@@ -260,7 +287,7 @@ func (p packer) tree(ctx context.Context, dir, target string) (llb.Layer, error)
 		return llb.Layer{}, fault.New(fault.Usage, err)
 	}
 	return pack.Tree(ctx, p.Store, pack.TreeOptions{
-		Name: path.Base(dir), FS: tree, Target: target, Ignore: ignore, Exclude: never(), Platform: p.platform,
+		Name: p.name(dir), FS: tree, Target: target, Ignore: ignore, Exclude: slices.Concat(never(), exclude), Platform: p.platform,
 	})
 }
 

@@ -1,6 +1,7 @@
 package python
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,11 +17,12 @@ import (
 // known not to get along, files that two of them own, scripts in the place of
 // Debian's.
 func (o Options) check(r Request, a answer, there inventory) error {
-	faults := []error{enemies(r.Set, a)}
+	asked := r.projects()
+	faults := []error{enemies(r.Set, a, asked), o.imports(r, a, there)}
 	o.tellTwice(r, a, there)
 	prune, allowed := llb.Exclude(r.Prune).Matcher(), llb.Exclude(r.Collisions).Matcher()
 	owners := map[string]owner{}
-	clashes := map[[2]string][]string{}
+	clashes := map[[2]*distribution][]string{}
 	for _, d := range a.Distributions {
 		if d.wheel == nil {
 			continue
@@ -31,7 +33,7 @@ func (o Options) check(r Request, a answer, there inventory) error {
 				continue
 			}
 			if first, taken := owners[m.Target]; taken && first.dist != d && (first.Size != m.Size || first.Sum != m.Sum) {
-				pair := [2]string{first.dist.title(), d.title()}
+				pair := [2]*distribution{first.dist, d}
 				clashes[pair] = append(clashes[pair], subject)
 			} else if !taken {
 				owners[m.Target] = owner{m, d}
@@ -39,11 +41,51 @@ func (o Options) check(r Request, a answer, there inventory) error {
 			faults = append(faults, shadowing(r, d, m, there))
 		}
 	}
-	pairs := slices.SortedFunc(maps.Keys(clashes), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	pairs := slices.SortedFunc(maps.Keys(clashes), func(a, b [2]*distribution) int {
+		return cmp.Or(cmp.Compare(a[0].Name, b[0].Name), cmp.Compare(a[1].Name, b[1].Name))
+	})
 	for _, pair := range pairs {
-		faults = append(faults, clash(r, pair, clashes[pair]))
+		if !areEnemies(pair[0].Name, pair[1].Name) { // else it was told
+			faults = append(faults, clash(r, asked, pair, clashes[pair]))
+		}
 	}
 	return errors.Join(faults...)
+}
+
+// imports refuses a module that the smoke tests import and nothing brings. What
+// is built brings modules that nobody knows before: then it is only told.
+func (o Options) imports(r Request, a answer, there inventory) error {
+	known := map[string]bool{}
+	for _, name := range there.Modules {
+		known[name] = true
+	}
+	isBuilt := len(r.Sources) > 0
+	for _, d := range a.Distributions {
+		isBuilt = isBuilt || d.wheel == nil
+		known[strings.ReplaceAll(d.Name, "-", "_")] = known[strings.ReplaceAll(d.Name, "-", "_")] || d.wheel == nil
+		if d.wheel == nil {
+			continue
+		}
+		for _, top := range d.wheel.Top {
+			module, _, _ := strings.Cut(top, ".")
+			known[module] = true
+			isBuilt = isBuilt || strings.HasSuffix(top, ".pth") // which may add folders
+		}
+	}
+	var faults []error
+	for _, name := range r.Imports {
+		module, _, _ := strings.Cut(name, ".")
+		if known[module] {
+			continue
+		}
+		err := fmt.Errorf("%s: [smoke] imports %s, and nothing that is installed brings it", r.Set, name)
+		if isBuilt {
+			o.Note(err.Error() + ", unless something that is built does")
+			continue
+		}
+		faults = append(faults, fault.WithHint(err, fmt.Sprintf("add %s to the requirements, or correct the name", buildWith(name)[len(buildWith(name))-1])))
+	}
+	return fault.New(fault.Usage, errors.Join(faults...))
 }
 
 type owner struct {
@@ -51,24 +93,27 @@ type owner struct {
 	dist *distribution
 }
 
-func enemies(set string, a answer) error {
-	var faults []error
-	for _, err := range Enemies(a.projects()) {
-		faults = append(faults, fmt.Errorf("%s: %w", set, err))
+func enemies(set string, a answer, asked []string) error {
+	faults := Enemies(a.projects(), asked)
+	for i, err := range faults {
+		faults[i] = fmt.Errorf("%s: %w", set, err)
 	}
 	return fault.New(fault.Usage, errors.Join(faults...))
 }
 
-func clash(r Request, pair [2]string, files []string) error {
+func clash(r Request, asked []string, pair [2]*distribution, files []string) error {
 	slices.Sort(files)
 	more := ""
 	if len(files) > 1 {
 		more = " and " + report.Count(len(files)-1, "more file")
 	}
-	err := fault.New(fault.Usage, fmt.Errorf("%s: %s and %s both hold %s%s, with different content", r.Set, pair[0], pair[1], files[0], more))
-	second, _, _ := strings.Cut(pair[1], " ")
+	err := fault.New(fault.Usage, fmt.Errorf("%s: %s and %s both hold %s%s, with different content", r.Set, pair[0].title(), pair[1].title(), files[0], more))
+	drop := pair[1].Name
+	if slices.Contains(asked, drop) && !slices.Contains(asked, pair[0].Name) {
+		drop = pair[0].Name
+	}
 	return fault.WithHint(err, fmt.Sprintf(
-		"leave one of them out wherever it is asked for, as with excludes = [%q] under [python], or allow harmless ones: collisions = [\"GLOB\"]", second,
+		"leave one of them out wherever it is asked for, as with excludes = [%q] under [python], or allow harmless ones: collisions = [\"GLOB\"]", drop,
 	))
 }
 

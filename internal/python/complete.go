@@ -5,10 +5,10 @@ import (
 	"cmp"
 	"context"
 	"crypto"
-	_ "crypto/md5"    // hashes that requirement files name
-	_ "crypto/sha1"   //
-	_ "crypto/sha256" //
-	_ "crypto/sha512" //
+	_ "crypto/md5"  //nolint:gosec // a hash that requirement files name
+	_ "crypto/sha1" //nolint:gosec // another one
+	_ "crypto/sha256"
+	_ "crypto/sha512"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -159,7 +159,7 @@ func (c completion) local(d *distribution) error {
 		return fault.New(fault.Usage, err)
 	}
 	d.Size = int64(len(data))
-	if err := checkSums(d, data); err != nil {
+	if err = checkSums(d, data); err != nil {
 		return err
 	}
 	if d.Kind == kindWheel {
@@ -307,7 +307,7 @@ func (c completion) measure(ctx context.Context, d *distribution) error {
 	}
 	d.Size = f.Size()
 	if d.Hashes["sha256"] == "" {
-		if err := sum(f, d); err != nil {
+		if err = sum(f, d); err != nil {
 			return err
 		}
 	}

@@ -429,8 +429,8 @@ func TestFindUV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if arm, err := uvWheel("linux/arm64"); err != nil || arm.SHA256 == pinned.SHA256 || arm.Version != pinned.Version {
-		t.Errorf("%+v, %v", arm, err)
+	if arm, armErr := uvWheel("linux/arm64"); armErr != nil || arm.SHA256 == pinned.SHA256 || arm.Version != pinned.Version {
+		t.Errorf("%+v, %v", arm, armErr)
 	}
 	_, err = uvWheel("linux/riscv64")
 	refused(t, err, `platform "linux/riscv64": Lamina has no uv for it`)

@@ -46,19 +46,28 @@ func families() []family {
 }
 
 // Enemies reports the pairs among names that must never be installed together,
-// since pip lets both write the same files. The names are normal in the sense
+// since uv lets both write the same files. The names are normal in the sense
 // of [requirements.Normal]; the order of the answer does not depend on theirs.
-func Enemies(names []string) []error {
+// Of a pair, the one to leave out is the one that is not asked for.
+func Enemies(names, asked []string) []error {
 	var errs []error
 	for _, f := range families() {
 		met := slices.DeleteFunc(f.projects, func(p string) bool { return !slices.Contains(names, p) })
 		for i, keep := range met {
 			for _, drop := range met[i+1:] {
+				if slices.Contains(asked, drop) && !slices.Contains(asked, keep) {
+					keep, drop = drop, keep
+				}
 				errs = append(errs, f.enemies(keep, drop))
 			}
 		}
 	}
 	return errs
+}
+
+// areEnemies says whether two projects are of one family.
+func areEnemies(a, b string) bool {
+	return slices.ContainsFunc(families(), func(f family) bool { return slices.Contains(f.projects, a) && slices.Contains(f.projects, b) })
 }
 
 func (f family) enemies(keep, drop string) error {

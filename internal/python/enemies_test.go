@@ -14,7 +14,7 @@ import (
 func TestEnemies(t *testing.T) {
 	got := python.Enemies([]string{
 		"pillow", "opencv-python", "numpy", "onnxruntime-gpu", "opencv-python-headless", "onnxruntime", "opencv-contrib-python", "onnxruntime",
-	})
+	}, nil)
 	same(t, "enemies", texts(got), []string{
 		`onnxruntime and onnxruntime-gpu both install the package "onnxruntime" and overwrite each other`,
 		`opencv-contrib-python and opencv-python-headless both install the package "cv2" and overwrite each other`,
@@ -26,7 +26,7 @@ func TestEnemies(t *testing.T) {
 		`excludes = ["opencv-python-headless"] under [python] leaves one out wherever it is asked for`,
 		`excludes = ["opencv-python"] under [python] leaves one out wherever it is asked for`,
 	})
-	if got := python.Enemies([]string{"pillow", "opencv-python", "numpy"}); got != nil {
+	if got := python.Enemies([]string{"pillow", "opencv-python", "numpy"}, nil); got != nil {
 		t.Errorf("got %q", got)
 	}
 }
@@ -47,7 +47,7 @@ func same(t *testing.T, what string, got, want []string) {
 }
 
 func ExampleEnemies() {
-	err := errors.Join(python.Enemies([]string{"numpy", "onnxruntime", "onnxruntime-gpu"})...)
+	err := errors.Join(python.Enemies([]string{"numpy", "onnxruntime", "onnxruntime-gpu"}, nil)...)
 	fmt.Println(err)
 	fmt.Println(fault.Hints(err))
 	// Output:

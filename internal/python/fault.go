@@ -33,13 +33,8 @@ func (o Options) throughDoor(ctx context.Context, r Request, q question, d *door
 	return own
 }
 
-// unmarked is an error of no kind of its own.
-func unmarked(err error) error {
-	if err == nil {
-		return nil
-	}
-	return errors.New(err.Error())
-}
+// unmarked is an error without its kind and its hints.
+func unmarked(err error) error { return errors.New(err.Error()) }
 
 // timeLimit is the exit status of the bridge for a resolve that took too long.
 const timeLimit = 124

@@ -215,7 +215,7 @@ func equal[T any](t *testing.T, what string, got, want T) {
 }
 
 // through asks for an address through a door, as uv does.
-func through(t *testing.T, d *door.Door, address string) []byte {
+func through(t *testing.T, d *door.Door, address string) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{
 		Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "bridge"}), DisableKeepAlives: true,
@@ -232,9 +232,7 @@ func through(t *testing.T, d *door.Door, address string) []byte {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		t.Fatal(err)
 	}
-	return data
 }

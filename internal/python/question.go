@@ -33,6 +33,7 @@ type Request struct {
 	Optional      []string            // normalised projects that may be left out
 	Collisions    []string            // globs of paths that two wheels may both hold
 	Prune         []string            // globs of paths that no wheel brings into the image
+	Imports       []string            // modules that the image is expected to have
 
 	uses projectIndexes
 }
@@ -105,10 +106,10 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 	}
 	q.Options, q.Formats = r.options()
 	q.Indexes, q.Export = r.indexArgs(where), r.exportArgs(where)
-	for name, dir := range r.Sources {
+	for name := range r.Sources {
 		q.Trees[name] = path.Join(treesPath, name)
-		q.Folders = append(q.Folders, dir)
 	}
+	q.Folders = slices.Sorted(maps.Values(r.Sources))
 	switch {
 	case r.Project != "":
 		q.Pylock, q.Folder = "uv.lock", r.Project

@@ -121,6 +121,23 @@ func TestQuestionsHoldNoNull(t *testing.T) {
 	}
 }
 
+// An engine answers the same question once.
+func TestQuestionsAreTheSameEachTime(t *testing.T) {
+	r := Request{Sources: map[string]string{}, BuildRequires: map[string][]string{}}
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		r.Sources[name], r.BuildRequires[name] = "src/"+name, []string{name}
+	}
+	first, err := r.ask(pypi, inventory{}, versions{}).text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if again, err := r.ask(pypi, inventory{}, versions{}).text(); again != first || err != nil {
+			t.Fatalf("got %s, then %s, %v", first, again, err)
+		}
+	}
+}
+
 func TestQuestionsOfLocks(t *testing.T) {
 	for _, tt := range []struct {
 		r              Request
@@ -184,12 +201,13 @@ func before() lock.Lock {
 
 func TestVersionsThatStay(t *testing.T) {
 	pin := func(pairs ...string) string {
-		text := "lock-version = \"1.0\"\ncreated-by = \"lamina\"\n"
+		var text strings.Builder
+		text.WriteString("lock-version = \"1.0\"\ncreated-by = \"lamina\"\n")
 		for _, p := range pairs {
 			name, version, _ := strings.Cut(p, " ")
-			text += "[[packages]]\nname = \"" + name + "\"\nversion = \"" + version + "\"\n"
+			text.WriteString("[[packages]]\nname = \"" + name + "\"\nversion = \"" + version + "\"\n")
 		}
-		return text
+		return text.String()
 	}
 	v := versions{lock: before()}
 	equal(t, "production's", v.texts(Request{Set: "python"}), map[string]string{
@@ -233,6 +251,7 @@ func TestKnownBuilds(t *testing.T) {
 	if got := (versions{lock: old}).known(Request{Set: "python"}); got != nil {
 		t.Errorf("of an earlier format: known are %q", got)
 	}
+	equal(t, "versions of an earlier format", (versions{lock: old}).texts(Request{Set: "python"}), v.texts(Request{Set: "python"}))
 }
 
 func TestDoorsAreOpenToWhatTheLockBeforeNamed(t *testing.T) {

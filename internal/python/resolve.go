@@ -86,11 +86,12 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 }
 
 // inventory is what Debian's packages bring: distributions with their versions,
-// by name, and the names of the image's programs.
+// by name, and the names of the image's programs and top-level modules.
 type inventory struct {
 	Builder  map[string]string `json:"builder"`
 	Image    map[string]string `json:"image"`
 	Programs []string          `json:"programs"`
+	Modules  []string          `json:"modules"`
 }
 
 func (o Options) inventory(ctx context.Context) (there inventory, err error) {
@@ -117,20 +118,13 @@ func (o *Options) answers(ctx context.Context, there inventory, platform string)
 	before := versions{o.Before, o.Upgrade}
 	for i, r := range o.Requests {
 		online[i] = r.asksIndexes()
-		if online[i] {
+		if online[i] || len(r.Sources) == 0 { // nothing is wished for
 			continue
 		}
-		text, err := o.askOffline(ctx, i, r.ask(o.Indexes, there, before), project)
-		if err != nil {
-			return nil, fmt.Errorf("resolving %s: %w", r.Set, err)
-		}
-		if answers[i], err = readAnswer(text); err != nil {
+		if answers[i], err = o.askOffline(ctx, i, r.ask(o.Indexes, there, before), project); err != nil {
 			return nil, err
 		}
 		online[i] = answers[i].Fault != nil && answers[i].Fault.Offline
-		if err := answers[i].err(r, question{}); err != nil && !online[i] {
-			return nil, err
-		}
 	}
 	if !slices.Contains(online, true) {
 		return answers, nil
@@ -151,12 +145,22 @@ func (o *Options) answers(ctx context.Context, there inventory, platform string)
 	return answers, errors.Join(faults...)
 }
 
-func (o Options) askOffline(ctx context.Context, i int, q question, project *llb.Layer) ([]byte, error) {
+// askOffline asks for what needs no index. That one is needed all the same is an
+// answer.
+func (o Options) askOffline(ctx context.Context, i int, q question, project *llb.Layer) (a answer, err error) {
+	r := o.Requests[i]
 	state, err := o.resolveGraph(i, q, project, nil)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	return o.read(ctx, state)
+	text, err := o.read(ctx, state)
+	if err != nil {
+		return a, fmt.Errorf("resolving %s: %w", r.Set, err)
+	}
+	if a, err = readAnswer(text); err != nil || a.Fault != nil && a.Fault.Offline {
+		return a, err
+	}
+	return a, a.err(r, q)
 }
 
 // askOnline opens a door for a question, has it answered, and completes what

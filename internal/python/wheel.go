@@ -61,7 +61,7 @@ func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 	if len(own) != 1 {
 		return nil, fault.New(fault.Usage, fmt.Errorf("it is not a wheel: it has %d .dist-info folders", len(own)))
 	}
-	if err := w.members(z, strings.TrimSuffix(own[0], ".dist-info")); err != nil {
+	if err = w.members(z, strings.TrimSuffix(own[0], ".dist-info")); err != nil {
 		return nil, fault.New(fault.Usage, err)
 	}
 	metadata, err := readMember(z, own[0]+"/METADATA")
@@ -103,7 +103,7 @@ func (w *wheel) members(z *zip.Reader, title string) error {
 			continue
 		}
 		where, err := target(f.Name, title)
-		if err := cmp.Or(checkEntry(f), err); err != nil {
+		if err = cmp.Or(checkEntry(f), err); err != nil {
 			faults = append(faults, err)
 			continue
 		}

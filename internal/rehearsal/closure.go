@@ -16,24 +16,11 @@ var (
 
 // dist is a distribution of closure.txt.
 type dist struct {
-	name, version string // the version without its local part
-	index         string // the local part, which names an index: "cu124"
-	kind          string
+	name, version string
+	kind          string // the tag of a wheel, "sdist" or "debian"
 	module        string // what is imported: "nvidia.cublas"
 	megabytes     int64  // of the real wheel
 	requires      []string
-}
-
-// tags of wheels by kind.
-var tags = map[string]string{
-	"any":    "py3-none-any",
-	"cp311":  "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64",
-	"abi3":   "cp37-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64",
-	"native": "py3-none-manylinux2014_x86_64",
-	"linux":  "cp311-cp311-linux_x86_64",
-	"new":    "cp311-cp311-manylinux_2_28_x86_64",
-	"sdist":  "",
-	"debian": "",
 }
 
 // entries are the lines of a table, of which those that begin with a blank
@@ -72,9 +59,8 @@ func parseDist(line string) (dist, error) {
 	if !ok || len(words) < 3 {
 		return dist{}, fmt.Errorf("want NAME VERSION KIND: REQUIREMENTS")
 	}
-	d := dist{name: words[0], kind: words[2], module: strings.ReplaceAll(words[0], "-", "_")}
-	d.version, d.index, _ = strings.Cut(words[1], "+")
-	if _, known := tags[d.kind]; !known {
+	d := dist{name: words[0], version: words[1], kind: words[2], module: strings.ReplaceAll(words[0], "-", "_")}
+	if d.kind != "sdist" && d.kind != "debian" && strings.Count(d.kind, "-") != 2 {
 		return d, fmt.Errorf("%q is no kind", d.kind)
 	}
 	for _, word := range words[3:] {
@@ -95,14 +81,6 @@ func parseDist(line string) (dist, error) {
 		}
 	}
 	return d, nil
-}
-
-// full is the version as the index has it.
-func (d dist) full() string {
-	if d.index == "" {
-		return d.version
-	}
-	return d.version + "+" + d.index
 }
 
 // library is an entry of libraries.txt.

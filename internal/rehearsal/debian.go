@@ -35,6 +35,9 @@ type repacked struct {
 	wheel    func(files map[string]string, version string) testworld.Wheel
 }
 
+// compiledTag is that of wheels with Debian's extensions.
+const compiledTag = "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64"
+
 func repackings() map[string]repacked {
 	return map[string]repacked{
 		"numpy":      {[]string{"python3-numpy", "libblas3", "liblapack3", "libgfortran5", "libquadmath0"}, "1.24.2", numpy},
@@ -163,7 +166,7 @@ for name in ("libquadmath.so.0", "libgfortran.so.5", "libblas.so.3", "liblapack.
 `
 
 func numpy(files map[string]string, version string) testworld.Wheel {
-	w := testworld.Wheel{Name: "numpy", Version: version, Tag: tags["cp311"], RequiresPython: ">=3.9", Files: map[string]string{}}
+	w := testworld.Wheel{Name: "numpy", Version: version, Tag: compiledTag, RequiresPython: ">=3.9", Files: map[string]string{}}
 	for at, content := range files {
 		module, isModule := strings.CutPrefix(at, distPackages)
 		switch base := path.Base(at); {
@@ -178,7 +181,7 @@ func numpy(files map[string]string, version string) testworld.Wheel {
 }
 
 func cython(files map[string]string, version string) testworld.Wheel {
-	w := testworld.Wheel{Name: "Cython", Version: version, Tag: tags["cp311"], Files: map[string]string{}, Scripts: map[string]string{
+	w := testworld.Wheel{Name: "Cython", Version: version, Tag: compiledTag, Files: map[string]string{}, Scripts: map[string]string{
 		"cython": "Cython.Compiler.Main:setuptools_main", "cythonize": "Cython.Build.Cythonize:main",
 	}}
 	for at, content := range files {

@@ -72,11 +72,11 @@ func offered(table []dist, pins map[string][]string) []offer {
 		for _, version := range versions {
 			if !known[name] {
 				module := strings.ReplaceAll(name, "-", "_")
-				list = append(list, offer{dist: dist{name: name, version: version, kind: "any", module: module}})
+				list = append(list, offer{dist: dist{name: name, version: version, kind: "py3-none-any", module: module}})
 			}
 		}
 	}
-	slices.SortFunc(list, func(a, b offer) int { return strings.Compare(a.name+" "+a.full(), b.name+" "+b.full()) })
+	slices.SortFunc(list, func(a, b offer) int { return strings.Compare(a.name+" "+a.version, b.name+" "+b.version) })
 	return list
 }
 
@@ -87,11 +87,11 @@ type offer struct {
 	like string
 }
 
-// newest are the last entries of each project, one for each index that it is in.
+// newest are the last entries of each project.
 func newest(table []dist) []dist {
 	var list []dist
 	for _, d := range table {
-		list = slices.DeleteFunc(list, func(old dist) bool { return old.name == d.name && old.index == d.index })
+		list = slices.DeleteFunc(list, func(old dist) bool { return old.name == d.name })
 		list = append(list, d)
 	}
 	return list

@@ -78,9 +78,6 @@ func (w *World) replace() []Replacement {
 		}
 	}
 	for file, text := range w.texts {
-		for name, index := range w.PyTorch {
-			add(file, "https://download.pytorch.org/whl/"+name, index.URL)
-		}
 		add(file, "https://github.com/Dao-AILab/", w.URL+"/Dao-AILab/")
 		add(file, "https://github.com/facebookresearch/sam2.git", w.SAM2.URL)
 		add(file, "https://github.com/Wan-Video/Wan2.2", w.Wan.URL)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,7 +33,7 @@ var scripts = map[string][]string{
 // about itself, and modules that can be imported.
 func (o offer) wheel(libs []library) testworld.Wheel {
 	w := testworld.Wheel{
-		Name: o.name, Version: o.full(), Tag: tags[o.kind], Requires: o.requires, Extras: extras(o.requires), RequiresPython: ">=3.8",
+		Name: o.name, Version: o.version, Tag: o.kind, Requires: o.requires, Extras: extras(o.requires), RequiresPython: ">=3.8",
 		Size: 1000 * o.megabytes, Files: map[string]string{}, Scripts: map[string]string{},
 	}
 	o.addModules(w.Files)
@@ -97,7 +98,10 @@ func (o offer) above(folder string) string {
 
 func slashed(dotted string) string { return strings.ReplaceAll(dotted, ".", "/") }
 
-func (o offer) versionLine() string { return fmt.Sprintf("__version__ = %q\n", o.full()) }
+func (o offer) versionLine() string { return fmt.Sprintf("__version__ = %q\n", o.version) }
+
+// cudaRuntime finds the CUDA that a distribution is for.
+var cudaRuntime = regexp.MustCompile(`nvidia-cuda-runtime-cu12==(\d+\.\d+)`)
 
 // filled are the embedded files for a distribution, with what it is in place of
 // placeholders.
@@ -109,11 +113,11 @@ func (o offer) filled(folder string) map[string]string {
 			requires = append(requires, "'"+r+"'")
 		}
 	}
-	cuda := strings.TrimPrefix(o.index, "cu")
-	if len(cuda) == 3 {
-		cuda = cuda[:2] + "." + cuda[2:]
+	cuda := ""
+	if found := cudaRuntime.FindStringSubmatch(strings.Join(o.requires, "\n")); found != nil {
+		cuda = found[1]
 	}
-	fill := strings.NewReplacer("@VERSION@", o.full(), "@CUDA@", cuda, "@REQUIRES@", strings.Join(requires, ", "))
+	fill := strings.NewReplacer("@VERSION@", o.version, "@CUDA@", cuda, "@REQUIRES@", strings.Join(requires, ", "))
 	for name, content := range files {
 		files[name] = fill.Replace(content)
 	}

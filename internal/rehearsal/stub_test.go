@@ -49,21 +49,21 @@ func TestStubsHoldWhatTheRealOnesDo(t *testing.T) {
 	t.Parallel()
 	for name, wants := range map[string]map[string]string{
 		"torch": {
-			"torch/__init__.py":                            "from .version import __version__",
-			"torch/version.py":                             `cuda = "12.4"`,
-			"torch/cuda/amp/__init__.py":                   "def autocast(",
-			"torch/lib/libtorch_cuda.so":                   "\x7fELF",
-			"torch-2.6.0+cu124.dist-info/METADATA":         "\nRequires-Dist: nvidia-cudnn-cu12==9.1.0.70; platform_system == \"Linux\"",
-			"torch-2.6.0+cu124.dist-info/WHEEL":            "\nTag: cp311-cp311-linux_x86_64\n",
-			"torch-2.6.0+cu124.dist-info/entry_points.txt": "torchrun = torch:main",
+			"torch/__init__.py":                      "from .version import __version__",
+			"torch/version.py":                       `cuda = "12.8"`,
+			"torch/cuda/amp/__init__.py":             "def autocast(",
+			"torch/lib/libtorch_cuda.so":             "\x7fELF",
+			"torch-2.8.0.dist-info/METADATA":         "\nRequires-Dist: nvidia-cudnn-cu12==9.10.2.21; platform_system == \"Linux\"",
+			"torch-2.8.0.dist-info/WHEEL":            "\nTag: cp311-cp311-manylinux_2_28_x86_64\n",
+			"torch-2.8.0.dist-info/entry_points.txt": "torchrun = torch:main",
 		},
 		"opencv-python-headless": {"cv2/__init__.py": `__version__ = "4.11.0"`, "cv2/cv2.abi3.so": "libz.so.1"},
 		"nvidia-cublas-cu12":     {"nvidia/__init__.py": "", "nvidia/cublas/__init__.py": "__version__", "nvidia/cublas/lib/libcublas.so.12": "libcublasLt.so.12"},
-		"scikit-image":           {"skimage/__init__.py": "__version__ = \"0.25.2\"", "skimage/transform/__init__.py": "class SimilarityTransform"},
+		"scikit-image":           {"skimage/__init__.py": "__version__ = \"0.26.0\"", "skimage/transform/__init__.py": "class SimilarityTransform"},
 		"pyyaml":                 {"yaml/__init__.py": "def safe_load("},
 		"imageio-ffmpeg":         {"imageio_ffmpeg/binaries/ffmpeg-linux-x86_64-v7.0.2": "#!/usr/bin/python3", "imageio_ffmpeg/binaries/ffmpeg-linux-x86_64-v7.0.2 (a program)": ""},
-		"fastapi":                {"fastapi-0.141.1.dist-info/METADATA": "\nProvides-Extra: all\n"},
-		"backports.zstd":         {"backports/zstd/__init__.py": "__version__"},
+		"fastapi":                {"fastapi-0.165.0.dist-info/METADATA": "\nProvides-Extra: all\n"},
+		"backports-zstd":         {"backports/zstd/__init__.py": "__version__"},
 	} {
 		files := stub(t, name)
 		for file, want := range wants {

@@ -16,6 +16,12 @@ var (
 	sam2Text string
 )
 
+// The repositories, as GitHub calls them.
+const (
+	wanName  = "Wan-Video/Wan2.2"
+	sam2Name = "facebookresearch/sam2"
+)
+
 // tree is a repository of stand-ins: a module for each of the real one, of which
 // those that do more than import are written out.
 func tree(name, table string) map[string]string {
@@ -44,12 +50,12 @@ func wan(w *testworld.World) *testworld.Git {
 	for _, name := range []string{"assets/logo.png", "examples/wan_animate/animate/video.mp4", "examples/wan_animate/replace/video.mp4"} {
 		files[name] = strings.Repeat(name+"\n", 1000)
 	}
-	return w.Git("Wan-Video/Wan2.2", files)
+	return w.Git(wanName, files)
 }
 
 // sam2 is sam2's repository, in which the settings have their old names as links.
 func sam2(w *testworld.World) *testworld.Git {
-	g := w.Git("facebookresearch/sam2", tree("sam2", sam2Text))
+	g := w.Git(sam2Name, tree("sam2", sam2Text))
 	for _, size := range []string{"b+", "l", "s", "t"} {
 		g.Symlink("sam2/sam2_hiera_"+size+".yaml", "configs/sam2/sam2_hiera_"+size+".yaml")
 	}

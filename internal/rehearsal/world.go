@@ -1,6 +1,7 @@
 package rehearsal
 
 import (
+	"context"
 	"io/fs"
 	"strings"
 	"testing"
@@ -19,18 +20,24 @@ type Options struct {
 	Getter  *debian.Getter // for the packages that compile; one that keeps what it fetches
 	Mirrors debian.Mirrors
 
+	// Upstream is set where Python packages are those of PyPI, and no stand-ins.
+	Upstream *Upstream
+
 	// Address is where the world listens: a lock of an earlier one at the same address
 	// is one of this world, too. It is a free port of this machine where empty.
 	Address string
 }
+
+// Upstream are the files of the two git repositories, for stand-ins that are
+// nearly what they stand for.
+type Upstream struct{ Wan, SAM2 map[string]string }
 
 // World is the outside of the example.
 type World struct {
 	*testworld.World
 
 	Hub       *testworld.Hub
-	PyPI      *testworld.Index
-	PyTorch   map[string]*testworld.Index // by "cu124"
+	PyPI      *testworld.Index // nil where the real one is asked
 	Wan, SAM2 *testworld.Git
 
 	example      fs.FS
@@ -46,7 +53,7 @@ func New(t testing.TB, o Options) *World {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
-	w := &World{World: testworld.NewAt(t, address), PyTorch: map[string]*testworld.Index{}, example: Example(o.Example)}
+	w := &World{World: testworld.NewAt(t, address), example: Example(o.Example)}
 	err := Check(w.example)
 	if err == nil {
 		w.texts, err = texts(w.example)
@@ -54,13 +61,13 @@ func New(t testing.TB, o Options) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dists, err := distributions(t, o, w.texts)
-	if err != nil {
-		t.Fatal(err)
+	if o.Upstream != nil {
+		w.Wan, w.SAM2 = w.Git(wanName, o.Upstream.Wan), w.Git(sam2Name, o.Upstream.SAM2)
+	} else {
+		w.publish(t, o)
+		w.Wan, w.SAM2 = wan(w.World), sam2(w.World)
 	}
-	w.publish(dists)
 	w.putFlashAttention(t)
-	w.Wan, w.SAM2 = wan(w.World), sam2(w.World)
 	w.Hub = w.World.Hub(testworld.HubOptions{})
 	w.putModel(t)
 	w.replacements = w.replace()
@@ -70,36 +77,42 @@ func New(t testing.TB, o Options) *World {
 // Env is what a build and an app need to know of the world beside the project:
 // where the hub is, and what stands for PyPI.
 func (w *World) Env() []string {
-	return []string{"HF_ENDPOINT=" + w.Hub.Endpoint, "LAMINA_PYTHON_INDEX=" + w.PyPI.URL}
+	env := []string{"HF_ENDPOINT=" + w.Hub.Endpoint}
+	if w.PyPI != nil {
+		env = append(env, "LAMINA_PYTHON_INDEX="+w.PyPI.URL)
+	}
+	return env
 }
 
 // Address is where the world listens, as [Options] has it.
 func (w *World) Address() string { return strings.TrimPrefix(w.URL, "http://") }
 
-// made is a distribution and the index that it is in, PyPI's where that has no name.
-type made struct {
-	offer
-
-	file testworld.Distribution
+// publish makes all distributions, side by side, and an index that has them.
+func (w *World) publish(t testing.TB, o Options) {
+	t.Helper()
+	list, err := distributions(t.Context(), o, w.texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.PyPI = w.Index(testworld.IndexOptions{Path: "pypi/simple", JSON: true, Metadata: true}, list...)
 }
 
-func distributions(t testing.TB, o Options, texts map[string]string) ([]made, error) {
-	t.Helper()
+func distributions(ctx context.Context, o Options, texts map[string]string) ([]testworld.Distribution, error) {
 	table, err := closure()
 	if err != nil {
 		return nil, err
 	}
-	packages, err := debianFiles(t.Context(), o.Getter, o.Mirrors)
+	packages, err := debianFiles(ctx, o.Getter, o.Mirrors)
 	if err != nil {
 		return nil, err
 	}
 	libs := libraries()
 	offers := offered(table, pins(texts))
-	list := make([]made, len(offers))
+	list := make([]testworld.Distribution, len(offers))
 	group := errgroup.Group{}
 	for i, one := range offers {
 		group.Go(func() error {
-			list[i] = made{one, one.make(libs, packages)}
+			list[i] = one.make(libs, packages)
 			return nil
 		})
 	}
@@ -117,25 +130,5 @@ func (o offer) make(libs []library, packages map[string]map[string]string) testw
 	}
 }
 
-func (w *World) publish(dists []made) {
-	files := map[string][]testworld.Distribution{}
-	for _, d := range dists {
-		files[d.index] = append(files[d.index], d.file)
-	}
-	for name, list := range files {
-		if name == "" {
-			w.PyPI = w.Index(testworld.IndexOptions{Path: "pypi/simple", JSON: true, Metadata: true}, list...)
-			continue
-		}
-		w.PyTorch[name] = w.Index(testworld.IndexOptions{Path: "whl/" + name}, list...)
-	}
-}
-
-// Size is the size of all files of the indexes together.
-func (w *World) Size() int64 {
-	all := w.PyPI.Size()
-	for _, x := range w.PyTorch {
-		all += x.Size()
-	}
-	return all
-}
+// Size is the size of all files of the index together.
+func (w *World) Size() int64 { return w.PyPI.Size() }

@@ -47,8 +47,6 @@ func TestRealProjectIsTheExample(t *testing.T) {
 	}
 	want := []string{
 		"image.toml: 42bf4cfaa384bc21833865abc2f9e6c0e67233dc",
-		"image.toml: https://download.pytorch.org/whl/cu124",
-		"image.toml: https://download.pytorch.org/whl/cu128",
 		"image.toml: https://github.com/Wan-Video/Wan2.2",
 		"requirements-cu124.txt: https://github.com/Dao-AILab/",
 		"requirements-cu128.txt: https://github.com/Dao-AILab/",

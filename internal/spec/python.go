@@ -25,6 +25,7 @@ type PythonRequest struct {
 	Pylock       []byte           // the content of the pylock.toml
 	ProjectFiles []string         // what uv reads of the project: its pyproject.toml, uv.lock and what these name
 	Git          bool             // something comes from a git repository
+	Imports      []string         // modules that the smoke tests of the set's first variant import
 
 	inputs []string // lines for the files that decide what is locked, with their digests
 }
@@ -81,7 +82,7 @@ func (f *File) PythonRequests(root fs.FS, env func(string) string) ([]PythonRequ
 			continue
 		}
 		p.Prune = whole.Prune
-		r := PythonRequest{Set: set, Python: p}
+		r := PythonRequest{Set: set, Python: p, Imports: f.decode(name).spec.Smoke.Imports}
 		faults = append(faults, r.read(root, env))
 		list = append(list, r)
 	}

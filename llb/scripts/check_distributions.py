@@ -49,9 +49,10 @@ def main(options_file: str, image: str = "/image") -> None:
     debian = {found.key: found for found in distributions(root, DEBIAN)}
     present = {**debian, **{found.key: found for found in ours}}
     optional = {canonicalize_name(name) for name in options.get("optional", [])}
+    overridden = {canonicalize_name(name) for name in options.get("overridden", [])}
     allowed = Globs(options.get("collisions", []))
     faults = {
-        *misnamed(ours), *wrong_python(ours), *unmet(ours, present, optional), *wrong_files(root, ours, allowed),
+        *misnamed(ours), *wrong_python(ours), *unmet(ours, present, optional, overridden), *wrong_files(root, ours, allowed),
         *shadowing(root, [found for found in ours if found.key not in debian], allowed),
     }
     if faults:
@@ -116,7 +117,9 @@ def misnamed(ours: list[Installed]) -> Iterator[str]:
             yield f"{other} and {found} are one distribution, installed twice"
 
 
-def unmet(ours: list[Installed], present: dict[str, Installed], optional: set[str]) -> Iterator[str]:
+def unmet(
+    ours: list[Installed], present: dict[str, Installed], optional: set[str], overridden: set[str]
+) -> Iterator[str]:
     """Follows each distribution's requirements, and those of each extra that a requirement names."""
     waiting = [(found, "") for found in ours]
     seen = set(waiting)
@@ -131,7 +134,8 @@ def unmet(ours: list[Installed], present: dict[str, Installed], optional: set[st
                 print(f"{user} has a requirement that can't be read, and so isn't checked: {text}")
                 continue
             provider = present.get(canonicalize_name(need.name))
-            yield from judge(user, extra, need, provider, optional)
+            if canonicalize_name(need.name) not in overridden:
+                yield from judge(user, extra, need, provider, optional)
             extras = {(provider, name) for name in need.extras if provider} - seen
             waiting += extras
             seen |= extras

@@ -137,8 +137,9 @@ def read_all(paths: list[str]) -> tuple[list[Wheel], list[str]]:
     for path in paths:
         try:
             wheels.append(Wheel(path))
-        except (Refused, zipfile.BadZipFile, ValueError, OSError) as error:
-            faults.append(f"{os.path.basename(path)}: {' '.join(str(error).split())}")
+        except Exception as error:  # whichever library it is that doesn't like the wheel
+            kind = "" if isinstance(error, (Refused, zipfile.BadZipFile)) else f"{type(error).__name__}: "
+            faults.append(f"{os.path.basename(path)}: {kind}{' '.join(str(error).split())}")
     return wheels, faults
 
 

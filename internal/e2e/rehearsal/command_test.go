@@ -26,7 +26,7 @@ func TestRealRehearseCommand(t *testing.T) {
 	u.Fails(t, 2, []string{"would be copied into itself"}, "rehearse", filepath.Join(keep, "project"), "--keep", filepath.Join(keep, "project", "sub"))
 
 	r = u.Build(t, "rehearse", "--variant", "minimal")
-	if strings.Contains(r.Stderr, "pip resolves") {
+	if strings.Contains(r.Stderr, "uv resolves") {
 		t.Errorf("what was locked before is resolved again:\n%s", e2etest.Tail(r.Stderr))
 	}
 	u.Fails(t, 2, []string{

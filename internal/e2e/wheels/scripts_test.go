@@ -19,7 +19,7 @@ func TestRealScriptsPassTheirOwnTests(t *testing.T) {
 	dir := e2etest.PythonProject(t, "[app]\nsource = \"app\"\n", nil)
 	// The engine would not run again what it has run before.
 	now := strconv.FormatInt(time.Now().UnixNano(), 10)
-	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `packages = ["python3"]`, `packages = ["python3", "python3-installer", "python3-packaging", "python3-pip", "python3-build"]`)
+	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `packages = ["python3"]`, `packages = ["python3", "python3-installer", "python3-packaging", "python3-setuptools", "git"]`)
 	wheels := e2etest.Needs(t, "--index-url "+e2etest.PureIndex(t, testworld.IndexOptions{}).URL, "alpha")
 	u.Build(t, "lock", wheels)
 	var spec strings.Builder

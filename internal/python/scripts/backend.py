@@ -15,6 +15,7 @@ import tempfile
 import tomllib
 import zipfile
 from email.parser import HeaderParser
+from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import urlopen
@@ -28,7 +29,7 @@ import importlib, json, os, sys
 hook, tree, folder, result = sys.argv[1:]
 os.chdir(tree)
 system = json.loads(os.environ["LAMINA_BUILD_SYSTEM"])
-sys.path[:0] = [os.path.join(tree, path) for path in system.get("backend-path", [])]
+sys.path[:1] = [os.path.join(tree, path) for path in system.get("backend-path", [])]  # in place of the current folder
 module, _, attribute = system["build-backend"].partition(":")
 backend = importlib.import_module(module)
 for part in filter(None, attribute.split(".")):
@@ -129,8 +130,11 @@ def fetch(dist: dict, folder: Path) -> Path:
     if dist["kind"] == "git":
         return checkout(dist["url"].removeprefix("git+"), folder)
     path = Path(folder, "archive")
-    with urlopen(dist["url"]) as answer, open(path, "wb") as file:
-        shutil.copyfileobj(answer, file)
+    try:
+        with urlopen(dist["url"]) as answer, open(path, "wb") as file:
+            shutil.copyfileobj(answer, file)
+    except (OSError, HTTPException) as error:
+        raise Fault(f"{dist['url']}: {error}", dist["name"]) from error
     into = folder / "tree"
     try:
         unpack(dist["file"] or unquote(urlsplit(dist["url"]).path), path, into)
@@ -150,10 +154,15 @@ def unpack(name: str, path: Path, into: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             archive.extractall(into)  # makes paths that lead out lead in
         return
+    root = os.path.realpath(into)
     with tarfile.open(path) as archive:
         for member in archive:
-            target = os.path.join(os.path.dirname(member.name), member.linkname) if member.issym() else member.linkname or member.name
-            if member.isdev() or any(os.path.isabs(p) or os.path.normpath(p).split("/")[0] == ".." for p in (member.name, target)):
+            full = os.path.join(root, member.name)
+            ends = [full]
+            if member.issym() or member.islnk():
+                ends.append(os.path.join(os.path.dirname(full) if member.issym() else root, member.linkname))
+            # Links that are there already are followed, as those who use them do.
+            if member.isdev() or any(os.path.commonpath([root, os.path.realpath(end)]) != root for end in ends):
                 raise ValueError(f"its entry {member.name} leads out of it")
             member.mode |= 0o700 if member.isdir() else 0o600
             member.uid = member.gid = 0

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from importlib.machinery import all_suffixes
 from importlib.metadata import distributions
 
 SITE = "/usr/lib/python3/dist-packages"
@@ -21,7 +22,17 @@ def programs(root: str) -> list[str]:
     return sorted(name for folder in ("/usr/sbin", "/usr/bin") for name in os.listdir(root + folder))
 
 
+def modules(root: str) -> list[str]:
+    """Returns what can be imported by its name alone: of Python's own library, and of packages."""
+    found = set(sys.stdlib_module_names)
+    for name in os.listdir(root + SITE) if os.path.isdir(root + SITE) else []:
+        base, dot, _ = name.partition(".")
+        if not dot or any(name == base + suffix for suffix in all_suffixes()):
+            found.add(base)
+    return sorted(found)
+
+
 if __name__ == "__main__":
-    answer = {"builder": debian(""), "image": debian("/image"), "programs": programs("/image")}
+    answer = {"builder": debian(""), "image": debian("/image"), "programs": programs("/image"), "modules": modules("/image")}
     with open(sys.argv[1], "w", encoding="utf-8") as out:
         json.dump(answer, out, sort_keys=True)

@@ -9,11 +9,13 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+from datetime import date, time
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 sys.path += ["/usr/lib/python3/dist-packages"]
 
@@ -169,7 +171,10 @@ class Resolver:
         if kept.exists():
             found = json.loads(kept.read_text())
         else:
-            found = backend.metadata(self.source(dist), self.environment(name))
+            try:
+                found = backend.metadata(self.source(dist), self.environment(name))
+            except Fault as fault:
+                raise fault.about(name) from fault
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_text(json.dumps(found))
         return {"name": name, "version": found["version"], "requires-dist": found["requires"]}
@@ -197,7 +202,7 @@ class Resolver:
             self.pinned(project, *args)
         # Compiled for this interpreter, all of it applies.
         entries = tomllib.loads(Path("pylock.toml").read_text("utf-8")).get("packages", [])
-        return [self.choice(entry, WORK) for entry in entries]
+        return [self.choice(entry, WORK.absolute()) for entry in entries]
 
     def pinned(self, project: str, *args: str) -> None:
         """Has uv resolve. Versions that were locked stay where they can."""
@@ -211,56 +216,59 @@ class Resolver:
         """Returns the lock that the user has, as a pylock.toml."""
         if self.question["pylock"] != "uv.lock":
             return PROJECT / self.question["pylock"]
-        folder = self.copy() / self.question["folder"]
+        folder = self.copy()
         frozen = ["--locked"] if (folder / "uv.lock").exists() else []
-        extras = [word for kind in ("extra", "group") for name in self.question[f"{kind}s"] for word in (f"--{kind}", name)]
-        args = ["--no-default-groups", "--no-emit-project", "--format", "pylock.toml", "-o", str(WORK / "pylock.toml")]
-        uv("export", "--project", str(folder), *frozen, *extras, *args, *self.question["export"])
+        # Its paths are from where the file lies.
+        args = ["--no-default-groups", "--no-emit-project", "--format", "pylock.toml", "-o", str(folder / "pylock.toml")]
+        uv("export", "--project", str(folder), *frozen, *self.wanted(), *args, *self.question["export"])
         self.question["extras"] = self.question["groups"] = []
-        return WORK / "pylock.toml"
+        return folder / "pylock.toml"
 
     def copy(self) -> Path:
-        """Returns a copy of the project's files, to write into."""
-        copy = WORK / "project"
-        subprocess.run(["cp", "-R", f"{PROJECT}/.", str(copy)], check=True)
-        return copy
+        """Returns the folder of the project or the lock, where it may be written to."""
+        if not (WORK / "project").exists():
+            shutil.copytree(PROJECT, WORK / "project", symlinks=True)
+        return WORK / "project" / self.question["folder"]
+
+    def wanted(self) -> list[str]:
+        return [word for kind in ("extra", "group") for name in self.question[f"{kind}s"] for word in (f"--{kind}", name)]
 
     # What of a pylock.toml is installed here.
 
     def applying(self, path: Path) -> list[dict]:
-        path = self.without_trees(path)
-        entries = tomllib.loads(path.read_text("utf-8")).get("packages", [])
+        path, entries = self.without_trees(path)
         active = self.active(path)
-        # A lock for many platforms has several versions of a project.
-        mine = [e for e in entries if active.get(normal(e["name"])) in ("", e.get("version", ""))]
-        return [self.choice(entry, path.parent.absolute()) for entry in mine]
 
-    def without_trees(self, path: Path) -> Path:
-        """Returns a lock without the folders that the spec builds as source trees, which bring themselves."""
+        def applies(entry: dict) -> bool:
+            version = active.get(normal(entry["name"]))
+            # A lock for many platforms has several versions of a project, and need not say that of an archive.
+            return version is not None and version in ("", entry.get("version", version))
+
+        return [self.choice(entry, PROJECT / self.question["folder"]) for entry in entries if applies(entry)]
+
+    def without_trees(self, path: Path) -> tuple[Path, list[dict]]:
+        """Returns a lock without the folders that the spec builds as source trees, which bring themselves, and its entries."""
         try:
-            text = path.read_text("utf-8")
-            tomllib.loads(text)
-        except ValueError as error:
+            lock = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
             raise Fault(f"{path.name}: {error}") from error
         kept = []
-        for block in re.split(r"^(?=\[\[packages\]\])", text, flags=re.MULTILINE):
-            entry = tomllib.loads(block).get("packages", [{}])[0]
+        for entry in lock.get("packages", []):
             if "directory" in entry:
                 folder = os.path.normpath(os.path.join(self.question["folder"], entry["directory"].get("path", "")))
                 if folder in self.question["folders"]:
                     continue
-                raise Fault(f"{entry.get('name')}: it is the folder {folder!r}", normal(entry.get("name", "")))
-            kept.append(block)
-        if "".join(kept) == text:
-            return path
-        copy = self.copy() / self.question["folder"] / path.name
-        copy.write_text("".join(kept), "utf-8")
-        return copy
+                raise Fault(f"{entry['name']}: it is the folder {folder!r}", normal(entry["name"]))
+            kept.append(entry)
+        if len(kept) < len(lock.get("packages", [])):
+            lock["packages"] = kept
+            path = self.copy() / path.name
+            path.write_text("".join(f"{json.dumps(key)} = {toml(value)}\n" for key, value in lock.items()), "utf-8")
+        return path, kept
 
     def active(self, path: Path) -> dict[str, str]:
         """Returns the projects that apply here, with their versions where uv says them. uv evaluates markers, extras and groups."""
-        extras = [word for kind in ("extra", "group") for name in self.question[f"{kind}s"] for word in (f"--{kind}", name)]
-        told = uv("pip", "install", "--dry-run", "--no-config", "--target", str(WORK / "nothing"), "-r", str(path), *extras)
+        told = uv("pip", "install", "--dry-run", "--no-config", "--target", str(WORK / "nothing"), "-r", str(path), *self.wanted())
         return {normal(found[1]): found[2] or "" for found in re.finditer(r"^ \+ ([\w.-]+)(?:==(\S+))?", told, re.MULTILINE)}
 
     def choice(self, entry: dict, folder: Path) -> dict:
@@ -275,12 +283,12 @@ class Resolver:
             raise Fault(f"{name}: it is the folder {entry['directory'].get('path')!r}", name)
         fits = [(self.rank(file_of(w)), w) for w in entry.get("wheels", [])]
         fits = [found for found in fits if found[0] is not None]
-        source = min(fits, key=lambda found: found[0])[1] if fits else entry.get("sdist") or entry.get("archive")
+        source = max(fits, key=lambda found: found[0])[1] if fits else entry.get("sdist") or entry.get("archive")
         if source is None:
             raise Fault(f"{name} {dist['version']}: no wheel of it fits this Python and platform, and it has no sdist", name)
         file = file_of(source)
         dist |= {"file": file, "kind": "wheel" if file.endswith(".whl") else "sdist", "size": source.get("size", 0), "hashes": source.get("hashes", {})}
-        dist["url"] = source["url"] if "url" in source else "file://" + os.path.normpath(folder / source["path"])
+        dist["url"] = source["url"] if "url" in source else "file://" + quote(os.path.normpath(folder / source["path"]))
         below = source.get("subdirectory")
         if below:
             raise Fault(f"{name}: its project lies in a folder of an archive, {below!r}", name)
@@ -288,12 +296,16 @@ class Resolver:
         return dist
 
     def rank(self, file: str) -> tuple | None:
-        """Returns what orders wheels of one version, best first; None for one that doesn't fit."""
+        """Returns what orders wheels of one version, best last; None for one that doesn't fit, or has another name than wheels have."""
         parts = file.removesuffix(".whl").split("-")
+        if len(parts) not in (5, 6):
+            return None
         places = [self.order[tag] for tag in parse_tag("-".join(parts[-3:])) if tag in self.order]
-        build = re.match(r"(\d+)(.*)", parts[2]) if len(parts) == 6 else None
-        # Of equal tags the highest build wins.
-        return (min(places), -int(build[1]) if build else 0, reverse(build[2]) if build else ()) if places else None
+        if not places:
+            return None
+        # Of equal tags the highest build wins, and any build over none.
+        number, rest = re.match(r"(\d*)(.*)", parts[2] if len(parts) == 6 else "").groups()
+        return (-min(places), int(number or -1), rest)
 
     # What sdists and trees are built with.
 
@@ -301,7 +313,8 @@ class Resolver:
         name = dist["name"]
         try:
             if name in self.replaced:
-                self.builds.setdefault(name, self.build_set(name, self.replaced[name]))
+                if name not in self.builds:
+                    self.builds[name] = self.build_set(name, self.replaced[name])
             else:
                 wanted = backend.requires(self.source(dist))
                 self.builds[name] = self.build_set(name, wanted)
@@ -350,7 +363,7 @@ def uv(*args: str) -> str:
     run = subprocess.run(command, text=True, errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     print(run.stderr, end="", file=sys.stderr)
     if run.returncode:
-        raise Fault(told(run.stderr))
+        raise Fault(told(run.stderr) or f"uv ends with status {run.returncode}")
     NOTES.update(re.findall(r"^warning: (The package .*)$", run.stderr, re.MULTILINE))
     return run.stderr
 
@@ -381,13 +394,20 @@ def file_of(source: dict) -> str:
     return source.get("name") or os.path.basename(unquote(urlsplit(source.get("url", "")).path)) or os.path.basename(source.get("path", ""))
 
 
-def reverse(text: str) -> tuple[int, ...]:
-    return tuple(-ord(letter) for letter in text)
+def toml(value) -> str:
+    """Writes a value on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {toml(below)}" for key, below in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False)
 
 
 def reason(fault: Fault) -> str:
     """Returns the one line that a lock has for why something was left out."""
-    return str(fault).strip().splitlines()[-1].strip().removeprefix("cause: ")
+    return str(fault).splitlines()[-1].strip().removeprefix("cause: ")
 
 
 def write(name: str, lines: list[str]) -> None:

@@ -63,6 +63,12 @@ class CheckTest(WithFolder):
         self.has("sam2")
         self.check("a 1.0 needs sam2>=1.5, and 1.0 is installed", optional=["flash-attn", "SAM2"])
 
+    def test_overridden_ones_may_be_anything(self) -> None:
+        self.has("a", "NumPy<2", "gone>=1", "b>=2")
+        self.has("numpy", version="2.1")
+        self.has("b")
+        self.check("a 1.0 needs b>=2, and 1.0 is installed", overridden=["numpy", "Gone"])
+
     def test_debians_packages_count(self) -> None:
         self.has("a", "numpy>=1.20", "six>=1.16", "yaml>=6", "old>=2")
         self.has_debian("numpy-1.24.2.egg-info/PKG-INFO", "Metadata-Version: 2.1\nName: numpy\nVersion: 1.24.2\n")

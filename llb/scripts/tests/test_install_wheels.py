@@ -240,6 +240,16 @@ class RefusedTest(WithFolder):
             file.write(b"x" * 500)
         self.refused("")
 
+    def test_an_encrypted_file(self) -> None:
+        path = self.wheel("p", {"p-1.0.dist-info/entry_points.txt": b"[x]\n"})
+        with open(path, "r+b") as file:
+            data = bytearray(file.read())
+            for at in (6, data.index(b"PK\1\2") + 8):
+                data[at] |= 1
+            file.seek(0)
+            file.write(data)
+        self.refused("encrypted")
+
     def test_dist_infos(self) -> None:
         self.archive("p-1.0-py3-none-any.whl", [("p/m.py", b"")])
         self.refused("it has 0 .dist-info folders with METADATA")
@@ -401,9 +411,9 @@ class DeterminismTest(WithInstallation):
         here = os.sched_getaffinity(0)
         self.addCleanup(os.sched_setaffinity, 0, here)
         results = []
-        for cores in ({min(here)}, here, {max(here)}):
+        for cores, threads in (({min(here)}, "1"), (here, "2"), ({max(here)}, "16")):
             os.sched_setaffinity(0, cores)
-            results.append(self.installed(env={"UV_CONCURRENT_INSTALLS": str(len(cores))}))
+            results.append(self.installed(env={"UV_CONCURRENT_INSTALLS": threads}))
         self.assertEqual(results[0], results[1])
         self.assertEqual(results[0], results[2])
 

@@ -1,5 +1,5 @@
-__version__ = "@VERSION@"
 debug = False
 cuda = "@CUDA@"
+__version__ = "@VERSION@+cu" + cuda.replace(".", "")
 git_version = "0" * 40
 hip = None

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/python"
+)
+
+// indexes are those that a flag and variables name.
+func indexes(flag string, env map[string]string) (lockOptions, error) {
+	var o lockOptions
+	o.index = flag
+	a := &app{env: func(name string) string { return env[name] }}
+	return o, a.pythonIndexes(&o)
+}
+
+func TestPythonIndexes(t *testing.T) {
+	all := map[string]string{
+		"LAMINA_PYTHON_INDEX": "https://lamina.example/simple/", "UV_DEFAULT_INDEX": "https://uv.example/simple", "PIP_INDEX_URL": "http://pip.example:8080/simple",
+		"UV_INDEX": "https://a.example own=https://b.example/x?y=z", "PIP_EXTRA_INDEX_URL": "https://c.example\n https://d.example/",
+	}
+	without := func(names ...string) map[string]string {
+		env := map[string]string{}
+		maps.Copy(env, all)
+		for _, name := range names {
+			delete(env, name)
+		}
+		return env
+	}
+	further := []string{"https://a.example", "https://b.example/x?y=z", "https://c.example", "https://d.example"}
+	const told = ", https://a.example (UV_INDEX), https://b.example/x?y=z (UV_INDEX), https://c.example (PIP_EXTRA_INDEX_URL), https://d.example (PIP_EXTRA_INDEX_URL)"
+	for _, tt := range []struct {
+		name, flag string
+		env        map[string]string
+		want       python.Indexes
+		from       string
+	}{
+		{"the flag", "https://flag.example", all, python.Indexes{Default: "https://flag.example"}, ", from https://flag.example (--python-index)"},
+		{"Lamina's own variable", "", all, python.Indexes{Default: "https://lamina.example/simple"}, ", from https://lamina.example/simple (LAMINA_PYTHON_INDEX)"},
+		{"uv's", "", without("LAMINA_PYTHON_INDEX"), python.Indexes{Default: "https://uv.example/simple", Further: further}, ", from https://uv.example/simple (UV_DEFAULT_INDEX)" + told},
+		{"pip's", "", without("LAMINA_PYTHON_INDEX", "UV_DEFAULT_INDEX"), python.Indexes{Default: "http://pip.example:8080/simple", Further: further}, ", from http://pip.example:8080/simple (PIP_INDEX_URL)" + told},
+		{"PyPI and further ones", "", without("LAMINA_PYTHON_INDEX", "UV_DEFAULT_INDEX", "PIP_INDEX_URL"), python.Indexes{Default: python.DefaultIndex, Further: further}, told},
+		{"PyPI", "", nil, python.Indexes{Default: python.DefaultIndex}, ""},
+		{"with a name", "", map[string]string{"UV_DEFAULT_INDEX": "own=https://uv.example"}, python.Indexes{Default: "https://uv.example"}, ", from https://uv.example (UV_DEFAULT_INDEX)"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o, err := indexes(tt.flag, tt.env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, o.indexes); diff != "" {
+				t.Errorf("indexes (-want +got):\n%s", diff)
+			}
+			if o.from != tt.from {
+				t.Errorf("told is %q, want %q", o.from, tt.from)
+			}
+			if len(o.logins) > 0 {
+				t.Errorf("there are logins: %v", o.logins)
+			}
+		})
+	}
+}
+
+func TestLoginsInAddressesOfIndexes(t *testing.T) {
+	for _, name := range []string{"UV_DEFAULT_INDEX", "PIP_INDEX_URL", "UV_INDEX", "PIP_EXTRA_INDEX_URL"} {
+		t.Run(name, func(t *testing.T) {
+			o, err := indexes("", map[string]string{name: "https://me:geh%40eim@i.example:8443/simple"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			login := o.logins["i.example:8443"]
+			if len(o.logins) != 1 || login.User != "me" || login.Password != "geh@eim" {
+				t.Errorf("got %d logins", len(o.logins))
+			}
+			all := fmt.Sprint(o.indexes, o.from, o.logins)
+			if !strings.Contains(all, "https://i.example:8443/simple") || strings.Contains(all, "eim") || strings.Contains(all, "me:") {
+				t.Errorf("got %s", all)
+			}
+			if _, _, ok := python.Logins(nil).Merge(o.logins).For("i.example"); !ok {
+				t.Error("the login is of no use")
+			}
+		})
+	}
+}
+
+func TestFaultsOfIndexes(t *testing.T) {
+	for _, tt := range []struct {
+		name, flag string
+		env        map[string]string
+		want, hint string
+	}{
+		{"login in the flag", "https://me:geheim@i.example/simple", nil, `--python-index: index "…@i.example/simple" holds a login`, "put it into ~/.netrc"},
+		{"token in the flag", "https://geheim@i.example/simple", nil, `--python-index: index "…@i.example/simple" holds a login`, "put it into ~/.netrc"},
+		{"login in our variable", "", map[string]string{"LAMINA_PYTHON_INDEX": "https://me:geheim@i.example"}, `LAMINA_PYTHON_INDEX: index "…@i.example" holds a login`, "put it into ~/.netrc"},
+		{"another scheme", "ftp://i.example", nil, `--python-index: index "ftp://i.example" is not a URL that starts with https:// or http://`, ""},
+		{"a folder", "", map[string]string{"UV_INDEX": "./wheels"}, `UV_INDEX: index "./wheels" is not a URL`, ""},
+		{"no host", "", map[string]string{"UV_DEFAULT_INDEX": "https://"}, `UV_DEFAULT_INDEX: index "https://" is not a URL`, ""},
+		{"another scheme with a login", "", map[string]string{"PIP_INDEX_URL": "ftp://me:geheim@x:geheim@i.example"}, `PIP_INDEX_URL: index "…@i.example" is not a URL`, ""},
+		{"no address, with a login", "", map[string]string{"PIP_EXTRA_INDEX_URL": "https://ok.example https://me:geh%zzeim@i.example"}, `PIP_EXTRA_INDEX_URL: index "…@i.example" is not a URL`, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := indexes(tt.flag, tt.env)
+			if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "geh") {
+				t.Fatalf("got %v, want %s", err, tt.want)
+			}
+			if got := strings.Join(fault.Hints(err), "\n"); got != tt.hint {
+				t.Errorf("hint is %q", got)
+			}
+			if got := fault.KindOf(err); got != fault.Usage {
+				t.Errorf("kind is %d", got)
+			}
+		})
+	}
+}
+
+func TestUpgrades(t *testing.T) {
+	var o lockFlags
+	rest, err := parse(o.groups(), []string{"dir", "--upgrade-package", "Flash_Attn", "--upgrade-package=torch"})
+	if err != nil || len(rest) != 1 {
+		t.Fatal(rest, err)
+	}
+	if diff := cmp.Diff(python.Upgrade{Projects: []string{"flash-attn", "torch"}}, o.upgrade.python()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	o = lockFlags{}
+	if _, err = parse(o.groups(), []string{"--upgrade"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.upgrade.python(); !got.All || len(got.Projects) > 0 {
+		t.Errorf("got %+v", got)
+	}
+	o = lockFlags{}
+	if got := o.upgrade.python(); got.All || len(got.Projects) > 0 {
+		t.Errorf("without a flag: %+v", got)
+	}
+}

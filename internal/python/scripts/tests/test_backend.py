@@ -1,0 +1,249 @@
+import os
+import shutil
+import subprocess
+import tarfile
+import unittest
+import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+from world import World, member
+
+import backend
+import inventory
+
+
+class MetadataTest(World):
+    def test_what_a_tree_says_itself(self) -> None:
+        for text, requires, dependencies in [
+            ("", ["setuptools>=40.8.0"], None),
+            ('[build-system]\nrequires = ["hatchling"]\n', ["hatchling"], None),
+            ('[project]\nname = "a"\n', ["setuptools>=40.8.0"], []),
+            ('[project]\nname = "a"\ndependencies = ["b"]\n', ["setuptools>=40.8.0"], ["b"]),
+            ('[project]\nname = "a"\ndynamic = ["version"]\ndependencies = ["b"]\n', ["setuptools>=40.8.0"], ["b"]),
+            ('[project]\nname = "a"\ndynamic = ["dependencies"]\n', ["setuptools>=40.8.0"], None),
+        ]:
+            with self.subTest(text):
+                tree = self.tree("tree", text)
+                self.assertEqual((backend.requires(tree), backend.dependencies(tree)), (requires, dependencies))
+
+    def test_a_tree_without_a_pyproject(self) -> None:
+        (self.folder / "tree").mkdir()
+        self.assertEqual(backend.build_system(self.folder / "tree"), backend.LEGACY)
+
+    def test_files_that_are_no_toml(self) -> None:
+        for data in (b"[project", b"\xff"):
+            self.write("tree/pyproject.toml", "").write_bytes(data)
+            with self.assertRaisesRegex(backend.Fault, "^pyproject.toml: "):
+                backend.requires(self.folder / "tree")
+
+    def test_what_a_backend_asks_for(self) -> None:
+        self.assertEqual(backend.asked_for(self.own_backend("one", asks='["numpy"]'), ""), ["numpy"])
+        self.assertEqual(backend.asked_for(self.own_backend("two"), ""), [])
+
+    def test_metadata_that_is_prepared(self) -> None:
+        tree = self.own_backend("tree", "numpy>=2; python_version > '3'", "six", version="1.2.3")
+        self.assertEqual(backend.metadata(tree, ""), {"version": "1.2.3", "requires": ["numpy>=2; python_version > '3'", "six"]})
+
+    def test_metadata_of_a_wheel(self) -> None:
+        tree = self.own_backend("tree")
+        self.write("tree/maker.py", """
+            import zipfile
+            class Inner:
+                @staticmethod
+                def build_wheel(folder, settings=None):
+                    with zipfile.ZipFile(folder + "/a-1.0-py3-none-any.whl", "w") as out:
+                        out.writestr("a-1.0.dist-info/METADATA", "Name: a\\nVersion: 1.0\\n")
+                    return "a-1.0-py3-none-any.whl"
+            """)
+        self.write("tree/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "maker:Inner"\nbackend-path = ["."]\n')
+        self.assertEqual(backend.metadata(tree, ""), {"version": "1.0", "requires": []})
+
+    def test_backends_work_in_a_copy_with_their_environment(self) -> None:
+        tree = self.own_backend("tree", asks='[__import__("helper").NAME, __import__("os").environ["PATH"].split(":")[0]]')
+        with open(tree / "maker.py", "a") as file:
+            file.write("open('left behind', 'w').close()\n")
+        self.write("environment/helper.py", "NAME = 'of the environment'\n")
+        environment = str(self.folder / "environment")
+        self.assertEqual(backend.asked_for(tree, environment), ["of the environment", environment + "/bin"])
+        self.assertEqual(sorted(path.name for path in tree.iterdir()), ["maker.py", "pyproject.toml"])
+
+    def test_modules_of_a_tree_are_not_in_the_way(self) -> None:
+        tree = self.own_backend("tree", asks='[__import__("base64").__file__]')
+        self.write("tree/src/maker.py", (tree / "maker.py").read_text())
+        self.write("tree/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["src"]\n')
+        self.write("tree/base64.py", "raise SystemExit('of the tree')")
+        (found,) = backend.asked_for(tree, "")
+        self.assertNotIn(str(self.folder), found)
+
+    def test_backends_that_fail(self) -> None:
+        for asks, words, module in [
+            ('__import__("torch.x")', "No module named 'torch'", "torch"),
+            ('__import__("sys").exit("it is dark")', "its build backend fails:\nit is dark", ""),
+            ('__import__("os")._exit(0)', "its build backend fails:", ""),
+        ]:
+            with self.subTest(asks), self.assertRaises(backend.Fault) as raised:
+                backend.asked_for(self.own_backend("tree", asks=asks), "")
+            self.assertIn(words, str(raised.exception))
+            self.assertEqual(raised.exception.module, module)
+
+    def test_long_output_ends_with_why(self) -> None:
+        with self.assertRaises(backend.Fault) as raised:
+            backend.asked_for(self.own_backend("tree", asks='[print("x" * 100000), __import__("sys").exit("why")]'), "")
+        self.assertLess(len(str(raised.exception)), 5000)
+        self.assertTrue(str(raised.exception).endswith("why"))
+
+    def test_faults_are_about_the_first_project_that_is_named(self) -> None:
+        self.assertEqual(backend.Fault("x", module="m").about("a").about("b").project, "a")
+
+
+class UnpackTest(World):
+    def unpack(self, path: Path, name: str = "a.tar.gz") -> list[str]:
+        into = self.folder / "into"
+        shutil.rmtree(into, ignore_errors=True)
+        backend.unpack(name, path, into)
+        return sorted(str(found.relative_to(into)) for found in into.rglob("*"))
+
+    def test_entries_as_they_are_in_the_wild(self) -> None:
+        made = self.unpack(self.archive(
+            member("./", tarfile.DIRTYPE), member("./a", tarfile.DIRTYPE, mode=0), member("./a/none", mode=0), member("./a/large", uid=3000000),
+            member("./a/hard", tarfile.LNKTYPE, "./a/none"), member("a/soft", tarfile.SYMTYPE, "../a/large"), member("a/dangling", tarfile.SYMTYPE, "nowhere"),
+            member("a/b", tarfile.DIRTYPE), member("a/b/../c"), member("a/in", tarfile.SYMTYPE, "b"), member("a/in/d"), member("stray"),
+        ))
+        self.assertEqual(made, ["a", "a/b", "a/b/d", "a/c", "a/dangling", "a/hard", "a/in", "a/large", "a/none", "a/soft", "stray"])
+        for name in ("a/none", "a/hard", "a/soft", "a/in/d"):
+            self.assertEqual((self.folder / "into" / name).read_bytes(), b"x")
+        self.assertEqual([(self.folder / "into" / name).stat().st_mode & 0o700 for name in ("a", "a/none")], [0o700, 0o600])
+        self.assertEqual((self.folder / "into/a/large").stat().st_uid, os.getuid())
+
+    def test_entries_that_lead_out(self) -> None:
+        for evil in [
+            [member("../evil")], [member("a/../../evil")], [member("/etc/evil")], [member("..")], [member("a", tarfile.SYMTYPE, "/etc")], [member("a", tarfile.SYMTYPE, "..")],
+            [member("a/b", tarfile.SYMTYPE, "../../x")], [member("a", tarfile.LNKTYPE, "../x")], [member("a", tarfile.LNKTYPE, "/etc/passwd")],
+            [member("a", tarfile.CHRTYPE)], [member("a", tarfile.FIFOTYPE)],
+            # Each of these is inside by its letters alone.
+            [member("a/b", tarfile.SYMTYPE, ".."), member("a/b/../evil")],
+            [member("d", tarfile.SYMTYPE, "."), member("d/x", tarfile.SYMTYPE, "../evil")],
+            [member("a/b", tarfile.SYMTYPE, ".."), member("c", tarfile.SYMTYPE, "a/b/../evil")],
+            [member("l", tarfile.SYMTYPE, "d/e/../evil"), member("d/e", tarfile.SYMTYPE, ".."), member("l")],
+            [member("l", tarfile.SYMTYPE, "d/e/../into2"), member("d/e", tarfile.SYMTYPE, ".."), member("l/x")],
+        ]:
+            with self.subTest([(m.name, m.linkname) for m in evil]), self.assertRaises((ValueError, OSError)) as raised:
+                self.unpack(self.archive(*evil))
+            self.assertRegex(str(raised.exception), f"its entry {evil[-1].name} leads out of it")
+            self.assertFalse(list(self.folder.glob("*evil*")))
+
+    def test_zips(self) -> None:
+        path = self.folder / "a.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in ("a/setup.py", "../../out", "/etc/abs"):
+                archive.writestr(name, "x")
+        self.assertEqual(self.unpack(path, "A.ZIP"), ["a", "a/setup.py", "etc", "etc/abs", "out"])
+        self.assertFalse((self.folder.parent / "out").exists())
+
+
+class FetchTest(World):
+    def fetch(self, path: Path | str) -> Path:
+        url = path.as_uri() if isinstance(path, Path) else path
+        return backend.fetch({"kind": "sdist", "url": url, "file": "", "name": "a"}, self.folder / "fetched")
+
+    def test_the_folder_that_is_a_project(self) -> None:
+        top = self.fetch(self.archive(member("stray"), member("docs/x"), member("./a-1.0/setup.py"), member("a-1.0/a.py")))
+        self.assertEqual(top, self.folder / "fetched/tree/a-1.0")
+
+    def test_archives_that_are_no_sdist(self) -> None:
+        for members, count in [([member("a.py")], 0), ([member("a/setup.py"), member("b/pyproject.toml")], 2), ([member("a/setup.py", tarfile.DIRTYPE)], 0)]:
+            shutil.rmtree(self.folder / "fetched", ignore_errors=True)
+            with self.assertRaisesRegex(backend.Fault, f"it is not an sdist: {count} of its folders hold a pyproject.toml or a setup.py") as raised:
+                self.fetch(self.archive(*members))
+            self.assertEqual(raised.exception.project, "a")
+
+    def test_archives_that_are_none(self) -> None:
+        for name in ("x.tar.gz", "x.zip"):
+            shutil.rmtree(self.folder / "fetched", ignore_errors=True)
+            with self.assertRaisesRegex(backend.Fault, f"{name}: it can't be unpacked: ") as raised:
+                self.fetch(self.write(name, "<html>"))
+            self.assertEqual(raised.exception.project, "a")
+        shutil.rmtree(self.folder / "fetched")
+        whole = self.archive(member("a/setup.py")).read_bytes()
+        (self.folder / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
+        with self.assertRaisesRegex(backend.Fault, "it can't be unpacked"):
+            self.fetch(self.folder / "cut.tar.gz")
+
+    def test_servers_that_have_it_not(self) -> None:
+        class Nothing(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_error(404)
+
+            def log_message(self, *_) -> None:
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Nothing)
+        self.addCleanup(server.server_close)
+        Thread(target=server.handle_request, daemon=True).start()
+        with self.assertRaisesRegex(backend.Fault, "x.tar.gz: HTTP Error 404") as raised:
+            self.fetch(f"http://127.0.0.1:{server.server_port}/x.tar.gz")
+        self.assertEqual(raised.exception.project, "a")
+
+
+@unittest.skipUnless(os.path.exists(backend.GIT), "there is no git here")
+class CheckoutTest(World):
+    def git(self, *args: str) -> str:
+        command = [backend.GIT, "-C", str(self.folder / "repository"), "-c", "user.name=x", "-c", "user.email=x@example.com", *args]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, **files: str) -> str:
+        for name, text in files.items():
+            self.write(f"repository/{name}/setup.py", text)
+        self.git("add", ".")
+        self.git("commit", "-qm", "x")
+        return self.git("rev-parse", "HEAD")
+
+    def setUp(self) -> None:
+        super().setUp()
+        (self.folder / "repository").mkdir()
+        self.git("init", "-q")
+        self.first = self.commit(one="first")
+        self.git("tag", "v1.0")
+        self.commit(one="second")
+        self.remote = (self.folder / "repository").as_uri()
+
+    def fetch(self, url: str) -> Path:
+        return backend.fetch({"kind": "git", "url": f"git+{url}", "file": "", "name": "a"}, self.folder / "fetched")
+
+    def test_a_commit_with_its_tags(self) -> None:
+        tree = self.fetch(f"{self.remote}@{self.first}")
+        self.assertEqual((tree / "one/setup.py").read_text(), "first")
+        described = subprocess.run([backend.GIT, "-C", str(tree), "describe", "--tags"], check=True, capture_output=True, text=True)
+        self.assertEqual(described.stdout.strip(), "v1.0")
+
+    def test_a_folder_of_it(self) -> None:
+        tree = self.fetch(f"{self.remote}@{self.first}#subdirectory=one")
+        self.assertEqual((tree / "setup.py").read_text(), "first")
+
+    def test_what_is_not_there(self) -> None:
+        for url, want in [
+            (f"{self.remote}@{self.first}#subdirectory=two", "the tree has no such folder"),
+            (f"{self.remote}@{'0' * 40}", "0000000"),
+            (f"{self.remote}-none@{self.first}", "does not"),
+        ]:
+            shutil.rmtree(self.folder / "fetched", ignore_errors=True)
+            with self.subTest(url), self.assertRaisesRegex(backend.Fault, want):
+                self.fetch(url)
+
+
+class InventoryTest(World):
+    def test_what_debian_packages_bring(self) -> None:
+        for name, text in {"My_Pkg-1.0.dist-info/METADATA": "Name: My.Pkg\nVersion: 1.0\n", "old-2.egg-info": "Name: old\nVersion: 2\n", "none-1.dist-info/METADATA": "Summary: x\n", "x.py": ""}.items():
+            self.write(f"root{inventory.SITE}/{name}", text)
+        for name in ("usr/bin/b", "usr/sbin/c", "usr/bin/a"):
+            self.write(f"root/{name}", "")
+        root = str(self.folder / "root")
+        self.assertEqual(inventory.debian(root), {"my-pkg": "1.0", "old": "2"})
+        self.assertEqual(inventory.programs(root), ["a", "b", "c"])
+        self.assertEqual(inventory.debian(str(self.folder)), {})
+
+
+if __name__ == "__main__":
+    unittest.main()
