@@ -97,8 +97,11 @@ func debianOf(t *testing.T, dir string) string {
 	}
 	kept := []string{`name = "debian"`}
 	for _, table := range regexp.MustCompile(`(?m)^\[`).Split(string(spec), -1) {
-		if strings.HasPrefix(table, "debian]") || strings.HasPrefix(table, "builder]") {
+		switch {
+		case strings.HasPrefix(table, "debian]"):
 			kept = append(kept, "["+table)
+		case strings.HasPrefix(table, "builder]"): // which gets git for sam-2's sake
+			kept = append(kept, "["+strings.Replace(table, `packages = [`, `packages = ["git", `, 1))
 		}
 		if extra := regexp.MustCompile(`(?m)^extra-packages.*$`).FindString(table); extra != "" {
 			kept = append(kept, "[variant.debug]", extra)
