@@ -5,8 +5,8 @@
 # without lines for other indexes. Each is locked on an engine that is up, with
 # uv's cache empty ("cold"), and once more ("again"); uv alone compiles the same list
 # beside that, with a cache of its own that is empty. Right: both have the same
-# versions, or Lamina refuses with the reason. One list is then built, and every
-# top-level module of its wheels is looked for.
+# versions, or Lamina refuses with the reason. One list is then built, with what
+# lip-sync.toml adds, and imports what it is for.
 #
 # Usage:  bench/field.sh [LIST…]      (all; lip-sync.txt is built)
 # Needs:  root, go, curl, python3, a network, 10 GB of disk
@@ -35,6 +35,7 @@ project() {
 		[python]
 		requirements = ["requirements.txt"]
 	END
+	[ ! -f "${2%.txt}.toml" ] || cat "${2%.txt}.toml" >>"$1/image.toml"
 }
 
 # of_lock FILE prints name==version of what the image of a lock installs.

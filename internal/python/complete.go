@@ -262,7 +262,7 @@ func (r Request) serving(project string, where Indexes) []string {
 	if len(list) > 0 || own == "" {
 		return list
 	}
-	return append(slices.Clone(further), own)
+	return slices.Concat(further, []string{own}, r.uses.urls)
 }
 
 // page asks an index for the files of a project.

@@ -51,7 +51,9 @@ func TestFaultsOfAnswers(t *testing.T) {
 		{"module by uv", answerFault{Message: undeclared}, "requirements.txt:3: python: " + undeclared, []string{hint("Cython", `"setuptools", "wheel", "cython"`)}},
 		{"of uv's many words", answerFault{Message: undeclared + uvs}, "requirements.txt:3: python: " + undeclared, []string{hint("Cython", `"setuptools", "wheel", "cython"`)}},
 		{
-			"what comes after these", answerFault{Message: undeclared + uvs + "\nhelp: `flash-attn` was included\nhint: look"}, "requirements.txt:3: python: " + undeclared,
+			"what comes after these",
+			answerFault{Message: undeclared + uvs + "\nhelp: `flash-attn` was included\nhint: look"},
+			"requirements.txt:3: python: " + undeclared,
 			[]string{hint("Cython", `"setuptools", "wheel", "cython"`), "`flash-attn` was included", "look"},
 		},
 		{

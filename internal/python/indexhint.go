@@ -53,7 +53,7 @@ func (o Options) answersNotFound(ctx context.Context, address string) bool {
 	return resp.StatusCode == http.StatusNotFound
 }
 
-var noVersion = regexp.MustCompile("there is no version of ([A-Za-z0-9._-]+?)(?:\\[[^]]*\\])?[=<>!~]")
+var noVersion = regexp.MustCompile(`there is no version of ([A-Za-z0-9._-]+?)(?:\[[^]]*\])?[=<>!~]`)
 
 // mostVersions is how many versions are told.
 const mostVersions = 8

@@ -34,6 +34,8 @@ type Request struct {
 	Collisions    []string            // globs of paths that two wheels may both hold
 	Prune         []string            // globs of paths that no wheel brings into the image
 	Imports       []string            // modules that the image is expected to have
+
+	uses projectIndexes
 }
 
 // Index is a package index that serves some projects, and alone may do so.
@@ -58,6 +60,7 @@ type question struct {
 	Options       []string            `json:"options"` // of every resolution
 	Formats       []string            `json:"formats"` // of the image's alone
 	Indexes       []string            `json:"indexes"`
+	Export        []string            `json:"export"` // as Indexes, where uv reads a project
 	Pylock        string              `json:"pylock"`
 	Folder        string              `json:"folder"`  // of the project or the lock
 	Folders       []string            `json:"folders"` // of source trees
@@ -102,7 +105,7 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 		Refresh: before.upgrade.All || len(before.upgrade.Projects) > 0, Known: before.known(r), Before: before.texts(r),
 	}
 	q.Options, q.Formats = r.options()
-	q.Indexes = r.indexArgs(where)
+	q.Indexes, q.Export = r.indexArgs(where), r.exportArgs(where)
 	for name := range r.Sources {
 		q.Trees[name] = path.Join(treesPath, name)
 	}
@@ -219,7 +222,7 @@ func (r Request) asksIndexes() bool {
 
 // text is q as the script reads it. Lists that are nil would be null to it.
 func (q question) text() (string, error) {
-	for _, list := range []*[]string{&q.Constraints, &q.Overrides, &q.Excludes, &q.Options, &q.Formats, &q.Indexes, &q.Extras, &q.Groups, &q.Folders, &q.Optional, &q.Known} {
+	for _, list := range []*[]string{&q.Constraints, &q.Overrides, &q.Excludes, &q.Options, &q.Formats, &q.Indexes, &q.Export, &q.Extras, &q.Groups, &q.Folders, &q.Optional, &q.Known} {
 		*list = append([]string{}, *list...)
 	}
 	q.Requirements = append([]wish{}, q.Requirements...)

@@ -59,6 +59,10 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	if o.Note == nil {
 		o.Note = func(string) {}
 	}
+	o.Requests = slices.Clone(o.Requests)
+	for i, r := range o.Requests {
+		o.Requests[i].uses = r.indexesOf(o.Project)
+	}
 	there, err := o.inventory(ctx)
 	if err != nil {
 		return fmt.Errorf("looking what Debian's packages bring: %w", err)
@@ -212,7 +216,7 @@ func (o Options) doorOptions(r Request) door.Options {
 	for _, i := range r.Indexes {
 		options.Indexes = append(options.Indexes, door.Index{Name: i.URL, URL: i.URL, Packages: i.Packages})
 	}
-	for _, url := range slices.Concat(further, []string{own}) {
+	for _, url := range slices.Concat(further, []string{own}, r.uses.urls) {
 		if url != "" {
 			options.Indexes = append(options.Indexes, door.Index{Name: url, URL: url})
 		}

@@ -189,10 +189,11 @@ var requiresDist = regexp.MustCompile(`(?mi)^Requires-Dist:\s*([A-Z0-9][A-Z0-9._
 
 // required are the projects that METADATA names as requirements.
 func required(metadata string) []string {
-	var names []string
 	head, _, _ := strings.Cut(strings.ReplaceAll(metadata, "\r\n", "\n"), "\n\n")
-	for _, found := range requiresDist.FindAllStringSubmatch(head, -1) {
-		names = append(names, normal(found[1]))
+	found := requiresDist.FindAllStringSubmatch(head, -1)
+	names := make([]string, len(found))
+	for i := range found {
+		names[i] = normal(found[i][1])
 	}
 	return names
 }

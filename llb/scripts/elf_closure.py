@@ -44,7 +44,7 @@ def main() -> None:
     faults = [*missing(entries, names.keys() | driver | ignore), *doubled(entries, ignore), *drivers(names, driver - ignore)]
     sizes = {path.removeprefix(IMAGE): os.path.getsize(path) for path in programs}
     for note in [*private(sizes, ignore), *unasked(entries, sizes, ignore)]:
-        print(note)
+        print(note, flush=True)  # before the faults, of which the last is told
     for fault in faults:
         print(fault, file=sys.stderr)
     if faults:

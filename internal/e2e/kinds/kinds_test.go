@@ -5,6 +5,7 @@ import (
 	"crypto/sha512"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,9 @@ func odd() []testworld.Distribution {
 	const c = "cp311-cp311-manylinux_2_28_x86_64"
 	return []testworld.Distribution{
 		testworld.Backend(),
-		testworld.Wheel{Name: "alpha", Requires: []string{"beta>=2"}}, testworld.Wheel{Name: "beta"}, testworld.Wheel{Name: "beta", Version: "2.1"},
+		testworld.Wheel{Name: "alpha", Requires: []string{"beta>=2"}},
+		testworld.Wheel{Name: "beta"},
+		testworld.Wheel{Name: "beta", Version: "2.1"},
 		testworld.Wheel{Name: "extras", Extras: []string{"gpu_x"}, Requires: []string{"beta; extra == 'gpu_x'"}},
 		testworld.Wheel{Name: "legacy", Requires: []string{"beta (>=1.*)", "alpha (==1.0)"}},
 		testworld.Wheel{Name: "record", Record: func(lines []string) []string { return append(lines[1:], "gone.py,sha256=AAAA,1", lines[1]+"\r") }},
@@ -31,14 +34,22 @@ func odd() []testworld.Distribution {
 		testworld.Wheel{Name: "twice", Extra: []testworld.Entry{{Name: "twice/a.py", Mode: 0o644, Content: "a"}, {Name: "twice/a.py", Mode: 0o644, Content: "a"}}},
 		testworld.Wheel{Name: "twofold", Extra: []testworld.Entry{{Name: "twofold/a.py", Mode: 0o644, Content: "a"}, {Name: "twofold/a.py", Mode: 0o644, Content: "b"}}},
 		testworld.Wheel{Name: "badentry", Scripts: map[string]string{"tool": "badentry"}},
-		testworld.Wheel{Name: "onetool", Scripts: map[string]string{"tool": "onetool:main"}}, testworld.Wheel{Name: "twotool", Scripts: map[string]string{"tool": "twotool:main"}},
-		testworld.Wheel{Name: "yanked", Yanked: "it is broken"}, testworld.Wheel{Name: "yanked", Version: "0.9"},
+		testworld.Wheel{Name: "onetool", Scripts: map[string]string{"tool": "onetool:main"}},
+		testworld.Wheel{Name: "twotool", Scripts: map[string]string{"tool": "twotool:main"}},
+		testworld.Wheel{Name: "yanked", Yanked: "it is broken"},
+		testworld.Wheel{Name: "yanked", Version: "0.9"},
 		testworld.Wheel{Name: "musl", Tag: "cp311-cp311-musllinux_1_2_x86_64"},
-		testworld.Wheel{Name: "tags", Tag: "py3-none-any"}, testworld.Wheel{Name: "tags", Tag: "cp38-abi3-manylinux_2_17_x86_64"},
-		testworld.Wheel{Name: "tags", Tag: c, Build: "2"}, testworld.Wheel{Name: "tags", Tag: c, Build: "10"}, testworld.Wheel{Name: "tags", Tag: c},
-		testworld.Wheel{Name: "epoch", Version: "1!0.1"}, testworld.Wheel{Name: "epoch", Version: "7.0"},
-		testworld.Wheel{Name: "local", Version: "1.0+cpu"}, testworld.Wheel{Name: "ofpublic", Requires: []string{"local==1.0"}},
-		testworld.Wheel{Name: "older", RequiresPython: ">=3.9"}, testworld.Wheel{Name: "older", Version: "2.0", RequiresPython: ">=3.13"},
+		testworld.Wheel{Name: "tags", Tag: "py3-none-any"},
+		testworld.Wheel{Name: "tags", Tag: "cp38-abi3-manylinux_2_17_x86_64"},
+		testworld.Wheel{Name: "tags", Tag: c, Build: "2"},
+		testworld.Wheel{Name: "tags", Tag: c, Build: "10"},
+		testworld.Wheel{Name: "tags", Tag: c},
+		testworld.Wheel{Name: "epoch", Version: "1!0.1"},
+		testworld.Wheel{Name: "epoch", Version: "7.0"},
+		testworld.Wheel{Name: "local", Version: "1.0+cpu"},
+		testworld.Wheel{Name: "ofpublic", Requires: []string{"local==1.0"}},
+		testworld.Wheel{Name: "older", RequiresPython: ">=3.9"},
+		testworld.Wheel{Name: "older", Version: "2.0", RequiresPython: ">=3.13"},
 		testworld.Wheel{Name: "pre", Version: "1.0rc1"},
 		testworld.Sdist{Name: "othername", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend", Files: map[string]string{"PKG-INFO": "Metadata-Version: 2.1\nName: beta\nVersion: 1.0\n"}},
 		testworld.Sdist{Name: "otherversion", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend", Files: map[string]string{"PKG-INFO": "Metadata-Version: 2.1\nName: otherversion\nVersion: 1.1\n"}},
@@ -81,7 +92,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 		{"a hash for all", "--require-hashes\nalpha==1.0 --hash=sha256:" + hash256, "", 2, []string{"python: ", "hash"}, ""},
 		{"yanked", "yanked", "", 0, []string{"yanked 0.9"}, ""},
 		{"yanked and pinned", "yanked==1.0", "", 0, []string{"yanked 1.0"}, "yanked 1.0 was yanked from its index: it is broken"},
-		{"metadata that differs", "differs", "", 0, []string{"beta 1.0", "differs 1.0"}, "what the index says of the requirements of differs 1.0 differs from the METADATA in its wheel"},
+		{"metadata that differs", "differs", "", 0, []string{"differs 1.0"}, "what the index says of the requirements of differs 1.0 differs from the METADATA in its wheel"},
 		{"musl", "musl", "", 2, []string{"requirements.txt:1: python: ", "matching platform tag", "musllinux"}, ""},
 		{"epoch", "epoch", "", 0, []string{"epoch 1!0.1"}, ""},
 		{"local version", "ofpublic", "", 0, []string{"local 1.0+cpu", "ofpublic 1.0"}, ""},
@@ -155,7 +166,7 @@ func TestRealPylockOfOthers(t *testing.T) {
 	sum512 := fmt.Sprintf("sha512 = \"%x\"", sha512.Sum512(testworld.Wheel{Name: "beta"}.Bytes(t)))
 	archive := fmt.Sprintf("[[packages]]\nname = \"gamma\"\narchive = { url = %q, hashes = { sha256 = \"%x\" } }\n", x.FileURL(sdist.FileName()), sha256.Sum256(sdist.Bytes(t)))
 	folder := "[[packages]]\nname = \"lib\"\ndirectory = { path = \"lib\" }\n"
-	tree := map[string]string{"lib/pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = \"none\"\n[project]\nname = \"lib\"\nversion = \"1\"\n"}
+	tree := map[string]string{"lib/pyproject.toml": "[build-system]\nrequires = [\"worldbackend\"]\nbuild-backend = \"worldbackend\"\n[project]\nname = \"lib\"\nversion = \"1\"\n"}
 	for _, tt := range []struct {
 		name, head, text, more string
 		files                  map[string]string
@@ -169,9 +180,12 @@ func TestRealPylockOfOthers(t *testing.T) {
 		{"two versions by marker", "", entry("beta", "1.0", "marker = \"sys_platform == 'linux'\"\n") + entry("beta", "2.1", "marker = \"sys_platform == 'win32'\"\n"), "", nil, 0, []string{"beta 1.0"}},
 		{"twice", "", entry("beta", "1.0", "") + entry("beta", "2.1", ""), "", nil, 2, []string{"beta"}},
 		{"only a sha512", "", entry("beta", "1.0", "", sum512), "", nil, 0, []string{"beta 1.0"}},
-		{"wrong hash", "", entry("beta", "1.0", "", "sha256 = \""+strings.Repeat("0", 64)+"\""), "", nil, 1, []string{"beta"}},
-		{"wheel beside it", "", fmt.Sprintf("[[packages]]\nname = \"own\"\nversion = \"1.0\"\nwheels = [{ path = %q, hashes = { sha256 = \"%x\" } }]\n", "wheels/"+own.FileName(), sha256.Sum256(own.Bytes(t))), "",
-			map[string]string{"wheels/" + own.FileName(): string(own.Bytes(t))}, 0, []string{"own 1.0"}},
+		{
+			"wheel beside it", "", fmt.Sprintf("[[packages]]\nname = \"own\"\nversion = \"1.0\"\nwheels = [{ path = %q, hashes = { sha256 = \"%x\" } }]\n", "wheels/"+own.FileName(), sha256.Sum256(own.Bytes(t))), "",
+			map[string]string{"wheels/" + own.FileName(): string(own.Bytes(t))},
+			0,
+			[]string{"own 1.0"},
+		},
 		{"archive without a version", "", archive, "", nil, 0, []string{"gamma 1.0"}},
 		{"folder", "", folder + entry("beta", "1.0", ""), "", tree, 2, []string{"it is the folder 'lib'", `hint: a folder is built as a source tree: sources = ["lib"] under [python]`}},
 		{"folder as a source tree", "", folder + entry("beta", "1.0", ""), "sources = [\"lib\"]", tree, 0, []string{"beta 1.0"}},
@@ -179,9 +193,7 @@ func TestRealPylockOfOthers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			files := map[string]string{"pylock.toml": "lock-version = \"1.0\"\ncreated-by = \"somebody\"\n" + tt.head + tt.text}
-			for name, content := range tt.files {
-				files[name] = content
-			}
+			maps.Copy(files, tt.files)
 			dir := e2etest.PythonProject(t, "[python]\nlock = \"pylock.toml\"\n"+tt.more+"\n", files)
 			if tt.code != 0 {
 				u.Fails(t, tt.code, tt.want, "lock", dir)

@@ -2,6 +2,9 @@ package sources
 
 import (
 	"fmt"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -102,5 +105,35 @@ func TestRealVersionsFromTags(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"ofhatch 1.2.3", "ofpbr 1.2.3", "ofscm 1.2.3", "ofversioneer 1.2.3"}, got); diff != "" {
 		t.Errorf("versions (-want +got):\n%s", diff)
+	}
+}
+
+// Git by ssh goes over https where there is a login: in a requirement, and in the
+// scp-like form of a submodule.
+func TestRealGitBySSH(t *testing.T) {
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	to, err := url.Parse(w.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, authority := testworld.ServeTLS(t, "127.0.0.3:443", httputil.NewSingleHostReverseProxy(to))
+	x := w.Index(testworld.IndexOptions{}, testworld.Backend())
+	inner := w.Git("inner", map[string]string{"inner.txt": ""})
+	outer := w.Git("outer", static("outer"))
+	named := *inner
+	named.URL = "git@127.0.0.3:git/inner.git"
+	outer.Submodule("sub", &named)
+	w.Protect("git", "me", "s3cret")
+	netrc := filepath.Join(t.TempDir(), "netrc")
+	e2etest.Write(t, netrc, []byte("machine 127.0.0.3 login me password s3cret\n"))
+	u.Env = []string{"NETRC=" + netrc, "SSL_CERT_FILE=" + testworld.TrustAlso(t, authority)}
+	dir := e2etest.Needs(t, "--index-url "+x.URL, "outer @ git+ssh://git@127.0.0.3/git/outer.git@main")
+	u.Build(t, "lock", dir)
+	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "outer"); d.URL != "git+https://127.0.0.3/git/outer.git@"+outer.Commit {
+		t.Errorf("locked as %s", d.URL)
+	}
+	u.Build(t, "lock", "--check", dir)
+	if w.Requests("/git/inner.git/git-upload-pack") == 0 {
+		t.Error("nobody asked for the submodule")
 	}
 }

@@ -220,7 +220,7 @@ class Resolver:
         frozen = ["--locked"] if (folder / "uv.lock").exists() else []
         # Its paths are from where the file lies.
         args = ["--no-default-groups", "--no-emit-project", "--format", "pylock.toml", "-o", str(folder / "pylock.toml")]
-        uv("export", "--project", str(folder), *frozen, *self.wanted(), *args, *self.question["indexes"])
+        uv("export", "--project", str(folder), *frozen, *self.wanted(), *args, *self.question["export"])
         self.question["extras"] = self.question["groups"] = []
         return folder / "pylock.toml"
 

@@ -1,17 +1,11 @@
-package locks
+package faults
 
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
+	"crypto/sha256"
+	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -49,7 +43,7 @@ func TestRealFaultsOfIndexes(t *testing.T) {
 			w.Fail(x.FilePath(file), testworld.Slow(50*time.Millisecond, 2))
 		}, 0, nil},
 		"401":          {func(w *testworld.World, _ *testworld.Index) { w.Protect("/simple", "me", "x") }, 2, []string{" answers 401 to http://", "hint: put a login for its host into ~/.netrc"}},
-		"file refused": {func(w *testworld.World, x *testworld.Index) { w.Protect("/simple-files", "me", "x") }, 2, []string{" answers 401 to http://", file, "hint: put a login for its host into ~/.netrc"}},
+		"file refused": {func(w *testworld.World, _ *testworld.Index) { w.Protect("/simple-files", "me", "x") }, 2, []string{" answers 401 to http://", file, "hint: put a login for its host into ~/.netrc"}},
 		"cut always": {func(w *testworld.World, x *testworld.Index) {
 			w.Fail(x.FilePath(file), testworld.Cut(testworld.Always))
 		}, 75, []string{file}},
@@ -92,11 +86,12 @@ func TestRealIndexAsksToComeAgain(t *testing.T) {
 	var first time.Time
 	early := 0
 	server := httptest.NewServer(front(t, w, func(rw http.ResponseWriter, _ *http.Request) bool {
-		if first.IsZero() {
+		switch {
+		case first.IsZero():
 			first = time.Now()
-		} else if time.Since(first) < 2*time.Second {
+		case time.Since(first) < 2*time.Second:
 			early++
-		} else {
+		default:
 			return false
 		}
 		rw.Header().Set("Retry-After", "2")
@@ -110,44 +105,36 @@ func TestRealIndexAsksToComeAgain(t *testing.T) {
 	}
 }
 
+func TestRealIndexLiesAboutASize(t *testing.T) {
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	beta := testworld.Wheel{Name: "beta"}
+	data := beta.Bytes(t)
+	w.Put("files/"+beta.FileName(), data)
+	server := httptest.NewServer(front(t, w, func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/simple/beta/" {
+			return false
+		}
+		rw.Header().Set("Content-Type", "application/vnd.pypi.simple.v1+json")
+		_, _ = fmt.Fprintf(rw, `{"meta": {"api-version": "1.1"}, "name": "beta", "versions": ["1.0"], "files": [{"filename": %q, "url": %q, "hashes": {"sha256": "%x"}, "size": %d, "yanked": false}]}`,
+			beta.FileName(), w.URL+"/files/"+beta.FileName(), sha256.Sum256(data), len(data)+1)
+		return true
+	}))
+	defer server.Close()
+	u.Fails(t, 1, []string{"requirements.txt:2: python: ", fmt.Sprintf("%d bytes", len(data)), fmt.Sprint(len(data) + 1)}, "lock", e2etest.Needs(t, "--index-url "+server.URL+"/simple", "beta"))
+}
+
 // A certificate is trusted where the machine trusts its authority.
 func TestRealCertificates(t *testing.T) {
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	w.Index(testworld.IndexOptions{Relative: true}, testworld.Wheel{Name: "beta"})
-	authority, certificate := certified(t)
-	server := httptest.NewUnstartedServer(front(t, w, func(http.ResponseWriter, *http.Request) bool { return false }))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}} //nolint:gosec // a server of the test
-	server.StartTLS()
-	defer server.Close()
-	dir := e2etest.Needs(t, "--index-url "+server.URL+"/simple", "beta")
+	address, authority := testworld.ServeTLS(t, "127.0.0.1:0", front(t, w, func(http.ResponseWriter, *http.Request) bool { return false }))
+	dir := e2etest.Needs(t, "--index-url "+address+"/simple", "beta")
 	u.Fails(t, 1, []string{"its certificate is not trusted here", "hint: ", "SSL_CERT_FILE"}, "lock", dir)
-	store := filepath.Join(t.TempDir(), "store.pem")
-	system, _ := os.ReadFile("/etc/ssl/certs/ca-certificates.crt")
-	e2etest.Write(t, store, append(system, authority...))
-	u.Env = []string{"SSL_CERT_FILE=" + store}
+	u.Env = []string{"SSL_CERT_FILE=" + testworld.TrustAlso(t, authority)}
 	u.Build(t, "lock", dir)
-	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "beta"); !strings.HasPrefix(d.URL, server.URL) {
+	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "beta"); !strings.HasPrefix(d.URL, address) {
 		t.Errorf("beta comes from %s", d.URL)
 	}
-}
-
-// certified is an authority, as PEM, and a certificate of it for 127.0.0.1.
-func certified(t *testing.T) ([]byte, tls.Certificate) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority of a test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func TestRealProxyRefuses(t *testing.T) {
@@ -186,7 +173,7 @@ func TestRealKilledInAResolve(t *testing.T) {
 			defer server.Close()
 			dir := e2etest.Needs(t, "--index-url "+server.URL+"/simple", "beta")
 			address, cut := wire(t, u.Addr)
-			client := exec.CommandContext(t.Context(), e2etest.Program(t), "lock", dir) //nolint:gosec // the command under test
+			client := exec.CommandContext(t.Context(), e2etest.Program(t), "lock", dir)
 			var said bytes.Buffer
 			client.Dir, client.Stderr = u.Dir, &said
 			client.Env = append(os.Environ(), "XDG_CACHE_HOME="+u.Cache, "BUILDKIT_HOST="+address)
@@ -215,7 +202,7 @@ func TestRealKilledInAResolve(t *testing.T) {
 // wire is a way to an engine that can be cut.
 func wire(t *testing.T, address string) (there string, cut func()) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "wire") // with a short path
+	dir, err := os.MkdirTemp("", "wire") //nolint:usetesting // with a short path
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,69 @@
+package python
+
+import (
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// projectIndexes are those that a project of uv names itself.
+type projectIndexes struct {
+	urls []string
+	own  bool // they say where everything comes from that no index is bound to
+	lock bool // there is a uv.lock
+}
+
+var registry = regexp.MustCompile(`registry = "(https?://[^"]+)"`)
+
+// indexesOf reads which indexes a project names. What can't be read names none: uv
+// will say why.
+func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
+	if r.Project == "" {
+		return found
+	}
+	var file struct {
+		Tool struct {
+			UV struct {
+				IndexURL      string   `toml:"index-url"`
+				ExtraIndexURL []string `toml:"extra-index-url"`
+				Index         []struct {
+					URL     string `toml:"url"`
+					Default bool   `toml:"default"`
+				} `toml:"index"`
+			} `toml:"uv"`
+		} `toml:"tool"`
+	}
+	if data, err := fs.ReadFile(project, path.Join(r.Project, "pyproject.toml")); err == nil {
+		_ = toml.Unmarshal(data, &file)
+	}
+	uv := file.Tool.UV
+	found.own = uv.IndexURL != ""
+	found.urls = append(slices.Clone(uv.ExtraIndexURL), uv.IndexURL)
+	for _, index := range uv.Index {
+		found.own = found.own || index.Default
+		found.urls = append(found.urls, index.URL)
+	}
+	if data, err := fs.ReadFile(project, path.Join(r.Project, "uv.lock")); err == nil {
+		found.lock = true
+		for _, m := range registry.FindAllStringSubmatch(string(data), -1) {
+			found.urls = append(found.urls, m[1])
+		}
+	}
+	slices.Sort(found.urls)
+	found.urls = slices.DeleteFunc(slices.Compact(found.urls), func(url string) bool { return !strings.HasPrefix(url, "http") })
+	return found
+}
+
+// exportArgs tell uv of indexes where it reads a project: nothing where that has its
+// own, or a lock that was made from others.
+func (r Request) exportArgs(where Indexes) []string {
+	own, _ := r.own(where)
+	if r.uses.own || r.uses.lock && !slices.Contains(r.uses.urls, own) {
+		return nil
+	}
+	return r.indexArgs(where)
+}
