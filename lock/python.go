@@ -51,6 +51,11 @@ type UV struct {
 	SHA256  string // of the wheel, hexadecimal
 }
 
+// Wheel is u as a distribution, of no set.
+func (u UV) Wheel() Distribution {
+	return Distribution{Name: "uv", Version: u.Version, File: u.File, URL: u.URL, Size: u.Size, SHA256: u.SHA256}
+}
+
 // Omission is an optional requirement that could not be resolved.
 type Omission struct {
 	Set         string

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,7 +79,7 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 	if !ok || step.URL == "" {
 		return lock.Distribution{}, false
 	}
-	for _, d := range j.lock.Distributions {
+	for _, d := range append(slices.Clone(j.lock.Distributions), j.lock.UV.Wheel()) {
 		if step.URL == cmp.Or(j.elsewhere[d.SHA256], d.URL) {
 			d.URL = step.URL
 			return d, true

@@ -107,7 +107,7 @@ func TestRealUnknownPackageIsNamed(t *testing.T) {
 func TestRealUnwritableOutput(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	e2etest.Write(t, filepath.Join(u.Dir, "dist"), []byte("a file where a folder should be"))
-	u.Fails(t, 1, []string{"dist"}, dir)
+	u.Fails(t, 2, []string{"dist"}, dir)
 }
 
 // What a build has fetched it needs no network for, and a new wish says what it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,8 +41,11 @@ func unmarked(err error) error { return errors.New(err.Error()) }
 const timeLimit = 124
 
 // stopped explains an exec that gave no answer.
-func (o Options) stopped(r Request, d *door.Door, err error) error {
+func (o Options) stopped(ctx context.Context, r Request, d *door.Door, err error) error {
 	step, ok := errors.AsType[*solve.Error](err)
+	if ok && step.URL != "" && step.URL == o.uv.URL {
+		return fmt.Errorf("resolving %s: %w", r.Set, Diagnose(ctx, &http.Client{}, o.uv.Wheel(), o.Logins, err))
+	}
 	if !ok || !strings.Contains(step.Error(), fmt.Sprintf("exit code: %d", timeLimit)) {
 		return fmt.Errorf("resolving %s: %w", r.Set, err)
 	}

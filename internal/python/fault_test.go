@@ -13,6 +13,7 @@ import (
 	"lamina.build/internal/door"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/solve"
+	"lamina.build/lock"
 )
 
 // asked is a question of which faults are told.
@@ -206,13 +207,30 @@ func TestResolvesThatTakeTooLong(t *testing.T) {
 	through(t, d, s.URL+"/simple/slow/")
 	through(t, d, s.URL+"/files/slow-1.0.tar.gz")
 	o := Options{Limit: 20 * time.Minute}
-	err := o.stopped(Request{Set: "python"}, d, fmt.Errorf("solving: %w", &solve.Error{Err: errors.New("process did not complete successfully: exit code: 124")}))
+	err := o.stopped(t.Context(), Request{Set: "python"}, d, fmt.Errorf("solving: %w", &solve.Error{Err: errors.New("process did not complete successfully: exit code: 124")}))
 	refused(t, err, "resolving python: it took longer than 20m0s; the last source that was fetched is "+s.URL+"/files/slow-1.0.tar.gz")
 	if hints := fault.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], "[python.build-requires]") {
 		t.Errorf("hints are %q", hints)
 	}
 	other := errors.New("exit code: 124")
-	if err := o.stopped(Request{Set: "python"}, d, other); !errors.Is(err, other) || fault.KindOf(err) != fault.Failure {
+	if err := o.stopped(t.Context(), Request{Set: "python"}, d, other); !errors.Is(err, other) || fault.KindOf(err) != fault.Failure {
+		t.Errorf("got %v", err)
+	}
+}
+
+// uv's own wheel is told as any other file that doesn't come.
+func TestUVThatDoesNotCome(t *testing.T) {
+	s := newSite(t)
+	s.put("/uv.whl", []byte("altered"))
+	o := Options{uv: lock.UV{Version: "1.2.3", File: "uv.whl", URL: s.URL + "/uv.whl"}}
+	told := &solve.Error{Err: errors.New("digest mismatch sha256:1: sha256:2"), URL: o.uv.URL}
+	err := o.stopped(t.Context(), Request{Set: "python"}, nil, told)
+	if want := "resolving python: fetching uv 1.2.3 from " + o.uv.URL + ": what comes are not the bytes that were locked"; err == nil || !strings.HasPrefix(err.Error(), want) || !errors.Is(err, ErrBytes) {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	o.uv.URL = s.URL + "/gone.whl"
+	told.URL = o.uv.URL
+	if err := o.stopped(t.Context(), Request{Set: "python"}, nil, told); err == nil || !strings.Contains(err.Error(), "the server has it no more (404)") {
 		t.Errorf("got %v", err)
 	}
 }

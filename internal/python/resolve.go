@@ -178,7 +178,7 @@ func (o Options) askOnline(ctx context.Context, i int, q question, project *llb.
 	}
 	text, err := o.read(ctx, state, sockets{doorID(i): d.Socket()})
 	if err != nil {
-		return a, o.stopped(r, d, err)
+		return a, o.stopped(ctx, r, d, err)
 	}
 	if a, err = readAnswer(text); err != nil {
 		return a, err
