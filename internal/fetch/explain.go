@@ -3,6 +3,7 @@ package fetch
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 
 	"lamina.build/internal/fault"
@@ -32,11 +33,19 @@ func Explain(err error) error {
 	return err
 }
 
+// withoutPort is a host as a .netrc names it.
+func withoutPort(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
+}
+
 func (e *StatusError) explain(err error) error {
 	switch {
 	case e.Code == http.StatusUnauthorized || e.Code == http.StatusForbidden:
 		err = fmt.Errorf("%w: it asks for a login, or refuses the one it got", err)
-		return fault.WithHint(fault.New(fault.Usage, err), "put a login for its host into ~/.netrc")
+		return fault.WithHint(fault.New(fault.Usage, err), fmt.Sprintf("put a login for %s into ~/.netrc", withoutPort(e.Host)))
 	case e.Code == http.StatusProxyAuthRequired:
 		return fault.WithHint(err, "check HTTPS_PROXY and NO_PROXY, and the login in it")
 	case e.Code == http.StatusNotFound || e.Code == http.StatusGone:

@@ -29,7 +29,7 @@ func TestExplain(t *testing.T) {
 		kind fault.Kind
 		hint string
 	}{
-		{status(401), fault.Usage, "put a login for its host into ~/.netrc"},
+		{status(401), fault.Usage, "put a login for a into ~/.netrc"},
 		{status(403), fault.Usage, "~/.netrc"},
 		{status(404), fault.Usage, "address"},
 		{status(410), fault.Usage, "address"},

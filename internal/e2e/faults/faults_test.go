@@ -42,8 +42,8 @@ func TestRealFaultsOfIndexes(t *testing.T) {
 		"slow": {func(w *testworld.World, x *testworld.Index) {
 			w.Fail(x.FilePath(file), testworld.Slow(50*time.Millisecond, 2))
 		}, 0, nil},
-		"401":          {func(w *testworld.World, _ *testworld.Index) { w.Protect("/simple", "me", "x") }, 2, []string{" answers 401 to http://", "hint: put a login for its host into ~/.netrc"}},
-		"file refused": {func(w *testworld.World, _ *testworld.Index) { w.Protect("/simple-files", "me", "x") }, 2, []string{" answers 401 to http://", file, "hint: put a login for its host into ~/.netrc"}},
+		"401":          {func(w *testworld.World, _ *testworld.Index) { w.Protect("/simple", "me", "x") }, 2, []string{" answers 401 to http://", "hint: put a login for 127.0.0.1 into ~/.netrc"}},
+		"file refused": {func(w *testworld.World, _ *testworld.Index) { w.Protect("/simple-files", "me", "x") }, 2, []string{" answers 401 to http://", file, "hint: put a login for 127.0.0.1 into ~/.netrc"}},
 		"cut always": {func(w *testworld.World, x *testworld.Index) {
 			w.Fail(x.FilePath(file), testworld.Cut(testworld.Always))
 		}, 75, []string{file}},

@@ -64,7 +64,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 			u.Build(t, "lock", "--check", dir)
 			u.Build(t, dir)
 			if name == "netrc" {
-				u.Fails(t, 2, []string{"the server asks for a login, or refuses the one it got (401)", "hint: put a login for 127.0.0.1 into ~/.netrc"}, "lock", dir)
+				u.Fails(t, 2, []string{"answers 401", "it asks for a login, or refuses the one it got", "hint: put a login for 127.0.0.1 into ~/.netrc"}, "lock", dir)
 			} else {
 				u.Fails(t, 2, []string{"INDEX_TOKEN"}, "lock", dir)
 			}
@@ -72,8 +72,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 	}
 }
 
-// pip has the logins of the hosts that the requirements name, and of another
-// one only once that asks for it: the code of sdists runs beside them.
+// A host that only a page names gets its own login, and no other's.
 func TestRealLoginOfAHostThatNobodyNames(t *testing.T) {
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	w.Index(testworld.IndexOptions{User: "me", Password: password}, testworld.Wheel{Name: "private"})
