@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -135,6 +136,9 @@ func (a *app) exportLock(ctx context.Context, p *project, o lockFlags) error {
 	if _, err := p.file.Variant(o.variant); err != nil {
 		return err
 	}
+	if err := p.checkExport(o.export); err != nil {
+		return fault.New(fault.Usage, fmt.Errorf("flag --export: %w", err))
+	}
 	l, err := a.lockFor(ctx, p, false, o.lockOptions)
 	if err != nil {
 		return err
@@ -147,10 +151,41 @@ func (a *app) exportLock(ctx context.Context, p *project, o lockFlags) error {
 	if err != nil {
 		return fault.New(fault.Usage, fmt.Errorf("exporting %s: %w", p.lockPath(), err))
 	}
+	if o.export == "-" {
+		return a.ui.result(string(text))
+	}
 	if err := beside.Write(o.export, text); err != nil {
 		return fmt.Errorf("exporting %s: %w", p.lockPath(), err)
 	}
 	return a.ui.result(fmt.Sprintf("%s: %s\n", o.export, report.Count(strings.Count(string(text), "[[packages]]"), "package")))
+}
+
+// checkExport wants a name that PEP 751 has for a lock, and no file that the spec
+// reads: whatever else has a name of that kind is there to be written anew.
+func (p *project) checkExport(name string) error {
+	base := filepath.Base(name)
+	label := strings.TrimSuffix(strings.TrimPrefix(base, "pylock."), ".toml")
+	if name != "-" && base != "pylock.toml" && (label == "" || base != "pylock."+label+".toml" || strings.Contains(label, ".")) {
+		err := fmt.Errorf("%q is none of the names that other installers take: pylock.toml, pylock.NAME.toml", base)
+		return fault.WithHint(err, "--export - writes to standard output")
+	}
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%q is there, and is no file", name)
+	}
+	there, err := os.Stat(name)
+	if err != nil {
+		return nil //nolint:nilerr // it is not there yet, or the writing says what is wrong
+	}
+	for _, variant := range p.file.Variants() {
+		s, err := p.file.Variant(variant)
+		if err != nil || s.Python.Lock == "" {
+			continue
+		}
+		if read, err := os.Stat(filepath.Join(p.dir, filepath.FromSlash(s.Python.Lock))); err == nil && os.SameFile(there, read) { //nolint:gosec // below the folder of the spec
+			return fmt.Errorf("%q is what the spec's lock is made from", name)
+		}
+	}
+	return nil
 }
 
 // seenFrom is the path of a folder from another one, with slashes.
@@ -187,7 +222,10 @@ func (a *app) checkLock(p *project) error {
 // it changed, or, of a first one, what it holds. A lock that can't be read is
 // replaced all the same: that is what its error says to do.
 func (a *app) relock(ctx context.Context, p *project, o lockOptions) (diff string, l lock.Lock, err error) {
-	before, ok := p.readBefore()
+	before, ok, unread := p.readBefore()
+	if unread != nil {
+		a.ui.note("%v: versions of Python packages are not kept", unread)
+	}
 	l, err = a.resolve(ctx, p, o, before)
 	if err != nil {
 		return "", lock.Lock{}, err

@@ -115,14 +115,16 @@ func (p *project) readLock() (l lock.Lock, ok bool, err error) {
 }
 
 // readBefore returns the lock that a new one replaces, of whichever format; ok
-// is false where there is none that can be read.
-func (p *project) readBefore() (l lock.Lock, ok bool) {
+// is false where there is none that can be read, and err says why it can't be.
+func (p *project) readBefore() (l lock.Lock, ok bool, err error) {
 	data, err := os.ReadFile(p.lockPath()) //nolint:gosec // the user names the path
-	if err != nil {
-		return lock.Lock{}, false
+	if errors.Is(err, fs.ErrNotExist) {
+		return lock.Lock{}, false, nil
 	}
-	l, err = lock.ParseOld(p.lockPath(), data)
-	return l, err == nil
+	if err == nil {
+		l, err = lock.ParseOld(p.lockPath(), data)
+	}
+	return l, err == nil, err
 }
 
 // checkDrift reports where a lock no longer answers the spec.

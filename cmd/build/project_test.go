@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/spec"
 	"lamina.build/lock"
 )
 
@@ -32,9 +33,9 @@ func TestLocksOfAnEarlierFormat(t *testing.T) {
 	if ok || !errors.Is(err, lock.ErrOld) || fault.KindOf(err) != fault.Findings || !slices.ContainsFunc(fault.Hints(err), func(h string) bool { return strings.Contains(h, "build lock") }) {
 		t.Errorf("got %v, %v", ok, err)
 	}
-	before, ok := p.readBefore()
-	if !ok {
-		t.Fatal("the lock before can't be read")
+	before, ok, err := p.readBefore()
+	if !ok || err != nil {
+		t.Fatalf("the lock before can't be read: %v", err)
 	}
 	if diff := cmp.Diff(l.Distributions, before.Distributions, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("distributions (-want +got):\n%s", diff)
@@ -43,5 +44,53 @@ func TestLocksOfAnEarlierFormat(t *testing.T) {
 	after.UV.Version = "0.13.9"
 	if diff := lockDiff(before, after); !strings.HasSuffix(diff, "none changed\n") {
 		t.Errorf("told is %q", diff)
+	}
+}
+
+// A lock that can't be read is replaced, and the run says what is lost by that.
+func TestALockBeforeThatIsDamaged(t *testing.T) {
+	p := &project{dir: t.TempDir()}
+	if _, ok, err := p.readBefore(); ok || err != nil {
+		t.Errorf("of no lock came %t, %v", ok, err)
+	}
+	if err := os.WriteFile(filepath.Join(p.dir, lockName), []byte("<<<<<<< HEAD\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := p.readBefore(); ok || err == nil {
+		t.Errorf("of a damaged lock came %t, %v", ok, err)
+	}
+}
+
+// An export replaces locks of other tools, and nothing else.
+func TestExportsHaveTheNameOfALock(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		spec.FileName: "name = \"x\"\n[debian]\npackages = [\"python3\"]\n[python]\nlock = \"pylock.in.toml\"\n", "pylock.in.toml": "lock-version = \"1.0\"\n", "pylock.old.toml": "",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "pylock.dir.toml"), 0o700), os.Symlink("image.toml", filepath.Join(dir, "pylock.link.toml"))); err != nil {
+		t.Fatal(err)
+	}
+	file, err := spec.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &project{dir: dir, file: file}
+	for name, fits := range map[string]bool{
+		"pylock.toml": true, "pylock.gpu.toml": true, "pylock.old.toml": true, "pylock.in.toml": false, "pylock.dir.toml": false, "pylock.link.toml": false,
+		"image.toml": false, "image.lock": false, "pylock.a.b.toml": false, "app/main.py": false, "/dev/stdout": false,
+	} {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		if err := p.checkExport(name); (err == nil) != fits {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if err := p.checkExport("-"); err != nil {
+		t.Error(err)
 	}
 }

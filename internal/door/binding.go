@@ -28,7 +28,8 @@ type bound struct {
 	scheme   string
 	path     string // without a slash at the end
 	flat     bool
-	projects map[string]bool // nil: all that no other has
+	projects map[string]bool // those that are bound to it
+	rest     bool            // it serves all that no other has, too
 }
 
 // page is a page of an index that lists files.
@@ -61,6 +62,7 @@ func newBindings(list []Index) bindings {
 		} else {
 			b.indexes = append(b.indexes, at)
 		}
+		at.rest = at.rest || len(i.Packages) == 0
 		for _, name := range i.Packages {
 			if at.projects == nil {
 				at.projects = map[string]bool{}
@@ -111,7 +113,7 @@ func (b bindings) refusal(u *url.URL) string {
 		return ""
 	case b.bound[p.project]:
 		return "project " + p.project + " is bound to another index than " + at.name
-	case at.projects != nil:
+	case !at.rest:
 		return "index " + at.name + " is for the projects that are bound to it, and " + p.project + " is not"
 	}
 	return ""

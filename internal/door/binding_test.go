@@ -57,6 +57,19 @@ func TestProjectsAreBound(t *testing.T) {
 	}
 }
 
+// An index may be named for some projects and serve all the others, too.
+func TestAnIndexThatIsNamedTwice(t *testing.T) {
+	w := newWorld(t)
+	w.host("own.example.com", projects(map[string]string{"torch": `<a href="x-1.whl">x</a>`, "numpy": `<a href="x-1.whl">x</a>`}))
+	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "torch", URL: own, Packages: []string{"torch"}}, {Name: "all", URL: own + "/"}}})
+	c := inside(t, d, true)
+	for _, name := range []string{"torch", "numpy"} {
+		if a := ask(t, c, http.MethodGet, own+"/"+name+"/"); a.code != http.StatusOK || a.err != nil {
+			t.Errorf("%s: got %+v", name, a)
+		}
+	}
+}
+
 func TestRedirectedPageIsThatOfItsIndex(t *testing.T) {
 	w := newWorld(t)
 	w.host("own.example.com", func(rw http.ResponseWriter, r *http.Request) {

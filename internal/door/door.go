@@ -31,6 +31,7 @@ type Options struct {
 	Dir     string   // where the socket is made; nobody else may enter it
 	Indexes []Index  // those with one address are joined
 	Hosts   []string // "host" or "host:port" of direct URLs, git remotes and submodules
+	Known   []string // those of files that pages named before; a login goes there for what pages name again
 }
 
 // Door lets requests of one exec out, and records them. It may be used from
@@ -45,6 +46,7 @@ type Door struct {
 	pages     pages
 	record    record
 	slots     chan struct{}
+	direct    map[string]bool // the places of Options.Hosts
 
 	cancel  context.CancelFunc
 	outer   *http.Server // of the socket
@@ -72,7 +74,7 @@ func Open(ctx context.Context, o Options) (*Door, error) {
 	d := &Door{
 		client: o.Client, socket: l.Addr().String(), authority: a, hosts: h,
 		bindings: newBindings(o.Indexes), files: newFiles(),
-		slots: make(chan struct{}, mostRequests), tunnels: newTunnels(),
+		slots: make(chan struct{}, mostRequests), tunnels: newTunnels(), direct: direct(o.Hosts),
 	}
 	if d.client == nil {
 		d.client = fetch.New(fetch.Options{})

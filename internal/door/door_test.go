@@ -149,7 +149,7 @@ func TestLoginsAreAddedOutsideAlone(t *testing.T) {
 		"Range: bytes=0-1", "Accept: text/html", "Git-Protocol: version=2", "Accept-Encoding: br", "If-None-Match: x", "User-Agent: uv/1",
 	}
 	for _, host := range []string{"own.example.com", "pypi.example.com"} {
-		a := ask(t, inside(t, d, false), http.MethodGet, "https://"+host+"/x", sent...)
+		a := ask(t, inside(t, d, false), http.MethodGet, "https://"+host+"/simple/a/x", sent...)
 		if a.err != nil || a.header.Get("X-Kept") == "" {
 			t.Fatalf("got %+v", a)
 		}
@@ -172,6 +172,16 @@ func TestLoginsAreAddedOutsideAlone(t *testing.T) {
 		user, _, ok := r.BasicAuth()
 		if want := map[string]string{"own.example.com": "ada"}[host]; user != want || ok != (want != "") {
 			t.Errorf("%s: the login of %q", host, user)
+		}
+	}
+	// What nothing names on the same host is asked for as everybody asks.
+	for _, path := range []string{"/x", "/simple/../admin", "/simplex"} {
+		before := len(w.requests("own.example.com"))
+		if a := ask(t, inside(t, d, false), http.MethodGet, "https://own.example.com"+path); a.err != nil {
+			t.Fatalf("got %+v", a)
+		}
+		if _, _, ok := w.requests("own.example.com")[before].BasicAuth(); ok {
+			t.Errorf("%s: the login went along", path)
 		}
 	}
 }

@@ -64,6 +64,9 @@ func target(u *url.URL) *url.URL {
 // ask makes the request outside.
 func (d *Door) ask(r *http.Request, to *url.URL) (*http.Response, error) {
 	ctx := fetch.Guard(r.Context(), to.Hostname(), func(a netip.Addr) error { return d.hosts.connect(place(to), a) })
+	if !d.mayLogIn(to) {
+		ctx = fetch.Anonymous(ctx)
+	}
 	body, err := posted(r)
 	if err != nil {
 		return nil, err
@@ -75,6 +78,19 @@ func (d *Door) ask(r *http.Request, to *url.URL) (*http.Response, error) {
 	req.Header = requestHeader(r.Header)
 	d.shape(req)
 	return d.client.Do(ctx, req)
+}
+
+// mayLogIn says whether a login of the host goes along: to an index, to what its
+// pages name, and to the hosts of requirements. Code in the exec may ask for
+// anything else on such a host, and gets what everybody gets.
+func (d *Door) mayLogIn(to *url.URL) bool {
+	if at, _ := d.bindings.under(to); at != nil {
+		return true
+	}
+	if _, ok := d.files.promised(to); ok {
+		return true
+	}
+	return d.direct[place(to)]
 }
 
 // shape asks for what has to be looked at in a form that can be.

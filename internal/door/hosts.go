@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -68,7 +69,7 @@ func newHosts(o Options) (*hosts, error) {
 		}
 		h.option(place(u))
 	}
-	for _, name := range o.Hosts {
+	for _, name := range slices.Concat(o.Hosts, o.Known) {
 		u, err := url.Parse("//" + name)
 		if err != nil || u.Hostname() == "" || u.Host != name {
 			return nil, fmt.Errorf("reading host %q: not HOST or HOST:PORT", name)
@@ -79,6 +80,19 @@ func newHosts(o Options) (*hosts, error) {
 		}
 	}
 	return h, nil
+}
+
+// direct are the places of hosts that options name beside the indexes.
+func direct(names []string) map[string]bool {
+	places := map[string]bool{}
+	for _, name := range names {
+		for _, scheme := range []string{"http", "https"} {
+			if u, err := url.Parse(scheme + "://" + name); err == nil {
+				places[place(u)] = true
+			}
+		}
+	}
+	return places
 }
 
 func (h *hosts) option(at string) {

@@ -1,6 +1,16 @@
 package fetch
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+)
+
+type anonymous struct{}
+
+// Anonymous returns a context whose requests get no login, whatever their host.
+func Anonymous(ctx context.Context) context.Context {
+	return context.WithValue(ctx, anonymous{}, true)
+}
 
 // dress gives a request what every one has: the name of the program, and the
 // login for its host and for no other. One that the request brings itself wins,
@@ -20,6 +30,9 @@ func (c *Client) dress(req *http.Request) {
 	if user != nil {
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
+		return
+	}
+	if req.Context().Value(anonymous{}) != nil {
 		return
 	}
 	if name, password, ok := c.opts.Logins(req.URL.Hostname()); ok {

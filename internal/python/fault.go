@@ -66,10 +66,14 @@ func (a answer) err(r Request, q question) error {
 		return nil
 	}
 	text, hints := cutHints(a.Fault.Message)
-	if a.Fault.Project != "" && !strings.Contains(text, a.Fault.Project) {
+	if dir, isTree := r.Sources[a.Fault.Project]; isTree {
+		text = fmt.Sprintf("source tree %q: %s", dir, text)
+	} else if a.Fault.Project != "" && !strings.Contains(text, a.Fault.Project) {
 		text = a.Fault.Project + ": " + text
 	}
-	text = strings.NewReplacer("file://"+projectPath+"/", "", projectPath+"/", "").Replace(text)
+	text = strings.NewReplacer(
+		"file://"+projectPath+"/", "", projectPath+"/", "", "`overrides.txt`", "[python] overrides", ", but `--locked` was provided", "",
+	).Replace(text)
 	err := fault.New(fault.Usage, fmt.Errorf("%s%s: %s", q.at(a.Fault), r.Set, shortened(text)))
 	for _, hint := range slices.Backward(append(a.Fault.hints(q, text), hints...)) { // the last one is told first
 		err = fault.WithHint(err, hint)
@@ -118,7 +122,7 @@ func cutHints(text string) (rest string, hints []string) {
 			hints = append(hints, `an index that is asked first hides versions of another one: index-strategy = "unsafe-best-match" under [python] looks into all`)
 		case strings.Contains(hint, "prerelease"):
 			hints = append(hints, "a requirement file with the line --pre takes versions before their release, and so does a requirement that names one")
-		case !strings.Contains(hint, "extra-build-dependencies"):
+		case !strings.Contains(hint, "extra-build-dependencies") && !strings.Contains(hint, "run `uv lock`"): // ours say it
 			hints = append(hints, hint)
 		}
 	}

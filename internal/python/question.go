@@ -102,7 +102,7 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 		Overrides: r.Overrides, Excludes: r.Excludes, Extras: r.Extras, Groups: r.Groups,
 		BuildRequires: r.BuildRequires, Optional: r.Optional, Trees: map[string]string{},
 		Image: there.Image, Builder: there.Builder,
-		Refresh: before.upgrade.All || len(before.upgrade.Projects) > 0, Known: before.known(r), Before: before.texts(r),
+		Refresh: before.asksAnew(r.Set), Known: before.known(r), Before: before.texts(r),
 	}
 	q.Options, q.Formats = r.options()
 	q.Indexes, q.Export = r.indexArgs(where), r.exportArgs(where)
@@ -249,6 +249,12 @@ type versions struct {
 type Upgrade struct {
 	All      bool
 	Projects []string // normalised
+}
+
+// asksAnew says whether uv asks for pages that it has kept. What a page names may
+// pass the door once the page did, or where the lock before has it.
+func (v versions) asksAnew(set string) bool {
+	return v.upgrade.All || len(v.upgrade.Projects) > 0 || len(v.set(set)) == 0
 }
 
 // in are the distributions of a set that stay where they can.

@@ -261,8 +261,8 @@ func TestDoorsAreOpenToWhatTheLockBeforeNamed(t *testing.T) {
 		Files: requirements.Set{ExtraIndexURLs: slices.Grow([]string{"https://x.example"}, 8), FindLinks: []string{"https://links.example/l", "wheels"}},
 	}
 	got := o.doorOptions(r)
-	slices.Sort(got.Hosts)
-	equal(t, "hosts", slices.Compact(got.Hosts), []string{"files.example", "g.example"})
+	slices.Sort(got.Known)
+	equal(t, "hosts", slices.Compact(got.Known), []string{"files.example", "g.example"})
 	var indexes []string
 	for _, i := range got.Indexes {
 		line := i.URL + " " + strings.Join(i.Packages, ",")
@@ -275,5 +275,29 @@ func TestDoorsAreOpenToWhatTheLockBeforeNamed(t *testing.T) {
 	equal(t, "the request's own list", r.Files.ExtraIndexURLs[:2:2][:1], []string{"https://x.example"})
 	if spare := r.Files.ExtraIndexURLs[:2][1]; spare != "" {
 		t.Errorf("the list of the request was written to: %q", spare)
+	}
+}
+
+// Without a lock before, uv asks for pages that it has kept from a resolve that
+// failed: what they name passes the door only once they did.
+func TestPagesAreAskedAnewWithoutALockBefore(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before versions
+		want   bool
+	}{
+		{"no lock", versions{}, true},
+		{"a lock", versions{lock: before()}, false},
+		{"a lock of other sets", versions{lock: before()}, false},
+		{"upgrade", versions{lock: before(), upgrade: Upgrade{All: true}}, true},
+		{"upgrade of one", versions{lock: before(), upgrade: Upgrade{Projects: []string{"a"}}}, true},
+	} {
+		set := "python"
+		if tt.name == "a lock of other sets" {
+			set, tt.want = "python@nobody", true
+		}
+		if got := tt.before.asksAnew(set); got != tt.want {
+			t.Errorf("%s: got %t", tt.name, got)
+		}
 	}
 }

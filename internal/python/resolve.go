@@ -189,6 +189,9 @@ func (o Options) askOnline(ctx context.Context, i int, q question, project *llb.
 	for _, note := range a.Notes {
 		o.Note(r.Set + ": " + note)
 	}
+	for _, left := range a.Omitted {
+		o.Note(fmt.Sprintf("%s: left out, since it is optional: %s: %s", r.Set, left.Requirement, left.Reason))
+	}
 	return a, o.complete(ctx, r, d, &a)
 }
 
@@ -210,9 +213,9 @@ func (o Options) doorOptions(r Request) door.Options {
 	options := door.Options{Client: o.HTTP, Dir: o.Dir, Hosts: r.hosts(o.Project)}
 	before := versions{lock: o.Before}
 	for set := range before.builds(r) {
-		options.Hosts = append(options.Hosts, before.hosts(set)...)
+		options.Known = append(options.Known, before.hosts(set)...)
 	}
-	options.Hosts = append(options.Hosts, before.hosts(r.Set)...)
+	options.Known = append(options.Known, before.hosts(r.Set)...)
 	for _, i := range r.Indexes {
 		options.Indexes = append(options.Indexes, door.Index{Name: i.URL, URL: i.URL, Packages: i.Packages})
 	}

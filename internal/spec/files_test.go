@@ -34,7 +34,7 @@ path = "/m"
 `
 
 // emptyPyproject is the digest of a pyproject.toml that asks for nothing.
-const emptyPyproject = "sha256:c54f444296cb955563219af36ef1a3e7f9129476906fc79971e5d8cf4cab95d9"
+const emptyPyproject = "sha256:25e89fa2efffcc52c5079cff36770f625b0d3424f4a4fd0de4aa5d6e985bbda4"
 
 // tree makes a folder with the given files; a name that ends in / is a folder,
 // a content that starts with -> is a symbolic link.
@@ -183,7 +183,7 @@ sources = []
 			{Set: "runtime@more", Packages: []string{"python3"}},
 		},
 		Python: []lock.PythonRequest{
-			{Set: "python", Lines: []string{"source lib " + digest.FromString("").String(), "source native " + emptyPyproject}},
+			{Set: "python", Lines: []string{"source lib/setup.py " + digest.FromString("").String(), "source native " + emptyPyproject}},
 			{Set: "python@more"}, // which goes without production's
 		},
 	}

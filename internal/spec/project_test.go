@@ -315,3 +315,26 @@ func TestVariantsWithoutPackages(t *testing.T) {
 		t.Errorf("the variant gets %v", got)
 	}
 }
+
+// What isn't in a pyproject.toml can't be locked from it; a lock of uv's has it.
+func TestProjectsSayWhatTheyNeed(t *testing.T) {
+	for _, tt := range []struct{ name, content, want string }{
+		{"of Poetry", "[tool.poetry.dependencies]\nidna = \"*\"\n", "pyproject.toml: it has no [project] table, which says what is needed"},
+		{"empty", "", "pyproject.toml: it has no [project] table, which says what is needed"},
+		{"dynamic", "[project]\ndynamic = [\"dependencies\"]\n", "pyproject.toml: its dependencies are dynamic: they are not in it"},
+		{"dynamic version", "[project]\ndynamic = [\"version\"]\n", ""},
+		{"root of a workspace", "[tool.uv.workspace]\nmembers = []\n", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			files := map[string]string{"pyproject.toml": tt.content}
+			_, err := parse(t, projectSpec).PythonRequests(tree(t, files).FS(), nil)
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want || fault.KindOf(err) != fault.Usage || len(fault.Hints(err)) != 1) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+			files["uv.lock"] = "version = 1\n"
+			if _, err := parse(t, projectSpec).PythonRequests(tree(t, files).FS(), nil); err != nil {
+				t.Errorf("with a lock: %v", err)
+			}
+		})
+	}
+}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"github.com/pelletier/go-toml/v2"
+
+	"lamina.build/internal/fault"
 )
 
 // pyproject is what of a pyproject.toml decides which distributions it needs:
@@ -17,7 +19,7 @@ import (
 // tables of uv.
 type pyproject struct {
 	BuildSystem map[string]any `toml:"build-system" json:",omitempty"`
-	Project     struct {
+	Project     *struct {
 		Dependencies any `toml:"dependencies"`
 		Optional     any `toml:"optional-dependencies"`
 		Python       any `toml:"requires-python"`
@@ -43,6 +45,28 @@ func readPyproject(root fs.FS, dir string) (pyproject, error) {
 	}
 	var p pyproject
 	return p, unmarshal(name, data, &p)
+}
+
+// isDynamic says whether only a build backend knows what p needs.
+func (p pyproject) isDynamic() bool {
+	return p.Project == nil || slices.Contains(texts(p.Project.Dynamic), "dependencies")
+}
+
+// checkProject wants a project to say itself what it needs: uv is shown no more of
+// it than that.
+func (p pyproject) checkProject(dir string) error {
+	name := path.Join(dir, "pyproject.toml")
+	switch {
+	case p.Project == nil && (len(p.Tool.UV) > 0 || p.Groups != nil): // the root of a workspace, or groups alone: uv knows
+		return nil
+	case p.Project == nil:
+		err := fmt.Errorf("%s: it has no [project] table, which says what is needed", name)
+		return fault.WithHint(err, fmt.Sprintf("a tree that its build backend knows is asked for by sources = [%q] under [python]", dir))
+	case p.isDynamic():
+		err := fmt.Errorf("%s: its dependencies are dynamic: they are not in it", name)
+		return fault.WithHint(err, fmt.Sprintf("sources = [%q] under [python] asks its build backend for them", dir))
+	}
+	return nil
 }
 
 // unmarshal reads a TOML file; what is wrong with it is told with its line.

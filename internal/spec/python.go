@@ -141,7 +141,8 @@ func (r *PythonRequest) readProject(root fs.FS, dir string) error {
 	}
 	lockFile := path.Join(dir, uvLock)
 	if !regular(root, lockFile) {
-		return nil
+		p, err := readPyproject(root, dir)
+		return errors.Join(err, p.checkProject(dir))
 	}
 	data, err := readLimited(root, lockFile, maxUVLock)
 	r.ProjectFiles = append(r.ProjectFiles, lockFile)
@@ -190,7 +191,6 @@ func containsGit(text string) bool {
 // readTree notes what decides what a source tree needs. Of one without a
 // pyproject.toml that is its setup.py.
 func (r *PythonRequest) readTree(root fs.FS, dir string) error {
-	name := path.Join(dir, "setup.py")
 	if regular(root, path.Join(dir, "pyproject.toml")) {
 		p, err := readPyproject(root, dir)
 		if err != nil {
@@ -199,11 +199,22 @@ func (r *PythonRequest) readTree(root fs.FS, dir string) error {
 		sum, err := p.digest()
 		r.inputs = append(r.inputs, fmt.Sprintf("source %s %s", dir, sum))
 		r.Git = r.Git || p.usesGit()
-		return err
+		if err != nil || !p.isDynamic() {
+			return err
+		}
 	}
-	data, err := readLimited(root, name, maxPyproject)
-	r.inputs = append(r.inputs, fmt.Sprintf("source %s %s", dir, digest.FromBytes(data)))
-	return err
+	for _, base := range []string{"setup.py", "setup.cfg"} {
+		name := path.Join(dir, base)
+		if !regular(root, name) {
+			continue
+		}
+		data, err := readLimited(root, name, maxPyproject)
+		if err != nil {
+			return err
+		}
+		r.inputs = append(r.inputs, fmt.Sprintf("source %s %s", name, digest.FromBytes(data)))
+	}
+	return nil
 }
 
 func readLimited(root fs.FS, name string, limit int) ([]byte, error) {

@@ -53,7 +53,7 @@ func TestPythonWishesAreLines(t *testing.T) {
 		"build-requires insight-face: cython<3, numpy==1.26.4", "build-requires my-ext: pybind11",
 		"index pytorch https://torch.example/whl/cu124: torch, torchvision", "optional flash-attn",
 	}
-	sources := []string{"source my_ext " + emptyPyproject, "source plain " + digest.FromString("").String()}
+	sources := []string{"source my_ext " + emptyPyproject, "source plain/setup.py " + digest.FromString("").String()}
 	lines := func(own ...string) []string { return slices.Concat(own, shared, sources) }
 	want := []lock.PythonRequest{
 		{Set: "python", Lines: lines("--extra-index-url https://extra.example/simple", "-c numpy<2", "InsightFace==0.7.3")},

@@ -196,7 +196,7 @@ class Resolver:
         except Offline:
             raise
         except Fault as fault:
-            if self.refreshed or not re.match("No solution found|Failed to fetch", str(fault)):
+            if self.refreshed or not re.search("No solution found|Failed to fetch", str(fault)):
                 raise
             self.refreshed = True  # what uv kept of the indexes may be why
             self.pinned(project, *args)
