@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -133,16 +134,37 @@ func (o *Options) answers(ctx context.Context, there inventory, platform string)
 		return nil, err
 	}
 	faults := make([]error, len(o.Requests))
+	each := o.sideBySide(online)
+	var sets sync.WaitGroup
 	for i, r := range o.Requests {
 		if !online[i] {
 			continue
 		}
-		q := r.ask(o.Indexes, there, before)
-		if faults[i] = q.overHTTPS(o.Logins); faults[i] == nil {
-			answers[i], faults[i] = o.askOnline(ctx, i, q, project)
-		}
+		sets.Go(func() {
+			q := r.ask(o.Indexes, there, before)
+			if faults[i] = q.overHTTPS(o.Logins); faults[i] == nil {
+				answers[i], faults[i] = each.askOnline(ctx, i, q, project)
+			}
+		})
 	}
+	sets.Wait()
 	return answers, errors.Join(faults...)
+}
+
+// sideBySide are the options of sets that are resolved at once: what they tell
+// comes one after the other, and a terminal can show the work of one alone.
+func (o *Options) sideBySide(online []bool) Options {
+	each := *o
+	var mu sync.Mutex
+	each.Note = func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		o.Note(line)
+	}
+	if i := slices.Index(online, true); i >= 0 && slices.Contains(online[i+1:], true) {
+		each.Progress = nil
+	}
+	return each
 }
 
 // askOffline asks for what needs no index. That one is needed all the same is an
