@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"lamina.build/internal/e2etest"
 	"lamina.build/internal/testworld"
@@ -15,7 +16,7 @@ import (
 // what it installs anew it finds by digest, wherever the lock says that it is.
 func TestRealFilesInTheEngineNeedNoNetwork(t *testing.T) {
 	u, w := e2etest.NewUser(t), testworld.New(t)
-	x := w.Index(testworld.IndexOptions{JSON: true}, testworld.Wheel{Name: "alpha", Files: map[string]string{"alpha/__init__.py": "", "alpha/notes.md": "x"}})
+	x := w.Index(testworld.IndexOptions{JSON: true}, testworld.Wheel{Name: "alpha", Files: map[string]string{"alpha/__init__.py": "# " + time.Now().String(), "alpha/notes.md": "x"}})
 	dir := e2etest.Needs(t, "--index-url "+x.URL, "alpha")
 	u.Build(t, dir)
 	w.Stop()
