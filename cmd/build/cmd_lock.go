@@ -63,7 +63,7 @@ func (o *lockFlags) groups() []flagGroup {
 		f.BoolVar(&o.check, "check", false,
 			"only compare the lock with its spec: exit 3 where they differ, and change nothing")
 		f.StringVar(&o.export, "export", "",
-			"write the Python distributions of the lock to this `FILE`, as a pylock.toml (PEP 751); "+
+			"write the Python distributions of the lock to this `FILE`, a pylock.toml (PEP 751), or - for standard output; "+
 				"a lock that fits its spec is not renewed for that")
 		o.upgrade.add(f)
 		f.StringVar(&o.variant, "variant", spec.Production, "export those of this `VARIANT`")
