@@ -16,6 +16,7 @@ source "$(dirname "$0")/lib.sh"
 
 lists=("$@")
 [ ${#lists[@]} -gt 0 ] || lists=("$repo"/bench/field/*.txt)
+mapfile -t lists < <(realpath "${lists[@]}")
 need curl python3
 setup
 machine
