@@ -62,8 +62,8 @@ func (o Options) imports(r Request, a answer, there inventory) error {
 	isBuilt := len(r.Sources) > 0
 	for _, d := range a.Distributions {
 		isBuilt = isBuilt || d.wheel == nil
-		known[strings.ReplaceAll(d.Name, "-", "_")] = known[strings.ReplaceAll(d.Name, "-", "_")] || d.wheel == nil
 		if d.wheel == nil {
+			known[strings.ReplaceAll(d.Name, "-", "_")] = true
 			continue
 		}
 		for _, top := range d.wheel.Top {
@@ -83,7 +83,7 @@ func (o Options) imports(r Request, a answer, there inventory) error {
 			o.Note(err.Error() + ", unless something that is built does")
 			continue
 		}
-		faults = append(faults, fault.WithHint(err, fmt.Sprintf("add %s to the requirements, or correct the name", buildWith(name)[len(buildWith(name))-1])))
+		faults = append(faults, fault.WithHint(err, fmt.Sprintf("add %s to the requirements, or correct the name", projectOf(name))))
 	}
 	return fault.New(fault.Usage, errors.Join(faults...))
 }

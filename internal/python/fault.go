@@ -185,8 +185,8 @@ func shortened(text string) string {
 	return strings.Join(slices.Concat(lines[:4], []string{fmt.Sprintf("  … %d lines …", len(lines)-24)}, lines[len(lines)-20:]), "\n")
 }
 
-// buildWith are the requirements of a build that imports a module.
-func buildWith(module string) []string {
+// projectOf is the requirement that brings a module.
+func projectOf(module string) string {
 	top, _, _ := strings.Cut(module, ".")
 	project := map[string]string{
 		"Cython": "cython", "PIL": "pillow", "cv2": "opencv-python-headless", "git": "gitpython", "google": "protobuf",
@@ -195,8 +195,14 @@ func buildWith(module string) []string {
 		"poetry": "poetry-core", "flit_core": "flit-core", "setuptools_scm": "setuptools-scm", "hatch_vcs": "hatch-vcs",
 	}[top]
 	if project == "" {
-		project = normal(top)
+		return normal(top)
 	}
+	return project
+}
+
+// buildWith are the requirements of a build that imports a module.
+func buildWith(module string) []string {
+	project := projectOf(module)
 	if strings.HasPrefix(project, "setuptools") && !strings.HasPrefix(project, "setuptools-scm") {
 		return []string{project, "wheel"}
 	}

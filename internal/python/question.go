@@ -303,18 +303,19 @@ func (v versions) builds(r Request) map[string]bool {
 	return sets
 }
 
+// pins words versions as a pylock.toml; "" where none has one: uv takes no lock
+// without packages.
 func pins(list []lock.Distribution) string {
-	if len(list) == 0 {
-		return ""
-	}
 	var text strings.Builder
-	text.WriteString("lock-version = \"1.0\"\ncreated-by = \"lamina\"\n")
 	for _, d := range list {
 		if _, _, _, git := d.Git(); !git {
 			fmt.Fprintf(&text, "[[packages]]\nname = %q\nversion = %q\n", d.Name, d.Version)
 		}
 	}
-	return text.String()
+	if text.Len() == 0 {
+		return ""
+	}
+	return "lock-version = \"1.0\"\ncreated-by = \"lamina\"\n" + text.String()
 }
 
 // known are the sdists and commits of which the lock before has what they are

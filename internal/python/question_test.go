@@ -301,3 +301,11 @@ func TestPagesAreAskedAnewWithoutALockBefore(t *testing.T) {
 		}
 	}
 }
+
+// uv takes no lock without packages, and a commit has no version to keep.
+func TestGitTreesAlonePinNothing(t *testing.T) {
+	commit := strings.Repeat("1", 40)
+	tree := lock.Distribution{Name: "wan", URL: "git+https://git.example/wan@" + commit, For: []string{"python"}}
+	v := versions{lock: lock.Lock{Distributions: []lock.Distribution{tree}}}
+	equal(t, "a git tree alone", v.texts(Request{Set: "python"}), map[string]string{})
+}

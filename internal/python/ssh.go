@@ -46,11 +46,12 @@ func (q *question) overHTTPS(logins Logins) error {
 	for i := range q.Requirements {
 		rewrite(&q.Requirements[i].Line, q.places[i].at+": ")
 	}
-	for _, list := range []*[]string{&q.Constraints, &q.Overrides} {
-		*list = slices.Clone(*list)
-		for i := range *list {
-			rewrite(&(*list)[i], "")
-		}
+	q.Constraints, q.Overrides = slices.Clone(q.Constraints), slices.Clone(q.Overrides)
+	for i := range q.Constraints {
+		rewrite(&q.Constraints[i], q.places[len(q.Requirements)+i].at+": ")
+	}
+	for i := range q.Overrides {
+		rewrite(&q.Overrides[i], "[python] overrides: ")
 	}
 	return errors.Join(faults...)
 }

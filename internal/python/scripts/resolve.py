@@ -65,8 +65,9 @@ class Resolver:
         lines = [*self.question["requirements"], *self.tree_lines()]
         if self.question["pylock"]:
             chosen = self.applying(self.imported())
+            there = {dist["name"] for dist in chosen}
             for line in lines:
-                if line["name"] not in {dist["name"] for dist in chosen}:
+                if line["name"] not in there:
                     raise Fault(f"a source tree needs {line['line']}, and {self.question['pylock']} doesn't have it", line["name"])
         elif lines:
             chosen = self.with_optional(lines)

@@ -405,7 +405,8 @@ class LockTest(World):
         self.assertEqual(titles(found["distributions"]), ["six 1.16", "a "])
         self.assertEqual(found["distributions"][1]["url"], (self.folder / "project/wheels/a-1.0-py3-none-any.whl").as_uri())
         text = " ".join(self.calls("export")[0]["args"])
-        for words in (f"--project {self.folder}/work/project/api --locked", "--extra gpu --group dev", "--no-default-groups", "--no-emit-project", "--default-index https://i.example"):
+        project = self.folder / "work" / "project" / "api"
+        for words in (f"--project {project} --locked", "--extra gpu --group dev", "--no-default-groups", "--no-emit-project", "--default-index https://i.example"):
             self.assertIn(words, text)
         self.assertNotIn("--extra", self.calls("install")[0]["args"])
         self.assertEqual(sorted(path.name for path in (self.folder / "project/api").iterdir()), ["pyproject.toml", "uv.lock"])
