@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/client"
@@ -61,9 +63,9 @@ func (a *app) resolvePython(
 			a.ui.note("%s", note)
 		}
 	}
-	trees := map[string]llb.Layer{}
-	for _, s := range in.Sources {
-		trees[s.Project] = s.Layer
+	trees, err := packSources(ctx, p, store)
+	if err != nil {
+		return lock.Lock{}, err
 	}
 	a.ui.note("uv resolves %s%s", setsOf(requests), o.from)
 	err = python.Resolve(ctx, python.Options{
@@ -137,6 +139,27 @@ func (a *app) builder(ctx context.Context, p *project, mirrors debian.Mirrors, l
 		err = errors.Join(err, st.Close())
 	}
 	return in, st, err
+}
+
+// packSources packs the source trees of all variants, by their folders.
+func packSources(ctx context.Context, p *project, store *blobstore.Store) (map[string]llb.Layer, error) {
+	trees := map[string]llb.Layer{}
+	var faults []error
+	for _, name := range p.file.Variants() {
+		s, err := p.file.Variant(name)
+		if err != nil {
+			return nil, err
+		}
+		// A tree that variants share is packed once.
+		s.Python.Sources = slices.DeleteFunc(slices.Clone(s.Python.Sources), func(dir string) bool {
+			_, packed := trees[dir]
+			return packed
+		})
+		packed, err := prepare.Sources(ctx, prepare.Options{Root: p.root.FS(), Spec: s, Store: store})
+		maps.Copy(trees, packed)
+		faults = append(faults, err)
+	}
+	return trees, errors.Join(faults...)
 }
 
 // pythonRequests words the spec's wishes for the resolver, who has to log in

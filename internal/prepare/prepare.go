@@ -102,24 +102,36 @@ func weighed(in stages.Input) (size int64) {
 }
 
 // Builder returns the part of the input that draws the builder and the runtime of
-// a lock, with the source trees: where Python requirements are resolved, there is
-// no image yet.
+// a lock: where Python requirements are resolved, there is no image yet.
 func Builder(ctx context.Context, o Options) (stages.Input, error) {
 	platform, err := platforms.Parse(o.Spec.Platform)
 	if err != nil {
 		return stages.Input{}, fmt.Errorf("reading platform %q: %w", o.Spec.Platform, err)
 	}
 	p := packer{Options: o, platform: platform}
-	tools, toolsErr := p.tools(ctx)
-	sources, sourcesErr := p.sources(ctx)
+	tools, err := p.tools(ctx)
 	in := stages.Input{
 		Variant: o.Spec.Variant, Platform: platform, Lock: o.Lock, Mirrors: llb.Mirrors(o.Mirrors), Tools: tools,
-		Exclude: o.Spec.Debian.Exclude, Sources: sources,
+		Exclude: o.Spec.Debian.Exclude,
 	}
 	if a := o.Spec.App; a.Source != "" {
 		in.App = &stages.App{User: llb.User(a.User)}
 	}
-	return in, errors.Join(toolsErr, blame(sourcesErr))
+	return in, err
+}
+
+// Sources packs the Python source trees of a spec, by their folders.
+func Sources(ctx context.Context, o Options) (map[string]llb.Layer, error) {
+	platform, err := platforms.Parse(o.Spec.Platform)
+	if err != nil {
+		return nil, fmt.Errorf("reading platform %q: %w", o.Spec.Platform, err)
+	}
+	sources, err := packer{Options: o, platform: platform}.sources(ctx)
+	layers := map[string]llb.Layer{}
+	for i, dir := range o.Spec.Python.Sources {
+		layers[dir] = sources[i].Layer
+	}
+	return layers, blame(err)
 }
 
 // blame marks an error that the user's trees are at fault for, and not the

@@ -66,8 +66,9 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 	if project != nil {
 		mounts = append(mounts, llb.Mount(projectPath, llb.Packed(*project)))
 	}
-	for _, name := range slices.Sorted(maps.Keys(o.Requests[i].Sources)) {
-		mounts = append(mounts, llb.Mount(path.Join(treesPath, name), llb.Packed(o.Trees[name])))
+	sources := o.Requests[i].Sources
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		mounts = append(mounts, llb.Mount(path.Join(treesPath, name), llb.Packed(o.Trees[sources[name]])))
 	}
 	exec := llb.Exec{Name: "resolve " + o.Requests[i].Set, Args: args, Env: []string{"UV_CACHE_DIR=/tmp/uv", "HOME=/tmp/home"}, Mounts: mounts}
 	if d == nil {

@@ -34,7 +34,7 @@ type Options struct {
 	Store    content.Store
 	Platform ocispec.Platform
 	Project  fs.FS                // the folder of the spec, for what lies in it
-	Trees    map[string]llb.Layer // the source trees, by their names
+	Trees    map[string]llb.Layer // the source trees of all requests, by their folders
 	Requests []Request
 	Indexes  Indexes
 	Before   lock.Lock // whose versions stay where they can

@@ -89,3 +89,29 @@ func TestRealTreesNeedNoIndex(t *testing.T) {
 		t.Errorf("no svc.py in\n%s", site)
 	}
 }
+
+// A variant's own tree brings its own, also where it has the name of another one.
+func TestRealTreesOfVariants(t *testing.T) {
+	u := e2etest.NewUser(t)
+	x := e2etest.PureIndex(t, testworld.IndexOptions{})
+	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}
+	project := func(more string) string {
+		return strings.Replace(strings.Replace(treeProject, "%s", "", 1), "%s", more, 1)
+	}
+	dir := e2etest.PythonProject(t, "", map[string]string{
+		"image.toml":         treeSpec + "[variant.big.python]\nsources = [\"big/svc\"]\n",
+		"svc/pyproject.toml": project(`, "beta<2"`), "svc/svc.py": "",
+		"big/svc/pyproject.toml": project(`, "alpha"`), "big/svc/svc.py": "",
+	})
+	u.Build(t, "lock", dir)
+	l := e2etest.ReadLock(t, dir)
+	for variant, want := range map[string][]string{"": {"beta 1.0"}, "big": {"alpha 1.0", "beta 2.1"}} {
+		got := []string{}
+		for _, d := range l.PythonIn(lock.SetPython, variant) {
+			got = append(got, d.Name+" "+d.Version)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("variant %q (-want +got):\n%s", variant, diff)
+		}
+	}
+}
