@@ -42,8 +42,9 @@ type job struct {
 	logins  python.Logins  // of the hosts that wheels come from
 	unset   []requirements.Unset
 
-	elsewhere map[string]string // where a mirror has files of the lock, by sha256
-	archive   bool              // take Debian's packages from the archive of its past
+	elsewhere map[string]string    // where a mirror has files of the lock, by sha256
+	mirrored  python.MirrorOptions // which mirror that is
+	archive   bool                 // take Debian's packages from the archive of its past
 	start     time.Time
 }
 

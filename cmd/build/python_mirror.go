@@ -25,11 +25,12 @@ func (j *job) lookElsewhere(ctx context.Context) error {
 		return err
 	}
 	j.logins = j.logins.Merge(o.logins)
-	j.elsewhere, err = python.Mirrored(ctx, python.MirrorOptions{
+	j.mirrored = python.MirrorOptions{
 		Client: fetch.New(fetch.Options{Logins: j.logins.For}),
 		Index:  o.indexes.Default, Named: named, Dir: filepath.Join(dir, "mirrors"),
 		Note: func(line string) { j.app.ui.note("%s", line) },
-	}, j.lock)
+	}
+	j.elsewhere, err = python.Mirrored(ctx, j.mirrored, j.lock)
 	return err
 }
 

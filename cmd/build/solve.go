@@ -38,6 +38,16 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Res
 			break
 		}
 		reason := j.diagnose(ctx, d, err)
+		if j.elsewhere[d.SHA256] == d.URL {
+			// A mirror may have dropped, or replaced, what it had: nobody has to have it but the index of the lock.
+			if err = j.mirrored.Forget(); err != nil {
+				return result, err
+			}
+			j.app.ui.note("%v: files are fetched from where they were locked", reason)
+			j.elsewhere = nil
+			result, err = j.attempt(ctx, e, x)
+			continue
+		}
 		// Wrong bytes may have been a page that said why none came.
 		passing := fault.KindOf(reason) == fault.Transient || n == 0 && errors.Is(reason, python.ErrBytes)
 		if !passing {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -94,6 +95,15 @@ func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distrib
 		})
 	}
 	return group.Wait()
+}
+
+// Forget forgets where the mirror had files, so that it is asked again.
+func (o MirrorOptions) Forget() error {
+	err := os.Remove(o.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func (o MirrorOptions) path() string {

@@ -38,3 +38,23 @@ func TestRealAnotherMirror(t *testing.T) {
 	private.Stop()
 	u.Build(t, dir, "--python-index", second.URL) // all is there
 }
+
+// A mirror that has lost a file since it was asked is forgotten: the file comes from
+// where it was locked.
+func TestRealMirrorThatDrops(t *testing.T) {
+	u := e2etest.NewUser(t)
+	u.Cache = t.TempDir()
+	fresh := testworld.Wheel{Name: "fresh", Files: map[string]string{"fresh.py": "# " + time.Now().String()}}
+	here, there := testworld.New(t), testworld.New(t)
+	first := here.Index(testworld.IndexOptions{}, fresh)
+	second := there.Index(testworld.IndexOptions{Path: "mirror", JSON: true}, fresh)
+	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\n", map[string]string{"requirements.txt": "fresh\n"})
+	u.Env = []string{"LAMINA_PYTHON_INDEX=" + first.URL}
+	u.Build(t, "lock", dir)
+	u.Env = nil
+	there.Remove(second.FilePath(fresh.FileName()))
+	r := u.Build(t, dir, "--python-index", second.URL)
+	if !strings.Contains(r.Stderr, "from where they were locked") || here.Requests(first.FilePath(fresh.FileName())) == 0 {
+		t.Errorf("nothing was told, or fetched, elsewhere:\n%s", r.Stderr)
+	}
+}
