@@ -121,7 +121,10 @@ def schemes(info: str) -> dict[str, str]:
 
 
 def scripts(text: str) -> dict[str, str]:
-    """Returns the scripts that entry points ask for; whether they can be made is the installer's to say."""
+    """Returns the scripts that entry points ask for; whether they can be made is the installer's to say.
+
+    Whoever asks for pip3 gets it under the name of this Python's version, too: uv and pip do so.
+    """
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False, allow_no_value=True)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
@@ -129,7 +132,10 @@ def scripts(text: str) -> dict[str, str]:
     except configparser.Error:
         return {}
     kinds = [parser[kind] for kind in ("console_scripts", "gui_scripts") if kind in parser]
-    return {name: value for kind in kinds for name, value in kind.items()}
+    found = {name: value for kind in kinds for name, value in kind.items()}
+    if "pip3" in found:
+        found[f"pip3.{sys.version_info.minor}"] = found["pip3"]
+    return found
 
 
 def read_all(paths: list[str]) -> tuple[list[Wheel], list[str]]:

@@ -34,7 +34,7 @@ func choosesAsUV(t *testing.T, l lock.Lock, set string) {
 			want = append(want, d.File)
 		}
 	}
-	m := machine(t)
+	m := machine(t, e2etest.PythonProject(t, "", nil))
 	for name, data := range map[string][]byte{"uv": e2etest.UV(t, l), "requirements.txt": []byte(strings.Join(lines, "\n"))} {
 		if err := os.WriteFile(filepath.Join(m.Root, name), data, 0o755); err != nil {
 			t.Fatal(err)
@@ -59,11 +59,11 @@ func choosesAsUV(t *testing.T, l lock.Lock, set string) {
 	}
 }
 
-// machine is an image with Python and nothing else.
-func machine(t *testing.T) *container.Machine {
+// machine is the image of a project, to be run.
+func machine(t *testing.T, dir string) *container.Machine {
 	t.Helper()
 	u := e2etest.NewUser(t)
-	u.Build(t, e2etest.PythonProject(t, "", nil))
+	u.Build(t, dir)
 	layout, image := u.Image(t, "production")
 	runc, err := enginetest.Options(t).FetchRunc(t.Context())
 	if err != nil {

@@ -47,6 +47,12 @@ class WithInstallation(WithFolder):
 
 @unittest.skipUnless(os.path.exists(UV), "UV names no uv")
 class InstalledTest(WithInstallation):
+    def test_pip3_is_there_by_its_version_too(self) -> None:
+        self.wheel("p", {"p/m.py": b"", "p-1.0.dist-info/entry_points.txt": b"[console_scripts]\npip3 = p.m:f\n"})
+        made = self.installed()
+        self.assertLessEqual({f"{LOCAL}/bin/pip3", f"{LOCAL}/bin/pip3.11"}, made.keys())
+        self.assertIn(b"/bin/pip3.11,sha256=", made[f"{SITE}/p-1.0.dist-info/RECORD"][1])
+
     def test_a_file_that_got_a_local_version_when_it_was_released(self) -> None:
         self.wheel("p", {"p/m.py": b"x = 1\n", "p-1.0.data/scripts/tool": b"#!python\n"})
         os.rename(self.path("wheels/p-1.0-py3-none-any.whl"), self.path("wheels/p-1.0+cu12x-py3-none-any.whl"))
