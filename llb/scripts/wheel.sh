@@ -16,6 +16,12 @@ build() {
 	export CCACHE_COMPILERCHECK=content
 	export CMAKE_BUILD_PARALLEL_LEVEL="$(nproc)" MAX_JOBS="$(nproc)"
 
+	# What setuptools brings for itself it looks for last: Debian's own, which are
+	# older, would come before.
+	for site in /usr/local/lib/python3.*/dist-packages; do
+		export PYTHONPATH="$site:$site/setuptools/_vendor"
+	done
+
 	# What is built with locked requirements may have been told others than it declares.
 	check=--skip-dependency-check
 	if [ -z "$(ls /usr/local/lib/python3.*/dist-packages 2>/dev/null)" ]; then check=; fi

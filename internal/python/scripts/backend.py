@@ -112,7 +112,8 @@ def call(hook: str, tree: Path, environment: str, folder: str) -> list[str] | st
         shutil.copytree(tree, copy, symlinks=True)
         env = {
             **os.environ,
-            "PYTHONPATH": environment,
+            # What setuptools brings for itself it looks for last: Debian's own, which are older, would come before.
+            "PYTHONPATH": f"{environment}:{environment}/setuptools/_vendor",
             "PATH": f"{environment}/bin:{os.environ['PATH']}",
             "LAMINA_BUILD_SYSTEM": json.dumps(build_system(tree)),
         }
