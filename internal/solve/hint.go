@@ -41,8 +41,11 @@ func advices() []advice {
 }
 
 // Hint says what can be done about a compilation that failed, where its output
-// tells what it lacked.
+// tells what it lacked, and which lines let libraries be as they are.
 func (e *Error) Hint() string {
+	if e.Step == librariesStep {
+		return librariesHint(e.Output)
+	}
 	if !strings.HasSuffix(e.Step, ": compile") {
 		return ""
 	}
@@ -52,4 +55,52 @@ func (e *Error) Hint() string {
 		}
 	}
 	return ""
+}
+
+// librariesStep is the smoke test of stages that looks at all ELF files.
+const librariesStep = "smoke: libraries of all ELF files"
+
+// librariesHint reads what llb/scripts/elf_closure.py says of an image.
+func librariesHint(output string) string {
+	var hints, missing, prune []string
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		if name, _, ok := strings.Cut(line, " is needed by "); ok {
+			missing = append(missing, name)
+		}
+		if _, paths, ok := strings.Cut(line, "once is enough: prune all but one of "); ok {
+			prune = append(prune, second(strings.Split(paths, ", "))...)
+		}
+	}
+	if len(missing) > 0 {
+		hints = append(hints, "add the packages that have the libraries, or, where nothing loads what needs them, elf-ignore = "+list(missing)+" under [smoke]")
+	}
+	if len(prune) > 0 {
+		hints = append(hints, "keep the copies in NVIDIA's own wheels: prune = "+list(prune)+" under [python]")
+	}
+	return strings.Join(hints, "; ")
+}
+
+// second returns the copies of a library beside the one of NVIDIA's own wheels, as
+// rules that prune them; nothing where there is no such one.
+func second(paths []string) []string {
+	var rules []string
+	for _, path := range paths {
+		_, rule, ok := strings.Cut(path, "/dist-packages/")
+		if !ok {
+			return nil
+		}
+		if !strings.HasPrefix(rule, "nvidia/") {
+			rules = append(rules, rule)
+		}
+	}
+	if len(rules) != len(paths)-1 {
+		return nil
+	}
+	return rules
+}
+
+// list words names as TOML does.
+func list(names []string) string {
+	return `["` + strings.Join(names, `", "`) + `"]`
 }

@@ -29,3 +29,21 @@ func TestCompilationsThatFailGetAHint(t *testing.T) {
 		t.Errorf("a smoke test gets the hints %q", hints)
 	}
 }
+
+func TestLibrariesGetTheLinesToWrite(t *testing.T) {
+	const site = "/usr/local/lib/python3.11/dist-packages/"
+	for output, want := range map[string]string{
+		"libtbb.so.12 is needed by " + site + "numba/x.so, and no file of the image bears that name\n" +
+			"libmpi.so.40 is needed by " + site + "y.so and 3 more, and no file of the image bears that name": `elf-ignore = ["libtbb.so.12", "libmpi.so.40"] under [smoke]`,
+		"libcupti.so.13 is there 3 times, and once is enough: prune all but one of " + site + "nvidia/cu13/lib/libcupti.so.13, " + site + "triton/cupti/libcupti.so, " +
+			site + "triton/cupti/libcupti.so.13": `prune = ["triton/cupti/libcupti.so", "triton/cupti/libcupti.so.13"] under [python]`,
+		"libcublas.so.12 is there 2 times, and once is enough: prune all but one of " + site + "a/libcublas.so.12, " + site + "b/libcublas.so.12": "",
+		"libcudart.so.12 is there 2 times, and once is enough: prune all but one of /opt/libcudart.so.12, " + site + "nvidia/libcudart.so.12":     "",
+		"libcuda.so.1 is the driver's, and comes with the host's: prune /usr/lib/libcuda.so.1":                                                    "",
+	} {
+		hints := strings.Join(fault.Hints(&solve.Error{Step: "smoke: libraries of all ELF files", Output: output}), " ")
+		if !strings.Contains(hints, want) || want == "" && hints != "" {
+			t.Errorf("%s: hint %q, want one with %q", output, hints, want)
+		}
+	}
+}
