@@ -19,6 +19,7 @@ const closureSpec = `
 packages = ["g++", "python3-dev"]
 [python]
 requirements = ["requirements.txt"]
+sources = ["own"]
 excludes = ["cython"]
 [python.build-requires]
 insightface = ["cython==3.0.12", "numpy==1.26.4", "setuptools==75.8.2", "wheel==0.45.1"]
@@ -30,11 +31,13 @@ elf-ignore = ["libtbb.so.12"]
 
 // Each of these has been a trap: NumPy below 2, a wheel whose RECORD is wrong
 // (decord), stubs that are read at import (librosa, scikit-image), libraries that no
-// other wheel sees (soundfile, opencv), an sdist that doesn't say what it is built with.
+// other wheel sees (soundfile, opencv), an sdist that doesn't say what it is built with,
+// a tree whose setuptools wants a newer packaging than Debian's (to read a license).
 func TestRealClosure(t *testing.T) {
 	testworld.RealPyPI(t)
 	u := e2etest.NewUser(t)
-	dir := e2etest.PythonProject(t, closureSpec, map[string]string{"requirements.txt": strings.Join([]string{
+	const own = "[build-system]\nrequires = [\"setuptools>=77\"]\n[project]\nname = \"own\"\nversion = \"1\"\nlicense = \"MIT\"\n"
+	dir := e2etest.PythonProject(t, closureSpec, map[string]string{"own/pyproject.toml": own, "requirements.txt": strings.Join([]string{
 		"numpy==1.26.4", "librosa==0.11.0", "scikit-image==0.25.2", "opencv-python-headless==4.11.0.86", "decord==0.6.0",
 		"soundfile==0.13.1", "insightface==0.7.3", "onnxruntime==1.20.1",
 	}, "\n")})
