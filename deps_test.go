@@ -19,6 +19,8 @@ var arrows = map[string][]string{
 	"lamina.build/stages": {"lamina.build/cache", "lamina.build/llb", "lamina.build/lock"},
 }
 
+var fixtures = []string{"testworld", "enginetest", "e2etest", "container"}
+
 var effects = []string{"net/http", "os", "os/exec", "github.com/moby/buildkit/client", "github.com/spf13/pflag"}
 
 func TestArrowsPointDown(t *testing.T) {
@@ -69,4 +71,18 @@ func directImports(t *testing.T) map[string][]string {
 		}
 	}
 	return all
+}
+
+// What tests stand on is no part of the product.
+func TestTheCommandHasNoTestsInIt(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "./cmd/build").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.Lines(string(out)) {
+		name = strings.TrimSpace(name)
+		if name == "testing" || strings.HasSuffix(name, "/httptest") || slices.Contains(fixtures, strings.TrimPrefix(name, "lamina.build/internal/")) {
+			t.Errorf("the command has %s in it", name)
+		}
+	}
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""closure.py: what internal/rehearsal makes its stand-ins of, from a lock of the example.
+"""closure.py: what the rehearsal of examples/wan22-animate makes its stand-ins of, from a lock of the example.
 
-Prints internal/rehearsal/closure.txt anew: the distributions of all variants in an image.lock, with what
+Prints its closure.txt anew: the distributions of all variants in an image.lock, with what
 each says in its METADATA at PyPI, its tags and its size. What each is imported as stays as it is there, and is
 taken from the lock where it is new. flash-attn, sam2 and what stands for NumPy, Cython, setuptools and wheel
 are known here.
 
-Usage:  bench/closure.py image.lock > closure.txt       (then over internal/rehearsal/closure.txt)
+Usage:  bench/closure.py image.lock > closure.txt       (then over the one of the rehearsal)
 Needs:  Python 3.11, PyPI
 """
 
@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from email.parser import HeaderParser
 from pathlib import Path
 
-TABLE = Path(__file__).parent.parent / "internal" / "rehearsal" / "closure.txt"
+TABLE = Path(__file__).parent.parent / "examples" / "wan22-animate" / "rehearsal" / "world" / "closure.txt"
 DEBIAN = ("cython", "numpy", "setuptools", "wheel")  # made of Debian's packages, since they compile
 FLASH = {"2.7.4.post1": 187, "2.8.3": 256}  # megabytes of GitHub's wheels by version, as public logs have them
 SHARED = {  # those below a package that several share

@@ -80,7 +80,7 @@ func imageHelp() string {
 		about: `
 Build the image that the image.toml in DIR, or in the current folder, describes;
 where there is none, the example that is part of this program: Wan2.2-Animate for
-Runpod, with 58 GB of weights ("build rehearse" tries it in minutes).
+Runpod, with 58 GB of weights ("go run ./examples/wan22-animate/rehearsal" tries it in minutes).
 
 Where there is no image.lock yet, one is made first. A lock that no longer fits
 its spec is an error; --relock renews it. The image is let out when its smoke

@@ -29,7 +29,6 @@ func commands() []command {
 		{"image", "build an image (what build does without a command)", imageHelp, runImage},
 		{"lock", "find the packages for a spec and write image.lock", lockHelp, runLock},
 		{"model", "publish the weights of a spec, or pull them, once for all builds", modelHelp, runModel},
-		{"rehearse", "build the example against stand-ins for the internet, and run what comes out", rehearseHelp, runRehearse},
 		{"engine", "look after the engine that builds run on", engineHelp, runEngine},
 		{"version", "print the versions of build, its engine and its lock format", versionHelp, runVersion},
 	}

@@ -10,11 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
-
 	wan22animate "lamina.build/examples/wan22-animate"
 	"lamina.build/internal/beside"
-	"lamina.build/internal/pack"
 	"lamina.build/internal/spec"
 )
 
@@ -68,18 +65,4 @@ func mirror(dir string, files fs.FS) error {
 		}
 		return nil
 	})
-}
-
-// filesDigest names all files of a tree by their paths and content.
-func filesDigest(files fs.FS) (digest.Digest, error) {
-	sums := map[string]digest.Digest{}
-	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := fs.ReadFile(files, name)
-		sums[name] = digest.FromBytes(data)
-		return err
-	})
-	return pack.SetDigest(sums), err
 }

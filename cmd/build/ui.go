@@ -57,11 +57,6 @@ func (u *ui) result(text string) error {
 	return err
 }
 
-// without is u without what the user asked for: somebody else says that.
-func (u *ui) without() *ui {
-	return &ui{stdout: io.Discard, stderr: u.stderr, colour: u.colour, quiet: u.quiet}
-}
-
 // note tells how things go, unless the user wants to hear of trouble only.
 func (u *ui) note(format string, args ...any) {
 	if !u.quiet {

@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"lamina.build/examples/wan22-animate/rehearsal/world"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/e2etest"
 	"lamina.build/internal/enginetest"
-	"lamina.build/internal/rehearsal"
 	"lamina.build/internal/testworld"
 	"lamina.build/lock"
 )
@@ -69,7 +69,7 @@ var prunes = []string{"torio/lib/*ffmpeg*", "triton/backends/nvidia/lib/cupti/**
 // wanProject is the example, and a world for it.
 func wanProject(t *testing.T, u *e2etest.User) string {
 	t.Helper()
-	w := rehearsal.New(t, rehearsal.Options{
+	w := world.New(t, world.Options{
 		Example:  os.DirFS(filepath.Join(e2etest.Root(t), "examples", "wan22-animate")),
 		Getter:   getter(t),
 		Mirrors:  testworld.RealMirrors(t),
@@ -133,7 +133,7 @@ func getter(t *testing.T) *debian.Getter {
 }
 
 // upstream are the files of Wan2.2 and sam2 as PyPI has them.
-func upstream(t *testing.T) *rehearsal.Upstream {
+func upstream(t *testing.T) *world.Upstream {
 	t.Helper()
 	wan := unzip(t, fetched(t, "d2/25/2c0d850d3c48193f919cd9f4a817c9b93cda720dbe1cd1dc2153a078c98d/wan22-2.2.11-py3-none-any.whl",
 		debian.File{Size: 190936, SHA256: "1e776684c18d5ca245f5e2e03e19a003deb55b629ea1a450e7bb8f95b78a77bc"}))
@@ -141,7 +141,7 @@ func upstream(t *testing.T) *rehearsal.Upstream {
 	sam2 := untar(t, fetched(t, "ce/11/d07fc96688f731a85de6d5260e98b709051eded2b7b5667ae292530bcf90/sam2-1.1.0.tar.gz",
 		debian.File{Size: 152836, SHA256: "7e0ea252d43c10d853e3acfce0b5770ac683c30481bd6de311300e9d44f45b74"}))
 	sam2["setup.py"] = strings.Replace(sam2["setup.py"], `NAME = "sam2"`, `NAME = "SAM-2"`, 1)
-	return &rehearsal.Upstream{Wan: wan, SAM2: sam2}
+	return &world.Upstream{Wan: wan, SAM2: sam2}
 }
 
 // fetched is a file of PyPI, which is asked for it once.

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"lamina.build/internal/e2etest"
+)
+
+// The command does on its own what the tests do, and refuses other projects.
+func TestRealCommand(t *testing.T) {
+	u := e2etest.NewUser(t)
+	t.Setenv("XDG_CACHE_HOME", u.Cache)
+	t.Setenv("BUILDKIT_HOST", u.Addr)
+	var out strings.Builder
+	r := rehearsal{example: "..", variants: []string{"minimal", "checked"}, keep: filepath.Join(t.TempDir(), "kept"), out: &out}
+	if err := r.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`(?m)^minimal +9 .* s of film, .*\nchecked +10 .* s of film`).MatchString(out.String()) {
+		t.Errorf("printed\n%s", out.String())
+	}
+	if l := e2etest.ReadLock(t, r.project()); len(l.Models) != 1 || len(l.Distributions) < 100 {
+		t.Errorf("the lock has %d models and %d distributions", len(l.Models), len(l.Distributions))
+	}
+	other := rehearsal{example: filepath.Join(e2etest.Root(t), "examples", "faceblend"), variants: []string{"production"}}
+	if err := other.run(t.Context()); err == nil || !strings.Contains(err.Error(), "image.toml names no revision of a model of a hub") {
+		t.Errorf("another project: %v", err)
+	}
+}

@@ -1,0 +1,200 @@
+// Command rehearsal builds the example wan22-animate, or what you made of it,
+// against stand-ins for the internet on this machine: package indexes with every
+// distribution of its closure, git repositories and a hub, with the real names,
+// versions and dependencies and a thousandth of the bytes. Then it starts each image
+// under runc, waits until it is ready and has it do a job.
+//
+//	go run ./examples/wan22-animate/rehearsal [--variant NAMES] [--keep FOLDER] [DIR]
+//
+// The spec is the one that is shipped, but for addresses and the two git commits. It
+// takes minutes where the real build takes an hour, and proves all but what the
+// stand-ins can't know: that the real files are there, and what a GPU does. Debian's
+// packages are the real ones. Only root can start containers.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/spf13/pflag"
+
+	"lamina.build/examples/wan22-animate/rehearsal/world"
+	"lamina.build/internal/beside"
+	"lamina.build/internal/container"
+	"lamina.build/internal/debian"
+	"lamina.build/internal/layout"
+	"lamina.build/internal/report"
+	"lamina.build/internal/runc"
+	"lamina.build/internal/testworld"
+)
+
+func main() {
+	r := rehearsal{out: os.Stdout}
+	pflag.StringSliceVar(&r.variants, "variant", []string{"production", "minimal", "debug"}, "rehearse these `VARIANTS`")
+	pflag.StringVar(&r.keep, "keep", "", "write the project as it is rehearsed and the images into this `FOLDER`, which must not be there yet")
+	pflag.Parse()
+	r.example = pflag.Arg(0)
+	if r.example == "" {
+		r.example = filepath.Join("examples", "wan22-animate")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := r.run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "rehearsal: error:", err)
+		os.Exit(1)
+	}
+}
+
+// rehearsal is one while it goes on.
+type rehearsal struct {
+	example  string // folder of the spec
+	variants []string
+	keep     string
+	out      io.Writer
+
+	dir   string // for the project and the images
+	build string // the command
+	runc  string
+	world *world.World
+}
+
+func (r *rehearsal) run(ctx context.Context) (err error) {
+	if os.Geteuid() != 0 {
+		return errors.New("only root can start containers with the user of an image")
+	}
+	if err = world.Check(os.DirFS(r.example)); err != nil {
+		return fmt.Errorf("%w: rehearsals are for the example wan22-animate, and for what is made of it", err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return err
+	}
+	cache = filepath.Join(cache, "lamina")
+	mirrors, err := debian.ParseMirrors(os.Getenv("LAMINA_DEBIAN_MIRROR"))
+	if err != nil {
+		return err
+	}
+	getter := debian.NewGetter(filepath.Join(cache, "files"))
+	mirrors = debian.Merge(mirrors, debian.HostMirrors(os.DirFS("/")), debian.Snapshot(time.Now()))
+	r.runc, err = runc.Fetch(ctx, runc.Options{Mirrors: mirrors, CacheDir: cache, Arch: runtime.GOARCH, Getter: getter})
+	if err != nil {
+		return err
+	}
+	room, err := openRoom(filepath.Join(cache, "rehearsal"), r.runc)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, room.Close()) }()
+	r.build = filepath.Join(room.Name(), "build")
+	if err = command(ctx, "go", "build", "-o", r.build, "lamina.build/cmd/build").Run(); err != nil {
+		return fmt.Errorf("compiling the command: %w", err)
+	}
+	return testworld.During(ctx, room.Name(), func(t testing.TB) error {
+		r.world = world.New(t, world.Options{Example: os.DirFS(r.example), Getter: getter, Mirrors: mirrors})
+		if r.dir = r.keep; r.dir == "" {
+			r.dir = t.TempDir()
+		} else if err := os.Mkdir(r.dir, 0o755); err != nil { //nolint:gosec // the user names it
+			return err
+		}
+		return r.all(t)
+	})
+}
+
+// openRoom is a folder for what is made. What killed rehearsals left, containers that
+// still run among it, goes.
+func openRoom(path, runc string) (*beside.Temporary, error) {
+	for _, left := range beside.Leftovers(path) {
+		folders, err := os.ReadDir(left)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range folders {
+			container.Sweep(runc, filepath.Join(left, f.Name()))
+		}
+	}
+	return beside.Folder(path)
+}
+
+// all rehearses the variants, one after the other.
+func (r *rehearsal) all(t testing.TB) error {
+	t.Helper()
+	if err := r.world.Project(r.project()); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "VARIANT\tLAYERS\tSIZE\tBUILT\tREADY\tJOB")
+	for _, variant := range r.variants {
+		line, err := r.variant(t, variant)
+		if err != nil {
+			return fmt.Errorf("rehearsing %s: %w", variant, err)
+		}
+		fmt.Fprintln(table, line)
+	}
+	return table.Flush()
+}
+
+func (r *rehearsal) project() string { return filepath.Join(r.dir, "project") }
+
+// variant builds one, tries it, and tells how it did.
+func (r *rehearsal) variant(t testing.TB, variant string) (line string, err error) {
+	t.Helper()
+	ctx, start, images := t.Context(), time.Now(), filepath.Join(r.dir, "images")
+	// The small weights aren't left among the user's models.
+	models := filepath.Join(r.dir, "models")
+	l, err := layout.Open(ctx, models)
+	if err != nil {
+		return "", err
+	}
+	if err = l.Close(); err != nil {
+		return "", err
+	}
+	build := command(ctx, r.build, "--variant", variant, "--models", models, "--output", "type=oci,tar=false,dest="+images, r.project())
+	build.Env = append(os.Environ(), r.world.Env()...)
+	if err = build.Run(); err != nil {
+		return "", err
+	}
+	built := time.Since(start)
+	if l, err = layout.Open(ctx, images); err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	image, err := l.Read(ctx, variant)
+	if err != nil {
+		return "", err
+	}
+	m, err := container.New(ctx, r.runc, l, image, t.TempDir())
+	if err != nil {
+		return "", err
+	}
+	did, err := r.world.Try(ctx, m, !slices.ContainsFunc(image.Config.History, isWeights))
+	var size int64
+	for _, d := range image.Layers() {
+		size += d.Size
+	}
+	return fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%s: %g s of film, %dx%d, with sound", variant, len(image.Layers()), report.Size(size),
+		report.Duration(built), report.Duration(did.Ready), report.Duration(did.Job), did.Film.Seconds, did.Film.Width, did.Film.Height), err
+}
+
+func isWeights(h ocispec.History) bool { return h.CreatedBy == "lamina model" }
+
+// command is a program whose output is seen, and told from the result.
+func command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // our own
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = time.Minute
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	return cmd
+}

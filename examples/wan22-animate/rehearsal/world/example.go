@@ -1,0 +1,46 @@
+package world
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+)
+
+// Example is a folder as a rehearsal sees it: without what builds leave in it.
+func Example(folder fs.FS) fs.FS { return example{folder} }
+
+// Check says why a folder is nothing that a world could stand around: it has to be
+// the example, or something that was made of it.
+func Check(folder fs.FS) error {
+	text, err := fs.ReadFile(folder, specName)
+	if err != nil {
+		return err
+	}
+	found := modelAddress.FindAllSubmatch(text, -1)
+	for _, m := range found {
+		if name := string(m[1]); name != modelName {
+			return fmt.Errorf("%s names the model %s, and nothing but %s stands on the hub of a rehearsal", specName, name, modelName)
+		}
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("%s names no revision of a model of a hub", specName)
+	}
+	return nil
+}
+
+// modelName is the one model that there is a stand-in for.
+const modelName = "Wan-AI/Wan2.2-Animate-14B"
+
+type example struct{ fs.FS }
+
+// ReadDir leaves out of the folder what is no part of the example: the lock is of the
+// real internet, and dist has images.
+func (e example) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(e.FS, name)
+	if name == "." {
+		entries = slices.DeleteFunc(entries, func(d fs.DirEntry) bool {
+			return slices.Contains([]string{"image.lock", "dist", ".git", "rehearsal"}, d.Name())
+		})
+	}
+	return entries, err
+}

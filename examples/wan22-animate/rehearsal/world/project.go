@@ -1,0 +1,93 @@
+package world
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Replacement is an address of the real outside, and what stands for it.
+type Replacement struct {
+	File  string // of the project
+	Old   string
+	New   string
+	Times int // how often it occurs there, and is replaced
+}
+
+// Project writes the example into a folder, which must not be there yet. All of
+// it is as it is shipped but for the [World.Replacements].
+func (w *World) Project(dir string) error {
+	if err := os.CopyFS(dir, w.example); err != nil {
+		return fmt.Errorf("copying the example: %w", err)
+	}
+	changed, err := replaced(w.texts, w.replacements)
+	if err != nil {
+		return err
+	}
+	for name, text := range changed {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // as the example's own
+			return err
+		}
+	}
+	return nil
+}
+
+// Replacements are what [World.Project] changes.
+func (w *World) Replacements() []Replacement { return w.replacements }
+
+// replaced changes texts. An address of the real outside that is left is an error:
+// a rehearsal asks nobody there.
+func replaced(texts map[string]string, list []Replacement) (map[string]string, error) {
+	changed := map[string]string{}
+	for name, text := range texts {
+		for _, r := range list {
+			if r.File == name {
+				text = strings.ReplaceAll(text, r.Old, r.New)
+			}
+		}
+		if left := outside.FindString(withoutComments(text)); left != "" {
+			return nil, fmt.Errorf("%s: nothing stands for %s", name, left)
+		}
+		changed[name] = text
+	}
+	return changed, nil
+}
+
+// outside finds addresses of the internet.
+var outside = regexp.MustCompile(`https://[\w./-]+`)
+
+func withoutComments(text string) string {
+	return regexp.MustCompile(`(?m)(^|\s)#.*$`).ReplaceAllString(text, "")
+}
+
+// commit finds the commit of a repository in a spec, and in a requirement.
+var (
+	wanCommit  = regexp.MustCompile(`(?s)"https://github\.com/Wan-Video/Wan2\.2"\s*commit\s*=\s*"([0-9a-f]{40})"`)
+	sam2Commit = regexp.MustCompile(`git\+https://github\.com/facebookresearch/sam2\.git@([0-9a-f]{40})`)
+)
+
+// replace are the replacements for the texts of the example.
+func (w *World) replace() []Replacement {
+	var list []Replacement
+	add := func(file, old, replacement string) {
+		if n := strings.Count(w.texts[file], old); n > 0 {
+			list = append(list, Replacement{file, old, replacement, n})
+		}
+	}
+	for file, text := range w.texts {
+		add(file, "https://github.com/Dao-AILab/", w.URL+"/Dao-AILab/")
+		add(file, "https://github.com/facebookresearch/sam2.git", w.SAM2.URL)
+		add(file, "https://github.com/Wan-Video/Wan2.2", w.Wan.URL)
+		if m := wanCommit.FindStringSubmatch(text); m != nil {
+			add(file, m[1], w.Wan.Commit)
+		}
+		if m := sam2Commit.FindStringSubmatch(text); m != nil {
+			add(file, m[1], w.SAM2.Commit)
+		}
+	}
+	slices.SortFunc(list, func(a, b Replacement) int { return strings.Compare(a.File+a.Old, b.File+b.Old) })
+	return list
+}

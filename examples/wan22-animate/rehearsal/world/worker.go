@@ -1,0 +1,123 @@
+package world
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"time"
+
+	"lamina.build/internal/container"
+)
+
+// Worker is an image of the example that runs as a load-balancing endpoint's.
+type Worker struct {
+	*container.Container
+
+	url string
+}
+
+// Serve starts a worker, with a few variables ("KEY=value") more. There is no GPU;
+// the stand-in for torch pretends one, since Wan's scripts can't be imported without.
+func Serve(ctx context.Context, m *container.Machine, env ...string) (*Worker, error) {
+	port, err := freePort(ctx)
+	if err != nil {
+		return nil, err
+	}
+	env = append([]string{"WORKER_MODE=load-balancing", fmt.Sprint("PORT=", port), "REQUIRE_GPU=0", "REHEARSAL_CUDA=1"}, env...)
+	c, err := m.Start(env)
+	return &Worker{c, fmt.Sprint("http://127.0.0.1:", port)}, err
+}
+
+func freePort(ctx context.Context) (int, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close() // for the worker to take
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// between are the pauses of somebody who waits for a worker.
+const between = 50 * time.Millisecond
+
+// Ping waits until /ping answers with a status, and returns what it says with it.
+func (w *Worker) Ping(ctx context.Context, want int) (string, error) {
+	last := "nothing"
+	for {
+		status, text, err := w.ping(ctx)
+		switch {
+		case err == nil && status == want:
+			return text, nil
+		case err == nil:
+			last = fmt.Sprint(status, " ", text)
+		}
+		select {
+		case <-w.Ended():
+			return "", errors.New("the worker has ended")
+		case <-ctx.Done():
+			return "", fmt.Errorf("/ping says %s and not %d: %w", last, want, context.Cause(ctx))
+		case <-time.After(between):
+		}
+	}
+}
+
+func (w *Worker) ping(ctx context.Context) (status int, text string, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/ping", nil)
+	if err != nil {
+		return 0, "", err
+	}
+	return send(r)
+}
+
+func send(r *http.Request) (status int, text string, err error) {
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { err = errors.Join(err, a.Body.Close()) }()
+	data, err := io.ReadAll(a.Body)
+	return a.StatusCode, string(data), err
+}
+
+// Reply is what becomes of a job.
+type Reply struct {
+	Status   int
+	Error    string
+	Video    []byte
+	Bytes    int
+	Sound    bool
+	Width    int
+	Height   int
+	Duration float64 // seconds
+	Refresh  bool    `json:"refresh_worker"`
+}
+
+// Run sends a job: a film and a picture, and what is given besides.
+func (w *Worker) Run(ctx context.Context, film []byte, more map[string]any) (Reply, error) {
+	job := map[string]any{"video": film, "image": Picture(256, 256)}
+	maps.Copy(job, more)
+	body, err := json.Marshal(job)
+	if err != nil {
+		return Reply{}, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+"/", bytes.NewReader(body))
+	if err != nil {
+		return Reply{}, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	status, text, err := send(r)
+	if err != nil {
+		return Reply{}, err
+	}
+	reply := Reply{Status: status}
+	if err := json.Unmarshal([]byte(text), &reply); err != nil {
+		return Reply{}, fmt.Errorf("the answer of a job is %q: %w", text, err)
+	}
+	return reply, nil
+}
