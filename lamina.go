@@ -1,10 +1,145 @@
-// Package lamina holds the files at the root of the module that other packages
-// build in. The tool is cmd/build; a program of your own starts from stages.
+// Package lamina builds lean GPU container images: it turns a folder with an
+// image.toml into a lock, the lock into a BuildKit graph, and has an engine make
+// the image of it. The command build is this package with flags.
+//
+//	p, err := lamina.Open("examples/faceblend", lamina.Options{Env: os.Getenv})
+//	…
+//	defer p.Close()
+//	made, err := p.Build(ctx, lamina.Build{})
+//	fmt.Println(made.Manifest) // the digest, the same on any machine
+//
+// The way of an image, each step of which can be taken alone:
+//
+//	Open             a folder with an image.toml, and what its jobs may use
+//	Project.Lock     finds the newest packages that answer the spec, and writes them down
+//	Project.Locked   the lock that there is, if it fits the spec, else one that is made
+//	Project.Draw     the image as a plain value, of package stages: look at it, print it
+//	Project.Build    has an engine make it: locks first where there is no lock
+//	Build.Change     changes the drawn image, or draws another one
+//	OpenEngine       finds or starts the buildkitd that builds run on
+//	Project.Push, Pull, Models    move the weights of a spec once
+//
+// Nothing reads flags, the environment or a terminal unless [Options] say so. A
+// context ends all of it cleanly. [KindOf] tells an error of the input from one of
+// the engine or the network; [Hints] what the user can do about it.
 package lamina
 
-import _ "embed" // for the variables below
+import (
+	"context"
+	"path/filepath"
 
-// BuildkitdTOML is buildkitd.toml, the configuration of the private engine.
-//
-//go:embed buildkitd.toml
-var BuildkitdTOML string
+	"github.com/moby/buildkit/client"
+
+	"lamina.build/internal/engine"
+	"lamina.build/internal/fault"
+	"lamina.build/internal/output"
+	"lamina.build/internal/report"
+	"lamina.build/internal/spec"
+)
+
+// Options say what jobs may use of the machine they run on. The zero value reads
+// no variable, keeps its cache where the user's caches are, finds or starts an
+// engine and tells nobody how things go.
+type Options struct {
+	// CacheDir is where everything is kept that can be had again. The default is the
+	// folder lamina in XDG_CACHE_HOME or ~/.cache of [Options.Env].
+	CacheDir string
+	// Env looks up a variable: BUILDKIT_HOST, LAMINA_DEBIAN_MIRROR, LAMINA_PYTHON_INDEX,
+	// those of uv and pip, HF_TOKEN, NETRC, and those that requirement files name.
+	// os.Getenv gives it those of the process; the default has none.
+	Env func(name string) string
+	// Engine is the address of a buildkitd, "unix://…" or "tcp://…". The default is
+	// BUILDKIT_HOST, else one that listens on a standard socket, else one of our own.
+	Engine string
+	// DebianMirror is a URL, or name=URL,… for repositories by name.
+	DebianMirror string
+	// PythonIndex is the URL of the index where nothing names another one.
+	PythonIndex string
+	// Models is the folder of the OCI layout that models are taken from. The default is
+	// one in the cache folder.
+	Models string
+	// Progress is told how things go.
+	Progress Progress
+}
+
+// Progress is told how a job goes on. Its methods are called by many goroutines.
+type Progress interface {
+	// Note tells one line of news.
+	Note(line string)
+	// Watch shows an engine's work until the channel is closed. Of a task that nobody
+	// wants to watch it reads the channel to its end.
+	Watch(ctx context.Context, t Task, steps chan *client.SolveStatus) error
+}
+
+// Task is what an engine works at.
+type Task int
+
+// The tasks: an image, the resolving of Python packages, the moving of a model.
+const (
+	Building Task = iota
+	Resolving
+	Moving
+)
+
+// Words that the jobs speak in.
+type (
+	// Spec is what an image.toml says, for one variant.
+	Spec = spec.Spec
+	// Output is one destination of an image, see [ParseOutput].
+	Output = output.Output
+	// Made is an image that was built, and where it went.
+	Made = report.Image
+	// Engine is a buildkitd that passed the preflight.
+	Engine = engine.Engine
+	// EngineOptions say which engine is opened, started or looked at.
+	EngineOptions = engine.Options
+	// Kind is what sort of failure an error is; its number is an exit code.
+	Kind = fault.Kind
+)
+
+// Kinds of failures: of anything else, of the input, of a check, for want of an
+// engine, and one that may pass when it is tried again.
+const (
+	Failure   = fault.Failure
+	Usage     = fault.Usage
+	Findings  = fault.Findings
+	NoEngine  = fault.NoEngine
+	Transient = fault.Transient
+)
+
+// KindOf returns the kind of an error.
+func KindOf(err error) Kind { return fault.KindOf(err) }
+
+// Hints are what the user can do about an error, each once.
+func Hints(err error) []string { return fault.Hints(err) }
+
+// ParseOutput reads a destination in the words of docker buildx: "type=oci",
+// "type=docker,dest=image.tar", "type=image,name=registry.example/app:1,push=true".
+func ParseOutput(text string) (Output, error) { return output.Parse(text) }
+
+// OpenEngine finds or starts the engine of the options. The caller closes it.
+func OpenEngine(ctx context.Context, o Options) (*Engine, error) {
+	e, err := o.EngineOptions()
+	if err != nil {
+		return nil, err
+	}
+	return engine.Open(ctx, e)
+}
+
+// EngineOptions are those of the engine that jobs with these options use.
+func (o Options) EngineOptions() (EngineOptions, error) {
+	h, err := newHost(o)
+	if err != nil {
+		return EngineOptions{}, err
+	}
+	return h.engineOptions(engine.Need{}), nil
+}
+
+// ExampleDir is where the command keeps the examples that are part of it.
+func (o Options) ExampleDir(name string) (string, error) {
+	h, err := newHost(o)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(h.cacheDir, "examples", name), nil
+}

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"cmp"
+	"path"
 	"slices"
 	"strings"
 )
@@ -53,6 +54,14 @@ func (m Model) Size() (size int64) {
 		size += f.Size
 	}
 	return size
+}
+
+// Name is what people call a model: "ORG/NAME", or the last part of an address.
+func (r ModelRequest) Name() string {
+	if repository, _, ok := r.Repository(); ok {
+		return repository
+	}
+	return path.Base(path.Dir(strings.TrimPrefix(r.From, "https:")))
 }
 
 // Repository returns what a model from the hub is called there: "ORG/NAME".

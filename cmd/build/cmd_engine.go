@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"lamina.build"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
 )
@@ -126,7 +127,7 @@ func (a *app) runEngineCommand(ctx context.Context, c engineCommand, args []stri
 	if len(rest) > 0 {
 		return fault.New(fault.Usage, fmt.Errorf("engine %s takes no %q", c.name, rest[0]))
 	}
-	e, err := a.engineOptions(o.addr, engine.Need{})
+	e, err := lamina.Options{Env: a.env, Progress: a.ui, Engine: o.addr}.EngineOptions()
 	if err != nil {
 		return err
 	}

@@ -3,10 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"lamina.build"
+
+	"lamina.build/internal/beside"
 	"lamina.build/internal/spec"
 	"lamina.build/stages"
 )
@@ -123,43 +128,64 @@ func runImage(ctx context.Context, a *app, args []string) error {
 // image is the whole way from a spec to an image.
 func (a *app) image(ctx context.Context, plan plan) (err error) {
 	start := time.Now()
-	p, err := a.openProject(plan.dir)
+	p, err := a.open(plan.dir, plan.options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	s, err := p.file.Variant(plan.variant)
-	if err != nil {
+	if _, err = p.Spec(plan.build.Variant); err != nil {
 		return err
 	}
-	l, err := a.lockFor(ctx, p, plan.relock, plan.lockOptions)
-	if err != nil {
-		return err
-	}
-	store, err := a.openStore(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	models, err := a.findModels(ctx, plan.models)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, models.Close()) }()
-	logins, unset, err := a.pythonLogins(p)
-	if err != nil {
-		return err
-	}
-	j := job{app: a, plan: plan, project: p, spec: s, lock: l, store: store, models: models, logins: logins, unset: unset, start: start}
-	if err := j.lookElsewhere(ctx); err != nil {
-		return err
+	if plan.relock {
+		var diff string
+		if diff, err = relock(ctx, p, lamina.Upgrade{}); err != nil {
+			return err
+		}
+		a.ui.note("%s", diff)
 	}
 	if plan.print != "" {
-		image, err := j.draw(ctx, nil)
-		if err != nil {
+		var image stages.Image
+		if image, err = p.Draw(ctx, plan.build); err != nil {
 			return err
 		}
 		return a.printGraph(ctx, image, plan.print)
 	}
-	return j.build(ctx)
+	if err = a.ui.checkProgress(); err != nil {
+		return err
+	}
+	made, err := p.Build(ctx, plan.build)
+	if err != nil {
+		return err
+	}
+	made.Took = time.Since(start)
+	return a.tell(plan, made)
+}
+
+// tell prints the summary and writes the files that scripts asked for. The
+// summary makes way where the image itself takes the standard output.
+func (a *app) tell(plan plan, made lamina.Made) error {
+	metadata, err := made.Metadata()
+	if err != nil {
+		return err
+	}
+	if plan.metadata != "" {
+		err = beside.Write(plan.metadata, metadata)
+	}
+	if plan.iidfile != "" {
+		err = errors.Join(err, beside.Write(plan.iidfile, []byte(made.Config.String())))
+	}
+	if err != nil {
+		return fmt.Errorf("writing what was built: %w", err)
+	}
+	var text strings.Builder
+	if err := made.WriteText(&text); err != nil {
+		return err
+	}
+	for _, o := range plan.build.Outputs {
+		if o.ToStdout() {
+			a.ui.note("%s", text.String())
+			return nil
+		}
+	}
+	return a.ui.result(text.String())
 }

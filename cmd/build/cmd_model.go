@@ -2,15 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"lamina.build"
+
 	"lamina.build/internal/fault"
-	"lamina.build/internal/model"
-	"lamina.build/lock"
+	"lamina.build/internal/report"
 )
 
 // modelOptions are the flags of all model commands; each lists those it has.
@@ -31,7 +33,7 @@ type modelCommand struct {
 	name     string
 	synopsis string
 	flags    func(o *modelOptions) []flagGroup
-	run      func(ctx context.Context, a *app, o modelOptions, args []string) error
+	run      func(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error
 }
 
 func modelCommands() []modelCommand {
@@ -115,7 +117,7 @@ HF_ENDPOINT   another hub than https://huggingface.co`}},
 
 func (c modelCommand) word() string { return c.name }
 
-func runModel(ctx context.Context, a *app, args []string) error {
+func runModel(ctx context.Context, a *app, args []string) (err error) {
 	c, err := member("model", modelCommands(), args)
 	if err != nil {
 		return err
@@ -125,8 +127,20 @@ func runModel(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	a.ui.quiet = o.mode.value == "quiet"
-	return c.run(ctx, a, o, rest)
+	a.ui.quiet, a.ui.mode = o.mode.value == "quiet", o.mode.value
+	if err = a.ui.checkProgress(); err != nil {
+		return err
+	}
+	dir, err := a.findDir(o.dirs())
+	if err != nil {
+		return err
+	}
+	p, err := a.open(dir, lamina.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	return c.run(ctx, a, p, o, rest)
 }
 
 // dirs is the folder that --spec names, if any.
@@ -137,65 +151,83 @@ func (o *modelOptions) dirs() []string {
 	return []string{o.dir}
 }
 
-// lockedModels is a project with a lock that fits it.
-type lockedModels struct {
-	*project
-
-	lock  lock.Lock
-	names []string // of the lock's models, as of [project.modelNames]
-}
-
-// openLocked opens the project of a model command.
-func (a *app) openLocked(o modelOptions) (*lockedModels, error) {
-	dir, err := a.findDir(o.dirs())
+func pushModel(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error {
+	if len(args) != 1 {
+		err := fault.New(fault.Usage, errors.New("model push needs one reference: where to"))
+		return fault.WithHint(err, "build model push registry.example/weights:1")
+	}
+	layer, err := parseSize(o.layer)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("flag --max-layer: %w", err)
 	}
-	p, err := a.openProject(dir)
+	moved, err := p.Push(ctx, args[0], lamina.PushOptions{Model: o.name, Insecure: o.insecure, MaxLayer: layer, NoLimits: o.force, MountFrom: o.mount})
 	if err != nil {
-		return nil, err
-	}
-	m := &lockedModels{project: p}
-	if err := m.read(); err != nil {
-		return nil, errors.Join(err, p.Close())
-	}
-	return m, nil
-}
-
-func (m *lockedModels) read() (err error) {
-	var ok bool
-	if m.lock, ok, err = m.readLock(); err == nil && !ok {
-		err = fault.WithHint(fault.New(fault.Findings, fmt.Errorf("%s does not exist", m.lockPath())),
-			fmt.Sprintf("\"build lock %s\" makes it", m.dir))
-	}
-	if err = errors.Join(err, driftOf(m.project, m.lock, ok)); err != nil {
 		return err
 	}
-	m.names, err = m.modelNames(m.lock)
-	return err
+	what := "published"
+	if moved.Unchanged {
+		what = "was published already"
+	}
+	return a.ui.result(fmt.Sprintf("%s %s: %s, %s\n%s\n",
+		moved.Model.Name(), what, report.Count(moved.Layers, "layer"), report.Size(moved.Model.Size()), moved.Model.Published))
 }
 
-// pick is the one model that a command is about.
-func (m *lockedModels) pick(name string) (int, error) {
-	var found []int
-	for i, one := range m.lock.Models {
-		if name == "" || m.names[i] == name || model.Name(one.ModelRequest) == name || one.From == name || one.Path == name {
-			found = append(found, i)
+func pullModel(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error {
+	if len(args) > 1 {
+		return fault.New(fault.Usage, errors.New("model pull takes one folder at most"))
+	}
+	moved, err := p.Pull(ctx, o.name, strings.Join(args, ""))
+	if err != nil {
+		return err
+	}
+	return a.ui.result(fmt.Sprintf("%s in %s: %s, %s\n%s\n",
+		moved.Model.Name(), moved.Dir, report.Count(moved.Layers, "layer"), report.Size(moved.Model.Size()), moved.Manifest))
+}
+
+func listModels(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error {
+	if len(args) > 1 {
+		return fault.New(fault.Usage, errors.New("model ls takes one folder at most: that of a layout"))
+	}
+	list, err := p.Models(ctx, o.name, strings.Join(args, ""))
+	if err != nil {
+		return err
+	}
+	if !o.json {
+		return a.ui.result(modelTable(list, o.files))
+	}
+	data, err := json.MarshalIndent(list, "", "  ")
+	if err != nil {
+		return err
+	}
+	return a.ui.result(string(data) + "\n")
+}
+
+func modelTable(models []lamina.ListedModel, files bool) string {
+	if len(models) == 0 {
+		return "no model is locked\n"
+	}
+	var b strings.Builder
+	for _, m := range models {
+		fmt.Fprintf(&b, "%s  %s in %s\n  from       %s\n", m.Name, report.Size(m.Size), report.Count(len(m.Layers), "layer"), m.From)
+		if m.Commit != "" {
+			fmt.Fprintf(&b, "  commit     %s\n", m.Commit)
+		}
+		fmt.Fprintf(&b, "  in image   %s\n  published  %s\n  layout     %s\n", m.Path, orNowhere(m.Published), orNowhere(m.Layout))
+		for _, l := range m.Layers {
+			fmt.Fprintf(&b, "  %10s  %s\n", report.Size(l.Size), l.Name)
+			for _, f := range l.Files {
+				if files {
+					fmt.Fprintf(&b, "    %10s  %s  %s\n", report.Size(f.Size), f.SHA256[:12], f.Path)
+				}
+			}
 		}
 	}
-	switch {
-	case len(found) == 1:
-		return found[0], nil
-	case len(m.lock.Models) == 0:
-		err := fault.New(fault.Usage, errors.New("the lock has no model"))
-		return 0, fault.WithHint(err, "a [[model]] from hf:// or https:// is locked by \"build lock\"; one from a folder needs none of this")
-	case len(found) == 0:
-		return 0, fault.New(fault.Usage, fmt.Errorf("no model is called %q: there are %s", name, strings.Join(m.names, ", ")))
+	return b.String()
+}
+
+func orNowhere(place string) string {
+	if place == "" {
+		return "nowhere"
 	}
-	list := make([]string, len(found))
-	for k, i := range found {
-		list[k] = m.names[i] + " at " + m.lock.Models[i].Path
-	}
-	err := fault.New(fault.Usage, fmt.Errorf("several models fit: %s", strings.Join(list, ", ")))
-	return 0, fault.WithHint(err, "--model takes the name of one, or its path")
+	return place
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/near"
 )
@@ -36,9 +35,8 @@ func commands() []command {
 
 // app is the running program.
 type app struct {
-	ui      *ui
-	env     func(string) string
-	engines []*engine.Engine // in use until the end
+	ui  *ui
+	env func(string) string
 }
 
 // dispatch runs the command that args begin with. Without one they are for

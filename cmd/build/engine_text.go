@@ -48,11 +48,12 @@ func statusText(st engine.Status) string {
 	return b.String()
 }
 
-func engineDu(ctx context.Context, a *app, o engineOptions, _ engine.Options) error {
-	e, err := a.openEngine(ctx, o.addr, engine.Need{})
+func engineDu(ctx context.Context, a *app, _ engineOptions, o engine.Options) (err error) {
+	e, err := engine.Open(ctx, o)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, e.Close()) }()
 	records, err := e.Du(ctx)
 	if err != nil {
 		return err
@@ -88,15 +89,16 @@ func firstLine(s string) string {
 	return s
 }
 
-func enginePrune(ctx context.Context, a *app, o engineOptions, _ engine.Options) error {
+func enginePrune(ctx context.Context, a *app, o engineOptions, options engine.Options) (err error) {
 	keep, err := parseSize(o.keep)
 	if err != nil {
 		return fault.New(fault.Usage, fmt.Errorf("flag --keep: %w", err))
 	}
-	e, err := a.openEngine(ctx, o.addr, engine.Need{})
+	e, err := engine.Open(ctx, options)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, e.Close()) }()
 	records := 0
 	freed, err := e.Prune(ctx, engine.PruneOptions{All: o.all, KeepStorage: keep}, func(client.UsageInfo) { records++ })
 	if err != nil {

@@ -10,23 +10,19 @@ import (
 	"path/filepath"
 	"strings"
 
+	"lamina.build"
 	wan22animate "lamina.build/examples/wan22-animate"
 	"lamina.build/internal/beside"
 	"lamina.build/internal/spec"
 )
 
-// examplesDir is the folder of the cache folder with the example that is part of
-// this program. Its lock lies there, too.
-const examplesDir = "examples"
-
 // exampleDir is where the embedded example lies, as this program has it. A lock that
 // an earlier program left there stays, and is held against the spec as any other.
 func (a *app) exampleDir() (string, error) {
-	cache, err := a.cacheDir()
+	dir, err := lamina.Options{Env: a.env}.ExampleDir(wan22animate.Name)
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, examplesDir, wan22animate.Name)
 	if err := mirror(dir, wan22animate.Files); err != nil {
 		return "", fmt.Errorf("unpacking example %s: %w", wan22animate.Name, err)
 	}
@@ -57,7 +53,7 @@ func mirror(dir string, files fs.FS) error {
 		return err
 	}
 	return fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || name == lockName {
+		if err != nil || d.IsDir() || name == lamina.LockName {
 			return err
 		}
 		if _, err := fs.Stat(files, name); errors.Is(err, fs.ErrNotExist) && !strings.Contains(path.Base(name), ".lamina-") {

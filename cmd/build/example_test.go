@@ -7,6 +7,8 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"lamina.build"
 )
 
 // Another program's example gives way to this one's, and its lock stays.
@@ -26,7 +28,7 @@ func TestMirror(t *testing.T) {
 		if err := mirror(dir, one); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, lockName), []byte("locked"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, lamina.LockName), []byte("locked"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 
 	"github.com/containerd/log"
@@ -19,7 +18,7 @@ func main() {
 	ctx, stop := interruptible(context.Background(), u)
 	a := &app{ui: u, env: os.Getenv}
 	err := a.dispatch(ctx, os.Args[1:])
-	code := a.exitCode(ctx, errors.Join(err, a.close()))
+	code := a.exitCode(ctx, err)
 	stop()
 	os.Exit(code)
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/distribution/reference"
 
+	"lamina.build"
+
 	"lamina.build/cache"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/fault"
@@ -15,16 +17,10 @@ import (
 
 // plan is what the flags of "build image" mean, checked.
 type plan struct {
-	lockOptions
 	dir      string
-	variant  string
-	smoke    stages.Level
+	options  lamina.Options
+	build    lamina.Build
 	relock   bool
-	noCache  bool
-	models   string // folder of a layout; "" for the one of the cache folder
-	outputs  []output.Output
-	cache    cache.Remote
-	progress string
 	print    string
 	metadata string
 	iidfile  string
@@ -48,13 +44,14 @@ func (o *imageOptions) plan(a *app, args []string) (plan, error) {
 	if err != nil {
 		return plan{}, o.misread(args, err)
 	}
-	a.ui.quiet = o.mode.value == "quiet"
+	a.ui.quiet, a.ui.mode = o.mode.value == "quiet", o.mode.value
 	return plan{
-		lockOptions: lockOptions{sourceFlags: o.sourceFlags, engineFlags: o.engineFlags},
-		dir:         dir, variant: o.variant, smoke: stages.Level(o.smoke.value),
-		relock: o.relock, noCache: o.noCache, models: o.models, outputs: outputs, cache: remote,
-		progress: o.mode.value, print: o.print.value,
-		metadata: o.metadata, iidfile: o.iidfile,
+		dir:     dir,
+		options: lamina.Options{Engine: o.addr, DebianMirror: o.mirror, PythonIndex: o.index, Models: o.models},
+		build: lamina.Build{
+			Variant: o.variant, Smoke: stages.Level(o.smoke.value), NoCache: o.noCache, Outputs: outputs, Cache: remote, Stdout: a.ui.stdout,
+		},
+		relock: o.relock, print: o.print.value, metadata: o.metadata, iidfile: o.iidfile,
 	}, nil
 }
 

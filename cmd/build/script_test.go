@@ -21,6 +21,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"lamina.build"
+
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
 )
@@ -131,12 +133,12 @@ func fakeLock(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(os.WriteFile(filepath.Join(mirror, p.Path), deb, 0o644))
 	}
 	l.Sort()
-	ts.Check(os.WriteFile(filepath.Join(dir, lockName), l.Format(), 0o644))
+	ts.Check(os.WriteFile(filepath.Join(dir, lamina.LockName), l.Format(), 0o644))
 }
 
 // oldLock has the lock of a folder be of an earlier format: oldlock DIR
 func oldLock(ts *testscript.TestScript, _ bool, args []string) {
-	name := filepath.Join(ts.MkAbs(args[0]), lockName)
+	name := filepath.Join(ts.MkAbs(args[0]), lamina.LockName)
 	l, err := lock.Parse(name, []byte(ts.ReadFile(name)))
 	ts.Check(err)
 	ts.Check(os.WriteFile(name, formatOne(l), 0o644))

@@ -29,6 +29,7 @@ type ui struct {
 	stderr io.Writer
 	colour bool
 	quiet  bool
+	mode   string // how the work of an engine is shown, see --progress
 }
 
 func newUI(stdout, stderr io.Writer, env func(string) string) *ui {

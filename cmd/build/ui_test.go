@@ -10,9 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
 
+	"lamina.build"
+
 	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
-	"lamina.build/internal/requirements"
 	"lamina.build/internal/solve"
 )
 
@@ -156,20 +157,20 @@ func TestStatusText(t *testing.T) {
 	}
 }
 
-// A login that was refused may be one whose token is not set: of the host that
-// refused it, and of no other.
-func TestNotSet(t *testing.T) {
-	unset := []requirements.Unset{
-		{Host: "index.example:8443", Err: errors.New("requirements.txt:1: variable A is not set")},
-		{Host: "other.example", Err: errors.New("requirements.txt:2: variable B is not set")},
+func TestUpgrades(t *testing.T) {
+	var o lockFlags
+	rest, err := parse(o.groups(), []string{"dir", "--upgrade-package", "Flash_Attn", "--upgrade-package=torch"})
+	if err != nil || len(rest) != 1 {
+		t.Fatal(rest, err)
 	}
-	for address, want := range map[string]string{
-		"https://index.example:8443/a.whl": "requirements.txt:1: variable A is not set",
-		"https://files.example/a.whl":      "",
-	} {
-		err := notSet(unset, address)
-		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
-			t.Errorf("%s: got %v, want %q", address, err, want)
-		}
+	if diff := cmp.Diff(lamina.Upgrade{Packages: []string{"Flash_Attn", "torch"}}, o.upgrade); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	o = lockFlags{}
+	if _, err = parse(o.groups(), []string{"--upgrade"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.upgrade; !got.All || len(got.Packages) > 0 {
+		t.Errorf("got %+v", got)
 	}
 }

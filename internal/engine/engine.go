@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
-
-	lamina "lamina.build"
 )
 
 // Kind says where an engine came from.
@@ -45,8 +43,7 @@ type Options struct {
 	FetchRunc func(ctx context.Context) (path string, err error)
 	// Need is what the build asks of the engine.
 	Need Need
-	// Config is the private engine's buildkitd.toml. The default is the one
-	// at the root of this module.
+	// Config is the private engine's buildkitd.toml. The default is [Config].
 	Config []byte
 }
 
@@ -70,7 +67,7 @@ func (o Options) withDefaults() Options {
 	}
 	o.StateDir = realPath(o.StateDir)
 	if o.Config == nil {
-		o.Config = []byte(lamina.BuildkitdTOML)
+		o.Config = []byte(config)
 	}
 	if o.Addr == "" && !o.PrivateOnly {
 		o.Addr = o.Env("BUILDKIT_HOST")

@@ -10,21 +10,11 @@ package model
 import (
 	"context"
 	"io"
-	"path"
-	"strings"
 
 	"lamina.build/internal/hub"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
 )
-
-// Name is what people call a model: "ORG/NAME", or the last part of an address.
-func Name(r lock.ModelRequest) string {
-	if repository, _, ok := r.Repository(); ok {
-		return repository
-	}
-	return path.Base(path.Dir(strings.TrimPrefix(r.From, "https:")))
-}
 
 // File is where a file of a locked model is to be had.
 func File(c *hub.Client, m lock.Model, f lock.ModelFile) hub.File {

@@ -78,7 +78,7 @@ func (o LockOptions) files(ctx context.Context, m *lock.Model) (files []hub.File
 		return nil, err
 	}
 	o.idle(files, slices.Concat(m.Include, m.Exclude))
-	o.Note(fmt.Sprintf("%d of %s of %s are wanted, %s", len(wanted), report.Count(len(files), "file"), Name(m.ModelRequest), size(wanted)))
+	o.Note(fmt.Sprintf("%d of %s of %s are wanted, %s", len(wanted), report.Count(len(files), "file"), m.Name(), size(wanted)))
 	return o.Client.Lock(ctx, wanted)
 }
 
@@ -108,7 +108,7 @@ func check(m lock.Model) error {
 			faults = append(faults, fmt.Errorf("rename %q: no such file is among those that are wanted", from))
 		}
 	}
-	_, err := weights.Layers(Name(m.ModelRequest), m, weights.MaxLayers)
+	_, err := weights.Layers(m.Name(), m, weights.MaxLayers)
 	return errors.Join(append(faults, err)...)
 }
 

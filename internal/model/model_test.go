@@ -139,13 +139,3 @@ func TestFaultsOfALock(t *testing.T) {
 		t.Errorf("not all faults at once: %v", err)
 	}
 }
-
-func TestName(t *testing.T) {
-	for from, want := range map[string]string{
-		"hf://org/name@main": "org/name", "https://x.example/models/wan/SHA256SUMS": "wan",
-	} {
-		if got := model.Name(lock.ModelRequest{From: from}); got != want {
-			t.Errorf("%s is called %q, want %q", from, got, want)
-		}
-	}
-}

@@ -1,6 +1,7 @@
-package main
+package lamina
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -10,14 +11,13 @@ import (
 
 	"lamina.build/internal/fault"
 	"lamina.build/internal/python"
+	"lamina.build/internal/requirements"
 )
 
-// indexes are those that a flag and variables name.
-func indexes(flag string, env map[string]string) (lockOptions, error) {
-	var o lockOptions
-	o.index = flag
-	a := &app{env: func(name string) string { return env[name] }}
-	return o, a.pythonIndexes(&o)
+// indexesOf are those that a flag and variables name.
+func indexesOf(flag string, env map[string]string) (indexes, error) {
+	h := &host{o: Options{PythonIndex: flag, Env: func(name string) string { return env[name] }}}
+	return h.pythonIndexes()
 }
 
 func TestPythonIndexes(t *testing.T) {
@@ -50,11 +50,11 @@ func TestPythonIndexes(t *testing.T) {
 		{"with a name", "", map[string]string{"UV_DEFAULT_INDEX": "own=https://uv.example"}, python.Indexes{Default: "https://uv.example"}, ", from https://uv.example (UV_DEFAULT_INDEX)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o, err := indexes(tt.flag, tt.env)
+			o, err := indexesOf(tt.flag, tt.env)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, o.indexes); diff != "" {
+			if diff := cmp.Diff(tt.want, o.Indexes); diff != "" {
 				t.Errorf("indexes (-want +got):\n%s", diff)
 			}
 			if o.from != tt.from {
@@ -70,7 +70,7 @@ func TestPythonIndexes(t *testing.T) {
 func TestLoginsInAddressesOfIndexes(t *testing.T) {
 	for _, name := range []string{"UV_DEFAULT_INDEX", "PIP_INDEX_URL", "UV_INDEX", "PIP_EXTRA_INDEX_URL"} {
 		t.Run(name, func(t *testing.T) {
-			o, err := indexes("", map[string]string{name: "https://me:geh%40eim@i.example:8443/simple"})
+			o, err := indexesOf("", map[string]string{name: "https://me:geh%40eim@i.example:8443/simple"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +78,7 @@ func TestLoginsInAddressesOfIndexes(t *testing.T) {
 			if len(o.logins) != 1 || login.User != "me" || login.Password != "geh@eim" {
 				t.Errorf("got %d logins", len(o.logins))
 			}
-			all := fmt.Sprint(o.indexes, o.from, o.logins)
+			all := fmt.Sprint(o.Indexes, o.from, o.logins)
 			if !strings.Contains(all, "https://i.example:8443/simple") || strings.Contains(all, "eim") || strings.Contains(all, "me:") {
 				t.Errorf("got %s", all)
 			}
@@ -105,7 +105,7 @@ func TestFaultsOfIndexes(t *testing.T) {
 		{"no address, with a login", "", map[string]string{"PIP_EXTRA_INDEX_URL": "https://ok.example https://me:geh%zzeim@i.example"}, `PIP_EXTRA_INDEX_URL: index "…@i.example" is not a URL`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := indexes(tt.flag, tt.env)
+			_, err := indexesOf(tt.flag, tt.env)
 			if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "geh") {
 				t.Fatalf("got %v, want %s", err, tt.want)
 			}
@@ -119,24 +119,27 @@ func TestFaultsOfIndexes(t *testing.T) {
 	}
 }
 
-func TestUpgrades(t *testing.T) {
-	var o lockFlags
-	rest, err := parse(o.groups(), []string{"dir", "--upgrade-package", "Flash_Attn", "--upgrade-package=torch"})
-	if err != nil || len(rest) != 1 {
-		t.Fatal(rest, err)
-	}
-	if diff := cmp.Diff(python.Upgrade{Projects: []string{"flash-attn", "torch"}}, o.upgrade.python()); diff != "" {
+func TestUpgradesAreOfNormalNames(t *testing.T) {
+	up := Upgrade{Packages: []string{"Flash_Attn", "torch"}}
+	if diff := cmp.Diff(python.Upgrade{Projects: []string{"flash-attn", "torch"}}, up.python()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	o = lockFlags{}
-	if _, err = parse(o.groups(), []string{"--upgrade"}); err != nil {
-		t.Fatal(err)
+}
+
+// A login that was refused may be one whose token is not set: of the host that
+// refused it, and of no other.
+func TestNotSet(t *testing.T) {
+	unset := []requirements.Unset{
+		{Host: "index.example:8443", Err: errors.New("requirements.txt:1: variable A is not set")},
+		{Host: "other.example", Err: errors.New("requirements.txt:2: variable B is not set")},
 	}
-	if got := o.upgrade.python(); !got.All || len(got.Projects) > 0 {
-		t.Errorf("got %+v", got)
-	}
-	o = lockFlags{}
-	if got := o.upgrade.python(); got.All || len(got.Projects) > 0 {
-		t.Errorf("without a flag: %+v", got)
+	for address, want := range map[string]string{
+		"https://index.example:8443/a.whl": "requirements.txt:1: variable A is not set",
+		"https://files.example/a.whl":      "",
+	} {
+		err := notSet(unset, address)
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: got %v, want %q", address, err, want)
+		}
 	}
 }

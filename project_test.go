@@ -1,7 +1,10 @@
-package main
+package lamina
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/report"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
 )
@@ -25,11 +29,11 @@ func TestLocksOfAnEarlierFormat(t *testing.T) {
 			Size: 1, SHA256: sum([]byte("six")), For: []string{"python"},
 		}},
 	}
-	p := &project{dir: t.TempDir()}
-	if err := os.WriteFile(filepath.Join(p.dir, lockName), formatOne(l), 0o600); err != nil {
+	p := &Project{dir: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(p.dir, LockName), formatOne(l), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, ok, err := p.readLock()
+	_, ok, err := p.ReadLock()
 	if ok || !errors.Is(err, lock.ErrOld) || fault.KindOf(err) != fault.Findings || !slices.ContainsFunc(fault.Hints(err), func(h string) bool { return strings.Contains(h, "build lock") }) {
 		t.Errorf("got %v, %v", ok, err)
 	}
@@ -42,18 +46,18 @@ func TestLocksOfAnEarlierFormat(t *testing.T) {
 	}
 	after := l
 	after.UV.Version = "0.13.9"
-	if diff := lockDiff(before, after); !strings.HasSuffix(diff, "none changed\n") {
+	if diff := report.LockDiff(before, after); !strings.HasSuffix(diff, "none changed\n") {
 		t.Errorf("told is %q", diff)
 	}
 }
 
 // A lock that can't be read is replaced, and the run says what is lost by that.
 func TestALockBeforeThatIsDamaged(t *testing.T) {
-	p := &project{dir: t.TempDir()}
+	p := &Project{dir: t.TempDir()}
 	if _, ok, err := p.readBefore(); ok || err != nil {
 		t.Errorf("of no lock came %t, %v", ok, err)
 	}
-	if err := os.WriteFile(filepath.Join(p.dir, lockName), []byte("<<<<<<< HEAD\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(p.dir, LockName), []byte("<<<<<<< HEAD\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, err := p.readBefore(); ok || err == nil {
@@ -78,7 +82,7 @@ func TestExportsHaveTheNameOfALock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &project{dir: dir, file: file}
+	p := &Project{dir: dir, file: file}
 	for name, fits := range map[string]bool{
 		"pylock.toml": true, "pylock.gpu.toml": true, "pylock.old.toml": true, "pylock.in.toml": false, "pylock.dir.toml": false, "pylock.link.toml": false,
 		"image.toml": false, "image.lock": false, "pylock.a.b.toml": false, "app/main.py": false, "/dev/stdout": false,
@@ -93,4 +97,18 @@ func TestExportsHaveTheNameOfALock(t *testing.T) {
 	if err := p.checkExport("-"); err != nil {
 		t.Error(err)
 	}
+}
+
+// formatOne is a lock as the format before this one had it.
+func formatOne(l lock.Lock) []byte {
+	l.UV = lock.UV{}
+	header, rest, _ := strings.Cut(string(l.Format()), "\n")
+	_, body, _ := strings.Cut(rest, "\n")
+	body = strings.Replace(body, "version  = 2", "version  = 1", 1)
+	return fmt.Appendf(nil, "%s\ndigest   = \"sha256:%s\"\n%s", header, sum([]byte(body)), body)
+}
+
+func sum(data []byte) string {
+	s := sha256.Sum256(data)
+	return hex.EncodeToString(s[:])
 }

@@ -1,4 +1,4 @@
-package main
+package lamina
 
 import (
 	"context"
@@ -62,7 +62,7 @@ func (e *modelError) Error() string { return fmt.Sprintf("model %q: %v", e.from,
 func (e *modelError) Unwrap() error { return e.err }
 
 func (j job) image(ctx context.Context, e *engine.Engine, m lock.Model) (stages.Model, error) {
-	c, err := j.app.hub()
+	c, err := j.hub()
 	if err != nil {
 		return stages.Model{}, err
 	}
@@ -71,7 +71,7 @@ func (j job) image(ctx context.Context, e *engine.Engine, m lock.Model) (stages.
 		return stages.Model{}, err
 	}
 	image := llb.ModelImage{
-		Name: model.Name(m.ModelRequest), Store: llb.ModelStoreID, Layers: model.Outline(work.Layers),
+		Name: m.Name(), Store: llb.ModelStoreID, Layers: model.Outline(work.Layers),
 	}
 	published, err := j.published(ctx, e, m)
 	if err != nil {
@@ -100,14 +100,14 @@ func (j job) published(ctx context.Context, e *engine.Engine, m lock.Model) (boo
 		return isPublished(m), nil
 	}
 	where, sum, _ := strings.Cut(m.Published, "@")
-	insecure := slices.ContainsFunc(j.outputs, func(o output.Output) bool { return o.Insecure })
+	insecure := slices.ContainsFunc(j.Outputs, func(o output.Output) bool { return o.Insecure })
 	r, err := registry.Open(ctx, where, registry.Options{Insecure: insecure, Attempts: publishedAttempts})
 	if err == nil {
 		_, _, err = r.Manifest(ctx, sum)
 	}
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
-		j.app.ui.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
+		j.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
 		return false, nil
 	case err != nil && fault.KindOf(err) == fault.Usage:
 		return false, err

@@ -1,4 +1,4 @@
-package main
+package lamina
 
 import (
 	"context"
@@ -63,8 +63,8 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 	if err := weights.CheckSpace(j.models.Dir(), work.Model.Size()); err != nil {
 		return weights.Image{}, err
 	}
-	j.app.ui.note("fetching %s of %s through the engine; \"build model push\" publishes them once and for all builds",
-		report.Size(work.Model.Size()), model.Name(work.Model.ModelRequest))
+	j.note("fetching %s of %s through the engine; \"build model push\" publishes them once and for all builds",
+		report.Size(work.Model.Size()), work.Model.Name())
 	var result solve.Result
 	err := j.patiently(ctx, c, work.Model, func() (err error) {
 		result, err = j.run(ctx, e, j.fetchRequest(c, work))
@@ -103,14 +103,14 @@ func (j job) fetchRequest(c *hub.Client, work weights.Job) solve.Request {
 		},
 		Store:   j.store,
 		Exports: []client.ExportEntry{{Type: client.ExporterOCI, Attrs: attrs, OutputStore: j.models.Store()}},
-		Session: []session.Attachable{j.app.logins(), j.app.hubSecrets(c, work.Model)},
+		Session: []session.Attachable{j.dockerLogins(), j.hubSecrets(c, work.Model)},
 	}
 }
 
 // hubSecrets has the token for the host of the hub, and for no other.
-func (a *app) hubSecrets(c *hub.Client, m lock.Model) session.Attachable {
+func (h *host) hubSecrets(c *hub.Client, m lock.Model) session.Attachable {
 	secrets := map[string][]byte{}
-	if token := a.hubToken(); token != "" {
+	if token := h.hubToken(); token != "" {
 		if _, _, isHub := m.Repository(); isHub {
 			// An engine that fetches from a host asks for this by itself (source/http).
 			secrets["HTTP_AUTH_TOKEN_"+hostOf(model.File(c, m, m.Files[0]).URL)] = []byte(token)
@@ -140,7 +140,7 @@ func (j job) patiently(ctx context.Context, c *hub.Client, m lock.Model, work fu
 		if n == fetchRetries || fault.KindOf(err) != fault.Transient && !errors.Is(err, hub.ErrBytes) {
 			return err
 		}
-		j.app.ui.note("%v: trying again", err)
+		j.note("%v: trying again", err)
 		pause(ctx, time.Second<<n)
 	}
 }

@@ -1,18 +1,16 @@
-package main
+package report
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
-	"lamina.build/internal/model"
-	"lamina.build/internal/report"
 	"lamina.build/lock"
 )
 
-// lockDiff tells what a new lock changes: a line for each package that comes,
+// LockDiff tells what a new lock changes: a line for each package that comes,
 // goes or has another version, then their number.
-func lockDiff(before, after lock.Lock) string {
+func LockDiff(before, after lock.Lock) string {
 	old, renewed := versions(before), versions(after)
 	var b strings.Builder
 	counts := map[byte]int{}
@@ -29,7 +27,7 @@ func lockDiff(before, after lock.Lock) string {
 }
 
 func summary(l lock.Lock, counts map[byte]int) string {
-	text := fmt.Sprintf("%s, %s", report.Count(len(l.Packages), "package"), report.Size(packagesSize(l)))
+	text := fmt.Sprintf("%s, %s", Count(len(l.Packages), "package"), Size(packagesSize(l)))
 	if len(l.Distributions) > 0 {
 		text += ", " + distributionsText(l)
 	}
@@ -42,10 +40,10 @@ func summary(l lock.Lock, counts map[byte]int) string {
 	return fmt.Sprintf("%s: %d added, %d removed, %d changed\n", text, counts['+'], counts['-'], counts['~'])
 }
 
-// lockSummary tells what a lock holds, a line for each kind, and what all of it
+// LockSummary tells what a lock holds, a line for each kind, and what all of it
 // weighs.
-func lockSummary(l lock.Lock) string {
-	lines := []string{fmt.Sprintf("%s, %s", report.Count(len(l.Packages), "Debian package"), report.Size(packagesSize(l)))}
+func LockSummary(l lock.Lock) string {
+	lines := []string{fmt.Sprintf("%s, %s", Count(len(l.Packages), "Debian package"), Size(packagesSize(l)))}
 	if len(l.Distributions) > 0 {
 		lines = append(lines, distributionsText(l)+": "+distributionKinds(l.Distributions))
 	}
@@ -53,17 +51,17 @@ func lockSummary(l lock.Lock) string {
 		lines = append(lines, modelsText(l))
 	}
 	if len(lines) > 1 {
-		lines = append(lines, report.Size(packagesSize(l)+distributionsSize(l)+modelsSize(l))+" in all")
+		lines = append(lines, Size(packagesSize(l)+distributionsSize(l)+modelsSize(l))+" in all")
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
 
 func distributionsText(l lock.Lock) string {
-	return fmt.Sprintf("%s, %s", report.Count(len(l.Distributions), "Python distribution"), report.Size(distributionsSize(l)))
+	return fmt.Sprintf("%s, %s", Count(len(l.Distributions), "Python distribution"), Size(distributionsSize(l)))
 }
 
 func modelsText(l lock.Lock) string {
-	return fmt.Sprintf("%s, %s", report.Count(len(l.Models), "model"), report.Size(modelsSize(l)))
+	return fmt.Sprintf("%s, %s", Count(len(l.Models), "model"), Size(modelsSize(l)))
 }
 
 // distributionKinds says how many of them are what, leaving out what none is.
@@ -83,7 +81,7 @@ func distributionKinds(list []lock.Distribution) string {
 	var parts []string
 	for i, kind := range kinds {
 		if counts[i] > 0 {
-			parts = append(parts, report.Count(counts[i], kind))
+			parts = append(parts, Count(counts[i], kind))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -128,9 +126,9 @@ func versions(l lock.Lock) map[string][]string {
 		all[id] = append(all[id], d.Version)
 	}
 	for _, m := range l.Models {
-		id := "model " + model.Name(m.ModelRequest) + " at " + m.Path
+		id := "model " + m.Name() + " at " + m.Path
 		all[id] = append(all[id], fmt.Sprintf("%s %s (%s, %s)",
-			revision(m), strings.TrimPrefix(m.Digest, "sha256:")[:12], report.Count(len(m.Files), "file"), report.Size(m.Size())))
+			revision(m), strings.TrimPrefix(m.Digest, "sha256:")[:12], Count(len(m.Files), "file"), Size(m.Size())))
 	}
 	return all
 }

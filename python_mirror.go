@@ -1,4 +1,4 @@
-package main
+package lamina
 
 import (
 	"context"
@@ -12,31 +12,27 @@ import (
 // has the files of the lock. Where nobody names one, they come from where they were
 // locked.
 func (j *job) lookElsewhere(ctx context.Context) error {
-	o := j.lockOptions
-	if err := j.app.pythonIndexes(&o); err != nil || !o.chosen {
+	x, err := j.pythonIndexes()
+	if err != nil || !x.chosen {
 		return err
 	}
-	named, err := j.project.indexes(j.app.env)
+	named, err := j.namedIndexes()
 	if err != nil {
 		return err
 	}
-	dir, err := j.app.cacheDir()
-	if err != nil {
-		return err
-	}
-	j.logins = j.logins.Merge(o.logins)
+	j.logins = j.logins.Merge(x.logins)
 	j.mirrored = python.MirrorOptions{
 		Client: fetch.New(fetch.Options{Logins: j.logins.For}),
-		Index:  o.indexes.Default, Named: named, Dir: filepath.Join(dir, "mirrors"),
-		Note: func(line string) { j.app.ui.note("%s", line) },
+		Index:  x.Default, Named: named, Dir: filepath.Join(j.cacheDir, "mirrors"),
+		Note: j.line,
 	}
 	j.elsewhere, err = python.Mirrored(ctx, j.mirrored, j.lock)
 	return err
 }
 
-// indexes are those that the spec and its requirement files name.
-func (p *project) indexes(env func(string) string) ([]string, error) {
-	wanted, err := p.file.PythonRequests(p.root.FS(), env)
+// namedIndexes are those that the spec and its requirement files name.
+func (p *Project) namedIndexes() ([]string, error) {
+	wanted, err := p.file.PythonRequests(p.root.FS(), p.env)
 	var list []string
 	for _, w := range wanted {
 		list = append(list, w.Files.ExtraIndexURLs...)

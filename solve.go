@@ -1,4 +1,4 @@
-package main
+package lamina
 
 import (
 	"cmp"
@@ -43,7 +43,7 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Res
 			if err = j.mirrored.Forget(); err != nil {
 				return result, err
 			}
-			j.app.ui.note("%v: files are fetched from where they were locked", reason)
+			j.note("%v: files are fetched from where they were locked", reason)
 			j.elsewhere = nil
 			result, err = j.attempt(ctx, e, x)
 			continue
@@ -53,7 +53,7 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Res
 		if !passing {
 			return result, reason
 		}
-		j.app.ui.note("%v: trying again", reason)
+		j.note("%v: trying again", reason)
 		pause(ctx, time.Second<<n)
 		result, err = j.attempt(ctx, e, x)
 	}
@@ -127,7 +127,7 @@ func pause(ctx context.Context, d time.Duration) {
 // fromArchive tries a build again that lacks a Debian package.
 func (j job) fromArchive(ctx context.Context, e *engine.Engine, x *exports, err error) (solve.Result, error) {
 	err = j.reason(ctx, err)
-	j.app.ui.note("%v: trying Debian's archive of its past", err)
+	j.note("%v: trying Debian's archive of its past", err)
 	j.archive = true
 	result, again := j.attempt(ctx, e, x)
 	if again == nil {
@@ -163,17 +163,13 @@ func (j job) reason(ctx context.Context, err error) error {
 }
 
 func (j job) attempt(ctx context.Context, e *engine.Engine, x *exports) (solve.Result, error) {
-	in, err := j.input(ctx, e)
-	if err != nil {
-		return solve.Result{}, err
-	}
-	image, err := stages.New(in)
+	image, in, err := j.draw(ctx, e)
 	if err != nil {
 		return solve.Result{}, err
 	}
 	request := solve.Request{
-		Image: image, Store: j.store, Models: j.models.Store(), Exports: x.entries, Cache: j.remote(), NoCache: j.noCache,
-		Session: []session.Attachable{j.app.logins(), j.logins.Only(j.hosts()).Secrets()},
+		Image: image, Store: j.store, Models: j.models.Store(), Exports: x.entries, Cache: j.remote(), NoCache: j.NoCache,
+		Session: []session.Attachable{j.dockerLogins(), j.logins.Only(j.hosts()).Secrets()},
 	}
 	if first, needed := prime(x.outputs, j.hasWeights()); needed {
 		before := request
@@ -208,9 +204,7 @@ func (j job) exportCache(ctx context.Context, e *engine.Engine, in stages.Input,
 }
 
 func (j job) run(ctx context.Context, e *engine.Engine, r solve.Request) (result solve.Result, err error) {
-	if r.Progress, err = j.app.display(j.progress); err != nil {
-		return result, err
-	}
+	r.Progress = j.watch(Building)
 	result, err = solve.Run(ctx, e.Client(), r)
 	return result, e.Explain(ctx, err)
 }

@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"strings"
@@ -40,7 +40,7 @@ func TestLockDiff(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, lockDiff(tt.before, tt.after)); diff != "" {
+			if diff := cmp.Diff(tt.want, LockDiff(tt.before, tt.after)); diff != "" {
 				t.Errorf("diff of locks (-want +got):\n%s", diff)
 			}
 		})
@@ -58,10 +58,10 @@ func TestLockDiffOfModels(t *testing.T) {
 		return l
 	}
 	const want = "~ model org/name at /m aaaaaaaaaaaa 111111111111 (1 file, 1.0 kB) → bbbbbbbbbbbb 222222222222 (1 file, 1.0 kB)\n"
-	if got := lockDiff(at("a", "1"), at("b", "2")); !strings.HasPrefix(got, want) {
+	if got := LockDiff(at("a", "1"), at("b", "2")); !strings.HasPrefix(got, want) {
 		t.Errorf("got %q", got)
 	}
-	if got := lockDiff(at("a", "1"), at("a", "1")); !strings.Contains(got, "none changed") {
+	if got := LockDiff(at("a", "1"), at("a", "1")); !strings.Contains(got, "none changed") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -84,7 +84,7 @@ func TestLockSummary(t *testing.T) {
 		{"all kinds", full, "2 Debian packages, 3.0 MB\n4 Python distributions, 2.5 kB: 2 wheels, 1 sdist, 1 git tree\n1 model, 7.00 GB\n7.00 GB in all\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, lockSummary(tt.lock)); diff != "" {
+			if diff := cmp.Diff(tt.want, LockSummary(tt.lock)); diff != "" {
 				t.Errorf("summary (-want +got):\n%s", diff)
 			}
 		})

@@ -1,4 +1,4 @@
-package main
+package lamina
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/beside"
@@ -33,23 +32,23 @@ import (
 
 // resolvePython finds the distributions that answer the spec. uv runs in the
 // builder, which the Debian half of the lock describes.
-func (a *app) resolvePython(
-	ctx context.Context, p *project, requests []python.Request, e *engine.Engine, mirrors debian.Mirrors, o lockOptions, l, before lock.Lock,
+func (p *Project) resolvePython(
+	ctx context.Context, requests []python.Request, e *engine.Engine, mirrors debian.Mirrors, x indexes, up Upgrade, l, before lock.Lock,
 ) (locked lock.Lock, err error) {
 	if err = hasPython(l); err != nil {
 		return lock.Lock{}, err
 	}
-	in, store, err := a.builder(ctx, p, mirrors, l)
+	in, store, err := p.builder(ctx, mirrors, l)
 	if err != nil {
 		return lock.Lock{}, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	logins, _, err := a.pythonLogins(p)
+	logins, _, err := p.pythonLogins()
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	logins = logins.Merge(o.logins)
-	kept, err := a.keepForPython(p)
+	logins = logins.Merge(x.logins)
+	kept, err := p.keepForPython()
 	if err != nil {
 		return lock.Lock{}, err
 	}
@@ -60,21 +59,20 @@ func (a *app) resolvePython(
 	defer func() { err = errors.Join(err, sockets.Close()) }()
 	for _, r := range requests {
 		for _, note := range r.Files.Notes {
-			a.ui.note("%s", note)
+			p.line(note)
 		}
 	}
-	trees, err := packSources(ctx, p, store)
+	trees, err := p.packSources(ctx, store)
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	a.ui.note("uv resolves %s%s", setsOf(requests), o.from)
+	p.note("uv resolves %s%s", setsOf(requests), x.from)
 	err = python.Resolve(ctx, python.Options{
 		Client: e.Client(), Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
-		Project: p.root.FS(), Trees: trees, Requests: requests, Indexes: o.indexes, Before: before, Upgrade: o.upgrade.python(),
+		Project: p.root.FS(), Trees: trees, Requests: requests, Indexes: x.Indexes, Before: before, Upgrade: up.python(),
 		HTTP: fetch.New(fetch.Options{Logins: logins.For}), Logins: logins,
 		Dir: sockets.Name(), CacheID: kept.id, CacheDir: kept.wheels,
-		Note:     func(line string) { a.ui.note("%s", line) },
-		Progress: a.progressOfLock(),
+		Note: p.line, Progress: p.watch(Resolving),
 	}, &l)
 	return l, err
 }
@@ -91,11 +89,8 @@ type keptForPython struct {
 // take a hundred bytes for the path of a socket.
 const longestSockets = 60
 
-func (a *app) keepForPython(p *project) (kept keptForPython, err error) {
-	dir, err := a.cacheDir()
-	if err != nil {
-		return kept, err
-	}
+func (p *Project) keepForPython() (kept keptForPython, err error) {
+	dir := p.cacheDir
 	own, err := filepath.Abs(p.dir)
 	if err != nil {
 		return kept, fmt.Errorf("finding the project's folder: %w", err)
@@ -110,7 +105,7 @@ func (a *app) keepForPython(p *project) (kept keptForPython, err error) {
 		kept.id = string(data)
 		return kept, nil
 	}
-	if err = os.MkdirAll(filepath.Dir(name), 0o700); err != nil { //nolint:gosec // likewise
+	if err = os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return kept, fmt.Errorf("making the cache folder: %w", err)
 	}
 	kept.id = rand.Text()
@@ -118,22 +113,18 @@ func (a *app) keepForPython(p *project) (kept keptForPython, err error) {
 }
 
 // builder prepares what the builder is drawn from, and the store that holds it.
-func (a *app) builder(ctx context.Context, p *project, mirrors debian.Mirrors, l lock.Lock) (stages.Input, *blobstore.Store, error) {
+func (p *Project) builder(ctx context.Context, mirrors debian.Mirrors, l lock.Lock) (stages.Input, *blobstore.Store, error) {
 	s, err := p.file.Variant(spec.Production)
 	if err != nil {
 		return stages.Input{}, nil, err
 	}
-	dir, err := a.cacheDir()
-	if err != nil {
-		return stages.Input{}, nil, err
-	}
-	st, err := a.openStore(ctx)
+	st, err := p.openStore(ctx)
 	if err != nil {
 		return stages.Input{}, nil, err
 	}
 	in, err := prepare.Builder(ctx, prepare.Options{
 		Root: p.root.FS(), Spec: s, Lock: l, Mirrors: debian.Merge(mirrors, further(l)), Store: st,
-		Getter: debian.NewGetter(filepath.Join(dir, filesDir)), ToolsDir: filepath.Join(dir, toolsDir),
+		Getter: p.files(), ToolsDir: filepath.Join(p.cacheDir, toolsDir),
 	})
 	if err != nil {
 		err = errors.Join(err, st.Close())
@@ -142,7 +133,7 @@ func (a *app) builder(ctx context.Context, p *project, mirrors debian.Mirrors, l
 }
 
 // packSources packs the source trees of all variants, by their folders.
-func packSources(ctx context.Context, p *project, store *blobstore.Store) (map[string]llb.Layer, error) {
+func (p *Project) packSources(ctx context.Context, store *blobstore.Store) (map[string]llb.Layer, error) {
 	trees := map[string]llb.Layer{}
 	var faults []error
 	for _, name := range p.file.Variants() {
@@ -164,8 +155,8 @@ func packSources(ctx context.Context, p *project, store *blobstore.Store) (map[s
 
 // pythonRequests words the spec's wishes for the resolver, who has to log in
 // wherever they say so.
-func (p *project) pythonRequests(env func(string) string) ([]python.Request, error) {
-	wanted, err := p.file.PythonRequests(p.root.FS(), env)
+func (p *Project) pythonRequests() ([]python.Request, error) {
+	wanted, err := p.file.PythonRequests(p.root.FS(), p.env)
 	if err != nil {
 		return nil, err
 	}
@@ -194,19 +185,6 @@ func (p *project) pythonRequests(env func(string) string) ([]python.Request, err
 	return requests, fault.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
 }
 
-// progressOfLock shows the engine's work to somebody who watches: uv may have
-// sources to fetch. A log gets the few lines of notes.
-func (a *app) progressOfLock() func(context.Context, chan *client.SolveStatus) error {
-	if !isTerminal(a.ui.stderr) || a.ui.quiet {
-		return nil
-	}
-	show, err := a.display("tty")
-	if err != nil {
-		return nil
-	}
-	return show
-}
-
 // hasPython wants a Python in every runtime that Python packages are for.
 func hasPython(l lock.Lock) error {
 	var faults []error
@@ -232,17 +210,17 @@ func setsOf(requests []python.Request) string {
 // pip, git and curl read, too, and over them those of the requirement files,
 // which take them from the environment. What is not set there is unset: who has
 // all wheels already needs no login.
-func (a *app) pythonLogins(p *project) (logins python.Logins, unset []requirements.Unset, err error) {
-	path := a.env("NETRC")
+func (p *Project) pythonLogins() (logins python.Logins, unset []requirements.Unset, err error) {
+	path := p.env("NETRC")
 	if path == "" {
-		path = filepath.Join(a.env("HOME"), ".netrc")
+		path = filepath.Join(p.env("HOME"), ".netrc")
 	}
 	data, err := os.ReadFile(path) //nolint:gosec // the user names the path
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fault.New(fault.Usage, fmt.Errorf("reading logins: %w", err))
 	}
 	logins = python.ParseNetrc(data)
-	wanted, err := p.file.PythonRequests(p.root.FS(), a.env)
+	wanted, err := p.file.PythonRequests(p.root.FS(), p.env)
 	for _, w := range wanted {
 		logins = logins.Merge(w.Files.Logins)
 		unset = append(unset, w.Files.Unset...)

@@ -1,8 +1,7 @@
-package main
+package lamina
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -12,35 +11,28 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 
 	"lamina.build/cache"
-	"lamina.build/internal/beside"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
-	"lamina.build/internal/layout/blobstore"
-	"lamina.build/internal/pack"
 	"lamina.build/internal/prepare"
 	"lamina.build/internal/python"
-	"lamina.build/internal/report"
 	"lamina.build/internal/requirements"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
 	"lamina.build/stages"
 )
 
-// packedFor is how long a packed layer is kept that no build uses.
-const packedFor = 30 * 24 * time.Hour
-
 // job is one image on its way from spec and lock.
 type job struct {
-	plan
-	app     *app
-	project *project
-	spec    spec.Spec
-	lock    lock.Lock
-	store   content.Store  // holds the packed layers
-	models  *layout.Layout // holds the models that were pulled, or made by an engine
-	logins  python.Logins  // of the hosts that wheels come from
-	unset   []requirements.Unset
+	*Project
+	Build
+
+	spec   spec.Spec
+	lock   lock.Lock
+	store  content.Store  // holds the packed layers
+	models *layout.Layout // holds the models that were pulled, or made by an engine
+	logins python.Logins  // of the hosts that wheels come from
+	unset  []requirements.Unset
 
 	elsewhere map[string]string    // where a mirror has files of the lock, by sha256
 	mirrored  python.MirrorOptions // which mirror that is
@@ -48,31 +40,23 @@ type job struct {
 	start     time.Time
 }
 
-func (a *app) openStore(ctx context.Context) (*blobstore.Store, error) {
-	dir, err := a.cacheDir()
-	if err != nil {
-		return nil, err
-	}
-	return pack.OpenStore(ctx, filepath.Join(dir, "packed"), packedFor)
-}
-
 // draw draws the image.
-func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, error) {
+func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, stages.Input, error) {
 	in, err := j.input(ctx, e)
 	if err != nil {
-		return stages.Image{}, err
+		return stages.Image{}, in, err
 	}
-	return stages.New(in)
+	image, err := stages.New(in)
+	if err == nil && j.Change != nil {
+		image, err = j.Change(image)
+	}
+	return image, in, err
 }
 
 // input packs the local trees and gathers what the image is made of. Without an
 // engine there is no telling of its devices.
 func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) {
-	dir, err := j.app.cacheDir()
-	if err != nil {
-		return stages.Input{}, err
-	}
-	mirrors, err := j.app.mirrors(j.mirror, j.spec.Debian.Mirror, j.lock)
+	mirrors, err := j.mirrors(j.spec.Debian.Mirror, j.lock)
 	if err != nil {
 		return stages.Input{}, err
 	}
@@ -88,11 +72,9 @@ func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) 
 		return stages.Input{}, err
 	}
 	in, err := prepare.Input(ctx, prepare.Options{
-		Root: j.project.root.FS(), Spec: j.spec, Lock: j.lock, Mirrors: mirrors,
-		Store: j.store, Level: j.smoke, Device: gpu, Models: models,
-		Getter:   debian.NewGetter(filepath.Join(dir, filesDir)),
-		ToolsDir: filepath.Join(dir, toolsDir),
-		Note:     func(line string) { j.app.ui.note("%s", line) },
+		Root: j.root.FS(), Spec: j.spec, Lock: j.lock, Mirrors: mirrors,
+		Store: j.store, Level: j.Smoke, Device: gpu, Models: models,
+		Getter: j.files(), ToolsDir: filepath.Join(j.cacheDir, toolsDir), Note: j.line,
 	})
 	if err != nil {
 		return stages.Input{}, fmt.Errorf("preparing %s: %w", j.spec.Name, err)
@@ -128,7 +110,7 @@ func (j job) hasWeights() bool {
 // remote is the cache outside the engine: each variant and platform has one of
 // its own.
 func (j job) remote() cache.Remote {
-	own := cache.Remote{Imports: slices.Clone(j.cache.Imports), Exports: slices.Clone(j.cache.Exports)}
+	own := cache.Remote{Imports: slices.Clone(j.Cache.Imports), Exports: slices.Clone(j.Cache.Exports)}
 	for _, list := range [][]cache.Entry{own.Imports, own.Exports} {
 		for i := range list {
 			list[i] = list[i].For(j.spec.Variant, j.spec.Platform)
@@ -142,34 +124,12 @@ func (j job) remote() cache.Remote {
 // installed, and as a layer.
 func diskNeed(l lock.Lock) int64 {
 	const perByte, perWheelByte = 8, 6
-	return packagesSize(l)*perByte + distributionsSize(l)*perWheelByte
+	return bytesOf(l.Packages, func(p lock.Package) int64 { return p.Size })*perByte + bytesOf(l.Distributions, func(d lock.Distribution) int64 { return d.Size })*perWheelByte
 }
 
-// tell prints the summary and writes the files that scripts asked for. The
-// summary makes way where the image itself takes the standard output.
-func (j job) tell(x *exports, r report.Image) error {
-	metadata, err := r.Metadata()
-	if err != nil {
-		return err
+func bytesOf[T any](list []T, size func(T) int64) (sum int64) {
+	for _, one := range list {
+		sum += size(one)
 	}
-	if j.metadata != "" {
-		err = beside.Write(j.metadata, metadata)
-	}
-	if j.iidfile != "" {
-		err = errors.Join(err, beside.Write(j.iidfile, []byte(r.Config.String())))
-	}
-	if err != nil {
-		return fmt.Errorf("writing what was built: %w", err)
-	}
-	var text strings.Builder
-	if err := r.WriteText(&text); err != nil {
-		return err
-	}
-	for _, o := range x.outputs {
-		if o.ToStdout() {
-			j.app.ui.note("%s", text.String())
-			return nil
-		}
-	}
-	return j.app.ui.result(text.String())
+	return sum
 }

@@ -1,4 +1,4 @@
-package main
+package lamina
 
 import (
 	"cmp"
@@ -11,50 +11,58 @@ import (
 	"lamina.build/internal/requirements"
 )
 
+// indexes are those for what nothing else names one for.
+type indexes struct {
+	python.Indexes
+
+	chosen bool                          // the default one is named by the user
+	logins map[string]requirements.Login // of their addresses
+	from   string                        // which these are, as it is told
+}
+
 // pythonIndexes says which indexes serve what neither the spec nor a requirement
 // file names one for: the flag, Lamina's own variable, then those of uv and of pip,
 // so that a machine that has a mirror needs no second word for it. from tells
 // people which it is; what holds a login gives it to logins.
-func (a *app) pythonIndexes(o *lockOptions) error {
-	o.logins = map[string]requirements.Login{}
+func (h *host) pythonIndexes() (indexes, error) {
+	x := indexes{Indexes: python.Indexes{Default: python.DefaultIndex}, logins: map[string]requirements.Login{}}
 	defaults := []struct{ name, value string }{
-		{"--python-index", o.index},
-		{"LAMINA_PYTHON_INDEX", a.env("LAMINA_PYTHON_INDEX")},
-		{"UV_DEFAULT_INDEX", a.env("UV_DEFAULT_INDEX")},
-		{"PIP_INDEX_URL", a.env("PIP_INDEX_URL")},
+		{"--python-index", h.o.PythonIndex},
+		{"LAMINA_PYTHON_INDEX", h.env("LAMINA_PYTHON_INDEX")},
+		{"UV_DEFAULT_INDEX", h.env("UV_DEFAULT_INDEX")},
+		{"PIP_INDEX_URL", h.env("PIP_INDEX_URL")},
 	}
-	o.indexes.Default = python.DefaultIndex
 	for i, d := range defaults {
 		if d.value == "" {
 			continue
 		}
-		address, err := o.readIndex(d.name, d.value, i > 1)
+		address, err := x.readIndex(d.name, d.value, i > 1)
 		if err != nil {
-			return err
+			return x, err
 		}
-		o.chosen, o.indexes.Default, o.from = true, address, fmt.Sprintf(", from %s (%s)", address, d.name)
+		x.chosen, x.Default, x.from = true, address, fmt.Sprintf(", from %s (%s)", address, d.name)
 		break
 	}
-	if cmp.Or(o.index, a.env("LAMINA_PYTHON_INDEX")) != "" {
-		return nil // who names an index to Lamina means that one
+	if cmp.Or(h.o.PythonIndex, h.env("LAMINA_PYTHON_INDEX")) != "" {
+		return x, nil // who names an index to Lamina means that one
 	}
 	for _, name := range []string{"UV_INDEX", "PIP_EXTRA_INDEX_URL"} {
-		for word := range strings.FieldsSeq(a.env(name)) {
-			address, err := o.readIndex(name, word, true)
+		for word := range strings.FieldsSeq(h.env(name)) {
+			address, err := x.readIndex(name, word, true)
 			if err != nil {
-				return err
+				return x, err
 			}
-			o.indexes.Further = append(o.indexes.Further, address)
-			o.from += fmt.Sprintf(", %s (%s)", address, name)
+			x.Further = append(x.Further, address)
+			x.from += fmt.Sprintf(", %s (%s)", address, name)
 		}
 	}
-	return nil
+	return x, nil
 }
 
 // readIndex refuses an address that is none. A login in a variable of another tool
 // is taken out of it, since locks name the files that an index serves, and so is the
 // name that uv lets one write before it.
-func (o *lockOptions) readIndex(name, address string, mayLogIn bool) (string, error) {
+func (x *indexes) readIndex(name, address string, mayLogIn bool) (string, error) {
 	if label, rest, named := strings.Cut(address, "="); named && mayLogIn && !strings.Contains(label, "/") {
 		address = rest
 	}
@@ -67,7 +75,7 @@ func (o *lockOptions) readIndex(name, address string, mayLogIn bool) (string, er
 		return "", fault.WithHint(err, "put it into ~/.netrc")
 	case u.User != nil:
 		password, _ := u.User.Password()
-		o.logins[u.Host] = requirements.Login{User: u.User.Username(), Password: password}
+		x.logins[u.Host] = requirements.Login{User: u.User.Username(), Password: password}
 		u.User = nil
 	}
 	return strings.TrimRight(u.String(), "/"), nil

@@ -1,0 +1,210 @@
+package lamina
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/cache"
+	"lamina.build/internal/engine"
+	"lamina.build/internal/layout"
+	"lamina.build/internal/output"
+	"lamina.build/internal/report"
+	"lamina.build/internal/solve"
+	"lamina.build/internal/spec"
+	"lamina.build/lock"
+	"lamina.build/stages"
+)
+
+// Build says which image is built, and how. The zero value is production, with all
+// smoke tests, into the OCI layout dist/NAME below the current folder.
+type Build struct {
+	Variant string       // "" is production
+	Smoke   stages.Level // "" is [stages.SmokeAll]
+	Outputs []Output     // where the image goes
+	Cache   cache.Remote // caches outside the engine
+	NoCache bool         // run every step anew
+	Stdout  io.Writer    // what an output with [output.Stdout] is written to
+
+	// Lock is what the image is made of. The default is [Project.Locked].
+	Lock *lock.Lock
+	// Change, if there is one, gets the image as it is drawn and returns the one that
+	// is built: with further layers, with another config, or drawn anew. It may be called
+	// more than once, and must give the same for the same.
+	Change func(stages.Image) (stages.Image, error)
+}
+
+// Draw draws the image without an engine: nothing is made, and of what has to be
+// fetched nothing but what the drawing needs.
+func (p *Project) Draw(ctx context.Context, b Build) (image stages.Image, err error) {
+	err = p.do(ctx, b, func(j job) error {
+		image, _, err = j.draw(ctx, nil)
+		return err
+	})
+	return image, err
+}
+
+// Build has an engine make the image and keeps what came out. Where there is no lock
+// yet, one is made and written first.
+func (p *Project) Build(ctx context.Context, b Build) (made Made, err error) {
+	err = p.do(ctx, b, func(j job) error {
+		made, err = j.build(ctx)
+		return err
+	})
+	return made, err
+}
+
+// do gathers what a job needs, does it, and lets go.
+func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err error) {
+	j := job{Project: p, Build: b, start: time.Now()}
+	j.Variant, j.Smoke = cmp.Or(b.Variant, spec.Production), cmp.Or(b.Smoke, stages.SmokeAll)
+	if len(b.Outputs) == 0 {
+		j.Outputs = []Output{{Type: output.OCI, Level: output.DefaultLevel}}
+	}
+	if b.Stdout == nil {
+		j.Stdout = io.Discard
+	}
+	if j.spec, err = p.file.Variant(j.Variant); err != nil {
+		return err
+	}
+	if b.Lock != nil {
+		j.lock = *b.Lock
+	} else if j.lock, err = p.Locked(ctx); err != nil {
+		return err
+	}
+	store, err := p.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	j.store = store
+	if j.models, err = p.findModels(ctx, p.o.Models); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, j.models.Close()) }()
+	if j.logins, j.unset, err = p.pythonLogins(); err != nil {
+		return err
+	}
+	if err = j.lookElsewhere(ctx); err != nil {
+		return err
+	}
+	return work(j)
+}
+
+// build makes the image. What can't be written to and what can't be reached is found
+// out before the trees are packed.
+func (j job) build(ctx context.Context) (made Made, err error) {
+	outputs, err := places(j.Outputs, j.spec.Name)
+	if err != nil {
+		return made, err
+	}
+	weights, err := j.fetchNeed(ctx)
+	if err != nil {
+		return made, err
+	}
+	e, err := j.openEngine(ctx, engine.Need{Platform: j.spec.Platform, Disk: diskNeed(j.lock) + weights})
+	if err != nil {
+		return made, err
+	}
+	x, err := openExports(ctx, outputs, j.hasWeights(), j.Stdout)
+	if err != nil {
+		return made, err
+	}
+	defer func() { err = errors.Join(err, x.close()) }()
+	result, err := j.solve(ctx, e, x)
+	if err != nil {
+		return made, err
+	}
+	if err := x.commit(); err != nil {
+		return made, fmt.Errorf("putting the output in its place: %w", err)
+	}
+	made = Made{
+		Name: j.spec.Name, Variant: j.spec.Variant, Platform: j.spec.Platform,
+		Descriptor: result.Descriptor, Config: result.Config,
+		Engine: "BuildKit " + e.Version, Lock: digest.FromBytes(j.lock.Format()),
+		LeftOut: j.leftOut(result.LeftOut), Pruned: pruned(result.Pruned),
+	}
+	if err := keep(ctx, x, &made); err != nil {
+		return made, err
+	}
+	made.Took = time.Since(j.start)
+	return made, nil
+}
+
+// keep tags the image in its layout, sweeps what no tag needs any more, and
+// reads back what is there now, or in an archive.
+func keep(ctx context.Context, x *exports, r *report.Image) error {
+	for _, o := range x.outputs {
+		saved := report.Saved{Output: o}
+		if o.Layout() {
+			saved.Tag = r.Variant
+		}
+		r.Saved = append(r.Saved, saved)
+	}
+	if x.layout == nil {
+		return readArchives(ctx, x.outputs, r)
+	}
+	if err := x.layout.Tag(ctx, r.Variant, r.Descriptor); err != nil {
+		return err
+	}
+	if _, err := x.layout.Sweep(ctx); err != nil {
+		return err
+	}
+	image, err := x.layout.Read(ctx, r.Variant)
+	if err != nil {
+		return err
+	}
+	tellLayers(r, image)
+	return nil
+}
+
+// readArchives looks for the image of the report in the archives. It may be in
+// none: one that is pushed beside them can have another compression.
+func readArchives(ctx context.Context, outputs []output.Output, r *report.Image) error {
+	for _, o := range outputs {
+		if !o.Tar || o.ToStdout() {
+			continue
+		}
+		image, ok, err := layout.ReadArchive(ctx, o.Dest, r.Descriptor)
+		if err != nil {
+			return err
+		}
+		if ok {
+			tellLayers(r, image)
+			return nil
+		}
+	}
+	return nil
+}
+
+func tellLayers(r *report.Image, image layout.Image) {
+	r.Manifest, r.Config = image.Desc.Digest, image.Manifest.Config.Digest
+	r.Layers = report.Layers(image.Manifest, image.Config)
+}
+
+// leftOut tells of everything optional that the image lacks: what its lock has
+// no version of, and what could not be built.
+func (j job) leftOut(unbuilt []string) []string {
+	omitted := j.lock.OmittedIn(j.spec.Variant)
+	list := make([]string, 0, len(omitted)+len(unbuilt))
+	for _, o := range omitted {
+		list = append(list, fmt.Sprintf("%s: %s", o.Requirement, o.Reason))
+	}
+	for _, name := range unbuilt {
+		list = append(list, name+": it could not be built")
+	}
+	return list
+}
+
+func pruned(list []solve.Pruned) []report.Pruned {
+	out := make([]report.Pruned, len(list))
+	for i, p := range list {
+		out[i] = report.Pruned(p)
+	}
+	return out
+}

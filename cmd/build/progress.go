@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/progress/progressui"
+
+	"lamina.build"
+	"lamina.build/internal/fault"
+)
+
+// checkProgress finds out that a display can't be shown before a build has to.
+func (u *ui) checkProgress() error {
+	if u.mode == "" {
+		return nil
+	}
+	if _, err := progressui.NewDisplay(u.stderr, progressui.DisplayMode(u.mode)); err != nil {
+		return fault.New(fault.Usage, fmt.Errorf("flag --progress: %s needs a terminal", u.mode))
+	}
+	return nil
+}
+
+// Note implements [lamina.Progress].
+func (u *ui) Note(line string) { u.note("%s", line) }
+
+// Watch implements [lamina.Progress]. Of the resolving of a lock somebody who watches
+// is shown what the engine does, since uv may have sources to fetch; a log gets the few
+// lines of notes.
+func (u *ui) Watch(ctx context.Context, t lamina.Task, steps chan *client.SolveStatus) error {
+	mode := u.mode
+	if t == lamina.Resolving {
+		mode = "quiet"
+		if isTerminal(u.stderr) && !u.quiet {
+			mode = "tty"
+		}
+	}
+	if mode == "" {
+		mode = "auto"
+	}
+	display, err := progressui.NewDisplay(u.stderr, progressui.DisplayMode(mode))
+	if err != nil {
+		return fmt.Errorf("showing progress: %w", err)
+	}
+	_, err = display.UpdateFrom(ctx, steps)
+	return err
+}

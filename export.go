@@ -1,0 +1,80 @@
+package lamina
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"lamina.build/internal/fault"
+)
+
+// Pylock returns the Python distributions of a variant as the text of a pylock.toml
+// (PEP 751) that is going to lie at a path, which its own paths are relative to; "-"
+// stands for the current folder. There is no file at it yet, or a lock that may be
+// replaced.
+func (p *Project) Pylock(ctx context.Context, variant, path string) ([]byte, error) {
+	if _, err := p.file.Variant(variant); err != nil {
+		return nil, err
+	}
+	if err := p.checkExport(path); err != nil {
+		return nil, fault.New(fault.Usage, fmt.Errorf("flag --export: %w", err))
+	}
+	l, err := p.Locked(ctx)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := seenFrom(filepath.Dir(path), p.dir)
+	if err != nil {
+		return nil, err
+	}
+	text, err := l.Pylock(variant, folder)
+	if err != nil {
+		return nil, fault.New(fault.Usage, fmt.Errorf("exporting %s: %w", p.LockPath(), err))
+	}
+	return text, nil
+}
+
+// checkExport wants a name that PEP 751 has for a lock, and no file that the spec
+// reads: whatever else has a name of that kind is there to be written anew.
+func (p *Project) checkExport(name string) error {
+	base := filepath.Base(name)
+	label := strings.TrimSuffix(strings.TrimPrefix(base, "pylock."), ".toml")
+	if name != "-" && base != "pylock.toml" && (label == "" || base != "pylock."+label+".toml" || strings.Contains(label, ".")) {
+		err := fmt.Errorf("%q is none of the names that other installers take: pylock.toml, pylock.NAME.toml", base)
+		return fault.WithHint(err, "--export - writes to standard output")
+	}
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%q is there, and is no file", name)
+	}
+	there, err := os.Stat(name)
+	if err != nil {
+		return nil //nolint:nilerr // it is not there yet, or the writing says what is wrong
+	}
+	for _, variant := range p.file.Variants() {
+		s, err := p.file.Variant(variant)
+		if err != nil || s.Python.Lock == "" {
+			continue
+		}
+		if read, err := os.Stat(filepath.Join(p.dir, filepath.FromSlash(s.Python.Lock))); err == nil && os.SameFile(there, read) {
+			return fmt.Errorf("%q is what the spec's lock is made from", name)
+		}
+	}
+	return nil
+}
+
+// seenFrom is the path of a folder from another one, with slashes.
+func seenFrom(from, folder string) (string, error) {
+	from, fromErr := filepath.Abs(from)
+	folder, folderErr := filepath.Abs(folder)
+	if err := errors.Join(fromErr, folderErr); err != nil {
+		return "", fmt.Errorf("finding folders: %w", err)
+	}
+	seen, err := filepath.Rel(from, folder)
+	if err != nil {
+		return "", fmt.Errorf("finding folders: %w", err)
+	}
+	return filepath.ToSlash(seen), nil
+}

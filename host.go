@@ -1,0 +1,176 @@
+package lamina
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/docker/cli/cli/config"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/auth/authprovider"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/engine"
+	"lamina.build/internal/fault"
+	"lamina.build/internal/layout/blobstore"
+	"lamina.build/internal/pack"
+	"lamina.build/internal/runc"
+	"lamina.build/lock"
+)
+
+// host is the machine that jobs run on, as far as their options let them use it.
+type host struct {
+	o Options
+
+	cacheDir string
+	engines  []*engine.Engine // in use until the end
+}
+
+func newHost(o Options) (*host, error) {
+	if o.Env == nil {
+		o.Env = func(string) string { return "" }
+	}
+	h := &host{o: o, cacheDir: o.CacheDir}
+	if h.cacheDir != "" {
+		return h, nil
+	}
+	if dir := h.env("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
+		h.cacheDir = filepath.Join(dir, "lamina")
+		return h, nil
+	}
+	if home := h.env("HOME"); filepath.IsAbs(home) {
+		h.cacheDir = filepath.Join(home, ".cache", "lamina")
+		return h, nil
+	}
+	err := fault.New(fault.Usage, errors.New(
+		"no folder to keep a cache in: neither XDG_CACHE_HOME nor HOME is an absolute path",
+	))
+	return nil, fault.WithHint(err, "set XDG_CACHE_HOME")
+}
+
+// Folders of the cache folder: indexes and packages, and the tools that
+// assemble a base.
+const (
+	filesDir = "files"
+	toolsDir = "tools"
+)
+
+func (h *host) env(name string) string { return h.o.Env(name) }
+
+func (h *host) files() *debian.Getter { return debian.NewGetter(filepath.Join(h.cacheDir, filesDir)) }
+
+// note tells how things go.
+func (h *host) note(format string, args ...any) {
+	if h.o.Progress != nil {
+		h.o.Progress.Note(fmt.Sprintf(format, args...))
+	}
+}
+
+// line tells one line as it is.
+func (h *host) line(text string) { h.note("%s", text) }
+
+// watch is the display of a task.
+func (h *host) watch(t Task) func(context.Context, chan *client.SolveStatus) error {
+	return func(ctx context.Context, steps chan *client.SolveStatus) error {
+		if h.o.Progress != nil {
+			return h.o.Progress.Watch(ctx, t, steps)
+		}
+		for range steps { // nobody looks
+		}
+		return nil
+	}
+}
+
+// openEngine opens the engine and keeps it until the project is closed: one that
+// the lock was made with is not to stop before the build.
+func (h *host) openEngine(ctx context.Context, need engine.Need) (*engine.Engine, error) {
+	e, err := engine.Open(ctx, h.engineOptions(need))
+	if err == nil {
+		h.engines = append(h.engines, e)
+	}
+	return e, err
+}
+
+// close lets go of the engines.
+func (h *host) close() error {
+	faults := make([]error, len(h.engines))
+	for i, e := range h.engines {
+		faults[i] = e.Close()
+	}
+	return errors.Join(faults...)
+}
+
+// engineOptions are what every use of an engine has in common.
+func (h *host) engineOptions(need engine.Need) engine.Options {
+	return engine.Options{
+		Addr: h.o.Engine, CacheDir: h.cacheDir, Env: h.env, Progress: h.line, Need: need, FetchRunc: h.fetchRunc,
+	}
+}
+
+// fetchRunc gets the one program that our own engine needs beside itself.
+func (h *host) fetchRunc(ctx context.Context) (string, error) {
+	mirrors, err := h.mirrors("", lock.Lock{})
+	if err != nil {
+		return "", err
+	}
+	return runc.Fetch(ctx, runc.Options{
+		Mirrors: debian.Merge(mirrors, debian.Snapshot(time.Now())), CacheDir: h.cacheDir, Arch: runtime.GOARCH,
+		Getter: h.files(), Progress: h.line,
+	})
+}
+
+// mirrors says where each repository is fetched from: as the options have it, else
+// the environment, the spec, the apt of this host, else the archive of
+// Debian's past, which alone never drops a version. Further repositories are
+// at the URL of the spec unless they are named in one of these.
+func (h *host) mirrors(spec string, l lock.Lock) (debian.Mirrors, error) {
+	ways := make([]debian.Mirrors, 0, 6)
+	for _, way := range []struct{ name, text string }{
+		{"flag --debian-mirror", h.o.DebianMirror}, {"LAMINA_DEBIAN_MIRROR", h.env("LAMINA_DEBIAN_MIRROR")}, {"mirror of the spec", spec},
+	} {
+		found, err := debian.ParseMirrors(way.text)
+		if err != nil {
+			return nil, fault.New(fault.Usage, fmt.Errorf("%s: %w", way.name, err))
+		}
+		ways = append(ways, found)
+	}
+	ways = append(ways, debian.HostMirrors(os.DirFS("/")), further(l))
+	if created := l.Created(); !created.IsZero() {
+		ways = append(ways, debian.Snapshot(created))
+	}
+	return debian.Merge(ways...), nil
+}
+
+// further are the repositories beside Debian's own, at the URLs of the lock.
+func further(l lock.Lock) debian.Mirrors {
+	mirrors := debian.Mirrors{}
+	for _, r := range l.Repositories {
+		mirrors[r.Name] = r.URL
+	}
+	return mirrors
+}
+
+// dockerLogins are those of docker's config and its credential helpers.
+func (h *host) dockerLogins() session.Attachable {
+	var said strings.Builder
+	file := config.LoadDefaultConfigFile(&said)
+	if said.Len() > 0 {
+		h.line(strings.TrimSpace(said.String()))
+	}
+	return authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
+		AuthConfigProvider: authprovider.LoadAuthConfig(file),
+	})
+}
+
+// packedFor is how long a packed layer is kept that no build uses.
+const packedFor = 30 * 24 * time.Hour
+
+func (h *host) openStore(ctx context.Context) (*blobstore.Store, error) {
+	return pack.OpenStore(ctx, filepath.Join(h.cacheDir, "packed"), packedFor)
+}

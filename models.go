@@ -1,0 +1,144 @@
+package lamina
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/hub"
+	"lamina.build/internal/layout"
+	"lamina.build/internal/model"
+	"lamina.build/internal/weights"
+	"lamina.build/lock"
+)
+
+// modelsDir is the folder of the cache folder with the models that were pulled
+// or made, an OCI layout with a tag for each.
+const modelsDir = "models"
+
+// hub is the client for models, with what the environment says.
+func (h *host) hub() (*hub.Client, error) {
+	return hub.New(hub.Options{
+		Endpoint: h.env("HF_ENDPOINT"), Token: h.hubToken(),
+		Note: h.line,
+	})
+}
+
+// hubToken is the secret of the environment; one that was read from a file ends in
+// a newline, which no header can have.
+func (h *host) hubToken() hub.Token { return hub.Token(strings.TrimSpace(h.env("HF_TOKEN"))) }
+
+// lockModels finds the files of all models that have to be fetched.
+func (h *host) lockModels(ctx context.Context, requests []lock.ModelRequest, before lock.Lock) ([]lock.Model, error) {
+	if len(requests) == 0 {
+		return nil, nil
+	}
+	c, err := h.hub()
+	if err != nil {
+		return nil, err
+	}
+	return model.Lock(ctx, model.LockOptions{
+		Client: c, Requests: requests, Before: before,
+		Note: h.line,
+	})
+}
+
+// divide is a locked model with its layers.
+func divide(m lock.Model) (weights.Job, error) {
+	layers, err := weights.Layers(m.Name(), m, weights.MaxLayers)
+	return weights.Job{Model: m, Layers: layers}, err
+}
+
+// findModels opens the layout of models, which has to be there if somebody names it.
+func (h *host) findModels(ctx context.Context, dir string) (*layout.Layout, error) {
+	if dir != "" {
+		if _, err := os.Stat(filepath.Join(dir, ocispec.ImageIndexFile)); err != nil {
+			err := fault.New(fault.Usage, fmt.Errorf("folder %q holds no models", dir))
+			return nil, fault.WithHint(err, fmt.Sprintf("\"build model pull %s\" brings them there", dir))
+		}
+	}
+	return h.openModels(ctx, dir)
+}
+
+func (h *host) openModels(ctx context.Context, dir string) (*layout.Layout, error) {
+	if dir == "" {
+		dir = filepath.Join(h.cacheDir, modelsDir)
+	}
+	return layout.Open(ctx, dir)
+}
+
+// modelNames are what people call the models of a lock: by the name that the spec
+// gives one, else by where it comes from.
+func (p *Project) modelNames(l lock.Lock) ([]string, error) {
+	names := make([]string, len(l.Models))
+	for i, m := range l.Models {
+		names[i] = m.Name()
+	}
+	for _, variant := range p.file.Variants() {
+		s, err := p.file.Variant(variant)
+		if err != nil {
+			return nil, err
+		}
+		for _, wanted := range s.Models {
+			i := slices.IndexFunc(l.Models, func(m lock.Model) bool { return m.Compare(wanted.Request()) == 0 })
+			if i >= 0 && wanted.Name != "" {
+				names[i] = wanted.Name
+			}
+		}
+	}
+	return names, nil
+}
+
+// lockedModels are the models of a lock that fits its spec.
+type lockedModels struct {
+	lock  lock.Lock
+	names []string // of the lock's models, as of [Project.modelNames]
+}
+
+func (p *Project) models() (m lockedModels, err error) {
+	var ok bool
+	if m.lock, ok, err = p.ReadLock(); err == nil && !ok {
+		err = fault.WithHint(fault.New(fault.Findings, fmt.Errorf("%s does not exist", p.LockPath())),
+			fmt.Sprintf("\"build lock %s\" makes it", p.dir))
+	}
+	if err == nil {
+		err = p.CheckLock(m.lock)
+	}
+	if err != nil {
+		return m, err
+	}
+	m.names, err = p.modelNames(m.lock)
+	return m, err
+}
+
+// pick is the one model that a command is about.
+func (m lockedModels) pick(name string) (int, error) {
+	var found []int
+	for i, one := range m.lock.Models {
+		if name == "" || m.names[i] == name || one.Name() == name || one.From == name || one.Path == name {
+			found = append(found, i)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(m.lock.Models) == 0:
+		err := fault.New(fault.Usage, errors.New("the lock has no model"))
+		return 0, fault.WithHint(err, "a [[model]] from hf:// or https:// is locked by \"build lock\"; one from a folder needs none of this")
+	case len(found) == 0:
+		return 0, fault.New(fault.Usage, fmt.Errorf("no model is called %q: there are %s", name, strings.Join(m.names, ", ")))
+	}
+	list := make([]string, len(found))
+	for k, i := range found {
+		list[k] = m.names[i] + " at " + m.lock.Models[i].Path
+	}
+	err := fault.New(fault.Usage, fmt.Errorf("several models fit: %s", strings.Join(list, ", ")))
+	return 0, fault.WithHint(err, "--model takes the name of one, or its path")
+}

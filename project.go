@@ -1,0 +1,140 @@
+package lamina
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"lamina.build/internal/beside"
+	"lamina.build/internal/fault"
+	"lamina.build/internal/spec"
+	"lamina.build/lock"
+)
+
+// LockName is what the lock of a folder is called.
+const LockName = "image.lock"
+
+// Project is a folder with an image.toml, and a machine to work on it.
+type Project struct {
+	*host
+
+	dir    string
+	root   *os.Root // nothing that the spec names lies outside
+	file   *spec.File
+	wishes lock.Wishes
+}
+
+// Open reads the spec of a folder and checks it: every fault that can
+// be found without a network or an engine is found here. The caller closes the
+// project, which lets go of the engine that its jobs had.
+func Open(dir string, o Options) (*Project, error) {
+	h, err := newHost(o)
+	if err != nil {
+		return nil, err
+	}
+	file, err := spec.Read(dir)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fault.New(fault.Usage, err)
+	}
+	p := &Project{host: h, dir: dir, root: root, file: file}
+	if err = file.CheckFiles(root.FS()); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	if p.wishes, err = file.Wishes(root.FS()); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// Close lets go of the folder and of the engine.
+func (p *Project) Close() error { return errors.Join(p.root.Close(), p.close()) }
+
+// Dir is the folder.
+func (p *Project) Dir() string { return p.dir }
+
+// Variants are the names of all variants: production first, then those that Lamina
+// and the spec derive from it.
+func (p *Project) Variants() []string { return p.file.Variants() }
+
+// Spec is what the spec says of a variant.
+func (p *Project) Spec(variant string) (Spec, error) { return p.file.Variant(variant) }
+
+// LockPath is where the lock of the folder lies, or would.
+func (p *Project) LockPath() string { return filepath.Join(p.dir, LockName) }
+
+// ReadLock returns the lock of the folder; ok is false where there is none. One of
+// an earlier format is an error of the kind [Findings], one that can't be read of the
+// kind [Usage].
+func (p *Project) ReadLock() (l lock.Lock, ok bool, err error) {
+	data, err := os.ReadFile(p.LockPath())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return lock.Lock{}, false, nil
+	case err != nil:
+		return lock.Lock{}, false, fault.New(fault.Usage, fmt.Errorf("reading lock: %w", err))
+	}
+	l, err = lock.Parse(p.LockPath(), data)
+	switch {
+	case errors.Is(err, lock.ErrOld):
+		return lock.Lock{}, false, fault.WithHint(fault.New(fault.Findings, err),
+			fmt.Sprintf("\"build lock %s\" writes it in this one, and keeps the versions of its Python packages", p.dir))
+	case err != nil:
+		return lock.Lock{}, false, fault.WithHint(fault.New(fault.Usage, err),
+			fmt.Sprintf("\"build lock %s\" writes it anew", p.dir))
+	}
+	return l, true, nil
+}
+
+// readBefore returns the lock that a new one replaces, of whichever format; ok
+// is false where there is none that can be read, and err says why it can't be.
+func (p *Project) readBefore() (l lock.Lock, ok bool, err error) {
+	data, err := os.ReadFile(p.LockPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return lock.Lock{}, false, nil
+	}
+	if err == nil {
+		l, err = lock.ParseOld(p.LockPath(), data)
+	}
+	return l, err == nil, err
+}
+
+// CheckLock reports where a lock no longer answers the spec, as an error of the
+// kind [Findings].
+func (p *Project) CheckLock(l lock.Lock) error {
+	drift := l.Drift(p.wishes)
+	if len(drift) == 0 {
+		return nil
+	}
+	errs := make([]error, len(drift))
+	for i, d := range drift {
+		errs[i] = fmt.Errorf("%s: %s", p.LockPath(), d)
+	}
+	err := fault.New(fault.Findings, errors.Join(errs...))
+	return fault.WithHint(err, fmt.Sprintf(
+		"the lock no longer fits the spec: run \"build lock %s\", or build with --relock", p.dir,
+	))
+}
+
+// WriteLock replaces the lock of the folder as a whole, and leaves it alone
+// where it says the same already.
+func (p *Project) WriteLock(l lock.Lock) error {
+	text := l.Format()
+	if _, err := lock.Parse(p.LockPath(), text); err != nil {
+		return fmt.Errorf("internal error: the new lock can't be read: %w", err)
+	}
+	old, err := os.ReadFile(p.LockPath())
+	if err == nil && bytes.Equal(old, text) {
+		return nil
+	}
+	if err = beside.Write(p.LockPath(), text); err != nil {
+		return fmt.Errorf("writing lock: %w", err)
+	}
+	return nil
+}

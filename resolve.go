@@ -1,0 +1,134 @@
+package lamina
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/engine"
+	"lamina.build/internal/fault"
+	"lamina.build/internal/python"
+	"lamina.build/internal/report"
+	"lamina.build/internal/requirements"
+	"lamina.build/internal/resolve"
+	"lamina.build/internal/spec"
+	"lamina.build/lock"
+)
+
+// Upgrade says which Python packages don't keep the versions that they are locked in.
+type Upgrade struct {
+	All      bool
+	Packages []string // names of projects
+}
+
+func (u Upgrade) python() python.Upgrade {
+	names := make([]string, len(u.Packages))
+	for i, name := range u.Packages {
+		names[i] = requirements.Normal(name)
+	}
+	return python.Upgrade{All: u.All, Projects: names}
+}
+
+// Lock finds the newest packages that answer the spec, and writes the lock. It
+// returns the one before as well, which is empty where there was none. A lock that
+// can't be read is replaced all the same: that is what its error says to do.
+func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock, err error) {
+	before, _, unread := p.readBefore()
+	if unread != nil {
+		p.note("%v: versions of Python packages are not kept", unread)
+	}
+	if after, err = p.resolve(ctx, up, before); err != nil {
+		return lock.Lock{}, before, err
+	}
+	return after, before, p.WriteLock(after)
+}
+
+// Locked returns the lock to build from: the one of the folder, which must fit the
+// spec, or a new one where there is none.
+func (p *Project) Locked(ctx context.Context) (lock.Lock, error) {
+	l, ok, err := p.ReadLock()
+	if err != nil {
+		return l, err
+	}
+	if ok {
+		return l, p.CheckLock(l)
+	}
+	p.note("%s does not exist yet: locking first", p.LockPath())
+	if l, _, err = p.Lock(ctx, Upgrade{}); err == nil {
+		p.line(report.LockSummary(l))
+	}
+	return l, err
+}
+
+// resolve finds the packages that answer the spec. It is the one thing that
+// goes to the network for something that nothing has pinned yet. Of the lock
+// before it stays where models are published that have not changed.
+func (p *Project) resolve(ctx context.Context, up Upgrade, before lock.Lock) (lock.Lock, error) {
+	s, err := p.file.Variant(spec.Production)
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	from, err := p.pythonIndexes()
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	requests, err := p.pythonRequests()
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	mirrors, err := p.mirrors(s.Debian.Mirror, lock.Lock{})
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	keys, err := p.keys()
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	e, err := p.openEngine(ctx, engine.Need{Platform: s.Platform})
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	mirrors = debian.Merge(mirrors, debian.Snapshot(time.Now()))
+	models, err := p.lockModels(ctx, p.wishes.Weights, before)
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	l, err := resolve.Lock(ctx, resolve.Options{
+		Client: e.Client(), Wishes: p.wishes, Keys: keys, Mirrors: mirrors,
+		CacheDir: filepath.Join(p.cacheDir, filesDir),
+		Progress: p.line,
+	})
+	l.Models = models
+	l.Sort()
+	if err == nil && len(p.wishes.Python) > 0 {
+		l, err = p.resolvePython(ctx, requests, e, mirrors, from, up, l, before)
+	}
+	return l, e.Explain(ctx, err)
+}
+
+// keys reads the key files of the further repositories of all variants.
+func (p *Project) keys() (map[string][]byte, error) {
+	keys := map[string][]byte{}
+	var faults []error
+	for _, name := range p.file.Variants() {
+		s, err := p.file.Variant(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range s.Debian.Repositories {
+			if keys[r.Name] != nil {
+				continue
+			}
+			data, err := fs.ReadFile(p.root.FS(), r.Key)
+			if err != nil {
+				faults = append(faults, fmt.Errorf("reading the key of repository %q: %w", r.Name, err))
+			}
+			keys[r.Name] = data
+		}
+	}
+	return keys, fault.New(fault.Usage, errors.Join(faults...))
+}
