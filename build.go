@@ -29,14 +29,14 @@ type Build struct {
 	Outputs []Output     // where the image goes
 	Cache   cache.Remote // caches outside the engine
 	NoCache bool         // run every step anew
-	Stdout  io.Writer    // what an output with [output.Stdout] is written to
+	Stdout  io.Writer    // what an output to "-" is written to
 
 	// Lock is what the image is made of. The default is [Project.Locked].
 	Lock *lock.Lock
-	// Change, if there is one, gets the image as it is drawn and returns the one that
-	// is built: with further layers, with another config, or drawn anew. It may be called
-	// more than once, and must give the same for the same.
-	Change func(stages.Image) (stages.Image, error)
+	// Draw draws the image from what it is made of. The default is [stages.New], which
+	// takes further layers; one's own may change what comes in or what comes out, or draw
+	// something else. It may be called more than once, and must give the same for the same.
+	Draw func(stages.Input) (stages.Image, error)
 }
 
 // Draw draws the image without an engine: nothing is made, and of what has to be
@@ -65,6 +65,9 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	j.Variant, j.Smoke = cmp.Or(b.Variant, spec.Production), cmp.Or(b.Smoke, stages.SmokeAll)
 	if len(b.Outputs) == 0 {
 		j.Outputs = []Output{{Type: output.OCI, Level: output.DefaultLevel}}
+	}
+	if b.Draw == nil {
+		j.Build.Draw = func(in stages.Input) (stages.Image, error) { return stages.New(in) }
 	}
 	if b.Stdout == nil {
 		j.Stdout = io.Discard

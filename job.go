@@ -46,10 +46,7 @@ func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, stages.I
 	if err != nil {
 		return stages.Image{}, in, err
 	}
-	image, err := stages.New(in)
-	if err == nil && j.Change != nil {
-		image, err = j.Change(image)
-	}
+	image, err := j.Build.Draw(in)
 	return image, in, err
 }
 

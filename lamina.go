@@ -15,7 +15,7 @@
 //	Project.Locked   the lock that there is, if it fits the spec, else one that is made
 //	Project.Draw     the image as a plain value, of package stages: look at it, print it
 //	Project.Build    has an engine make it: locks first where there is no lock
-//	Build.Change     changes the drawn image, or draws another one
+//	Build.Draw       draws it with layers of one's own, or all of it oneself
 //	OpenEngine       finds or starts the buildkitd that builds run on
 //	Project.Push, Pull, Models    move the weights of a spec once
 //

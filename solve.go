@@ -195,7 +195,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *exports) (solve.R
 // exportCache leaves a remote cache of an image that was built, without its
 // weights: a cache would hold them once more.
 func (j job) exportCache(ctx context.Context, e *engine.Engine, in stages.Input, r solve.Request) (err error) {
-	if r.Image, err = stages.New(in.WithoutWeights()); err != nil {
+	if r.Image, err = j.Build.Draw(in.WithoutWeights()); err != nil {
 		return err
 	}
 	r.Exports, r.NoCache = nil, false

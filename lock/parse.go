@@ -11,6 +11,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
+// What is wrong with the text of a lock.
 var (
 	// ErrVersion is returned for a lock of a format that this package doesn't know.
 	ErrVersion = errors.New("unknown lock version")

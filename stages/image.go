@@ -37,14 +37,17 @@ type Bytes struct {
 // New draws the image. Merge is the last operation that makes anything:
 // whatever ran on it, copied from it or mounted it would pull every layer that
 // the engine has not. The tests stand beside it.
-func New(in Input) (Image, error) {
+//
+// own are layers of one's own, below the app's: what [llb.Clean] makes, or another
+// layer without whiteouts. The tests see them, too.
+func New(in Input, own ...Part) (Image, error) {
 	if err := in.Check(); err != nil {
 		return Image{}, fmt.Errorf("drawing image %q: %w", in.Name, err)
 	}
 	builder, runtime := Builder(in), Runtime(in)
 	wheels := Wheels(in, builder)
-	tests := Tests(in, builder, slices.Concat(runtime, states(wheels), states(lists(in)), states(trees(in))))
-	parts := parts(in, runtime, wheels)
+	tests := Tests(in, builder, slices.Concat(runtime, states(wheels), states(lists(in)), states(trees(in)), states(own)))
+	parts := parts(in, runtime, wheels, own)
 	return Image{
 		State:  llb.Merge("image", states(parts)...).Requires("smoke", tests...),
 		Config: Config(in, parts),
@@ -65,7 +68,7 @@ func states(parts []Part) []llb.State {
 
 // parts are the layers of the image, bottom first: what changes least lies
 // lowest.
-func parts(in Input, runtime []llb.State, wheels []Part) []Part {
+func parts(in Input, runtime []llb.State, wheels, own []Part) []Part {
 	var parts []Part
 	for i, of := range []struct{ stage, set string }{{"runtime", lock.SetRuntime}, {in.Variant, lock.SetExtra}}[:len(runtime)] {
 		parts = append(parts, Part{
@@ -76,7 +79,7 @@ func parts(in Input, runtime []llb.State, wheels []Part) []Part {
 	for _, m := range in.Models {
 		parts = append(parts, m.parts()...)
 	}
-	parts = append(parts, trees(in)...)
+	parts = slices.Concat(parts, trees(in), own)
 	for _, state := range AppLayer(in) {
 		parts = append(parts, Part{Stage: "app", What: in.App.Path, State: state, Bytes: Bytes{Unpacked: in.App.Layer.Size}})
 	}

@@ -1,41 +1,55 @@
-// Library composes an image of its own from Lamina's words: Debian packages
-// from a lock, a C program compiled in the builder, and one clean layer of it.
-// It prints the graph: go run ./examples/library image.lock | buildctl build …
+// Library builds an image by a program: the Debian packages and the model of the
+// image.toml beside it, and a layer of its own with a C program that is compiled in
+// the builder. Try it: go run ./examples/library
 package main
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"os"
+	"os/signal"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"lamina.build/cache"
+	"lamina.build"
 	"lamina.build/llb"
-	"lamina.build/lock"
 	"lamina.build/stages"
 )
 
-const program = `#include <stdio.h>` + "\nint main(void) { puts(\"hello\"); }\n"
+const source = `#include <stdio.h>
+int main(void) {
+	char words[100];
+	FILE *model = fopen("/models/hello/words.txt", "r");
+	return model && fgets(words, sizeof words, model) && fputs(words, stdout) >= 0 ? 0 : 1;
+}
+`
 
 func main() {
-	text, err := os.ReadFile(os.Args[1]) //nolint:gosec // the user names the path
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	made, err := build(ctx, "examples/library", lamina.Build{})
+	stop()
 	if err != nil {
 		log.Fatal(err)
 	}
-	locked, err := lock.Parse(os.Args[1], text)
+	fmt.Println(made.Manifest)
+	fmt.Println("podman run --rm oci:dist/hello:production")
+}
+
+func build(ctx context.Context, dir string, b lamina.Build) (made lamina.Made, err error) {
+	p, err := lamina.Open(dir, lamina.Options{Env: os.Getenv})
 	if err != nil {
-		log.Fatal(err)
+		return made, err
 	}
-	in := stages.Input{Lock: locked, Mirrors: llb.Mirrors{"debian": os.Getenv("MIRROR")}}
-	ccache := cache.CCache(cache.Namespace{Distribution: locked.Suites[0], Platform: locked.Platform})
-	compile := llb.Exec{
-		Name: "compile", Args: []string{"/usr/bin/gcc", "-o", "/usr/local/bin/hello", "/source/hello.c"},
-	}.With(ccache.Option(), llb.Mount("/source", llb.Files("source", map[string]string{"hello.c": program})))
-	hello := llb.Clean("hello", compile.On(stages.Builder(in)).Root(), "/usr/local/bin", "/usr/local/bin")
-	image := llb.Merge("image", append(stages.Runtime(in), hello)...)
-	platform := ocispec.Platform{OS: "linux", Architecture: "amd64"}
-	if err := llb.Write(context.Background(), os.Stdout, image, platform); err != nil {
-		log.Fatal(err)
-	}
+	defer p.Close()
+	b.Draw = draw
+	return p.Build(ctx, b) // the first time it writes image.lock
+}
+
+// draw adds the program to what Lamina draws, and has a container start it.
+func draw(in stages.Input) (stages.Image, error) {
+	gcc := llb.Exec{Name: "compile hello", Args: []string{"/usr/bin/gcc", "-O2", "-o", "/usr/local/bin/hello", "/source/hello.c"}}
+	compiled := gcc.With(llb.Mount("/source", llb.Files("source", map[string]string{"hello.c": source}))).On(stages.Builder(in))
+	hello := llb.Clean("hello", compiled.Root(), "/usr/local/bin", "/usr/local/bin")
+	image, err := stages.New(in, stages.Part{Stage: "hello", What: "a program", State: hello})
+	image.Config.Config.Entrypoint = []string{"/usr/local/bin/hello"}
+	return image, err
 }

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"lamina.build"
+	"lamina.build/internal/container"
+	"lamina.build/internal/e2etest"
+	"lamina.build/internal/enginetest"
+	"lamina.build/internal/layout"
+)
+
+func TestMain(m *testing.M) { os.Exit(e2etest.Main(m)) }
+
+// The program builds an image, and the image runs: its own layer, and its model.
+func TestRealLibrary(t *testing.T) {
+	u := e2etest.NewUser(t)
+	t.Setenv("XDG_CACHE_HOME", u.Cache)
+	t.Setenv("BUILDKIT_HOST", u.Addr)
+	dir, dest := filepath.Join(t.TempDir(), "library"), filepath.Join(t.TempDir(), "image")
+	if err := os.CopyFS(dir, os.DirFS(".")); err != nil {
+		t.Fatal(err)
+	}
+	output, err := lamina.ParseOutput("type=oci,tar=false,dest=" + dest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := build(t.Context(), dir, lamina.Build{Outputs: []lamina.Output{output}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(made.Layers) != 3 || made.Layers[2].Stage != "hello" {
+		t.Errorf("layers: %+v", made.Layers)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start containers")
+	}
+	l, err := layout.Open(t.Context(), dest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	image, err := l.Read(t.Context(), "production")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runc, err := enginetest.Options(t).FetchRunc(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := container.New(t.Context(), runc, l, image, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := m.Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Remove)
+	code, err := c.Wait(time.Minute)
+	if code != 0 || err != nil || c.Output() != "hello from a model\n" {
+		t.Errorf("it ends with %d, %v:\n%s", code, err, c.Output())
+	}
+	again, err := build(t.Context(), dir, lamina.Build{Outputs: []lamina.Output{output}})
+	if err != nil || again.Manifest != made.Manifest {
+		t.Errorf("once more it is %s, %v; it was %s", again.Manifest, err, made.Manifest)
+	}
+}
