@@ -31,11 +31,30 @@ type Project struct {
 // be found without a network or an engine is found here. The caller closes the
 // project, which lets go of the engine that its jobs had.
 func Open(dir string, o Options) (*Project, error) {
-	h, err := newHost(o)
+	file, err := spec.Read(dir)
 	if err != nil {
 		return nil, err
 	}
-	file, err := spec.Read(dir)
+	return open(dir, file, o)
+}
+
+// New makes a project of a spec that a program has made, in the place of an
+// image.toml. The folder has what the spec names, and gets the lock. It is checked as a
+// file is, with the same defaults; faults are those of its text, see [Spec.Format].
+func New(dir string, s Spec, o Options) (*Project, error) {
+	text, err := s.Format()
+	if err != nil {
+		return nil, err
+	}
+	file, err := spec.Parse("the spec of "+s.Name, text)
+	if err != nil {
+		return nil, err
+	}
+	return open(dir, file, o)
+}
+
+func open(dir string, file *spec.File, o Options) (*Project, error) {
+	h, err := newHost(o)
 	if err != nil {
 		return nil, err
 	}

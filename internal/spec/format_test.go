@@ -1,0 +1,64 @@
+package spec_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/spec"
+)
+
+// What a program makes is what a file says: each variant of the specs that there are
+// comes back as it was.
+func TestFormatThereAndBack(t *testing.T) {
+	examples, err := filepath.Glob("../../examples/*/image.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(examples, "testdata/full.toml") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := spec.Parse(name, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, variant := range file.Variants() {
+			want, err := file.Variant(variant)
+			if err != nil {
+				t.Fatal(err)
+			}
+			written, err := want.Format()
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := spec.Parse(name, written)
+			if err != nil {
+				t.Errorf("%s, %s: %v\n%s", name, variant, err, written)
+				continue
+			}
+			got, err := again.Variant(spec.Production)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want.Variant = spec.Production
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, %s: (-read +written and read)\n%s", name, variant, diff)
+			}
+		}
+	}
+}
+
+// A value is checked as a file is.
+func TestFormatOfFaults(t *testing.T) {
+	written, err := (spec.Spec{Name: "NO NAME", Debian: spec.Debian{Packages: []string{"no/package"}}}).Format()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = spec.Parse("a program", written); err == nil {
+		t.Errorf("it is taken:\n%s", written)
+	}
+}
