@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strings"
 
+	_ "golang.org/x/crypto/blake2b" // a hash that uv knows
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/door"
@@ -100,17 +101,27 @@ func (c completion) lines() []requirements.Requirement {
 	return slices.Concat(c.request.Files.Requirements, c.request.Files.Constraints)
 }
 
-func (c completion) one(ctx context.Context, d *distribution) error {
-	switch {
-	case d.Kind == kindGit:
-		return c.checkGit(d)
-	case strings.HasPrefix(d.URL, "file://"):
-		return c.local(d)
-	}
-	d.URL, _, _ = strings.Cut(d.URL, "#")
+func (c completion) one(ctx context.Context, d *distribution) (err error) {
 	if d.Hashes == nil {
 		d.Hashes = map[string]string{}
 	}
+	switch {
+	case d.Kind == kindGit:
+		err = c.checkGit(d)
+	case strings.HasPrefix(d.URL, "file://"):
+		err = c.local(d)
+	default:
+		err = c.remote(ctx, d)
+	}
+	if err != nil {
+		return err
+	}
+	return c.checkHashes(d)
+}
+
+// remote completes a file of a server.
+func (c completion) remote(ctx context.Context, d *distribution) error {
+	d.URL, _, _ = strings.Cut(d.URL, "#")
 	file, err := c.ofIndex(ctx, d)
 	if err != nil {
 		return err
@@ -118,11 +129,8 @@ func (c completion) one(ctx context.Context, d *distribution) error {
 	if err := c.promised(d, file); err != nil {
 		return err
 	}
-	if err := c.measure(ctx, d); err != nil {
+	if err := c.measure(ctx, d, file); err != nil {
 		return fetch.Explain(err)
-	}
-	if err := c.checkHashes(ctx, d); err != nil {
-		return err
 	}
 	c.note(d, file)
 	return nil
@@ -159,32 +167,13 @@ func (c completion) local(d *distribution) error {
 		return fault.New(fault.Usage, err)
 	}
 	d.Size = int64(len(data))
-	if err = checkSums(d, data); err != nil {
+	if err = sum(bytes.NewReader(data), d, c.unsaid(d, nil)...); err != nil {
 		return err
 	}
 	if d.Kind == kindWheel {
 		d.wheel, err = readWheel(d, bytes.NewReader(data), d.Size)
 	}
 	return err
-}
-
-// checkSums holds a file's own hashes against those that are promised, and adds
-// its sha256.
-func checkSums(d *distribution, data []byte) error {
-	sums := map[string]string{}
-	for _, name := range append(slices.Collect(maps.Keys(d.Hashes)), "sha256") {
-		if h, ok := hashOf(name); ok {
-			_, _ = h.Write(data)
-			sums[name] = hex.EncodeToString(h.Sum(nil))
-		}
-	}
-	for name, want := range d.Hashes {
-		if got, ok := sums[name]; ok && !strings.EqualFold(got, want) {
-			return fault.New(fault.Usage, fmt.Errorf("its %s is %s, and %s is promised", name, got, want))
-		}
-	}
-	d.Hashes = map[string]string{"sha256": sums["sha256"]}
-	return nil
 }
 
 // ofIndex returns what an index says of a file; nil for a file that none names.
@@ -288,12 +277,13 @@ func (completion) promised(d *distribution, f *door.File) error {
 	return nil
 }
 
-// measure finds out what nobody said: the size, the sha256, what is in a wheel.
-func (c completion) measure(ctx context.Context, d *distribution) error {
+// measure finds out what nobody said: the size, the hashes, what is in a wheel.
+func (c completion) measure(ctx context.Context, d *distribution, said *door.File) error {
 	if sum, size, ok := c.door.SHA256(d.URL); ok && d.Hashes["sha256"] == "" {
 		d.Hashes["sha256"], d.Size = sum, size
 	}
-	if kept := c.kept(d); kept != nil && d.Size > 0 {
+	unsaid := c.unsaid(d, said)
+	if kept := c.kept(d); kept != nil && d.Size > 0 && unsaid == nil {
 		d.wheel = kept
 		return kept.checkTitle(d)
 	}
@@ -306,8 +296,8 @@ func (c completion) measure(ctx context.Context, d *distribution) error {
 		return fmt.Errorf("it has %d bytes, and its index says %d", f.Size(), d.Size)
 	}
 	d.Size = f.Size()
-	if d.Hashes["sha256"] == "" {
-		if err = sum(f, d); err != nil {
+	if unsaid != nil {
+		if err = sum(io.NewSectionReader(f, 0, f.Size()), d, unsaid...); err != nil {
 			return err
 		}
 	}
@@ -322,7 +312,7 @@ func (c completion) measure(ctx context.Context, d *distribution) error {
 
 // sum reads a file whole for its sha256 and further hashes, and checks what is
 // promised of it.
-func sum(f *fetch.File, d *distribution, further ...string) error {
+func sum(file io.Reader, d *distribution, further ...string) error {
 	sums := map[string]hash.Hash{}
 	var writers []io.Writer
 	for _, name := range slices.Concat(slices.Collect(maps.Keys(d.Hashes)), further, []string{"sha256"}) {
@@ -331,7 +321,7 @@ func sum(f *fetch.File, d *distribution, further ...string) error {
 			writers = append(writers, h)
 		}
 	}
-	if _, err := io.Copy(io.MultiWriter(writers...), io.NewSectionReader(f, 0, f.Size())); err != nil {
+	if _, err := io.Copy(io.MultiWriter(writers...), file); err != nil {
 		return err
 	}
 	for name, h := range sums {
@@ -348,6 +338,7 @@ func sum(f *fetch.File, d *distribution, further ...string) error {
 func hashOf(name string) (hash.Hash, bool) {
 	known := map[string]crypto.Hash{
 		"md5": crypto.MD5, "sha1": crypto.SHA1, "sha224": crypto.SHA224, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512,
+		"blake2b": crypto.BLAKE2b_256,
 	}
 	h, ok := known[strings.ToLower(name)]
 	if !ok {
@@ -356,58 +347,56 @@ func hashOf(name string) (hash.Hash, bool) {
 	return h.New(), true
 }
 
-// checkHashes holds a file against the --hash options of its lines, of which
-// one must fit (https://pip.pypa.io/en/stable/topics/secure-installs/).
-func (c completion) checkHashes(ctx context.Context, d *distribution) error {
-	var wanted []string
+// wanted are the hashes that lines have for a file. They are about the image's own:
+// a build may take another version of a project.
+func (c completion) wanted(d *distribution) (list []string) {
+	if !slices.Contains(c.answer.Distributions, d) {
+		return nil
+	}
 	for _, w := range c.lines() {
-		if w.Name == d.Name || w.URL != "" && w.URL == d.URL {
-			wanted = append(wanted, w.Hashes...)
+		if w.Name == d.Name || w.URL != "" && w.URL == d.URL || w.Path != "" && "file:"+w.Path == d.URL {
+			list = append(list, w.Hashes...)
 			if found := fragmentHash.FindStringSubmatch(w.Line); found != nil {
-				wanted = append(wanted, found[1]+":"+found[2])
+				list = append(list, found[1]+":"+found[2])
 			}
 		}
 	}
-	if len(wanted) == 0 {
-		if slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.request.projects(), d.Name) {
-			return fault.New(fault.Usage, errors.New("--require-hashes wants a --hash for everything, and no line has one for this"))
-		}
-		return nil
-	}
-	if err := c.alsoHash(ctx, d, wanted); err != nil {
-		return fetch.Explain(err)
-	}
-	for _, want := range wanted {
-		name, sum, _ := strings.Cut(want, ":")
-		if strings.EqualFold(d.Hashes[name], sum) {
-			return nil
-		}
-	}
-	err := fmt.Errorf("its sha256 is %s, which none of the %d --hash options of its line has", d.Hashes["sha256"], len(wanted))
-	return fault.WithHint(fault.New(fault.Usage, err), fmt.Sprintf("the file that fits this platform is %s: add --hash=sha256:%s if that is the right one", d.File, d.Hashes["sha256"]))
+	return list
 }
 
 // fragmentHash is a hash in an address, as indexes and pip write it.
-var fragmentHash = regexp.MustCompile(`[#&](md5|sha1|sha224|sha256|sha384|sha512)=([0-9a-fA-F]+)`)
+var fragmentHash = regexp.MustCompile(`[#&](md5|sha1|sha224|sha256|sha384|sha512|blake2b)=([^&\s]*)`)
 
-// alsoHash adds the hashes that options name and nobody promises.
-func (c completion) alsoHash(ctx context.Context, d *distribution, wanted []string) error {
-	var missing []string
-	for _, want := range wanted {
+// unsaid are the algorithms of hashes that are needed, and that no index says.
+func (c completion) unsaid(d *distribution, said *door.File) (names []string) {
+	if d.Hashes["sha256"] == "" {
+		names = append(names, "sha256")
+	}
+	for _, want := range c.wanted(d) {
 		name, _, _ := strings.Cut(want, ":")
-		if _, ok := hashOf(name); ok && d.Hashes[name] == "" {
-			missing = append(missing, name)
+		if name != "sha256" && (said == nil || said.Hashes[name] == "") {
+			names = append(names, name)
 		}
 	}
-	if missing == nil {
-		return nil
+	return names
+}
+
+// checkHashes holds a file against the --hash options of its lines, of which
+// one must fit (https://pip.pypa.io/en/stable/topics/secure-installs/).
+func (c completion) checkHashes(d *distribution) error {
+	wanted := c.wanted(d)
+	fits := func(want string) bool {
+		name, sum, _ := strings.Cut(want, ":")
+		return strings.EqualFold(d.Hashes[name], sum)
 	}
-	f, err := c.HTTP.Open(ctx, d.URL)
-	if err != nil {
-		return err
+	switch {
+	case len(wanted) > 0 && !slices.ContainsFunc(wanted, fits):
+		err := fmt.Errorf("its sha256 is %s, which none of the %d --hash options of its line has", d.Hashes["sha256"], len(wanted))
+		return fault.WithHint(fault.New(fault.Usage, err), fmt.Sprintf("the file that fits this platform is %s: add --hash=sha256:%s if that is the right one", d.File, d.Hashes["sha256"]))
+	case len(wanted) == 0 && slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.answer.Distributions, d):
+		return fault.New(fault.Usage, errors.New("--require-hashes wants a --hash for everything, and no line has one for this"))
 	}
-	defer f.Close()
-	return sum(f, d, missing...)
+	return nil
 }
 
 // note tells what is odd about a file and no fault.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/blake2b"
+
 	"lamina.build/internal/door"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/requirements"
@@ -79,6 +81,13 @@ func sha512Of(data []byte) string {
 	s := sha512.Sum512(data)
 	return hex.EncodeToString(s[:])
 }
+
+func blake2bOf(data []byte) string {
+	s := blake2b.Sum256(data)
+	return hex.EncodeToString(s[:])
+}
+
+const commit = "0123456789012345678901234567890123456789"
 
 const wheelPath = "/f/my_pkg-1.0-py3-none-any.whl"
 
@@ -327,8 +336,13 @@ func TestHashesOfLines(t *testing.T) {
 		{"of an address, md5", "my_pkg @ URL#md5=" + md5Of(data), ""},
 		{"of an address, a wrong md5", "my_pkg @ URL#md5=" + md5Of(nil), "which none of the 1 --hash options"},
 		{"of an address, with more", "my_pkg @ URL#egg=my_pkg&sha512=" + sha512Of(data), ""},
+		{"of an address, no hash at all", "my_pkg @ URL#sha256=xyz", "which none of the 1 --hash options"},
+		{"md5", "my_pkg==1.0 --hash=md5:" + md5Of(data), ""},
+		{"blake2b", "my_pkg==1.0 --hash=blake2b:" + blake2bOf(data), ""},
+		{"blake2b, a wrong one", "my_pkg==1.0 --hash=blake2b:" + zeros, "which none of the 1 --hash options"},
 		{"required, and there", "--require-hashes\nmy_pkg==1.0 --hash=sha256:" + sumOf(data), ""},
 		{"required, and not there", "--require-hashes\nmy_pkg==1.0", "requirements.txt:2: python: URL: --require-hashes wants a --hash for everything, and no line has one for this"},
+		{"required, and not there for what others require", "--require-hashes\nsix==1 --hash=sha256:" + zeros, "--require-hashes wants a --hash for everything"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x := newIndex(t)
@@ -345,6 +359,52 @@ func TestHashesOfLines(t *testing.T) {
 			refused(t, err, strings.ReplaceAll(tt.want, "URL", x.URL+wheelPath))
 			if hints := fault.Hints(err); strings.Contains(tt.want, "none of") && (len(hints) != 1 || !strings.HasSuffix(hints[0], "add --hash=sha256:"+sumOf(data)+" if that is the right one")) {
 				t.Errorf("hints are %q", hints)
+			}
+		})
+	}
+}
+
+// A build may take another version than the image, and no line is about it.
+func TestHashesOfLinesAreOfTheImage(t *testing.T) {
+	data := wheelOf(t, "my-pkg", "1.0")
+	x := newIndex(t)
+	x.put(wheelPath, data)
+	x.page("my-pkg", link(wheelPath, sumOf(data)))
+	x.r.Files = wishes(t, map[string]string{"requirements.txt": "--require-hashes\nmy_pkg==2.0 --hash=sha256:" + sumOf(nil) + "\n"})
+	x.opened(t)
+	a := &answer{Builds: map[string][]*distribution{"x": {x.chosen("my-pkg", "1.0", wheelPath)}}}
+	if err := x.o.complete(t.Context(), x.r, x.door, a); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestHashesOfLinesForFilesBesideTheSpec(t *testing.T) {
+	data := wheelOf(t, "my-pkg", "1.0")
+	for line, want := range map[string]string{
+		"./wheels/" + someFile + " --hash=sha256:" + sumOf(data):        "",
+		"./wheels/" + someFile + " --hash=sha512:" + sha512Of(data):     "",
+		"./wheels/" + someFile + " --hash=sha256:" + sumOf(nil):         "requirements.txt:1: python: file:wheels/" + someFile + ": its sha256 is " + sumOf(data) + ", which none of the 1 --hash options of its line has",
+		"./wheels/my.tar.gz --hash=sha256:" + sumOf([]byte("an sdist")): "",
+		"./wheels/my.tar.gz --hash=sha256:" + sumOf(nil):                "file:wheels/my.tar.gz: its sha256 is " + sumOf([]byte("an sdist")),
+		"--find-links wheels\nmy-pkg==1.0 --hash=sha256:" + sumOf(nil):  "requirements.txt:2: python: ",
+		"--find-links wheels\nmy-pkg==1.0 --hash=sha256:" + sumOf(data): "",
+		"--require-hashes\n./wheels/" + someFile:                        "--require-hashes wants a --hash for everything",
+		"--require-hashes\ngit @ git+https://g.example/r@" + commit:     "--require-hashes wants a --hash for everything",
+	} {
+		t.Run(line, func(t *testing.T) {
+			files := map[string]string{"requirements.txt": line + "\n", "wheels/" + someFile: string(data), "wheels/my.tar.gz": "an sdist"}
+			x := newIndex(t)
+			x.o.Project, x.r.Files = folder(files), wishes(t, files)
+			d := &distribution{Name: "my-pkg", Version: "1.0", Kind: kindWheel, URL: "file://" + projectPath + "/wheels/" + someFile}
+			if strings.Contains(line, "tar.gz") {
+				d.Kind, d.URL = kindSdist, "file://"+projectPath+"/wheels/my.tar.gz"
+			} else if strings.Contains(line, "git") {
+				d.Name, d.Kind, d.URL = "git", kindGit, "git+https://g.example/r@"+commit
+			}
+			if err := x.complete(t, d); want != "" {
+				refused(t, err, want)
+			} else if err != nil {
+				t.Errorf("got %v", err)
 			}
 		})
 	}
