@@ -30,13 +30,14 @@ import (
 	"lamina.build/internal/fault"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/requirements"
+	"lamina.build/lock"
 )
 
 // complete fills in what uv does not say of the files of an answer, and holds
 // what it says against what the indexes say: code of sdists ran beside it. All
 // faults are reported at once.
 func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answer) error {
-	c := completion{Options: o, request: r, door: d, answer: a, named: r.named(o.Project), notes: make(chan string, 2*len(a.all()))}
+	c := completion{Options: o, request: r, door: d, answer: a, direct: r.direct(o.Project), notes: make(chan string, 2*len(a.all()))}
 	list := a.all()
 	faults := make([]error, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -73,8 +74,8 @@ type completion struct {
 	request Request
 	door    *door.Door
 	answer  *answer
-	named   []string    // texts that name files by their addresses
-	notes   chan string // has room for all of them
+	direct  map[string]string // the projects of files that are named by their addresses, by door.Key; "" where none is said
+	notes   chan string       // has room for all of them
 }
 
 // at is where a distribution is asked for, or something that a wheel requires it for.
@@ -129,6 +130,9 @@ func (c completion) remote(ctx context.Context, d *distribution) error {
 	if err := c.promised(d, file); err != nil {
 		return err
 	}
+	if err := checkFile(d); err != nil {
+		return err
+	}
 	if err := c.measure(ctx, d, file); err != nil {
 		return fetch.Explain(err)
 	}
@@ -162,6 +166,9 @@ func (c completion) local(d *distribution) error {
 		return fault.New(fault.Usage, fmt.Errorf("%s lies outside of the spec's folder", u.Path))
 	}
 	d.URL, d.File = "file:"+name, path.Base(name)
+	if err = checkFile(d); err != nil {
+		return err
+	}
 	data, err := fs.ReadFile(c.Project, name)
 	if err != nil {
 		return fault.New(fault.Usage, err)
@@ -176,37 +183,50 @@ func (c completion) local(d *distribution) error {
 	return err
 }
 
-// ofIndex returns what an index says of a file; nil for a file that none names.
-// An index whose page didn't pass the door, since uv had kept it, is asked here.
+// ofIndex returns what an index says of a file; nil for one that is asked for by its
+// address. An index whose page didn't pass the door, since uv had kept it, is asked here.
 func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, error) {
-	if f, ok := c.door.File(d.URL); ok {
+	indexes := c.request.serving(d.Name, c.Indexes)
+	isServing := func(index string) bool {
+		return slices.ContainsFunc(indexes, func(url string) bool { return strings.TrimRight(url, "/") == strings.TrimRight(index, "/") })
+	}
+	f, ok := c.door.File(d.URL)
+	if ok && (f.Project == d.Name && isServing(f.Index) || f.Project == "" && isFileOf(f.Name, d)) {
 		return &f, nil
 	}
-	if c.isDirect(d) {
+	if name, ok := c.direct[door.Key(d.URL)]; ok && (name == "" || name == d.Name) {
 		return nil, nil
 	}
 	for _, e := range c.Before.Distributions {
-		if e.URL == d.URL && e.SHA256 != "" && e.SHA256 == d.Hashes["sha256"] && e.Index != "" {
+		if e.Name == d.Name && e.URL == d.URL && e.SHA256 != "" && e.SHA256 == d.Hashes["sha256"] && e.Index != "" {
 			return &door.File{Index: e.Index, URL: e.URL, Name: e.File, Hashes: map[string]string{"sha256": e.SHA256}, Size: e.Size}, nil
 		}
 	}
-	f, err := c.asked(ctx, d)
-	if f != nil || err != nil {
-		return f, err
+	return c.asked(ctx, d, indexes)
+}
+
+// isFileOf says whether the name of a file is that of a project's.
+func isFileOf(file string, d *distribution) bool {
+	rest, ok := strings.CutPrefix(normal(file), d.Name+"-")
+	return ok && strings.IndexAny(rest, "0123456789v") == 0
+}
+
+// checkFile wants a name that a lock can have, and a wheel's of its project.
+func checkFile(d *distribution) error {
+	isWheel := strings.HasSuffix(d.File, ".whl")
+	if lock.IsFileName(d.File) && isWheel == (d.Kind == kindWheel) && (!isWheel || isFileOf(d.File, d)) {
+		return nil
 	}
-	if c.request.Lock != "" || c.request.Project != "" {
-		return nil, nil // the lock of the user names it
-	}
-	return nil, fault.New(fault.Usage, errors.New("no index names this file, nor does a requirement"))
+	return fault.New(fault.Usage, fmt.Errorf("%q can't be the name of %s's %s", d.File, d.Name, d.Kind))
 }
 
 // asked asks the indexes that may name a file. One that can't be asked matters
 // where no other names it.
-func (c completion) asked(ctx context.Context, d *distribution) (*door.File, error) {
+func (c completion) asked(ctx context.Context, d *distribution, indexes []string) (*door.File, error) {
 	var failed error
-	for _, index := range c.request.serving(d.Name, c.Indexes) {
+	for _, index := range indexes {
 		files, err := c.page(ctx, index, d.Name)
-		if f, ok := files[d.URL]; ok {
+		if f, ok := files[door.Key(d.URL)]; ok {
 			f.Index = index
 			return &f, nil
 		}
@@ -214,11 +234,14 @@ func (c completion) asked(ctx context.Context, d *distribution) (*door.File, err
 	}
 	for _, link := range c.request.links() {
 		files, err := door.ReadPage(ctx, c.HTTP, link)
-		if f, ok := files[d.URL]; ok {
+		if f, ok := files[door.Key(d.URL)]; ok && isFileOf(f.Name, d) {
 			f.Index = link
 			return &f, nil
 		}
 		failed = cmp.Or(failed, unlessMissing(err))
+	}
+	if failed == nil {
+		failed = fault.New(fault.Usage, errors.New("no index names this file, nor does a requirement"))
 	}
 	return nil, fetch.Explain(failed)
 }
@@ -231,12 +254,18 @@ func unlessMissing(err error) error {
 	return err
 }
 
-// isDirect says whether the spec names the file by its address.
-func (c completion) isDirect(d *distribution) bool {
-	if slices.ContainsFunc(c.lines(), func(w requirements.Requirement) bool { return w.URL == d.URL }) {
-		return true
+// direct are the files that a request names by their addresses.
+func (r Request) direct(project fs.FS) map[string]string {
+	named := map[string]string{}
+	for _, text := range r.named(project) {
+		for _, found := range address.FindAllString(text, -1) {
+			named[door.Key(found)] = ""
+		}
 	}
-	return slices.ContainsFunc(c.named, func(text string) bool { return strings.Contains(text, d.URL) })
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+		named[door.Key(w.URL)] = w.Name
+	}
+	return named
 }
 
 // serving are the indexes that may serve a project.
@@ -273,7 +302,7 @@ func (completion) promised(d *distribution, f *door.File) error {
 		d.Hashes[name] = strings.ToLower(want)
 	}
 	d.Size = cmp.Or(f.Size, d.Size)
-	d.File = cmp.Or(d.File, f.Name)
+	d.File = f.Name
 	return nil
 }
 
@@ -354,7 +383,7 @@ func (c completion) wanted(d *distribution) (list []string) {
 		return nil
 	}
 	for _, w := range c.lines() {
-		if w.Name == d.Name || w.URL != "" && w.URL == d.URL || w.Path != "" && "file:"+w.Path == d.URL {
+		if w.Name == d.Name || w.URL != "" && door.Key(w.URL) == door.Key(d.URL) || w.Path != "" && "file:"+w.Path == d.URL {
 			list = append(list, w.Hashes...)
 			if found := fragmentHash.FindStringSubmatch(w.Line); found != nil {
 				list = append(list, found[1]+":"+found[2])

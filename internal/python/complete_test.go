@@ -2,6 +2,7 @@ package python
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/md5"
 	"crypto/sha512"
 	"encoding/hex"
@@ -121,8 +122,8 @@ func TestCompleteAWheel(t *testing.T) {
 
 	// What is kept by its sha256 has to be of the name of the file all the same.
 	other := x.chosen("other", "1.0", wheelPath, "sha256:"+sumOf(data))
-	other.File = "other-1.0-py3-none-any.whl"
-	refused(t, x.complete(t, other), "its file name is of other 1.0, and its METADATA is of my-pkg 1.0")
+	x.page("other", link(wheelPath, sumOf(data)))
+	refused(t, x.complete(t, other), `"my_pkg-1.0-py3-none-any.whl" can't be the name of other's wheel`)
 }
 
 func TestCompleteWhatIndexesDoNotSay(t *testing.T) {
@@ -219,6 +220,22 @@ func TestPagesThatUVHadKept(t *testing.T) {
 			t.Errorf("%q, %v", d.Index, err)
 		}
 	})
+	t.Run("where an index leads, packed", func(t *testing.T) {
+		x, d := setup(t)
+		var page bytes.Buffer
+		z := gzip.NewWriter(&page)
+		_, _ = z.Write([]byte(link("../../../f/my%5fpkg-1.0-py3-none-any.whl", sumOf(data))))
+		_ = z.Close()
+		x.pages["/simple/my-pkg/"] = http.RedirectHandler("/root/+simple/my-pkg/", http.StatusFound).ServeHTTP
+		x.pages["/root/+simple/my-pkg/"] = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(page.Bytes())
+		}
+		if err := x.complete(t, d); err != nil || d.Index != x.URL+"/simple" || d.URL != x.URL+wheelPath {
+			t.Errorf("%+v, %v", d, err)
+		}
+	})
 	t.Run("with another hash there", func(t *testing.T) {
 		x, d := setup(t)
 		d.Hashes["sha256"] = sumOf(nil)
@@ -288,6 +305,37 @@ func TestFilesThatNobodyNames(t *testing.T) {
 		x, d := setup(t)
 		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
 	})
+	t.Run("refused in a project", func(t *testing.T) {
+		x, d := setup(t)
+		x.r.Project, x.r.ProjectFiles = ".", []string{"pyproject.toml"}
+		x.o.Project = folder(map[string]string{"pyproject.toml": "dependencies = ['my-pkg', 'x @ " + d.URL + ".zip']"}) // it begins with the address
+		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
+	})
+	t.Run("refused of another project's line", func(t *testing.T) {
+		x, d := setup(t)
+		x.r.Files = wishes(t, map[string]string{"requirements.txt": "other @ " + d.URL + "\n"})
+		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
+	})
+	t.Run("refused of another project's page", func(t *testing.T) {
+		x, d := setup(t)
+		x.page("evil", link("/f/evil-2.0.tar.gz", ""))
+		d.Name, d.Kind, d.URL, d.File = "requests", kindSdist, x.URL+"/f/evil-2.0.tar.gz", "requests-2.0.tar.gz"
+		refused(t, x.opened(t, "/simple/evil/").complete(t, d), "no index names this file, nor does a requirement")
+	})
+	t.Run("refused of a page of links", func(t *testing.T) {
+		x, d := setup(t)
+		x.put("/links/", []byte(link("/f/evil-2.0.tar.gz", "")))
+		x.r.Files.FindLinks = []string{x.URL + "/links/"}
+		d.Name, d.Kind, d.URL, d.File = "requests", kindSdist, x.URL+"/f/evil-2.0.tar.gz", "requests-2.0.tar.gz"
+		refused(t, x.opened(t, "/links/").complete(t, d), "no index names this file, nor does a requirement")
+	})
+	t.Run("refused of an index of other projects", func(t *testing.T) {
+		x, d := setup(t)
+		x.page("my-pkg", link(wheelPath, ""))
+		x.opened(t, "/simple/my-pkg/")
+		x.r.Indexes = []Index{{Name: "own", URL: x.URL + "/own", Packages: []string{"my-pkg"}}}
+		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
+	})
 	t.Run("refused without indexes", func(t *testing.T) {
 		x, d := setup(t)
 		x.r.Files.NoIndex = true
@@ -300,10 +348,19 @@ func TestFilesThatNobodyNames(t *testing.T) {
 		"by a constraint": func(x *index, address string) {
 			x.r.Files.Constraints = []requirements.Requirement{{Name: "my-pkg", URL: address, Line: "my-pkg @ " + address}}
 		},
-		"by an override":          func(x *index, address string) { x.r.Overrides = []string{"my-pkg @ " + address} },
-		"by a build's":            func(x *index, address string) { x.r.BuildRequires = map[string][]string{"x": {"my-pkg @ " + address}} },
-		"by the lock of the user": func(x *index, _ string) { x.r.Lock = "pylock.toml" },
-		"by the project's":        func(x *index, _ string) { x.r.Project = "." },
+		"by an override": func(x *index, address string) { x.r.Overrides = []string{"my-pkg @ " + address} },
+		"by a build's":   func(x *index, address string) { x.r.BuildRequires = map[string][]string{"x": {"my-pkg @ " + address}} },
+		"by the lock of the user": func(x *index, address string) {
+			x.r.Lock, x.r.ProjectFiles = "pylock.toml", []string{"pylock.toml"}
+			x.o.Project = folder(map[string]string{"pylock.toml": "wheels = [{url = '" + address + "'}]"})
+		},
+		"by the project's": func(x *index, address string) {
+			x.r.Project, x.r.ProjectFiles = "p", []string{"p/uv.lock"}
+			x.o.Project = folder(map[string]string{"p/uv.lock": "{ url = \"" + address + "\", hash"})
+		},
+		"in another spelling": func(x *index, address string) {
+			x.r.Overrides = []string{"my-pkg @ " + strings.Replace(address, "/f/my_pkg", "/./f/x/../my%5Fpkg", 1) + "#egg=x"}
+		},
 		"by a source tree": func(x *index, address string) {
 			x.o.Project, x.r.Sources = folder(map[string]string{"t/pyproject.toml": "dependencies = [\"my-pkg @ " + address + "\"]"}), map[string]string{"t": "t"}
 		},
@@ -450,14 +507,17 @@ func TestFilesBesideTheSpec(t *testing.T) {
 		{"with an escape", local(projectPath+"/wheels/my_pkg-1.0-py3-none-%61ny.whl", nil), ""},
 		{"promised", local(projectPath+"/wheels/"+someFile, map[string]string{"sha256": sumOf(data), "md5": md5Of(data), "odd": "x"}), ""},
 		{"promised otherwise", local(projectPath+"/wheels/"+someFile, map[string]string{"sha512": sha512Of(nil)}), "python: file:wheels/" + someFile + ": its sha512 is " + sha512Of(data) + ", and " + sha512Of(nil) + " is promised"},
-		{"missing", local(projectPath+"/wheels/none.whl", nil), "python: file:wheels/none.whl: open wheels/none.whl: file does not exist"},
+		{"missing", local(projectPath+"/wheels/my_pkg-2.0-py3-none-any.whl", nil), "python: file:wheels/my_pkg-2.0-py3-none-any.whl: open wheels/my_pkg-2.0-py3-none-any.whl: file does not exist"},
+		{"of an odd name", local(projectPath+"/own (1).whl", nil), `"own (1).whl" can't be the name of my-pkg's wheel`},
+		{"of an odd kind", &distribution{Name: "my-pkg", Kind: kindSdist, URL: "file://" + projectPath + "/wheels/" + someFile}, "can't be the name of my-pkg's sdist"},
+		{"of another project", &distribution{Name: "my", Kind: kindWheel, URL: "file://" + projectPath + "/wheels/" + someFile}, "can't be the name of my's wheel"},
 		{"outside", local("/etc/passwd", nil), "/etc/passwd lies outside of the spec's folder"},
 		{"outside on the way", local(projectPath+"/../x.whl", nil), "lies outside of the spec's folder"},
-		{"no wheel", local(projectPath+"/bad-1.0-py3-none-any.whl", nil), "it is not a wheel"},
+		{"no wheel", local(projectPath+"/my_pkg-9.0-py3-none-any.whl", nil), "it is not a wheel"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x := newIndex(t)
-			x.o.Project = folder(map[string]string{"wheels/" + someFile: string(data), "bad-1.0-py3-none-any.whl": "x"})
+			x.o.Project = folder(map[string]string{"wheels/" + someFile: string(data), "my_pkg-9.0-py3-none-any.whl": "x"})
 			err := x.complete(t, tt.d)
 			if tt.want != "" {
 				refused(t, err, tt.want)

@@ -84,10 +84,10 @@ func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distrib
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			for url, f := range files {
+			for _, f := range files {
 				for _, d := range list {
 					if f.Name == d.File && (f.Hashes["sha256"] == d.SHA256 || f.Hashes["sha256"] == "") {
-						found[d.SHA256] = url
+						found[d.SHA256] = f.URL
 					}
 				}
 			}
