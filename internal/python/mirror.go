@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -97,13 +96,11 @@ func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distrib
 	return group.Wait()
 }
 
-// Forget forgets where the mirror had files, so that it is asked again.
-func (o MirrorOptions) Forget() error {
-	err := os.Remove(o.path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+// Forget forgets where the mirror had a file, so that it is asked again.
+func (o MirrorOptions) Forget(sha256 string) error {
+	found := o.read()
+	delete(found, sha256)
+	return o.write(found)
 }
 
 func (o MirrorOptions) path() string {
