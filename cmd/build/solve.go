@@ -18,6 +18,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/output"
 	"lamina.build/internal/python"
 	"lamina.build/internal/requirements"
@@ -112,7 +113,8 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 }
 
 func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error {
-	err = python.Diagnose(ctx, debian.NewGetter("").Client, d, j.logins, err)
+	client := fetch.New(fetch.Options{Logins: j.logins.For, Attempts: 1}) // solve tries again
+	err = python.Diagnose(ctx, client, d, j.logins, err)
 	if fault.KindOf(err) != fault.Usage { // nobody asked for a login
 		return err
 	}

@@ -53,7 +53,7 @@ func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answe
 	}
 	for i, err := range faults {
 		if err != nil {
-			faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(list[i]), r.Set, cmp.Or(list[i].URL, list[i].title()), err)
+			faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(list[i]), r.Set, cmp.Or(fetch.Redact(list[i].URL), list[i].title()), err)
 		}
 	}
 	close(c.notes)

@@ -303,7 +303,8 @@ func TestFilesThatNobodyNames(t *testing.T) {
 	}
 	t.Run("refused", func(t *testing.T) {
 		x, d := setup(t)
-		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
+		d.URL += "?sig=secret"
+		refused(t, x.complete(t, d), "python: "+x.URL+wheelPath+"?…: no index names this file, nor does a requirement")
 	})
 	t.Run("refused in a project", func(t *testing.T) {
 		x, d := setup(t)

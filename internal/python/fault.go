@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -44,7 +43,7 @@ const timeLimit = 124
 func (o Options) stopped(ctx context.Context, r Request, d *door.Door, err error) error {
 	step, ok := errors.AsType[*solve.Error](err)
 	if ok && step.URL != "" && step.URL == o.uv.URL {
-		return fmt.Errorf("resolving %s: %w", r.Set, Diagnose(ctx, &http.Client{}, o.uv.Wheel(), o.Logins, err))
+		return fmt.Errorf("resolving %s: %w", r.Set, Diagnose(ctx, o.HTTP, o.uv.Wheel(), o.Logins, err))
 	}
 	if !ok || !strings.Contains(step.Error(), fmt.Sprintf("exit code: %d", timeLimit)) {
 		return fmt.Errorf("resolving %s: %w", r.Set, err)

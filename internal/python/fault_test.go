@@ -222,7 +222,7 @@ func TestResolvesThatTakeTooLong(t *testing.T) {
 func TestUVThatDoesNotCome(t *testing.T) {
 	s := newSite(t)
 	s.put("/uv.whl", []byte("altered"))
-	o := Options{uv: lock.UV{Version: "1.2.3", File: "uv.whl", URL: s.URL + "/uv.whl"}}
+	o := Options{HTTP: quick(), uv: lock.UV{Version: "1.2.3", File: "uv.whl", URL: s.URL + "/uv.whl"}}
 	told := &solve.Error{Err: errors.New("digest mismatch sha256:1: sha256:2"), URL: o.uv.URL}
 	err := o.stopped(t.Context(), Request{Set: "python"}, nil, told)
 	if want := "resolving python: fetching uv 1.2.3 from " + o.uv.URL + ": what comes are not the bytes that were locked"; err == nil || !strings.HasPrefix(err.Error(), want) || !errors.Is(err, ErrBytes) {
