@@ -140,7 +140,8 @@ func (c completion) remote(ctx context.Context, d *distribution) error {
 	return nil
 }
 
-// checkGit wants a commit of a repository that an engine can fetch.
+// checkGit wants a commit of a repository that an engine can fetch. A requirement of
+// others may name one, on a host that the request names: the door leads to no other.
 func (c completion) checkGit(d *distribution) error {
 	address, err := c.Logins.overHTTPS(d.URL)
 	if err != nil {
@@ -152,7 +153,12 @@ func (c completion) checkGit(d *distribution) error {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
 		return fault.New(fault.Usage, fmt.Errorf("%q: only repositories at https:// and http:// addresses can be locked", d.URL))
 	}
-	return nil
+	for named := range c.direct {
+		if key(hostOf(named)) == key(u.Host) {
+			return nil
+		}
+	}
+	return fault.New(fault.Usage, errors.New("no requirement names its host"))
 }
 
 // local reads a file that lies beside the spec.

@@ -536,9 +536,12 @@ func TestCommits(t *testing.T) {
 		"git+https://g.example/r@0123456789012345678901234567890123456789#subdirectory=x": "",
 		"git+http://g.example/r@0123456789012345678901234567890123456789":                 "",
 		"git+ssh://git@g.example/r@01":                                                    `g.example: a repository there is named by ssh, for which a lock has no key`,
-		"git+file:///srv/r@01":                                                            `: only repositories at https:// and http:// addresses can be locked`,
+		"git+https://h.example/r@0123456789012345678901234567890123456789":                ": no requirement names its host",
+		"git+file:///srv/r@01": `: only repositories at https:// and http:// addresses can be locked`,
 	} {
-		err := newIndex(t).complete(t, &distribution{Name: "r", Kind: kindGit, URL: url})
+		x := newIndex(t)
+		x.r.Overrides = []string{"r @ git+https://g.example/r"}
+		err := x.complete(t, &distribution{Name: "r", Kind: kindGit, URL: url})
 		if want == "" && err != nil || want != "" && (err == nil || !strings.HasSuffix(err.Error(), want)) {
 			t.Errorf("%s: got %v, want %q", url, err, want)
 		}
