@@ -33,7 +33,7 @@ import (
 // passing trouble of an index is waited out.
 func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Result, error) {
 	result, err := j.attempt(ctx, e, x)
-	for n := 0; ; n++ {
+	for n, lost := 0, 0; ; n++ {
 		d, ok := j.distributionOf(err)
 		if !ok || ctx.Err() != nil {
 			break
@@ -46,10 +46,10 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Res
 			pause(ctx, time.Second<<n)
 		case isMirrors:
 			j.app.ui.note("%v: it is fetched from where it was locked", reason)
-			if err = j.leaveMirror(d, reason); err != nil {
+			n, lost = -1, lost+1
+			if err = j.leaveMirror(d, reason, lost); err != nil {
 				return result, err
 			}
-			n = -1
 		default:
 			return result, reason
 		}
@@ -71,11 +71,15 @@ func isWorthWaiting(reason error, n int, isMirrors bool) bool {
 	return isPassing && n < fetchRetries || n == 0 && !isMirrors && errors.Is(reason, python.ErrBytes)
 }
 
+// mostLost is how many files a mirror may have lost before it is left for all:
+// each costs an attempt.
+const mostLost = 3
+
 // leaveMirror has a file, which the mirror has lost or replaced, come from where it
-// was locked; all files where the mirror itself is in trouble. Nobody has to have them
-// but the index of the lock.
-func (j job) leaveMirror(d lock.Distribution, reason error) error {
-	if fault.KindOf(reason) == fault.Transient {
+// was locked; all files where the mirror is in trouble, or wants a login. Nobody has
+// to have them but the index of the lock.
+func (j job) leaveMirror(d lock.Distribution, reason error, lost int) error {
+	if fault.KindOf(reason) != fault.Failure || lost > mostLost {
 		clear(j.elsewhere)
 		return nil
 	}

@@ -27,6 +27,7 @@ func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
 		{"down", down, 0, true, true, nil},
 		{"down again", down, fetchRetries, true, false, nil},
 		{"gone", gone, 0, true, false, []string{"b"}},
+		{"without a login", fault.New(fault.Usage, gone), 0, true, false, nil},
 		{"replaced", other, 0, true, false, []string{"b"}},
 		{"no mirror, down again", down, fetchRetries, false, false, nil},
 		{"no mirror, other bytes", other, 0, false, true, nil},
@@ -40,11 +41,14 @@ func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
 				return
 			}
 			j := job{elsewhere: map[string]string{"a": "x", "b": "y"}, mirrored: python.MirrorOptions{Dir: filepath.Join(t.TempDir(), "mirrors")}}
-			if err := j.leaveMirror(lock.Distribution{SHA256: "a"}, tt.reason); err != nil {
+			if err := j.leaveMirror(lock.Distribution{SHA256: "a"}, tt.reason, 1); err != nil {
 				t.Fatal(err)
 			}
 			if left := slices.Collect(maps.Keys(j.elsewhere)); !slices.Equal(left, tt.left) {
 				t.Errorf("left are %q", left)
+			}
+			if err := j.leaveMirror(lock.Distribution{SHA256: "a"}, tt.reason, mostLost+1); err != nil || len(j.elsewhere) > 0 {
+				t.Errorf("of many, left are %q, %v", j.elsewhere, err)
 			}
 		})
 	}
