@@ -226,8 +226,8 @@ func TestPagesThatUVHadKept(t *testing.T) {
 		z := gzip.NewWriter(&page)
 		_, _ = z.Write([]byte(link("../../../f/my%5fpkg-1.0-py3-none-any.whl", sumOf(data))))
 		_ = z.Close()
-		x.pages["/simple/my-pkg/"] = http.RedirectHandler("/root/+simple/my-pkg/", http.StatusFound).ServeHTTP
-		x.pages["/root/+simple/my-pkg/"] = func(w http.ResponseWriter, _ *http.Request) {
+		x.pages["/simple/my-pkg/"] = http.RedirectHandler("/deep/+simple/my-pkg/", http.StatusFound).ServeHTTP
+		x.pages["/deep/+simple/my-pkg/"] = func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			w.Header().Set("Content-Encoding", "gzip")
 			_, _ = w.Write(page.Bytes())
