@@ -18,7 +18,7 @@ import (
 func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp *http.Response) {
 	d.see(r.Method, to, resp.StatusCode)
 	if isFault(resp.StatusCode) || d.isGone(to, resp.StatusCode) {
-		d.record.fail(fetch.Explain(&fetch.StatusError{URL: fetch.Redact(to.String()), Host: to.Host, Code: resp.StatusCode}))
+		d.record.fail(fetch.Redact(to.String()), fetch.Explain(&fetch.StatusError{URL: fetch.Redact(to.String()), Host: to.Host, Code: resp.StatusCode}))
 	}
 	header := responseHeader(resp.Header)
 	if next, ok := redirect(to, resp); ok {
@@ -46,7 +46,7 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp 
 	}
 	if err := d.body(w, r, to, resp); err != nil {
 		if !isOver(r.Context(), err) {
-			d.record.fail(fmt.Errorf("reading %s: %w", fetch.Redact(to.String()), err))
+			d.record.fail(fetch.Redact(to.String()), fmt.Errorf("reading %s: %w", fetch.Redact(to.String()), err))
 		}
 		panic(http.ErrAbortHandler) // the client must not take it for whole
 	}
@@ -90,7 +90,7 @@ func (d *Door) page(w http.ResponseWriter, to *url.URL, p page, header http.Head
 		return
 	}
 	for _, clash := range d.files.add(p, list) {
-		d.record.fail(fmt.Errorf("index %s says of %s another hash than the index before it", p.index, fetch.Redact(clash)))
+		d.record.fail("", fmt.Errorf("index %s says of %s another hash than the index before it", p.index, fetch.Redact(clash)))
 	}
 	d.admitAll(to, list)
 	header.Del("Content-Encoding")

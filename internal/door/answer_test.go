@@ -223,6 +223,24 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
+// What went wrong and went well the next time is no reason of anything, until it
+// goes wrong again.
+func TestTroubleThatPasses(t *testing.T) {
+	w := newWorld(t)
+	codes := []int{401, 200, 401}
+	w.host("files.example.com", func(rw http.ResponseWriter, _ *http.Request) {
+		rw.WriteHeader(codes[0])
+		codes = codes[1:]
+	})
+	d := open(t, door.Options{Client: w.client, Hosts: []string{"files.example.com"}})
+	for _, want := range []int{1, 0, 1} {
+		get(t, d, "https://files.example.com/x")
+		if all := d.Faults(); len(all) != want {
+			t.Errorf("faults %q, want %d", all, want)
+		}
+	}
+}
+
 func TestTrouble(t *testing.T) {
 	w := newWorld(t)
 	over := make(chan struct{})

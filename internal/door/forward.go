@@ -136,7 +136,7 @@ func (d *Door) failed(w http.ResponseWriter, r *http.Request, to *url.URL, err e
 
 // fault records what went wrong outside, and says it inside.
 func (d *Door) fault(w http.ResponseWriter, to *url.URL, err error) {
-	d.record.fail(fmt.Errorf("asking %s: %w", to.Host, err))
+	d.record.fail(fetch.Redact(to.String()), fmt.Errorf("asking %s: %w", to.Host, err))
 	http.Error(w, oneLine(err), http.StatusBadGateway)
 }
 

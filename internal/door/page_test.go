@@ -232,3 +232,17 @@ func FuzzHTMLPageNeverPanics(f *testing.F) {
 		}
 	})
 }
+
+func TestKeysOfAddresses(t *testing.T) {
+	want := door.Key("https://github.com/me/a+b.whl?x=Y")
+	for _, other := range []string{"https://GitHub.com:443/me/./c/../a%2Bb.whl?x=Y#sha256=00", "HTTPS://me@github.com./me/a+b.whl?x=Y"} {
+		if got := door.Key(other); got != want {
+			t.Errorf("%s is %s, want %s", other, got, want)
+		}
+	}
+	for _, other := range []string{"http://github.com/me/a+b.whl?x=Y", "https://github.com/me/a+b.whl", "https://github.com/Me/a+b.whl?x=Y", "https://github.com//me/a+b.whl?x=Y", "https://[::1"} {
+		if door.Key(other) == want {
+			t.Errorf("%s is %s", other, want)
+		}
+	}
+}

@@ -189,6 +189,30 @@ func TestFaultsOfIndexesComeFirst(t *testing.T) {
 	}
 }
 
+// Neither what has passed nor an index that forbids what it doesn't have hides what
+// uv says, and the hints about it.
+func TestFaultsOfIndexesThatAreNoReason(t *testing.T) {
+	s := newSite(t)
+	d := openDoor(t, door.Options{Client: quick(), Indexes: []door.Index{{Name: "pypi", URL: s.URL + "/simple"}, {Name: "torch", URL: s.URL + "/torch"}}})
+	s.status("/torch/torch/", http.StatusForbidden)
+	s.status("/simple/torch/", http.StatusServiceUnavailable)
+	through(t, d, s.URL+"/simple/torch/")
+	s.put("/simple/torch/", []byte(link("/f/torch-2.5.0-py3-none-any.whl", "")))
+	through(t, d, s.URL+"/simple/torch/")
+	through(t, d, s.URL+"/torch/torch/")
+	told := answer{Fault: &answerFault{Message: "No solution found: there is no version of torch==2.6.0"}}
+	err := Options{}.throughDoor(t.Context(), Request{Set: "python"}, asked(t), d, told)
+	refused(t, err, "python: No solution found")
+	if strings.Contains(err.Error(), "403") || strings.Contains(err.Error(), "503") || !slices.Contains(fault.Hints(err), "torch: its index has 2.5.0") {
+		t.Errorf("got %v, hints %q", err, fault.Hints(err))
+	}
+	s.status("/torch/own/", http.StatusForbidden) // and nobody else has it
+	through(t, d, s.URL+"/torch/own/")
+	if err := (Options{}).throughDoor(t.Context(), Request{Set: "python"}, asked(t), d, told); err == nil || !strings.Contains(err.Error(), "answers 403") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWhatADoorRefusedIsTold(t *testing.T) {
 	s := newSite(t)
 	d := openDoor(t, door.Options{Client: quick(), Indexes: []door.Index{{Name: "own", URL: s.URL + "/simple"}}})
@@ -222,7 +246,7 @@ func TestResolvesThatTakeTooLong(t *testing.T) {
 func TestUVThatDoesNotCome(t *testing.T) {
 	s := newSite(t)
 	s.put("/uv.whl", []byte("altered"))
-	o := Options{uv: lock.UV{Version: "1.2.3", File: "uv.whl", URL: s.URL + "/uv.whl"}}
+	o := Options{HTTP: quick(), uv: lock.UV{Version: "1.2.3", File: "uv.whl", URL: s.URL + "/uv.whl"}}
 	told := &solve.Error{Err: errors.New("digest mismatch sha256:1: sha256:2"), URL: o.uv.URL}
 	err := o.stopped(t.Context(), Request{Set: "python"}, nil, told)
 	if want := "resolving python: fetching uv 1.2.3 from " + o.uv.URL + ": what comes are not the bytes that were locked"; err == nil || !strings.HasPrefix(err.Error(), want) || !errors.Is(err, ErrBytes) {

@@ -94,7 +94,8 @@ func doorEnv() []string {
 	return []string{
 		"SSL_CERT_FILE=" + cert, "GIT_SSL_CAINFO=" + cert, "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1",
 		"UV_CACHE_DIR=/var/cache/uv", "UV_NO_GITHUB_FAST_PATH=1", "UV_PYTHON_DOWNLOADS=never", "UV_LINK_MODE=copy", "UV_PREVIEW_FEATURES=pylock",
-		"UV_HTTP_RETRIES=1", // the door tries often enough, but for what is cut
+		"UV_HTTP_RETRIES=1",   // the door tries often enough, but for what is cut
+		"UV_HTTP_TIMEOUT=300", // longer than the door takes for all its attempts
 		// Files get a local version when they are released, as flash-attn's; readWheel looks.
 		"UV_SKIP_WHEEL_FILENAME_CHECK=1",
 	}

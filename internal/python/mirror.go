@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -84,10 +83,10 @@ func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distrib
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			for url, f := range files {
+			for _, f := range files {
 				for _, d := range list {
 					if f.Name == d.File && (f.Hashes["sha256"] == d.SHA256 || f.Hashes["sha256"] == "") {
-						found[d.SHA256] = url
+						found[d.SHA256] = f.URL
 					}
 				}
 			}
@@ -97,13 +96,11 @@ func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distrib
 	return group.Wait()
 }
 
-// Forget forgets where the mirror had files, so that it is asked again.
-func (o MirrorOptions) Forget() error {
-	err := os.Remove(o.path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+// Forget forgets where the mirror had a file, so that it is asked again.
+func (o MirrorOptions) Forget(sha256 string) error {
+	found := o.read()
+	delete(found, sha256)
+	return o.write(found)
 }
 
 func (o MirrorOptions) path() string {

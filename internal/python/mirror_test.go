@@ -63,6 +63,12 @@ func TestMirrored(t *testing.T) {
 	if s.times("/simple/a/") != 1 || s.times("/simple/uv/") != 1 || s.times("/simple/c/") != 2 {
 		t.Errorf("asked for %q", s.asked)
 	}
+	if err = o.Forget(l.UV.SHA256); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = Mirrored(t.Context(), o, l); err != nil || s.times("/simple/a/") != 1 || s.times("/simple/uv/") != 2 {
+		t.Errorf("with a file forgotten: %v, %v, asked for %q", got, err, s.asked)
+	}
 	s.Close()
 	l.Distributions = l.Distributions[:1]
 	if got, err = Mirrored(t.Context(), o, l); err != nil || got[l.Distributions[0].SHA256] == "" {

@@ -70,6 +70,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 		w.URL, differs.FileName(), sha256.Sum256(told), differs.FileName()))
 	data := testworld.Wheel{Name: "beta", Version: "2.1"}.Bytes(t)
 	hash512, hash256 := fmt.Sprintf("%x", sha512.Sum512(data)), fmt.Sprintf("%x", sha256.Sum256(data))
+	alpha256 := fmt.Sprintf("%x", sha256.Sum256(testworld.Wheel{Name: "alpha", Requires: []string{"beta>=2"}}.Bytes(t)))
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}
 	for _, tt := range []struct {
 		name, lines, more string
@@ -89,7 +90,8 @@ func TestRealKindsOfPackages(t *testing.T) {
 		{"one script of two", "onetool\ntwotool", "", 2, []string{"onetool 1.0 and twotool 1.0 both hold bin/tool, with different content", `hint: leave one of them out wherever it is asked for, as with excludes = ["twotool"]`}, ""},
 		{"sha512", "beta==2.1 --hash=sha512:" + hash512, "", 0, []string{"beta 2.1"}, ""},
 		{"wrong sha512", "beta==2.1 --hash=sha512:" + strings.Repeat("0", 128), "", 2, []string{"requirements.txt:1: python: ", "which none of the 1 --hash options of its line has", "--hash=sha256:" + hash256}, ""},
-		{"a hash for all", "--require-hashes\nalpha==1.0 --hash=sha256:" + hash256, "", 2, []string{"python: ", "hash"}, ""},
+		{"a hash for all", "--require-hashes\nalpha==1.0 --hash=sha256:" + alpha256 + "\nbeta==2.1 --hash=sha256:" + hash256, "", 0, []string{"alpha 1.0", "beta 2.1"}, ""},
+		{"no hash for what is required", "--require-hashes\nalpha==1.0 --hash=sha256:" + alpha256, "", 2, []string{"/beta-2.1-py3-none-any.whl: --require-hashes wants a --hash for everything"}, ""},
 		{"yanked", "yanked", "", 0, []string{"yanked 0.9"}, ""},
 		{"yanked and pinned", "yanked==1.0", "", 0, []string{"yanked 1.0"}, "yanked 1.0 was yanked from its index: it is broken"},
 		{"metadata that differs", "differs", "", 0, []string{"differs 1.0"}, "what the index says of the requirements of differs 1.0 differs from the METADATA in its wheel"},

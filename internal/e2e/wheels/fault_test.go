@@ -71,7 +71,7 @@ func TestRealFetchingFails(t *testing.T) {
 		says  string
 	}{
 		"vanished":     {testworld.Status(http.StatusNotFound, testworld.Always), 1, "the server has it no more (404)"},
-		"hidden":       {testworld.Status(http.StatusUnauthorized, testworld.Always), 2, "the server asks for a login, or refuses the one it got (401)"},
+		"hidden":       {testworld.Status(http.StatusUnauthorized, testworld.Always), 2, "the server wants a login, and none was sent (401)"},
 		"down":         {testworld.Status(http.StatusServiceUnavailable, testworld.Always), 75, "the server answers 503"},
 		"other bytes":  {testworld.Wrong(testworld.Always), 1, "what comes are not the bytes that were locked"},
 		"down at once": {testworld.Status(http.StatusServiceUnavailable, 1), 0, "trying again"},
