@@ -159,11 +159,11 @@ func (d *Door) admitAll(namer *url.URL, list []File) {
 func (d *Door) body(w http.ResponseWriter, r *http.Request, to *url.URL, resp *http.Response) error {
 	whole := r.Method == http.MethodGet && resp.StatusCode == http.StatusOK && resp.Header.Get("Content-Encoding") == ""
 	if !whole {
-		return stream(w, resp.Body, bodyLimit, io.Discard, func() error { return nil })
+		return stream(w, resp.Body, BodyLimit, io.Discard, func() error { return nil })
 	}
 	said, _ := d.files.promised(to)
 	m := newMeasure(said.hashes)
-	return stream(w, resp.Body, bodyLimit, m, func() error {
+	return stream(w, resp.Body, BodyLimit, m, func() error {
 		if err := m.check(fetch.Redact(to.String()), said); err != nil {
 			return err
 		}

@@ -49,6 +49,16 @@ func New(o Options) *Client {
 	return &Client{opts: o}
 }
 
+// Apart returns a client as c with connections of its own, on which nothing has been
+// asked that a [Guard] would not have let through.
+func (c *Client) Apart() *Client {
+	o := c.opts
+	if t, ok := o.Transport.(*http.Transport); ok {
+		o.Transport = t.Clone()
+	}
+	return &Client{opts: o}
+}
+
 func transport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,

@@ -77,18 +77,18 @@ type tries struct {
 // only before another attempt.
 func (t *tries) again(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	t.failed++
-	pause := t.client.opts.Wait << min(t.failed-1, 16)
+	pause := jittered(t.client.opts.Wait << min(t.failed-1, 16))
 	switch {
 	case err != nil && (ctx.Err() != nil || isFinal(err)):
 		return false, t.name(ctx, err)
 	case resp != nil:
-		pause = max(pause, retryAfter(resp.Header, time.Now()))
+		pause = max(pause, retryAfter(resp, time.Now()))
 	}
 	if t.failed >= t.client.opts.Attempts || t.waited+pause > t.client.opts.Patience {
 		return false, t.name(ctx, err)
 	}
 	if resp != nil {
-		discard(resp.Body)
+		discard(resp)
 	}
 	t.waited += pause
 	if err := t.client.opts.Sleep(ctx, pause); err != nil {
@@ -110,8 +110,13 @@ func (t *tries) name(ctx context.Context, err error) error {
 	return &UnreachableError{URL: t.url, Host: t.host, Attempts: max(t.failed, 1), Err: err}
 }
 
-// discard reads the rest of a short body, so that its connection serves again.
-func discard(body io.ReadCloser) {
-	_, _ = io.CopyN(io.Discard, body, 64<<10)
-	_ = body.Close()
+// discard reads the rest of a short body, so that its connection serves again. One
+// that is slow is not worth that.
+func discard(resp *http.Response) {
+	if 0 <= resp.ContentLength && resp.ContentLength <= 64<<10 {
+		slow := time.AfterFunc(time.Second, func() { _ = resp.Body.Close() })
+		_, _ = io.Copy(io.Discard, resp.Body)
+		slow.Stop()
+	}
+	_ = resp.Body.Close()
 }

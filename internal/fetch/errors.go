@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 )
 
 // StatusError is an answer that is not what was asked for.
@@ -13,6 +14,18 @@ type StatusError struct {
 	URL  string // as [Redact] returns it
 	Host string // with its port if it has one
 	Code int
+
+	LoggedIn  bool // a login was sent
+	Anonymous bool // none could be, as [Anonymous] wants it
+}
+
+// Refusal is the error of an answer that is not what was asked for.
+func Refusal(resp *http.Response) *StatusError {
+	u := resp.Request.URL
+	return &StatusError{
+		URL: Redact(u.String()), Host: u.Host, Code: resp.StatusCode,
+		LoggedIn: resp.Request.Header.Get("Authorization") != "", Anonymous: isAnonymous(resp.Request.Context()),
+	}
 }
 
 func (e *StatusError) Error() string {

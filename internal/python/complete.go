@@ -297,7 +297,7 @@ func (c completion) measure(ctx context.Context, d *distribution) error {
 		d.wheel = kept
 		return kept.checkTitle(d)
 	}
-	f, err := c.HTTP.Open(ctx, d.URL)
+	f, err := c.HTTP.Open(ctx, d.URL, cmp.Or(d.Size, door.BodyLimit))
 	if err != nil {
 		return err
 	}
@@ -402,7 +402,7 @@ func (c completion) alsoHash(ctx context.Context, d *distribution, wanted []stri
 	if missing == nil {
 		return nil
 	}
-	f, err := c.HTTP.Open(ctx, d.URL)
+	f, err := c.HTTP.Open(ctx, d.URL, cmp.Or(d.Size, door.BodyLimit))
 	if err != nil {
 		return err
 	}
