@@ -111,13 +111,14 @@ func (c completion) one(ctx context.Context, d *distribution) error {
 	if d.Hashes == nil {
 		d.Hashes = map[string]string{}
 	}
-	file, err := c.ofIndex(ctx, d)
+	file, err := c.ofIndex(c.door.Guard(ctx, ""), d)
 	if err != nil {
 		return err
 	}
 	if err := c.promised(d, file); err != nil {
 		return err
 	}
+	ctx = c.door.Guard(ctx, d.Index)
 	if err := c.measure(ctx, d); err != nil {
 		return fetch.Explain(err)
 	}

@@ -296,7 +296,7 @@ func TestFilesThatNobodyNames(t *testing.T) {
 		"by the lock of the user": func(x *index, _ string) { x.r.Lock = "pylock.toml" },
 		"by the project's":        func(x *index, _ string) { x.r.Project = "." },
 		"by a source tree": func(x *index, address string) {
-			x.o.Project, x.r.Sources = folder(map[string]string{"t/pyproject.toml": "dependencies = [\"my-pkg @ " + address + "\"]"}), map[string]string{"t": "t"}
+			x.o.Project, x.r.Sources = folder(map[string]string{"t/pyproject.toml": "[project]\ndependencies = [\"my-pkg @ " + address + "\"]"}), map[string]string{"t": "t"}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
