@@ -18,7 +18,7 @@ import (
 func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp *http.Response) {
 	d.see(r.Method, to, resp.StatusCode)
 	if isFault(resp.StatusCode) || d.isGone(to, resp.StatusCode) {
-		d.record.fail(fetch.Explain(fetch.Refusal(resp)))
+		d.record.fail(fetch.Explain(d.client.Refusal(resp)))
 	}
 	header := responseHeader(resp.Header)
 	if next, ok := redirect(to, resp); ok {

@@ -15,16 +15,17 @@ type StatusError struct {
 	Host string // with its port if it has one
 	Code int
 
-	LoggedIn  bool // a login was sent
-	Anonymous bool // none could be, as [Anonymous] wants it
+	LoggedIn bool // a login was sent
+	Withheld bool // there is one, and [Anonymous] keeps it
 }
 
 // Refusal is the error of an answer that is not what was asked for.
-func Refusal(resp *http.Response) *StatusError {
+func (c *Client) Refusal(resp *http.Response) *StatusError {
 	u := resp.Request.URL
+	_, _, known := c.opts.Logins(u.Hostname())
 	return &StatusError{
 		URL: Redact(u.String()), Host: u.Host, Code: resp.StatusCode,
-		LoggedIn: resp.Request.Header.Get("Authorization") != "", Anonymous: isAnonymous(resp.Request.Context()),
+		LoggedIn: resp.Request.Header.Get("Authorization") != "", Withheld: known && isAnonymous(resp.Request.Context()),
 	}
 }
 

@@ -66,7 +66,7 @@ func (e *StatusError) ofLogin(err error) error {
 	switch {
 	case e.LoggedIn:
 		why, hint = "it refuses the login that it got", "check the login for "+host+" in ~/.netrc, or in the address of its index, and what it may read"
-	case e.Anonymous:
+	case e.Withheld:
 		why = "it asks for a login, and Lamina sends none to this address"
 		hint = "a login for " + host + " goes to what a requirement or a constraint names: NAME @ git+https://… for a submodule"
 	}

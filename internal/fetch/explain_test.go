@@ -103,6 +103,9 @@ func TestGuard(t *testing.T) {
 	if _, _, err := c.Read(fetch.Guard(t.Context(), "other.example", refuse), s.URL, 1); err != nil {
 		t.Errorf("a host that is not the guarded one: %v", err)
 	}
+	if _, err := c.Apart().Get(fetch.Guard(t.Context(), "127.0.0.1", refuse), s.URL); err == nil {
+		t.Error("a client has a connection of another one")
+	}
 }
 
 func TestHops(t *testing.T) {
@@ -144,7 +147,7 @@ func TestLoginThatIsWrongOrKept(t *testing.T) {
 	}{
 		{fetch.StatusError{Code: 401}, "none was sent", "put a login for a into ~/.netrc"},
 		{fetch.StatusError{Code: 403, LoggedIn: true}, "refuses the login that it got", "check the login for a"},
-		{fetch.StatusError{Code: 401, Anonymous: true}, "Lamina sends none to this address", "a requirement or a constraint"},
+		{fetch.StatusError{Code: 401, Withheld: true}, "Lamina sends none to this address", "a requirement or a constraint"},
 	} {
 		tt.err.Host = "a:8443"
 		err := fetch.Explain(&tt.err)

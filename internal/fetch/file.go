@@ -65,7 +65,7 @@ func (c *Client) Open(ctx context.Context, address string, limit int64) (*File, 
 			return nil, err
 		}
 	case resp.StatusCode != http.StatusOK:
-		return nil, refusal(resp)
+		return nil, c.refusal(resp)
 	}
 	defer body.Close()
 	return f, f.take(body, limit)
@@ -189,7 +189,7 @@ func (f *File) fill(p []byte, start int64) (int, error) {
 		return 0, err
 	}
 	if resp.StatusCode != http.StatusPartialContent && resp.StatusCode != http.StatusOK {
-		return 0, refusal(resp)
+		return 0, f.client.refusal(resp)
 	}
 	defer resp.Body.Close()
 	if err := skip(resp, start, f.size, f.tag); err != nil {

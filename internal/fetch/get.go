@@ -21,7 +21,7 @@ func (c *Client) Get(ctx context.Context, address string) (*Body, error) {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, refusal(resp)
+		return nil, c.refusal(resp)
 	}
 	return c.body(ctx, address, resp), nil
 }
@@ -113,7 +113,7 @@ func target(from *url.URL, location string) (*url.URL, error) {
 }
 
 // refusal is the error of an answer, which it closes.
-func refusal(resp *http.Response) error {
+func (c *Client) refusal(resp *http.Response) error {
 	discard(resp)
-	return Refusal(resp)
+	return c.Refusal(resp)
 }

@@ -45,7 +45,7 @@ func TestLoginsFollowToNoOtherPort(t *testing.T) {
 			t.Errorf("%s%s got the login of %q", r.Host, r.URL, user)
 		}
 	}
-	if status, ok := errors.AsType[*fetch.StatusError](err); !ok || status.LoggedIn || !status.Anonymous {
+	if status, ok := errors.AsType[*fetch.StatusError](err); !ok || status.LoggedIn || !status.Withheld {
 		t.Errorf("got %v", err)
 	}
 }

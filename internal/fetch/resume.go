@@ -86,7 +86,7 @@ func (b *Body) open() error {
 		return err
 	}
 	if resp.StatusCode != http.StatusPartialContent && resp.StatusCode != http.StatusOK {
-		return refusal(resp)
+		return b.client.refusal(resp)
 	}
 	if err := skip(resp, b.offset, b.Size, tag); err != nil {
 		return errors.Join(err, resp.Body.Close())
