@@ -59,7 +59,7 @@ func (r Request) required(project fs.FS) []string {
 			texts = append(texts, wants(project, name))
 		}
 	}
-	return addresses(texts, anyAddress)
+	return addresses(texts, address)
 }
 
 // treesRequire are those that the source trees of a request require. What else a
@@ -73,7 +73,7 @@ func (r Request) treesRequire(project fs.FS) []string {
 			programs = append(programs, comment.ReplaceAllString(string(data), ""))
 		}
 	}
-	return append(addresses(texts, anyAddress), addresses(programs, requirement)...)
+	return append(addresses(texts, address), addresses(programs, requirement)...)
 }
 
 // named are all addresses that a request names, beside its indexes.
@@ -112,7 +112,7 @@ func wants(project fs.FS, name string) string {
 }
 
 var (
-	anyAddress  = regexp.MustCompile(`(?:git\+)?(?:https?|ssh)://[^\s"'<>]+`)
+	address     = regexp.MustCompile(`(?:git\+)?(?:https?|ssh)://[^\s"'<>]+`)
 	requirement = regexp.MustCompile(`(?m)(?:@[ \t]*|^[ \t]*|git\+)(?:https?|ssh)://[^\s"'<>]+`)
 	comment     = regexp.MustCompile(`(?m)(?:^|\s)#.*$`)
 )
