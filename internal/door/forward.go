@@ -86,7 +86,7 @@ func (d *Door) ask(r *http.Request, to *url.URL) (*http.Response, error) {
 func (d *Door) mayLogIn(to *url.URL) bool {
 	at, _ := d.bindings.under(to)
 	p, ok := d.files.promised(to)
-	return at != nil || ok && !p.led || d.own.has(to)
+	return at != nil || ok && !p.led && d.hosts.isSafe(to) || d.own.has(to)
 }
 
 // shape asks for what has to be looked at in a form that can be.

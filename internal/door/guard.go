@@ -30,6 +30,9 @@ func (h *hosts) guard(ctx context.Context, index string) context.Context {
 			from = by
 		}
 		_ = h.admit(from, to) // what an option names needs nobody else
+		if !h.isSafe(to) {
+			ctx = fetch.Anonymous(ctx)
+		}
 		return h.connecting(ctx, to), h.check(to)
 	})
 }

@@ -104,6 +104,15 @@ func (h *hosts) check(u *url.URL) error {
 	return nil
 }
 
+// isSafe says whether a login may go to an address that others name: in the clear it
+// does only where the options say so.
+func (h *hosts) isSafe(u *url.URL) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known := h.known[origin(u)]
+	return u.Scheme == "https" || known != nil && known.isOption
+}
+
 // connect says why an origin may not be asked at an address, as it is connected to.
 func (h *hosts) connect(at string, address netip.Addr) error {
 	h.mu.Lock()

@@ -2,6 +2,7 @@ package door_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -72,6 +73,28 @@ func TestHostsOfTextsAreNotOfThisMachine(t *testing.T) {
 		})
 		if a := get(t, d, address); a.code != want {
 			t.Errorf("%s: got %+v", address, a)
+		}
+	}
+}
+
+// Whoever names an address by http, a login goes there only if the options do, too.
+func TestNoLoginInTheClear(t *testing.T) {
+	w := newWorld(t)
+	w.host("pypi.example.com", projects(map[string]string{"a": `<a href="http://own.example.com/a-1.whl">a</a>`}))
+	w.host("own.example.com", func(rw http.ResponseWriter, r *http.Request) {
+		user, _, _ := r.BasicAuth()
+		io.WriteString(rw, "for "+user)
+	})
+	for _, direct := range [][]string{nil, {"http://own.example.com/b-1.whl"}} {
+		want := map[bool]string{true: "for ", false: "for ada"}[direct == nil]
+		d := open(t, door.Options{Client: w.client, Direct: direct, Indexes: []door.Index{{Name: "plain", URL: "http://pypi.example.com/simple"}, {Name: "own", URL: own}}})
+		get(t, d, "http://pypi.example.com/simple/a/")
+		if a := get(t, d, "http://own.example.com/a-1.whl"); a.body != want {
+			t.Errorf("required %q: got %q", direct, a.body)
+		}
+		data, _, err := w.client.Read(d.Guard(t.Context(), "http://pypi.example.com/simple"), "http://own.example.com/a-1.whl", 100)
+		if string(data) != want {
+			t.Errorf("required %q, beside the exec: got %q and %v", direct, data, err)
 		}
 	}
 }
