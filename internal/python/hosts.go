@@ -81,8 +81,8 @@ func (r Request) named(project fs.FS) []string {
 	return append(r.required(project), r.treesRequire(project)...)
 }
 
-// wants are the parts of a pyproject.toml, or of a lock, that tell what is required:
-// a homepage is not. What can't be read wants nothing: uv will say why.
+// wants are the parts of a pyproject.toml that tell what is required, which a
+// homepage is not, and all of a lock. What can't be read wants nothing: uv will say why.
 func wants(project fs.FS, name string) string {
 	var file struct {
 		Project struct {
@@ -100,10 +100,11 @@ func wants(project fs.FS, name string) string {
 				Group        any `toml:"group"`
 			} `toml:"poetry"`
 		} `toml:"tool"`
-		Package  any `toml:"package"`  // of a uv.lock
-		Packages any `toml:"packages"` // of a pylock.toml
 	}
 	data, err := fs.ReadFile(project, name)
+	if strings.HasSuffix(name, ".lock") || strings.HasPrefix(path.Base(name), "pylock.") {
+		return string(data)
+	}
 	if err != nil || toml.Unmarshal(data, &file) != nil {
 		return ""
 	}
