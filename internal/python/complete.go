@@ -123,13 +123,14 @@ func (c completion) one(ctx context.Context, d *distribution) (err error) {
 // remote completes a file of a server.
 func (c completion) remote(ctx context.Context, d *distribution) error {
 	d.URL, _, _ = strings.Cut(d.URL, "#")
-	file, err := c.ofIndex(ctx, d)
+	file, err := c.ofIndex(c.door.Guard(ctx, ""), d)
 	if err != nil {
 		return err
 	}
 	if err := c.promised(d, file); err != nil {
 		return err
 	}
+	ctx = c.door.Guard(ctx, d.Index)
 	if err := checkFile(d); err != nil {
 		return err
 	}
@@ -322,7 +323,7 @@ func (c completion) measure(ctx context.Context, d *distribution, said *door.Fil
 		d.wheel = kept
 		return kept.checkTitle(d)
 	}
-	f, err := c.HTTP.Open(ctx, d.URL)
+	f, err := c.HTTP.Open(ctx, d.URL, cmp.Or(d.Size, door.BodyLimit))
 	if err != nil {
 		return err
 	}

@@ -176,7 +176,7 @@ func TestIndexesThatSayOtherThings(t *testing.T) {
 		x.put(wheelPath, data)
 		x.page("my-pkg", `{"files": [{"filename": "`+someFile+`", "url": "`+wheelPath+`", "size": 3, "hashes": {"sha256": "`+sumOf(data)+`"}}]}`)
 		err := x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath))
-		if want := "it has " + strconv.Itoa(len(data)) + " bytes, and its index says 3"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		if want := " has more than 3 bytes"; err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	})
@@ -185,6 +185,14 @@ func TestIndexesThatSayOtherThings(t *testing.T) {
 		x.page("my-pkg", link(wheelPath, sumOf(data)))
 		err := x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath))
 		refused(t, err, "python: "+x.URL+wheelPath+": ", "404")
+	})
+	t.Run("led elsewhere", func(t *testing.T) {
+		x := newIndex(t)
+		x.pages[wheelPath] = http.RedirectHandler("http://metadata.google.internal/", http.StatusFound).ServeHTTP
+		x.page("my-pkg", link(wheelPath, sumOf(data)))
+		refused(t, x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath)), "asking metadata.google.internal: it is a link-local or metadata address")
+		x.pages["/simple/kept/"] = http.RedirectHandler("http://metadata.google.internal/", http.StatusFound).ServeHTTP
+		refused(t, x.complete(t, x.chosen("kept", "1.0", "/f/kept-1.0.tar.gz")), "asking metadata.google.internal: it is")
 	})
 	t.Run("no wheel", func(t *testing.T) {
 		x := newIndex(t)
@@ -363,7 +371,7 @@ func TestFilesThatNobodyNames(t *testing.T) {
 			x.r.Overrides = []string{"my-pkg @ " + strings.Replace(address, "/f/my_pkg", "/./f/x/../my%5Fpkg", 1) + "#egg=x"}
 		},
 		"by a source tree": func(x *index, address string) {
-			x.o.Project, x.r.Sources = folder(map[string]string{"t/pyproject.toml": "dependencies = [\"my-pkg @ " + address + "\"]"}), map[string]string{"t": "t"}
+			x.o.Project, x.r.Sources = folder(map[string]string{"t/pyproject.toml": "[project]\ndependencies = [\"my-pkg @ " + address + "\"]"}), map[string]string{"t": "t"}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

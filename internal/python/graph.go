@@ -75,7 +75,7 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 		return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
 	}
 	exec.Args = slices.Concat([]string{"/usr/bin/python3", codePath + "/bridge.py", socketPath, strconv.Itoa(int(o.Limit.Seconds()))}, args)
-	exec.Env = slices.Concat(doorEnv(), o.Logins.gitConfig(o.doorOptions(o.Requests[i]).Hosts), []string{"HOME=/tmp/home"})
+	exec.Env = slices.Concat(doorEnv(), o.Logins.gitConfig(o.Requests[i].named(o.Project)), []string{"HOME=/tmp/home"})
 	exec.Mounts = append(exec.Mounts,
 		llb.Mount(uvPath, o.uvState()),
 		llb.Mount(certPath, llb.Files("authority of the door", map[string]string{certName: string(d.Authority())})),

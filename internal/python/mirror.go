@@ -70,6 +70,10 @@ func Mirrored(ctx context.Context, o MirrorOptions, l lock.Lock) (map[string]str
 // ask fills in what the mirror has. The first trouble ends it.
 func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distribution, found map[string]string) error {
 	var mu sync.Mutex
+	ctx, err := door.Guard(ctx, o.Index)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(16)
 	for project, list := range wanted {

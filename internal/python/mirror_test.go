@@ -98,6 +98,18 @@ func TestMirrorsThatAreDown(t *testing.T) {
 	}
 }
 
+func TestMirrorsThatLeadElsewhere(t *testing.T) {
+	s := newSite(t)
+	for _, project := range []string{"a", "b", "c", "own", "uv"} {
+		s.pages["/simple/"+project+"/"] = http.RedirectHandler("http://metadata.google.internal/", http.StatusFound).ServeHTTP
+	}
+	var told notebook
+	o := MirrorOptions{Client: quick(), Index: s.URL + "/simple", Dir: t.TempDir(), Note: told.note}
+	if _, err := Mirrored(t.Context(), o, mirrored()); err != nil || len(told.told) != 1 || !strings.Contains(told.told[0], "asking metadata.google.internal: ") {
+		t.Errorf("notes are %q, %v", told.told, err)
+	}
+}
+
 func TestWhatIsNoMirror(t *testing.T) {
 	s := newSite(t)
 	for name, o := range map[string]MirrorOptions{

@@ -41,7 +41,7 @@ func TestAddressesBySSHAreToldByPlace(t *testing.T) {
 // What an exec is told names hosts that the request names, and no login.
 func TestGitItselfTakesHTTPSForSSH(t *testing.T) {
 	logins := Logins{"known.example": {User: "me", Password: "secret"}, "elsewhere.example": {User: "me", Password: "secret"}}
-	got := strings.Join(logins.gitConfig([]string{"other.example", "known.example:443", "known.example:443"}), "\n")
+	got := strings.Join(logins.gitConfig([]string{"https://other.example/x", "https://known.example:443/x", "https://known.example:443/y"}), "\n")
 	for _, want := range []string{"GIT_CONFIG_COUNT=3", "=url.https://known.example/.insteadOf", "=ssh://git@known.example/", "=git@known.example:"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)
