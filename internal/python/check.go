@@ -52,14 +52,14 @@ func (o Options) check(r Request, a answer, there inventory) error {
 	return errors.Join(faults...)
 }
 
-// imports refuses a module that the smoke tests import and nothing brings. What
-// is built brings modules that nobody knows before: then it is only told.
+// imports refuses a module that the smoke tests import and nothing brings. What is
+// built, and git trees, bring modules that nobody knows before: then it is only told.
 func (o Options) imports(r Request, a answer, there inventory) error {
 	known := map[string]bool{}
 	for _, name := range there.Modules {
 		known[name] = true
 	}
-	isBuilt := len(r.Sources) > 0
+	isBuilt := len(r.Sources) > 0 || r.Trees
 	for _, d := range a.Distributions {
 		isBuilt = isBuilt || d.wheel == nil
 		if d.wheel == nil {
@@ -80,7 +80,7 @@ func (o Options) imports(r Request, a answer, there inventory) error {
 		}
 		err := fmt.Errorf("%s: [smoke] imports %s, and nothing that is installed brings it", r.Set, name)
 		if isBuilt {
-			o.Note(err.Error() + ", unless something that is built does")
+			o.Note(err.Error() + ", unless something that is built, a git tree or PYTHONPATH does")
 			continue
 		}
 		faults = append(faults, fault.WithHint(err, fmt.Sprintf("add %s to the requirements, or correct the name", projectOf(name))))

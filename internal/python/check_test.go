@@ -104,3 +104,46 @@ func TestWhatIsThereTwiceIsTold(t *testing.T) {
 	}
 	equal(t, "notes", told.told, []string{"python@v: in the image twice, from an index and from Debian: pillow (11.0, and Debian's 9.4.0), six (1.17.0, and Debian's 1.16.0)"})
 }
+
+func TestImports(t *testing.T) {
+	of := func(top ...string) *distribution {
+		return &distribution{Name: "p", Kind: kindWheel, wheel: &wheel{Top: top}}
+	}
+	const refusal = "python: [smoke] imports wan.deep, and nothing that is installed brings it"
+	const doubt = refusal + ", unless something that is built, a git tree or PYTHONPATH does"
+	for _, tt := range []struct {
+		name string
+		r    Request
+		dist *distribution
+		want string // "" where the module is known
+	}{
+		{"package", Request{}, of("wan"), ""},
+		{"module", Request{}, of("wan.cpython-311-x86_64-linux-gnu.so"), ""},
+		{"another one", Request{}, of("wand"), refusal},
+		{"path file", Request{}, of("a.pth"), doubt},
+		{"sdist of that name", Request{}, &distribution{Name: "wan", Kind: kindSdist}, ""},
+		{"sdist of another name", Request{}, &distribution{Name: "p", Kind: kindSdist}, doubt},
+		{"source tree", Request{Sources: map[string]string{"own": "own"}}, nil, doubt},
+		{"git tree or PYTHONPATH", Request{Trees: true}, of("wand"), doubt},
+		{"no distribution", Request{}, nil, refusal},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var told notebook
+			tt.r.Set, tt.r.Imports = "python", []string{"wan.deep", "yaml"} // the second one is Debian's
+			a := answer{Distributions: []*distribution{tt.dist}}
+			if tt.dist == nil {
+				a.Distributions = nil
+			}
+			err := Options{Note: told.note}.imports(tt.r, a, inventory{Modules: []string{"yaml"}})
+			if tt.want == refusal {
+				refused(t, err, refusal)
+				equal(t, "hints", fault.Hints(err), []string{"add wan to the requirements, or correct the name"})
+			} else if err != nil {
+				t.Error(err)
+			}
+			if told := strings.Join(told.told, "\n"); (tt.want == doubt) != (told == doubt) {
+				t.Errorf("told %q", told)
+			}
+		})
+	}
+}

@@ -34,6 +34,7 @@ type Request struct {
 	Collisions    []string            // globs of paths that two wheels may both hold
 	Prune         []string            // globs of paths that no wheel brings into the image
 	Imports       []string            // modules that the image is expected to have
+	Trees         bool                // some may lie elsewhere, in git trees or a PYTHONPATH
 
 	uses projectIndexes
 }

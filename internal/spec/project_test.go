@@ -338,3 +338,18 @@ func TestProjectsSayWhatTheyNeed(t *testing.T) {
 		})
 	}
 }
+
+func TestModulesMayLieInTrees(t *testing.T) {
+	const git = "[[git]]\nurl = \"https://git.example/a\"\ncommit = \"0123456789012345678901234567890123456789\"\npath = \"/opt/a\"\n"
+	for text, want := range map[string]bool{
+		"":  false,
+		git: true,
+		"[app]\nsource = \"app\"\nenv = { PYTHONPATH = \"/opt/a\" }\n": true,
+		"[app]\nsource = \"app\"\nenv = { PATH = \"/opt/a\" }\n":       false,
+	} {
+		files := map[string]string{"r.txt": "six\n"}
+		if r := request(t, "name = \"x\"\n[python]\nrequirements = [\"r.txt\"]\n"+text, files); r.Trees != want {
+			t.Errorf("%s: %v", text, r.Trees)
+		}
+	}
+}

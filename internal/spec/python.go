@@ -26,6 +26,7 @@ type PythonRequest struct {
 	ProjectFiles []string         // what uv reads of the project: its pyproject.toml, uv.lock and what these name
 	Git          bool             // something comes from a git repository
 	Imports      []string         // modules that the smoke tests of the set's first variant import
+	Trees        bool             // its git trees, or folders of its PYTHONPATH, may bring modules
 
 	inputs []string // lines for the files that decide what is locked, with their digests
 }
@@ -68,8 +69,8 @@ func (f *File) PythonRequests(root fs.FS, env func(string) string) ([]PythonRequ
 	faults := make([]error, 0, len(f.names))
 	shared := f.decode(Production).spec.Python.resolved()
 	for _, name := range f.names {
-		whole := f.decode(name).spec.Python
-		p := whole.resolved()
+		whole := f.decode(name).spec
+		p := whole.Python.resolved()
 		set := lock.SetPython
 		if name != Production {
 			if reflect.DeepEqual(p, shared) {
@@ -81,8 +82,9 @@ func (f *File) PythonRequests(root fs.FS, env func(string) string) ([]PythonRequ
 		if !p.resolves() && (name == Production || !shared.resolves()) {
 			continue
 		}
-		p.Prune = whole.Prune
-		r := PythonRequest{Set: set, Python: p, Imports: f.decode(name).spec.Smoke.Imports}
+		p.Prune = whole.Python.Prune
+		r := PythonRequest{Set: set, Python: p, Imports: whole.Smoke.Imports}
+		r.Trees = len(whole.Git) > 0 || whole.App.Env["PYTHONPATH"] != ""
 		faults = append(faults, r.read(root, env))
 		list = append(list, r)
 	}
