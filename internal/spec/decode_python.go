@@ -56,7 +56,7 @@ func (r *reader) checkOrigins(p Python) {
 	}
 	resolved := len(p.Requirements) > 0 || len(p.Sources) > 0
 	for key, given := range map[string]bool{"constraints": len(p.Constraints) > 0, "overrides": len(p.Overrides) > 0, "excludes": len(p.Excludes) > 0} {
-		if given && !resolved {
+		if given && !resolved && (origin == "" || key == "constraints") {
 			r.faults.add(r.at(key), "%s: there are no requirements that they are about", key)
 		}
 	}

@@ -178,6 +178,8 @@ func TestRealPylockOfOthers(t *testing.T) {
 		{"group that nobody names", "dependency-groups = [\"test\"]\n", entry("beta", "1.0", "marker = \"'test' in dependency_groups\"\n") + entry("alpha", "1.0", ""), "", nil, 0, []string{"alpha 1.0"}},
 		{"extra", "extras = [\"fast\"]\n", entry("beta", "1.0", "marker = \"'fast' in extras\"\n") + entry("alpha", "1.0", ""), "extras = [\"fast\"]", nil, 0, []string{"alpha 1.0", "beta 1.0"}},
 		{"two versions by marker", "", entry("beta", "1.0", "marker = \"sys_platform == 'linux'\"\n") + entry("beta", "2.1", "marker = \"sys_platform == 'win32'\"\n"), "", nil, 0, []string{"beta 1.0"}},
+		{"without what is excluded", "", entry("alpha", "1.0", "") + entry("beta", "2.1", ""), "excludes = [\"beta\"]", nil, 0, []string{"alpha 1.0"}},
+		{"other than overrides", "", entry("beta", "1.0", ""), "overrides = [\"beta>2\"]", nil, 2, []string{"overrides want beta>2, and pylock.toml has 1.0"}},
 		{"twice", "", entry("beta", "1.0", "") + entry("beta", "2.1", ""), "", nil, 2, []string{"beta"}},
 		{"only a sha512", "", entry("beta", "1.0", "", sum512), "", nil, 0, []string{"beta 1.0"}},
 		{

@@ -156,6 +156,8 @@ func TestRealUnmetRequirementHoldsTheImageBack(t *testing.T) {
 	without := e2etest.PythonProject(t, "[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": blocks[0] + "[[packages]]" + blocks[1]})
 	u.Fails(t, 1, []string{"smoke: requirements of all Python packages", "alpha 1.0 needs beta>=2, which is not installed"}, without, "--progress", "quiet")
 	u.HasNoImage(t)
+	e2etest.Edit(t, filepath.Join(without, "image.toml"), "[python]", "[python]\nexcludes = [\"beta\"]")
+	u.Build(t, "--relock", without)
 }
 
 func TestRealImageNeedsAPython(t *testing.T) {
