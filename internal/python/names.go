@@ -22,12 +22,12 @@ func checkNames(requests []Request, answers []answer) error {
 	delete(known, "") // of an archive whose name doesn't tell
 	var faults []error
 	told := map[string]bool{}
-	check := func(key, name string) {
+	check := func(r Request, key, name string) {
 		if known[name] || told[key+name] {
 			return
 		}
 		told[key+name] = true
-		err := fmt.Errorf("[python] %s: %q is none of the packages that are installed%s", key, name, didYouMean(name, known))
+		err := fmt.Errorf("%s[python] %s: %q is none of the packages that are installed%s", r.at(key, name), key, name, didYouMean(name, known))
 		faults = append(faults, err)
 	}
 	for _, r := range requests {
@@ -35,10 +35,10 @@ func checkNames(requests []Request, answers []answer) error {
 			continue // a lock for many platforms has more names than apply here
 		}
 		for _, name := range r.Optional {
-			check("optional", name)
+			check(r, "optional", name)
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.BuildRequires)) {
-			check("build-requires", name)
+			check(r, "build-requires", name)
 		}
 	}
 	return fault.New(fault.Usage, errors.Join(faults...))

@@ -52,11 +52,11 @@ func TestCheckNames(t *testing.T) {
 		{
 			"slips of the pen, told once",
 			[]Request{
-				{Set: "python", Optional: []string{"flash-atn"}, BuildRequires: requires("nunpy", "nothing-like-it")},
+				{Set: "python", Optional: []string{"flash-atn"}, BuildRequires: requires("nunpy", "nothing-like-it"), Places: map[string]string{"optional flash-atn": "image.toml:3:4"}},
 				{Set: "python@big", Optional: []string{"flash-atn"}},
 			},
 			[]string{torch, torch},
-			`[python] optional: "flash-atn" is none of the packages that are installed, did you mean "flash-attn"?` + "\n" +
+			`image.toml:3:4: [python] optional: "flash-atn" is none of the packages that are installed, did you mean "flash-attn"?` + "\n" +
 				`[python] build-requires: "nothing-like-it" is none of the packages that are installed` + "\n" +
 				`[python] build-requires: "nunpy" is none of the packages that are installed, did you mean "numpy"?`,
 		},

@@ -339,6 +339,18 @@ func TestProjectsSayWhatTheyNeed(t *testing.T) {
 	}
 }
 
+func TestPlacesOfWords(t *testing.T) {
+	const text = "name = \"x\"\n[python]\nproject = \".\"\nextras = [\"GPU\"]\ngroups = [\"a\", \"b\"]\noverrides = [\n  \"six==1\",\n]\nexcludes = [\"A.b\"]\noptional = [\"c\"]\n" +
+		"[python.build-requires]\nApex = [\"wheel\"]\n[[python.index]]\nname = \"i\"\nurl = \"https://i.example\"\npackages = [\"torch\"]\n"
+	want := map[string]string{
+		"extras gpu": "image.toml:4:11", "groups a": "image.toml:5:11", "groups b": "image.toml:5:16", "overrides six==1": "image.toml:7:3", "excludes a-b": "image.toml:9:13",
+		"optional c": "image.toml:10:13", "build-requires apex": "image.toml:12:1", "packages torch": "image.toml:16:13",
+	}
+	if diff := cmp.Diff(want, request(t, text, map[string]string{"pyproject.toml": pyprojectText}).Places); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestModulesMayLieInTrees(t *testing.T) {
 	const git = "[[git]]\nurl = \"https://git.example/a\"\ncommit = \"0123456789012345678901234567890123456789\"\npath = \"/opt/a\"\n"
 	for text, want := range map[string]bool{

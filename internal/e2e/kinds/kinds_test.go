@@ -179,7 +179,7 @@ func TestRealPylockOfOthers(t *testing.T) {
 		{"extra", "extras = [\"fast\"]\n", entry("beta", "1.0", "marker = \"'fast' in extras\"\n") + entry("alpha", "1.0", ""), "extras = [\"fast\"]", nil, 0, []string{"alpha 1.0", "beta 1.0"}},
 		{"two versions by marker", "", entry("beta", "1.0", "marker = \"sys_platform == 'linux'\"\n") + entry("beta", "2.1", "marker = \"sys_platform == 'win32'\"\n"), "", nil, 0, []string{"beta 1.0"}},
 		{"without what is excluded", "", entry("alpha", "1.0", "") + entry("beta", "2.1", ""), "excludes = [\"beta\"]", nil, 0, []string{"alpha 1.0"}},
-		{"other than overrides", "", entry("beta", "1.0", ""), "overrides = [\"beta>2\"]", nil, 2, []string{"overrides want beta>2, and pylock.toml has 1.0"}},
+		{"other than overrides", "", entry("beta", "1.0", ""), "overrides = [\"beta>2\"]", nil, 2, []string{"image.toml:6:14: python: overrides want beta>2, and pylock.toml has 1.0"}},
 		{"twice", "", entry("beta", "1.0", "") + entry("beta", "2.1", ""), "", nil, 2, []string{"beta"}},
 		{"only a sha512", "", entry("beta", "1.0", "", sum512), "", nil, 0, []string{"beta 1.0"}},
 		{
@@ -254,7 +254,7 @@ func TestRealProjectsOfUV(t *testing.T) {
 		{"with a lock", "project = \".\"", locked, 0, []string{"alpha 1.0", "beta 2.1"}},
 		{"a lock", "lock = \"uv.lock\"\ngroups = [\"dev\"]", locked, 0, []string{"alpha 1.0", "beta 2.1", "pre 1.0rc1"}},
 		{"a stale lock", "project = \".\"", stale, 2, []string{"python: ", "needs to be updated", `hint: "uv lock" brings uv.lock up to date`}},
-		{"no such group", "project = \".\"\ngroups = [\"nothing\"]", fresh, 2, []string{"nothing"}},
+		{"no such group", "project = \".\"\ngroups = [\"nothing\"]", fresh, 2, []string{"image.toml:6:11: python: ", "nothing"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := e2etest.PythonProject(t, "[python]\n"+tt.toml+"\n", tt.files)
