@@ -156,7 +156,7 @@ func (r *PythonRequest) readProject(root fs.FS, dir string) error {
 	r.ProjectFiles = append(r.ProjectFiles, lockFile)
 	r.inputs = append(r.inputs, fmt.Sprintf("%s %s", lockFile, digest.FromBytes(data)))
 	r.Git = r.Git || containsGit(string(data))
-	return err
+	return errors.Join(err, checkLogins(lockFile, data))
 }
 
 // readPyprojects reads the pyproject.toml of a folder, of the members of its

@@ -243,6 +243,13 @@ func TestRealProjectsOfUV(t *testing.T) {
 	fresh := map[string]string{"pyproject.toml": strings.ReplaceAll(project, "INDEX", x.URL)}
 	locked := map[string]string{"pyproject.toml": fresh["pyproject.toml"], "uv.lock": uvLock(t, x)}
 	stale := map[string]string{"pyproject.toml": strings.Replace(fresh["pyproject.toml"], `["alpha"]`, `["alpha", "twice"]`, 1), "uv.lock": locked["uv.lock"]}
+	own := testworld.Wheel{Name: "own"}
+	beside := map[string]string{"wheels/" + own.FileName(): string(own.Bytes(t))}
+	text, _, _ := strings.Cut(fresh["pyproject.toml"], "[[tool")
+	text = strings.Replace(text, `["alpha"]`, `["alpha", "own"]`, 1)
+	theirs := "{ url = \"" + x.URL + "\", default = true }]\n"
+	beside["links/pyproject.toml"] = text + "find-links = [\"../wheels\"]\nindex = [" + theirs
+	beside["flat/pyproject.toml"] = text + "index = [{ url = \"../wheels\", format = \"flat\" }, " + theirs
 	for _, tt := range []struct {
 		name, toml string
 		files      map[string]string
@@ -254,6 +261,8 @@ func TestRealProjectsOfUV(t *testing.T) {
 		{"with a lock", "project = \".\"", locked, 0, []string{"alpha 1.0", "beta 2.1"}},
 		{"a lock", "lock = \"uv.lock\"\ngroups = [\"dev\"]", locked, 0, []string{"alpha 1.0", "beta 2.1", "pre 1.0rc1"}},
 		{"a stale lock", "project = \".\"", stale, 2, []string{"python: ", "needs to be updated", `hint: "uv lock" brings uv.lock up to date`}},
+		{"a folder of wheels", "project = \"links\"", beside, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
+		{"a folder as an index", "project = \"flat\"", beside, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
 		{"no such group", "project = \".\"\ngroups = [\"nothing\"]", fresh, 2, []string{"image.toml:6:11: python: ", "nothing"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -279,7 +279,7 @@ class Resolver:
 
     def choice(self, entry: dict, folder: Path) -> dict:
         name = normal(entry["name"])
-        dist = {"name": name, "version": entry.get("version", ""), "kind": "sdist", "file": "", "url": "", "size": 0, "hashes": {}, "index": entry.get("index", "")}
+        dist = {"name": name, "version": entry.get("version", ""), "kind": "sdist", "file": "", "url": "", "size": 0, "hashes": {}, "index": re.sub("^file:.*", "", entry.get("index", ""))}
         if "vcs" in entry:
             vcs = entry["vcs"]
             below = f"#subdirectory={vcs['subdirectory']}" if vcs.get("subdirectory") else ""
@@ -294,7 +294,8 @@ class Resolver:
             raise Fault(f"{name} {dist['version']}: no wheel of it fits this Python and platform, and it has no sdist", name)
         file = file_of(source)
         dist |= {"file": file, "kind": "wheel" if file.endswith(".whl") else "sdist", "size": source.get("size", 0), "hashes": source.get("hashes", {})}
-        dist["url"] = source["url"] if "url" in source else "file://" + quote(os.path.normpath(folder / source["path"]))
+        url = source["url"] if "url" in source else "file://" + quote(os.path.normpath(folder / source["path"]))
+        dist["url"] = url.replace(f"{(WORK / 'project').absolute().as_uri()}/", f"{PROJECT.as_uri()}/")
         below = source.get("subdirectory")
         if below:
             raise Fault(f"{name}: its project lies in a folder of an archive, {below!r}", name)

@@ -423,6 +423,14 @@ class LockTest(World):
         self.assertNotIn("--extra", self.calls("install")[0]["args"])
         self.assertEqual(sorted(path.name for path in (self.folder / "project/api").iterdir()), ["pyproject.toml", "uv.lock"])
 
+    def test_folders_that_a_project_takes_for_indexes(self) -> None:
+        self.lock("", "pyproject.toml")
+        copied = (self.folder / "work/project/wheels").as_uri()
+        entry = {"name": "own", "version": "1.0", "index": copied, "wheels": [{"url": copied + "/own-1.0-py3-none-any.whl", "hashes": {"sha256": "s"}}]}
+        self.uv(export=[pylock(entry)], install=[{"stderr": " + own==1.0\n"}])
+        (dist,) = self.answer(pylock="uv.lock", folder=".")["distributions"]
+        self.assertEqual((dist["index"], dist["url"]), ("", (self.folder / "project/wheels/own-1.0-py3-none-any.whl").as_uri()))
+
     def test_a_project_without_a_lock(self) -> None:
         self.lock("", "pyproject.toml")
         self.uv(export=[pylock()], install=[{}])
