@@ -245,6 +245,7 @@ func TestRealProjectsOfUV(t *testing.T) {
 	stale := map[string]string{"pyproject.toml": strings.Replace(fresh["pyproject.toml"], `["alpha"]`, `["alpha", "twice"]`, 1), "uv.lock": locked["uv.lock"]}
 	own := testworld.Wheel{Name: "own"}
 	beside := map[string]string{"wheels/" + own.FileName(): string(own.Bytes(t))}
+	grouped := map[string]string{"pyproject.toml": strings.Replace(fresh["pyproject.toml"], "[tool.uv]", "[tool.uv]\ndefault-groups = [\"dev\", \"test\"]", 1)}
 	text, _, _ := strings.Cut(fresh["pyproject.toml"], "[[tool")
 	text = strings.Replace(text, `["alpha"]`, `["alpha", "own"]`, 1)
 	theirs := "{ url = \"" + x.URL + "\", default = true }]\n"
@@ -263,6 +264,7 @@ func TestRealProjectsOfUV(t *testing.T) {
 		{"a stale lock", "project = \".\"", stale, 2, []string{"python: ", "needs to be updated", `hint: "uv lock" brings uv.lock up to date`}},
 		{"a folder of wheels", "project = \"links\"", beside, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
 		{"a folder as an index", "project = \"flat\"", beside, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
+		{"groups that nobody names", "project = \".\"", grouped, 0, []string{"alpha 1.0", "beta 2.1"}},
 		{"no such group", "project = \".\"\ngroups = [\"nothing\"]", fresh, 2, []string{"image.toml:6:11: python: ", "nothing"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
