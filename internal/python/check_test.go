@@ -35,6 +35,13 @@ func TestCheck(t *testing.T) {
 		{"same content", Request{}, []*distribution{brings("a", "1.0", "shared/__init__.py="), brings("b", "1.0", "shared/__init__.py=")}, nil, nil},
 		{"several files", Request{}, more, []string{"python: a 1.0 and b 2.0 both hold x/1 and 2 more files, with different content"}, []string{hint}},
 		{"two files", Request{Prune: []string{"y/**"}}, more, []string{"python: a 1.0 and b 2.0 both hold x/1 and 1 more file, with different content"}, []string{hint}},
+		{
+			"file on a folder",
+			Request{Prune: []string{"**"}},
+			[]*distribution{brings("a", "1.0", "x=1", "y/x=1", "y/x/z=1"), brings("b", "1.0", "x/y/1=1", "x/2=1", "../bin/y=1")},
+			[]string{"python: a 1.0 holds the file y/x, and a 1.0 holds files below it", "python: a 1.0 holds the file x, and b 1.0 holds files below it"},
+			nil,
+		},
 		{"allowed", Request{Collisions: []string{"shared/*.py"}}, two, nil, nil},
 		{"allowed, other ones", Request{Collisions: []string{"other/**"}}, two, []string{"python: a 1.0 and b 2.0 both hold shared/x.py, with different content"}, []string{hint}},
 		{"pruned", Request{Prune: []string{"**/x.py"}}, two, nil, nil},
