@@ -41,8 +41,11 @@ func advices() []advice {
 }
 
 // Hint says what can be done about a compilation that failed, where its output
-// tells what it lacked.
+// tells what it lacked, and about packages that don't fit each other.
 func (e *Error) Hint() string {
+	if strings.HasPrefix(e.Step, "smoke: requirements of ") && strings.Contains(e.Output, " needs ") {
+		return `overrides = ["NAME==VERSION"] or excludes = ["NAME"] under [python] says that it may be so`
+	}
 	if !strings.HasSuffix(e.Step, ": compile") {
 		return ""
 	}
