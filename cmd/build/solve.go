@@ -118,7 +118,7 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 
 func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error {
 	client := fetch.New(fetch.Options{Logins: j.logins.For, Attempts: 1}) // solve tries again
-	err = python.Diagnose(ctx, client, d, j.logins, err)
+	err = python.Diagnose(ctx, client, d, err)
 	if fault.KindOf(err) != fault.Usage { // nobody asked for a login
 		return err
 	}

@@ -396,6 +396,7 @@ func TestHashesOfLines(t *testing.T) {
 		{"sha512", "my_pkg==1.0 --hash=sha512:" + sha512Of(data), ""},
 		{"none of two", "my_pkg==1.0 --hash=sha256:" + zeros + " --hash=sha512:" + zeros + zeros, "requirements.txt:1: python: URL: its sha256 is " + sumOf(data) + ", which none of the 2 --hash options of its line has"},
 		{"sha512, a wrong one", "my_pkg==1.0 --hash=sha512:" + zeros + zeros, "which none of the 1 --hash options of its line has"},
+		{"required, a wrong one", "--require-hashes\nmy_pkg==1.0 --hash=sha256:" + zeros, "requirements.txt:2: python: URL: its sha256 is " + sumOf(data) + ", which none of the 1 --hash options of its line has"},
 		{"of another line", "my_pkg==1.0\nsix==1 --hash=sha256:" + zeros, ""},
 		{"of an address", "my_pkg @ URL#sha256=" + sumOf(data), ""},
 		{"of an address, a wrong one", "my_pkg @ URL#sha256=" + zeros, "which none of the 1 --hash options"},

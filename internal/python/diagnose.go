@@ -19,7 +19,7 @@ var ErrBytes = errors.New("what comes are not the bytes that were locked")
 // server. The engine hashes whatever a server answers, so that a page that
 // says 404 is a wrong hash to it; told is what the engine made of it. The client
 // sends the logins.
-func Diagnose(ctx context.Context, client *fetch.Client, d lock.Distribution, logins Logins, told error) error {
+func Diagnose(ctx context.Context, client *fetch.Client, d lock.Distribution, told error) error {
 	what := fmt.Sprintf("fetching %s %s from %s", d.Name, d.Version, fetch.Redact(d.URL))
 	body, err := client.Get(ctx, d.URL) // as the engine does: addresses that are signed for GET forbid HEAD
 	if err == nil {
@@ -31,7 +31,7 @@ func Diagnose(ctx context.Context, client *fetch.Client, d lock.Distribution, lo
 		return fmt.Errorf("%s %s: %w", d.Name, d.Version, fetch.Explain(err))
 	case !answered: // all is well
 	case status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden:
-		return fault.New(fault.Usage, fmt.Errorf("%s: %w", what, unauthorized(status, logins)))
+		return fault.New(fault.Usage, fmt.Errorf("%s %s: %w", d.Name, d.Version, fetch.Explain(err)))
 	case status.Code == http.StatusNotFound || status.Code == http.StatusGone:
 		err = fmt.Errorf("%s: the server has it no more (%d)", what, status.Code)
 		return fault.WithHint(err, "\"build lock\" takes what the index has now")
@@ -43,17 +43,6 @@ func Diagnose(ctx context.Context, client *fetch.Client, d lock.Distribution, lo
 		return fault.WithHint(err, "a proxy may alter it, or its index may have replaced it: compare before you lock anew")
 	}
 	return fault.New(fault.Transient, fmt.Errorf("%s: %w", what, told))
-}
-
-// unauthorized says whether a login was sent to a server that wants one.
-func unauthorized(status *fetch.StatusError, logins Logins) error {
-	host := key(status.Host)
-	if login, ok := logins.of(host); ok {
-		err := fmt.Errorf("the server refuses the login of %q (%d)", login.User, status.Code)
-		return fault.WithHint(err, fmt.Sprintf("check the login for %s, in ~/.netrc or in the variables of a requirement file", host))
-	}
-	err := fmt.Errorf("the server wants a login, and none was sent (%d)", status.Code)
-	return fault.WithHint(err, fmt.Sprintf("put a login for %s into ~/.netrc", host))
 }
 
 // isMismatch knows the engine's word for bytes with another hash.

@@ -63,7 +63,7 @@ const timeLimit = 124
 func (o Options) stopped(ctx context.Context, r Request, d *door.Door, err error) error {
 	step, ok := errors.AsType[*solve.Error](err)
 	if ok && step.URL != "" && step.URL == o.uv.URL {
-		return fmt.Errorf("resolving %s: %w", r.Set, Diagnose(ctx, o.HTTP, o.uv.Wheel(), o.Logins, err))
+		return fmt.Errorf("resolving %s: %w", r.Set, Diagnose(ctx, o.HTTP, o.uv.Wheel(), err))
 	}
 	if !ok || !strings.Contains(step.Error(), fmt.Sprintf("exit code: %d", timeLimit)) {
 		return fmt.Errorf("resolving %s: %w", r.Set, err)
@@ -109,6 +109,9 @@ func (q question) at(f *answerFault) string {
 			named[normal(project)] = true
 		}
 	}
+	for _, found := range kindWord.FindAllStringSubmatch(f.Message, -1) {
+		named[strings.ToLower(found[1])+" "+normal(found[2])] = true
+	}
 	var places []string
 	for _, p := range q.places {
 		if p.name != "" && named[p.name] && !slices.Contains(places, p.at) {
@@ -124,6 +127,7 @@ func (q question) at(f *answerFault) string {
 var (
 	hintWord     = regexp.MustCompile(`(?m)^[ \t]*(?:hint|help): `)
 	projectWord  = regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z0-9]`)
+	kindWord     = regexp.MustCompile("(?i)\\b(extra|group)(?: not found:)? [`'\"]?([a-z0-9][a-z0-9._-]*)")
 	failedBuild  = regexp.MustCompile("(?m)^(?:error: |\\W*)Failed to (?:download and )?build `([A-Za-z0-9._-]+)")
 	noModule     = regexp.MustCompile(`No module named '([A-Za-z0-9_.]+)'`)
 	urlNeeded    = regexp.MustCompile("URL dependencies must be expressed as direct requirements or constraints. Consider adding `([^`]+)`")

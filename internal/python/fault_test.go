@@ -22,7 +22,9 @@ func asked(t *testing.T) question {
 	return Request{Set: "python", Files: wishes(t, map[string]string{
 		"requirements.txt": "torch==2.6.0\nOpenCV_Python\nflash-attn\nsam-2 @ git+https://g.example/sam\n./wheels/odd.tar.gz\n",
 		"constraints.txt":  "numpy<2\ntorch<3\n", "wheels/odd.tar.gz": "",
-	})}.ask(pypi, inventory{}, versions{})
+	}), Overrides: []string{"six==1"}, Extras: []string{"GPU"}, Groups: []string{"no.pe"}, Places: map[string]string{
+		"overrides six==1": "image.toml:3:14", "extras gpu": "image.toml:4:11", "groups no-pe": "image.toml:5:11",
+	}}.ask(pypi, inventory{}, versions{})
 }
 
 func TestFaultsOfAnswers(t *testing.T) {
@@ -45,6 +47,11 @@ func TestFaultsOfAnswers(t *testing.T) {
 			"requirements.txt:1, requirements.txt:2, constraints.txt:1, constraints.txt:2: python: × No solution found:\n  ╰─▶ Because torch==2.6.0 depends on numpy>2 and you require opencv.python …",
 			nil,
 		},
+		{"overrides", answerFault{Message: "overrides want six==1, and pylock.toml has 2"}, "image.toml:3:14: python: overrides want six==1, and pylock.toml has 2", nil},
+		{"extra", answerFault{Message: "Extra `gpu` is not defined"}, "image.toml:4:11: python: Extra `gpu` is not defined", nil},
+		{"extra that is not found", answerFault{Message: "Requested extra not found: gpu"}, "image.toml:4:11: python: Requested extra not found: gpu", nil},
+		{"group", answerFault{Message: "The dependency group 'no-pe' was not found"}, "image.toml:5:11: python: The dependency group 'no-pe' was not found", nil},
+		{"no extra", answerFault{Message: "no gpu is there, nor a no-pe"}, "python: no gpu is there, nor a no-pe", nil},
 		{"nobody's", answerFault{Message: "it is dark"}, "python: it is dark", nil},
 		{"of a project", answerFault{Message: "it is dark", Project: "flash-attn"}, "requirements.txt:3: python: flash-attn: it is dark", nil},
 		{"of a project that it names", answerFault{Message: "flash-attn is dark", Project: "flash-attn"}, "requirements.txt:3: python: flash-attn is dark", nil},

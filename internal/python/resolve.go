@@ -75,6 +75,7 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	if err := checkNames(o.Requests, answers); err != nil {
 		return err
 	}
+	o.tellUnasked(o.Requests, answers)
 	faults := make([]error, len(answers))
 	for i, a := range answers {
 		faults[i] = o.check(o.Requests[i], a, there)

@@ -52,7 +52,7 @@ func (q *question) overHTTPS(logins Logins) error {
 		rewrite(&q.Constraints[i], q.places[len(q.Requirements)+i].at+": ")
 	}
 	for i := range q.Overrides {
-		rewrite(&q.Overrides[i], "[python] overrides: ")
+		rewrite(&q.Overrides[i], q.at(&answerFault{Project: projectWord.FindString(q.Overrides[i])})+"[python] overrides: ")
 	}
 	return errors.Join(faults...)
 }

@@ -138,6 +138,7 @@ func decode(data []byte) string {
 func (r *reader) lines(l line, text string) {
 	physical := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
 	var parts []string
+	isEmpty := true
 	for i, part := range physical {
 		more := strings.HasSuffix(part, `\`)
 		if strings.HasPrefix(strings.TrimSpace(part), "#") {
@@ -150,8 +151,12 @@ func (r *reader) lines(l line, text string) {
 		}
 		l.number, l.text = i+2-len(parts), strings.TrimSpace(comment.ReplaceAllString(strings.Join(parts, ""), ""))
 		if parts = parts[:0]; l.text != "" {
+			isEmpty = false
 			r.line(l)
 		}
+	}
+	if isEmpty {
+		r.set.Notes = append(r.set.Notes, l.file+": it has no line that says anything")
 	}
 }
 
