@@ -169,7 +169,7 @@ func (p *Project) pythonRequests() ([]python.Request, error) {
 		requests[i] = python.Request{
 			Set: w.Set, Files: w.Files, Lock: w.Lock, Project: w.Project, ProjectFiles: w.ProjectFiles, Extras: w.Extras, Groups: w.Groups,
 			Overrides: w.Overrides, Excludes: w.Excludes, IndexStrategy: w.IndexStrategy, BuildRequires: w.BuildRequires,
-			Sources: map[string]string{}, Optional: w.Optional, Collisions: w.Collisions, Prune: w.Prune, Imports: w.Imports,
+			Sources: map[string]string{}, Optional: w.Optional, Collisions: w.Collisions, Prune: w.Prune, Imports: w.Imports, Trees: w.Trees, Places: w.Places,
 		}
 		if path.Base(w.Lock) == "uv.lock" {
 			requests[i].Lock, requests[i].Project = "", path.Dir(w.Lock)

@@ -30,18 +30,14 @@ func (j *job) lookElsewhere(ctx context.Context) error {
 	return err
 }
 
-// namedIndexes are those that the spec and its requirement files name.
-func (p *Project) namedIndexes() ([]string, error) {
-	wanted, err := p.file.PythonRequests(p.root.FS(), p.env)
-	var list []string
-	for _, w := range wanted {
-		list = append(list, w.Files.ExtraIndexURLs...)
-		if w.Files.IndexURL != "" {
-			list = append(list, w.Files.IndexURL)
-		}
-		for _, x := range w.Indexes {
-			list = append(list, x.URL)
-		}
+// namedIndexes are those that the spec and the files that it reads name.
+func (p *Project) namedIndexes() (list []string, err error) {
+	requests, err := p.pythonRequests()
+	if requests == nil {
+		return nil, err
 	}
-	return list, err
+	for _, r := range requests {
+		list = append(list, r.Named(p.root.FS())...)
+	}
+	return list, nil // whose logins are not set is told where something needs them
 }

@@ -18,6 +18,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/output"
 	"lamina.build/internal/python"
 	"lamina.build/internal/requirements"
@@ -32,33 +33,27 @@ import (
 // passing trouble of an index is waited out.
 func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Result, error) {
 	result, err := j.attempt(ctx, e, x)
-	for n := range fetchRetries {
+	for n, lost := 0, 0; ; n++ {
 		d, ok := j.distributionOf(err)
 		if !ok || ctx.Err() != nil {
 			break
 		}
 		reason := j.diagnose(ctx, d, err)
-		if j.elsewhere[d.SHA256] == d.URL {
-			// A mirror may have dropped, or replaced, what it had: nobody has to have it but the index of the lock.
-			if err = j.mirrored.Forget(); err != nil {
+		isMirrors := j.elsewhere[d.SHA256] == d.URL
+		switch {
+		case isWorthWaiting(reason, n, isMirrors):
+			j.note("%v: trying again", reason)
+			pause(ctx, time.Second<<n)
+		case isMirrors:
+			j.note("%v: it is fetched from where it was locked", reason)
+			n, lost = -1, lost+1
+			if err = j.leaveMirror(d, reason, lost); err != nil {
 				return result, err
 			}
-			j.note("%v: files are fetched from where they were locked", reason)
-			j.elsewhere = nil
-			result, err = j.attempt(ctx, e, x)
-			continue
-		}
-		// Wrong bytes may have been a page that said why none came.
-		passing := fault.KindOf(reason) == fault.Transient || n == 0 && errors.Is(reason, python.ErrBytes)
-		if !passing {
+		default:
 			return result, reason
 		}
-		j.note("%v: trying again", reason)
-		pause(ctx, time.Second<<n)
 		result, err = j.attempt(ctx, e, x)
-	}
-	if d, ok := j.distributionOf(err); ok && ctx.Err() == nil {
-		return result, j.diagnose(ctx, d, err)
 	}
 	if !unfetched(err) || ctx.Err() != nil {
 		return result, err
@@ -68,6 +63,29 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Res
 
 // fetchRetries is how often a build goes on after a wheel that did not come.
 const fetchRetries = 2
+
+// isWorthWaiting says whether a file may come the next time. Wrong bytes may have
+// been a page that said why none came; a mirror's are another file.
+func isWorthWaiting(reason error, n int, isMirrors bool) bool {
+	isPassing := fault.KindOf(reason) == fault.Transient
+	return isPassing && n < fetchRetries || n == 0 && !isMirrors && errors.Is(reason, python.ErrBytes)
+}
+
+// mostLost is how many files a mirror may have lost before it is left for all:
+// each costs an attempt.
+const mostLost = 3
+
+// leaveMirror has a file, which the mirror has lost or replaced, come from where it
+// was locked; all files where the mirror is in trouble, or wants a login. Nobody has
+// to have them but the index of the lock.
+func (j job) leaveMirror(d lock.Distribution, reason error, lost int) error {
+	if fault.KindOf(reason) != fault.Failure || lost > mostLost {
+		clear(j.elsewhere)
+		return nil
+	}
+	delete(j.elsewhere, d.SHA256)
+	return j.mirrored.Forget(d.SHA256)
+}
 
 // hosts are those whose logins a build may need.
 func (j job) hosts() []string {
@@ -99,7 +117,8 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 }
 
 func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error {
-	err = python.Diagnose(ctx, debian.NewGetter("").Client, d, j.logins, err)
+	client := fetch.New(fetch.Options{Logins: j.logins.For, Attempts: 1}) // solve tries again
+	err = python.Diagnose(ctx, client, d, err)
 	if fault.KindOf(err) != fault.Usage { // nobody asked for a login
 		return err
 	}

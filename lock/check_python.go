@@ -16,6 +16,9 @@ var (
 	gitCommit   = regexp.MustCompile(`^[0-9a-f]{40}$`)
 )
 
+// IsFileName says whether a lock can have a distribution's file called so.
+func IsFileName(name string) bool { return fileName.MatchString(name) }
+
 // checkPython reports every Python entry that no resolver writes.
 func (l Lock) checkPython() error {
 	var faults []error

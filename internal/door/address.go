@@ -3,6 +3,8 @@ package door
 import (
 	"net/netip"
 	"strings"
+
+	"lamina.build/internal/fetch"
 )
 
 // reach is how private a kind of address is.
@@ -23,7 +25,7 @@ func (r reach) String() string {
 func reachOf(a netip.Addr) reach {
 	a = a.Unmap().WithZone("")
 	switch {
-	case isMetadata(a), a.IsLinkLocalUnicast(), a.IsMulticast():
+	case fetch.IsForbidden(a):
 		return forbidden
 	case a.IsLoopback(), a.IsUnspecified(): // connecting to 0.0.0.0 leads to the loopback
 		return loopback
@@ -31,16 +33,6 @@ func reachOf(a netip.Addr) reach {
 		return private
 	}
 	return public
-}
-
-// isMetadata tells where clouds hand out the credentials of a machine, beside
-// 169.254.0.0/16.
-func isMetadata(a netip.Addr) bool {
-	switch a.String() {
-	case "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192":
-		return true
-	}
-	return false
 }
 
 // reachOfName returns the kind of address that a host says itself that it has.

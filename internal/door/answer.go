@@ -18,7 +18,7 @@ import (
 func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp *http.Response) {
 	d.see(r.Method, to, resp.StatusCode)
 	if isFault(resp.StatusCode) || d.isGone(to, resp.StatusCode) {
-		d.record.fail(fetch.Explain(&fetch.StatusError{URL: fetch.Redact(to.String()), Host: to.Host, Code: resp.StatusCode}))
+		d.record.fail(fetch.Redact(to.String()), fetch.Explain(d.client.Refusal(resp)))
 	}
 	header := responseHeader(resp.Header)
 	if next, ok := redirect(to, resp); ok {
@@ -29,14 +29,22 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp 
 		if p, ok := d.pageAt(to); ok {
 			d.pages.add(next, p)
 		}
+		if p, ok := d.files.promised(to); ok {
+			d.files.lead(next, p)
+		}
+		if origin(next) == origin(to) && resp.Request.Header.Get("Authorization") != "" {
+			d.own.add(next)
+		}
 		header.Set("Location", next.String())
 	}
 	p, isPage := d.pageAt(to)
-	if isPage && r.Method == http.MethodGet && resp.StatusCode == http.StatusOK {
+	isFine := resp.StatusCode >= http.StatusOK && resp.StatusCode < http.StatusMultipleChoices
+	if isPage && r.Method == http.MethodGet && isFine {
 		d.page(w, to, p, header, resp)
 		return
 	}
-	if promise, ok := d.files.promised(to); ok && len(promise.hashes) > 0 && resp.StatusCode < http.StatusMultipleChoices {
+	if said, ok := d.files.promised(to); ok && len(said.hashes) > 0 && isFine {
+		header.Del("Content-Encoding") // nobody asked for one, and its bytes are what they are
 		freshen(header, "max-age=31536000, immutable")
 	}
 	maps.Copy(w.Header(), header)
@@ -44,9 +52,10 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp 
 	if r.Method == http.MethodHead {
 		return
 	}
-	if err := d.body(w, r, to, resp); err != nil {
+	ranged := resp.StatusCode == http.StatusPartialContent && r.Header.Get("Range") != ""
+	if err := d.body(w, to, resp, isFine && !ranged && header.Get("Content-Encoding") == ""); err != nil {
 		if !isOver(r.Context(), err) {
-			d.record.fail(fmt.Errorf("reading %s: %w", fetch.Redact(to.String()), err))
+			d.record.fail(fetch.Redact(to.String()), fmt.Errorf("reading %s: %w", fetch.Redact(to.String()), err))
 		}
 		panic(http.ErrAbortHandler) // the client must not take it for whole
 	}
@@ -90,7 +99,7 @@ func (d *Door) page(w http.ResponseWriter, to *url.URL, p page, header http.Head
 		return
 	}
 	for _, clash := range d.files.add(p, list) {
-		d.record.fail(fmt.Errorf("index %s says of %s another hash than the index before it", p.index, fetch.Redact(clash)))
+		d.record.fail("", fmt.Errorf("index %s says of %s another hash than the index before it", p.index, fetch.Redact(clash)))
 	}
 	d.admitAll(to, list)
 	header.Del("Content-Encoding")
@@ -156,14 +165,13 @@ func (d *Door) admitAll(namer *url.URL, list []File) {
 
 // body passes a body on as it is. One that comes whole is held against what its
 // index says of it.
-func (d *Door) body(w http.ResponseWriter, r *http.Request, to *url.URL, resp *http.Response) error {
-	whole := r.Method == http.MethodGet && resp.StatusCode == http.StatusOK && resp.Header.Get("Content-Encoding") == ""
+func (d *Door) body(w http.ResponseWriter, to *url.URL, resp *http.Response, whole bool) error {
 	if !whole {
-		return stream(w, resp.Body, bodyLimit, io.Discard, func() error { return nil })
+		return stream(w, resp.Body, BodyLimit, io.Discard, func() error { return nil })
 	}
 	said, _ := d.files.promised(to)
 	m := newMeasure(said.hashes)
-	return stream(w, resp.Body, bodyLimit, m, func() error {
+	return stream(w, resp.Body, BodyLimit, m, func() error {
 		if err := m.check(fetch.Redact(to.String()), said); err != nil {
 			return err
 		}

@@ -121,6 +121,65 @@ func TestFilesAreHeldAgainstTheirHashes(t *testing.T) {
 	}
 }
 
+// However the bytes come, they are held against what their index says.
+func TestNoWayAroundTheHash(t *testing.T) {
+	for name, h := range map[string]http.HandlerFunc{
+		"another status": func(rw http.ResponseWriter, _ *http.Request) {
+			rw.WriteHeader(http.StatusNonAuthoritativeInfo)
+			io.WriteString(rw, "evil")
+		},
+		"a part that nobody asked for": func(rw http.ResponseWriter, _ *http.Request) {
+			rw.WriteHeader(http.StatusPartialContent)
+			io.WriteString(rw, "evil")
+		},
+		"an encoding": func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Content-Encoding", "gzip")
+			io.WriteString(rw, "evil")
+		},
+		"a redirect": func(rw http.ResponseWriter, r *http.Request) {
+			if r.Host == "files.example.com" {
+				http.Redirect(rw, r, "https://own.example.com/to", http.StatusFound)
+			} else if rw.Header().Set("Location", "/blob"); r.URL.Path == "/to" {
+				rw.WriteHeader(http.StatusFound)
+			} else if _, _, ok := r.BasicAuth(); ok {
+				t.Error("the login of another host went along")
+			}
+			io.WriteString(rw, "evil")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			lying(w, "#sha256="+sum("honest"), "")
+			w.host("files.example.com", h)
+			w.host("own.example.com", h)
+			d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
+			get(t, d, pypi+"/a/")
+			a := get(t, d, "https://files.example.com/a-1.whl")
+			for a.code == http.StatusFound {
+				a = get(t, d, a.header.Get("Location"))
+			}
+			if a.err == nil || !strings.Contains(faults(d), "index pypi says") {
+				t.Errorf("passed: %+v, faults %q", a, faults(d))
+			}
+		})
+	}
+}
+
+// A server may call the bytes of a .tar.gz its encoding.
+func TestEncodingOfAFileIsNone(t *testing.T) {
+	w := newWorld(t)
+	lying(w, "#sha256="+sum("honest"), "")
+	w.host("files.example.com", func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Encoding", "x-gzip")
+		io.WriteString(rw, "honest")
+	})
+	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
+	get(t, d, pypi+"/a/")
+	if a := get(t, d, "https://files.example.com/a-1.whl"); a.body != "honest" || a.header.Get("Content-Encoding") != "" || faults(d) != "" {
+		t.Errorf("got %+v, faults %q", a, faults(d))
+	}
+}
+
 func TestFilesAreHeldAgainstTheirSize(t *testing.T) {
 	w := newWorld(t)
 	w.host("pypi.example.com", projects(map[string]string{"a": `{"files": [{"url": "https://files.example.com/a-1.whl", "size": 3, "core-metadata": {"sha256": "` + sum("x") + `"}}]}`}))
@@ -160,7 +219,7 @@ func TestCutBodyIsCutInside(t *testing.T) {
 		rw.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	})
-	d := open(t, door.Options{Client: w.client, Hosts: []string{"files.example.com"}})
+	d := open(t, door.Options{Client: w.client, Direct: []string{"https://files.example.com/x"}})
 	if a := get(t, d, "https://files.example.com/x"); a.err == nil || !strings.Contains(faults(d), "reading https://files.example.com/x") {
 		t.Errorf("got %+v, faults %q", a, faults(d))
 	}
@@ -174,7 +233,7 @@ func TestHeadersOfOneConnectionStayThere(t *testing.T) {
 		rw.Header().Set("Keep-Alive", "x")
 		rw.Header().Set("X-Kept", "x")
 	})
-	d := open(t, door.Options{Client: w.client, Hosts: []string{"files.example.com"}})
+	d := open(t, door.Options{Client: w.client, Direct: []string{"http://files.example.com/x"}})
 	a := get(t, d, "http://files.example.com/x")
 	if a.header.Get("X-Hop")+a.header.Get("Connection")+a.header.Get("Keep-Alive") != "" || a.header.Get("X-Kept") != "x" {
 		t.Errorf("got %+v", a)
@@ -208,7 +267,7 @@ func TestStatuses(t *testing.T) {
 				rw.WriteHeader(tt.codes[min(n, len(tt.codes)-1)])
 				n++
 			})
-			d := open(t, door.Options{Client: w.client, Hosts: []string{"files.example.com"}})
+			d := open(t, door.Options{Client: w.client, Direct: []string{"https://files.example.com/x"}})
 			a := get(t, d, "https://files.example.com/x")
 			if a.code != tt.want || len(w.slept) != tt.slept {
 				t.Errorf("got %+v after %v", a, w.slept)
@@ -220,6 +279,24 @@ func TestStatuses(t *testing.T) {
 				t.Errorf("kind %v, hints %q", fault.KindOf(d.Faults()[0]), fault.Hints(d.Faults()[0]))
 			}
 		})
+	}
+}
+
+// What went wrong and went well the next time is no reason of anything, until it
+// goes wrong again.
+func TestTroubleThatPasses(t *testing.T) {
+	w := newWorld(t)
+	codes := []int{401, 200, 401}
+	w.host("files.example.com", func(rw http.ResponseWriter, _ *http.Request) {
+		rw.WriteHeader(codes[0])
+		codes = codes[1:]
+	})
+	d := open(t, door.Options{Client: w.client, Direct: []string{"https://files.example.com/x"}})
+	for _, want := range []int{1, 0, 1} {
+		get(t, d, "https://files.example.com/x")
+		if all := d.Faults(); len(all) != want {
+			t.Errorf("faults %q, want %d", all, want)
+		}
 	}
 }
 
@@ -242,7 +319,7 @@ func TestTrouble(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := open(t, door.Options{Client: fetch.New(tt.o), Hosts: []string{"files.example.com"}})
+			d := open(t, door.Options{Client: fetch.New(tt.o), Direct: []string{"https://files.example.com/x"}})
 			a := get(t, d, "https://files.example.com/x")
 			if a.code != http.StatusBadGateway || !strings.Contains(a.body, tt.want) || strings.Count(a.body, "\n") != 1 {
 				t.Errorf("got %+v", a)

@@ -14,8 +14,8 @@ import (
 	"lamina.build/internal/fault"
 )
 
-// bodyLimit is the largest body that passes.
-const bodyLimit = 16 << 30
+// BodyLimit is the largest body that passes.
+const BodyLimit = 16 << 30
 
 // LieError is a file that is not the one that its index says.
 type LieError struct {

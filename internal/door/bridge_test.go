@@ -42,7 +42,7 @@ func TestBridge(t *testing.T) {
 	w := newWorld(t)
 	content := strings.Repeat("content ", 10_000)
 	w.host("files.example.com", text(content))
-	d := open(t, door.Options{Client: w.client, Hosts: []string{"files.example.com"}})
+	d := open(t, door.Options{Client: w.client, Direct: []string{"https://files.example.com/x", "http://files.example.com/x"}})
 	out, err := bridged(t, d, "60", `
 import os, urllib.request, concurrent.futures
 assert os.environ["NO_PROXY"] == "" == os.environ["no_proxy"] and "ALL_PROXY" not in os.environ
@@ -80,7 +80,7 @@ func TestGitThroughTheDoor(t *testing.T) {
 	w := newWorld(t)
 	backend := &cgi.Handler{Path: git, Args: []string{"http-backend"}, Env: []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"}}
 	w.host("git.example.com", backend.ServeHTTP)
-	d := open(t, door.Options{Client: w.client, Hosts: []string{"git.example.com"}})
+	d := open(t, door.Options{Client: w.client, Direct: []string{"https://git.example.com/x"}})
 	out, err := bridged(t, d, "60", `
 import os, subprocess, tempfile
 os.environ.update(GIT_SSL_CAINFO=os.environ["SSL_CERT_FILE"], GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1", GIT_TERMINAL_PROMPT="0")
@@ -101,7 +101,7 @@ with tempfile.TemporaryDirectory() as at:
 func TestBridgePassesHalfCloses(t *testing.T) {
 	w := newWorld(t)
 	w.host("files.example.com", text("content"))
-	d := open(t, door.Options{Client: w.client, Hosts: []string{"files.example.com"}})
+	d := open(t, door.Options{Client: w.client, Direct: []string{"http://files.example.com/x"}})
 	out, err := bridged(t, d, "60", `
 import os, socket
 host, port = os.environ["http_proxy"].removeprefix("http://").split(":")

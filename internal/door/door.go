@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,8 +31,9 @@ type Options struct {
 
 	Dir     string   // where the socket is made; nobody else may enter it
 	Indexes []Index  // those with one address are joined
-	Hosts   []string // "host" or "host:port" of direct URLs, git remotes and submodules
-	Known   []string // those of files that pages named before; a login goes there for what pages name again
+	Direct  []string // addresses that are required: of files, and of git's remotes
+	Named   []string // those that other texts require: a host of these has to be public
+	Known   []string // those of files that pages named before: a host of these may be private
 }
 
 // Door lets requests of one exec out, and records them. It may be used from
@@ -46,7 +48,7 @@ type Door struct {
 	pages     pages
 	record    record
 	slots     chan struct{}
-	direct    map[string]bool // the places of Options.Hosts
+	own       addresses // that get the login of their host, beside those of indexes
 
 	cancel  context.CancelFunc
 	outer   *http.Server // of the socket
@@ -74,7 +76,12 @@ func Open(ctx context.Context, o Options) (*Door, error) {
 	d := &Door{
 		client: o.Client, socket: l.Addr().String(), authority: a, hosts: h,
 		bindings: newBindings(o.Indexes), files: newFiles(),
-		slots: make(chan struct{}, mostRequests), tunnels: newTunnels(), direct: direct(o.Hosts),
+		slots: make(chan struct{}, mostRequests), tunnels: newTunnels(),
+	}
+	for _, address := range slices.Concat(o.Direct, o.Named) {
+		if u, err := url.Parse(address); err == nil { // as newHosts has seen
+			d.own.add(u)
+		}
 	}
 	if d.client == nil {
 		d.client = fetch.New(fetch.Options{})

@@ -36,7 +36,7 @@ func TestPassesRequestsOn(t *testing.T) {
 			}
 			d := open(t, door.Options{
 				Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}},
-				Hosts: []string{"pypi.example.com:8443", "pypi.example.com", "127.0.0.1:8443", "[::1]"},
+				Direct: []string{"https://pypi.example.com:8443/x", "https://pypi.example.com/x", "https://127.0.0.1:8443/x", "https://[::1]/x", "http://pypi.example.com/x"},
 			})
 			a := ask(t, inside(t, d, tt.h2), http.MethodGet, tt.address)
 			_, want, _ := strings.Cut(tt.address, "://")
@@ -91,7 +91,7 @@ func TestTunnelIsForItsHostAlone(t *testing.T) {
 
 func TestMetadataAddressIsRefusedWhoeverNamesIt(t *testing.T) {
 	w := newWorld(t)
-	d := open(t, door.Options{Client: w.client, Hosts: []string{"169.254.169.254", "[fd00:ec2::254]", "metadata.google.internal"}})
+	d := open(t, door.Options{Client: w.client, Direct: []string{"http://169.254.169.254/", "http://[fd00:ec2::254]/", "http://metadata.google.internal/"}})
 	for _, address := range []string{"http://169.254.169.254/", "http://[fd00:ec2::254]/", "http://metadata.google.internal/"} {
 		if a := get(t, d, address); a.code != http.StatusForbidden || !strings.Contains(a.body, "metadata") {
 			t.Errorf("%s: got %+v", address, a)
@@ -105,7 +105,7 @@ func TestMethods(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		io.WriteString(rw, r.Method+string(body))
 	})
-	d := open(t, door.Options{Client: w.client, Hosts: []string{"git.example.com"}})
+	d := open(t, door.Options{Client: w.client, Direct: []string{"https://git.example.com/x"}})
 	tests := []struct {
 		method, path, want string
 		code               int
@@ -186,6 +186,65 @@ func TestLoginsAreAddedOutsideAlone(t *testing.T) {
 	}
 }
 
+// Of what is required by its address, that gets the login, and nothing beside it.
+func TestLoginsOfWhatIsRequired(t *testing.T) {
+	w := newWorld(t)
+	for _, host := range []string{"own.example.com", "own.example.com:443"} {
+		w.host(host, func(rw http.ResponseWriter, r *http.Request) {
+			if to := map[string]string{"/me/old/info/refs": "/me/moved.git/info/refs", "/me/away": "https://own.example.com:8443/x"}[r.URL.Path]; to != "" {
+				http.Redirect(rw, r, to+"?"+r.URL.RawQuery, http.StatusFound)
+				return
+			}
+			user, _, _ := r.BasicAuth()
+			io.WriteString(rw, user)
+		})
+	}
+	d := open(t, door.Options{Client: w.client, Direct: []string{
+		"https://own.example.com/me/r", "https://own.example.com/me/x.whl?id=1", "https://own.example.com/me/old.git", "https://own.example.com/me/away", "https://own.example.com/",
+	}, Named: []string{"https://own.example.com/me/tree.git?rev=1"}})
+	for _, tt := range []struct{ method, address, want string }{
+		{"GET", "https://own.example.com/me/r/info/refs?service=git-upload-pack", "ada"},
+		{"GET", "https://own.example.com/me/r.git/info/refs?service=git-upload-pack", "ada"},
+		{"POST", "https://own.example.com/me/r.git/git-upload-pack", "ada"},
+		{"POST", "https://own.example.com/me/tree/git-upload-pack", "ada"},
+		{"GET", "https://own.example.com/me/x.whl?id=1", "ada"},
+		{"GET", "https://own.example.com/me/x.whl?id=2", ""},
+		{"GET", "https://own.example.com/me/r/archive/main.tar.gz", ""},
+		{"GET", "https://own.example.com/me/r/../other/info/refs", ""},
+		{"GET", "https://own.example.com/somebody/private/archive/main.tar.gz", ""},
+		{"POST", "https://own.example.com/me/moved.git/git-upload-pack", ""},
+		{"GET", "https://own.example.com/me/old.git/info/refs?service=git-upload-pack", "ada"},
+		{"GET", "https://own.example.com/me/old/info/refs?service=git-upload-pack", "<a"},
+		{"POST", "https://own.example.com/me/moved.git/git-upload-pack", "ada"},
+		{"GET", "http://own.example.com/me/r/info/refs", "Lamina doesn't"},
+		{"GET", "http://own.example.com:443/me/r/info/refs", "Lamina doesn't"},
+	} {
+		if a := ask(t, inside(t, d, true), tt.method, tt.address); !strings.HasPrefix(a.body, tt.want) || tt.want == "" && a.body != "" {
+			t.Errorf("%s %s: got %q (%v)", tt.method, tt.address, a.body, a.err)
+		}
+	}
+}
+
+// A page that its index redirects to on its own host is asked for with its login.
+func TestLoginsStayOnTheirOrigin(t *testing.T) {
+	w := newWorld(t)
+	w.host("own.example.com", func(rw http.ResponseWriter, r *http.Request) {
+		if user, _, _ := r.BasicAuth(); user != "ada" {
+			rw.WriteHeader(http.StatusUnauthorized)
+		} else if r.URL.Path == "/simple/a/" {
+			http.Redirect(rw, r, "/pypi/a/", http.StatusFound)
+		}
+	})
+	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "own", URL: own}}})
+	if a := get(t, d, "https://own.example.com/pypi/a/"); a.code != http.StatusUnauthorized || !strings.Contains(faults(d), "Lamina sends none to this address") {
+		t.Errorf("before: got %+v, faults %q", a, faults(d))
+	}
+	get(t, d, own+"/a/")
+	if a := get(t, d, "https://own.example.com/pypi/a/"); a.code != http.StatusOK {
+		t.Errorf("after: got %+v, faults %q", a, faults(d))
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	public := private(t)
 	if err := os.Chmod(public, 0o755); err != nil {
@@ -203,8 +262,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"a folder of others", door.Options{Dir: public}, "open to others"},
 		{"no folder", door.Options{Dir: filepath.Join(public, "none")}, "reading the folder"},
 		{"a long name", door.Options{Dir: long}, "too long"},
-		{"an index that is none", door.Options{Dir: private(t), Indexes: []door.Index{{Name: "x", URL: "file:///x"}}}, `index "x"`},
-		{"a host that is none", door.Options{Dir: private(t), Hosts: []string{"a/b"}}, `host "a/b"`},
+		{"an index that is none", door.Options{Dir: private(t), Indexes: []door.Index{{Name: "x", URL: "file:///x"}}}, "address file:///x"},
+		{"an address that is none", door.Options{Dir: private(t), Direct: []string{"a/b"}}, "address a/b"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -320,7 +379,7 @@ func TestCloseEndsWhatIsOpen(t *testing.T) {
 		}
 	})
 	before := runtime.NumGoroutine()
-	d, err := door.Open(t.Context(), door.Options{Client: w.client, Dir: private(t), Hosts: []string{"slow.example.com", "endless.example.com"}})
+	d, err := door.Open(t.Context(), door.Options{Client: w.client, Dir: private(t), Direct: []string{"https://slow.example.com/x", "https://endless.example.com/x", "http://slow.example.com/x"}})
 	if err != nil {
 		t.Fatal(err)
 	}

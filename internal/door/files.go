@@ -11,6 +11,7 @@ type files struct {
 	mu     sync.Mutex
 	named  map[string]*File // by key
 	parts  map[string]*File // by the key of its metadata
+	led    map[string]promise
 	passed map[string]digest
 }
 
@@ -20,7 +21,7 @@ type digest struct {
 }
 
 func newFiles() *files {
-	return &files{named: map[string]*File{}, parts: map[string]*File{}, passed: map[string]digest{}}
+	return &files{named: map[string]*File{}, parts: map[string]*File{}, led: map[string]promise{}, passed: map[string]digest{}}
 }
 
 // key is an address in the one spelling of it: servers take a+b and a%2Bb for
@@ -102,6 +103,16 @@ type promise struct {
 	index  string
 	hashes map[string]string
 	size   int64
+	led    bool // a redirect leads there
+}
+
+// lead has an address promise what one does that redirects there.
+func (f *files) lead(u *url.URL, p promise) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p.led = true; len(f.led) < mostNotes {
+		f.led[key(u)] = p
+	}
 }
 
 // promised returns what an index says of an address, if one names it.
@@ -114,7 +125,8 @@ func (f *files) promised(u *url.URL) (promise, bool) {
 	if file, ok := f.parts[key(u)]; ok {
 		return promise{index: file.Index, hashes: file.MetadataHashes}, true
 	}
-	return promise{}, false
+	p, ok := f.led[key(u)]
+	return p, ok
 }
 
 func (f *files) pass(u *url.URL, d digest) {

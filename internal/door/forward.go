@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 
@@ -63,7 +62,7 @@ func target(u *url.URL) *url.URL {
 
 // ask makes the request outside.
 func (d *Door) ask(r *http.Request, to *url.URL) (*http.Response, error) {
-	ctx := fetch.Guard(r.Context(), to.Hostname(), func(a netip.Addr) error { return d.hosts.connect(place(to), a) })
+	ctx := d.hosts.connecting(r.Context(), to)
 	if !d.mayLogIn(to) {
 		ctx = fetch.Anonymous(ctx)
 	}
@@ -81,16 +80,13 @@ func (d *Door) ask(r *http.Request, to *url.URL) (*http.Response, error) {
 }
 
 // mayLogIn says whether a login of the host goes along: to an index, to what its
-// pages name, and to the hosts of requirements. Code in the exec may ask for
-// anything else on such a host, and gets what everybody gets.
+// pages name, to what is required by its address, and to where one of these leads
+// on its own origin. Code in the exec may ask for anything else on such a host, and
+// gets what everybody gets.
 func (d *Door) mayLogIn(to *url.URL) bool {
-	if at, _ := d.bindings.under(to); at != nil {
-		return true
-	}
-	if _, ok := d.files.promised(to); ok {
-		return true
-	}
-	return d.direct[place(to)]
+	at, _ := d.bindings.under(to)
+	p, ok := d.files.promised(to)
+	return at != nil || ok && !p.led && d.hosts.isSafe(to) || d.own.has(to)
 }
 
 // shape asks for what has to be looked at in a form that can be.
@@ -136,7 +132,7 @@ func (d *Door) failed(w http.ResponseWriter, r *http.Request, to *url.URL, err e
 
 // fault records what went wrong outside, and says it inside.
 func (d *Door) fault(w http.ResponseWriter, to *url.URL, err error) {
-	d.record.fail(fmt.Errorf("asking %s: %w", to.Host, err))
+	d.record.fail(fetch.Redact(to.String()), fmt.Errorf("asking %s: %w", to.Host, err))
 	http.Error(w, oneLine(err), http.StatusBadGateway)
 }
 

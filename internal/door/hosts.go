@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"golang.org/x/net/idna"
+
+	"lamina.build/internal/fetch"
 )
 
 // mostHosts is how many hosts pages and redirects may name.
@@ -20,18 +22,22 @@ const mostHosts = 4096
 // hosts are those that may be asked, each with its port.
 type hosts struct {
 	mu     sync.Mutex
-	known  map[string]*host
+	known  map[string]*host // by origin
 	named  int              // of them, by pages and redirects
 	denied map[string]error // why others that they name are not among them
 }
 
 type host struct {
+	name     string
 	isOption bool
 	limit    reach // the most private kind of address that it may be on
 	at       reach // the one that it was last connected at
 }
 
 var errNamed = errors.New("no index, requirement, page or redirect names it")
+
+// origin is the scheme of an address, its host and its port.
+func origin(u *url.URL) string { return u.Scheme + "://" + place(u) }
 
 // place is a host and its port, in the one spelling of them.
 func place(u *url.URL) string {
@@ -62,61 +68,52 @@ func hostname(name string) string {
 // newHosts are those that the options name.
 func newHosts(o Options) (*hosts, error) {
 	h := &hosts{known: map[string]*host{}, denied: map[string]error{}}
+	direct := slices.Clone(o.Direct)
 	for _, i := range o.Indexes {
-		u, err := url.Parse(i.URL)
-		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			return nil, fmt.Errorf("reading the address of index %q: not a web address", i.Name)
-		}
-		h.option(place(u))
+		direct = append(direct, i.URL)
 	}
-	for _, name := range slices.Concat(o.Hosts, o.Known) {
-		u, err := url.Parse("//" + name)
-		if err != nil || u.Hostname() == "" || u.Host != name {
-			return nil, fmt.Errorf("reading host %q: not HOST or HOST:PORT", name)
-		}
-		for _, scheme := range []string{"http", "https"} {
-			u.Scheme = scheme
-			h.option(place(u))
-		}
-	}
-	return h, nil
-}
-
-// direct are the places of hosts that options name beside the indexes.
-func direct(names []string) map[string]bool {
-	places := map[string]bool{}
-	for _, name := range names {
-		for _, scheme := range []string{"http", "https"} {
-			if u, err := url.Parse(scheme + "://" + name); err == nil {
-				places[place(u)] = true
+	for _, list := range []struct {
+		addresses []string
+		limit     reach
+	}{{direct, loopback}, {o.Known, private}, {o.Named, public}} {
+		for _, address := range list.addresses {
+			u, err := url.Parse(address)
+			if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
+				return nil, fmt.Errorf("reading the address %s: not a web address", fetch.Redact(address))
+			}
+			if name := hostname(u.Hostname()); h.known[origin(u)] == nil {
+				limit := max(list.limit, h.ofOptions(name))
+				h.known[origin(u)] = &host{name: name, isOption: list.limit == loopback, limit: limit, at: reachOfName(name)}
 			}
 		}
 	}
-	return places
-}
-
-func (h *hosts) option(at string) {
-	name, _, _ := net.SplitHostPort(at)
-	own := reachOfName(name)
-	h.known[at] = &host{isOption: true, limit: loopback, at: own}
+	return h, nil
 }
 
 // check says why a host may not be asked.
 func (h *hosts) check(u *url.URL) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	known, ok := h.known[place(u)]
+	known, ok := h.known[origin(u)]
 	if !ok {
-		return cmp.Or(h.denied[place(u)], errNamed)
+		return cmp.Or(h.denied[origin(u)], errNamed)
 	}
-	name := hostname(u.Hostname())
-	if own := reachOfName(name); own > known.limit {
+	if own := reachOfName(known.name); own > known.limit {
 		return fmt.Errorf("it is %s", own)
 	}
 	return nil
 }
 
-// connect says why a host may not be asked at an address, as it is connected to.
+// isSafe says whether a login may go to an address that others name: in the clear it
+// does only where the options say so.
+func (h *hosts) isSafe(u *url.URL) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known := h.known[origin(u)]
+	return u.Scheme == "https" || known != nil && known.isOption
+}
+
+// connect says why an origin may not be asked at an address, as it is connected to.
 func (h *hosts) connect(at string, address netip.Addr) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -136,7 +133,7 @@ func (h *hosts) admit(namer, u *url.URL) error {
 	defer h.mu.Unlock()
 	err := h.admitted(namer, u)
 	if err != nil && len(h.denied) < mostHosts {
-		h.denied[place(u)] = err
+		h.denied[origin(u)] = err
 	}
 	return err
 }
@@ -145,14 +142,11 @@ func (h *hosts) admitted(namer, u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return errors.New("it is not on the web")
 	}
-	at, name := place(u), hostname(u.Hostname())
+	at, name := origin(u), hostname(u.Hostname())
 	own := reachOfName(name)
-	by, ok := h.known[place(namer)]
+	by, ok := h.known[origin(namer)]
 	if !ok {
 		return errNamed
-	}
-	if known, ok := h.known[at]; ok && known.isOption {
-		return nil
 	}
 	if namer.Scheme == "https" && u.Scheme == "http" {
 		return fmt.Errorf("%s, which names it, is asked by https and it by http", namer.Host)
@@ -169,14 +163,14 @@ func (h *hosts) admitted(namer, u *url.URL) error {
 		return fmt.Errorf("pages and redirects name more than %d hosts", mostHosts)
 	}
 	h.named++
-	h.known[at] = &host{limit: limit, at: own}
+	h.known[at] = &host{name: name, limit: limit, at: own}
 	return nil
 }
 
-// ofOptions is how private a host may be that the options name at another port.
+// ofOptions is how private a host may be that the options name, if at another port.
 func (h *hosts) ofOptions(name string) reach {
-	for at, known := range h.known {
-		if n, _, _ := net.SplitHostPort(at); n == name && known.isOption {
+	for _, known := range h.known {
+		if known.name == name && known.isOption {
 			return loopback
 		}
 	}

@@ -3,7 +3,6 @@ package door
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -91,7 +90,7 @@ func plain(encoding string, body io.Reader) ([]byte, error) {
 	case "gzip", "x-gzip":
 		z, err := gzip.NewReader(body)
 		if err != nil {
-			return nil, err
+			return nil, cut(err)
 		}
 		body = z
 	default:
@@ -99,11 +98,11 @@ func plain(encoding string, body io.Reader) ([]byte, error) {
 	}
 	var buf bytes.Buffer
 	_, err := buf.ReadFrom(io.LimitReader(body, pageLimit+1))
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	switch {
+	case err != nil:
 		return nil, cut(err)
+	case buf.Len() > pageLimit:
+		return nil, fmt.Errorf("it has more than %d MB", pageLimit>>20)
 	}
-	if err == nil && buf.Len() > pageLimit {
-		err = fmt.Errorf("it has more than %d MB", pageLimit>>20)
-	}
-	return buf.Bytes(), err
+	return buf.Bytes(), nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/door"
+	"lamina.build/internal/fault"
 )
 
 func TestPages(t *testing.T) {
@@ -168,6 +169,40 @@ func TestPagesThatCanNotBeRead(t *testing.T) {
 	}
 }
 
+// A page that did not come whole may another time.
+func TestPageThatIsCut(t *testing.T) {
+	for _, encoding := range []string{"", "gzip"} {
+		w := newWorld(t)
+		w.host("pypi.example.com", func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Content-Type", "text/html")
+			rw.Header().Set("Content-Encoding", encoding)
+			rw.Header().Set("Content-Length", "100")
+			io.WriteString(rw, "<a")
+			rw.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		})
+		d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
+		get(t, d, pypi+"/a/")
+		if all := d.Faults(); len(all) != 1 || fault.KindOf(all[0]) != fault.Transient {
+			t.Errorf("encoding %q: faults %q", encoding, faults(d))
+		}
+	}
+}
+
+// A page is read whatever word of success it comes with: else it shows what it hides.
+func TestPagesOfAnyGoodStatus(t *testing.T) {
+	w := newWorld(t)
+	w.host("own.example.com", func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "text/html")
+		rw.WriteHeader(http.StatusNonAuthoritativeInfo)
+		io.WriteString(rw, `<a href="torch-1.whl">x</a>`)
+	})
+	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "own", URL: own, Flat: true}, {Name: "pypi", URL: pypi, Packages: []string{"torch"}}}})
+	if a := get(t, d, own); a.err != nil || strings.Contains(a.body, "torch") {
+		t.Errorf("got %+v", a)
+	}
+}
+
 func TestPagesAreUnpacked(t *testing.T) {
 	w := newWorld(t)
 	w.host("pypi.example.com", func(rw http.ResponseWriter, r *http.Request) {
@@ -231,4 +266,18 @@ func FuzzHTMLPageNeverPanics(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestKeysOfAddresses(t *testing.T) {
+	want := door.Key("https://github.com/me/a+b.whl?x=Y")
+	for _, other := range []string{"https://GitHub.com:443/me/./c/../a%2Bb.whl?x=Y#sha256=00", "HTTPS://me@github.com./me/a+b.whl?x=Y"} {
+		if got := door.Key(other); got != want {
+			t.Errorf("%s is %s, want %s", other, got, want)
+		}
+	}
+	for _, other := range []string{"http://github.com/me/a+b.whl?x=Y", "https://github.com/me/a+b.whl", "https://github.com/Me/a+b.whl?x=Y", "https://github.com//me/a+b.whl?x=Y", "https://[::1"} {
+		if door.Key(other) == want {
+			t.Errorf("%s is %s", other, want)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"net/http"
 	"slices"
 	"sync"
 )
@@ -24,18 +25,34 @@ type Refusal struct {
 	Reason string
 }
 
+// failure is what went wrong at an address, as fetch.Redact returns it; "" where
+// no answer mends it.
+type failure struct {
+	at  string
+	err error
+}
+
 // record is what happened, by any goroutine.
 type record struct {
 	mu      sync.Mutex
 	seen    []Seen
 	refused []Refusal
-	faults  []error
+	faults  []failure
 	told    map[any]bool // refusals, and the texts of faults
 }
 
+// see takes back what went wrong at an address that answers after all.
 func (r *record) see(s Seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if s.Status < http.StatusMultipleChoices || s.Status == http.StatusNotModified {
+		r.faults = slices.DeleteFunc(r.faults, func(f failure) bool {
+			if f.at == s.URL {
+				delete(r.told, f.err.Error())
+			}
+			return f.at == s.URL
+		})
+	}
 	if len(r.seen) < mostNotes {
 		r.seen = append(r.seen, s)
 	}
@@ -50,11 +67,11 @@ func (r *record) refuse(f Refusal) {
 }
 
 // fail takes each error once: a request is made again by whoever made it.
-func (r *record) fail(err error) {
+func (r *record) fail(at string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.isNews(err.Error()) {
-		r.faults = append(r.faults, err)
+		r.faults = append(r.faults, failure{at, err})
 	}
 }
 
@@ -83,9 +100,14 @@ func (d *Door) Refused() []Refusal {
 	return slices.Clone(d.record.refused)
 }
 
-// Faults returns what went wrong outside, each once, with its kind and hints.
+// Faults returns what went wrong outside and has not passed, each once, with its
+// kind and hints.
 func (d *Door) Faults() []error {
 	d.record.mu.Lock()
 	defer d.record.mu.Unlock()
-	return slices.Clone(d.record.faults)
+	list := make([]error, 0, len(d.record.faults))
+	for _, f := range d.record.faults {
+		list = append(list, f.err)
+	}
+	return list
 }

@@ -29,7 +29,10 @@ type Options struct {
 }
 
 // Client makes requests. It may be used from many goroutines at once.
-type Client struct{ opts Options }
+type Client struct {
+	opts Options
+	busy *busy
+}
 
 // New returns a client.
 func New(o Options) *Client {
@@ -46,7 +49,17 @@ func New(o Options) *Client {
 	if o.Sleep == nil {
 		o.Sleep = sleep
 	}
-	return &Client{opts: o}
+	return &Client{opts: o, busy: &busy{until: map[string]time.Time{}}}
+}
+
+// Apart returns a client as c with connections of its own, on which nothing has been
+// asked that a [Guard] would not have let through.
+func (c *Client) Apart() *Client {
+	o := c.opts
+	if t, ok := o.Transport.(*http.Transport); ok {
+		o.Transport = t.Clone()
+	}
+	return &Client{opts: o, busy: c.busy}
 }
 
 func transport() *http.Transport {

@@ -18,6 +18,11 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*http.Response, err
 	t := tries{client: c, url: Redact(req.URL.String()), host: req.URL.Host}
 	once := req.Body != nil && req.Body != http.NoBody && req.GetBody == nil
 	for {
+		if left := c.busy.left(t.host); left > 0 {
+			if err := c.opts.Sleep(ctx, left); err != nil {
+				return nil, t.name(ctx, err)
+			}
+		}
 		resp, err := c.attempt(ctx, req)
 		if once || (err == nil && !isPassing(resp.StatusCode)) {
 			return resp, t.name(ctx, err)
@@ -77,20 +82,25 @@ type tries struct {
 // only before another attempt.
 func (t *tries) again(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	t.failed++
-	pause := t.client.opts.Wait << min(t.failed-1, 16)
+	wait, asked := t.client.opts.Wait, time.Duration(0)
 	switch {
 	case err != nil && (ctx.Err() != nil || isFinal(err)):
 		return false, t.name(ctx, err)
 	case resp != nil:
-		pause = max(pause, retryAfter(resp.Header, time.Now()))
+		wait, asked = waits(resp, wait, time.Now())
 	}
+	pause := max(jittered(wait<<min(t.failed-1, 16)), asked)
 	if t.failed >= t.client.opts.Attempts || t.waited+pause > t.client.opts.Patience {
 		return false, t.name(ctx, err)
 	}
 	if resp != nil {
-		discard(resp.Body)
+		discard(resp)
 	}
 	t.waited += pause
+	if asked > 0 {
+		t.client.busy.leave(t.host, pause)
+		return true, nil // the next attempt of anybody waits
+	}
 	if err := t.client.opts.Sleep(ctx, pause); err != nil {
 		return false, t.name(ctx, err)
 	}
@@ -110,8 +120,13 @@ func (t *tries) name(ctx context.Context, err error) error {
 	return &UnreachableError{URL: t.url, Host: t.host, Attempts: max(t.failed, 1), Err: err}
 }
 
-// discard reads the rest of a short body, so that its connection serves again.
-func discard(body io.ReadCloser) {
-	_, _ = io.CopyN(io.Discard, body, 64<<10)
-	_ = body.Close()
+// discard reads the rest of a short body, so that its connection serves again. One
+// that is slow is not worth that.
+func discard(resp *http.Response) {
+	if 0 <= resp.ContentLength && resp.ContentLength <= 64<<10 {
+		slow := time.AfterFunc(time.Second, func() { _ = resp.Body.Close() })
+		_, _ = io.Copy(io.Discard, resp.Body)
+		slow.Stop()
+	}
+	_ = resp.Body.Close()
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,8 @@ func TestDoTriesAgain(t *testing.T) {
 		{"at once", []int{200}, "", 200, nil},
 		{"after a 500", []int{500, 200}, "", 200, []time.Duration{300 * time.Millisecond}},
 		{"after 502, 503 and 504", []int{502, 503, 504, 200}, "", 200, []time.Duration{300 * time.Millisecond, 600 * time.Millisecond, 1200 * time.Millisecond}},
+		{"after 408, 425 and Cloudflare's", []int{408, 425, 522, 200}, "", 200, []time.Duration{300 * time.Millisecond, 600 * time.Millisecond, 1200 * time.Millisecond}},
+		{"more than a second after a 429", []int{429, 429, 200}, "", 200, []time.Duration{1700 * time.Millisecond, 3400 * time.Millisecond}},
 		{"as it is asked to", []int{429, 200}, "7", 200, []time.Duration{7 * time.Second}},
 		{"not for an hour", []int{429, 200}, "3600", 429, nil},
 		{"until a minute is over", []int{429}, "25", 429, []time.Duration{25 * time.Second, 25 * time.Second}},
@@ -70,10 +73,43 @@ func TestDoTriesAgain(t *testing.T) {
 			if code != tt.want || body != "answer" {
 				t.Errorf("got %d %q, want %d", code, body, tt.want)
 			}
-			if diff := cmp.Diff(tt.slept, p.all()); diff != "" {
+			near := cmp.Comparer(func(a, b time.Duration) bool { return (a - b).Abs() <= min(a, b)*2/3 })
+			if diff := cmp.Diff(tt.slept, p.all(), near); diff != "" {
 				t.Errorf("pauses (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestPausesDiffer(t *testing.T) {
+	p := new(pauses)
+	c := client(fetch.Options{Sleep: p.sleep, Attempts: 2})
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	for range 10 {
+		do(t, c, http.MethodGet, s.URL, nil)
+	}
+	if all := p.all(); slices.Min(all) < 225*time.Millisecond || slices.Max(all) > 375*time.Millisecond || slices.Min(all) == slices.Max(all) {
+		t.Errorf("waited %v", all)
+	}
+}
+
+// What a host asks of one request holds for all of them, whoever makes them.
+func TestBusyHostIsLeftAlone(t *testing.T) {
+	p := new(pauses)
+	c := client(fetch.Options{Sleep: p.sleep, Attempts: 2})
+	n := 0
+	busy := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n++; n == 1 {
+			w.Header().Set("Retry-After", "30")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	idle := serve(t, func(http.ResponseWriter, *http.Request) {})
+	do(t, c, http.MethodGet, busy.URL, nil)
+	do(t, c.Apart(), http.MethodGet, busy.URL, nil)
+	do(t, c, http.MethodGet, idle.URL, nil)
+	if all := p.all(); len(all) != 2 || slices.Min(all) < 29*time.Second || slices.Max(all) > 38*time.Second {
+		t.Errorf("waited %v", all)
 	}
 }
 
@@ -87,7 +123,7 @@ func TestDoWaitsUntilADate(t *testing.T) {
 	})
 	p := new(pauses)
 	do(t, client(fetch.Options{Sleep: p.sleep}), http.MethodGet, s.URL, nil)
-	if all := p.all(); len(all) != 1 || all[0] < 20*time.Second || all[0] > 30*time.Second {
+	if all := p.all(); len(all) != 1 || all[0] < 20*time.Second || all[0] > 38*time.Second {
 		t.Errorf("waited %v", all)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 )
 
 // StatusError is an answer that is not what was asked for.
@@ -13,6 +14,19 @@ type StatusError struct {
 	URL  string // as [Redact] returns it
 	Host string // with its port if it has one
 	Code int
+
+	LoggedIn bool // a login was sent
+	Withheld bool // there is one, and [Anonymous] keeps it
+}
+
+// Refusal is the error of an answer that is not what was asked for.
+func (c *Client) Refusal(resp *http.Response) *StatusError {
+	u := resp.Request.URL
+	_, _, known := c.opts.Logins(u.Hostname())
+	return &StatusError{
+		URL: Redact(u.String()), Host: u.Host, Code: resp.StatusCode,
+		LoggedIn: resp.Request.Header.Get("Authorization") != "", Withheld: known && isAnonymous(resp.Request.Context()),
+	}
 }
 
 func (e *StatusError) Error() string {

@@ -16,9 +16,12 @@ func Explain(err error) error {
 		return status.explain(err)
 	}
 	_, unreachable := errors.AsType[*UnreachableError](err)
+	_, guarded := errors.AsType[*GuardError](err)
 	switch {
 	case err == nil:
 		return nil
+	case guarded:
+		return fault.New(fault.Usage, err)
 	case IsUntrusted(err):
 		err = fmt.Errorf("its certificate is not trusted here: %w", err)
 		return fault.WithHint(err, "a proxy that reads TLS, or a server of your own, needs its authority in the system's store of certificates, or in a file that SSL_CERT_FILE names")
@@ -44,8 +47,7 @@ func withoutPort(host string) string {
 func (e *StatusError) explain(err error) error {
 	switch {
 	case e.Code == http.StatusUnauthorized || e.Code == http.StatusForbidden:
-		err = fmt.Errorf("%w: it asks for a login, or refuses the one it got", err)
-		return fault.WithHint(fault.New(fault.Usage, err), fmt.Sprintf("put a login for %s into ~/.netrc", withoutPort(e.Host)))
+		return e.ofLogin(err)
 	case e.Code == http.StatusProxyAuthRequired:
 		return fault.WithHint(err, "check HTTPS_PROXY and NO_PROXY, and the login in it")
 	case e.Code == http.StatusNotFound || e.Code == http.StatusGone:
@@ -54,4 +56,19 @@ func (e *StatusError) explain(err error) error {
 		return fault.WithHint(fault.New(fault.Transient, err), "try again later")
 	}
 	return err
+}
+
+// ofLogin tells a login that is missing from one that is wrong, and from one that
+// Lamina keeps to itself.
+func (e *StatusError) ofLogin(err error) error {
+	host := withoutPort(e.Host)
+	why, hint := "it asks for a login, and none was sent", "put a login for "+host+" into ~/.netrc"
+	switch {
+	case e.LoggedIn:
+		why, hint = "it refuses the login that it got", "check the login for "+host+" in ~/.netrc, or in the address of its index, and what it may read"
+	case e.Withheld:
+		why = "it asks for a login, and Lamina sends none to this address"
+		hint = "a login for " + host + " goes to what a requirement or a constraint names: NAME @ git+https://… for a submodule"
+	}
+	return fault.WithHint(fault.New(fault.Usage, fmt.Errorf("%w: %s", err, why)), hint)
 }

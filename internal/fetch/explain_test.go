@@ -1,6 +1,7 @@
 package fetch_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log"
@@ -101,6 +102,58 @@ func TestGuard(t *testing.T) {
 	}
 	if _, _, err := c.Read(fetch.Guard(t.Context(), "other.example", refuse), s.URL, 1); err != nil {
 		t.Errorf("a host that is not the guarded one: %v", err)
+	}
+	if _, err := c.Apart().Get(fetch.Guard(t.Context(), "127.0.0.1", refuse), s.URL); err == nil {
+		t.Error("a client has a connection of another one")
+	}
+}
+
+func TestHops(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/end" {
+			http.Redirect(w, r, "/end", http.StatusFound)
+		}
+	})
+	var hops []string
+	ctx := fetch.Hops(t.Context(), func(ctx context.Context, from, to *url.URL) (context.Context, error) {
+		if hops = append(hops, to.Path); from != nil && from.Path == "/refused" {
+			return nil, errors.New("not there")
+		}
+		return ctx, nil
+	})
+	c := client(fetch.Options{})
+	if _, _, err := c.Read(ctx, s.URL+"/x", 1); err != nil {
+		t.Error(err)
+	}
+	_, err := c.Get(ctx, s.URL+"/refused")
+	if _, ok := errors.AsType[*fetch.GuardError](err); !ok || fault.KindOf(fetch.Explain(err)) != fault.Usage || strings.Join(hops, " ") != "/x /end /refused /end" {
+		t.Errorf("got %v by %q", err, hops)
+	}
+}
+
+func TestForbidden(t *testing.T) {
+	for address, want := range map[string]bool{"169.254.169.254": true, "fe80::1%eth0": true, "::ffff:169.254.1.1": true, "100.100.100.200": true, "10.0.0.1": false, "127.0.0.1": false} {
+		if got := fetch.IsForbidden(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: got %t", address, got)
+		}
+	}
+}
+
+func TestLoginThatIsWrongOrKept(t *testing.T) {
+	for _, tt := range []struct {
+		err  fetch.StatusError
+		why  string
+		hint string
+	}{
+		{fetch.StatusError{Code: 401}, "none was sent", "put a login for a into ~/.netrc"},
+		{fetch.StatusError{Code: 403, LoggedIn: true}, "refuses the login that it got", "check the login for a"},
+		{fetch.StatusError{Code: 401, Withheld: true}, "Lamina sends none to this address", "a requirement or a constraint"},
+	} {
+		tt.err.Host = "a:8443"
+		err := fetch.Explain(&tt.err)
+		if hints := fault.Hints(err); !strings.Contains(err.Error(), tt.why) || len(hints) != 1 || !strings.Contains(hints[0], tt.hint) || fault.KindOf(err) != fault.Usage {
+			t.Errorf("%v: hints %q", err, hints)
+		}
 	}
 }
 

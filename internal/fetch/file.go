@@ -41,27 +41,37 @@ type File struct {
 	kept   []int64          // of them, the oldest first
 }
 
-// Open asks for the size of a file, and reads nothing yet. Of a server that
-// knows no ranges it takes the file whole. What is read comes under ctx.
-func (c *Client) Open(ctx context.Context, address string) (*File, error) {
-	resp, err := c.follow(ctx, address, http.Header{"Range": {"bytes=0-0"}}) //nolint:bodyclose // discard, refusal or the Body close it
+// Open asks for the size of a file of at most limit bytes, and reads nothing yet.
+// Of a server that knows no ranges it takes the file whole. What is read comes
+// under ctx.
+func (c *Client) Open(ctx context.Context, address string, limit int64) (*File, error) {
+	resp, err := c.follow(ctx, address, http.Header{"Range": {"bytes=0-0"}})
 	if err != nil {
 		return nil, err
 	}
 	f := &File{ctx: ctx, client: c, address: address, host: resp.Request.URL.Host, tag: strongTag(resp.Header), chunks: map[int64][]byte{}}
 	_, f.size = contentRange(resp.Header)
+	body := c.body(ctx, address, resp)
 	switch {
+	case f.size > limit:
+		return nil, errors.Join(f.tooLarge(limit), body.Close())
 	case resp.StatusCode == http.StatusPartialContent && f.size >= 0,
 		resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && f.size == 0:
-		discard(resp.Body)
+		discard(resp)
 		return f, nil
-	case resp.StatusCode == http.StatusOK:
-		body := c.body(ctx, address, resp)
-		defer body.Close()
-		return f, f.take(body)
+	case resp.StatusCode == http.StatusPartialContent: // of nobody knows how much
+		discard(resp)
+		if body, err = c.Get(ctx, address); err != nil {
+			return nil, err
+		}
+	case resp.StatusCode != http.StatusOK:
+		return nil, c.refusal(resp)
 	}
-	return nil, refusal(resp)
+	defer body.Close()
+	return f, f.take(body, limit)
 }
+
+func (f *File) tooLarge(limit int64) error { return &SizeError{URL: Redact(f.address), Limit: limit} }
 
 // Size returns how many bytes the file has.
 func (f *File) Size() int64 { return f.size }
@@ -179,23 +189,26 @@ func (f *File) fill(p []byte, start int64) (int, error) {
 		return 0, err
 	}
 	if resp.StatusCode != http.StatusPartialContent && resp.StatusCode != http.StatusOK {
-		return 0, refusal(resp)
+		return 0, f.client.refusal(resp)
 	}
 	defer resp.Body.Close()
-	from, size := contentRange(resp.Header)
-	if resp.StatusCode == http.StatusOK || from != start || size != f.size || strongTag(resp.Header) != f.tag {
-		return 0, &ChangedError{URL: Redact(f.address)}
+	if err := skip(resp, start, f.size, f.tag); err != nil {
+		return 0, err
 	}
 	return io.ReadFull(resp.Body, p)
 }
 
 // take keeps the whole of a file.
-func (f *File) take(body io.Reader) error {
+func (f *File) take(body io.Reader, limit int64) error {
+	body = io.LimitReader(body, limit+1)
 	data, err := io.ReadAll(io.LimitReader(body, inMemory+1))
 	if err != nil {
 		return err
 	}
 	f.size, f.whole = int64(len(data)), bytes.NewReader(data)
+	if f.size > limit {
+		return f.tooLarge(limit)
+	}
 	if len(data) <= inMemory {
 		return nil
 	}
@@ -209,6 +222,9 @@ func (f *File) take(body io.Reader) error {
 	var rest int64
 	if err == nil {
 		rest, err = io.Copy(f.temp, body)
+	}
+	if err == nil && f.size+rest > limit {
+		err = f.tooLarge(limit)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("keeping %s: %w", Redact(f.address), err), f.temp.Close())

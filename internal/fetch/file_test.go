@@ -46,7 +46,7 @@ func content(data []byte) http.HandlerFunc {
 func TestDirectoryOfAWheelTakesFewRequests(t *testing.T) {
 	data := wheel(t)
 	s := serve(t, content(data))
-	f, err := client(fetch.Options{}).Open(t.Context(), s.URL)
+	f, err := client(fetch.Options{}).Open(t.Context(), s.URL, 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestReadAt(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%s %d", name, size), func(t *testing.T) {
 				s := serve(t, h)
-				f, err := client(fetch.Options{TempDir: t.TempDir()}).Open(t.Context(), s.URL)
+				f, err := client(fetch.Options{TempDir: t.TempDir()}).Open(t.Context(), s.URL, 1<<30)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -107,7 +107,7 @@ func readAll(t *testing.T, f *fetch.File, data []byte) {
 func TestLargeFileWithoutRangesGoesToDisk(t *testing.T) {
 	data := noise(33 << 20)
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(data) })
-	f, err := client(fetch.Options{TempDir: t.TempDir()}).Open(t.Context(), s.URL)
+	f, err := client(fetch.Options{TempDir: t.TempDir()}).Open(t.Context(), s.URL, 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestFileThatChanges(t *testing.T) {
 		w.Header().Set("ETag", fmt.Sprintf(`"%d"`, n))
 		http.ServeContent(w, r, "x.whl", time.Time{}, bytes.NewReader(noise(3<<20)))
 	})
-	f, err := client(fetch.Options{}).Open(t.Context(), s.URL)
+	f, err := client(fetch.Options{}).Open(t.Context(), s.URL, 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,9 +137,80 @@ func TestFileThatChanges(t *testing.T) {
 	}
 }
 
+// What a cache on the way adds or leaves out for once is no other file.
+func TestFileThatOnlySeemsToChange(t *testing.T) {
+	data := noise(3 << 20)
+	for name, odd := range map[string]func(w http.ResponseWriter, r *http.Request, n int){
+		"a tag appears": func(w http.ResponseWriter, _ *http.Request, n int) {
+			if n > 1 {
+				w.Header().Set("ETag", `"x"`)
+			}
+		},
+		"a range is ignored": func(_ http.ResponseWriter, r *http.Request, n int) {
+			if n > 1 {
+				r.Header.Del("Range")
+			}
+		},
+		"a tag goes": func(w http.ResponseWriter, r *http.Request, n int) {
+			if n == 1 {
+				w.Header().Set("ETag", `"x"`)
+			}
+			r.Header.Del("If-Range")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := 0
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				n++
+				odd(w, r, n)
+				http.ServeContent(w, r, "x.whl", time.Time{}, bytes.NewReader(data))
+			})
+			f, err := client(fetch.Options{}).Open(t.Context(), s.URL, 1<<30)
+			if err != nil {
+				t.Fatal(err)
+			}
+			readAll(t, f, data)
+		})
+	}
+}
+
+func TestOpenWhereTheSizeOfTheWholeIsNotTold(t *testing.T) {
+	data := noise(1000)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Range") != "" {
+			w.Header().Set("Content-Range", "bytes 0-0/*")
+			w.WriteHeader(http.StatusPartialContent)
+			w.Write(data[:1])
+			return
+		}
+		w.Write(data)
+	})
+	f, err := client(fetch.Options{}).Open(t.Context(), s.URL, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	readAll(t, f, data)
+}
+
+func TestOpenHasALimit(t *testing.T) {
+	endless := func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			w.Write(make([]byte, 1<<20))
+		}
+	}
+	for name, h := range map[string]http.HandlerFunc{"ranges": content(noise(2000)), "endless": endless} {
+		for _, limit := range []int64{1000, 40 << 20} {
+			f, err := client(fetch.Options{TempDir: t.TempDir()}).Open(t.Context(), serve(t, h).URL, limit)
+			if _, ok := errors.AsType[*fetch.SizeError](err); ok == (name == "ranges" && limit > 2000) {
+				t.Errorf("%s, at most %d bytes: got %+v and %v", name, limit, f, err)
+			}
+		}
+	}
+}
+
 func TestOpenWhatIsNotThere(t *testing.T) {
 	s := serve(t, http.NotFound)
-	_, err := client(fetch.Options{}).Open(t.Context(), s.URL)
+	_, err := client(fetch.Options{}).Open(t.Context(), s.URL, 1<<30)
 	if status, ok := errors.AsType[*fetch.StatusError](err); !ok || status.Code != 404 {
 		t.Errorf("got %v", err)
 	}

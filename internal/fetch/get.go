@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ func (c *Client) Get(ctx context.Context, address string) (*Body, error) {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, refusal(resp)
+		return nil, c.refusal(resp)
 	}
 	return c.body(ctx, address, resp), nil
 }
@@ -44,17 +45,30 @@ func (c *Client) Read(ctx context.Context, address string, limit int64) ([]byte,
 
 // follow asks for an address, and for what its answer leads to.
 func (c *Client) follow(ctx context.Context, address string, header http.Header) (*http.Response, error) {
+	var from *url.URL
+	each, _ := ctx.Value(hopKey{}).(hop)
+	seen := map[string]string{} // the first origin of each host
 	for range hops + 1 {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 		if err != nil {
 			return nil, fmt.Errorf("reading the address %s: not a URL", Redact(address))
 		}
 		req.Header = header.Clone()
-		resp, err := c.Do(ctx, req)
+		here, host := ctx, req.URL.Hostname()
+		if each != nil {
+			if here, err = each(ctx, from, req.URL); err != nil {
+				return nil, &GuardError{Host: req.URL.Host, Err: err}
+			}
+		}
+		if seen[host] = cmp.Or(seen[host], origin(req.URL)); seen[host] != origin(req.URL) {
+			here = Anonymous(here) // a login knows no ports
+		}
+		from = req.URL
+		resp, err := c.Do(here, req)
 		if err != nil || !isRedirect(resp) {
 			return resp, err
 		}
-		discard(resp.Body)
+		discard(resp)
 		next, err := target(req.URL, resp.Header.Get("Location"))
 		if err != nil {
 			return nil, err
@@ -72,6 +86,11 @@ func isRedirect(resp *http.Response) bool {
 	return false
 }
 
+// origin is the scheme of an address, its host and its port.
+func origin(u *url.URL) string {
+	return u.Scheme + "://" + u.Hostname() + ":" + cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+}
+
 // target is where a redirect leads, without the login that a server may have
 // put there.
 func target(from *url.URL, location string) (*url.URL, error) {
@@ -86,14 +105,15 @@ func target(from *url.URL, location string) (*url.URL, error) {
 		return nil, refuse("not on the web")
 	case from.Scheme == "https" && to.Scheme == "http":
 		return nil, refuse("from https to http")
+	case isForbidden(to.Hostname()) && to.Hostname() != from.Hostname():
+		return nil, refuse(errForbidden.Error())
 	}
 	to.User = nil
 	return to, nil
 }
 
 // refusal is the error of an answer, which it closes.
-func refusal(resp *http.Response) error {
-	u := resp.Request.URL
-	discard(resp.Body)
-	return &StatusError{URL: Redact(u.String()), Host: u.Host, Code: resp.StatusCode}
+func (c *Client) refusal(resp *http.Response) error {
+	discard(resp)
+	return c.Refusal(resp)
 }

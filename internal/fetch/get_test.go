@@ -32,11 +32,57 @@ func TestRedirectsTakeNoLoginAlong(t *testing.T) {
 	}
 }
 
+// A .netrc knows no ports: what listens at another one is somebody else.
+func TestLoginsFollowToNoOtherPort(t *testing.T) {
+	other := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, map[string]string{"/": "/there", "/there": other.URL}[r.URL.Path], http.StatusFound)
+	})
+	c := client(fetch.Options{Logins: func(string) (user, password string, ok bool) { return "ada", "geheim", true }})
+	_, err := c.Get(t.Context(), s.URL)
+	for i, r := range append(s.requests(), other.requests()...) {
+		if user, _, _ := r.BasicAuth(); (user == "ada") != (i < 2) {
+			t.Errorf("%s%s got the login of %q", r.Host, r.URL, user)
+		}
+	}
+	if status, ok := errors.AsType[*fetch.StatusError](err); !ok || status.LoggedIn || !status.Withheld {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRedirectWithASlowBodyIsFollowed(t *testing.T) {
+	for _, size := range []string{"", "400"} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/to" {
+				io.WriteString(w, "there")
+				return
+			}
+			w.Header().Set("Location", "/to")
+			if size != "" {
+				w.Header().Set("Content-Length", size)
+			}
+			w.WriteHeader(http.StatusFound)
+			for r.Context().Err() == nil {
+				io.WriteString(w, "x")
+				w.(http.Flusher).Flush()
+				time.Sleep(5 * time.Millisecond)
+			}
+		}))
+		t.Cleanup(s.Close)
+		begin := time.Now()
+		data, _, err := client(fetch.Options{}).Read(t.Context(), s.URL, 100)
+		if err != nil || string(data) != "there" || time.Since(begin) > 1800*time.Millisecond {
+			t.Errorf("size %q: got %q and %v after %s", size, data, err, time.Since(begin))
+		}
+	}
+}
+
 func TestRedirectsThatAreNotFollowed(t *testing.T) {
 	tests := []struct{ name, location, want string }{
 		{"down to http", "http://%s/", "from https to http"},
 		{"for ever", "/", "more than 10 redirects"},
 		{"off the web", "ftp://%s/", "not on the web"},
+		{"to a cloud's credentials", "https://[::ffff:169.254.169.254]/", "a link-local or metadata address"},
 		{"nowhere", "http://[::1", "not a URL"},
 	}
 	for _, tt := range tests {

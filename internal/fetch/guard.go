@@ -2,22 +2,27 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// GuardError is an address that a [Guard] refused.
+// GuardError is an address that nothing is asked at, or that a [Guard] refused.
 type GuardError struct {
 	Host    string
-	Address netip.Addr
-	Err     error // of the guard
+	Address netip.Addr // where it was to be connected to
+	Err     error      // of the guard
 }
 
 func (e *GuardError) Error() string {
+	if !e.Address.IsValid() {
+		return fmt.Sprintf("asking %s: %v", e.Host, e.Err)
+	}
 	return fmt.Sprintf("connecting to %s at %s: %v", e.Host, e.Address, e.Err)
 }
 
@@ -40,13 +45,51 @@ func Guard(ctx context.Context, host string, allow func(netip.Addr) error) conte
 	return context.WithValue(ctx, guardKey{}, guard{host: host, allow: allow})
 }
 
+type hopKey struct{}
+
+type hop func(ctx context.Context, from, to *url.URL) (context.Context, error)
+
+// Hops has each request of a file under ctx, and each one that a redirect leads to,
+// go by the context that hop makes for it. from is nil for the first.
+func Hops(ctx context.Context, each func(ctx context.Context, from, to *url.URL) (context.Context, error)) context.Context {
+	return context.WithValue(ctx, hopKey{}, hop(each))
+}
+
+// IsForbidden tells the addresses that nothing is fetched from: link-local ones, where
+// clouds hand out the credentials of a machine, others where they do, and multicast.
+func IsForbidden(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	switch a.String() {
+	case "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192":
+		return true
+	}
+	return a.IsLinkLocalUnicast() || a.IsMulticast()
+}
+
+// isForbidden tells a host that is such an address itself.
+func isForbidden(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && IsForbidden(a)
+}
+
+var errForbidden = errors.New("a link-local or metadata address")
+
 func dialGuarded(ctx context.Context, network, address string) (net.Conn, error) {
 	d := &net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}
-	g, ok := ctx.Value(guardKey{}).(guard)
 	host, _, err := net.SplitHostPort(address)
-	if ok && err == nil && strings.EqualFold(host, g.host) {
-		d.ControlContext = g.control
+	if err != nil {
+		return nil, err
 	}
+	g, ok := ctx.Value(guardKey{}).(guard)
+	if !ok || !strings.EqualFold(host, g.host) {
+		g = guard{host: host, allow: func(a netip.Addr) error {
+			if IsForbidden(a) && !isForbidden(host) { // else that is what the user typed
+				return errForbidden
+			}
+			return nil
+		}}
+	}
+	d.ControlContext = g.control
 	return d.DialContext(ctx, network, address)
 }
 

@@ -12,6 +12,8 @@ func Anonymous(ctx context.Context) context.Context {
 	return context.WithValue(ctx, anonymous{}, true)
 }
 
+func isAnonymous(ctx context.Context) bool { return ctx.Value(anonymous{}) != nil }
+
 // dress gives a request what every one has: the name of the program, and the
 // login for its host and for no other. One that the request brings itself wins,
 // as a header or in its address.
@@ -32,7 +34,7 @@ func (c *Client) dress(req *http.Request) {
 		req.SetBasicAuth(user.Username(), password)
 		return
 	}
-	if req.Context().Value(anonymous{}) != nil {
+	if isAnonymous(req.Context()) {
 		return
 	}
 	if name, password, ok := c.opts.Logins(req.URL.Hostname()); ok {

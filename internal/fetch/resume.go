@@ -86,20 +86,31 @@ func (b *Body) open() error {
 		return err
 	}
 	if resp.StatusCode != http.StatusPartialContent && resp.StatusCode != http.StatusOK {
-		return refusal(resp)
+		return b.client.refusal(resp)
 	}
-	start, size := int64(0), resp.ContentLength
-	if resp.StatusCode == http.StatusPartialContent {
-		start, size = contentRange(resp.Header)
-	}
-	isSame := strongTag(resp.Header) == tag && (size < 0 || b.Size < 0 || size == b.Size)
-	if !isSame || (start != b.offset && start != 0) {
-		return errors.Join(&ChangedError{URL: Redact(b.address)}, resp.Body.Close())
-	}
-	if _, err := io.CopyN(io.Discard, resp.Body, b.offset-start); err != nil {
-		return errors.Join(fmt.Errorf("reading again what came before: %w", err), resp.Body.Close())
+	if err := skip(resp, b.offset, b.Size, tag); err != nil {
+		return errors.Join(err, resp.Body.Close())
 	}
 	b.body = resp.Body
+	return nil
+}
+
+// skip reads the body of an answer up to an offset. The answer has to be of a file of
+// that size and tag, as far as either is known: a server may know no ranges, or a tag,
+// for once.
+func skip(resp *http.Response, offset, size int64, tag string) error {
+	start, whole, now := int64(0), resp.ContentLength, strongTag(resp.Header)
+	isPart := resp.StatusCode == http.StatusPartialContent
+	if isPart {
+		start, whole = contentRange(resp.Header)
+	}
+	isSame := tag == now || tag == "" || now == "" && isPart // If-Range has it be a part of the same
+	if !isSame || start < 0 || start > offset || whole >= 0 && size >= 0 && whole != size {
+		return &ChangedError{URL: Redact(resp.Request.URL.String())}
+	}
+	if _, err := io.CopyN(io.Discard, resp.Body, offset-start); err != nil {
+		return fmt.Errorf("reading again what came before: %w", err)
+	}
 	return nil
 }
 

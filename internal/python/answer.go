@@ -71,6 +71,14 @@ func (a answer) all() []*distribution {
 
 func (d *distribution) title() string { return d.Name + " " + d.Version }
 
+// files are those that are known to be installed.
+func (d *distribution) files() []member {
+	if d.wheel == nil {
+		return nil
+	}
+	return d.wheel.Files
+}
+
 func (d *distribution) entry(sets ...string) lock.Distribution {
 	e := lock.Distribution{
 		Name: d.Name, Version: d.Version, File: d.File, URL: d.URL,

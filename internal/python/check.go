@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -18,16 +19,13 @@ import (
 // Debian's.
 func (o Options) check(r Request, a answer, there inventory) error {
 	asked := r.projects()
-	faults := []error{enemies(r.Set, a, asked), o.imports(r, a, there)}
+	faults := append([]error{enemies(r.Set, a, asked), o.imports(r, a, there)}, onFolders(r.Set, a.Distributions)...)
 	o.tellTwice(r, a, there)
 	prune, allowed := llb.Exclude(r.Prune).Matcher(), llb.Exclude(r.Collisions).Matcher()
 	owners := map[string]owner{}
 	clashes := map[[2]*distribution][]string{}
 	for _, d := range a.Distributions {
-		if d.wheel == nil {
-			continue
-		}
-		for _, m := range d.wheel.Files {
+		for _, m := range d.files() {
 			subject := strings.TrimPrefix(m.Target, outside)
 			if prune(subject) || allowed(subject) {
 				continue
@@ -52,14 +50,36 @@ func (o Options) check(r Request, a answer, there inventory) error {
 	return errors.Join(faults...)
 }
 
-// imports refuses a module that the smoke tests import and nothing brings. What
-// is built brings modules that nobody knows before: then it is only told.
+// onFolders refuses files that are folders to others: no installer makes both.
+func onFolders(set string, list []*distribution) (faults []error) {
+	files := map[string]*distribution{}
+	for _, d := range list {
+		for _, m := range d.files() {
+			files[m.Target] = d
+		}
+	}
+	for _, d := range list {
+		for _, m := range d.files() {
+			for dir := path.Dir(m.Target); dir != "."; dir = path.Dir(dir) {
+				if first := files[dir]; first != nil {
+					delete(files, dir) // told once
+					err := fmt.Errorf("%s: %s holds the file %s, and %s holds files below it", set, first.title(), strings.TrimPrefix(dir, outside), d.title())
+					faults = append(faults, fault.New(fault.Usage, err))
+				}
+			}
+		}
+	}
+	return faults
+}
+
+// imports refuses a module that the smoke tests import and nothing brings. What is
+// built, and git trees, bring modules that nobody knows before: then it is only told.
 func (o Options) imports(r Request, a answer, there inventory) error {
 	known := map[string]bool{}
 	for _, name := range there.Modules {
 		known[name] = true
 	}
-	isBuilt := len(r.Sources) > 0
+	isBuilt := len(r.Sources) > 0 || r.Trees
 	for _, d := range a.Distributions {
 		isBuilt = isBuilt || d.wheel == nil
 		if d.wheel == nil {
@@ -80,7 +100,7 @@ func (o Options) imports(r Request, a answer, there inventory) error {
 		}
 		err := fmt.Errorf("%s: [smoke] imports %s, and nothing that is installed brings it", r.Set, name)
 		if isBuilt {
-			o.Note(err.Error() + ", unless something that is built does")
+			o.Note(err.Error() + ", unless something that is built, a git tree or PYTHONPATH does")
 			continue
 		}
 		faults = append(faults, fault.WithHint(err, fmt.Sprintf("add %s to the requirements, or correct the name", projectOf(name))))

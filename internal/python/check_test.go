@@ -35,6 +35,13 @@ func TestCheck(t *testing.T) {
 		{"same content", Request{}, []*distribution{brings("a", "1.0", "shared/__init__.py="), brings("b", "1.0", "shared/__init__.py=")}, nil, nil},
 		{"several files", Request{}, more, []string{"python: a 1.0 and b 2.0 both hold x/1 and 2 more files, with different content"}, []string{hint}},
 		{"two files", Request{Prune: []string{"y/**"}}, more, []string{"python: a 1.0 and b 2.0 both hold x/1 and 1 more file, with different content"}, []string{hint}},
+		{
+			"file on a folder",
+			Request{Prune: []string{"**"}},
+			[]*distribution{brings("a", "1.0", "x=1", "y/x=1", "y/x/z=1"), brings("b", "1.0", "x/y/1=1", "x/2=1", "../bin/y=1")},
+			[]string{"python: a 1.0 holds the file y/x, and a 1.0 holds files below it", "python: a 1.0 holds the file x, and b 1.0 holds files below it"},
+			nil,
+		},
 		{"allowed", Request{Collisions: []string{"shared/*.py"}}, two, nil, nil},
 		{"allowed, other ones", Request{Collisions: []string{"other/**"}}, two, []string{"python: a 1.0 and b 2.0 both hold shared/x.py, with different content"}, []string{hint}},
 		{"pruned", Request{Prune: []string{"**/x.py"}}, two, nil, nil},
@@ -103,4 +110,47 @@ func TestWhatIsThereTwiceIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "notes", told.told, []string{"python@v: in the image twice, from an index and from Debian: pillow (11.0, and Debian's 9.4.0), six (1.17.0, and Debian's 1.16.0)"})
+}
+
+func TestImports(t *testing.T) {
+	of := func(top ...string) *distribution {
+		return &distribution{Name: "p", Kind: kindWheel, wheel: &wheel{Top: top}}
+	}
+	const refusal = "python: [smoke] imports wan.deep, and nothing that is installed brings it"
+	const doubt = refusal + ", unless something that is built, a git tree or PYTHONPATH does"
+	for _, tt := range []struct {
+		name string
+		r    Request
+		dist *distribution
+		want string // "" where the module is known
+	}{
+		{"package", Request{}, of("wan"), ""},
+		{"module", Request{}, of("wan.cpython-311-x86_64-linux-gnu.so"), ""},
+		{"another one", Request{}, of("wand"), refusal},
+		{"path file", Request{}, of("a.pth"), doubt},
+		{"sdist of that name", Request{}, &distribution{Name: "wan", Kind: kindSdist}, ""},
+		{"sdist of another name", Request{}, &distribution{Name: "p", Kind: kindSdist}, doubt},
+		{"source tree", Request{Sources: map[string]string{"own": "own"}}, nil, doubt},
+		{"git tree or PYTHONPATH", Request{Trees: true}, of("wand"), doubt},
+		{"no distribution", Request{}, nil, refusal},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var told notebook
+			tt.r.Set, tt.r.Imports = "python", []string{"wan.deep", "yaml"} // the second one is Debian's
+			a := answer{Distributions: []*distribution{tt.dist}}
+			if tt.dist == nil {
+				a.Distributions = nil
+			}
+			err := Options{Note: told.note}.imports(tt.r, a, inventory{Modules: []string{"yaml"}})
+			if tt.want == refusal {
+				refused(t, err, refusal)
+				equal(t, "hints", fault.Hints(err), []string{"add wan to the requirements, or correct the name"})
+			} else if err != nil {
+				t.Error(err)
+			}
+			if told := strings.Join(told.told, "\n"); (tt.want == doubt) != (told == doubt) {
+				t.Errorf("told %q", told)
+			}
+		})
+	}
 }

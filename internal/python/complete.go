@@ -23,19 +23,21 @@ import (
 	"slices"
 	"strings"
 
+	_ "golang.org/x/crypto/blake2b" // a hash that uv knows
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/door"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/requirements"
+	"lamina.build/lock"
 )
 
 // complete fills in what uv does not say of the files of an answer, and holds
 // what it says against what the indexes say: code of sdists ran beside it. All
 // faults are reported at once.
 func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answer) error {
-	c := completion{Options: o, request: r, door: d, answer: a, named: r.named(o.Project), notes: make(chan string, 2*len(a.all()))}
+	c := completion{Options: o, request: r, door: d, answer: a, direct: r.direct(o.Project), notes: make(chan string, 2*len(a.all()))}
 	list := a.all()
 	faults := make([]error, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -51,7 +53,7 @@ func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answe
 	}
 	for i, err := range faults {
 		if err != nil {
-			faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(list[i]), r.Set, cmp.Or(list[i].URL, list[i].title()), err)
+			faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(list[i]), r.Set, cmp.Or(fetch.Redact(list[i].URL), list[i].title()), err)
 		}
 	}
 	close(c.notes)
@@ -72,8 +74,8 @@ type completion struct {
 	request Request
 	door    *door.Door
 	answer  *answer
-	named   []string    // texts that name files by their addresses
-	notes   chan string // has room for all of them
+	direct  map[string]string // the projects of files that are named by their addresses, by door.Key; "" where none is said
+	notes   chan string       // has room for all of them
 }
 
 // at is where a distribution is asked for, or something that a wheel requires it for.
@@ -100,35 +102,47 @@ func (c completion) lines() []requirements.Requirement {
 	return slices.Concat(c.request.Files.Requirements, c.request.Files.Constraints)
 }
 
-func (c completion) one(ctx context.Context, d *distribution) error {
-	switch {
-	case d.Kind == kindGit:
-		return c.checkGit(d)
-	case strings.HasPrefix(d.URL, "file://"):
-		return c.local(d)
-	}
-	d.URL, _, _ = strings.Cut(d.URL, "#")
+func (c completion) one(ctx context.Context, d *distribution) (err error) {
 	if d.Hashes == nil {
 		d.Hashes = map[string]string{}
 	}
-	file, err := c.ofIndex(ctx, d)
+	switch {
+	case d.Kind == kindGit:
+		err = c.checkGit(d)
+	case strings.HasPrefix(d.URL, "file://"):
+		err = c.local(d)
+	default:
+		err = c.remote(ctx, d)
+	}
+	if err != nil {
+		return err
+	}
+	return c.checkHashes(d)
+}
+
+// remote completes a file of a server.
+func (c completion) remote(ctx context.Context, d *distribution) error {
+	d.URL, _, _ = strings.Cut(d.URL, "#")
+	file, err := c.ofIndex(c.door.Guard(ctx, ""), d)
 	if err != nil {
 		return err
 	}
 	if err := c.promised(d, file); err != nil {
 		return err
 	}
-	if err := c.measure(ctx, d); err != nil {
-		return fetch.Explain(err)
-	}
-	if err := c.checkHashes(ctx, d); err != nil {
+	ctx = c.door.Guard(ctx, d.Index)
+	if err := checkFile(d); err != nil {
 		return err
+	}
+	if err := c.measure(ctx, d, file); err != nil {
+		return fetch.Explain(err)
 	}
 	c.note(d, file)
 	return nil
 }
 
-// checkGit wants a commit of a repository that an engine can fetch.
+// checkGit wants a commit of a repository that an engine can fetch. A requirement of
+// others may name one, on a host that the request names: the door leads to no other.
 func (c completion) checkGit(d *distribution) error {
 	address, err := c.Logins.overHTTPS(d.URL)
 	if err != nil {
@@ -140,7 +154,12 @@ func (c completion) checkGit(d *distribution) error {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
 		return fault.New(fault.Usage, fmt.Errorf("%q: only repositories at https:// and http:// addresses can be locked", d.URL))
 	}
-	return nil
+	for named := range c.direct {
+		if key(hostOf(named)) == key(u.Host) {
+			return nil
+		}
+	}
+	return fault.New(fault.Usage, errors.New("no requirement names its host"))
 }
 
 // local reads a file that lies beside the spec.
@@ -154,12 +173,15 @@ func (c completion) local(d *distribution) error {
 		return fault.New(fault.Usage, fmt.Errorf("%s lies outside of the spec's folder", u.Path))
 	}
 	d.URL, d.File = "file:"+name, path.Base(name)
+	if err = checkFile(d); err != nil {
+		return err
+	}
 	data, err := fs.ReadFile(c.Project, name)
 	if err != nil {
 		return fault.New(fault.Usage, err)
 	}
 	d.Size = int64(len(data))
-	if err = checkSums(d, data); err != nil {
+	if err = sum(bytes.NewReader(data), d, c.unsaid(d, nil)...); err != nil {
 		return err
 	}
 	if d.Kind == kindWheel {
@@ -168,56 +190,50 @@ func (c completion) local(d *distribution) error {
 	return err
 }
 
-// checkSums holds a file's own hashes against those that are promised, and adds
-// its sha256.
-func checkSums(d *distribution, data []byte) error {
-	sums := map[string]string{}
-	for _, name := range append(slices.Collect(maps.Keys(d.Hashes)), "sha256") {
-		if h, ok := hashOf(name); ok {
-			_, _ = h.Write(data)
-			sums[name] = hex.EncodeToString(h.Sum(nil))
-		}
-	}
-	for name, want := range d.Hashes {
-		if got, ok := sums[name]; ok && !strings.EqualFold(got, want) {
-			return fault.New(fault.Usage, fmt.Errorf("its %s is %s, and %s is promised", name, got, want))
-		}
-	}
-	d.Hashes = map[string]string{"sha256": sums["sha256"]}
-	return nil
-}
-
-// ofIndex returns what an index says of a file; nil for a file that none names.
-// An index whose page didn't pass the door, since uv had kept it, is asked here.
+// ofIndex returns what an index says of a file; nil for one that is asked for by its
+// address. An index whose page didn't pass the door, since uv had kept it, is asked here.
 func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, error) {
-	if f, ok := c.door.File(d.URL); ok {
+	indexes := c.request.serving(d.Name, c.Indexes)
+	isServing := func(index string) bool {
+		return slices.ContainsFunc(indexes, func(url string) bool { return strings.TrimRight(url, "/") == strings.TrimRight(index, "/") })
+	}
+	f, ok := c.door.File(d.URL)
+	if ok && (f.Project == d.Name && isServing(f.Index) || f.Project == "" && isFileOf(f.Name, d)) {
 		return &f, nil
 	}
-	if c.isDirect(d) {
+	if name, ok := c.direct[door.Key(d.URL)]; ok && (name == "" || name == d.Name) {
 		return nil, nil
 	}
 	for _, e := range c.Before.Distributions {
-		if e.URL == d.URL && e.SHA256 != "" && e.SHA256 == d.Hashes["sha256"] && e.Index != "" {
+		if e.Name == d.Name && e.URL == d.URL && e.SHA256 != "" && e.SHA256 == d.Hashes["sha256"] && e.Index != "" {
 			return &door.File{Index: e.Index, URL: e.URL, Name: e.File, Hashes: map[string]string{"sha256": e.SHA256}, Size: e.Size}, nil
 		}
 	}
-	f, err := c.asked(ctx, d)
-	if f != nil || err != nil {
-		return f, err
+	return c.asked(ctx, d, indexes)
+}
+
+// isFileOf says whether the name of a file is that of a project's.
+func isFileOf(file string, d *distribution) bool {
+	rest, ok := strings.CutPrefix(normal(file), d.Name+"-")
+	return ok && strings.IndexAny(rest, "0123456789v") == 0
+}
+
+// checkFile wants a name that a lock can have, and a wheel's of its project.
+func checkFile(d *distribution) error {
+	isWheel := strings.HasSuffix(d.File, ".whl")
+	if lock.IsFileName(d.File) && isWheel == (d.Kind == kindWheel) && (!isWheel || isFileOf(d.File, d)) {
+		return nil
 	}
-	if c.request.Lock != "" || c.request.Project != "" {
-		return nil, nil // the lock of the user names it
-	}
-	return nil, fault.New(fault.Usage, errors.New("no index names this file, nor does a requirement"))
+	return fault.New(fault.Usage, fmt.Errorf("%q can't be the name of %s's %s", d.File, d.Name, d.Kind))
 }
 
 // asked asks the indexes that may name a file. One that can't be asked matters
 // where no other names it.
-func (c completion) asked(ctx context.Context, d *distribution) (*door.File, error) {
+func (c completion) asked(ctx context.Context, d *distribution, indexes []string) (*door.File, error) {
 	var failed error
-	for _, index := range c.request.serving(d.Name, c.Indexes) {
+	for _, index := range indexes {
 		files, err := c.page(ctx, index, d.Name)
-		if f, ok := files[d.URL]; ok {
+		if f, ok := files[door.Key(d.URL)]; ok {
 			f.Index = index
 			return &f, nil
 		}
@@ -225,11 +241,14 @@ func (c completion) asked(ctx context.Context, d *distribution) (*door.File, err
 	}
 	for _, link := range c.request.links() {
 		files, err := door.ReadPage(ctx, c.HTTP, link)
-		if f, ok := files[d.URL]; ok {
+		if f, ok := files[door.Key(d.URL)]; ok && isFileOf(f.Name, d) {
 			f.Index = link
 			return &f, nil
 		}
 		failed = cmp.Or(failed, unlessMissing(err))
+	}
+	if failed == nil {
+		failed = fault.New(fault.Usage, errors.New("no index names this file, nor does a requirement"))
 	}
 	return nil, fetch.Explain(failed)
 }
@@ -242,12 +261,18 @@ func unlessMissing(err error) error {
 	return err
 }
 
-// isDirect says whether the spec names the file by its address.
-func (c completion) isDirect(d *distribution) bool {
-	if slices.ContainsFunc(c.lines(), func(w requirements.Requirement) bool { return w.URL == d.URL }) {
-		return true
+// direct are the files that a request names by their addresses.
+func (r Request) direct(project fs.FS) map[string]string {
+	named := map[string]string{}
+	for _, text := range r.named(project) {
+		for _, found := range address.FindAllString(text, -1) {
+			named[door.Key(found)] = ""
+		}
 	}
-	return slices.ContainsFunc(c.named, func(text string) bool { return strings.Contains(text, d.URL) })
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+		named[door.Key(w.URL)] = w.Name
+	}
+	return named
 }
 
 // serving are the indexes that may serve a project.
@@ -284,20 +309,21 @@ func (completion) promised(d *distribution, f *door.File) error {
 		d.Hashes[name] = strings.ToLower(want)
 	}
 	d.Size = cmp.Or(f.Size, d.Size)
-	d.File = cmp.Or(d.File, f.Name)
+	d.File = f.Name
 	return nil
 }
 
-// measure finds out what nobody said: the size, the sha256, what is in a wheel.
-func (c completion) measure(ctx context.Context, d *distribution) error {
+// measure finds out what nobody said: the size, the hashes, what is in a wheel.
+func (c completion) measure(ctx context.Context, d *distribution, said *door.File) error {
 	if sum, size, ok := c.door.SHA256(d.URL); ok && d.Hashes["sha256"] == "" {
 		d.Hashes["sha256"], d.Size = sum, size
 	}
-	if kept := c.kept(d); kept != nil && d.Size > 0 {
+	unsaid := c.unsaid(d, said)
+	if kept := c.kept(d); kept != nil && d.Size > 0 && unsaid == nil {
 		d.wheel = kept
 		return kept.checkTitle(d)
 	}
-	f, err := c.HTTP.Open(ctx, d.URL)
+	f, err := c.HTTP.Open(ctx, d.URL, cmp.Or(d.Size, door.BodyLimit))
 	if err != nil {
 		return err
 	}
@@ -306,8 +332,8 @@ func (c completion) measure(ctx context.Context, d *distribution) error {
 		return fmt.Errorf("it has %d bytes, and its index says %d", f.Size(), d.Size)
 	}
 	d.Size = f.Size()
-	if d.Hashes["sha256"] == "" {
-		if err = sum(f, d); err != nil {
+	if unsaid != nil {
+		if err = sum(io.NewSectionReader(f, 0, f.Size()), d, unsaid...); err != nil {
 			return err
 		}
 	}
@@ -322,7 +348,7 @@ func (c completion) measure(ctx context.Context, d *distribution) error {
 
 // sum reads a file whole for its sha256 and further hashes, and checks what is
 // promised of it.
-func sum(f *fetch.File, d *distribution, further ...string) error {
+func sum(file io.Reader, d *distribution, further ...string) error {
 	sums := map[string]hash.Hash{}
 	var writers []io.Writer
 	for _, name := range slices.Concat(slices.Collect(maps.Keys(d.Hashes)), further, []string{"sha256"}) {
@@ -331,7 +357,7 @@ func sum(f *fetch.File, d *distribution, further ...string) error {
 			writers = append(writers, h)
 		}
 	}
-	if _, err := io.Copy(io.MultiWriter(writers...), io.NewSectionReader(f, 0, f.Size())); err != nil {
+	if _, err := io.Copy(io.MultiWriter(writers...), file); err != nil {
 		return err
 	}
 	for name, h := range sums {
@@ -348,6 +374,7 @@ func sum(f *fetch.File, d *distribution, further ...string) error {
 func hashOf(name string) (hash.Hash, bool) {
 	known := map[string]crypto.Hash{
 		"md5": crypto.MD5, "sha1": crypto.SHA1, "sha224": crypto.SHA224, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512,
+		"blake2b": crypto.BLAKE2b_256,
 	}
 	h, ok := known[strings.ToLower(name)]
 	if !ok {
@@ -356,58 +383,56 @@ func hashOf(name string) (hash.Hash, bool) {
 	return h.New(), true
 }
 
-// checkHashes holds a file against the --hash options of its lines, of which
-// one must fit (https://pip.pypa.io/en/stable/topics/secure-installs/).
-func (c completion) checkHashes(ctx context.Context, d *distribution) error {
-	var wanted []string
+// wanted are the hashes that lines have for a file. They are about the image's own:
+// a build may take another version of a project.
+func (c completion) wanted(d *distribution) (list []string) {
+	if !slices.Contains(c.answer.Distributions, d) {
+		return nil
+	}
 	for _, w := range c.lines() {
-		if w.Name == d.Name || w.URL != "" && w.URL == d.URL {
-			wanted = append(wanted, w.Hashes...)
+		if w.Name == d.Name || w.URL != "" && door.Key(w.URL) == door.Key(d.URL) || w.Path != "" && "file:"+w.Path == d.URL {
+			list = append(list, w.Hashes...)
 			if found := fragmentHash.FindStringSubmatch(w.Line); found != nil {
-				wanted = append(wanted, found[1]+":"+found[2])
+				list = append(list, found[1]+":"+found[2])
 			}
 		}
 	}
-	if len(wanted) == 0 {
-		if slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.request.projects(), d.Name) {
-			return fault.New(fault.Usage, errors.New("--require-hashes wants a --hash for everything, and no line has one for this"))
-		}
-		return nil
-	}
-	if err := c.alsoHash(ctx, d, wanted); err != nil {
-		return fetch.Explain(err)
-	}
-	for _, want := range wanted {
-		name, sum, _ := strings.Cut(want, ":")
-		if strings.EqualFold(d.Hashes[name], sum) {
-			return nil
-		}
-	}
-	err := fmt.Errorf("its sha256 is %s, which none of the %d --hash options of its line has", d.Hashes["sha256"], len(wanted))
-	return fault.WithHint(fault.New(fault.Usage, err), fmt.Sprintf("the file that fits this platform is %s: add --hash=sha256:%s if that is the right one", d.File, d.Hashes["sha256"]))
+	return list
 }
 
 // fragmentHash is a hash in an address, as indexes and pip write it.
-var fragmentHash = regexp.MustCompile(`[#&](md5|sha1|sha224|sha256|sha384|sha512)=([0-9a-fA-F]+)`)
+var fragmentHash = regexp.MustCompile(`[#&](md5|sha1|sha224|sha256|sha384|sha512|blake2b)=([^&\s]*)`)
 
-// alsoHash adds the hashes that options name and nobody promises.
-func (c completion) alsoHash(ctx context.Context, d *distribution, wanted []string) error {
-	var missing []string
-	for _, want := range wanted {
+// unsaid are the algorithms of hashes that are needed, and that no index says.
+func (c completion) unsaid(d *distribution, said *door.File) (names []string) {
+	if d.Hashes["sha256"] == "" {
+		names = append(names, "sha256")
+	}
+	for _, want := range c.wanted(d) {
 		name, _, _ := strings.Cut(want, ":")
-		if _, ok := hashOf(name); ok && d.Hashes[name] == "" {
-			missing = append(missing, name)
+		if name != "sha256" && (said == nil || said.Hashes[name] == "") {
+			names = append(names, name)
 		}
 	}
-	if missing == nil {
-		return nil
+	return names
+}
+
+// checkHashes holds a file against the --hash options of its lines, of which
+// one must fit (https://pip.pypa.io/en/stable/topics/secure-installs/).
+func (c completion) checkHashes(d *distribution) error {
+	wanted := c.wanted(d)
+	fits := func(want string) bool {
+		name, sum, _ := strings.Cut(want, ":")
+		return strings.EqualFold(d.Hashes[name], sum)
 	}
-	f, err := c.HTTP.Open(ctx, d.URL)
-	if err != nil {
-		return err
+	switch {
+	case len(wanted) > 0 && !slices.ContainsFunc(wanted, fits):
+		err := fmt.Errorf("its sha256 is %s, which none of the %d --hash options of its line has", d.Hashes["sha256"], len(wanted))
+		return fault.WithHint(fault.New(fault.Usage, err), fmt.Sprintf("the file that fits this platform is %s: add --hash=sha256:%s if that is the right one", d.File, d.Hashes["sha256"]))
+	case len(wanted) == 0 && slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.answer.Distributions, d):
+		return fault.New(fault.Usage, errors.New("--require-hashes wants a --hash for everything, and no line has one for this"))
 	}
-	defer f.Close()
-	return sum(f, d, missing...)
+	return nil
 }
 
 // note tells what is odd about a file and no fault.

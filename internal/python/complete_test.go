@@ -2,6 +2,7 @@ package python
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/md5"
 	"crypto/sha512"
 	"encoding/hex"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/blake2b"
 
 	"lamina.build/internal/door"
 	"lamina.build/internal/fault"
@@ -80,6 +83,13 @@ func sha512Of(data []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
+func blake2bOf(data []byte) string {
+	s := blake2b.Sum256(data)
+	return hex.EncodeToString(s[:])
+}
+
+const commit = "0123456789012345678901234567890123456789"
+
 const wheelPath = "/f/my_pkg-1.0-py3-none-any.whl"
 
 func TestCompleteAWheel(t *testing.T) {
@@ -112,8 +122,8 @@ func TestCompleteAWheel(t *testing.T) {
 
 	// What is kept by its sha256 has to be of the name of the file all the same.
 	other := x.chosen("other", "1.0", wheelPath, "sha256:"+sumOf(data))
-	other.File = "other-1.0-py3-none-any.whl"
-	refused(t, x.complete(t, other), "its file name is of other 1.0, and its METADATA is of my-pkg 1.0")
+	x.page("other", link(wheelPath, sumOf(data)))
+	refused(t, x.complete(t, other), `"my_pkg-1.0-py3-none-any.whl" can't be the name of other's wheel`)
 }
 
 func TestCompleteWhatIndexesDoNotSay(t *testing.T) {
@@ -166,7 +176,7 @@ func TestIndexesThatSayOtherThings(t *testing.T) {
 		x.put(wheelPath, data)
 		x.page("my-pkg", `{"files": [{"filename": "`+someFile+`", "url": "`+wheelPath+`", "size": 3, "hashes": {"sha256": "`+sumOf(data)+`"}}]}`)
 		err := x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath))
-		if want := "it has " + strconv.Itoa(len(data)) + " bytes, and its index says 3"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		if want := " has more than 3 bytes"; err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	})
@@ -175,6 +185,14 @@ func TestIndexesThatSayOtherThings(t *testing.T) {
 		x.page("my-pkg", link(wheelPath, sumOf(data)))
 		err := x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath))
 		refused(t, err, "python: "+x.URL+wheelPath+": ", "404")
+	})
+	t.Run("led elsewhere", func(t *testing.T) {
+		x := newIndex(t)
+		x.pages[wheelPath] = http.RedirectHandler("http://metadata.google.internal/", http.StatusFound).ServeHTTP
+		x.page("my-pkg", link(wheelPath, sumOf(data)))
+		refused(t, x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath)), "asking metadata.google.internal: it is a link-local or metadata address")
+		x.pages["/simple/kept/"] = http.RedirectHandler("http://metadata.google.internal/", http.StatusFound).ServeHTTP
+		refused(t, x.complete(t, x.chosen("kept", "1.0", "/f/kept-1.0.tar.gz")), "asking metadata.google.internal: it is")
 	})
 	t.Run("no wheel", func(t *testing.T) {
 		x := newIndex(t)
@@ -208,6 +226,22 @@ func TestPagesThatUVHadKept(t *testing.T) {
 		x, d := setup(t)
 		if err := x.complete(t, d); err != nil || d.Index != x.URL+"/simple" {
 			t.Errorf("%q, %v", d.Index, err)
+		}
+	})
+	t.Run("where an index leads, packed", func(t *testing.T) {
+		x, d := setup(t)
+		var page bytes.Buffer
+		z := gzip.NewWriter(&page)
+		_, _ = z.Write([]byte(link("../../../f/my%5fpkg-1.0-py3-none-any.whl", sumOf(data))))
+		_ = z.Close()
+		x.pages["/simple/my-pkg/"] = http.RedirectHandler("/deep/+simple/my-pkg/", http.StatusFound).ServeHTTP
+		x.pages["/deep/+simple/my-pkg/"] = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(page.Bytes())
+		}
+		if err := x.complete(t, d); err != nil || d.Index != x.URL+"/simple" || d.URL != x.URL+wheelPath {
+			t.Errorf("%+v, %v", d, err)
 		}
 	})
 	t.Run("with another hash there", func(t *testing.T) {
@@ -277,6 +311,38 @@ func TestFilesThatNobodyNames(t *testing.T) {
 	}
 	t.Run("refused", func(t *testing.T) {
 		x, d := setup(t)
+		d.URL += "?sig=secret"
+		refused(t, x.complete(t, d), "python: "+x.URL+wheelPath+"?…: no index names this file, nor does a requirement")
+	})
+	t.Run("refused in a project", func(t *testing.T) {
+		x, d := setup(t)
+		x.r.Project, x.r.ProjectFiles = ".", []string{"pyproject.toml"}
+		x.o.Project = folder(map[string]string{"pyproject.toml": "dependencies = ['my-pkg', 'x @ " + d.URL + ".zip']"}) // it begins with the address
+		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
+	})
+	t.Run("refused of another project's line", func(t *testing.T) {
+		x, d := setup(t)
+		x.r.Files = wishes(t, map[string]string{"requirements.txt": "other @ " + d.URL + "\n"})
+		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
+	})
+	t.Run("refused of another project's page", func(t *testing.T) {
+		x, d := setup(t)
+		x.page("evil", link("/f/evil-2.0.tar.gz", ""))
+		d.Name, d.Kind, d.URL, d.File = "requests", kindSdist, x.URL+"/f/evil-2.0.tar.gz", "requests-2.0.tar.gz"
+		refused(t, x.opened(t, "/simple/evil/").complete(t, d), "no index names this file, nor does a requirement")
+	})
+	t.Run("refused of a page of links", func(t *testing.T) {
+		x, d := setup(t)
+		x.put("/links/", []byte(link("/f/evil-2.0.tar.gz", "")))
+		x.r.Files.FindLinks = []string{x.URL + "/links/"}
+		d.Name, d.Kind, d.URL, d.File = "requests", kindSdist, x.URL+"/f/evil-2.0.tar.gz", "requests-2.0.tar.gz"
+		refused(t, x.opened(t, "/links/").complete(t, d), "no index names this file, nor does a requirement")
+	})
+	t.Run("refused of an index of other projects", func(t *testing.T) {
+		x, d := setup(t)
+		x.page("my-pkg", link(wheelPath, ""))
+		x.opened(t, "/simple/my-pkg/")
+		x.r.Indexes = []Index{{Name: "own", URL: x.URL + "/own", Packages: []string{"my-pkg"}}}
 		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
 	})
 	t.Run("refused without indexes", func(t *testing.T) {
@@ -291,12 +357,21 @@ func TestFilesThatNobodyNames(t *testing.T) {
 		"by a constraint": func(x *index, address string) {
 			x.r.Files.Constraints = []requirements.Requirement{{Name: "my-pkg", URL: address, Line: "my-pkg @ " + address}}
 		},
-		"by an override":          func(x *index, address string) { x.r.Overrides = []string{"my-pkg @ " + address} },
-		"by a build's":            func(x *index, address string) { x.r.BuildRequires = map[string][]string{"x": {"my-pkg @ " + address}} },
-		"by the lock of the user": func(x *index, _ string) { x.r.Lock = "pylock.toml" },
-		"by the project's":        func(x *index, _ string) { x.r.Project = "." },
+		"by an override": func(x *index, address string) { x.r.Overrides = []string{"my-pkg @ " + address} },
+		"by a build's":   func(x *index, address string) { x.r.BuildRequires = map[string][]string{"x": {"my-pkg @ " + address}} },
+		"by the lock of the user": func(x *index, address string) {
+			x.r.Lock, x.r.ProjectFiles = "pylock.toml", []string{"pylock.toml"}
+			x.o.Project = folder(map[string]string{"pylock.toml": "wheels = [{url = '" + address + "'}]"})
+		},
+		"by the project's": func(x *index, address string) {
+			x.r.Project, x.r.ProjectFiles = "p", []string{"p/uv.lock"}
+			x.o.Project = folder(map[string]string{"p/uv.lock": "{ url = \"" + address + "\", hash"})
+		},
+		"in another spelling": func(x *index, address string) {
+			x.r.Overrides = []string{"my-pkg @ " + strings.Replace(address, "/f/my_pkg", "/./f/x/../my%5Fpkg", 1) + "#egg=x"}
+		},
 		"by a source tree": func(x *index, address string) {
-			x.o.Project, x.r.Sources = folder(map[string]string{"t/pyproject.toml": "dependencies = [\"my-pkg @ " + address + "\"]"}), map[string]string{"t": "t"}
+			x.o.Project, x.r.Sources = folder(map[string]string{"t/pyproject.toml": "[project]\ndependencies = [\"my-pkg @ " + address + "\"]"}), map[string]string{"t": "t"}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -321,14 +396,20 @@ func TestHashesOfLines(t *testing.T) {
 		{"sha512", "my_pkg==1.0 --hash=sha512:" + sha512Of(data), ""},
 		{"none of two", "my_pkg==1.0 --hash=sha256:" + zeros + " --hash=sha512:" + zeros + zeros, "requirements.txt:1: python: URL: its sha256 is " + sumOf(data) + ", which none of the 2 --hash options of its line has"},
 		{"sha512, a wrong one", "my_pkg==1.0 --hash=sha512:" + zeros + zeros, "which none of the 1 --hash options of its line has"},
+		{"required, a wrong one", "--require-hashes\nmy_pkg==1.0 --hash=sha256:" + zeros, "requirements.txt:2: python: URL: its sha256 is " + sumOf(data) + ", which none of the 1 --hash options of its line has"},
 		{"of another line", "my_pkg==1.0\nsix==1 --hash=sha256:" + zeros, ""},
 		{"of an address", "my_pkg @ URL#sha256=" + sumOf(data), ""},
 		{"of an address, a wrong one", "my_pkg @ URL#sha256=" + zeros, "which none of the 1 --hash options"},
 		{"of an address, md5", "my_pkg @ URL#md5=" + md5Of(data), ""},
 		{"of an address, a wrong md5", "my_pkg @ URL#md5=" + md5Of(nil), "which none of the 1 --hash options"},
 		{"of an address, with more", "my_pkg @ URL#egg=my_pkg&sha512=" + sha512Of(data), ""},
+		{"of an address, no hash at all", "my_pkg @ URL#sha256=xyz", "which none of the 1 --hash options"},
+		{"md5", "my_pkg==1.0 --hash=md5:" + md5Of(data), ""},
+		{"blake2b", "my_pkg==1.0 --hash=blake2b:" + blake2bOf(data), ""},
+		{"blake2b, a wrong one", "my_pkg==1.0 --hash=blake2b:" + zeros, "which none of the 1 --hash options"},
 		{"required, and there", "--require-hashes\nmy_pkg==1.0 --hash=sha256:" + sumOf(data), ""},
 		{"required, and not there", "--require-hashes\nmy_pkg==1.0", "requirements.txt:2: python: URL: --require-hashes wants a --hash for everything, and no line has one for this"},
+		{"required, and not there for what others require", "--require-hashes\nsix==1 --hash=sha256:" + zeros, "--require-hashes wants a --hash for everything"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x := newIndex(t)
@@ -345,6 +426,52 @@ func TestHashesOfLines(t *testing.T) {
 			refused(t, err, strings.ReplaceAll(tt.want, "URL", x.URL+wheelPath))
 			if hints := fault.Hints(err); strings.Contains(tt.want, "none of") && (len(hints) != 1 || !strings.HasSuffix(hints[0], "add --hash=sha256:"+sumOf(data)+" if that is the right one")) {
 				t.Errorf("hints are %q", hints)
+			}
+		})
+	}
+}
+
+// A build may take another version than the image, and no line is about it.
+func TestHashesOfLinesAreOfTheImage(t *testing.T) {
+	data := wheelOf(t, "my-pkg", "1.0")
+	x := newIndex(t)
+	x.put(wheelPath, data)
+	x.page("my-pkg", link(wheelPath, sumOf(data)))
+	x.r.Files = wishes(t, map[string]string{"requirements.txt": "--require-hashes\nmy_pkg==2.0 --hash=sha256:" + sumOf(nil) + "\n"})
+	x.opened(t)
+	a := &answer{Builds: map[string][]*distribution{"x": {x.chosen("my-pkg", "1.0", wheelPath)}}}
+	if err := x.o.complete(t.Context(), x.r, x.door, a); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestHashesOfLinesForFilesBesideTheSpec(t *testing.T) {
+	data := wheelOf(t, "my-pkg", "1.0")
+	for line, want := range map[string]string{
+		"./wheels/" + someFile + " --hash=sha256:" + sumOf(data):        "",
+		"./wheels/" + someFile + " --hash=sha512:" + sha512Of(data):     "",
+		"./wheels/" + someFile + " --hash=sha256:" + sumOf(nil):         "requirements.txt:1: python: file:wheels/" + someFile + ": its sha256 is " + sumOf(data) + ", which none of the 1 --hash options of its line has",
+		"./wheels/my.tar.gz --hash=sha256:" + sumOf([]byte("an sdist")): "",
+		"./wheels/my.tar.gz --hash=sha256:" + sumOf(nil):                "file:wheels/my.tar.gz: its sha256 is " + sumOf([]byte("an sdist")),
+		"--find-links wheels\nmy-pkg==1.0 --hash=sha256:" + sumOf(nil):  "requirements.txt:2: python: ",
+		"--find-links wheels\nmy-pkg==1.0 --hash=sha256:" + sumOf(data): "",
+		"--require-hashes\n./wheels/" + someFile:                        "--require-hashes wants a --hash for everything",
+		"--require-hashes\ngit @ git+https://g.example/r@" + commit:     "--require-hashes wants a --hash for everything",
+	} {
+		t.Run(line, func(t *testing.T) {
+			files := map[string]string{"requirements.txt": line + "\n", "wheels/" + someFile: string(data), "wheels/my.tar.gz": "an sdist"}
+			x := newIndex(t)
+			x.o.Project, x.r.Files = folder(files), wishes(t, files)
+			d := &distribution{Name: "my-pkg", Version: "1.0", Kind: kindWheel, URL: "file://" + projectPath + "/wheels/" + someFile}
+			if strings.Contains(line, "tar.gz") {
+				d.Kind, d.URL = kindSdist, "file://"+projectPath+"/wheels/my.tar.gz"
+			} else if strings.Contains(line, "git") {
+				d.Name, d.Kind, d.URL = "git", kindGit, "git+https://g.example/r@"+commit
+			}
+			if err := x.complete(t, d); want != "" {
+				refused(t, err, want)
+			} else if err != nil {
+				t.Errorf("got %v", err)
 			}
 		})
 	}
@@ -390,14 +517,17 @@ func TestFilesBesideTheSpec(t *testing.T) {
 		{"with an escape", local(projectPath+"/wheels/my_pkg-1.0-py3-none-%61ny.whl", nil), ""},
 		{"promised", local(projectPath+"/wheels/"+someFile, map[string]string{"sha256": sumOf(data), "md5": md5Of(data), "odd": "x"}), ""},
 		{"promised otherwise", local(projectPath+"/wheels/"+someFile, map[string]string{"sha512": sha512Of(nil)}), "python: file:wheels/" + someFile + ": its sha512 is " + sha512Of(data) + ", and " + sha512Of(nil) + " is promised"},
-		{"missing", local(projectPath+"/wheels/none.whl", nil), "python: file:wheels/none.whl: open wheels/none.whl: file does not exist"},
+		{"missing", local(projectPath+"/wheels/my_pkg-2.0-py3-none-any.whl", nil), "python: file:wheels/my_pkg-2.0-py3-none-any.whl: open wheels/my_pkg-2.0-py3-none-any.whl: file does not exist"},
+		{"of an odd name", local(projectPath+"/own (1).whl", nil), `"own (1).whl" can't be the name of my-pkg's wheel`},
+		{"of an odd kind", &distribution{Name: "my-pkg", Kind: kindSdist, URL: "file://" + projectPath + "/wheels/" + someFile}, "can't be the name of my-pkg's sdist"},
+		{"of another project", &distribution{Name: "my", Kind: kindWheel, URL: "file://" + projectPath + "/wheels/" + someFile}, "can't be the name of my's wheel"},
 		{"outside", local("/etc/passwd", nil), "/etc/passwd lies outside of the spec's folder"},
 		{"outside on the way", local(projectPath+"/../x.whl", nil), "lies outside of the spec's folder"},
-		{"no wheel", local(projectPath+"/bad-1.0-py3-none-any.whl", nil), "it is not a wheel"},
+		{"no wheel", local(projectPath+"/my_pkg-9.0-py3-none-any.whl", nil), "it is not a wheel"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x := newIndex(t)
-			x.o.Project = folder(map[string]string{"wheels/" + someFile: string(data), "bad-1.0-py3-none-any.whl": "x"})
+			x.o.Project = folder(map[string]string{"wheels/" + someFile: string(data), "my_pkg-9.0-py3-none-any.whl": "x"})
 			err := x.complete(t, tt.d)
 			if tt.want != "" {
 				refused(t, err, tt.want)
@@ -415,9 +545,12 @@ func TestCommits(t *testing.T) {
 		"git+https://g.example/r@0123456789012345678901234567890123456789#subdirectory=x": "",
 		"git+http://g.example/r@0123456789012345678901234567890123456789":                 "",
 		"git+ssh://git@g.example/r@01":                                                    `g.example: a repository there is named by ssh, for which a lock has no key`,
-		"git+file:///srv/r@01":                                                            `: only repositories at https:// and http:// addresses can be locked`,
+		"git+https://h.example/r@0123456789012345678901234567890123456789":                ": no requirement names its host",
+		"git+file:///srv/r@01": `: only repositories at https:// and http:// addresses can be locked`,
 	} {
-		err := newIndex(t).complete(t, &distribution{Name: "r", Kind: kindGit, URL: url})
+		x := newIndex(t)
+		x.r.Overrides = []string{"r @ git+https://g.example/r"}
+		err := x.complete(t, &distribution{Name: "r", Kind: kindGit, URL: url})
 		if want == "" && err != nil || want != "" && (err == nil || !strings.HasSuffix(err.Error(), want)) {
 			t.Errorf("%s: got %v, want %q", url, err, want)
 		}

@@ -2,12 +2,16 @@ package python_test
 
 import (
 	"errors"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/python"
 	"lamina.build/internal/testworld"
 	"lamina.build/lock"
@@ -29,11 +33,11 @@ func TestDiagnose(t *testing.T) {
 	}{
 		{"gone", status(404), errMismatch, fault.Failure, "the server has it no more (404)", `"build lock" takes what the index has now`},
 		{"gone for good", status(410), errMismatch, fault.Failure, "the server has it no more (410)", `"build lock" takes what the index has now`},
-		{"no login", status(401), errMismatch, fault.Usage, "the server asks for a login, or refuses the one it got (401)", "put a login for its host into ~/.netrc"},
-		{"forbidden", status(403), errMismatch, fault.Usage, "refuses the one it got (403)", "put a login for its host into ~/.netrc"},
+		{"no login", status(401), errMismatch, fault.Usage, "it asks for a login, and none was sent", "put a login for 127.0.0.1 into ~/.netrc"},
+		{"forbidden", status(403), errMismatch, fault.Usage, "it asks for a login, and none was sent", "put a login for 127.0.0.1 into ~/.netrc"},
 		{"down", status(503), errMismatch, fault.Transient, "the server answers 503", ""},
 		{"busy", status(429), errMismatch, fault.Transient, "the server answers 429", ""},
-		{"off", (*testworld.World).Stop, errMismatch, fault.Transient, "connection refused", ""},
+		{"off", (*testworld.World).Stop, errMismatch, fault.Transient, "connection refused", "check the network, the name of the host, and HTTPS_PROXY"},
 		{"other bytes", nil, errMismatch, fault.Failure, python.ErrBytes.Error() + ": " + errMismatch.Error(), "a proxy may alter it, or its index may have replaced it: compare before you lock anew"},
 		{"another error", nil, errOther, fault.Transient, errOther.Error(), ""},
 		{"odd status", status(418), errOther, fault.Transient, errOther.Error(), ""},
@@ -45,10 +49,10 @@ func TestDiagnose(t *testing.T) {
 			if tt.spoil != nil {
 				tt.spoil(w)
 			}
-			d := lock.Distribution{Name: "a", Version: "1.0", URL: w.URL + "/a.whl"}
-			err := python.Diagnose(t.Context(), http.DefaultClient, d, nil, tt.told)
-			if want := "fetching a 1.0 from " + d.URL + ": "; !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), tt.says) {
-				t.Errorf("got %q, want %q", err, want+tt.says)
+			d := lock.Distribution{Name: "a", Version: "1.0", URL: w.URL + "/a.whl?sig=geheim"}
+			err := python.Diagnose(t.Context(), client(nil), d, tt.told)
+			if !strings.Contains(err.Error(), "a 1.0") || !strings.Contains(err.Error(), "/a.whl?…") || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "geheim") {
+				t.Errorf("got %q, want %q", err, tt.says)
 			}
 			if got := fault.KindOf(err); got != tt.kind {
 				t.Errorf("kind is %d, want %d", got, tt.kind)
@@ -63,6 +67,31 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
+func client(logins python.Logins) *fetch.Client {
+	return fetch.New(fetch.Options{Attempts: 1, Logins: logins.For})
+}
+
+// What no further attempt cures is told, and isn't tried again.
+func TestDiagnoseOfWhatStays(t *testing.T) {
+	s := httptest.NewTLSServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(s.Close)
+	refusing := fetch.New(fetch.Options{Transport: proxy{}})
+	for hint, c := range map[string]*fetch.Client{"store of certificates": client(nil), "check HTTPS_PROXY and NO_PROXY": refusing} {
+		err := python.Diagnose(t.Context(), c, lock.Distribution{Name: "a", Version: "1.0", URL: s.URL + "/a.whl"}, errMismatch)
+		if got := fault.KindOf(err); got != fault.Failure || !strings.Contains(strings.Join(fault.Hints(err), "\n"), hint) || errors.Is(err, python.ErrBytes) {
+			t.Errorf("kind is %d, hints are %q: %v", got, fault.Hints(err), err)
+		}
+	}
+}
+
+// proxy lets nothing through.
+type proxy struct{}
+
+func (proxy) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, &fetch.ProxyError{Host: "proxy.example:3128", Code: http.StatusProxyAuthRequired}
+}
+
 func status(code int) func(*testworld.World) {
 	return func(w *testworld.World) { w.Fail("/a.whl", testworld.Status(code, testworld.Always)) }
 }
@@ -73,7 +102,11 @@ func TestDiagnoseLogsIn(t *testing.T) {
 	w.Protect("files", "me", "geheim")
 	d := lock.Distribution{Name: "a", Version: "1.0", URL: w.URL + "/files/a.whl"}
 	for password, want := range map[string]fault.Kind{"geheim": fault.Failure, "geheimer": fault.Usage} {
-		err := python.Diagnose(t.Context(), http.DefaultClient, d, python.Logins{"127.0.0.1": {User: "me", Password: password}}, errMismatch)
+		logins := python.Logins{"127.0.0.1": {User: "me", Password: password}}
+		err := python.Diagnose(t.Context(), client(logins), d, errMismatch)
+		if refused := strings.Contains(err.Error(), "it refuses the login that it got"); refused != (want == fault.Usage) {
+			t.Errorf("got %v", err)
+		}
 		if got := fault.KindOf(err); got != want {
 			t.Errorf("kind is %d, want %d: %v", got, want, err)
 		}
@@ -84,8 +117,8 @@ func TestDiagnoseLogsIn(t *testing.T) {
 }
 
 func TestDiagnoseOfWhatIsNoURL(t *testing.T) {
-	err := python.Diagnose(t.Context(), http.DefaultClient, lock.Distribution{Name: "a", Version: "1.0", URL: "http://[::1"}, nil, errMismatch)
-	if !strings.Contains(err.Error(), "fetching a 1.0") {
+	err := python.Diagnose(t.Context(), client(nil), lock.Distribution{Name: "a", Version: "1.0", URL: "http://[::1"}, errMismatch)
+	if !strings.Contains(err.Error(), "a 1.0: ") {
 		t.Errorf("got %v", err)
 	}
 }

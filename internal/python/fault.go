@@ -5,33 +5,52 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 
 	"lamina.build/internal/door"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/solve"
 )
 
 // throughDoor is what went wrong with a question. An index that could not be
-// asked is the reason of whatever uv made of it. Where uv found an answer all the
-// same, the index had nothing to say: PyTorch's has a 403 for what it doesn't have.
+// asked is the reason of whatever uv made of it.
 func (o Options) throughDoor(ctx context.Context, r Request, q question, d *door.Door, a answer) error {
 	own := a.err(r, q)
 	if own == nil {
 		return nil
 	}
-	for _, hint := range append(missed(a.Fault.Message, d.Files()), o.noIndexes(ctx, d)...) {
+	files := d.Files()
+	for _, hint := range append(missed(a.Fault.Message, files), o.noIndexes(ctx, d)...) {
 		own = fault.WithHint(own, hint)
 	}
-	if causes := errors.Join(d.Faults()...); causes != nil {
+	left := slices.DeleteFunc(d.Faults(), func(err error) bool { return isBeside(err, files) })
+	if causes := errors.Join(left...); causes != nil {
 		return fmt.Errorf("resolving %s: %w", r.Set, errors.Join(causes, unmarked(own)))
 	}
 	for _, refused := range d.Refused() {
 		o.Note(fmt.Sprintf("%s: the resolve asked for %s, which nothing of it names", r.Set, refused.Host))
 	}
 	return own
+}
+
+// isBeside tells an index that forbids a project which another one has: PyTorch's
+// has a 403 for what it doesn't have.
+func isBeside(err error, files map[string]door.File) bool {
+	status, ok := errors.AsType[*fetch.StatusError](err)
+	if !ok || status.Code != http.StatusForbidden {
+		return false
+	}
+	project := normal(path.Base(status.URL))
+	for _, f := range files {
+		if f.Project == project {
+			return true
+		}
+	}
+	return false
 }
 
 // unmarked is an error without its kind and its hints.
@@ -44,7 +63,7 @@ const timeLimit = 124
 func (o Options) stopped(ctx context.Context, r Request, d *door.Door, err error) error {
 	step, ok := errors.AsType[*solve.Error](err)
 	if ok && step.URL != "" && step.URL == o.uv.URL {
-		return fmt.Errorf("resolving %s: %w", r.Set, Diagnose(ctx, &http.Client{}, o.uv.Wheel(), o.Logins, err))
+		return fmt.Errorf("resolving %s: %w", r.Set, Diagnose(ctx, o.HTTP, o.uv.Wheel(), err))
 	}
 	if !ok || !strings.Contains(step.Error(), fmt.Sprintf("exit code: %d", timeLimit)) {
 		return fmt.Errorf("resolving %s: %w", r.Set, err)
@@ -90,6 +109,9 @@ func (q question) at(f *answerFault) string {
 			named[normal(project)] = true
 		}
 	}
+	for _, found := range kindWord.FindAllStringSubmatch(f.Message, -1) {
+		named[strings.ToLower(found[1])+" "+normal(found[2])] = true
+	}
 	var places []string
 	for _, p := range q.places {
 		if p.name != "" && named[p.name] && !slices.Contains(places, p.at) {
@@ -105,6 +127,7 @@ func (q question) at(f *answerFault) string {
 var (
 	hintWord     = regexp.MustCompile(`(?m)^[ \t]*(?:hint|help): `)
 	projectWord  = regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z0-9]`)
+	kindWord     = regexp.MustCompile("(?i)\\b(extra|group)(?: not found:)? [`'\"]?([a-z0-9][a-z0-9._-]*)")
 	failedBuild  = regexp.MustCompile("(?m)^(?:error: |\\W*)Failed to (?:download and )?build `([A-Za-z0-9._-]+)")
 	noModule     = regexp.MustCompile(`No module named '([A-Za-z0-9_.]+)'`)
 	urlNeeded    = regexp.MustCompile("URL dependencies must be expressed as direct requirements or constraints. Consider adding `([^`]+)`")

@@ -22,7 +22,9 @@ func asked(t *testing.T) question {
 	return Request{Set: "python", Files: wishes(t, map[string]string{
 		"requirements.txt": "torch==2.6.0\nOpenCV_Python\nflash-attn\nsam-2 @ git+https://g.example/sam\n./wheels/odd.tar.gz\n",
 		"constraints.txt":  "numpy<2\ntorch<3\n", "wheels/odd.tar.gz": "",
-	})}.ask(pypi, inventory{}, versions{})
+	}), Overrides: []string{"six==1"}, Extras: []string{"GPU"}, Groups: []string{"no.pe"}, Places: map[string]string{
+		"overrides six==1": "image.toml:3:14", "extras gpu": "image.toml:4:11", "groups no-pe": "image.toml:5:11",
+	}}.ask(pypi, inventory{}, versions{})
 }
 
 func TestFaultsOfAnswers(t *testing.T) {
@@ -45,6 +47,11 @@ func TestFaultsOfAnswers(t *testing.T) {
 			"requirements.txt:1, requirements.txt:2, constraints.txt:1, constraints.txt:2: python: × No solution found:\n  ╰─▶ Because torch==2.6.0 depends on numpy>2 and you require opencv.python …",
 			nil,
 		},
+		{"overrides", answerFault{Message: "overrides want six==1, and pylock.toml has 2"}, "image.toml:3:14: python: overrides want six==1, and pylock.toml has 2", nil},
+		{"extra", answerFault{Message: "Extra `gpu` is not defined"}, "image.toml:4:11: python: Extra `gpu` is not defined", nil},
+		{"extra that is not found", answerFault{Message: "Requested extra not found: gpu"}, "image.toml:4:11: python: Requested extra not found: gpu", nil},
+		{"group", answerFault{Message: "The dependency group 'no-pe' was not found"}, "image.toml:5:11: python: The dependency group 'no-pe' was not found", nil},
+		{"no extra", answerFault{Message: "no gpu is there, nor a no-pe"}, "python: no gpu is there, nor a no-pe", nil},
 		{"nobody's", answerFault{Message: "it is dark"}, "python: it is dark", nil},
 		{"of a project", answerFault{Message: "it is dark", Project: "flash-attn"}, "requirements.txt:3: python: flash-attn: it is dark", nil},
 		{"of a project that it names", answerFault{Message: "flash-attn is dark", Project: "flash-attn"}, "requirements.txt:3: python: flash-attn is dark", nil},
@@ -189,6 +196,30 @@ func TestFaultsOfIndexesComeFirst(t *testing.T) {
 	}
 }
 
+// Neither what has passed nor an index that forbids what it doesn't have hides what
+// uv says, and the hints about it.
+func TestFaultsOfIndexesThatAreNoReason(t *testing.T) {
+	s := newSite(t)
+	d := openDoor(t, door.Options{Client: quick(), Indexes: []door.Index{{Name: "pypi", URL: s.URL + "/simple"}, {Name: "torch", URL: s.URL + "/torch"}}})
+	s.status("/torch/torch/", http.StatusForbidden)
+	s.status("/simple/torch/", http.StatusServiceUnavailable)
+	through(t, d, s.URL+"/simple/torch/")
+	s.put("/simple/torch/", []byte(link("/f/torch-2.5.0-py3-none-any.whl", "")))
+	through(t, d, s.URL+"/simple/torch/")
+	through(t, d, s.URL+"/torch/torch/")
+	told := answer{Fault: &answerFault{Message: "No solution found: there is no version of torch==2.6.0"}}
+	err := Options{}.throughDoor(t.Context(), Request{Set: "python"}, asked(t), d, told)
+	refused(t, err, "python: No solution found")
+	if strings.Contains(err.Error(), "403") || strings.Contains(err.Error(), "503") || !slices.Contains(fault.Hints(err), "torch: its index has 2.5.0") {
+		t.Errorf("got %v, hints %q", err, fault.Hints(err))
+	}
+	s.status("/torch/own/", http.StatusForbidden) // and nobody else has it
+	through(t, d, s.URL+"/torch/own/")
+	if err := (Options{}).throughDoor(t.Context(), Request{Set: "python"}, asked(t), d, told); err == nil || !strings.Contains(err.Error(), "answers 403") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWhatADoorRefusedIsTold(t *testing.T) {
 	s := newSite(t)
 	d := openDoor(t, door.Options{Client: quick(), Indexes: []door.Index{{Name: "own", URL: s.URL + "/simple"}}})
@@ -222,7 +253,7 @@ func TestResolvesThatTakeTooLong(t *testing.T) {
 func TestUVThatDoesNotCome(t *testing.T) {
 	s := newSite(t)
 	s.put("/uv.whl", []byte("altered"))
-	o := Options{uv: lock.UV{Version: "1.2.3", File: "uv.whl", URL: s.URL + "/uv.whl"}}
+	o := Options{HTTP: quick(), uv: lock.UV{Version: "1.2.3", File: "uv.whl", URL: s.URL + "/uv.whl"}}
 	told := &solve.Error{Err: errors.New("digest mismatch sha256:1: sha256:2"), URL: o.uv.URL}
 	err := o.stopped(t.Context(), Request{Set: "python"}, nil, told)
 	if want := "resolving python: fetching uv 1.2.3 from " + o.uv.URL + ": what comes are not the bytes that were locked"; err == nil || !strings.HasPrefix(err.Error(), want) || !errors.Is(err, ErrBytes) {

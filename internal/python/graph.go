@@ -75,7 +75,7 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 		return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
 	}
 	exec.Args = slices.Concat([]string{"/usr/bin/python3", codePath + "/bridge.py", socketPath, strconv.Itoa(int(o.Limit.Seconds()))}, args)
-	exec.Env = slices.Concat(doorEnv(), o.Logins.gitConfig(o.doorOptions(o.Requests[i]).Hosts), []string{"HOME=/tmp/home"})
+	exec.Env = slices.Concat(doorEnv(), o.Logins.gitConfig(o.Requests[i].named(o.Project)), []string{"HOME=/tmp/home"})
 	exec.Mounts = append(exec.Mounts,
 		llb.Mount(uvPath, o.uvState()),
 		llb.Mount(certPath, llb.Files("authority of the door", map[string]string{certName: string(d.Authority())})),
@@ -94,7 +94,8 @@ func doorEnv() []string {
 	return []string{
 		"SSL_CERT_FILE=" + cert, "GIT_SSL_CAINFO=" + cert, "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1",
 		"UV_CACHE_DIR=/var/cache/uv", "UV_NO_GITHUB_FAST_PATH=1", "UV_PYTHON_DOWNLOADS=never", "UV_LINK_MODE=copy", "UV_PREVIEW_FEATURES=pylock",
-		"UV_HTTP_RETRIES=1", // the door tries often enough, but for what is cut
+		"UV_HTTP_RETRIES=1",   // the door tries often enough, but for what is cut
+		"UV_HTTP_TIMEOUT=300", // longer than the door takes for all its attempts
 		// Files get a local version when they are released, as flash-attn's; readWheel looks.
 		"UV_SKIP_WHEEL_FILENAME_CHECK=1",
 	}

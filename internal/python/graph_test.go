@@ -128,6 +128,9 @@ func TestResolvesAreSealed(t *testing.T) {
 		}
 	}
 	last := execs(t, online)
+	if env := last[len(last)-1].Meta.Env; !slices.Contains(env, "UV_HTTP_TIMEOUT=300") {
+		t.Errorf("environment is %q", env)
+	}
 	args := strings.Join(last[len(last)-1].Meta.Args, " ")
 	if !strings.Contains(args, "bridge.py /run/lamina-door.sock 90 /usr/bin/python3 ") {
 		t.Errorf("arguments are %q", args)

@@ -74,10 +74,12 @@ func metadataOf(name, version string) string {
 	return "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n\nName: of the description\n"
 }
 
+const wheelText = "Wheel-Version: 1.0\n"
+
 // own are the files that every wheel has.
 func own(name, version string) []entry {
 	dir := strings.ReplaceAll(name, "-", "_") + "-" + version + ".dist-info/"
-	return []entry{{name: dir + "METADATA", content: metadataOf(name, version)}, {name: dir + "WHEEL", content: "Wheel-Version: 1.0\n"}, {name: dir + "RECORD"}}
+	return []entry{{name: dir + "METADATA", content: metadataOf(name, version)}, {name: dir + "WHEEL", content: wheelText}, {name: dir + "RECORD"}}
 }
 
 func zipped(t *testing.T, entries ...entry) []byte {

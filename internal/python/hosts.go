@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pelletier/go-toml/v2"
+
 	"lamina.build/lock"
 )
 
@@ -31,66 +33,122 @@ func Hosts(list []lock.Distribution) []string {
 	return hosts
 }
 
-// hosts are those of a set: uv may have kept the page that names its files, so that
-// it doesn't pass the door.
-func (v versions) hosts(set string) []string {
-	return slices.DeleteFunc(Hosts(v.set(set)), func(host string) bool { return host == "" })
+// files are the addresses of a set: uv may have kept the page that names them, so
+// that it doesn't pass the door.
+func (v versions) files(set string) []string {
+	list := v.set(set)
+	at := make([]string, len(list))
+	for i, d := range list {
+		at[i] = cleaned(d.URL)
+	}
+	return slices.DeleteFunc(at, func(a string) bool { return a == "" })
 }
 
-// hosts are those that a request names beside its indexes: of direct addresses,
-// of git repositories, and whatever its lock, project or trees name.
-func (r Request) hosts(project fs.FS) []string {
-	var hosts []string
-	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
-		if host := hostOf(w.URL); host != "" {
-			hosts = append(hosts, host)
-		}
-	}
-	for _, text := range r.named(project) {
-		hosts = append(hosts, namedIn(text)...)
-	}
-	return hosts
-}
-
-// named are the texts that may name files and repositories by their addresses,
-// beside the requirement files.
-func (r Request) named(project fs.FS) []string {
+// required are the addresses that a request requires files and repositories at,
+// beside its indexes.
+func (r Request) required(project fs.FS) []string {
 	texts := slices.Clone(r.Overrides)
 	for _, lines := range r.BuildRequires {
 		texts = append(texts, lines...)
 	}
-	files := slices.DeleteFunc(slices.Clone(r.ProjectFiles), func(name string) bool {
-		return !strings.HasSuffix(name, ".toml") && !strings.HasSuffix(name, ".lock")
-	})
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+		texts = append(texts, w.URL)
+	}
+	for _, name := range r.ProjectFiles {
+		if strings.HasSuffix(name, ".toml") || strings.HasSuffix(name, ".lock") {
+			texts = append(texts, wants(project, name))
+		}
+	}
+	return addresses(texts, address)
+}
+
+// treesRequire are those that the source trees of a request require. What else a
+// program or a comment of one names is no requirement.
+func (r Request) treesRequire(project fs.FS) []string {
+	texts, programs := make([]string, 0, len(r.Sources)), make([]string, 0, 3*len(r.Sources))
 	for _, dir := range r.Sources {
-		for _, name := range []string{"pyproject.toml", "setup.py", "setup.cfg", "requirements.txt"} {
-			files = append(files, path.Join(dir, name))
+		texts = append(texts, wants(project, path.Join(dir, "pyproject.toml")))
+		for _, name := range []string{"setup.py", "setup.cfg", "requirements.txt"} {
+			data, _ := fs.ReadFile(project, path.Join(dir, name)) // few have all
+			programs = append(programs, comment.ReplaceAllString(string(data), ""))
 		}
 	}
-	for _, name := range files {
-		if data, err := fs.ReadFile(project, name); err == nil {
-			texts = append(texts, string(data))
-		}
-	}
-	return texts
+	return append(addresses(texts, address), addresses(programs, requirement)...)
 }
 
-var address = regexp.MustCompile(`(?:https?|ssh)://[^\s"'<>]+`)
-
-// namedIn are the hosts of all addresses in a text.
-func namedIn(text string) []string {
-	seen := map[string]bool{}
-	var hosts []string
-	for _, a := range address.FindAllString(text, -1) {
-		if host := hostOf(a); host != "" && !seen[host] {
-			seen[host] = true
-			hosts = append(hosts, host)
-		}
-	}
-	return hosts
+// named are all addresses that a request names, beside its indexes.
+func (r Request) named(project fs.FS) []string {
+	return append(r.required(project), r.treesRequire(project)...)
 }
 
-// hostOf is the host of an address, with its port, or that of its scheme.
+// wants are the parts of a pyproject.toml that tell what is required, which a
+// homepage is not, and all of a lock. What can't be read wants nothing: uv will say why.
+func wants(project fs.FS, name string) string {
+	var file struct {
+		Project struct {
+			Dependencies any `toml:"dependencies"`
+			Optional     any `toml:"optional-dependencies"`
+		} `toml:"project"`
+		Groups any `toml:"dependency-groups"`
+		Build  any `toml:"build-system"`
+		Tool   struct {
+			UV     any `toml:"uv"`
+			PDM    any `toml:"pdm"`
+			Poetry struct {
+				Dependencies any `toml:"dependencies"`
+				Dev          any `toml:"dev-dependencies"`
+				Group        any `toml:"group"`
+			} `toml:"poetry"`
+		} `toml:"tool"`
+	}
+	data, err := fs.ReadFile(project, name)
+	if strings.HasSuffix(name, ".lock") || strings.HasPrefix(path.Base(name), "pylock.") {
+		return string(data)
+	}
+	if err != nil || toml.Unmarshal(data, &file) != nil {
+		return ""
+	}
+	data, _ = toml.Marshal(file) // as it was read
+	return string(data)
+}
+
+var (
+	address     = regexp.MustCompile(`(?:git\+)?(?:https?|ssh)://[^\s"'<>]+`)
+	requirement = regexp.MustCompile(`(?m)(?:@[ \t]*|^[ \t]*|git\+)(?:https?|ssh)://[^\s"'<>]+`)
+	comment     = regexp.MustCompile(`(?m)(?:^|\s)#.*$`)
+)
+
+// addresses are those in texts, each once.
+func addresses(texts []string, form *regexp.Regexp) []string {
+	var list []string
+	for _, text := range texts {
+		for _, found := range form.FindAllString(text, -1) {
+			list = append(list, cleaned(strings.TrimLeft(found, "@ \t")))
+		}
+	}
+	slices.Sort(list)
+	return slices.DeleteFunc(slices.Compact(list), func(a string) bool { return a == "" })
+}
+
+// cleaned is an address as it is asked for: of a repository without its commit, and by
+// https in the place of ssh; "" for what is no address.
+func cleaned(address string) string {
+	bare, isGit := strings.CutPrefix(address, "git+")
+	u, err := url.Parse(bare)
+	if err != nil || u.Hostname() == "" || strings.ContainsAny(u.Host, "{}") {
+		return ""
+	}
+	u.User, u.Fragment, u.RawFragment = nil, "", ""
+	if u.Scheme == "ssh" {
+		u.Scheme, u.Host = "https", u.Hostname()
+	}
+	if at := strings.LastIndex(u.Path, "@"); isGit && at >= 0 {
+		u.Path, u.RawPath = u.Path[:at], ""
+	}
+	return u.String()
+}
+
+// hostOf is the host of an address, with its port if it has one.
 func hostOf(address string) string {
 	u, err := url.Parse(strings.TrimPrefix(address, "git+"))
 	if err != nil || u.Hostname() == "" {

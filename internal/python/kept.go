@@ -18,7 +18,7 @@ import (
 var hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // keptFormat is part of the name of what is kept: another one is read by nobody.
-const keptFormat = "2"
+const keptFormat = "3"
 
 func (o Options) keptPath(d *distribution) string {
 	sum := d.Hashes["sha256"]

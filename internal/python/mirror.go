@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -71,6 +70,10 @@ func Mirrored(ctx context.Context, o MirrorOptions, l lock.Lock) (map[string]str
 // ask fills in what the mirror has. The first trouble ends it.
 func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distribution, found map[string]string) error {
 	var mu sync.Mutex
+	ctx, err := door.Guard(ctx, o.Index)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(16)
 	for project, list := range wanted {
@@ -84,10 +87,10 @@ func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distrib
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			for url, f := range files {
+			for _, f := range files {
 				for _, d := range list {
 					if f.Name == d.File && (f.Hashes["sha256"] == d.SHA256 || f.Hashes["sha256"] == "") {
-						found[d.SHA256] = url
+						found[d.SHA256] = f.URL
 					}
 				}
 			}
@@ -97,13 +100,11 @@ func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distrib
 	return group.Wait()
 }
 
-// Forget forgets where the mirror had files, so that it is asked again.
-func (o MirrorOptions) Forget() error {
-	err := os.Remove(o.path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+// Forget forgets where the mirror had a file, so that it is asked again.
+func (o MirrorOptions) Forget(sha256 string) error {
+	found := o.read()
+	delete(found, sha256)
+	return o.write(found)
 }
 
 func (o MirrorOptions) path() string {

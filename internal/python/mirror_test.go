@@ -63,6 +63,12 @@ func TestMirrored(t *testing.T) {
 	if s.times("/simple/a/") != 1 || s.times("/simple/uv/") != 1 || s.times("/simple/c/") != 2 {
 		t.Errorf("asked for %q", s.asked)
 	}
+	if err = o.Forget(l.UV.SHA256); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = Mirrored(t.Context(), o, l); err != nil || s.times("/simple/a/") != 1 || s.times("/simple/uv/") != 2 {
+		t.Errorf("with a file forgotten: %v, %v, asked for %q", got, err, s.asked)
+	}
 	s.Close()
 	l.Distributions = l.Distributions[:1]
 	if got, err = Mirrored(t.Context(), o, l); err != nil || got[l.Distributions[0].SHA256] == "" {
@@ -89,6 +95,18 @@ func TestMirrorsThatAreDown(t *testing.T) {
 	cancel()
 	if _, err := Mirrored(ctx, o, mirrored()); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestMirrorsThatLeadElsewhere(t *testing.T) {
+	s := newSite(t)
+	for _, project := range []string{"a", "b", "c", "own", "uv"} {
+		s.pages["/simple/"+project+"/"] = http.RedirectHandler("http://metadata.google.internal/", http.StatusFound).ServeHTTP
+	}
+	var told notebook
+	o := MirrorOptions{Client: quick(), Index: s.URL + "/simple", Dir: t.TempDir(), Note: told.note}
+	if _, err := Mirrored(t.Context(), o, mirrored()); err != nil || len(told.told) != 1 || !strings.Contains(told.told[0], "asking metadata.google.internal: ") {
+		t.Errorf("notes are %q, %v", told.told, err)
 	}
 }
 

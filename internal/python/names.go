@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"lamina.build/internal/fault"
 	"lamina.build/internal/near"
+	"lamina.build/lock"
 )
 
 // checkNames refuses names in the spec that mean nothing: with a slip of the
@@ -22,12 +24,12 @@ func checkNames(requests []Request, answers []answer) error {
 	delete(known, "") // of an archive whose name doesn't tell
 	var faults []error
 	told := map[string]bool{}
-	check := func(key, name string) {
+	check := func(r Request, key, name string) {
 		if known[name] || told[key+name] {
 			return
 		}
 		told[key+name] = true
-		err := fmt.Errorf("[python] %s: %q is none of the packages that are installed%s", key, name, didYouMean(name, known))
+		err := fmt.Errorf("%s[python] %s: %q is none of the packages that are installed%s", r.at(key, name), key, name, didYouMean(name, known))
 		faults = append(faults, err)
 	}
 	for _, r := range requests {
@@ -35,13 +37,41 @@ func checkNames(requests []Request, answers []answer) error {
 			continue // a lock for many platforms has more names than apply here
 		}
 		for _, name := range r.Optional {
-			check("optional", name)
+			check(r, "optional", name)
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.BuildRequires)) {
-			check("build-requires", name)
+			check(r, "build-requires", name)
 		}
 	}
 	return fault.New(fault.Usage, errors.Join(faults...))
+}
+
+// tellUnasked tells of projects that are bound to an index for nothing: with a slip of
+// the pen in its name, the one that is meant comes from any index.
+func (o Options) tellUnasked(requests []Request, answers []answer) {
+	known, told := map[string]bool{}, map[string]bool{}
+	for i, a := range answers {
+		requests[i].names(known)
+		a.names(known)
+		for _, d := range a.all() {
+			known[d.Name] = true
+		}
+	}
+	for _, d := range o.Before.Distributions { // what is built as it was is not asked for anew
+		if slices.ContainsFunc(d.For, func(set string) bool { return strings.HasPrefix(set, lock.BuildSet("")) }) {
+			known[d.Name] = true
+		}
+	}
+	for _, r := range requests {
+		for _, index := range r.Indexes {
+			for _, name := range index.Packages {
+				if r.Lock == "" && r.Project == "" && !known[name] && !told[name] {
+					told[name] = true
+					o.Note(fmt.Sprintf("%sindex %s has %q, which nothing asks for%s", r.at("packages", name), index.Name, name, didYouMean(name, known)))
+				}
+			}
+		}
+	}
 }
 
 // names adds those that r has by itself: a requirement's marker may not hold

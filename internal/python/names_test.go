@@ -4,7 +4,24 @@ import (
 	"testing"
 
 	"lamina.build/internal/fault"
+	"lamina.build/lock"
 )
+
+func TestWhatIsBoundForNothingIsTold(t *testing.T) {
+	indexes := []Index{{Name: "torch", Packages: []string{"torch", "torhc", "wheel", "pywin32", "before"}}}
+	both := []Request{
+		{Set: "python", Indexes: indexes, Files: wishes(t, map[string]string{"requirements.txt": "pywin32; sys_platform == \"win32\"\n"}), Places: map[string]string{"packages torhc": "image.toml:7:3"}},
+		{Set: "python@big", Indexes: append([]Index{{Name: "own", Packages: []string{"mine"}}}, indexes...)},
+		{Set: "python@locked", Lock: "pylock.toml", Indexes: []Index{{Name: "other", Packages: []string{"other"}}}},
+	}
+	var told notebook
+	before := lock.Lock{Distributions: []lock.Distribution{{Name: "before", For: []string{"build:torch"}}, {Name: "mine", For: []string{"python"}}}}
+	Options{Note: told.note, Before: before}.tellUnasked(both, answers(t, `{"distributions": [{"name": "torch"}], "builds": {"torch": [{"name": "wheel"}]}}`, "{}", "{}"))
+	equal(t, "notes", told.told, []string{
+		`image.toml:7:3: index torch has "torhc", which nothing asks for, did you mean "torch"?`,
+		`index own has "mine", which nothing asks for`,
+	})
+}
 
 func TestCheckNames(t *testing.T) {
 	requires := func(names ...string) map[string][]string {
@@ -52,11 +69,11 @@ func TestCheckNames(t *testing.T) {
 		{
 			"slips of the pen, told once",
 			[]Request{
-				{Set: "python", Optional: []string{"flash-atn"}, BuildRequires: requires("nunpy", "nothing-like-it")},
+				{Set: "python", Optional: []string{"flash-atn"}, BuildRequires: requires("nunpy", "nothing-like-it"), Places: map[string]string{"optional flash-atn": "image.toml:3:4"}},
 				{Set: "python@big", Optional: []string{"flash-atn"}},
 			},
 			[]string{torch, torch},
-			`[python] optional: "flash-atn" is none of the packages that are installed, did you mean "flash-attn"?` + "\n" +
+			`image.toml:3:4: [python] optional: "flash-atn" is none of the packages that are installed, did you mean "flash-attn"?` + "\n" +
 				`[python] build-requires: "nothing-like-it" is none of the packages that are installed` + "\n" +
 				`[python] build-requires: "nunpy" is none of the packages that are installed, did you mean "numpy"?`,
 		},

@@ -19,8 +19,18 @@ type projectIndexes struct {
 
 var registry = regexp.MustCompile(`registry = "(https?://[^"]+)"`)
 
-// indexesOf reads which indexes a project names. What can't be read names none: uv
-// will say why.
+// Named are the addresses of the indexes and pages of links that a request names
+// itself: in its spec, its requirement files or its pyproject.toml.
+func (r Request) Named(project fs.FS) []string {
+	list := slices.Concat(r.Files.ExtraIndexURLs, r.links(), r.indexesOf(project).urls)
+	for _, i := range r.Indexes {
+		list = append(list, i.URL)
+	}
+	return append(list, r.Files.IndexURL)
+}
+
+// indexesOf reads which indexes a pyproject.toml names. What can't be read names
+// none: uv will say why.
 func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
 	if r.Project == "" {
 		return found
@@ -47,14 +57,20 @@ func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
 		found.own = found.own || index.Default
 		found.urls = append(found.urls, index.URL)
 	}
-	if data, err := fs.ReadFile(project, path.Join(r.Project, "uv.lock")); err == nil {
+	found.urls = slices.DeleteFunc(found.urls, func(url string) bool { return !strings.HasPrefix(url, "http") })
+	return found
+}
+
+// withLock adds the indexes that a uv.lock was made from.
+func (found projectIndexes) withLock(r Request, project fs.FS) projectIndexes {
+	if data, err := fs.ReadFile(project, path.Join(r.Project, "uv.lock")); err == nil && r.Project != "" {
 		found.lock = true
 		for _, m := range registry.FindAllStringSubmatch(string(data), -1) {
 			found.urls = append(found.urls, m[1])
 		}
 	}
 	slices.Sort(found.urls)
-	found.urls = slices.DeleteFunc(slices.Compact(found.urls), func(url string) bool { return !strings.HasPrefix(url, "http") })
+	found.urls = slices.Compact(found.urls)
 	return found
 }
 

@@ -34,6 +34,8 @@ type Request struct {
 	Collisions    []string            // globs of paths that two wheels may both hold
 	Prune         []string            // globs of paths that no wheel brings into the image
 	Imports       []string            // modules that the image is expected to have
+	Trees         bool                // some may lie elsewhere, in git trees or a PYTHONPATH
+	Places        map[string]string   // where the spec has its words, by "KEY WORD" as names are compared
 
 	uses projectIndexes
 }
@@ -124,7 +126,25 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 		q.Constraints = append(q.Constraints, line(w))
 		q.places = append(q.places, place{w.Name, fmt.Sprintf("%s:%d", w.File, w.At)})
 	}
+	for _, list := range []struct {
+		key, kind string // kind stands in front of the name in faults
+		words     []string
+	}{{"overrides", "", r.Overrides}, {"excludes", "", r.Excludes}, {"extras", "extra ", r.Extras}, {"groups", "group ", r.Groups}} {
+		for _, word := range list.words {
+			if at := r.Places[list.key+" "+normal(word)]; at != "" {
+				q.places = append(q.places, place{list.kind + normal(projectWord.FindString(word)), at})
+			}
+		}
+	}
 	return q
+}
+
+// at is where the spec has a word, as errors begin.
+func (r Request) at(key, word string) string {
+	if at := r.Places[key+" "+normal(word)]; at != "" {
+		return at + ": "
+	}
+	return ""
 }
 
 // line words a requirement as uv sees it: what lies beside the spec is elsewhere

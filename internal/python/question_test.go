@@ -79,7 +79,8 @@ func TestQuestion(t *testing.T) {
 			"more.txt":         "\n\nscipy\n", "constraints.txt": "pandas<3\n", "wheels/a-1.0-py3-none-any.whl": "", "wheels/b.tar.gz": "",
 		}),
 		Overrides: []string{"six==1.16"}, Excludes: []string{"opencv-python"}, BuildRequires: map[string][]string{"b": {"cython"}},
-		Sources: map[string]string{"native": "src/native"}, Optional: []string{"scipy"},
+		Sources: map[string]string{"native": "src/native"}, Optional: []string{"scipy"}, Extras: []string{"GPU"}, Groups: []string{"dev"},
+		Places: map[string]string{"overrides six==1-16": "image.toml:3:14", "excludes opencv-python": "image.toml:4:13", "extras gpu": "image.toml:5:11"},
 	}
 	q := r.ask(pypi, inventory{Image: map[string]string{"pillow": "9.4.0"}, Builder: map[string]string{"cython": "3.0"}}, versions{})
 	equal(t, "requirements", q.Requirements, []wish{
@@ -98,6 +99,7 @@ func TestQuestion(t *testing.T) {
 	}
 	equal(t, "places", places, []string{
 		"numpy requirements.txt:1", "a requirements.txt:2", "b requirements.txt:3", "c requirements.txt:4", "scipy more.txt:3", "pandas constraints.txt:1",
+		"six image.toml:3:14", "opencv-python image.toml:4:13", "extra gpu image.toml:5:11",
 	})
 	text, err := q.text()
 	if err != nil {
@@ -262,7 +264,10 @@ func TestDoorsAreOpenToWhatTheLockBeforeNamed(t *testing.T) {
 	}
 	got := o.doorOptions(r)
 	slices.Sort(got.Known)
-	equal(t, "hosts", slices.Compact(got.Known), []string{"files.example", "g.example"})
+	equal(t, "known", slices.Compact(got.Known), []string{
+		"https://files.example/numpy-1.26.4-cp311-none-any.whl", "https://files.example/sdist-1.0.tar.gz", "https://files.example/setuptools-70.0-py3-none-any.whl",
+		"https://files.example/told-1.0.tar.gz", "https://g.example/sam",
+	})
 	var indexes []string
 	for _, i := range got.Indexes {
 		line := i.URL + " " + strings.Join(i.Packages, ",")

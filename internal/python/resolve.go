@@ -62,7 +62,7 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	}
 	o.Requests = slices.Clone(o.Requests)
 	for i, r := range o.Requests {
-		o.Requests[i].uses = r.indexesOf(o.Project)
+		o.Requests[i].uses = r.indexesOf(o.Project).withLock(r, o.Project)
 	}
 	there, err := o.inventory(ctx)
 	if err != nil {
@@ -75,6 +75,7 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	if err := checkNames(o.Requests, answers); err != nil {
 		return err
 	}
+	o.tellUnasked(o.Requests, answers)
 	faults := make([]error, len(answers))
 	for i, a := range answers {
 		faults[i] = o.check(o.Requests[i], a, there)
@@ -189,6 +190,7 @@ func (o Options) askOffline(ctx context.Context, i int, q question, project *llb
 // came by what passed the door.
 func (o Options) askOnline(ctx context.Context, i int, q question, project *llb.Layer) (a answer, err error) {
 	r := o.Requests[i]
+	o.HTTP = o.HTTP.Apart() // what passes a door is asked on connections that it has looked at
 	d, err := door.Open(ctx, o.doorOptions(r))
 	if err != nil {
 		return a, err
@@ -232,12 +234,12 @@ func (o Options) read(ctx context.Context, state llb.State, session ...session.A
 // doorOptions allow a request what it names.
 func (o Options) doorOptions(r Request) door.Options {
 	own, further := r.own(o.Indexes)
-	options := door.Options{Client: o.HTTP, Dir: o.Dir, Hosts: r.hosts(o.Project)}
+	options := door.Options{Client: o.HTTP, Dir: o.Dir, Direct: r.required(o.Project), Named: r.treesRequire(o.Project)}
 	before := versions{lock: o.Before}
 	for set := range before.builds(r) {
-		options.Known = append(options.Known, before.hosts(set)...)
+		options.Known = append(options.Known, before.files(set)...)
 	}
-	options.Known = append(options.Known, before.hosts(r.Set)...)
+	options.Known = append(options.Known, before.files(r.Set)...)
 	for _, i := range r.Indexes {
 		options.Indexes = append(options.Indexes, door.Index{Name: i.URL, URL: i.URL, Packages: i.Packages})
 	}

@@ -3,6 +3,7 @@ package python
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,18 +52,21 @@ func (q *question) overHTTPS(logins Logins) error {
 		rewrite(&q.Constraints[i], q.places[len(q.Requirements)+i].at+": ")
 	}
 	for i := range q.Overrides {
-		rewrite(&q.Overrides[i], "[python] overrides: ")
+		rewrite(&q.Overrides[i], q.at(&answerFault{Project: projectWord.FindString(q.Overrides[i])})+"[python] overrides: ")
 	}
 	return errors.Join(faults...)
 }
 
-// gitConfig has git itself take https for ssh on some hosts, in the form that it
+// gitConfig has git itself take https for ssh on the hosts of some addresses, in the form that it
 // reads from the environment: submodules and requirements of others name them, too.
-func (l Logins) gitConfig(hosts []string) []string {
+func (l Logins) gitConfig(addresses []string) []string {
 	var config []string
 	count := 0
-	for _, host := range slices.Compact(slices.Sorted(slices.Values(hosts))) {
-		host = key(host)
+	hosts := map[string]bool{}
+	for _, address := range addresses {
+		hosts[key(hostOf(address))] = true
+	}
+	for _, host := range slices.Sorted(maps.Keys(hosts)) {
 		if _, ok := l.of(host); !ok {
 			continue
 		}

@@ -28,10 +28,10 @@ func TestGitGoesByHTTPSWhereThereIsALogin(t *testing.T) {
 func TestAddressesBySSHAreToldByPlace(t *testing.T) {
 	q := question{
 		Requirements: []wish{{"a", "a @ git+ssh://git@one.example/a"}}, Constraints: []string{"b @ git+ssh://git@two.example/b"},
-		Overrides: []string{"c @ git+ssh://git@three.example/c"}, places: []place{{"a", "requirements.txt:1"}, {"b", "limits.txt:2"}},
+		Overrides: []string{"c @ git+ssh://git@three.example/c"}, places: []place{{"a", "requirements.txt:1"}, {"b", "limits.txt:2"}, {"c", "image.toml:3:4"}},
 	}
 	err := q.overHTTPS(nil)
-	for _, want := range []string{"requirements.txt:1: one.example", "limits.txt:2: two.example", "[python] overrides: three.example"} {
+	for _, want := range []string{"requirements.txt:1: one.example", "limits.txt:2: two.example", "image.toml:3:4: [python] overrides: three.example"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in %v", want, err)
 		}
@@ -41,7 +41,7 @@ func TestAddressesBySSHAreToldByPlace(t *testing.T) {
 // What an exec is told names hosts that the request names, and no login.
 func TestGitItselfTakesHTTPSForSSH(t *testing.T) {
 	logins := Logins{"known.example": {User: "me", Password: "secret"}, "elsewhere.example": {User: "me", Password: "secret"}}
-	got := strings.Join(logins.gitConfig([]string{"other.example", "known.example:443", "known.example:443"}), "\n")
+	got := strings.Join(logins.gitConfig([]string{"https://other.example/x", "https://known.example:443/x", "https://known.example:443/y"}), "\n")
 	for _, want := range []string{"GIT_CONFIG_COUNT=3", "=url.https://known.example/.insteadOf", "=ssh://git@known.example/", "=git@known.example:"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)

@@ -44,9 +44,9 @@ func (o Options) findUV(ctx context.Context, platform string) (lock.UV, error) {
 	if err != nil {
 		return uv, nil //nolint:nilerr // a private index need not have it
 	}
-	for url, f := range files {
+	for _, f := range files {
 		if f.Name == uv.File && f.Hashes["sha256"] == uv.SHA256 {
-			uv.URL = url
+			uv.URL = f.URL
 		}
 	}
 	return uv, nil

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,9 +59,12 @@ func TestReadWheel(t *testing.T) {
 
 func TestWheelsThatAreNone(t *testing.T) {
 	long := strings.Repeat("n", 256)
-	script := func(line string) []entry {
-		return append(own("my-pkg", "1.0"), entry{name: "my_pkg-1.0.dist-info/entry_points.txt", content: "[console_scripts]\n" + line + "\n"})
+	// is a wheel with another content of a file of its own.
+	is := func(name, content string) []entry {
+		list := slices.DeleteFunc(own("my-pkg", "1.0"), func(e entry) bool { return strings.HasSuffix(e.name, "/"+name) })
+		return append(list, entry{name: "my_pkg-1.0.dist-info/" + name, content: content})
 	}
+	script := func(line string) []entry { return is("entry_points.txt", "[console_scripts]\n"+line+"\n") }
 	with := func(names ...string) []entry {
 		list := own("my-pkg", "1.0")
 		for _, name := range names {
@@ -97,20 +101,67 @@ func TestWheelsThatAreNone(t *testing.T) {
 		{"another name", own("their-pkg", "1.0"), "its file name is of my_pkg 1.0, and its METADATA is of their-pkg 1.0"},
 		{"another version", own("my-pkg", "1.1"), "its file name is of my_pkg 1.0, and its METADATA is of my-pkg 1.1"},
 		{"a local version of its own", own("my-pkg", "1.0+cu124"), "its METADATA is of my-pkg 1.0+cu124"},
-		{"neither name nor version", []entry{{name: "a.dist-info/METADATA", content: "Summary: x\n\nName: my-pkg\nVersion: 1.0\n"}}, "and its METADATA is of  "},
+		{"neither name nor version", is("METADATA", "Summary: x\n\nName: my-pkg\nVersion: 1.0\n"), "and its METADATA is of  "},
 		{"script without a function", script("run = my_pkg.cli"), `its script "run" can't start: "my_pkg.cli" names no function of a module (module:function)`},
 		{"script of no module", script("run = my-pkg.cli:main"), `its script "run" can't start`},
 		{"script that calls", script("run = my_pkg:main()"), `its script "run" can't start`},
 		{"script that leaves", script("../../evil = my_pkg:main"), `its script "../../evil" is not a plain name`},
 		{"script in a folder", script("a/b = my_pkg:main"), `its script "a/b" is not a plain name`},
-		{"script without a name", script(" = my_pkg:main"), `its script "" is not a plain name`},
+		{"script without a name", script(" = my_pkg:main"), `line 2 of its entry_points.txt, "= my_pkg:main", is neither a new section nor a new NAME = VALUE in one`},
 		{"script that is a folder", script(". = my_pkg:main"), `its script "." is not a plain name`},
+		{"script that goes on", script("run = my_pkg:main\n  more"), `its script "run" can't start`},
+		{"script of the next line", script("run =\n  my_pkg:main"), `its script "run" can't start`},
+		{"script called python", script("Python = a:b"), "its script Python is called as Python is"},
+		{"script called pythonw", script("pythonw = a:b"), "its script pythonw is"},
+		{"script called python3.13t", script("python3.13t = a:b"), "its script python3.13t is"},
+		{"script called pypy3", script("pypy3 = a:b"), "its script pypy3 is"},
+		{"file called python3.11", with("my_pkg-1.0.data/scripts/python3.11"), "its script python3.11 is"},
+		{"data called python", with("my_pkg-1.0.data/data/bin/python"), "its script python is"},
+		{"script below a folder", with("my_pkg-1.0.data/scripts/a/b"), "which nobody knows where to install"},
+		{"section twice", script("[console_scripts]"), `line 2 of its entry_points.txt, "[console_scripts]", is neither`},
+		{"script of two", script("a = b:c\na = b:d"), `line 3 of its entry_points.txt, "a = b:d", is neither`},
+		{"script without a value", script("a"), `line 2 of its entry_points.txt, "a", is neither`},
+		{"entry point of no section", is("entry_points.txt", "a = b:c\n"), `line 1 of its entry_points.txt`},
+		{"section without a name", is("entry_points.txt", "[]\n"), `line 1 of its entry_points.txt`},
+		{"BOM", is("entry_points.txt", "\ufeff[console_scripts]\n"), `line 1 of its entry_points.txt`},
+		{"entry points in Latin-1", script("# \xe9"), "its entry_points.txt is not UTF-8"},
+		{"no WHEEL", []entry{{name: "my_pkg-1.0.dist-info/METADATA", content: metadataOf("my-pkg", "1.0")}}, "it is not a wheel: it has no my_pkg-1.0.dist-info/WHEEL"},
+		{"no RECORD", own("my-pkg", "1.0")[:2], "it is not a wheel: it has no my_pkg-1.0.dist-info/RECORD"},
+		{"empty WHEEL", is("WHEEL", ""), "its WHEEL has no Wheel-Version 1.x"},
+		{"format of the future", is("WHEEL", "Tag: x\nWheel-Version: 2.0\nWheel-Version: 1.0\n"), "its WHEEL has no Wheel-Version 1.x"},
+		{"format 10", is("WHEEL", "Wheel-Version: 10.0\n"), "its WHEEL has no Wheel-Version 1.x"},
+		{"format without a minor", is("WHEEL", "Wheel-Version: 1\n"), "its WHEEL has no Wheel-Version 1.x"},
+		{"format in the text", is("WHEEL", "Tag: x\n\nWheel-Version: 1.0\n"), "its WHEEL has no Wheel-Version 1.x"},
+		{"WHEEL in Latin-1", is("WHEEL", wheelText+"Generator: \xe9\n"), "its WHEEL is not UTF-8"},
+		{"RECORD of one column", is("RECORD", "a.py\n"), "its RECORD can't be read: row 1 is no path, hash and size"},
+		{"RECORD of two columns", is("RECORD", "a.py,\n"), "its RECORD can't be read: row 1"},
+		{"RECORD of some columns", is("RECORD", "a.py,,\nb.py\n"), "its RECORD can't be read: record on line 2"},
+		{"RECORD with a word for a size", is("RECORD", "a.py,,\nb.py,,-1\n"), "its RECORD can't be read: row 2"},
+		{"RECORD in Latin-1", is("RECORD", "\xe9,,\n"), "its RECORD is not UTF-8"},
+		{"two ways to one place", append(with("a.py"), entry{name: "my_pkg-1.0.data/purelib/a.py", content: "other"}), `it holds "a.py" twice, with different content`},
+		{"two modes of one place", append(with("a.py"), entry{name: "my_pkg-1.0.data/purelib/a.py", content: "x", mode: 0o755}), `it holds "a.py" twice, with different content`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, _, err := read(t, someFile, zipped(t, tt.entries...))
 			refused(t, err, tt.want)
 		})
 	}
+	t.Run("bzip2", func(t *testing.T) {
+		data := wheelOf(t, "my-pkg", "1.0")
+		for _, header := range []string{"PK\x01\x02", "PK\x03\x04"} { // of METADATA; the second one has no version of its writer
+			at := bytes.Index(data, []byte(header)) + 8 + 2*strings.Count(header, "\x01")
+			data[at] = 12
+		}
+		_, _, err := read(t, someFile, data)
+		refused(t, err, `it holds "my_pkg-1.0.dist-info/METADATA", which is encrypted, or compressed as no file of a wheel is`)
+	})
+	t.Run("broken", func(t *testing.T) {
+		data := wheelOf(t, "my-pkg", "1.0")
+		at := bytes.Index(data, []byte("METADATA")) + 10
+		copy(data[at:], bytes.Repeat([]byte{0xff}, 20))
+		_, _, err := read(t, someFile, data)
+		refused(t, err, "reading my_pkg-1.0.dist-info/METADATA: flate: corrupt input")
+	})
 	t.Run("no zip", func(t *testing.T) {
 		_, _, err := read(t, someFile, []byte(strings.Repeat("<html>", 100)))
 		refused(t, err, "it is not a wheel: zip: not a valid zip file")
@@ -151,14 +202,23 @@ func TestSloppyWheels(t *testing.T) {
 		"CRLF":               {{name: at + "METADATA", content: strings.ReplaceAll(metadataOf("my-pkg", "1.0"), "\n", "\r\n")}},
 		"no description":     {{name: at + "METADATA", content: "Name: my-pkg\nVersion: 1.0"}},
 		"lines that go on":   {{name: at + "METADATA", content: "License: a\n Name: b\n\tVersion: c\nName: my-pkg\nVersion: 1.0\n"}},
-		"no RECORD":          {metadata},
 		"twice the same":     {metadata, {name: "a.py", content: "x"}, {name: "a.py", content: "x"}, metadata},
 		"script twice":       {metadata, {name: "my_pkg-1.0.data/scripts/run", content: "x"}, {name: at + "entry_points.txt", content: "[console_scripts]\nrun = a:b\n"}},
 		"dots in names":      {metadata, {name: "...", content: "x"}, {name: "a/..b", content: "x"}},
 		"255 bytes":          {metadata, {name: strings.Repeat("n", 255), content: "x"}},
-		"folder that leaves": {metadata, {name: "../"}},
+		"folder that leaves": {metadata, {name: "../"}, {name: "a//"}},
+		"RECORD of others":   {metadata, {name: at + "RECORD", content: "a\"b,,,\r\n\r\nc,,1,x"}},
+		"WHEEL that goes on": {metadata, {name: at + "WHEEL", content: "Tag: a\r\n b\r\nWheel-Version:1.9"}},
+		"python of others":   {metadata, {name: "bin/python", content: "x"}, {name: at + "entry_points.txt", content: "[console_scripts]\npython3-config = a:b\n"}},
+		"other entry points": {metadata, {name: at + "entry_points.txt", content: "; c\r  [console_scripts] # c\r\n  a=b:c\n  \n  # c\n  d = e:f\n[x]\nl = \n  more\n"}},
+		"old bytecode":       {metadata, {name: "a/__pycache__/b.pyc", content: "x"}, {name: "my_pkg-1.0.data/purelib/a/__pycache__/b.pyc", content: "y"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			for _, e := range own("my-pkg", "1.0") {
+				if !slices.ContainsFunc(entries, func(other entry) bool { return other.name == e.name }) {
+					entries = append(entries, e)
+				}
+			}
 			w, _, err := read(t, someFile, zipped(t, entries...))
 			if err != nil {
 				t.Fatal(err)

@@ -35,6 +35,12 @@ func TestGlobalOptions(t *testing.T) {
 	})
 }
 
+func TestEmptyFilesAreTold(t *testing.T) {
+	for content, want := range map[string][]string{"": {"requirements.txt: it has no line that says anything"}, " \n# six\n": {"requirements.txt: it has no line that says anything"}, "# a\n--pre\n": nil} {
+		equal(t, content, read(t, content).Notes, want)
+	}
+}
+
 func TestNoIndexForgetsIndexes(t *testing.T) {
 	s := read(t, text("-i https://a", "--no-index", "--extra-index-url https://b"))
 	if !s.NoIndex || s.IndexURL != "" || s.ExtraIndexURLs != nil {

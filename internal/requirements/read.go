@@ -30,7 +30,7 @@ var (
 	option     = regexp.MustCompile(`(--(?:no-index|pre|prefer-binary|require-hashes))(?:\s+|$)|` +
 		`(--[\w-]+|-\w)[=\s]*("[^"]*"|'[^']*'|\S*)|(\S+)`)
 	setup   = regexp.MustCompile(`^(-C|--(config-settings?|(global|install|build)-option))$`)
-	trusted = regexp.MustCompile(`^(?i)(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$`)
+	trusted = regexp.MustCompile(`^(?i)(md5:[0-9a-f]{32}|(sha256|blake2b):[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$`)
 )
 
 // reader gathers a [Set] from files.
@@ -138,6 +138,7 @@ func decode(data []byte) string {
 func (r *reader) lines(l line, text string) {
 	physical := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
 	var parts []string
+	isEmpty := true
 	for i, part := range physical {
 		more := strings.HasSuffix(part, `\`)
 		if strings.HasPrefix(strings.TrimSpace(part), "#") {
@@ -150,8 +151,12 @@ func (r *reader) lines(l line, text string) {
 		}
 		l.number, l.text = i+2-len(parts), strings.TrimSpace(comment.ReplaceAllString(strings.Join(parts, ""), ""))
 		if parts = parts[:0]; l.text != "" {
+			isEmpty = false
 			r.line(l)
 		}
+	}
+	if isEmpty {
+		r.set.Notes = append(r.set.Notes, l.file+": it has no line that says anything")
 	}
 }
 
@@ -189,7 +194,7 @@ func (r *reader) item(l line, text string, hashes []string) error {
 	req, err := r.requirement(l, text)
 	i := slices.IndexFunc(hashes, func(h string) bool { return !trusted.MatchString(h) || req.Kind == Git })
 	if i >= 0 && err == nil {
-		err = fmt.Errorf("--hash: %s is not a whole sha256, sha384 or sha512 of a file", quote(hashes[i]))
+		err = fmt.Errorf("--hash: %s is not a whole md5, sha256, sha384, sha512 or blake2b of a file", quote(hashes[i]))
 	}
 	slices.Sort(hashes)
 	req.Hashes = slices.Compact(hashes)

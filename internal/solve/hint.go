@@ -41,10 +41,14 @@ func advices() []advice {
 }
 
 // Hint says what can be done about a compilation that failed, where its output
-// tells what it lacked, and which lines let libraries be as they are.
+// tells what it lacked, about packages that don't fit each other, and which lines
+// let libraries be as they are.
 func (e *Error) Hint() string {
-	if e.Step == librariesStep {
+	switch {
+	case e.Step == librariesStep:
 		return librariesHint(e.Output)
+	case strings.HasPrefix(e.Step, "smoke: requirements of ") && strings.Contains(e.Output, " needs "):
+		return `overrides = ["NAME==VERSION"] or excludes = ["NAME"] under [python] says that it may be so`
 	}
 	if !strings.HasSuffix(e.Step, ": compile") {
 		return ""

@@ -28,6 +28,11 @@ func TestCompilationsThatFailGetAHint(t *testing.T) {
 	if hints := fault.Hints(&solve.Error{Step: "smoke: import x", Output: "No module named 'x'"}); len(hints) > 0 {
 		t.Errorf("a smoke test gets the hints %q", hints)
 	}
+	for output, want := range map[string]bool{"a 1.0 needs b>=2, and 1.0 is installed": true, "a 1.0 has no RECORD": false} {
+		if hints := fault.Hints(&solve.Error{Step: "smoke: requirements of all Python packages", Output: output}); (len(hints) == 1) != want {
+			t.Errorf("%s: hints %q", output, hints)
+		}
+	}
 }
 
 func TestLibrariesGetTheLinesToWrite(t *testing.T) {

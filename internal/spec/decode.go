@@ -11,6 +11,7 @@ type decoder struct {
 	faults *faults
 	whole  bool        // the file could be read to its end, so what is absent is missing
 	files  []reference // files and folders the edition needs
+	marks  []mark      // of [python]
 }
 
 func (d *decoder) spec(e edition) Spec {

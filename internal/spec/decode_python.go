@@ -30,8 +30,25 @@ func (d *decoder) python(r *reader) Python {
 	p.Prune = append(defaultPrune(p.Compile), p.Prune...)
 	p.IndexStrategy = r.text("index-strategy", oneOf("first-index", "unsafe-first-match", "unsafe-best-match"))
 	p.BuildRequires = r.buildRequires()
+	for _, key := range []string{"overrides", "excludes", "extras", "groups", "optional"} {
+		r.placed(key)
+	}
 	r.checkOrigins(p)
 	return p
+}
+
+// mark is an entry of a list of [python], "KEY ENTRY" as names are compared, and
+// where it stands.
+type mark struct {
+	entry  string
+	offset int
+}
+
+// placed notes where the entries of a list stand.
+func (r *reader) placed(key string) {
+	r.list(key, func(_ string, item *value) {
+		r.marks = append(r.marks, mark{key + " " + requirements.Normal(item.text), item.offset})
+	})
 }
 
 // checkOrigins wants one origin of what is installed, and of other keys those
@@ -56,7 +73,7 @@ func (r *reader) checkOrigins(p Python) {
 	}
 	resolved := len(p.Requirements) > 0 || len(p.Sources) > 0
 	for key, given := range map[string]bool{"constraints": len(p.Constraints) > 0, "overrides": len(p.Overrides) > 0, "excludes": len(p.Excludes) > 0} {
-		if given && !resolved {
+		if given && !resolved && (origin == "" || key == "constraints") {
 			r.faults.add(r.at(key), "%s: there are no requirements that they are about", key)
 		}
 	}
@@ -85,7 +102,9 @@ func isPylock(name string) bool {
 func (r *reader) buildRequires() map[string][]string {
 	requires := map[string][]string{}
 	r.pairs("build-requires", projectName, func(below *reader, key, project string) {
-		requires[requirements.Normal(project)] = below.texts(key, buildRequirement)
+		name := requirements.Normal(project)
+		requires[name] = below.texts(key, buildRequirement)
+		r.marks = append(r.marks, mark{"build-requires " + name, below.table.get(key).offset})
 	})
 	if len(requires) == 0 {
 		return nil
@@ -110,6 +129,7 @@ func (d *decoder) indexes(blocks []*reader) []Index {
 			r.missing("packages: an index serves what it is asked for by name, and nothing else")
 		}
 		index.Packages = normal(r.some("packages", projectName, nil))
+		r.placed("packages")
 		if line, found := lines[index.Name]; found && index.Name != "" {
 			r.faults.add(r.at("name"), "name: the index of line %d is called %q already", line, index.Name)
 		}

@@ -516,6 +516,16 @@ index-strategy = "unsafe-best"
 			},
 		},
 		{
+			name: "python keys that are about a lock",
+			text: `[python]
+project = "x"
+constraints = ["c.txt"]
+overrides = ["numpy<2"]
+excludes = ["opencv-python"]
+`,
+			want: []string{`image.toml:4:15: constraints: there are no requirements that they are about`},
+		},
+		{
 			name: "python words",
 			text: `[python]
 requirements = ["r.txt"]

@@ -140,10 +140,11 @@ func (f *File) Variant(name string) (Spec, error) {
 type decoded struct {
 	spec  Spec
 	files []reference
+	marks []mark
 }
 
 func (f *File) decode(name string) decoded {
 	d := &decoder{faults: newFaults(f.doc), whole: true}
 	s := d.spec(f.editions[name])
-	return decoded{s, d.files}
+	return decoded{s, d.files, d.marks}
 }

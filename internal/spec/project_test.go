@@ -114,6 +114,12 @@ members = ["packages/*"]
 own = { path = "own" }
 many = [{ path = "wheels/a.whl", marker = "x" }, { path = "wheels/b.whl" }]
 there = { index = "torch" }
+[tool.uv]
+find-links = ["https://l.example/@x/me@y", "links"]
+[[tool.uv.index]]
+url = "./flat/"
+[[tool.uv.index]]
+url = "https://i.example/simple"
 `,
 		"uv.lock":                     "version = 1\n",
 		"packages/one/pyproject.toml": "[tool.uv.sources]\ndeep = { path = \"../../deep\" }\n",
@@ -121,13 +127,14 @@ there = { index = "torch" }
 		"own/pyproject.toml":          "[project]\ndependencies = [\"six\"]\n",
 		"deep/pyproject.toml":         "",
 		"wheels/a.whl":                "", "wheels/b.whl": "", ".env": "SECRET=1", "weights.bin": "",
+		"links/c.whl": "", "links/deep/d.whl": "", "links/README": "", "flat/e.tar.gz": "", "flat/f.zip": "",
 	}
 }
 
 func TestProjectFilesAreWhatUVReads(t *testing.T) {
 	got := request(t, projectSpec, workspace()).ProjectFiles
 	want := []string{
-		"pyproject.toml", "own/pyproject.toml", "packages/one/pyproject.toml", "deep/pyproject.toml", "wheels/a.whl", "wheels/b.whl", "uv.lock",
+		"pyproject.toml", "flat/e.tar.gz", "flat/f.zip", "links/c.whl", "own/pyproject.toml", "packages/one/pyproject.toml", "deep/pyproject.toml", "wheels/a.whl", "wheels/b.whl", "uv.lock",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -176,6 +183,11 @@ func TestFaultsOfProjectFiles(t *testing.T) {
 		{"source that leaves", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.sources]\na = { path = \"../a\" }\n"}, `pyproject.toml: source "../a": "../a" leads out of the folder of image.toml`},
 		{"source of a member that leaves", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.workspace]\nmembers = [\"m\"]\n", "m/pyproject.toml": "[tool.uv.sources]\na = { path = \"../../a\" }\n"}, `m/pyproject.toml: source "../../a": `},
 		{"member's pattern", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.workspace]\nmembers = [\"[\"]\n"}, `pyproject.toml: workspace member "[": syntax error in pattern`},
+		{"login of an index", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\n[[tool.uv.index]]\nurl = \"https://me:secret@i.example/simple\"\n"}, "pyproject.toml:3: an address at i.example holds a user's name or password"},
+		{"login in a uv.lock", projectSpec, map[string]string{"pyproject.toml": "[project]\n", "uv.lock": "\nsource = { git = \"https://me@g.example:8080/r?rev=1#2\" }\n"}, "uv.lock:2: an address at g.example:8080 holds"},
+		{"login in a pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "[[packages]]\narchive = { url = 'http://:secret@f.example/a@1.zip' }\n"}, "pylock.toml:2: an address at f.example holds"},
+		{"login of a tree", "name = \"x\"\n[python]\nsources = [\"t\"]\n", map[string]string{"t/pyproject.toml": "[project]\ndependencies = [\"a @ https://me:pw@f.example/a.whl\"]\n"}, "t/pyproject.toml:2: an address at f.example holds"},
+		{"folder of wheels that leaves", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\nfind-links = [\"../wheels\"]\n"}, `pyproject.toml: index "../wheels": "../wheels" leads out of the folder of image.toml`},
 		{"pyproject of a tree", "name = \"x\"\n[python]\nsources = [\"t\"]\n", map[string]string{"t/pyproject.toml": "]"}, "t/pyproject.toml:1: toml: "},
 		{"pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "a = 1\nb = \n"}, "pylock.toml:2: toml: "},
 		{"too large", projectSpec, map[string]string{"pyproject.toml": strings.Repeat("#", 4<<20+1)}, `"pyproject.toml" has more than 4194304 bytes`},
@@ -336,5 +348,32 @@ func TestProjectsSayWhatTheyNeed(t *testing.T) {
 				t.Errorf("with a lock: %v", err)
 			}
 		})
+	}
+}
+
+func TestPlacesOfWords(t *testing.T) {
+	const text = "name = \"x\"\n[python]\nproject = \".\"\nextras = [\"GPU\"]\ngroups = [\"a\", \"b\"]\noverrides = [\n  \"six==1\",\n]\nexcludes = [\"A.b\"]\noptional = [\"c\"]\n" +
+		"[python.build-requires]\nApex = [\"wheel\"]\n[[python.index]]\nname = \"i\"\nurl = \"https://i.example\"\npackages = [\"torch\"]\n"
+	want := map[string]string{
+		"extras gpu": "image.toml:4:11", "groups a": "image.toml:5:11", "groups b": "image.toml:5:16", "overrides six==1": "image.toml:7:3", "excludes a-b": "image.toml:9:13",
+		"optional c": "image.toml:10:13", "build-requires apex": "image.toml:12:1", "packages torch": "image.toml:16:13",
+	}
+	if diff := cmp.Diff(want, request(t, text, map[string]string{"pyproject.toml": pyprojectText}).Places); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestModulesMayLieInTrees(t *testing.T) {
+	const git = "[[git]]\nurl = \"https://git.example/a\"\ncommit = \"0123456789012345678901234567890123456789\"\npath = \"/opt/a\"\n"
+	for text, want := range map[string]bool{
+		"":  false,
+		git: true,
+		"[app]\nsource = \"app\"\nenv = { PYTHONPATH = \"/opt/a\" }\n": true,
+		"[app]\nsource = \"app\"\nenv = { PATH = \"/opt/a\" }\n":       false,
+	} {
+		files := map[string]string{"r.txt": "six\n"}
+		if r := request(t, "name = \"x\"\n[python]\nrequirements = [\"r.txt\"]\n"+text, files); r.Trees != want {
+			t.Errorf("%s: %v", text, r.Trees)
+		}
 	}
 }

@@ -1,12 +1,15 @@
 package spec
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/pelletier/go-toml/v2"
@@ -40,7 +43,7 @@ const (
 func readPyproject(root fs.FS, dir string) (pyproject, error) {
 	name := path.Join(dir, "pyproject.toml")
 	data, err := readLimited(root, name, maxPyproject)
-	if err != nil {
+	if err = errors.Join(err, checkLogins(name, data)); err != nil {
 		return pyproject{}, err
 	}
 	var p pyproject
@@ -69,6 +72,20 @@ func (p pyproject) checkProject(dir string) error {
 	return nil
 }
 
+var loginAddress = regexp.MustCompile(`https?://[^/?#\s"']*@([^/?#\s"']+)`)
+
+// checkLogins refuses addresses with a login: uv would be shown it with the file, and
+// no lock may hold it.
+func checkLogins(name string, data []byte) error {
+	at := loginAddress.FindSubmatchIndex(data)
+	if at == nil {
+		return nil
+	}
+	host := data[at[2]:at[3]]
+	err := fmt.Errorf("%s:%d: an address at %s holds a user's name or password", name, bytes.Count(data[:at[0]], []byte("\n"))+1, host)
+	return fault.WithHint(err, fmt.Sprintf("take it out of the address, and put a login for %s into ~/.netrc", host))
+}
+
 // unmarshal reads a TOML file; what is wrong with it is told with its line.
 func unmarshal(name string, data []byte, into any) error {
 	err := toml.Unmarshal(data, into)
@@ -89,7 +106,8 @@ func (p pyproject) digest() (digest.Digest, error) {
 }
 
 // files are those that uv reads of a project in dir beside its own two: those of
-// the members of its workspace, and what its sources name by path.
+// the members of its workspace, what its sources name by path, and what lies in
+// folders that it takes for indexes.
 func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
 	var list []string
 	workspace, _ := p.Tool.UV["workspace"].(map[string]any)
@@ -113,7 +131,32 @@ func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
 			list = append(list, name)
 		}
 	}
+	for _, folder := range p.folders() {
+		name := path.Join(dir, folder)
+		if _, err := local(name); err != nil {
+			return nil, fmt.Errorf("%s: index %q: %w", path.Join(dir, "pyproject.toml"), folder, err)
+		}
+		for _, pattern := range []string{"*.whl", "*.tar.gz", "*.zip"} {
+			found, err := fs.Glob(root, path.Join(name, pattern))
+			if err != nil {
+				return nil, fmt.Errorf("%s: index %q: %w", path.Join(dir, "pyproject.toml"), folder, err)
+			}
+			list = append(list, found...)
+		}
+	}
 	return sorted(list), nil
+}
+
+// folders are those that stand where uv takes addresses of indexes, too.
+func (p pyproject) folders() []string {
+	list := texts(p.Tool.UV["find-links"])
+	indexes, _ := p.Tool.UV["index"].([]any)
+	for _, index := range indexes {
+		table, _ := index.(map[string]any)
+		url, _ := table["url"].(string)
+		list = append(list, url)
+	}
+	return slices.DeleteFunc(list, func(s string) bool { return s == "" || strings.Contains(s, "://") })
 }
 
 // paths are those of a source of uv, which may be one table or several.
@@ -145,7 +188,7 @@ func texts(value any) (list []string) {
 // something from a git repository. What else is wrong with it than its syntax uv says.
 func readPylock(name string, data []byte) (list []string, git bool, err error) {
 	var file map[string]any
-	if err := unmarshal(name, data, &file); err != nil {
+	if err := errors.Join(checkLogins(name, data), unmarshal(name, data, &file)); err != nil {
 		return nil, false, err
 	}
 	packages, _ := file["packages"].([]any)

@@ -21,11 +21,13 @@ import (
 type PythonRequest struct {
 	Set string // of the lock: "python", or "python@NAME" of a variant that wishes for something else
 	Python
-	Files        requirements.Set // what the requirement files say
-	Pylock       []byte           // the content of the pylock.toml
-	ProjectFiles []string         // what uv reads of the project: its pyproject.toml, uv.lock and what these name
-	Git          bool             // something comes from a git repository
-	Imports      []string         // modules that the smoke tests of the set's first variant import
+	Files        requirements.Set  // what the requirement files say
+	Pylock       []byte            // the content of the pylock.toml
+	ProjectFiles []string          // what uv reads of the project: its pyproject.toml, uv.lock and what these name
+	Git          bool              // something comes from a git repository
+	Imports      []string          // modules that the smoke tests of the set's first variant import
+	Trees        bool              // its git trees, or folders of its PYTHONPATH, may bring modules
+	Places       map[string]string // where entries of lists stand, "image.toml:8:14", by "KEY ENTRY" as names are compared
 
 	inputs []string // lines for the files that decide what is locked, with their digests
 }
@@ -68,8 +70,9 @@ func (f *File) PythonRequests(root fs.FS, env func(string) string) ([]PythonRequ
 	faults := make([]error, 0, len(f.names))
 	shared := f.decode(Production).spec.Python.resolved()
 	for _, name := range f.names {
-		whole := f.decode(name).spec.Python
-		p := whole.resolved()
+		found := f.decode(name)
+		whole := found.spec
+		p := whole.Python.resolved()
 		set := lock.SetPython
 		if name != Production {
 			if reflect.DeepEqual(p, shared) {
@@ -81,8 +84,13 @@ func (f *File) PythonRequests(root fs.FS, env func(string) string) ([]PythonRequ
 		if !p.resolves() && (name == Production || !shared.resolves()) {
 			continue
 		}
-		p.Prune = whole.Prune
-		r := PythonRequest{Set: set, Python: p, Imports: f.decode(name).spec.Smoke.Imports}
+		p.Prune = whole.Python.Prune
+		r := PythonRequest{Set: set, Python: p, Imports: whole.Smoke.Imports, Places: map[string]string{}}
+		for _, m := range found.marks {
+			at := f.doc.place(m.offset, "")
+			r.Places[m.entry] = fmt.Sprintf("%s:%d:%d", at.File, at.Line, at.Column)
+		}
+		r.Trees = len(whole.Git) > 0 || whole.App.Env["PYTHONPATH"] != ""
 		faults = append(faults, r.read(root, env))
 		list = append(list, r)
 	}
@@ -148,7 +156,7 @@ func (r *PythonRequest) readProject(root fs.FS, dir string) error {
 	r.ProjectFiles = append(r.ProjectFiles, lockFile)
 	r.inputs = append(r.inputs, fmt.Sprintf("%s %s", lockFile, digest.FromBytes(data)))
 	r.Git = r.Git || containsGit(string(data))
-	return err
+	return errors.Join(err, checkLogins(lockFile, data))
 }
 
 // readPyprojects reads the pyproject.toml of a folder, of the members of its

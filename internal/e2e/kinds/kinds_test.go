@@ -70,6 +70,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 		w.URL, differs.FileName(), sha256.Sum256(told), differs.FileName()))
 	data := testworld.Wheel{Name: "beta", Version: "2.1"}.Bytes(t)
 	hash512, hash256 := fmt.Sprintf("%x", sha512.Sum512(data)), fmt.Sprintf("%x", sha256.Sum256(data))
+	alpha256 := fmt.Sprintf("%x", sha256.Sum256(testworld.Wheel{Name: "alpha", Requires: []string{"beta>=2"}}.Bytes(t)))
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}
 	for _, tt := range []struct {
 		name, lines, more string
@@ -89,7 +90,8 @@ func TestRealKindsOfPackages(t *testing.T) {
 		{"one script of two", "onetool\ntwotool", "", 2, []string{"onetool 1.0 and twotool 1.0 both hold bin/tool, with different content", `hint: leave one of them out wherever it is asked for, as with excludes = ["twotool"]`}, ""},
 		{"sha512", "beta==2.1 --hash=sha512:" + hash512, "", 0, []string{"beta 2.1"}, ""},
 		{"wrong sha512", "beta==2.1 --hash=sha512:" + strings.Repeat("0", 128), "", 2, []string{"requirements.txt:1: python: ", "which none of the 1 --hash options of its line has", "--hash=sha256:" + hash256}, ""},
-		{"a hash for all", "--require-hashes\nalpha==1.0 --hash=sha256:" + hash256, "", 2, []string{"python: ", "hash"}, ""},
+		{"a hash for all", "--require-hashes\nalpha==1.0 --hash=sha256:" + alpha256 + "\nbeta==2.1 --hash=sha256:" + hash256, "", 0, []string{"alpha 1.0", "beta 2.1"}, ""},
+		{"no hash for what is required", "--require-hashes\nalpha==1.0 --hash=sha256:" + alpha256, "", 2, []string{"/beta-2.1-py3-none-any.whl: --require-hashes wants a --hash for everything"}, ""},
 		{"yanked", "yanked", "", 0, []string{"yanked 0.9"}, ""},
 		{"yanked and pinned", "yanked==1.0", "", 0, []string{"yanked 1.0"}, "yanked 1.0 was yanked from its index: it is broken"},
 		{"metadata that differs", "differs", "", 0, []string{"differs 1.0"}, "what the index says of the requirements of differs 1.0 differs from the METADATA in its wheel"},
@@ -178,6 +180,8 @@ func TestRealPylockOfOthers(t *testing.T) {
 		{"group that nobody names", "dependency-groups = [\"test\"]\n", entry("beta", "1.0", "marker = \"'test' in dependency_groups\"\n") + entry("alpha", "1.0", ""), "", nil, 0, []string{"alpha 1.0"}},
 		{"extra", "extras = [\"fast\"]\n", entry("beta", "1.0", "marker = \"'fast' in extras\"\n") + entry("alpha", "1.0", ""), "extras = [\"fast\"]", nil, 0, []string{"alpha 1.0", "beta 1.0"}},
 		{"two versions by marker", "", entry("beta", "1.0", "marker = \"sys_platform == 'linux'\"\n") + entry("beta", "2.1", "marker = \"sys_platform == 'win32'\"\n"), "", nil, 0, []string{"beta 1.0"}},
+		{"without what is excluded", "", entry("alpha", "1.0", "") + entry("beta", "2.1", ""), "excludes = [\"beta\"]", nil, 0, []string{"alpha 1.0"}},
+		{"other than overrides", "", entry("beta", "1.0", ""), "overrides = [\"beta>2\"]", nil, 2, []string{"image.toml:6:14: python: overrides want beta>2, and pylock.toml has 1.0"}},
 		{"twice", "", entry("beta", "1.0", "") + entry("beta", "2.1", ""), "", nil, 2, []string{"beta"}},
 		{"only a sha512", "", entry("beta", "1.0", "", sum512), "", nil, 0, []string{"beta 1.0"}},
 		{
@@ -241,6 +245,14 @@ func TestRealProjectsOfUV(t *testing.T) {
 	fresh := map[string]string{"pyproject.toml": strings.ReplaceAll(project, "INDEX", x.URL)}
 	locked := map[string]string{"pyproject.toml": fresh["pyproject.toml"], "uv.lock": uvLock(t, x)}
 	stale := map[string]string{"pyproject.toml": strings.Replace(fresh["pyproject.toml"], `["alpha"]`, `["alpha", "twice"]`, 1), "uv.lock": locked["uv.lock"]}
+	own := testworld.Wheel{Name: "own"}
+	beside := map[string]string{"wheels/" + own.FileName(): string(own.Bytes(t))}
+	grouped := map[string]string{"pyproject.toml": strings.Replace(fresh["pyproject.toml"], "[tool.uv]", "[tool.uv]\ndefault-groups = [\"dev\", \"test\"]", 1)}
+	text, _, _ := strings.Cut(fresh["pyproject.toml"], "[[tool")
+	text = strings.Replace(text, `["alpha"]`, `["alpha", "own"]`, 1)
+	theirs := "{ url = \"" + x.URL + "\", default = true }]\n"
+	beside["links/pyproject.toml"] = text + "find-links = [\"../wheels\"]\nindex = [" + theirs
+	beside["flat/pyproject.toml"] = text + "index = [{ url = \"../wheels\", format = \"flat\" }, " + theirs
 	for _, tt := range []struct {
 		name, toml string
 		files      map[string]string
@@ -252,7 +264,10 @@ func TestRealProjectsOfUV(t *testing.T) {
 		{"with a lock", "project = \".\"", locked, 0, []string{"alpha 1.0", "beta 2.1"}},
 		{"a lock", "lock = \"uv.lock\"\ngroups = [\"dev\"]", locked, 0, []string{"alpha 1.0", "beta 2.1", "pre 1.0rc1"}},
 		{"a stale lock", "project = \".\"", stale, 2, []string{"python: ", "needs to be updated", `hint: "uv lock" brings uv.lock up to date`}},
-		{"no such group", "project = \".\"\ngroups = [\"nothing\"]", fresh, 2, []string{"nothing"}},
+		{"a folder of wheels", "project = \"links\"", beside, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
+		{"a folder as an index", "project = \"flat\"", beside, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
+		{"groups that nobody names", "project = \".\"", grouped, 0, []string{"alpha 1.0", "beta 2.1"}},
+		{"no such group", "project = \".\"\ngroups = [\"nothing\"]", fresh, 2, []string{"image.toml:6:11: python: ", "nothing"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := e2etest.PythonProject(t, "[python]\n"+tt.toml+"\n", tt.files)

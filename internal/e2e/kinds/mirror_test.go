@@ -39,8 +39,8 @@ func TestRealAnotherMirror(t *testing.T) {
 	u.Build(t, dir, "--python-index", second.URL) // all is there
 }
 
-// A mirror that has lost a file since it was asked is forgotten: the file comes from
-// where it was locked.
+// A mirror that has lost a file since it was asked is not asked for it: the file
+// comes from where it was locked.
 func TestRealMirrorThatDrops(t *testing.T) {
 	u := e2etest.NewUser(t)
 	u.Cache = t.TempDir()
@@ -54,7 +54,7 @@ func TestRealMirrorThatDrops(t *testing.T) {
 	u.Env = nil
 	there.Remove(second.FilePath(fresh.FileName()))
 	r := u.Build(t, dir, "--python-index", second.URL)
-	if !strings.Contains(r.Stderr, "from where they were locked") || here.Requests(first.FilePath(fresh.FileName())) == 0 {
+	if !strings.Contains(r.Stderr, "from where it was locked") || here.Requests(first.FilePath(fresh.FileName())) == 0 {
 		t.Errorf("nothing was told, or fetched, elsewhere:\n%s", r.Stderr)
 	}
 }

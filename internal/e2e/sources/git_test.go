@@ -127,7 +127,13 @@ func TestRealGitBySSH(t *testing.T) {
 	netrc := filepath.Join(t.TempDir(), "netrc")
 	e2etest.Write(t, netrc, []byte("machine 127.0.0.3 login me password s3cret\n"))
 	u.Env = []string{"NETRC=" + netrc, "SSL_CERT_FILE=" + testworld.TrustAlso(t, authority)}
-	dir := e2etest.Needs(t, "--index-url "+x.URL, "outer @ git+ssh://git@127.0.0.3/git/outer.git@main")
+	needs := map[string]string{"requirements.txt": "--index-url " + x.URL + "\nouter @ git+ssh://git@127.0.0.3/git/outer.git@main\n", "limits.txt": ""}
+	config := "[python]\nrequirements = [\"requirements.txt\"]\nconstraints = [\"limits.txt\"]\n"
+	// The login goes to what is named, and the submodule is not.
+	u.Fails(t, 2, []string{"/git/inner.git/info/refs?…: it asks for a login, and Lamina sends none to this address", "hint: a login for 127.0.0.3 goes to what"},
+		"lock", e2etest.PythonProject(t, config, needs))
+	needs["limits.txt"] = "inner @ git+https://127.0.0.3/git/inner.git\n"
+	dir := e2etest.PythonProject(t, config, needs)
 	u.Build(t, "lock", dir)
 	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "outer"); d.URL != "git+https://127.0.0.3/git/outer.git@"+outer.Commit {
 		t.Errorf("locked as %s", d.URL)

@@ -71,7 +71,7 @@ func TestRealFetchingFails(t *testing.T) {
 		says  string
 	}{
 		"vanished":     {testworld.Status(http.StatusNotFound, testworld.Always), 1, "the server has it no more (404)"},
-		"hidden":       {testworld.Status(http.StatusUnauthorized, testworld.Always), 2, "the server asks for a login, or refuses the one it got (401)"},
+		"hidden":       {testworld.Status(http.StatusUnauthorized, testworld.Always), 2, "it asks for a login, and none was sent"},
 		"down":         {testworld.Status(http.StatusServiceUnavailable, testworld.Always), 75, "the server answers 503"},
 		"other bytes":  {testworld.Wrong(testworld.Always), 1, "what comes are not the bytes that were locked"},
 		"down at once": {testworld.Status(http.StatusServiceUnavailable, 1), 0, "trying again"},
@@ -154,8 +154,10 @@ func TestRealUnmetRequirementHoldsTheImageBack(t *testing.T) {
 	}
 	blocks := strings.Split(string(text), "[[packages]]")
 	without := e2etest.PythonProject(t, "[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": blocks[0] + "[[packages]]" + blocks[1]})
-	u.Fails(t, 1, []string{"smoke: requirements of all Python packages", "alpha 1.0 needs beta>=2, which is not installed"}, without, "--progress", "quiet")
+	u.Fails(t, 1, []string{"smoke: requirements of all Python packages", "alpha 1.0 needs beta>=2, which is not installed", "hint: overrides = "}, without, "--progress", "quiet")
 	u.HasNoImage(t)
+	e2etest.Edit(t, filepath.Join(without, "image.toml"), "[python]", "[python]\nexcludes = [\"beta\"]")
+	u.Build(t, "--relock", without)
 }
 
 func TestRealImageNeedsAPython(t *testing.T) {

@@ -3,6 +3,8 @@ package wheels
 import (
 	"bytes"
 	"io/fs"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +66,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 			u.Build(t, "lock", "--check", dir)
 			u.Build(t, dir)
 			if name == "netrc" {
-				u.Fails(t, 2, []string{"answers 401", "it asks for a login, or refuses the one it got", "hint: put a login for 127.0.0.1 into ~/.netrc"}, "lock", dir)
+				u.Fails(t, 2, []string{"answers 401", "it asks for a login, and none was sent", "hint: put a login for 127.0.0.1 into ~/.netrc"}, "lock", "--upgrade", dir)
 			} else {
 				u.Fails(t, 2, []string{"INDEX_TOKEN"}, "lock", dir)
 			}
@@ -72,18 +74,22 @@ func TestRealLoginsStaySecret(t *testing.T) {
 	}
 }
 
-// A host that only a page names gets its own login, and no other's.
+// A host that only a page names gets its own login, and no other's, by https.
 func TestRealLoginOfAHostThatNobodyNames(t *testing.T) {
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	w.Index(testworld.IndexOptions{User: "me", Password: password}, testworld.Wheel{Name: "private"})
-	elsewhere := strings.Replace(w.URL, "127.0.0.1", "localhost", 1)
+	to, err := url.Parse(w.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere, authority := testworld.ServeTLS(t, "127.0.0.5:0", httputil.NewSingleHostReverseProxy(to))
 	w.Put("links.html", []byte(`<a href="`+elsewhere+`/simple-files/private-1.0-py3-none-any.whl">private</a>`))
 	dir := e2etest.Needs(t, "--no-index", "--find-links "+w.URL+"/links.html", "private")
 	netrc := filepath.Join(t.TempDir(), "netrc")
-	u.Env = []string{"NETRC=" + netrc}
+	u.Env = []string{"NETRC=" + netrc, "SSL_CERT_FILE=" + testworld.TrustAlso(t, authority)}
 	e2etest.Write(t, netrc, []byte("machine 127.0.0.1 login me password wrong\n"))
-	u.Fails(t, 2, []string{"hint: put a login for localhost into ~/.netrc"}, "lock", dir)
-	e2etest.Write(t, netrc, []byte("machine localhost login me password "+password+"\n"))
+	u.Fails(t, 2, []string{"hint: put a login for 127.0.0.5 into ~/.netrc"}, "lock", dir)
+	e2etest.Write(t, netrc, []byte("machine 127.0.0.5 login me password "+password+"\n"))
 	u.Build(t, "lock", dir)
 }
 

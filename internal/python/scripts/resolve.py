@@ -65,9 +65,12 @@ class Resolver:
         lines = [*self.question["requirements"], *self.tree_lines()]
         if self.question["pylock"]:
             chosen = self.applying(self.imported())
-            there = {dist["name"] for dist in chosen}
+            there = {dist["name"]: dist["version"] for dist in chosen}
+            for need in unmet(self.question["overrides"], there):
+                if there.get(normal(need.name)):
+                    raise Fault(f"overrides want {need}, and {self.question['pylock']} has {there[normal(need.name)]}", normal(need.name))
             for line in lines:
-                if line["name"] not in there:
+                if line["name"] not in {*there, *self.question["excludes"]}:
                     raise Fault(f"a source tree needs {line['line']}, and {self.question['pylock']} doesn't have it", line["name"])
         elif lines:
             chosen = self.with_optional(lines)
@@ -248,13 +251,15 @@ class Resolver:
         return [self.choice(entry, PROJECT / self.question["folder"]) for entry in entries if applies(entry)]
 
     def without_trees(self, path: Path) -> tuple[Path, list[dict]]:
-        """Returns a lock without the folders that the spec builds as source trees, which bring themselves, and its entries."""
+        """Returns a lock without what the spec excludes and builds as source trees, which bring themselves, and its entries."""
         try:
             lock = tomllib.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise Fault(f"{path.name}: {error}") from error
         kept = []
         for entry in lock.get("packages", []):
+            if normal(entry.get("name", "")) in self.question["excludes"]:
+                continue
             if "directory" in entry:
                 folder = os.path.normpath(os.path.join(self.question["folder"], entry["directory"].get("path", "")))
                 if folder in self.question["folders"]:
@@ -274,7 +279,7 @@ class Resolver:
 
     def choice(self, entry: dict, folder: Path) -> dict:
         name = normal(entry["name"])
-        dist = {"name": name, "version": entry.get("version", ""), "kind": "sdist", "file": "", "url": "", "size": 0, "hashes": {}, "index": entry.get("index", "")}
+        dist = {"name": name, "version": entry.get("version", ""), "kind": "sdist", "file": "", "url": "", "size": 0, "hashes": {}, "index": re.sub("^file:.*", "", entry.get("index", ""))}
         if "vcs" in entry:
             vcs = entry["vcs"]
             below = f"#subdirectory={vcs['subdirectory']}" if vcs.get("subdirectory") else ""
@@ -289,7 +294,8 @@ class Resolver:
             raise Fault(f"{name} {dist['version']}: no wheel of it fits this Python and platform, and it has no sdist", name)
         file = file_of(source)
         dist |= {"file": file, "kind": "wheel" if file.endswith(".whl") else "sdist", "size": source.get("size", 0), "hashes": source.get("hashes", {})}
-        dist["url"] = source["url"] if "url" in source else "file://" + quote(os.path.normpath(folder / source["path"]))
+        url = source["url"] if "url" in source else "file://" + quote(os.path.normpath(folder / source["path"]))
+        dist["url"] = url.replace(f"{(WORK / 'project').absolute().as_uri()}/", f"{PROJECT.as_uri()}/")
         below = source.get("subdirectory")
         if below:
             raise Fault(f"{name}: its project lies in a folder of an archive, {below!r}", name)

@@ -148,9 +148,9 @@ class InstalledTest(WithInstallation):
         self.assertLessEqual({f"{SITE}/p/A.txt", f"{SITE}/p/a.txt"}, set(self.installed()))
 
     def test_folders_and_missing_modes_are_fine(self) -> None:
-        files = {"p/": b"", "p/empty/": b"", **wheel_files("p", {"p/m.txt": b"1"})}
+        files = {"p/": b"", "p/empty/": b"", "../": b"", "p//": b"", "/": b"", **wheel_files("p", {"p/m.txt": b"1", "c:x": b"1"})}
         self.archive("p-1.0-py3-none-any.whl", files.items(), {"p/": 0o40700, "p/m.txt": 0})
-        self.assertIn(f"{SITE}/p/m.txt", self.installed())
+        self.assertEqual({f"{SITE}/p/m.txt", f"{SITE}/c:x"}, {path for path in self.installed() if "dist-info" not in path})
 
     def test_no_wheel(self) -> None:
         self.assertEqual(self.installed(options={"optional": True}), {})
@@ -267,7 +267,7 @@ class RefusedTest(WithFolder):
         self.assertIn("`q-1.0` does not start with the normalized package name: p", self.install().stderr)
 
     def test_paths_that_lead_elsewhere(self) -> None:
-        for path in ("/etc/x", "../x", "p/../../x", "p/./x", "p//x", "p\\x", "C:/x", "c:x", "..", "p/..", "./x", "/"):
+        for path in ("/etc/x", "../x", "p/../../x", "p/./x", "p//x", "p\\x", "..", "p/..", "./x"):
             with self.subTest(path=path):
                 self.wheel("p", {path: b"1"})
                 self.refused(f"it has the path {path!r}")

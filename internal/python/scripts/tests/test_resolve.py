@@ -392,6 +392,18 @@ class LockTest(World):
         fault = self.fault(pylock="pylock.toml", folder=".", folders=["other"])
         self.assertEqual((str(fault), fault.project), ("own: it is the folder 'own'", "own"))
 
+    def test_the_spec_decides_over_a_lock(self) -> None:
+        self.lock(self.FOLDERS)
+        told = [{"stderr": " + six==1.16\n"}] * 3
+        self.uv(install=told)
+        where = {"pylock": "pylock.toml", "folder": ".", "excludes": ["seven", "own"]}
+        self.write("trees/t/pyproject.toml", "[project]\nname = 't'\nversion = '1'\ndependencies = ['seven']\n")
+        found = self.answer(**where, overrides=["six<2", "absent==3", "six==1.0; sys_platform == 'win32'"], trees={"t": str(self.folder / "trees/t")}, build_requires={"t": []})
+        self.assertEqual(titles(found["distributions"]), ["six 1.16"])
+        self.assertEqual([entry["name"] for entry in resolve.tomllib.loads(self.calls("install")[0]["lock"])["packages"]], ["six"])
+        fault = self.fault(**where, overrides=["Six[x]<1"])
+        self.assertEqual((str(fault), fault.project), ("overrides want Six[x]<1, and pylock.toml has 1.16", "six"))
+
     def test_a_lock_that_is_none(self) -> None:
         self.lock("[[packages")
         self.assertRegex(str(self.fault(pylock="pylock.toml", folder=".")), "^pylock.toml: ")
@@ -410,6 +422,14 @@ class LockTest(World):
             self.assertIn(words, text)
         self.assertNotIn("--extra", self.calls("install")[0]["args"])
         self.assertEqual(sorted(path.name for path in (self.folder / "project/api").iterdir()), ["pyproject.toml", "uv.lock"])
+
+    def test_folders_that_a_project_takes_for_indexes(self) -> None:
+        self.lock("", "pyproject.toml")
+        copied = (self.folder / "work/project/wheels").as_uri()
+        entry = {"name": "own", "version": "1.0", "index": copied, "wheels": [{"url": copied + "/own-1.0-py3-none-any.whl", "hashes": {"sha256": "s"}}]}
+        self.uv(export=[pylock(entry)], install=[{"stderr": " + own==1.0\n"}])
+        (dist,) = self.answer(pylock="uv.lock", folder=".")["distributions"]
+        self.assertEqual((dist["index"], dist["url"]), ("", (self.folder / "project/wheels/own-1.0-py3-none-any.whl").as_uri()))
 
     def test_a_project_without_a_lock(self) -> None:
         self.lock("", "pyproject.toml")

@@ -1,0 +1,55 @@
+package lamina
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/python"
+	"lamina.build/lock"
+)
+
+func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
+	down, gone := fault.New(fault.Transient, errors.New("503")), errors.New("404")
+	other := fmt.Errorf("%w: x", python.ErrBytes)
+	for _, tt := range []struct {
+		name      string
+		reason    error
+		n         int
+		isMirrors bool
+		waits     bool
+		left      []string // of the files of the mirror
+	}{
+		{"down", down, 0, true, true, nil},
+		{"down again", down, fetchRetries, true, false, nil},
+		{"gone", gone, 0, true, false, []string{"b"}},
+		{"without a login", fault.New(fault.Usage, gone), 0, true, false, nil},
+		{"replaced", other, 0, true, false, []string{"b"}},
+		{"no mirror, down again", down, fetchRetries, false, false, nil},
+		{"no mirror, other bytes", other, 0, false, true, nil},
+		{"no mirror, other bytes again", other, 1, false, false, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := isWorthWaiting(tt.reason, tt.n, tt.isMirrors); got != tt.waits {
+				t.Errorf("it is worth waiting: %t", got)
+			}
+			if !tt.isMirrors || tt.waits {
+				return
+			}
+			j := job{elsewhere: map[string]string{"a": "x", "b": "y"}, mirrored: python.MirrorOptions{Dir: filepath.Join(t.TempDir(), "mirrors")}}
+			if err := j.leaveMirror(lock.Distribution{SHA256: "a"}, tt.reason, 1); err != nil {
+				t.Fatal(err)
+			}
+			if left := slices.Collect(maps.Keys(j.elsewhere)); !slices.Equal(left, tt.left) {
+				t.Errorf("left are %q", left)
+			}
+			if err := j.leaveMirror(lock.Distribution{SHA256: "a"}, tt.reason, mostLost+1); err != nil || len(j.elsewhere) > 0 {
+				t.Errorf("of many, left are %q, %v", j.elsewhere, err)
+			}
+		})
+	}
+}
