@@ -21,6 +21,7 @@ sys.path += ["/usr/lib/python3/dist-packages"]
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import parse_tag, sys_tags
+from packaging.version import Version
 
 import backend
 from backend import Fault, normal
@@ -243,9 +244,14 @@ class Resolver:
         def applies(entry: dict) -> bool:
             version = active.get(normal(entry["name"]))
             # A lock for many platforms has several versions of a project, and need not say that of an archive.
-            return version is not None and version in ("", entry.get("version", version))
+            return version is not None and (not version or Version(version) == Version(entry.get("version", version)))
 
-        return [self.choice(entry, PROJECT / self.question["folder"]) for entry in entries if applies(entry)]
+        chosen = [self.choice(entry, PROJECT / self.question["folder"]) for entry in entries if applies(entry)]
+        for dist in chosen:
+            dist["version"] = dist["version"] and active[dist["name"]] or dist["version"]  # uv has the spelling of the file
+        for name in sorted(active.keys() - {dist["name"] for dist in chosen}):
+            raise Fault(f"{path.name}: uv installs {name} {active[name]}, and no entry has that", name)
+        return chosen
 
     def without_trees(self, path: Path) -> tuple[Path, list[dict]]:
         """Returns a lock without the folders that the spec builds as source trees, which bring themselves, and its entries."""

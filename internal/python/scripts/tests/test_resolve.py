@@ -353,6 +353,18 @@ class LockTest(World):
         for words in ("--dry-run", f"-r {self.folder}/project/pylock.toml", "--extra gpu --group dev"):
             self.assertIn(words, " ".join(call["args"]))
 
+    def test_versions_in_another_spelling(self) -> None:
+        for told, entry in [("1.0", "1.0.0"), ("1.0", "v1.0"), ("1.0rc1+cu124", "1.0-rc.1+CU124")]:
+            self.lock(pylock(wheel("a", entry))["text"])
+            self.uv(install=[{"stderr": f" + a=={told}\n"}])
+            self.assertEqual(titles(self.answer(pylock="pylock.toml", folder=".")["distributions"]), [f"a {told}"])
+
+    def test_what_uv_installs_is_never_left_out(self) -> None:
+        self.lock(pylock(wheel("a"), wheel("b"))["text"])
+        self.uv(install=[{"stderr": " + a==2.0\n + b==1.0\n"}])
+        fault = self.fault(pylock="pylock.toml", folder=".")
+        self.assertEqual((str(fault), fault.project), ("pylock.toml: uv installs a 2.0, and no entry has that", "a"))
+
     FOLDERS = """
         lock-version = "1.0"
         created-by = "me \\"x\\""
