@@ -279,10 +279,10 @@ func (v versions) set(name string) []lock.Distribution {
 // texts words what stays as uv reads it: a pylock.toml for the set itself, by "",
 // and one for what each project is built with, by its name.
 func (v versions) texts(r Request) map[string]string {
-	texts := map[string]string{"": pins(v.in(r.Set))}
+	texts := map[string]string{"": pins(v.in(r.Set), v.refs(r))}
 	for set := range v.builds(r) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(set, lock.BuildSet("")), "@")
-		texts[name] = pins(v.in(set))
+		texts[name] = pins(v.in(set), nil)
 	}
 	maps.DeleteFunc(texts, func(_, text string) bool { return text == "" })
 	return texts
@@ -303,13 +303,34 @@ func (v versions) builds(r Request) map[string]bool {
 	return sets
 }
 
+// refs are what the lines of r call the commits of the lock before, by repository
+// and folder: uv keeps a commit for what it was asked for then.
+func (v versions) refs(r Request) map[[2]string]string {
+	refs, lines := map[[2]string]string{}, v.lines(r.Set)
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+		if w.Kind == requirements.Git && (slices.Contains(lines, w.Wish()) || slices.Contains(lines, "-c "+w.Wish())) {
+			refs[[2]string{sshAddress.ReplaceAllString(w.URL, "https://$1/"), w.Subdirectory}] = w.Ref
+		}
+	}
+	return refs
+}
+
 // pins words versions as a pylock.toml; "" where none has one: uv takes no lock
 // without packages.
-func pins(list []lock.Distribution) string {
+func pins(list []lock.Distribution, refs map[[2]string]string) string {
 	var text strings.Builder
 	for _, d := range list {
-		if _, _, _, git := d.Git(); !git {
-			fmt.Fprintf(&text, "[[packages]]\nname = %q\nversion = %q\n", d.Name, d.Version)
+		remote, commit, below, git := d.Git()
+		ref, asked := refs[[2]string{remote, below}]
+		if git && !asked {
+			continue
+		}
+		fmt.Fprintf(&text, "[[packages]]\nname = %q\nversion = %q\n", d.Name, d.Version)
+		switch {
+		case git && ref == "":
+			fmt.Fprintf(&text, "vcs = { type = \"git\", url = %q, commit-id = %q }\n", remote, commit)
+		case git:
+			fmt.Fprintf(&text, "vcs = { type = \"git\", url = %q, requested-revision = %q, commit-id = %q }\n", remote, ref, commit)
 		}
 	}
 	if text.Len() == 0 {
@@ -344,8 +365,17 @@ func id(d lock.Distribution) string {
 
 // asked says whether the lock before was told what a project is built with.
 func (v versions) asked(set, project string) bool {
-	i := slices.IndexFunc(v.lock.Python, func(r lock.PythonRequest) bool { return r.Set == set })
-	return i >= 0 && slices.ContainsFunc(v.lock.Python[i].Lines, func(line string) bool {
+	return slices.ContainsFunc(v.lines(set), func(line string) bool {
 		return strings.HasPrefix(line, "build-requires "+project+":")
 	})
+}
+
+// lines are the wishes that the lock before answers with a set.
+func (v versions) lines(set string) []string {
+	for _, r := range v.lock.Python {
+		if r.Set == set {
+			return r.Lines
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package python
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -302,10 +303,27 @@ func TestPagesAreAskedAnewWithoutALockBefore(t *testing.T) {
 	}
 }
 
-// uv takes no lock without packages, and a commit has no version to keep.
-func TestGitTreesAlonePinNothing(t *testing.T) {
-	commit := strings.Repeat("1", 40)
-	tree := lock.Distribution{Name: "wan", URL: "git+https://git.example/wan@" + commit, For: []string{"python"}}
-	v := versions{lock: lock.Lock{Distributions: []lock.Distribution{tree}}}
-	equal(t, "a git tree alone", v.texts(Request{Set: "python"}), map[string]string{})
+// A commit stays as long as the line that asks for it does. uv takes no lock without packages.
+func TestCommitsThatStay(t *testing.T) {
+	sam, vit, ssh := commitOf("sam", "python"), commitOf("vit", "python"), commitOf("ssh", "python")
+	vit.URL += "#subdirectory=py"
+	with := func(ref, name, more string) string {
+		return fmt.Sprintf("[[packages]]\nname = %q\nversion = \"1.0\"\nvcs = { type = \"git\", url = \"https://g.example/%s\", %scommit-id = \"0123456789012345678901234567890123456789\" }\n", name, name, ref+more)
+	}
+	const head = "lock-version = \"1.0\"\ncreated-by = \"lamina\"\n"
+	for _, tt := range []struct{ line, before, want string }{
+		{"sam @ git+https://g.example/sam@main", "sam @ git+https://g.example/sam@main", head + with("requested-revision = \"main\", ", "sam", "")},
+		{"git+https://g.example/sam", "git+https://g.example/sam", head + with("", "sam", "")},
+		{"ssh @ git+ssh://git@g.example/ssh@v1", "ssh @ git+ssh://git@g.example/ssh@v1", head + with("requested-revision = \"v1\", ", "ssh", "")},
+		{"git+https://g.example/vit@main#subdirectory=py", "git+https://g.example/vit@main#subdirectory=py", head + with("requested-revision = \"main\", ", "vit", "")},
+		{"git+https://g.example/vit@main", "git+https://g.example/vit@main", ""},
+		{"sam @ git+https://g.example/sam@v2", "sam @ git+https://g.example/sam@main", ""},
+	} {
+		read := func(line string) requirements.Set {
+			return wishes(t, map[string]string{"requirements.txt": line + "\n"})
+		}
+		l := lock.Lock{Distributions: []lock.Distribution{sam, ssh, vit}}
+		l.Python = []lock.PythonRequest{{Set: "python", Lines: read(tt.before).Wishes()}}
+		equal(t, tt.line, (versions{lock: l}).texts(Request{Set: "python", Files: read(tt.line)})[""], tt.want)
+	}
 }

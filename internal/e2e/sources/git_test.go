@@ -54,15 +54,20 @@ func TestRealGitIsLockedToCommits(t *testing.T) {
 	dir := e2etest.Needs(t, "--index-url "+x.URL,
 		"branch @ git+"+branch.URL+"@dev", "tag @ git+"+tag.URL+"@v1", "short @ git+"+short.URL+"@"+short.Run("rev-parse", "--short=10", want["short"]),
 		"none @ git+"+none.URL, "-e git+"+egg.URL+"#egg=egg", "private @ git+"+private.URL, "outer @ git+"+outer.URL+"@main")
-	u.Build(t, "lock", dir)
-	got := map[string]string{}
-	for _, d := range e2etest.ReadLock(t, dir).Distributions {
-		if _, commit, _, git := d.Git(); git {
-			got[d.Name] = commit
+	// What is pushed later changes no lock.
+	for _, again := range []string{"locked", "locked again"} {
+		u.Build(t, "lock", dir)
+		got := map[string]string{}
+		for _, d := range e2etest.ReadLock(t, dir).Distributions {
+			if _, commit, _, git := d.Git(); git {
+				got[d.Name] = commit
+			}
 		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("commits (-want +got):\n%s", diff)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: commits (-want +got):\n%s", again, diff)
+		}
+		none.Push(map[string]string{"later.py": ""})
+		outer.Push(map[string]string{"later.py": ""})
 	}
 
 	u.Env = []string{"NETRC=/dev/null"}
