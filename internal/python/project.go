@@ -58,12 +58,15 @@ func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
 	return found
 }
 
-// exportArgs tell uv of indexes where it reads a project: nothing where that has its
-// own, or a lock that was made from others.
+// exportArgs tell uv of indexes where it reads a project: nothing where that has a
+// lock that was made from others, and of its own default no other.
 func (r Request) exportArgs(where Indexes) []string {
 	own, _ := r.own(where)
-	if r.uses.own || r.uses.lock && !slices.Contains(r.uses.urls, own) {
+	switch {
+	case r.uses.lock && (r.uses.own || !slices.Contains(r.uses.urls, own)):
 		return nil
+	case r.uses.own:
+		return r.boundArgs()
 	}
 	return r.indexArgs(where)
 }

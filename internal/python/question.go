@@ -143,9 +143,8 @@ func line(r requirements.Requirement) string {
 // the image's own distributions. What uv does anyway, or has no word for, is
 // left out: it prefers wheels, and a lock has all hashes.
 func (r Request) options() (all, formats []string) {
-	all = []string{"--index-strategy", "first-index"}
 	if r.IndexStrategy != "" {
-		all[1] = r.IndexStrategy
+		all = []string{"--index-strategy", r.IndexStrategy}
 	}
 	for _, l := range r.Files.FindLinks {
 		if !strings.Contains(l, "://") {
@@ -170,10 +169,7 @@ func (r Request) options() (all, formats []string) {
 // indexArgs are uv's for the indexes. It takes a project from the first that has
 // it; the door has each serve what is bound to it.
 func (r Request) indexArgs(where Indexes) []string {
-	var args []string
-	for _, i := range r.Indexes {
-		args = append(args, "--index", i.URL)
-	}
+	args := r.boundArgs()
 	own, further := r.own(where)
 	if own == "" {
 		if len(args) == 0 {
@@ -186,6 +182,14 @@ func (r Request) indexArgs(where Indexes) []string {
 		args = append(args, "--index", url)
 	}
 	return append(args, "--default-index", own)
+}
+
+// boundArgs are those for the indexes that projects are bound to.
+func (r Request) boundArgs() (args []string) {
+	for _, i := range r.Indexes {
+		args = append(args, "--index", i.URL)
+	}
+	return args
 }
 
 // own are the indexes of what is bound to none: those of the requirement files

@@ -14,18 +14,17 @@ import (
 var pypi = Indexes{Default: "https://pypi.example/simple"}
 
 func TestOptionsOfUV(t *testing.T) {
-	const first = "--index-strategy first-index"
 	for _, tt := range []struct {
 		name, text, strategy string
 		all, formats         string
 	}{
-		{"none", "a\n", "", first, ""},
+		{"none", "a\n", "", "", ""},
 		{"strategy", "a\n", "unsafe-best-match", "--index-strategy unsafe-best-match", ""},
-		{"before their release", "--pre\na\n", "", first + " --prerelease allow", ""},
-		{"formats", "--no-binary a,b\n--only-binary C_c\na\n", "", first, "--no-binary a --no-binary b --only-binary c-c"},
-		{"formats of all", "--only-binary :all:\na\n", "", first, "--only-binary :all:"},
-		{"what uv does anyway", "--prefer-binary\n--require-hashes\na --hash=sha256:" + strings.Repeat("0", 64) + "\n", "", first, ""},
-		{"links", "--find-links https://links.example/all\n--find-links wheels\na\n", "", first + " --find-links https://links.example/all --find-links /.lamina/project/wheels", ""},
+		{"before their release", "--pre\na\n", "", "--prerelease allow", ""},
+		{"formats", "--no-binary a,b\n--only-binary C_c\na\n", "", "", "--no-binary a --no-binary b --only-binary c-c"},
+		{"formats of all", "--only-binary :all:\na\n", "", "", "--only-binary :all:"},
+		{"what uv does anyway", "--prefer-binary\n--require-hashes\na --hash=sha256:" + strings.Repeat("0", 64) + "\n", "", "", ""},
+		{"links", "--find-links https://links.example/all\n--find-links wheels\na\n", "", "--find-links https://links.example/all --find-links /.lamina/project/wheels", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := Request{Files: wishes(t, map[string]string{"requirements.txt": tt.text, "wheels/a.whl": ""}), IndexStrategy: tt.strategy}
@@ -58,6 +57,27 @@ func TestIndexesOfUV(t *testing.T) {
 			r := Request{Files: wishes(t, map[string]string{"requirements.txt": tt.text}), Indexes: tt.bound}
 			equal(t, "arguments", strings.Join(r.indexArgs(tt.where), " "), tt.want)
 		})
+	}
+}
+
+// A project's own default index leaves those that the spec binds, and a lock that was
+// made from others leaves none.
+func TestIndexesOfProjects(t *testing.T) {
+	const own = "[[tool.uv.index]]\nurl = \"https://own.example\"\ndefault = true\n"
+	for _, tt := range []struct{ name, pyproject, lock, want string }{
+		{"none of its own", "", "", "--index https://torch.example --default-index https://pypi.example/simple"},
+		{"its own", own, "", "--index https://torch.example"},
+		{"a lock from them", "", "registry = \"https://pypi.example/simple\"\n", "--index https://torch.example --default-index https://pypi.example/simple"},
+		{"a lock from others", "", "registry = \"https://own.example\"\n", ""},
+		{"a lock of its own", own, "registry = \"https://pypi.example/simple\"\n", ""},
+	} {
+		files := map[string]string{"pyproject.toml": tt.pyproject, "uv.lock": tt.lock}
+		if tt.lock == "" {
+			delete(files, "uv.lock")
+		}
+		r := Request{Project: ".", Indexes: []Index{{Name: "torch", URL: "https://torch.example", Packages: []string{"torch"}}}}
+		r.uses = r.indexesOf(folder(files))
+		equal(t, tt.name, strings.Join(r.exportArgs(pypi), " "), tt.want)
 	}
 }
 

@@ -65,7 +65,7 @@ class Resolver:
     def answer(self) -> dict:
         lines = [*self.question["requirements"], *self.tree_lines()]
         if self.question["pylock"]:
-            chosen = self.applying(self.imported())
+            chosen = self.applying(self.imported(lines))
             there = {dist["name"] for dist in chosen}
             for line in lines:
                 if line["name"] not in there:
@@ -184,47 +184,58 @@ class Resolver:
     def compile(self, project: str, lines: list[str], metadata: list[dict]) -> list[dict]:
         """Resolves lines: those of the image, or those of what a project is built with, which are wheels."""
         write("requirements.txt", lines)
-        args = ["--format", "pylock.toml", "--generate-hashes", "-o", "pylock.toml", *self.question["options"]]
-        if project:
-            args += ["--only-binary", ":all:"]
-        else:
-            args += self.question["formats"]
-            for kind in ("constraints", "overrides", "excludes"):
-                write(f"{kind}.txt", self.question[kind])
-                args += [f"--{kind}", f"{kind}.txt"] * bool(self.question[kind])
         write("uv.toml", ["[[dependency-metadata]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in m.items()) for m in metadata])
-        try:
-            self.pinned(project, *args)
-        except Offline:
-            raise
-        except Fault as fault:
-            if self.refreshed or not re.search("No solution found|Failed to fetch", str(fault)):
-                raise
-            self.refreshed = True  # what uv kept of the indexes may be why
-            self.pinned(project, *args)
+        own = ["--only-binary", ":all:"] if project else self.of_the_image()
+        self.pinned(project, Path("pylock.toml"), "--config-file", "uv.toml", *self.question["indexes"], *own, "requirements.txt")
         # Compiled for this interpreter, all of it applies.
         entries = tomllib.loads(Path("pylock.toml").read_text("utf-8")).get("packages", [])
         return [self.choice(entry, WORK.absolute()) for entry in entries]
 
-    def pinned(self, project: str, *args: str) -> None:
-        """Has uv resolve. Versions that were locked stay where they can."""
-        Path("pylock.toml").unlink(missing_ok=True)
-        if before := self.question["before"].get(project):
-            write("pylock.toml", [before])
-        refresh = ["--refresh"] * self.refreshed
-        uv("pip", "compile", "--config-file", "uv.toml", *self.question["indexes"], *args, *refresh, "requirements.txt")
+    def of_the_image(self) -> list[str]:
+        """Returns uv's options for what the spec says of the image's own distributions."""
+        args = [*self.question["formats"]]
+        for kind in ("constraints", "overrides", "excludes"):
+            write(f"{kind}.txt", self.question[kind])
+            args += [f"--{kind}", f"{kind}.txt"] * bool(self.question[kind])
+        return args
 
-    def imported(self) -> Path:
-        """Returns the lock that the user has, as a pylock.toml."""
+    def pinned(self, project: str, lock: Path, *args: str) -> None:
+        """Has uv resolve into a lock. Versions that were locked stay where they can."""
+        before = self.question["before"].get(project)
+        while True:
+            lock.unlink(missing_ok=True)
+            if before:
+                lock.write_text(before + "\n", "utf-8")
+            refresh = ["--refresh"] * self.refreshed
+            try:
+                uv("pip", "compile", "--format", "pylock.toml", "--generate-hashes", "-o", str(lock), *self.question["options"], *refresh, *args)
+                return
+            except Offline:
+                raise
+            except Fault as fault:
+                if self.refreshed or not re.search("No solution found|Failed to fetch", str(fault)):
+                    raise
+                self.refreshed = True  # what uv kept of the indexes may be why
+
+    def imported(self, lines: list[dict]) -> Path:
+        """Returns the lock that the user has, or else one of his project and these lines, as a pylock.toml."""
         if self.question["pylock"] != "uv.lock":
             return PROJECT / self.question["pylock"]
         folder = self.copy()
-        frozen = ["--locked"] if (folder / "uv.lock").exists() else []
-        # Its paths are from where the file lies.
-        args = ["--no-default-groups", "--no-emit-project", "--format", "pylock.toml", "-o", str(folder / "pylock.toml")]
-        uv("export", "--project", str(folder), *frozen, *self.wanted(), *args, *self.question["export"])
+        lock, project = folder / "pylock.toml", backend.pyproject(folder).get("project")  # its paths are from where it lies
+        args = ["--project", str(folder), *self.question["export"], *self.wanted()]
+        locked = (folder / "uv.lock").exists()
+        if locked or project is None:
+            frozen = ["--locked"] * locked
+            if locked and project and "dependencies" in project.get("dynamic", []):
+                frozen = ["--frozen"]
+                NOTES.add("what pyproject.toml needs is dynamic, so that nobody has held uv.lock against it")
+            uv("export", *args, *frozen, "--no-default-groups", "--no-emit-project", "--format", "pylock.toml", "-o", str(lock))
+        else:
+            write("requirements.txt", [line["line"] for line in lines])
+            self.pinned("", lock, *args, *self.of_the_image(), str(folder / "pyproject.toml"), "requirements.txt")
         self.question["extras"] = self.question["groups"] = []
-        return folder / "pylock.toml"
+        return lock
 
     def copy(self) -> Path:
         """Returns the folder of the project or the lock, where it may be written to."""

@@ -26,7 +26,7 @@ class CompileTest(World):
         self.assertEqual(call["uv.toml"], "")
         text = " ".join(call["args"])
         for words in [
-            "pip compile --config-file uv.toml --default-index https://i.example", "--format pylock.toml --generate-hashes -o pylock.toml",
+            "pip compile --format pylock.toml --generate-hashes -o pylock.toml ", "--config-file uv.toml --default-index https://i.example",
             "--index-strategy first-index", "--no-binary f", "--constraints constraints.txt", "--overrides overrides.txt", "--excludes excludes.txt",
         ]:
             self.assertIn(words, text)
@@ -418,16 +418,43 @@ class LockTest(World):
         self.assertEqual(found["distributions"][1]["url"], (self.folder / "project/wheels/a-1.0-py3-none-any.whl").as_uri())
         text = " ".join(self.calls("export")[0]["args"])
         project = self.folder / "work" / "project" / "api"
-        for words in (f"--project {project} --locked", "--extra gpu --group dev", "--no-default-groups", "--no-emit-project", "--default-index https://i.example"):
+        for words in (f"--project {project} ", "--locked", "--extra gpu --group dev", "--no-default-groups", "--no-emit-project", "--default-index https://i.example"):
             self.assertIn(words, text)
         self.assertNotIn("--extra", self.calls("install")[0]["args"])
         self.assertEqual(sorted(path.name for path in (self.folder / "project/api").iterdir()), ["pyproject.toml", "uv.lock"])
 
     def test_a_project_without_a_lock(self) -> None:
-        self.lock("", "pyproject.toml")
+        self.lock('[project]\nname = "api"\ndynamic = ["version"]\ndependencies = ["six"]\n', "api/pyproject.toml")
+        tree = self.tree("trees/svc", '[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n[project]\nname = "svc"\ndependencies = ["numpy"]\n', maker="")
+        self.uv(compile=[error("error: No solution found"), pylock(wheel("six", "1.16"), wheel("numpy"))], install=[{"stderr": " + six==1.16\n + numpy==1.0\n"}])
+        found = self.answer(
+            pylock="uv.lock", folder="api", extras=["gpu"], groups=["dev"], export=["--index", "https://i.example"], before={"": "pins"}, overrides=["o"], excludes=["e"],
+            options=["--index-strategy", "unsafe-best-match"], trees={"svc": str(tree)},
+        )
+        self.assertEqual(titles(found["distributions"]), ["six 1.16", "numpy 1.0"])
+        project = self.folder / "work/project/api"
+        for call in self.calls():
+            text = " ".join(call["args"])
+            for words in (
+                f"-o {project}/pylock.toml", f"--project {project} --index https://i.example --extra gpu --group dev", "--index-strategy unsafe-best-match",
+                "--overrides overrides.txt", "--excludes excludes.txt", f"{project}/pyproject.toml requirements.txt",
+            ):
+                self.assertIn(words, text)
+            self.assertNotIn("--config-file", text)  # what the project says of uv counts
+            self.assertEqual((call["requirements.txt"], call["before"]), ("numpy\n", "pins\n"))
+
+    def test_a_workspace_without_a_lock(self) -> None:
+        self.lock("[tool.uv.workspace]\nmembers = []\n", "pyproject.toml")
         self.uv(export=[pylock()], install=[{}])
         self.assertEqual(self.answer(pylock="uv.lock", folder=".")["distributions"], [])
         self.assertNotIn("--locked", self.calls("export")[0]["args"])
+
+    def test_a_lock_of_what_is_dynamic(self) -> None:
+        self.lock('[project]\nname = "api"\ndynamic = ["dependencies"]\n', "pyproject.toml")
+        self.lock("", "uv.lock")
+        self.uv(export=[pylock()], install=[{}])
+        self.assertIn("dynamic", self.answer(pylock="uv.lock", folder=".")["notes"][0])
+        self.assertIn("--frozen", self.calls("export")[0]["args"])
 
 
 class WordsTest(unittest.TestCase):

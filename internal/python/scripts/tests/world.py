@@ -26,6 +26,7 @@ read = lambda name: open(name).read() if os.path.exists(name) else None
 call = {"command": command, "args": args}
 if command == "compile":
     call |= {name: read(name) for name in ("requirements.txt", "uv.toml", "pylock.toml")}
+    call["before"] = read(args[args.index("-o") + 1])
     call |= {name: read(name) for name in ("constraints.txt", "overrides.txt", "excludes.txt") if name in args}
 if command == "install" and "-r" in args:
     call["lock"] = read(args[args.index("-r") + 1])
