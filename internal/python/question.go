@@ -66,6 +66,7 @@ type question struct {
 	Folders       []string            `json:"folders"` // of source trees
 	Extras        []string            `json:"extras"`
 	Groups        []string            `json:"groups"`
+	Bound         []string            `json:"bound"` // projects that an index is bound to
 	BuildRequires map[string][]string `json:"build_requires"`
 	Trees         map[string]string   `json:"trees"`
 	Optional      []string            `json:"optional"`
@@ -110,6 +111,9 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 		q.Trees[name] = path.Join(treesPath, name)
 	}
 	q.Folders = slices.Sorted(maps.Values(r.Sources))
+	for _, i := range r.Indexes {
+		q.Bound = append(q.Bound, i.Packages...)
+	}
 	switch {
 	case r.Project != "":
 		q.Pylock, q.Folder = "uv.lock", r.Project
@@ -226,7 +230,7 @@ func (r Request) asksIndexes() bool {
 
 // text is q as the script reads it. Lists that are nil would be null to it.
 func (q question) text() (string, error) {
-	for _, list := range []*[]string{&q.Constraints, &q.Overrides, &q.Excludes, &q.Options, &q.Formats, &q.Indexes, &q.Export, &q.Extras, &q.Groups, &q.Folders, &q.Optional, &q.Known} {
+	for _, list := range []*[]string{&q.Constraints, &q.Overrides, &q.Excludes, &q.Options, &q.Formats, &q.Indexes, &q.Export, &q.Extras, &q.Groups, &q.Bound, &q.Folders, &q.Optional, &q.Known} {
 		*list = append([]string{}, *list...)
 	}
 	q.Requirements = append([]wish{}, q.Requirements...)

@@ -71,20 +71,35 @@ def pyproject(tree: Path) -> dict:
         raise Fault(f"pyproject.toml: {error}") from error
 
 
+def table(parent: dict, key: str) -> dict:
+    found = parent.get(key, {})
+    if not isinstance(found, dict):
+        raise Fault(f"pyproject.toml: {key} is no table")
+    return found
+
+
+def texts(parent: dict, key: str) -> list[str]:
+    found = parent.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise Fault(f"pyproject.toml: {key} is no list of texts")
+    return found
+
+
 def build_system(tree: Path) -> dict:
-    return {**LEGACY, **pyproject(tree).get("build-system", {})}
+    return {**LEGACY, **table(pyproject(tree), "build-system")}
 
 
 def requires(tree: Path) -> list[str]:
-    return build_system(tree)["requires"]
+    return texts(build_system(tree), "requires")
 
 
-def dependencies(tree: Path) -> list[str] | None:
-    """Returns what a tree says that it needs; None where its backend has to be asked."""
-    project = pyproject(tree).get("project")
-    if project is None or "dependencies" in project.get("dynamic", []):
+def declared(tree: Path) -> dict | None:
+    """Returns what a tree says itself of what [metadata] returns; None where its backend has to be asked."""
+    project = table(pyproject(tree), "project")
+    if not project.get("name") or {"dependencies", "optional-dependencies"}.intersection(texts(project, "dynamic")):
         return None
-    return project.get("dependencies", [])
+    optional = table(project, "optional-dependencies")
+    return {"name": str(project["name"]), "requires": texts(project, "dependencies"), "extras": {normal(extra): texts(optional, extra) for extra in optional}}
 
 
 def asked_for(tree: Path, environment: str) -> list[str]:
@@ -93,7 +108,7 @@ def asked_for(tree: Path, environment: str) -> list[str]:
 
 
 def metadata(tree: Path, environment: str) -> dict:
-    """Returns version and requirements of a tree, as its backend has them."""
+    """Returns name, version and requirements of a tree, as its backend has them; those of extras have markers."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder, call("metadata", tree, environment, folder))
         if made.suffix == ".whl":
@@ -102,7 +117,10 @@ def metadata(tree: Path, environment: str) -> dict:
         else:
             text = (made / "METADATA").read_text("utf-8", "replace")
     headers = HeaderParser().parsestr(text)
-    return {"version": headers["Version"], "requires": headers.get_all("Requires-Dist") or []}
+    for key in ("Name", "Version"):
+        if not headers[key]:
+            raise Fault(f"its build backend says no {key}")
+    return {"name": headers["Name"], "version": headers["Version"], "requires": headers.get_all("Requires-Dist") or [], "extras": {}}
 
 
 def call(hook: str, tree: Path, environment: str, folder: str) -> list[str] | str:

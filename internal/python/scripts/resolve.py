@@ -59,6 +59,7 @@ class Resolver:
         self.omitted: dict[str, str] = {}
         self.builds: dict[str, list[dict]] = {}
         self.sources: dict[str, Path] = {}
+        self.own: set[str] = set()  # the projects of source trees, which come from nowhere else
         self.refreshed = question["refresh"]
         self.order = {tag: place for place, tag in enumerate(sys_tags())}
 
@@ -94,20 +95,39 @@ class Resolver:
     # What the project's own trees need.
 
     def tree_lines(self) -> list[dict]:
-        """Returns the requirements of trees that the image's Debian packages don't meet; those of their builds are resolved."""
-        lines = []
+        """Returns the requirements of trees that neither other trees nor the image's Debian packages meet; those of their builds are resolved."""
+        trees, lines = [], []
         for name, path in self.question["trees"].items():
             folder = Path(path)
             try:
                 self.build_of_tree(name, folder)
-                wanted = backend.dependencies(folder)
-                if wanted is None:
-                    wanted = backend.metadata(folder, self.environment(name))["requires"]
-                missing = unmet(wanted, self.question["image"])
+                trees.append((name, folder, backend.declared(folder) or backend.metadata(folder, self.environment(name))))
             except Fault as fault:
                 raise fault.about(name) from fault
-            lines += [{"name": normal(need.name), "line": str(need)} for need in missing]
+        self.own = {normal(found["name"]) for _, _, found in trees}
+        asked = [(tree, "") for tree in trees]
+        for (name, folder, found), extra in asked:  # which grows
+            try:
+                missing = unmet([*found["requires"], *found["extras"].get(extra, [])], self.question["image"], extra)
+                self.check_sources(folder, missing)
+            except Fault as fault:
+                raise fault.about(name) from fault
+            for need in missing:
+                asked += [one for tree in trees if normal(tree[2]["name"]) == normal(need.name) for e in sorted(need.extras) if (one := (tree, normal(e))) not in asked]
+            more = [{"name": normal(need.name), "line": str(need)} for need in missing if normal(need.name) not in self.own]
+            lines += [line for line in more if line not in lines]
         return lines
+
+    def check_sources(self, folder: Path, missing: list[Requirement]) -> None:
+        """Refuses what a tree has a source of uv's for that nobody would read."""
+        sources = backend.table(backend.table(backend.table(backend.pyproject(folder), "tool"), "uv"), "sources")
+        decided = self.own | {line["name"] for line in self.question["requirements"]} | set(self.question["bound"])
+        for name in {normal(source) for source in sources} & {normal(need.name) for need in missing} - decided:
+            if not self.question["pylock"]:
+                raise Fault(
+                    f"[tool.uv.sources] of its pyproject.toml says where {name} comes from, and a source tree is not resolved by that"
+                    f"\nhint: project = with the folder of the tree, beside sources, has uv resolve what its pyproject.toml says; or name {name} in a requirement file",
+                )
 
     def build_of_tree(self, name: str, folder: Path) -> None:
         """Resolves what a tree is built with, but for what the builder's Debian packages are."""
@@ -194,9 +214,10 @@ class Resolver:
     def of_the_image(self) -> list[str]:
         """Returns uv's options for what the spec says of the image's own distributions."""
         args = [*self.question["formats"]]
-        for kind in ("constraints", "overrides", "excludes"):
-            write(f"{kind}.txt", self.question[kind])
-            args += [f"--{kind}", f"{kind}.txt"] * bool(self.question[kind])
+        ours = sorted(self.own - {line["name"] for line in self.question["requirements"]})  # which no index shall bring
+        for kind, more in (("constraints", []), ("overrides", []), ("excludes", ours)):
+            write(f"{kind}.txt", [*self.question[kind], *more])
+            args += [f"--{kind}", f"{kind}.txt"] * bool(self.question[kind] or more)
         return args
 
     def pinned(self, project: str, lock: Path, *args: str) -> None:
@@ -266,18 +287,20 @@ class Resolver:
 
     def without_trees(self, path: Path) -> tuple[Path, list[dict]]:
         """Returns a lock without the folders that the spec builds as source trees, which bring themselves, and its entries."""
+        kept = []
         try:
             lock = tomllib.loads(path.read_text("utf-8"))
+            for entry in lock.get("packages", []):
+                if "directory" in entry:
+                    folder = os.path.normpath(os.path.join(self.question["folder"], entry["directory"].get("path", "")))
+                    if folder in self.question["folders"]:
+                        continue
+                    raise Fault(f"{entry['name']}: it is the folder {folder!r}", normal(entry["name"]))
+                kept.append(entry)
         except (OSError, ValueError) as error:
             raise Fault(f"{path.name}: {error}") from error
-        kept = []
-        for entry in lock.get("packages", []):
-            if "directory" in entry:
-                folder = os.path.normpath(os.path.join(self.question["folder"], entry["directory"].get("path", "")))
-                if folder in self.question["folders"]:
-                    continue
-                raise Fault(f"{entry['name']}: it is the folder {folder!r}", normal(entry["name"]))
-            kept.append(entry)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise Fault(f"{path.name}: its packages are not what a pylock.toml has") from error
         if len(kept) < len(lock.get("packages", [])):
             lock["packages"] = kept
             path = self.copy() / path.name
@@ -392,15 +415,15 @@ def told(text: str) -> str:
     return re.sub(r"^error: ", "", text[at.start() :].strip()) if at else text.strip()
 
 
-def unmet(wanted: list[str], there: dict[str, str]) -> list[Requirement]:
-    """Returns the requirements that apply here and that no Debian package meets."""
+def unmet(wanted: list[str], there: dict[str, str], extra: str = "") -> list[Requirement]:
+    """Returns the requirements that apply here, with an extra, and that no Debian package meets."""
     missing = []
     for line in wanted:
         try:
             need = Requirement(line)
         except InvalidRequirement as error:
             raise Fault(f"{line!r} is no requirement") from error
-        if need.marker and not need.marker.evaluate({"extra": ""}):
+        if need.marker and not need.marker.evaluate({"extra": extra}):
             continue
         version = there.get(normal(need.name))
         if need.url or need.extras or version is None or not need.specifier.contains(version, prereleases=True):

@@ -19,14 +19,15 @@ class MetadataTest(World):
         for text, requires, dependencies in [
             ("", ["setuptools>=40.8.0"], None),
             ('[build-system]\nrequires = ["hatchling"]\n', ["hatchling"], None),
-            ('[project]\nname = "a"\n', ["setuptools>=40.8.0"], []),
-            ('[project]\nname = "a"\ndependencies = ["b"]\n', ["setuptools>=40.8.0"], ["b"]),
-            ('[project]\nname = "a"\ndynamic = ["version"]\ndependencies = ["b"]\n', ["setuptools>=40.8.0"], ["b"]),
+            ('[project]\nname = "a"\n', ["setuptools>=40.8.0"], {"name": "a", "requires": [], "extras": {}}),
+            ('[project]\nname = "a"\ndependencies = ["b"]\n', ["setuptools>=40.8.0"], {"name": "a", "requires": ["b"], "extras": {}}),
+            ('[project]\nname = "a"\ndynamic = ["version"]\noptional-dependencies.X_y = ["b"]\n', ["setuptools>=40.8.0"], {"name": "a", "requires": [], "extras": {"x-y": ["b"]}}),
             ('[project]\nname = "a"\ndynamic = ["dependencies"]\n', ["setuptools>=40.8.0"], None),
+            ('[project]\nname = "a"\ndynamic = ["optional-dependencies"]\n', ["setuptools>=40.8.0"], None),
         ]:
             with self.subTest(text):
                 tree = self.tree("tree", text)
-                self.assertEqual((backend.requires(tree), backend.dependencies(tree)), (requires, dependencies))
+                self.assertEqual((backend.requires(tree), backend.declared(tree)), (requires, dependencies))
 
     def test_a_tree_without_a_pyproject(self) -> None:
         (self.folder / "tree").mkdir()
@@ -38,13 +39,30 @@ class MetadataTest(World):
             with self.assertRaisesRegex(backend.Fault, "^pyproject.toml: "):
                 backend.requires(self.folder / "tree")
 
+    def test_files_of_other_types(self) -> None:
+        for text, want in [
+            ("build-system = 1", "build-system is no table"), ('[build-system]\nrequires = "setuptools"', "requires is no list of texts"), ("[build-system]\nrequires = [1]", "requires is no list of texts"),
+            ("project = 1", "project is no table"), ('[project]\nname = "a"\ndependencies = "alpha"', "dependencies is no list of texts"), ('[project]\nname = "a"\ndynamic = 1', "dynamic is no list of texts"),
+            ('[project]\nname = "a"\noptional-dependencies = ["b"]', "optional-dependencies is no table"), ('[project]\nname = "a"\noptional-dependencies.x = "b"', "x is no list of texts"),
+        ]:
+            tree = self.tree("tree", text)
+            with self.subTest(text), self.assertRaisesRegex(backend.Fault, f"^pyproject.toml: {want}$"):
+                backend.requires(tree), backend.declared(tree)
+
+    def test_metadata_without_what_it_must_have(self) -> None:
+        for name, version, missing in [("", "1.0", "Name"), ("a", "", "Version")]:
+            tree = self.own_backend("tree", version=version)
+            self.write("tree/maker.py", (tree / "maker.py").read_text().replace("Name: tree", f"Name: {name}"))
+            with self.assertRaisesRegex(backend.Fault, f"its build backend says no {missing}"):
+                backend.metadata(tree, "")
+
     def test_what_a_backend_asks_for(self) -> None:
         self.assertEqual(backend.asked_for(self.own_backend("one", asks='["numpy"]'), ""), ["numpy"])
         self.assertEqual(backend.asked_for(self.own_backend("two"), ""), [])
 
     def test_metadata_that_is_prepared(self) -> None:
         tree = self.own_backend("tree", "numpy>=2; python_version > '3'", "six", version="1.2.3")
-        self.assertEqual(backend.metadata(tree, ""), {"version": "1.2.3", "requires": ["numpy>=2; python_version > '3'", "six"]})
+        self.assertEqual(backend.metadata(tree, ""), {"name": "tree", "version": "1.2.3", "extras": {}, "requires": ["numpy>=2; python_version > '3'", "six"]})
 
     def test_metadata_of_a_wheel(self) -> None:
         tree = self.own_backend("tree")
@@ -58,7 +76,7 @@ class MetadataTest(World):
                     return "a-1.0-py3-none-any.whl"
             """)
         self.write("tree/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "maker:Inner"\nbackend-path = ["."]\n')
-        self.assertEqual(backend.metadata(tree, ""), {"version": "1.0", "requires": []})
+        self.assertEqual(backend.metadata(tree, ""), {"name": "a", "version": "1.0", "requires": [], "extras": {}})
 
     def test_backends_work_in_a_copy_with_their_environment(self) -> None:
         tree = self.own_backend("tree", asks='[__import__("helper").NAME, __import__("os").environ["PATH"].split(":")[0]]')

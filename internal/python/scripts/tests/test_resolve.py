@@ -314,8 +314,42 @@ class TreesTest(World):
         found = self.answer(trees={"native": str(tree)}, build_requires={"native": ["pybind11"]})
         self.assertEqual(titles(found["builds"]["native"]), ["pybind11 1.0"])
 
+    def static(self, name: str, needs: str, more: str = "") -> str:
+        return str(self.tree(f"trees/{name}", f'[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n[project]\nname = "{name}"\ndependencies = {needs}\n{more}', maker=""))
+
+    def test_trees_need_each_other_and_no_index(self) -> None:
+        trees = {
+            "core": self.static("Lib.Core", '["lib_two[GPU,x]>=1", "lib-three", "six"]'), "two": self.static("lib-two", '["lib-core"]', 'optional-dependencies = { gpu = ["torch", "six"], no = ["never"] }\n'),
+            "three": str(self.own_backend("lib-three", "lib-two[x]", "cupy; extra == 'y'")),
+        }
+        self.uv(compile=[pylock(wheel("six"), wheel("torch"))])
+        self.answer("alpha", trees=trees, excludes=["e"])
+        (call,) = self.calls()
+        self.assertEqual((call["requirements.txt"], call["excludes.txt"]), ("alpha\nsix\ntorch\n", "e\nlib-core\nlib-three\nlib-two\n"))
+        # Nor need a lock of the user have them.
+        self.lock_of_six()
+        self.uv(install=[{"stderr": " + six==1.0\n + torch==1.0\n"}])
+        self.assertEqual(titles(self.answer(pylock="pylock.toml", folder=".", trees=trees)["distributions"]), ["six 1.0", "torch 1.0"])
+
+    def lock_of_six(self) -> None:
+        self.write("project/pylock.toml", pylock(wheel("six"), wheel("torch"))["text"])
+
+    def test_sources_that_nobody_reads(self) -> None:
+        tree = {"svc": self.static("svc", '["six", "torch; python_version < \'3\'"]', '[tool.uv.sources]\nSix = { git = "https://g.example/six" }\ntorch = { index = "x" }\n')}
+        fault = self.fault(trees=tree)
+        self.assertRegex(str(fault), "^\\[tool.uv.sources\\] of its pyproject.toml says where six comes from, .*\nhint: project = ")
+        self.assertEqual(fault.project, "svc")
+        for question in ({"bound": ["six"]}, {"image": {"six": "1.0"}}):
+            self.uv(compile=[pylock(wheel("six"))])
+            self.answer(trees=tree, **question)
+        self.uv(compile=[pylock(wheel("six"))])
+        self.answer("six @ https://f.example/six-1.0-py3-none-any.whl", trees=tree)
+        self.lock_of_six()
+        self.uv(install=[{"stderr": " + six==1.0\n"}])
+        self.answer(pylock="pylock.toml", folder=".", trees=tree)
+
     def test_faults_name_the_tree(self) -> None:
-        for text in ("[project", '[project]\ndependencies = ["x y"]\n[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n'):
+        for text in ("[project", '[project]\nname = "a"\ndependencies = ["x y"]\n[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n'):
             tree = self.tree("trees/native", text, maker="")
             self.assertEqual(self.fault(trees={"native": str(tree)}).project, "native")
 
@@ -405,8 +439,9 @@ class LockTest(World):
         self.assertEqual((str(fault), fault.project), ("own: it is the folder 'own'", "own"))
 
     def test_a_lock_that_is_none(self) -> None:
-        self.lock("[[packages")
-        self.assertRegex(str(self.fault(pylock="pylock.toml", folder=".")), "^pylock.toml: ")
+        for text in ("[[packages", "packages = 3", "[[packages]]\ndirectory = { path = 'x' }", 'packages = [{name = "a", directory = "x"}]', 'packages = [{name = "a", directory = {path = 1}}]', 'packages = ["directory"]'):
+            self.lock(text)
+            self.assertRegex(str(self.fault(pylock="pylock.toml", folder=".")), "^pylock.toml: ")
 
     def test_a_project(self) -> None:
         self.lock("", "api/pyproject.toml")

@@ -107,7 +107,7 @@ class World(unittest.TestCase):
         return [call for call in map(json.loads, lines) if call["command"] == command]
 
     def question(self, *lines: str, **more) -> dict:
-        empty = dict.fromkeys(("constraints", "overrides", "excludes", "options", "formats", "indexes", "export", "extras", "groups", "folders", "optional", "known"))
+        empty = dict.fromkeys(("constraints", "overrides", "excludes", "options", "formats", "indexes", "export", "extras", "groups", "folders", "optional", "known", "bound"))
         question = {key: [] for key in empty} | {"pylock": "", "folder": "", "refresh": False}
         question |= {key: {} for key in ("build_requires", "trees", "before", "image", "builder")}
         question["requirements"] = [{"name": backend.normal(line.split(" @ ")[0].split("=")[0]), "line": line} for line in lines]
