@@ -1,9 +1,7 @@
 import os
 import shutil
 import subprocess
-import tarfile
 import unittest
-import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -116,51 +114,6 @@ class MetadataTest(World):
         self.assertEqual(backend.Fault("x", module="m").about("a").about("b").project, "a")
 
 
-class UnpackTest(World):
-    def unpack(self, path: Path, name: str = "a.tar.gz") -> list[str]:
-        into = self.folder / "into"
-        shutil.rmtree(into, ignore_errors=True)
-        backend.unpack(name, path, into)
-        return sorted(str(found.relative_to(into)) for found in into.rglob("*"))
-
-    def test_entries_as_they_are_in_the_wild(self) -> None:
-        made = self.unpack(self.archive(
-            member("./", tarfile.DIRTYPE), member("./a", tarfile.DIRTYPE, mode=0), member("./a/none", mode=0), member("./a/large", uid=3000000),
-            member("./a/hard", tarfile.LNKTYPE, "./a/none"), member("a/soft", tarfile.SYMTYPE, "../a/large"), member("a/dangling", tarfile.SYMTYPE, "nowhere"),
-            member("a/b", tarfile.DIRTYPE), member("a/b/../c"), member("a/in", tarfile.SYMTYPE, "b"), member("a/in/d"), member("stray"),
-        ))
-        self.assertEqual(made, ["a", "a/b", "a/b/d", "a/c", "a/dangling", "a/hard", "a/in", "a/large", "a/none", "a/soft", "stray"])
-        for name in ("a/none", "a/hard", "a/soft", "a/in/d"):
-            self.assertEqual((self.folder / "into" / name).read_bytes(), b"x")
-        self.assertEqual([(self.folder / "into" / name).stat().st_mode & 0o700 for name in ("a", "a/none")], [0o700, 0o600])
-        self.assertEqual((self.folder / "into/a/large").stat().st_uid, os.getuid())
-
-    def test_entries_that_lead_out(self) -> None:
-        for evil in [
-            [member("../evil")], [member("a/../../evil")], [member("/etc/evil")], [member("..")], [member("a", tarfile.SYMTYPE, "/etc")], [member("a", tarfile.SYMTYPE, "..")],
-            [member("a/b", tarfile.SYMTYPE, "../../x")], [member("a", tarfile.LNKTYPE, "../x")], [member("a", tarfile.LNKTYPE, "/etc/passwd")],
-            [member("a", tarfile.CHRTYPE)], [member("a", tarfile.FIFOTYPE)],
-            # Each of these is inside by its letters alone.
-            [member("a/b", tarfile.SYMTYPE, ".."), member("a/b/../evil")],
-            [member("d", tarfile.SYMTYPE, "."), member("d/x", tarfile.SYMTYPE, "../evil")],
-            [member("a/b", tarfile.SYMTYPE, ".."), member("c", tarfile.SYMTYPE, "a/b/../evil")],
-            [member("l", tarfile.SYMTYPE, "d/e/../evil"), member("d/e", tarfile.SYMTYPE, ".."), member("l")],
-            [member("l", tarfile.SYMTYPE, "d/e/../into2"), member("d/e", tarfile.SYMTYPE, ".."), member("l/x")],
-        ]:
-            with self.subTest([(m.name, m.linkname) for m in evil]), self.assertRaises((ValueError, OSError)) as raised:
-                self.unpack(self.archive(*evil))
-            self.assertRegex(str(raised.exception), f"its entry {evil[-1].name} leads out of it")
-            self.assertFalse(list(self.folder.glob("*evil*")))
-
-    def test_zips(self) -> None:
-        path = self.folder / "a.zip"
-        with zipfile.ZipFile(path, "w") as archive:
-            for name in ("a/setup.py", "../../out", "/etc/abs"):
-                archive.writestr(name, "x")
-        self.assertEqual(self.unpack(path, "A.ZIP"), ["a", "a/setup.py", "etc", "etc/abs", "out"])
-        self.assertFalse((self.folder.parent / "out").exists())
-
-
 class FetchTest(World):
     def fetch(self, path: Path | str) -> Path:
         url = path.as_uri() if isinstance(path, Path) else path
@@ -169,11 +122,13 @@ class FetchTest(World):
     def test_the_folder_that_is_a_project(self) -> None:
         top = self.fetch(self.archive(member("stray"), member("docs/x"), member("./a-1.0/setup.py"), member("a-1.0/a.py")))
         self.assertEqual(top, self.folder / "fetched/tree/a-1.0")
+        shutil.rmtree(self.folder / "fetched")
+        self.assertEqual(self.fetch(self.archive(member("setup.py"), member("a/a.py"))), self.folder / "fetched/tree")
 
     def test_archives_that_are_no_sdist(self) -> None:
-        for members, count in [([member("a.py")], 0), ([member("a/setup.py"), member("b/pyproject.toml")], 2), ([member("a/setup.py", tarfile.DIRTYPE)], 0)]:
+        for members, want in [([member("a.py")], "0 folders of it have one of "), ([member("a/setup.py"), member("b/pyproject.toml")], "2 folders of it have"), ([member("../evil")], "../evil leads out of it")]:
             shutil.rmtree(self.folder / "fetched", ignore_errors=True)
-            with self.assertRaisesRegex(backend.Fault, f"it is not an sdist: {count} of its folders hold a pyproject.toml or a setup.py") as raised:
+            with self.assertRaisesRegex(backend.Fault, "archive.tar.gz: " + want) as raised:
                 self.fetch(self.archive(*members))
             self.assertEqual(raised.exception.project, "a")
 
@@ -235,6 +190,19 @@ class CheckoutTest(World):
         self.assertEqual((tree / "one/setup.py").read_text(), "first")
         described = subprocess.run([backend.GIT, "-C", str(tree), "describe", "--tags"], check=True, capture_output=True, text=True)
         self.assertEqual(described.stdout.strip(), "v1.0")
+
+    def test_a_commit_of_no_branch(self) -> None:
+        pulled = self.commit(one="pulled")
+        self.git("update-ref", "refs/pull/1/head", pulled)
+        self.git("reset", "-q", "--hard", self.first)
+        self.assertEqual((self.fetch(f"{self.remote}@{pulled}") / "one/setup.py").read_text(), "pulled")
+
+    def test_submodules_that_a_build_can_not_fetch(self) -> None:
+        for address in ("git@g.example:x/inner.git", "ssh://git@g.example/inner.git"):
+            shutil.rmtree(self.folder / "fetched", ignore_errors=True)
+            self.write("repository/.gitmodules", f'[submodule "a"]\n\tpath = a\n\turl = ../a.git\n[submodule "b"]\n\tpath = b\n\turl = {address}\n')
+            with self.assertRaisesRegex(backend.Fault, "a submodule of it is at git@g.example, by ssh"):
+                self.fetch(f"{self.remote}@{self.commit(one='third ' + address)}")
 
     def test_a_folder_of_it(self) -> None:
         tree = self.fetch(f"{self.remote}@{self.first}#subdirectory=one")
