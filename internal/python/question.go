@@ -66,6 +66,7 @@ type question struct {
 	Folders       []string            `json:"folders"` // of source trees
 	Extras        []string            `json:"extras"`
 	Groups        []string            `json:"groups"`
+	Hashes        map[string][]string `json:"hashes"` // of --hash options, by project
 	Bound         []string            `json:"bound"` // projects that an index is bound to
 	BuildRequires map[string][]string `json:"build_requires"`
 	Trees         map[string]string   `json:"trees"`
@@ -101,7 +102,7 @@ const (
 func (r Request) ask(where Indexes, there inventory, before versions) question {
 	q := question{
 		Overrides: r.Overrides, Excludes: r.Excludes, Extras: r.Extras, Groups: r.Groups,
-		BuildRequires: r.BuildRequires, Optional: r.Optional, Trees: map[string]string{},
+		BuildRequires: r.BuildRequires, Optional: r.Optional, Trees: map[string]string{}, Hashes: map[string][]string{},
 		Image: there.Image, Builder: there.Builder,
 		Refresh: before.asksAnew(r.Set), Known: before.known(r), Before: before.texts(r),
 	}
@@ -119,6 +120,11 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 		q.Pylock, q.Folder = "uv.lock", r.Project
 	case r.Lock != "":
 		q.Pylock, q.Folder = r.Lock, path.Dir(r.Lock)
+	}
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+		if w.Hashes != nil {
+			q.Hashes[w.Name] = append(q.Hashes[w.Name], w.Hashes...)
+		}
 	}
 	for _, w := range r.Files.Requirements {
 		q.Requirements = append(q.Requirements, wish{w.Name, line(w)})

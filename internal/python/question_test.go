@@ -97,7 +97,7 @@ func TestQuestion(t *testing.T) {
 		Set: "python",
 		Files: wishes(t, map[string]string{
 			"requirements.txt": "numpy <2 # of old\n./wheels/a-1.0-py3-none-any.whl\nb @ ./wheels/b.tar.gz\nc @ https://c.example/c.whl\n-r more.txt\n",
-			"more.txt":         "\n\nscipy\n", "constraints.txt": "pandas<3\n", "wheels/a-1.0-py3-none-any.whl": "", "wheels/b.tar.gz": "",
+			"more.txt":         "\n\nscipy\n", "constraints.txt": "pandas<3 --hash=sha256:" + strings.Repeat("0", 64) + "\n", "wheels/a-1.0-py3-none-any.whl": "", "wheels/b.tar.gz": "",
 		}),
 		Overrides: []string{"six==1.16"}, Excludes: []string{"opencv-python"}, BuildRequires: map[string][]string{"b": {"cython"}},
 		Sources: map[string]string{"native": "src/native"}, Optional: []string{"scipy"},
@@ -110,6 +110,7 @@ func TestQuestion(t *testing.T) {
 		{"c", "c @ https://c.example/c.whl"},
 		{"scipy", "scipy"},
 	})
+	equal(t, "hashes", q.Hashes, map[string][]string{"pandas": {"sha256:" + strings.Repeat("0", 64)}})
 	equal(t, "constraints", q.Constraints, []string{"pandas<3"})
 	equal(t, "trees", q.Trees, map[string]string{"native": "/.lamina/trees/native"})
 	equal(t, "folders", q.Folders, []string{"src/native"})

@@ -297,6 +297,9 @@ class Resolver:
                         continue
                     raise Fault(f"{entry['name']}: it is the folder {folder!r}", normal(entry["name"]))
                 kept.append(entry)
+            for kind, key in (("extra", "extras"), ("group", "dependency-groups")):
+                known = {normal(name) for name in lock.get(key, [])}
+                NOTES.update(f"{path.name} has no {kind} {name}" for name in self.question[f"{kind}s"] if normal(name) not in known)
         except (OSError, ValueError) as error:
             raise Fault(f"{path.name}: {error}") from error
         except (AttributeError, KeyError, TypeError) as error:
@@ -323,8 +326,11 @@ class Resolver:
         if "directory" in entry:
             raise Fault(f"{name}: it is the folder {entry['directory'].get('path')!r}", name)
         fits = [(self.rank(file_of(w)), w) for w in entry.get("wheels", [])]
-        fits = [found for found in fits if found[0] is not None]
-        source = max(fits, key=lambda found: found[0])[1] if fits else entry.get("sdist") or entry.get("archive")
+        fits += [((), entry[kind]) for kind in ("sdist", "archive") if kind in entry]
+        wanted = [known.lower() for known in self.question["hashes"].get(name, [])]
+        # What a line has no hash of is not installed.
+        fits = [((any(f"{k}:{v}".lower() in wanted for k, v in file.get("hashes", {}).items()), rank), file) for rank, file in fits if rank is not None]
+        source = max(fits, key=lambda found: found[0])[1] if fits else None
         if source is None:
             raise Fault(f"{name} {dist['version']}: no wheel of it fits this Python and platform, and it has no sdist", name)
         file = file_of(source)

@@ -91,6 +91,16 @@ class ChoiceTest(World):
         self.assertEqual(self.chosen(other, any_), any_)
         self.assertEqual(self.chosen("a-1.0-cp310.cp311-abi3-manylinux_2_12_x86_64.manylinux_2_17_x86_64.whl", any_), "a-1.0-cp310.cp311-abi3-manylinux_2_12_x86_64.manylinux_2_17_x86_64.whl")
 
+    def test_what_its_line_has_a_hash_of_wins(self) -> None:
+        any_, own = "a-1.0-py3-none-any.whl", "a-1.0-cp311-cp311-manylinux_2_36_x86_64.whl"
+        entry = {"name": "a", "version": "1.0", "wheels": [{"url": f"https://f.example/{file}", "hashes": {"sha256": file, "md5": file}} for file in (any_, own, "a-1.0-cp27-cp27m-win32.whl")], "sdist": {"url": "https://f.example/a-1.0.tar.gz", "hashes": {"sha512": "sdist"}}}
+        for hashes, want in [([], own), (["sha256:none"], own), ([f"md5:{any_}"], any_), ([f"sha256:{any_}", f"sha256:{own}"], own), (["sha512:sdist"], "a-1.0.tar.gz"), (["sha256:a-1.0-cp27-cp27m-win32.whl"], own)]:
+            self.uv(compile=[pylock(entry)])
+            found = resolve.Resolver(self.question("a", hashes={"a": hashes}, known=["https://f.example/a-1.0.tar.gz"]))
+            found.order = {tag: at for at, tag in enumerate([*resolve.parse_tag("cp311-cp311-manylinux_2_36_x86_64"), *resolve.parse_tag("py3-none-any")])}
+            (dist,) = found.answer()["distributions"]
+            self.assertEqual(dist["file"], want)
+
     def test_of_equal_tags_the_highest_build_wins(self) -> None:
         builds = ["a-1.0-py3-none-any.whl", "a-1.0-2-py3-none-any.whl", "a-1.0-10-py3-none-any.whl", "a-1.0-10b-py3-none-any.whl", "a-1.0-10a-py3-none-any.whl", "a-1.0-0-py3-none-any.whl"]
         self.assertEqual(self.chosen(*builds), "a-1.0-10b-py3-none-any.whl")
@@ -392,6 +402,12 @@ class LockTest(World):
             self.lock(pylock(wheel("a", entry))["text"])
             self.uv(install=[{"stderr": f" + a=={told}\n"}])
             self.assertEqual(titles(self.answer(pylock="pylock.toml", folder=".")["distributions"]), [f"a {told}"])
+
+    def test_extras_that_it_does_not_have(self) -> None:
+        self.lock('extras = ["Fast"]\ndependency-groups = ["dev"]\n' + pylock(wheel("a"))["text"])
+        self.uv(install=[{"stderr": " + a==1.0\n"}])
+        found = self.answer(pylock="pylock.toml", folder=".", extras=["fast", "slow"], groups=["dev", "test"])
+        self.assertEqual(found["notes"], ["pylock.toml has no extra slow", "pylock.toml has no group test"])
 
     def test_what_uv_installs_is_never_left_out(self) -> None:
         self.lock(pylock(wheel("a"), wheel("b"))["text"])
