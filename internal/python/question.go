@@ -67,7 +67,7 @@ type question struct {
 	Extras        []string            `json:"extras"`
 	Groups        []string            `json:"groups"`
 	Hashes        map[string][]string `json:"hashes"` // of --hash options, by project
-	Bound         []string            `json:"bound"` // projects that an index is bound to
+	Bound         []string            `json:"bound"`  // projects that an index is bound to
 	BuildRequires map[string][]string `json:"build_requires"`
 	Trees         map[string]string   `json:"trees"`
 	Optional      []string            `json:"optional"`
