@@ -19,12 +19,31 @@ type projectIndexes struct {
 
 var registry = regexp.MustCompile(`registry = "(https?://[^"]+)"`)
 
-// indexesOf reads which indexes a project names. What can't be read names none: uv
-// will say why.
+// indexesOf reads which indexes a project names, and the workspace that it is of. What
+// can't be read names none: uv will say why.
 func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
-	if r.Project == "" {
-		return found
+	for _, name := range r.ProjectFiles {
+		data, err := fs.ReadFile(project, name)
+		if isAbove := path.Dir(name) == "." || strings.HasPrefix(r.Project+"/", path.Dir(name)+"/"); r.Project == "" || !isAbove || err != nil {
+			continue
+		}
+		switch path.Base(name) {
+		case "pyproject.toml":
+			found.read(data)
+		case "uv.lock":
+			found.lock = true
+			for _, m := range registry.FindAllStringSubmatch(string(data), -1) {
+				found.urls = append(found.urls, m[1])
+			}
+		}
 	}
+	slices.Sort(found.urls)
+	found.urls = slices.DeleteFunc(slices.Compact(found.urls), func(url string) bool { return !strings.HasPrefix(url, "http") })
+	return found
+}
+
+// read adds the indexes of a pyproject.toml.
+func (found *projectIndexes) read(pyproject []byte) {
 	var file struct {
 		Tool struct {
 			UV struct {
@@ -37,25 +56,14 @@ func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
 			} `toml:"uv"`
 		} `toml:"tool"`
 	}
-	if data, err := fs.ReadFile(project, path.Join(r.Project, "pyproject.toml")); err == nil {
-		_ = toml.Unmarshal(data, &file)
-	}
+	_ = toml.Unmarshal(pyproject, &file)
 	uv := file.Tool.UV
-	found.own = uv.IndexURL != ""
-	found.urls = append(slices.Clone(uv.ExtraIndexURL), uv.IndexURL)
+	found.own = found.own || uv.IndexURL != ""
+	found.urls = append(append(found.urls, uv.ExtraIndexURL...), uv.IndexURL)
 	for _, index := range uv.Index {
 		found.own = found.own || index.Default
 		found.urls = append(found.urls, index.URL)
 	}
-	if data, err := fs.ReadFile(project, path.Join(r.Project, "uv.lock")); err == nil {
-		found.lock = true
-		for _, m := range registry.FindAllStringSubmatch(string(data), -1) {
-			found.urls = append(found.urls, m[1])
-		}
-	}
-	slices.Sort(found.urls)
-	found.urls = slices.DeleteFunc(slices.Compact(found.urls), func(url string) bool { return !strings.HasPrefix(url, "http") })
-	return found
 }
 
 // exportArgs tell uv of indexes where it reads a project: nothing where that has a

@@ -63,6 +63,7 @@ type question struct {
 	Export        []string            `json:"export"` // as Indexes, where uv reads a project
 	Pylock        string              `json:"pylock"`
 	Folder        string              `json:"folder"`  // of the project or the lock
+	Locked        bool                `json:"locked"`  // there is a uv.lock
 	Folders       []string            `json:"folders"` // of source trees
 	Extras        []string            `json:"extras"`
 	Groups        []string            `json:"groups"`
@@ -117,7 +118,7 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 	}
 	switch {
 	case r.Project != "":
-		q.Pylock, q.Folder = "uv.lock", r.Project
+		q.Pylock, q.Folder, q.Locked = "uv.lock", r.Project, r.uses.lock
 	case r.Lock != "":
 		q.Pylock, q.Folder = r.Lock, path.Dir(r.Lock)
 	}

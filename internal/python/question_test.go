@@ -75,7 +75,7 @@ func TestIndexesOfProjects(t *testing.T) {
 		if tt.lock == "" {
 			delete(files, "uv.lock")
 		}
-		r := Request{Project: ".", Indexes: []Index{{Name: "torch", URL: "https://torch.example", Packages: []string{"torch"}}}}
+		r := Request{Project: ".", ProjectFiles: []string{"pyproject.toml", "uv.lock"}, Indexes: []Index{{Name: "torch", URL: "https://torch.example", Packages: []string{"torch"}}}}
 		r.uses = r.indexesOf(folder(files))
 		equal(t, tt.name, strings.Join(r.exportArgs(pypi), " "), tt.want)
 	}

@@ -272,6 +272,7 @@ func TestRealProjectsOfUV(t *testing.T) {
 		{"a dynamic version", "project = \".\"", dynamic, 0, []string{"alpha 1.0", "beta 2.1"}},
 		{"an index of the spec", bound, fresh, 0, []string{"alpha 1.0", "beta 3.0"}},
 		{"sources", "project = \".\"\nsources = [\"one\"]", sources, 0, []string{"beta 1.0", "bound 1.0", "own 1.0", "sam 1.0"}},
+		{"a member of a workspace", "project = \"one\"", sources, 0, []string{"beta 1.0"}},
 		{"a lock of other platforms", "project = \".\"", with("uv.lock", "alpha-1.0-py3-none-any.whl", "alpha-1.0-cp311-cp311-win_amd64.whl"), 2, []string{"python: ", "alpha"}},
 		{"a lock of what is dynamic", "project = \".\"", with("pyproject.toml", "dependencies = [\"alpha\"]", "dynamic = [\"dependencies\"]"), 0, []string{"alpha 1.0", "beta 2.1"}},
 		{"a stale lock", "project = \".\"", with("pyproject.toml", `["alpha"]`, `["alpha", "twice"]`), 2, []string{"python: ", "needs to be updated", `hint: "uv lock" brings uv.lock up to date`}},

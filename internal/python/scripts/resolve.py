@@ -245,7 +245,7 @@ class Resolver:
         folder = self.copy()
         lock, project = folder / "pylock.toml", backend.pyproject(folder).get("project")  # its paths are from where it lies
         args = ["--project", str(folder), *self.question["export"], *self.wanted()]
-        locked = (folder / "uv.lock").exists()
+        locked = self.question["locked"]
         if locked or project is None:
             frozen = ["--locked"] * locked
             if locked and project and "dependencies" in project.get("dynamic", []):

@@ -464,7 +464,7 @@ class LockTest(World):
         self.lock("", "api/uv.lock")
         export = pylock(wheel("six", "1.16"), {"name": "a", "archive": {"path": "../wheels/a-1.0-py3-none-any.whl"}}, {"name": "own", "directory": {"path": "."}})
         self.uv(export=[export], install=[{"stderr": " + six==1.16\n + a==1.0\n"}])
-        found = self.answer(pylock="uv.lock", folder="api", folders=["api"], extras=["gpu"], groups=["dev"], export=["--default-index", "https://i.example"])
+        found = self.answer(pylock="uv.lock", locked=True, folder="api", folders=["api"], extras=["gpu"], groups=["dev"], export=["--default-index", "https://i.example"])
         self.assertEqual(titles(found["distributions"]), ["six 1.16", "a "])
         self.assertEqual(found["distributions"][1]["url"], (self.folder / "project/wheels/a-1.0-py3-none-any.whl").as_uri())
         text = " ".join(self.calls("export")[0]["args"])
@@ -504,7 +504,7 @@ class LockTest(World):
         self.lock('[project]\nname = "api"\ndynamic = ["dependencies"]\n', "pyproject.toml")
         self.lock("", "uv.lock")
         self.uv(export=[pylock()], install=[{}])
-        self.assertIn("dynamic", self.answer(pylock="uv.lock", folder=".")["notes"][0])
+        self.assertIn("dynamic", self.answer(pylock="uv.lock", locked=True, folder=".")["notes"][0])
         self.assertIn("--frozen", self.calls("export")[0]["args"])
 
 
