@@ -372,8 +372,8 @@ func (v versions) known(r Request) []string {
 
 // id is what the script calls a distribution by.
 func id(d lock.Distribution) string {
-	if d.SHA256 != "" {
-		return d.SHA256
+	if _, below := d.Archive(); d.SHA256 != "" {
+		return strings.TrimSuffix(d.SHA256+"#"+below, "#")
 	}
 	return d.URL
 }

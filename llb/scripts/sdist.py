@@ -11,8 +11,8 @@ class Refused(Exception):
     """Says what is wrong with an sdist."""
 
 
-def unpack(name: str, archive: str, folder: str) -> str:
-    """Unpacks an archive, whose kind its name says, into a new folder and returns the folder of the project in it."""
+def unpack(name: str, archive: str, folder: str, below: str = "") -> str:
+    """Unpacks an archive, whose kind its name says, into a new folder and returns the folder in it that has the project, or has it below."""
     os.mkdir(folder)
     try:
         (unzip if name.lower().endswith(".zip") else untar)(archive, folder)
@@ -20,7 +20,7 @@ def unpack(name: str, archive: str, folder: str) -> str:
         raise
     except Exception as error:  # each kind of archive and compression has errors of its own
         raise Refused(f"it can't be unpacked: {error}") from error
-    return project_in(folder)
+    return project_in(folder, below)
 
 
 def unzip(archive: str, folder: str) -> None:
@@ -63,11 +63,12 @@ def inside(folder: str, path: str, name: str, link: str = "") -> None:
         raise Refused(f"{name} leads out of it" + (f", to {link}" if link else ""))
 
 
-def project_in(unpacked: str) -> str:
-    """Returns the one folder with a project in it; other files may lie beside it."""
+def project_in(unpacked: str, below: str) -> str:
+    """Returns the one folder with a project in it, or below it; other files may lie beside it."""
+    inside(unpacked, below, below)
     folders = [os.path.join(unpacked, name) for name in sorted(os.listdir(unpacked))]
     folders = [folder for folder in (unpacked, *folders) if os.path.isdir(folder)]
-    found = [folder for folder in folders if any(os.path.isfile(os.path.join(folder, name)) for name in PROJECT)]
+    found = [folder for folder in folders if any(os.path.isfile(os.path.join(folder, below, name)) for name in PROJECT)]
     if unpacked in found:
         return unpacked
     if len(found or folders[1:]) != 1:

@@ -24,7 +24,7 @@ BUILD = "/build"
 def main(archive: str, folder: str, version: str, source: str = SOURCE, build: str = BUILD) -> None:
     try:
         if archive:
-            source = unpack(archive, os.path.join(source, archive), f"{build}.sdist")
+            source = unpack(archive, os.path.join(source, archive), f"{build}.sdist", folder)
     except Refused as error:
         raise SystemExit(f"{archive}: {error}") from error
     settings = versioneer(os.path.join(source, folder))

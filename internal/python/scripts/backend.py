@@ -154,7 +154,7 @@ def fetch(dist: dict, folder: Path) -> Path:
     try:
         with urlopen(url) as answer, open(path, "wb") as file:
             shutil.copyfileobj(answer, file)
-        return Path(unpack(dist["file"] or unquote(urlsplit(url).path), str(path), str(folder / "tree")))
+        return Path(unpack(dist["file"] or unquote(urlsplit(url).path), str(path), str(folder / "tree"), dist["below"]), dist["below"])
     except (OSError, HTTPException, Refused) as error:
         raise Fault(f"{url}: {error}", dist["name"]) from error
 

@@ -336,10 +336,8 @@ class Resolver:
         file = file_of(source)
         dist |= {"file": file, "kind": "wheel" if file.endswith(".whl") else "sdist", "size": source.get("size", 0), "hashes": source.get("hashes", {})}
         dist["url"] = source["url"] if "url" in source else "file://" + quote(os.path.normpath(folder / source["path"]))
-        below = source.get("subdirectory")
-        if below:
-            raise Fault(f"{name}: its project lies in a folder of an archive, {below!r}", name)
-        dist["id"] = dist["hashes"].get("sha256") or dist["url"]
+        dist["below"] = os.path.normpath(source["subdirectory"]) if source.get("subdirectory") else ""
+        dist["id"] = (dist["hashes"].get("sha256") or dist["url"]) + f"#{dist['below']}" * bool(dist["below"])
         return dist
 
     def rank(self, file: str) -> tuple | None:

@@ -64,6 +64,12 @@ class SourceTest(WithFolder):
                 self.assertEqual(self.put(), "build")
                 self.assertTrue(os.path.isfile(self.path("build/setup.py")))
 
+    def test_a_folder_of_an_sdist(self) -> None:
+        for project in ("main/py/setup.py", "py/setup.py"):
+            self.sdist(member("main/docs/setup.py"), project=project)
+            self.assertEqual(self.put(folder="py"), "build/py")
+        self.assertIn("leads out of it", self.put(folder="../py"))
+
     def test_files_that_nobody_may_read(self) -> None:
         self.sdist(member("alpha-1.0/f", mode=0), member("alpha-1.0/d", tarfile.DIRTYPE, mode=0), member("alpha-1.0/d/x", mode=0o700))
         self.assertEqual(self.put(), "build")

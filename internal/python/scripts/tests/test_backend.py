@@ -115,13 +115,15 @@ class MetadataTest(World):
 
 
 class FetchTest(World):
-    def fetch(self, path: Path | str) -> Path:
+    def fetch(self, path: Path | str, below: str = "") -> Path:
         url = path.as_uri() if isinstance(path, Path) else path
-        return backend.fetch({"kind": "sdist", "url": url, "file": "", "name": "a"}, self.folder / "fetched")
+        return backend.fetch({"kind": "sdist", "url": url, "file": "", "name": "a", "below": below}, self.folder / "fetched")
 
     def test_the_folder_that_is_a_project(self) -> None:
         top = self.fetch(self.archive(member("stray"), member("docs/x"), member("./a-1.0/setup.py"), member("a-1.0/a.py")))
         self.assertEqual(top, self.folder / "fetched/tree/a-1.0")
+        shutil.rmtree(self.folder / "fetched")
+        self.assertEqual(self.fetch(self.archive(member("x-main/setup.py"), member("x-main/py/setup.py")), "py"), self.folder / "fetched/tree/x-main/py")
         shutil.rmtree(self.folder / "fetched")
         self.assertEqual(self.fetch(self.archive(member("setup.py"), member("a/a.py"))), self.folder / "fetched/tree")
 

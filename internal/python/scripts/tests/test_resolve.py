@@ -127,10 +127,12 @@ class ChoiceTest(World):
     def test_what_is_told_of_files(self) -> None:
         self.uv(compile=[pylock(
             {"name": "A.b", "version": "1.0", "index": "https://i.example", "wheels": [{"name": "a_b-1.0-py3-none-any.whl", "url": "https://f.example/x%2By", "size": 7, "hashes": {"sha256": "s"}}]},
+            {"name": "d", "archive": {"url": "https://f.example/d.zip", "subdirectory": "py/", "hashes": {"sha256": "u"}}},
             {"name": "c", "archive": {"path": "../project/my wheels/c-1.0-py3-none-any.whl", "hashes": {"sha256": "t"}}},
         )])
-        one, two = self.answer("a-b", "c")["distributions"]
-        self.assertEqual(one, {"name": "a-b", "version": "1.0", "kind": "wheel", "file": "a_b-1.0-py3-none-any.whl", "url": "https://f.example/x%2By", "size": 7, "hashes": {"sha256": "s"}, "index": "https://i.example", "id": "s"})
+        one, below, two = self.answer("a-b", "c", known=["u#py"])["distributions"]
+        self.assertEqual((below["url"], below["below"], below["id"]), ("https://f.example/d.zip", "py", "u#py"))
+        self.assertEqual(one, {"name": "a-b", "version": "1.0", "kind": "wheel", "file": "a_b-1.0-py3-none-any.whl", "url": "https://f.example/x%2By", "size": 7, "hashes": {"sha256": "s"}, "index": "https://i.example", "below": "", "id": "s"})
         self.assertEqual((two["url"], two["file"], two["version"]), ((self.folder / "project/my wheels/c-1.0-py3-none-any.whl").as_uri(), "c-1.0-py3-none-any.whl", ""))
 
     def test_commits(self) -> None:
@@ -138,11 +140,6 @@ class ChoiceTest(World):
         vcs = {"type": "git", "url": "https://g.example/r", "commit-id": "c" * 40}
         self.assertEqual(resolver.choice({"name": "r", "vcs": vcs}, Path("/"))["url"], "git+https://g.example/r@" + "c" * 40)
         self.assertEqual(resolver.choice({"name": "r", "vcs": {**vcs, "subdirectory": "x/y"}}, Path("/"))["id"], "git+https://g.example/r@" + "c" * 40 + "#subdirectory=x/y")
-
-    def test_archives_with_a_folder_are_refused(self) -> None:
-        with self.assertRaisesRegex(resolve.Fault, "its project lies in a folder of an archive, 'x'"):
-            resolve.Resolver(self.question()).choice({"name": "r", "archive": {"url": "https://f.example/r.tar.gz", "subdirectory": "x"}}, Path("/"))
-
 
 class OptionalTest(World):
     def test_what_does_not_fit_is_left_out(self) -> None:
