@@ -119,15 +119,19 @@ class Resolver:
         return lines
 
     def check_sources(self, folder: Path, missing: list[Requirement]) -> None:
-        """Refuses what a tree has a source of uv's for that nobody would read."""
+        """Refuses what a tree has a source of uv's for that nobody reads: a lock has followed it, and so does uv in a project."""
         sources = backend.table(backend.table(backend.table(backend.pyproject(folder), "tool"), "uv"), "sources")
         decided = self.own | {line["name"] for line in self.question["requirements"]} | set(self.question["bound"])
-        for name in {normal(source) for source in sources} & {normal(need.name) for need in missing} - decided:
-            if not self.question["pylock"]:
-                raise Fault(
-                    f"[tool.uv.sources] of its pyproject.toml says where {name} comes from, and a source tree is not resolved by that"
-                    f"\nhint: project = with the folder of the tree, beside sources, has uv resolve what its pyproject.toml says; or name {name} in a requirement file",
-                )
+        unread = sorted({normal(source) for source in sources} & {normal(need.name) for need in missing} - decided)
+        if self.question["pylock"] == "uv.lock" and not self.question["locked"]:
+            read = [path for at in self.question["folders"] if (path := PROJECT / at / "pyproject.toml").exists()]
+        else:
+            read = [folder / "pyproject.toml"] if self.question["pylock"] else []
+        if unread and all(backend.pyproject(path.parent) != backend.pyproject(folder) for path in read):
+            raise Fault(
+                f"[tool.uv.sources] of its pyproject.toml says where {unread[0]} comes from, and a source tree is not resolved by that"
+                f"\nhint: project = with the folder of the tree, beside sources, has uv resolve what its pyproject.toml says; or name {unread[0]} in a requirement file",
+            )
 
     def build_of_tree(self, name: str, folder: Path) -> None:
         """Resolves what a tree is built with, but for what the builder's Debian packages are."""

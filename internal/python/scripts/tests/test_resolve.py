@@ -354,6 +354,12 @@ class TreesTest(World):
         self.lock_of_six()
         self.uv(install=[{"stderr": " + six==1.0\n"}])
         self.answer(pylock="pylock.toml", folder=".", trees=tree)
+        # A project without a lock is resolved by its own sources, and by no others.
+        self.write("project/pyproject.toml", '[project]\nname = "other"\n')
+        self.fault(pylock="uv.lock", folder=".", folders=["."], trees=tree)
+        self.write("project/pyproject.toml", (self.folder / "trees/svc/pyproject.toml").read_text())
+        self.uv(compile=[pylock(wheel("six"))], install=[{"stderr": " + six==1.0\n"}])
+        self.answer(pylock="uv.lock", folder=".", folders=["."], trees=tree)
 
     def test_faults_name_the_tree(self) -> None:
         for text in ("[project", '[project]\nname = "a"\ndependencies = ["x y"]\n[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n'):
