@@ -110,6 +110,9 @@ class Resolver:
             try:
                 missing = unmet([*found["requires"], *found["extras"].get(extra, [])], self.question["image"], extra)
                 self.check_sources(folder, missing)
+                built = [] if name in self.replaced else [normal(need.name) for need in unmet(backend.requires(folder), self.question["builder"])]
+                for other in self.own.union(sources_of(folder)).difference(self.question["bound"]).intersection(built):
+                    raise Fault(f"it is built with {other}, which no index shall bring\nhint: [python.build-requires] {name} = […] says what it is built with instead")
             except Fault as fault:
                 raise fault.about(name) from fault
             for need in missing:
@@ -120,9 +123,8 @@ class Resolver:
 
     def check_sources(self, folder: Path, missing: list[Requirement]) -> None:
         """Refuses what a tree has a source of uv's for that nobody reads: a lock has followed it, and so does uv in a project."""
-        sources = backend.table(backend.table(backend.table(backend.pyproject(folder), "tool"), "uv"), "sources")
         decided = self.own | {line["name"] for line in self.question["requirements"]} | set(self.question["bound"])
-        unread = sorted({normal(source) for source in sources} & {normal(need.name) for need in missing} - decided)
+        unread = sorted(sources_of(folder) & {normal(need.name) for need in missing} - decided)
         if self.question["pylock"] == "uv.lock" and not self.question["locked"]:
             read = [path for at in self.question["folders"] if (path := PROJECT / at / "pyproject.toml").exists()]
         else:
@@ -421,6 +423,11 @@ def told(text: str) -> str:
     """Returns what went wrong, without what uv says of its way there."""
     at = re.search(r"^(error|  ?×)", text, re.MULTILINE)
     return re.sub(r"^error: ", "", text[at.start() :].strip()) if at else text.strip()
+
+
+def sources_of(folder: Path) -> set[str]:
+    """Returns the projects of which a tree says to uv where they come from."""
+    return {normal(name) for name in backend.table(backend.table(backend.table(backend.pyproject(folder), "tool"), "uv"), "sources")}
 
 
 def unmet(wanted: list[str], there: dict[str, str], extra: str = "") -> list[Requirement]:

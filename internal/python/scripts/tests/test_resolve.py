@@ -361,6 +361,16 @@ class TreesTest(World):
         self.uv(compile=[pylock(wheel("six"))], install=[{"stderr": " + six==1.0\n"}])
         self.answer(pylock="uv.lock", folder=".", folders=["."], trees=tree)
 
+    def test_trees_that_are_built_with_what_no_index_shall_bring(self) -> None:
+        two = self.static("two", "[]")
+        for source, name in [("", "two"), ('[tool.uv.sources]\nx = { git = "https://g.example/x" }\n', "x")]:
+            tree = self.tree("trees/one", f'[build-system]\nrequires = ["{name}"]\nbuild-backend = "maker"\nbackend-path = ["."]\n[project]\nname = "one"\n{source}', maker="")
+            self.uv(compile=[pylock(wheel(name))] * 2, install=[{}] * 2)
+            fault = self.fault(trees={"one": str(tree), "two": two})
+            self.assertEqual((str(fault).partition("\n")[0], fault.project), (f"it is built with {name}, which no index shall bring", "one"))
+            self.uv(compile=[pylock(wheel("cython"))], install=[{}])
+            self.answer(trees={"one": str(tree), "two": two}, build_requires={"one": ["cython"]})
+
     def test_faults_name_the_tree(self) -> None:
         for text in ("[project", '[project]\nname = "a"\ndependencies = ["x y"]\n[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n'):
             tree = self.tree("trees/native", text, maker="")
