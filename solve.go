@@ -108,7 +108,7 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 		return lock.Distribution{}, false
 	}
 	for _, d := range append(slices.Clone(j.lock.Distributions), j.lock.UV.Wheel()) {
-		if step.URL == cmp.Or(j.elsewhere[d.SHA256], d.URL) {
+		if address, _ := d.Archive(); step.URL == cmp.Or(j.elsewhere[d.SHA256], address) {
 			d.URL = step.URL
 			return d, true
 		}

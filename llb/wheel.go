@@ -16,6 +16,15 @@ var wheelScript string
 //go:embed scripts/source.py
 var sourceScript string
 
+//go:embed scripts/sdist.py
+var sdistScript string
+
+//go:embed scripts/built.py
+var builtScript string
+
+// SdistScript is the Python module that unpacks sdists, for those who look into them before.
+func SdistScript() string { return sdistScript }
+
 //go:embed scripts/install_wheels.py
 var installWheelsScript string
 
@@ -49,12 +58,12 @@ type WheelBuild struct {
 func (w WheelBuild) On(builder State) State {
 	exec := Exec{
 		Name: w.Name + ": compile",
-		Args: []string{"/bin/sh", scriptsPath + "/wheel.sh", w.Archive, w.Dir, w.Version, strconv.FormatBool(w.Optional)},
+		Args: []string{"/bin/sh", scriptsPath + "/wheel.sh", w.Archive, w.Dir, w.Version, strconv.FormatBool(w.Optional), w.Project},
 		Env:  w.versions(),
 		Mounts: append([]bkllb.RunOption{
 			Mount(sourcePath, w.Source),
 			Mount(scriptsPath, Files("scripts of the compilation", map[string]string{
-				"wheel.sh": wheelScript, "source.py": sourceScript,
+				"wheel.sh": wheelScript, "source.py": sourceScript, "sdist.py": sdistScript, "built.py": builtScript,
 			})),
 		}, w.Caches...),
 	}

@@ -56,6 +56,9 @@ func (d Distribution) check() error {
 	if d.Size <= 0 || d.Unpacked < 0 {
 		faults = append(faults, fmt.Errorf("size %d or unpacked %d is not positive", d.Size, d.Unpacked))
 	}
+	if _, below := d.Archive(); below != "" && (d.IsWheel() || !staysBelow(below)) {
+		faults = append(faults, fmt.Errorf("subdirectory %q does not stay in its archive", below))
+	}
 	if d.Index != "" {
 		faults = append(faults, checkURL(d.Index))
 	}

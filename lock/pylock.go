@@ -47,9 +47,13 @@ func (d Distribution) pylock(folder string) string {
 		}
 		return fmt.Sprintf("vcs = { %s }\n", table)
 	}
-	where := "url = " + quote(d.URL)
+	address, below := d.Archive()
+	where := "url = " + quote(address)
 	if local, ok := d.Local(); ok {
 		where = "path = " + quote(path.Join(folder, local))
+	}
+	if below != "" {
+		where += ", subdirectory = " + quote(below)
 	}
 	what := fmt.Sprintf("%s, size = %d, hashes = { sha256 = %s } }", where, d.Size, quote(d.SHA256))
 	switch named := fmt.Sprintf("{ name = %s, ", quote(d.File)); {

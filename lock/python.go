@@ -77,9 +77,19 @@ func (d Distribution) Git() (remote, commit, subdirectory string, ok bool) {
 	return rest[:at], strings.TrimPrefix(rest[at:], "@"), subdirectory, true
 }
 
+// Archive returns what the URL of a file says: its address, and the folder of the
+// project in it.
+func (d Distribution) Archive() (address, subdirectory string) {
+	address, subdirectory, _ = strings.Cut(d.URL, "#subdirectory=")
+	return address, subdirectory
+}
+
 // Local returns the path of a file that lies beside the spec; ok is false for
 // one from the network.
-func (d Distribution) Local() (path string, ok bool) { return strings.CutPrefix(d.URL, "file:") }
+func (d Distribution) Local() (path string, ok bool) {
+	address, _ := d.Archive()
+	return strings.CutPrefix(address, "file:")
+}
 
 // PythonIn returns the distributions of one set, sorted by name. Where a
 // variant has Python requirements of its own, its own set is taken; otherwise

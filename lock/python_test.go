@@ -34,6 +34,8 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 		{"a path that escapes", func(l *lock.Lock) { at(l, "own").URL = "file:../own.whl" }, `"file:../own.whl" does not stay beside the spec`},
 		{"a branch", func(l *lock.Lock) { at(l, "sam2").URL = "git+https://git.example/sam2@main" }, `"git+https://git.example/sam2@main" names no commit`},
 		{"a subdirectory that escapes", func(l *lock.Lock) { at(l, "sam2").URL += "/../.." }, `subdirectory "py/../.." does not stay in its tree`},
+		{"a subdirectory that escapes its archive", func(l *lock.Lock) { at(l, "insightface").URL += "#subdirectory=../x" }, `subdirectory "../x" does not stay in its archive`},
+		{"a subdirectory of a wheel", func(l *lock.Lock) { at(l, "cython").URL += "#subdirectory=x" }, `subdirectory "x" does not stay in its archive`},
 		{"an index with a login", func(l *lock.Lock) { at(l, "cython").Index = "https://me:secret@x.example/simple" }, `url "https://me:xxxxx@x.example/simple" holds a login`},
 		{"a top-level name that is a path", func(l *lock.Lock) { at(l, "own").Top = []string{"../own"} }, `top-level name "../own" is none`},
 		{"no uv", func(l *lock.Lock) { l.UV = lock.UV{} }, `uv: version "", file ""`},
@@ -144,4 +146,21 @@ func FuzzDistributionRoundTrip(f *testing.F) {
 			t.Errorf("text changed on its way through a lock: %q, then %q", text, again)
 		}
 	})
+}
+
+// A project may lie in a folder of an archive.
+func TestFoldersOfArchives(t *testing.T) {
+	l := lock.Lock{Wishes: lock.Wishes{Python: []lock.PythonRequest{{Set: "python"}}}, Distributions: []lock.Distribution{
+		{Name: "near", Version: "1.0", URL: "file:near.zip#subdirectory=py", File: "near.zip", For: []string{"python"}},
+		{Name: "far", Version: "1.0", URL: "https://files.example/far.zip#subdirectory=py", File: "far.zip", For: []string{"python"}},
+	}}
+	if local, ok := l.Distributions[0].Local(); local != "near.zip" || !ok {
+		t.Errorf("the file beside the spec is %q, %v", local, ok)
+	}
+	text, err := l.Pylock("production", ".")
+	for _, want := range []string{`path = "near.zip", subdirectory = "py", size`, `url = "https://files.example/far.zip", subdirectory = "py", size`} {
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("no %s in\n%s, %v", want, text, err)
+		}
+	}
 }

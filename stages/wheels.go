@@ -89,6 +89,7 @@ func (in Input) build(d lock.Distribution, builder llb.State) llb.WheelBuild {
 		return b
 	}
 	b.Source = in.file(d)
+	_, b.Dir = d.Archive()
 	return b
 }
 
@@ -116,7 +117,8 @@ func (in Input) file(d lock.Distribution) llb.State {
 	if local, ok := d.Local(); ok {
 		return llb.Packed(in.Python.Files[local])
 	}
-	return in.fetch(d.URL, d.SHA256, d.File)
+	address, _ := d.Archive()
+	return in.fetch(address, d.SHA256, d.File)
 }
 
 func (in Input) fetch(url, sum, file string) llb.State {

@@ -38,6 +38,7 @@ type distribution struct {
 	Kind    kind              `json:"kind"`
 	File    string            `json:"file"`
 	URL     string            `json:"url"`
+	Below   string            `json:"below"`  // folder of the project in an archive
 	Size    int64             `json:"size"`   // 0 where nobody said
 	Hashes  map[string]string `json:"hashes"` // algorithm → hexadecimal
 	Index   string            `json:"index"`
@@ -83,6 +84,9 @@ func (d *distribution) entry(sets ...string) lock.Distribution {
 	e := lock.Distribution{
 		Name: d.Name, Version: d.Version, File: d.File, URL: d.URL,
 		Size: d.Size, SHA256: d.Hashes["sha256"], Index: d.Index, For: sets,
+	}
+	if d.Below != "" {
+		e.URL += "#subdirectory=" + d.Below
 	}
 	if d.wheel != nil {
 		e.Unpacked, e.Top = d.wheel.Unpacked, d.wheel.Top

@@ -109,7 +109,7 @@ func scriptFiles() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	code := map[string]string{"bridge.py": door.Bridge()}
+	code := map[string]string{"bridge.py": door.Bridge(), "sdist.py": llb.SdistScript()}
 	for _, name := range names {
 		data, err := scripts.ReadFile(name)
 		if err != nil {

@@ -150,12 +150,12 @@ func TestScriptsOfAnExec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"resolve.py", "backend.py", "inventory.py", "bridge.py"} {
+	for _, name := range []string{"resolve.py", "backend.py", "inventory.py", "bridge.py", "sdist.py"} {
 		if code[name] == "" {
 			t.Errorf("there is no %s", name)
 		}
 	}
-	if len(code) != 4 {
+	if len(code) != 5 {
 		t.Errorf("there are %d scripts", len(code))
 	}
 }

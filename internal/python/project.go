@@ -12,9 +12,10 @@ import (
 
 // projectIndexes are those that a project of uv names itself.
 type projectIndexes struct {
-	urls []string
-	own  bool // they say where everything comes from that no index is bound to
-	lock bool // there is a uv.lock
+	urls  []string
+	named []string // those of them that a pyproject.toml has, and not the uv.lock alone
+	own   bool     // they say where everything comes from that no index is bound to
+	lock  bool     // there is a uv.lock
 }
 
 var registry = regexp.MustCompile(`registry = "(https?://[^"]+)"`)
@@ -22,19 +23,44 @@ var registry = regexp.MustCompile(`registry = "(https?://[^"]+)"`)
 // Named are the addresses of the indexes and pages of links that a request names
 // itself: in its spec, its requirement files or its pyproject.toml.
 func (r Request) Named(project fs.FS) []string {
-	list := slices.Concat(r.Files.ExtraIndexURLs, r.links(), r.indexesOf(project).urls)
+	list := slices.Concat(r.Files.ExtraIndexURLs, r.links(), r.indexesOf(project).named)
 	for _, i := range r.Indexes {
 		list = append(list, i.URL)
 	}
 	return append(list, r.Files.IndexURL)
 }
 
-// indexesOf reads which indexes a pyproject.toml names. What can't be read names
-// none: uv will say why.
+// indexesOf reads which indexes a project names, and the workspace that it is of. What
+// can't be read names none: uv will say why.
 func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
-	if r.Project == "" {
-		return found
+	for _, name := range r.ProjectFiles {
+		data, err := fs.ReadFile(project, name)
+		if isAbove := path.Dir(name) == "." || strings.HasPrefix(r.Project+"/", path.Dir(name)+"/"); r.Project == "" || !isAbove || err != nil {
+			continue
+		}
+		switch path.Base(name) {
+		case "pyproject.toml":
+			found.read(data)
+		case "uv.lock":
+			found.lock = true
+			for _, m := range registry.FindAllStringSubmatch(string(data), -1) {
+				found.urls = append(found.urls, m[1])
+			}
+		}
 	}
+	found.named = onTheWeb(found.named)
+	found.urls = onTheWeb(slices.Concat(found.urls, found.named))
+	return found
+}
+
+// onTheWeb are those of a list that are no folders, each once.
+func onTheWeb(list []string) []string {
+	slices.Sort(list)
+	return slices.DeleteFunc(slices.Compact(list), func(url string) bool { return !strings.HasPrefix(url, "http") })
+}
+
+// read adds the indexes of a pyproject.toml.
+func (found *projectIndexes) read(pyproject []byte) {
 	var file struct {
 		Tool struct {
 			UV struct {
@@ -47,39 +73,25 @@ func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
 			} `toml:"uv"`
 		} `toml:"tool"`
 	}
-	if data, err := fs.ReadFile(project, path.Join(r.Project, "pyproject.toml")); err == nil {
-		_ = toml.Unmarshal(data, &file)
-	}
+	_ = toml.Unmarshal(pyproject, &file)
 	uv := file.Tool.UV
-	found.own = uv.IndexURL != ""
-	found.urls = append(slices.Clone(uv.ExtraIndexURL), uv.IndexURL)
+	found.own = found.own || uv.IndexURL != ""
+	found.named = append(append(found.named, uv.ExtraIndexURL...), uv.IndexURL)
 	for _, index := range uv.Index {
 		found.own = found.own || index.Default
-		found.urls = append(found.urls, index.URL)
+		found.named = append(found.named, index.URL)
 	}
-	found.urls = slices.DeleteFunc(found.urls, func(url string) bool { return !strings.HasPrefix(url, "http") })
-	return found
 }
 
-// withLock adds the indexes that a uv.lock was made from.
-func (found projectIndexes) withLock(r Request, project fs.FS) projectIndexes {
-	if data, err := fs.ReadFile(project, path.Join(r.Project, "uv.lock")); err == nil && r.Project != "" {
-		found.lock = true
-		for _, m := range registry.FindAllStringSubmatch(string(data), -1) {
-			found.urls = append(found.urls, m[1])
-		}
-	}
-	slices.Sort(found.urls)
-	found.urls = slices.Compact(found.urls)
-	return found
-}
-
-// exportArgs tell uv of indexes where it reads a project: nothing where that has its
-// own, or a lock that was made from others.
+// exportArgs tell uv of indexes where it reads a project: nothing where that has a
+// lock that was made from others, and of its own default no other.
 func (r Request) exportArgs(where Indexes) []string {
 	own, _ := r.own(where)
-	if r.uses.own || r.uses.lock && !slices.Contains(r.uses.urls, own) {
+	switch {
+	case r.uses.lock && (r.uses.own || !slices.Contains(r.uses.urls, own)):
 		return nil
+	case r.uses.own:
+		return r.boundArgs()
 	}
 	return r.indexArgs(where)
 }

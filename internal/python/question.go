@@ -65,9 +65,12 @@ type question struct {
 	Export        []string            `json:"export"` // as Indexes, where uv reads a project
 	Pylock        string              `json:"pylock"`
 	Folder        string              `json:"folder"`  // of the project or the lock
+	Locked        bool                `json:"locked"`  // there is a uv.lock
 	Folders       []string            `json:"folders"` // of source trees
 	Extras        []string            `json:"extras"`
 	Groups        []string            `json:"groups"`
+	Hashes        map[string][]string `json:"hashes"` // of --hash options, by project
+	Bound         []string            `json:"bound"`  // projects that an index is bound to
 	BuildRequires map[string][]string `json:"build_requires"`
 	Trees         map[string]string   `json:"trees"`
 	Optional      []string            `json:"optional"`
@@ -102,7 +105,7 @@ const (
 func (r Request) ask(where Indexes, there inventory, before versions) question {
 	q := question{
 		Overrides: r.Overrides, Excludes: r.Excludes, Extras: r.Extras, Groups: r.Groups,
-		BuildRequires: r.BuildRequires, Optional: r.Optional, Trees: map[string]string{},
+		BuildRequires: r.BuildRequires, Optional: r.Optional, Trees: map[string]string{}, Hashes: map[string][]string{},
 		Image: there.Image, Builder: there.Builder,
 		Refresh: before.asksAnew(r.Set), Known: before.known(r), Before: before.texts(r),
 	}
@@ -112,11 +115,19 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 		q.Trees[name] = path.Join(treesPath, name)
 	}
 	q.Folders = slices.Sorted(maps.Values(r.Sources))
+	for _, i := range r.Indexes {
+		q.Bound = append(q.Bound, i.Packages...)
+	}
 	switch {
 	case r.Project != "":
-		q.Pylock, q.Folder = "uv.lock", r.Project
+		q.Pylock, q.Folder, q.Locked = "uv.lock", r.Project, r.uses.lock
 	case r.Lock != "":
 		q.Pylock, q.Folder = r.Lock, path.Dir(r.Lock)
+	}
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+		if w.Hashes != nil {
+			q.Hashes[w.Name] = append(q.Hashes[w.Name], w.Hashes...)
+		}
 	}
 	for _, w := range r.Files.Requirements {
 		q.Requirements = append(q.Requirements, wish{w.Name, line(w)})
@@ -163,9 +174,8 @@ func line(r requirements.Requirement) string {
 // the image's own distributions. What uv does anyway, or has no word for, is
 // left out: it prefers wheels, and a lock has all hashes.
 func (r Request) options() (all, formats []string) {
-	all = []string{"--index-strategy", "first-index"}
 	if r.IndexStrategy != "" {
-		all[1] = r.IndexStrategy
+		all = []string{"--index-strategy", r.IndexStrategy}
 	}
 	for _, l := range r.Files.FindLinks {
 		if !strings.Contains(l, "://") {
@@ -190,10 +200,7 @@ func (r Request) options() (all, formats []string) {
 // indexArgs are uv's for the indexes. It takes a project from the first that has
 // it; the door has each serve what is bound to it.
 func (r Request) indexArgs(where Indexes) []string {
-	var args []string
-	for _, i := range r.Indexes {
-		args = append(args, "--index", i.URL)
-	}
+	args := r.boundArgs()
 	own, further := r.own(where)
 	if own == "" {
 		if len(args) == 0 {
@@ -206,6 +213,14 @@ func (r Request) indexArgs(where Indexes) []string {
 		args = append(args, "--index", url)
 	}
 	return append(args, "--default-index", own)
+}
+
+// boundArgs are those for the indexes that projects are bound to.
+func (r Request) boundArgs() (args []string) {
+	for _, i := range r.Indexes {
+		args = append(args, "--index", i.URL)
+	}
+	return args
 }
 
 // own are the indexes of what is bound to none: those of the requirement files
@@ -242,7 +257,7 @@ func (r Request) asksIndexes() bool {
 
 // text is q as the script reads it. Lists that are nil would be null to it.
 func (q question) text() (string, error) {
-	for _, list := range []*[]string{&q.Constraints, &q.Overrides, &q.Excludes, &q.Options, &q.Formats, &q.Indexes, &q.Export, &q.Extras, &q.Groups, &q.Folders, &q.Optional, &q.Known} {
+	for _, list := range []*[]string{&q.Constraints, &q.Overrides, &q.Excludes, &q.Options, &q.Formats, &q.Indexes, &q.Export, &q.Extras, &q.Groups, &q.Bound, &q.Folders, &q.Optional, &q.Known} {
 		*list = append([]string{}, *list...)
 	}
 	q.Requirements = append([]wish{}, q.Requirements...)
@@ -299,10 +314,10 @@ func (v versions) set(name string) []lock.Distribution {
 // texts words what stays as uv reads it: a pylock.toml for the set itself, by "",
 // and one for what each project is built with, by its name.
 func (v versions) texts(r Request) map[string]string {
-	texts := map[string]string{"": pins(v.in(r.Set))}
+	texts := map[string]string{"": pins(v.in(r.Set), v.refs(r))}
 	for set := range v.builds(r) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(set, lock.BuildSet("")), "@")
-		texts[name] = pins(v.in(set))
+		texts[name] = pins(v.in(set), nil)
 	}
 	maps.DeleteFunc(texts, func(_, text string) bool { return text == "" })
 	return texts
@@ -323,13 +338,34 @@ func (v versions) builds(r Request) map[string]bool {
 	return sets
 }
 
+// refs are what the lines of r call the commits of the lock before, by repository
+// and folder: uv keeps a commit for what it was asked for then.
+func (v versions) refs(r Request) map[[2]string]string {
+	refs, lines := map[[2]string]string{}, v.lines(r.Set)
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+		if w.Kind == requirements.Git && (slices.Contains(lines, w.Wish()) || slices.Contains(lines, "-c "+w.Wish())) {
+			refs[[2]string{sshAddress.ReplaceAllString(w.URL, "https://$1/"), w.Subdirectory}] = w.Ref
+		}
+	}
+	return refs
+}
+
 // pins words versions as a pylock.toml; "" where none has one: uv takes no lock
 // without packages.
-func pins(list []lock.Distribution) string {
+func pins(list []lock.Distribution, refs map[[2]string]string) string {
 	var text strings.Builder
 	for _, d := range list {
-		if _, _, _, git := d.Git(); !git {
-			fmt.Fprintf(&text, "[[packages]]\nname = %q\nversion = %q\n", d.Name, d.Version)
+		remote, commit, below, git := d.Git()
+		ref, asked := refs[[2]string{remote, below}]
+		if git && !asked {
+			continue
+		}
+		fmt.Fprintf(&text, "[[packages]]\nname = %q\nversion = %q\n", d.Name, d.Version)
+		switch {
+		case git && ref == "":
+			fmt.Fprintf(&text, "vcs = { type = \"git\", url = %q, commit-id = %q }\n", remote, commit)
+		case git:
+			fmt.Fprintf(&text, "vcs = { type = \"git\", url = %q, requested-revision = %q, commit-id = %q }\n", remote, ref, commit)
 		}
 	}
 	if text.Len() == 0 {
@@ -356,16 +392,25 @@ func (v versions) known(r Request) []string {
 
 // id is what the script calls a distribution by.
 func id(d lock.Distribution) string {
-	if d.SHA256 != "" {
-		return d.SHA256
+	if _, below := d.Archive(); d.SHA256 != "" {
+		return strings.TrimSuffix(d.SHA256+"#"+below, "#")
 	}
 	return d.URL
 }
 
 // asked says whether the lock before was told what a project is built with.
 func (v versions) asked(set, project string) bool {
-	i := slices.IndexFunc(v.lock.Python, func(r lock.PythonRequest) bool { return r.Set == set })
-	return i >= 0 && slices.ContainsFunc(v.lock.Python[i].Lines, func(line string) bool {
+	return slices.ContainsFunc(v.lines(set), func(line string) bool {
 		return strings.HasPrefix(line, "build-requires "+project+":")
 	})
+}
+
+// lines are the wishes that the lock before answers with a set.
+func (v versions) lines(set string) []string {
+	for _, r := range v.lock.Python {
+		if r.Set == set {
+			return r.Lines
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package python
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,18 +14,17 @@ import (
 var pypi = Indexes{Default: "https://pypi.example/simple"}
 
 func TestOptionsOfUV(t *testing.T) {
-	const first = "--index-strategy first-index"
 	for _, tt := range []struct {
 		name, text, strategy string
 		all, formats         string
 	}{
-		{"none", "a\n", "", first, ""},
+		{"none", "a\n", "", "", ""},
 		{"strategy", "a\n", "unsafe-best-match", "--index-strategy unsafe-best-match", ""},
-		{"before their release", "--pre\na\n", "", first + " --prerelease allow", ""},
-		{"formats", "--no-binary a,b\n--only-binary C_c\na\n", "", first, "--no-binary a --no-binary b --only-binary c-c"},
-		{"formats of all", "--only-binary :all:\na\n", "", first, "--only-binary :all:"},
-		{"what uv does anyway", "--prefer-binary\n--require-hashes\na --hash=sha256:" + strings.Repeat("0", 64) + "\n", "", first, ""},
-		{"links", "--find-links https://links.example/all\n--find-links wheels\na\n", "", first + " --find-links https://links.example/all --find-links /.lamina/project/wheels", ""},
+		{"before their release", "--pre\na\n", "", "--prerelease allow", ""},
+		{"formats", "--no-binary a,b\n--only-binary C_c\na\n", "", "", "--no-binary a --no-binary b --only-binary c-c"},
+		{"formats of all", "--only-binary :all:\na\n", "", "", "--only-binary :all:"},
+		{"what uv does anyway", "--prefer-binary\n--require-hashes\na --hash=sha256:" + strings.Repeat("0", 64) + "\n", "", "", ""},
+		{"links", "--find-links https://links.example/all\n--find-links wheels\na\n", "", "--find-links https://links.example/all --find-links /.lamina/project/wheels", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := Request{Files: wishes(t, map[string]string{"requirements.txt": tt.text, "wheels/a.whl": ""}), IndexStrategy: tt.strategy}
@@ -60,6 +60,27 @@ func TestIndexesOfUV(t *testing.T) {
 	}
 }
 
+// A project's own default index leaves those that the spec binds, and a lock that was
+// made from others leaves none.
+func TestIndexesOfProjects(t *testing.T) {
+	const own = "[[tool.uv.index]]\nurl = \"https://own.example\"\ndefault = true\n"
+	for _, tt := range []struct{ name, pyproject, lock, want string }{
+		{"none of its own", "", "", "--index https://torch.example --default-index https://pypi.example/simple"},
+		{"its own", own, "", "--index https://torch.example"},
+		{"a lock from them", "", "registry = \"https://pypi.example/simple\"\n", "--index https://torch.example --default-index https://pypi.example/simple"},
+		{"a lock from others", "", "registry = \"https://own.example\"\n", ""},
+		{"a lock of its own", own, "registry = \"https://pypi.example/simple\"\n", ""},
+	} {
+		files := map[string]string{"pyproject.toml": tt.pyproject, "uv.lock": tt.lock}
+		if tt.lock == "" {
+			delete(files, "uv.lock")
+		}
+		r := Request{Project: ".", ProjectFiles: []string{"pyproject.toml", "uv.lock"}, Indexes: []Index{{Name: "torch", URL: "https://torch.example", Packages: []string{"torch"}}}}
+		r.uses = r.indexesOf(folder(files))
+		equal(t, tt.name, strings.Join(r.exportArgs(pypi), " "), tt.want)
+	}
+}
+
 func TestServing(t *testing.T) {
 	r := Request{Indexes: []Index{{URL: "https://torch.example", Packages: []string{"torch"}}, {URL: "https://more.example", Packages: []string{"torch", "six"}}}}
 	where := Indexes{Default: "https://pypi.example/simple", Further: []string{"https://f.example"}}
@@ -76,7 +97,7 @@ func TestQuestion(t *testing.T) {
 		Set: "python",
 		Files: wishes(t, map[string]string{
 			"requirements.txt": "numpy <2 # of old\n./wheels/a-1.0-py3-none-any.whl\nb @ ./wheels/b.tar.gz\nc @ https://c.example/c.whl\n-r more.txt\n",
-			"more.txt":         "\n\nscipy\n", "constraints.txt": "pandas<3\n", "wheels/a-1.0-py3-none-any.whl": "", "wheels/b.tar.gz": "",
+			"more.txt":         "\n\nscipy\n", "constraints.txt": "pandas<3 --hash=sha256:" + strings.Repeat("0", 64) + "\n", "wheels/a-1.0-py3-none-any.whl": "", "wheels/b.tar.gz": "",
 		}),
 		Overrides: []string{"six==1.16"}, Excludes: []string{"opencv-python"}, BuildRequires: map[string][]string{"b": {"cython"}},
 		Sources: map[string]string{"native": "src/native"}, Optional: []string{"scipy"}, Extras: []string{"GPU"}, Groups: []string{"dev"},
@@ -90,6 +111,7 @@ func TestQuestion(t *testing.T) {
 		{"c", "c @ https://c.example/c.whl"},
 		{"scipy", "scipy"},
 	})
+	equal(t, "hashes", q.Hashes, map[string][]string{"pandas": {"sha256:" + strings.Repeat("0", 64)}})
 	equal(t, "constraints", q.Constraints, []string{"pandas<3"})
 	equal(t, "trees", q.Trees, map[string]string{"native": "/.lamina/trees/native"})
 	equal(t, "folders", q.Folders, []string{"src/native"})
@@ -307,10 +329,27 @@ func TestPagesAreAskedAnewWithoutALockBefore(t *testing.T) {
 	}
 }
 
-// uv takes no lock without packages, and a commit has no version to keep.
-func TestGitTreesAlonePinNothing(t *testing.T) {
-	commit := strings.Repeat("1", 40)
-	tree := lock.Distribution{Name: "wan", URL: "git+https://git.example/wan@" + commit, For: []string{"python"}}
-	v := versions{lock: lock.Lock{Distributions: []lock.Distribution{tree}}}
-	equal(t, "a git tree alone", v.texts(Request{Set: "python"}), map[string]string{})
+// A commit stays as long as the line that asks for it does. uv takes no lock without packages.
+func TestCommitsThatStay(t *testing.T) {
+	sam, vit, ssh := commitOf("sam", "python"), commitOf("vit", "python"), commitOf("ssh", "python")
+	vit.URL += "#subdirectory=py"
+	with := func(ref, name, more string) string {
+		return fmt.Sprintf("[[packages]]\nname = %q\nversion = \"1.0\"\nvcs = { type = \"git\", url = \"https://g.example/%s\", %scommit-id = \"0123456789012345678901234567890123456789\" }\n", name, name, ref+more)
+	}
+	const head = "lock-version = \"1.0\"\ncreated-by = \"lamina\"\n"
+	for _, tt := range []struct{ line, before, want string }{
+		{"sam @ git+https://g.example/sam@main", "sam @ git+https://g.example/sam@main", head + with("requested-revision = \"main\", ", "sam", "")},
+		{"git+https://g.example/sam", "git+https://g.example/sam", head + with("", "sam", "")},
+		{"ssh @ git+ssh://git@g.example/ssh@v1", "ssh @ git+ssh://git@g.example/ssh@v1", head + with("requested-revision = \"v1\", ", "ssh", "")},
+		{"git+https://g.example/vit@main#subdirectory=py", "git+https://g.example/vit@main#subdirectory=py", head + with("requested-revision = \"main\", ", "vit", "")},
+		{"git+https://g.example/vit@main", "git+https://g.example/vit@main", ""},
+		{"sam @ git+https://g.example/sam@v2", "sam @ git+https://g.example/sam@main", ""},
+	} {
+		read := func(line string) requirements.Set {
+			return wishes(t, map[string]string{"requirements.txt": line + "\n"})
+		}
+		l := lock.Lock{Distributions: []lock.Distribution{sam, ssh, vit}}
+		l.Python = []lock.PythonRequest{{Set: "python", Lines: read(tt.before).Wishes()}}
+		equal(t, tt.line, (versions{lock: l}).texts(Request{Set: "python", Files: read(tt.line)})[""], tt.want)
+	}
 }

@@ -62,7 +62,7 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	}
 	o.Requests = slices.Clone(o.Requests)
 	for i, r := range o.Requests {
-		o.Requests[i].uses = r.indexesOf(o.Project).withLock(r, o.Project)
+		o.Requests[i].uses = r.indexesOf(o.Project)
 	}
 	there, err := o.inventory(ctx)
 	if err != nil {

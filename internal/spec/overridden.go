@@ -20,7 +20,7 @@ func (p Python) Decided(root fs.FS) (excludes, overridden []string, err error) {
 		dir = path.Dir(p.Lock)
 	}
 	if dir != "" {
-		file, err := readPyproject(root, dir)
+		file, err := readPyproject(root, workspaceOf(root, dir))
 		if err != nil {
 			return nil, nil, fault.New(fault.Usage, err)
 		}

@@ -12,8 +12,9 @@ import (
 func TestDecided(t *testing.T) {
 	t.Parallel()
 	root := fstest.MapFS{
-		"own/pyproject.toml": {Data: []byte("[tool.uv]\noverride-dependencies = [\"urllib3[socks]==1.20\", \"NumPy>=2; sys_platform == 'linux'\"]\nexclude-dependencies = [\"certifi\"]\n")},
-		"bad/pyproject.toml": {Data: []byte("[tool")},
+		"own/pyproject.toml":   {Data: []byte("[tool.uv]\nworkspace.members = [\"m\"]\noverride-dependencies = [\"urllib3[socks]==1.20\", \"NumPy>=2; sys_platform == 'linux'\"]\nexclude-dependencies = [\"certifi\"]\n")},
+		"own/m/pyproject.toml": {},
+		"bad/pyproject.toml":   {Data: []byte("[tool")},
 	}
 	for name, tt := range map[string]struct {
 		python               spec.Python
@@ -23,6 +24,7 @@ func TestDecided(t *testing.T) {
 		"of the spec":  {spec.Python{Excludes: []string{"cython"}, Overrides: []string{"Foo_Bar@ https://host.example/x.whl"}}, []string{"cython"}, []string{"foo-bar"}},
 		"of a project": {spec.Python{Project: "own"}, []string{"certifi"}, []string{"urllib3", "numpy"}},
 		"of a uv.lock": {spec.Python{Lock: "own/uv.lock"}, []string{"certifi"}, []string{"urllib3", "numpy"}},
+		"of a member":  {spec.Python{Project: "own/m"}, []string{"certifi"}, []string{"urllib3", "numpy"}},
 		"of a pylock":  {python: spec.Python{Lock: "own/pylock.toml"}},
 	} {
 		excludes, overridden, err := tt.python.Decided(root)

@@ -150,6 +150,21 @@ func TestProjectFilesAreWhatUVReads(t *testing.T) {
 	}
 }
 
+// A member of a workspace is locked by the uv.lock of its root.
+func TestMembersHaveTheLockOfTheirWorkspace(t *testing.T) {
+	ofMember := strings.Replace(projectSpec, `project = "."`, `project = "packages/one"`, 1)
+	files := workspace()
+	files["packages/one/pyproject.toml"] += "[project]\nname = \"one\"\n"
+	want := []string{"packages/one/pyproject.toml", "deep/pyproject.toml", "pyproject.toml", "flat/e.tar.gz", "flat/f.zip", "links/c.whl", "own/pyproject.toml", "wheels/a.whl", "wheels/b.whl", "uv.lock"}
+	if diff := cmp.Diff(want, request(t, ofMember, files).ProjectFiles); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	files["pyproject.toml"] = strings.Replace(files["pyproject.toml"], "packages/*", "apps/*", 1)
+	if diff := cmp.Diff(want[:2], request(t, ofMember, files).ProjectFiles); diff != "" {
+		t.Errorf("of no workspace (-want +got):\n%s", diff)
+	}
+}
+
 func TestFilesOfAPylock(t *testing.T) {
 	const lockText = `lock-version = "1.0"
 [[packages]]

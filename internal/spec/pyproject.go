@@ -109,14 +109,9 @@ func (p pyproject) digest() (digest.Digest, error) {
 // the members of its workspace, what its sources name by path, and what lies in
 // folders that it takes for indexes.
 func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
-	var list []string
-	workspace, _ := p.Tool.UV["workspace"].(map[string]any)
-	for _, pattern := range texts(workspace["members"]) {
-		members, err := fs.Glob(root, path.Join(dir, pattern, "pyproject.toml"))
-		if err != nil {
-			return nil, fmt.Errorf("%s: workspace member %q: %w", path.Join(dir, "pyproject.toml"), pattern, err)
-		}
-		list = append(list, members...)
+	list, err := p.members(root, dir)
+	if err != nil {
+		return nil, err
 	}
 	sources, _ := p.Tool.UV["sources"].(map[string]any)
 	for _, source := range sources {
@@ -157,6 +152,32 @@ func (p pyproject) folders() []string {
 		list = append(list, url)
 	}
 	return slices.DeleteFunc(list, func(s string) bool { return s == "" || strings.Contains(s, "://") })
+}
+
+// members are the pyproject.toml files of the workspace that p in dir is the root of.
+func (p pyproject) members(root fs.FS, dir string) (list []string, err error) {
+	workspace, _ := p.Tool.UV["workspace"].(map[string]any)
+	for _, pattern := range texts(workspace["members"]) {
+		members, err := fs.Glob(root, path.Join(dir, pattern, "pyproject.toml"))
+		if err != nil {
+			return nil, fmt.Errorf("%s: workspace member %q: %w", path.Join(dir, "pyproject.toml"), pattern, err)
+		}
+		list = append(list, members...)
+	}
+	return list, nil
+}
+
+// workspaceOf is the folder of the workspace that the project in dir is a member of,
+// whose uv.lock is its own; dir where it is of none.
+func workspaceOf(root fs.FS, dir string) string {
+	for top := dir; top != "."; {
+		top = path.Dir(top)
+		p, err := readPyproject(root, top)
+		if members, _ := p.members(root, top); err == nil && slices.Contains(members, path.Join(dir, "pyproject.toml")) {
+			return top
+		}
+	}
+	return dir
 }
 
 // paths are those of a source of uv, which may be one table or several.

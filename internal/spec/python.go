@@ -147,7 +147,13 @@ func (r *PythonRequest) readProject(root fs.FS, dir string) error {
 	if err := r.readPyprojects(root, dir); err != nil {
 		return err
 	}
-	lockFile := path.Join(dir, uvLock)
+	top := workspaceOf(root, dir)
+	if top != dir {
+		if err := r.readPyprojects(root, top); err != nil {
+			return err
+		}
+	}
+	lockFile := path.Join(top, uvLock)
 	if !regular(root, lockFile) {
 		p, err := readPyproject(root, dir)
 		return errors.Join(err, p.checkProject(dir))

@@ -6,104 +6,65 @@ folder of the project below the tree; the version that is locked, or "".
 
 import configparser
 import os
-import re
 import shutil
+import subprocess
 import sys
-import tarfile
 import tomllib
-import zipfile
+
+# Python runs with -I, so that nothing else in the builder interferes.
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+
+from sdist import Refused, unpack
 
 SOURCE = "/.lamina/source"
 BUILD = "/build"
-PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
 def main(archive: str, folder: str, version: str, source: str = SOURCE, build: str = BUILD) -> None:
-    unpacked = f"{build}.sdist"
     try:
         if archive:
-            unpack(os.path.join(source, archive), unpacked)
-            source = project_in(unpacked)
-        prefix = parent_prefix(os.path.join(source, folder)) if version else None
-    except (Refused, tarfile.TarError, zipfile.BadZipFile) as error:
+            source = unpack(archive, os.path.join(source, archive), f"{build}.sdist", folder)
+    except Refused as error:
         raise SystemExit(f"{archive}: {error}") from error
+    settings = versioneer(os.path.join(source, folder))
     # Build backends write into the tree, and the compiler's cache is keyed by paths: it is put at a fixed place.
-    if prefix is not None:
+    top, prefix = build, settings.get("parentdir_prefix")
+    if version and prefix is not None and "/" not in prefix:
         os.mkdir(build)
-        build = os.path.join(build, prefix + version)
+        top = os.path.join(build, prefix + version)
     if archive:
-        os.rename(source, build)
+        os.rename(source, top)
     else:
-        shutil.copytree(source, build, symlinks=True, copy_function=shutil.copy)
-    print(os.path.normpath(os.path.join(build, folder)))
+        shutil.copytree(source, top, symlinks=True, copy_function=shutil.copy)
+    if version and not archive and shutil.which("git"):
+        tag(top, (settings.get("tag_prefix", "") if settings else "v") + version)
+    print(os.path.normpath(os.path.join(top, folder)))
 
 
-class Refused(Exception):
-    """Says what is wrong with an sdist."""
+def tag(tree: str, name: str) -> None:
+    """Gives the tree of a commit a history of one commit with a tag: backends may ask git for the version, and for what belongs to the project."""
+    env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    for role in ("AUTHOR", "COMMITTER"):
+        env |= {f"GIT_{role}_NAME": "lamina", f"GIT_{role}_EMAIL": "lamina", f"GIT_{role}_DATE": os.environ["SOURCE_DATE_EPOCH"] + " +0000"}
+    for command in ("init --quiet", "add --all --force", "commit --quiet --allow-empty --message=locked", f"tag --message=locked {name}"):
+        if subprocess.run(["git", "-C", tree, "-c", "core.compression=0", "-c", "gc.auto=0", *command.split()], env=env, stdout=sys.stderr).returncode:
+            shutil.rmtree(os.path.join(tree, ".git"), ignore_errors=True)  # whoever needs it says so
+            return
 
 
-def unpack(archive: str, folder: str) -> None:
-    os.mkdir(folder)
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as file:
-            for item in file.infolist():
-                inside(folder, item.filename, item.filename)
-            file.extractall(folder)
-        return
-    with tarfile.open(archive) as file:
-        file.extraction_filter = lambda member, _: member  # the check is below, also for Pythons that have no filters
-        for member in file:
-            check(folder, member)
-            # Some makers leave files behind that nobody may read, or have users that nobody here has.
-            member.mode = (member.mode or 0) & 0o777 | (0o755 if member.isdir() else 0o644)
-            member.uid = member.gid = 0
-            member.uname = member.gname = ""
-            file.extract(member, folder)
-
-
-def check(folder: str, member: tarfile.TarInfo) -> None:
-    """Refuses what leads out of the folder, as the filter "data" of later Pythons does, and what is no file."""
-    inside(folder, member.name, member.name)
-    if member.issym():
-        inside(folder, os.path.join(os.path.dirname(member.name), member.linkname), member.name, member.linkname)
-    elif member.islnk():
-        inside(folder, member.linkname, member.name, member.linkname)
-    elif not (member.isfile() or member.isdir()):
-        raise Refused(f"{member.name} is no file, folder or link")
-
-
-def inside(folder: str, path: str, name: str, link: str = "") -> None:
-    """Refuses a path that is absolute or leads out, also by way of a link that was unpacked before."""
-    root = os.path.realpath(folder)
-    real = os.path.realpath(os.path.join(root, path))
-    if os.path.isabs(path) or os.path.isabs(link) or os.path.commonpath((root, real)) != root:
-        raise Refused(f"{name} leads out of it" + (f", to {link}" if link else ""))
-
-
-def project_in(unpacked: str) -> str:
-    """Returns the one folder with a project in it; other files may lie beside it."""
-    folders = [os.path.join(unpacked, name) for name in sorted(os.listdir(unpacked))]
-    folders = [folder for folder in (unpacked, *folders) if os.path.isdir(folder)]
-    found = [folder for folder in folders if any(os.path.isfile(os.path.join(folder, name)) for name in PROJECT)]
-    if unpacked in found:
-        return unpacked
-    if len(found or folders[1:]) != 1:
-        raise Refused(f"{len(found)} folders of it have one of {', '.join(PROJECT)}")
-    return (found or folders[1:])[0]
-
-
-def parent_prefix(project: str) -> str | None:
-    """Returns what versioneer takes off the name of a parent folder to get the version; it sees no tags here."""
+def versioneer(project: str) -> dict[str, str]:
+    """Returns the settings of versioneer, which takes the version off the name of a tag, or of a parent folder."""
     config = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         config.read(os.path.join(project, "setup.cfg"), encoding="utf-8")
-        prefix = config.get("versioneer", "parentdir_prefix", fallback=None)
-        if prefix is None and os.path.isfile(path := os.path.join(project, "pyproject.toml")):
+        found = dict(config["versioneer"]) if "versioneer" in config else {}
+        if not found and os.path.isfile(path := os.path.join(project, "pyproject.toml")):
             with open(path, "rb") as file:
-                prefix = tomllib.load(file).get("tool", {}).get("versioneer", {}).get("parentdir_prefix")
-    except (configparser.Error, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return None  # the build will say so
-    return prefix.strip("'\"") if isinstance(prefix, str) and "/" not in prefix else None
+                found = tomllib.load(file).get("tool", {}).get("versioneer", {})
+    except (configparser.Error, tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError):
+        return {}  # the build will say so
+    return {key: value.strip("'\"") for key, value in found.items() if isinstance(value, str)}
 
 
 if __name__ == "__main__":

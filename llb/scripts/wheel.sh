@@ -2,10 +2,10 @@
 # /.lamina/out, with nothing but what the builder and its /usr/local have.
 # $1: the sdist to unpack, or nothing for a tree; $2: the folder of the project
 # below the tree; $3: the version that is locked for it, or nothing; $4: "true"
-# where it may fail.
+# where it may fail; $5: the name that is locked for it, or nothing.
 set -eu
 lamina=/.lamina
-archive=$1 dir=$2 version=$3 optional=$4
+archive=$1 dir=$2 version=$3 optional=$4 name=$5
 
 build() {
 	project=$(/usr/bin/python3 -I $lamina/scripts/source.py "$archive" "$dir" "$version") || return 1
@@ -25,7 +25,8 @@ build() {
 	# What is built with locked requirements may have been told others than it declares.
 	check=--skip-dependency-check
 	if [ -z "$(ls /usr/local/lib/python3.*/dist-packages 2>/dev/null)" ]; then check=; fi
-	python3 -m build --wheel --no-isolation $check --outdir $lamina/out "$project"
+	python3 -m build --wheel --no-isolation $check --outdir $lamina/out "$project" || return 1
+	if [ -n "$version" ]; then /usr/bin/python3 -I $lamina/scripts/built.py $lamina/out "$name" "$version"; fi
 }
 
 if build; then exit 0; fi

@@ -182,6 +182,7 @@ func TestRealPylockOfOthers(t *testing.T) {
 		{"two versions by marker", "", entry("beta", "1.0", "marker = \"sys_platform == 'linux'\"\n") + entry("beta", "2.1", "marker = \"sys_platform == 'win32'\"\n"), "", nil, 0, []string{"beta 1.0"}},
 		{"without what is excluded", "", entry("alpha", "1.0", "") + entry("beta", "2.1", ""), "excludes = [\"beta\"]", nil, 0, []string{"alpha 1.0"}},
 		{"other than overrides", "", entry("beta", "1.0", ""), "overrides = [\"beta>2\"]", nil, 2, []string{"image.toml:6:14: python: overrides want beta>2, and pylock.toml has 1.0"}},
+		{"a version in another spelling", "", strings.Replace(entry("beta", "1.0", "")+entry("alpha", "1.0", ""), "version = \"1.0\"", "version = \"v1.0.0\"", 1), "", nil, 0, []string{"alpha 1.0", "beta 1.0"}},
 		{"twice", "", entry("beta", "1.0", "") + entry("beta", "2.1", ""), "", nil, 2, []string{"beta"}},
 		{"only a sha512", "", entry("beta", "1.0", "", sum512), "", nil, 0, []string{"beta 1.0"}},
 		{
@@ -210,6 +211,8 @@ func TestRealPylockOfOthers(t *testing.T) {
 		})
 	}
 }
+
+const backendOf = "[build-system]\nrequires = [\"worldbackend\"]\nbuild-backend = \"worldbackend\"\n"
 
 const project = `[project]
 name = "svc"
@@ -242,10 +245,24 @@ func uvLock(t *testing.T, x *testworld.Index) string {
 func TestRealProjectsOfUV(t *testing.T) {
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	x := w.Index(testworld.IndexOptions{}, odd()...)
+	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}
 	fresh := map[string]string{"pyproject.toml": strings.ReplaceAll(project, "INDEX", x.URL)}
 	locked := map[string]string{"pyproject.toml": fresh["pyproject.toml"], "uv.lock": uvLock(t, x)}
-	stale := map[string]string{"pyproject.toml": strings.Replace(fresh["pyproject.toml"], `["alpha"]`, `["alpha", "twice"]`, 1), "uv.lock": locked["uv.lock"]}
-	own := testworld.Wheel{Name: "own"}
+	with := func(name, old, replacement string) map[string]string {
+		files := maps.Clone(locked)
+		files[name] = strings.ReplaceAll(files[name], old, replacement)
+		return files
+	}
+	dynamic := map[string]string{"pyproject.toml": "[build-system]\nrequires = [\"nobody\"]\nbuild-backend = \"nobody\"\n" + strings.Replace(fresh["pyproject.toml"], "version = \"1.0\"", "dynamic = [\"version\"]", 1)}
+	second, own := w.Index(testworld.IndexOptions{Path: "second"}, testworld.Wheel{Name: "bound"}, testworld.Wheel{Name: "beta", Version: "3.0"}), testworld.Wheel{Name: "own"}
+	sources := map[string]string{
+		"pyproject.toml": strings.Replace(fresh["pyproject.toml"], `["alpha"]`, `["bound", "own", "sam", "one"]`, 1) + fmt.Sprintf(
+			"[[tool.uv.index]]\nname = \"second\"\nurl = %q\nexplicit = true\n[tool.uv.sources]\nbound = { index = \"second\" }\nown = { path = \"wheels/%s\" }\nsam = { git = %q, branch = \"main\" }\none = { workspace = true }\n[tool.uv.workspace]\nmembers = [\"one\"]\n",
+			second.URL, own.FileName(), w.Git("sam", map[string]string{"pyproject.toml": backendOf, "PKG-INFO": "Metadata-Version: 2.1\nName: sam\nVersion: 1.0\n"}).URL,
+		),
+		"one/pyproject.toml": backendOf + "[project]\nname = \"one\"\nversion = \"1\"\ndependencies = [\"beta<2\"]\n", "wheels/" + own.FileName(): string(own.Bytes(t)),
+	}
+	bound := fmt.Sprintf("project = \".\"\n[[python.index]]\nname = \"second\"\nurl = %q\npackages = [\"beta\"]", second.URL)
 	beside := map[string]string{"wheels/" + own.FileName(): string(own.Bytes(t))}
 	grouped := map[string]string{"pyproject.toml": strings.Replace(fresh["pyproject.toml"], "[tool.uv]", "[tool.uv]\ndefault-groups = [\"dev\", \"test\"]", 1)}
 	text, _, _ := strings.Cut(fresh["pyproject.toml"], "[[tool")
@@ -263,7 +280,13 @@ func TestRealProjectsOfUV(t *testing.T) {
 		{"extras and groups", "project = \".\"\nextras = [\"fast\"]\ngroups = [\"test\"]", fresh, 0, []string{"alpha 1.0", "beta 2.1", "epoch 1!0.1", "older 1.0"}},
 		{"with a lock", "project = \".\"", locked, 0, []string{"alpha 1.0", "beta 2.1"}},
 		{"a lock", "lock = \"uv.lock\"\ngroups = [\"dev\"]", locked, 0, []string{"alpha 1.0", "beta 2.1", "pre 1.0rc1"}},
-		{"a stale lock", "project = \".\"", stale, 2, []string{"python: ", "needs to be updated", `hint: "uv lock" brings uv.lock up to date`}},
+		{"a dynamic version", "project = \".\"", dynamic, 0, []string{"alpha 1.0", "beta 2.1"}},
+		{"an index of the spec", bound, fresh, 0, []string{"alpha 1.0", "beta 3.0"}},
+		{"sources", "project = \".\"\nsources = [\"one\"]", sources, 0, []string{"beta 1.0", "bound 1.0", "own 1.0", "sam 1.0"}},
+		{"a member of a workspace", "project = \"one\"", sources, 0, []string{"beta 1.0"}},
+		{"a lock of other platforms", "project = \".\"", with("uv.lock", "alpha-1.0-py3-none-any.whl", "alpha-1.0-cp311-cp311-win_amd64.whl"), 2, []string{"python: ", "alpha"}},
+		{"a lock of what is dynamic", "project = \".\"", with("pyproject.toml", "dependencies = [\"alpha\"]", "dynamic = [\"dependencies\"]"), 0, []string{"alpha 1.0", "beta 2.1"}},
+		{"a stale lock", "project = \".\"", with("pyproject.toml", `["alpha"]`, `["alpha", "twice"]`), 2, []string{"python: ", "needs to be updated", `hint: "uv lock" brings uv.lock up to date`}},
 		{"a folder of wheels", "project = \"links\"", beside, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
 		{"a folder as an index", "project = \"flat\"", beside, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
 		{"groups that nobody names", "project = \".\"", grouped, 0, []string{"alpha 1.0", "beta 2.1"}},

@@ -153,18 +153,19 @@ func TestRealNamesThatNothingHas(t *testing.T) {
 func TestRealDirectURLs(t *testing.T) {
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{Relative: true}, testworld.Wheel{Name: "named", Requires: []string{"beta<2"}}, testworld.Wheel{Name: "un.named"},
-		testworld.Sdist{Name: "gamma", Version: "0.7", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"})
-	dir := e2etest.Needs(t, "--index-url "+x.URL, "named @ "+x.FileURL("named-1.0-py3-none-any.whl"), x.FileURL("un_named-1.0-py3-none-any.whl"), x.FileURL("gamma-0.7.tar.gz"))
+		testworld.Sdist{Name: "gamma", Version: "0.7", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"},
+		testworld.Sdist{Name: "mono", Files: map[string]string{"py/pyproject.toml": "[build-system]\nrequires = [\"worldbackend\"]\nbuild-backend = \"worldbackend\"\n", "py/PKG-INFO": "Metadata-Version: 2.1\nName: inner\nVersion: 2.0\n", "py/inner.py": ""}})
+	dir := e2etest.Needs(t, "--index-url "+x.URL, "named @ "+x.FileURL("named-1.0-py3-none-any.whl"), x.FileURL("un_named-1.0-py3-none-any.whl"), x.FileURL("gamma-0.7.tar.gz"), "inner @ "+x.FileURL("mono-1.0.tar.gz")+"#subdirectory=py")
 	u.Build(t, dir, "--smoke", "off")
 	l := e2etest.ReadLock(t, dir)
-	if diff := cmp.Diff([]string{"beta 1.0", "gamma 0.7", "named 1.0", "un-named 1.0"}, e2etest.Titles(l, lock.SetPython)); diff != "" {
+	if diff := cmp.Diff([]string{"beta 1.0", "gamma 0.7", "inner 2.0", "named 1.0", "un-named 1.0"}, e2etest.Titles(l, lock.SetPython)); diff != "" {
 		t.Errorf("locked (-want +got):\n%s", diff)
 	}
 	if d := e2etest.Find(t, l, "gamma"); d.URL != x.FileURL("gamma-0.7.tar.gz") || len(d.SHA256) != 64 {
 		t.Errorf("gamma is locked as %+v", d)
 	}
 	installed := strings.Join(e2etest.Site(t, u), "\n")
-	for _, file := range []string{"beta/__init__.py", "gamma.py", "named/__init__.py", "un_named/__init__.py"} {
+	for _, file := range []string{"beta/__init__.py", "gamma.py", "inner.py", "named/__init__.py", "un_named/__init__.py"} {
 		if !strings.Contains(installed, file) {
 			t.Errorf("no %s is installed:\n%s", file, installed)
 		}

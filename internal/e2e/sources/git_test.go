@@ -28,7 +28,7 @@ func TestRealGitIsLockedToCommits(t *testing.T) {
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	x := w.Index(testworld.IndexOptions{}, testworld.Backend())
 	repo := func(name string) *testworld.Git { return w.Git(name, static(name)) }
-	branch, tag, short, none, egg, private := repo("branch"), repo("tag"), repo("short"), repo("none"), repo("egg"), repo("private")
+	branch, tag, short, none, egg, private, pulled := repo("branch"), repo("tag"), repo("short"), repo("none"), repo("egg"), repo("private"), repo("pulled")
 	want := map[string]string{"tag": tag.Commit, "short": short.Commit}
 	tag.Run("tag", "v1")
 	tag.Push(map[string]string{"later.py": ""})
@@ -38,6 +38,10 @@ func TestRealGitIsLockedToCommits(t *testing.T) {
 	branch.Push(map[string]string{"later.py": ""})
 	want["none"], want["egg"], want["private"] = none.Commit, egg.Commit, private.Commit
 	w.Protect("git/private.git", "me", "s3cret")
+	// What nobody has merged is of no branch.
+	want["pulled"] = pulled.Push(map[string]string{"later.py": ""})
+	pulled.Run("update-ref", "refs/pull/1/head", want["pulled"])
+	pulled.Run("update-ref", "refs/heads/main", "HEAD~1")
 
 	// A build backend that lies in a submodule.
 	inner := w.Git("inner", map[string]string{"inner.py": testworld.Backend().Files["worldbackend.py"]})
@@ -53,17 +57,23 @@ func TestRealGitIsLockedToCommits(t *testing.T) {
 	u.Env = []string{"NETRC=" + netrc}
 	dir := e2etest.Needs(t, "--index-url "+x.URL,
 		"branch @ git+"+branch.URL+"@dev", "tag @ git+"+tag.URL+"@v1", "short @ git+"+short.URL+"@"+short.Run("rev-parse", "--short=10", want["short"]),
-		"none @ git+"+none.URL, "-e git+"+egg.URL+"#egg=egg", "private @ git+"+private.URL, "outer @ git+"+outer.URL+"@main")
-	u.Build(t, "lock", dir)
-	got := map[string]string{}
-	for _, d := range e2etest.ReadLock(t, dir).Distributions {
-		if _, commit, _, git := d.Git(); git {
-			got[d.Name] = commit
+		"none @ git+"+none.URL, "-e git+"+egg.URL+"#egg=egg", "private @ git+"+private.URL, "outer @ git+"+outer.URL+"@main", "pulled @ git+"+pulled.URL+"@refs/pull/1/head")
+	// What is pushed later changes no lock.
+	for _, again := range []string{"locked", "locked again"} {
+		u.Build(t, "lock", dir)
+		got := map[string]string{}
+		for _, d := range e2etest.ReadLock(t, dir).Distributions {
+			if _, commit, _, git := d.Git(); git {
+				got[d.Name] = commit
+			}
 		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: commits (-want +got):\n%s", again, diff)
+		}
+		none.Push(map[string]string{"later.py": ""})
+		outer.Push(map[string]string{"later.py": ""})
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("commits (-want +got):\n%s", diff)
-	}
+	u.Build(t, dir)
 
 	u.Env = []string{"NETRC=/dev/null"}
 	private.Push(map[string]string{"later.py": ""})
@@ -73,7 +83,7 @@ func TestRealGitIsLockedToCommits(t *testing.T) {
 		"lock", e2etest.Needs(t, "tag @ git+ssh://git@127.0.0.1/git/tag.git@v1"))
 }
 
-// A version that a tag gives is the one in the lock, by the real tools of PyPI.
+// A version that a tag gives is the one in the lock and in the image, by the real tools of PyPI.
 func TestRealVersionsFromTags(t *testing.T) {
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	lines := []string{}
@@ -96,7 +106,7 @@ func TestRealVersionsFromTags(t *testing.T) {
 		g.Push(map[string]string{"later.txt": ""})
 	}
 	dir := e2etest.Needs(t, lines...)
-	u.Build(t, "lock", dir)
+	u.Build(t, dir)
 	var got []string
 	for _, title := range e2etest.Titles(e2etest.ReadLock(t, dir), lock.SetPython) {
 		if strings.HasPrefix(title, "of") {
@@ -106,10 +116,16 @@ func TestRealVersionsFromTags(t *testing.T) {
 	if diff := cmp.Diff([]string{"ofhatch 1.2.3", "ofpbr 1.2.3", "ofscm 1.2.3", "ofversioneer 1.2.3"}, got); diff != "" {
 		t.Errorf("versions (-want +got):\n%s", diff)
 	}
+	site := strings.Join(e2etest.Site(t, u), "\n")
+	for _, title := range got {
+		if info := strings.ReplaceAll(title, " ", "-") + ".dist-info/"; !strings.Contains(site, info) {
+			t.Errorf("no %s is installed:\n%s", info, site)
+		}
+	}
 }
 
-// Git by ssh goes over https where there is a login: in a requirement, and in the
-// scp-like form of a submodule.
+// Git by ssh goes over https where there is a login. In a submodule, which a build
+// fetches without it, it is refused.
 func TestRealGitBySSH(t *testing.T) {
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	to, err := url.Parse(w.URL)
@@ -119,27 +135,30 @@ func TestRealGitBySSH(t *testing.T) {
 	_, authority := testworld.ServeTLS(t, "127.0.0.3:443", httputil.NewSingleHostReverseProxy(to))
 	x := w.Index(testworld.IndexOptions{}, testworld.Backend())
 	inner := w.Git("inner", map[string]string{"inner.txt": ""})
-	outer := w.Git("outer", static("outer"))
+	plain, outer, nested := w.Git("plain", static("plain")), w.Git("outer", static("outer")), w.Git("nested", static("nested"))
 	named := *inner
 	named.URL = "git@127.0.0.3:git/inner.git"
 	outer.Submodule("sub", &named)
+	private := *inner
+	private.URL = "https://127.0.0.3/git/inner.git"
+	nested.Submodule("sub", &private)
 	w.Protect("git", "me", "s3cret")
 	netrc := filepath.Join(t.TempDir(), "netrc")
 	e2etest.Write(t, netrc, []byte("machine 127.0.0.3 login me password s3cret\n"))
 	u.Env = []string{"NETRC=" + netrc, "SSL_CERT_FILE=" + testworld.TrustAlso(t, authority)}
-	needs := map[string]string{"requirements.txt": "--index-url " + x.URL + "\nouter @ git+ssh://git@127.0.0.3/git/outer.git@main\n", "limits.txt": ""}
-	config := "[python]\nrequirements = [\"requirements.txt\"]\nconstraints = [\"limits.txt\"]\n"
-	// The login goes to what is named, and the submodule is not.
-	u.Fails(t, 2, []string{"/git/inner.git/info/refs?…: it asks for a login, and Lamina sends none to this address", "hint: a login for 127.0.0.3 goes to what"},
-		"lock", e2etest.PythonProject(t, config, needs))
-	needs["limits.txt"] = "inner @ git+https://127.0.0.3/git/inner.git\n"
-	dir := e2etest.PythonProject(t, config, needs)
+	dir := e2etest.Needs(t, "--index-url "+x.URL, "plain @ git+ssh://git@127.0.0.3/git/plain.git@main")
 	u.Build(t, "lock", dir)
-	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "outer"); d.URL != "git+https://127.0.0.3/git/outer.git@"+outer.Commit {
+	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "plain"); d.URL != "git+https://127.0.0.3/git/plain.git@"+plain.Commit {
 		t.Errorf("locked as %s", d.URL)
 	}
 	u.Build(t, "lock", "--check", dir)
-	if w.Requests("/git/inner.git/git-upload-pack") == 0 {
-		t.Error("nobody asked for the submodule")
-	}
+	dir = e2etest.Needs(t, "--index-url "+x.URL, "outer @ git+ssh://git@127.0.0.3/git/outer.git@main")
+	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "a submodule of it is at git@127.0.0.3, by ssh", "hint: .gitmodules"}, "lock", dir)
+	// The login goes to what is named, and the submodule is not.
+	needs := map[string]string{"requirements.txt": "--index-url " + x.URL + "\nnested @ git+https://127.0.0.3/git/nested.git@main\n", "limits.txt": ""}
+	config := "[python]\nrequirements = [\"requirements.txt\"]\nconstraints = [\"limits.txt\"]\n"
+	u.Fails(t, 2, []string{"/git/inner.git/info/refs?…: it asks for a login, and Lamina sends none to this address", "hint: a login for 127.0.0.3 goes to what"},
+		"lock", e2etest.PythonProject(t, config, needs))
+	needs["limits.txt"] = "inner @ git+https://127.0.0.3/git/inner.git\n"
+	u.Build(t, "lock", e2etest.PythonProject(t, config, needs))
 }

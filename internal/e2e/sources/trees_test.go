@@ -43,7 +43,7 @@ func tree(t *testing.T, build, more string) string {
 // comes from these, the rest from an index.
 func TestRealTreesBringTheirDependencies(t *testing.T) {
 	u := e2etest.NewUser(t)
-	x := e2etest.PureIndex(t, testworld.IndexOptions{}, testworld.Wheel{Name: "numpy", Version: "9.0"})
+	x := e2etest.PureIndex(t, testworld.IndexOptions{}, testworld.Wheel{Name: "numpy", Version: "9.0"}, testworld.Wheel{Name: "own-two", Version: "9.0"}, testworld.Wheel{Name: "needs-two", Requires: []string{"own-two"}})
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}
 	for name, tt := range map[string]struct {
 		dir          string
@@ -54,6 +54,11 @@ func TestRealTreesBringTheirDependencies(t *testing.T) {
 		"dynamic": {e2etest.PythonProject(t, "", map[string]string{
 			"image.toml": treeSpec, "svc/setup.py": "from setuptools import setup\nsetup(name='svc', version='1.0', install_requires=['numpy', 'beta' + '<2'])\n",
 		}), []string{"beta 1.0"}, []string{}},
+		"each other": {e2etest.PythonProject(t, "", map[string]string{
+			"image.toml":         strings.Replace(treeSpec, `["svc"]`, `["svc", "two"]`, 1),
+			"svc/pyproject.toml": strings.Replace(strings.Replace(treeProject, "%s", "", 1), "%s", `, "Own.Two[x]", "needs-two"`, 1), "svc/svc.py": "",
+			"two/pyproject.toml": "[project]\nname = \"own-two\"\nversion = \"1\"\noptional-dependencies.x = [\"beta<2\"]\n", "two/two.py": "",
+		}), []string{"beta 1.0", "needs-two 1.0"}, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u.Build(t, "lock", tt.dir)

@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
 import zipfile
@@ -19,6 +18,8 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import urlopen
+
+from sdist import Refused, unpack
 
 LEGACY = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
 GIT = "/usr/bin/git"
@@ -71,20 +72,35 @@ def pyproject(tree: Path) -> dict:
         raise Fault(f"pyproject.toml: {error}") from error
 
 
+def table(parent: dict, key: str) -> dict:
+    found = parent.get(key, {})
+    if not isinstance(found, dict):
+        raise Fault(f"pyproject.toml: {key} is no table")
+    return found
+
+
+def texts(parent: dict, key: str) -> list[str]:
+    found = parent.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise Fault(f"pyproject.toml: {key} is no list of texts")
+    return found
+
+
 def build_system(tree: Path) -> dict:
-    return {**LEGACY, **pyproject(tree).get("build-system", {})}
+    return {**LEGACY, **table(pyproject(tree), "build-system")}
 
 
 def requires(tree: Path) -> list[str]:
-    return build_system(tree)["requires"]
+    return texts(build_system(tree), "requires")
 
 
-def dependencies(tree: Path) -> list[str] | None:
-    """Returns what a tree says that it needs; None where its backend has to be asked."""
-    project = pyproject(tree).get("project")
-    if project is None or "dependencies" in project.get("dynamic", []):
+def declared(tree: Path) -> dict | None:
+    """Returns what a tree says itself of what [metadata] returns; None where its backend has to be asked."""
+    project = table(pyproject(tree), "project")
+    if not project.get("name") or {"dependencies", "optional-dependencies"}.intersection(texts(project, "dynamic")):
         return None
-    return project.get("dependencies", [])
+    optional = table(project, "optional-dependencies")
+    return {"name": str(project["name"]), "requires": texts(project, "dependencies"), "extras": {normal(extra): texts(optional, extra) for extra in optional}}
 
 
 def asked_for(tree: Path, environment: str) -> list[str]:
@@ -93,7 +109,7 @@ def asked_for(tree: Path, environment: str) -> list[str]:
 
 
 def metadata(tree: Path, environment: str) -> dict:
-    """Returns version and requirements of a tree, as its backend has them."""
+    """Returns name, version and requirements of a tree, as its backend has them; those of extras have markers."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder, call("metadata", tree, environment, folder))
         if made.suffix == ".whl":
@@ -102,7 +118,10 @@ def metadata(tree: Path, environment: str) -> dict:
         else:
             text = (made / "METADATA").read_text("utf-8", "replace")
     headers = HeaderParser().parsestr(text)
-    return {"version": headers["Version"], "requires": headers.get_all("Requires-Dist") or []}
+    for key in ("Name", "Version"):
+        if not headers[key]:
+            raise Fault(f"its build backend says no {key}")
+    return {"name": headers["Name"], "version": headers["Version"], "requires": headers.get_all("Requires-Dist") or [], "extras": {}}
 
 
 def call(hook: str, tree: Path, environment: str, folder: str) -> list[str] | str:
@@ -128,46 +147,16 @@ def call(hook: str, tree: Path, environment: str, folder: str) -> list[str] | st
 def fetch(dist: dict, folder: Path) -> Path:
     """Returns the source of a distribution, unpacked below a folder."""
     folder.mkdir(parents=True)
+    url = dist["url"]
     if dist["kind"] == "git":
-        return checkout(dist["url"].removeprefix("git+"), folder)
-    path = Path(folder, "archive")
+        return checkout(url.removeprefix("git+"), folder)
+    path = folder / "archive"
     try:
-        with urlopen(dist["url"]) as answer, open(path, "wb") as file:
+        with urlopen(url) as answer, open(path, "wb") as file:
             shutil.copyfileobj(answer, file)
-    except (OSError, HTTPException) as error:
-        raise Fault(f"{dist['url']}: {error}", dist["name"]) from error
-    into = folder / "tree"
-    try:
-        unpack(dist["file"] or unquote(urlsplit(dist["url"]).path), path, into)
-    except (OSError, ValueError, EOFError, RuntimeError, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise Fault(f"{dist['url']}: it can't be unpacked: {error}", dist["name"]) from error
-    found = sorted(below for below in into.iterdir() if below.is_dir())
-    tops = [below for below in found if any((below / name).is_file() for name in ("pyproject.toml", "setup.py"))]
-    if len(tops) != 1:
-        raise Fault(f"{dist['url']}: it is not an sdist: {len(tops)} of its folders hold a pyproject.toml or a setup.py", dist["name"])
-    return tops[0]
-
-
-def unpack(name: str, path: Path, into: Path) -> None:
-    """Unpacks an archive. An entry that would lie or lead out of the folder is an error that names it."""
-    into.mkdir()
-    if name.lower().endswith(".zip"):
-        with zipfile.ZipFile(path) as archive:
-            archive.extractall(into)  # makes paths that lead out lead in
-        return
-    root = os.path.realpath(into)
-    with tarfile.open(path) as archive:
-        for member in archive:
-            full = os.path.join(root, member.name)
-            ends = [full]
-            if member.issym() or member.islnk():
-                ends.append(os.path.join(os.path.dirname(full) if member.issym() else root, member.linkname))
-            # Links that are there already are followed, as those who use them do.
-            if member.isdev() or any(os.path.commonpath([root, os.path.realpath(end)]) != root for end in ends):
-                raise ValueError(f"its entry {member.name} leads out of it")
-            member.mode |= 0o700 if member.isdir() else 0o600
-            member.uid = member.gid = 0
-            archive.extract(member, into, set_attrs=not member.issym())
+        return Path(unpack(dist["file"] or unquote(urlsplit(url).path), str(path), str(folder / "tree"), dist["below"]), dist["below"])
+    except (OSError, HTTPException, Refused) as error:
+        raise Fault(f"{url}: {error}", dist["name"]) from error
 
 
 def checkout(url: str, folder: Path) -> Path:
@@ -175,12 +164,23 @@ def checkout(url: str, folder: Path) -> Path:
     remote, _, below = url.partition("#subdirectory=")
     remote, _, commit = remote.rpartition("@")
     tree = folder / "tree"
-    within = ["-C", str(tree)]
-    modules = [*within, "submodule", "update", "--quiet", "--init", "--recursive"]
-    for command in (["clone", "--quiet", "--no-checkout", remote, str(tree)], [*within, "checkout", "--quiet", commit], modules):
+
+    def git(*command: str) -> None:
         run = subprocess.run([GIT, *command], text=True, errors="replace", stdin=subprocess.DEVNULL, capture_output=True)
         if run.returncode:
             raise Fault(f"{url}: {run.stderr.strip()}")
+
+    within = ["-C", str(tree)]
+    git("clone", "--quiet", "--no-checkout", remote, str(tree))
+    try:
+        git(*within, "checkout", "--quiet", commit)
+    except Fault:  # it is of no branch and no tag, as that of a pull request
+        git(*within, "fetch", "--quiet", "origin", commit)
+        git(*within, "checkout", "--quiet", commit)
+    git(*within, "submodule", "update", "--quiet", "--init", "--recursive")
+    for modules in tree.rglob(".gitmodules"):
+        if found := re.search(r"^\s*url\s*=\s*(?:ssh://)?([^\s/:]+@[^\s/:]+)[:/]", modules.read_text("utf-8", "replace"), re.MULTILINE):
+            raise Fault(f"{url}: a submodule of it is at {found[1]}, by ssh: what builds it has no key for that\nhint: .gitmodules can name it by https, or by a path relative to its own address")
     found = tree / below
     if not found.is_dir():
         raise Fault(f"{url}: the tree has no such folder")

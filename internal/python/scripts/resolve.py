@@ -21,6 +21,7 @@ sys.path += ["/usr/lib/python3/dist-packages"]
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import parse_tag, sys_tags
+from packaging.version import Version
 
 import backend
 from backend import Fault, normal
@@ -58,13 +59,14 @@ class Resolver:
         self.omitted: dict[str, str] = {}
         self.builds: dict[str, list[dict]] = {}
         self.sources: dict[str, Path] = {}
+        self.own: set[str] = set()  # the projects of source trees, which come from nowhere else
         self.refreshed = question["refresh"]
         self.order = {tag: place for place, tag in enumerate(sys_tags())}
 
     def answer(self) -> dict:
         lines = [*self.question["requirements"], *self.tree_lines()]
         if self.question["pylock"]:
-            chosen = self.applying(self.imported())
+            chosen = self.applying(self.imported(lines))
             there = {dist["name"]: dist["version"] for dist in chosen}
             for need in unmet(self.question["overrides"], there):
                 if there.get(normal(need.name)):
@@ -96,20 +98,45 @@ class Resolver:
     # What the project's own trees need.
 
     def tree_lines(self) -> list[dict]:
-        """Returns the requirements of trees that the image's Debian packages don't meet; those of their builds are resolved."""
-        lines = []
+        """Returns the requirements of trees that neither other trees nor the image's Debian packages meet; those of their builds are resolved."""
+        trees, lines = [], []
         for name, path in self.question["trees"].items():
             folder = Path(path)
             try:
                 self.build_of_tree(name, folder)
-                wanted = backend.dependencies(folder)
-                if wanted is None:
-                    wanted = backend.metadata(folder, self.environment(name))["requires"]
-                missing = unmet(wanted, self.question["image"])
+                trees.append((name, folder, backend.declared(folder) or backend.metadata(folder, self.environment(name))))
             except Fault as fault:
                 raise fault.about(name) from fault
-            lines += [{"name": normal(need.name), "line": str(need)} for need in missing]
+        self.own = {normal(found["name"]) for _, _, found in trees}
+        asked = [(tree, "") for tree in trees]
+        for (name, folder, found), extra in asked:  # which grows
+            try:
+                missing = unmet([*found["requires"], *found["extras"].get(extra, [])], self.question["image"], extra)
+                self.check_sources(folder, missing)
+                built = [] if name in self.replaced else [normal(need.name) for need in unmet(backend.requires(folder), self.question["builder"])]
+                for other in self.own.union(sources_of(folder)).difference(self.question["bound"]).intersection(built):
+                    raise Fault(f"it is built with {other}, which no index shall bring\nhint: [python.build-requires] {name} = […] says what it is built with instead")
+            except Fault as fault:
+                raise fault.about(name) from fault
+            for need in missing:
+                asked += [one for tree in trees if normal(tree[2]["name"]) == normal(need.name) for e in sorted(need.extras) if (one := (tree, normal(e))) not in asked]
+            more = [{"name": normal(need.name), "line": str(need)} for need in missing if normal(need.name) not in self.own]
+            lines += [line for line in more if line not in lines]
         return lines
+
+    def check_sources(self, folder: Path, missing: list[Requirement]) -> None:
+        """Refuses what a tree has a source of uv's for that nobody reads: a lock has followed it, and so does uv in a project."""
+        decided = self.own | {line["name"] for line in self.question["requirements"]} | set(self.question["bound"])
+        unread = sorted(sources_of(folder) & {normal(need.name) for need in missing} - decided)
+        if self.question["pylock"] == "uv.lock" and not self.question["locked"]:
+            read = [path for at in self.question["folders"] if (path := PROJECT / at / "pyproject.toml").exists()]
+        else:
+            read = [folder / "pyproject.toml"] if self.question["pylock"] else []
+        if unread and all(backend.pyproject(path.parent) != backend.pyproject(folder) for path in read):
+            raise Fault(
+                f"[tool.uv.sources] of its pyproject.toml says where {unread[0]} comes from, and a source tree is not resolved by that"
+                f"\nhint: project = with the folder of the tree, beside sources, has uv resolve what its pyproject.toml says; or name {unread[0]} in a requirement file",
+            )
 
     def build_of_tree(self, name: str, folder: Path) -> None:
         """Resolves what a tree is built with, but for what the builder's Debian packages are."""
@@ -186,47 +213,59 @@ class Resolver:
     def compile(self, project: str, lines: list[str], metadata: list[dict]) -> list[dict]:
         """Resolves lines: those of the image, or those of what a project is built with, which are wheels."""
         write("requirements.txt", lines)
-        args = ["--format", "pylock.toml", "--generate-hashes", "-o", "pylock.toml", *self.question["options"]]
-        if project:
-            args += ["--only-binary", ":all:"]
-        else:
-            args += self.question["formats"]
-            for kind in ("constraints", "overrides", "excludes"):
-                write(f"{kind}.txt", self.question[kind])
-                args += [f"--{kind}", f"{kind}.txt"] * bool(self.question[kind])
         write("uv.toml", ["[[dependency-metadata]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in m.items()) for m in metadata])
-        try:
-            self.pinned(project, *args)
-        except Offline:
-            raise
-        except Fault as fault:
-            if self.refreshed or not re.search("No solution found|Failed to fetch", str(fault)):
-                raise
-            self.refreshed = True  # what uv kept of the indexes may be why
-            self.pinned(project, *args)
+        own = ["--only-binary", ":all:"] if project else self.of_the_image()
+        self.pinned(project, Path("pylock.toml"), "--config-file", "uv.toml", *self.question["indexes"], *own, "requirements.txt")
         # Compiled for this interpreter, all of it applies.
         entries = tomllib.loads(Path("pylock.toml").read_text("utf-8")).get("packages", [])
         return [self.choice(entry, WORK.absolute()) for entry in entries]
 
-    def pinned(self, project: str, *args: str) -> None:
-        """Has uv resolve. Versions that were locked stay where they can."""
-        Path("pylock.toml").unlink(missing_ok=True)
-        if before := self.question["before"].get(project):
-            write("pylock.toml", [before])
-        refresh = ["--refresh"] * self.refreshed
-        uv("pip", "compile", "--config-file", "uv.toml", *self.question["indexes"], *args, *refresh, "requirements.txt")
+    def of_the_image(self) -> list[str]:
+        """Returns uv's options for what the spec says of the image's own distributions."""
+        args = [*self.question["formats"]]
+        ours = sorted(self.own - {line["name"] for line in self.question["requirements"]})  # which no index shall bring
+        for kind, more in (("constraints", []), ("overrides", []), ("excludes", ours)):
+            write(f"{kind}.txt", [*self.question[kind], *more])
+            args += [f"--{kind}", f"{kind}.txt"] * bool(self.question[kind] or more)
+        return args
 
-    def imported(self) -> Path:
-        """Returns the lock that the user has, as a pylock.toml."""
+    def pinned(self, project: str, lock: Path, *args: str) -> None:
+        """Has uv resolve into a lock. Versions that were locked stay where they can."""
+        before = self.question["before"].get(project)
+        while True:
+            lock.unlink(missing_ok=True)
+            if before:
+                lock.write_text(before + "\n", "utf-8")
+            refresh = ["--refresh"] * self.refreshed
+            try:
+                uv("pip", "compile", "--format", "pylock.toml", "--generate-hashes", "-o", str(lock), *self.question["options"], *refresh, *args)
+                return
+            except Offline:
+                raise
+            except Fault as fault:
+                if self.refreshed or not re.search("No solution found|Failed to fetch", str(fault)):
+                    raise
+                self.refreshed = True  # what uv kept of the indexes may be why
+
+    def imported(self, lines: list[dict]) -> Path:
+        """Returns the lock that the user has, or else one of his project and these lines, as a pylock.toml."""
         if self.question["pylock"] != "uv.lock":
             return PROJECT / self.question["pylock"]
         folder = self.copy()
-        frozen = ["--locked"] if (folder / "uv.lock").exists() else []
-        # Its paths are from where the file lies.
-        args = ["--no-default-groups", "--no-emit-project", "--format", "pylock.toml", "-o", str(folder / "pylock.toml")]
-        uv("export", "--project", str(folder), *frozen, *self.wanted(), *args, *self.question["export"])
+        lock, project = folder / "pylock.toml", backend.pyproject(folder).get("project")  # its paths are from where it lies
+        args = ["--project", str(folder), *self.question["export"], *self.wanted()]
+        locked = self.question["locked"]
+        if locked or project is None:
+            frozen = ["--locked"] * locked
+            if locked and project and "dependencies" in project.get("dynamic", []):
+                frozen = ["--frozen"]
+                NOTES.add("what pyproject.toml needs is dynamic, so that nobody has held uv.lock against it")
+            uv("export", *args, *frozen, "--no-default-groups", "--no-emit-project", "--format", "pylock.toml", "-o", str(lock))
+        else:
+            write("requirements.txt", [line["line"] for line in lines])
+            self.pinned("", lock, *args, *self.of_the_image(), str(folder / "pyproject.toml"), "requirements.txt")
         self.question["extras"] = self.question["groups"] = []
-        return folder / "pylock.toml"
+        return lock
 
     def copy(self) -> Path:
         """Returns the folder of the project or the lock, where it may be written to."""
@@ -246,26 +285,36 @@ class Resolver:
         def applies(entry: dict) -> bool:
             version = active.get(normal(entry["name"]))
             # A lock for many platforms has several versions of a project, and need not say that of an archive.
-            return version is not None and version in ("", entry.get("version", version))
+            return version is not None and (not version or Version(version) == Version(entry.get("version", version)))
 
-        return [self.choice(entry, PROJECT / self.question["folder"]) for entry in entries if applies(entry)]
+        chosen = [self.choice(entry, PROJECT / self.question["folder"]) for entry in entries if applies(entry)]
+        for dist in chosen:
+            dist["version"] = dist["version"] and active[dist["name"]] or dist["version"]  # uv has the spelling of the file
+        for name in sorted(active.keys() - {dist["name"] for dist in chosen}):
+            raise Fault(f"{path.name}: uv installs {name} {active[name]}, and no entry has that", name)
+        return chosen
 
     def without_trees(self, path: Path) -> tuple[Path, list[dict]]:
         """Returns a lock without what the spec excludes and builds as source trees, which bring themselves, and its entries."""
+        kept = []
         try:
             lock = tomllib.loads(path.read_text("utf-8"))
+            for entry in lock.get("packages", []):
+                if normal(entry.get("name", "")) in self.question["excludes"]:
+                    continue
+                if "directory" in entry:
+                    folder = os.path.normpath(os.path.join(self.question["folder"], entry["directory"].get("path", "")))
+                    if folder in self.question["folders"]:
+                        continue
+                    raise Fault(f"{entry['name']}: it is the folder {folder!r}", normal(entry["name"]))
+                kept.append(entry)
+            for kind, key in (("extra", "extras"), ("group", "dependency-groups")):
+                known = {normal(name) for name in lock.get(key, [])}
+                NOTES.update(f"{path.name} has no {kind} {name}" for name in self.question[f"{kind}s"] if normal(name) not in known)
         except (OSError, ValueError) as error:
             raise Fault(f"{path.name}: {error}") from error
-        kept = []
-        for entry in lock.get("packages", []):
-            if normal(entry.get("name", "")) in self.question["excludes"]:
-                continue
-            if "directory" in entry:
-                folder = os.path.normpath(os.path.join(self.question["folder"], entry["directory"].get("path", "")))
-                if folder in self.question["folders"]:
-                    continue
-                raise Fault(f"{entry['name']}: it is the folder {folder!r}", normal(entry["name"]))
-            kept.append(entry)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise Fault(f"{path.name}: its packages are not what a pylock.toml has") from error
         if len(kept) < len(lock.get("packages", [])):
             lock["packages"] = kept
             path = self.copy() / path.name
@@ -288,18 +337,19 @@ class Resolver:
         if "directory" in entry:
             raise Fault(f"{name}: it is the folder {entry['directory'].get('path')!r}", name)
         fits = [(self.rank(file_of(w)), w) for w in entry.get("wheels", [])]
-        fits = [found for found in fits if found[0] is not None]
-        source = max(fits, key=lambda found: found[0])[1] if fits else entry.get("sdist") or entry.get("archive")
+        fits += [((), entry[kind]) for kind in ("sdist", "archive") if kind in entry]
+        wanted = [known.lower() for known in self.question["hashes"].get(name, [])]
+        # What a line has no hash of is not installed.
+        fits = [((any(f"{k}:{v}".lower() in wanted for k, v in file.get("hashes", {}).items()), rank), file) for rank, file in fits if rank is not None]
+        source = max(fits, key=lambda found: found[0])[1] if fits else None
         if source is None:
             raise Fault(f"{name} {dist['version']}: no wheel of it fits this Python and platform, and it has no sdist", name)
         file = file_of(source)
         dist |= {"file": file, "kind": "wheel" if file.endswith(".whl") else "sdist", "size": source.get("size", 0), "hashes": source.get("hashes", {})}
         url = source["url"] if "url" in source else "file://" + quote(os.path.normpath(folder / source["path"]))
         dist["url"] = url.replace(f"{(WORK / 'project').absolute().as_uri()}/", f"{PROJECT.as_uri()}/")
-        below = source.get("subdirectory")
-        if below:
-            raise Fault(f"{name}: its project lies in a folder of an archive, {below!r}", name)
-        dist["id"] = dist["hashes"].get("sha256") or dist["url"]
+        dist["below"] = os.path.normpath(source["subdirectory"]) if source.get("subdirectory") else ""
+        dist["id"] = (dist["hashes"].get("sha256") or dist["url"]) + f"#{dist['below']}" * bool(dist["below"])
         return dist
 
     def rank(self, file: str) -> tuple | None:
@@ -381,15 +431,20 @@ def told(text: str) -> str:
     return re.sub(r"^error: ", "", text[at.start() :].strip()) if at else text.strip()
 
 
-def unmet(wanted: list[str], there: dict[str, str]) -> list[Requirement]:
-    """Returns the requirements that apply here and that no Debian package meets."""
+def sources_of(folder: Path) -> set[str]:
+    """Returns the projects of which a tree says to uv where they come from."""
+    return {normal(name) for name in backend.table(backend.table(backend.table(backend.pyproject(folder), "tool"), "uv"), "sources")}
+
+
+def unmet(wanted: list[str], there: dict[str, str], extra: str = "") -> list[Requirement]:
+    """Returns the requirements that apply here, with an extra, and that no Debian package meets."""
     missing = []
     for line in wanted:
         try:
             need = Requirement(line)
         except InvalidRequirement as error:
             raise Fault(f"{line!r} is no requirement") from error
-        if need.marker and not need.marker.evaluate({"extra": ""}):
+        if need.marker and not need.marker.evaluate({"extra": extra}):
             continue
         version = there.get(normal(need.name))
         if need.url or need.extras or version is None or not need.specifier.contains(version, prereleases=True):

@@ -1,6 +1,7 @@
 import io
 import os
 import shutil
+import subprocess
 import sys
 import tarfile
 import unittest
@@ -9,7 +10,7 @@ import zipfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from world import WithFolder
+from world import WithFolder, entry, wheel_files
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", mode: int = 0o644) -> tarfile.TarInfo:
@@ -42,7 +43,12 @@ class SourceTest(WithFolder):
             self.assertTrue(os.path.isfile(self.path("build/setup.py")))
         with zipfile.ZipFile(self.path("source/alpha-1.0.zip"), "w") as file:
             file.writestr("alpha-1.0/pyproject.toml", "")
+            file.writestr(entry("alpha-1.0/configure", 0o100755), "")
         self.assertEqual(self.put("alpha-1.0.zip"), "build")
+        self.assertEqual([os.stat(self.path("build", name)).st_mode & 0o777 for name in ("configure", "pyproject.toml")], [0o755, 0o644])
+        with zipfile.ZipFile(self.path("source/alpha-1.0.zip"), "a") as file:
+            file.writestr("../evil.py", "")
+        self.assertEqual(self.put("alpha-1.0.zip"), "alpha-1.0.zip: ../evil.py leads out of it")
 
     def test_sdists_of_other_makers(self) -> None:
         for what, project, members in [
@@ -58,6 +64,12 @@ class SourceTest(WithFolder):
                 self.assertEqual(self.put(), "build")
                 self.assertTrue(os.path.isfile(self.path("build/setup.py")))
 
+    def test_a_folder_of_an_sdist(self) -> None:
+        for project in ("main/py/setup.py", "py/setup.py"):
+            self.sdist(member("main/docs/setup.py"), project=project)
+            self.assertEqual(self.put(folder="py"), "build/py")
+        self.assertIn("leads out of it", self.put(folder="../py"))
+
     def test_files_that_nobody_may_read(self) -> None:
         self.sdist(member("alpha-1.0/f", mode=0), member("alpha-1.0/d", tarfile.DIRTYPE, mode=0), member("alpha-1.0/d/x", mode=0o700))
         self.assertEqual(self.put(), "build")
@@ -72,6 +84,11 @@ class SourceTest(WithFolder):
             ("/etc/x leads out of it", member("/etc/x")),
             ("b/../../x leads out of it", member("b", tarfile.SYMTYPE, "alpha-1.0"), member("b/../../x")),
             ("pipe is no file, folder or link", member("pipe", tarfile.FIFOTYPE)),
+            # Each of these is inside by its letters alone.
+            ("a/b/../evil leads out of it", member("a/b", tarfile.SYMTYPE, ".."), member("a/b/../evil")),
+            ("d/x leads out of it, to ../evil", member("d", tarfile.SYMTYPE, "."), member("d/x", tarfile.SYMTYPE, "../evil")),
+            ("c leads out of it, to a/b/../evil", member("a/b", tarfile.SYMTYPE, ".."), member("c", tarfile.SYMTYPE, "a/b/../evil")),
+            ("l leads out of it", member("l", tarfile.SYMTYPE, "d/e/../evil"), member("d/e", tarfile.SYMTYPE, ".."), member("l")),
         ]:
             with self.subTest(want):
                 self.sdist(*members)
@@ -107,6 +124,36 @@ class SourceTest(WithFolder):
                 self.assertEqual(self.put(""), want)
                 self.assertEqual(self.put("", version=""), "build")
                 os.unlink(self.path("source", file))
+
+    @unittest.skipUnless(shutil.which("git"), "there is no git here")
+    def test_the_tag_that_backends_ask_for(self) -> None:
+        def git(*command: str) -> str:
+            return subprocess.run(["git", "-C", self.path("build"), *command], check=True, capture_output=True, text=True).stdout.strip()
+
+        self.write(b"", "source/py/ignored.py")
+        self.write(b"*.py\n", "source/.gitignore")
+        for text, want in [("", "v1.0"), ("[versioneer]\ntag_prefix = ''\n", "1.0"), ("[versioneer]\nVCS = git\n", "1.0"), ("[versioneer]\ntag_prefix = rel/\n", "rel/1.0")]:
+            self.write(text.encode(), "source/py/setup.cfg")
+            self.assertEqual(self.put("", "py"), "build/py")
+            self.assertEqual(git("describe", "--dirty"), want)
+            self.assertIn("py/ignored.py", git("ls-files").split())
+        commit = git("rev-parse", "HEAD")
+        self.put("", "py")
+        self.assertEqual(git("rev-parse", "HEAD"), commit)
+        self.put("", "py", version="")  # a tree of the user's own
+        self.assertFalse(os.path.exists(self.path("build/.git")))
+
+    def test_what_was_built(self) -> None:
+        for locked, name, version, want in [
+            ("1.0", "My_Name", "1.0.0", ""), ("1.0", "my-name", "1.0+cu124", ""), ("1.0+cu124", "my-name", "1.0+cu124", ""), ("2004d", "my-name", "2004d", ""),
+            ("1.2.3", "my-name", "0+unknown", "my-name 1.2.3 is locked, and its build made my-name 0+unknown"), ("1.0+a", "my-name", "1.0", "made my-name 1.0"),
+            ("1.0", "other", "1.0", "made other 1.0"), ("1.0", "my-name", "x", "made my-name x"),
+        ]:
+            with self.subTest((locked, name, version)):
+                shutil.rmtree(self.path("wheels"), ignore_errors=True)
+                self.archive("a-1.0-py3-none-any.whl", wheel_files(name, {}, version=version).items())
+                self.assertIn(want, (done := self.run_file("built.py", self.path("wheels"), "my-name", locked, site=True)).stderr)
+                self.assertEqual(done.returncode, 1 if want else 0)
 
 
 if __name__ == "__main__":

@@ -75,8 +75,8 @@ class WithFolder(unittest.TestCase):
         return self.run_file(script, self.path("options.json"), *arguments, umask=umask, env=env)
 
     def run_file(self, script: str, *arguments: str, umask: int = 0o022,
-                 env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        command = [PYTHON, "-I", "-S", os.path.join(SCRIPTS, script), *arguments]
+                 env: dict[str, str] | None = None, site: bool = False) -> subprocess.CompletedProcess[str]:
+        command = [PYTHON, "-I", *["-S"] * (not site), os.path.join(SCRIPTS, script), *arguments]
         return subprocess.run(command, capture_output=True, text=True, umask=umask,
                               env={**os.environ, "SOURCE_DATE_EPOCH": "315532800", **(env or {})})
 

@@ -1,9 +1,7 @@
 import os
 import shutil
 import subprocess
-import tarfile
 import unittest
-import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -19,14 +17,15 @@ class MetadataTest(World):
         for text, requires, dependencies in [
             ("", ["setuptools>=40.8.0"], None),
             ('[build-system]\nrequires = ["hatchling"]\n', ["hatchling"], None),
-            ('[project]\nname = "a"\n', ["setuptools>=40.8.0"], []),
-            ('[project]\nname = "a"\ndependencies = ["b"]\n', ["setuptools>=40.8.0"], ["b"]),
-            ('[project]\nname = "a"\ndynamic = ["version"]\ndependencies = ["b"]\n', ["setuptools>=40.8.0"], ["b"]),
+            ('[project]\nname = "a"\n', ["setuptools>=40.8.0"], {"name": "a", "requires": [], "extras": {}}),
+            ('[project]\nname = "a"\ndependencies = ["b"]\n', ["setuptools>=40.8.0"], {"name": "a", "requires": ["b"], "extras": {}}),
+            ('[project]\nname = "a"\ndynamic = ["version"]\noptional-dependencies.X_y = ["b"]\n', ["setuptools>=40.8.0"], {"name": "a", "requires": [], "extras": {"x-y": ["b"]}}),
             ('[project]\nname = "a"\ndynamic = ["dependencies"]\n', ["setuptools>=40.8.0"], None),
+            ('[project]\nname = "a"\ndynamic = ["optional-dependencies"]\n', ["setuptools>=40.8.0"], None),
         ]:
             with self.subTest(text):
                 tree = self.tree("tree", text)
-                self.assertEqual((backend.requires(tree), backend.dependencies(tree)), (requires, dependencies))
+                self.assertEqual((backend.requires(tree), backend.declared(tree)), (requires, dependencies))
 
     def test_a_tree_without_a_pyproject(self) -> None:
         (self.folder / "tree").mkdir()
@@ -38,13 +37,30 @@ class MetadataTest(World):
             with self.assertRaisesRegex(backend.Fault, "^pyproject.toml: "):
                 backend.requires(self.folder / "tree")
 
+    def test_files_of_other_types(self) -> None:
+        for text, want in [
+            ("build-system = 1", "build-system is no table"), ('[build-system]\nrequires = "setuptools"', "requires is no list of texts"), ("[build-system]\nrequires = [1]", "requires is no list of texts"),
+            ("project = 1", "project is no table"), ('[project]\nname = "a"\ndependencies = "alpha"', "dependencies is no list of texts"), ('[project]\nname = "a"\ndynamic = 1', "dynamic is no list of texts"),
+            ('[project]\nname = "a"\noptional-dependencies = ["b"]', "optional-dependencies is no table"), ('[project]\nname = "a"\noptional-dependencies.x = "b"', "x is no list of texts"),
+        ]:
+            tree = self.tree("tree", text)
+            with self.subTest(text), self.assertRaisesRegex(backend.Fault, f"^pyproject.toml: {want}$"):
+                backend.requires(tree), backend.declared(tree)
+
+    def test_metadata_without_what_it_must_have(self) -> None:
+        for name, version, missing in [("", "1.0", "Name"), ("a", "", "Version")]:
+            tree = self.own_backend("tree", version=version)
+            self.write("tree/maker.py", (tree / "maker.py").read_text().replace("Name: tree", f"Name: {name}"))
+            with self.assertRaisesRegex(backend.Fault, f"its build backend says no {missing}"):
+                backend.metadata(tree, "")
+
     def test_what_a_backend_asks_for(self) -> None:
         self.assertEqual(backend.asked_for(self.own_backend("one", asks='["numpy"]'), ""), ["numpy"])
         self.assertEqual(backend.asked_for(self.own_backend("two"), ""), [])
 
     def test_metadata_that_is_prepared(self) -> None:
         tree = self.own_backend("tree", "numpy>=2; python_version > '3'", "six", version="1.2.3")
-        self.assertEqual(backend.metadata(tree, ""), {"version": "1.2.3", "requires": ["numpy>=2; python_version > '3'", "six"]})
+        self.assertEqual(backend.metadata(tree, ""), {"name": "tree", "version": "1.2.3", "extras": {}, "requires": ["numpy>=2; python_version > '3'", "six"]})
 
     def test_metadata_of_a_wheel(self) -> None:
         tree = self.own_backend("tree")
@@ -58,7 +74,7 @@ class MetadataTest(World):
                     return "a-1.0-py3-none-any.whl"
             """)
         self.write("tree/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "maker:Inner"\nbackend-path = ["."]\n')
-        self.assertEqual(backend.metadata(tree, ""), {"version": "1.0", "requires": []})
+        self.assertEqual(backend.metadata(tree, ""), {"name": "a", "version": "1.0", "requires": [], "extras": {}})
 
     def test_backends_work_in_a_copy_with_their_environment(self) -> None:
         tree = self.own_backend("tree", asks='[__import__("helper").NAME, __import__("os").environ["PATH"].split(":")[0]]')
@@ -98,64 +114,23 @@ class MetadataTest(World):
         self.assertEqual(backend.Fault("x", module="m").about("a").about("b").project, "a")
 
 
-class UnpackTest(World):
-    def unpack(self, path: Path, name: str = "a.tar.gz") -> list[str]:
-        into = self.folder / "into"
-        shutil.rmtree(into, ignore_errors=True)
-        backend.unpack(name, path, into)
-        return sorted(str(found.relative_to(into)) for found in into.rglob("*"))
-
-    def test_entries_as_they_are_in_the_wild(self) -> None:
-        made = self.unpack(self.archive(
-            member("./", tarfile.DIRTYPE), member("./a", tarfile.DIRTYPE, mode=0), member("./a/none", mode=0), member("./a/large", uid=3000000),
-            member("./a/hard", tarfile.LNKTYPE, "./a/none"), member("a/soft", tarfile.SYMTYPE, "../a/large"), member("a/dangling", tarfile.SYMTYPE, "nowhere"),
-            member("a/b", tarfile.DIRTYPE), member("a/b/../c"), member("a/in", tarfile.SYMTYPE, "b"), member("a/in/d"), member("stray"),
-        ))
-        self.assertEqual(made, ["a", "a/b", "a/b/d", "a/c", "a/dangling", "a/hard", "a/in", "a/large", "a/none", "a/soft", "stray"])
-        for name in ("a/none", "a/hard", "a/soft", "a/in/d"):
-            self.assertEqual((self.folder / "into" / name).read_bytes(), b"x")
-        self.assertEqual([(self.folder / "into" / name).stat().st_mode & 0o700 for name in ("a", "a/none")], [0o700, 0o600])
-        self.assertEqual((self.folder / "into/a/large").stat().st_uid, os.getuid())
-
-    def test_entries_that_lead_out(self) -> None:
-        for evil in [
-            [member("../evil")], [member("a/../../evil")], [member("/etc/evil")], [member("..")], [member("a", tarfile.SYMTYPE, "/etc")], [member("a", tarfile.SYMTYPE, "..")],
-            [member("a/b", tarfile.SYMTYPE, "../../x")], [member("a", tarfile.LNKTYPE, "../x")], [member("a", tarfile.LNKTYPE, "/etc/passwd")],
-            [member("a", tarfile.CHRTYPE)], [member("a", tarfile.FIFOTYPE)],
-            # Each of these is inside by its letters alone.
-            [member("a/b", tarfile.SYMTYPE, ".."), member("a/b/../evil")],
-            [member("d", tarfile.SYMTYPE, "."), member("d/x", tarfile.SYMTYPE, "../evil")],
-            [member("a/b", tarfile.SYMTYPE, ".."), member("c", tarfile.SYMTYPE, "a/b/../evil")],
-            [member("l", tarfile.SYMTYPE, "d/e/../evil"), member("d/e", tarfile.SYMTYPE, ".."), member("l")],
-            [member("l", tarfile.SYMTYPE, "d/e/../into2"), member("d/e", tarfile.SYMTYPE, ".."), member("l/x")],
-        ]:
-            with self.subTest([(m.name, m.linkname) for m in evil]), self.assertRaises((ValueError, OSError)) as raised:
-                self.unpack(self.archive(*evil))
-            self.assertRegex(str(raised.exception), f"its entry {evil[-1].name} leads out of it")
-            self.assertFalse(list(self.folder.glob("*evil*")))
-
-    def test_zips(self) -> None:
-        path = self.folder / "a.zip"
-        with zipfile.ZipFile(path, "w") as archive:
-            for name in ("a/setup.py", "../../out", "/etc/abs"):
-                archive.writestr(name, "x")
-        self.assertEqual(self.unpack(path, "A.ZIP"), ["a", "a/setup.py", "etc", "etc/abs", "out"])
-        self.assertFalse((self.folder.parent / "out").exists())
-
-
 class FetchTest(World):
-    def fetch(self, path: Path | str) -> Path:
+    def fetch(self, path: Path | str, below: str = "") -> Path:
         url = path.as_uri() if isinstance(path, Path) else path
-        return backend.fetch({"kind": "sdist", "url": url, "file": "", "name": "a"}, self.folder / "fetched")
+        return backend.fetch({"kind": "sdist", "url": url, "file": "", "name": "a", "below": below}, self.folder / "fetched")
 
     def test_the_folder_that_is_a_project(self) -> None:
         top = self.fetch(self.archive(member("stray"), member("docs/x"), member("./a-1.0/setup.py"), member("a-1.0/a.py")))
         self.assertEqual(top, self.folder / "fetched/tree/a-1.0")
+        shutil.rmtree(self.folder / "fetched")
+        self.assertEqual(self.fetch(self.archive(member("x-main/setup.py"), member("x-main/py/setup.py")), "py"), self.folder / "fetched/tree/x-main/py")
+        shutil.rmtree(self.folder / "fetched")
+        self.assertEqual(self.fetch(self.archive(member("setup.py"), member("a/a.py"))), self.folder / "fetched/tree")
 
     def test_archives_that_are_no_sdist(self) -> None:
-        for members, count in [([member("a.py")], 0), ([member("a/setup.py"), member("b/pyproject.toml")], 2), ([member("a/setup.py", tarfile.DIRTYPE)], 0)]:
+        for members, want in [([member("a.py")], "0 folders of it have one of "), ([member("a/setup.py"), member("b/pyproject.toml")], "2 folders of it have"), ([member("../evil")], "../evil leads out of it")]:
             shutil.rmtree(self.folder / "fetched", ignore_errors=True)
-            with self.assertRaisesRegex(backend.Fault, f"it is not an sdist: {count} of its folders hold a pyproject.toml or a setup.py") as raised:
+            with self.assertRaisesRegex(backend.Fault, "archive.tar.gz: " + want) as raised:
                 self.fetch(self.archive(*members))
             self.assertEqual(raised.exception.project, "a")
 
@@ -217,6 +192,19 @@ class CheckoutTest(World):
         self.assertEqual((tree / "one/setup.py").read_text(), "first")
         described = subprocess.run([backend.GIT, "-C", str(tree), "describe", "--tags"], check=True, capture_output=True, text=True)
         self.assertEqual(described.stdout.strip(), "v1.0")
+
+    def test_a_commit_of_no_branch(self) -> None:
+        pulled = self.commit(one="pulled")
+        self.git("update-ref", "refs/pull/1/head", pulled)
+        self.git("reset", "-q", "--hard", self.first)
+        self.assertEqual((self.fetch(f"{self.remote}@{pulled}") / "one/setup.py").read_text(), "pulled")
+
+    def test_submodules_that_a_build_can_not_fetch(self) -> None:
+        for address in ("git@g.example:x/inner.git", "ssh://git@g.example/inner.git"):
+            shutil.rmtree(self.folder / "fetched", ignore_errors=True)
+            self.write("repository/.gitmodules", f'[submodule "a"]\n\tpath = a\n\turl = ../a.git\n[submodule "b"]\n\tpath = b\n\turl = {address}\n')
+            with self.assertRaisesRegex(backend.Fault, "a submodule of it is at git@g.example, by ssh"):
+                self.fetch(f"{self.remote}@{self.commit(one='third ' + address)}")
 
     def test_a_folder_of_it(self) -> None:
         tree = self.fetch(f"{self.remote}@{self.first}#subdirectory=one")

@@ -26,7 +26,7 @@ class CompileTest(World):
         self.assertEqual(call["uv.toml"], "")
         text = " ".join(call["args"])
         for words in [
-            "pip compile --config-file uv.toml --default-index https://i.example", "--format pylock.toml --generate-hashes -o pylock.toml",
+            "pip compile --format pylock.toml --generate-hashes -o pylock.toml ", "--config-file uv.toml --default-index https://i.example",
             "--index-strategy first-index", "--no-binary f", "--constraints constraints.txt", "--overrides overrides.txt", "--excludes excludes.txt",
         ]:
             self.assertIn(words, text)
@@ -91,6 +91,16 @@ class ChoiceTest(World):
         self.assertEqual(self.chosen(other, any_), any_)
         self.assertEqual(self.chosen("a-1.0-cp310.cp311-abi3-manylinux_2_12_x86_64.manylinux_2_17_x86_64.whl", any_), "a-1.0-cp310.cp311-abi3-manylinux_2_12_x86_64.manylinux_2_17_x86_64.whl")
 
+    def test_what_its_line_has_a_hash_of_wins(self) -> None:
+        any_, own = "a-1.0-py3-none-any.whl", "a-1.0-cp311-cp311-manylinux_2_36_x86_64.whl"
+        entry = {"name": "a", "version": "1.0", "wheels": [{"url": f"https://f.example/{file}", "hashes": {"sha256": file, "md5": file}} for file in (any_, own, "a-1.0-cp27-cp27m-win32.whl")], "sdist": {"url": "https://f.example/a-1.0.tar.gz", "hashes": {"sha512": "sdist"}}}
+        for hashes, want in [([], own), (["sha256:none"], own), ([f"md5:{any_}"], any_), ([f"sha256:{any_}", f"sha256:{own}"], own), (["sha512:sdist"], "a-1.0.tar.gz"), (["sha256:a-1.0-cp27-cp27m-win32.whl"], own)]:
+            self.uv(compile=[pylock(entry)])
+            found = resolve.Resolver(self.question("a", hashes={"a": hashes}, known=["https://f.example/a-1.0.tar.gz"]))
+            found.order = {tag: at for at, tag in enumerate([*resolve.parse_tag("cp311-cp311-manylinux_2_36_x86_64"), *resolve.parse_tag("py3-none-any")])}
+            (dist,) = found.answer()["distributions"]
+            self.assertEqual(dist["file"], want)
+
     def test_of_equal_tags_the_highest_build_wins(self) -> None:
         builds = ["a-1.0-py3-none-any.whl", "a-1.0-2-py3-none-any.whl", "a-1.0-10-py3-none-any.whl", "a-1.0-10b-py3-none-any.whl", "a-1.0-10a-py3-none-any.whl", "a-1.0-0-py3-none-any.whl"]
         self.assertEqual(self.chosen(*builds), "a-1.0-10b-py3-none-any.whl")
@@ -117,10 +127,12 @@ class ChoiceTest(World):
     def test_what_is_told_of_files(self) -> None:
         self.uv(compile=[pylock(
             {"name": "A.b", "version": "1.0", "index": "https://i.example", "wheels": [{"name": "a_b-1.0-py3-none-any.whl", "url": "https://f.example/x%2By", "size": 7, "hashes": {"sha256": "s"}}]},
+            {"name": "d", "archive": {"url": "https://f.example/d.zip", "subdirectory": "py/", "hashes": {"sha256": "u"}}},
             {"name": "c", "archive": {"path": "../project/my wheels/c-1.0-py3-none-any.whl", "hashes": {"sha256": "t"}}},
         )])
-        one, two = self.answer("a-b", "c")["distributions"]
-        self.assertEqual(one, {"name": "a-b", "version": "1.0", "kind": "wheel", "file": "a_b-1.0-py3-none-any.whl", "url": "https://f.example/x%2By", "size": 7, "hashes": {"sha256": "s"}, "index": "https://i.example", "id": "s"})
+        one, below, two = self.answer("a-b", "c", known=["u#py"])["distributions"]
+        self.assertEqual((below["url"], below["below"], below["id"]), ("https://f.example/d.zip", "py", "u#py"))
+        self.assertEqual(one, {"name": "a-b", "version": "1.0", "kind": "wheel", "file": "a_b-1.0-py3-none-any.whl", "url": "https://f.example/x%2By", "size": 7, "hashes": {"sha256": "s"}, "index": "https://i.example", "below": "", "id": "s"})
         self.assertEqual((two["url"], two["file"], two["version"]), ((self.folder / "project/my wheels/c-1.0-py3-none-any.whl").as_uri(), "c-1.0-py3-none-any.whl", ""))
 
     def test_commits(self) -> None:
@@ -128,11 +140,6 @@ class ChoiceTest(World):
         vcs = {"type": "git", "url": "https://g.example/r", "commit-id": "c" * 40}
         self.assertEqual(resolver.choice({"name": "r", "vcs": vcs}, Path("/"))["url"], "git+https://g.example/r@" + "c" * 40)
         self.assertEqual(resolver.choice({"name": "r", "vcs": {**vcs, "subdirectory": "x/y"}}, Path("/"))["id"], "git+https://g.example/r@" + "c" * 40 + "#subdirectory=x/y")
-
-    def test_archives_with_a_folder_are_refused(self) -> None:
-        with self.assertRaisesRegex(resolve.Fault, "its project lies in a folder of an archive, 'x'"):
-            resolve.Resolver(self.question()).choice({"name": "r", "archive": {"url": "https://f.example/r.tar.gz", "subdirectory": "x"}}, Path("/"))
-
 
 class OptionalTest(World):
     def test_what_does_not_fit_is_left_out(self) -> None:
@@ -314,8 +321,58 @@ class TreesTest(World):
         found = self.answer(trees={"native": str(tree)}, build_requires={"native": ["pybind11"]})
         self.assertEqual(titles(found["builds"]["native"]), ["pybind11 1.0"])
 
+    def static(self, name: str, needs: str, more: str = "") -> str:
+        return str(self.tree(f"trees/{name}", f'[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n[project]\nname = "{name}"\ndependencies = {needs}\n{more}', maker=""))
+
+    def test_trees_need_each_other_and_no_index(self) -> None:
+        trees = {
+            "core": self.static("Lib.Core", '["lib_two[GPU,x]>=1", "lib-three", "six"]'), "two": self.static("lib-two", '["lib-core"]', 'optional-dependencies = { gpu = ["torch", "six"], no = ["never"] }\n'),
+            "three": str(self.own_backend("lib-three", "lib-two[x]", "cupy; extra == 'y'")),
+        }
+        self.uv(compile=[pylock(wheel("six"), wheel("torch"))])
+        self.answer("alpha", trees=trees, excludes=["e"])
+        (call,) = self.calls()
+        self.assertEqual((call["requirements.txt"], call["excludes.txt"]), ("alpha\nsix\ntorch\n", "e\nlib-core\nlib-three\nlib-two\n"))
+        # Nor need a lock of the user have them.
+        self.lock_of_six()
+        self.uv(install=[{"stderr": " + six==1.0\n + torch==1.0\n"}])
+        self.assertEqual(titles(self.answer(pylock="pylock.toml", folder=".", trees=trees)["distributions"]), ["six 1.0", "torch 1.0"])
+
+    def lock_of_six(self) -> None:
+        self.write("project/pylock.toml", pylock(wheel("six"), wheel("torch"))["text"])
+
+    def test_sources_that_nobody_reads(self) -> None:
+        tree = {"svc": self.static("svc", '["six", "torch; python_version < \'3\'"]', '[tool.uv.sources]\nSix = { git = "https://g.example/six" }\ntorch = { index = "x" }\n')}
+        fault = self.fault(trees=tree)
+        self.assertRegex(str(fault), "^\\[tool.uv.sources\\] of its pyproject.toml says where six comes from, .*\nhint: project = ")
+        self.assertEqual(fault.project, "svc")
+        for question in ({"bound": ["six"]}, {"image": {"six": "1.0"}}):
+            self.uv(compile=[pylock(wheel("six"))])
+            self.answer(trees=tree, **question)
+        self.uv(compile=[pylock(wheel("six"))])
+        self.answer("six @ https://f.example/six-1.0-py3-none-any.whl", trees=tree)
+        self.lock_of_six()
+        self.uv(install=[{"stderr": " + six==1.0\n"}])
+        self.answer(pylock="pylock.toml", folder=".", trees=tree)
+        # A project without a lock is resolved by its own sources, and by no others.
+        self.write("project/pyproject.toml", '[project]\nname = "other"\n')
+        self.fault(pylock="uv.lock", folder=".", folders=["."], trees=tree)
+        self.write("project/pyproject.toml", (self.folder / "trees/svc/pyproject.toml").read_text())
+        self.uv(compile=[pylock(wheel("six"))], install=[{"stderr": " + six==1.0\n"}])
+        self.answer(pylock="uv.lock", folder=".", folders=["."], trees=tree)
+
+    def test_trees_that_are_built_with_what_no_index_shall_bring(self) -> None:
+        two = self.static("two", "[]")
+        for source, name in [("", "two"), ('[tool.uv.sources]\nx = { git = "https://g.example/x" }\n', "x")]:
+            tree = self.tree("trees/one", f'[build-system]\nrequires = ["{name}"]\nbuild-backend = "maker"\nbackend-path = ["."]\n[project]\nname = "one"\n{source}', maker="")
+            self.uv(compile=[pylock(wheel(name))] * 2, install=[{}] * 2)
+            fault = self.fault(trees={"one": str(tree), "two": two})
+            self.assertEqual((str(fault).partition("\n")[0], fault.project), (f"it is built with {name}, which no index shall bring", "one"))
+            self.uv(compile=[pylock(wheel("cython"))], install=[{}])
+            self.answer(trees={"one": str(tree), "two": two}, build_requires={"one": ["cython"]})
+
     def test_faults_name_the_tree(self) -> None:
-        for text in ("[project", '[project]\ndependencies = ["x y"]\n[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n'):
+        for text in ("[project", '[project]\nname = "a"\ndependencies = ["x y"]\n[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n'):
             tree = self.tree("trees/native", text, maker="")
             self.assertEqual(self.fault(trees={"native": str(tree)}).project, "native")
 
@@ -352,6 +409,24 @@ class LockTest(World):
         (call,) = self.calls("install")
         for words in ("--dry-run", f"-r {self.folder}/project/pylock.toml", "--extra gpu --group dev"):
             self.assertIn(words, " ".join(call["args"]))
+
+    def test_versions_in_another_spelling(self) -> None:
+        for told, entry in [("1.0", "1.0.0"), ("1.0", "v1.0"), ("1.0rc1+cu124", "1.0-rc.1+CU124")]:
+            self.lock(pylock(wheel("a", entry))["text"])
+            self.uv(install=[{"stderr": f" + a=={told}\n"}])
+            self.assertEqual(titles(self.answer(pylock="pylock.toml", folder=".")["distributions"]), [f"a {told}"])
+
+    def test_extras_that_it_does_not_have(self) -> None:
+        self.lock('extras = ["Fast"]\ndependency-groups = ["dev"]\n' + pylock(wheel("a"))["text"])
+        self.uv(install=[{"stderr": " + a==1.0\n"}])
+        found = self.answer(pylock="pylock.toml", folder=".", extras=["fast", "slow"], groups=["dev", "test"])
+        self.assertEqual(found["notes"], ["pylock.toml has no extra slow", "pylock.toml has no group test"])
+
+    def test_what_uv_installs_is_never_left_out(self) -> None:
+        self.lock(pylock(wheel("a"), wheel("b"))["text"])
+        self.uv(install=[{"stderr": " + a==2.0\n + b==1.0\n"}])
+        fault = self.fault(pylock="pylock.toml", folder=".")
+        self.assertEqual((str(fault), fault.project), ("pylock.toml: uv installs a 2.0, and no entry has that", "a"))
 
     FOLDERS = """
         lock-version = "1.0"
@@ -405,20 +480,21 @@ class LockTest(World):
         self.assertEqual((str(fault), fault.project), ("overrides want Six[x]<1, and pylock.toml has 1.16", "six"))
 
     def test_a_lock_that_is_none(self) -> None:
-        self.lock("[[packages")
-        self.assertRegex(str(self.fault(pylock="pylock.toml", folder=".")), "^pylock.toml: ")
+        for text in ("[[packages", "packages = 3", "[[packages]]\ndirectory = { path = 'x' }", 'packages = [{name = "a", directory = "x"}]', 'packages = [{name = "a", directory = {path = 1}}]', 'packages = ["directory"]'):
+            self.lock(text)
+            self.assertRegex(str(self.fault(pylock="pylock.toml", folder=".")), "^pylock.toml: ")
 
     def test_a_project(self) -> None:
         self.lock("", "api/pyproject.toml")
         self.lock("", "api/uv.lock")
         export = pylock(wheel("six", "1.16"), {"name": "a", "archive": {"path": "../wheels/a-1.0-py3-none-any.whl"}}, {"name": "own", "directory": {"path": "."}})
         self.uv(export=[export], install=[{"stderr": " + six==1.16\n + a==1.0\n"}])
-        found = self.answer(pylock="uv.lock", folder="api", folders=["api"], extras=["gpu"], groups=["dev"], export=["--default-index", "https://i.example"])
+        found = self.answer(pylock="uv.lock", locked=True, folder="api", folders=["api"], extras=["gpu"], groups=["dev"], export=["--default-index", "https://i.example"])
         self.assertEqual(titles(found["distributions"]), ["six 1.16", "a "])
         self.assertEqual(found["distributions"][1]["url"], (self.folder / "project/wheels/a-1.0-py3-none-any.whl").as_uri())
         text = " ".join(self.calls("export")[0]["args"])
         project = self.folder / "work" / "project" / "api"
-        for words in (f"--project {project} --locked", "--extra gpu --group dev", "--no-default-groups", "--no-emit-project", "--default-index https://i.example"):
+        for words in (f"--project {project} ", "--locked", "--extra gpu --group dev", "--no-default-groups", "--no-emit-project", "--default-index https://i.example"):
             self.assertIn(words, text)
         self.assertNotIn("--extra", self.calls("install")[0]["args"])
         self.assertEqual(sorted(path.name for path in (self.folder / "project/api").iterdir()), ["pyproject.toml", "uv.lock"])
@@ -432,10 +508,37 @@ class LockTest(World):
         self.assertEqual((dist["index"], dist["url"]), ("", (self.folder / "project/wheels/own-1.0-py3-none-any.whl").as_uri()))
 
     def test_a_project_without_a_lock(self) -> None:
-        self.lock("", "pyproject.toml")
+        self.lock('[project]\nname = "api"\ndynamic = ["version"]\ndependencies = ["six"]\n', "api/pyproject.toml")
+        tree = self.tree("trees/svc", '[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n[project]\nname = "svc"\ndependencies = ["numpy"]\n', maker="")
+        self.uv(compile=[error("error: No solution found"), pylock(wheel("six", "1.16"), wheel("numpy"))], install=[{"stderr": " + six==1.16\n + numpy==1.0\n"}])
+        found = self.answer(
+            pylock="uv.lock", folder="api", extras=["gpu"], groups=["dev"], export=["--index", "https://i.example"], before={"": "pins"}, overrides=["o"], excludes=["e"],
+            options=["--index-strategy", "unsafe-best-match"], trees={"svc": str(tree)},
+        )
+        self.assertEqual(titles(found["distributions"]), ["six 1.16", "numpy 1.0"])
+        project = self.folder / "work/project/api"
+        for call in self.calls():
+            text = " ".join(call["args"])
+            for words in (
+                f"-o {project}/pylock.toml", f"--project {project} --index https://i.example --extra gpu --group dev", "--index-strategy unsafe-best-match",
+                "--overrides overrides.txt", "--excludes excludes.txt", f"{project}/pyproject.toml requirements.txt",
+            ):
+                self.assertIn(words, text)
+            self.assertNotIn("--config-file", text)  # what the project says of uv counts
+            self.assertEqual((call["requirements.txt"], call["before"]), ("numpy\n", "pins\n"))
+
+    def test_a_workspace_without_a_lock(self) -> None:
+        self.lock("[tool.uv.workspace]\nmembers = []\n", "pyproject.toml")
         self.uv(export=[pylock()], install=[{}])
         self.assertEqual(self.answer(pylock="uv.lock", folder=".")["distributions"], [])
         self.assertNotIn("--locked", self.calls("export")[0]["args"])
+
+    def test_a_lock_of_what_is_dynamic(self) -> None:
+        self.lock('[project]\nname = "api"\ndynamic = ["dependencies"]\n', "pyproject.toml")
+        self.lock("", "uv.lock")
+        self.uv(export=[pylock()], install=[{}])
+        self.assertIn("dynamic", self.answer(pylock="uv.lock", locked=True, folder=".")["notes"][0])
+        self.assertIn("--frozen", self.calls("export")[0]["args"])
 
 
 class WordsTest(unittest.TestCase):

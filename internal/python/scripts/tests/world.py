@@ -26,6 +26,7 @@ read = lambda name: open(name).read() if os.path.exists(name) else None
 call = {"command": command, "args": args}
 if command == "compile":
     call |= {name: read(name) for name in ("requirements.txt", "uv.toml", "pylock.toml")}
+    call["before"] = read(args[args.index("-o") + 1])
     call |= {name: read(name) for name in ("constraints.txt", "overrides.txt", "excludes.txt") if name in args}
 if command == "install" and "-r" in args:
     call["lock"] = read(args[args.index("-r") + 1])
@@ -106,9 +107,9 @@ class World(unittest.TestCase):
         return [call for call in map(json.loads, lines) if call["command"] == command]
 
     def question(self, *lines: str, **more) -> dict:
-        empty = dict.fromkeys(("constraints", "overrides", "excludes", "options", "formats", "indexes", "export", "extras", "groups", "folders", "optional", "known"))
-        question = {key: [] for key in empty} | {"pylock": "", "folder": "", "refresh": False}
-        question |= {key: {} for key in ("build_requires", "trees", "before", "image", "builder")}
+        empty = dict.fromkeys(("constraints", "overrides", "excludes", "options", "formats", "indexes", "export", "extras", "groups", "folders", "optional", "known", "bound"))
+        question = {key: [] for key in empty} | {"pylock": "", "folder": "", "refresh": False, "locked": False}
+        question |= {key: {} for key in ("build_requires", "hashes", "trees", "before", "image", "builder")}
         question["requirements"] = [{"name": backend.normal(line.split(" @ ")[0].split("=")[0]), "line": line} for line in lines]
         return question | more
 

@@ -1,0 +1,33 @@
+"""Refuses a wheel that is not what is locked, as one of a build that found no version.
+
+Arguments: the folder of the wheel, the normalised name of the project, its version.
+"""
+
+import os
+import re
+import sys
+import zipfile
+from email.parser import HeaderParser
+
+from packaging.version import InvalidVersion, Version
+
+
+def main(folder: str, project: str, version: str) -> None:
+    (path,) = (os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".whl"))
+    with zipfile.ZipFile(path) as wheel:
+        name = next(name for name in wheel.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
+        metadata = HeaderParser().parsestr(wheel.read(name).decode("utf-8", "replace"))
+    if re.sub(r"[-_.]+", "-", metadata["Name"]).lower() != project or not same(metadata["Version"], version):
+        raise SystemExit(f"{project} {version} is locked, and its build made {metadata['Name']} {metadata['Version']}")
+
+
+def same(built: str, locked: str) -> bool:
+    """Compares versions. A build may add a local one, as of the CUDA that it is for."""
+    try:
+        return Version(locked) in (Version(built), Version(Version(built).public))
+    except InvalidVersion:
+        return built == locked
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,76 @@
+"""Unpacks source distributions, by the same rules for a lock and for a build."""
+
+import os
+import tarfile
+import zipfile
+
+PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
+
+
+class Refused(Exception):
+    """Says what is wrong with an sdist."""
+
+
+def unpack(name: str, archive: str, folder: str, below: str = "") -> str:
+    """Unpacks an archive, whose kind its name says, into a new folder and returns the folder in it that has the project, or has it below."""
+    os.mkdir(folder)
+    try:
+        (unzip if name.lower().endswith(".zip") else untar)(archive, folder)
+    except Refused:
+        raise
+    except Exception as error:  # each kind of archive and compression has errors of its own
+        raise Refused(f"it can't be unpacked: {error}") from error
+    return project_in(folder, below)
+
+
+def unzip(archive: str, folder: str) -> None:
+    with zipfile.ZipFile(archive) as file:
+        for item in file.infolist():
+            inside(folder, item.filename, item.filename)
+            path = file.extract(item, folder)
+            if not item.is_dir():
+                os.chmod(path, 0o644 | item.external_attr >> 16 & 0o111)
+
+
+def untar(archive: str, folder: str) -> None:
+    with tarfile.open(archive) as file:
+        file.extraction_filter = lambda member, _: member  # the check is below, also for Pythons that have no filters
+        for member in file:
+            check(folder, member)
+            # Some makers leave files behind that nobody may read, or have users that nobody here has.
+            member.mode = (member.mode or 0) & 0o777 | (0o755 if member.isdir() else 0o644)
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            file.extract(member, folder, set_attrs=not member.issym())
+
+
+def check(folder: str, member: tarfile.TarInfo) -> None:
+    """Refuses what leads out of the folder, as the filter "data" of later Pythons does, and what is no file."""
+    inside(folder, member.name, member.name)
+    if member.issym():
+        inside(folder, os.path.join(os.path.dirname(member.name), member.linkname), member.name, member.linkname)
+    elif member.islnk():
+        inside(folder, member.linkname, member.name, member.linkname)
+    elif not (member.isfile() or member.isdir()):
+        raise Refused(f"{member.name} is no file, folder or link")
+
+
+def inside(folder: str, path: str, name: str, link: str = "") -> None:
+    """Refuses a path that is absolute or leads out, also by way of a link that was unpacked before."""
+    root = os.path.realpath(folder)
+    real = os.path.realpath(os.path.join(root, path))
+    if os.path.isabs(path) or os.path.isabs(link) or os.path.commonpath((root, real)) != root:
+        raise Refused(f"{name} leads out of it" + (f", to {link}" if link else ""))
+
+
+def project_in(unpacked: str, below: str) -> str:
+    """Returns the one folder with a project in it, or below it; other files may lie beside it."""
+    inside(unpacked, below, below)
+    folders = [os.path.join(unpacked, name) for name in sorted(os.listdir(unpacked))]
+    folders = [folder for folder in (unpacked, *folders) if os.path.isdir(folder)]
+    found = [folder for folder in folders if any(os.path.isfile(os.path.join(folder, below, name)) for name in PROJECT)]
+    if unpacked in found:
+        return unpacked
+    if len(found or folders[1:]) != 1:
+        raise Refused(f"{len(found)} folders of it have one of {', '.join(PROJECT)}")
+    return (found or folders[1:])[0]
