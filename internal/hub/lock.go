@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"lamina.build/internal/fetch"
 )
 
 // sideBySide is how many files are fetched at once, as by snapshot_download of
@@ -52,7 +54,7 @@ func (c *Client) sum(ctx context.Context, f File) (string, error) {
 		return "", err
 	}
 	if got := hex.EncodeToString(blob.Sum(nil)); f.GitOID != "" && got != f.GitOID {
-		return "", &MismatchError{URL: redact(f.URL), What: "git hash", Want: f.GitOID, Got: got}
+		return "", &MismatchError{URL: fetch.Redact(f.URL), What: "git hash", Want: f.GitOID, Got: got}
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+
+	"lamina.build/internal/fetch"
 )
 
 // Open implements [Source] by one request, to the hub or past it to where the
@@ -38,7 +40,7 @@ func (c *Client) Open(ctx context.Context, f File, offset, length int64) (io.Rea
 
 // openAt asks at a place, or at the file's own address where there is none.
 func (c *Client) openAt(ctx context.Context, s span, place string) (io.ReadCloser, error) {
-	resp, err := c.send(ctx, request{method: http.MethodGet, url: s.file.URL, at: place, span: s.header()})
+	resp, err := c.send(ctx, request{url: s.file.URL, at: place, span: s.header()})
 	if err != nil {
 		return nil, err
 	}
@@ -57,5 +59,5 @@ func (c *Client) remember(f File, at *url.URL) {
 
 // wrongSize says that a server has another file than the one that was locked.
 func wrongSize(f File, got string) error {
-	return &MismatchError{URL: redact(f.URL), What: "size", Want: fmt.Sprint(f.Size), Got: got}
+	return &MismatchError{URL: fetch.Redact(f.URL), What: "size", Want: fmt.Sprint(f.Size), Got: got}
 }

@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 )
 
 // refusal makes the error of an answer to a request for an address.
@@ -15,12 +16,12 @@ func (c *Client) refusal(asked *url.URL, resp *http.Response) error {
 	about := c.subjectOf(asked)
 	e := &RefusedError{
 		Reason: c.reason(asked, resp), Code: resp.StatusCode,
-		URL: redact(asked.String()), Host: resp.Request.URL.Host,
+		URL: fetch.Redact(asked.String()), Host: resp.Request.URL.Host,
 		Repository: about.repo, Revision: about.revision, Path: about.path,
-		Message: c.opts.Token.hide(printable(resp.Header.Get("X-Error-Message"))),
+		Message: c.token.hide(printable(resp.Header.Get("X-Error-Message"))),
 	}
 	if e.Reason == Busy || e.Reason == Down {
-		e.Wait = waitOf(resp.Header)
+		e.Wait = fetch.RetryAfter(resp.Header)
 	}
 	e.hint = c.hintOf(e)
 	return fault.New(e.kind(), e)
@@ -53,7 +54,7 @@ func (c *Client) hubReason(asked *url.URL, resp *http.Response) Reason {
 		return Gated
 	case resp.Header.Get("X-Error-Message") == "Access to this resource is disabled.":
 		return Disabled
-	case resp.StatusCode == http.StatusUnauthorized && c.opts.Token != "":
+	case resp.StatusCode == http.StatusUnauthorized && c.token != "":
 		return BadToken // one it knows would get a 404 for what isn't there
 	case said == "RevisionNotFound":
 		return NoRevision
@@ -76,7 +77,7 @@ func (c *Client) hubReason(asked *url.URL, resp *http.Response) Reason {
 
 func (c *Client) hintOf(e *RefusedError) string {
 	page := c.repoURL(e.Repository)
-	anonymous := c.opts.Token == ""
+	anonymous := c.token == ""
 	switch e.Reason {
 	case NoRepository:
 		if anonymous {

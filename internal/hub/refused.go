@@ -89,6 +89,9 @@ func (e *RefusedError) busy() string {
 // Hint says what the user can do.
 func (e *RefusedError) Hint() string { return e.hint }
 
+// RetryAfter implements [fetch.Later].
+func (e *RefusedError) RetryAfter() time.Duration { return e.Wait }
+
 // kind is whether a retry may help, or what was given is wrong.
 func (e *RefusedError) kind() fault.Kind {
 	switch e.Reason {

@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 )
 
 // mostSkipped is how much of a file is read and thrown away where a server
@@ -66,13 +69,15 @@ func (s span) checkRange(said string) error {
 	return nil
 }
 
-func (s span) odd(reason string) error { return &AnswerError{URL: redact(s.file.URL), Reason: reason} }
+func (s span) odd(reason string) error {
+	return &AnswerError{URL: fetch.Redact(s.file.URL), Reason: reason}
+}
 
 // body is the part of an answer that was asked for.
 func (s span) body(resp *http.Response) (io.ReadCloser, error) {
 	if resp.StatusCode == http.StatusOK {
 		if _, err := io.CopyN(io.Discard, resp.Body, s.offset); err != nil {
-			return nil, errors.Join(cut(err), resp.Body.Close())
+			return nil, errors.Join(fault.New(fault.Transient, cut(err)), resp.Body.Close())
 		}
 	}
 	return &exactBody{ReadCloser: resp.Body, left: s.length}, nil
