@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/output"
 	"lamina.build/internal/python"
 	"lamina.build/internal/requirements"
@@ -99,7 +101,7 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 }
 
 func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error {
-	err = python.Diagnose(ctx, debian.NewGetter("").Client, d, j.logins, err)
+	err = python.Diagnose(ctx, &http.Client{}, d, j.logins, err)
 	if fault.KindOf(err) != fault.Usage { // nobody asked for a login
 		return err
 	}
@@ -156,7 +158,7 @@ func (j job) reason(ctx context.Context, err error) error {
 		return err
 	}
 	_, refused := debian.NewGetter("").Fetch(ctx, step.URL, 0)
-	if status, ok := errors.AsType[*debian.StatusError](refused); ok {
+	if status, ok := errors.AsType[*fetch.StatusError](refused); ok {
 		return fmt.Errorf("%s: %w", step.Step, status)
 	}
 	return err

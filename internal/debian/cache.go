@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"lamina.build/internal/fetch"
 )
 
 // File is what a signed index promises of a file.
@@ -28,9 +30,10 @@ func (g *Getter) Get(ctx context.Context, address string, want File) (string, er
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // a cache of public files
 		return "", fmt.Errorf("making the cache folder: %w", err)
 	}
-	err := g.try(ctx, address, func(ctx context.Context) error {
-		return g.download(ctx, address, want, name)
-	})
+	err := g.download(ctx, address, want, name)
+	if isChanged(err) { // one name may have many servers
+		err = g.download(ctx, address, want, name)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -67,7 +70,7 @@ func (g *Getter) download(ctx context.Context, address string, want File, name s
 			return err
 		}
 		got := File{Size: n, SHA256: hex.EncodeToString(sum.Sum(nil))}
-		return mismatch(redact(address), want, got)
+		return mismatch(fetch.Redact(address), want, got)
 	})
 }
 
