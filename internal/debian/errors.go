@@ -2,23 +2,11 @@ package debian
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 
 	"lamina.build/internal/fault"
 	"lamina.build/internal/fetch"
 )
-
-// MismatchError is a file that is not the one that was promised.
-type MismatchError struct {
-	URL       string
-	What      string // "size" or "sha256"
-	Want, Got string
-}
-
-func (e *MismatchError) Error() string {
-	return fmt.Sprintf("%s: its %s is %s and not %s", e.URL, e.What, e.Got, e.Want)
-}
 
 // SignatureError is an index that nobody trusted has signed as it is.
 type SignatureError struct {
@@ -48,7 +36,7 @@ func isChanged(err error) bool {
 
 // explain gives an error of the network its exit code and says what helps.
 func explain(err error) error {
-	_, mismatch := errors.AsType[*MismatchError](err)
+	_, mismatch := errors.AsType[*fetch.MismatchError](err)
 	_, refused := errors.AsType[*fetch.StatusError](err)
 	const mirror = "name another mirror with --debian-mirror"
 	switch {

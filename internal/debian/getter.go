@@ -33,7 +33,7 @@ func (g *Getter) Fetch(ctx context.Context, address string, limit int64) ([]byte
 	defer body.Close()
 	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err == nil && int64(len(data)) > limit {
-		return nil, &MismatchError{URL: fetch.Redact(address), What: "size", Want: fmt.Sprintf("at most %d", limit), Got: "more"}
+		return nil, &fetch.MismatchError{URL: fetch.Redact(address), What: "size", Want: fmt.Sprintf("at most %d", limit), Got: "more"}
 	}
 	return data, err
 }

@@ -60,7 +60,7 @@ func TestWhatIsRefusedIsNotTriedAgain(t *testing.T) {
 	}{
 		{"403", testworld.Status(http.StatusForbidden, testworld.Always), new(*fetch.StatusError)},
 		{"404", testworld.Status(http.StatusNotFound, testworld.Always), new(*fetch.StatusError)},
-		{"wrong bytes", testworld.Wrong(testworld.Always), new(*debian.MismatchError)},
+		{"wrong bytes", testworld.Wrong(testworld.Always), new(*fetch.MismatchError)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

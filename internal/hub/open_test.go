@@ -132,7 +132,7 @@ func TestOddAnswers(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "geheim") {
 				t.Errorf("got %q, %v, want %q", got, err, tt.says)
 			}
-			var mismatch *hub.MismatchError
+			var mismatch *fetch.MismatchError
 			var odd *hub.AnswerError
 			if !errors.As(err, &mismatch) && !errors.As(err, &odd) || fault.KindOf(err) != fault.Failure {
 				t.Errorf("got a %T", err)

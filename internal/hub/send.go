@@ -74,3 +74,27 @@ func (c *Client) read(ctx context.Context, address string, limit int64) (documen
 	}
 	return document{data: data, header: resp.Header, at: resp.Request.URL}, errors.Join(err, resp.Body.Close())
 }
+
+// mismatch is the error of a file that is not the one that was promised.
+func mismatch(f File, what, want, got string) error {
+	return fault.WithHint(&fetch.MismatchError{URL: fetch.Redact(f.URL), What: what, Want: want, Got: got}, hintOfMismatch)
+}
+
+const hintOfMismatch = "a proxy may alter it, or its server may have replaced it: compare before you lock anew"
+
+// AnswerError is an answer that is not one to what was asked.
+type AnswerError struct {
+	URL    string
+	Reason string
+}
+
+func (e *AnswerError) Error() string { return e.URL + ": " + e.Reason }
+
+// broken is what an error of the network means.
+func broken(err error) error {
+	if lost, ok := errors.AsType[*fetch.UnreachableError](err); ok {
+		err = fault.New(fault.Transient, fmt.Errorf("asking %s: %w", lost.Host, lost.Err))
+		return fault.WithHint(err, "check the network, HTTPS_PROXY and HF_ENDPOINT")
+	}
+	return fetch.Explain(err)
+}

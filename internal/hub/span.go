@@ -45,10 +45,10 @@ func (s span) check(resp *http.Response) error {
 		if total == strconv.FormatInt(s.file.Size, 10) {
 			return s.odd("its server refuses a range of it that there is")
 		}
-		return wrongSize(s.file, cmp.Or(printable(total), "less"))
+		return s.wrongSize(cmp.Or(printable(total), "less"))
 	}
 	if resp.ContentLength >= 0 && resp.ContentLength != s.file.Size {
-		return wrongSize(s.file, strconv.FormatInt(resp.ContentLength, 10))
+		return s.wrongSize(strconv.FormatInt(resp.ContentLength, 10))
 	}
 	if s.offset > mostSkipped {
 		return s.odd("its server sends the whole in place of a range")
@@ -64,13 +64,18 @@ func (s span) checkRange(said string) error {
 	case !ok:
 		return s.odd(fmt.Sprintf("the range of the answer is %q and not %q", printable(said), want+strconv.FormatInt(s.file.Size, 10)))
 	case total != "*" && total != strconv.FormatInt(s.file.Size, 10):
-		return wrongSize(s.file, printable(total))
+		return s.wrongSize(printable(total))
 	}
 	return nil
 }
 
 func (s span) odd(reason string) error {
 	return &AnswerError{URL: fetch.Redact(s.file.URL), Reason: reason}
+}
+
+// wrongSize says that a server has another file than the one that was locked.
+func (s span) wrongSize(got string) error {
+	return mismatch(s.file, "size", strconv.FormatInt(s.file.Size, 10), got)
 }
 
 // body is the part of an answer that was asked for.
