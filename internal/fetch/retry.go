@@ -131,7 +131,7 @@ type steady struct {
 	ctx          context.Context //nolint:containedctx // that of the file being read, as its body's would be
 	retry        *Retry
 	openAt       func(offset, length int64) (io.ReadCloser, error)
-	offset, left int64
+	offset, left int64         // left is -1 where the body alone knows
 	body         io.ReadCloser // nil once it failed
 }
 
@@ -143,7 +143,7 @@ func (s *steady) open() error {
 }
 
 func (s *steady) Read(p []byte) (int, error) {
-	for s.left > 0 {
+	for s.left != 0 {
 		if s.body == nil {
 			if err := s.open(); err != nil {
 				return 0, err
@@ -164,7 +164,12 @@ func (s *steady) read(p []byte) (int, error) {
 	if n > 0 {
 		s.retry.failed, s.retry.waited = 0, 0
 		s.offset += int64(n)
+	}
+	switch {
+	case s.left > 0:
 		s.left -= int64(n)
+	case errors.Is(err, io.EOF):
+		s.left = 0
 	}
 	if err == nil || s.left == 0 {
 		return n, nil
