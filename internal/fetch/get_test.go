@@ -32,22 +32,6 @@ func TestRedirectsTakeNoLoginAlong(t *testing.T) {
 	}
 }
 
-func TestRedirectsOnAHostKeepTheLoginOfTheAddress(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/" {
-			http.Redirect(w, r, "http://eve:x@"+r.Host+"/there", http.StatusFound)
-		}
-	})
-	if _, _, err := client(fetch.Options{}).Read(t.Context(), strings.Replace(s.URL, "://", "://ada:geheim@", 1), 100); err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range s.requests() {
-		if user, _, _ := r.BasicAuth(); user != "ada" {
-			t.Errorf("%s came with the login of %q", r.URL, user)
-		}
-	}
-}
-
 func TestRedirectsThatAreNotFollowed(t *testing.T) {
 	tests := []struct{ name, location, want string }{
 		{"down to http", "http://%s/", "from https to http"},
@@ -170,5 +154,21 @@ func TestBodyThatBringsNothingFails(t *testing.T) {
 	s.Config.Handler = cutter(make([]byte, 100), 0, nil)
 	if _, _, err = client(fetch.Options{Sleep: p.sleep}).Read(t.Context(), s.URL, 1<<20); err == nil {
 		t.Error("nothing came, and nobody minded")
+	}
+}
+
+func TestRedirectsOnAHostKeepTheLoginOfTheAddress(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			http.Redirect(w, r, "http://eve:x@"+r.Host+"/there", http.StatusFound)
+		}
+	})
+	if _, _, err := client(fetch.Options{}).Read(t.Context(), strings.Replace(s.URL, "://", "://ada:geheim@", 1), 100); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range s.requests() {
+		if user, _, _ := r.BasicAuth(); user != "ada" {
+			t.Errorf("%s came with the login of %q", r.URL, user)
+		}
 	}
 }

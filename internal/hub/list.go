@@ -90,7 +90,7 @@ func (c *Client) size(ctx context.Context, address string) (int64, error) {
 		if n, parseErr := strconv.ParseInt(total, 10, 64); parseErr == nil && n >= 0 {
 			return n, nil
 		}
-		return 0, &AnswerError{URL: fetch.Redact(address), Reason: fmt.Sprintf("the range of the answer is %q, which says no size", printable(said))}
+		return 0, odd(address, fmt.Sprintf("the range of the answer is %q, which says no size", printable(said)))
 	}
 	if resp.ContentLength >= 0 {
 		return resp.ContentLength, nil

@@ -25,7 +25,7 @@ type request struct {
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	asked, err := url.Parse(r.url)
 	if err != nil {
-		return nil, &AnswerError{URL: fetch.Redact(r.url), Reason: "not an address"}
+		return nil, odd(r.url, "not an address")
 	}
 	header := http.Header{"Accept-Encoding": {"identity"}} // lengths and ranges are those of the file
 	if r.span != "" {
@@ -70,7 +70,7 @@ func (c *Client) read(ctx context.Context, address string, limit int64) (documen
 	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	err = fault.New(fault.Transient, err)
 	if err == nil && int64(len(data)) > limit {
-		err = &AnswerError{URL: fetch.Redact(address), Reason: fmt.Sprintf("the answer has more than %d bytes", limit)}
+		err = odd(address, fmt.Sprintf("the answer has more than %d bytes", limit))
 	}
 	return document{data: data, header: resp.Header, at: resp.Request.URL}, errors.Join(err, resp.Body.Close())
 }
@@ -89,6 +89,10 @@ type AnswerError struct {
 }
 
 func (e *AnswerError) Error() string { return e.URL + ": " + e.Reason }
+
+func odd(address, reason string) error {
+	return &AnswerError{URL: fetch.Redact(address), Reason: reason}
+}
 
 // broken is what an error of the network means.
 func broken(err error) error {

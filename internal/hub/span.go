@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"lamina.build/internal/fault"
-	"lamina.build/internal/fetch"
 )
 
 // mostSkipped is how much of a file is read and thrown away where a server
@@ -69,9 +68,7 @@ func (s span) checkRange(said string) error {
 	return nil
 }
 
-func (s span) odd(reason string) error {
-	return &AnswerError{URL: fetch.Redact(s.file.URL), Reason: reason}
-}
+func (s span) odd(reason string) error { return odd(s.file.URL, reason) }
 
 // wrongSize says that a server has another file than the one that was locked.
 func (s span) wrongSize(got string) error {

@@ -9,8 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"lamina.build/internal/fetch"
 )
 
 // What a repository may have: enough for any model, and an end for a hub that
@@ -53,7 +51,7 @@ func (c *Client) pages(ctx context.Context, address string) ([]treeEntry, error)
 	var all []treeEntry
 	for n, seen := 0, map[string]bool{}; address != ""; n++ {
 		if seen[address] || n == mostPages || len(all) > mostFiles {
-			return nil, &AnswerError{URL: fetch.Redact(address), Reason: "its list of files has no end"}
+			return nil, odd(address, "its list of files has no end")
 		}
 		seen[address] = true
 		answer, err := c.fetch(ctx, address, mostOfDocument)
@@ -62,7 +60,7 @@ func (c *Client) pages(ctx context.Context, address string) ([]treeEntry, error)
 		}
 		var page []treeEntry
 		if err = json.Unmarshal(answer.data, &page); err != nil {
-			return nil, &AnswerError{URL: fetch.Redact(address), Reason: "not a list of files: " + err.Error()}
+			return nil, odd(address, "not a list of files: "+err.Error())
 		}
 		all = append(all, page...)
 		if address, err = c.nextPage(answer); err != nil {
@@ -80,7 +78,7 @@ func (c *Client) nextPage(page document) (string, error) {
 	}
 	next, err := page.at.Parse(link)
 	if err != nil || !sameHost(next, c.endpoint) {
-		return "", &AnswerError{URL: fetch.Redact(page.at.String()), Reason: "its next page is on another host"}
+		return "", odd(page.at.String(), "its next page is on another host")
 	}
 	return next.String(), nil
 }
