@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-
-	"lamina.build/internal/fault"
 )
 
 // Body is the content of a file. It goes on where it was when it is cut or
@@ -37,10 +35,7 @@ func (c *Client) body(ctx context.Context, address string, resp *http.Response) 
 // again opens the rest from where it was cut.
 func (b *Body) again(int64, int64) (io.ReadCloser, error) {
 	err := b.open()
-	if _, tried := errors.AsType[*UnreachableError](err); err != nil && !tried && !isFinal(err) {
-		err = fault.New(fault.Transient, err)
-	}
-	return b.body, err
+	return b.body, passing(err)
 }
 
 // open asks for the rest of the file, if it still is the same.

@@ -96,6 +96,17 @@ func (r *Retry) again(ctx context.Context, err error) error {
 	return nil
 }
 
+// progress forgets what failed before.
+func (r *Retry) progress() { r.failed, r.waited = 0, 0 }
+
+// passing marks what another attempt may cure, and what has not had all of them.
+func passing(err error) error {
+	if _, tried := errors.AsType[*UnreachableError](err); tried || err != nil && isFinal(err) {
+		return err
+	}
+	return fault.New(fault.Transient, err)
+}
+
 // limited finds the limit that is used up in a RateLimit header, and when it
 // is new: "resolvers";r=0;t=55, as of draft-ietf-httpapi-ratelimit-headers-09.
 var limited = regexp.MustCompile(`"[^"]*"\s*;\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d{1,9})(?:\D|$)`)
@@ -162,7 +173,7 @@ func (s *steady) Read(p []byte) (int, error) {
 func (s *steady) read(p []byte) (int, error) {
 	n, err := s.body.Read(p)
 	if n > 0 {
-		s.retry.failed, s.retry.waited = 0, 0
+		s.retry.progress()
 		s.offset += int64(n)
 	}
 	switch {
