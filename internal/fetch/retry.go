@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strconv"
 	"time"
@@ -185,13 +186,20 @@ func (s *steady) read(p []byte) (int, error) {
 	if err == nil || s.left == 0 {
 		return n, nil
 	}
-	if err = errors.Join(err, s.Close()); n > 0 {
+	if err = errors.Join(err, s.drop()); n > 0 {
 		return n, nil
 	}
 	return 0, s.retry.again(s.ctx, fault.New(fault.Transient, err))
 }
 
+// Close ends the reading for good.
 func (s *steady) Close() error {
+	s.openAt = func(int64, int64) (io.ReadCloser, error) { return nil, os.ErrClosed }
+	return s.drop()
+}
+
+// drop closes a body that goes on no more.
+func (s *steady) drop() error {
 	if s.body == nil {
 		return nil
 	}

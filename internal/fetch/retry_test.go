@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +79,12 @@ func TestRetryReadsOn(t *testing.T) {
 	got, err := io.ReadAll(body)
 	if string(got) != content[1:9] || err != nil || !slices.Equal(opened, []int64{1, 3, 5, 7}) {
 		t.Errorf("got %q, %v from %v", got, err, opened)
+	}
+	if body, err = client(fetch.Options{}).Retry("").Reader(t.Context(), 0, 8, open); err != nil || body.Close() != nil {
+		t.Fatal(err)
+	}
+	if n, err := body.Read(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after its end: got %d, %v", n, err)
 	}
 }
 
