@@ -175,7 +175,7 @@ func (j job) reason(ctx context.Context, err error) error {
 		return err
 	}
 	_, refused := debian.NewGetter("").Fetch(ctx, step.URL, 0)
-	if status, ok := errors.AsType[*debian.StatusError](refused); ok {
+	if status, ok := errors.AsType[*fetch.StatusError](refused); ok {
 		return fmt.Errorf("%s: %w", step.Step, status)
 	}
 	return err

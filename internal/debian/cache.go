@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"lamina.build/internal/fetch"
 )
 
 // File is what a signed index promises of a file.
@@ -28,9 +30,10 @@ func (g *Getter) Get(ctx context.Context, address string, want File) (string, er
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // a cache of public files
 		return "", fmt.Errorf("making the cache folder: %w", err)
 	}
-	err := g.try(ctx, address, func(ctx context.Context) error {
-		return g.download(ctx, address, want, name)
-	})
+	err := g.download(ctx, address, want, name)
+	if isChanged(err) { // one name may have many servers
+		err = g.download(ctx, address, want, name)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -67,21 +70,21 @@ func (g *Getter) download(ctx context.Context, address string, want File, name s
 			return err
 		}
 		got := File{Size: n, SHA256: hex.EncodeToString(sum.Sum(nil))}
-		return mismatch(redact(address), want, got)
+		return mismatch(fetch.Redact(address), want, got)
 	})
 }
 
 func mismatch(address string, want, got File) error {
 	if got.Size > want.Size {
-		return &MismatchError{URL: address, What: "size", Want: strconv.FormatInt(want.Size, 10), Got: "more"}
+		return &fetch.MismatchError{URL: address, What: "size", Want: strconv.FormatInt(want.Size, 10), Got: "more"}
 	}
 	if got.Size < want.Size {
-		return &MismatchError{
+		return &fetch.MismatchError{
 			URL: address, What: "size", Want: strconv.FormatInt(want.Size, 10), Got: strconv.FormatInt(got.Size, 10),
 		}
 	}
 	if got.SHA256 != want.SHA256 {
-		return &MismatchError{URL: address, What: "sha256", Want: want.SHA256, Got: got.SHA256}
+		return &fetch.MismatchError{URL: address, What: "sha256", Want: want.SHA256, Got: got.SHA256}
 	}
 	return nil
 }

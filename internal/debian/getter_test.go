@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"lamina.build/internal/debian"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/testworld"
 )
 
@@ -55,9 +58,9 @@ func TestWhatIsRefusedIsNotTriedAgain(t *testing.T) {
 		fault testworld.Fault
 		want  any
 	}{
-		{"403", testworld.Status(http.StatusForbidden, testworld.Always), new(*debian.StatusError)},
-		{"404", testworld.Status(http.StatusNotFound, testworld.Always), new(*debian.StatusError)},
-		{"wrong bytes", testworld.Wrong(testworld.Always), new(*debian.MismatchError)},
+		{"403", testworld.Status(http.StatusForbidden, testworld.Always), new(*fetch.StatusError)},
+		{"404", testworld.Status(http.StatusNotFound, testworld.Always), new(*fetch.StatusError)},
+		{"wrong bytes", testworld.Wrong(testworld.Always), new(*fetch.MismatchError)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -84,11 +87,33 @@ func TestItIsGivenUpAfterAFewAttempts(t *testing.T) {
 	w.Fail("/file", testworld.Cut(testworld.Always))
 	g := getter(t)
 	_, err := g.Get(t.Context(), w.URL+"/file", promise(content))
-	var unreachable *debian.UnreachableError
+	var unreachable *fetch.UnreachableError
 	if !errors.As(err, &unreachable) || unreachable.Attempts != 4 || w.Requests("/file") != 4 {
 		t.Errorf("got %v after %d requests, want 4 attempts", err, w.Requests("/file"))
 	}
 	checkNothingLeft(t, g.CacheDir)
+}
+
+// TestManyServersUnderOneName has ones whose marks of a file differ, so that a
+// cut transfer begins again.
+func TestManyServersUnderOneName(t *testing.T) {
+	t.Parallel()
+	n := 0
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		n++
+		rw.Header().Set("ETag", fmt.Sprintf(`"%d"`, n))
+		rw.Header().Set("Content-Length", strconv.Itoa(len(content)))
+		if n == 1 {
+			fmt.Fprint(rw, content[:10])
+			_ = http.NewResponseController(rw).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprint(rw, content)
+	}))
+	defer s.Close()
+	if _, err := getter(t).Get(t.Context(), s.URL, promise(content)); err != nil || n != 3 {
+		t.Errorf("got %v after %d requests", err, n)
+	}
 }
 
 func TestACancelledTransferEndsAtOnce(t *testing.T) {
@@ -97,7 +122,7 @@ func TestACancelledTransferEndsAtOnce(t *testing.T) {
 	w.Put("/file", []byte(content))
 	w.Fail("/file", testworld.Stall(testworld.Always))
 	g := getter(t)
-	g.Stall = time.Minute
+	g.HTTP = fetch.New(fetch.Options{Stall: time.Minute})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := g.Get(ctx, w.URL+"/file", promise(content))

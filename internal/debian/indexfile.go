@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 )
 
 // Source is a suite of a repository and who may sign it.
@@ -117,12 +118,12 @@ func (g *Getter) latest(ctx context.Context, address string, note func(string)) 
 	sum := sha256.Sum256([]byte(address))
 	name := filepath.Join(g.CacheDir, "latest", hex.EncodeToString(sum[:]))
 	data, err = g.Fetch(ctx, address, indexLimit)
-	if _, ok := errors.AsType[*UnreachableError](err); ok {
+	if isUnreachable(err) {
 		kept, kerr := os.ReadFile(name) //nolint:gosec // a name made of a hash
 		if kerr != nil {
 			return nil, nil, err
 		}
-		note(fmt.Sprintf("%s can not be reached: going on with what was fetched last", redact(address)))
+		note(fmt.Sprintf("%s can not be reached: going on with what was fetched last", fetch.Redact(address)))
 		return kept, func() error { return nil }, nil
 	}
 	keep = func() error {

@@ -12,6 +12,7 @@ import (
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/testworld"
 )
 
@@ -139,7 +140,7 @@ func TestPackagesThatDoNotMatchTheIndexAreRefused(t *testing.T) {
 	d := w.Debian(testworld.DebianOptions{}, testworld.Deb{Name: "hello"})
 	w.Fail("/debian/dists/bookworm/main/**", testworld.Wrong(testworld.Always))
 	_, err := index(t, getter(t), d)
-	var mismatch *debian.MismatchError
+	var mismatch *fetch.MismatchError
 	if !errors.As(err, &mismatch) || fault.KindOf(err) != fault.Transient || len(fault.Hints(err)) == 0 {
 		t.Errorf("got %v, want a transient mismatch with a hint", err)
 	}

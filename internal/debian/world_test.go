@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lamina.build/internal/debian"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/testworld"
 )
 
@@ -12,8 +13,7 @@ import (
 func getter(t *testing.T) *debian.Getter {
 	t.Helper()
 	g := debian.NewGetter(t.TempDir())
-	g.Wait = time.Millisecond
-	g.Stall = 200 * time.Millisecond
+	g.HTTP = fetch.New(fetch.Options{Wait: time.Millisecond, Stall: 200 * time.Millisecond})
 	return g
 }
 

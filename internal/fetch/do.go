@@ -87,7 +87,7 @@ func (t *tries) again(ctx context.Context, resp *http.Response, err error) (bool
 	case err != nil && (ctx.Err() != nil || isFinal(err)):
 		return false, t.name(ctx, err)
 	case resp != nil:
-		wait, asked = waits(resp, wait, time.Now())
+		wait, asked = waits(resp, wait)
 	}
 	pause := max(jittered(wait<<min(t.failed-1, 16)), asked)
 	if t.failed >= t.client.opts.Attempts || t.waited+pause > t.client.opts.Patience {

@@ -7,5 +7,6 @@
 //	what a redirect leads to             (get.go)
 //	a body that goes on after a cut      (resume.go)
 //	a file read in ranges                (file.go)
+//	something else, again and again      (retry.go)
 //	what an error means to the user      (errors.go, explain.go)
 package fetch

@@ -113,3 +113,14 @@ func isOfProxy(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "proxyconnect"
 }
+
+// MismatchError is a file that is not the one that was promised.
+type MismatchError struct {
+	URL       string // as [Redact] returns it
+	What      string // that differs, such as "size" or "sha256"
+	Want, Got string
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("%s: its %s is %s and not %s", e.URL, e.What, e.Got, e.Want)
+}

@@ -159,23 +159,17 @@ func (f *File) keep(index int64, data []byte) {
 
 // fetch reads a range, and goes on where it was cut.
 func (f *File) fetch(start, end int64) ([]byte, error) {
-	data := make([]byte, end-start)
-	t := tries{client: f.client, url: Redact(f.address), host: f.host}
-	for done := 0; ; {
+	data, done := make([]byte, end-start), 0
+	retry := f.client.Retry(f.address)
+	retry.host = f.host
+	err := retry.Try(f.ctx, func() error {
 		n, err := f.fill(data[done:], start+int64(done))
-		if err == nil {
-			return data, nil
-		}
-		if _, ok := errors.AsType[*UnreachableError](err); ok {
-			return nil, err // it has been tried often enough
-		}
 		if done += n; n > 0 {
-			t.failed, t.waited = 0, 0
+			retry.progress()
 		}
-		if more, waitErr := t.again(f.ctx, nil, err); !more {
-			return nil, waitErr
-		}
-	}
+		return passing(err)
+	})
+	return data, err
 }
 
 // fill asks once for what lies at start, and returns how much of it came.

@@ -92,7 +92,7 @@ func origin(u *url.URL) string {
 }
 
 // target is where a redirect leads, without the login that a server may have
-// put there.
+// put there. On the same host that of the address stays.
 func target(from *url.URL, location string) (*url.URL, error) {
 	refuse := func(reason string) error {
 		return &RedirectError{From: Redact(from.String()), To: Redact(location), Reason: reason}
@@ -109,6 +109,9 @@ func target(from *url.URL, location string) (*url.URL, error) {
 		return nil, refuse(errForbidden.Error())
 	}
 	to.User = nil
+	if to.Scheme == from.Scheme && to.Host == from.Host {
+		to.User = from.User
+	}
 	return to, nil
 }
 

@@ -202,3 +202,19 @@ func TestBodyThatBringsNothingFails(t *testing.T) {
 		t.Error("nothing came, and nobody minded")
 	}
 }
+
+func TestRedirectsOnAHostKeepTheLoginOfTheAddress(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			http.Redirect(w, r, "http://eve:x@"+r.Host+"/there", http.StatusFound)
+		}
+	})
+	if _, _, err := client(fetch.Options{}).Read(t.Context(), strings.Replace(s.URL, "://", "://ada:geheim@", 1), 100); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range s.requests() {
+		if user, _, _ := r.BasicAuth(); user != "ada" {
+			t.Errorf("%s came with the login of %q", r.URL, user)
+		}
+	}
+}

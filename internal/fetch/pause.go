@@ -3,7 +3,6 @@ package fetch
 import (
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -26,18 +25,11 @@ func jittered(d time.Duration) time.Duration {
 
 // waits returns what the pauses after an answer begin with, and how long its server
 // asks to be left alone. One that has too many requests asks for a second at least.
-func waits(resp *http.Response, wait time.Duration, now time.Time) (first, asked time.Duration) {
+func waits(resp *http.Response, wait time.Duration) (first, asked time.Duration) {
 	if resp.StatusCode == http.StatusTooManyRequests {
 		wait, asked = max(wait, time.Second*3/2), time.Second // a second, however it is jittered
 	}
-	after := resp.Header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(after, 10, 31); err == nil {
-		return wait, max(asked, time.Duration(seconds)*time.Second)
-	}
-	if at, err := http.ParseTime(after); err == nil {
-		return wait, max(asked, at.Sub(now))
-	}
-	return wait, asked
+	return wait, max(asked, RetryAfter(resp.Header))
 }
 
 // busy are the hosts that ask to be left alone, by everybody.

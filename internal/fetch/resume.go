@@ -17,61 +17,25 @@ type Body struct {
 	Size   int64  // -1 where it is not known
 	Header http.Header
 
-	ctx     context.Context //nolint:containedctx // that of the file being read
+	*steady
+
 	client  *Client
 	address string // as it was first asked for: where it leads to may be good for a while only
-	host    string
-	body    io.ReadCloser
-	offset  int64
-	failed  int // in a row that brought nothing
-	err     error
 }
 
 // body is that of an answer to a request for address.
 func (c *Client) body(ctx context.Context, address string, resp *http.Response) *Body {
 	u := resp.Request.URL
-	return &Body{URL: u.String(), Size: resp.ContentLength, Header: resp.Header, ctx: ctx, client: c, address: address, host: u.Host, body: resp.Body}
+	b := &Body{URL: u.String(), Size: resp.ContentLength, Header: resp.Header, client: c, address: address}
+	b.steady = &steady{ctx: ctx, retry: c.Retry(address), openAt: b.again, left: -1, body: resp.Body}
+	b.retry.host = u.Host
+	return b
 }
 
-// Read reads on.
-func (b *Body) Read(p []byte) (int, error) {
-	for b.err == nil {
-		n, err := b.body.Read(p)
-		b.offset += int64(n)
-		if n > 0 {
-			b.failed = 0
-		}
-		if err == nil || errors.Is(err, io.EOF) {
-			b.err = err
-			return n, err
-		}
-		if b.err = b.again(err); n > 0 {
-			return n, nil
-		}
-	}
-	return 0, b.err
-}
-
-// Close ends the transfer.
-func (b *Body) Close() error { return b.body.Close() }
-
-// again opens the rest, which err kept from coming.
-func (b *Body) again(err error) error {
-	_ = b.body.Close() // it has failed
-	for {
-		t := tries{client: b.client, url: Redact(b.address), host: b.host, failed: b.failed}
-		more, waitErr := t.again(b.ctx, nil, err)
-		b.failed = t.failed
-		if waitErr != nil || !more {
-			return waitErr
-		}
-		if err = b.open(); err == nil {
-			return nil
-		}
-		if _, ok := errors.AsType[*UnreachableError](err); ok {
-			return err // it has been tried often enough
-		}
-	}
+// again opens the rest from where it was cut.
+func (b *Body) again(int64, int64) (io.ReadCloser, error) {
+	err := b.open()
+	return b.body, passing(err)
 }
 
 // open asks for the rest of the file, if it still is the same.

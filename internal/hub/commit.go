@@ -35,10 +35,10 @@ func (c *Client) Commit(ctx context.Context, repo, revision string) (string, err
 		SHA string `json:"sha"`
 	}
 	if err := json.Unmarshal(answer.data, &info); err != nil || !commitID.MatchString(info.SHA) {
-		return "", &AnswerError{URL: redact(address), Reason: "it says no commit"}
+		return "", odd(address, "it says no commit")
 	}
 	if commitID.MatchString(revision) && info.SHA != revision {
-		return "", &AnswerError{URL: redact(address), Reason: "it says another commit: " + info.SHA}
+		return "", odd(address, "it says another commit: "+info.SHA)
 	}
 	return info.SHA, nil
 }

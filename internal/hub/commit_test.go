@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
 )
@@ -117,7 +118,7 @@ func TestBareStatuses(t *testing.T) {
 
 func TestADisabledRepository(t *testing.T) {
 	t.Parallel()
-	c := client(t, hub.Options{Transport: answer(403, "", http.Header{"X-Error-Message": {"Access to this resource is disabled."}})})
+	c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(403, "", http.Header{"X-Error-Message": {"Access to this resource is disabled."}})}})
 	_, err := c.Commit(t.Context(), repository, "main")
 	checkRefused(t, err, hub.Disabled, fault.Usage, `repository "Org/Model-1.0" was disabled by huggingface.co`, "")
 }
@@ -137,7 +138,7 @@ func TestWhatIsNoAnswer(t *testing.T) {
 	for body, revision := range map[string]string{
 		"<html>": "main", `{"sha": 1}`: "main", `{"sha": "main"}`: "main", `{}`: "main", `{"sha": "` + two + `"}`: one,
 	} {
-		c := client(t, hub.Options{Transport: answer(200, body, nil)})
+		c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(200, body, nil)}})
 		_, err := c.Commit(t.Context(), repository, revision)
 		var odd *hub.AnswerError
 		if !errors.As(err, &odd) || !strings.Contains(err.Error(), "https://huggingface.co/api/models/Org/Model-1.0/revision/") {
@@ -148,7 +149,7 @@ func TestWhatIsNoAnswer(t *testing.T) {
 
 func TestWhatIsNoRepository(t *testing.T) {
 	t.Parallel()
-	c := client(t, hub.Options{Transport: answer(200, "", nil)})
+	c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(200, "", nil)}})
 	for _, repo := range []string{"", "gpt2", "a/b/c", "/b", "a/", "../b", "a/..", "a/b--c", "a/b.git", "-a/b", "a/b.", "a/b?c", "a/b c", "ä/b", "a/" + strings.Repeat("b", 97)} {
 		_, err := c.Commit(t.Context(), repo, "main")
 		_, treeErr := c.Tree(t.Context(), repo, strings.Repeat("1", 40))

@@ -29,7 +29,7 @@ func (c *Client) Diagnose(ctx context.Context, f File, cause error) error {
 		return fmt.Errorf("%s: %w", what, err)
 	case isMismatch(cause):
 		err := fmt.Errorf("%s: %w: %w", what, ErrBytes, cause)
-		return fault.WithHint(err, new(MismatchError).Hint())
+		return fault.WithHint(err, hintOfMismatch)
 	}
 	return fault.New(fault.Transient, fmt.Errorf("%s: %w", what, cause))
 }

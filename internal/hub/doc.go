@@ -2,11 +2,13 @@
 // with their hashes on any web server.
 //
 //	which commit a branch, a tag or a commit is   (commit.go)
-//	which files it has                            (tree.go, paths.go; list.go, sums.go)
+//	which files it has                            (tree.go, paths.go; list.go)
 //	which of them are wanted                      (match.go)
 //	what the small ones hash to                   (lock.go)
-//	a range of one, once and with patience        (open.go, reader.go)
-//	why an engine could not have one              (diagnose.go)
+//	a range of one, once and with patience        (open.go, span.go)
+//	why one can't be had                          (refusal.go, diagnose.go)
+//
+// How a request is made, again and past what breaks, is the package fetch's.
 //
 // The protocol is the one that huggingface_hub speaks
 // (https://github.com/huggingface/huggingface_hub at ee0a4510): JSON from

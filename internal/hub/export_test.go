@@ -4,5 +4,4 @@ package hub
 var (
 	NextLink  = nextLink
 	ParseSums = parseSums
-	WaitOf    = waitOf
 )

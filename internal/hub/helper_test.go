@@ -39,8 +39,8 @@ func (p *pauses) all() []time.Duration {
 
 func client(t *testing.T, o hub.Options) *hub.Client {
 	t.Helper()
-	if o.Sleep == nil {
-		o.Sleep = new(pauses).sleep
+	if o.HTTP.Sleep == nil {
+		o.HTTP.Sleep = new(pauses).sleep
 	}
 	c, err := hub.New(o)
 	if err != nil {

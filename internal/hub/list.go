@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -9,11 +10,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 )
 
 // List reads a list of files and their hashes from a web server, as sha256sum
@@ -22,18 +25,18 @@ import (
 func (c *Client) List(ctx context.Context, address string) ([]File, error) {
 	base, err := listURL(address)
 	if err != nil {
-		return nil, fault.New(fault.Usage, fmt.Errorf("reading list %q: %w", redact(address), err))
+		return nil, fault.New(fault.Usage, fmt.Errorf("reading list %q: %w", fetch.Redact(address), err))
 	}
 	text, err := c.fetch(ctx, address, mostOfDocument)
 	if err != nil {
 		return nil, err
 	}
-	files, err := parseSums(redact(address), text.data)
+	files, err := parseSums(fetch.Redact(address), text.data)
 	if err = errors.Join(err, checkPaths(files)); err != nil {
 		return nil, fault.New(fault.Usage, err)
 	}
 	if len(files) == 0 {
-		return nil, fault.New(fault.Usage, fmt.Errorf("list %q has no files", redact(address)))
+		return nil, fault.New(fault.Usage, fmt.Errorf("list %q has no files", fetch.Redact(address)))
 	}
 	for i := range files {
 		files[i].URL = base + escape(files[i].Path)
@@ -64,7 +67,7 @@ func (c *Client) measure(ctx context.Context, files []File) error {
 	group.SetLimit(sideBySide)
 	for i := range files {
 		group.Go(func() error {
-			return c.patience(files[i].URL).try(ctx, func() (err error) {
+			return c.patience(files[i].URL).Try(ctx, func() (err error) {
 				files[i].Size, err = c.size(ctx, files[i].URL)
 				return err
 			})
@@ -73,25 +76,66 @@ func (c *Client) measure(ctx context.Context, files []File) error {
 	return group.Wait()
 }
 
-// size asks for the length of a file, and counts its bytes where the server
-// doesn't say. Addresses that are signed for GET forbid HEAD.
+// size asks for the first byte of a file, since addresses that are signed for
+// GET forbid HEAD. Bytes are counted where the server says no length.
 func (c *Client) size(ctx context.Context, address string) (int64, error) {
-	resp, err := c.send(ctx, request{method: http.MethodHead, url: address})
-	if err == nil && resp.ContentLength >= 0 {
-		return resp.ContentLength, resp.Body.Close()
-	}
-	if err == nil {
-		_ = resp.Body.Close()
-	} else if isPassing(err) {
-		return 0, err
-	}
-	resp, err = c.send(ctx, request{method: http.MethodGet, url: address})
+	resp, err := c.send(ctx, request{url: address, span: "bytes=0-0"})
 	if err != nil {
 		return 0, err
 	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		said := resp.Header.Get("Content-Range")
+		_, total, _ := strings.Cut(said, "/")
+		if n, parseErr := strconv.ParseInt(total, 10, 64); parseErr == nil && n >= 0 {
+			return n, nil
+		}
+		return 0, odd(address, fmt.Sprintf("the range of the answer is %q, which says no size", printable(said)))
+	}
 	if resp.ContentLength >= 0 {
-		return resp.ContentLength, resp.Body.Close()
+		return resp.ContentLength, nil
 	}
 	n, err := io.Copy(io.Discard, resp.Body)
-	return n, errors.Join(err, resp.Body.Close())
+	return n, fault.New(fault.Transient, err)
+}
+
+// parseSums reads what sha256sum prints: 64 hexadecimal digits, a space, a space
+// or a star, and a path. Empty lines and those that begin with "#" are
+// none. Every line that is wrong is reported, after name and its number.
+func parseSums(name string, text []byte) ([]File, error) {
+	var files []File
+	var faults []error
+	number := 0
+	for line := range bytes.Lines(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))) {
+		number++
+		row := strings.TrimRight(string(line), "\r\n")
+		if row == "" || row[0] == '#' {
+			continue
+		}
+		f, err := parseSum(row)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s:%d: %w", name, number, err))
+			continue
+		}
+		files = append(files, f)
+	}
+	return files, errors.Join(faults...)
+}
+
+func parseSum(row string) (File, error) {
+	if row[0] == '\\' { // GNU's way to write names with newlines and backslashes
+		return File{}, errors.New("a path with a newline or a backslash in it")
+	}
+	const digits = 64
+	if len(row) < digits+3 || row[digits] != ' ' || row[digits+1] != ' ' && row[digits+1] != '*' {
+		return File{}, errors.New("not a line of sha256sum: 64 hexadecimal digits, two spaces and a path")
+	}
+	f := File{SHA256: strings.ToLower(row[:digits]), Path: strings.TrimPrefix(row[digits+2:], "./")}
+	if !sha256Hex.MatchString(f.SHA256) {
+		return File{}, fmt.Errorf("%q is not a SHA-256", row[:digits])
+	}
+	if reason := unfit(f.Path); reason != "" {
+		return File{}, &PathError{Path: f.Path, Reason: reason}
+	}
+	return f, nil
 }

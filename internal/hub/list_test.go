@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -54,12 +55,12 @@ func TestList(t *testing.T) {
 }
 
 // TestSizesOfServersThatSayNone has one that is signed for GET, one that knows
-// no lengths, and one that knows neither.
+// no lengths, one that knows neither, and one whose file is empty.
 func TestSizesOfServersThatSayNone(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/list", func(rw http.ResponseWriter, _ *http.Request) {
-		for _, name := range []string{"get", "chunked", "neither"} {
+		for _, name := range []string{"get", "chunked", "neither", "empty"} {
 			fmt.Fprintf(rw, "%064d  %s\n", 1, name)
 		}
 	})
@@ -80,6 +81,10 @@ func TestSizesOfServersThatSayNone(t *testing.T) {
 	}
 	mux.HandleFunc("/chunked", chunked)
 	mux.HandleFunc("/neither", chunked)
+	mux.HandleFunc("/empty", func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Range", "bytes */0")
+		rw.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+	})
 	s := httptest.NewServer(mux)
 	defer s.Close()
 	files, err := client(t, hub.Options{}).List(t.Context(), s.URL+"/list")
@@ -87,7 +92,7 @@ func TestSizesOfServersThatSayNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if want := map[string]int64{"get": 5, "chunked": 7, "neither": 7}[f.Path]; f.Size != want {
+		if want := map[string]int64{"get": 5, "chunked": 7, "neither": 7, "empty": 0}[f.Path]; f.Size != want {
 			t.Errorf("%s: got %d, want %d", f.Path, f.Size, want)
 		}
 	}
@@ -134,6 +139,23 @@ func TestListsThatAreNotThere(t *testing.T) {
 	checkRefused(t, err, hub.Forbidden, fault.Usage, "refuses access to "+w.URL+"/file (401)", "")
 	w.Stop()
 	if _, err = c.List(t.Context(), w.URL+"/list"); fault.KindOf(err) != fault.Transient {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestASizeThatNobodySays(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/list" {
+			fmt.Fprintf(rw, "%064d  f\n", 1)
+			return
+		}
+		rw.Header().Set("Content-Range", "bytes 0-0/*")
+		rw.WriteHeader(http.StatusPartialContent)
+	}))
+	defer s.Close()
+	_, err := client(t, hub.Options{}).List(t.Context(), s.URL+"/list")
+	if odd, ok := errors.AsType[*hub.AnswerError](err); !ok || !strings.Contains(odd.Reason, "says no size") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 const sideBySide = 8
 
 // Lock returns the files with the SHA-256 of each. Those that have none yet are
-// fetched, and held against what git calls them: a [MismatchError] where that
+// fetched, and held against what git calls them: a [fetch.MismatchError] where that
 // doesn't fit. None is kept in memory, whatever its size.
 func (c *Client) Lock(ctx context.Context, files []File) ([]File, error) {
 	locked := slices.Clone(files)
@@ -52,7 +52,7 @@ func (c *Client) sum(ctx context.Context, f File) (string, error) {
 		return "", err
 	}
 	if got := hex.EncodeToString(blob.Sum(nil)); f.GitOID != "" && got != f.GitOID {
-		return "", &MismatchError{URL: redact(f.URL), What: "git hash", Want: f.GitOID, Got: got}
+		return "", mismatch(f, "git hash", f.GitOID, got)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
 )
@@ -52,7 +53,7 @@ func TestLockTakesNoOtherBytes(t *testing.T) {
 	h, c, files := setup(t, testworld.HubOptions{Direct: true}, map[string]testworld.HubFile{"f": testworld.Small("0123456789")})
 	h.Fail("/hub/Org/**", testworld.Wrong(testworld.Always))
 	_, err := c.Lock(t.Context(), []hub.File{files["f"]})
-	var mismatch *hub.MismatchError
+	var mismatch *fetch.MismatchError
 	if !errors.As(err, &mismatch) || mismatch.What != "git hash" || mismatch.Want != files["f"].GitOID || len(fault.Hints(err)) != 1 {
 		t.Errorf("got %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
 )
@@ -119,7 +120,7 @@ func TestOddAnswers(t *testing.T) {
 			if tt.header == nil {
 				tt.header = http.Header{}
 			}
-			c := client(t, hub.Options{Transport: answer(tt.code, tt.body, tt.header)})
+			c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(tt.code, tt.body, tt.header)}})
 			f := hub.File{Path: "f", URL: "https://me:geheim@web.example/f?sig=geheim", Size: 10}
 			got, err := read(t, c, f, tt.offset, 4)
 			if tt.says == "" {
@@ -131,7 +132,7 @@ func TestOddAnswers(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "geheim") {
 				t.Errorf("got %q, %v, want %q", got, err, tt.says)
 			}
-			var mismatch *hub.MismatchError
+			var mismatch *fetch.MismatchError
 			var odd *hub.AnswerError
 			if !errors.As(err, &mismatch) && !errors.As(err, &odd) || fault.KindOf(err) != fault.Failure {
 				t.Errorf("got a %T", err)
@@ -146,7 +147,7 @@ func TestOddAnswers(t *testing.T) {
 func TestAWholeTooLargeToSkip(t *testing.T) {
 	t.Parallel()
 	body := strings.Repeat("x", 17<<20)
-	c := client(t, hub.Options{Transport: answer(200, body, http.Header{})})
+	c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(200, body, http.Header{})}})
 	_, err := read(t, c, hub.File{URL: "https://web.example/f", Size: int64(len(body))}, 16<<20+1, 4)
 	if err == nil || !strings.Contains(err.Error(), "sends the whole in place of a range") {
 		t.Errorf("got %v", err)
@@ -160,11 +161,11 @@ func TestATransferThatEndsEarlyIsAnError(t *testing.T) {
 	if got, err := read(t, c, files["f"], 0, 10); err == nil || got != "01234" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	chunked := client(t, hub.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+	chunked := client(t, hub.Options{HTTP: fetch.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		resp, err := answer(200, "01234", http.Header{}).RoundTrip(r)
 		resp.ContentLength = -1 // it ends without an error
 		return resp, err
-	})})
+	})}})
 	if got, err := read(t, chunked, hub.File{URL: "https://web.example/f", Size: 10}, 0, 10); err == nil || got != "01234" {
 		t.Errorf("got %q, %v", got, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
 )
@@ -41,7 +42,7 @@ func TestReaderGoesOn(t *testing.T) {
 			content := testworld.Generated(3, 3<<20)
 			h, c, files := setup(t, testworld.HubOptions{Token: token}, map[string]testworld.HubFile{"f": testworld.Large(content)})
 			if tt.name == "stalled" {
-				c = client(t, hub.Options{Endpoint: h.Endpoint, Stall: 300 * time.Millisecond})
+				c = client(t, hub.Options{Endpoint: h.Endpoint, HTTP: fetch.Options{Stall: 300 * time.Millisecond}})
 			}
 			h.CDN.Fail("/**", tt.fault)
 			for _, at := range [][2]int64{{0, 3 << 20}, {1 << 20, 1<<20 + 5}, {3<<20 - 1, 1}} {
@@ -81,13 +82,13 @@ func TestReaderGivesUp(t *testing.T) {
 			t.Parallel()
 			h, _, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Large(testworld.Text("x"))})
 			p := new(pauses)
-			o := hub.Options{Endpoint: h.Endpoint, Attempts: 3, Wait: time.Second, Sleep: p.sleep}
+			o := hub.Options{Endpoint: h.Endpoint, HTTP: fetch.Options{Attempts: 3, Wait: time.Second, Sleep: p.sleep}}
 			if name == "stalled" {
-				o.Stall = 300 * time.Millisecond
+				o.HTTP.Stall = 300 * time.Millisecond
 			}
 			h.CDN.Fail("/**", f)
 			_, err := read(t, client(t, o).Steady(), files["f"], 0, 1)
-			var unreachable *hub.UnreachableError
+			var unreachable *fetch.UnreachableError
 			if !errors.As(err, &unreachable) || unreachable.Attempts != 3 || fault.KindOf(err) != fault.Transient {
 				t.Errorf("got %v", err)
 			}
@@ -121,7 +122,7 @@ func TestWaitsAsTheServerAsks(t *testing.T) {
 			h := testworld.New(t).Hub(testworld.HubOptions{})
 			commit := h.Repo(repository, testworld.HubRepoOptions{}).Commit(map[string]testworld.HubFile{"f": testworld.Small("text")})
 			p, notes := new(pauses), []string{}
-			c := client(t, hub.Options{Endpoint: h.Endpoint, Wait: time.Second, Sleep: p.sleep, Note: func(s string) { notes = append(notes, s) }})
+			c := client(t, hub.Options{Endpoint: h.Endpoint, Note: func(s string) { notes = append(notes, s) }, HTTP: fetch.Options{Wait: time.Second, Sleep: p.sleep}})
 			files, err := c.Tree(t.Context(), repository, commit)
 			if err != nil {
 				t.Fatal(err)
@@ -173,7 +174,7 @@ func TestAStallIsOfTheServer(t *testing.T) {
 	t.Parallel()
 	content := testworld.Generated(6, 8<<20)
 	h, _, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Large(content)})
-	c := client(t, hub.Options{Endpoint: h.Endpoint, Stall: time.Second})
+	c := client(t, hub.Options{Endpoint: h.Endpoint, HTTP: fetch.Options{Stall: time.Second}})
 	body, err := c.Reader(t.Context(), files["f"], 0, 8<<20)
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +196,7 @@ func TestACancelledReaderEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	h, _, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Large(testworld.Text("text"))})
 	h.CDN.Fail("/**", testworld.Stall(testworld.Always))
-	c := client(t, hub.Options{Endpoint: h.Endpoint, Stall: time.Hour})
+	c := client(t, hub.Options{Endpoint: h.Endpoint, HTTP: fetch.Options{Stall: time.Hour}})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	body, err := c.Reader(ctx, files["f"], 0, 4)
@@ -229,7 +230,7 @@ func TestACertificateNobodyKnowsIsNotAskedAgain(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	p := new(pauses)
-	c := client(t, hub.Options{Endpoint: s.URL, Sleep: p.sleep})
+	c := client(t, hub.Options{Endpoint: s.URL, HTTP: fetch.Options{Sleep: p.sleep}})
 	_, err := c.Commit(t.Context(), repository, "main")
 	if err == nil || len(p.all()) != 0 || !strings.Contains(strings.Join(fault.Hints(err), ""), "SSL_CERT_FILE") {
 		t.Errorf("got %v after waiting for %v", err, p.all())

@@ -8,33 +8,33 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+
+	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 )
 
 // request is one for an address of a file or a document.
 type request struct {
-	method string
-	url    string // what it is about, in messages too
-	at     string // where it is known to be had; url where empty
-	span   string // the Range header; none where empty
+	url  string // what it is about, in messages too
+	at   string // where it is known to be had; url where empty
+	span string // the Range header; none where empty
 }
 
-// send makes a request and follows where it leads. The body of the answer ends
-// with an error once it stalls. A refusal is a [RefusedError], but for that of a
-// range that a file doesn't have.
+// send makes a request once and follows where it leads. A refusal is a
+// [RefusedError], but for that of a range that a file doesn't have.
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	asked, err := url.Parse(r.url)
 	if err != nil {
-		return nil, &AnswerError{URL: redact(r.url), Reason: "not an address"}
+		return nil, odd(r.url, "not an address")
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	watch := c.watch(ctx, cancel)
-	resp, err := c.do(ctx, r)
-	watch.pause()
+	header := http.Header{"Accept-Encoding": {"identity"}} // lengths and ranges are those of the file
+	if r.span != "" {
+		header.Set("Range", r.span)
+	}
+	resp, err := c.http.Ask(ctx, cmp.Or(r.at, r.url), header)
 	if err != nil {
-		watch.end()
-		return nil, broken(watch.cause(err))
+		return nil, broken(err)
 	}
-	watch.body, resp.Body = resp.Body, watch
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusPartialContent:
 		return resp, nil
@@ -46,19 +46,6 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	return nil, errors.Join(c.refusal(asked, resp), resp.Body.Close())
 }
 
-func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, r.method, cmp.Or(r.at, r.url), http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("User-Agent", "lamina")
-	req.Header.Set("Accept-Encoding", "identity") // lengths and ranges are those of the file
-	if r.span != "" {
-		req.Header.Set("Range", r.span)
-	}
-	return c.http.Do(req)
-}
-
 // document is an answer that was read whole.
 type document struct {
 	data   []byte
@@ -68,7 +55,7 @@ type document struct {
 
 // fetch reads the whole of what is at most limit bytes long.
 func (c *Client) fetch(ctx context.Context, address string, limit int64) (d document, err error) {
-	err = c.patience(address).try(ctx, func() (err error) {
+	err = c.patience(address).Try(ctx, func() (err error) {
 		d, err = c.read(ctx, address, limit)
 		return err
 	})
@@ -76,13 +63,42 @@ func (c *Client) fetch(ctx context.Context, address string, limit int64) (d docu
 }
 
 func (c *Client) read(ctx context.Context, address string, limit int64) (document, error) {
-	resp, err := c.send(ctx, request{method: http.MethodGet, url: address})
+	resp, err := c.send(ctx, request{url: address})
 	if err != nil {
 		return document{}, err
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	err = fault.New(fault.Transient, err)
 	if err == nil && int64(len(data)) > limit {
-		err = &AnswerError{URL: redact(address), Reason: fmt.Sprintf("the answer has more than %d bytes", limit)}
+		err = odd(address, fmt.Sprintf("the answer has more than %d bytes", limit))
 	}
 	return document{data: data, header: resp.Header, at: resp.Request.URL}, errors.Join(err, resp.Body.Close())
+}
+
+// mismatch is the error of a file that is not the one that was promised.
+func mismatch(f File, what, want, got string) error {
+	return fault.WithHint(&fetch.MismatchError{URL: fetch.Redact(f.URL), What: what, Want: want, Got: got}, hintOfMismatch)
+}
+
+const hintOfMismatch = "a proxy may alter it, or its server may have replaced it: compare before you lock anew"
+
+// AnswerError is an answer that is not one to what was asked.
+type AnswerError struct {
+	URL    string
+	Reason string
+}
+
+func (e *AnswerError) Error() string { return e.URL + ": " + e.Reason }
+
+func odd(address, reason string) error {
+	return &AnswerError{URL: fetch.Redact(address), Reason: reason}
+}
+
+// broken is what an error of the network means.
+func broken(err error) error {
+	if lost, ok := errors.AsType[*fetch.UnreachableError](err); ok {
+		err = fault.New(fault.Transient, fmt.Errorf("asking %s: %w", lost.Host, lost.Err))
+		return fault.WithHint(err, "check the network, HTTPS_PROXY and HF_ENDPOINT")
+	}
+	return fetch.Explain(err)
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"lamina.build/internal/fault"
 )
 
 // mostSkipped is how much of a file is read and thrown away where a server
@@ -42,10 +44,10 @@ func (s span) check(resp *http.Response) error {
 		if total == strconv.FormatInt(s.file.Size, 10) {
 			return s.odd("its server refuses a range of it that there is")
 		}
-		return wrongSize(s.file, cmp.Or(printable(total), "less"))
+		return s.wrongSize(cmp.Or(printable(total), "less"))
 	}
 	if resp.ContentLength >= 0 && resp.ContentLength != s.file.Size {
-		return wrongSize(s.file, strconv.FormatInt(resp.ContentLength, 10))
+		return s.wrongSize(strconv.FormatInt(resp.ContentLength, 10))
 	}
 	if s.offset > mostSkipped {
 		return s.odd("its server sends the whole in place of a range")
@@ -61,18 +63,23 @@ func (s span) checkRange(said string) error {
 	case !ok:
 		return s.odd(fmt.Sprintf("the range of the answer is %q and not %q", printable(said), want+strconv.FormatInt(s.file.Size, 10)))
 	case total != "*" && total != strconv.FormatInt(s.file.Size, 10):
-		return wrongSize(s.file, printable(total))
+		return s.wrongSize(printable(total))
 	}
 	return nil
 }
 
-func (s span) odd(reason string) error { return &AnswerError{URL: redact(s.file.URL), Reason: reason} }
+func (s span) odd(reason string) error { return odd(s.file.URL, reason) }
+
+// wrongSize says that a server has another file than the one that was locked.
+func (s span) wrongSize(got string) error {
+	return mismatch(s.file, "size", strconv.FormatInt(s.file.Size, 10), got)
+}
 
 // body is the part of an answer that was asked for.
 func (s span) body(resp *http.Response) (io.ReadCloser, error) {
 	if resp.StatusCode == http.StatusOK {
 		if _, err := io.CopyN(io.Discard, resp.Body, s.offset); err != nil {
-			return nil, errors.Join(cut(err), resp.Body.Close())
+			return nil, errors.Join(fault.New(fault.Transient, cut(err)), resp.Body.Close())
 		}
 	}
 	return &exactBody{ReadCloser: resp.Body, left: s.length}, nil

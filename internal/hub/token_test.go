@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
 )
@@ -71,7 +72,7 @@ func TestAHubThatSaysTheToken(t *testing.T) {
 		header := http.Header{"X-Error-Message": {"\x1b[31mno access for " + r.Header.Get("Authorization") + strings.Repeat("!", 500)}}
 		return &http.Response{StatusCode: http.StatusForbidden, Header: header, Body: http.NoBody, Request: r}, nil
 	})
-	c := client(t, hub.Options{Token: " " + token + "\n", Transport: transport})
+	c := client(t, hub.Options{Token: " " + token + "\n", HTTP: fetch.Options{Transport: transport}})
 	_, err := c.Commit(t.Context(), repository, "main")
 	if err == nil || strings.Contains(err.Error(), "geheim") || strings.Contains(err.Error(), "\x1b") || !strings.Contains(err.Error(), "no access for Bearer ***") {
 		t.Errorf("got %v", err)
@@ -115,7 +116,7 @@ func TestNoAddressIsPrintedWithItsSignature(t *testing.T) {
 	h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Large(testworld.Text("text"))})
 	h.CDN.Stop()
 	_, err := read(t, c.Steady(), files["f"], 0, 4)
-	var unreachable *hub.UnreachableError
+	var unreachable *fetch.UnreachableError
 	if !errors.As(err, &unreachable) || fault.KindOf(err) != fault.Transient {
 		t.Fatalf("got %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
 )
@@ -120,7 +121,7 @@ func quote(t *testing.T, s string) string {
 
 func treeOf(t *testing.T, page string) ([]hub.File, error) {
 	t.Helper()
-	return client(t, hub.Options{Transport: answer(200, page, nil)}).Tree(t.Context(), repository, strings.Repeat("1", 40))
+	return client(t, hub.Options{HTTP: fetch.Options{Transport: answer(200, page, nil)}}).Tree(t.Context(), repository, strings.Repeat("1", 40))
 }
 
 func TestAllFaultsOfATreeAreReported(t *testing.T) {

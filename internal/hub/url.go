@@ -33,16 +33,6 @@ func escape(path string) string {
 	return strings.Join(elements, "/")
 }
 
-// redact takes passwords, and signatures in a query, out of an address.
-func redact(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "an unreadable URL"
-	}
-	u.RawQuery, u.Fragment = "", ""
-	return u.Redacted()
-}
-
 // subject is what an address of the hub is about. Any other is about nothing.
 type subject struct{ repo, revision, path string }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/model"
 	"lamina.build/internal/testworld"
@@ -35,7 +36,7 @@ func newWorld(t *testing.T) *world {
 		"a.bin": testworld.Large(testworld.Generated(1, 100)), "b.json": testworld.Small("{}"), "empty": testworld.Small(""),
 	})
 	var err error
-	if w.client, err = hub.New(hub.Options{Endpoint: w.hub.Endpoint, Attempts: 1}); err != nil {
+	if w.client, err = hub.New(hub.Options{Endpoint: w.hub.Endpoint, HTTP: fetch.Options{Attempts: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	return w

@@ -7,7 +7,7 @@ func TestNamedIndexes(t *testing.T) {
 		Files: wishes(t, map[string]string{
 			"requirements.txt": "-i https://own.example\n--extra-index-url https://more.example\n-f https://links.example/x.html\n-f wheels\n", "wheels/a.whl": "",
 		}),
-		Indexes: []Index{{URL: "https://bound.example"}}, Project: "app",
+		Indexes: []Index{{URL: "https://bound.example"}}, Project: "app", ProjectFiles: []string{"app/pyproject.toml", "app/uv.lock"},
 	}
 	got := r.Named(folder(map[string]string{
 		"app/pyproject.toml": "[[tool.uv.index]]\nurl = \"https://project.example\"\n[[tool.uv.index]]\nurl = \"wheels\"\n",

@@ -3,7 +3,6 @@ package resolve
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/moby/buildkit/client"
@@ -11,6 +10,7 @@ import (
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/lock"
 )
 
@@ -21,7 +21,7 @@ type Options struct {
 	Keys     map[string][]byte // the key file of each further repository, by its name
 	Mirrors  debian.Mirrors    // of Debian's own repositories; for a further one it stands before its URL
 	CacheDir string            // where indexes and apt's own packages are kept
-	HTTP     *http.Client      // one that honours the environment's proxies where nil
+	HTTP     *fetch.Client     // one that honours the environment's proxies where nil
 	Now      time.Time         // what signatures and expiry are judged by; the present where zero
 	Progress func(string)      // told what is going on, from several goroutines; may be nil
 }
@@ -35,7 +35,7 @@ func Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	}
 	getter := debian.NewGetter(o.CacheDir)
 	if o.HTTP != nil {
-		getter.Client = o.HTTP
+		getter.HTTP = o.HTTP
 	}
 	a, err := openArchive(ctx, getter, o, arch)
 	if err != nil {

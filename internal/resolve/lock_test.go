@@ -16,6 +16,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/enginetest"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/resolve"
 	"lamina.build/internal/testworld"
 	"lamina.build/lock"
@@ -88,7 +89,7 @@ func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 		}, "its sha256 is", fault.Transient},
 		{"index gone", func(w *testworld.World, _ *resolve.Options) {
 			w.Fail("/debian/dists/**", testworld.Status(http.StatusNotFound, testworld.Always))
-		}, "404 Not Found", fault.Failure},
+		}, "answers 404 to", fault.Failure},
 		{"no network", func(w *testworld.World, _ *resolve.Options) { w.Stop() }, "given up after 4 attempts", fault.Transient},
 		{"unknown platform", func(_ *testworld.World, o *resolve.Options) {
 			o.Wishes.Platform = "windows/amd64"
@@ -202,7 +203,7 @@ func TestAptResolves(t *testing.T) {
 
 	var notes []string
 	var mu sync.Mutex
-	o.HTTP = &http.Client{Transport: unplugged{}}
+	o.HTTP = fetch.New(fetch.Options{Transport: unplugged{}})
 	o.Progress = func(s string) {
 		mu.Lock()
 		defer mu.Unlock()

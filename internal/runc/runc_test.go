@@ -11,6 +11,7 @@ import (
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/fault"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/runc"
 	"lamina.build/internal/testworld"
 )
@@ -26,7 +27,7 @@ func options(t *testing.T, d *testworld.Debian) runc.Options {
 	}
 	cache := t.TempDir()
 	getter := debian.NewGetter(cache)
-	getter.Wait = time.Millisecond
+	getter.HTTP = fetch.New(fetch.Options{Wait: time.Millisecond})
 	return runc.Options{
 		Mirrors: debian.Mirrors{"debian": d.URL}, CacheDir: cache, Arch: "amd64", Getter: getter,
 		Keys: keys, Suites: []string{"bookworm"},

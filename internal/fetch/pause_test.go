@@ -1,14 +1,14 @@
-package hub_test
+package fetch_test
 
 import (
 	"net/http"
 	"testing"
 	"time"
 
-	"lamina.build/internal/hub"
+	"lamina.build/internal/fetch"
 )
 
-func TestWaitOf(t *testing.T) {
+func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
@@ -31,12 +31,12 @@ func TestWaitOf(t *testing.T) {
 	for _, tt := range tests {
 		header := http.Header{}
 		header.Set(tt.name, tt.value)
-		if got := hub.WaitOf(header); got != tt.want {
+		if got := fetch.RetryAfter(header); got != tt.want {
 			t.Errorf("%s: %s: got %s, want %s", tt.name, tt.value, got, tt.want)
 		}
 	}
 	header := http.Header{"Retry-After": {time.Now().Add(time.Minute).UTC().Format(http.TimeFormat)}}
-	if got := hub.WaitOf(header); got < 50*time.Second || got > time.Minute {
+	if got := fetch.RetryAfter(header); got < 50*time.Second || got > time.Minute {
 		t.Errorf("a date: got %s", got)
 	}
 }
