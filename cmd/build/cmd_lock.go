@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/python"
 	"lamina.build/internal/report"
@@ -154,7 +154,7 @@ func (a *app) exportLock(ctx context.Context, p *project, o lockFlags) error {
 	if o.export == "-" {
 		return a.ui.result(string(text))
 	}
-	if err := beside.Write(o.export, text); err != nil {
+	if err := atomicfile.Write(o.export, text, 0o644); err != nil {
 		return fmt.Errorf("exporting %s: %w", p.lockPath(), err)
 	}
 	return a.ui.result(fmt.Sprintf("%s: %s\n", o.export, report.Count(strings.Count(string(text), "[[packages]]"), "package")))

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	wan22animate "lamina.build/examples/wan22-animate"
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/spec"
 )
 
@@ -51,7 +51,7 @@ func mirror(dir string, files fs.FS) error {
 		if old, err := os.ReadFile(at); err == nil && bytes.Equal(old, text) { //nolint:gosec // in our own cache
 			return nil
 		}
-		return beside.Write(at, text)
+		return atomicfile.Write(at, text, 0o644)
 	})
 	if err != nil {
 		return err

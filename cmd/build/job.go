@@ -12,7 +12,7 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 
 	"lamina.build/cache"
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
@@ -153,10 +153,10 @@ func (j job) tell(x *exports, r report.Image) error {
 		return err
 	}
 	if j.metadata != "" {
-		err = beside.Write(j.metadata, metadata)
+		err = atomicfile.Write(j.metadata, metadata, 0o644)
 	}
 	if j.iidfile != "" {
-		err = errors.Join(err, beside.Write(j.iidfile, []byte(r.Config.String())))
+		err = errors.Join(err, atomicfile.Write(j.iidfile, []byte(r.Config.String()), 0o644))
 	}
 	if err != nil {
 		return fmt.Errorf("writing what was built: %w", err)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
@@ -154,7 +154,7 @@ func (p *project) writeLock(l lock.Lock) error {
 	if err == nil && bytes.Equal(old, text) {
 		return nil
 	}
-	if err = beside.Write(p.lockPath(), text); err != nil {
+	if err = atomicfile.Write(p.lockPath(), text, 0o644); err != nil {
 		return fmt.Errorf("writing lock: %w", err)
 	}
 	return nil

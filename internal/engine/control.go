@@ -26,7 +26,7 @@ func Start(ctx context.Context, o Options) (Status, error) {
 		return Status{}, err
 	}
 	// Only now, so that an engine that cannot start is not kept.
-	err = replaceFile(state{dir: o.StateDir}.path(keepFile), nil)
+	err = state{dir: o.StateDir}.write(keepFile, nil)
 	if err = errors.Join(err, e.Close()); err != nil {
 		return Status{}, err
 	}
@@ -50,7 +50,7 @@ func Stop(ctx context.Context, o Options, force bool) (ended bool, err error) {
 		if err != nil || !there {
 			return ended, err
 		}
-		if err = pause(ctx, pollEvery); err != nil {
+		if err = fault.Pause(ctx, pollEvery); err != nil {
 			return false, fmt.Errorf("waiting for the engine to end: %w", err)
 		}
 	}
@@ -63,7 +63,7 @@ func (s state) askToEnd(force bool) error {
 		return err
 	}
 	if force {
-		return replaceFile(s.path(stopFile), nil)
+		return s.write(stopFile, nil)
 	}
 	clients, err := s.clients()
 	if err != nil || clients == 0 {

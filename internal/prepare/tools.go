@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/pack"
 	"lamina.build/llb"
@@ -57,26 +58,22 @@ func (p packer) tools(ctx context.Context) (llb.Layer, error) {
 	})
 }
 
-// unpackTools fills a folder beside dir and renames it.
-func (p packer) unpackTools(ctx context.Context, dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // no secrets
-		return err
-	}
-	temp, err := os.MkdirTemp(filepath.Dir(dir), ".unpack-")
+func (p packer) unpackTools(ctx context.Context, dir string) (err error) {
+	folder, err := atomicfile.Folder(dir)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(temp) }()
+	defer func() { err = errors.Join(err, folder.Close()) }()
 	for _, t := range toolbox() {
 		deb, _ := lock.Find(p.Lock.In(lock.SetBootstrap, p.Spec.Variant), t.pkg)
-		if err := p.unpackTool(ctx, t, deb, filepath.Join(temp, t.name)); err != nil {
+		if err := p.unpackTool(ctx, t, deb, filepath.Join(folder.Name(), t.name)); err != nil {
 			return err
 		}
 	}
-	if err := os.Rename(temp, dir); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := folder.Commit(0o700); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return nil
+	return nil // another build has unpacked them meanwhile
 }
 
 func (p packer) unpackTool(ctx context.Context, t tool, deb lock.Package, target string) error {
