@@ -133,12 +133,7 @@ func find(ctx context.Context, o Options) (*debian.Package, error) {
 
 // unpack writes the program as a whole, so that a runc that is there can be used.
 func unpack(deb, program string) error {
-	f, err := os.Open(deb) //nolint:gosec // a file of the cache
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	content, err := debian.ReadDebFile(f, "usr/sbin/runc")
+	content, err := debian.ReadDebFile(deb, "usr/sbin/runc")
 	if err != nil {
 		return err
 	}
