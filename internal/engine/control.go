@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/fault"
 )
 
@@ -125,7 +126,7 @@ func StatusOf(o Options) (Status, error) {
 	if st.Disk, err = diskUsed(st.Root); err != nil {
 		return st, err
 	}
-	st.Free, err = diskFree(st.Root)
+	st.Free, err = atomicfile.Free(st.Root)
 	return st, err
 }
 
@@ -167,15 +168,6 @@ func countLocks(locks, kind string, inode uint64) int {
 		}
 	}
 	return count
-}
-
-func diskFree(dir string) (int64, error) {
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(dir, &disk); err != nil {
-		return 0, fmt.Errorf("measuring the disk of %q: %w", dir, err)
-	}
-	//nolint:gosec,unconvert // no disk has 2^63 blocks; types differ by system
-	return int64(disk.Bavail) * int64(disk.Bsize), nil
 }
 
 // diskUsed adds up what a folder occupies, each hard-linked file once. A

@@ -90,7 +90,7 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 }
 
 func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
-	bytes, err := diskFree(s.path(rootDir))
+	bytes, err := atomicfile.Free(s.path(rootDir))
 	if err != nil {
 		return nil, err
 	}
