@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -54,7 +53,7 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Res
 			return result, reason
 		}
 		j.app.ui.note("%v: trying again", reason)
-		pause(ctx, time.Second<<n)
+		_ = fault.Pause(ctx, time.Second<<n) // the attempt says what ended
 		result, err = j.attempt(ctx, e, x)
 	}
 	if d, ok := j.distributionOf(err); ok && ctx.Err() == nil {
@@ -76,9 +75,7 @@ func (j job) hosts() []string {
 		hosts = append(hosts, hostOf(address))
 	}
 	for _, g := range j.spec.Git {
-		if u, err := url.Parse(g.URL); err == nil {
-			hosts = append(hosts, u.Host)
-		}
+		hosts = append(hosts, hostOf(g.URL))
 	}
 	return hosts
 }
@@ -115,13 +112,6 @@ func notSet(unset []requirements.Unset, address string) error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }
 
 // fromArchive tries a build again that lacks a Debian package.
