@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"lamina.build/lock"
 )
 
 // pattern makes the check of a word that a regular expression describes; what
@@ -51,7 +53,7 @@ var (
 	projectName = pattern(`[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?`, "a Python project's name")
 	requirement = pattern(`[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\s*([\[=<>!~;@(].*)?`,
 		`a Python requirement ("name", "name==version")`)
-	commit = pattern(`[0-9a-f]{40}`, "a commit (40 hexadecimal digits in lower case)")
+	commit = pattern(lock.CommitPattern, "a commit (40 hexadecimal digits in lower case)")
 	soname = pattern(`[A-Za-z0-9_][A-Za-z0-9_.+-]*`, `a library's name ("libcuda.so.1")`)
 
 	platform = oneOf("linux/amd64", "linux/arm64")
