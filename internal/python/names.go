@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"lamina.build/internal/fault"
-	"lamina.build/internal/near"
 )
 
 // checkNames refuses names in the spec that mean nothing: with a slip of the
@@ -27,7 +26,7 @@ func checkNames(requests []Request, answers []answer) error {
 			return
 		}
 		told[key+name] = true
-		err := fmt.Errorf("[python] %s: %q is none of the packages that are installed%s", key, name, didYouMean(name, known))
+		err := fmt.Errorf("[python] %s: %q is none of the packages that are installed%s", key, name, fault.DidYouMean(name, slices.Sorted(maps.Keys(known))))
 		faults = append(faults, err)
 	}
 	for _, r := range requests {
@@ -62,11 +61,4 @@ func (a answer) names(known map[string]bool) {
 	for _, o := range a.Omitted {
 		known[o.Requirement] = true
 	}
-}
-
-func didYouMean(name string, known map[string]bool) string {
-	if meant := near.Word(name, slices.Sorted(maps.Keys(known)), near.Distance); meant != "" {
-		return fmt.Sprintf(", did you mean %q?", meant)
-	}
-	return ""
 }
