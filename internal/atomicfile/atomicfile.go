@@ -27,7 +27,7 @@ type Temporary struct {
 	base string   // what it will be called
 	name string   // what it is called
 	lock *Lock
-	made Folders // around it
+	made folders // around it
 }
 
 // File makes an empty file for what will be at path, and the folders above it.
@@ -61,13 +61,13 @@ type maker func(root *os.Root, name string) (*os.File, error)
 // holdAt makes something for a path of the user's.
 func holdAt(path string, make maker) (*Temporary, error) {
 	path = filepath.Clean(path) // "root/" lies beside root, not in it
-	made, err := MakeFolders(filepath.Dir(path))
+	made, err := makeFolders(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
-		made.RemoveEmpty()
+		made.removeEmpty()
 		return nil, err
 	}
 	return hold(root, filepath.Base(path), made, make)
@@ -76,7 +76,7 @@ func holdAt(path string, make maker) (*Temporary, error) {
 // hold makes something under a name of its own and locks it. In the moment
 // between the two a sweep takes it for a leftover: then another one is made.
 // The root is closed with what is made.
-func hold(root *os.Root, base string, made Folders, make maker) (*Temporary, error) {
+func hold(root *os.Root, base string, made folders, make maker) (*Temporary, error) {
 	SweepIn(root, base)
 	for {
 		name := prefix(base) + rand.Text()[:suffixLength]
@@ -85,7 +85,7 @@ func hold(root *os.Root, base string, made Folders, make maker) (*Temporary, err
 			continue
 		}
 		if err != nil {
-			made.RemoveEmpty()
+			made.removeEmpty()
 			return nil, errors.Join(err, root.Close())
 		}
 		t := &Temporary{root: root, base: base, name: name, lock: &Lock{file: f}, made: made}
@@ -125,7 +125,7 @@ func (t *Temporary) Close() error {
 		return nil
 	}
 	err := errors.Join(t.root.RemoveAll(t.name), t.lock.Close(), t.root.Close())
-	t.made.RemoveEmpty()
+	t.made.removeEmpty()
 	return err
 }
 

@@ -1,6 +1,7 @@
 package atomicfile_test
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -151,16 +152,18 @@ func TestFoldersThatWereMadeGoAgain(t *testing.T) {
 	}
 }
 
-func TestRemoveEmptyKeepsWhatIsUsed(t *testing.T) {
+func TestFoldersThatOthersUseStay(t *testing.T) {
 	dir := t.TempDir()
-	made, err := atomicfile.MakeFolders(filepath.Join(dir, "a", "b", "c"))
+	tmp, err := atomicfile.File(filepath.Join(dir, "a", "b", "c", "image.tar"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "a", "file"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	made.RemoveEmpty()
+	if err := tmp.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if diff := cmp.Diff([]string{"file"}, entries(t, filepath.Join(dir, "a"))); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
@@ -184,6 +187,27 @@ func TestWrite(t *testing.T) {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != fs.FileMode(0o644) {
+		t.Errorf("got %v, %v", info, err)
+	}
+}
+
+func TestStream(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "made", "runc")
+	full := errors.New("the disk is full")
+	for _, want := range []error{full, nil, full} {
+		err := atomicfile.Stream(path, 0o755, func(w io.Writer) error {
+			_, err := io.WriteString(w, "half")
+			return errors.Join(err, want)
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
+	if diff := cmp.Diff([]string{"runc"}, entries(t, filepath.Dir(path))); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o755 || info.Size() != 4 {
 		t.Errorf("got %v, %v", info, err)
 	}
 }
