@@ -12,8 +12,8 @@ import (
 
 	"github.com/moby/buildkit/client"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/beneath"
-	"lamina.build/internal/beside"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/output"
@@ -30,7 +30,7 @@ type exports struct {
 	outputs  []output.Output // with their places filled in
 	entries  []client.ExportEntry
 	layout   *layout.Layout // nil where no output is one
-	archives []*beside.Temporary
+	archives []*atomicfile.Temporary
 	folders  []folder
 }
 
@@ -150,7 +150,7 @@ func (x *exports) open(
 
 // archive makes the file that will be the archive at path.
 func (x *exports) archive(path string) (func(map[string]string) (io.WriteCloser, error), error) {
-	t, err := beside.File(path)
+	t, err := atomicfile.File(path)
 	if err != nil {
 		return nil, err
 	}

@@ -141,7 +141,7 @@ func (j job) patiently(ctx context.Context, c *hub.Client, m lock.Model, work fu
 			return err
 		}
 		j.note("%v: trying again", err)
-		pause(ctx, time.Second<<n)
+		_ = fault.Pause(ctx, time.Second<<n) // the next attempt says what ended
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
@@ -152,7 +152,7 @@ func (p *Project) WriteLock(l lock.Lock) error {
 	if err == nil && bytes.Equal(old, text) {
 		return nil
 	}
-	if err = beside.Write(p.LockPath(), text); err != nil {
+	if err = atomicfile.Write(p.LockPath(), text, 0o644); err != nil {
 		return fmt.Errorf("writing lock: %w", err)
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/fault"
@@ -52,7 +52,7 @@ func (p *Project) resolvePython(
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	sockets, err := beside.Folder(kept.sockets)
+	sockets, err := atomicfile.Folder(kept.sockets)
 	if err != nil {
 		return lock.Lock{}, fmt.Errorf("making a folder for sockets: %w", err)
 	}
@@ -109,7 +109,7 @@ func (p *Project) keepForPython() (kept keptForPython, err error) {
 		return kept, fmt.Errorf("making the cache folder: %w", err)
 	}
 	kept.id = rand.Text()
-	return kept, beside.Write(name, []byte(kept.id))
+	return kept, atomicfile.Write(name, []byte(kept.id), 0o644)
 }
 
 // builder prepares what the builder is drawn from, and the store that holds it.

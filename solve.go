@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -43,7 +42,7 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Res
 		switch {
 		case isWorthWaiting(reason, n, isMirrors):
 			j.note("%v: trying again", reason)
-			pause(ctx, time.Second<<n)
+			_ = fault.Pause(ctx, time.Second<<n) // the next attempt says what ended
 		case isMirrors:
 			j.note("%v: it is fetched from where it was locked", reason)
 			n, lost = -1, lost+1
@@ -94,9 +93,7 @@ func (j job) hosts() []string {
 		hosts = append(hosts, hostOf(address))
 	}
 	for _, g := range j.spec.Git {
-		if u, err := url.Parse(g.URL); err == nil {
-			hosts = append(hosts, u.Host)
-		}
+		hosts = append(hosts, hostOf(g.URL))
 	}
 	return hosts
 }
@@ -134,13 +131,6 @@ func notSet(unset []requirements.Unset, address string) error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }
 
 // fromArchive tries a build again that lacks a Debian package.

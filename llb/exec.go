@@ -1,6 +1,7 @@
 package llb
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -67,7 +68,7 @@ func surroundings() []string {
 		"PYTHONHASHSEED=0",
 		"PYTHONDONTWRITEBYTECODE=1",
 		"DEBIAN_FRONTEND=noninteractive",
-		"SOURCE_DATE_EPOCH=315532800",
+		fmt.Sprintf("SOURCE_DATE_EPOCH=%d", Epoch),
 	}
 }
 

@@ -10,10 +10,13 @@ import (
 	"strings"
 )
 
+// CommitPattern is how git names a commit, as a regular expression.
+const CommitPattern = `[0-9a-f]{40}`
+
 var (
 	projectName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	fileName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+!-]*$`)
-	gitCommit   = regexp.MustCompile(`^[0-9a-f]{40}$`)
+	gitCommit   = regexp.MustCompile(`^` + CommitPattern + `$`)
 )
 
 // IsFileName says whether a lock can have a distribution's file called so.

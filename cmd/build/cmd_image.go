@@ -11,7 +11,7 @@ import (
 
 	"lamina.build"
 
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/spec"
 	"lamina.build/stages"
 )
@@ -169,10 +169,10 @@ func (a *app) tell(plan plan, made lamina.Made) error {
 		return err
 	}
 	if plan.metadata != "" {
-		err = beside.Write(plan.metadata, metadata)
+		err = atomicfile.Write(plan.metadata, metadata, 0o644)
 	}
 	if plan.iidfile != "" {
-		err = errors.Join(err, beside.Write(plan.iidfile, []byte(made.Config.String())))
+		err = errors.Join(err, atomicfile.Write(plan.iidfile, []byte(made.Config.String()), 0o644))
 	}
 	if err != nil {
 		return fmt.Errorf("writing what was built: %w", err)

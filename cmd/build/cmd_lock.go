@@ -10,7 +10,7 @@ import (
 
 	"lamina.build"
 
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/report"
 	"lamina.build/internal/spec"
@@ -121,7 +121,7 @@ func (a *app) exportLock(ctx context.Context, p *lamina.Project, o lockFlags) er
 	if o.export == "-" {
 		return a.ui.result(string(text))
 	}
-	if err := beside.Write(o.export, text); err != nil {
+	if err := atomicfile.Write(o.export, text, 0o644); err != nil {
 		return fmt.Errorf("exporting %s: %w", p.LockPath(), err)
 	}
 	return a.ui.result(fmt.Sprintf("%s: %s\n", o.export, report.Count(strings.Count(string(text), "[[packages]]"), "package")))

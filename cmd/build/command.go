@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"lamina.build/internal/fault"
-	"lamina.build/internal/near"
 )
 
 // command is one word that may follow "build".
@@ -124,19 +123,10 @@ func unknownWord(word string, all []command) error {
 // unknown is the error for a word that is not among the known ones.
 func unknown(what, word string, known []string) error {
 	err := fault.New(fault.Usage, fmt.Errorf("unknown %s %q", what, word))
-	if hint := didYouMean(word, known); hint != "" {
-		return fault.WithHint(err, hint)
+	if meant := fault.Nearest(word, known, abbreviated); meant != "" {
+		return fault.WithHint(err, fmt.Sprintf("did you mean %q?", meant))
 	}
 	return fault.WithHint(err, "\"build --help\" lists what there is")
-}
-
-// didYouMean is a hint with the word that was likely meant, and nothing where
-// no known word is near.
-func didYouMean(word string, known []string) string {
-	if meant := near.Word(word, known, abbreviated); meant != "" {
-		return fmt.Sprintf("did you mean %q?", meant)
-	}
-	return ""
 }
 
 // abbreviated is the distance of two words, where the beginning of the known
@@ -145,7 +135,7 @@ func abbreviated(word, known string, limit int) int {
 	if len(word) > 2 && strings.HasPrefix(known, word) {
 		return 1
 	}
-	return near.Distance(word, known, limit)
+	return fault.Distance(word, known, limit)
 }
 
 func names(all []command) []string {

@@ -12,7 +12,7 @@ import (
 
 	"lamina.build"
 	wan22animate "lamina.build/examples/wan22-animate"
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/spec"
 )
 
@@ -47,7 +47,7 @@ func mirror(dir string, files fs.FS) error {
 		if old, err := os.ReadFile(at); err == nil && bytes.Equal(old, text) { //nolint:gosec // in our own cache
 			return nil
 		}
-		return beside.Write(at, text)
+		return atomicfile.Write(at, text, 0o644)
 	})
 	if err != nil {
 		return err

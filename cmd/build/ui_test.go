@@ -55,12 +55,13 @@ func TestDidYouMean(t *testing.T) {
 		"lokc": "lock", "imgae": "image", "ver": "version", "engin": "engine", "--cache-form": "--cache-from",
 		"": "", "x": "", "registry": "",
 	} {
-		got := didYouMean(word, known)
 		if want != "" {
 			want = fmt.Sprintf("did you mean %q?", want)
+		} else {
+			want = "\"build --help\" lists what there is"
 		}
-		if got != want {
-			t.Errorf("%q: got %q, want %q", word, got, want)
+		if diff := cmp.Diff([]string{want}, fault.Hints(unknown("word", word, known))); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", word, diff)
 		}
 	}
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/fetch"
 )
 
@@ -63,7 +63,7 @@ func (g *Getter) download(ctx context.Context, address string, want File, name s
 		return err
 	}
 	defer body.Close()
-	return writeFile(name, func(w io.Writer) error {
+	return atomicfile.Stream(name, 0o644, func(w io.Writer) error {
 		sum := sha256.New()
 		n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(body, want.Size+1))
 		if err != nil {
@@ -85,23 +85,6 @@ func mismatch(address string, want, got File) error {
 	}
 	if got.SHA256 != want.SHA256 {
 		return &fetch.MismatchError{URL: address, What: "sha256", Want: want.SHA256, Got: got.SHA256}
-	}
-	return nil
-}
-
-// writeFile writes a file under a temporary name beside its own and renames it
-// once it is complete.
-func writeFile(name string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(write(f), f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
 }

@@ -3,10 +3,13 @@ package debian
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -41,24 +44,31 @@ func WalkDeb(r io.Reader, visit func(h *tar.Header, content io.Reader) error) er
 // ErrStop ends a walk before its time, without an error.
 var ErrStop = errors.New("stop")
 
-// ReadDebFile returns the content of one regular file of a .deb.
-func ReadDebFile(r io.Reader, name string) ([]byte, error) {
-	var content []byte
-	found := false
-	err := WalkDeb(r, func(h *tar.Header, body io.Reader) (err error) {
-		if h.Name != name || h.Typeflag != tar.TypeReg {
+// ReadDebFile returns the first regular file of the .deb at a path whose name one of the
+// patterns matches, as [path.Match] does.
+func ReadDebFile(deb string, patterns ...string) (content []byte, err error) {
+	f, err := os.Open(deb) //nolint:gosec // a file of the cache
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	err = fmt.Errorf("no file %q in it", strings.Join(patterns, " or "))
+	walked := WalkDeb(f, func(h *tar.Header, body io.Reader) error {
+		if h.Typeflag != tar.TypeReg || !slices.ContainsFunc(patterns, func(p string) bool { return matches(p, h.Name) }) {
 			return nil
 		}
 		if content, err = io.ReadAll(body); err != nil {
 			return err
 		}
-		found = true
 		return ErrStop
 	})
-	if err == nil && !found {
-		err = fmt.Errorf("no file %q in it", name)
-	}
-	return content, err
+	return content, cmp.Or(walked, err)
+}
+
+// matches is for patterns in a source: none of them is bad.
+func matches(pattern, name string) bool {
+	ok, _ := path.Match(pattern, name)
+	return ok
 }
 
 func walkTar(r io.Reader, visit func(h *tar.Header, content io.Reader) error) error {

@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +16,15 @@ import (
 	"lamina.build/internal/testworld"
 )
 
+func stored(t *testing.T, deb []byte) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "a.deb")
+	if err := os.WriteFile(name, deb, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 func TestAFileOfADebIsRead(t *testing.T) {
 	for _, compression := range []string{".xz", ".gz", ".zst"} {
 		t.Run(compression, func(t *testing.T) {
@@ -22,12 +33,13 @@ func TestAFileOfADebIsRead(t *testing.T) {
 				Name: "hello", Compression: compression,
 				Files: map[string]string{"/usr/bin/hello": "#!/bin/sh\n", "/usr/share/doc/hello/copyright": "free\n"},
 			}.Bytes(t)
-			got, err := debian.ReadDebFile(bytes.NewReader(deb), "usr/bin/hello")
+			name := stored(t, deb)
+			got, err := debian.ReadDebFile(name, "bin/hello", "usr/*/hello")
 			if err != nil || string(got) != "#!/bin/sh\n" {
 				t.Errorf("got %q, %v", got, err)
 			}
-			if _, err := debian.ReadDebFile(bytes.NewReader(deb), "usr/bin/goodbye"); err == nil {
-				t.Error("a file that is not there was read")
+			if _, err := debian.ReadDebFile(name, "usr/bin/goodbye"); err == nil || !strings.Contains(err.Error(), "goodbye") {
+				t.Errorf("a file that is not there: got %v", err)
 			}
 		})
 	}
@@ -68,7 +80,7 @@ func TestABrokenDebIsRefused(t *testing.T) {
 		{"an unknown compression", bytes.Replace(deb, []byte("data.tar.xz "), []byte("data.tar.lzz"), 1)},
 		{"a broken size", bytes.Replace(deb, []byte("100644  4 "), []byte("100644  x "), 1)},
 	} {
-		if _, err := debian.ReadDebFile(bytes.NewReader(tc.data), "usr/bin/hello"); err == nil {
+		if _, err := debian.ReadDebFile(stored(t, tc.data), "usr/bin/hello"); err == nil {
 			t.Errorf("%s: it was taken", tc.name)
 		}
 	}

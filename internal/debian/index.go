@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"path"
 	"slices"
@@ -12,8 +11,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"pault.ag/go/debian/version"
-
-	"lamina.build/internal/near"
 )
 
 // Index is what several Packages files offer together.
@@ -135,29 +132,3 @@ func (x *Index) Find(repository, name, filename string) (*Package, bool) {
 
 // Providers returns the names of the packages that provide a virtual one, sorted.
 func (x *Index) Providers(name string) []string { return x.providers[name] }
-
-// Near returns a few names of packages that a misspelt one may have meant, the
-// nearest first.
-func (x *Index) Near(name string) []string {
-	distance := map[string]int{}
-	limit := 1 + len(name)/4
-	previous := ""
-	for _, p := range x.all {
-		if p.Name == previous {
-			continue
-		}
-		previous = p.Name
-		d := near.Distance(name, p.Name, limit)
-		if isAffix(name, p.Name) {
-			d = min(d, 1) // numpy for python3-numpy
-		}
-		if d <= limit {
-			distance[p.Name] = d
-		}
-	}
-	near := slices.SortedFunc(maps.Keys(distance), func(a, b string) int {
-		return cmp.Or(cmp.Compare(distance[a], distance[b]), cmp.Compare(rank(a), rank(b)),
-			cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
-	})
-	return near[:min(len(near), 3)]
-}

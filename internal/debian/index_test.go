@@ -2,9 +2,7 @@ package debian_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -228,12 +226,7 @@ func TestRealMirror(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deb, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer deb.Close()
-	issue, err := debian.ReadDebFile(io.Reader(deb), "etc/debian_version")
+	issue, err := debian.ReadDebFile(name, "etc/debian_version")
 	if err != nil || !strings.HasPrefix(string(issue), "12.") {
 		t.Errorf("etc/debian_version: got %q, %v", issue, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/fetch"
 )
@@ -127,10 +128,7 @@ func (g *Getter) latest(ctx context.Context, address string, note func(string)) 
 		return kept, func() error { return nil }, nil
 	}
 	keep = func() error {
-		if merr := os.MkdirAll(filepath.Dir(name), 0o755); merr != nil { //nolint:gosec // a cache of public files
-			return merr
-		}
-		return writeFile(name, func(w io.Writer) error {
+		return atomicfile.Stream(name, 0o644, func(w io.Writer) error {
 			_, werr := w.Write(data)
 			return werr
 		})

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/fault"
 )
 
@@ -66,10 +67,10 @@ func compiled(ctx context.Context, o Options) (binaries, error) {
 	if err = os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return bin, unwritable(err)
 	}
-	if busy, lockErr := taken(dir + ".lock"); busy && lockErr == nil {
+	if busy, lockErr := atomicfile.Held(dir + ".lock"); busy && lockErr == nil {
 		o.Progress("waiting for another process that compiles the engine")
 	}
-	lock, err := acquire(ctx, dir+".lock", exclusive)
+	lock, err := atomicfile.Exclusive(ctx, dir+".lock")
 	if err != nil {
 		return bin, err
 	}
@@ -77,15 +78,15 @@ func compiled(ctx context.Context, o Options) (binaries, error) {
 	if bin.exist() { // another process has compiled them meanwhile
 		return bin, nil
 	}
-	temp := dir + ".tmp" // under the lock nobody else uses it: what is there was left by a killed process
-	err = errors.Join(os.RemoveAll(temp), os.RemoveAll(dir))
-	if err == nil {
-		err = compile(ctx, o, temp, files)
+	out, err := atomicfile.Folder(dir)
+	if err != nil {
+		return bin, unwritable(err)
 	}
+	err = errors.Join(os.RemoveAll(dir), compile(ctx, o, out.Name(), files))
 	if err == nil {
-		err = os.Rename(filepath.Join(temp, "out"), dir)
+		err = out.Commit(0o700)
 	}
-	return bin, errors.Join(err, os.RemoveAll(temp))
+	return bin, errors.Join(err, out.Close())
 }
 
 // sourceFiles returns the module's files by their place in it, and a short
@@ -109,13 +110,15 @@ func sourceFiles() (files map[string][]byte, key string, err error) {
 	return files, hex.EncodeToString(sum.Sum(nil))[:12], nil
 }
 
+// compile leaves the programs in a folder that is there, and nothing else.
 func compile(ctx context.Context, o Options, dir string, files map[string][]byte) error {
 	goTool, err := findGo()
 	if err != nil {
 		return err
 	}
+	work := filepath.Join(dir, "work")
 	for name, data := range files {
-		path := filepath.Join(dir, "src", name)
+		path := filepath.Join(work, "src", name)
 		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
 			err = os.WriteFile(path, data, 0o600)
 		}
@@ -123,25 +126,25 @@ func compile(ctx context.Context, o Options, dir string, files map[string][]byte
 			return unwritable(err)
 		}
 	}
-	if err = os.Mkdir(filepath.Join(dir, "temp"), 0o700); err != nil {
+	if err = os.Mkdir(filepath.Join(work, "temp"), 0o700); err != nil {
 		return unwritable(err)
 	}
 	//nolint:gosec // the go on the user's PATH
 	cmd := exec.CommandContext(ctx, goTool, "build", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -X "+versionVariable+"="+Version,
-		"-o", filepath.Join(dir, "out")+"/", buildkitdPackage, "./supervisor")
-	cmd.Dir = filepath.Join(dir, "src")
+		"-o", dir+"/", buildkitdPackage, "./supervisor")
+	cmd.Dir = filepath.Join(work, "src")
 	// Where modules come from is the user's business, what is built is ours. An
 	// empty GOFLAGS would let the one of `go env -w` through.
 	cmd.Env = append(cmd.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off", "CGO_ENABLED=0",
-		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, "GOTMPDIR="+filepath.Join(dir, "temp"))
+		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, "GOTMPDIR="+filepath.Join(work, "temp"))
 	// The compilers are children of go: end the whole group with ctx.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err = watchCompile(cmd, o.Progress); err == nil {
-		return nil
+		return os.RemoveAll(work)
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("compiling the engine: %w", context.Cause(ctx))

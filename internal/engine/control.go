@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/fault"
 )
 
@@ -26,7 +27,7 @@ func Start(ctx context.Context, o Options) (Status, error) {
 		return Status{}, err
 	}
 	// Only now, so that an engine that cannot start is not kept.
-	err = replaceFile(state{dir: o.StateDir}.path(keepFile), nil)
+	err = state{dir: o.StateDir}.write(keepFile, nil)
 	if err = errors.Join(err, e.Close()); err != nil {
 		return Status{}, err
 	}
@@ -50,7 +51,7 @@ func Stop(ctx context.Context, o Options, force bool) (ended bool, err error) {
 		if err != nil || !there {
 			return ended, err
 		}
-		if err = pause(ctx, pollEvery); err != nil {
+		if err = fault.Pause(ctx, pollEvery); err != nil {
 			return false, fmt.Errorf("waiting for the engine to end: %w", err)
 		}
 	}
@@ -63,7 +64,7 @@ func (s state) askToEnd(force bool) error {
 		return err
 	}
 	if force {
-		return replaceFile(s.path(stopFile), nil)
+		return s.write(stopFile, nil)
 	}
 	clients, err := s.clients()
 	if err != nil || clients == 0 {
@@ -125,7 +126,7 @@ func StatusOf(o Options) (Status, error) {
 	if st.Disk, err = diskUsed(st.Root); err != nil {
 		return st, err
 	}
-	st.Free, err = diskFree(st.Root)
+	st.Free, err = atomicfile.Free(st.Root)
 	return st, err
 }
 
@@ -167,15 +168,6 @@ func countLocks(locks, kind string, inode uint64) int {
 		}
 	}
 	return count
-}
-
-func diskFree(dir string) (int64, error) {
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(dir, &disk); err != nil {
-		return 0, fmt.Errorf("measuring the disk of %q: %w", dir, err)
-	}
-	//nolint:gosec,unconvert // no disk has 2^63 blocks; types differ by system
-	return int64(disk.Bavail) * int64(disk.Bsize), nil
 }
 
 // diskUsed adds up what a folder occupies, each hard-linked file once. A

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/client"
 )
 
@@ -87,7 +88,7 @@ type Engine struct {
 	Same bool
 
 	client *client.Client
-	lease  *os.File // nil unless private
+	lease  *flock.Flock // nil unless private
 }
 
 // Open returns the engine for a build. The caller closes it.
@@ -115,7 +116,7 @@ func (e *Engine) Close() error {
 	if e.lease == nil {
 		return err
 	}
-	s := state{dir: filepath.Dir(e.lease.Name())}
+	s := state{dir: filepath.Dir(e.lease.Path())}
 	err = errors.Join(err, e.lease.Close())
 	s.awaitEnd(endPatience)
 	return err

@@ -11,10 +11,12 @@ import (
 	"syscall"
 	"time"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/fault"
 )
 
 const (
+	pollEvery   = 25 * time.Millisecond
 	startWithin = 40 * time.Second // a killed predecessor may take the supervisor 20 s
 	logLimit    = 8 << 20          // the log is put aside at the next start above this
 	noOverlay   = 3                // exit code of the supervisor, see its main.go
@@ -45,7 +47,7 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 	}
 	// The lease comes first: from here on no engine ends under us, and where
 	// one is ending just now, this waits for it.
-	lease, err := acquire(ctx, s.path(leaseFile), shared)
+	lease, err := atomicfile.Shared(ctx, s.path(leaseFile))
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +62,7 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 // connectOrStart returns the engine of the folder. One process at a time gets
 // here, the others find the engine started.
 func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*Engine, error) {
-	lock, err := acquire(ctx, s.path(startFile), exclusive)
+	lock, err := atomicfile.Exclusive(ctx, s.path(startFile))
 	if err != nil {
 		return nil, err
 	}
@@ -81,14 +83,14 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 		}
 		// It is there and does not answer: about to end, as after a kill, or
 		// started by a client that was killed meanwhile.
-		if err = pause(ctx, pollEvery); err != nil {
+		if err = fault.Pause(ctx, pollEvery); err != nil {
 			return nil, fmt.Errorf("waiting for the engine: %w", err)
 		}
 	}
 }
 
 func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
-	bytes, err := diskFree(s.path(rootDir))
+	bytes, err := atomicfile.Free(s.path(rootDir))
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +118,7 @@ func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, err
 	if err != nil {
 		return nil, err
 	}
-	if err = replaceFile(s.path(configFile), o.Config); err != nil {
+	if err = s.write(configFile, o.Config); err != nil {
 		return nil, err
 	}
 	// Where the last engine was killed a moment ago, its socket still answers.
@@ -220,15 +222,4 @@ func environment(env func(string) string) []string {
 		}
 	}
 	return vars
-}
-
-// replaceFile writes a whole file or leaves the old one.
-func replaceFile(path string, data []byte) error {
-	if err := os.WriteFile(path+".tmp", data, 0o600); err != nil {
-		return unwritable(err)
-	}
-	if err := os.Rename(path+".tmp", path); err != nil {
-		return unwritable(err)
-	}
-	return nil
 }

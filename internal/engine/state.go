@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"lamina.build/internal/atomicfile"
 )
 
 // state is the folder of one private engine. The supervisor knows the same
@@ -62,8 +64,16 @@ func (s state) make() error {
 	return nil
 }
 
+// write replaces a file of the folder.
+func (s state) write(name string, data []byte) error {
+	if err := atomicfile.Write(s.path(name), data, 0o600); err != nil {
+		return unwritable(err)
+	}
+	return nil
+}
+
 // alive says whether a supervisor runs.
-func (s state) alive() (bool, error) { return taken(s.path(aliveFile)) }
+func (s state) alive() (bool, error) { return atomicfile.Held(s.path(aliveFile)) }
 
 // record is what the supervisor wrote when it started.
 type record struct {

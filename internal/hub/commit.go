@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"lamina.build/internal/fault"
+	"lamina.build/lock"
 )
 
 // mostOfDocument is how long an answer of the API may be, in bytes: one about a
 // repository lists all its files.
 const mostOfDocument = 64 << 20
 
-var commitID = regexp.MustCompile(`^[0-9a-f]{40}$`)
+var commitID = regexp.MustCompile(`^` + lock.CommitPattern + `$`)
 
 // Commit returns the commit that a branch, a tag or a commit of a repository
 // "ORG/NAME" stands for now, as 40 hexadecimal digits.

@@ -23,11 +23,10 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/beneath"
-	"lamina.build/internal/beside"
 	"lamina.build/internal/fault"
 	"lamina.build/internal/layout/blobstore"
-	"lamina.build/internal/layout/filelock"
 )
 
 // ErrNoTag says that a layout has no image of a tag.
@@ -277,7 +276,7 @@ func (l *Layout) index() (ocispec.Index, error) {
 // change rewrites index.json under the lock, so that of two builds at once
 // neither loses its tag.
 func (l *Layout) change(ctx context.Context, edit func(*ocispec.Index)) (err error) {
-	lock, err := filelock.OpenIn(l.root, lockName)
+	lock, err := atomicfile.OpenLock(l.root, lockName)
 	if err != nil {
 		return err
 	}
@@ -311,8 +310,8 @@ func (l *Layout) writeJSON(name string, v any) error {
 	}
 	have, err := beneath.ReadFile(l.root, name)
 	if err == nil && bytes.Equal(have, data) {
-		beside.SweepIn(l.root, name)
+		atomicfile.SweepIn(l.root, name)
 		return nil
 	}
-	return beside.WriteIn(l.root, name, data)
+	return atomicfile.WriteIn(l.root, name, data, 0o644)
 }

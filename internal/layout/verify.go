@@ -13,11 +13,12 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/pack"
+	"lamina.build/llb"
 )
 
 // VerifyOptions says what an exported image has to fulfil besides being whole.
 type VerifyOptions struct {
-	Epoch    int64 // every entry's time; 0 is pack.Epoch
+	Epoch    int64 // every entry's time; 0 is llb.Epoch
 	Unsorted bool  // entries may come in any order
 	Docker   bool  // Docker's media types and gzip will do, as in an export for Docker
 }
@@ -45,7 +46,7 @@ const maxPerLayer = 10
 // the image differ from build to build.
 func Verify(ctx context.Context, p content.Provider, desc ocispec.Descriptor, o VerifyOptions) error {
 	if o.Epoch == 0 {
-		o.Epoch = pack.Epoch
+		o.Epoch = llb.Epoch
 	}
 	images, err := Images(ctx, p, desc)
 	if err != nil {

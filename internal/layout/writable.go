@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/beneath"
-	"lamina.build/internal/beside"
 	"lamina.build/internal/fault"
 )
 
@@ -34,8 +34,8 @@ func (e *UnwritableError) Hint() string {
 func Writable(place beneath.Place) error {
 	root, err := place.Nearest()
 	if err == nil {
-		var probe *beside.Temporary
-		if probe, err = beside.FileIn(root, "writable"); err == nil {
+		var probe *atomicfile.Temporary
+		if probe, err = atomicfile.FileIn(root, "writable"); err == nil {
 			err = probe.Close()
 		}
 		err = errors.Join(err, root.Close())

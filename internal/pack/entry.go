@@ -8,10 +8,6 @@ import (
 	"strings"
 )
 
-// Epoch is the time of every entry: 1980-01-01T00:00:00Z, the oldest one that
-// a zip can hold.
-const Epoch = 315532800
-
 // entry is one entry of a layer.
 type entry struct {
 	name string // in the image, without a leading or trailing slash

@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
+
+	"lamina.build/llb"
 )
 
 // ErrChanged says that a tree was changed while it was packed.
@@ -41,7 +42,7 @@ func header(e entry) *tar.Header {
 		Typeflag: tar.TypeDir,
 		Name:     e.tarName(),
 		Mode:     e.mode,
-		ModTime:  time.Unix(Epoch, 0),
+		ModTime:  llb.EpochTime(),
 	}
 	switch e.kind {
 	case file:

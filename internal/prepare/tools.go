@@ -1,17 +1,15 @@
 package prepare
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/pack"
 	"lamina.build/llb"
@@ -20,19 +18,15 @@ import (
 
 // tool is a file of a Debian package that assembles a base before there is one.
 type tool struct {
-	pkg  string
-	name string // in the layer
-	has  func(installed string) bool
+	pkg      string
+	name     string   // in the layer
+	patterns []string // of its name in the package
 }
 
 func toolbox() []tool {
 	return []tool{
-		{"busybox-static", "busybox", func(p string) bool {
-			return path.Base(p) == "busybox" && path.Base(path.Dir(p)) == "bin"
-		}},
-		{"libeatmydata1", "libeatmydata.so", func(p string) bool {
-			return strings.HasPrefix(path.Base(p), "libeatmydata.so.")
-		}},
+		{"busybox-static", "busybox", []string{"bin/busybox", "usr/bin/busybox"}},
+		{"libeatmydata1", "libeatmydata.so", []string{"usr/lib/libeatmydata.so.*", "usr/lib/*/libeatmydata.so.*"}},
 	}
 }
 
@@ -57,26 +51,22 @@ func (p packer) tools(ctx context.Context) (llb.Layer, error) {
 	})
 }
 
-// unpackTools fills a folder beside dir and renames it.
-func (p packer) unpackTools(ctx context.Context, dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // no secrets
-		return err
-	}
-	temp, err := os.MkdirTemp(filepath.Dir(dir), ".unpack-")
+func (p packer) unpackTools(ctx context.Context, dir string) (err error) {
+	folder, err := atomicfile.Folder(dir)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(temp) }()
+	defer func() { err = errors.Join(err, folder.Close()) }()
 	for _, t := range toolbox() {
 		deb, _ := lock.Find(p.Lock.In(lock.SetBootstrap, p.Spec.Variant), t.pkg)
-		if err := p.unpackTool(ctx, t, deb, filepath.Join(temp, t.name)); err != nil {
+		if err := p.unpackTool(ctx, t, deb, filepath.Join(folder.Name(), t.name)); err != nil {
 			return err
 		}
 	}
-	if err := os.Rename(temp, dir); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := folder.Commit(0o700); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return nil
+	return nil // another build has unpacked them meanwhile
 }
 
 func (p packer) unpackTool(ctx context.Context, t tool, deb lock.Package, target string) error {
@@ -85,31 +75,9 @@ func (p packer) unpackTool(ctx context.Context, t tool, deb lock.Package, target
 	if err != nil {
 		return err
 	}
-	r, err := os.Open(file) //nolint:gosec // in our own cache
-	if err != nil {
-		return err
-	}
-	defer func() { _ = r.Close() }()
-	found := false
-	err = debian.WalkDeb(r, func(h *tar.Header, content io.Reader) error {
-		if h.Typeflag != tar.TypeReg || !t.has(h.Name) {
-			return nil
-		}
-		found = true
-		data, readErr := io.ReadAll(content)
-		if readErr != nil {
-			return readErr
-		}
-		if writeErr := os.WriteFile(target, data, 0o755); writeErr != nil { //nolint:gosec // it is a program
-			return writeErr
-		}
-		return debian.ErrStop
-	})
+	data, err := debian.ReadDebFile(file, t.patterns...)
 	if err != nil {
 		return fmt.Errorf("reading package %q: %w", path.Base(deb.Path), err)
 	}
-	if !found {
-		return fmt.Errorf("package %q has no %s", path.Base(deb.Path), t.name)
-	}
-	return nil
+	return os.WriteFile(target, data, 0o755) //nolint:gosec // it is a program
 }

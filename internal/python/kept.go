@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 )
 
 // What wheels hold is kept between resolves, by the address and sha256 of each: a lock that is
@@ -59,5 +59,5 @@ func (o Options) keep(d *distribution) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return fmt.Errorf("keeping what %s holds: %w", d.File, err)
 	}
-	return beside.Write(name, data)
+	return atomicfile.Write(name, data, 0o644)
 }

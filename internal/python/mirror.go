@@ -15,7 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/door"
 	"lamina.build/internal/fetch"
 	"lamina.build/lock"
@@ -128,5 +128,5 @@ func (o MirrorOptions) write(found map[string]string) error {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return fmt.Errorf("keeping what %s has: %w", o.Index, err)
 	}
-	return beside.Write(o.path(), data)
+	return atomicfile.Write(o.path(), data, 0o644)
 }

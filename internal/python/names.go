@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"lamina.build/internal/fault"
-	"lamina.build/internal/near"
 	"lamina.build/lock"
 )
 
@@ -29,7 +28,7 @@ func checkNames(requests []Request, answers []answer) error {
 			return
 		}
 		told[key+name] = true
-		err := fmt.Errorf("%s[python] %s: %q is none of the packages that are installed%s", r.at(key, name), key, name, didYouMean(name, known))
+		err := fmt.Errorf("%s[python] %s: %q is none of the packages that are installed%s", r.at(key, name), key, name, fault.DidYouMean(name, slices.Sorted(maps.Keys(known))))
 		faults = append(faults, err)
 	}
 	for _, r := range requests {
@@ -67,7 +66,7 @@ func (o Options) tellUnasked(requests []Request, answers []answer) {
 			for _, name := range index.Packages {
 				if r.Lock == "" && r.Project == "" && !known[name] && !told[name] {
 					told[name] = true
-					o.Note(fmt.Sprintf("%sindex %s has %q, which nothing asks for%s", r.at("packages", name), index.Name, name, didYouMean(name, known)))
+					o.Note(fmt.Sprintf("%sindex %s has %q, which nothing asks for%s", r.at("packages", name), index.Name, name, fault.DidYouMean(name, slices.Sorted(maps.Keys(known)))))
 				}
 			}
 		}
@@ -92,11 +91,4 @@ func (a answer) names(known map[string]bool) {
 	for _, o := range a.Omitted {
 		known[o.Requirement] = true
 	}
-}
-
-func didYouMean(name string, known map[string]bool) string {
-	if meant := near.Word(name, slices.Sorted(maps.Keys(known)), near.Distance); meant != "" {
-		return fmt.Sprintf(", did you mean %q?", meant)
-	}
-	return ""
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"lamina.build/internal/fault"
 )
 
 // codeOf returns the status that an error is about, of the registry or of its
@@ -98,12 +100,7 @@ func (p *pause) wait(ctx context.Context, last *answer, cause error) error {
 	} else if after > 0 {
 		d = after
 	}
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
+	return fault.Pause(ctx, d)
 }
 
 // retryAfter reads the header of that name, as of RFC 9110, section 10.2.3:

@@ -12,7 +12,6 @@ import (
 	"unicode/utf16"
 
 	"lamina.build/internal/fault"
-	"lamina.build/internal/near"
 )
 
 const (
@@ -249,8 +248,8 @@ func misplaced(text string) error {
 	if setup.MatchString(name) {
 		return fmt.Errorf("%s can't be used: locked builds have no options", name)
 	}
-	if meant := near.Word(name, known, near.Distance); meant != "" && meant != name {
-		return fmt.Errorf("unknown option %s, did you mean %q?", quote(name), meant)
+	if question := fault.DidYouMean(name, known); question != "" && !slices.Contains(known, name) {
+		return fmt.Errorf("unknown option %s%s", quote(name), question)
 	}
 	return fmt.Errorf("%s is no option that pip takes here", quote(name))
 }

@@ -1,12 +1,10 @@
 package resolve
 
 import (
-	"archive/tar"
 	"context"
 	_ "embed" // the scripts
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -103,7 +101,8 @@ func (a *archive) writeTools(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	program, err := readBusybox(local[last])
+	// It moved from /bin to /usr/bin between the releases of Debian.
+	program, err := debian.ReadDebFile(local[last], "bin/busybox", "usr/bin/busybox")
 	if err != nil {
 		return fmt.Errorf("unpacking %s: %w", busybox, err)
 	}
@@ -128,28 +127,6 @@ func (a *archive) fetch(ctx context.Context, packages []*debian.Package) ([]stri
 		})
 	}
 	return local, group.Wait()
-}
-
-func readBusybox(deb string) (program []byte, err error) {
-	f, err := os.Open(deb) //nolint:gosec // a file of the cache
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	// It moved from /bin to /usr/bin between the releases of Debian.
-	err = debian.WalkDeb(f, func(h *tar.Header, content io.Reader) error {
-		if h.Typeflag != tar.TypeReg || !strings.HasSuffix(h.Name, "bin/busybox") {
-			return nil
-		}
-		if program, err = io.ReadAll(content); err != nil {
-			return err
-		}
-		return debian.ErrStop
-	})
-	if err == nil && program == nil {
-		err = errors.New("no bin/busybox in it")
-	}
-	return program, err
 }
 
 // place puts a file of the cache where a layer is packed from, without a copy

@@ -5,8 +5,8 @@ package runc
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/fault"
 )
@@ -130,35 +131,16 @@ func find(ctx context.Context, o Options) (*debian.Package, error) {
 	return p, nil
 }
 
-// unpack writes the program under another name first, so that a runc that is
-// there is whole.
-func unpack(deb, program string) (err error) {
-	f, err := os.Open(deb) //nolint:gosec // a file of the cache
+// unpack writes the program as a whole, so that a runc that is there can be used.
+func unpack(deb, program string) error {
+	content, err := debian.ReadDebFile(deb, "usr/sbin/runc")
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	content, err := debian.ReadDebFile(f, "usr/sbin/runc")
-	if err != nil {
+	return atomicfile.Stream(program, 0o755, func(w io.Writer) error {
+		_, err := w.Write(content)
 		return err
-	}
-	dir := filepath.Dir(program)
-	if err = os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // as other programs
-		return err
-	}
-	temp, err := os.CreateTemp(dir, ".runc-*")
-	if err != nil {
-		return err
-	}
-	_, err = temp.Write(content)
-	err = errors.Join(err, temp.Chmod(0o755), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), program)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temp.Name()))
-	}
-	return nil
+	})
 }
 
 // check runs the program: it needs the host's libc and libseccomp.

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"lamina.build/internal/fault"
+	"lamina.build/lock"
 )
 
 // pattern makes the check of a word that a regular expression describes; what
@@ -25,7 +28,7 @@ func pattern(expression, what string) check {
 func oneOf(words ...string) check {
 	return func(s string) (string, error) {
 		if !slices.Contains(words, s) {
-			return "", fmt.Errorf("%q is not one of %s%s", s, strings.Join(words, ", "), didYouMean(s, words))
+			return "", fmt.Errorf("%q is not one of %s%s", s, strings.Join(words, ", "), fault.DidYouMean(s, words))
 		}
 		return s, nil
 	}
@@ -51,7 +54,7 @@ var (
 	projectName = pattern(`[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?`, "a Python project's name")
 	requirement = pattern(`[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\s*([\[=<>!~;@(].*)?`,
 		`a Python requirement ("name", "name==version")`)
-	commit = pattern(`[0-9a-f]{40}`, "a commit (40 hexadecimal digits in lower case)")
+	commit = pattern(lock.CommitPattern, "a commit (40 hexadecimal digits in lower case)")
 	soname = pattern(`[A-Za-z0-9_][A-Za-z0-9_.+-]*`, `a library's name ("libcuda.so.1")`)
 
 	platform = oneOf("linux/amd64", "linux/arm64")
@@ -82,7 +85,7 @@ func stopSignal(s string) (string, error) {
 	if !strings.HasPrefix(full, "SIG") {
 		full = "SIG" + full
 	}
-	return "", fmt.Errorf("%q is not the name of a signal%s", s, didYouMean(full, signals))
+	return "", fmt.Errorf("%q is not the name of a signal%s", s, fault.DidYouMean(full, signals))
 }
 
 // sentence checks one line of text for people.

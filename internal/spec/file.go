@@ -130,7 +130,7 @@ func (f *File) Variants() []string { return slices.Clone(f.names) }
 // Variant returns the value of one variant, which the caller may change.
 func (f *File) Variant(name string) (Spec, error) {
 	if _, ok := f.editions[name]; !ok {
-		err := fmt.Errorf("%s: no variant %q%s", f.doc.name, name, didYouMean(name, f.names))
+		err := fmt.Errorf("%s: no variant %q%s", f.doc.name, name, fault.DidYouMean(name, f.names))
 		return Spec{}, fault.New(fault.Usage, err)
 	}
 	return f.decode(name).spec, nil

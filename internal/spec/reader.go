@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"lamina.build/internal/fault"
 )
 
 // check says whether a string may stand for a value and returns it in its
@@ -55,7 +57,7 @@ func (r *reader) end() {
 		if e.in != "" {
 			in = " in " + e.in
 		}
-		r.faults.add(e.offset, "unknown key %q%s%s", e.key, in, didYouMean(e.key, r.known))
+		r.faults.add(e.offset, "unknown key %q%s%s", e.key, in, fault.DidYouMean(e.key, r.known))
 	}
 }
 

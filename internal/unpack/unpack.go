@@ -17,13 +17,13 @@ import (
 	"strings"
 	"time"
 
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 )
 
 // Folder is a folder that appears when all of it is there.
 type Folder struct {
 	path      string
-	temporary *beside.Temporary
+	temporary *atomicfile.Temporary
 }
 
 // Prepare makes room for the folder at path, which must not exist or be empty:
@@ -36,7 +36,7 @@ func Prepare(path string) (*Folder, error) {
 	if len(entries) > 0 {
 		return nil, fmt.Errorf("folder %q is not empty", path)
 	}
-	temporary, err := beside.Folder(path)
+	temporary, err := atomicfile.Folder(path)
 	return &Folder{path: path, temporary: temporary}, err
 }
 

@@ -5,13 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/layout/filelock"
+	"lamina.build/internal/atomicfile"
 )
 
 // journal is a folder that remembers what became of layers: their digests, for
@@ -60,18 +60,14 @@ func (j journal) path(name string) string {
 	return filepath.Join(j.dir, name)
 }
 
-// lock waits until nobody else moves the layer to the same place. The lock file
-// stays, see [filelock.Lock].
+// lock waits until nobody else moves the layer to the same place.
 func (j journal) lock(ctx context.Context, key digest.Digest) (func() error, error) {
 	if j.dir == "" {
 		return func() error { return nil }, nil
 	}
-	lock, err := filelock.Open(j.path(j.name(key) + ".lock"))
+	lock, err := atomicfile.Exclusive(ctx, j.path(j.name(key)+".lock"))
 	if err != nil {
 		return nil, err
-	}
-	if err := lock.Exclusive(ctx); err != nil {
-		return nil, errors.Join(err, lock.Close())
 	}
 	return lock.Close, nil
 }
@@ -91,20 +87,5 @@ func read(path string, into any) bool {
 // write replaces a file, so that a reader sees all of the old one or of the
 // new. It is for its owner alone: locations of uploads are in it.
 func write(path string, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".*") // of mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return atomicfile.Stream(path, 0o600, func(w io.Writer) error { return json.NewEncoder(w).Encode(v) })
 }

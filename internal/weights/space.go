@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"lamina.build/internal/atomicfile"
 )
 
 // checkSpace finds out whether the layers fit on the disk that aren't there yet.
@@ -30,7 +32,7 @@ func (p *puller) checkSpace(ctx context.Context) error {
 // CheckSpace returns a [*SpaceError] where a folder's disk has no room for as
 // many bytes.
 func CheckSpace(dir string, need int64) error {
-	free, err := freeSpace(dir)
+	free, err := atomicfile.Free(dir)
 	if err != nil || need <= free {
 		return err
 	}
@@ -40,17 +42,8 @@ func CheckSpace(dir string, need int64) error {
 // noSpace is the error of a disk that became full while need bytes of one layer
 // were still to come.
 func (p *puller) noSpace(need int64) error {
-	free, err := freeSpace(p.Dir)
+	free, err := atomicfile.Free(p.Dir)
 	return errors.Join(&SpaceError{Dir: p.Dir, Need: need, Free: free}, err)
 }
 
 func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
-
-// freeSpace returns how many bytes of a file system the user may have.
-func freeSpace(dir string) (int64, error) {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
-	}
-	return int64(fs.Bavail) * fs.Bsize, nil //nolint:gosec // no disk has 8 EiB
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -79,10 +78,8 @@ func (u *upload) again(ctx context.Context, do func(context.Context) error) erro
 		if fault.KindOf(err) != fault.Transient || n+1 == attempts {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(u.wait << n):
+		if err = fault.Pause(ctx, u.wait<<n); err != nil {
+			return err
 		}
 	}
 }

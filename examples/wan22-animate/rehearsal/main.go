@@ -31,7 +31,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"lamina.build/examples/wan22-animate/rehearsal/world"
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/container"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/layout"
@@ -115,8 +115,8 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 
 // openRoom is a folder for what is made. What killed rehearsals left, containers that
 // still run among it, goes.
-func openRoom(path, runc string) (*beside.Temporary, error) {
-	for _, left := range beside.Leftovers(path) {
+func openRoom(path, runc string) (*atomicfile.Temporary, error) {
+	for _, left := range atomicfile.Leftovers(path) {
 		folders, err := os.ReadDir(left)
 		if err != nil {
 			return nil, err
@@ -125,7 +125,7 @@ func openRoom(path, runc string) (*beside.Temporary, error) {
 			container.Sweep(runc, filepath.Join(left, f.Name()))
 		}
 	}
-	return beside.Folder(path)
+	return atomicfile.Folder(path)
 }
 
 // all rehearses the variants, one after the other.

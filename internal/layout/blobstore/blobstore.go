@@ -26,8 +26,8 @@ import (
 	"github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/opencontainers/go-digest"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/beneath"
-	"lamina.build/internal/layout/filelock"
 )
 
 const (
@@ -44,7 +44,7 @@ type Store struct {
 
 	root  *os.Root
 	token string // before every reference that this opening writes to
-	lease *filelock.Lock
+	lease *atomicfile.Lock
 }
 
 // errRemoved says that a store was discarded while it was opened.
@@ -92,7 +92,7 @@ func openIn(ctx context.Context, root *os.Root) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	lease, err := filelock.OpenIn(root, leaseName)
+	lease, err := atomicfile.OpenLock(root, leaseName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errRemoved
 	}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/containerd/containerd/v2/core/content"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/beneath"
-	"lamina.build/internal/layout/filelock"
 )
 
 // Swept counts what a sweep removed.
@@ -40,7 +40,7 @@ func (s *Store) alone(ctx context.Context, f func() (Swept, error)) (Swept, erro
 	if err == nil {
 		swept, err = f()
 	}
-	if errors.Is(err, filelock.ErrBusy) {
+	if errors.Is(err, atomicfile.ErrBusy) {
 		swept, err = Swept{Busy: true}, nil
 	}
 	// An exclusive try may have cost the shared lock.

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"lamina.build/lock"
 )
 
 // Replacement is an address of the real outside, and what stands for it.
@@ -65,8 +67,8 @@ func withoutComments(text string) string {
 
 // commit finds the commit of a repository in a spec, and in a requirement.
 var (
-	wanCommit  = regexp.MustCompile(`(?s)"https://github\.com/Wan-Video/Wan2\.2"\s*commit\s*=\s*"([0-9a-f]{40})"`)
-	sam2Commit = regexp.MustCompile(`git\+https://github\.com/facebookresearch/sam2\.git@([0-9a-f]{40})`)
+	wanCommit  = regexp.MustCompile(`(?s)"https://github\.com/Wan-Video/Wan2\.2"\s*commit\s*=\s*"(` + lock.CommitPattern + `)"`)
+	sam2Commit = regexp.MustCompile(`git\+https://github\.com/facebookresearch/sam2\.git@(` + lock.CommitPattern + `)`)
 )
 
 // replace are the replacements for the texts of the example.

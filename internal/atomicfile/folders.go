@@ -1,4 +1,4 @@
-package beside
+package atomicfile
 
 import (
 	"errors"
@@ -8,13 +8,13 @@ import (
 	"slices"
 )
 
-// Folders are folders that were made, the highest first.
-type Folders []string
+// folders are folders that were made, the highest first.
+type folders []string
 
-// MakeFolders makes dir and the folders above it, and returns those that were
+// makeFolders makes dir and the folders above it, and returns those that were
 // not there.
-func MakeFolders(dir string) (Folders, error) {
-	var missing Folders
+func makeFolders(dir string) (folders, error) {
+	var missing folders
 	for at := dir; ; at = filepath.Dir(at) {
 		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) {
 			break
@@ -25,9 +25,9 @@ func MakeFolders(dir string) (Folders, error) {
 	return missing, os.MkdirAll(dir, 0o755) //nolint:gosec // an image is no secret
 }
 
-// RemoveEmpty removes the folders again. One that has something in it by now
+// removeEmpty removes the folders again. One that has something in it by now
 // stays, with those above it.
-func (f Folders) RemoveEmpty() {
+func (f folders) removeEmpty() {
 	for _, dir := range slices.Backward(f) {
 		if os.Remove(dir) != nil {
 			return

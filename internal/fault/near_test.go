@@ -1,12 +1,12 @@
-package near_test
+package fault_test
 
 import (
 	"testing"
 
-	"lamina.build/internal/near"
+	"lamina.build/internal/fault"
 )
 
-func TestWord(t *testing.T) {
+func TestNearest(t *testing.T) {
 	known := []string{"image", "lock", "look", "engine", "version", "locked", "looked", "production"}
 	tests := []struct{ name, word, want string }{
 		{"a letter is missing", "imge", "image"},
@@ -24,10 +24,19 @@ func TestWord(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := near.Word(tt.word, known, near.Distance); got != tt.want {
+			if got := fault.Nearest(tt.word, known, fault.Distance); got != tt.want {
 				t.Errorf("%q: got %q, want %q", tt.word, got, tt.want)
 			}
 		})
+	}
+}
+
+func TestDidYouMean(t *testing.T) {
+	known := []string{"--hash", "--no-index"}
+	for word, want := range map[string]string{"--no-idex": `, did you mean "--no-index"?`, "--pre": "", "": ""} {
+		if got := fault.DidYouMean(word, known); got != want {
+			t.Errorf("%q: got %q, want %q", word, got, want)
+		}
 	}
 }
 
@@ -48,7 +57,7 @@ func TestDistance(t *testing.T) {
 		{"abc", "abc", -1, 0},
 	}
 	for _, tt := range tests {
-		got, back := near.Distance(tt.a, tt.b, tt.limit), near.Distance(tt.b, tt.a, tt.limit)
+		got, back := fault.Distance(tt.a, tt.b, tt.limit), fault.Distance(tt.b, tt.a, tt.limit)
 		if got != tt.want || back != tt.want {
 			t.Errorf("%q and %q within %d: got %d, and %d the other way round, want %d",
 				tt.a, tt.b, tt.limit, got, back, tt.want)
@@ -64,7 +73,7 @@ func FuzzDistanceKeepsItsLimit(f *testing.F) {
 		if len(a) > 64 || len(b) > 64 || limit < 0 || limit > 64 {
 			t.Skip()
 		}
-		if got, want := near.Distance(a, b, limit), min(near.Distance(a, b, 128), limit+1); got != want {
+		if got, want := fault.Distance(a, b, limit), min(fault.Distance(a, b, 128), limit+1); got != want {
 			t.Errorf("%q and %q within %d: got %d, want %d", a, b, limit, got, want)
 		}
 	})

@@ -1,6 +1,7 @@
-package beside_test
+package atomicfile_test
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -10,12 +11,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/beside"
+	"lamina.build/internal/atomicfile"
 )
 
 // victim in the environment makes the test binary write beside that path, say so
 // and wait to be killed, or for the end of its input.
-const victim = "LAMINA_BESIDE_TEST"
+const victim = "LAMINA_ATOMICFILE_TEST"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(victim); path != "" {
@@ -25,11 +26,11 @@ func TestMain(m *testing.M) {
 }
 
 func hang(path string) {
-	file, err := beside.File(path)
+	file, err := atomicfile.File(path)
 	if err != nil {
 		panic(err)
 	}
-	folder, err := beside.Folder(path)
+	folder, err := atomicfile.Folder(path)
 	if err != nil {
 		panic(err)
 	}
@@ -90,7 +91,7 @@ func TestLeftoversOfTheDeadAreSwept(t *testing.T) {
 	busy := entries(t, dir)
 	attempt := func() {
 		t.Helper()
-		for _, make := range []func(string) (*beside.Temporary, error){beside.File, beside.Folder} {
+		for _, make := range []func(string) (*atomicfile.Temporary, error){atomicfile.File, atomicfile.Folder} {
 			tmp, err := make(path + "/")
 			if err != nil {
 				t.Fatal(err)
@@ -127,7 +128,7 @@ func TestLeftoversOfTheDeadAreSwept(t *testing.T) {
 func TestFoldersThatWereMadeGoAgain(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a", "b", "image.tar")
-	tmp, err := beside.File(path)
+	tmp, err := atomicfile.File(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +138,7 @@ func TestFoldersThatWereMadeGoAgain(t *testing.T) {
 	if left := entries(t, dir); len(left) > 0 {
 		t.Errorf("left: %q", left)
 	}
-	if tmp, err = beside.File(path); err != nil {
+	if tmp, err = atomicfile.File(path); err != nil {
 		t.Fatal(err)
 	}
 	if err = tmp.Commit(0o644); err != nil {
@@ -151,16 +152,18 @@ func TestFoldersThatWereMadeGoAgain(t *testing.T) {
 	}
 }
 
-func TestRemoveEmptyKeepsWhatIsUsed(t *testing.T) {
+func TestFoldersThatOthersUseStay(t *testing.T) {
 	dir := t.TempDir()
-	made, err := beside.MakeFolders(filepath.Join(dir, "a", "b", "c"))
+	tmp, err := atomicfile.File(filepath.Join(dir, "a", "b", "c", "image.tar"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "a", "file"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	made.RemoveEmpty()
+	if err := tmp.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if diff := cmp.Diff([]string{"file"}, entries(t, filepath.Join(dir, "a"))); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
@@ -170,20 +173,41 @@ func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "image.lock")
 	for _, text := range []string{"one", "two"} {
-		if err := beside.Write(path, []byte(text)); err != nil {
+		if err := atomicfile.Write(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(path); err != nil || string(got) != text {
 			t.Errorf("got %q, %v", got, err)
 		}
 	}
-	if err := beside.Write(filepath.Join(dir, "none", "x"), nil); err == nil {
+	if err := atomicfile.Write(filepath.Join(dir, "none", "x"), nil, 0o644); err == nil {
 		t.Error("wrote into a folder that isn't there")
 	}
 	if diff := cmp.Diff([]string{"image.lock"}, entries(t, dir)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != fs.FileMode(0o644) {
+		t.Errorf("got %v, %v", info, err)
+	}
+}
+
+func TestStream(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "made", "runc")
+	full := errors.New("the disk is full")
+	for _, want := range []error{full, nil, full} {
+		err := atomicfile.Stream(path, 0o755, func(w io.Writer) error {
+			_, err := io.WriteString(w, "half")
+			return errors.Join(err, want)
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
+	if diff := cmp.Diff([]string{"runc"}, entries(t, filepath.Dir(path))); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o755 || info.Size() != 4 {
 		t.Errorf("got %v, %v", info, err)
 	}
 }

@@ -1,11 +1,21 @@
-// Package near finds the word that a misspelt one was likely meant to be.
-package near
+package fault
 
-// Word returns the known word that is nearest to a misspelt one, the first of
+import "fmt"
+
+// DidYouMean ends a message about an unknown word with the known one that was likely
+// meant, and with nothing where none is near.
+func DidYouMean(word string, known []string) string {
+	if meant := Nearest(word, known, Distance); meant != "" {
+		return fmt.Sprintf(", did you mean %q?", meant)
+	}
+	return ""
+}
+
+// Nearest returns the known word that is nearest to a misspelt one, the first of
 // several. A third of the letters may be wrong, at least one and at most three;
 // where no word is that near it returns "". The distance of two words is
 // [Distance], or a rule that knows more about them.
-func Word(word string, known []string, distance func(a, b string, limit int) int) string {
+func Nearest(word string, known []string, distance func(a, b string, limit int) int) string {
 	nearest, limit := "", max(1, min(len(word)/3, 3))
 	for _, k := range known {
 		if d := distance(word, k, limit); d <= limit {

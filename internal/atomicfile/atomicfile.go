@@ -1,15 +1,16 @@
-// Package beside makes files and folders that get their names when they are
-// whole.
+// Package atomicfile makes files and folders that get their names when they are
+// whole, and has the locks that processes hold against each other.
 //
 // Until then they lie beside their place, under a hidden name, and locked. The
 // kernel drops the lock of a process that was killed, and whoever next writes
 // to the same place removes what nobody holds any more. What another process is
 // writing there meanwhile stays.
-package beside
+package atomicfile
 
 import (
 	"crypto/rand"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,7 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/beneath"
-	"lamina.build/internal/layout/filelock"
 )
 
 // Temporary is a file or folder that is not whole yet.
@@ -26,8 +26,8 @@ type Temporary struct {
 	root *os.Root // the folder that holds it
 	base string   // what it will be called
 	name string   // what it is called
-	lock *filelock.Lock
-	made Folders // around it
+	lock *Lock
+	made folders // around it
 }
 
 // File makes an empty file for what will be at path, and the folders above it.
@@ -61,13 +61,13 @@ type maker func(root *os.Root, name string) (*os.File, error)
 // holdAt makes something for a path of the user's.
 func holdAt(path string, make maker) (*Temporary, error) {
 	path = filepath.Clean(path) // "root/" lies beside root, not in it
-	made, err := MakeFolders(filepath.Dir(path))
+	made, err := makeFolders(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
-		made.RemoveEmpty()
+		made.removeEmpty()
 		return nil, err
 	}
 	return hold(root, filepath.Base(path), made, make)
@@ -76,7 +76,7 @@ func holdAt(path string, make maker) (*Temporary, error) {
 // hold makes something under a name of its own and locks it. In the moment
 // between the two a sweep takes it for a leftover: then another one is made.
 // The root is closed with what is made.
-func hold(root *os.Root, base string, made Folders, make maker) (*Temporary, error) {
+func hold(root *os.Root, base string, made folders, make maker) (*Temporary, error) {
 	SweepIn(root, base)
 	for {
 		name := prefix(base) + rand.Text()[:suffixLength]
@@ -85,12 +85,12 @@ func hold(root *os.Root, base string, made Folders, make maker) (*Temporary, err
 			continue
 		}
 		if err != nil {
-			made.RemoveEmpty()
+			made.removeEmpty()
 			return nil, errors.Join(err, root.Close())
 		}
-		t := &Temporary{root: root, base: base, name: name, lock: filelock.Of(f), made: made}
+		t := &Temporary{root: root, base: base, name: name, lock: &Lock{file: f}, made: made}
 		// Where a file system knows no locks, a sweep can't take one either.
-		if err = t.lock.TryExclusive(); !errors.Is(err, filelock.ErrBusy) && !t.lock.Gone() {
+		if err = t.lock.TryExclusive(); !errors.Is(err, ErrBusy) && !t.lock.Gone() {
 			return t, nil
 		}
 		_ = t.lock.Close() // it was somebody else's to remove
@@ -125,40 +125,55 @@ func (t *Temporary) Close() error {
 		return nil
 	}
 	err := errors.Join(t.root.RemoveAll(t.name), t.lock.Close(), t.root.Close())
-	t.made.RemoveEmpty()
+	t.made.removeEmpty()
 	return err
 }
 
 // Write replaces the file at path as a whole, so that nobody ever sees half of
 // it, also after a crash, and a failure leaves the old one. Its folder must be
 // there.
-func Write(path string, data []byte) (err error) {
+func Write(path string, data []byte, mode fs.FileMode) (err error) {
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	return WriteIn(root, filepath.Base(path), data)
+	return WriteIn(root, filepath.Base(path), data, mode)
 }
 
 // WriteIn replaces the file of a name in root as [Write] does.
-func WriteIn(root *os.Root, base string, data []byte) error {
+func WriteIn(root *os.Root, base string, data []byte, mode fs.FileMode) error {
 	t, err := FileIn(root, base)
 	if err != nil {
 		return err
 	}
+	return t.fill(mode, func(f *os.File) error {
+		_, err := f.Write(data)
+		return errors.Join(err, f.Sync())
+	})
+}
+
+// Stream replaces the file at path by what is written, and makes the folders above it.
+// It doesn't wait for the disk: after a crash of the machine the file may be there and
+// hold nothing, which whoever reads it has to see.
+func Stream(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	t, err := File(path)
+	if err != nil {
+		return err
+	}
+	return t.fill(mode, func(f *os.File) error { return write(f) })
+}
+
+// fill writes the file and puts it in its place.
+func (t *Temporary) fill(mode fs.FileMode, write func(*os.File) error) error {
 	f, err := t.Create()
 	if err == nil {
-		_, err = f.Write(data)
-		err = errors.Join(err, f.Sync(), f.Close())
+		err = errors.Join(write(f), f.Close())
 	}
 	if err == nil {
-		err = t.Commit(0o644)
+		err = t.Commit(mode)
 	}
-	if err != nil {
-		return errors.Join(err, t.Close())
-	}
-	return nil
+	return errors.Join(err, t.Close())
 }
 
 // suffixLength is how many random letters tell those of one place apart.
@@ -212,7 +227,7 @@ func visitLeftover(root *os.Root, e fs.DirEntry, visit func(name string)) {
 	if err != nil {
 		return
 	}
-	lock := filelock.Of(f)
+	lock := &Lock{file: f}
 	if lock.TryExclusive() == nil {
 		visit(e.Name())
 	}

@@ -1,0 +1,124 @@
+package atomicfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
+
+	"lamina.build/internal/beneath"
+	"lamina.build/internal/fault"
+)
+
+// pollEvery is how often a lock is tried: a blocked flock knows nothing of a context.
+const pollEvery = 10 * time.Millisecond
+
+// Exclusive waits until this process holds the lock file at path alone, and makes it
+// where there is none. Closing the lock gives it back, and so does the kernel when
+// its process ends. The file itself stays: removing it would let two processes lock
+// two files of one name.
+func Exclusive(ctx context.Context, path string) (*flock.Flock, error) {
+	return acquire(ctx, path, (*flock.Flock).TryLockContext)
+}
+
+// Shared waits until it holds the lock file at path together with others that share it.
+func Shared(ctx context.Context, path string) (*flock.Flock, error) {
+	return acquire(ctx, path, (*flock.Flock).TryRLockContext)
+}
+
+func acquire(
+	ctx context.Context, path string, take func(*flock.Flock, context.Context, time.Duration) (bool, error),
+) (*flock.Flock, error) {
+	l := flock.New(path, flock.SetFlag(os.O_RDWR|os.O_CREATE))
+	_, err := take(l, ctx, pollEvery)
+	if err == nil {
+		return l, nil
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return nil, fmt.Errorf("locking %q: %w", path, err)
+}
+
+// Held says whether somebody holds the lock file at path alone.
+func Held(path string) (bool, error) {
+	l := flock.New(path, flock.SetFlag(os.O_RDWR))
+	free, err := l.TryRLock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return !free, errors.Join(err, l.Close())
+}
+
+// ErrBusy says that another holder keeps the lock from being taken.
+var ErrBusy = errors.New("somebody else holds the lock")
+
+// Lock is the lock of a file or folder that is open already. gofrs/flock opens what
+// it locks by its path, through links, and doesn't go from one kind of lock to the
+// other; what lies below an [os.Root], and a store's lease, need both.
+type Lock struct{ file *os.File }
+
+// OpenLock opens the lock file of a name in root, making it where there is none, and
+// follows no link. It takes no lock yet.
+func OpenLock(root *os.Root, name string) (*Lock, error) {
+	f, err := beneath.File(root, name, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return &Lock{file: f}, nil
+}
+
+// Gone says whether the file no longer has its name: whoever removes a lock
+// file has to hold its lock, and whoever gets a lock has to look again.
+func (l *Lock) Gone() bool {
+	here, err := os.Lstat(l.file.Name())
+	if err != nil {
+		return true
+	}
+	mine, err := l.file.Stat()
+	return err != nil || !os.SameFile(here, mine)
+}
+
+// Shared waits until it has the lock together with other shared holders.
+func (l *Lock) Shared(ctx context.Context) error { return l.wait(ctx, unix.LOCK_SH) }
+
+// Exclusive waits until it has the lock alone.
+func (l *Lock) Exclusive(ctx context.Context) error { return l.wait(ctx, unix.LOCK_EX) }
+
+// TryExclusive takes the lock alone, or returns [ErrBusy] at once. A shared
+// lock that l held before may be lost then: take it again.
+func (l *Lock) TryExclusive() error { return l.try(unix.LOCK_EX) }
+
+// Close releases the lock.
+func (l *Lock) Close() error { return l.file.Close() }
+
+func (l *Lock) wait(ctx context.Context, how int) error {
+	err := l.try(how)
+	for errors.Is(err, ErrBusy) {
+		if err = fault.Pause(ctx, pollEvery); err != nil {
+			return fmt.Errorf("waiting for lock %q: %w", l.file.Name(), err)
+		}
+		err = l.try(how)
+	}
+	return err
+}
+
+func (l *Lock) try(how int) error {
+	for {
+		err := unix.Flock(int(l.file.Fd()), how|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return ErrBusy
+		case err != nil:
+			return fmt.Errorf("locking %q: %w", l.file.Name(), err)
+		}
+		return nil
+	}
+}

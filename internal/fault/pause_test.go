@@ -1,0 +1,26 @@
+package fault_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lamina.build/internal/fault"
+)
+
+func TestPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		if err := fault.Pause(t.Context(), time.Hour); err != nil || time.Since(start) != time.Hour {
+			t.Errorf("got %v after %s", err, time.Since(start))
+		}
+		why := errors.New("the user gave up")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, why)
+		defer cancel()
+		if err := fault.Pause(ctx, time.Hour); !errors.Is(err, why) || time.Since(start) != time.Hour+time.Minute {
+			t.Errorf("got %v after %s, want %v", err, time.Since(start), why)
+		}
+	})
+}
