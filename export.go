@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // Pylock returns the Python distributions of a variant as the text of a pylock.toml
@@ -20,7 +20,7 @@ func (p *Project) Pylock(ctx context.Context, variant, path string) ([]byte, err
 		return nil, err
 	}
 	if err := p.checkExport(path); err != nil {
-		return nil, fault.New(fault.Usage, fmt.Errorf("flag --export: %w", err))
+		return nil, failure.New(failure.Usage, fmt.Errorf("flag --export: %w", err))
 	}
 	l, err := p.Locked(ctx)
 	if err != nil {
@@ -32,7 +32,7 @@ func (p *Project) Pylock(ctx context.Context, variant, path string) ([]byte, err
 	}
 	text, err := l.Pylock(variant, folder)
 	if err != nil {
-		return nil, fault.New(fault.Usage, fmt.Errorf("exporting %s: %w", p.LockPath(), err))
+		return nil, failure.New(failure.Usage, fmt.Errorf("exporting %s: %w", p.LockPath(), err))
 	}
 	return text, nil
 }
@@ -44,7 +44,7 @@ func (p *Project) checkExport(name string) error {
 	label := strings.TrimSuffix(strings.TrimPrefix(base, "pylock."), ".toml")
 	if name != "-" && base != "pylock.toml" && (label == "" || base != "pylock."+label+".toml" || strings.Contains(label, ".")) {
 		err := fmt.Errorf("%q is none of the names that other installers take: pylock.toml, pylock.NAME.toml", base)
-		return fault.WithHint(err, "--export - writes to standard output")
+		return failure.WithHint(err, "--export - writes to standard output")
 	}
 	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%q is there, and is no file", name)

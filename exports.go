@@ -14,7 +14,7 @@ import (
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/beneath"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/output"
 	"lamina.build/internal/unpack"
@@ -70,8 +70,8 @@ func places(outputs []output.Output, name string) ([]output.Output, error) {
 
 func checkArchive(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		err := fault.New(fault.Usage, &fs.PathError{Op: "writing", Path: path, Err: errors.New("it is a folder")})
-		return fault.WithHint(err, "an archive needs the name of a file; for a folder add tar=false")
+		err := failure.New(failure.Usage, &fs.PathError{Op: "writing", Path: path, Err: errors.New("it is a folder")})
+		return failure.WithHint(err, "an archive needs the name of a file; for a folder add tar=false")
 	}
 	return layout.Writable(beneath.Typed(filepath.Dir(path)))
 }
@@ -166,7 +166,7 @@ func (x *exports) archive(path string) (func(map[string]string) (io.WriteCloser,
 func (x *exports) folder(path string) (func(map[string]string) (io.WriteCloser, error), error) {
 	f, err := unpack.Prepare(path)
 	if err != nil {
-		return nil, fault.New(fault.Usage, fmt.Errorf("writing the image's files: %w", err))
+		return nil, failure.New(failure.Usage, fmt.Errorf("writing the image's files: %w", err))
 	}
 	r, w := io.Pipe()
 	done := make(chan error, 1)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/output"
 )
 
@@ -114,8 +114,8 @@ func TestLinksInTheUsualPlaceAreRefused(t *testing.T) {
 			if err == nil {
 				_, err = openExports(t.Context(), placed, false, nil)
 			}
-			if fault.KindOf(err) != fault.Usage || !strings.Contains(strings.Join(fault.Hints(err), "\n"), "-o type=oci,dest=") {
-				t.Errorf("got %v, hints %q", err, fault.Hints(err))
+			if failure.KindOf(err) != failure.Usage || !strings.Contains(strings.Join(failure.Hints(err), "\n"), "-o type=oci,dest=") {
+				t.Errorf("got %v, hints %q", err, failure.Hints(err))
 			}
 			if diff := cmp.Diff([]string{"thesis"}, entries(t, victim)); diff != "" {
 				t.Errorf("elsewhere (-want +got):\n%s", diff)

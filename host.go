@@ -17,7 +17,7 @@ import (
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/layout/blobstore"
 	"lamina.build/internal/pack"
 	"lamina.build/internal/runc"
@@ -48,10 +48,10 @@ func newHost(o Options) (*host, error) {
 		h.cacheDir = filepath.Join(home, ".cache", "lamina")
 		return h, nil
 	}
-	err := fault.New(fault.Usage, errors.New(
+	err := failure.New(failure.Usage, errors.New(
 		"no folder to keep a cache in: neither XDG_CACHE_HOME nor HOME is an absolute path",
 	))
-	return nil, fault.WithHint(err, "set XDG_CACHE_HOME")
+	return nil, failure.WithHint(err, "set XDG_CACHE_HOME")
 }
 
 // Folders of the cache folder: indexes and packages, and the tools that
@@ -136,7 +136,7 @@ func (h *host) mirrors(spec string, l lock.Lock) (debian.Mirrors, error) {
 	} {
 		found, err := debian.ParseMirrors(way.text)
 		if err != nil {
-			return nil, fault.New(fault.Usage, fmt.Errorf("%s: %w", way.name, err))
+			return nil, failure.New(failure.Usage, fmt.Errorf("%s: %w", way.name, err))
 		}
 		ways = append(ways, found)
 	}

@@ -31,7 +31,7 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/output"
 	"lamina.build/internal/report"
 	"lamina.build/internal/spec"
@@ -94,24 +94,24 @@ type (
 	// EngineOptions say which engine is opened, started or looked at.
 	EngineOptions = engine.Options
 	// Kind is what sort of failure an error is; its number is an exit code.
-	Kind = fault.Kind
+	Kind = failure.Kind
 )
 
 // Kinds of failures: of anything else, of the input, of a check, for want of an
 // engine, and one that may pass when it is tried again.
 const (
-	Failure   = fault.Failure
-	Usage     = fault.Usage
-	Findings  = fault.Findings
-	NoEngine  = fault.NoEngine
-	Transient = fault.Transient
+	Failure   = failure.Failure
+	Usage     = failure.Usage
+	Findings  = failure.Findings
+	NoEngine  = failure.NoEngine
+	Transient = failure.Transient
 )
 
 // KindOf returns the kind of an error.
-func KindOf(err error) Kind { return fault.KindOf(err) }
+func KindOf(err error) Kind { return failure.KindOf(err) }
 
 // Hints are what the user can do about an error, each once.
-func Hints(err error) []string { return fault.Hints(err) }
+func Hints(err error) []string { return failure.Hints(err) }
 
 // ParseOutput reads a destination in the words of docker buildx: "type=oci",
 // "type=docker,dest=image.tar", "type=image,name=registry.example/app:1,push=true".

@@ -15,7 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/model"
@@ -137,11 +137,11 @@ func (j job) patiently(ctx context.Context, c *hub.Client, m lock.Model, work fu
 			return err
 		}
 		err = c.Diagnose(ctx, f, err)
-		if n == fetchRetries || fault.KindOf(err) != fault.Transient && !errors.Is(err, hub.ErrBytes) {
+		if n == fetchRetries || failure.KindOf(err) != failure.Transient && !errors.Is(err, hub.ErrBytes) {
 			return err
 		}
 		j.note("%v: trying again", err)
-		_ = fault.Pause(ctx, time.Second<<n) // the next attempt says what ended
+		_ = failure.Pause(ctx, time.Second<<n) // the next attempt says what ended
 	}
 }
 

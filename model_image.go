@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/model"
 	"lamina.build/internal/output"
 	"lamina.build/internal/registry"
@@ -109,7 +109,7 @@ func (j job) published(ctx context.Context, e *engine.Engine, m lock.Model) (boo
 	case errors.Is(err, registry.ErrNotFound):
 		j.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
 		return false, nil
-	case err != nil && fault.KindOf(err) == fault.Usage:
+	case err != nil && failure.KindOf(err) == failure.Usage:
 		return false, err
 	}
 	return true, nil

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/model"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/transfer"
@@ -89,11 +89,11 @@ func (p *Project) Pull(ctx context.Context, model, dir string) (moved Moved, err
 func (h *host) push(ctx context.Context, o PushOptions, m lock.Model, to string) (weights.Image, string, error) {
 	reference, err := name.ParseReference(to)
 	if err != nil {
-		return weights.Image{}, "", fault.New(fault.Usage, fmt.Errorf("reference %q: %w", to, err))
+		return weights.Image{}, "", failure.New(failure.Usage, fmt.Errorf("reference %q: %w", to, err))
 	}
 	tag, ok := reference.(name.Tag)
 	if !ok {
-		return weights.Image{}, "", fault.New(fault.Usage, fmt.Errorf("reference %q has a digest, which only a push can know", to))
+		return weights.Image{}, "", failure.New(failure.Usage, fmt.Errorf("reference %q has a digest, which only a push can know", to))
 	}
 	repository, err := registry.Open(ctx, to, registry.Options{
 		Insecure: o.Insecure,

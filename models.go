@@ -11,7 +11,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/model"
@@ -60,8 +60,8 @@ func divide(m lock.Model) (weights.Job, error) {
 func (h *host) findModels(ctx context.Context, dir string) (*layout.Layout, error) {
 	if dir != "" {
 		if _, err := os.Stat(filepath.Join(dir, ocispec.ImageIndexFile)); err != nil {
-			err := fault.New(fault.Usage, fmt.Errorf("folder %q holds no models", dir))
-			return nil, fault.WithHint(err, fmt.Sprintf("\"build model pull %s\" brings them there", dir))
+			err := failure.New(failure.Usage, fmt.Errorf("folder %q holds no models", dir))
+			return nil, failure.WithHint(err, fmt.Sprintf("\"build model pull %s\" brings them there", dir))
 		}
 	}
 	return h.openModels(ctx, dir)
@@ -105,7 +105,7 @@ type lockedModels struct {
 func (p *Project) models() (m lockedModels, err error) {
 	var ok bool
 	if m.lock, ok, err = p.ReadLock(); err == nil && !ok {
-		err = fault.WithHint(fault.New(fault.Findings, fmt.Errorf("%s does not exist", p.LockPath())),
+		err = failure.WithHint(failure.New(failure.Findings, fmt.Errorf("%s does not exist", p.LockPath())),
 			fmt.Sprintf("\"build lock %s\" makes it", p.dir))
 	}
 	if err == nil {
@@ -130,15 +130,15 @@ func (m lockedModels) pick(name string) (int, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(m.lock.Models) == 0:
-		err := fault.New(fault.Usage, errors.New("the lock has no model"))
-		return 0, fault.WithHint(err, "a [[model]] from hf:// or https:// is locked by \"build lock\"; one from a folder needs none of this")
+		err := failure.New(failure.Usage, errors.New("the lock has no model"))
+		return 0, failure.WithHint(err, "a [[model]] from hf:// or https:// is locked by \"build lock\"; one from a folder needs none of this")
 	case len(found) == 0:
-		return 0, fault.New(fault.Usage, fmt.Errorf("no model is called %q: there are %s", name, strings.Join(m.names, ", ")))
+		return 0, failure.New(failure.Usage, fmt.Errorf("no model is called %q: there are %s", name, strings.Join(m.names, ", ")))
 	}
 	list := make([]string, len(found))
 	for k, i := range found {
 		list[k] = m.names[i] + " at " + m.lock.Models[i].Path
 	}
-	err := fault.New(fault.Usage, fmt.Errorf("several models fit: %s", strings.Join(list, ", ")))
-	return 0, fault.WithHint(err, "--model takes the name of one, or its path")
+	err := failure.New(failure.Usage, fmt.Errorf("several models fit: %s", strings.Join(list, ", ")))
+	return 0, failure.WithHint(err, "--model takes the name of one, or its path")
 }

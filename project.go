@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 
 	"lamina.build/internal/atomicfile"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
 )
@@ -60,7 +60,7 @@ func open(dir string, file *spec.File, o Options) (*Project, error) {
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fault.New(fault.Usage, err)
+		return nil, failure.New(failure.Usage, err)
 	}
 	p := &Project{host: h, dir: dir, root: root, file: file}
 	if err = file.CheckFiles(root.FS()); err != nil {
@@ -97,15 +97,15 @@ func (p *Project) ReadLock() (l lock.Lock, ok bool, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return lock.Lock{}, false, nil
 	case err != nil:
-		return lock.Lock{}, false, fault.New(fault.Usage, fmt.Errorf("reading lock: %w", err))
+		return lock.Lock{}, false, failure.New(failure.Usage, fmt.Errorf("reading lock: %w", err))
 	}
 	l, err = lock.Parse(p.LockPath(), data)
 	switch {
 	case errors.Is(err, lock.ErrOld):
-		return lock.Lock{}, false, fault.WithHint(fault.New(fault.Findings, err),
+		return lock.Lock{}, false, failure.WithHint(failure.New(failure.Findings, err),
 			fmt.Sprintf("\"build lock %s\" writes it in this one, and keeps the versions of its Python packages", p.dir))
 	case err != nil:
-		return lock.Lock{}, false, fault.WithHint(fault.New(fault.Usage, err),
+		return lock.Lock{}, false, failure.WithHint(failure.New(failure.Usage, err),
 			fmt.Sprintf("\"build lock %s\" writes it anew", p.dir))
 	}
 	return l, true, nil
@@ -135,8 +135,8 @@ func (p *Project) CheckLock(l lock.Lock) error {
 	for i, d := range drift {
 		errs[i] = fmt.Errorf("%s: %s", p.LockPath(), d)
 	}
-	err := fault.New(fault.Findings, errors.Join(errs...))
-	return fault.WithHint(err, fmt.Sprintf(
+	err := failure.New(failure.Findings, errors.Join(errs...))
+	return failure.WithHint(err, fmt.Sprintf(
 		"the lock no longer fits the spec: run \"build lock %s\", or build with --relock", p.dir,
 	))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/report"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
@@ -34,7 +34,7 @@ func TestLocksOfAnEarlierFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, ok, err := p.ReadLock()
-	if ok || !errors.Is(err, lock.ErrOld) || fault.KindOf(err) != fault.Findings || !slices.ContainsFunc(fault.Hints(err), func(h string) bool { return strings.Contains(h, "build lock") }) {
+	if ok || !errors.Is(err, lock.ErrOld) || failure.KindOf(err) != failure.Findings || !slices.ContainsFunc(failure.Hints(err), func(h string) bool { return strings.Contains(h, "build lock") }) {
 		t.Errorf("got %v, %v", ok, err)
 	}
 	before, ok, err := p.readBefore()

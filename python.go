@@ -18,7 +18,7 @@ import (
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/layout/blobstore"
 	"lamina.build/internal/prepare"
@@ -181,8 +181,8 @@ func (p *Project) pythonRequests() ([]python.Request, error) {
 			requests[i].Indexes = append(requests[i].Indexes, python.Index(x))
 		}
 	}
-	err = fault.New(fault.Usage, errors.Join(faults...))
-	return requests, fault.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
+	err = failure.New(failure.Usage, errors.Join(faults...))
+	return requests, failure.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
 }
 
 // hasPython wants a Python in every runtime that Python packages are for.
@@ -192,10 +192,10 @@ func hasPython(l lock.Lock) error {
 		_, variant, _ := strings.Cut(r.Set, "@")
 		if _, ok := lock.Find(l.In(lock.SetRuntime, variant), "python3"); !ok && len(r.Lines) > 0 {
 			err := fmt.Errorf("%s: the image has no Python to run these packages", r.Set)
-			faults = append(faults, fault.WithHint(err, "add python3 to [debian] packages"))
+			faults = append(faults, failure.WithHint(err, "add python3 to [debian] packages"))
 		}
 	}
-	return fault.New(fault.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(faults...))
 }
 
 func setsOf(requests []python.Request) string {
@@ -217,7 +217,7 @@ func (p *Project) pythonLogins() (logins python.Logins, unset []requirements.Uns
 	}
 	data, err := os.ReadFile(path) //nolint:gosec // the user names the path
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fault.New(fault.Usage, fmt.Errorf("reading logins: %w", err))
+		return nil, nil, failure.New(failure.Usage, fmt.Errorf("reading logins: %w", err))
 	}
 	logins = python.ParseNetrc(data)
 	wanted, err := p.file.PythonRequests(p.root.FS(), p.env)

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/python"
 	"lamina.build/internal/requirements"
 )
@@ -69,10 +69,10 @@ func (x *indexes) readIndex(name, address string, mayLogIn bool) (string, error)
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return "", fault.New(fault.Usage, fmt.Errorf("%s: index %q is not a URL that starts with https:// or http://", name, redacted(address)))
+		return "", failure.New(failure.Usage, fmt.Errorf("%s: index %q is not a URL that starts with https:// or http://", name, redacted(address)))
 	case u.User != nil && !mayLogIn:
-		err := fault.New(fault.Usage, fmt.Errorf("%s: index %q holds a login", name, redacted(address)))
-		return "", fault.WithHint(err, "put it into ~/.netrc")
+		err := failure.New(failure.Usage, fmt.Errorf("%s: index %q holds a login", name, redacted(address)))
+		return "", failure.WithHint(err, "put it into ~/.netrc")
 	case u.User != nil:
 		password, _ := u.User.Password()
 		x.logins[u.Host] = requirements.Login{User: u.User.Username(), Password: password}

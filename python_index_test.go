@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/python"
 	"lamina.build/internal/requirements"
 )
@@ -109,10 +109,10 @@ func TestFaultsOfIndexes(t *testing.T) {
 			if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "geh") {
 				t.Fatalf("got %v, want %s", err, tt.want)
 			}
-			if got := strings.Join(fault.Hints(err), "\n"); got != tt.hint {
+			if got := strings.Join(failure.Hints(err), "\n"); got != tt.hint {
 				t.Errorf("hint is %q", got)
 			}
-			if got := fault.KindOf(err); got != fault.Usage {
+			if got := failure.KindOf(err); got != failure.Usage {
 				t.Errorf("kind is %d", got)
 			}
 		})

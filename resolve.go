@@ -10,7 +10,7 @@ import (
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/python"
 	"lamina.build/internal/report"
 	"lamina.build/internal/requirements"
@@ -130,5 +130,5 @@ func (p *Project) keys() (map[string][]byte, error) {
 			keys[r.Name] = data
 		}
 	}
-	return keys, fault.New(fault.Usage, errors.Join(faults...))
+	return keys, failure.New(failure.Usage, errors.Join(faults...))
 }

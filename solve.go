@@ -16,7 +16,7 @@ import (
 	"lamina.build/cache"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/output"
 	"lamina.build/internal/python"
@@ -42,7 +42,7 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Res
 		switch {
 		case isWorthWaiting(reason, n, isMirrors):
 			j.note("%v: trying again", reason)
-			_ = fault.Pause(ctx, time.Second<<n) // the next attempt says what ended
+			_ = failure.Pause(ctx, time.Second<<n) // the next attempt says what ended
 		case isMirrors:
 			j.note("%v: it is fetched from where it was locked", reason)
 			n, lost = -1, lost+1
@@ -66,7 +66,7 @@ const fetchRetries = 2
 // isWorthWaiting says whether a file may come the next time. Wrong bytes may have
 // been a page that said why none came; a mirror's are another file.
 func isWorthWaiting(reason error, n int, isMirrors bool) bool {
-	isPassing := fault.KindOf(reason) == fault.Transient
+	isPassing := failure.KindOf(reason) == failure.Transient
 	return isPassing && n < fetchRetries || n == 0 && !isMirrors && errors.Is(reason, python.ErrBytes)
 }
 
@@ -78,7 +78,7 @@ const mostLost = 3
 // was locked; all files where the mirror is in trouble, or wants a login. Nobody has
 // to have them but the index of the lock.
 func (j job) leaveMirror(d lock.Distribution, reason error, lost int) error {
-	if fault.KindOf(reason) != fault.Failure || lost > mostLost {
+	if failure.KindOf(reason) != failure.Failure || lost > mostLost {
 		clear(j.elsewhere)
 		return nil
 	}
@@ -116,10 +116,10 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error {
 	client := fetch.New(fetch.Options{Logins: j.logins.For, Attempts: 1}) // solve tries again
 	err = python.Diagnose(ctx, client, d, err)
-	if fault.KindOf(err) != fault.Usage { // nobody asked for a login
+	if failure.KindOf(err) != failure.Usage { // nobody asked for a login
 		return err
 	}
-	return fault.New(fault.Usage, errors.Join(err, notSet(j.unset, d.URL)))
+	return failure.New(failure.Usage, errors.Join(err, notSet(j.unset, d.URL)))
 }
 
 // notSet are the variables whose login the host of an address would want.
@@ -142,9 +142,9 @@ func (j job) fromArchive(ctx context.Context, e *engine.Engine, x *exports, err 
 	if again == nil {
 		return result, nil
 	}
-	err = fault.New(fault.Transient, fmt.Errorf("%w; nor from the archive of Debian's past: %w", err, again))
+	err = failure.New(failure.Transient, fmt.Errorf("%w; nor from the archive of Debian's past: %w", err, again))
 	hint := fmt.Sprintf("if the mirror has dropped the package, \"build lock %s\" takes its successor", j.dir)
-	return result, fault.WithHint(err, hint)
+	return result, failure.WithHint(err, hint)
 }
 
 // unfetched says whether a build failed at a file that its mirror does not give.

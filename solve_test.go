@@ -8,13 +8,13 @@ import (
 	"slices"
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/python"
 	"lamina.build/lock"
 )
 
 func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
-	down, gone := fault.New(fault.Transient, errors.New("503")), errors.New("404")
+	down, gone := failure.New(failure.Transient, errors.New("503")), errors.New("404")
 	other := fmt.Errorf("%w: x", python.ErrBytes)
 	for _, tt := range []struct {
 		name      string
@@ -27,7 +27,7 @@ func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
 		{"down", down, 0, true, true, nil},
 		{"down again", down, fetchRetries, true, false, nil},
 		{"gone", gone, 0, true, false, []string{"b"}},
-		{"without a login", fault.New(fault.Usage, gone), 0, true, false, nil},
+		{"without a login", failure.New(failure.Usage, gone), 0, true, false, nil},
 		{"replaced", other, 0, true, false, []string{"b"}},
 		{"no mirror, down again", down, fetchRetries, false, false, nil},
 		{"no mirror, other bytes", other, 0, false, true, nil},

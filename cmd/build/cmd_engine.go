@@ -8,7 +8,7 @@ import (
 
 	"lamina.build"
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // engineOptions are the flags of all engine commands; each lists those it has.
@@ -125,7 +125,7 @@ func (a *app) runEngineCommand(ctx context.Context, c engineCommand, args []stri
 		return err
 	}
 	if len(rest) > 0 {
-		return fault.New(fault.Usage, fmt.Errorf("engine %s takes no %q", c.name, rest[0]))
+		return failure.New(failure.Usage, fmt.Errorf("engine %s takes no %q", c.name, rest[0]))
 	}
 	e, err := lamina.Options{Env: a.env, Progress: a.ui, Engine: o.addr}.EngineOptions()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"lamina.build"
 
 	"lamina.build/internal/atomicfile"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/report"
 	"lamina.build/internal/spec"
 )
@@ -86,7 +86,7 @@ func runLock(ctx context.Context, a *app, args []string) (err error) {
 	defer func() { err = errors.Join(err, p.Close()) }()
 	switch {
 	case o.check && o.export != "":
-		return fault.New(fault.Usage, errors.New("flags --check and --export: one of them at a time"))
+		return failure.New(failure.Usage, errors.New("flags --check and --export: one of them at a time"))
 	case o.check:
 		return a.checkLock(p)
 	case o.export != "":
@@ -133,8 +133,8 @@ func (a *app) checkLock(p *lamina.Project) error {
 	case err != nil:
 		return err
 	case !ok:
-		err := fault.New(fault.Findings, fmt.Errorf("%s does not exist", p.LockPath()))
-		return fault.WithHint(err, fmt.Sprintf("\"build lock %s\" writes it", p.Dir()))
+		err := failure.New(failure.Findings, fmt.Errorf("%s does not exist", p.LockPath()))
+		return failure.WithHint(err, fmt.Sprintf("\"build lock %s\" writes it", p.Dir()))
 	}
 	if err := p.CheckLock(l); err != nil {
 		return err

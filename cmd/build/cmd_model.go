@@ -11,7 +11,7 @@ import (
 
 	"lamina.build"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/report"
 )
 
@@ -153,8 +153,8 @@ func (o *modelOptions) dirs() []string {
 
 func pushModel(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error {
 	if len(args) != 1 {
-		err := fault.New(fault.Usage, errors.New("model push needs one reference: where to"))
-		return fault.WithHint(err, "build model push registry.example/weights:1")
+		err := failure.New(failure.Usage, errors.New("model push needs one reference: where to"))
+		return failure.WithHint(err, "build model push registry.example/weights:1")
 	}
 	layer, err := parseSize(o.layer)
 	if err != nil {
@@ -174,7 +174,7 @@ func pushModel(ctx context.Context, a *app, p *lamina.Project, o modelOptions, a
 
 func pullModel(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error {
 	if len(args) > 1 {
-		return fault.New(fault.Usage, errors.New("model pull takes one folder at most"))
+		return failure.New(failure.Usage, errors.New("model pull takes one folder at most"))
 	}
 	moved, err := p.Pull(ctx, o.name, strings.Join(args, ""))
 	if err != nil {
@@ -186,7 +186,7 @@ func pullModel(ctx context.Context, a *app, p *lamina.Project, o modelOptions, a
 
 func listModels(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error {
 	if len(args) > 1 {
-		return fault.New(fault.Usage, errors.New("model ls takes one folder at most: that of a layout"))
+		return failure.New(failure.Usage, errors.New("model ls takes one folder at most: that of a layout"))
 	}
 	list, err := p.Models(ctx, o.name, strings.Join(args, ""))
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/lock"
 )
 
@@ -28,7 +28,7 @@ func runVersion(_ context.Context, a *app, args []string) error {
 		return err
 	}
 	if len(rest) > 0 {
-		return fault.New(fault.Usage, fmt.Errorf("version takes no %q", rest[0]))
+		return failure.New(failure.Usage, fmt.Errorf("version takes no %q", rest[0]))
 	}
 	info, _ := debug.ReadBuildInfo()
 	return a.ui.result(versionText(info))

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // command is one word that may follow "build".
@@ -95,8 +95,8 @@ func member[C word](family string, all []C, args []string) (found C, err error) 
 		known[i] = c.word()
 	}
 	if len(args) == 0 {
-		err := fault.New(fault.Usage, errors.New(family+" needs a command"))
-		return found, fault.WithHint(err, "one of "+strings.Join(known, ", "))
+		err := failure.New(failure.Usage, errors.New(family+" needs a command"))
+		return found, failure.WithHint(err, "one of "+strings.Join(known, ", "))
 	}
 	if args[0] == "-h" || args[0] == "--help" {
 		return found, pflag.ErrHelp
@@ -122,11 +122,11 @@ func unknownWord(word string, all []command) error {
 
 // unknown is the error for a word that is not among the known ones.
 func unknown(what, word string, known []string) error {
-	err := fault.New(fault.Usage, fmt.Errorf("unknown %s %q", what, word))
-	if meant := fault.Nearest(word, known, abbreviated); meant != "" {
-		return fault.WithHint(err, fmt.Sprintf("did you mean %q?", meant))
+	err := failure.New(failure.Usage, fmt.Errorf("unknown %s %q", what, word))
+	if meant := failure.Nearest(word, known, abbreviated); meant != "" {
+		return failure.WithHint(err, fmt.Sprintf("did you mean %q?", meant))
 	}
-	return fault.WithHint(err, "\"build --help\" lists what there is")
+	return failure.WithHint(err, "\"build --help\" lists what there is")
 }
 
 // abbreviated is the distance of two words, where the beginning of the known
@@ -135,7 +135,7 @@ func abbreviated(word, known string, limit int) int {
 	if len(word) > 2 && strings.HasPrefix(known, word) {
 		return 1
 	}
-	return fault.Distance(word, known, limit)
+	return failure.Distance(word, known, limit)
 }
 
 func names(all []command) []string {

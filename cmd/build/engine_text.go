@@ -14,7 +14,7 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/report"
 )
 
@@ -92,7 +92,7 @@ func firstLine(s string) string {
 func enginePrune(ctx context.Context, a *app, o engineOptions, options engine.Options) (err error) {
 	keep, err := parseSize(o.keep)
 	if err != nil {
-		return fault.New(fault.Usage, fmt.Errorf("flag --keep: %w", err))
+		return failure.New(failure.Usage, fmt.Errorf("flag --keep: %w", err))
 	}
 	e, err := engine.Open(ctx, options)
 	if err != nil {
@@ -119,7 +119,7 @@ func parseSize(s string) (int64, error) {
 	factor, ok := map[string]float64{"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[unit]
 	n, err := strconv.ParseFloat(number, 64)
 	if !ok || err != nil || !(n >= 0 && n*factor < 1<<62) {
-		return 0, fault.New(fault.Usage, fmt.Errorf("%q is not a size such as 500MB or 20GB", s))
+		return 0, failure.New(failure.Usage, fmt.Errorf("%q is not a size such as 500MB or 20GB", s))
 	}
 	return int64(n * factor), nil
 }

@@ -7,7 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // interruptedCode is what shells report for a command that Ctrl-C ended.
@@ -46,5 +46,5 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 		return interruptedCode
 	}
 	a.ui.fail(err)
-	return int(fault.KindOf(err))
+	return int(failure.KindOf(err))
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // flagGroup is some flags under one heading of a help text.
@@ -45,10 +45,10 @@ func badFlag(err error, all *pflag.FlagSet) error {
 	}
 	missing, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
-		return fault.New(fault.Usage, err)
+		return failure.New(failure.Usage, err)
 	}
 	if missing.GetSpecifiedShortnames() != "" {
-		return fault.WithHint(fault.New(fault.Usage, err), "add --help for the flags that there are")
+		return failure.WithHint(failure.New(failure.Usage, err), "add --help for the flags that there are")
 	}
 	var known []string
 	all.VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })

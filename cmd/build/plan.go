@@ -10,7 +10,7 @@ import (
 
 	"lamina.build/cache"
 	"lamina.build/internal/debian"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/output"
 	"lamina.build/stages"
 )
@@ -38,7 +38,7 @@ func (o *imageOptions) plan(a *app, args []string) (plan, error) {
 		}
 	}
 	if err := errors.Join(outputErr, cacheErr, mirrorErr, streamErr); err != nil {
-		return plan{}, fault.New(fault.Usage, err)
+		return plan{}, failure.New(failure.Usage, err)
 	}
 	dir, err := a.findDir(args)
 	if err != nil {
@@ -59,7 +59,7 @@ func (o *imageOptions) plan(a *app, args []string) (plan, error) {
 func (o *imageOptions) misread(args []string, err error) error {
 	for _, word := range o.print.words {
 		if o.print.value != "" && len(args) > 0 && args[0] == word {
-			return fault.WithHint(err, "the form of a graph is written with =: --print="+word)
+			return failure.WithHint(err, "the form of a graph is written with =: --print="+word)
 		}
 	}
 	return err

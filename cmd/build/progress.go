@@ -8,7 +8,7 @@ import (
 	"github.com/moby/buildkit/util/progress/progressui"
 
 	"lamina.build"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // checkProgress finds out that a display can't be shown before a build has to.
@@ -17,7 +17,7 @@ func (u *ui) checkProgress() error {
 		return nil
 	}
 	if _, err := progressui.NewDisplay(u.stderr, progressui.DisplayMode(u.mode)); err != nil {
-		return fault.New(fault.Usage, fmt.Errorf("flag --progress: %s needs a terminal", u.mode))
+		return failure.New(failure.Usage, fmt.Errorf("flag --progress: %s needs a terminal", u.mode))
 	}
 	return nil
 }

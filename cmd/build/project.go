@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"lamina.build"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/spec"
 )
 
@@ -36,12 +36,12 @@ func (a *app) findDir(args []string) (string, error) {
 	info, err := os.Stat(dir) //nolint:gosec // the user names the path
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", fault.New(fault.Usage, fmt.Errorf("folder %q does not exist", dir))
+		return "", failure.New(failure.Usage, fmt.Errorf("folder %q does not exist", dir))
 	case err != nil:
-		return "", fault.New(fault.Usage, err)
+		return "", failure.New(failure.Usage, err)
 	case !info.IsDir():
-		err := fault.New(fault.Usage, fmt.Errorf("%q is not a folder", dir))
-		return "", fault.WithHint(err, fmt.Sprintf("name the folder that holds it: build %s", filepath.Dir(dir)))
+		err := failure.New(failure.Usage, fmt.Errorf("%q is not a folder", dir))
+		return "", failure.WithHint(err, fmt.Sprintf("name the folder that holds it: build %s", filepath.Dir(dir)))
 	}
 	return dir, nil
 }
@@ -49,10 +49,10 @@ func (a *app) findDir(args []string) (string, error) {
 // misplaced reports more than one folder; a command that doesn't come first
 // looks like one.
 func misplaced(args []string) (string, error) {
-	err := fault.New(fault.Usage, fmt.Errorf("one folder at a time, not %s", strings.Join(args, ", ")))
+	err := failure.New(failure.Usage, fmt.Errorf("one folder at a time, not %s", strings.Join(args, ", ")))
 	for _, word := range args {
 		if slices.Contains(names(commands()), word) {
-			err = fault.WithHint(err, fmt.Sprintf("a command comes first: build %s …", word))
+			err = failure.WithHint(err, fmt.Sprintf("a command comes first: build %s …", word))
 		}
 	}
 	return "", err

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/solve"
 )
 
@@ -73,7 +73,7 @@ func (u *ui) fail(err error) {
 		u.raw(step.Output)
 	}
 	u.lines("error: ", red, err.Error())
-	for _, hint := range fault.Hints(err) {
+	for _, hint := range failure.Hints(err) {
 		u.lines("hint: ", cyan, hint)
 	}
 }

@@ -13,13 +13,13 @@ import (
 	"lamina.build"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/solve"
 )
 
 func TestFail(t *testing.T) {
 	step := &solve.Error{Step: "smoke: import numpy", Output: "Traceback\r\nImportError\n", Err: errors.New("exit code: 1")}
-	err := fault.WithHint(errors.Join(fmt.Errorf("building: %w", step), errors.New("second fault")), "look there")
+	err := failure.WithHint(errors.Join(fmt.Errorf("building: %w", step), errors.New("second fault")), "look there")
 	want := "build: output of smoke: import numpy\n" +
 		"  │ Traceback\n  │ ImportError\n" +
 		"build: error: building: smoke: import numpy: exit code: 1: ImportError\n" +
@@ -60,7 +60,7 @@ func TestDidYouMean(t *testing.T) {
 		} else {
 			want = "\"build --help\" lists what there is"
 		}
-		if diff := cmp.Diff([]string{want}, fault.Hints(unknown("word", word, known))); diff != "" {
+		if diff := cmp.Diff([]string{want}, failure.Hints(unknown("word", word, known))); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", word, diff)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/beneath"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // pollEvery is how often a lock is tried: a blocked flock knows nothing of a context.
@@ -100,7 +100,7 @@ func (l *Lock) Close() error { return l.file.Close() }
 func (l *Lock) wait(ctx context.Context, how int) error {
 	err := l.try(how)
 	for errors.Is(err, ErrBusy) {
-		if err = fault.Pause(ctx, pollEvery); err != nil {
+		if err = failure.Pause(ctx, pollEvery); err != nil {
 			return fmt.Errorf("waiting for lock %q: %w", l.file.Name(), err)
 		}
 		err = l.try(how)

@@ -19,7 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // hint is what can be done about something that isn't what it has to be.
@@ -31,8 +31,8 @@ func refuse(root *os.Root, name string, mode fs.FileMode, want string) error {
 	if mode&fs.ModeSymlink != 0 {
 		what = "is a symbolic link and not " + want
 	}
-	err := fault.New(fault.Usage, fmt.Errorf("%q %s", filepath.Join(root.Name(), name), what))
-	return fault.WithHint(err, hint)
+	err := failure.New(failure.Usage, fmt.Errorf("%q %s", filepath.Join(root.Name(), name), what))
+	return failure.WithHint(err, hint)
 }
 
 // errSwapped says that something became something else between two looks.

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/beneath"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 func must(t *testing.T, errs ...error) {
@@ -43,8 +43,8 @@ func world(t *testing.T) (dir string, root *os.Root) {
 // refused wants an error of the user's kind, with a hint, that names what is there.
 func refused(t *testing.T, err error, says string) {
 	t.Helper()
-	if fault.KindOf(err) != fault.Usage || len(fault.Hints(err)) != 1 || !strings.Contains(err.Error(), says) {
-		t.Errorf("got %v (kind %d), want %q", err, fault.KindOf(err), says)
+	if failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) != 1 || !strings.Contains(err.Error(), says) {
+		t.Errorf("got %v (kind %d), want %q", err, failure.KindOf(err), says)
 	}
 }
 

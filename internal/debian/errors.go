@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 )
 
@@ -25,7 +25,7 @@ func IsNotFound(err error) bool {
 // isUnreachable tells whether a file can not be had from here, or not now.
 func isUnreachable(err error) bool {
 	_, proxy := errors.AsType[*fetch.ProxyError](err)
-	return proxy || fetch.IsUntrusted(err) || fault.KindOf(fetch.Explain(err)) == fault.Transient
+	return proxy || fetch.IsUntrusted(err) || failure.KindOf(fetch.Explain(err)) == failure.Transient
 }
 
 // isChanged tells a file that became another one while it came.
@@ -41,15 +41,15 @@ func explain(err error) error {
 	const mirror = "name another mirror with --debian-mirror"
 	switch {
 	case fetch.IsUntrusted(err):
-		return fault.WithHint(fetch.Explain(err), "or "+mirror)
+		return failure.WithHint(fetch.Explain(err), "or "+mirror)
 	case isUnreachable(err):
-		err = fault.New(fault.Transient, err)
-		return fault.WithHint(err, "check the network and HTTP_PROXY, or "+mirror)
+		err = failure.New(failure.Transient, err)
+		return failure.WithHint(err, "check the network and HTTP_PROXY, or "+mirror)
 	case mismatch || isChanged(err):
-		err = fault.New(fault.Transient, err)
-		return fault.WithHint(err, "the mirror may be in the middle of an update: try again in a while, or "+mirror)
+		err = failure.New(failure.Transient, err)
+		return failure.WithHint(err, "the mirror may be in the middle of an update: try again in a while, or "+mirror)
 	case refused:
-		return fault.WithHint(err, "check the suite, the component and the mirror's URL, or "+mirror)
+		return failure.WithHint(err, "check the suite, the component and the mirror's URL, or "+mirror)
 	}
 	return err
 }

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"lamina.build/internal/atomicfile"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 )
 
@@ -38,8 +38,8 @@ const indexLimit = 16 << 20
 // told.
 func (g *Getter) Release(ctx context.Context, m Mirrors, s Source, now time.Time, note func(string)) (Release, error) {
 	if m[s.Repository] == "" {
-		return Release{}, fault.WithHint(
-			fault.New(fault.Usage, fmt.Errorf("%s: no mirror is known for %q", s.Subject(), s.Repository)),
+		return Release{}, failure.WithHint(
+			failure.New(failure.Usage, fmt.Errorf("%s: no mirror is known for %q", s.Subject(), s.Repository)),
 			fmt.Sprintf("name one with --debian-mirror %s=URL", s.Repository),
 		)
 	}
@@ -57,7 +57,7 @@ func (g *Getter) Release(ctx context.Context, m Mirrors, s Source, now time.Time
 
 func explainIndex(err error) error {
 	if _, ok := errors.AsType[*SignatureError](err); ok {
-		return fault.WithHint(err, "something between the signer and this machine changed it (a broken mirror, a proxy, a "+
+		return failure.WithHint(err, "something between the signer and this machine changed it (a broken mirror, a proxy, a "+
 			"login page), or the key is the wrong one: take another mirror with --debian-mirror, or correct the repository's key")
 	}
 	return explain(err)
@@ -202,11 +202,11 @@ func (r *Release) packagesFiles(components []string, arch string) ([]string, err
 
 func (r *Release) missing(component, arch string) error {
 	if !slices.Contains(r.Components, component) {
-		return fault.New(fault.Usage, fault.WithHint(
+		return failure.New(failure.Usage, failure.WithHint(
 			fmt.Errorf("it has no component %q", component), "its components are "+strings.Join(r.Components, ", "),
 		))
 	}
-	return fault.New(fault.Usage, fault.WithHint(
+	return failure.New(failure.Usage, failure.WithHint(
 		fmt.Errorf("its component %q has no packages for %s", component, arch),
 		"its architectures are "+strings.Join(r.Architectures, ", "),
 	))

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // The repositories that Debian itself consists of.
@@ -83,8 +83,8 @@ func ParseMirrors(s string) (Mirrors, error) {
 }
 
 func badMirror(item string, err error) error {
-	return fault.WithHint(
-		fault.New(fault.Usage, fmt.Errorf("reading mirror %q: %w", item, err)),
+	return failure.WithHint(
+		failure.New(failure.Usage, fmt.Errorf("reading mirror %q: %w", item, err)),
 		"write https://host/debian, or debian=URL,debian-security=URL, or a folder that begins with a slash",
 	)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/debian"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 func TestMirrorsAreParsed(t *testing.T) {
@@ -45,7 +45,7 @@ func TestBadMirrorsAreTheUsersFault(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"mirror.example", "ftp://a.example/debian", "https:///debian", "file://a/b", "debian=", "debian=/a,debian=/b"} {
 		_, err := debian.ParseMirrors(text)
-		if fault.KindOf(err) != fault.Usage || len(fault.Hints(err)) == 0 {
+		if failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) == 0 {
 			t.Errorf("%q: got %v, want a usage error with a hint", text, err)
 		}
 	}

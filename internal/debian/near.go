@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // Near returns a few names of packages that a misspelt one may have meant, the
@@ -20,7 +20,7 @@ func (x *Index) Near(name string) []string {
 			continue
 		}
 		previous = p.Name
-		d := fault.Distance(name, p.Name, limit)
+		d := failure.Distance(name, p.Name, limit)
 		if isAffix(name, p.Name) {
 			d = min(d, 1) // numpy for python3-numpy
 		}

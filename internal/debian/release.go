@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // Release is what a signed index says.
@@ -127,13 +127,13 @@ func parseDate(key, value string) (time.Time, error) {
 // another suite, or one so old that fixes may be withheld.
 func (r Release) check(subject string, now time.Time) error {
 	if !r.Flat() && len(r.Names) > 0 && !slices.Contains(r.Names, r.Suite) {
-		return fault.WithHint(
+		return failure.WithHint(
 			fmt.Errorf("%s: it is the index of the suite %s", subject, strings.Join(slices.Compact(r.Names), " or ")),
 			"check the mirror's URL: it serves another suite in the place of this one",
 		)
 	}
 	if !r.ValidUntil.IsZero() && now.After(r.ValidUntil) {
-		return fault.WithHint(
+		return failure.WithHint(
 			fmt.Errorf("%s: it expired on %s", subject, r.ValidUntil.Format(time.RFC1123)),
 			"the mirror is no longer updated: take another with --debian-mirror; or this machine's clock is wrong",
 		)

@@ -11,7 +11,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp"
 
 	"lamina.build/internal/debian"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/testworld"
 )
@@ -40,7 +40,7 @@ func TestASignedIndexIsRead(t *testing.T) {
 			)
 			x, err := index(t, getter(t), d)
 			if err != nil {
-				t.Fatal(err, fault.Hints(err))
+				t.Fatal(err, failure.Hints(err))
 			}
 			p, ok := x.Best("hello")
 			if !ok || p.Version != "1:0.9" {
@@ -127,7 +127,7 @@ func TestAnUntrustworthyIndexIsRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "the index of debian bookworm") {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
-			if len(fault.Hints(err)) == 0 {
+			if len(failure.Hints(err)) == 0 {
 				t.Errorf("no hint with %v", err)
 			}
 		})
@@ -141,7 +141,7 @@ func TestPackagesThatDoNotMatchTheIndexAreRefused(t *testing.T) {
 	w.Fail("/debian/dists/bookworm/main/**", testworld.Wrong(testworld.Always))
 	_, err := index(t, getter(t), d)
 	var mismatch *fetch.MismatchError
-	if !errors.As(err, &mismatch) || fault.KindOf(err) != fault.Transient || len(fault.Hints(err)) == 0 {
+	if !errors.As(err, &mismatch) || failure.KindOf(err) != failure.Transient || len(failure.Hints(err)) == 0 {
 		t.Errorf("got %v, want a transient mismatch with a hint", err)
 	}
 }
@@ -164,7 +164,7 @@ func TestAnUnknownComponentIsNamed(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `"non-free"`) || !strings.Contains(err.Error(), `"nonsense"`) {
 		t.Errorf("got %v, want both named", err)
 	}
-	if got := strings.Join(fault.Hints(err), ""); !strings.Contains(got, "main, contrib") || fault.KindOf(err) != fault.Usage {
+	if got := strings.Join(failure.Hints(err), ""); !strings.Contains(got, "main, contrib") || failure.KindOf(err) != failure.Usage {
 		t.Errorf("hints: got %q", got)
 	}
 }
@@ -189,8 +189,8 @@ func TestWithoutNetworkTheLastIndexServes(t *testing.T) {
 	}
 	empty := getter(t)
 	_, err = empty.Release(t.Context(), m, s, time.Now(), silent)
-	if fault.KindOf(err) != fault.Transient || !strings.Contains(strings.Join(fault.Hints(err), " "), "--debian-mirror") {
-		t.Errorf("got %v (%v), want a transient error with a hint", err, fault.Hints(err))
+	if failure.KindOf(err) != failure.Transient || !strings.Contains(strings.Join(failure.Hints(err), " "), "--debian-mirror") {
+		t.Errorf("got %v (%v), want a transient error with a hint", err, failure.Hints(err))
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"lamina.build/internal/door"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 )
 
@@ -246,14 +246,14 @@ func TestStatuses(t *testing.T) {
 		codes []int
 		want  int
 		fault string
-		kind  fault.Kind
+		kind  failure.Kind
 		slept int
 	}{
-		{"401", []int{401}, 401, "files.example.com answers 401", fault.Usage, 0},
-		{"403", []int{403}, 403, "files.example.com answers 403", fault.Usage, 0},
+		{"401", []int{401}, 401, "files.example.com answers 401", failure.Usage, 0},
+		{"403", []int{403}, 403, "files.example.com answers 403", failure.Usage, 0},
 		{"404", []int{404}, 404, "", 0, 0},
 		{"500 once", []int{500, 200}, 200, "", 0, 1},
-		{"500 for ever", []int{500}, 500, "answers 500", fault.Transient, 3},
+		{"500 for ever", []int{500}, 500, "answers 500", failure.Transient, 3},
 		{"429 once", []int{429, 200}, 200, "", 0, 1},
 		{"304", []int{304}, 304, "", 0, 0},
 		{"204", []int{204}, 204, "", 0, 0},
@@ -275,8 +275,8 @@ func TestStatuses(t *testing.T) {
 			if !strings.Contains(faults(d), tt.fault) || (tt.fault == "") != (faults(d) == "") {
 				t.Errorf("faults %q", faults(d))
 			}
-			if tt.fault != "" && (fault.KindOf(d.Faults()[0]) != tt.kind || len(fault.Hints(d.Faults()[0])) == 0) {
-				t.Errorf("kind %v, hints %q", fault.KindOf(d.Faults()[0]), fault.Hints(d.Faults()[0]))
+			if tt.fault != "" && (failure.KindOf(d.Faults()[0]) != tt.kind || len(failure.Hints(d.Faults()[0])) == 0) {
+				t.Errorf("kind %v, hints %q", failure.KindOf(d.Faults()[0]), failure.Hints(d.Faults()[0]))
 			}
 		})
 	}
@@ -324,7 +324,7 @@ func TestTrouble(t *testing.T) {
 			if a.code != http.StatusBadGateway || !strings.Contains(a.body, tt.want) || strings.Count(a.body, "\n") != 1 {
 				t.Errorf("got %+v", a)
 			}
-			if all := d.Faults(); len(all) != 1 || !strings.Contains(strings.Join(fault.Hints(all[0]), " "), tt.hint) {
+			if all := d.Faults(); len(all) != 1 || !strings.Contains(strings.Join(failure.Hints(all[0]), " "), tt.hint) {
 				t.Errorf("faults %q", faults(d))
 			}
 		})

@@ -11,7 +11,7 @@ import (
 	"io"
 	"net/http"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // BodyLimit is the largest body that passes.
@@ -124,7 +124,7 @@ func stream(w http.ResponseWriter, body io.Reader, limit int64, each io.Writer, 
 
 // cut is why a body ended before its end, which it may not do another time.
 func cut(err error) error {
-	return fault.WithHint(fault.New(fault.Transient, err), "the connection was cut: try again")
+	return failure.WithHint(failure.New(failure.Transient, err), "the connection was cut: try again")
 }
 
 // clientError is a client that takes no more.

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/door"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 func TestPages(t *testing.T) {
@@ -183,7 +183,7 @@ func TestPageThatIsCut(t *testing.T) {
 		})
 		d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
 		get(t, d, pypi+"/a/")
-		if all := d.Faults(); len(all) != 1 || fault.KindOf(all[0]) != fault.Transient {
+		if all := d.Faults(); len(all) != 1 || failure.KindOf(all[0]) != failure.Transient {
 			t.Errorf("encoding %q: faults %q", encoding, faults(d))
 		}
 	}

@@ -25,9 +25,9 @@ type Refusal struct {
 	Reason string
 }
 
-// failure is what went wrong at an address, as fetch.Redact returns it; "" where
+// trouble is what went wrong at an address, as fetch.Redact returns it; "" where
 // no answer mends it.
-type failure struct {
+type trouble struct {
 	at  string
 	err error
 }
@@ -37,7 +37,7 @@ type record struct {
 	mu      sync.Mutex
 	seen    []Seen
 	refused []Refusal
-	faults  []failure
+	faults  []trouble
 	told    map[any]bool // refusals, and the texts of faults
 }
 
@@ -46,7 +46,7 @@ func (r *record) see(s Seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.Status < http.StatusMultipleChoices || s.Status == http.StatusNotModified {
-		r.faults = slices.DeleteFunc(r.faults, func(f failure) bool {
+		r.faults = slices.DeleteFunc(r.faults, func(f trouble) bool {
 			if f.at == s.URL {
 				delete(r.told, f.err.Error())
 			}
@@ -71,7 +71,7 @@ func (r *record) fail(at string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.isNews(err.Error()) {
-		r.faults = append(r.faults, failure{at, err})
+		r.faults = append(r.faults, trouble{at, err})
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"lamina.build/internal/atomicfile"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // source is the module that the engine's two programs are compiled from:
@@ -150,7 +150,7 @@ func compile(ctx context.Context, o Options, dir string, files map[string][]byte
 		return fmt.Errorf("compiling the engine: %w", context.Cause(ctx))
 	}
 	err = fmt.Errorf("compiling the engine: %w\n%s", err, lastLines(output.String(), 15))
-	return fault.WithHint(fault.New(fault.NoEngine, err),
+	return failure.WithHint(failure.New(failure.NoEngine, err),
 		"the first use downloads BuildKit's modules as `go` does (GOPROXY, HTTPS_PROXY); "+
 			"or give an engine with --addr")
 }
@@ -187,12 +187,12 @@ func findGo() (string, error) {
 		}
 	}
 	err := errors.New("the engine has to be compiled once, and there is no go command")
-	err = fault.WithHint(fault.New(fault.NoEngine, err), "install Go (go.dev/dl) and put it on the PATH")
-	return "", fault.WithHint(err, elsewhere)
+	err = failure.WithHint(failure.New(failure.NoEngine, err), "install Go (go.dev/dl) and put it on the PATH")
+	return "", failure.WithHint(err, elsewhere)
 }
 
 func unwritable(err error) error {
-	return fault.WithHint(fault.New(fault.NoEngine, fmt.Errorf("making the engine's folder: %w", err)),
+	return failure.WithHint(failure.New(failure.NoEngine, fmt.Errorf("making the engine's folder: %w", err)),
 		"set XDG_CACHE_HOME to a folder that can be written")
 }
 

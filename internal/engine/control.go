@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"lamina.build/internal/atomicfile"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // ErrInUse is what [Stop] says when builds are running.
@@ -51,7 +51,7 @@ func Stop(ctx context.Context, o Options, force bool) (ended bool, err error) {
 		if err != nil || !there {
 			return ended, err
 		}
-		if err = fault.Pause(ctx, pollEvery); err != nil {
+		if err = failure.Pause(ctx, pollEvery); err != nil {
 			return false, fmt.Errorf("waiting for the engine to end: %w", err)
 		}
 	}
@@ -70,7 +70,7 @@ func (s state) askToEnd(force bool) error {
 	if err != nil || clients == 0 {
 		return err
 	}
-	return fault.WithHint(fmt.Errorf("%w: %d of them", ErrInUse, clients),
+	return failure.WithHint(fmt.Errorf("%w: %d of them", ErrInUse, clients),
 		"it ends by itself with the last one; --force drops them")
 }
 

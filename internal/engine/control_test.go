@@ -15,7 +15,7 @@ import (
 	bkllb "github.com/moby/buildkit/client/llb"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 func TestKeptEngineOutlivesItsLastClient(t *testing.T) {
@@ -52,8 +52,8 @@ func TestStopSparesBuildsUnlessForced(t *testing.T) {
 	e := open(t, o)
 	defer e.Close()
 	_, err := engine.Stop(t.Context(), o, false)
-	if !errors.Is(err, engine.ErrInUse) || len(fault.Hints(err)) == 0 {
-		t.Errorf("got error %v with hints %q, want %v and a hint", err, fault.Hints(err), engine.ErrInUse)
+	if !errors.Is(err, engine.ErrInUse) || len(failure.Hints(err)) == 0 {
+		t.Errorf("got error %v with hints %q, want %v and a hint", err, failure.Hints(err), engine.ErrInUse)
 	}
 	if st := status(t, o); !st.Running || st.Kept {
 		t.Errorf("got status %+v, want it running for its build, and not kept", st)

@@ -9,6 +9,6 @@
 // The kernel drops the lock of a process that is killed, so nothing has to be
 // cleaned up after one.
 //
-// Every error that means "there is nothing to build on" is a [fault.NoEngine]
+// Every error that means "there is nothing to build on" is a [failure.NoEngine]
 // and carries hints.
 package engine

@@ -19,7 +19,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 func TestHostUnfit(t *testing.T) {
@@ -52,10 +52,10 @@ func TestHostUnfit(t *testing.T) {
 					t.Errorf("got error %v, want %q in it", err, want)
 				}
 			}
-			if got := fault.KindOf(err); got != fault.NoEngine {
+			if got := failure.KindOf(err); got != failure.NoEngine {
 				t.Errorf("got kind %d", got)
 			}
-			if hints := strings.Join(fault.Hints(err), "\n"); !strings.Contains(hints, tt.hint) {
+			if hints := strings.Join(failure.Hints(err), "\n"); !strings.Contains(hints, tt.hint) {
 				t.Errorf("got hints %q, want %q in them", hints, tt.hint)
 			}
 		})
@@ -69,10 +69,10 @@ func checkNoEngine(t *testing.T, err error, words ...string) {
 	if err == nil {
 		t.Fatal("it was opened")
 	}
-	if got := fault.KindOf(err); got != fault.NoEngine {
-		t.Errorf("got kind %d of %v, want %d", got, err, fault.NoEngine)
+	if got := failure.KindOf(err); got != failure.NoEngine {
+		t.Errorf("got kind %d of %v, want %d", got, err, failure.NoEngine)
 	}
-	if len(fault.Hints(err)) == 0 {
+	if len(failure.Hints(err)) == 0 {
 		t.Errorf("%v has no hint", err)
 	}
 	for _, word := range words {
@@ -126,7 +126,7 @@ func TestRootOnOverlayfs(t *testing.T) {
 	o.StateDir = filepath.Join(merged, "state")
 	_, err := engine.Open(t.Context(), o)
 	checkNoEngine(t, err, "overlayfs does not work in", o.StateDir)
-	if hints := strings.Join(fault.Hints(err), "\n"); !strings.Contains(hints, "ext4") {
+	if hints := strings.Join(failure.Hints(err), "\n"); !strings.Contains(hints, "ext4") {
 		t.Errorf("got hints %q, want one that names file systems", hints)
 	}
 	eventually(t, "the engine to end", func() bool { return !status(t, o).Running })

@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 const (
@@ -43,20 +43,20 @@ func (h host) unfit() error {
 		faults = append(faults, fmt.Errorf("the private engine needs Linux, this is %s", h.system))
 	} else {
 		if h.euid != 0 {
-			faults = append(faults, fault.WithHint(
+			faults = append(faults, failure.WithHint(
 				fmt.Errorf("the private engine needs root for its namespaces and mounts, this is user %d", h.euid),
 				"run it again with sudo",
 			))
 		}
 		if !h.hasCgroups() {
-			faults = append(faults, fault.WithHint(
+			faults = append(faults, failure.WithHint(
 				errors.New("the private engine needs cgroups, and none are mounted"),
 				"mount -t cgroup2 none /sys/fs/cgroup",
 			))
 		}
 	}
-	err := fault.New(fault.NoEngine, errors.Join(faults...))
-	return fault.WithHint(fault.WithHint(err, inDocker), elsewhere)
+	err := failure.New(failure.NoEngine, errors.Join(faults...))
+	return failure.WithHint(failure.WithHint(err, inDocker), elsewhere)
 }
 
 func (h host) hasCgroups() bool {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // LogOptions say what of the log is wanted.
@@ -47,7 +47,7 @@ func Logs(ctx context.Context, o Options, w io.Writer, lo LogOptions) error {
 	if _, err = w.Write(tail(data, lo.Tail)); err != nil {
 		return fmt.Errorf("writing the engine's log: %w", err)
 	}
-	for lo.Follow && fault.Pause(ctx, followEvery) == nil {
+	for lo.Follow && failure.Pause(ctx, followEvery) == nil {
 		if file, err = reopened(file, path); err == nil {
 			_, err = io.Copy(w, file)
 		}

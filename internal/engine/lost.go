@@ -10,7 +10,7 @@ import (
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // Explain words the error of a build whose engine has gone away under it, and
@@ -22,11 +22,11 @@ func (e *Engine) Explain(ctx context.Context, err error) error {
 	if _, gone := inspect(ctx, e.client); gone == nil {
 		return err // it answers: the error is about something else
 	}
-	err = fault.New(fault.Transient, fmt.Errorf("the engine at %s ended under its work: %w", e.Addr, err))
+	err = failure.New(failure.Transient, fmt.Errorf("the engine at %s ended under its work: %w", e.Addr, err))
 	if e.Kind != Private {
-		return fault.WithHint(err, "see the log of that buildkitd, and run it again")
+		return failure.WithHint(err, "see the log of that buildkitd, and run it again")
 	}
-	return fault.WithHint(err,
+	return failure.WithHint(err,
 		"run it again: what was done is kept; `build engine logs --tail 50` may say why it ended")
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 const (
@@ -59,7 +59,7 @@ func (r report) unfitVersion() error {
 	if !ok || slices.Compare(got[:], least[:]) >= 0 {
 		return nil
 	}
-	return fault.WithHint(fmt.Errorf("its version is %s, and Lamina needs %s or newer", r.version, oldest),
+	return failure.WithHint(fmt.Errorf("its version is %s, and Lamina needs %s or newer", r.version, oldest),
 		"update that BuildKit to "+Version)
 }
 
@@ -73,7 +73,7 @@ func (r report) unfitWorker(need Need) error {
 			"its snapshotter is native, which copies every layer whole: too slow for %s of packages",
 			size(need.Disk),
 		)
-		faults = append(faults, fault.WithHint(slow,
+		faults = append(faults, failure.WithHint(slow,
 			"run that BuildKit with --oci-worker-snapshotter overlayfs"))
 	}
 	if need.Platform != "" {
@@ -91,7 +91,7 @@ func (r report) unfitPlatform(name string) error {
 	if slices.ContainsFunc(r.worker.Platforms, match.Match) {
 		return nil
 	}
-	return fault.WithHint(
+	return failure.WithHint(
 		fmt.Errorf("it cannot run %s, only %v", name, platformNames(r.worker)),
 		"install an emulator (qemu-user-static with binfmt) or use an engine of that platform",
 	)
@@ -109,7 +109,7 @@ func (r report) unfitDisk(need Need) error {
 	if r.free < 0 || need.Disk <= r.free {
 		return nil
 	}
-	return fault.WithHint(
+	return failure.WithHint(
 		fmt.Errorf("the disk of its root has %s free, and this build needs %s", size(r.free), size(need.Disk)),
 		"free some space, run `build engine prune`, or set XDG_CACHE_HOME to a larger disk",
 	)

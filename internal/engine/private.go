@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"lamina.build/internal/atomicfile"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 const (
@@ -53,7 +53,7 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e, err := s.connectOrStart(ctx, o, bin)
 	if err != nil {
-		return nil, errors.Join(fault.New(fault.NoEngine, err), lease.Close())
+		return nil, errors.Join(failure.New(failure.NoEngine, err), lease.Close())
 	}
 	e.lease = lease
 	return e, nil
@@ -83,7 +83,7 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 		}
 		// It is there and does not answer: about to end, as after a kill, or
 		// started by a client that was killed meanwhile.
-		if err = fault.Pause(ctx, pollEvery); err != nil {
+		if err = failure.Pause(ctx, pollEvery); err != nil {
 			return nil, fmt.Errorf("waiting for the engine: %w", err)
 		}
 	}
@@ -174,10 +174,10 @@ func (s state) died(err error, before int64) error {
 	exit, isExit := errors.AsType[*exec.ExitError](err)
 	err = errors.Join(fmt.Errorf("starting the engine: %w\n%s", err, tail), logErr)
 	if isExit && exit.ExitCode() == noOverlay {
-		err = fault.WithHint(err, "set XDG_CACHE_HOME to a folder on ext4, xfs or btrfs "+
+		err = failure.WithHint(err, "set XDG_CACHE_HOME to a folder on ext4, xfs or btrfs "+
 			"(in a container: on a volume; overlayfs does not stack on itself)")
 	}
-	return fault.WithHint(err, elsewhere)
+	return failure.WithHint(err, elsewhere)
 }
 
 // answers says whether somebody listens on the socket.
@@ -200,11 +200,11 @@ func findRuntime(ctx context.Context, o Options) (string, error) {
 	}
 	const hint = "install runc or crun, for example: apt install runc"
 	if o.FetchRunc == nil {
-		return "", fault.WithHint(errors.New("neither runc nor crun is on the PATH"), hint)
+		return "", failure.WithHint(errors.New("neither runc nor crun is on the PATH"), hint)
 	}
 	path, err := o.FetchRunc(ctx)
 	if err != nil {
-		return "", fault.WithHint(fmt.Errorf("neither runc nor crun is on the PATH; fetching runc: %w", err), hint)
+		return "", failure.WithHint(fmt.Errorf("neither runc nor crun is on the PATH; fetching runc: %w", err), hint)
 	}
 	return filepath.Abs(path)
 }

@@ -14,7 +14,7 @@ import (
 	bkllb "github.com/moby/buildkit/client/llb"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 func TestEngineEndsWithItsLastClient(t *testing.T) {
@@ -125,7 +125,7 @@ func TestKilledEngine(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := e.Explain(t.Context(), <-failed)
-			if err == nil || !strings.Contains(err.Error(), "ended under its work") || fault.KindOf(err) != fault.Transient {
+			if err == nil || !strings.Contains(err.Error(), "ended under its work") || failure.KindOf(err) != failure.Transient {
 				t.Errorf("got error %v, want one that says that the engine ended", err)
 			}
 			checkNothingLeft(t, filepath.Join(o.StateDir, "root"))

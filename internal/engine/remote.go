@@ -17,7 +17,7 @@ import (
 	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
 	_ "github.com/moby/buildkit/client/connhelper/ssh"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 func schemes() []string {
@@ -33,7 +33,7 @@ func openGiven(ctx context.Context, o Options) (*Engine, error) {
 	e, r, err := connect(ctx, Given, o.Addr, o.Need)
 	if err != nil {
 		err = fmt.Errorf("using the engine at %q: %w", o.Addr, err)
-		return nil, fault.WithHint(fault.New(fault.NoEngine, err),
+		return nil, failure.WithHint(failure.New(failure.NoEngine, err),
 			"leave --addr and BUILDKIT_HOST away and Lamina finds or starts an engine itself")
 	}
 	for _, remark := range r.remarks() {
@@ -47,7 +47,7 @@ func checkAddr(addr string) error {
 	if err == nil && slices.Contains(schemes(), u.Scheme) && u.Host+u.Path != "" {
 		return nil
 	}
-	return fault.WithHint(fault.New(fault.Usage, fmt.Errorf("%q is no address of an engine", addr)),
+	return failure.WithHint(failure.New(failure.Usage, fmt.Errorf("%q is no address of an engine", addr)),
 		"an address begins with "+strings.Join(schemes(), "://, ")+"://")
 }
 

@@ -10,7 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 func mkdir(t *testing.T, dir string) {
@@ -70,19 +70,19 @@ func TestGivenEngineThatWillNotDo(t *testing.T) {
 	tests := []struct {
 		name string
 		addr string
-		kind fault.Kind
+		kind failure.Kind
 		want []string
 	}{
 		{
-			"too old, too slow and of another platform: all at once", old, fault.NoEngine,
+			"too old, too slow and of another platform: all at once", old, failure.NoEngine,
 			[]string{old, "version is v0.30.1", "v0.31.0 or newer", "native", "cannot run linux/arm64, only [linux/amd64]"},
 		},
-		{"nobody there", "unix:///nowhere/buildkitd.sock", fault.NoEngine, []string{"/nowhere/buildkitd.sock"}},
-		{"port closed", "tcp://127.0.0.1:1", fault.NoEngine, []string{"tcp://127.0.0.1:1", "refused"}},
-		{"no scheme", "/run/buildkit.sock", fault.Usage, []string{"no address of an engine"}},
-		{"unknown scheme", "http://example.com", fault.Usage, []string{"no address of an engine"}},
-		{"scheme alone", "unix://", fault.Usage, []string{"no address of an engine"}},
-		{"rubbish", "tcp://%zz", fault.Usage, []string{"no address of an engine"}},
+		{"nobody there", "unix:///nowhere/buildkitd.sock", failure.NoEngine, []string{"/nowhere/buildkitd.sock"}},
+		{"port closed", "tcp://127.0.0.1:1", failure.NoEngine, []string{"tcp://127.0.0.1:1", "refused"}},
+		{"no scheme", "/run/buildkit.sock", failure.Usage, []string{"no address of an engine"}},
+		{"unknown scheme", "http://example.com", failure.Usage, []string{"no address of an engine"}},
+		{"scheme alone", "unix://", failure.Usage, []string{"no address of an engine"}},
+		{"rubbish", "tcp://%zz", failure.Usage, []string{"no address of an engine"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -92,10 +92,10 @@ func TestGivenEngineThatWillNotDo(t *testing.T) {
 			if err == nil {
 				t.Fatal("it was opened")
 			}
-			if got := fault.KindOf(err); got != tt.kind {
+			if got := failure.KindOf(err); got != tt.kind {
 				t.Errorf("got kind %d of %v, want %d", got, err, tt.kind)
 			}
-			if len(fault.Hints(err)) == 0 {
+			if len(failure.Hints(err)) == 0 {
 				t.Errorf("%v has no hint", err)
 			}
 			for _, want := range tt.want {

@@ -6,7 +6,7 @@ import (
 	"net"
 	"net/http"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // Explain gives an error of this package its kind, and says what the user can
@@ -21,17 +21,17 @@ func Explain(err error) error {
 	case err == nil:
 		return nil
 	case guarded:
-		return fault.New(fault.Usage, err)
+		return failure.New(failure.Usage, err)
 	case IsUntrusted(err):
 		err = fmt.Errorf("its certificate is not trusted here: %w", err)
-		return fault.WithHint(err, "a proxy that reads TLS, or a server of your own, needs its authority in the system's store of certificates, or in a file that SSL_CERT_FILE names")
+		return failure.WithHint(err, "a proxy that reads TLS, or a server of your own, needs its authority in the system's store of certificates, or in a file that SSL_CERT_FILE names")
 	case isOfProxy(err):
 		if unreachable {
-			err = fault.New(fault.Transient, err)
+			err = failure.New(failure.Transient, err)
 		}
-		return fault.WithHint(err, "check HTTPS_PROXY and NO_PROXY, and the login in it")
+		return failure.WithHint(err, "check HTTPS_PROXY and NO_PROXY, and the login in it")
 	case unreachable:
-		return fault.WithHint(fault.New(fault.Transient, err), "check the network, the name of the host, and HTTPS_PROXY")
+		return failure.WithHint(failure.New(failure.Transient, err), "check the network, the name of the host, and HTTPS_PROXY")
 	}
 	return err
 }
@@ -49,11 +49,11 @@ func (e *StatusError) explain(err error) error {
 	case e.Code == http.StatusUnauthorized || e.Code == http.StatusForbidden:
 		return e.ofLogin(err)
 	case e.Code == http.StatusProxyAuthRequired:
-		return fault.WithHint(err, "check HTTPS_PROXY and NO_PROXY, and the login in it")
+		return failure.WithHint(err, "check HTTPS_PROXY and NO_PROXY, and the login in it")
 	case e.Code == http.StatusNotFound || e.Code == http.StatusGone:
-		return fault.WithHint(fault.New(fault.Usage, err), "check the address: its server has nothing there")
+		return failure.WithHint(failure.New(failure.Usage, err), "check the address: its server has nothing there")
 	case e.Code == http.StatusTooManyRequests || e.Code == http.StatusRequestTimeout || e.Code >= http.StatusInternalServerError:
-		return fault.WithHint(fault.New(fault.Transient, err), "try again later")
+		return failure.WithHint(failure.New(failure.Transient, err), "try again later")
 	}
 	return err
 }
@@ -70,5 +70,5 @@ func (e *StatusError) ofLogin(err error) error {
 		why = "it asks for a login, and Lamina sends none to this address"
 		hint = "a login for " + host + " goes to what a requirement or a constraint names: NAME @ git+https://… for a submodule"
 	}
-	return fault.WithHint(fault.New(fault.Usage, fmt.Errorf("%w: %s", err, why)), hint)
+	return failure.WithHint(failure.New(failure.Usage, fmt.Errorf("%w: %s", err, why)), hint)
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 )
 
@@ -27,27 +27,27 @@ func TestExplain(t *testing.T) {
 	}
 	tests := []struct {
 		err  error
-		kind fault.Kind
+		kind failure.Kind
 		hint string
 	}{
-		{status(401), fault.Usage, "put a login for a into ~/.netrc"},
-		{status(403), fault.Usage, "~/.netrc"},
-		{status(404), fault.Usage, "address"},
-		{status(410), fault.Usage, "address"},
-		{status(407), fault.Failure, "HTTPS_PROXY"},
-		{status(429), fault.Transient, "later"},
-		{status(500), fault.Transient, "later"},
-		{status(418), fault.Failure, ""},
-		{unreachable(io.ErrUnexpectedEOF), fault.Transient, "network"},
-		{unreachable(&fetch.ProxyError{Host: "p", Code: 502}), fault.Transient, "HTTPS_PROXY"},
-		{&fetch.ProxyError{Host: "p", Code: 403}, fault.Failure, "HTTPS_PROXY"},
-		{io.EOF, fault.Failure, ""},
+		{status(401), failure.Usage, "put a login for a into ~/.netrc"},
+		{status(403), failure.Usage, "~/.netrc"},
+		{status(404), failure.Usage, "address"},
+		{status(410), failure.Usage, "address"},
+		{status(407), failure.Failure, "HTTPS_PROXY"},
+		{status(429), failure.Transient, "later"},
+		{status(500), failure.Transient, "later"},
+		{status(418), failure.Failure, ""},
+		{unreachable(io.ErrUnexpectedEOF), failure.Transient, "network"},
+		{unreachable(&fetch.ProxyError{Host: "p", Code: 502}), failure.Transient, "HTTPS_PROXY"},
+		{&fetch.ProxyError{Host: "p", Code: 403}, failure.Failure, "HTTPS_PROXY"},
+		{io.EOF, failure.Failure, ""},
 	}
 	for _, tt := range tests {
 		err := fetch.Explain(tt.err)
-		hints := strings.Join(fault.Hints(err), "\n")
-		if fault.KindOf(err) != tt.kind || !strings.Contains(hints, tt.hint) || (tt.hint == "" && hints != "") {
-			t.Errorf("%v: got kind %d, hints %q", tt.err, fault.KindOf(err), hints)
+		hints := strings.Join(failure.Hints(err), "\n")
+		if failure.KindOf(err) != tt.kind || !strings.Contains(hints, tt.hint) || (tt.hint == "" && hints != "") {
+			t.Errorf("%v: got kind %d, hints %q", tt.err, failure.KindOf(err), hints)
 		}
 		if !errors.Is(err, tt.err) {
 			t.Errorf("%v is hidden", tt.err)
@@ -64,7 +64,7 @@ func TestExplainUntrusted(t *testing.T) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	_, err := client(fetch.Options{}).Get(t.Context(), s.URL)
-	if hints := fault.Hints(fetch.Explain(err)); len(hints) != 1 || !strings.Contains(hints[0], "SSL_CERT_FILE") {
+	if hints := failure.Hints(fetch.Explain(err)); len(hints) != 1 || !strings.Contains(hints[0], "SSL_CERT_FILE") {
 		t.Errorf("got %v with %q", err, hints)
 	}
 }
@@ -81,7 +81,7 @@ func TestProxyThatRefuses(t *testing.T) {
 	}
 	s.Close()
 	_, err = client(fetch.Options{Transport: transport}).Get(t.Context(), "https://x.example/")
-	if hints := fault.Hints(fetch.Explain(err)); fault.KindOf(fetch.Explain(err)) != fault.Transient || !strings.Contains(hints[0], "HTTPS_PROXY") {
+	if hints := failure.Hints(fetch.Explain(err)); failure.KindOf(fetch.Explain(err)) != failure.Transient || !strings.Contains(hints[0], "HTTPS_PROXY") {
 		t.Errorf("got %v with %q", err, hints)
 	}
 }
@@ -126,7 +126,7 @@ func TestHops(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := c.Get(ctx, s.URL+"/refused")
-	if _, ok := errors.AsType[*fetch.GuardError](err); !ok || fault.KindOf(fetch.Explain(err)) != fault.Usage || strings.Join(hops, " ") != "/x /end /refused /end" {
+	if _, ok := errors.AsType[*fetch.GuardError](err); !ok || failure.KindOf(fetch.Explain(err)) != failure.Usage || strings.Join(hops, " ") != "/x /end /refused /end" {
 		t.Errorf("got %v by %q", err, hops)
 	}
 }
@@ -151,7 +151,7 @@ func TestLoginThatIsWrongOrKept(t *testing.T) {
 	} {
 		tt.err.Host = "a:8443"
 		err := fetch.Explain(&tt.err)
-		if hints := fault.Hints(err); !strings.Contains(err.Error(), tt.why) || len(hints) != 1 || !strings.Contains(hints[0], tt.hint) || fault.KindOf(err) != fault.Usage {
+		if hints := failure.Hints(err); !strings.Contains(err.Error(), tt.why) || len(hints) != 1 || !strings.Contains(hints[0], tt.hint) || failure.KindOf(err) != failure.Usage {
 			t.Errorf("%v: hints %q", err, hints)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"time"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // notedPause is the shortest pause that is worth a note.
@@ -31,7 +31,7 @@ func (c *Client) Ask(ctx context.Context, address string, header http.Header) (*
 func NewTransport() *http.Transport { return transport() }
 
 // Retry does something again while that may help, which is after an error that
-// is a [fault.Transient], with the patience of a client. It is for one goroutine.
+// is a [failure.Transient], with the patience of a client. It is for one goroutine.
 type Retry struct {
 	Note func(string) // is told of long waits; may be nil
 
@@ -76,7 +76,7 @@ func (r *Retry) again(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("fetching %s: %w", r.url, context.Cause(ctx))
-	case fault.KindOf(err) != fault.Transient:
+	case failure.KindOf(err) != failure.Transient:
 		return err
 	}
 	r.failed++
@@ -85,7 +85,7 @@ func (r *Retry) again(ctx context.Context, err error) error {
 		pause = max(pause, later.RetryAfter())
 	}
 	if r.failed >= r.opts.Attempts || r.waited+pause > r.opts.Patience {
-		return fault.New(fault.Transient, &UnreachableError{URL: r.url, Host: r.host, Attempts: r.failed, Err: err})
+		return failure.New(failure.Transient, &UnreachableError{URL: r.url, Host: r.host, Attempts: r.failed, Err: err})
 	}
 	if pause >= notedPause {
 		r.Note(fmt.Sprintf("fetching %s goes on in %s: %v", r.url, pause.Round(time.Second), err))
@@ -105,7 +105,7 @@ func passing(err error) error {
 	if _, tried := errors.AsType[*UnreachableError](err); tried || err != nil && isFinal(err) {
 		return err
 	}
-	return fault.New(fault.Transient, err)
+	return failure.New(failure.Transient, err)
 }
 
 // limited finds the limit that is used up in a RateLimit header, and when it
@@ -189,7 +189,7 @@ func (s *steady) read(p []byte) (int, error) {
 	if err = errors.Join(err, s.drop()); n > 0 {
 		return n, nil
 	}
-	return 0, s.retry.again(s.ctx, fault.New(fault.Transient, err))
+	return 0, s.retry.again(s.ctx, failure.New(failure.Transient, err))
 }
 
 // Close ends the reading for good.

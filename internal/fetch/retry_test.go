@@ -12,7 +12,7 @@ import (
 	"testing/iotest"
 	"time"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 )
 
@@ -23,7 +23,7 @@ func (l later) Error() string             { return "not now" }
 func (l later) RetryAfter() time.Duration { return time.Duration(l) }
 
 func TestRetry(t *testing.T) {
-	passing := func(err error) error { return fault.New(fault.Transient, err) }
+	passing := func(err error) error { return failure.New(failure.Transient, err) }
 	tests := []struct {
 		name  string
 		errs  []error // of the attempts in turn, the last one for ever

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 )
 
@@ -40,14 +40,14 @@ type Client struct {
 }
 
 // New returns a client. It refuses an endpoint that is no web address, and
-// tokens that can't be sent, as a [fault.Usage].
+// tokens that can't be sent, as a [failure.Usage].
 func New(o Options) (*Client, error) {
 	o.Token = Token(strings.TrimSpace(string(o.Token))) // a file of one ends in a newline
 	o.Endpoint = cmp.Or(o.Endpoint, Endpoint)
 	endpoint, err := parseEndpoint(o.Endpoint)
 	if err != nil {
-		err = fault.New(fault.Usage, fmt.Errorf("reading endpoint %q: %w", fetch.Redact(o.Endpoint), err))
-		return nil, fault.WithHint(err, "HF_ENDPOINT is like "+Endpoint)
+		err = failure.New(failure.Usage, fmt.Errorf("reading endpoint %q: %w", fetch.Redact(o.Endpoint), err))
+		return nil, failure.WithHint(err, "HF_ENDPOINT is like "+Endpoint)
 	}
 	if err := o.Token.check(); err != nil {
 		return nil, err

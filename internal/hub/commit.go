@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/lock"
 )
 
@@ -25,7 +25,7 @@ func (c *Client) Commit(ctx context.Context, repo, revision string) (string, err
 	}
 	if revision == "" || strings.ContainsFunc(revision, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		err := fmt.Errorf("repository %q: revision %q is no name of a branch, a tag or a commit", repo, revision)
-		return "", fault.New(fault.Usage, err)
+		return "", failure.New(failure.Usage, err)
 	}
 	address := c.apiURL(repo, "revision", revision)
 	answer, err := c.fetch(ctx, address, mostOfDocument)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
@@ -56,7 +56,7 @@ func TestWhatAHubRefuses(t *testing.T) {
 			t.Parallel()
 			c := client(t, hub.Options{Endpoint: h.Endpoint, Token: tt.token})
 			_, err := c.Commit(t.Context(), tt.repo, tt.revision)
-			checkRefused(t, err, tt.reason, fault.Usage, tt.says, tt.hint)
+			checkRefused(t, err, tt.reason, failure.Usage, tt.says, tt.hint)
 		})
 	}
 	if c := client(t, hub.Options{Endpoint: h.Endpoint, Token: token}); true {
@@ -66,19 +66,19 @@ func TestWhatAHubRefuses(t *testing.T) {
 	}
 }
 
-func checkRefused(t *testing.T, err error, reason hub.Reason, kind fault.Kind, says, hint string) {
+func checkRefused(t *testing.T, err error, reason hub.Reason, kind failure.Kind, says, hint string) {
 	t.Helper()
 	var refused *hub.RefusedError
 	if !errors.As(err, &refused) || refused.Reason != reason {
 		t.Fatalf("got %v, want the reason %d", err, reason)
 	}
-	if got := fault.KindOf(err); got != kind {
+	if got := failure.KindOf(err); got != kind {
 		t.Errorf("kind is %d, want %d", got, kind)
 	}
 	if !strings.Contains(err.Error(), says) {
 		t.Errorf("got %q, want %q", err, says)
 	}
-	if got := strings.Join(fault.Hints(err), "\n"); !strings.Contains(got, hint) || hint == "" && got != "" {
+	if got := strings.Join(failure.Hints(err), "\n"); !strings.Contains(got, hint) || hint == "" && got != "" {
 		t.Errorf("hints are %q, want %q", got, hint)
 	}
 }
@@ -90,19 +90,19 @@ func TestBareStatuses(t *testing.T) {
 		code   int
 		token  hub.Token
 		reason hub.Reason
-		kind   fault.Kind
+		kind   failure.Kind
 		says   string
 		hint   string
 	}{
-		{401, "", hub.NoRepository, fault.Usage, "or it is private", "HF_TOKEN"},
-		{401, token, hub.BadToken, fault.Usage, "doesn't know the token", "HF_TOKEN"},
-		{403, token, hub.Forbidden, fault.Usage, "refuses access to http://127.0.0.1", "what the token in HF_TOKEN may read"},
-		{404, "", hub.NoRepository, fault.Usage, "has no repository", "HF_TOKEN"},
-		{418, "", hub.Odd, fault.Failure, "answers 418 to http://127.0.0.1", ""},
-		{500, "", hub.Down, fault.Transient, "given up after 6 attempts: 127.0.0.1", ""},
-		{504, "", hub.Down, fault.Transient, "answers 504", ""},
-		{429, "", hub.Busy, fault.Transient, "takes no more requests for now", "set HF_TOKEN for higher limits"},
-		{429, token, hub.Busy, fault.Transient, "takes no more requests for now", "try again later"},
+		{401, "", hub.NoRepository, failure.Usage, "or it is private", "HF_TOKEN"},
+		{401, token, hub.BadToken, failure.Usage, "doesn't know the token", "HF_TOKEN"},
+		{403, token, hub.Forbidden, failure.Usage, "refuses access to http://127.0.0.1", "what the token in HF_TOKEN may read"},
+		{404, "", hub.NoRepository, failure.Usage, "has no repository", "HF_TOKEN"},
+		{418, "", hub.Odd, failure.Failure, "answers 418 to http://127.0.0.1", ""},
+		{500, "", hub.Down, failure.Transient, "given up after 6 attempts: 127.0.0.1", ""},
+		{504, "", hub.Down, failure.Transient, "answers 504", ""},
+		{429, "", hub.Busy, failure.Transient, "takes no more requests for now", "set HF_TOKEN for higher limits"},
+		{429, token, hub.Busy, failure.Transient, "takes no more requests for now", "try again later"},
 	}
 	for _, tt := range tests {
 		t.Run(http.StatusText(tt.code), func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestADisabledRepository(t *testing.T) {
 	t.Parallel()
 	c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(403, "", http.Header{"X-Error-Message": {"Access to this resource is disabled."}})}})
 	_, err := c.Commit(t.Context(), repository, "main")
-	checkRefused(t, err, hub.Disabled, fault.Usage, `repository "Org/Model-1.0" was disabled by huggingface.co`, "")
+	checkRefused(t, err, hub.Disabled, failure.Usage, `repository "Org/Model-1.0" was disabled by huggingface.co`, "")
 }
 
 // answer is a server with one answer.
@@ -153,12 +153,12 @@ func TestWhatIsNoRepository(t *testing.T) {
 	for _, repo := range []string{"", "gpt2", "a/b/c", "/b", "a/", "../b", "a/..", "a/b--c", "a/b.git", "-a/b", "a/b.", "a/b?c", "a/b c", "ä/b", "a/" + strings.Repeat("b", 97)} {
 		_, err := c.Commit(t.Context(), repo, "main")
 		_, treeErr := c.Tree(t.Context(), repo, strings.Repeat("1", 40))
-		if fault.KindOf(err) != fault.Usage || fault.KindOf(treeErr) != fault.Usage {
+		if failure.KindOf(err) != failure.Usage || failure.KindOf(treeErr) != failure.Usage {
 			t.Errorf("%q: got %v, %v", repo, err, treeErr)
 		}
 	}
 	for _, revision := range []string{"", "a b", "a\nb", "a\x7f"} {
-		if _, err := c.Commit(t.Context(), repository, revision); fault.KindOf(err) != fault.Usage {
+		if _, err := c.Commit(t.Context(), repository, revision); failure.KindOf(err) != failure.Usage {
 			t.Errorf("%q: got %v", revision, err)
 		}
 	}

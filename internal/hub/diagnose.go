@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // ErrBytes is returned for a file whose bytes are not those that were locked.
@@ -29,9 +29,9 @@ func (c *Client) Diagnose(ctx context.Context, f File, cause error) error {
 		return fmt.Errorf("%s: %w", what, err)
 	case isMismatch(cause):
 		err := fmt.Errorf("%s: %w: %w", what, ErrBytes, cause)
-		return fault.WithHint(err, hintOfMismatch)
+		return failure.WithHint(err, hintOfMismatch)
 	}
-	return fault.New(fault.Transient, fmt.Errorf("%s: %w", what, cause))
+	return failure.New(failure.Transient, fmt.Errorf("%s: %w", what, cause))
 }
 
 // isMismatch knows the engine's word for bytes with another hash.

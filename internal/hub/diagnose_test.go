@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
 )
@@ -21,20 +21,20 @@ func TestDiagnose(t *testing.T) {
 		name  string
 		spoil func(*testworld.Hub)
 		told  error
-		kind  fault.Kind
+		kind  failure.Kind
 		says  string
 		hint  string
 	}{
-		{"other bytes", nil, errDigest, fault.Failure, hub.ErrBytes.Error() + ": " + errDigest.Error(), "a proxy may alter it"},
-		{"another error", nil, errOther, fault.Transient, errOther.Error(), ""},
-		{"gone", func(h *testworld.Hub) { h.Drop(repository) }, errDigest, fault.Usage, "has no repository", "HF_TOKEN"},
+		{"other bytes", nil, errDigest, failure.Failure, hub.ErrBytes.Error() + ": " + errDigest.Error(), "a proxy may alter it"},
+		{"another error", nil, errOther, failure.Transient, errOther.Error(), ""},
+		{"gone", func(h *testworld.Hub) { h.Drop(repository) }, errDigest, failure.Usage, "has no repository", "HF_TOKEN"},
 		{"gated by now", func(h *testworld.Hub) {
 			h.Repo(repository, testworld.HubRepoOptions{Gated: true}).Commit(map[string]testworld.HubFile{"f": testworld.Large(testworld.Text("text"))})
-		}, errDigest, fault.Usage, "is gated", "accept the terms"},
-		{"busy", func(h *testworld.Hub) { h.Fail("/**", testworld.Later(429, "60", 1)) }, errDigest, fault.Transient, "takes no more requests for 1m0s", "set HF_TOKEN"},
-		{"down", func(h *testworld.Hub) { h.CDN.Fail("/**", testworld.Status(503, 1)) }, errDigest, fault.Transient, "answers 503", ""},
-		{"off", func(h *testworld.Hub) { h.CDN.Stop() }, errDigest, fault.Transient, "connection refused", "HTTPS_PROXY"},
-		{"expired", func(h *testworld.Hub) { h.CDN.Fail("/**", testworld.Status(403, 1)) }, errDigest, fault.Transient, "to which http://127.0.0.1", ""},
+		}, errDigest, failure.Usage, "is gated", "accept the terms"},
+		{"busy", func(h *testworld.Hub) { h.Fail("/**", testworld.Later(429, "60", 1)) }, errDigest, failure.Transient, "takes no more requests for 1m0s", "set HF_TOKEN"},
+		{"down", func(h *testworld.Hub) { h.CDN.Fail("/**", testworld.Status(503, 1)) }, errDigest, failure.Transient, "answers 503", ""},
+		{"off", func(h *testworld.Hub) { h.CDN.Stop() }, errDigest, failure.Transient, "connection refused", "HTTPS_PROXY"},
+		{"expired", func(h *testworld.Hub) { h.CDN.Fail("/**", testworld.Status(403, 1)) }, errDigest, failure.Transient, "to which http://127.0.0.1", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -47,10 +47,10 @@ func TestDiagnose(t *testing.T) {
 			if !strings.HasPrefix(err.Error(), `fetching "f": `) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %q, want %q", err, tt.says)
 			}
-			if got := fault.KindOf(err); got != tt.kind {
+			if got := failure.KindOf(err); got != tt.kind {
 				t.Errorf("kind is %d, want %d", got, tt.kind)
 			}
-			if got := strings.Join(fault.Hints(err), "\n"); !strings.Contains(got, tt.hint) || tt.hint == "" && got != "" {
+			if got := strings.Join(failure.Hints(err), "\n"); !strings.Contains(got, tt.hint) || tt.hint == "" && got != "" {
 				t.Errorf("hints are %q, want %q", got, tt.hint)
 			}
 			if tt.spoil == nil && !errors.Is(err, tt.told) || h.Requests("/**")+h.CDN.Requests("/**") > 2 {

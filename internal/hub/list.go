@@ -15,17 +15,17 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 )
 
 // List reads a list of files and their hashes from a web server, as sha256sum
 // prints it, and asks for the size of each. Paths are relative to the list.
-// What comes back is sorted by path. A list that is wrong is a [fault.Usage].
+// What comes back is sorted by path. A list that is wrong is a [failure.Usage].
 func (c *Client) List(ctx context.Context, address string) ([]File, error) {
 	base, err := listURL(address)
 	if err != nil {
-		return nil, fault.New(fault.Usage, fmt.Errorf("reading list %q: %w", fetch.Redact(address), err))
+		return nil, failure.New(failure.Usage, fmt.Errorf("reading list %q: %w", fetch.Redact(address), err))
 	}
 	text, err := c.fetch(ctx, address, mostOfDocument)
 	if err != nil {
@@ -33,10 +33,10 @@ func (c *Client) List(ctx context.Context, address string) ([]File, error) {
 	}
 	files, err := parseSums(fetch.Redact(address), text.data)
 	if err = errors.Join(err, checkPaths(files)); err != nil {
-		return nil, fault.New(fault.Usage, err)
+		return nil, failure.New(failure.Usage, err)
 	}
 	if len(files) == 0 {
-		return nil, fault.New(fault.Usage, fmt.Errorf("list %q has no files", fetch.Redact(address)))
+		return nil, failure.New(failure.Usage, fmt.Errorf("list %q has no files", fetch.Redact(address)))
 	}
 	for i := range files {
 		files[i].URL = base + escape(files[i].Path)
@@ -96,7 +96,7 @@ func (c *Client) size(ctx context.Context, address string) (int64, error) {
 		return resp.ContentLength, nil
 	}
 	n, err := io.Copy(io.Discard, resp.Body)
-	return n, fault.New(fault.Transient, err)
+	return n, failure.New(failure.Transient, err)
 }
 
 // parseSums reads what sha256sum prints: 64 hexadecimal digits, a space, a space

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
 )
@@ -113,13 +113,13 @@ func TestListsThatAreWrong(t *testing.T) {
 	} {
 		w.Put("list", []byte(text))
 		_, err := client(t, hub.Options{}).List(t.Context(), w.URL+"/list")
-		if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), says) {
+		if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: got %v, want %s", text, err, says)
 		}
 	}
 	for _, address := range []string{"", "list", "file:///list", "https://me:geheim@h/list", "https://", "http://[::1"} {
 		_, err := client(t, hub.Options{}).List(t.Context(), address)
-		if fault.KindOf(err) != fault.Usage || strings.Contains(err.Error(), "geheim") {
+		if failure.KindOf(err) != failure.Usage || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%q: got %v", address, err)
 		}
 	}
@@ -130,15 +130,15 @@ func TestListsThatAreNotThere(t *testing.T) {
 	w := testworld.New(t)
 	c := client(t, hub.Options{})
 	_, err := c.List(t.Context(), w.URL+"/list")
-	checkRefused(t, err, hub.NoFile, fault.Usage, "has no file at "+w.URL+"/list (404)", "check the address")
+	checkRefused(t, err, hub.NoFile, failure.Usage, "has no file at "+w.URL+"/list (404)", "check the address")
 	w.Put("list", []byte(strings.Repeat("a", 64)+"  file\n"))
 	_, err = c.List(t.Context(), w.URL+"/list")
-	checkRefused(t, err, hub.NoFile, fault.Usage, "has no file at "+w.URL+"/file (404)", "what the list names")
+	checkRefused(t, err, hub.NoFile, failure.Usage, "has no file at "+w.URL+"/file (404)", "what the list names")
 	w.Fail("/file", testworld.Status(401, testworld.Always))
 	_, err = c.List(t.Context(), w.URL+"/list")
-	checkRefused(t, err, hub.Forbidden, fault.Usage, "refuses access to "+w.URL+"/file (401)", "")
+	checkRefused(t, err, hub.Forbidden, failure.Usage, "refuses access to "+w.URL+"/file (401)", "")
 	w.Stop()
-	if _, err = c.List(t.Context(), w.URL+"/list"); fault.KindOf(err) != fault.Transient {
+	if _, err = c.List(t.Context(), w.URL+"/list"); failure.KindOf(err) != failure.Transient {
 		t.Errorf("got %v", err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
@@ -54,7 +54,7 @@ func TestLockTakesNoOtherBytes(t *testing.T) {
 	h.Fail("/hub/Org/**", testworld.Wrong(testworld.Always))
 	_, err := c.Lock(t.Context(), []hub.File{files["f"]})
 	var mismatch *fetch.MismatchError
-	if !errors.As(err, &mismatch) || mismatch.What != "git hash" || mismatch.Want != files["f"].GitOID || len(fault.Hints(err)) != 1 {
+	if !errors.As(err, &mismatch) || mismatch.What != "git hash" || mismatch.Want != files["f"].GitOID || len(failure.Hints(err)) != 1 {
 		t.Errorf("got %v", err)
 	}
 	unnamed := files["f"]
@@ -75,7 +75,7 @@ func TestLockOfAGatedRepository(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = c.Lock(t.Context(), files)
-	checkRefused(t, err, hub.Gated, fault.Usage, "is gated", "accept the terms")
+	checkRefused(t, err, hub.Gated, failure.Usage, "is gated", "accept the terms")
 	if strings.Count(err.Error(), "gated") != 1 {
 		t.Errorf("said twice: %v", err)
 	}

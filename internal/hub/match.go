@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/pack"
 )
 
@@ -12,7 +12,7 @@ import (
 var ErrNoMatch = errors.New("no file matches the patterns")
 
 // Match selects files by the patterns of a .dockerignore, as [pack.Select] does.
-// It is an error when none is left, or when a pattern is none: a [fault.Usage]
+// It is an error when none is left, or when a pattern is none: a [failure.Usage]
 // both.
 func Match(files []File, include, exclude []string) ([]File, error) {
 	byPath := make(map[string]File, len(files))
@@ -22,11 +22,11 @@ func Match(files []File, include, exclude []string) ([]File, error) {
 	}
 	selected, err := pack.Select(paths, include, exclude)
 	if err != nil {
-		return nil, fault.New(fault.Usage, err)
+		return nil, failure.New(failure.Usage, err)
 	}
 	if len(selected) == 0 && len(files) > 0 {
-		err := fault.New(fault.Usage, ErrNoMatch)
-		return nil, fault.WithHint(err, fmt.Sprintf("there are %d, such as %q", len(files), files[0].Path))
+		err := failure.New(failure.Usage, ErrNoMatch)
+		return nil, failure.WithHint(err, fmt.Sprintf("there are %d, such as %q", len(files), files[0].Path))
 	}
 	matched := make([]File, len(selected))
 	for i, name := range selected {

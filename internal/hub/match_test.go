@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/pack"
 )
@@ -23,12 +23,12 @@ func TestMatch(t *testing.T) {
 		t.Errorf("of nothing: got %v, %v", got, err)
 	}
 	_, err = hub.Match(files, []string{"*.jsn"}, nil)
-	if !errors.Is(err, hub.ErrNoMatch) || fault.KindOf(err) != fault.Usage || !strings.Contains(fault.Hints(err)[0], `3, such as "a.json"`) {
-		t.Errorf("got %v, %q", err, fault.Hints(err))
+	if !errors.Is(err, hub.ErrNoMatch) || failure.KindOf(err) != failure.Usage || !strings.Contains(failure.Hints(err)[0], `3, such as "a.json"`) {
+		t.Errorf("got %v, %q", err, failure.Hints(err))
 	}
 	_, err = hub.Match(files, []string{"a["}, nil)
 	var pattern *pack.PatternError
-	if !errors.As(err, &pattern) || fault.KindOf(err) != fault.Usage {
+	if !errors.As(err, &pattern) || failure.KindOf(err) != failure.Usage {
 		t.Errorf("got %v", err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
@@ -40,7 +40,7 @@ func TestOpenTriesOnce(t *testing.T) {
 	for _, code := range []int{500, 429} {
 		h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Large(testworld.Text("text"))})
 		h.CDN.Fail("/**", testworld.Status(code, 1))
-		if _, err := read(t, c, files["f"], 0, 4); fault.KindOf(err) != fault.Transient || h.CDN.Requests("/**") != 1 {
+		if _, err := read(t, c, files["f"], 0, 4); failure.KindOf(err) != failure.Transient || h.CDN.Requests("/**") != 1 {
 			t.Errorf("%d: got %v after %d requests", code, err, h.CDN.Requests("/**"))
 		}
 	}
@@ -65,7 +65,7 @@ func TestWhoMayReadFiles(t *testing.T) {
 		c := client(t, hub.Options{Endpoint: h.Endpoint, Token: tt.token})
 		f := hub.File{Path: "f", URL: c.URL("Org/gated", gated, "f"), Size: 4}
 		_, err := read(t, c.Steady(), f, 0, 4)
-		checkRefused(t, err, tt.reason, fault.Usage, tt.says, tt.hint)
+		checkRefused(t, err, tt.reason, failure.Usage, tt.says, tt.hint)
 	}
 	c := client(t, hub.Options{Endpoint: h.Endpoint, Token: token})
 	if got, err := read(t, c, hub.File{Path: "f", URL: c.URL("Org/gated", gated, "f"), Size: 4}, 0, 4); got != "text" {
@@ -79,14 +79,14 @@ func TestFilesThatAreNotThere(t *testing.T) {
 	f := files["a b"]
 	f.URL = strings.Replace(f.URL, "a%20b", "a%20c", 1)
 	_, err := read(t, c.Steady(), f, 0, 4)
-	checkRefused(t, err, hub.NoFile, fault.Usage, `repository "Org/Model-1.0" has no file "a c" at "`, `"build lock"`)
+	checkRefused(t, err, hub.NoFile, failure.Usage, `repository "Org/Model-1.0" has no file "a c" at "`, `"build lock"`)
 	h.Heal()
 	h.Fail("GET /hub/Org/**", testworld.Status(404, 1)) // by a mirror that says no more
 	_, err = read(t, c.Steady(), files["a b"], 0, 4)
-	checkRefused(t, err, hub.NoFile, fault.Usage, `repository "Org/Model-1.0" has no file "a b" at "`, `"build lock"`)
+	checkRefused(t, err, hub.NoFile, failure.Usage, `repository "Org/Model-1.0" has no file "a b" at "`, `"build lock"`)
 	h.Drop(repository)
 	_, err = read(t, c.Steady(), files["a b"], 0, 4)
-	checkRefused(t, err, hub.NoRepository, fault.Usage, `has no repository "Org/Model-1.0"`, "HF_TOKEN")
+	checkRefused(t, err, hub.NoRepository, failure.Usage, `has no repository "Org/Model-1.0"`, "HF_TOKEN")
 }
 
 // TestOddAnswers has servers that answer something else than they were asked.
@@ -134,7 +134,7 @@ func TestOddAnswers(t *testing.T) {
 			}
 			var mismatch *fetch.MismatchError
 			var odd *hub.AnswerError
-			if !errors.As(err, &mismatch) && !errors.As(err, &odd) || fault.KindOf(err) != fault.Failure {
+			if !errors.As(err, &mismatch) && !errors.As(err, &odd) || failure.KindOf(err) != failure.Failure {
 				t.Errorf("got a %T", err)
 			}
 			if _, steady := read(t, c.Steady(), f, tt.offset, 4); steady == nil || steady.Error() != err.Error() {

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
@@ -89,7 +89,7 @@ func TestReaderGivesUp(t *testing.T) {
 			h.CDN.Fail("/**", f)
 			_, err := read(t, client(t, o).Steady(), files["f"], 0, 1)
 			var unreachable *fetch.UnreachableError
-			if !errors.As(err, &unreachable) || unreachable.Attempts != 3 || fault.KindOf(err) != fault.Transient {
+			if !errors.As(err, &unreachable) || unreachable.Attempts != 3 || failure.KindOf(err) != failure.Transient {
 				t.Errorf("got %v", err)
 			}
 			if got := p.all(); !slices.Equal(got, []time.Duration{time.Second, 2 * time.Second}) {
@@ -146,7 +146,7 @@ func TestDoesNotWaitForHours(t *testing.T) {
 	h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Small("text")})
 	h.Fail("/**", testworld.Limited("resolvers", 2*time.Hour, testworld.Always))
 	_, err := read(t, c.Steady(), files["f"], 0, 4)
-	checkRefused(t, err, hub.Busy, fault.Transient, "takes no more requests for 2h0m0s (429)", "set HF_TOKEN")
+	checkRefused(t, err, hub.Busy, failure.Transient, "takes no more requests for 2h0m0s (429)", "set HF_TOKEN")
 	if n := h.Requests("/**"); n != 1 {
 		t.Errorf("asked %d times", n)
 	}
@@ -232,7 +232,7 @@ func TestACertificateNobodyKnowsIsNotAskedAgain(t *testing.T) {
 	p := new(pauses)
 	c := client(t, hub.Options{Endpoint: s.URL, HTTP: fetch.Options{Sleep: p.sleep}})
 	_, err := c.Commit(t.Context(), repository, "main")
-	if err == nil || len(p.all()) != 0 || !strings.Contains(strings.Join(fault.Hints(err), ""), "SSL_CERT_FILE") {
+	if err == nil || len(p.all()) != 0 || !strings.Contains(strings.Join(failure.Hints(err), ""), "SSL_CERT_FILE") {
 		t.Errorf("got %v after waiting for %v", err, p.all())
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 	"unicode"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 )
 
@@ -98,15 +98,15 @@ func (e *RefusedError) Hint() string { return e.hint }
 func (e *RefusedError) RetryAfter() time.Duration { return e.Wait }
 
 // kind is whether a retry may help, or what was given is wrong.
-func (e *RefusedError) kind() fault.Kind {
+func (e *RefusedError) kind() failure.Kind {
 	switch e.Reason {
 	case NoRepository, NoRevision, NoFile, Gated, Disabled, BadToken, Forbidden:
-		return fault.Usage
+		return failure.Usage
 	case Busy, Down, Expired:
-		return fault.Transient
+		return failure.Transient
 	case Odd:
 	}
-	return fault.Failure
+	return failure.Failure
 }
 
 // refusal makes the error of an answer to a request for an address.
@@ -122,7 +122,7 @@ func (c *Client) refusal(asked *url.URL, resp *http.Response) error {
 		e.Wait = fetch.RetryAfter(resp.Header)
 	}
 	e.hint = c.hintOf(e)
-	return fault.New(e.kind(), e)
+	return failure.New(e.kind(), e)
 }
 
 // reason tells refusals apart as hf_raise_for_status of huggingface_hub does.

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 )
 
@@ -68,7 +68,7 @@ func (c *Client) read(ctx context.Context, address string, limit int64) (documen
 		return document{}, err
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	err = fault.New(fault.Transient, err)
+	err = failure.New(failure.Transient, err)
 	if err == nil && int64(len(data)) > limit {
 		err = odd(address, fmt.Sprintf("the answer has more than %d bytes", limit))
 	}
@@ -77,7 +77,7 @@ func (c *Client) read(ctx context.Context, address string, limit int64) (documen
 
 // mismatch is the error of a file that is not the one that was promised.
 func mismatch(f File, what, want, got string) error {
-	return fault.WithHint(&fetch.MismatchError{URL: fetch.Redact(f.URL), What: what, Want: want, Got: got}, hintOfMismatch)
+	return failure.WithHint(&fetch.MismatchError{URL: fetch.Redact(f.URL), What: what, Want: want, Got: got}, hintOfMismatch)
 }
 
 const hintOfMismatch = "a proxy may alter it, or its server may have replaced it: compare before you lock anew"
@@ -97,8 +97,8 @@ func odd(address, reason string) error {
 // broken is what an error of the network means.
 func broken(err error) error {
 	if lost, ok := errors.AsType[*fetch.UnreachableError](err); ok {
-		err = fault.New(fault.Transient, fmt.Errorf("asking %s: %w", lost.Host, lost.Err))
-		return fault.WithHint(err, "check the network, HTTPS_PROXY and HF_ENDPOINT")
+		err = failure.New(failure.Transient, fmt.Errorf("asking %s: %w", lost.Host, lost.Err))
+		return failure.WithHint(err, "check the network, HTTPS_PROXY and HF_ENDPOINT")
 	}
 	return fetch.Explain(err)
 }

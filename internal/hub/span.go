@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // mostSkipped is how much of a file is read and thrown away where a server
@@ -79,7 +79,7 @@ func (s span) wrongSize(got string) error {
 func (s span) body(resp *http.Response) (io.ReadCloser, error) {
 	if resp.StatusCode == http.StatusOK {
 		if _, err := io.CopyN(io.Discard, resp.Body, s.offset); err != nil {
-			return nil, errors.Join(fault.New(fault.Transient, cut(err)), resp.Body.Close())
+			return nil, errors.Join(failure.New(failure.Transient, cut(err)), resp.Body.Close())
 		}
 	}
 	return &exactBody{ReadCloser: resp.Body, left: s.length}, nil

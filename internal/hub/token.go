@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // Token is a secret that the hub knows somebody by. It prints as stars.
@@ -31,8 +31,8 @@ func (t Token) check() error {
 	if strings.IndexFunc(string(t), func(r rune) bool { return r <= ' ' || r > '~' }) < 0 {
 		return nil
 	}
-	err := fault.New(fault.Usage, errors.New("the token for the hub has a space or a character in it that no token has"))
-	return fault.WithHint(err, "HF_TOKEN is one word, such as hf_abc")
+	err := failure.New(failure.Usage, errors.New("the token for the hub has a space or a character in it that no token has"))
+	return failure.WithHint(err, "HF_TOKEN is one word, such as hf_abc")
 }
 
 // hide takes the token out of a text of others.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
@@ -59,7 +59,7 @@ func TestTheTokenIsNeverPrinted(t *testing.T) {
 	}
 	said := fmt.Sprintf("%v %+v %#v %s %v %+v %#v %s %s", o.Token, o.Token, o.Token, o.Token, c, c, c, c, text)
 	_, err = c.Commit(t.Context(), repository, "main")
-	said += fmt.Sprintf("%v %#v %v", err, err, fault.Hints(err))
+	said += fmt.Sprintf("%v %#v %v", err, err, failure.Hints(err))
 	if strings.Contains(said, "geheim") {
 		t.Errorf("the token is in %s", said)
 	}
@@ -100,7 +100,7 @@ func TestWhatNoClientIsMadeOf(t *testing.T) {
 		{Token: "hf_gehéim"},
 	} {
 		c, err := hub.New(o)
-		if c != nil || fault.KindOf(err) != fault.Usage || len(fault.Hints(err)) != 1 {
+		if c != nil || failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) != 1 {
 			t.Errorf("%+v: got %v", o, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "geheim") {
@@ -117,7 +117,7 @@ func TestNoAddressIsPrintedWithItsSignature(t *testing.T) {
 	h.CDN.Stop()
 	_, err := read(t, c.Steady(), files["f"], 0, 4)
 	var unreachable *fetch.UnreachableError
-	if !errors.As(err, &unreachable) || fault.KindOf(err) != fault.Transient {
+	if !errors.As(err, &unreachable) || failure.KindOf(err) != failure.Transient {
 		t.Fatalf("got %v", err)
 	}
 	if strings.Contains(err.Error(), "Signature") || !strings.Contains(err.Error(), "127.0.0.2") {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/testworld"
@@ -181,7 +181,7 @@ func TestPagesWithoutEnd(t *testing.T) {
 		if !errors.As(err, &odd) || n > 2 {
 			t.Errorf("%s: got %v after %d requests", name, err, n)
 		}
-		if strings.Contains(fmt.Sprint(err), token) || fault.KindOf(err) != fault.Failure {
+		if strings.Contains(fmt.Sprint(err), token) || failure.KindOf(err) != failure.Failure {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // URL returns where a hub has a file of a repository "ORG/NAME" at a commit,
@@ -69,6 +69,6 @@ func checkRepo(repo string) error {
 	if fits && !strings.Contains(repo, "--") && !strings.Contains(repo, "..") && !strings.HasSuffix(repo, ".git") {
 		return nil
 	}
-	err := fault.New(fault.Usage, fmt.Errorf("repository %q is not of the form ORG/NAME", repo))
-	return fault.WithHint(err, "it is named as on its page, such as Wan-AI/Wan2.2-Animate-14B")
+	err := failure.New(failure.Usage, fmt.Errorf("repository %q is not of the form ORG/NAME", repo))
+	return failure.WithHint(err, "it is named as on its page, such as Wan-AI/Wan2.2-Animate-14B")
 }

@@ -25,7 +25,7 @@ import (
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/beneath"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/layout/blobstore"
 )
 
@@ -129,7 +129,7 @@ func checkForeign(root *os.Root) (empty bool, err error) {
 		// By now even the last of them may be there.
 		known := []string{"blobs", "ingest", ocispec.ImageIndexFile, ocispec.ImageLayoutFile}
 		if !slices.Contains(known, name) {
-			return false, fault.New(fault.Usage, fmt.Errorf("the folder has %q in it and is no layout", name))
+			return false, failure.New(failure.Usage, fmt.Errorf("the folder has %q in it and is no layout", name))
 		}
 	}
 	return empty, nil

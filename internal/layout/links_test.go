@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/beneath"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	lay "lamina.build/internal/layout"
 )
 
@@ -73,8 +73,8 @@ func TestNoLinkBelowTheUsualPlaceIsFollowed(t *testing.T) {
 					must(t, l.Discard())
 					t.Fatal("it was opened")
 				}
-				if fault.KindOf(err) != fault.Usage || !strings.Contains(strings.Join(fault.Hints(err), ""), "-o type=oci,dest=") {
-					t.Errorf("got %v (kind %d, hints %q)", err, fault.KindOf(err), fault.Hints(err))
+				if failure.KindOf(err) != failure.Usage || !strings.Contains(strings.Join(failure.Hints(err), ""), "-o type=oci,dest=") {
+					t.Errorf("got %v (kind %d, hints %q)", err, failure.KindOf(err), failure.Hints(err))
 				}
 				if diff := cmp.Diff(before, tree(t, victim)); diff != "" {
 					t.Errorf("elsewhere (-before +after):\n%s", diff)
@@ -97,7 +97,7 @@ func TestATypedFolderMayBeALink(t *testing.T) {
 		t.Error("nothing is there")
 	}
 	must(t, os.Symlink(t.TempDir(), filepath.Join(dir, "real", "ingest")))
-	if _, err := lay.Open(t.Context(), filepath.Join(dir, "link")); fault.KindOf(err) != fault.Usage {
+	if _, err := lay.Open(t.Context(), filepath.Join(dir, "link")); failure.KindOf(err) != failure.Usage {
 		t.Errorf("got %v", err)
 	}
 }
@@ -121,12 +121,12 @@ func TestLinksThatComeLater(t *testing.T) {
 	_, write := l.Store().Writer(ctx)
 	_, sweep := l.Sweep(ctx)
 	for _, err := range []error{read, info, write, sweep, l.Store().Delete(ctx, desc.Digest), l.Tag(ctx, "x", desc)} {
-		if fault.KindOf(err) != fault.Usage {
+		if failure.KindOf(err) != failure.Usage {
 			t.Errorf("got %v", err)
 		}
 	}
 	must(t, os.RemoveAll(filepath.Join(dir, ocispec.ImageIndexFile)), os.Symlink(filepath.Join(victim, "new"), filepath.Join(dir, ocispec.ImageIndexFile)))
-	if _, err := l.Tags(); fault.KindOf(err) != fault.Usage {
+	if _, err := l.Tags(); failure.KindOf(err) != failure.Usage {
 		t.Errorf("got %v", err)
 	}
 	_ = l.Discard()
@@ -140,12 +140,12 @@ func TestAnotherFolderInTheUsualPlace(t *testing.T) {
 	project := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(project, "dist/x"), 0o755), os.WriteFile(filepath.Join(project, "dist/x/app.js"), nil, 0o644))
 	_, err := lay.OpenAt(t.Context(), beneath.Place{Typed: project, Below: "dist/x"})
-	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), `has "app.js" in it and is no layout`) {
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), `has "app.js" in it and is no layout`) {
 		t.Errorf("got %v", err)
 	}
 	must(t, os.RemoveAll(filepath.Join(project, "dist/x")), os.WriteFile(filepath.Join(project, "dist/x"), nil, 0o644))
 	_, err = lay.OpenAt(t.Context(), beneath.Place{Typed: project, Below: "dist/x"})
-	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "is not a folder") {
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "is not a folder") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/beneath"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // UnwritableError is an output folder that can not be written to.
@@ -40,7 +40,7 @@ func Writable(place beneath.Place) error {
 		}
 		err = errors.Join(err, root.Close())
 	}
-	if fault.KindOf(err) == fault.Usage {
+	if failure.KindOf(err) == failure.Usage {
 		return err // it is the wrong place, and not just closed
 	}
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/report"
 	"lamina.build/internal/weights"
@@ -54,7 +54,7 @@ func (o LockOptions) lock(ctx context.Context, r lock.ModelRequest) (lock.Model,
 	}
 	m.Digest = weights.Digest(m).String()
 	if err := check(m); err != nil {
-		return lock.Model{}, fault.New(fault.Usage, err)
+		return lock.Model{}, failure.New(failure.Usage, err)
 	}
 	m.Published = o.published(m)
 	return m, nil

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/model"
@@ -130,8 +130,8 @@ func TestFaultsOfALock(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := w.lock(t, lock.Lock{}, tt.r)
-			if err == nil || !strings.Contains(err.Error(), tt.want) || fault.KindOf(err) != fault.Usage {
-				t.Errorf("got %v of kind %v, want %q of usage", err, fault.KindOf(err), tt.want)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || failure.KindOf(err) != failure.Usage {
+				t.Errorf("got %v of kind %v, want %q of usage", err, failure.KindOf(err), tt.want)
 			}
 		})
 	}

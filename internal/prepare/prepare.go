@@ -18,7 +18,7 @@ import (
 
 	"lamina.build/internal/check"
 	"lamina.build/internal/debian"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/pack"
 	"lamina.build/internal/report"
 	"lamina.build/internal/spec"
@@ -140,7 +140,7 @@ func blame(err error) error {
 	_, entry := errors.AsType[*pack.EntryError](err)
 	_, pattern := errors.AsType[*pack.PatternError](err)
 	if entry || pattern || errors.Is(err, pack.ErrEmpty) {
-		return fault.New(fault.Usage, err)
+		return failure.New(failure.Usage, err)
 	}
 	return err
 }
@@ -164,7 +164,7 @@ func checkLayers(in stages.Input) error {
 	for i, t := range in.Trees {
 		folders[i] = llb.Layer{Name: t.Name(), Paths: []string{t.Path + "/"}}
 	}
-	return fault.New(fault.Usage, errors.Join(
+	return failure.New(failure.Usage, errors.Join(
 		check.Layers(check.Debian(others(in)), slices.Concat(layers, folders)), check.Folders(folders, layers),
 	))
 }
@@ -249,11 +249,11 @@ func (p packer) files(ctx context.Context) (map[string]llb.Layer, error) {
 func (p packer) file(ctx context.Context, name string, d lock.Distribution) (llb.Layer, error) {
 	data, err := fs.ReadFile(p.Root, name)
 	if err != nil {
-		return llb.Layer{}, fault.New(fault.Usage, fmt.Errorf("reading %s %s: %w", d.Name, d.Version, err))
+		return llb.Layer{}, failure.New(failure.Usage, fmt.Errorf("reading %s %s: %w", d.Name, d.Version, err))
 	}
 	if got := digest.FromBytes(data).Encoded(); got != d.SHA256 {
-		err := fault.New(fault.Findings, fmt.Errorf("%q is not the file that was locked: its sha256 is %s, the lock has %s", name, got, d.SHA256))
-		return llb.Layer{}, fault.WithHint(err, "\"build lock\" takes it as it is now")
+		err := failure.New(failure.Findings, fmt.Errorf("%q is not the file that was locked: its sha256 is %s, the lock has %s", name, got, d.SHA256))
+		return llb.Layer{}, failure.WithHint(err, "\"build lock\" takes it as it is now")
 	}
 	return pack.File(ctx, p.Store, pack.FileOptions{
 		Name: d.File, Target: "/" + d.File, Data: data, Compression: pack.Uncompressed, Platform: p.platform,
@@ -296,7 +296,7 @@ func (p packer) tree(ctx context.Context, dir, target string, exclude ...string)
 	ignore, err := fs.ReadFile(tree, ".dockerignore")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("reading %q: %w", path.Join(dir, ".dockerignore"), err)
-		return llb.Layer{}, fault.New(fault.Usage, err)
+		return llb.Layer{}, failure.New(failure.Usage, err)
 	}
 	return pack.Tree(ctx, p.Store, pack.TreeOptions{
 		Name: p.name(dir), FS: tree, Target: target, Ignore: ignore, Exclude: slices.Concat(never(), exclude), Platform: p.platform,

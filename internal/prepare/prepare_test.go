@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"lamina.build/internal/check"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/pack"
 	"lamina.build/internal/prepare"
 	"lamina.build/internal/spec"
@@ -154,8 +154,8 @@ func TestTreesThatTheUserHasToPutRight(t *testing.T) {
 				tt.edit(&o.Spec)
 			}
 			_, err := prepare.Input(t.Context(), o)
-			if err == nil || !tt.is(err) || fault.KindOf(err) != fault.Usage {
-				t.Errorf("got %v of kind %d", err, fault.KindOf(err))
+			if err == nil || !tt.is(err) || failure.KindOf(err) != failure.Usage {
+				t.Errorf("got %v of kind %d", err, failure.KindOf(err))
 			}
 		})
 	}
@@ -166,7 +166,7 @@ func TestTreesThatTheUserHasToPutRight(t *testing.T) {
 func TestOtherTroubleIsNotTheTreesFault(t *testing.T) {
 	o := options(t, good())
 	o.Lock.Packages = nil
-	if _, err := prepare.Input(t.Context(), o); err == nil || fault.KindOf(err) != fault.Failure {
-		t.Errorf("got %v of kind %d", err, fault.KindOf(err))
+	if _, err := prepare.Input(t.Context(), o); err == nil || failure.KindOf(err) != failure.Failure {
+		t.Errorf("got %v of kind %d", err, failure.KindOf(err))
 	}
 }

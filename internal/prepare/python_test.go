@@ -8,7 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/prepare"
 	"lamina.build/lock"
 	"lamina.build/stages"
@@ -38,12 +38,12 @@ func TestWheelsOfTheProjectArePacked(t *testing.T) {
 
 	files["wheels/own.whl"].Data = []byte("another")
 	_, err = prepare.Input(t.Context(), withWheels(options(t, files), own))
-	if fault.KindOf(err) != fault.Findings || !strings.Contains(err.Error(), `"wheels/own.whl" is not the file that was locked`) {
+	if failure.KindOf(err) != failure.Findings || !strings.Contains(err.Error(), `"wheels/own.whl" is not the file that was locked`) {
 		t.Errorf("an altered wheel: %v", err)
 	}
 	delete(files, "wheels/own.whl")
 	_, err = prepare.Input(t.Context(), withWheels(options(t, files), own))
-	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "reading own 1.0: ") {
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "reading own 1.0: ") {
 		t.Errorf("a missing wheel: %v", err)
 	}
 }

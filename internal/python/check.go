@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/report"
 	"lamina.build/llb"
 )
@@ -64,7 +64,7 @@ func onFolders(set string, list []*distribution) (faults []error) {
 				if first := files[dir]; first != nil {
 					delete(files, dir) // told once
 					err := fmt.Errorf("%s: %s holds the file %s, and %s holds files below it", set, first.title(), strings.TrimPrefix(dir, outside), d.title())
-					faults = append(faults, fault.New(fault.Usage, err))
+					faults = append(faults, failure.New(failure.Usage, err))
 				}
 			}
 		}
@@ -103,9 +103,9 @@ func (o Options) imports(r Request, a answer, there inventory) error {
 			o.Note(err.Error() + ", unless something that is built, a git tree or PYTHONPATH does")
 			continue
 		}
-		faults = append(faults, fault.WithHint(err, fmt.Sprintf("add %s to the requirements, or correct the name", projectOf(name))))
+		faults = append(faults, failure.WithHint(err, fmt.Sprintf("add %s to the requirements, or correct the name", projectOf(name))))
 	}
-	return fault.New(fault.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(faults...))
 }
 
 type owner struct {
@@ -118,7 +118,7 @@ func enemies(set string, a answer, asked []string) error {
 	for i, err := range faults {
 		faults[i] = fmt.Errorf("%s: %w", set, err)
 	}
-	return fault.New(fault.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(faults...))
 }
 
 func clash(r Request, asked []string, pair [2]*distribution, files []string) error {
@@ -127,12 +127,12 @@ func clash(r Request, asked []string, pair [2]*distribution, files []string) err
 	if len(files) > 1 {
 		more = " and " + report.Count(len(files)-1, "more file")
 	}
-	err := fault.New(fault.Usage, fmt.Errorf("%s: %s and %s both hold %s%s, with different content", r.Set, pair[0].title(), pair[1].title(), files[0], more))
+	err := failure.New(failure.Usage, fmt.Errorf("%s: %s and %s both hold %s%s, with different content", r.Set, pair[0].title(), pair[1].title(), files[0], more))
 	drop := pair[1].Name
 	if slices.Contains(asked, drop) && !slices.Contains(asked, pair[0].Name) {
 		drop = pair[0].Name
 	}
-	return fault.WithHint(err, fmt.Sprintf(
+	return failure.WithHint(err, fmt.Sprintf(
 		"leave one of them out wherever it is asked for, as with excludes = [%q] under [python], or allow harmless ones: collisions = [\"GLOB\"]", drop,
 	))
 }
@@ -144,8 +144,8 @@ func shadowing(r Request, d *distribution, m member, there inventory) error {
 	if _, debians := there.Image[d.Name]; !ok || debians || !slices.Contains(there.Programs, name) {
 		return nil
 	}
-	err := fault.New(fault.Usage, fmt.Errorf("%s: the script bin/%s of %s would run in place of Debian's program %s", r.Set, name, d.title(), name))
-	return fault.WithHint(err, fmt.Sprintf("collisions = [\"bin/%s\"] under [python] would allow that", name))
+	err := failure.New(failure.Usage, fmt.Errorf("%s: the script bin/%s of %s would run in place of Debian's program %s", r.Set, name, d.title(), name))
+	return failure.WithHint(err, fmt.Sprintf("collisions = [\"bin/%s\"] under [python] would allow that", name))
 }
 
 // tellTwice tells what comes from an index and from Debian.

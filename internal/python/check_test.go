@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // brings is a wheel with files of these contents.
@@ -97,7 +97,7 @@ func TestCheck(t *testing.T) {
 			refused(t, err)
 			equal(t, "faults", strings.Split(err.Error(), "\n"), tt.want)
 			if tt.hints != nil {
-				equal(t, "hints", fault.Hints(err), tt.hints)
+				equal(t, "hints", failure.Hints(err), tt.hints)
 			}
 		})
 	}
@@ -144,7 +144,7 @@ func TestImports(t *testing.T) {
 			err := Options{Note: told.note}.imports(tt.r, a, inventory{Modules: []string{"yaml"}})
 			if tt.want == refusal {
 				refused(t, err, refusal)
-				equal(t, "hints", fault.Hints(err), []string{"add wan to the requirements, or correct the name"})
+				equal(t, "hints", failure.Hints(err), []string{"add wan to the requirements, or correct the name"})
 			} else if err != nil {
 				t.Error(err)
 			}

@@ -27,7 +27,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/door"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/requirements"
 	"lamina.build/lock"
@@ -152,14 +152,14 @@ func (c completion) checkGit(d *distribution) error {
 	rest, _, _ := strings.Cut(strings.TrimPrefix(d.URL, "git+"), "#")
 	u, err := url.Parse(rest)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return fault.New(fault.Usage, fmt.Errorf("%q: only repositories at https:// and http:// addresses can be locked", d.URL))
+		return failure.New(failure.Usage, fmt.Errorf("%q: only repositories at https:// and http:// addresses can be locked", d.URL))
 	}
 	for named := range c.direct {
 		if key(hostOf(named)) == key(u.Host) {
 			return nil
 		}
 	}
-	return fault.New(fault.Usage, errors.New("no requirement names its host"))
+	return failure.New(failure.Usage, errors.New("no requirement names its host"))
 }
 
 // local reads a file that lies beside the spec.
@@ -170,7 +170,7 @@ func (c completion) local(d *distribution) error {
 	}
 	name, ok := strings.CutPrefix(u.Path, projectPath+"/")
 	if !ok || !fs.ValidPath(name) {
-		return fault.New(fault.Usage, fmt.Errorf("%s lies outside of the spec's folder", u.Path))
+		return failure.New(failure.Usage, fmt.Errorf("%s lies outside of the spec's folder", u.Path))
 	}
 	d.URL, d.File = "file:"+name, path.Base(name)
 	if err = checkFile(d); err != nil {
@@ -178,7 +178,7 @@ func (c completion) local(d *distribution) error {
 	}
 	data, err := fs.ReadFile(c.Project, name)
 	if err != nil {
-		return fault.New(fault.Usage, err)
+		return failure.New(failure.Usage, err)
 	}
 	d.Size = int64(len(data))
 	if err = sum(bytes.NewReader(data), d, c.unsaid(d, nil)...); err != nil {
@@ -224,7 +224,7 @@ func checkFile(d *distribution) error {
 	if lock.IsFileName(d.File) && isWheel == (d.Kind == kindWheel) && (!isWheel || isFileOf(d.File, d)) {
 		return nil
 	}
-	return fault.New(fault.Usage, fmt.Errorf("%q can't be the name of %s's %s", d.File, d.Name, d.Kind))
+	return failure.New(failure.Usage, fmt.Errorf("%q can't be the name of %s's %s", d.File, d.Name, d.Kind))
 }
 
 // asked asks the indexes that may name a file. One that can't be asked matters
@@ -248,7 +248,7 @@ func (c completion) asked(ctx context.Context, d *distribution, indexes []string
 		failed = cmp.Or(failed, unlessMissing(err))
 	}
 	if failed == nil {
-		failed = fault.New(fault.Usage, errors.New("no index names this file, nor does a requirement"))
+		failed = failure.New(failure.Usage, errors.New("no index names this file, nor does a requirement"))
 	}
 	return nil, fetch.Explain(failed)
 }
@@ -363,7 +363,7 @@ func sum(file io.Reader, d *distribution, further ...string) error {
 	for name, h := range sums {
 		got := hex.EncodeToString(h.Sum(nil))
 		if want, ok := d.Hashes[name]; ok && !strings.EqualFold(got, want) {
-			return fault.New(fault.Usage, fmt.Errorf("its %s is %s, and %s is promised", name, got, want))
+			return failure.New(failure.Usage, fmt.Errorf("its %s is %s, and %s is promised", name, got, want))
 		}
 		d.Hashes[name] = got
 	}
@@ -428,9 +428,9 @@ func (c completion) checkHashes(d *distribution) error {
 	switch {
 	case len(wanted) > 0 && !slices.ContainsFunc(wanted, fits):
 		err := fmt.Errorf("its sha256 is %s, which none of the %d --hash options of its line has", d.Hashes["sha256"], len(wanted))
-		return fault.WithHint(fault.New(fault.Usage, err), fmt.Sprintf("the file that fits this platform is %s: add --hash=sha256:%s if that is the right one", d.File, d.Hashes["sha256"]))
+		return failure.WithHint(failure.New(failure.Usage, err), fmt.Sprintf("the file that fits this platform is %s: add --hash=sha256:%s if that is the right one", d.File, d.Hashes["sha256"]))
 	case len(wanted) == 0 && slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.answer.Distributions, d):
-		return fault.New(fault.Usage, errors.New("--require-hashes wants a --hash for everything, and no line has one for this"))
+		return failure.New(failure.Usage, errors.New("--require-hashes wants a --hash for everything, and no line has one for this"))
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/blake2b"
 
 	"lamina.build/internal/door"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/requirements"
 	"lamina.build/lock"
 )
@@ -295,7 +295,7 @@ func TestPagesThatUVHadKept(t *testing.T) {
 	t.Run("an index that is down", func(t *testing.T) {
 		x, d := setup(t)
 		x.status("/simple/my-pkg/", http.StatusServiceUnavailable)
-		if err := x.complete(t, d); fault.KindOf(err) != fault.Transient {
+		if err := x.complete(t, d); failure.KindOf(err) != failure.Transient {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -424,7 +424,7 @@ func TestHashesOfLines(t *testing.T) {
 				return
 			}
 			refused(t, err, strings.ReplaceAll(tt.want, "URL", x.URL+wheelPath))
-			if hints := fault.Hints(err); strings.Contains(tt.want, "none of") && (len(hints) != 1 || !strings.HasSuffix(hints[0], "add --hash=sha256:"+sumOf(data)+" if that is the right one")) {
+			if hints := failure.Hints(err); strings.Contains(tt.want, "none of") && (len(hints) != 1 || !strings.HasSuffix(hints[0], "add --hash=sha256:"+sumOf(data)+" if that is the right one")) {
 				t.Errorf("hints are %q", hints)
 			}
 		})

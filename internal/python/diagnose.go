@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/lock"
 )
@@ -31,18 +31,18 @@ func Diagnose(ctx context.Context, client *fetch.Client, d lock.Distribution, to
 		return fmt.Errorf("%s %s: %w", d.Name, d.Version, fetch.Explain(err))
 	case !answered: // all is well
 	case status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden:
-		return fault.New(fault.Usage, fmt.Errorf("%s %s: %w", d.Name, d.Version, fetch.Explain(err)))
+		return failure.New(failure.Usage, fmt.Errorf("%s %s: %w", d.Name, d.Version, fetch.Explain(err)))
 	case status.Code == http.StatusNotFound || status.Code == http.StatusGone:
 		err = fmt.Errorf("%s: the server has it no more (%d)", what, status.Code)
-		return fault.WithHint(err, "\"build lock\" takes what the index has now")
-	case fault.KindOf(fetch.Explain(err)) == fault.Transient:
-		return fault.New(fault.Transient, fmt.Errorf("%s: the server answers %d", what, status.Code))
+		return failure.WithHint(err, "\"build lock\" takes what the index has now")
+	case failure.KindOf(fetch.Explain(err)) == failure.Transient:
+		return failure.New(failure.Transient, fmt.Errorf("%s: the server answers %d", what, status.Code))
 	}
 	if isMismatch(told) {
 		err = fmt.Errorf("%s: %w: %w", what, ErrBytes, told)
-		return fault.WithHint(err, "a proxy may alter it, or its index may have replaced it: compare before you lock anew")
+		return failure.WithHint(err, "a proxy may alter it, or its index may have replaced it: compare before you lock anew")
 	}
-	return fault.New(fault.Transient, fmt.Errorf("%s: %w", what, told))
+	return failure.New(failure.Transient, fmt.Errorf("%s: %w", what, told))
 }
 
 // isMismatch knows the engine's word for bytes with another hash.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/python"
 	"lamina.build/internal/testworld"
@@ -27,20 +27,20 @@ func TestDiagnose(t *testing.T) {
 		name  string
 		spoil func(*testworld.World)
 		told  error
-		kind  fault.Kind
+		kind  failure.Kind
 		says  string
 		hint  string
 	}{
-		{"gone", status(404), errMismatch, fault.Failure, "the server has it no more (404)", `"build lock" takes what the index has now`},
-		{"gone for good", status(410), errMismatch, fault.Failure, "the server has it no more (410)", `"build lock" takes what the index has now`},
-		{"no login", status(401), errMismatch, fault.Usage, "it asks for a login, and none was sent", "put a login for 127.0.0.1 into ~/.netrc"},
-		{"forbidden", status(403), errMismatch, fault.Usage, "it asks for a login, and none was sent", "put a login for 127.0.0.1 into ~/.netrc"},
-		{"down", status(503), errMismatch, fault.Transient, "the server answers 503", ""},
-		{"busy", status(429), errMismatch, fault.Transient, "the server answers 429", ""},
-		{"off", (*testworld.World).Stop, errMismatch, fault.Transient, "connection refused", "check the network, the name of the host, and HTTPS_PROXY"},
-		{"other bytes", nil, errMismatch, fault.Failure, python.ErrBytes.Error() + ": " + errMismatch.Error(), "a proxy may alter it, or its index may have replaced it: compare before you lock anew"},
-		{"another error", nil, errOther, fault.Transient, errOther.Error(), ""},
-		{"odd status", status(418), errOther, fault.Transient, errOther.Error(), ""},
+		{"gone", status(404), errMismatch, failure.Failure, "the server has it no more (404)", `"build lock" takes what the index has now`},
+		{"gone for good", status(410), errMismatch, failure.Failure, "the server has it no more (410)", `"build lock" takes what the index has now`},
+		{"no login", status(401), errMismatch, failure.Usage, "it asks for a login, and none was sent", "put a login for 127.0.0.1 into ~/.netrc"},
+		{"forbidden", status(403), errMismatch, failure.Usage, "it asks for a login, and none was sent", "put a login for 127.0.0.1 into ~/.netrc"},
+		{"down", status(503), errMismatch, failure.Transient, "the server answers 503", ""},
+		{"busy", status(429), errMismatch, failure.Transient, "the server answers 429", ""},
+		{"off", (*testworld.World).Stop, errMismatch, failure.Transient, "connection refused", "check the network, the name of the host, and HTTPS_PROXY"},
+		{"other bytes", nil, errMismatch, failure.Failure, python.ErrBytes.Error() + ": " + errMismatch.Error(), "a proxy may alter it, or its index may have replaced it: compare before you lock anew"},
+		{"another error", nil, errOther, failure.Transient, errOther.Error(), ""},
+		{"odd status", status(418), errOther, failure.Transient, errOther.Error(), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -54,10 +54,10 @@ func TestDiagnose(t *testing.T) {
 			if !strings.Contains(err.Error(), "a 1.0") || !strings.Contains(err.Error(), "/a.whl?…") || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "geheim") {
 				t.Errorf("got %q, want %q", err, tt.says)
 			}
-			if got := fault.KindOf(err); got != tt.kind {
+			if got := failure.KindOf(err); got != tt.kind {
 				t.Errorf("kind is %d, want %d", got, tt.kind)
 			}
-			if hints := fault.Hints(err); tt.hint == "" && len(hints) > 0 || tt.hint != "" && !slices.Equal(hints, []string{tt.hint}) {
+			if hints := failure.Hints(err); tt.hint == "" && len(hints) > 0 || tt.hint != "" && !slices.Equal(hints, []string{tt.hint}) {
 				t.Errorf("hints are %q, want %q", hints, tt.hint)
 			}
 			if tt.name == "other bytes" && (!errors.Is(err, python.ErrBytes) || !errors.Is(err, tt.told)) {
@@ -79,8 +79,8 @@ func TestDiagnoseOfWhatStays(t *testing.T) {
 	refusing := fetch.New(fetch.Options{Transport: proxy{}})
 	for hint, c := range map[string]*fetch.Client{"store of certificates": client(nil), "check HTTPS_PROXY and NO_PROXY": refusing} {
 		err := python.Diagnose(t.Context(), c, lock.Distribution{Name: "a", Version: "1.0", URL: s.URL + "/a.whl"}, errMismatch)
-		if got := fault.KindOf(err); got != fault.Failure || !strings.Contains(strings.Join(fault.Hints(err), "\n"), hint) || errors.Is(err, python.ErrBytes) {
-			t.Errorf("kind is %d, hints are %q: %v", got, fault.Hints(err), err)
+		if got := failure.KindOf(err); got != failure.Failure || !strings.Contains(strings.Join(failure.Hints(err), "\n"), hint) || errors.Is(err, python.ErrBytes) {
+			t.Errorf("kind is %d, hints are %q: %v", got, failure.Hints(err), err)
 		}
 	}
 }
@@ -101,13 +101,13 @@ func TestDiagnoseLogsIn(t *testing.T) {
 	w.Put("files/a.whl", []byte("content"))
 	w.Protect("files", "me", "geheim")
 	d := lock.Distribution{Name: "a", Version: "1.0", URL: w.URL + "/files/a.whl"}
-	for password, want := range map[string]fault.Kind{"geheim": fault.Failure, "geheimer": fault.Usage} {
+	for password, want := range map[string]failure.Kind{"geheim": failure.Failure, "geheimer": failure.Usage} {
 		logins := python.Logins{"127.0.0.1": {User: "me", Password: password}}
 		err := python.Diagnose(t.Context(), client(logins), d, errMismatch)
-		if refused := strings.Contains(err.Error(), "it refuses the login that it got"); refused != (want == fault.Usage) {
+		if refused := strings.Contains(err.Error(), "it refuses the login that it got"); refused != (want == failure.Usage) {
 			t.Errorf("got %v", err)
 		}
-		if got := fault.KindOf(err); got != want {
+		if got := failure.KindOf(err); got != want {
 			t.Errorf("kind is %d, want %d: %v", got, want, err)
 		}
 		if strings.Contains(err.Error(), "geheim") {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // family are projects that install a package of the same name. Where two of
@@ -72,5 +72,5 @@ func areEnemies(a, b string) bool {
 
 func (f family) enemies(keep, drop string) error {
 	err := fmt.Errorf("%s and %s both install the package %q and overwrite each other", min(keep, drop), max(keep, drop), f.pkg)
-	return fault.WithHint(err, fmt.Sprintf("excludes = [%q] under [python] leaves one out wherever it is asked for", drop))
+	return failure.WithHint(err, fmt.Sprintf("excludes = [%q] under [python] leaves one out wherever it is asked for", drop))
 }

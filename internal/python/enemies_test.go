@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/python"
 )
 
@@ -21,7 +21,7 @@ func TestEnemies(t *testing.T) {
 		`opencv-contrib-python and opencv-python both install the package "cv2" and overwrite each other`,
 		`opencv-python and opencv-python-headless both install the package "cv2" and overwrite each other`,
 	})
-	same(t, "hints", fault.Hints(errors.Join(got...)), []string{
+	same(t, "hints", failure.Hints(errors.Join(got...)), []string{
 		`excludes = ["onnxruntime"] under [python] leaves one out wherever it is asked for`,
 		`excludes = ["opencv-python-headless"] under [python] leaves one out wherever it is asked for`,
 		`excludes = ["opencv-python"] under [python] leaves one out wherever it is asked for`,
@@ -49,7 +49,7 @@ func same(t *testing.T, what string, got, want []string) {
 func ExampleEnemies() {
 	err := errors.Join(python.Enemies([]string{"numpy", "onnxruntime", "onnxruntime-gpu"}, nil)...)
 	fmt.Println(err)
-	fmt.Println(fault.Hints(err))
+	fmt.Println(failure.Hints(err))
 	// Output:
 	// onnxruntime and onnxruntime-gpu both install the package "onnxruntime" and overwrite each other
 	// [excludes = ["onnxruntime"] under [python] leaves one out wherever it is asked for]

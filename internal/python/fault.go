@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"lamina.build/internal/door"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/solve"
 )
@@ -25,7 +25,7 @@ func (o Options) throughDoor(ctx context.Context, r Request, q question, d *door
 	}
 	files := d.Files()
 	for _, hint := range append(missed(a.Fault.Message, files), o.noIndexes(ctx, d)...) {
-		own = fault.WithHint(own, hint)
+		own = failure.WithHint(own, hint)
 	}
 	left := slices.DeleteFunc(d.Faults(), func(err error) bool { return isBeside(err, files) })
 	if causes := errors.Join(left...); causes != nil {
@@ -74,8 +74,8 @@ func (o Options) stopped(ctx context.Context, r Request, d *door.Door, err error
 			last = "; the last source that was fetched is " + seen.URL
 		}
 	}
-	err = fault.New(fault.Usage, fmt.Errorf("resolving %s: it took longer than %s%s", r.Set, o.Limit, last))
-	return fault.WithHint(err, "what a package needs can be told in place of asking its build: [python.build-requires], or a version with wheels")
+	err = failure.New(failure.Usage, fmt.Errorf("resolving %s: it took longer than %s%s", r.Set, o.Limit, last))
+	return failure.WithHint(err, "what a package needs can be told in place of asking its build: [python.build-requires], or a version with wheels")
 }
 
 // err is the fault of an answer in words of the spec: where what it is about is
@@ -93,9 +93,9 @@ func (a answer) err(r Request, q question) error {
 	text = strings.NewReplacer(
 		"file://"+projectPath+"/", "", projectPath+"/", "", "`overrides.txt`", "[python] overrides", ", but `--locked` was provided", "",
 	).Replace(text)
-	err := fault.New(fault.Usage, fmt.Errorf("%s%s: %s", q.at(a.Fault), r.Set, shortened(text)))
+	err := failure.New(failure.Usage, fmt.Errorf("%s%s: %s", q.at(a.Fault), r.Set, shortened(text)))
 	for _, hint := range slices.Backward(append(a.Fault.hints(q, text), hints...)) { // the last one is told first
-		err = fault.WithHint(err, hint)
+		err = failure.WithHint(err, hint)
 	}
 	return err
 }
@@ -168,7 +168,7 @@ func (f *answerFault) hints(q question, text string) (hints []string) {
 		hints = append(hints, fmt.Sprintf("its build imports %s, which it doesn't declare: write NAME @ in front of its address, and [python.build-requires] NAME = [%s]", module, quoted(buildWith(module))))
 	}
 	if host, ok := isSSH(text); ok {
-		hints = append(hints, fault.Hints(needsLogin(host))...)
+		hints = append(hints, failure.Hints(needsLogin(host))...)
 	}
 	if found := urlNeeded.FindStringSubmatch(text); found != nil {
 		hints = append(hints, fmt.Sprintf("what a package requires by its address must be required by the spec, too: add the line %s to a requirement file", found[1]))

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"lamina.build/internal/door"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/solve"
 	"lamina.build/lock"
 )
@@ -124,7 +124,7 @@ func TestFaultsOfAnswers(t *testing.T) {
 			if tt.want != "" {
 				equal(t, "words", err.Error(), tt.want)
 			}
-			equal(t, "hints", fault.Hints(err), tt.hints)
+			equal(t, "hints", failure.Hints(err), tt.hints)
 		})
 	}
 	if err := (answer{}).err(Request{}, question{}); err != nil {
@@ -188,7 +188,7 @@ func TestFaultsOfIndexesComeFirst(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "resolving python: ") || !strings.Contains(err.Error(), "503") || !strings.HasSuffix(err.Error(), "torch was not found") {
 		t.Errorf("got %v", err)
 	}
-	if got := fault.KindOf(err); got != fault.Transient {
+	if got := failure.KindOf(err); got != failure.Transient {
 		t.Errorf("kind is %d", got)
 	}
 	if err := (Options{}).throughDoor(t.Context(), Request{}, question{}, d, answer{}); err != nil {
@@ -210,8 +210,8 @@ func TestFaultsOfIndexesThatAreNoReason(t *testing.T) {
 	told := answer{Fault: &answerFault{Message: "No solution found: there is no version of torch==2.6.0"}}
 	err := Options{}.throughDoor(t.Context(), Request{Set: "python"}, asked(t), d, told)
 	refused(t, err, "python: No solution found")
-	if strings.Contains(err.Error(), "403") || strings.Contains(err.Error(), "503") || !slices.Contains(fault.Hints(err), "torch: its index has 2.5.0") {
-		t.Errorf("got %v, hints %q", err, fault.Hints(err))
+	if strings.Contains(err.Error(), "403") || strings.Contains(err.Error(), "503") || !slices.Contains(failure.Hints(err), "torch: its index has 2.5.0") {
+		t.Errorf("got %v, hints %q", err, failure.Hints(err))
 	}
 	s.status("/torch/own/", http.StatusForbidden) // and nobody else has it
 	through(t, d, s.URL+"/torch/own/")
@@ -240,11 +240,11 @@ func TestResolvesThatTakeTooLong(t *testing.T) {
 	o := Options{Limit: 20 * time.Minute}
 	err := o.stopped(t.Context(), Request{Set: "python"}, d, fmt.Errorf("solving: %w", &solve.Error{Err: errors.New("process did not complete successfully: exit code: 124")}))
 	refused(t, err, "resolving python: it took longer than 20m0s; the last source that was fetched is "+s.URL+"/files/slow-1.0.tar.gz")
-	if hints := fault.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], "[python.build-requires]") {
+	if hints := failure.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], "[python.build-requires]") {
 		t.Errorf("hints are %q", hints)
 	}
 	other := errors.New("exit code: 124")
-	if err := o.stopped(t.Context(), Request{Set: "python"}, d, other); !errors.Is(err, other) || fault.KindOf(err) != fault.Failure {
+	if err := o.stopped(t.Context(), Request{Set: "python"}, d, other); !errors.Is(err, other) || failure.KindOf(err) != failure.Failure {
 		t.Errorf("got %v", err)
 	}
 }

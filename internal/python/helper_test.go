@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/door"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/requirements"
 )
@@ -204,7 +204,7 @@ func refused(t *testing.T, err error, words ...string) {
 			t.Errorf("got %q, want %q in it", err, word)
 		}
 	}
-	if kind := fault.KindOf(err); kind != fault.Usage {
+	if kind := failure.KindOf(err); kind != failure.Usage {
 		t.Errorf("kind of %q is %d, want usage", err, kind)
 	}
 }

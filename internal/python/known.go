@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/lock"
 )
 
@@ -51,10 +51,10 @@ func checkBuilders(l lock.Lock, requests []Request) error {
 			}
 			err := fmt.Errorf("%s: %s %s has no wheel and is compiled, for which the builder lacks %s",
 				r.Set, d.Name, d.Version, strings.Join(lacks, ", "))
-			faults = append(faults, fault.WithHint(err, fmt.Sprintf("add to [builder] packages: %s", strings.Join(lacks, ", "))))
+			faults = append(faults, failure.WithHint(err, fmt.Sprintf("add to [builder] packages: %s", strings.Join(lacks, ", "))))
 		}
 	}
-	return fault.New(fault.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(faults...))
 }
 
 // missing returns the first name of each list of which the builder has none.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/requirements"
 	"lamina.build/lock"
 )
@@ -66,10 +66,10 @@ func TestCheckBuilders(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || fault.KindOf(err) != fault.Usage {
+			if err == nil || failure.KindOf(err) != failure.Usage {
 				t.Fatalf("got %v", err)
 			}
-			if diff := cmp.Diff(tt.want, append(strings.Split(err.Error(), "\n"), fault.Hints(err)...)); diff != "" {
+			if diff := cmp.Diff(tt.want, append(strings.Split(err.Error(), "\n"), failure.Hints(err)...)); diff != "" {
 				t.Errorf("errors and hints (-want +got):\n%s", diff)
 			}
 		})

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/lock"
 )
 
@@ -28,7 +28,7 @@ func checkNames(requests []Request, answers []answer) error {
 			return
 		}
 		told[key+name] = true
-		err := fmt.Errorf("%s[python] %s: %q is none of the packages that are installed%s", r.at(key, name), key, name, fault.DidYouMean(name, slices.Sorted(maps.Keys(known))))
+		err := fmt.Errorf("%s[python] %s: %q is none of the packages that are installed%s", r.at(key, name), key, name, failure.DidYouMean(name, slices.Sorted(maps.Keys(known))))
 		faults = append(faults, err)
 	}
 	for _, r := range requests {
@@ -42,7 +42,7 @@ func checkNames(requests []Request, answers []answer) error {
 			check(r, "build-requires", name)
 		}
 	}
-	return fault.New(fault.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(faults...))
 }
 
 // tellUnasked tells of projects that are bound to an index for nothing: with a slip of
@@ -66,7 +66,7 @@ func (o Options) tellUnasked(requests []Request, answers []answer) {
 			for _, name := range index.Packages {
 				if r.Lock == "" && r.Project == "" && !known[name] && !told[name] {
 					told[name] = true
-					o.Note(fmt.Sprintf("%sindex %s has %q, which nothing asks for%s", r.at("packages", name), index.Name, name, fault.DidYouMean(name, slices.Sorted(maps.Keys(known)))))
+					o.Note(fmt.Sprintf("%sindex %s has %q, which nothing asks for%s", r.at("packages", name), index.Name, name, failure.DidYouMean(name, slices.Sorted(maps.Keys(known)))))
 				}
 			}
 		}

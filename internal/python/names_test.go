@@ -3,7 +3,7 @@ package python
 import (
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/lock"
 )
 
@@ -90,7 +90,7 @@ func TestCheckNames(t *testing.T) {
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
-			if got := fault.KindOf(err); got != fault.Usage {
+			if got := failure.KindOf(err); got != failure.Usage {
 				t.Errorf("kind is %d", got)
 			}
 		})

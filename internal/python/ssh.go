@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // Git repositories that are named by ssh are fetched by https, with the login of
@@ -31,8 +31,8 @@ func (l Logins) overHTTPS(text string) (string, error) {
 }
 
 func needsLogin(host string) error {
-	err := fault.New(fault.Usage, fmt.Errorf("%s: a repository there is named by ssh, for which a lock has no key", host))
-	return fault.WithHint(err, fmt.Sprintf("put a login for %s into ~/.netrc, and it is fetched by https; or write git+https://%s/… where it needs none", host, host))
+	err := failure.New(failure.Usage, fmt.Errorf("%s: a repository there is named by ssh, for which a lock has no key", host))
+	return failure.WithHint(err, fmt.Sprintf("put a login for %s into ~/.netrc, and it is fetched by https; or write git+https://%s/… where it needs none", host, host))
 }
 
 // overHTTPS words a request without ssh.

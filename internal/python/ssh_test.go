@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 func TestGitGoesByHTTPSWhereThereIsALogin(t *testing.T) {
@@ -20,8 +20,8 @@ func TestGitGoesByHTTPSWhereThereIsALogin(t *testing.T) {
 		}
 	}
 	_, err := logins.overHTTPS("x @ git+ssh://git@other.example/x")
-	if fault.KindOf(err) != fault.Usage || !slices.ContainsFunc(fault.Hints(err), func(hint string) bool { return strings.Contains(hint, "~/.netrc") }) {
-		t.Errorf("without a login: %v, %q", err, fault.Hints(err))
+	if failure.KindOf(err) != failure.Usage || !slices.ContainsFunc(failure.Hints(err), func(hint string) bool { return strings.Contains(hint, "~/.netrc") }) {
+		t.Errorf("without a login: %v, %q", err, failure.Hints(err))
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 
 	"deps.dev/util/semver"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // wheel is what the directory of a wheel and its metadata say, without its
@@ -60,10 +60,10 @@ func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 	w := &wheel{}
 	own := distInfo(z)
 	if len(own) != 1 {
-		return nil, fault.New(fault.Usage, fmt.Errorf("it is not a wheel: it has %d .dist-info folders", len(own)))
+		return nil, failure.New(failure.Usage, fmt.Errorf("it is not a wheel: it has %d .dist-info folders", len(own)))
 	}
 	if err = w.members(z, strings.TrimSuffix(own[0], ".dist-info")); err != nil {
-		return nil, fault.New(fault.Usage, err)
+		return nil, failure.New(failure.Usage, err)
 	}
 	read := map[string]string{}
 	for _, name := range []string{"METADATA", "WHEEL", "RECORD", "entry_points.txt"} {
@@ -73,7 +73,7 @@ func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 		case err != nil:
 			return nil, err
 		case name != "METADATA" && !utf8.Valid(data):
-			return nil, fault.New(fault.Usage, fmt.Errorf("its %s is not UTF-8", name))
+			return nil, failure.New(failure.Usage, fmt.Errorf("its %s is not UTF-8", name))
 		}
 		read[name] = string(data)
 	}
@@ -88,7 +88,7 @@ func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 			scriptErr = errors.Join(scriptErr, fmt.Errorf("its script %s is called as Python is", path.Base(m.Target)))
 		}
 	}
-	return w, fault.New(fault.Usage, errors.Join(w.checkTitle(d), checkFormat(read["WHEEL"]), checkRecord(read["RECORD"]), scriptErr))
+	return w, failure.New(failure.Usage, errors.Join(w.checkTitle(d), checkFormat(read["WHEEL"]), checkRecord(read["RECORD"]), scriptErr))
 }
 
 // interpreter are the scripts that uv doesn't write, nor install_wheels.py.
@@ -226,7 +226,7 @@ func checkEntry(f *zip.File) error {
 func readMember(z *zip.Reader, name string) ([]byte, error) {
 	f, err := z.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.Usage, fmt.Errorf("it is not a wheel: it has no %s: %w", name, fs.ErrNotExist))
+		return nil, failure.New(failure.Usage, fmt.Errorf("it is not a wheel: it has no %s: %w", name, fs.ErrNotExist))
 	}
 	if err != nil {
 		return nil, unreadable("reading "+name, err)
@@ -244,7 +244,7 @@ func unreadable(what string, err error) error {
 	said := fmt.Errorf("%s: %w", what, err)
 	_, isCorrupt := errors.AsType[flate.CorruptInputError](err)
 	if isCorrupt || slices.Contains([]error{zip.ErrFormat, zip.ErrChecksum, io.ErrUnexpectedEOF}, err) {
-		return fault.New(fault.Usage, said)
+		return failure.New(failure.Usage, said)
 	}
 	return said
 }
@@ -272,7 +272,7 @@ func (w *wheel) checkTitle(d *distribution) error {
 	if w.Name != "" && normal(w.Name) == normal(name) && (sameVersion(w.Version, version) || sameVersion(w.Version, public)) {
 		return nil
 	}
-	return fault.New(fault.Usage, fmt.Errorf("its file name is of %s %s, and its METADATA is of %s %s", name, version, w.Name, w.Version))
+	return failure.New(failure.Usage, fmt.Errorf("its file name is of %s %s, and its METADATA is of %s %s", name, version, w.Name, w.Version))
 }
 
 // header returns the value of the first line of METADATA with a key; "" where there

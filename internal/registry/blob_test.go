@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/testworld"
 )
@@ -27,7 +27,7 @@ func TestHas(t *testing.T) {
 	}
 	r.Fail("HEAD /v2/**", testworld.Status(http.StatusForbidden, 1))
 	_, err := repo.Has(t.Context(), d)
-	checkKind(t, err, fault.Usage, "who may push to acme/model")
+	checkKind(t, err, failure.Usage, "who may push to acme/model")
 }
 
 func TestMount(t *testing.T) {

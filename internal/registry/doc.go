@@ -23,5 +23,5 @@
 //
 // [Check] holds layers against the published limits of a registry before a byte
 // is sent. An error that another run may not meet has the kind
-// [fault.Transient], a refused login [fault.Usage].
+// [failure.Transient], a refused login [failure.Usage].
 package registry

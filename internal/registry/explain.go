@@ -6,7 +6,7 @@ import (
 	"net"
 	"net/http"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // explain gives an error its exit code and says what helps.
@@ -19,19 +19,19 @@ func (r *Repository) explain(err error) error {
 	case err == nil:
 		return nil
 	case code == http.StatusUnauthorized:
-		return fault.New(fault.Usage, fault.WithHint(err, "log in with docker login "+host))
+		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host))
 	case code == http.StatusForbidden:
-		return fault.New(fault.Usage, fault.WithHint(err, "log in with docker login "+host+" as someone who may push to "+r.name.RepositoryStr()))
+		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host+" as someone who may push to "+r.name.RepositoryStr()))
 	case code == http.StatusNotFound && !errors.Is(err, ErrForgotten) && !errors.Is(err, ErrNoChunks):
-		return fault.WithHint(err, "check the name; some registries have repositories only once they are created there")
+		return failure.WithHint(err, "check the name; some registries have repositories only once they are created there")
 	case errors.As(err, &certificate):
-		return fault.New(fault.Usage, fault.WithHint(err, "trust the certificate's issuer (SSL_CERT_FILE), or say --insecure-registry"))
+		return failure.New(failure.Usage, failure.WithHint(err, "trust the certificate's issuer (SSL_CERT_FILE), or say --insecure-registry"))
 	case errors.As(err, &plain):
-		return fault.New(fault.Usage, fault.WithHint(err, "if the registry speaks plain HTTP, say --insecure-registry"))
+		return failure.New(failure.Usage, failure.WithHint(err, "if the registry speaks plain HTTP, say --insecure-registry"))
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return fault.New(fault.Transient, fault.WithHint(err, "check the name of the registry and the network"))
+		return failure.New(failure.Transient, failure.WithHint(err, "check the name of the registry and the network"))
 	case isTransient(err):
-		return fault.New(fault.Transient, fault.WithHint(err, "check the network and HTTPS_PROXY, then run it again: what the registry has is not sent twice"))
+		return failure.New(failure.Transient, failure.WithHint(err, "check the network and HTTPS_PROXY, then run it again: what the registry has is not sent twice"))
 	}
 	return err
 }

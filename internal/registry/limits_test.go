@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 )
 
@@ -68,7 +68,7 @@ func TestCheck(t *testing.T) {
 			var got []string
 			for _, err := range registry.Check(registry.LimitsOf(tt.host).With(tt.override), wan(), tt.rate) {
 				got = append(got, err.Error())
-				if len(fault.Hints(err)) == 0 {
+				if len(failure.Hints(err)) == 0 {
 					t.Errorf("%q has no hint", err)
 				}
 			}
@@ -83,7 +83,7 @@ func TestCheck(t *testing.T) {
 func TestHintIsHonest(t *testing.T) {
 	t.Parallel()
 	err := errors.Join(registry.Check(registry.LimitsOf("ghcr.io"), wan(), 0)...)
-	if hints := strings.Join(fault.Hints(err), ""); !strings.Contains(hints, "zstd would have to save 12 %") {
+	if hints := strings.Join(failure.Hints(err), ""); !strings.Contains(hints, "zstd would have to save 12 %") {
 		t.Errorf("got %q", hints)
 	}
 }

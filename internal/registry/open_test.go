@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/testworld"
 )
@@ -25,14 +25,14 @@ func TestOpenTellsWhatIsWrong(t *testing.T) {
 		spoil     func(*testworld.Registry)
 		reference string // below the registry
 		login     keychain
-		kind      fault.Kind
+		kind      failure.Kind
 		hint      string
 	}{
-		{"no such login", tokens, nil, "/a", keychain{"eve", "guess"}, fault.Usage, "docker login 127.0.0.1:"},
-		{"gone", testworld.RegistryOptions{}, (*testworld.Registry).Stop, "/a", keychain{}, fault.Transient, "check the network"},
-		{"busy", testworld.RegistryOptions{}, func(r *testworld.Registry) { r.Fail("/v2", testworld.Status(503, testworld.Always)) }, "/a", keychain{}, fault.Transient, "run it again"},
-		{"no registry", testworld.RegistryOptions{}, func(r *testworld.Registry) { r.Fail("/v2", testworld.Status(404, testworld.Always)) }, "/a", keychain{}, fault.Failure, "check the name"},
-		{"no name", locked, nil, "/A B", keychain{}, fault.Usage, ""},
+		{"no such login", tokens, nil, "/a", keychain{"eve", "guess"}, failure.Usage, "docker login 127.0.0.1:"},
+		{"gone", testworld.RegistryOptions{}, (*testworld.Registry).Stop, "/a", keychain{}, failure.Transient, "check the network"},
+		{"busy", testworld.RegistryOptions{}, func(r *testworld.Registry) { r.Fail("/v2", testworld.Status(503, testworld.Always)) }, "/a", keychain{}, failure.Transient, "run it again"},
+		{"no registry", testworld.RegistryOptions{}, func(r *testworld.Registry) { r.Fail("/v2", testworld.Status(404, testworld.Always)) }, "/a", keychain{}, failure.Failure, "check the name"},
+		{"no name", locked, nil, "/A B", keychain{}, failure.Usage, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -70,7 +70,7 @@ func TestLogins(t *testing.T) {
 			if err == nil {
 				_, err = repo.Start(t.Context())
 			}
-			checkKind(t, err, fault.Usage, "docker login "+r.Host)
+			checkKind(t, err, failure.Usage, "docker login "+r.Host)
 		}
 		opts.Keychain = keychain{"ann", "secret"}
 		u, err := open(t, r, opts).Start(t.Context())
@@ -137,7 +137,7 @@ func TestPlainHTTPIsToBeAllowed(t *testing.T) {
 	opts := hasty()
 	opts.Transport = dialing(map[string]string{"10.1.2.3:5000": r.Host})
 	_, err := registry.Open(t.Context(), "10.1.2.3:5000/a", opts)
-	checkKind(t, err, fault.Usage, "--insecure-registry")
+	checkKind(t, err, failure.Usage, "--insecure-registry")
 	if n := r.Calls("/v2/**"); n != 0 {
 		t.Errorf("it was asked %d times all the same", n)
 	}
@@ -146,7 +146,7 @@ func TestPlainHTTPIsToBeAllowed(t *testing.T) {
 		t.Error(err)
 	}
 	_, err = registry.Open(t.Context(), "registry.test/a", opts)
-	checkKind(t, err, fault.Transient, "check the name")
+	checkKind(t, err, failure.Transient, "check the name")
 }
 
 // TestUploadsElsewhere has a registry send uploads to another host: no login may

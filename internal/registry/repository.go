@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // Options say how to reach a registry. The zero value of each field stands for
@@ -48,18 +48,18 @@ type Repository struct {
 // Open reaches the registry of a repository and logs in. A tag or a digest in
 // the reference is of no account.
 //
-// Errors: a bad reference and a refused login have the kind [fault.Usage], a
-// registry that can't be reached [fault.Transient].
+// Errors: a bad reference and a refused login have the kind [failure.Usage], a
+// registry that can't be reached [failure.Transient].
 func Open(ctx context.Context, reference string, opts Options) (*Repository, error) {
 	repo, err := parse(reference, opts.Insecure)
 	if err != nil {
-		return nil, fault.New(fault.Usage, err)
+		return nil, failure.New(failure.Usage, err)
 	}
 	opts = opts.complete(repo.RegistryStr())
 	r := &Repository{name: repo, opts: opts, mounters: map[string]*http.Client{}}
 	r.piece.Store(opts.Limits.Chunk)
 	if r.auth, err = authn.Resolve(ctx, opts.Keychain, repo); err != nil {
-		return nil, fault.New(fault.Usage, fmt.Errorf("finding the login of %q: %w", repo.RegistryStr(), err))
+		return nil, failure.New(failure.Usage, fmt.Errorf("finding the login of %q: %w", repo.RegistryStr(), err))
 	}
 	for p := r.pause(); r.client == nil; {
 		if r.client, err = r.login(ctx, repo.Scope(transport.PushScope)); err == nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // codeOf returns the status that an error is about, of the registry or of its
@@ -100,7 +100,7 @@ func (p *pause) wait(ctx context.Context, last *answer, cause error) error {
 	} else if after > 0 {
 		d = after
 	}
-	return fault.Pause(ctx, d)
+	return failure.Pause(ctx, d)
 }
 
 // retryAfter reads the header of that name, as of RFC 9110, section 10.2.3:

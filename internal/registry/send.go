@@ -18,7 +18,7 @@ const smallest = 1 << 20
 // Errors: [*OffsetError] tells to go on with other bytes: from its offset, in
 // chunks as large as ever. [ErrNoChunks] and [ErrForgotten] tell to start a new
 // upload, [*TooLargeError] that none will do. All others end the attempt: one of
-// the kind [fault.Transient] leaves an upload that can be resumed.
+// the kind [failure.Transient] leaves an upload that can be resumed.
 func (u *Upload) Send(ctx context.Context, chunk []byte) error {
 	if err := u.send(ctx, chunk); err != nil {
 		return u.repo.explain(fmt.Errorf("sending a chunk to %q: %w", u.repo.Name(), err))

@@ -14,7 +14,7 @@ import (
 // [Upload.Commit] ends it. size is in bytes and has to be right.
 //
 // What breaks off can't be gone on with: the error has the kind
-// [fault.Transient] then, and another attempt needs another upload and another
+// [failure.Transient] then, and another attempt needs another upload and another
 // body. An error of the body itself is in the one returned, and one about the
 // size is a [*TooLargeError]. The body isn't read any more when Stream returns,
 // which waits for a read that is under way.

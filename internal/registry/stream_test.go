@@ -11,7 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/testworld"
 )
@@ -133,9 +133,9 @@ func TestWhatBreaksOffIsTransient(t *testing.T) {
 			repo := open(t, r, hasty())
 			data, d := weights(1 << 20)
 			r.Fail(bodies, testworld.CutUpload(1000, true, 1))
-			checkKind(t, way(t, repo, d, 1<<20, bytes.NewReader(data)), fault.Transient, "run it again")
+			checkKind(t, way(t, repo, d, 1<<20, bytes.NewReader(data)), failure.Transient, "run it again")
 			r.Fail(bodies, testworld.Status(http.StatusServiceUnavailable, 1))
-			checkKind(t, way(t, repo, d, 1<<20, bytes.NewReader(data)), fault.Transient, "run it again")
+			checkKind(t, way(t, repo, d, 1<<20, bytes.NewReader(data)), failure.Transient, "run it again")
 			if err := way(t, repo, d, 1<<20, bytes.NewReader(data)); err != nil {
 				t.Error(err)
 			}
@@ -153,7 +153,7 @@ func TestTooLargeNamesTheSize(t *testing.T) {
 			data, d := weights(3 << 20)
 			r.Fail(bodies, testworld.LimitBody(http.StatusRequestEntityTooLarge, 1<<20, testworld.Always))
 			err := way(t, repo, d, 3<<20, bytes.NewReader(data))
-			checkKind(t, err, fault.Failure, "another registry")
+			checkKind(t, err, failure.Failure, "another registry")
 			var large *registry.TooLargeError
 			if !errors.As(err, &large) || large.Bytes != 3<<20 || !strings.Contains(err.Error(), "3.1 MB") {
 				t.Errorf("got %v, want it to name 3.1 MB", err)
@@ -193,8 +193,8 @@ func TestErrorsOfTheBodyAreNotTheRegistrys(t *testing.T) {
 			_, d := weights(1 << 20)
 			body := io.MultiReader(bytes.NewReader(make([]byte, 1000)), iotest.ErrReader(broken))
 			err := way(t, repo, d, 1<<20, body)
-			if !errors.Is(err, broken) || fault.KindOf(err) != fault.Failure {
-				t.Errorf("got %v of kind %d, want %v", err, fault.KindOf(err), broken)
+			if !errors.Is(err, broken) || failure.KindOf(err) != failure.Failure {
+				t.Errorf("got %v of kind %d, want %v", err, failure.KindOf(err), broken)
 			}
 		})
 	}

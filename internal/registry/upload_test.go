@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/testworld"
 )
@@ -248,7 +248,7 @@ func TestSendGivesUp(t *testing.T) {
 			repo, u := begin(t, r)
 			r.Fail(patches, tt.fault)
 			data, _ := weights(100)
-			checkKind(t, u.Send(t.Context(), data), fault.Transient, "run it again")
+			checkKind(t, u.Send(t.Context(), data), failure.Transient, "run it again")
 			if n := r.Calls(patches); n != tt.calls {
 				t.Errorf("tried %d times, want %d", n, tt.calls)
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/testworld"
 )
@@ -89,15 +89,15 @@ func check(t testing.TB, r *testworld.Registry, d digest.Digest) {
 	}
 }
 
-func checkKind(t *testing.T, err error, kind fault.Kind, hint string) {
+func checkKind(t *testing.T, err error, kind failure.Kind, hint string) {
 	t.Helper()
 	if err == nil {
 		t.Fatal("there is no error")
 	}
-	if got := fault.KindOf(err); got != kind {
+	if got := failure.KindOf(err); got != kind {
 		t.Errorf("got kind %d for %q, want %d", got, err, kind)
 	}
-	if hints := strings.Join(fault.Hints(err), "\n"); !strings.Contains(hints, hint) {
+	if hints := strings.Join(failure.Hints(err), "\n"); !strings.Contains(hints, hint) {
 		t.Errorf("got hints %q for %q, want %q", hints, err, hint)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/requirements"
 )
 
@@ -110,8 +110,8 @@ func TestFaults(t *testing.T) {
 				want = append(want, "requirements.txt:2: "+one)
 			}
 			equal(t, "faults", messages(t, err), want)
-			if fault.KindOf(err) != fault.Usage {
-				t.Errorf("the fault is of kind %d", fault.KindOf(err))
+			if failure.KindOf(err) != failure.Usage {
+				t.Errorf("the fault is of kind %d", failure.KindOf(err))
 			}
 		})
 	}
@@ -166,7 +166,7 @@ func TestFrozenPaths(t *testing.T) {
 	}
 	_, err := requirements.Read(options(map[string]string{"requirements.txt": text(lines[:4]...)}))
 	equal(t, "a few", messages(t, err), []string{place("1"), place("3"), place("4")})
-	equal(t, "hints", fault.Hints(err), []string{cure})
+	equal(t, "hints", failure.Hints(err), []string{cure})
 	_, err = requirements.Read(options(map[string]string{"requirements.txt": text(lines...)}))
 	equal(t, "many", messages(t, err), []string{
 		place("1"), place("3"), place("4"), `requirements.txt:7: "c d"` + notOne, "requirements.txt:6: 5 lines up to this one have such paths",
@@ -199,7 +199,7 @@ func TestHints(t *testing.T) {
 		"a b":                    "",
 	} {
 		_, err := requirements.Read(options(map[string]string{"requirements.txt": text}))
-		if got := strings.Join(fault.Hints(err), "\n"); err == nil || got != want {
+		if got := strings.Join(failure.Hints(err), "\n"); err == nil || got != want {
 			t.Errorf("%q: got the hints %q, want %q", text, got, want)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 const (
@@ -95,7 +95,7 @@ func remote(text string) (req Requirement, err error) {
 	if !address.MatchString(text) || strings.Contains(strings.ReplaceAll(text, "=", "/")+"/", "/../") {
 		err = fmt.Errorf("%s is not a valid URL of https://, http://, git+https:// or git+ssh://", quote(text))
 	}
-	return req, fault.WithHint(err, percent)
+	return req, failure.WithHint(err, percent)
 }
 
 // path reads the path of an archive. As in pip and uv, it leads there from the
@@ -110,7 +110,7 @@ func (r *reader) path(l line, name, file string) (req Requirement, err error) {
 	bare, _, _ := strings.Cut(file, "[")
 	clean, info, err := r.find(".", strings.TrimSpace(bare))
 	if err == nil && info.IsDir() {
-		err = fault.WithHint(fmt.Errorf("%q is a folder, and a requirement file only installs archives", clean), fmt.Sprintf(
+		err = failure.WithHint(fmt.Errorf("%q is a folder, and a requirement file only installs archives", clean), fmt.Sprintf(
 			"write sources = [%q] under [python] of image.toml, which installs the tree and brings its dependencies", clean,
 		))
 	}
@@ -119,7 +119,7 @@ func (r *reader) path(l line, name, file string) (req Requirement, err error) {
 
 // frozenError is about what "pip freeze" writes where Conda installed.
 func frozenError(format string, value any) error {
-	return fault.WithHint(fmt.Errorf(format, value), `write versions in place of such paths, as "pip list --format=freeze" does`)
+	return failure.WithHint(fmt.Errorf(format, value), `write versions in place of such paths, as "pip list --format=freeze" does`)
 }
 
 // bare takes users and passwords out of the URLs of a line, before anything
@@ -153,7 +153,7 @@ func (r *reader) login(l line, user, host string) error {
 		return value
 	})
 	if unset != nil {
-		r.set.Unset = append(r.set.Unset, Unset{host, fault.New(fault.Usage, errors.Join(unset...))})
+		r.set.Unset = append(r.set.Unset, Unset{host, failure.New(failure.Usage, errors.Join(unset...))})
 		return nil
 	}
 	name, password, _ := strings.Cut(text, ":")

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 const (
@@ -163,7 +163,7 @@ func (r *reader) lines(l line, text string) {
 func (r *reader) line(l line) {
 	text := r.bare(l)
 	if odd := outOfPlace.FindString(text); odd != "" {
-		r.fault(l, fault.WithHint(fmt.Errorf("%+q can't stand here", odd), unusual))
+		r.fault(l, failure.WithHint(fmt.Errorf("%+q can't stand here", odd), unusual))
 		return
 	}
 	if m := editable.FindStringSubmatch(text); m != nil {
@@ -248,7 +248,7 @@ func misplaced(text string) error {
 	if setup.MatchString(name) {
 		return fmt.Errorf("%s can't be used: locked builds have no options", name)
 	}
-	if question := fault.DidYouMean(name, known); question != "" && !slices.Contains(known, name) {
+	if question := failure.DidYouMean(name, known); question != "" && !slices.Contains(known, name) {
 		return fmt.Errorf("unknown option %s%s", quote(name), question)
 	}
 	return fmt.Errorf("%s is no option that pip takes here", quote(name))
@@ -257,7 +257,7 @@ func misplaced(text string) error {
 // index checks the root of a PEP 503 index, which needs no slash behind it.
 func index(value string) (string, error) {
 	if !strings.HasPrefix(value, "http") || !address.MatchString(value) {
-		return "", fault.WithHint(fmt.Errorf("%s is not a URL", quote(value)), "a folder of wheels is for --find-links; "+percent)
+		return "", failure.WithHint(fmt.Errorf("%s is not a URL", quote(value)), "a folder of wheels is for --find-links; "+percent)
 	}
 	return strings.TrimRight(value, "/"), nil
 }

@@ -19,7 +19,7 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // Options are what a spec gives.
@@ -122,7 +122,7 @@ func Read(o Options) (Set, error) {
 	if r.set.NoIndex { // pip forgets every index then
 		r.set.IndexURL, r.set.ExtraIndexURLs = "", nil
 	}
-	return r.set, fault.New(fault.Usage, errors.Join(r.faults...))
+	return r.set, failure.New(failure.Usage, errors.Join(r.faults...))
 }
 
 // Check says what is wrong with a single requirement that stands in no file: a

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"lamina.build/internal/debian"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // answer is what apt said to a question.
@@ -91,8 +91,8 @@ func refusal(q question, log string) error {
 		}
 		kept = append(kept, "  "+line)
 	}
-	return fault.WithHint(
-		fault.New(fault.Usage, fmt.Errorf("%s: apt can not install %s together:\n%s",
+	return failure.WithHint(
+		failure.New(failure.Usage, fmt.Errorf("%s: apt can not install %s together:\n%s",
 			q.set, strings.Join(without(q.packages, []string{essential}), ", "), strings.Join(kept, "\n"))),
 		"packages of different suites or repositories may not fit together: check [debian].suites and what each asks for",
 	)

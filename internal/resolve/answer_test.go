@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/debian"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/testworld"
 	"lamina.build/lock"
 )
@@ -69,8 +69,8 @@ func TestARefusalHoldsWhatAptSaid(t *testing.T) {
 	_, err := (&archive{}).packages(question{set: "builder", packages: []string{essential, "a"}}, answer{status: "100\n", log: log})
 	want := "builder: apt can not install a together:\n  Some packages could not be installed.\n" +
 		"  The following packages have unmet dependencies:\n   a : Depends: b (>= 2) but 1 is to be installed\n  E: Unable to correct problems"
-	if diff := cmp.Diff(want, fmt.Sprint(err)); diff != "" || fault.KindOf(err) != fault.Usage {
-		t.Errorf("kind %d (-want +got)\n%s", fault.KindOf(err), diff)
+	if diff := cmp.Diff(want, fmt.Sprint(err)); diff != "" || failure.KindOf(err) != failure.Usage {
+		t.Errorf("kind %d (-want +got)\n%s", failure.KindOf(err), diff)
 	}
 }
 

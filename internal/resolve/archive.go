@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/debian"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/lock"
 )
 
@@ -71,7 +71,7 @@ func (a *archive) checkRequests(w lock.Wishes) error {
 	for _, r := range w.Requests {
 		for _, name := range r.Packages {
 			if err := a.checkName(name, w); err != nil {
-				faults = append(faults, fault.New(fault.Usage, fmt.Errorf("%s: package %q: %w", r.Set, name, err)))
+				faults = append(faults, failure.New(failure.Usage, fmt.Errorf("%s: package %q: %w", r.Set, name, err)))
 			}
 		}
 	}
@@ -88,7 +88,7 @@ func (a *archive) checkName(asked string, w lock.Wishes) error {
 		if !pinned || slices.ContainsFunc(candidates, func(p *debian.Package) bool { return p.Version == wanted }) {
 			return nil
 		}
-		return fault.WithHint(fmt.Errorf("no index has this version"), "there is "+versions(candidates))
+		return failure.WithHint(fmt.Errorf("no index has this version"), "there is "+versions(candidates))
 	}
 	switch providers := a.index.Providers(name); len(providers) {
 	case 0:
@@ -96,7 +96,7 @@ func (a *archive) checkName(asked string, w lock.Wishes) error {
 	case 1:
 		return nil
 	default:
-		return fault.WithHint(fmt.Errorf("it is virtual, and %d packages provide it", len(providers)),
+		return failure.WithHint(fmt.Errorf("it is virtual, and %d packages provide it", len(providers)),
 			"name one of them: "+strings.Join(providers, ", "))
 	}
 }
@@ -105,9 +105,9 @@ func (a *archive) unknown(name string, w lock.Wishes) error {
 	err := fmt.Errorf("there is none of that name in %s (%s)",
 		strings.Join(w.Suites, ", "), strings.Join(w.Components, ", "))
 	if near := a.index.Near(name); len(near) > 0 {
-		return fault.WithHint(err, "did you mean "+strings.Join(near, ", ")+"?")
+		return failure.WithHint(err, "did you mean "+strings.Join(near, ", ")+"?")
 	}
-	return fault.WithHint(err, "is its component among [debian].components?")
+	return failure.WithHint(err, "is its component among [debian].components?")
 }
 
 func versions(packages []*debian.Package) string {

@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/debian"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/lock"
 )
@@ -76,7 +76,7 @@ func debianArch(platform string) (string, error) {
 	case "linux/ppc64le":
 		return "ppc64el", nil
 	}
-	return "", fault.New(fault.Usage, fmt.Errorf("platform %q: Debian has no packages for it", platform))
+	return "", failure.New(failure.Usage, fmt.Errorf("platform %q: Debian has no packages for it", platform))
 }
 
 // sources lists the suites in the order of the spec, then the further
@@ -95,7 +95,7 @@ func (o Options) sources() ([]debian.Source, error) {
 	for _, r := range o.Wishes.Repositories {
 		keys, err := o.keysOf(r)
 		if err != nil {
-			return nil, fault.New(fault.Usage, fmt.Errorf("repository %q: %w", r.Name, err))
+			return nil, failure.New(failure.Usage, fmt.Errorf("repository %q: %w", r.Name, err))
 		}
 		sources = append(sources, debian.Source{
 			Repository: r.Name, Suite: r.Suite, Components: r.Components, Keys: keys,

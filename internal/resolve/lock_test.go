@@ -15,7 +15,7 @@ import (
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/enginetest"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/resolve"
 	"lamina.build/internal/testworld"
@@ -50,10 +50,10 @@ func TestAllWrongWishesAreReportedAtOnce(t *testing.T) {
 		lock.Request{Set: "builder", Packages: []string{"python3-numpy=9"}},
 		lock.Request{Set: "runtime", Packages: []string{"awk", "python3-nunpy"}},
 	))
-	if fault.KindOf(err) != fault.Usage {
+	if failure.KindOf(err) != failure.Usage {
 		t.Errorf("got %v, want a usage error", err)
 	}
-	said := fmt.Sprint(err) + "\n" + strings.Join(fault.Hints(err), "\n")
+	said := fmt.Sprint(err) + "\n" + strings.Join(failure.Hints(err), "\n")
 	for _, want := range []string{
 		`builder: package "python3-numpy=9": no index has this version`, "there is 1.0",
 		`runtime: package "awk": it is virtual, and 2 packages provide it`, "name one of them: gawk, mawk",
@@ -70,34 +70,34 @@ func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 		name  string
 		spoil func(w *testworld.World, o *resolve.Options)
 		want  string
-		kind  fault.Kind
+		kind  failure.Kind
 	}{
-		{"no key", func(_ *testworld.World, o *resolve.Options) { o.Keys = nil }, "no key file is given", fault.Usage},
+		{"no key", func(_ *testworld.World, o *resolve.Options) { o.Keys = nil }, "no key file is given", failure.Usage},
 		{"another key", func(_ *testworld.World, o *resolve.Options) {
 			o.Keys["test"] = testworld.Armoured(t, testworld.NewKey(t, testworld.KeyOptions{}))
-		}, "its key file is sha256:", fault.Usage},
+		}, "its key file is sha256:", failure.Usage},
 		{"not a key", func(_ *testworld.World, o *resolve.Options) {
 			o.Keys["test"] = []byte("none")
 			o.Wishes.Repositories[0].Key = digest.FromString("none")
-		}, `reading key file "test"`, fault.Usage},
+		}, `reading key file "test"`, failure.Usage},
 		{"altered index", func(w *testworld.World, _ *resolve.Options) {
 			name := "/debian/dists/bookworm/InRelease"
 			w.Put(name, []byte(strings.Replace(string(w.Content(name)), "Origin: Test", "Origin: Tess", 1)))
-		}, "altered after it was signed", fault.Failure},
+		}, "altered after it was signed", failure.Failure},
 		{"wrong packages", func(w *testworld.World, _ *resolve.Options) {
 			w.Fail("/debian/dists/bookworm/main/**", testworld.Wrong(testworld.Always))
-		}, "its sha256 is", fault.Transient},
+		}, "its sha256 is", failure.Transient},
 		{"index gone", func(w *testworld.World, _ *resolve.Options) {
 			w.Fail("/debian/dists/**", testworld.Status(http.StatusNotFound, testworld.Always))
-		}, "answers 404 to", fault.Failure},
-		{"no network", func(w *testworld.World, _ *resolve.Options) { w.Stop() }, "given up after 4 attempts", fault.Transient},
+		}, "answers 404 to", failure.Failure},
+		{"no network", func(w *testworld.World, _ *resolve.Options) { w.Stop() }, "given up after 4 attempts", failure.Transient},
 		{"unknown platform", func(_ *testworld.World, o *resolve.Options) {
 			o.Wishes.Platform = "windows/amd64"
-		}, "Debian has no packages for it", fault.Usage},
+		}, "Debian has no packages for it", failure.Usage},
 		{"extra of nothing", func(_ *testworld.World, o *resolve.Options) {
 			o.Wishes.Requests = []lock.Request{{Set: "extra@debug", Packages: []string{"hello"}}}
-		}, "adds to a runtime that was not asked for", fault.Usage},
-		{"no apt", func(*testworld.World, *resolve.Options) {}, `package "apt", which apt needs to run`, fault.Failure},
+		}, "adds to a runtime that was not asked for", failure.Usage},
+		{"no apt", func(*testworld.World, *resolve.Options) {}, `package "apt", which apt needs to run`, failure.Failure},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -106,8 +106,8 @@ func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 				lock.Request{Set: "runtime", Packages: []string{"hello"}})
 			tc.spoil(w, &o)
 			_, err := resolve.Lock(t.Context(), o)
-			if err == nil || !strings.Contains(err.Error(), tc.want) || fault.KindOf(err) != tc.kind {
-				t.Errorf("got %v (kind %d), want %q (kind %d)", err, fault.KindOf(err), tc.want, tc.kind)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || failure.KindOf(err) != tc.kind {
+				t.Errorf("got %v (kind %d), want %q (kind %d)", err, failure.KindOf(err), tc.want, tc.kind)
 			}
 		})
 	}
@@ -186,7 +186,7 @@ func TestAptResolves(t *testing.T) {
 	start := time.Now()
 	first, err := resolve.Lock(t.Context(), o)
 	if err != nil {
-		t.Fatal(err, fault.Hints(err))
+		t.Fatal(err, failure.Hints(err))
 	}
 	t.Logf("cold: %v", time.Since(start))
 	checkLock(t, first, o)
@@ -283,9 +283,9 @@ func TestAptsExplanationIsShown(t *testing.T) {
 	o.Wishes.Repositories = repositories
 	_, err := resolve.Lock(t.Context(), o)
 	said := fmt.Sprint(err)
-	if fault.KindOf(err) != fault.Usage || !strings.Contains(said, "runtime: apt can not install lamina-test") ||
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(said, "runtime: apt can not install lamina-test") ||
 		!strings.Contains(said, "lamina-test : Depends: lamina-missing (>= 3)") {
-		t.Errorf("got %v (kind %d), want what apt says", err, fault.KindOf(err))
+		t.Errorf("got %v (kind %d), want what apt says", err, failure.KindOf(err))
 	}
 	if strings.Contains(said, "base:") || strings.Contains(said, "Reading package lists") {
 		t.Errorf("got %v, want no more than what is wrong", err)

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/lock"
 )
 
@@ -42,7 +42,7 @@ func questions(requests []lock.Request) ([]question, error) {
 			q.kind = addition
 			q.base = runtimeOf(requests, variant)
 			if q.base < 0 {
-				return nil, fault.New(fault.Usage, fmt.Errorf("set %q adds to a runtime that was not asked for", r.Set))
+				return nil, failure.New(failure.Usage, fmt.Errorf("set %q adds to a runtime that was not asked for", r.Set))
 			}
 		default:
 			q.packages = slices.Concat(base, without(r.Packages, base))

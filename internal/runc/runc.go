@@ -18,7 +18,7 @@ import (
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // Options says where runc comes from and where it goes.
@@ -153,9 +153,9 @@ func check(ctx context.Context, program string) error {
 		return context.Cause(ctx)
 	}
 	text := strings.TrimSpace(string(out))
-	err = fault.New(fault.NoEngine, fmt.Errorf("running %s --version: %w: %s", program, err, text))
+	err = failure.New(failure.NoEngine, fmt.Errorf("running %s --version: %w: %s", program, err, text))
 	if strings.Contains(text, "libseccomp") {
-		return fault.WithHint(err, "it needs libseccomp.so.2 of the host: install libseccomp2 (or runc or crun) with the system's package manager")
+		return failure.WithHint(err, "it needs libseccomp.so.2 of the host: install libseccomp2 (or runc or crun) with the system's package manager")
 	}
-	return fault.WithHint(err, "install runc or crun with the system's package manager")
+	return failure.WithHint(err, "install runc or crun with the system's package manager")
 }

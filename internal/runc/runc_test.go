@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"lamina.build/internal/debian"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/runc"
 	"lamina.build/internal/testworld"
@@ -83,14 +83,14 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 		deb  testworld.Deb
 		stop bool
 		want string
-		kind fault.Kind
+		kind failure.Kind
 		hint string
 	}{
-		{"a library", runcDeb("1.0", noLibrary), false, "libseccomp.so.2", fault.NoEngine, "install libseccomp2"},
-		{"another fault", runcDeb("1.0", "#!/bin/sh\nexit 3\n"), false, "exit status 3", fault.NoEngine, "install runc or crun"},
-		{"the program", testworld.Deb{Name: "runc"}, false, `no file "usr/sbin/runc"`, fault.Failure, ""},
-		{"the package", testworld.Deb{Name: "crun"}, false, `no package "runc" for amd64`, fault.Failure, ""},
-		{"the network", runcDeb("1.0", works), true, "given up after", fault.Transient, "check the network"},
+		{"a library", runcDeb("1.0", noLibrary), false, "libseccomp.so.2", failure.NoEngine, "install libseccomp2"},
+		{"another fault", runcDeb("1.0", "#!/bin/sh\nexit 3\n"), false, "exit status 3", failure.NoEngine, "install runc or crun"},
+		{"the program", testworld.Deb{Name: "runc"}, false, `no file "usr/sbin/runc"`, failure.Failure, ""},
+		{"the package", testworld.Deb{Name: "crun"}, false, `no package "runc" for amd64`, failure.Failure, ""},
+		{"the network", runcDeb("1.0", works), true, "given up after", failure.Transient, "check the network"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -100,10 +100,10 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 				w.Stop()
 			}
 			_, err := runc.Fetch(t.Context(), o)
-			if err == nil || !strings.Contains(err.Error(), tc.want) || fault.KindOf(err) != tc.kind {
-				t.Errorf("got %v (kind %d), want %q (kind %d)", err, fault.KindOf(err), tc.want, tc.kind)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || failure.KindOf(err) != tc.kind {
+				t.Errorf("got %v (kind %d), want %q (kind %d)", err, failure.KindOf(err), tc.want, tc.kind)
 			}
-			if hints := strings.Join(fault.Hints(err), "\n"); !strings.Contains(hints, tc.hint) {
+			if hints := strings.Join(failure.Hints(err), "\n"); !strings.Contains(hints, tc.hint) {
 				t.Errorf("hints: got %q, want %q", hints, tc.hint)
 			}
 		})
@@ -117,7 +117,7 @@ func TestRealRunc(t *testing.T) {
 		Mirrors: mirrors, CacheDir: t.TempDir(), Arch: arch,
 	})
 	if err != nil {
-		t.Fatal(err, fault.Hints(err))
+		t.Fatal(err, failure.Hints(err))
 	}
 	out, err := exec.CommandContext(t.Context(), program, "--version").Output()
 	if err != nil || !strings.HasPrefix(string(out), "runc version") {

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/solve"
 )
 
@@ -20,16 +20,16 @@ func TestCompilationsThatFailGetAHint(t *testing.T) {
 		"FileNotFoundError: [Errno 2] No such file or directory: 'cmake'":                "cmake",
 		"error: ‘nonsense’ was not declared in this scope":                               "",
 	} {
-		hints := strings.Join(fault.Hints(&solve.Error{Step: "x 1.0: compile", Output: output}), " ")
+		hints := strings.Join(failure.Hints(&solve.Error{Step: "x 1.0: compile", Output: output}), " ")
 		if !strings.Contains(hints, want) || want == "" && hints != "" {
 			t.Errorf("%s: hint %q, want one on %q", output, hints, want)
 		}
 	}
-	if hints := fault.Hints(&solve.Error{Step: "smoke: import x", Output: "No module named 'x'"}); len(hints) > 0 {
+	if hints := failure.Hints(&solve.Error{Step: "smoke: import x", Output: "No module named 'x'"}); len(hints) > 0 {
 		t.Errorf("a smoke test gets the hints %q", hints)
 	}
 	for output, want := range map[string]bool{"a 1.0 needs b>=2, and 1.0 is installed": true, "a 1.0 has no RECORD": false} {
-		if hints := fault.Hints(&solve.Error{Step: "smoke: requirements of all Python packages", Output: output}); (len(hints) == 1) != want {
+		if hints := failure.Hints(&solve.Error{Step: "smoke: requirements of all Python packages", Output: output}); (len(hints) == 1) != want {
 			t.Errorf("%s: hints %q", output, hints)
 		}
 	}
@@ -46,7 +46,7 @@ func TestLibrariesGetTheLinesToWrite(t *testing.T) {
 		"libcudart.so.12 is there 2 times, and once is enough: prune all but one of /opt/libcudart.so.12, " + site + "nvidia/libcudart.so.12":     "",
 		"libcuda.so.1 is the driver's, and comes with the host's: prune /usr/lib/libcuda.so.1":                                                    "",
 	} {
-		hints := strings.Join(fault.Hints(&solve.Error{Step: "smoke: libraries of all ELF files", Output: output}), " ")
+		hints := strings.Join(failure.Hints(&solve.Error{Step: "smoke: libraries of all ELF files", Output: output}), " ")
 		if !strings.Contains(hints, want) || want == "" && hints != "" {
 			t.Errorf("%s: hint %q, want one with %q", output, hints, want)
 		}

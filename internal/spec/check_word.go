@@ -8,7 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/lock"
 )
 
@@ -28,7 +28,7 @@ func pattern(expression, what string) check {
 func oneOf(words ...string) check {
 	return func(s string) (string, error) {
 		if !slices.Contains(words, s) {
-			return "", fmt.Errorf("%q is not one of %s%s", s, strings.Join(words, ", "), fault.DidYouMean(s, words))
+			return "", fmt.Errorf("%q is not one of %s%s", s, strings.Join(words, ", "), failure.DidYouMean(s, words))
 		}
 		return s, nil
 	}
@@ -85,7 +85,7 @@ func stopSignal(s string) (string, error) {
 	if !strings.HasPrefix(full, "SIG") {
 		full = "SIG" + full
 	}
-	return "", fmt.Errorf("%q is not the name of a signal%s", s, fault.DidYouMean(full, signals))
+	return "", fmt.Errorf("%q is not the name of a signal%s", s, failure.DidYouMean(full, signals))
 }
 
 // sentence checks one line of text for people.

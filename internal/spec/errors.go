@@ -7,7 +7,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // Error is one fault in a spec and the place it was written at.
@@ -88,5 +88,5 @@ func (f *faults) err() error {
 	for i, one := range found {
 		errs[i] = f.doc.place(one.offset, one.message)
 	}
-	return fault.New(fault.Usage, errors.Join(errs...))
+	return failure.New(failure.Usage, errors.Join(errs...))
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/spec"
 )
 
@@ -934,7 +934,7 @@ func wantFaults(t *testing.T, text string, want []string) {
 	if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {
 		t.Errorf("faults of:\n%s\n(-want +got):\n%s", text, diff)
 	}
-	if kind := fault.KindOf(err); kind != fault.Usage {
+	if kind := failure.KindOf(err); kind != failure.Usage {
 		t.Errorf("kind %d, want usage", kind)
 	}
 	var at *spec.Error

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // FileName is what the spec of a folder is called.
@@ -45,9 +45,9 @@ func unreadable(name string, err error) error {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		err = at.Err
 	}
-	err = fault.New(fault.Usage, fmt.Errorf("reading spec %q: %w", name, err))
+	err = failure.New(failure.Usage, fmt.Errorf("reading spec %q: %w", name, err))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fault.WithHint(err, "name a folder that holds an "+FileName)
+		return failure.WithHint(err, "name a folder that holds an "+FileName)
 	}
 	return err
 }
@@ -56,7 +56,7 @@ func unreadable(name string, err error) error {
 // fault of the file, in the order of the file; name is what they call it.
 func Parse(name string, data []byte) (*File, error) {
 	if len(data) > maxSize {
-		return nil, fault.New(fault.Usage, fmt.Errorf("reading spec %q: more than %d bytes", name, maxSize))
+		return nil, failure.New(failure.Usage, fmt.Errorf("reading spec %q: more than %d bytes", name, maxSize))
 	}
 	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
 	doc := newDocument(name, slices.Clip(bytes.Clone(data)))
@@ -130,8 +130,8 @@ func (f *File) Variants() []string { return slices.Clone(f.names) }
 // Variant returns the value of one variant, which the caller may change.
 func (f *File) Variant(name string) (Spec, error) {
 	if _, ok := f.editions[name]; !ok {
-		err := fmt.Errorf("%s: no variant %q%s", f.doc.name, name, fault.DidYouMean(name, f.names))
-		return Spec{}, fault.New(fault.Usage, err)
+		err := fmt.Errorf("%s: no variant %q%s", f.doc.name, name, failure.DidYouMean(name, f.names))
+		return Spec{}, failure.New(failure.Usage, err)
 	}
 	return f.decode(name).spec, nil
 }

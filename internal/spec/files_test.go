@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
 )
@@ -124,8 +124,8 @@ func TestCheckFiles(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("faults (-want +got):\n%s", diff)
 			}
-			if err != nil && fault.KindOf(err) != fault.Usage {
-				t.Errorf("kind %d, want usage", fault.KindOf(err))
+			if err != nil && failure.KindOf(err) != failure.Usage {
+				t.Errorf("kind %d, want usage", failure.KindOf(err))
 			}
 		})
 	}
@@ -231,10 +231,10 @@ func TestRead(t *testing.T) {
 			if got := strings.ReplaceAll(err.Error(), root.Name(), "DIR"); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
-			if fault.KindOf(err) != fault.Usage {
-				t.Errorf("kind %d, want usage", fault.KindOf(err))
+			if failure.KindOf(err) != failure.Usage {
+				t.Errorf("kind %d, want usage", failure.KindOf(err))
 			}
-			if hints := fault.Hints(err); (tt.name == "missing") != (len(hints) == 1) {
+			if hints := failure.Hints(err); (tt.name == "missing") != (len(hints) == 1) {
 				t.Errorf("hints %q", hints)
 			}
 		})

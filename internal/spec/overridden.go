@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"slices"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/requirements"
 )
 
@@ -22,7 +22,7 @@ func (p Python) Decided(root fs.FS) (excludes, overridden []string, err error) {
 	if dir != "" {
 		file, err := readPyproject(root, workspaceOf(root, dir))
 		if err != nil {
-			return nil, nil, fault.New(fault.Usage, err)
+			return nil, nil, failure.New(failure.Usage, err)
 		}
 		excludes = append(excludes, texts(file.Tool.UV["exclude-dependencies"])...)
 		overrides = append(overrides, texts(file.Tool.UV["override-dependencies"])...)

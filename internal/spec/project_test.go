@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
 )
@@ -212,7 +212,7 @@ func TestFaultsOfProjectFiles(t *testing.T) {
 			if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
-			if got := fault.KindOf(err); got != fault.Usage {
+			if got := failure.KindOf(err); got != failure.Usage {
 				t.Errorf("kind is %d", got)
 			}
 		})
@@ -355,7 +355,7 @@ func TestProjectsSayWhatTheyNeed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			files := map[string]string{"pyproject.toml": tt.content}
 			_, err := parse(t, projectSpec).PythonRequests(tree(t, files).FS(), nil)
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want || fault.KindOf(err) != fault.Usage || len(fault.Hints(err)) != 1) {
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want || failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) != 1) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 			files["uv.lock"] = "version = 1\n"

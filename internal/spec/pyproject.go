@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/pelletier/go-toml/v2"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // pyproject is what of a pyproject.toml decides which distributions it needs:
@@ -64,10 +64,10 @@ func (p pyproject) checkProject(dir string) error {
 		return nil
 	case p.Project == nil:
 		err := fmt.Errorf("%s: it has no [project] table, which says what is needed", name)
-		return fault.WithHint(err, fmt.Sprintf("a tree that its build backend knows is asked for by sources = [%q] under [python]", dir))
+		return failure.WithHint(err, fmt.Sprintf("a tree that its build backend knows is asked for by sources = [%q] under [python]", dir))
 	case p.isDynamic():
 		err := fmt.Errorf("%s: its dependencies are dynamic: they are not in it", name)
-		return fault.WithHint(err, fmt.Sprintf("sources = [%q] under [python] asks its build backend for them", dir))
+		return failure.WithHint(err, fmt.Sprintf("sources = [%q] under [python] asks its build backend for them", dir))
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func checkLogins(name string, data []byte) error {
 	}
 	host := data[at[2]:at[3]]
 	err := fmt.Errorf("%s:%d: an address at %s holds a user's name or password", name, bytes.Count(data[:at[0]], []byte("\n"))+1, host)
-	return fault.WithHint(err, fmt.Sprintf("take it out of the address, and put a login for %s into ~/.netrc", host))
+	return failure.WithHint(err, fmt.Sprintf("take it out of the address, and put a login for %s into ~/.netrc", host))
 }
 
 // unmarshal reads a TOML file; what is wrong with it is told with its line.

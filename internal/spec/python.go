@@ -12,7 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/requirements"
 	"lamina.build/lock"
 )
@@ -115,7 +115,7 @@ func (r *PythonRequest) read(root fs.FS, env func(string) string) error {
 		FS: root, Requirements: r.Requirements, Constraints: r.Constraints, Env: env,
 	})
 	r.Git = r.Git || r.namesGit()
-	return errors.Join(fault.New(fault.Usage, fileErr), err)
+	return errors.Join(failure.New(failure.Usage, fileErr), err)
 }
 
 // namesGit says whether a requirement names a git repository.

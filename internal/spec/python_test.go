@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/spec"
 	"lamina.build/lock"
 )
@@ -78,7 +78,7 @@ func TestBuildRequirementsAreChecked(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
-	if got := fault.KindOf(err); got != fault.Usage {
+	if got := failure.KindOf(err); got != failure.Usage {
 		t.Errorf("kind is %d", got)
 	}
 }

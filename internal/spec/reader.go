@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 // check says whether a string may stand for a value and returns it in its
@@ -57,7 +57,7 @@ func (r *reader) end() {
 		if e.in != "" {
 			in = " in " + e.in
 		}
-		r.faults.add(e.offset, "unknown key %q%s%s", e.key, in, fault.DidYouMean(e.key, r.known))
+		r.faults.add(e.offset, "unknown key %q%s%s", e.key, in, failure.DidYouMean(e.key, r.known))
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/spec"
 )
 
@@ -118,7 +118,7 @@ func TestVariants(t *testing.T) {
 		t.Errorf("variants (-want +got):\n%s", diff)
 	}
 	_, err := f.Variant("minimul")
-	if err == nil || err.Error() != `image.toml: no variant "minimul", did you mean "minimal"?` || fault.KindOf(err) != fault.Usage {
+	if err == nil || err.Error() != `image.toml: no variant "minimul", did you mean "minimal"?` || failure.KindOf(err) != failure.Usage {
 		t.Errorf("unknown variant: %v", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/lock"
 )
 
@@ -146,7 +146,7 @@ func repositories(specs []Spec, root fs.FS) ([]lock.Repository, error) {
 			Name: name, URL: r.URL, Suite: r.Suite, Components: r.Components, Key: key,
 		})
 	}
-	return list, fault.New(fault.Usage, errors.Join(errs...))
+	return list, failure.New(failure.Usage, errors.Join(errs...))
 }
 
 func keyDigest(root fs.FS, name string) (digest.Digest, error) {

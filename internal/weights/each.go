@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 )
 
@@ -60,8 +60,8 @@ func isItsOwn(err error) bool {
 // joinFaults joins faults. Trying again doesn't help unless it helps all.
 func joinFaults(faults []error) error {
 	for _, err := range faults {
-		if kind := fault.KindOf(err); err != nil && kind != fault.Transient {
-			return fault.New(kind, errors.Join(faults...))
+		if kind := failure.KindOf(err); err != nil && kind != failure.Transient {
+			return failure.New(kind, errors.Join(faults...))
 		}
 	}
 	return errors.Join(faults...)

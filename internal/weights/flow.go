@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 )
 
@@ -44,7 +44,7 @@ func (f *flow) run(ctx context.Context, to sink) error {
 			furthest, tries = to.Offset(), 0
 		}
 		if tries >= stuck {
-			return fault.New(fault.Transient, fmt.Errorf("given up after %d attempts: %w", tries, err))
+			return failure.New(failure.Transient, fmt.Errorf("given up after %d attempts: %w", tries, err))
 		}
 	}
 	return f.hash.err

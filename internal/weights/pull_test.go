@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/testworld"
 	"lamina.build/internal/weights"
@@ -172,7 +172,7 @@ func TestPullFollowsNoLinks(t *testing.T) {
 		at := filepath.Join(o.Dir, link)
 		must(t, os.MkdirAll(filepath.Dir(at), 0o755), os.Symlink(elsewhere, at))
 		_, err := weights.Pull(t.Context(), o)
-		if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "is a symbolic link") {
+		if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "is a symbolic link") {
 			t.Errorf("%s: got %v", link, err)
 		}
 		if left, err := os.ReadDir(elsewhere); err != nil || len(left) > 0 {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 )
 
@@ -67,7 +67,7 @@ func (o PushOptions) check() error {
 	for i, l := range o.Layers {
 		sizes[i] = registry.Size{Name: l.Name, Bytes: l.Size}
 	}
-	return fault.New(fault.Usage, errors.Join(registry.Check(o.Repository.Limits(), sizes, o.Rate)...))
+	return failure.New(failure.Usage, errors.Join(registry.Check(o.Repository.Limits(), sizes, o.Rate)...))
 }
 
 // pusher is one Push.

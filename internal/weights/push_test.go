@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/pack"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/testworld"
@@ -216,7 +216,7 @@ func TestPushChecksLimitsFirst(t *testing.T) {
 	r.Forget()
 	_, err = weights.Push(t.Context(), o)
 	var large *registry.LayerError
-	if !errors.As(err, &large) || large.Layer.Name != "tiny/a.bin" || fault.KindOf(err) != fault.Usage {
+	if !errors.As(err, &large) || large.Layer.Name != "tiny/a.bin" || failure.KindOf(err) != failure.Usage {
 		t.Errorf("got %v", err)
 	}
 	if n := r.Calls("/v2/**"); n != 0 {

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/testworld"
 	"lamina.build/internal/weights"
@@ -189,7 +189,7 @@ func TestPushGivesUp(t *testing.T) {
 	r.Fail("PUT /v2/acme/tiny/blobs/**", testworld.LimitBody(413, mib/2, testworld.Always))
 	_, err := weights.Push(t.Context(), o)
 	var large *registry.TooLargeError
-	if !errors.As(err, &large) || fault.KindOf(err) != fault.Failure {
+	if !errors.As(err, &large) || failure.KindOf(err) != failure.Failure {
 		t.Errorf("got %v", err)
 	}
 	if d := o.Layers[1].Size; r.Received() < d || r.Manifest("acme/tiny", "1") != nil {
@@ -197,8 +197,8 @@ func TestPushGivesUp(t *testing.T) {
 	}
 	r.Heal()
 	r.Fail("/v2/**", testworld.Status(503, testworld.Always))
-	if _, err = weights.Push(t.Context(), o); fault.KindOf(err) != fault.Transient {
-		t.Errorf("got kind %d for %v", fault.KindOf(err), err)
+	if _, err = weights.Push(t.Context(), o); failure.KindOf(err) != failure.Transient {
+		t.Errorf("got kind %d for %v", failure.KindOf(err), err)
 	}
 }
 

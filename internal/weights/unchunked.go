@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 )
 
@@ -18,7 +18,7 @@ const attempts = 4
 // digest comes last, or else by the one that wants the digest first.
 func (u *upload) unchunked(ctx context.Context) error {
 	err := u.again(ctx, u.streamed)
-	if _, refused := errors.AsType[*registry.StatusError](err); !refused || fault.KindOf(err) != fault.Failure {
+	if _, refused := errors.AsType[*registry.StatusError](err); !refused || failure.KindOf(err) != failure.Failure {
 		return err
 	}
 	u.sent = func(mark) error { return nil }
@@ -75,10 +75,10 @@ func (u *upload) pipe(ctx context.Context, put func(body io.Reader) error) error
 func (u *upload) again(ctx context.Context, do func(context.Context) error) error {
 	for n := 0; ; n++ {
 		err := do(ctx)
-		if fault.KindOf(err) != fault.Transient || n+1 == attempts {
+		if failure.KindOf(err) != failure.Transient || n+1 == attempts {
 			return err
 		}
-		if err = fault.Pause(ctx, u.wait<<n); err != nil {
+		if err = failure.Pause(ctx, u.wait<<n); err != nil {
 			return err
 		}
 	}

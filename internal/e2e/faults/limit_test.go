@@ -11,7 +11,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/e2etest"
 	"lamina.build/internal/enginetest"
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/pack"
 	"lamina.build/internal/prepare"
@@ -71,7 +71,7 @@ func TestRealBackendNeverEnds(t *testing.T) {
 		Project: os.DirFS(dir), Requests: []python.Request{{Set: "python", Files: files}}, Indexes: python.Indexes{Default: x.URL},
 		HTTP: fetch.New(fetch.Options{}), Dir: sockets, CacheID: rand.Text(), Limit: 8 * time.Second,
 	}, &l)
-	if err == nil || fault.KindOf(err) != fault.Usage {
+	if err == nil || failure.KindOf(err) != failure.Usage {
 		t.Fatalf("got %v", err)
 	}
 	for _, want := range []string{"it took longer than 8s", "endless-1.0.tar.gz"} {

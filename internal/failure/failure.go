@@ -1,6 +1,8 @@
-// Package fault gives an error its exit code and its hints, so that libraries
-// say what kind of trouble they met and the command alone decides what to print.
-package fault
+// Package failure gives an error its exit code and its hints, so that libraries say what
+// kind of trouble they met and the command alone decides what to print. It has what
+// goes with that, too: the question whether another word was meant, and the pause
+// before another try.
+package failure
 
 import (
 	"errors"

@@ -1,9 +1,9 @@
-package fault_test
+package failure_test
 
 import (
 	"testing"
 
-	"lamina.build/internal/fault"
+	"lamina.build/internal/failure"
 )
 
 func TestNearest(t *testing.T) {
@@ -24,7 +24,7 @@ func TestNearest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := fault.Nearest(tt.word, known, fault.Distance); got != tt.want {
+			if got := failure.Nearest(tt.word, known, failure.Distance); got != tt.want {
 				t.Errorf("%q: got %q, want %q", tt.word, got, tt.want)
 			}
 		})
@@ -34,7 +34,7 @@ func TestNearest(t *testing.T) {
 func TestDidYouMean(t *testing.T) {
 	known := []string{"--hash", "--no-index"}
 	for word, want := range map[string]string{"--no-idex": `, did you mean "--no-index"?`, "--pre": "", "": ""} {
-		if got := fault.DidYouMean(word, known); got != want {
+		if got := failure.DidYouMean(word, known); got != want {
 			t.Errorf("%q: got %q, want %q", word, got, want)
 		}
 	}
@@ -57,7 +57,7 @@ func TestDistance(t *testing.T) {
 		{"abc", "abc", -1, 0},
 	}
 	for _, tt := range tests {
-		got, back := fault.Distance(tt.a, tt.b, tt.limit), fault.Distance(tt.b, tt.a, tt.limit)
+		got, back := failure.Distance(tt.a, tt.b, tt.limit), failure.Distance(tt.b, tt.a, tt.limit)
 		if got != tt.want || back != tt.want {
 			t.Errorf("%q and %q within %d: got %d, and %d the other way round, want %d",
 				tt.a, tt.b, tt.limit, got, back, tt.want)
@@ -73,7 +73,7 @@ func FuzzDistanceKeepsItsLimit(f *testing.F) {
 		if len(a) > 64 || len(b) > 64 || limit < 0 || limit > 64 {
 			t.Skip()
 		}
-		if got, want := fault.Distance(a, b, limit), min(fault.Distance(a, b, 128), limit+1); got != want {
+		if got, want := failure.Distance(a, b, limit), min(failure.Distance(a, b, 128), limit+1); got != want {
 			t.Errorf("%q and %q within %d: got %d, want %d", a, b, limit, got, want)
 		}
 	})
