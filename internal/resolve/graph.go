@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/plugins/content/local"
@@ -15,6 +14,7 @@ import (
 	bkllb "github.com/moby/buildkit/client/llb"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/pack"
 	"lamina.build/llb"
@@ -34,21 +34,18 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[string][]*debia
 	if err != nil {
 		return nil, err
 	}
-	if err = os.MkdirAll(o.CacheDir, 0o755); err != nil { //nolint:gosec // a cache of public files
-		return nil, fmt.Errorf("making the cache folder: %w", err)
-	}
-	sweep(o.CacheDir, o.Now)
-	dir, err := os.MkdirTemp(o.CacheDir, workPrefix+"*")
+	// It is never put in its place: what a killed run leaves goes with the next one.
+	work, err := atomicfile.Folder(filepath.Join(o.CacheDir, "resolve"))
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for apt: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, work.Close()) }()
 	platform, err := platforms.Parse(o.Wishes.Platform)
 	if err != nil {
 		return nil, err
 	}
 	o.Progress("fetching apt")
-	ls, err := a.pack(ctx, dir, platform)
+	ls, err := a.pack(ctx, work.Name(), platform)
 	if err != nil {
 		return nil, err
 	}
@@ -58,20 +55,6 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[string][]*debia
 		return nil, err
 	}
 	return a.sort(list, answers)
-}
-
-// workPrefix begins the name of a folder that one resolving works in.
-const workPrefix = "resolve-"
-
-// sweep removes the folders of those that were killed a day ago and longer.
-// Another run may be faster: what does not go is no error.
-func sweep(cacheDir string, now time.Time) {
-	left, _ := filepath.Glob(filepath.Join(cacheDir, workPrefix+"*"))
-	for _, dir := range left {
-		if info, err := os.Stat(dir); err == nil && now.Sub(info.ModTime()) > 24*time.Hour {
-			_ = os.RemoveAll(dir)
-		}
-	}
 }
 
 func sets(requests []lock.Request) string {

@@ -219,7 +219,7 @@ func TestAptResolves(t *testing.T) {
 	if !strings.Contains(strings.Join(notes, "\n"), "going on with what was fetched last") {
 		t.Errorf("nothing was said of the missing network: %q", notes)
 	}
-	left, err := filepath.Glob(filepath.Join(o.CacheDir, "resolve-*"))
+	left, err := filepath.Glob(filepath.Join(o.CacheDir, ".resolve*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
 	}
