@@ -149,7 +149,7 @@ func compile(ctx context.Context, o Options, dir string, files map[string][]byte
 	if ctx.Err() != nil {
 		return fmt.Errorf("compiling the engine: %w", context.Cause(ctx))
 	}
-	err = fmt.Errorf("compiling the engine: %w\n%s", err, lastLines(output.String(), 15))
+	err = fmt.Errorf("compiling the engine: %w\n%s", err, tail(bytes.TrimSpace(output.Bytes()), 15))
 	return failure.WithHint(failure.New(failure.NoEngine, err),
 		"the first use downloads BuildKit's modules as `go` does (GOPROXY, HTTPS_PROXY); "+
 			"or give an engine with --addr")
@@ -194,9 +194,4 @@ func findGo() (string, error) {
 func unwritable(err error) error {
 	return failure.WithHint(failure.New(failure.NoEngine, fmt.Errorf("making the engine's folder: %w", err)),
 		"set XDG_CACHE_HOME to a folder that can be written")
-}
-
-func lastLines(s string, n int) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
