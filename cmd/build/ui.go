@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/solve"
@@ -43,11 +43,7 @@ func newUI(stdout, stderr io.Writer, env func(string) string) *ui {
 // isTerminal says whether people are likely to see what is written to w.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // result prints what the user asked for.

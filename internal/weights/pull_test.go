@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
@@ -179,55 +178,4 @@ func TestPullFollowsNoLinks(t *testing.T) {
 			t.Errorf("%s: elsewhere is %v, %v", link, left, err)
 		}
 	}
-}
-
-// small mounts a file system of so many bytes.
-func small(t *testing.T, bytes string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+bytes); err != nil {
-		t.Skipf("nobody may mount here: %v", err)
-	}
-	t.Cleanup(func() { must(t, unix.Unmount(dir, unix.MNT_DETACH)) })
-	return dir
-}
-
-func TestPullOntoAFullDisk(t *testing.T) {
-	source := &hub{}
-	o := into(t, job(t, model(t, "a.bin 70000000", "b.bin 68000000"), source))
-	o.Dir = filepath.Join(small(t, "100m"), "dist")
-	var full *weights.SpaceError
-	if _, err := weights.Pull(t.Context(), o); !errors.As(err, &full) || full.Need != size(o.Job) || full.Free > 100*mib {
-		t.Fatalf("got %v", err)
-	}
-	if source.bytes() != 0 {
-		t.Errorf("%d bytes were fetched for nothing", source.bytes())
-	}
-}
-
-func TestPullOntoADiskThatFillsUp(t *testing.T) {
-	source := &hub{}
-	o := into(t, job(t, model(t, "a.bin 70000000"), source))
-	disk := small(t, "100m")
-	o.Dir = filepath.Join(disk, "dist")
-	hog := filepath.Join(disk, "hog")
-	h := history{after: func(e weights.Event) {
-		if e.State == weights.Moving && e.Bytes == 10*mib {
-			must(t, os.WriteFile(hog, make([]byte, 50*mib), 0o600))
-		}
-	}}
-	o.Progress = h.note
-	_, err := weights.Pull(t.Context(), o)
-	var full *weights.SpaceError
-	if !errors.As(err, &full) || full.Need > 60*mib || !strings.Contains(err.Error(), "free, and the model needs another") {
-		t.Fatalf("got %v", err)
-	}
-	must(t, os.Remove(hog))
-	before := source.bytes()
-	image, err := weights.Pull(t.Context(), o)
-	must(t, err)
-	if got := source.bytes() - before; got > 40_000_000 {
-		t.Errorf("%d bytes fetched again", got)
-	}
-	kept(t, o, image)
 }
