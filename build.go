@@ -16,8 +16,8 @@ import (
 	"lamina.build/internal/output"
 	"lamina.build/internal/report"
 	"lamina.build/internal/solve"
-	"lamina.build/internal/spec"
 	"lamina.build/lock"
+	"lamina.build/spec"
 	"lamina.build/stages"
 )
 

@@ -17,8 +17,8 @@ import (
 	"lamina.build/internal/prepare"
 	"lamina.build/internal/python"
 	"lamina.build/internal/requirements"
-	"lamina.build/internal/spec"
 	"lamina.build/lock"
+	"lamina.build/spec"
 	"lamina.build/stages"
 )
 

@@ -10,7 +10,7 @@
 //
 // The way of an image, each step of which can be taken alone:
 //
-//	Open             a folder with an image.toml, and what its jobs may use
+//	Open, New        a folder with an image.toml, or with a spec of package spec in its place, and what jobs may use
 //	Project.Lock     finds the newest packages that answer the spec, and writes them down
 //	Project.Locked   the lock that there is, if it fits the spec, else one that is made
 //	Project.Draw     the image as a plain value, of package stages: look at it, print it
@@ -34,7 +34,6 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/output"
 	"lamina.build/internal/report"
-	"lamina.build/internal/spec"
 )
 
 // Options say what jobs may use of the machine they run on. The zero value reads
@@ -83,8 +82,6 @@ const (
 
 // Words that the jobs speak in.
 type (
-	// Spec is what an image.toml says, for one variant.
-	Spec = spec.Spec
 	// Output is one destination of an image, see [ParseOutput].
 	Output = output.Output
 	// Made is an image that was built, and where it went.

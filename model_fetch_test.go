@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"lamina.build/internal/layout"
-	"lamina.build/internal/spec"
 	"lamina.build/lock"
+	"lamina.build/spec"
 )
 
 func TestFetchNeed(t *testing.T) {

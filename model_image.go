@@ -12,9 +12,9 @@ import (
 	"lamina.build/internal/model"
 	"lamina.build/internal/output"
 	"lamina.build/internal/registry"
-	"lamina.build/internal/spec"
 	"lamina.build/llb"
 	"lamina.build/lock"
+	"lamina.build/spec"
 	"lamina.build/stages"
 )
 

@@ -10,8 +10,8 @@ import (
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/spec"
 	"lamina.build/lock"
+	"lamina.build/spec"
 )
 
 // LockName is what the lock of a folder is called.
@@ -31,29 +31,21 @@ type Project struct {
 // be found without a network or an engine is found here. The caller closes the
 // project, which lets go of the engine that its jobs had.
 func Open(dir string, o Options) (*Project, error) {
-	file, err := spec.Read(dir)
-	if err != nil {
-		return nil, err
-	}
-	return open(dir, file, o)
+	return open(dir, o, func(folder fs.FS) (*spec.File, error) { return spec.Read(folder, filepath.ToSlash(dir)) })
 }
 
 // New makes a project of a spec that a program has made, in the place of an
 // image.toml. The folder has what the spec names, and gets the lock. It is checked as a
-// file is, with the same defaults; faults are those of its text, see [Spec.Format].
-func New(dir string, s Spec, o Options) (*Project, error) {
+// file is, with the same defaults; faults are those of its text, see [spec.Spec.Format].
+func New(dir string, s spec.Spec, o Options) (*Project, error) {
 	text, err := s.Format()
 	if err != nil {
 		return nil, err
 	}
-	file, err := spec.Parse("the spec of "+s.Name, text)
-	if err != nil {
-		return nil, err
-	}
-	return open(dir, file, o)
+	return open(dir, o, func(fs.FS) (*spec.File, error) { return spec.Parse("the spec of "+s.Name, text) })
 }
 
-func open(dir string, file *spec.File, o Options) (*Project, error) {
+func open(dir string, o Options, read func(folder fs.FS) (*spec.File, error)) (*Project, error) {
 	h, err := newHost(o)
 	if err != nil {
 		return nil, err
@@ -62,14 +54,22 @@ func open(dir string, file *spec.File, o Options) (*Project, error) {
 	if err != nil {
 		return nil, failure.New(failure.Usage, err)
 	}
-	p := &Project{host: h, dir: dir, root: root, file: file}
-	if err = file.CheckFiles(root.FS()); err != nil {
-		return nil, errors.Join(err, p.Close())
-	}
-	if p.wishes, err = file.Wishes(root.FS()); err != nil {
+	p := &Project{host: h, dir: dir, root: root}
+	if err = p.read(read); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+func (p *Project) read(read func(folder fs.FS) (*spec.File, error)) (err error) {
+	if p.file, err = read(p.root.FS()); err != nil {
+		return err
+	}
+	if err = p.file.CheckFiles(p.root.FS()); err != nil {
+		return err
+	}
+	p.wishes, err = p.file.Wishes(p.root.FS())
+	return err
 }
 
 // Close lets go of the folder and of the engine.
@@ -83,7 +83,7 @@ func (p *Project) Dir() string { return p.dir }
 func (p *Project) Variants() []string { return p.file.Variants() }
 
 // Spec is what the spec says of a variant.
-func (p *Project) Spec(variant string) (Spec, error) { return p.file.Variant(variant) }
+func (p *Project) Spec(variant string) (spec.Spec, error) { return p.file.Variant(variant) }
 
 // LockPath is where the lock of the folder lies, or would.
 func (p *Project) LockPath() string { return filepath.Join(p.dir, LockName) }

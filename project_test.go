@@ -16,8 +16,8 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/report"
-	"lamina.build/internal/spec"
 	"lamina.build/lock"
+	"lamina.build/spec"
 )
 
 // A lock of an earlier format is for its versions alone.
@@ -78,7 +78,7 @@ func TestExportsHaveTheNameOfALock(t *testing.T) {
 	if err := errors.Join(os.Mkdir(filepath.Join(dir, "pylock.dir.toml"), 0o700), os.Symlink("image.toml", filepath.Join(dir, "pylock.link.toml"))); err != nil {
 		t.Fatal(err)
 	}
-	file, err := spec.Read(dir)
+	file, err := spec.Read(os.DirFS(dir), dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,9 +24,9 @@ import (
 	"lamina.build/internal/prepare"
 	"lamina.build/internal/python"
 	"lamina.build/internal/requirements"
-	"lamina.build/internal/spec"
 	"lamina.build/llb"
 	"lamina.build/lock"
+	"lamina.build/spec"
 	"lamina.build/stages"
 )
 

@@ -15,8 +15,8 @@ import (
 	"lamina.build/internal/report"
 	"lamina.build/internal/requirements"
 	"lamina.build/internal/resolve"
-	"lamina.build/internal/spec"
 	"lamina.build/lock"
+	"lamina.build/spec"
 )
 
 // Upgrade says which Python packages don't keep the versions that they are locked in.

@@ -12,7 +12,7 @@ import (
 	"lamina.build"
 
 	"lamina.build/internal/atomicfile"
-	"lamina.build/internal/spec"
+	"lamina.build/spec"
 	"lamina.build/stages"
 )
 

@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/report"
-	"lamina.build/internal/spec"
+	"lamina.build/spec"
 )
 
 // lockFlags are the flags of "build lock" as they were given.

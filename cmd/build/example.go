@@ -13,7 +13,7 @@ import (
 	"lamina.build"
 	wan22animate "lamina.build/examples/wan22-animate"
 	"lamina.build/internal/atomicfile"
-	"lamina.build/internal/spec"
+	"lamina.build/spec"
 )
 
 // exampleDir is where the embedded example lies, as this program has it. A lock that

@@ -11,7 +11,7 @@ import (
 
 	"lamina.build"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/spec"
+	"lamina.build/spec"
 )
 
 // open opens the project in a folder, to be worked on as the flags say.

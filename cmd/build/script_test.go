@@ -23,8 +23,8 @@ import (
 
 	"lamina.build"
 
-	"lamina.build/internal/spec"
 	"lamina.build/lock"
+	"lamina.build/spec"
 )
 
 func TestMain(m *testing.M) {
@@ -105,7 +105,7 @@ func lookPath(ts *testscript.TestScript, name string) string {
 // the packages that are read without an engine: fakelock DIR MIRROR
 func fakeLock(ts *testscript.TestScript, _ bool, args []string) {
 	dir, mirror := ts.MkAbs(args[0]), ts.MkAbs(args[1])
-	file, err := spec.Read(dir)
+	file, err := spec.Read(os.DirFS(dir), dir)
 	ts.Check(err)
 	wishes, err := file.Wishes(os.DirFS(dir))
 	ts.Check(err)

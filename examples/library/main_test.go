@@ -1,16 +1,20 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 
 	"lamina.build"
 	"lamina.build/internal/container"
 	"lamina.build/internal/e2etest"
 	"lamina.build/internal/enginetest"
 	"lamina.build/internal/layout"
+	"lamina.build/spec"
 )
 
 func TestMain(m *testing.M) { os.Exit(e2etest.Main(m)) }
@@ -68,4 +72,27 @@ func TestRealLibrary(t *testing.T) {
 	if err != nil || again.Manifest != made.Manifest {
 		t.Errorf("once more it is %s, %v; it was %s", again.Manifest, err, made.Manifest)
 	}
+	if got := bySpec(t, dir, output); got != made.Manifest {
+		t.Errorf("of a spec that is made in Go comes %s, of the same as TOML %s", got, made.Manifest)
+	}
+}
+
+// bySpec builds without the image.toml, of a value that says the same.
+func bySpec(t *testing.T, dir string, output lamina.Output) digest.Digest {
+	t.Helper()
+	if err := os.Remove(filepath.Join(dir, "image.toml")); err != nil {
+		t.Fatal(err)
+	}
+	p, err := lamina.New(dir, spec.Spec{
+		Name: "hello", Debian: spec.Debian{Packages: []string{"libc6"}}, Builder: spec.Builder{Packages: []string{"gcc", "libc6-dev"}},
+		Models: []spec.Model{{From: "dir:model", Path: "/models/hello"}},
+	}, lamina.Options{Env: os.Getenv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := p.Build(t.Context(), lamina.Build{Draw: draw, Outputs: []lamina.Output{output}})
+	if err = errors.Join(err, p.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return made.Manifest
 }

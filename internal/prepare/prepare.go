@@ -21,9 +21,9 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/pack"
 	"lamina.build/internal/report"
-	"lamina.build/internal/spec"
 	"lamina.build/llb"
 	"lamina.build/lock"
+	"lamina.build/spec"
 	"lamina.build/stages"
 )
 

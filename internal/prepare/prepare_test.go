@@ -16,9 +16,9 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/pack"
 	"lamina.build/internal/prepare"
-	"lamina.build/internal/spec"
 	"lamina.build/llb"
 	"lamina.build/lock"
+	"lamina.build/spec"
 	"lamina.build/stages"
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/spec"
+	"lamina.build/spec"
 )
 
 func TestDefaults(t *testing.T) {

@@ -7,13 +7,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/spec"
+	"lamina.build/spec"
 )
 
 // What a program makes is what a file says: each variant of the specs that there are
 // comes back as it was.
 func TestFormatThereAndBack(t *testing.T) {
-	examples, err := filepath.Glob("../../examples/*/image.toml")
+	examples, err := filepath.Glob("../examples/*/image.toml")
 	if err != nil {
 		t.Fatal(err)
 	}

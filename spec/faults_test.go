@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/spec"
+	"lamina.build/spec"
 )
 
 // Each input stands below a first line with a good name, so that what it

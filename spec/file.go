@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 
 	"lamina.build/internal/failure"
@@ -26,10 +25,10 @@ type File struct {
 	names    []string
 }
 
-// Read parses the image.toml of a folder.
-func Read(dir string) (*File, error) {
-	name := filepath.Join(dir, FileName)
-	in, err := os.Open(name) //nolint:gosec // the user says which folder
+// Read parses the image.toml of a folder; dir is what errors call that.
+func Read(folder fs.FS, dir string) (*File, error) {
+	name := path.Join(dir, FileName)
+	in, err := folder.Open(FileName)
 	if err != nil {
 		return nil, unreadable(name, err)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/spec"
+	"lamina.build/spec"
 )
 
 func TestDecided(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/spec"
 	"lamina.build/lock"
+	"lamina.build/spec"
 )
 
 const files = `name = "x"
@@ -213,7 +213,7 @@ func TestWishesWithoutTheKey(t *testing.T) {
 
 func TestRead(t *testing.T) {
 	root := tree(t, map[string]string{"image.toml": `name = "y"`, "bad/image.toml": "nome = 1", "dir/image.toml/": "dir"})
-	f, err := spec.Read(root.Name())
+	f, err := spec.Read(root.FS(), root.Name())
 	if err != nil || f.Name() != "y" {
 		t.Fatalf("%v, %v", f, err)
 	}
@@ -224,7 +224,7 @@ func TestRead(t *testing.T) {
 			`DIR/bad/image.toml:1:1: unknown key "nome", did you mean "name"?`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := spec.Read(filepath.Join(root.Name(), tt.dir))
+			_, err := spec.Read(os.DirFS(filepath.Join(root.Name(), tt.dir)), filepath.Join(root.Name(), tt.dir))
 			if err == nil {
 				t.Fatal("no fault")
 			}

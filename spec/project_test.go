@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/spec"
 	"lamina.build/lock"
+	"lamina.build/spec"
 )
 
 const projectSpec = "name = \"x\"\n[python]\nproject = \".\"\nextras = [\"GPU\"]\ngroups = [\"serve\"]\n"

@@ -18,6 +18,7 @@ type Error struct {
 	Message string
 }
 
+// Error names the place, as compilers do: FILE:LINE:COLUMN: what is wrong.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
 }

@@ -3,7 +3,7 @@ package spec_test
 import (
 	"fmt"
 
-	"lamina.build/internal/spec"
+	"lamina.build/spec"
 )
 
 func ExampleParse() {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/spec"
+	"lamina.build/spec"
 )
 
 func seeds(f *testing.F) {

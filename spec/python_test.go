@@ -9,8 +9,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/spec"
 	"lamina.build/lock"
+	"lamina.build/spec"
 )
 
 const wheels = `name = "x"

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/spec"
+	"lamina.build/spec"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/spec"
+	"lamina.build/spec"
 )
 
 // A spec of 1,000 lines is read in a few milliseconds.
