@@ -19,8 +19,9 @@
 //	OpenEngine       finds or starts the buildkitd that builds run on
 //	Project.Push, Pull, Models    move the weights of a spec once
 //
-// Nothing reads flags, the environment or a terminal unless [Options] say so. A
-// context ends all of it cleanly. [KindOf] tells an error of the input from one of
+// Nothing reads flags, a terminal or a variable unless [Options] say so, but for what
+// every program of a machine shares: its proxies, certificates, apt mirrors and logins
+// of registries. A context ends all of it cleanly. [KindOf] tells an error of the input from one of
 // the engine or the network; [Hints] what the user can do about it.
 package lamina
 

@@ -1,0 +1,18 @@
+package llb_test
+
+import (
+	"context"
+	"fmt"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/llb"
+)
+
+// A layer of one file, beneath which nothing is needed to make it.
+func ExampleText() {
+	layer := llb.Text("greeting", "/etc/greeting", "hello\n")
+	def, err := llb.Marshal(context.Background(), layer, ocispec.Platform{OS: "linux", Architecture: "amd64"})
+	fmt.Println(len(def.Def), err)
+	// Output: 3 <nil>
+}

@@ -1,0 +1,20 @@
+package lock_test
+
+import (
+	"fmt"
+
+	"lamina.build/lock"
+)
+
+// A lock that somebody has edited by hand is told from one that Lamina wrote.
+func ExampleParse() {
+	text := lock.Lock{Wishes: lock.Wishes{Platform: "linux/amd64"}}.Format()
+	l, err := lock.Parse("image.lock", text)
+	fmt.Println(l.Platform, err)
+
+	_, err = lock.Parse("image.lock", append(text, '\n', '#'))
+	fmt.Println(err)
+	// Output:
+	// linux/amd64 <nil>
+	// image.lock: lock was changed after it was written
+}
