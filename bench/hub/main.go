@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strconv"
 
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 func main() {

@@ -22,7 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 func main() {

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 // plan is a wheel of the benchmark: a blob that doesn't compress, as shared

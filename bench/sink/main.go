@@ -14,7 +14,7 @@ import (
 	"os"
 	"time"
 
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 const weights = 64_000_000

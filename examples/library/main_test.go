@@ -10,10 +10,10 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build"
-	"lamina.build/internal/container"
-	"lamina.build/internal/e2etest"
-	"lamina.build/internal/enginetest"
 	"lamina.build/internal/layout"
+	"lamina.build/internal/test/container"
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/enginetest"
 	"lamina.build/spec"
 )
 

@@ -16,7 +16,7 @@ import (
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/fetch"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 func promise(content string) debian.File {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/debian"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 func TestNamesNearAnUnknownOneAreFound(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 func TestASignedIndexIsRead(t *testing.T) {

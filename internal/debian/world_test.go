@@ -6,7 +6,7 @@ import (
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/fetch"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 // getter is one that does not wait long for a world that fails.

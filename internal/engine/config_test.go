@@ -9,7 +9,7 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/enginetest"
+	"lamina.build/internal/test/enginetest"
 )
 
 // The engine itself reads buildkitd.toml here, so that a key that it does not

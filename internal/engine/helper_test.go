@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/enginetest"
+	"lamina.build/internal/test/enginetest"
 )
 
 // helperState in the environment makes the test binary a client process: it

@@ -10,7 +10,7 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 func TestCommit(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 var (

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"lamina.build/internal/hub"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 func TestList(t *testing.T) {

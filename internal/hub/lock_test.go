@@ -9,7 +9,7 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 func TestLockFetchesSmallFilesAlone(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/model"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
 )

@@ -10,7 +10,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 func TestHas(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 func TestOpenTellsWhatIsWrong(t *testing.T) {

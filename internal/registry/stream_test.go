@@ -13,7 +13,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 // TestStreamWhereNoChunksAreTaken falls back as callers do.

@@ -11,7 +11,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 const (

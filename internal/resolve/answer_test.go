@@ -10,7 +10,7 @@ import (
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 	"lamina.build/lock"
 )
 

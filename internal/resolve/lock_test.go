@@ -14,11 +14,11 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/debian"
-	"lamina.build/internal/enginetest"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/resolve"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/enginetest"
+	"lamina.build/internal/test/testworld"
 	"lamina.build/lock"
 )
 

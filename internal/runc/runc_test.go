@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/runc"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 const works = "#!/bin/sh\necho runc version 1.1\n"

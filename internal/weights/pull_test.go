@@ -14,7 +14,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 	"lamina.build/internal/weights"
 )
 

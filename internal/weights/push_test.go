@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/pack"
 	"lamina.build/internal/registry"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
 )

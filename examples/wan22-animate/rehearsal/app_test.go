@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"lamina.build/internal/e2etest"
+	"lamina.build/internal/test/e2etest"
 )
 
 // The app's own tests run under the Python of the image, where nothing but Debian's

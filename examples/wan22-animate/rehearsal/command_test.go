@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/e2etest"
+	"lamina.build/internal/test/e2etest"
 )
 
 // The command does on its own what the tests do, and refuses other projects.

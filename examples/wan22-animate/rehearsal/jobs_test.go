@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"lamina.build/examples/wan22-animate/rehearsal/world"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 func (s *setting) testJobs(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"lamina.build/examples/wan22-animate/rehearsal/world"
-	"lamina.build/internal/container"
-	"lamina.build/internal/enginetest"
+	"lamina.build/internal/test/container"
+	"lamina.build/internal/test/enginetest"
 )
 
 // machine unpacks a variant. Without root it skips the test: whose containers are

@@ -32,12 +32,12 @@ import (
 
 	"lamina.build/examples/wan22-animate/rehearsal/world"
 	"lamina.build/internal/atomicfile"
-	"lamina.build/internal/container"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/report"
 	"lamina.build/internal/runc"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/container"
+	"lamina.build/internal/test/testworld"
 )
 
 func main() {

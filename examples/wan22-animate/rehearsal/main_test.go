@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"lamina.build/internal/e2etest"
+	"lamina.build/internal/test/e2etest"
 )
 
 func TestMain(m *testing.M) { os.Exit(e2etest.Main(m)) }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/e2etest"
 	"lamina.build/internal/layout"
+	"lamina.build/internal/test/e2etest"
 )
 
 var variants = []string{"production", "minimal", "debug"}

@@ -9,10 +9,10 @@ import (
 
 	"lamina.build/examples/wan22-animate/rehearsal/world"
 	"lamina.build/internal/debian"
-	"lamina.build/internal/e2etest"
-	"lamina.build/internal/enginetest"
 	"lamina.build/internal/layout"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/enginetest"
+	"lamina.build/internal/test/testworld"
 )
 
 // setting is a world, the example in it, and a user.

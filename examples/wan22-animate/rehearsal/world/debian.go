@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/debian"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 // distPackages is where Debian has Python packages; wheelFolder, where those

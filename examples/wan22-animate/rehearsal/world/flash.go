@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 // flashAttention finds the wheels of flash-attn, which an example names by their

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 // scale is how much smaller the files of the model are.

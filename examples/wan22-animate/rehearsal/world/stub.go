@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 var (

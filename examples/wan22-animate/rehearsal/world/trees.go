@@ -6,7 +6,7 @@ import (
 	"path"
 	"strings"
 
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 var (

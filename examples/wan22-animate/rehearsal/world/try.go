@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"lamina.build/internal/container"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/container"
+	"lamina.build/internal/test/testworld"
 )
 
 // TextEncoder is the largest file of the model.

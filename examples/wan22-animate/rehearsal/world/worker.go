@@ -12,7 +12,7 @@ import (
 	"net/http"
 	"time"
 
-	"lamina.build/internal/container"
+	"lamina.build/internal/test/container"
 )
 
 // Worker is an image of the example that runs as a load-balancing endpoint's.

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/debian"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/testworld"
 )
 
 const specName = "image.toml"

@@ -12,8 +12,8 @@ import (
 
 	"lamina.build/examples/wan22-animate/rehearsal/world"
 	"lamina.build/internal/debian"
-	"lamina.build/internal/enginetest"
-	"lamina.build/internal/testworld"
+	"lamina.build/internal/test/enginetest"
+	"lamina.build/internal/test/testworld"
 )
 
 const example = "../.."

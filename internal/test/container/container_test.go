@@ -1,0 +1,98 @@
+package container
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/test/enginetest"
+)
+
+// waiting is a machine whose program waits for ever.
+func waiting(t *testing.T) *Machine {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts containers")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start containers with a user of their own")
+	}
+	runc, err := enginetest.Options(t).FetchRunc(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &Machine{
+		runc: runc, dir: t.TempDir(),
+		config: ocispec.ImageConfig{Entrypoint: []string{"/wait"}, User: "10001:10001", WorkingDir: "/", Env: []string{"KEY=image's"}},
+	}
+	m.Root = filepath.Join(m.dir, "rootfs")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(m.Root, "wait"), "./testdata/wait")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return m
+}
+
+func start(t *testing.T, m *Machine) *Container {
+	t.Helper()
+	c, err := m.Start([]string{"KEY=mine"}, "more")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func running(t *testing.T, c *Container) {
+	t.Helper()
+	for range 200 {
+		if strings.Contains(c.Output(), "\n") {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("the container doesn't run: %s", c.Output())
+}
+
+func TestRealContainer(t *testing.T) {
+	c := start(t, waiting(t))
+	defer c.Remove()
+	running(t, c)
+	if got, want := c.Output(), "10001 mine [more]\n"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
+	}
+	if _, err := c.Wait(10 * time.Millisecond); err == nil {
+		t.Error("it has ended")
+	}
+	if err := c.Signal("KILL"); err != nil {
+		t.Fatal(err)
+	}
+	if code, err := c.Wait(time.Minute); err != nil || code != 137 {
+		t.Errorf("code %d, %v", code, err)
+	}
+}
+
+// One that runc is only about to create is ended, too.
+func TestRealContainerThatIsRemovedAtOnce(t *testing.T) {
+	m := waiting(t)
+	for range 5 {
+		start(t, m).Remove()
+	}
+}
+
+// What a killed program left is ended by the next one.
+func TestRealSweep(t *testing.T) {
+	m := waiting(t)
+	c := start(t, m)
+	running(t, c)
+	Sweep(m.runc, m.dir)
+	if _, err := c.Wait(time.Minute); err != nil {
+		t.Error(err)
+	}
+	Sweep(m.runc, t.TempDir())
+}

@@ -1,0 +1,110 @@
+package e2etest
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"lamina.build/internal/layout"
+	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
+)
+
+// PythonProject is a folder with an image.toml that asks for Python and nothing else
+// of Debian, and with some files.
+func PythonProject(t *testing.T, toml string, files map[string]string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "faceblend")
+	all := map[string]string{"image.toml": "name = \"faceblend\"\n[debian]\npackages = [\"python3\"]\n" + toml}
+	maps.Copy(all, files)
+	for name, content := range all {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil { //nolint:gosec // as a user's own
+			t.Fatal(err)
+		}
+		Write(t, filepath.Join(dir, name), []byte(content))
+	}
+	return dir
+}
+
+// Needs is a project of one requirement file.
+func Needs(t *testing.T, lines ...string) string {
+	t.Helper()
+	return PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\n",
+		map[string]string{"requirements.txt": strings.Join(lines, "\n") + "\n"})
+}
+
+// ReadLock reads the lock of a project.
+func ReadLock(t *testing.T, dir string) lock.Lock {
+	t.Helper()
+	name := filepath.Join(dir, "image.lock")
+	text, err := os.ReadFile(name) //nolint:gosec // a folder of the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := lock.Parse(name, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// Titles are "name version" of a set of a lock.
+func Titles(l lock.Lock, set string) []string {
+	dists := l.PythonIn(set, "production")
+	list := make([]string, 0, len(dists))
+	for _, d := range dists {
+		list = append(list, d.Name+" "+d.Version)
+	}
+	return list
+}
+
+// Find returns a distribution of a lock.
+func Find(t *testing.T, l lock.Lock, name string) lock.Distribution {
+	t.Helper()
+	i := slices.IndexFunc(l.Distributions, func(d lock.Distribution) bool { return d.Name == name })
+	if i < 0 {
+		t.Fatalf("the lock has no %s", name)
+	}
+	return l.Distributions[i]
+}
+
+// sitePackages is where wheels are installed.
+var sitePackages = regexp.MustCompile(`^/usr/local/lib/python3\.\d+/dist-packages/`)
+
+// Site returns the files of the production image below site-packages.
+func Site(t *testing.T, u *User) []string {
+	t.Helper()
+	l, image := u.Image(t, "production")
+	var list []string
+	for p, e := range Files(t, l, image) {
+		if at := sitePackages.FindString(p); at != "" && !e.Mode.IsDir() {
+			list = append(list, p[len(at):])
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// PureIndex is an index of a few wheels in pure Python.
+func PureIndex(t *testing.T, o testworld.IndexOptions, more ...testworld.Distribution) *testworld.Index {
+	t.Helper()
+	return testworld.New(t).Index(o, append([]testworld.Distribution{
+		testworld.Backend(),
+		testworld.Wheel{Name: "alpha", Version: "1.0", Requires: []string{"beta>=2"}},
+		testworld.Wheel{Name: "beta", Version: "1.0"},
+		testworld.Wheel{Name: "beta", Version: "2.1"},
+	}, more...)...)
+}
+
+// Verify checks every blob and header of the production image.
+func Verify(t *testing.T, u *User) {
+	t.Helper()
+	l, image := u.Image(t, "production")
+	if err := layout.Verify(t.Context(), l.Store(), image.Desc, layout.VerifyOptions{}); err != nil {
+		t.Errorf("verifying the image:\n%v", err)
+	}
+}

@@ -1,0 +1,107 @@
+package testworld_test
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lamina.build/internal/test/testworld"
+)
+
+func get(t *testing.T, url string) (status int, content string, err error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(data), err
+}
+
+func TestFaultsLastAsLongAsTold(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	w.Put("a/b", []byte("content"))
+	w.Fail("/a/*", testworld.Status(http.StatusBadGateway, 2))
+	var got []int
+	for range 3 {
+		status, _, err := get(t, w.URL+"/a/b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, status)
+	}
+	if got[0] != 502 || got[1] != 502 || got[2] != 200 {
+		t.Errorf("got %v, want 502, 502, 200", got)
+	}
+	if n := w.Requests("/a/**"); n != 3 {
+		t.Errorf("counted %d requests, want 3", n)
+	}
+}
+
+func TestFaultsSpoilTheContent(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	w.Put("f", []byte("content"))
+	w.Fail("f", testworld.Cut(1))
+	if _, content, err := get(t, w.URL+"/f"); err == nil {
+		t.Errorf("cut: got %q and no error", content)
+	}
+	w.Fail("f", testworld.Wrong(1))
+	if _, content, err := get(t, w.URL+"/f"); err != nil || content == "content" || len(content) != 7 {
+		t.Errorf("wrong: got %q, %v", content, err)
+	}
+	w.Fail("f", testworld.Slow(time.Millisecond, 1))
+	if _, content, err := get(t, w.URL+"/f"); err != nil || content != "content" {
+		t.Errorf("slow: got %q, %v", content, err)
+	}
+}
+
+// TestDpkgReadsTheDebs holds the debs against the program that they are for.
+func TestDpkgReadsTheDebs(t *testing.T) {
+	dpkg, err := exec.LookPath("dpkg-deb")
+	if err != nil {
+		t.Skip("there is no dpkg-deb here")
+	}
+	for _, compression := range []string{".gz", ".xz"} {
+		deb := testworld.Deb{
+			Name: "hello", Version: "1:2.0", Compression: compression,
+			Fields: []string{"Depends: libc6"}, Files: map[string]string{"/usr/bin/hello": "#!/bin/sh\n"},
+		}
+		dir := t.TempDir()
+		name := filepath.Join(dir, "hello.deb")
+		if err := os.WriteFile(name, deb.Bytes(t), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), dpkg, "--field", name).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "Version: 1:2.0\n") || !strings.Contains(string(out), "Depends: libc6\n") {
+			t.Errorf("%s: dpkg-deb --field: %v\n%s", compression, err, out)
+		}
+		out, err = exec.CommandContext(t.Context(), dpkg, "--extract", name, dir).CombinedOutput()
+		info, serr := os.Stat(filepath.Join(dir, "usr/bin/hello"))
+		if err != nil || serr != nil || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s: dpkg-deb --extract: %v, %v\n%s", compression, err, serr, out)
+		}
+	}
+}
+
+func TestWorldsComeBack(t *testing.T) {
+	t.Parallel()
+	first := testworld.New(t)
+	first.Stop()
+	second := testworld.NewAt(t, strings.TrimPrefix(first.URL, "http://"))
+	second.Put("f", []byte("two"))
+	if _, text, err := askHub(t, http.MethodGet, first.URL+"/f"); err != nil || text != "two" {
+		t.Errorf("got %q, %v", text, err)
+	}
+}

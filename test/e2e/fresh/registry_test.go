@@ -1,0 +1,97 @@
+package fresh
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/crane"
+	"github.com/google/go-containerregistry/pkg/registry"
+
+	"lamina.build/internal/test/e2etest"
+)
+
+// counted is a registry in-process that counts the bytes of both directions.
+type counted struct {
+	host     string
+	in, out  atomic.Int64
+	requests atomic.Int64
+}
+
+func newRegistry(t *testing.T) *counted {
+	t.Helper()
+	c := &counted{}
+	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.requests.Add(1)
+		r.Body = &countedBody{r.Body, &c.in}
+		inner.ServeHTTP(&countedWriter{w, &c.out}, r)
+	}))
+	t.Cleanup(server.Close)
+	c.host = strings.TrimPrefix(server.URL, "http://")
+	return c
+}
+
+func (c *counted) reset() { c.in.Store(0); c.out.Store(0) }
+
+type countedBody struct {
+	io.ReadCloser
+	n *atomic.Int64
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n.Add(int64(n))
+	return n, err
+}
+
+type countedWriter struct {
+	http.ResponseWriter
+	n *atomic.Int64
+}
+
+func (w *countedWriter) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	w.n.Add(int64(n))
+	return n, err
+}
+
+// An app change on an engine that has never seen the image moves the app.
+func TestRealAppChangeOnAFreshEngineMovesTheApp(t *testing.T) {
+	u, dir, r := e2etest.NewUser(t), e2etest.Example(t), newRegistry(t)
+	image, cache := r.host+"/faceblend:1", "type=registry,ref="+r.host+"/faceblend"
+	u.Build(t, dir, "-t", image, "--push", "--insecure-registry", "--cache-to", cache)
+	first, err := crane.Digest(image, crane.Insecure)
+	if err != nil {
+		t.Fatalf("asking the registry for the image: %v", err)
+	}
+	if u.Build(t, dir); u.Digest(t).String() != first {
+		t.Errorf("%s was pushed, %s is in the layout", first, u.Digest(t))
+	}
+
+	e2etest.Write(t, filepath.Join(dir, "app", "note.txt"), []byte("changed\n"))
+	r.reset()
+	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
+	there.Build(t, dir, "-t", r.host+"/faceblend:2", "--push", "--insecure-registry", "--cache-from", cache, "--smoke", "off")
+	t.Logf("an app change moved %d bytes to the registry and %d from it, in %d requests", r.in.Load(), r.out.Load(), r.requests.Load())
+	const limit = 1 << 20
+	if r.in.Load() > limit || r.out.Load() > limit {
+		t.Errorf("that is more than %d", limit)
+	}
+	before, err := crane.Manifest(image, crane.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := crane.Manifest(r.host+"/faceblend:2", crane.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(before) == string(after) {
+		t.Errorf("the change did not reach the image")
+	}
+}

@@ -1,0 +1,29 @@
+package wheels
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"lamina.build/internal/test/e2etest"
+)
+
+// The same lock gives the same manifest with compiled sdists in it: on another
+// engine, whose compiler cache is empty, and under what differs between machines.
+func TestRealDigestWithSdistsIsTheSameEverywhere(t *testing.T) {
+	u := e2etest.NewUser(t)
+	dir, _ := e2etest.EveryKind(t)
+	u.Build(t, dir)
+	want := u.Digest(t)
+
+	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
+	there.Env = []string{"TZ=Pacific/Chatham", "LANG=tr_TR.UTF-8", "LC_ALL=tr_TR.UTF-8", "GOMAXPROCS=1", "HOSTNAME=elsewhere", "PYTHONHASHSEED=7"}
+	copied := filepath.Join(t.TempDir(), "elsewhere", "project")
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	there.Build(t, copied)
+	if got := there.Digest(t); got != want {
+		t.Errorf("digest is %s elsewhere, %s here", got, want)
+	}
+}

@@ -1,0 +1,38 @@
+package wheels
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/testworld"
+)
+
+// A uv of other bytes than Lamina knows installs nothing, and resolves nothing.
+func TestRealUVThatIsAltered(t *testing.T) {
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	u.Env = []string{"LAMINA_PYTHON_INDEX=" + w.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "alpha"}).URL}
+	dir := e2etest.Needs(t, "alpha")
+	u.Build(t, "lock", dir)
+	uv := e2etest.ReadLock(t, dir).UV
+	w.Put("files/"+uv.File, []byte("other bytes"))
+	w.Put("simple/uv", fmt.Appendf(nil, "<!DOCTYPE html><html><body><a href=\"%s/files/%s#sha256=%s\">%s</a></body></html>", w.URL, uv.File, uv.SHA256, uv.File))
+	u.Build(t, "lock", dir) // by an engine that has the right ones
+	if locked := e2etest.ReadLock(t, dir).UV; locked.URL != w.URL+"/files/"+uv.File {
+		t.Fatalf("locked is uv at %s", locked.URL)
+	}
+	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
+	there.Env = u.Env
+	says := []string{"uv " + uv.Version, "what comes are not the bytes that were locked"}
+	there.Fails(t, 1, says, dir, "--progress", "quiet")
+	there.HasNoImage(t)
+	if err := os.Remove(filepath.Join(dir, "image.lock")); err != nil {
+		t.Fatal(err)
+	}
+	there.Fails(t, 1, says, "lock", dir)
+	if left, err := filepath.Glob(filepath.Join(dir, "*.lock*")); err != nil || len(left) > 0 {
+		t.Errorf("left are %q, %v", left, err)
+	}
+}

@@ -1,0 +1,242 @@
+package e2e
+
+import (
+	"archive/tar"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+
+	"lamina.build/internal/layout"
+	"lamina.build/lock"
+
+	"lamina.build/internal/test/e2etest"
+)
+
+func TestRealImageIsLean(t *testing.T) {
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	u.Build(t, dir)
+	l, image := u.Image(t, "production")
+	if err := layout.Verify(t.Context(), l.Store(), image.Desc, layout.VerifyOptions{}); err != nil {
+		t.Errorf("verifying the image:\n%v", err)
+	}
+	all := e2etest.Files(t, l, image)
+	for _, p := range []string{"/app/handler.py", "/models/faceblend", "/usr/share/doc/libc6/copyright", "/etc/passwd"} {
+		if _, ok := all[p]; !ok {
+			t.Errorf("image has no %s", p)
+		}
+	}
+	for p, e := range all {
+		if reason := unwanted(p, e); reason != "" {
+			t.Errorf("image has %s: %s", p, reason)
+		}
+	}
+	status := read(t, l, image, "var/lib/dpkg/status")
+	for _, p := range onlyBuilder(t, filepath.Join(dir, "image.lock")) {
+		if strings.Contains(status, "Package: "+p+"\n") {
+			t.Errorf("package %s of the builder reached the image", p)
+		}
+	}
+	for _, mode := range []struct {
+		path string
+		mode fs.FileMode
+	}{{"/tmp", fs.ModeDir | fs.ModeSticky | 0o777}, {"/bin", fs.ModeSymlink | 0o777}, {"/root", fs.ModeDir | 0o700}} {
+		if got := all[mode.path].Mode; got != mode.mode {
+			t.Errorf("%s is %v, want %v", mode.path, got, mode.mode)
+		}
+	}
+	if user := image.Config.Config.User; user != "10001:10001" {
+		t.Errorf("user is %s", user)
+	}
+}
+
+// unwanted says why a path has no place in an image.
+func unwanted(p string, e layout.Entry) string {
+	base := filepath.Base(p)
+	switch {
+	case strings.HasPrefix(p, "/.lamina"):
+		return "it is a mount point of the build"
+	case strings.HasPrefix(p, "/usr/share/man/"), strings.HasPrefix(p, "/usr/share/locale/"), strings.HasPrefix(p, "/usr/include/"):
+		return "it is documentation or a header"
+	case strings.HasPrefix(p, "/usr/share/doc/") && !e.Mode.IsDir() && base != "copyright":
+		return "it is documentation"
+	case strings.HasSuffix(p, ".a"), strings.HasSuffix(p, ".deb"), strings.HasPrefix(p, "/var/lib/apt/lists/"):
+		return "only a build needs it"
+	case slices.Contains([]string{"gcc", "g++", "cc1plus", "ld", "cmake", "make", "ccache", "busybox"}, base) && e.Mode&0o111 != 0 && !e.Mode.IsDir():
+		return "it is a tool of the builder"
+	case strings.HasPrefix(base, "libcuda.so"):
+		return "it is the driver's"
+	}
+	return ""
+}
+
+// onlyBuilder are the packages that the builder has and the runtime has not.
+func onlyBuilder(t *testing.T, path string) []string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := lock.Parse(path, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range l.In(lock.SetBuilder, "") {
+		if !slices.Contains(p.For, lock.SetRuntime) {
+			names = append(names, p.Name)
+		}
+	}
+	if len(names) < 20 {
+		t.Fatalf("only %d packages are the builder's own: this test looks at the wrong thing", len(names))
+	}
+	return names
+}
+
+// read returns a file of the lowest layer, where the runtime is.
+func read(t *testing.T, l *layout.Layout, image layout.Image, name string) string {
+	t.Helper()
+	blob, err := os.Open(filepath.Join(l.Dir(), "blobs", "sha256", image.Manifest.Layers[0].Digest.Encoded()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer blob.Close()
+	plain, err := zstd.NewReader(blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	for r := tar.NewReader(plain); ; {
+		h, err := r.Next()
+		if err != nil {
+			t.Fatalf("looking for %s in the image: %v", name, err)
+		}
+		if h.Name == name {
+			data, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(data)
+		}
+	}
+}
+
+func TestRealChangeMovesItsOwnLayer(t *testing.T) {
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	u.Build(t, dir)
+	_, before := u.Image(t, "production")
+
+	again := u.Build(t, dir, "--progress", "rawjson")
+	ran, cached := e2etest.Execs(again.Stderr)
+	if len(ran) > 0 {
+		t.Errorf("an unchanged build ran %q again", ran)
+	}
+	if len(cached) < 7 {
+		t.Errorf("only %q seen: this test looks at the wrong thing", cached)
+	}
+	if _, now := u.Image(t, "production"); now.Desc.Digest != before.Desc.Digest {
+		t.Errorf("an unchanged build gave %s, then %s", before.Desc.Digest, now.Desc.Digest)
+	}
+
+	e2etest.Write(t, filepath.Join(dir, "app", "note.txt"), []byte("changed\n"))
+	u.Build(t, dir)
+	_, after := u.Image(t, "production")
+	moved := map[string]bool{}
+	for name, d := range e2etest.Layers(after) {
+		if e2etest.Layers(before)[name] != d {
+			moved[name] = true
+		}
+	}
+	if diff := cmp.Diff(map[string]bool{"app /app": true}, moved); diff != "" {
+		t.Errorf("layers that an app change moved (-want +got):\n%s", diff)
+	}
+}
+
+func TestRealVariantsShareLayers(t *testing.T) {
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	of := map[string][]string{}
+	for _, v := range []string{"production", "minimal", "debug"} {
+		u.Build(t, dir, "--variant", v)
+		_, image := u.Image(t, v)
+		of[v] = slices.Sorted(maps.Keys(e2etest.Layers(image)))
+	}
+	l, debug := u.Image(t, "debug")
+	_, production := u.Image(t, "production")
+	for name, d := range e2etest.Layers(production) {
+		if e2etest.Layers(debug)[name] != d {
+			t.Errorf("layer %q of production is another one in debug", name)
+		}
+	}
+	if len(of["minimal"]) >= len(of["production"]) || len(of["debug"]) != len(of["production"])+1 {
+		t.Errorf("layers of the variants: %v", of)
+	}
+	if _, ok := e2etest.Files(t, l, debug)["/usr/bin/gdb"]; !ok {
+		t.Errorf("debug has no gdb")
+	}
+	tags, err := l.Tags()
+	if err != nil || !slices.Equal(tags, []string{"debug", "minimal", "production"}) {
+		t.Errorf("tags are %v (%v)", tags, err)
+	}
+}
+
+// The bare files are all there, whole, and only when all of them are.
+func TestRealFilesOfAnImage(t *testing.T) {
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	u.Build(t, dir, "-o", "type=local,dest=files", "-o", "type=oci", "--smoke", "off")
+	l, image := u.Image(t, "production")
+	for p, e := range e2etest.Files(t, l, image) {
+		info, err := os.Lstat(filepath.Join(u.Dir, "files", p))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if info.Mode() != e.Mode {
+			t.Errorf("%s is %v in the folder, %v in the image", p, info.Mode(), e.Mode)
+		}
+	}
+	u.Fails(t, 2, []string{`folder "files" is not empty`}, dir, "-o", "type=local,dest=files", "--smoke", "off")
+}
+
+func TestRealRelockMovesNoLayer(t *testing.T) {
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	u.Build(t, dir)
+	_, before := u.Image(t, "production")
+	u.Build(t, dir, "--relock")
+	_, after := u.Image(t, "production")
+	if diff := cmp.Diff(e2etest.Layers(before), e2etest.Layers(after)); diff != "" {
+		t.Errorf("layers after a relock that changed no package (-before +after):\n%s", diff)
+	}
+}
+
+// selfTest is the smoke test of the example that tests replace by their own.
+const selfTest = `["python3", "/app/handler.py", "--self-test"],`
+
+// The example's own tests run where its wheel is installed, as its user, before
+// an image is let out. Those of the GPU's side compile a driver that is none.
+func TestRealExamplePassesItsOwnTests(t *testing.T) {
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	e2etest.Write(t, filepath.Join(dir, "app", ".dockerignore"), nil)
+	if err := os.CopyFS(filepath.Join(dir, "app", "example"), os.DirFS(filepath.Join(e2etest.Root(t), "examples", "faceblend"))); err != nil {
+		t.Fatal(err)
+	}
+	spec := filepath.Join(dir, "image.toml")
+	e2etest.Edit(t, spec, `packages   = [`, "exclude    = []\npackages   = [")
+	e2etest.Edit(t, spec, `"python3-numpy",`, `"python3-numpy", "g++",`)
+	// The engine would not run again what it has run before.
+	now := strconv.FormatInt(time.Now().UnixNano(), 10)
+	e2etest.Edit(t, spec, selfTest, `["sh", "-c", "cd example/app && python3 -m unittest discover -s tests -t .", "`+now+`"],
+	["sh", "-c", "cd example/native && python3 -m unittest discover -s tests -t .", "`+now+`"],`)
+	r := u.Build(t, dir, "--relock", "--progress", "plain")
+	if ran := strings.Count(r.Stderr, " OK\n"); ran != 2 {
+		t.Errorf("%d of 2 suites ran:\n%s", ran, e2etest.Tail(r.Stderr))
+	}
+}

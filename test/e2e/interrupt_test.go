@@ -1,0 +1,155 @@
+package e2e
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"lamina.build/internal/test/testworld"
+
+	"lamina.build/internal/test/e2etest"
+)
+
+// start runs the command without waiting for it.
+func start(t *testing.T, u *e2etest.User, args ...string) (*exec.Cmd, *output) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), e2etest.Program(t), args...)
+	out := &output{seen: make(chan struct{}, 1)}
+	cmd.Dir, cmd.Stderr = u.Dir, out
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+u.Cache, "BUILDKIT_HOST="+u.Addr)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, out
+}
+
+// output keeps what a program writes and says when a text came.
+type output struct {
+	text bytes.Buffer
+	want string
+	seen chan struct{}
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	had := o.want != "" && strings.Contains(o.text.String(), o.want)
+	n, err := o.text.Write(p)
+	if !had && strings.Contains(o.text.String(), o.want) {
+		select {
+		case o.seen <- struct{}{}:
+		default:
+		}
+	}
+	return n, err
+}
+
+// A build that is interrupted in any phase exports nothing, says so by its exit
+// code, and the same command again succeeds and leaves nothing of the first.
+func TestRealInterruptedBuilds(t *testing.T) {
+	tests := []struct {
+		name, phase string
+		change      func(t *testing.T, dir string)
+		signal      syscall.Signal
+		code        int
+	}{
+		{"compiling", "native: compile", func(t *testing.T, dir string) {
+			e2etest.Edit(t, filepath.Join(dir, "native", "setup.py"), "setup(", "import os, time\nif not os.path.exists('/none'): time.sleep(5)\nsetup(")
+		}, syscall.SIGINT, 130},
+		{"testing", "smoke: run", func(t *testing.T, dir string) {
+			e2etest.Edit(t, filepath.Join(dir, "image.toml"), selfTest, `["sleep", "5"],`)
+		}, syscall.SIGTERM, 130},
+		{"killed", "smoke: run", func(t *testing.T, dir string) {
+			e2etest.Edit(t, filepath.Join(dir, "image.toml"), selfTest, `["sleep", "5.5"],`)
+		}, syscall.SIGKILL, -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			u, dir := e2etest.NewUser(t), e2etest.Example(t)
+			tt.change(t, dir)
+			args := []string{dir, "--progress", "plain", "-o", "type=oci", "-o", "type=oci,dest=archive.tar"}
+			cmd, out := start(t, u, args...)
+			out.want = tt.phase
+			select {
+			case <-out.seen:
+			case <-time.After(2 * time.Minute):
+				t.Fatalf("never came to %s", tt.phase)
+			}
+			if err := cmd.Process.Signal(tt.signal); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			if got := cmd.ProcessState.ExitCode(); got != tt.code {
+				t.Errorf("exit code %d, want %d\n%s", got, tt.code, e2etest.Tail(out.text.String()))
+			}
+			u.HasNoImage(t)
+			if _, err := os.Stat(filepath.Join(u.Dir, "archive.tar")); err == nil {
+				t.Errorf("a build that did not end left an archive")
+			}
+			u.Build(t, args...)
+			if hidden, err := filepath.Glob(filepath.Join(u.Dir, ".*")); err != nil || len(hidden) > 0 {
+				t.Errorf("left behind: %q (%v)", hidden, err)
+			}
+		})
+	}
+}
+
+// A package that the mirror has dropped is named, with what to do.
+func TestRealDroppedPackageIsNamed(t *testing.T) {
+	u, dir := e2etest.UserOf(t, e2etest.FreshEngine(t)), e2etest.Example(t)
+	target, err := url.Parse(strings.TrimSuffix(testworld.RealMirrors(t)["debian"], "/debian"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = target.Host
+	}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "libnvrtc11.2") {
+			http.NotFound(w, r)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	u.Env = []string{"LAMINA_DEBIAN_MIRROR=" + server.URL + "/debian"}
+	u.Fails(t, 75, []string{"libnvrtc11.2_", "404", "nor from the archive of Debian's past", "\"build lock " + dir + "\" takes its successor"},
+		dir, "--progress", "quiet", "--smoke", "off")
+	u.HasNoImage(t)
+}
+
+// A disk that is full says so, keeps what was there, and leaves nothing half.
+func TestRealFullDisk(t *testing.T) {
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	small := t.TempDir()
+	for _, args := range [][]string{
+		{"truncate", "-s", "24M", filepath.Join(u.Dir, "disk")},
+		{"mkfs.ext4", "-q", filepath.Join(u.Dir, "disk")},
+		{"mount", "-o", "loop", filepath.Join(u.Dir, "disk"), small},
+	} {
+		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("making a small file system: %v: %s", err, out)
+		}
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", small).CombinedOutput(); err != nil {
+			t.Errorf("unmounting: %v: %s", err, out)
+		}
+	})
+	u.Dir = small
+	u.Fails(t, 1, []string{"no space left on device"}, dir, "--progress", "quiet")
+	u.HasNoImage(t)
+	u.Fails(t, 1, []string{"no space left on device"}, dir, "--progress", "quiet", "-o", "type=oci,dest=image.tar")
+	left, err := filepath.Glob(filepath.Join(small, "*image.tar*"))
+	if hidden, _ := filepath.Glob(filepath.Join(small, ".image.tar*")); err != nil || len(left)+len(hidden) > 0 {
+		t.Errorf("left behind: %v %v (%v)", left, hidden, err)
+	}
+}

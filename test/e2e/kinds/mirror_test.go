@@ -1,0 +1,60 @@
+package kinds
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/testworld"
+)
+
+// A lock that was made behind one mirror builds behind another one, which has the
+// same files elsewhere. One that the spec names is nobody's mirror.
+func TestRealAnotherMirror(t *testing.T) {
+	u := e2etest.NewUser(t)
+	u.Cache = t.TempDir()
+	fresh := testworld.Wheel{Name: "fresh", Files: map[string]string{"fresh.py": "# " + time.Now().String()}}
+	bound := testworld.Wheel{Name: "bound", Files: map[string]string{"bound.py": "# " + time.Now().String()}}
+	here, there, private := testworld.New(t), testworld.New(t), testworld.New(t)
+	first := here.Index(testworld.IndexOptions{}, fresh)
+	second := there.Index(testworld.IndexOptions{Path: "mirror/pypi", JSON: true}, fresh, bound)
+	own := private.Index(testworld.IndexOptions{}, bound)
+	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\n[[python.index]]\nname = \"private\"\nurl = \""+own.URL+"\"\npackages = [\"bound\"]\n",
+		map[string]string{"requirements.txt": "fresh\nbound\n"})
+	u.Env = []string{"LAMINA_PYTHON_INDEX=" + first.URL}
+	u.Build(t, "lock", dir)
+	here.Stop()
+	u.Fails(t, 75, []string{"fresh 1.0"}, dir)
+	u.Env = nil
+	u.Build(t, dir, "--python-index", second.URL)
+	if site := strings.Join(e2etest.Site(t, u), "\n"); !strings.Contains(site, "fresh.py") || !strings.Contains(site, "bound.py") {
+		t.Errorf("installed:\n%s", site)
+	}
+	if there.Requests(second.FilePath(fresh.FileName())) == 0 || there.Requests(second.FilePath(bound.FileName())) > 0 || private.Requests(own.FilePath(bound.FileName())) == 0 {
+		t.Error("the files did not come from where they should")
+	}
+	there.Stop()
+	private.Stop()
+	u.Build(t, dir, "--python-index", second.URL) // all is there
+}
+
+// A mirror that has lost a file since it was asked is not asked for it: the file
+// comes from where it was locked.
+func TestRealMirrorThatDrops(t *testing.T) {
+	u := e2etest.NewUser(t)
+	u.Cache = t.TempDir()
+	fresh := testworld.Wheel{Name: "fresh", Files: map[string]string{"fresh.py": "# " + time.Now().String()}}
+	here, there := testworld.New(t), testworld.New(t)
+	first := here.Index(testworld.IndexOptions{}, fresh)
+	second := there.Index(testworld.IndexOptions{Path: "mirror", JSON: true}, fresh)
+	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\n", map[string]string{"requirements.txt": "fresh\n"})
+	u.Env = []string{"LAMINA_PYTHON_INDEX=" + first.URL}
+	u.Build(t, "lock", dir)
+	u.Env = nil
+	there.Remove(second.FilePath(fresh.FileName()))
+	r := u.Build(t, dir, "--python-index", second.URL)
+	if !strings.Contains(r.Stderr, "from where it was locked") || here.Requests(first.FilePath(fresh.FileName())) == 0 {
+		t.Errorf("nothing was told, or fetched, elsewhere:\n%s", r.Stderr)
+	}
+}

@@ -1,0 +1,78 @@
+package locks
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
+)
+
+// Versions stay until the spec forbids them or the user asks for others.
+func TestRealVersionsStay(t *testing.T) {
+	u := e2etest.NewUser(t)
+	x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true},
+		testworld.Sdist{Name: "gamma", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend", Requires: []string{"beta"}})
+	dir := e2etest.Needs(t, "--index-url "+x.URL, "alpha", "gamma")
+	name := filepath.Join(dir, "image.lock")
+	first := func() string {
+		t.Helper()
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	check := func(want []string, args ...string) {
+		t.Helper()
+		u.Build(t, append(args, dir)...)
+		l := e2etest.ReadLock(t, dir)
+		if diff := cmp.Diff(want, append(e2etest.Titles(l, lock.SetPython), e2etest.Titles(l, lock.BuildSet("gamma"))...)); diff != "" {
+			t.Errorf("%v locks (-want +got):\n%s", args, diff)
+		}
+	}
+	check([]string{"alpha 1.0", "beta 2.1", "gamma 1.0", "worldbackend 1.0"}, "lock")
+	before := first()
+	backend := testworld.Backend()
+	backend.Version = "2.0"
+	x.Publish(testworld.Wheel{Name: "alpha", Version: "2.0", Requires: []string{"beta"}}, testworld.Wheel{Name: "beta", Version: "3.0"}, backend)
+	check([]string{"alpha 1.0", "beta 2.1", "gamma 1.0", "worldbackend 1.0"}, "lock")
+	if diff := cmp.Diff(before, first()); diff != "" {
+		t.Errorf("a lock without a reason to change (-before +after):\n%s", diff)
+	}
+	check([]string{"alpha 1.0", "beta 3.0", "gamma 1.0", "worldbackend 1.0"}, "lock", "--upgrade-package", "Beta")
+	x.Publish(testworld.Wheel{Name: "beta", Version: "4.0"})
+	e2etest.Edit(t, filepath.Join(dir, "requirements.txt"), "alpha", "alpha>=2")
+	check([]string{"alpha 2.0", "beta 3.0", "gamma 1.0", "worldbackend 1.0"}, "lock")
+
+	// A lock of the first format is read for its versions, and no build takes it.
+	e2etest.Write(t, name, formatOne(t, first()))
+	u.Fails(t, 3, []string{"hint: ", "\"build lock " + dir + "\" writes it"}, dir)
+	u.Fails(t, 3, nil, "lock", "--check", dir)
+	check([]string{"alpha 2.0", "beta 3.0", "gamma 1.0", "worldbackend 1.0"}, "lock")
+
+	check([]string{"alpha 2.0", "beta 4.0", "gamma 1.0", "worldbackend 2.0"}, "lock", "--upgrade")
+}
+
+// formatOne is a lock as the first format had it.
+func formatOne(t *testing.T, text string) []byte {
+	t.Helper()
+	head, body, ok := strings.Cut(text, "digest   = ")
+	_, body, _ = strings.Cut(body, "\n")
+	if !ok || !strings.HasPrefix(body, "version  = 2\n") {
+		t.Fatalf("this is no lock of format 2:\n%.300s", text)
+	}
+	body = strings.Replace(body, "version  = 2\n", "version  = 1\n", 1)
+	for _, later := range []string{`(?m)^uv = \{.*\}\n`, `, index = "[^"]*"`, `, top = \[[^\]]*\]`} {
+		body = regexp.MustCompile(later).ReplaceAllString(body, "")
+	}
+	return fmt.Appendf(nil, "%sdigest   = %q\n%s", head, digest.FromString(body), body)
+}

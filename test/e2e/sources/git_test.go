@@ -1,0 +1,164 @@
+package sources
+
+import (
+	"fmt"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
+)
+
+// static is a tree whose backend is the world's.
+func static(name string) map[string]string {
+	return map[string]string{
+		"pyproject.toml": "[build-system]\nrequires = [\"worldbackend\"]\nbuild-backend = \"worldbackend\"\n",
+		"PKG-INFO":       "Metadata-Version: 2.1\nName: " + name + "\nVersion: 1.0\n", name + ".py": "",
+	}
+}
+
+// However a repository names what it means, that is locked to a commit.
+func TestRealGitIsLockedToCommits(t *testing.T) {
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	x := w.Index(testworld.IndexOptions{}, testworld.Backend())
+	repo := func(name string) *testworld.Git { return w.Git(name, static(name)) }
+	branch, tag, short, none, egg, private, pulled := repo("branch"), repo("tag"), repo("short"), repo("none"), repo("egg"), repo("private"), repo("pulled")
+	want := map[string]string{"tag": tag.Commit, "short": short.Commit}
+	tag.Run("tag", "v1")
+	tag.Push(map[string]string{"later.py": ""})
+	short.Push(map[string]string{"later.py": ""})
+	branch.Run("branch", "dev")
+	want["branch"] = branch.Commit
+	branch.Push(map[string]string{"later.py": ""})
+	want["none"], want["egg"], want["private"] = none.Commit, egg.Commit, private.Commit
+	w.Protect("git/private.git", "me", "s3cret")
+	// What nobody has merged is of no branch.
+	want["pulled"] = pulled.Push(map[string]string{"later.py": ""})
+	pulled.Run("update-ref", "refs/pull/1/head", want["pulled"])
+	pulled.Run("update-ref", "refs/heads/main", "HEAD~1")
+
+	// A build backend that lies in a submodule.
+	inner := w.Git("inner", map[string]string{"inner.py": testworld.Backend().Files["worldbackend.py"]})
+	outer := w.Git("outer", map[string]string{
+		"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = \"inner\"\nbackend-path = [\"sub\"]\n",
+		"PKG-INFO":       "Metadata-Version: 2.1\nName: outer\nVersion: 1.0\n", "outer.py": "",
+	})
+	outer.Submodule("sub", inner)
+	want["outer"] = outer.Commit
+
+	netrc := t.TempDir() + "/netrc"
+	e2etest.Write(t, netrc, []byte("machine 127.0.0.1 login me password s3cret\n"))
+	u.Env = []string{"NETRC=" + netrc}
+	dir := e2etest.Needs(t, "--index-url "+x.URL,
+		"branch @ git+"+branch.URL+"@dev", "tag @ git+"+tag.URL+"@v1", "short @ git+"+short.URL+"@"+short.Run("rev-parse", "--short=10", want["short"]),
+		"none @ git+"+none.URL, "-e git+"+egg.URL+"#egg=egg", "private @ git+"+private.URL, "outer @ git+"+outer.URL+"@main", "pulled @ git+"+pulled.URL+"@refs/pull/1/head")
+	// What is pushed later changes no lock.
+	for _, again := range []string{"locked", "locked again"} {
+		u.Build(t, "lock", dir)
+		got := map[string]string{}
+		for _, d := range e2etest.ReadLock(t, dir).Distributions {
+			if _, commit, _, git := d.Git(); git {
+				got[d.Name] = commit
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: commits (-want +got):\n%s", again, diff)
+		}
+		none.Push(map[string]string{"later.py": ""})
+		outer.Push(map[string]string{"later.py": ""})
+	}
+	u.Build(t, dir)
+
+	u.Env = []string{"NETRC=/dev/null"}
+	private.Push(map[string]string{"later.py": ""})
+	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "hint: "}, "lock", e2etest.Needs(t, "--index-url "+x.URL, "private @ git+"+private.URL))
+	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "nosuchref"}, "lock", e2etest.Needs(t, "--index-url "+x.URL, "tag @ git+"+tag.URL+"@nosuchref"))
+	u.Fails(t, 2, []string{"requirements.txt:1: ", "127.0.0.1: a repository there is named by ssh", "hint: put a login for 127.0.0.1 into ~/.netrc"},
+		"lock", e2etest.Needs(t, "tag @ git+ssh://git@127.0.0.1/git/tag.git@v1"))
+}
+
+// A version that a tag gives is the one in the lock and in the image, by the real tools of PyPI.
+func TestRealVersionsFromTags(t *testing.T) {
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	lines := []string{}
+	for name, files := range map[string]map[string]string{
+		"ofscm":   {"pyproject.toml": "[build-system]\nrequires = [\"setuptools>=64\", \"setuptools-scm>=8\"]\nbuild-backend = \"setuptools.build_meta\"\n[project]\nname = \"ofscm\"\ndynamic = [\"version\"]\n[tool.setuptools_scm]\n"},
+		"ofhatch": {"pyproject.toml": "[build-system]\nrequires = [\"hatchling\", \"hatch-vcs\"]\nbuild-backend = \"hatchling.build\"\n[project]\nname = \"ofhatch\"\ndynamic = [\"version\"]\n[tool.hatch.version]\nsource = \"vcs\"\n", "ofhatch/__init__.py": ""},
+		"ofpbr": {
+			"pyproject.toml": "[build-system]\nrequires = [\"setuptools\", \"pbr>=6\"]\nbuild-backend = \"pbr.build\"\n",
+			"setup.cfg":      "[metadata]\nname = ofpbr\n[files]\npackages = ofpbr\n", "setup.py": "import setuptools\nsetuptools.setup(setup_requires=['pbr'], pbr=True)\n", "ofpbr/__init__.py": "",
+		},
+		"ofversioneer": {
+			"pyproject.toml": "[build-system]\nrequires = [\"setuptools\", \"versioneer[toml]==0.29\"]\nbuild-backend = \"setuptools.build_meta\"\n" +
+				"[tool.versioneer]\nVCS = \"git\"\nstyle = \"pep440\"\nversionfile_source = \"ofversioneer/_version.py\"\nversionfile_build = \"ofversioneer/_version.py\"\ntag_prefix = \"\"\n",
+			"setup.py": "import versioneer\nfrom setuptools import setup\nsetup(name='ofversioneer', version=versioneer.get_version(), cmdclass=versioneer.get_cmdclass(), packages=['ofversioneer'])\n", "ofversioneer/__init__.py": "",
+		},
+	} {
+		g := w.Git(name, files)
+		g.Run("tag", "-m", "a release", "1.2.3")
+		lines = append(lines, fmt.Sprintf("%s @ git+%s@%s", name, g.URL, g.Commit))
+		g.Push(map[string]string{"later.txt": ""})
+	}
+	dir := e2etest.Needs(t, lines...)
+	u.Build(t, dir)
+	var got []string
+	for _, title := range e2etest.Titles(e2etest.ReadLock(t, dir), lock.SetPython) {
+		if strings.HasPrefix(title, "of") {
+			got = append(got, title)
+		}
+	}
+	if diff := cmp.Diff([]string{"ofhatch 1.2.3", "ofpbr 1.2.3", "ofscm 1.2.3", "ofversioneer 1.2.3"}, got); diff != "" {
+		t.Errorf("versions (-want +got):\n%s", diff)
+	}
+	site := strings.Join(e2etest.Site(t, u), "\n")
+	for _, title := range got {
+		if info := strings.ReplaceAll(title, " ", "-") + ".dist-info/"; !strings.Contains(site, info) {
+			t.Errorf("no %s is installed:\n%s", info, site)
+		}
+	}
+}
+
+// Git by ssh goes over https where there is a login. In a submodule, which a build
+// fetches without it, it is refused.
+func TestRealGitBySSH(t *testing.T) {
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	to, err := url.Parse(w.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, authority := testworld.ServeTLS(t, "127.0.0.3:443", httputil.NewSingleHostReverseProxy(to))
+	x := w.Index(testworld.IndexOptions{}, testworld.Backend())
+	inner := w.Git("inner", map[string]string{"inner.txt": ""})
+	plain, outer, nested := w.Git("plain", static("plain")), w.Git("outer", static("outer")), w.Git("nested", static("nested"))
+	named := *inner
+	named.URL = "git@127.0.0.3:git/inner.git"
+	outer.Submodule("sub", &named)
+	private := *inner
+	private.URL = "https://127.0.0.3/git/inner.git"
+	nested.Submodule("sub", &private)
+	w.Protect("git", "me", "s3cret")
+	netrc := filepath.Join(t.TempDir(), "netrc")
+	e2etest.Write(t, netrc, []byte("machine 127.0.0.3 login me password s3cret\n"))
+	u.Env = []string{"NETRC=" + netrc, "SSL_CERT_FILE=" + testworld.TrustAlso(t, authority)}
+	dir := e2etest.Needs(t, "--index-url "+x.URL, "plain @ git+ssh://git@127.0.0.3/git/plain.git@main")
+	u.Build(t, "lock", dir)
+	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "plain"); d.URL != "git+https://127.0.0.3/git/plain.git@"+plain.Commit {
+		t.Errorf("locked as %s", d.URL)
+	}
+	u.Build(t, "lock", "--check", dir)
+	// The login goes to what is named, and the submodule is not.
+	needs := map[string]string{"requirements.txt": "--index-url " + x.URL + "\nnested @ git+https://127.0.0.3/git/nested.git@main\n", "limits.txt": ""}
+	config := "[python]\nrequirements = [\"requirements.txt\"]\nconstraints = [\"limits.txt\"]\n"
+	u.Fails(t, 2, []string{"/git/inner.git/info/refs?…: it asks for a login, and Lamina sends none to this address", "hint: a login for 127.0.0.3 goes to what"},
+		"lock", e2etest.PythonProject(t, config, needs))
+	needs["limits.txt"] = "inner @ git+https://127.0.0.3/git/inner.git\n"
+	u.Build(t, "lock", e2etest.PythonProject(t, config, needs))
+	needs["requirements.txt"] = strings.Replace(needs["requirements.txt"], "nested @ git+https://127.0.0.3/git/nested", "outer @ git+ssh://git@127.0.0.3/git/outer", 1)
+	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "a submodule of it is at git@127.0.0.3, by ssh", "hint: .gitmodules"}, "lock", e2etest.PythonProject(t, config, needs))
+}

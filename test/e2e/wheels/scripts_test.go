@@ -1,0 +1,45 @@
+package wheels
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/testworld"
+)
+
+// The scripts that run in builds pass their own tests, on the Python and the
+// libraries that they will meet there.
+func TestRealScriptsPassTheirOwnTests(t *testing.T) {
+	u := e2etest.NewUser(t)
+	dir := e2etest.PythonProject(t, "[app]\nsource = \"app\"\n", nil)
+	// The engine would not run again what it has run before.
+	now := strconv.FormatInt(time.Now().UnixNano(), 10)
+	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `packages = ["python3"]`, `packages = ["python3", "python3-installer", "python3-packaging", "python3-setuptools", "git"]`)
+	wheels := e2etest.Needs(t, "--index-url "+e2etest.PureIndex(t, testworld.IndexOptions{}).URL, "alpha")
+	u.Build(t, "lock", wheels)
+	var spec strings.Builder
+	spec.WriteString("\n[smoke]\nrun = [\n")
+	for suite, at := range map[string]string{"install": "llb/scripts", "resolve": "internal/python/scripts"} {
+		if err := os.CopyFS(filepath.Join(dir, "app", suite), os.DirFS(filepath.Join(e2etest.Root(t), at))); err != nil {
+			t.Fatal(err)
+		}
+		spec.WriteString(`["sh", "-c", "cd /app/` + suite + ` && UV=/app/uv PYTHONPATH=/app/install:. exec python3 -m unittest discover -s tests -t tests", "` + now + `"],` + "\n")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "app", "uv"), e2etest.UV(t, e2etest.ReadLock(t, wheels)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "image.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e2etest.Write(t, filepath.Join(dir, "image.toml"), append(text, spec.String()+"]\n"...))
+	r := u.Build(t, dir, "--progress", "plain")
+	if ran := strings.Count(r.Stderr, " OK\n"); ran != 2 {
+		t.Errorf("%d of 2 suites ran:\n%s", ran, e2etest.Tail(r.Stderr))
+	}
+}

@@ -1,0 +1,108 @@
+package wheels
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/testworld"
+)
+
+// treeProject has an app with a git tree in its folder, which imports from it.
+func treeProject(t *testing.T, g *testworld.Git, commit, more string) string {
+	t.Helper()
+	return e2etest.PythonProject(t, `[[git]]
+url = "`+g.URL+`"
+commit = "`+commit+`"
+path = "/app/tree"
+`+more+`
+[app]
+source = "app"
+entrypoint = ["/usr/bin/python3", "/app/main.py"]
+[smoke]
+run = [["/usr/bin/python3", "/app/main.py"]]
+`, map[string]string{"app/main.py": "import tree.answer\nassert tree.answer.TEXT\n"})
+}
+
+// A git tree is a layer of its own, the same on an engine that never saw it, and
+// what of it is excluded is not there. Its login lies nowhere afterwards.
+func TestRealGitTree(t *testing.T) {
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	g := w.Git("tree", map[string]string{
+		"src/answer.py": "TEXT = '" + time.Now().String() + "'\n", "src/run.sh": "#!/bin/sh\n", "src/assets/film.mp4": "x", "README.md": "x",
+	})
+	g.Symlink("src/link.py", "answer.py")
+	g.Push(nil)
+	g.Submodule("src/below", testworld.New(t).Git("below", map[string]string{"below.py": "# " + time.Now().String()}))
+	w.Protect("git", "me", password)
+	netrc := t.TempDir() + "/netrc"
+	e2etest.Write(t, netrc, []byte("machine 127.0.0.1 login me password "+password+"\n"))
+	u.Env = []string{"NETRC=" + netrc}
+	dir := treeProject(t, g, g.Commit, `subdir = "src"`+"\n"+`exclude = ["assets"]`)
+	u.Build(t, dir)
+	l, image := u.Image(t, "production")
+	files := e2etest.Files(t, l, image)
+	for name, mode := range map[string]uint32{"/app/tree/answer.py": 0o644, "/app/tree/run.sh": 0o755} {
+		if f, ok := files[name]; !ok || uint32(f.Mode.Perm()) != mode {
+			t.Errorf("%s: there %t, mode %v", name, ok, f.Mode)
+		}
+	}
+	for name := range files {
+		if strings.HasPrefix(name, "/app/tree/assets") || name == "/app/tree/below/.git" || strings.Contains(name, ".git") || strings.HasSuffix(name, "README.md") {
+			t.Errorf("%s is in the image", name)
+		}
+	}
+	if files["/app/tree/link.py"].Link != "answer.py" || files["/app/tree/below/below.py"].Size == 0 {
+		t.Errorf("link %+v, submodule %+v", files["/app/tree/link.py"], files["/app/tree/below/below.py"])
+	}
+	e2etest.Verify(t, u)
+	before := u.Digest(t)
+	search(t, u.Dir)
+
+	fresh := e2etest.UserOf(t, e2etest.FreshEngine(t))
+	fresh.Env, fresh.Cache = u.Env, u.Cache
+	fresh.Build(t, dir)
+	if again := fresh.Digest(t); again != before {
+		t.Errorf("a fresh engine made %s of what was %s", again, before)
+	}
+	fresh.Env = []string{"NETRC=/dev/null"}
+	fresh.Fails(t, 1, []string{"tree"}, treeProject(t, g, g.Push(map[string]string{"src/answer.py": "TEXT = 2\n"}), ""))
+}
+
+// A commit that is not there is named, and so is an app that has files where the
+// tree goes. A new commit moves the layer of the tree alone.
+func TestRealGitTreeThatIsWrong(t *testing.T) {
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	g := w.Git("tree", map[string]string{"answer.py": "TEXT = '" + time.Now().String() + "'\n"})
+	const missing = "0123456789012345678901234567890123456789"
+	u.Fails(t, 1, []string{"fetch tree 012345678901", missing}, treeProject(t, g, missing, ""))
+	u.Fails(t, 1, []string{"nowhere"}, treeProject(t, g, g.Commit, `subdir = "nowhere"`))
+
+	dir := treeProject(t, g, g.Commit, "")
+	e2etest.Write(t, dir+"/app/tree", []byte("x"))
+	u.Fails(t, 2, []string{`path "/app/tree" is a directory in one and not in the other`}, dir)
+	if err := os.Remove(dir + "/app/tree"); err != nil {
+		t.Fatal(err)
+	}
+	u.Build(t, dir)
+	before, old := layers(t, u), g.Commit
+	e2etest.Edit(t, dir+"/image.toml", old, g.Push(map[string]string{"answer.py": "TEXT = 'new'\n"}))
+	u.Build(t, dir)
+	own := slices.DeleteFunc(layers(t, u), func(d string) bool { return slices.Contains(before, d) })
+	if len(own) != 1 {
+		t.Errorf("%d layers are new", len(own))
+	}
+}
+
+func layers(t *testing.T, u *e2etest.User) []string {
+	t.Helper()
+	_, image := u.Image(t, "production")
+	list := make([]string, 0, len(image.Manifest.Layers))
+	for _, l := range image.Manifest.Layers {
+		list = append(list, l.Digest.String())
+	}
+	return list
+}
