@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/cache"
 	"lamina.build/internal/engine"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/output"
 	"lamina.build/internal/report"
@@ -63,14 +65,15 @@ func (p *Project) Build(ctx context.Context, b Build) (made Made, err error) {
 func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err error) {
 	j := job{Project: p, Build: b, start: time.Now()}
 	j.Variant, j.Smoke = cmp.Or(b.Variant, spec.Production), cmp.Or(b.Smoke, stages.SmokeAll)
+	defer func() { err = ended(ctx, err) }()
+	if err = j.check(); err != nil {
+		return err
+	}
 	if len(b.Outputs) == 0 {
 		j.Outputs = []Output{{Type: output.OCI, Level: output.DefaultLevel}}
 	}
 	if b.Draw == nil {
 		j.Build.Draw = func(in stages.Input) (stages.Image, error) { return stages.New(in) }
-	}
-	if b.Stdout == nil {
-		j.Stdout = io.Discard
 	}
 	if j.spec, err = p.file.Variant(j.Variant); err != nil {
 		return err
@@ -97,6 +100,32 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 		return err
 	}
 	return work(j)
+}
+
+// check finds what no build can mean.
+func (b Build) check() error {
+	var faults []error
+	if !slices.Contains([]stages.Level{stages.SmokeAll, stages.SmokeRuntime, stages.SmokeOff}, b.Smoke) {
+		faults = append(faults, fmt.Errorf("smoke level %q is none of all, runtime, off", b.Smoke))
+	}
+	for _, o := range b.Outputs {
+		if o.ToStdout() && b.Stdout == nil {
+			faults = append(faults, errors.New("an output goes to \"-\", and there is no Stdout"))
+		}
+		if o.Type == "" {
+			faults = append(faults, errors.New("an output has no type: ParseOutput makes one"))
+		}
+	}
+	return failure.New(failure.Usage, errors.Join(faults...))
+}
+
+// ended makes an error tell that its context had ended: gRPC words that in ways of
+// its own.
+func ended(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
 // build makes the image. What can't be written to and what can't be reached is found

@@ -33,12 +33,20 @@ type host struct {
 }
 
 func newHost(o Options) (*host, error) {
-	if o.Env == nil {
+	usual := o.Env == nil
+	if usual {
 		o.Env = func(string) string { return "" }
 	}
-	h := &host{o: o, cacheDir: o.CacheDir}
-	if h.cacheDir != "" {
-		return h, nil
+	h := &host{o: o}
+	if o.CacheDir != "" {
+		var err error
+		h.cacheDir, err = filepath.Abs(o.CacheDir)
+		return h, failure.New(failure.Usage, err)
+	}
+	if usual {
+		dir, err := os.UserCacheDir()
+		h.cacheDir = filepath.Join(dir, "lamina")
+		return h, failure.New(failure.Usage, err)
 	}
 	if dir := h.env("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
 		h.cacheDir = filepath.Join(dir, "lamina")

@@ -42,7 +42,8 @@ import (
 // engine and tells nobody how things go.
 type Options struct {
 	// CacheDir is where everything is kept that can be had again. The default is the
-	// folder lamina in XDG_CACHE_HOME or ~/.cache of [Options.Env].
+	// folder lamina in XDG_CACHE_HOME or ~/.cache of [Options.Env], and without that in
+	// that of os.UserCacheDir.
 	CacheDir string
 	// Env looks up a variable: BUILDKIT_HOST, LAMINA_DEBIAN_MIRROR, LAMINA_PYTHON_INDEX,
 	// those of uv and pip, HF_TOKEN, NETRC, and those that requirement files name.

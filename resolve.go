@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"lamina.build/internal/debian"
@@ -42,9 +43,23 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 		p.note("%v: versions of Python packages are not kept", unread)
 	}
 	if after, err = p.resolve(ctx, up, before); err != nil {
-		return lock.Lock{}, before, err
+		return lock.Lock{}, before, ended(ctx, err)
 	}
+	p.tellUnknown(up, after)
 	return after, before, p.WriteLock(after)
+}
+
+// tellUnknown notes projects that were to be upgraded and that the lock doesn't have.
+func (p *Project) tellUnknown(up Upgrade, l lock.Lock) {
+	names := make([]string, len(l.Distributions))
+	for i, d := range l.Distributions {
+		names[i] = d.Name
+	}
+	for _, name := range up.python().Projects {
+		if !slices.Contains(names, name) {
+			p.note("%q was to be upgraded, and is none of the packages that are locked%s", name, failure.DidYouMean(name, names))
+		}
+	}
 }
 
 // Locked returns the lock to build from: the one of the folder, which must fit the

@@ -87,6 +87,8 @@ func runLock(ctx context.Context, a *app, args []string) (err error) {
 	switch {
 	case o.check && o.export != "":
 		return failure.New(failure.Usage, errors.New("flags --check and --export: one of them at a time"))
+	case (o.check || o.export != "") && (o.upgrade.All || len(o.upgrade.Packages) > 0):
+		return failure.New(failure.Usage, errors.New("flags --upgrade and --upgrade-package resolve anew, which --check and --export don't"))
 	case o.check:
 		return a.checkLock(p)
 	case o.export != "":

@@ -24,7 +24,7 @@ func (e *UnwritableError) Unwrap() error { return e.Err }
 
 // Hint says what can be done.
 func (e *UnwritableError) Hint() string {
-	return "run the build in a folder that you may write to, or name one with --output type=oci,dest=FOLDER"
+	return "run the build in a folder that you may write to, or name one with --output type=oci,tar=false,dest=FOLDER"
 }
 
 // Writable tells whether a layout can be kept in a place, which need not exist. It

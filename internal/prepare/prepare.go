@@ -265,7 +265,11 @@ func (p packer) app(ctx context.Context) (*stages.App, error) {
 	if a.Source == "" {
 		return nil, nil
 	}
-	layer, err := p.tree(ctx, a.Source, a.Path)
+	var made []string
+	if a.Source == "." { // what builds leave in the folder would grow with each
+		made = []string{"image.lock", path.Join("dist", p.Spec.Name)}
+	}
+	layer, err := p.tree(ctx, a.Source, a.Path, made...)
 	if err != nil {
 		return nil, err
 	}

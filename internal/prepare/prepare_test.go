@@ -170,3 +170,27 @@ func TestOtherTroubleIsNotTheTreesFault(t *testing.T) {
 		t.Errorf("got %v of kind %d", err, failure.KindOf(err))
 	}
 }
+
+// An app that is the spec's own folder doesn't grow by what builds leave there.
+func TestAppOfTheSpecsOwnFolder(t *testing.T) {
+	digest := func(files fstest.MapFS) string {
+		o := options(t, files)
+		o.Spec.Name, o.Spec.App.Source, o.Spec.Models = "image", ".", nil
+		in, err := prepare.Input(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in.App.Layer.DiffID.String()
+	}
+	first := digest(fstest.MapFS{"main.py": {Data: []byte("pass")}, "dist/page.js": {Data: []byte("1")}})
+	built := fstest.MapFS{
+		"main.py": {Data: []byte("pass")}, "dist/page.js": {Data: []byte("1")},
+		"image.lock": {Data: []byte("x")}, "dist/image/index.json": {Data: []byte("{}")},
+	}
+	if again := digest(built); again != first {
+		t.Errorf("first it is %s, then %s", first, again)
+	}
+	if other := digest(fstest.MapFS{"main.py": {Data: []byte("pass")}}); other == first {
+		t.Error("a dist of the app's own is left out")
+	}
+}

@@ -103,7 +103,11 @@ func (o Options) imports(r Request, a answer, there inventory) error {
 			o.Note(err.Error() + ", unless something that is built, a git tree or PYTHONPATH does")
 			continue
 		}
-		faults = append(faults, failure.WithHint(err, fmt.Sprintf("add %s to the requirements, or correct the name", projectOf(name))))
+		hint := fmt.Sprintf("add %s to the requirements, or correct the name", projectOf(name))
+		if r.Project != "" {
+			hint += fmt.Sprintf("; a project brings its dependencies, and itself by sources = [%q]", r.Project)
+		}
+		faults = append(faults, failure.WithHint(err, hint))
 	}
 	return failure.New(failure.Usage, errors.Join(faults...))
 }

@@ -12,6 +12,16 @@ import (
 // goes or has another version, then their number.
 func LockDiff(before, after lock.Lock) string {
 	old, renewed := versions(before), versions(after)
+	files := map[string]string{}
+	for _, d := range before.Distributions {
+		files[d.File] = d.SHA256
+	}
+	for _, d := range after.Distributions {
+		id := "python " + d.Name
+		if sum, ok := files[d.File]; ok && sum != d.SHA256 && slices.Equal(old[id], renewed[id]) {
+			renewed[id] = []string{fmt.Sprintf("%s with other bytes: sha256 %s → %s", d.Version, sum[:12], d.SHA256[:12])}
+		}
+	}
 	var b strings.Builder
 	counts := map[byte]int{}
 	for _, id := range ids(old, renewed) {

@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote, urlsplit
 sys.path += ["/usr/lib/python3/dist-packages"]
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import parse_tag, sys_tags
 from packaging.version import Version
 
@@ -103,6 +104,7 @@ class Resolver:
         for name, path in self.question["trees"].items():
             folder = Path(path)
             try:
+                check_python(folder)
                 self.build_of_tree(name, folder)
                 trees.append((name, folder, backend.declared(folder) or backend.metadata(folder, self.environment(name))))
             except Fault as fault:
@@ -254,6 +256,7 @@ class Resolver:
         folder = self.copy()
         lock, project = folder / "pylock.toml", backend.pyproject(folder).get("project")  # its paths are from where it lies
         args = ["--project", str(folder), *self.question["export"], *self.wanted()]
+        check_python(folder)
         locked = self.question["locked"]
         if locked or project is None:
             frozen = ["--locked"] * locked
@@ -450,6 +453,16 @@ def unmet(wanted: list[str], there: dict[str, str], extra: str = "") -> list[Req
         if need.url or need.extras or version is None or not need.specifier.contains(version, prereleases=True):
             missing.append(need)
     return missing
+
+
+def check_python(folder: Path) -> None:
+    """Refuses a project that is for other Pythons than the image's, which is the builder's."""
+    wanted, version = backend.table(backend.pyproject(folder), "project").get("requires-python"), ".".join(map(str, sys.version_info[:3]))
+    try:
+        if wanted is not None and not SpecifierSet(wanted).contains(version, prereleases=True):
+            raise Fault(f"its pyproject.toml wants Python {wanted}, and the image has {version}")
+    except (InvalidSpecifier, AttributeError, TypeError) as error:
+        raise Fault(f"its pyproject.toml: requires-python is {wanted!r}, which is no list of versions") from error
 
 
 def file_of(source: dict) -> str:

@@ -281,6 +281,12 @@ func TestRealProjectsOfUV(t *testing.T) {
 		{"with a lock", "project = \".\"", locked, 0, []string{"alpha 1.0", "beta 2.1"}},
 		{"a lock", "lock = \"uv.lock\"\ngroups = [\"dev\"]", locked, 0, []string{"alpha 1.0", "beta 2.1", "pre 1.0rc1"}},
 		{"a dynamic version", "project = \".\"", dynamic, 0, []string{"alpha 1.0", "beta 2.1"}},
+		{
+			"other Pythons", "project = \".\"",
+			map[string]string{"pyproject.toml": strings.Replace(fresh["pyproject.toml"], ">=3.9", ">=3.13", 1)},
+			2,
+			[]string{"its pyproject.toml wants Python >=3.13, and the image has 3.11.2"},
+		},
 		{"an index of the spec", bound, fresh, 0, []string{"alpha 1.0", "beta 3.0"}},
 		{"sources", "project = \".\"\nsources = [\"one\"]", sources, 0, []string{"beta 1.0", "bound 1.0", "own 1.0", "sam 1.0"}},
 		{"a member of a workspace", "project = \"one\"", sources, 0, []string{"beta 1.0"}},
