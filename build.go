@@ -33,7 +33,8 @@ type Build struct {
 	NoCache bool         // run every step anew
 	Stdout  io.Writer    // what an output to "-" is written to
 
-	// Lock is what the image is made of. The default is [Project.Locked].
+	// Lock is what the image is made of, which must fit the spec. The default is
+	// [Project.Locked].
 	Lock *lock.Lock
 	// Draw draws the image from what it is made of. The default is [stages.New], which
 	// takes further layers; one's own may change what comes in or what comes out, or draw
@@ -79,7 +80,9 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 		return err
 	}
 	if b.Lock != nil {
-		j.lock = *b.Lock
+		if j.lock, err = *b.Lock, p.CheckLock(*b.Lock); err != nil {
+			return err
+		}
 	} else if j.lock, err = p.Locked(ctx); err != nil {
 		return err
 	}
