@@ -40,7 +40,7 @@ var arrows = map[string]string{
 	"internal/requirements":      "internal/failure",
 	"internal/resolve":           "internal/atomicfile internal/debian internal/failure internal/fetch internal/pack internal/solve llb lock",
 	"internal/runc":              "internal/atomicfile internal/debian internal/failure",
-	"internal/solve":             "cache llb stages",
+	"internal/solve":             "cache internal/failure llb stages",
 	"internal/transfer":          "internal/report",
 	"internal/unpack":            "internal/atomicfile",
 	"internal/weights":           "internal/atomicfile internal/failure internal/layout internal/pack internal/registry internal/report lock",

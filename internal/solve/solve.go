@@ -78,7 +78,7 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 	}
 	response, seen, err := s.run(ctx)
 	if err != nil {
-		return Result{}, err
+		return Result{}, passing(err)
 	}
 	made, err := result(response.ExporterResponse)
 	made.LeftOut, made.Pruned = leftOut, seen.pruned()
