@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/failure"
 	"lamina.build/lock"
@@ -139,6 +141,18 @@ func (p *Project) CheckLock(l lock.Lock) error {
 	return failure.WithHint(err, fmt.Sprintf(
 		"the lock no longer fits the spec: run \"build lock %s\", or build with --relock", p.dir,
 	))
+}
+
+// checkPlace finds out before a lock is made that it can't be written.
+func (p *Project) checkPlace() error {
+	info, err := os.Lstat(p.LockPath())
+	if err == nil && info.IsDir() {
+		return failure.New(failure.Usage, fmt.Errorf("writing lock: %q is a folder", p.LockPath()))
+	}
+	if err := unix.Access(p.dir, unix.W_OK); err != nil {
+		return failure.New(failure.Usage, fmt.Errorf("writing lock: folder %q: %w", p.dir, err))
+	}
+	return nil
 }
 
 // WriteLock replaces the lock of the folder as a whole, and leaves it alone

@@ -65,6 +65,24 @@ func TestALockBeforeThatIsDamaged(t *testing.T) {
 	}
 }
 
+// That a lock can't be written is found before it is made.
+func TestPlaceOfALock(t *testing.T) {
+	p := &Project{dir: t.TempDir()}
+	if err := p.checkPlace(); err != nil {
+		t.Error(err)
+	}
+	if err := os.Mkdir(p.LockPath(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.checkPlace(); failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "is a folder") {
+		t.Errorf("got %v", err)
+	}
+	p.dir = filepath.Join(p.dir, "none")
+	if err := p.checkPlace(); failure.KindOf(err) != failure.Usage {
+		t.Errorf("got %v", err)
+	}
+}
+
 // An export replaces locks of other tools, and nothing else.
 func TestExportsHaveTheNameOfALock(t *testing.T) {
 	dir := t.TempDir()

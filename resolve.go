@@ -38,6 +38,9 @@ func (u Upgrade) python() python.Upgrade {
 // returns the one before as well, which is empty where there was none. A lock that
 // can't be read is replaced all the same: that is what its error says to do.
 func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock, err error) {
+	if err = p.checkPlace(); err != nil {
+		return after, before, err
+	}
 	before, _, unread := p.readBefore()
 	if unread != nil {
 		p.note("%v: versions of Python packages are not kept", unread)

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/distribution/reference"
 
@@ -37,7 +39,8 @@ func (o *imageOptions) plan(a *app, args []string) (plan, error) {
 			streamErr = errors.New("dest=-: an archive is not for a terminal to show: redirect it")
 		}
 	}
-	if err := errors.Join(outputErr, cacheErr, mirrorErr, streamErr); err != nil {
+	fileErr := errors.Join(checkFile("metadata-file", o.metadata), checkFile("iidfile", o.iidfile))
+	if err := errors.Join(outputErr, cacheErr, mirrorErr, streamErr, fileErr); err != nil {
 		return plan{}, failure.New(failure.Usage, err)
 	}
 	dir, err := a.findDir(args)
@@ -53,6 +56,20 @@ func (o *imageOptions) plan(a *app, args []string) (plan, error) {
 		},
 		relock: o.relock, print: o.print.value, metadata: o.metadata, iidfile: o.iidfile,
 	}, nil
+}
+
+// checkFile finds out before a build that its file can't be written after it.
+func checkFile(flag, name string) error {
+	if name == "" {
+		return nil
+	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() { //nolint:gosec // the user names the path
+		return fmt.Errorf("flag --%s: %q is there, and is no file", flag, name)
+	}
+	if _, err := os.Stat(filepath.Dir(name)); err != nil { //nolint:gosec // likewise
+		return fmt.Errorf("flag --%s: %w", flag, err)
+	}
+	return nil
 }
 
 // misread adds a hint where "--print json" was written for "--print=json".
