@@ -63,10 +63,10 @@ func checkFile(flag, name string) error {
 	if name == "" {
 		return nil
 	}
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() { //nolint:gosec // the user names the path
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("flag --%s: %q is there, and is no file", flag, name)
 	}
-	if _, err := os.Stat(filepath.Dir(name)); err != nil { //nolint:gosec // likewise
+	if _, err := os.Stat(filepath.Dir(name)); err != nil {
 		return fmt.Errorf("flag --%s: %w", flag, err)
 	}
 	return nil
