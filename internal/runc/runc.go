@@ -5,6 +5,7 @@ package runc
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
@@ -146,6 +148,12 @@ func unpack(deb, program string) error {
 // check runs the program: it needs the host's libc and libseccomp.
 func check(ctx context.Context, program string) error {
 	out, err := exec.CommandContext(ctx, program, "--version").CombinedOutput()
+	// A child that another goroutine is just starting may hold the file that was written
+	// a moment ago (https://go.dev/issue/22315).
+	for n := 0; errors.Is(err, unix.ETXTBSY) && n < 10; n++ {
+		_ = failure.Pause(ctx, 10*time.Millisecond<<n) // the next attempt says what ended
+		out, err = exec.CommandContext(ctx, program, "--version").CombinedOutput()
+	}
 	switch {
 	case err == nil:
 		return nil

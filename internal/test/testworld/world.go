@@ -35,7 +35,8 @@ func New(t testing.TB) *World {
 	return NewAt(t, "127.0.0.1:0")
 }
 
-// NewAt starts a world at an address of this machine, for those who come back to it.
+// NewAt starts a world at an address of this machine, such as "127.0.0.2:0": another
+// host than the one of [New].
 func NewAt(t testing.TB, address string) *World {
 	t.Helper()
 	w := &World{

@@ -94,14 +94,3 @@ func TestDpkgReadsTheDebs(t *testing.T) {
 		}
 	}
 }
-
-func TestWorldsComeBack(t *testing.T) {
-	t.Parallel()
-	first := testworld.New(t)
-	first.Stop()
-	second := testworld.NewAt(t, strings.TrimPrefix(first.URL, "http://"))
-	second.Put("f", []byte("two"))
-	if _, text, err := askHub(t, http.MethodGet, first.URL+"/f"); err != nil || text != "two" {
-		t.Errorf("got %q, %v", text, err)
-	}
-}
