@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/report"
+	"lamina.build/internal/test/e2etest"
 	"lamina.build/lock"
 	"lamina.build/spec"
 )
@@ -30,7 +30,7 @@ func TestLocksOfAnEarlierFormat(t *testing.T) {
 		}},
 	}
 	p := &Project{dir: t.TempDir()}
-	if err := os.WriteFile(filepath.Join(p.dir, LockName), formatOne(l), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(p.dir, LockName), e2etest.FormatOne(l), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, ok, err := p.ReadLock()
@@ -115,15 +115,6 @@ func TestExportsHaveTheNameOfALock(t *testing.T) {
 	if err := p.checkExport("-"); err != nil {
 		t.Error(err)
 	}
-}
-
-// formatOne is a lock as the format before this one had it.
-func formatOne(l lock.Lock) []byte {
-	l.UV = lock.UV{}
-	header, rest, _ := strings.Cut(string(l.Format()), "\n")
-	_, body, _ := strings.Cut(rest, "\n")
-	body = strings.Replace(body, "version  = 2", "version  = 1", 1)
-	return fmt.Appendf(nil, "%s\ndigest   = \"sha256:%s\"\n%s", header, sum([]byte(body)), body)
 }
 
 func sum(data []byte) string {

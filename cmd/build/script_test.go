@@ -23,6 +23,7 @@ import (
 
 	"lamina.build"
 
+	"lamina.build/internal/test/e2etest"
 	"lamina.build/lock"
 	"lamina.build/spec"
 )
@@ -141,16 +142,7 @@ func oldLock(ts *testscript.TestScript, _ bool, args []string) {
 	name := filepath.Join(ts.MkAbs(args[0]), lamina.LockName)
 	l, err := lock.Parse(name, []byte(ts.ReadFile(name)))
 	ts.Check(err)
-	ts.Check(os.WriteFile(name, formatOne(l), 0o644))
-}
-
-// formatOne is a lock in format 1, which had nothing of uv.
-func formatOne(l lock.Lock) []byte {
-	l.UV = lock.UV{}
-	header, rest, _ := strings.Cut(string(l.Format()), "\n")
-	_, body, _ := strings.Cut(rest, "\n")
-	body = strings.Replace(body, "version  = 2", "version  = 1", 1)
-	return fmt.Appendf(nil, "%s\ndigest   = \"sha256:%s\"\n%s", header, sum([]byte(body)), body)
+	ts.Check(os.WriteFile(name, e2etest.FormatOne(l), 0o644))
 }
 
 func sum(data []byte) string {

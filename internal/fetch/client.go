@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"lamina.build/internal/failure"
 )
 
 // Options describes a [Client]. The zero value of each field stands for a
@@ -47,7 +49,7 @@ func New(o Options) *Client {
 		o.Logins = func(string) (user, password string, ok bool) { return "", "", false }
 	}
 	if o.Sleep == nil {
-		o.Sleep = sleep
+		o.Sleep = failure.Pause
 	}
 	return &Client{opts: o, busy: &busy{until: map[string]time.Time{}}}
 }
@@ -79,16 +81,5 @@ func transport() *http.Transport {
 			}
 			return &ProxyError{Host: proxy.Host, Code: resp.StatusCode}
 		},
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
 	}
 }

@@ -1,6 +1,7 @@
 package e2etest
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/layout"
 	"lamina.build/internal/test/testworld"
@@ -107,4 +110,13 @@ func Verify(t *testing.T, u *User) {
 	if err := layout.Verify(t.Context(), l.Store(), image.Desc, layout.VerifyOptions{}); err != nil {
 		t.Errorf("verifying the image:\n%v", err)
 	}
+}
+
+// FormatOne is a lock as format 1 had it, which knew nothing of uv.
+func FormatOne(l lock.Lock) []byte {
+	l.UV = lock.UV{}
+	header, rest, _ := strings.Cut(string(l.Format()), "\n")
+	_, body, _ := strings.Cut(rest, "\n")
+	body = strings.Replace(body, "version  = 2", "version  = 1", 1)
+	return fmt.Appendf(nil, "%s\ndigest   = %q\n%s", header, digest.FromString(body), body)
 }
