@@ -43,7 +43,7 @@ func New(o Options) *Client {
 	o.Patience = cmp.Or(o.Patience, time.Minute)
 	o.Stall = cmp.Or(o.Stall, 30*time.Second)
 	if o.Transport == nil {
-		o.Transport = transport()
+		o.Transport = NewTransport()
 	}
 	if o.Logins == nil {
 		o.Logins = func(string) (user, password string, ok bool) { return "", "", false }
@@ -64,7 +64,8 @@ func (c *Client) Apart() *Client {
 	return &Client{opts: o, busy: c.busy}
 }
 
-func transport() *http.Transport {
+// NewTransport returns the one of a client that has no other, to be changed.
+func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         dialGuarded,

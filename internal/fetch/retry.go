@@ -27,13 +27,10 @@ func (c *Client) Ask(ctx context.Context, address string, header http.Header) (*
 	return once.follow(ctx, address, header)
 }
 
-// NewTransport returns the one of a client that has no other, to be changed.
-func NewTransport() *http.Transport { return transport() }
-
 // Retry does something again while that may help, which is after an error that
 // is a [failure.Transient], with the patience of a client. It is for one goroutine.
 type Retry struct {
-	Note func(string) // is told of long waits; may be nil
+	Note func(string) // is told of long waits
 
 	opts   Options
 	url    string // for messages
