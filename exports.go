@@ -17,7 +17,6 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/output"
-	"lamina.build/internal/unpack"
 )
 
 // distDir is where layouts go that nobody gave another place.
@@ -36,7 +35,7 @@ type exports struct {
 
 // folder receives the bare files of an image as a tar.
 type folder struct {
-	*unpack.Folder
+	*layout.Folder
 	stream *io.PipeWriter
 	done   chan error
 }
@@ -164,7 +163,7 @@ func (x *exports) archive(path string) (func(map[string]string) (io.WriteCloser,
 
 // folder makes the folder that will be at path.
 func (x *exports) folder(path string) (func(map[string]string) (io.WriteCloser, error), error) {
-	f, err := unpack.Prepare(path)
+	f, err := layout.PrepareFolder(path)
 	if err != nil {
 		return nil, failure.New(failure.Usage, fmt.Errorf("writing the image's files: %w", err))
 	}

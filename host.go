@@ -17,10 +17,10 @@ import (
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
+	"lamina.build/internal/engine/runc"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/layout/blobstore"
-	"lamina.build/internal/pack"
-	"lamina.build/internal/runc"
+	"lamina.build/internal/layers"
+	"lamina.build/internal/layout/blobs"
 	"lamina.build/lock"
 )
 
@@ -179,6 +179,6 @@ func (h *host) dockerLogins() session.Attachable {
 // packedFor is how long a packed layer is kept that no build uses.
 const packedFor = 30 * 24 * time.Hour
 
-func (h *host) openStore(ctx context.Context) (*blobstore.Store, error) {
-	return pack.OpenStore(ctx, filepath.Join(h.cacheDir, "packed"), packedFor)
+func (h *host) openStore(ctx context.Context) (*blobs.Store, error) {
+	return layers.OpenStore(ctx, filepath.Join(h.cacheDir, "packed"), packedFor)
 }

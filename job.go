@@ -15,8 +15,8 @@ import (
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/prepare"
-	"lamina.build/internal/python"
-	"lamina.build/internal/requirements"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
 	"lamina.build/spec"
 	"lamina.build/stages"
@@ -31,12 +31,12 @@ type job struct {
 	lock   lock.Lock
 	store  content.Store  // holds the packed layers
 	models *layout.Layout // holds the models that were pulled, or made by an engine
-	logins python.Logins  // of the hosts that wheels come from
+	logins uv.Logins      // of the hosts that wheels come from
 	unset  []requirements.Unset
 
-	elsewhere map[string]string    // where a mirror has files of the lock, by sha256
-	mirrored  python.MirrorOptions // which mirror that is
-	archive   bool                 // take Debian's packages from the archive of its past
+	elsewhere map[string]string // where a mirror has files of the lock, by sha256
+	mirrored  uv.MirrorOptions  // which mirror that is
+	archive   bool              // take Debian's packages from the archive of its past
 	start     time.Time
 }
 

@@ -18,7 +18,6 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/layout"
-	"lamina.build/internal/model"
 	"lamina.build/internal/output"
 	"lamina.build/internal/report"
 	"lamina.build/internal/solve"
@@ -98,7 +97,7 @@ func (j job) fetchRequest(c *hub.Client, work weights.Job) solve.Request {
 	attrs := attributes(out, false)
 	return solve.Request{
 		Image: stages.Image{
-			State:  llb.Merge("weights", model.Fetched(c, work.Model, work.Layers)...),
+			State:  llb.Merge("weights", weights.Fetched(c, work.Model, work.Layers)...),
 			Config: ocispec.Image{Platform: platform},
 		},
 		Store:   j.store,
@@ -113,7 +112,7 @@ func (h *host) hubSecrets(c *hub.Client, m lock.Model) session.Attachable {
 	if token := h.hubToken(); token != "" {
 		if _, _, isHub := m.Repository(); isHub {
 			// An engine that fetches from a host asks for this by itself (source/http).
-			secrets["HTTP_AUTH_TOKEN_"+hostOf(model.File(c, m, m.Files[0]).URL)] = []byte(token)
+			secrets["HTTP_AUTH_TOKEN_"+hostOf(weights.File(c, m, m.Files[0]).URL)] = []byte(token)
 		}
 	}
 	return secretsprovider.FromMap(secrets)
@@ -151,9 +150,9 @@ func fileOf(c *hub.Client, m lock.Model, err error) (hub.File, bool) {
 	if !ok || step.URL == "" {
 		return hub.File{}, false
 	}
-	i := slices.IndexFunc(m.Files, func(f lock.ModelFile) bool { return model.File(c, m, f).URL == step.URL })
+	i := slices.IndexFunc(m.Files, func(f lock.ModelFile) bool { return weights.File(c, m, f).URL == step.URL })
 	if i < 0 {
 		return hub.File{}, false
 	}
-	return model.File(c, m, m.Files[i]), true
+	return weights.File(c, m, m.Files[i]), true
 }

@@ -9,9 +9,9 @@ import (
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/model"
 	"lamina.build/internal/output"
 	"lamina.build/internal/registry"
+	"lamina.build/internal/weights"
 	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/spec"
@@ -71,7 +71,7 @@ func (j job) image(ctx context.Context, e *engine.Engine, m lock.Model) (stages.
 		return stages.Model{}, err
 	}
 	image := llb.ModelImage{
-		Name: m.Name(), Store: llb.ModelStoreID, Layers: model.Outline(work.Layers),
+		Name: m.Name(), Store: llb.ModelStoreID, Layers: weights.Outline(work.Layers),
 	}
 	published, err := j.published(ctx, e, m)
 	if err != nil {
@@ -84,7 +84,7 @@ func (j job) image(ctx context.Context, e *engine.Engine, m lock.Model) (stages.
 	found, ok, err := work.Find(ctx, j.models)
 	if err == nil && !ok {
 		if e == nil {
-			return stages.Model{Image: &image, Fetched: model.Fetched(c, m, work.Layers)}, nil
+			return stages.Model{Image: &image, Fetched: weights.Fetched(c, m, work.Layers)}, nil
 		}
 		found, err = j.fetch(ctx, e, c, work)
 	}

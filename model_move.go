@@ -11,9 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/model"
 	"lamina.build/internal/registry"
-	"lamina.build/internal/transfer"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
 )
@@ -141,8 +139,8 @@ func (h *host) transfer(ctx context.Context, m lock.Model, title string, work fu
 	if err != nil {
 		return err
 	}
-	job.Source = model.Source(c, m)
-	t := transfer.New(title)
+	job.Source = weights.FromHub(c, m)
+	t := weights.NewTransfer(title)
 	for _, l := range job.Layers {
 		t.Add(l.Name, l.Size)
 	}
@@ -150,7 +148,7 @@ func (h *host) transfer(ctx context.Context, m lock.Model, title string, work fu
 	return t.Show(ctx, h.watch(Moving), func(ctx context.Context) error { return work(ctx, job) })
 }
 
-func follow(t *transfer.Transfer, e weights.Event) {
+func follow(t *weights.Transfer, e weights.Event) {
 	switch e.State {
 	case weights.Waiting, weights.Failed:
 	case weights.Moving:

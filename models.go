@@ -14,7 +14,7 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/layout"
-	"lamina.build/internal/model"
+	"lamina.build/internal/resolve/models"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
 )
@@ -44,7 +44,7 @@ func (h *host) lockModels(ctx context.Context, requests []lock.ModelRequest, bef
 	if err != nil {
 		return nil, err
 	}
-	return model.Lock(ctx, model.LockOptions{
+	return models.Lock(ctx, models.Options{
 		Client: c, Requests: requests, Before: before,
 		Note: h.line,
 	})

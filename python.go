@@ -20,10 +20,10 @@ import (
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
-	"lamina.build/internal/layout/blobstore"
+	"lamina.build/internal/layout/blobs"
 	"lamina.build/internal/prepare"
-	"lamina.build/internal/python"
-	"lamina.build/internal/requirements"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/uv"
 	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/spec"
@@ -33,7 +33,7 @@ import (
 // resolvePython finds the distributions that answer the spec. uv runs in the
 // builder, which the Debian half of the lock describes.
 func (p *Project) resolvePython(
-	ctx context.Context, requests []python.Request, e *engine.Engine, mirrors debian.Mirrors, x indexes, up Upgrade, l, before lock.Lock,
+	ctx context.Context, requests []uv.Request, e *engine.Engine, mirrors debian.Mirrors, x indexes, up Upgrade, l, before lock.Lock,
 ) (locked lock.Lock, err error) {
 	if err = hasPython(l); err != nil {
 		return lock.Lock{}, err
@@ -67,7 +67,7 @@ func (p *Project) resolvePython(
 		return lock.Lock{}, err
 	}
 	p.note("uv resolves %s%s", setsOf(requests), x.from)
-	err = python.Resolve(ctx, python.Options{
+	err = uv.Resolve(ctx, uv.Options{
 		Client: e.Client(), Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
 		Project: p.root.FS(), Trees: trees, Requests: requests, Indexes: x.Indexes, Before: before, Upgrade: up.python(),
 		HTTP: fetch.New(fetch.Options{Logins: logins.For}), Logins: logins,
@@ -113,7 +113,7 @@ func (p *Project) keepForPython() (kept keptForPython, err error) {
 }
 
 // builder prepares what the builder is drawn from, and the store that holds it.
-func (p *Project) builder(ctx context.Context, mirrors debian.Mirrors, l lock.Lock) (stages.Input, *blobstore.Store, error) {
+func (p *Project) builder(ctx context.Context, mirrors debian.Mirrors, l lock.Lock) (stages.Input, *blobs.Store, error) {
 	s, err := p.file.Variant(spec.Production)
 	if err != nil {
 		return stages.Input{}, nil, err
@@ -133,7 +133,7 @@ func (p *Project) builder(ctx context.Context, mirrors debian.Mirrors, l lock.Lo
 }
 
 // packSources packs the source trees of all variants, by their folders.
-func (p *Project) packSources(ctx context.Context, store *blobstore.Store) (map[string]llb.Layer, error) {
+func (p *Project) packSources(ctx context.Context, store *blobs.Store) (map[string]llb.Layer, error) {
 	trees := map[string]llb.Layer{}
 	var faults []error
 	for _, name := range p.file.Variants() {
@@ -155,18 +155,18 @@ func (p *Project) packSources(ctx context.Context, store *blobstore.Store) (map[
 
 // pythonRequests words the spec's wishes for the resolver, who has to log in
 // wherever they say so.
-func (p *Project) pythonRequests() ([]python.Request, error) {
+func (p *Project) pythonRequests() ([]uv.Request, error) {
 	wanted, err := p.file.PythonRequests(p.root.FS(), p.env)
 	if err != nil {
 		return nil, err
 	}
 	var faults []error
-	requests := make([]python.Request, len(wanted))
+	requests := make([]uv.Request, len(wanted))
 	for i, w := range wanted {
 		for _, u := range w.Files.Unset {
 			faults = append(faults, u.Err)
 		}
-		requests[i] = python.Request{
+		requests[i] = uv.Request{
 			Set: w.Set, Files: w.Files, Lock: w.Lock, Project: w.Project, ProjectFiles: w.ProjectFiles, Extras: w.Extras, Groups: w.Groups,
 			Overrides: w.Overrides, Excludes: w.Excludes, IndexStrategy: w.IndexStrategy, BuildRequires: w.BuildRequires,
 			Sources: map[string]string{}, Optional: w.Optional, Collisions: w.Collisions, Prune: w.Prune, Imports: w.Imports, Trees: w.Trees, Places: w.Places,
@@ -178,7 +178,7 @@ func (p *Project) pythonRequests() ([]python.Request, error) {
 			requests[i].Sources[w.SourceName(dir)] = dir
 		}
 		for _, x := range w.Indexes {
-			requests[i].Indexes = append(requests[i].Indexes, python.Index(x))
+			requests[i].Indexes = append(requests[i].Indexes, uv.Index(x))
 		}
 	}
 	err = failure.New(failure.Usage, errors.Join(faults...))
@@ -198,7 +198,7 @@ func hasPython(l lock.Lock) error {
 	return failure.New(failure.Usage, errors.Join(faults...))
 }
 
-func setsOf(requests []python.Request) string {
+func setsOf(requests []uv.Request) string {
 	names := make([]string, len(requests))
 	for i, r := range requests {
 		names[i] = r.Set
@@ -210,7 +210,7 @@ func setsOf(requests []python.Request) string {
 // pip, git and curl read, too, and over them those of the requirement files,
 // which take them from the environment. What is not set there is unset: who has
 // all wheels already needs no login.
-func (p *Project) pythonLogins() (logins python.Logins, unset []requirements.Unset, err error) {
+func (p *Project) pythonLogins() (logins uv.Logins, unset []requirements.Unset, err error) {
 	path := p.env("NETRC")
 	if path == "" {
 		path = filepath.Join(p.env("HOME"), ".netrc")
@@ -219,7 +219,7 @@ func (p *Project) pythonLogins() (logins python.Logins, unset []requirements.Uns
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, failure.New(failure.Usage, fmt.Errorf("reading logins: %w", err))
 	}
-	logins = python.ParseNetrc(data)
+	logins = uv.ParseNetrc(data)
 	wanted, err := p.file.PythonRequests(p.root.FS(), p.env)
 	for _, w := range wanted {
 		logins = logins.Merge(w.Files.Logins)

@@ -7,13 +7,13 @@ import (
 	"strings"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/python"
-	"lamina.build/internal/requirements"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/uv"
 )
 
 // indexes are those for what nothing else names one for.
 type indexes struct {
-	python.Indexes
+	uv.Indexes
 
 	chosen bool                          // the default one is named by the user
 	logins map[string]requirements.Login // of their addresses
@@ -25,7 +25,7 @@ type indexes struct {
 // so that a machine that has a mirror needs no second word for it. from tells
 // people which it is; what holds a login gives it to logins.
 func (h *host) pythonIndexes() (indexes, error) {
-	x := indexes{Indexes: python.Indexes{Default: python.DefaultIndex}, logins: map[string]requirements.Login{}}
+	x := indexes{Indexes: uv.Indexes{Default: uv.DefaultIndex}, logins: map[string]requirements.Login{}}
 	defaults := []struct{ name, value string }{
 		{"--python-index", h.o.PythonIndex},
 		{"LAMINA_PYTHON_INDEX", h.env("LAMINA_PYTHON_INDEX")},

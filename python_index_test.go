@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/python"
-	"lamina.build/internal/requirements"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/uv"
 )
 
 // indexesOf are those that a flag and variables name.
@@ -38,16 +38,16 @@ func TestPythonIndexes(t *testing.T) {
 	for _, tt := range []struct {
 		name, flag string
 		env        map[string]string
-		want       python.Indexes
+		want       uv.Indexes
 		from       string
 	}{
-		{"the flag", "https://flag.example", all, python.Indexes{Default: "https://flag.example"}, ", from https://flag.example (--python-index)"},
-		{"Lamina's own variable", "", all, python.Indexes{Default: "https://lamina.example/simple"}, ", from https://lamina.example/simple (LAMINA_PYTHON_INDEX)"},
-		{"uv's", "", without("LAMINA_PYTHON_INDEX"), python.Indexes{Default: "https://uv.example/simple", Further: further}, ", from https://uv.example/simple (UV_DEFAULT_INDEX)" + told},
-		{"pip's", "", without("LAMINA_PYTHON_INDEX", "UV_DEFAULT_INDEX"), python.Indexes{Default: "http://pip.example:8080/simple", Further: further}, ", from http://pip.example:8080/simple (PIP_INDEX_URL)" + told},
-		{"PyPI and further ones", "", without("LAMINA_PYTHON_INDEX", "UV_DEFAULT_INDEX", "PIP_INDEX_URL"), python.Indexes{Default: python.DefaultIndex, Further: further}, told},
-		{"PyPI", "", nil, python.Indexes{Default: python.DefaultIndex}, ""},
-		{"with a name", "", map[string]string{"UV_DEFAULT_INDEX": "own=https://uv.example"}, python.Indexes{Default: "https://uv.example"}, ", from https://uv.example (UV_DEFAULT_INDEX)"},
+		{"the flag", "https://flag.example", all, uv.Indexes{Default: "https://flag.example"}, ", from https://flag.example (--python-index)"},
+		{"Lamina's own variable", "", all, uv.Indexes{Default: "https://lamina.example/simple"}, ", from https://lamina.example/simple (LAMINA_PYTHON_INDEX)"},
+		{"uv's", "", without("LAMINA_PYTHON_INDEX"), uv.Indexes{Default: "https://uv.example/simple", Further: further}, ", from https://uv.example/simple (UV_DEFAULT_INDEX)" + told},
+		{"pip's", "", without("LAMINA_PYTHON_INDEX", "UV_DEFAULT_INDEX"), uv.Indexes{Default: "http://pip.example:8080/simple", Further: further}, ", from http://pip.example:8080/simple (PIP_INDEX_URL)" + told},
+		{"PyPI and further ones", "", without("LAMINA_PYTHON_INDEX", "UV_DEFAULT_INDEX", "PIP_INDEX_URL"), uv.Indexes{Default: uv.DefaultIndex, Further: further}, told},
+		{"PyPI", "", nil, uv.Indexes{Default: uv.DefaultIndex}, ""},
+		{"with a name", "", map[string]string{"UV_DEFAULT_INDEX": "own=https://uv.example"}, uv.Indexes{Default: "https://uv.example"}, ", from https://uv.example (UV_DEFAULT_INDEX)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o, err := indexesOf(tt.flag, tt.env)
@@ -82,7 +82,7 @@ func TestLoginsInAddressesOfIndexes(t *testing.T) {
 			if !strings.Contains(all, "https://i.example:8443/simple") || strings.Contains(all, "eim") || strings.Contains(all, "me:") {
 				t.Errorf("got %s", all)
 			}
-			if _, _, ok := python.Logins(nil).Merge(o.logins).For("i.example"); !ok {
+			if _, _, ok := uv.Logins(nil).Merge(o.logins).For("i.example"); !ok {
 				t.Error("the login is of no use")
 			}
 		})
@@ -121,7 +121,7 @@ func TestFaultsOfIndexes(t *testing.T) {
 
 func TestUpgradesAreOfNormalNames(t *testing.T) {
 	up := Upgrade{Packages: []string{"Flash_Attn", "torch"}}
-	if diff := cmp.Diff(python.Upgrade{Projects: []string{"flash-attn", "torch"}}, up.python()); diff != "" {
+	if diff := cmp.Diff(uv.Upgrade{Projects: []string{"flash-attn", "torch"}}, up.python()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 
 	"lamina.build/internal/fetch"
-	"lamina.build/internal/python"
+	"lamina.build/internal/resolve/uv"
 )
 
 // lookElsewhere finds out where the index that the user names for Python packages
@@ -21,12 +21,12 @@ func (j *job) lookElsewhere(ctx context.Context) error {
 		return err
 	}
 	j.logins = j.logins.Merge(x.logins)
-	j.mirrored = python.MirrorOptions{
+	j.mirrored = uv.MirrorOptions{
 		Client: fetch.New(fetch.Options{Logins: j.logins.For}),
 		Index:  x.Default, Named: named, Dir: filepath.Join(j.cacheDir, "mirrors"),
 		Note: j.line,
 	}
-	j.elsewhere, err = python.Mirrored(ctx, j.mirrored, j.lock)
+	j.elsewhere, err = uv.Mirrored(ctx, j.mirrored, j.lock)
 	return err
 }
 

@@ -12,10 +12,10 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/python"
 	"lamina.build/internal/report"
-	"lamina.build/internal/requirements"
-	"lamina.build/internal/resolve"
+	"lamina.build/internal/resolve/apt"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
 	"lamina.build/spec"
 )
@@ -26,12 +26,12 @@ type Upgrade struct {
 	Packages []string // names of projects
 }
 
-func (u Upgrade) python() python.Upgrade {
+func (u Upgrade) python() uv.Upgrade {
 	names := make([]string, len(u.Packages))
 	for i, name := range u.Packages {
 		names[i] = requirements.Normal(name)
 	}
-	return python.Upgrade{All: u.All, Projects: names}
+	return uv.Upgrade{All: u.All, Projects: names}
 }
 
 // Lock finds the newest packages that answer the spec, and writes the lock. It
@@ -115,7 +115,7 @@ func (p *Project) resolve(ctx context.Context, up Upgrade, before lock.Lock) (lo
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	l, err := resolve.Lock(ctx, resolve.Options{
+	l, err := apt.Lock(ctx, apt.Options{
 		Client: e.Client(), Wishes: p.wishes, Keys: keys, Mirrors: mirrors,
 		CacheDir: filepath.Join(p.cacheDir, filesDir),
 		Progress: p.line,

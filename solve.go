@@ -19,8 +19,8 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/output"
-	"lamina.build/internal/python"
-	"lamina.build/internal/requirements"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/uv"
 	"lamina.build/internal/solve"
 	"lamina.build/lock"
 	"lamina.build/stages"
@@ -67,7 +67,7 @@ const fetchRetries = 2
 // been a page that said why none came; a mirror's are another file.
 func isWorthWaiting(reason error, n int, isMirrors bool) bool {
 	isPassing := failure.KindOf(reason) == failure.Transient
-	return isPassing && n < fetchRetries || n == 0 && !isMirrors && errors.Is(reason, python.ErrBytes)
+	return isPassing && n < fetchRetries || n == 0 && !isMirrors && errors.Is(reason, uv.ErrBytes)
 }
 
 // mostLost is how many files a mirror may have lost before it is left for all:
@@ -88,7 +88,7 @@ func (j job) leaveMirror(d lock.Distribution, reason error, lost int) error {
 
 // hosts are those whose logins a build may need.
 func (j job) hosts() []string {
-	hosts := python.Hosts(j.lock.Distributions)
+	hosts := uv.Hosts(j.lock.Distributions)
 	for _, address := range j.elsewhere {
 		hosts = append(hosts, hostOf(address))
 	}
@@ -115,7 +115,7 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 
 func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error {
 	client := fetch.New(fetch.Options{Logins: j.logins.For, Attempts: 1}) // solve tries again
-	err = python.Diagnose(ctx, client, d, err)
+	err = uv.Diagnose(ctx, client, d, err)
 	if failure.KindOf(err) != failure.Usage { // nobody asked for a login
 		return err
 	}

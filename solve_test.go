@@ -9,13 +9,13 @@ import (
 	"testing"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/python"
+	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
 )
 
 func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
 	down, gone := failure.New(failure.Transient, errors.New("503")), errors.New("404")
-	other := fmt.Errorf("%w: x", python.ErrBytes)
+	other := fmt.Errorf("%w: x", uv.ErrBytes)
 	for _, tt := range []struct {
 		name      string
 		reason    error
@@ -40,7 +40,7 @@ func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
 			if !tt.isMirrors || tt.waits {
 				return
 			}
-			j := job{elsewhere: map[string]string{"a": "x", "b": "y"}, mirrored: python.MirrorOptions{Dir: filepath.Join(t.TempDir(), "mirrors")}}
+			j := job{elsewhere: map[string]string{"a": "x", "b": "y"}, mirrored: uv.MirrorOptions{Dir: filepath.Join(t.TempDir(), "mirrors")}}
 			if err := j.leaveMirror(lock.Distribution{SHA256: "a"}, tt.reason, 1); err != nil {
 				t.Fatal(err)
 			}

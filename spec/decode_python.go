@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/requirements"
+	"lamina.build/internal/resolve/requirements"
 )
 
 func (d *decoder) python(r *reader) Python {

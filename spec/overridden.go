@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/requirements"
+	"lamina.build/internal/resolve/requirements"
 )
 
 // Decided are the projects of which the user decides, whatever others require: those

@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/requirements"
+	"lamina.build/internal/resolve/requirements"
 	"lamina.build/lock"
 )
 

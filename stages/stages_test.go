@@ -235,7 +235,7 @@ func TestVariantsShareTheirLayers(t *testing.T) {
 }
 
 // No exec of a build has a network, a credential, or a way to an agent. That of
-// the graphs of a lock is tested in internal/python.
+// the graphs of a lock is tested in internal/resolve/uv.
 func TestEveryExecIsSealed(t *testing.T) {
 	for name, in := range map[string]stages.Input{"production": input("production"), "debug": input("debug"), "wheels": withWheels(), "tree": withTree()} {
 		t.Run(name, func(t *testing.T) {

@@ -5,13 +5,13 @@ import (
 	"fmt"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/pack"
+	"lamina.build/internal/layers"
 )
 
 // ErrNoMatch says that patterns leave nothing of a model.
 var ErrNoMatch = errors.New("no file matches the patterns")
 
-// Match selects files by the patterns of a .dockerignore, as [pack.Select] does.
+// Match selects files by the patterns of a .dockerignore, as [layers.Select] does.
 // It is an error when none is left, or when a pattern is none: a [failure.Usage]
 // both.
 func Match(files []File, include, exclude []string) ([]File, error) {
@@ -20,7 +20,7 @@ func Match(files []File, include, exclude []string) ([]File, error) {
 	for i, f := range files {
 		paths[i], byPath[f.Path] = f.Path, f
 	}
-	selected, err := pack.Select(paths, include, exclude)
+	selected, err := layers.Select(paths, include, exclude)
 	if err != nil {
 		return nil, failure.New(failure.Usage, err)
 	}

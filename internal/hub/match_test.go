@@ -9,7 +9,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
-	"lamina.build/internal/pack"
+	"lamina.build/internal/layers"
 )
 
 func TestMatch(t *testing.T) {
@@ -27,7 +27,7 @@ func TestMatch(t *testing.T) {
 		t.Errorf("got %v, %q", err, failure.Hints(err))
 	}
 	_, err = hub.Match(files, []string{"a["}, nil)
-	var pattern *pack.PatternError
+	var pattern *layers.PatternError
 	if !errors.As(err, &pattern) || failure.KindOf(err) != failure.Usage {
 		t.Errorf("got %v", err)
 	}

@@ -26,7 +26,7 @@ import (
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/beneath"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/layout/blobstore"
+	"lamina.build/internal/layout/blobs"
 )
 
 // ErrNoTag says that a layout has no image of a tag.
@@ -40,7 +40,7 @@ var refName = regexp.MustCompile(`^[A-Za-z0-9]+([-._:@+/]+[A-Za-z0-9]+)*$`)
 // Layout is an open folder of images.
 type Layout struct {
 	root  *os.Root
-	store *blobstore.Store
+	store *blobs.Store
 	fresh bool            // there was nothing before
 	made  []beneath.Place // for it, the highest first
 }
@@ -67,7 +67,7 @@ func open(ctx context.Context, place beneath.Place) (*Layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := blobstore.OpenAt(ctx, place)
+	store, err := blobs.OpenAt(ctx, place)
 	if err != nil {
 		removeEmpty(made)
 		return nil, err

@@ -23,8 +23,8 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/beneath"
+	"lamina.build/internal/layers"
 	lay "lamina.build/internal/layout"
-	"lamina.build/internal/pack"
 )
 
 func must(t testing.TB, errs ...error) {
@@ -45,7 +45,7 @@ func open(t *testing.T, dir string) *lay.Layout {
 // export puts an image with one file into the layout, as a build would.
 func export(t *testing.T, l *lay.Layout, text string) ocispec.Descriptor {
 	t.Helper()
-	layer, err := pack.Tree(t.Context(), l.Store(), pack.TreeOptions{
+	layer, err := layers.Tree(t.Context(), l.Store(), layers.TreeOptions{
 		Name: "app", FS: fstest.MapFS{"file": {Data: []byte(text)}, "dir/x": {}}, Target: "/app",
 	})
 	must(t, err)

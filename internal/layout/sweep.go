@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"lamina.build/internal/layout/blobstore"
+	"lamina.build/internal/layout/blobs"
 )
 
 // maxManifest is more than any registry takes.
@@ -21,7 +21,7 @@ const maxManifest = 32 << 20
 // builds left half-written. While another build has the layout open it does
 // nothing and says that it was busy: that build's blobs have no tag yet, and
 // its own sweep will come. Nothing else may write through l meanwhile.
-func (l *Layout) Sweep(ctx context.Context) (blobstore.Swept, error) {
+func (l *Layout) Sweep(ctx context.Context) (blobs.Swept, error) {
 	var walkErr error
 	var needed map[digest.Digest]bool
 	swept, err := l.store.Sweep(ctx, func(info content.Info) bool {

@@ -12,7 +12,7 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"lamina.build/internal/pack"
+	"lamina.build/internal/layers"
 	"lamina.build/llb"
 )
 
@@ -134,7 +134,7 @@ func (v *headers) check(h *tar.Header) (reasons []string) {
 	if !h.AccessTime.IsZero() || !h.ChangeTime.IsZero() {
 		reasons = append(reasons, "has an access or change time")
 	}
-	if !v.o.Unsorted && v.last != "" && pack.CompareWalk(v.last, name) >= 0 {
+	if !v.o.Unsorted && v.last != "" && layers.CompareWalk(v.last, name) >= 0 {
 		reasons = append(reasons, fmt.Sprintf("comes after %q", v.last))
 	}
 	v.last = name

@@ -16,10 +16,9 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"lamina.build/internal/check"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/pack"
+	"lamina.build/internal/layers"
 	"lamina.build/internal/report"
 	"lamina.build/llb"
 	"lamina.build/lock"
@@ -73,7 +72,7 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 	if _, joined := stages.PlanWheels(in.Wheels(), in.WheelLimit()); joined > 0 && o.Note != nil {
 		o.Note(fmt.Sprintf("%d wheels of 100 MB and more share a layer: an image may not have a layer for each", joined))
 	}
-	p.limit = check.MaxLayers - others(in) - len(in.Trees) - lists(o) - 1 // the app's
+	p.limit = layers.MaxLayers - others(in) - len(in.Trees) - lists(o) - 1 // the app's
 	for _, m := range o.Models {
 		p.limit -= len(m.All())
 	}
@@ -137,9 +136,9 @@ func Sources(ctx context.Context, o Options) (map[string]llb.Layer, error) {
 // blame marks an error that the user's trees are at fault for, and not the
 // packing of them.
 func blame(err error) error {
-	_, entry := errors.AsType[*pack.EntryError](err)
-	_, pattern := errors.AsType[*pack.PatternError](err)
-	if entry || pattern || errors.Is(err, pack.ErrEmpty) {
+	_, entry := errors.AsType[*layers.EntryError](err)
+	_, pattern := errors.AsType[*layers.PatternError](err)
+	if entry || pattern || errors.Is(err, layers.ErrEmpty) {
 		return failure.New(failure.Usage, err)
 	}
 	return err
@@ -148,16 +147,16 @@ func blame(err error) error {
 // checkLayers looks at the layers that the client made against each other and
 // against what a Debian base has: what Merge would spoil without a word.
 func checkLayers(in stages.Input) error {
-	var layers []llb.Layer
+	var all []llb.Layer
 	for _, m := range in.Models {
-		layers = append(layers, m.All()...)
+		all = append(all, m.All()...)
 	}
 	if in.App != nil {
-		layers = append(layers, in.App.Layer)
+		all = append(all, in.App.Layer)
 	}
 	for _, m := range in.Models {
 		if m.Locked != nil {
-			layers = append(layers, llb.Layer{Name: "list of the files of " + m.Path, Paths: []string{m.ListPath()}})
+			all = append(all, llb.Layer{Name: "list of the files of " + m.Path, Paths: []string{m.ListPath()}})
 		}
 	}
 	folders := make([]llb.Layer, len(in.Trees))
@@ -165,7 +164,7 @@ func checkLayers(in stages.Input) error {
 		folders[i] = llb.Layer{Name: t.Name(), Paths: []string{t.Path + "/"}}
 	}
 	return failure.New(failure.Usage, errors.Join(
-		check.Layers(check.Debian(others(in)), slices.Concat(layers, folders)), check.Folders(folders, layers),
+		layers.Check(layers.DebianFacts(others(in)), slices.Concat(all, folders)), layers.CheckFolders(folders, all),
 	))
 }
 
@@ -255,8 +254,8 @@ func (p packer) file(ctx context.Context, name string, d lock.Distribution) (llb
 		err := failure.New(failure.Findings, fmt.Errorf("%q is not the file that was locked: its sha256 is %s, the lock has %s", name, got, d.SHA256))
 		return llb.Layer{}, failure.WithHint(err, "\"build lock\" takes it as it is now")
 	}
-	return pack.File(ctx, p.Store, pack.FileOptions{
-		Name: d.File, Target: "/" + d.File, Data: data, Compression: pack.Uncompressed, Platform: p.platform,
+	return layers.File(ctx, p.Store, layers.FileOptions{
+		Name: d.File, Target: "/" + d.File, Data: data, Compression: layers.Uncompressed, Platform: p.platform,
 	})
 }
 
@@ -302,7 +301,7 @@ func (p packer) tree(ctx context.Context, dir, target string, exclude ...string)
 		err = fmt.Errorf("reading %q: %w", path.Join(dir, ".dockerignore"), err)
 		return llb.Layer{}, failure.New(failure.Usage, err)
 	}
-	return pack.Tree(ctx, p.Store, pack.TreeOptions{
+	return layers.Tree(ctx, p.Store, layers.TreeOptions{
 		Name: p.name(dir), FS: tree, Target: target, Ignore: ignore, Exclude: slices.Concat(never(), exclude), Platform: p.platform,
 	})
 }
@@ -332,7 +331,7 @@ func (p packer) weights(ctx context.Context, m spec.Model) ([]llb.Layer, error) 
 	if err != nil {
 		return nil, fmt.Errorf("opening %q: %w", dir, err)
 	}
-	return pack.Weights(ctx, p.Store, pack.WeightsOptions{
+	return layers.Weights(ctx, p.Store, layers.WeightsOptions{
 		Name: path.Base(dir), FS: tree, Target: m.Path, Include: m.Include, Exclude: m.Exclude, Rename: m.Rename,
 		Limit: p.limit, Platform: p.platform, Note: p.Note,
 	})

@@ -12,9 +12,8 @@ import (
 	"testing/fstest"
 	"time"
 
-	"lamina.build/internal/check"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/pack"
+	"lamina.build/internal/layers"
 	"lamina.build/internal/prepare"
 	"lamina.build/llb"
 	"lamina.build/lock"
@@ -26,7 +25,7 @@ import (
 // an earlier build has unpacked them.
 func options(t *testing.T, files fstest.MapFS) prepare.Options {
 	t.Helper()
-	store, err := pack.OpenStore(t.Context(), t.TempDir(), time.Hour)
+	store, err := layers.OpenStore(t.Context(), t.TempDir(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +86,7 @@ func TestTreesAndListsCount(t *testing.T) {
 		fits          bool
 	}{{120, 5, true}, {121, 5, false}, {120, 6, false}} {
 		in, err := prepare.Input(t.Context(), image(tt.trees, tt.models))
-		_, counted := errors.AsType[*check.CountError](err)
+		_, counted := errors.AsType[*layers.CountError](err)
 		if counted == tt.fits || tt.fits && (err != nil || len(in.Trees) != tt.trees || in.Models[0].Locked == nil) {
 			t.Errorf("%d trees and %d lists: %v", tt.trees, tt.models, err)
 		}
@@ -117,11 +116,11 @@ func TestTestsThatReadWeightsSayWhatTheyCost(t *testing.T) {
 }
 
 func TestTreesThatTheUserHasToPutRight(t *testing.T) {
-	entry := func(err error) bool { _, ok := errors.AsType[*pack.EntryError](err); return ok }
-	pattern := func(err error) bool { _, ok := errors.AsType[*pack.PatternError](err); return ok }
-	overlap := func(err error) bool { _, ok := errors.AsType[*check.OverlapError](err); return ok }
-	refused := func(err error) bool { _, ok := errors.AsType[*check.PathError](err); return ok }
-	empty := func(err error) bool { return errors.Is(err, pack.ErrEmpty) }
+	entry := func(err error) bool { _, ok := errors.AsType[*layers.EntryError](err); return ok }
+	pattern := func(err error) bool { _, ok := errors.AsType[*layers.PatternError](err); return ok }
+	overlap := func(err error) bool { _, ok := errors.AsType[*layers.OverlapError](err); return ok }
+	refused := func(err error) bool { _, ok := errors.AsType[*layers.PathError](err); return ok }
+	empty := func(err error) bool { return errors.Is(err, layers.ErrEmpty) }
 	tests := []struct {
 		name string
 		add  fstest.MapFS

@@ -11,7 +11,7 @@ import (
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
-	"lamina.build/internal/pack"
+	"lamina.build/internal/layers"
 	"lamina.build/llb"
 	"lamina.build/lock"
 )
@@ -46,8 +46,8 @@ func (p packer) tools(ctx context.Context) (llb.Layer, error) {
 			return llb.Layer{}, fmt.Errorf("unpacking the tools that assemble a base: %w", err)
 		}
 	}
-	return pack.Tree(ctx, p.Store, pack.TreeOptions{
-		Name: "tools", FS: os.DirFS(dir), Target: "/", Compression: pack.Uncompressed, Platform: p.platform,
+	return layers.Tree(ctx, p.Store, layers.TreeOptions{
+		Name: "tools", FS: os.DirFS(dir), Target: "/", Compression: layers.Uncompressed, Platform: p.platform,
 	})
 }
 

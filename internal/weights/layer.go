@@ -11,7 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/pack"
+	"lamina.build/internal/layers"
 	"lamina.build/lock"
 )
 
@@ -24,9 +24,9 @@ const MaxLayers = 60
 
 // Layer is a layer of a locked model.
 type Layer struct {
-	pack.Outline
+	layers.Outline
 
-	Files map[string]lock.ModelFile // by [pack.Part.File]
+	Files map[string]lock.ModelFile // by [layers.Part.File]
 }
 
 // Layers divides a model over layers, at most limit of them: [MaxLayers] for
@@ -34,17 +34,17 @@ type Layer struct {
 // in an image is an error.
 func Layers(name string, m lock.Model, limit int) ([]Layer, error) {
 	files := make(map[string]lock.ModelFile, len(m.Files))
-	sizes, faults := make([]pack.Size, 0, len(m.Files)), make([]error, 0, len(m.Files))
+	sizes, faults := make([]layers.Size, 0, len(m.Files)), make([]error, 0, len(m.Files))
 	for _, f := range m.Files {
 		target := strings.TrimPrefix(imagePath(m, f), "/")
 		files[target] = f
-		sizes = append(sizes, pack.Size{Path: target, Bytes: f.Size})
+		sizes = append(sizes, layers.Size{Path: target, Bytes: f.Size})
 		faults = append(faults, checkFile(f))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("planning weights %q: %w", name, err)
 	}
-	outlines, _, err := pack.Outlines(name, m.Path, sizes, limit)
+	outlines, _, err := layers.Outlines(name, m.Path, sizes, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func checkFile(f lock.ModelFile) error {
 	return nil
 }
 
-func filesOf(o pack.Outline, files map[string]lock.ModelFile) map[string]lock.ModelFile {
+func filesOf(o layers.Outline, files map[string]lock.ModelFile) map[string]lock.ModelFile {
 	of := map[string]lock.ModelFile{}
 	for _, p := range o.Parts {
 		if p.File != "" {
@@ -96,5 +96,5 @@ func Digest(m lock.Model) digest.Digest {
 	for _, f := range m.Files {
 		sums[imagePath(m, f)] = digest.NewDigestFromEncoded(digest.SHA256, f.SHA256)
 	}
-	return pack.SetDigest(sums)
+	return layers.SetDigest(sums)
 }

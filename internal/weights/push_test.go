@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/pack"
+	"lamina.build/internal/layers"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/test/testworld"
 	"lamina.build/internal/weights"
@@ -38,7 +38,7 @@ func packed(t *testing.T, m lock.Model) (ids []string) {
 	defer root.Close()
 	store, err := local.NewStore(t.TempDir())
 	must(t, err)
-	layers, err := pack.Weights(t.Context(), store, pack.WeightsOptions{Name: "tiny", FS: root.FS(), Target: m.Path, Rename: m.Rename})
+	layers, err := layers.Weights(t.Context(), store, layers.WeightsOptions{Name: "tiny", FS: root.FS(), Target: m.Path, Rename: m.Rename})
 	must(t, err)
 	for _, l := range layers {
 		ids = append(ids, l.DiffID.String())

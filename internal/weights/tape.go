@@ -4,13 +4,13 @@ import (
 	"iter"
 	"sort"
 
-	"lamina.build/internal/pack"
+	"lamina.build/internal/layers"
 	"lamina.build/lock"
 )
 
 // tape is a layer as a row of bytes, each of which can be found.
 type tape struct {
-	parts  []pack.Part
+	parts  []layers.Part
 	files  map[string]lock.ModelFile
 	starts []int64 // of the parts
 	size   int64
@@ -28,7 +28,7 @@ func newTape(l Layer) *tape {
 
 // piece is what a stretch of the tape has of one part.
 type piece struct {
-	part   pack.Part
+	part   layers.Part
 	offset int64 // in the part
 	at     int64 // in the stretch
 	size   int64

@@ -33,9 +33,9 @@ import (
 	"lamina.build/examples/wan22-animate/rehearsal/world"
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
+	"lamina.build/internal/engine/runc"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/report"
-	"lamina.build/internal/runc"
 	"lamina.build/internal/test/container"
 	"lamina.build/internal/test/testworld"
 )

@@ -13,7 +13,6 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/layout"
-	"lamina.build/internal/unpack"
 )
 
 // Machine starts containers of one image, which share its files.
@@ -36,7 +35,7 @@ func New(ctx context.Context, runc string, l *layout.Layout, image layout.Image,
 }
 
 func (m *Machine) unpack(ctx context.Context, l *layout.Layout, image layout.Image) (err error) {
-	folder, err := unpack.Prepare(m.Root)
+	folder, err := layout.PrepareFolder(m.Root)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
-	"lamina.build/internal/runc"
+	"lamina.build/internal/engine/runc"
 )
 
 // shared is opened by the first test that asks and is never closed: the kernel

@@ -11,10 +11,10 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
-	"lamina.build/internal/pack"
+	"lamina.build/internal/layers"
 	"lamina.build/internal/prepare"
-	"lamina.build/internal/python"
-	"lamina.build/internal/requirements"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/uv"
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/enginetest"
 	"lamina.build/internal/test/testworld"
@@ -42,7 +42,7 @@ func TestRealBackendNeverEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := pack.OpenStore(t.Context(), filepath.Join(t.TempDir(), "packed"), time.Hour)
+	store, err := layers.OpenStore(t.Context(), filepath.Join(t.TempDir(), "packed"), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,9 +66,9 @@ func TestRealBackendNeverEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(sockets)
-	err = python.Resolve(t.Context(), python.Options{
+	err = uv.Resolve(t.Context(), uv.Options{
 		Client: enginetest.Client(t), Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
-		Project: os.DirFS(dir), Requests: []python.Request{{Set: "python", Files: files}}, Indexes: python.Indexes{Default: x.URL},
+		Project: os.DirFS(dir), Requests: []uv.Request{{Set: "python", Files: files}}, Indexes: uv.Indexes{Default: x.URL},
 		HTTP: fetch.New(fetch.Options{}), Dir: sockets, CacheID: rand.Text(), Limit: 8 * time.Second,
 	}, &l)
 	if err == nil || failure.KindOf(err) != failure.Usage {

@@ -1,0 +1,195 @@
+package layers
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"lamina.build/llb"
+)
+
+// BaseFacts is what has to be known of the base that the layers lie on.
+type BaseFacts struct {
+	Layers  int                    // how many layers the image has besides those that are checked
+	Links   map[string]string      // directories that are symlinks in the base, with what they point to
+	Special map[string]fs.FileMode // directories that a plain 0755 root:root entry would spoil
+	System  []string               // directories in which the engine or the container runtime mounts
+	Files   []string               // files that belong to the base or are replaced at run time
+}
+
+// PathError is a path that a layer must not hold.
+type PathError struct {
+	Layer  string
+	Path   string
+	Reason string
+	hint   string
+}
+
+func (e *PathError) Error() string {
+	return fmt.Sprintf("layer %q: path %q: %s", e.Layer, e.Path, e.Reason)
+}
+
+// Hint says what can be done.
+func (e *PathError) Hint() string { return e.hint }
+
+// OverlapError is a path that two layers hold and only one can have.
+type OverlapError struct {
+	Layers [2]string
+	Path   string
+	Kinds  bool // a directory in one of them, something else in the other
+}
+
+func (e *OverlapError) Error() string {
+	what := "is in both"
+	if e.Kinds {
+		what = "is a directory in one and not in the other"
+	}
+	return fmt.Sprintf("layers %q and %q: path %q %s", e.Layers[0], e.Layers[1], e.Path, what)
+}
+
+// Hint says what can be done.
+func (e *OverlapError) Hint() string {
+	return fmt.Sprintf("exclude %s from one of the two, or give one another target path", e.Path)
+}
+
+// CountError is an image of too many layers.
+type CountError struct{ Layers int }
+
+func (e *CountError) Error() string {
+	return fmt.Sprintf("the image has %d layers, and no more than %d can be mounted", e.Layers, MaxLayers)
+}
+
+// Hint says what can be done.
+func (e *CountError) Hint() string { return "lower the limit for the layers of weights" }
+
+// Check checks all layers and returns every finding, joined and in a stable
+// order: a [PathError], an [OverlapError] or a [CountError] each.
+func Check(base BaseFacts, layers []llb.Layer) error {
+	var findings []error
+	if n := base.Layers + len(layers); n > MaxLayers {
+		findings = append(findings, &CountError{Layers: n})
+	}
+	for _, l := range layers {
+		findings = append(findings, checkPaths(base, l)...)
+	}
+	return errors.Join(append(findings, overlaps(layers)...)...)
+}
+
+// checkPaths checks one layer against the base. Of a directory that is
+// refused only the topmost path is reported.
+func checkPaths(base BaseFacts, l llb.Layer) (findings []error) {
+	refused := ""
+	for _, p := range pathsWithParents(l.Paths) {
+		if refused != "" && strings.HasPrefix(p, refused) {
+			continue
+		}
+		e := base.refuse(p)
+		if e == nil {
+			continue
+		}
+		e.Layer, e.Path = l.Name, strings.TrimSuffix(p, "/")
+		findings = append(findings, e)
+		if refused = p; !strings.HasSuffix(p, "/") {
+			refused += "/"
+		}
+	}
+	return findings
+}
+
+// refuse says why p can not be in a layer, or returns nil.
+func (b BaseFacts) refuse(p string) *PathError {
+	clean := strings.TrimSuffix(p, "/")
+	name := path.Base(clean)
+	switch target, link := b.Links[clean]; {
+	case p == "/" || !path.IsAbs(p) || path.Clean(p) != clean:
+		return &PathError{Reason: "is not a clean absolute path"}
+	case strings.HasPrefix(name, ".wh."):
+		return &PathError{Reason: "is a whiteout: it deletes files of other layers"}
+	case link:
+		return &PathError{
+			Reason: fmt.Sprintf("is a symlink to %s in the base, and would be replaced", target),
+			hint:   fmt.Sprintf("use %s in its place", target),
+		}
+	case b.Special[clean] != 0:
+		return &PathError{
+			Reason: fmt.Sprintf("has the mode %s or an owner of its own in the base, which would be reset",
+				octal(b.Special[clean])),
+			hint: "choose another target path, such as /app, /srv or /opt",
+		}
+	case slices.Contains(b.System, clean):
+		return &PathError{
+			Reason: "is mounted over when a container runs",
+			hint:   "choose another target path, such as /app, /srv or /opt",
+		}
+	case slices.Contains(b.Files, clean):
+		return &PathError{
+			Reason: "belongs to the base or to the container runtime", hint: "leave it out of the layer",
+		}
+	}
+	return nil
+}
+
+// octal spells a mode as chmod takes it.
+func octal(m fs.FileMode) string {
+	bits := m.Perm()
+	for i, special := range []fs.FileMode{fs.ModeSticky, fs.ModeSetgid, fs.ModeSetuid} {
+		if m&special != 0 {
+			bits |= 0o1000 << i
+		}
+	}
+	return fmt.Sprintf("%04o", uint32(bits))
+}
+
+// pathsWithParents adds the directories above the paths: a layer may leave their
+// entries out, but something has to be there.
+func pathsWithParents(paths []string) []string {
+	all := slices.Clone(paths)
+	seen := map[string]bool{}
+	for _, p := range paths {
+		dir := path.Dir(strings.TrimSuffix(p, "/"))
+		for ; dir != "/" && dir != "." && !seen[dir]; dir = path.Dir(dir) {
+			seen[dir] = true
+			all = append(all, dir+"/")
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// overlaps finds the paths that more than one layer holds, directories in all
+// of them aside.
+func overlaps(layers []llb.Layer) []error {
+	type owner struct {
+		layer int
+		dir   bool
+	}
+	first := map[string]owner{}
+	var found []*OverlapError
+	for i, l := range layers {
+		for _, p := range pathsWithParents(l.Paths) {
+			clean := strings.TrimSuffix(p, "/")
+			mine := owner{layer: i, dir: strings.HasSuffix(p, "/")}
+			other, ok := first[clean]
+			if !ok {
+				first[clean] = mine
+				continue
+			}
+			if other.dir && mine.dir {
+				continue
+			}
+			found = append(found, &OverlapError{
+				Layers: [2]string{layers[other.layer].Name, l.Name}, Path: clean, Kinds: other.dir != mine.dir,
+			})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b *OverlapError) int { return cmp.Compare(a.Path, b.Path) })
+	errs := make([]error, len(found))
+	for i, e := range found {
+		errs[i] = e
+	}
+	return errs
+}

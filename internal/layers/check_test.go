@@ -1,0 +1,152 @@
+package layers_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/layers"
+	"lamina.build/llb"
+)
+
+// messages spells the findings without the layers' names where there is one.
+func messages(err error) (list []string) {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(err.Error(), "\n")
+}
+
+func TestLayersAgainstTheBase(t *testing.T) {
+	tests := []struct {
+		name  string
+		paths string
+		want  []string // the paths that are refused
+	}{
+		{"an app", "/app/ /app/handler.py /srv/x", nil},
+		{"usr is where it belongs", "/usr/ /usr/bin/ /usr/bin/x /usr/lib/x /usr/lib64/x", nil},
+		{"beside what is special", "/var/ /var/lib/ /var/lib/x /tmpl/x /run/app/x /etc/app.conf /library/x /devices/x", nil},
+		{"sticky parents", "/tmp/ /tmp/x /var/tmp/y/z /run/lock/q", []string{"/run/lock", "/tmp", "/var/tmp"}},
+		{"parents that the layer does not list", "/root/.cache/hub/x", []string{"/root"}},
+		{"other modes and owners", "/var/mail/x /var/local/x /etc/ssl/private/key", []string{"/etc/ssl/private", "/var/local", "/var/mail"}},
+		{"merged usr", "/bin/x /sbin/x /lib/a/b /lib32/x /lib64/ld.so /libx32/x", []string{"/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"}},
+		{"a link or file in a link's place", "/lib", []string{"/lib"}},
+		{"other links of the base", "/var/run/app.pid /var/lock/x", []string{"/var/lock", "/var/run"}},
+		{"system", "/proc/x /sys/ /dev/null", []string{"/dev", "/proc", "/sys"}},
+		{
+			"files of the base", "/etc/ /etc/passwd /etc/group /etc/shadow /etc/hosts /etc/resolv.conf /etc/passwd.d/x",
+			[]string{"/etc/group", "/etc/hosts", "/etc/passwd", "/etc/resolv.conf", "/etc/shadow"},
+		},
+		{"unclean", "relative /a/../b", []string{"relative", "/a/../b"}},
+		{"whiteouts", "/app/.wh.x /app/.wh..wh..opq", []string{"/app/.wh..wh..opq", "/app/.wh.x"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := layers.Check(layers.DebianFacts(2), []llb.Layer{{Name: "app", Paths: strings.Fields(tt.paths)}})
+			got := map[string]bool{}
+			for _, m := range messages(err) {
+				got[strings.Split(m, `"`)[3]] = true
+			}
+			want := map[string]bool{}
+			for _, p := range tt.want {
+				want[p] = true
+			}
+			if diff := cmp.Diff(want, got); diff != "" || len(messages(err)) != len(tt.want) {
+				t.Errorf("refused (-want +got):\n%s%v", diff, err)
+			}
+		})
+	}
+}
+
+func TestLayersAgainstEachOther(t *testing.T) {
+	app := llb.Layer{Name: "app", Paths: []string{"/app/", "/app/handler.py", "/app/lib/", "/app/models", "/app/x/"}}
+	tests := []struct {
+		name  string
+		other []string
+		want  []string
+	}{
+		{"directories are shared", []string{"/app/", "/app/lib/", "/app/lib/y"}, nil},
+		{"a file in both", []string{"/app/handler.py"}, []string{`layers "app" and "weights": path "/app/handler.py" is in both`}},
+		{
+			"a file or link here, a directory there",
+			[]string{"/app/models/", "/app/models/unet"},
+			[]string{`layers "app" and "weights": path "/app/models" is a directory in one and not in the other`},
+		},
+		{
+			"a directory that is only implied",
+			[]string{"/app/models/unet"},
+			[]string{`layers "app" and "weights": path "/app/models" is a directory in one and not in the other`},
+		},
+		{
+			"the other way round",
+			[]string{"/app/x"},
+			[]string{`layers "app" and "weights": path "/app/x" is a directory in one and not in the other`},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := layers.Check(layers.DebianFacts(1), []llb.Layer{app, {Name: "weights", Paths: tt.other}})
+			if diff := cmp.Diff(tt.want, messages(err)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLayersCount(t *testing.T) {
+	all := make([]llb.Layer, 125)
+	for i := range all {
+		all[i] = llb.Layer{Name: fmt.Sprint(i), Paths: []string{fmt.Sprintf("/models/%d", i)}}
+	}
+	if err := layers.Check(layers.DebianFacts(2), all); err != nil {
+		t.Errorf("127 layers: %v", err)
+	}
+	var count *layers.CountError
+	if err := layers.Check(layers.DebianFacts(3), all); !errors.As(err, &count) || count.Layers != 128 {
+		t.Errorf("128 layers: got %v", err)
+	}
+}
+
+func TestFindingsCarryHints(t *testing.T) {
+	err := layers.Check(layers.DebianFacts(0), []llb.Layer{{Name: "app", Paths: []string{"/lib/x"}}})
+	var p *layers.PathError
+	if !errors.As(err, &p) || p.Hint() != "use /usr/lib in its place" || p.Layer != "app" {
+		t.Errorf("got %+v", p)
+	}
+	err = layers.Check(layers.DebianFacts(0), []llb.Layer{{Name: "a", Paths: []string{"/x"}}, {Name: "b", Paths: []string{"/x"}}})
+	var o *layers.OverlapError
+	if !errors.As(err, &o) || !strings.Contains(o.Hint(), "/x") {
+		t.Errorf("got %+v", o)
+	}
+}
+
+func ExampleCheck() {
+	all := []llb.Layer{
+		{Name: "app", Paths: []string{"/app/", "/app/handler.py", "/tmp/", "/tmp/cache"}},
+		{Name: "weights", Paths: []string{"/app/", "/app/handler.py", "/lib/libmodel.so"}},
+	}
+	fmt.Println(layers.Check(layers.DebianFacts(2), all))
+	// Output:
+	// layer "app": path "/tmp": has the mode 1777 or an owner of its own in the base, which would be reset
+	// layer "weights": path "/lib": is a symlink to /usr/lib in the base, and would be replaced
+	// layers "app" and "weights": path "/app/handler.py" is in both
+}
+
+func BenchmarkLayers(b *testing.B) {
+	var all []llb.Layer
+	for i := range 100 {
+		l := llb.Layer{Name: fmt.Sprint(i)}
+		for j := range 100 {
+			l.Paths = append(l.Paths, fmt.Sprintf("/models/m/%d/%d/file", i, j))
+		}
+		all = append(all, l)
+	}
+	for b.Loop() {
+		if err := layers.Check(layers.DebianFacts(2), all); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package layers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/content"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/llb"
+)
+
+// ErrEmpty says that nothing of a tree was selected.
+var ErrEmpty = errors.New("nothing to pack")
+
+// TreeOptions says what of a tree goes where.
+type TreeOptions struct {
+	Name        string // for people, of the layer and in messages
+	FS          fs.FS  // the tree; of an [os.Root], so that no symlink leads out of it
+	Target      string // where it goes in the image: absolute and clean
+	Include     []string
+	Exclude     []string
+	Ignore      []byte // the content of a .dockerignore
+	Compression Compression
+	Platform    ocispec.Platform // of the image around the layer; linux/amd64 where it says nothing
+}
+
+// EntryError is a path of a tree that can not go into a layer.
+type EntryError struct {
+	Path   string
+	Reason string
+	hint   string
+}
+
+func (e *EntryError) Error() string { return fmt.Sprintf("path %q: %s", e.Path, e.Reason) }
+
+// Hint says what can be done.
+func (e *EntryError) Hint() string { return e.hint }
+
+// Tree packs a tree as one layer. All paths that can not go in are reported at
+// once, as [EntryError]s.
+func Tree(ctx context.Context, store content.Store, o TreeOptions) (llb.Layer, error) {
+	entries, err := selectTree(o)
+	if err != nil {
+		return llb.Layer{}, fmt.Errorf("packing layer %q: %w", o.Name, err)
+	}
+	return seal(ctx, store, o.Name, entries, o.Compression, o.Platform)
+}
+
+// selectTree lists the entries of the layer.
+func selectTree(o TreeOptions) ([]entry, error) {
+	found, err := scan(o.FS, o.Target, o.Include, o.Exclude, o.Ignore)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, ErrEmpty
+	}
+	target, err := targetDir(o.Target)
+	if err != nil {
+		return nil, err
+	}
+	for i := range found {
+		found[i].name = path.Join(target, found[i].name)
+	}
+	return withParents(found), nil
+}
+
+// scan lists what is selected of a tree, with names relative to it.
+func scan(fsys fs.FS, root string, include, exclude []string, ignore []byte) ([]entry, error) {
+	sel, err := newSelection(include, exclude, ignore)
+	if err != nil {
+		return nil, err
+	}
+	var found []entry
+	var faults []error
+	err = sel.walk(fsys, func(name string, _ fs.DirEntry) error {
+		e, lookErr := look(fsys, name)
+		if _, unfit := errors.AsType[*EntryError](lookErr); unfit {
+			faults = append(faults, lookErr)
+			return nil
+		}
+		found = append(found, e)
+		return lookErr
+	})
+	faults = append(faults, checkLinks(found, root)...)
+	return found, errors.Join(append(faults, err)...)
+}
+
+// look makes the entry of one path.
+func look(fsys fs.FS, name string) (entry, error) {
+	// Not the DirEntry's own Info: this one stays within an os.Root.
+	info, err := fs.Lstat(fsys, name)
+	if err != nil {
+		return entry{}, err
+	}
+	if strings.HasPrefix(path.Base(name), ".wh.") {
+		return entry{}, &EntryError{
+			Path: name, Reason: "a name that begins with .wh. deletes files in a layer",
+			hint: "rename or exclude it",
+		}
+	}
+	e := entry{name: name, mode: 0o755}
+	switch info.Mode().Type() {
+	case fs.ModeDir:
+		e.kind = directory
+	case fs.ModeSymlink:
+		e.kind, e.mode = symlink, 0o777
+		e.link, err = fs.ReadLink(fsys, name)
+	case 0:
+		e.kind, e.size = file, info.Size()
+		e.open = func() (io.ReadCloser, error) { return fsys.Open(name) }
+		if info.Mode()&0o100 == 0 { // the owner's bit, as git: an umask may take the others
+			e.mode = 0o644
+		}
+	default:
+		return entry{}, &EntryError{
+			Path: name, Reason: "is a " + special(info.Mode()), hint: "remove or exclude it",
+		}
+	}
+	return e, err
+}
+
+// special names what is neither a file, a directory nor a symlink.
+func special(m fs.FileMode) string {
+	switch {
+	case m&fs.ModeSocket != 0:
+		return "socket"
+	case m&fs.ModeNamedPipe != 0:
+		return "named pipe"
+	case m&fs.ModeDevice != 0:
+		return "device"
+	}
+	return "special file"
+}
+
+// checkLinks refuses the symlinks that lead out of the tree.
+func checkLinks(entries []entry, root string) (faults []error) {
+	links := map[string]string{}
+	outside := map[string]bool{}
+	for _, e := range entries {
+		if e.kind != symlink {
+			continue
+		}
+		target, ok := inTree(e.link, root)
+		links[e.name], outside[e.name] = target, !ok
+	}
+	for _, e := range entries {
+		if e.kind == symlink && (outside[e.name] || escapes(links, e.name)) {
+			faults = append(faults, &EntryError{
+				Path:   e.name,
+				Reason: fmt.Sprintf("symlink to %q leads out of the tree", e.link),
+				hint:   "put a copy of what it points to in its place, or exclude it",
+			})
+		}
+	}
+	return faults
+}

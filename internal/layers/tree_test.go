@@ -1,0 +1,346 @@
+package layers_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"lamina.build/internal/layers"
+	"lamina.build/llb"
+)
+
+func pkgTree(t testing.TB) string {
+	t.Helper()
+	return tree(t, map[string]string{
+		"handler.py":       "print()\n",
+		"run":              "#!/bin/sh\n",
+		"lib/a.py":         "a",
+		"lib.py":           "after lib/, though . sorts before /",
+		"lib/empty/":       "",
+		"current":          "-> lib/a.py",
+		"abs":              "-> /app/run",
+		"nothing-there":    "-> lib/missing",
+		"lib/\u00fcber.py": "",
+	})
+}
+
+func TestTree(t *testing.T) {
+	s, _ := newStore(t)
+	o := layers.TreeOptions{Name: "app", FS: rooted(t, pkgTree(t)).FS(), Target: "/srv/app", Exclude: []string{"**/über.py", "abs"}}
+	l, err := layers.Tree(t.Context(), s, o)
+	must(t, err)
+	want := []string{
+		"drwxr-xr-x srv/",
+		"drwxr-xr-x srv/app/",
+		"Lrwxrwxrwx srv/app/current -> lib/a.py",
+		"-rw-r--r-- srv/app/handler.py",
+		"drwxr-xr-x srv/app/lib/",
+		"-rw-r--r-- srv/app/lib/a.py",
+		"drwxr-xr-x srv/app/lib/empty/",
+		"-rw-r--r-- srv/app/lib.py",
+		"Lrwxrwxrwx srv/app/nothing-there -> lib/missing",
+		"-rwxr-xr-x srv/app/run",
+	}
+	if diff := cmp.Diff(want, headers(t, s, l)); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	wantPaths := []string{
+		"/srv/", "/srv/app/", "/srv/app/current", "/srv/app/handler.py", "/srv/app/lib.py", "/srv/app/lib/",
+		"/srv/app/lib/a.py", "/srv/app/lib/empty/", "/srv/app/nothing-there", "/srv/app/run",
+	}
+	if diff := cmp.Diff(wantPaths, l.Paths); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+}
+
+// What a checkout brings by chance makes no difference.
+func TestTreeDigestIsOfNamesAndContentsAlone(t *testing.T) {
+	s, dir := newStore(t)
+	packed := func(src string) llb.Layer {
+		l, err := layers.Tree(t.Context(), s, layers.TreeOptions{Name: "app", FS: rooted(t, src).FS(), Target: "/app"})
+		must(t, err)
+		return l
+	}
+	want := packed(pkgTree(t))
+	blobs := stored(t, dir)
+
+	again := pkgTree(t)
+	must(t, filepath.WalkDir(again, func(p string, d fs.DirEntry, _ error) error {
+		if d.Type() == fs.ModeSymlink {
+			return nil
+		}
+		fi, err := d.Info()
+		must(t, err, os.Chmod(p, fi.Mode()&0o700), os.Chtimes(p, time.Now(), time.Unix(1e9, 7)))
+		if os.Geteuid() == 0 {
+			must(t, os.Lchown(p, 1234, 567))
+		}
+		return nil
+	}))
+	if diff := cmp.Diff(want, packed(again)); diff != "" {
+		t.Errorf("another mode, time and owner (-want +got):\n%s", diff)
+	}
+	if now := stored(t, dir); now != blobs {
+		t.Errorf("packing again wrote: %d files in the store, then %d", blobs, now)
+	}
+	must(t, os.Chmod(filepath.Join(again, "handler.py"), 0o755))
+	if packed(again).DiffID == want.DiffID {
+		t.Error("the executable bit makes no difference")
+	}
+}
+
+func TestTreeOfAnotherPlatform(t *testing.T) {
+	s, _ := newStore(t)
+	o := layers.TreeOptions{Name: "app", FS: fstest.MapFS{"x": {}}, Target: "/app"}
+	amd, err := layers.Tree(t.Context(), s, o)
+	must(t, err)
+	o.Platform.OS, o.Platform.Architecture = "linux", "arm64"
+	arm, err := layers.Tree(t.Context(), s, o)
+	must(t, err)
+	if amd.Image == arm.Image || amd.Blob.Digest != arm.Blob.Digest {
+		t.Error("want one layer in two images")
+	}
+}
+
+func TestTreeIgnore(t *testing.T) {
+	files := map[string]string{
+		".git/HEAD": "", "a.py": "", "a.pyc": "", "lib/b.pyc": "", "lib/b.py": "", "docs/x.md": "", "docs/keep.md": "",
+		"docs/deep/keep.md": "", "out/": "", ".dockerignore": "",
+	}
+	tests := []struct {
+		name             string
+		include, exclude []string
+		ignore           string
+		want             string
+	}{
+		{"a double star crosses folders", nil, nil, ".git\n**/*.pyc\ndocs\nout", ".dockerignore a.py lib/ lib/b.py"},
+		{"a star does not", nil, nil, "*.pyc\n.git\n.d*\ndocs\nout", "a.py lib/ lib/b.py lib/b.pyc"},
+		{"an exception brings its folder back", nil, nil, "*\n!docs/keep.md", "docs/ docs/keep.md"},
+		{"the last rule wins", nil, nil, "*\n!docs\ndocs/**/keep.md", "docs/ docs/deep/ docs/x.md"},
+		{"comments, blanks, slashes", nil, nil, "# all\n\n/*\n !/a.py ", "a.py"},
+		{"include", []string{"**/*.py"}, nil, "", "a.py lib/ lib/b.py"},
+		{"include a folder but for some", []string{"docs"}, []string{"docs/deep"}, "", "docs/ docs/keep.md docs/x.md"},
+		{"exclude and ignore do not undo each other", nil, []string{"**", "!docs"}, "docs/*\n!docs/x.md", "docs/ docs/x.md"},
+	}
+	dir := tree(t, files)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, _ := newStore(t)
+			l, err := layers.Tree(t.Context(), s, layers.TreeOptions{
+				Name: "app", FS: rooted(t, dir).FS(), Target: "/", Include: tt.include, Exclude: tt.exclude, Ignore: []byte(tt.ignore),
+			})
+			must(t, err)
+			want := strings.Fields(strings.ReplaceAll(" "+tt.want, " ", " /"))
+			if diff := cmp.Diff(want, l.Paths); diff != "" {
+				t.Errorf("paths (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// entryFaults collects the paths of all EntryErrors below err.
+func entryFaults(err error) (list []string) {
+	switch e := err.(type) { //nolint:errorlint // walks the tree of errors itself
+	case *layers.EntryError:
+		return []string{e.Path}
+	case interface{ Unwrap() []error }:
+		for _, below := range e.Unwrap() {
+			list = append(list, entryFaults(below)...)
+		}
+	case interface{ Unwrap() error }:
+		return entryFaults(e.Unwrap())
+	}
+	slices.Sort(list)
+	return list
+}
+
+func TestTreeRefusesAllBadEntriesAtOnce(t *testing.T) {
+	dir := tree(t, map[string]string{
+		"good":         "",
+		"up":           "-> ../secret",
+		"etc":          "-> /etc/passwd",
+		"near":         "-> /appendix",
+		"back":         "-> /app/../etc",
+		"sub/top":      "-> ..",
+		"sub/sly":      "-> top/../x",
+		"loop":         "-> loop",
+		"deep/fine":    "-> ../sub/../good",
+		".wh.good":     "",
+		"skipped/link": "-> /outside",
+	})
+	must(t, unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600))
+	l, err := net.Listen("unix", filepath.Join(dir, "sock"))
+	must(t, err)
+	defer l.Close()
+
+	s, store := newStore(t)
+	_, err = layers.Tree(t.Context(), s, layers.TreeOptions{
+		Name: "app", FS: rooted(t, dir).FS(), Target: "/app", Ignore: []byte("skipped"),
+	})
+	want := []string{".wh.good", "back", "etc", "fifo", "near", "sock", "sub/sly", "up"}
+	if diff := cmp.Diff(want, entryFaults(err)); diff != "" {
+		t.Errorf("refused (-want +got):\n%s\n%v", diff, err)
+	}
+	for _, text := range []string{`packing layer "app"`, `path "fifo": is a named pipe`, `symlink to "../secret" leads out`} {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("message lacks %q:\n%v", text, err)
+		}
+	}
+	if n := stored(t, store); n != 0 {
+		t.Errorf("%d files were written", n)
+	}
+}
+
+func TestTreeFaults(t *testing.T) {
+	fsys := fstest.MapFS{"a": {Data: []byte("a")}}
+	tests := []struct {
+		name string
+		o    layers.TreeOptions
+		want string
+	}{
+		{"relative target", layers.TreeOptions{Target: "app"}, "not an absolute clean path"},
+		{"target that escapes", layers.TreeOptions{Target: "/app/../../x"}, "not an absolute clean path"},
+		{"nothing left", layers.TreeOptions{Target: "/app", Exclude: []string{"*"}}, layers.ErrEmpty.Error()},
+		{"bad exclude", layers.TreeOptions{Target: "/app", Exclude: []string{"a["}}, `pattern "a["`},
+		{"bad ignore", layers.TreeOptions{Target: "/app", Ignore: []byte("!")}, "ignore file"},
+		{"negated include", layers.TreeOptions{Target: "/app", Include: []string{"!a"}}, "only an exclude pattern"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, _ := newStore(t)
+			tt.o.Name, tt.o.FS = "app", fsys
+			if _, err := layers.Tree(t.Context(), s, tt.o); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q in it", err, tt.want)
+			}
+		})
+	}
+}
+
+// growing is a tree whose file is another one each time it is opened.
+type growing struct {
+	fstest.MapFS
+	opened int
+	later  []byte
+	stop   context.CancelCauseFunc
+}
+
+func (g *growing) Open(name string) (fs.File, error) {
+	if name == "f" {
+		if g.opened++; g.opened == 2 {
+			if g.stop != nil {
+				g.stop(errors.New("interrupted"))
+			}
+			g.MapFS["f"] = &fstest.MapFile{Data: g.later}
+		}
+	}
+	return g.MapFS.Open(name)
+}
+
+func TestFailureLeavesNothing(t *testing.T) {
+	for name, later := range map[string]string{"longer": "before and after", "shorter": "b", "other": "beforf"} {
+		t.Run(name, func(t *testing.T) {
+			s, dir := newStore(t)
+			g := &growing{MapFS: fstest.MapFS{"f": {Data: []byte("before")}}, later: []byte(later)}
+			_, err := layers.Tree(t.Context(), s, layers.TreeOptions{Name: "app", FS: g, Target: "/app"})
+			if !errors.Is(err, layers.ErrChanged) {
+				t.Errorf("got %v, want ErrChanged", err)
+			}
+			if n := stored(t, dir); n != 0 {
+				t.Errorf("%d files are left", n)
+			}
+		})
+	}
+	t.Run("interrupted", func(t *testing.T) {
+		s, dir := newStore(t)
+		ctx, stop := context.WithCancelCause(t.Context())
+		g := &growing{MapFS: fstest.MapFS{"f": {Data: []byte("before")}}, later: []byte("before"), stop: stop}
+		_, err := layers.Tree(ctx, s, layers.TreeOptions{Name: "app", FS: g, Target: "/app"})
+		if err == nil || !strings.Contains(err.Error(), "interrupted") {
+			t.Errorf("got %v, want the cause", err)
+		}
+		if n := stored(t, dir); n != 0 {
+			t.Errorf("%d files are left", n)
+		}
+	})
+}
+
+func TestFile(t *testing.T) {
+	s, _ := newStore(t)
+	l, err := layers.File(t.Context(), s, layers.FileOptions{Name: "busybox", Target: "/bin/busybox", Mode: 0o555, Data: []byte("ELF")})
+	must(t, err)
+	if diff := cmp.Diff([]string{"drwxr-xr-x bin/", "-rwxr-xr-x bin/busybox"}, headers(t, s, l)); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	if _, err := layers.File(t.Context(), s, layers.FileOptions{Name: "x", Target: "/"}); err == nil {
+		t.Error("a file at / is taken")
+	}
+}
+
+// The store may be used by two builds at once, also for the same tree.
+func TestPackingTheSameTreeAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	data := []byte(strings.Repeat("weights", 1<<18))
+	results := make(chan llb.Layer, 4)
+	for range 4 {
+		go func() {
+			s, err := layers.OpenStore(t.Context(), dir, time.Hour)
+			if err != nil {
+				t.Error(err)
+				results <- llb.Layer{}
+				return
+			}
+			defer s.Close()
+			l, err := layers.Tree(t.Context(), s, layers.TreeOptions{
+				Name: "app", FS: fstest.MapFS{"f": {Data: data}}, Target: "/app", Compression: layers.Uncompressed,
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			results <- l
+		}()
+	}
+	first := <-results
+	for range 3 {
+		if diff := cmp.Diff(first, <-results); diff != "" {
+			t.Errorf("layers differ:\n%s", diff)
+		}
+	}
+}
+
+func TestOpenStoreDropsWhatIsOld(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name string) llb.Layer {
+		s, err := layers.OpenStore(t.Context(), dir, time.Hour)
+		must(t, err)
+		defer s.Close()
+		l, err := layers.Tree(t.Context(), s, layers.TreeOptions{Name: name, FS: fstest.MapFS{name: {}}, Target: "/app"})
+		must(t, err)
+		return l
+	}
+	old, used := put("old"), put("used")
+	past := time.Now().Add(-2 * time.Hour)
+	must(t, filepath.WalkDir(filepath.Join(dir, "blobs"), func(p string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Chtimes(p, past, past))
+	}))
+	now := time.Now()
+	must(t, os.Chtimes(filepath.Join(dir, "blobs/sha256", used.Blob.Digest.Encoded()), now, now))
+	s, err := layers.OpenStore(t.Context(), dir, time.Hour)
+	must(t, err)
+	defer s.Close()
+	if _, err := s.Info(t.Context(), old.Blob.Digest); err == nil {
+		t.Error("what is old stays")
+	}
+	if _, err := s.Info(t.Context(), used.Blob.Digest); err != nil {
+		t.Error("what was used is gone")
+	}
+}

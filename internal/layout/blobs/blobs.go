@@ -1,0 +1,170 @@
+package blobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/pkg/filters"
+	"github.com/containerd/errdefs"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/beneath"
+)
+
+// checkBlobs refuses links among the blobs: who writes a blob takes one for what
+// it leads to, and doesn't write it.
+func checkBlobs(root *os.Root) error {
+	algorithms, err := beneath.ReadDir(root, blobsName)
+	for _, a := range algorithms {
+		if !digest.Algorithm(a.Name()).Available() {
+			continue
+		}
+		if err = beneath.CheckFiles(root, path.Join(blobsName, a.Name())); err != nil {
+			return err
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// folderOf opens the folder of the blobs of an algorithm.
+func (s *Store) folderOf(a digest.Algorithm) (*os.Root, error) {
+	return beneath.Folder(s.root, path.Join(blobsName, a.String()))
+}
+
+// withBlob does something with a blob by its name in its folder.
+func (s *Store) withBlob(dgst digest.Digest, do func(folder *os.Root, name string) error) error {
+	if err := dgst.Validate(); err != nil {
+		return fmt.Errorf("blob %q: %w: %w", dgst, err, errdefs.ErrInvalidArgument)
+	}
+	folder, err := s.folderOf(dgst.Algorithm())
+	if err == nil {
+		err = errors.Join(do(folder, dgst.Encoded()), folder.Close())
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("blob %s: %w", dgst, errdefs.ErrNotFound)
+	}
+	return err
+}
+
+// Info tells about a blob, and marks it as used.
+func (s *Store) Info(_ context.Context, dgst digest.Digest) (content.Info, error) {
+	r, err := s.open(dgst)
+	if err != nil {
+		return content.Info{}, err
+	}
+	s.touch(dgst, r.stat)
+	return infoOf(dgst, r.stat), r.Close()
+}
+
+func infoOf(dgst digest.Digest, stat fs.FileInfo) content.Info {
+	return content.Info{Digest: dgst, Size: stat.Size(), CreatedAt: stat.ModTime(), UpdatedAt: stat.ModTime()}
+}
+
+// touch moves a blob's time to now, so that a sweep by age spares it. Once an
+// hour is enough and keeps a warm build from writing.
+func (s *Store) touch(dgst digest.Digest, stat fs.FileInfo) {
+	now := time.Now()
+	if now.Sub(stat.ModTime()) > time.Hour {
+		// A folder of somebody else: its owner's sweep decides.
+		_ = s.withBlob(dgst, func(folder *os.Root, name string) error { return folder.Chtimes(name, now, now) })
+	}
+}
+
+// ReaderAt opens a blob.
+func (s *Store) ReaderAt(_ context.Context, desc ocispec.Descriptor) (content.ReaderAt, error) {
+	r, err := s.open(desc.Digest)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+type reader struct {
+	*os.File
+	stat fs.FileInfo
+}
+
+// Size is that of the blob.
+func (r reader) Size() int64 { return r.stat.Size() }
+
+func (s *Store) open(dgst digest.Digest) (r reader, err error) {
+	err = s.withBlob(dgst, func(folder *os.Root, name string) (err error) {
+		r.File, err = beneath.File(folder, name, os.O_RDONLY, 0)
+		return err
+	})
+	if err != nil {
+		return reader{}, err
+	}
+	if r.stat, err = r.Stat(); err != nil {
+		return reader{}, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// Delete removes a blob.
+func (s *Store) Delete(_ context.Context, dgst digest.Digest) error {
+	return s.withBlob(dgst, func(folder *os.Root, name string) error { return folder.Remove(name) })
+}
+
+// Walk visits all blobs. What has no name of a blob is left alone.
+func (s *Store) Walk(_ context.Context, visit content.WalkFunc, chosen ...string) error {
+	filter, err := filters.ParseAll(chosen...)
+	if err != nil {
+		return err
+	}
+	algorithms, err := beneath.ReadDir(s.root, blobsName)
+	if err != nil {
+		return err
+	}
+	for _, a := range algorithms {
+		if !digest.Algorithm(a.Name()).Available() {
+			continue
+		}
+		list, err := s.list(digest.Algorithm(a.Name()))
+		if err != nil {
+			return err
+		}
+		for _, info := range list {
+			if !filter.Match(content.AdaptInfo(info)) {
+				continue
+			}
+			if err := visit(info); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) list(a digest.Algorithm) ([]content.Info, error) {
+	entries, err := beneath.ReadDir(s.root, path.Join(blobsName, a.String()))
+	if err != nil {
+		return nil, err
+	}
+	var list []content.Info
+	for _, e := range entries {
+		dgst := digest.NewDigestFromEncoded(a, e.Name())
+		if dgst.Validate() != nil || !e.Type().IsRegular() {
+			continue
+		}
+		stat, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, infoOf(dgst, stat))
+	}
+	return list, nil
+}

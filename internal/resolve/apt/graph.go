@@ -1,0 +1,150 @@
+package apt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/containerd/platforms"
+	bkllb "github.com/moby/buildkit/client/llb"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/debian"
+	"lamina.build/internal/layers"
+	"lamina.build/llb"
+	"lamina.build/lock"
+)
+
+// footing is what apt runs on, in a content store of their own.
+type footing struct {
+	store   content.Store
+	tools   llb.Layer
+	indexes llb.Layer
+}
+
+// ask lets apt answer for all sets and returns the packages of each.
+func (a *archive) ask(ctx context.Context, o Options) (found map[string][]*debian.Package, err error) {
+	list, err := questions(o.Wishes.Requests)
+	if err != nil {
+		return nil, err
+	}
+	// It is never put in its place: what a killed run leaves goes with the next one.
+	work, err := atomicfile.Folder(filepath.Join(o.CacheDir, "resolve"))
+	if err != nil {
+		return nil, fmt.Errorf("making a folder for apt: %w", err)
+	}
+	defer func() { err = errors.Join(err, work.Close()) }()
+	platform, err := platforms.Parse(o.Wishes.Platform)
+	if err != nil {
+		return nil, err
+	}
+	o.Progress("fetching apt")
+	ls, err := a.pack(ctx, work.Name(), platform)
+	if err != nil {
+		return nil, err
+	}
+	o.Progress("apt resolves " + sets(o.Wishes.Requests))
+	answers, err := run(ctx, o.Client, ls, platform, list)
+	if err != nil {
+		return nil, err
+	}
+	return a.sort(list, answers)
+}
+
+func sets(requests []lock.Request) string {
+	names := make([]string, len(requests))
+	for i, r := range requests {
+		names[i] = r.Set
+	}
+	return strings.Join(names, ", ")
+}
+
+// sort gives each set its packages; of an addition those that its base lacks.
+func (a *archive) sort(list []question, answers []answer) (map[string][]*debian.Package, error) {
+	found := map[string][]*debian.Package{}
+	faults := make([]error, 0, len(list))
+	for i, q := range list {
+		packages, err := a.packages(q, answers[i])
+		found[q.set] = packages
+		faults = append(faults, err)
+	}
+	for _, q := range list {
+		if q.kind == addition {
+			found[q.set] = subtract(found[q.set], found[list[q.base].set])
+		}
+	}
+	return found, errors.Join(faults...)
+}
+
+func subtract(from, packages []*debian.Package) []*debian.Package {
+	drop := map[*debian.Package]bool{}
+	for _, p := range packages {
+		drop[p] = true
+	}
+	var left []*debian.Package
+	for _, p := range from {
+		if !drop[p] {
+			left = append(left, p)
+		}
+	}
+	return left
+}
+
+func (a *archive) pack(ctx context.Context, dir string, p ocispec.Platform) (ls footing, err error) {
+	ls.store, err = local.NewStore(filepath.Join(dir, "store"))
+	if err != nil {
+		return ls, err
+	}
+	tools, indexes := filepath.Join(dir, "tools"), filepath.Join(dir, "indexes")
+	if err = errors.Join(os.Mkdir(tools, 0o700), os.Mkdir(indexes, 0o700)); err != nil {
+		return ls, err
+	}
+	if err = errors.Join(a.writeTools(ctx, tools), a.writeIndexes(indexes)); err != nil {
+		return ls, err
+	}
+	if ls.tools, err = packFolder(ctx, ls.store, "apt", tools, p); err != nil {
+		return ls, err
+	}
+	ls.indexes, err = packFolder(ctx, ls.store, "package indexes", indexes, p)
+	return ls, err
+}
+
+// packFolder leaves the layer as it is: all that is large in it is compressed.
+func packFolder(
+	ctx context.Context, store content.Store, name, dir string, p ocispec.Platform,
+) (l llb.Layer, err error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return llb.Layer{}, err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	return layers.Tree(ctx, store, layers.TreeOptions{
+		Name: name, FS: root.FS(), Target: "/", Compression: layers.Uncompressed, Platform: p,
+	})
+}
+
+// graph has three steps, so that the engine keeps what did not change: apt
+// itself, the indexes as it reads them, and the answers.
+func graph(ls footing, list []question) bkllb.State {
+	tools := llb.Packed(ls.tools)
+	indexes := llb.Packed(ls.indexes)
+	step := func(name, script string, on bkllb.State, mounts ...bkllb.RunOption) bkllb.ExecState {
+		return llb.Exec{
+			Name:   name,
+			Args:   []string{"/.lamina/busybox", "sh", "/.lamina/" + script},
+			Mounts: append(mounts, llb.Mount("/.lamina", tools)),
+		}.On(on)
+	}
+	apt := step("unpack apt", "extract.sh", bkllb.Scratch()).Root()
+	ready := step("apt reads the package indexes", "update.sh", apt, llb.Mount("/repository", indexes)).Root()
+	return step("apt resolves packages", "ask.sh", ready,
+		llb.Mount("/repository", indexes),
+		llb.Mount("/questions", llb.Files("questions", files(list))),
+	).AddMount("/answers", bkllb.Scratch())
+}

@@ -1,0 +1,293 @@
+package apt_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
+	"lamina.build/internal/resolve/apt"
+	"lamina.build/internal/test/enginetest"
+	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
+)
+
+// wish asks for packages of a test's repository alone.
+func wish(t *testing.T, d *testworld.Debian, requests ...lock.Request) apt.Options {
+	t.Helper()
+	r := lock.Repository{
+		Name: "test", URL: d.URL, Suite: d.Suite, Components: d.Components, Key: digest.FromBytes(d.Key),
+	}
+	if d.Flat {
+		r.Suite, r.Components = "./", nil
+	}
+	return apt.Options{
+		Wishes:   lock.Wishes{Platform: "linux/amd64", Repositories: []lock.Repository{r}, Requests: requests},
+		Keys:     map[string][]byte{"test": d.Key},
+		CacheDir: t.TempDir(),
+	}
+}
+
+func TestAllWrongWishesAreReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	d := testworld.New(t).Debian(
+		testworld.DebianOptions{},
+		testworld.Deb{Name: "python3-numpy"},
+		testworld.Deb{Name: "mawk", Fields: []string{"Provides: awk"}},
+		testworld.Deb{Name: "gawk", Fields: []string{"Provides: awk"}},
+	)
+	_, err := apt.Lock(t.Context(), wish(t, d,
+		lock.Request{Set: "builder", Packages: []string{"python3-numpy=9"}},
+		lock.Request{Set: "runtime", Packages: []string{"awk", "python3-nunpy"}},
+	))
+	if failure.KindOf(err) != failure.Usage {
+		t.Errorf("got %v, want a usage error", err)
+	}
+	said := fmt.Sprint(err) + "\n" + strings.Join(failure.Hints(err), "\n")
+	for _, want := range []string{
+		`builder: package "python3-numpy=9": no index has this version`, "there is 1.0",
+		`runtime: package "awk": it is virtual, and 2 packages provide it`, "name one of them: gawk, mawk",
+		`runtime: package "python3-nunpy": there is none of that name`, "did you mean python3-numpy?",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is missing in:\n%s", want, said)
+		}
+	}
+}
+
+func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		spoil func(w *testworld.World, o *apt.Options)
+		want  string
+		kind  failure.Kind
+	}{
+		{"no key", func(_ *testworld.World, o *apt.Options) { o.Keys = nil }, "no key file is given", failure.Usage},
+		{"another key", func(_ *testworld.World, o *apt.Options) {
+			o.Keys["test"] = testworld.Armoured(t, testworld.NewKey(t, testworld.KeyOptions{}))
+		}, "its key file is sha256:", failure.Usage},
+		{"not a key", func(_ *testworld.World, o *apt.Options) {
+			o.Keys["test"] = []byte("none")
+			o.Wishes.Repositories[0].Key = digest.FromString("none")
+		}, `reading key file "test"`, failure.Usage},
+		{"altered index", func(w *testworld.World, _ *apt.Options) {
+			name := "/debian/dists/bookworm/InRelease"
+			w.Put(name, []byte(strings.Replace(string(w.Content(name)), "Origin: Test", "Origin: Tess", 1)))
+		}, "altered after it was signed", failure.Failure},
+		{"wrong packages", func(w *testworld.World, _ *apt.Options) {
+			w.Fail("/debian/dists/bookworm/main/**", testworld.Wrong(testworld.Always))
+		}, "its sha256 is", failure.Transient},
+		{"index gone", func(w *testworld.World, _ *apt.Options) {
+			w.Fail("/debian/dists/**", testworld.Status(http.StatusNotFound, testworld.Always))
+		}, "answers 404 to", failure.Failure},
+		{"no network", func(w *testworld.World, _ *apt.Options) { w.Stop() }, "given up after 4 attempts", failure.Transient},
+		{"unknown platform", func(_ *testworld.World, o *apt.Options) {
+			o.Wishes.Platform = "windows/amd64"
+		}, "Debian has no packages for it", failure.Usage},
+		{"extra of nothing", func(_ *testworld.World, o *apt.Options) {
+			o.Wishes.Requests = []lock.Request{{Set: "extra@debug", Packages: []string{"hello"}}}
+		}, "adds to a runtime that was not asked for", failure.Usage},
+		{"no apt", func(*testworld.World, *apt.Options) {}, `package "apt", which apt needs to run`, failure.Failure},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := testworld.New(t)
+			o := wish(t, w.Debian(testworld.DebianOptions{}, testworld.Deb{Name: "hello"}),
+				lock.Request{Set: "runtime", Packages: []string{"hello"}})
+			tc.spoil(w, &o)
+			_, err := apt.Lock(t.Context(), o)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || failure.KindOf(err) != tc.kind {
+				t.Errorf("got %v (kind %d), want %q (kind %d)", err, failure.KindOf(err), tc.want, tc.kind)
+			}
+		})
+	}
+}
+
+func TestASetThatWouldNotInstallIsRefused(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		packages []*debian.Package
+		want     string
+	}{
+		{"nothing", nil, ""},
+		{"complete", []*debian.Package{
+			{Name: "a", Version: "1", Depends: "b (>= 2:1.0~rc1), c | d, libv (= 3)", PreDepends: "python3:any"},
+			{Name: "b", Version: "2:1.0"},
+			{Name: "d", Version: "1"},
+			{Name: "e", Version: "1", Provides: "libv (= 3)"},
+			{Name: "python3", Version: "3.11.2-1+b1", Breaks: "b (<< 2:1.0), libv (<< 3)"},
+		}, ""},
+		{"missing", []*debian.Package{{Name: "a", Version: "1", Depends: "b | c"}}, "a 1 needs b | c, which is not there"},
+		{"too old", []*debian.Package{
+			{Name: "a", Version: "1", PreDepends: "b (>= 2)"}, {Name: "b", Version: "2~rc1"},
+		}, "a 1 needs b (>= 2)"},
+		{"a provision without a version", []*debian.Package{
+			{Name: "a", Version: "1", Depends: "v (>= 1)"}, {Name: "b", Version: "2", Provides: "v"},
+		}, "a 1 needs v (>= 1)"},
+		{"enemies", []*debian.Package{
+			{Name: "a", Version: "1", Conflicts: "v"}, {Name: "b", Version: "2", Provides: "v"},
+		}, "a 1 can not be with b 2"},
+		{"broken", []*debian.Package{
+			{Name: "a", Version: "1", Breaks: "b (<< 3)"}, {Name: "b", Version: "2"},
+		}, "a 1 can not be with b 2"},
+		{"its own kind", []*debian.Package{
+			{Name: "a", Version: "1", Provides: "mta", Conflicts: "mta"},
+		}, ""},
+		{"two versions", []*debian.Package{{Name: "a", Version: "1"}, {Name: "a", Version: "2"}}, "two versions, 1 and 2"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			got := fmt.Sprint(apt.CheckSet(tc.packages))
+			if tc.want == "" && got != "[]" || !strings.Contains(got, tc.want) {
+				t.Errorf("got %s, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// debianWishes is a small image of Debian's own packages.
+func debianWishes(requests ...lock.Request) lock.Wishes {
+	return lock.Wishes{
+		Platform:   "linux/amd64",
+		Suites:     []string{"bookworm", "bookworm-updates", "bookworm-security"},
+		Components: []string{"main", "contrib", "non-free"},
+		Requests: append([]lock.Request{
+			{Set: "base", Packages: []string{"?essential"}},
+			{Set: "bootstrap", Packages: []string{"busybox-static", "libeatmydata1"}},
+		}, requests...),
+	}
+}
+
+func TestAptResolves(t *testing.T) {
+	w := testworld.New(t)
+	own := w.Debian(testworld.DebianOptions{Path: "own", Flat: true},
+		testworld.Deb{Name: "lamina-test", Version: "1:2.0~rc1+b1", Architecture: "amd64", Fields: []string{"Depends: libgomp1"}},
+		testworld.Deb{Name: "lamina-test", Version: "1:1.0", Architecture: "amd64"})
+	o := wish(t, own)
+	o.Client = enginetest.Client(t)
+	o.Mirrors = testworld.RealMirrors(t)
+	repositories := o.Wishes.Repositories
+	o.Wishes = debianWishes(
+		lock.Request{Set: "builder", Packages: []string{"g++", "python3-dev"}},
+		lock.Request{Set: "extra@debug", Packages: []string{"gdb"}},
+		lock.Request{Set: "runtime", Packages: []string{"lamina-test", "python3-numpy"}},
+	)
+	o.Wishes.Repositories = repositories
+	start := time.Now()
+	first, err := apt.Lock(t.Context(), o)
+	if err != nil {
+		t.Fatal(err, failure.Hints(err))
+	}
+	t.Logf("cold: %v", time.Since(start))
+	checkLock(t, first, o)
+
+	start = time.Now()
+	again, err := apt.Lock(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("again: %v", time.Since(start))
+	if string(first.Format()) != string(again.Format()) {
+		t.Error("the same indexes gave another lock")
+	}
+
+	var notes []string
+	var mu sync.Mutex
+	o.HTTP = fetch.New(fetch.Options{Transport: unplugged{}})
+	o.Progress = func(s string) {
+		mu.Lock()
+		defer mu.Unlock()
+		notes = append(notes, s)
+	}
+	offline, err := apt.Lock(t.Context(), o)
+	if err != nil {
+		t.Fatalf("without a network: %v", err)
+	}
+	if string(first.Format()) != string(offline.Format()) {
+		t.Error("the cache gave another lock")
+	}
+	if !strings.Contains(strings.Join(notes, "\n"), "going on with what was fetched last") {
+		t.Errorf("nothing was said of the missing network: %q", notes)
+	}
+	left, err := filepath.Glob(filepath.Join(o.CacheDir, ".resolve*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// unplugged is a network that is not there.
+type unplugged struct{}
+
+func (unplugged) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("network is unreachable")
+}
+
+func checkLock(t *testing.T, l lock.Lock, o apt.Options) {
+	t.Helper()
+	if _, err := lock.Parse("image.lock", l.Format()); err != nil {
+		t.Error(err)
+	}
+	if drift := l.Drift(o.Wishes); len(drift) > 0 {
+		t.Errorf("it does not answer the wishes: %q", drift)
+	}
+	if len(l.Releases) != 4 {
+		t.Errorf("got %d releases, want 4", len(l.Releases))
+	}
+	for _, tc := range []struct {
+		name string
+		sets string
+	}{
+		{"base-files", "base builder runtime"},
+		{"libc6", "base builder runtime"},
+		{"busybox-static", "bootstrap"},
+		{"libeatmydata1", "bootstrap"},
+		{"g++", "builder"},
+		{"gdb", "extra@debug"},
+		{"python3-numpy", "runtime"},
+		{"libgomp1", "builder runtime"},
+		{"lamina-test", "runtime"},
+	} {
+		p, ok := lock.Find(l.Packages, tc.name)
+		if got := strings.Join(p.For, " "); !ok || got != tc.sets {
+			t.Errorf("%s: got it for %q, want %q", tc.name, got, tc.sets)
+		}
+	}
+	p, _ := lock.Find(l.Packages, "lamina-test")
+	if p.Version != "1:2.0~rc1+b1" || p.Repository != "test" || p.Path != "pool/main/l/lamina-test/lamina-test_2.0~rc1+b1_amd64.deb" {
+		t.Errorf("got %+v, want the newer one of the repository", p)
+	}
+	if slices.ContainsFunc(l.In("extra", "debug"), func(p lock.Package) bool { return slices.Contains(p.For, "runtime") }) {
+		t.Error("an extra package is in the runtime as well")
+	}
+}
+
+func TestAptsExplanationIsShown(t *testing.T) {
+	w := testworld.New(t)
+	own := w.Debian(testworld.DebianOptions{Path: "own"},
+		testworld.Deb{Name: "lamina-test", Fields: []string{"Depends: lamina-missing (>= 3)"}})
+	o := wish(t, own)
+	o.Client = enginetest.Client(t)
+	o.Mirrors = testworld.RealMirrors(t)
+	repositories := o.Wishes.Repositories
+	o.Wishes = debianWishes(lock.Request{Set: "runtime", Packages: []string{"lamina-test"}})
+	o.Wishes.Repositories = repositories
+	_, err := apt.Lock(t.Context(), o)
+	said := fmt.Sprint(err)
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(said, "runtime: apt can not install lamina-test") ||
+		!strings.Contains(said, "lamina-test : Depends: lamina-missing (>= 3)") {
+		t.Errorf("got %v (kind %d), want what apt says", err, failure.KindOf(err))
+	}
+	if strings.Contains(said, "base:") || strings.Contains(said, "Reading package lists") {
+		t.Errorf("got %v, want no more than what is wrong", err)
+	}
+}

@@ -1,0 +1,146 @@
+package apt
+
+import (
+	"context"
+	_ "embed" // the scripts
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"lamina.build/internal/debian"
+)
+
+//go:embed scripts/extract.sh
+var extractScript []byte
+
+//go:embed scripts/update.sh
+var updateScript []byte
+
+//go:embed scripts/ask.sh
+var askScript []byte
+
+//go:embed scripts/askone.sh
+var askOneScript []byte
+
+// closure returns what packages need to run, found as debootstrap does: of
+// alternatives the first that there is, of a virtual package the first that
+// provides it. It is good enough for apt and not for an image.
+func closure(x *debian.Index, names ...string) ([]*debian.Package, error) {
+	seen := map[string]bool{}
+	var found []*debian.Package
+	var missing []error
+	queue := names
+	for len(queue) > 0 {
+		name := queue[0]
+		queue = queue[1:]
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		p, ok := x.Best(name)
+		if !ok {
+			missing = append(missing, fmt.Errorf("package %q, which apt needs to run: no index has it", name))
+			continue
+		}
+		found = append(found, p)
+		for relation := range strings.SplitSeq(p.PreDepends+","+p.Depends, ",") {
+			if next := firstAlternative(x, relation); next != "" {
+				queue = append(queue, next)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b *debian.Package) int { return strings.Compare(a.Name, b.Name) })
+	return found, errors.Join(missing...)
+}
+
+func firstAlternative(x *debian.Index, relation string) string {
+	first := ""
+	for alternative := range strings.SplitSeq(relation, "|") {
+		name, _, _ := strings.Cut(strings.TrimSpace(alternative), " ")
+		name, _, _ = strings.Cut(name, "(")
+		name, _, _ = strings.Cut(name, ":")
+		if first == "" {
+			first = name
+		}
+		if len(x.Candidates(name)) > 0 {
+			return name
+		}
+		if providers := x.Providers(name); len(providers) > 0 {
+			return providers[0]
+		}
+	}
+	return first
+}
+
+// writeTools fills a folder with what the execs run: busybox, the scripts,
+// and apt with all that it needs, still packed.
+func (a *archive) writeTools(ctx context.Context, dir string) error {
+	// apt reads dpkg's tables of architectures, and leaves it to ?essential to
+	// bring it.
+	debs, err := closure(a.index, "apt", "dpkg")
+	if err != nil {
+		return err
+	}
+	busybox, ok := a.index.Best("busybox-static")
+	if !ok {
+		return errors.New("package \"busybox-static\", which unpacks apt: no index has it")
+	}
+	local, err := a.fetch(ctx, append(debs, busybox))
+	if err != nil {
+		return err
+	}
+	last := len(local) - 1
+	for i, name := range local[:last] {
+		if err = place(name, filepath.Join(dir, "debs", path.Base(debs[i].Filename))); err != nil {
+			return err
+		}
+	}
+	// It moved from /bin to /usr/bin between the releases of Debian.
+	program, err := debian.ReadDebFile(local[last], "bin/busybox", "usr/bin/busybox")
+	if err != nil {
+		return fmt.Errorf("unpacking %s: %w", busybox, err)
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "busybox"), program, 0o755), //nolint:gosec // it is to be executed
+		os.WriteFile(filepath.Join(dir, "extract.sh"), extractScript, 0o600),
+		os.WriteFile(filepath.Join(dir, "update.sh"), updateScript, 0o600),
+		os.WriteFile(filepath.Join(dir, "ask.sh"), askScript, 0o600),
+		os.WriteFile(filepath.Join(dir, "askone.sh"), askOneScript, 0o600),
+	)
+}
+
+// fetch gets packages into the cache, several at a time.
+func (a *archive) fetch(ctx context.Context, packages []*debian.Package) ([]string, error) {
+	local := make([]string, len(packages))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	for i, p := range packages {
+		group.Go(func() (err error) {
+			local[i], err = a.getter.Package(ctx, a.mirrors, p)
+			return err
+		})
+	}
+	return local, group.Wait()
+}
+
+// place puts a file of the cache where a layer is packed from, without a copy
+// where the file system can.
+func place(from, to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // packed and removed
+		return err
+	}
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	data, err := os.ReadFile(from) //nolint:gosec // a file of the cache
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o600) //nolint:gosec // beside the other tools
+}

@@ -1,0 +1,107 @@
+package uv
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/lock"
+)
+
+// answer is what scripts/resolve.py says to a question.
+type answer struct {
+	Distributions []*distribution            `json:"distributions"`
+	Builds        map[string][]*distribution `json:"builds"` // what each project is built with
+	Omitted       []omission                 `json:"omitted"`
+	Notes         []string                   `json:"notes"` // what uv warns of
+	Fault         *answerFault               `json:"fault"`
+}
+
+// omission is what is optional and left out.
+type omission struct {
+	Requirement string `json:"requirement"`
+	Reason      string `json:"reason"`
+}
+
+// answerFault is what is wrong with a question, in uv's words or a backend's.
+type answerFault struct {
+	Message string `json:"message"`
+	Project string `json:"project"` // that it is about; "" where uv's words say so
+	Module  string `json:"module"`  // that a build imports and nobody declares
+	Offline bool   `json:"offline"` // an index is needed, and there was no door
+}
+
+// distribution is a file or a commit that uv chose.
+type distribution struct {
+	Name    string            `json:"name"` // normalised
+	Version string            `json:"version"`
+	Kind    kind              `json:"kind"`
+	File    string            `json:"file"`
+	URL     string            `json:"url"`
+	Below   string            `json:"below"`  // folder of the project in an archive
+	Size    int64             `json:"size"`   // 0 where nobody said
+	Hashes  map[string]string `json:"hashes"` // algorithm → hexadecimal
+	Index   string            `json:"index"`
+
+	wheel *wheel // what is in it; nil for what is built
+}
+
+type kind string
+
+const (
+	kindWheel kind = "wheel"
+	kindSdist kind = "sdist"
+	kindGit   kind = "git"
+)
+
+func readAnswer(text []byte) (a answer, err error) {
+	if err = json.Unmarshal(text, &a); err != nil {
+		return a, fmt.Errorf("reading the answer of uv: %w", err)
+	}
+	return a, nil
+}
+
+// all are the distributions of the image and of builds.
+func (a answer) all() []*distribution {
+	list := append([]*distribution(nil), a.Distributions...)
+	for _, set := range a.Builds {
+		list = append(list, set...)
+	}
+	return list
+}
+
+func (d *distribution) title() string { return d.Name + " " + d.Version }
+
+// files are those that are known to be installed.
+func (d *distribution) files() []member {
+	if d.wheel == nil {
+		return nil
+	}
+	return d.wheel.Files
+}
+
+func (d *distribution) entry(sets ...string) lock.Distribution {
+	e := lock.Distribution{
+		Name: d.Name, Version: d.Version, File: d.File, URL: d.URL,
+		Size: d.Size, SHA256: d.Hashes["sha256"], Index: d.Index, For: sets,
+	}
+	if d.Below != "" {
+		e.URL += "#subdirectory=" + d.Below
+	}
+	if d.wheel != nil {
+		e.Unpacked, e.Top = d.wheel.Unpacked, d.wheel.Top
+	}
+	return e
+}
+
+// projects are the names of those in a set.
+func (a answer) projects() []string {
+	list := make([]string, len(a.Distributions))
+	for i, d := range a.Distributions {
+		list[i] = d.Name
+	}
+	return list
+}
+
+// normal is the one spelling of a project's name.
+func normal(name string) string { return requirements.Normal(name) }

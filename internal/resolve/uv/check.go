@@ -1,0 +1,167 @@
+package uv
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/report"
+	"lamina.build/llb"
+)
+
+// check refuses what would fail after gigabytes were fetched: projects that are
+// known not to get along, files that two of them own, scripts in the place of
+// Debian's.
+func (o Options) check(r Request, a answer, there inventory) error {
+	asked := r.projects()
+	faults := append([]error{enemies(r.Set, a, asked), o.imports(r, a, there)}, onFolders(r.Set, a.Distributions)...)
+	o.tellTwice(r, a, there)
+	prune, allowed := llb.Exclude(r.Prune).Matcher(), llb.Exclude(r.Collisions).Matcher()
+	owners := map[string]owner{}
+	clashes := map[[2]*distribution][]string{}
+	for _, d := range a.Distributions {
+		for _, m := range d.files() {
+			subject := strings.TrimPrefix(m.Target, outside)
+			if prune(subject) || allowed(subject) {
+				continue
+			}
+			if first, taken := owners[m.Target]; taken && first.dist != d && (first.Size != m.Size || first.Sum != m.Sum) {
+				pair := [2]*distribution{first.dist, d}
+				clashes[pair] = append(clashes[pair], subject)
+			} else if !taken {
+				owners[m.Target] = owner{m, d}
+			}
+			faults = append(faults, shadowing(r, d, m, there))
+		}
+	}
+	pairs := slices.SortedFunc(maps.Keys(clashes), func(a, b [2]*distribution) int {
+		return cmp.Or(cmp.Compare(a[0].Name, b[0].Name), cmp.Compare(a[1].Name, b[1].Name))
+	})
+	for _, pair := range pairs {
+		if !areEnemies(pair[0].Name, pair[1].Name) { // else it was told
+			faults = append(faults, clash(r, asked, pair, clashes[pair]))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// onFolders refuses files that are folders to others: no installer makes both.
+func onFolders(set string, list []*distribution) (faults []error) {
+	files := map[string]*distribution{}
+	for _, d := range list {
+		for _, m := range d.files() {
+			files[m.Target] = d
+		}
+	}
+	for _, d := range list {
+		for _, m := range d.files() {
+			for dir := path.Dir(m.Target); dir != "."; dir = path.Dir(dir) {
+				if first := files[dir]; first != nil {
+					delete(files, dir) // told once
+					err := fmt.Errorf("%s: %s holds the file %s, and %s holds files below it", set, first.title(), strings.TrimPrefix(dir, outside), d.title())
+					faults = append(faults, failure.New(failure.Usage, err))
+				}
+			}
+		}
+	}
+	return faults
+}
+
+// imports refuses a module that the smoke tests import and nothing brings. What is
+// built, and git trees, bring modules that nobody knows before: then it is only told.
+func (o Options) imports(r Request, a answer, there inventory) error {
+	known := map[string]bool{}
+	for _, name := range there.Modules {
+		known[name] = true
+	}
+	isBuilt := len(r.Sources) > 0 || r.Trees
+	for _, d := range a.Distributions {
+		isBuilt = isBuilt || d.wheel == nil
+		if d.wheel == nil {
+			known[strings.ReplaceAll(d.Name, "-", "_")] = true
+			continue
+		}
+		for _, top := range d.wheel.Top {
+			module, _, _ := strings.Cut(top, ".")
+			known[module] = true
+			isBuilt = isBuilt || strings.HasSuffix(top, ".pth") // which may add folders
+		}
+	}
+	var faults []error
+	for _, name := range r.Imports {
+		module, _, _ := strings.Cut(name, ".")
+		if known[module] {
+			continue
+		}
+		err := fmt.Errorf("%s: [smoke] imports %s, and nothing that is installed brings it", r.Set, name)
+		if isBuilt {
+			o.Note(err.Error() + ", unless something that is built, a git tree or PYTHONPATH does")
+			continue
+		}
+		hint := fmt.Sprintf("add %s to the requirements, or correct the name", projectOf(name))
+		if r.Project != "" {
+			hint += fmt.Sprintf("; a project brings its dependencies, and itself by sources = [%q]", r.Project)
+		}
+		faults = append(faults, failure.WithHint(err, hint))
+	}
+	return failure.New(failure.Usage, errors.Join(faults...))
+}
+
+type owner struct {
+	member
+	dist *distribution
+}
+
+func enemies(set string, a answer, asked []string) error {
+	faults := Enemies(a.projects(), asked)
+	for i, err := range faults {
+		faults[i] = fmt.Errorf("%s: %w", set, err)
+	}
+	return failure.New(failure.Usage, errors.Join(faults...))
+}
+
+func clash(r Request, asked []string, pair [2]*distribution, files []string) error {
+	slices.Sort(files)
+	more := ""
+	if len(files) > 1 {
+		more = " and " + report.Count(len(files)-1, "more file")
+	}
+	err := failure.New(failure.Usage, fmt.Errorf("%s: %s and %s both hold %s%s, with different content", r.Set, pair[0].title(), pair[1].title(), files[0], more))
+	drop := pair[1].Name
+	if slices.Contains(asked, drop) && !slices.Contains(asked, pair[0].Name) {
+		drop = pair[0].Name
+	}
+	return failure.WithHint(err, fmt.Sprintf(
+		"leave one of them out wherever it is asked for, as with excludes = [%q] under [python], or allow harmless ones: collisions = [\"GLOB\"]", drop,
+	))
+}
+
+// shadowing refuses a script that would run in place of a program of Debian's,
+// which scripts of Debian call, too.
+func shadowing(r Request, d *distribution, m member, there inventory) error {
+	name, ok := strings.CutPrefix(m.Target, outside+"bin/")
+	if _, debians := there.Image[d.Name]; !ok || debians || !slices.Contains(there.Programs, name) {
+		return nil
+	}
+	err := failure.New(failure.Usage, fmt.Errorf("%s: the script bin/%s of %s would run in place of Debian's program %s", r.Set, name, d.title(), name))
+	return failure.WithHint(err, fmt.Sprintf("collisions = [\"bin/%s\"] under [python] would allow that", name))
+}
+
+// tellTwice tells what comes from an index and from Debian.
+func (o Options) tellTwice(r Request, a answer, there inventory) {
+	var twice []string
+	for _, d := range a.Distributions {
+		if version, ok := there.Image[d.Name]; ok {
+			twice = append(twice, fmt.Sprintf("%s (%s, and Debian's %s)", d.Name, d.Version, version))
+		}
+	}
+	if len(twice) > 0 {
+		slices.Sort(twice)
+		o.Note(fmt.Sprintf("%s: in the image twice, from an index and from Debian: %s", r.Set, strings.Join(twice, ", ")))
+	}
+}

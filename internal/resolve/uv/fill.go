@@ -1,0 +1,59 @@
+package uv
+
+import (
+	"slices"
+	"strings"
+
+	"lamina.build/lock"
+)
+
+// fill puts the answers of all requests into a lock, every file once.
+func fill(l *lock.Lock, o Options, answers []answer) {
+	entries := map[string]lock.Distribution{}
+	add := func(e lock.Distribution, set string) {
+		key := e.Name + " " + e.Version + " " + e.URL
+		if known, ok := entries[key]; ok {
+			e = known
+		} else {
+			e.For = nil
+		}
+		if !slices.Contains(e.For, set) {
+			e.For = append(e.For, set)
+		}
+		entries[key] = e
+	}
+	before := versions{o.Before, Upgrade{}}
+	for i, a := range answers {
+		r := o.Requests[i]
+		_, variant, own := strings.Cut(r.Set, "@")
+		if own {
+			variant = "@" + variant
+		}
+		known := before.known(r)
+		for _, d := range a.Distributions {
+			add(d.entry(), r.Set)
+			set := lock.BuildSet(d.Name) + variant
+			if _, resolved := a.Builds[d.Name]; resolved || d.Kind == kindWheel || !slices.Contains(known, id(d.entry())) {
+				continue
+			}
+			for _, e := range before.set(set) {
+				add(e, set)
+			}
+		}
+		for project, list := range a.Builds {
+			for _, d := range list {
+				add(d.entry(), lock.BuildSet(project)+variant)
+			}
+		}
+		for _, omitted := range a.Omitted {
+			l.Omitted = append(l.Omitted, lock.Omission{Set: r.Set, Requirement: omitted.Requirement, Reason: omitted.Reason})
+		}
+	}
+	for _, e := range entries {
+		l.Distributions = append(l.Distributions, e)
+	}
+	if len(l.Distributions) > 0 {
+		l.UV = o.uv
+	}
+	l.Sort()
+}

@@ -1,0 +1,158 @@
+package uv
+
+import (
+	"io/fs"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"lamina.build/lock"
+)
+
+// Only returns the logins of some hosts: an engine asks for no others.
+func (l Logins) Only(hosts []string) Logins {
+	some := Logins{}
+	for _, host := range hosts {
+		if login, ok := l.of(host); ok {
+			some[key(host)] = login
+		}
+	}
+	return some
+}
+
+// Hosts are those that the distributions of a lock come from.
+func Hosts(list []lock.Distribution) []string {
+	hosts := make([]string, len(list))
+	for i, d := range list {
+		hosts[i] = hostOf(d.URL)
+	}
+	return hosts
+}
+
+// files are the addresses of a set: uv may have kept the page that names them, so
+// that it doesn't pass the door.
+func (v versions) files(set string) []string {
+	list := v.set(set)
+	at := make([]string, len(list))
+	for i, d := range list {
+		at[i] = cleaned(d.URL)
+	}
+	return slices.DeleteFunc(at, func(a string) bool { return a == "" })
+}
+
+// required are the addresses that a request requires files and repositories at,
+// beside its indexes.
+func (r Request) required(project fs.FS) []string {
+	texts := slices.Clone(r.Overrides)
+	for _, lines := range r.BuildRequires {
+		texts = append(texts, lines...)
+	}
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+		texts = append(texts, w.URL)
+	}
+	for _, name := range r.ProjectFiles {
+		if strings.HasSuffix(name, ".toml") || strings.HasSuffix(name, ".lock") {
+			texts = append(texts, wants(project, name))
+		}
+	}
+	return addresses(texts, address)
+}
+
+// treesRequire are those that the source trees of a request require. What else a
+// program or a comment of one names is no requirement.
+func (r Request) treesRequire(project fs.FS) []string {
+	texts, programs := make([]string, 0, len(r.Sources)), make([]string, 0, 3*len(r.Sources))
+	for _, dir := range r.Sources {
+		texts = append(texts, wants(project, path.Join(dir, "pyproject.toml")))
+		for _, name := range []string{"setup.py", "setup.cfg", "requirements.txt"} {
+			data, _ := fs.ReadFile(project, path.Join(dir, name)) // few have all
+			programs = append(programs, comment.ReplaceAllString(string(data), ""))
+		}
+	}
+	return append(addresses(texts, address), addresses(programs, requirement)...)
+}
+
+// named are all addresses that a request names, beside its indexes.
+func (r Request) named(project fs.FS) []string {
+	return append(r.required(project), r.treesRequire(project)...)
+}
+
+// wants are the parts of a pyproject.toml that tell what is required, which a
+// homepage is not, and all of a lock. What can't be read wants nothing: uv will say why.
+func wants(project fs.FS, name string) string {
+	var file struct {
+		Project struct {
+			Dependencies any `toml:"dependencies"`
+			Optional     any `toml:"optional-dependencies"`
+		} `toml:"project"`
+		Groups any `toml:"dependency-groups"`
+		Build  any `toml:"build-system"`
+		Tool   struct {
+			UV     any `toml:"uv"`
+			PDM    any `toml:"pdm"`
+			Poetry struct {
+				Dependencies any `toml:"dependencies"`
+				Dev          any `toml:"dev-dependencies"`
+				Group        any `toml:"group"`
+			} `toml:"poetry"`
+		} `toml:"tool"`
+	}
+	data, err := fs.ReadFile(project, name)
+	if strings.HasSuffix(name, ".lock") || strings.HasPrefix(path.Base(name), "pylock.") {
+		return string(data)
+	}
+	if err != nil || toml.Unmarshal(data, &file) != nil {
+		return ""
+	}
+	data, _ = toml.Marshal(file) // as it was read
+	return string(data)
+}
+
+var (
+	address     = regexp.MustCompile(`(?:git\+)?(?:https?|ssh)://[^\s"'<>]+`)
+	requirement = regexp.MustCompile(`(?m)(?:@[ \t]*|^[ \t]*|git\+)(?:https?|ssh)://[^\s"'<>]+`)
+	comment     = regexp.MustCompile(`(?m)(?:^|\s)#.*$`)
+)
+
+// addresses are those in texts, each once.
+func addresses(texts []string, form *regexp.Regexp) []string {
+	var list []string
+	for _, text := range texts {
+		for _, found := range form.FindAllString(text, -1) {
+			list = append(list, cleaned(strings.TrimLeft(found, "@ \t")))
+		}
+	}
+	slices.Sort(list)
+	return slices.DeleteFunc(slices.Compact(list), func(a string) bool { return a == "" })
+}
+
+// cleaned is an address as it is asked for: of a repository without its commit, and by
+// https in the place of ssh; "" for what is no address.
+func cleaned(address string) string {
+	bare, isGit := strings.CutPrefix(address, "git+")
+	u, err := url.Parse(bare)
+	if err != nil || u.Hostname() == "" || strings.ContainsAny(u.Host, "{}") {
+		return ""
+	}
+	u.User, u.Fragment, u.RawFragment = nil, "", ""
+	if u.Scheme == "ssh" {
+		u.Scheme, u.Host = "https", u.Hostname()
+	}
+	if at := strings.LastIndex(u.Path, "@"); isGit && at >= 0 {
+		u.Path, u.RawPath = u.Path[:at], ""
+	}
+	return u.String()
+}
+
+// hostOf is the host of an address, with its port if it has one.
+func hostOf(address string) string {
+	u, err := url.Parse(strings.TrimPrefix(address, "git+"))
+	if err != nil || u.Hostname() == "" {
+		return ""
+	}
+	return u.Host
+}

@@ -1,0 +1,286 @@
+package uv
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/fetch"
+	"lamina.build/internal/layers"
+	"lamina.build/internal/resolve/door"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/solve"
+	"lamina.build/llb"
+	"lamina.build/lock"
+)
+
+// Options says what to resolve, and with what.
+type Options struct {
+	Client   *client.Client
+	Builder  llb.State // the root file system that compiles
+	Image    llb.State // the one that the distributions will be installed on
+	Store    content.Store
+	Platform ocispec.Platform
+	Project  fs.FS                // the folder of the spec, for what lies in it
+	Trees    map[string]llb.Layer // the source trees of all requests, by their folders
+	Requests []Request
+	Indexes  Indexes
+	Before   lock.Lock // whose versions stay where they can
+	Upgrade  Upgrade
+	HTTP     *fetch.Client // which logs in where it can
+	Logins   Logins        // for the engine's own fetches
+	Dir      string        // a private folder, with a short path, for the doors
+	CacheID  string        // a random name that stays with the project directory
+	CacheDir string        // where it is kept what wheels hold
+	Limit    time.Duration // of one resolution; 20 minutes where zero
+	Note     func(string)  // told what the user should know
+	Progress func(context.Context, chan *client.SolveStatus) error
+
+	uv lock.UV
+}
+
+// Resolve puts into l what answers the requests. What is wrong with them is
+// reported for all sets at once.
+func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
+	if o.Limit == 0 {
+		o.Limit = 20 * time.Minute
+	}
+	if o.Note == nil {
+		o.Note = func(string) {}
+	}
+	o.Requests = slices.Clone(o.Requests)
+	for i, r := range o.Requests {
+		o.Requests[i].uses = r.indexesOf(o.Project)
+	}
+	there, err := o.inventory(ctx)
+	if err != nil {
+		return fmt.Errorf("looking what Debian's packages bring: %w", err)
+	}
+	answers, err := o.answers(ctx, there, l.Platform)
+	if err != nil {
+		return err
+	}
+	if err := checkNames(o.Requests, answers); err != nil {
+		return err
+	}
+	o.tellUnasked(o.Requests, answers)
+	faults := make([]error, len(answers))
+	for i, a := range answers {
+		faults[i] = o.check(o.Requests[i], a, there)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	fill(l, o, answers)
+	return checkBuilders(*l, o.Requests)
+}
+
+// inventory is what Debian's packages bring: distributions with their versions,
+// by name, and the names of the image's programs and top-level modules.
+type inventory struct {
+	Builder  map[string]string `json:"builder"`
+	Image    map[string]string `json:"image"`
+	Programs []string          `json:"programs"`
+	Modules  []string          `json:"modules"`
+}
+
+func (o Options) inventory(ctx context.Context) (there inventory, err error) {
+	state, err := o.inventoryGraph()
+	if err != nil {
+		return there, err
+	}
+	text, err := o.read(ctx, state)
+	if err != nil {
+		return there, err
+	}
+	return there, json.Unmarshal(text, &there)
+}
+
+// answers asks all questions: those that want nothing of an index before the
+// others, which are asked side by side.
+func (o *Options) answers(ctx context.Context, there inventory, platform string) ([]answer, error) {
+	project, err := o.packProject(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]answer, len(o.Requests))
+	online := make([]bool, len(o.Requests))
+	before := versions{o.Before, o.Upgrade}
+	for i, r := range o.Requests {
+		online[i] = r.asksIndexes()
+		if online[i] || len(r.Sources) == 0 { // nothing is wished for
+			continue
+		}
+		if answers[i], err = o.askOffline(ctx, i, r.ask(o.Indexes, there, before), project); err != nil {
+			return nil, err
+		}
+		online[i] = answers[i].Fault != nil && answers[i].Fault.Offline
+	}
+	if !slices.Contains(online, true) {
+		return answers, nil
+	}
+	if o.uv, err = o.findUV(ctx, platform); err != nil {
+		return nil, err
+	}
+	faults := make([]error, len(o.Requests))
+	each := o.sideBySide(online)
+	var sets sync.WaitGroup
+	for i, r := range o.Requests {
+		if !online[i] {
+			continue
+		}
+		sets.Go(func() {
+			q := r.ask(o.Indexes, there, before)
+			if faults[i] = q.overHTTPS(o.Logins); faults[i] == nil {
+				answers[i], faults[i] = each.askOnline(ctx, i, q, project)
+			}
+		})
+	}
+	sets.Wait()
+	return answers, errors.Join(faults...)
+}
+
+// sideBySide are the options of sets that are resolved at once: what they tell
+// comes one after the other, and a terminal can show the work of one alone.
+func (o *Options) sideBySide(online []bool) Options {
+	each := *o
+	var mu sync.Mutex
+	each.Note = func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		o.Note(line)
+	}
+	if i := slices.Index(online, true); i >= 0 && slices.Contains(online[i+1:], true) {
+		each.Progress = nil
+	}
+	return each
+}
+
+// askOffline asks for what needs no index. That one is needed all the same is an
+// answer.
+func (o Options) askOffline(ctx context.Context, i int, q question, project *llb.Layer) (a answer, err error) {
+	r := o.Requests[i]
+	state, err := o.resolveGraph(i, q, project, nil)
+	if err != nil {
+		return a, err
+	}
+	text, err := o.read(ctx, state)
+	if err != nil {
+		return a, fmt.Errorf("resolving %s: %w", r.Set, err)
+	}
+	if a, err = readAnswer(text); err != nil || a.Fault != nil && a.Fault.Offline {
+		return a, err
+	}
+	return a, a.err(r, q)
+}
+
+// askOnline opens a door for a question, has it answered, and completes what
+// came by what passed the door.
+func (o Options) askOnline(ctx context.Context, i int, q question, project *llb.Layer) (a answer, err error) {
+	r := o.Requests[i]
+	o.HTTP = o.HTTP.Apart() // what passes a door is asked on connections that it has looked at
+	d, err := door.Open(ctx, o.doorOptions(r))
+	if err != nil {
+		return a, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	state, err := o.resolveGraph(i, q, project, d)
+	if err != nil {
+		return a, err
+	}
+	text, err := o.read(ctx, state, sockets{doorID(i): d.Socket()})
+	if err != nil {
+		return a, o.stopped(ctx, r, d, err)
+	}
+	if a, err = readAnswer(text); err != nil {
+		return a, err
+	}
+	if err := o.throughDoor(ctx, r, q, d, a); err != nil {
+		return a, err
+	}
+	for _, note := range a.Notes {
+		o.Note(r.Set + ": " + note)
+	}
+	for _, left := range a.Omitted {
+		o.Note(fmt.Sprintf("%s: left out, since it is optional: %s: %s", r.Set, left.Requirement, left.Reason))
+	}
+	return a, o.complete(ctx, r, d, &a)
+}
+
+// read has the engine make the answer and returns it.
+func (o Options) read(ctx context.Context, state llb.State, session ...session.Attachable) ([]byte, error) {
+	files, err := solve.Read(ctx, o.Client, solve.ReadRequest{
+		State: state, Names: []string{answerName}, Platform: o.Platform, Store: o.Store,
+		Session: append(session, o.Logins.Secrets()), Progress: o.Progress,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return files[0], nil
+}
+
+// doorOptions allow a request what it names.
+func (o Options) doorOptions(r Request) door.Options {
+	own, further := r.own(o.Indexes)
+	options := door.Options{Client: o.HTTP, Dir: o.Dir, Direct: r.required(o.Project), Named: r.treesRequire(o.Project)}
+	before := versions{lock: o.Before}
+	for set := range before.builds(r) {
+		options.Known = append(options.Known, before.files(set)...)
+	}
+	options.Known = append(options.Known, before.files(r.Set)...)
+	for _, i := range r.Indexes {
+		options.Indexes = append(options.Indexes, door.Index{Name: i.URL, URL: i.URL, Packages: i.Packages})
+	}
+	for _, url := range slices.Concat(further, []string{own}, r.uses.urls) {
+		if url != "" {
+			options.Indexes = append(options.Indexes, door.Index{Name: url, URL: url})
+		}
+	}
+	for _, l := range r.links() {
+		options.Indexes = append(options.Indexes, door.Index{Name: l, URL: l, Flat: true})
+	}
+	return options
+}
+
+// packProject packs the files of the project that requests name: wheels, folders
+// of wheels, locks and pyproject files, and nothing else; nil where there are none.
+func (o Options) packProject(ctx context.Context) (*llb.Layer, error) {
+	var include []string
+	for _, r := range o.Requests {
+		for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+			if w.Kind == requirements.Path {
+				include = append(include, w.Path)
+			}
+		}
+		for _, l := range r.Files.FindLinks {
+			if !strings.Contains(l, "://") {
+				include = append(include, path.Join(l, "*.whl"), path.Join(l, "*.tar.gz"), path.Join(l, "*.zip"))
+			}
+		}
+		include = append(include, r.ProjectFiles...)
+	}
+	if len(include) == 0 {
+		return nil, nil
+	}
+	slices.Sort(include)
+	layer, err := layers.Tree(ctx, o.Store, layers.TreeOptions{
+		Name: "files of the project", FS: o.Project, Target: "/", Include: slices.Compact(include),
+		Compression: layers.Uncompressed, Platform: o.Platform,
+	})
+	if errors.Is(err, layers.ErrEmpty) {
+		return nil, nil
+	}
+	return &layer, err
+}

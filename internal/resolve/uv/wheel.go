@@ -1,0 +1,359 @@
+package uv
+
+import (
+	"archive/zip"
+	"cmp"
+	"compress/flate"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"deps.dev/util/semver"
+
+	"lamina.build/internal/failure"
+)
+
+// wheel is what the directory of a wheel and its metadata say, without its
+// content: https://packaging.python.org/en/latest/specifications/binary-distribution-format/.
+type wheel struct {
+	Unpacked int64    // bytes of all files
+	Top      []string // names below site-packages, but for the wheel's own metadata
+	Files    []member // what is installed, by where
+	Metadata string   // sha256 of METADATA
+	Requires []string // projects, whatever for
+	Name     string   // as METADATA has it
+	Version  string   // likewise
+}
+
+// member is a file that a wheel installs. Equal sums and sizes are equal files,
+// but for an attacker's, whom the check after the build finds.
+type member struct {
+	Target string // below site-packages; "bin/NAME" and the like behind "../" elsewhere
+	Size   uint64
+	Sum    uint32 // CRC-32
+}
+
+// outside is where what isn't below site-packages has its place.
+const outside = "../"
+
+// maxMetadata bounds what is read of a wheel's metadata.
+const maxMetadata = 64 << 20
+
+// readWheel looks into a wheel. What pip or uv would refuse, or what would lie
+// where no wheel has a say, is an error that names the entry.
+func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return nil, unreadable("it is not a wheel", err)
+	}
+	w := &wheel{}
+	own := distInfo(z)
+	if len(own) != 1 {
+		return nil, failure.New(failure.Usage, fmt.Errorf("it is not a wheel: it has %d .dist-info folders", len(own)))
+	}
+	if err = w.members(z, strings.TrimSuffix(own[0], ".dist-info")); err != nil {
+		return nil, failure.New(failure.Usage, err)
+	}
+	read := map[string]string{}
+	for _, name := range []string{"METADATA", "WHEEL", "RECORD", "entry_points.txt"} {
+		data, err := readMember(z, own[0]+"/"+name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && name == "entry_points.txt":
+		case err != nil:
+			return nil, err
+		case name != "METADATA" && !utf8.Valid(data):
+			return nil, failure.New(failure.Usage, fmt.Errorf("its %s is not UTF-8", name))
+		}
+		read[name] = string(data)
+	}
+	metadata := read["METADATA"]
+	sum := sha256.Sum256([]byte(metadata))
+	w.Metadata, w.Name, w.Version = hex.EncodeToString(sum[:]), header(metadata, "Name"), header(metadata, "Version")
+	w.Requires = required(metadata)
+	scripts, scriptErr := entryScripts(read["entry_points.txt"])
+	w.Files = append(w.Files, scripts...)
+	for _, m := range w.Files {
+		if interpreter.MatchString(m.Target) {
+			scriptErr = errors.Join(scriptErr, fmt.Errorf("its script %s is called as Python is", path.Base(m.Target)))
+		}
+	}
+	return w, failure.New(failure.Usage, errors.Join(w.checkTitle(d), checkFormat(read["WHEEL"]), checkRecord(read["RECORD"]), scriptErr))
+}
+
+// interpreter are the scripts that uv doesn't write, nor install_wheels.py.
+var interpreter = regexp.MustCompile(`(?i)^\.\./bin/(python(w|3\.\d+t|[\d.]*)|pypy3?|graalpy)$`)
+
+// formatVersion is where uv looks for it: among headers, the first of them.
+var formatVersion = regexp.MustCompile(`\A(?:[^\s:]+:.*\n|[ \t].*\n)*?Wheel-Version:[ \t]*(\d*)\.`)
+
+func checkFormat(text string) error {
+	if found := formatVersion.FindStringSubmatch(text); found == nil || found[1] != "1" {
+		return errors.New("its WHEEL has no Wheel-Version 1.x, the one that installers know")
+	}
+	return nil
+}
+
+// checkRecord wants rows that uv can read. Whether they are true is nobody's
+// concern: an image has new ones.
+func checkRecord(text string) error {
+	r := csv.NewReader(strings.NewReader(newlines(text)))
+	r.LazyQuotes = true
+	rows, err := r.ReadAll()
+	for i, row := range rows {
+		if len(row) < 3 || strings.Trim(row[2], "0123456789") != "" {
+			err = cmp.Or(err, fmt.Errorf("row %d is no path, hash and size", i+1))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("its RECORD can't be read: %w", err)
+	}
+	return nil
+}
+
+// newlines has each line end as Unix does.
+func newlines(text string) string { return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text) }
+
+// distInfo are the folders that hold metadata.
+func distInfo(z *zip.Reader) []string {
+	var folders []string
+	for _, f := range z.File {
+		first, rest, _ := strings.Cut(f.Name, "/")
+		if strings.HasSuffix(first, ".dist-info") && rest != "" && !slices.Contains(folders, first) {
+			folders = append(folders, first)
+		}
+	}
+	return folders
+}
+
+// members fills in what a wheel installs. title is what its two folders are called
+// by, TITLE.dist-info and TITLE.data.
+func (w *wheel) members(z *zip.Reader, title string) error {
+	type content struct {
+		sum       uint32
+		size      uint64
+		isProgram bool
+	}
+	seen := map[string]content{}
+	top := map[string]bool{}
+	var faults []error
+	for _, f := range z.File {
+		if strings.HasSuffix(f.Name, "/") {
+			continue
+		}
+		where, err := target(f.Name, title)
+		if err = cmp.Or(checkEntry(f), err); err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		w.Unpacked += int64(f.UncompressedSize64)                      //nolint:gosec // no file has more than an int64 of bytes
+		if slices.Contains(strings.Split(where, "/"), "__pycache__") { // which isn't installed
+			continue
+		}
+		c := content{f.CRC32, f.UncompressedSize64, f.ExternalAttrs>>16&0o111 != 0}
+		first, below, _ := strings.Cut(where, "/")
+		twin, twice := seen[where]
+		seen[where] = c
+		isOwn := first == title+".dist-info"
+		if twice && twin != c && (!isOwn || below != "RECORD") {
+			faults = append(faults, fmt.Errorf("it holds %q twice, with different content", where))
+		}
+		if twice || isOwn {
+			continue
+		}
+		w.Files = append(w.Files, member{Target: where, Size: f.UncompressedSize64, Sum: f.CRC32})
+		if first != ".." {
+			top[first] = true
+		}
+	}
+	w.Top = slices.Sorted(maps.Keys(top))
+	return errors.Join(faults...)
+}
+
+// target is where an entry of a wheel is installed.
+func target(name, title string) (string, error) {
+	rest, ok := strings.CutPrefix(name, title+".data/")
+	if !ok {
+		return name, nil
+	}
+	scheme, below, _ := strings.Cut(rest, "/")
+	switch {
+	case below == "":
+	case scheme == "purelib", scheme == "platlib":
+		return below, nil
+	case scheme == "scripts" && !strings.Contains(below, "/"):
+		return outside + "bin/" + below, nil
+	case scheme == "data":
+		return outside + below, nil
+	case scheme == "headers":
+		return outside + "include/" + title + "/" + below, nil
+	}
+	return "", fmt.Errorf("it holds %q, which nobody knows where to install", name)
+}
+
+// checkEntry refuses what no file below a folder is called, or what isn't one.
+func checkEntry(f *zip.File) error {
+	parts := strings.Split(f.Name, "/")
+	switch {
+	case !fs.ValidPath(f.Name) || strings.ContainsAny(f.Name, "\\\x00") || slices.Contains(parts, ".."):
+		return fmt.Errorf("it holds %q, which no file below a folder is called", f.Name)
+	case f.Mode()&fs.ModeType != 0:
+		return fmt.Errorf("it holds %q, which is not a regular file", f.Name)
+	case f.Flags&1 != 0 || f.Method != zip.Store && f.Method != zip.Deflate:
+		return fmt.Errorf("it holds %q, which is encrypted, or compressed as no file of a wheel is", f.Name)
+	}
+	for _, part := range parts {
+		switch {
+		case strings.HasPrefix(part, ".wh."):
+			return fmt.Errorf("it holds %q: names with .wh. in front remove files of an image", f.Name)
+		case len(part) > 255:
+			return fmt.Errorf("it holds a file whose name has %d bytes", len(part))
+		}
+	}
+	return nil
+}
+
+func readMember(z *zip.Reader, name string) ([]byte, error) {
+	f, err := z.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, failure.New(failure.Usage, fmt.Errorf("it is not a wheel: it has no %s: %w", name, fs.ErrNotExist))
+	}
+	if err != nil {
+		return nil, unreadable("reading "+name, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxMetadata))
+	if err != nil {
+		return nil, unreadable("reading "+name, err)
+	}
+	return data, nil
+}
+
+// unreadable tells an error that is the file's own fault from its server's.
+func unreadable(what string, err error) error {
+	said := fmt.Errorf("%s: %w", what, err)
+	_, isCorrupt := errors.AsType[flate.CorruptInputError](err)
+	if isCorrupt || slices.Contains([]error{zip.ErrFormat, zip.ErrChecksum, io.ErrUnexpectedEOF}, err) {
+		return failure.New(failure.Usage, said)
+	}
+	return said
+}
+
+var requiresDist = regexp.MustCompile(`(?mi)^Requires-Dist:\s*([A-Z0-9][A-Z0-9._-]*)`)
+
+// required are the projects that METADATA names as requirements.
+func required(metadata string) []string {
+	head, _, _ := strings.Cut(strings.ReplaceAll(metadata, "\r\n", "\n"), "\n\n")
+	found := requiresDist.FindAllStringSubmatch(head, -1)
+	names := make([]string, len(found))
+	for i := range found {
+		names[i] = normal(found[i][1])
+	}
+	return names
+}
+
+// checkTitle wants a wheel to be what its file name says. A file may have got a
+// local version when it was released, as flash-attn's do.
+func (w *wheel) checkTitle(d *distribution) error {
+	d.Version = cmp.Or(d.Version, w.Version)
+	name, rest, _ := strings.Cut(d.File, "-")
+	version, _, _ := strings.Cut(rest, "-")
+	public, _, _ := strings.Cut(version, "+")
+	if w.Name != "" && normal(w.Name) == normal(name) && (sameVersion(w.Version, version) || sameVersion(w.Version, public)) {
+		return nil
+	}
+	return failure.New(failure.Usage, fmt.Errorf("its file name is of %s %s, and its METADATA is of %s %s", name, version, w.Name, w.Version))
+}
+
+// header returns the value of the first line of METADATA with a key; "" where there
+// is none.
+func header(metadata, key string) string {
+	for line := range strings.Lines(metadata) {
+		line = strings.TrimRight(line, "\r\n")
+		name, value, _ := strings.Cut(line, ":")
+		switch {
+		case line == "": // the description follows
+			return ""
+		case strings.EqualFold(name, key):
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// sameVersion compares as PEP 440 does: 1.0 and 1.0.0 are one version.
+func sameVersion(a, b string) bool {
+	return a == b || semver.PyPI.Compare(a, b) == 0
+}
+
+var entryPoint = regexp.MustCompile(`^[A-Za-z_][\w.]*[ \t]*:[ \t]*[A-Za-z_][\w.]*$`)
+
+// entryScripts are the programs that entry points become.
+func entryScripts(text string) (scripts []member, err error) {
+	sections, err := entryPoints(text)
+	faults := []error{err}
+	for _, section := range []string{"console_scripts", "gui_scripts"} {
+		for _, name := range slices.Sorted(maps.Keys(sections[section])) {
+			value := sections[section][name]
+			object, _, _ := strings.Cut(value, "[")
+			switch {
+			case !fs.ValidPath(name) || path.Base(name) != name || name == ".":
+				faults = append(faults, fmt.Errorf("its script %q is not a plain name", name))
+			case !entryPoint.MatchString(strings.TrimRight(object, " ")):
+				faults = append(faults, fmt.Errorf("its script %q can't start: %q names no function of a module (module:function)", name, value))
+			default:
+				hash := sha256.Sum256([]byte(value))
+				scripts = append(scripts, member{
+					Target: outside + "bin/" + name, Size: uint64(len(value)), Sum: binary.BigEndian.Uint32(hash[:]),
+				})
+			}
+		}
+	}
+	return scripts, errors.Join(faults...)
+}
+
+// entryPoints reads entry_points.txt as uv and configparser do: what each section
+// names, with its values.
+func entryPoints(text string) (map[string]map[string]string, error) {
+	sections := map[string]map[string]string{}
+	var section map[string]string
+	name, indent, number := "", 0, 0
+	for line := range strings.Lines(newlines(text)) {
+		number++
+		words := strings.TrimSpace(line)
+		if words == "" || words[0] == '#' || words[0] == ';' {
+			continue
+		}
+		at := strings.Index(line, words)
+		if name != "" && at > indent {
+			section[name] += "\n" + words
+			continue
+		}
+		indent = at
+		end := strings.LastIndex(words, "]")
+		isSection := words[0] == '[' && end > 1
+		key, value, isPair := strings.Cut(words, "=")
+		name = strings.TrimSpace(key)
+		_, twice := section[name]
+		switch {
+		case isSection && sections[words[1:end]] == nil:
+			section, name = map[string]string{}, ""
+			sections[words[1:end]] = section
+		case isSection || section == nil || !isPair || name == "" || twice:
+			return nil, fmt.Errorf("line %d of its entry_points.txt, %q, is neither a new section nor a new NAME = VALUE in one", number, words)
+		default:
+			section[name] = strings.TrimSpace(value)
+		}
+	}
+	return sections, nil
+}

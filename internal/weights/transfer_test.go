@@ -1,0 +1,188 @@
+package weights_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/progress/progressui"
+
+	"lamina.build/internal/weights"
+)
+
+// last keeps the newest word on every vertex, and all lines.
+type last struct {
+	vertexes map[string]*client.Vertex
+	bytes    map[string]*client.VertexStatus
+	lines    []string
+	names    []string
+}
+
+func (l *last) display(_ context.Context, status chan *client.SolveStatus) error {
+	l.vertexes, l.bytes = map[string]*client.Vertex{}, map[string]*client.VertexStatus{}
+	for s := range status {
+		for _, v := range s.Vertexes {
+			l.vertexes[v.Digest.String()] = v
+			l.names = append(l.names, v.Name)
+		}
+		for _, b := range s.Statuses {
+			l.bytes[l.vertexes[b.Vertex.String()].Name] = b
+		}
+		for _, line := range s.Logs {
+			l.lines = append(l.lines, strings.TrimSpace(string(line.Data)))
+		}
+	}
+	return nil
+}
+
+func (l *last) has(name string) bool { return slices.Contains(l.names, name) }
+
+func TestRateAndTimeLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen last
+		tr := weights.NewTransfer("pushing weights")
+		tr.Add("unet", 10_000_000_000)
+		tr.Add("vae", 1_000_000_000)
+		err := tr.Show(t.Context(), seen.display, func(context.Context) error {
+			tr.Finish("vae", "there already")
+			tr.At("unet", 4_000_000_000) // an earlier push had come so far
+			for i := range int64(20) {
+				time.Sleep(time.Second)
+				tr.At("unet", 4_000_000_000+(i+1)*100_000_000)
+			}
+			time.Sleep(time.Second)
+			tr.Finish("unet", "sent")
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"vae, there already", "unet, sent", "pushing weights"} {
+			if !seen.has(want) {
+				t.Errorf("no vertex was called %q: %q", want, seen.names)
+			}
+		}
+		if b := seen.bytes["unet, sent"]; b == nil || b.Current != b.Total || b.Completed == nil {
+			t.Errorf("bytes of the file at its end: %+v", b)
+		}
+		if b := seen.bytes["pushing weights"]; b == nil || b.Current != 11_000_000_000 || b.Total != b.Current {
+			t.Errorf("bytes of all at the end: %+v", b)
+		}
+		var told bool
+		for _, line := range seen.lines {
+			told = told || strings.Contains(line, " of 11.00 GB, ") && strings.HasSuffix(line, " left")
+			if strings.Contains(line, "GB/s") {
+				t.Errorf("what an earlier transfer moved is in the rate: %q", line)
+			}
+		}
+		if !told {
+			t.Errorf("nobody who reads a log was told of rate and time left: %q", seen.lines)
+		}
+	})
+}
+
+func TestFailure(t *testing.T) {
+	want := errors.New("no")
+	var seen last
+	tr := weights.NewTransfer("pulling")
+	tr.Add("a", 10)
+	tr.Add("b", 10)
+	err := tr.Show(t.Context(), seen.display, func(context.Context) error {
+		tr.At("a", 5)
+		tr.At("nobody", 5)
+		return want
+	})
+	if !errors.Is(err, want) {
+		t.Errorf("got %v, want the work's own error", err)
+	}
+	for _, v := range seen.vertexes {
+		if v.Name == "a" && v.Error == "" {
+			t.Error("a file that was stopped halfway looks complete")
+		}
+	}
+	if seen.has("b") {
+		t.Error("a file that never began was shown")
+	}
+}
+
+// A display that breaks holds up nothing, and is told of in the end.
+func TestABrokenDisplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		want := errors.New("no terminal any more")
+		tr := weights.NewTransfer("pulling")
+		tr.Add("a", 10)
+		err := tr.Show(t.Context(), func(context.Context, chan *client.SolveStatus) error { return want }, func(context.Context) error {
+			time.Sleep(time.Minute)
+			tr.Finish("a", "done")
+			return nil
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// The displays are BuildKit's own: each has to take what it is given.
+func TestDisplays(t *testing.T) {
+	for _, mode := range []progressui.DisplayMode{progressui.PlainMode, progressui.RawJSONMode, progressui.QuietMode} {
+		t.Run(string(mode), func(t *testing.T) {
+			var out bytes.Buffer
+			d, err := progressui.NewDisplay(&out, mode)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tr := weights.NewTransfer("pushing weights")
+			tr.Add("unet", 1000)
+			err = tr.Show(t.Context(), func(ctx context.Context, status chan *client.SolveStatus) error {
+				_, showErr := d.UpdateFrom(ctx, status)
+				return showErr
+			}, func(context.Context) error {
+				tr.At("unet", 0)
+				tr.At("unet", 400)
+				tr.Finish("unet", "sent")
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkDisplay(t, mode, &out)
+		})
+	}
+}
+
+func checkDisplay(t *testing.T, mode progressui.DisplayMode, out *bytes.Buffer) {
+	t.Helper()
+	switch mode {
+	case progressui.PlainMode:
+		for _, want := range []string{"pushing weights", "unet, sent", "1.00kB / 1.00kB"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("no %q in:\n%s", want, out)
+			}
+		}
+	case progressui.RawJSONMode:
+		d := json.NewDecoder(out)
+		var status client.SolveStatus
+		for {
+			if err := d.Decode(&status); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(status.Statuses) == 0 || status.Statuses[0].Total != 1000 {
+			t.Errorf("the last line has no bytes: %+v", status)
+		}
+	default:
+		if out.Len() > 0 {
+			t.Errorf("quiet is not: %s", out)
+		}
+	}
+}
