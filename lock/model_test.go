@@ -40,7 +40,7 @@ func withModels(change func(*lock.Model)) lock.Lock {
 		change(&wan)
 	}
 	l.Models = []lock.Model{listModel(), wan}
-	l.Weights = []lock.ModelRequest{l.Models[0].ModelRequest, l.Models[1].ModelRequest}
+	l.ModelRequests = []lock.ModelRequest{l.Models[0].ModelRequest, l.Models[1].ModelRequest}
 	l.Sort()
 	return l
 }
@@ -90,23 +90,6 @@ func TestParseRefusesWhatNoResolverOfModelsWrites(t *testing.T) {
 	}
 }
 
-func TestDriftOfModels(t *testing.T) {
-	l := withModels(nil)
-	wishes := l.Wishes
-	if drift := l.Drift(wishes); len(drift) != 0 {
-		t.Errorf("a lock drifts from itself: %q", drift)
-	}
-	moved := l.Models[0].ModelRequest
-	moved.Path = "/elsewhere"
-	wishes.Weights = []lock.ModelRequest{moved, l.Models[1].ModelRequest}
-	drift := strings.Join(l.Drift(wishes), "\n")
-	for _, want := range []string{`model: the spec adds hf://Wan-AI/Wan2.2-Animate-14B@main at "/elsewhere"`, "model: the spec no longer has hf://"} {
-		if !strings.Contains(drift, want) {
-			t.Errorf("no %q in:\n%s", want, drift)
-		}
-	}
-}
-
 func TestTargetAndRepository(t *testing.T) {
 	m := wanModel()
 	if got := m.Target("a b.bin") + " " + m.Target("c") + " " + m.Target("a=b"); got != "c/d.bin c y=z" {
@@ -120,5 +103,15 @@ func TestTargetAndRepository(t *testing.T) {
 	}
 	if m.Size() != 11_361_920_418 {
 		t.Errorf("size %d", m.Size())
+	}
+}
+
+func TestModelName(t *testing.T) {
+	for from, want := range map[string]string{
+		"hf://org/name@main": "org/name", "https://x.example/models/wan/SHA256SUMS": "wan",
+	} {
+		if got := (lock.ModelRequest{From: from}).Name(); got != want {
+			t.Errorf("%s is called %q, want %q", from, got, want)
+		}
 	}
 }

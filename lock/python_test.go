@@ -63,39 +63,6 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 	}
 }
 
-func TestPythonInPrefersTheSetOfTheVariant(t *testing.T) {
-	l := sample()
-	for _, tt := range []struct {
-		in   []lock.Distribution
-		want []string
-	}{
-		{l.PythonIn("production"), []string{"insightface", "own", "sam2", "torch"}},
-		{l.PythonIn("blackwell"), []string{"torch"}},
-		{l.BuildIn("insightface", "debug"), []string{"cython"}},
-		{l.BuildIn("insightface", "blackwell"), nil},
-	} {
-		var names []string
-		for _, d := range tt.in {
-			names = append(names, d.Name)
-		}
-		if diff := cmp.Diff(tt.want, names); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
-	}
-	if got := len(l.OmittedIn("production")) - len(l.OmittedIn("blackwell")); got != 1 {
-		t.Errorf("production goes without %d more than blackwell, want 1", got)
-	}
-}
-
-func TestDriftOfPythonNamesTheLine(t *testing.T) {
-	spec := sample().Wishes
-	spec.Python = []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{"insightface==0.7.3", "torch", "numpy<2"}}, spec.Python[1]}
-	want := []string{"python: the spec adds numpy<2", "python: the spec no longer has --index-url https://index.example/simple"}
-	if diff := cmp.Diff(want, sample().Drift(spec)); diff != "" {
-		t.Errorf("drift (-want +got):\n%s", diff)
-	}
-}
-
 func TestPylockHasWhatOtherInstallersNeed(t *testing.T) {
 	text, err := sample().Pylock("production", "../x")
 	if err != nil {
@@ -129,23 +96,6 @@ func TestPylockHasWhatOtherInstallersNeed(t *testing.T) {
 	if _, err := (lock.Lock{}).Pylock("production", "."); err == nil {
 		t.Error("a lock without Python gave a pylock.toml")
 	}
-}
-
-func FuzzDistributionRoundTrip(f *testing.F) {
-	f.Add("torch", "2.6.0+cu124", "torch.whl", "https://x.example/torch.whl", int64(7))
-	f.Add("a\"b", "\x00", "\U0001f600", "file:a/b", int64(-1))
-	f.Fuzz(func(t *testing.T, name, version, file, url string, size int64) {
-		l := sample()
-		l.Distributions = []lock.Distribution{{Name: name, Version: version, File: file, URL: url, Size: size, SHA256: hash(name), For: []lock.Set{lock.ParseSet("python")}}}
-		text := l.Format()
-		got, err := lock.Parse("x", text)
-		if err != nil {
-			return // a lock that no resolver writes
-		}
-		if again := got.Format(); string(again) != string(text) {
-			t.Errorf("text changed on its way through a lock: %q, then %q", text, again)
-		}
-	})
 }
 
 // A project may lie in a folder of an archive.

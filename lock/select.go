@@ -81,21 +81,3 @@ func (l Lock) Created() time.Time {
 	}
 	return newest
 }
-
-// Sort brings the entries of l into the order that [Lock.Format] and [Parse] expect.
-func (l *Lock) Sort() {
-	slices.SortFunc(l.Packages, comparePackages)
-	slices.SortFunc(l.Releases, compareReleases)
-	slices.SortFunc(l.Distributions, compareDistributions)
-	slices.SortFunc(l.Omitted, compareOmissions)
-	slices.SortFunc(l.Models, compareModels)
-	for i := range l.Packages {
-		slices.SortFunc(l.Packages[i].For, Set.Compare)
-	}
-	for i := range l.Distributions {
-		slices.SortFunc(l.Distributions[i].For, Set.Compare)
-	}
-	for i := range l.Models {
-		slices.SortFunc(l.Models[i].Files, compareModelFiles)
-	}
-}

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 )
 
@@ -22,9 +23,9 @@ const (
 
 // Set is what is installed together.
 type Set struct {
-	Kind    Kind
-	Project string // of SetBuild: normalised by PEP 503
-	Variant string // whose own it is; "" for what all variants without one of their own share
+	Kind    Kind   `toml:"-"` // a lock has the text of a set
+	Project string `toml:"-"` // of SetBuild: normalised by PEP 503
+	Variant string `toml:"-"` // whose own it is; "" for what all variants without one of their own share
 }
 
 // ParseSet reads a set as [Set.String] writes it. Text that is none is a set
@@ -62,3 +63,7 @@ func (s Set) Compare(other Set) int { return cmp.Compare(s.String(), other.Strin
 
 // isPython tells sets of distributions from those of packages.
 func (k Kind) isPython() bool { return k == SetPython || k == SetBuild }
+
+func (k Kind) isDebian() bool {
+	return slices.Contains([]Kind{SetBase, SetBootstrap, SetBuilder, SetRuntime, SetExtra}, k)
+}

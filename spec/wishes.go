@@ -74,7 +74,7 @@ func (f *File) Wishes(root fs.FS) (lock.Wishes, error) {
 	var repositoryErr error
 	wishes.Repositories, repositoryErr = repositories(specs, root)
 	wishes.Python = pythonWishes(python)
-	wishes.Weights = modelWishes(specs)
+	wishes.ModelRequests = modelWishes(specs)
 	return wishes, errors.Join(repositoryErr, pythonErr)
 }
 
