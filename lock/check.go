@@ -94,7 +94,7 @@ func (p Package) check() error {
 }
 
 func (m Model) check() error {
-	var f faults
+	f := make(faults, 0, len(m.Files))
 	_, _, hub := m.Repository()
 	switch {
 	case hub && !gitCommit.MatchString(m.Commit):

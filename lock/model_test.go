@@ -64,32 +64,6 @@ func TestModelsSurviveTheText(t *testing.T) {
 	}
 }
 
-func TestParseRefusesWhatNoResolverOfModelsWrites(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		change  func(*lock.Model)
-		message string
-	}{
-		{"a branch for a commit", func(m *lock.Model) { m.Commit = "main" }, `"main" is not a commit`},
-		{"a relative path", func(m *lock.Model) { m.Path = "models" }, `path "models" is not absolute and clean`},
-		{"no digest", func(m *lock.Model) { m.Digest = "" }, `"" is not a digest`},
-		{"no plan", func(m *lock.Model) { m.Plan = 0 }, "plan 0 is not positive"},
-		{"no files", func(m *lock.Model) { m.Files = nil }, "it has no files"},
-		{"published without a digest", func(m *lock.Model) { m.Published = "registry.example/wan:1" }, "has no digest"},
-		{"a file that escapes", func(m *lock.Model) { m.Files[0].Path = "../x" }, `file "../x" does not stay in the model`},
-		{"a file with a wrong hash", func(m *lock.Model) { m.Files[0].SHA256 = "x" }, `"x" is not a sha256`},
-		{"a file twice", func(m *lock.Model) { m.Files[0].Path = m.Files[1].Path }, "is there twice"},
-		{"an address for a file of the hub", func(m *lock.Model) { m.Files[0].URL = "https://h.example/x" }, "only one of the hub has no url"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := lock.Parse("image.lock", withModels(tt.change).Format())
-			if err == nil || !strings.Contains(err.Error(), tt.message) {
-				t.Errorf("got error %v, want %s", err, tt.message)
-			}
-		})
-	}
-}
-
 func TestTargetAndRepository(t *testing.T) {
 	m := wanModel()
 	if got := m.Target("a b.bin") + " " + m.Target("c") + " " + m.Target("a=b"); got != "c/d.bin c y=z" {

@@ -28,6 +28,14 @@ func TestParseRefuses(t *testing.T) {
 		{"a hash that is none", forged(func(l *lock.Lock) { l.Packages[0].SHA256 = "abc" }), `image.lock: package adduser 3.134: "abc" is not a sha256`, nil},
 		{"a set that nobody asked for", forged(func(l *lock.Lock) { l.Packages[0].For = []lock.Set{lock.ParseSet("nobody")} }), `image.lock: package adduser 3.134: set "nobody" was not asked for`, nil},
 		{"another order", forged(func(l *lock.Lock) { l.Packages[0], l.Packages[1] = l.Packages[1], l.Packages[0] }), "image.lock: packages are not sorted by name, version and architecture", nil},
+		{"an unknown key of an entry", signed("version = 2\n[debian]\npackages = [\n  { name = \"a\" },\n  { name = \"b\", shape = 1 },\n]\n"), `image.lock:7:17: unknown key "debian.shape"`, nil},
+		{"an unknown key of a model", signed("version = 2\n[[model]]\nfrom = \"a\"\nfiles = [{ sise = 1 }]\n"), `image.lock:6:12: unknown key "model.sise"`, nil},
+		{"an unknown table", signed("version = 2\n[ubuntu]\n"), `image.lock:4:2: unknown key "ubuntu"`, nil},
+		{"a key twice", signed("version = 2\nplatform = \"\"\nplatform = \"\"\n"), "image.lock:5:1: toml: key platform is already defined", nil},
+		{"a size that is a word", signed("version = 2\n[debian]\npackages = [\n  { size = \"x\" },\n]\n"), "image.lock:6:12: toml: cannot decode TOML string into struct field lock.Package.Size of type int64", nil},
+		{"a set that is a list", signed("version = 2\n[debian]\nrequests = [\n  { set = [] },\n]\n"), "image.lock:6:11: toml: cannot decode TOML array", nil},
+		{"a set in parts", signed("version = 2\n[debian]\nrequests = [\n  { set = { kind = \"base\" } },\n]\n"), `image.lock:6:13: unknown key "debian.kind"`, nil},
+		{"a date that is a word", signed("version = 2\n[debian]\nreleases = [\n  { date = \"x\" },\n]\n"), `image.lock:6:12: toml: parsing time "x"`, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
