@@ -121,7 +121,10 @@ func (p *Project) readBefore() (l lock.Lock, ok bool, err error) {
 		return lock.Lock{}, false, nil
 	}
 	if err == nil {
-		l, err = lock.ParseOld(p.LockPath(), data)
+		l, err = lock.Parse(p.LockPath(), data)
+	}
+	if errors.Is(err, lock.ErrOld) {
+		err = nil
 	}
 	return l, err == nil, err
 }

@@ -189,8 +189,7 @@ func (p *Project) pythonRequests() ([]uv.Request, error) {
 func hasPython(l lock.Lock) error {
 	var faults []error
 	for _, r := range l.Python {
-		_, variant, _ := strings.Cut(r.Set, "@")
-		if _, ok := lock.Find(l.In(lock.SetRuntime, variant), "python3"); !ok && len(r.Lines) > 0 {
+		if _, ok := lock.Find(l.In(lock.SetRuntime, r.Set.Variant), "python3"); !ok && len(r.Lines) > 0 {
 			err := fmt.Errorf("%s: the image has no Python to run these packages", r.Set)
 			faults = append(faults, failure.WithHint(err, "add python3 to [debian] packages"))
 		}
@@ -201,7 +200,7 @@ func hasPython(l lock.Lock) error {
 func setsOf(requests []uv.Request) string {
 	names := make([]string, len(requests))
 	for i, r := range requests {
-		names[i] = r.Set
+		names[i] = r.Set.String()
 	}
 	return strings.Join(names, ", ")
 }

@@ -111,7 +111,7 @@ func (p *Project) resolve(ctx context.Context, up Upgrade, before lock.Lock) (lo
 		return lock.Lock{}, err
 	}
 	mirrors = debian.Merge(mirrors, debian.Snapshot(time.Now()))
-	models, err := p.lockModels(ctx, p.wishes.Weights, before)
+	models, err := p.lockModels(ctx, p.wishes.ModelRequests, before)
 	if err != nil {
 		return lock.Lock{}, err
 	}

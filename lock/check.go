@@ -1,65 +1,153 @@
 package lock
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/url"
+	"path"
 	"regexp"
 	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
 )
 
-var hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
+// CommitPattern is how git names a commit, as a regular expression.
+const CommitPattern = `[0-9a-f]{40}`
+
+var gitCommit = regexp.MustCompile(`^` + CommitPattern + `$`)
+
+// faults are all that is wrong with an entry.
+type faults []error
+
+// when notes a fault under a condition.
+func (f *faults) when(wrong bool, format string, args ...any) {
+	if wrong {
+		*f = append(*f, fmt.Errorf(format, args...))
+	}
+}
+
+// in notes what an entry has, if there is something wrong with it.
+func (f *faults) in(err error, format string, args ...any) {
+	if err != nil {
+		*f = append(*f, fmt.Errorf(format+": %w", append(args, err)...))
+	}
+}
 
 // check reports every entry that no resolver writes: a path that escapes its
 // repository, a hash that is none, a set that nobody asked for, a wrong order.
-func (l Lock) check() error {
-	var faults []error
+// Only formats since 2 have uv.
+func (l Lock) check(version int) error {
+	var f faults
+	for _, r := range l.Requests {
+		f.when(!r.Set.Kind.isDebian(), "requests of packages: there is no set %q", r.Set)
+	}
+	for _, r := range l.Python {
+		f.when(r.Set.Kind != SetPython, "requests of distributions: there is no set %q", r.Set)
+	}
 	for _, r := range l.Releases {
-		if !hexSHA256.MatchString(r.SHA256) {
-			faults = append(faults, fmt.Errorf("release %s %s: %q is not a sha256",
-				r.Repository, r.Suite, r.SHA256))
-		}
+		f.when(!isSHA256(r.SHA256), "release %s %s: %q is not a sha256", r.Repository, r.Suite, r.SHA256)
 	}
 	for _, p := range l.Packages {
-		if err := l.checkPackage(p); err != nil {
-			faults = append(faults, fmt.Errorf("package %s %s: %w", p.Name, p.Version, err))
-		}
+		f.in(errors.Join(p.check(), l.checkSets(p.For, false, false)), "package %s %s", p.Name, p.Version)
 	}
-	if !slices.IsSortedFunc(l.Packages, comparePackages) {
-		faults = append(faults, errors.New("packages are not sorted by name, version and architecture"))
+	f.when(!slices.IsSortedFunc(l.Packages, comparePackages), "packages are not sorted by name, version and architecture")
+	for _, d := range l.Distributions {
+		f.in(errors.Join(d.check(), l.checkSets(d.For, true, d.IsWheel())), "distribution %s %s", d.Name, d.Version)
 	}
-	return errors.Join(append(faults, l.checkPython(), l.checkModels())...)
+	f.when(!slices.IsSortedFunc(l.Distributions, compareDistributions), "distributions are not sorted by name, version and file")
+	f = append(f, l.checkTwins()...)
+	for _, m := range l.Models {
+		f.in(m.check(), "model %s", m.From)
+	}
+	f.when(!slices.IsSortedFunc(l.Models, compareModels), "models are not sorted")
+	if version > 1 && (l.UV != (UV{}) || len(l.Distributions) > 0) {
+		f = append(f, l.UV.check())
+	}
+	return errors.Join(f...)
 }
 
-func (l Lock) checkPackage(p Package) error {
-	var faults []error
-	if p.Name == "" || p.Version == "" || p.Architecture == "" {
-		faults = append(faults, errors.New("name, version and arch must be given"))
-	}
-	if !hexSHA256.MatchString(p.SHA256) {
-		faults = append(faults, fmt.Errorf("%q is not a sha256", p.SHA256))
-	}
-	if p.Size <= 0 {
-		faults = append(faults, fmt.Errorf("size %d is not positive", p.Size))
-	}
-	if !staysBelow(p.Path) {
-		faults = append(faults, fmt.Errorf("path %q does not stay below the repository", p.Path))
-	}
-	if len(p.For) == 0 {
-		faults = append(faults, errors.New("no set wants it"))
-	}
-	for _, set := range p.For {
-		if !slices.ContainsFunc(l.Requests, func(r Request) bool { return r.Set == set }) {
-			faults = append(faults, fmt.Errorf("set %q was not asked for", set))
+// checkSets wants some set, of either packages or distributions, and every one to
+// be asked for. What others are built with needs no building itself.
+func (l Lock) checkSets(sets []Set, python, ready bool) error {
+	var f faults
+	f.when(len(sets) == 0, "no set wants it")
+	for _, s := range sets {
+		switch {
+		case s.Kind.isPython() != python || !l.asks(s):
+			f = append(f, fmt.Errorf("set %q was not asked for", s))
+		case s.Kind == SetBuild && !ready:
+			f = append(f, fmt.Errorf("set %q is to build with what has to be built itself", s))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(f...)
 }
 
-func comparePackages(a, b Package) int {
-	return cmp.Or(
-		cmp.Compare(a.Name, b.Name),
-		cmp.Compare(a.Version, b.Version),
-		cmp.Compare(a.Architecture, b.Architecture),
-	)
+func (p Package) check() error {
+	var f faults
+	f.when(p.Name == "" || p.Version == "" || p.Architecture == "", "name, version and arch must be given")
+	f.when(!isSHA256(p.SHA256), "%q is not a sha256", p.SHA256)
+	f.when(p.Size <= 0, "size %d is not positive", p.Size)
+	f.when(!staysBelow(p.Path), "path %q does not stay below the repository", p.Path)
+	return errors.Join(f...)
+}
+
+func (m Model) check() error {
+	f := make(faults, 0, len(m.Files))
+	_, _, hub := m.Repository()
+	switch {
+	case hub && !gitCommit.MatchString(m.Commit):
+		f.when(true, "%q is not a commit", m.Commit)
+	case !path.IsAbs(m.Path) || path.Clean(m.Path) != m.Path:
+		f.when(true, "path %q is not absolute and clean", m.Path)
+	case digest.Digest(m.Digest).Validate() != nil:
+		f.when(true, "%q is not a digest", m.Digest)
+	case m.Plan <= 0:
+		f.when(true, "plan %d is not positive", m.Plan)
+	case len(m.Files) == 0:
+		f.when(true, "it has no files")
+	}
+	_, sum, ok := strings.Cut(m.Published, "@")
+	f.when(m.Published != "" && (!ok || digest.Digest(sum).Validate() != nil), "published %q has no digest", m.Published)
+	for i, file := range m.Files {
+		f = append(f, file.check(hub))
+		f.when(i > 0 && m.Files[i-1].Path >= file.Path, "file %q is there twice, or files are not sorted", file.Path)
+	}
+	return errors.Join(f...)
+}
+
+func (m ModelFile) check(hub bool) error {
+	var f faults
+	f.when(!fs.ValidPath(m.Path) || m.Path == "." || strings.ContainsRune(m.Path, 0), "file %q does not stay in the model", m.Path)
+	f.when(m.Size < 0 || !isSHA256(m.SHA256), "file %q: size %d is negative, or %q is not a sha256", m.Path, m.Size, m.SHA256)
+	f.when(hub != (m.URL == ""), "file %q: only one of the hub has no url", m.Path)
+	if m.URL != "" {
+		f = append(f, checkURL(m.URL))
+	}
+	return errors.Join(f...)
+}
+
+// checkURL wants an address that says nothing about who asks.
+func checkURL(address string) error {
+	if local, ok := strings.CutPrefix(address, "file:"); ok {
+		if !staysBelow(local) {
+			return fmt.Errorf("%q does not stay beside the spec", address)
+		}
+		return nil
+	}
+	u, err := url.Parse(strings.TrimPrefix(address, "git+"))
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return fmt.Errorf("url %q is neither http nor https", address)
+	case u.User != nil:
+		return fmt.Errorf("url %q holds a login", u.Redacted())
+	}
+	return nil
+}
+
+func isSHA256(s string) bool { return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == "" }
+
+func staysBelow(p string) bool {
+	return p != "." && path.Clean(p) == p && !path.IsAbs(p) && p != ".." && !strings.HasPrefix(p, "../")
 }

@@ -1,8 +1,8 @@
 package lock
 
 import (
-	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -20,7 +20,7 @@ func (l Lock) Drift(spec Wishes) []string {
 	drift = append(drift, driftRepositories(l.Repositories, spec.Repositories)...)
 	drift = append(drift, driftRequests(l.Requests, spec.Requests)...)
 	drift = append(drift, driftRequests(each(l.Python, PythonRequest.request), each(spec.Python, PythonRequest.request))...)
-	return append(drift, changes("model", each(l.Weights, ModelRequest.line), each(spec.Weights, ModelRequest.line))...)
+	return append(drift, changes("model", each(l.ModelRequests, ModelRequest.line), each(spec.ModelRequests, ModelRequest.line))...)
 }
 
 // request is r in the terms of packages, to be compared as they are.
@@ -56,7 +56,7 @@ func driftRepositories(locked, wanted []Repository) []string {
 	drift := changes("repositories", each(locked, name), each(wanted, name))
 	for _, w := range wanted {
 		for _, h := range locked {
-			if h.Name == w.Name && repositoryLine(h) != repositoryLine(w) {
+			if h.Name == w.Name && value(reflect.ValueOf(h)) != value(reflect.ValueOf(w)) {
 				drift = append(drift, fmt.Sprintf(
 					"repositories: %s has another url, suite, component or key", w.Name,
 				))
@@ -74,7 +74,7 @@ func driftRequests(locked, wanted []Request) []string {
 			drift = append(drift, fmt.Sprintf("%s: not locked yet (%s)", w.Set, strings.Join(w.Packages, ", ")))
 			continue
 		}
-		drift = append(drift, changes(w.Set, locked[i].Packages, w.Packages)...)
+		drift = append(drift, changes(w.Set.String(), locked[i].Packages, w.Packages)...)
 	}
 	for _, h := range locked {
 		if !slices.ContainsFunc(wanted, func(w Request) bool { return w.Set == h.Set }) {
@@ -82,8 +82,4 @@ func driftRequests(locked, wanted []Request) []string {
 		}
 	}
 	return drift
-}
-
-func compareReleases(a, b Release) int {
-	return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Suite, b.Suite))
 }

@@ -2,6 +2,10 @@ package lock
 
 import (
 	"fmt"
+	"iter"
+	"maps"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,90 +21,154 @@ const header = "# Written by \"build lock\": change image.toml and lock again in
 // digest is wrong.
 func (l Lock) Format() []byte {
 	body := l.body()
-	return fmt.Appendf(nil, "%sdigest   = %q\n%s", header, digest.FromString(body), body)
+	return fmt.Appendf(nil, "%s%s\n%s", header, digestLine([]byte(body)), body)
+}
+
+func digestLine(body []byte) string { return fmt.Sprintf("digest   = %q", digest.FromBytes(body)) }
+
+// text says where the text of a lock has what the lock holds: it is read into
+// and written from there.
+type text struct {
+	Digest   string   `toml:"digest"`
+	Version  int      `toml:"version"`
+	Platform *string  `toml:"platform"`
+	Debian   debian   `toml:"debian"`
+	Python   python   `toml:"python"`
+	Models   *[]Model `toml:"model"`
+}
+
+type debian struct {
+	Suites       *[]string     `toml:"suites"`
+	Components   *[]string     `toml:"components"`
+	Repositories *[]Repository `toml:"repositories"`
+	Requests     *[]Request    `toml:"requests"`
+	Releases     *[]Release    `toml:"releases"`
+	Packages     *[]Package    `toml:"packages"`
+}
+
+type python struct {
+	UV            *UV              `toml:"uv"`
+	Requests      *[]PythonRequest `toml:"requests"`
+	Omitted       *[]Omission      `toml:"omitted"`
+	Distributions *[]Distribution  `toml:"distributions"`
+}
+
+func (l *Lock) text() text {
+	return text{
+		Platform: &l.Platform,
+		Debian:   debian{&l.Suites, &l.Components, &l.Repositories, &l.Requests, &l.Releases, &l.Packages},
+		Python:   python{&l.UV, &l.Python, &l.Omitted, &l.Distributions},
+		Models:   &l.Models,
+	}
 }
 
 func (l Lock) body() string {
+	t := l.text()
 	var b strings.Builder
-	fmt.Fprintf(&b, "version  = %d\nplatform = %s\n\n", Version, quote(l.Platform))
-	fmt.Fprintf(&b, "[debian]\nsuites     = %s\ncomponents = %s\n", quotes(l.Suites), quotes(l.Components))
-	block(&b, "repositories", l.Repositories, repositoryLine)
-	block(&b, "requests", l.Requests, requestLine)
-	block(&b, "releases", l.Releases, releaseLine)
-	block(&b, "packages", l.Packages, packageLine)
+	fmt.Fprintf(&b, "version  = %d\nplatform = %s\n", Version, quote(l.Platform))
+	b.WriteString("\n[debian]\n" + table(t.Debian))
 	if len(l.Python) > 0 {
-		b.WriteString("\n[python]\n")
-		if l.UV != (UV{}) {
-			fmt.Fprintf(&b, "uv = { %s }\n", uvLine(l.UV))
-		}
-		block(&b, "requests", l.Python, pythonRequestLine)
-		block(&b, "omitted", l.Omitted, omissionLine)
-		block(&b, "distributions", l.Distributions, distributionLine)
+		b.WriteString("\n[python]\n" + table(t.Python))
 	}
 	for _, m := range l.Models {
-		b.WriteString(m.table())
+		b.WriteString("\n[[model]]\n" + table(m))
 	}
 	return b.String()
 }
 
-func pythonRequestLine(r PythonRequest) string {
-	return fmt.Sprintf("set = %s, lines = %s", quote(r.Set), quotes(r.Lines))
-}
-
-func uvLine(u UV) string {
-	return fmt.Sprintf("version = %s, size = %d, sha256 = %s, file = %s, url = %s",
-		quote(u.Version), u.Size, quote(u.SHA256), quote(u.File), quote(u.URL))
-}
-
-func omissionLine(o Omission) string {
-	return fmt.Sprintf("set = %s, requirement = %s, reason = %s", quote(o.Set), quote(o.Requirement), quote(o.Reason))
-}
-
-func distributionLine(d Distribution) string {
-	return fmt.Sprintf("name = %s, version = %s, size = %d, sha256 = %s, file = %s, url = %s, index = %s, unpacked = %d, top = %s, for = %s",
-		quote(d.Name), quote(d.Version), d.Size, quote(d.SHA256), quote(d.File), quote(d.URL), quote(d.Index), d.Unpacked, quotes(d.Top), quotes(d.For))
-}
-
-func repositoryLine(r Repository) string {
-	return fmt.Sprintf("name = %s, url = %s, suite = %s, components = %s, key = %s",
-		quote(r.Name), quote(r.URL), quote(r.Suite), quotes(r.Components), quote(r.Key.String()))
-}
-
-func requestLine(r Request) string {
-	return fmt.Sprintf("set = %s, packages = %s", quote(r.Set), quotes(r.Packages))
-}
-
-func releaseLine(r Release) string {
-	return fmt.Sprintf("repository = %s, suite = %s, date = %s, sha256 = %s, signers = %s",
-		quote(r.Repository), quote(r.Suite), r.Date.UTC().Format(time.RFC3339), quote(r.SHA256), quotes(r.Signers))
-}
-
-func packageLine(p Package) string {
-	return fmt.Sprintf("name = %s, version = %s, arch = %s, repository = %s, "+
-		"size = %d, sha256 = %s, path = %s, for = %s",
-		quote(p.Name), quote(p.Version), quote(p.Architecture), quote(p.Repository),
-		p.Size, quote(p.SHA256), quote(p.Path), quotes(p.For))
-}
-
-// block writes a list of inline tables, one line each, and nothing for an
-// empty list.
-func block[T any](b *strings.Builder, key string, entries []T, line func(T) string) {
-	if len(entries) == 0 {
-		return
+// table is the fields of a struct: values with their signs below each other, and
+// lists of entries, one line each. What is empty of entries and inline tables is
+// left out.
+func table(of any) string {
+	var b strings.Builder
+	width := 0
+	for key, v := range fields(reflect.ValueOf(of)) {
+		if !isEntries(v) {
+			width = max(width, len(key))
+		}
 	}
-	fmt.Fprintf(b, "%s = [\n", key)
-	for _, e := range entries {
-		fmt.Fprintf(b, "  { %s },\n", line(e))
+	for key, v := range fields(reflect.ValueOf(of)) {
+		switch {
+		case isEntries(v) && v.Len() > 0:
+			fmt.Fprintf(&b, "%s = [\n", key)
+			for i := range v.Len() {
+				fmt.Fprintf(&b, "  %s,\n", value(v.Index(i)))
+			}
+			b.WriteString("]\n")
+		case !isEntries(v) && (v.Kind() != reflect.Struct || !v.IsZero()):
+			fmt.Fprintf(&b, "%-*s = %s\n", width, key, value(v))
+		}
 	}
-	b.WriteString("]\n")
+	return b.String()
+}
+
+// fields are those of a struct and of the structs in it, by the names of their tags.
+func fields(v reflect.Value) iter.Seq2[string, reflect.Value] {
+	return func(yield func(string, reflect.Value) bool) {
+		for _, f := range reflect.VisibleFields(v.Type()) {
+			if !f.Anonymous && !yield(f.Tag.Get("toml"), reflect.Indirect(v.FieldByIndex(f.Index))) {
+				return
+			}
+		}
+	}
+}
+
+func isEntries(v reflect.Value) bool {
+	return v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct && v.Type() != reflect.TypeFor[[]Set]()
+}
+
+// value is v as TOML.
+func value(v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case string:
+		return quote(x)
+	case []string:
+		return quotes(x)
+	case map[string]string:
+		return pairs(x)
+	case int, int64:
+		return fmt.Sprint(x)
+	case time.Time:
+		return x.UTC().Format(time.RFC3339)
+	case digest.Digest:
+		return quote(x.String())
+	case Set:
+		return quote(x.String())
+	case []Set:
+		return quotes(each(x, Set.String))
+	}
+	var list []string
+	for key, field := range fields(v) {
+		list = append(list, key+" = "+value(field))
+	}
+	return "{ " + strings.Join(list, ", ") + " }"
+}
+
+// pairs is an inline table of TOML, sorted by key.
+func pairs(m map[string]string) string {
+	if len(m) == 0 {
+		return "{}"
+	}
+	list := make([]string, 0, len(m))
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, quote(key)+" = "+quote(m[key]))
+	}
+	return "{ " + strings.Join(list, ", ") + " }"
 }
 
 func quotes(list []string) string {
-	quoted := make([]string, len(list))
-	for i, s := range list {
-		quoted[i] = quote(s)
+	return "[" + strings.Join(each(list, quote), ", ") + "]"
+}
+
+func each[A, B any](list []A, convert func(A) B) []B {
+	if list == nil {
+		return nil
 	}
-	return "[" + strings.Join(quoted, ", ") + "]"
+	out := make([]B, len(list))
+	for i, a := range list {
+		out[i] = convert(a)
+	}
+	return out
 }
 
 // quote writes a TOML basic string. TOML knows \uXXXX and \UXXXXXXXX but none

@@ -4,6 +4,9 @@
 // A lock is a value. [Parse] and [Lock.Format] are inverse to each other, so a
 // lock that nobody touched is rewritten to the same bytes; [Lock.Drift] says
 // where a lock no longer answers a spec.
+//
+// The fields of an entry are in the order of its line, under the names of their
+// tags.
 package lock
 
 import (
@@ -19,16 +22,6 @@ import (
 //	2  uv, the index and the top-level names of each Python distribution
 const Version = 2
 
-// The sets of Debian packages that a lock may hold. A set of one variant bears
-// the variant's name behind an @, as in "runtime@blackwell".
-const (
-	SetBase      = "base"      // the closure of the essential packages
-	SetBootstrap = "bootstrap" // unpacked by hand to assemble the base, never installed
-	SetBuilder   = "builder"   // base and what compiles
-	SetRuntime   = "runtime"   // base and what runs
-	SetExtra     = "extra"     // what a variant adds on top of runtime
-)
-
 // Lock is the content of an image.lock.
 type Lock struct {
 	Wishes
@@ -42,47 +35,47 @@ type Lock struct {
 
 // Wishes is the part of a spec that a lock answers.
 type Wishes struct {
-	Platform     string       // "linux/amd64"
-	Suites       []string     // in the order of the spec: "bookworm", "bookworm-security"
-	Components   []string     // in the order of the spec: "main", "non-free"
-	Repositories []Repository // further ones, sorted by Name
-	Requests     []Request    // sorted by Set
-	Python       []PythonRequest
-	Weights      []ModelRequest
+	Platform      string          // "linux/amd64"
+	Suites        []string        // in the order of the spec: "bookworm", "bookworm-security"
+	Components    []string        // in the order of the spec: "main", "non-free"
+	Repositories  []Repository    // further ones, sorted by Name
+	Requests      []Request       // sorted by Set
+	Python        []PythonRequest // production's first
+	ModelRequests []ModelRequest  // sorted by ModelRequest.Compare
 }
 
 // Repository is a signed Debian repository beside the distribution's own.
 type Repository struct {
-	Name       string   // of the spec or made from URL; never "debian" nor "debian-security"
-	URL        string   // base that pool paths are relative to
-	Suite      string   // "stable", or a flat path that ends in "/"
-	Components []string // empty for a flat path
-	Key        digest.Digest
+	Name       string        `toml:"name"`       // of the spec or made from URL; never "debian" nor "debian-security"
+	URL        string        `toml:"url"`        // base that pool paths are relative to
+	Suite      string        `toml:"suite"`      // "stable", or a flat path that ends in "/"
+	Components []string      `toml:"components"` // empty for a flat path
+	Key        digest.Digest `toml:"key"`
 }
 
 // Request asks for packages, and all that they need, as one set.
 type Request struct {
-	Set      string
-	Packages []string // sorted
+	Set      Set      `toml:"set"`
+	Packages []string `toml:"packages"` // sorted
 }
 
 // Release is a signed index that the packages were taken from.
 type Release struct {
-	Repository string // "debian", "debian-security", or a Repository's name
-	Suite      string
-	Date       time.Time // of the InRelease, UTC
-	SHA256     string    // of the InRelease as served, hexadecimal
-	Signers    []string  // fingerprints of the keys that signed it, upper case, sorted
+	Repository string    `toml:"repository"` // "debian", "debian-security", or a Repository's name
+	Suite      string    `toml:"suite"`
+	Date       time.Time `toml:"date"`    // of the InRelease, UTC
+	SHA256     string    `toml:"sha256"`  // of the InRelease as served, hexadecimal
+	Signers    []string  `toml:"signers"` // fingerprints of the keys that signed it, upper case, sorted
 }
 
 // Package is one .deb.
 type Package struct {
-	Name         string
-	Version      string // Debian's, with epoch
-	Architecture string // "amd64", "all"
-	Repository   string // "debian", "debian-security", or a Repository's name
-	Path         string // below the repository's base: "pool/main/a/adduser/adduser_3.134_all.deb"
-	Size         int64  // bytes
-	SHA256       string // hexadecimal
-	For          []string
+	Name         string `toml:"name"`
+	Version      string `toml:"version"`    // Debian's, with epoch
+	Architecture string `toml:"arch"`       // "amd64", "all"
+	Repository   string `toml:"repository"` // "debian", "debian-security", or a Repository's name
+	Size         int64  `toml:"size"`       // bytes
+	SHA256       string `toml:"sha256"`     // hexadecimal
+	Path         string `toml:"path"`       // below the repository's base: "pool/main/a/adduser/adduser_3.134_all.deb"
+	For          []Set  `toml:"for"`        // sorted
 }

@@ -14,29 +14,29 @@ const ModelPlan = 1
 
 // ModelRequest asks for a model's files and says where in the image they go.
 type ModelRequest struct {
-	From    string   // "hf://ORG/NAME@REVISION" or the "https://…" of a list
-	Path    string   // absolute: the folder in the image
-	Include []string // patterns as of a .dockerignore; all files where empty
-	Exclude []string
-	Rename  map[string]string // of files, by what they are called in the model
+	From    string            `toml:"from"`    // "hf://ORG/NAME@REVISION" or the "https://…" of a list
+	Path    string            `toml:"path"`    // absolute: the folder in the image
+	Include []string          `toml:"include"` // patterns as of a .dockerignore; all files where empty
+	Exclude []string          `toml:"exclude"`
+	Rename  map[string]string `toml:"rename"` // of files, by what they are called in the model
 }
 
 // Model is what a [ModelRequest] came to.
 type Model struct {
 	ModelRequest
-	Commit    string // of a model from the hub, 40 hexadecimal digits; "" for another
-	Plan      int    // [ModelPlan] of the program that locked it
-	Digest    string // sha256 of the files and where they go, whatever layers they are in: "sha256:…"
-	Published string // "registry.example/model@sha256:…"; "" where the layers are in no registry
-	Files     []ModelFile
+	Commit    string      `toml:"commit"`    // of a model from the hub, 40 hexadecimal digits; "" for another
+	Plan      int         `toml:"plan"`      // [ModelPlan] of the program that locked it
+	Digest    string      `toml:"digest"`    // sha256 of the files and where they go, whatever layers they are in: "sha256:…"
+	Published string      `toml:"published"` // "registry.example/model@sha256:…"; "" where the layers are in no registry
+	Files     []ModelFile `toml:"files"`     // sorted by Path
 }
 
 // ModelFile is one file of a model.
 type ModelFile struct {
-	Path   string // in the model, before it is renamed; relative and clean
-	Size   int64  // bytes
-	SHA256 string // hexadecimal
-	URL    string // "" for one of the hub, whose address follows from repository and commit
+	Size   int64  `toml:"size"`   // bytes
+	SHA256 string `toml:"sha256"` // hexadecimal
+	Path   string `toml:"path"`   // in the model, before it is renamed; relative and clean
+	URL    string `toml:"url"`    // "" for one of the hub, whose address follows from repository and commit
 }
 
 // Model returns what the lock has for a request.
@@ -93,6 +93,18 @@ func ModelVariables(name string) (path, list string) {
 // Compare orders requests, and returns 0 for equal ones.
 func (r ModelRequest) Compare(other ModelRequest) int { return cmp.Compare(r.line(), other.line()) }
 
-func compareModels(a, b Model) int { return a.Compare(b.ModelRequest) }
-
-func compareModelFiles(a, b ModelFile) int { return cmp.Compare(a.Path, b.Path) }
+// line is r as people read it, with all that tells one request from another:
+// names are quoted, since they may hold anything.
+func (r ModelRequest) line() string {
+	text := r.From + " at " + quote(r.Path)
+	if len(r.Include) > 0 {
+		text += ", include " + quotes(r.Include)
+	}
+	if len(r.Exclude) > 0 {
+		text += ", exclude " + quotes(r.Exclude)
+	}
+	if len(r.Rename) > 0 {
+		text += ", rename " + pairs(r.Rename)
+	}
+	return text
+}

@@ -40,7 +40,7 @@ func withModels(change func(*lock.Model)) lock.Lock {
 		change(&wan)
 	}
 	l.Models = []lock.Model{listModel(), wan}
-	l.Weights = []lock.ModelRequest{l.Models[0].ModelRequest, l.Models[1].ModelRequest}
+	l.ModelRequests = []lock.ModelRequest{l.Models[0].ModelRequest, l.Models[1].ModelRequest}
 	l.Sort()
 	return l
 }
@@ -64,49 +64,6 @@ func TestModelsSurviveTheText(t *testing.T) {
 	}
 }
 
-func TestParseRefusesWhatNoResolverOfModelsWrites(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		change  func(*lock.Model)
-		message string
-	}{
-		{"a branch for a commit", func(m *lock.Model) { m.Commit = "main" }, `"main" is not a commit`},
-		{"a relative path", func(m *lock.Model) { m.Path = "models" }, `path "models" is not absolute and clean`},
-		{"no digest", func(m *lock.Model) { m.Digest = "" }, `"" is not a digest`},
-		{"no plan", func(m *lock.Model) { m.Plan = 0 }, "plan 0 is not positive"},
-		{"no files", func(m *lock.Model) { m.Files = nil }, "it has no files"},
-		{"published without a digest", func(m *lock.Model) { m.Published = "registry.example/wan:1" }, "has no digest"},
-		{"a file that escapes", func(m *lock.Model) { m.Files[0].Path = "../x" }, `file "../x" does not stay in the model`},
-		{"a file with a wrong hash", func(m *lock.Model) { m.Files[0].SHA256 = "x" }, `"x" is not a sha256`},
-		{"a file twice", func(m *lock.Model) { m.Files[0].Path = m.Files[1].Path }, "is there twice"},
-		{"an address for a file of the hub", func(m *lock.Model) { m.Files[0].URL = "https://h.example/x" }, "only one of the hub has no url"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := lock.Parse("image.lock", withModels(tt.change).Format())
-			if err == nil || !strings.Contains(err.Error(), tt.message) {
-				t.Errorf("got error %v, want %s", err, tt.message)
-			}
-		})
-	}
-}
-
-func TestDriftOfModels(t *testing.T) {
-	l := withModels(nil)
-	wishes := l.Wishes
-	if drift := l.Drift(wishes); len(drift) != 0 {
-		t.Errorf("a lock drifts from itself: %q", drift)
-	}
-	moved := l.Models[0].ModelRequest
-	moved.Path = "/elsewhere"
-	wishes.Weights = []lock.ModelRequest{moved, l.Models[1].ModelRequest}
-	drift := strings.Join(l.Drift(wishes), "\n")
-	for _, want := range []string{`model: the spec adds hf://Wan-AI/Wan2.2-Animate-14B@main at "/elsewhere"`, "model: the spec no longer has hf://"} {
-		if !strings.Contains(drift, want) {
-			t.Errorf("no %q in:\n%s", want, drift)
-		}
-	}
-}
-
 func TestTargetAndRepository(t *testing.T) {
 	m := wanModel()
 	if got := m.Target("a b.bin") + " " + m.Target("c") + " " + m.Target("a=b"); got != "c/d.bin c y=z" {
@@ -120,5 +77,15 @@ func TestTargetAndRepository(t *testing.T) {
 	}
 	if m.Size() != 11_361_920_418 {
 		t.Errorf("size %d", m.Size())
+	}
+}
+
+func TestModelName(t *testing.T) {
+	for from, want := range map[string]string{
+		"hf://org/name@main": "org/name", "https://x.example/models/wan/SHA256SUMS": "wan",
+	} {
+		if got := (lock.ModelRequest{From: from}).Name(); got != want {
+			t.Errorf("%s is called %q, want %q", from, got, want)
+		}
 	}
 }

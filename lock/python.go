@@ -1,66 +1,52 @@
 package lock
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 )
 
-// The sets of Python distributions that a lock may hold. A set of one variant
-// bears the variant's name behind an @, as in "python@blackwell".
-const (
-	SetPython = "python" // what the image installs
-	setBuild  = "build:" // and a project's name: what its sdist is built with
-)
-
-// BuildSet is the set of what the sdist of a project is built with. The name
-// is normalised: "build:insightface".
-func BuildSet(project string) string { return setBuild + project }
-
 // PythonRequest asks for Python distributions, and all that they need, as one set.
 type PythonRequest struct {
-	Set   string
-	Lines []string // of requirement files, canonical and sorted: "numpy<2", "--index-url https://…"
+	Set   Set      `toml:"set"`
+	Lines []string `toml:"lines"` // of requirement files, canonical and sorted: "numpy<2", "--index-url https://…"
 }
 
 // Distribution is one file that a Python package comes from: a wheel, an
 // sdist, or the tree of a git commit.
 type Distribution struct {
-	Name     string // normalised by PEP 503: "flash-attn"
-	Version  string // PEP 440: "2.6.0+cu124"
-	File     string // base name: "numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64.whl"; "" for a git tree
-	URL      string // without a login; "file:wheels/x.whl" beside the spec, "git+https://…@COMMIT#subdirectory=…"
-	Size     int64  // bytes; 0 for a git tree
-	SHA256   string // hexadecimal; "" for a git tree, whose commit is in the URL
-	Unpacked int64  // bytes of all files in a wheel; 0 where that is not known
-	Index    string // URL of the index that named the file, without a login; "" for a file that none did
+	Name     string `toml:"name"`     // normalised by PEP 503: "flash-attn"
+	Version  string `toml:"version"`  // PEP 440: "2.6.0+cu124"
+	Size     int64  `toml:"size"`     // bytes; 0 for a git tree
+	SHA256   string `toml:"sha256"`   // hexadecimal; "" for a git tree, whose commit is in the URL
+	File     string `toml:"file"`     // base name: "numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64.whl"; "" for a git tree
+	URL      string `toml:"url"`      // without a login; "file:wheels/x.whl" beside the spec, "git+https://…@COMMIT#subdirectory=…"
+	Index    string `toml:"index"`    // URL of the index that named the file, without a login; "" for a file that none did
+	Unpacked int64  `toml:"unpacked"` // bytes of all files in a wheel; 0 where that is not known
 
 	// Top are the names below site-packages that a wheel brings, sorted, but for its
 	// own metadata: "numpy", "numpy.libs", "six.py". They are empty for what is built.
-	Top []string
-
-	For []string
+	Top []string `toml:"top"`
+	For []Set    `toml:"for"` // sorted
 }
 
 // UV is the wheel of the one program that resolves and installs Python packages.
 type UV struct {
-	Version string // "0.13.9"
-	File    string // base name of its wheel
-	URL     string // without a login
-	Size    int64  // bytes of the wheel
-	SHA256  string // of the wheel, hexadecimal
+	Version string `toml:"version"` // "0.13.9"
+	Size    int64  `toml:"size"`    // bytes of the wheel
+	SHA256  string `toml:"sha256"`  // of the wheel, hexadecimal
+	File    string `toml:"file"`    // base name of its wheel
+	URL     string `toml:"url"`     // without a login
+}
+
+// Omission is an optional requirement that could not be resolved.
+type Omission struct {
+	Set         Set    `toml:"set"`
+	Requirement string `toml:"requirement"`
+	Reason      string `toml:"reason"` // one line
 }
 
 // Wheel is u as a distribution, of no set.
 func (u UV) Wheel() Distribution {
 	return Distribution{Name: "uv", Version: u.Version, File: u.File, URL: u.URL, Size: u.Size, SHA256: u.SHA256}
-}
-
-// Omission is an optional requirement that could not be resolved.
-type Omission struct {
-	Set         string
-	Requirement string
-	Reason      string // one line
 }
 
 // IsWheel says whether d needs no building.
@@ -89,41 +75,4 @@ func (d Distribution) Archive() (address, subdirectory string) {
 func (d Distribution) Local() (path string, ok bool) {
 	address, _ := d.Archive()
 	return strings.CutPrefix(address, "file:")
-}
-
-// PythonIn returns the distributions of one set, sorted by name. Where a
-// variant has Python requirements of its own, its own set is taken; otherwise
-// the one that all variants share.
-func (l Lock) PythonIn(set, variant string) []Distribution {
-	if l.asksPython(SetPython + "@" + variant) {
-		set += "@" + variant
-	}
-	var in []Distribution
-	for _, d := range l.Distributions {
-		if slices.Contains(d.For, set) {
-			in = append(in, d)
-		}
-	}
-	return in
-}
-
-// OmittedIn returns what a variant goes without.
-func (l Lock) OmittedIn(variant string) []Omission {
-	set := SetPython
-	if own := SetPython + "@" + variant; l.asksPython(own) {
-		set = own
-	}
-	return slices.DeleteFunc(slices.Clone(l.Omitted), func(o Omission) bool { return o.Set != set })
-}
-
-func (l Lock) asksPython(set string) bool {
-	return slices.ContainsFunc(l.Python, func(r PythonRequest) bool { return r.Set == set })
-}
-
-func compareDistributions(a, b Distribution) int {
-	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version), cmp.Compare(a.File, b.File), cmp.Compare(a.URL, b.URL))
-}
-
-func compareOmissions(a, b Omission) int {
-	return cmp.Or(cmp.Compare(a.Set, b.Set), cmp.Compare(a.Requirement, b.Requirement))
 }

@@ -68,7 +68,7 @@ func TestLockOfAHub(t *testing.T) {
 	if m.Digest != weights.Digest(m).String() {
 		t.Errorf("digest %s", m.Digest)
 	}
-	l := lock.Lock{Models: models, Wishes: lock.Wishes{Weights: []lock.ModelRequest{r}}}
+	l := lock.Lock{Models: models, Wishes: lock.Wishes{ModelRequests: []lock.ModelRequest{r}}}
 	l.Sort()
 	if _, err = lock.Parse("image.lock", l.Format()); err != nil {
 		t.Errorf("what was locked is no lock: %v", err)

@@ -1,0 +1,51 @@
+package lock_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"lamina.build/lock"
+)
+
+// locks are the texts of all locks in the repository, and of those that its
+// examples have been locked to here.
+func locks(t testing.TB) map[string][]byte {
+	t.Helper()
+	texts := map[string][]byte{}
+	for _, pattern := range []string{"testdata/*.lock", "../examples/*/image.lock"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if texts[name], err = os.ReadFile(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return texts
+}
+
+// What this program writes is what the programs before it wrote.
+func TestLocksStayByteForByte(t *testing.T) {
+	texts := locks(t)
+	if len(texts) == 0 {
+		t.Fatal("there are no locks")
+	}
+	for name, text := range texts {
+		l, err := lock.Parse(name, text)
+		if errors.Is(err, lock.ErrOld) {
+			continue // and written in the format of today
+		}
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if again := l.Format(); !bytes.Equal(again, text) {
+			t.Errorf("%s is written as\n%s", name, again)
+		}
+	}
+}
