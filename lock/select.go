@@ -73,11 +73,8 @@ func Find(packages []Package, name string) (Package, bool) {
 // Created is the date that an image built from l bears: that of the newest
 // index its packages were taken from. It moves only when l is made anew.
 func (l Lock) Created() time.Time {
-	var newest time.Time
-	for _, r := range l.Releases {
-		if r.Date.After(newest) {
-			newest = r.Date
-		}
+	if len(l.Releases) == 0 {
+		return time.Time{}
 	}
-	return newest
+	return slices.MaxFunc(l.Releases, func(a, b Release) int { return a.Date.Compare(b.Date) }).Date
 }
