@@ -46,7 +46,8 @@ func editions(faults *toml.Faults) []edition {
 	})
 	production := own[Production]
 	delete(own, Production)
-	list := []edition{newEdition(Production, faults.Document, production)}
+	list := make([]edition, 1, 1+len(own))
+	list[0] = newEdition(Production, faults.Document, production)
 	for _, name := range slices.Sorted(maps.Keys(own)) {
 		list = append(list, newEdition(name, faults.Document, own[name]))
 	}

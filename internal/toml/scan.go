@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -29,8 +30,8 @@ const maxDepth = 32
 // Parse reads a file into its tree; name is what errors call it. Where it is not
 // TOML the list of faults says why, and the tree goes on at the next statement.
 func Parse(name string, data []byte) (*Document, *Faults) {
-	data = bytes.Clone(bytes.TrimPrefix(data, []byte("\uFEFF")))
-	doc := newDocument(name, data[:len(data):len(data)]) // the parser tells places by capacity
+	data = slices.Clip(bytes.Clone(bytes.TrimPrefix(data, []byte("\uFEFF")))) // the parser tells places by capacity
+	doc := newDocument(name, data)
 	doc.Root, doc.Whole = newTable(0, "", headed), true
 	s := &scanner{Faults: doc.Faults(), current: doc.Root}
 	for s.base >= 0 && s.base < len(data) {
@@ -123,10 +124,8 @@ func (s *scanner) steps(keys unstable.Iterator) []step {
 func (s *scanner) statement(n *unstable.Node) {
 	start := s.blank(s.cursor, " \t\r\n")
 	switch n.Kind {
-	case unstable.Table:
-		s.header(start, s.steps(n.Key()))
-	case unstable.ArrayTable:
-		s.block(start, s.steps(n.Key()))
+	case unstable.Table, unstable.ArrayTable:
+		s.open(start, s.steps(n.Key()), n.Kind == unstable.ArrayTable)
 	case unstable.KeyValue:
 		s.assign(s.current, n)
 	default:
@@ -134,19 +133,28 @@ func (s *scanner) statement(n *unstable.Node) {
 	s.cursor = s.blank(s.cursor, " \t\r\n,]}")
 }
 
-// header opens the table of a [header] that starts at an offset.
-func (s *scanner) header(start int, path []step) {
+// open opens the table of a [header] that starts at an offset, or of a [[header]].
+func (s *scanner) open(start int, path []step, block bool) {
 	where := "[" + join(path) + "]"
+	if block {
+		where = "[" + where + "]"
+	}
 	s.current = newTable(start, where, headed) // kept apart where the header is wrong
 	parent := s.walk(s.Root, path, implied)
 	if parent == nil {
 		return
 	}
-	last := path[len(path)-1]
+	last, made := path[len(path)-1], &Value{Kind: Map, Offset: start, Table: s.current}
 	old := parent.Get(last.key)
 	switch {
+	case old == nil && block:
+		parent.set(last, &Value{Kind: List, Offset: start, Items: []*Value{made}, blocks: true})
 	case old == nil:
-		parent.set(last, &Value{Kind: Map, Offset: start, Table: s.current})
+		parent.set(last, made)
+	case block && old.Value.blocks:
+		old.Value.Items = append(old.Value.Items, made)
+	case block:
+		s.Add(start, "%s can't extend what line %d sets", where, s.Line(old.Offset))
 	case old.Value.Kind == Map && old.Value.Table.origin == implied:
 		s.current = old.Value.Table
 		s.current.origin, s.current.Offset = headed, start
@@ -156,26 +164,6 @@ func (s *scanner) header(start int, path []step) {
 			s.current = old.Value.Table
 		}
 	}
-}
-
-// block opens the table of a [[header]].
-func (s *scanner) block(start int, path []step) {
-	where := "[[" + join(path) + "]]"
-	s.current = newTable(start, where, headed)
-	parent := s.walk(s.Root, path, implied)
-	if parent == nil {
-		return
-	}
-	last := path[len(path)-1]
-	if parent.Get(last.key) == nil {
-		parent.set(last, &Value{Kind: List, Offset: start, blocks: true})
-	}
-	list := parent.Get(last.key)
-	if !list.Value.blocks {
-		s.Add(start, "%s can't extend what line %d sets", where, s.Line(list.Offset))
-		return
-	}
-	list.Value.Items = append(list.Value.Items, &Value{Kind: Map, Offset: start, Table: s.current})
 }
 
 // walk goes down from t along all steps but the last, and makes the tables
@@ -244,6 +232,11 @@ func (t *Table) below(path []step) string {
 	return "[" + strings.Trim(t.Where, "[]") + "." + join(path) + "]"
 }
 
+// scalars are all kinds but those of dates and times, which are [Date].
+var scalars = map[unstable.Kind]Kind{
+	unstable.String: String, unstable.Integer: Integer, unstable.Float: Float, unstable.Bool: Bool,
+}
+
 // value reads a value; where names it, should it be a table.
 func (s *scanner) value(n *unstable.Node, where string) *Value {
 	v := &Value{Offset: s.base + int(n.Raw.Offset)}
@@ -265,7 +258,7 @@ func (s *scanner) value(n *unstable.Node, where string) *Value {
 			}
 		})
 	default:
-		v.Kind, v.Text = scalar(n.Kind), string(n.Data)
+		v.Kind, v.Text = scalars[n.Kind], string(n.Data)
 		s.cursor = v.Offset + int(n.Raw.Length)
 	}
 	return v
@@ -281,19 +274,4 @@ func (s *scanner) nest(v *Value, read func()) {
 	s.depth++
 	read()
 	s.depth--
-}
-
-func scalar(k unstable.Kind) Kind {
-	switch k {
-	case unstable.String:
-		return String
-	case unstable.Integer:
-		return Integer
-	case unstable.Float:
-		return Float
-	case unstable.Bool:
-		return Bool
-	default:
-		return Date
-	}
 }

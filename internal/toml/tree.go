@@ -5,18 +5,18 @@ type Kind int
 
 // The kinds of TOML; those of numbers, dates and times are told apart no further.
 const (
-	String Kind = iota
+	Date Kind = iota
+	String
 	Integer
 	Float
 	Bool
-	Date
 	List
 	Map // a table
 )
 
 // String names a kind as it is called in messages, with its article.
 func (k Kind) String() string {
-	return [...]string{"a string", "an integer", "a number", "a boolean", "a date", "a list", "a table"}[k]
+	return [...]string{"a date", "a string", "an integer", "a number", "a boolean", "a list", "a table"}[k]
 }
 
 // Value is a value of the file and where it starts.

@@ -48,8 +48,9 @@ const (
 )
 
 // pyproject reads the pyproject.toml of a folder, once.
-func (r *reader) pyproject(dir string) (p pyproject, err error) {
-	if p, known := r.projects[dir]; known {
+func (r *reader) pyproject(dir string) (pyproject, error) {
+	p, known := r.projects[dir]
+	if known {
 		return p, nil
 	}
 	name := path.Join(dir, manifest)
