@@ -154,9 +154,10 @@ func (p *Project) packSources(ctx context.Context, store *blobs.Store) (map[stri
 
 // checkLogins wants all variables to be set that requirement files take logins from.
 func (p *Project) checkLogins() error {
-	var faults []error
-	for _, u := range p.unset() {
-		faults = append(faults, u.Err)
+	unset := p.unset()
+	faults := make([]error, len(unset))
+	for i, u := range unset {
+		faults[i] = u.Err
 	}
 	err := failure.New(failure.Usage, errors.Join(faults...))
 	return failure.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")

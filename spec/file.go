@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"reflect"
 	"slices"
 
 	"lamina.build/internal/failure"
@@ -104,17 +105,13 @@ func (f *File) checkRepositories(specs []Spec, faults *toml.Faults) {
 			old, ok := known[r.Name]
 			if !ok {
 				known[r.Name] = owned{r, e.name}
-			} else if !seen[r.Name] && !old.equal(r) {
+			} else if !seen[r.Name] && !reflect.DeepEqual(old.Repository, r) {
 				list := e.doc.Get("debian").Value.Table.Get("repository")
 				faults.Add(list.Offset, "repository: %q of variant %s differs from that of variant %s", r.Name, e.name, old.variant)
 			}
 			seen[r.Name] = true
 		}
 	}
-}
-
-func (r Repository) equal(o Repository) bool {
-	return r.URL == o.URL && r.Suite == o.Suite && r.Key == o.Key && slices.Equal(r.Components, o.Components)
 }
 
 // Variants returns the names of the variants: production, then the others in
@@ -129,33 +126,35 @@ func (f *File) Variants() []string {
 
 // Variant returns the value of one variant, which the caller may change.
 func (f *File) Variant(name string) (Spec, error) {
-	s, _, err := f.decode(name)
-	return s, err
+	i := slices.IndexFunc(f.editions, func(e edition) bool { return e.name == name })
+	if i < 0 {
+		err := fmt.Errorf("%s: no variant %q%s", f.name, name, failure.DidYouMean(name, f.Variants()))
+		return Spec{}, failure.New(failure.Usage, err)
+	}
+	s, _ := f.decode(f.editions[i])
+	return s, nil
 }
 
 // Places returns where the words of a variant's [python] stand, "image.toml:8:14", for
 // messages about what they mean. The keys are "KEY WORD", the word normalised as a
 // project's name: "overrides torch==2.6.0", "packages torch" of an index,
 // "build-requires apex" of that key, "build-requires apex wheel" of a word in its list.
-func (f *File) Places(variant string) (map[string]string, error) {
-	_, d, err := f.decode(variant)
-	if err != nil {
-		return nil, err
-	}
+func (f *File) Places(variant string) map[string]string {
 	places := map[string]string{}
-	for word, offset := range d.words {
-		at := f.doc.Fault(offset, "")
-		places[word] = fmt.Sprintf("%s:%d:%d", at.File, at.Line, at.Column)
+	for _, e := range f.editions {
+		if e.name != variant {
+			continue
+		}
+		_, d := f.decode(e)
+		for word, offset := range d.words {
+			at := f.doc.Fault(offset, "")
+			places[word] = fmt.Sprintf("%s:%d:%d", at.File, at.Line, at.Column)
+		}
 	}
-	return places, nil
+	return places
 }
 
-func (f *File) decode(name string) (Spec, *decoder, error) {
-	i := slices.IndexFunc(f.editions, func(e edition) bool { return e.name == name })
-	if i < 0 {
-		err := fmt.Errorf("%s: no variant %q%s", f.name, name, failure.DidYouMean(name, f.Variants()))
-		return Spec{}, nil, failure.New(failure.Usage, err)
-	}
+func (f *File) decode(e edition) (Spec, *decoder) {
 	d := newDecoder(f.doc.Faults())
-	return d.spec(f.editions[i]), d, nil
+	return d.spec(e), d
 }

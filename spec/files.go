@@ -50,11 +50,8 @@ func (d *decoder) locals(r *toml.Reader, key string, what need) []string {
 // root. With the file system of an [os.Root] that holds for symbolic links too.
 func (f *File) CheckFiles(root fs.FS) error {
 	faults := f.doc.Faults()
-	for _, name := range f.Variants() {
-		_, d, err := f.decode(name)
-		if err != nil {
-			return err
-		}
+	for _, e := range f.editions {
+		_, d := f.decode(e)
 		for _, ref := range d.files {
 			if err := ref.check(root); err != nil {
 				faults.Add(ref.offset, "%s: %v", ref.key, err)

@@ -345,8 +345,6 @@ func inside(name string) error {
 		return fmt.Errorf("%q holds a control character", name)
 	case strings.Contains(name, `\`):
 		return fmt.Errorf("%q holds a backslash, paths are written with /", name)
-	case path.IsAbs(name):
-		return fmt.Errorf("%q is absolute, want a path from the folder of image.toml", name)
 	case !fs.ValidPath(name):
 		return fmt.Errorf("%q leads out of the folder of image.toml", name)
 	}

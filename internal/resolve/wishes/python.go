@@ -35,7 +35,7 @@ func resolves(p spec.Python) bool {
 func (w *Wishes) readPython(file *spec.File, specs []spec.Spec, root fs.FS, env func(string) string) (git map[string]bool, err error) {
 	git = map[string]bool{}
 	var shared spec.Python
-	var faults []error
+	faults := make([]error, 0, len(specs))
 	for i, s := range specs {
 		p := s.Python
 		p.Prune, p.Compile = nil, false // of a build alone
@@ -49,11 +49,7 @@ func (w *Wishes) readPython(file *spec.File, specs []spec.Spec, root fs.FS, env 
 		default:
 			set += "@" + s.Variant
 		}
-		places, err := file.Places(s.Variant)
-		if err != nil {
-			return nil, err
-		}
-		r := reader{root: root, request: request(set, s, places), projects: map[string]pyproject{}}
+		r := reader{root: root, request: request(set, s, file.Places(s.Variant)), projects: map[string]pyproject{}}
 		faults = append(faults, r.read(p, env))
 		git[s.Variant], w.Decided[s.Variant] = r.git, r.decided(p)
 		// A variant that wants nothing says so where it would get production's otherwise.
