@@ -28,18 +28,19 @@ import (
 
 // Options are what an image is prepared from.
 type Options struct {
-	Root                 fs.FS // the folder of the image.toml, of an [os.Root]
-	Spec                 spec.Spec
-	Lock                 lock.Lock
-	Mirrors              debian.Mirrors
-	Getter               *debian.Getter
-	Store                content.Store  // where the layers go
-	ToolsDir             string         // where the unpacked tools are kept
-	Excluded, Overridden []string       // projects of which the user decides, whatever others require
-	Models               []stages.Model // as many as the spec has; those that were locked have their layers
-	Level                stages.Level
-	Device               bool         // the engine has an NVIDIA device
-	Note                 func(string) // is told what the user should know
+	Root     fs.FS // the folder of the image.toml, of an [os.Root]
+	Spec     spec.Spec
+	Lock     lock.Lock
+	Mirrors  debian.Mirrors
+	Getter   *debian.Getter
+	Store    content.Store  // where the layers go
+	ToolsDir string         // where the unpacked tools are kept
+	Models   []stages.Model // as many as the spec has; those that were locked have their layers
+	Level    stages.Level
+	Device   bool         // the engine has an NVIDIA device
+	Note     func(string) // is told what the user should know
+
+	Excluded, Overridden []string // projects of which the user decides, whatever others require
 }
 
 // Input packs all that is local and returns what the stages need. The faults
