@@ -15,7 +15,6 @@ import (
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/prepare"
-	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
 	"lamina.build/spec"
@@ -32,7 +31,6 @@ type job struct {
 	store  content.Store  // holds the packed layers
 	models *layout.Layout // holds the models that were pulled, or made by an engine
 	logins uv.Logins      // of the hosts that wheels come from
-	unset  []requirements.Unset
 
 	elsewhere map[string]string // where a mirror has files of the lock, by sha256
 	mirrored  uv.MirrorOptions  // which mirror that is
@@ -68,8 +66,9 @@ func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) 
 	if err != nil {
 		return stages.Input{}, err
 	}
+	decided := j.wishes.Decided[j.spec.Variant]
 	in, err := prepare.Input(ctx, prepare.Options{
-		Root: j.root.FS(), Spec: j.spec, Lock: j.lock, Mirrors: mirrors,
+		Root: j.root.FS(), Spec: j.spec, Excluded: decided.Excluded, Overridden: decided.Overridden, Lock: j.lock, Mirrors: mirrors,
 		Store: j.store, Level: j.Smoke, Device: gpu, Models: models,
 		Getter: j.files(), ToolsDir: filepath.Join(j.cacheDir, toolsDir), Note: j.line,
 	})

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,7 +32,7 @@ import (
 // resolvePython finds the distributions that answer the spec. uv runs in the
 // builder, which the Debian half of the lock describes.
 func (p *Project) resolvePython(
-	ctx context.Context, requests []uv.Request, e *engine.Engine, mirrors debian.Mirrors, x indexes, up Upgrade, l, before lock.Lock,
+	ctx context.Context, e *engine.Engine, mirrors debian.Mirrors, x indexes, up Upgrade, l, before lock.Lock,
 ) (locked lock.Lock, err error) {
 	if err = hasPython(l); err != nil {
 		return lock.Lock{}, err
@@ -43,7 +42,7 @@ func (p *Project) resolvePython(
 		return lock.Lock{}, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	logins, _, err := p.pythonLogins()
+	logins, err := p.pythonLogins()
 	if err != nil {
 		return lock.Lock{}, err
 	}
@@ -57,7 +56,7 @@ func (p *Project) resolvePython(
 		return lock.Lock{}, fmt.Errorf("making a folder for sockets: %w", err)
 	}
 	defer func() { err = errors.Join(err, sockets.Close()) }()
-	for _, r := range requests {
+	for _, r := range p.wishes.Python {
 		for _, note := range r.Files.Notes {
 			p.line(note)
 		}
@@ -66,10 +65,10 @@ func (p *Project) resolvePython(
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	p.note("uv resolves %s%s", setsOf(requests), x.from)
+	p.note("uv resolves %s%s", setsOf(p.wishes.Python), x.from)
 	err = uv.Resolve(ctx, uv.Options{
 		Client: e.Client(), Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
-		Project: p.root.FS(), Trees: trees, Requests: requests, Indexes: x.Indexes, Before: before, Upgrade: up.python(),
+		Project: p.root.FS(), Trees: trees, Requests: p.wishes.Python, Indexes: x.Indexes, Before: before, Upgrade: up.python(),
 		HTTP: fetch.New(fetch.Options{Logins: logins.For}), Logins: logins,
 		Dir: sockets.Name(), CacheID: kept.id, CacheDir: kept.wheels,
 		Note: p.line, Progress: p.watch(Resolving),
@@ -153,36 +152,23 @@ func (p *Project) packSources(ctx context.Context, store *blobs.Store) (map[stri
 	return trees, errors.Join(faults...)
 }
 
-// pythonRequests words the spec's wishes for the resolver, who has to log in
-// wherever they say so.
-func (p *Project) pythonRequests() ([]uv.Request, error) {
-	wanted, err := p.file.PythonRequests(p.root.FS(), p.env)
-	if err != nil {
-		return nil, err
+// checkLogins wants all variables to be set that requirement files take logins from.
+func (p *Project) checkLogins() error {
+	unset := p.unset()
+	faults := make([]error, len(unset))
+	for i, u := range unset {
+		faults[i] = u.Err
 	}
-	var faults []error
-	requests := make([]uv.Request, len(wanted))
-	for i, w := range wanted {
-		for _, u := range w.Files.Unset {
-			faults = append(faults, u.Err)
-		}
-		requests[i] = uv.Request{
-			Set: w.Set, Files: w.Files, Lock: w.Lock, Project: w.Project, ProjectFiles: w.ProjectFiles, Extras: w.Extras, Groups: w.Groups,
-			Overrides: w.Overrides, Excludes: w.Excludes, IndexStrategy: w.IndexStrategy, BuildRequires: w.BuildRequires,
-			Sources: map[string]string{}, Optional: w.Optional, Collisions: w.Collisions, Prune: w.Prune, Imports: w.Imports, Trees: w.Trees, Places: w.Places,
-		}
-		if path.Base(w.Lock) == "uv.lock" {
-			requests[i].Lock, requests[i].Project = "", path.Dir(w.Lock)
-		}
-		for _, dir := range w.Sources {
-			requests[i].Sources[w.SourceName(dir)] = dir
-		}
-		for _, x := range w.Indexes {
-			requests[i].Indexes = append(requests[i].Indexes, uv.Index(x))
-		}
+	err := failure.New(failure.Usage, errors.Join(faults...))
+	return failure.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
+}
+
+// unset are the logins whose variables are not set: who has all wheels already needs none.
+func (p *Project) unset() (list []requirements.Unset) {
+	for _, r := range p.wishes.Python {
+		list = append(list, r.Files.Unset...)
 	}
-	err = failure.New(failure.Usage, errors.Join(faults...))
-	return requests, failure.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
+	return list
 }
 
 // hasPython wants a Python in every runtime that Python packages are for.
@@ -207,22 +193,19 @@ func setsOf(requests []uv.Request) string {
 
 // pythonLogins are those of the file that NETRC names, or of ~/.netrc, which
 // pip, git and curl read, too, and over them those of the requirement files,
-// which take them from the environment. What is not set there is unset: who has
-// all wheels already needs no login.
-func (p *Project) pythonLogins() (logins uv.Logins, unset []requirements.Unset, err error) {
+// which take them from the environment.
+func (p *Project) pythonLogins() (uv.Logins, error) {
 	path := p.env("NETRC")
 	if path == "" {
 		path = filepath.Join(p.env("HOME"), ".netrc")
 	}
 	data, err := os.ReadFile(path) //nolint:gosec // the user names the path
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, failure.New(failure.Usage, fmt.Errorf("reading logins: %w", err))
+		return nil, failure.New(failure.Usage, fmt.Errorf("reading logins: %w", err))
 	}
-	logins = uv.ParseNetrc(data)
-	wanted, err := p.file.PythonRequests(p.root.FS(), p.env)
-	for _, w := range wanted {
-		logins = logins.Merge(w.Files.Logins)
-		unset = append(unset, w.Files.Unset...)
+	logins := uv.ParseNetrc(data)
+	for _, r := range p.wishes.Python {
+		logins = logins.Merge(r.Files.Logins)
 	}
-	return logins, unset, err
+	return logins, nil
 }

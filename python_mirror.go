@@ -16,9 +16,9 @@ func (j *job) lookElsewhere(ctx context.Context) error {
 	if err != nil || !x.chosen {
 		return err
 	}
-	named, err := j.namedIndexes()
-	if err != nil {
-		return err
+	var named []string
+	for _, r := range j.wishes.Python {
+		named = append(named, r.Named(j.root.FS())...)
 	}
 	j.logins = j.logins.Merge(x.logins)
 	j.mirrored = uv.MirrorOptions{
@@ -28,16 +28,4 @@ func (j *job) lookElsewhere(ctx context.Context) error {
 	}
 	j.elsewhere, err = uv.Mirrored(ctx, j.mirrored, j.lock)
 	return err
-}
-
-// namedIndexes are those that the spec and the files that it reads name.
-func (p *Project) namedIndexes() (list []string, err error) {
-	requests, err := p.pythonRequests()
-	if requests == nil {
-		return nil, err
-	}
-	for _, r := range requests {
-		list = append(list, r.Named(p.root.FS())...)
-	}
-	return list, nil // whose logins are not set is told where something needs them
 }

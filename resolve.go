@@ -2,9 +2,6 @@ package lamina
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
@@ -14,7 +11,6 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/report"
 	"lamina.build/internal/resolve/apt"
-	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
 	"lamina.build/spec"
@@ -29,7 +25,7 @@ type Upgrade struct {
 func (u Upgrade) python() uv.Upgrade {
 	names := make([]string, len(u.Packages))
 	for i, name := range u.Packages {
-		names[i] = requirements.Normal(name)
+		names[i] = lock.NormalName(name)
 	}
 	return uv.Upgrade{All: u.All, Projects: names}
 }
@@ -94,15 +90,10 @@ func (p *Project) resolve(ctx context.Context, up Upgrade, before lock.Lock) (lo
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	requests, err := p.pythonRequests()
-	if err != nil {
+	if err = p.checkLogins(); err != nil {
 		return lock.Lock{}, err
 	}
 	mirrors, err := p.mirrors(s.Debian.Mirror, lock.Lock{})
-	if err != nil {
-		return lock.Lock{}, err
-	}
-	keys, err := p.keys()
 	if err != nil {
 		return lock.Lock{}, err
 	}
@@ -111,42 +102,19 @@ func (p *Project) resolve(ctx context.Context, up Upgrade, before lock.Lock) (lo
 		return lock.Lock{}, err
 	}
 	mirrors = debian.Merge(mirrors, debian.Snapshot(time.Now()))
-	models, err := p.lockModels(ctx, p.wishes.ModelRequests, before)
+	models, err := p.lockModels(ctx, p.wishes.Lock.ModelRequests, before)
 	if err != nil {
 		return lock.Lock{}, err
 	}
 	l, err := apt.Lock(ctx, apt.Options{
-		Client: e.Client(), Wishes: p.wishes, Keys: keys, Mirrors: mirrors,
+		Client: e.Client(), Wishes: p.wishes.Lock, Keys: p.wishes.Keys, Mirrors: mirrors,
 		CacheDir: filepath.Join(p.cacheDir, filesDir),
 		Progress: p.line,
 	})
 	l.Models = models
 	l.Sort()
 	if err == nil && len(p.wishes.Python) > 0 {
-		l, err = p.resolvePython(ctx, requests, e, mirrors, from, up, l, before)
+		l, err = p.resolvePython(ctx, e, mirrors, from, up, l, before)
 	}
 	return l, e.Explain(ctx, err)
-}
-
-// keys reads the key files of the further repositories of all variants.
-func (p *Project) keys() (map[string][]byte, error) {
-	keys := map[string][]byte{}
-	var faults []error
-	for _, name := range p.file.Variants() {
-		s, err := p.file.Variant(name)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range s.Debian.Repositories {
-			if keys[r.Name] != nil {
-				continue
-			}
-			data, err := fs.ReadFile(p.root.FS(), r.Key)
-			if err != nil {
-				faults = append(faults, fmt.Errorf("reading the key of repository %q: %w", r.Name, err))
-			}
-			keys[r.Name] = data
-		}
-	}
-	return keys, failure.New(failure.Usage, errors.Join(faults...))
 }

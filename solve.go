@@ -119,7 +119,7 @@ func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error
 	if failure.KindOf(err) != failure.Usage { // nobody asked for a login
 		return err
 	}
-	return failure.New(failure.Usage, errors.Join(err, notSet(j.unset, d.URL)))
+	return failure.New(failure.Usage, errors.Join(err, notSet(j.unset(), d.URL)))
 }
 
 // notSet are the variables whose login the host of an address would want.

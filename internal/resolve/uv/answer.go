@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"lamina.build/internal/resolve/requirements"
 	"lamina.build/lock"
 )
 
@@ -104,4 +103,4 @@ func (a answer) projects() []string {
 }
 
 // normal is the one spelling of a project's name.
-func normal(name string) string { return requirements.Normal(name) }
+func normal(name string) string { return lock.NormalName(name) }

@@ -47,7 +47,7 @@ func families() []family {
 
 // Enemies reports the pairs among names that must never be installed together,
 // since uv lets both write the same files. The names are normal in the sense
-// of [requirements.Normal]; the order of the answer does not depend on theirs.
+// of [lock.NormalName]; the order of the answer does not depend on theirs.
 // Of a pair, the one to leave out is the one that is not asked for.
 func Enemies(names, asked []string) []error {
 	var errs []error
