@@ -2,6 +2,7 @@ package lock
 
 import (
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -48,11 +49,11 @@ func (l Lock) Created() time.Time {
 
 // Sort brings the entries of l into the order that [Lock.Format] and [Parse] expect.
 func (l *Lock) Sort() {
-	slices.SortFunc(l.Packages, comparePackages)
-	slices.SortFunc(l.Releases, compareReleases)
-	slices.SortFunc(l.Distributions, compareDistributions)
-	slices.SortFunc(l.Omitted, compareOmissions)
-	slices.SortFunc(l.Models, compareModels)
+	sortBy(l.Packages, comparePackages)
+	sortBy(l.Releases, compareReleases)
+	sortBy(l.Distributions, compareDistributions)
+	sortBy(l.Omitted, compareOmissions)
+	sortBy(l.Models, compareModels)
 	for i := range l.Packages {
 		slices.Sort(l.Packages[i].For)
 	}
@@ -60,6 +61,12 @@ func (l *Lock) Sort() {
 		slices.Sort(l.Distributions[i].For)
 	}
 	for i := range l.Models {
-		slices.SortFunc(l.Models[i].Files, compareModelFiles)
+		sortBy(l.Models[i].Files, compareModelFiles)
 	}
+}
+
+// sortBy sorts large structs. slices.SortFunc would be compiled anew for each of
+// them, which takes 20 kB of the program each time.
+func sortBy[T any](list []T, compare func(a, b T) int) {
+	sort.Slice(list, func(i, j int) bool { return compare(list[i], list[j]) < 0 })
 }
