@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,36 +121,36 @@ func (a *app) image(c *cobra.Command) *cobra.Command {
 				return o.misread(args, err)
 			}
 		}
-		p, err := o.plan(a, args)
+		dir, b, err := o.plan(a, args)
 		if err != nil {
 			return err
 		}
-		return a.build(c.Context(), p)
+		return a.build(c.Context(), &o, dir, b)
 	}
 	return c
 }
 
 // build is the whole way from a spec to an image.
-func (a *app) build(ctx context.Context, plan plan) (err error) {
+func (a *app) build(ctx context.Context, o *imageOptions, dir string, b lamina.Build) (err error) {
 	start := time.Now()
-	p, err := a.open(plan.dir, plan.options)
+	p, err := a.open(dir, o.options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	if _, err = p.Spec(plan.build.Variant); err != nil {
+	if _, err = p.Spec(b.Variant); err != nil {
 		return err
 	}
-	if plan.relock {
+	if o.relock {
 		var diff string
 		if diff, err = relock(ctx, p, lamina.Upgrade{}); err != nil {
 			return err
 		}
 		a.ui.note("%s", diff)
 	}
-	if plan.print != "" {
+	if o.print.value != "" {
 		var text string
-		text, err = p.Print(ctx, plan.build, plan.print)
+		text, err = p.Print(ctx, b, o.print.value)
 		if err != nil {
 			return err
 		}
@@ -158,26 +159,26 @@ func (a *app) build(ctx context.Context, plan plan) (err error) {
 	if err = a.ui.checkProgress(); err != nil {
 		return err
 	}
-	made, err := p.Build(ctx, plan.build)
+	made, err := p.Build(ctx, b)
 	if err != nil {
 		return err
 	}
 	made.Took = time.Since(start)
-	return a.tell(plan, made)
+	return a.tell(o, b.Outputs, made)
 }
 
 // tell prints the summary and writes the files that scripts asked for. The
 // summary makes way where the image itself takes the standard output.
-func (a *app) tell(plan plan, made lamina.Made) error {
+func (a *app) tell(o *imageOptions, outputs []lamina.Output, made lamina.Made) error {
 	metadata, err := made.Metadata()
 	if err != nil {
 		return err
 	}
-	if plan.metadata != "" {
-		err = atomicfile.Write(plan.metadata, metadata, 0o644)
+	if o.metadata != "" {
+		err = atomicfile.Write(o.metadata, metadata, 0o644)
 	}
-	if plan.iidfile != "" {
-		err = errors.Join(err, atomicfile.Write(plan.iidfile, []byte(made.Config.String()), 0o644))
+	if o.iidfile != "" {
+		err = errors.Join(err, atomicfile.Write(o.iidfile, []byte(made.Config.String()), 0o644))
 	}
 	if err != nil {
 		return fmt.Errorf("writing what was built: %w", err)
@@ -186,11 +187,9 @@ func (a *app) tell(plan plan, made lamina.Made) error {
 	if err := made.WriteText(&text); err != nil {
 		return err
 	}
-	for _, o := range plan.build.Outputs {
-		if o.ToStdout() {
-			a.ui.note("%s", text.String())
-			return nil
-		}
+	if slices.ContainsFunc(outputs, lamina.Output.ToStdout) {
+		a.ui.note("%s", text.String())
+		return nil
 	}
 	return a.ui.result(text.String())
 }

@@ -13,19 +13,9 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// plan is what the flags of "build image" mean, checked.
-type plan struct {
-	dir      string
-	options  lamina.Options
-	build    lamina.Build
-	relock   bool
-	print    string
-	metadata string
-	iidfile  string
-}
-
-// plan checks all flags and reports everything that is wrong with them at once.
-func (o *imageOptions) plan(a *app, args []string) (plan, error) {
+// plan checks all flags, reports everything that is wrong with them at once, and
+// returns the folder and the build that they mean.
+func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, err error) {
 	outputs, outputErr := o.destinations()
 	remote, cacheErr := lamina.ParseCache(o.from, o.to)
 	var streamErr error
@@ -35,21 +25,15 @@ func (o *imageOptions) plan(a *app, args []string) (plan, error) {
 		}
 	}
 	fileErr := errors.Join(checkFile("metadata-file", o.metadata), checkFile("iidfile", o.iidfile))
-	if err := errors.Join(outputErr, cacheErr, o.options.Check(), streamErr, fileErr); err != nil {
-		return plan{}, failure.New(failure.Usage, err)
+	if err = errors.Join(outputErr, cacheErr, o.options.Check(), streamErr, fileErr); err != nil {
+		return "", b, failure.New(failure.Usage, err)
 	}
-	dir, err := a.findDir(args)
-	if err != nil {
-		return plan{}, o.misread(args, err)
+	if dir, err = a.findDir(args); err != nil {
+		return "", b, o.misread(args, err)
 	}
 	a.ui.show(o.progress.value)
-	return plan{
-		dir:     dir,
-		options: o.options,
-		build: lamina.Build{
-			Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, Outputs: outputs, Cache: remote, Stdout: a.ui.stdout,
-		},
-		relock: o.relock, print: o.print.value, metadata: o.metadata, iidfile: o.iidfile,
+	return dir, lamina.Build{
+		Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, Outputs: outputs, Cache: remote, Stdout: a.ui.stdout,
 	}, nil
 }
 
