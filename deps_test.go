@@ -14,9 +14,9 @@ import (
 // arrows are all of the house: what each package imports of this module. They point
 // down, from the command to what knows nothing of the others.
 var arrows = map[string]string{
-	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/hub internal/layers internal/layout internal/layout/blobs internal/output internal/prepare internal/registry internal/report internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/uv internal/resolve/wishes internal/solve internal/weights llb lock spec stages",
+	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/layers internal/layout internal/layout/blobs internal/output internal/prepare internal/registry internal/report internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/uv internal/resolve/wishes internal/solve internal/weights llb lock spec stages",
 	"cache":                         "",
-	"cmd/build":                     "lamina cache examples/wan22-animate internal/atomicfile internal/debian internal/engine internal/failure internal/graph internal/output internal/report internal/solve llb lock spec stages",
+	"cmd/build":                     "lamina examples/wan22-animate internal/atomicfile internal/engine internal/failure internal/report lock spec",
 	"internal/atomicfile":           "internal/beneath internal/failure",
 	"internal/beneath":              "internal/failure",
 	"internal/debian":               "internal/atomicfile internal/failure internal/fetch",

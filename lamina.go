@@ -27,14 +27,18 @@ package lamina
 
 import (
 	"context"
-	"path/filepath"
+	"errors"
 
 	"github.com/moby/buildkit/client"
 
+	"lamina.build/cache"
+	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/output"
 	"lamina.build/internal/report"
+	"lamina.build/internal/solve"
+	"lamina.build/stages"
 )
 
 // Options say what jobs may use of the machine they run on. The zero value reads
@@ -92,6 +96,10 @@ type (
 	Engine = engine.Engine
 	// EngineOptions say which engine is opened, started or looked at.
 	EngineOptions = engine.Options
+	// Smoke says which smoke tests a build runs.
+	Smoke = stages.Level
+	// StepError is a failed step of a build, with the end of what it printed.
+	StepError = solve.Error
 	// Kind is what sort of failure an error is; its number is an exit code.
 	Kind = failure.Kind
 )
@@ -116,6 +124,32 @@ func Hints(err error) []string { return failure.Hints(err) }
 // "type=docker,dest=image.tar", "type=image,name=registry.example/app:1,push=true".
 func ParseOutput(text string) (Output, error) { return output.Parse(text) }
 
+// ParseOutputs reads one destination or more, of which no two are in one place. All
+// faults are reported at once.
+func ParseOutputs(texts []string) ([]Output, error) { return output.ParseAll(texts) }
+
+// ParseCache reads which caches a build uses and leaves, in the words of docker buildx:
+// "type=registry,ref=registry.example/app:cache". All faults are reported at once.
+func ParseCache(from, to []string) (cache.Remote, error) {
+	var r cache.Remote
+	faults := make([]error, 0, len(from)+len(to))
+	for _, text := range from {
+		e, err := cache.ParseImport(text)
+		r.Imports, faults = append(r.Imports, e), append(faults, err)
+	}
+	for _, text := range to {
+		e, err := cache.ParseExport(text)
+		r.Exports, faults = append(r.Exports, e), append(faults, err)
+	}
+	return r, errors.Join(faults...)
+}
+
+// Check finds what is wrong with options by themselves, before any job has them.
+func (o Options) Check() error {
+	_, err := debian.ParseMirrors(o.DebianMirror)
+	return failure.New(failure.Usage, err)
+}
+
 // OpenEngine finds or starts the engine of the options. The caller closes it.
 func OpenEngine(ctx context.Context, o Options) (*Engine, error) {
 	e, err := o.EngineOptions()
@@ -132,13 +166,4 @@ func (o Options) EngineOptions() (EngineOptions, error) {
 		return EngineOptions{}, err
 	}
 	return h.engineOptions(engine.Need{}), nil
-}
-
-// ExampleDir is where the command keeps the examples that are part of it.
-func (o Options) ExampleDir(name string) (string, error) {
-	h, err := newHost(o)
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(h.cacheDir, "examples", name), nil
 }

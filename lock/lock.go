@@ -12,6 +12,7 @@ package lock
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -84,11 +85,11 @@ type Package struct {
 
 // Sort brings the entries of l into the order that [Lock.Format] and [Parse] expect.
 func (l *Lock) Sort() {
-	slices.SortFunc(l.Packages, comparePackages)
-	slices.SortFunc(l.Releases, compareReleases)
-	slices.SortFunc(l.Distributions, compareDistributions)
-	slices.SortFunc(l.Omitted, compareOmissions)
-	slices.SortFunc(l.Models, compareModels)
+	sortBy(l.Packages, comparePackages)
+	sortBy(l.Releases, compareReleases)
+	sortBy(l.Distributions, compareDistributions)
+	sortBy(l.Omitted, compareOmissions)
+	sortBy(l.Models, compareModels)
 	for i := range l.Packages {
 		slices.SortFunc(l.Packages[i].For, Set.Compare)
 	}
@@ -96,8 +97,14 @@ func (l *Lock) Sort() {
 		slices.SortFunc(l.Distributions[i].For, Set.Compare)
 	}
 	for i := range l.Models {
-		slices.SortFunc(l.Models[i].Files, compareModelFiles)
+		sortBy(l.Models[i].Files, compareModelFiles)
 	}
+}
+
+// sortBy sorts large structs. slices.SortFunc would be compiled anew for each of
+// them, which takes 20 kB of the program each time.
+func sortBy[T any](list []T, compare func(a, b T) int) {
+	sort.Slice(list, func(i, j int) bool { return compare(list[i], list[j]) < 0 })
 }
 
 func comparePackages(a, b Package) int {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"lamina.build"
@@ -18,32 +19,36 @@ import (
 
 // lockFlags are the flags of "build lock" as they were given.
 type lockFlags struct {
-	sourceFlags
-	engineFlags
+	options lamina.Options
 	upgrade lamina.Upgrade
 	check   bool
 	export  string
 	variant string
 }
 
-func (o *lockFlags) groups() []flagGroup {
-	return []flagGroup{group("FLAGS", func(f *pflag.FlagSet) {
+func (o *lockFlags) add(c *cobra.Command) {
+	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.BoolVar(&o.check, "check", false,
 			"only compare the lock with its spec: exit 3 where they differ, and change nothing")
 		f.StringVar(&o.export, "export", "",
 			"write the Python distributions of the lock to this `FILE`, a pylock.toml (PEP 751), or - for standard output; "+
 				"a lock that fits its spec is not renewed for that")
-		f.BoolVar(&o.upgrade.All, "upgrade", false, "take the newest versions of Python packages that the spec allows; those of the lock stay otherwise")
-		f.StringArrayVar(&o.upgrade.Packages, "upgrade-package", nil, "take the newest version of this Python package, `NAME`; may be repeated")
+		f.BoolVar(&o.upgrade.All, "upgrade", false,
+			"take the newest versions of Python packages that the spec allows; those of the lock stay otherwise")
+		f.StringArrayVar(&o.upgrade.Packages, "upgrade-package", nil,
+			"take the newest version of this Python package, `NAME`; may be repeated")
 		f.StringVar(&o.variant, "variant", spec.Production, "export those of this `VARIANT`")
-		o.addSource(f)
-	}), o.group()}
+		sourceFlags(f, &o.options)
+	})
+	engineFlags(c, &o.options.Engine)
 }
 
-func lockHelp() string {
+func (a *app) lockCommand() *cobra.Command {
 	var o lockFlags
-	return page{
-		about: `
+	c := &cobra.Command{
+		Use:   "lock [DIR] [flags]",
+		Short: "find the packages for a spec and write image.lock",
+		Long: `
 Find the newest packages that answer the spec in DIR, or in the current folder,
 and write them to image.lock beside it: every package by version, size and
 sha256. What it changes is printed, or of a first lock what it holds.
@@ -58,28 +63,24 @@ allows them or --upgrade says otherwise.
 Logins for package indexes come from ~/.netrc, or from variables that requirement
 files name (https://me:${TOKEN}@host/simple). The lock holds none, and needs none
 to be checked, or built from where nothing has to be fetched.`,
-		usage:  []string{"build lock [DIR] [flags]"},
-		groups: o.groups(),
-		examples: `
+		Example: `
 $ build lock examples/faceblend
 $ build lock --check || echo "image.toml has changed"
 $ build lock --debian-mirror https://mirror.example/debian
 $ build lock --export pylock.toml`,
-		more: learnMore(),
-	}.String()
+		ValidArgsFunction: oneFolder,
+		RunE:              func(c *cobra.Command, args []string) error { return a.lock(c.Context(), o, args) },
+	}
+	o.add(c)
+	return c
 }
 
-func runLock(ctx context.Context, a *app, args []string) (err error) {
-	var o lockFlags
-	rest, err := parse(o.groups(), args)
+func (a *app) lock(ctx context.Context, o lockFlags, args []string) (err error) {
+	dir, err := a.findDir(args)
 	if err != nil {
 		return err
 	}
-	dir, err := a.findDir(rest)
-	if err != nil {
-		return err
-	}
-	p, err := a.open(dir, lamina.Options{Engine: o.addr, DebianMirror: o.mirror, PythonIndex: o.index})
+	p, err := a.open(dir, o.options)
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"lamina.build"
@@ -15,79 +15,11 @@ import (
 	"lamina.build/internal/report"
 )
 
-// modelOptions are the flags of all model commands; each lists those it has.
-type modelOptions struct {
-	progressFlags
-	name     string
-	dir      string
-	insecure bool
-	force    bool
-	layer    string
-	mount    []string
-	json     bool
-	files    bool
-}
-
-// modelCommand is one word that may follow "build model".
-type modelCommand struct {
-	name     string
-	synopsis string
-	flags    func(o *modelOptions) []flagGroup
-	run      func(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error
-}
-
-func modelCommands() []modelCommand {
-	return []modelCommand{
-		{"push", "stream a model's files into a registry, as layers that images are then built on", pushFlags, pushModel},
-		{"pull", "stream them into an OCI layout on this machine, for builds without a registry", pullFlags, pullModel},
-		{"ls", "list models, files, sizes and layers, and where they are", listFlags, listModels},
-	}
-}
-
-func (o *modelOptions) which(f *pflag.FlagSet) {
-	f.StringVar(&o.dir, "spec", "", "the `FOLDER` with the image.toml and its lock, in place of the current one")
-	f.StringVar(&o.name, "model", "", "the model with this `NAME`, as \"build model ls\" prints it; needed where there are several")
-}
-
-func pushFlags(o *modelOptions) []flagGroup {
-	return []flagGroup{group("FLAGS OF PUSH", func(f *pflag.FlagSet) {
-		o.which(f)
-		f.BoolVar(&o.insecure, "insecure-registry", false,
-			"push by plain HTTP, or to a registry whose certificate nobody signed")
-		f.StringVar(&o.layer, "max-layer", "",
-			"the registry takes layers up to this `SIZE`, whatever is known of it: 20GB")
-		f.BoolVar(&o.force, "no-limits", false, "don't hold the layers against what is known of the registry")
-		f.StringArrayVar(&o.mount, "mount-from", nil,
-			"another `REPOSITORY` of the registry that may have the layers already; may be repeated")
-		o.addProgress(f)
-	})}
-}
-
-func pullFlags(o *modelOptions) []flagGroup {
-	return []flagGroup{group("FLAGS OF PULL", func(f *pflag.FlagSet) {
-		o.which(f)
-		o.addProgress(f)
-	})}
-}
-
-func listFlags(o *modelOptions) []flagGroup {
-	return []flagGroup{group("FLAGS OF LS", func(f *pflag.FlagSet) {
-		o.which(f)
-		f.BoolVar(&o.files, "files", false, "list the files of each layer, too")
-		f.BoolVar(&o.json, "json", false, "print JSON")
-	})}
-}
-
-func modelHelp() string {
-	all := modelCommands()
-	rows := make([][2]string, 0, len(all))
-	groups := make([]flagGroup, 0, len(all))
-	for _, c := range all {
-		rows = append(rows, [2]string{c.name, c.synopsis})
-		groups = append(groups, c.flags(&modelOptions{})...)
-	}
-	return page{
-		about: `
+func (a *app) modelCommand() *cobra.Command {
+	return family(&cobra.Command{
+		Use:   "model COMMAND [flags]",
+		Short: "publish the weights of a spec, or pull them, once for all builds",
+		Long: `
 Move the weights of a spec's models once, so that no build ever moves them again.
 
 "build model push REF" streams every file from where it was locked to a registry:
@@ -100,106 +32,164 @@ without pulling them.
 folder, which all builds on this machine look into.
 
 A build that finds its models in neither has the engine fetch them.`,
-		usage: []string{
-			"build model push REF [flags]", "build model pull [FOLDER] [flags]", "build model ls [flags]",
-		},
-		commands: rows,
-		groups:   groups,
-		examples: `
+		Example: `
 $ build model ls --spec examples/wan
 $ HF_TOKEN=… build model push ghcr.io/acme/wan-weights:2.2
 $ build model pull weights && build --models weights`,
-		more: []section{{"ENVIRONMENT", `
+		Annotations: map[string]string{environment: `
 HF_TOKEN      token for the Hugging Face hub; goes to its host alone
-HF_ENDPOINT   another hub than https://huggingface.co`}},
-	}.String()
+HF_ENDPOINT   another hub than https://huggingface.co`},
+	}, a.modelPush(), a.modelPull(), a.modelList())
 }
 
-func (c modelCommand) word() string { return c.name }
-
-func runModel(ctx context.Context, a *app, args []string) (err error) {
-	c, err := member("model", modelCommands(), args)
-	if err != nil {
-		return err
-	}
-	var o modelOptions
-	rest, err := parse(c.flags(&o), args[1:])
-	if err != nil {
-		return err
-	}
-	a.ui.quiet, a.ui.mode = o.mode.value == "quiet", o.mode.value
-	if err = a.ui.checkProgress(); err != nil {
-		return err
-	}
-	dir, err := a.findDir(o.dirs())
-	if err != nil {
-		return err
-	}
-	p, err := a.open(dir, lamina.Options{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.Close()) }()
-	return c.run(ctx, a, p, o, rest)
+// modelFlags are those that every command about models has.
+type modelFlags struct {
+	name, dir string
+	progress  *choice // nil of a command that moves nothing
 }
 
-// dirs is the folder that --spec names, if any.
-func (o *modelOptions) dirs() []string {
-	if o.dir == "" {
+func (o *modelFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&o.dir, "spec", "", "the `FOLDER` with the image.toml and its lock, in place of the current one")
+	f.StringVar(&o.name, "model", "", "the model with this `NAME`, as \"build model ls\" prints it; needed where there are several")
+}
+
+// withProject does what a command does with the project of its flags.
+func (a *app) withProject(o *modelFlags, do func(ctx context.Context, p *lamina.Project, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) (err error) {
+		if o.progress != nil {
+			a.ui.show(o.progress.value)
+		}
+		if err = a.ui.checkProgress(); err != nil {
+			return err
+		}
+		var dirs []string
+		if o.dir != "" {
+			dirs = []string{o.dir}
+		}
+		dir, err := a.findDir(dirs)
+		if err != nil {
+			return err
+		}
+		p, err := a.open(dir, lamina.Options{})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, p.Close()) }()
+		return do(c.Context(), p, args)
+	}
+}
+
+func (a *app) modelPush() *cobra.Command {
+	var (
+		o     modelFlags
+		push  lamina.PushOptions
+		layer string
+	)
+	c := &cobra.Command{
+		Use:   "push REF [flags]",
+		Short: "stream a model's files into a registry, as layers that images are then built on",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return nil
+			}
+			err := failure.New(failure.Usage, errors.New("model push needs one reference: where to"))
+			return failure.WithHint(err, "build model push registry.example/weights:1")
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: a.withProject(&o, func(ctx context.Context, p *lamina.Project, args []string) (err error) {
+			if push.MaxLayer, err = parseSize(layer); err != nil {
+				return fmt.Errorf("flag --max-layer: %w", err)
+			}
+			push.Model = o.name
+			moved, err := p.Push(ctx, args[0], push)
+			if err != nil {
+				return err
+			}
+			what := "published"
+			if moved.Unchanged {
+				what = "was published already"
+			}
+			return a.ui.result(fmt.Sprintf("%s %s: %s\n%s\n", moved.Model.Name(), what, movedText(moved), moved.Model.Published))
+		}),
+	}
+	section(c, "FLAGS", func(f *pflag.FlagSet) {
+		o.add(f)
+		f.BoolVar(&push.Insecure, "insecure-registry", false,
+			"push by plain HTTP, or to a registry whose certificate nobody signed")
+		f.StringVar(&layer, "max-layer", "",
+			"the registry takes layers up to this `SIZE`, whatever is known of it: 20GB")
+		f.BoolVar(&push.NoLimits, "no-limits", false, "don't hold the layers against what is known of the registry")
+		f.StringArrayVar(&push.MountFrom, "mount-from", nil,
+			"another `REPOSITORY` of the registry that may have the layers already; may be repeated")
+		o.progress = progressFlag(f)
+	})
+	return c
+}
+
+func (a *app) modelPull() *cobra.Command {
+	var o modelFlags
+	c := &cobra.Command{
+		Use:               "pull [FOLDER] [flags]",
+		Short:             "stream a model's files into an OCI layout on this machine, for builds without a registry",
+		Args:              oneAtMost("model pull takes one folder at most"),
+		ValidArgsFunction: oneFolder,
+		RunE: a.withProject(&o, func(ctx context.Context, p *lamina.Project, args []string) error {
+			moved, err := p.Pull(ctx, o.name, strings.Join(args, ""))
+			if err != nil {
+				return err
+			}
+			return a.ui.result(fmt.Sprintf("%s in %s: %s\n%s\n", moved.Model.Name(), moved.Dir, movedText(moved), moved.Manifest))
+		}),
+	}
+	section(c, "FLAGS", func(f *pflag.FlagSet) {
+		o.add(f)
+		o.progress = progressFlag(f)
+	})
+	return c
+}
+
+func (a *app) modelList() *cobra.Command {
+	var (
+		o             modelFlags
+		files, asJSON bool
+	)
+	c := &cobra.Command{
+		Use:               "ls [FOLDER] [flags]",
+		Short:             "list models, files, sizes and layers, and where they are",
+		Args:              oneAtMost("model ls takes one folder at most: that of a layout"),
+		ValidArgsFunction: oneFolder,
+		RunE: a.withProject(&o, func(ctx context.Context, p *lamina.Project, args []string) error {
+			list, err := p.Models(ctx, o.name, strings.Join(args, ""))
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
+				return a.ui.resultJSON(list)
+			}
+			return a.ui.result(modelTable(list, files))
+		}),
+	}
+	section(c, "FLAGS", func(f *pflag.FlagSet) {
+		o.add(f)
+		f.BoolVar(&files, "files", false, "list the files of each layer, too")
+		f.BoolVar(&asJSON, "json", false, "print JSON")
+	})
+	return c
+}
+
+// oneAtMost is the [cobra.PositionalArgs] of a command that may be given a folder.
+func oneAtMost(fault string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return failure.New(failure.Usage, errors.New(fault))
+		}
 		return nil
 	}
-	return []string{o.dir}
 }
 
-func pushModel(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error {
-	if len(args) != 1 {
-		err := failure.New(failure.Usage, errors.New("model push needs one reference: where to"))
-		return failure.WithHint(err, "build model push registry.example/weights:1")
-	}
-	layer, err := parseSize(o.layer)
-	if err != nil {
-		return fmt.Errorf("flag --max-layer: %w", err)
-	}
-	moved, err := p.Push(ctx, args[0], lamina.PushOptions{Model: o.name, Insecure: o.insecure, MaxLayer: layer, NoLimits: o.force, MountFrom: o.mount})
-	if err != nil {
-		return err
-	}
-	what := "published"
-	if moved.Unchanged {
-		what = "was published already"
-	}
-	return a.ui.result(fmt.Sprintf("%s %s: %s, %s\n%s\n",
-		moved.Model.Name(), what, report.Count(moved.Layers, "layer"), report.Size(moved.Model.Size()), moved.Model.Published))
-}
-
-func pullModel(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error {
-	if len(args) > 1 {
-		return failure.New(failure.Usage, errors.New("model pull takes one folder at most"))
-	}
-	moved, err := p.Pull(ctx, o.name, strings.Join(args, ""))
-	if err != nil {
-		return err
-	}
-	return a.ui.result(fmt.Sprintf("%s in %s: %s, %s\n%s\n",
-		moved.Model.Name(), moved.Dir, report.Count(moved.Layers, "layer"), report.Size(moved.Model.Size()), moved.Manifest))
-}
-
-func listModels(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error {
-	if len(args) > 1 {
-		return failure.New(failure.Usage, errors.New("model ls takes one folder at most: that of a layout"))
-	}
-	list, err := p.Models(ctx, o.name, strings.Join(args, ""))
-	if err != nil {
-		return err
-	}
-	if !o.json {
-		return a.ui.result(modelTable(list, o.files))
-	}
-	data, err := json.MarshalIndent(list, "", "  ")
-	if err != nil {
-		return err
-	}
-	return a.ui.result(string(data) + "\n")
+// movedText is how much was moved.
+func movedText(m lamina.Moved) string {
+	return report.Count(m.Layers, "layer") + ", " + report.Size(m.Model.Size())
 }
 
 func modelTable(models []lamina.ListedModel, files bool) string {

@@ -1,35 +1,31 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"lamina.build/internal/engine"
-	"lamina.build/internal/failure"
 	"lamina.build/lock"
 )
 
-func versionHelp() string {
-	return page{
-		about: "Print the versions of build, of the engine that it is made for, and of the lock " +
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "print the versions of build, its engine and its lock format",
+		Long: "Print the versions of build, of the engine that it is made for, and of the lock " +
 			"format that it writes.",
-		usage:    []string{"build version"},
-		examples: "$ build version",
-		more:     learnMore(),
-	}.String()
+		Example:           "$ build version",
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(*cobra.Command, []string) error { return a.printVersion() },
+	}
 }
 
-func runVersion(_ context.Context, a *app, args []string) error {
-	rest, err := parse(nil, args)
-	if err != nil {
-		return err
-	}
-	if len(rest) > 0 {
-		return failure.New(failure.Usage, fmt.Errorf("version takes no %q", rest[0]))
-	}
+func (a *app) printVersion() error {
 	info, _ := debug.ReadBuildInfo()
 	return a.ui.result(versionText(info))
 }

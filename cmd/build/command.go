@@ -5,32 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"lamina.build/internal/failure"
 )
-
-// command is one word that may follow "build".
-type command struct {
-	name     string
-	synopsis string // one line, for the list of commands
-	help     func() string
-	run      func(ctx context.Context, a *app, args []string) error
-}
-
-// commands are all of them, in the order that help lists them.
-func commands() []command {
-	return []command{
-		{"image", "build an image (what build does without a command)", imageHelp, runImage},
-		{"lock", "find the packages for a spec and write image.lock", lockHelp, runLock},
-		{"model", "publish the weights of a spec, or pull them, once for all builds", modelHelp, runModel},
-		{"engine", "look after the engine that builds run on", engineHelp, runEngine},
-		{"version", "print the versions of build, its engine and its lock format", versionHelp, runVersion},
-	}
-}
 
 // app is the running program.
 type app struct {
@@ -38,86 +19,136 @@ type app struct {
 	env func(string) string
 }
 
-// dispatch runs the command that args begin with. Without one they are for
-// "build image".
-func (a *app) dispatch(ctx context.Context, args []string) error {
-	all := commands()
-	word := ""
-	if len(args) > 0 {
-		word = args[0]
-	}
-	switch word {
-	case "-h", "--help":
-		return a.ui.result(rootHelp(all))
-	case "help":
-		return a.help(all, args[1:])
-	case "--version":
-		word = "version"
-	}
-	for _, c := range all {
-		if c.name == word {
-			return a.execute(ctx, c, args[1:])
+// run does what args say.
+func (a *app) run(ctx context.Context, args []string) error {
+	var unseen error // help that can't be written
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(a.ui.stdout)
+	root.SetErr(a.ui.stderr)
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		if c == root && len(args) > 1 { // after the flags of a build
+			c, _, _ = root.Find([]string{"image"})
 		}
-	}
-	if err := unknownWord(word, all); err != nil {
-		return err
-	}
-	return a.execute(ctx, all[0], args)
+		unseen = a.ui.result(pageOf(c).String())
+	})
+	return errors.Join(root.ExecuteContext(ctx), unseen)
 }
 
-func (a *app) execute(ctx context.Context, c command, args []string) error {
-	err := c.run(ctx, a, args)
-	if errors.Is(err, pflag.ErrHelp) {
-		return a.ui.result(c.help())
-	}
-	return err
-}
-
-func (a *app) help(all []command, args []string) error {
-	if len(args) == 0 {
-		return a.ui.result(rootHelp(all))
-	}
-	for _, c := range all {
-		if c.name == args[0] {
-			return a.ui.result(c.help())
+// root is "build", which without a command's name is "build image".
+func (a *app) root() *cobra.Command {
+	cobra.EnableCommandSorting = false // help has them in the order of a user's way
+	root := a.image(&cobra.Command{
+		Use:   "build [image] [DIR] [flags]",
+		Short: "build lean GPU container images from a short spec",
+		Long: `
+Lamina builds lean GPU container images. It turns a short spec, image.toml, into
+a lock of everything that the image is made of, and the lock into an image: by
+digest, with the network off, the same bytes on every machine.`,
+		Example: `
+$ build examples/faceblend                build, test and keep it in dist/faceblend
+$ build --variant debug                   the spec of this folder, with a debugger in
+$ build lock && git diff image.lock       newer packages, and which they are
+$ build --print                           the graph, without building it`,
+		Annotations: map[string]string{
+			exitStatus: exitStatusText, environment: environmentText,
+			learnMore: "\"build COMMAND --help\" says more about each command.",
+		},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		// A folder is as good as a command: shells offer both.
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+	})
+	version := root.Flags().Bool("version", false, "")
+	_ = root.Flags().MarkHidden("version") // it is there
+	build := root.RunE
+	root.RunE = func(c *cobra.Command, args []string) error {
+		if *version {
+			return a.printVersion()
 		}
+		return build(c, args)
 	}
-	return unknown("command", args[0], names(all))
+	root.SetFlagErrorFunc(badFlag)
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(a.helpCommand())
+	root.AddCommand(
+		a.imageCommand(), a.lockCommand(), a.modelCommand(), a.engineCommand(),
+		a.versionCommand(), a.completionCommand(), a.manCommand(),
+	)
+	return root
 }
 
-// word is how a command of a family is called: engineCommand or modelCommand.
-type word interface{ word() string }
-
-// member finds the command of a family that args begin with.
-func member[C word](family string, all []C, args []string) (found C, err error) {
-	known := make([]string, len(all))
-	for i, c := range all {
-		known[i] = c.word()
+// family makes c a command that is nothing without one of its members.
+func family(c *cobra.Command, members ...*cobra.Command) *cobra.Command {
+	c.FParseErrWhitelist.UnknownFlags = true // a member's, where its name is misspelt
+	c.ValidArgsFunction = cobra.NoFileCompletions
+	if c.Annotations == nil {
+		c.Annotations = map[string]string{}
 	}
+	c.Annotations[learnMore] = fmt.Sprintf("\"build %s COMMAND --help\" says more about each command.\n%s", c.Name(), seeRoot)
+	c.AddCommand(members...)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknown(c.Name()+" command", args[0], names(c))
+		}
+		err := failure.New(failure.Usage, errors.New(c.Name()+" needs a command"))
+		return failure.WithHint(err, "one of "+strings.Join(names(c), ", "))
+	}
+	return c
+}
+
+// noArgs is the [cobra.PositionalArgs] of a command that takes flags alone.
+func noArgs(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		err := failure.New(failure.Usage, errors.New(family+" needs a command"))
-		return found, failure.WithHint(err, "one of "+strings.Join(known, ", "))
-	}
-	if args[0] == "-h" || args[0] == "--help" {
-		return found, pflag.ErrHelp
-	}
-	i := slices.Index(known, args[0])
-	if i < 0 {
-		return found, unknown(family+" command", args[0], known)
-	}
-	return all[i], nil
-}
-
-// unknownWord reports a first word that is neither flag, command nor folder.
-// A word that looks like a path is left to be reported as one.
-func unknownWord(word string, all []command) error {
-	if word == "" || strings.HasPrefix(word, "-") || strings.ContainsAny(word, "/.\\") {
 		return nil
 	}
-	if _, err := os.Stat(word); err == nil { //nolint:gosec // the user names the path
+	return failure.New(failure.Usage, fmt.Errorf("%s takes no %q", ownPath(c), args[0]))
+}
+
+// ownPath is how a command is called, without the program: "engine start".
+func ownPath(c *cobra.Command) string { return strings.TrimPrefix(c.CommandPath(), "build ") }
+
+// names are the commands that may follow c.
+func names(c *cobra.Command) []string {
+	var list []string
+	for _, member := range c.Commands() {
+		if member.IsAvailableCommand() {
+			list = append(list, member.Name())
+		}
+	}
+	return list
+}
+
+func badFlag(c *cobra.Command, err error) error {
+	if !c.HasParent() { // a misspelt command is not blamed on its flags
+		if unknown := unknownWord(c, c.Flags().Args()); unknown != nil {
+			return unknown
+		}
+	}
+	missing, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return failure.New(failure.Usage, err)
+	}
+	if missing.GetSpecifiedShortnames() != "" {
+		return failure.WithHint(failure.New(failure.Usage, err), "add --help for the flags that there are")
+	}
+	var known []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+	return unknown("flag", "--"+missing.GetSpecifiedName(), known)
+}
+
+// unknownWord reports a first word that is neither command nor folder. One that
+// looks like a path is left to be reported as one.
+func unknownWord(root *cobra.Command, args []string) error {
+	if len(args) == 0 || args[0] == "" || strings.ContainsAny(args[0], "/.\\") {
 		return nil
 	}
-	return unknown("command or folder", word, append(names(all), "help"))
+	if _, err := os.Stat(args[0]); err == nil {
+		return nil
+	}
+	return unknown("command or folder", args[0], append(names(root), "help"))
 }
 
 // unknown is the error for a word that is not among the known ones.
@@ -136,12 +167,4 @@ func abbreviated(word, known string, limit int) int {
 		return 1
 	}
 	return failure.Distance(word, known, limit)
-}
-
-func names(all []command) []string {
-	list := make([]string, len(all))
-	for i, c := range all {
-		list[i] = c.name
-	}
-	return slices.Clip(list)
 }

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -17,18 +14,6 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/report"
 )
-
-func engineStatus(_ context.Context, a *app, o engineOptions, e engine.Options) error {
-	st, err := engine.StatusOf(e)
-	if err != nil {
-		return err
-	}
-	if !o.json {
-		return a.ui.result(statusText(st))
-	}
-	text, err := json.MarshalIndent(st, "", "  ")
-	return errors.Join(err, a.ui.result(string(text)+"\n"))
-}
 
 func statusText(st engine.Status) string {
 	var b strings.Builder
@@ -46,19 +31,6 @@ func statusText(st engine.Status) string {
 	fmt.Fprintf(&b, "root     %s: %s, %s free\n", st.Root, report.Size(st.Disk), report.Size(st.Free))
 	fmt.Fprintf(&b, "log      %s\n", st.Log)
 	return b.String()
-}
-
-func engineDu(ctx context.Context, a *app, _ engineOptions, o engine.Options) (err error) {
-	e, err := engine.Open(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, e.Close()) }()
-	records, err := e.Du(ctx)
-	if err != nil {
-		return err
-	}
-	return a.ui.result(usageText(records))
 }
 
 // usageText lists the records of a cache, largest first, and what they add up to.
@@ -87,24 +59,6 @@ func firstLine(s string) string {
 		s = string(r[:helpWidth-1]) + "…"
 	}
 	return s
-}
-
-func enginePrune(ctx context.Context, a *app, o engineOptions, options engine.Options) (err error) {
-	keep, err := parseSize(o.keep)
-	if err != nil {
-		return failure.New(failure.Usage, fmt.Errorf("flag --keep: %w", err))
-	}
-	e, err := engine.Open(ctx, options)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, e.Close()) }()
-	records := 0
-	freed, err := e.Prune(ctx, engine.PruneOptions{All: o.all, KeepStorage: keep}, func(client.UsageInfo) { records++ })
-	if err != nil {
-		return err
-	}
-	return a.ui.result(fmt.Sprintf("freed %s in %s\n", report.Size(freed), report.Count(records, "record")))
 }
 
 // parseSize reads "20GB" as disks are sold: in powers of ten. Nothing is zero.

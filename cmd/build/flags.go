@@ -1,58 +1,69 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"lamina.build/internal/failure"
+	"lamina.build"
 )
 
-// flagGroup is some flags under one heading of a help text.
-type flagGroup struct {
-	title string
-	*pflag.FlagSet
-}
+// heading is the annotation of a flag that says under which heading help has it.
+const heading = "heading"
 
-func group(title string, add func(f *pflag.FlagSet)) flagGroup {
+// section gives a command flags, under one heading of its help, and tells shells
+// how to complete their values.
+func section(c *cobra.Command, title string, add func(f *pflag.FlagSet)) {
 	f := pflag.NewFlagSet(title, pflag.ContinueOnError)
 	f.SortFlags = false
 	add(f)
-	return flagGroup{title, f}
+	c.Flags().SortFlags = false
+	c.Flags().AddFlagSet(f)
+	f.VisitAll(func(flag *pflag.Flag) {
+		flag.Annotations = map[string][]string{heading: {title}}
+		_ = c.RegisterFlagCompletionFunc(flag.Name, completion(flag)) // once for each flag
+	})
 }
 
-// parse reads args into the flags of all groups and returns what is no flag.
-// It returns [pflag.ErrHelp] where help is asked for.
-func parse(groups []flagGroup, args []string) ([]string, error) {
-	all := pflag.NewFlagSet("build", pflag.ContinueOnError)
-	all.SetOutput(io.Discard)
-	for _, g := range groups {
-		all.AddFlagSet(g.FlagSet)
+// completion is how the value of a flag is completed, by what help calls it.
+func completion(flag *pflag.Flag) cobra.CompletionFunc {
+	if c, ok := flag.Value.(*choice); ok {
+		return cobra.FixedCompletions(c.words, cobra.ShellCompDirectiveNoFileComp)
 	}
-	if err := all.Parse(args); err != nil {
-		return nil, badFlag(err, all)
+	switch name, _ := pflag.UnquoteUsage(flag); name {
+	case "VARIANT":
+		return variants
+	case "FOLDER":
+		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+	case "FILE":
+		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
 	}
-	return all.Args(), nil
+	return cobra.NoFileCompletions
 }
 
-func badFlag(err error, all *pflag.FlagSet) error {
-	if errors.Is(err, pflag.ErrHelp) {
-		return err
+// variants are those of the spec that the words before are about.
+func variants(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	dir := "."
+	if len(args) > 0 {
+		dir = args[0]
 	}
-	missing, ok := errors.AsType[*pflag.NotExistError](err)
-	if !ok {
-		return failure.New(failure.Usage, err)
+	p, err := lamina.Open(dir, lamina.Options{})
+	if err != nil { // told when it is run
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	if missing.GetSpecifiedShortnames() != "" {
-		return failure.WithHint(failure.New(failure.Usage, err), "add --help for the flags that there are")
+	defer p.Close()
+	return p.Variants(), cobra.ShellCompDirectiveNoFileComp
+}
+
+// oneFolder completes the only argument of a command.
+func oneFolder(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	var known []string
-	all.VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
-	return unknown("flag", "--"+missing.GetSpecifiedName(), known)
+	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
 // choice is a flag whose value is one of a few words.
@@ -76,30 +87,25 @@ func (c *choice) Set(word string) error {
 }
 
 // engineFlags say which engine to use.
-type engineFlags struct{ addr string }
-
-func (e *engineFlags) group() flagGroup {
-	return group("ENGINE FLAGS", func(f *pflag.FlagSet) {
-		f.StringVar(&e.addr, "addr", "",
+func engineFlags(c *cobra.Command, addr *string) {
+	section(c, "ENGINE FLAGS", func(f *pflag.FlagSet) {
+		f.StringVar(addr, "addr", "",
 			"use the engine at this `ADDRESS`, unix://… or tcp://…, instead of finding or starting one")
 	})
 }
 
 // sourceFlags say where packages come from.
-type sourceFlags struct{ mirror, index string }
-
-func (s *sourceFlags) addSource(f *pflag.FlagSet) {
-	f.StringVar(&s.mirror, "debian-mirror", "",
+func sourceFlags(f *pflag.FlagSet, o *lamina.Options) {
+	f.StringVar(&o.DebianMirror, "debian-mirror", "",
 		"fetch Debian packages from this `URL`, or name=URL,… for repositories by name")
-	f.StringVar(&s.index, "python-index", "",
+	f.StringVar(&o.PythonIndex, "python-index", "",
 		"resolve Python packages from the index at this `URL`, where neither requirement files nor "+
 			"[[python.index]] name one (default: PyPI)")
 }
 
-// progressFlags say what to show while a build runs.
-type progressFlags struct{ mode choice }
-
-func (p *progressFlags) addProgress(f *pflag.FlagSet) {
-	p.mode = choice{"auto", []string{"auto", "plain", "tty", "rawjson", "quiet"}}
-	f.Var(&p.mode, "progress", "how to show what the engine does")
+// progressFlag says what to show while an engine works, or a model moves.
+func progressFlag(f *pflag.FlagSet) *choice {
+	mode := &choice{"auto", []string{"auto", "plain", "tty", "rawjson", "quiet"}}
+	f.Var(mode, "progress", "how to show what the engine does")
+	return mode
 }

@@ -1,83 +1,147 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
 // helpWidth is where the text of a flag is wrapped.
 const helpWidth = 100
 
-// page is the help of one command.
+// page is the help of one command, which is printed by its String and as a manual page
+// by its roff.
 type page struct {
-	about    string
-	usage    []string
-	commands [][2]string // what may follow, with what it does
-	groups   []flagGroup
-	examples string
-	more     []section // after the examples
+	command, short, about string
+	parts                 []part
 }
 
-type section struct{ title, text string }
+// part is what stands below one heading: rows of a word with what it does, or a
+// text as it is.
+type part struct {
+	title string
+	rows  [][2]string
+	text  string
+}
+
+// Headings of a page beside those of flags. All but the first are keys of a command's
+// annotations.
+const (
+	usage       = "USAGE"
+	outputForms = "OUTPUT"
+	exitStatus  = "EXIT STATUS"
+	environment = "ENVIRONMENT"
+	learnMore   = "LEARN MORE"
+)
+
+// seeRoot points from a lesser command to what holds for all.
+const seeRoot = "\"build --help\" lists the exit status and the environment variables."
+
+func pageOf(c *cobra.Command) page {
+	p := page{command: c.CommandPath(), short: c.Short, about: strings.TrimSpace(c.Long)}
+	if p.about == "" {
+		p.about = strings.ToUpper(c.Short[:1]) + c.Short[1:] + "."
+	}
+	use := part{title: usage, text: usageOf(c)}
+	members := part{title: "COMMANDS"}
+	for _, m := range c.Commands() {
+		if !m.IsAvailableCommand() {
+			continue
+		}
+		members.rows = append(members.rows, [2]string{m.Name(), m.Short})
+		if m.Name() != "image" { // which is the first line
+			use.text += "\n" + usageOf(m)
+		}
+	}
+	if len(members.rows) > 0 && c.HasParent() {
+		_, use.text, _ = strings.Cut(use.text, "\n")
+	}
+	p.parts = append(p.parts, use, members)
+	if c.HasParent() {
+		p.parts = append(p.parts, flagParts(c.Flags())...)
+	}
+	p.parts = append(p.parts, part{title: "EXAMPLES", text: c.Example})
+	for _, title := range []string{outputForms, exitStatus, environment} {
+		p.parts = append(p.parts, part{title: title, text: c.Annotations[title]})
+	}
+	more := cmp.Or(c.Annotations[learnMore], seeRoot)
+	if c.Annotations[exitStatus] == "" || !c.HasParent() {
+		p.parts = append(p.parts, part{title: learnMore, text: more})
+	}
+	return p
+}
+
+// usageOf is the line that says how to call a command.
+func usageOf(c *cobra.Command) string {
+	if !c.HasParent() || c.Name() == "image" {
+		return c.Root().Use
+	}
+	return c.Parent().CommandPath() + " " + c.Use
+}
+
+// flagParts are the flags by their headings, in the order they were added in.
+func flagParts(f *pflag.FlagSet) []part {
+	var parts []part
+	f.VisitAll(func(flag *pflag.Flag) {
+		titles := flag.Annotations[heading]
+		if len(titles) == 0 {
+			return
+		}
+		i := slices.IndexFunc(parts, func(p part) bool { return p.title == titles[0] })
+		if i < 0 {
+			i, parts = len(parts), append(parts, part{title: titles[0]})
+		}
+		parts[i].rows = append(parts[i].rows, flagRow(flag))
+	})
+	return parts
+}
+
+// flagRow is a flag as "-o, --output SPEC" and what it does.
+func flagRow(flag *pflag.Flag) [2]string {
+	name, text := pflag.UnquoteUsage(flag)
+	if d := flag.DefValue; d != "" && d != "false" && d != "[]" && d != "0" {
+		text += fmt.Sprintf(" (default %s)", d)
+	}
+	use := "    --" + flag.Name
+	if flag.Shorthand != "" {
+		use = "-" + flag.Shorthand + ", --" + flag.Name
+	}
+	switch {
+	case flag.Value.Type() == "bool":
+	case flag.NoOptDefVal != "":
+		use += "[=" + name + "]"
+	default:
+		use += " " + name
+	}
+	return [2]string{use, text}
+}
 
 func (p page) String() string {
 	var b strings.Builder
-	b.WriteString(strings.TrimSpace(p.about) + "\n")
-	write(&b, "USAGE", strings.Join(p.usage, "\n"))
-	write(&b, "COMMANDS", columns(p.commands, widest(p.commands)))
-	for _, g := range p.groups {
-		write(&b, g.title, flagTable(g.FlagSet))
-	}
-	write(&b, "EXAMPLES", p.examples)
-	for _, s := range p.more {
-		write(&b, s.title, s.text)
+	b.WriteString(p.about + "\n")
+	for _, s := range p.parts {
+		text := strings.Trim(s.text+columns(s.rows), "\n")
+		if text == "" {
+			continue
+		}
+		fmt.Fprintf(&b, "\n%s\n", s.title)
+		for line := range strings.SplitSeq(text, "\n") {
+			b.WriteString(strings.TrimRight("  "+line, " ") + "\n")
+		}
 	}
 	return b.String()
 }
 
-func write(b *strings.Builder, title, text string) {
-	text = strings.Trim(text, "\n")
-	if text == "" {
-		return
-	}
-	fmt.Fprintf(b, "\n%s\n", title)
-	for line := range strings.SplitSeq(text, "\n") {
-		b.WriteString(strings.TrimRight("  "+line, " ") + "\n")
-	}
-}
-
-// flagTable lists flags as "-o, --output SPEC   what it does".
-func flagTable(f *pflag.FlagSet) string {
-	var rows [][2]string
-	f.VisitAll(func(flag *pflag.Flag) {
-		_, text := pflag.UnquoteUsage(flag)
-		if d := flag.DefValue; d != "" && d != "false" && d != "[]" && d != "0" {
-			text += fmt.Sprintf(" (default %s)", d)
-		}
-		rows = append(rows, [2]string{flagUse(flag), text})
-	})
-	return columns(rows, widest(rows))
-}
-
-func flagUse(flag *pflag.Flag) string {
-	short := "    "
-	if flag.Shorthand != "" {
-		short = "-" + flag.Shorthand + ", "
-	}
-	name, _ := pflag.UnquoteUsage(flag)
-	switch {
-	case flag.Value.Type() == "bool":
-		return short + "--" + flag.Name
-	case flag.NoOptDefVal != "":
-		return short + "--" + flag.Name + "[=" + name + "]"
-	}
-	return short + "--" + flag.Name + " " + name
-}
-
 // columns sets pairs side by side and wraps the right ones.
-func columns(rows [][2]string, wide int) string {
+func columns(rows [][2]string) string {
+	wide := 0
+	for _, r := range rows {
+		wide = max(wide, len(r[0]))
+	}
 	var b strings.Builder
 	for _, r := range rows {
 		left := r[0]
@@ -102,60 +166,37 @@ func wrap(text string, width int) []string {
 	return append(lines, line)
 }
 
-func widest(rows [][2]string) int {
-	wide := 0
-	for _, r := range rows {
-		wide = max(wide, len(r[0]))
-	}
-	return wide
-}
-
-func rootHelp(all []command) string {
-	rows := make([][2]string, len(all))
-	for i, c := range all {
-		rows[i] = [2]string{c.name, c.synopsis}
-	}
-	return page{
-		about: `
-Lamina builds lean GPU container images. It turns a short spec, image.toml, into
-a lock of everything that the image is made of, and the lock into an image: by
-digest, with the network off, the same bytes on every machine.`,
-		usage: []string{
-			"build [image] [DIR] [flags]",
-			"build lock [DIR] [flags]",
-			"build model COMMAND [flags]",
-			"build engine COMMAND [flags]",
-			"build version",
+// helpCommand is another way to write "build COMMAND --help".
+func (a *app) helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "help [COMMAND]",
+		Short:  "say more about a command",
+		Long:   "Say more about a command, as its flag --help does.",
+		Hidden: true,
+		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			of, _, _ := c.Root().Find(args) // the last that there is
+			return names(of), cobra.ShellCompDirectiveNoFileComp
 		},
-		examples: `
-$ build examples/faceblend                build, test and keep it in dist/faceblend
-$ build --variant debug                   the spec of this folder, with a debugger in
-$ build lock && git diff image.lock       newer packages, and which they are
-$ build --print                           the graph, without building it`,
-		commands: rows,
-		more: append(common(), section{
-			"LEARN MORE", "\"build COMMAND --help\" says more about each command.",
-		}),
-	}.String()
+		RunE: func(c *cobra.Command, args []string) error {
+			of, rest, err := c.Root().Find(args)
+			if err == nil && len(rest) > 0 {
+				return unknown(strings.TrimPrefix(of.CommandPath()+" command", "build "), rest[0], names(of))
+			}
+			return a.ui.result(pageOf(of).String())
+		},
+	}
 }
 
-// learnMore points from a lesser command to what holds for all.
-func learnMore() []section {
-	return []section{{"LEARN MORE", "\"build --help\" lists the exit status and the environment variables."}}
-}
-
-// common are the sections that hold for every command.
-func common() []section {
-	return []section{
-		{"EXIT STATUS", `
+const exitStatusText = `
 0    all is well
 1    something failed: a step of the build, a smoke test, the disk
 2    what was given is wrong: flags, the spec, a lock that can't be read
 3    findings, or a lock that no longer fits its spec
 4    no engine to build with
 75   a passing trouble, of the network for instance: trying again may help
-130  interrupted`},
-		{"ENVIRONMENT", `
+130  interrupted`
+
+const environmentText = `
 BUILDKIT_HOST          address of the engine, as --addr
 LAMINA_DEBIAN_MIRROR   where Debian packages come from, as --debian-mirror
 LAMINA_PYTHON_INDEX    index of Python packages in place of PyPI, as --python-index
@@ -167,6 +208,4 @@ SSL_CERT_FILE          certificates that the resolver trusts, in place of the sy
 HTTP_PROXY, HTTPS_PROXY, NO_PROXY
                        proxies for the resolver and for an engine of our own
 DOCKER_CONFIG          folder of the config.json with registry logins
-NO_COLOR               no colour, if it is set to anything`},
-	}
-}
+NO_COLOR               no colour, if it is set to anything`

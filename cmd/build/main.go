@@ -17,7 +17,7 @@ func main() {
 	u := newUI(os.Stdout, os.Stderr, os.Getenv)
 	ctx, stop := interruptible(context.Background(), u)
 	a := &app{ui: u, env: os.Getenv}
-	err := a.dispatch(ctx, os.Args[1:])
+	err := a.run(ctx, os.Args[1:])
 	code := a.exitCode(ctx, err)
 	stop()
 	os.Exit(code)

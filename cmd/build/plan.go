@@ -10,29 +10,14 @@ import (
 
 	"lamina.build"
 
-	"lamina.build/cache"
-	"lamina.build/internal/debian"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/output"
-	"lamina.build/stages"
 )
 
-// plan is what the flags of "build image" mean, checked.
-type plan struct {
-	dir      string
-	options  lamina.Options
-	build    lamina.Build
-	relock   bool
-	print    string
-	metadata string
-	iidfile  string
-}
-
-// plan checks all flags and reports everything that is wrong with them at once.
-func (o *imageOptions) plan(a *app, args []string) (plan, error) {
+// plan checks all flags, reports everything that is wrong with them at once, and
+// returns the folder and the build that they mean.
+func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, err error) {
 	outputs, outputErr := o.destinations()
-	remote, cacheErr := o.remote()
-	_, mirrorErr := debian.ParseMirrors(o.mirror)
+	remote, cacheErr := lamina.ParseCache(o.from, o.to)
 	var streamErr error
 	for _, out := range outputs {
 		if out.ToStdout() && isTerminal(a.ui.stdout) {
@@ -40,21 +25,15 @@ func (o *imageOptions) plan(a *app, args []string) (plan, error) {
 		}
 	}
 	fileErr := errors.Join(checkFile("metadata-file", o.metadata), checkFile("iidfile", o.iidfile))
-	if err := errors.Join(outputErr, cacheErr, mirrorErr, streamErr, fileErr); err != nil {
-		return plan{}, failure.New(failure.Usage, err)
+	if err = errors.Join(outputErr, cacheErr, o.options.Check(), streamErr, fileErr); err != nil {
+		return "", b, failure.New(failure.Usage, err)
 	}
-	dir, err := a.findDir(args)
-	if err != nil {
-		return plan{}, o.misread(args, err)
+	if dir, err = a.findDir(args); err != nil {
+		return "", b, o.misread(args, err)
 	}
-	a.ui.quiet, a.ui.mode = o.mode.value == "quiet", o.mode.value
-	return plan{
-		dir:     dir,
-		options: lamina.Options{Engine: o.addr, DebianMirror: o.mirror, PythonIndex: o.index, Models: o.models},
-		build: lamina.Build{
-			Variant: o.variant, Smoke: stages.Level(o.smoke.value), NoCache: o.noCache, Outputs: outputs, Cache: remote, Stdout: a.ui.stdout,
-		},
-		relock: o.relock, print: o.print.value, metadata: o.metadata, iidfile: o.iidfile,
+	a.ui.show(o.progress.value)
+	return dir, lamina.Build{
+		Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, Outputs: outputs, Cache: remote, Stdout: a.ui.stdout,
 	}, nil
 }
 
@@ -83,8 +62,7 @@ func (o *imageOptions) misread(args []string, err error) error {
 }
 
 // destinations are the outputs with names and pushing filled in.
-func (o *imageOptions) destinations() ([]output.Output, error) {
-	outputs, err := output.ParseAll(o.outputs)
+func (o *imageOptions) destinations() ([]lamina.Output, error) {
 	var faults []error
 	for _, tag := range o.tags {
 		named, bad := reference.ParseNormalizedNamed(tag)
@@ -94,26 +72,29 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 			faults = append(faults, fmt.Errorf("flag --tag: %q has a digest, which only a build can know", tag))
 		}
 	}
+	texts := o.outputs
 	switch {
-	case o.push && len(o.outputs) > 0 && !o.makeImagesPush(outputs):
+	case len(texts) == 0 && o.push:
+		texts = []string{"type=image"}
+	case len(texts) == 0:
+		texts = []string{"type=oci"}
+	}
+	outputs, err := lamina.ParseOutputs(texts)
+	if o.push && !makeImagesPush(outputs) && len(outputs) == len(texts) {
 		faults = append(faults, errors.New(
 			"flag --push: no output goes to a registry: add -o type=image, or leave --output out",
 		))
-	case o.push && len(o.outputs) == 0:
-		outputs = []output.Output{{Type: output.Image, Push: true, Level: output.DefaultLevel}}
-	case len(o.outputs) == 0:
-		outputs = []output.Output{{Type: output.OCI, Level: output.DefaultLevel}}
 	}
 	layouts := 0
 	for i := range outputs {
 		out := &outputs[i]
-		if out.Type != output.Local {
+		if out.Type != "local" {
 			out.Names = append(out.Names, o.tags...)
 		}
 		if out.Layout() {
 			layouts++
 		}
-		if out.Type != output.Image {
+		if out.Type != "image" {
 			continue
 		}
 		out.Insecure = out.Insecure || o.insecure
@@ -129,28 +110,12 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 	return outputs, errors.Join(append(faults, err)...)
 }
 
-// makeImagesPush says whether there is an output that --push is about. Where
-// outputs couldn't be read that is not known, and not complained about.
-func (o *imageOptions) makeImagesPush(outputs []output.Output) bool {
-	found := len(outputs) < len(o.outputs)
+// makeImagesPush says whether there is an output that --push is about.
+func makeImagesPush(outputs []lamina.Output) (found bool) {
 	for i := range outputs {
-		if outputs[i].Type == output.Image {
+		if outputs[i].Type == "image" {
 			outputs[i].Push, found = true, true
 		}
 	}
 	return found
-}
-
-func (o *imageOptions) remote() (cache.Remote, error) {
-	var r cache.Remote
-	faults := make([]error, 0, len(o.from)+len(o.to))
-	for _, s := range o.from {
-		e, err := cache.ParseImport(s)
-		r.Imports, faults = append(r.Imports, e), append(faults, err)
-	}
-	for _, s := range o.to {
-		e, err := cache.ParseExport(s)
-		r.Exports, faults = append(r.Exports, e), append(faults, err)
-	}
-	return r, errors.Join(faults...)
 }

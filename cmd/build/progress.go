@@ -11,6 +11,9 @@ import (
 	"lamina.build/internal/failure"
 )
 
+// show says how the work of an engine is shown, in a word of --progress.
+func (u *ui) show(mode string) { u.quiet, u.mode = mode == "quiet", mode }
+
 // checkProgress finds out that a display can't be shown before a build has to.
 func (u *ui) checkProgress() error {
 	if u.mode == "" {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"lamina.build"
+	wan22animate "lamina.build/examples/wan22-animate"
 	"lamina.build/internal/failure"
 	"lamina.build/spec"
 )
@@ -25,15 +26,15 @@ func (a *app) open(dir string, o lamina.Options) (*lamina.Project, error) {
 func (a *app) findDir(args []string) (string, error) {
 	switch {
 	case len(args) > 1:
-		return misplaced(args)
+		return "", a.misplaced(args)
 	case len(args) == 0:
 		if _, err := os.Stat(spec.FileName); err != nil {
-			return a.exampleDir()
+			return a.example()
 		}
 		return ".", nil
 	}
 	dir := args[0]
-	info, err := os.Stat(dir) //nolint:gosec // the user names the path
+	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", failure.New(failure.Usage, fmt.Errorf("folder %q does not exist", dir))
@@ -46,14 +47,24 @@ func (a *app) findDir(args []string) (string, error) {
 	return dir, nil
 }
 
+// example is the folder of the example that is part of this program.
+func (a *app) example() (string, error) {
+	dir, err := lamina.Options{Env: a.env}.Example(wan22animate.Name, wan22animate.Files)
+	if err == nil {
+		a.ui.note("no %s in the current folder: this is about the example %s, in %s", spec.FileName, wan22animate.Name, dir)
+	}
+	return dir, err
+}
+
 // misplaced reports more than one folder; a command that doesn't come first
 // looks like one.
-func misplaced(args []string) (string, error) {
+func (a *app) misplaced(args []string) error {
 	err := failure.New(failure.Usage, fmt.Errorf("one folder at a time, not %s", strings.Join(args, ", ")))
+	commands := names(a.root())
 	for _, word := range args {
-		if slices.Contains(names(commands()), word) {
+		if slices.Contains(commands, word) {
 			err = failure.WithHint(err, fmt.Sprintf("a command comes first: build %s …", word))
 		}
 	}
-	return "", err
+	return err
 }

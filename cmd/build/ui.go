@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +11,9 @@ import (
 
 	"golang.org/x/term"
 
+	"lamina.build"
+
 	"lamina.build/internal/failure"
-	"lamina.build/internal/solve"
 )
 
 // ui is the only thing that prints. Its rules:
@@ -54,6 +56,15 @@ func (u *ui) result(text string) error {
 	return err
 }
 
+// resultJSON prints what the user asked for, for a program to read.
+func (u *ui) resultJSON(value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	return u.result(string(text) + "\n")
+}
+
 // note tells how things go, unless the user wants to hear of trouble only.
 func (u *ui) note(format string, args ...any) {
 	if !u.quiet {
@@ -64,7 +75,7 @@ func (u *ui) note(format string, args ...any) {
 // fail prints an error: what the step that failed had printed, every fault on
 // a line of its own, then the hints.
 func (u *ui) fail(err error) {
-	if step, ok := errors.AsType[*solve.Error](err); ok && step.Output != "" {
+	if step, ok := errors.AsType[*lamina.StepError](err); ok && step.Output != "" {
 		u.lines("", "", "output of "+step.Step)
 		u.raw(step.Output)
 	}

@@ -9,16 +9,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
+	"github.com/spf13/cobra"
 
 	"lamina.build"
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/solve"
 )
 
 func TestFail(t *testing.T) {
-	step := &solve.Error{Step: "smoke: import numpy", Output: "Traceback\r\nImportError\n", Err: errors.New("exit code: 1")}
+	step := &lamina.StepError{Step: "smoke: import numpy", Output: "Traceback\r\nImportError\n", Err: errors.New("exit code: 1")}
 	err := failure.WithHint(errors.Join(fmt.Errorf("building: %w", step), errors.New("second fault")), "look there")
 	want := "build: output of smoke: import numpy\n" +
 		"  │ Traceback\n  │ ImportError\n" +
@@ -124,9 +124,9 @@ func TestUsageText(t *testing.T) {
 
 // Help has to fit a terminal: no line is wider than what flags are wrapped to.
 func TestHelpFits(t *testing.T) {
-	pages := map[string]string{"root": rootHelp(commands())}
-	for _, c := range commands() {
-		pages[c.name] = c.help()
+	pages := map[string]string{}
+	for _, p := range manual((&app{}).root()) {
+		pages[p.command] = p.String()
 	}
 	for name, text := range pages {
 		for line := range strings.Lines(text) {
@@ -159,19 +159,20 @@ func TestStatusText(t *testing.T) {
 }
 
 func TestUpgrades(t *testing.T) {
-	var o lockFlags
-	rest, err := parse(o.groups(), []string{"dir", "--upgrade-package", "Flash_Attn", "--upgrade-package=torch"})
-	if err != nil || len(rest) != 1 {
-		t.Fatal(rest, err)
+	parse := func(args ...string) (o lockFlags) {
+		t.Helper()
+		c := &cobra.Command{}
+		o.add(c)
+		if err := c.ParseFlags(args); err != nil {
+			t.Fatal(err)
+		}
+		return o
 	}
+	o := parse("dir", "--upgrade-package", "Flash_Attn", "--upgrade-package=torch")
 	if diff := cmp.Diff(lamina.Upgrade{Packages: []string{"Flash_Attn", "torch"}}, o.upgrade); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	o = lockFlags{}
-	if _, err = parse(o.groups(), []string{"--upgrade"}); err != nil {
-		t.Fatal(err)
-	}
-	if got := o.upgrade; !got.All || len(got.Packages) > 0 {
+	if got := parse("--upgrade").upgrade; !got.All || len(got.Packages) > 0 {
 		t.Errorf("got %+v", got)
 	}
 }

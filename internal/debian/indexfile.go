@@ -60,6 +60,9 @@ func explainIndex(err error) error {
 		return failure.WithHint(err, "something between the signer and this machine changed it (a broken mirror, a proxy, a "+
 			"login page), or the key is the wrong one: take another mirror with --debian-mirror, or correct the repository's key")
 	}
+	if IsNotFound(err) { // no such suite, or no mirror: both were given
+		err = failure.New(failure.Usage, err)
+	}
 	return explain(err)
 }
 

@@ -169,6 +169,17 @@ func TestAnUnknownComponentIsNamed(t *testing.T) {
 	}
 }
 
+// A suite that no mirror has is as wrong as a misspelt flag.
+func TestAnUnknownSuiteIsAnErrorOfUsage(t *testing.T) {
+	t.Parallel()
+	m, s := source(t, testworld.New(t).Debian(testworld.DebianOptions{}))
+	s.Suite = "bokworm"
+	_, err := getter(t).Release(t.Context(), m, s, time.Now(), silent)
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(strings.Join(failure.Hints(err), ""), "check the suite") {
+		t.Errorf("got %v (%v), of kind %d", err, failure.Hints(err), failure.KindOf(err))
+	}
+}
+
 func TestWithoutNetworkTheLastIndexServes(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)

@@ -1,4 +1,4 @@
-package main
+package lamina
 
 import (
 	"os"
@@ -7,8 +7,6 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
-
-	"lamina.build"
 )
 
 // Another program's example gives way to this one's, and its lock stays.
@@ -28,7 +26,7 @@ func TestMirror(t *testing.T) {
 		if err := mirror(dir, one); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, lamina.LockName), []byte("locked"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, LockName), []byte("locked"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package lamina
 
 import (
 	"bytes"
@@ -10,23 +10,21 @@ import (
 	"path/filepath"
 	"strings"
 
-	"lamina.build"
-	wan22animate "lamina.build/examples/wan22-animate"
 	"lamina.build/internal/atomicfile"
-	"lamina.build/spec"
 )
 
-// exampleDir is where the embedded example lies, as this program has it. A lock that
-// an earlier program left there stays, and is held against the spec as any other.
-func (a *app) exampleDir() (string, error) {
-	dir, err := lamina.Options{Env: a.env}.ExampleDir(wan22animate.Name)
+// Example unpacks a project that is part of a program into a folder of the cache
+// folder, and returns that. A lock that an earlier program left there stays, and is
+// held against the spec as any other.
+func (o Options) Example(name string, files fs.FS) (dir string, err error) {
+	h, err := newHost(o)
 	if err != nil {
 		return "", err
 	}
-	if err := mirror(dir, wan22animate.Files); err != nil {
-		return "", fmt.Errorf("unpacking example %s: %w", wan22animate.Name, err)
+	dir = filepath.Join(h.cacheDir, "examples", name)
+	if err := mirror(dir, files); err != nil {
+		return "", fmt.Errorf("unpacking example %s: %w", name, err)
 	}
-	a.ui.note("no %s in the current folder: this is about the example %s, in %s", spec.FileName, wan22animate.Name, dir)
 	return dir, nil
 }
 
@@ -53,7 +51,7 @@ func mirror(dir string, files fs.FS) error {
 		return err
 	}
 	return fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || name == lamina.LockName {
+		if err != nil || d.IsDir() || name == LockName {
 			return err
 		}
 		if _, err := fs.Stat(files, name); errors.Is(err, fs.ErrNotExist) && !strings.Contains(path.Base(name), ".lamina-") {

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"lamina.build/internal/failure"
+)
+
+var shells = []string{"bash", "zsh", "fish", "powershell"}
+
+func (a *app) completionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish|powershell",
+		Short: "print a script that has a shell complete commands, flags and their values",
+		Long: `
+Print a script that has a shell complete what is typed after "build": commands, flags
+and their values, folders, the variants of the spec that the command is about.`,
+		Example: `
+$ source <(build completion bash)
+$ build completion zsh > "${fpath[1]}/_build"
+$ build completion fish > ~/.config/fish/completions/build.fish
+PS> build completion powershell | Out-String | Invoke-Expression`,
+		ValidArgs: shells,
+		Args: func(c *cobra.Command, args []string) error {
+			switch {
+			case len(args) != 1:
+				return failure.WithHint(failure.New(failure.Usage, fmt.Errorf("completion needs the name of a shell")), "one of bash, zsh, fish, powershell")
+			case cobra.OnlyValidArgs(c, args) != nil:
+				return unknown("shell", args[0], shells)
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			switch out := a.ui.stdout; args[0] {
+			case "bash":
+				return c.Root().GenBashCompletionV2(out, true)
+			case "zsh":
+				return c.Root().GenZshCompletion(out)
+			case "fish":
+				return c.Root().GenFishCompletion(out, true)
+			default:
+				return c.Root().GenPowerShellCompletionWithDesc(out)
+			}
+		},
+	}
+}
