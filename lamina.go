@@ -33,8 +33,6 @@ import (
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/output"
-	"lamina.build/internal/report"
 )
 
 // Options say what jobs may use of the machine they run on. The zero value reads
@@ -84,10 +82,6 @@ const (
 
 // Words that the jobs speak in.
 type (
-	// Output is one destination of an image, see [ParseOutput].
-	Output = output.Output
-	// Made is an image that was built, and where it went.
-	Made = report.Image
 	// Engine is a buildkitd that passed the preflight.
 	Engine = engine.Engine
 	// EngineOptions say which engine is opened, started or looked at.
@@ -111,10 +105,6 @@ func KindOf(err error) Kind { return failure.KindOf(err) }
 
 // Hints are what the user can do about an error, each once.
 func Hints(err error) []string { return failure.Hints(err) }
-
-// ParseOutput reads a destination in the words of docker buildx: "type=oci",
-// "type=docker,dest=image.tar", "type=image,name=registry.example/app:1,push=true".
-func ParseOutput(text string) (Output, error) { return output.Parse(text) }
 
 // OpenEngine finds or starts the engine of the options. The caller closes it.
 func OpenEngine(ctx context.Context, o Options) (*Engine, error) {

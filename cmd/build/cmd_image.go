@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -177,15 +176,12 @@ func (a *app) tell(plan plan, made lamina.Made) error {
 	if err != nil {
 		return fmt.Errorf("writing what was built: %w", err)
 	}
-	var text strings.Builder
-	if err := made.WriteText(&text); err != nil {
-		return err
-	}
+	text := summary(made)
 	for _, o := range plan.build.Outputs {
 		if o.ToStdout() {
-			a.ui.note("%s", text.String())
+			a.ui.note("%s", text)
 			return nil
 		}
 	}
-	return a.ui.result(text.String())
+	return a.ui.result(text)
 }

@@ -12,6 +12,7 @@ import (
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/humanize"
 	"lamina.build/internal/report"
 	"lamina.build/spec"
 )
@@ -126,7 +127,7 @@ func (a *app) exportLock(ctx context.Context, p *lamina.Project, o lockFlags) er
 	if err := atomicfile.Write(o.export, text, 0o644); err != nil {
 		return fmt.Errorf("exporting %s: %w", p.LockPath(), err)
 	}
-	return a.ui.result(fmt.Sprintf("%s: %s\n", o.export, report.Count(strings.Count(string(text), "[[packages]]"), "package")))
+	return a.ui.result(fmt.Sprintf("%s: %s\n", o.export, humanize.Count(strings.Count(string(text), "[[packages]]"), "package")))
 }
 
 func (a *app) checkLock(p *lamina.Project) error {

@@ -12,7 +12,7 @@ import (
 	"lamina.build"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/report"
+	"lamina.build/internal/humanize"
 )
 
 // modelOptions are the flags of all model commands; each lists those it has.
@@ -169,7 +169,7 @@ func pushModel(ctx context.Context, a *app, p *lamina.Project, o modelOptions, a
 		what = "was published already"
 	}
 	return a.ui.result(fmt.Sprintf("%s %s: %s, %s\n%s\n",
-		moved.Model.Name(), what, report.Count(moved.Layers, "layer"), report.Size(moved.Model.Size()), moved.Model.Published))
+		moved.Model.Name(), what, humanize.Count(moved.Layers, "layer"), humanize.Size(moved.Model.Size()), moved.Model.Published))
 }
 
 func pullModel(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error {
@@ -181,7 +181,7 @@ func pullModel(ctx context.Context, a *app, p *lamina.Project, o modelOptions, a
 		return err
 	}
 	return a.ui.result(fmt.Sprintf("%s in %s: %s, %s\n%s\n",
-		moved.Model.Name(), moved.Dir, report.Count(moved.Layers, "layer"), report.Size(moved.Model.Size()), moved.Manifest))
+		moved.Model.Name(), moved.Dir, humanize.Count(moved.Layers, "layer"), humanize.Size(moved.Model.Size()), moved.Manifest))
 }
 
 func listModels(ctx context.Context, a *app, p *lamina.Project, o modelOptions, args []string) error {
@@ -208,16 +208,16 @@ func modelTable(models []lamina.ListedModel, files bool) string {
 	}
 	var b strings.Builder
 	for _, m := range models {
-		fmt.Fprintf(&b, "%s  %s in %s\n  from       %s\n", m.Name, report.Size(m.Size), report.Count(len(m.Layers), "layer"), m.From)
+		fmt.Fprintf(&b, "%s  %s in %s\n  from       %s\n", m.Name, humanize.Size(m.Size), humanize.Count(len(m.Layers), "layer"), m.From)
 		if m.Commit != "" {
 			fmt.Fprintf(&b, "  commit     %s\n", m.Commit)
 		}
 		fmt.Fprintf(&b, "  in image   %s\n  published  %s\n  layout     %s\n", m.Path, orNowhere(m.Published), orNowhere(m.Layout))
 		for _, l := range m.Layers {
-			fmt.Fprintf(&b, "  %10s  %s\n", report.Size(l.Size), l.Name)
+			fmt.Fprintf(&b, "  %10s  %s\n", humanize.Size(l.Size), l.Name)
 			for _, f := range l.Files {
 				if files {
-					fmt.Fprintf(&b, "    %10s  %s  %s\n", report.Size(f.Size), f.SHA256[:12], f.Path)
+					fmt.Fprintf(&b, "    %10s  %s  %s\n", humanize.Size(f.Size), f.SHA256[:12], f.Path)
 				}
 			}
 		}

@@ -15,7 +15,7 @@ import (
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/report"
+	"lamina.build/internal/humanize"
 )
 
 func engineStatus(_ context.Context, a *app, o engineOptions, e engine.Options) error {
@@ -43,7 +43,7 @@ func statusText(st engine.Status) string {
 	if st.PID != 0 {
 		fmt.Fprintf(&b, "address  %s\nbuilds   %d\nkept up  %v\n", st.Address, st.Clients, st.Kept)
 	}
-	fmt.Fprintf(&b, "root     %s: %s, %s free\n", st.Root, report.Size(st.Disk), report.Size(st.Free))
+	fmt.Fprintf(&b, "root     %s: %s, %s free\n", st.Root, humanize.Size(st.Disk), humanize.Size(st.Free))
 	fmt.Fprintf(&b, "log      %s\n", st.Log)
 	return b.String()
 }
@@ -73,11 +73,11 @@ func usageText(records []*client.UsageInfo) string {
 		if !r.InUse {
 			unused += r.Size
 		}
-		fmt.Fprintf(w, "%s\t%s\t%v\t%s\n", report.Size(r.Size), r.RecordType, r.InUse, firstLine(r.Description))
+		fmt.Fprintf(w, "%s\t%s\t%v\t%s\n", humanize.Size(r.Size), r.RecordType, r.InUse, firstLine(r.Description))
 	}
 	_ = w.Flush() // into memory
 	fmt.Fprintf(&b, "%s in %s, %s of it not in use\n",
-		report.Size(total), report.Count(len(records), "record"), report.Size(unused))
+		humanize.Size(total), humanize.Count(len(records), "record"), humanize.Size(unused))
 	return b.String()
 }
 
@@ -104,7 +104,7 @@ func enginePrune(ctx context.Context, a *app, o engineOptions, options engine.Op
 	if err != nil {
 		return err
 	}
-	return a.ui.result(fmt.Sprintf("freed %s in %s\n", report.Size(freed), report.Count(records, "record")))
+	return a.ui.result(fmt.Sprintf("freed %s in %s\n", humanize.Size(freed), humanize.Count(records, "record")))
 }
 
 // parseSize reads "20GB" as disks are sold: in powers of ten. Nothing is zero.

@@ -13,7 +13,7 @@ import (
 	"lamina.build/cache"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/output"
+	"lamina.build/output"
 	"lamina.build/stages"
 )
 
@@ -100,9 +100,9 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 			"flag --push: no output goes to a registry: add -o type=image, or leave --output out",
 		))
 	case o.push && len(o.outputs) == 0:
-		outputs = []output.Output{{Type: output.Image, Push: true, Level: output.DefaultLevel}}
+		outputs = []output.Output{{Type: output.Image, Push: true}}
 	case len(o.outputs) == 0:
-		outputs = []output.Output{{Type: output.OCI, Level: output.DefaultLevel}}
+		outputs = []output.Output{{Type: output.OCI}}
 	}
 	layouts := 0
 	for i := range outputs {

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"lamina.build/internal/graph"
-	"lamina.build/internal/report"
 	"lamina.build/llb"
 	"lamina.build/stages"
 )
@@ -13,7 +12,7 @@ import (
 // printGraph prints what would be built.
 func (a *app) printGraph(ctx context.Context, image stages.Image, form string) error {
 	if form == "layers" {
-		return a.printLayers(image)
+		return a.ui.result(planned(image.Parts))
 	}
 	def, err := llb.Marshal(ctx, image.State, image.Config.Platform)
 	if err != nil {
@@ -36,13 +35,4 @@ func (a *app) printGraph(ctx context.Context, image stages.Image, form string) e
 		return err
 	}
 	return a.ui.result(b.String())
-}
-
-// printLayers prints what the image will have, and how large that will be.
-func (a *app) printLayers(image stages.Image) error {
-	layers := make([]report.Planned, len(image.Parts))
-	for i, p := range image.Parts {
-		layers[i] = report.Planned{Stage: p.Stage, What: p.What, Fetched: p.Bytes.Fetched, Unpacked: p.Bytes.Unpacked}
-	}
-	return a.ui.result(report.Plan(layers))
 }

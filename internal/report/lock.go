@@ -1,10 +1,13 @@
+// Package report tells what a lock holds, and what a new one changes.
 package report
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"lamina.build/internal/humanize"
 	"lamina.build/lock"
 )
 
@@ -24,7 +27,9 @@ func LockDiff(before, after lock.Lock) string {
 	}
 	var b strings.Builder
 	counts := map[byte]int{}
-	for _, id := range ids(old, renewed) {
+	ids := slices.AppendSeq(slices.Collect(maps.Keys(old)), maps.Keys(renewed))
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
 		mark, text := compare(old[id], renewed[id])
 		if mark == 0 {
 			continue
@@ -37,7 +42,7 @@ func LockDiff(before, after lock.Lock) string {
 }
 
 func summary(l lock.Lock, counts map[byte]int) string {
-	text := fmt.Sprintf("%s, %s", Count(len(l.Packages), "package"), Size(packagesSize(l)))
+	text := fmt.Sprintf("%s, %s", humanize.Count(len(l.Packages), "package"), humanize.Size(packagesSize(l)))
 	if len(l.Distributions) > 0 {
 		text += ", " + distributionsText(l)
 	}
@@ -53,7 +58,7 @@ func summary(l lock.Lock, counts map[byte]int) string {
 // LockSummary tells what a lock holds, a line for each kind, and what all of it
 // weighs.
 func LockSummary(l lock.Lock) string {
-	lines := []string{fmt.Sprintf("%s, %s", Count(len(l.Packages), "Debian package"), Size(packagesSize(l)))}
+	lines := []string{fmt.Sprintf("%s, %s", humanize.Count(len(l.Packages), "Debian package"), humanize.Size(packagesSize(l)))}
 	if len(l.Distributions) > 0 {
 		lines = append(lines, distributionsText(l)+": "+distributionKinds(l.Distributions))
 	}
@@ -61,17 +66,17 @@ func LockSummary(l lock.Lock) string {
 		lines = append(lines, modelsText(l))
 	}
 	if len(lines) > 1 {
-		lines = append(lines, Size(packagesSize(l)+distributionsSize(l)+modelsSize(l))+" in all")
+		lines = append(lines, humanize.Size(packagesSize(l)+distributionsSize(l)+modelsSize(l))+" in all")
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
 
 func distributionsText(l lock.Lock) string {
-	return fmt.Sprintf("%s, %s", Count(len(l.Distributions), "Python distribution"), Size(distributionsSize(l)))
+	return fmt.Sprintf("%s, %s", humanize.Count(len(l.Distributions), "Python distribution"), humanize.Size(distributionsSize(l)))
 }
 
 func modelsText(l lock.Lock) string {
-	return fmt.Sprintf("%s, %s", Count(len(l.Models), "model"), Size(modelsSize(l)))
+	return fmt.Sprintf("%s, %s", humanize.Count(len(l.Models), "model"), humanize.Size(modelsSize(l)))
 }
 
 // distributionKinds says how many of them are what, leaving out what none is.
@@ -91,31 +96,27 @@ func distributionKinds(list []lock.Distribution) string {
 	var parts []string
 	for i, kind := range kinds {
 		if counts[i] > 0 {
-			parts = append(parts, Count(counts[i], kind))
+			parts = append(parts, humanize.Count(counts[i], kind))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-func modelsSize(l lock.Lock) (size int64) {
-	for _, m := range l.Models {
-		size += m.Size()
-	}
-	return size
+func packagesSize(l lock.Lock) int64 {
+	return sum(l.Packages, func(p lock.Package) int64 { return p.Size })
 }
 
-func packagesSize(l lock.Lock) (size int64) {
-	for _, p := range l.Packages {
-		size += p.Size
-	}
-	return size
+func distributionsSize(l lock.Lock) int64 {
+	return sum(l.Distributions, func(d lock.Distribution) int64 { return d.Size })
 }
 
-func distributionsSize(l lock.Lock) (size int64) {
-	for _, d := range l.Distributions {
-		size += d.Size
+func modelsSize(l lock.Lock) int64 { return sum(l.Models, lock.Model.Size) }
+
+func sum[T any](list []T, size func(T) int64) (all int64) {
+	for _, one := range list {
+		all += size(one)
 	}
-	return size
+	return all
 }
 
 // versions maps "name" or, of another architecture, "name:arch" to the
@@ -138,7 +139,7 @@ func versions(l lock.Lock) map[string][]string {
 	for _, m := range l.Models {
 		id := "model " + m.Name() + " at " + m.Path
 		all[id] = append(all[id], fmt.Sprintf("%s %s (%s, %s)",
-			revision(m), strings.TrimPrefix(m.Digest, "sha256:")[:12], Count(len(m.Files), "file"), Size(m.Size())))
+			revision(m), strings.TrimPrefix(m.Digest, "sha256:")[:12], humanize.Count(len(m.Files), "file"), humanize.Size(m.Size())))
 	}
 	return all
 }
@@ -149,17 +150,6 @@ func revision(m lock.Model) string {
 		return m.From
 	}
 	return m.Commit[:12]
-}
-
-func ids(maps ...map[string][]string) []string {
-	var list []string
-	for _, m := range maps {
-		for id := range m {
-			list = append(list, id)
-		}
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
 }
 
 func compare(old, renewed []string) (mark byte, text string) {

@@ -71,7 +71,7 @@ func (p *parser) refuse(why string, keys ...string) {
 }
 
 func (p *parser) completeLevel() {
-	if p.Level == DefaultLevel {
+	if p.Level == nil {
 		return
 	}
 	most := map[Compression]int{Gzip: 9, EStargz: 9, Zstd: 22}
@@ -79,7 +79,7 @@ func (p *parser) completeLevel() {
 	switch {
 	case !ok:
 		p.fault("compression-level needs compression=gzip, zstd or estargz")
-	case p.Level > limit:
-		p.fault("compression-level %d is more than the %d that %s has", p.Level, limit, p.Compression)
+	case *p.Level > limit:
+		p.fault("compression-level %d is more than the %d that %s has", *p.Level, limit, p.Compression)
 	}
 }

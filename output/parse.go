@@ -45,7 +45,7 @@ func Parse(line string) (Output, error) {
 	if err != nil {
 		return Output{}, fmt.Errorf("output %q: %w", line, err)
 	}
-	p := parser{Output: Output{Level: DefaultLevel}, given: map[string]bool{}}
+	p := parser{given: map[string]bool{}}
 	for _, field := range fields {
 		p.field(field)
 	}
@@ -180,5 +180,5 @@ func (p *parser) setLevel(value string) {
 		p.fault("compression-level %q is not a number from 0", value)
 		return
 	}
-	p.Level = n
+	p.Level = &n
 }
