@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"strings"
+	"errors"
 
 	"lamina.build/internal/graph"
 	"lamina.build/llb"
@@ -22,17 +22,12 @@ func (a *app) printGraph(ctx context.Context, image stages.Image, form string) e
 	if err != nil {
 		return err
 	}
-	var b strings.Builder
 	switch form {
 	case "json":
-		err = g.WriteJSON(&b)
+		text, err := g.JSON()
+		return errors.Join(err, a.ui.result(string(text)))
 	case "dot":
-		err = g.WriteDOT(&b)
-	default:
-		err = g.WriteTree(&b)
+		return a.ui.result(g.DOT())
 	}
-	if err != nil {
-		return err
-	}
-	return a.ui.result(b.String())
+	return a.ui.result(g.Tree())
 }

@@ -222,7 +222,8 @@ func (x *Exports) Close() error {
 	}
 	for _, f := range x.folders {
 		_ = f.stream.CloseWithError(errUnfinished)
-		_ = <-f.done // it is this one, or the build has told it
+		for range f.done { // its error is this one, or the build has told it
+		}
 		faults = append(faults, f.Close())
 	}
 	if x.layout != nil {
