@@ -25,6 +25,7 @@ import (
 	"lamina.build/internal/beneath"
 	"lamina.build/internal/layers"
 	lay "lamina.build/internal/layout"
+	"lamina.build/internal/test/imagetest"
 )
 
 func must(t testing.TB, errs ...error) {
@@ -160,7 +161,7 @@ func TestBuildsAtOnceLoseNoTag(t *testing.T) {
 	}
 	for _, tag := range tags {
 		image, err := l.Read(t.Context(), tag)
-		must(t, err, lay.Verify(t.Context(), l.Store(), image.Desc, lay.VerifyOptions{}))
+		must(t, err, imagetest.Verify(t.Context(), l.Store(), image.Desc))
 	}
 }
 
@@ -262,25 +263,6 @@ func TestWritableLeavesNothing(t *testing.T) {
 	var u *lay.UnwritableError
 	if !errors.As(err, &u) || u.Hint() == "" {
 		t.Errorf("got %v, want an UnwritableError with a hint", err)
-	}
-}
-
-func TestEntries(t *testing.T) {
-	l := open(t, t.TempDir())
-	desc := export(t, l, "text")
-	must(t, l.Tag(t.Context(), "x", desc))
-	image, err := l.Read(t.Context(), "x")
-	must(t, err)
-	got, err := lay.Entries(t.Context(), l.Store(), image.Layers()[0])
-	must(t, err)
-	want := []lay.Entry{
-		{Path: "/app", Mode: os.ModeDir | 0o755},
-		{Path: "/app/dir", Mode: os.ModeDir | 0o755},
-		{Path: "/app/dir/x", Mode: 0o644},
-		{Path: "/app/file", Mode: 0o644, Size: 4},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("entries (-want +got):\n%s", diff)
 	}
 }
 

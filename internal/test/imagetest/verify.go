@@ -1,4 +1,4 @@
-package layout
+package imagetest
 
 import (
 	"archive/tar"
@@ -13,15 +13,9 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/layers"
+	"lamina.build/internal/layout"
 	"lamina.build/llb"
 )
-
-// VerifyOptions says what an exported image has to fulfil besides being whole.
-type VerifyOptions struct {
-	Epoch    int64 // every entry's time; 0 is llb.Epoch
-	Unsorted bool  // entries may come in any order
-	Docker   bool  // Docker's media types and gzip will do, as in an export for Docker
-}
 
 // VerifyError is a fault of an exported image.
 type VerifyError struct {
@@ -44,11 +38,8 @@ const maxPerLayer = 10
 // fault: a blob that is not what its descriptor says, a diff id that is not
 // the layer's, media types that are not OCI's, and entries that would make
 // the image differ from build to build.
-func Verify(ctx context.Context, p content.Provider, desc ocispec.Descriptor, o VerifyOptions) error {
-	if o.Epoch == 0 {
-		o.Epoch = llb.Epoch
-	}
-	images, err := Images(ctx, p, desc)
+func Verify(ctx context.Context, p content.Provider, desc ocispec.Descriptor) error {
+	images, err := layout.Images(ctx, p, desc)
 	if err != nil {
 		return fmt.Errorf("verifying %s: %w", desc.Digest, err)
 	}
@@ -57,7 +48,7 @@ func Verify(ctx context.Context, p content.Provider, desc ocispec.Descriptor, o 
 		faults = append(faults, &VerifyError{Blob: "index", Reason: "has no image"})
 	}
 	for _, image := range images {
-		faults = append(faults, verifyImage(ctx, p, image, o)...)
+		faults = append(faults, verifyImage(ctx, p, image)...)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("verifying %s: %w", desc.Digest, err)
@@ -65,15 +56,15 @@ func Verify(ctx context.Context, p content.Provider, desc ocispec.Descriptor, o 
 	return nil
 }
 
-func verifyImage(ctx context.Context, p content.Provider, image Image, o VerifyOptions) (faults []error) {
+func verifyImage(ctx context.Context, p content.Provider, image layout.Image) (faults []error) {
 	fault := func(blob, format string, args ...any) {
 		faults = append(faults, &VerifyError{Blob: blob, Reason: fmt.Sprintf(format, args...)})
 	}
 	m, diffs := image.Manifest, image.Config.RootFS.DiffIDs
-	if !o.Docker && (m.MediaType != ocispec.MediaTypeImageManifest || image.Desc.MediaType != m.MediaType) {
+	if m.MediaType != ocispec.MediaTypeImageManifest || image.Desc.MediaType != m.MediaType {
 		fault("manifest", "media type %q", m.MediaType)
 	}
-	if !o.Docker && m.Config.MediaType != ocispec.MediaTypeImageConfig {
+	if m.Config.MediaType != ocispec.MediaTypeImageConfig {
 		fault("config", "media type %q", m.Config.MediaType)
 	}
 	if len(diffs) != len(m.Layers) {
@@ -82,10 +73,10 @@ func verifyImage(ctx context.Context, p content.Provider, image Image, o VerifyO
 	}
 	for i, layer := range m.Layers {
 		name := fmt.Sprintf("layer %d", i+1)
-		if !o.Docker && !strings.HasPrefix(layer.MediaType, "application/vnd.oci.image.layer.v1.tar") {
+		if !strings.HasPrefix(layer.MediaType, "application/vnd.oci.image.layer.v1.tar") {
 			fault(name, "media type %q", layer.MediaType)
 		}
-		v := &headers{layer: name, o: o}
+		v := &headers{layer: name}
 		got, err := walkLayer(ctx, p, layer, v.visit)
 		faults = append(faults, v.faults...)
 		switch {
@@ -105,7 +96,6 @@ func verifyImage(ctx context.Context, p content.Provider, image Image, o VerifyO
 // headers checks the entries of one layer as they come.
 type headers struct {
 	layer  string
-	o      VerifyOptions
 	last   string
 	faults []error
 }
@@ -127,14 +117,14 @@ func (v *headers) check(h *tar.Header) (reasons []string) {
 	if strings.HasPrefix(path.Base(name), ".wh.") {
 		reasons = append(reasons, "is a whiteout")
 	}
-	if h.ModTime.Unix() != v.o.Epoch || h.ModTime.Nanosecond() != 0 {
+	if h.ModTime.Unix() != llb.Epoch || h.ModTime.Nanosecond() != 0 {
 		at := h.ModTime.UTC().Format("2006-01-02T15:04:05.999999999Z")
 		reasons = append(reasons, fmt.Sprintf("time is %s, not the epoch", at))
 	}
 	if !h.AccessTime.IsZero() || !h.ChangeTime.IsZero() {
 		reasons = append(reasons, "has an access or change time")
 	}
-	if !v.o.Unsorted && v.last != "" && layers.CompareWalk(v.last, name) >= 0 {
+	if v.last != "" && layers.CompareWalk(v.last, name) >= 0 {
 		reasons = append(reasons, fmt.Sprintf("comes after %q", v.last))
 	}
 	v.last = name

@@ -1,4 +1,6 @@
-package layout
+// Package imagetest looks into images that were built: what is in their layers, and
+// whether an image is whole and the same wherever it is built.
+package imagetest
 
 import (
 	"archive/tar"
