@@ -103,7 +103,7 @@ func imageOf(t *testing.T, l *layout.Layout, layers ...layer) ocispec.Descriptor
 	return putJSON(t, l.Store(), m.MediaType, m)
 }
 
-// verifyFaults are the messages of all VerifyErrors.
+// verifyFaults are the messages of all faults.
 func verifyFaults(err error) (list []string) {
 	if err == nil {
 		return nil
@@ -185,8 +185,7 @@ func TestVerifyFindsADamagedBlob(t *testing.T) {
 	path := filepath.Join(dir, "blobs/sha256", digest.FromBytes(b).Encoded())
 	damaged := append(bytes.Clone(b), 0)
 	must(t, os.Chmod(path, 0o644), os.WriteFile(path, damaged, 0o644))
-	var v *imagetest.VerifyError
-	if err := imagetest.Verify(t.Context(), l.Store(), desc); !errors.As(err, &v) || v.Blob != "layer 1" {
+	if err := imagetest.Verify(t.Context(), l.Store(), desc); err == nil || !strings.Contains(err.Error(), "layer 1: the blob's digest is") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -17,20 +17,6 @@ import (
 	"lamina.build/llb"
 )
 
-// VerifyError is a fault of an exported image.
-type VerifyError struct {
-	Blob   string // what it is in: "manifest", "config", "layer 3"
-	Path   string // of the entry, where it is about one
-	Reason string
-}
-
-func (e *VerifyError) Error() string {
-	if e.Path == "" {
-		return e.Blob + ": " + e.Reason
-	}
-	return fmt.Sprintf("%s: path %q: %s", e.Blob, e.Path, e.Reason)
-}
-
 // maxPerLayer keeps the report of a layer gone wrong readable.
 const maxPerLayer = 10
 
@@ -45,7 +31,7 @@ func Verify(ctx context.Context, p content.Provider, desc ocispec.Descriptor) er
 	}
 	var faults []error
 	if len(images) == 0 {
-		faults = append(faults, &VerifyError{Blob: "index", Reason: "has no image"})
+		faults = append(faults, errors.New("index: has no image"))
 	}
 	for _, image := range images {
 		faults = append(faults, verifyImage(ctx, p, image)...)
@@ -57,37 +43,35 @@ func Verify(ctx context.Context, p content.Provider, desc ocispec.Descriptor) er
 }
 
 func verifyImage(ctx context.Context, p content.Provider, image layout.Image) (faults []error) {
-	fault := func(blob, format string, args ...any) {
-		faults = append(faults, &VerifyError{Blob: blob, Reason: fmt.Sprintf(format, args...)})
-	}
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	m, diffs := image.Manifest, image.Config.RootFS.DiffIDs
 	if m.MediaType != ocispec.MediaTypeImageManifest || image.Desc.MediaType != m.MediaType {
-		fault("manifest", "media type %q", m.MediaType)
+		fault("manifest: media type %q", m.MediaType)
 	}
 	if m.Config.MediaType != ocispec.MediaTypeImageConfig {
-		fault("config", "media type %q", m.Config.MediaType)
+		fault("config: media type %q", m.Config.MediaType)
 	}
 	if len(diffs) != len(m.Layers) {
-		fault("config", "%d diff ids for %d layers", len(diffs), len(m.Layers))
+		fault("config: %d diff ids for %d layers", len(diffs), len(m.Layers))
 		return faults
 	}
 	for i, layer := range m.Layers {
 		name := fmt.Sprintf("layer %d", i+1)
 		if !strings.HasPrefix(layer.MediaType, "application/vnd.oci.image.layer.v1.tar") {
-			fault(name, "media type %q", layer.MediaType)
+			fault("%s: media type %q", name, layer.MediaType)
 		}
 		v := &headers{layer: name}
-		got, err := walkLayer(ctx, p, layer, v.visit)
+		got, err := walk(ctx, p, layer, v.visit)
 		faults = append(faults, v.faults...)
 		switch {
 		case err != nil:
-			fault(name, "%v", err)
+			fault("%s: %w", name, err)
 		case got.digest != layer.Digest:
-			fault(name, "the blob's digest is %s, not %s", got.digest, layer.Digest)
+			fault("%s: the blob's digest is %s, not %s", name, got.digest, layer.Digest)
 		case got.size != layer.Size:
-			fault(name, "the blob has %d bytes, not %d", got.size, layer.Size)
+			fault("%s: the blob has %d bytes, not %d", name, got.size, layer.Size)
 		case got.diffID != diffs[i]:
-			fault(name, "the diff id is %s, not %s", got.diffID, diffs[i])
+			fault("%s: the diff id is %s, not %s", name, got.diffID, diffs[i])
 		}
 	}
 	return faults
@@ -100,16 +84,15 @@ type headers struct {
 	faults []error
 }
 
-func (v *headers) visit(h *tar.Header) error {
+func (v *headers) visit(h *tar.Header) {
 	for _, reason := range v.check(h) {
-		if len(v.faults) == maxPerLayer {
-			v.faults = append(v.faults, &VerifyError{Blob: v.layer, Reason: "has more faults of this kind"})
-		}
-		if len(v.faults) < maxPerLayer {
-			v.faults = append(v.faults, &VerifyError{Blob: v.layer, Path: absolute(h.Name), Reason: reason})
+		switch {
+		case len(v.faults) < maxPerLayer:
+			v.faults = append(v.faults, fmt.Errorf("%s: path %q: %s", v.layer, absolute(h.Name), reason))
+		case len(v.faults) == maxPerLayer:
+			v.faults = append(v.faults, fmt.Errorf("%s: has more faults of this kind", v.layer))
 		}
 	}
-	return nil
 }
 
 func (v *headers) check(h *tar.Header) (reasons []string) {
@@ -137,6 +120,3 @@ func (v *headers) check(h *tar.Header) (reasons []string) {
 	slices.Sort(keys)
 	return append(reasons, keys...)
 }
-
-// absolute is an entry's name as a path of the image.
-func absolute(name string) string { return path.Join("/", name) }
