@@ -29,7 +29,7 @@ var arrows = map[string]string{
 	"internal/hub":                  "internal/failure internal/fetch internal/layers lock",
 	"internal/humanize":             "",
 	"internal/layers":               "internal/layout/blobs llb",
-	"internal/layout":               "internal/atomicfile internal/beneath internal/failure internal/layers internal/layout/blobs llb",
+	"internal/layout":               "internal/atomicfile internal/beneath internal/failure internal/layout/blobs",
 	"internal/layout/blobs":         "internal/atomicfile internal/beneath",
 	"internal/prepare":              "internal/atomicfile internal/debian internal/failure internal/humanize internal/layers llb lock spec stages",
 	"internal/registry":             "internal/failure internal/humanize",

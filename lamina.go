@@ -86,22 +86,22 @@ type (
 	Engine = engine.Engine
 	// EngineOptions say which engine is opened, started or looked at.
 	EngineOptions = engine.Options
-	// Kind is what sort of failure an error is; its number is an exit code.
-	Kind = failure.Kind
 )
 
-// Kinds of failures: of anything else, of the input, of a check, for want of an
-// engine, and one that may pass when it is tried again.
+// Kind is what sort of failure an error is. Its number is the exit code of the command.
+type Kind int
+
+// The kinds of failures.
 const (
-	Failure   = failure.Failure
-	Usage     = failure.Usage
-	Findings  = failure.Findings
-	NoEngine  = failure.NoEngine
-	Transient = failure.Transient
+	Failure   = Kind(failure.Failure)   // 1: anything else went wrong
+	Usage     = Kind(failure.Usage)     // 2: what was given is wrong: options, spec, an unreadable lock
+	Findings  = Kind(failure.Findings)  // 3: a check found something, or a lock does not fit its spec
+	NoEngine  = Kind(failure.NoEngine)  // 4: there is no engine to build with
+	Transient = Kind(failure.Transient) // 75: it may pass when it is tried again
 )
 
 // KindOf returns the kind of an error.
-func KindOf(err error) Kind { return failure.KindOf(err) }
+func KindOf(err error) Kind { return Kind(failure.KindOf(err)) }
 
 // Hints are what the user can do about an error, each once.
 func Hints(err error) []string { return failure.Hints(err) }
