@@ -14,11 +14,9 @@ import (
 	"lamina.build/cache"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/layout"
-	"lamina.build/internal/output"
-	"lamina.build/internal/report"
 	"lamina.build/internal/solve"
 	"lamina.build/lock"
+	"lamina.build/output"
 	"lamina.build/spec"
 	"lamina.build/stages"
 )
@@ -26,12 +24,12 @@ import (
 // Build says which image is built, and how. The zero value is production, with all
 // smoke tests, into the OCI layout dist/NAME below the current folder.
 type Build struct {
-	Variant string       // "" is production
-	Smoke   stages.Level // "" is [stages.SmokeAll]
-	Outputs []Output     // where the image goes
-	Cache   cache.Remote // caches outside the engine
-	NoCache bool         // run every step anew
-	Stdout  io.Writer    // what an output to "-" is written to
+	Variant string          // "" is production
+	Smoke   stages.Level    // "" is [stages.SmokeAll]
+	Outputs []output.Output // where the image goes
+	Cache   cache.Remote    // caches outside the engine
+	NoCache bool            // run every step anew
+	Stdout  io.Writer       // what an output to "-" is written to
 
 	// Lock is what the image is made of, which must fit the spec. The default is
 	// [Project.Locked].
@@ -71,7 +69,7 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 		return err
 	}
 	if len(b.Outputs) == 0 {
-		j.Outputs = []Output{{Type: output.OCI, Level: output.DefaultLevel}}
+		j.Outputs = []output.Output{{Type: output.OCI}}
 	}
 	if b.Draw == nil {
 		j.Build.Draw = func(in stages.Input) (stages.Image, error) { return stages.New(in) }
@@ -116,7 +114,7 @@ func (b Build) check() error {
 			faults = append(faults, errors.New("an output goes to \"-\", and there is no Stdout"))
 		}
 		if o.Type == "" {
-			faults = append(faults, errors.New("an output has no type: ParseOutput makes one"))
+			faults = append(faults, errors.New("an output has no type: output.Parse makes one"))
 		}
 	}
 	return failure.New(failure.Usage, errors.Join(faults...))
@@ -134,7 +132,7 @@ func ended(ctx context.Context, err error) error {
 // build makes the image. What can't be written to and what can't be reached is found
 // out before the trees are packed.
 func (j job) build(ctx context.Context) (made Made, err error) {
-	outputs, err := places(j.Outputs, j.spec.Name)
+	x, err := solve.NewExports(j.Outputs, j.spec.Name, j.hasWeights())
 	if err != nil {
 		return made, err
 	}
@@ -146,80 +144,37 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 	if err != nil {
 		return made, err
 	}
-	x, err := openExports(ctx, outputs, j.hasWeights(), j.Stdout)
-	if err != nil {
+	if err = x.Open(ctx, j.Stdout); err != nil {
 		return made, err
 	}
-	defer func() { err = errors.Join(err, x.close()) }()
+	defer func() { err = errors.Join(err, x.Close()) }()
 	result, err := j.solve(ctx, e, x)
 	if err != nil {
 		return made, err
 	}
-	if err := x.commit(); err != nil {
-		return made, fmt.Errorf("putting the output in its place: %w", err)
+	image, err := x.Keep(ctx, j.spec.Variant, result.Descriptor)
+	if err != nil {
+		return made, err
 	}
 	made = Made{
 		Name: j.spec.Name, Variant: j.spec.Variant, Platform: j.spec.Platform,
-		Descriptor: result.Descriptor, Config: result.Config,
-		Engine: "BuildKit " + e.Version, Lock: digest.FromBytes(j.lock.Format()),
-		LeftOut: j.leftOut(result.LeftOut), Pruned: pruned(result.Pruned),
+		Descriptor: result.Descriptor, Manifest: image.Desc.Digest, Config: cmp.Or(image.Manifest.Config.Digest, result.Config),
+		Layers:  layersOf(image.Manifest, image.Config),
+		LeftOut: j.leftOut(result.LeftOut),
+		Engine:  "BuildKit " + e.Version, Lock: digest.FromBytes(j.lock.Format()),
 	}
-	if err := keep(ctx, x, &made); err != nil {
-		return made, err
+	for _, p := range result.Pruned {
+		made.Pruned = append(made.Pruned, Pruned(p))
+	}
+	for _, o := range x.Outputs {
+		saved := Saved{Output: o}
+		if o.Layout() {
+			saved.Tag = j.spec.Variant
+		}
+		made.Saved = append(made.Saved, saved)
 	}
 	made.Took = time.Since(j.start)
 	return made, nil
-}
-
-// keep tags the image in its layout, sweeps what no tag needs any more, and
-// reads back what is there now, or in an archive.
-func keep(ctx context.Context, x *exports, r *report.Image) error {
-	for _, o := range x.outputs {
-		saved := report.Saved{Output: o}
-		if o.Layout() {
-			saved.Tag = r.Variant
-		}
-		r.Saved = append(r.Saved, saved)
-	}
-	if x.layout == nil {
-		return readArchives(ctx, x.outputs, r)
-	}
-	if err := x.layout.Tag(ctx, r.Variant, r.Descriptor); err != nil {
-		return err
-	}
-	if _, err := x.layout.Sweep(ctx); err != nil {
-		return err
-	}
-	image, err := x.layout.Read(ctx, r.Variant)
-	if err != nil {
-		return err
-	}
-	tellLayers(r, image)
-	return nil
-}
-
-// readArchives looks for the image of the report in the archives. It may be in
-// none: one that is pushed beside them can have another compression.
-func readArchives(ctx context.Context, outputs []output.Output, r *report.Image) error {
-	for _, o := range outputs {
-		if !o.Tar || o.ToStdout() {
-			continue
-		}
-		image, ok, err := layout.ReadArchive(ctx, o.Dest, r.Descriptor)
-		if err != nil {
-			return err
-		}
-		if ok {
-			tellLayers(r, image)
-			return nil
-		}
-	}
-	return nil
-}
-
-func tellLayers(r *report.Image, image layout.Image) {
-	r.Manifest, r.Config = image.Desc.Digest, image.Manifest.Config.Digest
-	r.Layers = report.Layers(image.Manifest, image.Config)
 }
 
 // leftOut tells of everything optional that the image lacks: what its lock has
@@ -234,12 +189,4 @@ func (j job) leftOut(unbuilt []string) []string {
 		list = append(list, name+": it could not be built")
 	}
 	return list
-}
-
-func pruned(list []solve.Pruned) []report.Pruned {
-	out := make([]report.Pruned, len(list))
-	for i, p := range list {
-		out[i] = report.Pruned(p)
-	}
-	return out
 }

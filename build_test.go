@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/output"
+	"lamina.build/output"
 )
 
 // What no build can mean is told before anything is done.
@@ -23,7 +23,7 @@ func TestFaultsOfBuilds(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
-	_, err = p.Build(t.Context(), Build{Smoke: "Off", Outputs: []Output{{Type: output.Docker, Dest: output.Stdout, Tar: true}, {}}})
+	_, err = p.Build(t.Context(), Build{Smoke: "Off", Outputs: []output.Output{{Type: output.Docker, Dest: output.Stdout, Tar: true}, {}}})
 	for _, want := range []string{`smoke level "Off"`, "there is no Stdout", "an output has no type"} {
 		if KindOf(err) != Usage || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

@@ -14,9 +14,9 @@ import (
 // arrows are all of the house: what each package imports of this module. They point
 // down, from the command to what knows nothing of the others.
 var arrows = map[string]string{
-	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/layers internal/layout internal/layout/blobs internal/output internal/prepare internal/registry internal/report internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/uv internal/resolve/wishes internal/solve internal/weights llb lock spec stages",
+	"lamina":                        "cache internal/atomicfile internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/layers internal/layout internal/layout/blobs internal/prepare internal/registry internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/uv internal/resolve/wishes internal/solve internal/weights llb lock output spec stages",
 	"cache":                         "",
-	"cmd/build":                     "lamina examples/wan22-animate internal/atomicfile internal/engine internal/failure internal/report lock spec",
+	"cmd/build":                     "lamina examples/wan22-animate internal/atomicfile internal/engine internal/failure internal/report lock output",
 	"internal/atomicfile":           "internal/beneath internal/failure",
 	"internal/beneath":              "internal/failure",
 	"internal/debian":               "internal/atomicfile internal/failure internal/fetch",
@@ -27,30 +27,31 @@ var arrows = map[string]string{
 	"internal/fetch":                "internal/failure",
 	"internal/graph":                "",
 	"internal/hub":                  "internal/failure internal/fetch internal/layers lock",
+	"internal/humanize":             "",
 	"internal/layers":               "internal/layout/blobs llb",
-	"internal/layout":               "internal/atomicfile internal/beneath internal/failure internal/layers internal/layout/blobs llb",
+	"internal/layout":               "internal/atomicfile internal/beneath internal/failure internal/layout/blobs",
 	"internal/layout/blobs":         "internal/atomicfile internal/beneath",
-	"internal/output":               "",
-	"internal/prepare":              "internal/atomicfile internal/debian internal/failure internal/layers internal/report llb lock spec stages",
-	"internal/registry":             "internal/failure internal/report",
-	"internal/report":               "internal/output lock",
+	"internal/prepare":              "internal/atomicfile internal/debian internal/failure internal/humanize internal/layers llb lock spec stages",
+	"internal/registry":             "internal/failure internal/humanize",
+	"internal/report":               "lamina internal/engine internal/humanize output stages",
 	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/fetch internal/layers internal/solve llb lock",
 	"internal/resolve/door":         "internal/failure internal/fetch",
-	"internal/resolve/models":       "internal/failure internal/hub internal/report internal/weights lock",
+	"internal/resolve/models":       "internal/failure internal/hub internal/humanize internal/weights lock",
 	"internal/resolve/requirements": "internal/failure lock",
-	"internal/resolve/uv":           "cache internal/atomicfile internal/failure internal/fetch internal/layers internal/report internal/resolve/door internal/resolve/requirements internal/solve llb lock",
+	"internal/resolve/uv":           "cache internal/atomicfile internal/failure internal/fetch internal/humanize internal/layers internal/resolve/door internal/resolve/requirements internal/solve llb lock",
 	"internal/resolve/wishes":       "internal/failure internal/resolve/requirements internal/resolve/uv lock spec",
-	"internal/solve":                "cache internal/failure llb stages",
+	"internal/solve":                "cache internal/atomicfile internal/beneath internal/failure internal/layout llb output stages",
 	"internal/toml":                 "",
-	"internal/weights":              "internal/atomicfile internal/failure internal/hub internal/layers internal/layout internal/registry internal/report llb lock",
+	"internal/weights":              "internal/atomicfile internal/failure internal/hub internal/humanize internal/layers internal/layout internal/registry llb lock",
 	"llb":                           "lock",
 	"lock":                          "",
+	"output":                        "",
 	"spec":                          "internal/failure internal/toml lock",
 	"stages":                        "cache llb lock",
 }
 
 // pure are the packages that have no effects.
-var pure = []string{"cache", "llb", "lock", "spec", "stages"}
+var pure = []string{"cache", "llb", "lock", "output", "spec", "stages"}
 
 var effects = []string{"net/http", "os", "os/exec", "github.com/moby/buildkit/client", "github.com/spf13/pflag"}
 

@@ -35,8 +35,6 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/output"
-	"lamina.build/internal/report"
 	"lamina.build/internal/solve"
 	"lamina.build/stages"
 )
@@ -88,10 +86,6 @@ const (
 
 // Words that the jobs speak in.
 type (
-	// Output is one destination of an image, see [ParseOutput].
-	Output = output.Output
-	// Made is an image that was built, and where it went.
-	Made = report.Image
 	// Engine is a buildkitd that passed the preflight.
 	Engine = engine.Engine
 	// EngineOptions say which engine is opened, started or looked at.
@@ -100,33 +94,25 @@ type (
 	Smoke = stages.Level
 	// StepError is a failed step of a build, with the end of what it printed.
 	StepError = solve.Error
-	// Kind is what sort of failure an error is; its number is an exit code.
-	Kind = failure.Kind
 )
 
-// Kinds of failures: of anything else, of the input, of a check, for want of an
-// engine, and one that may pass when it is tried again.
+// Kind is what sort of failure an error is. Its number is the exit code of the command.
+type Kind int
+
+// The kinds of failures.
 const (
-	Failure   = failure.Failure
-	Usage     = failure.Usage
-	Findings  = failure.Findings
-	NoEngine  = failure.NoEngine
-	Transient = failure.Transient
+	Failure   = Kind(failure.Failure)   // 1: anything else went wrong
+	Usage     = Kind(failure.Usage)     // 2: what was given is wrong: options, spec, an unreadable lock
+	Findings  = Kind(failure.Findings)  // 3: a check found something, or a lock does not fit its spec
+	NoEngine  = Kind(failure.NoEngine)  // 4: there is no engine to build with
+	Transient = Kind(failure.Transient) // 75: it may pass when it is tried again
 )
 
 // KindOf returns the kind of an error.
-func KindOf(err error) Kind { return failure.KindOf(err) }
+func KindOf(err error) Kind { return Kind(failure.KindOf(err)) }
 
 // Hints are what the user can do about an error, each once.
 func Hints(err error) []string { return failure.Hints(err) }
-
-// ParseOutput reads a destination in the words of docker buildx: "type=oci",
-// "type=docker,dest=image.tar", "type=image,name=registry.example/app:1,push=true".
-func ParseOutput(text string) (Output, error) { return output.Parse(text) }
-
-// ParseOutputs reads one destination or more, of which no two are in one place. All
-// faults are reported at once.
-func ParseOutputs(texts []string) ([]Output, error) { return output.ParseAll(texts) }
 
 // ParseCache reads which caches a build uses and leaves, in the words of docker buildx:
 // "type=registry,ref=registry.example/app:cache". All faults are reported at once.

@@ -17,13 +17,13 @@ import (
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
+	"lamina.build/internal/humanize"
 	"lamina.build/internal/layout"
-	"lamina.build/internal/output"
-	"lamina.build/internal/report"
 	"lamina.build/internal/solve"
 	"lamina.build/internal/weights"
 	"lamina.build/llb"
 	"lamina.build/lock"
+	"lamina.build/output"
 	"lamina.build/stages"
 )
 
@@ -63,7 +63,7 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 		return weights.Image{}, err
 	}
 	j.note("fetching %s of %s through the engine; \"build model push\" publishes them once and for all builds",
-		report.Size(work.Model.Size()), work.Model.Name())
+		humanize.Size(work.Model.Size()), work.Model.Name())
 	var result solve.Result
 	err := j.patiently(ctx, c, work.Model, func() (err error) {
 		result, err = j.run(ctx, e, j.fetchRequest(c, work))
@@ -93,15 +93,15 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 
 func (j job) fetchRequest(c *hub.Client, work weights.Job) solve.Request {
 	platform := platforms.MustParse(j.spec.Platform) // the spec was checked
-	out := output.Output{Type: output.OCI, Compression: output.Uncompressed, Level: output.DefaultLevel}
-	attrs := attributes(out, false)
+	export := solve.Entry(output.Output{Type: output.OCI, Compression: output.Uncompressed}, false)
+	export.OutputStore = j.models.Store()
 	return solve.Request{
 		Image: stages.Image{
 			State:  llb.Merge("weights", weights.Fetched(c, work.Model, work.Layers)...),
 			Config: ocispec.Image{Platform: platform},
 		},
 		Store:   j.store,
-		Exports: []client.ExportEntry{{Type: client.ExporterOCI, Attrs: attrs, OutputStore: j.models.Store()}},
+		Exports: []client.ExportEntry{export},
 		Session: []session.Attachable{j.dockerLogins(), j.hubSecrets(c, work.Model)},
 	}
 }

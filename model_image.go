@@ -9,11 +9,11 @@ import (
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/output"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/weights"
 	"lamina.build/llb"
 	"lamina.build/lock"
+	"lamina.build/output"
 	"lamina.build/spec"
 	"lamina.build/stages"
 )

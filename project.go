@@ -17,8 +17,12 @@ import (
 	"lamina.build/spec"
 )
 
-// LockName is what the lock of a folder is called.
-const LockName = "image.lock"
+// What the files of a folder are called, and the variant that every spec has.
+const (
+	SpecName   = spec.FileName
+	LockName   = "image.lock"
+	Production = spec.Production
+)
 
 // Project is a folder with an image.toml, and a machine to work on it.
 type Project struct {

@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/report"
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/lock"
 	"lamina.build/spec"
@@ -46,7 +45,7 @@ func TestLocksOfAnEarlierFormat(t *testing.T) {
 	}
 	after := l
 	after.UV.Version = "0.13.9"
-	if diff := report.LockDiff(before, after); !strings.HasSuffix(diff, "none changed\n") {
+	if diff := Changes(before, after); !strings.HasSuffix(diff, "none changed\n") {
 		t.Errorf("told is %q", diff)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/report"
 	"lamina.build/internal/resolve/apt"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
@@ -73,7 +72,7 @@ func (p *Project) Locked(ctx context.Context) (lock.Lock, error) {
 	}
 	p.note("%s does not exist yet: locking first", p.LockPath())
 	if l, _, err = p.Lock(ctx, Upgrade{}); err == nil {
-		p.line(report.LockSummary(l))
+		p.line(Summary(l))
 	}
 	return l, err
 }

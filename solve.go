@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 
 	"lamina.build/cache"
@@ -18,7 +16,6 @@ import (
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
-	"lamina.build/internal/output"
 	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/internal/solve"
@@ -30,7 +27,7 @@ import (
 // so that a file which does not come is worth another look: a package that its
 // mirror has dropped is looked for in the archive of Debian's past, and a
 // passing trouble of an index is waited out.
-func (j job) solve(ctx context.Context, e *engine.Engine, x *exports) (solve.Result, error) {
+func (j job) solve(ctx context.Context, e *engine.Engine, x *solve.Exports) (solve.Result, error) {
 	result, err := j.attempt(ctx, e, x)
 	for n, lost := 0, 0; ; n++ {
 		d, ok := j.distributionOf(err)
@@ -134,7 +131,7 @@ func notSet(unset []requirements.Unset, address string) error {
 }
 
 // fromArchive tries a build again that lacks a Debian package.
-func (j job) fromArchive(ctx context.Context, e *engine.Engine, x *exports, err error) (solve.Result, error) {
+func (j job) fromArchive(ctx context.Context, e *engine.Engine, x *solve.Exports, err error) (solve.Result, error) {
 	err = j.reason(ctx, err)
 	j.note("%v: trying Debian's archive of its past", err)
 	j.archive = true
@@ -171,16 +168,16 @@ func (j job) reason(ctx context.Context, err error) error {
 	return err
 }
 
-func (j job) attempt(ctx context.Context, e *engine.Engine, x *exports) (solve.Result, error) {
+func (j job) attempt(ctx context.Context, e *engine.Engine, x *solve.Exports) (solve.Result, error) {
 	image, in, err := j.draw(ctx, e)
 	if err != nil {
 		return solve.Result{}, err
 	}
 	request := solve.Request{
-		Image: image, Store: j.store, Models: j.models.Store(), Exports: x.entries, Cache: j.remote(), NoCache: j.NoCache,
+		Image: image, Store: j.store, Models: j.models.Store(), Exports: x.Entries, Cache: j.remote(), NoCache: j.NoCache,
 		Session: []session.Attachable{j.dockerLogins(), j.logins.Only(j.hosts()).Secrets()},
 	}
-	if first, needed := prime(x.outputs, j.hasWeights()); needed {
+	if first := x.Prime(); first != nil {
 		before := request
 		before.Exports, before.Cache.Exports = first, nil
 		if _, err = j.run(ctx, e, before); err != nil {
@@ -216,22 +213,4 @@ func (j job) run(ctx context.Context, e *engine.Engine, r solve.Request) (result
 	r.Progress = j.watch(Building)
 	result, err = solve.Run(ctx, e.Client(), r)
 	return result, e.Explain(ctx, err)
-}
-
-// prime is the export that goes before one in another compression than zstd: the
-// first blob that an engine makes of a layer sticks, and where weights forbid to
-// force the compression, every later export would have other digests.
-func prime(outputs []output.Output, weights bool) ([]client.ExportEntry, bool) {
-	if !weights {
-		return nil, false
-	}
-	for _, o := range outputs {
-		if o.Type != output.Local && compression(o) != output.Zstd {
-			usual := output.Output{Type: output.OCI, Tar: true, Level: output.DefaultLevel}
-			return []client.ExportEntry{{
-				Type: client.ExporterOCI, Attrs: attributes(usual, weights), Output: give(unclosed{io.Discard}),
-			}}, true
-		}
-	}
-	return nil, false
 }

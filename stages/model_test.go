@@ -37,11 +37,7 @@ func steps(t *testing.T, in stages.Input) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text strings.Builder
-	if err := g.WriteTree(&text); err != nil {
-		t.Fatal(err)
-	}
-	return text.String()
+	return g.Tree()
 }
 
 func TestAPublishedModelHasAnEntryForEachOfItsLayers(t *testing.T) {

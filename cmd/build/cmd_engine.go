@@ -56,7 +56,7 @@ func (a *app) engineStart() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.ui.result(statusText(st))
+		return a.ui.result(report.Engine(st))
 	})
 }
 
@@ -92,7 +92,7 @@ func (a *app) engineStatus() *cobra.Command {
 		if asJSON {
 			return a.ui.resultJSON(st)
 		}
-		return a.ui.result(statusText(st))
+		return a.ui.result(report.Engine(st))
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) { f.BoolVar(&asJSON, "json", false, "print JSON") })
 	return c
@@ -111,7 +111,7 @@ func (a *app) engineDu() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.ui.result(usageText(records))
+		return a.ui.result(report.Cache(records))
 	})
 	engineFlags(c, &o.Engine)
 	return c
@@ -139,7 +139,7 @@ func (a *app) enginePrune() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.ui.result(fmt.Sprintf("freed %s in %s\n", report.Size(freed), report.Count(records, "record")))
+		return a.ui.result(report.Freed(freed, records))
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.BoolVar(&all, "all", false, "remove what BuildKit keeps for itself, too")

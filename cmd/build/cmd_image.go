@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,7 +13,8 @@ import (
 	"lamina.build"
 
 	"lamina.build/internal/atomicfile"
-	"lamina.build/spec"
+	"lamina.build/internal/report"
+	"lamina.build/output"
 )
 
 // imageOptions are the flags of "build image" as they were given.
@@ -39,7 +39,7 @@ func (o *imageOptions) add(c *cobra.Command) {
 	o.smoke = &choice{"all", []string{"all", "runtime", "off"}}
 	o.print = &choice{"", []string{"tree", "json", "dot", "layers"}}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.StringVar(&o.variant, "variant", spec.Production,
+		f.StringVar(&o.variant, "variant", lamina.Production,
 			"build this `VARIANT`: production, minimal, debug, or one of the spec's own")
 		f.Var(o.smoke, "smoke", "which smoke tests must pass: all, those that need no app, or none")
 		f.BoolVar(&o.relock, "relock", false, "renew image.lock first, as \"build lock\" does")
@@ -149,12 +149,7 @@ func (a *app) build(ctx context.Context, o *imageOptions, dir string, b lamina.B
 		a.ui.note("%s", diff)
 	}
 	if o.print.value != "" {
-		var text string
-		text, err = p.Print(ctx, b, o.print.value)
-		if err != nil {
-			return err
-		}
-		return a.ui.result(text)
+		return a.printImage(ctx, p, b, o.print.value)
 	}
 	if err = a.ui.checkProgress(); err != nil {
 		return err
@@ -167,9 +162,25 @@ func (a *app) build(ctx context.Context, o *imageOptions, dir string, b lamina.B
 	return a.tell(o, b.Outputs, made)
 }
 
+// printImage prints what would be built.
+func (a *app) printImage(ctx context.Context, p *lamina.Project, b lamina.Build, form string) error {
+	if form == "layers" {
+		image, err := p.Draw(ctx, b)
+		if err != nil {
+			return err
+		}
+		return a.ui.result(report.Planned(image.Parts))
+	}
+	text, err := p.Print(ctx, b, form)
+	if err != nil {
+		return err
+	}
+	return a.ui.result(text)
+}
+
 // tell prints the summary and writes the files that scripts asked for. The
 // summary makes way where the image itself takes the standard output.
-func (a *app) tell(o *imageOptions, outputs []lamina.Output, made lamina.Made) error {
+func (a *app) tell(o *imageOptions, outputs []output.Output, made lamina.Made) error {
 	metadata, err := made.Metadata()
 	if err != nil {
 		return err
@@ -183,13 +194,10 @@ func (a *app) tell(o *imageOptions, outputs []lamina.Output, made lamina.Made) e
 	if err != nil {
 		return fmt.Errorf("writing what was built: %w", err)
 	}
-	var text strings.Builder
-	if err := made.WriteText(&text); err != nil {
-		return err
-	}
-	if slices.ContainsFunc(outputs, lamina.Output.ToStdout) {
-		a.ui.note("%s", text.String())
+	text := report.Image(made)
+	if slices.ContainsFunc(outputs, output.Output.ToStdout) {
+		a.ui.note("%s", text)
 		return nil
 	}
-	return a.ui.result(text.String())
+	return a.ui.result(text)
 }

@@ -14,7 +14,6 @@ import (
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/report"
-	"lamina.build/spec"
 )
 
 // lockFlags are the flags of "build lock" as they were given.
@@ -37,7 +36,7 @@ func (o *lockFlags) add(c *cobra.Command) {
 			"take the newest versions of Python packages that the spec allows; those of the lock stay otherwise")
 		f.StringArrayVar(&o.upgrade.Packages, "upgrade-package", nil,
 			"take the newest version of this Python package, `NAME`; may be repeated")
-		f.StringVar(&o.variant, "variant", spec.Production, "export those of this `VARIANT`")
+		f.StringVar(&o.variant, "variant", lamina.Production, "export those of this `VARIANT`")
 		sourceFlags(f, &o.options)
 	})
 	engineFlags(c, &o.options.Engine)
@@ -109,9 +108,9 @@ func relock(ctx context.Context, p *lamina.Project, up lamina.Upgrade) (string, 
 		return "", err
 	}
 	if before.Platform == "" {
-		return report.LockSummary(after), nil
+		return lamina.Summary(after), nil
 	}
-	return report.LockDiff(before, after), nil
+	return lamina.Changes(before, after), nil
 }
 
 // exportLock writes the lock for other installers, from the lock that there is
@@ -127,7 +126,7 @@ func (a *app) exportLock(ctx context.Context, p *lamina.Project, o lockFlags) er
 	if err := atomicfile.Write(o.export, text, 0o644); err != nil {
 		return fmt.Errorf("exporting %s: %w", p.LockPath(), err)
 	}
-	return a.ui.result(fmt.Sprintf("%s: %s\n", o.export, report.Count(strings.Count(string(text), "[[packages]]"), "package")))
+	return a.ui.result(report.Written(o.export, strings.Count(string(text), "[[packages]]"), "package"))
 }
 
 func (a *app) checkLock(p *lamina.Project) error {

@@ -45,7 +45,7 @@ func (a *app) writeManual(root *cobra.Command, dir string) error {
 			return fmt.Errorf("writing manual pages: %w", err)
 		}
 	}
-	return a.ui.result(fmt.Sprintf("%s: %s\n", dir, report.Count(len(all), "manual page")))
+	return a.ui.result(report.Written(dir, len(all), "manual page"))
 }
 
 // manual are the pages of c and of all commands below it.

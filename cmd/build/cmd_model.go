@@ -109,7 +109,7 @@ func (a *app) modelPush() *cobra.Command {
 			if moved.Unchanged {
 				what = "was published already"
 			}
-			return a.ui.result(fmt.Sprintf("%s %s: %s\n%s\n", moved.Model.Name(), what, movedText(moved), moved.Model.Published))
+			return a.ui.result(fmt.Sprintf("%s %s: %s\n%s\n", moved.Model.Name(), what, report.Moved(moved), moved.Model.Published))
 		}),
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
@@ -138,7 +138,7 @@ func (a *app) modelPull() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.ui.result(fmt.Sprintf("%s in %s: %s\n%s\n", moved.Model.Name(), moved.Dir, movedText(moved), moved.Manifest))
+			return a.ui.result(fmt.Sprintf("%s in %s: %s\n%s\n", moved.Model.Name(), moved.Dir, report.Moved(moved), moved.Manifest))
 		}),
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
@@ -166,7 +166,7 @@ func (a *app) modelList() *cobra.Command {
 			case asJSON:
 				return a.ui.resultJSON(list)
 			}
-			return a.ui.result(modelTable(list, files))
+			return a.ui.result(report.Models(list, files))
 		}),
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
@@ -185,39 +185,4 @@ func oneAtMost(fault string) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-// movedText is how much was moved.
-func movedText(m lamina.Moved) string {
-	return report.Count(m.Layers, "layer") + ", " + report.Size(m.Model.Size())
-}
-
-func modelTable(models []lamina.ListedModel, files bool) string {
-	if len(models) == 0 {
-		return "no model is locked\n"
-	}
-	var b strings.Builder
-	for _, m := range models {
-		fmt.Fprintf(&b, "%s  %s in %s\n  from       %s\n", m.Name, report.Size(m.Size), report.Count(len(m.Layers), "layer"), m.From)
-		if m.Commit != "" {
-			fmt.Fprintf(&b, "  commit     %s\n", m.Commit)
-		}
-		fmt.Fprintf(&b, "  in image   %s\n  published  %s\n  layout     %s\n", m.Path, orNowhere(m.Published), orNowhere(m.Layout))
-		for _, l := range m.Layers {
-			fmt.Fprintf(&b, "  %10s  %s\n", report.Size(l.Size), l.Name)
-			for _, f := range l.Files {
-				if files {
-					fmt.Fprintf(&b, "    %10s  %s  %s\n", report.Size(f.Size), f.SHA256[:12], f.Path)
-				}
-			}
-		}
-	}
-	return b.String()
-}
-
-func orNowhere(place string) string {
-	if place == "" {
-		return "nowhere"
-	}
-	return place
 }

@@ -3,10 +3,13 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"lamina.build/internal/failure"
 
 	"lamina.build"
 )
@@ -108,4 +111,21 @@ func progressFlag(f *pflag.FlagSet) *choice {
 	mode := &choice{"auto", []string{"auto", "plain", "tty", "rawjson", "quiet"}}
 	f.Var(mode, "progress", "how to show what the engine does")
 	return mode
+}
+
+// parseSize reads "20GB" as disks are sold: in powers of ten. Nothing is zero.
+func parseSize(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	number, unit := s, ""
+	if i := strings.IndexFunc(s, func(r rune) bool { return r >= 'A' }); i >= 0 {
+		number, unit = strings.TrimSpace(s[:i]), strings.ToUpper(s[i:])
+	}
+	factor, ok := map[string]float64{"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[unit]
+	n, err := strconv.ParseFloat(number, 64)
+	if !ok || err != nil || !(n >= 0 && n*factor < 1<<62) {
+		return 0, failure.New(failure.Usage, fmt.Errorf("%q is not a size such as 500MB or 20GB", s))
+	}
+	return int64(n * factor), nil
 }

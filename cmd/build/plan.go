@@ -11,6 +11,7 @@ import (
 	"lamina.build"
 
 	"lamina.build/internal/failure"
+	"lamina.build/output"
 )
 
 // plan checks all flags, reports everything that is wrong with them at once, and
@@ -62,7 +63,7 @@ func (o *imageOptions) misread(args []string, err error) error {
 }
 
 // destinations are the outputs with names and pushing filled in.
-func (o *imageOptions) destinations() ([]lamina.Output, error) {
+func (o *imageOptions) destinations() ([]output.Output, error) {
 	var faults []error
 	for _, tag := range o.tags {
 		named, bad := reference.ParseNormalizedNamed(tag)
@@ -79,7 +80,7 @@ func (o *imageOptions) destinations() ([]lamina.Output, error) {
 	case len(texts) == 0:
 		texts = []string{"type=oci"}
 	}
-	outputs, err := lamina.ParseOutputs(texts)
+	outputs, err := output.ParseAll(texts)
 	if o.push && !makeImagesPush(outputs) && len(outputs) == len(texts) {
 		faults = append(faults, errors.New(
 			"flag --push: no output goes to a registry: add -o type=image, or leave --output out",
@@ -111,7 +112,7 @@ func (o *imageOptions) destinations() ([]lamina.Output, error) {
 }
 
 // makeImagesPush says whether there is an output that --push is about.
-func makeImagesPush(outputs []lamina.Output) (found bool) {
+func makeImagesPush(outputs []output.Output) (found bool) {
 	for i := range outputs {
 		if outputs[i].Type == "image" {
 			outputs[i].Push, found = true, true

@@ -12,7 +12,6 @@ import (
 	"lamina.build"
 	wan22animate "lamina.build/examples/wan22-animate"
 	"lamina.build/internal/failure"
-	"lamina.build/spec"
 )
 
 // open opens the project in a folder, to be worked on as the flags say.
@@ -28,7 +27,7 @@ func (a *app) findDir(args []string) (string, error) {
 	case len(args) > 1:
 		return "", a.misplaced(args)
 	case len(args) == 0:
-		if _, err := os.Stat(spec.FileName); err != nil {
+		if _, err := os.Stat(lamina.SpecName); err != nil {
 			return a.example()
 		}
 		return ".", nil
@@ -51,7 +50,7 @@ func (a *app) findDir(args []string) (string, error) {
 func (a *app) example() (string, error) {
 	dir, err := lamina.Options{Env: a.env}.Example(wan22animate.Name, wan22animate.Files)
 	if err == nil {
-		a.ui.note("no %s in the current folder: this is about the example %s, in %s", spec.FileName, wan22animate.Name, dir)
+		a.ui.note("no %s in the current folder: this is about the example %s, in %s", lamina.SpecName, wan22animate.Name, dir)
 	}
 	return dir, err
 }

@@ -8,12 +8,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/moby/buildkit/client"
 	"github.com/spf13/cobra"
 
 	"lamina.build"
 
-	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 )
 
@@ -108,20 +106,6 @@ func TestOwnVersion(t *testing.T) {
 	}
 }
 
-func TestUsageText(t *testing.T) {
-	got := usageText([]*client.UsageInfo{
-		{Size: 1000, RecordType: "regular", Description: "small", InUse: true},
-		{Size: 3_000_000_000, RecordType: "exec.cachemount", Description: "large\nsecond line"},
-	})
-	want := "SIZE     KIND             IN USE  WHAT\n" +
-		"3.00 GB  exec.cachemount  false   large\n" +
-		"1.0 kB   regular          true    small\n" +
-		"3.00 GB in 2 records, 3.00 GB of it not in use\n"
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("usage (-want +got):\n%s", diff)
-	}
-}
-
 // Help has to fit a terminal: no line is wider than what flags are wrapped to.
 func TestHelpFits(t *testing.T) {
 	pages := map[string]string{}
@@ -136,24 +120,6 @@ func TestHelpFits(t *testing.T) {
 			if strings.TrimRight(line, " \n") != strings.TrimRight(line, "\n") {
 				t.Errorf("help of %s: line ends in spaces: %q", name, line)
 			}
-		}
-	}
-}
-
-func TestUsageTextOfOneRecord(t *testing.T) {
-	if got := usageText([]*client.UsageInfo{{Size: 5}}); !strings.Contains(got, "5 B in 1 record, 5 B of it") {
-		t.Errorf("got %q", got)
-	}
-}
-
-func TestStatusText(t *testing.T) {
-	for want, st := range map[string]engine.Status{
-		"engine   not running\nroot ":        {},
-		"engine   starting or ending\nroot ": {Running: true},
-		"engine   running since ":            {Running: true, PID: 7, Version: "v0.34.2"},
-	} {
-		if got := statusText(st); !strings.HasPrefix(got, want) {
-			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

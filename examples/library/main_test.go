@@ -14,6 +14,7 @@ import (
 	"lamina.build/internal/test/container"
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/enginetest"
+	"lamina.build/output"
 	"lamina.build/spec"
 )
 
@@ -28,11 +29,8 @@ func TestRealLibrary(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS(".")); err != nil {
 		t.Fatal(err)
 	}
-	output, err := lamina.ParseOutput("type=oci,tar=false,dest=" + dest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	made, err := build(t.Context(), dir, lamina.Build{Outputs: []lamina.Output{output}})
+	out := output.Output{Type: output.OCI, Dest: dest}
+	made, err := build(t.Context(), dir, lamina.Build{Outputs: []output.Output{out}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,17 +66,17 @@ func TestRealLibrary(t *testing.T) {
 	if code != 0 || err != nil || c.Output() != "hello from a model\n" {
 		t.Errorf("it ends with %d, %v:\n%s", code, err, c.Output())
 	}
-	again, err := build(t.Context(), dir, lamina.Build{Outputs: []lamina.Output{output}})
+	again, err := build(t.Context(), dir, lamina.Build{Outputs: []output.Output{out}})
 	if err != nil || again.Manifest != made.Manifest {
 		t.Errorf("once more it is %s, %v; it was %s", again.Manifest, err, made.Manifest)
 	}
-	if got := bySpec(t, dir, output); got != made.Manifest {
+	if got := bySpec(t, dir, out); got != made.Manifest {
 		t.Errorf("of a spec that is made in Go comes %s, of the same as TOML %s", got, made.Manifest)
 	}
 }
 
 // bySpec builds without the image.toml, of a value that says the same.
-func bySpec(t *testing.T, dir string, output lamina.Output) digest.Digest {
+func bySpec(t *testing.T, dir string, out output.Output) digest.Digest {
 	t.Helper()
 	if err := os.Remove(filepath.Join(dir, "image.toml")); err != nil {
 		t.Fatal(err)
@@ -90,7 +88,7 @@ func bySpec(t *testing.T, dir string, output lamina.Output) digest.Digest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := p.Build(t.Context(), lamina.Build{Draw: draw, Outputs: []lamina.Output{output}})
+	made, err := p.Build(t.Context(), lamina.Build{Draw: draw, Outputs: []output.Output{out}})
 	if err = errors.Join(err, p.Close()); err != nil {
 		t.Fatal(err)
 	}

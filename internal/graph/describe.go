@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -13,10 +14,11 @@ const maxLabel = 100
 
 // Label says on one line what v is: its name, or else what it does.
 func (v Vertex) Label() string {
-	if v.Name != "" {
-		return oneLine(v.Name)
+	label := strings.Join(strings.Fields(cmp.Or(v.Name, describe(v.Op.Op))), " ")
+	if r := []rune(label); len(r) > maxLabel {
+		return string(r[:maxLabel-1]) + "…"
 	}
-	return oneLine(describe(v.Op))
+	return label
 }
 
 func describe(op *pb.Op) string {
@@ -63,22 +65,10 @@ func describeAction(action *pb.FileAction) string {
 // uses says for each input of v where an exec mounts it; "" for other kinds.
 func (v Vertex) uses() []string {
 	uses := make([]string, len(v.Inputs))
-	exec, ok := v.Op.Op.(*pb.Op_Exec)
-	if !ok {
-		return uses
-	}
-	for _, m := range exec.Exec.Mounts {
+	for _, m := range v.Op.GetExec().GetMounts() {
 		if m.Input >= 0 && int(m.Input) < len(uses) && uses[m.Input] == "" {
 			uses[m.Input] = path.Clean("/" + m.Dest)
 		}
 	}
 	return uses
-}
-
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > maxLabel {
-		return string(r[:maxLabel-1]) + "…"
-	}
-	return s
 }

@@ -2,12 +2,11 @@ package graph
 
 import (
 	"fmt"
-	"io"
 	"strings"
 )
 
-// WriteDOT writes g for Graphviz, as in "build --print=dot | dot -Tsvg".
-func (g Graph) WriteDOT(w io.Writer) error {
+// DOT is g for Graphviz, as in "build --print=dot | dot -Tsvg".
+func (g Graph) DOT() string {
 	var b strings.Builder
 	b.WriteString("digraph {\n  rankdir=LR;\n  node [fontname=\"sans-serif\"];\n")
 	for _, v := range g.Vertices {
@@ -25,8 +24,7 @@ func (g Graph) WriteDOT(w io.Writer) error {
 		}
 	}
 	fmt.Fprintf(&b, "  result [shape=doublecircle];\n  %d -> result;\n}\n", g.Root.Vertex)
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 func shape(k Kind) string {

@@ -8,31 +8,43 @@
 package graph
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 
 	bkllb "github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
+	"google.golang.org/protobuf/encoding/protojson"
 )
 
 // Graph is a decoded definition.
 type Graph struct {
-	Vertices []Vertex // Vertices[i].Number is i; inputs come before what uses them
-	Root     Input    // what the graph results in
+	Root     Input    `json:"root"`     // what the graph results in
+	Vertices []Vertex `json:"vertices"` // Vertices[i].Number is i; inputs come before what uses them
 }
 
 // Vertex is one operation of a graph.
 type Vertex struct {
-	Number      int
-	Kind        Kind
-	Name        string        // what the build shows for it, "" where nobody named it
-	Digest      digest.Digest // as BuildKit knows it
-	Inputs      []Input       // in the order that Op refers to them
-	IgnoreCache bool          // runs even if its result is known
-	NoExport    bool          // never enters a remote cache
-	Op          *pb.Op        // without its inputs, see Inputs
+	Number      int           `json:"vertex"`
+	Kind        Kind          `json:"kind"`
+	Name        string        `json:"name,omitempty"`        // what the build shows for it, "" where nobody named it
+	Digest      digest.Digest `json:"digest,omitempty"`      // as BuildKit knows it
+	Inputs      []Input       `json:"inputs,omitempty"`      // in the order that Op refers to them
+	IgnoreCache bool          `json:"ignoreCache,omitempty"` // runs even if its result is known
+	NoExport    bool          `json:"noExport,omitempty"`    // never enters a remote cache
+	Op          Op            `json:"op"`                    // without its inputs, see Inputs
 }
+
+// Op is what a vertex does, whose JSON is that of protojson. The white space of that
+// differs between binaries on purpose; who encodes a graph lays it out anew.
+type Op struct{ *pb.Op }
+
+// MarshalJSON implements [json.Marshaler].
+func (o Op) MarshalJSON() ([]byte, error) { return protojson.Marshal(o.Op) }
 
 // Input is an output of a vertex, used by another one.
 type Input struct {
@@ -40,17 +52,25 @@ type Input struct {
 	Output int // 0 but for an exec that writes to several mounts
 }
 
-// Kind says what a vertex does.
+// MarshalText writes one word, "12" or "12:1" with an output, so that a diff of two
+// graphs stays short.
+func (in Input) MarshalText() ([]byte, error) {
+	if in.Output == 0 {
+		return strconv.AppendInt(nil, int64(in.Vertex), 10), nil
+	}
+	return fmt.Appendf(nil, "%d:%d", in.Vertex, in.Output), nil
+}
+
+// Kind says what a vertex does, in the word that BuildKit has for it.
 type Kind string
 
-// The kinds of vertices that BuildKit has.
+// The kinds of vertices.
 const (
 	Source      Kind = "source"
 	Exec        Kind = "exec"
 	File        Kind = "file"
 	Merge       Kind = "merge"
 	Diff        Kind = "diff"
-	Build       Kind = "build"
 	Passthrough Kind = "passthrough"
 )
 
@@ -106,7 +126,7 @@ func renumber(inputs []*pb.Input, numbers map[string]Input) ([]Input, error) {
 func vertex(number int, id digest.Digest, op *pb.Op, inputs []Input, meta bkllb.OpMetadata) Vertex {
 	op.Inputs = nil
 	return Vertex{
-		Number: number, Kind: kind(op), Digest: id, Inputs: inputs, Op: op,
+		Number: number, Kind: kind(op), Digest: id, Inputs: inputs, Op: Op{op},
 		Name:        meta.Description[customName],
 		IgnoreCache: meta.IgnoreCache,
 		NoExport:    meta.ExportCache != nil && !meta.ExportCache.Value,
@@ -114,21 +134,36 @@ func vertex(number int, id digest.Digest, op *pb.Op, inputs []Input, meta bkllb.
 }
 
 func kind(op *pb.Op) Kind {
-	switch op.Op.(type) {
-	case *pb.Op_Source:
-		return Source
-	case *pb.Op_Exec:
-		return Exec
-	case *pb.Op_File:
-		return File
-	case *pb.Op_Merge:
-		return Merge
-	case *pb.Op_Diff:
-		return Diff
-	case *pb.Op_Build:
-		return Build
-	case *pb.Op_Passthrough:
-		return Passthrough
+	message := op.ProtoReflect()
+	if field := message.WhichOneof(message.Descriptor().Oneofs().ByName("op")); field != nil {
+		return Kind(field.Name())
 	}
 	return "unknown"
+}
+
+// JSON is g as indented JSON: all of each operation, with the digest under which
+// BuildKit reports its progress. The same graph gives the same bytes.
+func (g Graph) JSON() ([]byte, error) {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(g); err != nil {
+		return nil, fmt.Errorf("writing the graph as JSON: %w", err)
+	}
+	return text.Bytes(), nil
+}
+
+// Golden returns the JSON of g without digests, so that a test which compares
+// it with a stored one shows a change where it was made and nowhere else.
+func (g Graph) Golden() []byte {
+	g.Vertices = slices.Clone(g.Vertices)
+	for i := range g.Vertices {
+		g.Vertices[i].Digest = ""
+	}
+	text, err := g.JSON()
+	if err != nil { // every operation came out of the same encoding
+		return []byte(err.Error())
+	}
+	return text
 }

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"fmt"
-	"io"
 	"strings"
 )
 
@@ -10,13 +9,12 @@ import (
 // a base is made of hundreds of packages.
 const fewLeaves = 6
 
-// WriteTree writes g from its result down to its sources, indented. A vertex
-// that several others use is shown where it comes first and only named after that.
-func (g Graph) WriteTree(w io.Writer) error {
+// Tree is g from its result down to its sources, indented. A vertex that several
+// others use is shown where it comes first and only named after that.
+func (g Graph) Tree() string {
 	t := tree{Graph: g, shown: make(map[int]bool)}
 	t.vertex(g.Root, "", "", "")
-	_, err := io.WriteString(w, t.String())
-	return err
+	return t.String()
 }
 
 type tree struct {

@@ -31,14 +31,10 @@ func ReadArchive(ctx context.Context, name string, desc ocispec.Descriptor) (ima
 	if _, ok = a.blobs[desc.Digest]; !ok {
 		return Image{}, false, nil
 	}
-	images, err := Images(ctx, a, desc)
-	if err == nil && len(images) == 0 {
-		err = errors.New("the index has no image")
-	}
-	if err != nil {
+	if image, err = first(ctx, a, desc); err != nil {
 		return Image{}, false, fmt.Errorf("reading archive %q: %w", name, err)
 	}
-	return images[0], true, nil
+	return image, true, nil
 }
 
 // archive says where in a tar the blobs are.
@@ -64,14 +60,23 @@ func (section) Close() error { return nil }
 // content by seeking, so that after a header the file stands at the content.
 func index(ctx context.Context, f *os.File) (archive, error) {
 	a := archive{map[digest.Digest]section{}}
-	err := walkTar(ctx, f, func(h *tar.Header) error {
+	for tr := tar.NewReader(f); ctx.Err() == nil; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return a, nil
+		}
+		if err != nil {
+			return a, err
+		}
 		dir, hex := path.Split(path.Clean(h.Name))
 		if dir != "blobs/sha256/" || h.Typeflag != tar.TypeReg {
-			return nil
+			continue
 		}
 		at, err := f.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return a, err
+		}
 		a.blobs[digest.NewDigestFromEncoded(digest.SHA256, hex)] = section{io.NewSectionReader(f, at, h.Size)}
-		return err
-	})
-	return a, err
+	}
+	return a, ctx.Err()
 }

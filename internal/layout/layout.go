@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -33,6 +34,9 @@ import (
 var ErrNoTag = errors.New("no such tag")
 
 const lockName = ".lock"
+
+// ownFiles are what a layout has beside its blobs.
+func ownFiles() []string { return []string{ocispec.ImageIndexFile, ocispec.ImageLayoutFile, lockName} }
 
 // refName is the grammar that the OCI image specification has for a tag.
 var refName = regexp.MustCompile(`^[A-Za-z0-9]+([-._:@+/]+[A-Za-z0-9]+)*$`)
@@ -103,7 +107,7 @@ func isFresh(place beneath.Place) (fresh bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	for _, name := range []string{ocispec.ImageIndexFile, ocispec.ImageLayoutFile, lockName} {
+	for _, name := range ownFiles() {
 		if err := beneath.CheckFile(root, name); err != nil {
 			return false, err
 		}
@@ -167,7 +171,7 @@ func (l *Layout) Discard() error {
 		if err != nil || len(index.Manifests) > 0 {
 			return false, err
 		}
-		for _, name := range []string{ocispec.ImageIndexFile, ocispec.ImageLayoutFile, lockName} {
+		for _, name := range ownFiles() {
 			if err := l.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return false, err
 			}
@@ -200,36 +204,16 @@ func (l *Layout) Tag(ctx context.Context, tag string, desc ocispec.Descriptor) e
 		return fmt.Errorf("tagging %q: %w", tag, err)
 	}
 	annotations := map[string]string{}
-	for key, value := range desc.Annotations {
-		// Dates and the like would make the index differ from build to build.
-		if key != ocispec.AnnotationCreated {
-			annotations[key] = value
-		}
-	}
+	maps.Copy(annotations, desc.Annotations)
+	delete(annotations, ocispec.AnnotationCreated) // it would make the index differ from build to build
 	annotations[ocispec.AnnotationRefName] = tag
 	desc.Annotations = annotations
 	err := l.change(ctx, func(index *ocispec.Index) {
-		index.Manifests = slices.DeleteFunc(index.Manifests, tagged(tag))
+		index.Manifests = slices.DeleteFunc(index.Manifests, func(d ocispec.Descriptor) bool { return tagOf(d) == tag })
 		index.Manifests = append(index.Manifests, desc)
 	})
 	if err != nil {
 		return fmt.Errorf("tagging %q: %w", tag, err)
-	}
-	return nil
-}
-
-// Untag forgets a tag. What only it needed goes with the next sweep.
-func (l *Layout) Untag(ctx context.Context, tag string) error {
-	found := false
-	err := l.change(ctx, func(index *ocispec.Index) {
-		found = slices.ContainsFunc(index.Manifests, tagged(tag))
-		index.Manifests = slices.DeleteFunc(index.Manifests, tagged(tag))
-	})
-	if err == nil && !found {
-		err = ErrNoTag
-	}
-	if err != nil {
-		return fmt.Errorf("removing tag %q: %w", tag, err)
 	}
 	return nil
 }
@@ -252,18 +236,13 @@ func (l *Layout) Tags() ([]string, error) {
 
 func tagOf(d ocispec.Descriptor) string { return d.Annotations[ocispec.AnnotationRefName] }
 
-func tagged(tag string) func(ocispec.Descriptor) bool {
-	return func(d ocispec.Descriptor) bool { return tagOf(d) == tag }
-}
-
 // index reads index.json. It is replaced as a whole, so reading needs no lock.
 func (l *Layout) index() (ocispec.Index, error) {
-	empty := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
+	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
 	data, err := beneath.ReadFile(l.root, ocispec.ImageIndexFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return empty, nil
+		return index, nil
 	}
-	index := empty
 	if err == nil {
 		err = json.Unmarshal(data, &index)
 	}

@@ -25,6 +25,7 @@ import (
 	"lamina.build/internal/beneath"
 	"lamina.build/internal/layers"
 	lay "lamina.build/internal/layout"
+	"lamina.build/internal/test/imagetest"
 )
 
 func must(t testing.TB, errs ...error) {
@@ -119,9 +120,6 @@ func TestUnknownTag(t *testing.T) {
 	if _, err := l.Read(t.Context(), "nope"); !errors.Is(err, lay.ErrNoTag) {
 		t.Errorf("reading: %v", err)
 	}
-	if err := l.Untag(t.Context(), "nope"); !errors.Is(err, lay.ErrNoTag) {
-		t.Errorf("removing: %v", err)
-	}
 	if err := l.Tag(t.Context(), "a tag", export(t, l, "x")); err == nil {
 		t.Error("a tag with a blank is taken")
 	}
@@ -160,7 +158,7 @@ func TestBuildsAtOnceLoseNoTag(t *testing.T) {
 	}
 	for _, tag := range tags {
 		image, err := l.Read(t.Context(), tag)
-		must(t, err, lay.Verify(t.Context(), l.Store(), image.Desc, lay.VerifyOptions{}))
+		must(t, err, imagetest.Verify(t.Context(), l.Store(), image.Desc))
 	}
 }
 
@@ -179,7 +177,7 @@ func TestSweepKeepsWhatTagsNeed(t *testing.T) {
 	if swept, err := l.Sweep(t.Context()); err != nil || swept.Blobs != 0 {
 		t.Errorf("with all tags: %+v, %v", swept, err)
 	}
-	must(t, l.Untag(t.Context(), "gone"))
+	must(t, l.Tag(t.Context(), "gone", kept)) // the one before has no tag any more
 	other := open(t, dir)
 	if swept, err := l.Sweep(t.Context()); err != nil || !swept.Busy || swept.Blobs != 0 {
 		t.Errorf("while another build runs: %+v, %v", swept, err)
@@ -262,25 +260,6 @@ func TestWritableLeavesNothing(t *testing.T) {
 	var u *lay.UnwritableError
 	if !errors.As(err, &u) || u.Hint() == "" {
 		t.Errorf("got %v, want an UnwritableError with a hint", err)
-	}
-}
-
-func TestEntries(t *testing.T) {
-	l := open(t, t.TempDir())
-	desc := export(t, l, "text")
-	must(t, l.Tag(t.Context(), "x", desc))
-	image, err := l.Read(t.Context(), "x")
-	must(t, err)
-	got, err := lay.Entries(t.Context(), l.Store(), image.Layers()[0])
-	must(t, err)
-	want := []lay.Entry{
-		{Path: "/app", Mode: os.ModeDir | 0o755},
-		{Path: "/app/dir", Mode: os.ModeDir | 0o755},
-		{Path: "/app/dir/x", Mode: 0o644},
-		{Path: "/app/file", Mode: 0o644, Size: 4},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("entries (-want +got):\n%s", diff)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -29,28 +30,37 @@ func (l *Layout) Read(ctx context.Context, tag string) (Image, error) {
 		if tagOf(d) != tag {
 			continue
 		}
-		images, err := Images(ctx, l.store, d)
-		if err == nil && len(images) == 0 {
-			err = errors.New("the index has no image")
-		}
+		image, err := first(ctx, l.store, d)
 		if err != nil {
 			return Image{}, fmt.Errorf("reading image %q: %w", tag, err)
 		}
-		return images[0], nil
+		return image, nil
 	}
 	return Image{}, fmt.Errorf("reading image %q: %w", tag, ErrNoTag)
+}
+
+// first is the image that desc names, or the first one of an index.
+func first(ctx context.Context, p content.Provider, desc ocispec.Descriptor) (Image, error) {
+	list, err := Images(ctx, p, desc)
+	if err == nil && len(list) == 0 {
+		err = errors.New("the index has no image")
+	}
+	if err != nil {
+		return Image{}, err
+	}
+	return list[0], nil
 }
 
 // Images reads the image that desc names, or all those of an index, nested
 // ones too. Attestations, which BuildKit keeps beside the images as manifests
 // of an unknown platform, are left out.
 func Images(ctx context.Context, p content.Provider, desc ocispec.Descriptor) ([]Image, error) {
-	if isIndex(desc.MediaType) {
+	if images.IsIndexType(desc.MediaType) {
 		var index ocispec.Index
 		if err := readJSON(ctx, p, desc, &index); err != nil {
 			return nil, err
 		}
-		var images []Image
+		var list []Image
 		for _, d := range index.Manifests {
 			if d.Platform != nil && d.Platform.OS == "unknown" {
 				continue
@@ -59,9 +69,9 @@ func Images(ctx context.Context, p content.Provider, desc ocispec.Descriptor) ([
 			if err != nil {
 				return nil, err
 			}
-			images = append(images, below...)
+			list = append(list, below...)
 		}
-		return images, nil
+		return list, nil
 	}
 	image := Image{Desc: desc}
 	if err := readJSON(ctx, p, desc, &image.Manifest); err != nil {

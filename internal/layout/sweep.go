@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/errdefs"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -75,7 +76,7 @@ type node struct {
 func children(
 	ctx context.Context, p content.InfoReaderProvider, d ocispec.Descriptor,
 ) ([]ocispec.Descriptor, error) {
-	if !isIndex(d.MediaType) && !isManifest(d.MediaType) {
+	if !images.IsIndexType(d.MediaType) && !images.IsManifestType(d.MediaType) && d.MediaType != artifact {
 		return nil, nil
 	}
 	info, err := p.Info(ctx, d.Digest)
@@ -99,16 +100,8 @@ func children(
 	return below, nil
 }
 
-func isIndex(mediaType string) bool {
-	return mediaType == ocispec.MediaTypeImageIndex ||
-		mediaType == "application/vnd.docker.distribution.manifest.list.v2+json"
-}
-
-func isManifest(mediaType string) bool {
-	return mediaType == ocispec.MediaTypeImageManifest ||
-		mediaType == "application/vnd.oci.artifact.manifest.v1+json" ||
-		mediaType == "application/vnd.docker.distribution.manifest.v2+json"
-}
+// artifact is a manifest without layers that some registries keep.
+const artifact = "application/vnd.oci.artifact.manifest.v1+json"
 
 // readJSON reads a blob that is small and right.
 func readJSON(ctx context.Context, p content.Provider, d ocispec.Descriptor, into any) error {

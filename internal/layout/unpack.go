@@ -63,7 +63,7 @@ func (f *Folder) Read(r io.Reader) error {
 	if err == nil { // the tar's padding
 		_, err = io.Copy(io.Discard, r)
 	}
-	return errors.Join(err, w.leave(), root.Close())
+	return errors.Join(err, root.Close())
 }
 
 // whiteout begins the names of what isn't there any more.
@@ -74,11 +74,6 @@ type writer struct {
 	root   *os.Root
 	owners bool
 	dirs   map[string]*tar.Header
-
-	// The folder that the last entry lay in: most entries lie where the one before
-	// them did, and each way there from the root takes an open a step.
-	in  *os.Root
-	dir string
 }
 
 func (w *writer) all(t *tar.Reader) error {
@@ -90,37 +85,17 @@ func (w *writer) all(t *tar.Reader) error {
 		if err != nil {
 			return fmt.Errorf("reading the image's files: %w", err)
 		}
-		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
-		if name == "" {
-			continue
-		}
-		if err := w.entry(name, h, t); err != nil {
-			return fmt.Errorf("writing %q: %w", name, err)
+		if name := inside(h.Name); name != "" {
+			err = w.entry(name, h, t)
+			if err != nil {
+				return fmt.Errorf("writing %q: %w", name, err)
+			}
 		}
 	}
 }
 
-// enter goes to the folder that something lies in.
-func (w *writer) enter(name string) (err error) {
-	dir := path.Dir(name)
-	if w.in != nil && w.dir == dir {
-		return nil
-	}
-	if err = w.leave(); err == nil {
-		w.in, err = w.root.OpenRoot(dir)
-		w.dir = dir
-	}
-	return err
-}
-
-func (w *writer) leave() error {
-	in := w.in
-	w.in = nil
-	if in == nil {
-		return nil
-	}
-	return in.Close()
-}
+// inside is a name of a tar as a path below the root.
+func inside(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
 
 func (w *writer) entry(name string, h *tar.Header, content io.Reader) error {
 	if strings.HasPrefix(path.Base(name), whiteout) {
@@ -130,12 +105,9 @@ func (w *writer) entry(name string, h *tar.Header, content io.Reader) error {
 		return w.folder(name, h)
 	}
 	delete(w.dirs, name)
-	if err := w.enter(name); err != nil {
-		return err
-	}
-	err := w.leaf(path.Base(name), h, content)
+	err := w.leaf(name, h, content)
 	if errors.Is(err, fs.ErrExist) { // in a lower layer
-		err = errors.Join(w.in.RemoveAll(path.Base(name)), w.leaf(path.Base(name), h, content))
+		err = errors.Join(w.root.RemoveAll(name), w.leaf(name, h, content))
 	}
 	return err
 }
@@ -145,7 +117,7 @@ func (w *writer) folder(name string, h *tar.Header) error {
 	w.dirs[name] = h
 	info, err := w.root.Lstat(name)
 	if err == nil && !info.IsDir() {
-		err = errors.Join(w.leave(), w.root.Remove(name)) // it may be the way by which a folder was entered
+		err = w.root.Remove(name)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -153,17 +125,17 @@ func (w *writer) folder(name string, h *tar.Header) error {
 	return w.root.MkdirAll(name, 0o755)
 }
 
-// leaf makes what is no folder, in the folder entered. Where there is something
-// already, nothing of content is read.
+// leaf makes what is no folder. Where there is something already, nothing of content
+// is read.
 func (w *writer) leaf(name string, h *tar.Header, content io.Reader) error {
 	switch h.Typeflag {
 	case tar.TypeSymlink:
-		if err := w.in.Symlink(h.Linkname, name); err != nil {
+		if err := w.root.Symlink(h.Linkname, name); err != nil {
 			return err
 		}
-		return w.own(w.in, name, h)
+		return w.own(name, h)
 	case tar.TypeLink:
-		return w.root.Link(strings.TrimPrefix(path.Clean("/"+h.Linkname), "/"), path.Join(w.dir, name))
+		return w.root.Link(inside(h.Linkname), name)
 	case tar.TypeReg:
 		return w.file(name, h, content)
 	default:
@@ -172,31 +144,31 @@ func (w *writer) leaf(name string, h *tar.Header, content io.Reader) error {
 }
 
 func (w *writer) file(name string, h *tar.Header, content io.Reader) error {
-	f, err := w.in.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := w.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(f, content)
-	return errors.Join(err, f.Close(), w.own(w.in, name, h), settle(w.in, name, h))
+	return errors.Join(err, f.Close(), w.settle(name, h))
 }
 
-func (w *writer) own(in *os.Root, name string, h *tar.Header) error {
+func (w *writer) own(name string, h *tar.Header) error {
 	if !w.owners {
 		return nil
 	}
-	return in.Lchown(name, h.Uid, h.Gid)
+	return w.root.Lchown(name, h.Uid, h.Gid)
 }
 
 // settle sets the mode after the owner, whose change drops setuid bits.
-func settle(in *os.Root, name string, h *tar.Header) error {
-	return errors.Join(in.Chmod(name, h.FileInfo().Mode()), in.Chtimes(name, time.Time{}, h.ModTime))
+func (w *writer) settle(name string, h *tar.Header) error {
+	return errors.Join(w.own(name, h), w.root.Chmod(name, h.FileInfo().Mode()), w.root.Chtimes(name, time.Time{}, h.ModTime))
 }
 
 // finish gives folders their modes and times, which files in them would change.
 func (w *writer) finish() error {
-	faults := make([]error, 0, 2*len(w.dirs))
+	faults := make([]error, 0, len(w.dirs))
 	for name, h := range w.dirs {
-		faults = append(faults, w.own(w.root, name, h), settle(w.root, name, h))
+		faults = append(faults, w.settle(name, h))
 	}
 	return errors.Join(faults...)
 }

@@ -18,8 +18,8 @@ import (
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/humanize"
 	"lamina.build/internal/layers"
-	"lamina.build/internal/report"
 	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/spec"
@@ -83,7 +83,7 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 		return stages.Input{}, err
 	}
 	if cost := weighed(in); cost > 0 && o.Note != nil {
-		o.Note(fmt.Sprintf("smoke tests read the weights: the engine loads and unpacks %s of them", report.Size(cost)))
+		o.Note(fmt.Sprintf("smoke tests read the weights: the engine loads and unpacks %s of them", humanize.Size(cost)))
 	}
 	return in, checkLayers(in)
 }

@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"lamina.build/internal/report"
+	"lamina.build/internal/humanize"
 )
 
 // Size is how large a layer is, before there is one.
@@ -22,7 +22,7 @@ type LayerError struct {
 }
 
 func (e *LayerError) Error() string {
-	return fmt.Sprintf("layer %q has %s: %s takes %s at most", e.Layer.Name, report.Size(e.Layer.Bytes), e.Registry, report.Size(e.Most))
+	return fmt.Sprintf("layer %q has %s: %s takes %s at most", e.Layer.Name, humanize.Size(e.Layer.Bytes), e.Registry, humanize.Size(e.Most))
 }
 
 // Hint says what would help, and what would not: weights hardly compress, 0.03 %

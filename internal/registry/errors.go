@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"slices"
 
-	"lamina.build/internal/report"
+	"lamina.build/internal/humanize"
 )
 
 // The errors that a caller can do something about.
@@ -42,7 +42,7 @@ type TooLargeError struct {
 }
 
 func (e *TooLargeError) Error() string {
-	size := report.Size(e.Bytes)
+	size := humanize.Size(e.Bytes)
 	if e.Partial {
 		size = "more than " + size
 	}

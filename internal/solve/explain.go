@@ -3,19 +3,16 @@ package solve
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"regexp"
 	"strings"
 
-	"github.com/moby/buildkit/client"
 	bkllb "github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
-)
 
-// outputLimit is how much of a step's output is kept for its error, in bytes:
-// a compiler's first complaint may lie far above the last line.
-const outputLimit = 64 << 10
+	"lamina.build/internal/failure"
+)
 
 // Error says which step of a build failed.
 type Error struct {
@@ -49,35 +46,6 @@ const lineLimit = 300
 
 // Unwrap returns BuildKit's own error.
 func (e *Error) Unwrap() error { return e.Err }
-
-// recorder remembers names and output of steps while a build runs.
-type recorder struct {
-	names   map[digest.Digest]string
-	outputs map[digest.Digest][]byte
-}
-
-// watch passes every status on and ends when the channel is closed.
-func (r *recorder) watch(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus) {
-	defer close(out)
-	r.names, r.outputs = map[digest.Digest]string{}, map[digest.Digest][]byte{}
-	for s := range in {
-		for _, v := range s.Vertexes {
-			r.names[v.Digest] = v.Name
-		}
-		for _, l := range s.Logs {
-			r.keep(l.Vertex, l.Data)
-		}
-		out <- s
-	}
-}
-
-func (r *recorder) keep(vertex digest.Digest, data []byte) {
-	all := slices.Concat(r.outputs[vertex], data)
-	if over := len(all) - outputLimit; over > 0 {
-		all = all[over:]
-	}
-	r.outputs[vertex] = all
-}
 
 // explain words an error of BuildKit, which would print whole command lines.
 func (r *recorder) explain(err error, def *bkllb.Definition) error {
@@ -133,4 +101,21 @@ func fetched(def *bkllb.Definition, id digest.Digest) string {
 		}
 	}
 	return ""
+}
+
+// unreachable finds that a host did not answer. The engine tells of registries, caches
+// and repositories in text alone.
+var unreachable = regexp.MustCompile(
+	`connection refused|connection reset by peer|no such host|i/o timeout|TLS handshake timeout|[Nn]etwork is unreachable|[Cc]ould not resolve host|server misbehaving|50[234] (Bad Gateway|Service Unavailable|Gateway Time)`,
+)
+
+// passing marks what failed because the engine could not reach somebody. What an exec
+// prints is no such thing, since it has no network; why a file did not come, whoever
+// asked for it finds out better.
+func passing(err error) error {
+	step, ok := errors.AsType[*Error](err)
+	if err == nil || ok && (step.URL != "" || strings.HasPrefix(step.Err.Error(), "exit code")) || !unreachable.MatchString(err.Error()) {
+		return err
+	}
+	return failure.WithHint(failure.New(failure.Transient, err), "check the network, and the name of the host, and try again")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -44,7 +45,6 @@ type Request struct {
 type Result struct {
 	Descriptor ocispec.Descriptor // of the manifest, or of the index around it
 	Config     digest.Digest      // of the image config
-	Response   map[string]string  // as BuildKit gave it
 	LeftOut    []string           // what was optional and could not be built
 	Pruned     []Pruned           // what wheels were installed without, of those that were installed now
 }
@@ -64,17 +64,22 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 		return Result{}, err
 	}
 	var leftOut []string
-	options := r.options()
-	build := r.build(def, options.CacheImports)
-	s := submission{
-		client: c, def: def, options: options, progress: r.Progress,
-		build: func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
-			res, buildErr := build(ctx, gw)
-			if buildErr == nil {
-				leftOut, buildErr = look(ctx, gw, probes)
-			}
-			return res, buildErr
-		},
+	s := submission{client: c, def: def, options: r.options(), progress: r.Progress}
+	// The gateway lets us name the platform and the config of the result ourselves: a
+	// plain solve keys them by the engine's own platform.
+	s.build = func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
+		res, buildErr := gw.Solve(ctx, gateway.SolveRequest{
+			Definition: def.ToPB(),
+			// By now the client has written the digest of a local cache into its entries.
+			CacheImports: gatewayEntries(s.options.CacheImports),
+		})
+		if buildErr == nil {
+			buildErr = describe(res, r.Image.Config)
+		}
+		if buildErr == nil {
+			leftOut, buildErr = look(ctx, gw, probes)
+		}
+		return res, buildErr
 	}
 	response, seen, err := s.run(ctx)
 	if err != nil {
@@ -99,25 +104,6 @@ func (r Request) options() client.SolveOpt {
 		CompatibilityVersion: Compatibility,
 		// The client writes its imports into this map, also where it is nil.
 		FrontendAttrs: map[string]string{},
-	}
-}
-
-// build solves the graph through the gateway, which lets us name the platform
-// and the config of the result ourselves: a plain solve keys them by the
-// engine's own platform.
-//
-// imports are the client's own entries: it has written the digest of a local
-// cache into them by the time this runs.
-func (r Request) build(def *bkllb.Definition, imports []client.CacheOptionsEntry) gateway.BuildFunc {
-	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		res, err := c.Solve(ctx, gateway.SolveRequest{
-			Definition:   def.ToPB(),
-			CacheImports: gatewayEntries(imports),
-		})
-		if err != nil {
-			return nil, err
-		}
-		return res, describe(res, r.Image.Config)
 	}
 }
 
@@ -163,7 +149,7 @@ func gatewayEntries(list []client.CacheOptionsEntry) []gateway.CacheOptionsEntry
 }
 
 func result(response map[string]string) (Result, error) {
-	r := Result{Response: response, Config: digest.Digest(response[exptypes.ExporterImageConfigDigestKey])}
+	r := Result{Config: digest.Digest(response[exptypes.ExporterImageConfigDigestKey])}
 	encoded := response[exptypes.ExporterImageDescriptorKey]
 	if encoded == "" {
 		return r, nil // a local or a cache-only export has no image
@@ -173,4 +159,42 @@ func result(response map[string]string) (Result, error) {
 		return Result{}, fmt.Errorf("reading the engine's answer: %w", err)
 	}
 	return r, json.Unmarshal(text, &r.Descriptor)
+}
+
+// probe is a layer that is looked into once the image is made.
+type probe struct {
+	name string
+	def  *pb.Definition
+}
+
+func (r Request) probes(ctx context.Context) ([]probe, error) {
+	list := make([]probe, len(r.Image.Probes))
+	for i, p := range r.Image.Probes {
+		def, err := llb.Marshal(ctx, p.State, r.Image.Config.Platform)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = probe{p.Name, def.ToPB()}
+	}
+	return list, nil
+}
+
+// look returns the names of the layers that hold nothing. They were made with
+// the image, so the engine only has to open them.
+func look(ctx context.Context, c gateway.Client, probes []probe) ([]string, error) {
+	var empty []string
+	for _, p := range probes {
+		result, err := c.Solve(ctx, gateway.SolveRequest{Definition: p.def})
+		if err != nil {
+			return nil, err
+		}
+		files, err := result.Ref.ReadDir(ctx, gateway.ReadDirRequest{Path: "/"})
+		if err != nil {
+			return nil, fmt.Errorf("looking into the layer of %s: %w", p.name, err)
+		}
+		if len(files) == 0 {
+			empty = append(empty, p.name)
+		}
+	}
+	return empty, nil
 }

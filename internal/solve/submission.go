@@ -2,11 +2,17 @@ package solve
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/client"
 	bkllb "github.com/moby/buildkit/client/llb"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+
+	"lamina.build/llb"
 )
 
 // submission is a graph on its way to an engine.
@@ -15,7 +21,7 @@ type submission struct {
 	def      *bkllb.Definition // for the names of its steps
 	options  client.SolveOpt
 	build    gateway.BuildFunc
-	progress func(context.Context, chan *client.SolveStatus) error
+	progress func(context.Context, chan *client.SolveStatus) error // nobody is shown anything where nil
 }
 
 // run builds, and shows and remembers what happens meanwhile.
@@ -33,17 +39,61 @@ func (s submission) run(ctx context.Context) (response *client.SolveResponse, se
 	})
 	// The display outlives the build's context, so that it still shows why the
 	// build ended. It ends with the channel.
-	g.Go(func() error { return s.progress(context.WithoutCancel(ctx), shown) })
+	g.Go(func() error {
+		if s.progress != nil {
+			return s.progress(context.WithoutCancel(ctx), shown)
+		}
+		for range shown { // so that the build goes on
+		}
+		return nil
+	})
 	if err = g.Wait(); err != nil {
 		return nil, seen, seen.explain(err, s.def)
 	}
 	return response, seen, nil
 }
 
-// unseen shows nobody anything.
-func unseen(_ context.Context, status chan *client.SolveStatus) error {
-	for range status {
-		continue // drained, so that the build goes on
+// ReadRequest is a graph that is solved for some files in what it makes.
+type ReadRequest struct {
+	State    llb.State
+	Names    []string // of the files, below the root of the state
+	Platform ocispec.Platform
+	Store    content.Store // holds the packed layers
+	Session  []session.Attachable
+	Progress func(context.Context, chan *client.SolveStatus) error // nobody is shown anything where nil
+}
+
+// Read solves a graph, exports nothing, and returns the content of the files in
+// the order of their names. Of a graph that failed it returns an [Error].
+func Read(ctx context.Context, c *client.Client, r ReadRequest) ([][]byte, error) {
+	def, err := llb.Marshal(ctx, r.State, r.Platform)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	var files [][]byte
+	s := submission{
+		client: c, def: def, progress: r.Progress,
+		options: client.SolveOpt{OCIStores: map[string]content.Store{llb.StoreID: r.Store}, Session: r.Session},
+		build: func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
+			res, solveErr := gw.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB()})
+			if solveErr != nil {
+				return nil, solveErr
+			}
+			files, solveErr = readAll(ctx, res.Ref, r.Names)
+			return gateway.NewResult(), solveErr
+		},
+	}
+	_, _, err = s.run(ctx)
+	return files, err
+}
+
+func readAll(ctx context.Context, ref gateway.Reference, names []string) ([][]byte, error) {
+	files := make([][]byte, len(names))
+	for i, name := range names {
+		var err error
+		if files[i], err = ref.ReadFile(ctx, gateway.ReadRequest{Filename: name}); err != nil {
+			return nil, fmt.Errorf("reading %q: %w", name, err)
+		}
+	}
+	return files, nil
 }

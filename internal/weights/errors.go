@@ -3,7 +3,7 @@ package weights
 import (
 	"fmt"
 
-	"lamina.build/internal/report"
+	"lamina.build/internal/humanize"
 )
 
 // MismatchError is a file that is not the one of the lock.
@@ -28,7 +28,7 @@ type SpaceError struct {
 }
 
 func (e *SpaceError) Error() string {
-	return fmt.Sprintf("%q has %s free, and the model needs another %s there", e.Dir, report.Size(e.Free), report.Size(e.Need))
+	return fmt.Sprintf("%q has %s free, and the model needs another %s there", e.Dir, humanize.Size(e.Free), humanize.Size(e.Need))
 }
 
 // Hint says what helps.

@@ -14,6 +14,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
+	"lamina.build/internal/test/imagetest"
 	"lamina.build/internal/test/testworld"
 	"lamina.build/internal/weights"
 )
@@ -30,7 +31,7 @@ func kept(t *testing.T, o weights.PullOptions, image weights.Image) {
 	must(t, err)
 	defer l.Close()
 	have, err := l.Read(t.Context(), o.Tag)
-	must(t, err, layout.Verify(t.Context(), l.Store(), have.Desc, layout.VerifyOptions{}))
+	must(t, err, imagetest.Verify(t.Context(), l.Store(), have.Desc))
 	if have.Desc.Digest != image.Manifest.Digest {
 		t.Errorf("the tag names %s and not %s", have.Desc.Digest, image.Manifest.Digest)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/report"
+	"lamina.build/internal/humanize"
 )
 
 // window is how far back a rate looks: long enough to be calm, short enough to
@@ -94,7 +94,7 @@ func pace(rate float64, left int64) []string {
 	return words
 }
 
-func size(bytes int64) string { return report.Size(max(bytes, 0)) }
+func size(bytes int64) string { return humanize.Size(max(bytes, 0)) }
 
 // duration has two parts at most: "3 h 20 min", "37 s".
 func duration(d time.Duration) string {

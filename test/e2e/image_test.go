@@ -20,13 +20,14 @@ import (
 	"lamina.build/lock"
 
 	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/imagetest"
 )
 
 func TestRealImageIsLean(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	u.Build(t, dir)
 	l, image := u.Image(t, "production")
-	if err := layout.Verify(t.Context(), l.Store(), image.Desc, layout.VerifyOptions{}); err != nil {
+	if err := imagetest.Verify(t.Context(), l.Store(), image.Desc); err != nil {
 		t.Errorf("verifying the image:\n%v", err)
 	}
 	all := e2etest.Files(t, l, image)
@@ -60,7 +61,7 @@ func TestRealImageIsLean(t *testing.T) {
 }
 
 // unwanted says why a path has no place in an image.
-func unwanted(p string, e layout.Entry) string {
+func unwanted(p string, e imagetest.Entry) string {
 	base := filepath.Base(p)
 	switch {
 	case strings.HasPrefix(p, "/.lamina"):

@@ -34,8 +34,8 @@ import (
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine/runc"
+	"lamina.build/internal/humanize"
 	"lamina.build/internal/layout"
-	"lamina.build/internal/report"
 	"lamina.build/internal/test/container"
 	"lamina.build/internal/test/testworld"
 )
@@ -184,8 +184,8 @@ func (r *rehearsal) variant(t testing.TB, variant string) (line string, err erro
 	for _, d := range image.Layers() {
 		size += d.Size
 	}
-	return fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%s: %g s of film, %dx%d, with sound", variant, len(image.Layers()), report.Size(size),
-		report.Duration(built), report.Duration(did.Ready), report.Duration(did.Job), did.Film.Seconds, did.Film.Width, did.Film.Height), err
+	return fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%s: %g s of film, %dx%d, with sound", variant, len(image.Layers()), humanize.Size(size),
+		humanize.Duration(built), humanize.Duration(did.Ready), humanize.Duration(did.Job), did.Film.Seconds, did.Film.Width, did.Film.Height), err
 }
 
 func isWeights(h ocispec.History) bool { return h.CreatedBy == "lamina model" }

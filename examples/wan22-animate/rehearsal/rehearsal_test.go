@@ -9,8 +9,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/layout"
 	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/imagetest"
 )
 
 var variants = []string{"production", "minimal", "debug"}
@@ -60,7 +60,7 @@ func (s *setting) testSharing(t *testing.T) {
 	}
 	for _, variant := range variants {
 		l, image := s.image(t, variant)
-		if err := layout.Verify(t.Context(), l.Store(), image.Desc, layout.VerifyOptions{}); err != nil {
+		if err := imagetest.Verify(t.Context(), l.Store(), image.Desc); err != nil {
 			t.Errorf("verifying %s:\n%v", variant, err)
 		}
 	}

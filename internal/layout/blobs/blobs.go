@@ -21,24 +21,25 @@ import (
 // checkBlobs refuses links among the blobs: who writes a blob takes one for what
 // it leads to, and doesn't write it.
 func checkBlobs(root *os.Root) error {
-	algorithms, err := beneath.ReadDir(root, blobsName)
-	for _, a := range algorithms {
-		if !digest.Algorithm(a.Name()).Available() {
-			continue
-		}
-		if err = beneath.CheckFiles(root, path.Join(blobsName, a.Name())); err != nil {
-			return err
-		}
-	}
+	algorithms, err := algorithmsIn(root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	for _, a := range algorithms {
+		err = errors.Join(err, beneath.CheckFiles(root, path.Join(blobsName, a.String())))
 	}
 	return err
 }
 
-// folderOf opens the folder of the blobs of an algorithm.
-func (s *Store) folderOf(a digest.Algorithm) (*os.Root, error) {
-	return beneath.Folder(s.root, path.Join(blobsName, a.String()))
+// algorithmsIn are those whose folders hold blobs.
+func algorithmsIn(root *os.Root) (list []digest.Algorithm, err error) {
+	entries, err := beneath.ReadDir(root, blobsName)
+	for _, e := range entries {
+		if a := digest.Algorithm(e.Name()); a.Available() {
+			list = append(list, a)
+		}
+	}
+	return list, err
 }
 
 // withBlob does something with a blob by its name in its folder.
@@ -46,7 +47,7 @@ func (s *Store) withBlob(dgst digest.Digest, do func(folder *os.Root, name strin
 	if err := dgst.Validate(); err != nil {
 		return fmt.Errorf("blob %q: %w: %w", dgst, err, errdefs.ErrInvalidArgument)
 	}
-	folder, err := s.folderOf(dgst.Algorithm())
+	folder, err := beneath.Folder(s.root, path.Join(blobsName, dgst.Algorithm().String()))
 	if err == nil {
 		err = errors.Join(do(folder, dgst.Encoded()), folder.Close())
 	}
@@ -122,28 +123,17 @@ func (s *Store) Walk(_ context.Context, visit content.WalkFunc, chosen ...string
 	if err != nil {
 		return err
 	}
-	algorithms, err := beneath.ReadDir(s.root, blobsName)
-	if err != nil {
-		return err
-	}
+	algorithms, err := algorithmsIn(s.root)
 	for _, a := range algorithms {
-		if !digest.Algorithm(a.Name()).Available() {
-			continue
-		}
-		list, err := s.list(digest.Algorithm(a.Name()))
-		if err != nil {
-			return err
-		}
+		list, listErr := s.list(a)
+		err = errors.Join(err, listErr)
 		for _, info := range list {
-			if !filter.Match(content.AdaptInfo(info)) {
-				continue
-			}
-			if err := visit(info); err != nil {
-				return err
+			if err == nil && filter.Match(content.AdaptInfo(info)) {
+				err = visit(info)
 			}
 		}
 	}
-	return nil
+	return err
 }
 
 func (s *Store) list(a digest.Algorithm) ([]content.Info, error) {

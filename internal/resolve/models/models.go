@@ -12,7 +12,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
-	"lamina.build/internal/report"
+	"lamina.build/internal/humanize"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
 )
@@ -80,7 +80,7 @@ func (o Options) files(ctx context.Context, m *lock.Model) (files []hub.File, er
 		return nil, err
 	}
 	o.idle(files, slices.Concat(m.Include, m.Exclude))
-	o.Note(fmt.Sprintf("%d of %s of %s are wanted, %s", len(wanted), report.Count(len(files), "file"), m.Name(), size(wanted)))
+	o.Note(fmt.Sprintf("%d of %s of %s are wanted, %s", len(wanted), humanize.Count(len(files), "file"), m.Name(), size(wanted)))
 	return o.Client.Lock(ctx, wanted)
 }
 
@@ -98,7 +98,7 @@ func size(files []hub.File) string {
 	for _, f := range files {
 		bytes += f.Size
 	}
-	return report.Size(bytes)
+	return humanize.Size(bytes)
 }
 
 // check finds what is wrong with the model as a whole: renames of files that

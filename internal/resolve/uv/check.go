@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/report"
+	"lamina.build/internal/humanize"
 	"lamina.build/llb"
 )
 
@@ -129,7 +129,7 @@ func clash(r Request, asked []string, pair [2]*distribution, files []string) err
 	slices.Sort(files)
 	more := ""
 	if len(files) > 1 {
-		more = " and " + report.Count(len(files)-1, "more file")
+		more = " and " + humanize.Count(len(files)-1, "more file")
 	}
 	err := failure.New(failure.Usage, fmt.Errorf("%s: %s and %s both hold %s%s, with different content", r.Set, pair[0].title(), pair[1].title(), files[0], more))
 	drop := pair[1].Name

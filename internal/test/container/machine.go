@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/layout"
+	"lamina.build/internal/test/imagetest"
 )
 
 // Machine starts containers of one image, which share its files.
@@ -41,7 +42,7 @@ func (m *Machine) unpack(ctx context.Context, l *layout.Layout, image layout.Ima
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
 	for _, layer := range image.Layers() {
-		err := layout.Tar(ctx, l.Store(), layer, func(r io.Reader) error { return folder.Read(r) })
+		err := imagetest.Tar(ctx, l.Store(), layer, func(r io.Reader) error { return folder.Read(r) })
 		if err != nil {
 			return fmt.Errorf("layer %s: %w", layer.Digest, err)
 		}

@@ -21,6 +21,7 @@ import (
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/test/enginetest"
+	"lamina.build/internal/test/imagetest"
 )
 
 // compiled is where the command is, once a test has asked for it.
@@ -233,11 +234,11 @@ func Edit(t *testing.T, path, old, replacement string) {
 }
 
 // Files lists all entries of an image by path, later layers over earlier ones.
-func Files(t *testing.T, l *layout.Layout, image layout.Image) map[string]layout.Entry {
+func Files(t *testing.T, l *layout.Layout, image layout.Image) map[string]imagetest.Entry {
 	t.Helper()
-	all := map[string]layout.Entry{}
+	all := map[string]imagetest.Entry{}
 	for _, layer := range image.Manifest.Layers {
-		entries, err := layout.Entries(t.Context(), l.Store(), layer)
+		entries, err := imagetest.Entries(t.Context(), l.Store(), layer)
 		if err != nil {
 			t.Fatal(err)
 		}

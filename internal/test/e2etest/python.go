@@ -12,7 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/layout"
+	"lamina.build/internal/test/imagetest"
 	"lamina.build/internal/test/testworld"
 	"lamina.build/lock"
 )
@@ -113,7 +113,7 @@ func PureIndex(t *testing.T, o testworld.IndexOptions, more ...testworld.Distrib
 func Verify(t *testing.T, u *User) {
 	t.Helper()
 	l, image := u.Image(t, "production")
-	if err := layout.Verify(t.Context(), l.Store(), image.Desc, layout.VerifyOptions{}); err != nil {
+	if err := imagetest.Verify(t.Context(), l.Store(), image.Desc); err != nil {
 		t.Errorf("verifying the image:\n%v", err)
 	}
 }

@@ -6,10 +6,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/layout"
+	"lamina.build/internal/test/imagetest"
 )
 
 // entries are those of the lowest layer in a layout of models.
-func entries(t *testing.T, dir string, n int) []layout.Entry {
+func entries(t *testing.T, dir string, n int) []imagetest.Entry {
 	t.Helper()
 	l, err := layout.Open(t.Context(), dir)
 	if err != nil {
@@ -21,7 +22,7 @@ func entries(t *testing.T, dir string, n int) []layout.Entry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := layout.Entries(t.Context(), l.Store(), image.Layers()[n])
+	list, err := imagetest.Entries(t.Context(), l.Store(), image.Layers()[n])
 	if err != nil {
 		t.Fatal(err)
 	}

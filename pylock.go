@@ -2,7 +2,6 @@ package lamina
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -67,14 +66,15 @@ func (p *Project) checkExport(name string) error {
 
 // seenFrom is the path of a folder from another one, with slashes.
 func seenFrom(from, folder string) (string, error) {
-	from, fromErr := filepath.Abs(from)
-	folder, folderErr := filepath.Abs(folder)
-	if err := errors.Join(fromErr, folderErr); err != nil {
-		return "", fmt.Errorf("finding folders: %w", err)
+	from, err := filepath.Abs(from)
+	if err == nil {
+		folder, err = filepath.Abs(folder)
 	}
-	seen, err := filepath.Rel(from, folder)
+	if err == nil {
+		folder, err = filepath.Rel(from, folder)
+	}
 	if err != nil {
 		return "", fmt.Errorf("finding folders: %w", err)
 	}
-	return filepath.ToSlash(seen), nil
+	return filepath.ToSlash(folder), nil
 }

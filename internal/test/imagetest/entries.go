@@ -1,4 +1,6 @@
-package layout
+// Package imagetest looks into images that were built: what is in their layers, and
+// whether an image is whole and the same wherever it is built.
+package imagetest
 
 import (
 	"archive/tar"
@@ -9,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/klauspost/compress/zstd"
@@ -27,14 +30,12 @@ type Entry struct {
 }
 
 // Entries lists a layer in the order of its tar.
-func Entries(ctx context.Context, p content.Provider, layer ocispec.Descriptor) ([]Entry, error) {
-	var list []Entry
-	_, err := walkLayer(ctx, p, layer, func(h *tar.Header) error {
+func Entries(ctx context.Context, p content.Provider, layer ocispec.Descriptor) (list []Entry, err error) {
+	_, err = walk(ctx, p, layer, func(h *tar.Header) {
 		list = append(list, Entry{
 			Path: absolute(h.Name), Mode: h.FileInfo().Mode(), UID: h.Uid, GID: h.Gid,
 			Size: h.Size, Link: h.Linkname,
 		})
-		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing layer %s: %w", layer.Digest, err)
@@ -42,18 +43,29 @@ func Entries(ctx context.Context, p content.Provider, layer ocispec.Descriptor) 
 	return list, nil
 }
 
+// absolute is an entry's name as a path of the image.
+func absolute(name string) string { return path.Join("/", name) }
+
 // Tar reads a layer as the tar that it is, whatever it is compressed with.
-func Tar(ctx context.Context, p content.Provider, layer ocispec.Descriptor, read func(io.Reader) error) (err error) {
-	ra, err := p.ReaderAt(ctx, layer)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, ra.Close()) }()
-	plain, err := decompress(bufio.NewReaderSize(io.NewSectionReader(ra, 0, ra.Size()), 256<<10), layer.MediaType)
-	if err != nil {
-		return err
-	}
-	return errors.Join(read(plain), plain.Close())
+func Tar(ctx context.Context, p content.Provider, layer ocispec.Descriptor, read func(io.Reader) error) error {
+	_, err := stream(ctx, p, layer, read)
+	return err
+}
+
+// walk calls visit for every header of a layer.
+func walk(ctx context.Context, p content.Provider, layer ocispec.Descriptor, visit func(*tar.Header)) (streamed, error) {
+	return stream(ctx, p, layer, func(r io.Reader) error {
+		for t := tar.NewReader(r); ; {
+			h, err := t.Next()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			visit(h)
+		}
+	})
 }
 
 // streamed is what reading a layer to its end has shown.
@@ -63,9 +75,8 @@ type streamed struct {
 	diffID digest.Digest
 }
 
-// walkLayer reads a layer as a stream and calls visit for every header.
-func walkLayer(
-	ctx context.Context, p content.Provider, layer ocispec.Descriptor, visit func(*tar.Header) error,
+func stream(
+	ctx context.Context, p content.Provider, layer ocispec.Descriptor, read func(io.Reader) error,
 ) (s streamed, err error) {
 	ra, err := p.ReaderAt(ctx, layer)
 	if err != nil {
@@ -83,7 +94,7 @@ func walkLayer(
 
 	diff := digest.Canonical.Digester()
 	content := io.TeeReader(plain, diff.Hash())
-	if err = walkTar(ctx, content, visit); err != nil {
+	if err = read(content); err != nil {
 		return s, err
 	}
 	// What follows the end of the tar belongs to the digests as well.
@@ -91,25 +102,6 @@ func walkLayer(
 		_, err = io.Copy(io.Discard, raw)
 	}
 	return streamed{digest: blob.Digest(), size: ra.Size(), diffID: diff.Digest()}, err
-}
-
-func walkTar(ctx context.Context, r io.Reader, visit func(*tar.Header) error) error {
-	tr := tar.NewReader(r)
-	for {
-		h, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err == nil {
-			err = visit(h)
-		}
-		if err != nil {
-			return err
-		}
-	}
 }
 
 func decompress(r io.Reader, mediaType string) (io.ReadCloser, error) {

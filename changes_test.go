@@ -1,4 +1,4 @@
-package report
+package lamina
 
 import (
 	"strings"
@@ -19,7 +19,7 @@ func locked(packages ...string) lock.Lock {
 	return l
 }
 
-func TestLockDiff(t *testing.T) {
+func TestChanges(t *testing.T) {
 	old := locked("bash", "5.2-1", "amd64", "dash", "0.5-1", "amd64", "gone", "1", "all")
 	tests := []struct {
 		name          string
@@ -40,14 +40,14 @@ func TestLockDiff(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, LockDiff(tt.before, tt.after)); diff != "" {
+			if diff := cmp.Diff(tt.want, Changes(tt.before, tt.after)); diff != "" {
 				t.Errorf("diff of locks (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestLockDiffOfModels(t *testing.T) {
+func TestChangesOfModels(t *testing.T) {
 	at := func(commit, digest string) lock.Lock {
 		l := locked("bash", "5.2-1", "amd64")
 		l.Models = []lock.Model{{
@@ -58,15 +58,15 @@ func TestLockDiffOfModels(t *testing.T) {
 		return l
 	}
 	const want = "~ model org/name at /m aaaaaaaaaaaa 111111111111 (1 file, 1.0 kB) → bbbbbbbbbbbb 222222222222 (1 file, 1.0 kB)\n"
-	if got := LockDiff(at("a", "1"), at("b", "2")); !strings.HasPrefix(got, want) {
+	if got := Changes(at("a", "1"), at("b", "2")); !strings.HasPrefix(got, want) {
 		t.Errorf("got %q", got)
 	}
-	if got := LockDiff(at("a", "1"), at("a", "1")); !strings.Contains(got, "none changed") {
+	if got := Changes(at("a", "1"), at("a", "1")); !strings.Contains(got, "none changed") {
 		t.Errorf("got %q", got)
 	}
 }
 
-func TestLockSummary(t *testing.T) {
+func TestSummary(t *testing.T) {
 	full := locked("bash", "5.2-1", "amd64", "dash", "0.5-1", "amd64")
 	full.Distributions = []lock.Distribution{
 		{File: "a-1-py3-none-any.whl", Size: 1000},
@@ -84,7 +84,7 @@ func TestLockSummary(t *testing.T) {
 		{"all kinds", full, "2 Debian packages, 3.0 MB\n4 Python distributions, 2.5 kB: 2 wheels, 1 sdist, 1 git tree\n1 model, 7.00 GB\n7.00 GB in all\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, LockSummary(tt.lock)); diff != "" {
+			if diff := cmp.Diff(tt.want, Summary(tt.lock)); diff != "" {
 				t.Errorf("summary (-want +got):\n%s", diff)
 			}
 		})
@@ -92,15 +92,15 @@ func TestLockSummary(t *testing.T) {
 }
 
 // Other bytes under a name and version that stay are a change like no other.
-func TestLockDiffTellsOtherBytes(t *testing.T) {
+func TestChangesTellsOtherBytes(t *testing.T) {
 	with := func(sum string) lock.Lock {
 		return lock.Lock{Distributions: []lock.Distribution{{Name: "a", Version: "1.0", File: "a-1.0-py3-none-any.whl", SHA256: strings.Repeat(sum, 64)}}}
 	}
 	const want = "~ python a 1.0 → 1.0 with other bytes: sha256 111111111111 → 222222222222\n"
-	if got := LockDiff(with("1"), with("2")); !strings.HasPrefix(got, want) {
+	if got := Changes(with("1"), with("2")); !strings.HasPrefix(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := LockDiff(with("1"), with("1")); !strings.HasSuffix(got, "none changed\n") {
+	if got := Changes(with("1"), with("1")); !strings.HasSuffix(got, "none changed\n") {
 		t.Errorf("got %q", got)
 	}
 }

@@ -3,7 +3,7 @@ package output_test
 import (
 	"fmt"
 
-	"lamina.build/internal/output"
+	"lamina.build/output"
 )
 
 func ExampleParse() {

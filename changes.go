@@ -1,16 +1,18 @@
-package report
+package lamina
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"lamina.build/internal/humanize"
 	"lamina.build/lock"
 )
 
-// LockDiff tells what a new lock changes: a line for each package that comes,
+// Changes tells what a new lock changes: a line for each package that comes,
 // goes or has another version, then their number.
-func LockDiff(before, after lock.Lock) string {
+func Changes(before, after lock.Lock) string {
 	old, renewed := versions(before), versions(after)
 	files := map[string]string{}
 	for _, d := range before.Distributions {
@@ -24,7 +26,9 @@ func LockDiff(before, after lock.Lock) string {
 	}
 	var b strings.Builder
 	counts := map[byte]int{}
-	for _, id := range ids(old, renewed) {
+	ids := slices.AppendSeq(slices.Collect(maps.Keys(old)), maps.Keys(renewed))
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
 		mark, text := compare(old[id], renewed[id])
 		if mark == 0 {
 			continue
@@ -32,12 +36,12 @@ func LockDiff(before, after lock.Lock) string {
 		counts[mark]++
 		fmt.Fprintf(&b, "%c %s %s\n", mark, id, text)
 	}
-	b.WriteString(summary(after, counts))
+	b.WriteString(changed(after, counts))
 	return b.String()
 }
 
-func summary(l lock.Lock, counts map[byte]int) string {
-	text := fmt.Sprintf("%s, %s", Count(len(l.Packages), "package"), Size(packagesSize(l)))
+func changed(l lock.Lock, counts map[byte]int) string {
+	text := fmt.Sprintf("%s, %s", humanize.Count(len(l.Packages), "package"), humanize.Size(packagesSize(l)))
 	if len(l.Distributions) > 0 {
 		text += ", " + distributionsText(l)
 	}
@@ -50,10 +54,10 @@ func summary(l lock.Lock, counts map[byte]int) string {
 	return fmt.Sprintf("%s: %d added, %d removed, %d changed\n", text, counts['+'], counts['-'], counts['~'])
 }
 
-// LockSummary tells what a lock holds, a line for each kind, and what all of it
+// Summary tells what a lock holds, a line for each kind, and what all of it
 // weighs.
-func LockSummary(l lock.Lock) string {
-	lines := []string{fmt.Sprintf("%s, %s", Count(len(l.Packages), "Debian package"), Size(packagesSize(l)))}
+func Summary(l lock.Lock) string {
+	lines := []string{fmt.Sprintf("%s, %s", humanize.Count(len(l.Packages), "Debian package"), humanize.Size(packagesSize(l)))}
 	if len(l.Distributions) > 0 {
 		lines = append(lines, distributionsText(l)+": "+distributionKinds(l.Distributions))
 	}
@@ -61,17 +65,17 @@ func LockSummary(l lock.Lock) string {
 		lines = append(lines, modelsText(l))
 	}
 	if len(lines) > 1 {
-		lines = append(lines, Size(packagesSize(l)+distributionsSize(l)+modelsSize(l))+" in all")
+		lines = append(lines, humanize.Size(packagesSize(l)+distributionsSize(l)+modelsSize(l))+" in all")
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
 
 func distributionsText(l lock.Lock) string {
-	return fmt.Sprintf("%s, %s", Count(len(l.Distributions), "Python distribution"), Size(distributionsSize(l)))
+	return fmt.Sprintf("%s, %s", humanize.Count(len(l.Distributions), "Python distribution"), humanize.Size(distributionsSize(l)))
 }
 
 func modelsText(l lock.Lock) string {
-	return fmt.Sprintf("%s, %s", Count(len(l.Models), "model"), Size(modelsSize(l)))
+	return fmt.Sprintf("%s, %s", humanize.Count(len(l.Models), "model"), humanize.Size(modelsSize(l)))
 }
 
 // distributionKinds says how many of them are what, leaving out what none is.
@@ -91,32 +95,21 @@ func distributionKinds(list []lock.Distribution) string {
 	var parts []string
 	for i, kind := range kinds {
 		if counts[i] > 0 {
-			parts = append(parts, Count(counts[i], kind))
+			parts = append(parts, humanize.Count(counts[i], kind))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-func modelsSize(l lock.Lock) (size int64) {
-	for _, m := range l.Models {
-		size += m.Size()
-	}
-	return size
+func packagesSize(l lock.Lock) int64 {
+	return bytesOf(l.Packages, func(p lock.Package) int64 { return p.Size })
 }
 
-func packagesSize(l lock.Lock) (size int64) {
-	for _, p := range l.Packages {
-		size += p.Size
-	}
-	return size
+func distributionsSize(l lock.Lock) int64 {
+	return bytesOf(l.Distributions, func(d lock.Distribution) int64 { return d.Size })
 }
 
-func distributionsSize(l lock.Lock) (size int64) {
-	for _, d := range l.Distributions {
-		size += d.Size
-	}
-	return size
-}
+func modelsSize(l lock.Lock) int64 { return bytesOf(l.Models, lock.Model.Size) }
 
 // versions maps "name" or, of another architecture, "name:arch" to the
 // versions that are locked, and "python name" to those of a distribution;
@@ -138,7 +131,7 @@ func versions(l lock.Lock) map[string][]string {
 	for _, m := range l.Models {
 		id := "model " + m.Name() + " at " + m.Path
 		all[id] = append(all[id], fmt.Sprintf("%s %s (%s, %s)",
-			revision(m), strings.TrimPrefix(m.Digest, "sha256:")[:12], Count(len(m.Files), "file"), Size(m.Size())))
+			revision(m), strings.TrimPrefix(m.Digest, "sha256:")[:12], humanize.Count(len(m.Files), "file"), humanize.Size(m.Size())))
 	}
 	return all
 }
@@ -149,17 +142,6 @@ func revision(m lock.Model) string {
 		return m.From
 	}
 	return m.Commit[:12]
-}
-
-func ids(maps ...map[string][]string) []string {
-	var list []string
-	for _, m := range maps {
-		for id := range m {
-			list = append(list, id)
-		}
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
 }
 
 func compare(old, renewed []string) (mark byte, text string) {

@@ -6,38 +6,37 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"lamina.build/internal/output"
+	"lamina.build/output"
 )
 
 func TestParse(t *testing.T) {
-	const level = output.DefaultLevel
 	tests := []struct {
 		name string
 		line string
 		want output.Output
 	}{
-		{"usual layout", "type=oci", output.Output{Type: output.OCI, Level: level}},
-		{"layout elsewhere", "type=oci,dest=out,tar=false", output.Output{Type: output.OCI, Dest: "out", Level: level}},
-		{"archive, as buildx has it", "type=oci,dest=a.tar", output.Output{Type: output.OCI, Dest: "a.tar", Tar: true, Level: level}},
-		{"archive to stdout", "dest=-,type=oci", output.Output{Type: output.OCI, Dest: "-", Tar: true, Level: level}},
+		{"usual layout", "type=oci", output.Output{Type: output.OCI}},
+		{"layout elsewhere", "type=oci,dest=out,tar=false", output.Output{Type: output.OCI, Dest: "out"}},
+		{"archive, as buildx has it", "type=oci,dest=a.tar", output.Output{Type: output.OCI, Dest: "a.tar", Tar: true}},
+		{"archive to stdout", "dest=-,type=oci", output.Output{Type: output.OCI, Dest: "-", Tar: true}},
 		{
 			"docker", "type=docker,dest=a.tar,name=a:1,compression=gzip,compression-level=9",
 			output.Output{
 				Type: output.Docker, Dest: "a.tar", Tar: true, Names: []string{"a:1"},
-				Compression: output.Gzip, Level: 9,
+				Compression: output.Gzip, Level: new(9),
 			},
 		},
 		{
 			"push", `type=image,"name=r.example/a:1,r.example/a:2",name=b,push=true,registry.insecure=true`,
 			output.Output{
-				Type: output.Image, Push: true, Insecure: true, Level: level,
+				Type: output.Image, Push: true, Insecure: true,
 				Names: []string{"r.example/a:1", "r.example/a:2", "b"},
 			},
 		},
-		{"bare files", "type=local,dest=root", output.Output{Type: output.Local, Dest: "root", Level: level}},
-		{"lone folder", "./root", output.Output{Type: output.Local, Dest: "./root", Level: level}},
-		{"dest with a comma", `type=local,"dest=a,b"`, output.Output{Type: output.Local, Dest: "a,b", Level: level}},
-		{"level nought", "type=oci,compression=zstd,compression-level=0", output.Output{Type: output.OCI, Compression: output.Zstd}},
+		{"bare files", "type=local,dest=root", output.Output{Type: output.Local, Dest: "root"}},
+		{"lone folder", "./root", output.Output{Type: output.Local, Dest: "./root"}},
+		{"dest with a comma", `type=local,"dest=a,b"`, output.Output{Type: output.Local, Dest: "a,b"}},
+		{"level nought", "type=oci,compression=zstd,compression-level=0", output.Output{Type: output.OCI, Compression: output.Zstd, Level: new(0)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,7 +1,7 @@
-// Package output reads what --output says: where a build leaves its image.
+// Package output says where a build leaves its image: as values, and in the words of
+// docker buildx, a line of comma-separated fields.
 //
-// The syntax is that of docker buildx, a line of comma-separated fields. It is
-// read strictly: what buildx would pass on to an engine that ignores it is an
+// Lines are read strictly: what buildx would pass on to an engine that ignores it is an
 // error here, and all errors of a line are reported at once.
 package output
 
@@ -10,35 +10,31 @@ import (
 	"strings"
 )
 
-// Output is one destination of a build.
+// Output is one destination of an image. [Parse] fills in what follows from the
+// others: that a Dest of type OCI is an archive, for one.
 type Output struct {
 	Type        Type
-	Dest        string // a file, a folder, or [Stdout]; "" for an OCI layout in its usual place
-	Usual       bool   // Dest is that place, filled in by a build: nobody typed it
-	Tar         bool   // one archive instead of a folder
-	Push        bool   // to the registry that the names tell
-	Insecure    bool   // that registry speaks plain HTTP, or nobody signed its certificate
-	Names       []string
-	Compression Compression // "" leaves the choice to the build
-	Level       int         // of Compression; [DefaultLevel] leaves the choice to the build
+	Dest        string      // a file, a folder, or [Stdout]; "" is the OCI layout dist/NAME
+	Tar         bool        // one archive instead of a folder
+	Push        bool        // to the registry that the names tell
+	Insecure    bool        // that registry speaks plain HTTP, or nobody signed its certificate
+	Names       []string    // of the image: "registry.example/app:1"
+	Compression Compression // of layers; "" is zstd, and nothing for Docker
+	Level       *int        // of Compression; nil is what it has by itself
 }
 
 // Stdout is the Dest that means the standard output.
 const Stdout = "-"
 
-// DefaultLevel stands for the level that a compression has by itself.
-const DefaultLevel = -1
-
 // Type is the form in which an image leaves the build.
 type Type string
 
-// The forms: an OCI layout or an archive of one, what "docker load" reads, an
-// image in a registry or in the engine's own store, the bare files.
+// The forms of an image.
 const (
-	OCI    Type = "oci"
-	Docker Type = "docker"
-	Image  Type = "image"
-	Local  Type = "local"
+	OCI    Type = "oci"    // an OCI layout, or an archive of one
+	Docker Type = "docker" // an archive for "docker load"
+	Image  Type = "image"  // in a registry, or in the engine's own store
+	Local  Type = "local"  // the bare files
 )
 
 // Compression is how the layers of an image are stored.
@@ -72,7 +68,9 @@ func (o Output) String() string {
 	add(o.Push, "push", "true")
 	add(o.Insecure, "registry.insecure", "true")
 	add(o.Compression != "", "compression", string(o.Compression))
-	add(o.Level != DefaultLevel, "compression-level", strconv.Itoa(o.Level))
+	if o.Level != nil {
+		add(true, "compression-level", strconv.Itoa(*o.Level))
+	}
 	return strings.Join(fields, ",")
 }
 

@@ -14,7 +14,10 @@ func (p *parser) complete() {
 	case Image:
 		p.refuse("type=image goes to a registry", "dest", "tar")
 	case Local:
-		p.completeLocal()
+		if !p.given["dest"] || p.Dest == Stdout {
+			p.fault("type=local needs a folder as dest")
+		}
+		p.refuse("type=local writes the bare files", "tar", "name", "compression", "compression-level")
 	}
 	if p.Type != Image && p.Type != "" {
 		p.refuse("only type=image has a registry", "push", "registry.insecure")
@@ -25,17 +28,13 @@ func (p *parser) complete() {
 // completeOCI follows buildx: a dest is an archive unless tar=false is said.
 // Without a dest it is the layout that all variants share.
 func (p *parser) completeOCI() {
-	if !p.given["dest"] {
-		if p.Tar {
-			p.fault("tar=true needs a dest")
-		}
-		return
-	}
-	if !p.given["tar"] {
-		p.Tar = true
-	}
-	if !p.Tar && p.Dest == Stdout {
+	switch {
+	case !p.given["dest"] && p.Tar:
+		p.fault("tar=true needs a dest")
+	case p.given["dest"] && p.given["tar"] && !p.Tar && p.Dest == Stdout:
 		p.fault("tar=false needs a folder as dest")
+	case p.given["dest"] && !p.given["tar"]:
+		p.Tar = true
 	}
 }
 
@@ -54,13 +53,6 @@ func (p *parser) completeDocker() {
 	p.Tar = true
 }
 
-func (p *parser) completeLocal() {
-	if !p.given["dest"] || p.Dest == Stdout {
-		p.fault("type=local needs a folder as dest")
-	}
-	p.refuse("type=local writes the bare files", "tar", "name", "compression", "compression-level")
-}
-
 // refuse reports the keys that make no sense here.
 func (p *parser) refuse(why string, keys ...string) {
 	for _, key := range keys {
@@ -71,7 +63,7 @@ func (p *parser) refuse(why string, keys ...string) {
 }
 
 func (p *parser) completeLevel() {
-	if p.Level == DefaultLevel {
+	if p.Level == nil {
 		return
 	}
 	most := map[Compression]int{Gzip: 9, EStargz: 9, Zstd: 22}
@@ -79,7 +71,7 @@ func (p *parser) completeLevel() {
 	switch {
 	case !ok:
 		p.fault("compression-level needs compression=gzip, zstd or estargz")
-	case p.Level > limit:
-		p.fault("compression-level %d is more than the %d that %s has", p.Level, limit, p.Compression)
+	case *p.Level > limit:
+		p.fault("compression-level %d is more than the %d that %s has", *p.Level, limit, p.Compression)
 	}
 }

@@ -45,7 +45,7 @@ func Parse(line string) (Output, error) {
 	if err != nil {
 		return Output{}, fmt.Errorf("output %q: %w", line, err)
 	}
-	p := parser{Output: Output{Level: DefaultLevel}, given: map[string]bool{}}
+	p := parser{given: map[string]bool{}}
 	for _, field := range fields {
 		p.field(field)
 	}
@@ -109,7 +109,11 @@ func (p *parser) field(field string) {
 func (p *parser) set(key, value string) {
 	switch key {
 	case "type":
-		p.setType(value)
+		if value == "registry" {
+			p.fault("type %q is written type=image,push=true", value)
+			return
+		}
+		p.Type = word(p, key, value, OCI, Docker, Image, Local)
 	case "dest":
 		p.Dest = value
 		if value == "" {
@@ -122,28 +126,24 @@ func (p *parser) set(key, value string) {
 	case "registry.insecure":
 		p.Insecure = p.boolean(key, value)
 	case "name":
-		p.setNames(value)
+		for name := range strings.SplitSeq(value, ",") {
+			if name == "" || strings.ContainsAny(name, " \t\"=") {
+				p.fault("%q is not the name of an image", name)
+				continue
+			}
+			p.Names = append(p.Names, name)
+		}
 	case "compression":
-		p.setCompression(value)
+		p.Compression = word(p, key, value, Uncompressed, Gzip, Zstd, EStargz)
 	case "compression-level":
-		p.setLevel(value)
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 0 {
+			p.fault("compression-level %q is not a number from 0", value)
+			return
+		}
+		p.Level = &n
 	default:
-		p.fault("%q is not one of %s", key, strings.Join(keys(), ", "))
-	}
-}
-
-func keys() []string {
-	return []string{"type", "dest", "tar", "name", "push", "registry.insecure", "compression", "compression-level"}
-}
-
-func (p *parser) setType(value string) {
-	switch t := Type(value); t {
-	case OCI, Docker, Image, Local:
-		p.Type = t
-	case "registry":
-		p.fault("type %q is written type=image,push=true", value)
-	default:
-		p.fault("type %q is not one of oci, docker, image, local", value)
+		p.fault("%q is not one of type, dest, tar, name, push, registry.insecure, compression, compression-level", key)
 	}
 }
 
@@ -155,30 +155,15 @@ func (p *parser) boolean(key, value string) bool {
 	return b
 }
 
-func (p *parser) setNames(value string) {
-	for name := range strings.SplitSeq(value, ",") {
-		if name == "" || strings.ContainsAny(name, " \t\"=") {
-			p.fault("%q is not the name of an image", name)
-			continue
+// word is a value that is one of some words; "" where it is none.
+func word[W ~string](p *parser, key, value string, words ...W) (found W) {
+	var list []string
+	for _, w := range words {
+		if string(w) == value {
+			return w
 		}
-		p.Names = append(p.Names, name)
+		list = append(list, string(w))
 	}
-}
-
-func (p *parser) setCompression(value string) {
-	switch c := Compression(value); c {
-	case Uncompressed, Gzip, Zstd, EStargz:
-		p.Compression = c
-	default:
-		p.fault("compression %q is not one of uncompressed, gzip, zstd, estargz", value)
-	}
-}
-
-func (p *parser) setLevel(value string) {
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 0 {
-		p.fault("compression-level %q is not a number from 0", value)
-		return
-	}
-	p.Level = n
+	p.fault("%s %q is not one of %s", key, value, strings.Join(list, ", "))
+	return found
 }

@@ -1,0 +1,46 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"lamina.build"
+
+	"lamina.build/internal/humanize"
+)
+
+// Moved is how much of a model was moved.
+func Moved(m lamina.Moved) string {
+	return humanize.Count(m.Layers, "layer") + ", " + humanize.Size(m.Model.Size())
+}
+
+// Models lists models, where they are and what their layers hold.
+func Models(models []lamina.ListedModel, files bool) string {
+	if len(models) == 0 {
+		return "no model is locked\n"
+	}
+	var b strings.Builder
+	for _, m := range models {
+		fmt.Fprintf(&b, "%s  %s in %s\n  from       %s\n", m.Name, humanize.Size(m.Size), humanize.Count(len(m.Layers), "layer"), m.From)
+		if m.Commit != "" {
+			fmt.Fprintf(&b, "  commit     %s\n", m.Commit)
+		}
+		fmt.Fprintf(&b, "  in image   %s\n  published  %s\n  layout     %s\n", m.Path, orNowhere(m.Published), orNowhere(m.Layout))
+		for _, l := range m.Layers {
+			fmt.Fprintf(&b, "  %10s  %s\n", humanize.Size(l.Size), l.Name)
+			for _, f := range l.Files {
+				if files {
+					fmt.Fprintf(&b, "    %10s  %s  %s\n", humanize.Size(f.Size), f.SHA256[:12], f.Path)
+				}
+			}
+		}
+	}
+	return b.String()
+}
+
+func orNowhere(place string) string {
+	if place == "" {
+		return "nowhere"
+	}
+	return place
+}

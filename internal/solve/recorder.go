@@ -1,0 +1,72 @@
+package solve
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+)
+
+// outputLimit is how much of a step's output is kept for its error, in bytes:
+// a compiler's first complaint may lie far above the last line.
+const outputLimit = 64 << 10
+
+// recorder remembers names and output of steps while a build runs.
+type recorder struct {
+	names   map[digest.Digest]string
+	outputs map[digest.Digest][]byte
+}
+
+// watch passes every status on and ends when the channel is closed.
+func (r *recorder) watch(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus) {
+	defer close(out)
+	r.names, r.outputs = map[digest.Digest]string{}, map[digest.Digest][]byte{}
+	for s := range in {
+		for _, v := range s.Vertexes {
+			r.names[v.Digest] = v.Name
+		}
+		for _, l := range s.Logs {
+			r.keep(l.Vertex, l.Data)
+		}
+		out <- s
+	}
+}
+
+func (r *recorder) keep(vertex digest.Digest, data []byte) {
+	all := slices.Concat(r.outputs[vertex], data)
+	if over := len(all) - outputLimit; over > 0 {
+		all = all[over:]
+	}
+	r.outputs[vertex] = all
+}
+
+// Pruned is what a rule kept out of the installed wheels.
+type Pruned struct {
+	Rule  string `json:"rule"` // glob, as in the spec or of the usual ones
+	Files int    `json:"files"`
+	Bytes int64  `json:"bytes"`
+}
+
+// prunedMark begins a line in which an installation says what it left out
+// (llb/scripts/finish_wheels.py). A step that was cached says nothing.
+const prunedMark = "lamina: pruned "
+
+// pruned sums up what all steps said, by rule.
+func (r *recorder) pruned() []Pruned {
+	sums := map[string]Pruned{}
+	for _, output := range r.outputs {
+		for line := range strings.Lines(string(output)) {
+			text, ok := strings.CutPrefix(line, prunedMark)
+			var one Pruned
+			if !ok || json.Unmarshal([]byte(text), &one) != nil {
+				continue
+			}
+			sum := sums[one.Rule]
+			sums[one.Rule] = Pruned{one.Rule, sum.Files + one.Files, sum.Bytes + one.Bytes}
+		}
+	}
+	return slices.SortedFunc(maps.Values(sums), func(a, b Pruned) int { return strings.Compare(a.Rule, b.Rule) })
+}

@@ -1,0 +1,211 @@
+package solve
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	fstypes "github.com/tonistiigi/fsutil/types"
+
+	"lamina.build/cache"
+	"lamina.build/internal/layout"
+	"lamina.build/llb"
+	"lamina.build/stages"
+)
+
+// engine stands for the gateway of one. It answers a graph with the files of its last
+// operation, by name.
+type engine struct {
+	gateway.Client
+	files map[string][]string
+	err   error
+	asked []gateway.SolveRequest
+}
+
+func (e *engine) Solve(_ context.Context, r gateway.SolveRequest) (*gateway.Result, error) {
+	e.asked = append(e.asked, r)
+	res := gateway.NewResult()
+	for name, files := range e.files {
+		if slices.ContainsFunc(r.Definition.Def, func(op []byte) bool { return strings.Contains(string(op), name) }) {
+			res.SetRef(reference{files: files})
+		}
+	}
+	return res, e.err
+}
+
+// reference is what a graph has made.
+type reference struct {
+	gateway.Reference
+	files []string
+}
+
+func (r reference) ReadDir(context.Context, gateway.ReadDirRequest) ([]*fstypes.Stat, error) {
+	if r.files == nil {
+		return nil, errors.New("it was pruned")
+	}
+	stats := make([]*fstypes.Stat, len(r.files))
+	for i, name := range r.files {
+		stats[i] = &fstypes.Stat{Path: name}
+	}
+	return stats, nil
+}
+
+func (r reference) ReadFile(_ context.Context, f gateway.ReadRequest) ([]byte, error) {
+	if !slices.Contains(r.files, f.Filename) {
+		return nil, errors.New("no such file")
+	}
+	return []byte("content of " + f.Filename), nil
+}
+
+func request(t *testing.T, names ...string) Request {
+	t.Helper()
+	r := Request{Image: stages.Image{Config: ocispec.Image{Author: "ada", Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"}}}}
+	for _, name := range names {
+		state := llb.Files(name, map[string]string{name: "x"})
+		r.Image.Probes = append(r.Image.Probes, stages.Probe{Name: name, State: state})
+	}
+	return r
+}
+
+// An optional package whose layer holds nothing was left out.
+func TestLayersThatHoldNothing(t *testing.T) {
+	probes, err := request(t, "xformers", "flash-attn", "apex").probes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &engine{files: map[string][]string{"xformers": {}, "flash-attn": {"usr"}, "apex": {}}}
+	empty, err := look(t.Context(), e, probes)
+	if diff := cmp.Diff([]string{"xformers", "apex"}, empty); diff != "" || err != nil {
+		t.Errorf("empty are (-want +got), %v:\n%s", err, diff)
+	}
+	e.files["flash-attn"] = nil
+	if _, err = look(t.Context(), e, probes); err == nil || !strings.Contains(err.Error(), "looking into the layer of flash-attn: it was pruned") {
+		t.Errorf("got %v", err)
+	}
+	e.err = errors.New("no connection")
+	if _, err = look(t.Context(), e, probes); !errors.Is(err, e.err) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReadAll(t *testing.T) {
+	ref := reference{files: []string{"a", "b"}}
+	files, err := readAll(t.Context(), ref, []string{"b", "a"})
+	if diff := cmp.Diff([][]byte{[]byte("content of b"), []byte("content of a")}, files); diff != "" || err != nil {
+		t.Errorf("files (-want +got), %v:\n%s", err, diff)
+	}
+	if _, err = readAll(t.Context(), ref, []string{"a", "c"}); err == nil || err.Error() != `reading "c": no such file` {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The exporter is told the platform of the image, whatever the engine's own is.
+func TestDescribe(t *testing.T) {
+	res := gateway.NewResult()
+	config := ocispec.Image{Author: "ada", Platform: ocispec.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}}
+	if err := describe(res, config); err != nil {
+		t.Fatal(err)
+	}
+	var list exptypes.Platforms
+	if err := json.Unmarshal(res.Metadata[exptypes.ExporterPlatformsKey], &list); err != nil {
+		t.Fatal(err)
+	}
+	want := []exptypes.Platform{{ID: "linux/arm64", Platform: ocispec.Platform{OS: "linux", Architecture: "arm64"}}}
+	if diff := cmp.Diff(want, list.Platforms); diff != "" {
+		t.Errorf("platforms (-want +got):\n%s", diff)
+	}
+	var got ocispec.Image
+	if err := json.Unmarshal(res.Metadata[exptypes.ExporterImageConfigKey], &got); err != nil || got.Author != "ada" || got.Architecture != "arm64" {
+		t.Errorf("config is %+v, %v", got, err)
+	}
+}
+
+func TestResult(t *testing.T) {
+	desc := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageIndex, Digest: digest.FromString("index"), Size: 3}
+	text, err := json.Marshal(desc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded := base64.StdEncoding.EncodeToString(text)
+	config := digest.FromString("config")
+	for _, tt := range []struct {
+		name, encoded string
+		want          Result
+		fault         bool
+	}{
+		{"an image", encoded, Result{Descriptor: desc, Config: config}, false},
+		{"bare files", "", Result{Config: config}, false},
+		{"no base64", "!", Result{}, true},
+		{"no JSON", base64.StdEncoding.EncodeToString([]byte("{")), Result{Config: config}, true},
+	} {
+		got, err := result(map[string]string{
+			exptypes.ExporterImageDescriptorKey: tt.encoded, exptypes.ExporterImageConfigDigestKey: config.String(),
+		})
+		if diff := cmp.Diff(tt.want, got); diff != "" || (err != nil) != tt.fault {
+			t.Errorf("%s (-want +got), %v:\n%s", tt.name, err, diff)
+		}
+	}
+}
+
+// What an engine is told of stores and caches. The attributes are copies: the client
+// writes into them, and a build may be tried again.
+func TestOptions(t *testing.T) {
+	l, err := layout.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	r := request(t)
+	r.Store = l.Store()
+	r.Cache = cache.Remote{
+		Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/cache"}}},
+		Exports: []cache.Entry{{Type: "local", Attrs: map[string]string{"dest": "cache"}}},
+	}
+	o := r.options()
+	if len(o.OCIStores) != 1 || o.OCIStores[llb.StoreID] == nil || o.CompatibilityVersion != Compatibility || o.FrontendAttrs == nil {
+		t.Errorf("got %+v", o)
+	}
+	want := []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/cache"}}}
+	if diff := cmp.Diff(want, o.CacheImports); diff != "" {
+		t.Errorf("imports (-want +got):\n%s", diff)
+	}
+	if o.CacheExports[0].Type != "local" || o.CacheExports[0].Attrs["dest"] != "cache" {
+		t.Errorf("exports are %v", o.CacheExports)
+	}
+	o.CacheImports[0].Attrs["digest"] = "sha256:0"
+	if got := gatewayEntries(o.CacheImports); got[0].Attrs["digest"] != "sha256:0" || r.Cache.Imports[0].Attrs["digest"] != "" {
+		t.Errorf("for the gateway they are %v, of the request %v", got, r.Cache.Imports)
+	}
+	r.Models = l.Store()
+	if o = r.options(); o.OCIStores[llb.ModelStoreID] == nil {
+		t.Error("there are no models")
+	}
+}
+
+func TestIgnoreCache(t *testing.T) {
+	def, err := llb.Marshal(t.Context(), llb.Files("x", map[string]string{"x": "x"}), ocispec.Platform{OS: "linux", Architecture: "amd64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ignoreCache(def)
+	for _, op := range def.Def {
+		var o pb.Op
+		if err := o.UnmarshalVT(op); err != nil {
+			t.Fatal(err)
+		}
+		if o.GetOp() != nil && !def.Metadata[digest.FromBytes(op)].IgnoreCache {
+			t.Errorf("%v is taken from the cache", &o)
+		}
+	}
+}

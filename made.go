@@ -1,0 +1,133 @@
+package lamina
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/output"
+)
+
+// Made is an image that was built, and where it went.
+type Made struct {
+	Name     string // of the spec
+	Variant  string
+	Platform string // "linux/amd64"
+
+	Descriptor ocispec.Descriptor // what a tag points at: the manifest, or an index around it
+	Manifest   digest.Digest      // of the platform's manifest: the digest that is reproducible; "" where no output can be read again
+	Config     digest.Digest      // of the image's config, which is its ID
+	Layers     []Layer            // bottom first; none where there is no Manifest
+
+	LeftOut []string // what was optional and is not in it, with the reason
+	Pruned  []Pruned // what wheels were installed without, of those that were installed now
+
+	Saved  []Saved       // where it is
+	Engine string        // "BuildKit v0.34.2"
+	Lock   digest.Digest // of the image.lock as written
+	Took   time.Duration
+}
+
+// Layer is one layer of an image as it is stored.
+type Layer struct {
+	Stage     string        `json:"stage,omitempty"` // what drew it: "runtime", "wheels", "model", "app"
+	What      string        `json:"what,omitempty"`  // what is in it: "118 Debian packages"
+	Digest    digest.Digest `json:"digest"`
+	MediaType string        `json:"mediaType"`
+	Size      int64         `json:"size"` // bytes as stored
+}
+
+// Pruned is what a rule kept out of an image.
+type Pruned struct {
+	Rule  string `json:"rule"` // a glob: "**/*.a"
+	Files int    `json:"files"`
+	Bytes int64  `json:"bytes"`
+}
+
+// Saved is an output with all of its blanks filled in: its folder or file, and
+// the tag it has there.
+type Saved struct {
+	output.Output
+	Tag string // in a layout: "production"
+}
+
+// byLamina is what the history entries of our images begin with.
+const byLamina = "lamina "
+
+// layersOf pairs the layers of a manifest with what the history of the image's
+// config says about them. A history that doesn't fit leaves them unnamed.
+func layersOf(manifest ocispec.Manifest, config ocispec.Image) []Layer {
+	history := slices.DeleteFunc(slices.Clone(config.History), func(h ocispec.History) bool { return h.EmptyLayer })
+	layers := make([]Layer, len(manifest.Layers))
+	for i, d := range manifest.Layers {
+		layers[i] = Layer{Digest: d.Digest, MediaType: d.MediaType, Size: d.Size}
+		if len(history) == len(layers) {
+			layers[i].Stage, _ = strings.CutPrefix(history[i].CreatedBy, byLamina)
+			layers[i].What = history[i].Comment
+		}
+	}
+	return layers
+}
+
+// Size is what the layers weigh as stored, in bytes: what a first pull moves.
+func (m Made) Size() (size int64) {
+	for _, l := range m.Layers {
+		size += l.Size
+	}
+	return size
+}
+
+// Names are all names that the image was given, each once.
+func (m Made) Names() (names []string) {
+	for _, s := range m.Saved {
+		for _, name := range s.Names {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// Metadata returns what --metadata-file holds, as JSON. Scripts written for docker
+// buildx find the keys they know; what only Lamina has begins with "lamina.".
+func (m Made) Metadata() ([]byte, error) {
+	values := map[string]any{
+		"lamina.variant":  m.Variant,
+		"lamina.platform": m.Platform,
+		"lamina.seconds":  m.Took.Seconds(),
+	}
+	add := func(key, value string) {
+		if value != "" {
+			values[key] = value
+		}
+	}
+	add("containerimage.digest", m.Descriptor.Digest.String())
+	add("containerimage.config.digest", m.Config.String())
+	add("image.name", strings.Join(m.Names(), ","))
+	add("lamina.manifest.digest", m.Manifest.String())
+	add("lamina.engine", m.Engine)
+	add("lamina.lock.digest", m.Lock.String())
+	if m.Descriptor.Digest != "" {
+		values["containerimage.descriptor"] = m.Descriptor
+	}
+	if len(m.Layers) > 0 {
+		values["lamina.layers"], values["lamina.size"] = m.Layers, m.Size()
+	}
+	if len(m.LeftOut) > 0 {
+		values["lamina.left-out"] = m.LeftOut
+	}
+	if len(m.Pruned) > 0 {
+		values["lamina.pruned"] = m.Pruned
+	}
+	text, err := json.MarshalIndent(values, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("writing the metadata: %w", err)
+	}
+	return append(text, '\n'), nil
+}
