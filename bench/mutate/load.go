@@ -32,6 +32,7 @@ type listed struct {
 // world is the module whose packages are changed.
 type world struct {
 	root, module string
+	env          []string          // the folders of the go command, which tests with another home share
 	packages     map[string]listed // of the module, by import path
 
 	mu        sync.Mutex
@@ -45,6 +46,14 @@ func open(ctx context.Context, root string) (*world, error) {
 		return nil, err
 	}
 	w := &world{root: root, packages: map[string]listed{}, baselines: map[string]*baseline{}}
+	names := []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOENV"}
+	folders, err := exec.CommandContext(ctx, "go", append([]string{"env"}, names...)...).Output() //nolint:gosec // these names
+	if err != nil {
+		return nil, fmt.Errorf("asking for the folders of the go command: %w", err)
+	}
+	for i, folder := range strings.Split(strings.TrimSpace(string(folders)), "\n") {
+		w.env = append(w.env, names[i]+"="+folder)
+	}
 	all, err := w.goList(ctx, "./...")
 	if err != nil {
 		return nil, err

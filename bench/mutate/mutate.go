@@ -74,13 +74,9 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var all []*Mutant
-	for _, name := range names {
-		p, err := w.load(ctx, filepath.ToSlash(filepath.Clean(name)))
-		if err != nil {
-			return err
-		}
-		all = append(all, p.mutants()...)
+	all, err := w.mutants(ctx, names)
+	if err != nil {
+		return err
 	}
 	if o.id != "" {
 		return w.one(ctx, out, all, o.id)
@@ -91,8 +87,10 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	}
 	sample := draw(all, o.sample)
 	if o.list {
-		for _, m := range sample {
-			fmt.Fprintf(out, "%s\n%s", m.ID, m.Diff())
+		for _, m := range all {
+			if slices.Contains(sample, m) {
+				fmt.Fprintf(out, "%s\n%s", m.ID, m.Diff())
+			}
 		}
 		return nil
 	}
@@ -119,6 +117,19 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 		}
 	}
 	return s.verdict(o.least)
+}
+
+// mutants returns all of some packages.
+func (w *world) mutants(ctx context.Context, names []string) ([]*Mutant, error) {
+	var all []*Mutant
+	for _, name := range names {
+		p, err := w.load(ctx, filepath.ToSlash(filepath.Clean(name)))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p.mutants()...)
+	}
+	return all, nil
 }
 
 // one runs a mutant and shows all that its tests print.

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -37,10 +38,9 @@ var swaps = map[token.Token]struct {
 type finder struct {
 	*subject
 
-	file   *source
-	conds  map[ast.Expr]bool // negated as they are: to swap their == would be the same
-	result []*types.Tuple    // of the functions around
-	edits  []edit
+	file  *source
+	conds map[ast.Expr]bool // negated as they are: to swap their == would be the same
+	edits []edit
 }
 
 // edits returns all of a declaration, in the order of the source.
@@ -151,10 +151,10 @@ func (v *finder) assignment(n *ast.AssignStmt) {
 		}
 	}
 	blank := make([]string, len(n.Lhs))
-	any := false
+	some := false
 	for i, left := range n.Lhs {
 		name, ok := left.(*ast.Ident)
-		any = any || !ok || name.Name != "_"
+		some = some || !ok || name.Name != "_"
 		blank[i] = "_"
 	}
 	right := make([]string, len(n.Rhs))
@@ -168,7 +168,7 @@ func (v *finder) assignment(n *ast.AssignStmt) {
 		}
 		right[i] = v.code(r)
 	}
-	if any {
+	if some {
 		v.add("drop", n, strings.Join(blank, ", ")+" = "+strings.Join(right, ", "))
 	}
 }
@@ -210,8 +210,8 @@ func (v *finder) results(n *ast.ReturnStmt, stack []ast.Node) {
 
 // signature returns the results of the innermost function around.
 func (v *finder) signature(stack []ast.Node) *types.Tuple {
-	for i := len(stack) - 1; i >= 0; i-- {
-		switch f := stack[i].(type) {
+	for _, n := range slices.Backward(stack) {
+		switch f := n.(type) {
 		case *ast.FuncLit:
 			return v.info.TypeOf(f).(*types.Signature).Results()
 		case *ast.FuncDecl:

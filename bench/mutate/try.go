@@ -62,32 +62,35 @@ func (w *world) try(ctx context.Context, m *Mutant, out io.Writer) (Result, erro
 		return Result{}, err
 	}
 	r := Result{ID: m.ID, Status: survived, Where: m.Where(), Diff: m.Diff()}
-	own := m.subject.ImportPath
-	if err := w.tryOn(ctx, &r, own, overlay, out); err != nil {
+	if err = w.tryOn(ctx, &r, m.subject.ImportPath, overlay, out); err != nil {
 		return r, err
 	}
-	importers := w.importers(own)
-	took := map[string]time.Duration{}
-	for _, path := range importers {
-		if r.Status != survived {
-			break
-		}
-		if took[path], err = w.baseline(ctx, path); err != nil {
-			return r, err
-		}
-	}
-	slices.SortStableFunc(importers, func(a, b string) int { return cmp.Compare(took[a], took[b]) })
-	for _, path := range importers {
-		if r.Status != survived {
-			break
-		}
-		if err := w.tryOn(ctx, &r, path, overlay, out); err != nil {
+	if r.Status == survived {
+		if err = w.tryOnImporters(ctx, &r, m.subject.ImportPath, overlay, out); err != nil {
 			return r, err
 		}
 	}
 	r.Seconds = time.Since(start).Seconds()
 	r.State, err = w.state(r)
 	return r, err
+}
+
+func (w *world) tryOnImporters(ctx context.Context, r *Result, own, overlay string, out io.Writer) error {
+	importers := w.importers(own)
+	took := map[string]time.Duration{}
+	for _, path := range importers {
+		var err error
+		if took[path], err = w.baseline(ctx, path); err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(importers, func(a, b string) int { return cmp.Compare(took[a], took[b]) })
+	for _, path := range importers {
+		if err := w.tryOn(ctx, r, path, overlay, out); err != nil || r.Status != survived {
+			return err
+		}
+	}
+	return nil
 }
 
 // tryOn runs the tests of one package and notes what came of it.
@@ -142,18 +145,11 @@ func (w *world) test(ctx context.Context, path, overlay string, limit time.Durat
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", append(args, path)...) //nolint:gosec // a package of this module
 	cmd.Dir, cmd.Stdout, cmd.Stderr = w.root, out, out
-	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CACHE_HOME="+home, "TMPDIR="+home)
-	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOENV"} {
-		value, err := exec.CommandContext(ctx, "go", "env", name).Output() //nolint:gosec // one of these names
-		if err != nil {
-			return false, fmt.Errorf("asking for %s: %w", name, err)
-		}
-		cmd.Env = append(cmd.Env, name+"="+string(bytes.TrimSpace(value)))
-	}
+	cmd.Env = slices.Concat(os.Environ(), w.env, []string{"HOME=" + home, "XDG_CACHE_HOME=" + home, "TMPDIR=" + home})
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	all := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Cancel, cmd.WaitDelay = all, 10*time.Second
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return false, fmt.Errorf("testing %s: %w", path, err)
 	}
 	err = cmd.Wait()
