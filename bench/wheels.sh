@@ -8,9 +8,8 @@
 #           install" does, fetching included; then both compress and write the same
 #           bytes, up to the end of an archive that is thrown away.
 #   change  another version of one wheel of 1 MB, in an image that is built and
-#           pushed to a registry of memory that counts bytes, and takes some 60 MB/s.
-#           Lamina makes its lock anew. The script fails where another layer moved
-#           than that of the small wheels.
+#           pushed to a registry of memory that counts bytes. Lamina makes its lock
+#           anew. The script fails where another layer moved than that of the small wheels.
 # plain is a Dockerfile with one "pip install --no-cache-dir -r"; expert keeps
 # pip's cache in a mount and has the two big wheels in a step of their own.
 #
