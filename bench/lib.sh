@@ -79,7 +79,7 @@ serve() {
 	local lines
 	exec {lines}< <(exec env TMPDIR="$work" "$@")
 	background+=($!)
-	read -r address <&"$lines" && read -r control <&"$lines" || die "${*: -1} doesn't start"
+	{ read -r address && read -r control; } <&"$lines" || die "${*: -1} doesn't start"
 	exec {lines}<&-
 }
 
