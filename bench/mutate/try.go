@@ -20,6 +20,10 @@ import (
 // endless must not take the machine with it.
 const memory = 8 << 20
 
+// shell limits what the tests may have, and gives them, where it may, mounts of their
+// own: one that is killed leaves those that it made.
+const shell = `ulimit -v %d; if unshare -m true 2>/dev/null; then exec unshare -m "$@"; fi; exec "$@"`
+
 // baseline is how long the tests of a package take as it is.
 type baseline struct {
 	once sync.Once
@@ -137,7 +141,7 @@ func (w *world) test(ctx context.Context, path, overlay string, limit time.Durat
 		return false, err
 	}
 	defer os.RemoveAll(home)
-	args := []string{"-c", fmt.Sprintf(`ulimit -v %d; exec "$@"`, memory), "sh", "go", "test", "-short", "-count=1", "-failfast", "-vet=off", "-timeout", limit.String()}
+	args := []string{"-c", fmt.Sprintf(shell, memory), "sh", "go", "test", "-short", "-count=1", "-failfast", "-vet=off", "-timeout", limit.String()}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
