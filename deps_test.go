@@ -91,7 +91,7 @@ func TestArrowsPointDown(t *testing.T) {
 
 // apart says of a package that it is no part of the product: a test, an example, a benchmark.
 func apart(name string) bool {
-	return strings.HasPrefix(name, fixtures) || strings.HasPrefix(name, "test/") || strings.HasPrefix(name, "bench/") || strings.HasPrefix(name, "examples/")
+	return strings.HasPrefix(name, fixtures) || strings.HasPrefix(name, "test/") || name == "bench" || strings.HasPrefix(name, "bench/") || strings.HasPrefix(name, "examples/")
 }
 
 const module = "lamina.build"

@@ -19,7 +19,7 @@ die() {
 
 need() { command -v "$1" >/dev/null || die "needs $1: apt install ${2:-$1}" 2; }
 
-# setup makes $work and compiles the command there.
+# setup makes $work and compiles the command there, and the program of this folder.
 setup() {
 	[ "$(id -u)" = 0 ] || die "needs root, as the engine does" 2
 	need go golang
@@ -31,8 +31,8 @@ setup() {
 	trap cleanup EXIT
 	trap 'exit 130' INT TERM HUP
 	export DOCKER_CONFIG=$work/docker # nobody's logins
-	note "compiling the command"
-	(cd "$repo" && go build -o "$work/build" ./cmd/build)
+	note "compiling"
+	(cd "$repo" && go build -o "$work/" ./cmd/build ./bench)
 	cd "$work"
 }
 
@@ -73,6 +73,31 @@ drop_home() {
 	rm -rf --one-file-system "${work:?}/$1"
 }
 
+# serve WORD… starts a server of the program of this folder, with what it needs of
+# the environment before it, and sets $address and $control.
+serve() {
+	local lines
+	exec {lines}< <(exec env TMPDIR="$work" "$@")
+	background+=($!)
+	{ read -r address && read -r control; } <&"$lines" || die "${*: -1} doesn't start"
+	exec {lines}<&-
+}
+
+# engine prints the address of the engine of the selected cache folder.
+engine() { ./build engine status --json | sed -nE 's/.*"address": *"([^"]*)".*/\1/p'; }
+
+# reset CONTROL lets a server count from zero, and moved CONTROL sets $in and $out to
+# the bytes that its connections had since, headers included.
+reset() { curl -fsS -X POST "http://$1/"; }
+moved() { [[ $(curl -fsS "http://$1/") =~ \"in\":([0-9]+),\"out\":([0-9]+) ]] && in=${BASH_REMATCH[1]} out=${BASH_REMATCH[2]}; }
+
+# zstd_layers REGISTRY NAME TAG prints digest and size of an image's layers but those of
+# weights, which are stored as they are.
+zstd_layers() {
+	curl -fsS -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$1/v2/$2/manifests/$3" |
+		tr -d ' \n' | tr '{' '\n' | sed -nE '/tar\+zstd/s/.*"digest":"([^"]*)".*"size":([0-9]+).*/\1 \2/p' | sort
+}
+
 # quietly COMMAND… shows what a command printed only where it fails.
 quietly() {
 	"$@" >"$work/log" 2>&1 || {
@@ -108,6 +133,20 @@ weighed() {
 	done
 	wait "$pid" || die "failed: $1 ${2:-}: $(tail -n 30 "$work/log")"
 }
+
+# keep CASE NUMBER notes a figure; mid CASE prints the median of those of a case,
+# time_of CASE as a time, share CASE OTHER its ratio to that of another.
+keep() { echo "$2" >>"$work/$1.figures"; }
+mid() {
+	local list
+	mapfile -t list <"$work/$1.figures"
+	median "${list[@]}"
+}
+time_of() { seconds "$(mid "$1")"; }
+share() { ratio "$(mid "$1")" "$(mid "$2")"; }
+
+# row TITLE TIME RATIO REMARK prints a line of the result.
+row() { printf '%-40s %9s  %5s   %s\n' "$1" "$2" "${3:-}" "${4:-}"; }
 
 # median NUMBER… prints the middle one, of an even number the lower.
 median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }

@@ -10,7 +10,7 @@
 #   release  a changed app on a fresh engine: by Lamina, with the weights where they
 #            were published and the cache of an earlier build in the registry; by a plain
 #            Dockerfile; by an expert's, which copies from the model's image with --link.
-# Bytes are those of bodies, counted at the registry.
+# Bytes are those of the registry's connections.
 #
 # Usage:  bench/model.sh [ROUNDS [BYTES [LARGEST FILE]]]      (3, 4000000000, 1000000000)
 # Needs:  root, go, curl, 20 GB of disk, a network for the Debian base
@@ -25,17 +25,12 @@ need curl
 setup
 [ "$(df --output=avail -BG . | tr -dc 0-9)" -ge 20 ] || die "needs 20 GB of disk" 2
 machine
-(cd "$repo" && go build -o "$work/" ./bench/hub ./bench/sink ./bench/sha256 ./bench/dockerfile)
 use_home cache
 
-exec {output}< <(exec "$work/hub" "$size" "$largest")
-background+=($!)
-read -r HF_ENDPOINT <&"$output"
-export HF_ENDPOINT
-exec {output}< <(exec env GOGC=25 "$work/sink")
-background+=($!)
-read -r registry <&"$output"
-read -r counters <&"$output"
+serve ./bench hub "$size" "$largest"
+export HF_ENDPOINT=$address
+serve GOGC=25 ./bench sink
+registry=$address counters=$control
 
 mkdir -p app/app plain expert model base
 cat >app/image.toml <<'END'
@@ -66,37 +61,26 @@ adds() { awk -v url="$resolve" '{ printf "ADD --checksum=sha256:%s %s/%s /models
 { echo "FROM $registry/base:1" && adds && echo "COPY main.py /app/"; } >plain/Dockerfile
 printf 'FROM %s\nCOPY --link --from=%s / /\nCOPY --link main.py /app/\n' "$registry/base:1" "$registry/model:1" >expert/Dockerfile
 
-engine_of() { ./build engine status --json | sed -nE 's/.*"address": *"([^"]*)".*/\1/p'; }
-reset() { curl -fsS -X POST "http://$counters/"; }
-# moved sets $in and $out to the bytes since reset.
-moved() { [[ $(curl -fsS "http://$counters/") =~ \"in\":([0-9]+),\"out\":([0-9]+) ]] && in=${BASH_REMATCH[1]} out=${BASH_REMATCH[2]}; }
-keep() { echo "$2" >>"$1.figures"; }
-mid() {
-	local list
-	mapfile -t list <"$1.figures"
-	median "${list[@]}"
-}
-
 # forget takes away what an earlier push left: its journal, and what the lock says of it.
 cp app/image.lock unpublished
 forget() { rm -rf "$XDG_CACHE_HOME/lamina/pushes" && cp unpublished app/image.lock; }
 publisher=(./build model push --spec app --insecure-registry --progress plain)
 publish() { "${publisher[@]}" "$registry/$1"; }
 copy() { awk -v url="$resolve" '{ print url "/" $3 }' files | xargs -n 1 -P 2 curl -fsSL -o /dev/null; }
-hash() { ./sha256 "$size"; }
+hash() { ./bench sha256 "$size"; }
 
 # in_docker has an engine of its own: it must not know the files yet.
 in_docker() {
 	use_home docker
 	quietly ./build engine start
-	timed ./dockerfile "$(engine_of)" model "$registry/model:$round"
+	timed ./bench dockerfile "$(engine)" model "$registry/model:$round"
 	drop_home docker
 	use_home cache
 }
 
 for ((round = 1; round <= rounds; round++)); do
 	for case in hash copy push docker; do
-		reset
+		reset "$counters"
 		case $case in
 		hash | copy) timed "$case" ;;
 		push)
@@ -113,20 +97,20 @@ for ((round = 1; round <= rounds; round++)); do
 	done
 	# Killed when the registry has 60 %, then once more.
 	forget
-	reset
+	reset "$counters"
 	publish "killed-$round:1" >log 2>&1 &
 	pid=$!
-	until moved && [ "$in" -ge $((size * 6 / 10)) ]; do
+	until moved "$counters" && [ "$in" -ge $((size * 6 / 10)) ]; do
 		kill -0 "$pid" 2>/dev/null || die "the push ended before it could be killed"
 		sleep 0.02
 	done
 	kill -KILL "$pid"
 	wait "$pid" 2>/dev/null || true
-	moved
+	moved "$counters"
 	first=$in
-	reset
+	reset "$counters"
 	quietly publish "killed-$round:1"
-	moved
+	moved "$counters"
 	keep killed $((in * 1000 / size))
 	note "round $round, killed after $first bytes, then sent $in more"
 done
@@ -143,16 +127,16 @@ release() {
 	use_home fresh
 	quietly ./build engine start
 	echo "print('$1 $round')" | tee app/app/main.py plain/main.py expert/main.py >/dev/null
-	engine=$(engine_of)
-	reset
+	engine=$(engine)
+	reset "$counters"
 	timed "${@:2}"
-	moved
+	moved "$counters"
 	keep "$1" "$ms"
 	keep "$1-bytes" $((in + out))
 	note "round $round, $1: $(seconds "$ms"), $in bytes to the registry, $out from it"
 	drop_home fresh
 }
-docker() { ./dockerfile "$engine" "$1" "$registry/$1:$round"; }
+docker() { ./bench dockerfile "$engine" "$1" "$registry/$1:$round"; }
 for ((round = 1; round <= rounds; round++)); do
 	release off build "off-$round" --smoke off --cache-from "$cache"
 	release all build "all-$round" --smoke all --cache-from "$cache"
@@ -160,9 +144,6 @@ for ((round = 1; round <= rounds; round++)); do
 	release plain docker plain
 done
 
-# row TITLE TIME RATIO REMARK
-row() { printf '%-40s %9s  %5s   %s\n' "$1" "$2" "${3:-}" "${4:-}"; }
-time_of() { seconds "$(mid "$1")"; }
 bytes() { awk '{ printf "%.2f MB", $1 / 1e6 }' <<<"$(mid "$1-bytes")"; }
 slower=$(mid hash)
 [ "$(mid copy)" -le "$slower" ] || slower=$(mid copy)

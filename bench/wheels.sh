@@ -8,9 +8,8 @@
 #           install" does, fetching included; then both compress and write the same
 #           bytes, up to the end of an archive that is thrown away.
 #   change  another version of one wheel of 1 MB, in an image that is built and
-#           pushed to a registry of memory that counts bytes, and takes some 60 MB/s.
-#           Lamina makes its lock anew. The script fails where another layer moved
-#           than that of the small wheels.
+#           pushed to a registry of memory that counts bytes. Lamina makes its lock
+#           anew. The script fails where another layer moved than that of the small wheels.
 # plain is a Dockerfile with one "pip install --no-cache-dir -r"; expert keeps
 # pip's cache in a mount and has the two big wheels in a step of their own.
 #
@@ -25,23 +24,13 @@ need curl
 setup
 [ "$(df --output=avail -BG . | tr -dc 0-9)" -ge $((7 + 6 * rounds)) ] || die "needs $((7 + 6 * rounds)) GB of disk" 2
 machine
-(cd "$repo" && go build -o "$work/" ./bench/registry ./bench/index ./bench/dockerfile)
 use_home cache
 
-# serve COMMAND… starts a server and sets $address.
-serve() {
-	local output
-	exec {output}< <(exec "$@")
-	background+=($!)
-	read -r address <&"$output"
-	exec {output}<&-
-}
-
-mkdir offered base wheels plain expert
-serve "$work/index" "$work/offered"
-index=$address
-serve env GOGC=20 "$work/registry" # in the end it holds 8 GB
-registry=$address
+mkdir base wheels plain expert
+serve ./bench index
+index=$address offers=$control
+serve GOGC=20 ./bench registry # in the end it holds 8 GB
+registry=$address counters=$control
 base=$registry/base:1
 debian='[debian]
 packages = ["python3", "python3-pip", "ca-certificates"]'
@@ -64,11 +53,11 @@ END
 
 # publish ARGUMENTS… has the index make wheels; what is new replaces what the
 # projects require of the same wheels.
-declare -A pins=()
+declare -A pins=() sizes=()
 publish() {
-	local pin
-	curl -fsS -X POST "http://$index/_publish?$1" >pins
-	while read -r pin; do pins[${pin%%==*}]=$pin; done <pins
+	local pin size
+	curl -fsS -X POST "http://$offers/publish?$1" >pins
+	while read -r pin size; do pins[${pin%%==*}]=$pin sizes[${pin%%==*}]=$size; done <pins
 	printf '%s\n' "--index-url http://$index/simple/" "${pins[@]}" | sort >wheels/requirements.txt
 	cp wheels/requirements.txt plain/
 	cp wheels/requirements.txt expert/
@@ -77,13 +66,13 @@ publish() {
 
 # Each of these builds what is named into an archive, or pushes it with a tag.
 archive() {
-	if [ "$1" = wheels ]; then lamina -o type=oci,dest=-; else ./dockerfile "$engine" "$1" -; fi >/dev/null
+	if [ "$1" = wheels ]; then lamina -o type=oci,dest=-; else ./bench dockerfile "$engine" "$1" -; fi >/dev/null
 }
 push() {
 	if [ "$1" = wheels ]; then
 		lamina --push --insecure-registry -t "$registry/wheels:$2"
 	else
-		./dockerfile "$engine" "$1" "$registry/$1:$2"
+		./bench dockerfile "$engine" "$1" "$registry/$1:$2"
 	fi
 }
 lamina() { ./build image --progress plain --smoke "$smoke" "$@" wheels; }
@@ -94,17 +83,9 @@ in_export() {
 	sed -nE 's/^#[0-9]+ (exporting layers|sending tarball) ([0-9.]+)s done$/\2/p' log | awk '{ s += $1 } END { printf "%d", s * 1000 }'
 }
 
-# keep CASE NUMBER notes a figure.
-keep() { echo "$2" >>"$1.figures"; }
-mid() {
-	local list
-	mapfile -t list <"$1.figures"
-	median "${list[@]}"
-}
-
 note "starting the engine, building the base"
 quietly ./build engine start
-engine=$(./build engine status --json | sed -nE 's/.*"address": *"([^"]*)".*/\1/p')
+engine=$(engine)
 quietly ./build image --progress quiet --smoke off --push --insecure-registry -t "$base" base
 publish "version=0&name=small-00"
 for name in wheels plain expert; do quietly archive "$name"; done
@@ -112,13 +93,13 @@ for name in wheels plain expert; do quietly archive "$name"; done
 # cold NAME ROUND builds it from nothing but the base.
 cold() {
 	sync
-	curl -fsS "http://$index/_sent" >/dev/null
+	reset "$offers"
 	timed archive "$1"
 	keep "cold-$1" "$ms"
-	local before=$((ms - $(in_export))) sent
+	local before=$((ms - $(in_export)))
 	keep "cold-$1-before" "$before"
-	sent=$(curl -fsS "http://$index/_sent")
-	note "round $2, cold, $1: $(seconds "$ms"), $(seconds "$before") before the export, $((sent / 1000000)) MB from the index"
+	moved "$offers"
+	note "round $2, cold, $1: $(seconds "$ms"), $(seconds "$before") before the export, $((out / 1000000)) MB from the index"
 }
 
 for ((round = 1; round <= rounds; round++)); do
@@ -134,14 +115,10 @@ for ((round = 1; round <= rounds; round++)); do
 			keep smoke "$ms"
 		}
 	done
-	((round == rounds)) || curl -fsS -X POST "http://$index/_withdraw?version=$round"
+	((round == rounds)) || curl -fsS -X POST "http://$offers/withdraw?version=$round"
 done
 
-# layers NAME TAG prints digest and size of an image's layers, as the registry has them.
-layers() {
-	curl -fsS -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$registry/v2/$1/manifests/$2" |
-		tr -d ' \n' | tr '{' '\n' | sed -nE '/tar\+zstd/s/.*"digest":"([^"]*)".*"size":([0-9]+).*/\1 \2/p' | sort
-}
+layers() { zstd_layers "$registry" "$@"; }
 
 # change NAME NUMBER builds and pushes it again.
 change() {
@@ -152,11 +129,11 @@ change() {
 		lock=$ms
 		keep relock "$ms"
 	fi
-	curl -fsS -X POST "http://$registry/_reset"
+	reset "$counters"
 	timed push "$1" "change-$2"
 	keep "change-$1" $((ms + lock))
-	local in new
-	in=$(curl -fsS "http://$registry/_counters" | sed -E 's/.*"in":([0-9]+).*/\1/')
+	local new
+	moved "$counters"
 	comm -13 <(layers "$1" "change-$before") <(layers "$1" "change-$2") >new
 	new=$(awk '{ n += $2 } END { printf "%d", n }' new)
 	keep "change-$1-in" "$in"
@@ -171,14 +148,11 @@ note "pushing what is then changed"
 for name in wheels plain expert; do quietly push "$name" change-0; done
 for ((round = 1; round <= rounds; round++)); do
 	publish "version=$rounds.$round&name=small-00"
-	group=$(stat -c %s offered/"$rounds"/small_{0[1-9],[1-3]}* offered/"$rounds.$round"/small_* | awk '{ n += $1 } END { printf "%d", n }')
+	group=0
+	for name in "${!sizes[@]}"; do [[ $name != small-* ]] || group=$((group + sizes[$name])); done
 	for name in wheels plain expert; do change "$name" "$round"; done
 done
 
-# row TITLE TIME RATIO REMARK
-row() { printf '%-34s %9s  %5s   %s\n' "$1" "$2" "${3:-}" "${4:-}"; }
-share() { ratio "$(mid "$1")" "$(mid "$2")"; }
-time_of() { seconds "$(mid "$1")"; }
 megabytes() { awk '{ printf "%.1f MB", $1 / 1e6 }' <<<"$(mid "$1")"; }
 echo "medians of $rounds rounds, 60 wheels of 1 GB"
 row "cold, pip install in a Dockerfile" "$(time_of cold-plain-before)"

@@ -49,6 +49,8 @@ func (w *World) Forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.tallies)
+	w.wire.in.Store(0)
+	w.wire.out.Store(0)
 }
 
 // countingWriter counts bytes before they leave, so that who has got them

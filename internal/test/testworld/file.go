@@ -17,6 +17,7 @@ type file struct {
 	disk     string
 	location string
 	kind     string // its Content-Type, guessed where empty
+	keep     bool   // caches may have it for ever
 	json     []byte // what those get that accept an index page as JSON
 }
 
@@ -76,5 +77,8 @@ func (f file) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 func (f file) announce(rw http.ResponseWriter) {
 	if f.kind != "" {
 		rw.Header().Set("Content-Type", f.kind)
+	}
+	if f.keep {
+		rw.Header().Set("Cache-Control", "max-age=365000000, immutable, public")
 	}
 }

@@ -3,6 +3,7 @@ package testworld
 import (
 	"context"
 	"log"
+	"os"
 	"testing"
 )
 
@@ -22,6 +23,15 @@ func (Forever) Cleanup(func()) {}
 
 // Context returns the program's.
 func (f Forever) Context() context.Context { return f.Ctx }
+
+// TempDir returns a new folder, which stays.
+func (f Forever) TempDir() string {
+	dir, err := os.MkdirTemp("", "testworld")
+	if err != nil {
+		f.Fatal(err)
+	}
+	return dir
+}
 
 // Fatal ends the program.
 func (Forever) Fatal(args ...any) { log.Fatal(args...) }

@@ -30,8 +30,8 @@ type listing struct {
 type listed struct {
 	listing
 
-	name, sha256 string
-	size         int64
+	name, disk, sha256 string
+	size               int64
 }
 
 // IndexOptions describes a package index. The zero value is a good one.
@@ -41,6 +41,7 @@ type IndexOptions struct {
 	NoHashes       bool
 	Relative       bool // links are relative to the page
 	Metadata       bool // the metadata of wheels lies beside them
+	Immutable      bool // who fetches a file may keep it, as those of the big index; pip keeps no others
 	User, Password string
 	OpenFiles      bool // the files don't ask for the password
 	RedirectFiles  bool // the files lie on a host of their own, to which a redirect leads
@@ -119,10 +120,10 @@ func (x *Index) add(d Distribution) {
 		t.Fatal(err)
 	}
 	l := &listed{listing: d.listing(), name: d.FileName()}
-	disk = filepath.Join(disk, l.name)
-	d.Write(t, disk)
-	l.sha256, l.size = sumFile(t, disk)
-	x.serve(l.name, file{disk: disk, kind: "application/octet-stream"})
+	l.disk = filepath.Join(disk, l.name)
+	d.Write(t, l.disk)
+	l.sha256, l.size = sumFile(t, l.disk)
+	x.serve(l.name, file{disk: l.disk, kind: "application/octet-stream", keep: x.Immutable})
 	if x.Metadata && l.metadata != "" {
 		x.serve(l.name+".metadata", file{data: []byte(l.metadata), kind: "application/octet-stream"})
 	}
@@ -152,7 +153,14 @@ func sumFile(t testing.TB, name string) (sum string, size int64) {
 }
 
 // Remove lets a file vanish. The pages go on to show it.
-func (x *Index) Remove(fileName string) { x.world.Remove(x.FilePath(fileName)) }
+func (x *Index) Remove(fileName string) {
+	x.world.Remove(x.FilePath(fileName))
+	for _, l := range x.listed {
+		if l.name == fileName {
+			_ = os.Remove(l.disk) // it takes room, and is nowhere any more
+		}
+	}
+}
 
 // Lie lets the pages say a wrong hash of a file.
 func (x *Index) Lie(fileName string) {

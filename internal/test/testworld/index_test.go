@@ -221,3 +221,15 @@ func TestFilesLieElsewhere(t *testing.T) {
 		t.Errorf("the password came %d times, and %d times to the other host", w.Credentials("/**"), x.Files.Credentials("/**"))
 	}
 }
+
+func TestImmutableFilesMayBeKept(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	for _, immutable := range []bool{false, true} {
+		x := w.Index(testworld.IndexOptions{Immutable: immutable}, demo())
+		header := ask(t, http.MethodGet, x.FileURL(demo().FileName())).header
+		if got := header.Get("Cache-Control") != ""; got != immutable {
+			t.Errorf("immutable is %t, and the header %v", immutable, header)
+		}
+	}
+}

@@ -21,6 +21,7 @@ type World struct {
 	URL string // without a slash at the end
 
 	server   *httptest.Server
+	wire     *wire
 	mu       sync.Mutex
 	files    map[string]file
 	handlers map[string]http.Handler // by the folder that they answer for
@@ -47,7 +48,8 @@ func NewAt(t testing.TB, address string) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(w.serve)}} //nolint:gosec // its clients are tests
+	w.wire = &wire{Listener: listener}
+	w.server = &httptest.Server{Listener: w.wire, Config: &http.Server{Handler: http.HandlerFunc(w.serve)}} //nolint:gosec // its clients are tests
 	w.server.Start()
 	t.Cleanup(w.server.Close)
 	w.URL = w.server.URL

@@ -94,3 +94,20 @@ func TestDpkgReadsTheDebs(t *testing.T) {
 		}
 	}
 }
+
+func TestWorldsCountTheirConnections(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	w.Put("f", make([]byte, 1000))
+	if _, _, err := get(t, w.URL+"/f"); err != nil {
+		t.Fatal(err)
+	}
+	in, out := w.Moved()
+	if in < int64(len("GET /f HTTP/1.1\r\n")) || in > 1000 || out < 1000 || out > 2000 {
+		t.Errorf("%d bytes came in, %d went out", in, out)
+	}
+	w.Forget()
+	if in, out = w.Moved(); in != 0 || out != 0 {
+		t.Errorf("%d and %d bytes after they were forgotten", in, out)
+	}
+}

@@ -1,18 +1,10 @@
-// Command dockerfile builds the Dockerfile of a folder on a running engine, for
-// bench/wheels.sh: with the Dockerfile frontend that BuildKit has built in, and
-// exported as Lamina exports. It pushes to the reference that it is given; - is
-// an archive of an OCI layout to the standard output.
-//
-//	dockerfile ENGINE FOLDER REFERENCE
 package main
 
 import (
 	"context"
 	"errors"
 	"io"
-	"log"
 	"os"
-	"os/signal"
 	"path/filepath"
 
 	"github.com/moby/buildkit/client"
@@ -21,18 +13,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) //nolint:forbidigo // a program of its own
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil { //nolint:forbidigo // a program of its own
-		stop()
-		log.Fatal(err) //nolint:gocritic // stopped above
-	}
-}
-
-func run(ctx context.Context, args []string) error {
+// dockerfile builds the Dockerfile of a folder with the frontend that BuildKit has
+// built in, and exports as Lamina does. It pushes to the reference that it is given;
+// - is an archive of an OCI layout to out.
+func dockerfile(ctx context.Context, args []string, out io.WriteCloser, progress *os.File) error {
 	if len(args) != 3 {
-		return errors.New("usage: dockerfile ENGINE FOLDER REFERENCE")
+		return errors.New("usage: bench dockerfile ENGINE FOLDER REFERENCE")
 	}
 	files, err := folder(args[1])
 	if err != nil {
@@ -49,12 +35,12 @@ func run(ctx context.Context, args []string) error {
 		_, err := c.Solve(gctx, nil, client.SolveOpt{
 			Frontend:       "dockerfile.v0",
 			FrontendInputs: map[string]bkllb.State{"dockerfile": files, "context": files},
-			Exports:        []client.ExportEntry{export(args[2])},
+			Exports:        []client.ExportEntry{export(args[2], out)},
 		}, status)
 		return err
 	})
 	g.Go(func() error {
-		display, err := progressui.NewDisplay(os.Stderr, progressui.PlainMode) //nolint:forbidigo // a program of its own
+		display, err := progressui.NewDisplay(progress, progressui.PlainMode)
 		if err != nil {
 			return err
 		}
@@ -64,11 +50,11 @@ func run(ctx context.Context, args []string) error {
 	return g.Wait()
 }
 
-func export(reference string) client.ExportEntry {
+func export(reference string, out io.WriteCloser) client.ExportEntry {
 	attrs := map[string]string{"compression": "zstd", "force-compression": "true", "oci-mediatypes": "true"}
 	if reference == "-" {
 		return client.ExportEntry{Type: client.ExporterOCI, Attrs: attrs, Output: func(map[string]string) (io.WriteCloser, error) {
-			return os.Stdout, nil //nolint:forbidigo // a program of its own
+			return out, nil
 		}}
 	}
 	attrs["name"], attrs["push"], attrs["registry.insecure"] = reference, "true", "true"

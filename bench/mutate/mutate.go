@@ -1,0 +1,201 @@
+// Package mutate finds out which changes of the code no test sees. It changes one
+// place of a package at a time, such as a condition that it negates, and runs the
+// package's own tests, then those of the packages that import it. A change after
+// which all pass has survived: a test is missing, or the change makes no difference.
+//
+// The tree is never touched, since the go command takes the changed file by an
+// overlay. The places are a sample, drawn by a hash of names that have neither file
+// nor line in them ([Mutant.ID]), so that it stays the same while code moves. What
+// became of each is a line of a journal at once, and a run that was stopped goes on.
+package mutate
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// subjects are the packages that are changed where none are named.
+var subjects = []string{"stages", "llb", "lock", "internal/layers", "internal/weights", "internal/registry", "internal/fetch"}
+
+// options are those of the command line.
+type options struct {
+	sample     int
+	journal    string
+	equivalent string
+	id         string
+	list       bool
+	workers    int
+	limit      time.Duration
+	least      int // per cent
+}
+
+func parse(args []string, out io.Writer) (options, []string, error) {
+	var o options
+	set := flag.NewFlagSet("bench mutate", flag.ContinueOnError)
+	set.SetOutput(out)
+	set.IntVar(&o.sample, "n", 200, "how many `mutants` the sample has")
+	set.StringVar(&o.journal, "o", "bench/results/mutants.jsonl", "the journal: a `file` that a further run goes on with")
+	set.StringVar(&o.equivalent, "equivalent", "bench/mutants.txt", "the `file` of mutants that make no difference")
+	set.StringVar(&o.id, "id", "", "one mutant alone by its `name`, with what its tests print, and no journal")
+	set.BoolVar(&o.list, "list", false, "print the sample and run nothing")
+	set.IntVar(&o.workers, "j", 2, "how many `tests` run at a time")
+	set.DurationVar(&o.limit, "for", time.Hour, "how `long` it takes at most; a further run goes on")
+	set.IntVar(&o.least, "least", 85, "fail where fewer than so many `percent` are killed")
+	set.Usage = func() {
+		fmt.Fprintln(out, "usage: go run ./bench mutate [FLAG…] [PACKAGE…], in the repository's root")
+		set.PrintDefaults()
+	}
+	if err := set.Parse(args); err != nil {
+		return o, nil, err
+	}
+	if set.NArg() > 0 {
+		return o, set.Args(), nil
+	}
+	return o, subjects, nil
+}
+
+// Main is the program, with its arguments and its output.
+func Main(ctx context.Context, args []string, out io.Writer) error {
+	o, names, err := parse(args, out)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	w, err := open(ctx, ".")
+	if err != nil {
+		return err
+	}
+	all, err := w.mutants(ctx, names)
+	if err != nil {
+		return err
+	}
+	if o.id != "" {
+		return w.one(ctx, out, all, o.id)
+	}
+	reasons, err := readReasons(o.equivalent)
+	if err != nil {
+		return err
+	}
+	sample := draw(all, o.sample)
+	if o.list {
+		for _, m := range all {
+			if slices.Contains(sample, m) {
+				fmt.Fprintf(out, "%s\n%s", m.ID, m.Diff())
+			}
+		}
+		return nil
+	}
+	known, err := w.readJournal(o.journal)
+	if err != nil {
+		return err
+	}
+	var todo []*Mutant
+	for _, m := range sample {
+		if _, done := known[m.ID]; !done && reasons[m.ID] == "" {
+			todo = append(todo, m)
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, o.limit)
+	defer cancel()
+	if err := w.runAll(limited, out, o, todo, known); err != nil {
+		return err
+	}
+	s := summary{sample: sample, results: known, reasons: reasons}
+	s.print(out)
+	for id := range reasons {
+		if !slices.ContainsFunc(all, func(m *Mutant) bool { return m.ID == id }) && slices.Equal(names, subjects) {
+			fmt.Fprintf(out, "%s is in %s and not in the code any more\n", id, o.equivalent)
+		}
+	}
+	return s.verdict(o.least)
+}
+
+// mutants returns all of some packages.
+func (w *world) mutants(ctx context.Context, names []string) ([]*Mutant, error) {
+	var all []*Mutant
+	for _, name := range names {
+		p, err := w.load(ctx, filepath.ToSlash(filepath.Clean(name)))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p.mutants()...)
+	}
+	return all, nil
+}
+
+// one runs a mutant and shows all that its tests print.
+func (w *world) one(ctx context.Context, out io.Writer, all []*Mutant, id string) error {
+	i := slices.IndexFunc(all, func(m *Mutant) bool { return m.ID == id })
+	if i < 0 {
+		return fmt.Errorf("no mutant is called %q", id)
+	}
+	fmt.Fprintf(out, "%s\n%s", all[i].Where(), all[i].Diff())
+	r, err := w.try(ctx, all[i], out)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s %s %s\n", r.Status, r.ID, r.By)
+	return err
+}
+
+// runAll tries what is left to do, and adds it to what is known.
+func (w *world) runAll(ctx context.Context, out io.Writer, o options, todo []*Mutant, known map[string]Result) error {
+	if err := os.MkdirAll(filepath.Dir(o.journal), 0o750); err != nil {
+		return err
+	}
+	journal, err := os.OpenFile(o.journal, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
+	var (
+		mu      sync.Mutex
+		group   sync.WaitGroup
+		faults  []error
+		waiting = make(chan *Mutant)
+	)
+	for range o.workers {
+		group.Go(func() {
+			for m := range waiting {
+				r, err := w.try(ctx, m, io.Discard)
+				mu.Lock()
+				if err == nil {
+					known[m.ID] = r
+					err = r.write(journal)
+					fmt.Fprintf(out, "%-8s %5.1f s  %s  (%s)\n", r.Status, r.Seconds, m.ID, m.Where())
+				}
+				if err != nil {
+					faults = append(faults, err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, m := range todo {
+		select {
+		case waiting <- m:
+		case <-ctx.Done():
+		}
+		mu.Lock()
+		stop := len(faults) > 0 || ctx.Err() != nil
+		mu.Unlock()
+		if stop {
+			break
+		}
+	}
+	close(waiting)
+	group.Wait()
+	if ctx.Err() != nil {
+		return nil // stopped, and not failed: the summary says what is left
+	}
+	return errors.Join(faults...)
+}
