@@ -32,7 +32,7 @@ var arrows = map[string]string{
 	"internal/layout/blobs":         "internal/atomicfile internal/beneath",
 	"internal/output":               "",
 	"internal/prepare":              "internal/atomicfile internal/debian internal/failure internal/layers internal/report llb lock spec stages",
-	"internal/registry":             "internal/failure internal/report",
+	"internal/registry":             "internal/failure internal/fetch internal/report",
 	"internal/report":               "internal/output lock",
 	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/fetch internal/layers internal/solve llb lock",
 	"internal/resolve/door":         "internal/failure internal/fetch",

@@ -9,6 +9,7 @@ import (
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/output"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/weights"
@@ -101,7 +102,7 @@ func (j job) published(ctx context.Context, e *engine.Engine, m lock.Model) (boo
 	}
 	where, sum, _ := strings.Cut(m.Published, "@")
 	insecure := slices.ContainsFunc(j.Outputs, func(o output.Output) bool { return o.Insecure })
-	r, err := registry.Open(ctx, where, registry.Options{Insecure: insecure, Attempts: publishedAttempts})
+	r, err := registry.Open(ctx, where, registry.Options{Insecure: insecure, HTTP: fetch.Options{Attempts: publishedAttempts}})
 	if err == nil {
 		_, _, err = r.Manifest(ctx, sum)
 	}

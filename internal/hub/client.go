@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -56,7 +55,9 @@ func New(o Options) (*Client, error) {
 	o.HTTP.Wait = cmp.Or(o.HTTP.Wait, 500*time.Millisecond)
 	o.HTTP.Patience = cmp.Or(o.HTTP.Patience, 30*time.Minute)
 	if o.HTTP.Transport == nil {
-		o.HTTP.Transport = transport()
+		t := fetch.NewBulkTransport()
+		t.ReadBufferSize = 256 << 10
+		o.HTTP.Transport = t
 	}
 	if o.Note == nil {
 		o.Note = func(string) {}
@@ -70,17 +71,6 @@ func (c *Client) String() string { return "the hub at " + c.endpoint.String() }
 
 // GoString is String, so that no way to print a client prints its token.
 func (c *Client) GoString() string { return c.String() }
-
-// transport is one for files of gigabytes.
-func transport() *http.Transport {
-	t := fetch.NewTransport()
-	// HTTP/1.1 alone: over HTTP/2 all ranges of a download would share one
-	// connection, and so one window.
-	t.ForceAttemptHTTP2, t.Protocols = false, new(http.Protocols)
-	t.Protocols.SetHTTP1(true)
-	t.MaxIdleConnsPerHost, t.ReadBufferSize = 64, 256<<10
-	return t
-}
 
 func parseEndpoint(address string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(address, "/"))

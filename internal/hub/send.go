@@ -27,11 +27,15 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, odd(r.url, "not an address")
 	}
-	header := http.Header{"Accept-Encoding": {"identity"}} // lengths and ranges are those of the file
-	if r.span != "" {
-		header.Set("Range", r.span)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cmp.Or(r.at, r.url), http.NoBody)
+	if err != nil {
+		return nil, odd(r.url, "not an address")
 	}
-	resp, err := c.http.Ask(ctx, cmp.Or(r.at, r.url), header)
+	req.Header.Set("Accept-Encoding", "identity") // lengths and ranges are those of the file
+	if r.span != "" {
+		req.Header.Set("Range", r.span)
+	}
+	resp, err := c.http.Ask(req)
 	if err != nil {
 		return nil, broken(err)
 	}
