@@ -40,7 +40,7 @@ var arrows = map[string]string{
 	"internal/resolve/requirements": "internal/failure",
 	"internal/resolve/uv":           "cache internal/atomicfile internal/failure internal/fetch internal/layers internal/report internal/resolve/door internal/resolve/requirements internal/solve llb lock",
 	"internal/solve":                "cache internal/failure llb stages",
-	"internal/weights":              "internal/atomicfile internal/failure internal/hub internal/layers internal/layout internal/registry internal/report llb lock",
+	"internal/weights":              "internal/atomicfile internal/failure internal/hub internal/layers internal/layout internal/registry internal/report internal/solve llb lock",
 	"llb":                           "lock",
 	"lock":                          "",
 	"spec":                          "internal/failure internal/resolve/requirements lock",

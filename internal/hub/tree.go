@@ -9,6 +9,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"lamina.build/internal/failure"
+	"lamina.build/lock"
 )
 
 // What a repository may have: enough for any model, and an end for a hub that
@@ -18,7 +21,36 @@ const (
 	mostFiles = 1_000_000
 )
 
+var commitID = regexp.MustCompile(`^` + lock.CommitPattern + `$`)
+
 var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// Commit returns the commit that a branch, a tag or a commit of a repository
+// "ORG/NAME" stands for now, as 40 hexadecimal digits.
+func (c *Client) Commit(ctx context.Context, repo, revision string) (string, error) {
+	if err := checkRepo(repo); err != nil {
+		return "", err
+	}
+	if revision == "" || strings.ContainsFunc(revision, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		err := fmt.Errorf("repository %q: revision %q is no name of a branch, a tag or a commit", repo, revision)
+		return "", failure.New(failure.Usage, err)
+	}
+	address := c.apiURL(repo, "revision", revision)
+	answer, err := c.fetch(ctx, address)
+	if err != nil {
+		return "", err
+	}
+	var info struct {
+		SHA string `json:"sha"`
+	}
+	if err := json.Unmarshal(answer.data, &info); err != nil || !commitID.MatchString(info.SHA) {
+		return "", odd(address, "it says no commit")
+	}
+	if commitID.MatchString(revision) && info.SHA != revision {
+		return "", odd(address, "it says another commit: "+info.SHA)
+	}
+	return info.SHA, nil
+}
 
 // Tree lists the files of a repository "ORG/NAME" at a commit, sorted by path.
 // Those that the hub keeps in large file storage come with their SHA-256,
@@ -40,7 +72,7 @@ func (c *Client) Tree(ctx context.Context, repo, commit string) ([]File, error) 
 		return nil, fmt.Errorf("listing repository %q: %w", repo, err)
 	}
 	for i := range files {
-		files[i].URL = c.URL(repo, commit, files[i].Path)
+		files[i].URL = c.fileURL(repo, commit, files[i].Path)
 	}
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	return files, nil
@@ -54,7 +86,7 @@ func (c *Client) pages(ctx context.Context, address string) ([]treeEntry, error)
 			return nil, odd(address, "its list of files has no end")
 		}
 		seen[address] = true
-		answer, err := c.fetch(ctx, address, mostOfDocument)
+		answer, err := c.fetch(ctx, address)
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +140,7 @@ func filesOf(entries []treeEntry) (files []File, err error) {
 }
 
 func (e treeEntry) file() (File, error) {
-	f := File{Path: e.Path, Size: e.Size}
+	f := File{ModelFile: lock.ModelFile{Path: e.Path, Size: e.Size}}
 	switch {
 	case e.LFS != nil:
 		f.SHA256, f.Size = e.LFS.OID, e.LFS.Size

@@ -94,27 +94,22 @@ func knownRegistries() []knownRegistry {
 	}
 }
 
-// Size is how large a layer is, before there is one.
-type Size struct {
-	Name  string // of what is in it, as the user knows it
-	Bytes int64
-}
-
 // LayerError is a layer that is larger than the registry takes.
 type LayerError struct {
 	Registry string
-	Layer    Size
+	Layer    string // what is in it, as the user knows it
+	Bytes    int64
 	Most     int64 // bytes
 }
 
 func (e *LayerError) Error() string {
-	return fmt.Sprintf("layer %q has %s: %s takes %s at most", e.Layer.Name, report.Size(e.Layer.Bytes), e.Registry, report.Size(e.Most))
+	return fmt.Sprintf("layer %q has %s: %s takes %s at most", e.Layer, report.Size(e.Bytes), e.Registry, report.Size(e.Most))
 }
 
 // Hint says what would help, and what would not: weights hardly compress, 0.03 %
 // was measured on bf16.
 func (e *LayerError) Hint() string {
-	saving := math.Ceil((1 - float64(e.Most)/float64(e.Layer.Bytes)) * 100)
+	saving := math.Ceil((1 - float64(e.Most)/float64(e.Bytes)) * 100)
 	return fmt.Sprintf("publish to a registry that takes it, or leave the file out of the image and fetch it at run time; "+
 		"zstd would have to save %.0f %%, and weights save less than 1 %% as a rule", saving)
 }
@@ -123,14 +118,14 @@ func (e *LayerError) Hint() string {
 // the rate at hand. It is an estimate.
 type SlowError struct {
 	Registry string
-	Layer    Size
+	Layer    string
 	Takes    time.Duration
 	Most     time.Duration
 }
 
 func (e *SlowError) Error() string {
-	return fmt.Sprintf("layer %q takes %s to upload at this rate: %s ends an upload after %s",
-		e.Layer.Name, minutes(e.Takes), e.Registry, minutes(e.Most))
+	return fmt.Sprintf("layer %q takes %.0f min to upload at this rate: %s ends an upload after %.0f min",
+		e.Layer, math.Ceil(e.Takes.Minutes()), e.Registry, math.Ceil(e.Most.Minutes()))
 }
 
 // Hint says what would help.
@@ -138,28 +133,18 @@ func (e *SlowError) Hint() string {
 	return "publish from a machine with a faster line, or to a registry without such a limit"
 }
 
-// Check holds layers against the limits of a registry, and returns all that
-// doesn't fit: [*LayerError] and [*SlowError]. rate is that of one upload in
-// bytes per second, zero where it isn't known.
-func Check(limits Limits, layers []Size, rate int64) []error {
-	var faults []error
-	for _, layer := range layers {
-		if limits.Layer > 0 && layer.Bytes > limits.Layer {
-			faults = append(faults, &LayerError{limits.Name, layer, limits.Layer})
-			continue
-		}
-		if takes := duration(layer.Bytes, rate); limits.Upload > 0 && takes > limits.Upload {
-			faults = append(faults, &SlowError{limits.Name, layer, takes, limits.Upload})
-		}
+// Check holds a layer against the limits before it is sent: a [*LayerError] or a
+// [*SlowError]. rate is that of one upload in bytes per second, zero where it isn't
+// known.
+func (l Limits) Check(layer string, bytes, rate int64) error {
+	if l.Layer > 0 && bytes > l.Layer {
+		return &LayerError{l.Name, layer, bytes, l.Layer}
 	}
-	return faults
-}
-
-func duration(bytes, rate int64) time.Duration {
-	if rate <= 0 {
-		return 0
+	if rate <= 0 || l.Upload == 0 {
+		return nil
 	}
-	return time.Duration(float64(bytes) / float64(rate) * float64(time.Second))
+	if takes := time.Duration(float64(bytes) / float64(rate) * float64(time.Second)); takes > l.Upload {
+		return &SlowError{l.Name, layer, takes, l.Upload}
+	}
+	return nil
 }
-
-func minutes(d time.Duration) string { return fmt.Sprintf("%.0f min", math.Ceil(d.Minutes())) }
