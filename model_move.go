@@ -95,7 +95,7 @@ func (h *host) push(ctx context.Context, o PushOptions, m lock.Model, to string)
 	}
 	repository, err := registry.Open(ctx, to, registry.Options{
 		Insecure: o.Insecure,
-		Limits:   registry.LimitsOf(reference.Context().RegistryStr()).With(registry.Override{Off: o.NoLimits, Layer: o.MaxLayer}),
+		Limits:   registry.LimitsOf(reference.Context().RegistryStr()).With(o.MaxLayer, o.NoLimits),
 	})
 	if err != nil {
 		return weights.Image{}, "", err

@@ -108,8 +108,8 @@ func contentRange(h http.Header) (start, size int64) {
 	return start, size
 }
 
-// Reader reads what open opens, and has it opened again where it was each time
-// it fails. Every byte that comes makes the patience new.
+// Reader reads length bytes of what open opens, and has it opened again where it was each time
+// it fails or ends before. Every byte that comes makes the patience new.
 func (r *Retry) Reader(ctx context.Context, offset, length int64, open func(offset, length int64) (io.ReadCloser, error)) (io.ReadCloser, error) {
 	s := &steady{ctx: ctx, retry: r, openAt: open, offset: offset, left: length}
 	return s, s.open()
@@ -149,6 +149,9 @@ func (s *steady) Read(p []byte) (int, error) {
 // read reads from the body there is. No bytes and no error mean that there is
 // none anymore.
 func (s *steady) read(p []byte) (int, error) {
+	if s.left > 0 {
+		p = p[:min(int64(len(p)), s.left)]
+	}
 	n, err := s.body.Read(p)
 	if n > 0 {
 		s.retry.Progress()
@@ -156,7 +159,9 @@ func (s *steady) read(p []byte) (int, error) {
 	}
 	switch {
 	case s.left > 0:
-		s.left -= int64(n)
+		if s.left -= int64(n); errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
 	case errors.Is(err, io.EOF):
 		s.left = 0
 	}

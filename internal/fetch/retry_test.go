@@ -85,6 +85,22 @@ func TestRetryReadsOn(t *testing.T) {
 	if string(got) != content[1:9] || err != nil || !slices.Equal(opened, []int64{1, 3, 5, 7}) {
 		t.Errorf("got %q, %v from %v", got, err, opened)
 	}
+	endless := func(offset, _ int64) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content[offset:])), nil }
+	if body, err = client(fetch.Options{}).Retry("").Reader(t.Context(), 1, 3, endless); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = io.ReadAll(body); string(got) != content[1:4] || err != nil {
+		t.Errorf("of more than was asked for: got %q, %v", got, err)
+	}
+	short := func(offset, _ int64) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(content[offset:min(offset+2, 4)])), nil
+	}
+	if body, err = client(fetch.Options{}).Retry("").Reader(t.Context(), 1, 8, short); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = io.ReadAll(body); string(got) != content[1:4] || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("of less than was asked for: got %q, %v", got, err)
+	}
 	if body, err = client(fetch.Options{}).Retry("").Reader(t.Context(), 0, 8, open); err != nil || body.Close() != nil {
 		t.Fatal(err)
 	}

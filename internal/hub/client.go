@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"lamina.build/internal/failure"
@@ -36,7 +37,11 @@ type Client struct {
 	token    Token
 	note     func(string)
 	http     *fetch.Client
-	places   places
+
+	// places has the address on another host that a file's own one leads to. The hub
+	// counts and limits how often it is asked; where the bytes are, nobody does. Such an
+	// address is good for a while, and whoever finds it stale forgets it.
+	places sync.Map
 }
 
 // New returns a client. It refuses an endpoint that is no web address, and

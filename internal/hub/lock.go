@@ -2,7 +2,7 @@ package hub
 
 import (
 	"context"
-	"crypto/sha1"
+	"crypto/sha1" //nolint:gosec // git's hash, by which the hub names what it has
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"

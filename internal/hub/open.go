@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
@@ -49,12 +48,13 @@ func (c *Client) openOnce(ctx context.Context, f lock.ModelFile, offset, length 
 		return http.NoBody, nil
 	}
 	s := span{file: f, offset: offset, length: length}
-	place := c.places.of(f.URL)
+	known, _ := c.places.Load(f.URL)
+	place, _ := known.(string)
 	body, err := c.openAt(ctx, s, place)
 	if err == nil || place == "" {
 		return body, err
 	}
-	c.places.forget(f.URL, place)
+	c.places.CompareAndDelete(f.URL, place) // what somebody else has found out since stays
 	if refused, ok := errors.AsType[*RefusedError](err); ok && refused.Reason == Expired {
 		return c.openAt(ctx, s, "")
 	}
@@ -71,7 +71,7 @@ func (c *Client) openAt(ctx context.Context, s span, place string) (io.ReadClose
 		return nil, errors.Join(err, resp.Body.Close())
 	}
 	if own, err := url.Parse(s.file.URL); err == nil && !sameHost(own, resp.Request.URL) {
-		c.places.set(s.file.URL, resp.Request.URL.String())
+		c.places.Store(s.file.URL, resp.Request.URL.String())
 	}
 	return s.body(resp)
 }
@@ -146,72 +146,17 @@ func (s span) wrongSize(got string) error {
 	return mismatch(s.file, "size", strconv.FormatInt(s.file.Size, 10), got)
 }
 
-// body is the part of an answer that was asked for.
+// body is an answer from the part on that was asked for.
 func (s span) body(resp *http.Response) (io.ReadCloser, error) {
-	if resp.StatusCode == http.StatusOK {
-		if _, err := io.CopyN(io.Discard, resp.Body, s.offset); err != nil {
-			return nil, errors.Join(failure.New(failure.Transient, cut(err)), resp.Body.Close())
-		}
+	if resp.StatusCode != http.StatusOK {
+		return resp.Body, nil
 	}
-	return &exactBody{ReadCloser: resp.Body, left: s.length}, nil
-}
-
-// exactBody yields as many bytes as were asked for, or an error.
-type exactBody struct {
-	io.ReadCloser
-
-	left int64
-}
-
-func (b *exactBody) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		return 0, io.EOF
-	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	if b.left > 0 {
-		err = cut(err)
-	}
-	return n, err
-}
-
-// cut is the error of a body that ends before its end.
-func cut(err error) error {
+	_, err := io.CopyN(io.Discard, resp.Body, s.offset)
 	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
+		err = io.ErrUnexpectedEOF
 	}
-	return err
-}
-
-// places remembers which address a file's own one leads to, on another host. The
-// hub counts and limits how often it is asked; where the bytes are, nobody does.
-// Such an address is good for a while, and whoever finds it stale forgets it.
-// The zero value knows none.
-type places struct {
-	mu    sync.Mutex
-	known map[string]string
-}
-
-func (p *places) of(url string) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.known[url]
-}
-
-func (p *places) set(url, place string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known == nil {
-		p.known = map[string]string{}
+	if err != nil {
+		return nil, errors.Join(failure.New(failure.Transient, err), resp.Body.Close())
 	}
-	p.known[url] = place
-}
-
-// forget keeps what somebody else has found out since.
-func (p *places) forget(url, stale string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known[url] == stale {
-		delete(p.known, url)
-	}
+	return resp.Body, nil
 }

@@ -123,7 +123,7 @@ func TestOddAnswers(t *testing.T) {
 			}
 			c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(tt.code, tt.body, tt.header)}})
 			f := hub.File{ModelFile: lock.ModelFile{Path: "f", URL: "https://me:geheim@web.example/f?sig=geheim", Size: 10}}
-			got, err := readOnce(t, c, f, tt.offset, 4)
+			got, err := read(t, c, f, tt.offset, 4)
 			if tt.says == "" {
 				if got != "2345" || err != nil {
 					t.Errorf("got %q, %v", got, err)
@@ -138,8 +138,8 @@ func TestOddAnswers(t *testing.T) {
 			if !errors.As(err, &mismatch) && !errors.As(err, &odd) || failure.KindOf(err) != failure.Failure {
 				t.Errorf("got a %T", err)
 			}
-			if _, steady := read(t, c, f, tt.offset, 4); steady == nil || steady.Error() != err.Error() {
-				t.Errorf("steady: %v", steady)
+			if _, once := readOnce(t, c, f, tt.offset, 4); once == nil || once.Error() != err.Error() {
+				t.Errorf("once: %v", once)
 			}
 		})
 	}
@@ -167,7 +167,7 @@ func TestATransferThatEndsEarlyIsAnError(t *testing.T) {
 		resp.ContentLength = -1 // it ends without an error
 		return resp, err
 	})}})
-	if got, err := readOnce(t, chunked, hub.File{ModelFile: lock.ModelFile{URL: "https://web.example/f", Size: 10}}, 0, 10); err == nil || got != "01234" {
+	if got, err := read(t, chunked, hub.File{ModelFile: lock.ModelFile{URL: "https://web.example/f", Size: 10}}, 0, 10); err == nil || got != "01234" {
 		t.Errorf("got %q, %v", got, err)
 	}
 }

@@ -20,12 +20,6 @@ type Limits struct {
 	NoChunks bool          // chunks can't be used, or not be resumed
 }
 
-// Override is what the user knows better.
-type Override struct {
-	Layer int64 // the most bytes of a layer; zero leaves it as it is
-	Off   bool  // nothing is checked
-}
-
 // LimitsOf returns what is known about the registry at a host, which may have a
 // port.
 func LimitsOf(host string) Limits {
@@ -40,12 +34,13 @@ func LimitsOf(host string) Limits {
 	return Limits{Name: host}
 }
 
-// With returns the limits that hold instead.
-func (l Limits) With(o Override) Limits {
-	if o.Layer > 0 {
-		l.Layer = o.Layer
+// With returns the limits of who knows better: a layer has layer bytes at most, if that
+// is more than none, and nothing is checked if off.
+func (l Limits) With(layer int64, off bool) Limits {
+	if layer > 0 {
+		l.Layer = layer
 	}
-	if o.Off {
+	if off {
 		l.Layer, l.Upload = 0, 0
 	}
 	return l

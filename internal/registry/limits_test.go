@@ -51,27 +51,28 @@ func TestCheck(t *testing.T) {
 	for _, tt := range []struct {
 		name, host string
 		rate       int64
-		override   registry.Override
+		layer      int64
+		off        bool
 		want       []string
 	}{
-		{"ghcr.io", "ghcr.io", 0, registry.Override{}, []string{
+		{"ghcr.io", "ghcr.io", 0, 0, false, []string{
 			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io takes 10.00 GB at most`,
 		}},
-		{"ghcr.io, over a slow line", "ghcr.io", 10e6, registry.Override{}, []string{
+		{"ghcr.io, over a slow line", "ghcr.io", 10e6, 0, false, []string{
 			`layer "diffusion_pytorch_model-00001-of-00004.safetensors" takes 17 min to upload at this rate: ghcr.io ends an upload after 10 min`,
 			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io takes 10.00 GB at most`,
 		}},
-		{"ghcr.io, known better", "ghcr.io", 10e6, registry.Override{Off: true}, nil},
-		{"ghcr.io, raised", "ghcr.io", 100e6, registry.Override{Layer: 20e9}, nil},
-		{"Docker Hub", "docker.io", 1e6, registry.Override{}, nil},
-		{"Docker Hub, told", "docker.io", 0, registry.Override{Layer: 11e9}, []string{
+		{"ghcr.io, known better", "ghcr.io", 10e6, 0, true, nil},
+		{"ghcr.io, raised", "ghcr.io", 100e6, 20e9, false, nil},
+		{"Docker Hub", "docker.io", 1e6, 0, false, nil},
+		{"Docker Hub, told", "docker.io", 0, 11e9, false, []string{
 			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: Docker Hub takes 11.00 GB at most`,
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, err := range checkWan(registry.LimitsOf(tt.host).With(tt.override), tt.rate) {
+			for _, err := range checkWan(registry.LimitsOf(tt.host).With(tt.layer, tt.off), tt.rate) {
 				got = append(got, err.Error())
 				if len(failure.Hints(err)) == 0 {
 					t.Errorf("%q has no hint", err)

@@ -68,9 +68,9 @@ func Push(ctx context.Context, o PushOptions) (Image, error) {
 
 // check holds the layers against what the registry takes.
 func (o PushOptions) check() error {
-	var faults []error
-	for _, l := range o.Layers {
-		faults = append(faults, o.Repository.Limits().Check(l.Name, l.Size, o.Rate))
+	faults := make([]error, len(o.Layers))
+	for i, l := range o.Layers {
+		faults[i] = o.Repository.Limits().Check(l.Name, l.Size, o.Rate)
 	}
 	return failure.New(failure.Usage, errors.Join(faults...))
 }
