@@ -70,7 +70,7 @@ func (r *Repository) mounter(ctx context.Context, from string) (*Repository, err
 // repository has it.
 func (r *Repository) PutBlob(ctx context.Context, data []byte) (digest.Digest, error) {
 	d := digest.FromBytes(data)
-	err := r.http.Retry("").Try(ctx, func() error {
+	err := r.Retry().Try(ctx, func() error {
 		has, err := r.Has(ctx, d)
 		if err != nil || has {
 			return err

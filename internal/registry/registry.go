@@ -67,7 +67,7 @@ func Open(ctx context.Context, reference string, opts Options) (*Repository, err
 	if r.auth, err = authn.Resolve(ctx, opts.Keychain, repo); err != nil {
 		return nil, failure.New(failure.Usage, fmt.Errorf("finding the login of %q: %w", repo.RegistryStr(), err))
 	}
-	for retry := r.http.Retry(""); r.client == nil; {
+	for retry := r.Retry(); r.client == nil; {
 		r.client, err = r.login(ctx, repo.Scope(transport.PushScope))
 		if codeOf(err) != 0 { // one that doesn't answer at all is often a name with a typo
 			err = retry.Again(ctx, err)
@@ -126,6 +126,9 @@ func (r *Repository) Name() string { return r.name.Name() }
 
 // Limits returns what is known about the registry.
 func (r *Repository) Limits() Limits { return r.opts.Limits }
+
+// Retry counts attempts at something with the patience of the repository's client.
+func (r *Repository) Retry() *fetch.Retry { return r.http.Retry("") }
 
 // url returns an address below the repository. The scheme is corrected by the
 // transport, which alone knows what the registry speaks.

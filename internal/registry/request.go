@@ -88,7 +88,7 @@ func (q request) build(ctx context.Context) (*http.Request, error) {
 // try sends a request that may be repeated until the registry answers with one
 // of the codes, refuses, or was asked often enough.
 func (r *Repository) try(ctx context.Context, q request, codes ...int) (a *answer, err error) {
-	err = r.http.Retry("").Try(ctx, func() (err error) {
+	err = r.Retry().Try(ctx, func() (err error) {
 		if a, err = r.once(ctx, q); err == nil && !slices.Contains(codes, a.code) {
 			err = a.refusal(q)
 		}

@@ -34,7 +34,7 @@ func (u *Upload) send(ctx context.Context, chunk []byte) error {
 	if u.repo.opts.Limits.NoChunks {
 		return ErrNoChunks
 	}
-	start, retry := u.offset, u.repo.http.Retry("")
+	start, retry := u.offset, u.repo.Retry()
 	for end := start + int64(len(chunk)); u.offset != end; {
 		if u.offset < start || u.offset > end {
 			return &OffsetError{u.offset}

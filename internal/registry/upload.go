@@ -131,7 +131,7 @@ func (u *Upload) Commit(ctx context.Context, d digest.Digest) error {
 
 func (u *Upload) commit(ctx context.Context, d digest.Digest) error {
 	q := u.closing(d)
-	return u.repo.http.Retry("").Try(ctx, func() error {
+	return u.repo.Retry().Try(ctx, func() error {
 		a, err := u.repo.once(ctx, q)
 		if err == nil && isAccepted(a.code) {
 			return a.check(d)

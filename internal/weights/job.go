@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
@@ -100,7 +101,7 @@ type Progress func(Event)
 // left alone at the end. A layer with a fault of its own keeps no other one from
 // being moved; after any other fault, such as of the network, no more are begun.
 // All faults come back at once.
-func (j Job) each(ctx context.Context, verb string, do func(ctx context.Context, i int) error) error {
+func (j Job) each(ctx context.Context, verb string, known journal, do func(ctx context.Context, i int, key digest.Digest) error) error {
 	faults := make([]error, len(j.Layers))
 	var group errgroup.Group
 	group.SetLimit(j.Jobs)
@@ -110,7 +111,12 @@ func (j Job) each(ctx context.Context, verb string, do func(ctx context.Context,
 			if stop.Load() || ctx.Err() != nil {
 				return nil
 			}
-			if err := do(ctx, i); err != nil {
+			key := j.Layers[i].key()
+			unlock, err := known.lock(ctx, key)
+			if err == nil {
+				err = errors.Join(do(ctx, i, key), unlock())
+			}
+			if err != nil {
 				faults[i] = fmt.Errorf("%s layer %q: %w", verb, j.Layers[i].Name, err)
 				stop.CompareAndSwap(false, !isItsOwn(err))
 			}

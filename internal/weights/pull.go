@@ -58,7 +58,7 @@ func Pull(ctx context.Context, o PullOptions) (image Image, err error) {
 	if err := p.fits(ctx); err != nil {
 		return Image{}, err
 	}
-	if err := o.each(ctx, "pulling", p.pull); err != nil {
+	if err := o.each(ctx, "pulling", p.journal, p.pull); err != nil {
 		return Image{}, err
 	}
 	return p.finish(ctx)
@@ -84,13 +84,7 @@ func (p *puller) blobs() string {
 func (p *puller) partial(key digest.Digest) string { return p.journal.path(key.Encoded() + ".partial") }
 
 // pull brings one layer into the layout.
-func (p *puller) pull(ctx context.Context, i int) (err error) {
-	key := p.Layers[i].key()
-	unlock, err := p.journal.lock(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
+func (p *puller) pull(ctx context.Context, i int, key digest.Digest) (err error) {
 	if p.layers[i], err = p.present(ctx, i); err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/opencontainers/go-digest"
@@ -29,10 +28,9 @@ type PushOptions struct {
 	// The layers' digests are read there, and on the same registry they are mounted
 	// from there.
 	Published *registry.Repository
-	MountFrom []string      // further repositories of the registry that may have layers: "acme/model"
-	Journal   string        // folder in which uploads are remembered, so that a cut one goes on
-	Rate      int64         // bytes per second of one upload, as far as known
-	Wait      time.Duration // before a layer that goes in one request is sent again, doubled each time; 1 s
+	MountFrom []string // further repositories of the registry that may have layers: "acme/model"
+	Journal   string   // folder in which uploads are remembered, so that a cut one goes on
+	Rate      int64    // bytes per second of one upload, as far as known
 }
 
 // Push streams the layers of a model into a repository and names them by a
@@ -44,7 +42,6 @@ type PushOptions struct {
 // what a next Push goes on with.
 func Push(ctx context.Context, o PushOptions) (Image, error) {
 	o.Job = o.complete()
-	o.Wait = cmp.Or(o.Wait, time.Second)
 	if err := o.check(); err != nil {
 		return Image{}, err
 	}
@@ -60,7 +57,7 @@ func Push(ctx context.Context, o PushOptions) (Image, error) {
 	if image, ok, err := p.find(ctx); ok || err != nil {
 		return image, err
 	}
-	if err := o.each(ctx, "pushing", p.push); err != nil {
+	if err := o.each(ctx, "pushing", p.journal, p.push); err != nil {
 		return Image{}, err
 	}
 	return p.finish(ctx)
@@ -85,20 +82,14 @@ type pusher struct {
 }
 
 // push brings one layer into the repository, in the cheapest way that works.
-func (p *pusher) push(ctx context.Context, i int) (err error) {
-	key := p.Layers[i].key()
-	unlock, err := p.journal.lock(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
+func (p *pusher) push(ctx context.Context, i int, key digest.Digest) error {
 	want := cmp.Or(p.layers[i], p.journal.digest(key))
 	state, err := p.adopt(ctx, i, want)
 	if err != nil || state != Waiting {
 		return err
 	}
 	up := &upload{
-		repo: p.Repository, record: p.journal.record(key), wait: p.Wait,
+		repo: p.Repository, record: p.journal.record(key),
 		at: func(from, bytes int64) { p.report(i, Moving, from, bytes) },
 	}
 	up.flow = flow{fetcher: p.fetcher, hash: newHasher(&p.Layers[i], want)}

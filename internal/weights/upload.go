@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -23,7 +22,6 @@ type upload struct {
 
 	repo   *registry.Repository
 	record *record
-	wait   time.Duration
 	at     func(from, bytes int64) // is told how far the upload is
 	from   int64                   // where an earlier run left it
 }
@@ -120,13 +118,10 @@ func isMismatch(err error) bool {
 	return is
 }
 
-// attempts is how often a layer is sent in one piece while the network fails.
-const attempts = 4
-
 // unchunked sends the layer in one request: by the way of docker push, whose
 // digest comes last, or else by the one that wants the digest first.
 func (u *upload) unchunked(ctx context.Context) error {
-	err := u.again(ctx, u.streamed)
+	err := u.repo.Retry().Try(ctx, func() error { return u.streamed(ctx) })
 	if _, refused := errors.AsType[*registry.StatusError](err); !refused || failure.KindOf(err) != failure.Failure {
 		return err
 	}
@@ -134,7 +129,7 @@ func (u *upload) unchunked(ctx context.Context) error {
 	if err := u.flow.run(ctx, &fullSink{u.hash.of.Size}); err != nil {
 		return err
 	}
-	return u.again(ctx, u.whole)
+	return u.repo.Retry().Try(ctx, func() error { return u.whole(ctx) })
 }
 
 // streamed sends the layer while it is hashed.
@@ -178,19 +173,6 @@ func (u *upload) pipe(ctx context.Context, put func(body io.Reader) error) error
 		return err
 	})
 	return group.Wait()
-}
-
-// again does something as often as the network may be at fault.
-func (u *upload) again(ctx context.Context, do func(context.Context) error) error {
-	for n := 0; ; n++ {
-		err := do(ctx)
-		if failure.KindOf(err) != failure.Transient || n+1 == attempts {
-			return err
-		}
-		if err = failure.Pause(ctx, u.wait<<n); err != nil {
-			return err
-		}
-	}
 }
 
 // pipeSink is the sink that ends in a reader.

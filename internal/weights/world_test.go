@@ -158,7 +158,7 @@ func repository(t testing.TB, r *testworld.Registry, name string) *registry.Repo
 func options(t testing.TB, r *testworld.Registry, j weights.Job) weights.PushOptions {
 	t.Helper()
 	return weights.PushOptions{
-		Job: j, Repository: repository(t, r, "acme/tiny"), Tag: "1", Journal: t.TempDir(), Wait: time.Millisecond,
+		Job: j, Repository: repository(t, r, "acme/tiny"), Tag: "1", Journal: t.TempDir(),
 	}
 }
 
