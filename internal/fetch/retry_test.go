@@ -85,7 +85,9 @@ func TestRetryReadsOn(t *testing.T) {
 	if string(got) != content[1:9] || err != nil || !slices.Equal(opened, []int64{1, 3, 5, 7}) {
 		t.Errorf("got %q, %v from %v", got, err, opened)
 	}
-	endless := func(offset, _ int64) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content[offset:])), nil }
+	endless := func(offset, _ int64) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(content[offset:])), nil
+	}
 	if body, err = client(fetch.Options{}).Retry("").Reader(t.Context(), 1, 3, endless); err != nil {
 		t.Fatal(err)
 	}
