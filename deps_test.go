@@ -15,6 +15,7 @@ import (
 // down, from the command to what knows nothing of the others.
 var arrows = map[string]string{
 	"lamina":                        "cache internal/atomicfile internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/layers internal/layout internal/layout/blobs internal/prepare internal/registry internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/uv internal/resolve/wishes internal/solve internal/weights llb lock output spec stages",
+	"bench":                         "bench/mutate internal/test/testworld",
 	"cache":                         "",
 	"cmd/build":                     "lamina examples/wan22-animate internal/atomicfile internal/engine internal/failure internal/report lock output",
 	"internal/atomicfile":           "internal/beneath internal/failure",
@@ -32,7 +33,7 @@ var arrows = map[string]string{
 	"internal/layout":               "internal/atomicfile internal/beneath internal/failure internal/layout/blobs",
 	"internal/layout/blobs":         "internal/atomicfile internal/beneath",
 	"internal/prepare":              "internal/atomicfile internal/debian internal/failure internal/humanize internal/layers llb lock spec stages",
-	"internal/registry":             "internal/failure internal/humanize",
+	"internal/registry":             "internal/failure internal/fetch internal/humanize",
 	"internal/report":               "lamina internal/engine internal/humanize output stages",
 	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/fetch internal/layers internal/solve llb lock",
 	"internal/resolve/door":         "internal/failure internal/fetch",
@@ -42,7 +43,7 @@ var arrows = map[string]string{
 	"internal/resolve/wishes":       "internal/failure internal/resolve/requirements internal/resolve/uv lock spec",
 	"internal/solve":                "cache internal/atomicfile internal/beneath internal/failure internal/layout llb output stages",
 	"internal/toml":                 "",
-	"internal/weights":              "internal/atomicfile internal/failure internal/hub internal/humanize internal/layers internal/layout internal/registry llb lock",
+	"internal/weights":              "internal/atomicfile internal/failure internal/hub internal/humanize internal/layers internal/layout internal/registry internal/solve llb lock",
 	"llb":                           "lock",
 	"lock":                          "",
 	"output":                        "",

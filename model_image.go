@@ -4,12 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
-	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
+	"lamina.build/internal/hub"
 	"lamina.build/internal/registry"
+	"lamina.build/internal/solve"
 	"lamina.build/internal/weights"
 	"lamina.build/llb"
 	"lamina.build/lock"
@@ -66,13 +74,11 @@ func (j job) image(ctx context.Context, e *engine.Engine, m lock.Model) (stages.
 	if err != nil {
 		return stages.Model{}, err
 	}
-	work, err := divide(m)
+	work, err := weights.NewJob(c.Locate(m))
 	if err != nil {
 		return stages.Model{}, err
 	}
-	image := llb.ModelImage{
-		Name: m.Name(), Store: llb.ModelStoreID, Layers: weights.Outline(work.Layers),
-	}
+	image := llb.ModelImage{Name: m.Name(), Store: llb.ModelStoreID, Layers: work.Outline()}
 	published, err := j.published(ctx, e, m)
 	if err != nil {
 		return stages.Model{}, err
@@ -84,7 +90,7 @@ func (j job) image(ctx context.Context, e *engine.Engine, m lock.Model) (stages.
 	found, ok, err := work.Find(ctx, j.models)
 	if err == nil && !ok {
 		if e == nil {
-			return stages.Model{Image: &image, Fetched: weights.Fetched(c, m, work.Layers)}, nil
+			return stages.Model{Image: &image, Fetched: work.Fetched()}, nil
 		}
 		found, err = j.fetch(ctx, e, c, work)
 	}
@@ -92,29 +98,89 @@ func (j job) image(ctx context.Context, e *engine.Engine, m lock.Model) (stages.
 	return stages.Model{Image: &image}, err
 }
 
+// publishedAttempts is how often a registry is asked before the engine has to
+// find out by itself.
+const publishedAttempts = 3
+
 // published says whether the registry still has what the lock says that was
-// published, which costs one small request. Where the client can't reach the registry
-// the engine may; nobody is asked where nothing is built.
+// published. Nobody is asked where nothing is built.
 func (j job) published(ctx context.Context, e *engine.Engine, m lock.Model) (bool, error) {
 	if !isPublished(m) || e == nil {
 		return isPublished(m), nil
 	}
-	where, sum, _ := strings.Cut(m.Published, "@")
 	insecure := slices.ContainsFunc(j.Outputs, func(o output.Output) bool { return o.Insecure })
-	r, err := registry.Open(ctx, where, registry.Options{Insecure: insecure, Attempts: publishedAttempts})
-	if err == nil {
-		_, _, err = r.Manifest(ctx, sum)
-	}
-	switch {
-	case errors.Is(err, registry.ErrNotFound):
+	ok, err := weights.Published(ctx, m, registry.Options{Insecure: insecure, HTTP: fetch.Options{Attempts: publishedAttempts}})
+	if err == nil && !ok {
 		j.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
-		return false, nil
-	case err != nil && failure.KindOf(err) == failure.Usage:
-		return false, err
 	}
-	return true, nil
+	return ok, err
 }
 
-// publishedAttempts is how often a registry is asked before the engine has to
-// find out by itself.
-const publishedAttempts = 3
+// fetchNeed is how many bytes the engine and the layout of models are going to
+// take for the models that are nowhere yet.
+func (j job) fetchNeed(ctx context.Context) (need int64, err error) {
+	// Each byte as it was fetched, in a layer, in the layer's blob, in the layout.
+	const perByte = 4
+	for _, m := range j.spec.Models {
+		locked, ok, err := j.locked(m)
+		if err != nil {
+			return 0, err
+		}
+		if !ok || isPublished(locked) {
+			continue
+		}
+		work, err := weights.NewJob(locked)
+		if err != nil {
+			return 0, err
+		}
+		_, there, err := work.Find(ctx, j.models)
+		if err != nil {
+			return 0, err
+		}
+		if !there {
+			need += locked.Size() * perByte
+		}
+	}
+	return need, nil
+}
+
+// fetch has the engine make a model's layers, which are then kept for all builds
+// to come.
+func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work weights.Job) (weights.Image, error) {
+	export := solve.Entry(output.Output{Type: output.OCI, Compression: output.Uncompressed}, false)
+	export.OutputStore = j.models.Store()
+	request := solve.Request{
+		Store:   j.store,
+		Exports: []client.ExportEntry{export},
+		Session: []session.Attachable{j.dockerLogins(), j.hubSecrets(work.Model)},
+	}
+	platform := platforms.MustParse(j.spec.Platform) // the spec was checked
+	return weights.Make(ctx, weights.MakeOptions{
+		Job: work, Hub: c, Layout: j.models, Note: j.note,
+		Solve: func(ctx context.Context, layers llb.State) (ocispec.Descriptor, error) {
+			request.Image = stages.Image{State: layers, Config: ocispec.Image{Platform: platform}}
+			result, err := j.run(ctx, e, request)
+			return result.Descriptor, err
+		},
+	})
+}
+
+// hubSecrets has the token for the host of the hub, and for no other.
+func (h *host) hubSecrets(m lock.Model) session.Attachable {
+	secrets := map[string][]byte{}
+	if token := h.hubToken(); token != "" {
+		if _, _, isHub := m.Repository(); isHub {
+			// An engine that fetches from a host asks for this by itself (source/http).
+			secrets["HTTP_AUTH_TOKEN_"+hostOf(m.Files[0].URL)] = []byte(token)
+		}
+	}
+	return secretsprovider.FromMap(secrets)
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}

@@ -78,7 +78,7 @@ func (m lockedModels) list(ctx context.Context, store *layout.Layout, name strin
 
 // lookAtModel finds out where a model is.
 func lookAtModel(ctx context.Context, store *layout.Layout, m lock.Model) (ListedModel, error) {
-	work, err := divide(m)
+	work, err := weights.NewJob(m)
 	if err != nil {
 		return ListedModel{}, err
 	}

@@ -95,7 +95,7 @@ func (h *host) push(ctx context.Context, o PushOptions, m lock.Model, to string)
 	}
 	repository, err := registry.Open(ctx, to, registry.Options{
 		Insecure: o.Insecure,
-		Limits:   registry.LimitsOf(reference.Context().RegistryStr()).With(registry.Override{Off: o.NoLimits, Layer: o.MaxLayer}),
+		Limits:   registry.LimitsOf(reference.Context().RegistryStr()).With(o.MaxLayer, o.NoLimits),
 	})
 	if err != nil {
 		return weights.Image{}, "", err
@@ -135,29 +135,10 @@ func (h *host) transfer(ctx context.Context, m lock.Model, title string, work fu
 	if err != nil {
 		return err
 	}
-	job, err := divide(m)
+	job, err := weights.NewJob(c.Locate(m))
 	if err != nil {
 		return err
 	}
-	job.Source = weights.FromHub(c, m)
-	t := weights.NewTransfer(title)
-	for _, l := range job.Layers {
-		t.Add(l.Name, l.Size)
-	}
-	job.Progress = func(e weights.Event) { follow(t, e) }
-	return t.Show(ctx, h.watch(Moving), func(ctx context.Context) error { return work(ctx, job) })
-}
-
-func follow(t *weights.Transfer, e weights.Event) {
-	switch e.State {
-	case weights.Waiting, weights.Failed:
-	case weights.Moving:
-		t.At(e.Name, e.Bytes)
-	case weights.Present:
-		t.Finish(e.Name, "there already")
-	case weights.Mounted:
-		t.Finish(e.Name, "mounted")
-	case weights.Done:
-		t.Finish(e.Name, "done")
-	}
+	job.Source = c
+	return job.Show(ctx, title, h.watch(Moving), work)
 }

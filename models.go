@@ -15,7 +15,6 @@ import (
 	"lamina.build/internal/hub"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/resolve/models"
-	"lamina.build/internal/weights"
 	"lamina.build/lock"
 )
 
@@ -48,12 +47,6 @@ func (h *host) lockModels(ctx context.Context, requests []lock.ModelRequest, bef
 		Client: c, Requests: requests, Before: before,
 		Note: h.line,
 	})
-}
-
-// divide is a locked model with its layers.
-func divide(m lock.Model) (weights.Job, error) {
-	layers, err := weights.Layers(m.Name(), m, weights.MaxLayers)
-	return weights.Job{Model: m, Layers: layers}, err
 }
 
 // findModels opens the layout of models, which has to be there if somebody names it.

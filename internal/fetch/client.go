@@ -32,8 +32,9 @@ type Options struct {
 
 // Client makes requests. It may be used from many goroutines at once.
 type Client struct {
-	opts Options
-	busy *busy
+	opts  Options
+	busy  *busy
+	above http.RoundTripper // as of [Client.Through]; nil for none
 }
 
 // New returns a client.
@@ -61,7 +62,23 @@ func (c *Client) Apart() *Client {
 	if t, ok := o.Transport.(*http.Transport); ok {
 		o.Transport = t.Clone()
 	}
-	return &Client{opts: o, busy: c.busy}
+	return &Client{opts: o, busy: c.busy, above: c.above}
+}
+
+// Through returns a client as c whose requests go through t, which hands them on to
+// [Client.RoundTrip] of c: a login that has to ask for itself.
+func (c *Client) Through(t http.RoundTripper) *Client {
+	return &Client{opts: c.opts, busy: c.busy, above: t}
+}
+
+// NewBulkTransport returns a transport for files of gigabytes. It speaks HTTP/1.1
+// alone: over HTTP/2 all of them would share one connection, and so one window.
+func NewBulkTransport() *http.Transport {
+	t := NewTransport()
+	t.ForceAttemptHTTP2, t.Protocols = false, new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	t.MaxIdleConnsPerHost = 64
+	return t
 }
 
 // NewTransport returns the one of a client that has no other, to be changed.

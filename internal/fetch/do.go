@@ -13,111 +13,90 @@ import (
 // connection, and answers that say that the server is busy or in trouble. It
 // follows no redirect. The last answer is returned whatever its status; an
 // error means that there was none. A request with a body is made again only
-// if it has GetBody. The body of the answer ends with an error once it stalls.
+// if it has GetBody, and nobody reads the body once the answer is closed. The
+// body of the answer ends with an error once it stalls.
 func (c *Client) Do(ctx context.Context, req *http.Request) (*http.Response, error) {
-	t := tries{client: c, url: Redact(req.URL.String()), host: req.URL.Host}
-	once := req.Body != nil && req.Body != http.NoBody && req.GetBody == nil
+	r := c.Retry(req.URL.String())
+	if left := c.busy.left(r.host); left > 0 {
+		if err := c.opts.Sleep(ctx, left); err != nil {
+			return nil, r.name(ctx, err)
+		}
+	}
+	isOnce := hasBody(req) && req.GetBody == nil
+	if isOnce {
+		req = req.Clone(ctx)
+		req.GetBody = (&onceBody{ReadCloser: req.Body}).get
+	}
 	for {
-		if left := c.busy.left(t.host); left > 0 {
-			if err := c.opts.Sleep(ctx, left); err != nil {
-				return nil, t.name(ctx, err)
-			}
+		resp, err := c.ask(req.Clone(ctx))
+		if err == nil && IsPassing(resp.StatusCode) {
+			err = c.Refusal(resp)
+		} else if err == nil || isOnce || ctx.Err() != nil || IsFinal(err) {
+			return resp, r.name(ctx, err)
 		}
-		resp, err := c.attempt(ctx, req)
-		if once || (err == nil && !isPassing(resp.StatusCode)) {
-			return resp, t.name(ctx, err)
+		pause, again := r.next(err)
+		switch {
+		case resp == nil && !again:
+			return nil, r.name(ctx, err)
+		case resp != nil && (!again || isOnce):
+			return resp, nil
+		case resp != nil:
+			discard(resp)
 		}
-		if more, waitErr := t.again(ctx, resp, err); waitErr != nil || !more {
-			return answerOr(resp, waitErr)
+		if err := c.opts.Sleep(ctx, pause); err != nil {
+			return nil, r.name(ctx, err)
 		}
 	}
 }
 
-// answerOr returns the answer unless there is an error.
-func answerOr(resp *http.Response, err error) (*http.Response, error) {
-	if err != nil && resp != nil {
-		err = errors.Join(err, resp.Body.Close())
-		resp = nil
-	}
-	return resp, err
+// Ask makes a request once, and follows where it leads as [Client.Get] does. The
+// last answer is returned whatever its status. It is for those who make more of
+// an answer than that, and so know better what to ask for again: see [Retry].
+func (c *Client) Ask(req *http.Request) (*http.Response, error) {
+	once := *c
+	once.opts.Attempts = 1
+	return once.follow(req.Context(), req)
 }
 
-// attempt makes the request once.
-func (c *Client) attempt(ctx context.Context, req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	w := &watch{ctx: ctx, cancel: cancel, stall: c.opts.Stall}
-	w.timer = time.AfterFunc(w.stall, func() { cancel(errStalled) })
-	clone := req.Clone(ctx)
-	if req.GetBody != nil {
-		body, err := req.GetBody()
-		if err != nil {
-			w.end()
-			return nil, err
-		}
-		clone.Body = body
+func (c *Client) ask(req *http.Request) (*http.Response, error) {
+	if c.above != nil {
+		return c.above.RoundTrip(req)
 	}
-	c.dress(clone)
-	resp, err := c.opts.Transport.RoundTrip(clone)
+	return c.RoundTrip(req)
+}
+
+// RoundTrip implements [http.RoundTripper] by one attempt, for what stands above the
+// client: see [Client.Through]. Its errors don't say what was asked for.
+func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
+	w := newWatch(req.Context(), c.opts.Stall)
+	req = req.Clone(w.ctx)
+	if err := w.send(req); err != nil {
+		return nil, errors.Join(err, w.end())
+	}
+	c.dress(req)
+	resp, err := c.opts.Transport.RoundTrip(req)
 	if err != nil {
 		err = w.cause(err)
-		w.end()
-		return nil, err
+		return nil, errors.Join(err, w.end())
 	}
-	w.timer.Stop()
-	w.body, resp.Body = resp.Body, w
+	w.answered(resp)
 	return resp, nil
 }
 
-// tries counts the attempts of one request.
-type tries struct {
-	client *Client
-	url    string // for messages
-	host   string
-	failed int // in a row
-	waited time.Duration
-}
-
-// again waits after an attempt that failed or whose answer asks to come again.
-// It returns false, or an error, if that was the last one. An answer is closed
-// only before another attempt.
-func (t *tries) again(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	t.failed++
-	wait, asked := t.client.opts.Wait, time.Duration(0)
-	switch {
-	case err != nil && (ctx.Err() != nil || isFinal(err)):
-		return false, t.name(ctx, err)
-	case resp != nil:
-		wait, asked = waits(resp, wait)
-	}
-	pause := max(jittered(wait<<min(t.failed-1, 16)), asked)
-	if t.failed >= t.client.opts.Attempts || t.waited+pause > t.client.opts.Patience {
-		return false, t.name(ctx, err)
-	}
-	if resp != nil {
-		discard(resp)
-	}
-	t.waited += pause
-	if asked > 0 {
-		t.client.busy.leave(t.host, pause)
-		return true, nil // the next attempt of anybody waits
-	}
-	if err := t.client.opts.Sleep(ctx, pause); err != nil {
-		return false, t.name(ctx, err)
-	}
-	return true, nil
-}
-
 // name says what was being asked for when err came. A nil err stays nil.
-func (t *tries) name(ctx context.Context, err error) error {
+func (r *Retry) name(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("fetching %s: %w", t.url, context.Cause(ctx))
-	case isFinal(err):
-		return fmt.Errorf("fetching %s: %w", t.url, err)
+		err = context.Cause(ctx)
+	case !IsFinal(err):
+		return &UnreachableError{URL: r.url, Host: r.host, Attempts: max(r.failed, 1), Err: err}
 	}
-	return &UnreachableError{URL: t.url, Host: t.host, Attempts: max(t.failed, 1), Err: err}
+	if _, ok := errors.AsType[*bodyError](err); ok || r.url == "" {
+		return err
+	}
+	return fmt.Errorf("fetching %s: %w", r.url, err)
 }
 
 // discard reads the rest of a short body, so that its connection serves again. One

@@ -2,11 +2,12 @@
 // waits as a server asks, goes on where a body was cut, ends what stalls,
 // follows redirects without taking a login along, and never prints one.
 //
-//	one request, its answer as it is     (do.go, pause.go)
-//	a login for the host of a request    (login.go)
+//	one request, its answer as it is     (do.go)
+//	one attempt: login, stalls, bodies   (attempt.go)
 //	what a redirect leads to             (get.go)
+//	which addresses nothing is asked at  (guard.go)
 //	a body that goes on after a cut      (resume.go)
 //	a file read in ranges                (file.go)
-//	something else, again and again      (retry.go)
-//	what an error means to the user      (errors.go, explain.go)
+//	attempts, and the pauses between     (retry.go)
+//	what an error means to the user      (errors.go)
 package fetch

@@ -7,6 +7,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
+	"time"
+
+	"lamina.build/internal/failure"
 )
 
 // StatusError is an answer that is not what was asked for.
@@ -15,8 +19,9 @@ type StatusError struct {
 	Host string // with its port if it has one
 	Code int
 
-	LoggedIn bool // a login was sent
-	Withheld bool // there is one, and [Anonymous] keeps it
+	After    time.Duration // when to come again; 0 where the server doesn't say
+	LoggedIn bool          // a login was sent
+	Withheld bool          // there is one, and [Anonymous] keeps it
 }
 
 // Refusal is the error of an answer that is not what was asked for.
@@ -25,7 +30,7 @@ func (c *Client) Refusal(resp *http.Response) *StatusError {
 	_, _, known := c.opts.Logins(u.Hostname())
 	return &StatusError{
 		URL: Redact(u.String()), Host: u.Host, Code: resp.StatusCode,
-		LoggedIn: resp.Request.Header.Get("Authorization") != "", Withheld: known && isAnonymous(resp.Request.Context()),
+		After: RetryAfter(resp.Header), LoggedIn: resp.Request.Header.Get("Authorization") != "", Withheld: known && isAnonymous(resp.Request.Context()),
 	}
 }
 
@@ -33,19 +38,26 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s answers %d to %s", e.Host, e.Code, e.URL)
 }
 
+// RetryAfter implements [Later].
+func (e *StatusError) RetryAfter() time.Duration { return e.After }
+
 // UnreachableError is a request that no attempt got an answer to.
 type UnreachableError struct {
-	URL      string // as [Redact] returns it
+	URL      string // as [Redact] returns it; may be empty
 	Host     string
 	Attempts int
 	Err      error // of the last one
 }
 
 func (e *UnreachableError) Error() string {
-	if e.Attempts <= 1 {
-		return fmt.Sprintf("fetching %s: %v", e.URL, e.Err)
+	var text string
+	if e.URL != "" {
+		text = "fetching " + e.URL + ": "
 	}
-	return fmt.Sprintf("fetching %s: given up after %d attempts: %v", e.URL, e.Attempts, e.Err)
+	if e.Attempts > 1 {
+		text += fmt.Sprintf("given up after %d attempts: ", e.Attempts)
+	}
+	return text + e.Err.Error()
 }
 
 // Unwrap returns the error of the last attempt.
@@ -93,16 +105,18 @@ func IsUntrusted(err error) bool {
 	return authority || name || invalid
 }
 
-// isFinal tells the errors that no further attempt cures.
-func isFinal(err error) bool {
+// IsFinal tells the errors that no further attempt cures. One of the kind
+// [failure.Usage] is one.
+func IsFinal(err error) bool {
 	if proxy, ok := errors.AsType[*ProxyError](err); ok {
-		return !isPassing(proxy.Code)
+		return !IsPassing(proxy.Code)
 	}
 	_, guarded := errors.AsType[*GuardError](err)
 	_, changed := errors.AsType[*ChangedError](err)
 	_, status := errors.AsType[*StatusError](err)
 	_, redirect := errors.AsType[*RedirectError](err)
-	return guarded || changed || status || redirect || IsUntrusted(err)
+	_, body := errors.AsType[*bodyError](err)
+	return guarded || changed || status || redirect || body || IsUntrusted(err) || failure.KindOf(err) == failure.Usage
 }
 
 // isOfProxy tells a proxy that can't be reached, or refuses.
@@ -123,4 +137,83 @@ type MismatchError struct {
 
 func (e *MismatchError) Error() string {
 	return fmt.Sprintf("%s: its %s is %s and not %s", e.URL, e.What, e.Got, e.Want)
+}
+
+// Explain gives an error of this package its kind, and says what the user can
+// do about it. Other errors stay as they are.
+func Explain(err error) error {
+	if status, ok := errors.AsType[*StatusError](err); ok {
+		return status.explain(err)
+	}
+	_, unreachable := errors.AsType[*UnreachableError](err)
+	_, guarded := errors.AsType[*GuardError](err)
+	switch {
+	case err == nil:
+		return nil
+	case guarded:
+		return failure.New(failure.Usage, err)
+	case IsUntrusted(err):
+		err = fmt.Errorf("its certificate is not trusted here: %w", err)
+		return failure.WithHint(err, "a proxy that reads TLS, or a server of your own, needs its authority in the system's store of certificates, or in a file that SSL_CERT_FILE names")
+	case isOfProxy(err):
+		if unreachable {
+			err = failure.New(failure.Transient, err)
+		}
+		return failure.WithHint(err, "check HTTPS_PROXY and NO_PROXY, and the login in it")
+	case unreachable:
+		return failure.WithHint(failure.New(failure.Transient, err), "check the network, the name of the host, and HTTPS_PROXY")
+	}
+	return err
+}
+
+// withoutPort is a host as a .netrc names it.
+func withoutPort(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
+}
+
+func (e *StatusError) explain(err error) error {
+	switch {
+	case e.Code == http.StatusUnauthorized || e.Code == http.StatusForbidden:
+		return e.ofLogin(err)
+	case e.Code == http.StatusProxyAuthRequired:
+		return failure.WithHint(err, "check HTTPS_PROXY and NO_PROXY, and the login in it")
+	case e.Code == http.StatusNotFound || e.Code == http.StatusGone:
+		return failure.WithHint(failure.New(failure.Usage, err), "check the address: its server has nothing there")
+	case IsPassing(e.Code):
+		return failure.WithHint(failure.New(failure.Transient, err), "try again later")
+	}
+	return err
+}
+
+// ofLogin tells a login that is missing from one that is wrong, and from one that
+// Lamina keeps to itself.
+func (e *StatusError) ofLogin(err error) error {
+	host := withoutPort(e.Host)
+	why, hint := "it asks for a login, and none was sent", "put a login for "+host+" into ~/.netrc"
+	switch {
+	case e.LoggedIn:
+		why, hint = "it refuses the login that it got", "check the login for "+host+" in ~/.netrc, or in the address of its index, and what it may read"
+	case e.Withheld:
+		why = "it asks for a login, and Lamina sends none to this address"
+		hint = "a login for " + host + " goes to what a requirement or a constraint names: NAME @ git+https://… for a submodule"
+	}
+	return failure.WithHint(failure.New(failure.Usage, fmt.Errorf("%w: %s", err, why)), hint)
+}
+
+// Redact returns an address as it may be printed: without a login, a fragment,
+// and the values of a query, which may be a signature.
+func Redact(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "an unreadable URL"
+	}
+	u.User = nil
+	u.Fragment, u.RawFragment = "", ""
+	if u.RawQuery != "" {
+		u.RawQuery = "…"
+	}
+	return u.String()
 }

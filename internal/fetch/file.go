@@ -45,7 +45,7 @@ type File struct {
 // Of a server that knows no ranges it takes the file whole. What is read comes
 // under ctx.
 func (c *Client) Open(ctx context.Context, address string, limit int64) (*File, error) {
-	resp, err := c.follow(ctx, address, http.Header{"Range": {"bytes=0-0"}})
+	resp, err := c.get(ctx, address, http.Header{"Range": {"bytes=0-0"}})
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func (f *File) fetch(start, end int64) ([]byte, error) {
 	err := retry.Try(f.ctx, func() error {
 		n, err := f.fill(data[done:], start+int64(done))
 		if done += n; n > 0 {
-			retry.progress()
+			retry.Progress()
 		}
 		return passing(err)
 	})
@@ -178,7 +178,7 @@ func (f *File) fill(p []byte, start int64) (int, error) {
 	if f.tag != "" {
 		header.Set("If-Range", f.tag)
 	}
-	resp, err := f.client.follow(f.ctx, f.address, header)
+	resp, err := f.client.get(f.ctx, f.address, header)
 	if err != nil {
 		return 0, err
 	}

@@ -16,7 +16,7 @@ const hops = 10
 // that host alone, and never from https to http. The body goes on where it was
 // cut. An answer other than 200 is a [StatusError].
 func (c *Client) Get(ctx context.Context, address string) (*Body, error) {
-	resp, err := c.follow(ctx, address, http.Header{}) //nolint:bodyclose // the Body closes it
+	resp, err := c.get(ctx, address, http.Header{}) //nolint:bodyclose // the Body closes it
 	if err != nil {
 		return nil, err
 	}
@@ -43,19 +43,25 @@ func (c *Client) Read(ctx context.Context, address string, limit int64) ([]byte,
 	return data, body.Header, nil
 }
 
-// follow asks for an address, and for what its answer leads to.
-func (c *Client) follow(ctx context.Context, address string, header http.Header) (*http.Response, error) {
+// get asks for an address, and for what its answer leads to.
+func (c *Client) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("reading the address %s: not a URL", Redact(address))
+	}
+	req.Header = header
+	return c.follow(ctx, req)
+}
+
+// follow makes a request, and those that its answers lead to.
+func (c *Client) follow(ctx context.Context, req *http.Request) (*http.Response, error) {
 	var from *url.URL
 	each, _ := ctx.Value(hopKey{}).(hop)
 	seen := map[string]string{} // the first origin of each host
 	for range hops + 1 {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
-		if err != nil {
-			return nil, fmt.Errorf("reading the address %s: not a URL", Redact(address))
-		}
-		req.Header = header.Clone()
 		here, host := ctx, req.URL.Hostname()
 		if each != nil {
+			var err error
 			if here, err = each(ctx, from, req.URL); err != nil {
 				return nil, &GuardError{Host: req.URL.Host, Err: err}
 			}
@@ -68,14 +74,33 @@ func (c *Client) follow(ctx context.Context, address string, header http.Header)
 		if err != nil || !isRedirect(resp) {
 			return resp, err
 		}
+		next := redirected(req, resp.StatusCode)
+		if next == nil {
+			return resp, nil
+		}
 		discard(resp)
-		next, err := target(req.URL, resp.Header.Get("Location"))
-		if err != nil {
+		if next.URL, err = target(req.URL, resp.Header.Get("Location")); err != nil {
 			return nil, err
 		}
-		address = next.String()
+		req = next
 	}
-	return nil, &RedirectError{From: Redact(address), To: "another place", Reason: fmt.Sprintf("more than %d redirects", hops)}
+	return nil, &RedirectError{From: Redact(req.URL.String()), To: "another place", Reason: fmt.Sprintf("more than %d redirects", hops)}
+}
+
+// redirected is a request as an answer of that status sends it elsewhere: most ask
+// for the answer to it there, and two to make it there (RFC 9110, section 15.4). It
+// is nil where its body can't be sent again.
+func redirected(req *http.Request, code int) *http.Request {
+	next := req.Clone(req.Context())
+	next.Host = "" // that of the URL: a login is for a host
+	switch {
+	case !hasBody(req) && (req.Method == http.MethodGet || req.Method == http.MethodHead):
+	case code != http.StatusTemporaryRedirect && code != http.StatusPermanentRedirect:
+		next.Method, next.Body, next.GetBody, next.ContentLength = http.MethodGet, http.NoBody, nil, 0
+	case hasBody(req) && req.GetBody == nil:
+		return nil
+	}
+	return next
 }
 
 func isRedirect(resp *http.Response) bool {

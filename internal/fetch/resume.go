@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
+
+	"lamina.build/internal/failure"
 )
 
 // Body is the content of a file. It goes on where it was when it is cut or
@@ -45,7 +48,7 @@ func (b *Body) open() error {
 	if tag != "" {
 		header.Set("If-Range", tag)
 	}
-	resp, err := b.client.follow(b.ctx, b.address, header)
+	resp, err := b.client.get(b.ctx, b.address, header)
 	if err != nil {
 		return err
 	}
@@ -103,4 +106,86 @@ func contentRange(h http.Header) (start, size int64) {
 		size = n
 	}
 	return start, size
+}
+
+// Reader reads length bytes of what open opens, and has it opened again where it was each time
+// it fails or ends before. Every byte that comes makes the patience new.
+func (r *Retry) Reader(ctx context.Context, offset, length int64, open func(offset, length int64) (io.ReadCloser, error)) (io.ReadCloser, error) {
+	s := &steady{ctx: ctx, retry: r, openAt: open, offset: offset, left: length}
+	return s, s.open()
+}
+
+// steady is a body that goes on after a cut.
+type steady struct {
+	ctx          context.Context //nolint:containedctx // that of the file being read, as its body's would be
+	retry        *Retry
+	openAt       func(offset, length int64) (io.ReadCloser, error)
+	offset, left int64         // left is -1 where the body alone knows
+	body         io.ReadCloser // nil once it failed
+}
+
+func (s *steady) open() error {
+	return s.retry.Try(s.ctx, func() (err error) {
+		s.body, err = s.openAt(s.offset, s.left)
+		return err
+	})
+}
+
+func (s *steady) Read(p []byte) (int, error) {
+	for s.left != 0 {
+		if s.body == nil {
+			if err := s.open(); err != nil {
+				return 0, err
+			}
+		}
+		n, err := s.read(p)
+		if n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+	return 0, io.EOF
+}
+
+// read reads from the body there is. No bytes and no error mean that there is
+// none anymore.
+func (s *steady) read(p []byte) (int, error) {
+	if s.left > 0 {
+		p = p[:min(int64(len(p)), s.left)]
+	}
+	n, err := s.body.Read(p)
+	if n > 0 {
+		s.retry.Progress()
+		s.offset += int64(n)
+	}
+	switch {
+	case s.left > 0:
+		if s.left -= int64(n); errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+	case errors.Is(err, io.EOF):
+		s.left = 0
+	}
+	if err == nil || s.left == 0 {
+		return n, nil
+	}
+	if err = errors.Join(err, s.drop()); n > 0 {
+		return n, nil
+	}
+	return 0, s.retry.Again(s.ctx, failure.New(failure.Transient, err))
+}
+
+// Close ends the reading for good.
+func (s *steady) Close() error {
+	s.openAt = func(int64, int64) (io.ReadCloser, error) { return nil, os.ErrClosed }
+	return s.drop()
+}
+
+// drop closes a body that goes on no more.
+func (s *steady) drop() error {
+	if s.body == nil {
+		return nil
+	}
+	err := s.body.Close()
+	s.body = nil
+	return err
 }

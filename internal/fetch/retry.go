@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 
 	"lamina.build/internal/failure"
@@ -18,22 +18,14 @@ import (
 // notedPause is the shortest pause that is worth a note.
 const notedPause = 5 * time.Second
 
-// Ask makes a request once, and follows where it leads as [Client.Get] does. The
-// last answer is returned whatever its status. It is for those who make more of
-// an answer than that, and so know better what to ask for again: see [Retry].
-func (c *Client) Ask(ctx context.Context, address string, header http.Header) (*http.Response, error) {
-	once := *c
-	once.opts.Attempts = 1
-	return once.follow(ctx, address, header)
-}
-
-// Retry does something again while that may help, which is after an error that
-// is a [failure.Transient], with the patience of a client. It is for one goroutine.
+// Retry counts attempts, and waits between them with the patience of a client. It
+// is for one goroutine.
 type Retry struct {
 	Note func(string) // is told of long waits
 
 	opts   Options
-	url    string // for messages
+	busy   *busy
+	url    string // for messages; "" where the caller says what was asked for
 	host   string
 	failed int // attempts in a row that brought nothing
 	waited time.Duration
@@ -45,64 +37,105 @@ type Later interface {
 	RetryAfter() time.Duration // 0 where nobody said
 }
 
-// Retry begins to count the attempts for an address.
+// Retry begins to count the attempts for an address. Of an empty one no error says
+// what was asked for.
 func (c *Client) Retry(address string) *Retry {
-	r := &Retry{opts: c.opts, url: Redact(address), Note: func(string) {}}
+	r := &Retry{opts: c.opts, busy: c.busy, Note: func(string) {}}
+	if address == "" {
+		return r
+	}
+	r.url = Redact(address)
 	if u, err := url.Parse(address); err == nil {
 		r.host = u.Host
 	}
 	return r
 }
 
-// Try makes attempts until one succeeds, or no further one may. An error that
-// was tried to the end is an [UnreachableError].
+// Try makes attempts until one succeeds, or no further one may, as [Retry.Again] has it.
 func (r *Retry) Try(ctx context.Context, attempt func() error) error {
 	for {
 		err := attempt()
 		if err == nil {
 			return nil
 		}
-		if err = r.again(ctx, err); err != nil {
+		if err = r.Again(ctx, err); err != nil {
 			return err
 		}
 	}
 }
 
-// again waits after a failed attempt. It returns an error if that was the last.
-func (r *Retry) again(ctx context.Context, err error) error {
+// Again waits after an attempt that failed with err. It returns an error if that was
+// the last: err itself unless it is a [failure.Transient] that was not given up
+// yet, and an [UnreachableError] once there were attempts enough.
+func (r *Retry) Again(ctx context.Context, err error) error {
+	_, tried := errors.AsType[*UnreachableError](err)
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("fetching %s: %w", r.url, context.Cause(ctx))
-	case failure.KindOf(err) != failure.Transient:
+		return r.name(ctx, err)
+	case failure.KindOf(err) != failure.Transient, tried:
 		return err
 	}
-	r.failed++
-	pause := r.opts.Wait << min(r.failed-1, 16)
-	if later, ok := errors.AsType[Later](err); ok {
-		pause = max(pause, later.RetryAfter())
-	}
-	if r.failed >= r.opts.Attempts || r.waited+pause > r.opts.Patience {
+	pause, again := r.next(err)
+	if !again {
 		return failure.New(failure.Transient, &UnreachableError{URL: r.url, Host: r.host, Attempts: r.failed, Err: err})
 	}
 	if pause >= notedPause {
 		r.Note(fmt.Sprintf("fetching %s goes on in %s: %v", r.url, pause.Round(time.Second), err))
 	}
-	r.waited += pause
-	if err := r.opts.Sleep(ctx, pause); err != nil {
-		return fmt.Errorf("fetching %s: %w", r.url, err)
-	}
-	return nil
+	return r.name(ctx, r.opts.Sleep(ctx, pause))
 }
 
-// progress forgets what failed before.
-func (r *Retry) progress() { r.failed, r.waited = 0, 0 }
+// next counts an attempt that failed. It says whether there is to be another, and
+// after how long.
+func (r *Retry) next(err error) (pause time.Duration, again bool) {
+	r.failed++
+	wait, asked := r.opts.Wait, time.Duration(0)
+	if later, ok := errors.AsType[Later](err); ok {
+		asked = later.RetryAfter()
+	}
+	status, isStatus := errors.AsType[*StatusError](err)
+	if isStatus && status.Code == http.StatusTooManyRequests {
+		wait, asked = max(wait, time.Second*3/2), max(asked, time.Second) // a second, however it is jittered
+	}
+	pause = max(jittered(wait<<min(r.failed-1, 16)), asked)
+	if r.failed >= r.opts.Attempts || r.waited+pause > r.opts.Patience {
+		return 0, false
+	}
+	r.waited += pause
+	if isStatus && asked > 0 {
+		r.busy.leave(status.Host, pause)
+		pause = r.busy.left(status.Host)
+	}
+	return pause, true
+}
+
+// Progress forgets what failed before.
+func (r *Retry) Progress() { r.failed, r.waited = 0, 0 }
 
 // passing marks what another attempt may cure, and what has not had all of them.
 func passing(err error) error {
-	if _, tried := errors.AsType[*UnreachableError](err); tried || err != nil && isFinal(err) {
+	if _, tried := errors.AsType[*UnreachableError](err); tried || err != nil && IsFinal(err) {
 		return err
 	}
 	return failure.New(failure.Transient, err)
+}
+
+// IsPassing tells the answers that may be others in a moment, since they say nothing
+// about the request itself.
+func IsPassing(code int) bool {
+	switch code {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		return false
+	}
+	return code >= http.StatusInternalServerError
+}
+
+// jittered is a pause that differs by a quarter at most, so that what failed at once
+// doesn't come again at once.
+func jittered(d time.Duration) time.Duration {
+	return d*3/4 + rand.N(d/2+1) //nolint:gosec // nobody gains by guessing it
 }
 
 // limited finds the limit that is used up in a RateLimit header, and when it
@@ -128,79 +161,27 @@ func RetryAfter(h http.Header) time.Duration {
 	return 0
 }
 
-// Reader reads what open opens, and has it opened again where it was each time
-// it fails. Every byte that comes makes the patience new.
-func (r *Retry) Reader(ctx context.Context, offset, length int64, open func(offset, length int64) (io.ReadCloser, error)) (io.ReadCloser, error) {
-	s := &steady{ctx: ctx, retry: r, openAt: open, offset: offset, left: length}
-	return s, s.open()
+// busy are the hosts that ask to be left alone, by everybody.
+type busy struct {
+	mu    sync.Mutex
+	until map[string]time.Time
 }
 
-// steady is a body that goes on after a cut.
-type steady struct {
-	ctx          context.Context //nolint:containedctx // that of the file being read, as its body's would be
-	retry        *Retry
-	openAt       func(offset, length int64) (io.ReadCloser, error)
-	offset, left int64         // left is -1 where the body alone knows
-	body         io.ReadCloser // nil once it failed
+func (b *busy) leave(host string, d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if at := time.Now().Add(d); at.After(b.until[host]) {
+		b.until[host] = at
+	}
 }
 
-func (s *steady) open() error {
-	return s.retry.Try(s.ctx, func() (err error) {
-		s.body, err = s.openAt(s.offset, s.left)
-		return err
-	})
-}
-
-func (s *steady) Read(p []byte) (int, error) {
-	for s.left != 0 {
-		if s.body == nil {
-			if err := s.open(); err != nil {
-				return 0, err
-			}
-		}
-		n, err := s.read(p)
-		if n > 0 || err != nil || len(p) == 0 {
-			return n, err
-		}
+// left is how long a host is to be left alone. Those who wait don't come all at once.
+func (b *busy) left(host string) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := time.Until(b.until[host])
+	if left <= 0 {
+		return 0
 	}
-	return 0, io.EOF
-}
-
-// read reads from the body there is. No bytes and no error mean that there is
-// none anymore.
-func (s *steady) read(p []byte) (int, error) {
-	n, err := s.body.Read(p)
-	if n > 0 {
-		s.retry.progress()
-		s.offset += int64(n)
-	}
-	switch {
-	case s.left > 0:
-		s.left -= int64(n)
-	case errors.Is(err, io.EOF):
-		s.left = 0
-	}
-	if err == nil || s.left == 0 {
-		return n, nil
-	}
-	if err = errors.Join(err, s.drop()); n > 0 {
-		return n, nil
-	}
-	return 0, s.retry.again(s.ctx, failure.New(failure.Transient, err))
-}
-
-// Close ends the reading for good.
-func (s *steady) Close() error {
-	s.openAt = func(int64, int64) (io.ReadCloser, error) { return nil, os.ErrClosed }
-	return s.drop()
-}
-
-// drop closes a body that goes on no more.
-func (s *steady) drop() error {
-	if s.body == nil {
-		return nil
-	}
-	err := s.body.Close()
-	s.body = nil
-	return err
+	return left + rand.N(left/4+1) //nolint:gosec // nobody gains by guessing it
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"lamina.build/internal/failure"
@@ -36,7 +37,11 @@ type Client struct {
 	token    Token
 	note     func(string)
 	http     *fetch.Client
-	places   places
+
+	// places has the address on another host that a file's own one leads to. The hub
+	// counts and limits how often it is asked; where the bytes are, nobody does. Such an
+	// address is good for a while, and whoever finds it stale forgets it.
+	places sync.Map
 }
 
 // New returns a client. It refuses an endpoint that is no web address, and
@@ -56,7 +61,9 @@ func New(o Options) (*Client, error) {
 	o.HTTP.Wait = cmp.Or(o.HTTP.Wait, 500*time.Millisecond)
 	o.HTTP.Patience = cmp.Or(o.HTTP.Patience, 30*time.Minute)
 	if o.HTTP.Transport == nil {
-		o.HTTP.Transport = transport()
+		t := fetch.NewBulkTransport()
+		t.ReadBufferSize = 256 << 10
+		o.HTTP.Transport = t
 	}
 	if o.Note == nil {
 		o.Note = func(string) {}
@@ -71,17 +78,6 @@ func (c *Client) String() string { return "the hub at " + c.endpoint.String() }
 // GoString is String, so that no way to print a client prints its token.
 func (c *Client) GoString() string { return c.String() }
 
-// transport is one for files of gigabytes.
-func transport() *http.Transport {
-	t := fetch.NewTransport()
-	// HTTP/1.1 alone: over HTTP/2 all ranges of a download would share one
-	// connection, and so one window.
-	t.ForceAttemptHTTP2, t.Protocols = false, new(http.Protocols)
-	t.Protocols.SetHTTP1(true)
-	t.MaxIdleConnsPerHost, t.ReadBufferSize = 64, 256<<10
-	return t
-}
-
 func parseEndpoint(address string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(address, "/"))
 	switch {
@@ -95,4 +91,68 @@ func parseEndpoint(address string) (*url.URL, error) {
 		return nil, errors.New("more than a host and a path in it")
 	}
 	return u, nil
+}
+
+// Token is a secret that the hub knows somebody by. It prints as stars.
+type Token string
+
+// String is not the token.
+func (t Token) String() string {
+	if t == "" {
+		return ""
+	}
+	return "***"
+}
+
+// GoString is not the token.
+func (t Token) GoString() string { return `hub.Token("` + t.String() + `")` }
+
+// MarshalText is not the token: JSON and logs have stars, too.
+func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// check refuses what no header can hold, without a word of it.
+func (t Token) check() error {
+	if strings.IndexFunc(string(t), func(r rune) bool { return r <= ' ' || r > '~' }) < 0 {
+		return nil
+	}
+	err := failure.New(failure.Usage, errors.New("the token for the hub has a space or a character in it that no token has"))
+	return failure.WithHint(err, "HF_TOKEN is one word, such as hf_abc")
+}
+
+// hide takes the token out of a text of others.
+func (t Token) hide(text string) string {
+	if t == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, string(t), t.String())
+}
+
+// loginTransport adds the token to each request that goes to the endpoint's
+// own scheme, host and port. It sees every step of a redirect, and requests
+// come without the header, so that nothing has to be taken away again.
+type loginTransport struct {
+	next     http.RoundTripper
+	endpoint *url.URL
+	token    Token
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (l *loginTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if l.token != "" && sameHost(r.URL, l.endpoint) {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+string(l.token))
+	}
+	return l.next.RoundTrip(r)
+}
+
+// sameHost compares as a browser's same origin does.
+func sameHost(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+func port(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
 }

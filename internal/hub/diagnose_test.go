@@ -43,7 +43,7 @@ func TestDiagnose(t *testing.T) {
 			if tt.spoil != nil {
 				tt.spoil(h)
 			}
-			err := c.Diagnose(t.Context(), files["f"], tt.told)
+			err := c.Diagnose(t.Context(), files["f"].ModelFile, tt.told)
 			if !strings.HasPrefix(err.Error(), `fetching "f": `) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %q, want %q", err, tt.says)
 			}
@@ -66,7 +66,7 @@ func TestDiagnose(t *testing.T) {
 func TestDiagnoseOfAnEmptyFile(t *testing.T) {
 	t.Parallel()
 	_, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Small("")})
-	if err := c.Diagnose(t.Context(), files["f"], errDigest); !errors.Is(err, hub.ErrBytes) {
+	if err := c.Diagnose(t.Context(), files["f"].ModelFile, errDigest); !errors.Is(err, hub.ErrBytes) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -4,4 +4,6 @@ package hub
 var (
 	NextLink  = nextLink
 	ParseSums = parseSums
+	OpenOnce  = (*Client).openOnce
+	FileURL   = (*Client).fileURL
 )

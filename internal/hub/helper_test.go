@@ -67,9 +67,21 @@ func setup(t *testing.T, o testworld.HubOptions, files map[string]testworld.HubF
 	return h, c, byPath
 }
 
-func read(t *testing.T, s hub.Source, f hub.File, offset, length int64) (string, error) {
+// read reads a part of a file with patience.
+func read(t *testing.T, c *hub.Client, f hub.File, offset, length int64) (string, error) {
 	t.Helper()
-	body, err := s.Open(t.Context(), f, offset, length)
+	return all(t, func() (io.ReadCloser, error) { return c.Open(t.Context(), f.ModelFile, offset, length) })
+}
+
+// readOnce reads it by one request.
+func readOnce(t *testing.T, c *hub.Client, f hub.File, offset, length int64) (string, error) {
+	t.Helper()
+	return all(t, func() (io.ReadCloser, error) { return hub.OpenOnce(c, t.Context(), f.ModelFile, offset, length) })
+}
+
+func all(t *testing.T, open func() (io.ReadCloser, error)) (string, error) {
+	t.Helper()
+	body, err := open()
 	if err != nil {
 		return "", err
 	}

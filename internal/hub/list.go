@@ -27,7 +27,7 @@ func (c *Client) List(ctx context.Context, address string) ([]File, error) {
 	if err != nil {
 		return nil, failure.New(failure.Usage, fmt.Errorf("reading list %q: %w", fetch.Redact(address), err))
 	}
-	text, err := c.fetch(ctx, address, mostOfDocument)
+	text, err := c.fetch(ctx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (c *Client) measure(ctx context.Context, files []File) error {
 // size asks for the first byte of a file, since addresses that are signed for
 // GET forbid HEAD. Bytes are counted where the server says no length.
 func (c *Client) size(ctx context.Context, address string) (int64, error) {
-	resp, err := c.send(ctx, request{url: address, span: "bytes=0-0"})
+	resp, err := c.send(ctx, address, "", "bytes=0-0")
 	if err != nil {
 		return 0, err
 	}
@@ -130,7 +130,8 @@ func parseSum(row string) (File, error) {
 	if len(row) < digits+3 || row[digits] != ' ' || row[digits+1] != ' ' && row[digits+1] != '*' {
 		return File{}, errors.New("not a line of sha256sum: 64 hexadecimal digits, two spaces and a path")
 	}
-	f := File{SHA256: strings.ToLower(row[:digits]), Path: strings.TrimPrefix(row[digits+2:], "./")}
+	var f File
+	f.SHA256, f.Path = strings.ToLower(row[:digits]), strings.TrimPrefix(row[digits+2:], "./")
 	if !sha256Hex.MatchString(f.SHA256) {
 		return File{}, fmt.Errorf("%q is not a SHA-256", row[:digits])
 	}

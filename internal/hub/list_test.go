@@ -13,6 +13,7 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
 )
 
 func TestList(t *testing.T) {
@@ -25,7 +26,7 @@ func TestList(t *testing.T) {
 		w.Put("models/v 1/"+name, []byte(content))
 		sum := testworld.SHA256(testworld.Text(content))
 		fmt.Fprintf(&sums, "%s %c%s\n", sum, " *"[i%2], name)
-		want = append(want, hub.File{Path: name, Size: int64(i + 1), SHA256: sum})
+		want = append(want, hub.File{ModelFile: lock.ModelFile{Path: name, Size: int64(i + 1), SHA256: sum}})
 	}
 	want[0].URL = w.URL + "/models/v%201/b/%C3%BCn%C3%AF%20code%2B1.bin"
 	want[1].URL = w.URL + "/models/v%201/a%20file%25.bin"
@@ -45,7 +46,7 @@ func TestList(t *testing.T) {
 		t.Errorf("%d bytes were sent", sent)
 	}
 	for _, f := range got {
-		if content, err := read(t, c.Steady(), f, f.Size-1, 1); content != "x" || err != nil {
+		if content, err := read(t, c, f, f.Size-1, 1); content != "x" || err != nil {
 			t.Errorf("%q: got %q, %v", f.Path, content, err)
 		}
 	}

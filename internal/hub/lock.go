@@ -8,10 +8,40 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/layers"
+	"lamina.build/lock"
 )
+
+// ErrNoMatch says that patterns leave nothing of a model.
+var ErrNoMatch = errors.New("no file matches the patterns")
+
+// Match selects files by the patterns of a .dockerignore, as [layers.Select] does.
+// It is an error when none is left, or when a pattern is none: a [failure.Usage]
+// both.
+func Match(files []File, include, exclude []string) ([]File, error) {
+	byPath := make(map[string]File, len(files))
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i], byPath[f.Path] = f.Path, f
+	}
+	selected, err := layers.Select(paths, include, exclude)
+	if err != nil {
+		return nil, failure.New(failure.Usage, err)
+	}
+	if len(selected) == 0 && len(files) > 0 {
+		err := failure.New(failure.Usage, ErrNoMatch)
+		return nil, failure.WithHint(err, fmt.Sprintf("there are %d, such as %q", len(files), files[0].Path))
+	}
+	matched := make([]File, len(selected))
+	for i, name := range selected {
+		matched[i] = byPath[name]
+	}
+	return matched, nil
+}
 
 // sideBySide is how many files are fetched at once, as by snapshot_download of
 // huggingface_hub.
@@ -20,11 +50,12 @@ const sideBySide = 8
 // Lock returns the files with the SHA-256 of each. Those that have none yet are
 // fetched, and held against what git calls them: a [fetch.MismatchError] where that
 // doesn't fit. None is kept in memory, whatever its size.
-func (c *Client) Lock(ctx context.Context, files []File) ([]File, error) {
-	locked := slices.Clone(files)
+func (c *Client) Lock(ctx context.Context, files []File) ([]lock.ModelFile, error) {
+	locked := make([]lock.ModelFile, len(files))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(sideBySide)
-	for i, f := range locked {
+	for i, f := range files {
+		locked[i] = f.ModelFile
 		if f.SHA256 != "" {
 			continue
 		}
@@ -41,7 +72,7 @@ func (c *Client) Lock(ctx context.Context, files []File) ([]File, error) {
 
 // sum fetches a file and returns its SHA-256.
 func (c *Client) sum(ctx context.Context, f File) (string, error) {
-	body, err := c.Reader(ctx, f, 0, f.Size)
+	body, err := c.Open(ctx, f.ModelFile, 0, f.Size)
 	if err != nil {
 		return "", err
 	}
@@ -52,7 +83,7 @@ func (c *Client) sum(ctx context.Context, f File) (string, error) {
 		return "", err
 	}
 	if got := hex.EncodeToString(blob.Sum(nil)); f.GitOID != "" && got != f.GitOID {
-		return "", mismatch(f, "git hash", f.GitOID, got)
+		return "", mismatch(f.ModelFile, "git hash", f.GitOID, got)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -10,11 +10,12 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/layers"
+	"lamina.build/lock"
 )
 
 func TestMatch(t *testing.T) {
 	t.Parallel()
-	files := []hub.File{{Path: "a.json", Size: 1}, {Path: "det/x.onnx", Size: 2}, {Path: "pose/deep/y.bin", Size: 3}}
+	files := []hub.File{{ModelFile: lock.ModelFile{Path: "a.json", Size: 1}}, {ModelFile: lock.ModelFile{Path: "det/x.onnx", Size: 2}}, {ModelFile: lock.ModelFile{Path: "pose/deep/y.bin", Size: 3}}}
 	got, err := hub.Match(files, []string{"*.json", "pose"}, nil)
 	if diff := cmp.Diff([]hub.File{files[0], files[2]}, got); diff != "" || err != nil {
 		t.Errorf("files (-want +got):\n%s%v", diff, err)

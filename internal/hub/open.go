@@ -1,41 +1,46 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"sync"
+	"strconv"
+	"strings"
 
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
+	"lamina.build/lock"
 )
 
-// File is a file of a model.
+// File is a file of a model as it is listed.
 type File struct {
-	Path   string // below the repository or the list, with slashes
-	URL    string // where it is to be had
-	Size   int64  // in bytes
-	SHA256 string // 64 lower-case hexadecimal digits; empty where [Client.Lock] has yet to find out
+	lock.ModelFile // its SHA256 is empty where [Client.Lock] has yet to find out
+
 	GitOID string // what git calls it: 40 digits; of files in git itself alone, and empty in lists
 }
 
-// Source has the bytes of files.
-type Source interface {
-	// Open reads length bytes of a file from an offset on. The reader yields
-	// exactly as many, or an error.
-	Open(ctx context.Context, f File, offset, length int64) (io.ReadCloser, error)
+// Open reads length bytes of a file from an offset on, and goes on where it was
+// when a connection is cut or stalls, when the server is busy or in trouble, and
+// when the address of a file's bytes is no longer good. It waits as the server
+// asks, and gives up with a [fetch.UnreachableError] after as many attempts in a
+// row that bring nothing as [Options] allow.
+//
+// The reader yields exactly as many bytes, or an error: an [AnswerError] or a
+// [fetch.MismatchError] where what comes is not the range that was asked for, of a
+// file of the size that f has; a [RefusedError]. Content isn't compared with hashes.
+func (c *Client) Open(ctx context.Context, f lock.ModelFile, offset, length int64) (io.ReadCloser, error) {
+	return c.patience(f.URL).Reader(ctx, offset, length, func(offset, length int64) (io.ReadCloser, error) {
+		return c.openOnce(ctx, f, offset, length)
+	})
 }
 
-// Open implements [Source] by one request, to the hub or past it to where the
-// hub said that the file is. Nothing is tried again but that place, once it is
-// stale; see [Client.Reader].
-//
-// The answer has to be the range that was asked for, of a file of the size that
-// f has: else the error is an [AnswerError] or a [fetch.MismatchError]. A refusal is
-// a [RefusedError]. Content isn't compared with hashes.
-func (c *Client) Open(ctx context.Context, f File, offset, length int64) (io.ReadCloser, error) {
+// openOnce makes one request, to the hub or past it to where the hub said that the
+// file is. Nothing is tried again but that place, once it is stale.
+func (c *Client) openOnce(ctx context.Context, f lock.ModelFile, offset, length int64) (io.ReadCloser, error) {
 	if offset < 0 || length < 0 || offset > f.Size-length {
 		return nil, fmt.Errorf("reading %q: it has no %d bytes at %d, but %d in all", f.Path, length, offset, f.Size)
 	}
@@ -43,12 +48,13 @@ func (c *Client) Open(ctx context.Context, f File, offset, length int64) (io.Rea
 		return http.NoBody, nil
 	}
 	s := span{file: f, offset: offset, length: length}
-	place := c.places.of(f.URL)
+	known, _ := c.places.Load(f.URL)
+	place, _ := known.(string)
 	body, err := c.openAt(ctx, s, place)
 	if err == nil || place == "" {
 		return body, err
 	}
-	c.places.forget(f.URL, place)
+	c.places.CompareAndDelete(f.URL, place) // what somebody else has found out since stays
 	if refused, ok := errors.AsType[*RefusedError](err); ok && refused.Reason == Expired {
 		return c.openAt(ctx, s, "")
 	}
@@ -57,32 +63,17 @@ func (c *Client) Open(ctx context.Context, f File, offset, length int64) (io.Rea
 
 // openAt asks at a place, or at the file's own address where there is none.
 func (c *Client) openAt(ctx context.Context, s span, place string) (io.ReadCloser, error) {
-	resp, err := c.send(ctx, request{url: s.file.URL, at: place, span: s.header()})
+	resp, err := c.send(ctx, s.file.URL, place, s.header())
 	if err != nil {
 		return nil, err
 	}
 	if err := s.check(resp); err != nil {
 		return nil, errors.Join(err, resp.Body.Close())
 	}
-	c.remember(s.file, resp.Request.URL)
-	return s.body(resp)
-}
-
-func (c *Client) remember(f File, at *url.URL) {
-	if own, err := url.Parse(f.URL); err == nil && !sameHost(own, at) {
-		c.places.set(f.URL, at.String())
+	if own, err := url.Parse(s.file.URL); err == nil && !sameHost(own, resp.Request.URL) {
+		c.places.Store(s.file.URL, resp.Request.URL.String())
 	}
-}
-
-// Reader opens a part of a file as [Client.Open] does, and goes on where it was
-// when a connection is cut or stalls, when the server is busy or in trouble, and
-// when the address of a file's bytes is no longer good. It waits as the server
-// asks, and gives up with a [fetch.UnreachableError] after as many attempts in a
-// row that bring nothing as [Options] allow.
-func (c *Client) Reader(ctx context.Context, f File, offset, length int64) (io.ReadCloser, error) {
-	return c.patience(f.URL).Reader(ctx, offset, length, func(offset, length int64) (io.ReadCloser, error) {
-		return c.Open(ctx, f, offset, length)
-	})
+	return s.body(resp)
 }
 
 // patience counts the attempts for an address.
@@ -92,44 +83,80 @@ func (c *Client) patience(address string) *fetch.Retry {
 	return r
 }
 
-// Steady is the client as a [Source] that is read by [Client.Reader].
-func (c *Client) Steady() Source { return steady{c} }
+// mostSkipped is how much of a file is read and thrown away where a server
+// knows no ranges: what hubs send without, and plain web servers, is small.
+const mostSkipped = 16 << 20
 
-type steady struct{ *Client }
-
-func (s steady) Open(ctx context.Context, f File, offset, length int64) (io.ReadCloser, error) {
-	return s.Reader(ctx, f, offset, length)
+// span is a part of a file that was asked for.
+type span struct {
+	file           lock.ModelFile
+	offset, length int64
 }
 
-// places remembers which address a file's own one leads to, on another host. The
-// hub counts and limits how often it is asked; where the bytes are, nobody does.
-// Such an address is good for a while, and whoever finds it stale forgets it.
-// The zero value knows none.
-type places struct {
-	mu    sync.Mutex
-	known map[string]string
-}
-
-func (p *places) of(url string) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.known[url]
-}
-
-func (p *places) set(url, place string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known == nil {
-		p.known = map[string]string{}
+// header is the Range header. The whole of a file is asked for without.
+func (s span) header() string {
+	if s.offset == 0 && s.length == s.file.Size {
+		return ""
 	}
-	p.known[url] = place
+	return fmt.Sprintf("bytes=%d-%d", s.offset, s.offset+s.length-1)
 }
 
-// forget keeps what somebody else has found out since.
-func (p *places) forget(url, stale string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known[url] == stale {
-		delete(p.known, url)
+// check compares an answer with what was asked for.
+func (s span) check(resp *http.Response) error {
+	if e := resp.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return s.odd(fmt.Sprintf("it comes encoded as %q, and was asked for as it is", printable(e)))
 	}
+	said := resp.Header.Get("Content-Range")
+	switch resp.StatusCode {
+	case http.StatusPartialContent:
+		return s.checkRange(said)
+	case http.StatusRequestedRangeNotSatisfiable:
+		_, total, _ := strings.Cut(said, "/")
+		if total == strconv.FormatInt(s.file.Size, 10) {
+			return s.odd("its server refuses a range of it that there is")
+		}
+		return s.wrongSize(cmp.Or(printable(total), "less"))
+	}
+	if resp.ContentLength >= 0 && resp.ContentLength != s.file.Size {
+		return s.wrongSize(strconv.FormatInt(resp.ContentLength, 10))
+	}
+	if s.offset > mostSkipped {
+		return s.odd("its server sends the whole in place of a range")
+	}
+	return nil
+}
+
+// checkRange reads "bytes FIRST-LAST/TOTAL", as of RFC 9110, section 14.4.
+func (s span) checkRange(said string) error {
+	want := fmt.Sprintf("bytes %d-%d/", s.offset, s.offset+s.length-1)
+	total, ok := strings.CutPrefix(said, want)
+	switch {
+	case !ok:
+		return s.odd(fmt.Sprintf("the range of the answer is %q and not %q", printable(said), want+strconv.FormatInt(s.file.Size, 10)))
+	case total != "*" && total != strconv.FormatInt(s.file.Size, 10):
+		return s.wrongSize(printable(total))
+	}
+	return nil
+}
+
+func (s span) odd(reason string) error { return odd(s.file.URL, reason) }
+
+// wrongSize says that a server has another file than the one that was locked.
+func (s span) wrongSize(got string) error {
+	return mismatch(s.file, "size", strconv.FormatInt(s.file.Size, 10), got)
+}
+
+// body is an answer from the part on that was asked for.
+func (s span) body(resp *http.Response) (io.ReadCloser, error) {
+	if resp.StatusCode != http.StatusOK {
+		return resp.Body, nil
+	}
+	_, err := io.CopyN(io.Discard, resp.Body, s.offset)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, errors.Join(failure.New(failure.Transient, err), resp.Body.Close())
+	}
+	return resp.Body, nil
 }

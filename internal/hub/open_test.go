@@ -10,6 +10,7 @@ import (
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
 )
 
 func TestOpen(t *testing.T) {
@@ -19,16 +20,16 @@ func TestOpen(t *testing.T) {
 		_, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": {Content: content, LFS: lfs}, "empty": testworld.Small("")})
 		f := files["f"]
 		for _, at := range [][2]int64{{0, f.Size}, {0, 1}, {1<<20 - 3, 7}, {f.Size - 1, 1}, {5, 0}, {f.Size, 0}} {
-			got, err := read(t, c, f, at[0], at[1])
+			got, err := readOnce(t, c, f, at[0], at[1])
 			if err != nil || got != part(t, content, at[0], at[1]) {
 				t.Errorf("%v: got %d bytes, %v", at, len(got), err)
 			}
 		}
-		if got, err := read(t, c, files["empty"], 0, 0); got != "" || err != nil {
+		if got, err := readOnce(t, c, files["empty"], 0, 0); got != "" || err != nil {
 			t.Errorf("got %q, %v", got, err)
 		}
 		for _, at := range [][2]int64{{-1, 1}, {0, -1}, {0, f.Size + 1}, {f.Size, 1}, {1 << 62, 1 << 62}} {
-			if _, err := read(t, c, f, at[0], at[1]); err == nil {
+			if _, err := readOnce(t, c, f, at[0], at[1]); err == nil {
 				t.Errorf("%v: no error", at)
 			}
 		}
@@ -40,7 +41,7 @@ func TestOpenTriesOnce(t *testing.T) {
 	for _, code := range []int{500, 429} {
 		h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Large(testworld.Text("text"))})
 		h.CDN.Fail("/**", testworld.Status(code, 1))
-		if _, err := read(t, c, files["f"], 0, 4); failure.KindOf(err) != failure.Transient || h.CDN.Requests("/**") != 1 {
+		if _, err := readOnce(t, c, files["f"], 0, 4); failure.KindOf(err) != failure.Transient || h.CDN.Requests("/**") != 1 {
 			t.Errorf("%d: got %v after %d requests", code, err, h.CDN.Requests("/**"))
 		}
 	}
@@ -63,12 +64,12 @@ func TestWhoMayReadFiles(t *testing.T) {
 	}
 	for _, tt := range tests {
 		c := client(t, hub.Options{Endpoint: h.Endpoint, Token: tt.token})
-		f := hub.File{Path: "f", URL: c.URL("Org/gated", gated, "f"), Size: 4}
-		_, err := read(t, c.Steady(), f, 0, 4)
+		f := hub.File{ModelFile: lock.ModelFile{Path: "f", URL: hub.FileURL(c, "Org/gated", gated, "f"), Size: 4}}
+		_, err := read(t, c, f, 0, 4)
 		checkRefused(t, err, tt.reason, failure.Usage, tt.says, tt.hint)
 	}
 	c := client(t, hub.Options{Endpoint: h.Endpoint, Token: token})
-	if got, err := read(t, c, hub.File{Path: "f", URL: c.URL("Org/gated", gated, "f"), Size: 4}, 0, 4); got != "text" {
+	if got, err := readOnce(t, c, hub.File{ModelFile: lock.ModelFile{Path: "f", URL: hub.FileURL(c, "Org/gated", gated, "f"), Size: 4}}, 0, 4); got != "text" {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -78,14 +79,14 @@ func TestFilesThatAreNotThere(t *testing.T) {
 	h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"a b": testworld.Small("text")})
 	f := files["a b"]
 	f.URL = strings.Replace(f.URL, "a%20b", "a%20c", 1)
-	_, err := read(t, c.Steady(), f, 0, 4)
+	_, err := read(t, c, f, 0, 4)
 	checkRefused(t, err, hub.NoFile, failure.Usage, `repository "Org/Model-1.0" has no file "a c" at "`, `"build lock"`)
 	h.Heal()
 	h.Fail("GET /hub/Org/**", testworld.Status(404, 1)) // by a mirror that says no more
-	_, err = read(t, c.Steady(), files["a b"], 0, 4)
+	_, err = read(t, c, files["a b"], 0, 4)
 	checkRefused(t, err, hub.NoFile, failure.Usage, `repository "Org/Model-1.0" has no file "a b" at "`, `"build lock"`)
 	h.Drop(repository)
-	_, err = read(t, c.Steady(), files["a b"], 0, 4)
+	_, err = read(t, c, files["a b"], 0, 4)
 	checkRefused(t, err, hub.NoRepository, failure.Usage, `has no repository "Org/Model-1.0"`, "HF_TOKEN")
 }
 
@@ -121,7 +122,7 @@ func TestOddAnswers(t *testing.T) {
 				tt.header = http.Header{}
 			}
 			c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(tt.code, tt.body, tt.header)}})
-			f := hub.File{Path: "f", URL: "https://me:geheim@web.example/f?sig=geheim", Size: 10}
+			f := hub.File{ModelFile: lock.ModelFile{Path: "f", URL: "https://me:geheim@web.example/f?sig=geheim", Size: 10}}
 			got, err := read(t, c, f, tt.offset, 4)
 			if tt.says == "" {
 				if got != "2345" || err != nil {
@@ -137,8 +138,8 @@ func TestOddAnswers(t *testing.T) {
 			if !errors.As(err, &mismatch) && !errors.As(err, &odd) || failure.KindOf(err) != failure.Failure {
 				t.Errorf("got a %T", err)
 			}
-			if _, steady := read(t, c.Steady(), f, tt.offset, 4); steady == nil || steady.Error() != err.Error() {
-				t.Errorf("steady: %v", steady)
+			if _, once := readOnce(t, c, f, tt.offset, 4); once == nil || once.Error() != err.Error() {
+				t.Errorf("once: %v", once)
 			}
 		})
 	}
@@ -148,7 +149,7 @@ func TestAWholeTooLargeToSkip(t *testing.T) {
 	t.Parallel()
 	body := strings.Repeat("x", 17<<20)
 	c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(200, body, http.Header{})}})
-	_, err := read(t, c, hub.File{URL: "https://web.example/f", Size: int64(len(body))}, 16<<20+1, 4)
+	_, err := readOnce(t, c, hub.File{ModelFile: lock.ModelFile{URL: "https://web.example/f", Size: int64(len(body))}}, 16<<20+1, 4)
 	if err == nil || !strings.Contains(err.Error(), "sends the whole in place of a range") {
 		t.Errorf("got %v", err)
 	}
@@ -158,7 +159,7 @@ func TestATransferThatEndsEarlyIsAnError(t *testing.T) {
 	t.Parallel()
 	h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Large(testworld.Text("0123456789"))})
 	h.CDN.Fail("/**", testworld.Cut(1))
-	if got, err := read(t, c, files["f"], 0, 10); err == nil || got != "01234" {
+	if got, err := readOnce(t, c, files["f"], 0, 10); err == nil || got != "01234" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	chunked := client(t, hub.Options{HTTP: fetch.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -166,7 +167,7 @@ func TestATransferThatEndsEarlyIsAnError(t *testing.T) {
 		resp.ContentLength = -1 // it ends without an error
 		return resp, err
 	})}})
-	if got, err := read(t, chunked, hub.File{URL: "https://web.example/f", Size: 10}, 0, 10); err == nil || got != "01234" {
+	if got, err := read(t, chunked, hub.File{ModelFile: lock.ModelFile{URL: "https://web.example/f", Size: 10}}, 0, 10); err == nil || got != "01234" {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -175,7 +176,7 @@ func TestWhatIsNoAddress(t *testing.T) {
 	t.Parallel()
 	c := client(t, hub.Options{})
 	for _, address := range []string{"http://[::1", "http://%zz", "ftp://x/y", ""} {
-		if _, err := read(t, c, hub.File{URL: address, Size: 1}, 0, 1); err == nil {
+		if _, err := readOnce(t, c, hub.File{ModelFile: lock.ModelFile{URL: address, Size: 1}}, 0, 1); err == nil {
 			t.Errorf("%q: no error", address)
 		}
 	}

@@ -46,7 +46,7 @@ func TestReaderGoesOn(t *testing.T) {
 			}
 			h.CDN.Fail("/**", tt.fault)
 			for _, at := range [][2]int64{{0, 3 << 20}, {1 << 20, 1<<20 + 5}, {3<<20 - 1, 1}} {
-				got, err := read(t, c.Steady(), files["f"], at[0], at[1])
+				got, err := read(t, c, files["f"], at[0], at[1])
 				if err != nil || got != part(t, content, at[0], at[1]) {
 					t.Errorf("%v: got %d bytes, %v", at, len(got), err)
 				}
@@ -68,7 +68,7 @@ func TestReaderOutlivesManyCuts(t *testing.T) {
 	content := testworld.Generated(4, 1<<20)
 	h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Large(content)})
 	h.CDN.Fail("/**", testworld.Cut(12))
-	if got, err := read(t, c.Steady(), files["f"], 0, 1<<20); err != nil || got != part(t, content, 0, 1<<20) {
+	if got, err := read(t, c, files["f"], 0, 1<<20); err != nil || got != part(t, content, 0, 1<<20) {
 		t.Errorf("got %d bytes, %v", len(got), err)
 	}
 }
@@ -87,12 +87,12 @@ func TestReaderGivesUp(t *testing.T) {
 				o.HTTP.Stall = 300 * time.Millisecond
 			}
 			h.CDN.Fail("/**", f)
-			_, err := read(t, client(t, o).Steady(), files["f"], 0, 1)
+			_, err := read(t, client(t, o), files["f"], 0, 1)
 			var unreachable *fetch.UnreachableError
 			if !errors.As(err, &unreachable) || unreachable.Attempts != 3 || failure.KindOf(err) != failure.Transient {
 				t.Errorf("got %v", err)
 			}
-			if got := p.all(); !slices.Equal(got, []time.Duration{time.Second, 2 * time.Second}) {
+			if got := p.all(); !near(got, []time.Duration{time.Second, 2 * time.Second}) {
 				t.Errorf("waited %v", got)
 			}
 			if n := h.CDN.Requests("/**"); n < 3 || n > 4 {
@@ -100,6 +100,11 @@ func TestReaderGivesUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// near tells pauses that differ by what keeps many from coming again at once.
+func near(got, want []time.Duration) bool {
+	return slices.EqualFunc(got, want, func(a, b time.Duration) bool { return (a - b).Abs() <= b/4 })
 }
 
 func TestWaitsAsTheServerAsks(t *testing.T) {
@@ -128,10 +133,10 @@ func TestWaitsAsTheServerAsks(t *testing.T) {
 				t.Fatal(err)
 			}
 			h.Fail("/**", tt.fault)
-			if got, err := read(t, c.Steady(), files[0], 0, 4); got != "text" {
+			if got, err := read(t, c, files[0], 0, 4); got != "text" {
 				t.Errorf("got %q, %v", got, err)
 			}
-			if got := p.all(); !slices.Equal(got, tt.want) {
+			if got := p.all(); !near(got, tt.want) {
 				t.Errorf("waited %v, want %v", got, tt.want)
 			}
 			if len(notes) != tt.notes || tt.notes > 0 && !strings.Contains(notes[0], "takes no more requests for") {
@@ -145,7 +150,7 @@ func TestDoesNotWaitForHours(t *testing.T) {
 	t.Parallel()
 	h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Small("text")})
 	h.Fail("/**", testworld.Limited("resolvers", 2*time.Hour, testworld.Always))
-	_, err := read(t, c.Steady(), files["f"], 0, 4)
+	_, err := read(t, c, files["f"], 0, 4)
 	checkRefused(t, err, hub.Busy, failure.Transient, "takes no more requests for 2h0m0s (429)", "set HF_TOKEN")
 	if n := h.Requests("/**"); n != 1 {
 		t.Errorf("asked %d times", n)
@@ -160,7 +165,7 @@ func TestAStaleAddressIsAskedForAgain(t *testing.T) {
 		if i%3 == 0 {
 			h.Expire()
 		}
-		if got, err := read(t, c, files["f"], int64(i), 10); err != nil || got != part(t, content, int64(i), 10) {
+		if got, err := readOnce(t, c, files["f"], int64(i), 10); err != nil || got != part(t, content, int64(i), 10) {
 			t.Errorf("%d: got %q, %v", i, got, err)
 		}
 	}
@@ -175,7 +180,7 @@ func TestAStallIsOfTheServer(t *testing.T) {
 	content := testworld.Generated(6, 8<<20)
 	h, _, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Large(content)})
 	c := client(t, hub.Options{Endpoint: h.Endpoint, HTTP: fetch.Options{Stall: time.Second}})
-	body, err := c.Reader(t.Context(), files["f"], 0, 8<<20)
+	body, err := c.Open(t.Context(), files["f"].ModelFile, 0, 8<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +204,7 @@ func TestACancelledReaderEndsAtOnce(t *testing.T) {
 	c := client(t, hub.Options{Endpoint: h.Endpoint, HTTP: fetch.Options{Stall: time.Hour}})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	body, err := c.Reader(ctx, files["f"], 0, 4)
+	body, err := c.Open(ctx, files["f"].ModelFile, 0, 4)
 	if err == nil {
 		_, err = io.ReadAll(body)
 	}
@@ -218,7 +223,7 @@ func TestAWaitIsCancelled(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := c.Reader(ctx, files["f"], 0, 4); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := c.Open(ctx, files["f"].ModelFile, 0, 4); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }

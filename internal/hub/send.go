@@ -8,30 +8,36 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
+	"time"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
+	"lamina.build/lock"
 )
 
-// request is one for an address of a file or a document.
-type request struct {
-	url  string // what it is about, in messages too
-	at   string // where it is known to be had; url where empty
-	span string // the Range header; none where empty
-}
+// mostOfDocument is how long an answer of the API may be, in bytes: one about a
+// repository lists all its files.
+const mostOfDocument = 64 << 20
 
-// send makes a request once and follows where it leads. A refusal is a
-// [RefusedError], but for that of a range that a file doesn't have.
-func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
-	asked, err := url.Parse(r.url)
+// send makes a request once and follows where it leads. It is about an address, in
+// messages too, and goes to where that is known to lead, if at is not empty; span is
+// the Range header, or empty. A refusal is a [RefusedError], but for that of a range
+// that a file doesn't have.
+func (c *Client) send(ctx context.Context, address, at, span string) (*http.Response, error) {
+	asked, err := url.Parse(address)
 	if err != nil {
-		return nil, odd(r.url, "not an address")
+		return nil, odd(address, "not an address")
 	}
-	header := http.Header{"Accept-Encoding": {"identity"}} // lengths and ranges are those of the file
-	if r.span != "" {
-		header.Set("Range", r.span)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cmp.Or(at, address), http.NoBody)
+	if err != nil {
+		return nil, odd(address, "not an address")
 	}
-	resp, err := c.http.Ask(ctx, cmp.Or(r.at, r.url), header)
+	req.Header.Set("Accept-Encoding", "identity") // lengths and ranges are those of the file
+	if span != "" {
+		req.Header.Set("Range", span)
+	}
+	resp, err := c.http.Ask(req)
 	if err != nil {
 		return nil, broken(err)
 	}
@@ -39,7 +45,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	case http.StatusOK, http.StatusPartialContent:
 		return resp, nil
 	case http.StatusRequestedRangeNotSatisfiable:
-		if r.span != "" {
+		if span != "" {
 			return resp, nil
 		}
 	}
@@ -53,30 +59,30 @@ type document struct {
 	at     *url.URL // where it came from in the end
 }
 
-// fetch reads the whole of what is at most limit bytes long.
-func (c *Client) fetch(ctx context.Context, address string, limit int64) (d document, err error) {
+// fetch reads the whole of an answer that is no file.
+func (c *Client) fetch(ctx context.Context, address string) (d document, err error) {
 	err = c.patience(address).Try(ctx, func() (err error) {
-		d, err = c.read(ctx, address, limit)
+		d, err = c.read(ctx, address)
 		return err
 	})
 	return d, err
 }
 
-func (c *Client) read(ctx context.Context, address string, limit int64) (document, error) {
-	resp, err := c.send(ctx, request{url: address})
+func (c *Client) read(ctx context.Context, address string) (document, error) {
+	resp, err := c.send(ctx, address, "", "")
 	if err != nil {
 		return document{}, err
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, mostOfDocument+1))
 	err = failure.New(failure.Transient, err)
-	if err == nil && int64(len(data)) > limit {
-		err = odd(address, fmt.Sprintf("the answer has more than %d bytes", limit))
+	if err == nil && len(data) > mostOfDocument {
+		err = odd(address, fmt.Sprintf("the answer has more than %d bytes", mostOfDocument))
 	}
 	return document{data: data, header: resp.Header, at: resp.Request.URL}, errors.Join(err, resp.Body.Close())
 }
 
 // mismatch is the error of a file that is not the one that was promised.
-func mismatch(f File, what, want, got string) error {
+func mismatch(f lock.ModelFile, what, want, got string) error {
 	return failure.WithHint(&fetch.MismatchError{URL: fetch.Redact(f.URL), What: what, Want: want, Got: got}, hintOfMismatch)
 }
 
@@ -101,4 +107,33 @@ func broken(err error) error {
 		return failure.WithHint(err, "check the network, HTTPS_PROXY and HF_ENDPOINT")
 	}
 	return fetch.Explain(err)
+}
+
+// ErrBytes is returned for a file whose bytes are not those that were locked.
+var ErrBytes = errors.New("what comes are not the bytes that were locked")
+
+// Diagnose says why somebody else, such as an engine, could not fetch a file,
+// by asking for its first byte. An engine hashes whatever a server answers, so
+// that a page that says 404 is a wrong hash to it; cause is what it made of it.
+func (c *Client) Diagnose(ctx context.Context, f lock.ModelFile, cause error) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	body, err := c.openOnce(ctx, f, 0, min(1, f.Size))
+	if err == nil {
+		err = body.Close()
+	}
+	what := fmt.Sprintf("fetching %q", f.Path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", what, err)
+	case isMismatch(cause):
+		err := fmt.Errorf("%s: %w: %w", what, ErrBytes, cause)
+		return failure.WithHint(err, hintOfMismatch)
+	}
+	return failure.New(failure.Transient, fmt.Errorf("%s: %w", what, cause))
+}
+
+// isMismatch knows the engine's word for bytes with another hash.
+func isMismatch(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "digest mismatch")
 }

@@ -9,13 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/hub"
+	"lamina.build/lock"
 )
 
 func TestParseSums(t *testing.T) {
 	t.Parallel()
 	a, b := strings.Repeat("a", 64), strings.Repeat("0", 64)
 	text := "\xef\xbb\xbf# made by hand\r\n" + a + "  x/y.bin\r\n\n" + strings.ToUpper(a) + " *./z  z\n" + b + "  a\\b"
-	want := []hub.File{{Path: "x/y.bin", SHA256: a}, {Path: "z  z", SHA256: a}, {Path: `a\b`, SHA256: b}}
+	want := []hub.File{{ModelFile: lock.ModelFile{Path: "x/y.bin", SHA256: a}}, {ModelFile: lock.ModelFile{Path: "z  z", SHA256: a}}, {ModelFile: lock.ModelFile{Path: `a\b`, SHA256: b}}}
 	got, err := hub.ParseSums("list", []byte(text))
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("files (-want +got):\n%s%v", diff, err)

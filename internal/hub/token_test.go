@@ -12,6 +12,7 @@ import (
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
 )
 
 func TestTheTokenGoesToTheHubAlone(t *testing.T) {
@@ -21,11 +22,11 @@ func TestTheTokenGoesToTheHubAlone(t *testing.T) {
 		"large": testworld.Large(large), "small": testworld.Small("text"),
 	})
 	for range 2 { // by the hub, and past it
-		if got, err := read(t, c, files["large"], 10, 100); err != nil || got != part(t, large, 10, 100) {
+		if got, err := readOnce(t, c, files["large"], 10, 100); err != nil || got != part(t, large, 10, 100) {
 			t.Errorf("got %d bytes, %v", len(got), err)
 		}
 	}
-	if got, err := read(t, c.Steady(), files["small"], 0, 4); err != nil || got != "text" {
+	if got, err := read(t, c, files["small"], 0, 4); err != nil || got != "text" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if n := h.Credentials("/**"); n != 3 || h.Requests("/**") != 3 {
@@ -41,7 +42,7 @@ func TestAnotherPortIsAnotherHost(t *testing.T) {
 	other := testworld.New(t) // on 127.0.0.1 as well, and net/http would send it the header
 	other.Put("file", []byte("text"))
 	c := client(t, hub.Options{Endpoint: testworld.New(t).URL, Token: token})
-	if got, err := read(t, c, hub.File{URL: other.URL + "/file", Size: 4}, 0, 4); err != nil || got != "text" {
+	if got, err := readOnce(t, c, hub.File{ModelFile: lock.ModelFile{URL: other.URL + "/file", Size: 4}}, 0, 4); err != nil || got != "text" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if n := other.Credentials("/**"); n != 0 {
@@ -115,7 +116,7 @@ func TestNoAddressIsPrintedWithItsSignature(t *testing.T) {
 	t.Parallel()
 	h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Large(testworld.Text("text"))})
 	h.CDN.Stop()
-	_, err := read(t, c.Steady(), files["f"], 0, 4)
+	_, err := read(t, c, files["f"], 0, 4)
 	var unreachable *fetch.UnreachableError
 	if !errors.As(err, &unreachable) || failure.KindOf(err) != failure.Transient {
 		t.Fatalf("got %v", err)

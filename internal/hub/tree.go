@@ -9,6 +9,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"lamina.build/internal/failure"
+	"lamina.build/lock"
 )
 
 // What a repository may have: enough for any model, and an end for a hub that
@@ -18,7 +21,36 @@ const (
 	mostFiles = 1_000_000
 )
 
+var commitID = regexp.MustCompile(`^` + lock.CommitPattern + `$`)
+
 var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// Commit returns the commit that a branch, a tag or a commit of a repository
+// "ORG/NAME" stands for now, as 40 hexadecimal digits.
+func (c *Client) Commit(ctx context.Context, repo, revision string) (string, error) {
+	if err := checkRepo(repo); err != nil {
+		return "", err
+	}
+	if revision == "" || strings.ContainsFunc(revision, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		err := fmt.Errorf("repository %q: revision %q is no name of a branch, a tag or a commit", repo, revision)
+		return "", failure.New(failure.Usage, err)
+	}
+	address := c.apiURL(repo, "revision", revision)
+	answer, err := c.fetch(ctx, address)
+	if err != nil {
+		return "", err
+	}
+	var info struct {
+		SHA string `json:"sha"`
+	}
+	if err := json.Unmarshal(answer.data, &info); err != nil || !commitID.MatchString(info.SHA) {
+		return "", odd(address, "it says no commit")
+	}
+	if commitID.MatchString(revision) && info.SHA != revision {
+		return "", odd(address, "it says another commit: "+info.SHA)
+	}
+	return info.SHA, nil
+}
 
 // Tree lists the files of a repository "ORG/NAME" at a commit, sorted by path.
 // Those that the hub keeps in large file storage come with their SHA-256,
@@ -40,7 +72,7 @@ func (c *Client) Tree(ctx context.Context, repo, commit string) ([]File, error) 
 		return nil, fmt.Errorf("listing repository %q: %w", repo, err)
 	}
 	for i := range files {
-		files[i].URL = c.URL(repo, commit, files[i].Path)
+		files[i].URL = c.fileURL(repo, commit, files[i].Path)
 	}
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	return files, nil
@@ -54,7 +86,7 @@ func (c *Client) pages(ctx context.Context, address string) ([]treeEntry, error)
 			return nil, odd(address, "its list of files has no end")
 		}
 		seen[address] = true
-		answer, err := c.fetch(ctx, address, mostOfDocument)
+		answer, err := c.fetch(ctx, address)
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +140,7 @@ func filesOf(entries []treeEntry) (files []File, err error) {
 }
 
 func (e treeEntry) file() (File, error) {
-	f := File{Path: e.Path, Size: e.Size}
+	f := File{ModelFile: lock.ModelFile{Path: e.Path, Size: e.Size}}
 	switch {
 	case e.LFS != nil:
 		f.SHA256, f.Size = e.LFS.OID, e.LFS.Size
@@ -121,82 +153,27 @@ func (e treeEntry) file() (File, error) {
 	return f, nil
 }
 
-// nextLink finds the target of rel="next" in Link headers (RFC 8288, section 3):
+// A link of a Link header (RFC 8288, section 3), and a parameter of one:
 // <target>; name=value; name="quoted value", <target>; …
+var (
+	link      = regexp.MustCompile(`<([^>]*)>((?:[^",]|"(?:[^"\\]|\\.)*")*)`)
+	parameter = regexp.MustCompile(`;\s*([^\s=;"]*)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?`)
+)
+
+// nextLink finds the target of rel="next".
 func nextLink(headers []string) (target string, found bool) {
-	for _, rest := range headers {
-		for rest != "" {
-			var rels string
-			target, rels, rest = cutLink(rest)
-			if hasWord(rels, "next") {
-				return target, true
+	for _, header := range headers {
+		for _, l := range link.FindAllStringSubmatch(header, -1) {
+			for _, p := range parameter.FindAllStringSubmatch(l[2], -1) {
+				if !strings.EqualFold(p[1], "rel") {
+					continue
+				}
+				if slices.ContainsFunc(strings.Fields(p[2]+p[3]), func(rel string) bool { return strings.EqualFold(rel, "next") }) {
+					return l[1], true
+				}
+				break // further ones don't count
 			}
 		}
 	}
 	return "", false
-}
-
-// cutLink takes the first link off a header.
-func cutLink(header string) (target, rels, rest string) {
-	_, rest, _ = strings.Cut(header, "<")
-	target, rest, _ = strings.Cut(rest, ">")
-	for rest != "" {
-		var name, value string
-		name, value, rest = cutParameter(rest)
-		if strings.EqualFold(name, "rel") && rels == "" { // further ones don't count
-			rels = value
-		}
-		if strings.HasPrefix(rest, ",") {
-			return target, rels, rest[1:]
-		}
-	}
-	return target, rels, ""
-}
-
-// cutParameter takes the first parameter off, up to the semicolon or comma after it.
-func cutParameter(text string) (name, value, rest string) {
-	text = strings.TrimLeft(text, "; \t")
-	end := strings.IndexAny(text, "=;,")
-	if end < 0 {
-		return strings.TrimSpace(text), "", ""
-	}
-	name, rest = strings.TrimSpace(text[:end]), text[end:]
-	if rest[0] != '=' {
-		return name, "", rest
-	}
-	rest = strings.TrimLeft(rest[1:], " \t")
-	if strings.HasPrefix(rest, `"`) {
-		value, rest = cutQuoted(rest[1:])
-	} else {
-		end := strings.IndexAny(rest+";", ";,")
-		value, rest = strings.TrimSpace(rest[:end]), rest[end:]
-	}
-	if end := strings.IndexAny(rest, ";,"); end >= 0 {
-		return name, value, rest[end:]
-	}
-	return name, value, ""
-}
-
-// cutQuoted reads up to the closing quote; a backslash keeps what follows it.
-func cutQuoted(text string) (value, rest string) {
-	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '"':
-			return b.String(), text[i+1:]
-		case text[i] == '\\' && i+1 < len(text):
-			i++
-		}
-		b.WriteByte(text[i])
-	}
-	return b.String(), ""
-}
-
-func hasWord(words, word string) bool {
-	for w := range strings.FieldsSeq(words) {
-		if strings.EqualFold(w, word) {
-			return true
-		}
-	}
-	return false
 }

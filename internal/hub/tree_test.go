@@ -15,6 +15,7 @@ import (
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
 )
 
 // oddNames are fine on Linux, and each has to be escaped in an address.
@@ -52,7 +53,7 @@ func TestTreeOfManyPages(t *testing.T) {
 			if f.Size != files[f.Path].Size() || (f.SHA256 == "") == (f.GitOID == "") {
 				t.Errorf("got %+v", f)
 			}
-			if want := (hub.File{Path: f.Path, URL: f.URL, Size: 5 << 20, SHA256: testworld.SHA256(large)}); files[f.Path].LFS && f != want {
+			if want := (hub.File{ModelFile: lock.ModelFile{Path: f.Path, URL: f.URL, Size: 5 << 20, SHA256: testworld.SHA256(large)}}); files[f.Path].LFS && f != want {
 				t.Error(cmp.Diff(want, f))
 			}
 		}
@@ -70,7 +71,7 @@ func TestAddressesOfOddNames(t *testing.T) {
 		_, c, tree := setup(t, testworld.HubOptions{Direct: direct}, files)
 		for name, f := range files {
 			want := part(t, f, 0, f.Size())
-			if got, err := read(t, c, tree[name], 0, f.Size()); got != want {
+			if got, err := readOnce(t, c, tree[name], 0, f.Size()); got != want {
 				t.Errorf("%q: got %q, %v, want %q", name, got, err, want)
 			}
 		}
@@ -80,7 +81,7 @@ func TestAddressesOfOddNames(t *testing.T) {
 func TestURL(t *testing.T) {
 	t.Parallel()
 	c := client(t, hub.Options{})
-	got := c.URL("Org/Name", "abc", "a b/100%+ü?#.bin")
+	got := hub.FileURL(c, "Org/Name", "abc", "a b/100%+ü?#.bin")
 	if want := "https://huggingface.co/Org/Name/resolve/abc/a%20b/100%25%2B%C3%BC%3F%23.bin"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

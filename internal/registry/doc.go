@@ -21,7 +21,8 @@
 //   - [Upload.Stream], one request for all, when [ErrNoChunks] says so.
 //   - [Repository.Whole], the same with the digest known beforehand.
 //
-// [Check] holds layers against the published limits of a registry before a byte
-// is sent. An error that another run may not meet has the kind
+// [Limits.Check] holds a layer against the published limits of a registry before a
+// byte is sent. How requests are made, again and past what breaks, is the package
+// fetch's. An error that another run may not meet has the kind
 // [failure.Transient], a refused login [failure.Usage].
 package registry

@@ -1,11 +1,17 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
-	"slices"
+	"time"
 
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/humanize"
 )
 
@@ -59,22 +65,82 @@ type StatusError struct {
 	Method  string
 	URL     string // without what is secret in it
 	Code    int
-	Message string // what the registry says about it; may be empty
+	Message string        // what the registry says about it; may be empty
+	After   time.Duration // when to ask again; 0 where it doesn't say
 }
+
+// RetryAfter implements [fetch.Later].
+func (e *StatusError) RetryAfter() time.Duration { return e.After }
 
 func (e *StatusError) Error() string {
 	text := fmt.Sprintf("%s %s: the registry answers %d %s", e.Method, e.URL, e.Code, http.StatusText(e.Code))
 	if e.Message != "" {
 		text += ": " + e.Message
 	}
+	if e.After > 0 {
+		text += fmt.Sprintf(" (it is to be asked again in %s)", e.After.Round(time.Second))
+	}
 	return text
 }
 
-// hasStatus tells whether err is an answer of one of the codes.
-func hasStatus(err error, codes ...int) bool {
-	status, ok := errors.AsType[*StatusError](err)
-	return ok && slices.Contains(codes, status.Code)
+// codeOf returns the status that an error is about, of the registry or of its
+// token service, and 0 where it is about none.
+func codeOf(err error) int {
+	if status, ok := errors.AsType[*StatusError](err); ok {
+		return status.Code
+	}
+	if status, ok := errors.AsType[*transport.Error](err); ok {
+		return status.StatusCode
+	}
+	return 0
 }
 
 // isRefused tells the answers about who is asking.
 func isRefused(code int) bool { return code == http.StatusUnauthorized || code == http.StatusForbidden }
+
+// lost is the error of a request that got no answer: of the kind [failure.Transient]
+// where another attempt may.
+func lost(ctx context.Context, err error) error {
+	if unreachable, ok := errors.AsType[*fetch.UnreachableError](err); ok {
+		err = unreachable.Err
+	}
+	code := codeOf(err) // of a token service that did answer
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case code == 0 && !fetch.IsFinal(err), fetch.IsPassing(code):
+		return failure.New(failure.Transient, err)
+	}
+	return err
+}
+
+// mayRetry tells whether another attempt is due.
+func mayRetry(err error) bool {
+	_, exhausted := errors.AsType[*fetch.UnreachableError](err)
+	return failure.KindOf(err) == failure.Transient && !exhausted
+}
+
+// explain gives an error its exit code and says what helps.
+func (r *Repository) explain(err error) error {
+	host := r.name.RegistryStr()
+	dns, isDNS := errors.AsType[*net.DNSError](err)
+	switch code := codeOf(err); {
+	case err == nil:
+		return nil
+	case code == http.StatusUnauthorized:
+		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host))
+	case code == http.StatusForbidden:
+		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host+" as someone who may push to "+r.name.RepositoryStr()))
+	case code == http.StatusNotFound && !errors.Is(err, ErrForgotten) && !errors.Is(err, ErrNoChunks):
+		return failure.WithHint(err, "check the name; some registries have repositories only once they are created there")
+	case fetch.IsUntrusted(err):
+		return failure.New(failure.Usage, failure.WithHint(err, "trust the certificate's issuer (SSL_CERT_FILE), or say --insecure-registry"))
+	case errors.Is(err, errPlain):
+		return failure.New(failure.Usage, failure.WithHint(err, "if the registry speaks plain HTTP, say --insecure-registry"))
+	case isDNS && dns.IsNotFound:
+		return failure.New(failure.Transient, failure.WithHint(err, "check the name of the registry and the network"))
+	case failure.KindOf(err) == failure.Transient:
+		return failure.WithHint(err, "check the network and HTTPS_PROXY, then run it again: what the registry has is not sent twice")
+	}
+	return err
+}

@@ -1,9 +1,13 @@
 package registry
 
 import (
+	"fmt"
+	"math"
 	"path"
 	"strings"
 	"time"
+
+	"lamina.build/internal/humanize"
 )
 
 // Limits is what a registry is known to take. The zero value of a field is a
@@ -14,12 +18,6 @@ type Limits struct {
 	Upload   time.Duration // the longest that the upload of a layer may take
 	Chunk    int64         // the most bytes of one chunk
 	NoChunks bool          // chunks can't be used, or not be resumed
-}
-
-// Override is what the user knows better.
-type Override struct {
-	Layer int64 // the most bytes of a layer; zero leaves it as it is
-	Off   bool  // nothing is checked
 }
 
 // LimitsOf returns what is known about the registry at a host, which may have a
@@ -36,12 +34,13 @@ func LimitsOf(host string) Limits {
 	return Limits{Name: host}
 }
 
-// With returns the limits that hold instead.
-func (l Limits) With(o Override) Limits {
-	if o.Layer > 0 {
-		l.Layer = o.Layer
+// With returns the limits of who knows better: a layer has layer bytes at most, if that
+// is more than none, and nothing is checked if off.
+func (l Limits) With(layer int64, off bool) Limits {
+	if layer > 0 {
+		l.Layer = layer
 	}
-	if o.Off {
+	if off {
 		l.Layer, l.Upload = 0, 0
 	}
 	return l
@@ -88,4 +87,59 @@ func knownRegistries() []knownRegistry {
 		// https://learn.microsoft.com/azure/container-registry/container-registry-skus
 		{[]string{"*.azurecr.io"}, Limits{Name: "Azure Container Registry", Layer: 200 << 30}},
 	}
+}
+
+// LayerError is a layer that is larger than the registry takes.
+type LayerError struct {
+	Registry string
+	Layer    string // what is in it, as the user knows it
+	Bytes    int64
+	Most     int64 // bytes
+}
+
+func (e *LayerError) Error() string {
+	return fmt.Sprintf("layer %q has %s: %s takes %s at most", e.Layer, humanize.Size(e.Bytes), e.Registry, humanize.Size(e.Most))
+}
+
+// Hint says what would help, and what would not: weights hardly compress, 0.03 %
+// was measured on bf16.
+func (e *LayerError) Hint() string {
+	saving := math.Ceil((1 - float64(e.Most)/float64(e.Bytes)) * 100)
+	return fmt.Sprintf("publish to a registry that takes it, or leave the file out of the image and fetch it at run time; "+
+		"zstd would have to save %.0f %%, and weights save less than 1 %% as a rule", saving)
+}
+
+// SlowError is a layer whose upload takes longer than the registry lets it, at
+// the rate at hand. It is an estimate.
+type SlowError struct {
+	Registry string
+	Layer    string
+	Takes    time.Duration
+	Most     time.Duration
+}
+
+func (e *SlowError) Error() string {
+	return fmt.Sprintf("layer %q takes %.0f min to upload at this rate: %s ends an upload after %.0f min",
+		e.Layer, math.Ceil(e.Takes.Minutes()), e.Registry, math.Ceil(e.Most.Minutes()))
+}
+
+// Hint says what would help.
+func (e *SlowError) Hint() string {
+	return "publish from a machine with a faster line, or to a registry without such a limit"
+}
+
+// Check holds a layer against the limits before it is sent: a [*LayerError] or a
+// [*SlowError]. rate is that of one upload in bytes per second, zero where it isn't
+// known.
+func (l Limits) Check(layer string, bytes, rate int64) error {
+	if l.Layer > 0 && bytes > l.Layer {
+		return &LayerError{l.Name, layer, bytes, l.Layer}
+	}
+	if rate <= 0 || l.Upload == 0 {
+		return nil
+	}
+	if takes := time.Duration(float64(bytes) / float64(rate) * float64(time.Second)); takes > l.Upload {
+		return &SlowError{l.Name, layer, takes, l.Upload}
+	}
+	return nil
 }

@@ -33,12 +33,17 @@ func TestLimitsOf(t *testing.T) {
 	}
 }
 
-// wan is Wan2.2-Animate-14B, as far as its layers come near a limit.
-func wan() []registry.Size {
-	return []registry.Size{
-		{Name: "diffusion_pytorch_model-00001-of-00004.safetensors", Bytes: 9_900_000_000},
-		{Name: "models_t5_umt5-xxl-enc-bf16.pth", Bytes: 11_361_921_536},
+// checkWan checks Wan2.2-Animate-14B, as far as its layers come near a limit.
+func checkWan(l registry.Limits, rate int64) (faults []error) {
+	for _, err := range []error{
+		l.Check("diffusion_pytorch_model-00001-of-00004.safetensors", 9_900_000_000, rate),
+		l.Check("models_t5_umt5-xxl-enc-bf16.pth", 11_361_921_536, rate),
+	} {
+		if err != nil {
+			faults = append(faults, err)
+		}
 	}
+	return faults
 }
 
 func TestCheck(t *testing.T) {
@@ -46,27 +51,28 @@ func TestCheck(t *testing.T) {
 	for _, tt := range []struct {
 		name, host string
 		rate       int64
-		override   registry.Override
+		layer      int64
+		off        bool
 		want       []string
 	}{
-		{"ghcr.io", "ghcr.io", 0, registry.Override{}, []string{
+		{"ghcr.io", "ghcr.io", 0, 0, false, []string{
 			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io takes 10.00 GB at most`,
 		}},
-		{"ghcr.io, over a slow line", "ghcr.io", 10e6, registry.Override{}, []string{
+		{"ghcr.io, over a slow line", "ghcr.io", 10e6, 0, false, []string{
 			`layer "diffusion_pytorch_model-00001-of-00004.safetensors" takes 17 min to upload at this rate: ghcr.io ends an upload after 10 min`,
 			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io takes 10.00 GB at most`,
 		}},
-		{"ghcr.io, known better", "ghcr.io", 10e6, registry.Override{Off: true}, nil},
-		{"ghcr.io, raised", "ghcr.io", 100e6, registry.Override{Layer: 20e9}, nil},
-		{"Docker Hub", "docker.io", 1e6, registry.Override{}, nil},
-		{"Docker Hub, told", "docker.io", 0, registry.Override{Layer: 11e9}, []string{
+		{"ghcr.io, known better", "ghcr.io", 10e6, 0, true, nil},
+		{"ghcr.io, raised", "ghcr.io", 100e6, 20e9, false, nil},
+		{"Docker Hub", "docker.io", 1e6, 0, false, nil},
+		{"Docker Hub, told", "docker.io", 0, 11e9, false, []string{
 			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: Docker Hub takes 11.00 GB at most`,
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, err := range registry.Check(registry.LimitsOf(tt.host).With(tt.override), wan(), tt.rate) {
+			for _, err := range checkWan(registry.LimitsOf(tt.host).With(tt.layer, tt.off), tt.rate) {
 				got = append(got, err.Error())
 				if len(failure.Hints(err)) == 0 {
 					t.Errorf("%q has no hint", err)
@@ -82,7 +88,7 @@ func TestCheck(t *testing.T) {
 // TestHintIsHonest has the hint say what zstd would have to do.
 func TestHintIsHonest(t *testing.T) {
 	t.Parallel()
-	err := errors.Join(registry.Check(registry.LimitsOf("ghcr.io"), wan(), 0)...)
+	err := errors.Join(checkWan(registry.LimitsOf("ghcr.io"), 0)...)
 	if hints := strings.Join(failure.Hints(err), ""); !strings.Contains(hints, "zstd would have to save 12 %") {
 		t.Errorf("got %q", hints)
 	}

@@ -135,7 +135,7 @@ func TestPlainHTTPIsToBeAllowed(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	opts := hasty()
-	opts.Transport = dialing(map[string]string{"10.1.2.3:5000": r.Host})
+	opts.HTTP.Transport = dialing(map[string]string{"10.1.2.3:5000": r.Host})
 	_, err := registry.Open(t.Context(), "10.1.2.3:5000/a", opts)
 	checkKind(t, err, failure.Usage, "--insecure-registry")
 	if n := r.Calls("/v2/**"); n != 0 {
@@ -174,7 +174,7 @@ func TestUploadsElsewhere(t *testing.T) {
 			r := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Elsewhere: elsewhere, Tokens: tokens})
 			opts := hasty()
 			opts.Keychain, opts.Insecure = keychain{"ann", "secret"}, true
-			opts.Transport = dialing(map[string]string{
+			opts.HTTP.Transport = dialing(map[string]string{
 				r.Host: r.Host, "storage.test:80": at, "169.254.169.254:80": at, "10.0.0.1:80": at, "localhost:7": at, "[::1]:7": at,
 			})
 			u, err := open(t, r, opts).Start(t.Context())
@@ -184,6 +184,44 @@ func TestUploadsElsewhere(t *testing.T) {
 			if got := strings.Join(seen, ","); got != want || (err == nil) != (want != "") {
 				t.Errorf("%s: got %q and %v, want %q", elsewhere, got, err, want)
 			}
+		}
+	}
+}
+
+// redirecting sends who looks for a blob on a host elsewhere.
+type redirecting struct {
+	http.RoundTripper
+
+	host string
+}
+
+func (t redirecting) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodHead || r.URL.Host != t.host {
+		return t.RoundTripper.RoundTrip(r)
+	}
+	header := http.Header{"Location": {"http://storage.test/blob"}}
+	return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: header, Body: http.NoBody, Request: r}, nil
+}
+
+// TestRedirectsLeaveTheLoginBehind has a registry keep its blobs elsewhere.
+func TestRedirectsLeaveTheLoginBehind(t *testing.T) {
+	t.Parallel()
+	for _, tokens := range []bool{false, true} {
+		var seen []string
+		storage := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			seen = append(seen, r.Method+" "+r.Host+r.URL.Path+r.Header.Get("Authorization"))
+		}))
+		t.Cleanup(storage.Close)
+		r := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Tokens: tokens})
+		opts := hasty()
+		opts.Keychain, opts.Insecure = keychain{"ann", "secret"}, true
+		opts.HTTP.Transport = redirecting{dialing(map[string]string{r.Host: r.Host, "storage.test:80": storage.Listener.Addr().String()}), r.Host}
+		_, d := weights(10)
+		if has, err := open(t, r, opts).Has(t.Context(), d); !has || err != nil {
+			t.Errorf("got %v, %v", has, err)
+		}
+		if got := strings.Join(seen, ","); got != "HEAD storage.test/blob" {
+			t.Errorf("got %q", got)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package registry_test
 
 import (
 	"testing"
-	"time"
 
 	"lamina.build/internal/registry"
 )
@@ -51,22 +50,4 @@ func FuzzNext(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 11, 25, 7, 30, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"":                              0,
-		"soon":                          0,
-		"-5":                            0,
-		"120":                           2 * time.Minute,
-		"99999999999999999999":          0,
-		"Wed, 25 Nov 2026 07:31:00 GMT": time.Minute,
-		"Wed, 25 Nov 2026 07:29:00 GMT": 0,
-	} {
-		if got := registry.RetryAfter(value, now); got != want {
-			t.Errorf("%q: got %s, want %s", value, got, want)
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 )
 
 // maxAnswer is more than any answer that is read: registries have to take
@@ -40,39 +44,37 @@ type answer struct {
 // once sends a request. An error is one of the network, of the login, or of the
 // body, and an answer of any status is none. Nobody reads the body afterwards.
 func (r *Repository) once(ctx context.Context, q request) (*answer, error) {
-	ctx, w := watch(ctx, r.opts.Stall, max(q.patience, r.opts.Stall))
-	defer w.stop()
-	p := &payload{w: w, data: q.data, body: q.body}
-	defer p.end()
-	req, err := q.build(ctx, p)
+	req, err := q.build(fetch.Patient(ctx, q.patience))
 	if err != nil {
 		return nil, err
 	}
-	resp, err := r.client.Do(req)
+	resp, err := r.client.Ask(req)
 	if err != nil {
-		return nil, lost(w.cause(withoutURL(err)))
+		return nil, lost(ctx, err)
 	}
 	defer resp.Body.Close()
-	w.reset()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, lost(w.cause(err))
+		return nil, lost(ctx, err)
 	}
 	return &answer{code: resp.StatusCode, header: resp.Header, data: data, from: resp.Request.URL}, nil
 }
 
-func (q request) build(ctx context.Context, p *payload) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, q.method, q.url, http.NoBody)
+func (q request) build(ctx context.Context) (*http.Request, error) {
+	var body io.Reader = http.NoBody
+	switch {
+	case q.body != nil && q.size != 0:
+		body = io.NopCloser(q.body)
+	case len(q.data) > 0:
+		body = bytes.NewReader(q.data)
+	}
+	req, err := http.NewRequestWithContext(ctx, q.method, q.url, body)
 	if err != nil {
 		return nil, errors.New("a location of the registry is no address")
 	}
 	maps.Copy(req.Header, q.header)
-	switch {
-	case q.body != nil && q.size != 0:
-		req.Body, req.ContentLength = p, q.size
-	case len(q.data) > 0:
-		req.Body, req.ContentLength = p, int64(len(q.data))
-		req.GetBody = func() (io.ReadCloser, error) { return p, nil }
+	if q.body != nil {
+		req.ContentLength = q.size
 	}
 	if req.ContentLength != 0 && req.Header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", "application/octet-stream")
@@ -85,27 +87,25 @@ func (q request) build(ctx context.Context, p *payload) (*http.Request, error) {
 
 // try sends a request that may be repeated until the registry answers with one
 // of the codes, refuses, or was asked often enough.
-func (r *Repository) try(ctx context.Context, q request, codes ...int) (*answer, error) {
-	for p := r.pause(); ; {
-		a, err := r.once(ctx, q)
-		if err == nil && slices.Contains(codes, a.code) {
-			return a, nil
-		}
-		if err == nil {
+func (r *Repository) try(ctx context.Context, q request, codes ...int) (a *answer, err error) {
+	err = r.Retry().Try(ctx, func() (err error) {
+		if a, err = r.once(ctx, q); err == nil && !slices.Contains(codes, a.code) {
 			err = a.refusal(q)
 		}
-		if !mayRetry(err) {
-			return nil, r.explain(err)
-		}
-		if err = p.wait(ctx, a, err); err != nil {
-			return nil, r.explain(err)
-		}
-	}
+		return err
+	})
+	return a, r.explain(err)
 }
 
-// refusal is an answer as an error.
-func (a *answer) refusal(q request) *StatusError {
-	return &StatusError{Method: q.method, URL: redact(q.url), Code: a.code, Message: a.message()}
+// refusal is an answer as an error: of the kind [failure.Transient] where it may be
+// another one later.
+func (a *answer) refusal(q request) error {
+	address := strings.TrimSuffix(fetch.Redact(q.url), "?…") // what locations have there is of no use
+	err := &StatusError{Method: q.method, URL: address, Code: a.code, Message: a.message(), After: fetch.RetryAfter(a.header)}
+	if fetch.IsPassing(a.code) {
+		return failure.New(failure.Transient, err)
+	}
+	return err
 }
 
 // message reads the errors of an answer, as of
@@ -122,22 +122,4 @@ func (a *answer) message() string {
 		all = append(all, strings.TrimSpace(fmt.Sprintf("%s %.200s", e.Code, e.Message)))
 	}
 	return strings.Join(all, "; ")
-}
-
-// redact leaves out what locations carry: signatures and states of uploads.
-func redact(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "an unreadable URL"
-	}
-	u.RawQuery, u.User = "", nil
-	return u.String()
-}
-
-// withoutURL takes off what net/http writes before each error: the whole URL.
-func withoutURL(err error) error {
-	if outer, ok := errors.AsType[*url.Error](err); ok {
-		return outer.Err
-	}
-	return err
 }

@@ -2,9 +2,13 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 )
 
 // smallest is the chunk below which a registry that refuses it is taken to
@@ -30,7 +34,7 @@ func (u *Upload) send(ctx context.Context, chunk []byte) error {
 	if u.repo.opts.Limits.NoChunks {
 		return ErrNoChunks
 	}
-	start, p := u.offset, u.repo.pause()
+	start, retry := u.offset, u.repo.Retry()
 	for end := start + int64(len(chunk)); u.offset != end; {
 		if u.offset < start || u.offset > end {
 			return &OffsetError{u.offset}
@@ -44,10 +48,10 @@ func (u *Upload) send(ctx context.Context, chunk []byte) error {
 			return err
 		}
 		if u.offset != before {
-			p.reset()
+			retry.Progress()
 		}
-		if trouble != nil && trouble.cause != nil {
-			if err := p.wait(ctx, trouble.last, trouble.cause); err != nil {
+		if trouble != nil {
+			if err := retry.Again(ctx, failure.New(failure.Transient, trouble)); err != nil {
 				return err
 			}
 		}
@@ -63,25 +67,17 @@ func (r *Repository) cut(chunk []byte) []byte {
 	return chunk
 }
 
-// trouble is what another attempt may cure.
-type trouble struct {
-	last  *answer // nil where there was none
-	cause error
-}
-
 // patch sends one piece. Afterwards the offset is what the registry says, if
-// there is no error. No trouble is an attempt that needs no other.
-func (u *Upload) patch(ctx context.Context, piece []byte) (*trouble, error) {
+// there is no err. Trouble is what another attempt may cure.
+func (u *Upload) patch(ctx context.Context, piece []byte) (trouble, err error) {
 	q := request{method: http.MethodPatch, url: u.Location(), data: piece, ask: len(piece) > max(u.largest, smallest)}
 	q.header = http.Header{"Content-Range": {contentRange(u.offset, len(piece))}}
 	a, err := u.repo.once(ctx, q)
 	switch {
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
 	case err != nil && !mayRetry(err):
 		return nil, err
 	case err != nil:
-		return u.recover(ctx, nil, err)
+		return u.recover(ctx, err)
 	case isAccepted(a.code):
 		return u.accept(ctx, a, len(piece))
 	case a.code == http.StatusRequestEntityTooLarge, a.code == http.StatusRequestedRangeNotSatisfiable:
@@ -90,8 +86,8 @@ func (u *Upload) patch(ctx context.Context, piece []byte) (*trouble, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoChunks, a.refusal(q))
 	case a.code == http.StatusNotFound:
 		return nil, fmt.Errorf("%w: %w", ErrForgotten, a.refusal(q))
-	case isBusy(a.code), a.code == http.StatusBadRequest, a.code == http.StatusConflict:
-		return u.recover(ctx, a, a.refusal(q))
+	case fetch.IsPassing(a.code), a.code == http.StatusBadRequest, a.code == http.StatusConflict:
+		return u.recover(ctx, a.refusal(q))
 	}
 	return nil, a.refusal(q)
 }
@@ -104,3 +100,87 @@ func isAccepted(code int) bool {
 
 // fresh tells whether the registry hasn't shown yet that it takes chunks.
 func (u *Upload) fresh() bool { return u.offset == 0 && !u.repo.chunks.Load() }
+
+// recover finds out where the registry is after a chunk that failed.
+func (u *Upload) recover(ctx context.Context, cause error) (trouble, err error) {
+	if status, ok := errors.AsType[*StatusError](cause); ok && status.After > 0 {
+		return cause, nil // who says when to ask again is not asked before
+	}
+	if err := u.status(ctx); err != nil {
+		return nil, fmt.Errorf("%w, after: %s", err, cause.Error())
+	}
+	return cause, nil
+}
+
+// accept takes over where the registry is after a chunk of n bytes.
+//
+// A range short of the chunk's end is a registry that kept less, or one whose
+// ranges lag behind (https://github.com/aws/containers-roadmap/issues/2831). The
+// status of the upload decides; where that can't be had, the status code of the
+// chunk does, and the digest at the end.
+func (u *Upload) accept(ctx context.Context, a *answer, n int) (trouble, err error) {
+	want := u.offset + int64(n)
+	if err := u.move(a); err != nil {
+		return nil, err
+	}
+	u.repo.chunks.Store(true)
+	u.largest = max(u.largest, n)
+	if value := a.header.Get("Range"); value != "" && !u.deaf {
+		if said, ok := next(value, want); !ok || said != want {
+			return u.doubt(ctx, want, value)
+		}
+	}
+	u.offset = want
+	return nil, nil
+}
+
+// doubt asks a registry where it is that took a chunk and said otherwise.
+func (u *Upload) doubt(ctx context.Context, want int64, value string) (trouble, err error) {
+	before := u.offset
+	err = u.status(ctx)
+	if code := codeOf(err); err != nil && code != http.StatusNotFound && code != http.StatusMethodNotAllowed {
+		return nil, err
+	}
+	if err != nil || u.offset == want {
+		u.deaf, u.offset = err != nil, want
+		return nil, nil
+	}
+	if u.offset > before {
+		return nil, nil
+	}
+	return fmt.Errorf("the registry took a chunk up to byte %d and has the range %q", want, value), nil
+}
+
+// refit finds out what a registry dislikes about a chunk: where it starts, or
+// how long it is. ghcr.io answers 416 to chunks of more than 4 MiB
+// (https://github.com/ocx-sh/ocx/pull/237), proxies answer 413.
+func (u *Upload) refit(ctx context.Context, a *answer, n int, refusal error) (trouble, err error) {
+	before := u.offset
+	if err := u.status(ctx); err != nil {
+		if u.fresh() {
+			return nil, fmt.Errorf("%w: %w", ErrNoChunks, refusal)
+		}
+		return nil, err
+	}
+	half := int64(n) / 2
+	switch {
+	case u.offset != before:
+		return refusal, nil
+	case n <= u.largest && a.code == http.StatusRequestEntityTooLarge:
+		return nil, &TooLargeError{Registry: u.repo.name.RegistryStr(), Bytes: u.offset, Partial: true}
+	case half < max(u.min, smallest):
+		return nil, fmt.Errorf("%w: %w", ErrNoChunks, refusal)
+	}
+	u.repo.shrink(half)
+	return nil, nil
+}
+
+// shrink lowers the most bytes of a chunk, for all uploads.
+func (r *Repository) shrink(most int64) {
+	for {
+		old := r.piece.Load()
+		if old > 0 && old <= most || r.piece.CompareAndSwap(old, most) {
+			return
+		}
+	}
+}

@@ -66,15 +66,13 @@ func (r *Repository) whole(ctx context.Context, d digest.Digest, size int64, bod
 // await looks for a blob that was sent to its end and never answered: the
 // registry may still be busy with it.
 func (r *Repository) await(ctx context.Context, d digest.Digest, cause error) error {
-	for p := r.pause(); ; {
+	return r.Retry().Try(ctx, func() error {
 		has, err := r.Has(ctx, d)
 		if err != nil || has {
 			return err
 		}
-		if err := p.wait(ctx, nil, cause); err != nil {
-			return err
-		}
-	}
+		return cause
+	})
 }
 
 // tooLarge names the size of a blob that was refused for it.

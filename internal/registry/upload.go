@@ -2,10 +2,16 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/fetch"
 )
 
 // Upload is a blob on its way. One goroutine at a time may use it.
@@ -85,7 +91,7 @@ func (u *Upload) Cancel(ctx context.Context) {
 func (u *Upload) status(ctx context.Context) error {
 	a, err := u.repo.try(ctx, request{method: http.MethodGet, url: u.Location()}, http.StatusNoContent, http.StatusAccepted, http.StatusOK)
 	if err != nil {
-		if code := codeOf(err); code != 0 && !isRefused(code) && !isBusy(code) {
+		if code := codeOf(err); code != 0 && !isRefused(code) && !fetch.IsPassing(code) {
 			return fmt.Errorf("%w: %w", ErrForgotten, err)
 		}
 		return err
@@ -109,4 +115,98 @@ func (u *Upload) move(a *answer) error {
 		u.location = location
 	}
 	return err
+}
+
+// Commit ends the upload: the registry checks the digest and keeps the blob. An
+// answer that gets lost on the way is found out about by looking for the blob.
+//
+// Errors: [ErrCorrupt] if the registry has other bytes, [ErrForgotten] if it
+// doesn't know the upload, and has no such blob either.
+func (u *Upload) Commit(ctx context.Context, d digest.Digest) error {
+	if err := u.commit(ctx, d); err != nil {
+		return u.repo.explain(fmt.Errorf("committing blob %s to %q: %w", d, u.repo.Name(), err))
+	}
+	return nil
+}
+
+func (u *Upload) commit(ctx context.Context, d digest.Digest) error {
+	q := u.closing(d)
+	return u.repo.Retry().Try(ctx, func() error {
+		a, err := u.repo.once(ctx, q)
+		if err == nil && isAccepted(a.code) {
+			return a.check(d)
+		}
+		if err == nil {
+			err = unclosed(a.refusal(q))
+		}
+		if isRefused(codeOf(err)) {
+			return err
+		}
+		has, hasErr := u.repo.Has(ctx, d)
+		if has {
+			return nil
+		}
+		return errors.Join(err, hasErr)
+	})
+}
+
+// unclosed says what a refusal to end an upload means.
+func unclosed(refusal error) error {
+	switch codeOf(refusal) {
+	case http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable:
+		return fmt.Errorf("%w: %w", ErrCorrupt, refusal)
+	case http.StatusNotFound:
+		return fmt.Errorf("%w: %w", ErrForgotten, refusal)
+	}
+	return refusal
+}
+
+// closing is the request that ends an upload. The location is used as the
+// registry gave it: its query may be signed.
+func (u *Upload) closing(d digest.Digest) request {
+	location := *u.location
+	if location.RawQuery != "" {
+		location.RawQuery += "&"
+	}
+	location.RawQuery += "digest=" + url.QueryEscape(d.String())
+	return request{method: http.MethodPut, url: location.String(), patience: u.repo.opts.Finish}
+}
+
+// check compares a digest with the one that the registry says it stored. It may
+// be one of another algorithm, which says nothing.
+func (a *answer) check(d digest.Digest) error {
+	got := digest.Digest(a.header.Get("Docker-Content-Digest"))
+	if got.Validate() == nil && got.Algorithm() == d.Algorithm() && got != d {
+		return fmt.Errorf("%w: it stored %s and not %s", ErrCorrupt, got, d)
+	}
+	return nil
+}
+
+// next reads the Range header of an upload's answer, "0-<last byte>" as of
+// https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks,
+// and returns the byte that comes next. believed is where the caller is.
+//
+// "0-0" is one byte by the spec. Registries say it of an empty upload, too,
+// because nothing else can be said of one
+// (https://github.com/opencontainers/distribution-spec/issues/578), some say
+// "0--1", and no caller sends chunks of one byte.
+func next(header string, believed int64) (int64, bool) {
+	value := strings.TrimPrefix(strings.TrimPrefix(header, "bytes="), "bytes ")
+	last, ok := strings.CutPrefix(value, "0-")
+	if !ok {
+		return 0, false
+	}
+	if last == "-1" || last == "0" && believed != 1 {
+		return 0, true
+	}
+	n, err := strconv.ParseInt(last, 10, 64)
+	if err != nil || n < 0 || n+1 < 0 || last[0] == '+' {
+		return 0, false
+	}
+	return n + 1, true
+}
+
+// contentRange writes the header of that name for n bytes, both ends included.
+func contentRange(offset int64, n int) string {
+	return strconv.FormatInt(offset, 10) + "-" + strconv.FormatInt(offset+int64(n)-1, 10)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/test/testworld"
 )
@@ -18,8 +19,8 @@ import (
 // hasty is how tests wait.
 func hasty() registry.Options {
 	return registry.Options{
-		Keychain: keychain{}, Attempts: 4, Wait: time.Millisecond, Longest: 2 * time.Second,
-		Stall: time.Second, Finish: 2 * time.Second,
+		Keychain: keychain{}, Finish: 2 * time.Second,
+		HTTP: fetch.Options{Attempts: 4, Wait: time.Millisecond, Patience: 6 * time.Second, Stall: time.Second},
 	}
 }
 

@@ -5,7 +5,7 @@
 // # How it goes
 //
 //	plan    the tar of each layer, but for the files' content   (layer.go, layers.Outlines)
-//	fetch   the next chunks of it, side by side, into buffers   (stream.go, fill.go)
+//	fetch   the next chunks of it, side by side, into buffers   (stream.go)
 //	hash    chunk by chunk in order: the layer and its files    (hash.go)
 //	send    what was hashed, to a registry or a file            (flow.go, upload.go, partial.go)
 //	commit  the layer, once each file is what the lock says     (push.go, pull.go)

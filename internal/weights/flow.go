@@ -24,7 +24,6 @@ const stuck = 10
 // flow moves one layer.
 type flow struct {
 	fetcher *fetcher
-	tape    *tape
 	hash    *hasher
 	sent    func(m mark) error // is called after each chunk
 }
@@ -34,7 +33,7 @@ type flow struct {
 // fetched again where the other is further.
 func (f *flow) run(ctx context.Context, to sink) error {
 	furthest, tries := to.Offset(), 0
-	for f.hash.pos < f.tape.size || to.Offset() < f.tape.size {
+	for f.hash.pos < f.hash.of.Size || to.Offset() < f.hash.of.Size {
 		err := f.pass(ctx, to)
 		if _, moved := errors.AsType[*registry.OffsetError](err); err != nil && !moved {
 			return err
@@ -57,7 +56,7 @@ const ahead = 2
 // pass goes through the layer once: the next chunks are hashed while one is sent.
 func (f *flow) pass(ctx context.Context, to sink) error {
 	group, ctx := errgroup.WithContext(ctx)
-	s := f.fetcher.stream(ctx, f.tape, min(f.hash.pos, to.Offset()), to.Offset())
+	s := f.fetcher.stream(ctx, f.hash.of, min(f.hash.pos, to.Offset()), to.Offset())
 	defer s.stop()
 	hashed := make(chan *chunk, ahead)
 	group.Go(func() error {

@@ -17,19 +17,19 @@ import (
 // lock as soon as it ends. Where the digest of the layer is known, its files were
 // compared when that was made, and hashing them again would be half of the work.
 type hasher struct {
-	tape  *tape
+	of    *Layer
 	want  digest.Digest // of the layer; "" where nobody knows it
 	pos   int64         // the next byte
-	layer hash.Hash
-	file  hash.Hash // of the file that pos is in
-	err   error     // of a file; it stays
+	whole hash.Hash     // of the layer
+	file  hash.Hash     // of the file that pos is in
+	err   error         // of a file; it stays
 }
 
 // errUnlike is a layer that is another than the one that was made before.
 var errUnlike = errors.New("the layer isn't the one that was made before")
 
-func newHasher(t *tape, want digest.Digest) *hasher {
-	return &hasher{tape: t, want: want, layer: sha256.New(), file: sha256.New()}
+func newHasher(of *Layer, want digest.Digest) *hasher {
+	return &hasher{of: of, want: want, whole: sha256.New(), file: sha256.New()}
 }
 
 // write hashes the bytes from start on, but for those that are hashed already.
@@ -40,13 +40,13 @@ func (h *hasher) write(start int64, data []byte) error {
 		return h.err
 	}
 	var layer sync.WaitGroup
-	layer.Go(func() { _, _ = h.layer.Write(data) }) // a hash never fails
+	layer.Go(func() { _, _ = h.whole.Write(data) }) // a hash never fails
 	if h.want == "" {
 		h.err = h.files(data)
 	}
 	layer.Wait()
 	h.pos += int64(len(data))
-	if h.pos == h.tape.size && h.want != "" && h.digest() != h.want {
+	if h.pos == h.of.Size && h.want != "" && h.digest() != h.want {
 		h.err = errUnlike
 	}
 	return h.err
@@ -55,7 +55,7 @@ func (h *hasher) write(start int64, data []byte) error {
 // files hashes what the next bytes of the layer have of files.
 func (h *hasher) files(data []byte) error {
 	var faults []error
-	for p := range h.tape.pieces(h.pos, h.pos+int64(len(data))) {
+	for p := range h.of.pieces(h.pos, h.pos+int64(len(data))) {
 		if p.part.File == "" {
 			continue
 		}
@@ -71,7 +71,7 @@ func (h *hasher) files(data []byte) error {
 }
 
 func (h *hasher) compare(target string) error {
-	file := h.tape.files[target]
+	file := h.of.Files[target]
 	if got := hex.EncodeToString(h.file.Sum(nil)); got != strings.ToLower(file.SHA256) {
 		return &MismatchError{File: file.Path, Want: file.SHA256, Got: got}
 	}
@@ -79,7 +79,7 @@ func (h *hasher) compare(target string) error {
 }
 
 // digest is the layer's, once all of it is hashed.
-func (h *hasher) digest() digest.Digest { return digest.NewDigest(digest.SHA256, h.layer) }
+func (h *hasher) digest() digest.Digest { return digest.NewDigest(digest.SHA256, h.whole) }
 
 // mark is what was hashed up to a byte, so that another process can go on.
 type mark struct {
@@ -90,7 +90,7 @@ type mark struct {
 
 func (h *hasher) mark() mark {
 	m := mark{Offset: h.pos}
-	m.Layer, _ = h.layer.(encoding.BinaryMarshaler).MarshalBinary() // crypto/sha256 always can
+	m.Layer, _ = h.whole.(encoding.BinaryMarshaler).MarshalBinary() // crypto/sha256 always can
 	if h.want == "" {
 		m.File, _ = h.file.(encoding.BinaryMarshaler).MarshalBinary()
 	}
@@ -99,12 +99,12 @@ func (h *hasher) mark() mark {
 
 // resume goes on from a mark. Where that can't be, it begins anew.
 func (h *hasher) resume(m mark) error {
-	fresh := newHasher(h.tape, h.want)
-	err := fresh.layer.(encoding.BinaryUnmarshaler).UnmarshalBinary(m.Layer)
+	fresh := newHasher(h.of, h.want)
+	err := fresh.whole.(encoding.BinaryUnmarshaler).UnmarshalBinary(m.Layer)
 	if h.want == "" {
 		err = errors.Join(err, fresh.file.(encoding.BinaryUnmarshaler).UnmarshalBinary(m.File))
 	}
-	if err == nil && (m.Offset < 0 || m.Offset > h.tape.size) {
+	if err == nil && (m.Offset < 0 || m.Offset > h.of.Size) {
 		err = errors.New("it is outside of the layer")
 	}
 	if err != nil {
@@ -117,4 +117,4 @@ func (h *hasher) resume(m mark) error {
 }
 
 // reset begins anew, and trusts nobody.
-func (h *hasher) reset() { *h = *newHasher(h.tape, "") }
+func (h *hasher) reset() { *h = *newHasher(h.of, "") }

@@ -1,14 +1,21 @@
 package weights
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
-	"maps"
+	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/errdefs"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/layout"
 	"lamina.build/lock"
 )
 
@@ -23,22 +30,19 @@ type bundle struct {
 	config, manifest []byte
 }
 
-// image wraps the layers, which are all there. It depends on the model, the
-// labels and the platform alone: no date, nothing of who made it.
+// image wraps the layers, which are all there. It depends on the model
+// alone: no date, nothing of who made it.
 func (j Job) image(layers []digest.Digest) (bundle, error) {
 	b := bundle{Image: Image{Layers: make([]ocispec.Descriptor, len(layers))}}
 	for i, d := range layers {
 		b.Layers[i] = ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: d, Size: j.Layers[i].Size}
 	}
-	labels := maps.Clone(j.Labels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[Label] = j.Model.Digest
+	platform := ocispec.Platform{OS: "linux", Architecture: "amd64"}
+	label := map[string]string{Label: j.Model.Digest}
 	var err error
 	if b.config, err = json.Marshal(ocispec.Image{
-		Platform: j.Platform,
-		Config:   ocispec.ImageConfig{Labels: labels},
+		Platform: platform,
+		Config:   ocispec.ImageConfig{Labels: label},
 		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: layers},
 	}); err != nil {
 		return bundle{}, err
@@ -54,7 +58,7 @@ func (j Job) image(layers []digest.Digest) (bundle, error) {
 		Annotations: map[string]string{Label: j.Model.Digest, planAnnotation: strconv.Itoa(lock.ModelPlan)},
 	})
 	b.Manifest = describe(ocispec.MediaTypeImageManifest, b.manifest)
-	b.Manifest.Platform = &j.Platform
+	b.Manifest.Platform = &platform
 	return b, err
 }
 
@@ -77,4 +81,67 @@ func (j Job) recognise(m ocispec.Manifest) ([]digest.Digest, bool) {
 		layers[i] = l.Digest
 	}
 	return layers, true
+}
+
+// LayoutTag is what the image of a model is called in a layout of many.
+func (j Job) LayoutTag() string { return strings.ReplaceAll(j.Model.Digest, ":", "-") }
+
+// Find returns the image of the model in a layout, if all of it is there.
+func (j Job) Find(ctx context.Context, l *layout.Layout) (Image, bool, error) {
+	found, err := l.Read(ctx, j.LayoutTag())
+	if errors.Is(err, layout.ErrNoTag) {
+		return Image{}, false, nil
+	}
+	if err != nil {
+		return Image{}, false, err
+	}
+	if _, ok := j.recognise(found.Manifest); !ok {
+		return Image{}, false, nil
+	}
+	for _, layer := range found.Manifest.Layers {
+		_, err := l.Store().Info(ctx, layer.Digest)
+		if errdefs.IsNotFound(err) {
+			return Image{}, false, nil
+		}
+		if err != nil {
+			return Image{}, false, err
+		}
+	}
+	return Image{Manifest: found.Desc, Layers: found.Manifest.Layers, Unchanged: true}, true, nil
+}
+
+// Keep names layers that somebody else put into a layout, in the order of
+// [Job.Layers], by the manifest that [Push] and [Pull] make of the same.
+func (j Job) Keep(ctx context.Context, l *layout.Layout, layers []digest.Digest) (Image, error) {
+	if len(layers) != len(j.Layers) {
+		return Image{}, fmt.Errorf("keeping weights: %d layers were made, and the plan has %d", len(layers), len(j.Layers))
+	}
+	for i, d := range layers {
+		info, err := l.Store().Info(ctx, d)
+		if err == nil && info.Size != j.Layers[i].Size {
+			err = fmt.Errorf("layer %q has %d bytes, and the plan has %d", j.Layers[i].Name, info.Size, j.Layers[i].Size)
+		}
+		if err != nil {
+			return Image{}, fmt.Errorf("keeping weights: %w", err)
+		}
+	}
+	b, err := j.image(layers)
+	if err != nil {
+		return Image{}, err
+	}
+	if err := b.store(ctx, l); err != nil {
+		return Image{}, err
+	}
+	return b.Image, l.Tag(ctx, j.LayoutTag(), b.Manifest)
+}
+
+// store puts what names the layers into the layout that has them.
+func (b bundle) store(ctx context.Context, l *layout.Layout) error {
+	for _, data := range [][]byte{b.config, b.manifest} {
+		desc := describe("", data)
+		if err := content.WriteBlob(ctx, l.Store(), desc.Digest.String(), bytes.NewReader(data), desc); err != nil {
+			return fmt.Errorf("storing the image: %w", err)
+		}
+	}
+	return nil
 }

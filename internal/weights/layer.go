@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -27,6 +29,8 @@ type Layer struct {
 	layers.Outline
 
 	Files map[string]lock.ModelFile // by [layers.Part.File]
+
+	starts []int64 // of the parts, in the tar
 }
 
 // Layers divides a model over layers, at most limit of them: [MaxLayers] for
@@ -50,9 +54,22 @@ func Layers(name string, m lock.Model, limit int) ([]Layer, error) {
 	}
 	layers := make([]Layer, len(outlines))
 	for i, o := range outlines {
-		layers[i] = Layer{Outline: o, Files: filesOf(o, files)}
+		layers[i] = layer(o, files)
 	}
 	return layers, nil
+}
+
+func layer(o layers.Outline, files map[string]lock.ModelFile) Layer {
+	l := Layer{Outline: o, Files: map[string]lock.ModelFile{}, starts: make([]int64, len(o.Parts))}
+	var at int64
+	for i, p := range o.Parts {
+		if p.File != "" {
+			l.Files[p.File] = files[p.File]
+		}
+		l.starts[i] = at
+		at += p.Size
+	}
+	return l
 }
 
 // checkFile finds what would only show once the bytes are there, or never.
@@ -65,16 +82,6 @@ func checkFile(f lock.ModelFile) error {
 		return &MismatchError{File: f.Path, Want: f.SHA256, Got: hex.EncodeToString(empty[:])}
 	}
 	return nil
-}
-
-func filesOf(o layers.Outline, files map[string]lock.ModelFile) map[string]lock.ModelFile {
-	of := map[string]lock.ModelFile{}
-	for _, p := range o.Parts {
-		if p.File != "" {
-			of[p.File] = files[p.File]
-		}
-	}
-	return of
 }
 
 // imagePath is where a file is in the image.
@@ -97,4 +104,43 @@ func Digest(m lock.Model) digest.Digest {
 		sums[imagePath(m, f)] = digest.NewDigestFromEncoded(digest.SHA256, f.SHA256)
 	}
 	return layers.SetDigest(sums)
+}
+
+// piece is what a stretch of a layer has of one part.
+type piece struct {
+	part   layers.Part
+	offset int64 // in the part
+	at     int64 // in the stretch
+	size   int64
+}
+
+// ends tells whether the piece has the part's last byte.
+func (p piece) ends() bool { return p.offset+p.size == p.part.Size }
+
+// pieces cuts the stretch from one byte up to another by its parts.
+func (l *Layer) pieces(from, to int64) iter.Seq[piece] {
+	return func(yield func(piece) bool) {
+		first := sort.Search(len(l.starts), func(i int) bool { return l.starts[i]+l.Parts[i].Size > from })
+		for i := first; i < len(l.Parts) && l.starts[i] < to; i++ {
+			begin, end := max(l.starts[i], from), min(l.starts[i]+l.Parts[i].Size, to)
+			if !yield(piece{l.Parts[i], begin - l.starts[i], begin - from, end - begin}) {
+				return
+			}
+		}
+	}
+}
+
+// MismatchError is a file that is not the one of the lock.
+type MismatchError struct {
+	File      string // of the model, as of [lock.ModelFile.Path]
+	Want, Got string // sha256, hexadecimal
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("file %q has the sha256 %s, and %s in the lock", e.File, e.Got, e.Want)
+}
+
+// Hint says what helps.
+func (e *MismatchError) Hint() string {
+	return "run it again in case it was damaged on its way; else the file was replaced where it comes from: lock the model anew once you know why"
 }

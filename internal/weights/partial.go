@@ -3,7 +3,13 @@ package weights
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+
+	"golang.org/x/sys/unix"
+
+	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/humanize"
 )
 
 // partial is the file of a layer that isn't whole yet, and the sink for the rest.
@@ -42,7 +48,7 @@ func (p *partial) rehash(ctx context.Context, f flow) error {
 		return err
 	}
 	defer f.fetcher.pool.give(buffer)
-	size := min(info.Size(), f.tape.size)
+	size := min(info.Size(), f.hash.of.Size)
 	for p.offset < size {
 		n, err := p.file.ReadAt(buffer[:min(int64(len(buffer)), size-p.offset)], p.offset)
 		switch {
@@ -75,4 +81,57 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// checkSpace finds out whether the layers fit on the disk that aren't there yet.
+func (p *puller) fits(ctx context.Context) error {
+	var need int64
+	for i, l := range p.Layers {
+		d, err := p.present(ctx, i)
+		if err != nil {
+			return err
+		}
+		if d != "" {
+			continue
+		}
+		need += l.Size
+		if info, err := os.Stat(p.partial(l.key())); err == nil {
+			need -= min(info.Size(), l.Size)
+		}
+	}
+	return checkSpace(p.Dir, need)
+}
+
+// checkSpace returns a [*SpaceError] where a folder's disk has no room for as
+// many bytes.
+func checkSpace(dir string, need int64) error {
+	free, err := atomicfile.Free(dir)
+	if err != nil || need <= free {
+		return err
+	}
+	return &SpaceError{Dir: dir, Need: need, Free: free}
+}
+
+// noSpace is the error of a disk that became full while need bytes of one layer
+// were still to come.
+func (p *puller) noSpace(need int64) error {
+	free, err := atomicfile.Free(p.Dir)
+	return errors.Join(&SpaceError{Dir: p.Dir, Need: need, Free: free}, err)
+}
+
+func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
+// SpaceError is a disk that the layers don't fit on.
+type SpaceError struct {
+	Dir        string
+	Need, Free int64 // bytes that are missing there, and those that can be had
+}
+
+func (e *SpaceError) Error() string {
+	return fmt.Sprintf("%q has %s free, and the model needs another %s there", e.Dir, humanize.Size(e.Free), humanize.Size(e.Need))
+}
+
+// Hint says what helps.
+func (e *SpaceError) Hint() string {
+	return "make room or choose another folder, then run it again: what came stays; build model push needs no disk at all"
 }

@@ -1,13 +1,16 @@
 package weights
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -52,10 +55,10 @@ func Pull(ctx context.Context, o PullOptions) (image Image, err error) {
 	}
 	o.announce()
 	p.learn(ctx)
-	if err := p.checkSpace(ctx); err != nil {
+	if err := p.fits(ctx); err != nil {
 		return Image{}, err
 	}
-	if err := o.each(ctx, "pulling", p.pull); err != nil {
+	if err := o.each(ctx, "pulling", p.journal, p.pull); err != nil {
 		return Image{}, err
 	}
 	return p.finish(ctx)
@@ -81,13 +84,7 @@ func (p *puller) blobs() string {
 func (p *puller) partial(key digest.Digest) string { return p.journal.path(key.Encoded() + ".partial") }
 
 // pull brings one layer into the layout.
-func (p *puller) pull(ctx context.Context, i int) (err error) {
-	key := p.Layers[i].key()
-	unlock, err := p.journal.lock(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
+func (p *puller) pull(ctx context.Context, i int, key digest.Digest) (err error) {
 	if p.layers[i], err = p.present(ctx, i); err != nil {
 		return err
 	}
@@ -124,8 +121,7 @@ func (p *puller) fetch(ctx context.Context, i int, key digest.Digest) (from int6
 
 // stream hashes what is in the partial file and fetches the rest.
 func (p *puller) stream(ctx context.Context, i int, f *partial) (from int64, err error) {
-	tape := newTape(p.Layers[i])
-	run := flow{fetcher: p.fetcher, tape: tape, hash: newHasher(tape, "")}
+	run := flow{fetcher: p.fetcher, hash: newHasher(&p.Layers[i], "")}
 	if err = f.rehash(ctx, run); err != nil {
 		return 0, err
 	}
@@ -140,8 +136,74 @@ func (p *puller) stream(ctx context.Context, i int, f *partial) (from int64, err
 		err = errors.Join(err, f.truncate())
 	}
 	if isFull(err) {
-		err = errors.Join(p.noSpace(tape.size-f.offset), err)
+		err = errors.Join(p.noSpace(p.Layers[i].Size-f.offset), err)
 	}
 	p.layers[i] = run.hash.digest()
 	return from, err
+}
+
+// learn finds out the digests of layers from the image that the tag names. One
+// that can't be read has nothing to say: this pull makes it anew.
+func (p *puller) learn(ctx context.Context) {
+	have, err := p.layout.Read(ctx, p.Tag)
+	if err != nil {
+		return
+	}
+	p.tagged = have.Desc.Digest
+	if layers, ok := p.recognise(have.Manifest); ok {
+		p.known = layers
+	}
+}
+
+// present returns the digest of a layer that is in the layout, or "".
+func (p *puller) present(ctx context.Context, i int) (digest.Digest, error) {
+	d := cmp.Or(p.known[i], p.journal.digest(p.Layers[i].key()))
+	if d == "" {
+		return "", nil
+	}
+	info, err := p.layout.Store().Info(ctx, d)
+	if errdefs.IsNotFound(err) || err == nil && info.Size != p.Layers[i].Size {
+		return "", nil
+	}
+	return d, err
+}
+
+// keep makes a blob of the partial file.
+func (p *puller) keep(i int, key digest.Digest) error {
+	blob := filepath.Join(p.blobs(), p.layers[i].Encoded())
+	if err := p.journal.learn(key, p.layers[i]); err != nil {
+		return err
+	}
+	if err := os.Rename(p.partial(key), blob); err != nil {
+		return err
+	}
+	err := os.Chmod(blob, 0o444) //nolint:gosec // the mode that blobs have
+	return errors.Join(err, syncDir(p.blobs()))
+}
+
+// finish names the layers, which are all there.
+func (p *puller) finish(ctx context.Context) (Image, error) {
+	b, err := p.image(p.layers)
+	if err != nil {
+		return Image{}, err
+	}
+	b.Unchanged = p.tagged == b.Manifest.Digest && !p.moved.Load()
+	if err := b.store(ctx, p.layout); err != nil {
+		return Image{}, err
+	}
+	return b.Image, errors.Join(p.layout.Tag(ctx, p.Tag, b.Manifest), p.dropStale(time.Now()))
+}
+
+// stale is how long a partial file waits for somebody to go on with it.
+const stale = 30 * 24 * time.Hour
+
+// dropStale removes partial files of models that nobody pulls any more.
+func (p *puller) dropStale(now time.Time) error {
+	partials, err := filepath.Glob(p.journal.path("*.partial"))
+	for _, path := range partials {
+		if info, statErr := os.Stat(path); statErr == nil && now.Sub(info.ModTime()) > stale {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	return err
 }

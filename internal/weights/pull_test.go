@@ -50,7 +50,6 @@ func TestPullIsWhatPushMakes(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
 	source := &hub{}
 	j := job(t, model(t, "a.bin 70000000", "b.bin 5", "c/d.json 600", "empty 0"), source)
-	j.Labels = map[string]string{"x": "y"}
 	pushed, err := weights.Push(t.Context(), options(t, r, j))
 	must(t, err)
 	o := into(t, j)

@@ -3,11 +3,15 @@ package weights
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
+	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
@@ -24,10 +28,9 @@ type PushOptions struct {
 	// The layers' digests are read there, and on the same registry they are mounted
 	// from there.
 	Published *registry.Repository
-	MountFrom []string      // further repositories of the registry that may have layers: "acme/model"
-	Journal   string        // folder in which uploads are remembered, so that a cut one goes on
-	Rate      int64         // bytes per second of one upload, as far as known
-	Wait      time.Duration // before a layer that goes in one request is sent again, doubled each time; 1 s
+	MountFrom []string // further repositories of the registry that may have layers: "acme/model"
+	Journal   string   // folder in which uploads are remembered, so that a cut one goes on
+	Rate      int64    // bytes per second of one upload, as far as known
 }
 
 // Push streams the layers of a model into a repository and names them by a
@@ -39,7 +42,6 @@ type PushOptions struct {
 // what a next Push goes on with.
 func Push(ctx context.Context, o PushOptions) (Image, error) {
 	o.Job = o.complete()
-	o.Wait = cmp.Or(o.Wait, time.Second)
 	if err := o.check(); err != nil {
 		return Image{}, err
 	}
@@ -55,7 +57,7 @@ func Push(ctx context.Context, o PushOptions) (Image, error) {
 	if image, ok, err := p.find(ctx); ok || err != nil {
 		return image, err
 	}
-	if err := o.each(ctx, "pushing", p.push); err != nil {
+	if err := o.each(ctx, "pushing", p.journal, p.push); err != nil {
 		return Image{}, err
 	}
 	return p.finish(ctx)
@@ -63,11 +65,11 @@ func Push(ctx context.Context, o PushOptions) (Image, error) {
 
 // check holds the layers against what the registry takes.
 func (o PushOptions) check() error {
-	sizes := make([]registry.Size, len(o.Layers))
+	faults := make([]error, len(o.Layers))
 	for i, l := range o.Layers {
-		sizes[i] = registry.Size{Name: l.Name, Bytes: l.Size}
+		faults[i] = o.Repository.Limits().Check(l.Name, l.Size, o.Rate)
 	}
-	return failure.New(failure.Usage, errors.Join(registry.Check(o.Repository.Limits(), sizes, o.Rate)...))
+	return failure.New(failure.Usage, errors.Join(faults...))
 }
 
 // pusher is one Push.
@@ -80,29 +82,22 @@ type pusher struct {
 }
 
 // push brings one layer into the repository, in the cheapest way that works.
-func (p *pusher) push(ctx context.Context, i int) (err error) {
-	key := p.Layers[i].key()
-	unlock, err := p.journal.lock(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
+func (p *pusher) push(ctx context.Context, i int, key digest.Digest) error {
 	want := cmp.Or(p.layers[i], p.journal.digest(key))
 	state, err := p.adopt(ctx, i, want)
 	if err != nil || state != Waiting {
 		return err
 	}
-	tape := newTape(p.Layers[i])
 	up := &upload{
-		repo: p.Repository, record: p.journal.record(key), wait: p.Wait,
+		repo: p.Repository, record: p.journal.record(key),
 		at: func(from, bytes int64) { p.report(i, Moving, from, bytes) },
 	}
-	up.flow = flow{fetcher: p.fetcher, tape: tape, hash: newHasher(tape, want)}
+	up.flow = flow{fetcher: p.fetcher, hash: newHasher(&p.Layers[i], want)}
 	if p.layers[i], err = up.run(ctx); err != nil {
 		p.report(i, Failed, up.from, up.from)
 		return err
 	}
-	p.report(i, Done, up.from, tape.size)
+	p.report(i, Done, up.from, p.Layers[i].Size)
 	return p.journal.learn(key, p.layers[i])
 }
 
@@ -132,4 +127,105 @@ func (p *pusher) mount(ctx context.Context, d digest.Digest) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// learn finds out the digests of layers that were made before: from the image
+// that the lock pins, and from the journal. Nothing else can be trusted to know
+// them, a tag least of all.
+func (p *pusher) learn(ctx context.Context) error {
+	for i, l := range p.Layers {
+		p.layers[i] = p.journal.digest(l.key())
+	}
+	published, err := name.NewDigest(p.Model.Published)
+	if err != nil {
+		return nil //nolint:nilerr // published nowhere
+	}
+	for _, r := range []*registry.Repository{p.Repository, p.Published} {
+		if r == nil || r.Name() != published.Context().Name() {
+			continue
+		}
+		_, data, err := r.Manifest(ctx, published.DigestStr())
+		if errors.Is(err, registry.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("reading what was published: %w", err)
+		}
+		var m ocispec.Manifest
+		if err := json.Unmarshal(data, &m); err != nil {
+			return fmt.Errorf("reading what was published: %w", err)
+		}
+		if layers, ok := p.recognise(m); ok {
+			p.layers = layers
+		}
+		return nil
+	}
+	return nil
+}
+
+// sources are the repositories of the registry to mount from.
+func (p *pusher) sources() []string {
+	sources := slices.Clone(p.MountFrom)
+	if p.Published != nil {
+		host, path, _ := strings.Cut(p.Published.Name(), "/")
+		if strings.HasPrefix(p.Repository.Name(), host+"/") && p.Published.Name() != p.Repository.Name() {
+			sources = append([]string{path}, sources...)
+		}
+	}
+	return sources
+}
+
+// find looks for the very image in the repository, and sees to its tag.
+func (p *pusher) find(ctx context.Context) (Image, bool, error) {
+	if slices.Contains(p.layers, "") {
+		return Image{}, false, nil
+	}
+	b, err := p.image(p.layers)
+	if err != nil {
+		return Image{}, false, err
+	}
+	_, _, err = p.Repository.Manifest(ctx, b.Manifest.Digest.String())
+	if errors.Is(err, registry.ErrNotFound) {
+		return Image{}, false, nil
+	}
+	if err != nil {
+		return Image{}, false, err
+	}
+	for i, l := range p.Layers {
+		p.report(i, Present, 0, l.Size)
+	}
+	b.Unchanged, err = p.tag(ctx, b)
+	return b.Image, true, err
+}
+
+// tag has the tag name an image that is in the repository. It tells whether it
+// did already.
+func (p *pusher) tag(ctx context.Context, b bundle) (bool, error) {
+	if p.Tag == "" {
+		return true, nil
+	}
+	have, _, err := p.Repository.Manifest(ctx, p.Tag)
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return false, err
+	}
+	if have.Digest == b.Manifest.Digest {
+		return true, nil
+	}
+	return false, p.Repository.PutManifest(ctx, p.Tag, b.Manifest.MediaType, b.manifest)
+}
+
+// finish puts the image, whose layers are all there.
+func (p *pusher) finish(ctx context.Context) (Image, error) {
+	b, err := p.image(p.layers)
+	if err != nil {
+		return Image{}, err
+	}
+	if _, err := p.Repository.PutBlob(ctx, b.config); err != nil {
+		return Image{}, err
+	}
+	reference := b.Manifest.Digest.String()
+	if p.Tag != "" {
+		reference = p.Tag
+	}
+	return b.Image, p.Repository.PutManifest(ctx, reference, b.Manifest.MediaType, b.manifest)
 }

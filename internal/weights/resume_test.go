@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/test/testworld"
 	"lamina.build/internal/weights"
@@ -254,7 +255,7 @@ func TestPushInOneRequest(t *testing.T) {
 		o := options(t, r, job(t, model(t, "a.bin 12000000"), &hub{}))
 		var err error
 		o.Repository, err = registry.Open(t.Context(), r.Host+"/acme/tiny", registry.Options{
-			Keychain: anonymous{}, Wait: time.Millisecond, Limits: registry.Limits{Name: "odd", NoChunks: true},
+			Keychain: anonymous{}, HTTP: fetch.Options{Wait: time.Millisecond}, Limits: registry.Limits{Name: "odd", NoChunks: true},
 		})
 		must(t, err)
 		r.Fail("PATCH /v2/**", testworld.CutUpload(5*mib, true, cut))

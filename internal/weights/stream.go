@@ -2,9 +2,62 @@ package weights
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"lamina.build/lock"
 )
+
+// fetcher gets the bytes of all layers of a job.
+type fetcher struct {
+	source Source
+	pool   *pool
+	turns  chan struct{} // one for each piece that may be fetched at once
+}
+
+func newFetcher(j Job) *fetcher {
+	return &fetcher{j.Source, newPool(j.Buffers, j.Chunk), make(chan struct{}, j.Fetches)}
+}
+
+// fill gets all bytes of a chunk: the small files in it side by side.
+func (f *fetcher) fill(ctx context.Context, l *Layer, c *chunk) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(cap(f.turns))
+	for p := range l.pieces(c.start, c.end()) {
+		into := c.data[p.at : p.at+p.size]
+		if p.part.File == "" {
+			copy(into, p.part.Bytes[p.offset:])
+			continue
+		}
+		group.Go(func() error { return f.fetch(ctx, l.Files[p.part.File], p.offset, into) })
+	}
+	return group.Wait()
+}
+
+func (f *fetcher) fetch(ctx context.Context, file lock.ModelFile, offset int64, into []byte) (err error) {
+	select {
+	case f.turns <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-f.turns }()
+	r, err := f.source.Open(ctx, file, offset, int64(len(into)))
+	if err != nil {
+		return fmt.Errorf("fetching %q: %w", file.Path, err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	if _, err = io.ReadFull(r, into); errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return fmt.Errorf("fetching %q from byte %d: %w", file.Path, offset, err)
+	}
+	return nil
+}
 
 // chunk is a stretch of a layer in a buffer.
 type chunk struct {
@@ -27,18 +80,18 @@ type stream struct {
 
 // stream begins at one byte of the layer. No chunk crosses the border, which is
 // another: there the upload goes on, with a chunk of full size.
-func (f *fetcher) stream(ctx context.Context, t *tape, from, border int64) *stream {
+func (f *fetcher) stream(ctx context.Context, l *Layer, from, border int64) *stream {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &stream{fetcher: f, chunks: make(chan *chunk, f.pool.buffers()), cancel: cancel}
 	s.running.Go(func() {
 		defer close(s.chunks)
-		for from < t.size {
-			c, err := f.next(ctx, t, from, border)
+		for from < l.Size {
+			c, err := f.next(ctx, l, from, border)
 			if err != nil {
 				return // only because the stream was stopped
 			}
 			s.chunks <- c // there is room for all buffers
-			s.running.Go(func() { c.ready <- f.fill(ctx, t, c) })
+			s.running.Go(func() { c.ready <- f.fill(ctx, l, c) })
 			from = c.end()
 		}
 	})
@@ -46,12 +99,12 @@ func (f *fetcher) stream(ctx context.Context, t *tape, from, border int64) *stre
 }
 
 // next waits for a buffer and lays out a chunk in it.
-func (f *fetcher) next(ctx context.Context, t *tape, from, border int64) (*chunk, error) {
+func (f *fetcher) next(ctx context.Context, l *Layer, from, border int64) (*chunk, error) {
 	buffer, err := f.pool.take(ctx)
 	if err != nil {
 		return nil, err
 	}
-	size := min(int64(len(buffer)), t.size-from)
+	size := min(int64(len(buffer)), l.Size-from)
 	if from < border {
 		size = min(size, border-from)
 	}
@@ -85,4 +138,52 @@ func (s *stream) stop() {
 	for c := range s.chunks {
 		s.release(c)
 	}
+}
+
+// pool lends buffers of one size, a limited number of them. One is made when it
+// is first wanted, so that a small model takes little memory, and the last one to
+// come back is the first to go: it may be in the processor's cache.
+type pool struct {
+	size  int
+	turns chan struct{} // one for each buffer that may be taken
+
+	mu   sync.Mutex
+	free [][]byte
+}
+
+func newPool(buffers, size int) *pool {
+	p := &pool{size: size, turns: make(chan struct{}, buffers)}
+	for range buffers {
+		p.turns <- struct{}{}
+	}
+	return p
+}
+
+// buffers is how many there are at most.
+func (p *pool) buffers() int { return cap(p.turns) }
+
+// take waits for a buffer.
+func (p *pool) take(ctx context.Context) ([]byte, error) {
+	select {
+	case <-p.turns:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.free) - 1
+	if last < 0 {
+		return make([]byte, p.size), nil
+	}
+	b := p.free[last]
+	p.free = p.free[:last]
+	return b, nil
+}
+
+// give returns a buffer, or what was cut off its end.
+func (p *pool) give(b []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = append(p.free, b[:p.size])
+	p.turns <- struct{}{} // there is room: it was taken
 }

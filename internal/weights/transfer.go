@@ -17,40 +17,47 @@ const (
 	told = 5 * time.Second        // between two lines for those who read a log
 )
 
-// Transfer is a number of files on their way. Many goroutines may report.
-type Transfer struct {
-	title string
-
+// transfer is how far the layers of a job are.
+type transfer struct {
 	mu    sync.Mutex
-	items []*item
-	index map[string]*item
+	items []*item // in the order of the layers
 	all   item
 }
 
-// NewTransfer returns a transfer of nothing yet. The title says what it is: "pushing weights".
-func NewTransfer(title string) *Transfer {
-	return &Transfer{title: title, index: map[string]*item{}, all: item{name: title, id: digest.FromString(title)}}
-}
-
-// Add announces a file with its size in bytes.
-func (t *Transfer) Add(name string, size int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	i := &item{name: name, id: digest.FromString(t.title + "\n" + name), size: size}
-	t.items, t.index[name] = append(t.items, i), i
-	t.all.size += size
-}
-
-// At reports that the first done bytes of a file are where they shall be. How
-// those before it came there that nobody reported, at the beginning of a file,
-// is no part of the rate: an earlier transfer has moved them.
-func (t *Transfer) At(name string, done int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	i := t.index[name]
-	if i == nil {
-		return
+// Show shows under a title, such as "pushing weights", how far the job is while work
+// does it. It returns what work returns, or else what the display does.
+func (j Job) Show(ctx context.Context, title string, display Display, work func(context.Context, Job) error) error {
+	t := &transfer{all: item{name: title, id: digest.FromString(title)}}
+	for _, l := range j.Layers {
+		t.items = append(t.items, &item{name: l.Name, id: digest.FromString(title + "\n" + l.Name), size: l.Size})
+		t.all.size += l.Size
 	}
+	j.Progress = t.follow
+	return t.show(ctx, display, func(ctx context.Context) error { return work(ctx, j) })
+}
+
+// follow is the [Progress] of a job that is shown.
+func (t *transfer) follow(e Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := t.items[e.Layer]
+	switch e.State {
+	case Waiting, Failed:
+	case Moving:
+		t.at(i, e.Bytes)
+	case Present:
+		t.finish(i, "there already")
+	case Mounted:
+		t.finish(i, "mounted")
+	case Done:
+		t.finish(i, "done")
+	}
+}
+
+// at says that the first done bytes are where they shall be. How those before it
+// came there that nobody reported, at the beginning of a layer, is no part of the
+// rate: an earlier transfer has moved them.
+func (t *transfer) at(i *item, done int64) {
 	moved := done - i.done
 	if i.started.IsZero() {
 		i.start(time.Now(), done)
@@ -61,13 +68,9 @@ func (t *Transfer) At(name string, done int64) {
 	t.all.done += moved
 }
 
-// Finish reports that a file is where it shall be, and how that came: "sent",
-// "mounted", "there already".
-func (t *Transfer) Finish(name, how string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	i := t.index[name]
-	if i == nil || i.how != "" {
+// finish says that a layer is where it shall be, and how that came.
+func (t *transfer) finish(i *item, how string) {
+	if i.how != "" {
 		return
 	}
 	if i.started.IsZero() {
@@ -79,9 +82,7 @@ func (t *Transfer) Finish(name, how string) {
 	i.done, i.how, i.ended = i.size, how, time.Now()
 }
 
-// Show shows the transfer while work runs, and returns what work returns, or
-// else what the display does.
-func (t *Transfer) Show(ctx context.Context, display Display, work func(context.Context) error) error {
+func (t *transfer) show(ctx context.Context, display Display, work func(context.Context) error) error {
 	status := make(chan *client.SolveStatus)
 	shown := make(chan error, 1)
 	go func() {
@@ -105,7 +106,7 @@ func (t *Transfer) Show(ctx context.Context, display Display, work func(context.
 	return err
 }
 
-func (t *Transfer) watch(done <-chan struct{}, status chan<- *client.SolveStatus) {
+func (t *transfer) watch(done <-chan struct{}, status chan<- *client.SolveStatus) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	t.mu.Lock()
@@ -127,7 +128,7 @@ func (t *Transfer) watch(done <-chan struct{}, status chan<- *client.SolveStatus
 }
 
 // end sends the last word on everything.
-func (t *Transfer) end(status chan<- *client.SolveStatus, err error) {
+func (t *transfer) end(status chan<- *client.SolveStatus, err error) {
 	now := time.Now()
 	t.mu.Lock()
 	t.all.ended = now
@@ -138,4 +139,24 @@ func (t *Transfer) end(status chan<- *client.SolveStatus, err error) {
 	}
 	t.mu.Unlock()
 	status <- t.status(now, true)
+}
+
+// status is what a display wants to know now.
+func (t *transfer) status(now time.Time, tell bool) *client.SolveStatus {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var s client.SolveStatus
+	t.all.show(&s, now)
+	if tell && t.all.size > 0 {
+		s.Logs = append(s.Logs, &client.VertexLog{
+			Vertex: t.all.id, Stream: 1, Data: []byte(t.all.line(now) + "\n"), Timestamp: now,
+		})
+	}
+	for _, i := range t.items {
+		if !i.started.IsZero() && !i.quiet {
+			i.show(&s, now)
+			i.quiet = !i.ended.IsZero()
+		}
+	}
+	return &s
 }

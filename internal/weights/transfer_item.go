@@ -16,7 +16,7 @@ import (
 // tell of a change.
 const window = 10 * time.Second
 
-// item is one file, or the sum of all.
+// item is one layer, or the sum of all.
 type item struct {
 	name    string
 	id      digest.Digest
@@ -105,26 +105,6 @@ func duration(d time.Duration) string {
 		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
 	}
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
-}
-
-// status is what a display wants to know now.
-func (t *Transfer) status(now time.Time, tell bool) *client.SolveStatus {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var s client.SolveStatus
-	t.all.show(&s, now)
-	if tell && t.all.size > 0 {
-		s.Logs = append(s.Logs, &client.VertexLog{
-			Vertex: t.all.id, Stream: 1, Data: []byte(t.all.line(now) + "\n"), Timestamp: now,
-		})
-	}
-	for _, i := range t.items {
-		if !i.started.IsZero() && !i.quiet {
-			i.show(&s, now)
-			i.quiet = !i.ended.IsZero()
-		}
-	}
-	return &s
 }
 
 func (i *item) show(s *client.SolveStatus, now time.Time) {

@@ -15,6 +15,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/progress/progressui"
 
+	"lamina.build/internal/layers"
 	"lamina.build/internal/weights"
 )
 
@@ -45,32 +46,42 @@ func (l *last) display(_ context.Context, status chan *client.SolveStatus) error
 
 func (l *last) has(name string) bool { return slices.Contains(l.names, name) }
 
+// moving is a job of layers called by their names, of such sizes, and what reports a
+// state of one to whoever shows it.
+func moving(sizes ...weights.Layer) (weights.Job, func(j weights.Job, layer int, state weights.State, bytes int64)) {
+	return weights.Job{Layers: sizes}, func(j weights.Job, layer int, state weights.State, bytes int64) {
+		j.Progress(weights.Event{Layer: layer, Name: sizes[layer].Name, State: state, Bytes: bytes, Total: sizes[layer].Size})
+	}
+}
+
+func sized(name string, size int64) weights.Layer {
+	return weights.Layer{Outline: layers.Outline{Name: name, Size: size}}
+}
+
 func TestRateAndTimeLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen last
-		tr := weights.NewTransfer("pushing weights")
-		tr.Add("unet", 10_000_000_000)
-		tr.Add("vae", 1_000_000_000)
-		err := tr.Show(t.Context(), seen.display, func(context.Context) error {
-			tr.Finish("vae", "there already")
-			tr.At("unet", 4_000_000_000) // an earlier push had come so far
+		j, report := moving(sized("unet", 10_000_000_000), sized("vae", 1_000_000_000))
+		err := j.Show(t.Context(), "pushing weights", seen.display, func(_ context.Context, j weights.Job) error {
+			report(j, 1, weights.Present, 1_000_000_000)
+			report(j, 0, weights.Moving, 4_000_000_000) // an earlier push had come so far
 			for i := range int64(20) {
 				time.Sleep(time.Second)
-				tr.At("unet", 4_000_000_000+(i+1)*100_000_000)
+				report(j, 0, weights.Moving, 4_000_000_000+(i+1)*100_000_000)
 			}
 			time.Sleep(time.Second)
-			tr.Finish("unet", "sent")
+			report(j, 0, weights.Done, 10_000_000_000)
 			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"vae, there already", "unet, sent", "pushing weights"} {
+		for _, want := range []string{"vae, there already", "unet, done", "pushing weights"} {
 			if !seen.has(want) {
 				t.Errorf("no vertex was called %q: %q", want, seen.names)
 			}
 		}
-		if b := seen.bytes["unet, sent"]; b == nil || b.Current != b.Total || b.Completed == nil {
+		if b := seen.bytes["unet, done"]; b == nil || b.Current != b.Total || b.Completed == nil {
 			t.Errorf("bytes of the file at its end: %+v", b)
 		}
 		if b := seen.bytes["pushing weights"]; b == nil || b.Current != 11_000_000_000 || b.Total != b.Current {
@@ -92,12 +103,10 @@ func TestRateAndTimeLeft(t *testing.T) {
 func TestFailure(t *testing.T) {
 	want := errors.New("no")
 	var seen last
-	tr := weights.NewTransfer("pulling")
-	tr.Add("a", 10)
-	tr.Add("b", 10)
-	err := tr.Show(t.Context(), seen.display, func(context.Context) error {
-		tr.At("a", 5)
-		tr.At("nobody", 5)
+	j, report := moving(sized("a", 10), sized("b", 10))
+	err := j.Show(t.Context(), "pulling", seen.display, func(_ context.Context, j weights.Job) error {
+		report(j, 0, weights.Moving, 5)
+		report(j, 1, weights.Waiting, 0)
 		return want
 	})
 	if !errors.Is(err, want) {
@@ -117,11 +126,11 @@ func TestFailure(t *testing.T) {
 func TestABrokenDisplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		want := errors.New("no terminal any more")
-		tr := weights.NewTransfer("pulling")
-		tr.Add("a", 10)
-		err := tr.Show(t.Context(), func(context.Context, chan *client.SolveStatus) error { return want }, func(context.Context) error {
+		j, report := moving(sized("a", 10))
+		broken := func(context.Context, chan *client.SolveStatus) error { return want }
+		err := j.Show(t.Context(), "pulling", broken, func(_ context.Context, j weights.Job) error {
 			time.Sleep(time.Minute)
-			tr.Finish("a", "done")
+			report(j, 0, weights.Done, 10)
 			return nil
 		})
 		if !errors.Is(err, want) {
@@ -139,15 +148,14 @@ func TestDisplays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tr := weights.NewTransfer("pushing weights")
-			tr.Add("unet", 1000)
-			err = tr.Show(t.Context(), func(ctx context.Context, status chan *client.SolveStatus) error {
+			j, report := moving(sized("unet", 1000))
+			err = j.Show(t.Context(), "pushing weights", func(ctx context.Context, status chan *client.SolveStatus) error {
 				_, showErr := d.UpdateFrom(ctx, status)
 				return showErr
-			}, func(context.Context) error {
-				tr.At("unet", 0)
-				tr.At("unet", 400)
-				tr.Finish("unet", "sent")
+			}, func(_ context.Context, j weights.Job) error {
+				report(j, 0, weights.Moving, 0)
+				report(j, 0, weights.Moving, 400)
+				report(j, 0, weights.Done, 1000)
 				return nil
 			})
 			if err != nil {
@@ -162,7 +170,7 @@ func checkDisplay(t *testing.T, mode progressui.DisplayMode, out *bytes.Buffer) 
 	t.Helper()
 	switch mode {
 	case progressui.PlainMode:
-		for _, want := range []string{"pushing weights", "unet, sent", "1.00kB / 1.00kB"} {
+		for _, want := range []string{"pushing weights", "unet, done", "1.00kB / 1.00kB"} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("no %q in:\n%s", want, out)
 			}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"io"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
+	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 )
 
@@ -20,7 +22,6 @@ type upload struct {
 
 	repo   *registry.Repository
 	record *record
-	wait   time.Duration
 	at     func(from, bytes int64) // is told how far the upload is
 	from   int64                   // where an earlier run left it
 }
@@ -81,7 +82,7 @@ func (u *upload) round(ctx context.Context) error {
 func (u *upload) begin(ctx context.Context) (*registry.Upload, error) {
 	if u.record.Location != "" {
 		up, err := u.repo.Resume(ctx, u.record.Location)
-		if err == nil && up.Offset() <= u.tape.size {
+		if err == nil && up.Offset() <= u.hash.of.Size {
 			return up, u.resume(up)
 		}
 		if err != nil && !errors.Is(err, registry.ErrForgotten) {
@@ -116,3 +117,84 @@ func isMismatch(err error) bool {
 	_, is := errors.AsType[*MismatchError](err)
 	return is
 }
+
+// unchunked sends the layer in one request: by the way of docker push, whose
+// digest comes last, or else by the one that wants the digest first.
+func (u *upload) unchunked(ctx context.Context) error {
+	err := u.repo.Retry().Try(ctx, func() error { return u.streamed(ctx) })
+	if _, refused := errors.AsType[*registry.StatusError](err); !refused || failure.KindOf(err) != failure.Failure {
+		return err
+	}
+	u.sent = func(mark) error { return nil }
+	if err := u.flow.run(ctx, &fullSink{u.hash.of.Size}); err != nil {
+		return err
+	}
+	return u.repo.Retry().Try(ctx, func() error { return u.whole(ctx) })
+}
+
+// streamed sends the layer while it is hashed.
+func (u *upload) streamed(ctx context.Context) error {
+	up, err := u.repo.Start(ctx)
+	if err != nil {
+		return err
+	}
+	err = u.pipe(ctx, func(body io.Reader) error { return up.Stream(ctx, u.hash.of.Size, body) })
+	if err != nil {
+		up.Cancel(context.WithoutCancel(ctx))
+		return err
+	}
+	return up.Commit(ctx, u.hash.digest())
+}
+
+// whole sends the layer once it is hashed.
+func (u *upload) whole(ctx context.Context) error {
+	return u.pipe(ctx, func(body io.Reader) error { return u.repo.Whole(ctx, u.hash.digest(), u.hash.of.Size, body) })
+}
+
+// pipe has the layer read from its first byte on. A reader that doesn't want all
+// of it ends the flow, too.
+func (u *upload) pipe(ctx context.Context, put func(body io.Reader) error) error {
+	r, w := io.Pipe()
+	into := &pipeSink{PipeWriter: w}
+	u.sent = func(mark) error {
+		u.at(0, into.offset)
+		return nil
+	}
+	u.at(0, 0)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		err := u.flow.run(ctx, into)
+		_ = w.CloseWithError(err) // never fails
+		return err
+	})
+	group.Go(func() error {
+		err := put(r)
+		_ = r.CloseWithError(err)
+		return err
+	})
+	return group.Wait()
+}
+
+// pipeSink is the sink that ends in a reader.
+type pipeSink struct {
+	*io.PipeWriter
+
+	offset int64
+}
+
+// Offset returns how many bytes went through.
+func (s *pipeSink) Offset() int64 { return s.offset }
+
+// Send waits until the bytes are read.
+func (s *pipeSink) Send(_ context.Context, data []byte) error {
+	n, err := s.Write(data)
+	s.offset += int64(n)
+	return err
+}
+
+// fullSink is a sink that has all: bytes go by and are hashed.
+type fullSink struct{ size int64 }
+
+func (s *fullSink) Offset() int64 { return s.size }
+
+func (s *fullSink) Send(context.Context, []byte) error { return nil }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/test/testworld"
 	"lamina.build/internal/weights"
@@ -146,7 +147,8 @@ func (anonymous) Resolve(authn.Resource) (authn.Authenticator, error) { return a
 func repository(t testing.TB, r *testworld.Registry, name string) *registry.Repository {
 	t.Helper()
 	repo, err := registry.Open(t.Context(), r.Host+"/"+name, registry.Options{
-		Keychain: anonymous{}, Attempts: 4, Wait: time.Millisecond, Longest: time.Second, Stall: 5 * time.Second, Finish: 5 * time.Second,
+		Keychain: anonymous{}, Finish: 5 * time.Second,
+		HTTP: fetch.Options{Attempts: 4, Wait: time.Millisecond, Patience: 4 * time.Second, Stall: 5 * time.Second},
 	})
 	must(t, err)
 	return repo
@@ -156,7 +158,7 @@ func repository(t testing.TB, r *testworld.Registry, name string) *registry.Repo
 func options(t testing.TB, r *testworld.Registry, j weights.Job) weights.PushOptions {
 	t.Helper()
 	return weights.PushOptions{
-		Job: j, Repository: repository(t, r, "acme/tiny"), Tag: "1", Journal: t.TempDir(), Wait: time.Millisecond,
+		Job: j, Repository: repository(t, r, "acme/tiny"), Tag: "1", Journal: t.TempDir(),
 	}
 }
 

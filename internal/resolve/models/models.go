@@ -42,17 +42,8 @@ func Lock(ctx context.Context, o Options) ([]lock.Model, error) {
 
 func (o Options) lock(ctx context.Context, r lock.ModelRequest) (lock.Model, error) {
 	m := lock.Model{ModelRequest: r, Plan: lock.ModelPlan}
-	files, err := o.files(ctx, &m)
-	if err != nil {
+	if err := o.find(ctx, &m); err != nil {
 		return lock.Model{}, err
-	}
-	_, _, isHub := r.Repository()
-	for _, f := range files {
-		file := lock.ModelFile{Path: f.Path, Size: f.Size, SHA256: f.SHA256}
-		if !isHub {
-			file.URL = f.URL
-		}
-		m.Files = append(m.Files, file)
 	}
 	m.Digest = weights.Digest(m).String()
 	if err := check(m); err != nil {
@@ -62,8 +53,10 @@ func (o Options) lock(ctx context.Context, r lock.ModelRequest) (lock.Model, err
 	return m, nil
 }
 
-// files lists what is wanted, with all hashes.
-func (o Options) files(ctx context.Context, m *lock.Model) (files []hub.File, err error) {
+// find fills in the files that are wanted, with all hashes.
+func (o Options) find(ctx context.Context, m *lock.Model) error {
+	var files []hub.File
+	var err error
 	repository, revision, isHub := m.Repository()
 	if isHub {
 		if m.Commit, err = o.Client.Commit(ctx, repository, revision); err == nil {
@@ -73,15 +66,21 @@ func (o Options) files(ctx context.Context, m *lock.Model) (files []hub.File, er
 		files, err = o.Client.List(ctx, m.From)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	wanted, err := hub.Match(files, m.Include, m.Exclude)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	o.idle(files, slices.Concat(m.Include, m.Exclude))
 	o.Note(fmt.Sprintf("%d of %s of %s are wanted, %s", len(wanted), humanize.Count(len(files), "file"), m.Name(), size(wanted)))
-	return o.Client.Lock(ctx, wanted)
+	m.Files, err = o.Client.Lock(ctx, wanted)
+	for i := range m.Files {
+		if isHub {
+			m.Files[i].URL = "" // it follows from the commit
+		}
+	}
+	return err
 }
 
 // idle tells of patterns that match nothing: likely they were meant otherwise.

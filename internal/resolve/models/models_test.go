@@ -73,7 +73,7 @@ func TestLockOfAHub(t *testing.T) {
 	if _, err = lock.Parse("image.lock", l.Format()); err != nil {
 		t.Errorf("what was locked is no lock: %v", err)
 	}
-	in, err := weights.FromHub(w.client, m).Open(t.Context(), m.Files[0], 10, 20)
+	in, err := w.client.Open(t.Context(), w.client.Locate(m).Files[0], 10, 20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,153 @@
+package hub
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"lamina.build/internal/failure"
+	"lamina.build/lock"
+)
+
+// Locate returns a locked model whose files all have the address that they are to be
+// had at, so that a lock need not name the hub.
+func (c *Client) Locate(m lock.Model) lock.Model {
+	repository, _, isHub := m.Repository()
+	if !isHub {
+		return m
+	}
+	m.Files = slices.Clone(m.Files)
+	for i, f := range m.Files {
+		m.Files[i].URL = c.fileURL(repository, m.Commit, f.Path)
+	}
+	return m
+}
+
+func (c *Client) fileURL(repo, commit, path string) string {
+	return c.repoURL(repo) + "/resolve/" + url.PathEscape(commit) + "/" + escape(path)
+}
+
+// repoURL is the page of a repository.
+func (c *Client) repoURL(repo string) string { return c.endpoint.String() + "/" + escape(repo) }
+
+// apiURL is where the hub answers questions about a repository.
+func (c *Client) apiURL(repo, verb, revision string) string {
+	return c.endpoint.String() + "/api/models/" + escape(repo) + "/" + verb + "/" + url.PathEscape(revision)
+}
+
+// escape escapes all but the slashes of a path. A plus as well, since object
+// stores read a bare one as a space.
+func escape(path string) string {
+	elements := strings.Split(path, "/")
+	for i, e := range elements {
+		elements[i] = strings.ReplaceAll(url.PathEscape(e), "+", "%2B")
+	}
+	return strings.Join(elements, "/")
+}
+
+// subject is what an address of the hub is about. Any other is about nothing.
+type subject struct{ repo, revision, path string }
+
+// subjectOf reads an address back, as huggingface_hub does for its messages.
+func (c *Client) subjectOf(u *url.URL) (s subject) {
+	rest, ours := strings.CutPrefix(u.EscapedPath(), c.endpoint.EscapedPath()+"/")
+	if !sameHost(u, c.endpoint) || !ours {
+		return s
+	}
+	p := strings.SplitN(strings.TrimPrefix(rest, "api/models/"), "/", 5)
+	for i := range p {
+		if plain, err := url.PathUnescape(p[i]); err == nil {
+			p[i] = plain
+		}
+	}
+	if len(p) < 4 {
+		return s
+	}
+	s = subject{repo: p[0] + "/" + p[1], revision: p[3]}
+	if p[2] == "resolve" && len(p) == 5 {
+		s.path = p[4]
+	}
+	return s
+}
+
+// The names that validate_repo_id of huggingface_hub takes, but for the old
+// ones without an organisation.
+var repoName = regexp.MustCompile(`^\w([\w.-]{0,94}\w)?$`)
+
+// checkRepo refuses what is no name of a repository.
+func checkRepo(repo string) error {
+	org, name, _ := strings.Cut(repo, "/")
+	fits := repoName.MatchString(org) && repoName.MatchString(name)
+	if fits && !strings.Contains(repo, "--") && !strings.Contains(repo, "..") && !strings.HasSuffix(repo, ".git") {
+		return nil
+	}
+	err := failure.New(failure.Usage, fmt.Errorf("repository %q is not of the form ORG/NAME", repo))
+	return failure.WithHint(err, "it is named as on its page, such as Wan-AI/Wan2.2-Animate-14B")
+}
+
+// PathError is a file that can not go into an image, or not as it is listed.
+type PathError struct {
+	Path   string
+	Reason string
+}
+
+func (e *PathError) Error() string { return "path " + strconv.Quote(e.Path) + ": " + e.Reason }
+
+// checkPaths reports every path that leads out of its folder, that means
+// something else in a layer, that is there twice, or that is the folder of another.
+func checkPaths(files []File) error {
+	names := map[string]bool{}
+	var faults []*PathError
+	add := func(name, reason string) { faults = append(faults, &PathError{name, reason}) }
+	for _, f := range files {
+		if reason := unfit(f.Path); reason != "" {
+			add(f.Path, reason)
+		} else if names[f.Path] {
+			add(f.Path, "is there twice")
+		}
+		names[f.Path] = true
+	}
+	for name := range names {
+		for dir := path.Dir(name); dir != "." && dir != "/"; dir = path.Dir(dir) {
+			if names[dir] {
+				add(name, "lies below the file "+strconv.Quote(dir))
+			}
+		}
+	}
+	slices.SortFunc(faults, func(a, b *PathError) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Reason, b.Reason)) })
+	joined := make([]error, len(faults))
+	for i, f := range faults {
+		joined[i] = f
+	}
+	return errors.Join(joined...)
+}
+
+// unfit says what is wrong with a path, if anything. A backslash isn't, and
+// neither is another path that differs in case alone: to Linux they are names.
+func unfit(name string) string {
+	switch {
+	case name == "." || !fs.ValidPath(name):
+		return "not a clean path below its folder"
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return "has a control character in it"
+	case len(name) > 4000:
+		return "longer than 4,000 bytes, and the system's limit is near"
+	}
+	for element := range strings.SplitSeq(name, "/") {
+		switch {
+		case strings.HasPrefix(element, ".wh."):
+			return "a name that begins with .wh. deletes files in a layer"
+		case len(element) > 255:
+			return "has a name longer than 255 bytes in it"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,136 @@
+package weights
+
+import (
+	"context"
+	"errors"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/hub"
+	"lamina.build/internal/humanize"
+	"lamina.build/internal/layout"
+	"lamina.build/internal/registry"
+	"lamina.build/internal/solve"
+	"lamina.build/llb"
+	"lamina.build/lock"
+)
+
+// MakeOptions say how an engine makes the layers of a model.
+type MakeOptions struct {
+	Job // of a model whose files have their addresses, as of [hub.Client.Locate]
+
+	Hub    *hub.Client
+	Layout *layout.Layout
+	// Solve has the engine put an image of what it makes into the layout.
+	Solve func(context.Context, llb.State) (ocispec.Descriptor, error)
+	Note  func(format string, args ...any)
+}
+
+// Make has an engine fetch a model's files and make its layers, and keeps them in a
+// layout. A [*SpaceError] comes before a byte moves.
+func Make(ctx context.Context, o MakeOptions) (Image, error) {
+	// The engine's own disk was looked at when it was opened.
+	if err := checkSpace(o.Layout.Dir(), o.Model.Size()); err != nil {
+		return Image{}, err
+	}
+	o.Note("fetching %s of %s through the engine; \"build model push\" publishes them once and for all builds",
+		humanize.Size(o.Model.Size()), o.Model.Name())
+	made, err := o.solve(ctx)
+	if err != nil {
+		return Image{}, err
+	}
+	images, err := layout.Images(ctx, o.Layout.Store(), made)
+	if err != nil {
+		return Image{}, err
+	}
+	var layers []digest.Digest
+	for _, image := range images {
+		for _, l := range image.Layers() {
+			layers = append(layers, l.Digest)
+		}
+	}
+	kept, err := o.Keep(ctx, o.Layout, layers)
+	if err != nil || kept.Manifest.Digest == made.Digest {
+		return kept, err
+	}
+	// The engine's own manifest is of no use. A sweep would take more than that:
+	// layers of a pull that was cut have no tag yet, either.
+	return kept, o.Layout.Store().Delete(ctx, made.Digest)
+}
+
+// retries is how often the engine is asked again for a file that did not come.
+const retries = 2
+
+// solve tries again what failed for a reason that passes, and says of what the
+// engine could not fetch why: it hashes whatever a server answers.
+func (o MakeOptions) solve(ctx context.Context) (ocispec.Descriptor, error) {
+	state := llb.Merge("weights", o.Fetched()...)
+	for n := 0; ; n++ {
+		made, err := o.Solve(ctx, state)
+		step, ok := errors.AsType[*solve.Error](err)
+		if !ok || step.URL == "" || ctx.Err() != nil {
+			return made, err
+		}
+		i := slices.IndexFunc(o.Model.Files, func(f lock.ModelFile) bool { return f.URL == step.URL })
+		if i < 0 {
+			return made, err
+		}
+		err = o.Hub.Diagnose(ctx, o.Model.Files[i], err)
+		if n == retries || failure.KindOf(err) != failure.Transient && !errors.Is(err, hub.ErrBytes) {
+			return made, err
+		}
+		o.Note("%v: trying again", err)
+		_ = failure.Pause(ctx, time.Second<<n) // the next attempt says what ended
+	}
+}
+
+// Fetched are the layers as an engine makes them: every file fetched by its digest,
+// one clean layer for each of the plan's. The files have their addresses.
+func (j Job) Fetched() []llb.State {
+	states := make([]llb.State, len(j.Layers))
+	for i, l := range j.Layers {
+		var files []llb.File
+		var empty []string
+		for _, p := range l.Paths {
+			switch f, ok := l.Files[strings.TrimPrefix(p, "/")]; {
+			case ok:
+				sum := digest.NewDigestFromEncoded(digest.SHA256, f.SHA256)
+				files = append(files, llb.File{From: llb.Fetch(f.URL, sum, path.Base(p)), Path: p})
+			case !strings.HasSuffix(p, "/"):
+				empty = append(empty, p)
+			}
+		}
+		states[i] = llb.ModelLayer(l.Name, files, empty)
+	}
+	return states
+}
+
+// Outline is what is known of the layers before they are made.
+func (j Job) Outline() []llb.Layer {
+	list := make([]llb.Layer, len(j.Layers))
+	for i, l := range j.Layers {
+		list[i] = llb.Layer{Name: l.Name, Size: l.Size, Paths: l.Paths}
+	}
+	return list
+}
+
+// Published says whether a registry still has what the lock says that was published,
+// which costs one small request. Where the client can't reach the registry the engine
+// may: only what the user gave wrong is an error.
+func Published(ctx context.Context, m lock.Model, o registry.Options) (bool, error) {
+	where, sum, _ := strings.Cut(m.Published, "@")
+	r, err := registry.Open(ctx, where, o)
+	if err == nil {
+		_, _, err = r.Manifest(ctx, sum)
+	}
+	if failure.KindOf(err) == failure.Usage {
+		return false, err
+	}
+	return !errors.Is(err, registry.ErrNotFound), nil
+}
