@@ -35,7 +35,7 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[string][]*debia
 		return nil, err
 	}
 	// It is never put in its place: what a killed run leaves goes with the next one.
-	work, err := atomicfile.Folder(filepath.Join(o.CacheDir, "resolve"))
+	work, err := atomicfile.Folder(filepath.Join(o.Getter.CacheDir, "resolve"))
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for apt: %w", err)
 	}

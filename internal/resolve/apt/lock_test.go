@@ -34,7 +34,9 @@ func wish(t *testing.T, d *testworld.Debian, requests ...lock.Request) apt.Optio
 	return apt.Options{
 		Wishes:   lock.Wishes{Platform: "linux/amd64", Repositories: []lock.Repository{r}, Requests: requests},
 		Keys:     map[string][]byte{"test": d.Key},
-		CacheDir: t.TempDir(),
+		Mirrors:  debian.Mirrors{"test": d.URL},
+		Getter:   debian.NewGetter(t.TempDir()),
+		Progress: func(string) {},
 	}
 }
 
@@ -203,7 +205,7 @@ func TestAptResolves(t *testing.T) {
 
 	var notes []string
 	var mu sync.Mutex
-	o.HTTP = fetch.New(fetch.Options{Transport: unplugged{}})
+	o.Getter.HTTP = fetch.New(fetch.Options{Transport: unplugged{}})
 	o.Progress = func(s string) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -219,7 +221,7 @@ func TestAptResolves(t *testing.T) {
 	if !strings.Contains(strings.Join(notes, "\n"), "going on with what was fetched last") {
 		t.Errorf("nothing was said of the missing network: %q", notes)
 	}
-	left, err := filepath.Glob(filepath.Join(o.CacheDir, ".resolve*"))
+	left, err := filepath.Glob(filepath.Join(o.Getter.CacheDir, ".resolve*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
 	}

@@ -21,26 +21,27 @@ import (
 	"lamina.build/lock"
 )
 
-// MirrorOptions say where the files of a lock are looked for.
-type MirrorOptions struct {
+// Mirror is an index that may have the files of a lock which another one named.
+type Mirror struct {
 	Client *fetch.Client
-	Index  string   // the mirror, URL
+	Index  string   // its URL
 	Named  []string // indexes of the spec and its requirement files: these are nobody's mirrors, nor mirrored
 	Dir    string   // of the cache folder, for what was found before
 	Note   func(string)
+
+	Has map[string]string // where it has a file of the lock, by sha256
 }
 
-// Mirrored returns where a mirror has the files of a lock that another index
-// named, by their sha256. A file is the same by its name and its sha256, so that
-// one which the mirror lacks is left to the address in the lock; so is everything
+// Find looks for the files of a lock. A file is the same by its name and its sha256, so
+// that one which the mirror lacks is left to the address in the lock; so is everything
 // where the mirror can't be asked.
-func Mirrored(ctx context.Context, o MirrorOptions, l lock.Lock) (map[string]string, error) {
-	if slices.Contains(o.Named, o.Index) {
-		return nil, nil
+func (m *Mirror) Find(ctx context.Context, l lock.Lock) error {
+	if slices.Contains(m.Named, m.Index) {
+		return nil
 	}
 	wanted := map[string][]lock.Distribution{}
 	for _, d := range l.Distributions {
-		if d.Index != "" && d.Index != o.Index && !slices.Contains(o.Named, d.Index) {
+		if d.Index != "" && d.Index != m.Index && !slices.Contains(m.Named, d.Index) {
 			wanted[d.Name] = append(wanted[d.Name], d)
 		}
 	}
@@ -48,29 +49,28 @@ func Mirrored(ctx context.Context, o MirrorOptions, l lock.Lock) (map[string]str
 		wanted["uv"] = append(wanted["uv"], lock.Distribution{Name: "uv", File: uv.File, SHA256: uv.SHA256})
 	}
 	if len(wanted) == 0 {
-		return nil, nil
+		return nil
 	}
-	found := o.read()
-	missing := maps.Clone(wanted)
-	maps.DeleteFunc(missing, func(_ string, list []lock.Distribution) bool {
-		return !slices.ContainsFunc(list, func(d lock.Distribution) bool { return found[d.SHA256] == "" })
+	m.Has = m.read()
+	maps.DeleteFunc(wanted, func(_ string, list []lock.Distribution) bool {
+		return !slices.ContainsFunc(list, func(d lock.Distribution) bool { return m.Has[d.SHA256] == "" })
 	})
-	if len(missing) == 0 {
-		return found, nil
+	if len(wanted) == 0 {
+		return nil
 	}
-	if err := o.ask(ctx, missing, found); err != nil {
+	if err := m.ask(ctx, wanted); err != nil {
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
-		o.Note(fmt.Sprintf("%s: %v; files are fetched from where they were locked", o.Index, err))
+		m.Note(fmt.Sprintf("%s: %v; files are fetched from where they were locked", m.Index, err))
 	}
-	return found, o.write(found)
+	return m.write(m.Has)
 }
 
 // ask fills in what the mirror has. The first trouble ends it.
-func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distribution, found map[string]string) error {
+func (m *Mirror) ask(ctx context.Context, wanted map[string][]lock.Distribution) error {
 	var mu sync.Mutex
-	ctx, err := door.Guard(ctx, o.Index)
+	ctx, err := door.Guard(ctx, m.Index)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distrib
 	group.SetLimit(16)
 	for project, list := range wanted {
 		group.Go(func() error {
-			files, err := door.ReadPage(ctx, o.Client, o.Index+"/"+project+"/")
+			files, err := door.ReadPage(ctx, m.Client, m.Index+"/"+project+"/")
 			if status, ok := errors.AsType[*fetch.StatusError](err); ok && status.Code == http.StatusNotFound {
 				return nil
 			}
@@ -90,7 +90,7 @@ func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distrib
 			for _, f := range files {
 				for _, d := range list {
 					if f.Name == d.File && (f.Hashes["sha256"] == d.SHA256 || f.Hashes["sha256"] == "") {
-						found[d.SHA256] = f.URL
+						m.Has[d.SHA256] = f.URL
 					}
 				}
 			}
@@ -101,32 +101,33 @@ func (o MirrorOptions) ask(ctx context.Context, wanted map[string][]lock.Distrib
 }
 
 // Forget forgets where the mirror had a file, so that it is asked again.
-func (o MirrorOptions) Forget(sha256 string) error {
-	found := o.read()
-	delete(found, sha256)
-	return o.write(found)
+func (m *Mirror) Forget(sha256 string) error {
+	delete(m.Has, sha256)
+	kept := m.read() // others may be left alone for this run only
+	delete(kept, sha256)
+	return m.write(kept)
 }
 
-func (o MirrorOptions) path() string {
-	return filepath.Join(o.Dir, digest.FromString(o.Index).Encoded()[:32]+".json")
+func (m *Mirror) path() string {
+	return filepath.Join(m.Dir, digest.FromString(m.Index).Encoded()[:32]+".json")
 }
 
-func (o MirrorOptions) read() map[string]string {
+func (m *Mirror) read() map[string]string {
 	found := map[string]string{}
-	data, err := os.ReadFile(o.path())
+	data, err := os.ReadFile(m.path())
 	if err != nil || json.Unmarshal(data, &found) != nil {
 		return map[string]string{}
 	}
 	return found
 }
 
-func (o MirrorOptions) write(found map[string]string) error {
+func (m *Mirror) write(found map[string]string) error {
 	data, err := json.Marshal(found)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return fmt.Errorf("keeping what %s has: %w", o.Index, err)
+	if err := os.MkdirAll(m.Dir, 0o700); err != nil {
+		return fmt.Errorf("keeping what %s has: %w", m.Index, err)
 	}
-	return atomicfile.Write(o.path(), data, 0o644)
+	return atomicfile.Write(m.path(), data, 0o644)
 }

@@ -283,13 +283,22 @@ type versions struct {
 // that still answer the spec.
 type Upgrade struct {
 	All      bool
-	Projects []string // normalised
+	Packages []string // names of projects
+}
+
+// normal has the names as indexes know them.
+func (u Upgrade) normal() Upgrade {
+	names := make([]string, len(u.Packages))
+	for i, name := range u.Packages {
+		names[i] = normal(name)
+	}
+	return Upgrade{u.All, names}
 }
 
 // asksAnew says whether uv asks for pages that it has kept. What a page names may
 // pass the door once the page did, or where the lock before has it.
 func (v versions) asksAnew(set string) bool {
-	return v.upgrade.All || len(v.upgrade.Projects) > 0 || len(v.set(set)) == 0
+	return v.upgrade.All || len(v.upgrade.Packages) > 0 || len(v.set(set)) == 0
 }
 
 // in are the distributions of a set that stay where they can.
@@ -297,7 +306,7 @@ func (v versions) in(set string) []lock.Distribution {
 	if v.upgrade.All {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(v.set(set)), func(d lock.Distribution) bool { return slices.Contains(v.upgrade.Projects, d.Name) })
+	return slices.DeleteFunc(slices.Clone(v.set(set)), func(d lock.Distribution) bool { return slices.Contains(v.upgrade.Packages, d.Name) })
 }
 
 // set is a set by its own name, "build:NAME@VARIANT".
@@ -377,7 +386,7 @@ func pins(list []lock.Distribution, refs map[[2]string]string) string {
 // known are the sdists and commits of which the lock before has what they are
 // built with. What the spec says of that may have changed since.
 func (v versions) known(r Request) []string {
-	if v.upgrade.All || len(v.upgrade.Projects) > 0 || v.lock.UV == (lock.UV{}) {
+	if v.upgrade.All || len(v.upgrade.Packages) > 0 || v.lock.UV == (lock.UV{}) {
 		return nil // of an earlier format there are no more than versions
 	}
 	var known []string

@@ -60,6 +60,7 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	if o.Note == nil {
 		o.Note = func(string) {}
 	}
+	o.Upgrade = o.Upgrade.normal()
 	o.Requests = slices.Clone(o.Requests)
 	for i, r := range o.Requests {
 		o.Requests[i].uses = r.indexesOf(o.Project)
