@@ -113,7 +113,7 @@ func Open(ctx context.Context, o Options) (*Door, error) {
 	d := &Door{
 		client: o.Client, socket: l.Addr().String(), authority: a, hosts: h,
 		bindings: newBindings(o.Indexes), files: newFiles(),
-		slots: make(chan struct{}, mostRequests), tunnels: newTunnels(),
+		slots: make(chan struct{}, mostRequests),
 	}
 	for _, address := range slices.Concat(o.Direct, o.Named) {
 		if u, err := url.Parse(address); err == nil { // as newHosts has seen
@@ -159,7 +159,6 @@ func (d *Door) Close() error {
 	d.closed = true
 	d.mu.Unlock()
 	d.cancel()
-	d.tunnels.close()
 	err := errors.Join(d.outer.Close(), d.inner.Close())
 	d.running.Wait()
 	if errors.Is(err, net.ErrClosed) { // a second time

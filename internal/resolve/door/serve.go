@@ -27,7 +27,7 @@ func (d *Door) serve(ctx context.Context, l net.Listener) {
 	secret.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return d.authority.leaf(hostname((&url.URL{Host: hello.Conn.(*tunnel).host}).Hostname()))
 	}
-	d.tunnels.config = secret
+	d.tunnels = &tunnels{ctx: ctx, config: secret, ready: make(chan net.Conn)}
 	d.running.Go(func() { _ = d.outer.Serve(l) })
 	d.running.Go(func() { _ = d.inner.Serve(d.tunnels) })
 }

@@ -2,6 +2,7 @@ package door
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -24,7 +25,7 @@ type tunnel struct {
 	net.Conn
 	early *bufio.Reader // what came with the request for it
 	host  string        // with its port
-	gone  func(*tunnel)
+	left  func() bool   // has the door close it no more
 }
 
 func (t *tunnel) Read(p []byte) (int, error) {
@@ -35,60 +36,25 @@ func (t *tunnel) Read(p []byte) (int, error) {
 }
 
 func (t *tunnel) Close() error {
-	t.gone(t)
+	t.left()
 	return t.Conn.Close()
 }
 
 // tunnels are a listener of the TLS in them.
 type tunnels struct {
+	ctx    context.Context //nolint:containedctx // that of the door, at whose end all of them end
 	config *tls.Config
 	ready  chan net.Conn
-	done   chan struct{}
-
-	mu     sync.Mutex
-	open   map[*tunnel]struct{}
-	closed bool
 }
 
-func newTunnels() *tunnels {
-	return &tunnels{ready: make(chan net.Conn), done: make(chan struct{}), open: map[*tunnel]struct{}{}}
-}
-
-// add hands a connection over to the server.
+// add hands a connection over to the server. It ends with the door, whether the server has
+// taken it or not.
 func (l *tunnels) add(c net.Conn, early *bufio.Reader, host string) {
-	t := &tunnel{Conn: c, early: early, host: host, gone: l.forget}
-	l.mu.Lock()
-	l.open[t] = struct{}{}
-	l.mu.Unlock()
+	t := &tunnel{Conn: c, early: early, host: host}
+	t.left = context.AfterFunc(l.ctx, func() { _ = c.Close() }) // it may be gone already
 	select {
 	case l.ready <- tls.Server(t, l.config):
-	case <-l.done:
-	}
-	select {
-	case <-l.done: // the server may have taken it, and no more look at it
-		_ = t.Close()
-	default:
-	}
-}
-
-func (l *tunnels) forget(t *tunnel) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.open, t)
-}
-
-// close ends all of them.
-func (l *tunnels) close() {
-	l.mu.Lock()
-	if !l.closed {
-		l.closed = true
-		close(l.done)
-	}
-	open := l.open
-	l.open = map[*tunnel]struct{}{}
-	l.mu.Unlock()
-	for t := range open {
-		_ = t.Conn.Close() // it may be gone already
+	case <-l.ctx.Done():
 	}
 }
 
@@ -97,7 +63,7 @@ func (l *tunnels) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.ready:
 		return c, nil
-	case <-l.done:
+	case <-l.ctx.Done():
 		return nil, net.ErrClosed
 	}
 }
