@@ -36,7 +36,7 @@ var arrows = map[string]string{
 	"internal/report":               "internal/output lock",
 	"internal/resolve":              "internal/atomicfile internal/debian internal/engine internal/failure internal/fetch internal/hub internal/layout/blobs internal/prepare internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/uv llb lock spec stages",
 	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/layers internal/solve llb lock",
-	"internal/resolve/door":         "internal/failure internal/fetch",
+	"internal/resolve/door":         "internal/failure internal/fetch internal/resolve/requirements",
 	"internal/resolve/models":       "internal/failure internal/hub internal/report internal/weights lock",
 	"internal/resolve/requirements": "internal/failure",
 	"internal/resolve/uv":           "cache internal/atomicfile internal/failure internal/fetch internal/layers internal/report internal/resolve/door internal/resolve/requirements internal/solve llb lock",

@@ -23,10 +23,10 @@ import (
 // A lock of an earlier format is for its versions alone.
 func TestLocksOfAnEarlierFormat(t *testing.T) {
 	l := lock.Lock{
-		Wishes: lock.Wishes{Platform: "linux/amd64", Python: []lock.PythonRequest{{Set: "python", Lines: []string{"six"}}}},
+		Wishes: lock.Wishes{Platform: "linux/amd64", Python: []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{"six"}}}},
 		Distributions: []lock.Distribution{{
 			Name: "six", Version: "1.16.0", File: "six-1.16.0-py2.py3-none-any.whl", URL: "https://f.example/six-1.16.0-py2.py3-none-any.whl",
-			Size: 1, SHA256: sum([]byte("six")), For: []string{"python"},
+			Size: 1, SHA256: sum([]byte("six")), For: []lock.Set{lock.ParseSet("python")},
 		}},
 	}
 	p := &Project{dir: t.TempDir()}

@@ -45,12 +45,19 @@ func (l Lock) checkPackage(p Package) error {
 	if !staysBelow(p.Path) {
 		faults = append(faults, fmt.Errorf("path %q does not stay below the repository", p.Path))
 	}
-	if len(p.For) == 0 {
-		faults = append(faults, errors.New("no set wants it"))
+	return errors.Join(append(faults, l.checkSets(p.For, false))...)
+}
+
+// checkSets wants some set, of either packages or distributions, and every one to
+// be asked for.
+func (l Lock) checkSets(sets []Set, python bool) error {
+	if len(sets) == 0 {
+		return errors.New("no set wants it")
 	}
-	for _, set := range p.For {
-		if !slices.ContainsFunc(l.Requests, func(r Request) bool { return r.Set == set }) {
-			faults = append(faults, fmt.Errorf("set %q was not asked for", set))
+	var faults []error
+	for _, s := range sets {
+		if s.Kind.isPython() != python || !l.asks(s) {
+			faults = append(faults, fmt.Errorf("set %q was not asked for", s))
 		}
 	}
 	return errors.Join(faults...)

@@ -26,7 +26,7 @@ func IsFileName(name string) bool { return fileName.MatchString(name) }
 func (l Lock) checkPython() error {
 	var faults []error
 	for _, d := range l.Distributions {
-		if err := errors.Join(d.check(), l.checkSets(d)); err != nil {
+		if err := errors.Join(d.check(), l.checkSets(d.For, true), d.checkBuild()); err != nil {
 			faults = append(faults, fmt.Errorf("distribution %s %s: %w", d.Name, d.Version, err))
 		}
 	}
@@ -106,24 +106,12 @@ func staysBelow(p string) bool {
 	return p != "." && path.Clean(p) == p && !path.IsAbs(p) && p != ".." && !strings.HasPrefix(p, "../")
 }
 
-// checkSets wants every set to be asked for, or to belong to one that is.
-func (l Lock) checkSets(d Distribution) error {
+// checkBuild wants what something is built with to need no building.
+func (d Distribution) checkBuild() error {
 	var faults []error
-	if len(d.For) == 0 {
-		faults = append(faults, errors.New("no set wants it"))
-	}
-	for _, set := range d.For {
-		base, variant, own := strings.Cut(set, "@")
-		asked := SetPython
-		if own {
-			asked += "@" + variant
-		}
-		isBuild := strings.HasPrefix(base, setBuild)
-		switch {
-		case base != SetPython && !isBuild, !l.asksPython(asked):
-			faults = append(faults, fmt.Errorf("set %q was not asked for", set))
-		case isBuild && !d.IsWheel():
-			faults = append(faults, fmt.Errorf("set %q is to build with what has to be built itself", set))
+	for _, s := range d.For {
+		if s.Kind == SetBuild && !d.IsWheel() {
+			faults = append(faults, fmt.Errorf("set %q is to build with what has to be built itself", s))
 		}
 	}
 	return errors.Join(faults...)
@@ -132,10 +120,14 @@ func (l Lock) checkSets(d Distribution) error {
 // checkTwins finds sets that hold two versions of one project.
 func (l Lock) checkTwins() []error {
 	var faults []error
-	seen := map[[2]string]bool{}
+	type place struct {
+		set  Set
+		name string
+	}
+	seen := map[place]bool{}
 	for _, d := range l.Distributions {
 		for _, set := range d.For {
-			if key := [2]string{set, d.Name}; seen[key] {
+			if key := (place{set, d.Name}); seen[key] {
 				faults = append(faults, fmt.Errorf("distribution %s: set %q holds it twice", d.Name, set))
 			} else {
 				seen[key] = true

@@ -74,7 +74,7 @@ func driftRequests(locked, wanted []Request) []string {
 			drift = append(drift, fmt.Sprintf("%s: not locked yet (%s)", w.Set, strings.Join(w.Packages, ", ")))
 			continue
 		}
-		drift = append(drift, changes(w.Set, locked[i].Packages, w.Packages)...)
+		drift = append(drift, changes(w.Set.String(), locked[i].Packages, w.Packages)...)
 	}
 	for _, h := range locked {
 		if !slices.ContainsFunc(wanted, func(w Request) bool { return w.Set == h.Set }) {

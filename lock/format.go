@@ -44,7 +44,7 @@ func (l Lock) body() string {
 }
 
 func pythonRequestLine(r PythonRequest) string {
-	return fmt.Sprintf("set = %s, lines = %s", quote(r.Set), quotes(r.Lines))
+	return fmt.Sprintf("set = %s, lines = %s", quote(r.Set.String()), quotes(r.Lines))
 }
 
 func uvLine(u UV) string {
@@ -53,12 +53,12 @@ func uvLine(u UV) string {
 }
 
 func omissionLine(o Omission) string {
-	return fmt.Sprintf("set = %s, requirement = %s, reason = %s", quote(o.Set), quote(o.Requirement), quote(o.Reason))
+	return fmt.Sprintf("set = %s, requirement = %s, reason = %s", quote(o.Set.String()), quote(o.Requirement), quote(o.Reason))
 }
 
 func distributionLine(d Distribution) string {
 	return fmt.Sprintf("name = %s, version = %s, size = %d, sha256 = %s, file = %s, url = %s, index = %s, unpacked = %d, top = %s, for = %s",
-		quote(d.Name), quote(d.Version), d.Size, quote(d.SHA256), quote(d.File), quote(d.URL), quote(d.Index), d.Unpacked, quotes(d.Top), quotes(d.For))
+		quote(d.Name), quote(d.Version), d.Size, quote(d.SHA256), quote(d.File), quote(d.URL), quote(d.Index), d.Unpacked, quotes(d.Top), quotes(each(d.For, Set.String)))
 }
 
 func repositoryLine(r Repository) string {
@@ -67,7 +67,7 @@ func repositoryLine(r Repository) string {
 }
 
 func requestLine(r Request) string {
-	return fmt.Sprintf("set = %s, packages = %s", quote(r.Set), quotes(r.Packages))
+	return fmt.Sprintf("set = %s, packages = %s", quote(r.Set.String()), quotes(r.Packages))
 }
 
 func releaseLine(r Release) string {
@@ -79,7 +79,7 @@ func packageLine(p Package) string {
 	return fmt.Sprintf("name = %s, version = %s, arch = %s, repository = %s, "+
 		"size = %d, sha256 = %s, path = %s, for = %s",
 		quote(p.Name), quote(p.Version), quote(p.Architecture), quote(p.Repository),
-		p.Size, quote(p.SHA256), quote(p.Path), quotes(p.For))
+		p.Size, quote(p.SHA256), quote(p.Path), quotes(each(p.For, Set.String)))
 }
 
 // block writes a list of inline tables, one line each, and nothing for an

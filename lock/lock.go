@@ -19,16 +19,6 @@ import (
 //	2  uv, the index and the top-level names of each Python distribution
 const Version = 2
 
-// The sets of Debian packages that a lock may hold. A set of one variant bears
-// the variant's name behind an @, as in "runtime@blackwell".
-const (
-	SetBase      = "base"      // the closure of the essential packages
-	SetBootstrap = "bootstrap" // unpacked by hand to assemble the base, never installed
-	SetBuilder   = "builder"   // base and what compiles
-	SetRuntime   = "runtime"   // base and what runs
-	SetExtra     = "extra"     // what a variant adds on top of runtime
-)
-
 // Lock is the content of an image.lock.
 type Lock struct {
 	Wishes
@@ -62,7 +52,7 @@ type Repository struct {
 
 // Request asks for packages, and all that they need, as one set.
 type Request struct {
-	Set      string
+	Set      Set
 	Packages []string // sorted
 }
 
@@ -84,5 +74,5 @@ type Package struct {
 	Path         string // below the repository's base: "pool/main/a/adduser/adduser_3.134_all.deb"
 	Size         int64  // bytes
 	SHA256       string // hexadecimal
-	For          []string
+	For          []Set
 }

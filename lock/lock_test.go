@@ -24,13 +24,13 @@ func sample() lock.Lock {
 				Name: "cuda", URL: "https://cuda.example/debian12", Suite: "./", Key: digest.FromString("key"),
 			}},
 			Requests: []lock.Request{
-				{Set: "base", Packages: []string{"?essential", "usr-is-merged"}},
-				{Set: "extra@debug", Packages: []string{"gdb"}},
-				{Set: "runtime", Packages: []string{"python3"}},
+				{Set: lock.ParseSet("base"), Packages: []string{"?essential", "usr-is-merged"}},
+				{Set: lock.ParseSet("extra@debug"), Packages: []string{"gdb"}},
+				{Set: lock.ParseSet("runtime"), Packages: []string{"python3"}},
 			},
 			Python: []lock.PythonRequest{
-				{Set: "python", Lines: []string{"--index-url https://index.example/simple", "insightface==0.7.3", "torch"}},
-				{Set: "python@blackwell", Lines: []string{"torch==2.7.1"}},
+				{Set: lock.ParseSet("python"), Lines: []string{"--index-url https://index.example/simple", "insightface==0.7.3", "torch"}},
+				{Set: lock.ParseSet("python@blackwell"), Lines: []string{"torch==2.7.1"}},
 			},
 		},
 		Releases: []lock.Release{
@@ -48,11 +48,11 @@ func sample() lock.Lock {
 			dist("torch", "torch-2.7.1-cp311-cp311-linux_x86_64.whl", "python@blackwell"),
 			dist("insightface", "insightface-0.7.3.tar.gz", "python"),
 			dist("cython", "Cython-3.0-py3-none-any.whl", "build:insightface"),
-			{Name: "sam2", Version: "1.0", URL: "git+https://git.example/sam2@0123456789012345678901234567890123456789#subdirectory=py", For: []string{"python"}},
-			{Name: "own", Version: "1.0", URL: "file:wheels/own-1.0-py3-none-any.whl", File: "own-1.0-py3-none-any.whl", Size: 5, SHA256: hash("own"), Top: []string{"own", "own.py"}, For: []string{"python"}},
+			{Name: "sam2", Version: "1.0", URL: "git+https://git.example/sam2@0123456789012345678901234567890123456789#subdirectory=py", For: []lock.Set{lock.ParseSet("python")}},
+			{Name: "own", Version: "1.0", URL: "file:wheels/own-1.0-py3-none-any.whl", File: "own-1.0-py3-none-any.whl", Size: 5, SHA256: hash("own"), Top: []string{"own", "own.py"}, For: []lock.Set{lock.ParseSet("python")}},
 		},
 		UV:      lock.UV{Version: "0.13.9", File: "uv-0.13.9-py3-none-any.whl", URL: "https://files.example/uv.whl", Size: 19, SHA256: hash("uv")},
-		Omitted: []lock.Omission{{Set: "python", Requirement: "flash-attn", Reason: "no version fits"}},
+		Omitted: []lock.Omission{{Set: lock.ParseSet("python"), Requirement: "flash-attn", Reason: "no version fits"}},
 	}
 	l.Sort()
 	return l
@@ -62,15 +62,23 @@ func deb(name, version string, sets ...string) lock.Package {
 	return lock.Package{
 		Name: name, Version: version, Architecture: "amd64", Repository: "debian",
 		Path: "pool/main/" + name[:1] + "/" + name + "/" + name + "_amd64.deb",
-		Size: 1234, SHA256: hash(name), For: sets,
+		Size: 1234, SHA256: hash(name), For: setsOf(sets),
 	}
 }
 
 func dist(name, file string, sets ...string) lock.Distribution {
 	return lock.Distribution{
 		Name: name, Version: "1.0", File: file, URL: "https://files.example/" + file,
-		Index: "https://index.example/simple", Size: 77, SHA256: hash(file), Unpacked: 99, For: sets,
+		Index: "https://index.example/simple", Size: 77, SHA256: hash(file), Unpacked: 99, For: setsOf(sets),
 	}
+}
+
+func setsOf(texts []string) []lock.Set {
+	var sets []lock.Set
+	for _, text := range texts {
+		sets = append(sets, lock.ParseSet(text))
+	}
+	return sets
 }
 
 func hash(s string) string { return digest.FromString(s).Encoded() }
@@ -118,7 +126,7 @@ func TestParseRefuses(t *testing.T) {
 		{"an unknown key", signed("version  = 2\nplatform = \"linux/amd64\"\ncolour = \"red\"\n"), `image.lock:5:1: unknown key "colour"`, nil},
 		{"a path that escapes", forged(func(l *lock.Lock) { l.Packages[0].Path = "../x.deb" }), `image.lock: package adduser 3.134: path "../x.deb" does not stay below the repository`, nil},
 		{"a hash that is none", forged(func(l *lock.Lock) { l.Packages[0].SHA256 = "abc" }), `image.lock: package adduser 3.134: "abc" is not a sha256`, nil},
-		{"a set that nobody asked for", forged(func(l *lock.Lock) { l.Packages[0].For = []string{"nobody"} }), `image.lock: package adduser 3.134: set "nobody" was not asked for`, nil},
+		{"a set that nobody asked for", forged(func(l *lock.Lock) { l.Packages[0].For = []lock.Set{lock.ParseSet("nobody")} }), `image.lock: package adduser 3.134: set "nobody" was not asked for`, nil},
 		{"another order", forged(func(l *lock.Lock) { l.Packages[0], l.Packages[1] = l.Packages[1], l.Packages[0] }), "image.lock: packages are not sorted by name, version and architecture", nil},
 	}
 	for _, tt := range tests {
@@ -161,7 +169,7 @@ func TestDriftNamesEachDifference(t *testing.T) {
 		{"package added", func(w *lock.Wishes) { w.Requests[2].Packages = []string{"python3", "python3-numpy"} }, []string{"runtime: the spec adds python3-numpy"}},
 		{"package gone", func(w *lock.Wishes) { w.Requests[2].Packages = nil }, []string{"runtime: the spec no longer has python3"}},
 		{"set added", func(w *lock.Wishes) {
-			w.Requests = append(w.Requests, lock.Request{Set: "builder", Packages: []string{"cmake", "g++"}})
+			w.Requests = append(w.Requests, lock.Request{Set: lock.ParseSet("builder"), Packages: []string{"cmake", "g++"}})
 		}, []string{"builder: not locked yet (cmake, g++)"}},
 		{"set gone", func(w *lock.Wishes) { w.Requests = w.Requests[:2] }, []string{"runtime: the spec no longer asks for it"}},
 		{"another key", func(w *lock.Wishes) { w.Repositories[0].Key = digest.FromString("new") }, []string{"repositories: cuda has another url, suite, component or key"}},
@@ -179,25 +187,26 @@ func TestDriftNamesEachDifference(t *testing.T) {
 
 func TestInPrefersTheSetOfTheVariant(t *testing.T) {
 	l := sample()
-	l.Requests = append(l.Requests, lock.Request{Set: "runtime@blackwell"})
-	l.Packages[0].For = append(l.Packages[0].For, "runtime@blackwell")
-	names := func(set, variant string) (list []string) {
-		for _, p := range l.In(set, variant) {
+	l.Requests = append(l.Requests, lock.Request{Set: lock.ParseSet("runtime@blackwell")})
+	l.Packages[0].For = append(l.Packages[0].For, lock.ParseSet("runtime@blackwell"))
+	names := func(kind lock.Kind, variant string) (list []string) {
+		for _, p := range l.In(kind, variant) {
 			list = append(list, p.Name)
 		}
 		return list
 	}
 	for _, tt := range []struct {
-		set, variant string
-		want         []string
+		kind    lock.Kind
+		variant string
+		want    []string
 	}{
 		{"runtime", "production", []string{"adduser", "libstdc++6", "zlib1g"}},
 		{"runtime", "blackwell", []string{"adduser"}},
 		{"extra", "debug", []string{"gdb"}},
 		{"extra", "production", nil},
 	} {
-		if diff := cmp.Diff(tt.want, names(tt.set, tt.variant)); diff != "" {
-			t.Errorf("In(%q, %q) (-want +got):\n%s", tt.set, tt.variant, diff)
+		if diff := cmp.Diff(tt.want, names(tt.kind, tt.variant)); diff != "" {
+			t.Errorf("In(%q, %q) (-want +got):\n%s", tt.kind, tt.variant, diff)
 		}
 	}
 }
@@ -213,7 +222,7 @@ func FuzzParseOfFormatIsIdentity(f *testing.F) {
 	f.Add("\"\\\x01", "1:2~3+b1", "a/\U0001f600", int64(9))
 	f.Fuzz(func(t *testing.T, name, version, path string, size int64) {
 		l := sample()
-		l.Packages = []lock.Package{{Name: name, Version: version, Architecture: "all", Repository: "debian", Path: path, Size: size, SHA256: hash(name), For: []string{"base"}}}
+		l.Packages = []lock.Package{{Name: name, Version: version, Architecture: "all", Repository: "debian", Path: path, Size: size, SHA256: hash(name), For: []lock.Set{lock.ParseSet("base")}}}
 		text := l.Format()
 		got, err := lock.Parse("x", text)
 		if err != nil {

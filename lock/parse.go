@@ -120,7 +120,7 @@ type file struct {
 }
 
 type filePythonRequest struct {
-	Set   string   `toml:"set"`
+	Set   Set      `toml:"set"`
 	Lines []string `toml:"lines"`
 }
 
@@ -133,7 +133,7 @@ type fileUV struct {
 }
 
 type fileOmission struct {
-	Set         string `toml:"set"`
+	Set         Set    `toml:"set"`
 	Requirement string `toml:"requirement"`
 	Reason      string `toml:"reason"`
 }
@@ -148,7 +148,7 @@ type fileDistribution struct {
 	Unpacked int64    `toml:"unpacked"`
 	Index    string   `toml:"index"`
 	Top      []string `toml:"top"`
-	For      []string `toml:"for"`
+	For      []Set    `toml:"for"`
 }
 
 type fileRepository struct {
@@ -160,7 +160,7 @@ type fileRepository struct {
 }
 
 type fileRequest struct {
-	Set      string   `toml:"set"`
+	Set      Set      `toml:"set"`
 	Packages []string `toml:"packages"`
 }
 
@@ -173,14 +173,14 @@ type fileRelease struct {
 }
 
 type filePackage struct {
-	Name         string   `toml:"name"`
-	Version      string   `toml:"version"`
-	Architecture string   `toml:"arch"`
-	Repository   string   `toml:"repository"`
-	Size         int64    `toml:"size"`
-	SHA256       string   `toml:"sha256"`
-	Path         string   `toml:"path"`
-	For          []string `toml:"for"`
+	Name         string `toml:"name"`
+	Version      string `toml:"version"`
+	Architecture string `toml:"arch"`
+	Repository   string `toml:"repository"`
+	Size         int64  `toml:"size"`
+	SHA256       string `toml:"sha256"`
+	Path         string `toml:"path"`
+	For          []Set  `toml:"for"`
 }
 
 func (f file) lock() Lock {

@@ -12,7 +12,7 @@ import (
 // named by its path, which a pylock.toml has relative to itself: folder is the
 // spec's folder as seen from that of the file, "." where they are one.
 func (l Lock) Pylock(variant, folder string) ([]byte, error) {
-	list := l.PythonIn(SetPython, variant)
+	list := l.PythonIn(variant)
 	if len(list) == 0 {
 		return nil, errors.New("the lock has no Python distributions")
 	}

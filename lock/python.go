@@ -2,24 +2,12 @@ package lock
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 )
 
-// The sets of Python distributions that a lock may hold. A set of one variant
-// bears the variant's name behind an @, as in "python@blackwell".
-const (
-	SetPython = "python" // what the image installs
-	setBuild  = "build:" // and a project's name: what its sdist is built with
-)
-
-// BuildSet is the set of what the sdist of a project is built with. The name
-// is normalised: "build:insightface".
-func BuildSet(project string) string { return setBuild + project }
-
 // PythonRequest asks for Python distributions, and all that they need, as one set.
 type PythonRequest struct {
-	Set   string
+	Set   Set
 	Lines []string // of requirement files, canonical and sorted: "numpy<2", "--index-url https://…"
 }
 
@@ -39,7 +27,7 @@ type Distribution struct {
 	// own metadata: "numpy", "numpy.libs", "six.py". They are empty for what is built.
 	Top []string
 
-	For []string
+	For []Set
 }
 
 // UV is the wheel of the one program that resolves and installs Python packages.
@@ -58,7 +46,7 @@ func (u UV) Wheel() Distribution {
 
 // Omission is an optional requirement that could not be resolved.
 type Omission struct {
-	Set         string
+	Set         Set
 	Requirement string
 	Reason      string // one line
 }
@@ -91,39 +79,10 @@ func (d Distribution) Local() (path string, ok bool) {
 	return strings.CutPrefix(address, "file:")
 }
 
-// PythonIn returns the distributions of one set, sorted by name. Where a
-// variant has Python requirements of its own, its own set is taken; otherwise
-// the one that all variants share.
-func (l Lock) PythonIn(set, variant string) []Distribution {
-	if l.asksPython(SetPython + "@" + variant) {
-		set += "@" + variant
-	}
-	var in []Distribution
-	for _, d := range l.Distributions {
-		if slices.Contains(d.For, set) {
-			in = append(in, d)
-		}
-	}
-	return in
-}
-
-// OmittedIn returns what a variant goes without.
-func (l Lock) OmittedIn(variant string) []Omission {
-	set := SetPython
-	if own := SetPython + "@" + variant; l.asksPython(own) {
-		set = own
-	}
-	return slices.DeleteFunc(slices.Clone(l.Omitted), func(o Omission) bool { return o.Set != set })
-}
-
-func (l Lock) asksPython(set string) bool {
-	return slices.ContainsFunc(l.Python, func(r PythonRequest) bool { return r.Set == set })
-}
-
 func compareDistributions(a, b Distribution) int {
 	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version), cmp.Compare(a.File, b.File), cmp.Compare(a.URL, b.URL))
 }
 
 func compareOmissions(a, b Omission) int {
-	return cmp.Or(cmp.Compare(a.Set, b.Set), cmp.Compare(a.Requirement, b.Requirement))
+	return cmp.Or(a.Set.Compare(b.Set), cmp.Compare(a.Requirement, b.Requirement))
 }

@@ -41,9 +41,11 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 		{"no uv", func(l *lock.Lock) { l.UV = lock.UV{} }, `uv: version "", file ""`},
 		{"another uv", func(l *lock.Lock) { l.UV.SHA256 = "0" }, `sha256 "0" is none`},
 		{"a uv of another scheme", func(l *lock.Lock) { l.UV.URL = "ftp://x.example/uv.whl" }, `url "ftp://x.example/uv.whl" is neither http nor https`},
-		{"a set of nobody", func(l *lock.Lock) { at(l, "cython").For = []string{"python@nobody"} }, `set "python@nobody" was not asked for`},
-		{"a build with an sdist", func(l *lock.Lock) { at(l, "insightface").For = []string{"python", "build:insightface"} }, `set "build:insightface" is to build with what has to be built itself`},
-		{"two versions", func(l *lock.Lock) { l.Distributions[len(l.Distributions)-1].For = []string{"python"} }, `distribution torch: set "python" holds it twice`},
+		{"a set of nobody", func(l *lock.Lock) { at(l, "cython").For = []lock.Set{lock.ParseSet("python@nobody")} }, `set "python@nobody" was not asked for`},
+		{"a build with an sdist", func(l *lock.Lock) {
+			at(l, "insightface").For = []lock.Set{lock.ParseSet("python"), lock.ParseSet("build:insightface")}
+		}, `set "build:insightface" is to build with what has to be built itself`},
+		{"two versions", func(l *lock.Lock) { l.Distributions[len(l.Distributions)-1].For = []lock.Set{lock.ParseSet("python")} }, `distribution torch: set "python" holds it twice`},
 		{"another order", func(l *lock.Lock) {
 			l.Distributions[0], l.Distributions[1] = l.Distributions[1], l.Distributions[0]
 		}, "distributions are not sorted"},
@@ -63,23 +65,21 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 
 func TestPythonInPrefersTheSetOfTheVariant(t *testing.T) {
 	l := sample()
-	names := func(set, variant string) (list []string) {
-		for _, d := range l.PythonIn(set, variant) {
-			list = append(list, d.Name)
-		}
-		return list
-	}
 	for _, tt := range []struct {
-		set, variant string
-		want         []string
+		in   []lock.Distribution
+		want []string
 	}{
-		{lock.SetPython, "production", []string{"insightface", "own", "sam2", "torch"}},
-		{lock.SetPython, "blackwell", []string{"torch"}},
-		{lock.BuildSet("insightface"), "debug", []string{"cython"}},
-		{lock.BuildSet("insightface"), "blackwell", nil},
+		{l.PythonIn("production"), []string{"insightface", "own", "sam2", "torch"}},
+		{l.PythonIn("blackwell"), []string{"torch"}},
+		{l.BuildIn("insightface", "debug"), []string{"cython"}},
+		{l.BuildIn("insightface", "blackwell"), nil},
 	} {
-		if diff := cmp.Diff(tt.want, names(tt.set, tt.variant)); diff != "" {
-			t.Errorf("PythonIn(%q, %q) (-want +got):\n%s", tt.set, tt.variant, diff)
+		var names []string
+		for _, d := range tt.in {
+			names = append(names, d.Name)
+		}
+		if diff := cmp.Diff(tt.want, names); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
 	if got := len(l.OmittedIn("production")) - len(l.OmittedIn("blackwell")); got != 1 {
@@ -89,7 +89,7 @@ func TestPythonInPrefersTheSetOfTheVariant(t *testing.T) {
 
 func TestDriftOfPythonNamesTheLine(t *testing.T) {
 	spec := sample().Wishes
-	spec.Python = []lock.PythonRequest{{Set: "python", Lines: []string{"insightface==0.7.3", "torch", "numpy<2"}}, spec.Python[1]}
+	spec.Python = []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{"insightface==0.7.3", "torch", "numpy<2"}}, spec.Python[1]}
 	want := []string{"python: the spec adds numpy<2", "python: the spec no longer has --index-url https://index.example/simple"}
 	if diff := cmp.Diff(want, sample().Drift(spec)); diff != "" {
 		t.Errorf("drift (-want +got):\n%s", diff)
@@ -136,7 +136,7 @@ func FuzzDistributionRoundTrip(f *testing.F) {
 	f.Add("a\"b", "\x00", "\U0001f600", "file:a/b", int64(-1))
 	f.Fuzz(func(t *testing.T, name, version, file, url string, size int64) {
 		l := sample()
-		l.Distributions = []lock.Distribution{{Name: name, Version: version, File: file, URL: url, Size: size, SHA256: hash(name), For: []string{"python"}}}
+		l.Distributions = []lock.Distribution{{Name: name, Version: version, File: file, URL: url, Size: size, SHA256: hash(name), For: []lock.Set{lock.ParseSet("python")}}}
 		text := l.Format()
 		got, err := lock.Parse("x", text)
 		if err != nil {
@@ -150,9 +150,9 @@ func FuzzDistributionRoundTrip(f *testing.F) {
 
 // A project may lie in a folder of an archive.
 func TestFoldersOfArchives(t *testing.T) {
-	l := lock.Lock{Wishes: lock.Wishes{Python: []lock.PythonRequest{{Set: "python"}}}, Distributions: []lock.Distribution{
-		{Name: "near", Version: "1.0", URL: "file:near.zip#subdirectory=py", File: "near.zip", For: []string{"python"}},
-		{Name: "far", Version: "1.0", URL: "https://files.example/far.zip#subdirectory=py", File: "far.zip", For: []string{"python"}},
+	l := lock.Lock{Wishes: lock.Wishes{Python: []lock.PythonRequest{{Set: lock.ParseSet("python")}}}, Distributions: []lock.Distribution{
+		{Name: "near", Version: "1.0", URL: "file:near.zip#subdirectory=py", File: "near.zip", For: []lock.Set{lock.ParseSet("python")}},
+		{Name: "far", Version: "1.0", URL: "https://files.example/far.zip#subdirectory=py", File: "far.zip", For: []lock.Set{lock.ParseSet("python")}},
 	}}
 	if local, ok := l.Distributions[0].Local(); local != "near.zip" || !ok {
 		t.Errorf("the file beside the spec is %q, %v", local, ok)

@@ -5,25 +5,61 @@ import (
 	"time"
 )
 
-// In returns the packages of one set, sorted by name. Of a set that exists for
-// the given variant alone, as "runtime@blackwell", that one is taken; otherwise
-// the set that all variants share.
-func (l Lock) In(set, variant string) []Package {
-	if own := set + "@" + variant; l.asks(own) {
-		set = own
-	}
-	var in []Package
-	for _, p := range l.Packages {
-		if slices.Contains(p.For, set) {
-			in = append(in, p)
-		}
-	}
-	return in
+// In returns the packages that a variant takes for a kind of set, sorted by name.
+func (l Lock) In(kind Kind, variant string) []Package {
+	return in(l.Packages, Package.sets, l.of(variant, Set{Kind: kind}))
 }
 
-func (l Lock) asks(set string) bool {
-	return slices.ContainsFunc(l.Requests, func(r Request) bool { return r.Set == set })
+// PythonIn returns the distributions that a variant installs, sorted by name.
+func (l Lock) PythonIn(variant string) []Distribution {
+	return in(l.Distributions, Distribution.sets, l.of(variant, Set{Kind: SetPython}))
 }
+
+// BuildIn returns what a variant builds the sdist or git tree of a project with,
+// sorted by name.
+func (l Lock) BuildIn(project, variant string) []Distribution {
+	return in(l.Distributions, Distribution.sets, l.of(variant, Set{Kind: SetBuild, Project: project}))
+}
+
+// OmittedIn returns what a variant goes without.
+func (l Lock) OmittedIn(variant string) []Omission {
+	return in(l.Omitted, Omission.sets, l.of(variant, Set{Kind: SetPython}))
+}
+
+// of is the set that a variant takes: its own where it was asked for, otherwise
+// the one that variants share.
+func (l Lock) of(variant string, shared Set) Set {
+	own := shared
+	own.Variant = variant
+	if l.asks(own) {
+		return own
+	}
+	return shared
+}
+
+// asks says whether a set was asked for. What something is built with is asked
+// for by who installs it.
+func (l Lock) asks(s Set) bool {
+	if s.Kind.isPython() {
+		installs := Set{Kind: SetPython, Variant: s.Variant}
+		return slices.ContainsFunc(l.Python, func(r PythonRequest) bool { return r.Set == installs })
+	}
+	return slices.ContainsFunc(l.Requests, func(r Request) bool { return r.Set == s })
+}
+
+func in[E any](list []E, sets func(E) []Set, set Set) []E {
+	var found []E
+	for _, e := range list {
+		if slices.Contains(sets(e), set) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+func (p Package) sets() []Set      { return p.For }
+func (d Distribution) sets() []Set { return d.For }
+func (o Omission) sets() []Set     { return []Set{o.Set} }
 
 // Find returns the package of that name in a list.
 func Find(packages []Package, name string) (Package, bool) {
@@ -54,10 +90,10 @@ func (l *Lock) Sort() {
 	slices.SortFunc(l.Omitted, compareOmissions)
 	slices.SortFunc(l.Models, compareModels)
 	for i := range l.Packages {
-		slices.Sort(l.Packages[i].For)
+		slices.SortFunc(l.Packages[i].For, Set.Compare)
 	}
 	for i := range l.Distributions {
-		slices.Sort(l.Distributions[i].For)
+		slices.SortFunc(l.Distributions[i].For, Set.Compare)
 	}
 	for i := range l.Models {
 		slices.SortFunc(l.Models[i].Files, compareModelFiles)

@@ -173,18 +173,18 @@ sources = []
 			Key: "sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683",
 		}},
 		Requests: []lock.Request{
-			{Set: "base", Packages: []string{"?essential", "usr-is-merged"}},
-			{Set: "bootstrap", Packages: []string{"busybox-static", "libeatmydata1"}},
-			{Set: "builder", Packages: builder},
-			{Set: "builder@more", Packages: []string{"binutils", "g++", "python3"}},
-			{Set: "extra@debug", Packages: []string{"gdb", "less", "procps", "strace", "vim-tiny"}},
-			{Set: "extra@more", Packages: []string{"less"}},
-			{Set: "runtime", Packages: []string{"python3", "python3-numpy"}},
-			{Set: "runtime@more", Packages: []string{"python3"}},
+			{Set: lock.ParseSet("base"), Packages: []string{"?essential", "usr-is-merged"}},
+			{Set: lock.ParseSet("bootstrap"), Packages: []string{"busybox-static", "libeatmydata1"}},
+			{Set: lock.ParseSet("builder"), Packages: builder},
+			{Set: lock.ParseSet("builder@more"), Packages: []string{"binutils", "g++", "python3"}},
+			{Set: lock.ParseSet("extra@debug"), Packages: []string{"gdb", "less", "procps", "strace", "vim-tiny"}},
+			{Set: lock.ParseSet("extra@more"), Packages: []string{"less"}},
+			{Set: lock.ParseSet("runtime"), Packages: []string{"python3", "python3-numpy"}},
+			{Set: lock.ParseSet("runtime@more"), Packages: []string{"python3"}},
 		},
 		Python: []lock.PythonRequest{
-			{Set: "python", Lines: []string{"source lib/setup.py " + digest.FromString("").String(), "source native " + emptyPyproject}},
-			{Set: "python@more"}, // which goes without production's
+			{Set: lock.ParseSet("python"), Lines: []string{"source lib/setup.py " + digest.FromString("").String(), "source native " + emptyPyproject}},
+			{Set: lock.ParseSet("python@more")}, // which goes without production's
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -247,8 +247,8 @@ func builders(t *testing.T, text string, root fs.FS) map[string]string {
 	}
 	sets := map[string]string{}
 	for _, r := range got.Requests {
-		if strings.HasPrefix(r.Set, lock.SetBuilder) {
-			sets[r.Set] = " " + strings.Join(r.Packages, " ") + " "
+		if r.Set.Kind == lock.SetBuilder {
+			sets[r.Set.String()] = " " + strings.Join(r.Packages, " ") + " "
 		}
 	}
 	return sets
@@ -334,11 +334,11 @@ func TestVariantsWithoutPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]lock.PythonRequest{{Set: "python", Lines: []string{"six"}}, {Set: "python@bare"}}, wishes.Python); diff != "" {
+	if diff := cmp.Diff([]lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{"six"}}, {Set: lock.ParseSet("python@bare")}}, wishes.Python); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	l := lock.Lock{Wishes: wishes, Distributions: []lock.Distribution{{Name: "six", For: []string{"python"}}}}
-	if got := l.PythonIn(lock.SetPython, "bare"); got != nil {
+	l := lock.Lock{Wishes: wishes, Distributions: []lock.Distribution{{Name: "six", For: []lock.Set{lock.ParseSet("python")}}}}
+	if got := l.PythonIn("bare"); got != nil {
 		t.Errorf("the variant gets %v", got)
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 // PythonRequest is what one set of Python distributions has to answer.
 type PythonRequest struct {
-	Set string // of the lock: "python", or "python@NAME" of a variant that wishes for something else
+	Set lock.Set // of the lock: "python", or "python@NAME" of a variant that wishes for something else
 	Python
 	Files        requirements.Set  // what the requirement files say
 	Pylock       []byte            // the content of the pylock.toml
@@ -73,12 +73,12 @@ func (f *File) PythonRequests(root fs.FS, env func(string) string) ([]PythonRequ
 		found := f.decode(name)
 		whole := found.spec
 		p := whole.Python.resolved()
-		set := lock.SetPython
+		set := lock.Set{Kind: lock.SetPython}
 		if name != Production {
 			if reflect.DeepEqual(p, shared) {
 				continue
 			}
-			set += "@" + name
+			set.Variant = name
 		}
 		// A variant that wants nothing says so where it would get production's otherwise.
 		if !p.resolves() && (name == Production || !shared.resolves()) {

@@ -56,9 +56,9 @@ func TestPythonWishesAreLines(t *testing.T) {
 	sources := []string{"source my_ext " + emptyPyproject, "source plain/setup.py " + digest.FromString("").String()}
 	lines := func(own ...string) []string { return slices.Concat(own, shared, sources) }
 	want := []lock.PythonRequest{
-		{Set: "python", Lines: lines("--extra-index-url https://extra.example/simple", "-c numpy<2", "InsightFace==0.7.3")},
-		{Set: "python@blackwell", Lines: lines("-c numpy<2")},
-		{Set: "python@locked", Lines: lines()},
+		{Set: lock.ParseSet("python"), Lines: lines("--extra-index-url https://extra.example/simple", "-c numpy<2", "InsightFace==0.7.3")},
+		{Set: lock.ParseSet("python@blackwell"), Lines: lines("-c numpy<2")},
+		{Set: lock.ParseSet("python@locked"), Lines: lines()},
 	}
 	want[0].Lines = append(want[0].Lines, "torch==2.6.0")
 	want[1].Lines = append(want[1].Lines, "torch==2.7.1")

@@ -79,8 +79,8 @@ func (f *File) Wishes(root fs.FS) (lock.Wishes, error) {
 }
 
 // gitUsers says of which sets something comes from a git repository.
-func gitUsers(requests []PythonRequest) map[string]bool {
-	users := map[string]bool{}
+func gitUsers(requests []PythonRequest) map[lock.Set]bool {
+	users := map[lock.Set]bool{}
 	for _, r := range requests {
 		users[r.Set] = r.Git
 	}
@@ -89,35 +89,35 @@ func gitUsers(requests []PythonRequest) map[string]bool {
 
 // requests returns the sets of packages of all variants; specs starts with
 // production's, which the sets without a variant's name are.
-func requests(specs []Spec, git map[string]bool) []lock.Request {
-	sets := map[string][]string{
-		lock.SetBase:      {essential, merged},
-		lock.SetBootstrap: bootstrapTools(),
-		lock.SetBuilder:   builderPackages(specs[0], git),
-		lock.SetRuntime:   sorted(specs[0].Debian.Packages),
+func requests(specs []Spec, git map[lock.Set]bool) []lock.Request {
+	sets := map[lock.Set][]string{
+		{Kind: lock.SetBase}:      {essential, merged},
+		{Kind: lock.SetBootstrap}: bootstrapTools(),
+		{Kind: lock.SetBuilder}:   builderPackages(specs[0], git),
+		{Kind: lock.SetRuntime}:   sorted(specs[0].Debian.Packages),
 	}
 	for _, s := range specs {
-		own := map[string][]string{lock.SetBuilder: builderPackages(s, git), lock.SetRuntime: sorted(s.Debian.Packages)}
-		for set, packages := range own {
-			if !slices.Equal(packages, sets[set]) {
-				sets[set+"@"+s.Variant] = packages
+		own := map[lock.Kind][]string{lock.SetBuilder: builderPackages(s, git), lock.SetRuntime: sorted(s.Debian.Packages)}
+		for kind, packages := range own {
+			if !slices.Equal(packages, sets[lock.Set{Kind: kind}]) {
+				sets[lock.Set{Kind: kind, Variant: s.Variant}] = packages
 			}
 		}
 		if len(s.Extra) > 0 {
-			sets[lock.SetExtra+"@"+s.Variant] = sorted(s.Extra)
+			sets[lock.Set{Kind: lock.SetExtra, Variant: s.Variant}] = sorted(s.Extra)
 		}
 	}
 	list := make([]lock.Request, 0, len(sets))
-	for _, set := range slices.Sorted(maps.Keys(sets)) {
+	for _, set := range slices.SortedFunc(maps.Keys(sets), lock.Set.Compare) {
 		list = append(list, lock.Request{Set: set, Packages: sets[set]})
 	}
 	return list
 }
 
-func builderPackages(s Spec, git map[string]bool) []string {
-	own, ok := git[lock.SetPython+"@"+s.Variant]
+func builderPackages(s Spec, git map[lock.Set]bool) []string {
+	own, ok := git[lock.Set{Kind: lock.SetPython, Variant: s.Variant}]
 	if !ok {
-		own = git[lock.SetPython]
+		own = git[lock.Set{Kind: lock.SetPython}]
 	}
 	return sorted(slices.Concat(s.Builder.Packages, builderTools(s.Python, own)))
 }

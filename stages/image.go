@@ -70,9 +70,10 @@ func states(parts []Part) []llb.State {
 // lowest.
 func parts(in Input, runtime []llb.State, wheels, own []Part) []Part {
 	var parts []Part
-	for i, of := range []struct{ stage, set string }{{"runtime", lock.SetRuntime}, {in.Variant, lock.SetExtra}}[:len(runtime)] {
+	stages := []string{"runtime", in.Variant}
+	for i, kind := range []lock.Kind{lock.SetRuntime, lock.SetExtra}[:len(runtime)] {
 		parts = append(parts, Part{
-			Stage: of.stage, What: in.packages(of.set), State: runtime[i], Bytes: Bytes{Fetched: in.packagesSize(of.set)},
+			Stage: stages[i], What: in.packages(kind), State: runtime[i], Bytes: Bytes{Fetched: in.packagesSize(kind)},
 		})
 	}
 	parts = slices.Concat(parts, wheels, lists(in))
@@ -86,15 +87,15 @@ func parts(in Input, runtime []llb.State, wheels, own []Part) []Part {
 	return parts
 }
 
-func (in Input) packages(set string) string {
-	if n := len(in.Lock.In(set, in.Variant)); n != 1 {
+func (in Input) packages(kind lock.Kind) string {
+	if n := len(in.Lock.In(kind, in.Variant)); n != 1 {
 		return fmt.Sprintf("%d Debian packages", n)
 	}
 	return "1 Debian package"
 }
 
-func (in Input) packagesSize(set string) (size int64) {
-	for _, p := range in.Lock.In(set, in.Variant) {
+func (in Input) packagesSize(kind lock.Kind) (size int64) {
+	for _, p := range in.Lock.In(kind, in.Variant) {
 		size += p.Size
 	}
 	return size

@@ -86,9 +86,9 @@ const (
 // Check reports every reason why in makes no image.
 func (in Input) Check() error {
 	var faults []error
-	for _, set := range []string{lock.SetBase, lock.SetRuntime} {
-		if len(in.Lock.In(set, in.Variant)) == 0 {
-			faults = append(faults, fmt.Errorf("the lock has no packages for %s", set))
+	for _, kind := range []lock.Kind{lock.SetBase, lock.SetRuntime} {
+		if len(in.Lock.In(kind, in.Variant)) == 0 {
+			faults = append(faults, fmt.Errorf("the lock has no packages for %s", kind))
 		}
 	}
 	if in.needsBuilder() && len(in.Lock.In(lock.SetBuilder, in.Variant)) == 0 {
@@ -103,7 +103,7 @@ func (in Input) Check() error {
 	if in.Tools.Image == "" {
 		faults = append(faults, errors.New("the tools that unpack the base are missing"))
 	}
-	for _, d := range in.Lock.PythonIn(lock.SetPython, in.Variant) {
+	for _, d := range in.Lock.PythonIn(in.Variant) {
 		if local, ok := d.Local(); ok && in.Python.Files[local].Image == "" {
 			faults = append(faults, fmt.Errorf("the file %q of %s is missing", local, d.Name))
 		}
@@ -117,7 +117,7 @@ func (in Input) needsBuilder() bool {
 
 // hasPython says whether the image has Python packages that are not Debian's.
 func (in Input) hasPython() bool {
-	return len(in.Sources) > 0 || len(in.Lock.PythonIn(lock.SetPython, in.Variant)) > 0
+	return len(in.Sources) > 0 || len(in.Lock.PythonIn(in.Variant)) > 0
 }
 
 // WithoutWeights is in without the layers of its models, and without the smoke

@@ -56,15 +56,19 @@ func packed(name string) llb.Layer {
 
 func locked() lock.Lock {
 	deb := func(name string, sets ...string) lock.Package {
-		return lock.Package{
+		p := lock.Package{
 			Name: name, Version: "1.0+b1", Architecture: "amd64", Repository: "debian",
-			Path: "pool/main/" + name + "_1.0+b1_amd64.deb", Size: 1, SHA256: digest.FromString(name).Encoded(), For: sets,
+			Path: "pool/main/" + name + "_1.0+b1_amd64.deb", Size: 1, SHA256: digest.FromString(name).Encoded(),
 		}
+		for _, set := range sets {
+			p.For = append(p.For, lock.ParseSet(set))
+		}
+		return p
 	}
 	return lock.Lock{
 		Wishes: lock.Wishes{
 			Platform: "linux/amd64", Suites: []string{"bookworm"}, Components: []string{"main"},
-			Requests: []lock.Request{{Set: "base"}, {Set: "builder"}, {Set: "extra@debug"}, {Set: "runtime"}},
+			Requests: []lock.Request{{Set: lock.ParseSet("base")}, {Set: lock.ParseSet("builder")}, {Set: lock.ParseSet("extra@debug")}, {Set: lock.ParseSet("runtime")}},
 		},
 		Releases: []lock.Release{{Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}},
 		Packages: []lock.Package{
@@ -187,7 +191,7 @@ func TestChangeMovesItsOwnLayers(t *testing.T) {
 		{"app", func(in *stages.Input) { in.App.Layer = packed("app 2") }, []string{"app /app"}},
 		{"one weights file", func(in *stages.Input) { in.Models[0].Layers[1].Image = digest.FromString("new") }, []string{"model weights/1"}},
 		{"native source", func(in *stages.Input) { in.Sources[0].Layer.Image = digest.FromString("new") }, []string{"wheels native"}},
-		{"runtime package", func(in *stages.Input) { in.Lock.Packages[3].For = []string{"runtime"} }, []string{"wheels native"}},
+		{"runtime package", func(in *stages.Input) { in.Lock.Packages[3].For = []lock.Set{lock.ParseSet("runtime")} }, []string{"wheels native"}},
 		{"builder package", func(in *stages.Input) { in.Lock.Packages[1].SHA256 = digest.FromString("new").Encoded() }, []string{"wheels native"}},
 		{"label", func(in *stages.Input) { in.Version = "2.0" }, nil},
 		{"environment", func(in *stages.Input) { in.App.Env = map[string]string{"A": "b"} }, nil},
@@ -341,7 +345,7 @@ func BenchmarkGraphOfThousandSources(b *testing.B) {
 	for i := range 1000 {
 		name := fmt.Sprintf("package%d", i)
 		in.Lock.Packages = append(in.Lock.Packages, lock.Package{
-			Name: name, Repository: "debian", Path: "pool/" + name + ".deb", SHA256: digest.FromString(name).Encoded(), For: []string{"runtime"},
+			Name: name, Repository: "debian", Path: "pool/" + name + ".deb", SHA256: digest.FromString(name).Encoded(), For: []lock.Set{lock.ParseSet("runtime")},
 		})
 	}
 	b.ReportAllocs()

@@ -62,12 +62,12 @@ func Wheels(in Input, builder llb.State) []Part {
 
 // Wheels are the locked files that need no building.
 func (in Input) Wheels() []lock.Distribution {
-	return slices.DeleteFunc(in.Lock.PythonIn(lock.SetPython, in.Variant), func(d lock.Distribution) bool { return !d.IsWheel() })
+	return slices.DeleteFunc(in.Lock.PythonIn(in.Variant), func(d lock.Distribution) bool { return !d.IsWheel() })
 }
 
 // Sdists are the locked files and git trees that are built.
 func (in Input) Sdists() []lock.Distribution {
-	return slices.DeleteFunc(in.Lock.PythonIn(lock.SetPython, in.Variant), lock.Distribution.IsWheel)
+	return slices.DeleteFunc(in.Lock.PythonIn(in.Variant), lock.Distribution.IsWheel)
 }
 
 // WheelLimit is how many layers are left for locked wheels, see [PlanWheels].
@@ -96,7 +96,7 @@ func (in Input) build(d lock.Distribution, builder llb.State) llb.WheelBuild {
 // environment is what a project is built with; nil where nothing is locked
 // for that, so that it is what the builder has.
 func (in Input) environment(project string, builder llb.State) *llb.State {
-	wheels := in.Lock.PythonIn(lock.BuildSet(project), in.Variant)
+	wheels := in.Lock.BuildIn(project, in.Variant)
 	if len(wheels) == 0 {
 		return nil
 	}

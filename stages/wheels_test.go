@@ -20,19 +20,19 @@ const commit = "0123456789012345678901234567890123456789"
 // withWheels is an image with every kind of Python package.
 func withWheels() stages.Input {
 	in := input("production")
-	in.Lock.Python = []lock.PythonRequest{{Set: lock.SetPython}}
+	in.Lock.Python = []lock.PythonRequest{{Set: lock.Set{Kind: lock.SetPython}}}
 	in.Lock.UV = lock.UV{Version: "0.13.9", File: "uv-0.13.9-py3-none-any.whl", URL: "https://f.example/uv-0.13.9-py3-none-any.whl", Size: 19e6, SHA256: hash("uv")}
 	in.Lock.Distributions = []lock.Distribution{
-		wheel("cython", 3e6, lock.BuildSet("insightface")),
-		wheel("idna", 60e3, lock.SetPython),
-		wheel("numpy", 18e6, lock.SetPython),
-		wheel("numpy", 17e6, lock.BuildSet("insightface")),
-		wheel("nvidia-cudnn-cu12", 664e6, lock.SetPython),
-		wheel("torch", 797e6, lock.SetPython),
-		wheel("tqdm", 70e3, lock.SetPython),
-		{Name: "insightface", Version: "0.7.3", File: "insightface-0.7.3.tar.gz", URL: "https://f.example/insightface-0.7.3.tar.gz", Size: 4e5, SHA256: hash("insightface"), For: []string{lock.SetPython}},
-		{Name: "own", Version: "1", File: "own-1-py3-none-any.whl", URL: "file:wheels/own-1-py3-none-any.whl", Size: 9, SHA256: hash("own"), For: []string{lock.SetPython}},
-		{Name: "sam2", Version: "1.0", URL: "git+https://git.example/sam2@" + commit + "#subdirectory=py", For: []string{lock.SetPython}},
+		wheel("cython", 3e6, lock.Set{Kind: lock.SetBuild, Project: "insightface"}),
+		wheel("idna", 60e3, lock.Set{Kind: lock.SetPython}),
+		wheel("numpy", 18e6, lock.Set{Kind: lock.SetPython}),
+		wheel("numpy", 17e6, lock.Set{Kind: lock.SetBuild, Project: "insightface"}),
+		wheel("nvidia-cudnn-cu12", 664e6, lock.Set{Kind: lock.SetPython}),
+		wheel("torch", 797e6, lock.Set{Kind: lock.SetPython}),
+		wheel("tqdm", 70e3, lock.Set{Kind: lock.SetPython}),
+		{Name: "insightface", Version: "0.7.3", File: "insightface-0.7.3.tar.gz", URL: "https://f.example/insightface-0.7.3.tar.gz", Size: 4e5, SHA256: hash("insightface"), For: []lock.Set{{Kind: lock.SetPython}}},
+		{Name: "own", Version: "1", File: "own-1-py3-none-any.whl", URL: "file:wheels/own-1-py3-none-any.whl", Size: 9, SHA256: hash("own"), For: []lock.Set{{Kind: lock.SetPython}}},
+		{Name: "sam2", Version: "1.0", URL: "git+https://git.example/sam2@" + commit + "#subdirectory=py", For: []lock.Set{{Kind: lock.SetPython}}},
 	}
 	in.Python = stages.Python{
 		Prune: []string{"**/*.a", "!torch/lib/**"}, Optional: []string{"sam2"}, Collisions: []string{"**/LICENSE"},
@@ -41,10 +41,10 @@ func withWheels() stages.Input {
 	return in
 }
 
-func wheel(name string, size int64, set string) lock.Distribution {
+func wheel(name string, size int64, set lock.Set) lock.Distribution {
 	file := name + "-1-py3-none-any.whl"
 	return lock.Distribution{
-		Name: name, Version: "1", File: file, URL: "https://f.example/" + file, Size: size, SHA256: hash(name), For: []string{set},
+		Name: name, Version: "1", File: file, URL: "https://f.example/" + file, Size: size, SHA256: hash(name), For: []lock.Set{set},
 	}
 }
 
@@ -158,9 +158,9 @@ func TestOnlyWhatIsOptionalIsLookedInto(t *testing.T) {
 func TestPlanOfWheelsFits(t *testing.T) {
 	var wheels []lock.Distribution
 	for i := range 200 {
-		wheels = append(wheels, wheel(fmt.Sprintf("heavy-%03d", i), int64(2e8+i), lock.SetPython))
+		wheels = append(wheels, wheel(fmt.Sprintf("heavy-%03d", i), int64(2e8+i), lock.Set{Kind: lock.SetPython}))
 	}
-	wheels = append(wheels, wheel("small", 5, lock.SetPython))
+	wheels = append(wheels, wheel("small", 5, lock.Set{Kind: lock.SetPython}))
 	for _, limit := range []int{2, 3, 60, 500} {
 		groups, joined := stages.PlanWheels(wheels, limit)
 		if len(groups) > limit {

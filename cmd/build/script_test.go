@@ -114,7 +114,7 @@ func fakeLock(ts *testscript.TestScript, _ bool, args []string) {
 		Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		SHA256: sum(nil), Signers: []string{"AB"},
 	}}}
-	sets := map[string][]string{}
+	sets := map[string][]lock.Set{}
 	for _, r := range wishes.Requests {
 		for _, name := range r.Packages {
 			if name == "?essential" {

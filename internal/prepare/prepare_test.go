@@ -45,8 +45,8 @@ func options(t *testing.T, files fstest.MapFS) prepare.Options {
 	return prepare.Options{
 		Root: files, Spec: s, Store: store, ToolsDir: tools,
 		Lock: lock.Lock{Packages: []lock.Package{
-			{Name: "busybox-static", SHA256: hash, For: []string{lock.SetBootstrap}},
-			{Name: "libeatmydata1", SHA256: hash, For: []string{lock.SetBootstrap}},
+			{Name: "busybox-static", SHA256: hash, For: []lock.Set{{Kind: lock.SetBootstrap}}},
+			{Name: "libeatmydata1", SHA256: hash, For: []lock.Set{{Kind: lock.SetBootstrap}}},
 		}},
 	}
 }

@@ -16,9 +16,9 @@ import (
 
 // withWheels adds locked wheels to the options of an image.
 func withWheels(o prepare.Options, wheels ...lock.Distribution) prepare.Options {
-	o.Lock.Python = []lock.PythonRequest{{Set: lock.SetPython}}
+	o.Lock.Python = []lock.PythonRequest{{Set: lock.Set{Kind: lock.SetPython}}}
 	for _, d := range wheels {
-		d.Version, d.File, d.For = "1.0", d.Name+"-1.0-py3-none-any.whl", []string{lock.SetPython}
+		d.Version, d.File, d.For = "1.0", d.Name+"-1.0-py3-none-any.whl", []lock.Set{{Kind: lock.SetPython}}
 		o.Lock.Distributions = append(o.Lock.Distributions, d)
 	}
 	return o

@@ -56,7 +56,7 @@ func (p Project) python(
 	defer func() { err = errors.Join(err, sockets.Close()) }()
 	sets := make([]string, len(requests))
 	for i, r := range requests {
-		sets[i] = r.Set
+		sets[i] = r.Set.String()
 		for _, note := range r.Files.Notes {
 			p.Note(note)
 		}
@@ -182,8 +182,7 @@ func (p Project) requests() ([]uv.Request, error) {
 func hasPython(l lock.Lock) error {
 	var faults []error
 	for _, r := range l.Python {
-		_, variant, _ := strings.Cut(r.Set, "@")
-		if _, ok := lock.Find(l.In(lock.SetRuntime, variant), "python3"); !ok && len(r.Lines) > 0 {
+		if _, ok := lock.Find(l.In(lock.SetRuntime, r.Set.Variant), "python3"); !ok && len(r.Lines) > 0 {
 			err := fmt.Errorf("%s: the image has no Python to run these packages", r.Set)
 			faults = append(faults, failure.WithHint(err, "add python3 to [debian] packages"))
 		}

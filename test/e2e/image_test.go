@@ -92,7 +92,7 @@ func onlyBuilder(t *testing.T, path string) []string {
 	}
 	var names []string
 	for _, p := range l.In(lock.SetBuilder, "") {
-		if !slices.Contains(p.For, lock.SetRuntime) {
+		if !slices.Contains(p.For, lock.Set{Kind: lock.SetRuntime}) {
 			names = append(names, p.Name)
 		}
 	}

@@ -51,7 +51,7 @@ func TestOnlyWhatTheVerifiedIndexHasIsTaken(t *testing.T) {
 		{"a weaker hash", strings.Replace(good, "SHA256:", "MD5Sum:", 1), "not a line of --print-uris"},
 		{"nonsense", "'", "not a line of --print-uris"},
 	} {
-		got, err := a.packages(question{set: "runtime"}, answer{status: "0\n", uris: tc.line + "\n"})
+		got, err := a.packages(question{set: lock.Set{Kind: lock.SetRuntime}}, answer{status: "0\n", uris: tc.line + "\n"})
 		switch {
 		case tc.want == "" && (err != nil || len(got) != 1 || got[0] != p):
 			t.Errorf("%s: got %v, %v, want %v", tc.name, got, err, p)
@@ -65,7 +65,7 @@ func TestARefusalHoldsWhatAptSaid(t *testing.T) {
 	t.Parallel()
 	log := "Reading package lists...\nBuilding dependency tree...\nSome packages could not be installed.\n" +
 		"The following packages have unmet dependencies:\n a : Depends: b (>= 2) but 1 is to be installed\nE: Unable to correct problems\n"
-	_, err := (&archive{}).packages(question{set: "builder", packages: []string{essential, "a"}}, answer{status: "100\n", log: log})
+	_, err := (&archive{}).packages(question{set: lock.Set{Kind: lock.SetBuilder}, packages: []string{essential, "a"}}, answer{status: "100\n", log: log})
 	want := "builder: apt can not install a together:\n  Some packages could not be installed.\n" +
 		"  The following packages have unmet dependencies:\n   a : Depends: b (>= 2) but 1 is to be installed\n  E: Unable to correct problems"
 	if diff := cmp.Diff(want, fmt.Sprint(err)); diff != "" || failure.KindOf(err) != failure.Usage {
@@ -76,12 +76,12 @@ func TestARefusalHoldsWhatAptSaid(t *testing.T) {
 func TestEachSetIsAskedInItsWay(t *testing.T) {
 	t.Parallel()
 	list, err := questions([]lock.Request{
-		{Set: "base", Packages: []string{"?essential"}},
-		{Set: "bootstrap", Packages: []string{"busybox-static"}},
-		{Set: "extra@debug", Packages: []string{"gdb"}},
-		{Set: "extra@new", Packages: []string{"gdb"}},
-		{Set: "runtime", Packages: []string{"python3"}},
-		{Set: "runtime@new", Packages: []string{"python3", "libfoo"}},
+		{Set: lock.ParseSet("base"), Packages: []string{"?essential"}},
+		{Set: lock.ParseSet("bootstrap"), Packages: []string{"busybox-static"}},
+		{Set: lock.ParseSet("extra@debug"), Packages: []string{"gdb"}},
+		{Set: lock.ParseSet("extra@new"), Packages: []string{"gdb"}},
+		{Set: lock.ParseSet("runtime"), Packages: []string{"python3"}},
+		{Set: lock.ParseSet("runtime@new"), Packages: []string{"python3", "libfoo"}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -120,14 +120,14 @@ func versions(packages []*debian.Package) string {
 }
 
 // lock gathers the packages of all sets, each once.
-func (a *archive) lock(w lock.Wishes, found map[string][]*debian.Package) lock.Lock {
+func (a *archive) lock(w lock.Wishes, found map[lock.Set][]*debian.Package) lock.Lock {
 	l := lock.Lock{Wishes: w}
 	for _, r := range a.releases {
 		l.Releases = append(l.Releases, lock.Release{
 			Repository: r.Repository, Suite: r.Suite, Date: r.Date, SHA256: r.SHA256, Signers: r.Signers,
 		})
 	}
-	sets := map[*debian.Package][]string{}
+	sets := map[*debian.Package][]lock.Set{}
 	for set, packages := range found {
 		for _, p := range packages {
 			sets[p] = append(sets[p], set)

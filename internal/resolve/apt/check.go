@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"pault.ag/go/debian/dependency"
 	"pault.ag/go/debian/version"
@@ -16,16 +15,15 @@ import (
 // checkSets refuses sets that would not install: one that lacks something, that
 // holds enemies, or two versions of one package. Apt should never answer so;
 // this is the proof that it did not.
-func checkSets(w lock.Wishes, found map[string][]*debian.Package) error {
+func checkSets(w lock.Wishes, found map[lock.Set][]*debian.Package) error {
 	var faults []error
 	for _, r := range w.Requests {
 		packages := found[r.Set]
-		set, variant, _ := strings.Cut(r.Set, "@")
-		switch set {
+		switch r.Set.Kind {
 		case lock.SetBootstrap:
 			continue // never installed
 		case lock.SetExtra:
-			base := w.Requests[runtimeOf(w.Requests, variant)].Set
+			base := w.Requests[runtimeOf(w.Requests, r.Set.Variant)].Set
 			packages = slices.Concat(found[base], packages)
 		}
 		for _, err := range CheckSet(packages) {

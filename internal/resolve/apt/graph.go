@@ -29,7 +29,7 @@ type footing struct {
 }
 
 // ask lets apt answer for all sets and returns the packages of each.
-func (a *archive) ask(ctx context.Context, o Options) (found map[string][]*debian.Package, err error) {
+func (a *archive) ask(ctx context.Context, o Options) (found map[lock.Set][]*debian.Package, err error) {
 	list, err := questions(o.Wishes.Requests)
 	if err != nil {
 		return nil, err
@@ -60,14 +60,14 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[string][]*debia
 func sets(requests []lock.Request) string {
 	names := make([]string, len(requests))
 	for i, r := range requests {
-		names[i] = r.Set
+		names[i] = r.Set.String()
 	}
 	return strings.Join(names, ", ")
 }
 
 // sort gives each set its packages; of an addition those that its base lacks.
-func (a *archive) sort(list []question, answers []answer) (map[string][]*debian.Package, error) {
-	found := map[string][]*debian.Package{}
+func (a *archive) sort(list []question, answers []answer) (map[lock.Set][]*debian.Package, error) {
+	found := map[lock.Set][]*debian.Package{}
 	faults := make([]error, 0, len(list))
 	for i, q := range list {
 		packages, err := a.packages(q, answers[i])

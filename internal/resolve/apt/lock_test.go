@@ -49,8 +49,8 @@ func TestAllWrongWishesAreReportedAtOnce(t *testing.T) {
 		testworld.Deb{Name: "gawk", Fields: []string{"Provides: awk"}},
 	)
 	_, err := apt.Lock(t.Context(), wish(t, d,
-		lock.Request{Set: "builder", Packages: []string{"python3-numpy=9"}},
-		lock.Request{Set: "runtime", Packages: []string{"awk", "python3-nunpy"}},
+		lock.Request{Set: lock.ParseSet("builder"), Packages: []string{"python3-numpy=9"}},
+		lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"awk", "python3-nunpy"}},
 	))
 	if failure.KindOf(err) != failure.Usage {
 		t.Errorf("got %v, want a usage error", err)
@@ -97,7 +97,7 @@ func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 			o.Wishes.Platform = "windows/amd64"
 		}, "Debian has no packages for it", failure.Usage},
 		{"extra of nothing", func(_ *testworld.World, o *apt.Options) {
-			o.Wishes.Requests = []lock.Request{{Set: "extra@debug", Packages: []string{"hello"}}}
+			o.Wishes.Requests = []lock.Request{{Set: lock.ParseSet("extra@debug"), Packages: []string{"hello"}}}
 		}, "adds to a runtime that was not asked for", failure.Usage},
 		{"no apt", func(*testworld.World, *apt.Options) {}, `package "apt", which apt needs to run`, failure.Failure},
 	} {
@@ -105,7 +105,7 @@ func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 			t.Parallel()
 			w := testworld.New(t)
 			o := wish(t, w.Debian(testworld.DebianOptions{}, testworld.Deb{Name: "hello"}),
-				lock.Request{Set: "runtime", Packages: []string{"hello"}})
+				lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"hello"}})
 			tc.spoil(w, &o)
 			_, err := apt.Lock(t.Context(), o)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || failure.KindOf(err) != tc.kind {
@@ -164,8 +164,8 @@ func debianWishes(requests ...lock.Request) lock.Wishes {
 		Suites:     []string{"bookworm", "bookworm-updates", "bookworm-security"},
 		Components: []string{"main", "contrib", "non-free"},
 		Requests: append([]lock.Request{
-			{Set: "base", Packages: []string{"?essential"}},
-			{Set: "bootstrap", Packages: []string{"busybox-static", "libeatmydata1"}},
+			{Set: lock.ParseSet("base"), Packages: []string{"?essential"}},
+			{Set: lock.ParseSet("bootstrap"), Packages: []string{"busybox-static", "libeatmydata1"}},
 		}, requests...),
 	}
 }
@@ -180,9 +180,9 @@ func TestAptResolves(t *testing.T) {
 	o.Mirrors = testworld.RealMirrors(t)
 	repositories := o.Wishes.Repositories
 	o.Wishes = debianWishes(
-		lock.Request{Set: "builder", Packages: []string{"g++", "python3-dev"}},
-		lock.Request{Set: "extra@debug", Packages: []string{"gdb"}},
-		lock.Request{Set: "runtime", Packages: []string{"lamina-test", "python3-numpy"}},
+		lock.Request{Set: lock.ParseSet("builder"), Packages: []string{"g++", "python3-dev"}},
+		lock.Request{Set: lock.ParseSet("extra@debug"), Packages: []string{"gdb"}},
+		lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"lamina-test", "python3-numpy"}},
 	)
 	o.Wishes.Repositories = repositories
 	start := time.Now()
@@ -260,7 +260,7 @@ func checkLock(t *testing.T, l lock.Lock, o apt.Options) {
 		{"lamina-test", "runtime"},
 	} {
 		p, ok := lock.Find(l.Packages, tc.name)
-		if got := strings.Join(p.For, " "); !ok || got != tc.sets {
+		if got := strings.Trim(fmt.Sprint(p.For), "[]"); !ok || got != tc.sets {
 			t.Errorf("%s: got it for %q, want %q", tc.name, got, tc.sets)
 		}
 	}
@@ -268,7 +268,7 @@ func checkLock(t *testing.T, l lock.Lock, o apt.Options) {
 	if p.Version != "1:2.0~rc1+b1" || p.Repository != "test" || p.Path != "pool/main/l/lamina-test/lamina-test_2.0~rc1+b1_amd64.deb" {
 		t.Errorf("got %+v, want the newer one of the repository", p)
 	}
-	if slices.ContainsFunc(l.In("extra", "debug"), func(p lock.Package) bool { return slices.Contains(p.For, "runtime") }) {
+	if slices.ContainsFunc(l.In("extra", "debug"), func(p lock.Package) bool { return slices.Contains(p.For, lock.Set{Kind: lock.SetRuntime}) }) {
 		t.Error("an extra package is in the runtime as well")
 	}
 }
@@ -281,7 +281,7 @@ func TestAptsExplanationIsShown(t *testing.T) {
 	o.Client = enginetest.Client(t)
 	o.Mirrors = testworld.RealMirrors(t)
 	repositories := o.Wishes.Repositories
-	o.Wishes = debianWishes(lock.Request{Set: "runtime", Packages: []string{"lamina-test"}})
+	o.Wishes = debianWishes(lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"lamina-test"}})
 	o.Wishes.Repositories = repositories
 	_, err := apt.Lock(t.Context(), o)
 	said := fmt.Sprint(err)

@@ -11,7 +11,7 @@ import (
 
 // question is what apt is asked for one set.
 type question struct {
-	set      string
+	set      lock.Set
 	kind     kind
 	base     int // what an addition adds to: the place of another question
 	packages []string
@@ -34,13 +34,12 @@ func questions(requests []lock.Request) ([]question, error) {
 	base := baseOf(requests)
 	for i, r := range requests {
 		q := question{set: r.Set, kind: install, packages: r.Packages}
-		set, variant, _ := strings.Cut(r.Set, "@")
-		switch set {
+		switch r.Set.Kind {
 		case lock.SetBootstrap:
 			q.kind = download
 		case lock.SetExtra:
 			q.kind = addition
-			q.base = runtimeOf(requests, variant)
+			q.base = runtimeOf(requests, r.Set.Variant)
 			if q.base < 0 {
 				return nil, failure.New(failure.Usage, fmt.Errorf("set %q adds to a runtime that was not asked for", r.Set))
 			}
@@ -54,7 +53,7 @@ func questions(requests []lock.Request) ([]question, error) {
 
 // runtimeOf returns the place of the runtime that a variant is built on.
 func runtimeOf(requests []lock.Request, variant string) int {
-	for _, set := range []string{lock.SetRuntime + "@" + variant, lock.SetRuntime} {
+	for _, set := range []lock.Set{{Kind: lock.SetRuntime, Variant: variant}, {Kind: lock.SetRuntime}} {
 		if i := slices.IndexFunc(requests, func(r lock.Request) bool { return r.Set == set }); i >= 0 {
 			return i
 		}
@@ -65,7 +64,7 @@ func runtimeOf(requests []lock.Request, variant string) int {
 // baseOf is what the base asks for, the essential packages in any case.
 func baseOf(requests []lock.Request) []string {
 	for _, r := range requests {
-		if r.Set == lock.SetBase {
+		if r.Set.Kind == lock.SetBase {
 			return slices.Concat([]string{essential}, without(r.Packages, []string{essential}))
 		}
 	}

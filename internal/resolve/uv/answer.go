@@ -80,10 +80,10 @@ func (d *distribution) files() []member {
 	return d.wheel.Files
 }
 
-func (d *distribution) entry(sets ...string) lock.Distribution {
+func (d *distribution) entry() lock.Distribution {
 	e := lock.Distribution{
 		Name: d.Name, Version: d.Version, File: d.File, URL: d.URL,
-		Size: d.Size, SHA256: d.Hashes["sha256"], Index: d.Index, For: sets,
+		Size: d.Size, SHA256: d.Hashes["sha256"], Index: d.Index,
 	}
 	if d.Below != "" {
 		e.URL += "#subdirectory=" + d.Below

@@ -19,7 +19,7 @@ import (
 // Debian's.
 func (o Options) check(r Request, a answer, there inventory) error {
 	asked := r.projects()
-	faults := append([]error{enemies(r.Set, a, asked), o.imports(r, a, there)}, onFolders(r.Set, a.Distributions)...)
+	faults := append([]error{enemies(r.Set.String(), a, asked), o.imports(r, a, there)}, onFolders(r.Set.String(), a.Distributions)...)
 	o.tellTwice(r, a, there)
 	prune, allowed := llb.Exclude(r.Prune).Matcher(), llb.Exclude(r.Collisions).Matcher()
 	owners := map[string]owner{}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"lamina.build/internal/failure"
+	"lamina.build/lock"
 )
 
 // brings is a wheel with files of these contents.
@@ -86,7 +87,7 @@ func TestCheck(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.r.Set = "python"
+			tt.r.Set = lock.ParseSet("python")
 			err := Options{Note: func(string) {}}.check(tt.r, answer{Distributions: tt.dists}, debian)
 			if tt.want == nil {
 				if err != nil {
@@ -106,7 +107,7 @@ func TestCheck(t *testing.T) {
 func TestWhatIsThereTwiceIsTold(t *testing.T) {
 	var told notebook
 	a := answer{Distributions: []*distribution{brings("six", "1.17.0"), brings("torch", "2.6"), brings("pillow", "11.0")}}
-	if err := (Options{Note: told.note}).check(Request{Set: "python@v"}, a, inventory{Image: map[string]string{"pillow": "9.4.0", "six": "1.16.0"}}); err != nil {
+	if err := (Options{Note: told.note}).check(Request{Set: lock.ParseSet("python@v")}, a, inventory{Image: map[string]string{"pillow": "9.4.0", "six": "1.16.0"}}); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "notes", told.told, []string{"python@v: in the image twice, from an index and from Debian: pillow (11.0, and Debian's 9.4.0), six (1.17.0, and Debian's 1.16.0)"})
@@ -136,7 +137,7 @@ func TestImports(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var told notebook
-			tt.r.Set, tt.r.Imports = "python", []string{"wan.deep", "yaml"} // the second one is Debian's
+			tt.r.Set, tt.r.Imports = lock.ParseSet("python"), []string{"wan.deep", "yaml"} // the second one is Debian's
 			a := answer{Distributions: []*distribution{tt.dist}}
 			if tt.dist == nil {
 				a.Distributions = nil

@@ -30,7 +30,7 @@ type index struct {
 
 func newIndex(t *testing.T) *index {
 	t.Helper()
-	x := &index{site: newSite(t), r: Request{Set: "python"}}
+	x := &index{site: newSite(t), r: Request{Set: lock.ParseSet("python")}}
 	x.o = Options{HTTP: quick(), Project: folder(nil), Indexes: Indexes{Default: x.URL + "/simple"}, Note: x.told.note}
 	return x
 }
@@ -102,9 +102,9 @@ func TestCompleteAWheel(t *testing.T) {
 	if err := x.complete(t, d); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "entry", d.entry("python"), lock.Distribution{
+	equal(t, "entry", d.entry(), lock.Distribution{
 		Name: "my-pkg", Version: "1.0", File: someFile, URL: x.URL + wheelPath, Size: int64(len(data)), SHA256: sumOf(data),
-		Index: x.URL + "/simple", Unpacked: d.wheel.Unpacked, Top: []string{"my_pkg"}, For: []string{"python"},
+		Index: x.URL + "/simple", Unpacked: d.wheel.Unpacked, Top: []string{"my_pkg"},
 	})
 	equal(t, "pages that were asked for", x.times("/simple/my-pkg/"), 1)
 	equal(t, "notes", x.told.told, nil)

@@ -19,7 +19,7 @@ import (
 // asked is a question of which faults are told.
 func asked(t *testing.T) question {
 	t.Helper()
-	return Request{Set: "python", Files: wishes(t, map[string]string{
+	return Request{Set: lock.ParseSet("python"), Files: wishes(t, map[string]string{
 		"requirements.txt": "torch==2.6.0\nOpenCV_Python\nflash-attn\nsam-2 @ git+https://g.example/sam\n./wheels/odd.tar.gz\n",
 		"constraints.txt":  "numpy<2\ntorch<3\n", "wheels/odd.tar.gz": "",
 	}), Overrides: []string{"six==1"}, Extras: []string{"GPU"}, Groups: []string{"no.pe"}, Places: map[string]string{
@@ -119,7 +119,7 @@ func TestFaultsOfAnswers(t *testing.T) {
 		{"hint with lines of its own", answerFault{Message: "no\nhint: these are there:\n - a"}, "python: no", []string{"these are there: - a"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := answer{Fault: &tt.fault}.err(Request{Set: "python"}, asked(t))
+			err := answer{Fault: &tt.fault}.err(Request{Set: lock.ParseSet("python")}, asked(t))
 			refused(t, err)
 			if tt.want != "" {
 				equal(t, "words", err.Error(), tt.want)
@@ -184,7 +184,7 @@ func TestFaultsOfIndexesComeFirst(t *testing.T) {
 	d := openDoor(t, door.Options{Client: quick(), Indexes: []door.Index{{Name: "own", URL: s.URL + "/simple"}}})
 	through(t, d, s.URL+"/simple/torch/")
 	told := answer{Fault: &answerFault{Message: "torch was not found"}}
-	err := Options{}.throughDoor(t.Context(), Request{Set: "python"}, asked(t), d, told)
+	err := Options{}.throughDoor(t.Context(), Request{Set: lock.ParseSet("python")}, asked(t), d, told)
 	if err == nil || !strings.HasPrefix(err.Error(), "resolving python: ") || !strings.Contains(err.Error(), "503") || !strings.HasSuffix(err.Error(), "torch was not found") {
 		t.Errorf("got %v", err)
 	}
@@ -208,14 +208,14 @@ func TestFaultsOfIndexesThatAreNoReason(t *testing.T) {
 	through(t, d, s.URL+"/simple/torch/")
 	through(t, d, s.URL+"/torch/torch/")
 	told := answer{Fault: &answerFault{Message: "No solution found: there is no version of torch==2.6.0"}}
-	err := Options{}.throughDoor(t.Context(), Request{Set: "python"}, asked(t), d, told)
+	err := Options{}.throughDoor(t.Context(), Request{Set: lock.ParseSet("python")}, asked(t), d, told)
 	refused(t, err, "python: No solution found")
 	if strings.Contains(err.Error(), "403") || strings.Contains(err.Error(), "503") || !slices.Contains(failure.Hints(err), "torch: its index has 2.5.0") {
 		t.Errorf("got %v, hints %q", err, failure.Hints(err))
 	}
 	s.status("/torch/own/", http.StatusForbidden) // and nobody else has it
 	through(t, d, s.URL+"/torch/own/")
-	if err := (Options{}).throughDoor(t.Context(), Request{Set: "python"}, asked(t), d, told); err == nil || !strings.Contains(err.Error(), "answers 403") {
+	if err := (Options{}).throughDoor(t.Context(), Request{Set: lock.ParseSet("python")}, asked(t), d, told); err == nil || !strings.Contains(err.Error(), "answers 403") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -225,7 +225,7 @@ func TestWhatADoorRefusedIsTold(t *testing.T) {
 	d := openDoor(t, door.Options{Client: quick(), Indexes: []door.Index{{Name: "own", URL: s.URL + "/simple"}}})
 	through(t, d, "http://secrets.example/x")
 	var told notebook
-	err := Options{Note: told.note}.throughDoor(t.Context(), Request{Set: "python"}, asked(t), d, answer{Fault: &answerFault{Message: "no"}})
+	err := Options{Note: told.note}.throughDoor(t.Context(), Request{Set: lock.ParseSet("python")}, asked(t), d, answer{Fault: &answerFault{Message: "no"}})
 	refused(t, err, "python: no")
 	equal(t, "notes", told.told, []string{"python: the resolve asked for secrets.example:80, which nothing of it names"})
 }
@@ -238,13 +238,13 @@ func TestResolvesThatTakeTooLong(t *testing.T) {
 	through(t, d, s.URL+"/simple/slow/")
 	through(t, d, s.URL+"/files/slow-1.0.tar.gz")
 	o := Options{Limit: 20 * time.Minute}
-	err := o.stopped(t.Context(), Request{Set: "python"}, d, fmt.Errorf("solving: %w", &solve.Error{Err: errors.New("process did not complete successfully: exit code: 124")}))
+	err := o.stopped(t.Context(), Request{Set: lock.ParseSet("python")}, d, fmt.Errorf("solving: %w", &solve.Error{Err: errors.New("process did not complete successfully: exit code: 124")}))
 	refused(t, err, "resolving python: it took longer than 20m0s; the last source that was fetched is "+s.URL+"/files/slow-1.0.tar.gz")
 	if hints := failure.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], "[python.build-requires]") {
 		t.Errorf("hints are %q", hints)
 	}
 	other := errors.New("exit code: 124")
-	if err := o.stopped(t.Context(), Request{Set: "python"}, d, other); !errors.Is(err, other) || failure.KindOf(err) != failure.Failure {
+	if err := o.stopped(t.Context(), Request{Set: lock.ParseSet("python")}, d, other); !errors.Is(err, other) || failure.KindOf(err) != failure.Failure {
 		t.Errorf("got %v", err)
 	}
 }
@@ -255,13 +255,13 @@ func TestUVThatDoesNotCome(t *testing.T) {
 	s.put("/uv.whl", []byte("altered"))
 	o := Options{HTTP: quick(), uv: lock.UV{Version: "1.2.3", File: "uv.whl", URL: s.URL + "/uv.whl"}}
 	told := &solve.Error{Err: errors.New("digest mismatch sha256:1: sha256:2"), URL: o.uv.URL}
-	err := o.stopped(t.Context(), Request{Set: "python"}, nil, told)
+	err := o.stopped(t.Context(), Request{Set: lock.ParseSet("python")}, nil, told)
 	if want := "resolving python: fetching uv 1.2.3 from " + o.uv.URL + ": what comes are not the bytes that were locked"; err == nil || !strings.HasPrefix(err.Error(), want) || !errors.Is(err, ErrBytes) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	o.uv.URL = s.URL + "/gone.whl"
 	told.URL = o.uv.URL
-	if err := o.stopped(t.Context(), Request{Set: "python"}, nil, told); err == nil || !strings.Contains(err.Error(), "the server has it no more (404)") {
+	if err := o.stopped(t.Context(), Request{Set: lock.ParseSet("python")}, nil, told); err == nil || !strings.Contains(err.Error(), "the server has it no more (404)") {
 		t.Errorf("got %v", err)
 	}
 }

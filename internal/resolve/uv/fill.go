@@ -2,7 +2,6 @@ package uv
 
 import (
 	"slices"
-	"strings"
 
 	"lamina.build/lock"
 )
@@ -10,7 +9,7 @@ import (
 // fill puts the answers of all requests into a lock, every file once.
 func fill(l *lock.Lock, o Options, answers []answer) {
 	entries := map[string]lock.Distribution{}
-	add := func(e lock.Distribution, set string) {
+	add := func(e lock.Distribution, set lock.Set) {
 		key := e.Name + " " + e.Version + " " + e.URL
 		if known, ok := entries[key]; ok {
 			e = known
@@ -25,14 +24,13 @@ func fill(l *lock.Lock, o Options, answers []answer) {
 	before := versions{o.Before, Upgrade{}}
 	for i, a := range answers {
 		r := o.Requests[i]
-		_, variant, own := strings.Cut(r.Set, "@")
-		if own {
-			variant = "@" + variant
+		build := func(project string) lock.Set {
+			return lock.Set{Kind: lock.SetBuild, Project: project, Variant: r.Set.Variant}
 		}
 		known := before.known(r)
 		for _, d := range a.Distributions {
 			add(d.entry(), r.Set)
-			set := lock.BuildSet(d.Name) + variant
+			set := build(d.Name)
 			if _, resolved := a.Builds[d.Name]; resolved || d.Kind == kindWheel || !slices.Contains(known, id(d.entry())) {
 				continue
 			}
@@ -42,7 +40,7 @@ func fill(l *lock.Lock, o Options, answers []answer) {
 		}
 		for project, list := range a.Builds {
 			for _, d := range list {
-				add(d.entry(), lock.BuildSet(project)+variant)
+				add(d.entry(), build(project))
 			}
 		}
 		for _, omitted := range a.Omitted {

@@ -25,7 +25,7 @@ func file(name, version, file string) *distribution {
 }
 
 func TestFill(t *testing.T) {
-	o := Options{Requests: []Request{{Set: "python"}, {Set: "python@blackwell"}}, uv: lock.UV{Version: "0.13.9"}}
+	o := Options{Requests: []Request{{Set: lock.ParseSet("python")}, {Set: lock.ParseSet("python@blackwell")}}, uv: lock.UV{Version: "0.13.9"}}
 	numpy := file("numpy", "1.26", "numpy-1.26-py3-none-any.whl")
 	numpy.Index, numpy.Size = "https://pypi.example/simple", 5
 	one := answer{
@@ -42,7 +42,7 @@ func TestFill(t *testing.T) {
 		"numpy 1.26 [build:native build:native@blackwell build:sdist python python@blackwell]",
 		"sdist 1.0 [python]", "setuptools 70 [build:sdist]", "torch 2.6 [python]", "torch 2.8 [python@blackwell]",
 	})
-	equal(t, "omitted", l.Omitted, []lock.Omission{{Set: "python@blackwell", Requirement: "flash-attn", Reason: "no wheel"}})
+	equal(t, "omitted", l.Omitted, []lock.Omission{{Set: lock.ParseSet("python@blackwell"), Requirement: "flash-attn", Reason: "no wheel"}})
 	equal(t, "uv", l.UV.Version, "0.13.9")
 	equal(t, "numpy", l.Distributions[0], lock.Distribution{
 		Name: "numpy", Version: "1.26", File: "numpy-1.26-py3-none-any.whl", URL: numpy.URL, Size: 5, SHA256: numpy.Hashes["sha256"], Unpacked: 7,
@@ -51,7 +51,7 @@ func TestFill(t *testing.T) {
 }
 
 func TestLocksWithoutDistributionsHaveNoUV(t *testing.T) {
-	lines, l := filled(Options{Requests: []Request{{Set: "python"}}, uv: lock.UV{Version: "0.13.9"}}, answer{Builds: map[string][]*distribution{"native": {}}})
+	lines, l := filled(Options{Requests: []Request{{Set: lock.ParseSet("python")}}, uv: lock.UV{Version: "0.13.9"}}, answer{Builds: map[string][]*distribution{"native": {}}})
 	if lines != nil || l.UV != (lock.UV{}) {
 		t.Errorf("%q, %+v", lines, l.UV)
 	}
@@ -62,7 +62,7 @@ func TestFillKeepsKnownBuilds(t *testing.T) {
 	sam := &distribution{Name: "sam", Version: "1.0", Kind: kindGit, URL: commitOf("sam").URL}
 	old := before()
 	old.Distributions = append(old.Distributions, dist("cython", "3.0", "cython-3.0-py3-none-any.whl", "build:sam"))
-	o := Options{Before: old, Requests: []Request{{Set: "python"}, {Set: "python@big"}}}
+	o := Options{Before: old, Requests: []Request{{Set: lock.ParseSet("python")}, {Set: lock.ParseSet("python@big")}}}
 	lines, _ := filled(o, answer{Distributions: []*distribution{file("sdist", "1.0", "sdist-1.0.tar.gz"), sam}}, answer{Distributions: []*distribution{file("sdist", "2.0", "sdist-2.0.tar.gz")}})
 	equal(t, "entries", lines, []string{
 		"cython 3.0 [build:sam]", "numpy 1.26.4 [build:sdist build:sdist@big]", "sam 1.0 [python]",

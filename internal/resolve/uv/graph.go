@@ -70,7 +70,7 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 	for _, name := range slices.Sorted(maps.Keys(sources)) {
 		mounts = append(mounts, llb.Mount(path.Join(treesPath, name), llb.Packed(o.Trees[sources[name]])))
 	}
-	exec := llb.Exec{Name: "resolve " + o.Requests[i].Set, Args: args, Env: []string{"UV_CACHE_DIR=/tmp/uv", "HOME=/tmp/home"}, Mounts: mounts}
+	exec := llb.Exec{Name: "resolve " + o.Requests[i].Set.String(), Args: args, Env: []string{"UV_CACHE_DIR=/tmp/uv", "HOME=/tmp/home"}, Mounts: mounts}
 	if d == nil {
 		return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
 	}
@@ -80,7 +80,7 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 		llb.Mount(uvPath, o.uvState()),
 		llb.Mount(certPath, llb.Files("authority of the door", map[string]string{certName: string(d.Authority())})),
 		bkllb.AddSSHSocket(bkllb.SSHID(doorID(i)), bkllb.SSHSocketTarget(socketPath)),
-		cache.UV(o.CacheID, o.Requests[i].Set).Option(),
+		cache.UV(o.CacheID, o.Requests[i].Set.String()).Option(),
 	)
 	// The authority is another one each time, so that it runs each time. BuildKit's
 	// own word for that, IgnoreCache, would empty uv's cache as well.

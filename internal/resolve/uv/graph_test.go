@@ -55,8 +55,8 @@ func project(t *testing.T) Options {
 			"pyproject.toml": "", "uv.lock": "", "app.py": "", ".env": "SECRET=1", "weights/model.bin": "", "wheels/a.whl": "", "wheels/b.tar.gz": "", "wheels/notes.txt": "", "own/c.whl": "", "own/d.whl": "",
 		}),
 		Requests: []Request{
-			{Set: "python", Files: requirements.Set{Requirements: []requirements.Requirement{{Name: "c", Kind: requirements.Path, Path: "own/c.whl"}}, FindLinks: []string{"wheels", "https://links.example"}}},
-			{Set: "python@locked", Project: ".", ProjectFiles: []string{"pyproject.toml", "uv.lock"}},
+			{Set: lock.ParseSet("python"), Files: requirements.Set{Requirements: []requirements.Requirement{{Name: "c", Kind: requirements.Path, Path: "own/c.whl"}}, FindLinks: []string{"wheels", "https://links.example"}}},
+			{Set: lock.ParseSet("python@locked"), Project: ".", ProjectFiles: []string{"pyproject.toml", "uv.lock"}},
 		},
 	}
 }
@@ -69,7 +69,7 @@ func TestAnExecSeesWhatItsQuestionNames(t *testing.T) {
 	files := slices.DeleteFunc(slices.Clone(layer.Paths), func(name string) bool { return strings.HasSuffix(name, "/") })
 	equal(t, "files", files, []string{"/own/c.whl", "/pyproject.toml", "/uv.lock", "/wheels/a.whl", "/wheels/b.tar.gz"})
 	o := project(t)
-	o.Requests = []Request{{Set: "python", Files: requirements.Set{Requirements: []requirements.Requirement{{Name: "six", Kind: requirements.Named}}}}}
+	o.Requests = []Request{{Set: lock.ParseSet("python"), Files: requirements.Set{Requirements: []requirements.Requirement{{Name: "six", Kind: requirements.Named}}}}}
 	if layer, err = o.packProject(t.Context()); layer != nil || err != nil {
 		t.Errorf("of nothing: %v, %v", layer, err)
 	}
@@ -138,7 +138,7 @@ func TestResolvesAreSealed(t *testing.T) {
 }
 
 func TestNobodyIsAskedForNothing(t *testing.T) {
-	o := Options{Requests: []Request{{Set: "python@bare"}}} // without an engine
+	o := Options{Requests: []Request{{Set: lock.ParseSet("python@bare")}}} // without an engine
 	got, err := o.answers(t.Context(), inventory{}, "linux/amd64")
 	if err != nil || len(got) != 1 || len(got[0].all()) > 0 {
 		t.Errorf("got %+v, %v", got, err)

@@ -35,7 +35,7 @@ func Hosts(list []lock.Distribution) []string {
 
 // files are the addresses of a set: uv may have kept the page that names them, so
 // that it doesn't pass the door.
-func (v versions) files(set string) []string {
+func (v versions) files(set lock.Set) []string {
 	list := v.set(set)
 	at := make([]string, len(list))
 	for i, d := range list {

@@ -42,9 +42,8 @@ func compiled() map[string][][]string {
 func checkBuilders(l lock.Lock, requests []Request) error {
 	var faults []error
 	for _, r := range requests {
-		_, variant, _ := strings.Cut(r.Set, "@")
-		builder := l.In(lock.SetBuilder, variant)
-		for _, d := range l.PythonIn(lock.SetPython, variant) {
+		builder := l.In(lock.SetBuilder, r.Set.Variant)
+		for _, d := range l.PythonIn(r.Set.Variant) {
 			lacks := missing(compiled()[d.Name], builder)
 			if d.IsWheel() || len(lacks) == 0 || slices.Contains(r.Optional, d.Name) {
 				continue

@@ -16,10 +16,10 @@ import (
 func builtWith(packages []string, dists ...lock.Distribution) lock.Lock {
 	var l lock.Lock
 	for _, name := range packages {
-		l.Packages = append(l.Packages, lock.Package{Name: name, For: []string{lock.SetBuilder}})
+		l.Packages = append(l.Packages, lock.Package{Name: name, For: []lock.Set{{Kind: lock.SetBuilder}}})
 	}
 	for _, d := range dists {
-		d.For = []string{lock.SetPython}
+		d.For = []lock.Set{{Kind: lock.SetPython}}
 		l.Distributions = append(l.Distributions, d)
 	}
 	return l
@@ -59,7 +59,7 @@ func TestCheckBuilders(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := checkBuilders(builtWith(tt.packages, tt.dists...), []Request{{Set: lock.SetPython, Optional: tt.optional}})
+			err := checkBuilders(builtWith(tt.packages, tt.dists...), []Request{{Set: lock.Set{Kind: lock.SetPython}, Optional: tt.optional}})
 			if tt.want == nil {
 				if err != nil {
 					t.Errorf("got %v", err)
@@ -79,16 +79,16 @@ func TestCheckBuilders(t *testing.T) {
 // A variant that has a builder or distributions of its own is checked by those.
 func TestCheckBuildersOfAVariant(t *testing.T) {
 	d := named("insightface", "insightface-0.7.3.tar.gz")
-	d.For = []string{"python@big"}
+	d.For = []lock.Set{lock.ParseSet("python@big")}
 	l := lock.Lock{Distributions: []lock.Distribution{d}}
-	l.Python = []lock.PythonRequest{{Set: "python"}, {Set: "python@big"}}
-	err := checkBuilders(l, []Request{{Set: "python"}, {Set: "python@big"}})
+	l.Python = []lock.PythonRequest{{Set: lock.ParseSet("python")}, {Set: lock.ParseSet("python@big")}}
+	err := checkBuilders(l, []Request{{Set: lock.ParseSet("python")}, {Set: lock.ParseSet("python@big")}})
 	if want := "python@big: insightface 1.0 has no wheel"; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	l.Requests = []lock.Request{{Set: "builder@big"}}
-	l.Packages = []lock.Package{{Name: "g++", For: []string{"builder@big"}}, {Name: "python3-dev", For: []string{"builder@big"}}}
-	if err := checkBuilders(l, []Request{{Set: "python@big"}}); err != nil {
+	l.Requests = []lock.Request{{Set: lock.ParseSet("builder@big")}}
+	l.Packages = []lock.Package{{Name: "g++", For: []lock.Set{lock.ParseSet("builder@big")}}, {Name: "python3-dev", For: []lock.Set{lock.ParseSet("builder@big")}}}
+	if err := checkBuilders(l, []Request{{Set: lock.ParseSet("python@big")}}); err != nil {
 		t.Errorf("got %v", err)
 	}
 }

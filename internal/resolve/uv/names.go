@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"lamina.build/internal/failure"
 	"lamina.build/lock"
@@ -57,7 +56,7 @@ func (o Options) tellUnasked(requests []Request, answers []answer) {
 		}
 	}
 	for _, d := range o.Before.Distributions { // what is built as it was is not asked for anew
-		if slices.ContainsFunc(d.For, func(set string) bool { return strings.HasPrefix(set, lock.BuildSet("")) }) {
+		if slices.ContainsFunc(d.For, func(set lock.Set) bool { return set.Kind == lock.SetBuild }) {
 			known[d.Name] = true
 		}
 	}

@@ -10,12 +10,12 @@ import (
 func TestWhatIsBoundForNothingIsTold(t *testing.T) {
 	indexes := []Index{{Name: "torch", Packages: []string{"torch", "torhc", "wheel", "pywin32", "before"}}}
 	both := []Request{
-		{Set: "python", Indexes: indexes, Files: wishes(t, map[string]string{"requirements.txt": "pywin32; sys_platform == \"win32\"\n"}), Places: map[string]string{"packages torhc": "image.toml:7:3"}},
-		{Set: "python@big", Indexes: append([]Index{{Name: "own", Packages: []string{"mine"}}}, indexes...)},
-		{Set: "python@locked", Lock: "pylock.toml", Indexes: []Index{{Name: "other", Packages: []string{"other"}}}},
+		{Set: lock.ParseSet("python"), Indexes: indexes, Files: wishes(t, map[string]string{"requirements.txt": "pywin32; sys_platform == \"win32\"\n"}), Places: map[string]string{"packages torhc": "image.toml:7:3"}},
+		{Set: lock.ParseSet("python@big"), Indexes: append([]Index{{Name: "own", Packages: []string{"mine"}}}, indexes...)},
+		{Set: lock.ParseSet("python@locked"), Lock: "pylock.toml", Indexes: []Index{{Name: "other", Packages: []string{"other"}}}},
 	}
 	var told notebook
-	before := lock.Lock{Distributions: []lock.Distribution{{Name: "before", For: []string{"build:torch"}}, {Name: "mine", For: []string{"python"}}}}
+	before := lock.Lock{Distributions: []lock.Distribution{{Name: "before", For: []lock.Set{lock.ParseSet("build:torch")}}, {Name: "mine", For: []lock.Set{lock.ParseSet("python")}}}}
 	Options{Note: told.note, Before: before}.tellUnasked(both, answers(t, `{"distributions": [{"name": "torch"}], "builds": {"torch": [{"name": "wheel"}]}}`, "{}", "{}"))
 	equal(t, "notes", told.told, []string{
 		`image.toml:7:3: index torch has "torhc", which nothing asks for, did you mean "torch"?`,
@@ -38,11 +38,11 @@ func TestCheckNames(t *testing.T) {
 		answers  []string
 		want     string
 	}{
-		{"nothing to say", []Request{{Set: "python"}}, []string{torch}, ""},
+		{"nothing to say", []Request{{Set: lock.ParseSet("python")}}, []string{torch}, ""},
 		{
 			"all are used",
 			[]Request{{
-				Set: "python", Files: wishes(t, map[string]string{"requirements.txt": "pywin32; sys_platform == \"win32\"\n"}), Sources: map[string]string{"native": "src/native"},
+				Set: lock.ParseSet("python"), Files: wishes(t, map[string]string{"requirements.txt": "pywin32; sys_platform == \"win32\"\n"}), Sources: map[string]string{"native": "src/native"},
 				Optional: []string{"flash-attn", "pywin32"}, BuildRequires: requires("numpy", "native"),
 			}},
 			[]string{torch},
@@ -50,27 +50,27 @@ func TestCheckNames(t *testing.T) {
 		},
 		{
 			"of another variant",
-			[]Request{{Set: "python", Optional: []string{"apex"}, BuildRequires: requires("apex")}, {Set: "python@big"}},
+			[]Request{{Set: lock.ParseSet("python"), Optional: []string{"apex"}, BuildRequires: requires("apex")}, {Set: lock.ParseSet("python@big")}},
 			[]string{torch, `{"distributions": [{"name": "apex"}]}`},
 			"",
 		},
 		{
 			"of a pylock.toml, which may not apply here",
-			[]Request{{Set: "python", Lock: "pylock.toml", Optional: []string{"a-pex"}}},
+			[]Request{{Set: lock.ParseSet("python"), Lock: "pylock.toml", Optional: []string{"a-pex"}}},
 			[]string{torch},
 			"",
 		},
 		{
 			"of a project, likewise",
-			[]Request{{Set: "python", Project: ".", BuildRequires: requires("apex")}},
+			[]Request{{Set: lock.ParseSet("python"), Project: ".", BuildRequires: requires("apex")}},
 			[]string{torch},
 			"",
 		},
 		{
 			"slips of the pen, told once",
 			[]Request{
-				{Set: "python", Optional: []string{"flash-atn"}, BuildRequires: requires("nunpy", "nothing-like-it"), Places: map[string]string{"optional flash-atn": "image.toml:3:4"}},
-				{Set: "python@big", Optional: []string{"flash-atn"}},
+				{Set: lock.ParseSet("python"), Optional: []string{"flash-atn"}, BuildRequires: requires("nunpy", "nothing-like-it"), Places: map[string]string{"optional flash-atn": "image.toml:3:4"}},
+				{Set: lock.ParseSet("python@big"), Optional: []string{"flash-atn"}},
 			},
 			[]string{torch, torch},
 			`image.toml:3:4: [python] optional: "flash-atn" is none of the packages that are installed, did you mean "flash-attn"?` + "\n" +

@@ -17,7 +17,7 @@ const DefaultIndex = "https://pypi.org/simple"
 
 // Request is one set of wishes.
 type Request struct {
-	Set           string // of the lock: "python", "python@blackwell"
+	Set           lock.Set // of the lock: "python", "python@blackwell"
 	Files         requirements.Set
 	Lock          string   // a pylock.toml below the project, in place of Files
 	Project       string   // folder of a pyproject.toml below the project, with or without a uv.lock, in place of Files
@@ -297,23 +297,23 @@ func (u Upgrade) normal() Upgrade {
 
 // asksAnew says whether uv asks for pages that it has kept. What a page names may
 // pass the door once the page did, or where the lock before has it.
-func (v versions) asksAnew(set string) bool {
+func (v versions) asksAnew(set lock.Set) bool {
 	return v.upgrade.All || len(v.upgrade.Packages) > 0 || len(v.set(set)) == 0
 }
 
 // in are the distributions of a set that stay where they can.
-func (v versions) in(set string) []lock.Distribution {
+func (v versions) in(set lock.Set) []lock.Distribution {
 	if v.upgrade.All {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(v.set(set)), func(d lock.Distribution) bool { return slices.Contains(v.upgrade.Packages, d.Name) })
 }
 
-// set is a set by its own name, "build:NAME@VARIANT".
-func (v versions) set(name string) []lock.Distribution {
+// set is exactly that one, not the one that a variant takes.
+func (v versions) set(set lock.Set) []lock.Distribution {
 	var in []lock.Distribution
 	for _, d := range v.lock.Distributions {
-		if slices.Contains(d.For, name) {
+		if slices.Contains(d.For, set) {
 			in = append(in, d)
 		}
 	}
@@ -325,21 +325,18 @@ func (v versions) set(name string) []lock.Distribution {
 func (v versions) texts(r Request) map[string]string {
 	texts := map[string]string{"": pins(v.in(r.Set), v.refs(r))}
 	for set := range v.builds(r) {
-		name, _, _ := strings.Cut(strings.TrimPrefix(set, lock.BuildSet("")), "@")
-		texts[name] = pins(v.in(set), nil)
+		texts[set.Project] = pins(v.in(set), nil)
 	}
 	maps.DeleteFunc(texts, func(_, text string) bool { return text == "" })
 	return texts
 }
 
 // builds are the sets of what projects of a request were built with.
-func (v versions) builds(r Request) map[string]bool {
-	_, variant, own := strings.Cut(r.Set, "@")
-	sets := map[string]bool{}
+func (v versions) builds(r Request) map[lock.Set]bool {
+	sets := map[lock.Set]bool{}
 	for _, d := range v.lock.Distributions {
 		for _, set := range d.For {
-			base, of, has := strings.Cut(set, "@")
-			if strings.HasPrefix(base, lock.BuildSet("")) && has == own && of == variant {
+			if set.Kind == lock.SetBuild && set.Variant == r.Set.Variant {
 				sets[set] = true
 			}
 		}
@@ -408,14 +405,14 @@ func id(d lock.Distribution) string {
 }
 
 // asked says whether the lock before was told what a project is built with.
-func (v versions) asked(set, project string) bool {
+func (v versions) asked(set lock.Set, project string) bool {
 	return slices.ContainsFunc(v.lines(set), func(line string) bool {
 		return strings.HasPrefix(line, "build-requires "+project+":")
 	})
 }
 
 // lines are the wishes that the lock before answers with a set.
-func (v versions) lines(set string) []string {
+func (v versions) lines(set lock.Set) []string {
 	for _, r := range v.lock.Python {
 		if r.Set == set {
 			return r.Lines

@@ -94,7 +94,7 @@ func TestServing(t *testing.T) {
 
 func TestQuestion(t *testing.T) {
 	r := Request{
-		Set: "python",
+		Set: lock.ParseSet("python"),
 		Files: wishes(t, map[string]string{
 			"requirements.txt": "numpy <2 # of old\n./wheels/a-1.0-py3-none-any.whl\nb @ ./wheels/b.tar.gz\nc @ https://c.example/c.whl\n-r more.txt\n",
 			"more.txt":         "\n\nscipy\n", "constraints.txt": "pandas<3 --hash=sha256:" + strings.Repeat("0", 64) + "\n", "wheels/a-1.0-py3-none-any.whl": "", "wheels/b.tar.gz": "",
@@ -196,11 +196,19 @@ func TestWhatAsksIndexes(t *testing.T) {
 
 // dist is a distribution of a lock.
 func dist(name, version, file string, sets ...string) lock.Distribution {
-	return lock.Distribution{Name: name, Version: version, File: file, URL: "https://files.example/" + file, SHA256: sumOf([]byte(file)), For: sets}
+	return lock.Distribution{Name: name, Version: version, File: file, URL: "https://files.example/" + file, SHA256: sumOf([]byte(file)), For: setsOf(sets)}
+}
+
+func setsOf(texts []string) []lock.Set {
+	sets := make([]lock.Set, len(texts))
+	for i, text := range texts {
+		sets[i] = lock.ParseSet(text)
+	}
+	return sets
 }
 
 func commitOf(name string, sets ...string) lock.Distribution {
-	return lock.Distribution{Name: name, Version: "1.0", URL: "git+https://g.example/" + name + "@0123456789012345678901234567890123456789", For: sets}
+	return lock.Distribution{Name: name, Version: "1.0", URL: "git+https://g.example/" + name + "@0123456789012345678901234567890123456789", For: setsOf(sets)}
 }
 
 // before is a lock of two variants, with two sdists, a commit, and what these are built with.
@@ -208,8 +216,8 @@ func before() lock.Lock {
 	return lock.Lock{
 		UV: lock.UV{Version: "0.13.9"},
 		Wishes: lock.Wishes{Python: []lock.PythonRequest{
-			{Set: "python", Lines: []string{"build-requires told: numpy", "sdist"}},
-			{Set: "python@big", Lines: []string{"sdist"}},
+			{Set: lock.ParseSet("python"), Lines: []string{"build-requires told: numpy", "sdist"}},
+			{Set: lock.ParseSet("python@big"), Lines: []string{"sdist"}},
 		}},
 		Distributions: []lock.Distribution{
 			dist("numpy", "1.26.4", "numpy-1.26.4-cp311-none-any.whl", "python", "python@big", "build:sdist", "build:sdist@big"),
@@ -234,17 +242,17 @@ func TestVersionsThatStay(t *testing.T) {
 		return text.String()
 	}
 	v := versions{lock: before()}
-	equal(t, "production's", v.texts(Request{Set: "python"}), map[string]string{
+	equal(t, "production's", v.texts(Request{Set: lock.ParseSet("python")}), map[string]string{
 		"": pin("numpy 1.26.4", "sdist 1.0", "told 1.0"), "sdist": pin("numpy 1.26.4", "setuptools 70.0"), "told": pin("setuptools 70.0"),
 	})
-	equal(t, "a variant's", v.texts(Request{Set: "python@big"}), map[string]string{
+	equal(t, "a variant's", v.texts(Request{Set: lock.ParseSet("python@big")}), map[string]string{
 		"": pin("numpy 1.26.4", "sdist 2.0"), "sdist": pin("numpy 1.26.4", "wheel 0.43"),
 	})
-	equal(t, "another variant's", v.texts(Request{Set: "python@other"}), map[string]string{})
+	equal(t, "another variant's", v.texts(Request{Set: lock.ParseSet("python@other")}), map[string]string{})
 	v.upgrade = Upgrade{Packages: []string{"numpy", "setuptools"}}
-	equal(t, "without two", v.texts(Request{Set: "python"}), map[string]string{"": pin("sdist 1.0", "told 1.0")})
+	equal(t, "without two", v.texts(Request{Set: lock.ParseSet("python")}), map[string]string{"": pin("sdist 1.0", "told 1.0")})
 	v.upgrade = Upgrade{All: true}
-	equal(t, "without all", v.texts(Request{Set: "python"}), map[string]string{})
+	equal(t, "without all", v.texts(Request{Set: lock.ParseSet("python")}), map[string]string{})
 }
 
 func TestRefreshOnUpgrade(t *testing.T) {
@@ -252,7 +260,7 @@ func TestRefreshOnUpgrade(t *testing.T) {
 		upgrade Upgrade
 		want    bool
 	}{{Upgrade{}, false}, {Upgrade{All: true}, true}, {Upgrade{Packages: []string{"a"}}, true}} {
-		if q := (Request{Set: "python"}).ask(pypi, inventory{}, versions{before(), tt.upgrade}); q.Refresh != tt.want {
+		if q := (Request{Set: lock.ParseSet("python")}).ask(pypi, inventory{}, versions{before(), tt.upgrade}); q.Refresh != tt.want {
 			t.Errorf("%+v: refresh is %v", tt.upgrade, q.Refresh)
 		}
 	}
@@ -262,26 +270,26 @@ func TestKnownBuilds(t *testing.T) {
 	sdist, sam := sumOf([]byte("sdist-1.0.tar.gz")), commitOf("sam").URL
 	v := versions{lock: before()}
 	// What told is built with the spec said then, and no longer does.
-	equal(t, "known", v.known(Request{Set: "python"}), []string{sdist, sam})
-	equal(t, "a variant's", v.known(Request{Set: "python@big"}), []string{sumOf([]byte("sdist-2.0.tar.gz"))})
-	equal(t, "told now", v.known(Request{Set: "python", BuildRequires: map[string][]string{"sdist": {"cython"}}}), []string{sam})
+	equal(t, "known", v.known(Request{Set: lock.ParseSet("python")}), []string{sdist, sam})
+	equal(t, "a variant's", v.known(Request{Set: lock.ParseSet("python@big")}), []string{sumOf([]byte("sdist-2.0.tar.gz"))})
+	equal(t, "told now", v.known(Request{Set: lock.ParseSet("python"), BuildRequires: map[string][]string{"sdist": {"cython"}}}), []string{sam})
 	for _, upgrade := range []Upgrade{{All: true}, {Packages: []string{"six"}}} {
-		if got := (versions{before(), upgrade}).known(Request{Set: "python"}); got != nil {
+		if got := (versions{before(), upgrade}).known(Request{Set: lock.ParseSet("python")}); got != nil {
 			t.Errorf("%+v: known are %q", upgrade, got)
 		}
 	}
 	old := before()
 	old.UV = lock.UV{}
-	if got := (versions{lock: old}).known(Request{Set: "python"}); got != nil {
+	if got := (versions{lock: old}).known(Request{Set: lock.ParseSet("python")}); got != nil {
 		t.Errorf("of an earlier format: known are %q", got)
 	}
-	equal(t, "versions of an earlier format", (versions{lock: old}).texts(Request{Set: "python"}), v.texts(Request{Set: "python"}))
+	equal(t, "versions of an earlier format", (versions{lock: old}).texts(Request{Set: lock.ParseSet("python")}), v.texts(Request{Set: lock.ParseSet("python")}))
 }
 
 func TestDoorsAreOpenToWhatTheLockBeforeNamed(t *testing.T) {
 	o := Options{Before: before(), Indexes: Indexes{Default: "https://pypi.example/simple", Further: []string{"https://f.example"}}, Project: folder(nil)}
 	r := Request{
-		Set: "python", Indexes: []Index{{Name: "torch", URL: "https://torch.example", Packages: []string{"torch"}}},
+		Set: lock.ParseSet("python"), Indexes: []Index{{Name: "torch", URL: "https://torch.example", Packages: []string{"torch"}}},
 		Files: requirements.Set{ExtraIndexURLs: slices.Grow([]string{"https://x.example"}, 8), FindLinks: []string{"https://links.example/l", "wheels"}},
 	}
 	got := o.doorOptions(r)
@@ -319,9 +327,9 @@ func TestPagesAreAskedAnewWithoutALockBefore(t *testing.T) {
 		{"upgrade", versions{lock: before(), upgrade: Upgrade{All: true}}, true},
 		{"upgrade of one", versions{lock: before(), upgrade: Upgrade{Packages: []string{"a"}}}, true},
 	} {
-		set := "python"
+		set := lock.ParseSet("python")
 		if tt.name == "a lock of other sets" {
-			set, tt.want = "python@nobody", true
+			set.Variant, tt.want = "nobody", true
 		}
 		if got := tt.before.asksAnew(set); got != tt.want {
 			t.Errorf("%s: got %t", tt.name, got)
@@ -349,8 +357,8 @@ func TestCommitsThatStay(t *testing.T) {
 			return wishes(t, map[string]string{"requirements.txt": line + "\n"})
 		}
 		l := lock.Lock{Distributions: []lock.Distribution{sam, ssh, vit}}
-		l.Python = []lock.PythonRequest{{Set: "python", Lines: read(tt.before).Wishes()}}
-		equal(t, tt.line, (versions{lock: l}).texts(Request{Set: "python", Files: read(tt.line)})[""], tt.want)
+		l.Python = []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: read(tt.before).Wishes()}}
+		equal(t, tt.line, (versions{lock: l}).texts(Request{Set: lock.ParseSet("python"), Files: read(tt.line)})[""], tt.want)
 	}
 }
 

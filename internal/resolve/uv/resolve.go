@@ -212,7 +212,7 @@ func (o Options) askOnline(ctx context.Context, i int, q question, project *llb.
 		return a, err
 	}
 	for _, note := range a.Notes {
-		o.Note(r.Set + ": " + note)
+		o.Note(fmt.Sprintf("%s: %s", r.Set, note))
 	}
 	for _, left := range a.Omitted {
 		o.Note(fmt.Sprintf("%s: left out, since it is optional: %s: %s", r.Set, left.Requirement, left.Reason))

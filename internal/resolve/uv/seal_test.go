@@ -18,7 +18,7 @@ import (
 // No exec of a lock has a network or a credential. The one that resolves has a
 // door, and nothing else has one. Builds are tested in package stages.
 func TestEveryExecOfALockIsSealed(t *testing.T) {
-	r := Request{Set: "python", Sources: map[string]string{}}
+	r := Request{Set: lock.ParseSet("python"), Sources: map[string]string{}}
 	r.Files.Requirements = []requirements.Requirement{{Name: "torch", Line: "torch"}}
 	o := Options{
 		Builder: bkllb.Image("builder"), Image: bkllb.Image("image"), Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"},

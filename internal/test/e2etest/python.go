@@ -55,9 +55,15 @@ func ReadLock(t *testing.T, dir string) lock.Lock {
 	return l
 }
 
-// Titles are "name version" of a set of a lock.
-func Titles(l lock.Lock, set string) []string {
-	dists := l.PythonIn(set, "production")
+// Titles are "name version" of what the production image installs.
+func Titles(l lock.Lock) []string { return titles(l.PythonIn("production")) }
+
+// BuildTitles are "name version" of what a project is built with.
+func BuildTitles(l lock.Lock, project string) []string {
+	return titles(l.BuildIn(project, "production"))
+}
+
+func titles(dists []lock.Distribution) []string {
 	list := make([]string, 0, len(dists))
 	for _, d := range dists {
 		list = append(list, d.Name+" "+d.Version)

@@ -22,7 +22,6 @@ import (
 
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/testworld"
-	"lamina.build/lock"
 )
 
 // Trouble of an index is waited out where that helps, and told where it doesn't.
@@ -58,7 +57,7 @@ func TestRealFaultsOfIndexes(t *testing.T) {
 				return
 			}
 			u.Build(t, "lock", dir)
-			if diff := cmp.Diff([]string{"beta 2.1"}, e2etest.Titles(e2etest.ReadLock(t, dir), lock.SetPython)); diff != "" {
+			if diff := cmp.Diff([]string{"beta 2.1"}, e2etest.Titles(e2etest.ReadLock(t, dir))); diff != "" {
 				t.Errorf("locked (-want +got):\n%s", diff)
 			}
 		})

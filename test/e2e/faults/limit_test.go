@@ -18,6 +18,7 @@ import (
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/enginetest"
 	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
 	"lamina.build/spec"
 	"lamina.build/stages"
 )
@@ -68,7 +69,7 @@ func TestRealBackendNeverEnds(t *testing.T) {
 	defer os.RemoveAll(sockets)
 	err = uv.Resolve(t.Context(), uv.Options{
 		Client: enginetest.Client(t), Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
-		Project: os.DirFS(dir), Requests: []uv.Request{{Set: "python", Files: files}}, Indexes: uv.Indexes{Default: x.URL},
+		Project: os.DirFS(dir), Requests: []uv.Request{{Set: lock.ParseSet("python"), Files: files}}, Indexes: uv.Indexes{Default: x.URL},
 		HTTP: fetch.New(fetch.Options{}), Dir: sockets, CacheID: rand.Text(), Limit: 8 * time.Second,
 	}, &l)
 	if err == nil || failure.KindOf(err) != failure.Usage {

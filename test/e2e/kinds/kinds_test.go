@@ -15,7 +15,6 @@ import (
 
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/testworld"
-	"lamina.build/lock"
 )
 
 // odd are the distributions of all kinds.
@@ -115,7 +114,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 				return
 			}
 			r := u.Build(t, "lock", dir)
-			if diff := cmp.Diff(tt.want, e2etest.Titles(e2etest.ReadLock(t, dir), lock.SetPython)); diff != "" {
+			if diff := cmp.Diff(tt.want, e2etest.Titles(e2etest.ReadLock(t, dir))); diff != "" {
 				t.Errorf("locked (-want +got):\n%s", diff)
 			}
 			if !strings.Contains(r.Stderr, tt.note) {
@@ -205,7 +204,7 @@ func TestRealPylockOfOthers(t *testing.T) {
 				return
 			}
 			u.Build(t, "lock", dir)
-			if diff := cmp.Diff(tt.want, e2etest.Titles(e2etest.ReadLock(t, dir), lock.SetPython)); diff != "" {
+			if diff := cmp.Diff(tt.want, e2etest.Titles(e2etest.ReadLock(t, dir))); diff != "" {
 				t.Errorf("locked (-want +got):\n%s", diff)
 			}
 		})
@@ -305,7 +304,7 @@ func TestRealProjectsOfUV(t *testing.T) {
 				return
 			}
 			u.Build(t, "lock", dir)
-			if diff := cmp.Diff(tt.want, e2etest.Titles(e2etest.ReadLock(t, dir), lock.SetPython)); diff != "" {
+			if diff := cmp.Diff(tt.want, e2etest.Titles(e2etest.ReadLock(t, dir))); diff != "" {
 				t.Errorf("locked (-want +got):\n%s", diff)
 			}
 		})

@@ -13,7 +13,6 @@ import (
 
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/testworld"
-	"lamina.build/lock"
 )
 
 // What can't be resolved says why in uv's words or better ones, and leaves no lock.
@@ -158,7 +157,7 @@ func TestRealDirectURLs(t *testing.T) {
 	dir := e2etest.Needs(t, "--index-url "+x.URL, "named @ "+x.FileURL("named-1.0-py3-none-any.whl"), x.FileURL("un_named-1.0-py3-none-any.whl"), x.FileURL("gamma-0.7.tar.gz"), "inner @ "+x.FileURL("mono-1.0.tar.gz")+"#subdirectory=py")
 	u.Build(t, dir, "--smoke", "off")
 	l := e2etest.ReadLock(t, dir)
-	if diff := cmp.Diff([]string{"beta 1.0", "gamma 0.7", "inner 2.0", "named 1.0", "un-named 1.0"}, e2etest.Titles(l, lock.SetPython)); diff != "" {
+	if diff := cmp.Diff([]string{"beta 1.0", "gamma 0.7", "inner 2.0", "named 1.0", "un-named 1.0"}, e2etest.Titles(l)); diff != "" {
 		t.Errorf("locked (-want +got):\n%s", diff)
 	}
 	if d := e2etest.Find(t, l, "gamma"); d.URL != x.FileURL("gamma-0.7.tar.gz") || len(d.SHA256) != 64 {
@@ -181,7 +180,7 @@ func TestRealIndexRecovers(t *testing.T) {
 	w.Fail(x.FilePath("beta-2.0-py3-none-any.whl"), testworld.Slow(100*time.Millisecond, 1))
 	dir := e2etest.Needs(t, "--index-url "+x.URL, "beta")
 	u.Build(t, "lock", dir)
-	if diff := cmp.Diff([]string{"beta 2.0"}, e2etest.Titles(e2etest.ReadLock(t, dir), lock.SetPython)); diff != "" {
+	if diff := cmp.Diff([]string{"beta 2.0"}, e2etest.Titles(e2etest.ReadLock(t, dir))); diff != "" {
 		t.Errorf("locked (-want +got):\n%s", diff)
 	}
 }
@@ -197,7 +196,7 @@ func TestRealIndexesAreBound(t *testing.T) {
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + public.URL}
 	u.Build(t, "lock", dir)
 	l := e2etest.ReadLock(t, dir)
-	if diff := cmp.Diff([]string{"numpy 1.26", "torch 2.6.0+cu124"}, e2etest.Titles(l, lock.SetPython)); diff != "" {
+	if diff := cmp.Diff([]string{"numpy 1.26", "torch 2.6.0+cu124"}, e2etest.Titles(l)); diff != "" {
 		t.Errorf("locked (-want +got):\n%s", diff)
 	}
 	if d := e2etest.Find(t, l, "torch"); d.URL != torch.FileURL(d.File) {
@@ -236,7 +235,7 @@ func TestRealTenThousandLines(t *testing.T) {
 	dir := e2etest.Needs(t, lines...)
 	u.Build(t, "lock", dir)
 	u.Build(t, "lock", "--check", dir)
-	if got := e2etest.Titles(e2etest.ReadLock(t, dir), lock.SetPython); len(got) != 2 {
+	if got := e2etest.Titles(e2etest.ReadLock(t, dir)); len(got) != 2 {
 		t.Errorf("locked %v", got)
 	}
 	e2etest.Edit(t, filepath.Join(dir, "requirements.txt"), "not-here-77==1.0", "not-here-77==1.1")

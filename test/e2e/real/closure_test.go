@@ -44,7 +44,7 @@ func TestRealClosure(t *testing.T) {
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `packages = ["python3"]`, `packages = ["libgomp1", "libstdc++6", "python3"]`)
 	timed(t, "lock", func() { u.Build(t, "lock", dir) })
 	l := e2etest.ReadLock(t, dir)
-	t.Run("has the wheels that uv installs", func(t *testing.T) { choosesAsUV(t, l, lock.SetPython) })
+	t.Run("has the wheels that uv installs", func(t *testing.T) { choosesAsUV(t, l, lock.Set{Kind: lock.SetPython}) })
 	var size int64
 	for _, d := range l.Distributions {
 		size += d.Size

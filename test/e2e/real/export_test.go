@@ -10,7 +10,6 @@ import (
 
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/testworld"
-	"lamina.build/lock"
 )
 
 // What a lock is exported to, the tools that others use take: uv, pip and PDM install
@@ -32,7 +31,7 @@ func TestRealExportIsReadByOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want []string
-	for _, d := range e2etest.ReadLock(t, dir).PythonIn(lock.SetPython, "") {
+	for _, d := range e2etest.ReadLock(t, dir).PythonIn("") {
 		want = append(want, d.Name+"=="+d.Version)
 	}
 	slices.Sort(want)

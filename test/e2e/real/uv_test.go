@@ -22,7 +22,7 @@ var selected = regexp.MustCompile(`(?m)^DEBUG Selecting: \S+ \[\w+\] \((\S+\.whl
 
 // choosesAsUV has "uv pip install" choose files for the versions of a lock, in an
 // image's own Python and from PyPI, and compares: what is locked is what it would install.
-func choosesAsUV(t *testing.T, l lock.Lock, set string) {
+func choosesAsUV(t *testing.T, l lock.Lock, set lock.Set) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start containers")

@@ -44,8 +44,8 @@ func TestRealWan(t *testing.T) {
 	e2etest.Edit(t, requirements, "loguru==0.7.2", "loguru==0.7.3")
 	u.Build(t, "lock", dir)
 	l := e2etest.ReadLock(t, dir)
-	for _, set := range []string{lock.SetPython, lock.SetPython + "@blackwell"} {
-		t.Run("has the wheels that uv installs: "+set, func(t *testing.T) { choosesAsUV(t, l, set) })
+	for _, set := range []lock.Set{{Kind: lock.SetPython}, {Kind: lock.SetPython, Variant: "blackwell"}} {
+		t.Run("has the wheels that uv installs: "+set.String(), func(t *testing.T) { choosesAsUV(t, l, set) })
 	}
 
 	t.Log(u.Build(t, "--print=layers", "--variant", variant, dir).Stdout)

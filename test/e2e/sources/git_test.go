@@ -12,7 +12,6 @@ import (
 
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/testworld"
-	"lamina.build/lock"
 )
 
 // static is a tree whose backend is the world's.
@@ -108,7 +107,7 @@ func TestRealVersionsFromTags(t *testing.T) {
 	dir := e2etest.Needs(t, lines...)
 	u.Build(t, dir)
 	var got []string
-	for _, title := range e2etest.Titles(e2etest.ReadLock(t, dir), lock.SetPython) {
+	for _, title := range e2etest.Titles(e2etest.ReadLock(t, dir)) {
 		if strings.HasPrefix(title, "of") {
 			got = append(got, title)
 		}

@@ -63,10 +63,10 @@ func TestRealTreesBringTheirDependencies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u.Build(t, "lock", tt.dir)
 			l := e2etest.ReadLock(t, tt.dir)
-			if diff := cmp.Diff(tt.image, e2etest.Titles(l, lock.SetPython)); diff != "" {
+			if diff := cmp.Diff(tt.image, e2etest.Titles(l)); diff != "" {
 				t.Errorf("the image's (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(tt.build, e2etest.Titles(l, lock.BuildSet("svc"))); diff != "" {
+			if diff := cmp.Diff(tt.build, e2etest.BuildTitles(l, "svc")); diff != "" {
 				t.Errorf("the build's (-want +got):\n%s", diff)
 			}
 		})
@@ -112,7 +112,7 @@ func TestRealTreesOfVariants(t *testing.T) {
 	l := e2etest.ReadLock(t, dir)
 	for variant, want := range map[string][]string{"": {"beta 1.0"}, "big": {"alpha 1.0", "beta 2.1"}} {
 		got := []string{}
-		for _, d := range l.PythonIn(lock.SetPython, variant) {
+		for _, d := range l.PythonIn(variant) {
 			got = append(got, d.Name+" "+d.Version)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
