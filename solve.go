@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -85,16 +86,16 @@ func (j job) leaveMirror(d lock.Distribution, reason error, lost int) error {
 	return j.python.Mirror.Forget(d.SHA256)
 }
 
-// hosts are those whose logins a build may need.
-func (j job) hosts() []string {
-	hosts := uv.Hosts(j.lock.Distributions)
-	for _, address := range j.python.Mirror.Has {
-		hosts = append(hosts, hostOf(address))
+// addresses are those that a build may need logins for.
+func (j job) addresses() []string {
+	list := slices.Collect(maps.Values(j.python.Mirror.Has))
+	for _, d := range j.lock.Distributions {
+		list = append(list, d.URL)
 	}
 	for _, g := range j.spec.Git {
-		hosts = append(hosts, hostOf(g.URL))
+		list = append(list, g.URL)
 	}
-	return hosts
+	return list
 }
 
 // distributionOf returns the Python distribution whose fetching failed.
@@ -177,7 +178,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *exports) (solve.R
 	}
 	request := solve.Request{
 		Image: image, Store: j.store, Models: j.models.Store(), Exports: x.entries, Cache: j.remote(), NoCache: j.NoCache,
-		Session: []session.Attachable{j.dockerLogins(), j.python.Logins.Only(j.hosts()).Secrets()},
+		Session: []session.Attachable{j.dockerLogins(), j.python.Logins.Only(j.addresses()).Secrets()},
 	}
 	if first, needed := prime(x.outputs, j.hasWeights()); needed {
 		before := request

@@ -122,6 +122,11 @@ func Key(address string) string {
 	return key(u.ResolveReference(u)) // without dots in its path
 }
 
+// ReadProject is [ReadPage] of the page that an index has for a project.
+func ReadProject(ctx context.Context, client *fetch.Client, index, project string) (map[string]File, error) {
+	return ReadPage(ctx, client, strings.TrimRight(index, "/")+"/"+project+"/")
+}
+
 // ReadPage returns what the page at an address says of files, by the [Key] of
 // each: of one that did not pass a door. Errors are those of fetch.
 func ReadPage(ctx context.Context, client *fetch.Client, address string) (map[string]File, error) {

@@ -43,7 +43,8 @@ type distribution struct {
 	Hashes  map[string]string `json:"hashes"` // algorithm → hexadecimal
 	Index   string            `json:"index"`
 
-	wheel *wheel // what is in it; nil for what is built
+	wheel *wheel   // what is in it; nil for what is built
+	notes []string // what is odd about it
 }
 
 type kind string

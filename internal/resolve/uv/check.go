@@ -19,7 +19,11 @@ import (
 // Debian's.
 func (o Options) check(r Request, a answer, there inventory) error {
 	asked := r.projects()
-	faults := append([]error{enemies(r.Set.String(), a, asked), o.imports(r, a, there)}, onFolders(r.Set.String(), a.Distributions)...)
+	var faults []error
+	for _, err := range enemies(a.projects(), asked) {
+		faults = append(faults, failure.New(failure.Usage, fmt.Errorf("%s: %w", r.Set, err)))
+	}
+	faults = append(append(faults, o.imports(r, a, there)), onFolders(r.Set.String(), a.Distributions)...)
 	o.tellTwice(r, a, there)
 	prune, allowed := llb.Exclude(r.Prune).Matcher(), llb.Exclude(r.Collisions).Matcher()
 	owners := map[string]owner{}
@@ -115,14 +119,6 @@ func (o Options) imports(r Request, a answer, there inventory) error {
 type owner struct {
 	member
 	dist *distribution
-}
-
-func enemies(set string, a answer, asked []string) error {
-	faults := Enemies(a.projects(), asked)
-	for i, err := range faults {
-		faults[i] = fmt.Errorf("%s: %w", set, err)
-	}
-	return failure.New(failure.Usage, errors.Join(faults...))
 }
 
 func clash(r Request, asked []string, pair [2]*distribution, files []string) error {

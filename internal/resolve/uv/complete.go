@@ -4,11 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto"
-	_ "crypto/md5"  //nolint:gosec // a hash that requirement files name
-	_ "crypto/sha1" //nolint:gosec // another one
-	_ "crypto/sha256"
-	_ "crypto/sha512"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -23,7 +18,6 @@ import (
 	"slices"
 	"strings"
 
-	_ "golang.org/x/crypto/blake2b" // a hash that uv knows
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/failure"
@@ -37,7 +31,7 @@ import (
 // what it says against what the indexes say: code of sdists ran beside it. All
 // faults are reported at once.
 func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answer) error {
-	c := completion{Options: o, request: r, door: d, answer: a, direct: r.direct(o.Project), notes: make(chan string, 2*len(a.all()))}
+	c := completion{Options: o, request: r, door: d, answer: a, direct: r.direct(o.Project)}
 	list := a.all()
 	faults := make([]error, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -56,10 +50,9 @@ func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answe
 			faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(list[i]), r.Set, cmp.Or(fetch.Redact(list[i].URL), list[i].title()), err)
 		}
 	}
-	close(c.notes)
 	var notes []string
-	for note := range c.notes {
-		notes = append(notes, note)
+	for _, dist := range list {
+		notes = append(notes, dist.notes...)
 	}
 	slices.Sort(notes)
 	for _, note := range notes {
@@ -75,7 +68,6 @@ type completion struct {
 	door    *door.Door
 	answer  *answer
 	direct  map[string]string // the projects of files that are named by their addresses, by door.Key; "" where none is said
-	notes   chan string       // has room for all of them
 }
 
 // at is where a distribution is asked for, or something that a wheel requires it for.
@@ -232,7 +224,7 @@ func checkFile(d *distribution) error {
 func (c completion) asked(ctx context.Context, d *distribution, indexes []string) (*door.File, error) {
 	var failed error
 	for _, index := range indexes {
-		files, err := c.page(ctx, index, d.Name)
+		files, err := door.ReadProject(ctx, c.HTTP, index, d.Name)
 		if f, ok := files[door.Key(d.URL)]; ok {
 			f.Index = index
 			return &f, nil
@@ -288,12 +280,6 @@ func (r Request) serving(project string, where Indexes) []string {
 		return list
 	}
 	return slices.Concat(further, []string{own}, r.uses.urls)
-}
-
-// page asks an index for the files of a project.
-func (o Options) page(ctx context.Context, index, project string) (map[string]door.File, error) {
-	address := strings.TrimRight(index, "/") + "/" + project + "/"
-	return door.ReadPage(ctx, o.HTTP, address)
 }
 
 // promised holds what uv says of a file against what its index does.
@@ -352,7 +338,7 @@ func sum(file io.Reader, d *distribution, further ...string) error {
 	sums := map[string]hash.Hash{}
 	var writers []io.Writer
 	for _, name := range slices.Concat(slices.Collect(maps.Keys(d.Hashes)), further, []string{"sha256"}) {
-		if h, ok := hashOf(name); ok && sums[name] == nil {
+		if h := door.NewHash(name); h != nil && sums[name] == nil {
 			sums[name] = h
 			writers = append(writers, h)
 		}
@@ -368,19 +354,6 @@ func sum(file io.Reader, d *distribution, further ...string) error {
 		d.Hashes[name] = got
 	}
 	return nil
-}
-
-// hashOf is a hash by the name that pip and indexes have for it.
-func hashOf(name string) (hash.Hash, bool) {
-	known := map[string]crypto.Hash{
-		"md5": crypto.MD5, "sha1": crypto.SHA1, "sha224": crypto.SHA224, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512,
-		"blake2b": crypto.BLAKE2b_256,
-	}
-	h, ok := known[strings.ToLower(name)]
-	if !ok {
-		return nil, false
-	}
-	return h.New(), true
 }
 
 // wanted are the hashes that lines have for a file. They are about the image's own:
@@ -441,16 +414,10 @@ func (c completion) note(d *distribution, f *door.File) {
 		return
 	}
 	if f.Yanked {
-		c.notes <- fmt.Sprintf("%s: %s was yanked from its index%s", c.request.Set, d.title(), reasonOf(f.YankedReason))
+		reason := strings.TrimSuffix(": "+f.YankedReason, ": ")
+		d.notes = append(d.notes, fmt.Sprintf("%s: %s was yanked from its index%s", c.request.Set, d.title(), reason))
 	}
 	if sum := f.MetadataHashes["sha256"]; d.wheel != nil && sum != "" && sum != d.wheel.Metadata {
-		c.notes <- fmt.Sprintf("%s: what the index says of the requirements of %s differs from the METADATA in its wheel", c.request.Set, d.title())
+		d.notes = append(d.notes, fmt.Sprintf("%s: what the index says of the requirements of %s differs from the METADATA in its wheel", c.request.Set, d.title()))
 	}
-}
-
-func reasonOf(text string) string {
-	if text == "" {
-		return ""
-	}
-	return ": " + text
 }

@@ -45,20 +45,19 @@ func families() []family {
 	}
 }
 
-// Enemies reports the pairs among names that must never be installed together,
-// since uv lets both write the same files. The names are normal in the sense
-// of [requirements.Normal]; the order of the answer does not depend on theirs.
-// Of a pair, the one to leave out is the one that is not asked for.
-func Enemies(names, asked []string) []error {
-	var errs []error
+// enemies reports the pairs among projects that must never be installed together,
+// since uv lets both write the same files. The order of the answer does not depend on
+// theirs. Of a pair, the one to leave out is the one that is not asked for.
+func enemies(projects, asked []string) (errs []error) {
 	for _, f := range families() {
-		met := slices.DeleteFunc(f.projects, func(p string) bool { return !slices.Contains(names, p) })
+		met := slices.DeleteFunc(f.projects, func(p string) bool { return !slices.Contains(projects, p) })
 		for i, keep := range met {
 			for _, drop := range met[i+1:] {
 				if slices.Contains(asked, drop) && !slices.Contains(asked, keep) {
 					keep, drop = drop, keep
 				}
-				errs = append(errs, f.enemies(keep, drop))
+				err := fmt.Errorf("%s and %s both install the package %q and overwrite each other", min(keep, drop), max(keep, drop), f.pkg)
+				errs = append(errs, failure.WithHint(err, fmt.Sprintf("excludes = [%q] under [python] leaves one out wherever it is asked for", drop)))
 			}
 		}
 	}
@@ -68,9 +67,4 @@ func Enemies(names, asked []string) []error {
 // areEnemies says whether two projects are of one family.
 func areEnemies(a, b string) bool {
 	return slices.ContainsFunc(families(), func(f family) bool { return slices.Contains(f.projects, a) && slices.Contains(f.projects, b) })
-}
-
-func (f family) enemies(keep, drop string) error {
-	err := fmt.Errorf("%s and %s both install the package %q and overwrite each other", min(keep, drop), max(keep, drop), f.pkg)
-	return failure.WithHint(err, fmt.Sprintf("excludes = [%q] under [python] leaves one out wherever it is asked for", drop))
 }

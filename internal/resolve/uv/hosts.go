@@ -13,10 +13,11 @@ import (
 	"lamina.build/lock"
 )
 
-// Only returns the logins of some hosts: an engine asks for no others.
-func (l Logins) Only(hosts []string) Logins {
+// Only returns the logins of the hosts of some addresses: an engine asks for no others.
+func (l Logins) Only(addresses []string) Logins {
 	some := Logins{}
-	for _, host := range hosts {
+	for _, address := range addresses {
+		host := hostOf(address)
 		if login, ok := l.of(host); ok {
 			some[key(host)] = login
 		}
@@ -24,24 +25,16 @@ func (l Logins) Only(hosts []string) Logins {
 	return some
 }
 
-// Hosts are those that the distributions of a lock come from.
-func Hosts(list []lock.Distribution) []string {
-	hosts := make([]string, len(list))
-	for i, d := range list {
-		hosts[i] = hostOf(d.URL)
-	}
-	return hosts
-}
-
 // files are the addresses of a set: uv may have kept the page that names them, so
 // that it doesn't pass the door.
 func (v versions) files(set lock.Set) []string {
-	list := v.set(set)
-	at := make([]string, len(list))
-	for i, d := range list {
-		at[i] = cleaned(d.URL)
+	var at []string
+	for _, d := range v.set(set) {
+		if address := cleaned(d.URL); address != "" {
+			at = append(at, address)
+		}
 	}
-	return slices.DeleteFunc(at, func(a string) bool { return a == "" })
+	return at
 }
 
 // required are the addresses that a request requires files and repositories at,

@@ -18,7 +18,7 @@ import (
 func (o Options) noIndexes(ctx context.Context, d *door.Door) []string {
 	files, ok, gone := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, f := range d.Files() {
-		files[f.Index] = files[f.Index] || isArchive(f.Name)
+		files[f.Index] = files[f.Index] || door.IsArchive(f.Name)
 	}
 	for _, seen := range d.Seen() {
 		if seen.Index != "" {
@@ -67,7 +67,8 @@ func missed(message string, files map[string]door.File) []string {
 		var versions []string
 		for _, f := range files {
 			if f.Project == project {
-				versions = append(versions, versionIn(f.Name))
+				_, version := door.ReadName(f.Name)
+				versions = append(versions, version)
 			}
 		}
 		slices.SortFunc(versions, func(a, b string) int { return semver.PyPI.Compare(b, a) })
@@ -80,24 +81,4 @@ func missed(message string, files map[string]door.File) []string {
 		}
 	}
 	return hints
-}
-
-// versionIn is the version in the name of a wheel or an sdist.
-func versionIn(file string) string {
-	if wheel, ok := strings.CutSuffix(file, ".whl"); ok {
-		_, rest, _ := strings.Cut(wheel, "-")
-		version, _, _ := strings.Cut(rest, "-")
-		return version
-	}
-	for _, suffix := range archives {
-		file = strings.TrimSuffix(file, suffix)
-	}
-	return file[strings.LastIndex(file, "-")+1:]
-}
-
-// archives are the endings of the names of files of distributions.
-var archives = []string{".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz"}
-
-func isArchive(file string) bool {
-	return slices.ContainsFunc(archives, func(suffix string) bool { return strings.HasSuffix(file, suffix) })
 }

@@ -29,19 +29,11 @@ func (o Options) keptPath(d *distribution) string {
 	return filepath.Join(o.CacheDir, keptFormat, hex.EncodeToString(at[:])+".json")
 }
 
-// kept returns what a wheel holds, nil where that has to be looked up. What can't
-// be read is looked up.
+// kept returns what a wheel holds, nil where that has to be looked up.
 func (o Options) kept(d *distribution) *wheel {
-	name := o.keptPath(d)
-	if name == "" || d.Kind != kindWheel {
-		return nil
-	}
-	data, err := os.ReadFile(name) //nolint:gosec // a file of the cache folder
-	if err != nil {
-		return nil
-	}
 	var w wheel
-	if json.Unmarshal(data, &w) != nil || w.Metadata == "" || w.Name == "" {
+	name := o.keptPath(d)
+	if name == "" || d.Kind != kindWheel || !readKept(name, &w) || w.Metadata == "" || w.Name == "" {
 		return nil
 	}
 	return &w
@@ -52,12 +44,25 @@ func (o Options) keep(d *distribution) error {
 	if name == "" {
 		return nil
 	}
-	data, err := json.Marshal(d.wheel)
+	if err := keep(name, d.wheel); err != nil {
+		return fmt.Errorf("keeping what %s holds: %w", d.File, err)
+	}
+	return nil
+}
+
+// readKept reads what was kept. What can't be read is found out anew.
+func readKept(name string, into any) bool {
+	data, err := os.ReadFile(name) //nolint:gosec // a file of the cache folder
+	return err == nil && json.Unmarshal(data, into) == nil
+}
+
+func keep(name string, value any) error {
+	data, err := json.Marshal(value)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(name), 0o700)
+	}
 	if err != nil {
 		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return fmt.Errorf("keeping what %s holds: %w", d.File, err)
 	}
 	return atomicfile.Write(name, data, 0o644)
 }

@@ -2,12 +2,8 @@ package uv
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -15,7 +11,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
-	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/resolve/door"
 	"lamina.build/lock"
@@ -78,12 +73,9 @@ func (m *Mirror) ask(ctx context.Context, wanted map[string][]lock.Distribution)
 	group.SetLimit(16)
 	for project, list := range wanted {
 		group.Go(func() error {
-			files, err := door.ReadPage(ctx, m.Client, m.Index+"/"+project+"/")
-			if status, ok := errors.AsType[*fetch.StatusError](err); ok && status.Code == http.StatusNotFound {
-				return nil
-			}
+			files, err := door.ReadProject(ctx, m.Client, m.Index, project)
 			if err != nil {
-				return err
+				return unlessMissing(err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -114,20 +106,15 @@ func (m *Mirror) path() string {
 
 func (m *Mirror) read() map[string]string {
 	found := map[string]string{}
-	data, err := os.ReadFile(m.path())
-	if err != nil || json.Unmarshal(data, &found) != nil {
+	if !readKept(m.path(), &found) || found == nil {
 		return map[string]string{}
 	}
 	return found
 }
 
 func (m *Mirror) write(found map[string]string) error {
-	data, err := json.Marshal(found)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(m.Dir, 0o700); err != nil {
+	if err := keep(m.path(), found); err != nil {
 		return fmt.Errorf("keeping what %s has: %w", m.Index, err)
 	}
-	return atomicfile.Write(m.path(), data, 0o644)
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/door"
 	"lamina.build/llb"
 	"lamina.build/lock"
 )
@@ -40,7 +41,7 @@ func (o Options) findUV(ctx context.Context, platform string) (lock.UV, error) {
 	if err != nil || strings.TrimRight(o.Indexes.Default, "/") == DefaultIndex {
 		return uv, err
 	}
-	files, err := o.page(ctx, o.Indexes.Default, "uv")
+	files, err := door.ReadProject(ctx, o.HTTP, o.Indexes.Default, "uv")
 	if err != nil {
 		return uv, nil //nolint:nilerr // a private index need not have it
 	}
