@@ -75,16 +75,14 @@ func (g *Getter) download(ctx context.Context, address string, want File, name s
 }
 
 func mismatch(address string, want, got File) error {
-	if got.Size > want.Size {
-		return &fetch.MismatchError{URL: address, What: "size", Want: strconv.FormatInt(want.Size, 10), Got: "more"}
-	}
-	if got.Size < want.Size {
-		return &fetch.MismatchError{
-			URL: address, What: "size", Want: strconv.FormatInt(want.Size, 10), Got: strconv.FormatInt(got.Size, 10),
-		}
-	}
-	if got.SHA256 != want.SHA256 {
+	size := strconv.FormatInt(got.Size, 10)
+	switch {
+	case got == want:
+		return nil
+	case got.Size == want.Size:
 		return &fetch.MismatchError{URL: address, What: "sha256", Want: want.SHA256, Got: got.SHA256}
+	case got.Size > want.Size:
+		size = "more"
 	}
-	return nil
+	return &fetch.MismatchError{URL: address, What: "size", Want: strconv.FormatInt(want.Size, 10), Got: size}
 }

@@ -8,13 +8,10 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// SignatureError is an index that nobody trusted has signed as it is.
-type SignatureError struct {
-	Subject string
-	Reason  string
-}
+// signatureError is an index that nobody trusted has signed as it is.
+type signatureError struct{ subject, reason string }
 
-func (e *SignatureError) Error() string { return e.Subject + ": " + e.Reason }
+func (e *signatureError) Error() string { return e.subject + ": " + e.reason }
 
 // IsNotFound tells whether a server says that it doesn't have the file.
 func IsNotFound(err error) bool {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"os"
 	"path"
 	"slices"
@@ -39,7 +40,7 @@ func NewIndex(ctx context.Context, files []IndexFile) (*Index, error) {
 	// Stable: of equal versions the one of the earlier source comes first.
 	slices.SortStableFunc(x.all, func(a, b *Package) int { return cmp.Compare(a.Name, b.Name) })
 	for _, p := range x.all {
-		for name := range provided(p.Provides) {
+		for name := range Names(p.Provides, ",") {
 			if !slices.Contains(x.providers[name], p.Name) {
 				x.providers[name] = append(x.providers[name], p.Name)
 			}
@@ -67,16 +68,16 @@ func (f IndexFile) read() (found []*Package, err error) {
 	return found, plain.Close()
 }
 
-// provided yields the names in a Provides field.
-func provided(field string) func(yield func(string) bool) {
+// Names yields the names in a list of relations, as "a (>= 1), b:any" with a comma
+// between, without versions and architectures.
+func Names(list, between string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		if field == "" {
-			return
-		}
-		for item := range strings.SplitSeq(field, ",") {
-			name, _, _ := strings.Cut(strings.TrimSpace(item), " ")
-			name, _, _ = strings.Cut(name, "(")
-			if name != "" && !yield(name) {
+		for item := range strings.SplitSeq(list, between) {
+			item = strings.TrimSpace(item)
+			if end := strings.IndexAny(item, " (:"); end >= 0 {
+				item = item[:end]
+			}
+			if item != "" && !yield(item) {
 				return
 			}
 		}

@@ -23,10 +23,10 @@ import (
 func (k Keyring) Verify(subject string, inRelease []byte, now time.Time) (text []byte, signers []string, err error) {
 	block, rest := clearsign.Decode(inRelease)
 	if block == nil {
-		return nil, nil, &SignatureError{subject, "it is not signed"}
+		return nil, nil, &signatureError{subject, "it is not signed"}
 	}
 	if len(bytes.TrimSpace(rest)) > 0 {
-		return nil, nil, &SignatureError{subject, "more text follows the signature"}
+		return nil, nil, &signatureError{subject, "more text follows the signature"}
 	}
 	signers, err = k.check(subject, block.Bytes, block.ArmoredSignature.Body, now)
 	return block.Plaintext, signers, err
@@ -38,7 +38,7 @@ func (k Keyring) VerifyDetached(subject string, release, signature []byte, now t
 	if bytes.HasPrefix(bytes.TrimSpace(signature), []byte("-----BEGIN PGP")) {
 		block, err := armor.Decode(body)
 		if err != nil {
-			return nil, &SignatureError{subject, "its signature can not be read: " + err.Error()}
+			return nil, &signatureError{subject, "its signature can not be read: " + err.Error()}
 		}
 		body = block.Body
 	}
@@ -57,7 +57,7 @@ func (k Keyring) check(subject string, signed []byte, signatures io.Reader, now 
 			break
 		}
 		if err != nil {
-			return nil, &SignatureError{subject, "its signature can not be read: " + err.Error()}
+			return nil, &signatureError{subject, "its signature can not be read: " + err.Error()}
 		}
 		sig, ok := p.(*packet.Signature)
 		if !ok {
@@ -74,7 +74,7 @@ func (k Keyring) check(subject string, signed []byte, signatures io.Reader, now 
 		if len(reasons) == 0 {
 			reasons = []string{"it is not signed"}
 		}
-		return nil, &SignatureError{subject, strings.Join(slices.Compact(reasons), "; ")}
+		return nil, &signatureError{subject, strings.Join(slices.Compact(reasons), "; ")}
 	}
 	slices.Sort(signers)
 	return slices.Compact(signers), nil

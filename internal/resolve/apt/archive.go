@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/failure"
@@ -40,14 +39,12 @@ func openArchive(ctx context.Context, o Options, arch string) (*archive, error) 
 	}
 	files := make([][]debian.IndexFile, len(sources))
 	faults := make([]error, len(sources))
-	var group errgroup.Group
+	var all sync.WaitGroup
 	for i, s := range sources {
-		group.Go(func() error {
-			a.releases[i], files[i], faults[i] = a.open(ctx, o, s)
-			return nil
-		})
+		all.Go(func() { a.releases[i], files[i], faults[i] = a.open(ctx, o, s) })
 	}
-	if err = errors.Join(group.Wait(), errors.Join(faults...)); err != nil {
+	all.Wait()
+	if err = errors.Join(faults...); err != nil {
 		return nil, err
 	}
 	a.files = slices.Concat(files...)

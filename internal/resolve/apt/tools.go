@@ -1,8 +1,9 @@
 package apt
 
 import (
+	"cmp"
 	"context"
-	_ "embed" // the scripts
+	"embed"
 	"errors"
 	"fmt"
 	"os"
@@ -16,17 +17,8 @@ import (
 	"lamina.build/internal/debian"
 )
 
-//go:embed scripts/extract.sh
-var extractScript []byte
-
-//go:embed scripts/update.sh
-var updateScript []byte
-
-//go:embed scripts/ask.sh
-var askScript []byte
-
-//go:embed scripts/askone.sh
-var askOneScript []byte
+//go:embed scripts/*.sh
+var scripts embed.FS
 
 // closure returns what packages need to run, found as debootstrap does: of
 // alternatives the first that there is, of a virtual package the first that
@@ -61,13 +53,8 @@ func closure(x *debian.Index, names ...string) ([]*debian.Package, error) {
 
 func firstAlternative(x *debian.Index, relation string) string {
 	first := ""
-	for alternative := range strings.SplitSeq(relation, "|") {
-		name, _, _ := strings.Cut(strings.TrimSpace(alternative), " ")
-		name, _, _ = strings.Cut(name, "(")
-		name, _, _ = strings.Cut(name, ":")
-		if first == "" {
-			first = name
-		}
+	for name := range debian.Names(relation, "|") {
+		first = cmp.Or(first, name)
 		if len(x.Candidates(name)) > 0 {
 			return name
 		}
@@ -106,13 +93,12 @@ func (a *archive) writeTools(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("unpacking %s: %w", busybox, err)
 	}
-	return errors.Join(
-		os.WriteFile(filepath.Join(dir, "busybox"), program, 0o755), //nolint:gosec // it is to be executed
-		os.WriteFile(filepath.Join(dir, "extract.sh"), extractScript, 0o600),
-		os.WriteFile(filepath.Join(dir, "update.sh"), updateScript, 0o600),
-		os.WriteFile(filepath.Join(dir, "ask.sh"), askScript, 0o600),
-		os.WriteFile(filepath.Join(dir, "askone.sh"), askOneScript, 0o600),
-	)
+	err = os.WriteFile(filepath.Join(dir, "busybox"), program, 0o755) //nolint:gosec // it is to be executed
+	for _, name := range []string{"extract.sh", "update.sh", "ask.sh", "askone.sh"} {
+		script, readErr := scripts.ReadFile("scripts/" + name)
+		err = errors.Join(err, readErr, os.WriteFile(filepath.Join(dir, name), script, 0o600))
+	}
+	return err
 }
 
 // fetch gets packages into the cache, several at a time.
