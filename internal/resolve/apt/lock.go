@@ -1,3 +1,15 @@
+// Package apt turns what a spec wishes for into a lock.
+//
+// Debian packages are resolved by apt itself, which runs in the engine without
+// a network:
+//
+//	fetch and verify the indexes                     (archive.go, package debian)
+//	unpack apt and what it needs into a root folder  (folders.go)
+//	show it the indexes as a local repository        (folders.go, graph.go)
+//	let it say what each set of packages takes       (ask.go)
+//	check that against the indexes                   (check.go)
+//
+// Nothing here chooses a package that apt would choose; the checks only refuse.
 package apt
 
 import (
