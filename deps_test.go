@@ -14,7 +14,7 @@ import (
 // arrows are all of the house: what each package imports of this module. They point
 // down, from the command to what knows nothing of the others.
 var arrows = map[string]string{
-	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/hub internal/layers internal/layout internal/layout/blobs internal/output internal/prepare internal/registry internal/report internal/resolve internal/resolve/requirements internal/resolve/uv internal/solve internal/weights llb lock spec stages",
+	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/hub internal/layers internal/layout internal/layout/blobs internal/output internal/prepare internal/registry internal/report internal/resolve internal/resolve/requirements internal/resolve/uv internal/resolve/wishes internal/solve internal/weights llb lock spec stages",
 	"cache":                         "",
 	"cmd/build":                     "lamina cache examples/wan22-animate internal/atomicfile internal/debian internal/engine internal/failure internal/graph internal/output internal/report internal/solve llb lock spec stages",
 	"internal/atomicfile":           "internal/beneath internal/failure",
@@ -34,17 +34,19 @@ var arrows = map[string]string{
 	"internal/prepare":              "internal/atomicfile internal/debian internal/failure internal/layers internal/report llb lock spec stages",
 	"internal/registry":             "internal/failure internal/report",
 	"internal/report":               "internal/output lock",
-	"internal/resolve":              "internal/atomicfile internal/debian internal/engine internal/failure internal/fetch internal/hub internal/layout/blobs internal/prepare internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/uv llb lock spec stages",
+	"internal/resolve":              "internal/atomicfile internal/debian internal/engine internal/failure internal/fetch internal/hub internal/layout/blobs internal/prepare internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/uv internal/resolve/wishes llb lock spec stages",
 	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/layers internal/solve llb lock",
-	"internal/resolve/door":         "internal/failure internal/fetch internal/resolve/requirements",
+	"internal/resolve/door":         "internal/failure internal/fetch lock",
 	"internal/resolve/models":       "internal/failure internal/hub internal/report internal/weights lock",
-	"internal/resolve/requirements": "internal/failure",
+	"internal/resolve/requirements": "internal/failure lock",
 	"internal/resolve/uv":           "cache internal/atomicfile internal/failure internal/fetch internal/layers internal/report internal/resolve/door internal/resolve/requirements internal/solve llb lock",
+	"internal/resolve/wishes":       "internal/failure internal/resolve/requirements internal/resolve/uv lock spec",
 	"internal/solve":                "cache internal/failure llb stages",
+	"internal/toml":                 "",
 	"internal/weights":              "internal/atomicfile internal/failure internal/hub internal/layers internal/layout internal/registry internal/report llb lock",
 	"llb":                           "lock",
 	"lock":                          "",
-	"spec":                          "internal/failure internal/resolve/requirements lock",
+	"spec":                          "internal/failure internal/toml lock",
 	"stages":                        "cache llb lock",
 }
 

@@ -64,8 +64,9 @@ func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) 
 	if err != nil {
 		return stages.Input{}, err
 	}
+	decided := j.wishes.Decided[j.spec.Variant]
 	in, err := prepare.Input(ctx, prepare.Options{
-		Root: j.root.FS(), Spec: j.spec, Lock: j.lock, Mirrors: mirrors,
+		Root: j.root.FS(), Spec: j.spec, Excluded: decided.Excluded, Overridden: decided.Overridden, Lock: j.lock, Mirrors: mirrors,
 		Store: j.store, Level: j.Smoke, Device: gpu, Models: models,
 		Getter: j.files(), ToolsDir: filepath.Join(j.cacheDir, toolsDir), Note: j.line,
 	})

@@ -32,12 +32,12 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 	if err != nil {
 		return after, before, err
 	}
-	mirrors, err := p.mirrors(s.Debian.Mirror, lock.Lock{Wishes: p.wishes})
+	mirrors, err := p.mirrors(s.Debian.Mirror, lock.Lock{Wishes: p.wishes.Lock})
 	if err != nil {
 		return after, before, err
 	}
 	after, err = p.resolver().Lock(ctx, resolve.Options{
-		Wishes: p.wishes, Before: before, Upgrade: uv.Upgrade(up), Mirrors: mirrors,
+		Before: before, Upgrade: uv.Upgrade(up), Mirrors: mirrors,
 		Getter: p.files(), ToolsDir: filepath.Join(p.cacheDir, toolsDir),
 		Hub: p.hub, Store: p.openStore, Engine: p.openEngine, Progress: p.watch(Resolving),
 	})
@@ -49,7 +49,7 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 
 func (p *Project) resolver() resolve.Project {
 	return resolve.Project{
-		File: p.file, Root: p.root.FS(), Dir: p.dir, CacheDir: p.cacheDir, PythonIndex: p.o.PythonIndex, Env: p.env, Note: p.line,
+		File: p.file, Wishes: p.wishes, Root: p.root.FS(), Dir: p.dir, CacheDir: p.cacheDir, PythonIndex: p.o.PythonIndex, Env: p.env, Note: p.line,
 	}
 }
 

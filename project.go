@@ -12,6 +12,7 @@ import (
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/wishes"
 	"lamina.build/lock"
 	"lamina.build/spec"
 )
@@ -26,7 +27,7 @@ type Project struct {
 	dir    string
 	root   *os.Root // nothing that the spec names lies outside
 	file   *spec.File
-	wishes lock.Wishes
+	wishes wishes.Wishes
 }
 
 // Open reads the spec of a folder and checks it: every fault that can
@@ -70,7 +71,7 @@ func (p *Project) read(read func(folder fs.FS) (*spec.File, error)) (err error) 
 	if err = p.file.CheckFiles(p.root.FS()); err != nil {
 		return err
 	}
-	p.wishes, err = p.file.Wishes(p.root.FS())
+	p.wishes, err = wishes.Read(p.file, p.root.FS(), p.env)
 	return err
 }
 
@@ -129,7 +130,7 @@ func (p *Project) readBefore() (l lock.Lock, ok bool, err error) {
 // CheckLock reports where a lock no longer answers the spec, as an error of the
 // kind [Findings].
 func (p *Project) CheckLock(l lock.Lock) error {
-	drift := l.Drift(p.wishes)
+	drift := l.Drift(p.wishes.Lock)
 	if len(drift) == 0 {
 		return nil
 	}

@@ -114,3 +114,19 @@ func globbing(s string) error {
 	}
 	return nil
 }
+
+// prune checks a pattern of files that wheels leave out; a ! before it takes
+// back what earlier ones leave out.
+func prune(s string) (string, error) {
+	_, err := siteGlob(strings.TrimPrefix(s, "!"))
+	return s, err
+}
+
+// siteGlob checks a pattern for paths below site-packages, or below /usr/local
+// for what lies elsewhere. It is of the same kind as [imageGlob].
+func siteGlob(s string) (string, error) {
+	if strings.Contains(s, "[") {
+		return "", fmt.Errorf("%q holds a [, want only *, ** and ?", s)
+	}
+	return glob(s)
+}

@@ -7,11 +7,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"lamina.build/internal/toml"
 )
 
 // address makes the check of a URL with one of the schemes. What a lock would
 // leak or a mirror can't have is refused: passwords, queries, fragments.
-func address(schemes ...string) check {
+func address(schemes ...string) toml.Check {
 	return func(s string) (string, error) {
 		u, err := url.Parse(s)
 		switch {

@@ -9,12 +9,13 @@ import (
 	"unicode/utf8"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/toml"
 	"lamina.build/lock"
 )
 
 // pattern makes the check of a word that a regular expression describes; what
 // names such a word and says how it is written.
-func pattern(expression, what string) check {
+func pattern(expression, what string) toml.Check {
 	re := regexp.MustCompile(`^(?:` + expression + `)$`)
 	return func(s string) (string, error) {
 		if !re.MatchString(s) {
@@ -25,7 +26,7 @@ func pattern(expression, what string) check {
 }
 
 // oneOf makes the check of a word from a closed list.
-func oneOf(words ...string) check {
+func oneOf(words ...string) toml.Check {
 	return func(s string) (string, error) {
 		if !slices.Contains(words, s) {
 			return "", fmt.Errorf("%q is not one of %s%s", s, strings.Join(words, ", "), failure.DidYouMean(s, words))

@@ -3,180 +3,220 @@ package spec
 import (
 	"cmp"
 	"slices"
+
+	"lamina.build/internal/toml"
 )
 
 // decoder turns the tree of one edition into a [Spec]. Its methods are the
 // schema: what they ask of a table is what the table may hold.
 type decoder struct {
-	faults *faults
-	whole  bool        // the file could be read to its end, so what is absent is missing
-	files  []reference // files and folders the edition needs
-	marks  []mark      // of [python]
+	faults *toml.Faults
+	files  []reference    // files and folders the edition needs
+	words  map[string]int // where those of [python] stand, see [File.Places]
+}
+
+func newDecoder(faults *toml.Faults) *decoder {
+	return &decoder{faults: faults, words: map[string]int{}}
 }
 
 func (d *decoder) spec(e edition) Spec {
-	r, own := d.read(e.doc), d.read(e.own)
+	r := d.faults.Read(e.doc)
 	s := Spec{Variant: e.name, Name: d.name(r)}
-	s.Title = orElse(r.text("title", sentence), s.Name)
-	s.Version = r.text("version", sentence)
-	s.Licenses = r.text("licenses", sentence)
-	s.Platform = orElse(r.text("platform", platform), defaultPlatform)
-	s.Weights, s.Extra = d.variant(e.name, own)
-	s.Debian = d.debian(r.below("debian"))
-	s.Builder = d.builder(r.below("builder"))
-	s.Python = d.python(r.below("python"))
-	gits, models := r.blocks("git"), r.blocks("model")
+	s.Title = cmp.Or(r.Text("title", sentence), s.Name)
+	s.Version = r.Text("version", sentence)
+	s.Licenses = r.Text("licenses", sentence)
+	s.Platform = cmp.Or(r.Text("platform", platform), defaultPlatform)
+	s.Weights, s.Extra = d.variant(e.name, d.faults.Read(e.own))
+	s.Debian = d.debian(r.Below("debian"))
+	s.Builder = d.builder(r.Below("builder"))
+	s.Python = d.python(r.Below("python"))
+	gits, models := r.Blocks("git"), r.Blocks("model")
 	s.Git = d.git(gits)
 	s.Models = d.models(models, s.Weights)
 	d.checkTargets(slices.Concat(gits, models))
-	s.App = d.app(r.below("app"), s.Models)
-	s.Smoke = d.smoke(r.below("smoke"))
-	r.known = append(r.known, "variant")
-	r.end()
+	s.App = d.app(r.Below("app"), s.Models)
+	s.Smoke = d.smoke(r.Below("smoke"))
+	r.Know("variant")
+	r.End()
 	return s
 }
 
-func (d *decoder) name(r *reader) string {
-	if !r.has("name") && d.whole {
-		d.faults.add(0, `name is missing, write name = "…" at the top`)
+func (d *decoder) name(r *toml.Reader) string {
+	if !r.Has("name") && r.Whole {
+		r.Add(0, `name is missing, write name = "…" at the top`)
 	}
-	return r.text("name", imageName)
+	return r.Text("name", imageName)
 }
 
 // variant reads what [variant.NAME] has beside overlays.
-func (d *decoder) variant(name string, own *reader) (weighing string, extra []string) {
-	weighing = own.text("weights", weights)
+func (d *decoder) variant(name string, own *toml.Reader) (weighing string, extra []string) {
+	weighing = own.Text("weights", weights)
 	if weighing == "" {
 		weighing = WeightsLayers
 		if name == Minimal {
 			weighing = WeightsNone
 		}
 	}
-	extra = own.texts("extra-packages", packageName)
-	if name == Debug && !own.has("extra-packages") {
+	extra = own.Texts("extra-packages", packageName)
+	if name == Debug && !own.Has("extra-packages") {
 		extra = defaultDebugging()
 	}
 	return weighing, extra
 }
 
-func (d *decoder) builder(r *reader) Builder {
-	defer r.end()
-	return Builder{Packages: r.texts("packages", packageName)}
+func (d *decoder) builder(r *toml.Reader) Builder {
+	defer r.End()
+	return Builder{Packages: r.Texts("packages", packageName)}
 }
 
-func (d *decoder) git(blocks []*reader) []Git {
+// names are those of blocks of one kind, with the lines that messages name.
+type names map[string]int
+
+// take reports a name that a block had already. The block is told by the line of an offset.
+func (n names) take(r *toml.Reader, what, name string, at int) (taken bool) {
+	line, taken := n[name]
+	if taken = taken && name != ""; taken {
+		r.Add(r.At("name"), "name: the %s of line %d is called %q already", what, line, name)
+	}
+	n[name] = r.Line(at)
+	return taken
+}
+
+func (d *decoder) git(blocks []*toml.Reader) []Git {
 	list := slices.Grow([]Git(nil), len(blocks)) // none stays nil
 	for _, r := range blocks {
 		list = append(list, Git{
-			URL:     r.need("url", anyAddress),
-			Commit:  r.need("commit", commit),
-			Path:    r.need("path", target),
-			Subdir:  r.text("subdir", subfolder),
-			Exclude: r.texts("exclude", glob),
+			URL:     r.Need("url", anyAddress),
+			Commit:  r.Need("commit", commit),
+			Path:    r.Need("path", target),
+			Subdir:  r.Text("subdir", subfolder),
+			Exclude: r.Texts("exclude", glob),
 		})
-		r.end()
+		r.End()
 	}
 	return list
 }
 
 // checkTargets reports paths of the image that two blocks would fill.
-func (d *decoder) checkTargets(blocks []*reader) {
-	slices.SortFunc(blocks, func(a, b *reader) int { return cmp.Compare(a.at("path"), b.at("path")) })
+func (d *decoder) checkTargets(blocks []*toml.Reader) {
+	slices.SortFunc(blocks, func(a, b *toml.Reader) int { return cmp.Compare(a.At("path"), b.At("path")) })
 	lines := map[string]int{}
 	for _, r := range blocks {
-		e := r.table.get("path")
-		if e == nil || e.value.kind != kindString {
+		e := r.Table.Get("path")
+		if e == nil || e.Value.Kind != toml.String {
 			continue
 		}
-		if line, found := lines[e.value.text]; found {
-			d.faults.add(e.value.offset, "path: %q is filled by line %d already", e.value.text, line)
+		if line, found := lines[e.Value.Text]; found {
+			r.Add(e.Value.Offset, "path: %q is filled by line %d already", e.Value.Text, line)
 			continue
 		}
-		lines[e.value.text] = d.faults.doc.line(e.value.offset)
+		lines[e.Value.Text] = r.Line(e.Value.Offset)
 	}
 }
 
-func (d *decoder) models(blocks []*reader, weighing string) []Model {
-	list := slices.Grow([]Model(nil), len(blocks)) // none stays nil
-	names := map[string]int{}
+func (d *decoder) models(blocks []*toml.Reader, weighing string) []Model {
+	list, taken := slices.Grow([]Model(nil), len(blocks)), names{} // none stays nil
 	for i, r := range blocks {
 		m := Model{
-			Name:    r.text("name", modelName),
-			From:    r.need("from", modelSource),
-			Path:    r.need("path", target),
-			Include: r.texts("include", glob),
-			Exclude: r.texts("exclude", glob),
-			Rename:  r.renames(),
+			Name:    r.Text("name", modelName),
+			From:    r.Need("from", modelSource),
+			Path:    r.Need("path", target),
+			Include: r.Texts("include", glob),
+			Exclude: r.Texts("exclude", glob),
+			Rename:  renames(r),
 		}
-		if i > 0 && !r.has("name") {
-			r.missing("name, which each model but the first needs")
+		if i > 0 && !r.Has("name") {
+			r.Missing("name, which each model but the first needs")
 		}
-		if line, found := names[m.Name]; found && m.Name != "" {
-			r.faults.add(r.at("name"), "name: the model of line %d is called %q already", line, m.Name)
+		taken.take(r, "model", m.Name, r.At("name"))
+		r.End()
+		if name, local := m.Local(); local && weighing == WeightsLayers {
+			d.files = append(d.files, reference{r.At("from"), "from", name, folder})
 		}
-		names[m.Name] = d.faults.doc.line(r.at("name"))
-		r.end()
-		d.source(r, m, weighing)
 		list = append(list, m)
 	}
 	return list
 }
 
-// source notes the folder that a local model needs.
-func (d *decoder) source(r *reader, m Model, weighing string) {
-	if folderName, local := m.Local(); local && weighing == WeightsLayers {
-		d.needs(r.at("from"), "from", folderName, folder)
-	}
-}
-
 // renames reads the table that gives files of a model other names.
-func (r *reader) renames() map[string]string {
-	names, taken := map[string]string{}, map[string]string{}
-	r.pairs("rename", relative, func(below *reader, key, from string) {
-		to := below.text(key, relative)
+func renames(r *toml.Reader) map[string]string {
+	var names map[string]string
+	taken := map[string]string{}
+	r.Pairs("rename", relative, func(below *toml.Reader, key, from string) {
+		to := below.Text(key, relative)
 		if other, found := taken[to]; found && to != "" {
-			below.faults.add(below.at(key), "rename: %q and %q would both be called %q", other, from, to)
+			below.Add(below.At(key), "rename: %q and %q would both be called %q", other, from, to)
 		}
-		names[from], taken[to] = to, from
+		taken[to] = from
+		put(&names, from, to)
 	})
-	if len(names) == 0 {
-		return nil
-	}
 	return names
 }
 
-func (d *decoder) smoke(r *reader) Smoke {
-	defer r.end()
-	gpu := r.below("gpu")
-	defer gpu.end()
+// put sets a key of a map that stays nil while it is empty.
+func put[T any](m *map[string]T, key string, value T) {
+	if *m == nil {
+		*m = map[string]T{}
+	}
+	(*m)[key] = value
+}
+
+func (d *decoder) smoke(r *toml.Reader) Smoke {
+	defer r.End()
+	gpu := r.Below("gpu")
+	defer gpu.End()
 	return Smoke{
-		Imports:      r.texts("imports", moduleName),
-		Run:          r.commands("run"),
-		ELFIgnore:    r.texts("elf-ignore", soname),
-		NeedsWeights: r.truth("needs-weights"),
-		GPU:          gpu.commands("run"),
+		Imports:      r.Texts("imports", moduleName),
+		Run:          commands(r, "run"),
+		ELFIgnore:    r.Texts("elf-ignore", soname),
+		NeedsWeights: r.Bool("needs-weights"),
+		GPU:          commands(gpu, "run"),
 	}
 }
 
-// ports reads the ports that the app listens on.
-func (r *reader) ports() []int {
-	var list []int
-	r.list("ports", func(_ string, item *value) {
-		port := r.number("an entry of ports", item, 1, 65535)
-		if port == 0 {
-			return
-		}
-		if slices.Contains(list, port) {
-			r.faults.add(item.offset, "ports: %d is listed twice", port)
-		}
-		list = append(list, port)
-	})
-	return list
+func (d *decoder) debian(r *toml.Reader) Debian {
+	defer r.End()
+	deb := Debian{
+		Suites:     r.Some("suites", suiteName, defaultSuites()),
+		Components: r.Some("components", componentName, defaultComponents()),
+		Mirror:     r.Text("mirror", mirrorURL),
+		Packages:   r.Texts("packages", packageName),
+		Exclude:    r.Texts("exclude", imageGlob),
+	}
+	if !r.Has("exclude") {
+		deb.Exclude = defaultExclude()
+	}
+	taken := names{}
+	for _, block := range r.Blocks("repository") {
+		deb.Repositories = append(deb.Repositories, d.repository(block, taken))
+	}
+	return deb
 }
 
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
+func (d *decoder) repository(r *toml.Reader, taken names) Repository {
+	defer r.End()
+	repository := Repository{
+		Name:  r.Text("name", repositoryName),
+		URL:   r.Need("url", mirrorURL),
+		Suite: r.Need("suite", repositorySuite),
 	}
-	return s
+	if !r.Has("name") {
+		repository.Name = nameFor(repository.URL)
+	}
+	name := repository.Name
+	if !taken.take(r, "repository", name, r.Table.Offset) && (name == "debian" || name == "debian-security") {
+		r.Add(r.At("name"), "name: %q is Debian's own repository", name)
+	}
+	if !r.Has("key") {
+		r.Missing("key")
+	}
+	repository.Key = d.local(r, "key", file)
+	if !repository.flat() {
+		repository.Components = r.Some("components", componentName, defaultComponents())
+		return repository
+	}
+	if v := r.Take("components"); v != nil {
+		r.Add(v.Offset, "components: a flat repository (%q) has none", repository.Suite)
+	}
+	return repository
 }

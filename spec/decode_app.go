@@ -1,46 +1,44 @@
 package spec
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"lamina.build/internal/toml"
 	"lamina.build/lock"
 )
 
-func (d *decoder) app(r *reader, models []Model) App {
-	defer r.end()
+func (d *decoder) app(r *toml.Reader, models []Model) App {
+	defer r.End()
 	a := App{
-		Source:     r.local("source", folder),
-		Path:       orElse(r.text("path", target), defaultPath),
-		User:       r.user(),
-		Entrypoint: r.words("entrypoint", r.take("entrypoint")),
-		Command:    r.words("command", r.take("command")),
-		Env:        r.env(models),
-		Ports:      r.ports(),
-		StopSignal: orElse(r.text("stop-signal", stopSignal), defaultStopSignal),
+		Source:     d.local(r, "source", folder),
+		Path:       cmp.Or(r.Text("path", target), defaultPath),
+		User:       user(r),
+		Entrypoint: words(r, "entrypoint", r.Take("entrypoint")),
+		Command:    words(r, "command", r.Take("command")),
+		Env:        env(r, models),
+		Ports:      ports(r),
+		StopSignal: cmp.Or(r.Text("stop-signal", stopSignal), defaultStopSignal),
 	}
-	a.Workdir = orElse(r.text("workdir", absolute), a.Path)
+	a.Workdir = cmp.Or(r.Text("workdir", absolute), a.Path)
 	return a
 }
 
 // env reads the app's environment; where the models lie is not part of it.
-func (r *reader) env(models []Model) map[string]string {
-	env, paths := map[string]string{}, map[string]bool{}
+func env(r *toml.Reader, models []Model) (env map[string]string) {
+	paths := map[string]bool{}
 	for _, m := range models {
 		path, list := lock.ModelVariables(m.Name)
 		paths[path], paths[list] = true, true
 	}
-	r.pairs("env", envName, func(below *reader, key, _ string) {
-		env[key] = below.text(key, anything)
+	r.Pairs("env", envName, func(below *toml.Reader, key, _ string) {
+		put(&env, key, below.Text(key, anything))
 		if paths[key] {
-			below.faults.add(below.table.get(key).offset,
-				"env: %s is set by its [[model]] already", key)
+			below.Add(below.Table.Get(key).Offset, "env: %s is set by its [[model]] already", key)
 		}
 	})
-	if len(env) == 0 {
-		return nil
-	}
 	return env
 }
 
@@ -51,27 +49,72 @@ var debianUsers = []string{
 }
 
 // user reads "name:uid" or "name".
-func (r *reader) user() User {
-	v := r.take("user")
-	if v == nil || !r.fit("user", v, kindString) {
+func user(r *toml.Reader) User {
+	v := r.Take("user")
+	if !r.Fit("user", v, toml.String) {
 		return defaultUser()
 	}
-	name, number, numbered := strings.Cut(v.text, ":")
+	name, number, numbered := strings.Cut(v.Text, ":")
 	user := User{Name: name, UID: defaultUID}
 	if !accountName.MatchString(name) {
-		r.faults.add(v.offset,
-			`user: %q is not "name" or "name:uid" with a name of lower-case letters, digits, - and _`, v.text)
+		r.Add(v.Offset, `user: %q is not "name" or "name:uid" with a name of lower-case letters, digits, - and _`, v.Text)
 		return user
 	}
 	if slices.Contains(debianUsers, name) {
-		r.faults.add(v.offset, "user: %q is an account of Debian's own, want another name", name)
+		r.Add(v.Offset, "user: %q is an account of Debian's own, want another name", name)
 	}
 	if numbered {
 		uid, err := strconv.Atoi(number)
 		if err != nil || uid < 1 || uid > 65533 || strconv.Itoa(uid) != number {
-			r.faults.add(v.offset, "user: the uid %q is not from 1 to 65533", number)
+			r.Add(v.Offset, "user: the uid %q is not from 1 to 65533", number)
 		}
 		user.UID = uid
 	}
 	return user
+}
+
+// ports reads the ports that the app listens on.
+func ports(r *toml.Reader) (list []int) {
+	r.List("ports", func(_ string, item *toml.Value) {
+		port := r.Integer("an entry of ports", item, 1, 65535)
+		if port == 0 {
+			return
+		}
+		if slices.Contains(list, port) {
+			r.Add(item.Offset, "ports: %d is listed twice", port)
+		}
+		list = append(list, port)
+	})
+	return list
+}
+
+// words reads a list of strings as the arguments of a command.
+func words(r *toml.Reader, key string, v *toml.Value) (words []string) {
+	if !r.Fit(key, v, toml.List) {
+		return nil
+	}
+	for i, item := range v.Items {
+		if !r.Fit("an entry of "+key, item, toml.String) {
+			continue
+		}
+		if i == 0 && item.Text == "" {
+			r.Add(item.Offset, "%s: the program's name is empty", key)
+		}
+		if strings.ContainsRune(item.Text, 0) {
+			r.Add(item.Offset, "%s: a NUL can't be part of an argument", key)
+		}
+		words = append(words, item.Text)
+	}
+	return words
+}
+
+// commands reads a list of commands, none of them empty.
+func commands(r *toml.Reader, key string) (list [][]string) {
+	r.List(key, func(place string, item *toml.Value) {
+		if item.Kind == toml.List && len(item.Items) == 0 {
+			r.Add(item.Offset, "%s is empty, want a command", place)
+		}
+		list = append(list, words(r, place, item))
+	})
+	return list
 }

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"slices"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/toml"
 )
 
 // FileName is what the spec of a folder is called.
@@ -18,11 +18,16 @@ const FileName = "image.toml"
 // maxSize bounds what is read; no spec comes near it.
 const maxSize = 1 << 20
 
+// Error is one fault in a spec and the place it was written at: File, Line and Column
+// (both from 1, in characters), Message. As a text it begins with the place, as
+// compilers do: FILE:LINE:COLUMN: what is wrong.
+type Error = toml.Error
+
 // File is an image.toml without faults.
 type File struct {
-	doc      *document
-	editions map[string]edition
-	names    []string
+	name     string
+	doc      *toml.Document
+	editions []edition // production first
 }
 
 // Read parses the image.toml of a folder; dir is what errors call that.
@@ -57,16 +62,12 @@ func Parse(name string, data []byte) (*File, error) {
 	if len(data) > maxSize {
 		return nil, failure.New(failure.Usage, fmt.Errorf("reading spec %q: more than %d bytes", name, maxSize))
 	}
-	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
-	doc := newDocument(name, slices.Clip(bytes.Clone(data)))
-	found := newFaults(doc)
-	root, whole := scan(doc, found)
-	f := &File{doc: doc, editions: editions(root, found)}
-	f.names = order(f.editions)
-
-	f.check(without(root, "variant"), found, whole)
-	if err := found.err(); err != nil {
-		return nil, err
+	doc, faults := toml.Parse(name, data)
+	doc.Suggest = failure.DidYouMean
+	f := &File{name, doc, editions(faults)}
+	f.check(faults)
+	if err := faults.Err(); err != nil {
+		return nil, failure.New(failure.Usage, err)
 	}
 	return f, nil
 }
@@ -74,41 +75,38 @@ func Parse(name string, data []byte) (*File, error) {
 // check decodes every variant for what is wrong with it, and first the file
 // without any, so that a fault is reported also where every variant overlays
 // it. Variants that overlay nothing need no second look at the same tables.
-func (f *File) check(bare *table, found *faults, whole bool) {
-	d := &decoder{faults: found, whole: whole}
-	first := d.spec(edition{doc: bare})
-	var specs []Spec
-	for _, name := range f.names {
-		e := f.editions[name]
+func (f *File) check(faults *toml.Faults) {
+	d := newDecoder(faults)
+	first := d.spec(edition{doc: bare(f.doc)})
+	specs := make([]Spec, len(f.editions))
+	for i, e := range f.editions {
 		if e.overlays {
-			specs = append(specs, d.spec(e))
+			specs[i] = d.spec(e)
 			continue
 		}
-		d.variant(name, d.read(e.own))
-		first.Variant = name
-		specs = append(specs, first)
+		d.variant(e.name, faults.Read(e.own))
+		specs[i] = first
 	}
-	f.checkRepositories(specs, found)
+	f.checkRepositories(specs, faults)
 }
 
 // checkRepositories reports repositories that share a name and nothing else:
 // a lock knows them by name.
-func (f *File) checkRepositories(specs []Spec, found *faults) {
+func (f *File) checkRepositories(specs []Spec, faults *toml.Faults) {
 	type owned struct {
 		Repository
 		variant string
 	}
 	known := map[string]owned{}
-	for _, s := range specs {
+	for i, e := range f.editions {
 		seen := map[string]bool{}
-		for _, r := range s.Debian.Repositories {
+		for _, r := range specs[i].Debian.Repositories {
 			old, ok := known[r.Name]
 			if !ok {
-				known[r.Name] = owned{r, s.Variant}
+				known[r.Name] = owned{r, e.name}
 			} else if !seen[r.Name] && !old.equal(r) {
-				e := f.editions[s.Variant].doc.get("debian").value.table.get("repository")
-				found.add(e.offset, "repository: %q of variant %s differs from that of variant %s",
-					r.Name, s.Variant, old.variant)
+				list := e.doc.Get("debian").Value.Table.Get("repository")
+				faults.Add(list.Offset, "repository: %q of variant %s differs from that of variant %s", r.Name, e.name, old.variant)
 			}
 			seen[r.Name] = true
 		}
@@ -119,31 +117,45 @@ func (r Repository) equal(o Repository) bool {
 	return r.URL == o.URL && r.Suite == o.Suite && r.Key == o.Key && slices.Equal(r.Components, o.Components)
 }
 
-// Name returns the name of the image.
-func (f *File) Name() string { return f.decode(Production).spec.Name }
-
 // Variants returns the names of the variants: production, then the others in
 // the order of the alphabet. Production, minimal and debug always exist.
-func (f *File) Variants() []string { return slices.Clone(f.names) }
+func (f *File) Variants() []string {
+	names := make([]string, len(f.editions))
+	for i, e := range f.editions {
+		names[i] = e.name
+	}
+	return names
+}
 
 // Variant returns the value of one variant, which the caller may change.
 func (f *File) Variant(name string) (Spec, error) {
-	if _, ok := f.editions[name]; !ok {
-		err := fmt.Errorf("%s: no variant %q%s", f.doc.name, name, failure.DidYouMean(name, f.names))
-		return Spec{}, failure.New(failure.Usage, err)
+	s, _, err := f.decode(name)
+	return s, err
+}
+
+// Places returns where the words of a variant's [python] stand, "image.toml:8:14", for
+// messages about what they mean. The keys are "KEY WORD", the word normalised as a
+// project's name: "overrides torch==2.6.0", "packages torch" of an index,
+// "build-requires apex" of that key, "build-requires apex wheel" of a word in its list.
+func (f *File) Places(variant string) (map[string]string, error) {
+	_, d, err := f.decode(variant)
+	if err != nil {
+		return nil, err
 	}
-	return f.decode(name).spec, nil
+	places := map[string]string{}
+	for word, offset := range d.words {
+		at := f.doc.Fault(offset, "")
+		places[word] = fmt.Sprintf("%s:%d:%d", at.File, at.Line, at.Column)
+	}
+	return places, nil
 }
 
-// decoded is what is known of a variant that has no faults.
-type decoded struct {
-	spec  Spec
-	files []reference
-	marks []mark
-}
-
-func (f *File) decode(name string) decoded {
-	d := &decoder{faults: newFaults(f.doc), whole: true}
-	s := d.spec(f.editions[name])
-	return decoded{s, d.files, d.marks}
+func (f *File) decode(name string) (Spec, *decoder, error) {
+	i := slices.IndexFunc(f.editions, func(e edition) bool { return e.name == name })
+	if i < 0 {
+		err := fmt.Errorf("%s: no variant %q%s", f.name, name, failure.DidYouMean(name, f.Variants()))
+		return Spec{}, nil, failure.New(failure.Usage, err)
+	}
+	d := newDecoder(f.doc.Faults())
+	return d.spec(f.editions[i]), d, nil
 }

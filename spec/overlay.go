@@ -3,6 +3,8 @@ package spec
 import (
 	"maps"
 	"slices"
+
+	"lamina.build/internal/toml"
 )
 
 // The variants that every spec has.
@@ -15,9 +17,9 @@ const (
 // edition is the file as one variant has it.
 type edition struct {
 	name     string
-	own      *table // the [variant.NAME] table, nil where the file has none
-	doc      *table // the file without its variants, own laid over it
-	overlays bool   // own changes something of doc
+	own      *toml.Table // the [variant.NAME] table, nil where the file has none
+	doc      *toml.Table // the file without its variants, own laid over it
+	overlays bool        // own changes something of doc
 }
 
 // What of a file a variant may have otherwise, and what it may not although
@@ -27,97 +29,58 @@ var (
 	common   = []string{"name", "title", "version", "licenses", "platform"}
 )
 
-// editions lays each variant over the file. The result holds every variant
-// that the file names and those that always exist, by name.
-func editions(root *table, found *faults) map[string]edition {
-	doc := without(root, "variant")
-	all := map[string]edition{}
-	for _, name := range []string{Production, Minimal, Debug} {
-		all[name] = edition{name: name, doc: doc}
-	}
-	r := (&decoder{faults: found}).read(root)
-	variants := r.below("variant")
-	if variants.table == nil {
-		return all
-	}
-	for _, e := range variants.table.keys {
-		own := variants.below(e.key)
-		if _, err := variantName(e.key); err != nil {
-			found.add(e.offset, "variant: %v", err)
-		} else if own.table != nil {
-			own.checkOverlay()
-			over := only(own.table, overlaid...)
-			all[e.key] = edition{name: e.key, own: own.table, doc: merge(doc, over), overlays: len(over.keys) > 0}
+// bare is the file without its variants.
+func bare(doc *toml.Document) *toml.Table {
+	return doc.Root.Filter(func(key string) bool { return key != "variant" })
+}
+
+// editions lays each variant over the file: those that it names and those that always
+// exist, production first, the rest sorted.
+func editions(faults *toml.Faults) []edition {
+	own := map[string]*toml.Table{Minimal: nil, Debug: nil}
+	faults.Read(faults.Root).Pairs("variant", variantName, func(variants *toml.Reader, key, _ string) {
+		if r := variants.Below(key); r.Table != nil {
+			checkOverlay(r)
+			own[key] = r.Table
 		}
+	})
+	production := own[Production]
+	delete(own, Production)
+	list := make([]edition, 1, 1+len(own))
+	list[0] = newEdition(Production, faults.Document, production)
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		list = append(list, newEdition(name, faults.Document, own[name]))
 	}
-	return all
+	return list
+}
+
+func newEdition(name string, doc *toml.Document, own *toml.Table) edition {
+	e := edition{name: name, own: own, doc: bare(doc)}
+	if own != nil {
+		over := own.Filter(func(key string) bool { return slices.Contains(overlaid, key) })
+		e.doc, e.overlays = e.doc.Merge(over), len(over.Keys) > 0
+	}
+	return e
 }
 
 // checkOverlay reports what a variant can't overlay.
-func (r *reader) checkOverlay() {
-	r.known = append([]string{"weights", "extra-packages"}, overlaid...)
+func checkOverlay(r *toml.Reader) {
+	r.Know("weights", "extra-packages")
+	r.Know(overlaid...)
 	for _, key := range common {
-		if e := r.table.get(key); e != nil {
-			r.known = append(r.known, key)
-			r.faults.add(e.offset, "%s can't differ between variants", key)
+		if e := r.Table.Get(key); e != nil {
+			r.Know(key)
+			r.Add(e.Offset, "%s can't differ between variants", key)
 		}
 	}
-	r.end()
-	debian := r.table.get("debian")
-	if debian == nil || debian.value.kind != kindTable {
+	r.End()
+	debian := r.Table.Get("debian")
+	if debian == nil || debian.Value.Kind != toml.Map {
 		return
 	}
 	for _, key := range []string{"suites", "mirror"} {
-		if e := debian.value.table.get(key); e != nil {
-			r.faults.add(e.offset, "%s can't differ between variants: one lock answers all of them", key)
+		if e := debian.Value.Table.Get(key); e != nil {
+			r.Add(e.Offset, "%s can't differ between variants: one lock answers all of them", key)
 		}
 	}
-}
-
-// merge lays one table over another: tables merge, anything else replaces.
-// Neither is changed; every key keeps the place it was written at.
-func merge(under, over *table) *table {
-	merged := newTable(under.offset, under.where, under.origin)
-	for _, e := range under.keys {
-		merged.put(e)
-	}
-	for _, e := range over.keys {
-		old := merged.get(e.key)
-		if old != nil && old.value.kind == kindTable && e.value.kind == kindTable {
-			v := *e.value
-			v.table = merge(old.value.table, e.value.table)
-			e = &entry{e.key, e.offset, e.in, &v}
-		}
-		merged.put(e)
-	}
-	return merged
-}
-
-// without returns t with some keys left out.
-func without(t *table, keys ...string) *table {
-	rest := newTable(t.offset, t.where, t.origin)
-	for _, e := range t.keys {
-		if !slices.Contains(keys, e.key) {
-			rest.put(e)
-		}
-	}
-	return rest
-}
-
-// only returns t with no other keys than these.
-func only(t *table, keys ...string) *table {
-	part := newTable(t.offset, t.where, t.origin)
-	for _, e := range t.keys {
-		if slices.Contains(keys, e.key) {
-			part.put(e)
-		}
-	}
-	return part
-}
-
-// order returns the names of the variants, production first, the rest sorted.
-func order(all map[string]edition) []string {
-	names := slices.Sorted(maps.Keys(all))
-	i := slices.Index(names, Production)
-	return slices.Insert(slices.Delete(names, i, i+1), 0, Production)
 }

@@ -11,30 +11,36 @@
 // decoded, so that a variant's value is checked as a whole and every fault
 // still knows its line.
 //
-// The way through the package: scan (TOML → tree with positions), overlay
-// (tree → one tree a variant), decode (tree → [Spec]; the decoder is the
-// schema), check* (what a single value may be).
+// The way through the package: internal/toml makes a tree with positions of the file,
+// overlay one tree a variant, decode a [Spec] (the decoder is the schema), check* say
+// what a single value may be.
 package spec
+
+import (
+	"strings"
+
+	"lamina.build/lock"
+)
 
 // Spec is one variant of an image.toml with all defaults filled in.
 // Paths of local files are slash-separated, clean and relative to the folder
 // of the image.toml; paths inside the image are absolute and clean.
 type Spec struct {
-	Name     string
-	Title    string // Name where none is written
-	Version  string
-	Licenses string
-	Platform string // "linux/amd64" or "linux/arm64"
-	Variant  string
-	Debian   Debian
-	Builder  Builder
-	Python   Python
-	Git      []Git
-	Models   []Model
-	App      App
-	Smoke    Smoke
-	Weights  string   // [WeightsLayers] or [WeightsNone]
-	Extra    []string // Debian packages that this variant adds to the runtime
+	Name     string   `toml:"name,omitempty"`
+	Title    string   `toml:"title,omitempty"` // Name where none is written
+	Version  string   `toml:"version,omitempty"`
+	Licenses string   `toml:"licenses,omitempty"`
+	Platform string   `toml:"platform,omitempty"` // "linux/amd64" or "linux/arm64"
+	Variant  string   `toml:"-"`
+	Debian   Debian   `toml:"debian,omitempty"`
+	Builder  Builder  `toml:"builder,omitempty"`
+	Python   Python   `toml:"python,omitempty"`
+	Git      []Git    `toml:"git,omitempty"`
+	Models   []Model  `toml:"model,omitempty"`
+	App      App      `toml:"app,omitempty"`
+	Smoke    Smoke    `toml:"smoke,omitempty"`
+	Weights  string   `toml:"-"` // [WeightsLayers] or [WeightsNone]
+	Extra    []string `toml:"-"` // Debian packages that this variant adds to the runtime
 }
 
 // What a variant does with the models' files.
@@ -45,85 +51,97 @@ const (
 
 // Debian says which Debian packages run.
 type Debian struct {
-	Suites       []string
-	Components   []string
-	Mirror       string // base URL without a slash at its end; "" where none is written
-	Packages     []string
-	Exclude      []string // globs of absolute paths in order; ** spans folders, a leading ! takes back
-	Repositories []Repository
+	Suites       []string     `toml:"suites,omitempty"`
+	Components   []string     `toml:"components,omitempty"`
+	Mirror       string       `toml:"mirror,omitempty"` // base URL without a slash at its end; "" where none is written
+	Packages     []string     `toml:"packages,omitempty"`
+	Exclude      []string     `toml:"exclude,omitempty"` // globs of absolute paths in order; ** spans folders, a leading ! takes back
+	Repositories []Repository `toml:"repository,omitempty"`
 }
 
 // Repository is a [[debian.repository]] table.
 type Repository struct {
-	Name       string // made from the URL where the spec has none
-	URL        string // without a slash at its end
-	Suite      string // "stable", or a flat path that ends in "/"
-	Components []string
-	Key        string // file with the public key, armoured or binary
+	Name       string   `toml:"name,omitempty"`  // made from the URL where the spec has none
+	URL        string   `toml:"url,omitempty"`   // without a slash at its end
+	Suite      string   `toml:"suite,omitempty"` // "stable", or a flat path that ends in "/"
+	Components []string `toml:"components,omitempty"`
+	Key        string   `toml:"key,omitempty"` // file with the public key, armoured or binary
 }
+
+// flat says whether the repository has no suites, and so no components.
+func (r Repository) flat() bool { return strings.HasSuffix(r.Suite, "/") }
 
 // Builder says which Debian packages compile.
 type Builder struct {
-	Packages []string
+	Packages []string `toml:"packages,omitempty"`
 }
 
 // Python is the [python] table. Names of projects are normalised (PEP 503).
 type Python struct {
-	Requirements  []string // files
-	Lock          string   // a pylock.toml or a uv.lock, in place of Requirements
-	Project       string   // folder of a pyproject.toml whose dependencies are installed, in place of Requirements
-	Extras        []string // of Project or Lock
-	Groups        []string // of Project or Lock; none is installed unasked
-	Constraints   []string // files
-	Overrides     []string // requirements that replace all others for their projects
-	Excludes      []string // projects that are left out wherever they are asked for
-	IndexStrategy string   // uv's: "first-index", "unsafe-first-match", "unsafe-best-match"
-	Sources       []string // folders
-	Optional      []string // projects that are left out where they can't be built
-	Prune         []string // globs of files of locked packages in order, on top of the usual ones; a leading ! takes back
-	Collisions    []string // globs of installed files that two wheels may both hold
-	Compile       bool     // headers and libraries for compiling stay
-	Indexes       []Index
-	BuildRequires map[string][]string // by project, or by the name of a folder of Sources
+	Requirements  []string            `toml:"requirements,omitempty"`   // files
+	Lock          string              `toml:"lock,omitempty"`           // a pylock.toml or a uv.lock, in place of Requirements
+	Project       string              `toml:"project,omitempty"`        // folder of a pyproject.toml whose dependencies are installed, in place of Requirements
+	Extras        []string            `toml:"extras,omitempty"`         // of Project or Lock
+	Groups        []string            `toml:"groups,omitempty"`         // of Project or Lock; none is installed unasked
+	Constraints   []string            `toml:"constraints,omitempty"`    // files
+	Overrides     []string            `toml:"overrides,omitempty"`      // requirements that replace all others for their projects
+	Excludes      []string            `toml:"excludes,omitempty"`       // projects that are left out wherever they are asked for
+	IndexStrategy string              `toml:"index-strategy,omitempty"` // uv's: "first-index", "unsafe-first-match", "unsafe-best-match"
+	Sources       []string            `toml:"sources,omitempty"`        // folders
+	Optional      []string            `toml:"optional,omitempty"`       // projects that are left out where they can't be built
+	Prune         []string            `toml:"prune,omitempty"`          // globs of files of locked packages in order, on top of the usual ones; a leading ! takes back
+	Collisions    []string            `toml:"collisions,omitempty"`     // globs of installed files that two wheels may both hold
+	Compile       bool                `toml:"compile,omitempty"`        // headers and libraries for compiling stay
+	Indexes       []Index             `toml:"index,omitempty"`
+	BuildRequires map[string][]string `toml:"build-requires,omitempty"` // by project, or by the name of a folder of Sources
 }
 
 // Index is a [[python.index]] table.
 type Index struct {
-	Name     string
-	URL      string
-	Packages []string
+	Name     string   `toml:"name,omitempty"`
+	URL      string   `toml:"url,omitempty"`
+	Packages []string `toml:"packages,omitempty"`
 }
 
 // Git is a [[git]] table.
 type Git struct {
-	URL     string
-	Commit  string // 40 hexadecimal digits, so that no lock has more to say
-	Path    string
-	Subdir  string   // "" for the whole tree
-	Exclude []string // globs below Subdir
+	URL     string   `toml:"url,omitempty"`
+	Commit  string   `toml:"commit,omitempty"` // 40 hexadecimal digits, so that no lock has more to say
+	Path    string   `toml:"path,omitempty"`
+	Subdir  string   `toml:"subdir,omitempty"`  // "" for the whole tree
+	Exclude []string `toml:"exclude,omitempty"` // globs below Subdir
 }
 
 // Model is a [[model]] table.
 type Model struct {
-	Name    string // "" for a single unnamed one
-	From    string // "dir:weights", "hf://ORG/NAME@REVISION" or "https://…"
-	Path    string
-	Include []string
-	Exclude []string
-	Rename  map[string]string
+	Name    string            `toml:"name,omitempty"` // "" for a single unnamed one
+	From    string            `toml:"from,omitempty"` // "dir:weights", "hf://ORG/NAME@REVISION" or "https://…"
+	Path    string            `toml:"path,omitempty"`
+	Include []string          `toml:"include,omitempty"`
+	Exclude []string          `toml:"exclude,omitempty"`
+	Rename  map[string]string `toml:"rename,omitempty"`
+}
+
+// Local returns the folder beside the spec that the model is in; ok is false
+// for one that has to be fetched.
+func (m Model) Local() (folder string, ok bool) { return strings.CutPrefix(m.From, "dir:") }
+
+// Request is what a lock has to answer for a model that has to be fetched.
+func (m Model) Request() lock.ModelRequest {
+	return lock.ModelRequest{From: m.From, Path: m.Path, Include: m.Include, Exclude: m.Exclude, Rename: m.Rename}
 }
 
 // App is the [app] table.
 type App struct {
-	Source     string // "" where the image has no app
-	Path       string
-	User       User
-	Workdir    string
-	Entrypoint []string
-	Command    []string
-	Env        map[string]string
-	Ports      []int
-	StopSignal string
+	Source     string            `toml:"source,omitempty"` // "" where the image has no app
+	Path       string            `toml:"path,omitempty"`
+	User       User              `toml:"-"`
+	Workdir    string            `toml:"workdir,omitempty"`
+	Entrypoint []string          `toml:"entrypoint,omitempty"`
+	Command    []string          `toml:"command,omitempty"`
+	Env        map[string]string `toml:"env,omitempty"`
+	Ports      []int             `toml:"ports,omitempty"`
+	StopSignal string            `toml:"stop-signal,omitempty"`
 }
 
 // User is the account that the app runs as.
@@ -134,9 +152,9 @@ type User struct {
 
 // Smoke is the [smoke] table.
 type Smoke struct {
-	Imports      []string
-	Run          [][]string
-	ELFIgnore    []string
-	NeedsWeights bool
-	GPU          [][]string // run = … of [smoke.gpu]
+	Imports      []string   `toml:"imports,omitempty"`
+	Run          [][]string `toml:"run,omitempty"`
+	ELFIgnore    []string   `toml:"elf-ignore,omitempty"`
+	NeedsWeights bool       `toml:"needs-weights,omitempty"`
+	GPU          [][]string `toml:"-"` // run = … of [smoke.gpu]
 }

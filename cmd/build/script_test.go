@@ -23,6 +23,7 @@ import (
 
 	"lamina.build"
 
+	"lamina.build/internal/resolve/wishes"
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/lock"
 	"lamina.build/spec"
@@ -108,14 +109,14 @@ func fakeLock(ts *testscript.TestScript, _ bool, args []string) {
 	dir, mirror := ts.MkAbs(args[0]), ts.MkAbs(args[1])
 	file, err := spec.Read(os.DirFS(dir), dir)
 	ts.Check(err)
-	wishes, err := file.Wishes(os.DirFS(dir))
+	wanted, err := wishes.Read(file, os.DirFS(dir), os.Getenv)
 	ts.Check(err)
-	l := lock.Lock{Wishes: wishes, Releases: []lock.Release{{
+	l := lock.Lock{Wishes: wanted.Lock, Releases: []lock.Release{{
 		Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		SHA256: sum(nil), Signers: []string{"AB"},
 	}}}
 	sets := map[string][]lock.Set{}
-	for _, r := range wishes.Requests {
+	for _, r := range wanted.Lock.Requests {
 		for _, name := range r.Packages {
 			if name == "?essential" {
 				name = "dash"

@@ -28,17 +28,18 @@ import (
 
 // Options are what an image is prepared from.
 type Options struct {
-	Root     fs.FS // the folder of the image.toml, of an [os.Root]
-	Spec     spec.Spec
-	Lock     lock.Lock
-	Mirrors  debian.Mirrors
-	Getter   *debian.Getter
-	Store    content.Store  // where the layers go
-	ToolsDir string         // where the unpacked tools are kept
-	Models   []stages.Model // as many as the spec has; those that were locked have their layers
-	Level    stages.Level
-	Device   bool         // the engine has an NVIDIA device
-	Note     func(string) // is told what the user should know
+	Root                 fs.FS // the folder of the image.toml, of an [os.Root]
+	Spec                 spec.Spec
+	Lock                 lock.Lock
+	Mirrors              debian.Mirrors
+	Getter               *debian.Getter
+	Store                content.Store  // where the layers go
+	ToolsDir             string         // where the unpacked tools are kept
+	Excluded, Overridden []string       // projects of which the user decides, whatever others require
+	Models               []stages.Model // as many as the spec has; those that were locked have their layers
+	Level                stages.Level
+	Device               bool         // the engine has an NVIDIA device
+	Note                 func(string) // is told what the user should know
 }
 
 // Input packs all that is local and returns what the stages need. The faults
@@ -53,14 +54,13 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 	files, filesErr := p.files(ctx)
 	app, appErr := p.app(ctx)
 	tools, toolsErr := p.tools(ctx)
-	excludes, overridden, decidedErr := o.Spec.Python.Decided(o.Root)
 	in := stages.Input{
 		Name: o.Spec.Name, Title: o.Spec.Title, Version: o.Spec.Version, Licenses: o.Spec.Licenses,
 		Variant: o.Spec.Variant, Platform: platform,
 		Lock: o.Lock, Mirrors: llb.Mirrors(o.Mirrors), Tools: tools, Exclude: o.Spec.Debian.Exclude,
 		Python: stages.Python{
 			Prune: o.Spec.Python.Prune, Optional: o.Spec.Python.Optional,
-			Excludes: excludes, Overridden: overridden,
+			Excludes: o.Excluded, Overridden: o.Overridden,
 			Collisions: o.Spec.Python.Collisions, Files: files,
 		},
 		Sources: sources, Trees: trees(o.Spec.Git), App: app,
@@ -78,7 +78,7 @@ func Input(ctx context.Context, o Options) (stages.Input, error) {
 	}
 	var modelsErr error
 	in.Models, modelsErr = p.models(ctx)
-	if err = errors.Join(blame(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr, decidedErr); err != nil {
+	if err = errors.Join(blame(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr); err != nil {
 		return stages.Input{}, err
 	}
 	if cost := weighed(in); cost > 0 && o.Note != nil {

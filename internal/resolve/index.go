@@ -93,21 +93,26 @@ func (x *indexes) read(name, address string, mayLogIn bool) (string, error) {
 
 // logins are those of the file that NETRC names, or of ~/.netrc, which pip, git and
 // curl read, too, and over them those of the requirement files, which take them from
-// the environment. What is not set there is unset: who has all wheels already needs
-// no login.
-func (p Project) logins() (logins uv.Logins, unset []requirements.Unset, err error) {
+// the environment.
+func (p Project) logins() (uv.Logins, error) {
 	name := cmp.Or(p.Env("NETRC"), filepath.Join(p.Env("HOME"), ".netrc"))
 	data, err := os.ReadFile(name) //nolint:gosec // the user names the path
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, failure.New(failure.Usage, fmt.Errorf("reading logins: %w", err))
+		return nil, failure.New(failure.Usage, fmt.Errorf("reading logins: %w", err))
 	}
-	logins = uv.ParseNetrc(data)
-	wanted, err := p.File.PythonRequests(p.Root, p.Env)
-	for _, w := range wanted {
-		logins = logins.Merge(w.Files.Logins)
-		unset = append(unset, w.Files.Unset...)
+	logins := uv.ParseNetrc(data)
+	for _, r := range p.Wishes.Python {
+		logins = logins.Merge(r.Files.Logins)
 	}
-	return logins, unset, err
+	return logins, nil
+}
+
+// unset are the logins whose variables are not set: who has all wheels already needs none.
+func (p Project) unset() (list []requirements.Unset) {
+	for _, r := range p.Wishes.Python {
+		list = append(list, r.Files.Unset...)
+	}
+	return list
 }
 
 // Access is how a build gets at the Python packages of a lock.
@@ -120,22 +125,19 @@ type Access struct {
 // Access asks the index that the user names for Python packages where it has the files
 // of a lock. Where nobody names one, they come from where they were locked.
 func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) {
-	if a.Logins, a.Unset, err = p.logins(); err != nil {
+	a.Unset = p.unset()
+	if a.Logins, err = p.logins(); err != nil {
 		return a, err
 	}
 	x, err := p.indexes()
 	if err != nil || !x.chosen {
 		return a, err
 	}
-	requests, err := p.requests()
-	if requests == nil && err != nil { // else logins that are not set are told where something needs them
-		return a, err
-	}
 	a.Logins = a.Logins.Merge(x.logins)
 	a.Mirror = uv.Mirror{
 		Client: fetch.New(fetch.Options{Logins: a.Logins.For}), Index: x.Default, Dir: filepath.Join(p.CacheDir, "mirrors"), Note: p.Note,
 	}
-	for _, r := range requests {
+	for _, r := range p.Wishes.Python {
 		a.Mirror.Named = append(a.Mirror.Named, r.Named(p.Root)...)
 	}
 	return a, a.Mirror.Find(ctx, l)

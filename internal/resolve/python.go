@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,7 +29,7 @@ import (
 // python finds the distributions that answer the spec. uv runs in the builder, which
 // the Debian half of the lock describes.
 func (p Project) python(
-	ctx context.Context, o Options, engine *client.Client, requests []uv.Request, from indexes, l lock.Lock,
+	ctx context.Context, o Options, engine *client.Client, from indexes, l lock.Lock,
 ) (locked lock.Lock, err error) {
 	if err = hasPython(l); err != nil {
 		return lock.Lock{}, err
@@ -40,7 +39,7 @@ func (p Project) python(
 		return lock.Lock{}, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	logins, _, err := p.logins()
+	logins, err := p.logins()
 	if err != nil {
 		return lock.Lock{}, err
 	}
@@ -54,8 +53,8 @@ func (p Project) python(
 		return lock.Lock{}, fmt.Errorf("making a folder for sockets: %w", err)
 	}
 	defer func() { err = errors.Join(err, sockets.Close()) }()
-	sets := make([]string, len(requests))
-	for i, r := range requests {
+	sets := make([]string, len(p.Wishes.Python))
+	for i, r := range p.Wishes.Python {
 		sets[i] = r.Set.String()
 		for _, note := range r.Files.Notes {
 			p.Note(note)
@@ -68,7 +67,7 @@ func (p Project) python(
 	p.Note("uv resolves " + strings.Join(sets, ", ") + from.told)
 	err = uv.Resolve(ctx, uv.Options{
 		Client: engine, Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
-		Project: p.Root, Trees: trees, Requests: requests, Indexes: from.Indexes, Before: o.Before, Upgrade: o.Upgrade,
+		Project: p.Root, Trees: trees, Requests: p.Wishes.Python, Indexes: from.Indexes, Before: o.Before, Upgrade: o.Upgrade,
 		HTTP: fetch.New(fetch.Options{Logins: logins.For}), Logins: logins,
 		Dir: sockets.Name(), CacheID: id, CacheDir: filepath.Join(p.CacheDir, "wheels"),
 		Note: p.Note, Progress: o.Progress,
@@ -147,35 +146,14 @@ func (p Project) packSources(ctx context.Context, store *blobs.Store) (map[strin
 	return trees, errors.Join(faults...)
 }
 
-// requests words the spec's wishes for uv, which has to log in wherever they say so.
-func (p Project) requests() ([]uv.Request, error) {
-	wanted, err := p.File.PythonRequests(p.Root, p.Env)
-	if err != nil {
-		return nil, err
-	}
+// checkLogins wants all variables to be set that requirement files take logins from.
+func (p Project) checkLogins() error {
 	var faults []error
-	requests := make([]uv.Request, len(wanted))
-	for i, w := range wanted {
-		for _, u := range w.Files.Unset {
-			faults = append(faults, u.Err)
-		}
-		requests[i] = uv.Request{
-			Set: w.Set, Files: w.Files, Lock: w.Lock, Project: w.Project, ProjectFiles: w.ProjectFiles, Extras: w.Extras, Groups: w.Groups,
-			Overrides: w.Overrides, Excludes: w.Excludes, IndexStrategy: w.IndexStrategy, BuildRequires: w.BuildRequires,
-			Sources: map[string]string{}, Optional: w.Optional, Collisions: w.Collisions, Prune: w.Prune, Imports: w.Imports, Trees: w.Trees, Places: w.Places,
-		}
-		if path.Base(w.Lock) == "uv.lock" {
-			requests[i].Lock, requests[i].Project = "", path.Dir(w.Lock)
-		}
-		for _, dir := range w.Sources {
-			requests[i].Sources[w.SourceName(dir)] = dir
-		}
-		for _, x := range w.Indexes {
-			requests[i].Indexes = append(requests[i].Indexes, uv.Index(x))
-		}
+	for _, u := range p.unset() {
+		faults = append(faults, u.Err)
 	}
-	err = failure.New(failure.Usage, errors.Join(faults...))
-	return requests, failure.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
+	err := failure.New(failure.Usage, errors.Join(faults...))
+	return failure.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
 }
 
 // hasPython wants a Python in every runtime that Python packages are for.

@@ -11,7 +11,6 @@ package resolve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -26,8 +25,8 @@ import (
 	"lamina.build/internal/layout/blobs"
 	"lamina.build/internal/resolve/apt"
 	"lamina.build/internal/resolve/models"
-	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
+	"lamina.build/internal/resolve/wishes"
 	"lamina.build/lock"
 	"lamina.build/spec"
 )
@@ -35,18 +34,18 @@ import (
 // Project is a spec in its folder, and what the machine says of Python packages.
 type Project struct {
 	File        *spec.File
-	Root        fs.FS  // the folder, of an [os.Root]
-	Dir         string // its path
+	Wishes      wishes.Wishes // of the file
+	Root        fs.FS         // the folder, of an [os.Root]
+	Dir         string        // its path
 	CacheDir    string
 	PythonIndex string // URL of the index where nothing else names one; "" for what the environment says
 	Env         func(name string) string
 	Note        func(line string)
 }
 
-// Options say what a lock is to answer, and with what it is made.
+// Options say with what a lock is made.
 type Options struct {
-	Wishes  lock.Wishes // of the project
-	Before  lock.Lock   // whose versions of Python packages, and places of models, stay where they can
+	Before  lock.Lock // whose versions of Python packages, and places of models, stay where they can
 	Upgrade uv.Upgrade
 	Mirrors debian.Mirrors // of all repositories; for Debian's own the archive of its past stands in
 
@@ -64,15 +63,10 @@ func (p Project) Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	requests, err := p.requests()
-	if err != nil {
+	if err = p.checkLogins(); err != nil {
 		return lock.Lock{}, err
 	}
-	keys, err := p.keys()
-	if err != nil {
-		return lock.Lock{}, err
-	}
-	e, err := o.Engine(ctx, engine.Need{Platform: o.Wishes.Platform})
+	e, err := o.Engine(ctx, engine.Need{Platform: p.Wishes.Lock.Platform})
 	if err != nil {
 		return lock.Lock{}, err
 	}
@@ -81,11 +75,11 @@ func (p Project) Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	l, err := apt.Lock(ctx, apt.Options{Client: e.Client(), Wishes: o.Wishes, Keys: keys, Mirrors: o.Mirrors, Getter: o.Getter, Progress: p.Note})
+	l, err := apt.Lock(ctx, apt.Options{Client: e.Client(), Wishes: p.Wishes.Lock, Keys: p.Wishes.Keys, Mirrors: o.Mirrors, Getter: o.Getter, Progress: p.Note})
 	l.Models = weights
 	l.Sort()
-	if err == nil && len(o.Wishes.Python) > 0 {
-		l, err = p.python(ctx, o, e.Client(), requests, from, l)
+	if err == nil && len(p.Wishes.Python) > 0 {
+		l, err = p.python(ctx, o, e.Client(), from, l)
 	}
 	if err != nil {
 		return lock.Lock{}, e.Explain(ctx, err)
@@ -101,7 +95,7 @@ func (p Project) tellUnknown(up uv.Upgrade, l lock.Lock) {
 		names[i] = d.Name
 	}
 	for _, name := range up.Packages {
-		if name = requirements.Normal(name); !slices.Contains(names, name) {
+		if name = lock.NormalName(name); !slices.Contains(names, name) {
 			p.Note(fmt.Sprintf("%q was to be upgraded, and is none of the packages that are locked%s", name, failure.DidYouMean(name, names)))
 		}
 	}
@@ -109,33 +103,12 @@ func (p Project) tellUnknown(up uv.Upgrade, l lock.Lock) {
 
 // models finds the files of all models that have to be fetched.
 func (p Project) models(ctx context.Context, o Options) ([]lock.Model, error) {
-	if len(o.Wishes.Weights) == 0 {
+	if len(p.Wishes.Lock.Weights) == 0 {
 		return nil, nil
 	}
 	c, err := o.Hub()
 	if err != nil {
 		return nil, err
 	}
-	return models.Lock(ctx, models.Options{Client: c, Requests: o.Wishes.Weights, Before: o.Before, Note: p.Note})
-}
-
-// keys reads the key files of the further repositories of all variants.
-func (p Project) keys() (map[string][]byte, error) {
-	keys := map[string][]byte{}
-	var faults []error
-	for _, name := range p.File.Variants() {
-		s, err := p.File.Variant(name)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range s.Debian.Repositories {
-			if keys[r.Name] != nil {
-				continue
-			}
-			if keys[r.Name], err = fs.ReadFile(p.Root, r.Key); err != nil {
-				faults = append(faults, fmt.Errorf("reading the key of repository %q: %w", r.Name, err))
-			}
-		}
-	}
-	return keys, failure.New(failure.Usage, errors.Join(faults...))
+	return models.Lock(ctx, models.Options{Client: c, Requests: p.Wishes.Lock.Weights, Before: o.Before, Note: p.Note})
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/lock"
 )
 
 // Index is a server of Python packages.
@@ -61,8 +61,8 @@ func newBindings(list []Index) bindings {
 			if at.projects == nil {
 				at.projects = map[string]bool{}
 			}
-			at.projects[requirements.Normal(name)] = true
-			b.bound[requirements.Normal(name)] = true
+			at.projects[lock.NormalName(name)] = true
+			b.bound[lock.NormalName(name)] = true
 		}
 	}
 	slices.SortStableFunc(b.indexes, func(x, y *bound) int { return len(y.path) - len(x.path) })
@@ -86,7 +86,7 @@ func (b bindings) page(u *url.URL) (page, bool) {
 	case name == "" || strings.Contains(name, "/") || isFile(u.Path):
 		return page{}, false
 	}
-	return page{index: at.name, project: requirements.Normal(name)}, true
+	return page{index: at.name, project: lock.NormalName(name)}, true
 }
 
 // isFile tells files that lie where an index has its projects, as those of
@@ -163,7 +163,7 @@ func ReadName(name string) (project, version string) {
 	if strings.HasSuffix(name, ".whl") {
 		project, rest, _ := strings.Cut(name, "-")
 		version, _, _ = strings.Cut(rest, "-")
-		return requirements.Normal(project), version
+		return lock.NormalName(project), version
 	}
 	for i := 1; i+1 < len(name); i++ {
 		if next := name[i+1]; name[i] == '-' && '0' <= next && next <= '9' {
@@ -171,8 +171,8 @@ func ReadName(name string) (project, version string) {
 			for _, suffix := range archives {
 				version = strings.TrimSuffix(version, suffix)
 			}
-			return requirements.Normal(name[:i]), version
+			return lock.NormalName(name[:i]), version
 		}
 	}
-	return requirements.Normal(name), ""
+	return lock.NormalName(name), ""
 }

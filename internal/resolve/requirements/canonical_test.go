@@ -115,20 +115,3 @@ func TestRequirements(t *testing.T) {
 		{Line: "https://h/" + wheel, Name: "torch-geo", Kind: requirements.URL, URL: "https://h/" + wheel, File: file, At: 9},
 	})
 }
-
-func TestPins(t *testing.T) {
-	for line, want := range map[string]string{
-		"a": "", "a==1": "1", "a [b] == 1!2.0rc1+cu124 ; os_name == 'x'": "1!2.0rc1+cu124", "a (== 1)": "1", "a==1 --hash=sha256:" + sha: "1",
-		"a===1": "", "a==1.*": "", "a==1,!=2": "", "a>=1": "", "a ; x == '1'": "", "a @ https://h/a-1.zip": "",
-	} {
-		equal(t, line, read(t, line).Requirements[0].Pin, want)
-	}
-}
-
-func TestNormal(t *testing.T) {
-	for name, want := range map[string]string{
-		"Torch": "torch", "a_b.c-d": "a-b-c-d", "A._-B": "a-b", "zope.interface": "zope-interface", "": "",
-	} {
-		equal(t, name, requirements.Normal(name), want)
-	}
-}

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"lamina.build/internal/failure"
+	"lamina.build/lock"
 )
 
 const (
@@ -22,7 +23,6 @@ var (
 	named    = regexp.MustCompile(`^` + project + `\s*([(=<>!~].*)?$`)
 	direct   = regexp.MustCompile(`^(?:` + project + `\s*@\s*)?(\S.*)$`)
 	filelike = regexp.MustCompile(`(?i)^[./~]|[/\\:@]|\.(whl|zip|tgz|tbz|txz|tlz|tar(\.\w+)?)(\s*\[.*\])?$`)
-	exact    = regexp.MustCompile(`^(?:\(?==([^=,*)\s]+)\)?$)?`) // or nothing
 	loose    = regexp.MustCompile(`\s*([][(),]|[=<>!~]+)\s*`)
 	egg      = regexp.MustCompile(`([#&])egg=` + project + `(?:&|$)`)
 	below    = regexp.MustCompile(`[#&]subdirectory=([^&]*)`)
@@ -39,7 +39,7 @@ func (r *reader) requirement(l line, text string) (req Requirement, err error) {
 	text, marker, _ := strings.Cut(text, ";")
 	text = strings.TrimSpace(text)
 	if m := named.FindStringSubmatch(text); m != nil && !filelike.MatchString(text) {
-		req = Requirement{Line: tidy(text), Name: Normal(m[1]), Kind: Named, Pin: exact.FindStringSubmatch(tidy(m[3]))[1]}
+		req = Requirement{Line: tidy(text), Name: lock.NormalName(m[1]), Kind: Named}
 	} else if m := direct.FindStringSubmatch(text); m != nil && filelike.MatchString(text) {
 		req, err = r.direct(l, m[1], tidy(m[2]), m[3])
 	} else {
@@ -78,7 +78,7 @@ func (r *reader) direct(l line, name, extras, place string) (req Requirement, er
 	} else if m := wheel.FindStringSubmatch(req.URL + req.Path); m != nil {
 		name = m[1]
 	}
-	req.Name = Normal(name)
+	req.Name = lock.NormalName(name)
 	return req, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"unicode/utf16"
 
 	"lamina.build/internal/failure"
+	"lamina.build/lock"
 )
 
 const (
@@ -230,7 +231,7 @@ func (r *reader) option(l line, name, value string) (err error) {
 		r.options[name] = true
 	case "--no-binary", "--only-binary":
 		for project := range strings.SplitSeq(value, ",") {
-			r.options[name+"="+Normal(project)] = true
+			r.options[name+"="+lock.NormalName(project)] = true
 		}
 	case "--trusted-host", "--use-feature":
 		r.set.Notes = append(r.set.Notes, l.String()+name+" is ignored: it changes nothing that is locked")

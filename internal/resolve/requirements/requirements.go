@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -59,8 +58,7 @@ const (
 type Requirement struct {
 	Line         string   // for uv: with canonical white space, without credentials, comment and --hash
 	Hashes       []string // "sha256:…" of --hash, sorted
-	Name         string   // as [Normal] has it; "" where a URL or path doesn't tell
-	Pin          string   // the version behind a single ==, unless it ends in .*
+	Name         string   // as [lock.NormalName] has it; "" where a URL or path doesn't tell
 	Kind         Kind
 	URL          string // of an archive or repository: without fragment, credentials and git+
 	Ref          string // of a repository: branch, tag or commit, as written; "" where none
@@ -164,9 +162,3 @@ func (s Set) Wishes() []string {
 	slices.Sort(wishes)
 	return slices.Compact(wishes)
 }
-
-var separators = regexp.MustCompile(`[-_.]+`)
-
-// Normal returns the one spelling of a project's name by which indexes know
-// it: lower case, with a single - for every run of - _ and . (PEP 503).
-func Normal(name string) string { return separators.ReplaceAllString(strings.ToLower(name), "-") }

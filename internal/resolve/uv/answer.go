@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"lamina.build/internal/resolve/requirements"
 	"lamina.build/lock"
 )
 
@@ -106,7 +105,7 @@ func (a answer) projects() []string {
 }
 
 // normal is the one spelling of a project's name.
-func normal(name string) string { return requirements.Normal(name) }
+func normal(name string) string { return lock.NormalName(name) }
 
 // fill puts the answers of all requests into a lock, every file once.
 func fill(l *lock.Lock, o Options, answers []answer) {

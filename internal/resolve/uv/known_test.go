@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/resolve/requirements"
 	"lamina.build/lock"
 )
 
@@ -95,7 +94,7 @@ func TestCheckBuildersOfAVariant(t *testing.T) {
 
 func TestCompiledProjectsAreNamedAsInALock(t *testing.T) {
 	for name, needs := range compiled() {
-		if name != requirements.Normal(name) || len(needs) == 0 || slices.ContainsFunc(needs, func(n []string) bool { return len(n) == 0 }) {
+		if name != lock.NormalName(name) || len(needs) == 0 || slices.ContainsFunc(needs, func(n []string) bool { return len(n) == 0 }) {
 			t.Errorf("%q needs %q", name, needs)
 		}
 	}

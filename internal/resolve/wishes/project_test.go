@@ -1,7 +1,6 @@
-package spec_test
+package wishes_test
 
 import (
-	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -9,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
-	"lamina.build/spec"
 )
 
 const projectSpec = "name = \"x\"\n[python]\nproject = \".\"\nextras = [\"GPU\"]\ngroups = [\"serve\"]\n"
@@ -27,20 +26,12 @@ line-length = 100
 // lines are those of the first Python request of a spec.
 func lines(t *testing.T, text string, content map[string]string) []string {
 	t.Helper()
-	got, err := parse(t, text).Wishes(tree(t, content).FS())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got.Python[0].Lines
+	return read(t, text, content).Lock.Python[0].Lines
 }
 
-func request(t *testing.T, text string, content map[string]string) spec.PythonRequest {
+func request(t *testing.T, text string, content map[string]string) uv.Request {
 	t.Helper()
-	got, err := parse(t, text).PythonRequests(tree(t, content).FS(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got[0]
+	return read(t, text, content).Python[0]
 }
 
 func TestWishesOfTheNewKeys(t *testing.T) {
@@ -180,9 +171,6 @@ path = "../../b.zip"
 	if diff := cmp.Diff([]string{"locks/pylock.gpu.toml", "wheels/a.whl", "locks/a.tar.gz"}, r.ProjectFiles); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if string(r.Pylock) != lockText {
-		t.Errorf("got %q", r.Pylock)
-	}
 }
 
 func TestFaultsOfProjectFiles(t *testing.T) {
@@ -191,7 +179,7 @@ func TestFaultsOfProjectFiles(t *testing.T) {
 		content    map[string]string
 		want       string
 	}{
-		{"no pyproject", projectSpec, map[string]string{"a": ""}, `"pyproject.toml" does not exist`},
+		{"no pyproject", projectSpec, map[string]string{"a": ""}, "open pyproject.toml: file does not exist"},
 		{"no TOML", projectSpec, map[string]string{"pyproject.toml": "a = 1\n\n[project\n"}, "pyproject.toml:3: toml: "},
 		{"another type", projectSpec, map[string]string{"pyproject.toml": "[tool]\nuv = 3\n"}, "pyproject.toml:2: toml: "},
 		{"member that is none", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.workspace]\nmembers = [\"m\"]\n", "m/pyproject.toml": "]"}, "m/pyproject.toml:1: toml: "},
@@ -208,45 +196,18 @@ func TestFaultsOfProjectFiles(t *testing.T) {
 		{"too large", projectSpec, map[string]string{"pyproject.toml": strings.Repeat("#", 4<<20+1)}, `"pyproject.toml" has more than 4194304 bytes`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := parse(t, tt.spec).PythonRequests(tree(t, tt.content).FS(), nil)
-			if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			if err := fault(t, tt.spec, tt.content); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", err, tt.want)
-			}
-			if got := failure.KindOf(err); got != failure.Usage {
-				t.Errorf("kind is %d", got)
 			}
 		})
 	}
 }
 
-func TestCheckFilesOfAProject(t *testing.T) {
-	err := parse(t, projectSpec).CheckFiles(tree(t, map[string]string{"a": ""}).FS())
-	if want := `image.toml:3:11: project: "." holds no pyproject.toml`; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
-	if err := parse(t, projectSpec).CheckFiles(tree(t, map[string]string{"pyproject.toml": ""}).FS()); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestSourceName(t *testing.T) {
-	p := spec.Python{Sources: []string{".", "My_Ext", "a/lib", "b/Lib", "deep/down"}}
-	for dir, want := range map[string]string{".": "this-folder", "My_Ext": "my-ext", "a/lib": "a-lib", "b/Lib": "b-lib", "deep/down": "down"} {
-		if got := p.SourceName(dir); got != want {
-			t.Errorf("%q is called %q, want %q", dir, got, want)
-		}
-	}
-}
-
 // builders are the packages of builders, by set.
-func builders(t *testing.T, text string, root fs.FS) map[string]string {
+func builders(t *testing.T, text string, content map[string]string) map[string]string {
 	t.Helper()
-	got, err := parse(t, text).Wishes(root)
-	if err != nil {
-		t.Fatal(err)
-	}
 	sets := map[string]string{}
-	for _, r := range got.Requests {
+	for _, r := range read(t, text, content).Lock.Requests {
 		if r.Set.Kind == lock.SetBuilder {
 			sets[r.Set.String()] = " " + strings.Join(r.Packages, " ") + " "
 		}
@@ -284,7 +245,7 @@ func TestGitIsInTheBuilderWhereSomethingComesFromIt(t *testing.T) {
 		{"tree without", byTree, map[string]string{"t/setup.py": ""}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := builders(t, tt.spec, tree(t, tt.content).FS())["builder"]
+			got := builders(t, tt.spec, tt.content)["builder"]
 			if strings.Contains(got, " git ") != tt.want {
 				t.Errorf("builder is %q", got)
 			}
@@ -309,7 +270,7 @@ requirements = ["git.txt"]
 requirements = []
 [variant.same]
 `
-	root := tree(t, map[string]string{"plain.txt": "a\n", "git.txt": "r @ git+https://g.example/r\n"}).FS()
+	root := map[string]string{"plain.txt": "a\n", "git.txt": "r @ git+https://g.example/r\n"}
 	got := builders(t, variants, root)
 	if strings.Contains(got["builder"], " git ") || !strings.Contains(got["builder@git"], " git ") {
 		t.Errorf("got %q", got)
@@ -330,14 +291,11 @@ requirements = []
 // A variant that wants no packages doesn't get production's.
 func TestVariantsWithoutPackages(t *testing.T) {
 	const text = "name = \"x\"\n[python]\nrequirements = [\"r.txt\"]\n[variant.bare.python]\nrequirements = []\n"
-	wishes, err := parse(t, text).Wishes(tree(t, map[string]string{"r.txt": "six\n"}).FS())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{"six"}}, {Set: lock.ParseSet("python@bare")}}, wishes.Python); diff != "" {
+	got := read(t, text, map[string]string{"r.txt": "six\n"}).Lock
+	if diff := cmp.Diff([]lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{"six"}}, {Set: lock.ParseSet("python@bare")}}, got.Python); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	l := lock.Lock{Wishes: wishes, Distributions: []lock.Distribution{{Name: "six", For: []lock.Set{lock.ParseSet("python")}}}}
+	l := lock.Lock{Wishes: got, Distributions: []lock.Distribution{{Name: "six", For: []lock.Set{lock.ParseSet("python")}}}}
 	if got := l.PythonIn("bare"); got != nil {
 		t.Errorf("the variant gets %v", got)
 	}
@@ -354,12 +312,12 @@ func TestProjectsSayWhatTheyNeed(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			files := map[string]string{"pyproject.toml": tt.content}
-			_, err := parse(t, projectSpec).PythonRequests(tree(t, files).FS(), nil)
+			err := fault(t, projectSpec, files)
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want || failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) != 1) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 			files["uv.lock"] = "version = 1\n"
-			if _, err := parse(t, projectSpec).PythonRequests(tree(t, files).FS(), nil); err != nil {
+			if err := fault(t, projectSpec, files); err != nil {
 				t.Errorf("with a lock: %v", err)
 			}
 		})
@@ -371,7 +329,7 @@ func TestPlacesOfWords(t *testing.T) {
 		"[python.build-requires]\nApex = [\"wheel\"]\n[[python.index]]\nname = \"i\"\nurl = \"https://i.example\"\npackages = [\"torch\"]\n"
 	want := map[string]string{
 		"extras gpu": "image.toml:4:11", "groups a": "image.toml:5:11", "groups b": "image.toml:5:16", "overrides six==1": "image.toml:7:3", "excludes a-b": "image.toml:9:13",
-		"optional c": "image.toml:10:13", "build-requires apex": "image.toml:12:1", "packages torch": "image.toml:16:13",
+		"optional c": "image.toml:10:13", "build-requires apex": "image.toml:12:1", "build-requires apex wheel": "image.toml:12:9", "packages torch": "image.toml:16:13",
 	}
 	if diff := cmp.Diff(want, request(t, text, map[string]string{"pyproject.toml": pyprojectText}).Places); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

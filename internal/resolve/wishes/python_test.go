@@ -1,4 +1,4 @@
-package spec_test
+package wishes_test
 
 import (
 	"slices"
@@ -8,9 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/internal/failure"
 	"lamina.build/lock"
-	"lamina.build/spec"
 )
 
 const wheels = `name = "x"
@@ -45,10 +43,7 @@ func wheelFiles() map[string]string {
 }
 
 func TestPythonWishesAreLines(t *testing.T) {
-	got, err := parse(t, wheels).Wishes(tree(t, wheelFiles()).FS())
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := read(t, wheels, wheelFiles()).Lock
 	shared := []string{
 		"build-requires insight-face: cython<3, numpy==1.26.4", "build-requires my-ext: pybind11",
 		"index pytorch https://torch.example/whl/cu124: torch, torchvision", "optional flash-attn",
@@ -72,14 +67,11 @@ func TestPythonWishesAreLines(t *testing.T) {
 }
 
 func TestBuildRequirementsAreChecked(t *testing.T) {
-	_, err := spec.Parse("image.toml", []byte(wheels+"[variant.other.python.build-requires]\nown = [\n  \"numpy\",\n  \"x[\", \"y[\",\n]\n"))
+	err := fault(t, wheels+"[variant.other.python.build-requires]\nown = [\n  \"numpy\",\n  \"x[\", \"y[\",\n]\n", wheelFiles())
 	const says = ` is not a requirement: NAME[EXTRAS]==VERSION, NAME @ URL, or the ./PATH of an archive`
 	want := "image.toml:25:3: own: \"x[\"" + says + "\nimage.toml:25:9: own: \"y[\"" + says
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
-	}
-	if got := failure.KindOf(err); got != failure.Usage {
-		t.Errorf("kind is %d", got)
 	}
 }
 
@@ -87,8 +79,8 @@ func TestPythonRequestsCollectFaults(t *testing.T) {
 	files := wheelFiles()
 	files["more.txt"], files["blackwell.txt"] = "torch 2\n", "git://g.example/x\n"
 	delete(files, "pylock.toml")
-	_, err := parse(t, wheels).PythonRequests(tree(t, files).FS(), nil)
-	for _, want := range []string{"more.txt:1: ", "blackwell.txt:1: ", `"pylock.toml" does not exist`} {
+	err := fault(t, wheels, files)
+	for _, want := range []string{"more.txt:1: ", "blackwell.txt:1: ", "open pylock.toml: file does not exist"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
 		}

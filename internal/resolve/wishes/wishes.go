@@ -1,0 +1,174 @@
+// Package wishes says what a lock has to answer for a spec. It reads, each once, the
+// files that the spec names and that decide it: keys of repositories, requirement files,
+// pyproject.toml and the locks of others. All faults of all files are told at once.
+package wishes
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/uv"
+	"lamina.build/lock"
+	"lamina.build/spec"
+)
+
+// Wishes are those of all variants of a spec.
+type Wishes struct {
+	Lock    lock.Wishes        // as a lock keeps them
+	Keys    map[string][]byte  // of the further repositories, by name
+	Python  []uv.Request       // the sets of distributions, production's first
+	Decided map[string]Decided // by variant
+}
+
+// The Debian packages that Lamina needs itself, whatever the spec asks for.
+// None of them reaches an image unless the spec names it, too.
+
+// essential is apt's pattern for the packages that every Debian has. One of
+// them needs "usrmerge | usr-is-merged": the base is assembled merged, and the
+// second says so without the Perl that the first would bring (45 MB).
+const (
+	essential = "?essential"
+	merged    = "usr-is-merged"
+)
+
+// maxKey bounds the size of a repository's key.
+const maxKey = 1 << 20
+
+// bootstrapTools are unpacked by hand to assemble the base: the one program
+// that runs before there is anything, and what spares dpkg its syncs.
+func bootstrapTools() []string { return []string{"busybox-static", "libeatmydata1"} }
+
+// builderTools read what the image's programs are linked to (binutils) and what
+// its distributions are (python3-packaging), build wheels of source trees and
+// sdists, install those of trees where uv isn't needed (python3-installer), and
+// fetch git repositories where there are any.
+func builderTools(p spec.Python, git bool) []string {
+	tools := []string{"binutils", "python3"}
+	if resolves(p) {
+		tools = append(tools, "ccache", "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel")
+	}
+	if git {
+		tools = append(tools, "git")
+	}
+	return tools
+}
+
+// Read returns the wishes of a spec whose files lie below root and were checked
+// ([spec.File.CheckFiles]). The environment has the logins that requirement files refer
+// to; no wish of a lock depends on them.
+func Read(file *spec.File, root fs.FS, env func(string) string) (Wishes, error) {
+	names := file.Variants()
+	specs := make([]spec.Spec, len(names))
+	for i, name := range names {
+		var err error
+		if specs[i], err = file.Variant(name); err != nil {
+			return Wishes{}, err
+		}
+	}
+	w := Wishes{Keys: map[string][]byte{}, Decided: map[string]Decided{}}
+	w.Lock = lock.Wishes{Platform: specs[0].Platform, Suites: specs[0].Debian.Suites, Weights: models(specs)}
+	for _, s := range specs {
+		for _, c := range s.Debian.Components {
+			if !slices.Contains(w.Lock.Components, c) {
+				w.Lock.Components = append(w.Lock.Components, c)
+			}
+		}
+	}
+	keysErr := w.readRepositories(specs, root)
+	git, pythonErr := w.readPython(file, specs, root, env)
+	w.Lock.Requests = requests(specs, git)
+	return w, failure.New(failure.Usage, errors.Join(keysErr, pythonErr))
+}
+
+// requests returns the sets of Debian packages of all variants. A variant whose
+// packages differ from those of production, the first, has a set of its own, as
+// "runtime@NAME". git says of which variants something comes from a git repository.
+func requests(specs []spec.Spec, git map[string]bool) []lock.Request {
+	sets := map[lock.Set][]string{{Kind: lock.SetBase}: {essential, merged}, {Kind: lock.SetBootstrap}: bootstrapTools()}
+	for i, s := range specs {
+		for kind, packages := range map[lock.Kind][]string{
+			lock.SetBuilder: sorted(slices.Concat(s.Builder.Packages, builderTools(s.Python, git[s.Variant]))),
+			lock.SetRuntime: sorted(s.Debian.Packages),
+		} {
+			shared := lock.Set{Kind: kind}
+			if i == 0 {
+				sets[shared] = packages
+			} else if !slices.Equal(packages, sets[shared]) {
+				sets[lock.Set{Kind: kind, Variant: s.Variant}] = packages
+			}
+		}
+		if len(s.Extra) > 0 {
+			sets[lock.Set{Kind: lock.SetExtra, Variant: s.Variant}] = sorted(s.Extra)
+		}
+	}
+	list := make([]lock.Request, 0, len(sets))
+	for _, set := range slices.SortedFunc(maps.Keys(sets), lock.Set.Compare) {
+		list = append(list, lock.Request{Set: set, Packages: sets[set]})
+	}
+	return list
+}
+
+func sorted(list []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(list)))
+}
+
+// models are those of all variants that have to be fetched, also of those that
+// bring none: what these fetch at run time is locked, too.
+func models(specs []spec.Spec) (list []lock.ModelRequest) {
+	for _, s := range specs {
+		for _, m := range s.Models {
+			if _, local := m.Local(); !local {
+				list = append(list, m.Request())
+			}
+		}
+	}
+	slices.SortFunc(list, lock.ModelRequest.Compare)
+	return slices.CompactFunc(list, func(a, b lock.ModelRequest) bool { return a.Compare(b) == 0 })
+}
+
+// readRepositories reads the keys of the repositories of all variants.
+func (w *Wishes) readRepositories(specs []spec.Spec, root fs.FS) error {
+	byName := map[string]spec.Repository{}
+	for _, s := range specs {
+		for _, r := range s.Debian.Repositories {
+			byName[r.Name] = r
+		}
+	}
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		r := byName[name]
+		key, err := read(root, r.Key, maxKey)
+		if err == nil && len(key) == 0 {
+			err = fmt.Errorf("%q is empty", r.Key)
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("reading the key of repository %q: %w", name, err))
+		}
+		w.Keys[name] = key
+		w.Lock.Repositories = append(w.Lock.Repositories, lock.Repository{
+			Name: name, URL: r.URL, Suite: r.Suite, Components: r.Components, Key: digest.FromBytes(key),
+		})
+	}
+	return errors.Join(faults...)
+}
+
+// read reads a file that may not be larger than a limit.
+func read(root fs.FS, name string, limit int64) ([]byte, error) {
+	in, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%q has more than %d bytes", name, limit)
+	}
+	return data, err
+}
