@@ -137,7 +137,8 @@ func (v versions) known(r Request) []string {
 	}
 	var known []string
 	for _, d := range v.set(r.Set) {
-		if d.IsWheel() || r.BuildRequires[d.Name] != nil || v.asked(r.Set, d.Name) {
+		told := func(line string) bool { return strings.HasPrefix(line, "build-requires "+d.Name+":") }
+		if d.IsWheel() || r.BuildRequires[d.Name] != nil || slices.ContainsFunc(v.lines(r.Set), told) {
 			continue
 		}
 		known = append(known, id(d))
@@ -151,13 +152,6 @@ func id(d lock.Distribution) string {
 		return strings.TrimSuffix(d.SHA256+"#"+below, "#")
 	}
 	return d.URL
-}
-
-// asked says whether the lock before was told what a project is built with.
-func (v versions) asked(set lock.Set, project string) bool {
-	return slices.ContainsFunc(v.lines(set), func(line string) bool {
-		return strings.HasPrefix(line, "build-requires "+project+":")
-	})
 }
 
 // lines are the wishes that the lock before answers with a set.

@@ -17,7 +17,6 @@ import (
 
 // doorOptions allow a request what it names.
 func (o Options) doorOptions(r Request) door.Options {
-	own, further := r.own(o.Indexes)
 	options := door.Options{Client: o.HTTP, Dir: o.Dir, Direct: r.required(o.Project), Named: r.treesRequire(o.Project)}
 	before := versions{lock: o.Before}
 	for set := range before.builds(r) {
@@ -27,10 +26,8 @@ func (o Options) doorOptions(r Request) door.Options {
 	for _, i := range r.Indexes {
 		options.Indexes = append(options.Indexes, door.Index{Name: i.URL, URL: i.URL, Packages: i.Packages})
 	}
-	for _, url := range slices.Concat(further, []string{own}, r.uses.urls) {
-		if url != "" {
-			options.Indexes = append(options.Indexes, door.Index{Name: url, URL: url})
-		}
+	for _, url := range r.free(o.Indexes) {
+		options.Indexes = append(options.Indexes, door.Index{Name: url, URL: url})
 	}
 	for _, l := range r.links() {
 		options.Indexes = append(options.Indexes, door.Index{Name: l, URL: l, Flat: true})

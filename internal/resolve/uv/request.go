@@ -148,11 +148,18 @@ func (r Request) serving(project string, where Indexes) []string {
 			list = append(list, i.URL)
 		}
 	}
-	own, further := r.own(where)
-	if len(list) > 0 || own == "" {
+	if own, _ := r.own(where); len(list) > 0 || own == "" {
 		return list
 	}
-	return slices.Concat(further, []string{own}, r.uses.urls)
+	return r.free(where)
+}
+
+// free are the indexes that serve what is bound to none, whether by uv's words or by a
+// project's.
+func (r Request) free(where Indexes) []string {
+	own, further := r.own(where)
+	list := slices.Concat(further, []string{own}, r.uses.urls)
+	return slices.DeleteFunc(list, func(url string) bool { return url == "" })
 }
 
 // links are the addresses of pages that list files.

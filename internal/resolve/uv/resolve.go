@@ -68,9 +68,6 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	if o.Limit == 0 {
 		o.Limit = 20 * time.Minute
 	}
-	if o.Note == nil {
-		o.Note = func(string) {}
-	}
 	o.Upgrade = o.Upgrade.normal()
 	o.Requests = slices.Clone(o.Requests)
 	for i, r := range o.Requests {
