@@ -95,8 +95,9 @@ func (p Project) cacheID() (string, error) {
 		return "", fmt.Errorf("finding the project's folder: %w", err)
 	}
 	name := filepath.Join(p.CacheDir, "projects", digest.FromString(own).Encoded()[:32])
-	if data, err := os.ReadFile(name); err == nil && len(data) > 0 { //nolint:gosec // in our own cache
-		return string(data), nil
+	known, err := os.ReadFile(name) //nolint:gosec // in our own cache
+	if err == nil && len(known) > 0 {
+		return string(known), nil
 	}
 	if err = os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return "", fmt.Errorf("making the cache folder: %w", err)
@@ -148,9 +149,10 @@ func (p Project) packSources(ctx context.Context, store *blobs.Store) (map[strin
 
 // checkLogins wants all variables to be set that requirement files take logins from.
 func (p Project) checkLogins() error {
-	var faults []error
-	for _, u := range p.unset() {
-		faults = append(faults, u.Err)
+	unset := p.unset()
+	faults := make([]error, len(unset))
+	for i, u := range unset {
+		faults[i] = u.Err
 	}
 	err := failure.New(failure.Usage, errors.Join(faults...))
 	return failure.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
