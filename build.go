@@ -94,10 +94,7 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, j.models.Close()) }()
-	if j.logins, err = p.pythonLogins(); err != nil {
-		return err
-	}
-	if err = j.lookElsewhere(ctx); err != nil {
+	if j.python, err = p.resolver().Access(ctx, j.lock); err != nil {
 		return err
 	}
 	return work(j)

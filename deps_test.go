@@ -14,7 +14,7 @@ import (
 // arrows are all of the house: what each package imports of this module. They point
 // down, from the command to what knows nothing of the others.
 var arrows = map[string]string{
-	"lamina":                        "cache internal/atomicfile internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/layers internal/layout internal/layout/blobs internal/prepare internal/registry internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/uv internal/resolve/wishes internal/solve internal/weights llb lock output spec stages",
+	"lamina":                        "cache internal/atomicfile internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/layers internal/layout internal/layout/blobs internal/prepare internal/registry internal/resolve internal/resolve/requirements internal/resolve/uv internal/resolve/wishes internal/solve internal/weights llb lock output spec stages",
 	"bench":                         "bench/mutate internal/test/testworld",
 	"cache":                         "",
 	"cmd/build":                     "lamina examples/wan22-animate internal/atomicfile internal/engine internal/failure internal/report lock output",
@@ -35,8 +35,9 @@ var arrows = map[string]string{
 	"internal/prepare":              "internal/atomicfile internal/debian internal/failure internal/humanize internal/layers llb lock spec stages",
 	"internal/registry":             "internal/failure internal/fetch internal/humanize",
 	"internal/report":               "lamina internal/engine internal/humanize output stages",
-	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/fetch internal/layers internal/solve llb lock",
-	"internal/resolve/door":         "internal/failure internal/fetch",
+	"internal/resolve":              "internal/atomicfile internal/debian internal/engine internal/failure internal/fetch internal/hub internal/layout/blobs internal/prepare internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/uv internal/resolve/wishes llb lock spec stages",
+	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/layers internal/solve llb lock",
+	"internal/resolve/door":         "internal/failure internal/fetch lock",
 	"internal/resolve/models":       "internal/failure internal/hub internal/humanize internal/weights lock",
 	"internal/resolve/requirements": "internal/failure lock",
 	"internal/resolve/uv":           "cache internal/atomicfile internal/failure internal/fetch internal/humanize internal/layers internal/resolve/door internal/resolve/requirements internal/solve llb lock",

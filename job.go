@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/prepare"
-	"lamina.build/internal/resolve/uv"
+	"lamina.build/internal/resolve"
 	"lamina.build/lock"
 	"lamina.build/spec"
 	"lamina.build/stages"
@@ -30,12 +30,10 @@ type job struct {
 	lock   lock.Lock
 	store  content.Store  // holds the packed layers
 	models *layout.Layout // holds the models that were pulled, or made by an engine
-	logins uv.Logins      // of the hosts that wheels come from
+	python resolve.Access // to the files of the lock
 
-	elsewhere map[string]string // where a mirror has files of the lock, by sha256
-	mirrored  uv.MirrorOptions  // which mirror that is
-	archive   bool              // take Debian's packages from the archive of its past
-	start     time.Time
+	archive bool // take Debian's packages from the archive of its past
+	start   time.Time
 }
 
 // draw draws the image.
@@ -75,7 +73,7 @@ func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) 
 	if err != nil {
 		return stages.Input{}, fmt.Errorf("preparing %s: %w", j.spec.Name, err)
 	}
-	in.Python.URLs = j.elsewhere
+	in.Python.URLs = j.python.Mirror.Has
 	return in, nil
 }
 

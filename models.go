@@ -14,7 +14,6 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/layout"
-	"lamina.build/internal/resolve/models"
 	"lamina.build/lock"
 )
 
@@ -33,21 +32,6 @@ func (h *host) hub() (*hub.Client, error) {
 // hubToken is the secret of the environment; one that was read from a file ends in
 // a newline, which no header can have.
 func (h *host) hubToken() hub.Token { return hub.Token(strings.TrimSpace(h.env("HF_TOKEN"))) }
-
-// lockModels finds the files of all models that have to be fetched.
-func (h *host) lockModels(ctx context.Context, requests []lock.ModelRequest, before lock.Lock) ([]lock.Model, error) {
-	if len(requests) == 0 {
-		return nil, nil
-	}
-	c, err := h.hub()
-	if err != nil {
-		return nil, err
-	}
-	return models.Lock(ctx, models.Options{
-		Client: c, Requests: requests, Before: before,
-		Note: h.line,
-	})
-}
 
 // findModels opens the layout of models, which has to be there if somebody names it.
 func (h *host) findModels(ctx context.Context, dir string) (*layout.Layout, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *solve.Exports) (sol
 			break
 		}
 		reason := j.diagnose(ctx, d, err)
-		isMirrors := j.elsewhere[d.SHA256] == d.URL
+		isMirrors := j.python.Mirror.Has[d.SHA256] == d.URL
 		switch {
 		case isWorthWaiting(reason, n, isMirrors):
 			j.note("%v: trying again", reason)
@@ -76,23 +77,22 @@ const mostLost = 3
 // to have them but the index of the lock.
 func (j job) leaveMirror(d lock.Distribution, reason error, lost int) error {
 	if failure.KindOf(reason) != failure.Failure || lost > mostLost {
-		clear(j.elsewhere)
+		clear(j.python.Mirror.Has)
 		return nil
 	}
-	delete(j.elsewhere, d.SHA256)
-	return j.mirrored.Forget(d.SHA256)
+	return j.python.Mirror.Forget(d.SHA256)
 }
 
-// hosts are those whose logins a build may need.
-func (j job) hosts() []string {
-	hosts := uv.Hosts(j.lock.Distributions)
-	for _, address := range j.elsewhere {
-		hosts = append(hosts, hostOf(address))
+// addresses are those that a build may need logins for.
+func (j job) addresses() []string {
+	list := slices.Collect(maps.Values(j.python.Mirror.Has))
+	for _, d := range j.lock.Distributions {
+		list = append(list, d.URL)
 	}
 	for _, g := range j.spec.Git {
-		hosts = append(hosts, hostOf(g.URL))
+		list = append(list, g.URL)
 	}
-	return hosts
+	return list
 }
 
 // distributionOf returns the Python distribution whose fetching failed.
@@ -102,7 +102,7 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 		return lock.Distribution{}, false
 	}
 	for _, d := range append(slices.Clone(j.lock.Distributions), j.lock.UV.Wheel()) {
-		if address, _ := d.Archive(); step.URL == cmp.Or(j.elsewhere[d.SHA256], address) {
+		if address, _ := d.Archive(); step.URL == cmp.Or(j.python.Mirror.Has[d.SHA256], address) {
 			d.URL = step.URL
 			return d, true
 		}
@@ -111,12 +111,12 @@ func (j job) distributionOf(err error) (lock.Distribution, bool) {
 }
 
 func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error {
-	client := fetch.New(fetch.Options{Logins: j.logins.For, Attempts: 1}) // solve tries again
+	client := fetch.New(fetch.Options{Logins: j.python.Logins.For, Attempts: 1}) // solve tries again
 	err = uv.Diagnose(ctx, client, d, err)
 	if failure.KindOf(err) != failure.Usage { // nobody asked for a login
 		return err
 	}
-	return failure.New(failure.Usage, errors.Join(err, notSet(j.unset(), d.URL)))
+	return failure.New(failure.Usage, errors.Join(err, notSet(j.python.Unset, d.URL)))
 }
 
 // notSet are the variables whose login the host of an address would want.
@@ -175,7 +175,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *solve.Exports) (s
 	}
 	request := solve.Request{
 		Image: image, Store: j.store, Models: j.models.Store(), Exports: x.Entries, Cache: j.remote(), NoCache: j.NoCache,
-		Session: []session.Attachable{j.dockerLogins(), j.logins.Only(j.hosts()).Secrets()},
+		Session: []session.Attachable{j.dockerLogins(), j.python.Logins.Only(j.addresses()).Secrets()},
 	}
 	if first := x.Prime(); first != nil {
 		before := request

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve"
+	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
 )
@@ -40,16 +42,34 @@ func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
 			if !tt.isMirrors || tt.waits {
 				return
 			}
-			j := job{elsewhere: map[string]string{"a": "x", "b": "y"}, mirrored: uv.MirrorOptions{Dir: filepath.Join(t.TempDir(), "mirrors")}}
+			j := job{python: resolve.Access{Mirror: uv.Mirror{Dir: filepath.Join(t.TempDir(), "mirrors"), Has: map[string]string{"a": "x", "b": "y"}}}}
 			if err := j.leaveMirror(lock.Distribution{SHA256: "a"}, tt.reason, 1); err != nil {
 				t.Fatal(err)
 			}
-			if left := slices.Collect(maps.Keys(j.elsewhere)); !slices.Equal(left, tt.left) {
+			if left := slices.Collect(maps.Keys(j.python.Mirror.Has)); !slices.Equal(left, tt.left) {
 				t.Errorf("left are %q", left)
 			}
-			if err := j.leaveMirror(lock.Distribution{SHA256: "a"}, tt.reason, mostLost+1); err != nil || len(j.elsewhere) > 0 {
-				t.Errorf("of many, left are %q, %v", j.elsewhere, err)
+			if err := j.leaveMirror(lock.Distribution{SHA256: "a"}, tt.reason, mostLost+1); err != nil || len(j.python.Mirror.Has) > 0 {
+				t.Errorf("of many, left are %q, %v", j.python.Mirror.Has, err)
 			}
 		})
+	}
+}
+
+// A login that was refused may be one whose token is not set: of the host that
+// refused it, and of no other.
+func TestNotSet(t *testing.T) {
+	unset := []requirements.Unset{
+		{Host: "index.example:8443", Err: errors.New("requirements.txt:1: variable A is not set")},
+		{Host: "other.example", Err: errors.New("requirements.txt:2: variable B is not set")},
+	}
+	for address, want := range map[string]string{
+		"https://index.example:8443/a.whl": "requirements.txt:1: variable A is not set",
+		"https://files.example/a.whl":      "",
+	} {
+		err := notSet(unset, address)
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: got %v, want %q", address, err, want)
+		}
 	}
 }

@@ -1,14 +1,29 @@
+// Package debian reads Debian repositories: mirrors, signed indexes, packages.
+//
+// Trust runs in one line. A [Getter] fetches an InRelease; [Keyring.Verify]
+// checks its signature and yields a [Release], which names the size and hash
+// of each Packages file; those name the size and hash of each .deb. Nothing is
+// believed that does not hang on that line, so a mirror need not be trusted.
+//
+// The package resolves nothing: which packages a wish needs is apt's work, see
+// the package resolve.
 package debian
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
+	"strconv"
 
+	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 )
 
@@ -50,4 +65,120 @@ func (g *Getter) open(ctx context.Context, address string) (io.ReadCloser, error
 		return nil, &fetch.StatusError{URL: address, Host: "the local mirror", Code: http.StatusNotFound}
 	}
 	return f, err
+}
+
+// File is what a signed index promises of a file.
+type File struct {
+	Size   int64
+	SHA256 string // hexadecimal
+}
+
+// Get returns the path of a file with the promised content: from the cache
+// folder where it is there, else fetched into it.
+func (g *Getter) Get(ctx context.Context, address string, want File) (string, error) {
+	name := g.blobPath(want)
+	if holds(name, want) {
+		return name, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // a cache of public files
+		return "", fmt.Errorf("making the cache folder: %w", err)
+	}
+	err := g.download(ctx, address, want, name)
+	if isChanged(err) { // one name may have many servers
+		err = g.download(ctx, address, want, name)
+	}
+	if err != nil {
+		return "", err
+	}
+	return name, nil
+}
+
+func (g *Getter) blobPath(f File) string {
+	return filepath.Join(g.CacheDir, "sha256", f.SHA256)
+}
+
+// holds reads a cached file whole: a disk may have lost what it once held.
+func holds(name string, want File) bool {
+	f, err := os.Open(name) //nolint:gosec // a name made of a hash
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	sum := sha256.New()
+	n, err := io.Copy(sum, f)
+	return err == nil && n == want.Size && hex.EncodeToString(sum.Sum(nil)) == want.SHA256
+}
+
+// download fetches a file under another name and gives it its own when all is right.
+func (g *Getter) download(ctx context.Context, address string, want File, name string) error {
+	body, err := g.open(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return atomicfile.Stream(name, 0o644, func(w io.Writer) error {
+		sum := sha256.New()
+		n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(body, want.Size+1))
+		if err != nil {
+			return err
+		}
+		got := File{Size: n, SHA256: hex.EncodeToString(sum.Sum(nil))}
+		return mismatch(fetch.Redact(address), want, got)
+	})
+}
+
+func mismatch(address string, want, got File) error {
+	size := strconv.FormatInt(got.Size, 10)
+	switch {
+	case got == want:
+		return nil
+	case got.Size == want.Size:
+		return &fetch.MismatchError{URL: address, What: "sha256", Want: want.SHA256, Got: got.SHA256}
+	case got.Size > want.Size:
+		size = "more"
+	}
+	return &fetch.MismatchError{URL: address, What: "size", Want: strconv.FormatInt(want.Size, 10), Got: size}
+}
+
+// signatureError is an index that nobody trusted has signed as it is.
+type signatureError struct{ subject, reason string }
+
+func (e *signatureError) Error() string { return e.subject + ": " + e.reason }
+
+// IsNotFound tells whether a server says that it doesn't have the file.
+func IsNotFound(err error) bool {
+	status, ok := errors.AsType[*fetch.StatusError](err)
+	return ok && (status.Code == http.StatusNotFound || status.Code == http.StatusGone)
+}
+
+// isUnreachable tells whether a file can not be had from here, or not now.
+func isUnreachable(err error) bool {
+	_, proxy := errors.AsType[*fetch.ProxyError](err)
+	return proxy || fetch.IsUntrusted(err) || failure.KindOf(fetch.Explain(err)) == failure.Transient
+}
+
+// isChanged tells a file that became another one while it came.
+func isChanged(err error) bool {
+	_, ok := errors.AsType[*fetch.ChangedError](err)
+	return ok
+}
+
+// explain gives an error of the network its exit code and says what helps.
+func explain(err error) error {
+	_, mismatch := errors.AsType[*fetch.MismatchError](err)
+	_, refused := errors.AsType[*fetch.StatusError](err)
+	const mirror = "name another mirror with --debian-mirror"
+	switch {
+	case fetch.IsUntrusted(err):
+		return failure.WithHint(fetch.Explain(err), "or "+mirror)
+	case isUnreachable(err):
+		err = failure.New(failure.Transient, err)
+		return failure.WithHint(err, "check the network and HTTP_PROXY, or "+mirror)
+	case mismatch || isChanged(err):
+		err = failure.New(failure.Transient, err)
+		return failure.WithHint(err, "the mirror may be in the middle of an update: try again in a while, or "+mirror)
+	case refused:
+		return failure.WithHint(err, "check the suite, the component and the mirror's URL, or "+mirror)
+	}
+	return err
 }

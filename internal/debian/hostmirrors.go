@@ -96,45 +96,28 @@ func oneLineSources(text string) []source {
 	return found
 }
 
-// deb822Sources reads paragraphs of "Types: deb", "URIs: …", "Suites: …".
-func deb822Sources(text string) []source {
-	var found []source
-	for paragraph := range strings.SplitSeq(dropComments(text), "\n\n") {
-		field := map[string]string{}
-		key := ""
-		for line := range strings.Lines(paragraph) {
-			if line[0] != ' ' && line[0] != '\t' {
-				name, value, _ := strings.Cut(line, ":")
-				key, line = strings.ToLower(name), value
-			}
-			field[key] += " " + strings.TrimSpace(line)
-		}
-		types := strings.Fields(field["types"])
-		if !slices.Contains(types, "deb") || strings.TrimSpace(field["enabled"]) == "no" {
+// deb822Sources reads paragraphs of "Types: deb", "URIs: …", "Suites: …". Lines that
+// begin with # may stand within one.
+func deb822Sources(text string) (found []source) {
+	field, key := map[string]string{}, ""
+	for line := range strings.Lines(text + "\n\n") {
+		switch {
+		case line[0] == '#':
 			continue
+		case strings.TrimSpace(line) == "":
+			if slices.Contains(strings.Fields(field["types"]), "deb") && strings.TrimSpace(field["enabled"]) != "no" {
+				found = append(found, source{
+					urls: strings.Fields(field["uris"]), suites: strings.Fields(field["suites"]),
+					components: strings.Fields(field["components"]), signedBy: field["signed-by"],
+				})
+			}
+			clear(field)
+			continue
+		case line[0] != ' ' && line[0] != '\t':
+			key, line, _ = strings.Cut(line, ":")
+			key = strings.ToLower(key)
 		}
-		found = append(found, source{
-			urls:       strings.Fields(field["uris"]),
-			suites:     strings.Fields(field["suites"]),
-			components: strings.Fields(field["components"]),
-			signedBy:   field["signed-by"],
-		})
+		field[key] += " " + strings.TrimSpace(line)
 	}
 	return found
-}
-
-// dropComments removes the lines that begin with #, which may stand within a
-// paragraph, and makes lines of spaces alone empty.
-func dropComments(text string) string {
-	var kept []string
-	for line := range strings.SplitSeq(text, "\n") {
-		switch {
-		case strings.HasPrefix(line, "#"):
-		case strings.TrimSpace(line) == "":
-			kept = append(kept, "")
-		default:
-			kept = append(kept, line)
-		}
-	}
-	return strings.Join(kept, "\n")
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -11,6 +13,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"pault.ag/go/debian/version"
+
+	"lamina.build/internal/failure"
 )
 
 // Index is what several Packages files offer together.
@@ -39,7 +43,7 @@ func NewIndex(ctx context.Context, files []IndexFile) (*Index, error) {
 	// Stable: of equal versions the one of the earlier source comes first.
 	slices.SortStableFunc(x.all, func(a, b *Package) int { return cmp.Compare(a.Name, b.Name) })
 	for _, p := range x.all {
-		for name := range provided(p.Provides) {
+		for name := range Names(p.Provides, ",") {
 			if !slices.Contains(x.providers[name], p.Name) {
 				x.providers[name] = append(x.providers[name], p.Name)
 			}
@@ -67,16 +71,16 @@ func (f IndexFile) read() (found []*Package, err error) {
 	return found, plain.Close()
 }
 
-// provided yields the names in a Provides field.
-func provided(field string) func(yield func(string) bool) {
+// Names yields the names in a list of relations, as "a (>= 1), b:any" with a comma
+// between, without versions and architectures.
+func Names(list, between string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		if field == "" {
-			return
-		}
-		for item := range strings.SplitSeq(field, ",") {
-			name, _, _ := strings.Cut(strings.TrimSpace(item), " ")
-			name, _, _ = strings.Cut(name, "(")
-			if name != "" && !yield(name) {
+		for item := range strings.SplitSeq(list, between) {
+			item = strings.TrimSpace(item)
+			if end := strings.IndexAny(item, " (:"); end >= 0 {
+				item = item[:end]
+			}
+			if item != "" && !yield(item) {
 				return
 			}
 		}
@@ -132,3 +136,55 @@ func (x *Index) Find(repository, name, filename string) (*Package, bool) {
 
 // Providers returns the names of the packages that provide a virtual one, sorted.
 func (x *Index) Providers(name string) []string { return x.providers[name] }
+
+// Near returns a few names of packages that a misspelt one may have meant, the
+// nearest first.
+func (x *Index) Near(name string) []string {
+	distance := map[string]int{}
+	limit := 1 + len(name)/4
+	previous := ""
+	for _, p := range x.all {
+		if p.Name == previous {
+			continue
+		}
+		previous = p.Name
+		d := failure.Distance(name, p.Name, limit)
+		if isAffix(name, p.Name) {
+			d = min(d, 1) // numpy for python3-numpy
+		}
+		if d <= limit {
+			distance[p.Name] = d
+		}
+	}
+	near := slices.SortedFunc(maps.Keys(distance), func(a, b string) int {
+		return cmp.Or(cmp.Compare(distance[a], distance[b]), cmp.Compare(rank(a), rank(b)),
+			cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
+	return near[:min(len(near), 3)]
+}
+
+// isAffix tells whether what was asked for is a whole part of a name, as numpy
+// of python3-numpy, or a name with the number of a library left off.
+func isAffix(asked, name string) bool {
+	if len(asked) < 3 {
+		return false
+	}
+	return strings.HasSuffix(name, "-"+asked) || strings.HasPrefix(name, asked) && isVersionTail(name[len(asked):])
+}
+
+func isVersionTail(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789.-") == ""
+}
+
+// rank prefers what people mean over its by-products.
+func rank(name string) int {
+	switch {
+	case strings.HasPrefix(name, "python3-"):
+		return 0
+	case strings.HasSuffix(name, "-doc"), strings.HasSuffix(name, "-dbg"), strings.HasSuffix(name, "-dbgsym"):
+		return 3
+	case strings.HasSuffix(name, "-dev"):
+		return 2
+	}
+	return 1
+}

@@ -6,9 +6,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
 //go:embed keys/*.gpg
@@ -69,4 +76,99 @@ func (k Keyring) Fingerprints() []string {
 
 func fingerprint(e *openpgp.Entity) string {
 	return strings.ToUpper(hex.EncodeToString(e.PrimaryKey.Fingerprint))
+}
+
+// Verify checks the clear signature of an InRelease as of now. It returns the
+// text that was signed and the fingerprints of the trusted keys that did,
+// sorted. One good signature is enough: Debian signs with old and new keys at
+// once. The subject is for messages.
+func (k Keyring) Verify(subject string, inRelease []byte, now time.Time) (text []byte, signers []string, err error) {
+	block, rest := clearsign.Decode(inRelease)
+	if block == nil {
+		return nil, nil, &signatureError{subject, "it is not signed"}
+	}
+	if len(bytes.TrimSpace(rest)) > 0 {
+		return nil, nil, &signatureError{subject, "more text follows the signature"}
+	}
+	signers, err = k.check(subject, block.Bytes, block.ArmoredSignature.Body, now)
+	return block.Plaintext, signers, err
+}
+
+// VerifyDetached is [Keyring.Verify] for a Release with a Release.gpg.
+func (k Keyring) VerifyDetached(subject string, release, signature []byte, now time.Time) (signers []string, err error) {
+	var body io.Reader = bytes.NewReader(signature)
+	if bytes.HasPrefix(bytes.TrimSpace(signature), []byte("-----BEGIN PGP")) {
+		block, err := armor.Decode(body)
+		if err != nil {
+			return nil, &signatureError{subject, "its signature can not be read: " + err.Error()}
+		}
+		body = block.Body
+	}
+	return k.check(subject, release, body, now)
+}
+
+// check tries the signatures one by one, since an unknown or a broken one says
+// nothing about the others.
+func (k Keyring) check(subject string, signed []byte, signatures io.Reader, now time.Time) ([]string, error) {
+	var signers []string
+	var reasons []string
+	packets := packet.NewReader(signatures)
+	for {
+		p, err := packets.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, &signatureError{subject, "its signature can not be read: " + err.Error()}
+		}
+		sig, ok := p.(*packet.Signature)
+		if !ok {
+			continue
+		}
+		signer, err := k.checkOne(signed, sig, now)
+		if err != nil {
+			reasons = append(reasons, err.Error())
+			continue
+		}
+		signers = append(signers, fingerprint(signer))
+	}
+	if len(signers) == 0 {
+		if len(reasons) == 0 {
+			reasons = []string{"it is not signed"}
+		}
+		return nil, &signatureError{subject, strings.Join(slices.Compact(reasons), "; ")}
+	}
+	slices.Sort(signers)
+	return slices.Compact(signers), nil
+}
+
+func (k Keyring) checkOne(signed []byte, sig *packet.Signature, now time.Time) (*openpgp.Entity, error) {
+	var one bytes.Buffer
+	if err := sig.Serialize(&one); err != nil {
+		return nil, err
+	}
+	config := &packet.Config{Time: func() time.Time { return now }}
+	signer, err := openpgp.CheckDetachedSignature(k.entities, bytes.NewReader(signed), &one, config)
+	var bad pgperrors.SignatureError
+	switch {
+	case err == nil:
+		return signer, nil
+	case errors.Is(err, pgperrors.ErrUnknownIssuer):
+		return nil, fmt.Errorf("it is signed by the key %s, which is not among %s", issuer(sig), k.name)
+	case errors.Is(err, pgperrors.ErrKeyExpired), errors.Is(err, pgperrors.ErrSignatureExpired):
+		return nil, fmt.Errorf("the key %s or its signature has expired", issuer(sig))
+	case errors.As(err, &bad):
+		return nil, fmt.Errorf("the signature by the key %s does not match: the text was altered after it was signed", issuer(sig))
+	}
+	return nil, err
+}
+
+func issuer(sig *packet.Signature) string {
+	if len(sig.IssuerFingerprint) > 0 {
+		return fmt.Sprintf("%X", sig.IssuerFingerprint)
+	}
+	if sig.IssuerKeyId != nil {
+		return fmt.Sprintf("%016X", *sig.IssuerKeyId)
+	}
+	return "of nobody"
 }

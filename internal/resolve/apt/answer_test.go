@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -26,7 +25,7 @@ func open(t *testing.T, debs ...testworld.Deb) *archive {
 		getter: debian.NewGetter(t.TempDir()), mirrors: debian.Mirrors{"test": d.URL}, arch: "amd64",
 		sources: []debian.Source{{Repository: "test", Suite: "bookworm", Components: []string{"main"}, Keys: keys}},
 	}
-	o := Options{Now: time.Now()}.withDefaults()
+	o := Options{Progress: func(string) {}}
 	r, files, err := a.open(t.Context(), o, a.sources[0])
 	if err != nil {
 		t.Fatal(err)

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
+	"time"
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/failure"
@@ -27,26 +27,24 @@ type archive struct {
 
 // openArchive fetches the indexes of all sources side by side. Every source
 // that has something wrong with it is reported.
-func openArchive(ctx context.Context, getter *debian.Getter, o Options, arch string) (*archive, error) {
+func openArchive(ctx context.Context, o Options, arch string) (*archive, error) {
 	sources, err := o.sources()
 	if err != nil {
 		return nil, err
 	}
 	o.Progress(fmt.Sprintf("fetching package indexes: %d", len(sources)))
 	a := &archive{
-		getter: getter, mirrors: o.mirrors(), arch: arch, sources: sources,
+		getter: o.Getter, mirrors: o.Mirrors, arch: arch, sources: sources,
 		releases: make([]*debian.Release, len(sources)),
 	}
 	files := make([][]debian.IndexFile, len(sources))
 	faults := make([]error, len(sources))
-	var group errgroup.Group
+	var all sync.WaitGroup
 	for i, s := range sources {
-		group.Go(func() error {
-			a.releases[i], files[i], faults[i] = a.open(ctx, o, s)
-			return nil
-		})
+		all.Go(func() { a.releases[i], files[i], faults[i] = a.open(ctx, o, s) })
 	}
-	if err = errors.Join(group.Wait(), errors.Join(faults...)); err != nil {
+	all.Wait()
+	if err = errors.Join(faults...); err != nil {
 		return nil, err
 	}
 	a.files = slices.Concat(files...)
@@ -55,7 +53,7 @@ func openArchive(ctx context.Context, getter *debian.Getter, o Options, arch str
 }
 
 func (a *archive) open(ctx context.Context, o Options, s debian.Source) (*debian.Release, []debian.IndexFile, error) {
-	r, err := a.getter.Release(ctx, a.mirrors, s, o.Now, o.Progress)
+	r, err := a.getter.Release(ctx, a.mirrors, s, time.Now(), o.Progress)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -26,15 +26,15 @@ func checkSets(w lock.Wishes, found map[lock.Set][]*debian.Package) error {
 			base := w.Requests[runtimeOf(w.Requests, r.Set.Variant)].Set
 			packages = slices.Concat(found[base], packages)
 		}
-		for _, err := range CheckSet(packages) {
+		for _, err := range checkSet(packages) {
 			faults = append(faults, fmt.Errorf("%s: %w", r.Set, err))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// CheckSet says what keeps packages from being installed together and alone.
-func CheckSet(packages []*debian.Package) []error {
+// checkSet says what keeps packages from being installed together and alone.
+func checkSet(packages []*debian.Package) []error {
 	s := set{byName: map[string]*debian.Package{}, provided: map[string][]provision{}}
 	var faults []error
 	for _, p := range packages {

@@ -11,22 +11,17 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client"
 	bkllb "github.com/moby/buildkit/client/llb"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/layers"
+	"lamina.build/internal/solve"
 	"lamina.build/llb"
 	"lamina.build/lock"
 )
-
-// footing is what apt runs on, in a content store of their own.
-type footing struct {
-	store   content.Store
-	tools   llb.Layer
-	indexes llb.Layer
-}
 
 // ask lets apt answer for all sets and returns the packages of each.
 func (a *archive) ask(ctx context.Context, o Options) (found map[lock.Set][]*debian.Package, err error) {
@@ -35,7 +30,7 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[lock.Set][]*deb
 		return nil, err
 	}
 	// It is never put in its place: what a killed run leaves goes with the next one.
-	work, err := atomicfile.Folder(filepath.Join(o.CacheDir, "resolve"))
+	work, err := atomicfile.Folder(filepath.Join(o.Getter.CacheDir, "resolve"))
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for apt: %w", err)
 	}
@@ -96,6 +91,13 @@ func subtract(from, packages []*debian.Package) []*debian.Package {
 	return left
 }
 
+// footing is what apt runs on, in a content store of their own.
+type footing struct {
+	store   content.Store
+	tools   llb.Layer
+	indexes llb.Layer
+}
+
 func (a *archive) pack(ctx context.Context, dir string, p ocispec.Platform) (ls footing, err error) {
 	ls.store, err = local.NewStore(filepath.Join(dir, "store"))
 	if err != nil {
@@ -147,4 +149,22 @@ func graph(ls footing, list []question) bkllb.State {
 		llb.Mount("/repository", indexes),
 		llb.Mount("/questions", llb.Files("questions", files(list))),
 	).AddMount("/answers", bkllb.Scratch())
+}
+
+// run has the engine solve the graph and reads the answers out of it.
+func run(ctx context.Context, c *client.Client, ls footing, p ocispec.Platform, list []question) ([]answer, error) {
+	names := make([]string, 0, 3*len(list))
+	for i := range list {
+		names = append(names, name(i)+".status", name(i)+".uris", name(i)+".log")
+	}
+	files, err := solve.Read(ctx, c, solve.ReadRequest{State: graph(ls, list), Names: names, Platform: p, Store: ls.store})
+	if err != nil {
+		return nil, fmt.Errorf("running apt in the engine: %w", err)
+	}
+	answers := make([]answer, len(list))
+	for i := range list {
+		own := files[3*i:]
+		answers[i] = answer{status: string(own[0]), uris: string(own[1]), log: string(own[2])}
+	}
+	return answers, nil
 }

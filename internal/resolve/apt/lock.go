@@ -1,16 +1,26 @@
+// Package apt turns what a spec wishes for into a lock.
+//
+// Debian packages are resolved by apt itself, which runs in the engine without
+// a network:
+//
+//	fetch and verify the indexes                     (archive.go, package debian)
+//	unpack apt and what it needs into a root folder  (folders.go)
+//	show it the indexes as a local repository        (folders.go, graph.go)
+//	let it say what each set of packages takes       (ask.go)
+//	check that against the indexes                   (check.go)
+//
+// Nothing here chooses a package that apt would choose; the checks only refuse.
 package apt
 
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/fetch"
 	"lamina.build/lock"
 )
 
@@ -19,25 +29,18 @@ type Options struct {
 	Client   *client.Client // the engine that apt runs in
 	Wishes   lock.Wishes
 	Keys     map[string][]byte // the key file of each further repository, by its name
-	Mirrors  debian.Mirrors    // of Debian's own repositories; for a further one it stands before its URL
-	CacheDir string            // where indexes and apt's own packages are kept
-	HTTP     *fetch.Client     // one that honours the environment's proxies where nil
-	Now      time.Time         // what signatures and expiry are judged by; the present where zero
-	Progress func(string)      // told what is going on, from several goroutines; may be nil
+	Mirrors  debian.Mirrors    // of all repositories
+	Getter   *debian.Getter    // which keeps indexes and apt's own packages
+	Progress func(string)      // told what is going on, from several goroutines
 }
 
 // Lock resolves the wishes. All that is wrong with them is reported at once.
 func Lock(ctx context.Context, o Options) (lock.Lock, error) {
-	o = o.withDefaults()
 	arch, err := debianArch(o.Wishes.Platform)
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	getter := debian.NewGetter(o.CacheDir)
-	if o.HTTP != nil {
-		getter.HTTP = o.HTTP
-	}
-	a, err := openArchive(ctx, getter, o, arch)
+	a, err := openArchive(ctx, o, arch)
 	if err != nil {
 		return lock.Lock{}, err
 	}
@@ -52,16 +55,6 @@ func Lock(ctx context.Context, o Options) (lock.Lock, error) {
 		return lock.Lock{}, fmt.Errorf("checking what apt resolved: %w", err)
 	}
 	return a.lock(o.Wishes, found), nil
-}
-
-func (o Options) withDefaults() Options {
-	if o.Now.IsZero() {
-		o.Now = time.Now()
-	}
-	if o.Progress == nil {
-		o.Progress = func(string) {}
-	}
-	return o
 }
 
 // debianArch returns Debian's word for a platform.
@@ -113,13 +106,4 @@ func (o Options) keysOf(r lock.Repository) (debian.Keyring, error) {
 		return debian.Keyring{}, fmt.Errorf("its key file is %s and not %s", got, r.Key)
 	}
 	return debian.ParseKeys(r.Name, data)
-}
-
-// mirrors returns where every repository is to be had.
-func (o Options) mirrors() debian.Mirrors {
-	further := debian.Mirrors{}
-	for _, r := range o.Wishes.Repositories {
-		further[r.Name] = r.URL
-	}
-	return debian.Merge(o.Mirrors, further)
 }

@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
-	"sync"
 
 	"lamina.build/internal/fetch"
 )
@@ -27,13 +25,13 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp 
 			return
 		}
 		if p, ok := d.pageAt(to); ok {
-			d.pages.add(next, p)
+			d.pages.put(key(next), p)
 		}
 		if p, ok := d.files.promised(to); ok {
 			d.files.lead(next, p)
 		}
 		if origin(next) == origin(to) && resp.Request.Header.Get("Authorization") != "" {
-			d.own.add(next)
+			d.logInAt(next)
 		}
 		header.Set("Location", next.String())
 	}
@@ -167,34 +165,17 @@ func (d *Door) admitAll(namer *url.URL, list []File) {
 // index says of it.
 func (d *Door) body(w http.ResponseWriter, to *url.URL, resp *http.Response, whole bool) error {
 	if !whole {
-		return stream(w, resp.Body, BodyLimit, io.Discard, func() error { return nil })
+		return stream(w, resp.Body, io.Discard, func() error { return nil })
 	}
 	said, _ := d.files.promised(to)
 	m := newMeasure(said.hashes)
-	return stream(w, resp.Body, BodyLimit, m, func() error {
+	return stream(w, resp.Body, m, func() error {
 		if err := m.check(fetch.Redact(to.String()), said); err != nil {
 			return err
 		}
-		d.files.pass(to, m.digest())
+		d.passed.put(key(to), m.digest())
 		return nil
 	})
-}
-
-// pages are those that indexes redirect to.
-type pages struct {
-	mu sync.Mutex
-	at map[string]page
-}
-
-func (p *pages) add(u *url.URL, to page) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.at == nil {
-		p.at = map[string]page{}
-	}
-	if len(p.at) < mostNotes {
-		p.at[key(u)] = to
-	}
 }
 
 // pageAt tells whether an address is that of a page: by its index, or because
@@ -203,10 +184,5 @@ func (d *Door) pageAt(u *url.URL) (page, bool) {
 	if p, ok := d.bindings.page(u); ok {
 		return p, true
 	}
-	d.pages.mu.Lock()
-	defer d.pages.mu.Unlock()
-	p, ok := d.pages.at[key(u)]
-	return p, ok
+	return d.pages.get(key(u))
 }
-
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

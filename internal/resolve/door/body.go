@@ -1,15 +1,20 @@
 package door
 
 import (
-	"crypto/md5"  //nolint:gosec // what old indexes say
-	"crypto/sha1" //nolint:gosec // what old indexes say
+	"crypto"
+	_ "crypto/md5"  //nolint:gosec // what old indexes and requirement files say
+	_ "crypto/sha1" //nolint:gosec // likewise
 	"crypto/sha256"
-	"crypto/sha512"
+	_ "crypto/sha512"
 	"encoding/hex"
 	"fmt"
 	"hash"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
+
+	_ "golang.org/x/crypto/blake2b" // a hash that uv knows
 
 	"lamina.build/internal/failure"
 )
@@ -17,45 +22,37 @@ import (
 // BodyLimit is the largest body that passes.
 const BodyLimit = 16 << 30
 
-// LieError is a file that is not the one that its index says.
-type LieError struct {
-	URL, Index string
-	What       string // "size", or an algorithm
-	Said, Came string
-}
+// strength orders the hashes that an index may say of a file, the best first.
+var strength = []string{"sha512", "sha384", "sha256", "sha224", "sha1", "md5"}
 
-func (e *LieError) Error() string {
-	return fmt.Sprintf("index %s says that the %s of %s is %s, what came has %s", e.Index, e.What, e.URL, e.Said, e.Came)
-}
-
-// Hint says what helps.
-func (e *LieError) Hint() string {
-	return "a proxy may alter it, or its index be wrong: compare with another copy of the file"
+// NewHash makes a hash by the name that pip and indexes have for it; nil for others.
+func NewHash(name string) hash.Hash {
+	known := map[string]crypto.Hash{
+		"md5": crypto.MD5, "sha1": crypto.SHA1, "sha224": crypto.SHA224, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512,
+		"blake2b": crypto.BLAKE2b_256,
+	}
+	if h, ok := known[strings.ToLower(name)]; ok {
+		return h.New()
+	}
+	return nil
 }
 
 // measure counts and hashes what is written into it.
 type measure struct {
 	sha256 hash.Hash
-	said   hash.Hash // that of the strongest algorithm that the index names, nil for sha256 or none
+	said   hash.Hash // that of the strongest algorithm that the index names, which may be sha256
 	name   string
 	size   int64
 }
 
-// newMeasure takes the strongest hash that there is beside sha256.
 func newMeasure(hashes map[string]string) *measure {
 	m := &measure{sha256: sha256.New()}
-	known := []struct {
-		name string
-		make func() hash.Hash
-	}{{"sha512", sha512.New}, {"sha384", sha512.New384}, {"sha256", nil}, {"sha224", sha256.New224}, {"sha1", sha1.New}, {"md5", md5.New}}
-	for _, k := range known {
-		if _, ok := hashes[k.name]; !ok {
-			continue
-		}
-		if m.name = k.name; k.make != nil {
-			m.said = k.make()
-		}
+	i := slices.IndexFunc(strength, func(name string) bool { return hashes[name] != "" })
+	if i < 0 {
 		return m
+	}
+	if m.name, m.said = strength[i], m.sha256; m.name != "sha256" {
+		m.said = NewHash(m.name)
 	}
 	return m
 }
@@ -63,7 +60,7 @@ func newMeasure(hashes map[string]string) *measure {
 func (m *measure) Write(p []byte) (int, error) {
 	m.size += int64(len(p))
 	_, _ = m.sha256.Write(p)
-	if m.said != nil {
+	if m.said != nil && m.said != m.sha256 {
 		_, _ = m.said.Write(p)
 	}
 	return len(p), nil
@@ -75,30 +72,31 @@ func (m *measure) digest() digest {
 
 // check compares what came with what an index says.
 func (m *measure) check(address string, p promise) error {
-	lie := &LieError{URL: address, Index: p.index}
+	lie := func(what, said, came string) error {
+		err := fmt.Errorf("index %s says that the %s of %s is %s, what came has %s", p.index, what, address, said, came)
+		return failure.WithHint(err, "a proxy may alter it, or its index be wrong: compare with another copy of the file")
+	}
 	if p.size > 0 && p.size != m.size {
-		lie.What, lie.Said, lie.Came = "size", fmt.Sprint(p.size), fmt.Sprint(m.size)
-		return lie
+		return lie("size", fmt.Sprint(p.size), fmt.Sprint(m.size))
 	}
-	lie.What, lie.Said, lie.Came = m.name, p.hashes[m.name], m.digest().sha256
-	if m.said != nil {
-		lie.Came = hex.EncodeToString(m.said.Sum(nil))
+	if m.said == nil {
+		return nil
 	}
-	if m.name != "" && lie.Came != lie.Said {
-		return lie
+	if came := hex.EncodeToString(m.said.Sum(nil)); came != p.hashes[m.name] {
+		return lie(m.name, p.hashes[m.name], came)
 	}
 	return nil
 }
 
 // stream copies a body into an answer, and calls whole before its last piece is
 // written, so that an error of it keeps the answer from ever being complete.
-func stream(w http.ResponseWriter, body io.Reader, limit int64, each io.Writer, whole func() error) error {
+func stream(w http.ResponseWriter, body io.Reader, each io.Writer, whole func() error) error {
 	flusher := http.NewResponseController(w)
 	held, next := make([]byte, 0, 64<<10), make([]byte, 64<<10)
 	for total := int64(0); ; {
 		n, err := body.Read(next)
-		if total += int64(n); total > limit {
-			return fmt.Errorf("it has more than %d bytes", limit)
+		if total += int64(n); total > BodyLimit {
+			return fmt.Errorf("it has more than %d bytes", int64(BodyLimit))
 		}
 		_, _ = each.Write(next[:n]) // hashes don't fail
 		if n > 0 && len(held) > 0 {

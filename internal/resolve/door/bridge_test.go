@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/resolve/door"
 )
 
@@ -118,7 +119,7 @@ print(data.decode())
 }
 
 func TestBridgeReturnsTheStatus(t *testing.T) {
-	d := open(t, door.Options{})
+	d := open(t, door.Options{Client: fetch.New(fetch.Options{})})
 	tests := []struct {
 		name, seconds, script string
 		want                  int
@@ -140,7 +141,7 @@ func TestBridgeReturnsTheStatus(t *testing.T) {
 }
 
 func TestBridgePassesSignals(t *testing.T) {
-	d := open(t, door.Options{})
+	d := open(t, door.Options{Client: fetch.New(fetch.Options{})})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	cmd := bridged(t, d, "60", `

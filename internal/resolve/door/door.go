@@ -1,8 +1,44 @@
+// Package door is the one door of a sealed exec: a proxy on a unix socket that
+// ends the TLS of what comes out, looks at it, and asks the real hosts with the
+// trust store, the proxies and the logins of this machine.
+//
+//	exec: uv, git, backends ──▶ bridge on its loopback ──(unix socket)──▶ door ──▶ hosts
+//
+//	connections, the TLS in them, and whom the exec trusts (serve.go, tunnel.go)
+//	what may be asked for, and of whom                     (serve.go, hosts.go)
+//	one request and its answer                             (forward.go, answer.go)
+//	which index a project is bound to                      (index.go)
+//	what index pages say of files                          (page.go, links.go, files.go)
+//	whether the bytes are those that they promise          (body.go)
+//	what was seen, refused, and went wrong                 (record.go)
+//	the bridge                                             (bridge.py)
+//
+// Nothing in the exec speaks with a login of its own, and none comes in: logins
+// are added outside, for the host that is asked and for no other, and only to an
+// index, to what its pages name, to a file or repository that is required by its
+// address, and to where one of these redirects on its own origin.
+//
+// # Hosts
+//
+// A host is allowed with its scheme and its port: those of the options, those that
+// pages of the indexes name for files, and those that answers of allowed hosts
+// redirect to.
+// A host that only a page or a redirect names may be on a kind of address that
+// is no more private than the one its namer is on: a public index can't lead to
+// the loopback or to a private network, while an index inside of a company may
+// name its file server there. What is asked by https leads to https alone, so
+// that no login goes out in the clear. The host of an index, or of what is required,
+// may be anywhere; one that only a text of a source tree names has to be public, and
+// one of a lock before may be private. Link-local addresses, where clouds keep the credentials
+// of a machine, are never asked. Where the client has the transport that fetch
+// makes, this is checked again as each connection is made, so that no name can
+// stand for two addresses; behind a proxy, names are for the proxy to look up.
 package door
 
 import (
 	"context"
 	"crypto/rand"
+	_ "embed" // the script
 	"errors"
 	"fmt"
 	"net"
@@ -25,8 +61,8 @@ const longestSocket = 100
 
 // Options describes a [Door].
 type Options struct {
-	// Client asks the hosts; one without logins where it is nil. Its connections
-	// are looked at as they are made: it is best used for nothing else.
+	// Client asks the hosts. Its connections are looked at as they are made: it is
+	// best used for nothing else.
 	Client *fetch.Client
 
 	Dir     string   // where the socket is made; nobody else may enter it
@@ -45,10 +81,11 @@ type Door struct {
 	hosts     *hosts
 	bindings  bindings
 	files     *files
-	pages     pages
+	pages     table[page]   // beside those of indexes: where these redirect to
+	passed    table[digest] // of what came whole
+	own       table[bool]   // addresses that get the login of their host, beside those of indexes
 	record    record
 	slots     chan struct{}
-	own       addresses // that get the login of their host, beside those of indexes
 
 	cancel  context.CancelFunc
 	outer   *http.Server // of the socket
@@ -76,15 +113,12 @@ func Open(ctx context.Context, o Options) (*Door, error) {
 	d := &Door{
 		client: o.Client, socket: l.Addr().String(), authority: a, hosts: h,
 		bindings: newBindings(o.Indexes), files: newFiles(),
-		slots: make(chan struct{}, mostRequests), tunnels: newTunnels(),
+		slots: make(chan struct{}, mostRequests),
 	}
 	for _, address := range slices.Concat(o.Direct, o.Named) {
 		if u, err := url.Parse(address); err == nil { // as newHosts has seen
-			d.own.add(u)
+			d.logInAt(u)
 		}
-	}
-	if d.client == nil {
-		d.client = fetch.New(fetch.Options{})
 	}
 	ctx, d.cancel = context.WithCancel(ctx)
 	d.serve(ctx, l)
@@ -119,34 +153,12 @@ func (d *Door) Socket() string { return d.socket }
 // for each host that is asked through the door.
 func (d *Door) Authority() []byte { return d.authority.pem() }
 
-// Files returns what the pages that came through say of files, by address.
-func (d *Door) Files() map[string]File { return d.files.all() }
-
-// File returns what the pages that came through say of the file at an address.
-func (d *Door) File(address string) (File, bool) {
-	u, err := url.Parse(address)
-	if err != nil {
-		return File{}, false
-	}
-	return d.files.file(u)
-}
-
-// SHA256 returns the digest and the size of what came whole from an address.
-func (d *Door) SHA256(address string) (sha256 string, size int64, ok bool) {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "", 0, false
-	}
-	return d.files.came(u)
-}
-
 // Close ends all connections, waits for what they do, and removes the socket.
 func (d *Door) Close() error {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
 	d.cancel()
-	d.tunnels.close()
 	err := errors.Join(d.outer.Close(), d.inner.Close())
 	d.running.Wait()
 	if errors.Is(err, net.ErrClosed) { // a second time
@@ -164,3 +176,16 @@ func (d *Door) enter() bool {
 	}
 	return !d.closed
 }
+
+//go:embed bridge.py
+var bridge string
+
+// Bridge returns the Python script that stands in an exec between programs that
+// speak to a proxy on a port, and the socket of a door:
+//
+//	python3 -I bridge.py SOCKET SECONDS COMMAND...
+//
+// It runs the command with the proxy variables set, hands signals on to it, and
+// returns its status: 128 and the signal that ended it, or 124 once the seconds
+// are over, when its process group is killed.
+func Bridge() string { return bridge }

@@ -3,25 +3,32 @@ package door
 import (
 	"maps"
 	"net/url"
+	"strings"
 	"sync"
 )
 
-// files are those that pages name, and the digests of what came whole.
-type files struct {
-	mu     sync.Mutex
-	named  map[string]*File // by key
-	parts  map[string]*File // by the key of its metadata
-	led    map[string]promise
-	passed map[string]digest
+// table is what is known of addresses, by any goroutine: of no more than [mostNotes].
+type table[T any] struct {
+	mu sync.Mutex
+	at map[string]T
 }
 
-type digest struct {
-	sha256 string
-	size   int64
+func (t *table[T]) put(address string, value T) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.at == nil {
+		t.at = map[string]T{}
+	}
+	if len(t.at) < mostNotes {
+		t.at[address] = value
+	}
 }
 
-func newFiles() *files {
-	return &files{named: map[string]*File{}, parts: map[string]*File{}, led: map[string]promise{}, passed: map[string]digest{}}
+func (t *table[T]) get(address string) (value T, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	value, ok = t.at[address]
+	return value, ok
 }
 
 // key is an address in the one spelling of it: servers take a+b and a%2Bb for
@@ -31,6 +38,37 @@ func key(u *url.URL) string {
 	u.RawPath = ""
 	return u.String()
 }
+
+// asked is the address of a file, or of the repository that git reads something of.
+func asked(u *url.URL) string {
+	at := cleaned(u)
+	for _, suffix := range []string{"/info/refs", uploadPack, ".git"} {
+		at = strings.TrimSuffix(at, suffix)
+	}
+	query := u.RawQuery
+	if query == "service=git-upload-pack" {
+		query = ""
+	}
+	return origin(u) + at + "?" + query
+}
+
+// logInAt has an address get the login of its host, by what is asked of it. uv words a
+// commit of a repository as a query.
+func (d *Door) logInAt(u *url.URL) {
+	d.own.put(asked(u), true)
+	d.own.put(asked(&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}), true)
+}
+
+// files are those that pages name.
+type files struct {
+	mu    sync.Mutex
+	named map[string]*File // by key
+	parts map[string]*File // by the key of its metadata
+
+	led table[promise] // where redirects lead
+}
+
+func newFiles() *files { return &files{named: map[string]*File{}, parts: map[string]*File{}} }
 
 // add takes what a page says. Of two indexes that name a file the first one is
 // believed, and what the other adds: the clashes are returned.
@@ -66,27 +104,20 @@ func (f *files) add(p page, list []File) (clashes []string) {
 // joined is what two pages say of a file. The older one is left as it is:
 // others may hold it.
 func joined(old, next *File) *File {
-	if old.Index == next.Index {
-		both := *next
-		both.Hashes = over(next.Hashes, old.Hashes)
-		return &both
-	}
 	both := *old
-	both.Hashes = over(next.Hashes, old.Hashes)
+	if old.Index == next.Index {
+		both = *next
+	}
 	if both.Size == 0 {
 		both.Size = next.Size
 	}
-	return &both
-}
-
-// over returns the hashes of below with those of above over them.
-func over(below, above map[string]string) map[string]string {
-	if len(below) == 0 {
-		return above
+	if len(next.Hashes) > 0 {
+		both.Hashes = maps.Clone(next.Hashes)
+		maps.Copy(both.Hashes, old.Hashes)
+	} else {
+		both.Hashes = old.Hashes
 	}
-	all := maps.Clone(below)
-	maps.Copy(all, above)
-	return all
+	return &both
 }
 
 func agree(a, b map[string]string) bool {
@@ -108,56 +139,62 @@ type promise struct {
 
 // lead has an address promise what one does that redirects there.
 func (f *files) lead(u *url.URL, p promise) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if p.led = true; len(f.led) < mostNotes {
-		f.led[key(u)] = p
-	}
+	p.led = true
+	f.led.put(key(u), p)
 }
 
 // promised returns what an index says of an address, if one names it.
 func (f *files) promised(u *url.URL) (promise, bool) {
+	at := key(u)
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if file, ok := f.named[key(u)]; ok {
+	file, part := f.named[at], f.parts[at]
+	f.mu.Unlock()
+	switch {
+	case file != nil:
 		return promise{index: file.Index, hashes: file.Hashes, size: file.Size}, true
+	case part != nil:
+		return promise{index: part.Index, hashes: part.MetadataHashes}, true
 	}
-	if file, ok := f.parts[key(u)]; ok {
-		return promise{index: file.Index, hashes: file.MetadataHashes}, true
-	}
-	p, ok := f.led[key(u)]
-	return p, ok
+	return f.led.get(at)
 }
 
-func (f *files) pass(u *url.URL, d digest) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.passed[key(u)] = d
-}
-
-// all returns the files by their addresses.
-func (f *files) all() map[string]File {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	all := make(map[string]File, len(f.named))
-	for _, file := range f.named {
+// Files returns what the pages that came through say of files, by address.
+func (d *Door) Files() map[string]File {
+	d.files.mu.Lock()
+	defer d.files.mu.Unlock()
+	all := make(map[string]File, len(d.files.named))
+	for _, file := range d.files.named {
 		all[file.URL] = *file
 	}
 	return all
 }
 
-func (f *files) file(u *url.URL) (File, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if file, ok := f.named[key(u)]; ok {
+// File returns what the pages that came through say of the file at an address.
+func (d *Door) File(address string) (File, bool) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return File{}, false
+	}
+	d.files.mu.Lock()
+	defer d.files.mu.Unlock()
+	if file, ok := d.files.named[key(u)]; ok {
 		return *file, true
 	}
 	return File{}, false
 }
 
-func (f *files) came(u *url.URL) (sha256 string, size int64, ok bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	d, ok := f.passed[key(u)]
-	return d.sha256, d.size, ok
+// digest is that of a file that came whole.
+type digest struct {
+	sha256 string
+	size   int64
+}
+
+// SHA256 returns the digest and the size of what came whole from an address.
+func (d *Door) SHA256(address string) (sha256 string, size int64, ok bool) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", 0, false
+	}
+	came, ok := d.passed.get(key(u))
+	return came.sha256, came.size, ok
 }

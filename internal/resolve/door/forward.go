@@ -85,8 +85,9 @@ func (d *Door) ask(r *http.Request, to *url.URL) (*http.Response, error) {
 // gets what everybody gets.
 func (d *Door) mayLogIn(to *url.URL) bool {
 	at, _ := d.bindings.under(to)
+	own, _ := d.own.get(asked(to))
 	p, ok := d.files.promised(to)
-	return at != nil || ok && !p.led && d.hosts.isSafe(to) || d.own.has(to)
+	return at != nil || ok && !p.led && d.hosts.isSafe(to) || own
 }
 
 // shape asks for what has to be looked at in a form that can be.
@@ -133,7 +134,7 @@ func (d *Door) failed(w http.ResponseWriter, r *http.Request, to *url.URL, err e
 // fault records what went wrong outside, and says it inside.
 func (d *Door) fault(w http.ResponseWriter, to *url.URL, err error) {
 	d.record.fail(fetch.Redact(to.String()), fmt.Errorf("asking %s: %w", to.Host, err))
-	http.Error(w, oneLine(err), http.StatusBadGateway)
+	http.Error(w, strings.Join(strings.Fields(err.Error()), " "), http.StatusBadGateway)
 }
 
 // see records an answer.

@@ -2,6 +2,7 @@ package door
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -175,4 +176,81 @@ func (h *hosts) ofOptions(name string) reach {
 		}
 	}
 	return public
+}
+
+// reach is how private a kind of address is.
+type reach int
+
+const (
+	public reach = iota
+	private
+	loopback
+	forbidden // whoever names it
+)
+
+func (r reach) String() string {
+	return [...]string{"a public", "a private", "a loopback", "a link-local or metadata"}[r] + " address"
+}
+
+// reachOf returns the kind of an address.
+func reachOf(a netip.Addr) reach {
+	a = a.Unmap().WithZone("")
+	switch {
+	case fetch.IsForbidden(a):
+		return forbidden
+	case a.IsLoopback(), a.IsUnspecified(): // connecting to 0.0.0.0 leads to the loopback
+		return loopback
+	case a.IsPrivate(), netip.MustParsePrefix("100.64.0.0/10").Contains(a):
+		return private
+	}
+	return public
+}
+
+// reachOfName returns the kind of address that a host says itself that it has.
+// That of other names is known when they are connected to.
+func reachOfName(host string) reach {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return reachOf(a)
+	}
+	switch {
+	case host == "localhost" || strings.HasSuffix(host, ".localhost"):
+		return loopback
+	case host == "metadata" || host == "metadata.google.internal" || host == "instance-data":
+		return forbidden
+	}
+	return public
+}
+
+// Guard has what fetch asks for under ctx be asked for where the exec may ask, and
+// be led on no further. What is asked for is named by an index; or by the options
+// of the door, where that is empty.
+func (d *Door) Guard(ctx context.Context, index string) context.Context {
+	return d.hosts.guard(ctx, index)
+}
+
+// Guard is as that of a door to an index and to nothing else.
+func Guard(ctx context.Context, index string) (context.Context, error) {
+	h, err := newHosts(Options{Indexes: []Index{{URL: index}}})
+	if err != nil {
+		return nil, err
+	}
+	return h.guard(ctx, index), nil
+}
+
+func (h *hosts) guard(ctx context.Context, index string) context.Context {
+	return fetch.Hops(ctx, func(ctx context.Context, from, to *url.URL) (context.Context, error) {
+		if by, err := url.Parse(index); from == nil && err == nil {
+			from = by
+		}
+		_ = h.admit(from, to) // what an option names needs nobody else
+		if !h.isSafe(to) {
+			ctx = fetch.Anonymous(ctx)
+		}
+		return h.connecting(ctx, to), h.check(to)
+	})
+}
+
+// connecting has fetch connect to a host only where that may be.
+func (h *hosts) connecting(ctx context.Context, to *url.URL) context.Context {
+	return fetch.Guard(ctx, to.Hostname(), func(a netip.Addr) error { return h.connect(origin(to), a) })
 }

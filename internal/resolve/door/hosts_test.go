@@ -107,7 +107,7 @@ func TestGuardIsThatOfTheDoor(t *testing.T) {
 	w.host(strings.TrimPrefix(w.plain.URL, "http://"), func(rw http.ResponseWriter, r *http.Request) {
 		http.Redirect(rw, r, map[string]string{"/metadata": "http://metadata.google.internal/", "/local": local + "/x"}[r.URL.Path], http.StatusFound)
 	})
-	d := open(t, door.Options{Direct: []string{w.plain.URL + "/x"}})
+	d := open(t, door.Options{Client: fetch.New(fetch.Options{}), Direct: []string{w.plain.URL + "/x"}})
 	lone, err := door.Guard(t.Context(), w.plain.URL+"/simple")
 	if err != nil {
 		t.Fatal(err)

@@ -3,12 +3,18 @@ package door
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"io"
 	"mime"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
+
+	"golang.org/x/net/html"
+
+	"lamina.build/internal/fetch"
 )
 
 // pageLimit is the largest page that is read.
@@ -105,4 +111,82 @@ func plain(encoding string, body io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("it has more than %d MB", pageLimit>>20)
 	}
 	return buf.Bytes(), nil
+}
+
+// Key is an address in the spelling that addresses are compared by.
+func Key(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return key(u.ResolveReference(u)) // without dots in its path
+}
+
+// ReadProject is [ReadPage] of the page that an index has for a project.
+func ReadProject(ctx context.Context, client *fetch.Client, index, project string) (map[string]File, error) {
+	return ReadPage(ctx, client, strings.TrimRight(index, "/")+"/"+project+"/")
+}
+
+// ReadPage returns what the page at an address says of files, by the [Key] of
+// each: of one that did not pass a door. Errors are those of fetch.
+func ReadPage(ctx context.Context, client *fetch.Client, address string) (map[string]File, error) {
+	body, err := client.Get(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	data, err := plain(body.Header.Get("Content-Encoding"), body)
+	u, _ := url.Parse(body.URL) // links are relative to where it came from
+	var list []File
+	if err == nil {
+		list, err = parsePage(body.Header.Get("Content-Type"), u, data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", fetch.Redact(address), err)
+	}
+	files := make(map[string]File, len(list))
+	for _, f := range list {
+		files[Key(f.URL)] = f
+	}
+	return files, nil
+}
+
+// pageOf is a page that lists files, as HTML. It is written anew and not cut out
+// of the one that came: two parsers may see two lists in that one.
+func pageOf(list []File) []byte {
+	var out strings.Builder
+	out.WriteString("<!DOCTYPE html>\n<html><body>\n")
+	attribute := func(name, value string) { fmt.Fprintf(&out, " %s=\"%s\"", name, html.EscapeString(value)) }
+	for i := range list {
+		f := &list[i]
+		out.WriteString("<a")
+		attribute("href", f.URL+fragment(f.Hashes))
+		if f.RequiresPython != "" {
+			attribute("data-requires-python", f.RequiresPython)
+		}
+		if f.Yanked {
+			attribute("data-yanked", f.YankedReason)
+		}
+		if f.HasMetadata {
+			said := strings.TrimPrefix(fragment(f.MetadataHashes), "#")
+			if said == "" {
+				said = "true"
+			}
+			attribute("data-core-metadata", said)
+			attribute("data-dist-info-metadata", said)
+		}
+		fmt.Fprintf(&out, ">%s</a><br>\n", html.EscapeString(f.Name))
+	}
+	out.WriteString("</body></html>\n")
+	return []byte(out.String())
+}
+
+// fragment is the hash that a link has room for.
+func fragment(hashes map[string]string) string {
+	order := []string{"sha256", "sha512", "sha384", "sha224", "sha1", "md5"}
+	i := slices.IndexFunc(order, func(name string) bool { return hashes[name] != "" })
+	if i < 0 {
+		return ""
+	}
+	return "#" + order[i] + "=" + hashes[order[i]]
 }

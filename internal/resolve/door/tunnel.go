@@ -2,9 +2,20 @@ package door
 
 import (
 	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
 	"net"
+	"net/netip"
 	"sync"
+	"time"
 )
 
 type tunnelKey struct{}
@@ -14,7 +25,7 @@ type tunnel struct {
 	net.Conn
 	early *bufio.Reader // what came with the request for it
 	host  string        // with its port
-	gone  func(*tunnel)
+	left  func() bool   // has the door close it no more
 }
 
 func (t *tunnel) Read(p []byte) (int, error) {
@@ -25,60 +36,25 @@ func (t *tunnel) Read(p []byte) (int, error) {
 }
 
 func (t *tunnel) Close() error {
-	t.gone(t)
+	t.left()
 	return t.Conn.Close()
 }
 
 // tunnels are a listener of the TLS in them.
 type tunnels struct {
+	ctx    context.Context //nolint:containedctx // that of the door, at whose end all of them end
 	config *tls.Config
 	ready  chan net.Conn
-	done   chan struct{}
-
-	mu     sync.Mutex
-	open   map[*tunnel]struct{}
-	closed bool
 }
 
-func newTunnels() *tunnels {
-	return &tunnels{ready: make(chan net.Conn), done: make(chan struct{}), open: map[*tunnel]struct{}{}}
-}
-
-// add hands a connection over to the server.
+// add hands a connection over to the server. It ends with the door, whether the server has
+// taken it or not.
 func (l *tunnels) add(c net.Conn, early *bufio.Reader, host string) {
-	t := &tunnel{Conn: c, early: early, host: host, gone: l.forget}
-	l.mu.Lock()
-	l.open[t] = struct{}{}
-	l.mu.Unlock()
+	t := &tunnel{Conn: c, early: early, host: host}
+	t.left = context.AfterFunc(l.ctx, func() { _ = c.Close() }) // it may be gone already
 	select {
 	case l.ready <- tls.Server(t, l.config):
-	case <-l.done:
-	}
-	select {
-	case <-l.done: // the server may have taken it, and no more look at it
-		_ = t.Close()
-	default:
-	}
-}
-
-func (l *tunnels) forget(t *tunnel) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.open, t)
-}
-
-// close ends all of them.
-func (l *tunnels) close() {
-	l.mu.Lock()
-	if !l.closed {
-		l.closed = true
-		close(l.done)
-	}
-	open := l.open
-	l.open = map[*tunnel]struct{}{}
-	l.mu.Unlock()
-	for t := range open {
-		_ = t.Conn.Close() // it may be gone already
+	case <-l.ctx.Done():
 	}
 }
 
@@ -87,7 +63,7 @@ func (l *tunnels) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.ready:
 		return c, nil
-	case <-l.done:
+	case <-l.ctx.Done():
 		return nil, net.ErrClosed
 	}
 }
@@ -97,3 +73,95 @@ func (*tunnels) Close() error { return nil }
 
 // Addr names the listener.
 func (*tunnels) Addr() net.Addr { return &net.UnixAddr{Name: "tunnels", Net: "unix"} }
+
+// mostLeaves is how many certificates an authority keeps.
+const mostLeaves = 256
+
+// authority vouches for each host inside of one exec, and nowhere else. Its
+// keys never leave the memory of this process.
+type authority struct {
+	cert    *x509.Certificate
+	key     *ecdsa.PrivateKey
+	leafKey *ecdsa.PrivateKey
+	from    time.Time
+
+	mu     sync.Mutex
+	leaves map[string]*tls.Certificate
+}
+
+func newAuthority(now time.Time) (*authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	a := &authority{key: key, leafKey: leafKey, from: now, leaves: map[string]*tls.Certificate{}}
+	template, err := a.template("Lamina, for one exec")
+	if err != nil {
+		return nil, err
+	}
+	template.IsCA, template.BasicConstraintsValid, template.MaxPathLenZero = true, true, true
+	template.KeyUsage = x509.KeyUsageCertSign
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	a.cert, err = x509.ParseCertificate(der)
+	return a, err
+}
+
+// template is what all certificates share. The clock of another machine may be
+// a day behind or ahead.
+func (a *authority) template(name string) (*x509.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return nil, err
+	}
+	return &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: name},
+		NotBefore:    a.from.Add(-24 * time.Hour),
+		NotAfter:     a.from.Add(14 * 24 * time.Hour),
+	}, nil
+}
+
+func (a *authority) pem() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+}
+
+// leaf returns the certificate of a host, which is named without its port.
+func (a *authority) leaf(host string) (*tls.Certificate, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c, ok := a.leaves[host]; ok {
+		return c, nil
+	}
+	name := host
+	if len(name) > 64 { // more than a common name may have
+		name = name[:64]
+	}
+	template, err := a.template(name)
+	if err != nil {
+		return nil, err
+	}
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	if ip, ipErr := netip.ParseAddr(host); ipErr == nil {
+		template.IPAddresses = append(template.IPAddresses, ip.AsSlice())
+	} else {
+		template.DNSNames = []string{host}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &a.leafKey.PublicKey, a.key)
+	if err != nil {
+		return nil, fmt.Errorf("making a certificate for %q: %w", host, err)
+	}
+	if len(a.leaves) >= mostLeaves {
+		clear(a.leaves)
+	}
+	c := &tls.Certificate{Certificate: [][]byte{der, a.cert.Raw}, PrivateKey: a.leafKey}
+	a.leaves[host] = c
+	return c, nil
+}

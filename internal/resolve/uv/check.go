@@ -19,7 +19,11 @@ import (
 // Debian's.
 func (o Options) check(r Request, a answer, there inventory) error {
 	asked := r.projects()
-	faults := append([]error{enemies(r.Set.String(), a, asked), o.imports(r, a, there)}, onFolders(r.Set.String(), a.Distributions)...)
+	var faults []error
+	for _, err := range enemies(a.projects(), asked) {
+		faults = append(faults, failure.New(failure.Usage, fmt.Errorf("%s: %w", r.Set, err)))
+	}
+	faults = append(append(faults, o.imports(r, a, there)), onFolders(r.Set.String(), a.Distributions)...)
 	o.tellTwice(r, a, there)
 	prune, allowed := llb.Exclude(r.Prune).Matcher(), llb.Exclude(r.Collisions).Matcher()
 	owners := map[string]owner{}
@@ -117,14 +121,6 @@ type owner struct {
 	dist *distribution
 }
 
-func enemies(set string, a answer, asked []string) error {
-	faults := Enemies(a.projects(), asked)
-	for i, err := range faults {
-		faults[i] = fmt.Errorf("%s: %w", set, err)
-	}
-	return failure.New(failure.Usage, errors.Join(faults...))
-}
-
 func clash(r Request, asked []string, pair [2]*distribution, files []string) error {
 	slices.Sort(files)
 	more := ""
@@ -164,4 +160,66 @@ func (o Options) tellTwice(r Request, a answer, there inventory) {
 		slices.Sort(twice)
 		o.Note(fmt.Sprintf("%s: in the image twice, from an index and from Debian: %s", r.Set, strings.Join(twice, ", ")))
 	}
+}
+
+// family are projects that install a package of the same name. Where two of
+// them meet, the earlier one is the one to keep: it does more, or is still cared for.
+type family struct {
+	pkg      string
+	projects []string
+}
+
+// families lists those that are known to meet by mistake.
+func families() []family {
+	return []family{
+		{"onnxruntime", []string{
+			"onnxruntime-gpu", "onnxruntime-training", "onnxruntime-openvino", "onnxruntime-directml",
+			"onnxruntime-rocm", "onnxruntime-qnn", "onnxruntime",
+		}},
+		{"onnxruntime_genai", []string{"onnxruntime-genai-cuda", "onnxruntime-genai-directml", "onnxruntime-genai"}},
+		{"cv2", []string{
+			"opencv-contrib-python-headless", "opencv-contrib-python", "opencv-python-headless", "opencv-python",
+		}},
+		{"tensorflow", []string{"tensorflow", "tensorflow-cpu", "tensorflow-rocm", "tensorflow-gpu", "tf-nightly", "tf-nightly-cpu"}},
+		{"triton", []string{"triton", "pytorch-triton", "pytorch-triton-rocm"}},
+		{"faiss", []string{"faiss-gpu-cu12", "faiss-gpu-cu11", "faiss-gpu", "faiss-cpu"}},
+		{"cupy", []string{"cupy-cuda13x", "cupy-cuda12x", "cupy-cuda11x", "cupy"}},
+		{"paddle", []string{"paddlepaddle-gpu", "paddlepaddle"}},
+		{"xgboost", []string{"xgboost", "xgboost-cpu"}},
+		{"onnx", []string{"onnx", "onnx-weekly"}},
+		{"PIL", []string{"pillow", "pillow-simd"}},
+		{"psycopg2", []string{"psycopg2", "psycopg2-binary"}},
+		{"pyspark", []string{"databricks-connect", "pyspark"}},
+		{"kafka", []string{"kafka-python", "kafka-python-ng"}},
+		{"ffmpeg", []string{"ffmpeg-python", "python-ffmpeg"}},
+		{"Crypto", []string{"pycryptodome", "pycrypto"}},
+		{"bson", []string{"pymongo", "bson"}},
+		{"jwt", []string{"pyjwt", "jwt"}},
+		{"serial", []string{"pyserial", "serial"}},
+		{"fitz", []string{"pymupdf", "fitz"}},
+	}
+}
+
+// enemies reports the pairs among projects that must never be installed together,
+// since uv lets both write the same files. The order of the answer does not depend on
+// theirs. Of a pair, the one to leave out is the one that is not asked for.
+func enemies(projects, asked []string) (errs []error) {
+	for _, f := range families() {
+		met := slices.DeleteFunc(f.projects, func(p string) bool { return !slices.Contains(projects, p) })
+		for i, keep := range met {
+			for _, drop := range met[i+1:] {
+				if slices.Contains(asked, drop) && !slices.Contains(asked, keep) {
+					keep, drop = drop, keep
+				}
+				err := fmt.Errorf("%s and %s both install the package %q and overwrite each other", min(keep, drop), max(keep, drop), f.pkg)
+				errs = append(errs, failure.WithHint(err, fmt.Sprintf("excludes = [%q] under [python] leaves one out wherever it is asked for", drop)))
+			}
+		}
+	}
+	return errs
+}
+
+// areEnemies says whether two projects are of one family.
+func areEnemies(a, b string) bool {
+	return slices.ContainsFunc(families(), func(f family) bool { return slices.Contains(f.projects, a) && slices.Contains(f.projects, b) })
 }

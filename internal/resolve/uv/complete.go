@@ -4,40 +4,28 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto"
-	_ "crypto/md5"  //nolint:gosec // a hash that requirement files name
-	_ "crypto/sha1" //nolint:gosec // another one
-	_ "crypto/sha256"
-	_ "crypto/sha512"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
-	"maps"
-	"net/http"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
-	_ "golang.org/x/crypto/blake2b" // a hash that uv knows
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/resolve/door"
 	"lamina.build/internal/resolve/requirements"
-	"lamina.build/lock"
 )
 
 // complete fills in what uv does not say of the files of an answer, and holds
 // what it says against what the indexes say: code of sdists ran beside it. All
 // faults are reported at once.
 func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answer) error {
-	c := completion{Options: o, request: r, door: d, answer: a, direct: r.direct(o.Project), notes: make(chan string, 2*len(a.all()))}
+	c := completion{Options: o, request: r, door: d, answer: a, direct: r.direct(o.Project)}
 	list := a.all()
 	faults := make([]error, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -56,10 +44,9 @@ func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answe
 			faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(list[i]), r.Set, cmp.Or(fetch.Redact(list[i].URL), list[i].title()), err)
 		}
 	}
-	close(c.notes)
 	var notes []string
-	for note := range c.notes {
-		notes = append(notes, note)
+	for _, dist := range list {
+		notes = append(notes, dist.notes...)
 	}
 	slices.Sort(notes)
 	for _, note := range notes {
@@ -75,7 +62,6 @@ type completion struct {
 	door    *door.Door
 	answer  *answer
 	direct  map[string]string // the projects of files that are named by their addresses, by door.Key; "" where none is said
-	notes   chan string       // has room for all of them
 }
 
 // at is where a distribution is asked for, or something that a wheel requires it for.
@@ -190,129 +176,6 @@ func (c completion) local(d *distribution) error {
 	return err
 }
 
-// ofIndex returns what an index says of a file; nil for one that is asked for by its
-// address. An index whose page didn't pass the door, since uv had kept it, is asked here.
-func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, error) {
-	indexes := c.request.serving(d.Name, c.Indexes)
-	isServing := func(index string) bool {
-		return slices.ContainsFunc(indexes, func(url string) bool { return strings.TrimRight(url, "/") == strings.TrimRight(index, "/") })
-	}
-	f, ok := c.door.File(d.URL)
-	if ok && (f.Project == d.Name && isServing(f.Index) || f.Project == "" && isFileOf(f.Name, d)) {
-		return &f, nil
-	}
-	if name, ok := c.direct[door.Key(d.URL)]; ok && (name == "" || name == d.Name) {
-		return nil, nil
-	}
-	for _, e := range c.Before.Distributions {
-		if e.Name == d.Name && e.URL == d.URL && e.SHA256 != "" && e.SHA256 == d.Hashes["sha256"] && e.Index != "" {
-			return &door.File{Index: e.Index, URL: e.URL, Name: e.File, Hashes: map[string]string{"sha256": e.SHA256}, Size: e.Size}, nil
-		}
-	}
-	return c.asked(ctx, d, indexes)
-}
-
-// isFileOf says whether the name of a file is that of a project's.
-func isFileOf(file string, d *distribution) bool {
-	rest, ok := strings.CutPrefix(normal(file), d.Name+"-")
-	return ok && strings.IndexAny(rest, "0123456789v") == 0
-}
-
-// checkFile wants a name that a lock can have, and a wheel's of its project.
-func checkFile(d *distribution) error {
-	isWheel := strings.HasSuffix(d.File, ".whl")
-	if lock.IsFileName(d.File) && isWheel == (d.Kind == kindWheel) && (!isWheel || isFileOf(d.File, d)) {
-		return nil
-	}
-	return failure.New(failure.Usage, fmt.Errorf("%q can't be the name of %s's %s", d.File, d.Name, d.Kind))
-}
-
-// asked asks the indexes that may name a file. One that can't be asked matters
-// where no other names it.
-func (c completion) asked(ctx context.Context, d *distribution, indexes []string) (*door.File, error) {
-	var failed error
-	for _, index := range indexes {
-		files, err := c.page(ctx, index, d.Name)
-		if f, ok := files[door.Key(d.URL)]; ok {
-			f.Index = index
-			return &f, nil
-		}
-		failed = cmp.Or(failed, unlessMissing(err))
-	}
-	for _, link := range c.request.links() {
-		files, err := door.ReadPage(ctx, c.HTTP, link)
-		if f, ok := files[door.Key(d.URL)]; ok && isFileOf(f.Name, d) {
-			f.Index = link
-			return &f, nil
-		}
-		failed = cmp.Or(failed, unlessMissing(err))
-	}
-	if failed == nil {
-		failed = failure.New(failure.Usage, errors.New("no index names this file, nor does a requirement"))
-	}
-	return nil, fetch.Explain(failed)
-}
-
-// unlessMissing leaves out the error of an index that doesn't have a project.
-func unlessMissing(err error) error {
-	if status, ok := errors.AsType[*fetch.StatusError](err); ok && status.Code == http.StatusNotFound {
-		return nil
-	}
-	return err
-}
-
-// direct are the files that a request names by their addresses.
-func (r Request) direct(project fs.FS) map[string]string {
-	named := map[string]string{}
-	for _, text := range r.named(project) {
-		for _, found := range address.FindAllString(text, -1) {
-			named[door.Key(found)] = ""
-		}
-	}
-	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
-		named[door.Key(w.URL)] = w.Name
-	}
-	return named
-}
-
-// serving are the indexes that may serve a project.
-func (r Request) serving(project string, where Indexes) []string {
-	var list []string
-	for _, i := range r.Indexes {
-		if slices.Contains(i.Packages, project) {
-			list = append(list, i.URL)
-		}
-	}
-	own, further := r.own(where)
-	if len(list) > 0 || own == "" {
-		return list
-	}
-	return slices.Concat(further, []string{own}, r.uses.urls)
-}
-
-// page asks an index for the files of a project.
-func (o Options) page(ctx context.Context, index, project string) (map[string]door.File, error) {
-	address := strings.TrimRight(index, "/") + "/" + project + "/"
-	return door.ReadPage(ctx, o.HTTP, address)
-}
-
-// promised holds what uv says of a file against what its index does.
-func (completion) promised(d *distribution, f *door.File) error {
-	if f == nil {
-		return nil
-	}
-	d.Index = f.Index
-	for name, want := range f.Hashes {
-		if got, ok := d.Hashes[name]; ok && !strings.EqualFold(got, want) {
-			return fmt.Errorf("%s has %s %s for it, and uv says %s", f.Index, name, want, got)
-		}
-		d.Hashes[name] = strings.ToLower(want)
-	}
-	d.Size = cmp.Or(f.Size, d.Size)
-	d.File = f.Name
-	return nil
-}
-
 // measure finds out what nobody said: the size, the hashes, what is in a wheel.
 func (c completion) measure(ctx context.Context, d *distribution, said *door.File) error {
 	if sum, size, ok := c.door.SHA256(d.URL); ok && d.Hashes["sha256"] == "" {
@@ -344,113 +207,4 @@ func (c completion) measure(ctx context.Context, d *distribution, said *door.Fil
 		return err
 	}
 	return c.keep(d)
-}
-
-// sum reads a file whole for its sha256 and further hashes, and checks what is
-// promised of it.
-func sum(file io.Reader, d *distribution, further ...string) error {
-	sums := map[string]hash.Hash{}
-	var writers []io.Writer
-	for _, name := range slices.Concat(slices.Collect(maps.Keys(d.Hashes)), further, []string{"sha256"}) {
-		if h, ok := hashOf(name); ok && sums[name] == nil {
-			sums[name] = h
-			writers = append(writers, h)
-		}
-	}
-	if _, err := io.Copy(io.MultiWriter(writers...), file); err != nil {
-		return err
-	}
-	for name, h := range sums {
-		got := hex.EncodeToString(h.Sum(nil))
-		if want, ok := d.Hashes[name]; ok && !strings.EqualFold(got, want) {
-			return failure.New(failure.Usage, fmt.Errorf("its %s is %s, and %s is promised", name, got, want))
-		}
-		d.Hashes[name] = got
-	}
-	return nil
-}
-
-// hashOf is a hash by the name that pip and indexes have for it.
-func hashOf(name string) (hash.Hash, bool) {
-	known := map[string]crypto.Hash{
-		"md5": crypto.MD5, "sha1": crypto.SHA1, "sha224": crypto.SHA224, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512,
-		"blake2b": crypto.BLAKE2b_256,
-	}
-	h, ok := known[strings.ToLower(name)]
-	if !ok {
-		return nil, false
-	}
-	return h.New(), true
-}
-
-// wanted are the hashes that lines have for a file. They are about the image's own:
-// a build may take another version of a project.
-func (c completion) wanted(d *distribution) (list []string) {
-	if !slices.Contains(c.answer.Distributions, d) {
-		return nil
-	}
-	for _, w := range c.lines() {
-		if w.Name == d.Name || w.URL != "" && door.Key(w.URL) == door.Key(d.URL) || w.Path != "" && "file:"+w.Path == d.URL {
-			list = append(list, w.Hashes...)
-			if found := fragmentHash.FindStringSubmatch(w.Line); found != nil {
-				list = append(list, found[1]+":"+found[2])
-			}
-		}
-	}
-	return list
-}
-
-// fragmentHash is a hash in an address, as indexes and pip write it.
-var fragmentHash = regexp.MustCompile(`[#&](md5|sha1|sha224|sha256|sha384|sha512|blake2b)=([^&\s]*)`)
-
-// unsaid are the algorithms of hashes that are needed, and that no index says.
-func (c completion) unsaid(d *distribution, said *door.File) (names []string) {
-	if d.Hashes["sha256"] == "" {
-		names = append(names, "sha256")
-	}
-	for _, want := range c.wanted(d) {
-		name, _, _ := strings.Cut(want, ":")
-		if name != "sha256" && (said == nil || said.Hashes[name] == "") {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// checkHashes holds a file against the --hash options of its lines, of which
-// one must fit (https://pip.pypa.io/en/stable/topics/secure-installs/).
-func (c completion) checkHashes(d *distribution) error {
-	wanted := c.wanted(d)
-	fits := func(want string) bool {
-		name, sum, _ := strings.Cut(want, ":")
-		return strings.EqualFold(d.Hashes[name], sum)
-	}
-	switch {
-	case len(wanted) > 0 && !slices.ContainsFunc(wanted, fits):
-		err := fmt.Errorf("its sha256 is %s, which none of the %d --hash options of its line has", d.Hashes["sha256"], len(wanted))
-		return failure.WithHint(failure.New(failure.Usage, err), fmt.Sprintf("the file that fits this platform is %s: add --hash=sha256:%s if that is the right one", d.File, d.Hashes["sha256"]))
-	case len(wanted) == 0 && slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.answer.Distributions, d):
-		return failure.New(failure.Usage, errors.New("--require-hashes wants a --hash for everything, and no line has one for this"))
-	}
-	return nil
-}
-
-// note tells what is odd about a file and no fault.
-func (c completion) note(d *distribution, f *door.File) {
-	if f == nil {
-		return
-	}
-	if f.Yanked {
-		c.notes <- fmt.Sprintf("%s: %s was yanked from its index%s", c.request.Set, d.title(), reasonOf(f.YankedReason))
-	}
-	if sum := f.MetadataHashes["sha256"]; d.wheel != nil && sum != "" && sum != d.wheel.Metadata {
-		c.notes <- fmt.Sprintf("%s: what the index says of the requirements of %s differs from the METADATA in its wheel", c.request.Set, d.title())
-	}
-}
-
-func reasonOf(text string) string {
-	if text == "" {
-		return ""
-	}
-	return ": " + text
 }

@@ -28,8 +28,8 @@ func (o Options) throughDoor(ctx context.Context, r Request, q question, d *door
 		own = failure.WithHint(own, hint)
 	}
 	left := slices.DeleteFunc(d.Faults(), func(err error) bool { return isBeside(err, files) })
-	if causes := errors.Join(left...); causes != nil {
-		return fmt.Errorf("resolving %s: %w", r.Set, errors.Join(causes, unmarked(own)))
+	if causes := errors.Join(left...); causes != nil { // which have their own kinds and hints
+		return fmt.Errorf("resolving %s: %w", r.Set, errors.Join(causes, errors.New(own.Error())))
 	}
 	for _, refused := range d.Refused() {
 		o.Note(fmt.Sprintf("%s: the resolve asked for %s, which nothing of it names", r.Set, refused.Host))
@@ -52,9 +52,6 @@ func isBeside(err error, files map[string]door.File) bool {
 	}
 	return false
 }
-
-// unmarked is an error without its kind and its hints.
-func unmarked(err error) error { return errors.New(err.Error()) }
 
 // timeLimit is the exit status of the bridge for a resolve that took too long.
 const timeLimit = 124
@@ -105,8 +102,9 @@ func (q question) at(f *answerFault) string {
 	named := map[string]bool{normal(f.Project): true}
 	for _, word := range projectWord.FindAllString(f.Message, -1) {
 		named[normal(word)] = true
-		if project, _, ofFile := strings.Cut(word, "-"); ofFile && isArchive(word) {
-			named[normal(project)] = true
+		if door.IsArchive(word) {
+			project, _ := door.ReadName(word)
+			named[project] = true
 		}
 	}
 	for _, found := range kindWord.FindAllStringSubmatch(f.Message, -1) {

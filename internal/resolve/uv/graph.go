@@ -1,19 +1,27 @@
 package uv
 
 import (
+	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	bkllb "github.com/moby/buildkit/client/llb"
+	"github.com/opencontainers/go-digest"
 
 	"lamina.build/cache"
+	"lamina.build/internal/failure"
+	"lamina.build/internal/layers"
 	"lamina.build/internal/resolve/door"
+	"lamina.build/internal/resolve/requirements"
 	"lamina.build/llb"
+	"lamina.build/lock"
 )
 
 //go:embed scripts/*.py
@@ -87,23 +95,6 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 	return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
 }
 
-// doorEnv has uv, git and Python's own client trust the door, and uv take nothing
-// from elsewhere.
-func doorEnv() []string {
-	cert := certPath + "/" + certName
-	return []string{
-		"SSL_CERT_FILE=" + cert, "GIT_SSL_CAINFO=" + cert, "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1",
-		"UV_CACHE_DIR=/var/cache/uv", "UV_NO_GITHUB_FAST_PATH=1", "UV_PYTHON_DOWNLOADS=never", "UV_LINK_MODE=copy", "UV_PREVIEW_FEATURES=pylock",
-		"UV_HTTP_RETRIES=1",   // the door tries often enough, but for what is cut
-		"UV_HTTP_TIMEOUT=300", // longer than the door takes for all its attempts
-		// Files get a local version when they are released, as flash-attn's; readWheel looks.
-		"UV_SKIP_WHEEL_FILENAME_CHECK=1",
-	}
-}
-
-// doorID is what an exec asks its session for.
-func doorID(i int) string { return fmt.Sprintf("lamina-door-%d", i) }
-
 func scriptFiles() (map[string]string, error) {
 	names, err := fs.Glob(scripts, "scripts/*.py")
 	if err != nil {
@@ -118,4 +109,84 @@ func scriptFiles() (map[string]string, error) {
 		code[path.Base(name)] = string(data)
 	}
 	return code, nil
+}
+
+// The wheels of uv that Lamina resolves and installs with: static binaries, for
+// musl. Their hashes are pinned here; another uv is another Lamina.
+func uvWheel(platform string) (lock.UV, error) {
+	const version, files = "0.13.9", "https://files.pythonhosted.org/packages/"
+	switch platform {
+	case "linux/amd64":
+		return lock.UV{
+			Version: version, File: "uv-0.13.9-py3-none-musllinux_1_1_x86_64.whl", Size: 19295638,
+			URL:    files + "fe/fe/794884de0efd3ac77a427cab21aa72c0483e100c55a42cd5cbb02c141b84/uv-0.13.9-py3-none-musllinux_1_1_x86_64.whl",
+			SHA256: "2c45530751517d6c3bbc69a19473f6effe47cce047bede01ffd8af7ea7b36b25",
+		}, nil
+	case "linux/arm64":
+		return lock.UV{
+			Version: version, File: "uv-0.13.9-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64.whl", Size: 18026789,
+			URL:    files + "57/15/94b6cd62ac3ff6550288328e8035288875197cbc183f51554b266a69877b/uv-0.13.9-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64.whl",
+			SHA256: "5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe",
+		}, nil
+	}
+	return lock.UV{}, failure.New(failure.Usage, fmt.Errorf("platform %q: Lamina has no uv for it, which installs Python packages", platform))
+}
+
+// findUV returns uv's wheel at the address that an index has for it. Of one that
+// hasn't the file, and of PyPI itself, that is PyPI's.
+func (o Options) findUV(ctx context.Context, platform string) (lock.UV, error) {
+	uv, err := uvWheel(platform)
+	if err != nil || strings.TrimRight(o.Indexes.Default, "/") == DefaultIndex {
+		return uv, err
+	}
+	files, err := door.ReadProject(ctx, o.HTTP, o.Indexes.Default, "uv")
+	if err != nil {
+		return uv, nil //nolint:nilerr // a private index need not have it
+	}
+	for _, f := range files {
+		if f.Name == uv.File && f.Hashes["sha256"] == uv.SHA256 {
+			uv.URL = f.URL
+		}
+	}
+	return uv, nil
+}
+
+// uvPath is where an exec has uv.
+const uvPath = "/.lamina/uv"
+
+// uvState has the program at its root.
+func (o Options) uvState() llb.State {
+	wheel := llb.Fetch(o.uv.URL, digest.NewDigestFromEncoded(digest.SHA256, o.uv.SHA256), o.uv.File)
+	return llb.UV(llb.File{From: wheel, Path: "/" + o.uv.File}, o.Builder)
+}
+
+// packProject packs the files of the project that requests name: wheels, folders
+// of wheels, locks and pyproject files, and nothing else; nil where there are none.
+func (o Options) packProject(ctx context.Context) (*llb.Layer, error) {
+	var include []string
+	for _, r := range o.Requests {
+		for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+			if w.Kind == requirements.Path {
+				include = append(include, w.Path)
+			}
+		}
+		for _, l := range r.Files.FindLinks {
+			if !strings.Contains(l, "://") {
+				include = append(include, path.Join(l, "*.whl"), path.Join(l, "*.tar.gz"), path.Join(l, "*.zip"))
+			}
+		}
+		include = append(include, r.ProjectFiles...)
+	}
+	if len(include) == 0 {
+		return nil, nil
+	}
+	slices.Sort(include)
+	layer, err := layers.Tree(ctx, o.Store, layers.TreeOptions{
+		Name: "files of the project", FS: o.Project, Target: "/", Include: slices.Compact(include),
+		Compression: layers.Uncompressed, Platform: o.Platform,
+	})
+	if errors.Is(err, layers.ErrEmpty) {
+		return nil, nil
+	}
+	return &layer, err
 }

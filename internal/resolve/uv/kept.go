@@ -1,25 +1,34 @@
 package uv
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/fetch"
+	"lamina.build/internal/resolve/door"
+	"lamina.build/lock"
 )
-
-// What wheels hold is kept between resolves, by the address and sha256 of each: a lock that is
-// made anew looks into those that are new to it alone.
 
 var hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // keptFormat is part of the name of what is kept: another one is read by nobody.
 const keptFormat = "3"
 
+// keptPath is where it is kept what a wheel holds, by its address and sha256: a lock that is
+// made anew looks into those that are new to it alone.
 func (o Options) keptPath(d *distribution) string {
 	sum := d.Hashes["sha256"]
 	if o.CacheDir == "" || !hexSHA256.MatchString(sum) {
@@ -29,19 +38,11 @@ func (o Options) keptPath(d *distribution) string {
 	return filepath.Join(o.CacheDir, keptFormat, hex.EncodeToString(at[:])+".json")
 }
 
-// kept returns what a wheel holds, nil where that has to be looked up. What can't
-// be read is looked up.
+// kept returns what a wheel holds, nil where that has to be looked up.
 func (o Options) kept(d *distribution) *wheel {
-	name := o.keptPath(d)
-	if name == "" || d.Kind != kindWheel {
-		return nil
-	}
-	data, err := os.ReadFile(name) //nolint:gosec // a file of the cache folder
-	if err != nil {
-		return nil
-	}
 	var w wheel
-	if json.Unmarshal(data, &w) != nil || w.Metadata == "" || w.Name == "" {
+	name := o.keptPath(d)
+	if name == "" || d.Kind != kindWheel || !readKept(name, &w) || w.Metadata == "" || w.Name == "" {
 		return nil
 	}
 	return &w
@@ -52,12 +53,128 @@ func (o Options) keep(d *distribution) error {
 	if name == "" {
 		return nil
 	}
-	data, err := json.Marshal(d.wheel)
+	if err := keep(name, d.wheel); err != nil {
+		return fmt.Errorf("keeping what %s holds: %w", d.File, err)
+	}
+	return nil
+}
+
+// readKept reads what was kept. What can't be read is found out anew.
+func readKept(name string, into any) bool {
+	data, err := os.ReadFile(name) //nolint:gosec // a file of the cache folder
+	return err == nil && json.Unmarshal(data, into) == nil
+}
+
+func keep(name string, value any) error {
+	data, err := json.Marshal(value)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(name), 0o700)
+	}
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return fmt.Errorf("keeping what %s holds: %w", d.File, err)
-	}
 	return atomicfile.Write(name, data, 0o644)
+}
+
+// Mirror is an index that may have the files of a lock which another one named.
+type Mirror struct {
+	Client *fetch.Client
+	Index  string   // its URL
+	Named  []string // indexes of the spec and its requirement files: these are nobody's mirrors, nor mirrored
+	Dir    string   // of the cache folder, for what was found before
+	Note   func(string)
+
+	Has map[string]string // where it has a file of the lock, by sha256
+}
+
+// Find looks for the files of a lock. A file is the same by its name and its sha256, so
+// that one which the mirror lacks is left to the address in the lock; so is everything
+// where the mirror can't be asked.
+func (m *Mirror) Find(ctx context.Context, l lock.Lock) error {
+	if slices.Contains(m.Named, m.Index) {
+		return nil
+	}
+	wanted := map[string][]lock.Distribution{}
+	for _, d := range l.Distributions {
+		if d.Index != "" && d.Index != m.Index && !slices.Contains(m.Named, d.Index) {
+			wanted[d.Name] = append(wanted[d.Name], d)
+		}
+	}
+	if uv := l.UV; uv.SHA256 != "" && len(wanted) > 0 {
+		wanted["uv"] = append(wanted["uv"], lock.Distribution{Name: "uv", File: uv.File, SHA256: uv.SHA256})
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	m.Has = m.read()
+	maps.DeleteFunc(wanted, func(_ string, list []lock.Distribution) bool {
+		return !slices.ContainsFunc(list, func(d lock.Distribution) bool { return m.Has[d.SHA256] == "" })
+	})
+	if len(wanted) == 0 {
+		return nil
+	}
+	if err := m.ask(ctx, wanted); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		m.Note(fmt.Sprintf("%s: %v; files are fetched from where they were locked", m.Index, err))
+	}
+	return m.write(m.Has)
+}
+
+// ask fills in what the mirror has. The first trouble ends it.
+func (m *Mirror) ask(ctx context.Context, wanted map[string][]lock.Distribution) error {
+	var mu sync.Mutex
+	ctx, err := door.Guard(ctx, m.Index)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(16)
+	for project, list := range wanted {
+		group.Go(func() error {
+			files, err := door.ReadProject(ctx, m.Client, m.Index, project)
+			if err != nil {
+				return unlessMissing(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, f := range files {
+				for _, d := range list {
+					if f.Name == d.File && (f.Hashes["sha256"] == d.SHA256 || f.Hashes["sha256"] == "") {
+						m.Has[d.SHA256] = f.URL
+					}
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// Forget forgets where the mirror had a file, so that it is asked again.
+func (m *Mirror) Forget(sha256 string) error {
+	delete(m.Has, sha256)
+	kept := m.read() // others may be left alone for this run only
+	delete(kept, sha256)
+	return m.write(kept)
+}
+
+func (m *Mirror) path() string {
+	return filepath.Join(m.Dir, digest.FromString(m.Index).Encoded()[:32]+".json")
+}
+
+func (m *Mirror) read() map[string]string {
+	found := map[string]string{}
+	if !readKept(m.path(), &found) || found == nil {
+		return map[string]string{}
+	}
+	return found
+}
+
+func (m *Mirror) write(found map[string]string) error {
+	if err := keep(m.path(), found); err != nil {
+		return fmt.Errorf("keeping what %s has: %w", m.Index, err)
+	}
+	return nil
 }

@@ -40,14 +40,14 @@ func TestMirrored(t *testing.T) {
 	s.put("/simple/beside/", []byte(link("/f/beside-1.0.whl", l.Distributions[4].SHA256)))
 	s.put("/simple/uv/", []byte(link("/f/uv-1.whl", "")))
 	var told notebook
-	o := MirrorOptions{Client: quick(), Index: s.URL + "/simple", Named: []string{"https://own.example"}, Dir: filepath.Join(t.TempDir(), "mirrors"), Note: told.note}
+	o := Mirror{Client: quick(), Index: s.URL + "/simple", Named: []string{"https://own.example"}, Dir: filepath.Join(t.TempDir(), "mirrors"), Note: told.note}
 	// Of another name or sha256 it is another file; c is not there at all.
 	want := map[string]string{l.Distributions[0].SHA256: s.URL + "/f/a-1.0.whl", l.UV.SHA256: s.URL + "/f/uv-1.whl"}
-	got, err := Mirrored(t.Context(), o, l)
+	err := o.Find(t.Context(), l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "files", got, want)
+	equal(t, "files", o.Has, want)
 	for _, path := range []string{"/simple/own/", "/simple/beside/"} {
 		if s.times(path) > 0 {
 			t.Errorf("%s was asked for", path)
@@ -56,23 +56,23 @@ func TestMirrored(t *testing.T) {
 	equal(t, "notes", told.told, nil)
 
 	// What was found is not looked for again.
-	if got, err = Mirrored(t.Context(), o, l); err != nil {
+	if err = o.Find(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "files, again", got, want)
+	equal(t, "files, again", o.Has, want)
 	if s.times("/simple/a/") != 1 || s.times("/simple/uv/") != 1 || s.times("/simple/c/") != 2 {
 		t.Errorf("asked for %q", s.asked)
 	}
 	if err = o.Forget(l.UV.SHA256); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = Mirrored(t.Context(), o, l); err != nil || s.times("/simple/a/") != 1 || s.times("/simple/uv/") != 2 {
-		t.Errorf("with a file forgotten: %v, %v, asked for %q", got, err, s.asked)
+	if err = o.Find(t.Context(), l); err != nil || s.times("/simple/a/") != 1 || s.times("/simple/uv/") != 2 {
+		t.Errorf("with a file forgotten: %v, %v, asked for %q", o.Has, err, s.asked)
 	}
 	s.Close()
 	l.Distributions = l.Distributions[:1]
-	if got, err = Mirrored(t.Context(), o, l); err != nil || got[l.Distributions[0].SHA256] == "" {
-		t.Errorf("with all known, and nobody there: %v, %v", got, err)
+	if err = o.Find(t.Context(), l); err != nil || o.Has[l.Distributions[0].SHA256] == "" {
+		t.Errorf("with all known, and nobody there: %v, %v", o.Has, err)
 	}
 	equal(t, "notes", told.told, nil)
 }
@@ -83,17 +83,17 @@ func TestMirrorsThatAreDown(t *testing.T) {
 		s.status("/simple/"+project+"/", http.StatusBadGateway)
 	}
 	var told notebook
-	o := MirrorOptions{Client: quick(), Index: s.URL + "/simple", Dir: t.TempDir(), Note: told.note}
-	got, err := Mirrored(t.Context(), o, mirrored())
-	if err != nil || len(got) > 0 {
-		t.Errorf("got %v, %v", got, err)
+	o := Mirror{Client: quick(), Index: s.URL + "/simple", Dir: t.TempDir(), Note: told.note}
+	err := o.Find(t.Context(), mirrored())
+	if err != nil || len(o.Has) > 0 {
+		t.Errorf("got %v, %v", o.Has, err)
 	}
 	if len(told.told) != 1 || !strings.Contains(told.told[0], "502") || !strings.HasSuffix(told.told[0], "; files are fetched from where they were locked") {
 		t.Errorf("notes are %q", told.told)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Mirrored(ctx, o, mirrored()); !errors.Is(err, context.Canceled) {
+	if err := o.Find(ctx, mirrored()); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -104,24 +104,24 @@ func TestMirrorsThatLeadElsewhere(t *testing.T) {
 		s.pages["/simple/"+project+"/"] = http.RedirectHandler("http://metadata.google.internal/", http.StatusFound).ServeHTTP
 	}
 	var told notebook
-	o := MirrorOptions{Client: quick(), Index: s.URL + "/simple", Dir: t.TempDir(), Note: told.note}
-	if _, err := Mirrored(t.Context(), o, mirrored()); err != nil || len(told.told) != 1 || !strings.Contains(told.told[0], "asking metadata.google.internal: ") {
+	o := Mirror{Client: quick(), Index: s.URL + "/simple", Dir: t.TempDir(), Note: told.note}
+	if err := o.Find(t.Context(), mirrored()); err != nil || len(told.told) != 1 || !strings.Contains(told.told[0], "asking metadata.google.internal: ") {
 		t.Errorf("notes are %q, %v", told.told, err)
 	}
 }
 
 func TestWhatIsNoMirror(t *testing.T) {
 	s := newSite(t)
-	for name, o := range map[string]MirrorOptions{
+	for name, o := range map[string]Mirror{
 		"the index itself":     {Index: upstream, Named: []string{"https://own.example"}},
 		"all named by a spec":  {Index: s.URL, Named: []string{"https://own.example", upstream}},
 		"an index of the spec": {Index: s.URL, Named: []string{s.URL}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o.Client, o.Dir = quick(), t.TempDir()
-			got, err := Mirrored(t.Context(), o, mirrored())
-			if got != nil || err != nil || len(s.asked) > 0 {
-				t.Errorf("got %v, %v; asked for %q", got, err, s.asked)
+			err := o.Find(t.Context(), mirrored())
+			if o.Has != nil || err != nil || len(s.asked) > 0 {
+				t.Errorf("got %v, %v; asked for %q", o.Has, err, s.asked)
 			}
 		})
 	}
@@ -131,12 +131,12 @@ func TestMirrorsWithASpoiltCache(t *testing.T) {
 	s, l := newSite(t), mirrored()
 	l.Distributions, l.UV = l.Distributions[:1], lock.UV{}
 	s.put("/simple/a/", []byte(link("/f/a-1.0.whl", l.Distributions[0].SHA256)))
-	o := MirrorOptions{Client: quick(), Index: s.URL + "/simple", Dir: t.TempDir()}
+	o := Mirror{Client: quick(), Index: s.URL + "/simple", Dir: t.TempDir()}
 	if err := os.WriteFile(o.path(), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Mirrored(t.Context(), o, l)
-	if err != nil || got[l.Distributions[0].SHA256] != s.URL+"/f/a-1.0.whl" {
-		t.Errorf("got %v, %v", got, err)
+	err := o.Find(t.Context(), l)
+	if err != nil || o.Has[l.Distributions[0].SHA256] != s.URL+"/f/a-1.0.whl" {
+		t.Errorf("got %v, %v", o.Has, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"lamina.build/internal/failure"
 	"lamina.build/lock"
@@ -14,12 +15,7 @@ import (
 // pen in it, what is optional is not, and what an sdist is built with is lost.
 // A name is fine if any of the sets has it: the variants share most of a spec.
 func checkNames(requests []Request, answers []answer) error {
-	known := map[string]bool{}
-	for i, a := range answers {
-		requests[i].names(known)
-		a.names(known)
-	}
-	delete(known, "") // of an archive whose name doesn't tell
+	known := namesOf(requests, answers)
 	var faults []error
 	told := map[string]bool{}
 	check := func(r Request, key, name string) {
@@ -47,10 +43,8 @@ func checkNames(requests []Request, answers []answer) error {
 // tellUnasked tells of projects that are bound to an index for nothing: with a slip of
 // the pen in its name, the one that is meant comes from any index.
 func (o Options) tellUnasked(requests []Request, answers []answer) {
-	known, told := map[string]bool{}, map[string]bool{}
-	for i, a := range answers {
-		requests[i].names(known)
-		a.names(known)
+	known, told := namesOf(requests, answers), map[string]bool{}
+	for _, a := range answers {
 		for _, d := range a.all() {
 			known[d.Name] = true
 		}
@@ -72,22 +66,78 @@ func (o Options) tellUnasked(requests []Request, answers []answer) {
 	}
 }
 
-// names adds those that r has by itself: a requirement's marker may not hold
-// here, and a source tree is in no lock.
-func (r Request) names(known map[string]bool) {
-	for _, w := range r.Files.Requirements {
-		known[w.Name] = true
+// namesOf are the names that requests have by themselves, since a requirement's marker
+// may not hold here and a source tree is in no lock, and those of their answers.
+func namesOf(requests []Request, answers []answer) map[string]bool {
+	known := map[string]bool{}
+	for i, a := range answers {
+		for _, name := range slices.Concat(requests[i].projects(), a.projects()) {
+			known[name] = true
+		}
+		for name := range requests[i].Sources {
+			known[name] = true
+		}
+		for _, o := range a.Omitted {
+			known[o.Requirement] = true
+		}
 	}
-	for name := range r.Sources {
-		known[name] = true
+	delete(known, "") // of an archive whose name doesn't tell
+	return known
+}
+
+// compiled lists what projects compile, of those that are known to do so when
+// they are installed from an sdist or a git tree. Each of the lists is one of
+// Debian packages that all do, of which one has to be there.
+//
+// Sources: the setup.py of each project.
+func compiled() map[string][][]string {
+	cxx, c := []string{"g++", "clang"}, []string{"gcc", "g++", "clang"}
+	headers := []string{"python3-dev", "libpython3-dev", "python3.11-dev", "libpython3.11-dev", "libpython3.13-dev"}
+	nvcc := []string{"nvidia-cuda-toolkit", "cuda-nvcc", "cuda-nvcc-12-4", "cuda-nvcc-12-8", "cuda-toolkit-12-4", "cuda-toolkit-12-8"}
+	return map[string][][]string{
+		"insightface":      {cxx, headers}, // thirdparty/face3d/mesh/cython: one C++ extension
+		"pycocotools":      {c, headers},
+		"cython-bbox":      {c, headers},
+		"fasttext":         {cxx, headers},
+		"dlib":             {cxx, headers, {"cmake"}},
+		"llama-cpp-python": {cxx, {"cmake"}},
+		"pyworld":          {cxx, headers},
+		"webrtcvad":        {c, headers},
+		"psutil":           {c, headers},
+		"flash-attn":       {cxx, headers, nvcc},
+		"apex":             {cxx, headers, nvcc},
+		"pytorch3d":        {cxx, headers, nvcc},
+		"causal-conv1d":    {cxx, headers, nvcc},
+		"mamba-ssm":        {cxx, headers, nvcc},
 	}
 }
 
-func (a answer) names(known map[string]bool) {
-	for _, d := range a.Distributions {
-		known[d.Name] = true
+// checkBuilders names what the builder lacks for the sdists of a lock, before
+// their compilers do.
+func checkBuilders(l lock.Lock, requests []Request) error {
+	var faults []error
+	for _, r := range requests {
+		builder := l.In(lock.SetBuilder, r.Set.Variant)
+		for _, d := range l.PythonIn(r.Set.Variant) {
+			lacks := missing(compiled()[d.Name], builder)
+			if d.IsWheel() || len(lacks) == 0 || slices.Contains(r.Optional, d.Name) {
+				continue
+			}
+			err := fmt.Errorf("%s: %s %s has no wheel and is compiled, for which the builder lacks %s",
+				r.Set, d.Name, d.Version, strings.Join(lacks, ", "))
+			faults = append(faults, failure.WithHint(err, fmt.Sprintf("add to [builder] packages: %s", strings.Join(lacks, ", "))))
+		}
 	}
-	for _, o := range a.Omitted {
-		known[o.Requirement] = true
+	return failure.New(failure.Usage, errors.Join(faults...))
+}
+
+// missing returns the first name of each list of which the builder has none.
+func missing(needs [][]string, builder []lock.Package) []string {
+	var lacks []string
+	for _, names := range needs {
+		if !slices.ContainsFunc(names, func(name string) bool { _, ok := lock.Find(builder, name); return ok }) {
+			lacks = append(lacks, names[0])
+		}
 	}
+	return lacks
 }

@@ -249,7 +249,7 @@ func TestVersionsThatStay(t *testing.T) {
 		"": pin("numpy 1.26.4", "sdist 2.0"), "sdist": pin("numpy 1.26.4", "wheel 0.43"),
 	})
 	equal(t, "another variant's", v.texts(Request{Set: lock.ParseSet("python@other")}), map[string]string{})
-	v.upgrade = Upgrade{Projects: []string{"numpy", "setuptools"}}
+	v.upgrade = Upgrade{Packages: []string{"numpy", "setuptools"}}
 	equal(t, "without two", v.texts(Request{Set: lock.ParseSet("python")}), map[string]string{"": pin("sdist 1.0", "told 1.0")})
 	v.upgrade = Upgrade{All: true}
 	equal(t, "without all", v.texts(Request{Set: lock.ParseSet("python")}), map[string]string{})
@@ -259,7 +259,7 @@ func TestRefreshOnUpgrade(t *testing.T) {
 	for _, tt := range []struct {
 		upgrade Upgrade
 		want    bool
-	}{{Upgrade{}, false}, {Upgrade{All: true}, true}, {Upgrade{Projects: []string{"a"}}, true}} {
+	}{{Upgrade{}, false}, {Upgrade{All: true}, true}, {Upgrade{Packages: []string{"a"}}, true}} {
 		if q := (Request{Set: lock.ParseSet("python")}).ask(pypi, inventory{}, versions{before(), tt.upgrade}); q.Refresh != tt.want {
 			t.Errorf("%+v: refresh is %v", tt.upgrade, q.Refresh)
 		}
@@ -273,7 +273,7 @@ func TestKnownBuilds(t *testing.T) {
 	equal(t, "known", v.known(Request{Set: lock.ParseSet("python")}), []string{sdist, sam})
 	equal(t, "a variant's", v.known(Request{Set: lock.ParseSet("python@big")}), []string{sumOf([]byte("sdist-2.0.tar.gz"))})
 	equal(t, "told now", v.known(Request{Set: lock.ParseSet("python"), BuildRequires: map[string][]string{"sdist": {"cython"}}}), []string{sam})
-	for _, upgrade := range []Upgrade{{All: true}, {Projects: []string{"six"}}} {
+	for _, upgrade := range []Upgrade{{All: true}, {Packages: []string{"six"}}} {
 		if got := (versions{before(), upgrade}).known(Request{Set: lock.ParseSet("python")}); got != nil {
 			t.Errorf("%+v: known are %q", upgrade, got)
 		}
@@ -325,7 +325,7 @@ func TestPagesAreAskedAnewWithoutALockBefore(t *testing.T) {
 		{"a lock", versions{lock: before()}, false},
 		{"a lock of other sets", versions{lock: before()}, false},
 		{"upgrade", versions{lock: before(), upgrade: Upgrade{All: true}}, true},
-		{"upgrade of one", versions{lock: before(), upgrade: Upgrade{Projects: []string{"a"}}}, true},
+		{"upgrade of one", versions{lock: before(), upgrade: Upgrade{Packages: []string{"a"}}}, true},
 	} {
 		set := lock.ParseSet("python")
 		if tt.name == "a lock of other sets" {
@@ -360,4 +360,9 @@ func TestCommitsThatStay(t *testing.T) {
 		l.Python = []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: read(tt.before).Wishes()}}
 		equal(t, tt.line, (versions{lock: l}).texts(Request{Set: lock.ParseSet("python"), Files: read(tt.line)})[""], tt.want)
 	}
+}
+
+func TestUpgradesAreOfNormalNames(t *testing.T) {
+	up := Upgrade{Packages: []string{"Flash_Attn", "torch"}}
+	equal(t, "upgrade", up.normal(), Upgrade{Packages: []string{"flash-attn", "torch"}})
 }

@@ -1,3 +1,18 @@
+// Package uv turns the Python wishes of a spec into the distributions of a
+// lock.
+//
+// uv resolves them. It runs in the builder with the network off; what it asks for
+// passes through a door that stands on this side (package door):
+//
+//	write down each set of wishes as a question        (request.go, before.go, question.go)
+//	let uv answer it, and backends of sdists           (graph.go, door.go, scripts/)
+//	turn what went wrong into words of the spec        (fault.go, hint.go)
+//	complete the files by what their index says        (complete.go, promise.go, wheel.go, metadata.go)
+//	refuse what would fail later                       (check.go, names.go)
+//	put all of it into the lock                        (answer.go)
+//
+// A set that asks for nothing from an index, as one of source trees whose needs
+// Debian's packages meet, is answered without a door, and without uv.
 package uv
 
 import (
@@ -6,9 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,9 +31,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/fetch"
-	"lamina.build/internal/layers"
 	"lamina.build/internal/resolve/door"
-	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/solve"
 	"lamina.build/llb"
 	"lamina.build/lock"
@@ -57,9 +68,7 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	if o.Limit == 0 {
 		o.Limit = 20 * time.Minute
 	}
-	if o.Note == nil {
-		o.Note = func(string) {}
-	}
+	o.Upgrade = o.Upgrade.normal()
 	o.Requests = slices.Clone(o.Requests)
 	for i, r := range o.Requests {
 		o.Requests[i].uses = r.indexesOf(o.Project)
@@ -229,58 +238,4 @@ func (o Options) read(ctx context.Context, state llb.State, session ...session.A
 		return nil, err
 	}
 	return files[0], nil
-}
-
-// doorOptions allow a request what it names.
-func (o Options) doorOptions(r Request) door.Options {
-	own, further := r.own(o.Indexes)
-	options := door.Options{Client: o.HTTP, Dir: o.Dir, Direct: r.required(o.Project), Named: r.treesRequire(o.Project)}
-	before := versions{lock: o.Before}
-	for set := range before.builds(r) {
-		options.Known = append(options.Known, before.files(set)...)
-	}
-	options.Known = append(options.Known, before.files(r.Set)...)
-	for _, i := range r.Indexes {
-		options.Indexes = append(options.Indexes, door.Index{Name: i.URL, URL: i.URL, Packages: i.Packages})
-	}
-	for _, url := range slices.Concat(further, []string{own}, r.uses.urls) {
-		if url != "" {
-			options.Indexes = append(options.Indexes, door.Index{Name: url, URL: url})
-		}
-	}
-	for _, l := range r.links() {
-		options.Indexes = append(options.Indexes, door.Index{Name: l, URL: l, Flat: true})
-	}
-	return options
-}
-
-// packProject packs the files of the project that requests name: wheels, folders
-// of wheels, locks and pyproject files, and nothing else; nil where there are none.
-func (o Options) packProject(ctx context.Context) (*llb.Layer, error) {
-	var include []string
-	for _, r := range o.Requests {
-		for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
-			if w.Kind == requirements.Path {
-				include = append(include, w.Path)
-			}
-		}
-		for _, l := range r.Files.FindLinks {
-			if !strings.Contains(l, "://") {
-				include = append(include, path.Join(l, "*.whl"), path.Join(l, "*.tar.gz"), path.Join(l, "*.zip"))
-			}
-		}
-		include = append(include, r.ProjectFiles...)
-	}
-	if len(include) == 0 {
-		return nil, nil
-	}
-	slices.Sort(include)
-	layer, err := layers.Tree(ctx, o.Store, layers.TreeOptions{
-		Name: "files of the project", FS: o.Project, Target: "/", Include: slices.Compact(include),
-		Compression: layers.Uncompressed, Platform: o.Platform,
-	})
-	if errors.Is(err, layers.ErrEmpty) {
-		return nil, nil
-	}
-	return &layer, err
 }

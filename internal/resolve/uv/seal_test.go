@@ -26,7 +26,7 @@ func TestEveryExecOfALockIsSealed(t *testing.T) {
 		Logins: Logins{"pypi.org": {User: "me", Password: "secret"}}, Indexes: Indexes{Default: DefaultIndex},
 		uv: lock.UV{Version: "1", URL: "https://f.example/uv.whl", File: "uv.whl", SHA256: "2c45530751517d6c3bbc69a19473f6effe47cce047bede01ffd8af7ea7b36b25"},
 	}
-	d := openDoor(t, door.Options{})
+	d := openDoor(t, door.Options{Client: quick()})
 	q := r.ask(o.Indexes, inventory{}, versions{})
 	inventory, inventoryErr := o.inventoryGraph()
 	offline, offlineErr := o.resolveGraph(0, q, nil, nil)

@@ -5,8 +5,6 @@ import (
 	"cmp"
 	"compress/flate"
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/csv"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,7 +12,6 @@ import (
 	"io/fs"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -90,39 +87,6 @@ func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 	}
 	return w, failure.New(failure.Usage, errors.Join(w.checkTitle(d), checkFormat(read["WHEEL"]), checkRecord(read["RECORD"]), scriptErr))
 }
-
-// interpreter are the scripts that uv doesn't write, nor install_wheels.py.
-var interpreter = regexp.MustCompile(`(?i)^\.\./bin/(python(w|3\.\d+t|[\d.]*)|pypy3?|graalpy)$`)
-
-// formatVersion is where uv looks for it: among headers, the first of them.
-var formatVersion = regexp.MustCompile(`\A(?:[^\s:]+:.*\n|[ \t].*\n)*?Wheel-Version:[ \t]*(\d*)\.`)
-
-func checkFormat(text string) error {
-	if found := formatVersion.FindStringSubmatch(text); found == nil || found[1] != "1" {
-		return errors.New("its WHEEL has no Wheel-Version 1.x, the one that installers know")
-	}
-	return nil
-}
-
-// checkRecord wants rows that uv can read. Whether they are true is nobody's
-// concern: an image has new ones.
-func checkRecord(text string) error {
-	r := csv.NewReader(strings.NewReader(newlines(text)))
-	r.LazyQuotes = true
-	rows, err := r.ReadAll()
-	for i, row := range rows {
-		if len(row) < 3 || strings.Trim(row[2], "0123456789") != "" {
-			err = cmp.Or(err, fmt.Errorf("row %d is no path, hash and size", i+1))
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("its RECORD can't be read: %w", err)
-	}
-	return nil
-}
-
-// newlines has each line end as Unix does.
-func newlines(text string) string { return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text) }
 
 // distInfo are the folders that hold metadata.
 func distInfo(z *zip.Reader) []string {
@@ -249,19 +213,6 @@ func unreadable(what string, err error) error {
 	return said
 }
 
-var requiresDist = regexp.MustCompile(`(?mi)^Requires-Dist:\s*([A-Z0-9][A-Z0-9._-]*)`)
-
-// required are the projects that METADATA names as requirements.
-func required(metadata string) []string {
-	head, _, _ := strings.Cut(strings.ReplaceAll(metadata, "\r\n", "\n"), "\n\n")
-	found := requiresDist.FindAllStringSubmatch(head, -1)
-	names := make([]string, len(found))
-	for i := range found {
-		names[i] = normal(found[i][1])
-	}
-	return names
-}
-
 // checkTitle wants a wheel to be what its file name says. A file may have got a
 // local version when it was released, as flash-attn's do.
 func (w *wheel) checkTitle(d *distribution) error {
@@ -275,85 +226,7 @@ func (w *wheel) checkTitle(d *distribution) error {
 	return failure.New(failure.Usage, fmt.Errorf("its file name is of %s %s, and its METADATA is of %s %s", name, version, w.Name, w.Version))
 }
 
-// header returns the value of the first line of METADATA with a key; "" where there
-// is none.
-func header(metadata, key string) string {
-	for line := range strings.Lines(metadata) {
-		line = strings.TrimRight(line, "\r\n")
-		name, value, _ := strings.Cut(line, ":")
-		switch {
-		case line == "": // the description follows
-			return ""
-		case strings.EqualFold(name, key):
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
-}
-
 // sameVersion compares as PEP 440 does: 1.0 and 1.0.0 are one version.
 func sameVersion(a, b string) bool {
 	return a == b || semver.PyPI.Compare(a, b) == 0
-}
-
-var entryPoint = regexp.MustCompile(`^[A-Za-z_][\w.]*[ \t]*:[ \t]*[A-Za-z_][\w.]*$`)
-
-// entryScripts are the programs that entry points become.
-func entryScripts(text string) (scripts []member, err error) {
-	sections, err := entryPoints(text)
-	faults := []error{err}
-	for _, section := range []string{"console_scripts", "gui_scripts"} {
-		for _, name := range slices.Sorted(maps.Keys(sections[section])) {
-			value := sections[section][name]
-			object, _, _ := strings.Cut(value, "[")
-			switch {
-			case !fs.ValidPath(name) || path.Base(name) != name || name == ".":
-				faults = append(faults, fmt.Errorf("its script %q is not a plain name", name))
-			case !entryPoint.MatchString(strings.TrimRight(object, " ")):
-				faults = append(faults, fmt.Errorf("its script %q can't start: %q names no function of a module (module:function)", name, value))
-			default:
-				hash := sha256.Sum256([]byte(value))
-				scripts = append(scripts, member{
-					Target: outside + "bin/" + name, Size: uint64(len(value)), Sum: binary.BigEndian.Uint32(hash[:]),
-				})
-			}
-		}
-	}
-	return scripts, errors.Join(faults...)
-}
-
-// entryPoints reads entry_points.txt as uv and configparser do: what each section
-// names, with its values.
-func entryPoints(text string) (map[string]map[string]string, error) {
-	sections := map[string]map[string]string{}
-	var section map[string]string
-	name, indent, number := "", 0, 0
-	for line := range strings.Lines(newlines(text)) {
-		number++
-		words := strings.TrimSpace(line)
-		if words == "" || words[0] == '#' || words[0] == ';' {
-			continue
-		}
-		at := strings.Index(line, words)
-		if name != "" && at > indent {
-			section[name] += "\n" + words
-			continue
-		}
-		indent = at
-		end := strings.LastIndex(words, "]")
-		isSection := words[0] == '[' && end > 1
-		key, value, isPair := strings.Cut(words, "=")
-		name = strings.TrimSpace(key)
-		_, twice := section[name]
-		switch {
-		case isSection && sections[words[1:end]] == nil:
-			section, name = map[string]string{}, ""
-			sections[words[1:end]] = section
-		case isSection || section == nil || !isPair || name == "" || twice:
-			return nil, fmt.Errorf("line %d of its entry_points.txt, %q, is neither a new section nor a new NAME = VALUE in one", number, words)
-		default:
-			section[name] = strings.TrimSpace(value)
-		}
-	}
-	return sections, nil
 }

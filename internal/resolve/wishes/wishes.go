@@ -97,9 +97,10 @@ func requests(specs []spec.Spec, git map[string]bool) []lock.Request {
 			lock.SetBuilder: sorted(slices.Concat(s.Builder.Packages, builderTools(s.Python, git[s.Variant]))),
 			lock.SetRuntime: sorted(s.Debian.Packages),
 		} {
+			shared := lock.Set{Kind: kind}
 			if i == 0 {
-				sets[lock.Set{Kind: kind}] = packages
-			} else if !slices.Equal(packages, sets[lock.Set{Kind: kind}]) {
+				sets[shared] = packages
+			} else if !slices.Equal(packages, sets[shared]) {
 				sets[lock.Set{Kind: kind, Variant: s.Variant}] = packages
 			}
 		}

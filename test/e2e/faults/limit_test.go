@@ -70,7 +70,7 @@ func TestRealBackendNeverEnds(t *testing.T) {
 	err = uv.Resolve(t.Context(), uv.Options{
 		Client: enginetest.Client(t), Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
 		Project: os.DirFS(dir), Requests: []uv.Request{{Set: lock.ParseSet("python"), Files: files}}, Indexes: uv.Indexes{Default: x.URL},
-		HTTP: fetch.New(fetch.Options{}), Dir: sockets, CacheID: rand.Text(), Limit: 8 * time.Second,
+		HTTP: fetch.New(fetch.Options{}), Dir: sockets, CacheID: rand.Text(), Limit: 8 * time.Second, Note: func(string) {},
 	}, &l)
 	if err == nil || failure.KindOf(err) != failure.Usage {
 		t.Fatalf("got %v", err)

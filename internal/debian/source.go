@@ -43,9 +43,9 @@ func (g *Getter) Release(ctx context.Context, m Mirrors, s Source, now time.Time
 			fmt.Sprintf("name one with --debian-mirror %s=URL", s.Repository),
 		)
 	}
-	r, err := g.inRelease(ctx, m, s, now, note)
+	r, err := g.signed(ctx, m, s, false, now, note)
 	if IsNotFound(err) {
-		if detached, derr := g.detachedRelease(ctx, m, s, now, note); !IsNotFound(derr) {
+		if detached, derr := g.signed(ctx, m, s, true, now, note); !IsNotFound(derr) {
 			r, err = detached, derr
 		}
 	}
@@ -56,7 +56,7 @@ func (g *Getter) Release(ctx context.Context, m Mirrors, s Source, now time.Time
 }
 
 func explainIndex(err error) error {
-	if _, ok := errors.AsType[*SignatureError](err); ok {
+	if _, ok := errors.AsType[*signatureError](err); ok {
 		return failure.WithHint(err, "something between the signer and this machine changed it (a broken mirror, a proxy, a "+
 			"login page), or the key is the wrong one: take another mirror with --debian-mirror, or correct the repository's key")
 	}
@@ -66,53 +66,40 @@ func explainIndex(err error) error {
 	return explain(err)
 }
 
-func (g *Getter) inRelease(ctx context.Context, m Mirrors, s Source, now time.Time, note func(string)) (Release, error) {
+// signed fetches and verifies an index that holds its signature, or one whose signature
+// lies beside it: the older way, of repositories of others.
+func (g *Getter) signed(ctx context.Context, m Mirrors, s Source, detached bool, now time.Time, note func(string)) (Release, error) {
 	name := suiteDir(s.Suite) + "/InRelease"
-	data, keep, err := g.latest(ctx, m.URL(s.Repository, name), note)
+	if detached {
+		name = suiteDir(s.Suite) + "/Release"
+	}
+	served, keep, err := g.latest(ctx, m.URL(s.Repository, name), note)
 	if err != nil {
 		return Release{}, err
 	}
-	text, signers, err := s.Keys.Verify(name, data, now)
+	text, signers, keepBeside := served, []string(nil), func() error { return nil }
+	if detached {
+		var signature []byte
+		if signature, keepBeside, err = g.latest(ctx, m.URL(s.Repository, name+".gpg"), note); err != nil {
+			return Release{}, err
+		}
+		signers, err = s.Keys.VerifyDetached(name, served, signature, now)
+	} else {
+		text, signers, err = s.Keys.Verify(name, served, now)
+	}
 	if err != nil {
 		return Release{}, err
 	}
-	r, err := s.release(name, text, data, signers, now)
-	if err != nil {
-		return Release{}, err
-	}
-	return r, keep()
-}
-
-// detachedRelease is the older way of signing, for repositories of others.
-func (g *Getter) detachedRelease(ctx context.Context, m Mirrors, s Source, now time.Time, note func(string)) (Release, error) {
-	name := suiteDir(s.Suite) + "/Release"
-	data, keep, err := g.latest(ctx, m.URL(s.Repository, name), note)
-	if err != nil {
-		return Release{}, err
-	}
-	signature, keepSignature, err := g.latest(ctx, m.URL(s.Repository, name+".gpg"), note)
-	if err != nil {
-		return Release{}, err
-	}
-	signers, err := s.Keys.VerifyDetached(name, data, signature, now)
-	if err != nil {
-		return Release{}, err
-	}
-	r, err := s.release(name, data, data, signers, now)
-	if err != nil {
-		return Release{}, err
-	}
-	return r, errors.Join(keep(), keepSignature())
-}
-
-func (s Source) release(name string, text, served []byte, signers []string, now time.Time) (Release, error) {
 	r, err := parseRelease(text)
 	if err != nil {
 		return Release{}, fmt.Errorf("reading %s: %w", name, err)
 	}
 	sum := sha256.Sum256(served)
 	r.Repository, r.Suite, r.Signers, r.SHA256 = s.Repository, s.Suite, signers, hex.EncodeToString(sum[:])
-	return r, r.check(name, now)
+	if err = r.check(name, now); err != nil {
+		return Release{}, err
+	}
+	return r, errors.Join(keep(), keepBeside())
 }
 
 // latest fetches a file that changes under its name, or takes what was kept of

@@ -28,112 +28,97 @@ type Package struct {
 // String is "name version".
 func (p *Package) String() string { return p.Name + " " + p.Version }
 
-// The fields that are kept, in the order of their places in a paragraph.
-const (
-	fieldPackage = iota
-	fieldVersion
-	fieldArchitecture
-	fieldDepends
-	fieldPreDepends
-	fieldProvides
-	fieldConflicts
-	fieldBreaks
-	fieldMultiArch
-	fieldEssential
-	fieldFilename
-	fieldSHA256
-	fieldSize
-	fields
-)
-
-// fieldOf is called for every line of an index: the switch spares a map and
-// the allocation of a key.
-func fieldOf(key []byte) int {
-	switch string(key) {
-	case "Package":
-		return fieldPackage
-	case "Version":
-		return fieldVersion
-	case "Architecture":
-		return fieldArchitecture
-	case "Depends":
-		return fieldDepends
-	case "Pre-Depends":
-		return fieldPreDepends
-	case "Provides":
-		return fieldProvides
-	case "Conflicts":
-		return fieldConflicts
-	case "Breaks":
-		return fieldBreaks
-	case "Multi-Arch":
-		return fieldMultiArch
-	case "Essential":
-		return fieldEssential
-	case "Filename":
-		return fieldFilename
-	case "SHA256":
-		return fieldSHA256
-	case "Size":
-		return fieldSize
-	}
-	return -1
-}
-
 // paragraph collects the kept fields of one package in one buffer, so that a
 // package costs one allocation.
 type paragraph struct {
 	buf  []byte
-	span [fields][2]int
-	last int // the field that a continuation line goes on with
+	last *span // the field that a continuation line goes on with
 	used bool
+
+	name, version, architecture       span
+	depends, preDepends, provides     span
+	conflicts, breaks, multiArch      span
+	essential, filename, sha256, size span
 }
 
-func (p *paragraph) reset() {
-	*p = paragraph{buf: p.buf[:0], last: -1}
+// span is where the buffer has the value of a field.
+type span struct{ from, to int }
+
+// field is where the value of a field goes; nil for one that is not kept. It is called for
+// every line of an index: the switch spares a map and the allocation of a key.
+func (p *paragraph) field(key []byte) *span {
+	switch string(key) {
+	case "Package":
+		return &p.name
+	case "Version":
+		return &p.version
+	case "Architecture":
+		return &p.architecture
+	case "Depends":
+		return &p.depends
+	case "Pre-Depends":
+		return &p.preDepends
+	case "Provides":
+		return &p.provides
+	case "Conflicts":
+		return &p.conflicts
+	case "Breaks":
+		return &p.breaks
+	case "Multi-Arch":
+		return &p.multiArch
+	case "Essential":
+		return &p.essential
+	case "Filename":
+		return &p.filename
+	case "SHA256":
+		return &p.sha256
+	case "Size":
+		return &p.size
+	}
+	return nil
 }
 
 // line takes a line that is not empty.
 func (p *paragraph) line(line []byte) {
 	p.used = true
 	if line[0] == ' ' || line[0] == '\t' {
-		if p.last >= 0 {
+		if p.last != nil {
 			p.buf = append(append(p.buf, ' '), bytes.TrimSpace(line)...)
-			p.span[p.last][1] = len(p.buf)
+			p.last.to = len(p.buf)
 		}
 		return
 	}
-	p.last = -1
+	p.last = nil
 	key, value, found := bytes.Cut(line, []byte(":"))
 	if !found {
 		return
 	}
-	if p.last = fieldOf(key); p.last >= 0 {
-		start := len(p.buf)
+	if p.last = p.field(key); p.last != nil {
+		p.last.from = len(p.buf)
 		p.buf = append(p.buf, bytes.TrimSpace(value)...)
-		p.span[p.last] = [2]int{start, len(p.buf)}
+		p.last.to = len(p.buf)
 	}
 }
 
 func (p *paragraph) pack() (Package, error) {
 	text := string(p.buf)
-	get := func(field int) string { return text[p.span[field][0]:p.span[field][1]] }
+	get := func(s span) string { return text[s.from:s.to] }
 	out := Package{
-		Name: get(fieldPackage), Version: get(fieldVersion), Architecture: get(fieldArchitecture),
-		Depends: get(fieldDepends), PreDepends: get(fieldPreDepends),
-		Provides: get(fieldProvides), Conflicts: get(fieldConflicts), Breaks: get(fieldBreaks),
-		MultiArch: get(fieldMultiArch), Essential: get(fieldEssential) == "yes",
-		Filename: path.Clean(get(fieldFilename)), SHA256: get(fieldSHA256),
+		Name: get(p.name), Version: get(p.version), Architecture: get(p.architecture),
+		Depends: get(p.depends), PreDepends: get(p.preDepends),
+		Provides: get(p.provides), Conflicts: get(p.conflicts), Breaks: get(p.breaks),
+		MultiArch: get(p.multiArch), Essential: get(p.essential) == "yes",
+		Filename: path.Clean(get(p.filename)), SHA256: get(p.sha256),
 	}
 	var err error
-	out.Size, err = strconv.ParseInt(get(fieldSize), 10, 64)
+	out.Size, err = strconv.ParseInt(get(p.size), 10, 64)
 	switch {
 	case out.Name == "" || out.Version == "" || out.Architecture == "":
 		return Package{}, fmt.Errorf("package %q: name, version and architecture must be given", out.Name)
 	case err != nil || out.Size <= 0:
-		return Package{}, fmt.Errorf("package %q: %q is not a size", out.Name, get(fieldSize))
+		return Package{}, fmt.Errorf("package %q: %q is not a size", out.Name, get(p.size))
 	case !filepath.IsLocal(out.Filename) || out.Filename == ".":
-		return Package{}, fmt.Errorf("package %q: %q is not a path below the repository", out.Name, get(fieldFilename))
+		return Package{}, fmt.Errorf("package %q: %q is not a path below the repository", out.Name, get(p.filename))
 	}
 	return out, nil
 }
@@ -143,7 +128,6 @@ func (p *paragraph) pack() (Package, error) {
 func ReadPackages(r io.Reader, visit func(Package)) error {
 	lines := bufio.NewReaderSize(r, 1<<16)
 	var p paragraph
-	p.reset()
 	flush := func() error {
 		if !p.used {
 			return nil
@@ -153,7 +137,7 @@ func ReadPackages(r io.Reader, visit func(Package)) error {
 			return err
 		}
 		visit(pkg)
-		p.reset()
+		p = paragraph{buf: p.buf[:0]}
 		return nil
 	}
 	for {

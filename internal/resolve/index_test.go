@@ -1,7 +1,6 @@
-package lamina
+package resolve
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -10,14 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
 )
 
 // indexesOf are those that a flag and variables name.
 func indexesOf(flag string, env map[string]string) (indexes, error) {
-	h := &host{o: Options{PythonIndex: flag, Env: func(name string) string { return env[name] }}}
-	return h.pythonIndexes()
+	return Project{PythonIndex: flag, Env: func(name string) string { return env[name] }}.indexes()
 }
 
 func TestPythonIndexes(t *testing.T) {
@@ -57,8 +54,8 @@ func TestPythonIndexes(t *testing.T) {
 			if diff := cmp.Diff(tt.want, o.Indexes); diff != "" {
 				t.Errorf("indexes (-want +got):\n%s", diff)
 			}
-			if o.from != tt.from {
-				t.Errorf("told is %q, want %q", o.from, tt.from)
+			if o.told != tt.from {
+				t.Errorf("told is %q, want %q", o.told, tt.from)
 			}
 			if len(o.logins) > 0 {
 				t.Errorf("there are logins: %v", o.logins)
@@ -78,7 +75,7 @@ func TestLoginsInAddressesOfIndexes(t *testing.T) {
 			if len(o.logins) != 1 || login.User != "me" || login.Password != "geh@eim" {
 				t.Errorf("got %d logins", len(o.logins))
 			}
-			all := fmt.Sprint(o.Indexes, o.from, o.logins)
+			all := fmt.Sprint(o.Indexes, o.told, o.logins)
 			if !strings.Contains(all, "https://i.example:8443/simple") || strings.Contains(all, "eim") || strings.Contains(all, "me:") {
 				t.Errorf("got %s", all)
 			}
@@ -116,30 +113,5 @@ func TestFaultsOfIndexes(t *testing.T) {
 				t.Errorf("kind is %d", got)
 			}
 		})
-	}
-}
-
-func TestUpgradesAreOfNormalNames(t *testing.T) {
-	up := Upgrade{Packages: []string{"Flash_Attn", "torch"}}
-	if diff := cmp.Diff(uv.Upgrade{Projects: []string{"flash-attn", "torch"}}, up.python()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-// A login that was refused may be one whose token is not set: of the host that
-// refused it, and of no other.
-func TestNotSet(t *testing.T) {
-	unset := []requirements.Unset{
-		{Host: "index.example:8443", Err: errors.New("requirements.txt:1: variable A is not set")},
-		{Host: "other.example", Err: errors.New("requirements.txt:2: variable B is not set")},
-	}
-	for address, want := range map[string]string{
-		"https://index.example:8443/a.whl": "requirements.txt:1: variable A is not set",
-		"https://files.example/a.whl":      "",
-	} {
-		err := notSet(unset, address)
-		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
-			t.Errorf("%s: got %v, want %q", address, err, want)
-		}
 	}
 }

@@ -2,6 +2,7 @@ package uv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -10,7 +11,10 @@ import (
 
 	"deps.dev/util/semver"
 
+	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/resolve/door"
+	"lamina.build/lock"
 )
 
 // noIndexes says which indexes look as if their addresses were wrong: they have
@@ -18,7 +22,7 @@ import (
 func (o Options) noIndexes(ctx context.Context, d *door.Door) []string {
 	files, ok, gone := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, f := range d.Files() {
-		files[f.Index] = files[f.Index] || isArchive(f.Name)
+		files[f.Index] = files[f.Index] || door.IsArchive(f.Name)
 	}
 	for _, seen := range d.Seen() {
 		if seen.Index != "" {
@@ -67,7 +71,8 @@ func missed(message string, files map[string]door.File) []string {
 		var versions []string
 		for _, f := range files {
 			if f.Project == project {
-				versions = append(versions, versionIn(f.Name))
+				_, version := door.ReadName(f.Name)
+				versions = append(versions, version)
 			}
 		}
 		slices.SortFunc(versions, func(a, b string) int { return semver.PyPI.Compare(b, a) })
@@ -82,22 +87,40 @@ func missed(message string, files map[string]door.File) []string {
 	return hints
 }
 
-// versionIn is the version in the name of a wheel or an sdist.
-func versionIn(file string) string {
-	if wheel, ok := strings.CutSuffix(file, ".whl"); ok {
-		_, rest, _ := strings.Cut(wheel, "-")
-		version, _, _ := strings.Cut(rest, "-")
-		return version
+// ErrBytes is returned for a file whose bytes are not those that were locked.
+var ErrBytes = errors.New("what comes are not the bytes that were locked")
+
+// Diagnose says why an engine could not fetch a distribution, by asking its
+// server. The engine hashes whatever a server answers, so that a page that
+// says 404 is a wrong hash to it; told is what the engine made of it. The client
+// sends the logins.
+func Diagnose(ctx context.Context, client *fetch.Client, d lock.Distribution, told error) error {
+	what := fmt.Sprintf("fetching %s %s from %s", d.Name, d.Version, fetch.Redact(d.URL))
+	body, err := client.Get(ctx, d.URL) // as the engine does: addresses that are signed for GET forbid HEAD
+	if err == nil {
+		err = body.Close()
 	}
-	for _, suffix := range archives {
-		file = strings.TrimSuffix(file, suffix)
+	status, answered := errors.AsType[*fetch.StatusError](err)
+	switch {
+	case err != nil && (!answered || status.Code == http.StatusProxyAuthRequired):
+		return fmt.Errorf("%s %s: %w", d.Name, d.Version, fetch.Explain(err))
+	case !answered: // all is well
+	case status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden:
+		return failure.New(failure.Usage, fmt.Errorf("%s %s: %w", d.Name, d.Version, fetch.Explain(err)))
+	case status.Code == http.StatusNotFound || status.Code == http.StatusGone:
+		err = fmt.Errorf("%s: the server has it no more (%d)", what, status.Code)
+		return failure.WithHint(err, "\"build lock\" takes what the index has now")
+	case failure.KindOf(fetch.Explain(err)) == failure.Transient:
+		return failure.New(failure.Transient, fmt.Errorf("%s: the server answers %d", what, status.Code))
 	}
-	return file[strings.LastIndex(file, "-")+1:]
+	if isMismatch(told) {
+		err = fmt.Errorf("%s: %w: %w", what, ErrBytes, told)
+		return failure.WithHint(err, "a proxy may alter it, or its index may have replaced it: compare before you lock anew")
+	}
+	return failure.New(failure.Transient, fmt.Errorf("%s: %w", what, told))
 }
 
-// archives are the endings of the names of files of distributions.
-var archives = []string{".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz"}
-
-func isArchive(file string) bool {
-	return slices.ContainsFunc(archives, func(suffix string) bool { return strings.HasSuffix(file, suffix) })
+// isMismatch knows the engine's word for bytes with another hash.
+func isMismatch(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "digest mismatch")
 }

@@ -1,14 +1,16 @@
 package apt
 
 import (
+	"cmp"
 	"context"
-	_ "embed" // the scripts
+	"embed"
 	"errors"
 	"fmt"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -16,17 +18,8 @@ import (
 	"lamina.build/internal/debian"
 )
 
-//go:embed scripts/extract.sh
-var extractScript []byte
-
-//go:embed scripts/update.sh
-var updateScript []byte
-
-//go:embed scripts/ask.sh
-var askScript []byte
-
-//go:embed scripts/askone.sh
-var askOneScript []byte
+//go:embed scripts/*.sh
+var scripts embed.FS
 
 // closure returns what packages need to run, found as debootstrap does: of
 // alternatives the first that there is, of a virtual package the first that
@@ -61,13 +54,8 @@ func closure(x *debian.Index, names ...string) ([]*debian.Package, error) {
 
 func firstAlternative(x *debian.Index, relation string) string {
 	first := ""
-	for alternative := range strings.SplitSeq(relation, "|") {
-		name, _, _ := strings.Cut(strings.TrimSpace(alternative), " ")
-		name, _, _ = strings.Cut(name, "(")
-		name, _, _ = strings.Cut(name, ":")
-		if first == "" {
-			first = name
-		}
+	for name := range debian.Names(relation, "|") {
+		first = cmp.Or(first, name)
 		if len(x.Candidates(name)) > 0 {
 			return name
 		}
@@ -106,13 +94,12 @@ func (a *archive) writeTools(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("unpacking %s: %w", busybox, err)
 	}
-	return errors.Join(
-		os.WriteFile(filepath.Join(dir, "busybox"), program, 0o755), //nolint:gosec // it is to be executed
-		os.WriteFile(filepath.Join(dir, "extract.sh"), extractScript, 0o600),
-		os.WriteFile(filepath.Join(dir, "update.sh"), updateScript, 0o600),
-		os.WriteFile(filepath.Join(dir, "ask.sh"), askScript, 0o600),
-		os.WriteFile(filepath.Join(dir, "askone.sh"), askOneScript, 0o600),
-	)
+	err = os.WriteFile(filepath.Join(dir, "busybox"), program, 0o755) //nolint:gosec // it is to be executed
+	for _, name := range []string{"extract.sh", "update.sh", "ask.sh", "askone.sh"} {
+		script, readErr := scripts.ReadFile("scripts/" + name)
+		err = errors.Join(err, readErr, os.WriteFile(filepath.Join(dir, name), script, 0o600))
+	}
+	return err
 }
 
 // fetch gets packages into the cache, several at a time.
@@ -143,4 +130,61 @@ func place(from, to string) error {
 		return err
 	}
 	return os.WriteFile(to, data, 0o600) //nolint:gosec // beside the other tools
+}
+
+// aptConf makes apt answer from the indexes alone and the same way everywhere.
+// It need not verify them again, and its engine's clock need not be right.
+const aptConf = `Acquire::Languages "none";
+Acquire::ForceHash "SHA256";
+Acquire::By-Hash "no";
+Acquire::Check-Valid-Until "false";
+Acquire::Check-Date "false";
+APT::Sandbox::User "root";
+APT::Install-Recommends "false";
+APT::Install-Suggests "false";
+APT::Update::Error-Mode "any";
+APT::Get::Always-Include-Phased-Updates "true";
+Debug::NoLocking "true";
+Dir::Bin::dpkg "/bin/true";
+`
+
+// writeIndexes fills a folder with the indexes as a repository that apt reads
+// from disk: a numbered folder for each, the same paths below as on a mirror.
+func (a *archive) writeIndexes(dir string) error {
+	sources, err := a.sourcesList()
+	if err != nil {
+		return err
+	}
+	conf := aptConf + fmt.Sprintf("APT::Architecture %q;\nAPT::Architectures { %q; };\n", a.arch, a.arch)
+	faults := []error{
+		os.WriteFile(filepath.Join(dir, "sources.list"), []byte(sources), 0o600),
+		os.WriteFile(filepath.Join(dir, "apt.conf"), []byte(conf), 0o600),
+	}
+	for _, r := range a.releases {
+		name := filepath.Join(a.folder(dir, r.Repository), r.Dir(), "Release")
+		faults = append(faults, os.MkdirAll(filepath.Dir(name), 0o755), //nolint:gosec // packed and removed
+			os.WriteFile(name, r.Text, 0o600))
+	}
+	for _, f := range a.files {
+		faults = append(faults, place(f.Local, filepath.Join(a.folder(dir, f.Release.Repository), f.Path)))
+	}
+	return errors.Join(faults...)
+}
+
+func (a *archive) folder(dir, repository string) string {
+	return filepath.Join(dir, strconv.Itoa(slices.Index(a.repositories(), repository)))
+}
+
+// sourcesList says trusted, since the signatures were checked here and apt
+// gets the signed text without them.
+func (a *archive) sourcesList() (string, error) {
+	var list strings.Builder
+	for _, s := range a.sources {
+		if !filepath.IsLocal(path.Clean(s.Suite)) || strings.ContainsAny(s.Suite+strings.Join(s.Components, ""), " \t\n[]#'") {
+			return "", fmt.Errorf("%s: a suite or component has no such letters", s.Subject())
+		}
+		fields := append([]string{"deb [trusted=yes]", "file:" + a.folder("/repository", s.Repository), s.Suite}, s.Components...)
+		fmt.Fprintln(&list, strings.Join(fields, " "))
+	}
+	return list.String(), nil
 }

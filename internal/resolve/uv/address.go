@@ -1,6 +1,7 @@
 package uv
 
 import (
+	"fmt"
 	"io/fs"
 	"net/url"
 	"path"
@@ -10,39 +11,9 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"lamina.build/lock"
+	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/door"
 )
-
-// Only returns the logins of some hosts: an engine asks for no others.
-func (l Logins) Only(hosts []string) Logins {
-	some := Logins{}
-	for _, host := range hosts {
-		if login, ok := l.of(host); ok {
-			some[key(host)] = login
-		}
-	}
-	return some
-}
-
-// Hosts are those that the distributions of a lock come from.
-func Hosts(list []lock.Distribution) []string {
-	hosts := make([]string, len(list))
-	for i, d := range list {
-		hosts[i] = hostOf(d.URL)
-	}
-	return hosts
-}
-
-// files are the addresses of a set: uv may have kept the page that names them, so
-// that it doesn't pass the door.
-func (v versions) files(set lock.Set) []string {
-	list := v.set(set)
-	at := make([]string, len(list))
-	for i, d := range list {
-		at[i] = cleaned(d.URL)
-	}
-	return slices.DeleteFunc(at, func(a string) bool { return a == "" })
-}
 
 // required are the addresses that a request requires files and repositories at,
 // beside its indexes.
@@ -79,6 +50,20 @@ func (r Request) treesRequire(project fs.FS) []string {
 // named are all addresses that a request names, beside its indexes.
 func (r Request) named(project fs.FS) []string {
 	return append(r.required(project), r.treesRequire(project)...)
+}
+
+// direct are the files that a request names by their addresses.
+func (r Request) direct(project fs.FS) map[string]string {
+	named := map[string]string{}
+	for _, text := range r.named(project) {
+		for _, found := range address.FindAllString(text, -1) {
+			named[door.Key(found)] = ""
+		}
+	}
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+		named[door.Key(w.URL)] = w.Name
+	}
+	return named
 }
 
 // wants are the parts of a pyproject.toml that tell what is required, which a
@@ -155,4 +140,22 @@ func hostOf(address string) string {
 		return ""
 	}
 	return u.Host
+}
+
+// sshAddress finds the addresses of git repositories that are named by ssh. They are fetched
+// by https, with the login of their host: no exec has a key, and no engine an agent.
+var sshAddress = regexp.MustCompile(`ssh://(?:[^\s@/]+@)?([A-Za-z0-9.-]+)(?::\d+)?/`)
+
+func needsLogin(host string) error {
+	err := failure.New(failure.Usage, fmt.Errorf("%s: a repository there is named by ssh, for which a lock has no key", host))
+	return failure.WithHint(err, fmt.Sprintf("put a login for %s into ~/.netrc, and it is fetched by https; or write git+https://%s/… where it needs none", host, host))
+}
+
+// isSSH says whether git was to go by ssh.
+func isSSH(text string) (host string, ok bool) {
+	found := sshAddress.FindStringSubmatch(text)
+	if found == nil || !strings.Contains(text, "git") {
+		return "", false
+	}
+	return found[1], true
 }

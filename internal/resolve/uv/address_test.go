@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"lamina.build/internal/resolve/requirements"
-	"lamina.build/lock"
 )
 
 func TestAddressesThatARequestNames(t *testing.T) {
@@ -63,13 +62,8 @@ setup(url="https://home.example/x", install_requires=['b @ https://tree.example/
 
 func TestLoginsOfSomeHosts(t *testing.T) {
 	logins := Logins{"a.example": {User: "a"}, "b.example": {User: "b"}}
-	some := logins.Only([]string{"A.example:8443", "c.example", ""})
+	some := logins.Only([]string{"https://A.example:8443/x.whl", "git+https://c.example/r@c", "file:wheels/x.whl", ""})
 	if len(some) != 1 || some["a.example"].User != "a" {
 		t.Errorf("got %d logins", len(some))
 	}
-}
-
-func TestHostsOfALock(t *testing.T) {
-	got := Hosts([]lock.Distribution{{URL: "https://f.example:1/x.whl"}, {URL: "git+https://g.example/r@c"}, {URL: "file:wheels/x.whl"}})
-	equal(t, "hosts", got, []string{"f.example:1", "g.example", ""})
 }

@@ -3,9 +3,10 @@ package door
 import (
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	"lamina.build/lock"
 )
 
 // Index is a server of Python packages.
@@ -38,13 +39,6 @@ type page struct {
 	project string // empty for a flat one
 }
 
-var separators = regexp.MustCompile(`[-_.]+`)
-
-// normalized is the one spelling of a project's name (PEP 503).
-func normalized(name string) string {
-	return strings.ToLower(separators.ReplaceAllString(name, "-"))
-}
-
 // newBindings joins the indexes that share an address.
 func newBindings(list []Index) bindings {
 	b := bindings{bound: map[string]bool{}}
@@ -67,8 +61,8 @@ func newBindings(list []Index) bindings {
 			if at.projects == nil {
 				at.projects = map[string]bool{}
 			}
-			at.projects[normalized(name)] = true
-			b.bound[normalized(name)] = true
+			at.projects[lock.NormalName(name)] = true
+			b.bound[lock.NormalName(name)] = true
 		}
 	}
 	slices.SortStableFunc(b.indexes, func(x, y *bound) int { return len(y.path) - len(x.path) })
@@ -92,15 +86,13 @@ func (b bindings) page(u *url.URL) (page, bool) {
 	case name == "" || strings.Contains(name, "/") || isFile(u.Path):
 		return page{}, false
 	}
-	return page{index: at.name, project: normalized(name)}, true
+	return page{index: at.name, project: lock.NormalName(name)}, true
 }
 
 // isFile tells files that lie where an index has its projects, as those of
 // PyTorch do. A page has a slash at its end, or redirects to where it has one.
 func isFile(path string) bool {
-	return slices.ContainsFunc([]string{".whl", ".metadata", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".egg", ".exe", ".asc"}, func(suffix string) bool {
-		return strings.HasSuffix(path, suffix)
-	})
+	return IsArchive(path) || hasSuffix(path, ".metadata", ".egg", ".exe", ".asc")
 }
 
 // refusal says why the index that is asked for a project does not serve it. It
@@ -134,4 +126,53 @@ func (b bindings) under(u *url.URL) (at *bound, rest string) {
 		}
 	}
 	return nil, ""
+}
+
+// A flat page lists files of all projects, so that a project that is bound to
+// another index can only be kept from it by leaving its files out of the page.
+
+// hides tells whether something may have to be left out of the pages of a flat
+// index.
+func (b bindings) hides() bool { return len(b.bound) > 0 }
+
+// serves tells whether a flat index serves the project of a file.
+func (b bindings) serves(index, fileName string) bool {
+	project, _ := ReadName(fileName)
+	for _, i := range b.indexes {
+		if i.flat && i.name == index && i.projects != nil {
+			return i.projects[project]
+		}
+	}
+	return !b.bound[project]
+}
+
+// archives are the endings of the names of files of distributions.
+var archives = []string{".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz"}
+
+// IsArchive tells the name of a wheel or an sdist.
+func IsArchive(name string) bool { return hasSuffix(name, archives...) }
+
+func hasSuffix(name string, suffixes ...string) bool {
+	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+}
+
+// ReadName returns the project, normalised, and the version that the name of a wheel or
+// an sdist has. The project of an sdist may have hyphens, and ends before the first one
+// that a digit follows; without such a one all of the name is the project.
+func ReadName(name string) (project, version string) {
+	if strings.HasSuffix(name, ".whl") {
+		project, rest, _ := strings.Cut(name, "-")
+		version, _, _ = strings.Cut(rest, "-")
+		return lock.NormalName(project), version
+	}
+	for i := 1; i+1 < len(name); i++ {
+		if next := name[i+1]; name[i] == '-' && '0' <= next && next <= '9' {
+			version = name[i+1:]
+			for _, suffix := range archives {
+				version = strings.TrimSuffix(version, suffix)
+			}
+			return lock.NormalName(name[:i]), version
+		}
+	}
+	return lock.NormalName(name), ""
 }

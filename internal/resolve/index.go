@@ -1,0 +1,144 @@
+package resolve
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/uv"
+	"lamina.build/lock"
+)
+
+// indexes are those for what nothing else names one for.
+type indexes struct {
+	uv.Indexes
+
+	chosen bool                          // the default one is named by the user
+	logins map[string]requirements.Login // of their addresses
+	told   string                        // which these are, as people are told
+}
+
+// indexes says which indexes serve what neither the spec nor a requirement file names
+// one for: the flag, Lamina's own variable, then those of uv and of pip, so that a
+// machine that has a mirror needs no second word for it.
+func (p Project) indexes() (indexes, error) {
+	x := indexes{Indexes: uv.Indexes{Default: uv.DefaultIndex}, logins: map[string]requirements.Login{}}
+	defaults := []struct{ name, value string }{
+		{"--python-index", p.PythonIndex},
+		{"LAMINA_PYTHON_INDEX", p.Env("LAMINA_PYTHON_INDEX")},
+		{"UV_DEFAULT_INDEX", p.Env("UV_DEFAULT_INDEX")},
+		{"PIP_INDEX_URL", p.Env("PIP_INDEX_URL")},
+	}
+	for i, d := range defaults {
+		if d.value == "" {
+			continue
+		}
+		address, err := x.read(d.name, d.value, i > 1)
+		if err != nil {
+			return x, err
+		}
+		x.chosen, x.Default, x.told = true, address, fmt.Sprintf(", from %s (%s)", address, d.name)
+		break
+	}
+	if cmp.Or(defaults[0].value, defaults[1].value) != "" {
+		return x, nil // who names an index to Lamina means that one
+	}
+	for _, name := range []string{"UV_INDEX", "PIP_EXTRA_INDEX_URL"} {
+		for word := range strings.FieldsSeq(p.Env(name)) {
+			address, err := x.read(name, word, true)
+			if err != nil {
+				return x, err
+			}
+			x.Further = append(x.Further, address)
+			x.told += fmt.Sprintf(", %s (%s)", address, name)
+		}
+	}
+	return x, nil
+}
+
+// read refuses an address that is none. A login in a variable of another tool is taken
+// out of it, since locks name the files that an index serves, and so is the name that
+// uv lets one write before it.
+func (x *indexes) read(name, address string, mayLogIn bool) (string, error) {
+	if label, rest, named := strings.Cut(address, "="); named && mayLogIn && !strings.Contains(label, "/") {
+		address = rest
+	}
+	shown := address // without what may be a login
+	if at := strings.LastIndex(address, "@"); at >= 0 {
+		shown = "…" + address[at:]
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return "", failure.New(failure.Usage, fmt.Errorf("%s: index %q is not a URL that starts with https:// or http://", name, shown))
+	case u.User != nil && !mayLogIn:
+		err := failure.New(failure.Usage, fmt.Errorf("%s: index %q holds a login", name, shown))
+		return "", failure.WithHint(err, "put it into ~/.netrc")
+	case u.User != nil:
+		password, _ := u.User.Password()
+		x.logins[u.Host] = requirements.Login{User: u.User.Username(), Password: password}
+		u.User = nil
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
+
+// logins are those of the file that NETRC names, or of ~/.netrc, which pip, git and
+// curl read, too, and over them those of the requirement files, which take them from
+// the environment.
+func (p Project) logins() (uv.Logins, error) {
+	name := cmp.Or(p.Env("NETRC"), filepath.Join(p.Env("HOME"), ".netrc"))
+	data, err := os.ReadFile(name) //nolint:gosec // the user names the path
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, failure.New(failure.Usage, fmt.Errorf("reading logins: %w", err))
+	}
+	logins := uv.ParseNetrc(data)
+	for _, r := range p.Wishes.Python {
+		logins = logins.Merge(r.Files.Logins)
+	}
+	return logins, nil
+}
+
+// unset are the logins whose variables are not set: who has all wheels already needs none.
+func (p Project) unset() (list []requirements.Unset) {
+	for _, r := range p.Wishes.Python {
+		list = append(list, r.Files.Unset...)
+	}
+	return list
+}
+
+// Access is how a build gets at the Python packages of a lock.
+type Access struct {
+	Logins uv.Logins            // of the hosts that they come from
+	Unset  []requirements.Unset // the logins that nobody knows
+	Mirror uv.Mirror            // what the index that the user names has of them
+}
+
+// Access asks the index that the user names for Python packages where it has the files
+// of a lock. Where nobody names one, they come from where they were locked.
+func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) {
+	a.Unset = p.unset()
+	if a.Logins, err = p.logins(); err != nil {
+		return a, err
+	}
+	x, err := p.indexes()
+	if err != nil || !x.chosen {
+		return a, err
+	}
+	a.Logins = a.Logins.Merge(x.logins)
+	a.Mirror = uv.Mirror{
+		Client: fetch.New(fetch.Options{Logins: a.Logins.For}), Index: x.Default, Dir: filepath.Join(p.CacheDir, "mirrors"), Note: p.Note,
+	}
+	for _, r := range p.Wishes.Python {
+		a.Mirror.Named = append(a.Mirror.Named, r.Named(p.Root)...)
+	}
+	return a, a.Mirror.Find(ctx, l)
+}

@@ -1,0 +1,171 @@
+package resolve
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
+	"lamina.build/internal/layout/blobs"
+	"lamina.build/internal/prepare"
+	"lamina.build/internal/resolve/uv"
+	"lamina.build/llb"
+	"lamina.build/lock"
+	"lamina.build/spec"
+	"lamina.build/stages"
+)
+
+// python finds the distributions that answer the spec. uv runs in the builder, which
+// the Debian half of the lock describes.
+func (p Project) python(
+	ctx context.Context, o Options, engine *client.Client, from indexes, l lock.Lock,
+) (locked lock.Lock, err error) {
+	if err = hasPython(l); err != nil {
+		return lock.Lock{}, err
+	}
+	in, store, err := p.builder(ctx, o, l)
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	logins, err := p.logins()
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	logins = logins.Merge(from.logins)
+	id, err := p.cacheID()
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	sockets, err := atomicfile.Folder(p.sockets())
+	if err != nil {
+		return lock.Lock{}, fmt.Errorf("making a folder for sockets: %w", err)
+	}
+	defer func() { err = errors.Join(err, sockets.Close()) }()
+	sets := make([]string, len(p.Wishes.Python))
+	for i, r := range p.Wishes.Python {
+		sets[i] = r.Set.String()
+		for _, note := range r.Files.Notes {
+			p.Note(note)
+		}
+	}
+	trees, err := p.packSources(ctx, store)
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	p.Note("uv resolves " + strings.Join(sets, ", ") + from.told)
+	err = uv.Resolve(ctx, uv.Options{
+		Client: engine, Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
+		Project: p.Root, Trees: trees, Requests: p.Wishes.Python, Indexes: from.Indexes, Before: o.Before, Upgrade: o.Upgrade,
+		HTTP: fetch.New(fetch.Options{Logins: logins.For}), Logins: logins,
+		Dir: sockets.Name(), CacheID: id, CacheDir: filepath.Join(p.CacheDir, "wheels"),
+		Note: p.Note, Progress: o.Progress,
+	}, &l)
+	return l, err
+}
+
+// longestSockets is how long the path of the folder of sockets may be: systems
+// take a hundred bytes for the path of a socket.
+const longestSockets = 60
+
+// sockets is the folder of the sockets of one run.
+func (p Project) sockets() string {
+	if dir := filepath.Join(p.CacheDir, "door"); len(dir) <= longestSockets {
+		return dir
+	}
+	return "/tmp/lamina-door"
+}
+
+// cacheID is that of uv's cache on the engine. It stays with the folder of the spec, and is
+// random: other projects can't name it.
+func (p Project) cacheID() (string, error) {
+	own, err := filepath.Abs(p.Dir)
+	if err != nil {
+		return "", fmt.Errorf("finding the project's folder: %w", err)
+	}
+	name := filepath.Join(p.CacheDir, "projects", digest.FromString(own).Encoded()[:32])
+	known, err := os.ReadFile(name) //nolint:gosec // in our own cache
+	if err == nil && len(known) > 0 {
+		return string(known), nil
+	}
+	if err = os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return "", fmt.Errorf("making the cache folder: %w", err)
+	}
+	id := rand.Text()
+	return id, atomicfile.Write(name, []byte(id), 0o644)
+}
+
+// builder prepares what the builder is drawn from, and the store that holds it.
+func (p Project) builder(ctx context.Context, o Options, l lock.Lock) (stages.Input, *blobs.Store, error) {
+	s, err := p.File.Variant(spec.Production)
+	if err != nil {
+		return stages.Input{}, nil, err
+	}
+	store, err := o.Store(ctx)
+	if err != nil {
+		return stages.Input{}, nil, err
+	}
+	in, err := prepare.Builder(ctx, prepare.Options{
+		Root: p.Root, Spec: s, Lock: l, Mirrors: o.Mirrors, Store: store,
+		Getter: o.Getter, ToolsDir: o.ToolsDir,
+	})
+	if err != nil {
+		err = errors.Join(err, store.Close())
+	}
+	return in, store, err
+}
+
+// packSources packs the source trees of all variants, by their folders.
+func (p Project) packSources(ctx context.Context, store *blobs.Store) (map[string]llb.Layer, error) {
+	trees := map[string]llb.Layer{}
+	var faults []error
+	for _, name := range p.File.Variants() {
+		s, err := p.File.Variant(name)
+		if err != nil {
+			return nil, err
+		}
+		// A tree that variants share is packed once.
+		s.Python.Sources = slices.DeleteFunc(slices.Clone(s.Python.Sources), func(dir string) bool {
+			_, packed := trees[dir]
+			return packed
+		})
+		packed, err := prepare.Sources(ctx, prepare.Options{Root: p.Root, Spec: s, Store: store})
+		maps.Copy(trees, packed)
+		faults = append(faults, err)
+	}
+	return trees, errors.Join(faults...)
+}
+
+// checkLogins wants all variables to be set that requirement files take logins from.
+func (p Project) checkLogins() error {
+	unset := p.unset()
+	faults := make([]error, len(unset))
+	for i, u := range unset {
+		faults[i] = u.Err
+	}
+	err := failure.New(failure.Usage, errors.Join(faults...))
+	return failure.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
+}
+
+// hasPython wants a Python in every runtime that Python packages are for.
+func hasPython(l lock.Lock) error {
+	var faults []error
+	for _, r := range l.Python {
+		if _, ok := lock.Find(l.In(lock.SetRuntime, r.Set.Variant), "python3"); !ok && len(r.Lines) > 0 {
+			err := fmt.Errorf("%s: the image has no Python to run these packages", r.Set)
+			faults = append(faults, failure.WithHint(err, "add python3 to [debian] packages"))
+		}
+	}
+	return failure.New(failure.Usage, errors.Join(faults...))
+}

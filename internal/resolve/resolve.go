@@ -1,0 +1,114 @@
+// Package resolve turns a spec into its lock, the whole of it:
+//
+//	models that lie elsewhere             (package models)
+//	Debian's packages                     (package apt)
+//	Python's, once the builder is known   (python.go, packages uv and door)
+//
+// It is the one thing that goes to the network for something that nothing has pinned
+// yet. Where Python packages come from, and with which login, is said here for builds
+// as well (index.go).
+package resolve
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/moby/buildkit/client"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/engine"
+	"lamina.build/internal/failure"
+	"lamina.build/internal/hub"
+	"lamina.build/internal/layout/blobs"
+	"lamina.build/internal/resolve/apt"
+	"lamina.build/internal/resolve/models"
+	"lamina.build/internal/resolve/uv"
+	"lamina.build/internal/resolve/wishes"
+	"lamina.build/lock"
+	"lamina.build/spec"
+)
+
+// Project is a spec in its folder, and what the machine says of Python packages.
+type Project struct {
+	File        *spec.File
+	Wishes      wishes.Wishes // of the file
+	Root        fs.FS         // the folder, of an [os.Root]
+	Dir         string        // its path
+	CacheDir    string
+	PythonIndex string // URL of the index where nothing else names one; "" for what the environment says
+	Env         func(name string) string
+	Note        func(line string)
+}
+
+// Options say with what a lock is made.
+type Options struct {
+	Before  lock.Lock // whose versions of Python packages, and places of models, stay where they can
+	Upgrade uv.Upgrade
+	Mirrors debian.Mirrors // of all repositories; for Debian's own the archive of its past stands in
+
+	Getter   *debian.Getter
+	ToolsDir string // where the tools that assemble a builder are kept, unpacked
+	Hub      func() (*hub.Client, error)
+	Store    func(context.Context) (*blobs.Store, error) // of packed trees
+	Engine   func(context.Context, engine.Need) (*engine.Engine, error)
+	Progress func(context.Context, chan *client.SolveStatus) error // of the engine, at Python packages
+}
+
+// Lock finds what answers the wishes.
+func (p Project) Lock(ctx context.Context, o Options) (lock.Lock, error) {
+	from, err := p.indexes()
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	if err = p.checkLogins(); err != nil {
+		return lock.Lock{}, err
+	}
+	e, err := o.Engine(ctx, engine.Need{Platform: p.Wishes.Lock.Platform})
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	o.Mirrors = debian.Merge(o.Mirrors, debian.Snapshot(time.Now()))
+	weights, err := p.models(ctx, o)
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	l, err := apt.Lock(ctx, apt.Options{Client: e.Client(), Wishes: p.Wishes.Lock, Keys: p.Wishes.Keys, Mirrors: o.Mirrors, Getter: o.Getter, Progress: p.Note})
+	l.Models = weights
+	l.Sort()
+	if err == nil && len(p.Wishes.Python) > 0 {
+		l, err = p.python(ctx, o, e.Client(), from, l)
+	}
+	if err != nil {
+		return lock.Lock{}, e.Explain(ctx, err)
+	}
+	p.tellUnknown(o.Upgrade, l)
+	return l, nil
+}
+
+// tellUnknown notes projects that were to be upgraded and that the lock doesn't have.
+func (p Project) tellUnknown(up uv.Upgrade, l lock.Lock) {
+	names := make([]string, len(l.Distributions))
+	for i, d := range l.Distributions {
+		names[i] = d.Name
+	}
+	for _, name := range up.Packages {
+		if name = lock.NormalName(name); !slices.Contains(names, name) {
+			p.Note(fmt.Sprintf("%q was to be upgraded, and is none of the packages that are locked%s", name, failure.DidYouMean(name, names)))
+		}
+	}
+}
+
+// models finds the files of all models that have to be fetched.
+func (p Project) models(ctx context.Context, o Options) ([]lock.Model, error) {
+	if len(p.Wishes.Lock.ModelRequests) == 0 {
+		return nil, nil
+	}
+	c, err := o.Hub()
+	if err != nil {
+		return nil, err
+	}
+	return models.Lock(ctx, models.Options{Client: c, Requests: p.Wishes.Lock.ModelRequests, Before: o.Before, Note: p.Note})
+}

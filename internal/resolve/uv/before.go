@@ -1,0 +1,165 @@
+package uv
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/lock"
+)
+
+// versions are what a lock before had, for a new one to keep.
+type versions struct {
+	lock    lock.Lock
+	upgrade Upgrade
+}
+
+// Upgrade says which versions of a lock don't stay. Its zero value keeps all
+// that still answer the spec.
+type Upgrade struct {
+	All      bool
+	Packages []string // names of projects
+}
+
+// normal has the names as indexes know them.
+func (u Upgrade) normal() Upgrade {
+	names := make([]string, len(u.Packages))
+	for i, name := range u.Packages {
+		names[i] = normal(name)
+	}
+	return Upgrade{u.All, names}
+}
+
+// asksAnew says whether uv asks for pages that it has kept. What a page names may
+// pass the door once the page did, or where the lock before has it.
+func (v versions) asksAnew(set lock.Set) bool {
+	return v.upgrade.All || len(v.upgrade.Packages) > 0 || len(v.set(set)) == 0
+}
+
+// in are the distributions of a set that stay where they can.
+func (v versions) in(set lock.Set) []lock.Distribution {
+	if v.upgrade.All {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(v.set(set)), func(d lock.Distribution) bool { return slices.Contains(v.upgrade.Packages, d.Name) })
+}
+
+// set is exactly that one, not the one that a variant takes.
+func (v versions) set(set lock.Set) []lock.Distribution {
+	var in []lock.Distribution
+	for _, d := range v.lock.Distributions {
+		if slices.Contains(d.For, set) {
+			in = append(in, d)
+		}
+	}
+	return in
+}
+
+// files are the addresses of a set: uv may have kept the page that names them, so
+// that it doesn't pass the door.
+func (v versions) files(set lock.Set) []string {
+	var at []string
+	for _, d := range v.set(set) {
+		if address := cleaned(d.URL); address != "" {
+			at = append(at, address)
+		}
+	}
+	return at
+}
+
+// texts words what stays as uv reads it: a pylock.toml for the set itself, by "",
+// and one for what each project is built with, by its name.
+func (v versions) texts(r Request) map[string]string {
+	texts := map[string]string{"": pins(v.in(r.Set), v.refs(r))}
+	for set := range v.builds(r) {
+		texts[set.Project] = pins(v.in(set), nil)
+	}
+	maps.DeleteFunc(texts, func(_, text string) bool { return text == "" })
+	return texts
+}
+
+// builds are the sets of what projects of a request were built with.
+func (v versions) builds(r Request) map[lock.Set]bool {
+	sets := map[lock.Set]bool{}
+	for _, d := range v.lock.Distributions {
+		for _, set := range d.For {
+			if set.Kind == lock.SetBuild && set.Variant == r.Set.Variant {
+				sets[set] = true
+			}
+		}
+	}
+	return sets
+}
+
+// refs are what the lines of r call the commits of the lock before, by repository
+// and folder: uv keeps a commit for what it was asked for then.
+func (v versions) refs(r Request) map[[2]string]string {
+	refs, lines := map[[2]string]string{}, v.lines(r.Set)
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+		if w.Kind == requirements.Git && (slices.Contains(lines, w.Wish()) || slices.Contains(lines, "-c "+w.Wish())) {
+			refs[[2]string{sshAddress.ReplaceAllString(w.URL, "https://$1/"), w.Subdirectory}] = w.Ref
+		}
+	}
+	return refs
+}
+
+// pins words versions as a pylock.toml; "" where none has one: uv takes no lock
+// without packages.
+func pins(list []lock.Distribution, refs map[[2]string]string) string {
+	var text strings.Builder
+	for _, d := range list {
+		remote, commit, below, git := d.Git()
+		ref, asked := refs[[2]string{remote, below}]
+		if git && !asked {
+			continue
+		}
+		fmt.Fprintf(&text, "[[packages]]\nname = %q\nversion = %q\n", d.Name, d.Version)
+		switch {
+		case git && ref == "":
+			fmt.Fprintf(&text, "vcs = { type = \"git\", url = %q, commit-id = %q }\n", remote, commit)
+		case git:
+			fmt.Fprintf(&text, "vcs = { type = \"git\", url = %q, requested-revision = %q, commit-id = %q }\n", remote, ref, commit)
+		}
+	}
+	if text.Len() == 0 {
+		return ""
+	}
+	return "lock-version = \"1.0\"\ncreated-by = \"lamina\"\n" + text.String()
+}
+
+// known are the sdists and commits of which the lock before has what they are
+// built with. What the spec says of that may have changed since.
+func (v versions) known(r Request) []string {
+	if v.upgrade.All || len(v.upgrade.Packages) > 0 || v.lock.UV == (lock.UV{}) {
+		return nil // of an earlier format there are no more than versions
+	}
+	var known []string
+	for _, d := range v.set(r.Set) {
+		told := func(line string) bool { return strings.HasPrefix(line, "build-requires "+d.Name+":") }
+		if d.IsWheel() || r.BuildRequires[d.Name] != nil || slices.ContainsFunc(v.lines(r.Set), told) {
+			continue
+		}
+		known = append(known, id(d))
+	}
+	return known
+}
+
+// id is what the script calls a distribution by.
+func id(d lock.Distribution) string {
+	if _, below := d.Archive(); d.SHA256 != "" {
+		return strings.TrimSuffix(d.SHA256+"#"+below, "#")
+	}
+	return d.URL
+}
+
+// lines are the wishes that the lock before answers with a set.
+func (v versions) lines(set lock.Set) []string {
+	for _, r := range v.lock.Python {
+		if r.Set == set {
+			return r.Lines
+		}
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package uv
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"slices"
+
+	"github.com/moby/buildkit/session/sshforward"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"lamina.build/internal/resolve/door"
+)
+
+// doorOptions allow a request what it names.
+func (o Options) doorOptions(r Request) door.Options {
+	options := door.Options{Client: o.HTTP, Dir: o.Dir, Direct: r.required(o.Project), Named: r.treesRequire(o.Project)}
+	before := versions{lock: o.Before}
+	for set := range before.builds(r) {
+		options.Known = append(options.Known, before.files(set)...)
+	}
+	options.Known = append(options.Known, before.files(r.Set)...)
+	for _, i := range r.Indexes {
+		options.Indexes = append(options.Indexes, door.Index{Name: i.URL, URL: i.URL, Packages: i.Packages})
+	}
+	for _, url := range r.free(o.Indexes) {
+		options.Indexes = append(options.Indexes, door.Index{Name: url, URL: url})
+	}
+	for _, l := range r.links() {
+		options.Indexes = append(options.Indexes, door.Index{Name: l, URL: l, Flat: true})
+	}
+	return options
+}
+
+// doorEnv has uv, git and Python's own client trust the door, and uv take nothing
+// from elsewhere.
+func doorEnv() []string {
+	cert := certPath + "/" + certName
+	return []string{
+		"SSL_CERT_FILE=" + cert, "GIT_SSL_CAINFO=" + cert, "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1",
+		"UV_CACHE_DIR=/var/cache/uv", "UV_NO_GITHUB_FAST_PATH=1", "UV_PYTHON_DOWNLOADS=never", "UV_LINK_MODE=copy", "UV_PREVIEW_FEATURES=pylock",
+		"UV_HTTP_RETRIES=1",   // the door tries often enough, but for what is cut
+		"UV_HTTP_TIMEOUT=300", // longer than the door takes for all its attempts
+		// Files get a local version when they are released, as flash-attn's; readWheel looks.
+		"UV_SKIP_WHEEL_FILENAME_CHECK=1",
+	}
+}
+
+// doorID is what an exec asks its session for.
+func doorID(i int) string { return fmt.Sprintf("lamina-door-%d", i) }
+
+// sockets lead an exec to doors: the paths of these by what the exec asks for. They
+// go the way of SSH agents. BuildKit's own end of it keeps from the exec that a
+// door hangs up, so that a client waits for the rest of a file that is cut.
+type sockets map[string]string
+
+// Register implements session.Attachable.
+func (s sockets) Register(server *grpc.Server) { sshforward.RegisterSSHServer(server, s) }
+
+// CheckAgent says whether there is such a door.
+func (s sockets) CheckAgent(_ context.Context, r *sshforward.CheckAgentRequest) (*sshforward.CheckAgentResponse, error) {
+	if s[r.GetID()] == "" {
+		return nil, fmt.Errorf("there is no door %q", r.GetID())
+	}
+	return &sshforward.CheckAgentResponse{}, nil
+}
+
+// ForwardAgent joins a stream to a door, until one of them ends.
+func (s sockets) ForwardAgent(stream sshforward.SSH_ForwardAgentServer) error {
+	id := ""
+	if told, _ := metadata.FromIncomingContext(stream.Context()); len(told[sshforward.KeySSHID]) == 1 {
+		id = told[sshforward.KeySSHID][0]
+	}
+	conn, err := new(net.Dialer).DialContext(stream.Context(), "unix", s[id])
+	if err != nil {
+		return fmt.Errorf("connecting to door %q: %w", id, err)
+	}
+	hungUp, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- sshforward.Copy(stream.Context(), ending{conn.(*net.UnixConn)}, stream, func() error {
+			close(hungUp)
+			return nil
+		})
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-hungUp:
+		return nil // ends the stream, and with it the copying of what still comes
+	}
+}
+
+// ending is a connection that ends, whatever broke it.
+type ending struct{ *net.UnixConn }
+
+func (e ending) Read(p []byte) (int, error) {
+	n, err := e.UnixConn.Read(p)
+	if err != nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// gitConfig has git itself take https for ssh on the hosts of some addresses, in the form that it
+// reads from the environment: submodules and requirements of others name them, too.
+func (l Logins) gitConfig(addresses []string) []string {
+	var config []string
+	count := 0
+	hosts := map[string]bool{}
+	for _, address := range addresses {
+		hosts[key(hostOf(address))] = true
+	}
+	for _, host := range slices.Sorted(maps.Keys(hosts)) {
+		if _, ok := l.of(host); !ok {
+			continue
+		}
+		for _, form := range []string{"ssh://git@" + host + "/", "git@" + host + ":", "ssh://" + host + "/"} {
+			config = append(config, fmt.Sprintf("GIT_CONFIG_KEY_%d=url.https://%s/.insteadOf", count, host), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", count, form))
+			count++
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return append(config, fmt.Sprintf("GIT_CONFIG_COUNT=%d", count))
+}

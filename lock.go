@@ -1,0 +1,70 @@
+package lamina
+
+import (
+	"context"
+	"path/filepath"
+
+	"lamina.build/internal/resolve"
+	"lamina.build/internal/resolve/uv"
+	"lamina.build/lock"
+	"lamina.build/spec"
+)
+
+// Upgrade says which Python packages don't keep the versions that they are locked in.
+type Upgrade struct {
+	All      bool
+	Packages []string // names of projects
+}
+
+// Lock finds the newest packages that answer the spec, and writes the lock. It
+// returns the one before as well, which is empty where there was none. A lock that
+// can't be read is replaced all the same: that is what its error says to do.
+func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock, err error) {
+	if err = p.checkPlace(); err != nil {
+		return after, before, err
+	}
+	before, _, unread := p.readBefore()
+	if unread != nil {
+		p.note("%v: versions of Python packages are not kept", unread)
+	}
+	s, err := p.file.Variant(spec.Production)
+	if err != nil {
+		return after, before, err
+	}
+	mirrors, err := p.mirrors(s.Debian.Mirror, lock.Lock{Wishes: p.wishes.Lock})
+	if err != nil {
+		return after, before, err
+	}
+	after, err = p.resolver().Lock(ctx, resolve.Options{
+		Before: before, Upgrade: uv.Upgrade(up), Mirrors: mirrors,
+		Getter: p.files(), ToolsDir: filepath.Join(p.cacheDir, toolsDir),
+		Hub: p.hub, Store: p.openStore, Engine: p.openEngine, Progress: p.watch(Resolving),
+	})
+	if err != nil {
+		return lock.Lock{}, before, ended(ctx, err)
+	}
+	return after, before, p.WriteLock(after)
+}
+
+func (p *Project) resolver() resolve.Project {
+	return resolve.Project{
+		File: p.file, Wishes: p.wishes, Root: p.root.FS(), Dir: p.dir, CacheDir: p.cacheDir, PythonIndex: p.o.PythonIndex, Env: p.env, Note: p.line,
+	}
+}
+
+// Locked returns the lock to build from: the one of the folder, which must fit the
+// spec, or a new one where there is none.
+func (p *Project) Locked(ctx context.Context) (lock.Lock, error) {
+	l, ok, err := p.ReadLock()
+	if err != nil {
+		return l, err
+	}
+	if ok {
+		return l, p.CheckLock(l)
+	}
+	p.note("%s does not exist yet: locking first", p.LockPath())
+	if l, _, err = p.Lock(ctx, Upgrade{}); err == nil {
+		p.line(Summary(l))
+	}
+	return l, err
+}
