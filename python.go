@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -21,7 +20,6 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/layout/blobs"
-	"lamina.build/internal/prepare"
 	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/llb"
@@ -66,9 +64,14 @@ func (p *Project) resolvePython(
 	if err != nil {
 		return lock.Lock{}, err
 	}
+	builder, builderErr := stages.Builder(in)
+	runtime, runtimeErr := stages.Runtime(in)
+	if err = errors.Join(builderErr, runtimeErr); err != nil {
+		return lock.Lock{}, err
+	}
 	p.note("uv resolves %s%s", setsOf(requests), x.from)
 	err = uv.Resolve(ctx, uv.Options{
-		Client: e.Client(), Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
+		Client: e.Client(), Builder: builder, Image: runtime, Store: store, Platform: in.Platform,
 		Project: p.root.FS(), Trees: trees, Requests: requests, Indexes: x.Indexes, Before: before, Upgrade: up.python(),
 		HTTP: fetch.New(fetch.Options{Logins: logins.For}), Logins: logins,
 		Dir: sockets.Name(), CacheID: kept.id, CacheDir: kept.wheels,
@@ -122,10 +125,7 @@ func (p *Project) builder(ctx context.Context, mirrors debian.Mirrors, l lock.Lo
 	if err != nil {
 		return stages.Input{}, nil, err
 	}
-	in, err := prepare.Builder(ctx, prepare.Options{
-		Root: p.root.FS(), Spec: s, Lock: l, Mirrors: debian.Merge(mirrors, further(l)), Store: st,
-		Getter: p.files(), ToolsDir: filepath.Join(p.cacheDir, toolsDir),
-	})
+	in, err := job{Project: p, spec: s, lock: l, store: st}.footing(ctx, debian.Merge(mirrors, further(l)))
 	if err != nil {
 		err = errors.Join(err, st.Close())
 	}
@@ -146,9 +146,11 @@ func (p *Project) packSources(ctx context.Context, store *blobs.Store) (map[stri
 			_, packed := trees[dir]
 			return packed
 		})
-		packed, err := prepare.Sources(ctx, prepare.Options{Root: p.root.FS(), Spec: s, Store: store})
-		maps.Copy(trees, packed)
-		faults = append(faults, err)
+		packed, err := job{Project: p, spec: s, store: store}.packSources(ctx)
+		for i, dir := range s.Python.Sources {
+			trees[dir] = packed[i].Layer
+		}
+		faults = append(faults, blame(err))
 	}
 	return trees, errors.Join(faults...)
 }

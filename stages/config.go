@@ -13,24 +13,24 @@ import (
 // searchPath is Debian's own for root.
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Config is the image's config: how a container of it is run. It holds no date
+// config is the image's config: how a container of it is run. It holds no date
 // but the lock's, no commit and nothing of the machine. Its history has one
 // entry a layer, which says what is in it.
-func Config(in Input, parts []Part) ocispec.Image {
+func config(in Input, parts []Part) ocispec.Image {
 	created, epoch := in.Lock.Created(), llb.EpochTime()
 	config := ocispec.Image{
 		Created:  &created,
 		Platform: in.Platform,
 		Config: ocispec.ImageConfig{
-			Env:    append([]string{"PATH=" + searchPath}, Env(in)...),
+			Env:    append([]string{"PATH=" + searchPath}, env(in)...),
 			Labels: labels(in),
 		},
 		RootFS: ocispec.RootFS{Type: "layers"},
 	}
 	for _, p := range parts {
-		config.History = append(config.History, ocispec.History{
-			Created: &epoch, CreatedBy: "lamina " + p.Stage, Comment: p.What,
-		})
+		for _, l := range p.Layers {
+			config.History = append(config.History, ocispec.History{Created: &epoch, CreatedBy: "lamina " + p.Stage, Comment: l.What})
+		}
 	}
 	if in.App == nil {
 		config.Config.Cmd = []string{"/usr/bin/python3"}
@@ -59,11 +59,11 @@ func userOf(u llb.User) string {
 	return id + ":" + id
 }
 
-// Env is the environment of the container beside PATH, as "KEY=value", sorted:
+// env is the environment of the container beside PATH, as "KEY=value", sorted:
 // what suits a Python GPU service, where the models are, and what the app asks
 // for, which wins. NVIDIA_REQUIRE_CUDA is left unset: it makes hosts refuse to
 // start that would work.
-func Env(in Input) []string {
+func env(in Input) []string {
 	env := map[string]string{
 		"LANG":                       "C.UTF-8",
 		"PYTHONUNBUFFERED":           "1",
@@ -72,7 +72,7 @@ func Env(in Input) []string {
 		"NVIDIA_DRIVER_CAPABILITIES": "compute,utility",
 	}
 	for _, m := range in.Models {
-		maps.Copy(env, m.Env())
+		maps.Copy(env, m.env())
 	}
 	if in.App != nil {
 		maps.Copy(env, in.App.Env)

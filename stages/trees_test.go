@@ -72,7 +72,8 @@ func TestListOfAModel(t *testing.T) {
 }
 `
 	for _, in := range []stages.Input{in, in.WithoutWeights()} {
-		if env := stages.Env(in); !slices.Contains(env, "MODEL_LIST_FACE_B=/usr/share/lamina/model-face-b.json") {
+		image, _ := draw(t, in)
+		if env := image.Config.Config.Env; !slices.Contains(env, "MODEL_LIST_FACE_B=/usr/share/lamina/model-face-b.json") {
 			t.Errorf("environment %q", env)
 		}
 		lists := slices.DeleteFunc(parts(t, in), func(p stages.Part) bool { return p.Stage != "list" })
@@ -106,7 +107,7 @@ func TestATreeMovesItsOwnLayer(t *testing.T) {
 	for i := range changed {
 		same := slices.EqualFunc(marshal(t, old[i].State).Def, marshal(t, changed[i].State).Def, slices.Equal)
 		if same == (changed[i].Stage == "git") {
-			t.Errorf("%s %s: the same %t", changed[i].Stage, changed[i].What, same)
+			t.Errorf("%s %s: the same %t", changed[i].Stage, what(changed[i]), same)
 		}
 	}
 }

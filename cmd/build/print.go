@@ -40,9 +40,11 @@ func (a *app) printGraph(ctx context.Context, image stages.Image, form string) e
 
 // printLayers prints what the image will have, and how large that will be.
 func (a *app) printLayers(image stages.Image) error {
-	layers := make([]report.Planned, len(image.Parts))
-	for i, p := range image.Parts {
-		layers[i] = report.Planned{Stage: p.Stage, What: p.What, Fetched: p.Bytes.Fetched, Unpacked: p.Bytes.Unpacked}
+	var layers []report.Planned
+	for _, p := range image.Parts {
+		for _, l := range p.Layers {
+			layers = append(layers, report.Planned{Stage: p.Stage, What: l.What, Fetched: l.Fetched, Unpacked: l.Unpacked})
+		}
 	}
 	return a.ui.result(report.Plan(layers))
 }

@@ -17,13 +17,16 @@ type probe struct {
 }
 
 func (r Request) probes(ctx context.Context) ([]probe, error) {
-	list := make([]probe, len(r.Image.Probes))
-	for i, p := range r.Image.Probes {
+	var list []probe
+	for _, p := range r.Image.Parts {
+		if !p.Optional {
+			continue
+		}
 		def, err := llb.Marshal(ctx, p.State, r.Image.Config.Platform)
 		if err != nil {
 			return nil, err
 		}
-		list[i] = probe{p.Name, def.ToPB()}
+		list = append(list, probe{p.Layers[0].What, def.ToPB()})
 	}
 	return list, nil
 }

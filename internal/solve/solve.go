@@ -86,13 +86,9 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 }
 
 func (r Request) options() client.SolveOpt {
-	stores := map[string]content.Store{llb.StoreID: r.Store}
-	if r.Models != nil {
-		stores[llb.ModelStoreID] = r.Models
-	}
 	return client.SolveOpt{
 		Exports:              r.Exports,
-		OCIStores:            stores,
+		OCIStores:            llb.Stores(r.Store, r.Models),
 		CacheImports:         entries(r.Cache.Imports),
 		CacheExports:         entries(r.Cache.Exports),
 		Session:              r.Session,

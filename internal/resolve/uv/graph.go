@@ -9,10 +9,9 @@ import (
 	"slices"
 	"strconv"
 
-	bkllb "github.com/moby/buildkit/client/llb"
-
 	"lamina.build/cache"
 	"lamina.build/internal/resolve/door"
+	shared "lamina.build/internal/scripts"
 	"lamina.build/llb"
 )
 
@@ -39,12 +38,12 @@ func (o Options) inventoryGraph() (llb.State, error) {
 	exec := llb.Exec{
 		Name: "look what Debian's packages bring",
 		Args: []string{"/usr/bin/python3", codePath + "/inventory.py", answerPath + "/" + answerName},
-		Mounts: []bkllb.RunOption{
-			llb.Mount(codePath, llb.Files("scripts of the resolving", code)),
-			llb.Mount("/image", o.Image),
+		Mounts: []llb.Mount{
+			{Target: codePath, From: llb.Files("scripts of the resolving", code)},
+			{Target: "/image", From: o.Image},
 		},
 	}
-	return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
+	return exec.Output(o.Builder, answerPath), nil
 }
 
 // resolveGraph asks one question. Without a door it is asked for nothing from an
@@ -59,32 +58,32 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 		return llb.State{}, err
 	}
 	args := []string{"/usr/bin/python3", codePath + "/resolve.py", "/.lamina/question/question.json", answerPath + "/" + answerName}
-	mounts := []bkllb.RunOption{
-		llb.Mount(codePath, llb.Files("scripts of the resolving", code)),
-		llb.Mount("/.lamina/question", llb.Files("question", map[string]string{"question.json": text})),
+	mounts := []llb.Mount{
+		{Target: codePath, From: llb.Files("scripts of the resolving", code)},
+		{Target: "/.lamina/question", From: llb.Files("question", map[string]string{"question.json": text})},
 	}
 	if project != nil {
-		mounts = append(mounts, llb.Mount(projectPath, llb.Packed(*project)))
+		mounts = append(mounts, llb.Mount{Target: projectPath, From: llb.Packed(*project)})
 	}
 	sources := o.Requests[i].Sources
 	for _, name := range slices.Sorted(maps.Keys(sources)) {
-		mounts = append(mounts, llb.Mount(path.Join(treesPath, name), llb.Packed(o.Trees[sources[name]])))
+		mounts = append(mounts, llb.Mount{Target: path.Join(treesPath, name), From: llb.Packed(o.Trees[sources[name]])})
 	}
 	exec := llb.Exec{Name: "resolve " + o.Requests[i].Set, Args: args, Env: []string{"UV_CACHE_DIR=/tmp/uv", "HOME=/tmp/home"}, Mounts: mounts}
 	if d == nil {
-		return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
+		return exec.Output(o.Builder, answerPath), nil
 	}
 	exec.Args = slices.Concat([]string{"/usr/bin/python3", codePath + "/bridge.py", socketPath, strconv.Itoa(int(o.Limit.Seconds()))}, args)
 	exec.Env = slices.Concat(doorEnv(), o.Logins.gitConfig(o.Requests[i].named(o.Project)), []string{"HOME=/tmp/home"})
 	exec.Mounts = append(exec.Mounts,
-		llb.Mount(uvPath, o.uvState()),
-		llb.Mount(certPath, llb.Files("authority of the door", map[string]string{certName: string(d.Authority())})),
-		bkllb.AddSSHSocket(bkllb.SSHID(doorID(i)), bkllb.SSHSocketTarget(socketPath)),
-		cache.UV(o.CacheID, o.Requests[i].Set).Option(),
+		llb.Mount{Target: uvPath, From: o.uvState()},
+		llb.Mount{Target: certPath, From: llb.Files("authority of the door", map[string]string{certName: string(d.Authority())})},
 	)
+	exec.Sockets = []llb.Socket{{ID: doorID(i), Path: socketPath}}
+	exec.Caches = []cache.Mount{cache.UV(o.CacheID, o.Requests[i].Set)}
 	// The authority is another one each time, so that it runs each time. BuildKit's
 	// own word for that, IgnoreCache, would empty uv's cache as well.
-	return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
+	return exec.Output(o.Builder, answerPath), nil
 }
 
 // doorEnv has uv, git and Python's own client trust the door, and uv take nothing
@@ -109,7 +108,8 @@ func scriptFiles() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	code := map[string]string{"bridge.py": door.Bridge(), "sdist.py": llb.SdistScript()}
+	code := shared.Named("sdist.py")
+	code["bridge.py"] = door.Bridge()
 	for _, name := range names {
 		data, err := scripts.ReadFile(name)
 		if err != nil {

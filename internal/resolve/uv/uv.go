@@ -58,5 +58,5 @@ const uvPath = "/.lamina/uv"
 // uvState has the program at its root.
 func (o Options) uvState() llb.State {
 	wheel := llb.Fetch(o.uv.URL, digest.NewDigestFromEncoded(digest.SHA256, o.uv.SHA256), o.uv.File)
-	return llb.UV(llb.File{From: wheel, Path: "/" + o.uv.File}, o.Builder)
+	return llb.UV{Wheel: llb.File{From: wheel, Path: "/" + o.uv.File}}.On(o.Builder)
 }
