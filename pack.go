@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 
 	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
@@ -54,7 +53,10 @@ func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.M
 		Prune: s.Python.Prune, Optional: s.Python.Optional, Excludes: excludes, Overridden: overridden,
 		Collisions: s.Python.Collisions, Files: files, URLs: j.elsewhere,
 	}
-	in.Sources, in.Trees, in.App, in.Models = sources, trees(s.Git), app, models
+	for _, g := range s.Git {
+		in.Trees = append(in.Trees, llb.Tree{Remote: g.URL, Commit: g.Commit, Subdir: g.Subdir, Exclude: g.Exclude, Path: g.Path})
+	}
+	in.Sources, in.App, in.Models = sources, app, models
 	in.Smoke = stages.Smoke{
 		Level: j.Smoke, Imports: s.Smoke.Imports, Run: s.Smoke.Run, GPU: s.Smoke.GPU,
 		ELFIgnore: s.Smoke.ELFIgnore, NeedsWeights: s.Smoke.NeedsWeights, Device: gpu,
@@ -69,7 +71,8 @@ func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.M
 	if cost := in.TestedWeights(); cost > 0 {
 		j.note("smoke tests read the weights: the engine loads and unpacks %s of them", report.Size(cost))
 	}
-	return in, checkLayers(in)
+	made, folders := in.Known()
+	return in, failure.New(failure.Usage, layers.Check(in.Layers(), made, folders))
 }
 
 // blame marks an error that the user's trees are at fault for, and not the
@@ -81,36 +84,6 @@ func blame(err error) error {
 		return failure.New(failure.Usage, err)
 	}
 	return err
-}
-
-// checkLayers looks at the layers that the client made, and at the folders that git
-// trees fill.
-func checkLayers(in stages.Input) error {
-	var made []llb.Layer
-	for _, m := range in.Models {
-		made = append(made, m.Layers()...)
-	}
-	if in.App != nil {
-		made = append(made, in.App.Layer)
-	}
-	for _, m := range in.Models {
-		if m.Locked != nil {
-			made = append(made, llb.Layer{Name: "list of the files of " + m.Path, Paths: []string{m.ListPath()}})
-		}
-	}
-	folders := make([]llb.Layer, len(in.Trees))
-	for i, t := range in.Trees {
-		folders[i] = llb.Layer{Name: t.Name(), Paths: []string{t.Path + "/"}}
-	}
-	return failure.New(failure.Usage, layers.Check(in.Layers(), made, folders))
-}
-
-func trees(list []spec.Git) []llb.Tree {
-	trees := make([]llb.Tree, len(list))
-	for i, g := range list {
-		trees[i] = llb.Tree{Remote: g.URL, Commit: g.Commit, Subdir: g.Subdir, Exclude: g.Exclude, Path: g.Path}
-	}
-	return trees
 }
 
 // packSources packs the Python source trees, each at the root of its layer.
@@ -189,18 +162,8 @@ func (j job) packApp(ctx context.Context) (*stages.App, error) {
 	}, nil
 }
 
-// never are the parts of a source tree that come and go with its use.
-func never() []string { return []string{".dockerignore", "**/__pycache__", "**/.git"} }
-
-// nameOf is what a tree is called in messages: that of its folder, and the spec's own
-// folder by the name of the image.
-func (j job) nameOf(dir string) string {
-	if dir == "." {
-		return j.spec.Name
-	}
-	return path.Base(dir)
-}
-
+// packTree packs a folder, but for what comes and goes with its use. In messages it is
+// called by its name, and the spec's own folder by that of the image.
 func (j job) packTree(ctx context.Context, dir, target string, exclude ...string) (llb.Layer, error) {
 	tree, err := fs.Sub(j.root.FS(), dir)
 	if err != nil {
@@ -211,36 +174,38 @@ func (j job) packTree(ctx context.Context, dir, target string, exclude ...string
 		err = fmt.Errorf("reading %q: %w", path.Join(dir, ".dockerignore"), err)
 		return llb.Layer{}, failure.New(failure.Usage, err)
 	}
+	name := path.Base(dir)
+	if dir == "." {
+		name = j.spec.Name
+	}
 	return layers.Tree(ctx, j.store, layers.TreeOptions{
-		Name: j.nameOf(dir), FS: tree, Target: target, Ignore: ignore, Exclude: slices.Concat(never(), exclude), Platform: j.platform(),
+		Name: name, FS: tree, Target: target, Ignore: ignore, Platform: j.platform(),
+		Exclude: append([]string{".dockerignore", "**/__pycache__", "**/.git"}, exclude...),
 	})
 }
 
 // packModels packs the weights of models that are folders, unless the variant brings
 // none: the image then still says where they belong.
 func (j job) packModels(ctx context.Context, models []stages.Model, limit int) error {
-	faults := make([]error, len(models))
+	var faults []error
 	for i, m := range j.spec.Models {
-		if _, local := m.Local(); local && j.hasWeights() {
-			models[i].Weights, faults[i] = j.packWeights(ctx, m, limit)
+		dir, local := m.Local()
+		if !local || !j.hasWeights() {
+			continue
 		}
+		tree, err := fs.Sub(j.root.FS(), dir)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("opening %q: %w", dir, err))
+			continue
+		}
+		packed, err := layers.Weights(ctx, j.store, layers.WeightsOptions{
+			Name: path.Base(dir), FS: tree, Target: m.Path, Include: m.Include, Exclude: m.Exclude, Rename: m.Rename,
+			Limit: limit, Platform: j.platform(), Note: j.line,
+		})
+		for _, l := range packed {
+			models[i].Weights = append(models[i].Weights, stages.Weights{State: llb.Packed(l), Layers: []llb.Layer{l}})
+		}
+		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
-}
-
-func (j job) packWeights(ctx context.Context, m spec.Model, limit int) ([]stages.Weights, error) {
-	dir, _ := m.Local()
-	tree, err := fs.Sub(j.root.FS(), dir)
-	if err != nil {
-		return nil, fmt.Errorf("opening %q: %w", dir, err)
-	}
-	packed, err := layers.Weights(ctx, j.store, layers.WeightsOptions{
-		Name: path.Base(dir), FS: tree, Target: m.Path, Include: m.Include, Exclude: m.Exclude, Rename: m.Rename,
-		Limit: limit, Platform: j.platform(), Note: j.line,
-	})
-	weights := make([]stages.Weights, len(packed))
-	for i, l := range packed {
-		weights[i] = stages.Weights{State: llb.Packed(l), Layers: packed[i : i+1]}
-	}
-	return weights, err
 }

@@ -171,3 +171,13 @@ func TestSplitKeepsWhatIsPartOfTheImage(t *testing.T) {
 		t.Errorf("inline %v, apart %v", inline, apart)
 	}
 }
+
+func ExampleParseImport() {
+	for _, text := range []string{"registry.example/app:cache", "type=local,src=/srv/cache"} {
+		e, err := cache.ParseImport(text)
+		fmt.Println(e.Type, e.Attrs, err)
+	}
+	// Output:
+	// registry map[ref:registry.example/app:cache] <nil>
+	// local map[src:/srv/cache] <nil>
+}

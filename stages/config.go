@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -39,8 +40,10 @@ func config(in Input, parts []Part) ocispec.Image {
 	config.Config.Entrypoint = in.App.Entrypoint
 	config.Config.Cmd = in.App.Command
 	config.Config.WorkingDir = in.App.Workdir
-	config.Config.User = userOf(in.App.User)
 	config.Config.StopSignal = in.App.StopSignal
+	if in.App.User.Name != "" { // numeric, so that Kubernetes can see that it is not root
+		config.Config.User = fmt.Sprintf("%[1]d:%[1]d", in.App.User.UID)
+	}
 	if len(in.App.Ports) > 0 {
 		config.Config.ExposedPorts = map[string]struct{}{}
 	}
@@ -48,15 +51,6 @@ func config(in Input, parts []Part) ocispec.Image {
 		config.Config.ExposedPorts[strconv.Itoa(port)+"/tcp"] = struct{}{}
 	}
 	return config
-}
-
-// userOf is numeric, so that Kubernetes can see that it is not root.
-func userOf(u llb.User) string {
-	if u.Name == "" {
-		return ""
-	}
-	id := strconv.Itoa(u.UID)
-	return id + ":" + id
 }
 
 // env is the environment of the container beside PATH, as "KEY=value", sorted:
@@ -85,15 +79,11 @@ func env(in Input) []string {
 }
 
 func labels(in Input) map[string]string {
-	set := map[string]string{}
-	for key, value := range map[string]string{
+	labels := map[string]string{
 		ocispec.AnnotationTitle:    in.Title,
 		ocispec.AnnotationVersion:  in.Version,
 		ocispec.AnnotationLicenses: in.Licenses,
-	} {
-		if value != "" {
-			set[key] = value
-		}
 	}
-	return set
+	maps.DeleteFunc(labels, func(_, value string) bool { return value == "" })
+	return labels
 }

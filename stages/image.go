@@ -95,6 +95,26 @@ func (d drawing) parts(own []Part) (all, tested []Part) {
 	return slices.Concat(low, d.models(), high, d.app()), slices.Concat(low, high)
 }
 
+// Known are the layers of which the client knows what they hold, and those of git
+// trees, of which it knows the folder alone that they fill.
+func (in Input) Known() (layers, folders []llb.Layer) {
+	for _, m := range in.Models {
+		layers = append(layers, m.Layers()...)
+	}
+	if in.App != nil {
+		layers = append(layers, in.App.Layer)
+	}
+	for _, m := range in.Models {
+		if m.Locked != nil {
+			layers = append(layers, llb.Layer{Name: m.listName(), Paths: []string{m.listPath()}})
+		}
+	}
+	for _, t := range in.Trees {
+		folders = append(folders, llb.Layer{Name: t.Name(), Paths: []string{t.Path + "/"}})
+	}
+	return layers, folders
+}
+
 // trees are the layers of git trees. A commit names all of its content, so that
 // a lock has nothing to add to a spec that names one.
 func (d drawing) trees() []Part {

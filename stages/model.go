@@ -29,7 +29,7 @@ func (m Model) env() map[string]string {
 	path, list := lock.ModelVariables(m.Name)
 	env := map[string]string{path: m.Path}
 	if m.Locked != nil {
-		env[list] = m.ListPath()
+		env[list] = m.listPath()
 	}
 	return env
 }
@@ -38,14 +38,16 @@ func (m Model) env() map[string]string {
 // weights, where a volume may be mounted over it.
 const listFolder = "/usr/share/lamina"
 
-// ListPath is where the image has the list of the model's files.
-func (m Model) ListPath() string {
+// listPath is where the image has the list of the model's files.
+func (m Model) listPath() string {
 	name := "model"
 	if m.Name != "" {
 		name += "-" + m.Name
 	}
 	return path.Join(listFolder, name+".json")
 }
+
+func (m Model) listName() string { return "list of the files of " + m.Path }
 
 // modelList is the list as the app reads it.
 type modelList struct {
@@ -69,8 +71,8 @@ func (d drawing) lists() []Part {
 	var parts []Part
 	for _, m := range d.Models {
 		if m.Locked != nil {
-			what, text := "list of the files of "+m.Path, listOf(*m.Locked)
-			parts = append(parts, part("list", llb.Text(what, m.ListPath(), text), Layer{What: what, Unpacked: int64(len(text))}))
+			text := listOf(*m.Locked)
+			parts = append(parts, part("list", llb.Text(m.listName(), m.listPath(), text), Layer{What: m.listName(), Unpacked: int64(len(text))}))
 		}
 	}
 	return parts
