@@ -59,8 +59,8 @@ func (d drawing) commands(root llb.State) []llb.State {
 		tests = append(tests, run.On(root))
 	}
 	if d.App != nil && len(d.App.Entrypoint) > 0 {
-		find := []string{"/bin/sh", "-euc", findEntrypoint, "entrypoint"}
-		add("entrypoint "+strings.Join(d.App.Entrypoint, " "), append(find, d.App.entry()...)...)
+		add("entrypoint "+strings.Join(d.App.Entrypoint, " "),
+			slices.Concat([]string{"/bin/sh", "-euc", findEntrypoint, "entrypoint"}, d.App.entry())...)
 	}
 	for _, args := range d.Smoke.Run {
 		add("run "+strings.Join(args, " "), args...)
