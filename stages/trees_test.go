@@ -105,8 +105,7 @@ func TestATreeMovesItsOwnLayer(t *testing.T) {
 	after.Trees[0].Commit = strings.Repeat("1", 40)
 	old, changed := parts(t, before), parts(t, after)
 	for i := range changed {
-		same := slices.EqualFunc(marshal(t, old[i].State).Def, marshal(t, changed[i].State).Def, slices.Equal)
-		if same == (changed[i].Stage == "git") {
+		if same := same(t, old[i], changed[i]); same == (changed[i].Stage == "git") {
 			t.Errorf("%s %s: the same %t", changed[i].Stage, what(changed[i]), same)
 		}
 	}

@@ -87,7 +87,7 @@ func TestChangeOfAWheelMovesItsGroup(t *testing.T) {
 			var moved []string
 			old, changed := parts(t, before), parts(t, after)
 			for i := range changed {
-				if !cmp.Equal(marshal(t, old[i].State).Def, marshal(t, changed[i].State).Def) {
+				if !same(t, old[i], changed[i]) {
 					moved = append(moved, what(old[i]))
 				}
 			}
@@ -141,7 +141,7 @@ func TestSourcesAreNotPruned(t *testing.T) {
 	after.Python.Prune = []string{"**/*.h"}
 	old, changed := parts(t, before), parts(t, after)
 	for i, p := range changed {
-		moved := !cmp.Equal(marshal(t, old[i].State).Def, marshal(t, p.State).Def)
+		moved := !same(t, old[i], p)
 		if want := p.Stage == "wheels" && what(p) != "native"; moved != want {
 			t.Errorf("other prune rules move %s %s: %v", p.Stage, what(p), moved)
 		}
@@ -266,7 +266,7 @@ func TestPruneRuleMovesWhatItConcerns(t *testing.T) {
 			var moved []string
 			old, changed := parts(t, known("**/*.a")), parts(t, known("**/*.a", rule))
 			for i, p := range changed {
-				if !cmp.Equal(marshal(t, old[i].State).Def, marshal(t, p.State).Def) && p.Stage == "wheels" {
+				if !same(t, old[i], p) && p.Stage == "wheels" {
 					moved = append(moved, what(p))
 				}
 			}
