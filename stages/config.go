@@ -11,9 +11,6 @@ import (
 	"lamina.build/llb"
 )
 
-// searchPath is Debian's own for root.
-const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 // config is the image's config: how a container of it is run. It holds no date
 // but the lock's, no commit and nothing of the machine. Its history has one
 // entry a layer, which says what is in it.
@@ -23,7 +20,8 @@ func config(in Input, parts []Part) ocispec.Image {
 		Created:  &created,
 		Platform: in.Platform,
 		Config: ocispec.ImageConfig{
-			Env:    append([]string{"PATH=" + searchPath}, env(in)...),
+			// The path is Debian's own for root.
+			Env:    append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, env(in)...),
 			Labels: labels(in),
 		},
 		RootFS: ocispec.RootFS{Type: "layers"},
