@@ -3,7 +3,6 @@ package lamina
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
-	"lamina.build/internal/prepare"
 	"lamina.build/internal/resolve"
 	"lamina.build/lock"
 	"lamina.build/spec"
@@ -64,16 +62,10 @@ func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) 
 	if err != nil {
 		return stages.Input{}, err
 	}
-	decided := j.wishes.Decided[j.spec.Variant]
-	in, err := prepare.Input(ctx, prepare.Options{
-		Root: j.root.FS(), Spec: j.spec, Excluded: decided.Excluded, Overridden: decided.Overridden, Lock: j.lock, Mirrors: mirrors,
-		Store: j.store, Level: j.Smoke, Device: gpu, Models: models,
-		Getter: j.files(), ToolsDir: filepath.Join(j.cacheDir, toolsDir), Note: j.line,
-	})
+	in, err := j.pack(ctx, mirrors, models, gpu)
 	if err != nil {
 		return stages.Input{}, fmt.Errorf("preparing %s: %w", j.spec.Name, err)
 	}
-	in.Python.URLs = j.python.Mirror.Has
 	return in, nil
 }
 

@@ -2,12 +2,15 @@ package lamina
 
 import (
 	"context"
-	"path/filepath"
 
+	"lamina.build/internal/debian"
+	"lamina.build/internal/layout/blobs"
 	"lamina.build/internal/resolve"
 	"lamina.build/internal/resolve/uv"
+	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/spec"
+	"lamina.build/stages"
 )
 
 // Upgrade says which Python packages don't keep the versions that they are locked in.
@@ -37,8 +40,13 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 	}
 	after, err = p.resolver().Lock(ctx, resolve.Options{
 		Before: before, Upgrade: uv.Upgrade(up), Mirrors: mirrors,
-		Getter: p.files(), ToolsDir: filepath.Join(p.cacheDir, toolsDir),
-		Hub: p.hub, Store: p.openStore, Engine: p.openEngine, Progress: p.watch(Resolving),
+		Getter: p.files(), Hub: p.hub, Store: p.openStore, Engine: p.openEngine, Progress: p.watch(Resolving),
+		Builder: func(ctx context.Context, s spec.Spec, l lock.Lock, from debian.Mirrors, store *blobs.Store) (stages.Input, error) {
+			return job{Project: p, spec: s, lock: l, store: store}.footing(ctx, from)
+		},
+		Sources: func(ctx context.Context, s spec.Spec, store *blobs.Store) (map[string]llb.Layer, error) {
+			return job{Project: p, spec: s, store: store}.sourceTrees(ctx)
+		},
 	})
 	if err != nil {
 		return lock.Lock{}, before, ended(ctx, err)

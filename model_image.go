@@ -26,16 +26,20 @@ import (
 	"lamina.build/stages"
 )
 
-// images are the models of the spec that were locked, in the order of the spec;
-// those from a folder are left out. A published one is in its registry, another
+// images are the models of the spec, in its order: where they belong, and the layers
+// of those that were locked. A published one is in its registry, another
 // in the layout of models: the engine makes what is not there. Without an engine
 // that is drawn and not made.
 func (j job) images(ctx context.Context, e *engine.Engine) ([]stages.Model, error) {
 	images := make([]stages.Model, len(j.spec.Models))
 	for i, m := range j.spec.Models {
+		images[i] = stages.Model{Name: m.Name, Path: m.Path}
+		if known, ok := j.lock.Model(m.Request()); ok {
+			images[i].Locked = &known
+		}
 		locked, ok, err := j.locked(m)
 		if ok {
-			images[i], err = j.image(ctx, e, locked)
+			images[i].Weights, err = j.weights(ctx, e, locked)
 		}
 		if err != nil {
 			return nil, &modelError{m.From, err}
@@ -69,33 +73,35 @@ type modelError struct {
 func (e *modelError) Error() string { return fmt.Sprintf("model %q: %v", e.from, e.err) }
 func (e *modelError) Unwrap() error { return e.err }
 
-func (j job) image(ctx context.Context, e *engine.Engine, m lock.Model) (stages.Model, error) {
+func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]stages.Weights, error) {
 	c, err := j.hub()
 	if err != nil {
-		return stages.Model{}, err
+		return nil, err
 	}
 	work, err := weights.NewJob(c.Locate(m))
 	if err != nil {
-		return stages.Model{}, err
+		return nil, err
 	}
-	image := llb.ModelImage{Name: m.Name(), Store: llb.ModelStoreID, Layers: work.Outline()}
+	outline := work.Outline()
 	published, err := j.published(ctx, e, m)
 	if err != nil {
-		return stages.Model{}, err
+		return nil, err
 	}
 	if published {
-		image.Reference = m.Published
-		return stages.Model{Image: &image}, nil
+		return []stages.Weights{{State: llb.Published(m.Name(), m.Published), Layers: outline}}, nil
 	}
 	found, ok, err := work.Find(ctx, j.models)
 	if err == nil && !ok {
 		if e == nil {
-			return stages.Model{Image: &image, Fetched: work.Fetched()}, nil
+			fetched := make([]stages.Weights, len(outline))
+			for i, s := range work.Fetched() {
+				fetched[i] = stages.Weights{State: s, Layers: outline[i : i+1]}
+			}
+			return fetched, nil
 		}
 		found, err = j.fetch(ctx, e, c, work)
 	}
-	image.Manifest = found.Manifest.Digest
-	return stages.Model{Image: &image}, err
+	return []stages.Weights{{State: llb.Pulled(m.Name(), found.Manifest.Digest), Layers: outline}}, err
 }
 
 // publishedAttempts is how often a registry is asked before the engine has to

@@ -67,17 +67,84 @@ func TestEachVariantHasItsOwnReference(t *testing.T) {
 			t.Errorf("For changed the entry it was called on")
 		}
 	}
+	for _, e := range []cache.Entry{{Type: "inline"}, {Type: "local", Attrs: map[string]string{"dest": "d"}}} {
+		if got := e.For("debug", "linux/amd64"); !cmp.Equal(got, e) {
+			t.Errorf("%v became %v", e, got)
+		}
+	}
 }
 
+// A mount's ID is no part of what an engine goes by: two that hold other things must
+// not have the same one.
 func TestMountsAreKeptApart(t *testing.T) {
 	seen := map[string]bool{}
-	for _, n := range []cache.Namespace{{"bookworm", "linux/amd64"}, {"trixie", "linux/amd64"}, {"bookworm", "linux/arm64"}} {
-		for _, m := range []cache.Mount{cache.CCache(n), cache.UV("0123", n.Distribution+n.Platform)} {
+	for _, of := range [][2]string{{"bookworm", "linux/amd64"}, {"trixie", "linux/amd64"}, {"bookworm", "linux/arm64"}} {
+		for _, m := range []cache.Mount{cache.CCache(of[0], of[1]), cache.UV("0123", of[0]+of[1]), cache.UV("4567", of[0]+of[1])} {
 			if seen[m.ID] {
 				t.Errorf("two caches are called %s", m.ID)
 			}
 			seen[m.ID] = true
 		}
+	}
+}
+
+// Names that engines know already: with others, everybody would begin anew.
+func TestMounts(t *testing.T) {
+	for _, tt := range []struct{ got, want cache.Mount }{
+		{cache.CCache("bookworm", "linux/amd64"), cache.Mount{ID: "lamina/bookworm/linux-amd64/ccache", Target: "/var/cache/ccache", Shared: true}},
+		// What runs in an sdist can write there: one at a time, and nobody else reads it.
+		{cache.UV("RANDOM", "python@debug"), cache.Mount{ID: "lamina-uv-RANDOM-python@debug", Target: "/var/cache/uv"}},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("got %+v, want %+v", tt.got, tt.want)
+		}
+	}
+}
+
+// What BuildKit would not read is an error, and all that it reads is taken.
+func TestAttributes(t *testing.T) {
+	compression := []string{"compression=zstd", "compression-level=3", "force-compression=true", "oci-mediatypes=true", "image-manifest=true"}
+	tests := []struct {
+		name  string
+		parse func(string) (cache.Entry, error)
+		needs string // what the type has to be given
+		takes []string
+		not   []string
+	}{
+		{"registry import", cache.ParseImport, "type=registry,ref=r.example/a", []string{"registry.insecure=true"}, append(compression, "mode=max", "ignore-error=true")},
+		{"registry export", cache.ParseExport, "type=registry,ref=r.example/a", append(compression, "mode=min", "ignore-error=true", "registry.insecure=true"), []string{"dest=d", "tag=t"}},
+		{"local import", cache.ParseImport, "type=local,src=d", []string{"tag=t", "digest=sha256:aa"}, append(compression, "mode=max", "dest=d", "reset=true")},
+		{"local export", cache.ParseExport, "type=local,dest=d", append(compression, "mode=max", "tag=t", "ignore-error=true", "reset=true"), []string{"src=d", "digest=x", "ref=r"}},
+		{"inline export", cache.ParseExport, "type=inline", nil, append(compression, "mode=max", "ref=r")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, attribute := range tt.takes {
+				e, err := tt.parse(tt.needs + "," + attribute)
+				key, value, _ := strings.Cut(attribute, "=")
+				if err != nil || e.Attrs[key] != value {
+					t.Errorf("%s: got %v, %v", attribute, e, err)
+				}
+			}
+			for _, attribute := range tt.not {
+				key, _, _ := strings.Cut(attribute, "=")
+				if _, err := tt.parse(tt.needs + "," + attribute); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("has no %q", key)) {
+					t.Errorf("%s: got error %v", attribute, err)
+				}
+			}
+		})
+	}
+}
+
+func TestAllFaultsOfAnEntryAreToldAtOnce(t *testing.T) {
+	_, err := cache.ParseExport("type=local,mode=all,src=d,sauce=x")
+	for _, want := range []string{`has no "sauce"`, `has no "src"`, "needs dest=", `mode "all"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("it does not say %s: %v", want, err)
+		}
+	}
+	if _, err = cache.ParseImport(`type=registry,"ref=a`); err == nil || !strings.HasPrefix(err.Error(), `cache "type=registry,\"ref=a": `) {
+		t.Errorf("an open quote: %v", err)
 	}
 }
 
@@ -103,4 +170,14 @@ func TestSplitKeepsWhatIsPartOfTheImage(t *testing.T) {
 	if len(inline) != 1 || inline[0].Type != "inline" || len(apart) != 2 || len(r.Exports) != 3 {
 		t.Errorf("inline %v, apart %v", inline, apart)
 	}
+}
+
+func ExampleParseImport() {
+	for _, text := range []string{"registry.example/app:cache", "type=local,src=/srv/cache"} {
+		e, err := cache.ParseImport(text)
+		fmt.Println(e.Type, e.Attrs, err)
+	}
+	// Output:
+	// registry map[ref:registry.example/app:cache] <nil>
+	// local map[src:/srv/cache] <nil>
 }

@@ -1,3 +1,7 @@
+// Package cache says what may be kept between builds and under which name:
+// cache mounts on the engine, and the build cache in registries and folders.
+// Nothing kept can change what a build makes; an empty cache gives the same
+// digests.
 package cache
 
 import (
@@ -35,26 +39,26 @@ func (r Remote) Split() (inline, apart []Entry) {
 	return inline, apart
 }
 
-// known lists, for each type and direction, the attributes that BuildKit reads.
-// BuildKit itself ignores what it doesn't know, so that a typing error would
-// be a cache that is silently not there.
-func known(kind string, export bool) ([]string, bool) {
+// kind is a type of cache, with the attributes that BuildKit reads of it; the first
+// one has to be there.
+type kind struct {
+	name  string
+	attrs []string
+}
+
+// kinds are those of one direction. BuildKit itself ignores what it doesn't know, so
+// that a typing error would be a cache that is silently not there.
+func kinds(export bool) []kind {
+	if !export {
+		return []kind{{"registry", []string{"ref", "registry.insecure"}}, {"local", []string{"src", "tag", "digest"}}}
+	}
 	compression := []string{
 		"compression", "compression-level", "force-compression", "oci-mediatypes", "image-manifest",
 	}
-	switch {
-	case kind == "registry" && export:
-		return append([]string{"ref", "mode", "ignore-error", "registry.insecure"}, compression...), true
-	case kind == "registry":
-		return []string{"ref", "registry.insecure"}, true
-	case kind == "local" && export:
-		return append([]string{"dest", "mode", "tag", "ignore-error", "reset"}, compression...), true
-	case kind == "local":
-		return []string{"src", "tag", "digest"}, true
-	case kind == "inline" && export:
-		return nil, true
-	default:
-		return nil, false
+	return []kind{
+		{"registry", append([]string{"ref", "mode", "ignore-error", "registry.insecure"}, compression...)},
+		{"local", append([]string{"dest", "mode", "tag", "ignore-error", "reset"}, compression...)},
+		{"inline", nil},
 	}
 }
 
@@ -80,10 +84,18 @@ func parse(s string, export bool) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("cache %q: %w", s, err)
 	}
-	attrs, ok := known(e.Type, export)
-	if !ok {
-		return Entry{}, fmt.Errorf("cache %q: type %q is not one of %s", s, e.Type, types(export))
+	var names []string
+	for _, k := range kinds(export) {
+		if k.name == e.Type {
+			return e, e.check(s, k.attrs)
+		}
+		names = append(names, k.name)
 	}
+	return Entry{}, fmt.Errorf("cache %q: type %q is not one of %s", s, e.Type, strings.Join(names, ", "))
+}
+
+// check finds what is wrong with an entry that was read of s.
+func (e Entry) check(s string, attrs []string) error {
 	var faults []error
 	for _, key := range slices.Sorted(maps.Keys(e.Attrs)) {
 		if !slices.Contains(attrs, key) {
@@ -97,7 +109,7 @@ func parse(s string, export bool) (Entry, error) {
 	if mode := e.Attrs["mode"]; mode != "" && mode != "min" && mode != "max" {
 		faults = append(faults, fmt.Errorf("cache %q: mode %q is neither min nor max", s, mode))
 	}
-	return e, errors.Join(faults...)
+	return errors.Join(faults...)
 }
 
 // For returns e for one variant and platform: a reference without a tag gets
@@ -112,13 +124,6 @@ func (e Entry) For(variant, platform string) Entry {
 	attrs := maps.Clone(e.Attrs)
 	attrs["ref"] = ref + ":cache-" + variant + "-" + strings.ReplaceAll(platform, "/", "-")
 	return Entry{Type: e.Type, Attrs: attrs}
-}
-
-func types(export bool) string {
-	if export {
-		return "registry, local, inline"
-	}
-	return "registry, local"
 }
 
 // fields splits "type=registry,ref=…" and takes a lone value as a reference.

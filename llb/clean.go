@@ -30,9 +30,44 @@ type File struct {
 // Gather puts single files from many states into one, in one operation: a
 // Merge of as many sources costs twice the time.
 func Gather(name string, files []File) State {
-	epoch := EpochTime()
-	action := bkllb.Mkdir("/", 0o755, bkllb.WithParents(true), bkllb.WithCreatedTime(epoch))
-	return bkllb.Scratch().File(copies(action, files), bkllb.WithCustomName(name))
+	return bkllb.Scratch().File(copies(folder("/"), files), bkllb.WithCustomName(name))
+}
+
+// Files is a state of small files with fixed content at its root, by their names,
+// readable by all.
+func Files(name string, files map[string]string) State {
+	action := folder("/")
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		action = action.Mkfile(path, 0o644, []byte(files[path]), atEpoch())
+	}
+	return bkllb.Scratch().File(action, bkllb.WithCustomName(name))
+}
+
+// Text is a layer of one file, which all may read.
+func Text(name, file, content string) State {
+	action := folder(path.Dir(file)).Mkfile(file, 0o644, []byte(content), atEpoch())
+	made := bkllb.Scratch().File(action, bkllb.WithCustomName(name))
+	return Clean(name+": one layer", made, "/", "/")
+}
+
+// ModelLayer is what the engine makes of fetched files: byte for byte the layer
+// that the client makes of the same. Each file lies at the root of its state;
+// empty are the paths of files without content, which are not fetched.
+func ModelLayer(name string, files []File, empty []string) State {
+	action := folder("/")
+	for _, p := range empty {
+		action = action.Mkdir(path.Dir(p), 0o755, bkllb.WithParents(true), atEpoch()).Mkfile(p, 0o644, nil, atEpoch())
+	}
+	made := bkllb.Scratch().File(copies(action, files), bkllb.WithCustomName(name))
+	if len(files)+len(empty) == 1 {
+		return made // large as it may be, it needs no second copy
+	}
+	// Each file that comes into a folder gives it the time of the build.
+	return Clean(name+": one layer", made, "/", "/")
+}
+
+func folder(path string) *bkllb.FileAction {
+	return bkllb.Mkdir(path, 0o755, bkllb.WithParents(true), atEpoch())
 }
 
 func copies(action *bkllb.FileAction, files []File) *bkllb.FileAction {
@@ -45,22 +80,4 @@ func copies(action *bkllb.FileAction, files []File) *bkllb.FileAction {
 	return action
 }
 
-// Files is a state of small files with fixed content, readable by all.
-func Files(name string, files map[string]string) State {
-	epoch := EpochTime()
-	action := bkllb.Mkdir("/", 0o755, bkllb.WithParents(true), bkllb.WithCreatedTime(epoch))
-	for _, path := range slices.Sorted(maps.Keys(files)) {
-		action = action.Mkfile(path, 0o644, []byte(files[path]), bkllb.WithCreatedTime(epoch))
-	}
-	return bkllb.Scratch().File(action, bkllb.WithCustomName(name))
-}
-
-// Text is a layer of one file, which all may read.
-func Text(name, file, content string) State {
-	epoch := bkllb.WithCreatedTime(EpochTime())
-	made := bkllb.Scratch().File(
-		bkllb.Mkdir(path.Dir(file), 0o755, bkllb.WithParents(true), epoch).Mkfile(file, 0o644, []byte(content), epoch),
-		bkllb.WithCustomName(name),
-	)
-	return Clean(name+": one layer", made, "/", "/")
-}
+func atEpoch() bkllb.CreatedTime { return bkllb.WithCreatedTime(EpochTime()) }

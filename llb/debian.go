@@ -1,35 +1,25 @@
 package llb
 
 import (
-	_ "embed" // the scripts
 	"fmt"
 	"path"
-	"slices"
 	"strconv"
 
 	bkllb "github.com/moby/buildkit/client/llb"
 
+	"lamina.build/internal/scripts"
 	"lamina.build/lock"
 )
 
-//go:embed scripts/bootstrap.sh
-var bootstrapScript string
-
-//go:embed scripts/install.sh
-var installScript string
-
-//go:embed scripts/bytecode.py
-var bytecodeScript string
-
-// Rootfs is a Debian root file system to be assembled from packages alone.
-type Rootfs struct {
+// Debian is Debian packages, which are installed together.
+type Debian struct {
 	Name     string // what people see: "runtime"
 	Tools    State  // busybox and libeatmydata.so, see [Packed]
 	Mirrors  Mirrors
-	Base     []lock.Package // what busybox unpacks so that dpkg can run
+	Base     []lock.Package // what busybox unpacks so that dpkg can run, where nothing is there yet
 	Packages []lock.Package // all of them, Base included
 	Exclude  Exclude        // what stays out
-	User     User
+	User     User           // who is added
 }
 
 // User is the account that an app runs as, with a group of the same name and
@@ -47,66 +37,44 @@ func (u User) String() string {
 	return u.Name + ":" + strconv.Itoa(u.UID)
 }
 
-// Layer returns the root file system as one clean layer. It is made in one
-// exec, since dpkg over the files of a lower layer would copy each of them up.
-func (r Rootfs) Layer() State {
-	command := []string{toolsPath + "/busybox", "sh", scriptsPath + "/bootstrap.sh", r.User.String()}
-	exec := Exec{
-		Name:   fmt.Sprintf("%s: install %d packages", r.Name, len(r.Packages)),
-		Args:   slices.Concat(command, r.Exclude.dpkgOptions()),
-		Mounts: dpkgMounts(r.Tools, r.debs(), r.Exclude),
-	}
-	return Clean(r.Name+": one layer", exec.On(bkllb.Scratch()).Root(), "/", "/")
+// State is a root file system of the packages alone, as one clean layer. It is made
+// in one exec, since dpkg over the files of a lower layer would copy each of them up.
+func (d Debian) State() State {
+	made := d.exec(toolsPath+"/busybox", "sh", scriptsPath+"/bootstrap.sh").On(bkllb.Scratch())
+	return Clean(d.Name+": one layer", made, "/", "/")
 }
 
-// dpkgMounts is what the scripts expect below /.lamina. BuildKit removes the
-// empty mount points after the exec.
-func dpkgMounts(tools, debs State, exclude Exclude) []bkllb.RunOption {
-	return []bkllb.RunOption{
-		Mount(toolsPath, tools),
-		Mount(debsPath, debs),
-		Mount(scriptsPath, Files("scripts of dpkg", map[string]string{
-			"bootstrap.sh": bootstrapScript,
-			"install.sh":   installScript,
-			"bytecode.py":  bytecodeScript,
-			"exclude.sh":   exclude.script(),
-		})),
+// On is what the packages add to a root file system, as one clean layer to be
+// merged above it.
+func (d Debian) On(rootfs State) State {
+	changed := bkllb.Diff(rootfs, d.exec("/bin/sh", scriptsPath+"/install.sh").On(rootfs))
+	return Clean(d.Name+": one layer", changed, "/", "/")
+}
+
+// exec installs the packages by one of the scripts. BuildKit removes the empty
+// mount points below /.lamina after it.
+func (d Debian) exec(command ...string) Exec {
+	files := scripts.Named("bootstrap.sh", "install.sh", "bytecode.py")
+	files["exclude.sh"] = d.Exclude.script()
+	return Exec{
+		Name: fmt.Sprintf("%s: install %d packages", d.Name, len(d.Packages)),
+		Args: append(append(command, d.User.String()), d.Exclude.dpkgOptions()...),
+		Mounts: []Mount{
+			{Target: toolsPath, From: d.Tools},
+			{Target: debsPath, From: d.debs()},
+			{Target: scriptsPath, From: Files("scripts of dpkg", files)},
+		},
 	}
 }
 
-func (r Rootfs) debs() State {
-	files := make([]File, 0, len(r.Packages))
-	for _, p := range r.Packages {
+func (d Debian) debs() State {
+	files := make([]File, len(d.Packages))
+	for i, p := range d.Packages {
 		folder := "/more/"
-		if _, base := lock.Find(r.Base, p.Name); base {
+		if _, base := lock.Find(d.Base, p.Name); base {
 			folder = "/base/"
 		}
-		files = append(files, File{From: r.Mirrors.Deb(p), Path: folder + path.Base(p.Path)})
+		files[i] = File{From: d.Mirrors.Deb(p), Path: folder + path.Base(p.Path)}
 	}
-	return Gather(r.Name+": gather packages", files)
-}
-
-// Extra is what further packages add on top of a root file system, as one
-// clean layer to be merged above it.
-type Extra struct {
-	Name     string
-	Tools    State
-	Mirrors  Mirrors
-	Packages []lock.Package
-	Exclude  Exclude
-}
-
-// On returns the layer of e for the given root file system.
-func (e Extra) On(rootfs State) State {
-	files := make([]File, 0, len(e.Packages))
-	for _, p := range e.Packages {
-		files = append(files, File{From: e.Mirrors.Deb(p), Path: "/more/" + path.Base(p.Path)})
-	}
-	exec := Exec{
-		Name:   fmt.Sprintf("%s: install %d packages", e.Name, len(e.Packages)),
-		Args:   append([]string{"/bin/sh", scriptsPath + "/install.sh", ""}, e.Exclude.dpkgOptions()...),
-		Mounts: dpkgMounts(e.Tools, Gather(e.Name+": gather packages", files), e.Exclude),
-	}
-	changed := bkllb.Diff(rootfs, exec.On(rootfs).Root())
-	return Clean(e.Name+": one layer", changed, "/", "/")
+	return Gather(d.Name+": gather packages", files)
 }

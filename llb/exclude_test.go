@@ -1,7 +1,14 @@
 package llb
 
 import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,5 +58,141 @@ func TestDpkgIsSparedWholeFoldersOnly(t *testing.T) {
 func TestQuotesSurviveTheShell(t *testing.T) {
 	if got, want := quoteShell("it's"), `'it'\''s'`; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// tree are the files that the globs of these tests are held against.
+var tree = []string{
+	"/etc/passwd", "/opt/c++/x", "/opt/ccc/x", "/opt/it's/x", "/usr/lib/libx.a", "/usr/lib/libx.so", "/usr/lib/x86/gconv/UTF-16.so", "/usr/lib/x86/libc.a",
+	"/usr/share/doc/gcc/README", "/usr/share/doc/gcc/copyright", "/usr/share/doc/gcc/old/copyright", "/usr/share/doc/index",
+	"/usr/share/locale/de/LC_MESSAGES/x.mo", "/usr/share/locale/en/x.mo", "/usr/share/man/man1/x.1",
+}
+
+// lists are globs as specs have them.
+var lists = []Exclude{
+	nil,
+	{"/usr/share/doc/**"},
+	{"/usr/share/doc/**", "!/usr/share/doc/*/copyright"},
+	{"/usr/share/doc/**", "!/usr/share/doc/*/copyright", "/usr/share/doc/gcc/**"},
+	{"/usr/share/doc", "!/usr/share/doc/gcc"},
+	{"/usr/**/*.a", "/usr/share/locale/*", "!/usr/share/locale/en"},
+	{"/usr/**", "!/usr/**/*.so", "/usr/lib/x86/**"},
+	{"/opt/c++", "/opt/it's", "/usr/lib/lib?.a"},
+	{"**", "!/etc/passwd"},
+	{"!/etc/passwd"},
+}
+
+// left are the files and folders of a tree, by their paths in it.
+func left(t *testing.T, dir string) (files, folders []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
+		if name = strings.TrimPrefix(name, dir); e.IsDir() {
+			folders = append(folders, name)
+		} else {
+			files = append(files, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files, folders
+}
+
+// in is a list for a tree that lies in a folder.
+func (e Exclude) in(dir string) Exclude {
+	moved := make(Exclude, len(e))
+	for i, glob := range e {
+		rest, keep := strings.CutPrefix(glob, "!")
+		if moved[i] = path.Join(dir, rest); keep {
+			moved[i] = "!" + moved[i]
+		}
+	}
+	return moved
+}
+
+// What find removes in an image is what the globs say, and what they leave empty.
+func TestScriptRemovesWhatTheGlobsMatch(t *testing.T) {
+	if out, err := exec.CommandContext(t.Context(), "find", "--version").Output(); err != nil || !strings.Contains(string(out), "GNU") {
+		t.Skip("there is no GNU find here")
+	}
+	for _, list := range lists {
+		dir := t.TempDir()
+		for _, name := range tree {
+			if err := os.MkdirAll(filepath.Join(dir, path.Dir(name)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		script := strings.ReplaceAll(list.in(dir).script(), "find / -xdev ", "find '"+dir+"' -xdev -mindepth 1 ")
+		if out, err := exec.CommandContext(t.Context(), "sh", "-euc", script).CombinedOutput(); err != nil || len(out) > 0 {
+			t.Fatalf("%q: %v, %s", list, err, out)
+		}
+		out := list.Matcher()
+		want := slices.DeleteFunc(slices.Clone(tree), out)
+		files, folders := left(t, dir)
+		if diff := cmp.Diff(want, files); diff != "" && len(want)+len(files) > 0 {
+			t.Errorf("%q leaves (-want +got):\n%s", list, diff)
+		}
+		for _, folder := range folders {
+			isEmpty := !slices.ContainsFunc(files, func(name string) bool { return strings.HasPrefix(name, folder+"/") })
+			if isEmpty && out(folder) {
+				t.Errorf("%q leaves the folder %q with nothing in it", list, folder)
+			}
+		}
+	}
+}
+
+// dpkgLeavesOut does as dpkg: the last option that fits decides, and a * is of any
+// length, with slashes in it.
+func dpkgLeavesOut(options []string, name string) bool {
+	out := false
+	for _, o := range options {
+		kind, glob, _ := strings.Cut(o, "=")
+		re := regexp.MustCompile("^" + strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(glob)) + "$")
+		if re.MatchString(name) {
+			out = kind == "--path-exclude"
+		}
+	}
+	return out
+}
+
+// dpkg is only spared work: what it leaves out would be removed after it anyway.
+func TestDpkgLeavesOutNothingElse(t *testing.T) {
+	spared := 0
+	for _, list := range lists {
+		out, options := list.Matcher(), list.dpkgOptions()
+		for _, name := range tree {
+			if !dpkgLeavesOut(options, name) {
+				continue
+			}
+			if spared++; !out(name) {
+				t.Errorf("%q: dpkg leaves out %s by %q", list, name, options)
+			}
+		}
+	}
+	if spared < 10 {
+		t.Errorf("dpkg is spared %d files: this test looks at the wrong thing", spared)
+	}
+}
+
+// The image and what asks of it before (a lock, of wheels) decide alike.
+func TestMatcherIsTheExpression(t *testing.T) {
+	for _, list := range lists {
+		out := list.Matcher()
+		for _, name := range tree {
+			want := false
+			for _, glob := range list {
+				rest, keep := strings.CutPrefix(glob, "!")
+				if regexp.MustCompile("^" + expandGlob(rest) + "$").MatchString(name) {
+					want = !keep
+				}
+			}
+			if out(name) != want {
+				t.Errorf("%q: %s is left out: %v", list, name, !want)
+			}
+		}
 	}
 }

@@ -1,12 +1,16 @@
 package llb
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	bkllb "github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
+
+	"lamina.build/cache"
+	"lamina.build/internal/scripts"
 )
 
 // Where an exec finds what it is given beside its root file system.
@@ -19,23 +23,39 @@ const (
 // Exec is a command that runs inside a state with the same surroundings on
 // every machine, and without a network.
 type Exec struct {
-	Name   string // what people see in the progress
-	Args   []string
-	Env    []string // "KEY=value", on top of the fixed ones
-	Dir    string   // "/" where empty
-	User   string   // root where empty
-	Mounts []bkllb.RunOption
-	GPU    bool // ask the engine for all NVIDIA devices through CDI
+	Name    string // what people see in the progress
+	Args    []string
+	Env     []string // "KEY=value", on top of the fixed ones
+	Dir     string   // "/" where empty
+	User    string   // root where empty
+	Mounts  []Mount
+	Caches  []cache.Mount
+	Sockets []Socket
+	GPU     bool // ask the engine for all NVIDIA devices through CDI
 }
 
-// With returns e with further mounts.
-func (e Exec) With(mounts ...bkllb.RunOption) Exec {
-	e.Mounts = slices.Concat(e.Mounts, mounts)
-	return e
+// Mount shows a state to an exec, read-only.
+type Mount struct {
+	Target string // absolute: where the exec sees it
+	From   State
+	Source string // absolute: what of From is shown; "" for all of it
 }
 
-// On returns the exec with root as its root file system.
-func (e Exec) On(root State) bkllb.ExecState {
+// Socket is one of the client, which the engine forwards to an exec. Where it leads
+// is up to the client: no exec of a build has one.
+type Socket struct {
+	ID   string // by which the session of the solve knows it
+	Path string // where the exec has it
+}
+
+// On is root as the exec leaves it.
+func (e Exec) On(root State) State { return e.run(root).Root() }
+
+// Output is what the exec, run on root, leaves in a folder that is empty before,
+// and nothing else of it.
+func (e Exec) Output(root State, dir string) State { return e.run(root).AddMount(dir, bkllb.Scratch()) }
+
+func (e Exec) run(root State) bkllb.ExecState {
 	options := []bkllb.RunOption{
 		bkllb.Args(e.Args),
 		bkllb.Network(pb.NetMode_NONE),
@@ -43,7 +63,8 @@ func (e Exec) On(root State) bkllb.ExecState {
 		bkllb.WithCustomName(e.Name),
 	}
 	for _, kv := range slices.Concat(surroundings(), e.Env) {
-		options = append(options, env(kv))
+		key, value, _ := strings.Cut(kv, "=")
+		options = append(options, bkllb.AddEnv(key, value))
 	}
 	if e.Dir != "" {
 		options = append(options, bkllb.Dir(e.Dir))
@@ -54,7 +75,24 @@ func (e Exec) On(root State) bkllb.ExecState {
 	if e.GPU {
 		options = append(options, bkllb.AddCDIDevice(bkllb.CDIDeviceName("nvidia.com/gpu=all")))
 	}
-	return root.Run(append(options, e.Mounts...)...)
+	for _, m := range e.Mounts {
+		how := []bkllb.MountOption{bkllb.Readonly}
+		if m.Source != "" {
+			how = append(how, bkllb.SourcePath(m.Source))
+		}
+		options = append(options, bkllb.AddMount(m.Target, m.From, how...))
+	}
+	for _, c := range e.Caches {
+		sharing := bkllb.CacheMountLocked
+		if c.Shared {
+			sharing = bkllb.CacheMountShared
+		}
+		options = append(options, bkllb.AddMount(c.Target, bkllb.Scratch(), bkllb.AsPersistentCacheDir(c.ID, sharing)))
+	}
+	for _, s := range e.Sockets {
+		options = append(options, bkllb.AddSSHSocket(bkllb.SSHID(s.ID), bkllb.SSHSocketTarget(s.Path)))
+	}
+	return root.Run(options...)
 }
 
 // surroundings are the variables that would otherwise come from somewhere and
@@ -72,17 +110,23 @@ func surroundings() []string {
 	}
 }
 
-// Mount shows from, read-only, at target.
-func Mount(target string, from State, options ...bkllb.MountOption) bkllb.RunOption {
-	return bkllb.AddMount(target, from, append(options, bkllb.Readonly)...)
+// python is an exec of the first of our scripts, which has the others beside it
+// and reads options. It starts with nothing but what it names itself, so that no
+// site customisation and no locally installed package comes in between. The mount of
+// the scripts is called label.
+func python(name, label string, options map[string]any, names ...string) Exec {
+	data, err := json.Marshal(options) // with its keys in order
+	if err != nil {
+		panic("internal error: " + err.Error()) // lists of strings and truths
+	}
+	files := scripts.Named(names...)
+	files["options.json"] = string(data) + "\n"
+	return Exec{
+		Name:   name,
+		Args:   []string{"/usr/bin/python3", "-I", "-S", scriptsPath + "/" + names[0], scriptsPath + "/options.json"},
+		Mounts: []Mount{{Target: scriptsPath, From: Files(label, files)}},
+	}
 }
 
-// MountAt shows what from has at path, read-only, at the same path.
-func MountAt(path string, from State) bkllb.RunOption {
-	return Mount(path, from, bkllb.SourcePath(path))
-}
-
-func env(kv string) bkllb.StateOption {
-	key, value, _ := strings.Cut(kv, "=")
-	return bkllb.AddEnv(key, value)
-}
+// list is never null to a script.
+func list(s []string) []string { return append([]string{}, s...) }

@@ -1,6 +1,8 @@
 package llb
 
 import (
+	"github.com/containerd/containerd/v2/core/content"
+	bkllb "github.com/moby/buildkit/client/llb"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -15,4 +17,39 @@ type Layer struct {
 	DiffID digest.Digest      // of the uncompressed tar
 	Size   int64              // of the uncompressed tar, bytes
 	Paths  []string           // what it holds: sorted, absolute, directories end in "/"
+}
+
+// The names by which graphs know the content stores of the client.
+const (
+	packedStore = "lamina"
+	modelStore  = "lamina-models"
+)
+
+// Stores are the content stores of the client as a solve wants them, by the names
+// that [Packed] and [Pulled] have for them. models is nil where no graph asks for it.
+func Stores(packed, models content.Store) map[string]content.Store {
+	stores := map[string]content.Store{packedStore: packed}
+	if models != nil {
+		stores[modelStore] = models
+	}
+	return stores
+}
+
+// Packed is a layer that the client holds. Its content moves to the engine
+// when something reads it, and never when it is only merged and pushed to
+// where it already is.
+func Packed(l Layer) State {
+	return bkllb.OCILayout("lamina/packed@"+l.Image.String(), bkllb.OCIStore("", packedStore), bkllb.WithCustomName("load "+l.Name))
+}
+
+// Pulled is what the layers of an image in the client's store of models hold, which
+// is named by its manifest. Like [Packed], they aren't moved for a Merge.
+func Pulled(name string, manifest digest.Digest) State {
+	return bkllb.OCILayout("lamina/model@"+manifest.String(), bkllb.OCIStore("", modelStore), bkllb.WithCustomName("load "+name))
+}
+
+// Published is what the layers of an image in a registry hold:
+// "registry.example/model@sha256:…". They aren't moved for a Merge, either.
+func Published(name, reference string) State {
+	return bkllb.Image(reference, bkllb.WithCustomName("load "+name))
 }

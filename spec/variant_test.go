@@ -91,7 +91,7 @@ func TestDefaultPruneKeepsWhatIsRead(t *testing.T) {
 	}
 }
 
-// isPruned decides as llb/scripts/globs.py does: the last glob that fits.
+// isPruned decides as internal/scripts/globs.py does: the last glob that fits.
 func isPruned(t *testing.T, globs []string, path string) bool {
 	t.Helper()
 	words := strings.NewReplacer("**/", "(?:.*/)?", "**", ".*", "*", "[^/]*", "?", "[^/]", ".", `\.`)

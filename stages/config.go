@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -10,27 +11,25 @@ import (
 	"lamina.build/llb"
 )
 
-// searchPath is Debian's own for root.
-const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-// Config is the image's config: how a container of it is run. It holds no date
+// config is the image's config: how a container of it is run. It holds no date
 // but the lock's, no commit and nothing of the machine. Its history has one
 // entry a layer, which says what is in it.
-func Config(in Input, parts []Part) ocispec.Image {
+func config(in Input, parts []Part) ocispec.Image {
 	created, epoch := in.Lock.Created(), llb.EpochTime()
 	config := ocispec.Image{
 		Created:  &created,
 		Platform: in.Platform,
 		Config: ocispec.ImageConfig{
-			Env:    append([]string{"PATH=" + searchPath}, Env(in)...),
+			// The path is Debian's own for root.
+			Env:    append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, env(in)...),
 			Labels: labels(in),
 		},
 		RootFS: ocispec.RootFS{Type: "layers"},
 	}
 	for _, p := range parts {
-		config.History = append(config.History, ocispec.History{
-			Created: &epoch, CreatedBy: "lamina " + p.Stage, Comment: p.What,
-		})
+		for _, l := range p.Layers {
+			config.History = append(config.History, ocispec.History{Created: &epoch, CreatedBy: "lamina " + p.Stage, Comment: l.What})
+		}
 	}
 	if in.App == nil {
 		config.Config.Cmd = []string{"/usr/bin/python3"}
@@ -39,8 +38,10 @@ func Config(in Input, parts []Part) ocispec.Image {
 	config.Config.Entrypoint = in.App.Entrypoint
 	config.Config.Cmd = in.App.Command
 	config.Config.WorkingDir = in.App.Workdir
-	config.Config.User = userOf(in.App.User)
 	config.Config.StopSignal = in.App.StopSignal
+	if in.App.User.Name != "" { // numeric, so that Kubernetes can see that it is not root
+		config.Config.User = fmt.Sprintf("%[1]d:%[1]d", in.App.User.UID)
+	}
 	if len(in.App.Ports) > 0 {
 		config.Config.ExposedPorts = map[string]struct{}{}
 	}
@@ -50,20 +51,11 @@ func Config(in Input, parts []Part) ocispec.Image {
 	return config
 }
 
-// userOf is numeric, so that Kubernetes can see that it is not root.
-func userOf(u llb.User) string {
-	if u.Name == "" {
-		return ""
-	}
-	id := strconv.Itoa(u.UID)
-	return id + ":" + id
-}
-
-// Env is the environment of the container beside PATH, as "KEY=value", sorted:
+// env is the environment of the container beside PATH, as "KEY=value", sorted:
 // what suits a Python GPU service, where the models are, and what the app asks
 // for, which wins. NVIDIA_REQUIRE_CUDA is left unset: it makes hosts refuse to
 // start that would work.
-func Env(in Input) []string {
+func env(in Input) []string {
 	env := map[string]string{
 		"LANG":                       "C.UTF-8",
 		"PYTHONUNBUFFERED":           "1",
@@ -72,7 +64,7 @@ func Env(in Input) []string {
 		"NVIDIA_DRIVER_CAPABILITIES": "compute,utility",
 	}
 	for _, m := range in.Models {
-		maps.Copy(env, m.Env())
+		maps.Copy(env, m.env())
 	}
 	if in.App != nil {
 		maps.Copy(env, in.App.Env)
@@ -85,15 +77,11 @@ func Env(in Input) []string {
 }
 
 func labels(in Input) map[string]string {
-	set := map[string]string{}
-	for key, value := range map[string]string{
+	labels := map[string]string{
 		ocispec.AnnotationTitle:    in.Title,
 		ocispec.AnnotationVersion:  in.Version,
 		ocispec.AnnotationLicenses: in.Licenses,
-	} {
-		if value != "" {
-			set[key] = value
-		}
 	}
-	return set
+	maps.DeleteFunc(labels, func(_, value string) bool { return value == "" })
+	return labels
 }

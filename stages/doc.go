@@ -1,5 +1,5 @@
-// Package stages draws the image as a picture: each stage is a value made from
-// the one [Input], and the image is a merge of them.
+// Package stages draws the image as a picture: each stage takes the one [Input]
+// and gives parts, and the image is a merge of them.
 //
 //	base ─┬─▶ builder ──▶ wheels ─┐
 //	      └─▶ runtime ────────────┼──▶ image ──▶ smoke lets it out

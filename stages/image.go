@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,24 +15,23 @@ import (
 type Image struct {
 	State  llb.State // the merge of all parts, let out by the smoke tests
 	Config ocispec.Image
-	Parts  []Part  // one a layer, bottom first
-	Probes []Probe // layers that are empty where something optional could not be built
+	Parts  []Part // bottom first
 }
 
-// Part is one layer of an image.
+// Part is what a stage adds to an image: a state that brings one layer, or several.
 type Part struct {
-	Stage string // "runtime", "wheels", "list", "model", "git", "app", or the variant that adds it
-	What  string // "118 Debian packages"
-	State llb.State
-	With  bool // it comes with the State of the part before it
-	Bytes Bytes
+	Stage    string // "runtime", "wheels", "list", "model", "git", "app", or the variant that adds it
+	State    llb.State
+	Layers   []Layer // bottom first; at least one
+	Optional bool    // it is empty where what it is made of could not be built
 }
 
-// Bytes is how large a part will be, as far as the lock knows before anything is
-// fetched; zero where it doesn't.
-type Bytes struct {
-	Fetched  int64 // as it comes: compressed packages and wheels, uncompressed weights
-	Unpacked int64 // on the disk, before pruning
+// Layer says what one layer holds, and how large that will be, as far as the lock
+// knows before anything is fetched; sizes are 0 where it doesn't.
+type Layer struct {
+	What     string // "118 Debian packages"
+	Fetched  int64  // bytes as they come: compressed packages and wheels, uncompressed weights
+	Unpacked int64  // bytes on the disk, before pruning
 }
 
 // New draws the image. Merge is the last operation that makes anything:
@@ -41,62 +41,106 @@ type Bytes struct {
 // own are layers of one's own, below the app's: what [llb.Clean] makes, or another
 // layer without whiteouts. The tests see them, too.
 func New(in Input, own ...Part) (Image, error) {
-	if err := in.Check(); err != nil {
+	faults := []error{in.check()}
+	for _, p := range own {
+		if len(p.Layers) == 0 {
+			faults = append(faults, fmt.Errorf("part %q has no layers", p.Stage))
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
 		return Image{}, fmt.Errorf("drawing image %q: %w", in.Name, err)
 	}
-	builder, runtime := Builder(in), Runtime(in)
-	wheels := Wheels(in, builder)
-	tests := Tests(in, builder, slices.Concat(runtime, states(wheels), states(lists(in)), states(trees(in)), states(own)))
-	parts := parts(in, runtime, wheels, own)
+	d := draw(in)
+	parts, tested := d.parts(own)
 	return Image{
-		State:  llb.Merge("image", states(parts)...).Requires("smoke", tests...),
-		Config: Config(in, parts),
+		State:  llb.Merge("image", states(parts)...).Requires("smoke", d.tests(tested)...),
+		Config: config(in, parts),
 		Parts:  parts,
-		Probes: in.probes(wheels),
 	}, nil
 }
 
-func states(parts []Part) []llb.State {
-	list := make([]llb.State, 0, len(parts))
-	for _, p := range parts {
-		if !p.With {
-			list = append(list, p.State)
-		}
+// Builder is where native code is compiled and where the checks have their
+// tools. Nothing of it reaches the image but the wheels it makes.
+func Builder(in Input) (llb.State, error) {
+	if err := in.checkDebian(lock.SetBase, lock.SetBuilder); err != nil {
+		return llb.State{}, fmt.Errorf("drawing the builder: %w", err)
 	}
-	return list
+	return in.builder(), nil
 }
 
-// parts are the layers of the image, bottom first: what changes least lies
-// lowest.
-func parts(in Input, runtime []llb.State, wheels, own []Part) []Part {
-	var parts []Part
-	stages := []string{"runtime", in.Variant}
-	for i, kind := range []lock.Kind{lock.SetRuntime, lock.SetExtra}[:len(runtime)] {
-		parts = append(parts, Part{
-			Stage: stages[i], What: in.packages(kind), State: runtime[i], Bytes: Bytes{Fetched: in.packagesSize(kind)},
-		})
+// Runtime is what Python packages are installed on: the operating system of the
+// image, without what a variant adds.
+func Runtime(in Input) (llb.State, error) {
+	if err := in.checkDebian(lock.SetBase, lock.SetRuntime); err != nil {
+		return llb.State{}, fmt.Errorf("drawing the runtime: %w", err)
 	}
-	parts = slices.Concat(parts, wheels, lists(in))
+	return in.system().State(), nil
+}
+
+// drawing is an image that is drawn, with what its stages share.
+type drawing struct {
+	Input
+	root llb.State // of the builder
+}
+
+func draw(in Input) drawing { return drawing{in, in.builder()} }
+
+// parts are those of the image, bottom first: what changes least lies lowest. The
+// tests run on some of them alone: weights would be pulled for that, and a root file
+// system that holds the app would have to be linked anew, file by file, at each of
+// its changes.
+func (d drawing) parts(own []Part) (all, tested []Part) {
+	low := slices.Concat(d.runtime(), d.wheels(), d.lists())
+	high := slices.Concat(d.trees(), own)
+	return slices.Concat(low, d.models(), high, d.app()), slices.Concat(low, high)
+}
+
+// Known are the layers of which the client knows what they hold, and those of git
+// trees, of which it knows the folder alone that they fill.
+func (in Input) Known() (layers, folders []llb.Layer) {
 	for _, m := range in.Models {
-		parts = append(parts, m.parts()...)
+		layers = append(layers, m.Layers()...)
 	}
-	parts = slices.Concat(parts, trees(in), own)
-	for _, state := range AppLayer(in) {
-		parts = append(parts, Part{Stage: "app", What: in.App.Path, State: state, Bytes: Bytes{Unpacked: in.App.Layer.Size}})
+	if in.App != nil {
+		layers = append(layers, in.App.Layer)
+	}
+	for _, m := range in.Models {
+		if m.Locked != nil {
+			layers = append(layers, llb.Layer{Name: m.listName(), Paths: []string{m.listPath()}})
+		}
+	}
+	for _, t := range in.Trees {
+		folders = append(folders, llb.Layer{Name: t.Name(), Paths: []string{t.Path + "/"}})
+	}
+	return layers, folders
+}
+
+// trees are the layers of git trees. A commit names all of its content, so that
+// a lock has nothing to add to a spec that names one.
+func (d drawing) trees() []Part {
+	parts := make([]Part, len(d.Trees))
+	for i, t := range d.Trees {
+		parts[i] = part("git", t.State(), Layer{What: t.Name() + " in " + t.Path})
 	}
 	return parts
 }
 
-func (in Input) packages(kind lock.Kind) string {
-	if n := len(in.Lock.In(kind, in.Variant)); n != 1 {
-		return fmt.Sprintf("%d Debian packages", n)
+// app is the layer of the app, where the image has one.
+func (d drawing) app() []Part {
+	if d.App == nil {
+		return nil
 	}
-	return "1 Debian package"
+	return []Part{part("app", llb.Packed(d.App.Layer), Layer{What: d.App.Path, Unpacked: d.App.Layer.Size})}
 }
 
-func (in Input) packagesSize(kind lock.Kind) (size int64) {
-	for _, p := range in.Lock.In(kind, in.Variant) {
-		size += p.Size
+func part(stage string, s llb.State, layers ...Layer) Part {
+	return Part{Stage: stage, State: s, Layers: layers}
+}
+
+func states(parts []Part) []llb.State {
+	list := make([]llb.State, len(parts))
+	for i, p := range parts {
+		list[i] = p.State
 	}
-	return size
+	return list
 }

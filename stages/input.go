@@ -32,20 +32,47 @@ type Input struct {
 	Smoke   Smoke
 }
 
+// Python is what a spec says of Python packages beside what to install.
+type Python struct {
+	Prune      []string             // globs of files of locked packages that stay out, in order; a leading ! takes back
+	Optional   []string             // projects that are left out where they can't be built
+	Excludes   []string             // projects that are left out wherever they are asked for
+	Overridden []string             // projects of which the spec decides, whatever others require
+	Collisions []string             // globs of files that two packages may both have
+	Files      map[string]llb.Layer // the files that lie beside the spec, by their paths; each at the root of its layer
+	URLs       map[string]string    // where a file is now, by its SHA-256, if that is not where the lock says
+}
+
+// Source is a Python source tree to compile.
+type Source struct {
+	Layer   llb.Layer // the tree at its root
+	Project string    // what the lock calls it: the normalised name of its folder
+}
+
 // Model is a model's files and where they are at run time.
 type Model struct {
-	Name   string          // "" for a single unnamed one
-	Path   string          // absolute: what MODEL_PATH says
-	Layers []llb.Layer     // of a local one, each an image of its own
-	Image  *llb.ModelImage // of one that was locked, with all of its layers
+	Name    string    // "" for a single unnamed one
+	Path    string    // absolute: what MODEL_PATH says
+	Weights []Weights // none where the image brings no weights
 
 	// Locked is what the lock has, also where the image brings no weights: whoever
 	// fetches them at run time finds the list of their files in the image. It is nil
 	// for a model that is a folder beside the spec.
 	Locked *lock.Model
+}
 
-	// Fetched are the layers of Image as the engine makes them, where it has yet to.
-	Fetched []llb.State
+// Weights are layers of a model, and the state that brings them.
+type Weights struct {
+	State  llb.State
+	Layers []llb.Layer // with their names, sizes and paths at least
+}
+
+// Layers are all of the model.
+func (m Model) Layers() (layers []llb.Layer) {
+	for _, w := range m.Weights {
+		layers = append(layers, w.Layers...)
+	}
+	return layers
 }
 
 // App is what the container runs.
@@ -83,16 +110,28 @@ const (
 	SmokeOff     Level = "off"
 )
 
-// Check reports every reason why in makes no image.
-func (in Input) Check() error {
-	var faults []error
-	for _, kind := range []lock.Kind{lock.SetBase, lock.SetRuntime} {
-		if len(in.Lock.In(kind, in.Variant)) == 0 {
-			faults = append(faults, fmt.Errorf("the lock has no packages for %s", kind))
+// check reports every reason why in makes no image.
+func (in Input) check() error {
+	sets := []lock.Kind{lock.SetBase, lock.SetRuntime}
+	if in.hasPython() || in.Smoke.Level != SmokeOff {
+		sets = append(sets, lock.SetBuilder)
+	}
+	faults := []error{in.checkDebian(sets...)}
+	for _, d := range in.Lock.PythonIn(in.Variant) {
+		if local, ok := d.Local(); ok && in.Python.Files[local].Image == "" {
+			faults = append(faults, fmt.Errorf("the file %q of %s is missing", local, d.Name))
 		}
 	}
-	if in.needsBuilder() && len(in.Lock.In(lock.SetBuilder, in.Variant)) == 0 {
-		faults = append(faults, errors.New("the lock has no packages for builder"))
+	return errors.Join(faults...)
+}
+
+// checkDebian reports why in makes no root file systems of sets of packages.
+func (in Input) checkDebian(sets ...lock.Kind) error {
+	var faults []error
+	for _, set := range sets {
+		if len(in.Lock.In(set, in.Variant)) == 0 {
+			faults = append(faults, fmt.Errorf("the lock has no packages for %s", set))
+		}
 	}
 	for _, p := range in.Lock.Packages {
 		if in.Mirrors[p.Repository] == "" {
@@ -103,16 +142,7 @@ func (in Input) Check() error {
 	if in.Tools.Image == "" {
 		faults = append(faults, errors.New("the tools that unpack the base are missing"))
 	}
-	for _, d := range in.Lock.PythonIn(in.Variant) {
-		if local, ok := d.Local(); ok && in.Python.Files[local].Image == "" {
-			faults = append(faults, fmt.Errorf("the file %q of %s is missing", local, d.Name))
-		}
-	}
 	return errors.Join(faults...)
-}
-
-func (in Input) needsBuilder() bool {
-	return in.hasPython() || in.Smoke.Level != SmokeOff
 }
 
 // hasPython says whether the image has Python packages that are not Debian's.
@@ -128,7 +158,7 @@ func (in Input) WithoutWeights() Input {
 		models[i] = Model{Name: m.Name, Path: m.Path, Locked: m.Locked}
 	}
 	in.Models = models
-	if in.Smoke.NeedsWeights && in.Smoke.Level == SmokeAll {
+	if in.needsWeights() {
 		in.Smoke.Level = SmokeRuntime
 	}
 	return in

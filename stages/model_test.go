@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	bkllb "github.com/moby/buildkit/client/llb"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/graph"
@@ -15,10 +14,10 @@ import (
 
 func published() stages.Input {
 	in := input("production")
-	in.Models = []stages.Model{{Path: "/models/wan", Image: &llb.ModelImage{
-		Name: "wan", Reference: "registry.example/wan@" + digest.FromString("wan").String(),
+	in.Models = []stages.Model{{Path: "/models/wan", Weights: []stages.Weights{{
+		State:  llb.Published("wan", "registry.example/wan@"+digest.FromString("wan").String()),
 		Layers: []llb.Layer{{Name: "wan/a", Size: 1}, {Name: "wan/b", Size: 2}},
-	}}}
+	}}}}
 	return in
 }
 
@@ -66,10 +65,12 @@ func TestWithoutWeights(t *testing.T) {
 	if text := steps(t, lean); strings.Contains(text, "wan") {
 		t.Errorf("weights are left:\n%s", text)
 	}
-	if lean.Smoke.Level != stages.SmokeRuntime || len(in.Models[0].All()) != 2 {
-		t.Errorf("smoke level %s, and %d layers in the original", lean.Smoke.Level, len(in.Models[0].All()))
+	if lean.Smoke.Level != stages.SmokeRuntime || len(in.Models[0].Layers()) != 2 {
+		t.Errorf("smoke level %s, and %d layers in the original", lean.Smoke.Level, len(in.Models[0].Layers()))
 	}
-	if got, want := stages.Env(lean), stages.Env(in); !slices.Equal(got, want) {
+	got, _ := draw(t, lean)
+	want, _ := draw(t, in)
+	if got, want := got.Config.Config.Env, want.Config.Config.Env; !slices.Equal(got, want) {
 		t.Errorf("environment %q, want %q", got, want)
 	}
 }
@@ -78,8 +79,10 @@ func TestWithoutWeights(t *testing.T) {
 func TestFetchedModelsAreDrawn(t *testing.T) {
 	in := published()
 	file := llb.Fetch("https://hub.example/a", digest.FromString("a"), "a")
-	in.Models[0].Image.Layers = in.Models[0].Image.Layers[:1]
-	in.Models[0].Fetched = []bkllb.State{llb.ModelLayer("wan/a", []llb.File{{From: file, Path: "/models/wan/a"}}, nil)}
+	in.Models[0].Weights = []stages.Weights{{
+		State:  llb.ModelLayer("wan/a", []llb.File{{From: file, Path: "/models/wan/a"}}, nil),
+		Layers: []llb.Layer{{Name: "wan/a", Size: 1}},
+	}}
 	if text := steps(t, in); !strings.Contains(text, "fetch a") || strings.Contains(text, "load wan") {
 		t.Errorf("drawn as\n%s", text)
 	}

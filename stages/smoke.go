@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	bkllb "github.com/moby/buildkit/client/llb"
-
 	"lamina.build/llb"
 )
 
@@ -15,31 +13,29 @@ for name in sys.argv[1:]:
     importlib.import_module(name)
     print(name)`
 
-// Tests are the smoke tests of an image, each an exec that fails where
-// the image would. They run on the runtime with its wheels; the app is mounted
-// over that, since a root file system that holds it would have to be linked
-// anew, file by file, at each of its changes. runtime holds the layers below
-// the app.
-func Tests(in Input, builder llb.State, runtime []llb.State) []llb.State {
-	if in.Smoke.Level == SmokeOff {
+// tests are the smoke tests of an image, each an exec that fails where the image
+// would. They run on some of its parts, see [drawing.parts]; the app is mounted over
+// those.
+func (d drawing) tests(tested []Part) []llb.State {
+	if d.Smoke.Level == SmokeOff {
 		return nil
 	}
-	root := llb.Merge("smoke: root file system", runtime...)
-	tests := []llb.State{llb.ELFClosure(builder, root, in.Smoke.ELFIgnore)}
-	if in.hasPython() {
-		tests = append(tests, llb.Distributions(builder, root, llb.DistributionRules{
-			Optional: slices.Concat(in.Python.Optional, in.Python.Excludes), Overridden: in.Python.Overridden, Collisions: in.Python.Collisions,
-		}))
+	root := llb.Merge("smoke: root file system", states(tested)...)
+	tests := []llb.State{llb.ELFClosure{Image: root, Ignore: d.Smoke.ELFIgnore}.On(d.root)}
+	if d.hasPython() {
+		tests = append(tests, llb.Distributions{
+			Image: root, Optional: slices.Concat(d.Python.Optional, d.Python.Excludes), Overridden: d.Python.Overridden, Collisions: d.Python.Collisions,
+		}.On(d.root))
 	}
-	if len(in.Smoke.Imports) > 0 {
+	if len(d.Smoke.Imports) > 0 {
 		tests = append(tests, llb.Exec{
-			Name: "smoke: import " + strings.Join(in.Smoke.Imports, ", "),
-			Args: append([]string{"/usr/bin/python3", "-c", importAll}, in.Smoke.Imports...),
-			Env:  Env(in),
-		}.On(root).Root())
+			Name: "smoke: import " + strings.Join(d.Smoke.Imports, ", "),
+			Args: append([]string{"/usr/bin/python3", "-c", importAll}, d.Smoke.Imports...),
+			Env:  env(d.Input),
+		}.On(root))
 	}
-	if in.Smoke.Level == SmokeAll {
-		tests = append(tests, commands(in, root)...)
+	if d.Smoke.Level == SmokeAll {
+		tests = append(tests, d.commands(root)...)
 	}
 	return tests
 }
@@ -52,33 +48,29 @@ for file; do [ -e "$file" ] || { echo "$file: no such file in the image" >&2; ex
 
 // commands are the tests that run the app as it will be run: with its user,
 // folder and environment.
-func commands(in Input, root llb.State) []llb.State {
-	all := slices.Concat(in.Smoke.Run, gpuCommands(in))
-	tests := make([]llb.State, 0, len(all)+1)
-	if in.App != nil && len(in.App.Entrypoint) > 0 {
-		tests = append(tests, in.App.exec(in, llb.Exec{
-			Name: "smoke: entrypoint " + strings.Join(in.App.Entrypoint, " "),
-			Args: slices.Concat([]string{"/bin/sh", "-euc", findEntrypoint, "entrypoint"}, in.App.entry()),
-		}).On(root).Root())
+func (d drawing) commands(root llb.State) []llb.State {
+	var tests []llb.State
+	run := llb.Exec{Env: env(d.Input), Mounts: d.smokeMounts()}
+	if d.App != nil {
+		run.Dir, run.User = d.App.Workdir, d.App.User.Name
 	}
-	for i, args := range all {
-		test := in.App.exec(in, llb.Exec{
-			Name: "smoke: run " + strings.Join(args, " "),
-			Args: args,
-			GPU:  i >= len(in.Smoke.Run),
-		})
-		tests = append(tests, test.On(root).Root())
+	add := func(name string, args ...string) {
+		run.Name, run.Args = "smoke: "+name, args
+		tests = append(tests, run.On(root))
+	}
+	if d.App != nil && len(d.App.Entrypoint) > 0 {
+		add("entrypoint "+strings.Join(d.App.Entrypoint, " "),
+			slices.Concat([]string{"/bin/sh", "-euc", findEntrypoint, "entrypoint"}, d.App.entry())...)
+	}
+	for _, args := range d.Smoke.Run {
+		add("run "+strings.Join(args, " "), args...)
+	}
+	if run.GPU = d.Smoke.Device; run.GPU {
+		for _, args := range d.Smoke.GPU {
+			add("run "+strings.Join(args, " "), args...)
+		}
 	}
 	return tests
-}
-
-// exec is e as the container would run it; without an app, as root.
-func (a *App) exec(in Input, e llb.Exec) llb.Exec {
-	e.Env, e.Mounts = Env(in), smokeMounts(in)
-	if a != nil {
-		e.Dir, e.User = a.Workdir, a.User.Name
-	}
-	return e
 }
 
 // entry is the program that the container starts, and those of its arguments
@@ -93,36 +85,52 @@ func (a *App) entry() []string {
 	return entry
 }
 
-func gpuCommands(in Input) [][]string {
-	if !in.Smoke.Device {
-		return nil
-	}
-	return in.Smoke.GPU
-}
+// needsWeights says whether a test reads the models' files, for which the engine has
+// to pull them.
+func (in Input) needsWeights() bool { return in.Smoke.NeedsWeights && in.Smoke.Level == SmokeAll }
 
-func smokeMounts(in Input) []bkllb.RunOption {
-	var mounts []bkllb.RunOption
-	if in.App != nil {
-		mounts = append(mounts, llb.MountAt(in.App.Path, in.withTrees()))
-	}
-	if !in.Smoke.NeedsWeights {
-		return mounts
+// TestedWeights is how many bytes of weights the engine pulls for the tests, which
+// nothing else does.
+func (in Input) TestedWeights() (size int64) {
+	if !in.needsWeights() {
+		return 0
 	}
 	for _, m := range in.Models {
-		files := llb.Merge("smoke: weights of "+m.Path, Models(Input{Models: []Model{m}})...)
-		mounts = append(mounts, llb.MountAt(m.Path, files))
+		for _, l := range m.Layers() {
+			size += l.Size
+		}
+	}
+	return size
+}
+
+func (d drawing) smokeMounts() []llb.Mount {
+	var mounts []llb.Mount
+	add := func(path string, from llb.State) {
+		mounts = append(mounts, llb.Mount{Target: path, From: from, Source: path})
+	}
+	if d.App != nil {
+		add(d.App.Path, d.withTrees())
+	}
+	if d.needsWeights() {
+		for _, m := range d.Models {
+			var states []llb.State
+			for _, w := range m.Weights {
+				states = append(states, w.State)
+			}
+			add(m.Path, llb.Merge("smoke: weights of "+m.Path, states...))
+		}
 	}
 	return mounts
 }
 
 // withTrees is the app with the trees that lie in its folder, which the mount of
 // the app alone would hide.
-func (in Input) withTrees() llb.State {
-	app := llb.Packed(in.App.Layer)
+func (d drawing) withTrees() llb.State {
+	app := llb.Packed(d.App.Layer)
 	var below []llb.State
-	for _, t := range in.Trees {
-		if strings.HasPrefix(t.Path, in.App.Path+"/") {
-			below = append(below, t.Layer())
+	for _, t := range d.Trees {
+		if strings.HasPrefix(t.Path, d.App.Path+"/") {
+			below = append(below, t.State())
 		}
 	}
 	if below == nil {

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"path"
 	"slices"
+	"strings"
 
-	bkllb "github.com/moby/buildkit/client/llb"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/cache"
@@ -13,95 +13,78 @@ import (
 	"lamina.build/lock"
 )
 
-// Python is what a spec says of Python packages beside what to install.
-type Python struct {
-	Prune      []string             // globs of files of locked packages that stay out, in order; a leading ! takes back
-	Optional   []string             // projects that are left out where they can't be built
-	Excludes   []string             // projects that are left out wherever they are asked for
-	Overridden []string             // projects of which the spec decides, whatever others require
-	Collisions []string             // globs of files that two packages may both have
-	Files      map[string]llb.Layer // the files that lie beside the spec, by their paths; each at the root of its layer
-	URLs       map[string]string    // where a file is now, by its SHA-256, if that is not where the lock says
-}
-
-// Source is a Python source tree to compile.
-type Source struct {
-	Layer   llb.Layer // the tree at its root
-	Project string    // what the lock calls it: the normalised name of its folder
-}
-
-// Wheels are the layers of Python packages, those that change least first:
+// wheels are the layers of Python packages, those that change least first:
 // locked wheels, then what is compiled in the builder from sdists, git trees
 // and source trees, a layer for each.
-func Wheels(in Input, builder llb.State) []Part {
+func (d drawing) wheels() []Part {
 	var parts []Part
-	uv := in.uv(builder)
-	add := func(what string, size Bytes, w llb.Wheels) {
-		w.UV, w.Collisions = uv, in.Python.Collisions
-		parts = append(parts, Part{Stage: "wheels", What: what, State: w.Layer(builder), Bytes: size})
+	uv := d.uv()
+	add := func(l Layer, w llb.Wheels) {
+		w.UV, w.Collisions = uv, d.Python.Collisions
+		p := part("wheels", w.On(d.root), l)
+		p.Optional = w.Optional
+		parts = append(parts, p)
 	}
-	groups, _ := PlanWheels(in.Wheels(), in.WheelLimit())
+	groups, _ := d.groups()
 	for _, g := range groups {
-		add(g.what(), g.bytes(), llb.Wheels{Name: g.Name, Files: in.files(g.Wheels), Prune: rulesFor(in.Python.Prune, g.Wheels)})
+		add(g.layer(), llb.Wheels{Name: g.name, Files: d.files(g.wheels), Prune: rulesFor(d.Python.Prune, g.wheels)})
 	}
-	for _, d := range in.Sdists() {
-		optional := in.optional(d)
-		wheel := in.build(d, builder).On(builder)
-		add(title(d), Bytes{Fetched: d.Size}, llb.Wheels{Name: title(d), Built: &wheel, Prune: in.Python.Prune, Optional: optional})
+	for _, s := range d.sdists() {
+		build := d.build(s)
+		wheel := build.On(d.root)
+		add(Layer{What: title(s), Fetched: s.Size}, llb.Wheels{Name: title(s), Built: &wheel, Prune: d.Python.Prune, Optional: build.Optional})
 	}
 	// What a tree of the project's own installs is what its author wants there.
-	for _, s := range in.Sources {
+	for _, s := range d.Sources {
 		wheel := llb.WheelBuild{
-			Name: s.Layer.Name, Source: llb.Packed(s.Layer),
-			Environment: in.environment(s.Project, builder), Caches: in.caches(),
-		}.On(builder)
-		add(s.Layer.Name, Bytes{}, llb.Wheels{Name: s.Layer.Name, Built: &wheel})
+			Name: s.Layer.Name, Source: llb.Packed(s.Layer), Environment: d.environment(s.Project), Caches: d.caches(),
+		}.On(d.root)
+		add(Layer{What: s.Layer.Name}, llb.Wheels{Name: s.Layer.Name, Built: &wheel})
 	}
 	return parts
 }
 
-// Wheels are the locked files that need no building.
-func (in Input) Wheels() []lock.Distribution {
-	return slices.DeleteFunc(in.Lock.PythonIn(in.Variant), func(d lock.Distribution) bool { return !d.IsWheel() })
-}
-
-// Sdists are the locked files and git trees that are built.
-func (in Input) Sdists() []lock.Distribution {
-	return slices.DeleteFunc(in.Lock.PythonIn(in.Variant), lock.Distribution.IsWheel)
-}
-
-// WheelLimit is how many layers are left for locked wheels, see [PlanWheels].
-func (in Input) WheelLimit() int { return WheelLayers - len(in.Sdists()) - len(in.Sources) }
-
-func (in Input) optional(d lock.Distribution) bool {
-	return slices.Contains(in.Python.Optional, d.Name)
-}
-
 // build is the compilation of an sdist or a git tree, with exactly what is
 // locked for it.
-func (in Input) build(d lock.Distribution, builder llb.State) llb.WheelBuild {
+func (d drawing) build(s lock.Distribution) llb.WheelBuild {
 	b := llb.WheelBuild{
-		Name: title(d), Archive: d.File, Project: d.Name, Version: d.Version, Optional: in.optional(d),
-		Environment: in.environment(d.Name, builder), Caches: in.caches(),
+		Name: title(s), Archive: s.File, Project: s.Name, Version: s.Version, Optional: slices.Contains(d.Python.Optional, s.Name),
+		Environment: d.environment(s.Name), Caches: d.caches(),
 	}
-	if remote, commit, dir, ok := d.Git(); ok {
+	if remote, commit, dir, ok := s.Git(); ok {
 		b.Source, b.Dir = llb.Git(remote, commit), dir
 		return b
 	}
-	b.Source = in.file(d)
-	_, b.Dir = d.Archive()
+	b.Source = d.file(s)
+	_, b.Dir = s.Archive()
 	return b
 }
 
 // environment is what a project is built with; nil where nothing is locked
 // for that, so that it is what the builder has.
-func (in Input) environment(project string, builder llb.State) *llb.State {
-	wheels := in.Lock.BuildIn(project, in.Variant)
+func (d drawing) environment(project string) *llb.State {
+	wheels := d.Lock.BuildIn(project, d.Variant)
 	if len(wheels) == 0 {
 		return nil
 	}
-	env := llb.Wheels{Name: "what " + project + " is built with", UV: in.uv(builder), Files: in.files(wheels)}.Layer(builder)
+	env := llb.Wheels{Name: "what " + project + " is built with", UV: d.uv(), Files: d.files(wheels)}.On(d.root)
 	return &env
+}
+
+// uv is what installs wheels; nil where nothing of an index is locked.
+func (d drawing) uv() *llb.State {
+	tool := d.Lock.UV
+	if tool.SHA256 == "" {
+		return nil
+	}
+	uv := llb.UV{Wheel: llb.File{From: d.fetch(tool.URL, tool.SHA256, tool.File), Path: "/" + tool.File}}.On(d.root)
+	return &uv
+}
+
+// caches are those of all compilations. A lock that is not checked yet may have no
+// suite, and still be counted.
+func (d drawing) caches() []cache.Mount {
+	return []cache.Mount{cache.CCache(cmp.Or(d.Lock.Suites...), d.Lock.Platform)}
 }
 
 func (in Input) files(list []lock.Distribution) []llb.File {
@@ -126,38 +109,20 @@ func (in Input) fetch(url, sum, file string) llb.State {
 	return llb.Fetch(url, digest.NewDigestFromEncoded(digest.SHA256, sum), path.Base(file))
 }
 
-// uv is what installs wheels; nil where nothing of an index is locked.
-func (in Input) uv(builder llb.State) *llb.State {
-	tool := in.Lock.UV
-	if tool.SHA256 == "" {
-		return nil
-	}
-	uv := llb.UV(llb.File{From: in.fetch(tool.URL, tool.SHA256, tool.File), Path: "/" + tool.File}, builder)
-	return &uv
-}
-
-func (in Input) caches() []bkllb.RunOption {
-	return []bkllb.RunOption{cache.CCache(in.namespace()).Option()}
-}
-
-func (in Input) namespace() cache.Namespace {
-	return cache.Namespace{Distribution: in.Lock.Suites[0], Platform: in.Lock.Platform}
-}
-
-// Probe is a layer that may turn out to be empty.
-type Probe struct {
-	Name  string
-	State llb.State
-}
-
-// probes are the layers of what is optional, among the parts of an image.
-func (in Input) probes(wheels []Part) []Probe {
-	var probes []Probe
-	for _, d := range in.Sdists() {
-		i := slices.IndexFunc(wheels, func(p Part) bool { return p.What == title(d) })
-		if in.optional(d) && i >= 0 {
-			probes = append(probes, Probe{Name: title(d), State: wheels[i].State})
+// rulesFor returns the globs that may match a file of some wheels, in order. A
+// glob that begins with a name concerns those that have it below site-packages, as far
+// as that is known, so that a further one for a small wheel doesn't install gigabytes
+// of others anew.
+func rulesFor(globs []string, wheels []lock.Distribution) []string {
+	// Those of /usr/local, where wheels may have files as well.
+	folders := []string{"bin", "etc", "games", "include", "lib", "libexec", "man", "sbin", "share", "src", "var"}
+	var rules []string
+	for _, glob := range globs {
+		first, _, _ := strings.Cut(strings.TrimPrefix(glob, "!"), "/")
+		has := func(d lock.Distribution) bool { return len(d.Top) == 0 || slices.Contains(d.Top, first) }
+		if strings.ContainsAny(first, "*?") || slices.Contains(folders, first) || slices.ContainsFunc(wheels, has) {
+			rules = append(rules, glob)
 		}
 	}
-	return probes
+	return rules
 }

@@ -59,7 +59,7 @@ func TestWheelsAreLayeredByHowTheyChange(t *testing.T) {
 	var got []string
 	for _, p := range parts(t, withWheels()) {
 		if p.Stage == "wheels" {
-			got = append(got, p.What)
+			got = append(got, what(p))
 		}
 	}
 	want := []string{"nvidia-cudnn-cu12 1", "torch 1", "numpy 1", "3 small wheels", "insightface 0.7.3", "sam2 1.0", "native"}
@@ -87,8 +87,8 @@ func TestChangeOfAWheelMovesItsGroup(t *testing.T) {
 			var moved []string
 			old, changed := parts(t, before), parts(t, after)
 			for i := range changed {
-				if !cmp.Equal(marshal(t, old[i].State).Def, marshal(t, changed[i].State).Def) {
-					moved = append(moved, old[i].What)
+				if !same(t, old[i], changed[i]) {
+					moved = append(moved, what(old[i]))
 				}
 			}
 			if diff := cmp.Diff(moves, moved); diff != "" {
@@ -106,10 +106,10 @@ func TestOrderOfTheLockMovesNoLayer(t *testing.T) {
 	_, b := draw(t, after)
 	var x, y []string
 	for _, p := range parts(t, before) {
-		x = append(x, p.What)
+		x = append(x, what(p))
 	}
 	for _, p := range parts(t, after) {
-		y = append(y, p.What)
+		y = append(y, what(p))
 	}
 	slices.Sort(x)
 	slices.Sort(y)
@@ -141,17 +141,19 @@ func TestSourcesAreNotPruned(t *testing.T) {
 	after.Python.Prune = []string{"**/*.h"}
 	old, changed := parts(t, before), parts(t, after)
 	for i, p := range changed {
-		moved := !cmp.Equal(marshal(t, old[i].State).Def, marshal(t, p.State).Def)
-		if want := p.Stage == "wheels" && p.What != "native"; moved != want {
-			t.Errorf("other prune rules move %s %s: %v", p.Stage, p.What, moved)
+		moved := !same(t, old[i], p)
+		if want := p.Stage == "wheels" && what(p) != "native"; moved != want {
+			t.Errorf("other prune rules move %s %s: %v", p.Stage, what(p), moved)
 		}
 	}
 }
 
 func TestOnlyWhatIsOptionalIsLookedInto(t *testing.T) {
 	image, _ := draw(t, withWheels())
-	if len(image.Probes) != 1 || image.Probes[0].Name != "sam2 1.0" {
-		t.Errorf("probes %v", image.Probes)
+	for _, p := range image.Parts {
+		if p.Optional != (what(p) == "sam2 1.0") {
+			t.Errorf("%s is optional: %v", what(p), p.Optional)
+		}
 	}
 }
 
@@ -171,7 +173,7 @@ func TestPlanOfWheelsFits(t *testing.T) {
 		}
 		seen := 0
 		for _, g := range groups {
-			seen += len(g.Wheels)
+			seen += len(g)
 		}
 		if seen != len(wheels) {
 			t.Errorf("limit %d: %d wheels in the groups, want %d", limit, seen, len(wheels))
@@ -264,8 +266,8 @@ func TestPruneRuleMovesWhatItConcerns(t *testing.T) {
 			var moved []string
 			old, changed := parts(t, known("**/*.a")), parts(t, known("**/*.a", rule))
 			for i, p := range changed {
-				if !cmp.Equal(marshal(t, old[i].State).Def, marshal(t, p.State).Def) && p.Stage == "wheels" {
-					moved = append(moved, p.What)
+				if !same(t, old[i], p) && p.Stage == "wheels" {
+					moved = append(moved, what(p))
 				}
 			}
 			if diff := cmp.Diff(slices.Concat(moves, compiled), moved); diff != "" {

@@ -30,8 +30,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(made.Manifest)
-	fmt.Println("podman run --rm oci:dist/hello:production")
+	fmt.Printf("%s\npodman run --rm oci:dist/hello:production\n", made.Manifest)
 }
 
 func build(ctx context.Context, dir string, b lamina.Build) (made lamina.Made, err error) {
@@ -46,10 +45,16 @@ func build(ctx context.Context, dir string, b lamina.Build) (made lamina.Made, e
 
 // draw adds the program to what Lamina draws, and has a container start it.
 func draw(in stages.Input) (stages.Image, error) {
-	gcc := llb.Exec{Name: "compile hello", Args: []string{"/usr/bin/gcc", "-O2", "-o", "/usr/local/bin/hello", "/source/hello.c"}}
-	compiled := gcc.With(llb.Mount("/source", llb.Files("source", map[string]string{"hello.c": source}))).On(stages.Builder(in))
-	hello := llb.Clean("hello", compiled.Root(), "/usr/local/bin", "/usr/local/bin")
-	image, err := stages.New(in, stages.Part{Stage: "hello", What: "a program", State: hello})
+	builder, err := stages.Builder(in)
+	if err != nil {
+		return stages.Image{}, err
+	}
+	compiled := llb.Exec{
+		Name: "compile hello", Args: []string{"/usr/bin/gcc", "-O2", "-o", "/usr/local/bin/hello", "/source/hello.c"},
+		Mounts: []llb.Mount{{Target: "/source", From: llb.Files("source", map[string]string{"hello.c": source})}},
+	}.On(builder)
+	hello := llb.Clean("hello", compiled, "/usr/local/bin", "/usr/local/bin")
+	image, err := stages.New(in, stages.Part{Stage: "hello", State: hello, Layers: []stages.Layer{{What: "a program"}}})
 	image.Config.Config.Entrypoint = []string{"/usr/local/bin/hello"}
 	return image, err
 }

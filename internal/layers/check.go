@@ -12,13 +12,12 @@ import (
 	"lamina.build/llb"
 )
 
-// BaseFacts is what has to be known of the base that the layers lie on.
-type BaseFacts struct {
-	Layers  int                    // how many layers the image has besides those that are checked
-	Links   map[string]string      // directories that are symlinks in the base, with what they point to
-	Special map[string]fs.FileMode // directories that a plain 0755 root:root entry would spoil
-	System  []string               // directories in which the engine or the container runtime mounts
-	Files   []string               // files that belong to the base or are replaced at run time
+// baseFacts is what has to be known of the base that the layers lie on.
+type baseFacts struct {
+	links   map[string]string      // directories that are symlinks in the base, with what they point to
+	special map[string]fs.FileMode // directories that a plain 0755 root:root entry would spoil
+	system  []string               // directories in which the engine or the container runtime mounts
+	files   []string               // files that belong to the base or are replaced at run time
 }
 
 // PathError is a path that a layer must not hold.
@@ -60,28 +59,32 @@ func (e *OverlapError) Hint() string {
 type CountError struct{ Layers int }
 
 func (e *CountError) Error() string {
-	return fmt.Sprintf("the image has %d layers, and no more than %d can be mounted", e.Layers, MaxLayers)
+	return fmt.Sprintf("the image has %d layers, and no more than %d can be mounted", e.Layers, llb.MaxLayers)
 }
 
 // Hint says what can be done.
 func (e *CountError) Hint() string { return "lower the limit for the layers of weights" }
 
-// Check checks all layers and returns every finding, joined and in a stable
-// order: a [PathError], an [OverlapError] or a [CountError] each.
-func Check(base BaseFacts, layers []llb.Layer) error {
+// Check looks at layers against each other and against Debian's base: what a merge
+// would spoil without a word. count is how many layers the image has in all. Of
+// folders, such as that of a git tree, only the folder is known that the layer fills
+// alone. It returns every finding, joined and in a stable order: a [PathError], an
+// [OverlapError] or a [CountError] each.
+func Check(count int, layers, folders []llb.Layer) error {
 	var findings []error
-	if n := base.Layers + len(layers); n > MaxLayers {
-		findings = append(findings, &CountError{Layers: n})
+	if count > llb.MaxLayers {
+		findings = append(findings, &CountError{Layers: count})
 	}
-	for _, l := range layers {
+	base, all := debianFacts(), slices.Concat(layers, folders)
+	for _, l := range all {
 		findings = append(findings, checkPaths(base, l)...)
 	}
-	return errors.Join(append(findings, overlaps(layers)...)...)
+	return errors.Join(slices.Concat(findings, overlaps(all), checkFolders(folders, layers))...)
 }
 
 // checkPaths checks one layer against the base. Of a directory that is
 // refused only the topmost path is reported.
-func checkPaths(base BaseFacts, l llb.Layer) (findings []error) {
+func checkPaths(base baseFacts, l llb.Layer) (findings []error) {
 	refused := ""
 	for _, p := range pathsWithParents(l.Paths) {
 		if refused != "" && strings.HasPrefix(p, refused) {
@@ -101,10 +104,10 @@ func checkPaths(base BaseFacts, l llb.Layer) (findings []error) {
 }
 
 // refuse says why p can not be in a layer, or returns nil.
-func (b BaseFacts) refuse(p string) *PathError {
+func (b baseFacts) refuse(p string) *PathError {
 	clean := strings.TrimSuffix(p, "/")
 	name := path.Base(clean)
-	switch target, link := b.Links[clean]; {
+	switch target, link := b.links[clean]; {
 	case p == "/" || !path.IsAbs(p) || path.Clean(p) != clean:
 		return &PathError{Reason: "is not a clean absolute path"}
 	case strings.HasPrefix(name, ".wh."):
@@ -114,18 +117,18 @@ func (b BaseFacts) refuse(p string) *PathError {
 			Reason: fmt.Sprintf("is a symlink to %s in the base, and would be replaced", target),
 			hint:   fmt.Sprintf("use %s in its place", target),
 		}
-	case b.Special[clean] != 0:
+	case b.special[clean] != 0:
 		return &PathError{
 			Reason: fmt.Sprintf("has the mode %s or an owner of its own in the base, which would be reset",
-				octal(b.Special[clean])),
+				octal(b.special[clean])),
 			hint: "choose another target path, such as /app, /srv or /opt",
 		}
-	case slices.Contains(b.System, clean):
+	case slices.Contains(b.system, clean):
 		return &PathError{
 			Reason: "is mounted over when a container runs",
 			hint:   "choose another target path, such as /app, /srv or /opt",
 		}
-	case slices.Contains(b.Files, clean):
+	case slices.Contains(b.files, clean):
 		return &PathError{
 			Reason: "belongs to the base or to the container runtime", hint: "leave it out of the layer",
 		}

@@ -2,17 +2,16 @@ package layers
 
 import "io/fs"
 
-// DebianFacts returns what holds for the base that Lamina assembles from Debian 12
-// or newer. layers is how many layers the image has besides those to check.
-func DebianFacts(layers int) BaseFacts {
-	return BaseFacts{
-		Layers: layers,
-		Links: map[string]string{
+// debianFacts are what holds for the base that Lamina assembles from Debian 12 or
+// newer.
+func debianFacts() baseFacts {
+	return baseFacts{
+		links: map[string]string{
 			"/bin": "/usr/bin", "/sbin": "/usr/sbin", "/lib": "/usr/lib", "/lib32": "/usr/lib32",
 			"/lib64": "/usr/lib64", "/libx32": "/usr/libx32", "/libo32": "/usr/libo32",
 			"/var/run": "/run", "/var/lock": "/run/lock",
 		},
-		Special: map[string]fs.FileMode{
+		special: map[string]fs.FileMode{
 			"/tmp": fs.ModeSticky | 0o777, "/var/tmp": fs.ModeSticky | 0o777, "/run/lock": fs.ModeSticky | 0o777,
 			"/root": 0o700, "/lost+found": 0o700,
 			"/var/mail": fs.ModeSetgid | 0o775, "/var/local": fs.ModeSetgid | 0o775,
@@ -22,8 +21,8 @@ func DebianFacts(layers int) BaseFacts {
 			"/var/log/apt": 0o750, "/var/spool/cron/crontabs": fs.ModeSticky | 0o730,
 			"/etc/ssl/private": 0o710, "/etc/sudoers.d": 0o750, "/etc/polkit-1/rules.d": 0o700,
 		},
-		System: []string{"/proc", "/sys", "/dev"},
-		Files: []string{
+		system: []string{"/proc", "/sys", "/dev"},
+		files: []string{
 			"/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/subgid",
 			"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/etc/machine-id",
 			"/etc/ld.so.cache", "/etc/nsswitch.conf", "/etc/os-release", "/usr/lib/os-release",

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lamina.build/internal/layers"
+	"lamina.build/llb"
 )
 
 func ExampleTree() {
@@ -49,7 +50,7 @@ func ExamplePlan() {
 		{Path: "models/unet.safetensors", Bytes: 5 << 30},
 		{Path: "models/config.json", Bytes: 2 << 10},
 		{Path: "models/tokenizer.json", Bytes: 2 << 20},
-	}, layers.MaxLayers)
+	}, llb.MaxLayers)
 	for _, b := range bundles {
 		fmt.Println(b.Files)
 	}

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -14,11 +13,10 @@ import (
 var debians = regexp.MustCompile(`^/(boot|etc|home|media|mnt|opt|root|run|srv|tmp|usr|var)$` +
 	`|^/usr/[^/]+$|^/usr/lib/[^/]+$|^/usr/local/(bin|etc|include|lib|sbin|share|src)$|^/var/(backups|cache|lib|local|lock|log|mail|opt|run|spool|tmp)$`)
 
-// CheckFolders checks layers of which only the folder is known that they fill, such
-// as that of a git tree: no other layer may have anything in there, since nobody
-// can tell which of the two would win. It returns a [PathError] for each pair.
-func CheckFolders(folders, layers []llb.Layer) error {
-	var findings []error
+// checkFolders looks at layers that fill a folder alone: no other layer may have
+// anything in there, since nobody can tell which of the two would win. It returns a
+// [PathError] for each pair.
+func checkFolders(folders, layers []llb.Layer) (findings []error) {
 	add := func(f, l llb.Layer) {
 		if p, ok := within(f.Paths[0], l); ok {
 			findings = append(findings, &PathError{
@@ -41,7 +39,7 @@ func CheckFolders(folders, layers []llb.Layer) error {
 			add(other, f)
 		}
 	}
-	return errors.Join(findings...)
+	return findings
 }
 
 // within returns the first path of a layer that lies in a folder.

@@ -1,6 +1,7 @@
 package layers_test
 
 import (
+	"errors"
 	"testing"
 
 	"lamina.build/internal/layers"
@@ -39,7 +40,7 @@ func TestFolders(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := ""
-			if err := layers.CheckFolders(tt.folders, tt.layers); err != nil {
+			if err := errors.Join(layers.CheckFolders(tt.folders, tt.layers)...); err != nil {
 				got = err.Error()
 			}
 			if got != tt.want {

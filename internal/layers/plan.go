@@ -12,7 +12,6 @@ import (
 const (
 	LargeFile  = 64 << 20
 	BundleSize = 256 << 20
-	MaxLayers  = 127 // of an image: overlayfs and containerd mount no more
 )
 
 // Size is a file of a model by its path in the image and its size.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/layers"
+	"lamina.build/llb"
 )
 
 const mb = 1 << 20
@@ -133,7 +134,7 @@ func BenchmarkPlan(b *testing.B) {
 		files := randomFiles(7, n)
 		b.Run(fmt.Sprintf("files=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				layers.Plan(files, layers.MaxLayers)
+				layers.Plan(files, llb.MaxLayers)
 			}
 		})
 	}

@@ -73,9 +73,9 @@ func missing(m lamina.Made) string {
 // Planned tells which layers an image will have, and their sizes as far as the lock
 // knows them.
 func Planned(parts []stages.Part) string {
-	row := func(stage string, size stages.Bytes, what string) []string {
-		cells := []string{stage, "-", "-", what}
-		for i, n := range []int64{size.Fetched, size.Unpacked} {
+	row := func(stage string, l stages.Layer) []string {
+		cells := []string{stage, "-", "-", l.What}
+		for i, n := range []int64{l.Fetched, l.Unpacked} {
 			if n != 0 {
 				cells[i+1] = humanize.Size(n)
 			}
@@ -83,13 +83,16 @@ func Planned(parts []stages.Part) string {
 		return cells
 	}
 	rows := [][]string{{"LAYER", "FETCHED", "UNPACKED", "WHAT"}}
-	var total stages.Bytes
+	var total stages.Layer
 	for _, p := range parts {
-		total.Fetched += p.Bytes.Fetched
-		total.Unpacked += p.Bytes.Unpacked
-		rows = append(rows, row(p.Stage, p.Bytes, p.What))
+		for _, l := range p.Layers {
+			total.Fetched += l.Fetched
+			total.Unpacked += l.Unpacked
+			rows = append(rows, row(p.Stage, l))
+		}
 	}
-	return table("", append(rows, row("total", total, humanize.Count(len(parts), "layer")+", as far as the lock knows")))
+	total.What = humanize.Count(len(rows)-1, "layer") + ", as far as the lock knows"
+	return table("", append(rows, row("total", total)))
 }
 
 // table aligns the first column to the left, and those up to the last to the right.

@@ -101,9 +101,9 @@ func TestSummaryOfWhatIsNotOurs(t *testing.T) {
 
 func TestPlanned(t *testing.T) {
 	got := Planned([]stages.Part{
-		{Stage: "runtime", What: "3 Debian packages", Bytes: stages.Bytes{Fetched: 1500}},
-		{Stage: "wheels", What: "torch 2.6.0", Bytes: stages.Bytes{Fetched: 768_000_000, Unpacked: 1_600_000_000}},
-		{Stage: "app", What: "/app", Bytes: stages.Bytes{Unpacked: 10}},
+		{Stage: "runtime", Layers: []stages.Layer{{What: "3 Debian packages", Fetched: 1500}}},
+		{Stage: "wheels", Layers: []stages.Layer{{What: "torch 2.6.0", Fetched: 768_000_000, Unpacked: 1_600_000_000}}},
+		{Stage: "app", Layers: []stages.Layer{{What: "/app", Unpacked: 10}}},
 	})
 	want := `LAYER     FETCHED  UNPACKED  WHAT
 runtime    1.5 kB         -  3 Debian packages

@@ -18,7 +18,6 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/layout/blobs"
-	"lamina.build/internal/prepare"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/llb"
 	"lamina.build/lock"
@@ -60,13 +59,18 @@ func (p Project) python(
 			p.Note(note)
 		}
 	}
-	trees, err := p.packSources(ctx, store)
+	trees, err := p.packSources(ctx, o, store)
 	if err != nil {
+		return lock.Lock{}, err
+	}
+	builder, builderErr := stages.Builder(in)
+	runtime, runtimeErr := stages.Runtime(in)
+	if err = errors.Join(builderErr, runtimeErr); err != nil {
 		return lock.Lock{}, err
 	}
 	p.Note("uv resolves " + strings.Join(sets, ", ") + from.told)
 	err = uv.Resolve(ctx, uv.Options{
-		Client: engine, Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
+		Client: engine, Builder: builder, Image: runtime, Store: store, Platform: in.Platform,
 		Project: p.Root, Trees: trees, Requests: p.Wishes.Python, Indexes: from.Indexes, Before: o.Before, Upgrade: o.Upgrade,
 		HTTP: fetch.New(fetch.Options{Logins: logins.For}), Logins: logins,
 		Dir: sockets.Name(), CacheID: id, CacheDir: filepath.Join(p.CacheDir, "wheels"),
@@ -116,10 +120,7 @@ func (p Project) builder(ctx context.Context, o Options, l lock.Lock) (stages.In
 	if err != nil {
 		return stages.Input{}, nil, err
 	}
-	in, err := prepare.Builder(ctx, prepare.Options{
-		Root: p.Root, Spec: s, Lock: l, Mirrors: o.Mirrors, Store: store,
-		Getter: o.Getter, ToolsDir: o.ToolsDir,
-	})
+	in, err := o.Builder(ctx, s, l, o.Mirrors, store)
 	if err != nil {
 		err = errors.Join(err, store.Close())
 	}
@@ -127,7 +128,7 @@ func (p Project) builder(ctx context.Context, o Options, l lock.Lock) (stages.In
 }
 
 // packSources packs the source trees of all variants, by their folders.
-func (p Project) packSources(ctx context.Context, store *blobs.Store) (map[string]llb.Layer, error) {
+func (p Project) packSources(ctx context.Context, o Options, store *blobs.Store) (map[string]llb.Layer, error) {
 	trees := map[string]llb.Layer{}
 	var faults []error
 	for _, name := range p.File.Variants() {
@@ -140,7 +141,7 @@ func (p Project) packSources(ctx context.Context, store *blobs.Store) (map[strin
 			_, packed := trees[dir]
 			return packed
 		})
-		packed, err := prepare.Sources(ctx, prepare.Options{Root: p.Root, Spec: s, Store: store})
+		packed, err := o.Sources(ctx, s, store)
 		maps.Copy(trees, packed)
 		faults = append(faults, err)
 	}

@@ -27,8 +27,10 @@ import (
 	"lamina.build/internal/resolve/models"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/internal/resolve/wishes"
+	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/spec"
+	"lamina.build/stages"
 )
 
 // Project is a spec in its folder, and what the machine says of Python packages.
@@ -49,11 +51,14 @@ type Options struct {
 	Upgrade uv.Upgrade
 	Mirrors debian.Mirrors // of all repositories; for Debian's own the archive of its past stands in
 
-	Getter   *debian.Getter
-	ToolsDir string // where the tools that assemble a builder are kept, unpacked
-	Hub      func() (*hub.Client, error)
-	Store    func(context.Context) (*blobs.Store, error) // of packed trees
-	Engine   func(context.Context, engine.Need) (*engine.Engine, error)
+	Getter *debian.Getter
+	Hub    func() (*hub.Client, error)
+	Store  func(context.Context) (*blobs.Store, error) // of packed trees
+	Engine func(context.Context, engine.Need) (*engine.Engine, error)
+	// Builder gathers what draws the builder and the runtime that a lock describes, and
+	// Sources packs the source trees of a variant, by their folders.
+	Builder  func(ctx context.Context, s spec.Spec, l lock.Lock, from debian.Mirrors, store *blobs.Store) (stages.Input, error)
+	Sources  func(ctx context.Context, s spec.Spec, store *blobs.Store) (map[string]llb.Layer, error)
 	Progress func(context.Context, chan *client.SolveStatus) error // of the engine, at Python packages
 }
 

@@ -64,7 +64,7 @@ func (e *Error) Hint() string {
 // librariesStep is the smoke test of stages that looks at all ELF files.
 const librariesStep = "smoke: libraries of all ELF files"
 
-// librariesHint reads what llb/scripts/elf_closure.py says of an image.
+// librariesHint reads what internal/scripts/elf_closure.py says of an image.
 func librariesHint(output string) string {
 	var hints, missing, prune []string
 	for line := range strings.Lines(output) {

@@ -51,7 +51,7 @@ type Pruned struct {
 }
 
 // prunedMark begins a line in which an installation says what it left out
-// (llb/scripts/finish_wheels.py). A step that was cached says nothing.
+// (internal/scripts/finish_wheels.py). A step that was cached says nothing.
 const prunedMark = "lamina: pruned "
 
 // pruned sums up what all steps said, by rule.

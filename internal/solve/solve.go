@@ -91,13 +91,9 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 }
 
 func (r Request) options() client.SolveOpt {
-	stores := map[string]content.Store{llb.StoreID: r.Store}
-	if r.Models != nil {
-		stores[llb.ModelStoreID] = r.Models
-	}
 	return client.SolveOpt{
 		Exports:              r.Exports,
-		OCIStores:            stores,
+		OCIStores:            llb.Stores(r.Store, r.Models),
 		CacheImports:         entries(r.Cache.Imports),
 		CacheExports:         entries(r.Cache.Exports),
 		Session:              r.Session,
@@ -168,13 +164,16 @@ type probe struct {
 }
 
 func (r Request) probes(ctx context.Context) ([]probe, error) {
-	list := make([]probe, len(r.Image.Probes))
-	for i, p := range r.Image.Probes {
+	var list []probe
+	for _, p := range r.Image.Parts {
+		if !p.Optional {
+			continue
+		}
 		def, err := llb.Marshal(ctx, p.State, r.Image.Config.Platform)
 		if err != nil {
 			return nil, err
 		}
-		list[i] = probe{p.Name, def.ToPB()}
+		list = append(list, probe{p.Layers[0].What, def.ToPB()})
 	}
 	return list, nil
 }

@@ -73,7 +73,7 @@ func request(t *testing.T, names ...string) Request {
 	r := Request{Image: stages.Image{Config: ocispec.Image{Author: "ada", Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"}}}}
 	for _, name := range names {
 		state := llb.Files(name, map[string]string{name: "x"})
-		r.Image.Probes = append(r.Image.Probes, stages.Probe{Name: name, State: state})
+		r.Image.Parts = append(r.Image.Parts, stages.Part{State: state, Layers: []stages.Layer{{What: name}}, Optional: true})
 	}
 	return r
 }
@@ -173,7 +173,7 @@ func TestOptions(t *testing.T) {
 		Exports: []cache.Entry{{Type: "local", Attrs: map[string]string{"dest": "cache"}}},
 	}
 	o := r.options()
-	if len(o.OCIStores) != 1 || o.OCIStores[llb.StoreID] == nil || o.CompatibilityVersion != Compatibility || o.FrontendAttrs == nil {
+	if len(o.OCIStores) != 1 || o.CompatibilityVersion != Compatibility || o.FrontendAttrs == nil {
 		t.Errorf("got %+v", o)
 	}
 	want := []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/cache"}}}
@@ -188,7 +188,7 @@ func TestOptions(t *testing.T) {
 		t.Errorf("for the gateway they are %v, of the request %v", got, r.Cache.Imports)
 	}
 	r.Models = l.Store()
-	if o = r.options(); o.OCIStores[llb.ModelStoreID] == nil {
+	if o = r.options(); len(o.OCIStores) != 2 {
 		t.Error("there are no models")
 	}
 }

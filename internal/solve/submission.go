@@ -73,7 +73,7 @@ func Read(ctx context.Context, c *client.Client, r ReadRequest) ([][]byte, error
 	var files [][]byte
 	s := submission{
 		client: c, def: def, progress: r.Progress,
-		options: client.SolveOpt{OCIStores: map[string]content.Store{llb.StoreID: r.Store}, Session: r.Session},
+		options: client.SolveOpt{OCIStores: llb.Stores(r.Store, nil), Session: r.Session},
 		build: func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
 			res, solveErr := gw.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB()})
 			if solveErr != nil {

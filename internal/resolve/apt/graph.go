@@ -133,22 +133,19 @@ func packFolder(
 
 // graph has three steps, so that the engine keeps what did not change: apt
 // itself, the indexes as it reads them, and the answers.
-func graph(ls footing, list []question) bkllb.State {
-	tools := llb.Packed(ls.tools)
-	indexes := llb.Packed(ls.indexes)
-	step := func(name, script string, on bkllb.State, mounts ...bkllb.RunOption) bkllb.ExecState {
+func graph(ls footing, list []question) llb.State {
+	step := func(name, script string, mounts ...llb.Mount) llb.Exec {
 		return llb.Exec{
 			Name:   name,
 			Args:   []string{"/.lamina/busybox", "sh", "/.lamina/" + script},
-			Mounts: append(mounts, llb.Mount("/.lamina", tools)),
-		}.On(on)
+			Mounts: append(mounts, llb.Mount{Target: "/.lamina", From: llb.Packed(ls.tools)}),
+		}
 	}
-	apt := step("unpack apt", "extract.sh", bkllb.Scratch()).Root()
-	ready := step("apt reads the package indexes", "update.sh", apt, llb.Mount("/repository", indexes)).Root()
-	return step("apt resolves packages", "ask.sh", ready,
-		llb.Mount("/repository", indexes),
-		llb.Mount("/questions", llb.Files("questions", files(list))),
-	).AddMount("/answers", bkllb.Scratch())
+	indexes := llb.Mount{Target: "/repository", From: llb.Packed(ls.indexes)}
+	apt := step("unpack apt", "extract.sh").On(bkllb.Scratch())
+	ready := step("apt reads the package indexes", "update.sh", indexes).On(apt)
+	return step("apt resolves packages", "ask.sh", indexes, llb.Mount{Target: "/questions", From: llb.Files("questions", files(list))}).
+		Output(ready, "/answers")
 }
 
 // run has the engine solve the graph and reads the answers out of it.

@@ -91,7 +91,7 @@ func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 		}, "its sha256 is", failure.Transient},
 		{"index gone", func(w *testworld.World, _ *apt.Options) {
 			w.Fail("/debian/dists/**", testworld.Status(http.StatusNotFound, testworld.Always))
-		}, "answers 404 to", failure.Failure},
+		}, "answers 404 to", failure.Usage},
 		{"no network", func(w *testworld.World, _ *apt.Options) { w.Stop() }, "given up after 4 attempts", failure.Transient},
 		{"unknown platform", func(_ *testworld.World, o *apt.Options) {
 			o.Wishes.Platform = "windows/amd64"

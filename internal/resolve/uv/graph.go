@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	bkllb "github.com/moby/buildkit/client/llb"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/cache"
@@ -20,6 +19,7 @@ import (
 	"lamina.build/internal/layers"
 	"lamina.build/internal/resolve/door"
 	"lamina.build/internal/resolve/requirements"
+	shared "lamina.build/internal/scripts"
 	"lamina.build/llb"
 	"lamina.build/lock"
 )
@@ -47,12 +47,12 @@ func (o Options) inventoryGraph() (llb.State, error) {
 	exec := llb.Exec{
 		Name: "look what Debian's packages bring",
 		Args: []string{"/usr/bin/python3", codePath + "/inventory.py", answerPath + "/" + answerName},
-		Mounts: []bkllb.RunOption{
-			llb.Mount(codePath, llb.Files("scripts of the resolving", code)),
-			llb.Mount("/image", o.Image),
+		Mounts: []llb.Mount{
+			{Target: codePath, From: llb.Files("scripts of the resolving", code)},
+			{Target: "/image", From: o.Image},
 		},
 	}
-	return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
+	return exec.Output(o.Builder, answerPath), nil
 }
 
 // resolveGraph asks one question. Without a door it is asked for nothing from an
@@ -67,32 +67,32 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 		return llb.State{}, err
 	}
 	args := []string{"/usr/bin/python3", codePath + "/resolve.py", "/.lamina/question/question.json", answerPath + "/" + answerName}
-	mounts := []bkllb.RunOption{
-		llb.Mount(codePath, llb.Files("scripts of the resolving", code)),
-		llb.Mount("/.lamina/question", llb.Files("question", map[string]string{"question.json": text})),
+	mounts := []llb.Mount{
+		{Target: codePath, From: llb.Files("scripts of the resolving", code)},
+		{Target: "/.lamina/question", From: llb.Files("question", map[string]string{"question.json": text})},
 	}
 	if project != nil {
-		mounts = append(mounts, llb.Mount(projectPath, llb.Packed(*project)))
+		mounts = append(mounts, llb.Mount{Target: projectPath, From: llb.Packed(*project)})
 	}
 	sources := o.Requests[i].Sources
 	for _, name := range slices.Sorted(maps.Keys(sources)) {
-		mounts = append(mounts, llb.Mount(path.Join(treesPath, name), llb.Packed(o.Trees[sources[name]])))
+		mounts = append(mounts, llb.Mount{Target: path.Join(treesPath, name), From: llb.Packed(o.Trees[sources[name]])})
 	}
 	exec := llb.Exec{Name: "resolve " + o.Requests[i].Set.String(), Args: args, Env: []string{"UV_CACHE_DIR=/tmp/uv", "HOME=/tmp/home"}, Mounts: mounts}
 	if d == nil {
-		return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
+		return exec.Output(o.Builder, answerPath), nil
 	}
 	exec.Args = slices.Concat([]string{"/usr/bin/python3", codePath + "/bridge.py", socketPath, strconv.Itoa(int(o.Limit.Seconds()))}, args)
 	exec.Env = slices.Concat(doorEnv(), o.Logins.gitConfig(o.Requests[i].named(o.Project)), []string{"HOME=/tmp/home"})
 	exec.Mounts = append(exec.Mounts,
-		llb.Mount(uvPath, o.uvState()),
-		llb.Mount(certPath, llb.Files("authority of the door", map[string]string{certName: string(d.Authority())})),
-		bkllb.AddSSHSocket(bkllb.SSHID(doorID(i)), bkllb.SSHSocketTarget(socketPath)),
-		cache.UV(o.CacheID, o.Requests[i].Set.String()).Option(),
+		llb.Mount{Target: uvPath, From: o.uvState()},
+		llb.Mount{Target: certPath, From: llb.Files("authority of the door", map[string]string{certName: string(d.Authority())})},
 	)
+	exec.Sockets = []llb.Socket{{ID: doorID(i), Path: socketPath}}
+	exec.Caches = []cache.Mount{cache.UV(o.CacheID, o.Requests[i].Set.String())}
 	// The authority is another one each time, so that it runs each time. BuildKit's
 	// own word for that, IgnoreCache, would empty uv's cache as well.
-	return exec.On(o.Builder).AddMount(answerPath, bkllb.Scratch()), nil
+	return exec.Output(o.Builder, answerPath), nil
 }
 
 func scriptFiles() (map[string]string, error) {
@@ -100,7 +100,8 @@ func scriptFiles() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	code := map[string]string{"bridge.py": door.Bridge(), "sdist.py": llb.SdistScript()}
+	code := shared.Named("sdist.py")
+	code["bridge.py"] = door.Bridge()
 	for _, name := range names {
 		data, err := scripts.ReadFile(name)
 		if err != nil {
@@ -157,7 +158,7 @@ const uvPath = "/.lamina/uv"
 // uvState has the program at its root.
 func (o Options) uvState() llb.State {
 	wheel := llb.Fetch(o.uv.URL, digest.NewDigestFromEncoded(digest.SHA256, o.uv.SHA256), o.uv.File)
-	return llb.UV(llb.File{From: wheel, Path: "/" + o.uv.File}, o.Builder)
+	return llb.UV{Wheel: llb.File{From: wheel, Path: "/" + o.uv.File}}.On(o.Builder)
 }
 
 // packProject packs the files of the project that requests name: wheels, folders

@@ -8,5 +8,5 @@ import (
 
 func TestScriptsOfAResolvePassTheirOwnTests(t *testing.T) {
 	t.Parallel()
-	pytest.Suite{Dir: "scripts", Top: "tests", Path: []string{"../../../../llb/scripts", "."}, Uses: "packaging"}.Run(t)
+	pytest.Suite{Dir: "scripts", Top: "tests", Path: []string{"../../../scripts", "."}, Uses: "packaging"}.Run(t)
 }

@@ -2,24 +2,23 @@ package faults
 
 import (
 	"crypto/rand"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"lamina.build/internal/debian"
+	"lamina.build"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/layers"
-	"lamina.build/internal/prepare"
 	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/enginetest"
 	"lamina.build/internal/test/testworld"
 	"lamina.build/lock"
-	"lamina.build/spec"
 	"lamina.build/stages"
 )
 
@@ -31,32 +30,25 @@ func TestRealBackendNeverEnds(t *testing.T) {
 	}})
 	dir := e2etest.Needs(t, "--index-url "+x.URL, "beta")
 	u.Build(t, "lock", dir)
-	text, err := os.ReadFile(filepath.Join(dir, spec.FileName))
+	p, err := lamina.Open(dir, lamina.Options{CacheDir: filepath.Join(u.Cache, "lamina"), Env: os.Getenv})
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := spec.Parse(spec.FileName, text)
-	if err != nil {
+	defer p.Close()
+	var in stages.Input
+	if _, err = p.Draw(t.Context(), lamina.Build{Draw: func(drawn stages.Input) (stages.Image, error) {
+		in = drawn
+		return stages.Image{}, nil
+	}}); err != nil {
 		t.Fatal(err)
 	}
-	production, err := file.Variant(spec.Production)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := layers.OpenStore(t.Context(), filepath.Join(t.TempDir(), "packed"), time.Hour)
-	if err != nil {
+	builder, builderErr := stages.Builder(in)
+	runtime, runtimeErr := stages.Runtime(in)
+	store, err := layers.OpenStore(t.Context(), filepath.Join(u.Cache, "lamina", "packed"), time.Hour)
+	if err = errors.Join(builderErr, runtimeErr, err); err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	l := e2etest.ReadLock(t, dir)
-	kept := filepath.Join(u.Cache, "lamina")
-	in, err := prepare.Builder(t.Context(), prepare.Options{
-		Root: os.DirFS(dir), Spec: production, Lock: l, Mirrors: testworld.RealMirrors(t), Store: store,
-		Getter: debian.NewGetter(filepath.Join(kept, "files")), ToolsDir: filepath.Join(kept, "tools"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	e2etest.Edit(t, filepath.Join(dir, "requirements.txt"), "beta", "endless")
 	files, err := requirements.Read(requirements.Options{FS: os.DirFS(dir), Requirements: []string{"requirements.txt"}})
 	if err != nil {
@@ -68,10 +60,10 @@ func TestRealBackendNeverEnds(t *testing.T) {
 	}
 	defer os.RemoveAll(sockets)
 	err = uv.Resolve(t.Context(), uv.Options{
-		Client: enginetest.Client(t), Builder: stages.Builder(in), Image: stages.Runtime(in)[0], Store: store, Platform: in.Platform,
+		Client: enginetest.Client(t), Builder: builder, Image: runtime, Store: store, Platform: in.Platform,
 		Project: os.DirFS(dir), Requests: []uv.Request{{Set: lock.ParseSet("python"), Files: files}}, Indexes: uv.Indexes{Default: x.URL},
 		HTTP: fetch.New(fetch.Options{}), Dir: sockets, CacheID: rand.Text(), Limit: 8 * time.Second, Note: func(string) {},
-	}, &l)
+	}, &in.Lock)
 	if err == nil || failure.KindOf(err) != failure.Usage {
 		t.Fatalf("got %v", err)
 	}

@@ -24,7 +24,7 @@ func TestRealScriptsPassTheirOwnTests(t *testing.T) {
 	u.Build(t, "lock", wheels)
 	var spec strings.Builder
 	spec.WriteString("\n[smoke]\nrun = [\n")
-	for suite, at := range map[string]string{"install": "llb/scripts", "resolve": "internal/resolve/uv/scripts"} {
+	for suite, at := range map[string]string{"install": "internal/scripts", "resolve": "internal/resolve/uv/scripts"} {
 		if err := os.CopyFS(filepath.Join(dir, "app", suite), os.DirFS(filepath.Join(e2etest.Root(t), at))); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package prepare
+package lamina
 
 import (
 	"context"
@@ -32,34 +32,44 @@ func toolbox() []tool {
 
 // tools packs the tools as one layer. They come out of locked packages, so the
 // folder they were unpacked into is right as long as the packages are the same.
-func (p packer) tools(ctx context.Context) (llb.Layer, error) {
-	dir := p.ToolsDir
-	for _, t := range toolbox() {
-		deb, ok := lock.Find(p.Lock.In(lock.SetBootstrap, p.Spec.Variant), t.pkg)
-		if !ok {
+func (j job) tools(ctx context.Context, mirrors debian.Mirrors) (llb.Layer, error) {
+	dir := filepath.Join(j.cacheDir, toolsDir)
+	debs := make([]lock.Package, len(toolbox()))
+	for i, t := range toolbox() {
+		var ok bool
+		if debs[i], ok = lock.Find(j.lock.In(lock.SetBootstrap, j.spec.Variant), t.pkg); !ok {
 			return llb.Layer{}, fmt.Errorf("the lock has no package %s", t.pkg)
 		}
-		dir = filepath.Join(dir, deb.SHA256[:16])
+		dir = filepath.Join(dir, debs[i].SHA256[:16])
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		if err := p.unpackTools(ctx, dir); err != nil {
+		if err := j.unpackTools(ctx, mirrors, debs, dir); err != nil {
 			return llb.Layer{}, fmt.Errorf("unpacking the tools that assemble a base: %w", err)
 		}
 	}
-	return layers.Tree(ctx, p.Store, layers.TreeOptions{
-		Name: "tools", FS: os.DirFS(dir), Target: "/", Compression: layers.Uncompressed, Platform: p.platform,
+	return layers.Tree(ctx, j.store, layers.TreeOptions{
+		Name: "tools", FS: os.DirFS(dir), Target: "/", Compression: layers.Uncompressed, Platform: j.platform(),
 	})
 }
 
-func (p packer) unpackTools(ctx context.Context, dir string) (err error) {
+// unpackTools takes each tool out of its package.
+func (j job) unpackTools(ctx context.Context, mirrors debian.Mirrors, debs []lock.Package, dir string) (err error) {
 	folder, err := atomicfile.Folder(dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
-	for _, t := range toolbox() {
-		deb, _ := lock.Find(p.Lock.In(lock.SetBootstrap, p.Spec.Variant), t.pkg)
-		if err := p.unpackTool(ctx, t, deb, filepath.Join(folder.Name(), t.name)); err != nil {
+	for i, t := range toolbox() {
+		deb := debs[i]
+		file, err := j.files().Get(ctx, mirrors.URL(deb.Repository, deb.Path), debian.File{Size: deb.Size, SHA256: deb.SHA256})
+		if err != nil {
+			return err
+		}
+		data, err := debian.ReadDebFile(file, t.patterns...)
+		if err != nil {
+			return fmt.Errorf("reading package %q: %w", path.Base(deb.Path), err)
+		}
+		if err = os.WriteFile(filepath.Join(folder.Name(), t.name), data, 0o755); err != nil { //nolint:gosec // it is a program
 			return err
 		}
 	}
@@ -67,17 +77,4 @@ func (p packer) unpackTools(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	return nil // another build has unpacked them meanwhile
-}
-
-func (p packer) unpackTool(ctx context.Context, t tool, deb lock.Package, target string) error {
-	want := debian.File{Size: deb.Size, SHA256: deb.SHA256}
-	file, err := p.Getter.Get(ctx, p.Mirrors.URL(deb.Repository, deb.Path), want)
-	if err != nil {
-		return err
-	}
-	data, err := debian.ReadDebFile(file, t.patterns...)
-	if err != nil {
-		return fmt.Errorf("reading package %q: %w", path.Base(deb.Path), err)
-	}
-	return os.WriteFile(target, data, 0o755) //nolint:gosec // it is a program
 }

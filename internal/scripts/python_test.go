@@ -1,4 +1,4 @@
-package llb_test
+package scripts_test
 
 import (
 	"testing"
@@ -8,5 +8,5 @@ import (
 
 func TestScriptsOfABuildPassTheirOwnTests(t *testing.T) {
 	t.Parallel()
-	pytest.Suite{Dir: "scripts", Top: "tests", Path: []string{"."}, Uses: "packaging"}.Run(t)
+	pytest.Suite{Dir: ".", Top: "tests", Path: []string{"."}, Uses: "packaging"}.Run(t)
 }

@@ -1,0 +1,175 @@
+package llb_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/graph"
+	"lamina.build/llb"
+	"lamina.build/lock"
+)
+
+func TestRootFileSystemOfPackages(t *testing.T) {
+	g := decode(t, runtime().State())
+	v := called(t, g, "runtime: install 2 packages")
+	want := []string{
+		"/.lamina/tools/busybox", "sh", "/.lamina/scripts/bootstrap.sh", "app:10001",
+		"--path-exclude=/usr/share/doc/*", "--path-include=/usr/share/doc/*/copyright",
+	}
+	if diff := cmp.Diff(want, v.Op.GetExec().Meta.Args); diff != "" {
+		t.Errorf("command (-want +got):\n%s", diff)
+	}
+	mounts := map[string]string{
+		"/.lamina/tools": "load tools", "/.lamina/debs": "runtime: gather packages", "/.lamina/scripts": "scripts of dpkg",
+	}
+	if diff := cmp.Diff(mounts, mounted(g, v)); diff != "" {
+		t.Errorf("mounts (-want +got):\n%s", diff)
+	}
+	if m := v.Op.GetExec().Mounts[0]; m.Dest != "/" || m.Input != -1 {
+		t.Errorf("it is made upon %v", m)
+	}
+	debs := []string{
+		"fetch dpkg_1.0+b1_amd64.deb: /dpkg_1.0+b1_amd64.deb > /base/dpkg_1.0+b1_amd64.deb",
+		"fetch python3_1.0+b1_amd64.deb: /python3_1.0+b1_amd64.deb > /more/python3_1.0+b1_amd64.deb",
+	}
+	if diff := cmp.Diff(debs, copied(g, called(t, g, "runtime: gather packages"))); diff != "" {
+		t.Errorf("packages (-want +got):\n%s", diff)
+	}
+	for _, script := range []string{"bootstrap.sh", "install.sh", "bytecode.py", "exclude.sh"} {
+		if written(t, g, script) == "" {
+			t.Errorf("there is no %s", script)
+		}
+	}
+}
+
+// What further packages add is what they change, and nothing of what is there already.
+func TestPackagesOnARootFileSystem(t *testing.T) {
+	more := llb.Debian{
+		Name: "debug", Tools: llb.Packed(layer("tools")), Mirrors: llb.Mirrors{"debian": "http://deb.example"}, Packages: []lock.Package{deb("gdb")},
+	}
+	g := decode(t, more.On(state("rootfs")))
+	v := called(t, g, "debug: install 1 packages")
+	if diff := cmp.Diff([]string{"/bin/sh", "/.lamina/scripts/install.sh", ""}, v.Op.GetExec().Meta.Args); diff != "" {
+		t.Errorf("command (-want +got):\n%s", diff)
+	}
+	if input(g, v, v.Op.GetExec().Mounts[0]) != "rootfs" {
+		t.Errorf("it runs on %q", input(g, v, v.Op.GetExec().Mounts[0]))
+	}
+	i := slices.IndexFunc(g.Vertices, func(v graph.Vertex) bool { return v.Kind == graph.Diff })
+	if i < 0 || g.Vertices[g.Vertices[i].Inputs[0].Vertex].Name != "rootfs" || g.Vertices[g.Vertices[i].Inputs[1].Vertex].Name != v.Name {
+		t.Error("it is no difference to the root file system")
+	}
+	if got := copied(g, called(t, g, "debug: gather packages")); len(got) != 1 || !strings.HasSuffix(got[0], " > /more/gdb_1.0+b1_amd64.deb") {
+		t.Errorf("packages %q", got)
+	}
+}
+
+func TestUsers(t *testing.T) {
+	for want, u := range map[string]llb.User{"": {}, "app:10001": {Name: "app", UID: 10001}} {
+		if u.String() != want {
+			t.Errorf("%+v is %q", u, u.String())
+		}
+	}
+}
+
+func TestUV(t *testing.T) {
+	g := decode(t, execs()["uv"])
+	v := root(g)
+	const file = "/.lamina/wheels/uv-1-py3-none-any.whl"
+	if args := v.Op.GetExec().Meta.Args; v.Name != "unpack uv" || !slices.Equal(args[len(args)-2:], []string{file, "/.lamina/out"}) {
+		t.Errorf("%s runs %q", v.Name, args)
+	}
+	if diff := cmp.Diff(map[string]string{file: "fetch uv-1-py3-none-any.whl:/uv-1-py3-none-any.whl", "/.lamina/out": ""}, mounted(g, v)); diff != "" {
+		t.Errorf("mounts (-want +got):\n%s", diff)
+	}
+}
+
+// An sdist or a tree is built with its own environment, over the builder's.
+func TestWheelBuild(t *testing.T) {
+	g := decode(t, execs()["build"])
+	v := called(t, g, "flash-attn 2.8: compile")
+	want := []string{"/bin/sh", "/.lamina/scripts/wheel.sh", "", "py", "2.8", "true", "flash-attn"}
+	if diff := cmp.Diff(want, v.Op.GetExec().Meta.Args); diff != "" {
+		t.Errorf("command (-want +got):\n%s", diff)
+	}
+	mounts := map[string]string{
+		"/.lamina/source": "fetch flash 012345678901", "/.lamina/scripts": "scripts of the compilation",
+		"/usr/local": "environment:/usr/local", "/var/cache/ccache": "", "/.lamina/out": "",
+	}
+	if diff := cmp.Diff(mounts, mounted(g, v)); diff != "" {
+		t.Errorf("mounts (-want +got):\n%s", diff)
+	}
+	for _, script := range []string{"wheel.sh", "source.py", "sdist.py", "built.py"} {
+		if written(t, g, script) == "" {
+			t.Errorf("there is no %s", script)
+		}
+	}
+}
+
+// What builds would ask git for, they are told; a tree of the user's own knows itself.
+func TestWheelBuildsAreToldTheirVersion(t *testing.T) {
+	versions := func(w llb.WheelBuild) (list []string) {
+		w.Name, w.Source = "x", state("source")
+		for _, kv := range root(decode(t, w.On(state("builder")))).Op.GetExec().Meta.Env {
+			if strings.Contains(kv, "VERSION") {
+				list = append(list, kv)
+			}
+		}
+		return list
+	}
+	want := []string{
+		"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_FLASH_ATTN=2.8", "SETUPTOOLS_SCM_PRETEND_VERSION=2.8", "PBR_VERSION=2.8", "PDM_BUILD_SCM_VERSION=2.8",
+		"POETRY_DYNAMIC_VERSIONING_BYPASS=2.8", "UV_DYNAMIC_VERSIONING_BYPASS=2.8",
+	}
+	if diff := cmp.Diff(want, versions(llb.WheelBuild{Project: "flash-attn", Version: "2.8"})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, w := range []llb.WheelBuild{{}, {Project: "own"}, {Version: "1"}} {
+		if got := versions(w); got != nil {
+			t.Errorf("%+v: it is told %q", w, got)
+		}
+	}
+}
+
+// Each wheel is mounted by its name; what was built is mounted as a whole.
+func TestWheels(t *testing.T) {
+	for name, want := range map[string]struct {
+		step    string
+		mounts  map[string]string
+		options string
+	}{
+		"wheels": {
+			"torch 2: install", map[string]string{
+				"/.lamina/uv": "unpack uv", "/.lamina/scripts": "scripts of the installation", "/.lamina/out": "",
+				"/.lamina/wheels/torch-1-py3-none-any.whl": "fetch torch-1-py3-none-any.whl:/torch-1-py3-none-any.whl",
+				"/.lamina/wheels/numpy-1-py3-none-any.whl": "fetch numpy-1-py3-none-any.whl:/numpy-1-py3-none-any.whl",
+			}, `{"collisions":["**/LICENSE"],"optional":false,"prune":["**/*.a"]}`,
+		},
+		"built": {
+			"flash-attn 2.8: install", map[string]string{
+				"/.lamina/scripts": "scripts of the installation", "/.lamina/out": "", "/.lamina/wheels": "flash-attn 2.8: compile",
+			}, `{"collisions":[],"optional":true,"prune":[]}`,
+		},
+	} {
+		g := decode(t, execs()[name])
+		v := called(t, g, want.step)
+		if diff := cmp.Diff(want.mounts, mounted(g, v)); diff != "" {
+			t.Errorf("%s: mounts (-want +got):\n%s", name, diff)
+		}
+		if got := written(t, g, "options.json"); got != want.options+"\n" {
+			t.Errorf("%s: options %s", name, got)
+		}
+		for _, script := range []string{"install_wheels.py", "finish_wheels.py", "globs.py"} {
+			if written(t, g, script) == "" {
+				t.Errorf("there is no %s", script)
+			}
+		}
+		// The layer is what the script leaves, as it is: a copy would write gigabytes once more.
+		if root(g).Name != want.step {
+			t.Errorf("%s ends in %q", name, root(g).Name)
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package llb_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/cache"
+	"lamina.build/internal/graph"
+	"lamina.build/llb"
+	"lamina.build/lock"
+)
+
+const commit = "0123456789012345678901234567890123456789"
+
+// decode marshals a word as an engine gets it.
+func decode(t testing.TB, s llb.State) graph.Graph {
+	t.Helper()
+	def, err := llb.Marshal(t.Context(), s, ocispec.Platform{OS: "linux", Architecture: "arm64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := graph.Decode(def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// called is the one vertex of a name.
+func called(t *testing.T, g graph.Graph, name string) graph.Vertex {
+	t.Helper()
+	i := slices.IndexFunc(g.Vertices, func(v graph.Vertex) bool { return v.Name == name })
+	if i < 0 {
+		t.Fatalf("nothing is called %q", name)
+	}
+	return g.Vertices[i]
+}
+
+// root is what comes out of a graph.
+func root(g graph.Graph) graph.Vertex { return g.Vertices[g.Root.Vertex] }
+
+// input is the name of what an exec mounts at a path.
+func input(g graph.Graph, v graph.Vertex, m *pb.Mount) string {
+	if m.Input < 0 {
+		return ""
+	}
+	return g.Vertices[v.Inputs[m.Input].Vertex].Name
+}
+
+// mounted says of each mount but the root what it shows: "NAME" or "NAME:SELECTOR".
+func mounted(g graph.Graph, v graph.Vertex) map[string]string {
+	mounts := map[string]string{}
+	for _, m := range v.Op.GetExec().Mounts {
+		if m.Dest != "/" {
+			mounts[m.Dest] = strings.TrimSuffix(input(g, v, m)+":"+m.Selector, ":")
+		}
+	}
+	return mounts
+}
+
+// written is what a graph writes into a file.
+func written(t *testing.T, g graph.Graph, path string) string {
+	t.Helper()
+	for _, v := range g.Vertices {
+		for _, a := range v.Op.GetFile().GetActions() {
+			if f := a.GetMkfile(); f != nil && strings.TrimPrefix(f.Path, "/") == path {
+				return string(f.Data)
+			}
+		}
+	}
+	t.Fatalf("nothing writes %s", path)
+	return ""
+}
+
+func state(name string) llb.State { return llb.Files(name, map[string]string{name: name}) }
+
+func layer(name string) llb.Layer {
+	return llb.Layer{Name: name, Image: digest.FromString(name), DiffID: digest.FromString(name + " diff"), Size: 1}
+}
+
+func wheel(name string) llb.File {
+	file := name + "-1-py3-none-any.whl"
+	return llb.File{From: llb.Fetch("https://f.example/"+file, digest.FromString(name), file), Path: "/" + file}
+}
+
+func deb(name string) lock.Package {
+	return lock.Package{
+		Name: name, Repository: "debian", Path: "pool/main/" + name + "_1.0+b1_amd64.deb", SHA256: digest.FromString(name).Encoded(),
+	}
+}
+
+func runtime() llb.Debian {
+	return llb.Debian{
+		Name: "runtime", Tools: llb.Packed(layer("tools")), Mirrors: llb.Mirrors{"debian": "http://deb.example/debian/"},
+		Base: []lock.Package{deb("dpkg")}, Packages: []lock.Package{deb("dpkg"), deb("python3")},
+		Exclude: llb.Exclude{"/usr/share/doc/**", "!/usr/share/doc/*/copyright"}, User: llb.User{Name: "app", UID: 10001},
+	}
+}
+
+// execs are all words that run something, each with all that it can have.
+func execs() map[string]llb.State {
+	builder, uv, env := state("builder"), llb.UV{Wheel: wheel("uv")}.On(state("builder")), state("environment")
+	built := llb.WheelBuild{
+		Name: "flash-attn 2.8", Source: llb.Git("https://git.example/flash.git", commit), Dir: "py", Project: "flash-attn", Version: "2.8",
+		Environment: &env, Optional: true, Caches: []cache.Mount{cache.CCache("bookworm", "linux/amd64")},
+	}.On(builder)
+	return map[string]llb.State{
+		"exec": llb.Exec{
+			Name: "run", Args: []string{"/bin/true"}, Env: []string{"A=b=c"}, Dir: "/app", User: "app", GPU: true,
+			Mounts: []llb.Mount{{Target: "/all", From: state("all")}, {Target: "/part", From: state("of"), Source: "/some"}},
+		}.On(builder),
+		"output": llb.Exec{Name: "make", Args: []string{"/bin/make"}, Mounts: []llb.Mount{{Target: "/in", From: state("in")}}}.Output(builder, "/out"),
+		"debian": runtime().State(), "more debian": runtime().On(builder),
+		"build": built, "uv": uv,
+		"wheels": llb.Wheels{Name: "torch 2", UV: &uv, Files: []llb.File{wheel("torch"), wheel("numpy")}, Prune: []string{"**/*.a"}, Collisions: []string{"**/LICENSE"}}.On(builder),
+		"built":  llb.Wheels{Name: "flash-attn 2.8", Built: &built, Optional: true}.On(builder),
+		"elf":    llb.ELFClosure{Image: state("image"), Ignore: []string{"libx.so"}}.On(builder),
+		"distributions": llb.Distributions{
+			Image: state("image"), Optional: []string{"a"}, Overridden: []string{"b"}, Collisions: []string{"c"},
+		}.On(builder),
+	}
+}
+
+// layers are all words that give a layer of an image, but for those of an exec, which
+// leaves no traces itself.
+func layers() map[string]llb.State {
+	return map[string]llb.State{
+		"clean": llb.Clean("clean", state("dirty"), "/from", "/to"), "text": llb.Text("text", "/etc/a/b", "c"),
+		"debian": runtime().State(), "more debian": runtime().On(state("rootfs")),
+		"tree":          llb.Tree{Remote: "https://git.example/x.git", Commit: commit, Subdir: "sub", Exclude: []string{"assets"}, Path: "/opt/x"}.State(),
+		"model":         llb.ModelLayer("model", []llb.File{wheel("a")}, nil),
+		"several files": llb.ModelLayer("model", []llb.File{wheel("a"), wheel("b")}, []string{"/m/empty"}),
+		"nothing":       llb.ModelLayer("model", nil, []string{"/m/empty"}),
+	}
+}
+
+// No exec has a network, a credential or an agent, and none can write to what it is
+// shown.
+func TestExecsAreSealed(t *testing.T) {
+	for name, s := range execs() {
+		seen := 0
+		for _, v := range decode(t, s).Vertices {
+			e := v.Op.GetExec()
+			if e == nil {
+				continue
+			}
+			seen++
+			if e.Network != pb.NetMode_NONE || e.Security != pb.SecurityMode_SANDBOX || len(e.Secretenv) > 0 || e.Meta.Hostname != "lamina" || e.Meta.ProxyEnv != nil {
+				t.Errorf("%s: %s runs with %v", name, v.Name, e)
+			}
+			for _, m := range e.Mounts {
+				isCache := m.MountType == pb.MountType_CACHE
+				if m.MountType != pb.MountType_BIND && !isCache {
+					t.Errorf("%s: %s has a mount of type %s at %s", name, v.Name, m.MountType, m.Dest)
+				}
+				if !m.Readonly && m.Dest != "/" && m.Input >= 0 && !isCache {
+					t.Errorf("%s: %s can write to %s", name, v.Name, m.Dest)
+				}
+				if isCache && (name != "build" && name != "built" || m.Output >= 0) {
+					t.Errorf("%s: %s has the cache %s as output %d", name, v.Name, m.Dest, m.Output)
+				}
+			}
+		}
+		if seen == 0 {
+			t.Errorf("%s runs nothing: this test looks at the wrong thing", name)
+		}
+	}
+}
+
+// What would come from the machine or the moment is fixed for every exec.
+func TestSurroundings(t *testing.T) {
+	fixed := []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "TZ=UTC",
+		"PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1", "DEBIAN_FRONTEND=noninteractive", "SOURCE_DATE_EPOCH=315532800",
+	}
+	for name, s := range execs() {
+		for _, v := range decode(t, s).Vertices {
+			e := v.Op.GetExec()
+			if e == nil {
+				continue
+			}
+			if diff := cmp.Diff(fixed, e.Meta.Env[:len(fixed)]); diff != "" {
+				t.Errorf("%s: environment of %s (-want +got):\n%s", name, v.Name, diff)
+			}
+		}
+	}
+	if got := llb.EpochTime(); got.Unix() != llb.Epoch || got.Format("2006-01-02 15:04:05 MST") != "1980-01-01 00:00:00 UTC" {
+		t.Errorf("the epoch is %v", got)
+	}
+}
+
+// Every file of every layer has one date: what is copied in the last place, or at once.
+func TestLayersHaveOneDate(t *testing.T) {
+	const date = llb.Epoch * 1_000_000_000
+	for name, s := range layers() {
+		g := decode(t, s)
+		actions := root(g).Op.GetFile().GetActions()
+		if len(actions) == 0 {
+			t.Errorf("%s ends in %s", name, root(g).Kind)
+		}
+		for _, a := range actions {
+			if got := []int64{a.GetCopy().GetTimestamp(), a.GetMkdir().GetTimestamp(), a.GetMkfile().GetTimestamp()}; slices.Max(got) != date {
+				t.Errorf("%s: an action %v has the date %v", name, a, got)
+			}
+		}
+	}
+}
+
+// A layer is made upon nothing and takes nothing away, so that it has no whiteout.
+func TestLayersHaveNoWhiteouts(t *testing.T) {
+	for name, s := range layers() {
+		g := decode(t, s)
+		for i, a := range root(g).Op.GetFile().GetActions() {
+			if a.GetRm() != nil || i == 0 && a.Input != -1 {
+				t.Errorf("%s: action %d, %v, is upon input %d", name, i, a, a.Input)
+			}
+		}
+		for _, v := range g.Vertices {
+			if strings.HasSuffix(v.Name, ": one layer") {
+				c := v.Op.GetFile().Actions[0].GetCopy()
+				if !c.DirCopyContents || !c.CreateDestPath || len(c.ExcludePatterns)+len(c.IncludePatterns) > 0 {
+					t.Errorf("%s: copied as %v", name, c)
+				}
+			}
+		}
+	}
+}
+
+// A word that is said twice is one step.
+func TestWordsAreTheSameEachTime(t *testing.T) {
+	for range 5 {
+		first, again := execs(), execs()
+		for name := range first {
+			if n := len(decode(t, llb.Merge("both", first[name], again[name])).Vertices); n != len(decode(t, first[name]).Vertices)+1 {
+				t.Errorf("%s: %d steps, of two that are the same", name, n)
+			}
+		}
+	}
+}
+
+// The platform is the image's, whatever this machine is.
+func TestMarshalNamesThePlatform(t *testing.T) {
+	for _, v := range decode(t, runtime().State()).Vertices {
+		if p := v.Op.Platform; v.Kind == graph.Exec && (p.GetArchitecture() != "arm64" || p.GetOS() != "linux") {
+			t.Errorf("%s is for %v", v.Name, p)
+		}
+	}
+}

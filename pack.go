@@ -1,0 +1,221 @@
+package lamina
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"github.com/containerd/platforms"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/failure"
+	"lamina.build/internal/humanize"
+	"lamina.build/internal/layers"
+	"lamina.build/llb"
+	"lamina.build/lock"
+	"lamina.build/spec"
+	"lamina.build/stages"
+)
+
+// footing is the part of the input that draws the builder and the runtime of a lock:
+// where Python requirements are resolved, there is no image yet.
+func (j job) footing(ctx context.Context, mirrors debian.Mirrors) (stages.Input, error) {
+	tools, err := j.tools(ctx, mirrors)
+	in := stages.Input{
+		Variant: j.spec.Variant, Platform: j.platform(), Lock: j.lock, Mirrors: llb.Mirrors(mirrors), Tools: tools,
+		Exclude: j.spec.Debian.Exclude,
+	}
+	if j.spec.App.Source != "" {
+		in.App = &stages.App{User: llb.User(j.spec.App.User)}
+	}
+	return in, err
+}
+
+// platform is the image's; the spec was checked.
+func (j job) platform() ocispec.Platform { return platforms.MustParse(j.spec.Platform) }
+
+// pack packs all that is local and returns what the stages need. models are those
+// of the spec, of which the locked ones have their layers. The faults of all trees are
+// reported at once.
+func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.Model, gpu bool) (stages.Input, error) {
+	s := j.spec
+	in, toolsErr := j.footing(ctx, mirrors)
+	sources, sourcesErr := j.packSources(ctx)
+	files, filesErr := j.packFiles(ctx)
+	app, appErr := j.packApp(ctx)
+	decided := j.wishes.Decided[s.Variant]
+	in.Name, in.Title, in.Version, in.Licenses = s.Name, s.Title, s.Version, s.Licenses
+	in.Python = stages.Python{
+		Prune: s.Python.Prune, Optional: s.Python.Optional, Excludes: decided.Excluded, Overridden: decided.Overridden,
+		Collisions: s.Python.Collisions, Files: files, URLs: j.python.Mirror.Has,
+	}
+	for _, g := range s.Git {
+		in.Trees = append(in.Trees, llb.Tree{Remote: g.URL, Commit: g.Commit, Subdir: g.Subdir, Exclude: g.Exclude, Path: g.Path})
+	}
+	in.Sources, in.App, in.Models = sources, app, models
+	in.Smoke = stages.Smoke{
+		Level: j.Smoke, Imports: s.Smoke.Imports, Run: s.Smoke.Run, GPU: s.Smoke.GPU,
+		ELFIgnore: s.Smoke.ELFIgnore, NeedsWeights: s.Smoke.NeedsWeights, Device: gpu,
+	}
+	if n := in.JoinedWheels(); n > 0 {
+		j.note("%d wheels of 100 MB and more share a layer: an image may not have a layer for each", n)
+	}
+	modelsErr := j.packModels(ctx, in.Models, in.ModelLayers())
+	if err := errors.Join(blame(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr); err != nil {
+		return stages.Input{}, err
+	}
+	if cost := in.TestedWeights(); cost > 0 {
+		j.note("smoke tests read the weights: the engine loads and unpacks %s of them", humanize.Size(cost))
+	}
+	made, folders := in.Known()
+	return in, failure.New(failure.Usage, layers.Check(in.Layers(), made, folders))
+}
+
+// blame marks an error that the user's trees are at fault for, and not the
+// packing of them.
+func blame(err error) error {
+	_, entry := errors.AsType[*layers.EntryError](err)
+	_, pattern := errors.AsType[*layers.PatternError](err)
+	if entry || pattern || errors.Is(err, layers.ErrEmpty) {
+		return failure.New(failure.Usage, err)
+	}
+	return err
+}
+
+// packSources packs the Python source trees, each at the root of its layer.
+func (j job) packSources(ctx context.Context) ([]stages.Source, error) {
+	dirs := j.spec.Python.Sources
+	sources, faults := make([]stages.Source, len(dirs)), make([]error, len(dirs))
+	for i, dir := range dirs {
+		sources[i].Project = j.spec.Python.SourceName(dir)
+		sources[i].Layer, faults[i] = j.packTree(ctx, dir, "/", j.besides(dir)...)
+	}
+	return sources, errors.Join(faults...)
+}
+
+// sourceTrees are the packed source trees by their folders.
+func (j job) sourceTrees(ctx context.Context) (map[string]llb.Layer, error) {
+	sources, err := j.packSources(ctx)
+	trees := map[string]llb.Layer{}
+	for i, dir := range j.spec.Python.Sources {
+		trees[dir] = sources[i].Layer
+	}
+	return trees, blame(err)
+}
+
+// besides are what a spec's own folder holds beside a source tree that it is: the
+// spec, its lock, what builds leave there, weights, environments and their secrets.
+// None of it makes a wheel, and each would move the tree's digest.
+func (j job) besides(dir string) []string {
+	if dir != "." {
+		return nil
+	}
+	list := []string{spec.FileName, LockName, "dist", ".env", ".env.*", ".venv"}
+	for _, m := range j.spec.Models {
+		if weights, local := m.Local(); local && weights != "." {
+			list = append(list, weights)
+		}
+	}
+	return list
+}
+
+// packFiles packs the wheels and sdists that lie beside the spec, each at the root
+// of a layer, and holds them against the lock.
+func (j job) packFiles(ctx context.Context) (map[string]llb.Layer, error) {
+	files := map[string]llb.Layer{}
+	var faults []error
+	for _, d := range j.lock.Distributions {
+		if name, ok := d.Local(); ok && files[name].Image == "" {
+			var err error
+			files[name], err = j.packFile(ctx, name, d)
+			faults = append(faults, err)
+		}
+	}
+	return files, errors.Join(faults...)
+}
+
+func (j job) packFile(ctx context.Context, name string, d lock.Distribution) (llb.Layer, error) {
+	data, err := fs.ReadFile(j.root.FS(), name)
+	if err != nil {
+		return llb.Layer{}, failure.New(failure.Usage, fmt.Errorf("reading %s %s: %w", d.Name, d.Version, err))
+	}
+	if got := digest.FromBytes(data).Encoded(); got != d.SHA256 {
+		err := failure.New(failure.Findings, fmt.Errorf("%q is not the file that was locked: its sha256 is %s, the lock has %s", name, got, d.SHA256))
+		return llb.Layer{}, failure.WithHint(err, "\"build lock\" takes it as it is now")
+	}
+	return layers.File(ctx, j.store, layers.FileOptions{
+		Name: d.File, Target: "/" + d.File, Data: data, Compression: layers.Uncompressed, Platform: j.platform(),
+	})
+}
+
+func (j job) packApp(ctx context.Context) (*stages.App, error) {
+	a := j.spec.App
+	if a.Source == "" {
+		return nil, nil
+	}
+	var made []string
+	if a.Source == "." { // what builds leave in the folder would grow with each
+		made = []string{LockName, path.Join("dist", j.spec.Name)}
+	}
+	layer, err := j.packTree(ctx, a.Source, a.Path, made...)
+	if err != nil {
+		return nil, err
+	}
+	layer.Name = "app"
+	return &stages.App{
+		Layer: layer, Path: a.Path, User: llb.User(a.User), Workdir: a.Workdir,
+		Entrypoint: a.Entrypoint, Command: a.Command, Env: a.Env, Ports: a.Ports, StopSignal: a.StopSignal,
+	}, nil
+}
+
+// packTree packs a folder, but for what comes and goes with its use. In messages it is
+// called by its name, and the spec's own folder by that of the image.
+func (j job) packTree(ctx context.Context, dir, target string, exclude ...string) (llb.Layer, error) {
+	tree, err := fs.Sub(j.root.FS(), dir)
+	if err != nil {
+		return llb.Layer{}, fmt.Errorf("opening %q: %w", dir, err)
+	}
+	ignore, err := fs.ReadFile(tree, ".dockerignore")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("reading %q: %w", path.Join(dir, ".dockerignore"), err)
+		return llb.Layer{}, failure.New(failure.Usage, err)
+	}
+	name := path.Base(dir)
+	if dir == "." {
+		name = j.spec.Name
+	}
+	return layers.Tree(ctx, j.store, layers.TreeOptions{
+		Name: name, FS: tree, Target: target, Ignore: ignore, Platform: j.platform(),
+		Exclude: append([]string{".dockerignore", "**/__pycache__", "**/.git"}, exclude...),
+	})
+}
+
+// packModels packs the weights of models that are folders, unless the variant brings
+// none: the image then still says where they belong.
+func (j job) packModels(ctx context.Context, models []stages.Model, limit int) error {
+	var faults []error
+	for i, m := range j.spec.Models {
+		dir, local := m.Local()
+		if !local || !j.hasWeights() {
+			continue
+		}
+		tree, err := fs.Sub(j.root.FS(), dir)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("opening %q: %w", dir, err))
+			continue
+		}
+		packed, err := layers.Weights(ctx, j.store, layers.WeightsOptions{
+			Name: path.Base(dir), FS: tree, Target: m.Path, Include: m.Include, Exclude: m.Exclude, Rename: m.Rename,
+			Limit: limit, Platform: j.platform(), Note: j.line,
+		})
+		for _, l := range packed {
+			models[i].Weights = append(models[i].Weights, stages.Weights{State: llb.Packed(l), Layers: []llb.Layer{l}})
+		}
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}

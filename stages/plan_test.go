@@ -1,0 +1,118 @@
+package stages_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/llb"
+	"lamina.build/lock"
+	"lamina.build/stages"
+)
+
+// The plan counts what is drawn, and nothing else.
+func TestLayersAreThoseOfTheParts(t *testing.T) {
+	for name, in := range map[string]stages.Input{
+		"production": input("production"), "debug": input("debug"), "wheels": withWheels(), "tree": withTree(), "published": published(),
+		"without weights": published().WithoutWeights(),
+	} {
+		image, _ := draw(t, in)
+		n := 0
+		for _, p := range image.Parts {
+			n += len(p.Layers)
+		}
+		if in.Layers() != n || len(image.Config.History) != n {
+			t.Errorf("%s: %d layers, and %d entries, of %d that are drawn", name, in.Layers(), len(image.Config.History), n)
+		}
+	}
+}
+
+// What the others leave is for models; the app's layer is kept where it is not packed yet.
+func TestLayersThatModelsMayTake(t *testing.T) {
+	in := input("minimal")
+	left := in.ModelLayers()
+	if left != 127-3 {
+		t.Errorf("of an image of 3 layers, %d are left", left)
+	}
+	if in.App = nil; in.ModelLayers() != left {
+		t.Errorf("without an app, %d are left", in.ModelLayers())
+	}
+	if in.Lock = (lock.Lock{}); in.ModelLayers() != left {
+		t.Errorf("of a lock that has nothing, %d are left", in.ModelLayers())
+	}
+}
+
+func TestWeightsThatTestsRead(t *testing.T) {
+	in := published()
+	for _, tt := range []struct {
+		needs bool
+		level stages.Level
+		want  int64
+	}{{true, stages.SmokeAll, 3}, {true, stages.SmokeRuntime, 0}, {false, stages.SmokeAll, 0}} {
+		in.Smoke.NeedsWeights, in.Smoke.Level = tt.needs, tt.level
+		if got := in.TestedWeights(); got != tt.want {
+			t.Errorf("needs %v, level %s: %d bytes", tt.needs, tt.level, got)
+		}
+	}
+}
+
+func TestWhatTheClientKnows(t *testing.T) {
+	layers, folders := withTree().Known()
+	names := func(list []llb.Layer) (names []string) {
+		for _, l := range list {
+			names = append(names, strings.Join(append([]string{l.Name}, l.Paths...), " "))
+		}
+		return names
+	}
+	want := []string{"wan/a", "wan/b", "app", "list of the files of /models/wan /usr/share/lamina/model-face-b.json"}
+	if diff := cmp.Diff(want, names(layers)); diff != "" {
+		t.Errorf("layers (-want +got):\n%s", diff)
+	}
+	if got := names(folders); !slices.Equal(got, []string{"wan 012345678901 /app/wan/"}) {
+		t.Errorf("folders %q", got)
+	}
+}
+
+// A layer of one's own lies below the app, and the tests see it.
+func TestOwnParts(t *testing.T) {
+	own := stages.Part{Stage: "own", State: llb.Text("own", "/own", "x"), Layers: []stages.Layer{{What: "a file"}}}
+	image, err := stages.New(input("production"), own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(image.Parts); image.Parts[n-2].Stage != "own" || image.Parts[n-1].Stage != "app" {
+		t.Errorf("parts %v", image.Parts)
+	}
+	g := decode(t, marshal(t, image.State))
+	for _, v := range g.Vertices {
+		if v.Name == "smoke: root file system" && g.Vertices[v.Inputs[len(v.Inputs)-1].Vertex].Name != "own: one layer" {
+			t.Error("the tests don't see it")
+		}
+	}
+	own.Layers = nil
+	if _, err = stages.New(input("production"), own); err == nil || !strings.Contains(err.Error(), `part "own" has no layers`) {
+		t.Errorf("without layers: %v", err)
+	}
+}
+
+// What is drawn without an image is checked as well.
+func TestRootFileSystems(t *testing.T) {
+	for set, of := range map[string]func(stages.Input) (llb.State, error){"builder": stages.Builder, "runtime": stages.Runtime} {
+		s, err := of(input("debug"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := decode(t, marshal(t, s))
+		if got := g.Vertices[g.Root.Vertex].Name; got != set+": one layer" {
+			t.Errorf("%s ends in %q", set, got)
+		}
+		_, err = of(stages.Input{Lock: lock.Lock{Packages: []lock.Package{{Repository: "debian"}}}})
+		for _, want := range []string{"drawing the " + set, "no packages for base", "no packages for " + set, `no mirror serves repository "debian"`, "the tools"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v does not say %q", set, err, want)
+			}
+		}
+	}
+}
