@@ -25,10 +25,10 @@ func small(t *testing.T, bytes string) string {
 
 func TestPullOntoAFullDisk(t *testing.T) {
 	source := &hub{}
-	o := into(t, job(t, model(t, "a.bin 70000000", "b.bin 68000000"), source))
-	o.Dir = filepath.Join(small(t, "100m"), "dist")
+	o := into(t, scaled(t, model(t, "a.bin 9000000", "b.bin 8500000"), source))
+	o.Dir = filepath.Join(small(t, "12m"), "dist")
 	var full *weights.SpaceError
-	if _, err := weights.Pull(t.Context(), o); !errors.As(err, &full) || full.Need != size(o.Job) || full.Free > 100*mib {
+	if _, err := weights.Pull(t.Context(), o); !errors.As(err, &full) || full.Need != size(o.Job) || full.Free > 12*mib {
 		t.Fatalf("got %v", err)
 	}
 	if source.bytes() != 0 {
@@ -38,26 +38,26 @@ func TestPullOntoAFullDisk(t *testing.T) {
 
 func TestPullOntoADiskThatFillsUp(t *testing.T) {
 	source := &hub{}
-	o := into(t, job(t, model(t, "a.bin 70000000"), source))
-	disk := small(t, "100m")
+	o := into(t, job(t, model(t, "a.bin 9000000"), source))
+	disk := small(t, "12m")
 	o.Dir = filepath.Join(disk, "dist")
 	hog := filepath.Join(disk, "hog")
 	h := history{after: func(e weights.Event) {
-		if e.State == weights.Moving && e.Bytes == 10*mib {
-			must(t, os.WriteFile(hog, make([]byte, 50*mib), 0o600))
+		if e.State == weights.Moving && e.Bytes == 10*chunk {
+			must(t, os.WriteFile(hog, make([]byte, 6*mib), 0o600))
 		}
 	}}
 	o.Progress = h.note
 	_, err := weights.Pull(t.Context(), o)
 	var full *weights.SpaceError
-	if !errors.As(err, &full) || full.Need > 60*mib || !strings.Contains(err.Error(), "free, and the model needs another") {
+	if !errors.As(err, &full) || full.Need > 9*mib || !strings.Contains(err.Error(), "free, and the model needs another") {
 		t.Fatalf("got %v", err)
 	}
 	must(t, os.Remove(hog))
 	before := source.bytes()
 	image, err := weights.Pull(t.Context(), o)
 	must(t, err)
-	if got := source.bytes() - before; got > 40_000_000 {
+	if got := source.bytes() - before; got > 5_000_000 {
 		t.Errorf("%d bytes fetched again", got)
 	}
 	kept(t, o, image)

@@ -49,7 +49,7 @@ func kept(t *testing.T, o weights.PullOptions, image weights.Image) {
 func TestPullIsWhatPushMakes(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
 	source := &hub{}
-	j := job(t, model(t, "a.bin 70000000", "b.bin 5", "c/d.json 600", "empty 0"), source)
+	j := scaled(t, model(t, "a.bin 5000000", "b.bin 5", "c/d.json 600", "empty 0"), source)
 	pushed, err := weights.Push(t.Context(), options(t, r, j))
 	must(t, err)
 	o := into(t, j)
@@ -105,7 +105,7 @@ func TestPullGoesOnAfterAKill(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			source := &hub{}
-			o := into(t, job(t, model(t, "a.bin 68000000", "b.bin 5000", "c.bin 7000000", "z.bin 70000000"), source))
+			o := into(t, scaled(t, model(t, "a.bin 8500000", "b.bin 5000", "c.bin 900000", "z.bin 8800000"), source))
 			o.Jobs = 1
 			killPull(t, o, size(o.Job)*60/100)
 			partials, err := filepath.Glob(filepath.Join(o.Dir, ".weights/*.partial"))
@@ -133,7 +133,7 @@ func TestPullGoesOnAfterAKill(t *testing.T) {
 
 func TestPullRefusesWrongBytes(t *testing.T) {
 	source := &hub{spoil: map[string]bool{"b.bin": true}}
-	o := into(t, job(t, model(t, "a.bin 70000000", "b.bin 68000000", "c.bin 5"), source))
+	o := into(t, scaled(t, model(t, "a.bin 5000000", "b.bin 4000000", "c.bin 5"), source))
 	_, err := weights.Pull(t.Context(), o)
 	if wrong, ok := errors.AsType[*weights.MismatchError](err); !ok || wrong.File != "b.bin" {
 		t.Fatalf("got %v", err)
@@ -142,7 +142,7 @@ func TestPullRefusesWrongBytes(t *testing.T) {
 	before := source.bytes()
 	image, err := weights.Pull(t.Context(), o)
 	must(t, err)
-	if got := source.bytes() - before; got != 68000000 {
+	if got := source.bytes() - before; got != 4000000 {
 		t.Errorf("%d bytes fetched again, want those of one file", got)
 	}
 	kept(t, o, image)

@@ -100,7 +100,7 @@ func TestPlanIsPinned(t *testing.T) {
 func TestPushAgainDoesNothing(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
 	source := &hub{}
-	o := options(t, r, job(t, model(t, "a.bin 70000000", "b.bin 5"), source))
+	o := options(t, r, scaled(t, model(t, "a.bin 5000000", "b.bin 5"), source))
 	first, err := weights.Push(t.Context(), o)
 	must(t, err)
 	o.Model.Published = r.Host + "/acme/tiny@" + first.Manifest.Digest.String()
@@ -153,7 +153,7 @@ func TestPushMountsAndSkips(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
-			o := options(t, r, job(t, model(t, "a.bin 70000000", "b.bin 5"), &hub{}))
+			o := options(t, r, scaled(t, model(t, "a.bin 5000000", "b.bin 5"), &hub{}))
 			first, err := weights.Push(t.Context(), o)
 			must(t, err)
 			o.Model.Published = r.Host + "/acme/tiny@" + first.Manifest.Digest.String()
@@ -179,9 +179,9 @@ func TestPushMountsAndSkips(t *testing.T) {
 // One of several files is another than the lock says: everything else arrives.
 func TestPushRefusesWrongBytes(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
-	m := model(t, "a.bin 70000000", "b.bin 70000000", "c.bin 5", "d.bin 6", "e.bin 7")
+	m := model(t, "a.bin 5000000", "b.bin 5000000", "c.bin 5", "d.bin 6", "e.bin 7")
 	source := &hub{spoil: map[string]bool{"b.bin": true, "c.bin": true, "e.bin": true}}
-	o := options(t, r, job(t, m, source))
+	o := options(t, r, scaled(t, m, source))
 	_, err := weights.Push(t.Context(), o)
 	if err == nil {
 		t.Fatal("there is no error")
@@ -208,7 +208,7 @@ func TestPushRefusesWrongBytes(t *testing.T) {
 
 func TestPushChecksLimitsFirst(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-	o := options(t, r, job(t, model(t, "a.bin 70000000", "b.bin 5"), &hub{}))
+	o := options(t, r, scaled(t, model(t, "a.bin 5000000", "b.bin 5"), &hub{}))
 	repo, err := registry.Open(t.Context(), r.Host+"/acme/tiny", registry.Options{Keychain: anonymous{}, Limits: registry.Limits{Name: "small", Layer: mib}})
 	must(t, err)
 	o.Repository = repo

@@ -48,13 +48,13 @@ func TestPushGoesOnAfterAKill(t *testing.T) {
 	}{
 		{"a registry that keeps parts of chunks", testworld.RegistryOptions{}, 1},
 		{"one that keeps whole chunks", testworld.RegistryOptions{KeepNothing: true}, 1},
-		{"one that wants large chunks", testworld.RegistryOptions{ChunkMin: mib / 2}, 1},
+		{"one that wants large chunks", testworld.RegistryOptions{ChunkMin: chunk / 2}, 1},
 		{"several layers at once", testworld.RegistryOptions{}, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := testworld.NewRegistry(t, tt.r)
 			source := &hub{}
-			o := options(t, r, job(t, model(t, "a.bin 70000000", "c.bin 5000", "d.bin 30000000"), source))
+			o := options(t, r, scaled(t, model(t, "a.bin 9000000", "c.bin 5000", "d.bin 4000000"), source))
 			o.Jobs = tt.jobs
 			all := size(o.Job)
 			killAt(t, o, all*60/100)
@@ -68,7 +68,7 @@ func TestPushGoesOnAfterAKill(t *testing.T) {
 			if got := r.Received(); got > all*45/100 {
 				t.Errorf("%d of %d bytes sent again", got, all)
 			}
-			if got := source.bytes() - before; got > all*45/100+4*mib {
+			if got := source.bytes() - before; got > all*45/100+4*chunk {
 				t.Errorf("%d of %d bytes fetched again", got, all)
 			}
 			resumed := false
@@ -100,9 +100,9 @@ func noLitter(t *testing.T, journal string) {
 
 func TestJournalIsPrivate(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-	o := options(t, r, job(t, model(t, "a.bin 12000000"), &hub{}))
+	o := options(t, r, job(t, model(t, "a.bin 1500000"), &hub{}))
 	o.Journal = filepath.Join(o.Journal, "uploads")
-	killAt(t, o, 5*mib)
+	killAt(t, o, 5*chunk)
 	found := 0
 	must(t, filepath.WalkDir(o.Journal, func(path string, d os.DirEntry, err error) error {
 		info, infoErr := d.Info()
@@ -121,8 +121,8 @@ func TestJournalIsPrivate(t *testing.T) {
 func TestPushWithADamagedJournal(t *testing.T) {
 	for _, text := range []string{"", "{", `{"location":"http://elsewhere.example/x","marks":[]}`, `{"location":"%%","marks":[{"offset":-5}]}`} {
 		r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-		o := options(t, r, job(t, model(t, "a.bin 3000000"), &hub{}))
-		killAt(t, o, 1*mib)
+		o := options(t, r, job(t, model(t, "a.bin 400000"), &hub{}))
+		killAt(t, o, chunk)
 		files, err := filepath.Glob(filepath.Join(o.Journal, "*.json"))
 		must(t, err)
 		for _, f := range files {
@@ -136,8 +136,8 @@ func TestPushWithADamagedJournal(t *testing.T) {
 
 func TestPushGoesOnAfterTheSourceFailed(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-	source := &hub{cut: map[string]int64{"a.bin": 9_000_000}}
-	o := options(t, r, job(t, model(t, "a.bin 12000000"), source))
+	source := &hub{cut: map[string]int64{"a.bin": 1_100_000}}
+	o := options(t, r, job(t, model(t, "a.bin 1500000"), source))
 	_, err := weights.Push(t.Context(), o)
 	if !errors.Is(err, errCut) || !strings.Contains(err.Error(), `pushing layer "tiny/a.bin": fetching "a.bin" from byte `) {
 		t.Fatalf("got %v", err)
@@ -145,7 +145,7 @@ func TestPushGoesOnAfterTheSourceFailed(t *testing.T) {
 	source.cut = nil
 	_, err = weights.Push(t.Context(), o)
 	must(t, err)
-	if got, all := r.Received(), size(o.Job); got > all+2*mib {
+	if got, all := r.Received(), size(o.Job); got > all+2*chunk {
 		t.Errorf("%d bytes sent of %d", got, all)
 	}
 	arrived(t, r, o.Model)
@@ -159,18 +159,18 @@ func TestPushBesideFaultsOfTheRegistry(t *testing.T) {
 		fault   func(*testworld.Registry) testworld.Fault
 		most    int64 // bytes sent beyond the layer
 	}{
-		{"a cut that keeps", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.CutUpload(mib/2, true, 3) }, 3 * mib},
-		{"a cut that drops", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.CutUpload(mib/2, false, 3) }, 3 * mib},
-		{"bytes that got lost", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.ShortUpload(mib/2, 3) }, 3 * mib},
-		{"an answer that got lost", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.LoseAnswer(3) }, 3 * mib},
-		{"a forgotten upload", "PATCH /v2/**", func(r *testworld.Registry) testworld.Fault { return r.ForgetUpload(5 * mib) }, 9 * mib},
-		{"no chunks", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.RefuseChunks(405, always) }, 2 * mib},
-		{"the digest first", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.Later(405, "", always) }, 2 * mib},
-		{"a lost commit", "PUT /v2/acme/tiny/blobs/**", func(*testworld.Registry) testworld.Fault { return testworld.LoseAnswer(1) }, mib},
+		{"a cut that keeps", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.CutUpload(chunk/2, true, 3) }, 3 * chunk},
+		{"a cut that drops", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.CutUpload(chunk/2, false, 3) }, 3 * chunk},
+		{"bytes that got lost", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.ShortUpload(chunk/2, 3) }, 3 * chunk},
+		{"an answer that got lost", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.LoseAnswer(3) }, 3 * chunk},
+		{"a forgotten upload", "PATCH /v2/**", func(r *testworld.Registry) testworld.Fault { return r.ForgetUpload(5 * chunk) }, 9 * chunk},
+		{"no chunks", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.RefuseChunks(405, always) }, 2 * chunk},
+		{"the digest first", "PATCH /v2/**", func(*testworld.Registry) testworld.Fault { return testworld.Later(405, "", always) }, 2 * chunk},
+		{"a lost commit", "PUT /v2/acme/tiny/blobs/**", func(*testworld.Registry) testworld.Fault { return testworld.LoseAnswer(1) }, chunk},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-			o := options(t, r, job(t, model(t, "a.bin 12000000"), &hub{}))
+			o := options(t, r, job(t, model(t, "a.bin 1500000"), &hub{}))
 			r.Fail(tt.pattern, tt.fault(r))
 			_, err := weights.Push(t.Context(), o)
 			must(t, err)
@@ -185,9 +185,9 @@ func TestPushBesideFaultsOfTheRegistry(t *testing.T) {
 
 func TestPushGivesUp(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-	o := options(t, r, job(t, model(t, "a.bin 70000000", "b.bin 5000"), &hub{}))
-	r.Fail("PATCH /v2/**", testworld.LimitBody(413, mib/2, testworld.Always))
-	r.Fail("PUT /v2/acme/tiny/blobs/**", testworld.LimitBody(413, mib/2, testworld.Always))
+	o := options(t, r, scaled(t, model(t, "a.bin 9000000", "b.bin 5000"), &hub{}))
+	r.Fail("PATCH /v2/**", testworld.LimitBody(413, chunk/2, testworld.Always))
+	r.Fail("PUT /v2/acme/tiny/blobs/**", testworld.LimitBody(413, chunk/2, testworld.Always))
 	_, err := weights.Push(t.Context(), o)
 	var large *registry.TooLargeError
 	if !errors.As(err, &large) || failure.KindOf(err) != failure.Failure {
@@ -207,8 +207,8 @@ func TestPushGivesUp(t *testing.T) {
 func TestErrorsTellNoSecrets(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 416, 500} {
 		r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-		o := options(t, r, job(t, model(t, "a.bin 12000000"), &hub{}))
-		killAt(t, o, 5*mib)
+		o := options(t, r, job(t, model(t, "a.bin 1500000"), &hub{}))
+		killAt(t, o, 5*chunk)
 		r.Fail("PATCH /v2/**", testworld.Status(status, testworld.Always))
 		r.Fail("PUT /v2/acme/tiny/blobs/**", testworld.Status(status, testworld.Always))
 		_, err := weights.Push(t.Context(), o)
@@ -221,7 +221,7 @@ func TestErrorsTellNoSecrets(t *testing.T) {
 // Two publishers of one model send it once.
 func TestTwoPublishers(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
-	o := options(t, r, job(t, model(t, "a.bin 70000000", "c.bin 5"), &hub{pause: time.Millisecond}))
+	o := options(t, r, scaled(t, model(t, "a.bin 9000000", "c.bin 5"), &hub{pause: time.Millisecond}))
 	var group errgroup.Group
 	for range 2 {
 		group.Go(func() error {
@@ -230,7 +230,7 @@ func TestTwoPublishers(t *testing.T) {
 		})
 	}
 	must(t, group.Wait())
-	if got, all := r.Received(), size(o.Job); got > all+mib {
+	if got, all := r.Received(), size(o.Job); got > all+chunk {
 		t.Errorf("%d bytes sent of %d", got, all)
 	}
 }
@@ -238,11 +238,11 @@ func TestTwoPublishers(t *testing.T) {
 // However few buffers there are, somebody always goes on.
 func TestFewBuffers(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
-	files := []string{"a.json 2000000", "b.json 100"}
+	files := []string{"a.json 250000", "b.json 100"}
 	for _, name := range []string{"c", "d", "e"} {
-		files = append(files, name+".bin 67200000")
+		files = append(files, name+".bin 8400000")
 	}
-	o := options(t, r, job(t, model(t, files...), &hub{}))
+	o := options(t, r, scaled(t, model(t, files...), &hub{}))
 	o.Buffers, o.Jobs, o.Fetches = 1, 8, 1
 	_, err := weights.Push(t.Context(), o)
 	must(t, err)
@@ -252,16 +252,16 @@ func TestFewBuffers(t *testing.T) {
 func TestPushInOneRequest(t *testing.T) {
 	for _, cut := range []int{0, 2} {
 		r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-		o := options(t, r, job(t, model(t, "a.bin 12000000"), &hub{}))
+		o := options(t, r, job(t, model(t, "a.bin 1500000"), &hub{}))
 		var err error
 		o.Repository, err = registry.Open(t.Context(), r.Host+"/acme/tiny", registry.Options{
 			Keychain: anonymous{}, HTTP: fetch.Options{Wait: time.Millisecond}, Limits: registry.Limits{Name: "odd", NoChunks: true},
 		})
 		must(t, err)
-		r.Fail("PATCH /v2/**", testworld.CutUpload(5*mib, true, cut))
+		r.Fail("PATCH /v2/**", testworld.CutUpload(5*chunk, true, cut))
 		_, err = weights.Push(t.Context(), o)
 		must(t, err)
-		if got, all := r.Received(), size(o.Job)+int64(cut)*5*mib; got < all || got > all+2*mib {
+		if got, all := r.Received(), size(o.Job)+int64(cut)*5*chunk; got < all || got > all+2*chunk {
 			t.Errorf("%d bytes sent, want about %d", got, all)
 		}
 		arrived(t, r, o.Model)
@@ -272,7 +272,7 @@ func TestPushInOneRequest(t *testing.T) {
 func TestPushToAnotherRegistry(t *testing.T) {
 	first := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	source := &hub{}
-	o := options(t, first, job(t, model(t, "a.bin 12000000", "b.bin 5000"), source))
+	o := options(t, first, job(t, model(t, "a.bin 1500000", "b.bin 5000"), source))
 	image, err := weights.Push(t.Context(), o)
 	must(t, err)
 	o.Model.Published = first.Host + "/acme/tiny@" + image.Manifest.Digest.String()

@@ -113,7 +113,11 @@ func pushZeros(t testing.TB, host string, m lock.Model, journal string) {
 
 // The memory that a push takes is that of its buffers, however large the model.
 func TestPushInBoundedMemory(t *testing.T) {
-	host, m := drain(t), zeroModel(2, 1<<30)
+	size := int64(1 << 30)
+	if testing.Short() {
+		size = 256 << 20
+	}
+	host, m := drain(t), zeroModel(2, size)
 	debug.FreeOSMemory() // what other tests took
 	before := taken()
 	var most uint64

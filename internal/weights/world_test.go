@@ -23,7 +23,10 @@ import (
 	"lamina.build/lock"
 )
 
-const mib = 1 << 20
+const (
+	mib   = 1 << 20
+	chunk = mib / 8 // what the jobs here move at once
+)
 
 func must(t testing.TB, errs ...error) {
 	t.Helper()
@@ -125,12 +128,35 @@ func model(t testing.TB, files ...string) lock.Model {
 	return m
 }
 
-// job is one of small chunks, so that there are many.
+// job is one of small chunks, so that there are many, and of the layers that are published.
 func job(t testing.TB, m lock.Model, source weights.Source) weights.Job {
 	t.Helper()
 	layers, err := weights.Layers("tiny", m, weights.MaxLayers)
 	must(t, err)
-	return weights.Job{Model: m, Layers: layers, Source: source, Chunk: mib, Buffers: 6}
+	return weights.Job{Model: m, Layers: layers, Source: source, Chunk: chunk, Buffers: 6}
+}
+
+// scaled is a job with a layer for each file of a megabyte, which the plan makes for those
+// of 64 only, and one for all that are smaller.
+func scaled(t testing.TB, m lock.Model, source weights.Source) weights.Job {
+	t.Helper()
+	var scaled []weights.Layer
+	part, small := m, m
+	small.Files = nil
+	for i, f := range m.Files {
+		if f.Size < mib {
+			small.Files = append(small.Files, f)
+			continue
+		}
+		part.Files = m.Files[i : i+1]
+		scaled = append(scaled, job(t, part, source).Layers...)
+	}
+	if len(small.Files) > 0 {
+		scaled = append(scaled, job(t, small, source).Layers...)
+	}
+	j := job(t, m, source)
+	j.Layers = scaled
+	return j
 }
 
 func size(j weights.Job) (bytes int64) {
