@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -121,6 +122,44 @@ func TestRedirectsOfOtherMethods(t *testing.T) {
 		got, _, err := put(t.Context(), client(fetch.Options{}), s.URL, io.MultiReader(strings.NewReader("abc")), 3)
 		if isSame := strings.HasPrefix(want, "PUT"); err != nil || isSame != (got == code) {
 			t.Errorf("%d, of a body that can't be had again: got %d, %v", code, got, err)
+		}
+	}
+}
+
+// A request whose body can't be had again is made once, however it fails, and one that
+// nobody waits for any more isn't made again either.
+func TestNothingIsTriedForNothing(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	over, cancel := context.WithCancel(t.Context())
+	ends := serve(t, func(http.ResponseWriter, *http.Request) {
+		cancel()
+		panic(http.ErrAbortHandler)
+	})
+	for _, tt := range []struct {
+		name, address string
+		ctx           context.Context
+		body          io.Reader
+		pauses        int
+	}{
+		{"a body that can't be had again", gone.URL, t.Context(), io.MultiReader(strings.NewReader("x")), 0},
+		{"one that can", gone.URL, t.Context(), strings.NewReader("x"), 3},
+		{"none", gone.URL, t.Context(), http.NoBody, 3},
+		{"nobody waits", ends.URL, over, http.NoBody, 0},
+	} {
+		p := new(pauses)
+		req, err := http.NewRequestWithContext(tt.ctx, http.MethodPost, tt.address, tt.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client(fetch.Options{Sleep: p.sleep}).Do(tt.ctx, req)
+		if err == nil {
+			resp.Body.Close()
+			t.Errorf("%s: got %d", tt.name, resp.StatusCode)
+		}
+		if got := len(p.all()); got != tt.pauses {
+			t.Errorf("%s: %d pauses before %v, want %d", tt.name, got, err, tt.pauses)
 		}
 	}
 }

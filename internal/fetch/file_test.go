@@ -176,20 +176,20 @@ func TestFileThatOnlySeemsToChange(t *testing.T) {
 
 func TestOpenWhereTheSizeOfTheWholeIsNotTold(t *testing.T) {
 	data := noise(1000)
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Range") != "" {
-			w.Header().Set("Content-Range", "bytes 0-0/*")
-			w.WriteHeader(http.StatusPartialContent)
-			w.Write(data[:1])
-			return
+	for _, contentRange := range []string{"bytes 0-0/*", "bytes 0-0", "lines 0-0/1", ""} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Range") != "" {
+				partOf(contentRange)(w, r)
+				return
+			}
+			w.Write(data)
+		})
+		f, err := client(fetch.Options{}).Open(t.Context(), s.URL, 1<<30)
+		if err != nil {
+			t.Fatal(err)
 		}
-		w.Write(data)
-	})
-	f, err := client(fetch.Options{}).Open(t.Context(), s.URL, 1<<30)
-	if err != nil {
-		t.Fatal(err)
+		readAll(t, f, data)
 	}
-	readAll(t, f, data)
 }
 
 func TestOpenHasALimit(t *testing.T) {
@@ -209,9 +209,11 @@ func TestOpenHasALimit(t *testing.T) {
 }
 
 func TestOpenWhatIsNotThere(t *testing.T) {
-	s := serve(t, http.NotFound)
-	_, err := client(fetch.Options{}).Open(t.Context(), s.URL, 1<<30)
-	if status, ok := errors.AsType[*fetch.StatusError](err); !ok || status.Code != 404 {
-		t.Errorf("got %v", err)
+	for _, code := range []int{http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
+		_, err := client(fetch.Options{}).Open(t.Context(), s.URL, 1<<30)
+		if status, ok := errors.AsType[*fetch.StatusError](err); !ok || status.Code != code {
+			t.Errorf("got %v", err)
+		}
 	}
 }

@@ -68,6 +68,23 @@ func errorText(err error) string {
 	return err.Error()
 }
 
+// What is busy is left alone for more than a second, and not by all for the same time.
+func TestPausesOfABusyHost(t *testing.T) {
+	t.Parallel()
+	busy := &fetch.StatusError{Host: "h", Code: http.StatusTooManyRequests}
+	p := new(pauses)
+	for range 500 {
+		r := client(fetch.Options{Sleep: p.sleep, Wait: time.Millisecond}).Retry("https://h/x")
+		if err := r.Again(t.Context(), failure.New(failure.Transient, busy)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if least, most := slices.Min(p.all()), slices.Max(p.all()); least < time.Second || least > 1300*time.Millisecond ||
+		most < 1700*time.Millisecond || most > 2350*time.Millisecond {
+		t.Errorf("from %s to %s", least, most)
+	}
+}
+
 func TestRetryReadsOn(t *testing.T) {
 	const content = "0123456789"
 	opened := []int64{}
