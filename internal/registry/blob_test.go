@@ -51,6 +51,13 @@ func TestMount(t *testing.T) {
 		if mounted, err := repo.Mount(t.Context(), d, "acme/source"); mounted || err != nil {
 			t.Errorf("a refusal: got %v, %v, want to have it uploaded", mounted, err)
 		}
+		r.Fail("POST /v2/**", testworld.Status(http.StatusServiceUnavailable, testworld.Always))
+		_, err := repo.Mount(t.Context(), d, "acme/source")
+		checkKind(t, err, failure.Transient, "run it again") // to upload it now is no better
+		r.Heal()
+		r.Stop()
+		_, err = repo.Mount(t.Context(), d, "acme/source")
+		checkKind(t, err, failure.Transient, "run it again")
 	}
 }
 

@@ -85,6 +85,26 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// However slow a line is, what it carries in time is let through, and no more.
+func TestCheckKnowsTheTime(t *testing.T) {
+	t.Parallel()
+	limits := registry.Limits{Name: "hasty", Upload: 10 * time.Minute}
+	for _, rate := range []int64{1, 2, 1000, 1e9} {
+		if err := limits.Check("a", 600*rate, rate); err != nil {
+			t.Errorf("ten minutes at %d: %v", rate, err)
+		}
+		err := limits.Check("a", 660*rate, rate)
+		if slow, ok := errors.AsType[*registry.SlowError](err); !ok || slow.Takes != 11*time.Minute || slow.Most != 10*time.Minute {
+			t.Errorf("eleven minutes at %d: got %v", rate, err)
+		}
+	}
+	for _, unknown := range []int64{0, -1} {
+		if err := limits.Check("a", 1e12, unknown); err != nil {
+			t.Errorf("at a rate that nobody knows: %v", err)
+		}
+	}
+}
+
 // TestHintIsHonest has the hint say what zstd would have to do.
 func TestHintIsHonest(t *testing.T) {
 	t.Parallel()

@@ -41,6 +41,9 @@ func TestUploadInChunks(t *testing.T) {
 	if has, err := repo.Has(t.Context(), d); !has || err != nil {
 		t.Errorf("has the blob: %v, %v", has, err)
 	}
+	if n := r.Calls(states); n != 0 {
+		t.Errorf("a registry that said where it is was asked for it %d times", n)
+	}
 }
 
 // TestKilledPublisherResumes kills one at 60 %, in the middle of a chunk. What
