@@ -194,3 +194,52 @@ func checkDisplay(t *testing.T, mode progressui.DisplayMode, out *bytes.Buffer) 
 		}
 	}
 }
+
+// Who reads a log is told every five seconds, and at the end of what there is.
+func TestLinesOfALog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen last
+		j, report := moving(sized("unet", 10_000_000_000))
+		must(t, j.Show(t.Context(), "pulling", seen.display, func(_ context.Context, j weights.Job) error {
+			report(j, 0, weights.Moving, 0)
+			for i := range int64(20) {
+				time.Sleep(time.Second + 30*time.Millisecond)
+				report(j, 0, weights.Moving, (i+1)*100_000_000)
+			}
+			report(j, 0, weights.Done, 10_000_000_000)
+			return nil
+		}))
+		if len(seen.lines) != 5 || seen.lines[4] != "10.00 GB of 10.00 GB" {
+			t.Errorf("got %q, want four lines and the end", seen.lines)
+		}
+		for digest, v := range seen.vertexes {
+			if v.Completed == nil || v.Error != "" {
+				t.Errorf("%s is still going on at the end: %+v", digest, v)
+			}
+		}
+	})
+}
+
+// The time left is told in two parts at most.
+func TestTimeLeft(t *testing.T) {
+	for left, want := range map[int64]string{
+		30: "30 s left", 59: "59 s left", 60: "1 min 0 s left", 150: "2 min 30 s left", 3599: "59 min 59 s left",
+		3600: "1 h 0 min left", 12_000: "3 h 20 min left",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			const rate = 100_000_000 // bytes a second
+			var seen last
+			j, report := moving(sized("unet", (left+5)*rate))
+			must(t, j.Show(t.Context(), "pulling", seen.display, func(_ context.Context, j weights.Job) error {
+				report(j, 0, weights.Moving, 0)
+				time.Sleep(4999 * time.Millisecond) // a moment before the display looks
+				report(j, 0, weights.Moving, 5*rate)
+				time.Sleep(2 * time.Millisecond)
+				return nil
+			}))
+			if len(seen.lines) == 0 || !strings.HasSuffix(seen.lines[0], want) {
+				t.Errorf("%d s: got %q, want %q", left, seen.lines, want)
+			}
+		})
+	}
+}
