@@ -1,0 +1,205 @@
+package weights_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/registry"
+	"lamina.build/internal/test/testworld"
+	"lamina.build/internal/weights"
+	"lamina.build/llb"
+)
+
+// What a lock says that was published is believed only if it is of the same files by the
+// same rules: else the layers are made anew.
+func TestPushBelievesWhatIsOfTheSame(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		spoil func(*ocispec.Manifest)
+		anew  bool
+	}{
+		{"as it was", func(*ocispec.Manifest) {}, false},
+		{"more is said of it", func(m *ocispec.Manifest) { m.Annotations["more"] = "words" }, false},
+		{"other files", func(m *ocispec.Manifest) { m.Annotations[weights.Label] = "sha256:" + strings.Repeat("0", 64) }, true},
+		{"other rules", func(m *ocispec.Manifest) { m.Annotations["build.lamina.plan"] = "0" }, true},
+		{"nothing is said of it", func(m *ocispec.Manifest) { m.Annotations = nil }, true},
+		{"a layer less", func(m *ocispec.Manifest) { m.Layers = m.Layers[1:] }, true},
+		{"another size", func(m *ocispec.Manifest) { m.Layers[0].Size++ }, true},
+		{"compressed", func(m *ocispec.Manifest) { m.Layers[0].MediaType = ocispec.MediaTypeImageLayerGzip }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+			source := &hub{}
+			o := options(t, r, scaled(t, model(t, "a.bin 1100000", "b.bin 5"), source))
+			first, err := weights.Push(t.Context(), o)
+			must(t, err)
+			var m ocispec.Manifest
+			must(t, json.Unmarshal(r.Manifest("acme/tiny", "1"), &m))
+			tt.spoil(&m)
+			data, err := json.Marshal(m)
+			must(t, err, o.Repository.PutManifest(t.Context(), "odd", m.MediaType, data))
+			o.Model.Published = r.Host + "/acme/tiny@" + digest.FromBytes(data).String()
+			o.Journal, o.Tag = "", "2"
+			before := source.bytes()
+			again, err := weights.Push(t.Context(), o)
+			must(t, err)
+			if got := source.bytes() > before; got != tt.anew || again.Manifest.Digest != first.Manifest.Digest {
+				t.Errorf("made anew: %t, and %s after %s", got, again.Manifest.Digest, first.Manifest.Digest)
+			}
+			check(t, o.Model, r.Manifest("acme/tiny", "2"), func(d digest.Digest) []byte { return r.Blob("acme/tiny", d) })
+		})
+	}
+}
+
+// A lock may outlive what it says that was published; a registry in trouble is another matter.
+func TestPushWhereNothingIsPublishedAnyMore(t *testing.T) {
+	t.Parallel()
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	o := options(t, r, job(t, model(t, "a.bin 3000"), &hub{}))
+	o.Model.Published = r.Host + "/acme/tiny@" + digest.FromString("gone").String()
+	r.Fail("GET /v2/acme/tiny/manifests/**", testworld.Status(http.StatusForbidden, 1))
+	_, err := weights.Push(t.Context(), o)
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "reading what was published: ") {
+		t.Errorf("got %v", err)
+	}
+	_, err = weights.Push(t.Context(), o)
+	must(t, err)
+	arrived(t, r, o.Model)
+}
+
+// Only what the user gave wrong is an error: where the client can't look, an engine may.
+func TestPublished(t *testing.T) {
+	t.Parallel()
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	o := options(t, r, job(t, model(t, "a.bin 3000"), &hub{}))
+	image, err := weights.Push(t.Context(), o)
+	must(t, err)
+	locked := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Tokens: true})
+	stopped := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	stopped.Stop()
+	d := "@" + image.Manifest.Digest.String()
+	for _, tt := range []struct {
+		name, where string
+		want        bool
+		kind        failure.Kind // of the error, if there is one
+	}{
+		{"there", r.Host + "/acme/tiny" + d, true, 0},
+		{"another", r.Host + "/acme/tiny@" + digest.FromString("gone").String(), false, 0},
+		{"elsewhere", r.Host + "/acme/other" + d, false, 0},
+		{"off", stopped.Host + "/acme/tiny" + d, true, 0},
+		{"no login", locked.Host + "/acme/tiny" + d, false, failure.Usage},
+		{"no name", r.Host + "/A B" + d, false, failure.Usage},
+	} {
+		m := o.Model
+		m.Published = tt.where
+		opts := registry.Options{Keychain: anonymous{}}
+		opts.HTTP.Attempts = 1
+		got, err := weights.Published(t.Context(), m, opts)
+		if got != tt.want || (err != nil) != (tt.kind != 0) || err != nil && failure.KindOf(err) != tt.kind {
+			t.Errorf("%s: got %t, %v", tt.name, got, err)
+		}
+	}
+}
+
+// A mark of an upload that can't be read costs hashing, and not a byte on the line.
+func TestPushWithADamagedMark(t *testing.T) {
+	t.Parallel()
+	for name, field := range map[string]string{"of the layer": "layer", "of the file": "file"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+			source := &hub{}
+			o := options(t, r, job(t, model(t, "a.bin 1500000"), source))
+			killAt(t, o, 8*chunk)
+			damageMarks(t, o.Journal, field)
+			before := source.bytes()
+			r.Forget()
+			_, err := weights.Push(t.Context(), o)
+			must(t, err)
+			if sent, fetched := r.Received(), source.bytes()-before; sent > 700_000 || fetched != 1_500_000 {
+				t.Errorf("%d bytes sent, %d fetched", sent, fetched)
+			}
+			arrived(t, r, o.Model)
+			noLitter(t, o.Journal)
+		})
+	}
+}
+
+// damageMarks has what was hashed be unreadable, and leaves all else.
+func damageMarks(t *testing.T, journal, field string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(journal, "*.json"))
+	must(t, err)
+	for _, path := range files {
+		data, err := os.ReadFile(path)
+		var r struct {
+			Location string           `json:"location"`
+			Marks    []map[string]any `json:"marks"`
+		}
+		must(t, err, json.Unmarshal(data, &r))
+		if len(r.Marks) < 2 {
+			t.Errorf("%d marks in %s", len(r.Marks), path)
+		}
+		for _, m := range r.Marks {
+			m[field] = []byte("none")
+		}
+		data, err = json.Marshal(r)
+		must(t, err, os.WriteFile(path, data, 0o600))
+	}
+}
+
+// Whoever makes the layers, they are known by the same names, sizes and paths.
+func TestOutline(t *testing.T) {
+	t.Parallel()
+	m := model(t, "a.bin 70000", "b/c.json 5", "empty 0")
+	j, err := weights.NewJob(m)
+	must(t, err)
+	want := []llb.Layer{{Name: m.Name() + "/a.bin and 2 more", Size: j.Layers[0].Size, Paths: []string{
+		"/models/", "/models/tiny/", "/models/tiny/a.bin", "/models/tiny/b/", "/models/tiny/b/c.json", "/models/tiny/empty",
+	}}}
+	if diff := cmp.Diff(want, j.Outline()); diff != "" {
+		t.Errorf("layers (-want +got):\n%s", diff)
+	}
+	for i := range m.Files {
+		m.Files[i].URL = "https://files.test/" + m.Files[i].Path
+	}
+	j, err = weights.NewJob(m)
+	must(t, err)
+	def, err := llb.Marshal(t.Context(), llb.Merge("weights", j.Fetched()...), ocispec.Platform{OS: "linux", Architecture: "amd64"})
+	must(t, err)
+	var graph strings.Builder
+	for _, op := range def.Def {
+		graph.Write(op)
+	}
+	for _, part := range []string{"https://files.test/a.bin", "https://files.test/b/c.json", m.Files[0].SHA256, "/models/tiny/empty"} {
+		if !strings.Contains(graph.String(), part) {
+			t.Errorf("%q isn't in the graph", part)
+		}
+	}
+	if strings.Contains(graph.String(), "https://files.test/empty") {
+		t.Error("a file of no bytes is fetched")
+	}
+}
+
+func TestHints(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"lock the model anew once you know why": &weights.MismatchError{File: "a"},
+		"make room or choose another folder":    &weights.SpaceError{Dir: "a", Need: 5},
+	} {
+		if hints := failure.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], want) {
+			t.Errorf("%v: got %q, want %q", err, hints, want)
+		}
+	}
+}
