@@ -96,8 +96,8 @@ func TestUploadsThatAreAlwaysLost(t *testing.T) {
 func TestPullAfterAnEarlyLoss(t *testing.T) {
 	t.Parallel()
 	source := &hub{}
-	o := into(t, job(t, model(t, "a.json 300000", "b.json 300000", "c.json 300000"), source))
-	killPull(t, o, 6*chunk)
+	o := into(t, job(t, model(t, "a.json 900000", "b.json 900000", "c.json 900000"), source))
+	killPull(t, o, 8*chunk) // more is left than there are buffers
 	partials, err := filepath.Glob(filepath.Join(o.Dir, ".weights/*.partial"))
 	if err != nil || len(partials) != 1 {
 		t.Fatalf("left are %q: %v", partials, err)
@@ -109,7 +109,7 @@ func TestPullAfterAnEarlyLoss(t *testing.T) {
 	before := source.bytes()
 	image, err := weights.Pull(t.Context(), o)
 	must(t, err)
-	if got := source.bytes() - before; got != 900_000 {
+	if got := source.bytes() - before; got != 2_700_000 {
 		t.Errorf("%d bytes fetched again, want all", got)
 	}
 	kept(t, o, image)
