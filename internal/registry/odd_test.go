@@ -58,7 +58,8 @@ func TestLocationsKeepToTLS(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 	})
 	opts := hasty()
-	opts.Insecure = true // nobody signed the certificate
+	opts.HTTP.Stall = time.Minute // TLS takes its time on a busy machine
+	opts.Insecure = true          // nobody signed the certificate
 	u, err := openOdd(t, s, opts).Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +69,8 @@ func TestLocationsKeepToTLS(t *testing.T) {
 			t.Errorf("sent to %q: %v", u.Location(), err)
 		}
 	}
-	_, err = registry.Open(t.Context(), s.Listener.Addr().String()+"/acme/model", hasty())
+	opts.Insecure = false
+	_, err = registry.Open(t.Context(), s.Listener.Addr().String()+"/acme/model", opts)
 	checkKind(t, err, failure.Usage, "SSL_CERT_FILE")
 }
 
