@@ -227,6 +227,25 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// What an app doesn't say, the config doesn't say either.
+func TestConfigOfLittle(t *testing.T) {
+	in := input("production")
+	in.App = &stages.App{Layer: packed("app"), Path: "/app"}
+	got := func() ocispec.ImageConfig {
+		image, _ := draw(t, in)
+		c := image.Config.Config
+		c.Env, c.Labels = nil, nil
+		return c
+	}
+	if diff := cmp.Diff(ocispec.ImageConfig{}, got()); diff != "" {
+		t.Errorf("config (-want +got):\n%s", diff)
+	}
+	in.App = nil
+	if diff := cmp.Diff(ocispec.ImageConfig{Cmd: []string{"/usr/bin/python3"}}, got()); diff != "" {
+		t.Errorf("without an app (-want +got):\n%s", diff)
+	}
+}
+
 // Maps are walked in another order each time: twice the same would be luck.
 func TestGraphIsTheSameEachTime(t *testing.T) {
 	_, first := draw(t, input("debug"))
@@ -381,6 +400,28 @@ func TestSmokeLevels(t *testing.T) {
 	} {
 		if diff := cmp.Diff(want, names(level)); diff != "" {
 			t.Errorf("tests of level %s (-want +got):\n%s", level, diff)
+		}
+	}
+}
+
+// Commands for a GPU run where the engine has one, and they alone see it.
+func TestSmokeTestsOfTheGPU(t *testing.T) {
+	for _, device := range []bool{true, false} {
+		in := input("production")
+		in.Smoke.GPU, in.Smoke.Device = [][]string{{"python3", "/app/cuda.py"}}, device
+		_, def := draw(t, in)
+		runs := map[string]bool{} // whether they have a device
+		for _, v := range decode(t, def).Vertices {
+			if e := v.Op.GetExec(); e != nil && strings.HasPrefix(v.Name, "smoke: run ") {
+				runs[v.Name] = len(e.CdiDevices) > 0
+			}
+		}
+		want := map[string]bool{"smoke: run python3 /app/handler.py --self-test": false}
+		if device {
+			want["smoke: run python3 /app/cuda.py"] = true
+		}
+		if diff := cmp.Diff(want, runs); diff != "" {
+			t.Errorf("device %v: what runs, and has one (-want +got):\n%s", device, diff)
 		}
 	}
 }

@@ -86,6 +86,20 @@ func TestListOfAModel(t *testing.T) {
 	}
 }
 
+// A model without a name is the only one.
+func TestListOfTheModelWithoutAName(t *testing.T) {
+	in := withTree()
+	in.Models[0].Name = ""
+	image, _ := draw(t, in)
+	const list = "/usr/share/lamina/model.json"
+	if env := image.Config.Config.Env; !slices.Contains(env, "MODEL_LIST="+list) || !slices.Contains(env, "MODEL_PATH=/models/wan") {
+		t.Errorf("environment %q", env)
+	}
+	if fileOf(t, image.State, list) == "" {
+		t.Error("the list is empty")
+	}
+}
+
 // fileOf is the content that a graph gives a file.
 func fileOf(t *testing.T, s llb.State, path string) string {
 	t.Helper()

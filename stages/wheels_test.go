@@ -269,6 +269,54 @@ func TestPruneRuleMovesWhatItConcerns(t *testing.T) {
 	}
 }
 
+// Whatever a wheel is called, it may have files in each folder that the file system
+// hierarchy standard (FHS 3.0) has in /usr/local.
+func TestPruneRuleOfAFolderConcernsAllWheels(t *testing.T) {
+	for _, folder := range []string{"bin", "etc", "games", "include", "lib", "man", "sbin", "share", "src"} {
+		after := withWheels()
+		for i := range after.Lock.Distributions {
+			after.Lock.Distributions[i].Top = []string{"x"}
+		}
+		before := after
+		after.Python.Prune = append(slices.Clone(before.Python.Prune), folder+"/x")
+		if got := moved(t, before, after); len(got) != 6 {
+			t.Errorf("a rule for %s moves %q, want all but the project's own", folder, got)
+		}
+	}
+}
+
+// Whatever is built takes layers as well: all together have [stages.WheelLayers].
+func TestWheelsAndWhatIsBuiltShareTheirLayers(t *testing.T) {
+	python := lock.Set{Kind: lock.SetPython}
+	for _, tt := range []struct{ heavy, sdists, trees, joined int }{
+		{57, 0, 0, 0}, {58, 0, 0, 0}, {59, 0, 0, 1}, {58, 1, 0, 1}, {58, 0, 1, 1}, {50, 4, 4, 0}, {51, 4, 4, 1}, {60, 5, 1, 8},
+	} {
+		in := input("production")
+		in.Lock.Distributions = []lock.Distribution{wheel("small", 1, python)}
+		for i := range tt.heavy {
+			in.Lock.Distributions = append(in.Lock.Distributions, wheel(fmt.Sprintf("heavy-%d", i), 2e8, python))
+		}
+		for i := range tt.sdists {
+			d := wheel(fmt.Sprintf("sdist-%d", i), 1, python)
+			d.File = d.Name + ".tar.gz"
+			in.Lock.Distributions = append(in.Lock.Distributions, d)
+		}
+		in.Sources = nil
+		for i := range tt.trees {
+			in.Sources = append(in.Sources, stages.Source{Layer: packed(fmt.Sprintf("tree-%d", i))})
+		}
+		n := 0
+		for _, p := range parts(t, in) {
+			if p.Stage == "wheels" {
+				n++
+			}
+		}
+		if n > stages.WheelLayers || in.JoinedWheels() != tt.joined {
+			t.Errorf("%+v: %d layers of at most %d, and %d wheels joined", tt, n, stages.WheelLayers, in.JoinedWheels())
+		}
+	}
+}
+
 // No history comes with an sdist or the tree of a commit; a tree of the project's own says itself what it is.
 func TestBuildsKnowTheVersionThatIsLocked(t *testing.T) {
 	_, def := draw(t, withWheels())
