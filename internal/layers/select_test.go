@@ -40,6 +40,9 @@ func TestSelect(t *testing.T) {
 	if got, err := layers.Select(backwards, nil, []string{"*.md"}); err != nil || got[0] != "ünï code.bin" || len(got) != 5 {
 		t.Errorf("another order: got %q, %v", got, err)
 	}
+	if got, err := layers.Select([]string{"/a", "/", ".", "../b"}, nil, []string{"b"}); err != nil || !slices.Equal(got, []string{"/a", "../b"}) {
+		t.Errorf("paths of no tree: got %q, %v", got, err)
+	}
 	for _, bad := range [][2][]string{{{"!x"}, nil}, {{"a["}, nil}, {nil, {"a["}}} {
 		var pattern *layers.PatternError
 		if _, err := layers.Select(paths, bad[0], bad[1]); !errors.As(err, &pattern) {

@@ -1,6 +1,8 @@
 package layers_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -115,6 +117,19 @@ func TestSetDigest(t *testing.T) {
 	)
 	if got := layers.SetDigest(sums); got != want {
 		t.Errorf("got %s, want %s; sums %v", got, want, sums)
+	}
+}
+
+func TestSumsOfWhatCannotBeRead(t *testing.T) {
+	dir := tree(t, map[string]string{"a": "a", "dir/link": "-> nothing"})
+	sums, err := layers.Sums(t.Context(), rooted(t, dir).FS(), nil, nil)
+	if want := digest.FromString("a"); err != nil || len(sums) != 1 || sums["a"] != want {
+		t.Errorf("of a file beside a link: %v, %v", sums, err)
+	}
+	stopped, stop := context.WithCancelCause(t.Context())
+	stop(errors.New("interrupted"))
+	if _, err = layers.Sums(stopped, rooted(t, dir).FS(), nil, nil); err == nil || err.Error() != `hashing "a": interrupted` {
+		t.Errorf("interrupted: %v", err)
 	}
 }
 
