@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -149,6 +150,29 @@ func TestFoldersThatWereMadeGoAgain(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o644 {
 		t.Errorf("got %v, %v", info, err)
+	}
+}
+
+// A place that can't be made leaves nothing, whichever part of it is in the way.
+func TestPlacesThatCanNotBeMade(t *testing.T) {
+	long := strings.Repeat("n", 256)
+	for name, path := range map[string]string{
+		"a folder's name is too long": filepath.Join("made", "by", long, "image.tar"), "the file's is": filepath.Join("made", "by", long),
+		"a file is in the way": filepath.Join("file", "image.tar"), "above a folder, too": filepath.Join("file", "made", "image.tar"),
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, make := range []func(string) (*atomicfile.Temporary, error){atomicfile.File, atomicfile.Folder} {
+			if tmp, err := make(filepath.Join(dir, path)); err == nil {
+				t.Errorf("%s: it is made", name)
+				tmp.Close()
+			}
+		}
+		if diff := cmp.Diff([]string{"file"}, entries(t, dir)); diff != "" {
+			t.Errorf("%s: left (-want +got):\n%s", name, diff)
+		}
 	}
 }
 
