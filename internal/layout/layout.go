@@ -108,7 +108,7 @@ func isFresh(place beneath.Place) (fresh bool, err error) {
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
 	for _, name := range ownFiles() {
-		if err := beneath.CheckFile(root, name); err != nil {
+		if err = beneath.CheckFile(root, name); err != nil {
 			return false, err
 		}
 	}
