@@ -7,6 +7,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 
+	"lamina.build/internal/graph"
 	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/stages"
@@ -119,5 +120,24 @@ func TestATreeMovesItsOwnLayer(t *testing.T) {
 	after.Trees[0].Commit = strings.Repeat("1", 40)
 	if got := moved(t, withTree(), after); !slices.Equal(got, []string{"git wan 111111111111 in /app/wan"}) {
 		t.Errorf("moved are %q", got)
+	}
+}
+
+// The smoke tests see the app with the trees in its folder, which the app's own mount
+// would hide; the others lie beside it anyway.
+func TestTreesInTheFolderOfTheApp(t *testing.T) {
+	for path, want := range map[string]string{
+		"/app/wan": "smoke: app with its git trees", "/app-data": "load app", "/opt/app/wan": "load app",
+	} {
+		in := withTree()
+		in.Trees[0].Path = path
+		_, def := draw(t, in)
+		g := decode(t, def)
+		i := slices.IndexFunc(g.Vertices, func(v graph.Vertex) bool { return strings.HasPrefix(v.Name, "smoke: run ") })
+		e := g.Vertices[i].Op.GetExec()
+		m := e.Mounts[slices.IndexFunc(e.Mounts, func(m *pb.Mount) bool { return m.Dest == "/app" })]
+		if got := g.Vertices[g.Vertices[i].Inputs[m.Input].Vertex].Name; got != want {
+			t.Errorf("with a tree in %s the app is %q, want %q", path, got, want)
+		}
 	}
 }

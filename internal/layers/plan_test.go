@@ -11,6 +11,7 @@ import (
 
 	"lamina.build/internal/layers"
 	"lamina.build/llb"
+	"lamina.build/lock"
 )
 
 const mb = 1 << 20
@@ -68,8 +69,11 @@ func TestPlan(t *testing.T) {
 }
 
 // The limits are part of what people have published: a file on the other side of one
-// is in another layer.
+// is in another layer, and the plan another one.
 func TestPlanAtItsLimits(t *testing.T) {
+	if lock.ModelPlan != 1 {
+		t.Errorf("these are the rows of plan 1, not %d", lock.ModelPlan)
+	}
 	sized := func(bytes ...int64) (files []layers.Size) {
 		for i, n := range bytes {
 			files = append(files, layers.Size{Path: string(rune('a' + i)), Bytes: n})
@@ -87,6 +91,7 @@ func TestPlanAtItsLimits(t *testing.T) {
 		{"256 MiB together", sized(63*mb, 63*mb, 63*mb, 63*mb, 4*mb), 0, "abcde"},
 		{"a byte more", sized(63*mb, 63*mb, 63*mb, 63*mb, 4*mb+1), 0, "abcd e"},
 		{"joined no larger than they have to be", sized(64*mb, 900*mb, 900*mb, 64*mb), 2, "ab cd"},
+		{"joined to a megabyte", sized(64*mb, 65*mb, 65*mb, 65*mb), 3, "ab c d"},
 		{"joined from the first on", sized(64*mb, 64*mb, 900*mb), 2, "ab c"},
 	} {
 		bundles, _ := layers.Plan(tt.files, tt.limit)

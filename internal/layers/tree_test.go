@@ -3,6 +3,7 @@ package layers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -210,6 +211,52 @@ func TestTreeRefusesAllBadEntriesAtOnce(t *testing.T) {
 			t.Errorf("%s: there is no hint to %v", one, err)
 		}
 	}
+}
+
+// The kernel follows 40 links, and leads nowhere by more of them.
+func TestChainsOfLinks(t *testing.T) {
+	files, want := map[string]string{"01": "-> ../x", "good": ""}, []string{"01"}
+	for n := 2; n <= 42; n++ {
+		name := fmt.Sprintf("%02d", n)
+		if files[name] = fmt.Sprintf("-> %02d", n-1); n <= 40 {
+			want = append(want, name)
+		}
+	}
+	_, err := layers.Selected(layers.TreeOptions{FS: rooted(t, tree(t, files)).FS(), Target: "/app"})
+	if diff := cmp.Diff(want, entryFaults(err)); diff != "" {
+		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+}
+
+// A folder of which nothing is wanted is not looked into: a .git may be large.
+func TestWhatIsExcludedIsNotRead(t *testing.T) {
+	o := layers.TreeOptions{Target: "/app", Exclude: []string{".git"}, Ignore: []byte("cache\n")}
+	for _, back := range []string{"", "!cache/keep\n"} {
+		read := &reading{FS: rooted(t, tree(t, map[string]string{".git/objects/x": "", "cache/keep": "", "lib/a.py": ""})).FS()}
+		o.FS, o.Ignore = read, append(o.Ignore, back...)
+		if _, err := layers.Selected(o); err != nil {
+			t.Error(err)
+		}
+		want := []string{".", "lib"}
+		if back != "" {
+			want = []string{".", "cache", "lib"}
+		}
+		if diff := cmp.Diff(want, read.folders); diff != "" {
+			t.Errorf("with %q: read (-want +got):\n%s", o.Ignore, diff)
+		}
+	}
+}
+
+// reading notes the folders that are read.
+type reading struct {
+	fs.FS
+
+	folders []string
+}
+
+func (r *reading) ReadDir(name string) ([]fs.DirEntry, error) {
+	r.folders = append(r.folders, name)
+	return fs.ReadDir(r.FS, name)
 }
 
 func TestTreeFaults(t *testing.T) {
