@@ -101,6 +101,7 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 		{"a wheel of less than nothing", func(l *lock.Lock) { at(l, "cython").Unpacked = -1 }, "size 77 or unpacked -1 is not positive"},
 		{"a git tree that is a file", func(l *lock.Lock) { at(l, "sam2").File = "sam2.zip" }, "names no commit, or is a file as well"},
 		{"a git tree with a hash", func(l *lock.Lock) { at(l, "sam2").SHA256 = hash("") }, "names no commit, or is a file as well"},
+		{"a git tree with a size", func(l *lock.Lock) { at(l, "sam2").Size = 1 }, "names no commit, or is a file as well"},
 		{"a git tree with a login", func(l *lock.Lock) {
 			at(l, "sam2").URL = "git+https://me:secret@git.example/sam2@" + strings.Repeat("0", 40)
 		}, "holds a login"},

@@ -109,6 +109,21 @@ func TestFormatHasOneLineAnEntry(t *testing.T) {
 	}
 }
 
+// A project without Python or models has no tables of them.
+func TestFormatHasNothingOfWhatThereIsNot(t *testing.T) {
+	l := sample()
+	l.Python, l.Distributions, l.UV, l.Omitted = nil, nil, lock.UV{}, nil
+	var tables []string
+	for line := range strings.Lines(string(l.Format())) {
+		if strings.HasPrefix(line, "[") {
+			tables = append(tables, strings.TrimSpace(line))
+		}
+	}
+	if diff := cmp.Diff([]string{"[debian]"}, tables); diff != "" {
+		t.Errorf("tables (-want +got):\n%s", diff)
+	}
+}
+
 // forged is the text of a lock that no resolver writes, with the right digest.
 func forged(change func(*lock.Lock)) string {
 	l := sample()

@@ -45,6 +45,21 @@ func TestPylockHasWhatOtherInstallersNeed(t *testing.T) {
 	}
 }
 
+func TestGitOfADistribution(t *testing.T) {
+	for url, want := range map[string][3]string{
+		"git+https://git.example/x@abc#subdirectory=py": {"https://git.example/x", "abc", "py"},
+		"git+https://me@git.example/x@abc":              {"https://me@git.example/x", "abc", ""},
+		"git+https://git.example/x":                     {"", "https://git.example/x", ""}, // which is no commit
+		"https://files.example/x.zip#subdirectory=py":   {},
+		"file:x.whl": {},
+	} {
+		remote, commit, below, ok := lock.Distribution{URL: url}.Git()
+		if got := [3]string{remote, commit, below}; got != want || ok != (want != [3]string{}) {
+			t.Errorf("%s: got %q, %v", url, got, ok)
+		}
+	}
+}
+
 // A project may lie in a folder of an archive.
 func TestFoldersOfArchives(t *testing.T) {
 	l := lock.Lock{Wishes: lock.Wishes{Python: []lock.PythonRequest{{Set: lock.ParseSet("python")}}}, Distributions: []lock.Distribution{

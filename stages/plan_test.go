@@ -29,6 +29,29 @@ func TestLayersAreThoseOfTheParts(t *testing.T) {
 	}
 }
 
+// A layer says how large it will be, as far as the lock knows.
+func TestSizesOfLayers(t *testing.T) {
+	in := withWheels()
+	for i, d := range in.Lock.Distributions {
+		in.Lock.Distributions[i].Unpacked = 2 * d.Size
+	}
+	got := map[string][2]int64{}
+	for _, p := range parts(t, in) {
+		for _, l := range p.Layers {
+			got[p.Stage+" "+l.What] = [2]int64{l.Fetched, l.Unpacked}
+		}
+	}
+	want := map[string][2]int64{
+		"runtime 2 Debian packages": {2, 0}, "wheels nvidia-cudnn-cu12 1": {664e6, 1328e6}, "wheels torch 1": {797e6, 1594e6},
+		"wheels numpy 1": {18e6, 36e6}, "wheels 3 small wheels": {60e3 + 70e3 + 9, 2 * (60e3 + 70e3 + 9)},
+		"wheels insightface 0.7.3": {4e5, 0}, "wheels sam2 1.0": {}, "wheels native": {},
+		"model weights/0": {1, 1}, "model weights/1": {1, 1}, "app /app": {0, 1},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("bytes fetched and unpacked (-want +got):\n%s", diff)
+	}
+}
+
 // What the others leave is for models; the app's layer is kept where it is not packed yet.
 func TestLayersThatModelsMayTake(t *testing.T) {
 	in := input("minimal")

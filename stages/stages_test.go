@@ -16,6 +16,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"google.golang.org/protobuf/proto"
 
 	"lamina.build/internal/graph"
 	"lamina.build/llb"
@@ -60,14 +61,54 @@ func weights(name string) stages.Weights {
 	return stages.Weights{State: llb.Packed(packed(name)), Layers: []llb.Layer{packed(name)}}
 }
 
-// same says whether two parts are the same steps to an engine.
-func same(t *testing.T, a, b stages.Part) bool {
+// key is what a part is to the cache of an engine. That of a fetched file is its name
+// and its checksum, so that its URL, which moves the digests of the steps, is left out.
+func key(t *testing.T, p stages.Part) string {
 	t.Helper()
-	return slices.EqualFunc(marshal(t, a.State).Def, marshal(t, b.State).Def, bytes.Equal)
+	keys := map[string]string{} // by the digests of the steps
+	var last []byte
+	for _, raw := range marshal(t, p.State).Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(raw); err != nil {
+			t.Fatal(err)
+		}
+		if s := op.GetSource(); s != nil && s.Attrs[pb.AttrHTTPChecksum] != "" {
+			s.Identifier = ""
+		}
+		for _, in := range op.Inputs {
+			in.Digest = keys[in.Digest]
+		}
+		var err error
+		if last, err = (proto.MarshalOptions{Deterministic: true}).Marshal(&op); err != nil {
+			t.Fatal(err)
+		}
+		keys[digest.FromBytes(raw).String()] = digest.FromBytes(last).String()
+	}
+	return digest.FromBytes(last).String()
 }
 
 // what is said of the first layer of a part.
 func what(p stages.Part) string { return p.Layers[0].What }
+
+// moved are the layers that an engine makes anew after a change, as "STAGE WHAT". A
+// change that leaves graph and config as they are is none, and would pass any test.
+func moved(t *testing.T, before, after stages.Input) (list []string) {
+	t.Helper()
+	old, oldGraph := draw(t, before)
+	image, newGraph := draw(t, after)
+	if cmp.Equal(old.Config, image.Config) && slices.EqualFunc(oldGraph.Def, newGraph.Def, bytes.Equal) {
+		t.Error("the change changes nothing")
+	}
+	if len(old.Parts) != len(image.Parts) {
+		t.Fatalf("of %d parts, %d are left", len(old.Parts), len(image.Parts))
+	}
+	for i, p := range image.Parts {
+		if key(t, old.Parts[i]) != key(t, p) {
+			list = append(list, p.Stage+" "+what(p))
+		}
+	}
+	return list
+}
 
 func locked() lock.Lock {
 	deb := func(name string, sets ...string) lock.Package {
@@ -186,6 +227,25 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// What an app doesn't say, the config doesn't say either.
+func TestConfigOfLittle(t *testing.T) {
+	in := input("production")
+	in.App = &stages.App{Layer: packed("app"), Path: "/app"}
+	got := func() ocispec.ImageConfig {
+		image, _ := draw(t, in)
+		c := image.Config.Config
+		c.Env, c.Labels = nil, nil
+		return c
+	}
+	if diff := cmp.Diff(ocispec.ImageConfig{}, got()); diff != "" {
+		t.Errorf("config (-want +got):\n%s", diff)
+	}
+	in.App = nil
+	if diff := cmp.Diff(ocispec.ImageConfig{Cmd: []string{"/usr/bin/python3"}}, got()); diff != "" {
+		t.Errorf("without an app (-want +got):\n%s", diff)
+	}
+}
+
 // Maps are walked in another order each time: twice the same would be luck.
 func TestGraphIsTheSameEachTime(t *testing.T) {
 	_, first := draw(t, input("debug"))
@@ -198,33 +258,37 @@ func TestGraphIsTheSameEachTime(t *testing.T) {
 
 // What a change may move: the layers named, and no other.
 func TestChangeMovesItsOwnLayers(t *testing.T) {
-	tests := []struct {
-		name   string
+	another := digest.FromString("another").Encoded()
+	further := lock.Package{Name: "libx", Repository: "debian", Path: "pool/libx_1_amd64.deb", SHA256: another}
+	for name, tt := range map[string]struct {
 		change func(*stages.Input)
 		moves  []string
 	}{
-		{"app", func(in *stages.Input) { in.App.Layer = packed("app 2") }, []string{"app /app"}},
-		{"one weights file", func(in *stages.Input) { in.Models[0].Weights[1].State = llb.Packed(packed("new")) }, []string{"model weights/1"}},
-		{"native source", func(in *stages.Input) { in.Sources[0].Layer.Image = digest.FromString("new") }, []string{"wheels native"}},
-		{"runtime package", func(in *stages.Input) { in.Lock.Packages[3].For = []lock.Set{lock.ParseSet("runtime")} }, []string{"wheels native"}},
-		{"builder package", func(in *stages.Input) { in.Lock.Packages[1].SHA256 = digest.FromString("new").Encoded() }, []string{"wheels native"}},
-		{"label", func(in *stages.Input) { in.Version = "2.0" }, nil},
-		{"environment", func(in *stages.Input) { in.App.Env = map[string]string{"A": "b"} }, nil},
-		{"smoke test", func(in *stages.Input) { in.Smoke.Imports = []string{"math"} }, nil},
-		{"another mirror", func(in *stages.Input) { in.Lock.Releases[0].Date = time.Now() }, nil},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			before, after := input("production"), input("production")
+		"app":              {func(in *stages.Input) { in.App.Layer = packed("app 2") }, []string{"app /app"}},
+		"one weights file": {func(in *stages.Input) { in.Models[0].Weights[1] = weights("weights/2") }, []string{"model weights/2"}},
+		"native source":    {func(in *stages.Input) { in.Sources[0].Layer = packed("native 2") }, []string{"wheels native 2"}},
+		"further package of the runtime": {func(in *stages.Input) {
+			further.For = []lock.Set{lock.ParseSet("runtime")}
+			in.Lock.Packages = append(in.Lock.Packages, further)
+		}, []string{"runtime 3 Debian packages"}},
+		"further package of the builder": {func(in *stages.Input) {
+			further.For = []lock.Set{lock.ParseSet("builder")}
+			in.Lock.Packages = append(in.Lock.Packages, further)
+		}, []string{"wheels native"}},
+		"another package of the builder": {func(in *stages.Input) { in.Lock.Packages[1].SHA256 = another }, []string{"wheels native"}},
+		"another package of both":        {func(in *stages.Input) { in.Lock.Packages[3].SHA256 = another }, []string{"runtime 2 Debian packages", "wheels native"}},
+		"what the runtime leaves out":    {func(in *stages.Input) { in.Exclude = llb.Exclude{"/usr/share/info/**"} }, []string{"runtime 2 Debian packages"}},
+		"user of the app":                {func(in *stages.Input) { in.App.User.UID++ }, []string{"runtime 2 Debian packages"}},
+		"label":                          {func(in *stages.Input) { in.Version = "2.0" }, nil},
+		"environment":                    {func(in *stages.Input) { in.App.Env = map[string]string{"A": "b"} }, nil},
+		"smoke test":                     {func(in *stages.Input) { in.Smoke.Imports = []string{"math"} }, nil},
+		"date of the release":            {func(in *stages.Input) { in.Lock.Releases[0].Date = in.Lock.Releases[0].Date.AddDate(0, 0, 1) }, nil},
+		"another mirror":                 {func(in *stages.Input) { in.Mirrors["debian"] = "http://mirror.example/debian" }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			after := input("production")
 			tt.change(&after)
-			var moved []string
-			old, changed := parts(t, before), parts(t, after)
-			for i := range changed {
-				if !same(t, old[i], changed[i]) {
-					moved = append(moved, old[i].Stage+" "+what(old[i]))
-				}
-			}
-			if diff := cmp.Diff(tt.moves, moved); diff != "" {
+			if diff := cmp.Diff(tt.moves, moved(t, input("production"), after)); diff != "" {
 				t.Errorf("layers that moved (-want +got):\n%s", diff)
 			}
 		})
@@ -234,8 +298,7 @@ func TestChangeMovesItsOwnLayers(t *testing.T) {
 func TestVariantsShareTheirLayers(t *testing.T) {
 	layers := func(variant string) (list []string) {
 		for _, p := range parts(t, input(variant)) {
-			def := marshal(t, p.State).Def
-			list = append(list, digest.FromBytes(slices.Concat(def...)).String())
+			list = append(list, key(t, p))
 		}
 		return list
 	}
@@ -337,6 +400,28 @@ func TestSmokeLevels(t *testing.T) {
 	} {
 		if diff := cmp.Diff(want, names(level)); diff != "" {
 			t.Errorf("tests of level %s (-want +got):\n%s", level, diff)
+		}
+	}
+}
+
+// Commands for a GPU run where the engine has one, and they alone see it.
+func TestSmokeTestsOfTheGPU(t *testing.T) {
+	for _, device := range []bool{true, false} {
+		in := input("production")
+		in.Smoke.GPU, in.Smoke.Device = [][]string{{"python3", "/app/cuda.py"}}, device
+		_, def := draw(t, in)
+		runs := map[string]bool{} // whether they have a device
+		for _, v := range decode(t, def).Vertices {
+			if e := v.Op.GetExec(); e != nil && strings.HasPrefix(v.Name, "smoke: run ") {
+				runs[v.Name] = len(e.CdiDevices) > 0
+			}
+		}
+		want := map[string]bool{"smoke: run python3 /app/handler.py --self-test": false}
+		if device {
+			want["smoke: run python3 /app/cuda.py"] = true
+		}
+		if diff := cmp.Diff(want, runs); diff != "" {
+			t.Errorf("device %v: what runs, and has one (-want +got):\n%s", device, diff)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 
+	"lamina.build/internal/graph"
 	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/stages"
@@ -86,6 +87,20 @@ func TestListOfAModel(t *testing.T) {
 	}
 }
 
+// A model without a name is the only one.
+func TestListOfTheModelWithoutAName(t *testing.T) {
+	in := withTree()
+	in.Models[0].Name = ""
+	image, _ := draw(t, in)
+	const list = "/usr/share/lamina/model.json"
+	if env := image.Config.Config.Env; !slices.Contains(env, "MODEL_LIST="+list) || !slices.Contains(env, "MODEL_PATH=/models/wan") {
+		t.Errorf("environment %q", env)
+	}
+	if fileOf(t, image.State, list) == "" {
+		t.Error("the list is empty")
+	}
+}
+
 // fileOf is the content that a graph gives a file.
 func fileOf(t *testing.T, s llb.State, path string) string {
 	t.Helper()
@@ -101,12 +116,28 @@ func fileOf(t *testing.T, s llb.State, path string) string {
 }
 
 func TestATreeMovesItsOwnLayer(t *testing.T) {
-	before, after := withTree(), withTree()
+	after := withTree()
 	after.Trees[0].Commit = strings.Repeat("1", 40)
-	old, changed := parts(t, before), parts(t, after)
-	for i := range changed {
-		if same := same(t, old[i], changed[i]); same == (changed[i].Stage == "git") {
-			t.Errorf("%s %s: the same %t", changed[i].Stage, what(changed[i]), same)
+	if got := moved(t, withTree(), after); !slices.Equal(got, []string{"git wan 111111111111 in /app/wan"}) {
+		t.Errorf("moved are %q", got)
+	}
+}
+
+// The smoke tests see the app with the trees in its folder, which the app's own mount
+// would hide; the others lie beside it anyway.
+func TestTreesInTheFolderOfTheApp(t *testing.T) {
+	for path, want := range map[string]string{
+		"/app/wan": "smoke: app with its git trees", "/app-data": "load app", "/opt/app/wan": "load app",
+	} {
+		in := withTree()
+		in.Trees[0].Path = path
+		_, def := draw(t, in)
+		g := decode(t, def)
+		i := slices.IndexFunc(g.Vertices, func(v graph.Vertex) bool { return strings.HasPrefix(v.Name, "smoke: run ") })
+		e := g.Vertices[i].Op.GetExec()
+		m := e.Mounts[slices.IndexFunc(e.Mounts, func(m *pb.Mount) bool { return m.Dest == "/app" })]
+		if got := g.Vertices[g.Vertices[i].Inputs[m.Input].Vertex].Name; got != want {
+			t.Errorf("with a tree in %s the app is %q, want %q", path, got, want)
 		}
 	}
 }

@@ -70,50 +70,47 @@ func TestWheelsAreLayeredByHowTheyChange(t *testing.T) {
 
 // What a change of one distribution may move: its own layer.
 func TestChangeOfAWheelMovesItsGroup(t *testing.T) {
-	for name, moves := range map[string][]string{
-		"torch":       {"torch 1"},
-		"tqdm":        {"3 small wheels"},
-		"insightface": {"insightface 0.7.3"},
-		"cython":      {"insightface 0.7.3"},
-		"own":         nil, // which is packed by its content, and stands for that here
+	for name, tt := range map[string]struct {
+		change func(*stages.Input, *lock.Distribution)
+		moves  []string
+	}{
+		"torch":       {anotherFile, []string{"wheels torch 1"}},
+		"tqdm":        {anotherFile, []string{"wheels 3 small wheels"}},
+		"insightface": {anotherFile, []string{"wheels insightface 0.7.3"}},
+		"cython":      {anotherFile, []string{"wheels insightface 0.7.3"}},
+		"own": {func(in *stages.Input, d *lock.Distribution) {
+			anotherFile(in, d)
+			in.Python.Files["wheels/own-1-py3-none-any.whl"] = packed("another")
+		}, []string{"wheels 3 small wheels"}},
+		"sam2": {func(_ *stages.Input, d *lock.Distribution) {
+			d.URL = strings.Replace(d.URL, commit, strings.Repeat("1", 40), 1)
+		}, []string{"wheels sam2 1.0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before, after := withWheels(), withWheels()
-			for i, d := range after.Lock.Distributions {
-				if d.Name == name {
-					after.Lock.Distributions[i].SHA256 = hash("another")
-				}
-			}
-			var moved []string
-			old, changed := parts(t, before), parts(t, after)
-			for i := range changed {
-				if !same(t, old[i], changed[i]) {
-					moved = append(moved, what(old[i]))
-				}
-			}
-			if diff := cmp.Diff(moves, moved); diff != "" {
+			after := withWheels()
+			i := slices.IndexFunc(after.Lock.Distributions, func(d lock.Distribution) bool { return d.Name == name })
+			tt.change(&after, &after.Lock.Distributions[i])
+			if diff := cmp.Diff(tt.moves, moved(t, withWheels(), after)); diff != "" {
 				t.Errorf("layers that moved (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// Whatever a variant may change, wheels that are the same are the same layer.
+// anotherFile is the same distribution in another file.
+func anotherFile(_ *stages.Input, d *lock.Distribution) { d.SHA256 = hash("another") }
+
 func TestOrderOfTheLockMovesNoLayer(t *testing.T) {
-	before, after := withWheels(), withWheels()
+	after := withWheels()
 	slices.Reverse(after.Lock.Distributions)
-	_, a := draw(t, before)
-	_, b := draw(t, after)
-	var x, y []string
-	for _, p := range parts(t, before) {
-		x = append(x, what(p))
+	layers := func(in stages.Input) (list []string) {
+		for _, p := range parts(t, in) {
+			list = append(list, what(p)+" "+key(t, p))
+		}
+		slices.Sort(list)
+		return list
 	}
-	for _, p := range parts(t, after) {
-		y = append(y, what(p))
-	}
-	slices.Sort(x)
-	slices.Sort(y)
-	if diff := cmp.Diff(x, y); diff != "" || len(a.Def) != len(b.Def) {
+	if diff := cmp.Diff(layers(withWheels()), layers(after)); diff != "" {
 		t.Errorf("layers (-one order +the other):\n%s", diff)
 	}
 }
@@ -137,14 +134,16 @@ func TestSdistsAreBuiltWithWhatIsLocked(t *testing.T) {
 
 // The project's own trees install what their authors want, headers and all.
 func TestSourcesAreNotPruned(t *testing.T) {
-	before, after := withWheels(), withWheels()
+	after := withWheels()
 	after.Python.Prune = []string{"**/*.h"}
-	old, changed := parts(t, before), parts(t, after)
-	for i, p := range changed {
-		moved := !same(t, old[i], p)
-		if want := p.Stage == "wheels" && what(p) != "native"; moved != want {
-			t.Errorf("other prune rules move %s %s: %v", p.Stage, what(p), moved)
+	var want []string
+	for _, p := range parts(t, after) {
+		if p.Stage == "wheels" && what(p) != "native" {
+			want = append(want, "wheels "+what(p))
 		}
+	}
+	if diff := cmp.Diff(want, moved(t, withWheels(), after)); diff != "" {
+		t.Errorf("layers that other prune rules move (-want +got):\n%s", diff)
 	}
 }
 
@@ -249,13 +248,13 @@ func TestPruneRuleMovesWhatItConcerns(t *testing.T) {
 		}
 		return in
 	}
-	compiled := []string{"insightface 0.7.3", "sam2 1.0"}
-	all := []string{"nvidia-cudnn-cu12 1", "torch 1", "numpy 1", "3 small wheels"}
+	compiled := []string{"wheels insightface 0.7.3", "wheels sam2 1.0"}
+	all := []string{"wheels nvidia-cudnn-cu12 1", "wheels torch 1", "wheels numpy 1", "wheels 3 small wheels"}
 	for rule, moves := range map[string][]string{
-		"torch/lib/*ffmpeg*": {"torch 1"},
-		"!numpy/tests/**":    {"numpy 1"},
-		"numpy.libs":         {"numpy 1"},
-		"own.py":             {"3 small wheels"},
+		"torch/lib/*ffmpeg*": {"wheels torch 1"},
+		"!numpy/tests/**":    {"wheels numpy 1"},
+		"numpy.libs":         {"wheels numpy 1"},
+		"own.py":             {"wheels 3 small wheels"},
 		"nothing/x":          nil,
 		"**/*.pyi":           all,
 		"num?y/tests":        all,
@@ -263,17 +262,62 @@ func TestPruneRuleMovesWhatItConcerns(t *testing.T) {
 		"!bin/tqdm":          all,
 	} {
 		t.Run(rule, func(t *testing.T) {
-			var moved []string
-			old, changed := parts(t, known("**/*.a")), parts(t, known("**/*.a", rule))
-			for i, p := range changed {
-				if !same(t, old[i], p) && p.Stage == "wheels" {
-					moved = append(moved, what(p))
-				}
-			}
-			if diff := cmp.Diff(slices.Concat(moves, compiled), moved); diff != "" {
+			if diff := cmp.Diff(slices.Concat(moves, compiled), moved(t, known("**/*.a"), known("**/*.a", rule))); diff != "" {
 				t.Errorf("layers that moved (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Whatever a wheel is called, it may have files in each folder that the file system
+// hierarchy standard (FHS 3.0) has in /usr/local.
+func TestPruneRuleOfAFolderConcernsAllWheels(t *testing.T) {
+	known := func(rules ...string) stages.Input {
+		in := input("production")
+		for _, d := range []lock.Distribution{wheel("large", 2e8, lock.Set{Kind: lock.SetPython}), wheel("small", 1, lock.Set{Kind: lock.SetPython})} {
+			d.Top = []string{d.Name}
+			in.Lock.Distributions = append(in.Lock.Distributions, d)
+		}
+		in.Sources, in.Python.Prune = nil, rules
+		return in
+	}
+	want := []string{"wheels large 1", "wheels small 1"}
+	for _, folder := range []string{"bin", "etc", "games", "include", "lib", "man", "sbin", "share", "src"} {
+		if diff := cmp.Diff(want, moved(t, known(), known(folder+"/x"))); diff != "" {
+			t.Errorf("layers that a rule for %s moves (-want +got):\n%s", folder, diff)
+		}
+	}
+}
+
+// Whatever is built takes layers as well: all together have [stages.WheelLayers].
+func TestWheelsAndWhatIsBuiltShareTheirLayers(t *testing.T) {
+	python := lock.Set{Kind: lock.SetPython}
+	for _, tt := range []struct{ heavy, sdists, trees, joined int }{
+		{57, 0, 0, 0}, {58, 0, 0, 0}, {59, 0, 0, 1}, {58, 1, 0, 1}, {58, 0, 1, 1}, {50, 4, 4, 0}, {51, 4, 4, 1}, {60, 5, 1, 8},
+	} {
+		in := input("production")
+		in.Lock.Distributions = []lock.Distribution{wheel("small", 1, python)}
+		for i := range tt.heavy {
+			in.Lock.Distributions = append(in.Lock.Distributions, wheel(fmt.Sprintf("heavy-%d", i), 2e8, python))
+		}
+		for i := range tt.sdists {
+			d := wheel(fmt.Sprintf("sdist-%d", i), 1, python)
+			d.File = d.Name + ".tar.gz"
+			in.Lock.Distributions = append(in.Lock.Distributions, d)
+		}
+		in.Sources = nil
+		for i := range tt.trees {
+			in.Sources = append(in.Sources, stages.Source{Layer: packed(fmt.Sprintf("tree-%d", i))})
+		}
+		n := 0
+		for _, p := range parts(t, in) {
+			if p.Stage == "wheels" {
+				n++
+			}
+		}
+		if n > stages.WheelLayers || in.JoinedWheels() != tt.joined {
+			t.Errorf("%+v: %d layers of at most %d, and %d wheels joined", tt, n, stages.WheelLayers, in.JoinedWheels())
+		}
 	}
 }
 

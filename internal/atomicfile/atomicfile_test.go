@@ -7,6 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -104,6 +107,9 @@ func TestLeftoversOfTheDeadAreSwept(t *testing.T) {
 	if len(busy) != len(foreign)+2 {
 		t.Fatalf("the other process is writing %q", busy)
 	}
+	if left := atomicfile.Leftovers(path); len(left) > 0 {
+		t.Errorf("a living process left %q", left)
+	}
 	attempt()
 	if diff := cmp.Diff(busy, entries(t, dir)); diff != "" {
 		t.Errorf("beside a living process (-want +got):\n%s", diff)
@@ -112,6 +118,9 @@ func TestLeftoversOfTheDeadAreSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
+	if left := atomicfile.Leftovers(path); len(left) != 2 || filepath.Dir(left[0]) != dir || !slices.Equal(entries(t, dir), busy) {
+		t.Errorf("a dead process left %q of %q", left, busy)
+	}
 	for _, name := range entries(t, dir) { // as a folder that was half written
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.IsDir() {
 			if err := os.MkdirAll(filepath.Join(dir, name, "usr", "bin"), 0o755); err != nil {
@@ -152,6 +161,29 @@ func TestFoldersThatWereMadeGoAgain(t *testing.T) {
 	}
 }
 
+// A place that can't be made leaves nothing, whichever part of it is in the way.
+func TestPlacesThatCanNotBeMade(t *testing.T) {
+	long := strings.Repeat("n", 256)
+	for name, path := range map[string]string{
+		"a folder's name is too long": filepath.Join("made", "by", long, "image.tar"), "the file's is": filepath.Join("made", "by", long),
+		"a file is in the way": filepath.Join("file", "image.tar"), "above a folder, too": filepath.Join("file", "made", "image.tar"),
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, make := range []func(string) (*atomicfile.Temporary, error){atomicfile.File, atomicfile.Folder} {
+			if tmp, err := make(filepath.Join(dir, path)); err == nil {
+				t.Errorf("%s: it is made", name)
+				tmp.Close()
+			}
+		}
+		if diff := cmp.Diff([]string{"file"}, entries(t, dir)); diff != "" {
+			t.Errorf("%s: left (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestFoldersThatOthersUseStay(t *testing.T) {
 	dir := t.TempDir()
 	tmp, err := atomicfile.File(filepath.Join(dir, "a", "b", "c", "image.tar"))
@@ -188,6 +220,54 @@ func TestWrite(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != fs.FileMode(0o644) {
 		t.Errorf("got %v, %v", info, err)
+	}
+}
+
+// Whoever reads meanwhile sees the one or the other, and all of it; one link to the
+// file as it was keeps that.
+func TestReadersSeeAWholeFile(t *testing.T) {
+	dir := t.TempDir()
+	path, old := filepath.Join(dir, "image.lock"), filepath.Join(dir, "old")
+	texts := []string{strings.Repeat("a", 100_000), strings.Repeat("b", 200_000)}
+	if err := errors.Join(atomicfile.Write(path, []byte(texts[0]), 0o600), os.Link(path, old)); err != nil {
+		t.Fatal(err)
+	}
+	var writers sync.WaitGroup
+	for _, text := range texts {
+		writers.Go(func() {
+			for range 5 {
+				if err := atomicfile.Write(path, []byte(text), 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { writers.Wait(); close(done) }()
+	for over := false; !over; {
+		select {
+		case <-done:
+			over = true
+		default:
+		}
+		if got, err := os.ReadFile(path); err != nil || !slices.Contains(texts, string(got)) {
+			t.Fatalf("read %d bytes, %v", len(got), err)
+		}
+	}
+	if got, err := os.ReadFile(old); err != nil || string(got) != texts[0] {
+		t.Errorf("the old file has %d bytes, %v", len(got), err)
+	}
+	if diff := cmp.Diff([]string{"image.lock", "old"}, entries(t, dir)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+func TestFree(t *testing.T) {
+	if n, err := atomicfile.Free(t.TempDir()); err != nil || n <= 0 {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	if _, err := atomicfile.Free(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "measuring the disk of") {
+		t.Errorf("of no folder: %v", err)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 type folders []string
 
 // makeFolders makes dir and the folders above it, and returns those that were
-// not there.
+// not there. Where it fails none of them stays.
 func makeFolders(dir string) (folders, error) {
 	var missing folders
 	for at := dir; ; at = filepath.Dir(at) {
@@ -22,7 +22,13 @@ func makeFolders(dir string) (folders, error) {
 		missing = append(missing, at)
 	}
 	slices.Reverse(missing)
-	return missing, os.MkdirAll(dir, 0o755) //nolint:gosec // an image is no secret
+	for i, at := range missing {
+		if err := os.Mkdir(at, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // an image is no secret
+			missing[:i].removeEmpty()
+			return nil, err
+		}
+	}
+	return missing, nil
 }
 
 // removeEmpty removes the folders again. One that has something in it by now

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	bkllb "github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/graph"
@@ -233,6 +234,56 @@ func TestLabelIsOneShortLine(t *testing.T) {
 	if n := len([]rune(label)); n > 100 || strings.ContainsAny(label, "\n\t") || !strings.HasPrefix(label, "sh -c set -eu echo é") {
 		t.Errorf("got %q of %d characters", label, n)
 	}
+}
+
+// What nobody has named says what it does.
+func TestLabelsOfWhatHasNoName(t *testing.T) {
+	scratch := bkllb.Scratch()
+	for want, s := range map[string]bkllb.State{
+		"https://x.example/a": bkllb.HTTP("https://x.example/a"),
+		"write /a":            scratch.File(bkllb.Mkfile("/a", 0o644, nil)),
+		"make /a, and 2 more": scratch.File(bkllb.Mkdir("/a", 0o755).Mkdir("/a/b", 0o755).Mkdir("/a/c", 0o755)),
+		"remove /a":           scratch.File(bkllb.Rm("/a")),
+		"link /new → /old":    scratch.File(bkllb.Symlink("/old", "/new")),
+		"sh -c a b":           scratch.Run(bkllb.Args([]string{"sh", "-c", "a\n  b"})).Root(),
+	} {
+		g := decode(t, s)
+		if got := g.Vertices[g.Root.Vertex].Label(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := (graph.Vertex{Op: graph.Op{Op: &pb.Op{}}}).Label(); got != "" {
+		t.Errorf("nothing is called %q", got)
+	}
+}
+
+// Any text of an operation is read or refused, and what is read can be shown.
+func FuzzDecode(f *testing.F) {
+	def, err := world("v1").Marshal(f.Context(), bkllb.LinuxAmd64)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, op := range def.Def {
+		f.Add(op, op)
+	}
+	f.Add([]byte{}, []byte{})
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		g, err := graph.Decode(&bkllb.Definition{Def: [][]byte{first, second}})
+		if err != nil {
+			return
+		}
+		for i, v := range g.Vertices {
+			for _, in := range v.Inputs {
+				if in.Vertex >= i {
+					t.Errorf("vertex %d uses %d", i, in.Vertex)
+				}
+			}
+		}
+		if _, err = g.JSON(); err != nil && !strings.Contains(err.Error(), "UTF-8") {
+			t.Error(err)
+		}
+		_ = g.Tree() + g.DOT() + string(g.Golden())
+	})
 }
 
 func BenchmarkDecode(b *testing.B) {

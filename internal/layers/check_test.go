@@ -61,6 +61,47 @@ func TestLayersAgainstTheBase(t *testing.T) {
 	}
 }
 
+// What packages of Debian 12 have with a mode of their own: a layer with something in
+// it would make it 0755.
+func TestModesOfDebiansPackages(t *testing.T) {
+	for paths, mode := range map[string]string{
+		"/tmp /var/tmp /run/lock":           "1777", // base-files, systemd
+		"/root /lost+found":                 "0700", // base-files, e2fsprogs
+		"/var/mail /var/local":              "2775", // base-files
+		"/var/cache/ldconfig":               "0700", // libc-bin
+		"/var/cache/apt/archives/partial":   "0700", // apt
+		"/var/lib/apt/lists/partial":        "0700", // apt
+		"/var/log/apt":                      "0750", // apt
+		"/var/lib/private /var/log/private": "0700", // systemd
+		"/var/cache/private":                "0700", // systemd
+		"/var/spool/cron/crontabs":          "1730", // cron
+		"/etc/ssl/private":                  "0710", // ssl-cert
+		"/etc/sudoers.d":                    "0750", // sudo
+		"/etc/polkit-1/rules.d":             "0700", // polkitd
+	} {
+		for p := range strings.FieldsSeq(paths) {
+			want := fmt.Sprintf("layer \"app\": path %q: has the mode %s or an owner of its own in the base, which would be reset", p, mode)
+			if got := messages(layers.Check(1, []llb.Layer{{Name: "app", Paths: []string{p + "/x"}}}, nil)); len(got) != 1 || got[0] != want {
+				t.Errorf("got %q, want %s", got, want)
+			}
+		}
+	}
+}
+
+// What the base, its postinst scripts or the container runtime write, no layer may.
+func TestFilesOfTheBase(t *testing.T) {
+	for p := range strings.FieldsSeq(`
+		/etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid
+		/etc/hosts /etc/hostname /etc/resolv.conf /etc/mtab /etc/machine-id /.dockerenv
+		/etc/ld.so.cache /etc/nsswitch.conf /etc/os-release /usr/lib/os-release /etc/debian_version
+		/var/lib/dpkg/status /var/lib/dpkg/lock /var/lib/dpkg/diversions /var/lib/dpkg/statoverride`) {
+		got := messages(layers.Check(1, []llb.Layer{{Name: "app", Paths: []string{p}}}, nil))
+		if len(got) != 1 || !strings.HasSuffix(got[0], "belongs to the base or to the container runtime") {
+			t.Errorf("%s: got %q", p, got)
+		}
+	}
+}
+
 func TestLayersAgainstEachOther(t *testing.T) {
 	app := llb.Layer{Name: "app", Paths: []string{"/app/", "/app/handler.py", "/app/lib/", "/app/models", "/app/x/"}}
 	tests := []struct {
@@ -101,8 +142,12 @@ func TestLayersCount(t *testing.T) {
 		t.Errorf("127 layers: %v", err)
 	}
 	var count *layers.CountError
-	if err := layers.Check(128, nil, nil); !errors.As(err, &count) || count.Layers != 128 {
+	err := layers.Check(128, nil, nil)
+	if !errors.As(err, &count) || count.Layers != 128 || err.Error() != "the image has 128 layers, and no more than 127 can be mounted" {
 		t.Errorf("128 layers: got %v", err)
+	}
+	if count != nil && count.Hint() == "" {
+		t.Error("there is no hint")
 	}
 }
 
@@ -122,11 +167,13 @@ func TestFindingsCarryHints(t *testing.T) {
 func ExampleCheck() {
 	all := []llb.Layer{
 		{Name: "app", Paths: []string{"/app/", "/app/handler.py", "/tmp/", "/tmp/cache"}},
+		{Name: "notes", Paths: []string{"/app/../notes"}},
 		{Name: "weights", Paths: []string{"/app/", "/app/handler.py", "/lib/libmodel.so"}},
 	}
 	fmt.Println(layers.Check(4, all, nil))
 	// Output:
 	// layer "app": path "/tmp": has the mode 1777 or an owner of its own in the base, which would be reset
+	// layer "notes": path "/app/../notes": is not a clean absolute path
 	// layer "weights": path "/lib": is a symlink to /usr/lib in the base, and would be replaced
 	// layers "app" and "weights": path "/app/handler.py" is in both
 }

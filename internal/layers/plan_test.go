@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/layers"
 	"lamina.build/llb"
+	"lamina.build/lock"
 )
 
 const mb = 1 << 20
@@ -63,6 +65,47 @@ func TestPlan(t *testing.T) {
 	}
 	if b, joined := layers.Plan(nil, 3); len(b) != 0 || joined {
 		t.Errorf("of nothing: %v, %v", b, joined)
+	}
+}
+
+// The limits are part of what people have published: a file on the other side of one
+// is in another layer, and the plan another one.
+func TestPlanAtItsLimits(t *testing.T) {
+	if lock.ModelPlan != 1 {
+		t.Errorf("these are the rows of plan 1, not %d", lock.ModelPlan)
+	}
+	sized := func(bytes ...int64) (files []layers.Size) {
+		for i, n := range bytes {
+			files = append(files, layers.Size{Path: string(rune('a' + i)), Bytes: n})
+		}
+		return files
+	}
+	for _, tt := range []struct {
+		name  string
+		files []layers.Size
+		limit int
+		want  string // the bundles, by the names of their files
+	}{
+		{"64 MiB is large", sized(1, 64*mb, 1), 0, "ac b"},
+		{"less is not", sized(1, 64*mb-1, 1), 0, "abc"},
+		{"256 MiB together", sized(63*mb, 63*mb, 63*mb, 63*mb, 4*mb), 0, "abcde"},
+		{"a byte more", sized(63*mb, 63*mb, 63*mb, 63*mb, 4*mb+1), 0, "abcd e"},
+		{"joined no larger than they have to be", sized(64*mb, 900*mb, 900*mb, 64*mb), 2, "ab cd"},
+		{"joined to a megabyte", sized(64*mb, 65*mb, 65*mb, 65*mb), 3, "ab c d"},
+		{"joined from the first on", sized(64*mb, 64*mb, 900*mb), 2, "ab c"},
+	} {
+		bundles, _ := layers.Plan(tt.files, tt.limit)
+		var got []string
+		for _, b := range bundles {
+			name := ""
+			for _, f := range b.Files {
+				name += f.Path
+			}
+			got = append(got, name)
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: got %q, want %s", tt.name, got, tt.want)
+		}
 	}
 }
 

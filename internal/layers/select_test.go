@@ -40,10 +40,20 @@ func TestSelect(t *testing.T) {
 	if got, err := layers.Select(backwards, nil, []string{"*.md"}); err != nil || got[0] != "ünï code.bin" || len(got) != 5 {
 		t.Errorf("another order: got %q, %v", got, err)
 	}
-	for _, bad := range [][2][]string{{{"!x"}, nil}, {{"a["}, nil}, {nil, {"a["}}} {
-		var pattern *layers.PatternError
-		if _, err := layers.Select(paths, bad[0], bad[1]); !errors.As(err, &pattern) {
-			t.Errorf("%q: got %v", bad, err)
+	if got, err := layers.Select([]string{"/a", "/", ".", "../b"}, nil, []string{"b"}); err != nil || !slices.Equal(got, []string{"/a", "../b"}) {
+		t.Errorf("paths of no tree: got %q, %v", got, err)
+	}
+	for _, bad := range []struct {
+		include, exclude []string
+		want             string
+	}{
+		{[]string{"x", "!x"}, nil, `include pattern "!x": only an exclude pattern may begin with "!"`},
+		{[]string{"a["}, nil, `reading include patterns: pattern "a[": syntax error in pattern`},
+		{nil, []string{"!a["}, `reading exclude patterns: pattern "!a[": syntax error in pattern`},
+	} {
+		_, err := layers.Select(paths, bad.include, bad.exclude)
+		if pattern, ok := errors.AsType[*layers.PatternError](err); !ok || err.Error() != bad.want || pattern.Unwrap() == nil {
+			t.Errorf("got %v, want %s", err, bad.want)
 		}
 	}
 }

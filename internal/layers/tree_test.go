@@ -3,6 +3,7 @@ package layers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
@@ -92,6 +94,10 @@ func TestTreeDigestIsOfNamesAndContentsAlone(t *testing.T) {
 	}
 	if now := stored(t, dir); now != blobs {
 		t.Errorf("packing again wrote: %d files in the store, then %d", blobs, now)
+	}
+	must(t, os.Chmod(filepath.Join(again, "handler.py"), 0o645))
+	if packed(again).DiffID != want.DiffID {
+		t.Error("what others may execute makes a difference")
 	}
 	must(t, os.Chmod(filepath.Join(again, "handler.py"), 0o755))
 	if packed(again).DiffID == want.DiffID {
@@ -199,6 +205,58 @@ func TestTreeRefusesAllBadEntriesAtOnce(t *testing.T) {
 	if n := stored(t, store); n != 0 {
 		t.Errorf("%d files were written", n)
 	}
+	for one := range strings.FieldsSeq("fifo .wh.good up") {
+		_, err = layers.Selected(layers.TreeOptions{FS: rooted(t, dir).FS(), Target: "/app", Include: []string{one}})
+		if fault, ok := errors.AsType[*layers.EntryError](err); !ok || !strings.Contains(fault.Hint(), "exclude it") {
+			t.Errorf("%s: there is no hint to %v", one, err)
+		}
+	}
+}
+
+// The kernel follows 40 links, and leads nowhere by more of them.
+func TestChainsOfLinks(t *testing.T) {
+	files, want := map[string]string{"01": "-> ../x", "good": ""}, []string{"01"}
+	for n := 2; n <= 42; n++ {
+		name := fmt.Sprintf("%02d", n)
+		if files[name] = fmt.Sprintf("-> %02d", n-1); n <= 40 {
+			want = append(want, name)
+		}
+	}
+	_, err := layers.Selected(layers.TreeOptions{FS: rooted(t, tree(t, files)).FS(), Target: "/app"})
+	if diff := cmp.Diff(want, entryFaults(err)); diff != "" {
+		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+}
+
+// A folder of which nothing is wanted is not looked into: a .git may be large.
+func TestWhatIsExcludedIsNotRead(t *testing.T) {
+	o := layers.TreeOptions{Target: "/app", Exclude: []string{".git"}, Ignore: []byte("cache\n")}
+	for _, back := range []string{"", "!cache/keep\n"} {
+		read := &reading{FS: rooted(t, tree(t, map[string]string{".git/objects/x": "", "cache/keep": "", "lib/a.py": ""})).FS()}
+		o.FS, o.Ignore = read, append(o.Ignore, back...)
+		if _, err := layers.Selected(o); err != nil {
+			t.Error(err)
+		}
+		want := []string{".", "lib"}
+		if back != "" {
+			want = []string{".", "cache", "lib"}
+		}
+		if diff := cmp.Diff(want, read.folders); diff != "" {
+			t.Errorf("with %q: read (-want +got):\n%s", o.Ignore, diff)
+		}
+	}
+}
+
+// reading notes the folders that are read.
+type reading struct {
+	fs.FS
+
+	folders []string
+}
+
+func (r *reading) ReadDir(name string) ([]fs.DirEntry, error) {
+	r.folders = append(r.folders, name)
+	return fs.ReadDir(r.FS, name)
 }
 
 func TestTreeFaults(t *testing.T) {
@@ -274,12 +332,74 @@ func TestFailureLeavesNothing(t *testing.T) {
 	})
 }
 
+// A file may go between the listing of its folder and the look at it.
+func TestATreeThatLosesAFile(t *testing.T) {
+	dir := tree(t, map[string]string{"a": "a", "b": "b"})
+	_, err := layers.Selected(layers.TreeOptions{FS: losing{rooted(t, dir).FS(), dir}, Target: "/app"})
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// losing removes the file b as soon as it is listed.
+type losing struct {
+	fs.FS
+
+	dir string
+}
+
+func (l losing) ReadDir(name string) ([]fs.DirEntry, error) {
+	list, err := fs.ReadDir(l.FS, name)
+	return list, errors.Join(err, os.Remove(filepath.Join(l.dir, "b")))
+}
+
+// broken is a store that takes nothing more once it has a layer.
+type broken struct {
+	content.Store
+
+	left int
+}
+
+var errFull = errors.New("no space left")
+
+func (b *broken) Writer(ctx context.Context, o ...content.WriterOpt) (content.Writer, error) {
+	if b.left--; b.left < 0 {
+		return nil, errFull
+	}
+	return b.Store.Writer(ctx, o...)
+}
+
+// A layer comes with its manifest and config, or with an error.
+func TestAStoreThatTakesNoMore(t *testing.T) {
+	files := fstest.MapFS{"f": {Data: []byte("x")}}
+	for left, want := range []string{`packing layer "`, `wrapping layer "`, `wrapping layer "`} {
+		store, _ := newStore(t)
+		_, err := layers.Tree(t.Context(), &broken{store, left}, layers.TreeOptions{Name: "app", FS: files, Target: "/app"})
+		if !errors.Is(err, errFull) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("a tree, and a store for %d: %v", left, err)
+		}
+		store, _ = newStore(t)
+		_, err = layers.Weights(t.Context(), &broken{store, left}, layers.WeightsOptions{Name: "w", FS: files, Target: "/m"})
+		if !errors.Is(err, errFull) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("weights, and a store for %d: %v", left, err)
+		}
+	}
+}
+
 func TestFile(t *testing.T) {
 	s, _ := newStore(t)
 	l, err := layers.File(t.Context(), s, layers.FileOptions{Name: "busybox", Target: "/bin/busybox", Mode: 0o555, Data: []byte("ELF")})
 	must(t, err)
 	if diff := cmp.Diff([]string{"drwxr-xr-x bin/", "-rwxr-xr-x bin/busybox"}, headers(t, s, l)); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	// The owner's bit counts, as in trees.
+	for mode, want := range map[fs.FileMode]string{0o100: "-rwxr-xr-x x", 0o655: "-rw-r--r-- x"} {
+		l, err = layers.File(t.Context(), s, layers.FileOptions{Name: "x", Target: "/x", Mode: mode})
+		must(t, err)
+		if got := headers(t, s, l); len(got) != 1 || got[0] != want {
+			t.Errorf("mode %o: got %q", mode, got)
+		}
 	}
 	if _, err := layers.File(t.Context(), s, layers.FileOptions{Name: "x", Target: "/"}); err == nil {
 		t.Error("a file at / is taken")

@@ -1,6 +1,8 @@
 package layers_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -69,18 +71,18 @@ func TestWeightsFaults(t *testing.T) {
 	tests := []struct {
 		name   string
 		rename map[string]string
-		extra  fstest.MapFS
+		reason string // of each fault
 		want   []string
 	}{
 		{
 			"escaping names",
 			map[string]string{"config.json": "../x", "old.bin": "/etc/x", "README.md": "."},
-			nil,
+			"is not a clean path below the target",
 			[]string{"README.md", "config.json", "old.bin"},
 		},
-		{"two of one name", map[string]string{"old.bin": "config.json"}, nil, []string{"old.bin"}},
-		{"a file below a file", map[string]string{"old.bin": "config.json/x"}, nil, []string{"m/config.json/x"}},
-		{"not there", map[string]string{"none": "x"}, nil, []string{"none"}},
+		{"two of one name", map[string]string{"old.bin": "config.json"}, "another file has the same name", []string{"old.bin"}},
+		{"a file below a file", map[string]string{"old.bin": "config.json/x"}, `lies below the file "m/config.json"`, []string{"m/config.json/x"}},
+		{"not there", map[string]string{"none": "x", "nothing": "y"}, "is to be renamed, but is not among the files", []string{"none", "nothing"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,6 +90,9 @@ func TestWeightsFaults(t *testing.T) {
 			_, err := layers.Weights(t.Context(), s, layers.WeightsOptions{Name: "w", FS: model(), Target: "/m", Rename: tt.rename})
 			if diff := cmp.Diff(tt.want, entryFaults(err)); diff != "" {
 				t.Errorf("refused (-want +got):\n%s\n%v", diff, err)
+			}
+			if err == nil || strings.Count(err.Error(), tt.reason) != len(tt.want) {
+				t.Errorf("got %v, want %q of each", err, tt.reason)
 			}
 			if n := stored(t, dir); n != 0 {
 				t.Errorf("%d files were written", n)
@@ -115,6 +120,19 @@ func TestSetDigest(t *testing.T) {
 	)
 	if got := layers.SetDigest(sums); got != want {
 		t.Errorf("got %s, want %s; sums %v", got, want, sums)
+	}
+}
+
+func TestSumsOfWhatCannotBeRead(t *testing.T) {
+	dir := tree(t, map[string]string{"a": "a", "dir/link": "-> nothing"})
+	sums, err := layers.Sums(t.Context(), rooted(t, dir).FS(), nil, nil)
+	if want := digest.FromString("a"); err != nil || len(sums) != 1 || sums["a"] != want {
+		t.Errorf("of a file beside a link: %v, %v", sums, err)
+	}
+	stopped, stop := context.WithCancelCause(t.Context())
+	stop(errors.New("interrupted"))
+	if _, err = layers.Sums(stopped, rooted(t, dir).FS(), nil, nil); err == nil || err.Error() != `hashing "a": interrupted` {
+		t.Errorf("interrupted: %v", err)
 	}
 }
 

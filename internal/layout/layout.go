@@ -66,11 +66,11 @@ func OpenAt(ctx context.Context, place beneath.Place) (*Layout, error) {
 }
 
 func open(ctx context.Context, place beneath.Place) (*Layout, error) {
-	made := place.Missing()
 	fresh, err := isFresh(place)
 	if err != nil {
 		return nil, err
 	}
+	made := place.Missing()
 	store, err := blobs.OpenAt(ctx, place)
 	if err != nil {
 		removeEmpty(made)
@@ -108,11 +108,15 @@ func isFresh(place beneath.Place) (fresh bool, err error) {
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
 	for _, name := range ownFiles() {
-		if err := beneath.CheckFile(root, name); err != nil {
+		if err = beneath.CheckFile(root, name); err != nil {
 			return false, err
 		}
 	}
-	return checkVersion(root)
+	fresh, err = checkVersion(root)
+	if errors.Is(err, fs.ErrNotExist) { // another build has discarded the folder meanwhile
+		return true, nil
+	}
+	return fresh, err
 }
 
 // checkForeign refuses a folder that somebody uses for something else. A layout

@@ -367,6 +367,50 @@ func TestDiscardWhileOthersOpen(t *testing.T) {
 	wg.Wait()
 }
 
+// Builds that fail beside others in one new folder take nothing of theirs.
+func TestDiscardBesideBuildsThatTag(t *testing.T) {
+	for range 5 {
+		dir := filepath.Join(t.TempDir(), "dist", "x")
+		var wg sync.WaitGroup
+		var want []string
+		for n := range 8 {
+			tag := fmt.Sprintf("v%d", n)
+			if n%2 == 0 {
+				want = append(want, tag)
+			}
+			wg.Go(func() {
+				l, err := lay.Open(t.Context(), dir)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				desc := export(t, l, tag)
+				if n%2 != 0 {
+					err = l.Discard()
+				} else {
+					err = errors.Join(l.Tag(t.Context(), tag, desc), l.Close())
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		l := open(t, dir)
+		tags, err := l.Tags()
+		if diff := cmp.Diff(want, tags); diff != "" || err != nil {
+			t.Errorf("tags (-want +got):\n%s%v", diff, err)
+		}
+		if _, err = l.Sweep(t.Context()); err != nil {
+			t.Error(err)
+		}
+		for _, tag := range tags {
+			image, err := l.Read(t.Context(), tag)
+			must(t, err, imagetest.Verify(t.Context(), l.Store(), image.Desc))
+		}
+	}
+}
+
 // A process that was killed while it replaced the index has left its new one.
 func TestOpenSweepsHalfAnIndex(t *testing.T) {
 	dir := t.TempDir()

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -263,6 +264,43 @@ func TestKeepTellsWhatIsInTheWay(t *testing.T) {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([]string{"a.tar"}, filesIn(t, dir)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+// Of two builds of one archive the later one stays, and each is whole. A folder is that
+// of the earlier one: two images' files would be mixed.
+func TestTwoBuildsOfOneOutput(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	builds := make([]*Exports, 2)
+	for i := range builds {
+		builds[i] = opened(t, nil, "type=oci,dest=a.tar", "files")
+	}
+	for i, x := range builds {
+		write(t, x.Entries[0], make([]byte, 1024*(i+1))) // two blocks of zeros end a tar
+		var files bytes.Buffer
+		w := tar.NewWriter(&files)
+		if err := errors.Join(w.WriteHeader(&tar.Header{Name: fmt.Sprintf("of-%d", i), Mode: 0o644}), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		write(t, x.Entries[1], files.Bytes())
+	}
+	if _, err := builds[0].Keep(t.Context(), "production", ocispec.Descriptor{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := builds[1].Keep(t.Context(), "production", ocispec.Descriptor{}); err == nil || !strings.Contains(err.Error(), "putting the output in its place: ") {
+		t.Errorf("a folder with something in it is taken: %v", err)
+	}
+	for _, x := range builds {
+		if err := x.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if info, err := os.Stat("a.tar"); err != nil || info.Size() != 2048 {
+		t.Errorf("the archive is %v, %v", info, err)
+	}
+	if diff := cmp.Diff([]string{"a.tar", "files", "of-0"}, append(filesIn(t, dir), filesIn(t, "files")...)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }

@@ -1,10 +1,13 @@
 package solve
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -46,5 +49,44 @@ func TestPrunedStandsAtTheEndOfALongOutput(t *testing.T) {
 	r := says(strings.Repeat("copied\n", outputLimit) + "lamina: pruned {\"rule\": \"a\", \"files\": 1, \"bytes\": 2}\n")
 	if diff := cmp.Diff([]Pruned{{"a", 1, 2}}, r.pruned()); diff != "" {
 		t.Errorf("pruned (-want +got):\n%s", diff)
+	}
+}
+
+// Whether somebody looks, and for how long, is nothing to the build.
+func TestADisplayDoesNotHoldUpTheBuild(t *testing.T) {
+	broken := errors.New("no terminal")
+	for name, tt := range map[string]struct {
+		progress func(context.Context, chan *client.SolveStatus) error
+		want     error
+	}{
+		"nobody looks":          {nil, nil},
+		"one that never worked": {func(context.Context, chan *client.SolveStatus) error { return broken }, broken},
+		"one that broke": {func(_ context.Context, steps chan *client.SolveStatus) error {
+			<-steps
+			return broken
+		}, broken},
+		"one that outlives the interruption": {func(ctx context.Context, steps chan *client.SolveStatus) error {
+			for range steps {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+			}
+			return nil
+		}, nil},
+	} {
+		status, shown := make(chan *client.SolveStatus), make(chan *client.SolveStatus)
+		var r recorder
+		go r.watch(status, shown)
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		done := make(chan error)
+		go func() { done <- submission{progress: tt.progress}.show(ctx, shown) }()
+		for range 10 {
+			status <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: digest.FromString(name), Name: name}}}
+		}
+		close(status)
+		if err := <-done; !errors.Is(err, tt.want) || r.names[digest.FromString(name)] != name {
+			t.Errorf("%s: got %v, want %v, and %q is remembered", name, err, tt.want, r.names)
+		}
 	}
 }

@@ -37,20 +37,30 @@ func (s submission) run(ctx context.Context) (response *client.SolveResponse, se
 		seen.watch(status, shown)
 		return nil
 	})
-	// The display outlives the build's context, so that it still shows why the
-	// build ended. It ends with the channel.
+	var displayErr error
 	g.Go(func() error {
-		if s.progress != nil {
-			return s.progress(context.WithoutCancel(ctx), shown)
-		}
-		for range shown { // so that the build goes on
-		}
+		displayErr = s.show(ctx, shown)
 		return nil
 	})
-	if err = g.Wait(); err != nil {
+	if err = g.Wait(); err == nil {
+		err = displayErr
+	}
+	if err != nil {
 		return nil, seen, seen.explain(err, s.def)
 	}
 	return response, seen, nil
+}
+
+// show is the display. It outlives the build's context, so that it still shows why the
+// build ended, and ends with the channel: one that broke must not hold up the build.
+func (s submission) show(ctx context.Context, steps chan *client.SolveStatus) (err error) {
+	if s.progress != nil {
+		err = s.progress(context.WithoutCancel(ctx), steps)
+	}
+	for range steps {
+		continue
+	}
+	return err
 }
 
 // ReadRequest is a graph that is solved for some files in what it makes.

@@ -207,12 +207,18 @@ func TestRealFilesOfAnImage(t *testing.T) {
 	u.Fails(t, 2, []string{`folder "files" is not empty`}, dir, "-o", "type=local,dest=files", "--smoke", "off")
 }
 
+// Another lock of the same packages: the spec names one that came by itself before.
 func TestRealRelockMovesNoLayer(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	u.Build(t, dir)
 	_, before := u.Image(t, "production")
+	locked := e2etest.ReadLock(t, dir)
+	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `"python3-numpy",`, `"python3-numpy", "python3-minimal",`)
 	u.Build(t, dir, "--relock")
 	_, after := u.Image(t, "production")
+	if relocked := e2etest.ReadLock(t, dir); cmp.Equal(locked.Requests, relocked.Requests) || !cmp.Equal(locked.Packages, relocked.Packages) {
+		t.Error("the lock is the same, or has other packages: this test looks at the wrong thing")
+	}
 	if diff := cmp.Diff(e2etest.Layers(before), e2etest.Layers(after)); diff != "" {
 		t.Errorf("layers after a relock that changed no package (-before +after):\n%s", diff)
 	}

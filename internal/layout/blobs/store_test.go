@@ -1,14 +1,18 @@
 package blobs_test
 
 import (
-	"bytes"
 	"context"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/errdefs"
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -26,13 +30,20 @@ func open(t *testing.T, dir string) *blobs.Store {
 	return s
 }
 
+// of is the blob of a text.
+func of(text string) ocispec.Descriptor {
+	return ocispec.Descriptor{Digest: digest.FromString(text), Size: int64(len(text))}
+}
+
+// reading is a reader that can't be anything else.
+func reading(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) }
+
 func put(t *testing.T, s content.Store, text string) digest.Digest {
 	t.Helper()
-	d := ocispec.Descriptor{Digest: digest.FromString(text), Size: int64(len(text))}
-	if err := content.WriteBlob(t.Context(), s, "ref-of-"+text, bytes.NewBufferString(text), d); err != nil {
+	if err := content.WriteBlob(t.Context(), s, "ref-of-"+text, reading(text), of(text)); err != nil {
 		t.Fatal(err)
 	}
-	return d.Digest
+	return of(text).Digest
 }
 
 func stored(t *testing.T, dir string) (names []string) {
@@ -164,5 +175,202 @@ func TestInfoMarksAsUsed(t *testing.T) {
 	fi, err := os.Stat(path)
 	if err != nil || time.Since(fi.ModTime()) > time.Hour {
 		t.Errorf("modified %v, %v; want now", fi.ModTime(), err)
+	}
+}
+
+// Once an hour is enough: a warm build writes nothing.
+func TestInfoOfWhatWasUsedWritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	d := put(t, s, "new")
+	path := filepath.Join(dir, "blobs/sha256", d.Encoded())
+	lately := time.Now().Add(-30 * time.Minute).Truncate(time.Second)
+	if err := os.Chtimes(path, lately, lately); err != nil {
+		t.Fatal(err)
+	}
+	info, err := s.Info(t.Context(), d)
+	if err != nil || info.Size != 3 || !info.CreatedAt.Equal(lately) {
+		t.Errorf("got %+v, %v", info, err)
+	}
+	if fi, err := os.Stat(path); err != nil || !fi.ModTime().Equal(lately) {
+		t.Errorf("modified %v, %v; want %v", fi.ModTime(), err, lately)
+	}
+}
+
+// A blob is what its digest says, or isn't there.
+func TestABlobThatIsNotWhatItsDigestSays(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	want := of("what was promised")
+	for name, text := range map[string]string{"other": "what was delivered", "short": "what was", "long": "what was promised, and more"} {
+		w, err := s.Writer(t.Context(), content.WithRef(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = w.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err = w.Commit(t.Context(), want.Size, want.Digest); !errdefs.IsFailedPrecondition(err) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if err = w.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if left := stored(t, dir); len(left) > 0 {
+		t.Errorf("blobs %q", left)
+	}
+	put(t, s, "what was promised")
+}
+
+func TestBlobsThatAreNotThere(t *testing.T) {
+	s := open(t, t.TempDir())
+	for range 2 { // before there is a folder for blobs, and after that
+		for d, is := range map[digest.Digest]func(error) bool{
+			of("none").Digest: errdefs.IsNotFound, "": errdefs.IsInvalidArgument, "sha256:abc": errdefs.IsInvalidArgument, "../x:" + digest.Digest(strings.Repeat("a", 64)): errdefs.IsInvalidArgument,
+		} {
+			_, infoErr := s.Info(t.Context(), d)
+			_, readErr := s.ReaderAt(t.Context(), ocispec.Descriptor{Digest: d})
+			for word, err := range map[string]error{"info": infoErr, "read": readErr, "delete": s.Delete(t.Context(), d)} {
+				if !is(err) {
+					t.Errorf("%s %q: got %v", word, d, err)
+				}
+			}
+		}
+		put(t, s, "some")
+	}
+}
+
+// What has no name of a blob is not Lamina's to look at or to remove.
+func TestWalkLeavesStrangersAlone(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	want := []digest.Digest{put(t, s, "a"), put(t, s, "b")}
+	slices.Sort(want)
+	strangers := []string{"blobs/note.txt", "blobs/sha256/note.txt", "blobs/sha256/" + strings.Repeat("z", 64), "blobs/md5/" + strings.Repeat("a", 32)}
+	for _, name := range strangers {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755), os.WriteFile(filepath.Join(dir, name), nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder := filepath.Join(dir, "blobs/sha256", of("folder").Digest.Encoded())
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	walk := func(filters ...string) (got []digest.Digest) {
+		err := s.Walk(t.Context(), func(info content.Info) error {
+			got = append(got, info.Digest)
+			return nil
+		}, filters...)
+		if err != nil {
+			t.Errorf("walking %q: %v", filters, err)
+		}
+		slices.Sort(got)
+		return got
+	}
+	if diff := cmp.Diff(want, walk()); diff != "" {
+		t.Errorf("blobs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want[:1], walk("digest=="+want[0].String())); diff != "" {
+		t.Errorf("one blob (-want +got):\n%s", diff)
+	}
+	enough := errors.New("enough")
+	if err := s.Walk(t.Context(), func(content.Info) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("a visit that fails: %v", err)
+	}
+	if err := s.Walk(t.Context(), func(content.Info) error { return nil }, "=="); err == nil {
+		t.Error("a filter that is none is taken")
+	}
+	if swept, err := s.Sweep(t.Context(), func(content.Info) bool { return false }); err != nil || swept.Blobs != 2 {
+		t.Errorf("swept %+v, %v", swept, err)
+	}
+	for _, name := range append(strangers, "blobs/sha256/"+filepath.Base(folder)) {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A sweep that is interrupted has removed nothing that it was not sure of.
+func TestSweepThatIsInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	put(t, s, "a")
+	put(t, s, "b")
+	ctx, stop := context.WithCancel(t.Context())
+	_, err := s.Sweep(ctx, func(content.Info) bool { stop(); return false })
+	if !errors.Is(err, context.Canceled) || len(stored(t, dir)) != 2 {
+		t.Errorf("got %v, and %d blobs are left", err, len(stored(t, dir)))
+	}
+	if other := open(t, dir); other.Close() != nil {
+		t.Error("the lease is lost")
+	}
+	if swept, err := s.Sweep(t.Context(), func(content.Info) bool { return false }); err != nil || swept.Blobs != 2 {
+		t.Errorf("the next one: %+v, %v", swept, err)
+	}
+}
+
+// References are those of an opening: what one drops, another goes on with.
+func TestAbortIsOfOnesOwn(t *testing.T) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	for _, s := range []content.Store{a, b} {
+		w, err := s.Writer(t.Context(), content.WithRef("layer"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = w.Write([]byte("half")); err != nil || w.Close() != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Abort(t.Context(), "layer"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Status(t.Context(), "layer"); !errdefs.IsNotFound(err) {
+		t.Errorf("what was dropped: %v", err)
+	}
+	if st, err := b.Status(t.Context(), "layer"); err != nil || st.Offset != 4 || st.Ref != "layer" {
+		t.Errorf("that of the other one: %+v, %v", st, err)
+	}
+	if err := content.WriteBlob(t.Context(), b, "layer", strings.NewReader("half and half"), of("half and half")); err != nil {
+		t.Errorf("the other one can't go on: %v", err)
+	}
+}
+
+// Discarding takes the store away, and nothing else of its folder: if all agree.
+func TestDiscard(t *testing.T) {
+	agree := func(yes bool, err error) func() (bool, error) { return func() (bool, error) { return yes, err } }
+	why := errors.New("can't say")
+	for _, tt := range []struct {
+		name  string
+		agree func() (bool, error)
+		busy  bool
+		err   error
+		stays bool
+	}{
+		{"agreed", agree(true, nil), false, nil, false},
+		{"not agreed", agree(false, nil), false, nil, true},
+		{"nobody knows", agree(true, why), false, why, true},
+		{"somebody else is at work", agree(true, nil), true, nil, true},
+	} {
+		dir := t.TempDir()
+		s := open(t, dir)
+		d := put(t, s, "blob")
+		if err := os.WriteFile(filepath.Join(dir, "index.json"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if tt.busy {
+			open(t, dir)
+		}
+		if err := s.Discard(tt.agree); !errors.Is(err, tt.err) {
+			t.Errorf("%s: got %v, want %v", tt.name, err, tt.err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "index.json")); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "blobs/sha256", d.Encoded())); (err == nil) != tt.stays {
+			t.Errorf("%s: the blob: %v", tt.name, err)
+		}
+		put(t, open(t, dir), "again")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/crane"
 
 	"lamina.build/internal/layout"
 	"lamina.build/internal/test/e2etest"
@@ -121,6 +122,10 @@ func TestRealAppChangeMovesNoWeights(t *testing.T) {
 	s.Build(t, "model", "push", r.Host+"/app:weights", "--spec", s.dir, "--insecure-registry")
 	cache := "type=registry,ref=" + r.Host + "/app"
 	s.Build(t, "image", s.dir, "-t", r.Host+"/app:1", "--push", "--insecure-registry", "--cache-to", cache)
+	before, err := crane.Digest(r.Host+"/app:1", crane.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	e2etest.Write(t, filepath.Join(s.dir, "app", "note.txt"), []byte("changed\n"))
 	for _, smoke := range []string{"off", "all"} {
@@ -139,6 +144,10 @@ func TestRealAppChangeMovesNoWeights(t *testing.T) {
 		}
 		if n := r.Sent("/**") + r.Received(); n > most {
 			t.Errorf("smoke %s: %d bytes to and from the registry, want at most %d", smoke, n, most)
+		}
+		after, err := crane.Digest(r.Host+"/release:"+smoke, crane.Insecure)
+		if err != nil || after == before {
+			t.Errorf("smoke %s: the change did not reach the image: %s before and after (%v)", smoke, after, err)
 		}
 	}
 }

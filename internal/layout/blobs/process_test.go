@@ -1,0 +1,106 @@
+package blobs_test
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/containerd/containerd/v2/core/content"
+
+	"lamina.build/internal/layout/blobs"
+)
+
+// victim in the environment makes the test binary open the store of that folder, put a
+// blob into it, write half of another one, say so and wait to be killed.
+const victim = "LAMINA_BLOBS_TEST"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(victim); dir != "" {
+		hang(dir)
+	}
+	os.Exit(m.Run())
+}
+
+func hang(dir string) {
+	ctx := context.Background()
+	s, err := blobs.Open(ctx, dir)
+	if err != nil {
+		panic(err)
+	}
+	if err = content.WriteBlob(ctx, s, "whole", reading("whole"), of("whole")); err != nil {
+		panic(err)
+	}
+	w, err := s.Writer(ctx, content.WithRef("half"))
+	if err != nil {
+		panic(err)
+	}
+	if _, err = w.Write([]byte("ha")); err != nil {
+		panic(err)
+	}
+	os.Stdout.WriteString("ready\n")
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// other is a process that has the store open and is in the middle of a blob. The
+// function returned kills it.
+func other(t *testing.T, dir string) (kill func()) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), victim+"="+dir)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stdin.Close() })
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = stdout.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // killed
+	}
+}
+
+// What a living process has not named yet is safe; of a killed one, what was whole is
+// there, and what was half is neither seen nor kept.
+func TestAProcessThatIsKilledInTheMiddle(t *testing.T) {
+	dir := t.TempDir()
+	kill := other(t, dir)
+	s := open(t, dir)
+	none := func(content.Info) bool { return false }
+	if swept, err := s.Sweep(t.Context(), none); err != nil || !swept.Busy {
+		t.Errorf("beside a living process: got %+v, %v; want busy", swept, err)
+	}
+	if list, err := s.ListStatuses(t.Context()); err != nil || len(list) > 0 {
+		t.Errorf("what the other one writes is listed: %v, %v", list, err)
+	}
+	kill()
+	for _, text := range []string{"whole", "half", "ha"} {
+		_, err := s.Info(t.Context(), of(text).Digest)
+		if found := err == nil; found != (text == "whole") {
+			t.Errorf("%q is there: %v (%v)", text, found, err)
+		}
+	}
+	if got, err := content.ReadBlob(t.Context(), s, of("whole")); err != nil || string(got) != "whole" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if swept, err := s.Sweep(t.Context(), none); err != nil || swept != (blobs.Swept{Blobs: 1, Bytes: 5}) {
+		t.Errorf("after its death: got %+v, %v", swept, err)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "ingest")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	put(t, s, "half") // nothing is in the way
+}
