@@ -31,7 +31,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"lamina.build/examples/wan22-animate/rehearsal/world"
-	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine/runc"
 	"lamina.build/internal/humanize"
@@ -93,7 +92,7 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	room, err := openRoom(filepath.Join(cache, "rehearsal"), r.runc)
+	room, err := container.OpenRoom(filepath.Join(cache, "rehearsal"), func() (string, error) { return r.runc, nil })
 	if err != nil {
 		return err
 	}
@@ -111,21 +110,6 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 		}
 		return r.all(t)
 	})
-}
-
-// openRoom is a folder for what is made. What killed rehearsals left, containers that
-// still run among it, goes.
-func openRoom(path, runc string) (*atomicfile.Temporary, error) {
-	for _, left := range atomicfile.Leftovers(path) {
-		folders, err := os.ReadDir(left)
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range folders {
-			container.Sweep(runc, filepath.Join(left, f.Name()))
-		}
-	}
-	return atomicfile.Folder(path)
 }
 
 // all rehearses the variants, one after the other.

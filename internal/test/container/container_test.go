@@ -85,14 +85,45 @@ func TestRealContainerThatIsRemovedAtOnce(t *testing.T) {
 	}
 }
 
-// What a killed program left is ended by the next one.
-func TestRealSweep(t *testing.T) {
-	m := waiting(t)
+// What a killed program left, the next one ends and removes. The rooms of others stay.
+func TestRealOpenRoom(t *testing.T) {
+	m, path := waiting(t), filepath.Join(t.TempDir(), "room")
+	asks := func() (string, error) { return m.runc, nil }
+	left, err := OpenRoom(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = left.Close(); err != nil { // its lock is gone; its folder is not:
+		t.Fatal(err)
+	}
+	if err = os.MkdirAll(filepath.Join(left.Name(), "test"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(left.Name(), "test", "001")
+	if err = os.Rename(m.dir, dir); err != nil {
+		t.Fatal(err)
+	}
+	m.dir, m.Root = dir, filepath.Join(dir, "rootfs")
 	c := start(t, m)
 	running(t, c)
-	Sweep(m.runc, m.dir)
+	for range 2 {
+		room, err := OpenRoom(path, asks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := room.Close(); err != nil {
+				t.Errorf("a room in use was removed: %v", err)
+			}
+		}()
+		if _, err = os.Stat(room.Name()); err != nil {
+			t.Error(err)
+		}
+	}
 	if _, err := c.Wait(time.Minute); err != nil {
 		t.Error(err)
 	}
-	Sweep(m.runc, t.TempDir())
+	if _, err := os.Stat(left.Name()); err == nil {
+		t.Error("the files are still there")
+	}
 }

@@ -22,6 +22,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/engine/runc"
+	"lamina.build/internal/test/testworld"
 )
 
 // shared is opened by the first test that asks and is never closed: the kernel
@@ -37,12 +38,14 @@ var shared = sync.OnceValues(func() (*engine.Engine, error) {
 })
 
 // Engine returns the engine that all tests share. It skips the test under
-// -short, and only then; a test must not close what it gets.
+// -short, for a user who can't run one, and where there is none yet and no network
+// to fetch it; a test must not close what it gets.
 func Engine(t testing.TB) *engine.Engine {
 	t.Helper()
-	skipShort(t)
+	skip(t)
 	e, err := shared()
 	if err != nil {
+		testworld.RealMirrors(t) // skips where no part of it could be fetched
 		t.Fatalf("opening the engine of the tests: %v", err)
 	}
 	return e
@@ -59,7 +62,7 @@ func Client(t testing.TB) *client.Client {
 // still shared.
 func Options(t testing.TB) engine.Options {
 	t.Helper()
-	skipShort(t)
+	skip(t)
 	o, err := Defaults()
 	if err != nil {
 		t.Fatal(err)
@@ -67,10 +70,13 @@ func Options(t testing.TB) engine.Options {
 	return o
 }
 
-func skipShort(t testing.TB) {
+func skip(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs an engine, skipped by -short")
+	}
+	if user := os.Geteuid(); runtime.GOOS == "linux" && user != 0 {
+		t.Skipf("needs an engine, and only root can run one: this is user %d", user)
 	}
 }
 
