@@ -63,11 +63,11 @@ type rehearsal struct {
 	variants []string
 	keep     string
 	out      io.Writer
+	world    *world.World // one is made where there is none
 
 	dir   string // for the project and the images
 	build string // the command
 	runc  string
-	world *world.World
 }
 
 func (r *rehearsal) run(ctx context.Context) (err error) {
@@ -102,7 +102,9 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 		return fmt.Errorf("compiling the command: %w", err)
 	}
 	return testworld.During(ctx, room.Name(), func(t testing.TB) error {
-		r.world = world.New(t, world.Options{Example: os.DirFS(r.example), Getter: getter, Mirrors: mirrors})
+		if r.world == nil {
+			r.world = world.New(t, world.Options{Example: os.DirFS(r.example), Getter: getter, Mirrors: mirrors})
+		}
 		if r.dir = r.keep; r.dir == "" {
 			r.dir = t.TempDir()
 		} else if err := os.Mkdir(r.dir, 0o755); err != nil { //nolint:gosec // the user names it

@@ -112,7 +112,7 @@ func TestRealOpenRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() {
-			if err := room.Close(); err != nil {
+			if err = room.Close(); err != nil {
 				t.Errorf("a room in use was removed: %v", err)
 			}
 		}()

@@ -3,7 +3,7 @@ package e2etest
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,12 +34,12 @@ func Main(m *testing.M) int {
 		err = os.Setenv("TMPDIR", room.Name())
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "making a folder for the tests:", err)
+		log.Print("making a folder for the tests: ", err)
 		return 1
 	}
 	code := m.Run()
 	if err = room.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, "removing the folder of the tests:", err)
+		log.Print("removing the folder of the tests: ", err)
 	}
 	return code
 }
@@ -67,7 +67,8 @@ var program = sync.OnceValues(func() (path string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", kept, "lamina.build/cmd/build").CombinedOutput(); err != nil { //nolint:gosec // our own
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", kept, "lamina.build/cmd/build").CombinedOutput() //nolint:gosec // our own
+	if err != nil {
 		return "", errors.New(string(out))
 	}
 	dir, err := os.MkdirTemp("", "program-")
@@ -78,7 +79,7 @@ var program = sync.OnceValues(func() (path string, err error) {
 	if os.Link(kept, path) == nil {
 		return path, nil
 	}
-	data, err := os.ReadFile(kept) // on another file system
+	data, err := os.ReadFile(kept) //nolint:gosec // our own, on another file system
 	if err != nil {
 		return "", err
 	}

@@ -76,11 +76,11 @@ func head(address string) error {
 	// It is asked for all tests of the process, not for the one that comes first.
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second) //nolint:forbidigo // as above
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodHead, address, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodHead, address, nil) //nolint:gosec // of the environment
 	if err != nil {
 		return err
 	}
-	a, err := http.DefaultClient.Do(r)
+	a, err := http.DefaultClient.Do(r) //nolint:gosec // as above
 	if err != nil {
 		return err
 	}
