@@ -22,12 +22,8 @@ func waiting(t *testing.T) *Machine {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start containers with a user of their own")
 	}
-	runc, err := enginetest.Options(t).FetchRunc(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	m := &Machine{
-		runc: runc, dir: t.TempDir(),
+		runc: enginetest.Runc(t), dir: t.TempDir(),
 		config: ocispec.ImageConfig{Entrypoint: []string{"/wait"}, User: "10001:10001", WorkingDir: "/", Env: []string{"KEY=image's"}},
 	}
 	m.Root = filepath.Join(m.dir, "rootfs")

@@ -22,14 +22,7 @@ import (
 // was killed has left goes before it: engines have ended by themselves, containers have
 // not, and there may be gigabytes of files.
 func Main(m *testing.M) int {
-	ctx := context.Background() //nolint:forbidigo // there is no test yet
-	room, err := container.OpenRoom(filepath.Join(os.TempDir(), "test"), func() (string, error) {
-		o, err := enginetest.Defaults()
-		if err != nil {
-			return "", err
-		}
-		return o.FetchRunc(ctx)
-	})
+	room, err := container.OpenRoom(filepath.Join(os.TempDir(), "test"), enginetest.FetchRunc)
 	if err == nil {
 		err = os.Setenv("TMPDIR", room.Name())
 	}

@@ -62,13 +62,38 @@ func Client(t testing.TB) *client.Client {
 // still shared.
 func Options(t testing.TB) engine.Options {
 	t.Helper()
-	skip(t)
+	Runc(t)
 	o, err := Defaults()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return o
 }
+
+// Runc returns the path of the runc that the shared engine may have fetched. It skips
+// the test as [Engine] does.
+func Runc(t testing.TB) string {
+	t.Helper()
+	skip(t)
+	path, err := FetchRunc()
+	if err != nil {
+		testworld.RealMirrors(t) // as above
+		t.Fatalf("fetching the runc of the tests: %v", err)
+	}
+	return path
+}
+
+// FetchRunc returns that path where there is no test at hand.
+func FetchRunc() (string, error) { return fetched() }
+
+// fetched is where runc is, for all tests of the process.
+var fetched = sync.OnceValues(func() (string, error) {
+	o, err := Defaults()
+	if err != nil {
+		return "", err
+	}
+	return o.FetchRunc(context.Background()) //nolint:forbidigo // as above
+})
 
 func skip(t testing.TB) {
 	t.Helper()
