@@ -33,9 +33,19 @@ var shared = sync.OnceValues(func() (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The engine outlives the test that happens to come first.
-	return engine.Open(context.Background(), o) //nolint:forbidigo // no test's context lasts long enough
+	// A machine that is busy with other tests may let an engine start too slowly for a
+	// user who waits. Tests do wait.
+	for n := 1; ; n++ {
+		// The engine outlives the test that happens to come first.
+		e, err := engine.Open(context.Background(), o) //nolint:forbidigo // no test's context lasts long enough
+		if err == nil || n == patience {
+			return e, err
+		}
+	}
 })
+
+// patience is how many times an engine may fail to start.
+const patience = 5
 
 // Engine returns the engine that all tests share. It skips the test under
 // -short, for a user who can't run one, and where there is none yet and no network
