@@ -49,11 +49,7 @@ func TestRealLibrary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runc, err := enginetest.Options(t).FetchRunc(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := container.New(t.Context(), runc, l, image, t.TempDir())
+	m, err := container.New(t.Context(), enginetest.Runc(t), l, image, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package layers_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -126,10 +127,10 @@ func randomFiles(seed uint64, n int) []layers.Size {
 func FuzzPlanIsDisjointCompleteAndBounded(f *testing.F) {
 	f.Add(uint64(1), uint16(400), int16(0))
 	f.Add(uint64(2), uint16(400), int16(100))
-	f.Add(uint64(3), uint16(3000), int16(1))
+	f.Add(uint64(3), uint16(499), int16(1))
 	f.Add(uint64(4), uint16(1), int16(-5))
 	f.Fuzz(func(t *testing.T, seed uint64, n uint16, limit int16) {
-		files := randomFiles(seed, int(n)%4000)
+		files := randomFiles(seed, int(n)%500) // few enough for thousands of plans in seconds
 		bundles, joined := layers.Plan(files, int(limit))
 		if limit > 0 && len(bundles) > int(limit) {
 			t.Fatalf("%d bundles, limit %d", len(bundles), limit)
@@ -149,7 +150,7 @@ func FuzzPlanIsDisjointCompleteAndBounded(f *testing.F) {
 			t.Fatal("the bundles do not hold each file once")
 		}
 		slices.Reverse(files)
-		if again, _ := layers.Plan(files, int(limit)); !cmp.Equal(bundles, again) {
+		if again, _ := layers.Plan(files, int(limit)); !reflect.DeepEqual(bundles, again) {
 			t.Fatal("the order of the files matters")
 		}
 	})

@@ -9,13 +9,13 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// The command does on its own what the tests do, and refuses other projects.
-func TestRealCommand(t *testing.T) {
-	u := e2etest.NewUser(t)
-	t.Setenv("XDG_CACHE_HOME", u.Cache)
-	t.Setenv("BUILDKIT_HOST", u.Addr)
+// The command does on its own what the tests do, and refuses other projects. It is in
+// the world of the tests, where the engine has most of what it builds.
+func (s *setting) testCommand(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", s.Cache)
+	t.Setenv("BUILDKIT_HOST", s.Addr)
 	var out strings.Builder
-	r := rehearsal{example: "..", variants: []string{"minimal", "checked"}, keep: filepath.Join(t.TempDir(), "kept"), out: &out}
+	r := rehearsal{example: "..", variants: []string{"minimal", "checked"}, keep: filepath.Join(t.TempDir(), "kept"), out: &out, world: s.world}
 	if err := r.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 func (s *setting) testJobs(t *testing.T) {
 	for _, variant := range []string{"production", "debug"} {
 		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
 			m := s.machine(t, variant)
 			w := serve(t, m, "JOB_TIMEOUT=120")
 			w.ping(http.StatusOK, time.Minute)
@@ -103,6 +104,7 @@ func checkFaults(t *testing.T, w service) {
 
 // testHanging has a job run out of its time.
 func (s *setting) testHanging(t *testing.T) {
+	t.Parallel()
 	m := s.machine(t, "production")
 	w := serve(t, m, "JOB_TIMEOUT=10")
 	w.ping(http.StatusOK, time.Minute)
@@ -117,6 +119,7 @@ func (s *setting) testHanging(t *testing.T) {
 // testBrokenWeights starts an image in which a file of the model is cut, and one
 // without a GPU.
 func (s *setting) testBrokenWeights(t *testing.T) {
+	t.Parallel()
 	m := s.machine(t, "production")
 	if c := started(t)(m.Start(nil)); wait(t, c) != 1 || !strings.Contains(c.Output(), "GPU") {
 		t.Errorf("without a GPU:\n%s", c.Output())

@@ -21,12 +21,8 @@ func (s *setting) machine(t *testing.T, variant string) *container.Machine {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start containers with a user of their own")
 	}
-	runc, err := enginetest.Options(t).FetchRunc(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	l, image := s.image(t, variant)
-	m, err := container.New(t.Context(), runc, l, image, t.TempDir())
+	m, err := container.New(t.Context(), enginetest.Runc(t), l, image, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

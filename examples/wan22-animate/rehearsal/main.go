@@ -31,7 +31,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"lamina.build/examples/wan22-animate/rehearsal/world"
-	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine/runc"
 	"lamina.build/internal/humanize"
@@ -64,11 +63,11 @@ type rehearsal struct {
 	variants []string
 	keep     string
 	out      io.Writer
+	world    *world.World // one is made where there is none
 
 	dir   string // for the project and the images
 	build string // the command
 	runc  string
-	world *world.World
 }
 
 func (r *rehearsal) run(ctx context.Context) (err error) {
@@ -93,7 +92,7 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	room, err := openRoom(filepath.Join(cache, "rehearsal"), r.runc)
+	room, err := container.OpenRoom(filepath.Join(cache, "rehearsal"), func() (string, error) { return r.runc, nil })
 	if err != nil {
 		return err
 	}
@@ -103,7 +102,9 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 		return fmt.Errorf("compiling the command: %w", err)
 	}
 	return testworld.During(ctx, room.Name(), func(t testing.TB) error {
-		r.world = world.New(t, world.Options{Example: os.DirFS(r.example), Getter: getter, Mirrors: mirrors})
+		if r.world == nil {
+			r.world = world.New(t, world.Options{Example: os.DirFS(r.example), Getter: getter, Mirrors: mirrors})
+		}
 		if r.dir = r.keep; r.dir == "" {
 			r.dir = t.TempDir()
 		} else if err := os.Mkdir(r.dir, 0o755); err != nil { //nolint:gosec // the user names it
@@ -111,21 +112,6 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 		}
 		return r.all(t)
 	})
-}
-
-// openRoom is a folder for what is made. What killed rehearsals left, containers that
-// still run among it, goes.
-func openRoom(path, runc string) (*atomicfile.Temporary, error) {
-	for _, left := range atomicfile.Leftovers(path) {
-		folders, err := os.ReadDir(left)
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range folders {
-			container.Sweep(runc, filepath.Join(left, f.Name()))
-		}
-	}
-	return atomicfile.Folder(path)
 }
 
 // all rehearses the variants, one after the other.

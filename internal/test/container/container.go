@@ -66,7 +66,10 @@ func (m *Machine) command(args ...string) *exec.Cmd {
 	return exec.CommandContext(context.Background(), m.runc, args...) //nolint:gosec,forbidigo // as above
 }
 
-func (m *Machine) state() string { return filepath.Join(m.dir, "state") }
+// stateName is the folder of a machine in which runc has its containers.
+const stateName = "state"
+
+func (m *Machine) state() string { return filepath.Join(m.dir, stateName) }
 
 // Ended is closed when the container's program has ended.
 func (c *Container) Ended() <-chan struct{} { return c.ended }
@@ -107,19 +110,6 @@ func (c *Container) Remove() {
 }
 
 const removeAgain = 100 * time.Millisecond
-
-// Sweep ends the containers of a machine whose program was killed, by the folder that
-// it was given. What can't be ended stays.
-func Sweep(runc, dir string) {
-	m := &Machine{runc: runc, dir: dir}
-	entries, err := os.ReadDir(m.state())
-	if err != nil {
-		return // it had none
-	}
-	for _, e := range entries {
-		_ = m.command("delete", "--force", e.Name()).Run() // see above
-	}
-}
 
 // output is read while it is written.
 type output struct {

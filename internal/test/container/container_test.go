@@ -22,12 +22,8 @@ func waiting(t *testing.T) *Machine {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start containers with a user of their own")
 	}
-	runc, err := enginetest.Options(t).FetchRunc(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	m := &Machine{
-		runc: runc, dir: t.TempDir(),
+		runc: enginetest.Runc(t), dir: t.TempDir(),
 		config: ocispec.ImageConfig{Entrypoint: []string{"/wait"}, User: "10001:10001", WorkingDir: "/", Env: []string{"KEY=image's"}},
 	}
 	m.Root = filepath.Join(m.dir, "rootfs")
@@ -85,14 +81,45 @@ func TestRealContainerThatIsRemovedAtOnce(t *testing.T) {
 	}
 }
 
-// What a killed program left is ended by the next one.
-func TestRealSweep(t *testing.T) {
-	m := waiting(t)
+// What a killed program left, the next one ends and removes. The rooms of others stay.
+func TestRealOpenRoom(t *testing.T) {
+	m, path := waiting(t), filepath.Join(t.TempDir(), "room")
+	asks := func() (string, error) { return m.runc, nil }
+	left, err := OpenRoom(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = left.Close(); err != nil { // its lock is gone; its folder is not:
+		t.Fatal(err)
+	}
+	if err = os.MkdirAll(filepath.Join(left.Name(), "test"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(left.Name(), "test", "001")
+	if err = os.Rename(m.dir, dir); err != nil {
+		t.Fatal(err)
+	}
+	m.dir, m.Root = dir, filepath.Join(dir, "rootfs")
 	c := start(t, m)
 	running(t, c)
-	Sweep(m.runc, m.dir)
+	for range 2 {
+		room, err := OpenRoom(path, asks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err = room.Close(); err != nil {
+				t.Errorf("a room in use was removed: %v", err)
+			}
+		}()
+		if _, err = os.Stat(room.Name()); err != nil {
+			t.Error(err)
+		}
+	}
 	if _, err := c.Wait(time.Minute); err != nil {
 		t.Error(err)
 	}
-	Sweep(m.runc, t.TempDir())
+	if _, err := os.Stat(left.Name()); err == nil {
+		t.Error("the files are still there")
+	}
 }

@@ -22,52 +22,22 @@ import (
 	"lamina.build/internal/layout"
 	"lamina.build/internal/test/enginetest"
 	"lamina.build/internal/test/imagetest"
+	"lamina.build/internal/test/testworld"
 )
-
-// compiled is where the command is, once a test has asked for it.
-var compiled string
-
-// program compiles the command once for all tests of a package.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "lamina-e2e-")
-	if err != nil {
-		return "", err
-	}
-	compiled = filepath.Join(dir, "build")
-	out, err := exec.Command("go", "build", "-o", compiled, "lamina.build/cmd/build").CombinedOutput() //nolint:gosec // our own
-	if err != nil {
-		return "", errors.New(string(out))
-	}
-	return compiled, nil
-})
-
-// Main runs the tests of a package and removes what was compiled for them.
-func Main(m *testing.M) int {
-	code := m.Run()
-	if compiled != "" {
-		_ = os.RemoveAll(filepath.Dir(compiled))
-	}
-	return code
-}
-
-// Program returns the path of the compiled command.
-func Program(t *testing.T) string {
-	t.Helper()
-	path, err := program()
-	if err != nil {
-		t.Fatalf("compiling the command: %v", err)
-	}
-	return path
-}
 
 // Root is the folder of the module.
 func Root(t *testing.T) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "env", "GOMOD").Output()
+	root, err := moduleRoot(t.Context())
 	if err != nil {
 		t.Fatalf("looking for the module: %v", err)
 	}
-	return filepath.Dir(strings.TrimSpace(string(out)))
+	return root
+}
+
+func moduleRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	return filepath.Dir(strings.TrimSpace(string(out))), err
 }
 
 // User is somebody with a folder of their own who runs the command there.
@@ -81,6 +51,7 @@ type User struct {
 // NewUser shares the tests' engine, and what was ever downloaded.
 func NewUser(t *testing.T) *User {
 	t.Helper()
+	testworld.RealMirrors(t)
 	return UserOf(t, enginetest.Engine(t))
 }
 
@@ -88,23 +59,6 @@ func NewUser(t *testing.T) *User {
 func UserOf(t *testing.T, e *engine.Engine) *User {
 	t.Helper()
 	return &User{Dir: t.TempDir(), Addr: e.Addr, Cache: filepath.Join(filepath.Dir(enginetest.Options(t).CacheDir), "lamina-test", "user")}
-}
-
-// FreshEngine is an engine with nothing in its cache, in a root of its own.
-func FreshEngine(t *testing.T) *engine.Engine {
-	t.Helper()
-	o := enginetest.Options(t)
-	o.StateDir = t.TempDir()
-	e, err := engine.Open(t.Context(), o)
-	if err != nil {
-		t.Fatalf("opening an engine of its own: %v", err)
-	}
-	t.Cleanup(func() {
-		_ = e.Close()
-		// The test's own context has ended by now.
-		_, _ = engine.Stop(context.WithoutCancel(t.Context()), o, true)
-	})
-	return e
 }
 
 // Result is how a command ended.

@@ -22,6 +22,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/engine/runc"
+	"lamina.build/internal/test/testworld"
 )
 
 // shared is opened by the first test that asks and is never closed: the kernel
@@ -32,17 +33,29 @@ var shared = sync.OnceValues(func() (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The engine outlives the test that happens to come first.
-	return engine.Open(context.Background(), o) //nolint:forbidigo // no test's context lasts long enough
+	// A machine that is busy with other tests may let an engine start too slowly for a
+	// user who waits. Tests do wait.
+	for n := 1; ; n++ {
+		// The engine outlives the test that happens to come first.
+		e, err := engine.Open(context.Background(), o) //nolint:forbidigo // no test's context lasts long enough
+		if err == nil || n == patience {
+			return e, err
+		}
+	}
 })
 
+// patience is how many times an engine may fail to start.
+const patience = 5
+
 // Engine returns the engine that all tests share. It skips the test under
-// -short, and only then; a test must not close what it gets.
+// -short, for a user who can't run one, and where there is none yet and no network
+// to fetch it; a test must not close what it gets.
 func Engine(t testing.TB) *engine.Engine {
 	t.Helper()
-	skipShort(t)
+	skip(t)
 	e, err := shared()
 	if err != nil {
+		testworld.RealMirrors(t) // skips where no part of it could be fetched
 		t.Fatalf("opening the engine of the tests: %v", err)
 	}
 	return e
@@ -59,7 +72,7 @@ func Client(t testing.TB) *client.Client {
 // still shared.
 func Options(t testing.TB) engine.Options {
 	t.Helper()
-	skipShort(t)
+	Runc(t)
 	o, err := Defaults()
 	if err != nil {
 		t.Fatal(err)
@@ -67,10 +80,38 @@ func Options(t testing.TB) engine.Options {
 	return o
 }
 
-func skipShort(t testing.TB) {
+// Runc returns the path of the runc that the shared engine may have fetched. It skips
+// the test as [Engine] does.
+func Runc(t testing.TB) string {
+	t.Helper()
+	skip(t)
+	path, err := FetchRunc()
+	if err != nil {
+		testworld.RealMirrors(t) // as above
+		t.Fatalf("fetching the runc of the tests: %v", err)
+	}
+	return path
+}
+
+// FetchRunc returns that path where there is no test at hand.
+func FetchRunc() (string, error) { return fetched() }
+
+// fetched is where runc is, for all tests of the process.
+var fetched = sync.OnceValues(func() (string, error) {
+	o, err := Defaults()
+	if err != nil {
+		return "", err
+	}
+	return o.FetchRunc(context.Background()) //nolint:forbidigo // as above
+})
+
+func skip(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs an engine, skipped by -short")
+	}
+	if user := os.Geteuid(); runtime.GOOS == "linux" && user != 0 {
+		t.Skipf("needs an engine, and only root can run one: this is user %d", user)
 	}
 }
 

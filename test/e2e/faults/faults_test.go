@@ -26,6 +26,7 @@ import (
 
 // Trouble of an index is waited out where that helps, and told where it doesn't.
 func TestRealFaultsOfIndexes(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	file := "beta-2.1-py3-none-any.whl"
 	for name, tt := range map[string]struct {
@@ -48,6 +49,7 @@ func TestRealFaultsOfIndexes(t *testing.T) {
 		}, 75, []string{file}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := testworld.New(t)
 			x := w.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "beta", Version: "2.1"})
 			tt.spoil(w, x)
@@ -80,6 +82,7 @@ func front(t *testing.T, w *testworld.World, before func(http.ResponseWriter, *h
 }
 
 func TestRealIndexAsksToComeAgain(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	w.Index(testworld.IndexOptions{Relative: true}, testworld.Wheel{Name: "beta"})
 	var first time.Time
@@ -105,6 +108,7 @@ func TestRealIndexAsksToComeAgain(t *testing.T) {
 }
 
 func TestRealIndexLiesAboutASize(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	beta := testworld.Wheel{Name: "beta"}
 	data := beta.Bytes(t)
@@ -124,6 +128,7 @@ func TestRealIndexLiesAboutASize(t *testing.T) {
 
 // A certificate is trusted where the machine trusts its authority.
 func TestRealCertificates(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	w.Index(testworld.IndexOptions{Relative: true}, testworld.Wheel{Name: "beta"})
 	address, authority := testworld.ServeTLS(t, "127.0.0.1:0", front(t, w, func(http.ResponseWriter, *http.Request) bool { return false }))
@@ -137,6 +142,7 @@ func TestRealCertificates(t *testing.T) {
 }
 
 func TestRealProxyRefuses(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		http.Error(rw, "not for you", http.StatusProxyAuthRequired)
@@ -150,6 +156,7 @@ func TestRealProxyRefuses(t *testing.T) {
 // A client that is killed in the middle of a resolve leaves nothing that the next
 // one stumbles over. An engine that goes away is passing trouble.
 func TestRealKilledInAResolve(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	w.Index(testworld.IndexOptions{Relative: true}, testworld.Wheel{Name: "beta"})
 	for name, tt := range map[string]struct {
@@ -160,6 +167,7 @@ func TestRealKilledInAResolve(t *testing.T) {
 		"engine": {func(_ *exec.Cmd, cut func()) { cut() }, 75},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			asked, open := make(chan struct{}, 100), make(chan struct{})
 			server := httptest.NewServer(front(t, w, func(_ http.ResponseWriter, r *http.Request) bool {
 				asked <- struct{}{}

@@ -70,6 +70,7 @@ build_wheel = prepare_metadata_for_build_wheel = get_requires_for_build_wheel
 // Code of an sdist that runs in a resolve reaches nothing but the indexes, and finds
 // no login, no file of the project's other parts, and nothing of other projects.
 func TestRealResolveIsSealed(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	reached := 0
 	listener := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }))
@@ -108,6 +109,7 @@ func TestRealResolveIsSealed(t *testing.T) {
 // A login is for the host that it was given for: where an index leads elsewhere,
 // nobody gets it.
 func TestRealLoginsDoNotFollow(t *testing.T) {
+	t.Parallel()
 	u, other := e2etest.NewUser(t), testworld.NewAt(t, "127.0.0.2:0")
 	x := other.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "beta"})
 	redirect := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

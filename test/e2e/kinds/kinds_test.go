@@ -59,6 +59,7 @@ func odd() []testworld.Distribution {
 // What the packages of the world are like: each is locked as uv takes it, or refused
 // with the reason.
 func TestRealKindsOfPackages(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	x := w.Index(testworld.IndexOptions{}, odd()...)
 	differs := testworld.Wheel{Name: "differs"}
@@ -108,6 +109,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 		{"constraint", "beta", "constraints = [\"constraints.txt\"]", 0, []string{"beta 1.0"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\n"+tt.more+"\n", map[string]string{"requirements.txt": tt.lines + "\n", "constraints.txt": "beta<2\n"})
 			if tt.code != 0 {
 				u.Fails(t, tt.code, tt.want, "lock", dir)
@@ -123,6 +125,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 		})
 	}
 	t.Run("tags", func(t *testing.T) {
+		t.Parallel()
 		dir := e2etest.Needs(t, "tags")
 		u.Build(t, "lock", dir)
 		if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "tags"); d.File != "tags-1.0-10-cp311-cp311-manylinux_2_28_x86_64.whl" {
@@ -133,6 +136,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 
 // A further index hides versions of the one behind it, unless the spec says otherwise.
 func TestRealIndexStrategy(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	first := w.Index(testworld.IndexOptions{Path: "first"}, testworld.Wheel{Name: "beta"})
 	second := w.Index(testworld.IndexOptions{Path: "second"}, testworld.Wheel{Name: "beta", Version: "2.0"})
@@ -147,6 +151,7 @@ func TestRealIndexStrategy(t *testing.T) {
 
 // A pylock.toml of another tool is taken as PEP 751 says, or refused with the reason.
 func TestRealPylockOfOthers(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	sdist := testworld.Sdist{Name: "gamma", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"}
 	x := w.Index(testworld.IndexOptions{}, append(odd(), sdist)...)
@@ -196,6 +201,7 @@ func TestRealPylockOfOthers(t *testing.T) {
 		{"no packages", "", strings.ReplaceAll(entry("beta", "1.0", ""), "[[packages]]", "[[package]]"), "", nil, 2, []string{"packages"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			files := map[string]string{"pylock.toml": "lock-version = \"1.0\"\ncreated-by = \"somebody\"\n" + tt.head + tt.text}
 			maps.Copy(files, tt.files)
 			dir := e2etest.PythonProject(t, "[python]\nlock = \"pylock.toml\"\n"+tt.more+"\n", files)
@@ -242,6 +248,7 @@ func uvLock(t *testing.T, x *testworld.Index) string {
 
 // A project of uv is locked as its uv.lock says, or resolved where it has none.
 func TestRealProjectsOfUV(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	x := w.Index(testworld.IndexOptions{}, odd()...)
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}
@@ -298,6 +305,7 @@ func TestRealProjectsOfUV(t *testing.T) {
 		{"no such group", "project = \".\"\ngroups = [\"nothing\"]", fresh, 2, []string{"image.toml:6:11: python: ", "nothing"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			dir := e2etest.PythonProject(t, "[python]\n"+tt.toml+"\n", tt.files)
 			if tt.code != 0 {
 				u.Fails(t, tt.code, tt.want, "lock", dir)

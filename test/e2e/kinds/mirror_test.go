@@ -12,6 +12,7 @@ import (
 // A lock that was made behind one mirror builds behind another one, which has the
 // same files elsewhere. One that the spec names is nobody's mirror.
 func TestRealAnotherMirror(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	u.Cache = t.TempDir()
 	fresh := testworld.Wheel{Name: "fresh", Files: map[string]string{"fresh.py": "# " + time.Now().String()}}
@@ -42,6 +43,7 @@ func TestRealAnotherMirror(t *testing.T) {
 // A mirror that has lost a file since it was asked is not asked for it: the file
 // comes from where it was locked.
 func TestRealMirrorThatDrops(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	u.Cache = t.TempDir()
 	fresh := testworld.Wheel{Name: "fresh", Files: map[string]string{"fresh.py": "# " + time.Now().String()}}

@@ -17,6 +17,7 @@ import (
 
 // What can't be resolved says why in uv's words or better ones, and leaves no lock.
 func TestRealUnresolvable(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	tests := []struct {
 		name   string
@@ -57,6 +58,7 @@ func TestRealUnresolvable(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := testworld.New(t)
 			x := w.Index(testworld.IndexOptions{JSON: true}, append(tt.offers, testworld.Backend(),
 				testworld.Wheel{Name: "alpha", Version: "1.0", Requires: []string{"beta>=2"}},
@@ -93,6 +95,7 @@ func (a archive) Write(t testing.TB, path string) {
 // An archive that is damaged, or another than its name says, never comes into a
 // lock. The fault names it, and the line that led to it.
 func TestRealDamagedArchives(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	other := testworld.Wheel{Name: "other"}.Bytes(t)
 	tests := []struct {
@@ -109,6 +112,7 @@ func TestRealDamagedArchives(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			x := testworld.New(t).Index(testworld.IndexOptions{}, testworld.Wheel{Name: "beta"}, testworld.Wheel{Name: "needs", Requires: []string{"odd"}},
 				archive{testworld.Wheel{Name: "odd"}, tt.file, tt.data})
 			dir := e2etest.Needs(t, "--index-url "+x.URL, "beta", "needs")
@@ -124,6 +128,7 @@ func TestRealDamagedArchives(t *testing.T) {
 
 // What answers, and is no index, is told as that.
 func TestRealNoIndexes(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	w := testworld.New(t)
 	w.Put("portal/beta", []byte(`<html><a href="/login">Log in</a></html>`))
@@ -138,6 +143,7 @@ func TestRealNoIndexes(t *testing.T) {
 
 // A name in the spec that nothing has is more likely a slip than a wish.
 func TestRealNamesThatNothingHas(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{})
 	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\noptional = [\"alpa\", \"beta\"]\n[python.build-requires]\nnothing = [\"beta\"]\n",
@@ -150,6 +156,7 @@ func TestRealNamesThatNothingHas(t *testing.T) {
 
 // Archives that are named by their addresses are in no index, and are locked and installed like others.
 func TestRealDirectURLs(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{Relative: true}, testworld.Wheel{Name: "named", Requires: []string{"beta<2"}}, testworld.Wheel{Name: "un.named"},
 		testworld.Sdist{Name: "gamma", Version: "0.7", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"},
@@ -173,6 +180,7 @@ func TestRealDirectURLs(t *testing.T) {
 
 // Trouble that passes is waited out.
 func TestRealIndexRecovers(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	w := testworld.New(t)
 	x := w.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "beta", Version: "2.1", Yanked: "broken"}, testworld.Wheel{Name: "beta", Version: "2.0"})
@@ -187,6 +195,7 @@ func TestRealIndexRecovers(t *testing.T) {
 
 // A project that is bound to an index comes from there, whatever the others offer.
 func TestRealIndexesAreBound(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	w := testworld.New(t)
 	public := w.Index(testworld.IndexOptions{Path: "public", JSON: true}, testworld.Wheel{Name: "torch", Version: "99.0"}, testworld.Wheel{Name: "numpy", Version: "1.26"})
@@ -206,6 +215,7 @@ func TestRealIndexesAreBound(t *testing.T) {
 
 // A lie about a wheel, of which a lock reads the directory alone, is found by the build.
 func TestRealIndexLiesAboutAWheel(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true})
 	x.Lie("beta-2.1-py3-none-any.whl")
@@ -216,6 +226,7 @@ func TestRealIndexLiesAboutAWheel(t *testing.T) {
 }
 
 func TestRealFilesWithoutHashesAreHashed(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{NoHashes: true, Relative: true})
 	dir := e2etest.Needs(t, "--index-url "+x.URL, "alpha")
@@ -226,6 +237,7 @@ func TestRealFilesWithoutHashesAreHashed(t *testing.T) {
 }
 
 func TestRealTenThousandLines(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true})
 	lines := []string{"--index-url " + x.URL, "alpha"}
@@ -243,6 +255,7 @@ func TestRealTenThousandLines(t *testing.T) {
 }
 
 func TestRealPylockThereAndBack(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true}, testworld.Sdist{Name: "gamma", Version: "0.7", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"})
 	dir := e2etest.Needs(t, "--index-url "+x.URL, "alpha", "gamma")
@@ -268,6 +281,7 @@ func TestRealPylockThereAndBack(t *testing.T) {
 		"no TOML":       {`lock-version = "1.0"`, `lock-version = `, "pylock.toml:1: "},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			bad := e2etest.PythonProject(t, "[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": strings.ReplaceAll(string(text), tt.old, tt.replacement)})
 			u.Fails(t, 2, []string{tt.says}, "lock", bad)
 		})

@@ -17,6 +17,7 @@ import (
 
 // Versions stay until the spec forbids them or the user asks for others.
 func TestRealVersionsStay(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true},
 		testworld.Sdist{Name: "gamma", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend", Requires: []string{"beta"}})

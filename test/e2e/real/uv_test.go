@@ -65,11 +65,7 @@ func machine(t *testing.T, dir string) *container.Machine {
 	u := e2etest.NewUser(t)
 	u.Build(t, dir)
 	layout, image := u.Image(t, "production")
-	runc, err := enginetest.Options(t).FetchRunc(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := container.New(t.Context(), runc, layout, image, t.TempDir())
+	m, err := container.New(t.Context(), enginetest.Runc(t), layout, image, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

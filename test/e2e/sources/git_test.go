@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,6 +25,7 @@ func static(name string) map[string]string {
 
 // However a repository names what it means, that is locked to a commit.
 func TestRealGitIsLockedToCommits(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	x := w.Index(testworld.IndexOptions{}, testworld.Backend())
 	repo := func(name string) *testworld.Git { return w.Git(name, static(name)) }
@@ -84,6 +86,7 @@ func TestRealGitIsLockedToCommits(t *testing.T) {
 
 // A version that a tag gives is the one in the lock and in the image, by the real tools of PyPI.
 func TestRealVersionsFromTags(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	lines := []string{}
 	for name, files := range map[string]map[string]string{
@@ -126,38 +129,46 @@ func TestRealVersionsFromTags(t *testing.T) {
 // Git by ssh goes over https where there is a login. In a submodule, which a build
 // fetches without it, it is refused.
 func TestRealGitBySSH(t *testing.T) {
-	u, w := e2etest.NewUser(t), testworld.New(t)
+	t.Parallel()
+	u, w, host := e2etest.NewUser(t), testworld.New(t), loopback()
 	to, err := url.Parse(w.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, authority := testworld.ServeTLS(t, "127.0.0.3:443", httputil.NewSingleHostReverseProxy(to))
+	_, authority := testworld.ServeTLS(t, host+":443", httputil.NewSingleHostReverseProxy(to))
 	x := w.Index(testworld.IndexOptions{}, testworld.Backend())
 	inner := w.Git("inner", map[string]string{"inner.txt": ""})
 	plain, outer, nested := w.Git("plain", static("plain")), w.Git("outer", static("outer")), w.Git("nested", static("nested"))
 	named := *inner
-	named.URL = "git@127.0.0.3:git/inner.git"
+	named.URL = "git@" + host + ":git/inner.git"
 	outer.Submodule("sub", &named)
 	private := *inner
-	private.URL = "https://127.0.0.3/git/inner.git"
+	private.URL = "https://" + host + "/git/inner.git"
 	nested.Submodule("sub", &private)
 	w.Protect("git", "me", "s3cret")
 	netrc := filepath.Join(t.TempDir(), "netrc")
-	e2etest.Write(t, netrc, []byte("machine 127.0.0.3 login me password s3cret\n"))
+	e2etest.Write(t, netrc, []byte("machine "+host+" login me password s3cret\n"))
 	u.Env = []string{"NETRC=" + netrc, "SSL_CERT_FILE=" + testworld.TrustAlso(t, authority)}
-	dir := e2etest.Needs(t, "--index-url "+x.URL, "plain @ git+ssh://git@127.0.0.3/git/plain.git@main")
+	dir := e2etest.Needs(t, "--index-url "+x.URL, "plain @ git+ssh://git@"+host+"/git/plain.git@main")
 	u.Build(t, "lock", dir)
-	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "plain"); d.URL != "git+https://127.0.0.3/git/plain.git@"+plain.Commit {
+	if d := e2etest.Find(t, e2etest.ReadLock(t, dir), "plain"); d.URL != "git+https://"+host+"/git/plain.git@"+plain.Commit {
 		t.Errorf("locked as %s", d.URL)
 	}
 	u.Build(t, "lock", "--check", dir)
 	// The login goes to what is named, and the submodule is not.
-	needs := map[string]string{"requirements.txt": "--index-url " + x.URL + "\nnested @ git+https://127.0.0.3/git/nested.git@main\n", "limits.txt": ""}
+	needs := map[string]string{"requirements.txt": "--index-url " + x.URL + "\nnested @ git+https://" + host + "/git/nested.git@main\n", "limits.txt": ""}
 	config := "[python]\nrequirements = [\"requirements.txt\"]\nconstraints = [\"limits.txt\"]\n"
-	u.Fails(t, 2, []string{"/git/inner.git/info/refs?…: it asks for a login, and Lamina sends none to this address", "hint: a login for 127.0.0.3 goes to what"},
+	u.Fails(t, 2, []string{"/git/inner.git/info/refs?…: it asks for a login, and Lamina sends none to this address", "hint: a login for " + host + " goes to what"},
 		"lock", e2etest.PythonProject(t, config, needs))
-	needs["limits.txt"] = "inner @ git+https://127.0.0.3/git/inner.git\n"
+	needs["limits.txt"] = "inner @ git+https://" + host + "/git/inner.git\n"
 	u.Build(t, "lock", e2etest.PythonProject(t, config, needs))
-	needs["requirements.txt"] = strings.Replace(needs["requirements.txt"], "nested @ git+https://127.0.0.3/git/nested", "outer @ git+ssh://git@127.0.0.3/git/outer", 1)
-	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "a submodule of it is at git@127.0.0.3, by ssh", "hint: .gitmodules"}, "lock", e2etest.PythonProject(t, config, needs))
+	needs["requirements.txt"] = strings.Replace(needs["requirements.txt"], "nested @ git+https://"+host+"/git/nested", "outer @ git+ssh://git@"+host+"/git/outer", 1)
+	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "a submodule of it is at git@" + host + ", by ssh", "hint: .gitmodules"}, "lock", e2etest.PythonProject(t, config, needs))
+}
+
+// loopback is an address of this machine for this process alone: where git by ssh goes,
+// there is no port to choose.
+func loopback() string {
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d", 1+pid>>16, pid>>8&0xff, pid&0xff)
 }

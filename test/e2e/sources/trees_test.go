@@ -42,6 +42,7 @@ func tree(t *testing.T, build, more string) string {
 // A tree brings what it needs: what Debian's packages meet by name and version
 // comes from these, the rest from an index.
 func TestRealTreesBringTheirDependencies(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{}, testworld.Wheel{Name: "numpy", Version: "9.0"}, testworld.Wheel{Name: "own-two", Version: "9.0"}, testworld.Wheel{Name: "needs-two", Requires: []string{"own-two"}})
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}
@@ -61,6 +62,7 @@ func TestRealTreesBringTheirDependencies(t *testing.T) {
 		}), []string{"beta 1.0", "needs-two 1.0"}, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			u.Build(t, "lock", tt.dir)
 			l := e2etest.ReadLock(t, tt.dir)
 			if diff := cmp.Diff(tt.image, e2etest.Titles(l)); diff != "" {
@@ -72,6 +74,7 @@ func TestRealTreesBringTheirDependencies(t *testing.T) {
 		})
 	}
 	t.Run("gone", func(t *testing.T) {
+		t.Parallel()
 		dir := tree(t, "", `, "gone"`)
 		u.Fails(t, 2, []string{"python: ", "gone was not found in the package registry"}, "lock", dir)
 		e2etest.Edit(t, filepath.Join(dir, "svc", "pyproject.toml"), "[project]", "[project")
@@ -81,6 +84,7 @@ func TestRealTreesBringTheirDependencies(t *testing.T) {
 
 // Where nothing comes from an index neither uv nor an index is asked.
 func TestRealTreesNeedNoIndex(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	u.Env = []string{"LAMINA_PYTHON_INDEX=http://127.0.0.1:9/simple", "HTTPS_PROXY=http://127.0.0.1:9", "https_proxy=http://127.0.0.1:9"}
 	dir := tree(t, "", "")
@@ -97,6 +101,7 @@ func TestRealTreesNeedNoIndex(t *testing.T) {
 
 // A variant's own tree brings its own, also where it has the name of another one.
 func TestRealTreesOfVariants(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{})
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}

@@ -30,7 +30,17 @@ func options(t *testing.T, example fs.FS) world.Options {
 // another, and all of these are.
 func TestRealProjectIsTheExample(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, options(t, os.DirFS(example)))
+	err := testworld.During(t.Context(), t.TempDir(), func(program testing.TB) error {
+		isTheExample(t, world.New(program, options(t, os.DirFS(example)))) // as the command has one
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func isTheExample(t *testing.T, w *world.World) {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "project")
 	if err := w.Project(dir); err != nil {
 		t.Fatal(err)

@@ -8,15 +8,24 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
+// One engine is fresh for both tests: making the base system on it is most of their
+// work, and each finds nothing there of what it is about.
+func TestRealEngineThatHasNothing(t *testing.T) {
+	e := e2etest.FreshEngine(t)
+	// The first, since the other brings the right uv.
+	t.Run("uv is altered", func(t *testing.T) { alteredUV(t, e2etest.UserOf(t, e)) })
+	t.Run("digest with sdists", func(t *testing.T) { sameDigestWithSdists(t, e2etest.UserOf(t, e)) })
+}
+
 // The same lock gives the same manifest with compiled sdists in it: on another
 // engine, whose compiler cache is empty, and under what differs between machines.
-func TestRealDigestWithSdistsIsTheSameEverywhere(t *testing.T) {
+func sameDigestWithSdists(t *testing.T, there *e2etest.User) {
+	t.Helper()
 	u := e2etest.NewUser(t)
 	dir, _ := e2etest.EveryKind(t)
 	u.Build(t, dir)
 	want := u.Digest(t)
 
-	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
 	there.Env = []string{"TZ=Pacific/Chatham", "LANG=tr_TR.UTF-8", "LC_ALL=tr_TR.UTF-8", "GOMAXPROCS=1", "HOSTNAME=elsewhere", "PYTHONHASHSEED=7"}
 	copied := filepath.Join(t.TempDir(), "elsewhere", "project")
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {

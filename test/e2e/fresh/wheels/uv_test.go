@@ -10,8 +10,10 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// A uv of other bytes than Lamina knows installs nothing, and resolves nothing.
-func TestRealUVThatIsAltered(t *testing.T) {
+// A uv of other bytes than Lamina knows installs nothing, and resolves nothing, where
+// the engine doesn't have the right ones yet.
+func alteredUV(t *testing.T, there *e2etest.User) {
+	t.Helper()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + w.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "alpha"}).URL}
 	dir := e2etest.Needs(t, "alpha")
@@ -23,7 +25,6 @@ func TestRealUVThatIsAltered(t *testing.T) {
 	if locked := e2etest.ReadLock(t, dir).UV; locked.URL != w.URL+"/files/"+uv.File {
 		t.Fatalf("locked is uv at %s", locked.URL)
 	}
-	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
 	there.Env = u.Env
 	says := []string{"uv " + uv.Version, "what comes are not the bytes that were locked"}
 	there.Fails(t, 1, says, dir, "--progress", "quiet")
