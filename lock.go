@@ -56,7 +56,7 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 
 func (p *Project) resolver() resolve.Project {
 	return resolve.Project{
-		File: p.file, Wishes: p.wishes, Root: p.root.FS(), Dir: p.dir, CacheDir: p.cacheDir, PythonIndex: p.o.PythonIndex, Env: p.env, Note: p.line,
+		File: p.file, Wishes: p.wishes, Root: p.tree(), Dir: p.dir, CacheDir: p.cacheDir, PythonIndex: p.o.PythonIndex, Env: p.env, Note: p.line,
 	}
 }
 
