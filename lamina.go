@@ -28,6 +28,7 @@ package lamina
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/moby/buildkit/client"
 
@@ -35,6 +36,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve"
 	"lamina.build/internal/solve"
 	"lamina.build/stages"
 )
@@ -130,14 +132,21 @@ func ParseCache(from, to []string) (cache.Remote, error) {
 	return r, errors.Join(faults...)
 }
 
-// Check finds what is wrong with options by themselves, before any job has them.
+// Check finds what is wrong with options by themselves, all of it at once. [Open] and
+// [New] ask it first.
 func (o Options) Check() error {
 	_, err := debian.ParseMirrors(o.DebianMirror)
-	return failure.New(failure.Usage, err)
+	if err != nil {
+		err = fmt.Errorf("flag --debian-mirror: %w", err)
+	}
+	return failure.New(failure.Usage, errors.Join(err, resolve.CheckIndex(o.PythonIndex), engine.CheckAddr(o.Engine)))
 }
 
 // OpenEngine finds or starts the engine of the options. The caller closes it.
 func OpenEngine(ctx context.Context, o Options) (*Engine, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
 	e, err := o.EngineOptions()
 	if err != nil {
 		return nil, err

@@ -71,12 +71,14 @@ const requirementFiles = "requirements = [\"requirements.txt\"]\nconstraints = [
 // for the other end of a FIFO, and nothing fills the memory.
 func TestOddFiles(t *testing.T) {
 	kinds := map[string]func(at string) error{
-		"FIFO":               func(at string) error { return unix.Mkfifo(at, 0o600) },
-		"folder":             func(at string) error { return os.Mkdir(at, 0o700) },
-		"link that leaves":   func(at string) error { return os.Symlink("/etc/hostname", at) },
-		"link to a device":   func(at string) error { return os.Symlink("/dev/zero", at) },
-		"link to itself":     func(at string) error { return os.Symlink(filepath.Base(at), at) },
-		"link to a FIFO":     func(at string) error { return errors.Join(unix.Mkfifo(at+".fifo", 0o600), os.Symlink(filepath.Base(at)+".fifo", at)) },
+		"FIFO":             func(at string) error { return unix.Mkfifo(at, 0o600) },
+		"folder":           func(at string) error { return os.Mkdir(at, 0o700) },
+		"link that leaves": func(at string) error { return os.Symlink("/etc/hostname", at) },
+		"link to a device": func(at string) error { return os.Symlink("/dev/zero", at) },
+		"link to itself":   func(at string) error { return os.Symlink(filepath.Base(at), at) },
+		"link to a FIFO": func(at string) error {
+			return errors.Join(unix.Mkfifo(at+".fifo", 0o600), os.Symlink(filepath.Base(at)+".fifo", at))
+		},
 		"file without bound": func(at string) error { return errors.Join(os.WriteFile(at, nil, 0o600), os.Truncate(at, 1<<40)) },
 	}
 	for name, python := range map[string]string{
