@@ -64,7 +64,7 @@ func (p *Project) Build(ctx context.Context, b Build) (made Made, err error) {
 func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err error) {
 	j := job{Project: p, Build: b, start: time.Now()}
 	j.Variant, j.Smoke = cmp.Or(b.Variant, spec.Production), cmp.Or(b.Smoke, stages.SmokeAll)
-	defer func() { err = ended(ctx, err) }()
+	defer func() { err = explain(ctx, err) }()
 	if err = b.Check(); err != nil {
 		return err
 	}
@@ -112,15 +112,6 @@ func (b Build) Check() error {
 	}
 	faults = append(faults, output.CheckAll(b.Outputs), b.Cache.Check())
 	return failure.New(failure.Usage, errors.Join(faults...))
-}
-
-// ended makes an error tell that its context had ended: gRPC words that in ways of
-// its own.
-func ended(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil || errors.Is(err, ctx.Err()) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
 // build makes the image. What can't be written to and what can't be reached is found

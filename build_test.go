@@ -1,7 +1,6 @@
 package lamina
 
 import (
-	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -11,7 +10,6 @@ import (
 	"testing"
 
 	"lamina.build/cache"
-	"lamina.build/internal/failure"
 	"lamina.build/output"
 	"lamina.build/stages"
 )
@@ -100,21 +98,6 @@ func TestFaultsOfOptions(t *testing.T) {
 		t.Errorf("all at once: %v", all)
 	}
 	if err := (Options{Engine: "tcp://builder.example:1234", PythonIndex: "https://i.example/simple", DebianMirror: "https://deb.example/debian"}).Check(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestErrorsTellThatTheContextEnded(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	failed := failure.New(failure.Transient, errors.New("rpc error: canceled"))
-	if err := ended(ctx, failed); !errors.Is(err, failed) || errors.Is(err, context.Canceled) {
-		t.Errorf("before: %v", err)
-	}
-	cancel()
-	if err := ended(ctx, failed); !errors.Is(err, context.Canceled) || !errors.Is(err, failed) {
-		t.Errorf("after: %v", err)
-	}
-	if err := ended(ctx, nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -49,7 +49,7 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 		},
 	})
 	if err != nil {
-		return lock.Lock{}, before, ended(ctx, err)
+		return lock.Lock{}, before, explain(ctx, err)
 	}
 	return after, before, p.WriteLock(after)
 }

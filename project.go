@@ -54,10 +54,7 @@ func New(dir string, s spec.Spec, o Options) (*Project, error) {
 }
 
 func open(dir string, o Options, read func(folder fs.FS) (*spec.File, error)) (*Project, error) {
-	if err := o.Check(); err != nil {
-		return nil, err
-	}
-	h, err := newHost(o)
+	h, err := openHost(o)
 	if err != nil {
 		return nil, err
 	}
