@@ -125,7 +125,10 @@ func TestCheckAll(t *testing.T) {
 	}{
 		{"none", nil, ""},
 		{"of all kinds", []output.Output{
-			{Type: output.OCI}, archive, {Type: output.Docker, Dest: "-", Tar: true, Names: []string{"a"}}, {Type: output.Local, Dest: "b"},
+			{Type: output.OCI},
+			archive,
+			{Type: output.Docker, Dest: "-", Tar: true, Names: []string{"a"}},
+			{Type: output.Local, Dest: "b"},
 			{Type: output.Image, Push: true, Names: []string{"registry.example/a:1"}, Compression: output.Zstd, Level: new(22)},
 		}, ""},
 		{"two layouts", []output.Output{{Type: output.OCI}, {Type: output.OCI, Dest: "b"}}, "only one output can be an OCI layout in a folder"},

@@ -36,12 +36,12 @@ func TestFilesOfAProject(t *testing.T) {
 	if err = fstest.TestFS(sub, "b/c"); err != nil {
 		t.Error(err)
 	}
-	if to, err := fs.ReadLink(project, "link"); to != "a/b" || err != nil {
-		t.Errorf("the link leads to %q, %v", to, err)
+	if to, bad := fs.ReadLink(project, "link"); to != "a/b" || bad != nil {
+		t.Errorf("the link leads to %q, %v", to, bad)
 	}
 	for name, limit := range map[string]int64{"link/c": 4, "empty": 0} {
-		if _, err := beneath.ReadAtMost(project, name, limit); err != nil {
-			t.Errorf("%s of %d bytes: %v", name, limit, err)
+		if _, bad := beneath.ReadAtMost(project, name, limit); bad != nil {
+			t.Errorf("%s of %d bytes: %v", name, limit, bad)
 		}
 	}
 	_, err = beneath.ReadAtMost(sub, "b/c", 3)
