@@ -64,8 +64,8 @@ func (p *Project) Build(ctx context.Context, b Build) (made Made, err error) {
 func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err error) {
 	j := job{Project: p, Build: b, start: time.Now()}
 	j.Variant, j.Smoke = cmp.Or(b.Variant, spec.Production), cmp.Or(b.Smoke, stages.SmokeAll)
-	defer func() { err = ended(ctx, err) }()
-	if err = j.check(); err != nil {
+	defer func() { err = explain(ctx, err) }()
+	if err = b.Check(); err != nil {
 		return err
 	}
 	if len(b.Outputs) == 0 {
@@ -77,6 +77,10 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	if j.spec, err = p.file.Variant(j.Variant); err != nil {
 		return err
 	}
+	if j.models, err = p.findModels(ctx, p.o.Models); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, j.models.Close()) }()
 	if b.Lock != nil {
 		if j.lock, err = *b.Lock, p.CheckLock(*b.Lock); err != nil {
 			return err
@@ -90,40 +94,24 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	j.store = store
-	if j.models, err = p.findModels(ctx, p.o.Models); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, j.models.Close()) }()
 	if j.python, err = p.resolver().Access(ctx, j.lock); err != nil {
 		return err
 	}
 	return work(j)
 }
 
-// check finds what no build can mean.
-func (b Build) check() error {
+// Check finds what no build can mean, of whichever project, all of it at once. Nothing
+// is done where it finds anything.
+func (b Build) Check() error {
 	var faults []error
-	if !slices.Contains([]stages.Level{stages.SmokeAll, stages.SmokeRuntime, stages.SmokeOff}, b.Smoke) {
+	if !slices.Contains([]stages.Level{"", stages.SmokeAll, stages.SmokeRuntime, stages.SmokeOff}, b.Smoke) {
 		faults = append(faults, fmt.Errorf("smoke level %q is none of all, runtime, off", b.Smoke))
 	}
-	for _, o := range b.Outputs {
-		if o.ToStdout() && b.Stdout == nil {
-			faults = append(faults, errors.New("an output goes to \"-\", and there is no Stdout"))
-		}
-		if o.Type == "" {
-			faults = append(faults, errors.New("an output has no type: output.Parse makes one"))
-		}
+	if b.Stdout == nil && slices.ContainsFunc(b.Outputs, output.Output.ToStdout) {
+		faults = append(faults, errors.New("an output goes to \"-\", and there is no Stdout"))
 	}
+	faults = append(faults, output.CheckAll(b.Outputs), b.Cache.Check())
 	return failure.New(failure.Usage, errors.Join(faults...))
-}
-
-// ended makes an error tell that its context had ended: gRPC words that in ways of
-// its own.
-func ended(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil || errors.Is(err, ctx.Err()) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
 // build makes the image. What can't be written to and what can't be reached is found

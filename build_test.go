@@ -1,47 +1,103 @@
 package lamina
 
 import (
-	"context"
 	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"lamina.build/internal/failure"
+	"lamina.build/cache"
 	"lamina.build/output"
+	"lamina.build/stages"
 )
 
-// What no build can mean is told before anything is done.
-func TestFaultsOfBuilds(t *testing.T) {
+// minimal is a project of nothing but a Debian package, on a machine that has nothing.
+func minimal(t *testing.T, o Options) *Project {
+	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "image.toml"), []byte("name = \"x\"\n[debian]\npackages = [\"bash\"]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := Open(dir, Options{CacheDir: t.TempDir()})
+	o.CacheDir = filepath.Join(t.TempDir(), "cache")
+	p, err := Open(dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
-	_, err = p.Build(t.Context(), Build{Smoke: "Off", Outputs: []output.Output{{Type: output.Docker, Dest: output.Stdout, Tar: true}, {}}})
-	for _, want := range []string{`smoke level "Off"`, "there is no Stdout", "an output has no type"} {
-		if KindOf(err) != Usage || err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
-		}
+	return p
+}
+
+// What no build can mean is told before anything is done: nothing is locked, no engine
+// is looked for, and there is no cache folder yet.
+func TestFaultsOfBuilds(t *testing.T) {
+	stdout := output.Output{Type: output.Docker, Dest: output.Stdout, Tar: true}
+	for _, tt := range []struct {
+		name string
+		b    Build
+		o    Options
+		want []string
+	}{
+		{"several at once", Build{Smoke: "Off", Outputs: []output.Output{stdout, {}}}, Options{}, []string{`smoke level "Off"`, "there is no Stdout", "an output has no type"}},
+		{"two layouts", Build{Outputs: []output.Output{{Type: output.OCI}, {Type: output.OCI, Dest: "a"}}}, Options{}, []string{"only one output can be an OCI layout"}},
+		{"a push to nowhere", Build{Outputs: []output.Output{{Type: output.Image, Push: true}}}, Options{}, []string{"needs a name"}},
+		{"a push by digest", Build{Outputs: []output.Output{{Type: output.Image, Push: true, Names: []string{"r.example/a@sha256:" + strings.Repeat("0", 64)}}}}, Options{}, []string{"has a digest"}},
+		{"a cache that is none", Build{Cache: cache.Remote{Imports: []cache.Entry{{Type: "gcs"}}, Exports: []cache.Entry{{Type: "local"}}}}, Options{}, []string{`type "gcs" is not one of`, "type local needs dest="}},
+		{"a variant that isn't there", Build{Variant: "minimol"}, Options{}, []string{`no variant "minimol"`, "minimal"}},
+		{"no models where they are said to be", Build{}, Options{Models: t.TempDir()}, []string{"holds no models"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := minimal(t, tt.o)
+			_, buildErr := p.Build(t.Context(), tt.b)
+			_, drawErr := p.Draw(t.Context(), tt.b)
+			for _, err := range []error{buildErr, drawErr} {
+				for _, want := range tt.want {
+					if KindOf(err) != Usage || !strings.Contains(err.Error(), want) {
+						t.Errorf("got %v, want %q", err, want)
+					}
+				}
+			}
+			if _, err := os.Stat(p.cacheDir); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the cache folder: %v", err)
+			}
+		})
+	}
+	p := minimal(t, Options{})
+	if _, err := p.Print(t.Context(), Build{}, "svg"); KindOf(err) != Usage || err.Error() != `a graph has no form "svg"` {
+		t.Errorf("of another form of a graph came %v", err)
+	}
+	if err := (Build{Smoke: stages.SmokeOff, Stdout: io.Discard, Outputs: []output.Output{stdout}}).Check(); err != nil {
+		t.Error(err)
 	}
 }
 
-func TestErrorsTellThatTheContextEnded(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	failed := failure.New(failure.Transient, errors.New("rpc error: canceled"))
-	if err := ended(ctx, failed); !errors.Is(err, failed) || errors.Is(err, context.Canceled) {
-		t.Errorf("before: %v", err)
+// So is what no machine can have.
+func TestFaultsOfOptions(t *testing.T) {
+	for _, tt := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{Engine: "builder.example:1234"}, `"builder.example:1234" is no address of an engine`},
+		{Options{Engine: "unix://"}, `"unix://" is no address of an engine`},
+		{Options{PythonIndex: "./wheels"}, `--python-index: index "./wheels" is not a URL`},
+		{Options{PythonIndex: "https://me:secret@i.example"}, `--python-index: index "…@i.example" holds a login`},
+		{Options{DebianMirror: "ftp://deb.example"}, "flag --debian-mirror: "},
+	} {
+		_, err := Open(t.TempDir(), tt.o)
+		if KindOf(err) != Usage || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("got %v, want %s", err, tt.want)
+		}
+		if _, err = OpenEngine(t.Context(), tt.o); KindOf(err) != Usage {
+			t.Errorf("of the engine came %v", err)
+		}
 	}
-	cancel()
-	if err := ended(ctx, failed); !errors.Is(err, context.Canceled) || !errors.Is(err, failed) {
-		t.Errorf("after: %v", err)
+	all := Options{Engine: "x", PythonIndex: "x", DebianMirror: "x"}.Check()
+	if all == nil || strings.Count(all.Error(), "\n") != 2 {
+		t.Errorf("all at once: %v", all)
 	}
-	if err := ended(ctx, nil); err != nil {
+	if err := (Options{Engine: "tcp://builder.example:1234", PythonIndex: "https://i.example/simple", DebianMirror: "https://deb.example/debian"}).Check(); err != nil {
 		t.Error(err)
 	}
 }

@@ -17,11 +17,11 @@ import (
 // folder, and returns that. A lock that an earlier program left there stays, and is
 // held against the spec as any other.
 func (o Options) Example(name string, files fs.FS) (dir string, err error) {
-	h, err := newHost(o)
+	cache, err := o.CacheFolder()
 	if err != nil {
 		return "", err
 	}
-	dir = filepath.Join(h.cacheDir, "examples", name)
+	dir = filepath.Join(cache, "examples", name)
 	if err := mirror(dir, files); err != nil {
 		return "", fmt.Errorf("unpacking example %s: %w", name, err)
 	}

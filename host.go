@@ -62,6 +62,23 @@ func newHost(o Options) (*host, error) {
 	return nil, failure.WithHint(err, "set XDG_CACHE_HOME")
 }
 
+// openHost is newHost for options that were not checked.
+func openHost(o Options) (*host, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	return newHost(o)
+}
+
+// CacheFolder is CacheDir, or the folder that stands for none.
+func (o Options) CacheFolder() (string, error) {
+	h, err := newHost(o)
+	if err != nil {
+		return "", err
+	}
+	return h.cacheDir, nil
+}
+
 // Folders of the cache folder: indexes and packages, and the tools that
 // assemble a base.
 const (

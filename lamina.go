@@ -16,7 +16,7 @@
 //	Project.Draw     the image as a plain value, of package stages: look at it, print it
 //	Project.Build    has an engine make it: locks first where there is no lock
 //	Build.Draw       draws it with layers of one's own, or all of it oneself
-//	OpenEngine       finds or starts the buildkitd that builds run on
+//	OpenEngine       finds or starts the buildkitd that builds run on; StartEngine keeps one up
 //	Project.Push, Pull, Models    move the weights of a spec once
 //
 // Nothing reads flags, a terminal or a variable unless [Options] say so, but for what
@@ -28,6 +28,7 @@ package lamina
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/moby/buildkit/client"
 
@@ -35,7 +36,7 @@ import (
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/solve"
+	"lamina.build/internal/resolve"
 	"lamina.build/stages"
 )
 
@@ -84,17 +85,8 @@ const (
 	Moving
 )
 
-// Words that the jobs speak in.
-type (
-	// Engine is a buildkitd that passed the preflight.
-	Engine = engine.Engine
-	// EngineOptions say which engine is opened, started or looked at.
-	EngineOptions = engine.Options
-	// Smoke says which smoke tests a build runs.
-	Smoke = stages.Level
-	// StepError is a failed step of a build, with the end of what it printed.
-	StepError = solve.Error
-)
+// Smoke says which smoke tests a build runs.
+type Smoke = stages.Level
 
 // Kind is what sort of failure an error is. Its number is the exit code of the command.
 type Kind int
@@ -130,26 +122,12 @@ func ParseCache(from, to []string) (cache.Remote, error) {
 	return r, errors.Join(faults...)
 }
 
-// Check finds what is wrong with options by themselves, before any job has them.
+// Check finds what is wrong with options by themselves, all of it at once. [Open] and
+// [New] ask it first.
 func (o Options) Check() error {
 	_, err := debian.ParseMirrors(o.DebianMirror)
-	return failure.New(failure.Usage, err)
-}
-
-// OpenEngine finds or starts the engine of the options. The caller closes it.
-func OpenEngine(ctx context.Context, o Options) (*Engine, error) {
-	e, err := o.EngineOptions()
 	if err != nil {
-		return nil, err
+		err = fmt.Errorf("flag --debian-mirror: %w", err)
 	}
-	return engine.Open(ctx, e)
-}
-
-// EngineOptions are those of the engine that jobs with these options use.
-func (o Options) EngineOptions() (EngineOptions, error) {
-	h, err := newHost(o)
-	if err != nil {
-		return EngineOptions{}, err
-	}
-	return h.engineOptions(engine.Need{}), nil
+	return failure.New(failure.Usage, errors.Join(err, resolve.CheckIndex(o.PythonIndex), engine.CheckAddr(o.Engine)))
 }

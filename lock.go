@@ -49,14 +49,14 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 		},
 	})
 	if err != nil {
-		return lock.Lock{}, before, ended(ctx, err)
+		return lock.Lock{}, before, explain(ctx, err)
 	}
 	return after, before, p.WriteLock(after)
 }
 
 func (p *Project) resolver() resolve.Project {
 	return resolve.Project{
-		File: p.file, Wishes: p.wishes, Root: p.root.FS(), Dir: p.dir, CacheDir: p.cacheDir, PythonIndex: p.o.PythonIndex, Env: p.env, Note: p.line,
+		File: p.file, Wishes: p.wishes, Root: p.tree(), Dir: p.dir, CacheDir: p.cacheDir, PythonIndex: p.o.PythonIndex, Env: p.env, Note: p.line,
 	}
 }
 

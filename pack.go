@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/humanize"
@@ -139,17 +140,24 @@ func (j job) packFiles(ctx context.Context) (map[string]llb.Layer, error) {
 }
 
 func (j job) packFile(ctx context.Context, name string, d lock.Distribution) (llb.Layer, error) {
-	data, err := fs.ReadFile(j.root.FS(), name)
+	data, err := beneath.ReadAtMost(j.tree(), name, d.Size)
+	if larger, ok := errors.AsType[*beneath.SizeError](err); ok {
+		return llb.Layer{}, notLocked("%q is not the file that was locked: it has more than %d bytes", name, larger.Limit)
+	}
 	if err != nil {
-		return llb.Layer{}, failure.New(failure.Usage, fmt.Errorf("reading %s %s: %w", d.Name, d.Version, err))
+		return llb.Layer{}, fmt.Errorf("reading %s %s: %w", d.Name, d.Version, err)
 	}
 	if got := digest.FromBytes(data).Encoded(); got != d.SHA256 {
-		err := failure.New(failure.Findings, fmt.Errorf("%q is not the file that was locked: its sha256 is %s, the lock has %s", name, got, d.SHA256))
-		return llb.Layer{}, failure.WithHint(err, "\"build lock\" takes it as it is now")
+		return llb.Layer{}, notLocked("%q is not the file that was locked: its sha256 is %s, the lock has %s", name, got, d.SHA256)
 	}
 	return layers.File(ctx, j.store, layers.FileOptions{
 		Name: d.File, Target: "/" + d.File, Data: data, Compression: layers.Uncompressed, Platform: j.platform(),
 	})
+}
+
+// notLocked says that a file beside the spec is another one than the lock has.
+func notLocked(format string, args ...any) error {
+	return failure.WithHint(failure.New(failure.Findings, fmt.Errorf(format, args...)), "\"build lock\" takes it as it is now")
 }
 
 func (j job) packApp(ctx context.Context) (*stages.App, error) {
@@ -172,17 +180,19 @@ func (j job) packApp(ctx context.Context) (*stages.App, error) {
 	}, nil
 }
 
+// maxIgnore bounds the size of a .dockerignore, in bytes.
+const maxIgnore = 1 << 20
+
 // packTree packs a folder, but for what comes and goes with its use. In messages it is
 // called by its name, and the spec's own folder by that of the image.
 func (j job) packTree(ctx context.Context, dir, target string, exclude ...string) (llb.Layer, error) {
-	tree, err := fs.Sub(j.root.FS(), dir)
+	tree, err := fs.Sub(j.tree(), dir)
 	if err != nil {
 		return llb.Layer{}, fmt.Errorf("opening %q: %w", dir, err)
 	}
-	ignore, err := fs.ReadFile(tree, ".dockerignore")
+	ignore, err := beneath.ReadAtMost(j.tree(), path.Join(dir, ".dockerignore"), maxIgnore)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("reading %q: %w", path.Join(dir, ".dockerignore"), err)
-		return llb.Layer{}, failure.New(failure.Usage, err)
+		return llb.Layer{}, err
 	}
 	name := path.Base(dir)
 	if dir == "." {
@@ -203,7 +213,7 @@ func (j job) packModels(ctx context.Context, models []stages.Model, limit int) e
 		if !local || !j.hasWeights() {
 			continue
 		}
-		tree, err := fs.Sub(j.root.FS(), dir)
+		tree, err := fs.Sub(j.tree(), dir)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("opening %q: %w", dir, err))
 			continue

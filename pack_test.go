@@ -235,7 +235,7 @@ func (j job) withWheels(wheels ...lock.Distribution) job {
 func TestWheelsOfTheProjectArePacked(t *testing.T) {
 	files := good()
 	files["wheels/own.whl"] = &fstest.MapFile{Data: []byte("wheel")}
-	own := lock.Distribution{Name: "own", URL: "file:wheels/own.whl", SHA256: digest.FromString("wheel").Encoded()}
+	own := lock.Distribution{Name: "own", URL: "file:wheels/own.whl", Size: 5, SHA256: digest.FromString("wheel").Encoded()}
 	pack := func() (stages.Input, error) {
 		j, _ := packing(t, files)
 		return j.withWheels(own).packed(t)

@@ -3,6 +3,7 @@ package lamina
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/graph"
@@ -12,6 +13,9 @@ import (
 // Print draws an image as [Project.Draw] does, and returns the vertices of its graph in
 // one of these forms: "tree", "json" and "dot" (Graphviz).
 func (p *Project) Print(ctx context.Context, b Build, form string) (string, error) {
+	if !slices.Contains([]string{"tree", "json", "dot"}, form) {
+		return "", failure.New(failure.Usage, fmt.Errorf("a graph has no form %q", form))
+	}
 	image, err := p.Draw(ctx, b)
 	if err != nil {
 		return "", err
@@ -30,8 +34,6 @@ func (p *Project) Print(ctx context.Context, b Build, form string) (string, erro
 	case "json":
 		text, err := g.JSON()
 		return string(text), err
-	case "dot":
-		return g.DOT(), nil
 	}
-	return "", failure.New(failure.Usage, fmt.Errorf("a graph has no form %q", form))
+	return g.DOT(), nil
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/resolve/wishes"
 	"lamina.build/lock"
@@ -53,7 +54,7 @@ func New(dir string, s spec.Spec, o Options) (*Project, error) {
 }
 
 func open(dir string, o Options, read func(folder fs.FS) (*spec.File, error)) (*Project, error) {
-	h, err := newHost(o)
+	h, err := openHost(o)
 	if err != nil {
 		return nil, err
 	}
@@ -69,15 +70,18 @@ func open(dir string, o Options, read func(folder fs.FS) (*spec.File, error)) (*
 }
 
 func (p *Project) read(read func(folder fs.FS) (*spec.File, error)) (err error) {
-	if p.file, err = read(p.root.FS()); err != nil {
+	if p.file, err = read(p.tree()); err != nil {
 		return err
 	}
-	if err = p.file.CheckFiles(p.root.FS()); err != nil {
+	if err = p.file.CheckFiles(p.tree()); err != nil {
 		return err
 	}
-	p.wishes, err = wishes.Read(p.file, p.root.FS(), p.env)
+	p.wishes, err = wishes.Read(p.file, p.tree(), p.env)
 	return err
 }
+
+// tree are the files of the folder.
+func (p *Project) tree() fs.FS { return beneath.FS(p.root) }
 
 // Close lets go of the folder and of the engine.
 func (p *Project) Close() error { return errors.Join(p.root.Close(), p.close()) }
@@ -99,12 +103,12 @@ func (p *Project) LockPath() string { return filepath.Join(p.dir, LockName) }
 // an earlier format is an error of the kind [Findings], one that can't be read of the
 // kind [Usage].
 func (p *Project) ReadLock() (l lock.Lock, ok bool, err error) {
-	data, err := os.ReadFile(p.LockPath())
+	data, err := p.lockText()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return lock.Lock{}, false, nil
 	case err != nil:
-		return lock.Lock{}, false, failure.New(failure.Usage, fmt.Errorf("reading lock: %w", err))
+		return lock.Lock{}, false, err
 	}
 	l, err = lock.Parse(p.LockPath(), data)
 	switch {
@@ -118,10 +122,35 @@ func (p *Project) ReadLock() (l lock.Lock, ok bool, err error) {
 	return l, true, nil
 }
 
+// maxLock bounds the size of a lock, in bytes: one with 400 models of 100 files each
+// has a third of that.
+const maxLock = 16 << 20
+
+// lockText is the text of the lock. It is no link, since a new lock takes its place.
+func (p *Project) lockText() ([]byte, error) {
+	if err := p.checkLockFile("reading"); err != nil {
+		return nil, err
+	}
+	text, err := beneath.ReadAtMost(p.tree(), LockName, maxLock)
+	if err != nil {
+		return nil, failure.New(failure.Usage, fmt.Errorf("reading lock: %w", err))
+	}
+	return text, nil
+}
+
+// checkLockFile refuses what is called as a lock is and can't be one.
+func (p *Project) checkLockFile(doing string) error {
+	info, err := p.root.Lstat(LockName)
+	if err == nil && !info.Mode().IsRegular() {
+		return failure.New(failure.Usage, fmt.Errorf("%s lock: %q is %s and not a regular file", doing, p.LockPath(), beneath.Kind(info.Mode())))
+	}
+	return nil // where there is none, or it can't be looked at, the reading or writing tells
+}
+
 // readBefore returns the lock that a new one replaces, of whichever format; ok
 // is false where there is none that can be read, and err says why it can't be.
 func (p *Project) readBefore() (l lock.Lock, ok bool, err error) {
-	data, err := os.ReadFile(p.LockPath())
+	data, err := p.lockText()
 	if errors.Is(err, fs.ErrNotExist) {
 		return lock.Lock{}, false, nil
 	}
@@ -153,9 +182,8 @@ func (p *Project) CheckLock(l lock.Lock) error {
 
 // checkPlace finds out before a lock is made that it can't be written.
 func (p *Project) checkPlace() error {
-	info, err := os.Lstat(p.LockPath())
-	if err == nil && info.IsDir() {
-		return failure.New(failure.Usage, fmt.Errorf("writing lock: %q is a folder", p.LockPath()))
+	if err := p.checkLockFile("writing"); err != nil {
+		return err
 	}
 	if err := unix.Access(p.dir, unix.W_OK); err != nil {
 		return failure.New(failure.Usage, fmt.Errorf("writing lock: folder %q: %w", p.dir, err))
@@ -170,7 +198,7 @@ func (p *Project) WriteLock(l lock.Lock) error {
 	if _, err := lock.Parse(p.LockPath(), text); err != nil {
 		return fmt.Errorf("internal error: the new lock can't be read: %w", err)
 	}
-	old, err := os.ReadFile(p.LockPath())
+	old, err := p.lockText()
 	if err == nil && bytes.Equal(old, text) {
 		return nil
 	}

@@ -28,7 +28,7 @@ func TestLocksOfAnEarlierFormat(t *testing.T) {
 			Size: 1, SHA256: sum([]byte("six")), For: []lock.Set{lock.ParseSet("python")},
 		}},
 	}
-	p := &Project{dir: t.TempDir()}
+	p := folder(t)
 	if err := os.WriteFile(filepath.Join(p.dir, LockName), e2etest.FormatOne(l), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestLocksOfAnEarlierFormat(t *testing.T) {
 
 // A lock that can't be read is replaced, and the run says what is lost by that.
 func TestALockBeforeThatIsDamaged(t *testing.T) {
-	p := &Project{dir: t.TempDir()}
+	p := folder(t)
 	if _, ok, err := p.readBefore(); ok || err != nil {
 		t.Errorf("of no lock came %t, %v", ok, err)
 	}
@@ -66,7 +66,7 @@ func TestALockBeforeThatIsDamaged(t *testing.T) {
 
 // That a lock can't be written is found before it is made.
 func TestPlaceOfALock(t *testing.T) {
-	p := &Project{dir: t.TempDir()}
+	p := folder(t)
 	if err := p.checkPlace(); err != nil {
 		t.Error(err)
 	}
@@ -76,7 +76,10 @@ func TestPlaceOfALock(t *testing.T) {
 	if err := p.checkPlace(); failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "is a folder") {
 		t.Errorf("got %v", err)
 	}
-	p.dir = filepath.Join(p.dir, "none")
+	p = folder(t)
+	if err := os.Remove(p.dir); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.checkPlace(); failure.KindOf(err) != failure.Usage {
 		t.Errorf("got %v", err)
 	}
@@ -114,6 +117,18 @@ func TestExportsHaveTheNameOfALock(t *testing.T) {
 	if err := p.checkExport("-"); err != nil {
 		t.Error(err)
 	}
+}
+
+// folder is a project in an empty folder, as far as its lock goes.
+func folder(t *testing.T) *Project {
+	t.Helper()
+	p := &Project{dir: t.TempDir()}
+	var err error
+	if p.root, err = os.OpenRoot(p.dir); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.root.Close() })
+	return p
 }
 
 func sum(data []byte) string {

@@ -4,15 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"lamina.build/internal/debian"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/resolve"
 	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
+	"lamina.build/internal/solve"
 	"lamina.build/lock"
+	"lamina.build/spec"
 )
 
 func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
@@ -71,5 +78,63 @@ func TestNotSet(t *testing.T) {
 		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
 			t.Errorf("%s: got %v, want %q", address, err, want)
 		}
+	}
+}
+
+// A step that fetched an address is about the distribution that is had there.
+func TestDistributionOfAStep(t *testing.T) {
+	j := job{
+		lock: lock.Lock{
+			UV: lock.UV{File: "uv.whl", URL: "https://f.example/uv.whl", SHA256: "u"},
+			Distributions: []lock.Distribution{
+				{Name: "a", URL: "https://f.example/a.whl", SHA256: "a"}, {Name: "b", URL: "https://f.example/b.zip#subdirectory=x", SHA256: "b"},
+			},
+		},
+		python: resolve.Access{Mirror: uv.Mirror{Has: map[string]string{"a": "https://mirror.example/a.whl"}}},
+	}
+	for address, want := range map[string]string{
+		"https://mirror.example/a.whl": "a", "https://f.example/a.whl": "", "https://f.example/b.zip": "b", "https://f.example/uv.whl": "uv", "": "",
+	} {
+		d, ok := j.distributionOf(fmt.Errorf("building: %w", &solve.Error{Step: "x", URL: address, Err: errors.New("404")}))
+		if d.Name != want || ok != (want != "") || ok && d.URL != address {
+			t.Errorf("%s is that of %q at %s", address, d.Name, d.URL)
+		}
+	}
+	if _, ok := j.distributionOf(errors.New("another")); ok {
+		t.Error("another error is about a distribution")
+	}
+	j.spec.Git = []spec.Git{{URL: "https://git.example/x"}}
+	got := slices.Sorted(slices.Values(j.addresses()))
+	want := []string{"https://f.example/a.whl", "https://f.example/b.zip#subdirectory=x", "https://git.example/x", "https://mirror.example/a.whl"}
+	if !slices.Equal(got, want) {
+		t.Errorf("addresses are %q", got)
+	}
+}
+
+// Debian's archive is asked for what a mirror doesn't give, and not for models.
+func TestUnfetched(t *testing.T) {
+	step := &solve.Error{Step: "x", URL: "https://deb.example/x.deb", Err: errors.New("digest mismatch")}
+	for want, list := range map[bool][]error{
+		true:  {step, fmt.Errorf("x: %w", &fetch.StatusError{Code: http.StatusNotFound})},
+		false: {nil, errors.New("x"), &solve.Error{Step: "compile", Err: errors.New("exit code: 1")}, &modelError{"hf://org/one@main", step}, &fetch.StatusError{Code: http.StatusForbidden}},
+	} {
+		for _, err := range list {
+			if unfetched(err) != want {
+				t.Errorf("%v is unfetched: %t", err, !want)
+			}
+		}
+	}
+}
+
+// The mirror itself says what is wrong with a file that the engine took for other bytes.
+func TestReasonOfAPackage(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	err := &solve.Error{Step: "fetch x.deb", URL: server.URL + "/x.deb", Err: errors.New("digest mismatch")}
+	if got := (job{}).reason(t.Context(), err); !debian.IsNotFound(got) || !strings.HasPrefix(got.Error(), "fetch x.deb: ") {
+		t.Errorf("got %v", got)
+	}
+	if other := errors.New("x"); !errors.Is((job{}).reason(t.Context(), other), other) {
+		t.Error("another error has another reason")
 	}
 }

@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -180,4 +181,27 @@ func ExampleParseImport() {
 	// Output:
 	// registry map[ref:registry.example/app:cache] <nil>
 	// local map[src:/srv/cache] <nil>
+}
+
+// What a program has made is held to what the words can say.
+func TestCheck(t *testing.T) {
+	fits := cache.Remote{
+		Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r"}}, {Type: "local", Attrs: map[string]string{"src": "d"}}},
+		Exports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r", "mode": "max"}}, {Type: "inline"}},
+	}
+	if err := errors.Join(cache.Remote{}.Check(), fits.Check()); err != nil {
+		t.Error(err)
+	}
+	bad := cache.Remote{
+		Imports: []cache.Entry{{Type: "inline"}, {Type: "local", Attrs: map[string]string{"dest": "d"}}}, Exports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r", "mode": "all"}}, {Type: ""}},
+	}
+	err := bad.Check()
+	for _, want := range []string{
+		`cache "type=inline": type "inline" is not one of registry, local`, `cache "type=local": type local has no "dest"`, `cache "type=local": type local needs src=`,
+		`cache "type=registry": mode "all" is neither min nor max`, `cache "type=": type "" is not one of registry, local, inline`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
 }

@@ -84,17 +84,34 @@ func parse(s string, export bool) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("cache %q: %w", s, err)
 	}
+	return e, e.checkKind(s, export)
+}
+
+// Check finds what is wrong with caches that a program has made.
+func (r Remote) Check() error {
+	faults := make([]error, 0, len(r.Imports)+len(r.Exports))
+	for _, e := range r.Imports {
+		faults = append(faults, e.checkKind("type="+e.Type, false))
+	}
+	for _, e := range r.Exports {
+		faults = append(faults, e.checkKind("type="+e.Type, true))
+	}
+	return errors.Join(faults...)
+}
+
+// checkKind finds what is wrong with an entry that is called s.
+func (e Entry) checkKind(s string, export bool) error {
 	var names []string
 	for _, k := range kinds(export) {
 		if k.name == e.Type {
-			return e, e.check(s, k.attrs)
+			return e.check(s, k.attrs)
 		}
 		names = append(names, k.name)
 	}
-	return Entry{}, fmt.Errorf("cache %q: type %q is not one of %s", s, e.Type, strings.Join(names, ", "))
+	return fmt.Errorf("cache %q: type %q is not one of %s", s, e.Type, strings.Join(names, ", "))
 }
 
-// check finds what is wrong with an entry that was read of s.
+// check finds what is wrong with the attributes of an entry that is called s.
 func (e Entry) check(s string, attrs []string) error {
 	var faults []error
 	for _, key := range slices.Sorted(maps.Keys(e.Attrs)) {

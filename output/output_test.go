@@ -109,9 +109,64 @@ func TestParseAll(t *testing.T) {
 	if err != nil || len(all) != 4 {
 		t.Errorf("got %v, %v", all, err)
 	}
-	_, err = output.ParseAll([]string{"type=oci,dest=a", "type=docker,dest=a", "type=nothing"})
-	if err == nil || !strings.Contains(err.Error(), "already writes there") || !strings.Contains(err.Error(), `"nothing"`) {
-		t.Errorf("got %v, want two faults", err)
+	all, err = output.ParseAll([]string{"type=oci,dest=a", "type=local", "type=nothing"})
+	if err == nil || !strings.Contains(err.Error(), "needs a folder") || !strings.Contains(err.Error(), `"nothing"`) || len(all) != 1 {
+		t.Errorf("got %v, %v, want two faults", all, err)
+	}
+}
+
+// A program may say what no line can, and what no two lines may.
+func TestCheckAll(t *testing.T) {
+	archive := output.Output{Type: output.OCI, Dest: "a", Tar: true}
+	for _, tt := range []struct {
+		name string
+		all  []output.Output
+		want string // "" is that they fit
+	}{
+		{"none", nil, ""},
+		{"of all kinds", []output.Output{
+			{Type: output.OCI},
+			archive,
+			{Type: output.Docker, Dest: "-", Tar: true, Names: []string{"a"}},
+			{Type: output.Local, Dest: "b"},
+			{Type: output.Image, Push: true, Names: []string{"registry.example/a:1"}, Compression: output.Zstd, Level: new(22)},
+		}, ""},
+		{"two layouts", []output.Output{{Type: output.OCI}, {Type: output.OCI, Dest: "b"}}, "only one output can be an OCI layout in a folder"},
+		{"the usual layout twice", []output.Output{{Type: output.OCI}, {Type: output.OCI}}, "only one output can be an OCI layout in a folder"},
+		{"one place", []output.Output{archive, {Type: output.Docker, Dest: "a", Tar: true}}, `output "type=docker,dest=a": another one already writes there`},
+		{"no type", []output.Output{{}}, "an output has no type: output.Parse makes one of a line"},
+		{"another type", []output.Output{{Type: "tar"}}, `output "type=tar": type "tar" is not one of oci, docker, image, local`},
+		{"no name to push to", []output.Output{{Type: output.Image, Push: true}}, `output "type=image,push=true": an image for a registry needs a name`},
+		{"no name", []output.Output{{Type: output.Image}}, `output "type=image": an image for a registry needs a name`},
+		{"a name that is none", []output.Output{{Type: output.OCI, Names: []string{"r.example/UPPER"}}}, `output "type=oci,name=r.example/UPPER": "r.example/UPPER" is not the name of an image: invalid reference format: repository name (UPPER) must be lowercase`},
+		{"an empty name", []output.Output{{Type: output.OCI, Names: []string{""}}}, `output "type=oci,name=": "" is not the name of an image: invalid reference format`},
+		{"a docker archive that is a folder", []output.Output{{Type: output.Docker, Dest: "a"}}, `output "type=docker,dest=a": Tar is false, and has to be true`},
+		{"an archive nowhere", []output.Output{{Type: output.OCI, Tar: true}}, `output "type=oci": Tar is true, and has to be false`},
+		{"bare files nowhere", []output.Output{{Type: output.Local}}, `output "type=local": type=local needs a folder as dest`},
+		{"a layout that is pushed", []output.Output{{Type: output.OCI, Push: true}}, `output "type=oci,push=true": only type=image has a registry: leave push out`},
+		{"another compression", []output.Output{{Type: output.OCI, Compression: "lz4"}}, `output "type=oci,compression=lz4": compression "lz4" is not one of uncompressed, gzip, zstd, estargz`},
+		{"a level below nought", []output.Output{{Type: output.OCI, Compression: output.Gzip, Level: new(-1)}}, `output "type=oci,compression=gzip,compression-level=-1": compression-level "-1" is not a number from 0`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := ""
+			if err := output.CheckAll(tt.all); err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestCheckName(t *testing.T) {
+	for name, fits := range map[string]bool{
+		"a": true, "a:1": true, "registry.example:5000/a/b:c": true, "": false, "a b": false, "A": false, "a:": false, "https://registry.example/a": false,
+		"a@sha256:" + strings.Repeat("0", 64): false, "a:1@sha256:" + strings.Repeat("0", 64): false,
+	} {
+		if err := output.CheckName(name); (err == nil) != fits {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }
 

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/distribution/reference"
 )
 
 // ParseAll reads one line for each use of the flag and reports the faults of
-// all of them. Two outputs may not write to one place.
+// all of them, beside the outputs that have none. [CheckAll] holds these against each other.
 func ParseAll(lines []string) ([]Output, error) {
 	var (
 		all    []Output
@@ -22,12 +24,54 @@ func ParseAll(lines []string) ([]Output, error) {
 			faults = append(faults, err)
 			continue
 		}
-		if slices.ContainsFunc(all, o.sharesPlace) {
-			faults = append(faults, fmt.Errorf("output %q: another one already writes there", line))
-		}
 		all = append(all, o)
 	}
 	return all, errors.Join(faults...)
+}
+
+// check finds what is wrong with an output by itself: that no line that [Parse] reads
+// says the same, or that a registry is not told a name.
+func (o Output) check() error {
+	if o.Type == "" {
+		return errors.New("an output has no type: output.Parse makes one of a line")
+	}
+	read, err := Parse(o.String())
+	switch {
+	case err == nil && read.Tar != o.Tar:
+		err = fmt.Errorf("output %q: Tar is %t, and has to be %t", o, o.Tar, read.Tar)
+	case err == nil && o.Type == Image && len(o.Names) == 0:
+		err = fmt.Errorf("output %q: an image for a registry needs a name", o)
+	}
+	return err
+}
+
+// CheckAll finds what is wrong with the outputs of one build: with each, and that two
+// write to one place or that a second is an OCI layout in a folder.
+func CheckAll(all []Output) error {
+	var faults []error
+	for i, o := range all {
+		faults = append(faults, o.check())
+		switch before := all[:i]; {
+		case o.Layout() && slices.ContainsFunc(before, Output.Layout):
+			faults = append(faults, errors.New("only one output can be an OCI layout in a folder"))
+		case slices.ContainsFunc(before, o.sharesPlace):
+			faults = append(faults, fmt.Errorf("output %q: another one already writes there", o))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// CheckName finds what is wrong with the name of an image, "registry.example/app:1". A
+// digest is no part of it: a build alone knows that.
+func CheckName(name string) error {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return fmt.Errorf("%q is not the name of an image: %w", name, err)
+	}
+	if _, pinned := named.(reference.Digested); pinned {
+		return fmt.Errorf("%q has a digest, which only a build can know", name)
+	}
+	return nil
 }
 
 func (o Output) sharesPlace(other Output) bool {
@@ -127,8 +171,8 @@ func (p *parser) set(key, value string) {
 		p.Insecure = p.boolean(key, value)
 	case "name":
 		for name := range strings.SplitSeq(value, ",") {
-			if name == "" || strings.ContainsAny(name, " \t\"=") {
-				p.fault("%q is not the name of an image", name)
+			if err := CheckName(name); err != nil {
+				p.faults = append(p.faults, err)
 				continue
 			}
 			p.Names = append(p.Names, name)

@@ -34,6 +34,9 @@ type File struct {
 // Read parses the image.toml of a folder; dir is what errors call that.
 func Read(folder fs.FS, dir string) (*File, error) {
 	name := path.Join(dir, FileName)
+	if info, err := fs.Stat(folder, FileName); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, unreadable(name, errors.New("it is not a regular file")) // and to open it might be to wait
+	}
 	in, err := folder.Open(FileName)
 	if err != nil {
 		return nil, unreadable(name, err)

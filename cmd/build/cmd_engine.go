@@ -35,36 +35,57 @@ $ build engine logs --tail 50 --follow`,
 }
 
 // engineJob is a command about the engine of the options, or about our own.
-func (a *app) engineJob(use, short string, o *lamina.Options, do func(ctx context.Context, e engine.Options) error) *cobra.Command {
+func (a *app) engineJob(use, short string, o *lamina.Options, do func(ctx context.Context) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: noArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Env, o.Progress = a.env, a.ui
-			e, err := o.EngineOptions()
-			if err != nil {
-				return err
-			}
-			return do(c.Context(), e)
+			return do(c.Context())
 		},
 	}
 }
 
+// ownEngine says where our own engine is looked at.
+func (a *app) ownEngine() (engine.Options, error) {
+	dir, err := lamina.Options{Env: a.env}.CacheFolder()
+	return engine.Options{CacheDir: dir}, err
+}
+
+// tellEngine prints how our own engine is.
+func (a *app) tellEngine(asJSON bool) error {
+	e, err := a.ownEngine()
+	if err != nil {
+		return err
+	}
+	st, err := engine.StatusOf(e)
+	switch {
+	case err != nil:
+		return err
+	case asJSON:
+		return a.ui.resultJSON(st)
+	}
+	return a.ui.result(report.Engine(st))
+}
+
 func (a *app) engineStart() *cobra.Command {
 	const short = "start an engine of our own and keep it up between builds"
-	return a.engineJob("start", short, &lamina.Options{}, func(ctx context.Context, e engine.Options) error {
-		st, err := engine.Start(ctx, e)
-		if err != nil {
+	var o lamina.Options
+	return a.engineJob("start", short, &o, func(ctx context.Context) error {
+		if err := lamina.StartEngine(ctx, o); err != nil {
 			return err
 		}
-		return a.ui.result(report.Engine(st))
+		return a.tellEngine(false)
 	})
 }
 
 func (a *app) engineStop() *cobra.Command {
-	var force bool
+	var (
+		o     lamina.Options
+		force bool
+	)
 	const short = "stop our own engine; while builds run only with --force"
-	c := a.engineJob("stop [flags]", short, &lamina.Options{}, func(ctx context.Context, e engine.Options) error {
-		ended, err := engine.Stop(ctx, e, force)
+	c := a.engineJob("stop [flags]", short, &o, func(ctx context.Context) error {
+		ended, err := lamina.StopEngine(ctx, o, force)
 		switch {
 		case err != nil:
 			return err
@@ -84,16 +105,7 @@ func (a *app) engineStop() *cobra.Command {
 func (a *app) engineStatus() *cobra.Command {
 	var asJSON bool
 	const short = "say whether our own engine runs, for whom, and what it occupies"
-	c := a.engineJob("status [flags]", short, &lamina.Options{}, func(_ context.Context, e engine.Options) error {
-		st, err := engine.StatusOf(e)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return a.ui.resultJSON(st)
-		}
-		return a.ui.result(report.Engine(st))
-	})
+	c := a.engineJob("status [flags]", short, &lamina.Options{}, func(context.Context) error { return a.tellEngine(asJSON) })
 	section(c, "FLAGS", func(f *pflag.FlagSet) { f.BoolVar(&asJSON, "json", false, "print JSON") })
 	return c
 }
@@ -101,13 +113,13 @@ func (a *app) engineStatus() *cobra.Command {
 func (a *app) engineDu() *cobra.Command {
 	var o lamina.Options
 	const short = "list what the engine's cache holds"
-	c := a.engineJob("du [flags]", short, &o, func(ctx context.Context, options engine.Options) (err error) {
-		e, err := engine.Open(ctx, options)
+	c := a.engineJob("du [flags]", short, &o, func(ctx context.Context) (err error) {
+		e, err := lamina.OpenEngine(ctx, o)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, e.Close()) }()
-		records, err := e.Du(ctx)
+		records, err := engine.Du(ctx, e.Client())
 		if err != nil {
 			return err
 		}
@@ -124,18 +136,18 @@ func (a *app) enginePrune() *cobra.Command {
 		keep string
 	)
 	const short = "remove from the engine's cache what no build uses"
-	c := a.engineJob("prune [flags]", short, &o, func(ctx context.Context, options engine.Options) (err error) {
+	c := a.engineJob("prune [flags]", short, &o, func(ctx context.Context) (err error) {
 		size, err := parseSize(keep)
 		if err != nil {
 			return fmt.Errorf("flag --keep: %w", err)
 		}
-		e, err := engine.Open(ctx, options)
+		e, err := lamina.OpenEngine(ctx, o)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, e.Close()) }()
 		records := 0
-		freed, err := e.Prune(ctx, engine.PruneOptions{All: all, KeepStorage: size}, func(client.UsageInfo) { records++ })
+		freed, err := engine.Prune(ctx, e.Client(), engine.PruneOptions{All: all, KeepStorage: size}, func(client.UsageInfo) { records++ })
 		if err != nil {
 			return err
 		}
@@ -152,7 +164,11 @@ func (a *app) enginePrune() *cobra.Command {
 func (a *app) engineLogs() *cobra.Command {
 	var o engine.LogOptions
 	const short = "print the log of our own engine"
-	c := a.engineJob("logs [flags]", short, &lamina.Options{}, func(ctx context.Context, e engine.Options) error {
+	c := a.engineJob("logs [flags]", short, &lamina.Options{}, func(ctx context.Context) error {
+		e, err := a.ownEngine()
+		if err != nil {
+			return err
+		}
 		return engine.Logs(ctx, e, a.ui.stdout, o)
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) {

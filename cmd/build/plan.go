@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/distribution/reference"
-
 	"lamina.build"
 
 	"lamina.build/internal/failure"
@@ -17,7 +15,7 @@ import (
 // plan checks all flags, reports everything that is wrong with them at once, and
 // returns the folder and the build that they mean.
 func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, err error) {
-	outputs, outputErr := o.destinations()
+	outputs, faults := o.destinations()
 	remote, cacheErr := lamina.ParseCache(o.from, o.to)
 	var streamErr error
 	for _, out := range outputs {
@@ -26,16 +24,21 @@ func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, 
 		}
 	}
 	fileErr := errors.Join(checkFile("metadata-file", o.metadata), checkFile("iidfile", o.iidfile))
-	if err = errors.Join(outputErr, cacheErr, o.options.Check(), streamErr, fileErr); err != nil {
+	b = lamina.Build{
+		Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, Outputs: outputs, Stdout: a.ui.stdout,
+	}
+	if faults == nil { // outputs are held against each other when all of them can be
+		faults = b.Check()
+	}
+	if err = errors.Join(faults, cacheErr, o.options.Check(), streamErr, fileErr); err != nil {
 		return "", b, failure.New(failure.Usage, err)
 	}
+	b.Cache = remote
 	if dir, err = a.findDir(args); err != nil {
 		return "", b, o.misread(args, err)
 	}
 	a.ui.show(o.progress.value)
-	return dir, lamina.Build{
-		Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, Outputs: outputs, Cache: remote, Stdout: a.ui.stdout,
-	}, nil
+	return dir, b, nil
 }
 
 // checkFile finds out before a build that its file can't be written after it.
@@ -66,11 +69,8 @@ func (o *imageOptions) misread(args []string, err error) error {
 func (o *imageOptions) destinations() ([]output.Output, error) {
 	var faults []error
 	for _, tag := range o.tags {
-		named, bad := reference.ParseNormalizedNamed(tag)
-		if bad != nil {
-			faults = append(faults, fmt.Errorf("flag --tag: %q is not the name of an image: %w", tag, bad))
-		} else if _, pinned := named.(reference.Digested); pinned {
-			faults = append(faults, fmt.Errorf("flag --tag: %q has a digest, which only a build can know", tag))
+		if err := output.CheckName(tag); err != nil {
+			faults = append(faults, fmt.Errorf("flag --tag: %w", err))
 		}
 	}
 	texts := o.outputs
@@ -86,14 +86,10 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 			"flag --push: no output goes to a registry: add -o type=image, or leave --output out",
 		))
 	}
-	layouts := 0
 	for i := range outputs {
 		out := &outputs[i]
 		if out.Type != "local" {
 			out.Names = append(out.Names, o.tags...)
-		}
-		if out.Layout() {
-			layouts++
 		}
 		if out.Type != "image" {
 			continue
@@ -104,9 +100,6 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 				"an image for a registry needs a name: add --tag registry/name:tag",
 			))
 		}
-	}
-	if layouts > 1 {
-		faults = append(faults, errors.New("only one output can be an OCI layout in a folder"))
 	}
 	return outputs, errors.Join(append(faults, err)...)
 }

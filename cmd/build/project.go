@@ -27,7 +27,7 @@ func (a *app) findDir(args []string) (string, error) {
 	case len(args) > 1:
 		return "", a.misplaced(args)
 	case len(args) == 0:
-		if _, err := os.Stat(lamina.SpecName); err != nil {
+		if _, err := os.Lstat(lamina.SpecName); errors.Is(err, fs.ErrNotExist) {
 			return a.example()
 		}
 		return ".", nil

@@ -16,7 +16,7 @@ import (
 )
 
 func TestFail(t *testing.T) {
-	step := &lamina.StepError{Step: "smoke: import numpy", Output: "Traceback\r\nImportError\n", Err: errors.New("exit code: 1")}
+	step := &lamina.StepError{Step: "smoke: import numpy", Output: "Traceback\r\nImportError\n", Err: errors.New("smoke: import numpy: exit code: 1: ImportError")}
 	err := failure.WithHint(errors.Join(fmt.Errorf("building: %w", step), errors.New("second fault")), "look there")
 	want := "build: output of smoke: import numpy\n" +
 		"  │ Traceback\n  │ ImportError\n" +

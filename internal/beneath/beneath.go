@@ -6,6 +6,9 @@
 // is looked at: folders have to be folders, and files regular files, so that a
 // FIFO or a device is never opened either. What was looked at is what is opened,
 // also where somebody swaps one for the other meanwhile.
+//
+// A project's own files, which are read and not written, may be links that stay in it
+// ([FS], [ReadAtMost]).
 package beneath
 
 import (

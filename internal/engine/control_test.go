@@ -115,26 +115,26 @@ func TestDuAndPrune(t *testing.T) {
 	if st := status(t, o); st.Disk < 1<<20 || st.Free == 0 {
 		t.Errorf("got status %+v, want at least 1 MB used", st)
 	}
-	before, err := e.Du(t.Context())
+	before, err := engine.Du(t.Context(), e.Client())
 	if err != nil || len(before) == 0 {
 		t.Fatalf("got records %v, %v", before, err)
 	}
 	none := engine.PruneOptions{Filters: []string{"type==exec.cachemount"}}
-	freed, err := e.Prune(t.Context(), none, nil)
+	freed, err := engine.Prune(t.Context(), e.Client(), none, nil)
 	if err != nil || freed != 0 {
 		t.Errorf("pruning cache mounts freed %d, %v", freed, err)
 	}
 	var reported int64
 	// The filter is one of buildkitd.toml, which BuildKit parses only when it collects.
 	rest := engine.PruneOptions{All: true, Filters: []string{"type!=exec.cachemount"}}
-	freed, err = e.Prune(t.Context(), rest, func(r client.UsageInfo) { reported += r.Size })
+	freed, err = engine.Prune(t.Context(), e.Client(), rest, func(r client.UsageInfo) { reported += r.Size })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if freed < 1<<20 || freed != reported {
 		t.Errorf("freed %d bytes and reported %d, want at least 1 MB", freed, reported)
 	}
-	if after, err := e.Du(t.Context()); err != nil || len(after) != 0 {
+	if after, err := engine.Du(t.Context(), e.Client()); err != nil || len(after) != 0 {
 		t.Errorf("got records %v, %v, want none", after, err)
 	}
 }

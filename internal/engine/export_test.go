@@ -6,7 +6,6 @@ import "github.com/moby/buildkit/client"
 var (
 	ParseVersion = parseVersion
 	CountLocks   = countLocks
-	CheckAddr    = checkAddr
 )
 
 // HostUnfit checks an imagined machine.

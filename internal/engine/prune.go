@@ -8,9 +8,9 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// Du lists what the engine's cache holds, smallest first.
-func (e *Engine) Du(ctx context.Context) ([]*client.UsageInfo, error) {
-	records, err := e.client.DiskUsage(ctx)
+// Du lists what an engine's cache holds, smallest first.
+func Du(ctx context.Context, c *client.Client) ([]*client.UsageInfo, error) {
+	records, err := c.DiskUsage(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("measuring the engine's cache: %w", err)
 	}
@@ -39,10 +39,10 @@ func (p PruneOptions) SetPruneOption(info *client.PruneInfo) {
 	info.MaxUsedSpace = p.KeepStorage
 }
 
-// Prune removes records from the engine's cache. Each is reported as it goes;
+// Prune removes records from an engine's cache. Each is reported as it goes;
 // report may be nil.
-func (e *Engine) Prune(
-	ctx context.Context, p PruneOptions, report func(client.UsageInfo),
+func Prune(
+	ctx context.Context, c *client.Client, p PruneOptions, report func(client.UsageInfo),
 ) (freed int64, err error) {
 	removed := make(chan client.UsageInfo)
 	done := make(chan struct{})
@@ -55,7 +55,7 @@ func (e *Engine) Prune(
 			}
 		}
 	}()
-	err = e.client.Prune(ctx, removed, p)
+	err = c.Prune(ctx, removed, p)
 	close(removed)
 	<-done
 	if err != nil {

@@ -27,7 +27,7 @@ func schemes() []string {
 }
 
 func openGiven(ctx context.Context, o Options) (*Engine, error) {
-	if err := checkAddr(o.Addr); err != nil {
+	if err := CheckAddr(o.Addr); err != nil {
 		return nil, err
 	}
 	e, r, err := connect(ctx, Given, o.Addr, o.Need)
@@ -42,7 +42,11 @@ func openGiven(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-func checkAddr(addr string) error {
+// CheckAddr finds what is wrong with the address of an engine; "" names none.
+func CheckAddr(addr string) error {
+	if addr == "" {
+		return nil
+	}
 	u, err := url.Parse(addr)
 	if err == nil && slices.Contains(schemes(), u.Scheme) && u.Host+u.Path != "" {
 		return nil

@@ -197,3 +197,15 @@ func TestParseVersion(t *testing.T) {
 		}
 	}
 }
+
+func TestAddresses(t *testing.T) {
+	for addr, fits := range map[string]bool{
+		"": true, "unix:///run/buildkit/buildkitd.sock": true, "tcp://builder.example:1234": true, "docker-container://buildkitd": true, "ssh://me@host": true,
+		"unix://": false, "tcp:": false, "builder.example:1234": false, "/run/buildkit/buildkitd.sock": false, "https://builder.example": false, "tcp://a b": false,
+	} {
+		err := engine.CheckAddr(addr)
+		if (err == nil) != fits || err != nil && (failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) != 1) {
+			t.Errorf("%q: %v", addr, err)
+		}
+	}
+}

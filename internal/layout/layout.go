@@ -187,7 +187,7 @@ func (l *Layout) Discard() error {
 }
 
 // Dir is the folder.
-func (l *Layout) Dir() string { return l.root.Name() }
+func (l *Layout) Dir() string { return filepath.Clean(l.root.Name()) }
 
 // CheckFolder refuses a folder of somebody's own in the layout, if it is none or has
 // links in it.

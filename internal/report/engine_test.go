@@ -41,3 +41,34 @@ func TestEngine(t *testing.T) {
 		}
 	}
 }
+
+// What is known of a running engine is told in full.
+func TestEngineInFull(t *testing.T) {
+	got := Engine(engine.Status{Running: true, PID: 7, Version: "v0.34.2", Address: "unix:///x", Clients: 2, Kept: true, Root: "/root", Disk: 3_000_000_000, Free: 1500, Log: "/log"})
+	_, rest, _ := strings.Cut(got, "\n")
+	want := "address  unix:///x\nbuilds   2\nkept up  true\nroot     /root: 3.00 GB, 1.5 kB free\nlog      /log\n"
+	if diff := cmp.Diff(want, rest); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
+
+// Long descriptions are cut between characters, and at the end of their first line.
+func TestFirstLine(t *testing.T) {
+	long := strings.Repeat("ä", lineWidth)
+	for text, want := range map[string]string{
+		"": "", "one": "one", "one\ntwo": "one", long: long, long + "x": strings.Repeat("ä", lineWidth-1) + "…",
+	} {
+		if got := firstLine(text); got != want {
+			t.Errorf("%q becomes %q", text, got)
+		}
+	}
+}
+
+func TestFreedAndWritten(t *testing.T) {
+	if got := Freed(1_500_000, 1) + Freed(0, 0); got != "freed 1.5 MB in 1 record\nfreed 0 B in 0 records\n" {
+		t.Errorf("got %q", got)
+	}
+	if got := Written("pylock.toml", 2, "package"); got != "pylock.toml: 2 packages\n" {
+		t.Errorf("got %q", got)
+	}
+}

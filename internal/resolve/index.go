@@ -33,7 +33,7 @@ type indexes struct {
 func (p Project) indexes() (indexes, error) {
 	x := indexes{Indexes: uv.Indexes{Default: uv.DefaultIndex}, logins: map[string]requirements.Login{}}
 	defaults := []struct{ name, value string }{
-		{"--python-index", p.PythonIndex},
+		{flagName, p.PythonIndex},
 		{"LAMINA_PYTHON_INDEX", p.Env("LAMINA_PYTHON_INDEX")},
 		{"UV_DEFAULT_INDEX", p.Env("UV_DEFAULT_INDEX")},
 		{"PIP_INDEX_URL", p.Env("PIP_INDEX_URL")},
@@ -63,6 +63,19 @@ func (p Project) indexes() (indexes, error) {
 		}
 	}
 	return x, nil
+}
+
+// flagName is what messages call the address of [Project.PythonIndex].
+const flagName = "--python-index"
+
+// CheckIndex finds what is wrong with the address of an index that is named to Lamina
+// itself; "" names none.
+func CheckIndex(address string) error {
+	if address == "" {
+		return nil
+	}
+	_, err := new(indexes).read(flagName, address, false)
+	return err
 }
 
 // read refuses an address that is none. A login in a variable of another tool is taken

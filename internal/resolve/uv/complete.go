@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/resolve/door"
@@ -162,9 +163,9 @@ func (c completion) local(d *distribution) error {
 	if err = checkFile(d); err != nil {
 		return err
 	}
-	data, err := fs.ReadFile(c.Project, name)
+	data, err := beneath.ReadAtMost(c.Project, name, door.BodyLimit)
 	if err != nil {
-		return failure.New(failure.Usage, err)
+		return err
 	}
 	d.Size = int64(len(data))
 	if err = sum(bytes.NewReader(data), d, c.unsaid(d, nil)...); err != nil {

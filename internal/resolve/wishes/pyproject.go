@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/pelletier/go-toml/v2"
 
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/failure"
 )
 
@@ -54,7 +55,7 @@ func (r *reader) pyproject(dir string) (pyproject, error) {
 		return p, nil
 	}
 	name := path.Join(dir, manifest)
-	data, err := read(r.root, name, maxPyproject)
+	data, err := beneath.ReadAtMost(r.root, name, maxPyproject)
 	if err = errors.Join(err, checkLogins(name, data)); err == nil {
 		err = unmarshal(name, data, &p)
 	}
@@ -99,10 +100,10 @@ func (r *reader) readProject(dir string) error {
 		}
 	}
 	name := path.Join(r.top, uvLock)
-	if !regular(r.root, name) {
+	if _, err := fs.Stat(r.root, name); errors.Is(err, fs.ErrNotExist) {
 		return r.projects[dir].check(dir)
 	}
-	data, err := read(r.root, name, maxUVLock)
+	data, err := beneath.ReadAtMost(r.root, name, maxUVLock)
 	r.request.ProjectFiles = append(r.request.ProjectFiles, name)
 	r.input(name, data)
 	r.git = r.git || containsGit(string(data))
@@ -152,7 +153,7 @@ func (r *reader) readTree(dir string) error {
 		if !regular(r.root, name) {
 			continue
 		}
-		data, err := read(r.root, name, maxPyproject)
+		data, err := beneath.ReadAtMost(r.root, name, maxPyproject)
 		if err != nil {
 			return err
 		}
@@ -164,7 +165,7 @@ func (r *reader) readTree(dir string) error {
 // readPylock reads a pylock.toml and which files it names by path. What else is wrong
 // with it than its syntax uv says.
 func (r *reader) readPylock(name string) error {
-	data, err := read(r.root, name, maxPylock)
+	data, err := beneath.ReadAtMost(r.root, name, maxPylock)
 	if err != nil {
 		return err
 	}

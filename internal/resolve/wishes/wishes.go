@@ -6,13 +6,13 @@ package wishes
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
 
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
@@ -144,7 +144,7 @@ func (w *Wishes) readRepositories(specs []spec.Spec, root fs.FS) error {
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		r := byName[name]
-		key, err := read(root, r.Key, maxKey)
+		key, err := beneath.ReadAtMost(root, r.Key, maxKey)
 		if err == nil && len(key) == 0 {
 			err = fmt.Errorf("%q is empty", r.Key)
 		}
@@ -157,18 +157,4 @@ func (w *Wishes) readRepositories(specs []spec.Spec, root fs.FS) error {
 		})
 	}
 	return errors.Join(faults...)
-}
-
-// read reads a file that may not be larger than a limit.
-func read(root fs.FS, name string, limit int64) ([]byte, error) {
-	in, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	data, err := io.ReadAll(io.LimitReader(in, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%q has more than %d bytes", name, limit)
-	}
-	return data, err
 }

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build"
+
+	"lamina.build/internal/failure"
+	"lamina.build/output"
+)
+
+// given are the flags of "build image" with nothing said but these.
+func given(change func(*imageOptions)) *imageOptions {
+	o := &imageOptions{variant: "production", smoke: &choice{"all", nil}, print: &choice{"", []string{"tree", "json"}}, progress: &choice{"plain", nil}}
+	change(o)
+	return o
+}
+
+func anApp(t *testing.T) *app {
+	t.Helper()
+	return &app{ui: &ui{stdout: io.Discard, stderr: io.Discard}, env: func(string) string { return "" }}
+}
+
+// Names go to every output that can have one, and --push and --insecure-registry to those in a registry.
+func TestDestinations(t *testing.T) {
+	names := []string{"r.example/a:1", "r.example/a:2"}
+	for _, tt := range []struct {
+		name string
+		o    *imageOptions
+		want []output.Output
+	}{
+		{"nothing said", given(func(*imageOptions) {}), []output.Output{{Type: output.OCI}}},
+		{"a push", given(func(o *imageOptions) { o.push, o.tags, o.insecure = true, names, true }), []output.Output{{Type: output.Image, Push: true, Insecure: true, Names: names}}},
+		{
+			"several", given(func(o *imageOptions) {
+				o.outputs, o.tags, o.insecure = []string{"type=oci", "type=image,name=r.example/own:1", "files"}, names[:1], true
+			}),
+			[]output.Output{
+				{Type: output.OCI, Names: names[:1]}, {Type: output.Image, Insecure: true, Names: []string{"r.example/own:1", names[0]}}, {Type: output.Local, Dest: "files"},
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := tt.o.destinations()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("outputs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// All that is wrong is told at once, before a folder is looked at.
+func TestFaultsOfAPlan(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		o    *imageOptions
+		want []string
+	}{
+		{"tags", given(func(o *imageOptions) { o.tags = []string{"a b", "a@sha256:" + strings.Repeat("0", 64)} }), []string{
+			`flag --tag: "a b" is not the name of an image`, `flag --tag: "a@sha256:` + strings.Repeat("0", 64) + `" has a digest, which only a build can know`,
+		}},
+		{"no name to push to", given(func(o *imageOptions) { o.push = true }), []string{"an image for a registry needs a name: add --tag registry/name:tag"}},
+		{"nothing to push", given(func(o *imageOptions) { o.push, o.outputs = true, []string{"type=oci"} }), []string{"flag --push: no output goes to a registry"}},
+		{"two layouts", given(func(o *imageOptions) { o.outputs = []string{"type=oci", "type=oci,dest=a,tar=false"} }), []string{"only one output can be an OCI layout in a folder"}},
+		{"one place", given(func(o *imageOptions) { o.outputs = []string{"type=oci,dest=a", "type=docker,dest=a"} }), []string{"another one already writes there"}},
+		{"everything", given(func(o *imageOptions) {
+			o.outputs, o.from, o.metadata, o.options.PythonIndex, o.options.Engine = []string{"type=tar"}, []string{"type=gcs"}, ".", "x", "y"
+		}), []string{`type "tar"`, `type "gcs"`, `flag --metadata-file: "." is there, and is no file`, `--python-index: index "x"`, `"y" is no address of an engine`}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, err := tt.o.plan(anApp(t), []string{"no folder"})
+			if failure.KindOf(err) != failure.Usage || err == nil {
+				t.Fatalf("got %v", err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want %s", err, want)
+				}
+			}
+			if got := strings.Count(err.Error(), "\n") + 1; got != len(tt.want) {
+				t.Errorf("%d faults are told, want %d: %v", got, len(tt.want), err)
+			}
+		})
+	}
+}
+
+func TestPlan(t *testing.T) {
+	dir := t.TempDir()
+	a := anApp(t)
+	o := given(func(o *imageOptions) {
+		o.from, o.iidfile, o.noCache, o.variant = []string{"r.example/c"}, filepath.Join(dir, "iid"), true, "minimal"
+	})
+	got, b, err := o.plan(a, []string{dir})
+	if err != nil || got != dir || b.Variant != "minimal" || b.Smoke != "all" || !b.NoCache || len(b.Cache.Imports) != 1 || b.Stdout == nil {
+		t.Errorf("got %s, %+v, %v", got, b, err)
+	}
+	if a.ui.mode != "plain" || a.ui.quiet {
+		t.Errorf("shown is %q", a.ui.mode)
+	}
+	o.print.value = "tree"
+	if _, _, err = o.plan(a, []string{"json"}); len(failure.Hints(err)) != 1 || failure.Hints(err)[0] != "the form of a graph is written with =: --print=json" {
+		t.Errorf("got %v, %q", err, failure.Hints(err))
+	}
+}
+
+// The folder is the one that is named, else the current one where it has a spec of
+// whichever kind: the example stands in for none alone.
+func TestFindDir(t *testing.T) {
+	t.Chdir(t.TempDir())
+	cache := t.TempDir()
+	a := anApp(t)
+	a.env = func(name string) string { return map[string]string{"XDG_CACHE_HOME": cache}[name] }
+	if dir, err := a.findDir(nil); err != nil || dir != filepath.Join(cache, "lamina", "examples", "wan22-animate") {
+		t.Errorf("without a spec it is %q, %v", dir, err)
+	}
+	if err := os.Symlink("nowhere", lamina.SpecName); err != nil {
+		t.Fatal(err)
+	}
+	if dir, err := a.findDir(nil); err != nil || dir != "." {
+		t.Errorf("with a spec that leads nowhere it is %q, %v", dir, err)
+	}
+	for _, tt := range []struct {
+		args       []string
+		want, hint string
+	}{
+		{[]string{"none"}, `folder "none" does not exist`, ""},
+		{[]string{"a", "b"}, "one folder at a time, not a, b", ""},
+		{[]string{"a", "lock"}, "one folder at a time, not a, lock", "a command comes first: build lock …"},
+	} {
+		if _, err := a.findDir(tt.args); failure.KindOf(err) != failure.Usage || err.Error() != tt.want || strings.Join(failure.Hints(err), "") != tt.hint {
+			t.Errorf("%q: got %v, %q", tt.args, err, failure.Hints(err))
+		}
+	}
+	if err := os.WriteFile("file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.findDir([]string{"file"}); failure.KindOf(err) != failure.Usage || err.Error() != `"file" is not a folder` || len(failure.Hints(err)) != 1 {
+		t.Errorf("of a file: %v, %q", err, failure.Hints(err))
+	}
+}
+
+// What was made is told, and written where scripts asked for it.
+func TestTell(t *testing.T) {
+	dir := t.TempDir()
+	made := lamina.Made{Name: "x", Variant: "production", Config: "sha256:" + "0123"}
+	var stdout, stderr strings.Builder
+	a := &app{ui: &ui{stdout: &stdout, stderr: &stderr}}
+	o := &imageOptions{metadata: filepath.Join(dir, "made.json"), iidfile: filepath.Join(dir, "iid")}
+	if err := a.tell(o, nil, made); err != nil || stdout.Len() == 0 || stderr.Len() > 0 {
+		t.Errorf("told is %q, %q, %v", stdout.String(), stderr.String(), err)
+	}
+	iid, iidErr := os.ReadFile(o.iidfile)
+	metadata, err := os.ReadFile(o.metadata)
+	if err = errors.Join(iidErr, err); err != nil || string(iid) != "sha256:0123" || !strings.Contains(string(metadata), `"containerimage.config.digest": "sha256:0123"`) {
+		t.Errorf("written are %q and %s, %v", iid, metadata, err)
+	}
+	// An image on the standard output has it for itself.
+	stdout.Reset()
+	if err := a.tell(&imageOptions{}, []output.Output{{Type: output.Docker, Dest: output.Stdout, Tar: true}}, made); err != nil || stdout.Len() > 0 || !strings.HasPrefix(stderr.String(), "build: ") {
+		t.Errorf("told is %q, %q, %v", stdout.String(), stderr.String(), err)
+	}
+	o.iidfile = filepath.Join(dir, "none", "iid")
+	if err := a.tell(o, nil, made); err == nil || !strings.HasPrefix(err.Error(), "writing what was built: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestChoices(t *testing.T) {
+	c := &choice{"a", []string{"a", "b"}}
+	if err := c.Set("b"); err != nil || c.String() != "b" || c.Type() != "a|b" {
+		t.Errorf("got %s of %s, %v", c, c.Type(), err)
+	}
+	if err := c.Set("c"); err == nil || fmt.Sprint(c) != "b" {
+		t.Errorf("got %s, %v", c, err)
+	}
+}

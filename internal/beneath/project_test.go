@@ -1,0 +1,81 @@
+package beneath_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lamina.build/internal/beneath"
+	"lamina.build/internal/failure"
+)
+
+// A folder of plain files is what any file system is.
+func TestFilesOfAProject(t *testing.T) {
+	dir := t.TempDir()
+	must(
+		t, os.MkdirAll(filepath.Join(dir, "a/b"), 0o755), os.WriteFile(filepath.Join(dir, "a/b/c"), []byte("text"), 0o644),
+		os.Symlink("a/b", filepath.Join(dir, "link")), os.WriteFile(filepath.Join(dir, "empty"), nil, 0o644),
+	)
+	root, err := os.OpenRoot(dir)
+	must(t, err)
+	defer root.Close()
+	project := beneath.FS(root)
+	data, err := fs.ReadFile(project, "link/c")
+	if string(data) != "text" || err != nil {
+		t.Errorf("through a link that stays: %q, %v", data, err)
+	}
+	sub, err := fs.Sub(project, "a")
+	must(t, err)
+	if err = fstest.TestFS(sub, "b/c"); err != nil {
+		t.Error(err)
+	}
+	if to, bad := fs.ReadLink(project, "link"); to != "a/b" || bad != nil {
+		t.Errorf("the link leads to %q, %v", to, bad)
+	}
+	for name, limit := range map[string]int64{"link/c": 4, "empty": 0} {
+		if _, bad := beneath.ReadAtMost(project, name, limit); bad != nil {
+			t.Errorf("%s of %d bytes: %v", name, limit, bad)
+		}
+	}
+	_, err = beneath.ReadAtMost(sub, "b/c", 3)
+	if large, ok := errors.AsType[*beneath.SizeError](err); !ok || large.Limit != 3 || failure.KindOf(err) != failure.Usage {
+		t.Errorf("of too many bytes: %v", err)
+	}
+	if _, err = beneath.ReadAtMost(project, "none", 1); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of no file: %v", err)
+	}
+}
+
+// What is swapped for a FIFO after it was looked at is not waited for either.
+func TestNobodyWaitsForAFIFO(t *testing.T) {
+	dir := t.TempDir()
+	must(t, unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600), os.Symlink("/dev/zero", filepath.Join(dir, "zero")))
+	root, err := os.OpenRoot(dir)
+	must(t, err)
+	defer root.Close()
+	for name, want := range map[string]string{"pipe": "open pipe: it is a named pipe and not a regular file", "zero": "open zero: a link leads out of the folder", "../x": "open ../x: invalid argument"} {
+		told := make(chan error, 1)
+		go func() {
+			f, err := beneath.FS(root).Open(name)
+			if err == nil {
+				err = errors.Join(errors.New("it is opened"), f.Close())
+			}
+			told <- err
+		}()
+		select {
+		case err := <-told:
+			if !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s is waited for", name)
+		}
+	}
+}

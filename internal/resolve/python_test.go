@@ -1,0 +1,191 @@
+package resolve
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/layout/blobs"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/uv"
+	"lamina.build/internal/resolve/wishes"
+	"lamina.build/llb"
+	"lamina.build/lock"
+	"lamina.build/spec"
+)
+
+// The cache of a project stays its own, however its folder is named, and no other has it.
+func TestCacheID(t *testing.T) {
+	cache, dir := t.TempDir(), t.TempDir()
+	id := func(cache, dir string) string {
+		t.Helper()
+		id, err := Project{CacheDir: cache, Dir: dir}.cacheID()
+		if err != nil || len(id) < 20 {
+			t.Fatalf("got %q, %v", id, err)
+		}
+		return id
+	}
+	first := id(cache, dir)
+	t.Chdir(dir)
+	if again := id(cache, "."); again != first {
+		t.Errorf("first it is %s, then %s", first, again)
+	}
+	if other := id(cache, t.TempDir()); other == first {
+		t.Error("another project has it, too")
+	}
+	if other := id(t.TempDir(), dir); other == first {
+		t.Error("another user has it, too")
+	}
+	// One that was cut off when it was written is made anew.
+	own, err := filepath.Abs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(cache, "projects", digest.FromString(own).Encoded()[:32])
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	renewed := id(cache, dir)
+	if kept, err := os.ReadFile(name); renewed == first || err != nil || string(kept) != renewed {
+		t.Errorf("of an empty one came %s, kept is %s, %v", renewed, kept, err)
+	}
+	if _, err := (Project{CacheDir: filepath.Join(name, "below"), Dir: dir}).cacheID(); err == nil {
+		t.Error("a cache folder that can't be made is none")
+	}
+}
+
+// A socket's path has to fit into a hundred bytes.
+func TestSocketsHaveShortPaths(t *testing.T) {
+	for cache, want := range map[string]string{"/root/.cache/lamina": "/root/.cache/lamina/door", "/" + strings.Repeat("x", 60): "/tmp/lamina-door"} {
+		if got := (Project{CacheDir: cache}).sockets(); got != want {
+			t.Errorf("for %s they are in %s", cache, got)
+		}
+	}
+}
+
+// Packages need a Python to run them, in each variant that has some.
+func TestHasPython(t *testing.T) {
+	own := lock.ParseSet("python@gpu")
+	l := lock.Lock{Wishes: lock.Wishes{
+		Requests: []lock.Request{{Set: lock.ParseSet("runtime")}, {Set: lock.ParseSet("runtime@gpu")}},
+		Python:   []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{"six"}}, {Set: own, Lines: []string{"six"}}},
+	}}
+	l.Packages = []lock.Package{{Name: "python3", For: []lock.Set{lock.ParseSet("runtime")}}}
+	err := hasPython(l)
+	if failure.KindOf(err) != failure.Usage || err.Error() != "python@gpu: the image has no Python to run these packages" || len(failure.Hints(err)) != 1 {
+		t.Errorf("got %v, %q", err, failure.Hints(err))
+	}
+	l.Python[1].Lines = nil
+	if err := hasPython(l); err != nil {
+		t.Errorf("of a variant without packages: %v", err)
+	}
+}
+
+// Logins are those of the file, and over them those of the requirement files.
+func TestLogins(t *testing.T) {
+	netrc := filepath.Join(t.TempDir(), "netrc")
+	if err := os.WriteFile(netrc, []byte("machine a.example login me password one\nmachine b.example login me password two\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"NETRC": netrc}
+	p := Project{Env: func(name string) string { return env[name] }}
+	unset := requirements.Unset{Host: "c.example", Err: errors.New("requirements.txt:1: variable TOKEN is not set")}
+	p.Wishes.Python = []uv.Request{{Files: requirements.Set{
+		Logins: map[string]requirements.Login{"b.example": {User: "them", Password: "three"}}, Unset: []requirements.Unset{unset},
+	}}}
+	logins, err := p.logins()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]string{"a.example": "me one true", "b.example": "them three true", "c.example": "  false"} {
+		user, password, ok := logins.For(host)
+		if got := strings.Join([]string{user, password, map[bool]string{true: "true", false: "false"}[ok]}, " "); got != want {
+			t.Errorf("of %s it is %q, want %q", host, got, want)
+		}
+	}
+	if err = p.checkLogins(); failure.KindOf(err) != failure.Usage || err.Error() != unset.Err.Error() || len(failure.Hints(err)) != 1 {
+		t.Errorf("got %v, %q", err, failure.Hints(err))
+	}
+	if err = (Project{}).checkLogins(); err != nil {
+		t.Errorf("of none: %v", err)
+	}
+	// Where nobody names an index, nobody is asked, and what is known of logins is passed on.
+	access, err := p.Access(t.Context(), lock.Lock{})
+	if err != nil || len(access.Unset) != 1 || access.Mirror.Has != nil {
+		t.Errorf("got %+v, %v", access.Unset, err)
+	}
+	env["NETRC"] = t.TempDir()
+	if _, err = p.logins(); failure.KindOf(err) != failure.Usage || !strings.HasPrefix(err.Error(), "reading logins: ") {
+		t.Errorf("of a folder: %v", err)
+	}
+	env["NETRC"], env["HOME"] = "", t.TempDir()
+	if logins, err = p.logins(); err != nil || len(logins) != 1 {
+		t.Errorf("without a file: %v, %v", len(logins), err)
+	}
+}
+
+// Projects that were to be upgraded and aren't there may be misspelt.
+func TestTellUnknown(t *testing.T) {
+	var notes []string
+	p := Project{Note: func(line string) { notes = append(notes, line) }}
+	l := lock.Lock{Distributions: []lock.Distribution{{Name: "numpy"}, {Name: "ruamel-yaml"}}}
+	p.tellUnknown(uv.Upgrade{Packages: []string{"numpi", "Ruamel.YAML", "numpy"}}, l)
+	if len(notes) != 1 || !strings.HasPrefix(notes[0], `"numpi" was to be upgraded, and is none of the packages that are locked`) || !strings.Contains(notes[0], "numpy") {
+		t.Errorf("told is %q", notes)
+	}
+}
+
+// A source tree that variants share is packed once.
+func TestSharedSourcesArePackedOnce(t *testing.T) {
+	file, err := spec.Parse("image.toml", []byte(`name = "x"
+[debian]
+packages = ["python3"]
+[python]
+sources = ["a", "b"]
+[variant.gpu.python]
+sources = ["a", "c"]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed []string
+	o := Options{Sources: func(_ context.Context, s spec.Spec, _ *blobs.Store) (map[string]llb.Layer, error) {
+		trees := map[string]llb.Layer{}
+		for _, dir := range s.Python.Sources {
+			packed = append(packed, dir)
+			trees[dir] = llb.Layer{Name: dir}
+		}
+		return trees, nil
+	}}
+	trees, err := Project{File: file, Wishes: wishes.Wishes{}}.packSources(t.Context(), o, nil)
+	if err != nil || len(trees) != 3 {
+		t.Errorf("got %v, %v", trees, err)
+	}
+	slices.Sort(packed)
+	if diff := cmp.Diff([]string{"a", "b", "c"}, packed); diff != "" {
+		t.Errorf("packed (-want +got):\n%s", diff)
+	}
+	failed := errors.New("x")
+	o.Sources = func(context.Context, spec.Spec, *blobs.Store) (map[string]llb.Layer, error) { return nil, failed }
+	if _, err = (Project{File: file}).packSources(t.Context(), o, nil); !errors.Is(err, failed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCheckIndex(t *testing.T) {
+	for address, want := range map[string]string{
+		"": "", "https://i.example/simple/": "", "i.example": `--python-index: index "i.example" is not a URL`, "https://me@i.example": `--python-index: index "…@i.example" holds a login`,
+	} {
+		if err := CheckIndex(address); (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}

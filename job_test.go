@@ -1,0 +1,64 @@
+package lamina
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/cache"
+	"lamina.build/lock"
+	"lamina.build/spec"
+)
+
+// Each variant and platform has a cache of its own, and what the caller has stays as it is.
+func TestRemoteCachesOfAVariant(t *testing.T) {
+	given := cache.Remote{
+		Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/a"}}, {Type: "registry", Attrs: map[string]string{"ref": "r.example/a:mine"}}},
+		Exports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/a", "mode": "max"}}, {Type: "inline"}},
+	}
+	j := job{Build: Build{Cache: given}, spec: spec.Spec{Variant: "debug", Platform: "linux/arm64"}}
+	want := cache.Remote{
+		Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/a:cache-debug-linux-arm64"}}, given.Imports[1]},
+		Exports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/a:cache-debug-linux-arm64", "mode": "max"}}, {Type: "inline"}},
+	}
+	if diff := cmp.Diff(want, j.remote()); diff != "" {
+		t.Errorf("caches (-want +got):\n%s", diff)
+	}
+	if given.Imports[0].Attrs["ref"] != "r.example/a" {
+		t.Error("the caller's own was changed")
+	}
+}
+
+func TestWhatABuildNeeds(t *testing.T) {
+	l := lock.Lock{Packages: []lock.Package{{Size: 10}, {Size: 1}}, Distributions: []lock.Distribution{{Size: 100}}}
+	if got := diskNeed(l); got != 11*8+100*6 {
+		t.Errorf("it needs %d bytes", got)
+	}
+	model := []spec.Model{{From: "dir:w"}}
+	for _, tt := range []struct {
+		s    spec.Spec
+		want bool
+	}{
+		{spec.Spec{Models: model, Weights: spec.WeightsLayers}, true},
+		{spec.Spec{Models: model, Weights: spec.WeightsNone}, false},
+		{spec.Spec{Weights: spec.WeightsLayers}, false},
+	} {
+		if got := (job{spec: tt.s}).hasWeights(); got != tt.want {
+			t.Errorf("%+v: it has weights: %t", tt.s, got)
+		}
+	}
+	if gpu, err := hasGPU(t.Context(), nil); gpu || err != nil {
+		t.Errorf("without an engine there is a GPU: %t, %v", gpu, err)
+	}
+}
+
+// What is optional and not in the image is told with why.
+func TestLeftOut(t *testing.T) {
+	j := job{spec: spec.Spec{Variant: "production"}}
+	j.lock.Omitted = []lock.Omission{{Set: lock.ParseSet("python"), Requirement: "flash-attn", Reason: "no file fits"}}
+	j.lock.Python = []lock.PythonRequest{{Set: lock.ParseSet("python")}}
+	want := []string{"flash-attn: no file fits", "apex: it could not be built"}
+	if diff := cmp.Diff(want, j.leftOut([]string{"apex"})); diff != "" {
+		t.Errorf("left out (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,109 @@
+package lamina
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/layers"
+	"lamina.build/llb"
+	"lamina.build/lock"
+	"lamina.build/spec"
+)
+
+// pathsOf are those of the files of a layer.
+func pathsOf(l llb.Layer) []string { return slices.Sorted(slices.Values(l.Paths)) }
+
+// What comes and goes with the use of a folder is no part of it, nor what its
+// .dockerignore names.
+func TestTreesWithoutWhatComesAndGoes(t *testing.T) {
+	j, _ := packing(t, fstest.MapFS{
+		"app/.dockerignore": {Data: []byte("*.log\n!keep.log\n")}, "app/main.py": {}, "app/a.log": {}, "app/keep.log": {},
+		"app/__pycache__/main.pyc": {}, "app/deep/__pycache__/x.pyc": {}, "app/.git/HEAD": {}, "app/deep/x.py": {},
+	})
+	l, err := j.packTree(t.Context(), "app", "/app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"/app/", "/app/deep/", "/app/deep/x.py", "/app/keep.log", "/app/main.py"}, pathsOf(l)); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+	if l.Name != "app" {
+		t.Errorf("it is called %q", l.Name)
+	}
+	if l, err = j.packTree(t.Context(), "app", "/app", "deep", "*.py"); err != nil || slices.Contains(l.Paths, "/app/main.py") {
+		t.Errorf("with more left out: %q, %v", l.Paths, err)
+	}
+}
+
+// A source tree that is the spec's own folder holds neither the spec, nor secrets, nor
+// weights; any other holds all it has.
+func TestSourcesBesideTheSpec(t *testing.T) {
+	j := job{spec: spec.Spec{Models: []spec.Model{{From: "dir:weights"}, {From: "dir:."}, {From: "hf://org/one@main"}}}}
+	want := []string{"image.toml", "image.lock", "dist", ".env", ".env.*", ".venv", "weights"}
+	if diff := cmp.Diff(want, j.besides(".")); diff != "" {
+		t.Errorf("left out (-want +got):\n%s", diff)
+	}
+	if got := j.besides("native"); got != nil {
+		t.Errorf("of another tree %q are left out", got)
+	}
+}
+
+// Trees are packed by their folders, and called as the lock calls them.
+func TestSourceTrees(t *testing.T) {
+	j, _ := packing(t, fstest.MapFS{"Native_Ext/pyproject.toml": {}, "lib/setup.py": {}, "lib/.env": {Data: []byte("x")}})
+	j.spec.Python.Sources = []string{"Native_Ext", "lib"}
+	sources, err := j.packSources(t.Context())
+	if err != nil || len(sources) != 2 || sources[0].Project != "native-ext" || sources[1].Project != "lib" {
+		t.Fatalf("got %+v, %v", sources, err)
+	}
+	trees, err := j.sourceTrees(t.Context())
+	if err != nil || len(trees) != 2 || !slices.Contains(trees["lib"].Paths, "/.env") {
+		t.Errorf("got %v, %v", trees, err)
+	}
+	j.spec.Python.Sources = []string{"none", "nor this"}
+	if _, err = j.sourceTrees(t.Context()); err == nil {
+		t.Error("of no folders came trees")
+	}
+}
+
+// Of an image's own folder an app is all but what builds leave there; where there is no
+// app there is no layer.
+func TestApps(t *testing.T) {
+	j, _ := packing(t, good())
+	j.spec.App.Source = ""
+	if app, err := j.packApp(t.Context()); app != nil || err != nil {
+		t.Errorf("without an app: %v, %v", app, err)
+	}
+	j.spec.App = spec.App{Source: "app", Path: "/app", User: spec.User{Name: "app", UID: 1000}, Entrypoint: []string{"/bin/app"}, Ports: []int{80}}
+	app, err := j.packApp(t.Context())
+	if err != nil || app.Layer.Name != "app" || app.Path != "/app" || app.User != (llb.User{Name: "app", UID: 1000}) || app.Ports[0] != 80 {
+		t.Errorf("got %+v, %v", app, err)
+	}
+}
+
+// A local file that grew is not read to its end, and is another one.
+func TestALocalFileThatGrew(t *testing.T) {
+	j, _ := packing(t, fstest.MapFS{"w/own.whl": {Data: []byte("longer than it was")}})
+	d := lock.Distribution{Name: "own", Version: "1.0", File: "own.whl", Size: 5, SHA256: sum([]byte("short"))}
+	_, err := j.packFile(t.Context(), "w/own.whl", d)
+	if KindOf(err) != Findings || err.Error() != `"w/own.whl" is not the file that was locked: it has more than 5 bytes` {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Trees are to blame for what is in them, and for nothing else.
+func TestBlame(t *testing.T) {
+	for _, err := range []error{&layers.EntryError{Path: "x"}, layers.ErrEmpty} {
+		if failure.KindOf(blame(err)) != failure.Usage {
+			t.Errorf("%v is not the tree's", err)
+		}
+	}
+	if other := errors.New("disk full"); blame(other) != other || blame(nil) != nil { //nolint:errorlint // the same one
+		t.Error("the disk is the tree's fault")
+	}
+}

@@ -1,0 +1,32 @@
+package lamina
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What can't be exported is told before anything is locked for it.
+func TestExportsThatCantBe(t *testing.T) {
+	p := minimal(t, Options{})
+	for _, tt := range []struct{ variant, path, want string }{
+		{"none", "-", `no variant "none"`},
+		{Production, "requirements.txt", `flag --export: "requirements.txt" is none of the names`},
+		{Production, p.dir, "flag --export: "},
+	} {
+		if _, err := p.Pylock(t.Context(), tt.variant, tt.path); KindOf(err) != Usage || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s at %s: got %v, want %s", tt.variant, tt.path, err, tt.want)
+		}
+	}
+}
+
+func TestAFolderSeenFromAnother(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, tt := range []struct{ from, folder, want string }{
+		{".", ".", "."}, {".", "p", "p"}, {"out", "p", "../p"}, {"p/locks", "p", ".."}, {"p", filepath.Join("p", "x", "y"), "x/y"},
+	} {
+		if got, err := seenFrom(tt.from, tt.folder); got != tt.want || err != nil {
+			t.Errorf("%s from %s is %s, %v", tt.folder, tt.from, got, err)
+		}
+	}
+}
