@@ -47,5 +47,10 @@ func TestLocksStayByteForByte(t *testing.T) {
 		if again := l.Format(); !bytes.Equal(again, text) {
 			t.Errorf("%s is written as\n%s", name, again)
 		}
+		for _, m := range l.Models {
+			if m.Plan != lock.ModelPlan { // then another one has to be here, too
+				t.Errorf("%s: the layers of %s are of no use any more", name, m.From)
+			}
+		}
 	}
 }

@@ -96,16 +96,15 @@ func TestPlanAtItsLimits(t *testing.T) {
 		{"joined from the first on", sized(64*mb, 64*mb, 900*mb), 2, "ab c"},
 	} {
 		bundles, _ := layers.Plan(tt.files, tt.limit)
-		var got []string
+		var got strings.Builder
 		for _, b := range bundles {
-			name := ""
 			for _, f := range b.Files {
-				name += f.Path
+				got.WriteString(f.Path)
 			}
-			got = append(got, name)
+			got.WriteString(" ")
 		}
-		if strings.Join(got, " ") != tt.want {
-			t.Errorf("%s: got %q, want %s", tt.name, got, tt.want)
+		if got.String() != tt.want+" " {
+			t.Errorf("%s: got %q, want %s", tt.name, got.String(), tt.want)
 		}
 	}
 }
