@@ -49,7 +49,7 @@ var arrows = map[string]string{
 	"lock":                          "",
 	"output":                        "",
 	"spec":                          "internal/failure internal/toml lock",
-	"stages":                        "cache llb lock",
+	"stages":                        "llb lock",
 }
 
 // pure are the packages that have no effects.

@@ -83,11 +83,7 @@ func (e Exec) run(root State) bkllb.ExecState {
 		options = append(options, bkllb.AddMount(m.Target, m.From, how...))
 	}
 	for _, c := range e.Caches {
-		sharing := bkllb.CacheMountLocked
-		if c.Shared {
-			sharing = bkllb.CacheMountShared
-		}
-		options = append(options, bkllb.AddMount(c.Target, bkllb.Scratch(), bkllb.AsPersistentCacheDir(c.ID, sharing)))
+		options = append(options, bkllb.AddMount(c.Target, bkllb.Scratch(), bkllb.AsPersistentCacheDir(c.ID, bkllb.CacheMountLocked)))
 	}
 	for _, s := range e.Sockets {
 		options = append(options, bkllb.AddSSHSocket(bkllb.SSHID(s.ID), bkllb.SSHSocketTarget(s.Path)))

@@ -253,10 +253,13 @@ func TestVariantsShareTheirLayers(t *testing.T) {
 	}
 }
 
-// No exec of a build has a network, a credential, or a way to an agent. That of
-// the graphs of a lock is tested in internal/resolve/uv.
+// No exec of a build has a network, a credential, a way to an agent, or a folder that
+// stays for other builds. That of the graphs of a lock is tested in internal/resolve.
 func TestEveryExecIsSealed(t *testing.T) {
-	for name, in := range map[string]stages.Input{"production": input("production"), "debug": input("debug"), "wheels": withWheels(), "tree": withTree()} {
+	for name, in := range map[string]stages.Input{
+		"production": input("production"), "minimal": input("minimal"), "debug": input("debug"),
+		"published": published(), "wheels": withWheels(), "tree": withTree(),
+	} {
 		t.Run(name, func(t *testing.T) {
 			_, def := draw(t, in)
 			execs := 0
@@ -270,7 +273,7 @@ func TestEveryExecIsSealed(t *testing.T) {
 					t.Errorf("%s: network %s, security %s, secrets %v", v.Name, e.Network, e.Security, e.Secretenv)
 				}
 				for _, m := range e.Mounts {
-					if m.MountType == pb.MountType_SECRET || m.MountType == pb.MountType_SSH {
+					if m.MountType != pb.MountType_BIND && m.MountType != pb.MountType_TMPFS {
 						t.Errorf("%s: it has a mount of type %s at %s", v.Name, m.MountType, m.Dest)
 					}
 				}
