@@ -153,7 +153,7 @@ func (a *app) engineLogs() *cobra.Command {
 	var o engine.LogOptions
 	const short = "print the log of our own engine"
 	c := a.engineJob("logs [flags]", short, &lamina.Options{}, func(ctx context.Context, e engine.Options) error {
-		return engine.Logs(ctx, e, a.ui.stdout, o)
+		return engine.Logs(ctx, e, &shownWriter{w: a.ui.stdout}, o)
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.BoolVarP(&o.Follow, "follow", "f", false, "go on with what the engine writes, until Ctrl-C")
