@@ -4,9 +4,13 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/llb"
 	"lamina.build/output"
 )
 
@@ -40,6 +44,8 @@ func attributes(o output.Output, weights bool) map[string]string {
 		attrs["registry.insecure"] = strconv.FormatBool(o.Insecure)
 	} else {
 		attrs["tar"] = strconv.FormatBool(o.Tar)
+		// An index says when it was made, by the engine's clock if by nothing else.
+		attrs[exptypes.AnnotationManifestDescriptorKey(nil, ocispec.AnnotationCreated)] = llb.EpochTime().Format(time.RFC3339)
 	}
 	return attrs
 }

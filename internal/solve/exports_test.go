@@ -304,6 +304,9 @@ func TestAttributes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			if _, file := tt.want["tar"]; file {
+				tt.want["annotation-manifest-descriptor.org.opencontainers.image.created"] = "1980-01-01T00:00:00Z"
+			}
 			if diff := cmp.Diff(tt.want, Entry(outputs(t, tt.line)[0], tt.weights).Attrs); diff != "" {
 				t.Errorf("attributes (-want +got):\n%s", diff)
 			}
