@@ -111,7 +111,7 @@ func execs() map[string]llb.State {
 	}.On(builder)
 	return map[string]llb.State{
 		"exec": llb.Exec{
-			Name: "run", Args: []string{"/bin/true"}, Env: []string{"A=b=c"}, Dir: "/app", User: "app", GPU: true,
+			Name: "run", Args: []string{"/bin/true"}, Env: []string{"A=b=c"}, Dir: "/app", User: "app", Devices: []string{"nvidia.com/gpu=all"},
 			Mounts: []llb.Mount{{Target: "/all", From: state("all")}, {Target: "/part", From: state("of"), Source: "/some"}},
 		}.On(builder),
 		"output": llb.Exec{Name: "make", Args: []string{"/bin/make"}, Mounts: []llb.Mount{{Target: "/in", From: state("in")}}}.Output(builder, "/out"),

@@ -344,6 +344,27 @@ func TestSmokeLevels(t *testing.T) {
 	}
 }
 
+// Commands that need a GPU are drawn where the engine has one.
+func TestSmokeTestsOnAGPU(t *testing.T) {
+	for _, devices := range [][]string{nil, {"nvidia.com/gpu=all"}, {"nvidia.com/gpu=0", "nvidia.com/gpu=1"}} {
+		in := input("production")
+		in.Smoke.GPU, in.Smoke.Devices = [][]string{{"nvidia-smi"}}, devices
+		_, def := draw(t, in)
+		var got []string
+		for _, v := range decode(t, def).Vertices {
+			for _, d := range v.Op.GetExec().GetCdiDevices() {
+				if v.Name != "smoke: run nvidia-smi" {
+					t.Errorf("%s has %s", v.Name, d.Name)
+				}
+				got = append(got, d.Name)
+			}
+		}
+		if !slices.Equal(got, devices) {
+			t.Errorf("the devices are %q, want %q", got, devices)
+		}
+	}
+}
+
 func TestNewReportsAllThatIsMissing(t *testing.T) {
 	in := input("production")
 	in.Lock.Packages, in.Mirrors, in.Tools = in.Lock.Packages[1:2], nil, llb.Layer{}

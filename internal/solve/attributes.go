@@ -2,13 +2,14 @@ package solve
 
 import (
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/exporter/containerimage/exptypes"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/moby/buildkit/exporter/exptypes"
 
 	"lamina.build/llb"
 	"lamina.build/output"
@@ -44,8 +45,6 @@ func attributes(o output.Output, weights bool) map[string]string {
 		attrs["registry.insecure"] = strconv.FormatBool(o.Insecure)
 	} else {
 		attrs["tar"] = strconv.FormatBool(o.Tar)
-		// An index says when it was made, by the engine's clock if by nothing else.
-		attrs[exptypes.AnnotationManifestDescriptorKey(nil, ocispec.AnnotationCreated)] = llb.EpochTime().Format(time.RFC3339)
 	}
 	return attrs
 }
@@ -75,4 +74,22 @@ func (x *Exports) Prime() []client.ExportEntry {
 		}
 	}
 	return nil
+}
+
+// dated are exports that bear the date of an image. Their index says when it was made, by
+// the engine's clock where nobody tells it. Nothing of an image is newer, so that this
+// moves none of it.
+func dated(exports []client.ExportEntry, created *time.Time) []client.ExportEntry {
+	date := llb.EpochTime()
+	if created != nil && created.After(date) {
+		date = *created
+	}
+	list := slices.Clone(exports)
+	for i, e := range list {
+		if e.Type == client.ExporterOCI || e.Type == client.ExporterDocker {
+			list[i].Attrs = maps.Clone(e.Attrs)
+			list[i].Attrs[string(exptypes.OptKeySourceDateEpoch)] = strconv.FormatInt(date.Unix(), 10)
+		}
+	}
+	return list
 }
