@@ -18,8 +18,9 @@ func TestParseRemote(t *testing.T) {
 		message    string
 	}{
 		{"bare reference", "registry.example/app:c", false, cache.Entry{Type: "registry", Attrs: map[string]string{"ref": "registry.example/app:c"}}, ""},
-		{"export is max by default", "type=registry,ref=r.example/a", true, cache.Entry{Type: "registry", Attrs: map[string]string{"ref": "r.example/a", "mode": "max"}}, ""},
-		{"mode is kept", "type=local,dest=d,mode=min", true, cache.Entry{Type: "local", Attrs: map[string]string{"dest": "d", "mode": "min"}}, ""},
+		{"export is max by default", "type=registry,ref=r.example/a", true, cache.Entry{Type: "registry", Attrs: map[string]string{"ref": "r.example/a", "mode": "max", "compression": "zstd", "force-compression": "true"}}, ""},
+		{"mode is kept", "type=local,dest=d,mode=min", true, cache.Entry{Type: "local", Attrs: map[string]string{"dest": "d", "mode": "min", "compression": "zstd", "force-compression": "true"}}, ""},
+		{"compression is kept", "type=local,dest=d,compression=gzip,force-compression=false", true, cache.Entry{Type: "local", Attrs: map[string]string{"dest": "d", "mode": "max", "compression": "gzip", "force-compression": "false"}}, ""},
 		{"inline", "type=inline", true, cache.Entry{Type: "inline", Attrs: map[string]string{}}, ""},
 		{"quoted comma", `type=local,"src=a,b"`, false, cache.Entry{Type: "local", Attrs: map[string]string{"src": "a,b"}}, ""},
 		{"unknown type", "type=gcs,bucket=b", false, cache.Entry{}, `type "gcs" is not one of registry, local`},
