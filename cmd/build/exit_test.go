@@ -14,12 +14,13 @@ func TestAReaderThatGoesAwayEndsABuild(t *testing.T) {
 	if os.Getenv("LAMINA_TEST_UNHEARD") != "" {
 		u := newUI(os.Stdout, os.Stderr, os.Getenv)
 		ctx, stop := interruptible(t.Context(), u)
-		defer stop()
 		for ctx.Err() == nil {
 			u.note("at work")
 			time.Sleep(time.Millisecond)
 		}
-		os.Exit((&app{ui: u}).exitCode(ctx, ctx.Err()))
+		code := (&app{ui: u}).exitCode(ctx, ctx.Err())
+		stop()
+		os.Exit(code)
 	}
 	program, err := os.Executable()
 	if err != nil {
