@@ -54,7 +54,7 @@ func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) 
 	if j.archive {
 		mirrors = debian.Merge(debian.Snapshot(j.lock.Created()), mirrors)
 	}
-	gpu, err := hasGPU(ctx, e)
+	gpus, err := j.gpus(ctx, e)
 	if err != nil {
 		return stages.Input{}, err
 	}
@@ -62,30 +62,55 @@ func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) 
 	if err != nil {
 		return stages.Input{}, err
 	}
-	in, err := j.pack(ctx, mirrors, models, gpu)
+	in, err := j.pack(ctx, mirrors, models, gpus)
 	if err != nil {
 		return stages.Input{}, fmt.Errorf("preparing %s: %w", j.spec.Name, err)
 	}
 	return in, nil
 }
 
-// hasGPU says whether the engine knows an NVIDIA device by CDI.
-func hasGPU(ctx context.Context, e *engine.Engine) (bool, error) {
-	if e == nil {
-		return false, nil
+// gpuKind begins the CDI names of NVIDIA's devices. One of them, by custom, stands for all.
+const (
+	gpuKind = "nvidia.com/gpu="
+	allGPUs = gpuKind + "all"
+)
+
+// gpus are the NVIDIA devices that the engine knows by CDI, for the tests that need one.
+func (j job) gpus(ctx context.Context, e *engine.Engine) ([]string, error) {
+	if e == nil || len(j.spec.Smoke.GPU) == 0 || j.Smoke != stages.SmokeAll {
+		return nil, nil
 	}
 	workers, err := e.Client().ListWorkers(ctx)
 	if err != nil {
-		return false, fmt.Errorf("asking the engine for its devices: %w", err)
+		return nil, fmt.Errorf("asking the engine for its devices: %w", err)
 	}
+	var names []string
 	for _, w := range workers {
 		for _, d := range w.CDIDevices {
-			if strings.HasPrefix(d.Name, "nvidia.com/gpu") {
-				return true, nil
-			}
+			names = append(names, d.Name)
 		}
 	}
-	return false, nil
+	found := gpusOf(names)
+	if len(found) == 0 {
+		j.note("the tests of [smoke.gpu] don't run: the engine knows no NVIDIA device. It looks for CDI specs, as \"nvidia-ctk cdi generate\" writes them, " +
+			"in /etc/cdi and /var/run/cdi, or where specDirs under [cdi] in its buildkitd.toml says")
+	}
+	return found, nil
+}
+
+// gpusOf are the NVIDIA devices among an engine's: the one for all of them where there is
+// such a one, else each.
+func gpusOf(devices []string) []string {
+	var each []string
+	for _, name := range devices {
+		if name == allGPUs {
+			return []string{name}
+		}
+		if strings.HasPrefix(name, gpuKind) && !slices.Contains(each, name) {
+			each = append(each, name)
+		}
+	}
+	return each
 }
 
 // hasWeights says whether there are layers that are kept uncompressed.

@@ -47,9 +47,7 @@ func TestWhatABuildNeeds(t *testing.T) {
 			t.Errorf("%+v: it has weights: %t", tt.s, got)
 		}
 	}
-	if gpu, err := hasGPU(t.Context(), nil); gpu || err != nil {
-		t.Errorf("without an engine there is a GPU: %t, %v", gpu, err)
-	}
+
 }
 
 // What is optional and not in the image is told with why.

@@ -42,7 +42,7 @@ func (j job) platform() ocispec.Platform { return platforms.MustParse(j.spec.Pla
 // pack packs all that is local and returns what the stages need. models are those
 // of the spec, of which the locked ones have their layers. The faults of all trees are
 // reported at once.
-func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.Model, gpu bool) (stages.Input, error) {
+func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.Model, gpus []string) (stages.Input, error) {
 	s := j.spec
 	in, toolsErr := j.footing(ctx, mirrors)
 	sources, sourcesErr := j.packSources(ctx)
@@ -60,7 +60,7 @@ func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.M
 	in.Sources, in.App, in.Models = sources, app, models
 	in.Smoke = stages.Smoke{
 		Level: j.Smoke, Imports: s.Smoke.Imports, Run: s.Smoke.Run, GPU: s.Smoke.GPU,
-		ELFIgnore: s.Smoke.ELFIgnore, NeedsWeights: s.Smoke.NeedsWeights, Device: gpu,
+		ELFIgnore: s.Smoke.ELFIgnore, NeedsWeights: s.Smoke.NeedsWeights, Devices: gpus,
 	}
 	if n := in.JoinedWheels(); n > 0 {
 		j.note("%d wheels of 100 MB and more share a layer: an image may not have a layer for each", n)

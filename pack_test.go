@@ -77,7 +77,7 @@ func (j job) packed(t *testing.T) (stages.Input, error) {
 			models[i].Locked = &l
 		}
 	}
-	return j.pack(t.Context(), nil, models, false)
+	return j.pack(t.Context(), nil, models, nil)
 }
 
 func good() fstest.MapFS {
@@ -134,7 +134,7 @@ func TestTestsThatReadWeightsSayWhatTheyCost(t *testing.T) {
 	}{{true, stages.SmokeAll, 1}, {true, stages.SmokeRuntime, 0}, {false, stages.SmokeAll, 0}} {
 		*notes = nil
 		j.spec.Smoke.NeedsWeights, j.Smoke = tt.needs, tt.level
-		if _, err := j.pack(t.Context(), nil, models, false); err != nil {
+		if _, err := j.pack(t.Context(), nil, models, nil); err != nil {
 			t.Fatal(err)
 		}
 		if len(*notes) != tt.want || tt.want > 0 && !strings.Contains((*notes)[0], "57.60 GB") {

@@ -2,20 +2,18 @@ package cache
 
 import "strings"
 
-// Mount is a folder that the engine keeps between execs. BuildKit leaves its ID
-// out of the cache key, so that one which is shared too widely harms unseen.
+// Mount is a folder that the engine keeps between execs. One exec has it at a time.
+//
+// Code that we did not write runs in execs, and can write into what it is shown. So
+// there is one rule, which holds for every graph and which tests hold each to: no Mount
+// is seen by the code of two projects. Nothing of a build has one at all. A compiler
+// cache is not worth it: one that is shared hands what one project's sdist has put
+// there to the builds of all others, and one that isn't never hits, since the engine
+// keeps what was compiled of the same inputs. BuildKit leaves the ID out of the cache
+// key, so that a Mount which is shared too widely harms unseen.
 type Mount struct {
 	ID     string
 	Target string // absolute: where an exec has it
-	Shared bool   // execs may have it at the same time; one waits for the other where not
-}
-
-// CCache is the cache of a compiler, of which each distribution ("bookworm") and
-// platform ("linux/amd64") has another. ccache locks its own files, so builds may
-// share it.
-func CCache(distribution, platform string) Mount {
-	id := strings.Join([]string{"lamina", distribution, strings.ReplaceAll(platform, "/", "-"), "ccache"}, "/")
-	return Mount{ID: id, Target: "/var/cache/ccache", Shared: true}
 }
 
 // UV is uv's cache of one project directory and one of its sets, for resolving

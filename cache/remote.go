@@ -70,13 +70,20 @@ func ParseImport(s string) (Entry, error) { return parse(s, false) }
 // ParseExport reads a cache to write to as buildx writes it:
 // "type=registry,ref=…,mode=max", "type=local,dest=DIR", "type=inline", or a
 // bare reference. The mode is max where none is given, since min leaves out
-// the smoke tests and all that only the builder made.
+// the smoke tests and all that only the builder made. The compression is that of our
+// images, zstd and forced: an engine that has exported a layer as gzip once would write
+// that, and whoever reads the cache would build images of another digest.
 func ParseExport(s string) (Entry, error) {
 	e, err := parse(s, true)
-	if err == nil && e.Type != "inline" && e.Attrs["mode"] == "" {
-		e.Attrs["mode"] = "max"
+	if err != nil || e.Type == "inline" {
+		return e, err
 	}
-	return e, err
+	for key, usual := range map[string]string{"mode": "max", "compression": "zstd", "force-compression": "true"} {
+		if e.Attrs[key] == "" {
+			e.Attrs[key] = usual
+		}
+	}
+	return e, nil
 }
 
 func parse(s string, export bool) (Entry, error) {

@@ -31,7 +31,7 @@ type Exec struct {
 	Mounts  []Mount
 	Caches  []cache.Mount
 	Sockets []Socket
-	GPU     bool // ask the engine for all NVIDIA devices through CDI
+	Devices []string // of the engine, by their CDI names: "nvidia.com/gpu=all"
 }
 
 // Mount shows a state to an exec, read-only.
@@ -72,8 +72,8 @@ func (e Exec) run(root State) bkllb.ExecState {
 	if e.User != "" {
 		options = append(options, bkllb.User(e.User))
 	}
-	if e.GPU {
-		options = append(options, bkllb.AddCDIDevice(bkllb.CDIDeviceName("nvidia.com/gpu=all")))
+	for _, name := range e.Devices {
+		options = append(options, bkllb.AddCDIDevice(bkllb.CDIDeviceName(name)))
 	}
 	for _, m := range e.Mounts {
 		how := []bkllb.MountOption{bkllb.Readonly}
@@ -83,11 +83,7 @@ func (e Exec) run(root State) bkllb.ExecState {
 		options = append(options, bkllb.AddMount(m.Target, m.From, how...))
 	}
 	for _, c := range e.Caches {
-		sharing := bkllb.CacheMountLocked
-		if c.Shared {
-			sharing = bkllb.CacheMountShared
-		}
-		options = append(options, bkllb.AddMount(c.Target, bkllb.Scratch(), bkllb.AsPersistentCacheDir(c.ID, sharing)))
+		options = append(options, bkllb.AddMount(c.Target, bkllb.Scratch(), bkllb.AsPersistentCacheDir(c.ID, bkllb.CacheMountLocked)))
 	}
 	for _, s := range e.Sockets {
 		options = append(options, bkllb.AddSSHSocket(bkllb.SSHID(s.ID), bkllb.SSHSocketTarget(s.Path)))

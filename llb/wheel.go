@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"lamina.build/cache"
 	"lamina.build/internal/scripts"
 )
 
@@ -20,15 +19,14 @@ const (
 
 // WheelBuild makes a wheel of sources.
 type WheelBuild struct {
-	Name        string        // what people see
-	Source      State         // a tree, or an sdist as a file at its root
-	Archive     string        // name of the sdist; "" for a tree
-	Dir         string        // of the project below the tree
-	Project     string        // normalised name of what is locked: "flash-attn"; "" for a tree of the user's own
-	Version     string        // that is locked for it, whatever the sources say
-	Environment *State        // what it is built with, from [Wheels]; nil for what the builder has
-	Optional    bool          // a failure makes no wheel, and is none
-	Caches      []cache.Mount // may speed it up and never change what comes out
+	Name        string // what people see
+	Source      State  // a tree, or an sdist as a file at its root
+	Archive     string // name of the sdist; "" for a tree
+	Dir         string // of the project below the tree
+	Project     string // normalised name of what is locked: "flash-attn"; "" for a tree of the user's own
+	Version     string // that is locked for it, whatever the sources say
+	Environment *State // what it is built with, from [Wheels]; nil for what the builder has
+	Optional    bool   // a failure makes no wheel, and is none
 }
 
 // On returns a state that holds the one wheel, compiled in builder.
@@ -41,7 +39,6 @@ func (w WheelBuild) On(builder State) State {
 			{Target: sourcePath, From: w.Source},
 			{Target: scriptsPath, From: Files("scripts of the compilation", scripts.Named("wheel.sh", "source.py", "sdist.py", "built.py"))},
 		},
-		Caches: w.Caches,
 	}
 	if w.Environment != nil {
 		exec.Mounts = append(exec.Mounts, Mount{Target: localPath, From: *w.Environment, Source: localPath})

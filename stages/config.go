@@ -7,15 +7,13 @@ import (
 	"strconv"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"lamina.build/llb"
 )
 
 // config is the image's config: how a container of it is run. It holds no date
 // but the lock's, no commit and nothing of the machine. Its history has one
-// entry a layer, which says what is in it.
+// entry a layer, of the same date, which says what is in it.
 func config(in Input, parts []Part) ocispec.Image {
-	created, epoch := in.Lock.Created(), llb.EpochTime()
+	created := in.Lock.Created()
 	config := ocispec.Image{
 		Created:  &created,
 		Platform: in.Platform,
@@ -28,7 +26,7 @@ func config(in Input, parts []Part) ocispec.Image {
 	}
 	for _, p := range parts {
 		for _, l := range p.Layers {
-			config.History = append(config.History, ocispec.History{Created: &epoch, CreatedBy: "lamina " + p.Stage, Comment: l.What})
+			config.History = append(config.History, ocispec.History{Created: &created, CreatedBy: "lamina " + p.Stage, Comment: l.What})
 		}
 	}
 	if in.App == nil {

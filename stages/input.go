@@ -93,10 +93,10 @@ type Smoke struct {
 	Level        Level
 	Imports      []string   // Python modules
 	Run          [][]string // commands of the app, run as its user
-	GPU          [][]string // more commands, run where Device is set
+	GPU          [][]string // more commands, run where there are Devices
 	ELFIgnore    []string   // sonames that may be missing
 	NeedsWeights bool       // the commands read the model's files
-	Device       bool       // the engine has an NVIDIA device to run GPU on
+	Devices      []string   // the NVIDIA devices that the engine has to run GPU on, by their CDI names
 }
 
 // Level is how much of the smoke tests runs.

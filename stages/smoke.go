@@ -65,7 +65,7 @@ func (d drawing) commands(root llb.State) []llb.State {
 	for _, args := range d.Smoke.Run {
 		add("run "+strings.Join(args, " "), args...)
 	}
-	if run.GPU = d.Smoke.Device; run.GPU {
+	if run.Devices = d.Smoke.Devices; len(run.Devices) > 0 {
 		for _, args := range d.Smoke.GPU {
 			add("run "+strings.Join(args, " "), args...)
 		}

@@ -195,9 +195,9 @@ func checkGolden(t *testing.T, name string, g graph.Graph) {
 
 func TestConfig(t *testing.T) {
 	image, _ := draw(t, input("production"))
-	created, epoch := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), time.Unix(315532800, 0).UTC()
+	created := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	history := func(stage, what string) ocispec.History {
-		return ocispec.History{Created: &epoch, CreatedBy: "lamina " + stage, Comment: what}
+		return ocispec.History{Created: &created, CreatedBy: "lamina " + stage, Comment: what}
 	}
 	want := ocispec.Image{
 		Created:  &created,
@@ -316,10 +316,13 @@ func TestVariantsShareTheirLayers(t *testing.T) {
 	}
 }
 
-// No exec of a build has a network, a credential, or a way to an agent. That of
-// the graphs of a lock is tested in internal/resolve/uv.
+// No exec of a build has a network, a credential, a way to an agent, or a folder that
+// stays for other builds. That of the graphs of a lock is tested in internal/resolve.
 func TestEveryExecIsSealed(t *testing.T) {
-	for name, in := range map[string]stages.Input{"production": input("production"), "debug": input("debug"), "wheels": withWheels(), "tree": withTree()} {
+	for name, in := range map[string]stages.Input{
+		"production": input("production"), "minimal": input("minimal"), "debug": input("debug"),
+		"published": published(), "wheels": withWheels(), "tree": withTree(),
+	} {
 		t.Run(name, func(t *testing.T) {
 			_, def := draw(t, in)
 			execs := 0
@@ -333,7 +336,7 @@ func TestEveryExecIsSealed(t *testing.T) {
 					t.Errorf("%s: network %s, security %s, secrets %v", v.Name, e.Network, e.Security, e.Secretenv)
 				}
 				for _, m := range e.Mounts {
-					if m.MountType == pb.MountType_SECRET || m.MountType == pb.MountType_SSH {
+					if m.MountType != pb.MountType_BIND && m.MountType != pb.MountType_TMPFS {
 						t.Errorf("%s: it has a mount of type %s at %s", v.Name, m.MountType, m.Dest)
 					}
 				}
@@ -404,24 +407,23 @@ func TestSmokeLevels(t *testing.T) {
 	}
 }
 
-// Commands for a GPU run where the engine has one, and they alone see it.
-func TestSmokeTestsOfTheGPU(t *testing.T) {
-	for _, device := range []bool{true, false} {
+// Commands that need a GPU are drawn where the engine has one.
+func TestSmokeTestsOnAGPU(t *testing.T) {
+	for _, devices := range [][]string{nil, {"nvidia.com/gpu=all"}, {"nvidia.com/gpu=0", "nvidia.com/gpu=1"}} {
 		in := input("production")
-		in.Smoke.GPU, in.Smoke.Device = [][]string{{"python3", "/app/cuda.py"}}, device
+		in.Smoke.GPU, in.Smoke.Devices = [][]string{{"nvidia-smi"}}, devices
 		_, def := draw(t, in)
-		runs := map[string]bool{} // whether they have a device
+		var got []string
 		for _, v := range decode(t, def).Vertices {
-			if e := v.Op.GetExec(); e != nil && strings.HasPrefix(v.Name, "smoke: run ") {
-				runs[v.Name] = len(e.CdiDevices) > 0
+			for _, d := range v.Op.GetExec().GetCdiDevices() {
+				if v.Name != "smoke: run nvidia-smi" {
+					t.Errorf("%s has %s", v.Name, d.Name)
+				}
+				got = append(got, d.Name)
 			}
 		}
-		want := map[string]bool{"smoke: run python3 /app/handler.py --self-test": false}
-		if device {
-			want["smoke: run python3 /app/cuda.py"] = true
-		}
-		if diff := cmp.Diff(want, runs); diff != "" {
-			t.Errorf("device %v: what runs, and has one (-want +got):\n%s", device, diff)
+		if !slices.Equal(got, devices) {
+			t.Errorf("the devices are %q, want %q", got, devices)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"lamina.build/cache"
 	"lamina.build/llb"
 	"lamina.build/lock"
 )
@@ -37,7 +36,7 @@ func (d drawing) wheels() []Part {
 	// What a tree of the project's own installs is what its author wants there.
 	for _, s := range d.Sources {
 		wheel := llb.WheelBuild{
-			Name: s.Layer.Name, Source: llb.Packed(s.Layer), Environment: d.environment(s.Project), Caches: d.caches(),
+			Name: s.Layer.Name, Source: llb.Packed(s.Layer), Environment: d.environment(s.Project),
 		}.On(d.root)
 		add(Layer{What: s.Layer.Name}, llb.Wheels{Name: s.Layer.Name, Built: &wheel})
 	}
@@ -49,7 +48,7 @@ func (d drawing) wheels() []Part {
 func (d drawing) build(s lock.Distribution) llb.WheelBuild {
 	b := llb.WheelBuild{
 		Name: title(s), Archive: s.File, Project: s.Name, Version: s.Version, Optional: slices.Contains(d.Python.Optional, s.Name),
-		Environment: d.environment(s.Name), Caches: d.caches(),
+		Environment: d.environment(s.Name),
 	}
 	if remote, commit, dir, ok := s.Git(); ok {
 		b.Source, b.Dir = llb.Git(remote, commit), dir
@@ -79,12 +78,6 @@ func (d drawing) uv() *llb.State {
 	}
 	uv := llb.UV{Wheel: llb.File{From: d.fetch(tool.URL, tool.SHA256, tool.File), Path: "/" + tool.File}}.On(d.root)
 	return &uv
-}
-
-// caches are those of all compilations. A lock that is not checked yet may have no
-// suite, and still be counted.
-func (d drawing) caches() []cache.Mount {
-	return []cache.Mount{cache.CCache(cmp.Or(d.Lock.Suites...), d.Lock.Platform)}
 }
 
 func (in Input) files(list []lock.Distribution) []llb.File {

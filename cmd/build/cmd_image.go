@@ -59,7 +59,7 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.BoolVar(&o.push, "push", false,
 			"push to the registries of the tags; short for -o type=image,push=true")
 		f.BoolVar(&o.insecure, "insecure-registry", false,
-			"push by plain HTTP, or to a registry whose certificate nobody signed")
+			"reach the registries of tags and caches by plain HTTP, or where nobody signed their certificate")
 		f.StringVar(&o.metadata, "metadata-file", "",
 			"write digests, layers and sizes to this `FILE`, as JSON")
 		f.StringVar(&o.iidfile, "iidfile", "",

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/failure"
 )
@@ -15,12 +18,27 @@ const interruptedCode = 130
 
 var errInterrupted = errors.New("interrupted")
 
-// interruptible returns a context that the first SIGINT or SIGTERM cancels, so
-// that the build can clean up. The second ends the program at once.
+// interruptible returns a context that the first SIGINT, SIGTERM or SIGHUP cancels, so
+// that the build can clean up. The second ends the program at once. A reader of what we
+// print that goes away ("| head -1") cancels it as well: a program that SIGPIPE ends
+// leaves behind what it has started.
 func interruptible(parent context.Context, u *ui) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, syscall.SIGPIPE)
+	go func() {
+		for range pipes {
+			if unheard() { // and not a connection that somebody closed
+				cancel(errInterrupted)
+				return
+			}
+		}
+	}()
 	go func() {
 		<-signals
 		u.note("stopping; press Ctrl-C again to stop at once")
@@ -30,8 +48,17 @@ func interruptible(parent context.Context, u *ui) (ctx context.Context, stop fun
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
+		signal.Stop(pipes)
+		close(pipes)
 		cancel(nil)
 	}
+}
+
+// unheard says whether nobody reads standard output or standard error any more.
+func unheard() bool {
+	fds := []unix.PollFd{{Fd: 1}, {Fd: 2}}
+	_, err := unix.Poll(fds, 0)
+	return err == nil && slices.ContainsFunc(fds, func(p unix.PollFd) bool { return p.Revents&(unix.POLLERR|unix.POLLHUP) != 0 })
 }
 
 // exitCode reports err, if there is one, and turns it into the exit code. What
@@ -41,6 +68,8 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, syscall.EPIPE) && unheard():
+		return interruptedCode
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		a.ui.note("interrupted")
 		return interruptedCode

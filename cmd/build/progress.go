@@ -46,6 +46,10 @@ func (u *ui) Watch(ctx context.Context, t lamina.Task, steps chan *client.SolveS
 	if err != nil {
 		return fmt.Errorf("showing progress: %w", err)
 	}
-	_, err = display.UpdateFrom(ctx, steps)
+	told := make(chan *client.SolveStatus)
+	go shownSteps(steps, told)
+	_, err = display.UpdateFrom(ctx, told)
+	for range told { // so that the engine is heard to the end
+	}
 	return err
 }

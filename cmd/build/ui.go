@@ -23,6 +23,8 @@ import (
 //   - A line of ours on standard error begins with "build: ". An error is a
 //     line each, "build: error: …"; what can be done about it follows,
 //     "build: hint: …".
+//   - Nothing that somebody else has written drives the terminal: see [shown].
+//     Standard output has the bytes as they are where no terminal reads them.
 //   - Colour marks these words only, on a terminal only, and never where
 //     NO_COLOR is set.
 type ui struct {
@@ -52,6 +54,9 @@ func isTerminal(w io.Writer) bool {
 func (u *ui) result(text string) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if isTerminal(u.stdout) {
+		text = shown(text)
+	}
 	_, err := io.WriteString(u.stdout, text)
 	return err
 }
@@ -97,7 +102,7 @@ func (u *ui) lines(word, colour, text string) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+	for line := range strings.SplitSeq(strings.TrimRight(shown(text), "\n"), "\n") {
 		fmt.Fprintf(u.stderr, "build: %s%s\n", word, line)
 	}
 }
@@ -106,7 +111,7 @@ func (u *ui) lines(word, colour, text string) {
 func (u *ui) raw(text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		fmt.Fprintf(u.stderr, "  │ %s\n", strings.TrimRight(line, "\r"))
+	for line := range strings.SplitSeq(strings.TrimRight(shown(text), "\n"), "\n") {
+		fmt.Fprintf(u.stderr, "  │ %s\n", line)
 	}
 }

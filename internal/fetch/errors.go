@@ -105,6 +105,12 @@ func IsUntrusted(err error) bool {
 	return authority || name || invalid
 }
 
+// IsPlain tells a server that answers HTTP where TLS was to begin.
+func IsPlain(err error) bool {
+	record, ok := errors.AsType[tls.RecordHeaderError](err)
+	return errors.Is(err, http.ErrSchemeMismatch) || ok && string(record.RecordHeader[:]) == "HTTP/"
+}
+
 // IsFinal tells the errors that no further attempt cures. One of the kind
 // [failure.Usage] is one.
 func IsFinal(err error) bool {
@@ -116,7 +122,7 @@ func IsFinal(err error) bool {
 	_, status := errors.AsType[*StatusError](err)
 	_, redirect := errors.AsType[*RedirectError](err)
 	_, body := errors.AsType[*bodyError](err)
-	return guarded || changed || status || redirect || body || IsUntrusted(err) || failure.KindOf(err) == failure.Usage
+	return guarded || changed || status || redirect || body || IsUntrusted(err) || IsPlain(err) || failure.KindOf(err) == failure.Usage
 }
 
 // isOfProxy tells a proxy that can't be reached, or refuses.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"lamina.build/internal/atomicfile"
 )
 
@@ -50,8 +52,8 @@ func (f *Folder) Commit() error {
 func (f *Folder) Close() error { return f.temporary.Close() }
 
 // Read fills the folder from a tar, or lays another one over what an earlier one
-// had, as the layers of an image lie over each other. Owners are kept where the user
-// may give files away, which is root; devices and whiteouts, which no image of ours
+// had, as the layers of an image lie over each other. Owners and capabilities are kept
+// where the user may give files away, which is root; devices and whiteouts, which no image of ours
 // has, are refused.
 func (f *Folder) Read(r io.Reader) error {
 	root, err := os.OpenRoot(f.temporary.Name())
@@ -149,7 +151,29 @@ func (w *writer) file(name string, h *tar.Header, content io.Reader) error {
 		return err
 	}
 	_, err = io.Copy(f, content)
-	return errors.Join(err, f.Close(), w.settle(name, h))
+	if err == nil {
+		err = errors.Join(w.settle(name, h), w.capabilities(f, h))
+	}
+	return errors.Join(err, f.Close())
+}
+
+// capability is the attribute that holds what a program may do without being root, and
+// the prefix is what a tar has in front of the names of attributes.
+const (
+	capability      = "security.capability"
+	attributePrefix = "SCHILY.xattr."
+)
+
+// capabilities gives f those of h, after its owner, whose change drops them, too.
+func (w *writer) capabilities(f *os.File, h *tar.Header) error {
+	value := h.PAXRecords[attributePrefix+capability]
+	if value == "" || !w.owners {
+		return nil
+	}
+	if err := unix.Fsetxattr(int(f.Fd()), capability, []byte(value), 0); err != nil {
+		return fmt.Errorf("setting its capabilities: %w", err)
+	}
+	return nil
 }
 
 func (w *writer) own(name string, h *tar.Header) error {

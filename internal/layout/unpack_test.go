@@ -3,12 +3,15 @@ package layout_test
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/layout"
 )
@@ -76,6 +79,41 @@ func TestFilesKeepModesLinksAndTimes(t *testing.T) {
 		}
 		if name != "bin" && info.ModTime().Unix() != 315532800 {
 			t.Errorf("%s is of %v", name, info.ModTime())
+		}
+	}
+}
+
+// The tar of ping, say. Files that are linked, or replaced by a higher layer, are one file each.
+func TestFilesKeepCapabilities(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may give capabilities")
+	}
+	const raw = "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" // cap_net_raw=ep
+	dest := filepath.Join(t.TempDir(), "root")
+	f, err := layout.PrepareFolder(dest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	records := map[string]string{"SCHILY.xattr.security.capability": raw, "SCHILY.xattr.user.other": "x"}
+	ping := tar.Header{Name: "ping", Typeflag: tar.TypeReg, Mode: 0o755, PAXRecords: records}
+	again := tar.Header{Name: "again", Typeflag: tar.TypeReg, Mode: 0o755, PAXRecords: records}
+	err = f.Read(archive(t, ping, tar.Header{Name: "ping4", Typeflag: tar.TypeLink, Linkname: "ping"}, again))
+	if err == nil {
+		again.PAXRecords = nil
+		err = f.Read(archive(t, again))
+	}
+	if err = errors.Join(err, f.Commit()); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"ping": raw, "ping4": raw, "again": ""} {
+		value := make([]byte, 64)
+		n, err := unix.Lgetxattr(filepath.Join(dest, name), "security.capability", value)
+		if got := string(value[:max(n, 0)]); got != want {
+			t.Errorf("%s has capabilities %q, want %q (%v)", name, got, want, err)
+		}
+		if n, _ := unix.Lgetxattr(filepath.Join(dest, name), "user.other", value); n > 0 {
+			t.Errorf("%s has another attribute", name)
 		}
 	}
 }

@@ -135,15 +135,19 @@ func TestPlainHTTPIsToBeAllowed(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	opts := hasty()
-	opts.HTTP.Transport = dialing(map[string]string{"10.1.2.3:5000": r.Host})
+	opts.HTTP.Transport = dialing(map[string]string{"10.1.2.3:5000": r.Host, "vm.test:5501": r.Host})
 	_, err := registry.Open(t.Context(), "10.1.2.3:5000/a", opts)
 	checkKind(t, err, failure.Usage, "--insecure-registry")
 	if n := r.Calls("/v2/**"); n != 0 {
 		t.Errorf("it was asked %d times all the same", n)
 	}
+	_, err = registry.Open(t.Context(), "vm.test:5501/a", opts)
+	checkKind(t, err, failure.Usage, "--insecure-registry")
 	opts.Insecure = true
-	if _, err = registry.Open(t.Context(), "10.1.2.3:5000/a", opts); err != nil {
-		t.Error(err)
+	for _, name := range []string{"10.1.2.3:5000/a", "vm.test:5501/a"} {
+		if _, err = registry.Open(t.Context(), name, opts); err != nil {
+			t.Error(err)
+		}
 	}
 	_, err = registry.Open(t.Context(), "registry.test/a", opts)
 	checkKind(t, err, failure.Transient, "check the name")

@@ -11,9 +11,6 @@ build() {
 	project=$(/usr/bin/python3 -I $lamina/scripts/source.py "$archive" "$dir" "$version") || return 1
 
 	export CFLAGS="-ffile-prefix-map=/build=." CXXFLAGS="-ffile-prefix-map=/build=."
-	export PATH=/usr/lib/ccache:$PATH CCACHE_DIR=/var/cache/ccache
-	# All compilers have one date here, so that ccache must look at what they are.
-	export CCACHE_COMPILERCHECK=content
 	export CMAKE_BUILD_PARALLEL_LEVEL="$(nproc)" MAX_JOBS="$(nproc)"
 
 	# What setuptools brings for itself it looks for last: Debian's own, which are

@@ -2,11 +2,16 @@ package solve
 
 import (
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/exptypes"
 
+	"lamina.build/llb"
 	"lamina.build/output"
 )
 
@@ -69,4 +74,22 @@ func (x *Exports) Prime() []client.ExportEntry {
 		}
 	}
 	return nil
+}
+
+// dated are exports that bear the date of an image. Their index says when it was made, by
+// the engine's clock where nobody tells it. Nothing of an image is newer, so that this
+// moves none of it.
+func dated(exports []client.ExportEntry, created *time.Time) []client.ExportEntry {
+	date := llb.EpochTime()
+	if created != nil && created.After(date) {
+		date = *created
+	}
+	list := slices.Clone(exports)
+	for i, e := range list {
+		if e.Type == client.ExporterOCI || e.Type == client.ExporterDocker {
+			list[i].Attrs = maps.Clone(e.Attrs)
+			list[i].Attrs[string(exptypes.OptKeySourceDateEpoch)] = strconv.FormatInt(date.Unix(), 10)
+		}
+	}
+	return list
 }

@@ -109,12 +109,25 @@ var unreachable = regexp.MustCompile(
 	`connection refused|connection reset by peer|no such host|i/o timeout|TLS handshake timeout|[Nn]etwork is unreachable|[Cc]ould not resolve host|server misbehaving|50[234] (Bad Gateway|Service Unavailable|Gateway Time)`,
 )
 
+// plainHTTP is what the engine says of a registry that speaks plain HTTP. What it reads by
+// itself, such as a published model, no flag of ours reaches.
+const (
+	plainHTTP = "server gave HTTP response to HTTPS client"
+	plainHint = "for images and caches, say --insecure-registry; for what the engine reads by itself, its buildkitd.toml has to: " +
+		"http = true under [registry.\"HOST:PORT\"]"
+)
+
 // passing marks what failed because the engine could not reach somebody. What an exec
 // prints is no such thing, since it has no network; why a file did not come, whoever
 // asked for it finds out better.
 func passing(err error) error {
 	step, ok := errors.AsType[*Error](err)
-	if err == nil || ok && (step.URL != "" || strings.HasPrefix(step.Err.Error(), "exit code")) || !unreachable.MatchString(err.Error()) {
+	switch {
+	case err == nil || ok && (step.URL != "" || strings.HasPrefix(step.Err.Error(), "exit code")):
+		return err
+	case strings.Contains(err.Error(), plainHTTP):
+		return failure.WithHint(failure.New(failure.Usage, err), plainHint)
+	case !unreachable.MatchString(err.Error()):
 		return err
 	}
 	return failure.WithHint(failure.New(failure.Transient, err), "check the network, and the name of the host, and try again")

@@ -102,6 +102,8 @@ func TestWhoDidNotAnswer(t *testing.T) {
 		"a registry that is ill": {errors.New("unexpected status from PUT request: 503 Service Unavailable"), failure.Transient},
 		"an exec":                {&Error{Step: "smoke: x", Output: "connection refused", Err: errors.New("exit code: 1: connection refused")}, failure.Failure},
 		"a file":                 {&Error{Step: "fetch x", URL: "https://x", Err: refused}, failure.Failure},
+		"plain HTTP":             {errors.New("Head \"https://vm:5501/v2/\": http: server gave HTTP response to HTTPS client"), failure.Usage},
+		"an exec that says so":   {&Error{Step: "x: compile", Err: errors.New("exit code: 1: http: server gave HTTP response to HTTPS client")}, failure.Failure},
 		"denied":                 {errors.New("401 Unauthorized"), failure.Failure},
 	} {
 		if got := failure.KindOf(passing(tt.err)); got != tt.kind {

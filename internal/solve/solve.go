@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/platforms"
@@ -56,15 +57,16 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if r.NoCache {
-		ignoreCache(def)
+	devices, err := onDevices(def, r.NoCache)
+	if err != nil {
+		return Result{}, err
 	}
 	probes, err := r.probes(ctx)
 	if err != nil {
 		return Result{}, err
 	}
 	var leftOut []string
-	s := submission{client: c, def: def, options: r.options(), progress: r.Progress}
+	s := submission{client: c, def: def, options: r.options(devices), progress: r.Progress}
 	// The gateway lets us name the platform and the config of the result ourselves: a
 	// plain solve keys them by the engine's own platform.
 	s.build = func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
@@ -90,13 +92,14 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 	return made, err
 }
 
-func (r Request) options() client.SolveOpt {
+func (r Request) options(devices []string) client.SolveOpt {
 	return client.SolveOpt{
-		Exports:              r.Exports,
+		Exports:              dated(r.Exports, r.Image.Config.Created),
 		OCIStores:            llb.Stores(r.Store, r.Models),
 		CacheImports:         entries(r.Cache.Imports),
 		CacheExports:         entries(r.Cache.Exports),
 		Session:              r.Session,
+		AllowedEntitlements:  devices,
 		CompatibilityVersion: Compatibility,
 		// The client writes its imports into this map, also where it is nil.
 		FrontendAttrs: map[string]string{},
@@ -120,12 +123,30 @@ func describe(res *gateway.Result, config ocispec.Image) error {
 	return nil
 }
 
-// ignoreCache makes every vertex run anew.
-func ignoreCache(def *bkllb.Definition) {
-	for d, meta := range def.Metadata {
-		meta.IgnoreCache = true
-		def.Metadata[d] = meta
+// onDevices makes what runs on devices run anew, since no key of a cache says on which,
+// or every vertex, and returns the entitlements to the devices: an engine gives those that
+// nvidia-ctk describes to nobody else.
+func onDevices(def *bkllb.Definition, all bool) ([]string, error) {
+	var entitlements []string
+	for _, data := range def.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(data); err != nil {
+			return nil, fmt.Errorf("reading the graph: %w", err)
+		}
+		devices := op.GetExec().GetCdiDevices()
+		for _, device := range devices {
+			name := "device=" + device.Name
+			if !slices.Contains(entitlements, name) {
+				entitlements = append(entitlements, name)
+			}
+		}
+		if id := digest.FromBytes(data); all || len(devices) > 0 {
+			meta := def.Metadata[id]
+			meta.IgnoreCache = true
+			def.Metadata[id] = meta
+		}
 	}
+	return entitlements, nil
 }
 
 func entries(list []cache.Entry) []client.CacheOptionsEntry {

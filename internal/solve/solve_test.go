@@ -172,7 +172,7 @@ func TestOptions(t *testing.T) {
 		Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/cache"}}},
 		Exports: []cache.Entry{{Type: "local", Attrs: map[string]string{"dest": "cache"}}},
 	}
-	o := r.options()
+	o := r.options(nil)
 	if len(o.OCIStores) != 1 || o.CompatibilityVersion != Compatibility || o.FrontendAttrs == nil {
 		t.Errorf("got %+v", o)
 	}
@@ -188,7 +188,7 @@ func TestOptions(t *testing.T) {
 		t.Errorf("for the gateway they are %v, of the request %v", got, r.Cache.Imports)
 	}
 	r.Models = l.Store()
-	if o = r.options(); len(o.OCIStores) != 2 {
+	if o = r.options(nil); len(o.OCIStores) != 2 {
 		t.Error("there are no models")
 	}
 }
@@ -198,7 +198,9 @@ func TestIgnoreCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ignoreCache(def)
+	if devices, err := onDevices(def, true); len(devices) > 0 || err != nil {
+		t.Errorf("devices %v, %v", devices, err)
+	}
 	for _, op := range def.Def {
 		var o pb.Op
 		if err := o.UnmarshalVT(op); err != nil {
@@ -207,5 +209,32 @@ func TestIgnoreCache(t *testing.T) {
 		if o.GetOp() != nil && !def.Metadata[digest.FromBytes(op)].IgnoreCache {
 			t.Errorf("%v is taken from the cache", &o)
 		}
+	}
+}
+
+// What runs on a device is allowed to, and run each time; nothing else is.
+func TestOnDevices(t *testing.T) {
+	plain := llb.Exec{Name: "plain", Args: []string{"a"}}.On(llb.Files("x", map[string]string{"x": "x"}))
+	gpus := llb.Exec{Name: "gpus", Args: []string{"b"}, Devices: []string{"nvidia.com/gpu=0", "nvidia.com/gpu=1"}}
+	again := llb.Exec{Name: "again", Args: []string{"c"}, Devices: []string{"nvidia.com/gpu=1"}}.On(gpus.On(plain))
+	def, err := llb.Marshal(t.Context(), again, ocispec.Platform{OS: "linux", Architecture: "amd64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := onDevices(def, false)
+	if want := []string{"device=nvidia.com/gpu=0", "device=nvidia.com/gpu=1"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("entitlements %q, %v, want %q", got, err, want)
+	}
+	if allowed := (Request{}).options(got).AllowedEntitlements; !slices.Equal(allowed, got) {
+		t.Errorf("allowed is %q", allowed)
+	}
+	var anew []string
+	for _, meta := range def.Metadata {
+		if meta.IgnoreCache {
+			anew = append(anew, meta.Description["llb.customname"])
+		}
+	}
+	if slices.Sort(anew); !slices.Equal(anew, []string{"again", "gpus"}) {
+		t.Errorf("anew run %q", anew)
 	}
 }

@@ -131,9 +131,9 @@ func packFolder(
 	})
 }
 
-// graph has three steps, so that the engine keeps what did not change: apt
+// steps are three, so that the engine keeps what did not change: apt
 // itself, the indexes as it reads them, and the answers.
-func graph(ls footing, list []question) llb.State {
+func steps(ls footing, list []question) llb.State {
 	step := func(name, script string, mounts ...llb.Mount) llb.Exec {
 		return llb.Exec{
 			Name:   name,
@@ -154,7 +154,7 @@ func run(ctx context.Context, c *client.Client, ls footing, p ocispec.Platform, 
 	for i := range list {
 		names = append(names, name(i)+".status", name(i)+".uris", name(i)+".log")
 	}
-	files, err := solve.Read(ctx, c, solve.ReadRequest{State: graph(ls, list), Names: names, Platform: p, Store: ls.store})
+	files, err := solve.Read(ctx, c, solve.ReadRequest{State: steps(ls, list), Names: names, Platform: p, Store: ls.store})
 	if err != nil {
 		return nil, fmt.Errorf("running apt in the engine: %w", err)
 	}

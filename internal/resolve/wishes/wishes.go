@@ -52,7 +52,7 @@ func bootstrapTools() []string { return []string{"busybox-static", "libeatmydata
 func builderTools(p spec.Python, git bool) []string {
 	tools := []string{"binutils", "python3"}
 	if resolves(p) {
-		tools = append(tools, "ccache", "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel")
+		tools = append(tools, "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel")
 	}
 	if git {
 		tools = append(tools, "git")

@@ -90,7 +90,7 @@ sources = []
 `
 	got := read(t, files+variants, good())
 	builder := []string{
-		"binutils", "ccache", "g++", "python3", "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel",
+		"binutils", "g++", "python3", "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel",
 	}
 	want := lock.Wishes{
 		Platform:   "linux/amd64",

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+)
+
+// shown is text as a terminal may have it, whoever wrote it: builds, registries and
+// packages bring words of their own. What would drive the terminal, turn the order of
+// letters or is no UTF-8 is shown as Go writes it ("\x1b]52;…"), but for the ends of
+// lines and tabs.
+func shown(text string) string {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	if !strings.ContainsFunc(text, drives) {
+		return text // U+FFFD stands for bytes that are none, so that there are none here
+	}
+	var b strings.Builder
+	for i, r := range text {
+		switch _, size := utf8.DecodeRuneInString(text[i:]); {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case r != utf8.RuneError && drives(r):
+			quoted := fmt.Sprintf("%+q", r) // in single quotes
+			b.WriteString(quoted[1 : len(quoted)-1])
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// drives says of a rune that it may do more to a terminal than be seen on it.
+func drives(r rune) bool {
+	return r != '\n' && r != '\t' && (r == utf8.RuneError || !unicode.IsGraphic(r))
+}
+
+// shownStream makes text shown that comes in pieces, which may end within a letter.
+type shownStream struct{ rest []byte }
+
+// next is the text of a further piece. What begins at its end and isn't whole waits for the
+// next one.
+func (s *shownStream) next(piece []byte) string {
+	all := slices.Concat(s.rest, piece)
+	whole := len(all) - begun(all)
+	s.rest = all[whole:]
+	return shown(string(all[:whole]))
+}
+
+// begun is how many bytes at the end of text are the beginning of something: of a letter,
+// or of the end of a line.
+func begun(text []byte) int {
+	if len(text) > 0 && text[len(text)-1] == '\r' {
+		return 1
+	}
+	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
+		if last := text[len(text)-n:]; utf8.RuneStart(last[0]) {
+			if utf8.FullRune(last) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// shownWriter makes shown what is written through it.
+type shownWriter struct {
+	w io.Writer
+	shownStream
+}
+
+func (s *shownWriter) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(s.w, s.next(p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// logStream is one of a step's two outputs.
+type logStream struct {
+	step   digest.Digest
+	number int
+}
+
+// shownSteps passes on what an engine tells, as a terminal may have it, and ends with in.
+func shownSteps(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus) {
+	defer close(out)
+	logs := map[logStream]*shownStream{}
+	for s := range in {
+		for _, v := range s.Vertexes {
+			v.Name, v.Error = shown(v.Name), shown(v.Error)
+		}
+		for _, part := range s.Statuses {
+			part.ID, part.Name = shown(part.ID), shown(part.Name)
+		}
+		for _, l := range s.Logs {
+			at := logStream{l.Vertex, l.Stream}
+			if logs[at] == nil {
+				logs[at] = &shownStream{}
+			}
+			l.Data = []byte(logs[at].next(l.Data))
+		}
+		for _, w := range s.Warnings {
+			w.Short, w.URL = []byte(shown(string(w.Short))), shown(w.URL)
+			for i, line := range w.Detail {
+				w.Detail[i] = []byte(shown(string(line)))
+			}
+		}
+		out <- s
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build"
+)
+
+// hostile are texts of somebody else, with what is printed of them.
+func hostile() map[string]string {
+	return map[string]string{
+		"":                           "",
+		"plain\ttext, 72 °C, 顔 ok\n": "plain\ttext, 72 °C, 顔 ok\n",
+		"ends\r\nof\r\nlines":        "ends\nof\nlines",
+		"\x1b]52;c;cm0gLXJm\a":       `\x1b]52;c;cm0gLXJm\a`,
+		"\x1b[2J\x1b[1;1Hroot#":      `\x1b[2J\x1b[1;1Hroot#`,
+		"\u009b2J":                   `\u009b2J`,
+		"\x9b2J and \xff":            `\x9b2J and \xff`,
+		"failed\rok    ":             `failed\rok    `,
+		"del\x7f\b\v\f\x00":          `del\x7f\b\v\f\x00`,
+		"\u202egnp.exe":              `\u202egnp.exe`,
+		"\ufeffmark \ufffd":          `\ufeffmark ` + "\ufffd",
+		"tag \U000e0001":             `tag \U000e0001`,
+	}
+}
+
+func TestNothingDrivesTheTerminal(t *testing.T) {
+	for text, want := range hostile() {
+		if got := shown(text); got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
+		}
+	}
+}
+
+// However a text is cut, the same is shown.
+func TestPiecesOfText(t *testing.T) {
+	for text, want := range hostile() {
+		for cut := range len(text) + 1 {
+			var out strings.Builder
+			w := &shownWriter{w: &out}
+			for _, piece := range []string{text[:cut], text[cut:], "\n"} {
+				if n, err := w.Write([]byte(piece)); n != len(piece) || err != nil {
+					t.Fatalf("Write(%q) is %d, %v", piece, n, err)
+				}
+			}
+			if out.String() != want+"\n" {
+				t.Errorf("%q cut at %d is shown as %q", text, cut, out.String())
+			}
+		}
+	}
+}
+
+func FuzzShown(f *testing.F) {
+	for text := range hostile() {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got := shown(text)
+		if !utf8.ValidString(got) || strings.ContainsFunc(strings.ReplaceAll(got, "\ufffd", ""), drives) || shown(got) != got {
+			t.Errorf("%q is shown as %q", text, got)
+		}
+	})
+}
+
+func TestNotesErrorsAndOutputAreShown(t *testing.T) {
+	var errs strings.Builder
+	u := &ui{stdout: &strings.Builder{}, stderr: &errs}
+	u.note("package %s", "\x1b[31mred\r")
+	u.fail(&lamina.StepError{Step: "na\u009bme", Output: "a\x1b[2J\r\nb\rc\n", Err: context.Canceled})
+	want := "build: package \\x1b[31mred\\r\n" +
+		"build: output of na\\u009bme\n  │ a\\x1b[2J\n  │ b\\rc\n" +
+		"build: error: na\\u009bme: context canceled\n"
+	if diff := cmp.Diff(want, errs.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What BuildKit displays has been through our hands.
+func TestStepsAreShown(t *testing.T) {
+	var errs strings.Builder
+	u := &ui{stdout: &strings.Builder{}, stderr: &errs, mode: "plain"}
+	steps, step := make(chan *client.SolveStatus, 4), digest.FromString("step")
+	now := time.Now()
+	steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "fetch \x1b]0;title\a", Started: &now}}}
+	steps <- &client.SolveStatus{Logs: []*client.VertexLog{
+		{Vertex: step, Stream: 2, Data: []byte("err\xff\n"), Timestamp: now},
+		{Vertex: step, Stream: 1, Data: []byte("one \x1b[2Jtwo\n72 \xc2"), Timestamp: now},
+		{Vertex: step, Stream: 2, Data: []byte(" \xe2\x82"), Timestamp: now},
+		{Vertex: step, Stream: 1, Data: []byte("\xb0C\n"), Timestamp: now},
+	}}
+	steps <- &client.SolveStatus{
+		Statuses: []*client.VertexStatus{{Vertex: step, ID: "a\x1b[1A", Name: "b\x1b[1B", Timestamp: now, Started: &now, Completed: &now}},
+		Warnings: []*client.VertexWarning{{Vertex: step, Short: []byte("w\x1b[0m"), Detail: [][]byte{[]byte("d\x9b")}}},
+	}
+	steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "fetch \x1b]0;title\a", Started: &now, Completed: &now, Error: "no\x1b[5n"}}}
+	close(steps)
+	if err := u.Watch(t.Context(), lamina.Building, steps); err != nil {
+		t.Fatal(err)
+	}
+	got := errs.String()
+	for _, want := range []string{`fetch \x1b]0;title\a`, `one \x1b[2Jtwo`, "°C", `err\xff`, `no\x1b[5n`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it does not show %s", want)
+		}
+	}
+	if i := strings.IndexFunc(got, drives); i >= 0 {
+		t.Errorf("the terminal is driven by %q", got[i:])
+	}
+}
