@@ -1,6 +1,7 @@
 package lamina
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,7 +48,6 @@ func TestWhatABuildNeeds(t *testing.T) {
 			t.Errorf("%+v: it has weights: %t", tt.s, got)
 		}
 	}
-
 }
 
 // What is optional and not in the image is told with why.
@@ -58,5 +58,18 @@ func TestLeftOut(t *testing.T) {
 	want := []string{"flash-attn: no file fits", "apex: it could not be built"}
 	if diff := cmp.Diff(want, j.leftOut([]string{"apex"})); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)
+	}
+}
+
+func TestGPUsOfAnEngine(t *testing.T) {
+	for _, tt := range []struct{ devices, want []string }{
+		{nil, nil},
+		{[]string{"vendor.com/gpu=all", "nvidia.com/nic=0"}, nil},
+		{[]string{"nvidia.com/gpu=0", "nvidia.com/gpu=all", "nvidia.com/gpu=1"}, []string{"nvidia.com/gpu=all"}},
+		{[]string{"nvidia.com/gpu=0", "nvidia.com/gpu=1", "nvidia.com/gpu=0"}, []string{"nvidia.com/gpu=0", "nvidia.com/gpu=1"}},
+	} {
+		if got := gpusOf(tt.devices); !slices.Equal(got, tt.want) {
+			t.Errorf("of %q: %q, want %q", tt.devices, got, tt.want)
+		}
 	}
 }

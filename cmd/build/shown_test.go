@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func TestNotesErrorsAndOutputAreShown(t *testing.T) {
 	var errs strings.Builder
 	u := &ui{stdout: &strings.Builder{}, stderr: &errs}
 	u.note("package %s", "\x1b[31mred\r")
-	u.fail(&lamina.StepError{Step: "na\u009bme", Output: "a\x1b[2J\r\nb\rc\n", Err: context.Canceled})
+	u.fail(&lamina.StepError{Step: "na\u009bme", Output: "a\x1b[2J\r\nb\rc\n", Err: fmt.Errorf("na\u009bme: %w", context.Canceled)})
 	want := "build: package \\x1b[31mred\\r\n" +
 		"build: output of na\\u009bme\n  │ a\\x1b[2J\n  │ b\\rc\n" +
 		"build: error: na\\u009bme: context canceled\n"
