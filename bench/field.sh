@@ -9,7 +9,7 @@
 # lip-sync.toml adds, and imports what it is for.
 #
 # Usage:  bench/field.sh [LIST…]      (all; lip-sync.txt is built)
-# Needs:  root, go, curl, python3, a network, 10 GB of disk
+# Needs:  root, go, curl, python3, a network, 30 GB of disk
 set -euo pipefail
 # shellcheck source=bench/lib.sh
 source "$(dirname "$0")/lib.sh"
