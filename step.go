@@ -35,7 +35,8 @@ func (e *StepError) Hint() string {
 // explain makes an error tell which step failed, and that its context had ended: gRPC
 // words that in ways of its own.
 func explain(ctx context.Context, err error) error {
-	if step, ok := errors.AsType[*solve.Error](err); ok {
+	_, told := errors.AsType[*StepError](err) // a build that locks first has it from there
+	if step, ok := errors.AsType[*solve.Error](err); ok && !told {
 		err = &StepError{Step: step.Step, URL: step.URL, Output: step.Output, Err: err}
 	}
 	if err == nil || ctx.Err() == nil || errors.Is(err, ctx.Err()) {

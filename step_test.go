@@ -43,6 +43,9 @@ func TestStepsThatFail(t *testing.T) {
 	if hints := Hints(err); len(hints) != 2 || !slices.Contains(hints, "try again") || !slices.Contains(hints, got.Hint()) {
 		t.Errorf("hints are %q", hints)
 	}
+	if again := explain(t.Context(), err); again != err { //nolint:errorlint // the very same
+		t.Errorf("explained twice it is %v", again)
+	}
 	if _, ok := errors.AsType[*StepError](explain(t.Context(), errors.New("another"))); ok {
 		t.Error("another error is a step")
 	}

@@ -82,8 +82,11 @@ func setsOf(texts []string) []lock.Set {
 
 func hash(s string) string { return digest.FromString(s).Encoded() }
 
-func TestParseIsTheInverseOfFormat(t *testing.T) {
-	want := sample()
+func TestParseIsTheInverseOfFormat(t *testing.T) { survives(t, sample()) }
+
+// survives wants a lock to come out of its text as it went in, and the text out of that.
+func survives(t *testing.T, want lock.Lock) {
+	t.Helper()
 	text := want.Format()
 	got, err := lock.Parse("image.lock", text)
 	if err != nil {
@@ -94,6 +97,9 @@ func TestParseIsTheInverseOfFormat(t *testing.T) {
 	}
 	if again := got.Format(); string(again) != string(text) {
 		t.Errorf("text changed on its way through a lock:\n%s", cmp.Diff(string(text), string(again)))
+	}
+	if drift := got.Drift(want.Wishes); drift != nil {
+		t.Errorf("a lock drifts from what it was made for: %q", drift)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/test/process"
 )
 
 // victim in the environment makes the test binary write beside that path, say so
@@ -47,23 +48,7 @@ func hang(path string) {
 // other is a process that is writing beside path.
 func other(t *testing.T, path string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), victim+"="+path)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stdin.Close() })
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := stdout.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
+	cmd, _ := process.Start(t, victim+"="+path)
 	return cmd
 }
 

@@ -122,7 +122,7 @@ func Kind(mode fs.FileMode) string {
 	case mode&fs.ModeDevice != 0:
 		return "a device"
 	}
-	return "something special"
+	return "a special file"
 }
 
 // worded has an error of an [os.Root] say what was done and not by which system call,

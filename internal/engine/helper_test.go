@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/test/enginetest"
+	"lamina.build/internal/test/process"
 )
 
 // helperState in the environment makes the test binary a client process: it
@@ -57,23 +57,9 @@ func helper(dir string) error {
 // when it has its engine.
 func clientProcess(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), helperState+"="+dir)
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stdin.Close() })
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || line != "open\n" {
-		t.Fatalf("the client process said %q, %v", line, err)
+	cmd, said := process.Start(t, helperState+"="+dir)
+	if said != "open\n" {
+		t.Fatalf("the client process said %q", said)
 	}
 	return cmd
 }

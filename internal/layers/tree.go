@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/beneath"
 	"lamina.build/llb"
 )
 
@@ -120,23 +121,10 @@ func look(fsys fs.FS, name string) (entry, error) {
 		}
 	default:
 		return entry{}, &EntryError{
-			Path: name, Reason: "is a " + special(info.Mode()), hint: "remove or exclude it",
+			Path: name, Reason: "is " + beneath.Kind(info.Mode()), hint: "remove or exclude it",
 		}
 	}
 	return e, err
-}
-
-// special names what is neither a file, a directory nor a symlink.
-func special(m fs.FileMode) string {
-	switch {
-	case m&fs.ModeSocket != 0:
-		return "socket"
-	case m&fs.ModeNamedPipe != 0:
-		return "named pipe"
-	case m&fs.ModeDevice != 0:
-		return "device"
-	}
-	return "special file"
 }
 
 // checkLinks refuses the symlinks that lead out of the tree.

@@ -64,7 +64,7 @@ func TestCacheID(t *testing.T) {
 
 // A socket's path has to fit into a hundred bytes.
 func TestSocketsHaveShortPaths(t *testing.T) {
-	for cache, want := range map[string]string{"/root/.cache/lamina": "/root/.cache/lamina/door", "/" + strings.Repeat("x", 60): "/tmp/lamina-door"} {
+	for cache, want := range map[string]string{"/var/lamina": "/var/lamina/door", "/" + strings.Repeat("x", 60): "/tmp/lamina-door"} {
 		if got := (Project{CacheDir: cache}).sockets(); got != want {
 			t.Errorf("for %s they are in %s", cache, got)
 		}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/containerd/containerd/v2/core/content"
 
 	"lamina.build/internal/layout/blobs"
+	"lamina.build/internal/test/process"
 )
 
 // victim in the environment makes the test binary open the store of that folder, put a
@@ -48,23 +48,7 @@ func hang(dir string) {
 // function returned kills it.
 func other(t *testing.T, dir string) (kill func()) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), victim+"="+dir)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stdin.Close() })
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err = stdout.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
+	cmd, _ := process.Start(t, victim+"="+dir)
 	return func() {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
