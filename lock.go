@@ -2,8 +2,10 @@ package lamina
 
 import (
 	"context"
+	"fmt"
 
 	"lamina.build/internal/debian"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/layout/blobs"
 	"lamina.build/internal/resolve"
 	"lamina.build/internal/resolve/uv"
@@ -40,7 +42,7 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 	}
 	after, err = p.resolver().Lock(ctx, resolve.Options{
 		Before: before, Upgrade: uv.Upgrade(up), Mirrors: mirrors,
-		Getter: p.files(), Hub: p.hub, Store: p.openStore, Engine: p.openEngine, Progress: p.watch(Resolving),
+		Getter: p.files(), Hub: p.hub, Layers: p.knownLayers, Store: p.openStore, Engine: p.openEngine, Progress: p.watch(Resolving),
 		Builder: func(ctx context.Context, s spec.Spec, l lock.Lock, from debian.Mirrors, store *blobs.Store) (stages.Input, error) {
 			return job{Project: p, spec: s, lock: l, store: store}.footing(ctx, from)
 		},
@@ -51,7 +53,34 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 	if err != nil {
 		return lock.Lock{}, before, explain(ctx, err)
 	}
+	p.relocks = true
 	return after, before, p.WriteLock(after)
+}
+
+// Unpublish has the lock forget where models are published, and their layers: builds
+// then make them from what was locked. It returns the places.
+func (p *Project) Unpublish() (places []string, err error) {
+	l, ok, err := p.ReadLock()
+	if err == nil && !ok {
+		err = p.noLock()
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range l.Models {
+		if m := &l.Models[i]; m.Published != "" {
+			places = append(places, m.Published)
+		}
+		l.Models[i].Published, l.Models[i].Layers = "", nil
+	}
+	if err = p.CheckLock(l); err != nil {
+		return nil, err
+	}
+	return places, p.WriteLock(l)
+}
+
+func (p *Project) noLock() error {
+	return failure.WithHint(failure.New(failure.Findings, fmt.Errorf("%s does not exist", p.LockPath())), fmt.Sprintf("\"build lock %s\" makes it", p.dir))
 }
 
 func (p *Project) resolver() resolve.Project {

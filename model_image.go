@@ -1,6 +1,7 @@
 package lamina
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/engine"
+	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/registry"
@@ -80,46 +82,86 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 	}
 	work, err := weights.NewJob(c.Locate(m))
 	if err != nil {
-		return nil, err
+		return nil, unpublishable(err)
 	}
 	outline := work.Outline()
-	published, err := j.published(ctx, e, m)
+	unread, err := j.unpublished(ctx, e, work)
 	if err != nil {
 		return nil, err
 	}
-	if published {
+	if isPublished(m) && unread == nil {
 		return []stages.Weights{{State: llb.Published(m.Name(), m.Published), Layers: outline}}, nil
 	}
 	found, ok, err := work.Find(ctx, j.models)
-	if err == nil && !ok {
-		if e == nil {
-			fetched := make([]stages.Weights, len(outline))
-			for i, s := range work.Fetched() {
-				fetched[i] = stages.Weights{State: s, Layers: outline[i : i+1]}
-			}
-			return fetched, nil
+	switch {
+	case err == nil && ok:
+		err = work.CheckPulled(ctx, j.models, j.pushes())
+		if failure.KindOf(err) == failure.Findings {
+			err = failure.WithHint(err, "\"build model pull\" makes it anew")
 		}
+	case err == nil && e == nil:
+		fetched := make([]stages.Weights, len(outline))
+		for i, s := range work.Fetched() {
+			fetched[i] = stages.Weights{State: s, Layers: outline[i : i+1]}
+		}
+		return fetched, nil
+	case err == nil:
 		found, err = j.fetch(ctx, e, c, work)
+		err = unpublishable(orUnread(err, unread))
 	}
 	return []stages.Weights{{State: llb.Pulled(m.Name(), found.Manifest.Digest), Layers: outline}}, err
 }
 
-// publishedAttempts is how often a registry is asked before the engine has to
-// find out by itself.
+// publishedAttempts is how often a registry is asked: the layers may be had elsewhere.
 const publishedAttempts = 3
 
-// published says whether the registry still has what the lock says that was
-// published. Nobody is asked where nothing is built.
-func (j job) published(ctx context.Context, e *engine.Engine, m lock.Model) (bool, error) {
+// unpublished says why a published model can't be read, and nil where it is as the lock
+// says. What is there and is something else is an error. Nobody is asked where nothing is
+// built.
+func (j job) unpublished(ctx context.Context, e *engine.Engine, work weights.Job) (unread, err error) {
+	m := work.Model
 	if !isPublished(m) || e == nil {
-		return isPublished(m), nil
+		return nil, nil
 	}
 	insecure := slices.ContainsFunc(j.Outputs, func(o output.Output) bool { return o.Insecure })
-	ok, err := weights.Published(ctx, m, registry.Options{Insecure: insecure, HTTP: fetch.Options{Attempts: publishedAttempts}})
-	if err == nil && !ok {
-		j.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
+	r, unread := registry.Open(ctx, m.Place(), registry.Options{Insecure: insecure, ReadOnly: true, HTTP: fetch.Options{Attempts: publishedAttempts}})
+	if unread == nil {
+		_, unread = work.CheckPublished(ctx, r, j.pushes())
 	}
-	return ok, err
+	switch {
+	case unread == nil:
+		return nil, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case failure.KindOf(unread) == failure.Findings:
+		return nil, unpublishable(unread)
+	case errors.Is(unread, registry.ErrNotFound):
+		j.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
+	default:
+		j.note("%s can't be read, so its layers are taken from elsewhere: %v", m.Published, unread)
+	}
+	return unread, nil
+}
+
+// unpublishable says how to build without what is published.
+func unpublishable(err error) error {
+	if failure.KindOf(err) != failure.Findings {
+		return err
+	}
+	return failure.WithHint(err, "find out who published it, or changed the lock; \"build lock --unpublish\" has the lock forget places and layers, and the model is fetched from where it was locked")
+}
+
+// orUnread is why a model comes from nowhere: not from where it is published, either. It
+// may pass if one of the two reasons may.
+func orUnread(err, unread error) error {
+	if err == nil || unread == nil {
+		return err
+	}
+	kind := failure.KindOf(err)
+	if failure.KindOf(unread) == failure.Transient {
+		kind = failure.Transient
+	}
+	return failure.New(kind, fmt.Errorf("%w; nor from where it is published: %w", err, unread))
 }
 
 // fetchNeed is how many bytes the engine and the layout of models are going to
@@ -161,14 +203,32 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 		Session: []session.Attachable{j.dockerLogins(), j.hubSecrets(work.Model)},
 	}
 	platform := platforms.MustParse(j.spec.Platform) // the spec was checked
-	return weights.Make(ctx, weights.MakeOptions{
-		Job: work, Hub: c, Layout: j.models, Note: j.note,
+	made, err := weights.Make(ctx, weights.MakeOptions{
+		Job: work, Hub: c, Layout: j.models, Dir: j.pushes(), Note: j.note,
 		Solve: func(ctx context.Context, layers llb.State) (ocispec.Descriptor, error) {
 			request.Image = stages.Image{State: layers, Config: ocispec.Image{Platform: platform}}
 			result, err := j.run(ctx, e, request)
 			return result.Descriptor, err
 		},
 	})
+	if err == nil && j.relocks && j.Build.Lock == nil {
+		err = j.lockLayers(work.Model, made)
+	}
+	return made, err
+}
+
+// lockLayers writes what a model's layers came to into the lock that this build has made.
+func (j job) lockLayers(m lock.Model, made weights.Image) error {
+	before := j.lock.Format()
+	for i := range j.lock.Models {
+		if one := &j.lock.Models[i]; one.Compare(m.ModelRequest) == 0 {
+			one.Layers = made.Locked()
+		}
+	}
+	if text, err := j.lockText(); err != nil || !bytes.Equal(text, before) {
+		return err // somebody has locked anew meanwhile
+	}
+	return j.WriteLock(j.lock)
 }
 
 // hubSecrets has the token for the host of the hub, and for no other.

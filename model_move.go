@@ -9,15 +9,20 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
 )
 
-// pushesDir is the folder of the cache folder that remembers uploads.
+// pushesDir is the folder of the cache folder that remembers uploads, and what layers
+// came to wherever they were made.
 const pushesDir = "pushes"
+
+func (h *host) pushes() string { return filepath.Join(h.cacheDir, pushesDir) }
 
 // PushOptions say how a model is published.
 type PushOptions struct {
@@ -32,13 +37,15 @@ type PushOptions struct {
 type Moved struct {
 	Model     lock.Model
 	Layers    int
+	Reference string        // where it was published, by its digest
 	Dir       string        // of the layout that it was pulled to
 	Manifest  digest.Digest // of the image of its layers
 	Unchanged bool          // nothing had to be moved
 }
 
 // Push streams a model from where it was locked to a registry, as layers that images
-// are then built on, and writes the place into the lock.
+// are then built on, and writes layers and place into the lock: the place only where the
+// spec names it, since no build goes by another.
 func (p *Project) Push(ctx context.Context, to string, o PushOptions) (moved Moved, err error) {
 	locked, err := p.models()
 	if err != nil {
@@ -53,8 +60,53 @@ func (p *Project) Push(ctx context.Context, to string, o PushOptions) (moved Mov
 	if err != nil {
 		return moved, err
 	}
-	m.Published = reference
-	return Moved{Model: *m, Layers: len(image.Layers), Manifest: image.Manifest.Digest, Unchanged: image.Unchanged}, p.WriteLock(locked.lock)
+	m.Layers = image.Locked()
+	if place := p.placeOf(*m, reference); place != "" {
+		m.Published = place + "@" + image.Manifest.Digest.String()
+	} else {
+		where, _, _ := strings.Cut(reference, "@")
+		p.note("builds don't take it from there yet, since the spec doesn't name the place: write %s below its [[model]] in %s, and push again, which sends nothing twice", placeLine(where), SpecName)
+	}
+	return Moved{Model: *m, Layers: len(image.Layers), Reference: reference, Manifest: image.Manifest.Digest, Unchanged: image.Unchanged}, p.WriteLock(locked.lock)
+}
+
+// placeLine is the line of a spec that lets a model be published in a repository.
+func placeLine(place string) string { return fmt.Sprintf("published = %q", place) }
+
+// placeOf is the repository of a reference as the spec has it, "" where it has another.
+func (p *Project) placeOf(m lock.Model, reference string) string {
+	pushed, err := name.ParseReference(reference)
+	for _, place := range p.wishes.Lock.PlacesOf(m.ModelRequest) {
+		if named, unnamed := name.NewRepository(place); err == nil && unnamed == nil && named.Name() == pushed.Context().Name() {
+			return place
+		}
+	}
+	return ""
+}
+
+// knownLayers are those of a model, as this machine made them before, or as they lie
+// where the model is published; none where nobody knows.
+func (h *host) knownLayers(ctx context.Context, m lock.Model) []lock.ModelLayer {
+	work, err := weights.NewJob(m)
+	if err != nil {
+		return nil // which those tell who need the layers
+	}
+	if known := work.Remembered(h.pushes()); known != nil {
+		return known
+	}
+	if m.Layers != nil || m.Published == "" {
+		return m.Layers
+	}
+	var image weights.Image
+	r, err := registry.Open(ctx, m.Place(), registry.Options{ReadOnly: true, HTTP: fetch.Options{Attempts: publishedAttempts}})
+	if err == nil {
+		image, err = work.CheckPublished(ctx, r, h.pushes())
+	}
+	if err != nil {
+		h.note("%s can't be read: %v", m.Published, err)
+		return nil
+	}
+	return image.Locked()
 }
 
 // Pull streams a model into the OCI layout in a folder; "" is the one in the cache
@@ -73,13 +125,19 @@ func (p *Project) Pull(ctx context.Context, model, dir string) (moved Moved, err
 		return moved, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	m := locked.lock.Models[i]
+	m := &locked.lock.Models[i]
 	var image weights.Image
-	err = p.transfer(ctx, m, "pulling to "+store.Dir(), func(ctx context.Context, job weights.Job) (err error) {
+	err = p.transfer(ctx, *m, "pulling to "+store.Dir(), func(ctx context.Context, job weights.Job) (err error) {
 		image, err = weights.Pull(ctx, weights.PullOptions{Job: job, Dir: store.Dir(), Tag: job.LayoutTag()})
+		if err == nil {
+			err = errors.Join(job.CheckLayers(image), job.Remember(p.pushes(), image))
+		}
 		return err
 	})
-	return Moved{Model: m, Layers: len(image.Layers), Dir: store.Dir(), Manifest: image.Manifest.Digest}, err
+	if m.Layers = image.Locked(); err == nil && unix.Access(p.dir, unix.W_OK) == nil { // a lock that can't be written is as good as before
+		err = p.WriteLock(locked.lock)
+	}
+	return Moved{Model: *m, Layers: len(image.Layers), Dir: store.Dir(), Manifest: image.Manifest.Digest}, err
 }
 
 // push streams a model to a registry and returns what it is called there, by
@@ -102,12 +160,14 @@ func (h *host) push(ctx context.Context, o PushOptions, m lock.Model, to string)
 	}
 	options := weights.PushOptions{
 		Repository: repository, Tag: tag.TagStr(), Published: h.elsewhere(ctx, o, m, repository), MountFrom: o.MountFrom,
-		Journal: filepath.Join(h.cacheDir, pushesDir),
+		Journal: h.pushes(),
 	}
 	var image weights.Image
 	err = h.transfer(ctx, m, "pushing to "+repository.Name(), func(ctx context.Context, job weights.Job) (err error) {
 		options.Job = job
-		image, err = weights.Push(ctx, options)
+		if image, err = weights.Push(ctx, options); err == nil {
+			err = job.CheckLayers(image)
+		}
 		return err
 	})
 	return image, repository.Name() + "@" + image.Manifest.Digest.String(), err
@@ -137,8 +197,8 @@ func (h *host) transfer(ctx context.Context, m lock.Model, title string, work fu
 	}
 	job, err := weights.NewJob(c.Locate(m))
 	if err != nil {
-		return err
+		return unpublishable(err)
 	}
 	job.Source = c
-	return job.Show(ctx, title, h.watch(Moving), work)
+	return unpublishable(job.Show(ctx, title, h.watch(Moving), work))
 }

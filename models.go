@@ -82,8 +82,7 @@ type lockedModels struct {
 func (p *Project) models() (m lockedModels, err error) {
 	var ok bool
 	if m.lock, ok, err = p.ReadLock(); err == nil && !ok {
-		err = failure.WithHint(failure.New(failure.Findings, fmt.Errorf("%s does not exist", p.LockPath())),
-			fmt.Sprintf("\"build lock %s\" makes it", p.dir))
+		err = p.noLock()
 	}
 	if err == nil {
 		err = p.CheckLock(m.lock)

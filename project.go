@@ -33,6 +33,8 @@ type Project struct {
 	root   *os.Root // nothing that the spec names lies outside
 	file   *spec.File
 	wishes wishes.Wishes
+
+	relocks bool // the lock of the folder was made by this very project
 }
 
 // Open reads the spec of a folder and checks it: every fault that can
@@ -175,6 +177,10 @@ func (p *Project) CheckLock(l lock.Lock) error {
 		errs[i] = fmt.Errorf("%s: %s", p.LockPath(), d)
 	}
 	err := failure.New(failure.Findings, errors.Join(errs...))
+	if misplaced := l.Misplaced(p.wishes.Lock); len(misplaced) > 0 {
+		err = failure.WithHint(err, fmt.Sprintf("if you know who publishes there, write it below its [[model]] in %s: %s; else \"build lock --unpublish %s\" has the lock forget it",
+			SpecName, placeLine(misplaced[0].Place()), p.dir))
+	}
 	return failure.WithHint(err, fmt.Sprintf(
 		"the lock no longer fits the spec: run \"build lock %s\", or build with --relock", p.dir,
 	))

@@ -44,7 +44,7 @@ func (f *faults) in(err error, format string, args ...any) {
 
 // check reports every entry that no resolver writes: a path that escapes its
 // repository, a hash that is none, a set that nobody asked for, a wrong order.
-// Only formats since 2 have uv.
+// Only formats since 2 have uv, and since 3 layers of models.
 func (l Lock) check(version int) error {
 	var f faults
 	for _, r := range l.Requests {
@@ -66,7 +66,7 @@ func (l Lock) check(version int) error {
 	f.when(!slices.IsSortedFunc(l.Distributions, compareDistributions), "distributions are not sorted by name, version and file")
 	f = append(f, l.checkTwins()...)
 	for _, m := range l.Models {
-		f.in(m.check(), "model %s", m.From)
+		f.in(m.check(version), "model %s", m.From)
 	}
 	f.when(!slices.IsSortedFunc(l.Models, compareModels), "models are not sorted")
 	if version > 1 && (l.UV != (UV{}) || len(l.Distributions) > 0) {
@@ -142,7 +142,7 @@ func (u UV) check() error {
 	return checkURL(u.URL)
 }
 
-func (m Model) check() error {
+func (m Model) check(version int) error {
 	f := make(faults, 0, len(m.Files))
 	_, _, hub := m.Repository()
 	switch {
@@ -159,11 +159,28 @@ func (m Model) check() error {
 	}
 	_, sum, ok := strings.Cut(m.Published, "@")
 	f.when(m.Published != "" && (!ok || digest.Digest(sum).Validate() != nil), "published %q has no digest", m.Published)
+	f.when(m.Published != "" && len(m.Layers) == 0 && version > 2, "published %q, and it has no layers", m.Published)
+	f = append(f, m.checkLayers()...)
 	for i, file := range m.Files {
 		f = append(f, file.check(hub))
 		f.when(i > 0 && m.Files[i-1].Path >= file.Path, "file %q is there twice, or files are not sorted", file.Path)
 	}
 	return errors.Join(f...)
+}
+
+// checkLayers wants layers that can be those of the files, which are kept as they are
+// and in tars that are kept as they are.
+func (m Model) checkLayers() (f faults) {
+	var size int64
+	for i, l := range m.Layers {
+		f.when(l.Digest.Validate() != nil || l.Digest.Algorithm() != digest.SHA256, "layer %d: %q is not a digest", i+1, l.Digest)
+		f.when(l.DiffID != l.Digest, "layer %d: its digest is %s and its diffid %s, as of one that is compressed", i+1, l.Digest, l.DiffID)
+		f.when(l.Size <= 0, "layer %d: size %d is not positive", i+1, l.Size)
+		size += max(l.Size, 0)
+	}
+	f.when(len(m.Layers) > len(m.Files), "%d layers have %d files", len(m.Layers), len(m.Files))
+	f.when(len(m.Layers) > 0 && size <= m.Size(), "layers of %d bytes have files of %d", size, m.Size())
+	return f
 }
 
 func (m ModelFile) check(hub bool) error {

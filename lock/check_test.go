@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"lamina.build/lock"
 )
 
@@ -153,6 +155,13 @@ func TestParseRefusesWhatNoResolverOfModelsWrites(t *testing.T) {
 		{"a file that is the folder", func(m *lock.Model) { m.Files[0].Path = "." }, `file "." does not stay in the model`},
 		{"a file of a terminated name", func(m *lock.Model) { m.Files[0].Path = "a\x00" }, "does not stay in the model"},
 		{"a file of less than nothing", func(m *lock.Model) { m.Files[0].Size = -1 }, `file "a b.bin": size -1 is negative`},
+		{"published without layers", func(m *lock.Model) { m.Layers = nil }, "and it has no layers"},
+		{"a layer without a digest", func(m *lock.Model) { m.Layers[1].Digest = "" }, `layer 2: "" is not a digest`},
+		{"a layer of another hash", func(m *lock.Model) { m.Layers[0].Digest = digest.Digest("sha512:" + strings.Repeat("0", 128)) }, "is not a digest"},
+		{"a compressed layer", func(m *lock.Model) { m.Layers[0].DiffID = m.Layers[1].DiffID }, "as of one that is compressed"},
+		{"a layer of no bytes", func(m *lock.Model) { m.Layers[0].Size = 0 }, "layer 1: size 0 is not positive"},
+		{"more layers than files", func(m *lock.Model) { m.Layers = append(m.Layers, m.Layers...) }, "4 layers have 2 files"},
+		{"layers with no room for the files", func(m *lock.Model) { m.Layers = m.Layers[:1] }, "layers of 2560 bytes have files of 11361920418"},
 		{"an address for a file of the hub", func(m *lock.Model) { m.Files[0].URL = "https://h.example/x" }, "only one of the hub has no url"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

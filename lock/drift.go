@@ -20,7 +20,8 @@ func (l Lock) Drift(spec Wishes) []string {
 	drift = append(drift, driftRepositories(l.Repositories, spec.Repositories)...)
 	drift = append(drift, driftRequests(l.Requests, spec.Requests)...)
 	drift = append(drift, driftRequests(each(l.Python, PythonRequest.request), each(spec.Python, PythonRequest.request))...)
-	return append(drift, changes("model", each(l.ModelRequests, ModelRequest.line), each(spec.ModelRequests, ModelRequest.line))...)
+	drift = append(drift, changes("model", each(l.ModelRequests, ModelRequest.line), each(spec.ModelRequests, ModelRequest.line))...)
+	return append(drift, l.driftPlaces(spec)...)
 }
 
 // request is r in the terms of packages, to be compared as they are.

@@ -76,12 +76,16 @@ func TestDriftOfPythonNamesTheLine(t *testing.T) {
 func TestDriftOfModels(t *testing.T) {
 	l := withModels(nil)
 	wishes := l.Wishes
+	wishes.Places = []lock.Place{{Model: wanModel().ModelRequest, Repository: "registry.example/wan"}}
 	if drift := l.Drift(wishes); len(drift) != 0 {
 		t.Errorf("a lock drifts from itself: %q", drift)
 	}
 	wishes.ModelRequests = slices.Clone(wishes.ModelRequests)
 	for i := range wishes.ModelRequests {
 		wishes.ModelRequests[i].Path = "/elsewhere"
+	}
+	for i := range l.Models {
+		l.Models[i].Published = ""
 	}
 	const (
 		hub  = `hf://Wan-AI/Wan2.2-Animate-14B@main at `
@@ -97,9 +101,39 @@ func TestDriftOfModels(t *testing.T) {
 	}
 }
 
+// A lock may say that a model is published in the one place that the spec names for it,
+// and nowhere else: whoever changed the lock could have the image of anybody merged.
+func TestDriftOfPlaces(t *testing.T) {
+	l := withModels(nil)
+	wan, list := wanModel().ModelRequest, listModel().ModelRequest
+	for _, tt := range []struct {
+		name   string
+		places []lock.Place
+		want   string
+	}{
+		{"the place", []lock.Place{{Model: wan, Repository: "registry.example/wan"}}, ""},
+		{"that of one variant", []lock.Place{{Model: wan, Repository: "r.example/x"}, {Model: wan, Repository: "registry.example/wan"}}, ""},
+		{"no place", nil, "no place"},
+		{"that of another model", []lock.Place{{Model: list, Repository: "registry.example/wan"}}, "no place"},
+		{"what begins so", []lock.Place{{Model: wan, Repository: "registry.example/wa"}}, "registry.example/wa"},
+		{"what goes on so", []lock.Place{{Model: wan, Repository: "registry.example/wan/x"}}, "registry.example/wan/x"},
+		{"another registry", []lock.Place{{Model: wan, Repository: "registry.example:443/wan"}, {Model: wan, Repository: "r.example/wan"}}, "registry.example:443/wan, r.example/wan"},
+	} {
+		wishes := l.Wishes
+		wishes.Places = tt.places
+		var want []string
+		if tt.want != "" {
+			want = []string{"model: the lock has hf://Wan-AI/Wan2.2-Animate-14B@main published in registry.example/wan, the spec names " + tt.want}
+		}
+		if diff := cmp.Diff(want, l.Drift(wishes)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
 // Whatever a request for a model says is told where it differs.
 func TestDriftOfEachFieldOfAModel(t *testing.T) {
-	l := withModels(nil)
+	l := withModels(func(m *lock.Model) { m.Published = "" })
 	for name, change := range map[string]func(*lock.ModelRequest){
 		"from":    func(r *lock.ModelRequest) { r.From += "x" },
 		"path":    func(r *lock.ModelRequest) { r.Path += "x" },

@@ -23,7 +23,8 @@ import (
 //
 //	1  Debian packages, Python distributions, models
 //	2  uv, the index and the top-level names of each Python distribution
-const Version = 2
+//	3  the layers of each model
+const Version = 3
 
 // Lock is the content of an image.lock.
 type Lock struct {
@@ -45,6 +46,7 @@ type Wishes struct {
 	Requests      []Request       // sorted by Set
 	Python        []PythonRequest // production's first
 	ModelRequests []ModelRequest  // sorted by ModelRequest.Compare
+	Places        []Place         // of the spec alone: no lock says where it may be published itself
 }
 
 // Repository is a signed Debian repository beside the distribution's own.

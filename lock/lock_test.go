@@ -98,7 +98,11 @@ func survives(t *testing.T, want lock.Lock) {
 	if again := got.Format(); string(again) != string(text) {
 		t.Errorf("text changed on its way through a lock:\n%s", cmp.Diff(string(text), string(again)))
 	}
-	if drift := got.Drift(want.Wishes); drift != nil {
+	wishes := want.Wishes
+	for _, m := range want.Models {
+		wishes.Places = append(wishes.Places, lock.Place{Model: m.ModelRequest, Repository: m.Place()})
+	}
+	if drift := got.Drift(wishes); drift != nil {
 		t.Errorf("a lock drifts from what it was made for: %q", drift)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // ModelPlan is the version of the rules by which this package's users divide a
@@ -24,11 +26,19 @@ type ModelRequest struct {
 // Model is what a [ModelRequest] came to.
 type Model struct {
 	ModelRequest
-	Commit    string      `toml:"commit"`    // of a model from the hub, 40 hexadecimal digits; "" for another
-	Plan      int         `toml:"plan"`      // [ModelPlan] of the program that locked it
-	Digest    string      `toml:"digest"`    // sha256 of the files and where they go, whatever layers they are in: "sha256:…"
-	Published string      `toml:"published"` // "registry.example/model@sha256:…"; "" where the layers are in no registry
-	Files     []ModelFile `toml:"files"`     // sorted by Path
+	Commit    string       `toml:"commit"`    // of a model from the hub, 40 hexadecimal digits; "" for another
+	Plan      int          `toml:"plan"`      // [ModelPlan] of the program that locked it
+	Digest    string       `toml:"digest"`    // sha256 of the files and where they go, whatever layers they are in: "sha256:…"
+	Published string       `toml:"published"` // "registry.example/model@sha256:…"; "" where the layers are in no registry
+	Layers    []ModelLayer `toml:"layers"`    // as [ModelPlan] divides the files; none until they were made once
+	Files     []ModelFile  `toml:"files"`     // sorted by Path
+}
+
+// ModelLayer is one layer of a model: an uncompressed tar, so that both digests are one.
+type ModelLayer struct {
+	Size   int64         `toml:"size"`   // bytes of the blob
+	Digest digest.Digest `toml:"digest"` // of the blob
+	DiffID digest.Digest `toml:"diffid"` // of the tar
 }
 
 // ModelFile is one file of a model.

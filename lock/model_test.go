@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/opencontainers/go-digest"
 
 	"lamina.build/lock"
 )
@@ -18,6 +19,7 @@ func wanModel() lock.Model {
 		},
 		Commit: strings.Repeat("c", 40), Plan: lock.ModelPlan, Digest: "sha256:" + strings.Repeat("d", 64),
 		Published: "registry.example/wan@sha256:" + strings.Repeat("e", 64),
+		Layers:    []lock.ModelLayer{modelLayer(2560, "f"), modelLayer(11_361_922_048, "9")},
 		Files: []lock.ModelFile{
 			{Path: "a b.bin", Size: 0, SHA256: strings.Repeat("0", 64)},
 			{Path: "ü/\"q\".bin", Size: 11_361_920_418, SHA256: strings.Repeat("1", 64)},
@@ -25,11 +27,17 @@ func wanModel() lock.Model {
 	}
 }
 
+func modelLayer(size int64, digit string) lock.ModelLayer {
+	d := digest.Digest("sha256:" + strings.Repeat(digit, 64))
+	return lock.ModelLayer{Size: size, Digest: d, DiffID: d}
+}
+
 func listModel() lock.Model {
 	return lock.Model{
 		ModelRequest: lock.ModelRequest{From: "https://weights.example/SHA256SUMS", Path: "/models/other"},
 		Plan:         lock.ModelPlan, Digest: "sha256:" + strings.Repeat("d", 64),
-		Files: []lock.ModelFile{{Path: "x", Size: 1, SHA256: strings.Repeat("2", 64), URL: "https://weights.example/x"}},
+		Layers: []lock.ModelLayer{modelLayer(2048, "8")},
+		Files:  []lock.ModelFile{{Path: "x", Size: 1, SHA256: strings.Repeat("2", 64), URL: "https://weights.example/x"}},
 	}
 }
 

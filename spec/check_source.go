@@ -41,6 +41,7 @@ var (
 	hubModel    = regexp.MustCompile(`^hf://` + hubWord + `/` + hubWord + `@` + hubWord + `(/` + hubWord + `)*$`)
 	separators  = regexp.MustCompile(`[^a-z0-9]+`)
 	accountName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+	imagePath   = regexp.MustCompile(`^(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9.-]+:[0-9]+|\[[0-9a-f:]+\](:[0-9]+)?)(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)+$`)
 )
 
 // modelSource checks where a model comes from.
@@ -63,6 +64,20 @@ func modelSource(s string) (string, error) {
 	}
 	const want = `"dir:FOLDER", "hf://ORG/NAME@REVISION" or "https://…"`
 	return "", fmt.Errorf("%q is not a source of models, want "+want, s)
+}
+
+// imageRepository checks the name of a repository of images. Its host is written out: a
+// reader is to see who is trusted.
+func imageRepository(s string) (string, error) {
+	name, _, digested := strings.Cut(s, "@")
+	_, last, _ := strings.Cut(name, "/")
+	switch tagged := strings.Contains(last, ":"); {
+	case digested || tagged:
+		return "", fmt.Errorf("%q has a tag or a digest: name the repository, image.lock has the digest", s)
+	case !imagePath.MatchString(s):
+		return "", fmt.Errorf("%q is not a repository with its registry (\"ghcr.io/acme/weights\")", s)
+	}
+	return s, nil
 }
 
 // relative checks a path below something that is not the folder of the spec:

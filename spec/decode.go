@@ -124,13 +124,19 @@ func (d *decoder) models(blocks []*toml.Reader, weighing string) []Model {
 			Include: r.Texts("include", glob),
 			Exclude: r.Texts("exclude", glob),
 			Rename:  renames(r),
+
+			Published: r.Text("published", imageRepository),
+		}
+		name, local := m.Local()
+		if local && m.Published != "" {
+			r.Add(r.At("published"), "published: a model from a folder is packed by each build, and published nowhere")
 		}
 		if i > 0 && !r.Has("name") {
 			r.Missing("name, which each model but the first needs")
 		}
 		taken.take(r, "model", m.Name, r.At("name"))
 		r.End()
-		if name, local := m.Local(); local && weighing == WeightsLayers {
+		if local && weighing == WeightsLayers {
 			d.files = append(d.files, reference{r.At("from"), "from", name, folder})
 		}
 		list = append(list, m)

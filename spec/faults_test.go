@@ -621,6 +621,52 @@ path = "/dev/shm"
 			},
 		},
 		{
+			name: "places of models",
+			text: `[[model]]
+from = "hf://org/a@main"
+path = "/a"
+published = "registry.example/a:1"
+[[model]]
+name = "b"
+from = "hf://org/b@main"
+path = "/b"
+published = "localhost:5000/b@sha256:0000"
+[[model]]
+name = "c"
+from = "hf://org/c@main"
+path = "/c"
+published = "acme/weights"
+[[model]]
+name = "d"
+from = "hf://org/d@main"
+path = "/d"
+published = "registry.example:5000"
+[[model]]
+name = "e"
+from = "dir:e"
+path = "/e"
+published = "registry.example/e"
+[[model]]
+name = "f"
+from = "hf://org/f@main"
+path = "/f"
+published = "https://registry.example/f"
+[[model]]
+name = "g"
+from = "hf://org/g@main"
+path = "/g"
+published = "[::1]:5000/g/g-h__i.j"
+`,
+			want: []string{
+				`image.toml:5:13: published: "registry.example/a:1" has a tag or a digest: name the repository, image.lock has the digest`,
+				`image.toml:10:13: published: "localhost:5000/b@sha256:0000" has a tag or a digest: name the repository, image.lock has the digest`,
+				`image.toml:15:13: published: "acme/weights" is not a repository with its registry ("ghcr.io/acme/weights")`,
+				`image.toml:20:13: published: "registry.example:5000" is not a repository with its registry ("ghcr.io/acme/weights")`,
+				`image.toml:25:13: published: a model from a folder is packed by each build, and published nowhere`,
+				`image.toml:30:13: published: "https://registry.example/f" is not a repository with its registry ("ghcr.io/acme/weights")`,
+			},
+		},
+		{
 			name: "models at one path",
 			text: `[[model]]
 from = "dir:a"

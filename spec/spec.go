@@ -120,6 +120,8 @@ type Model struct {
 	Include []string          `toml:"include,omitempty"`
 	Exclude []string          `toml:"exclude,omitempty"`
 	Rename  map[string]string `toml:"rename,omitempty"`
+
+	Published string `toml:"published,omitempty"` // "registry.example/model": the one place where a lock may say that its layers are
 }
 
 // Local returns the folder beside the spec that the model is in; ok is false

@@ -23,6 +23,8 @@ type lockFlags struct {
 	check   bool
 	export  string
 	variant string
+
+	unpublish bool
 }
 
 func (o *lockFlags) add(c *cobra.Command) {
@@ -36,6 +38,8 @@ func (o *lockFlags) add(c *cobra.Command) {
 			"take the newest versions of Python packages that the spec allows; those of the lock stay otherwise")
 		f.StringArrayVar(&o.upgrade.Packages, "upgrade-package", nil,
 			"take the newest version of this Python package, `NAME`; may be repeated")
+		f.BoolVar(&o.unpublish, "unpublish", false,
+			"have the lock forget where models are published, and their layers: builds make them from what was locked")
 		f.StringVar(&o.variant, "variant", lamina.Production, "export those of this `VARIANT`")
 		sourceFlags(f, &o.options)
 	})
@@ -85,12 +89,14 @@ func (a *app) lock(ctx context.Context, o lockFlags, args []string) (err error) 
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	switch {
-	case o.check && o.export != "":
-		return failure.New(failure.Usage, errors.New("flags --check and --export: one of them at a time"))
-	case (o.check || o.export != "") && (o.upgrade.All || len(o.upgrade.Packages) > 0):
-		return failure.New(failure.Usage, errors.New("flags --upgrade and --upgrade-package resolve anew, which --check and --export don't"))
+	case o.check && o.export != "", o.unpublish && (o.check || o.export != ""):
+		return failure.New(failure.Usage, errors.New("flags --check, --export and --unpublish: one of them at a time"))
+	case (o.check || o.export != "" || o.unpublish) && (o.upgrade.All || len(o.upgrade.Packages) > 0):
+		return failure.New(failure.Usage, errors.New("flags --upgrade and --upgrade-package resolve anew, which --check, --export and --unpublish don't"))
 	case o.check:
 		return a.checkLock(p)
+	case o.unpublish:
+		return a.unpublish(p)
 	case o.export != "":
 		return a.exportLock(ctx, p, o)
 	}
@@ -127,6 +133,17 @@ func (a *app) exportLock(ctx context.Context, p *lamina.Project, o lockFlags) er
 		return fmt.Errorf("exporting %s: %w", p.LockPath(), err)
 	}
 	return a.ui.result(report.Written(o.export, strings.Count(string(text), "[[packages]]"), "package"))
+}
+
+func (a *app) unpublish(p *lamina.Project) error {
+	places, err := p.Unpublish()
+	if err != nil {
+		return err
+	}
+	if len(places) == 0 {
+		return a.ui.result("no model was published\n")
+	}
+	return a.ui.result("forgotten: " + strings.Join(places, ", ") + "\n")
 }
 
 func (a *app) checkLock(p *lamina.Project) error {

@@ -109,7 +109,7 @@ func (a *app) modelPush() *cobra.Command {
 			if moved.Unchanged {
 				what = "was published already"
 			}
-			return a.ui.result(fmt.Sprintf("%s %s: %s\n%s\n", moved.Model.Name(), what, report.Moved(moved), moved.Model.Published))
+			return a.ui.result(fmt.Sprintf("%s %s: %s\n%s\n", moved.Model.Name(), what, report.Moved(moved), moved.Reference))
 		}),
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {

@@ -100,7 +100,7 @@ func (r *Repository) Manifest(ctx context.Context, reference string) (ocispec.De
 	}
 	d := digest.FromBytes(a.data)
 	if want := a.promised(reference); want != d && want.Algorithm() == d.Algorithm() || len(a.data) > maxAnswer {
-		return ocispec.Descriptor{}, nil, fmt.Errorf("manifest %q of %q: its digest is %s and not %s", reference, r.Name(), d, want)
+		return ocispec.Descriptor{}, nil, &MismatchError{fmt.Sprintf("manifest %q of %q", reference, r.Name()), want, d}
 	}
 	mediaType, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
 	if err != nil {

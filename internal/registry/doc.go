@@ -1,5 +1,6 @@
 // Package registry puts blobs that are too large to hold into one repository
-// of a registry: layers of weights, 11 GB each, from a stream that is read once.
+// of a registry: layers of weights, 11 GB each, from a stream that is read once. Of
+// what is there it reads manifests, small blobs and stretches of large ones.
 //
 // It speaks the OCI distribution API
 // (https://github.com/opencontainers/distribution-spec/blob/main/spec.md) and

@@ -130,7 +130,11 @@ func (r *Repository) explain(err error) error {
 	case code == http.StatusUnauthorized:
 		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host))
 	case code == http.StatusForbidden:
-		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host+" as someone who may push to "+r.name.RepositoryStr()))
+		may := "push to "
+		if r.opts.ReadOnly {
+			may = "pull from "
+		}
+		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host+" as someone who may "+may+r.name.RepositoryStr()))
 	case code == http.StatusNotFound && !errors.Is(err, ErrForgotten) && !errors.Is(err, ErrNoChunks):
 		return failure.WithHint(err, "check the name; some registries have repositories only once they are created there")
 	case fetch.IsUntrusted(err):
@@ -140,7 +144,11 @@ func (r *Repository) explain(err error) error {
 	case isDNS && dns.IsNotFound:
 		return failure.New(failure.Transient, failure.WithHint(err, "check the name of the registry and the network"))
 	case failure.KindOf(err) == failure.Transient:
-		return failure.WithHint(err, "check the network and HTTPS_PROXY, then run it again: what the registry has is not sent twice")
+		hint := "check the network and HTTPS_PROXY, then run it again"
+		if !r.opts.ReadOnly {
+			hint += ": what the registry has is not sent twice"
+		}
+		return failure.WithHint(err, hint)
 	}
 	return err
 }

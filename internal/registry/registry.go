@@ -26,6 +26,7 @@ import (
 type Options struct {
 	Keychain authn.Keychain // where logins come from; docker's configuration and its credential helpers
 	Insecure bool           // the registry speaks plain HTTP, or nobody signed its certificate
+	ReadOnly bool           // nothing is written: the right to pull is asked for, and no other
 	Limits   Limits         // those of the registry's host, as of [LimitsOf]
 	Finish   time.Duration  // how long a registry may take to put a blob in its place; 10 min
 
@@ -67,8 +68,12 @@ func Open(ctx context.Context, reference string, opts Options) (*Repository, err
 	if r.auth, err = authn.Resolve(ctx, opts.Keychain, repo); err != nil {
 		return nil, failure.New(failure.Usage, fmt.Errorf("finding the login of %q: %w", repo.RegistryStr(), err))
 	}
+	scope := transport.PushScope
+	if opts.ReadOnly {
+		scope = transport.PullScope
+	}
 	for retry := r.Retry(); r.client == nil; {
-		r.client, err = r.login(ctx, repo.Scope(transport.PushScope))
+		r.client, err = r.login(ctx, repo.Scope(scope))
 		if codeOf(err) != 0 { // one that doesn't answer at all is often a name with a typo
 			err = retry.Again(ctx, err)
 		}

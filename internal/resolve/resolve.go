@@ -53,6 +53,7 @@ type Options struct {
 
 	Getter *debian.Getter
 	Hub    func() (*hub.Client, error)
+	Layers func(context.Context, lock.Model) []lock.ModelLayer // of a model, if anybody knows them
 	Store  func(context.Context) (*blobs.Store, error) // of packed trees
 	Engine func(context.Context, engine.Need) (*engine.Engine, error)
 	// Builder gathers what draws the builder and the runtime that a lock describes, and
@@ -115,5 +116,5 @@ func (p Project) models(ctx context.Context, o Options) ([]lock.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return models.Lock(ctx, models.Options{Client: c, Requests: p.Wishes.Lock.ModelRequests, Before: o.Before, Note: p.Note})
+	return models.Lock(ctx, models.Options{Client: c, Wishes: p.Wishes.Lock, Before: o.Before, Layers: o.Layers, Note: p.Note})
 }

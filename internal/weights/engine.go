@@ -15,7 +15,6 @@ import (
 	"lamina.build/internal/hub"
 	"lamina.build/internal/humanize"
 	"lamina.build/internal/layout"
-	"lamina.build/internal/registry"
 	"lamina.build/internal/solve"
 	"lamina.build/llb"
 	"lamina.build/lock"
@@ -27,6 +26,7 @@ type MakeOptions struct {
 
 	Hub    *hub.Client
 	Layout *layout.Layout
+	Dir    string // remembers the layers, as [PushOptions.Journal]
 	// Solve has the engine put an image of what it makes into the layout.
 	Solve func(context.Context, llb.State) (ocispec.Descriptor, error)
 	Note  func(format string, args ...any)
@@ -56,6 +56,9 @@ func Make(ctx context.Context, o MakeOptions) (Image, error) {
 		}
 	}
 	kept, err := o.Keep(ctx, o.Layout, layers)
+	if err == nil {
+		err = errors.Join(o.CheckLayers(kept), o.Remember(o.Dir, kept))
+	}
 	if err != nil || kept.Manifest.Digest == made.Digest {
 		return kept, err
 	}
@@ -118,19 +121,4 @@ func (j Job) Outline() []llb.Layer {
 		list[i] = llb.Layer{Name: l.Name, Size: l.Size, Paths: l.Paths}
 	}
 	return list
-}
-
-// Published says whether a registry still has what the lock says that was published,
-// which costs one small request. Where the client can't reach the registry the engine
-// may: only what the user gave wrong is an error.
-func Published(ctx context.Context, m lock.Model, o registry.Options) (bool, error) {
-	where, sum, _ := strings.Cut(m.Published, "@")
-	r, err := registry.Open(ctx, where, o)
-	if err == nil {
-		_, _, err = r.Manifest(ctx, sum)
-	}
-	if failure.KindOf(err) == failure.Usage {
-		return false, err
-	}
-	return !errors.Is(err, registry.ErrNotFound), nil
 }

@@ -40,10 +40,15 @@ type Job struct {
 	Progress Progress // is told how far each layer is; nobody
 }
 
-// NewJob is about a model whose layers are divided as those of all published ones.
+// NewJob is about a model whose layers are divided as those of all published ones, and as
+// the lock has them if it does.
 func NewJob(m lock.Model) (Job, error) {
 	layers, err := Layers(m.Name(), m, MaxLayers)
-	return Job{Model: m, Layers: layers}, err
+	j := Job{Model: m, Layers: layers}
+	if err == nil {
+		err = j.checkLock()
+	}
+	return j, err
 }
 
 // complete fills in the defaults.

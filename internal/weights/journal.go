@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/atomicfile"
+	"lamina.build/lock"
 )
 
 // journal is a folder that remembers what became of layers: their digests, for
@@ -90,6 +91,30 @@ func read(path string, into any) bool {
 // new. It is for its owner alone: locations of uploads are in it.
 func write(path string, v any) error {
 	return atomicfile.Stream(path, 0o600, func(w io.Writer) error { return json.NewEncoder(w).Encode(v) })
+}
+
+// Remembered are the layers of the model as they were made on this machine before, or
+// none: dir is that of [PushOptions.Journal].
+func (j Job) Remembered(dir string) []lock.ModelLayer {
+	list := make([]lock.ModelLayer, len(j.Layers))
+	for i, l := range j.Layers {
+		d := journal{dir: dir}.digest(l.key())
+		if d == "" {
+			return nil
+		}
+		list[i] = lock.ModelLayer{Size: l.Size, Digest: d, DiffID: d}
+	}
+	return list
+}
+
+// Remember keeps what an image's layers came to, for [Job.Remembered].
+func (j Job) Remember(dir string, image Image) error {
+	known := journal{dir: dir}
+	faults := []error{known.open()}
+	for i, l := range image.Layers {
+		faults = append(faults, known.learn(j.Layers[i].key(), l.Digest))
+	}
+	return errors.Join(faults...)
 }
 
 // marks is how many marks of an upload are kept. A registry may be some chunks

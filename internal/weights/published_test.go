@@ -13,7 +13,6 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/registry"
 	"lamina.build/internal/test/testworld"
 	"lamina.build/internal/weights"
 	"lamina.build/llb"
@@ -76,40 +75,6 @@ func TestPushWhereNothingIsPublishedAnyMore(t *testing.T) {
 	_, err = weights.Push(t.Context(), o)
 	must(t, err)
 	arrived(t, r, o.Model)
-}
-
-// Only what the user gave wrong is an error: where the client can't look, an engine may.
-func TestPublished(t *testing.T) {
-	t.Parallel()
-	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-	o := options(t, r, job(t, model(t, "a.bin 3000"), &hub{}))
-	image, err := weights.Push(t.Context(), o)
-	must(t, err)
-	locked := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Tokens: true})
-	stopped := testworld.NewRegistry(t, testworld.RegistryOptions{})
-	stopped.Stop()
-	d := "@" + image.Manifest.Digest.String()
-	for _, tt := range []struct {
-		name, where string
-		want        bool
-		kind        failure.Kind // of the error, if there is one
-	}{
-		{"there", r.Host + "/acme/tiny" + d, true, 0},
-		{"another", r.Host + "/acme/tiny@" + digest.FromString("gone").String(), false, 0},
-		{"elsewhere", r.Host + "/acme/other" + d, false, 0},
-		{"off", stopped.Host + "/acme/tiny" + d, true, 0},
-		{"no login", locked.Host + "/acme/tiny" + d, false, failure.Usage},
-		{"no name", r.Host + "/A B" + d, false, failure.Usage},
-	} {
-		m := o.Model
-		m.Published = tt.where
-		opts := registry.Options{Keychain: anonymous{}}
-		opts.HTTP.Attempts = 1
-		got, err := weights.Published(t.Context(), m, opts)
-		if got != tt.want || (err != nil) != (tt.kind != 0) || err != nil && failure.KindOf(err) != tt.kind {
-			t.Errorf("%s: got %t, %v", tt.name, got, err)
-		}
-	}
 }
 
 // A mark of an upload that can't be read costs hashing, and not a byte on the line.

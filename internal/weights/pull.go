@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
 )
 
@@ -163,6 +164,13 @@ func (p *puller) present(ctx context.Context, i int) (digest.Digest, error) {
 	}
 	info, err := p.layout.Store().Info(ctx, d)
 	if errdefs.IsNotFound(err) || err == nil && info.Size != p.Layers[i].Size {
+		return "", nil
+	}
+	// Somebody may have made the layout to look like one of ours.
+	if err == nil {
+		err = p.Layers[i].checkHeaders(ctx, d, pulled{p.layout.Store()})
+	}
+	if failure.KindOf(err) == failure.Findings {
 		return "", nil
 	}
 	return d, err

@@ -3,7 +3,6 @@ package weights
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
@@ -144,19 +142,16 @@ func (p *pusher) learn(ctx context.Context) error {
 		if r == nil || r.Name() != published.Context().Name() {
 			continue
 		}
-		_, data, err := r.Manifest(ctx, published.DigestStr())
-		if errors.Is(err, registry.ErrNotFound) {
+		image, err := p.CheckPublished(ctx, r, p.Journal)
+		switch {
+		case errors.Is(err, registry.ErrNotFound):
 			continue
-		}
-		if err != nil {
+		case err == nil:
+			for i, l := range image.Layers {
+				p.layers[i] = l.Digest
+			}
+		case failure.KindOf(err) != failure.Findings: // else it is made anew
 			return fmt.Errorf("reading what was published: %w", err)
-		}
-		var m ocispec.Manifest
-		if err := json.Unmarshal(data, &m); err != nil {
-			return fmt.Errorf("reading what was published: %w", err)
-		}
-		if layers, ok := p.recognise(m); ok {
-			p.layers = layers
 		}
 		return nil
 	}

@@ -170,11 +170,22 @@ type anonymous struct{}
 
 func (anonymous) Resolve(authn.Resource) (authn.Authenticator, error) { return authn.Anonymous, nil }
 
+// basic is one login for all.
+type basic struct{ user, password string }
+
+func (b basic) Resolve(authn.Resource) (authn.Authenticator, error) {
+	return &authn.Basic{Username: b.user, Password: b.password}, nil
+}
+
+// hasty is how tests wait.
+func hasty() fetch.Options {
+	return fetch.Options{Attempts: 4, Wait: time.Millisecond, Patience: 4 * time.Second, Stall: 5 * time.Second}
+}
+
 func repository(t testing.TB, r *testworld.Registry, name string) *registry.Repository {
 	t.Helper()
 	repo, err := registry.Open(t.Context(), r.Host+"/"+name, registry.Options{
-		Keychain: anonymous{}, Finish: 5 * time.Second,
-		HTTP: fetch.Options{Attempts: 4, Wait: time.Millisecond, Patience: 4 * time.Second, Stall: 5 * time.Second},
+		Keychain: anonymous{}, Finish: 5 * time.Second, HTTP: hasty(),
 	})
 	must(t, err)
 	return repo

@@ -19,18 +19,20 @@ import (
 
 // Options say what is locked.
 type Options struct {
-	Client   *hub.Client
-	Requests []lock.ModelRequest
-	Before   lock.Lock // where the same files are published stays known
-	Note     func(string)
+	Client *hub.Client
+	Wishes lock.Wishes
+	Before lock.Lock // where the same files are published stays known, if the spec names the place
+	Layers func(context.Context, lock.Model) []lock.ModelLayer
+	Note   func(string)
 }
 
 // Lock finds the files of all models. Of a model from a hub it fetches those
 // that are kept in git, which are small; of the others a hub tells the sha256.
 // The faults of all models are reported at once.
 func Lock(ctx context.Context, o Options) ([]lock.Model, error) {
-	models, faults := make([]lock.Model, len(o.Requests)), make([]error, len(o.Requests))
-	for i, r := range o.Requests {
+	requests := o.Wishes.ModelRequests
+	models, faults := make([]lock.Model, len(requests)), make([]error, len(requests))
+	for i, r := range requests {
 		o.Note("reading the files of " + r.From)
 		models[i], faults[i] = o.lock(ctx, r)
 		if faults[i] != nil {
@@ -49,7 +51,13 @@ func (o Options) lock(ctx context.Context, r lock.ModelRequest) (lock.Model, err
 	if err := check(m); err != nil {
 		return lock.Model{}, failure.New(failure.Usage, err)
 	}
-	m.Published = o.published(m)
+	m.Published, m.Layers = o.before(m)
+	known := o.Layers(ctx, m)
+	if m.Published != "" && (known == nil || m.Layers != nil && !slices.Equal(known, m.Layers)) {
+		o.Note(fmt.Sprintf("the lock no longer says that %s is published, since nobody knows its layers, or they are others: \"build model push\" has it say so again", m.Name()))
+		m.Published = ""
+	}
+	m.Layers = known
 	return m, nil
 }
 
@@ -113,12 +121,17 @@ func check(m lock.Model) error {
 	return errors.Join(append(faults, err)...)
 }
 
-// published is where an earlier lock says that the same layers are.
-func (o Options) published(m lock.Model) string {
+// before are the layers of the same files in an earlier lock, and where it says that
+// they are, if it may say so.
+func (o Options) before(m lock.Model) (published string, layers []lock.ModelLayer) {
 	for _, b := range o.Before.Models {
-		if b.Digest == m.Digest && b.Plan == m.Plan && b.Path == m.Path {
-			return b.Published
+		if b.Digest != m.Digest || b.Plan != m.Plan || b.Path != m.Path {
+			continue
 		}
+		if slices.Contains(o.Wishes.PlacesOf(m.ModelRequest), b.Place()) {
+			published = b.Published
+		}
+		return published, b.Layers
 	}
-	return ""
+	return "", nil
 }

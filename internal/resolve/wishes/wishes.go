@@ -73,7 +73,8 @@ func Read(file *spec.File, root fs.FS, env func(string) string) (Wishes, error) 
 		}
 	}
 	w := Wishes{Keys: map[string][]byte{}, Decided: map[string]Decided{}}
-	w.Lock = lock.Wishes{Platform: specs[0].Platform, Suites: specs[0].Debian.Suites, ModelRequests: models(specs)}
+	w.Lock = lock.Wishes{Platform: specs[0].Platform, Suites: specs[0].Debian.Suites}
+	w.Lock.ModelRequests, w.Lock.Places = models(specs)
 	for _, s := range specs {
 		for _, c := range s.Debian.Components {
 			if !slices.Contains(w.Lock.Components, c) {
@@ -120,17 +121,22 @@ func sorted(list []string) []string {
 }
 
 // models are those of all variants that have to be fetched, also of those that
-// bring none: what these fetch at run time is locked, too.
-func models(specs []spec.Spec) (list []lock.ModelRequest) {
+// bring none: what these fetch at run time is locked, too. places are where they may be
+// published.
+func models(specs []spec.Spec) (list []lock.ModelRequest, places []lock.Place) {
 	for _, s := range specs {
 		for _, m := range s.Models {
-			if _, local := m.Local(); !local {
-				list = append(list, m.Request())
+			if _, local := m.Local(); local {
+				continue
+			}
+			list = append(list, m.Request())
+			if m.Published != "" {
+				places = append(places, lock.Place{Model: m.Request(), Repository: m.Published})
 			}
 		}
 	}
 	slices.SortFunc(list, lock.ModelRequest.Compare)
-	return slices.CompactFunc(list, func(a, b lock.ModelRequest) bool { return a.Compare(b) == 0 })
+	return slices.CompactFunc(list, func(a, b lock.ModelRequest) bool { return a.Compare(b) == 0 }), places
 }
 
 // readRepositories reads the keys of the repositories of all variants.

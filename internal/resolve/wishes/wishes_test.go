@@ -148,6 +148,7 @@ func TestWishesForModels(t *testing.T) {
 [[model]]
 from = "hf://org/b@main"
 path = "/b"
+published = "r.example/b"
 [[model]]
 name = "a"
 from = "hf://org/a@main"
@@ -159,12 +160,17 @@ path = "/own"
 [[variant.other.model]]
 from = "https://host.example/c"
 path = "/c"
+[[variant.more.model]]
+from = "hf://org/b@main"
+path = "/b"
+published = "r.example/more"
 `
 	var got []string
-	for _, m := range read(t, text, nil).Lock.ModelRequests {
-		got = append(got, m.From)
+	wishes := read(t, text, nil).Lock
+	for _, m := range wishes.ModelRequests {
+		got = append(got, m.From+" in "+strings.Join(wishes.PlacesOf(m), " or "))
 	}
-	if diff := cmp.Diff([]string{"hf://org/a@main", "hf://org/b@main", "https://host.example/c"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"hf://org/a@main in ", "hf://org/b@main in r.example/b or r.example/more", "https://host.example/c in "}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -123,6 +123,6 @@ func FormatOne(l lock.Lock) []byte {
 	l.UV = lock.UV{}
 	header, rest, _ := strings.Cut(string(l.Format()), "\n")
 	_, body, _ := strings.Cut(rest, "\n")
-	body = strings.Replace(body, "version  = 2", "version  = 1", 1)
+	body = strings.Replace(body, fmt.Sprintf("version  = %d", lock.Version), "version  = 1", 1)
 	return fmt.Appendf(nil, "%s\ndigest   = %q\n%s", header, digest.FromString(body), body)
 }

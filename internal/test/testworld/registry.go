@@ -38,6 +38,7 @@ type Registry struct {
 	repos   map[string]*registryRepo
 	uploads map[string]*registryUpload
 	tokens  map[string][]string // scopes by token
+	scopes  []string            // that tokens were asked for
 	faults  []registryFault
 	tally   registryTally
 }

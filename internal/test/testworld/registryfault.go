@@ -53,8 +53,8 @@ func matchesCall(pattern, method, name string) bool {
 	return matches(clean(pattern), name)
 }
 
-// around makes a fault that has the right answer at hand.
-func around(times int, serve func(rw http.ResponseWriter, r *http.Request, right http.Handler)) Fault {
+// Around makes a fault of one's own for a registry, that has the right answer at hand.
+func Around(times int, serve func(rw http.ResponseWriter, r *http.Request, right http.Handler)) Fault {
 	return Fault{times, func(rw http.ResponseWriter, r *http.Request, _ *io.SectionReader) {
 		right, ok := r.Context().Value(nextKey{}).(http.Handler)
 		if !ok {

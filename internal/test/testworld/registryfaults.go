@@ -14,7 +14,7 @@ import (
 // RefuseChunks answers with a status to each chunk, before its bytes. What comes
 // without a range passes.
 func RefuseChunks(code, times int) Fault {
-	return around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+	return Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
 		if r.Header.Get("Content-Range") == "" {
 			right.ServeHTTP(rw, r)
 			return
@@ -25,7 +25,7 @@ func RefuseChunks(code, times int) Fault {
 
 // LimitBody answers with a status to bodies of more than most bytes.
 func LimitBody(code int, most int64, times int) Fault {
-	return around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+	return Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
 		if r.ContentLength <= most {
 			right.ServeHTTP(rw, r)
 			return
@@ -37,7 +37,7 @@ func LimitBody(code int, most int64, times int) Fault {
 // Later answers with a status and when to ask again, which may be empty: seconds
 // or a date, as of RFC 9110.
 func Later(code int, after string, times int) Fault {
-	return around(times, func(rw http.ResponseWriter, _ *http.Request, _ http.Handler) {
+	return Around(times, func(rw http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		if after != "" {
 			rw.Header().Set("Retry-After", after)
 		}
@@ -51,7 +51,7 @@ var errDropped = errors.New("the connection was cut, and what came is lost")
 // CutUpload ends the connection after n bytes of the request's body, which the
 // registry keeps or not.
 func CutUpload(n int64, keep bool, times int) Fault {
-	return around(times, func(_ http.ResponseWriter, r *http.Request, right http.Handler) {
+	return Around(times, func(_ http.ResponseWriter, r *http.Request, right http.Handler) {
 		end := errDropped
 		if keep {
 			end = io.ErrUnexpectedEOF
@@ -65,7 +65,7 @@ func CutUpload(n int64, keep bool, times int) Fault {
 // ShortUpload takes no more than n bytes of the request's body, and answers as if
 // those were all.
 func ShortUpload(n int64, times int) Fault {
-	return around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+	return Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
 		r.Body = &cutBody{ReadCloser: r.Body, left: n, then: func() error { return io.EOF }}
 		right.ServeHTTP(rw, r)
 	})
@@ -74,7 +74,7 @@ func ShortUpload(n int64, times int) Fault {
 // StallUpload takes nothing more after n bytes of the request's body, until the
 // test ends.
 func (r *Registry) StallUpload(n int64, times int) Fault {
-	return around(times, func(_ http.ResponseWriter, req *http.Request, right http.Handler) {
+	return Around(times, func(_ http.ResponseWriter, req *http.Request, right http.Handler) {
 		req.Body = &cutBody{ReadCloser: req.Body, left: n, then: func() error { return io.ErrUnexpectedEOF }}
 		right.ServeHTTP(httptest.NewRecorder(), req)
 		<-r.done
@@ -84,7 +84,7 @@ func (r *Registry) StallUpload(n int64, times int) Fault {
 
 // SlowUpload pauses before each part of the request's body, of 32 KiB at most.
 func SlowUpload(pause time.Duration, times int) Fault {
-	return around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+	return Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
 		r.Body = &slowBody{r.Body, pause}
 		right.ServeHTTP(rw, r)
 	})
@@ -92,7 +92,7 @@ func SlowUpload(pause time.Duration, times int) Fault {
 
 // LoseAnswer does what is asked and ends the connection without a word.
 func LoseAnswer(times int) Fault {
-	return around(times, func(_ http.ResponseWriter, r *http.Request, right http.Handler) {
+	return Around(times, func(_ http.ResponseWriter, r *http.Request, right http.Handler) {
 		right.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)
 	})
@@ -101,7 +101,7 @@ func LoseAnswer(times int) Fault {
 // WrongRange does what is asked and answers with another Range header, or
 // without one.
 func WrongRange(value string, times int) Fault {
-	return around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+	return Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
 		rec := httptest.NewRecorder()
 		right.ServeHTTP(rec, r)
 		maps.Copy(rw.Header(), rec.Header())
@@ -118,7 +118,7 @@ func WrongRange(value string, times int) Fault {
 // and answers that there is none.
 func (r *Registry) ForgetUpload(n int64) Fault {
 	var done atomic.Bool
-	return around(Always, func(rw http.ResponseWriter, req *http.Request, right http.Handler) {
+	return Around(Always, func(rw http.ResponseWriter, req *http.Request, right http.Handler) {
 		_, _, id := splitPath(strings.TrimPrefix(clean(req.URL.Path), "/v2/"))
 		r.content.Lock()
 		u := r.uploads[id]

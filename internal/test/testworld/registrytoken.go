@@ -16,6 +16,13 @@ func (r *Registry) ExpireTokens() {
 	clear(r.tokens)
 }
 
+// Scopes are all that tokens were asked for, such as "repository:acme/model:pull".
+func (r *Registry) Scopes() []string {
+	r.content.Lock()
+	defer r.content.Unlock()
+	return slices.Clone(r.scopes)
+}
+
 // serveToken is the token service, as of
 // https://distribution.github.io/distribution/spec/auth/token/. It has the GET
 // form alone, as older services do, and gives strangers tokens for nothing.
@@ -30,14 +37,16 @@ func (r *Registry) serveToken(rw http.ResponseWriter, req *http.Request) {
 		return
 	}
 	token := rand.Text()
-	var scopes []string
+	var asked, scopes []string
+	for _, scope := range req.URL.Query()["scope"] {
+		asked = append(asked, strings.Fields(scope)...)
+	}
 	if given || r.opts.User == "" {
-		for _, scope := range req.URL.Query()["scope"] {
-			scopes = append(scopes, strings.Fields(scope)...)
-		}
+		scopes = asked
 	}
 	r.content.Lock()
 	r.tokens[token] = scopes
+	r.scopes = append(r.scopes, asked...)
 	r.content.Unlock()
 	rw.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(rw).Encode(map[string]any{"token": token, "expires_in": 60})

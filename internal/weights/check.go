@@ -1,0 +1,223 @@
+package weights
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/layout"
+	"lamina.build/internal/registry"
+	"lamina.build/lock"
+)
+
+// Locked is what a lock has of the layers.
+func (i Image) Locked() []lock.ModelLayer {
+	list := make([]lock.ModelLayer, len(i.Layers))
+	for k, l := range i.Layers {
+		list[k] = lock.ModelLayer{Size: l.Size, Digest: l.Digest, DiffID: l.Digest}
+	}
+	return list
+}
+
+// lie is something that is not what the lock says of it, all of it at once. A build
+// ends there: who lies about a size lies about more.
+func lie(what string, faults ...error) error {
+	err := errors.Join(faults...)
+	if err == nil {
+		return nil
+	}
+	return failure.New(failure.Findings, fmt.Errorf("%s is not what the lock says: %w", what, err))
+}
+
+// checkLock holds the layers of the lock against the plan. Those of another plan are
+// none.
+func (j Job) checkLock() error {
+	locked := j.locked()
+	if locked == nil {
+		return nil
+	}
+	if len(locked) != len(j.Layers) {
+		return lie("the plan", fmt.Errorf("it has %d layers, and the lock %d", len(j.Layers), len(locked)))
+	}
+	faults := make([]error, len(locked))
+	for i, l := range locked {
+		if l.Size != j.Layers[i].Size {
+			faults[i] = fmt.Errorf("layer %q has %d bytes, and %d in the lock", j.Layers[i].Name, j.Layers[i].Size, l.Size)
+		}
+	}
+	return lie("the plan", faults...)
+}
+
+// locked are the layers that the lock has, if it knows them.
+func (j Job) locked() []lock.ModelLayer {
+	if j.Model.Plan != lock.ModelPlan || len(j.Model.Layers) == 0 {
+		return nil
+	}
+	return j.Model.Layers
+}
+
+// CheckLayers holds layers that somebody made against those of the lock.
+func (j Job) CheckLayers(image Image) error {
+	locked := j.locked()
+	if locked == nil {
+		return nil
+	}
+	faults := make([]error, len(locked))
+	for i, l := range image.Locked() {
+		if l != locked[i] {
+			faults[i] = fmt.Errorf("layer %q has the digest %s, and %s in the lock", j.Layers[i].Name, l.Digest, locked[i].Digest)
+		}
+	}
+	return lie("what was made", faults...)
+}
+
+// CheckPublished looks at what the lock says was published before it is part of an image:
+// the manifest, the configuration, and of each layer the headers of its tar, some
+// kilobytes. What isn't as the lock and the plan have it is of the kind
+// [failure.Findings]; any other error is of a registry that can't be read. Contents are
+// not looked at, see [Verify]. dir is a folder that remembers, as that of
+// [PushOptions.Journal].
+func (j Job) CheckPublished(ctx context.Context, r *registry.Repository, dir string) (Image, error) {
+	_, sum, _ := strings.Cut(j.Model.Published, "@")
+	desc, data, err := r.Manifest(ctx, sum)
+	if err != nil {
+		return Image{}, asLie(err)
+	}
+	var m ocispec.Manifest
+	if err = json.Unmarshal(data, &m); err != nil {
+		return Image{}, lie(j.Model.Published, fmt.Errorf("reading its manifest: %w", err))
+	}
+	if desc.MediaType != ocispec.MediaTypeImageManifest {
+		return Image{}, lie(j.Model.Published, fmt.Errorf("it is %q and no image of \"build model push\"", desc.MediaType))
+	}
+	if err = j.checkManifest(j.Model.Published, m); err != nil {
+		return Image{}, err
+	}
+	config, err := r.ReadBlob(ctx, m.Config.Digest)
+	if err != nil {
+		return Image{}, asLie(err)
+	}
+	var c ocispec.Image
+	if err = json.Unmarshal(config, &c); err != nil {
+		return Image{}, lie(j.Model.Published, fmt.Errorf("reading its configuration: %w", err))
+	}
+	return Image{Manifest: desc, Layers: m.Layers, Unchanged: true}, j.checkImage(ctx, j.Model.Published, m, c, journal{dir: dir}, published{r})
+}
+
+// CheckPulled looks at the image of the model in a layout as [Job.CheckPublished] does.
+func (j Job) CheckPulled(ctx context.Context, l *layout.Layout, dir string) error {
+	found, err := l.Read(ctx, j.LayoutTag())
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("the model in %s", l.Dir())
+	if err = j.checkManifest(what, found.Manifest); err != nil {
+		return err
+	}
+	return j.checkImage(ctx, what, found.Manifest, found.Config, journal{dir: dir}, pulled{l.Store()})
+}
+
+// asLie has bytes of another digest be a lie, and no failure of a line: a manifest
+// that was cut is asked for again.
+func asLie(err error) error {
+	if _, ok := errors.AsType[*registry.MismatchError](err); ok {
+		return failure.New(failure.Findings, err)
+	}
+	return err
+}
+
+// checkManifest wants the layers of the plan, as they are, and those of the lock where
+// it has them.
+func (j Job) checkManifest(what string, m ocispec.Manifest) error {
+	if len(m.Layers) != len(j.Layers) {
+		return lie(what, fmt.Errorf("it has %d layers, and the plan %d", len(m.Layers), len(j.Layers)))
+	}
+	locked := j.locked()
+	faults := make([]error, 0, len(m.Layers)+1)
+	for i, l := range m.Layers {
+		name := j.Layers[i].Name
+		switch bare := (ocispec.Descriptor{MediaType: l.MediaType, Digest: l.Digest, Size: l.Size}); {
+		case l.MediaType != ocispec.MediaTypeImageLayer:
+			faults = append(faults, fmt.Errorf("layer %q is %q: weights are published as they are, uncompressed", name, l.MediaType))
+		case l.Digest.Validate() != nil || l.Digest.Algorithm() != digest.SHA256:
+			faults = append(faults, fmt.Errorf("layer %q has the digest %q", name, l.Digest))
+		case l.Size != j.Layers[i].Size:
+			faults = append(faults, fmt.Errorf("layer %q has %d bytes, and %d in the plan", name, l.Size, j.Layers[i].Size))
+		case locked != nil && l.Digest != locked[i].Digest:
+			faults = append(faults, fmt.Errorf("layer %q has the digest %s, and %s in the lock", name, l.Digest, locked[i].Digest))
+		case !reflect.DeepEqual(l, bare): // an engine may go by addresses and annotations
+			faults = append(faults, fmt.Errorf("layer %q has more to it than type, digest and size", name))
+		}
+	}
+	if _, ok := j.recognise(m); !ok && len(faults) == 0 {
+		faults = append(faults, errors.New("its annotations name other files, or another plan"))
+	}
+	return lie(what, faults...)
+}
+
+// checkImage wants the configuration to have the layers of the manifest, and these to
+// have the headers of the plan.
+func (j Job) checkImage(ctx context.Context, what string, m ocispec.Manifest, c ocispec.Image, known journal, blobs blobs) error {
+	if !slices.Equal(c.RootFS.DiffIDs, digests(m)) {
+		return lie(what, fmt.Errorf("its configuration has the diffIDs %v, and its layers %v", c.RootFS.DiffIDs, digests(m)))
+	}
+	lies := make([]error, len(m.Layers))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(j.complete().Jobs)
+	for i, l := range m.Layers {
+		group.Go(func() error {
+			err := j.Layers[i].check(ctx, l.Digest, known, blobs)
+			if failure.KindOf(err) == failure.Findings {
+				lies[i], err = fmt.Errorf("layer %q: %w", j.Layers[i].Name, err), nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return lie(what, lies...)
+}
+
+func digests(m ocispec.Manifest) []digest.Digest {
+	list := make([]digest.Digest, len(m.Layers))
+	for i, l := range m.Layers {
+		list[i] = l.Digest
+	}
+	return list
+}
+
+// blobs are where layers are read.
+type blobs interface {
+	// ReadRange has look read a stretch of a blob, or all of it.
+	ReadRange(ctx context.Context, d digest.Digest, from, to int64, look func(stretch io.Reader, whole bool) error) error
+}
+
+// published are the blobs of a registry.
+type published struct{ *registry.Repository }
+
+// pulled are the blobs of a layout.
+type pulled struct{ content.Provider }
+
+func (p pulled) ReadRange(ctx context.Context, d digest.Digest, from, to int64, look func(io.Reader, bool) error) (err error) {
+	r, err := p.ReaderAt(ctx, ocispec.Descriptor{Digest: d})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	if r.Size() < to {
+		return failure.New(failure.Findings, fmt.Errorf("it ends after byte %d", r.Size()))
+	}
+	return look(io.NewSectionReader(r, from, to-from), false)
+}

@@ -1,0 +1,480 @@
+package weights_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/layout"
+	"lamina.build/internal/registry"
+	"lamina.build/internal/test/testworld"
+	"lamina.build/internal/weights"
+	"lamina.build/lock"
+)
+
+// forgery is what somebody publishes in place of a model, with a lock that says so.
+type forgery struct {
+	job      weights.Job
+	layers   [][]byte
+	manifest ocispec.Manifest
+	config   ocispec.Image
+}
+
+// genuine is a model of two layers as a push publishes it.
+func genuine(t *testing.T, r *testworld.Registry) forgery {
+	t.Helper()
+	o := options(t, r, scaled(t, model(t, "a.bin 1100000", "b/config.json 5", "b/empty 0", "b/large.txt 400000"), &hub{}))
+	_, err := weights.Push(t.Context(), o)
+	must(t, err)
+	f := forgery{job: o.Job}
+	must(t, json.Unmarshal(r.Manifest("acme/tiny", "1"), &f.manifest))
+	must(t, json.Unmarshal(r.Blob("acme/tiny", f.manifest.Config.Digest), &f.config))
+	for _, l := range f.manifest.Layers {
+		f.layers = append(f.layers, r.Blob("acme/tiny", l.Digest))
+	}
+	return f
+}
+
+// seal has all digests fit again.
+func (f *forgery) seal() {
+	f.config.RootFS.DiffIDs, f.job.Model.Layers = nil, nil
+	f.manifest.Layers = slices.Clone(f.manifest.Layers[:len(f.layers)])
+	for i, data := range f.layers {
+		d := digest.FromBytes(data)
+		f.manifest.Layers[i].Digest, f.manifest.Layers[i].Size = d, int64(len(data))
+		f.config.RootFS.DiffIDs = append(f.config.RootFS.DiffIDs, d)
+		f.job.Model.Layers = append(f.job.Model.Layers, lock.ModelLayer{Size: int64(len(data)), Digest: d, DiffID: d})
+	}
+}
+
+// put publishes what there is, of whichever media type.
+func (f *forgery) put(t *testing.T, r *testworld.Registry, mediaType string) {
+	t.Helper()
+	for _, data := range f.layers {
+		r.AddBlob("acme/tiny", data)
+	}
+	config, err := json.Marshal(f.config)
+	must(t, err)
+	f.manifest.Config.Digest, f.manifest.Config.Size = r.AddBlob("acme/tiny", config), int64(len(config))
+	f.manifest.MediaType = mediaType
+	data, err := json.Marshal(f.manifest)
+	must(t, err, repository(t, r, "acme/tiny").PutManifest(t.Context(), "forged", mediaType, data))
+	f.job.Model.Published = r.Host + "/acme/tiny@" + digest.FromBytes(data).String()
+}
+
+// reader may pull, and no more.
+func reader(t *testing.T, r *testworld.Registry) *registry.Repository {
+	t.Helper()
+	repo, err := registry.Open(t.Context(), r.Host+"/acme/tiny", registry.Options{Keychain: anonymous{}, ReadOnly: true, HTTP: hasty()})
+	must(t, err)
+	return repo
+}
+
+// replace writes over a header of a layer, and gives it the right sum.
+func replace(layer []byte, name string, change func(*tar.Header)) {
+	for at := 0; at+512 <= len(layer); at += 512 {
+		h, err := tar.NewReader(bytes.NewReader(layer[at:])).Next()
+		if err != nil || h.Name != name {
+			continue
+		}
+		change(h)
+		overwrite(layer[at:], h)
+		return
+	}
+}
+
+// overwrite puts a header of 512 bytes somewhere.
+func overwrite(at []byte, h *tar.Header) {
+	var b bytes.Buffer
+	h.Format, h.PAXRecords = tar.FormatUSTAR, nil
+	_ = tar.NewWriter(&b).WriteHeader(h)
+	copy(at, b.Bytes()[:512])
+}
+
+// Whatever somebody put in the place of a model, with a lock of their own: it is told by
+// the entry's name and never merged. The bytes come from a registry or lie in a layout.
+func TestForgeriesAreTold(t *testing.T) {
+	t.Parallel()
+	link := &tar.Header{Name: "usr/bin/python3", Typeflag: tar.TypeSymlink, Linkname: "/tmp/x", Mode: 0o777}
+	for _, tt := range []struct {
+		name, want string
+		spoil      func(*forgery)
+	}{
+		{"as it was", "", func(*forgery) {}},
+		{"other content", "", func(f *forgery) { f.layers[0][1<<19] ^= 1 }}, // which verifying finds
+		{"content that looks like headers", "", func(f *forgery) { overwrite(f.layers[0][1<<19:], link) }},
+		{"a setuid file", `layer "tiny/a.bin": "models/tiny/a.bin" has the mode 4755 and not the mode 0644`, func(f *forgery) {
+			replace(f.layers[0], "models/tiny/a.bin", func(h *tar.Header) { h.Mode = 0o4755 })
+		}},
+		{"another name", `it has "usr/bin/python3" where the plan has "models/tiny/a.bin"`, func(f *forgery) {
+			replace(f.layers[0], "models/tiny/a.bin", func(h *tar.Header) { h.Name = "usr/bin/python3" })
+		}},
+		{"another folder", `it has "etc/" where the plan has "models/"`, func(f *forgery) {
+			replace(f.layers[0], "models/", func(h *tar.Header) { h.Name = "etc/" })
+		}},
+		{"an open folder", `"models/tiny/" has the mode 0777 and not the mode 0755`, func(f *forgery) {
+			replace(f.layers[0], "models/tiny/", func(h *tar.Header) { h.Mode = 0o777 })
+		}},
+		{"an owner", `"models/tiny/b/config.json" has the owner 1000:0 and not the owner 0:0`, func(f *forgery) {
+			replace(f.layers[1], "models/tiny/b/config.json", func(h *tar.Header) { h.Uid = 1000 })
+		}},
+		{"a link", `"models/tiny/b/empty" has the type '2' and not the type '0', the link "/etc/shadow" and not the link ""`, func(f *forgery) {
+			replace(f.layers[1], "models/tiny/b/empty", func(h *tar.Header) { h.Typeflag, h.Linkname = tar.TypeSymlink, "/etc/shadow" })
+		}},
+		{"a device", `"models/tiny/b/empty" has the type '4'`, func(f *forgery) {
+			replace(f.layers[1], "models/tiny/b/empty", func(h *tar.Header) { h.Typeflag, h.Devmajor = tar.TypeBlock, 8 })
+		}},
+		{"a whiteout", `it has "models/tiny/b/.wh.x" where the plan has "models/tiny/b/empty"`, func(f *forgery) {
+			replace(f.layers[1], "models/tiny/b/empty", func(h *tar.Header) { h.Name = "models/tiny/b/.wh.x" })
+		}},
+		{"a larger file, whose end hides an entry", `"models/tiny/b/large.txt" has 399000 bytes and not 400000 bytes`, func(f *forgery) {
+			replace(f.layers[1], "models/tiny/b/large.txt", func(h *tar.Header) { h.Size = 399_000 })
+		}},
+		{"an entry behind the last", `it has "usr/bin/python3", which the plan has not`, func(f *forgery) { overwrite(f.layers[0][len(f.layers[0])-1024:], link) }},
+		{"bytes behind the last", `what lies between its files is not as the plan has it`, func(f *forgery) { f.layers[0][len(f.layers[0])-1] = 1 }},
+		{"bytes in the padding", `what lies between its files is not as the plan has it`, func(f *forgery) { f.layers[0][len(f.layers[0])-1025] = 1 }},
+		{"no header", `there is no header of "models/"`, func(f *forgery) { clear(f.layers[0][:512]) }},
+		{"more bytes", `layer "tiny/a.bin" has 1103360 bytes, and 1102848 in the plan`, func(f *forgery) { f.layers[0] = append(f.layers[0], make([]byte, 512)...) }},
+		{"a layer more", "has 3 layers, and the plan 2", func(f *forgery) {
+			f.layers = append(f.layers, f.layers[0])
+			f.manifest.Layers = append(f.manifest.Layers, f.manifest.Layers[0])
+		}},
+		{"another order", `layer "tiny/a.bin" has`, func(f *forgery) { slices.Reverse(f.layers) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+			f := genuine(t, r)
+			for i := range f.layers {
+				f.layers[i] = bytes.Clone(f.layers[i])
+			}
+			tt.spoil(&f)
+			f.seal()
+			f.put(t, r, ocispec.MediaTypeImageManifest)
+			_, err := f.job.CheckPublished(t.Context(), reader(t, r), t.TempDir())
+			told(t, "published", err, tt.want)
+			told(t, "in a layout", f.job.CheckPulled(t.Context(), f.lay(t), ""), tt.want)
+		})
+	}
+}
+
+// lay puts the forgery into a layout of models.
+func (f *forgery) lay(t *testing.T) *layout.Layout {
+	t.Helper()
+	l, err := layout.Open(t.Context(), t.TempDir())
+	must(t, err)
+	t.Cleanup(func() { must(t, l.Close()) })
+	config, err := json.Marshal(f.config)
+	must(t, err)
+	manifest, err := json.Marshal(f.manifest)
+	must(t, err)
+	for _, data := range append(slices.Clone(f.layers), config, manifest) {
+		desc := ocispec.Descriptor{Digest: digest.FromBytes(data), Size: int64(len(data))}
+		must(t, content.WriteBlob(t.Context(), l.Store(), desc.Digest.String(), bytes.NewReader(data), desc))
+	}
+	must(t, l.Tag(t.Context(), f.job.LayoutTag(), ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(manifest), Size: int64(len(manifest))}))
+	return l
+}
+
+// told wants a lie to be told, or none where want is empty.
+func told(t *testing.T, where string, err error, want string) {
+	t.Helper()
+	switch {
+	case want == "" && err != nil:
+		t.Errorf("%s: %v", where, err)
+	case want != "" && (failure.KindOf(err) != failure.Findings || !strings.Contains(err.Error(), want)):
+		t.Errorf("%s: got %v, want %q", where, err, want)
+	}
+}
+
+// What names the layers is held against the lock, too.
+func TestForgedManifestsAreTold(t *testing.T) {
+	t.Parallel()
+	nothing := digest.Digest("sha256:" + strings.Repeat("0", 64))
+	for _, tt := range []struct {
+		name, want string
+		spoil      func(*forgery)
+	}{
+		{"gzip", `layer "tiny/a.bin" is "application/vnd.oci.image.layer.v1.tar+gzip": weights are published as they are, uncompressed`, func(f *forgery) {
+			f.manifest.Layers[0].MediaType = ocispec.MediaTypeImageLayerGzip
+		}},
+		{"of Docker", `is "application/vnd.docker.image.rootfs.diff.tar": weights`, func(f *forgery) {
+			f.manifest.Layers[1].MediaType = "application/vnd.docker.image.rootfs.diff.tar"
+		}},
+		{"an address", "has more to it than type, digest and size", func(f *forgery) { f.manifest.Layers[0].URLs = []string{"https://evil.example/x"} }},
+		{"an annotation", "has more to it than type, digest and size", func(f *forgery) {
+			f.manifest.Layers[0].Annotations = map[string]string{"containerd.io/uncompressed": nothing.String()}
+		}},
+		{"content beside it", "has more to it", func(f *forgery) { f.manifest.Layers[0].Data = []byte("x") }},
+		{"another model", "its annotations name other files", func(f *forgery) { f.manifest.Annotations[weights.Label] = nothing.String() }},
+		{"other diffIDs", "its configuration has the diffIDs", func(f *forgery) { slices.Reverse(f.config.RootFS.DiffIDs) }},
+		{"no diffIDs", "its configuration has the diffIDs", func(f *forgery) { f.config.RootFS.DiffIDs = nil }},
+		{"another layer in the lock", ", and " + nothing.String() + " in the lock", func(f *forgery) { f.job.Model.Layers[1].Digest = nothing }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+			f := genuine(t, r)
+			f.seal()
+			tt.spoil(&f)
+			f.put(t, r, ocispec.MediaTypeImageManifest)
+			_, err := f.job.CheckPublished(t.Context(), reader(t, r), t.TempDir())
+			told(t, "published", err, tt.want)
+			told(t, "in a layout", f.job.CheckPulled(t.Context(), f.lay(t), ""), tt.want)
+			if n := r.Calls("GET /v2/acme/tiny/blobs/*"); n > 1 {
+				t.Errorf("%d blobs were read", n)
+			}
+		})
+	}
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	f := genuine(t, r)
+	f.seal()
+	f.put(t, r, ocispec.MediaTypeImageIndex)
+	_, err := f.job.CheckPublished(t.Context(), reader(t, r), "")
+	told(t, "an index", err, "and no image of")
+}
+
+// The very image of shared/cases: files of a system in the place of weights.
+func TestAnImageOfFilesElsewhere(t *testing.T) {
+	t.Parallel()
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	f := genuine(t, r)
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for name, mode := range map[string]int64{"usr/bin/python3": 0o755, "etc/passwd": 0o644, "usr/bin/rootsh": 0o4755} {
+		must(t, w.WriteHeader(&tar.Header{Name: name, Size: 1, Mode: mode}))
+		_, err := w.Write([]byte("x"))
+		must(t, err)
+	}
+	must(t, w.Close())
+	f.layers = [][]byte{b.Bytes()}
+	f.seal()
+	f.put(t, r, ocispec.MediaTypeImageManifest)
+	_, err := f.job.CheckPublished(t.Context(), reader(t, r), "")
+	told(t, "evil", err, "has 1 layers, and the plan 2")
+}
+
+// A registry that answers wrongly has told a lie; one that doesn't answer has told nothing.
+func TestAnswersOfARegistryOfModels(t *testing.T) {
+	t.Parallel()
+	answer := func(change func(*httptest.ResponseRecorder) []byte, times int) testworld.Fault {
+		return testworld.Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+			rec := httptest.NewRecorder()
+			right.ServeHTTP(rec, r)
+			data := change(rec)
+			for name, values := range rec.Header() {
+				rw.Header()[name] = values
+			}
+			rw.WriteHeader(rec.Code)
+			_, _ = rw.Write(data)
+			if len(data) < rec.Body.Len() && rec.Header().Get("Content-Length") != "" {
+				panic(http.ErrAbortHandler)
+			}
+		})
+	}
+	half := func(rec *httptest.ResponseRecorder) []byte { return rec.Body.Bytes()[:rec.Body.Len()/2] }
+	short := func(rec *httptest.ResponseRecorder) []byte {
+		rec.Header().Del("Content-Length")
+		return half(rec)
+	}
+	wrong := func(rec *httptest.ResponseRecorder) []byte {
+		data := bytes.Clone(rec.Body.Bytes())
+		data[len(data)/2] ^= 1
+		return data
+	}
+	whole := testworld.Around(testworld.Always, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+		r.Header.Del("Range")
+		right.ServeHTTP(rw, r)
+	})
+	page := func(rec *httptest.ResponseRecorder) []byte {
+		rec.Code = http.StatusOK
+		rec.Header().Set("Content-Type", "text/html")
+		rec.Header().Del("Content-Length")
+		return []byte("<html>log in</html>")
+	}
+	other := func(rec *httptest.ResponseRecorder) []byte {
+		rec.Header().Set("Content-Range", "bytes 7-512/*")
+		return rec.Body.Bytes()
+	}
+	const manifests, blobs = "GET /v2/acme/tiny/manifests/**", "GET /v2/acme/tiny/blobs/*"
+	for _, tt := range []struct {
+		name, path string
+		fault      testworld.Fault
+		kind       failure.Kind // 0 where it is no error
+		want       string
+	}{
+		{"half a manifest, once", manifests, answer(half, 1), 0, ""},
+		{"half a manifest", manifests, answer(half, testworld.Always), failure.Transient, "reading manifest"},
+		{"another manifest", manifests, answer(wrong, testworld.Always), failure.Findings, "its digest is"},
+		{"a page for a manifest", manifests, answer(page, testworld.Always), failure.Findings, "its digest is"},
+		{"no manifest", manifests, testworld.Status(404, testworld.Always), failure.Failure, "not found"},
+		{"another configuration", blobs, answer(wrong, 1), failure.Findings, "its digest is"},
+		{"no blobs", blobs, testworld.Status(404, testworld.Always), failure.Failure, "not found"},
+		{"no blobs for strangers", blobs, testworld.Status(403, testworld.Always), failure.Usage, "403"},
+		{"a registry in trouble", blobs, testworld.Status(500, testworld.Always), failure.Transient, "500"},
+		{"half of a blob, twice", blobs, answer(half, 2), 0, ""},
+		{"no ranges", blobs, whole, 0, ""},
+		{"other ranges", "GET /v2/acme/tiny/blobs/LAYER", answer(other, testworld.Always), failure.Failure, "bytes 7-512"},
+		{"less than that", "GET /v2/acme/tiny/blobs/LAYER", answer(short, testworld.Always), failure.Findings, "it ends after byte"},
+		{"other headers", "GET /v2/acme/tiny/blobs/LAYER", answer(wrong, 1), failure.Findings, `layer "tiny/a.bin": `},
+		{"a page for a layer", "GET /v2/acme/tiny/blobs/LAYER", answer(page, testworld.Always), failure.Findings, "is not what the lock says"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+			f := genuine(t, r)
+			f.seal()
+			f.put(t, r, ocispec.MediaTypeImageManifest)
+			r.Fail(strings.ReplaceAll(tt.path, "LAYER", f.manifest.Layers[0].Digest.String()), tt.fault)
+			_, err := f.job.CheckPublished(t.Context(), reader(t, r), "")
+			if (err != nil) != (tt.kind != 0) || err != nil && (failure.KindOf(err) != tt.kind || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v of kind %d, want %q of kind %d", err, failure.KindOf(err), tt.want, tt.kind)
+			}
+		})
+	}
+}
+
+// A registry without ranges hides nothing behind that.
+func TestARegistryWithoutRangesIsReadThrough(t *testing.T) {
+	t.Parallel()
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	f := genuine(t, r)
+	f.layers[0] = bytes.Clone(f.layers[0])
+	overwrite(f.layers[0][len(f.layers[0])-1024:], &tar.Header{Name: "usr/bin/sh", Mode: 0o4755})
+	f.seal()
+	f.put(t, r, ocispec.MediaTypeImageManifest)
+	r.Fail("GET /v2/acme/tiny/blobs/*", testworld.Around(testworld.Always, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+		r.Header.Del("Range")
+		right.ServeHTTP(rw, r)
+	}))
+	_, err := f.job.CheckPublished(t.Context(), reader(t, r), "")
+	told(t, "read through", err, `it has "usr/bin/sh", which the plan has not`)
+	if n := r.Calls("GET /v2/acme/tiny/blobs/" + f.manifest.Layers[0].Digest.String()); n != 1 {
+		t.Errorf("the layer was asked for %d times", n)
+	}
+}
+
+// Kilobytes of a layer are read, once on a machine, with the right to pull; of what this
+// machine has made itself nothing is.
+func TestWhatACheckReads(t *testing.T) {
+	t.Parallel()
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Tokens: true})
+	files := []string{"a.bin 9000000"}
+	for i := range 300 {
+		files = append(files, fmt.Sprintf("small/%03d.txt 3000", i))
+	}
+	j := scaled(t, model(t, files...), &hub{})
+	login := basic{"ann", "secret"}
+	writer, err := registry.Open(t.Context(), r.Host+"/acme/tiny", registry.Options{Keychain: login, HTTP: hasty()})
+	must(t, err)
+	o := weights.PushOptions{Job: j, Repository: writer, Tag: "1", Journal: t.TempDir()}
+	image, err := weights.Push(t.Context(), o)
+	must(t, err)
+	o.Job.Model.Published, o.Job.Model.Layers = writer.Name()+"@"+image.Manifest.Digest.String(), image.Locked()
+
+	scopes := len(r.Scopes())
+	pull, err := registry.Open(t.Context(), r.Host+"/acme/tiny", registry.Options{Keychain: login, ReadOnly: true, HTTP: hasty()})
+	must(t, err)
+	dir := t.TempDir()
+	const blobs = "/v2/acme/tiny/blobs/*"
+	config := int64(2000)
+	for _, tt := range []struct {
+		name, dir    string
+		least, most  int64
+		leastOfCalls int
+	}{
+		{"first", dir, 300*512 + 1024, 1_100_000 + config, 3}, // small files are read with their headers
+		{"second", dir, 1, config, 1},
+		{"where it was made", o.Journal, 1, config, 1},
+		{"nowhere", "", 300 * 512, 1_100_000 + config, 3},
+	} {
+		r.Forget()
+		got, err := o.Job.CheckPublished(t.Context(), pull, tt.dir)
+		must(t, err)
+		if n := r.Sent(blobs); n < tt.least || n > tt.most || r.Calls("GET "+blobs) < tt.leastOfCalls || got.Manifest.Digest != image.Manifest.Digest {
+			t.Errorf("%s: %d bytes of blobs in %d questions", tt.name, n, r.Calls("GET "+blobs))
+		}
+		if n := r.Sent("/v2/acme/tiny/blobs/" + image.Layers[0].Digest.String()); n > 5000 {
+			t.Errorf("%s: %d bytes of the large file's layer", tt.name, n)
+		}
+	}
+	for _, scope := range r.Scopes()[scopes:] {
+		if scope != "repository:acme/tiny:pull" {
+			t.Errorf("the right of %q was asked for", scope)
+		}
+	}
+
+	// What this machine made is no other layer now, whoever says so.
+	o.Job.Model.Layers = nil
+	mine := t.TempDir()
+	image.Layers[0].Digest = digest.FromString("another")
+	must(t, o.Job.Remember(mine, image))
+	_, err = o.Job.CheckPublished(t.Context(), pull, mine)
+	told(t, "another was made here", err, "and the same files made "+image.Layers[0].Digest.String()+" here")
+}
+
+// The layers of a lock that no plan makes are told before anybody is asked.
+func TestLayersOfALockFitThePlan(t *testing.T) {
+	t.Parallel()
+	m := model(t, "a.bin 3000")
+	j, err := weights.NewJob(m)
+	must(t, err)
+	right := lock.ModelLayer{Size: j.Layers[0].Size, Digest: digest.FromString("x"), DiffID: digest.FromString("x")}
+	other := right
+	other.Size++
+	for _, tt := range []struct {
+		name   string
+		layers []lock.ModelLayer
+		plan   int
+		want   string
+	}{
+		{"none", nil, lock.ModelPlan, ""},
+		{"right", []lock.ModelLayer{right}, lock.ModelPlan, ""},
+		{"two", []lock.ModelLayer{right, right}, lock.ModelPlan, "it has 1 layers, and the lock 2"},
+		{"of another size", []lock.ModelLayer{other}, lock.ModelPlan, fmt.Sprintf("has %d bytes, and %d in the lock", right.Size, other.Size)},
+		{"of another plan", []lock.ModelLayer{other}, lock.ModelPlan + 1, ""},
+	} {
+		m.Layers, m.Plan = tt.layers, tt.plan
+		_, err := weights.NewJob(m)
+		told(t, tt.name, err, tt.want)
+	}
+	m.Layers, m.Plan = []lock.ModelLayer{right}, lock.ModelPlan
+	j.Model = m
+	told(t, "what was made", j.CheckLayers(weights.Image{Layers: []ocispec.Descriptor{{Digest: right.Digest, Size: right.Size}}}), "")
+	told(t, "what was made", j.CheckLayers(weights.Image{Layers: []ocispec.Descriptor{{Digest: digest.FromString("y"), Size: right.Size}}}), "in the lock")
+}
+
+// What a machine made it remembers whole or not at all.
+func TestRememberedLayers(t *testing.T) {
+	t.Parallel()
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	o := options(t, r, scaled(t, model(t, "a.bin 1100000", "b.txt 5"), &hub{}))
+	if got := o.Remembered(o.Journal); got != nil {
+		t.Errorf("before: %v", got)
+	}
+	image, err := weights.Push(t.Context(), o)
+	must(t, err)
+	if got := o.Remembered(o.Journal); !slices.Equal(got, image.Locked()) || len(got) != 2 {
+		t.Errorf("got %v, want %v", got, image.Locked())
+	}
+	dir := t.TempDir() + "/new"
+	must(t, o.Remember(dir, weights.Image{Layers: image.Layers[:1]}))
+	if got := o.Remembered(dir); got != nil {
+		t.Errorf("of one: %v", got)
+	}
+	must(t, o.Remember(dir, image))
+	if got := o.Remembered(dir); !slices.Equal(got, image.Locked()) {
+		t.Errorf("got %v", got)
+	}
+}
