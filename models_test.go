@@ -165,7 +165,8 @@ func TestTokenOfTheHub(t *testing.T) {
 	}
 }
 
-// Layers count as published as long as they are divided as those of today.
+// Layers count as published as long as they are divided as those of today. Where nothing
+// is built nobody is asked.
 func TestPublishedModels(t *testing.T) {
 	m := model("hf://org/one@main", "/m", "x")
 	published, old := m, m
@@ -173,11 +174,17 @@ func TestPublishedModels(t *testing.T) {
 	old.Published, old.Plan = published.Published, lock.ModelPlan+1
 	for want, list := range map[bool][]lock.Model{true: {published}, false: {m, old}} {
 		for _, m := range list {
-			got, err := job{}.published(t.Context(), nil, m)
-			if got != want || err != nil {
-				t.Errorf("%q of plan %d is published: %t, %v", m.Published, m.Plan, got, err)
+			if got := isPublished(m); got != want {
+				t.Errorf("%q of plan %d is published: %t", m.Published, m.Plan, got)
 			}
 		}
+	}
+	work, err := weights.NewJob(published)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if unread, err := (job{}).unpublished(t.Context(), nil, work); unread != nil || err != nil {
+		t.Errorf("got %v, %v", unread, err)
 	}
 }
 

@@ -98,7 +98,7 @@ func TestPlanIsPinned(t *testing.T) {
 }
 
 func TestPushAgainDoesNothing(t *testing.T) {
-	r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	source := &hub{}
 	o := options(t, r, scaled(t, model(t, "a.bin 5000000", "b.bin 5"), source))
 	first, err := weights.Push(t.Context(), o)
@@ -152,7 +152,7 @@ func TestPushMountsAndSkips(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
+			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 			o := options(t, r, scaled(t, model(t, "a.bin 5000000", "b.bin 5"), &hub{}))
 			first, err := weights.Push(t.Context(), o)
 			must(t, err)

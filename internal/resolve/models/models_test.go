@@ -1,12 +1,15 @@
 package models_test
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
@@ -25,6 +28,8 @@ type world struct {
 	repo   *testworld.HubRepo
 	client *hub.Client
 	commit string
+	known  []lock.ModelLayer // of any model, by this machine
+	notes  notes
 }
 
 func newWorld(t *testing.T) *world {
@@ -45,9 +50,19 @@ func newWorld(t *testing.T) *world {
 func (w *world) lock(t *testing.T, before lock.Lock, requests ...lock.ModelRequest) ([]lock.Model, error) {
 	t.Helper()
 	return models.Lock(t.Context(), models.Options{
-		Client: w.client, Requests: requests, Before: before, Note: func(string) {},
+		Client: w.client, Wishes: lock.Wishes{ModelRequests: requests, Places: before.Places}, Before: before, Note: w.notes.add,
+		Layers: func(_ context.Context, m lock.Model) []lock.ModelLayer {
+			if w.known != nil {
+				return w.known
+			}
+			return m.Layers
+		},
 	})
 }
+
+type notes []string
+
+func (n *notes) add(line string) { *n = append(*n, line) }
 
 func TestLockOfAHub(t *testing.T) {
 	w := newWorld(t)
@@ -104,13 +119,39 @@ func TestWhatIsPublishedStaysKnownWhileItIsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	models[0].Published = "registry.example/w@sha256:" + strings.Repeat("a", 64)
-	again, err := w.lock(t, lock.Lock{Models: models}, r)
-	if err != nil || again[0].Published != models[0].Published {
-		t.Errorf("published %q, %v", again[0].Published, err)
+	d := digest.FromString("layer")
+	models[0].Layers = []lock.ModelLayer{{Size: 4096, Digest: d, DiffID: d}}
+	other := []lock.ModelLayer{{Size: 4096, Digest: digest.FromString("other"), DiffID: digest.FromString("other")}}
+	place := []lock.Place{{Model: r, Repository: "registry.example/w"}}
+	for _, tt := range []struct {
+		name          string
+		places        []lock.Place
+		layers, known []lock.ModelLayer
+		published     bool
+		want          []lock.ModelLayer
+		noted         bool
+	}{
+		{"as it was", place, models[0].Layers, nil, true, models[0].Layers, false},
+		{"the machine knows it, too", place, models[0].Layers, models[0].Layers, true, models[0].Layers, false},
+		{"the machine knows other layers", place, models[0].Layers, other, false, other, true},
+		{"a lock that had no layers", place, nil, other, true, other, false},
+		{"layers that nobody knows", place, nil, nil, false, nil, true},
+		{"a place that the spec doesn't name", nil, models[0].Layers, nil, false, models[0].Layers, false},
+	} {
+		before := lock.Lock{Wishes: lock.Wishes{Places: tt.places}, Models: slices.Clone(models)}
+		before.Models[0].Layers, w.known, w.notes = tt.layers, tt.known, nil
+		again, err := w.lock(t, before, r)
+		if err != nil || (again[0].Published == models[0].Published) != tt.published || !slices.Equal(again[0].Layers, tt.want) {
+			t.Errorf("%s: published %q, layers %v, %v", tt.name, again[0].Published, again[0].Layers, err)
+		}
+		if noted := strings.Contains(strings.Join(w.notes, "\n"), "no longer says that org/name is published"); noted != tt.noted {
+			t.Errorf("%s: noted: %t", tt.name, noted)
+		}
 	}
+	w.known = nil
 	w.repo.Commit(map[string]testworld.HubFile{"a.bin": testworld.Large(testworld.Generated(2, 100))})
-	changed, err := w.lock(t, lock.Lock{Models: models}, r)
-	if err != nil || changed[0].Published != "" {
+	changed, err := w.lock(t, lock.Lock{Wishes: lock.Wishes{Places: place}, Models: models}, r)
+	if err != nil || changed[0].Published != "" || changed[0].Layers != nil {
 		t.Errorf("other files are published as %q, %v", changed[0].Published, err)
 	}
 }
