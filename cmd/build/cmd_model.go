@@ -25,11 +25,15 @@ Move the weights of a spec's models once, so that no build ever moves them again
 "build model push REF" streams every file from where it was locked to a registry:
 nothing is written to disk, whatever the size, and what the registry has is not
 sent again. A push that was cut goes on where it was, also in another process.
-The lock then says where the layers are; builds merge them into the image
-without pulling them.
+The lock then says what the layers are and, if image.toml has the repository as the
+published = "…" of its [[model]], where: builds merge them into the image without
+pulling them.
 
 "build model pull" does the same into an OCI layout, by default one in the cache
 folder, which all builds on this machine look into.
+
+Builds look at the names and sizes of what they merge, some kilobytes of each layer.
+"build model verify" reads all of it and hashes every file.
 
 A build that finds its models in neither has the engine fetch them.`,
 		Example: `
@@ -39,7 +43,7 @@ $ build model pull weights && build --models weights`,
 		Annotations: map[string]string{environment: `
 HF_TOKEN      token for the Hugging Face hub; goes to its host alone
 HF_ENDPOINT   another hub than https://huggingface.co`},
-	}, a.modelPush(), a.modelPull(), a.modelList())
+	}, a.modelPush(), a.modelPull(), a.modelVerify(), a.modelList())
 }
 
 // modelFlags are those that every command about models has.
@@ -143,6 +147,31 @@ func (a *app) modelPull() *cobra.Command {
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		o.add(f)
+		o.progress = progressFlag(f)
+	})
+	return c
+}
+
+func (a *app) modelVerify() *cobra.Command {
+	var (
+		o      modelFlags
+		verify lamina.VerifyOptions
+	)
+	c := &cobra.Command{
+		Use:               "verify [FOLDER] [flags]",
+		Short:             "read all of the models, where they are published and in a layout, and hash every file",
+		Args:              oneAtMost("model verify takes one folder at most: that of a layout"),
+		ValidArgsFunction: oneFolder,
+		RunE: a.withProject(&o, func(ctx context.Context, p *lamina.Project, args []string) error {
+			verify.Model, verify.Dir = o.name, strings.Join(args, "")
+			verified, err := p.Verify(ctx, verify)
+			return errors.Join(a.ui.result(report.Verified(verified)), err)
+		}),
+	}
+	section(c, "FLAGS", func(f *pflag.FlagSet) {
+		o.add(f)
+		f.BoolVar(&verify.Insecure, "insecure-registry", false,
+			"read by plain HTTP, or from a registry whose certificate nobody signed")
 		o.progress = progressFlag(f)
 	})
 	return c

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -12,6 +13,15 @@ import (
 // Moved is how much of a model was moved.
 func Moved(m lamina.Moved) string {
 	return humanize.Count(m.Layers, "layer") + ", " + humanize.Size(m.Model.Size())
+}
+
+// Verified lists models that were read to their end, and where.
+func Verified(models []lamina.Moved) string {
+	var b strings.Builder
+	for _, m := range models {
+		fmt.Fprintf(&b, "%s in %s: %s, as locked\n", m.Model.Name(), cmp.Or(m.Reference, m.Dir), Moved(m))
+	}
+	return b.String()
 }
 
 // Models lists models, where they are and what their layers hold.

@@ -46,7 +46,7 @@ func TestRealLayersAreTheSameWhoeverMakesThem(t *testing.T) {
 	}
 
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-	s.Build(t, "model", "push", r.Host+"/weights:1", "--spec", s.dir, "--insecure-registry")
+	s.push(t, r, "weights", "1")
 	if want, got := r.Host+"/weights@"+made.String(), e2etest.ReadLock(t, s.dir).Models[0].Published; got != want {
 		t.Errorf("published %s, want %s", got, want)
 	}
@@ -119,7 +119,7 @@ func TestRealAppChangeMovesNoWeights(t *testing.T) {
 	s := newSetting(t)
 	s.lock(t)
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-	s.Build(t, "model", "push", r.Host+"/app:weights", "--spec", s.dir, "--insecure-registry")
+	s.push(t, r, "app", "weights")
 	cache := "type=registry,ref=" + r.Host + "/app"
 	s.Build(t, "image", s.dir, "-t", r.Host+"/app:1", "--push", "--insecure-registry", "--cache-to", cache)
 	before, err := crane.Digest(r.Host+"/app:1", crane.Insecure)
@@ -269,7 +269,7 @@ func TestRealPublishedModelThatIsGone(t *testing.T) {
 	s := newSetting(t)
 	s.lock(t)
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-	s.Build(t, "model", "push", r.Host+"/w:1", "--spec", s.dir, "--insecure-registry")
+	s.push(t, r, "w", "1")
 	r.Fail("GET /v2/w/manifests/**", testworld.Status(404, testworld.Always))
 	r.Fail("HEAD /v2/w/manifests/**", testworld.Status(404, testworld.Always))
 	got := s.Build(t, "image", s.dir)

@@ -73,6 +73,13 @@ run = [["/usr/bin/python3", "-c", "import os, sys; sys.exit(os.environ['MODEL_PA
 
 func (s *setting) lock(t *testing.T) { t.Helper(); s.Build(t, "lock", s.dir) }
 
+// push publishes the model as a tag of a registry, where the spec lets it be published.
+func (s *setting) push(t *testing.T, r *testworld.Registry, name, tag string) {
+	t.Helper()
+	e2etest.Edit(t, filepath.Join(s.dir, "image.toml"), `exclude = ["*.md"]`, fmt.Sprintf("exclude = [\"*.md\"]\npublished = %q", r.Host+"/"+name))
+	s.Build(t, "model", "push", r.Host+"/"+name+":"+tag, "--spec", s.dir, "--insecure-registry")
+}
+
 // modelLayers are the layers of weights of the image, which are the uncompressed ones.
 func (s *setting) modelLayers(t *testing.T) []digest.Digest {
 	t.Helper()

@@ -1,0 +1,107 @@
+package weights_test
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/test/testworld"
+	"lamina.build/internal/weights"
+)
+
+// Contents are what verifying reads, and nothing else does.
+func TestVerifyHashesContents(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, want string
+		spoil      func(*forgery)
+	}{
+		{"as it was", "", func(*forgery) {}},
+		{"a large file", `file "a.bin" has the sha256 `, func(f *forgery) { f.layers[0][1<<19] ^= 1 }},
+		{"a file among small ones", `file "b/config.json" has the sha256 `, func(f *forgery) { f.layers[1][header(f.layers[1], "models/tiny/b/config.json")+512] ^= 1 }},
+		{"a header", `there is no header of "models/tiny/a.bin"`, func(f *forgery) { f.layers[0][header(f.layers[0], "models/tiny/a.bin")] = 'x' }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+			f := genuine(t, r)
+			for i := range f.layers {
+				f.layers[i] = bytes.Clone(f.layers[i])
+			}
+			tt.spoil(&f)
+			f.seal()
+			f.put(t, r, ocispec.MediaTypeImageManifest)
+			told(t, "published", f.job.VerifyPublished(t.Context(), reader(t, r)), tt.want)
+			told(t, "in a layout", f.job.VerifyPulled(t.Context(), f.lay(t)), tt.want)
+		})
+	}
+}
+
+// header is where the header of an entry is.
+func header(layer []byte, name string) int { return bytes.Index(layer, append([]byte(name), 0)) }
+
+// What a registry sends that is not the blob of its digest is told, whatever names it; a
+// line that is cut again and again brings all of it in the end, once.
+func TestVerifyOverABadLine(t *testing.T) {
+	t.Parallel()
+	serve := func(times int, change func(rec *httptest.ResponseRecorder) []byte) testworld.Fault {
+		return testworld.Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+			rec := httptest.NewRecorder()
+			right.ServeHTTP(rec, r)
+			for name, values := range rec.Header() {
+				rw.Header()[name] = values
+			}
+			rw.WriteHeader(rec.Code)
+			data := change(rec)
+			_, _ = rw.Write(data)
+			if len(data) < rec.Body.Len() {
+				_ = http.NewResponseController(rw).Flush()
+				panic(http.ErrAbortHandler)
+			}
+		})
+	}
+	cut := func(rec *httptest.ResponseRecorder) []byte { return rec.Body.Bytes()[:min(rec.Body.Len(), 150_000)] }
+	wrong := func(rec *httptest.ResponseRecorder) []byte {
+		data := bytes.Clone(rec.Body.Bytes())
+		if len(data) > 1<<20 {
+			data[1<<19] ^= 1
+		}
+		return data
+	}
+	for _, tt := range []struct {
+		name  string
+		fault testworld.Fault
+		want  string
+		most  int64
+	}{
+		{"cut", serve(testworld.Always, cut), "", 4_000_000},
+		{"other bytes", serve(testworld.Always, wrong), `file "a.bin" has the sha256 `, 4_000_000},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+			f := genuine(t, r)
+			f.seal()
+			f.put(t, r, ocispec.MediaTypeImageManifest)
+			r.Fail("GET /v2/acme/tiny/blobs/"+f.manifest.Layers[0].Digest.String(), tt.fault)
+			r.Forget()
+			var seen history
+			f.job.Progress = seen.note
+			err := f.job.VerifyPublished(t.Context(), reader(t, r))
+			told(t, tt.name, err, tt.want)
+			if n := r.Sent("/v2/acme/tiny/blobs/*"); n > tt.most {
+				t.Errorf("%d bytes were sent", n)
+			}
+			if state := seen.last()["tiny/a.bin"]; (state == weights.Done) != (tt.want == "") {
+				t.Errorf("the layer is in state %d", state)
+			}
+			if _, ok := errors.AsType[*weights.MismatchError](err); ok != (tt.want != "") {
+				t.Errorf("the file isn't told: %v", err)
+			}
+		})
+	}
+}
