@@ -33,13 +33,14 @@ serve GOGC=25 ./bench sink
 registry=$address counters=$control
 
 mkdir -p app/app plain expert model base
-cat >app/image.toml <<'END'
+cat >app/image.toml <<END
 name = "release"
 [debian]
 packages = ["python3"]
 [[model]]
 from = "hf://bench/model@main"
 path = "/models/bench"
+published = "$registry/release"
 [app]
 source = "app"
 entrypoint = ["/usr/bin/python3", "/app/main.py"]
