@@ -17,7 +17,7 @@
 //	Project.Build    has an engine make it: locks first where there is no lock
 //	Build.Draw       draws it with layers of one's own, or all of it oneself
 //	OpenEngine       finds or starts the buildkitd that builds run on; StartEngine keeps one up
-//	Project.Push, Pull, Models    move the weights of a spec once
+//	Project.Push, Pull, Verify, Models    move the weights of a spec once, and hash what is there
 //
 // Nothing reads flags, a terminal or a variable unless [Options] say so, but for what
 // every program of a machine shares: its proxies, certificates, apt mirrors and logins

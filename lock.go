@@ -73,9 +73,6 @@ func (p *Project) Unpublish() (places []string, err error) {
 		}
 		l.Models[i].Published, l.Models[i].Layers = "", nil
 	}
-	if err = p.CheckLock(l); err != nil {
-		return nil, err
-	}
 	return places, p.WriteLock(l)
 }
 

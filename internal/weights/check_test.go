@@ -303,6 +303,21 @@ func TestAnswersOfARegistryOfModels(t *testing.T) {
 		rec.Header().Del("Content-Length")
 		return []byte("<html>log in</html>")
 	}
+	endless := testworld.Around(testworld.Always, func(rw http.ResponseWriter, r *http.Request, _ http.Handler) {
+		rw.Header().Set("Content-Type", ocispec.MediaTypeImageManifest)
+		if r.Header.Get("Range") != "" {
+			rw.Header().Set("Content-Range", "bytes 0-"+strings.SplitAfter(r.Header.Get("Range"), "-")[1]+"/*")
+			rw.WriteHeader(http.StatusPartialContent)
+		}
+		for zeros := make([]byte, 1<<20); r.Context().Err() == nil; {
+			if _, err := rw.Write(zeros); err != nil {
+				return
+			}
+		}
+	})
+	circle := testworld.Around(testworld.Always, func(rw http.ResponseWriter, r *http.Request, _ http.Handler) {
+		http.Redirect(rw, r, r.URL.Path, http.StatusTemporaryRedirect)
+	})
 	other := func(rec *httptest.ResponseRecorder) []byte {
 		rec.Header().Set("Content-Range", "bytes 7-512/*")
 		return rec.Body.Bytes()
@@ -325,6 +340,10 @@ func TestAnswersOfARegistryOfModels(t *testing.T) {
 		{"a registry in trouble", blobs, testworld.Status(500, testworld.Always), failure.Transient, "500"},
 		{"half of a blob, twice", blobs, answer(half, 2), 0, ""},
 		{"no ranges", blobs, whole, 0, ""},
+		{"a manifest without an end", manifests, endless, failure.Findings, "its digest is"},
+		{"a manifest behind itself", manifests, circle, failure.Failure, "more than 10 redirects"},
+		{"a layer without an end", "GET /v2/acme/tiny/blobs/LAYER", endless, failure.Findings, "there is no header of"},
+		{"a layer behind itself", "GET /v2/acme/tiny/blobs/LAYER", circle, failure.Failure, "more than 10 redirects"},
 		{"other ranges", "GET /v2/acme/tiny/blobs/LAYER", answer(other, testworld.Always), failure.Failure, "bytes 7-512"},
 		{"less than that", "GET /v2/acme/tiny/blobs/LAYER", answer(short, testworld.Always), failure.Findings, "it ends after byte"},
 		{"other headers", "GET /v2/acme/tiny/blobs/LAYER", answer(wrong, 1), failure.Findings, `layer "tiny/a.bin": `},

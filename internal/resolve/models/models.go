@@ -128,8 +128,11 @@ func (o Options) before(m lock.Model) (published string, layers []lock.ModelLaye
 		if b.Digest != m.Digest || b.Plan != m.Plan || b.Path != m.Path {
 			continue
 		}
-		if slices.Contains(o.Wishes.PlacesOf(m.ModelRequest), b.Place()) {
+		switch {
+		case slices.Contains(o.Wishes.PlacesOf(m.ModelRequest), b.Place()):
 			published = b.Published
+		case b.Published != "":
+			o.Note(fmt.Sprintf("the lock no longer says that %s is published in %s: the spec would have to name the place, published = %q", m.Name(), b.Place(), b.Place()))
 		}
 		return published, b.Layers
 	}

@@ -136,7 +136,7 @@ func TestWhatIsPublishedStaysKnownWhileItIsTheSame(t *testing.T) {
 		{"the machine knows other layers", place, models[0].Layers, other, false, other, true},
 		{"a lock that had no layers", place, nil, other, true, other, false},
 		{"layers that nobody knows", place, nil, nil, false, nil, true},
-		{"a place that the spec doesn't name", nil, models[0].Layers, nil, false, models[0].Layers, false},
+		{"a place that the spec doesn't name", nil, models[0].Layers, nil, false, models[0].Layers, true},
 	} {
 		before := lock.Lock{Wishes: lock.Wishes{Places: tt.places}, Models: slices.Clone(models)}
 		before.Models[0].Layers, w.known, w.notes = tt.layers, tt.known, nil

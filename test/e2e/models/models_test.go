@@ -50,12 +50,34 @@ func TestRealLayersAreTheSameWhoeverMakesThem(t *testing.T) {
 	if want, got := r.Host+"/weights@"+made.String(), e2etest.ReadLock(t, s.dir).Models[0].Published; got != want {
 		t.Errorf("published %s, want %s", got, want)
 	}
+	s.checkVerify(t, dir, layers[0].Encoded(), r.Host+"/weights@"+made.String())
 	s.Build(t, "image", s.dir)
 	if second := s.Digest(t); second != first {
 		t.Errorf("image %s with published weights, %s with those of the engine", second, first)
 	}
 	e2etest.Verify(t, s.User)
 	s.noToken(t)
+}
+
+// checkVerify verifies a model in a layout and where it is published, and then again when a
+// byte of a layer is another.
+func (s *setting) checkVerify(t *testing.T, dir, layer, published string) {
+	t.Helper()
+	args := []string{"model", "verify", dir, "--spec", s.dir, "--insecure-registry"}
+	if got := s.Build(t, args...); !strings.Contains(got.Stdout, "in "+published+": 3 layers") || !strings.Contains(got.Stdout, "in "+dir+": 3 layers") {
+		t.Errorf("verified:\n%s", got.Stdout)
+	}
+	blob, err := os.OpenFile(filepath.Join(dir, "blobs", "sha256", layer), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer blob.Close()
+	if _, err = blob.WriteAt([]byte("other"), 4096); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Run(t, args...); got.Code != 3 || !strings.Contains(got.Stderr, " has the sha256 ") || !strings.Contains(got.Stdout, "in "+published) || strings.Contains(got.Stdout, dir) {
+		t.Errorf("exit code %d\n%s%s", got.Code, got.Stdout, e2etest.Tail(got.Stderr))
+	}
 }
 
 // checkFiles looks for the model's files in the image.
