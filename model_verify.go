@@ -57,9 +57,8 @@ func (h *host) verify(ctx context.Context, work weights.Job, store *layout.Layou
 	done := Moved{Model: m, Layers: len(work.Layers)}
 	var faults []error
 	read := func(where Moved, title string, do func(context.Context, weights.Job) error) {
-		err := work.Show(ctx, "verifying "+title, h.watch(Moving), do)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("verifying %s: %w", title, err))
+		if fault := work.Show(ctx, "verifying "+title, h.watch(Moving), do); fault != nil {
+			faults = append(faults, fmt.Errorf("verifying %s: %w", title, fault))
 			return
 		}
 		verified = append(verified, where)
@@ -67,9 +66,9 @@ func (h *host) verify(ctx context.Context, work weights.Job, store *layout.Layou
 	if isPublished(m) {
 		done.Reference = m.Published
 		read(done, m.Published, func(ctx context.Context, work weights.Job) error {
-			r, err := registry.Open(ctx, m.Place(), registry.Options{Insecure: insecure, ReadOnly: true})
-			if err != nil {
-				return err
+			r, unread := registry.Open(ctx, m.Place(), registry.Options{Insecure: insecure, ReadOnly: true})
+			if unread != nil {
+				return unread
 			}
 			return work.VerifyPublished(ctx, r)
 		})

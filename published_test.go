@@ -206,6 +206,7 @@ func TestAPublishedModelIsLookedAt(t *testing.T) {
 			}
 		})
 	}
+	p.checkLayout(t, work, *m)
 	if known := p.knownLayers(t.Context(), published); !slices.Equal(known, image.Locked()) {
 		t.Errorf("known are %v", known)
 	}
@@ -219,6 +220,36 @@ func TestAPublishedModelIsLookedAt(t *testing.T) {
 	off.Layers = nil
 	if known := p.knownLayers(t.Context(), off); known != nil || !strings.Contains(p.o.Progress.(*notebook).text(), "can't be read") {
 		t.Errorf("known from nowhere are %v", known)
+	}
+}
+
+// checkLayout wants a layout with a model of that name to be looked at as well.
+func (p *Project) checkLayout(t *testing.T, work weights.Job, m lock.Model) {
+	t.Helper()
+	store, err := p.openModels(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	image, err := weights.Pull(t.Context(), weights.PullOptions{Job: work, Dir: store.Dir(), Tag: work.LayoutTag()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := job{Project: p, models: store}
+	if got, err := j.weights(t.Context(), &engine.Engine{}, m); err != nil || len(got) != 1 {
+		t.Errorf("got %v, %v", got, err)
+	}
+	blob, err := os.OpenFile(filepath.Join(store.Dir(), "blobs", "sha256", image.Layers[0].Digest.Encoded()), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer blob.Close()
+	if _, err = blob.WriteAt([]byte("x"), 0); err != nil {
+		t.Fatal(err)
+	}
+	p.cacheDir = t.TempDir() // of a machine that has made none of it
+	if _, err = j.weights(t.Context(), &engine.Engine{}, m); KindOf(err) != Findings || !strings.Contains(strings.Join(Hints(err), ""), "build model pull") {
+		t.Errorf("got %v, %q", err, Hints(err))
 	}
 }
 

@@ -54,7 +54,7 @@ type Options struct {
 	Getter *debian.Getter
 	Hub    func() (*hub.Client, error)
 	Layers func(context.Context, lock.Model) []lock.ModelLayer // of a model, if anybody knows them
-	Store  func(context.Context) (*blobs.Store, error) // of packed trees
+	Store  func(context.Context) (*blobs.Store, error)         // of packed trees
 	Engine func(context.Context, engine.Need) (*engine.Engine, error)
 	// Builder gathers what draws the builder and the runtime that a lock describes, and
 	// Sources packs the source trees of a variant, by their folders.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -265,24 +267,26 @@ func TestAnImageOfFilesElsewhere(t *testing.T) {
 	told(t, "evil", err, "has 1 layers, and the plan 2")
 }
 
+// answering changes what a registry answers. A body that is shorter than was announced ends with
+// the connection.
+func answering(change func(*httptest.ResponseRecorder) []byte, times int) testworld.Fault {
+	return testworld.Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+		rec := httptest.NewRecorder()
+		right.ServeHTTP(rec, r)
+		data := change(rec)
+		maps.Copy(rw.Header(), rec.Header())
+		rw.WriteHeader(rec.Code)
+		_, _ = rw.Write(data)
+		if len(data) < rec.Body.Len() && rec.Header().Get("Content-Length") != "" {
+			_ = http.NewResponseController(rw).Flush()
+			panic(http.ErrAbortHandler)
+		}
+	})
+}
+
 // A registry that answers wrongly has told a lie; one that doesn't answer has told nothing.
 func TestAnswersOfARegistryOfModels(t *testing.T) {
 	t.Parallel()
-	answer := func(change func(*httptest.ResponseRecorder) []byte, times int) testworld.Fault {
-		return testworld.Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
-			rec := httptest.NewRecorder()
-			right.ServeHTTP(rec, r)
-			data := change(rec)
-			for name, values := range rec.Header() {
-				rw.Header()[name] = values
-			}
-			rw.WriteHeader(rec.Code)
-			_, _ = rw.Write(data)
-			if len(data) < rec.Body.Len() && rec.Header().Get("Content-Length") != "" {
-				panic(http.ErrAbortHandler)
-			}
-		})
-	}
 	half := func(rec *httptest.ResponseRecorder) []byte { return rec.Body.Bytes()[:rec.Body.Len()/2] }
 	short := func(rec *httptest.ResponseRecorder) []byte {
 		rec.Header().Del("Content-Length")
@@ -329,25 +333,25 @@ func TestAnswersOfARegistryOfModels(t *testing.T) {
 		kind       failure.Kind // 0 where it is no error
 		want       string
 	}{
-		{"half a manifest, once", manifests, answer(half, 1), 0, ""},
-		{"half a manifest", manifests, answer(half, testworld.Always), failure.Transient, "reading manifest"},
-		{"another manifest", manifests, answer(wrong, testworld.Always), failure.Findings, "its digest is"},
-		{"a page for a manifest", manifests, answer(page, testworld.Always), failure.Findings, "its digest is"},
+		{"half a manifest, once", manifests, answering(half, 1), 0, ""},
+		{"half a manifest", manifests, answering(half, testworld.Always), failure.Transient, "reading manifest"},
+		{"another manifest", manifests, answering(wrong, testworld.Always), failure.Findings, "its digest is"},
+		{"a page for a manifest", manifests, answering(page, testworld.Always), failure.Findings, "its digest is"},
 		{"no manifest", manifests, testworld.Status(404, testworld.Always), failure.Failure, "not found"},
-		{"another configuration", blobs, answer(wrong, 1), failure.Findings, "its digest is"},
+		{"another configuration", blobs, answering(wrong, 1), failure.Findings, "its digest is"},
 		{"no blobs", blobs, testworld.Status(404, testworld.Always), failure.Failure, "not found"},
 		{"no blobs for strangers", blobs, testworld.Status(403, testworld.Always), failure.Usage, "403"},
 		{"a registry in trouble", blobs, testworld.Status(500, testworld.Always), failure.Transient, "500"},
-		{"half of a blob, twice", blobs, answer(half, 2), 0, ""},
+		{"half of a blob, twice", blobs, answering(half, 2), 0, ""},
 		{"no ranges", blobs, whole, 0, ""},
 		{"a manifest without an end", manifests, endless, failure.Findings, "its digest is"},
 		{"a manifest behind itself", manifests, circle, failure.Failure, "more than 10 redirects"},
 		{"a layer without an end", "GET /v2/acme/tiny/blobs/LAYER", endless, failure.Findings, "there is no header of"},
 		{"a layer behind itself", "GET /v2/acme/tiny/blobs/LAYER", circle, failure.Failure, "more than 10 redirects"},
-		{"other ranges", "GET /v2/acme/tiny/blobs/LAYER", answer(other, testworld.Always), failure.Failure, "bytes 7-512"},
-		{"less than that", "GET /v2/acme/tiny/blobs/LAYER", answer(short, testworld.Always), failure.Findings, "it ends after byte"},
-		{"other headers", "GET /v2/acme/tiny/blobs/LAYER", answer(wrong, 1), failure.Findings, `layer "tiny/a.bin": `},
-		{"a page for a layer", "GET /v2/acme/tiny/blobs/LAYER", answer(page, testworld.Always), failure.Findings, "is not what the lock says"},
+		{"other ranges", "GET /v2/acme/tiny/blobs/LAYER", answering(other, testworld.Always), failure.Failure, "bytes 7-512"},
+		{"less than that", "GET /v2/acme/tiny/blobs/LAYER", answering(short, testworld.Always), failure.Findings, "it ends after byte"},
+		{"other headers", "GET /v2/acme/tiny/blobs/LAYER", answering(wrong, 1), failure.Findings, `layer "tiny/a.bin": `},
+		{"a page for a layer", "GET /v2/acme/tiny/blobs/LAYER", answering(page, testworld.Always), failure.Findings, "is not what the lock says"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -384,6 +388,30 @@ func TestARegistryWithoutRangesIsReadThrough(t *testing.T) {
 	}
 }
 
+// Who moves a model takes no layer for one of it that says so and isn't: it is made anew.
+func TestForgedLayersAreMadeAnew(t *testing.T) {
+	t.Parallel()
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	f := genuine(t, r)
+	want := slices.Clone(f.manifest.Layers)
+	f.layers[0] = bytes.Clone(f.layers[0])
+	replace(f.layers[0], "models/tiny/a.bin", func(h *tar.Header) { h.Mode = 0o4755 })
+	f.seal()
+	f.put(t, r, ocispec.MediaTypeImageManifest)
+	l := f.lay(t)
+	f.job.Model.Layers = nil
+	pushed, err := weights.Push(t.Context(), weights.PushOptions{Job: f.job, Repository: repository(t, r, "acme/tiny"), Tag: "2"})
+	must(t, err)
+	pulled, err := weights.Pull(t.Context(), weights.PullOptions{Job: f.job, Dir: l.Dir(), Tag: f.job.LayoutTag()})
+	must(t, err)
+	for _, image := range []weights.Image{pushed, pulled} {
+		if diff := cmp.Diff(want, image.Layers); diff != "" {
+			t.Errorf("layers (-want +got):\n%s", diff)
+		}
+	}
+	told(t, "in the layout", f.job.CheckPulled(t.Context(), l, ""), "")
+}
+
 // Kilobytes of a layer are read, once on a machine, with the right to pull; of what this
 // machine has made itself nothing is.
 func TestWhatACheckReads(t *testing.T) {
@@ -400,7 +428,7 @@ func TestWhatACheckReads(t *testing.T) {
 	o := weights.PushOptions{Job: j, Repository: writer, Tag: "1", Journal: t.TempDir()}
 	image, err := weights.Push(t.Context(), o)
 	must(t, err)
-	o.Job.Model.Published, o.Job.Model.Layers = writer.Name()+"@"+image.Manifest.Digest.String(), image.Locked()
+	o.Model.Published, o.Model.Layers = writer.Name()+"@"+image.Manifest.Digest.String(), image.Locked()
 
 	scopes := len(r.Scopes())
 	pull, err := registry.Open(t.Context(), r.Host+"/acme/tiny", registry.Options{Keychain: login, ReadOnly: true, HTTP: hasty()})
@@ -419,8 +447,8 @@ func TestWhatACheckReads(t *testing.T) {
 		{"nowhere", "", 300 * 512, 1_100_000 + config, 3},
 	} {
 		r.Forget()
-		got, err := o.Job.CheckPublished(t.Context(), pull, tt.dir)
-		must(t, err)
+		got, checkErr := o.CheckPublished(t.Context(), pull, tt.dir)
+		must(t, checkErr)
 		if n := r.Sent(blobs); n < tt.least || n > tt.most || r.Calls("GET "+blobs) < tt.leastOfCalls || got.Manifest.Digest != image.Manifest.Digest {
 			t.Errorf("%s: %d bytes of blobs in %d questions", tt.name, n, r.Calls("GET "+blobs))
 		}
@@ -435,11 +463,11 @@ func TestWhatACheckReads(t *testing.T) {
 	}
 
 	// What this machine made is no other layer now, whoever says so.
-	o.Job.Model.Layers = nil
+	o.Model.Layers = nil
 	mine := t.TempDir()
 	image.Layers[0].Digest = digest.FromString("another")
-	must(t, o.Job.Remember(mine, image))
-	_, err = o.Job.CheckPublished(t.Context(), pull, mine)
+	must(t, o.Remember(mine, image))
+	_, err = o.CheckPublished(t.Context(), pull, mine)
 	told(t, "another was made here", err, "and the same files made "+image.Layers[0].Digest.String()+" here")
 }
 

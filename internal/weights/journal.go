@@ -110,7 +110,7 @@ func (j Job) Remembered(dir string) []lock.ModelLayer {
 // Remember keeps what an image's layers came to, for [Job.Remembered].
 func (j Job) Remember(dir string, image Image) error {
 	known := journal{dir: dir}
-	faults := []error{known.open()}
+	faults := append(make([]error, 0, 1+len(image.Layers)), known.open())
 	for i, l := range image.Layers {
 		faults = append(faults, known.learn(j.Layers[i].key(), l.Digest))
 	}

@@ -3,7 +3,6 @@ package weights_test
 import (
 	"bytes"
 	"errors"
-	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -48,22 +47,6 @@ func header(layer []byte, name string) int { return bytes.Index(layer, append([]
 // line that is cut again and again brings all of it in the end, once.
 func TestVerifyOverABadLine(t *testing.T) {
 	t.Parallel()
-	serve := func(times int, change func(rec *httptest.ResponseRecorder) []byte) testworld.Fault {
-		return testworld.Around(times, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
-			rec := httptest.NewRecorder()
-			right.ServeHTTP(rec, r)
-			for name, values := range rec.Header() {
-				rw.Header()[name] = values
-			}
-			rw.WriteHeader(rec.Code)
-			data := change(rec)
-			_, _ = rw.Write(data)
-			if len(data) < rec.Body.Len() {
-				_ = http.NewResponseController(rw).Flush()
-				panic(http.ErrAbortHandler)
-			}
-		})
-	}
 	cut := func(rec *httptest.ResponseRecorder) []byte { return rec.Body.Bytes()[:min(rec.Body.Len(), 150_000)] }
 	wrong := func(rec *httptest.ResponseRecorder) []byte {
 		data := bytes.Clone(rec.Body.Bytes())
@@ -78,8 +61,8 @@ func TestVerifyOverABadLine(t *testing.T) {
 		want  string
 		most  int64
 	}{
-		{"cut", serve(testworld.Always, cut), "", 4_000_000},
-		{"other bytes", serve(testworld.Always, wrong), `file "a.bin" has the sha256 `, 4_000_000},
+		{"cut", answering(cut, testworld.Always), "", 4_000_000},
+		{"other bytes", answering(wrong, testworld.Always), `file "a.bin" has the sha256 `, 4_000_000},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -110,7 +110,9 @@ func TestRealForgedLocks(t *testing.T) {
 		{"in another place", []string{"published in " + r.Host + "/evil, the spec names " + r.Host + "/w", "build lock --unpublish"}, func() { s.forge(t, r, "w", "evil") }},
 		{"in the place", []string{`it has "usr/bin/rootsh" where the plan has "models/tiny/config.json"`, "build lock --unpublish"}, func() { s.forge(t, r, "w", "w") }},
 		{"other layers", []string{"in the lock", "build lock --unpublish"}, func() {
-			s.relock(t, func(m *lock.Model) { m.Layers[0].Digest, m.Layers[0].DiffID = digest.FromString("x"), digest.FromString("x") })
+			s.relock(t, func(m *lock.Model) {
+				m.Layers[0].Digest, m.Layers[0].DiffID = digest.FromString("x"), digest.FromString("x")
+			})
 		}},
 		{"layers of another size", []string{"bytes, and 100000000 in the lock"}, func() { s.relock(t, func(m *lock.Model) { m.Layers[2].Size = 100_000_000 }) }},
 	} {
