@@ -3,7 +3,9 @@ package weights_test
 import (
 	"bytes"
 	"errors"
+	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -55,6 +57,14 @@ func TestVerifyOverABadLine(t *testing.T) {
 		}
 		return data
 	}
+	var asked atomic.Int32
+	whole := testworld.Around(testworld.Always, func(rw http.ResponseWriter, r *http.Request, right http.Handler) {
+		r.Header.Del("Range")
+		if asked.Add(1) == 2 { // the first is for the headers
+			rw = &cutWriter{rw, 600_000}
+		}
+		right.ServeHTTP(rw, r)
+	})
 	for _, tt := range []struct {
 		name  string
 		fault testworld.Fault
@@ -62,6 +72,7 @@ func TestVerifyOverABadLine(t *testing.T) {
 		most  int64
 	}{
 		{"cut", answering(cut, testworld.Always), "", 4_000_000},
+		{"cut, without ranges", whole, "", 4_000_000},
 		{"other bytes", answering(wrong, testworld.Always), `file "a.bin" has the sha256 `, 4_000_000},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -87,4 +98,20 @@ func TestVerifyOverABadLine(t *testing.T) {
 			}
 		})
 	}
+}
+
+// cutWriter ends the connection after some bytes.
+type cutWriter struct {
+	http.ResponseWriter
+
+	left int
+}
+
+func (w *cutWriter) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p[:min(len(p), w.left)])
+	if w.left -= n; w.left == 0 {
+		_ = http.NewResponseController(w.ResponseWriter).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	return n, err
 }
