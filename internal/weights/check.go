@@ -98,10 +98,7 @@ func (j Job) CheckPublished(ctx context.Context, r *registry.Repository, dir str
 	if err = json.Unmarshal(data, &m); err != nil {
 		return Image{}, lie(j.Model.Published, fmt.Errorf("reading its manifest: %w", err))
 	}
-	if desc.MediaType != ocispec.MediaTypeImageManifest {
-		return Image{}, lie(j.Model.Published, fmt.Errorf("it is %q and no image of \"build model push\"", desc.MediaType))
-	}
-	if err = j.checkManifest(j.Model.Published, m); err != nil {
+	if err = j.checkManifest(j.Model.Published, desc.MediaType, m); err != nil {
 		return Image{}, err
 	}
 	config, err := r.ReadBlob(ctx, m.Config.Digest)
@@ -122,7 +119,7 @@ func (j Job) CheckPulled(ctx context.Context, l *layout.Layout, dir string) erro
 		return err
 	}
 	what := fmt.Sprintf("the model in %s", l.Dir())
-	if err = j.checkManifest(what, found.Manifest); err != nil {
+	if err = j.checkManifest(what, found.Desc.MediaType, found.Manifest); err != nil {
 		return err
 	}
 	return j.checkImage(ctx, what, found.Manifest, found.Config, journal{dir: dir}, pulled{l.Store()})
@@ -139,7 +136,11 @@ func asLie(err error) error {
 
 // checkManifest wants the layers of the plan, as they are, and those of the lock where
 // it has them.
-func (j Job) checkManifest(what string, m ocispec.Manifest) error {
+func (j Job) checkManifest(what, mediaType string, m ocispec.Manifest) error {
+	const manifest, config = ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageConfig
+	if mediaType != manifest || m.MediaType != manifest || m.Config.MediaType != config || m.Config.Digest.Validate() != nil {
+		return lie(what, fmt.Errorf("it is %q and %q with %q, and no image of \"build model push\"", mediaType, m.MediaType, m.Config.MediaType))
+	}
 	if len(m.Layers) != len(j.Layers) {
 		return lie(what, fmt.Errorf("it has %d layers, and the plan %d", len(m.Layers), len(j.Layers)))
 	}

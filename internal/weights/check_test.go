@@ -222,6 +222,9 @@ func TestForgedManifestsAreTold(t *testing.T) {
 		{"another model", "its annotations name other files", func(f *forgery) { f.manifest.Annotations[weights.Label] = nothing.String() }},
 		{"other diffIDs", "its configuration has the diffIDs", func(f *forgery) { slices.Reverse(f.config.RootFS.DiffIDs) }},
 		{"no diffIDs", "its configuration has the diffIDs", func(f *forgery) { f.config.RootFS.DiffIDs = nil }},
+		{"a configuration of Docker", `with "application/vnd.docker.container.image.v1+json", and no image of`, func(f *forgery) {
+			f.manifest.Config.MediaType = "application/vnd.docker.container.image.v1+json"
+		}},
 		{"another layer in the lock", ", and " + nothing.String() + " in the lock", func(f *forgery) { f.job.Model.Layers[1].Digest = nothing }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
