@@ -163,19 +163,18 @@ func (p *Project) readBefore() (l lock.Lock, ok bool, err error) {
 	return l, err == nil, err
 }
 
-// CheckLock reports where a lock no longer answers the spec, as an error of the
-// kind [Findings].
+// CheckLock reports where a lock does not answer the spec, as an error of the kind
+// [Findings].
 func (p *Project) CheckLock(l lock.Lock) error {
-	drift := l.Drift(p.wishes.Lock)
-	if len(drift) == 0 {
-		return nil
+	drift, err := p.resolver().Drift(l)
+	if err != nil || len(drift) == 0 {
+		return err
 	}
 	errs := make([]error, len(drift))
 	for i, d := range drift {
 		errs[i] = fmt.Errorf("%s: %s", p.LockPath(), d)
 	}
-	err := failure.New(failure.Findings, errors.Join(errs...))
-	return failure.WithHint(err, fmt.Sprintf(
+	return failure.WithHint(failure.New(failure.Findings, errors.Join(errs...)), fmt.Sprintf(
 		"the lock no longer fits the spec: run \"build lock %s\", or build with --relock", p.dir,
 	))
 }

@@ -120,7 +120,7 @@ func (r *reader) checkWords(key, at string, list []string) error {
 	var faults []error
 	for _, text := range list {
 		r.git = r.git || containsGit(text)
-		if err := requirements.Check(text); err != nil {
+		if _, err := requirements.Parse(text); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %s: %w", r.request.Places[at+" "+lock.NormalName(text)], key, err))
 		}
 	}
