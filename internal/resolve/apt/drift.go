@@ -60,7 +60,10 @@ func unlike(p lock.Package, w lock.Wishes, arch string) string {
 		return fmt.Sprintf("the spec has no repository %q", p.Repository)
 	}
 	version := p.Version[strings.Index(p.Version, ":")+1:]
-	below := strings.TrimPrefix(strings.TrimPrefix(p.Path, "pool/"), "updates/")
+	below := strings.TrimPrefix(p.Path, "pool/")
+	if p.Repository == debian.Security {
+		below = strings.TrimPrefix(below, "updates/")
+	}
 	inComponent := func(component string) bool { return strings.HasPrefix(below, component+"/") }
 	switch {
 	case path.Base(p.Path) != fmt.Sprintf("%s_%s_%s.deb", p.Name, version, p.Architecture):

@@ -42,7 +42,7 @@ func unlike(m lock.Model) (faults []string) {
 			say("the file %q is at %s, and its list has it at %s", f.Path, f.URL, want)
 		}
 	}
-	if isHub && lock.IsCommit(revision) && m.Commit != revision {
+	if isHub && lock.IsCommit(revision) && m.Commit != revision || !isHub && m.Commit != "" {
 		say("it has the commit %s", m.Commit)
 	}
 	if got := weights.Digest(m).String(); m.Digest != got {

@@ -42,7 +42,7 @@ func Foreign(requests []Request, l lock.Lock, where Indexes, project fs.FS) (lis
 	for _, r := range requests {
 		c := newClaim(r, l, where, project)
 		for _, d := range l.Distributions {
-			if c.concerns(d) && !c.isDirect(d) && d.Index != "" && c.isForeign(d) {
+			if c.concerns(d) && !c.isDirect(d) && d.Index != "" && isForeign(d) {
 				list = append(list, d)
 			}
 		}
@@ -118,7 +118,7 @@ func (c claim) drift() (drift []string) {
 		if !c.concerns(d) {
 			continue
 		}
-		for _, fault := range []string{unlike(d), c.origin(d)} {
+		for _, fault := range []string{c.unlike(d, locked), c.origin(d)} {
 			if fault != "" {
 				say("%s: %s", title(d), fault)
 			}
@@ -264,21 +264,31 @@ func (c claim) wants(option, project string) bool {
 }
 
 // unlike says why d can't be a file of what it is called by.
-func unlike(d lock.Distribution) string {
+func (c claim) unlike(d lock.Distribution, locked lockFile) string {
 	named := &distribution{Name: d.Name}
+	_, _, _, isGit := d.Git()
+	fits := isGit
 	switch {
 	case d.IsWheel():
 		_, rest, _ := strings.Cut(d.File, "-")
 		version, _, _ := strings.Cut(rest, "-")
 		public, _, _ := strings.Cut(version, "+")
-		if isFileOf(d.File, named) && (requirements.SameVersion(d.Version, version) || requirements.SameVersion(d.Version, public)) {
-			return ""
-		}
-	case d.Index == "" || isFileOf(d.File, named):
+		fits = isFileOf(d.File, named) && (requirements.SameVersion(d.Version, version) || requirements.SameVersion(d.Version, public))
+	case d.Index != "":
+		fits = isFileOf(d.File, named) && archive.MatchString(d.File)
+	}
+	if address, _ := d.Archive(); d.Index == "" && !isGit {
+		own, err := url.Parse(address)
+		fits = err == nil && (fits || !d.IsWheel()) && (path.Base(cmp.Or(own.Path, own.Opaque)) == d.File || locked.has(d.Name, d.File))
+	}
+	if fits {
 		return ""
 	}
 	return fmt.Sprintf("%q is no file of it", d.File)
 }
+
+// archive is what an index has beside wheels.
+var archive = regexp.MustCompile(`(?i)\.(zip|tgz|tbz|txz|tlz|tar(\.\w+)?)$`)
 
 // origin says why d doesn't come from where the request has it come from.
 func (c claim) origin(d lock.Distribution) string {
@@ -293,17 +303,17 @@ func (c claim) origin(d lock.Distribution) string {
 		}
 		return fmt.Sprintf("no requirement names the host of %s", remote)
 	case isLocal:
-		if c.namesFile(local) {
+		if c.namesFile(local) && (d.Index == "" || c.Lock != "") {
 			return ""
 		}
 		return fmt.Sprintf("no requirement names the file %s", local)
-	case c.isDirect(d):
+	case c.isDirect(d) && (d.Index == "" || c.Lock != ""): // which may say any index
 		return ""
 	case d.Index == "":
 		return fmt.Sprintf("no requirement names %s", d.URL)
-	case !c.mayServe(d.Index, d.Name, c.where):
+	case !c.mayServe(d.Index, d.Name, c.where): // a uv.lock's are among them
 		return fmt.Sprintf("it comes from the index %s, which neither the spec nor the environment names for it", d.Index)
-	case strings.TrimRight(d.Index, "/") == DefaultIndex && c.isForeign(d):
+	case strings.TrimRight(d.Index, "/") == DefaultIndex && !c.isDirect(d) && isForeign(d):
 		return fmt.Sprintf("PyPI has no such file at %s", d.URL)
 	}
 	return ""
@@ -329,7 +339,7 @@ const pypiFiles = "files.pythonhosted.org"
 
 // isForeign says whether the file of d is on another server than its index. PyPI's are
 // where it has them all.
-func (c claim) isForeign(d lock.Distribution) bool {
+func isForeign(d lock.Distribution) bool {
 	file, err := url.Parse(d.URL)
 	index, indexErr := url.Parse(d.Index)
 	if err != nil || indexErr != nil || index.Scheme == "https" && file.Scheme != "https" {
@@ -377,6 +387,11 @@ func (c claim) lockFile() (f lockFile) {
 		f.entries[normal(name)] = append(f.entries[normal(name)], lockEntry{version, string(text)})
 	}
 	return f
+}
+
+// has says whether the file has a name somewhere in what it says of a project.
+func (f lockFile) has(project, name string) bool {
+	return slices.ContainsFunc(f.entries[project], func(e lockEntry) bool { return strings.Contains(e.text, name) })
 }
 
 // fault is why d is not in the file; a file is told by its sha256, and a tree by its commit.
