@@ -247,8 +247,8 @@ func believed() map[string]string {
 		"Distributions.For":     "what is missing is found when requirements are checked in the image",
 		"Distributions":         "likewise",
 		"UV.URL":                "its sha256 is that of this program",
-		"Omitted.Reason": "it is told",
-		"Models.Plan":    "under another plan the layers are made anew", "Models.Files.Size": served,
+		"Omitted.Reason":        "it is told",
+		"Models.Plan":           "under another plan the layers are made anew", "Models.Files.Size": served,
 	}
 }
 

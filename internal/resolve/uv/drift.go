@@ -36,20 +36,6 @@ func Drift(requests []Request, l lock.Lock, where Indexes, project fs.FS) (drift
 	return drift
 }
 
-// Foreign are the distributions that an index of the requests names at the address of
-// another server: that it does is a claim of the lock as long as nobody asks the index.
-func Foreign(requests []Request, l lock.Lock, where Indexes, project fs.FS) (list []lock.Distribution) {
-	for _, r := range requests {
-		c := newClaim(r, l, where, project)
-		for _, d := range l.Distributions {
-			if c.concerns(d) && !c.isDirect(d) && d.Index != "" && isForeign(d) {
-				list = append(list, d)
-			}
-		}
-	}
-	return list
-}
-
 // driftUV wants the uv that this program has pinned. Its address doesn't matter: the
 // sha256 says what it is.
 func driftUV(l lock.Lock) []string {
