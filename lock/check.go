@@ -172,6 +172,7 @@ func (m Model) check() error {
 func (m ModelFile) check(hub bool) error {
 	var f faults
 	f.when(!fs.ValidPath(m.Path) || m.Path == "." || strings.ContainsRune(m.Path, 0), "file %q does not stay in the model", m.Path)
+	f.when(strings.Contains("/"+m.Path, "/.wh."), "file %q: names with .wh. in front remove files of an image", m.Path)
 	f.when(m.Size < 0 || !isSHA256(m.SHA256), "file %q: size %d is negative, or %q is not a sha256", m.Path, m.Size, m.SHA256)
 	f.when(hub != (m.URL == ""), "file %q: only one of the hub has no url", m.Path)
 	if m.URL != "" {
