@@ -264,8 +264,11 @@ func (c claim) unlike(d lock.Distribution, locked lockFile) string {
 		fits = isFileOf(d.File, named) && archive.MatchString(d.File)
 	}
 	if address, _ := d.Archive(); d.Index == "" && !isGit {
-		own, err := url.Parse(address)
-		fits = err == nil && (fits || !d.IsWheel()) && (path.Base(cmp.Or(own.Path, own.Opaque)) == d.File || locked.has(d.Name, d.File))
+		name, isLocal := d.Local()
+		if own, err := url.Parse(address); err == nil && !isLocal {
+			name = own.Path
+		}
+		fits = (fits || !d.IsWheel()) && (path.Base(name) == d.File || locked.has(d.Name, d.File))
 	}
 	if fits {
 		return ""
@@ -349,7 +352,7 @@ type lockEntry struct {
 	text    string
 }
 
-var anySHA256 = regexp.MustCompile(`[0-9a-f]{64}`)
+var anySHA256 = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 
 // lockFile reads a pylock.toml or uv.lock; none where the request has none.
 func (c claim) lockFile() (f lockFile) {
