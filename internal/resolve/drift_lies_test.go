@@ -80,7 +80,9 @@ func TestALieIsTold(t *testing.T) {
 		"package curl 1:3.11.2-1+b1: it is for arm64, and the image for amd64":                  func(l *lock.Lock) { deb(l, "curl").Architecture = "arm64" },
 		"runtime: curl is not locked":                                                           func(l *lock.Lock) { deb(l, "curl").For = []lock.Set{{Kind: lock.SetBuilder}} },
 		"extra@debug: gdb is not locked":                                                        func(l *lock.Lock) { deb(l, "gdb").For = []lock.Set{{Kind: lock.SetBuilder}} },
-		"suites: the lock has no index of cuda ./":                                              func(l *lock.Lock) { l.Releases = slices.DeleteFunc(l.Releases, func(r lock.Release) bool { return r.Repository == "cuda" }) },
+		"suites: the lock has no index of cuda ./": func(l *lock.Lock) {
+			l.Releases = slices.DeleteFunc(l.Releases, func(r lock.Release) bool { return r.Repository == "cuda" })
+		},
 		"suites: the spec has no index of evil ./": func(l *lock.Lock) {
 			l.Releases = append(l.Releases, lock.Release{Repository: "evil", Suite: "./", SHA256: sum("")})
 		},
