@@ -2,6 +2,7 @@ package lamina
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -177,6 +178,13 @@ func (p *Project) CheckLock(l lock.Lock) error {
 	return failure.WithHint(failure.New(failure.Findings, errors.Join(errs...)), fmt.Sprintf(
 		"the lock no longer fits the spec: run \"build lock %s\", or build with --relock", p.dir,
 	))
+}
+
+// ConfirmLock asks the package indexes for what a lock that fits its spec has from elsewhere
+// than they are: that they have the same is a claim until then. An error of the kind
+// [Findings] is that they don't. A build does so, too.
+func (p *Project) ConfirmLock(ctx context.Context, l lock.Lock) error {
+	return explain(ctx, p.resolver().Confirm(ctx, l))
 }
 
 // checkPlace finds out before a lock is made that it can't be written.

@@ -50,8 +50,8 @@ func TestALieIsTold(t *testing.T) {
 		"python: build-requires insightface: cython<3 is not locked":                       func(l *lock.Lock) { without(l, "cython") },
 		"python: the lock leaves out numpy, which is not optional":                         func(l *lock.Lock) { l.Omitted[0].Requirement = "numpy" },
 		"python: requirements.txt:8: flash-attn is not locked":                             func(l *lock.Lock) { l.Omitted = nil },
-		"urllib3 2.1: it comes from the index https://evil.example/simple, which neither":  func(l *lock.Lock) { at(l, "urllib3").Index = "https://evil.example/simple" },
-		"torch 2.6.0: it comes from the index https://pypi.org/simple, which neither":      func(l *lock.Lock) { pypi(at(l, "torch"), "2.6.0") },
+		"asked for: urllib3 2.1 from https://evil.example/simple":                          func(l *lock.Lock) { at(l, "urllib3").Index = "https://evil.example/simple" },
+		"asked for: torch 2.6.0 from https://pypi.org/simple":                              func(l *lock.Lock) { pypi(at(l, "torch"), "2.6.0") },
 		"urllib3 2.1: PyPI has no such file at https://evil.example/":                      func(l *lock.Lock) { d := at(l, "urllib3"); d.URL = "https://evil.example/" + d.File },
 		"urllib3 2.1: PyPI has no such file at https://files.pythonhosted.org/packages/e":  func(l *lock.Lock) { at(l, "urllib3").URL = files + "evil-2.1-py3-none-any.whl" },
 		"urllib3 2.1: PyPI has no such file at http://":                                    func(l *lock.Lock) { d := at(l, "urllib3"); d.URL = strings.Replace(d.URL, "https", "http", 1) },
@@ -140,7 +140,7 @@ func TestAnIndexOfTheEnvironmentIsNamed(t *testing.T) {
 		t.Errorf("got %q", found)
 	}
 	p.Env = func(name string) string {
-		return map[string]string{"PIP_INDEX_URL": "https://mirror.example/simple/"}[name]
+		return map[string]string{"UV_INDEX": "https://mirror.example/simple/"}[name]
 	}
 	if found := drift(t, p, l); len(found) > 0 {
 		t.Errorf("where the environment names it: %q", found)
@@ -216,8 +216,8 @@ func TestOptionsHold(t *testing.T) {
 		"--only-binary :all:":                          "insightface 0.7.3: it is no wheel, and --only-binary wants one",
 		"--only-binary insightface":                    "insightface 0.7.3: it is no wheel, and --only-binary wants one",
 		"--no-binary urllib3":                          "urllib3 2.1: it is a wheel, and --no-binary wants none",
-		"--index-url https://i.example":                "urllib3 2.1: it comes from the index https://pypi.org/simple, which neither",
-		"--no-index":                                   "urllib3 2.1: it comes from the index https://pypi.org/simple, which neither",
+		"--index-url https://i.example":                "asked for: urllib3 2.1 from https://pypi.org/simple",
+		"--no-index":                                   "asked for: urllib3 2.1 from https://pypi.org/simple",
 		"--extra-index-url https://i.example":          "",
 		"--only-binary :all:\n--no-binary insightface": "",
 	} {

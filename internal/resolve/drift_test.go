@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"lamina.build/internal/resolve"
+	"lamina.build/internal/resolve/uv"
 	"lamina.build/internal/resolve/wishes"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
@@ -217,6 +218,9 @@ func drift(t *testing.T, p resolve.Project, l lock.Lock) []string {
 	found, err := p.Drift(l)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, d := range uv.Doubtful(p.Wishes.Python, l, uv.Indexes{Default: uv.DefaultIndex, Further: strings.Fields(p.Env("UV_INDEX"))}, p.Root) {
+		found = append(found, fmt.Sprintf("asked for: %s %s from %s", d.Name, d.Version, d.Index))
 	}
 	return found
 }

@@ -137,8 +137,9 @@ type Access struct {
 }
 
 // Access asks the index that the user names for Python packages where it has the files
-// of a lock. Where nobody names one, they come from where they were locked; what an index
-// is said to name on another server it is asked for.
+// of a lock. Where nobody names one, they come from where they were locked. What the lock
+// has from an index that nobody names, or from a server that an index is said to name, is
+// asked for.
 func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) {
 	a.Unset = p.unset()
 	if a.Logins, err = p.logins(); err != nil {
@@ -149,14 +150,32 @@ func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) 
 		return a, err
 	}
 	a.Logins = a.Logins.Merge(x.logins)
-	foreign := uv.ForeignIn(p.Wishes.Python, l, x.Indexes, p.Root)
+	doubts := uv.Doubtful(p.Wishes.Python, l, x.Indexes, p.Root)
 	if x.chosen {
 		if err = p.mirrored(ctx, &a, x, l); err != nil {
 			return a, err
 		}
-		foreign = slices.DeleteFunc(foreign, func(f uv.Foreign) bool { return a.Mirror.Has[f.SHA256] != "" })
+		doubts = slices.DeleteFunc(doubts, func(d uv.Doubt) bool { return a.Mirror.Has[d.SHA256] != "" })
 	}
-	return a, p.witness(a.Logins).Confirm(ctx, foreign)
+	return a, p.witness(a.Logins).Confirm(ctx, doubts)
+}
+
+// Confirm asks indexes whether a lock that doesn't drift has what they have, where that
+// has to be asked.
+func (p Project) Confirm(ctx context.Context, l lock.Lock) error {
+	x, err := p.indexes()
+	if err != nil {
+		return err
+	}
+	doubts := uv.Doubtful(p.Wishes.Python, l, x.Indexes, p.Root)
+	if len(doubts) == 0 {
+		return nil // and no need for logins
+	}
+	logins, err := p.logins()
+	if err != nil {
+		return err
+	}
+	return p.witness(logins.Merge(x.logins)).Confirm(ctx, doubts)
 }
 
 // mirrored finds what the index that the user names has of a lock.

@@ -79,7 +79,7 @@ func (p Project) python(
 	if err != nil {
 		return l, err
 	}
-	return l, p.witness(logins).Keep(uv.ForeignIn(p.Wishes.Python, l, from.Indexes, p.Root)) // it was just asked
+	return l, p.witness(logins).Keep(uv.Doubtful(p.Wishes.Python, l, from.Indexes, p.Root)) // it was just asked
 }
 
 // longestSockets is how long the path of the folder of sockets may be: systems

@@ -20,7 +20,7 @@ import (
 // Drift says what of a lock's distributions no resolving of the requests would have
 // written, one sentence each. A lock is a claim: whoever wrote it could name any file.
 // What distributions require of each other is in none of it; that is checked where they
-// are installed.
+// are installed. What has to be asked of an index is [Doubtful].
 func Drift(requests []Request, l lock.Lock, where Indexes, project fs.FS) (drift []string) {
 	if len(l.Distributions) > 0 {
 		drift = driftUV(l)
@@ -296,13 +296,13 @@ func (c claim) origin(d lock.Distribution) string {
 			return ""
 		}
 		return fmt.Sprintf("no requirement names the file %s", local)
-	case c.isDirect(d) && (d.Index == "" || c.Lock != ""): // which may say any index
+	case c.isDirect(d) && (d.Index == "" || c.Lock != "" || c.mayServe(d.Index, d.Name, c.where)): // a pylock.toml may say any index
 		return ""
+	case c.isDirect(d):
+		return fmt.Sprintf("the spec names its address, and no index %s", d.Index)
 	case d.Index == "":
 		return fmt.Sprintf("no requirement names %s", d.URL)
-	case !c.mayServe(d.Index, d.Name, c.where): // a uv.lock's are among them
-		return fmt.Sprintf("it comes from the index %s, which neither the spec nor the environment names for it", d.Index)
-	case strings.TrimRight(d.Index, "/") == DefaultIndex && !c.isDirect(d) && isForeign(d):
+	case strings.TrimRight(d.Index, "/") == DefaultIndex && isForeign(d):
 		return fmt.Sprintf("PyPI has no such file at %s", d.URL)
 	}
 	return ""
