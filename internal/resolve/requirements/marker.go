@@ -19,7 +19,7 @@ const (
 // PEP 508: "python_version". What it lacks nobody knows.
 type Environment map[string]string
 
-// Environment of a CPython of a version, "3.11.2", on Linux. machine is "x86_64".
+// Linux is the environment of a CPython of a version, "3.11.2". machine is "x86_64".
 func Linux(python, machine string) Environment {
 	e := Environment{
 		"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux", "platform_machine": machine,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"path"
 	"regexp"
@@ -178,9 +179,9 @@ func (c claim) answers(w requirements.Requirement, have map[string]lock.Distribu
 
 // present wants what a requirement asks for to be there.
 func (c claim) present(w requirements.Requirement, have map[string]lock.Distribution, say func(string)) {
-	there := false
-	for _, d := range have {
-		there = there || d.Name == w.Name || w.Name == "" && isAt(d, w)
+	_, there := have[w.Name]
+	if w.Name == "" { // of an address that doesn't tell
+		there = slices.ContainsFunc(slices.Collect(maps.Values(have)), func(d lock.Distribution) bool { return isAt(d, w) })
 	}
 	if !there && c.env.Holds(w.Marker()) == requirements.Yes {
 		say(fmt.Sprintf("%s is not locked", w.Line))
