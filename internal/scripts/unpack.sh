@@ -24,7 +24,8 @@ refused=$(
 )
 if [ -n "$refused" ]; then
 	echo "$refused" | while read -r entry rest; do
-		owner=$(grep -lxF "/${entry#./}" /var/lib/dpkg/info/*.list | sed 's/.*\///; s/\.list$/: /')
+		path=${entry#.}
+		owner=$(grep -lxF "/${path#/}" /var/lib/dpkg/info/*.list | sed 's/.*\///; s/\.list$/: /')
 		echo "$owner$entry $rest" >&2
 	done
 	exit 1

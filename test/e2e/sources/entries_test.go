@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"lamina.build/internal/test/e2etest"
@@ -102,15 +101,16 @@ func TestRealWheelOfALie(t *testing.T) {
 func TestRealLiesOfALock(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
-	x, other := e2etest.PureIndex(t, testworld.IndexOptions{}), e2etest.PureIndex(t, testworld.IndexOptions{})
+	hostile := testworld.Wheel{Name: "alpha", Version: "1.0", Files: map[string]string{"evil.py": ""}}
+	x, other := e2etest.PureIndex(t, testworld.IndexOptions{}), testworld.New(t).Index(testworld.IndexOptions{}, hostile)
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}
 	dir := e2etest.Needs(t, "alpha")
 	u.Build(t, "lock", dir)
 	u.Build(t, "lock", "--check", dir)
 	true := e2etest.ReadLock(t, dir)
 	for want, lie := range map[string]func(*lock.Distribution){
-		"comes from the index " + other.URL: func(d *lock.Distribution) {
-			d.Index, d.URL = other.URL, strings.Replace(d.URL, x.URL, other.URL, 1)
+		"alpha 1.0: it comes from the index " + other.URL: func(d *lock.Distribution) {
+			d.Index, d.URL, d.SHA256 = other.URL, other.FileURL(d.File), sum(string(hostile.Bytes(t)))
 		},
 		"alpha is not locked": func(d *lock.Distribution) { d.For[0].Project, d.For[0].Kind = "x", lock.SetBuild },
 		"is no file of it":    func(d *lock.Distribution) { d.Version = "9.9" },
@@ -123,6 +123,7 @@ func TestRealLiesOfALock(t *testing.T) {
 		l.Distributions[0].For = append([]lock.Set(nil), l.Distributions[0].For...)
 		lie(&l.Distributions[0])
 		e2etest.Write(t, filepath.Join(dir, "image.lock"), l.Format())
+		u.Fails(t, 3, []string{want}, "lock", "--check", dir)
 		asked := other.Files.Requests("*/*")
 		u.Fails(t, 3, []string{want, "hint: "}, dir, "--progress", "plain")
 		u.HasNoImage(t)
