@@ -129,7 +129,7 @@ func claimedLock(t *testing.T, w lock.Wishes) lock.Lock {
 		case "gdb":
 			p.Repository, p.Path = "cuda", "./gdb-of-cuda.deb"[2:]
 		case "python3":
-			p.Version, p.Path = "3.11.2-1+b1", p.Path
+			p.Version = "3.11.2-1+b1"
 		case "python3.11":
 			p.Version, p.Path = "3.11.2-6", strings.Replace(p.Path, "-1+b1", "-6", 1)
 		}
@@ -197,8 +197,8 @@ func clone(l lock.Lock) lock.Lock {
 				own(v.Index(i))
 			}
 		case v.Kind() == reflect.Struct:
-			for i := range v.NumField() {
-				own(v.Field(i))
+			for _, field := range v.Fields() {
+				own(field)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package requirements
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -77,16 +78,11 @@ func (m *markerReader) next(words ...string) (string, bool) {
 		return "", false
 	}
 	word := m.tokens[0]
-	for _, w := range words {
-		if w == word {
-			m.tokens = m.tokens[1:]
-			return word, true
-		}
+	if len(words) > 0 && !slices.Contains(words, word) {
+		return word, false
 	}
-	if len(words) == 0 {
-		m.tokens = m.tokens[1:]
-	}
-	return word, len(words) == 0
+	m.tokens = m.tokens[1:]
+	return word, true
 }
 
 func (m *markerReader) either() Verdict {

@@ -64,9 +64,9 @@ func admits(operator, wanted, version string) bool {
 	// Neither includes what comes just before or after a release that it names.
 	isNear := sameRelease && after(prefix) == ""
 	if operator == "<" {
-		return compare(public, prefix) < 0 && !(isNear && isBefore(public))
+		return compare(public, prefix) < 0 && (!isNear || !isBefore(public))
 	}
-	return compare(public, prefix) > 0 && !(isNear && isPost.MatchString(after(public)))
+	return compare(public, prefix) > 0 && (!isNear || !isPost.MatchString(after(public)))
 }
 
 // inSeries says whether a version is of the series "1.2".
