@@ -37,7 +37,7 @@ var arrows = map[string]string{
 	"internal/resolve":              "internal/atomicfile internal/debian internal/engine internal/failure internal/fetch internal/hub internal/layout/blobs internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/uv internal/resolve/wishes llb lock spec stages",
 	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/layers internal/solve llb lock",
 	"internal/resolve/door":         "internal/failure internal/fetch lock",
-	"internal/resolve/models":       "internal/failure internal/hub internal/humanize internal/weights lock",
+	"internal/resolve/models":       "internal/failure internal/hub internal/humanize internal/layers internal/weights lock",
 	"internal/resolve/requirements": "internal/failure lock",
 	"internal/resolve/uv":           "cache internal/atomicfile internal/beneath internal/failure internal/fetch internal/humanize internal/layers internal/resolve/door internal/resolve/requirements internal/scripts internal/solve llb lock",
 	"internal/resolve/wishes":       "internal/beneath internal/failure internal/resolve/requirements internal/resolve/uv lock spec",

@@ -52,7 +52,7 @@ func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.M
 	in.Name, in.Title, in.Version, in.Licenses = s.Name, s.Title, s.Version, s.Licenses
 	in.Python = stages.Python{
 		Prune: s.Python.Prune, Optional: s.Python.Optional, Excludes: decided.Excluded, Overridden: decided.Overridden,
-		Collisions: s.Python.Collisions, Files: files, URLs: j.python.Mirror.Has,
+		Collisions: s.Python.Collisions, Asked: decided.Asked, Files: files, URLs: j.python.Mirror.Has,
 	}
 	for _, g := range s.Git {
 		in.Trees = append(in.Trees, llb.Tree{Remote: g.URL, Commit: g.Commit, Subdir: g.Subdir, Exclude: g.Exclude, Path: g.Path})

@@ -2,6 +2,7 @@ package lamina
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -165,12 +166,12 @@ func (p *Project) readBefore() (l lock.Lock, ok bool, err error) {
 	return l, err == nil, err
 }
 
-// CheckLock reports where a lock no longer answers the spec, as an error of the
-// kind [Findings].
+// CheckLock reports where a lock does not answer the spec, as an error of the kind
+// [Findings].
 func (p *Project) CheckLock(l lock.Lock) error {
-	drift := l.Drift(p.wishes.Lock)
-	if len(drift) == 0 {
-		return nil
+	drift, err := p.resolver().Drift(l)
+	if err != nil || len(drift) == 0 {
+		return err
 	}
 	errs := make([]error, len(drift))
 	for i, d := range drift {
@@ -184,6 +185,13 @@ func (p *Project) CheckLock(l lock.Lock) error {
 	return failure.WithHint(err, fmt.Sprintf(
 		"the lock no longer fits the spec: run \"build lock %s\", or build with --relock", p.dir,
 	))
+}
+
+// ConfirmLock asks the package indexes for what a lock that fits its spec has from elsewhere
+// than they are: that they have the same is a claim until then. An error of the kind
+// [Findings] is that they don't. A build does so, too.
+func (p *Project) ConfirmLock(ctx context.Context, l lock.Lock) error {
+	return explain(ctx, p.resolver().Confirm(ctx, l))
 }
 
 // checkPlace finds out before a lock is made that it can't be written.

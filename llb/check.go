@@ -33,12 +33,17 @@ type Distributions struct {
 	Optional   []string // projects that may be missing
 	Overridden []string // projects of which it doesn't matter what others require
 	Collisions []string // globs of files that two packages may both have
+	Asked      []string // projects with extras, "a[b]", that all others are there for; nil where that isn't known
+	Locked     []string // projects that are not built from a tree
 }
 
 // On runs the check in builder.
 func (d Distributions) On(builder State) State {
 	options := map[string]any{
 		"optional": list(d.Optional), "overridden": list(d.Overridden), "collisions": list(d.Collisions),
+	}
+	if d.Asked != nil {
+		options["asked"], options["locked"] = d.Asked, list(d.Locked)
 	}
 	exec := python("smoke: requirements of all Python packages", "scripts of the package check", options,
 		"check_distributions.py", "globs.py")

@@ -54,8 +54,11 @@ func (d Debian) On(rootfs State) State {
 // exec installs the packages by one of the scripts. BuildKit removes the empty
 // mount points below /.lamina after it.
 func (d Debian) exec(command ...string) Exec {
-	files := scripts.Named("bootstrap.sh", "install.sh", "bytecode.py")
+	files := scripts.Named("bootstrap.sh", "install.sh", "unpack.sh", "bytecode.py")
 	files["exclude.sh"] = d.Exclude.script()
+	for _, p := range d.Packages {
+		files["packages"] += fmt.Sprintln(p.Name, p.Version, p.Architecture)
+	}
 	return Exec{
 		Name: fmt.Sprintf("%s: install %d packages", d.Name, len(d.Packages)),
 		Args: append(append(command, d.User.String()), d.Exclude.dpkgOptions()...),

@@ -22,6 +22,9 @@ var (
 	fileName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+!-]*$`)
 )
 
+// IsCommit says whether git can call a commit so.
+func IsCommit(name string) bool { return gitCommit.MatchString(name) }
+
 // IsFileName says whether a lock can have a distribution's file called so.
 func IsFileName(name string) bool { return fileName.MatchString(name) }
 
@@ -104,7 +107,7 @@ func (d Distribution) check() error {
 	var f faults
 	f.when(!projectName.MatchString(d.Name) || d.Version == "", "name must be normalised and version must be given")
 	if _, commit, below, ok := d.Git(); ok {
-		f.when(!gitCommit.MatchString(commit) || d.File != "" || d.Size != 0 || d.SHA256 != "", "%q names no commit, or is a file as well", d.URL)
+		f.when(!IsCommit(commit) || d.File != "" || d.Size != 0 || d.SHA256 != "", "%q names no commit, or is a file as well", d.URL)
 		f.when(below != "" && !staysBelow(below), "subdirectory %q does not stay in its tree", below)
 		return errors.Join(append(f, checkURL(d.URL))...)
 	}
@@ -146,7 +149,7 @@ func (m Model) check(version int) error {
 	f := make(faults, 0, len(m.Files))
 	_, _, hub := m.Repository()
 	switch {
-	case hub && !gitCommit.MatchString(m.Commit):
+	case hub && !IsCommit(m.Commit):
 		f.when(true, "%q is not a commit", m.Commit)
 	case !path.IsAbs(m.Path) || path.Clean(m.Path) != m.Path:
 		f.when(true, "path %q is not absolute and clean", m.Path)
@@ -186,6 +189,7 @@ func (m Model) checkLayers() (f faults) {
 func (m ModelFile) check(hub bool) error {
 	var f faults
 	f.when(!fs.ValidPath(m.Path) || m.Path == "." || strings.ContainsRune(m.Path, 0), "file %q does not stay in the model", m.Path)
+	f.when(strings.Contains("/"+m.Path, "/.wh."), "file %q: names with .wh. in front remove files of an image", m.Path)
 	f.when(m.Size < 0 || !isSHA256(m.SHA256), "file %q: size %d is negative, or %q is not a sha256", m.Path, m.Size, m.SHA256)
 	f.when(hub != (m.URL == ""), "file %q: only one of the hub has no url", m.Path)
 	if m.URL != "" {

@@ -152,6 +152,8 @@ func TestParseRefusesWhatNoResolverOfModelsWrites(t *testing.T) {
 		{"a path that is not clean", func(m *lock.Model) { m.Path = "/models/../wan" }, `path "/models/../wan" is not absolute and clean`},
 		{"a short digest", func(m *lock.Model) { m.Digest = "sha256:abc" }, `"sha256:abc" is not a digest`},
 		{"published by another digest", func(m *lock.Model) { m.Published = "registry.example/wan@sha256:abc" }, "has no digest"},
+		{"a file that removes others", func(m *lock.Model) { m.Files[0].Path = "a/.wh..wh..opq" }, `file "a/.wh..wh..opq": names with .wh. in front remove`},
+		{"a file in a folder that does", func(m *lock.Model) { m.Files[0].Path = ".wh.a/x" }, `file ".wh.a/x": names with .wh. in front remove`},
 		{"a file that is the folder", func(m *lock.Model) { m.Files[0].Path = "." }, `file "." does not stay in the model`},
 		{"a file of a terminated name", func(m *lock.Model) { m.Files[0].Path = "a\x00" }, "does not stay in the model"},
 		{"a file of less than nothing", func(m *lock.Model) { m.Files[0].Size = -1 }, `file "a b.bin": size -1 is negative`},

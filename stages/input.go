@@ -39,6 +39,7 @@ type Python struct {
 	Excludes   []string             // projects that are left out wherever they are asked for
 	Overridden []string             // projects of which the spec decides, whatever others require
 	Collisions []string             // globs of files that two packages may both have
+	Asked      []string             // projects with extras, "a[b]", that all others are there for; nil where that isn't known
 	Files      map[string]llb.Layer // the files that lie beside the spec, by their paths; each at the root of its layer
 	URLs       map[string]string    // where a file is now, by its SHA-256, if that is not where the lock says
 }

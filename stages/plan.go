@@ -108,6 +108,15 @@ func byName(list []lock.Distribution) []lock.Distribution {
 	return slices.SortedFunc(slices.Values(list), func(a, b lock.Distribution) int { return cmp.Compare(a.Name, b.Name) })
 }
 
+// names are those of the projects in a list.
+func names(list []lock.Distribution) []string {
+	names := make([]string, len(list))
+	for i, d := range list {
+		names[i] = d.Name
+	}
+	return names
+}
+
 func title(d lock.Distribution) string { return d.Name + " " + d.Version }
 
 // layer says what is in a group.

@@ -25,6 +25,7 @@ func (d drawing) tests(tested []Part) []llb.State {
 	if d.hasPython() {
 		tests = append(tests, llb.Distributions{
 			Image: root, Optional: slices.Concat(d.Python.Optional, d.Python.Excludes), Overridden: d.Python.Overridden, Collisions: d.Python.Collisions,
+			Asked: d.Python.Asked, Locked: names(d.Lock.PythonIn(d.Variant)),
 		}.On(d.root))
 	}
 	if len(d.Smoke.Imports) > 0 {

@@ -65,7 +65,9 @@ allows them or --upgrade says otherwise.
 
 Logins for package indexes come from ~/.netrc, or from variables that requirement
 files name (https://me:${TOKEN}@host/simple). The lock holds none, and needs none
-to be checked, or built from where nothing has to be fetched.`,
+to be checked, or built from where nothing has to be fetched. Whoever wrote a lock
+may have named any file: it is held against the spec, and what it has from an index
+that nobody names is asked for at those that are named.`,
 		Example: `
 $ build lock examples/faceblend
 $ build lock --check || echo "image.toml has changed"
@@ -94,7 +96,7 @@ func (a *app) lock(ctx context.Context, o lockFlags, args []string) (err error) 
 	case (o.check || o.export != "" || o.unpublish) && (o.upgrade.All || len(o.upgrade.Packages) > 0):
 		return failure.New(failure.Usage, errors.New("flags --upgrade and --upgrade-package resolve anew, which --check, --export and --unpublish don't"))
 	case o.check:
-		return a.checkLock(p)
+		return a.checkLock(ctx, p)
 	case o.unpublish:
 		return a.unpublish(p)
 	case o.export != "":
@@ -146,7 +148,7 @@ func (a *app) unpublish(p *lamina.Project) error {
 	return a.ui.result("forgotten: " + strings.Join(places, ", ") + "\n")
 }
 
-func (a *app) checkLock(p *lamina.Project) error {
+func (a *app) checkLock(ctx context.Context, p *lamina.Project) error {
 	l, ok, err := p.ReadLock()
 	switch {
 	case err != nil:
@@ -156,6 +158,9 @@ func (a *app) checkLock(p *lamina.Project) error {
 		return failure.WithHint(err, fmt.Sprintf("\"build lock %s\" writes it", p.Dir()))
 	}
 	if err := p.CheckLock(l); err != nil {
+		return err
+	}
+	if err := p.ConfirmLock(ctx, l); err != nil {
 		return err
 	}
 	a.ui.note("%s fits its spec", p.LockPath())

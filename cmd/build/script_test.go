@@ -23,6 +23,7 @@ import (
 
 	"lamina.build"
 
+	"lamina.build/internal/debian"
 	"lamina.build/internal/resolve/wishes"
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/lock"
@@ -111,10 +112,12 @@ func fakeLock(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	wanted, err := wishes.Read(file, os.DirFS(dir), os.Getenv)
 	ts.Check(err)
-	l := lock.Lock{Wishes: wanted.Lock, Releases: []lock.Release{{
-		Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		SHA256: sum(nil), Signers: []string{"AB"},
-	}}}
+	l := lock.Lock{Wishes: wanted.Lock}
+	for _, suite := range wanted.Lock.Suites {
+		l.Releases = append(l.Releases, lock.Release{
+			Repository: debian.RepositoryOf(suite), Suite: suite, Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), SHA256: sum(nil), Signers: []string{"AB"},
+		})
+	}
 	sets := map[string][]lock.Set{}
 	for _, r := range wanted.Lock.Requests {
 		for _, name := range r.Packages {

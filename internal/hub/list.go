@@ -23,8 +23,7 @@ import (
 // prints it, and asks for the size of each. Paths are relative to the list.
 // What comes back is sorted by path. A list that is wrong is a [failure.Usage].
 func (c *Client) List(ctx context.Context, address string) ([]File, error) {
-	base, err := listURL(address)
-	if err != nil {
+	if _, err := InList(address, ""); err != nil {
 		return nil, failure.New(failure.Usage, fmt.Errorf("reading list %q: %w", fetch.Redact(address), err))
 	}
 	text, err := c.fetch(ctx, address)
@@ -39,15 +38,15 @@ func (c *Client) List(ctx context.Context, address string) ([]File, error) {
 		return nil, failure.New(failure.Usage, fmt.Errorf("list %q has no files", fetch.Redact(address)))
 	}
 	for i := range files {
-		files[i].URL = base + escape(files[i].Path)
+		files[i].URL, _ = InList(address, files[i].Path) // as above
 	}
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	return files, c.measure(ctx, files)
 }
 
-// listURL returns what the paths of a list are relative to. A query is the
-// list's alone.
-func listURL(address string) (base string, err error) {
+// InList returns the address of a file by its path in a list, which is relative to the
+// list. A query is the list's alone.
+func InList(address, path string) (string, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
@@ -58,7 +57,7 @@ func listURL(address string) (base string, err error) {
 		return "", errors.New("a user or a password in it would go into the lock")
 	}
 	escaped := u.EscapedPath()
-	return u.Scheme + "://" + u.Host + escaped[:strings.LastIndex(escaped, "/")+1], nil
+	return u.Scheme + "://" + u.Host + escaped[:strings.LastIndex(escaped, "/")+1] + escape(path), nil
 }
 
 // measure finds the size of each file.

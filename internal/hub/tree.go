@@ -21,8 +21,6 @@ const (
 	mostFiles = 1_000_000
 )
 
-var commitID = regexp.MustCompile(`^` + lock.CommitPattern + `$`)
-
 var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // Commit returns the commit that a branch, a tag or a commit of a repository
@@ -43,10 +41,10 @@ func (c *Client) Commit(ctx context.Context, repo, revision string) (string, err
 	var info struct {
 		SHA string `json:"sha"`
 	}
-	if err := json.Unmarshal(answer.data, &info); err != nil || !commitID.MatchString(info.SHA) {
+	if err := json.Unmarshal(answer.data, &info); err != nil || !lock.IsCommit(info.SHA) {
 		return "", odd(address, "it says no commit")
 	}
-	if commitID.MatchString(revision) && info.SHA != revision {
+	if lock.IsCommit(revision) && info.SHA != revision {
 		return "", odd(address, "it says another commit: "+info.SHA)
 	}
 	return info.SHA, nil
@@ -60,7 +58,7 @@ func (c *Client) Tree(ctx context.Context, repo, commit string) ([]File, error) 
 	if err := checkRepo(repo); err != nil {
 		return nil, err
 	}
-	if !commitID.MatchString(commit) {
+	if !lock.IsCommit(commit) {
 		return nil, fmt.Errorf("repository %q: %q is not a commit", repo, commit)
 	}
 	entries, err := c.pages(ctx, c.apiURL(repo, "tree", commit)+"?recursive=True&expand=False")
@@ -147,7 +145,7 @@ func (e treeEntry) file() (File, error) {
 	case e.XetHash == "": // else git has a pointer, and Lock nothing to compare with
 		f.GitOID = e.OID
 	}
-	if f.Size < 0 || f.SHA256 != "" && !sha256Hex.MatchString(f.SHA256) || f.GitOID != "" && !commitID.MatchString(f.GitOID) {
+	if f.Size < 0 || f.SHA256 != "" && !sha256Hex.MatchString(f.SHA256) || f.GitOID != "" && !lock.IsCommit(f.GitOID) {
 		return f, &PathError{Path: f.Path, Reason: "its size or its hash is none"}
 	}
 	return f, nil

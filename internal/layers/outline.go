@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -78,7 +77,7 @@ func (f Size) unfit(twice bool) string {
 	switch {
 	case f.Path == "." || !fs.ValidPath(f.Path) || strings.ContainsRune(f.Path, 0):
 		return "is not a clean path"
-	case strings.HasPrefix(path.Base(f.Path), ".wh."):
+	case strings.Contains("/"+f.Path, "/.wh."):
 		return "a name that begins with .wh. deletes files in a layer"
 	case f.Bytes < 0:
 		return "has a negative size"

@@ -42,11 +42,12 @@ func TestOutlinesRefuse(t *testing.T) {
 		{"nothing", "/m", nil, []string{"nothing to pack"}},
 		{"a target", "m", []layers.Size{{Path: "m/a"}}, []string{`target "m"`}},
 		{"each path", "/m", []layers.Size{
-			{Path: "/m/a"}, {Path: "m/../a"}, {Path: "m/b", Bytes: -1}, {Path: "m/c"}, {Path: "m/c"}, {Path: "m/c/d"}, {Path: "m/.wh.x"},
+			{Path: "/m/a"}, {Path: "m/../a"}, {Path: "m/b", Bytes: -1}, {Path: "m/c"}, {Path: "m/c"}, {Path: "m/c/d"}, {Path: "m/.wh.x"}, {Path: "m/.wh.y/z"},
 		}, []string{
 			`path "/m/a": is not a clean path`, `path "m/../a": is not a clean path`, `path "m/b": has a negative size`,
 			`path "m/c": another file has the same name in the image`, `path "m/c/d": lies below the file "m/c"`,
 			`path "m/.wh.x": a name that begins with .wh. deletes files in a layer`,
+			`path "m/.wh.y/z": a name that begins with .wh. deletes files in a layer`,
 		}},
 	}
 	for _, tt := range tests {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"lamina.build/internal/failure"
@@ -136,22 +137,58 @@ type Access struct {
 }
 
 // Access asks the index that the user names for Python packages where it has the files
-// of a lock. Where nobody names one, they come from where they were locked.
+// of a lock. Where nobody names one, they come from where they were locked. What the lock
+// has from an index that nobody names, or from a server that an index is said to name, is
+// asked for.
 func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) {
 	a.Unset = p.unset()
 	if a.Logins, err = p.logins(); err != nil {
 		return a, err
 	}
 	x, err := p.indexes()
-	if err != nil || !x.chosen {
+	if err != nil {
 		return a, err
 	}
 	a.Logins = a.Logins.Merge(x.logins)
+	doubts := uv.Doubtful(p.Wishes.Python, l, x.Indexes, p.Root)
+	if x.chosen {
+		if err = p.mirrored(ctx, &a, x, l); err != nil {
+			return a, err
+		}
+		doubts = slices.DeleteFunc(doubts, func(d uv.Doubt) bool { return a.Mirror.Has[d.SHA256] != "" })
+	}
+	return a, p.witness(a.Logins).Confirm(ctx, doubts)
+}
+
+// Confirm asks indexes whether a lock that doesn't drift has what they have, where that
+// has to be asked.
+func (p Project) Confirm(ctx context.Context, l lock.Lock) error {
+	x, err := p.indexes()
+	if err != nil {
+		return err
+	}
+	doubts := uv.Doubtful(p.Wishes.Python, l, x.Indexes, p.Root)
+	if len(doubts) == 0 {
+		return nil // and no need for logins
+	}
+	logins, err := p.logins()
+	if err != nil {
+		return err
+	}
+	return p.witness(logins.Merge(x.logins)).Confirm(ctx, doubts)
+}
+
+// mirrored finds what the index that the user names has of a lock.
+func (p Project) mirrored(ctx context.Context, a *Access, x indexes, l lock.Lock) error {
 	a.Mirror = uv.Mirror{
 		Client: fetch.New(fetch.Options{Logins: a.Logins.For}), Index: x.Default, Dir: filepath.Join(p.CacheDir, "mirrors"), Note: p.Note,
 	}
 	for _, r := range p.Wishes.Python {
 		a.Mirror.Named = append(a.Mirror.Named, r.Named(p.Root)...)
 	}
-	return a, a.Mirror.Find(ctx, l)
+	return a.Mirror.Find(ctx, l)
+}
+
+func (p Project) witness(logins uv.Logins) uv.Witness {
+	return uv.Witness{Client: fetch.New(fetch.Options{Logins: logins.For}), Dir: filepath.Join(p.CacheDir, "named")}
 }

@@ -76,7 +76,10 @@ func (p Project) python(
 		Dir: sockets.Name(), CacheID: id, CacheDir: filepath.Join(p.CacheDir, "wheels"),
 		Note: p.Note, Progress: o.Progress,
 	}, &l)
-	return l, err
+	if err != nil {
+		return l, err
+	}
+	return l, p.witness(logins).Keep(uv.Doubtful(p.Wishes.Python, l, from.Indexes, p.Root)) // it was just asked
 }
 
 // longestSockets is how long the path of the folder of sockets may be: systems

@@ -53,7 +53,7 @@ def main(options_file: str, image: str = "/image") -> None:
     allowed = Globs(options.get("collisions", []))
     faults = {
         *misnamed(ours), *wrong_python(ours), *unmet(ours, present, optional, overridden), *wrong_files(root, ours, allowed),
-        *shadowing(root, [found for found in ours if found.key not in debian], allowed),
+        *unasked(ours, options.get("asked"), options.get("locked", [])), *shadowing(root, [found for found in ours if found.key not in debian], allowed),
     }
     if faults:
         print(*sorted(faults), sep="\n", file=sys.stderr)
@@ -139,6 +139,32 @@ def unmet(
             extras = {(provider, name) for name in need.extras if provider} - seen
             waiting += extras
             seen |= extras
+
+
+def unasked(ours: list[Installed], asked: list[str] | None, locked: list[str]) -> Iterator[str]:
+    """Finds what neither the spec asks for nor anything that it leads to: a lock may name what it likes."""
+    if asked is None:
+        return
+    mine = {found.key: found for found in ours}
+    roots = [Requirement(line) for line in asked]
+    waiting = [(need.name, extra) for need in roots for extra in ("", *need.extras)]
+    waiting += [(found.name, "") for found in ours if found.key not in locked]  # built from a tree of the spec's
+    seen = set()
+    for name, extra in waiting:  # which grows
+        found = mine.get(canonicalize_name(name))
+        if found is None or (found, extra) in seen:
+            continue
+        seen.add((found, extra))
+        for text in found.requires:
+            try:
+                need = Requirement(readable(text))
+            except ValueError:
+                continue
+            if not need.marker or need.marker.evaluate({**KERNEL, "extra": extra}):
+                waiting += [(need.name, more) for more in ("", *need.extras)]
+    for found in ours:
+        if (found, "") not in seen:
+            yield f"{found} is required by nothing, nor does the spec ask for it: the lock must not have it"
 
 
 def readable(text: str) -> str:

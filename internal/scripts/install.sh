@@ -10,7 +10,7 @@ shift
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 export LD_PRELOAD="$lamina/tools/libeatmydata.so"
-dpkg --force-depends --force-unsafe-io "$@" --unpack $lamina/debs/*/*.deb
+. $lamina/scripts/unpack.sh
 dpkg --force-unsafe-io "$@" --configure -a
 unset LD_PRELOAD
 

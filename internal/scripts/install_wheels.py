@@ -76,7 +76,11 @@ class Wheel:
                 self.add(item)
             if f"{SITE}/{self.info}/entry_points.txt" in self.files:
                 text = archive.read(f"{self.info}/entry_points.txt").decode(errors="replace")
-                self.files |= {f"{LOCAL}/bin/{name}": value for name, value in scripts(text).items()}
+                made = scripts(text)
+                for name in made:
+                    if "/" in name or name.startswith(".wh."):
+                        raise Refused(f"its script {name!r} is not a plain name")
+                self.files |= {f"{LOCAL}/bin/{name}": value for name, value in made.items()}
         for target in self.files:
             if re.fullmatch(rf"{LOCAL}/bin/python[\d.]*", target):
                 raise Refused(f"its script {os.path.basename(target)} would run in place of Debian's Python")
@@ -103,6 +107,8 @@ def check(item: zipfile.ZipInfo) -> None:
     path = item.orig_filename
     if not {"", ".", ".."}.isdisjoint(path.split("/")) or "\\" in path or "\0" in path:
         raise Refused(f"it has the path {path!r}, which no file below a folder has")
+    if any(part.startswith(".wh.") for part in path.split("/")):
+        raise Refused(f"it has the path {path!r}: names with .wh. in front remove files of an image")
     if stat.S_IFMT(item.external_attr >> 16) not in (0, stat.S_IFREG):
         raise Refused(f"{path} is not a regular file")
 

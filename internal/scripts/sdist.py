@@ -1,6 +1,7 @@
 """Unpacks source distributions, by the same rules for a lock and for a build."""
 
 import os
+import stat
 import tarfile
 import zipfile
 
@@ -26,10 +27,25 @@ def unpack(name: str, archive: str, folder: str, below: str = "") -> str:
 def unzip(archive: str, folder: str) -> None:
     with zipfile.ZipFile(archive) as file:
         for item in file.infolist():
-            inside(folder, item.filename, item.filename)
+            mode = item.external_attr >> 16
+            named(folder, item.orig_filename)
+            if "\\" in item.orig_filename or "\0" in item.orig_filename:
+                raise Refused(f"{item.orig_filename!r} is the name of no file here")
+            if stat.S_ISLNK(mode):
+                link(file.read(item).decode(), folder, item.filename)
+                continue
+            if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise Refused(f"{item.filename} is no file, folder or link")
             path = file.extract(item, folder)
             if not item.is_dir():
-                os.chmod(path, 0o644 | item.external_attr >> 16 & 0o111)
+                os.chmod(path, 0o644 | mode & 0o111)
+
+
+def link(target: str, folder: str, name: str) -> None:
+    inside(folder, os.path.join(os.path.dirname(name), target), name, target)
+    path = os.path.join(folder, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.symlink(target, path)
 
 
 def untar(archive: str, folder: str) -> None:
@@ -46,13 +62,23 @@ def untar(archive: str, folder: str) -> None:
 
 def check(folder: str, member: tarfile.TarInfo) -> None:
     """Refuses what leads out of the folder, as the filter "data" of later Pythons does, and what is no file."""
-    inside(folder, member.name, member.name)
+    named(folder, member.name)
     if member.issym():
         inside(folder, os.path.join(os.path.dirname(member.name), member.linkname), member.name, member.linkname)
     elif member.islnk():
         inside(folder, member.linkname, member.name, member.linkname)
     elif not (member.isfile() or member.isdir()):
         raise Refused(f"{member.name} is no file, folder or link")
+
+
+def named(folder: str, name: str) -> None:
+    """Refuses what no entry is called. A name with .wh. in front would remove files where it got into an image."""
+    parts = name.split("/")
+    if any(part.startswith(".wh.") for part in parts):
+        raise Refused(f"{name} is called like what removes a file of an image")
+    if ".." in parts:
+        raise Refused(f"{name} leads out of it")
+    inside(folder, name, name)
 
 
 def inside(folder: str, path: str, name: str, link: str = "") -> None:

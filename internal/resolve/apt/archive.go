@@ -88,15 +88,12 @@ func (a *archive) checkName(asked string, w lock.Wishes) error {
 		}
 		return failure.WithHint(fmt.Errorf("no index has this version"), "there is "+versions(candidates))
 	}
-	switch providers := a.index.Providers(name); len(providers) {
-	case 0:
+	providers := a.index.Providers(name)
+	if len(providers) == 0 {
 		return a.unknown(name, w)
-	case 1:
-		return nil
-	default:
-		return failure.WithHint(fmt.Errorf("it is virtual, and %d packages provide it", len(providers)),
-			"name one of them: "+strings.Join(providers, ", "))
 	}
+	// Also where there is but one: of a lock it must be plain what it has for a name.
+	return failure.WithHint(errors.New("it is virtual: others provide it"), "write the name of one: "+strings.Join(providers, ", "))
 }
 
 func (a *archive) unknown(name string, w lock.Wishes) error {

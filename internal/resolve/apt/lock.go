@@ -72,29 +72,34 @@ func debianArch(platform string) (string, error) {
 	return "", failure.New(failure.Usage, fmt.Errorf("platform %q: Debian has no packages for it", platform))
 }
 
-// sources lists the suites in the order of the spec, then the further
-// repositories. Of equal versions apt takes the one of the earlier source.
+// sources are those of the wishes with the keys that may sign them.
 func (o Options) sources() ([]debian.Source, error) {
 	own, err := debian.ArchiveKeys()
 	if err != nil {
 		return nil, err
 	}
-	var sources []debian.Source
-	for _, suite := range o.Wishes.Suites {
-		sources = append(sources, debian.Source{
-			Repository: debian.RepositoryOf(suite), Suite: suite, Components: o.Wishes.Components, Keys: own,
-		})
+	sources := sourcesOf(o.Wishes)
+	for i := range sources[:len(o.Wishes.Suites)] {
+		sources[i].Keys = own
 	}
-	for _, r := range o.Wishes.Repositories {
-		keys, err := o.keysOf(r)
-		if err != nil {
+	for i, r := range o.Wishes.Repositories {
+		if sources[len(o.Wishes.Suites)+i].Keys, err = o.keysOf(r); err != nil {
 			return nil, failure.New(failure.Usage, fmt.Errorf("repository %q: %w", r.Name, err))
 		}
-		sources = append(sources, debian.Source{
-			Repository: r.Name, Suite: r.Suite, Components: r.Components, Keys: keys,
-		})
 	}
 	return sources, nil
+}
+
+// sourcesOf lists the suites in the order of the spec, then the further repositories,
+// without keys. Of equal versions apt takes the one of the earlier source.
+func sourcesOf(w lock.Wishes) (sources []debian.Source) {
+	for _, suite := range w.Suites {
+		sources = append(sources, debian.Source{Repository: debian.RepositoryOf(suite), Suite: suite, Components: w.Components})
+	}
+	for _, r := range w.Repositories {
+		sources = append(sources, debian.Source{Repository: r.Name, Suite: r.Suite, Components: r.Components})
+	}
+	return sources
 }
 
 func (o Options) keysOf(r lock.Repository) (debian.Keyring, error) {

@@ -47,10 +47,11 @@ func TestAllWrongWishesAreReportedAtOnce(t *testing.T) {
 		testworld.Deb{Name: "python3-numpy"},
 		testworld.Deb{Name: "mawk", Fields: []string{"Provides: awk"}},
 		testworld.Deb{Name: "gawk", Fields: []string{"Provides: awk"}},
+		testworld.Deb{Name: "exim", Fields: []string{"Provides: mta"}},
 	)
 	_, err := apt.Lock(t.Context(), wish(t, d,
 		lock.Request{Set: lock.ParseSet("builder"), Packages: []string{"python3-numpy=9"}},
-		lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"awk", "python3-nunpy"}},
+		lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"awk", "mta", "python3-nunpy"}},
 	))
 	if failure.KindOf(err) != failure.Usage {
 		t.Errorf("got %v, want a usage error", err)
@@ -58,7 +59,8 @@ func TestAllWrongWishesAreReportedAtOnce(t *testing.T) {
 	said := fmt.Sprint(err) + "\n" + strings.Join(failure.Hints(err), "\n")
 	for _, want := range []string{
 		`builder: package "python3-numpy=9": no index has this version`, "there is 1.0",
-		`runtime: package "awk": it is virtual, and 2 packages provide it`, "name one of them: gawk, mawk",
+		`runtime: package "awk": it is virtual: others provide it`, "write the name of one: gawk, mawk",
+		`runtime: package "mta": it is virtual: others provide it`, "write the name of one: exim",
 		`runtime: package "python3-nunpy": there is none of that name`, "did you mean python3-numpy?",
 	} {
 		if !strings.Contains(said, want) {
@@ -199,6 +201,9 @@ func checkLock(t *testing.T, l lock.Lock, o apt.Options) {
 	}
 	if drift := l.Drift(o.Wishes); len(drift) > 0 {
 		t.Errorf("it does not answer the wishes: %q", drift)
+	}
+	if drift := apt.Drift(o.Wishes, l); len(drift) > 0 {
+		t.Errorf("it drifts from its wishes: %q", drift)
 	}
 	if len(l.Releases) != 4 {
 		t.Errorf("got %d releases, want 4", len(l.Releases))

@@ -222,7 +222,7 @@ func TestCheck(t *testing.T) {
 		"x @ https://me:geheim@h/x.zip":            `"https://…"` + notWeb,
 		"":                                         `""` + notOne,
 	} {
-		err := requirements.Check(text)
+		_, err := requirements.Parse(text)
 		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
 			t.Errorf("%q: got %v, want %q", text, err, want)
 		}

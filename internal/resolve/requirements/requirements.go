@@ -123,16 +123,35 @@ func Read(o Options) (Set, error) {
 	return r.set, failure.New(failure.Usage, errors.Join(r.faults...))
 }
 
-// Check says what is wrong with a single requirement that stands in no file: a
-// name or an archive's URL, without options and logins.
-func Check(text string) error {
+// Parse reads a single requirement that stands in no file: a name or an archive's
+// URL, without options and logins.
+func Parse(text string) (Requirement, error) {
 	r := newReader(Options{FS: embed.FS{}}) // no file lies beside it
 	parts := options.FindStringSubmatch(text)
 	req, err := r.requirement(line{}, parts[1])
 	if err == nil && (req.Name == "" || parts[2] != "" || outOfPlace.MatchString(text)) {
-		return fmt.Errorf("%s is not a name or NAME @ URL alone", quote(text))
+		err = fmt.Errorf("%s is not a name or NAME @ URL alone", quote(text))
 	}
-	return err
+	return req, err
+}
+
+// Specifiers are the versions that a named requirement admits, as [Admits] takes them.
+func (r Requirement) Specifiers() string {
+	if m := named.FindStringSubmatch(r.bare()); m != nil && r.Kind == Named {
+		return strings.Trim(m[3], "()")
+	}
+	return ""
+}
+
+// Marker is the condition that the requirement holds under; "" where it always does.
+func (r Requirement) Marker() string {
+	_, marker, _ := strings.Cut(r.Line, ";")
+	return marker
+}
+
+func (r Requirement) bare() string {
+	line, _, _ := strings.Cut(r.Line, ";")
+	return strings.TrimSpace(line)
 }
 
 // Wishes returns what the set asks for as lines of a requirement file, except

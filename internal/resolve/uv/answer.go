@@ -128,7 +128,7 @@ func fill(l *lock.Lock, o Options, answers []answer) {
 		build := func(project string) lock.Set {
 			return lock.Set{Kind: lock.SetBuild, Project: project, Variant: r.Set.Variant}
 		}
-		known := before.known(r)
+		known := before.known(r, o.Indexes)
 		for _, d := range a.Distributions {
 			add(d.entry(), r.Set)
 			set := build(d.Name)

@@ -130,15 +130,17 @@ func pins(list []lock.Distribution, refs map[[2]string]string) string {
 }
 
 // known are the sdists and commits of which the lock before has what they are
-// built with. What the spec says of that may have changed since.
-func (v versions) known(r Request) []string {
+// built with. What the spec says of that, and which indexes serve it, may have changed since.
+func (v versions) known(r Request, where Indexes) []string {
 	if v.upgrade.All || len(v.upgrade.Packages) > 0 || v.lock.UV == (lock.UV{}) {
 		return nil // of an earlier format there are no more than versions
 	}
 	var known []string
 	for _, d := range v.set(r.Set) {
 		told := func(line string) bool { return strings.HasPrefix(line, "build-requires "+d.Name+":") }
-		if d.IsWheel() || r.BuildRequires[d.Name] != nil || slices.ContainsFunc(v.lines(r.Set), told) {
+		elsewhere := func(e lock.Distribution) bool { return e.Index != "" && !r.mayServe(e.Index, e.Name, where) }
+		build := v.set(lock.Set{Kind: lock.SetBuild, Project: d.Name, Variant: r.Set.Variant})
+		if d.IsWheel() || r.BuildRequires[d.Name] != nil || slices.ContainsFunc(v.lines(r.Set), told) || slices.ContainsFunc(build, elsewhere) {
 			continue
 		}
 		known = append(known, id(d))

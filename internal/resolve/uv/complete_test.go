@@ -280,8 +280,15 @@ func TestPagesThatUVHadKept(t *testing.T) {
 	})
 	t.Run("of the lock before", func(t *testing.T) {
 		x, d := setup(t)
+		x.o.Before.Distributions = []lock.Distribution{{Name: "my-pkg", URL: d.URL, File: someFile, SHA256: sumOf(data), Size: int64(len(data)), Index: DefaultIndex}}
+		if err := x.complete(t, d); err != nil || d.Index != DefaultIndex || x.times("/simple/my-pkg/") > 0 {
+			t.Errorf("%q, %v", d.Index, err)
+		}
+	})
+	t.Run("of the lock before, from an index that nobody names", func(t *testing.T) {
+		x, d := setup(t)
 		x.o.Before.Distributions = []lock.Distribution{{Name: "my-pkg", URL: d.URL, File: someFile, SHA256: sumOf(data), Size: int64(len(data)), Index: "https://then.example"}}
-		if err := x.complete(t, d); err != nil || d.Index != "https://then.example" || x.times("/simple/my-pkg/") > 0 {
+		if err := x.complete(t, d); err != nil || d.Index != x.URL+"/simple" {
 			t.Errorf("%q, %v", d.Index, err)
 		}
 	})

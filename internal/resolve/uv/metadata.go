@@ -88,7 +88,7 @@ func entryScripts(text string) (scripts []member, err error) {
 			value := sections[section][name]
 			object, _, _ := strings.Cut(value, "[")
 			switch {
-			case !fs.ValidPath(name) || path.Base(name) != name || name == ".":
+			case !fs.ValidPath(name) || path.Base(name) != name || name == "." || strings.HasPrefix(name, ".wh."):
 				faults = append(faults, fmt.Errorf("its script %q is not a plain name", name))
 			case !entryPoint.MatchString(strings.TrimRight(object, " ")):
 				faults = append(faults, fmt.Errorf("its script %q can't start: %q names no function of a module (module:function)", name, value))

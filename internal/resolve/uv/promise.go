@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -23,10 +22,7 @@ import (
 // ofIndex returns what an index says of a file; nil for one that is asked for by its
 // address. An index whose page didn't pass the door, since uv had kept it, is asked here.
 func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, error) {
-	indexes := c.request.serving(d.Name, c.Indexes)
-	isServing := func(index string) bool {
-		return slices.ContainsFunc(indexes, func(url string) bool { return strings.TrimRight(url, "/") == strings.TrimRight(index, "/") })
-	}
+	isServing := func(index string) bool { return c.request.mayServe(index, d.Name, c.Indexes) }
 	f, ok := c.door.File(d.URL)
 	if ok && (f.Project == d.Name && isServing(f.Index) || f.Project == "" && isFileOf(f.Name, d)) {
 		return &f, nil
@@ -35,11 +31,11 @@ func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, e
 		return nil, nil
 	}
 	for _, e := range c.Before.Distributions {
-		if e.Name == d.Name && e.URL == d.URL && e.SHA256 != "" && e.SHA256 == d.Hashes["sha256"] && e.Index != "" {
+		if e.Name == d.Name && e.URL == d.URL && e.SHA256 != "" && e.SHA256 == d.Hashes["sha256"] && e.Index != "" && isServing(e.Index) {
 			return &door.File{Index: e.Index, URL: e.URL, Name: e.File, Hashes: map[string]string{"sha256": e.SHA256}, Size: e.Size}, nil
 		}
 	}
-	return c.asked(ctx, d, indexes)
+	return c.asked(ctx, d, c.request.serving(d.Name, c.Indexes))
 }
 
 // asked asks the indexes that may name a file. One that can't be asked matters
@@ -99,10 +95,11 @@ func isFileOf(file string, d *distribution) bool {
 	return ok && strings.IndexAny(rest, "0123456789v") == 0
 }
 
-// checkFile wants a name that a lock can have, and a wheel's of its project.
+// checkFile wants a name that a lock can have, and that of a wheel, or of what an index
+// has, to be its project's.
 func checkFile(d *distribution) error {
 	isWheel := strings.HasSuffix(d.File, ".whl")
-	if lock.IsFileName(d.File) && isWheel == (d.Kind == kindWheel) && (!isWheel || isFileOf(d.File, d)) {
+	if lock.IsFileName(d.File) && isWheel == (d.Kind == kindWheel) && (!isWheel && d.Index == "" || isFileOf(d.File, d)) {
 		return nil
 	}
 	return failure.New(failure.Usage, fmt.Errorf("%q can't be the name of %s's %s", d.File, d.Name, d.Kind))
@@ -138,23 +135,12 @@ func (c completion) unsaid(d *distribution, said *door.File) (names []string) {
 
 // wanted are the hashes that lines have for a file. They are about the image's own:
 // a build may take another version of a project.
-func (c completion) wanted(d *distribution) (list []string) {
+func (c completion) wanted(d *distribution) []string {
 	if !slices.Contains(c.answer.Distributions, d) {
 		return nil
 	}
-	for _, w := range c.lines() {
-		if w.Name == d.Name || w.URL != "" && door.Key(w.URL) == door.Key(d.URL) || w.Path != "" && "file:"+w.Path == d.URL {
-			list = append(list, w.Hashes...)
-			if found := fragmentHash.FindStringSubmatch(w.Line); found != nil {
-				list = append(list, found[1]+":"+found[2])
-			}
-		}
-	}
-	return list
+	return c.request.hashes(d.Name, d.URL)
 }
-
-// fragmentHash is a hash in an address, as indexes and pip write it.
-var fragmentHash = regexp.MustCompile(`[#&](md5|sha1|sha224|sha256|sha384|sha512|blake2b)=([^&\s]*)`)
 
 // sum reads a file whole for its sha256 and further hashes, and checks what is
 // promised of it.

@@ -66,7 +66,7 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 		Overrides: r.Overrides, Excludes: r.Excludes, Extras: r.Extras, Groups: r.Groups,
 		BuildRequires: r.BuildRequires, Optional: r.Optional, Trees: map[string]string{}, Hashes: map[string][]string{},
 		Image: there.Image, Builder: there.Builder,
-		Refresh: before.asksAnew(r.Set), Known: before.known(r), Before: before.texts(r),
+		Refresh: before.asksAnew(r.Set), Known: before.known(r, where), Before: before.texts(r),
 	}
 	q.Options, q.Formats = r.options()
 	q.Indexes, q.Export = r.indexArgs(where), r.exportArgs(where)

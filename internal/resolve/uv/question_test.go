@@ -270,17 +270,22 @@ func TestKnownBuilds(t *testing.T) {
 	sdist, sam := sumOf([]byte("sdist-1.0.tar.gz")), commitOf("sam").URL
 	v := versions{lock: before()}
 	// What told is built with the spec said then, and no longer does.
-	equal(t, "known", v.known(Request{Set: lock.ParseSet("python")}), []string{sdist, sam})
-	equal(t, "a variant's", v.known(Request{Set: lock.ParseSet("python@big")}), []string{sumOf([]byte("sdist-2.0.tar.gz"))})
-	equal(t, "told now", v.known(Request{Set: lock.ParseSet("python"), BuildRequires: map[string][]string{"sdist": {"cython"}}}), []string{sam})
+	equal(t, "known", v.known(Request{Set: lock.ParseSet("python")}, pypi), []string{sdist, sam})
+	equal(t, "a variant's", v.known(Request{Set: lock.ParseSet("python@big")}, pypi), []string{sumOf([]byte("sdist-2.0.tar.gz"))})
+	equal(t, "told now", v.known(Request{Set: lock.ParseSet("python"), BuildRequires: map[string][]string{"sdist": {"cython"}}}, pypi), []string{sam})
 	for _, upgrade := range []Upgrade{{All: true}, {Packages: []string{"six"}}} {
-		if got := (versions{before(), upgrade}).known(Request{Set: lock.ParseSet("python")}); got != nil {
+		if got := (versions{before(), upgrade}).known(Request{Set: lock.ParseSet("python")}, pypi); got != nil {
 			t.Errorf("%+v: known are %q", upgrade, got)
 		}
 	}
+	moved := before()
+	for i := range moved.Distributions {
+		moved.Distributions[i].Index = "https://then.example"
+	}
+	equal(t, "from an index that nobody names", (versions{lock: moved}).known(Request{Set: lock.ParseSet("python")}, pypi), []string{sam})
 	old := before()
 	old.UV = lock.UV{}
-	if got := (versions{lock: old}).known(Request{Set: lock.ParseSet("python")}); got != nil {
+	if got := (versions{lock: old}).known(Request{Set: lock.ParseSet("python")}, pypi); got != nil {
 		t.Errorf("of an earlier format: known are %q", got)
 	}
 	equal(t, "versions of an earlier format", (versions{lock: old}).texts(Request{Set: lock.ParseSet("python")}), v.texts(Request{Set: lock.ParseSet("python")}))

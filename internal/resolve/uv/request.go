@@ -9,6 +9,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"lamina.build/internal/resolve/door"
 	"lamina.build/internal/resolve/requirements"
 	"lamina.build/lock"
 )
@@ -20,14 +21,15 @@ const DefaultIndex = "https://pypi.org/simple"
 type Request struct {
 	Set           lock.Set // of the lock: "python", "python@blackwell"
 	Files         requirements.Set
-	Lock          string   // a pylock.toml below the project, in place of Files
-	Project       string   // folder of a pyproject.toml below the project, with or without a uv.lock, in place of Files
-	ProjectFiles  []string // what uv reads of it, or of Lock
-	Extras        []string // of Lock or Project
-	Groups        []string // likewise
-	Overrides     []string // requirements
-	Excludes      []string // normalised projects
-	IndexStrategy string   // uv's; "" for its default
+	Lock          string                     // a pylock.toml below the project, in place of Files
+	Project       string                     // folder of a pyproject.toml below the project, with or without a uv.lock, in place of Files
+	ProjectFiles  []string                   // what uv reads of it, or of Lock
+	Declared      []requirements.Requirement // what the pyproject.toml of Project asks for
+	Extras        []string                   // of Lock or Project
+	Groups        []string                   // likewise
+	Overrides     []string                   // requirements
+	Excludes      []string                   // normalised projects
+	IndexStrategy string                     // uv's; "" for its default
 	Indexes       []Index
 	BuildRequires map[string][]string // by normalised project, or by the name of a source tree
 	Sources       map[string]string   // folders of source trees, by their names
@@ -153,6 +155,29 @@ func (r Request) serving(project string, where Indexes) []string {
 	}
 	return r.free(where)
 }
+
+// mayServe says whether an index is one of a project, or PyPI where the request names
+// no index for it: a lock that was made without a mirror is one with it, too.
+func (r Request) mayServe(index, project string, where Indexes) bool {
+	list := slices.Concat(r.serving(project, where), r.serving(project, Indexes{Default: DefaultIndex}), r.links())
+	return slices.ContainsFunc(list, func(url string) bool { return strings.TrimRight(url, "/") == strings.TrimRight(index, "/") })
+}
+
+// hashes are those that the lines of the requirement files have for a file.
+func (r Request) hashes(name, address string) (list []string) {
+	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
+		if w.Name == name || w.URL != "" && door.Key(w.URL) == door.Key(address) || w.Path != "" && "file:"+w.Path == address {
+			list = append(list, w.Hashes...)
+			if found := fragmentHash.FindStringSubmatch(w.Line); found != nil {
+				list = append(list, found[1]+":"+found[2])
+			}
+		}
+	}
+	return list
+}
+
+// fragmentHash is a hash in an address, as indexes and pip write it.
+var fragmentHash = regexp.MustCompile(`[#&](md5|sha1|sha224|sha256|sha384|sha512|blake2b)=([^&\s]*)`)
 
 // free are the indexes that serve what is bound to none, whether by uv's words or by a
 // project's.

@@ -16,9 +16,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"deps.dev/util/semver"
-
 	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/requirements"
 )
 
 // wheel is what the directory of a wheel and its metadata say, without its
@@ -220,13 +219,8 @@ func (w *wheel) checkTitle(d *distribution) error {
 	name, rest, _ := strings.Cut(d.File, "-")
 	version, _, _ := strings.Cut(rest, "-")
 	public, _, _ := strings.Cut(version, "+")
-	if w.Name != "" && normal(w.Name) == normal(name) && (sameVersion(w.Version, version) || sameVersion(w.Version, public)) {
+	if w.Name != "" && normal(w.Name) == normal(name) && (requirements.SameVersion(w.Version, version) || requirements.SameVersion(w.Version, public)) {
 		return nil
 	}
 	return failure.New(failure.Usage, fmt.Errorf("its file name is of %s %s, and its METADATA is of %s %s", name, version, w.Name, w.Version))
-}
-
-// sameVersion compares as PEP 440 does: 1.0 and 1.0.0 are one version.
-func sameVersion(a, b string) bool {
-	return a == b || semver.PyPI.Compare(a, b) == 0
 }

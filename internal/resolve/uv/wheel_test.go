@@ -106,6 +106,7 @@ func TestWheelsThatAreNone(t *testing.T) {
 		{"script of no module", script("run = my-pkg.cli:main"), `its script "run" can't start`},
 		{"script that calls", script("run = my_pkg:main()"), `its script "run" can't start`},
 		{"script that leaves", script("../../evil = my_pkg:main"), `its script "../../evil" is not a plain name`},
+		{"script that removes one", script(".wh.sh = my_pkg:main"), `its script ".wh.sh" is not a plain name`},
 		{"script in a folder", script("a/b = my_pkg:main"), `its script "a/b" is not a plain name`},
 		{"script without a name", script(" = my_pkg:main"), `line 2 of its entry_points.txt, "= my_pkg:main", is neither a new section nor a new NAME = VALUE in one`},
 		{"script that is a folder", script(". = my_pkg:main"), `its script "." is not a plain name`},

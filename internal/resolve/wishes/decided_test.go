@@ -15,14 +15,16 @@ func TestDecided(t *testing.T) {
 	ofProject := wishes.Decided{Excluded: []string{"certifi"}, Overridden: []string{"urllib3", "numpy"}}
 	root := map[string]string{
 		"own/pyproject.toml":   "[tool.uv]\nworkspace.members = [\"m\"]\noverride-dependencies = [\"urllib3[socks]==1.20\", \"NumPy>=2; sys_platform == 'linux'\"]\nexclude-dependencies = [\"certifi\"]\n",
-		"own/m/pyproject.toml": "[project]\n", "own/pylock.toml": "", "r.txt": "six\n",
+		"own/m/pyproject.toml": "[project]\n", "own/pylock.toml": "", "r.txt": "six\nmore[a]<2; os_name == 'x'\n", "u.txt": "https://host.example/x.zip\n", "w.txt": "./own-1-py3-none-any.whl\n", "own-1-py3-none-any.whl": "",
 	}
 	for name, tt := range map[string]struct {
 		python string
 		want   wishes.Decided
 	}{
 		"nothing":      {"", wishes.Decided{}},
-		"of the spec":  {"requirements = [\"r.txt\"]\nexcludes = [\"cython\"]\noverrides = [\"Foo_Bar@ https://host.example/x.whl\"]\n", wishes.Decided{Excluded: []string{"cython"}, Overridden: []string{"foo-bar"}}},
+		"of the spec":  {"requirements = [\"r.txt\"]\nexcludes = [\"cython\"]\noverrides = [\"Foo_Bar@ https://host.example/x.whl\"]\n", wishes.Decided{Excluded: []string{"cython"}, Overridden: []string{"foo-bar"}, Asked: []string{"Foo_Bar", "more[a]", "six"}}},
+		"of a file":    {"requirements = [\"r.txt\", \"u.txt\"]\n", wishes.Decided{}},
+		"of a wheel":   {"requirements = [\"w.txt\"]\n", wishes.Decided{Asked: []string{"own"}}},
 		"of a project": {"project = \"own\"\nexcludes = [\"cython\"]\n", wishes.Decided{Excluded: []string{"cython", "certifi"}, Overridden: []string{"urllib3", "numpy"}}},
 		"of a uv.lock": {"lock = \"own/uv.lock\"\n", ofProject},
 		"of a member":  {"project = \"own/m\"\n", ofProject},

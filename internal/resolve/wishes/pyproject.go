@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -17,6 +18,8 @@ import (
 
 	"lamina.build/internal/beneath"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/lock"
 )
 
 // pyproject is what of a pyproject.toml decides which distributions it needs:
@@ -93,6 +96,7 @@ func (r *reader) readProject(dir string) error {
 	if err := r.readPyprojects(dir); err != nil {
 		return err
 	}
+	r.request.Declared = r.projects[dir].declared(path.Join(dir, manifest), r.request.Extras, r.request.Groups)
 	r.top = r.workspaceOf(dir)
 	if r.top != dir {
 		if err := r.readPyprojects(r.top); err != nil {
@@ -220,6 +224,62 @@ func (p pyproject) check(dir string) error {
 	case p.isDynamic():
 		err := fmt.Errorf("%s: its dependencies are dynamic: they are not in it", name)
 		return failure.WithHint(err, fmt.Sprintf("sources = [%q] under [python] asks its build backend for them", dir))
+	}
+	return nil
+}
+
+// declared are the requirements of a project itself, with those of extras and groups. Of
+// a project that its own tables decide of, by a source or an override, there is none.
+func (p pyproject) declared(name string, extras, groups []string) (list []requirements.Requirement) {
+	var lines []string
+	if p.Project != nil {
+		lines = texts(p.Project.Dependencies)
+		for _, extra := range extras {
+			lines = append(lines, texts(entry(p.Project.Optional, extra))...)
+		}
+	}
+	for _, group := range groups {
+		lines = append(lines, p.group(group, 0)...)
+	}
+	decided := named(slices.Concat(texts(p.Tool.UV["exclude-dependencies"]), texts(p.Tool.UV["override-dependencies"])))
+	if sources, ok := p.Tool.UV["sources"].(map[string]any); ok {
+		decided = append(decided, named(slices.Collect(maps.Keys(sources)))...)
+	}
+	for _, text := range lines {
+		w, err := requirements.Parse(text)
+		if w.File = name; err == nil && !slices.Contains(decided, w.Name) {
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+// maxGroups is how deep groups may include others; uv refuses a circle of them.
+const maxGroups = 50
+
+// group are the requirements of a dependency group, which may include others.
+func (p pyproject) group(name string, depth int) (lines []string) {
+	items, _ := entry(p.Groups, name).([]any)
+	for _, item := range items {
+		switch x := item.(type) {
+		case string:
+			lines = append(lines, x)
+		case map[string]any:
+			if other, ok := x["include-group"].(string); ok && depth < maxGroups {
+				lines = append(lines, p.group(other, depth+1)...)
+			}
+		}
+	}
+	return lines
+}
+
+// entry is what a table has under a name, as names of extras and groups are compared.
+func entry(table any, name string) any {
+	entries, _ := table.(map[string]any)
+	for key, value := range entries {
+		if lock.NormalName(key) == lock.NormalName(name) {
+			return value
+		}
 	}
 	return nil
 }

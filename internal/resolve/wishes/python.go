@@ -22,6 +22,7 @@ import (
 type Decided struct {
 	Excluded   []string // left out
 	Overridden []string // there in a version of the user's
+	Asked      []string // there by name, with extras, "a[b]", as the reason for all others; nil where that isn't known
 }
 
 // resolves says whether there is anything to lock.
@@ -120,7 +121,7 @@ func (r *reader) checkWords(key, at string, list []string) error {
 	var faults []error
 	for _, text := range list {
 		r.git = r.git || containsGit(text)
-		if err := requirements.Check(text); err != nil {
+		if _, err := requirements.Parse(text); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %s: %w", r.request.Places[at+" "+lock.NormalName(text)], key, err))
 		}
 	}
@@ -152,10 +153,37 @@ func (r *reader) lines() []string {
 func (r *reader) decided(p spec.Python) Decided {
 	project := r.projects[r.top].Tool.UV
 	return Decided{
+		Asked:      r.asked(),
 		Excluded:   named(slices.Concat(p.Excludes, texts(project["exclude-dependencies"]))),
 		Overridden: named(slices.Concat(p.Overrides, texts(project["override-dependencies"]))),
 	}
 }
+
+// asked are what requirement files ask for. Projects and the locks of others have more
+// ways to ask, as has an archive that doesn't tell what it is.
+func (r *reader) asked() []string {
+	if r.request.Project != "" || r.request.Lock != "" {
+		return nil
+	}
+	list := []string{}
+	for _, w := range r.request.Files.Requirements {
+		title := leadingTitle.FindString(w.Line)
+		if w.Kind != requirements.Named && !strings.Contains(w.Line, " @ ") {
+			title = w.Name
+		}
+		if title == "" {
+			return nil
+		}
+		list = append(list, title)
+	}
+	for _, line := range r.request.Overrides { // which may want more extras
+		list = append(list, leadingTitle.FindString(line))
+	}
+	return sorted(list)
+}
+
+// leadingTitle is a name with its extras.
+var leadingTitle = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*(\s*\[[^]]*\])?`)
 
 var leadingName = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*`)
 

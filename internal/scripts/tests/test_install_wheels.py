@@ -272,6 +272,15 @@ class RefusedTest(WithFolder):
                 self.wheel("p", {path: b"1"})
                 self.refused(f"it has the path {path!r}")
 
+    def test_names_that_remove_files(self) -> None:
+        for path in ("p/.wh.x", ".wh..wh..opq", "p/.wh.d/x", "p-1.0.data/scripts/.wh.sh", "p-1.0.data/data/sbin/.wh.x"):
+            with self.subTest(path=path):
+                self.wheel("p", {path: b"1"})
+                self.refused(f"it has the path {path!r}: names with .wh. in front remove files of an image")
+        for name in (".wh.sh", "../../sbin/x", "a/b"):
+            self.wheel("p", {"p-1.0.dist-info/entry_points.txt": f"[console_scripts]\n{name} = p:f\n".encode()})
+            self.refused(f"its script {name!r} is not a plain name")
+
     def test_a_path_with_a_nul(self) -> None:
         path = self.wheel("p", {"p/x~y": b"1"})
         with open(path, "r+b") as file:

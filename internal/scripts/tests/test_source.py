@@ -84,6 +84,11 @@ class SourceTest(WithFolder):
             ("/etc/x leads out of it", member("/etc/x")),
             ("b/../../x leads out of it", member("b", tarfile.SYMTYPE, "alpha-1.0"), member("b/../../x")),
             ("pipe is no file, folder or link", member("pipe", tarfile.FIFOTYPE)),
+            ("null is no file, folder or link", member("null", tarfile.CHRTYPE)),
+            ("alpha-1.0/../x leads out of it", member("alpha-1.0/../x")),  # as a name, wherever to
+            ("alpha-1.0/.wh.x is called like what removes a file of an image", member("alpha-1.0/.wh.x")),
+            ("a/.wh..wh..opq/x is called like what removes a file of an image", member("a/.wh..wh..opq/x")),
+            ("b is no file, folder or link", member("b", tarfile.BLKTYPE)),
             # Each of these is inside by its letters alone.
             ("a/b/../evil leads out of it", member("a/b", tarfile.SYMTYPE, ".."), member("a/b/../evil")),
             ("d/x leads out of it, to ../evil", member("d", tarfile.SYMTYPE, "."), member("d/x", tarfile.SYMTYPE, "../evil")),
@@ -93,6 +98,29 @@ class SourceTest(WithFolder):
             with self.subTest(want):
                 self.sdist(*members)
                 self.assertEqual(self.put(), "alpha-1.0.tar.gz: " + want)
+
+    def test_entries_of_a_zip(self) -> None:
+        def put(*entries: tuple[str, int, str]) -> str:
+            with zipfile.ZipFile(self.path("source/alpha-1.0.zip"), "w") as file:
+                for name, mode, content in (("alpha-1.0/setup.py", 0o100644, ""), *entries):
+                    file.writestr(entry(name, mode), content)
+            return self.put("alpha-1.0.zip").removeprefix("alpha-1.0.zip: ")
+
+        for want, *entries in [
+            ("/etc/x leads out of it", ("/etc/x", 0o100644, "")),
+            ("alpha-1.0/../x leads out of it", ("alpha-1.0/../x", 0o100644, "")),
+            ("alpha-1.0/.wh.x is called like what removes a file of an image", ("alpha-1.0/.wh.x", 0o100644, "")),
+            (r"'..\\x' is the name of no file here", ("..\\x", 0o100644, "")),
+            ("null is no file, folder or link", ("null", 0o020666, "")),
+            ("pipe is no file, folder or link", ("pipe", 0o010666, "")),
+            ("l leads out of it, to ../../etc/passwd", ("l", 0o120777, "../../etc/passwd")),
+            ("l leads out of it, to /etc/passwd", ("l", 0o120777, "/etc/passwd")),
+            ("l/x leads out of it", ("l", 0o120777, ".."), ("l/x", 0o100644, "")),
+        ]:
+            with self.subTest(want):
+                self.assertIn(put(*entries), (want, "l leads out of it, to .."))
+        self.assertEqual(put(("alpha-1.0/a/link", 0o120777, "../setup.py")), "build")
+        self.assertEqual(os.readlink(self.path("build/a/link")), "../setup.py")
 
     def test_no_project(self) -> None:
         self.sdist(project="a/x.txt")

@@ -26,6 +26,7 @@ type Deb struct {
 	Essential    bool
 	Fields       []string          // further ones, as "Depends: libc6"
 	Files        map[string]string // by absolute path; below a bin folder they are programs
+	Entries      []tar.Header      // further ones, as they are
 }
 
 func (d Deb) withDefaults() Deb {
@@ -72,7 +73,7 @@ func (d Deb) Bytes(t testing.TB) []byte {
 	out.WriteString("!<arch>\n")
 	member(&out, "debian-binary", []byte("2.0\n"))
 	member(&out, "control.tar.gz", Compress(t, ".gz", tree(t, map[string]string{"/control": d.control()})))
-	member(&out, "data.tar"+d.Compression, Compress(t, d.Compression, tree(t, d.Files)))
+	member(&out, "data.tar"+d.Compression, Compress(t, d.Compression, tree(t, d.Files, d.Entries...)))
 	return out.Bytes()
 }
 
@@ -84,8 +85,8 @@ func member(w io.Writer, name string, content []byte) {
 	}
 }
 
-// tree returns a tar of files and the folders above them.
-func tree(t testing.TB, files map[string]string) []byte {
+// tree returns a tar of files and the folders above them, and of entries.
+func tree(t testing.TB, files map[string]string, entries ...tar.Header) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
@@ -112,6 +113,9 @@ func tree(t testing.TB, files map[string]string) []byte {
 			mode = 0o755
 		}
 		add(&tar.Header{Name: "." + name, Typeflag: tar.TypeReg, Mode: mode, Size: int64(len(files[name]))}, files[name])
+	}
+	for i := range entries {
+		add(&entries[i], "")
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

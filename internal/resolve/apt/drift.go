@@ -1,0 +1,75 @@
+package apt
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/debian"
+	"lamina.build/lock"
+)
+
+// Drift says what of a lock's packages no resolving of the wishes would have written, one
+// sentence each. It is all that can be known before one is fetched: that a package is
+// needed at all, and that its hash is the one of a signed index, apt and its indexes say
+// when a lock is made.
+func Drift(w lock.Wishes, l lock.Lock) (drift []string) {
+	say := func(format string, args ...any) { drift = append(drift, fmt.Sprintf(format, args...)) }
+	arch, _ := debianArch(w.Platform) // a spec has no other
+	for _, p := range l.Packages {
+		if fault := unlike(p, w, arch); fault != "" {
+			say("package %s %s: %s", p.Name, p.Version, fault)
+		}
+	}
+	for _, r := range w.Requests {
+		there := l.In(r.Set.Kind, r.Set.Variant)
+		if r.Set.Kind == lock.SetExtra { // it is added to what the runtime has
+			there = slices.Concat(there, l.In(lock.SetRuntime, r.Set.Variant))
+		}
+		for _, asked := range r.Packages {
+			name, _, _ := strings.Cut(asked, "=")
+			if _, ok := lock.Find(there, name); !ok && name != essential {
+				say("%s: %s is not locked", r.Set, name)
+			}
+		}
+	}
+	for _, s := range sourcesOf(w) {
+		if !slices.ContainsFunc(l.Releases, func(r lock.Release) bool { return r.Repository == s.Repository && r.Suite == s.Suite }) {
+			say("suites: the lock has no index of %s %s", s.Repository, s.Suite)
+		}
+	}
+	for _, r := range l.Releases {
+		if !slices.ContainsFunc(sourcesOf(w), func(s debian.Source) bool { return r.Repository == s.Repository && r.Suite == s.Suite }) {
+			say("suites: the spec has no index of %s %s", r.Repository, r.Suite)
+		}
+	}
+	return drift
+}
+
+// unlike says why p is no package that the wishes lead to.
+func unlike(p lock.Package, w lock.Wishes, arch string) string {
+	isOwn := func(r lock.Repository) bool { return r.Name == p.Repository }
+	isOfDebian := func(suite string) bool { return debian.RepositoryOf(suite) == p.Repository }
+	switch {
+	case p.Architecture != "all" && p.Architecture != arch:
+		return fmt.Sprintf("it is for %s, and the image for %s", p.Architecture, arch)
+	case slices.ContainsFunc(w.Repositories, isOwn):
+		return "" // whose paths are its own
+	case !slices.ContainsFunc(w.Suites, isOfDebian):
+		return fmt.Sprintf("the spec has no repository %q", p.Repository)
+	}
+	version := p.Version[strings.Index(p.Version, ":")+1:]
+	below := strings.TrimPrefix(p.Path, "pool/")
+	if p.Repository == debian.Security {
+		below = strings.TrimPrefix(below, "updates/")
+	}
+	inComponent := func(component string) bool { return strings.HasPrefix(below, component+"/") }
+	switch {
+	case path.Base(p.Path) != fmt.Sprintf("%s_%s_%s.deb", p.Name, version, p.Architecture):
+		return fmt.Sprintf("path %q is that of another one", p.Path)
+	case below == p.Path || !slices.ContainsFunc(w.Components, inComponent):
+		return fmt.Sprintf("path %q is in no component of the spec", p.Path)
+	}
+	return ""
+}

@@ -1,0 +1,55 @@
+package models
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/hub"
+	"lamina.build/internal/layers"
+	"lamina.build/internal/weights"
+	"lamina.build/lock"
+)
+
+// Drift says what of the models of a lock no resolving of their requests would have
+// written, one sentence each. What is in the files their sha256 says; whether these are
+// those of the commit nobody knows without asking.
+func Drift(l lock.Lock) (drift []string) {
+	for _, m := range l.Models {
+		for _, fault := range unlike(m) {
+			drift = append(drift, fmt.Sprintf("model %s: %s", m.From, fault))
+		}
+	}
+	return drift
+}
+
+func unlike(m lock.Model) (faults []string) {
+	say := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	names := make([]string, len(m.Files))
+	for i, f := range m.Files {
+		names[i] = f.Path
+	}
+	wanted, err := layers.Select(names, m.Include, m.Exclude)
+	if err != nil {
+		say("%v", err)
+	}
+	_, revision, isHub := m.Repository()
+	for _, f := range m.Files {
+		if !slices.Contains(wanted, f.Path) {
+			say("the spec doesn't want the file %q", f.Path)
+		}
+		if want, err := hub.InList(m.From, f.Path); !isHub && (err != nil || f.URL != want) {
+			say("the file %q is at %s, and its list has it at %s", f.Path, f.URL, want)
+		}
+	}
+	if isHub && lock.IsCommit(revision) && m.Commit != revision || !isHub && m.Commit != "" {
+		say("it has the commit %s", m.Commit)
+	}
+	if got := weights.Digest(m).String(); m.Digest != got {
+		say("its digest is that of other files: %s, and of these it is %s", m.Digest, got)
+	}
+	if err := check(m); err != nil {
+		say("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return faults
+}

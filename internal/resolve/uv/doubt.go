@@ -1,0 +1,136 @@
+package uv
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
+	"lamina.build/internal/resolve/door"
+	"lamina.build/lock"
+)
+
+// Doubt is a distribution that a lock has from where nobody can know it to be: from an index
+// that neither the spec nor the user names, or from the server of somebody else than its
+// index. Whether it is the file that a named index has is that one's to say.
+type Doubt struct {
+	lock.Distribution
+	pages []string // of named indexes, which may have it
+	named bool     // its index is, and has it at that very address
+}
+
+// Doubtful are those of a lock that answers the requests.
+func Doubtful(requests []Request, l lock.Lock, where Indexes, project fs.FS) (list []Doubt) {
+	for _, r := range requests {
+		c := newClaim(r, l, where, project)
+		for _, d := range l.Distributions {
+			known := d.Index == "" || c.isDirect(d)
+			named := c.mayServe(d.Index, d.Name, where)
+			if !c.concerns(d) || known || named && !isForeign(d) {
+				continue
+			}
+			indexes := append(c.serving(d.Name, where), c.links()...)
+			if named {
+				indexes = []string{d.Index}
+			}
+			list = append(list, Doubt{d, c.pages(indexes, d.Name), named})
+		}
+	}
+	return list
+}
+
+// pages are those of indexes that list the files of a project.
+func (c claim) pages(indexes []string, project string) []string {
+	pages := make([]string, len(indexes))
+	for i, index := range indexes {
+		if pages[i] = index; !slices.Contains(c.links(), index) {
+			pages[i] = strings.TrimRight(index, "/") + "/" + project + "/"
+		}
+	}
+	return pages
+}
+
+// Witness asks indexes what they have, and keeps that: they are asked once.
+type Witness struct {
+	Client *fetch.Client
+	Dir    string // of the cache folder
+}
+
+// Confirm wants named indexes to have the files.
+func (w Witness) Confirm(ctx context.Context, list []Doubt) error {
+	faults := make([]error, len(list))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(16)
+	for i, d := range list {
+		group.Go(func() error {
+			var known bool
+			if !readKept(w.path(d), &known) {
+				faults[i] = w.ask(groupCtx, d)
+			}
+			return groupCtx.Err()
+		})
+	}
+	return errors.Join(group.Wait(), errors.Join(faults...))
+}
+
+func (w Witness) ask(ctx context.Context, d Doubt) error {
+	var failed error
+	for _, page := range d.pages {
+		guarded, err := door.Guard(ctx, page)
+		if err != nil {
+			return err
+		}
+		files, err := door.ReadPage(guarded, w.Client, page)
+		for key, f := range files {
+			if d.is(key, f) {
+				return w.Keep([]Doubt{d})
+			}
+		}
+		if err = unlessMissing(err); failed == nil && err != nil {
+			failed = fmt.Errorf("asking whether an index has %s %s: %w", d.Name, d.Version, fetch.Explain(err))
+		}
+	}
+	if failed != nil {
+		return failed
+	}
+	if d.named {
+		err := fmt.Errorf("%s %s: %s doesn't name %s with the sha256 that is locked", d.Name, d.Version, fetch.Redact(d.Index), fetch.Redact(d.URL))
+		return failure.WithHint(failure.New(failure.Findings, err), "\"build lock\" takes what the index names now")
+	}
+	err := fmt.Errorf("%s %s: it comes from the index %s, which neither the spec nor the environment names for it, and none that they name has %s with the sha256 that is locked",
+		d.Name, d.Version, fetch.Redact(d.Index), d.File)
+	return failure.WithHint(failure.New(failure.Findings, err), fmt.Sprintf("if you trust that index, name it: --python-index %s, or a [[python.index]] of image.toml", fetch.Redact(d.Index)))
+}
+
+// is says whether an index means d by what it says of a file.
+func (d Doubt) is(key string, f door.File) bool {
+	sum := f.Hashes["sha256"]
+	if d.named {
+		return key == door.Key(d.URL) && (sum == "" || sum == d.SHA256)
+	}
+	return f.Name == d.File && sum == d.SHA256
+}
+
+// Keep notes what indexes have.
+func (w Witness) Keep(list []Doubt) error {
+	for _, d := range list {
+		if err := keep(w.path(d), true); err != nil {
+			return fmt.Errorf("keeping what %s has: %w", d.Index, err)
+		}
+	}
+	return nil
+}
+
+func (w Witness) path(d Doubt) string {
+	sum := sha256.Sum256([]byte(strings.Join(append(d.pages, d.URL, d.File, d.SHA256), "\n")))
+	return filepath.Join(w.Dir, hex.EncodeToString(sum[:])+".json")
+}

@@ -1,0 +1,403 @@
+package uv
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"lamina.build/internal/resolve/door"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/lock"
+)
+
+// Drift says what of a lock's distributions no resolving of the requests would have
+// written, one sentence each. A lock is a claim: whoever wrote it could name any file.
+// What distributions require of each other is in none of it; that is checked where they
+// are installed. What has to be asked of an index is [Doubtful].
+func Drift(requests []Request, l lock.Lock, where Indexes, project fs.FS) (drift []string) {
+	if len(l.Distributions) > 0 {
+		drift = driftUV(l)
+	}
+	for _, o := range l.Omitted {
+		if !slices.ContainsFunc(requests, func(r Request) bool { return r.Set == o.Set && slices.Contains(r.Optional, o.Requirement) }) {
+			drift = append(drift, fmt.Sprintf("%s: the lock leaves out %s, which is not optional", o.Set, o.Requirement))
+		}
+	}
+	for _, r := range requests {
+		drift = append(drift, newClaim(r, l, where, project).drift()...)
+	}
+	return drift
+}
+
+// driftUV wants the uv that this program has pinned. Its address doesn't matter: the
+// sha256 says what it is.
+func driftUV(l lock.Lock) []string {
+	want, err := uvWheel(l.Platform)
+	have := l.UV
+	have.URL = want.URL
+	if err != nil || have == want {
+		return nil
+	}
+	return []string{fmt.Sprintf("uv: the lock has %s with sha256 %s, and this program installs with uv %s", l.UV.File, l.UV.SHA256, want.Version)}
+}
+
+// claim is what a lock says that answers one request.
+type claim struct {
+	Request
+	lock    lock.Lock
+	where   Indexes
+	project fs.FS
+	direct  map[string]string // as of Request.direct
+	have    map[string]lock.Distribution
+	env     requirements.Environment
+}
+
+func newClaim(r Request, l lock.Lock, where Indexes, project fs.FS) claim {
+	r.uses = r.indexesOf(project)
+	c := claim{Request: r, lock: l, where: where, project: project, direct: r.direct(project), have: map[string]lock.Distribution{}, env: environment(l, r.Set.Variant)}
+	for _, d := range l.Distributions {
+		if slices.Contains(d.For, r.Set) {
+			c.have[d.Name] = d
+		}
+	}
+	return c
+}
+
+// environment has what markers ask of the Python of a lock.
+func environment(l lock.Lock, variant string) requirements.Environment {
+	machine := map[string]string{"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[l.Platform]
+	runtime := l.In(lock.SetRuntime, variant)
+	meta, _ := lock.Find(runtime, "python3")
+	version := release.FindString(meta.Version)
+	if parts := strings.Split(version, "."); len(parts) > 1 {
+		version = parts[0] + "." + parts[1]
+		if whole, ok := lock.Find(runtime, "python"+version); ok {
+			version = release.FindString(whole.Version)
+		}
+	}
+	return requirements.Linux(version, machine)
+}
+
+// release is Python's version in Debian's.
+var release = regexp.MustCompile(`^\d+\.\d+(\.\d+)?`)
+
+// concerns says whether d answers the request, or is what something of it is built with.
+func (c claim) concerns(d lock.Distribution) bool {
+	return slices.ContainsFunc(d.For, func(s lock.Set) bool {
+		return s == c.Set || s.Kind == lock.SetBuild && s.Variant == c.Set.Variant
+	})
+}
+
+func (c claim) drift() (drift []string) {
+	say := func(format string, args ...any) {
+		drift = append(drift, fmt.Sprintf(c.Set.String()+": "+format, args...))
+	}
+	locked := c.lockFile()
+	for _, d := range c.lock.Distributions {
+		if !c.concerns(d) {
+			continue
+		}
+		for _, fault := range []string{c.unlike(d, locked), c.origin(d)} {
+			if fault != "" {
+				say("%s: %s", title(d), fault)
+			}
+		}
+		if _, own := c.have[d.Name]; !own || !slices.Contains(d.For, c.Set) {
+			continue
+		}
+		for _, fault := range []string{c.decided(d), locked.fault(d)} {
+			if fault != "" {
+				say("%s: %s", title(d), fault)
+			}
+		}
+	}
+	for _, w := range c.Files.Requirements {
+		say := func(fault string) { say("%s:%d: %s", w.File, w.At, fault) }
+		c.answers(w, c.have, true, say)
+	}
+	for _, w := range c.Files.Constraints {
+		c.answers(w, c.have, false, func(fault string) { say("%s:%d: %s", w.File, w.At, fault) })
+	}
+	for _, w := range c.Declared { // what is missing of a tree's Debian may bring
+		c.answers(w, c.have, len(c.Sources) == 0, func(fault string) { say("%s: %s", w.File, fault) })
+	}
+	for _, text := range c.Overrides {
+		if w, err := requirements.Parse(text); err == nil {
+			w.Name = lock.NormalName(w.Name)
+			c.admits(w, c.have, func(fault string) { say("overrides: %s", fault) })
+		}
+	}
+	c.builds(say)
+	return drift
+}
+
+// builds holds what the spec wants projects to be built with against what is locked for it.
+func (c claim) builds(say func(string, ...any)) {
+	for project, lines := range c.BuildRequires {
+		d, isLocked := c.have[project]
+		if _, isTree := c.Sources[project]; !isTree && (!isLocked || d.IsWheel()) {
+			continue
+		}
+		have := map[string]lock.Distribution{}
+		for _, d := range c.lock.Distributions {
+			if slices.Contains(d.For, lock.Set{Kind: lock.SetBuild, Project: project, Variant: c.Set.Variant}) {
+				have[d.Name] = d
+			}
+		}
+		for _, text := range lines {
+			if w, err := requirements.Parse(text); err == nil {
+				c.present(w, have, func(fault string) { say("build-requires %s: %s", project, fault) })
+			}
+		}
+	}
+}
+
+// answers wants a requirement to be answered, unless the spec decides otherwise of its
+// project; must says whether something has to be there.
+func (c claim) answers(w requirements.Requirement, have map[string]lock.Distribution, must bool, say func(string)) {
+	overridden := func(text string) bool {
+		other, err := requirements.Parse(text)
+		return err == nil && other.Name == w.Name
+	}
+	isOmitted := func(o lock.Omission) bool { return o.Set == c.Set && o.Requirement == w.Name }
+	switch {
+	case slices.Contains(c.Excludes, w.Name), slices.ContainsFunc(c.Overrides, overridden):
+	case !must, slices.Contains(c.Optional, w.Name) && slices.ContainsFunc(c.lock.Omitted, isOmitted):
+		c.admits(w, have, say)
+	default:
+		c.present(w, have, say)
+	}
+}
+
+// present wants what a requirement asks for to be there.
+func (c claim) present(w requirements.Requirement, have map[string]lock.Distribution, say func(string)) {
+	_, there := have[w.Name]
+	if w.Name == "" { // of an address that doesn't tell
+		there = slices.ContainsFunc(slices.Collect(maps.Values(have)), func(d lock.Distribution) bool { return isAt(d, w) })
+	}
+	if !there && c.env.Holds(w.Marker()) == requirements.Yes {
+		say(fmt.Sprintf("%s is not locked", w.Line))
+		return
+	}
+	c.admits(w, have, say)
+}
+
+// admits wants what is there of a requirement's project to be what it asks for.
+func (c claim) admits(w requirements.Requirement, have map[string]lock.Distribution, say func(string)) {
+	d, ok := have[w.Name]
+	if !ok || c.env.Holds(w.Marker()) != requirements.Yes {
+		return
+	}
+	switch {
+	case w.Kind != requirements.Named && !isAt(d, w):
+		say(fmt.Sprintf("%s is wanted, and %s is locked from %s", w.Line, title(d), d.URL))
+	case w.Kind == requirements.Named && !requirements.Admits(w.Specifiers(), d.Version):
+		say(fmt.Sprintf("%s is wanted, and %s is locked", w.Line, title(d)))
+	}
+}
+
+// isAt says whether d is the file or the repository that a requirement names.
+func isAt(d lock.Distribution, w requirements.Requirement) bool {
+	address, below := d.Archive()
+	switch w.Kind {
+	case requirements.Path:
+		return address == "file:"+w.Path
+	case requirements.URL:
+		return door.Key(address) == door.Key(w.URL) && below == w.Subdirectory
+	}
+	remote, commit, below, ok := d.Git()
+	bare := func(address string) string {
+		return strings.TrimSuffix(strings.TrimRight(cleaned(address), "/"), ".git")
+	}
+	return ok && bare(remote) == bare(w.URL) && below == w.Subdirectory && (!lock.IsCommit(w.Ref) || w.Ref == commit)
+}
+
+// decided is what the options of the request refuse in d.
+func (c claim) decided(d lock.Distribution) string {
+	hashes := c.hashes(d.Name, d.URL)
+	isOther := func(hash string) bool { return !strings.HasPrefix(hash, "sha256:") }
+	isIts := func(hash string) bool { return strings.EqualFold(hash, "sha256:"+d.SHA256) }
+	_, _, _, isGit := d.Git()
+	switch {
+	case slices.Contains(c.Excludes, d.Name):
+		return "the spec excludes it"
+	// Hashes of other kinds were compared when it was locked: the lock has none.
+	case len(hashes) > 0 && !slices.ContainsFunc(hashes, isOther) && !slices.ContainsFunc(hashes, isIts):
+		return "its sha256 is " + d.SHA256 + ", which none of the --hash options of its line has"
+	case len(hashes) == 0 && slices.Contains(c.Files.Options, "--require-hashes"):
+		return "--require-hashes wants a --hash for everything, and no line has one for this"
+	case !isGit && !d.IsWheel() && c.wants("--only-binary", d.Name):
+		return "it is no wheel, and --only-binary wants one"
+	case d.IsWheel() && c.Lock == "" && d.Index != "" && c.wants("--no-binary", d.Name):
+		return "it is a wheel, and --no-binary wants none"
+	}
+	return ""
+}
+
+// wants says whether an option names a project, or all; the name over all.
+func (c claim) wants(option, project string) bool {
+	has := func(name, word string) bool { return slices.Contains(c.Files.Options, name+"="+word) }
+	other := map[string]string{"--only-binary": "--no-binary", "--no-binary": "--only-binary"}[option]
+	all, none := lock.NormalName(":all:"), lock.NormalName(":none:")
+	return !has(option, none) && (has(option, project) || has(option, all) && !has(other, project))
+}
+
+// unlike says why d can't be a file of what it is called by.
+func (c claim) unlike(d lock.Distribution, locked lockFile) string {
+	named := &distribution{Name: d.Name}
+	_, _, _, isGit := d.Git()
+	fits := isGit
+	switch {
+	case d.IsWheel():
+		_, rest, _ := strings.Cut(d.File, "-")
+		version, _, _ := strings.Cut(rest, "-")
+		public, _, _ := strings.Cut(version, "+")
+		fits = isFileOf(d.File, named) && (requirements.SameVersion(d.Version, version) || requirements.SameVersion(d.Version, public))
+	case d.Index != "":
+		fits = isFileOf(d.File, named) && archive.MatchString(d.File)
+	}
+	if address, _ := d.Archive(); d.Index == "" && !isGit {
+		name, isLocal := d.Local()
+		if own, err := url.Parse(address); err == nil && !isLocal {
+			name = own.Path
+		}
+		fits = (fits || !d.IsWheel()) && (path.Base(name) == d.File || locked.has(d.Name, d.File))
+	}
+	if fits {
+		return ""
+	}
+	return fmt.Sprintf("%q is no file of it", d.File)
+}
+
+// archive is what an index has beside wheels.
+var archive = regexp.MustCompile(`(?i)\.(zip|tgz|tbz|txz|tlz|tar(\.\w+)?)$`)
+
+// origin says why d doesn't come from where the request has it come from.
+func (c claim) origin(d lock.Distribution) string {
+	remote, _, _, isGit := d.Git()
+	local, isLocal := d.Local()
+	switch {
+	case isGit:
+		for named := range c.direct {
+			if key(hostOf(named)) == key(hostOf(remote)) {
+				return ""
+			}
+		}
+		return fmt.Sprintf("no requirement names the host of %s", remote)
+	case isLocal:
+		if c.namesFile(local) && (d.Index == "" || c.Lock != "") {
+			return ""
+		}
+		return fmt.Sprintf("no requirement names the file %s", local)
+	case c.isDirect(d) && (d.Index == "" || c.Lock != "" || c.mayServe(d.Index, d.Name, c.where)): // a pylock.toml may say any index
+		return ""
+	case c.isDirect(d):
+		return fmt.Sprintf("the spec names its address, and no index %s", d.Index)
+	case d.Index == "":
+		return fmt.Sprintf("no requirement names %s", d.URL)
+	case strings.TrimRight(d.Index, "/") == DefaultIndex && isForeign(d):
+		return fmt.Sprintf("PyPI has no such file at %s", d.URL)
+	}
+	return ""
+}
+
+// isDirect says whether the request names the address of d.
+func (c claim) isDirect(d lock.Distribution) bool {
+	address, _ := d.Archive()
+	name, named := c.direct[door.Key(address)]
+	return named && (name == "" || name == d.Name)
+}
+
+// namesFile says whether a file beside the spec is one that the request names.
+func (c claim) namesFile(name string) bool {
+	isPath := func(w requirements.Requirement) bool { return w.Kind == requirements.Path && w.Path == name }
+	return slices.ContainsFunc(c.Files.Requirements, isPath) || slices.ContainsFunc(c.Files.Constraints, isPath) ||
+		slices.Contains(c.Files.FindLinks, path.Dir(name)) || slices.Contains(c.ProjectFiles, name)
+}
+
+// pypiFiles is the host of PyPI's files, which most mirrors name, too. Who uploads one
+// there has it called after a project of their own.
+const pypiFiles = "files.pythonhosted.org"
+
+// isForeign says whether the file of d is on another server than its index. PyPI's are
+// where it has them all.
+func isForeign(d lock.Distribution) bool {
+	file, err := url.Parse(d.URL)
+	index, indexErr := url.Parse(d.Index)
+	if err != nil || indexErr != nil || index.Scheme == "https" && file.Scheme != "https" {
+		return true
+	}
+	if file.Host == pypiFiles && path.Base(file.Path) == d.File {
+		return false
+	}
+	return file.Host != index.Host || strings.TrimRight(d.Index, "/") == DefaultIndex
+}
+
+// lockFile is the lock of somebody else that a request takes its distributions from:
+// what it says of each project.
+type lockFile struct {
+	name    string
+	entries map[string][]lockEntry
+}
+
+type lockEntry struct {
+	version string
+	text    string
+}
+
+var anySHA256 = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
+
+// lockFile reads a pylock.toml or uv.lock; none where the request has none.
+func (c claim) lockFile() (f lockFile) {
+	i := slices.IndexFunc(c.ProjectFiles, func(name string) bool { return path.Base(name) == "uv.lock" && c.Project != "" })
+	if f.name = c.Lock; f.name == "" && i >= 0 {
+		f.name = c.ProjectFiles[i]
+	}
+	data, err := fs.ReadFile(c.project, cmp.Or(f.name, "."))
+	var file struct {
+		PyLock []map[string]any `toml:"packages"`
+		UVLock []map[string]any `toml:"package"`
+	}
+	if f.name == "" || err != nil || toml.Unmarshal(data, &file) != nil {
+		return lockFile{}
+	}
+	f.entries = map[string][]lockEntry{}
+	for _, entry := range append(file.PyLock, file.UVLock...) {
+		name, _ := entry["name"].(string)
+		version, _ := entry["version"].(string)
+		text, _ := toml.Marshal(entry) // as it was read
+		f.entries[normal(name)] = append(f.entries[normal(name)], lockEntry{version, string(text)})
+	}
+	return f
+}
+
+// has says whether the file has a name somewhere in what it says of a project.
+func (f lockFile) has(project, name string) bool {
+	return slices.ContainsFunc(f.entries[project], func(e lockEntry) bool { return strings.Contains(e.text, name) })
+}
+
+// fault is why d is not in the file; a file is told by its sha256, and a tree by its commit.
+func (f lockFile) fault(d lock.Distribution) string {
+	if f.entries == nil {
+		return ""
+	}
+	_, commit, _, isGit := d.Git()
+	for _, e := range f.entries[d.Name] {
+		sum := cmp.Or(d.SHA256, commit)
+		isIt := strings.Contains(e.text, sum) || !isGit && !anySHA256.MatchString(e.text) && strings.Contains(e.text, path.Base(d.URL))
+		if isIt && (e.version == "" || requirements.SameVersion(e.version, d.Version)) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s has no such file of it", f.name)
+}
+
+func title(d lock.Distribution) string { return d.Name + " " + d.Version }
