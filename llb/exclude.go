@@ -75,6 +75,18 @@ func (e Exclude) expression() string {
 	return test
 }
 
+// kept is a shell function that says whether one of the globs matches a path.
+func (e Exclude) kept() string {
+	if len(e) == 0 {
+		return "kept() { false; }\n"
+	}
+	var tests strings.Builder
+	for _, glob := range e {
+		tests.WriteString(" -e " + quoteShell(expandGlob(glob)))
+	}
+	return `kept() { printf '%s\n' "$1" | grep -Eqx` + tests.String() + "; }\n"
+}
+
 // expandGlob turns a glob into an extended regular expression for the whole path.
 func expandGlob(glob string) string {
 	var re strings.Builder

@@ -18,7 +18,11 @@ func (d drawing) models() []Part {
 			for i, l := range w.Layers {
 				layers[i] = Layer{What: l.Name, Fetched: l.Size, Unpacked: l.Size}
 			}
-			parts = append(parts, Part{Stage: "model", State: w.State, Layers: layers})
+			p := part("model", w.State, layers...)
+			if w.Made {
+				p = p.checked(llb.LayerCheck{Name: w.Layers[0].Name, Places: []string{m.Path}, Public: true})
+			}
+			parts = append(parts, p)
 		}
 	}
 	return parts
@@ -72,7 +76,8 @@ func (d drawing) lists() []Part {
 	for _, m := range d.Models {
 		if m.Locked != nil {
 			text := listOf(*m.Locked)
-			parts = append(parts, part("list", llb.Text(m.listName(), m.listPath(), text), Layer{What: m.listName(), Unpacked: int64(len(text))}))
+			p := part("list", llb.Text(m.listName(), m.listPath(), text), Layer{What: m.listName(), Unpacked: int64(len(text))})
+			parts = append(parts, p.checked(llb.LayerCheck{Name: m.listName(), Places: []string{m.listPath()}}))
 		}
 	}
 	return parts
