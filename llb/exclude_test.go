@@ -55,6 +55,20 @@ func TestDpkgIsSparedWholeFoldersOnly(t *testing.T) {
 	}
 }
 
+// What a shell asks of a path that stays, Matcher says as well.
+func TestShellKnowsWhatIsKept(t *testing.T) {
+	for _, globs := range []Exclude{nil, {"/etc/munge/*"}, {"/etc/ssh", "/opt/it's/**/*.key"}} {
+		matches := globs.Matcher()
+		for _, p := range []string{"/etc/munge/munge.key", "/etc/munge", "/etc/ssh/a/b", "/opt/it's/x.key", "/opt/it's/a/x.key", "/opt/its/x.key", "/etc/sshd"} {
+			script := globs.kept() + `if kept "$1"; then echo yes; fi`
+			out, err := exec.CommandContext(t.Context(), "sh", "-euc", script, "sh", p).CombinedOutput()
+			if got := string(out) == "yes\n"; err != nil || got != matches(p) {
+				t.Errorf("%q keep %s: %q, %v", globs, p, out, err)
+			}
+		}
+	}
+}
+
 func TestQuotesSurviveTheShell(t *testing.T) {
 	if got, want := quoteShell("it's"), `'it'\''s'`; got != want {
 		t.Errorf("got %s, want %s", got, want)

@@ -36,17 +36,15 @@ MERGED = ("/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/libx32/")
 
 
 def main(argument: str, mounts: str = "/.lamina") -> None:
-    sys.stdout.reconfigure(errors="backslashreplace")
-    sys.stderr.reconfigure(errors="backslashreplace")
     options = json.loads(argument)
     lists = os.path.join(mounts, "lists")
     source = Packages(lists) if os.path.isdir(lists) else Archives(mounts, os.path.join(mounts, "layer"), options["name"])
     check = Check(os.path.join(mounts, "layer"), source, options)
     check.folder("")
     for note in check.notes:
-        print(note)
+        print(plain(note))
     if check.faults:
-        print(*check.faults, sep="\n", file=sys.stderr)
+        print(*map(plain, check.faults), sep="\n", file=sys.stderr)
         raise SystemExit(1)
     print(f"{check.count} entries, as a layer may have them")
 
@@ -92,16 +90,21 @@ class Packages:
         return digest(file, "md5").hex() in self.hashes
 
     def origin(self, path: str) -> str:
-        """Says where a file without a hash comes from. A script that names it made it; else it is likely of who has the folder."""
-        makers = self.owners.get(merged(path)) or self.scripts(path) or self.scripts(os.path.basename(path))
-        folder = os.path.dirname(path)
-        while not makers and folder != "/":
-            makers = [owner for owner in self.owners.get(merged(folder), []) if owner != "base-files"][:3]
-            folder = os.path.dirname(folder)
+        """Says where a file without a hash comes from: of whose script names it, else likely of who alone has the folder."""
+        name = os.path.basename(path)
+        makers = self.owners.get(merged(path)) or self.scripts(path) or self.having(os.path.dirname(path)) or self.scripts(name)
         return "made while " + (" or ".join(makers) or "a package") + (" were" if len(makers) > 1 else " was") + " installed"
 
-    def scripts(self, text: str) -> list[str]:
-        return [package for kind in (".postinst", ".preinst") for package, script in self.read(kind) if text in script]
+    def scripts(self, name: str) -> list[str]:
+        named = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])")
+        return [package for kind in (".postinst", ".preinst") for package, script in self.read(kind) if named.search(script)]
+
+    def having(self, folder: str) -> list[str]:
+        while folder != "/":
+            if owners := [owner for owner in self.owners.get(merged(folder), []) if owner != "base-files"]:
+                return owners if len(owners) <= 3 else []
+            folder = os.path.dirname(folder)
+        return []
 
 
 class Archives:
@@ -194,6 +197,11 @@ class Check:
             self.notes.append(f"{path} holds a private key ({kind}) that is public: its source lists its hash")
         else:
             self.faults.append(f"{path} holds a private key ({kind}), {self.source.origin(path)}")
+
+
+def plain(text: str) -> str:
+    """Returns one line, whatever the names of files hold."""
+    return re.sub("[\x00-\x1f\x7f\udc80-\udcff]", lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
 
 
 def within(path: str, places: list[str]) -> bool:
