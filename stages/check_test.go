@@ -116,7 +116,9 @@ func TestWhatLayersMayHold(t *testing.T) {
 	local := func(name, mounts string) string {
 		return options(name, "/usr/local", `"/usr/local/sbin"`, "false", mounts)
 	}
-	of := func(wheels ...string) string { return "wheels/" + strings.Join(wheels, "-1-py3-none-any.whl wheels/") + "-1-py3-none-any.whl" }
+	of := func(wheels ...string) string {
+		return "wheels/" + strings.Join(wheels, "-1-py3-none-any.whl wheels/") + "-1-py3-none-any.whl"
+	}
 	want := map[string]string{
 		"runtime": options("runtime", "/", "", "false", "lists"), "debug": options("debug", "/", "", "false", "lists"),
 		"one's own": options("one's own", "/", "", "false", ""), "wan 012345678901": options("wan 012345678901", "/app/wan", "", "false", ""),
