@@ -188,8 +188,7 @@ class Check:
         return within(path, self.places) or is_folder and any(place.startswith(path + "/") for place in self.places)
 
     def look(self, path: str, file: str, size: int) -> None:
-        kind = self.keys.kind(path, file, size)
-        if not kind or compiled(file):
+        if compiled(file) or not (kind := self.keys.kind(path, file, size)):
             return
         if self.keep.decider(path):
             self.notes.append(f"{path} holds a private key ({kind}), and is kept")
@@ -210,9 +209,8 @@ def within(path: str, places: list[str]) -> bool:
 
 def compiled(file: str) -> bool:
     """Says whether a file is the bytecode of a source beside it, which is looked at for both."""
-    folder, name = os.path.split(file)
-    source = os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")
-    return os.path.basename(folder) == "__pycache__" and name.endswith(".pyc") and os.path.isfile(source)
+    folder, cache, name = file.rpartition("/__pycache__/")
+    return bool(cache) and name.endswith(".pyc") and os.path.isfile(f"{folder}/{name.partition('.')[0]}.py")
 
 
 def listed(file: str) -> list[str]:
