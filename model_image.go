@@ -95,7 +95,7 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 		if e == nil {
 			fetched := make([]stages.Weights, len(outline))
 			for i, s := range work.Fetched() {
-				fetched[i] = stages.Weights{State: s, Layers: outline[i : i+1], Made: true}
+				fetched[i] = stages.Weights{State: s, Layers: outline[i : i+1]}
 			}
 			return fetched, nil
 		}

@@ -12,7 +12,6 @@ type LayerCheck struct {
 	Places []string // absolute: the folders that it may fill
 	Apart  []string // those among them that it may not
 	Keep   Exclude  // private keys that may be in it
-	Public bool     // the lock has the hash of every file, so that no key among them is a secret
 
 	Lists  *State // of dpkg, where the layer is of Debian packages: see [Debian.Lists]
 	Wheels []File // that it was made of: what their RECORDs list is public
@@ -21,7 +20,7 @@ type LayerCheck struct {
 
 // On runs the check in builder.
 func (c LayerCheck) On(builder State) State {
-	options := map[string]any{"name": c.Name, "places": list(c.Places), "apart": list(c.Apart), "keep": list(c.Keep), "public": c.Public}
+	options := map[string]any{"name": c.Name, "places": list(c.Places), "apart": list(c.Apart), "keep": list(c.Keep)}
 	exec := Exec{
 		Name: "check: " + c.Name,
 		// The scripts are the same for all layers, and in a graph once.

@@ -206,7 +206,7 @@ func TestLayerCheck(t *testing.T) {
 		t.Errorf("mounts (-want +got):\n%s", diff)
 	}
 	args := v.Op.GetExec().Meta.Args
-	if got, want := args[len(args)-1], `{"apart":["/usr/local/sbin"],"keep":["/a"],"name":"torch 2","places":["/usr/local"],"public":false}`; got != want {
+	if got, want := args[len(args)-1], `{"apart":["/usr/local/sbin"],"keep":["/a"],"name":"torch 2","places":["/usr/local"]}`; got != want {
 		t.Errorf("options %s, want %s", got, want)
 	}
 	for _, script := range []string{"check_layer.py", "private_keys.py", "globs.py", "keys.json"} {

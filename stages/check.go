@@ -14,7 +14,7 @@ func (p Part) checked(c llb.LayerCheck) Part {
 // check and not the image, so that where a cache brings the layer it brings the check, which
 // was done where the layer was made. Nothing looks at layers that the engine doesn't make,
 // which it would pull for that: those that the client packs are checked as they are packed
-// (internal/layers), and published ones by their headers.
+// (internal/layers), and those of models hold what the lock has by its hash.
 func (d drawing) checked(parts []Part) []llb.State {
 	list := states(parts)
 	for i, p := range parts {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/solver/pb"
-	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/graph"
 	"lamina.build/llb"
@@ -18,14 +17,9 @@ import (
 // everyKind are pictures that have among them every kind of layer, each with the smoke
 // tests off: the checks don't depend on them.
 func everyKind() map[string]stages.Input {
-	made := withTree()
-	made.Models[0].Weights = []stages.Weights{{
-		State:  llb.ModelLayer("wan/a", []llb.File{{From: llb.Fetch("https://h.example/a", digest.FromString("a"), "a"), Path: "/models/wan/a"}}, nil),
-		Layers: []llb.Layer{packed("wan/a")}, Made: true,
-	}}
 	all := map[string]stages.Input{
 		"production": input("production"), "minimal": input("minimal"), "debug": input("debug"),
-		"published": published(), "wheels": withWheels(), "tree": withTree(), "made": made,
+		"published": published(), "wheels": withWheels(), "tree": withTree(),
 	}
 	for name, in := range all {
 		in.Smoke.Level = stages.SmokeOff
@@ -110,20 +104,19 @@ func TestWhatLayersMayHold(t *testing.T) {
 			got[name] = fmt.Sprint(args[len(args)-1], " ", mounts)
 		}
 	}
-	options := func(name, places, apart, public, mounts string) string {
-		return fmt.Sprintf(`{"apart":[%s],"keep":["/etc/key"],"name":%q,"places":[%q],"public":%s} [%s]`, apart, name, places, public, mounts)
+	options := func(name, places, apart, mounts string) string {
+		return fmt.Sprintf(`{"apart":[%s],"keep":["/etc/key"],"name":%q,"places":[%q]} [%s]`, apart, name, places, mounts)
 	}
 	local := func(name, mounts string) string {
-		return options(name, "/usr/local", `"/usr/local/sbin"`, "false", mounts)
+		return options(name, "/usr/local", `"/usr/local/sbin"`, mounts)
 	}
 	of := func(wheels ...string) string {
 		return "wheels/" + strings.Join(wheels, "-1-py3-none-any.whl wheels/") + "-1-py3-none-any.whl"
 	}
 	want := map[string]string{
-		"runtime": options("runtime", "/", "", "false", "lists"), "debug": options("debug", "/", "", "false", "lists"),
-		"one's own": options("one's own", "/", "", "false", ""), "wan 012345678901": options("wan 012345678901", "/app/wan", "", "false", ""),
-		"list of the files of /models/wan": options("list of the files of /models/wan", "/usr/share/lamina/model-face-b.json", "", "false", ""),
-		"wan/a":                            options("wan/a", "/models/wan", "", "true", ""),
+		"runtime": options("runtime", "/", "", "lists"), "debug": options("debug", "/", "", "lists"),
+		"one's own": options("one's own", "/", "", ""), "wan 012345678901": options("wan 012345678901", "/app/wan", "", ""),
+		"list of the files of /models/wan": options("list of the files of /models/wan", "/usr/share/lamina/model-face-b.json", "", ""),
 		"torch 1":                          local("torch 1", of("torch")), "nvidia-cudnn-cu12 1": local("nvidia-cudnn-cu12 1", of("nvidia-cudnn-cu12")),
 		"medium wheels": local("medium wheels", of("numpy")), "small wheels": local("small wheels", of("idna", "own", "tqdm")),
 		"insightface 0.7.3": local("insightface 0.7.3", "source"), "sam2 1.0": local("sam2 1.0", ""), "native": local("native", ""),

@@ -66,7 +66,6 @@ type Model struct {
 type Weights struct {
 	State  llb.State
 	Layers []llb.Layer // with their names, sizes and paths at least
-	Made   bool        // the engine makes the one layer of files that the lock has
 }
 
 // Layers are all of the model.

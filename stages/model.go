@@ -18,11 +18,7 @@ func (d drawing) models() []Part {
 			for i, l := range w.Layers {
 				layers[i] = Layer{What: l.Name, Fetched: l.Size, Unpacked: l.Size}
 			}
-			p := part("model", w.State, layers...)
-			if w.Made {
-				p = p.checked(llb.LayerCheck{Name: w.Layers[0].Name, Places: []string{m.Path}, Public: true})
-			}
-			parts = append(parts, p)
+			parts = append(parts, part("model", w.State, layers...))
 		}
 	}
 	return parts

@@ -6,7 +6,7 @@ its source did not publish: one that a .deb or a wheel lists by its hash is know
 that was made while something was installed or compiled would be everybody's who has the image.
 
 The argument is JSON: "name" of the layer; "places" that it fills, and "apart", places among them that it may
-not; "keep", globs of keys that stay; "public", where the lock has the hash of every file.
+not; "keep", globs of keys that stay.
 """
 
 import base64
@@ -148,7 +148,6 @@ class Check:
         self.layer, self.source, self.keys, self.keep = layer, source, Keys(TABLE), Globs(options["keep"])
         self.places = [place.rstrip("/") for place in options["places"]]
         self.apart = [place.rstrip("/") for place in options["apart"]]
-        self.public = bool(options["public"])
         self.faults: list[str] = []
         self.notes: list[str] = []
         self.count = 0
@@ -192,7 +191,7 @@ class Check:
             return
         if self.keep.decider(path):
             self.notes.append(f"{path} holds a private key ({kind}), and is kept")
-        elif self.public or self.source.published(file):
+        elif self.source.published(file):
             self.notes.append(f"{path} holds a private key ({kind}) that is public: its source lists its hash")
         else:
             self.faults.append(f"{path} holds a private key ({kind}), {self.source.origin(path)}")

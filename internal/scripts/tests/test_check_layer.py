@@ -25,8 +25,8 @@ class CheckLayerTest(WithFolder):
         super().setUp()
         os.makedirs(self.path("layer", ""), exist_ok=True)
 
-    def check(self, *places: str, apart: list[str] | None = None, keep: list[str] | None = None, public: bool = False) -> subprocess.CompletedProcess[str]:
-        options = {"name": "torch 2", "places": places or ["/"], "apart": apart or [], "keep": keep or [], "public": public}
+    def check(self, *places: str, apart: list[str] | None = None, keep: list[str] | None = None) -> subprocess.CompletedProcess[str]:
+        options = {"name": "torch 2", "places": places or ["/"], "apart": apart or [], "keep": keep or []}
         command = [PYTHON, "-I", "-S", os.path.join(SCRIPTS, "check_layer.py"), json.dumps(options), self.folder]
         return subprocess.run(command, capture_output=True, text=True)
 
@@ -187,10 +187,9 @@ class CheckLayerTest(WithFolder):
         os.unlink(self.path("wheels", "my_pkg-1.0-py3-none-any.whl"))
         self.assertIn("test.cpython-311.pyc holds a private key", self.check().stderr)
 
-    def test_keys_of_trees_and_models(self) -> None:
+    def test_keys_of_trees(self) -> None:
         self.write(PEM, "layer", "opt", "tree", "key")
         self.fails(["/opt/tree/key holds a private key (PEM), of torch 2, which has published no hash of it"], "/opt/tree")
-        self.passes("/opt/tree", public=True, says="is public")
 
     def test_links_are_not_followed(self) -> None:
         self.write(PEM, "outside")
