@@ -55,7 +55,7 @@ func TestEveryLayerThatIsMadeIsChecked(t *testing.T) {
 					t.Errorf("%s %q is merged without a check", part.Kind, part.Name)
 					continue
 				}
-				if faults := checks(g, g.Vertices[part.Inputs[1].Vertex], part.Inputs[0]); faults != "" {
+				if faults := checks(g.Vertices[part.Inputs[1].Vertex], part.Inputs[0]); faults != "" {
 					t.Errorf("%s: %s", g.Vertices[part.Inputs[0].Vertex].Name, faults)
 				}
 			}
@@ -67,7 +67,7 @@ func TestEveryLayerThatIsMadeIsChecked(t *testing.T) {
 }
 
 // checks says why a step is no check of a layer.
-func checks(g graph.Graph, check graph.Vertex, layer graph.Input) string {
+func checks(check graph.Vertex, layer graph.Input) string {
 	e := check.Op.GetExec()
 	i := slices.IndexFunc(e.GetMounts(), func(m *pb.Mount) bool { return m.Dest == "/.lamina/layer" })
 	switch {

@@ -67,7 +67,6 @@ func samples(t *testing.T) []sample {
 	if err != nil {
 		t.Fatal(err)
 	}
-	type sequence []any
 	der := func(values ...any) []byte {
 		var all []byte
 		for _, v := range values {
@@ -178,11 +177,11 @@ print(json.dumps([keys.kind(path, file, os.path.getsize(file)) for path, file in
 			t.Fatal(err)
 		}
 		asked = append(asked, []string{all[i].path, name})
-		entry, err := look(os.DirFS(dir), filepath.Base(name))
+		packed, err := look(os.DirFS(dir), filepath.Base(name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got[all[i].path], err = entry.privateKey(all[i].path); err != nil {
+		if got[all[i].path], err = packed.privateKey(all[i].path); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -193,7 +192,7 @@ print(json.dumps([keys.kind(path, file, os.path.getsize(file)) for path, file in
 	if err != nil {
 		t.Fatal(err)
 	}
-	python := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", script, filepath.Join(scripts, "keys.json"), string(question)) //nolint:gosec // of this test
+	python := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", script, filepath.Join(scripts, "keys.json"), string(question))
 	python.Env = append(os.Environ(), "PYTHONPATH="+scripts, "PYTHONDONTWRITEBYTECODE=1")
 	if exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import sys; sys.exit(sys.version_info < (3, 11))").Run() != nil {
 		t.Skip("/usr/bin/python3 is no Python of 3.11 or later: the scripts' side is not compared")
