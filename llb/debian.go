@@ -76,7 +76,9 @@ func (d Debian) above(rootfs State) (made, lists State) {
 // mount points below /.lamina after it.
 func (d Debian) install(root State, command ...string) (made, lists State) {
 	files := scripts.Named("bootstrap.sh", "install.sh", "forget.sh", "bytecode.py")
-	files["exclude.sh"], files["kept.sh"] = d.Exclude.script(), d.Keep.kept()
+	// A key elsewhere that may stay is nothing to install all packages anew for.
+	keep := d.Keep.below("/etc/", "/var/lib/dbus/")
+	files["exclude.sh"], files["kept.sh"] = d.Exclude.script(), keep.kept()
 	run := Exec{
 		Name: fmt.Sprintf("%s: install %d packages", d.Name, len(d.Packages)),
 		Args: append(append(command, d.User.String()), d.Exclude.dpkgOptions()...),

@@ -55,6 +55,14 @@ func TestDpkgIsSparedWholeFoldersOnly(t *testing.T) {
 	}
 }
 
+func TestGlobsBelowFolders(t *testing.T) {
+	all := Exclude{"/etc", "/etc/ssh/*", "/e*/x", "/**/*.key", "/app/id", "/etcetera/x", "/var/lib/db?s/machine-id", "/var/lib/dbus.old", "/usr/**/x"}
+	want := Exclude{"/etc", "/etc/ssh/*", "/e*/x", "/**/*.key", "/var/lib/db?s/machine-id"}
+	if diff := cmp.Diff(want, all.below("/etc/", "/var/lib/dbus/")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // What a shell asks of a path that stays, Matcher says as well.
 func TestShellKnowsWhatIsKept(t *testing.T) {
 	for _, globs := range []Exclude{nil, {"/etc/munge/*"}, {"/etc/ssh", "/opt/it's/**/*.key"}} {

@@ -66,9 +66,9 @@ func TestRealLayersOfOthers(t *testing.T) {
 	}{
 		{"sbin", "systems", "", "", 1, []string{"check: small wheels: ", "/usr/local/sbin lies where no layer of its kind may"}},
 		{"a key in a wheel", "leaky", "", "", 1, []string{site + "leaky/server.pem holds a private key (PEM), of leaky 1.0, which", `keep = ["` + site + `leaky/server.pem"] under [debian]`}},
-		{"a key that is kept", "leaky", "/usr/**/server.pem", "", 0, []string{"server.pem holds a private key (PEM), and is kept"}},
-		{"a key that is listed", "tested", "", "", 0, []string{"test.pem holds a private key (PEM) that is public"}},
-		{"a key of an sdist", "published", "", "", 0, []string{"key.py holds a private key (PEM) that is public"}},
+		{"keys that are kept, listed, of an sdist", "leaky\ntested\npublished", "/usr/**/server.pem", "", 0, []string{
+			"server.pem holds a private key (PEM), and is kept", "test.pem holds a private key (PEM) that is public", "key.py holds a private key (PEM) that is public",
+		}},
 		{"a key that a build makes", "made", "", "", 1, []string{site + "made.py holds a private key (PEM), of made 1.0, which"}},
 		{"a key in a tree", "", "", git, 1, []string{"check: tree ", "/opt/tree/deploy/id holds a private key (PEM), of tree "}},
 		{"a key in an app", "", "", "[app]\nsource = \"app\"\nentrypoint = [\"python3\"]\n", 2, []string{`path "id": holds a private key (PEM)`, `keep = ["/app/id"] under [debian]`}},
