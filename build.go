@@ -151,6 +151,9 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 	for _, p := range result.Pruned {
 		made.Pruned = append(made.Pruned, Pruned(p))
 	}
+	for _, r := range result.Removed {
+		made.Removed = append(made.Removed, Removed(r))
+	}
 	for _, o := range x.Outputs {
 		saved := Saved{Output: o}
 		if o.Layout() {

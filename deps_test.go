@@ -29,7 +29,7 @@ var arrows = map[string]string{
 	"internal/graph":                "",
 	"internal/hub":                  "internal/failure internal/fetch internal/layers lock",
 	"internal/humanize":             "",
-	"internal/layers":               "internal/beneath internal/layout/blobs llb",
+	"internal/layers":               "internal/beneath internal/layout/blobs internal/scripts llb",
 	"internal/layout":               "internal/atomicfile internal/beneath internal/failure internal/layout/blobs",
 	"internal/layout/blobs":         "internal/atomicfile internal/beneath",
 	"internal/registry":             "internal/failure internal/fetch internal/humanize",

@@ -24,8 +24,9 @@ type Made struct {
 	Config     digest.Digest      // of the image's config, which is its ID
 	Layers     []Layer            // bottom first; none where there is no Manifest
 
-	LeftOut []string // what was optional and is not in it, with the reason
-	Pruned  []Pruned // what wheels were installed without, of those that were installed now
+	LeftOut []string  // what was optional and is not in it, with the reason
+	Pruned  []Pruned  // what wheels were installed without, of those that were installed now
+	Removed []Removed // keys and ids that packages had made for one machine, of those that were installed now
 
 	Saved  []Saved       // where it is
 	Engine string        // "BuildKit v0.34.2"
@@ -47,6 +48,12 @@ type Pruned struct {
 	Rule  string `json:"rule"` // a glob: "**/*.a"
 	Files int    `json:"files"`
 	Bytes int64  `json:"bytes"`
+}
+
+// Removed is a file that is not in an image, or is empty there: all that run it would share it.
+type Removed struct {
+	Kind string `json:"kind"` // "ssh host key", "machine-id"
+	Path string `json:"path"`
 }
 
 // Saved is an output with all of its blanks filled in: its folder or file, and
@@ -124,6 +131,9 @@ func (m Made) Metadata() ([]byte, error) {
 	}
 	if len(m.Pruned) > 0 {
 		values["lamina.pruned"] = m.Pruned
+	}
+	if len(m.Removed) > 0 {
+		values["lamina.removed"] = m.Removed
 	}
 	text, err := json.MarshalIndent(values, "", "  ")
 	if err != nil {

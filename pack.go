@@ -28,7 +28,7 @@ func (j job) footing(ctx context.Context, mirrors debian.Mirrors) (stages.Input,
 	tools, err := j.tools(ctx, mirrors)
 	in := stages.Input{
 		Variant: j.spec.Variant, Platform: j.platform(), Lock: j.lock, Mirrors: llb.Mirrors(mirrors), Tools: tools,
-		Exclude: j.spec.Debian.Exclude,
+		Exclude: j.spec.Debian.Exclude, Keep: j.spec.Debian.Keep,
 	}
 	if j.spec.App.Source != "" {
 		in.App = &stages.App{User: llb.User(j.spec.App.User)}
@@ -93,7 +93,8 @@ func (j job) packSources(ctx context.Context) ([]stages.Source, error) {
 	sources, faults := make([]stages.Source, len(dirs)), make([]error, len(dirs))
 	for i, dir := range dirs {
 		sources[i].Project = j.spec.Python.SourceName(dir)
-		sources[i].Layer, faults[i] = j.packTree(ctx, dir, "/", j.besides(dir)...)
+		// The check of the layer that is built of it looks for keys.
+		sources[i].Layer, faults[i] = j.packTree(ctx, dir, "/", layers.AllKeys(), j.besides(dir)...)
 	}
 	return sources, errors.Join(faults...)
 }
@@ -169,7 +170,7 @@ func (j job) packApp(ctx context.Context) (*stages.App, error) {
 	if a.Source == "." { // what builds leave in the folder would grow with each
 		made = []string{LockName, path.Join("dist", j.spec.Name)}
 	}
-	layer, err := j.packTree(ctx, a.Source, a.Path, made...)
+	layer, err := j.packTree(ctx, a.Source, a.Path, j.spec.Debian.Keep, made...)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +186,7 @@ const maxIgnore = 1 << 20
 
 // packTree packs a folder, but for what comes and goes with its use. In messages it is
 // called by its name, and the spec's own folder by that of the image.
-func (j job) packTree(ctx context.Context, dir, target string, exclude ...string) (llb.Layer, error) {
+func (j job) packTree(ctx context.Context, dir, target string, keep llb.Exclude, exclude ...string) (llb.Layer, error) {
 	tree, err := fs.Sub(j.tree(), dir)
 	if err != nil {
 		return llb.Layer{}, fmt.Errorf("opening %q: %w", dir, err)
@@ -199,7 +200,7 @@ func (j job) packTree(ctx context.Context, dir, target string, exclude ...string
 		name = j.spec.Name
 	}
 	return layers.Tree(ctx, j.store, layers.TreeOptions{
-		Name: name, FS: tree, Target: target, Ignore: ignore, Platform: j.platform(),
+		Name: name, FS: tree, Target: target, Keep: keep, Ignore: ignore, Platform: j.platform(),
 		Exclude: append([]string{".dockerignore", "**/__pycache__", "**/.git"}, exclude...),
 	})
 }
@@ -219,7 +220,7 @@ func (j job) packModels(ctx context.Context, models []stages.Model, limit int) e
 			continue
 		}
 		packed, err := layers.Weights(ctx, j.store, layers.WeightsOptions{
-			Name: path.Base(dir), FS: tree, Target: m.Path, Include: m.Include, Exclude: m.Exclude, Rename: m.Rename,
+			Name: path.Base(dir), FS: tree, Target: m.Path, Include: m.Include, Exclude: m.Exclude, Rename: m.Rename, Keep: j.spec.Debian.Keep,
 			Limit: limit, Platform: j.platform(), Note: j.line,
 		})
 		for _, l := range packed {

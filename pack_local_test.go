@@ -25,7 +25,7 @@ func TestTreesWithoutWhatComesAndGoes(t *testing.T) {
 		"app/.dockerignore": {Data: []byte("*.log\n!keep.log\n")}, "app/main.py": {}, "app/a.log": {}, "app/keep.log": {},
 		"app/__pycache__/main.pyc": {}, "app/deep/__pycache__/x.pyc": {}, "app/.git/HEAD": {}, "app/deep/x.py": {},
 	})
-	l, err := j.packTree(t.Context(), "app", "/app")
+	l, err := j.packTree(t.Context(), "app", "/app", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestTreesWithoutWhatComesAndGoes(t *testing.T) {
 	if l.Name != "app" {
 		t.Errorf("it is called %q", l.Name)
 	}
-	if l, err = j.packTree(t.Context(), "app", "/app", "deep", "*.py"); err != nil || slices.Contains(l.Paths, "/app/main.py") {
+	if l, err = j.packTree(t.Context(), "app", "/app", nil, "deep", "*.py"); err != nil || slices.Contains(l.Paths, "/app/main.py") {
 		t.Errorf("with more left out: %q, %v", l.Paths, err)
 	}
 }

@@ -177,7 +177,7 @@ func (p *Project) CheckLock(l lock.Lock) error {
 	for i, d := range drift {
 		errs[i] = fmt.Errorf("%s: %s", p.LockPath(), d)
 	}
-	err := failure.New(failure.Findings, errors.Join(errs...))
+	err = failure.New(failure.Findings, errors.Join(errs...))
 	if misplaced := l.Misplaced(p.wishes.Lock); len(misplaced) > 0 {
 		err = failure.WithHint(err, fmt.Sprintf("if you know who publishes there, write it below its [[model]] in %s: %s; else \"build lock --unpublish %s\" has the lock forget it",
 			SpecName, placeLine(misplaced[0].Place()), p.dir))

@@ -19,6 +19,7 @@ type Debian struct {
 	Base     []lock.Package // what busybox unpacks so that dpkg can run, where nothing is there yet
 	Packages []lock.Package // all of them, Base included
 	Exclude  Exclude        // what stays out
+	Keep     Exclude        // which of the keys stay that packages make for one machine
 	User     User           // who is added
 }
 
@@ -40,26 +41,48 @@ func (u User) String() string {
 // State is a root file system of the packages alone, as one clean layer. It is made
 // in one exec, since dpkg over the files of a lower layer would copy each of them up.
 func (d Debian) State() State {
-	made := d.exec(toolsPath+"/busybox", "sh", scriptsPath+"/bootstrap.sh").On(bkllb.Scratch())
+	made, _ := d.alone()
 	return Clean(d.Name+": one layer", made, "/", "/")
+}
+
+// Lists is what dpkg has noted of the packages, for the check of what State is.
+func (d Debian) Lists() State {
+	_, lists := d.alone()
+	return lists
+}
+
+func (d Debian) alone() (made, lists State) {
+	return d.install(bkllb.Scratch(), toolsPath+"/busybox", "sh", scriptsPath+"/bootstrap.sh")
 }
 
 // On is what the packages add to a root file system, as one clean layer to be
 // merged above it.
 func (d Debian) On(rootfs State) State {
-	changed := bkllb.Diff(rootfs, d.exec("/bin/sh", scriptsPath+"/install.sh").On(rootfs))
-	return Clean(d.Name+": one layer", changed, "/", "/")
+	made, _ := d.above(rootfs)
+	return Clean(d.Name+": one layer", bkllb.Diff(rootfs, made), "/", "/")
 }
 
-// exec installs the packages by one of the scripts. BuildKit removes the empty
+// ListsOn is what dpkg has noted of the packages and of those of the root file system.
+func (d Debian) ListsOn(rootfs State) State {
+	_, lists := d.above(rootfs)
+	return lists
+}
+
+func (d Debian) above(rootfs State) (made, lists State) {
+	return d.install(rootfs, "/bin/sh", scriptsPath+"/install.sh")
+}
+
+// install installs the packages by one of the scripts. BuildKit removes the empty
 // mount points below /.lamina after it.
-func (d Debian) exec(command ...string) Exec {
-	files := scripts.Named("bootstrap.sh", "install.sh", "unpack.sh", "bytecode.py")
-	files["exclude.sh"] = d.Exclude.script()
+func (d Debian) install(root State, command ...string) (made, lists State) {
+	files := scripts.Named("bootstrap.sh", "install.sh", "unpack.sh", "forget.sh", "bytecode.py")
+	// A key elsewhere that may stay is nothing to install all packages anew for.
+	keep := d.Keep.below("/etc/", "/var/lib/dbus/")
+	files["exclude.sh"], files["kept.sh"] = d.Exclude.script(), keep.kept()
 	for _, p := range d.Packages {
 		files["packages"] += fmt.Sprintln(p.Name, p.Version, p.Architecture)
 	}
-	return Exec{
+	run := Exec{
 		Name: fmt.Sprintf("%s: install %d packages", d.Name, len(d.Packages)),
 		Args: append(append(command, d.User.String()), d.Exclude.dpkgOptions()...),
 		Mounts: []Mount{
@@ -67,7 +90,9 @@ func (d Debian) exec(command ...string) Exec {
 			{Target: debsPath, From: d.debs()},
 			{Target: scriptsPath, From: Files("scripts of dpkg", files)},
 		},
-	}
+	}.run(root)
+	lists = run.AddMount(listsPath, bkllb.Scratch())
+	return run.Root(), lists
 }
 
 func (d Debian) debs() State {

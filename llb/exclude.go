@@ -75,6 +75,32 @@ func (e Exclude) expression() string {
 	return test
 }
 
+// below are the globs that may match something below one of the folders.
+func (e Exclude) below(folders ...string) (list Exclude) {
+	for _, glob := range e {
+		literal := glob
+		if i := strings.IndexAny(glob, "*?"); i >= 0 {
+			literal = glob[:i]
+		}
+		if slices.ContainsFunc(folders, func(f string) bool { return strings.HasPrefix(f, literal) || strings.HasPrefix(literal, f) }) {
+			list = append(list, glob)
+		}
+	}
+	return list
+}
+
+// kept is a shell function that says whether one of the globs matches a path.
+func (e Exclude) kept() string {
+	if len(e) == 0 {
+		return "kept() { false; }\n"
+	}
+	var tests strings.Builder
+	for _, glob := range e {
+		tests.WriteString(" -e " + quoteShell(expandGlob(glob)))
+	}
+	return `kept() { printf '%s\n' "$1" | grep -Eqx` + tests.String() + "; }\n"
+}
+
 // expandGlob turns a glob into an extended regular expression for the whole path.
 func expandGlob(glob string) string {
 	var re strings.Builder

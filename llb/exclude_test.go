@@ -55,6 +55,28 @@ func TestDpkgIsSparedWholeFoldersOnly(t *testing.T) {
 	}
 }
 
+func TestGlobsBelowFolders(t *testing.T) {
+	all := Exclude{"/etc", "/etc/ssh/*", "/e*/x", "/**/*.key", "/app/id", "/etcetera/x", "/var/lib/db?s/machine-id", "/var/lib/dbus.old", "/usr/**/x"}
+	want := Exclude{"/etc", "/etc/ssh/*", "/e*/x", "/**/*.key", "/var/lib/db?s/machine-id"}
+	if diff := cmp.Diff(want, all.below("/etc/", "/var/lib/dbus/")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What a shell asks of a path that stays, Matcher says as well.
+func TestShellKnowsWhatIsKept(t *testing.T) {
+	for _, globs := range []Exclude{nil, {"/etc/munge/*"}, {"/etc/ssh", "/opt/it's/**/*.key"}} {
+		matches := globs.Matcher()
+		for _, p := range []string{"/etc/munge/munge.key", "/etc/munge", "/etc/ssh/a/b", "/opt/it's/x.key", "/opt/it's/a/x.key", "/opt/its/x.key", "/etc/sshd"} {
+			script := globs.kept() + `if kept "$1"; then echo yes; fi`
+			out, err := exec.CommandContext(t.Context(), "sh", "-euc", script, "sh", p).CombinedOutput()
+			if got := string(out) == "yes\n"; err != nil || got != matches(p) {
+				t.Errorf("%q keep %s: %q, %v", globs, p, out, err)
+			}
+		}
+	}
+}
+
 func TestQuotesSurviveTheShell(t *testing.T) {
 	if got, want := quoteShell("it's"), `'it'\''s'`; got != want {
 		t.Errorf("got %s, want %s", got, want)

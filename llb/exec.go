@@ -17,6 +17,8 @@ import (
 const (
 	toolsPath   = "/.lamina/tools"
 	debsPath    = "/.lamina/debs"
+	listsPath   = "/.lamina/lists"
+	layerPath   = "/.lamina/layer"
 	scriptsPath = "/.lamina/scripts"
 )
 
@@ -111,17 +113,22 @@ func surroundings() []string {
 // site customisation and no locally installed package comes in between. The mount of
 // the scripts is called label.
 func python(name, label string, options map[string]any, names ...string) Exec {
-	data, err := json.Marshal(options) // with its keys in order
-	if err != nil {
-		panic("internal error: " + err.Error()) // lists of strings and truths
-	}
 	files := scripts.Named(names...)
-	files["options.json"] = string(data) + "\n"
+	files["options.json"] = encode(options) + "\n"
 	return Exec{
 		Name:   name,
 		Args:   []string{"/usr/bin/python3", "-I", "-S", scriptsPath + "/" + names[0], scriptsPath + "/options.json"},
 		Mounts: []Mount{{Target: scriptsPath, From: Files(label, files)}},
 	}
+}
+
+// encode gives options as JSON, with its keys in order.
+func encode(options map[string]any) string {
+	data, err := json.Marshal(options)
+	if err != nil {
+		panic("internal error: " + err.Error()) // strings, truths and lists of strings
+	}
+	return string(data)
 }
 
 // list is never null to a script.

@@ -24,6 +24,7 @@ func TestRootFileSystemOfPackages(t *testing.T) {
 	}
 	mounts := map[string]string{
 		"/.lamina/tools": "load tools", "/.lamina/debs": "runtime: gather packages", "/.lamina/scripts": "scripts of dpkg",
+		"/.lamina/lists": "",
 	}
 	if diff := cmp.Diff(mounts, mounted(g, v)); diff != "" {
 		t.Errorf("mounts (-want +got):\n%s", diff)
@@ -38,9 +39,31 @@ func TestRootFileSystemOfPackages(t *testing.T) {
 	if diff := cmp.Diff(debs, copied(g, called(t, g, "runtime: gather packages"))); diff != "" {
 		t.Errorf("packages (-want +got):\n%s", diff)
 	}
-	for _, script := range []string{"bootstrap.sh", "install.sh", "bytecode.py", "exclude.sh"} {
+	for _, script := range []string{"bootstrap.sh", "install.sh", "unpack.sh", "forget.sh", "bytecode.py", "exclude.sh", "kept.sh"} {
 		if written(t, g, script) == "" {
 			t.Errorf("there is no %s", script)
+		}
+	}
+}
+
+// What dpkg notes is what the same step leaves, so that nothing is installed twice.
+func TestListsOfPackages(t *testing.T) {
+	for name, both := range map[string][2]llb.State{
+		"alone": {runtime().State(), runtime().Lists()}, "above": {runtime().On(state("rootfs")), runtime().ListsOn(state("rootfs"))},
+	} {
+		execs := 0
+		g := decode(t, llb.Merge("both", both[0], both[1]))
+		for _, v := range g.Vertices {
+			if v.Kind == graph.Exec {
+				execs++
+			}
+		}
+		if execs != 1 {
+			t.Errorf("%s: %d steps install packages", name, execs)
+		}
+		lists := decode(t, both[1])
+		if v := root(lists); v.Kind != graph.Exec || v.Op.GetExec().Mounts[lists.Root.Output].Dest == "/" {
+			t.Errorf("%s: the lists are output %d of %q", name, lists.Root.Output, v.Name)
 		}
 	}
 }

@@ -119,7 +119,11 @@ func execs() map[string]llb.State {
 		"build": built, "uv": uv,
 		"wheels": llb.Wheels{Name: "torch 2", UV: &uv, Files: []llb.File{wheel("torch"), wheel("numpy")}, Prune: []string{"**/*.a"}, Collisions: []string{"**/LICENSE"}}.On(builder),
 		"built":  llb.Wheels{Name: "flash-attn 2.8", Built: &built, Optional: true}.On(builder),
-		"elf":    llb.ELFClosure{Image: state("image"), Ignore: []string{"libx.so"}}.On(builder),
+		"check": llb.LayerCheck{
+			Name: "torch 2", Layer: state("layer"), Places: []string{"/usr/local"}, Apart: []string{"/usr/local/sbin"}, Keep: llb.Exclude{"/a"},
+			Lists: &env, Sdist: &env, Wheels: []llb.File{wheel("torch")},
+		}.On(builder),
+		"elf": llb.ELFClosure{Image: state("image"), Ignore: []string{"libx.so"}}.On(builder),
 		"distributions": llb.Distributions{
 			Image: state("image"), Optional: []string{"a"}, Overridden: []string{"b"}, Collisions: []string{"c"},
 		}.On(builder),
@@ -187,6 +191,28 @@ func TestSurroundings(t *testing.T) {
 	}
 	if got := llb.EpochTime(); got.Unix() != llb.Epoch || got.Format("2006-01-02 15:04:05 MST") != "1980-01-01 00:00:00 UTC" {
 		t.Errorf("the epoch is %v", got)
+	}
+}
+
+// A check of a layer is shown all that says what may be in it, and told the rest.
+func TestLayerCheck(t *testing.T) {
+	g := decode(t, execs()["check"])
+	v := called(t, g, "check: torch 2")
+	want := map[string]string{
+		"/.lamina/layer": "layer", "/.lamina/lists": "environment", "/.lamina/source": "environment", "/.lamina/scripts": "scripts of the check of layers",
+		"/.lamina/wheels/torch-1-py3-none-any.whl": "fetch torch-1-py3-none-any.whl:/torch-1-py3-none-any.whl",
+	}
+	if diff := cmp.Diff(want, mounted(g, v)); diff != "" {
+		t.Errorf("mounts (-want +got):\n%s", diff)
+	}
+	args := v.Op.GetExec().Meta.Args
+	if got, want := args[len(args)-1], `{"apart":["/usr/local/sbin"],"keep":["/a"],"name":"torch 2","places":["/usr/local"]}`; got != want {
+		t.Errorf("options %s, want %s", got, want)
+	}
+	for _, script := range []string{"check_layer.py", "private_keys.py", "globs.py", "keys.json"} {
+		if written(t, g, script) == "" {
+			t.Errorf("there is no %s", script)
+		}
 	}
 }
 

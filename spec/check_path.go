@@ -103,6 +103,14 @@ func imageGlob(s string) (string, error) {
 	return s, nil
 }
 
+// keptGlob checks a pattern for keys that stay, which takes nothing back.
+func keptGlob(s string) (string, error) {
+	if strings.HasPrefix(s, "!") {
+		return "", fmt.Errorf("%q begins with a !, and there is nothing to take back: name what stays", s)
+	}
+	return imageGlob(s)
+}
+
 func globbing(s string) error {
 	if err := plain(s); err != nil {
 		return err

@@ -188,6 +188,7 @@ func (d *decoder) debian(r *toml.Reader) Debian {
 		Mirror:     r.Text("mirror", mirrorURL),
 		Packages:   r.Texts("packages", packageName),
 		Exclude:    r.Texts("exclude", imageGlob),
+		Keep:       r.Texts("keep", keptGlob),
 	}
 	if !r.Has("exclude") {
 		deb.Exclude = defaultExclude()

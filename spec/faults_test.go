@@ -325,6 +325,7 @@ components = ["main", "main", "Main"]
 mirror = "mirror.example/debian"
 packages = ["Python3", "x", "python3=3.11", "libc6:i386", "", "ok-1", "ok-1"]
 exclude = ["", "usr/doc", "/usr/../x", "/a/**b", "/a/[", "!x", "/"]
+keep = ["etc/munge", "!/etc/ssh", "/ok/*.key"]
 `,
 			want: []string{
 				`image.toml:3:10: suites is empty`,
@@ -344,6 +345,8 @@ exclude = ["", "usr/doc", "/usr/../x", "/a/**b", "/a/[", "!x", "/"]
 				`image.toml:7:50: exclude: "/a/[" holds a [, want only *, ** and ?`,
 				`image.toml:7:58: exclude: "!x" is not a pattern for clean paths from the root of the image`,
 				`image.toml:7:64: exclude: "/" is not a pattern for clean paths from the root of the image`,
+				`image.toml:8:9: keep: "etc/munge" is not a pattern for clean paths from the root of the image`,
+				`image.toml:8:22: keep: "!/etc/ssh" begins with a !, and there is nothing to take back: name what stays`,
 			},
 		},
 		{

@@ -56,6 +56,7 @@ type Debian struct {
 	Mirror       string       `toml:"mirror,omitempty"` // base URL without a slash at its end; "" where none is written
 	Packages     []string     `toml:"packages,omitempty"`
 	Exclude      []string     `toml:"exclude,omitempty"` // globs of absolute paths in order; ** spans folders, a leading ! takes back
+	Keep         []string     `toml:"keep,omitempty"`    // globs of absolute paths: private keys that may be in the image, whatever has made them
 	Repositories []Repository `toml:"repository,omitempty"`
 }
 

@@ -31,7 +31,7 @@ func (in Input) builder() llb.State {
 // system is base, what runs on it, and the app's user.
 func (in Input) system() llb.Debian {
 	base := in.base(lock.SetRuntime)
-	base.Exclude = in.Exclude
+	base.Exclude, base.Keep = in.Exclude, in.Keep
 	if in.App != nil {
 		base.User = in.App.User
 	}
@@ -42,11 +42,17 @@ func (in Input) system() llb.Debian {
 // of its own above it, so that all variants share this one.
 func (d drawing) runtime() []Part {
 	base := d.system()
-	runtime := base.State()
-	parts := []Part{part("runtime", runtime, debianLayer(base.Packages))}
+	runtime, lists := base.State(), base.Lists()
+	everywhere := []string{"/"}
+	parts := []Part{
+		part("runtime", runtime, debianLayer(base.Packages)).
+			checked(llb.LayerCheck{Name: base.Name, Places: everywhere, Lists: &lists}),
+	}
 	if extra := d.Lock.In(lock.SetExtra, d.Variant); len(extra) > 0 {
-		added := llb.Debian{Name: d.Variant, Tools: base.Tools, Mirrors: d.Mirrors, Packages: extra, Exclude: d.Exclude}
-		parts = append(parts, part(d.Variant, added.On(runtime), debianLayer(extra)))
+		added := llb.Debian{Name: d.Variant, Tools: base.Tools, Mirrors: d.Mirrors, Packages: extra, Exclude: d.Exclude, Keep: d.Keep}
+		lists := added.ListsOn(runtime)
+		parts = append(parts, part(d.Variant, added.On(runtime), debianLayer(extra)).
+			checked(llb.LayerCheck{Name: added.Name, Places: everywhere, Lists: &lists}))
 	}
 	return parts
 }

@@ -24,6 +24,8 @@ type Part struct {
 	State    llb.State
 	Layers   []Layer // bottom first; at least one
 	Optional bool    // it is empty where what it is made of could not be built
+
+	check *llb.LayerCheck // of its one layer; nil where the engine doesn't make it
 }
 
 // Layer says what one layer holds, and how large that will be, as far as the lock
@@ -39,7 +41,8 @@ type Layer struct {
 // the engine has not. The tests stand beside it.
 //
 // own are layers of one's own, below the app's: what [llb.Clean] makes, or another
-// layer without whiteouts. The tests see them, too.
+// layer without whiteouts. The tests see them, too, and they are checked as all are that
+// the engine makes.
 func New(in Input, own ...Part) (Image, error) {
 	faults := []error{in.check()}
 	for _, p := range own {
@@ -51,9 +54,13 @@ func New(in Input, own ...Part) (Image, error) {
 		return Image{}, fmt.Errorf("drawing image %q: %w", in.Name, err)
 	}
 	d := draw(in)
+	own = slices.Clone(own)
+	for i, p := range own {
+		own[i] = p.checked(llb.LayerCheck{Name: p.Layers[0].What, Places: []string{"/"}})
+	}
 	parts, tested := d.parts(own)
 	return Image{
-		State:  llb.Merge("image", states(parts)...).Requires("smoke", d.tests(tested)...),
+		State:  llb.Merge("image", d.checked(parts)...).Requires("smoke", d.tests(tested)...),
 		Config: config(in, parts),
 		Parts:  parts,
 	}, nil
@@ -120,7 +127,8 @@ func (in Input) Known() (layers, folders []llb.Layer) {
 func (d drawing) trees() []Part {
 	parts := make([]Part, len(d.Trees))
 	for i, t := range d.Trees {
-		parts[i] = part("git", t.State(), Layer{What: t.Name() + " in " + t.Path})
+		parts[i] = part("git", t.State(), Layer{What: t.Name() + " in " + t.Path}).
+			checked(llb.LayerCheck{Name: t.Name(), Places: []string{t.Path}})
 	}
 	return parts
 }

@@ -23,6 +23,7 @@ type Input struct {
 	Mirrors llb.Mirrors // one for each repository of the lock
 	Tools   llb.Layer   // busybox and libeatmydata.so at its root
 	Exclude llb.Exclude // what the runtime leaves out
+	Keep    llb.Exclude // the private keys that may be in a layer
 
 	Python  Python
 	Sources []Source // Python source trees to compile
@@ -113,11 +114,7 @@ const (
 
 // check reports every reason why in makes no image.
 func (in Input) check() error {
-	sets := []lock.Kind{lock.SetBase, lock.SetRuntime}
-	if in.hasPython() || in.Smoke.Level != SmokeOff {
-		sets = append(sets, lock.SetBuilder)
-	}
-	faults := []error{in.checkDebian(sets...)}
+	faults := []error{in.checkDebian(lock.SetBase, lock.SetRuntime, lock.SetBuilder)}
 	for _, d := range in.Lock.PythonIn(in.Variant) {
 		if local, ok := d.Local(); ok && in.Python.Files[local].Image == "" {
 			faults = append(faults, fmt.Errorf("the file %q of %s is missing", local, d.Name))

@@ -18,7 +18,7 @@ func (d drawing) models() []Part {
 			for i, l := range w.Layers {
 				layers[i] = Layer{What: l.Name, Fetched: l.Size, Unpacked: l.Size}
 			}
-			parts = append(parts, Part{Stage: "model", State: w.State, Layers: layers})
+			parts = append(parts, part("model", w.State, layers...))
 		}
 	}
 	return parts
@@ -72,7 +72,8 @@ func (d drawing) lists() []Part {
 	for _, m := range d.Models {
 		if m.Locked != nil {
 			text := listOf(*m.Locked)
-			parts = append(parts, part("list", llb.Text(m.listName(), m.listPath(), text), Layer{What: m.listName(), Unpacked: int64(len(text))}))
+			p := part("list", llb.Text(m.listName(), m.listPath(), text), Layer{What: m.listName(), Unpacked: int64(len(text))})
+			parts = append(parts, p.checked(llb.LayerCheck{Name: m.listName(), Places: []string{m.listPath()}}))
 		}
 	}
 	return parts

@@ -278,6 +278,8 @@ func TestChangeMovesItsOwnLayers(t *testing.T) {
 		"another package of the builder": {func(in *stages.Input) { in.Lock.Packages[1].SHA256 = another }, []string{"wheels native"}},
 		"another package of both":        {func(in *stages.Input) { in.Lock.Packages[3].SHA256 = another }, []string{"runtime 2 Debian packages", "wheels native"}},
 		"what the runtime leaves out":    {func(in *stages.Input) { in.Exclude = llb.Exclude{"/usr/share/info/**"} }, []string{"runtime 2 Debian packages"}},
+		"keys of packages that stay":     {func(in *stages.Input) { in.Keep = llb.Exclude{"/etc/ssh/*"} }, []string{"runtime 2 Debian packages"}},
+		"keys elsewhere that stay":       {func(in *stages.Input) { in.Keep = llb.Exclude{"/app/tests/*.pem"} }, nil},
 		"user of the app":                {func(in *stages.Input) { in.App.User.UID++ }, []string{"runtime 2 Debian packages"}},
 		"label":                          {func(in *stages.Input) { in.Version = "2.0" }, nil},
 		"environment":                    {func(in *stages.Input) { in.App.Env = map[string]string{"A": "b"} }, nil},

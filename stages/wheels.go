@@ -18,27 +18,35 @@ import (
 func (d drawing) wheels() []Part {
 	var parts []Part
 	uv := d.uv()
-	add := func(l Layer, w llb.Wheels) {
+	add := func(l Layer, w llb.Wheels, sdist *llb.State) {
 		w.UV, w.Collisions = uv, d.Python.Collisions
 		p := part("wheels", w.On(d.root), l)
 		p.Optional = w.Optional
-		parts = append(parts, p)
+		parts = append(parts, p.checked(llb.LayerCheck{
+			Name: w.Name, Wheels: w.Files, Sdist: sdist,
+			// A program in sbin would run in place of any other of its name.
+			Places: []string{"/usr/local"}, Apart: []string{"/usr/local/sbin"},
+		}))
 	}
 	groups, _ := d.groups()
 	for _, g := range groups {
-		add(g.layer(), llb.Wheels{Name: g.name, Files: d.files(g.wheels), Prune: rulesFor(d.Python.Prune, g.wheels)})
+		add(g.layer(), llb.Wheels{Name: g.name, Files: d.files(g.wheels), Prune: rulesFor(d.Python.Prune, g.wheels)}, nil)
 	}
 	for _, s := range d.sdists() {
 		build := d.build(s)
 		wheel := build.On(d.root)
-		add(Layer{What: title(s), Fetched: s.Size}, llb.Wheels{Name: title(s), Built: &wheel, Prune: d.Python.Prune, Optional: build.Optional})
+		var sdist *llb.State
+		if build.Archive != "" {
+			sdist = &build.Source
+		}
+		add(Layer{What: title(s), Fetched: s.Size}, llb.Wheels{Name: title(s), Built: &wheel, Prune: d.Python.Prune, Optional: build.Optional}, sdist)
 	}
 	// What a tree of the project's own installs is what its author wants there.
 	for _, s := range d.Sources {
 		wheel := llb.WheelBuild{
 			Name: s.Layer.Name, Source: llb.Packed(s.Layer), Environment: d.environment(s.Project),
 		}.On(d.root)
-		add(Layer{What: s.Layer.Name}, llb.Wheels{Name: s.Layer.Name, Built: &wheel})
+		add(Layer{What: s.Layer.Name}, llb.Wheels{Name: s.Layer.Name, Built: &wheel}, nil)
 	}
 	return parts
 }

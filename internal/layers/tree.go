@@ -26,7 +26,8 @@ type TreeOptions struct {
 	Target      string // where it goes in the image: absolute and clean
 	Include     []string
 	Exclude     []string
-	Ignore      []byte // the content of a .dockerignore
+	Keep        llb.Exclude // private keys that go in, by their paths in the image; [AllKeys] where the layer is in none
+	Ignore      []byte      // the content of a .dockerignore
 	Compression Compression
 	Platform    ocispec.Platform // of the image around the layer; linux/amd64 where it says nothing
 }
@@ -56,6 +57,9 @@ func Tree(ctx context.Context, store content.Store, o TreeOptions) (llb.Layer, e
 // selectTree lists the entries of the layer.
 func selectTree(o TreeOptions) ([]entry, error) {
 	found, err := scan(o.FS, o.Target, o.Include, o.Exclude, o.Ignore)
+	if err == nil {
+		err = errors.Join(checkKeys(found, func(name string) string { return path.Join(o.Target, name) }, o.Keep)...)
+	}
 	if err != nil {
 		return nil, err
 	}

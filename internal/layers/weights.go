@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type WeightsOptions struct {
 	Include  []string
 	Exclude  []string
 	Rename   map[string]string // path in FS → path below Target
+	Keep     llb.Exclude       // private keys that go in, by their paths in the image
 	Limit    int               // how many layers at most; none where it is not positive
 	Platform ocispec.Platform
 	Note     func(string) // is told what the user should know; may be nil
@@ -61,6 +63,9 @@ func selectWeights(o WeightsOptions) (map[string]entry, error) {
 		return nil, err
 	}
 	found, err := scan(o.FS, o.Target, o.Include, o.Exclude, nil)
+	if err == nil {
+		err = errors.Join(checkKeys(found, func(name string) string { return path.Join(o.Target, cmp.Or(o.Rename[name], name)) }, o.Keep)...)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -60,6 +60,12 @@ func missing(m lamina.Made) string {
 	for _, what := range m.LeftOut {
 		fmt.Fprintf(&b, "  %s\n", what)
 	}
+	if len(m.Removed) > 0 {
+		b.WriteString("\nremoved, since all that run the image would share it; keep = [\"PATH\"] under [debian] keeps it:\n")
+	}
+	for _, r := range m.Removed {
+		fmt.Fprintf(&b, "  %s: %s\n", r.Kind, r.Path)
+	}
 	if len(m.Pruned) > 0 {
 		rows := append(make([][]string, 0, len(m.Pruned)+1), []string{"PRUNED", "SIZE", "FROM WHEELS"})
 		for _, p := range m.Pruned {

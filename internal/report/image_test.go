@@ -80,6 +80,7 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 	m.Pruned = []lamina.Pruned{
 		{Rule: "**/*.a", Files: 412, Bytes: 1_234_567_890}, {Rule: "nvidia/*/include", Files: 1, Bytes: 812}, {Rule: "**/tests/é", Files: 0, Bytes: 0},
 	}
+	m.Removed = []lamina.Removed{{Kind: "machine-id", Path: "/etc/machine-id"}, {Kind: "ssh host key", Path: "/etc/ssh/ssh_host_rsa_key"}}
 	golden(t, "missing.txt", Image(m))
 }
 

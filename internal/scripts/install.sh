@@ -24,13 +24,17 @@ if [ -n "$user" ]; then
 	chown "$id:$id" "/home/$name"
 fi
 
+# What the check of the layer knows of packages, also where the spec leaves it out.
+find /var/lib/dpkg -maxdepth 2 -type f \( -path '*/info/*' -o -name status -o -name diversions \) -exec cp -t $lamina/lists {} +
+
 # Nothing stays that differs from build to build or that only dpkg needed.
 rm -f /usr/sbin/policy-rc.d /var/cache/ldconfig/aux-cache \
 	/var/lib/dpkg/*-old /var/lib/dpkg/lock* /var/lib/dpkg/triggers/Lock /var/cache/debconf/*-old \
 	/etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
 rm -rf /var/lib/apt/lists/* /var/cache/apt/* /tmp/* /var/tmp/*
 find /var/log /run -type f -delete
+. $lamina/scripts/kept.sh
+. $lamina/scripts/forget.sh
 . $lamina/scripts/exclude.sh
-if [ -s /etc/machine-id ]; then : >/etc/machine-id; fi
 
 if [ -x /usr/bin/python3 ]; then /usr/bin/python3 -I -S $lamina/scripts/bytecode.py; fi

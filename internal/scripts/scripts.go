@@ -1,10 +1,11 @@
 // Package scripts holds the programs that run inside the execs of a build. One of
-// them unpacks sdists, which the resolving of a lock does as well.
+// them unpacks sdists, which the resolving of a lock does as well, and keys.json says
+// what private keys look like, which the client asks for what it packs itself.
 package scripts
 
 import "embed"
 
-//go:embed *.py *.sh
+//go:embed *.py *.sh *.json
 var files embed.FS
 
 // Named returns scripts by their names. One that is not there is a bug, and panics.

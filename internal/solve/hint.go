@@ -47,6 +47,8 @@ func (e *Error) Hint() string {
 	switch {
 	case e.Step == librariesStep:
 		return librariesHint(e.Output)
+	case strings.HasPrefix(e.Step, "check: "):
+		return keysHint(e.Output)
 	case strings.HasPrefix(e.Step, "smoke: requirements of ") && strings.Contains(e.Output, " needs "):
 		return `overrides = ["NAME==VERSION"] or excludes = ["NAME"] under [python] says that it may be so`
 	}
@@ -83,6 +85,21 @@ func librariesHint(output string) string {
 		hints = append(hints, "keep the copies in NVIDIA's own wheels: prune = "+list(prune)+" under [python]")
 	}
 	return strings.Join(hints, "; ")
+}
+
+// keysHint reads what internal/scripts/check_layer.py says of a layer.
+func keysHint(output string) string {
+	var paths []string
+	for line := range strings.Lines(output) {
+		path, rest, ok := strings.Cut(line, " holds a private key (")
+		if ok && !strings.Contains(rest, " that is public") && !strings.Contains(rest, " is kept") {
+			paths = append(paths, path)
+		}
+	}
+	if len(paths) == 0 {
+		return ""
+	}
+	return "everybody would have it who has the image; where that may be, keep = " + list(paths) + " under [debian]"
 }
 
 // second returns the copies of a library beside the one of NVIDIA's own wheels, as

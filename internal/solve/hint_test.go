@@ -35,6 +35,18 @@ func TestCompilationsThatFailGetAHint(t *testing.T) {
 	}
 }
 
+func TestKeysGetTheLineToWrite(t *testing.T) {
+	output := "/usr/share/a.pem holds a private key (PEM) that is public: its source lists its hash\n/srv/b holds a private key (PEM), and is kept\n" +
+		"/etc/c d holds a private key (JKS), made while x was installed\n/etc/e is a device node\n/f holds a private key (DER), of tree, which has published no hash of it"
+	hints := strings.Join(failure.Hints(&solve.Error{Step: "check: runtime", Output: output}), " ")
+	if !strings.Contains(hints, `keep = ["/etc/c d", "/f"] under [debian]`) {
+		t.Errorf("hint %q", hints)
+	}
+	if hints := failure.Hints(&solve.Error{Step: "check: runtime", Output: "/etc/e is a device node"}); len(hints) > 0 {
+		t.Errorf("what is no key gets the hint %q", hints)
+	}
+}
+
 func TestLibrariesGetTheLinesToWrite(t *testing.T) {
 	const site = "/usr/local/lib/python3.11/dist-packages/"
 	for output, want := range map[string]string{

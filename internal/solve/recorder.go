@@ -1,7 +1,9 @@
 package solve
 
 import (
+	"cmp"
 	"encoding/json"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -50,23 +52,52 @@ type Pruned struct {
 	Bytes int64  `json:"bytes"`
 }
 
-// prunedMark begins a line in which an installation says what it left out
-// (internal/scripts/finish_wheels.py). A step that was cached says nothing.
-const prunedMark = "lamina: pruned "
+// Removed is what was made for one machine while packages were installed, and no image keeps.
+type Removed struct {
+	Kind string `json:"kind"` // "ssh host key"
+	Path string `json:"path"`
+}
+
+// Marks begin a line in which an installation says what it left out
+// (internal/scripts/finish_wheels.py, forget.sh). A step that was cached says nothing.
+const (
+	prunedMark  = "lamina: pruned "
+	removedMark = "lamina: removed "
+)
 
 // pruned sums up what all steps said, by rule.
 func (r *recorder) pruned() []Pruned {
 	sums := map[string]Pruned{}
 	for _, output := range r.outputs {
-		for line := range strings.Lines(string(output)) {
-			text, ok := strings.CutPrefix(line, prunedMark)
-			var one Pruned
-			if !ok || json.Unmarshal([]byte(text), &one) != nil {
-				continue
-			}
+		for one := range said[Pruned](output, prunedMark) {
 			sum := sums[one.Rule]
 			sums[one.Rule] = Pruned{one.Rule, sum.Files + one.Files, sum.Bytes + one.Bytes}
 		}
 	}
 	return slices.SortedFunc(maps.Values(sums), func(a, b Pruned) int { return strings.Compare(a.Rule, b.Rule) })
+}
+
+// removed is what all steps said but the builder's, which is in no image.
+func (r *recorder) removed() (list []Removed) {
+	for vertex, output := range r.outputs {
+		if !strings.HasPrefix(r.names[vertex], "builder: ") {
+			list = slices.AppendSeq(list, said[Removed](output, removedMark))
+		}
+	}
+	slices.SortFunc(list, func(a, b Removed) int {
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Path, b.Path))
+	})
+	return slices.Compact(list)
+}
+
+// said yields what follows a mark at the beginning of a line.
+func said[T any](output []byte, mark string) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for line := range strings.Lines(string(output)) {
+			var one T
+			if text, ok := strings.CutPrefix(line, mark); ok && json.Unmarshal([]byte(text), &one) == nil && !yield(one) {
+				return
+			}
+		}
+	}
 }

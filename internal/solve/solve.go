@@ -48,6 +48,7 @@ type Result struct {
 	Config     digest.Digest      // of the image config
 	LeftOut    []string           // what was optional and could not be built
 	Pruned     []Pruned           // what wheels were installed without, of those that were installed now
+	Removed    []Removed          // what packages had made for one machine, of those that were installed now
 }
 
 // Run solves and exports the image. Of a build that failed it returns an
@@ -88,7 +89,7 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 		return Result{}, passing(err)
 	}
 	made, err := result(response.ExporterResponse)
-	made.LeftOut, made.Pruned = leftOut, seen.pruned()
+	made.LeftOut, made.Pruned, made.Removed = leftOut, seen.pruned(), seen.removed()
 	return made, err
 }
 

@@ -17,7 +17,8 @@ func TestRealAppPassesItsOwnTests(t *testing.T) {
 	u := e2etest.NewUser(t)
 	// The engine would not run again what it has run before.
 	now := strconv.FormatInt(time.Now().UnixNano(), 10)
-	dir := e2etest.PythonProject(t, `[app]
+	dir := e2etest.PythonProject(t, `keep = ["/app/wan/tests/fakes/right.test.pem"]
+[app]
 source = "app"
 [smoke]
 run = [["sh", "-c", "cd /app/wan && exec python3 -m unittest discover -s tests -t .", "`+now+`"]]

@@ -183,6 +183,7 @@ func (o Options) packProject(ctx context.Context) (*llb.Layer, error) {
 	}
 	slices.Sort(include)
 	layer, err := layers.Tree(ctx, o.Store, layers.TreeOptions{
+		Keep: layers.AllKeys(), // in no image
 		Name: "files of the project", FS: o.Project, Target: "/", Include: slices.Compact(include),
 		Compression: layers.Uncompressed, Platform: o.Platform,
 	})

@@ -235,7 +235,7 @@ func Execs(rawjson string) (ran, cached []string) {
 }
 
 // isExec knows the steps of an image that run a program by their names.
-var isExec = regexp.MustCompile(`^smoke: (import|run|libraries|entrypoint) |: (install|compile)`)
+var isExec = regexp.MustCompile(`^smoke: (import|run|libraries|entrypoint) |: (install|compile)|^check: `)
 
 // Fails runs the command and checks its exit code and what it says.
 func (u *User) Fails(t *testing.T, code int, says []string, args ...string) {

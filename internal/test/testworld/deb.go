@@ -27,6 +27,7 @@ type Deb struct {
 	Fields       []string          // further ones, as "Depends: libc6"
 	Files        map[string]string // by absolute path; below a bin folder they are programs
 	Entries      []tar.Header      // further ones, as they are
+	Postinst     string            // what runs when it is configured
 }
 
 func (d Deb) withDefaults() Deb {
@@ -70,9 +71,13 @@ func (d Deb) Bytes(t testing.TB) []byte {
 	t.Helper()
 	d = d.withDefaults()
 	var out bytes.Buffer
+	control := map[string]string{"/control": d.control()}
+	if d.Postinst != "" {
+		control["/postinst"] = d.Postinst
+	}
 	out.WriteString("!<arch>\n")
 	member(&out, "debian-binary", []byte("2.0\n"))
-	member(&out, "control.tar.gz", Compress(t, ".gz", tree(t, map[string]string{"/control": d.control()})))
+	member(&out, "control.tar.gz", Compress(t, ".gz", tree(t, control)))
 	member(&out, "data.tar"+d.Compression, Compress(t, d.Compression, tree(t, d.Files, d.Entries...)))
 	return out.Bytes()
 }
@@ -109,7 +114,7 @@ func tree(t testing.TB, files map[string]string, entries ...tar.Header) []byte {
 			}
 		}
 		mode := int64(0o644)
-		if strings.HasSuffix(path.Dir(name), "bin") {
+		if strings.HasSuffix(path.Dir(name), "bin") || name == "/postinst" {
 			mode = 0o755
 		}
 		add(&tar.Header{Name: "." + name, Typeflag: tar.TypeReg, Mode: mode, Size: int64(len(files[name]))}, files[name])

@@ -1,0 +1,89 @@
+package layers
+
+import "bytes"
+
+// How the ASN.1 of private keys begins. PKCS#12 has values of no length, which
+// encoding/asn1 doesn't read.
+const (
+	tagInteger  = 0x02
+	tagOctets   = 0x04
+	tagOID      = 0x06
+	tagSequence = 0x30
+)
+
+// value is one of ASN.1: rest is what follows it.
+type value struct {
+	tag           byte
+	content, rest []byte
+}
+
+// readValue reads the first value of data; one without a length ends with all. It
+// has the tag 0 where there is none.
+func readValue(data []byte) value {
+	if len(data) < 2 {
+		return value{}
+	}
+	tag, length, data := data[0], int(data[1]), data[2:]
+	switch {
+	case length == 0x80:
+		return value{tag: tag, content: data}
+	case length > 0x80:
+		size := length & 0x7f
+		if size > 4 || size > len(data) {
+			return value{}
+		}
+		length = 0
+		for _, b := range data[:size] {
+			length = length<<8 | int(b)
+		}
+		data = data[size:]
+	}
+	if length > len(data) {
+		return value{}
+	}
+	return value{tag, data[:length], data[length:]}
+}
+
+// asn1Key says what private key data is. A PKCS#12 store of certificates alone is none.
+func asn1Key(data []byte) string {
+	whole := readValue(data)
+	if len(bytes.TrimRight(whole.rest, "\r\n")) > 0 {
+		return ""
+	}
+	first := readValue(whole.content)
+	second := readValue(first.rest)
+	if first.tag == tagSequence {
+		if oid := readValue(first.content); oid.tag == tagOID && encrypts(oid.content) && second.tag == tagOctets && len(second.rest) == 0 {
+			return "encrypted PKCS#8"
+		}
+		return ""
+	}
+	if first.tag != tagInteger || len(first.content) != 1 {
+		return ""
+	}
+	version, third := first.content[0], readValue(second.rest)
+	switch {
+	case version == 3 && second.tag == tagSequence && bytes.Contains(second.content[:min(64, len(second.content))], pkcs7):
+		if bytes.Contains(data, keyBag) || bytes.Contains(data, shroudedKeyBag) {
+			return "PKCS#12"
+		}
+	case version < 2 && second.tag == tagSequence && readValue(second.content).tag == tagOID && third.tag == tagOctets:
+		return "PKCS#8"
+	case version == 1 && second.tag == tagOctets && len(second.content) >= 20 && len(second.content) <= 66:
+		return "SEC 1"
+	case version < 2 && second.tag == tagInteger && len(second.content) > 60 && third.tag == tagInteger:
+		return "PKCS#1"
+	}
+	return ""
+}
+
+var (
+	pkcs7          = []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x07")
+	keyBag         = []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x01")
+	shroudedKeyBag = []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x02")
+)
+
+// encrypts says whether an object identifier is of PKCS#5, or of PKCS#12's own ciphers.
+func encrypts(oid []byte) bool {
+	return bytes.HasPrefix(oid, []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x05")) || bytes.HasPrefix(oid, []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01"))
+}

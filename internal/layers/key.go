@@ -1,0 +1,153 @@
+package layers
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"sync"
+
+	"lamina.build/internal/scripts"
+	"lamina.build/llb"
+)
+
+// AllKeys keeps all keys.
+func AllKeys() llb.Exclude { return llb.Exclude{"/**"} }
+
+// How much of a file is read in search of a private key, as
+// internal/scripts/private_keys.py reads of those that the engine makes.
+const (
+	keyWhole = 1 << 20 // a file up to here, which a text may have one anywhere in
+	keyHead  = 1 << 16 // of a larger one
+)
+
+// keyTable is what keys.json says.
+type keyTable struct {
+	texts []textKey
+	paths []pathKey
+}
+
+type textKey struct {
+	kind string
+	hint []byte
+	text *regexp.Regexp
+}
+
+type pathKey struct {
+	kind    string
+	matches func(path string) bool
+}
+
+var keys = sync.OnceValue(func() (table keyTable) {
+	const name = "keys.json"
+	var kinds struct {
+		Texts []struct{ Kind, Find, Pattern string }
+		Paths []struct{ Kind, Glob string }
+	}
+	if err := json.Unmarshal([]byte(scripts.Named(name)[name]), &kinds); err != nil {
+		panic("internal error: " + err.Error()) // a part of the program
+	}
+	for _, t := range kinds.Texts {
+		table.texts = append(table.texts, textKey{t.Kind, []byte(t.Find), regexp.MustCompile(t.Pattern)})
+	}
+	for _, p := range kinds.Paths {
+		table.paths = append(table.paths, pathKey{p.Kind, llb.Exclude{p.Glob}.Matcher()})
+	}
+	return table
+})
+
+// checkKeys refuses the private keys among the entries of a tree that will lie in root,
+// but for those that keep names. There is no op for that, since what is packed here is
+// read here anyway, and weights are never read again.
+func checkKeys(entries []entry, place func(name string) string, keep llb.Exclude) (faults []error) {
+	kept := keep.Matcher()
+	for _, e := range entries {
+		if e.kind != file || kept(place(e.name)) {
+			continue
+		}
+		kind, err := e.privateKey(place(e.name))
+		if err != nil {
+			faults = append(faults, fmt.Errorf("reading %q: %w", e.name, err))
+		}
+		if kind != "" {
+			faults = append(faults, &EntryError{
+				Path: e.name, Reason: fmt.Sprintf("holds a private key (%s), which everybody would have who has the image", kind),
+				hint: fmt.Sprintf("exclude it, or, where it is no secret, keep = [%q] under [debian]", place(e.name)),
+			})
+		}
+	}
+	return faults
+}
+
+// privateKey says what key a file holds that an image has at path; nothing where it is none.
+func (e entry) privateKey(path string) (kind string, err error) {
+	if e.size == 0 {
+		return "", nil
+	}
+	in, err := e.open()
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	wanted := e.size
+	if wanted > keyWhole {
+		wanted = keyHead
+	}
+	data, err := io.ReadAll(io.LimitReader(in, wanted))
+	if err != nil || bytes.HasPrefix(data, []byte("\x7fELF")) {
+		return "", err
+	}
+	for _, t := range keys().texts {
+		if bytes.Contains(data, t.hint) && t.text.Match(data) {
+			return t.kind, nil
+		}
+	}
+	if kind = binaryKey(data); kind == "" {
+		if i := slices.IndexFunc(keys().paths, func(p pathKey) bool { return p.matches(path) }); i >= 0 {
+			kind = keys().paths[i].kind
+		}
+	}
+	return kind, nil
+}
+
+func binaryKey(data []byte) string {
+	switch {
+	case bytes.HasPrefix(data, []byte("\xfe\xed\xfe\xed")), bytes.HasPrefix(data, []byte("\xce\xce\xce\xce")):
+		if hasPrivateEntry(data[4:]) {
+			return "JKS"
+		}
+	case bytes.HasPrefix(data, []byte{0x30}):
+		return asn1Key(data)
+	}
+	return ""
+}
+
+// hasPrivateEntry reads a Java key store up to its first entry that is no certificate.
+func hasPrivateEntry(data []byte) bool {
+	field := func(size int) (n int) {
+		if len(data) < size {
+			data = nil
+			return 0
+		}
+		for _, b := range data[:size] {
+			n = n<<8 | int(b)
+		}
+		data = data[size:]
+		return n
+	}
+	skip := func(size int) { data = data[min(size, len(data)):] }
+	version, count := field(4), field(4)
+	for ; count > 0 && len(data) > 4; count-- {
+		if field(4) != 2 {
+			return true
+		}
+		skip(field(2) + 8) // its name and date
+		if version == 2 {
+			skip(field(2)) // "X.509"
+		}
+		skip(field(4))
+	}
+	return false
+}

@@ -1,0 +1,259 @@
+"""Checks the layer in /.lamina/layer before an image has it.
+
+Nothing lies outside its place, nothing deletes files of other layers, nothing is a device. Only a
+file of a Debian package gives rights to whoever runs it. No private key is there that
+its source did not publish: one that a .deb or a wheel lists by its hash is known to the world, one
+that was made while something was installed or compiled would be everybody's who has the image.
+
+The argument is JSON: "name" of the layer; "places" that it fills, and "apart", places among them that it may
+not; "keep", globs of keys that stay.
+"""
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import stat
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cached_property
+
+# Python runs with -I and -S, so that nothing else in the builder interferes.
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+
+from globs import Globs
+from private_keys import Keys
+
+TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "keys.json")
+MERGED = ("/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/libx32/")
+
+
+def main(argument: str, mounts: str = "/.lamina") -> None:
+    options = json.loads(argument)
+    lists = os.path.join(mounts, "lists")
+    source = Packages(lists) if os.path.isdir(lists) else Archives(mounts, os.path.join(mounts, "layer"), options["name"])
+    check = Check(os.path.join(mounts, "layer"), source, options)
+    check.folder("")
+    for note in check.notes:
+        print(plain(note))
+    if check.faults:
+        print(*map(plain, check.faults), sep="\n", file=sys.stderr)
+        raise SystemExit(1)
+    print(f"{check.count} entries, as a layer may have them")
+
+
+class Packages:
+    """What dpkg has noted of the packages in the layer and below it."""
+
+    special = True  # its files may give rights, and FIFOs are theirs to make
+
+    def __init__(self, lists: str) -> None:
+        self.lists = lists
+
+    def read(self, suffix: str) -> Iterator[tuple[str, str]]:
+        """Yields the names of packages, and what a file of each says."""
+        for name in sorted(os.listdir(self.lists)):
+            if name.endswith(suffix):
+                with open(os.path.join(self.lists, name), encoding="utf-8", errors="surrogateescape") as file:
+                    yield name.removesuffix(suffix).partition(":")[0], file.read()
+
+    @cached_property
+    def owners(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for package, text in self.read(".list"):
+            for path in text.splitlines():
+                found.setdefault(merged(path), []).append(package)
+        with suppress(FileNotFoundError), open(os.path.join(self.lists, "diversions"), encoding="utf-8") as file:
+            lines = file.read().splitlines()
+            for before, after in zip(lines[::3], lines[1::3], strict=False):  # the third is who diverts
+                found.setdefault(merged(after), []).extend(found.get(merged(before), []))
+        return found
+
+    @cached_property
+    def hashes(self) -> set[str]:
+        sums = {line.partition(" ")[0] for _, text in self.read(".md5sums") for line in text.splitlines()}
+        for _, status in self.read("status"):
+            sums |= set(re.findall(r"(?m)^ /\S.* ([0-9a-f]{32})(?: obsolete)?$", status))  # conffiles
+        return sums
+
+    def owns(self, path: str) -> bool:
+        return merged(path) in self.owners
+
+    def published(self, file: str) -> bool:
+        return digest(file, "md5").hex() in self.hashes
+
+    def origin(self, path: str) -> str:
+        """Says where a file without a hash comes from: of whose script names it, else likely of who alone has the folder."""
+        name = os.path.basename(path)
+        makers = self.owners.get(merged(path)) or self.scripts(path) or self.having(os.path.dirname(path)) or self.scripts(name)
+        return "made while " + (" or ".join(makers) or "a package") + (" were" if len(makers) > 1 else " was") + " installed"
+
+    def scripts(self, name: str) -> list[str]:
+        named = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])")
+        return [package for kind in (".postinst", ".preinst") for package, script in self.read(kind) if named.search(script)]
+
+    def having(self, folder: str) -> list[str]:
+        while folder != "/":
+            if owners := [owner for owner in self.owners.get(merged(folder), []) if owner != "base-files"]:
+                return owners if len(owners) <= 3 else []
+            folder = os.path.dirname(folder)
+        return []
+
+
+class Archives:
+    """Wheels and an sdist that the layer was made of, where it was made of them; else what nobody has a list of."""
+
+    special = False
+
+    def __init__(self, mounts: str, layer: str, name: str) -> None:
+        self.wheels, self.sdist, self.layer, self.name = os.path.join(mounts, "wheels"), os.path.join(mounts, "source"), layer, name
+
+    @cached_property
+    def hashes(self) -> dict[str, set[bytes]]:
+        """What the RECORDs of wheels say as they came, and what an sdist holds, by algorithm."""
+        found: dict[str, set[bytes]] = {"sha256": set()}
+        for folder, read in ((self.wheels, records), (self.sdist, contents)):
+            for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+                for algorithm, value in read(os.path.join(folder, name)):
+                    found.setdefault(algorithm, set()).add(value)
+        return found
+
+    def owns(self, path: str) -> bool:
+        return False
+
+    def published(self, file: str) -> bool:
+        return any(digest(file, algorithm) in values for algorithm, values in self.hashes.items())
+
+    def origin(self, path: str) -> str:
+        for folder, _, names in os.walk(self.layer):
+            if folder.endswith(".dist-info") and "RECORD" in names:
+                site = os.path.dirname(folder).removeprefix(self.layer)
+                with open(os.path.join(folder, "RECORD"), newline="", encoding="utf-8") as file:
+                    if any(row and os.path.normpath(os.path.join(site, row[0])) == path for row in csv.reader(file)):
+                        return f"of {os.path.basename(folder).removesuffix('.dist-info').replace('-', ' ')}, which has published no hash of it"
+        return f"of {self.name}, which has published no hash of it"
+
+
+class Check:
+    """A walk through the layer, which finds all faults at once."""
+
+    def __init__(self, layer: str, source: Packages | Archives, options: dict[str, object]) -> None:
+        self.layer, self.source, self.keys, self.keep = layer, source, Keys(TABLE), Globs(options["keep"])
+        self.places = [place.rstrip("/") for place in options["places"]]
+        self.apart = [place.rstrip("/") for place in options["apart"]]
+        self.faults: list[str] = []
+        self.notes: list[str] = []
+        self.count = 0
+
+    def folder(self, path: str) -> None:
+        for entry in sorted(os.scandir(self.layer + path + "/"), key=lambda entry: entry.name):
+            below = f"{path}/{entry.name}"
+            info = entry.stat(follow_symlinks=False)
+            self.count += 1
+            if fault := self.fault(below, entry.path, info):
+                self.faults.append(f"{below} {fault}")
+            elif stat.S_ISDIR(info.st_mode):
+                self.folder(below)
+            elif stat.S_ISREG(info.st_mode):
+                self.look(below, entry.path, info.st_size)
+
+    def fault(self, path: str, file: str, info: os.stat_result) -> str:
+        kind = stat.S_IFMT(info.st_mode)
+        attributes = listed(file)
+        device = kind in (stat.S_IFCHR, stat.S_IFBLK)
+        if not self.in_place(path, kind == stat.S_IFDIR):
+            return "lies outside of " + " and ".join(self.places) if not within(path, self.apart) else "lies where no layer of its kind may"
+        if os.path.basename(path).startswith(".wh.") or device and info.st_rdev == 0 or any(".overlay." in name for name in attributes):
+            return "is a whiteout: it deletes files of other layers"
+        if device or kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK) and not self.source.special:
+            return "is a device node" if device else "is no file, folder or link"
+        if kind == stat.S_IFREG and not self.source.owns(path):
+            if info.st_mode & (stat.S_ISUID | stat.S_ISGID):
+                return "is setuid or setgid, and no Debian package owns it"
+            if "security.capability" in attributes:
+                return "has capabilities, and no Debian package owns it"
+        return ""
+
+    def in_place(self, path: str, is_folder: bool) -> bool:
+        if within(path, self.apart):
+            return False
+        return within(path, self.places) or is_folder and any(place.startswith(path + "/") for place in self.places)
+
+    def look(self, path: str, file: str, size: int) -> None:
+        if compiled(file) or not (kind := self.keys.kind(path, file, size)):
+            return
+        if self.keep.decider(path):
+            self.notes.append(f"{path} holds a private key ({kind}), and is kept")
+        elif self.source.published(file):
+            self.notes.append(f"{path} holds a private key ({kind}) that is public: its source lists its hash")
+        else:
+            self.faults.append(f"{path} holds a private key ({kind}), {self.source.origin(path)}")
+
+
+def plain(text: str) -> str:
+    """Returns one line, whatever the names of files hold."""
+    return re.sub("[\x00-\x1f\x7f\udc80-\udcff]", lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
+
+
+def within(path: str, places: list[str]) -> bool:
+    return any(path == place or path.startswith(place + "/") for place in places)
+
+
+def compiled(file: str) -> bool:
+    """Says whether a file is the bytecode of a source beside it, which is looked at for both."""
+    folder, cache, name = file.rpartition("/__pycache__/")
+    return bool(cache) and name.endswith(".pyc") and os.path.isfile(f"{folder}/{name.partition('.')[0]}.py")
+
+
+def listed(file: str) -> list[str]:
+    try:
+        return os.listxattr(file, follow_symlinks=False)
+    except OSError:  # a file system that has none
+        return []
+
+
+def merged(path: str) -> str:
+    """Returns a path of a package as it is since /usr was merged."""
+    return "/usr" + path if path.startswith(MERGED) else path
+
+
+def digest(file: str, algorithm: str) -> bytes:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, lambda: hashlib.new(algorithm, usedforsecurity=False)).digest()
+
+
+def records(wheel: str) -> Iterator[tuple[str, bytes]]:
+    """Yields the hashes that a wheel lists, by algorithm; a RECORD may be off."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if not re.fullmatch(r"[^/]+\.dist-info/RECORD", name):
+                continue
+            for row in csv.reader(io.StringIO(archive.read(name).decode(errors="replace"), newline="")):
+                algorithm, _, value = (*row, "", "")[1].partition("=")
+                with suppress(ValueError):
+                    if algorithm in hashlib.algorithms_guaranteed and not algorithm.startswith("shake"):
+                        yield algorithm, base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+
+
+def contents(sdist: str) -> Iterator[tuple[str, bytes]]:
+    """Yields the hashes of the files that an sdist holds. Its maker has published them, and the lock has its hash."""
+    if zipfile.is_zipfile(sdist):
+        with zipfile.ZipFile(sdist) as archive:
+            for name in archive.namelist():
+                yield "sha256", hashlib.sha256(archive.read(name)).digest()
+        return
+    with tarfile.open(sdist) as archive:
+        for member in archive:
+            if file := archive.extractfile(member) if member.isfile() else None:
+                yield "sha256", hashlib.sha256(file.read()).digest()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,116 @@
+"""Tells files that hold a private key, or what only one machine may have.
+
+internal/layers does the same with what the client packs, by the same keys.json.
+A text may have a key anywhere, so that files up to WHOLE are read; of a larger one, which no tool
+writes keys into, the head. A program that knows what a key begins with has none: ELF files are passed over.
+"""
+
+import json
+import os
+import re
+
+from globs import pattern
+
+WHOLE = 1 << 20
+HEAD = 1 << 16
+START = 1 << 12
+
+KEY_BAGS = (b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x01", b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x02")
+PKCS7 = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07"
+ENCRYPTIONS = (b"\x2a\x86\x48\x86\xf7\x0d\x01\x05", b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01")  # PKCS#5, and PKCS#12's own
+INTEGER, OCTETS, OID, SEQUENCE = 0x02, 0x04, 0x06, 0x30
+
+
+class Keys:
+    def __init__(self, table: str) -> None:
+        with open(table, encoding="utf-8") as file:
+            kinds = json.load(file)
+        self.texts = [(text["kind"], text["find"].encode(), re.compile(text["pattern"].encode())) for text in kinds["texts"]]
+        self.paths = [(place["kind"], pattern(place["glob"])) for place in kinds["paths"]]
+
+    def kind(self, path: str, file: str, size: int) -> str:
+        """Returns what is in a file that an image has at path; nothing where that is no key."""
+        if not size:
+            return ""
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            data = os.read(descriptor, START)
+            if data.startswith(b"\x7fELF"):
+                return ""
+            wanted = size if size <= WHOLE else HEAD
+            while len(data) < wanted and (more := os.read(descriptor, wanted - len(data))):
+                data += more
+        finally:
+            os.close(descriptor)
+        return self.of_content(data) or next((kind for kind, test in self.paths if test.fullmatch(path)), "")
+
+    def of_content(self, data: bytes) -> str:
+        for kind, hint, test in self.texts:
+            if hint in data and test.search(data):
+                return kind
+        try:
+            return binary(data)
+        except IndexError:  # it only begins like one
+            return ""
+
+
+def binary(data: bytes) -> str:
+    if data[:4] in (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce"):
+        return "JKS" if has_private_entry(data) else ""
+    return der(data) if data[:1] == b"\x30" else ""
+
+
+def has_private_entry(data: bytes) -> bool:
+    """Reads a Java key store up to its first entry that is no certificate."""
+    version, count = number(data, 4), number(data, 8)
+    at = 12
+    for _ in range(count):
+        if number(data, at) != 2:
+            return True
+        at += 4
+        at += 2 + number(data, at, 2) + 8  # its name and date
+        if version == 2:
+            at += 2 + number(data, at, 2)  # "X.509"
+        at += 4 + number(data, at)
+    return False
+
+
+def number(data: bytes, at: int, size: int = 4) -> int:
+    data[at + size - 1]  # or it ends here
+    return int.from_bytes(data[at : at + size])
+
+
+def der(data: bytes) -> str:
+    """Knows the kinds of private keys by how their ASN.1 begins. A PKCS#12 store of certificates alone is none."""
+    tag, at, end = head(data, 0)
+    if end < len(data.rstrip(b"\r\n")) or end > len(data):
+        return ""
+    first, body, after = head(data, at)
+    if first == SEQUENCE:
+        oid, start, stop = head(data, body)
+        known = oid == OID and data[start:stop].startswith(ENCRYPTIONS)
+        return "encrypted PKCS#8" if known and head(data, after)[0] == OCTETS and head(data, after)[2] == end else ""
+    if first != INTEGER or after - body != 1:
+        return ""
+    version, (second, start, stop) = data[body], head(data, after)
+    if version == 3 and second == SEQUENCE and data[start : start + 64].find(PKCS7) >= 0:
+        return "PKCS#12" if any(bag in data for bag in KEY_BAGS) else ""
+    if version in (0, 1) and second == SEQUENCE and data[start] == OID and data[stop] == OCTETS:
+        return "PKCS#8"
+    if version == 1 and second == OCTETS and stop - start in range(20, 67):
+        return "SEC 1"
+    if version in (0, 1) and second == INTEGER and stop - start > 60 and data[stop] == INTEGER:
+        return "PKCS#1"
+    return ""
+
+
+def head(data: bytes, at: int) -> tuple[int, int, int]:
+    """Returns the tag of a value, where it begins and where it ends; one of no length, as PKCS#12 may have, ends with all."""
+    tag, length = data[at], data[at + 1]
+    if length == 0x80:
+        return tag, at + 2, len(data)
+    if length < 0x80:
+        return tag, at + 2, at + 2 + length
+    size = length & 0x7F
+    start = at + 2 + size
+    return tag, start, start + number(data, at + 2, size)

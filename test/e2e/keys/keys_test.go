@@ -1,0 +1,46 @@
+package keys
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"lamina.build/internal/test/e2etest"
+)
+
+// Keys and ids that packages make for one machine are in no layer, and the summary says
+// so; what the spec keeps is there. The image has no Python that could look.
+func TestRealKeysOfPackages(t *testing.T) {
+	t.Parallel()
+	u := e2etest.NewUser(t)
+	// A step that an engine has in its cache doesn't tell again what it has removed.
+	user := 20000 + time.Now().UnixMicro()%30000
+	dir := e2etest.PythonProject(t, fmt.Sprintf("keep = [\"/etc/munge/*\"]\n[app]\nsource = \"app\"\nuser = \"app:%d\"\nentrypoint = [\"/bin/true\"]\n", user), map[string]string{"app/main": ""})
+	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["openssh-server", "ssl-cert", "dbus", "munge"]`)
+	r := u.Build(t, dir, "--smoke", "off")
+	l, image := u.Image(t, "production")
+	files := e2etest.Files(t, l, image)
+	for path := range files {
+		if strings.HasPrefix(path, "/etc/ssh/ssh_host_") || strings.Contains(path, "snakeoil") || path == "/var/lib/dbus/machine-id" {
+			t.Errorf("the image has %s", path)
+		}
+	}
+	if key := files["/etc/munge/munge.key"]; key.Size == 0 {
+		t.Errorf("munge's key, which the spec keeps, is %+v", key)
+	}
+	if id := files["/etc/machine-id"]; id.Size > 0 {
+		t.Errorf("/etc/machine-id is %+v", id)
+	}
+	for _, text := range []string{
+		"\nremoved, ", "  machine-id: /var/lib/dbus/machine-id\n", "  snakeoil key: /etc/ssl/private/ssl-cert-snakeoil.key\n",
+		"  ssh host key: /etc/ssh/ssh_host_ed25519_key\n",
+	} {
+		if !strings.Contains(r.Stdout, text) {
+			t.Errorf("the summary does not say %q:\n%s", text, r.Stdout)
+		}
+	}
+	if strings.Contains(r.Stdout, "munge key") {
+		t.Errorf("the summary says that munge's key is gone:\n%s", r.Stdout)
+	}
+}
