@@ -82,17 +82,17 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 	if err != nil {
 		return nil, err
 	}
-	outline := work.Outline()
-	published, err := j.published(ctx, e, m)
+	published, ok, err := j.published(ctx, e, work)
 	if err != nil {
 		return nil, err
 	}
-	if published {
-		return []stages.Weights{{State: llb.Published(m.Name(), m.Published), Layers: outline}}, nil
+	if ok {
+		return []stages.Weights{{State: llb.Published(m.Name(), m.Published), Layers: work.Made(published)}}, nil
 	}
 	found, ok, err := work.Find(ctx, j.models)
 	if err == nil && !ok {
 		if e == nil {
+			outline := work.Outline()
 			fetched := make([]stages.Weights, len(outline))
 			for i, s := range work.Fetched() {
 				fetched[i] = stages.Weights{State: s, Layers: outline[i : i+1]}
@@ -101,25 +101,29 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 		}
 		found, err = j.fetch(ctx, e, c, work)
 	}
-	return []stages.Weights{{State: llb.Pulled(m.Name(), found.Manifest.Digest), Layers: outline}}, err
+	return []stages.Weights{{State: llb.Pulled(m.Name(), found.Manifest.Digest), Layers: work.Made(found.Layers)}}, err
 }
 
-// publishedAttempts is how often a registry is asked before the engine has to
-// find out by itself.
+// publishedAttempts is how often a registry is asked for what was published there.
 const publishedAttempts = 3
 
-// published says whether the registry still has what the lock says that was
-// published. Nobody is asked where nothing is built.
-func (j job) published(ctx context.Context, e *engine.Engine, m lock.Model) (bool, error) {
-	if !isPublished(m) || e == nil {
-		return isPublished(m), nil
+// published are the layers that the lock says were published, as far as the registry
+// still has them. Nobody is asked where nothing is built.
+func (j job) published(ctx context.Context, e *engine.Engine, work weights.Job) (layers []ocispec.Descriptor, ok bool, err error) {
+	if !isPublished(work.Model) || e == nil {
+		return nil, isPublished(work.Model), nil
 	}
-	insecure := slices.ContainsFunc(j.Outputs, func(o output.Output) bool { return o.Insecure })
-	ok, err := weights.Published(ctx, m, registry.Options{Insecure: insecure, HTTP: fetch.Options{Attempts: publishedAttempts}})
+	layers, ok, err = work.Published(ctx, j.registry())
 	if err == nil && !ok {
-		j.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
+		j.note("%s is not there any more: \"build model push\" publishes it again", work.Model.Published)
 	}
-	return ok, err
+	return layers, ok, err
+}
+
+// registry is how registries are reached for what a build reads there.
+func (j job) registry() registry.Options {
+	insecure := slices.ContainsFunc(j.Outputs, func(o output.Output) bool { return o.Insecure })
+	return registry.Options{Insecure: insecure, HTTP: fetch.Options{Attempts: publishedAttempts}}
 }
 
 // fetchNeed is how many bytes the engine and the layout of models are going to
@@ -153,7 +157,7 @@ func (j job) fetchNeed(ctx context.Context) (need int64, err error) {
 // fetch has the engine make a model's layers, which are then kept for all builds
 // to come.
 func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work weights.Job) (weights.Image, error) {
-	export := solve.Entry(output.Output{Type: output.OCI, Compression: output.Uncompressed}, false)
+	export := solve.Entry(output.Output{Type: output.OCI, Compression: output.Uncompressed})
 	export.OutputStore = j.models.Store()
 	request := solve.Request{
 		Store:   j.store,

@@ -173,7 +173,7 @@ func TestPublishedModels(t *testing.T) {
 	old.Published, old.Plan = published.Published, lock.ModelPlan+1
 	for want, list := range map[bool][]lock.Model{true: {published}, false: {m, old}} {
 		for _, m := range list {
-			got, err := job{}.published(t.Context(), nil, m)
+			_, got, err := job{}.published(t.Context(), nil, weights.Job{Model: m})
 			if got != want || err != nil {
 				t.Errorf("%q of plan %d is published: %t, %v", m.Published, m.Plan, got, err)
 			}

@@ -2,7 +2,9 @@ package weights
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -120,17 +122,34 @@ func (j Job) Outline() []llb.Layer {
 	return list
 }
 
-// Published says whether a registry still has what the lock says that was published,
-// which costs one small request. Where the client can't reach the registry the engine
-// may: only what the user gave wrong is an error.
-func Published(ctx context.Context, m lock.Model, o registry.Options) (bool, error) {
-	where, sum, _ := strings.Cut(m.Published, "@")
+// Made is what is known of the layers once they are: their digests are their diff IDs, too.
+func (j Job) Made(layers []ocispec.Descriptor) []llb.Layer {
+	list := j.Outline()
+	for i, d := range layers {
+		list[i].Blob, list[i].DiffID = d, d.Digest
+	}
+	return list
+}
+
+// Published returns the layers that the lock says were published; ok is false where the
+// registry has no such image any more, or one of other layers. It costs one small request.
+func (j Job) Published(ctx context.Context, o registry.Options) (layers []ocispec.Descriptor, ok bool, err error) {
+	where, sum, _ := strings.Cut(j.Model.Published, "@")
 	r, err := registry.Open(ctx, where, o)
-	if err == nil {
-		_, _, err = r.Manifest(ctx, sum)
+	if err != nil {
+		return nil, false, err
 	}
-	if failure.KindOf(err) == failure.Usage {
-		return false, err
+	_, data, err := r.Manifest(ctx, sum)
+	if err != nil {
+		if errors.Is(err, registry.ErrNotFound) {
+			err = nil
+		}
+		return nil, false, err
 	}
-	return !errors.Is(err, registry.ErrNotFound), nil
+	var m ocispec.Manifest
+	if err = json.Unmarshal(data, &m); err != nil {
+		return nil, false, fmt.Errorf("reading %s: %w", j.Model.Published, err)
+	}
+	_, ok = j.recognise(m)
+	return m.Layers, ok, nil
 }

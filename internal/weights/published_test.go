@@ -78,13 +78,15 @@ func TestPushWhereNothingIsPublishedAnyMore(t *testing.T) {
 	arrived(t, r, o.Model)
 }
 
-// Only what the user gave wrong is an error: where the client can't look, an engine may.
+// A registry that has it says of which layers it is.
 func TestPublished(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	o := options(t, r, job(t, model(t, "a.bin 3000"), &hub{}))
 	image, err := weights.Push(t.Context(), o)
 	must(t, err)
+	odd := []byte("{}")
+	must(t, o.Repository.PutManifest(t.Context(), "odd", ocispec.MediaTypeImageManifest, odd))
 	locked := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Tokens: true})
 	stopped := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	stopped.Stop()
@@ -96,18 +98,22 @@ func TestPublished(t *testing.T) {
 	}{
 		{"there", r.Host + "/acme/tiny" + d, true, 0},
 		{"another", r.Host + "/acme/tiny@" + digest.FromString("gone").String(), false, 0},
+		{"of other layers", r.Host + "/acme/tiny@" + digest.FromBytes(odd).String(), false, 0},
 		{"elsewhere", r.Host + "/acme/other" + d, false, 0},
-		{"off", stopped.Host + "/acme/tiny" + d, true, 0},
+		{"off", stopped.Host + "/acme/tiny" + d, false, failure.Transient},
 		{"no login", locked.Host + "/acme/tiny" + d, false, failure.Usage},
 		{"no name", r.Host + "/A B" + d, false, failure.Usage},
 	} {
-		m := o.Model
-		m.Published = tt.where
+		j := o.Job
+		j.Model.Published = tt.where
 		opts := registry.Options{Keychain: anonymous{}}
 		opts.HTTP.Attempts = 1
-		got, err := weights.Published(t.Context(), m, opts)
+		layers, got, err := j.Published(t.Context(), opts)
 		if got != tt.want || (err != nil) != (tt.kind != 0) || err != nil && failure.KindOf(err) != tt.kind {
 			t.Errorf("%s: got %t, %v", tt.name, got, err)
+		}
+		if tt.want && (len(layers) != 1 || j.Made(layers)[0].Blob.Digest != image.Layers[0].Digest || j.Made(layers)[0].DiffID != image.Layers[0].Digest || j.Made(layers)[0].Name == "") {
+			t.Errorf("its layers are %v", layers)
 		}
 	}
 }
