@@ -206,7 +206,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *solve.Exports) (s
 
 // sources are where the layers are that are added to what the engine exports.
 func (j job) sources() solve.Sources {
-	from := solve.Sources{Stores: []content.Provider{j.store, j.models.Store()}, Registry: j.registry()}
+	from := solve.Sources{Stores: []content.Provider{j.store, j.models.Store()}, Registry: j.registry(), Note: j.note}
 	for _, m := range j.lock.Models {
 		if isPublished(m) {
 			from.Published = append(from.Published, m.Published)

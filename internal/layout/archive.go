@@ -128,11 +128,8 @@ func (a *Archive) index() (index ocispec.Index, err error) {
 	return index, err
 }
 
-// Add adds a layer, unless it is there.
+// Add adds a layer.
 func (a *Archive) Add(d ocispec.Descriptor, content io.Reader) error {
-	if a.Has(d) {
-		return nil
-	}
 	verifier := d.Digest.Verifier()
 	if err := a.write(&tar.Header{Name: blobName(d.Digest), Typeflag: tar.TypeReg, Mode: 0o444, Size: d.Size}, io.TeeReader(content, verifier)); err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"lamina.build/internal/humanize"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/registry"
 	"lamina.build/output"
@@ -25,12 +26,9 @@ import (
 type place interface {
 	read(context.Context, ocispec.Descriptor) ([]byte, error)
 	has(context.Context, ocispec.Descriptor) (bool, error)
-	add(ctx context.Context, layer ocispec.Descriptor, from Sources) error
+	add(ctx context.Context, layers []ocispec.Descriptor, from Sources) error
 	put(context.Context, exported) error
 }
-
-// addedAtOnce is how many layers are added side by side.
-const addedAtOnce = 8
 
 // complete reads an image back, holds it against what was drawn, and adds the layers
 // that the engine hasn't exported.
@@ -50,15 +48,7 @@ func complete(ctx context.Context, at place, o output.Output, desc ocispec.Descr
 	if err != nil {
 		return x, err
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(addedAtOnce)
-	if _, isArchive := at.(archivePlace); isArchive {
-		g.SetLimit(1)
-	}
-	for _, d := range added {
-		g.Go(func() error { return at.add(gctx, d, from) })
-	}
-	if err = g.Wait(); err == nil {
+	if err = at.add(ctx, added, from); err == nil {
 		err = at.put(ctx, x)
 	}
 	if err != nil {
@@ -102,6 +92,7 @@ type Sources struct {
 	Stores    []content.Provider // of the client
 	Published []string           // images in registries: "registry.example/model@sha256:…"
 	Registry  registry.Options   // how those are reached
+	Note      func(format string, args ...any)
 }
 
 // open opens a layer where it is nearest.
@@ -131,13 +122,31 @@ func (s Sources) open(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser,
 	return nil, fmt.Errorf("layer %s: %w", d.Digest, errdefs.ErrNotFound)
 }
 
+// noted is the size from which on somebody who waits is told of a layer, in bytes.
+const noted = 1 << 30
+
 // with lets use have the content of a layer.
 func (s Sources) with(ctx context.Context, d ocispec.Descriptor, use func(io.Reader) error) error {
+	if d.Size >= noted {
+		s.Note("copying a layer of %s into the image", humanize.Size(d.Size))
+	}
 	r, err := s.open(ctx, d)
 	if err != nil {
 		return err
 	}
 	return errors.Join(use(r), r.Close())
+}
+
+// addedAtOnce is how many layers are added side by side.
+const addedAtOnce = 8
+
+func sideBySide(ctx context.Context, layers []ocispec.Descriptor, add func(context.Context, ocispec.Descriptor) error) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(addedAtOnce)
+	for _, d := range layers {
+		g.Go(func() error { return add(gctx, d) })
+	}
+	return g.Wait()
 }
 
 // layoutPlace is a layout in a folder.
@@ -155,11 +164,13 @@ func (p layoutPlace) has(ctx context.Context, d ocispec.Descriptor) (bool, error
 	return info.Size == d.Size, err
 }
 
-func (p layoutPlace) add(ctx context.Context, d ocispec.Descriptor, from Sources) error {
-	if ok, err := p.has(ctx, d); ok || err != nil {
-		return err
-	}
-	return from.with(ctx, d, func(r io.Reader) error { return content.WriteBlob(ctx, p.store, d.Digest.String(), r, d) })
+func (p layoutPlace) add(ctx context.Context, layers []ocispec.Descriptor, from Sources) error {
+	return sideBySide(ctx, layers, func(ctx context.Context, d ocispec.Descriptor) error {
+		if ok, err := p.has(ctx, d); ok || err != nil {
+			return err
+		}
+		return from.with(ctx, d, func(r io.Reader) error { return content.WriteBlob(ctx, p.store, d.Digest.String(), r, d) })
+	})
 }
 
 func (p layoutPlace) put(ctx context.Context, x exported) error {
@@ -182,8 +193,13 @@ func (p archivePlace) has(_ context.Context, d ocispec.Descriptor) (bool, error)
 	return p.Has(d), nil
 }
 
-func (p archivePlace) add(ctx context.Context, d ocispec.Descriptor, from Sources) error {
-	return from.with(ctx, d, func(r io.Reader) error { return p.Add(d, r) })
+func (p archivePlace) add(ctx context.Context, layers []ocispec.Descriptor, from Sources) (err error) {
+	for _, d := range layers {
+		if err == nil && !p.Has(d) {
+			err = from.with(ctx, d, func(r io.Reader) error { return p.Add(d, r) })
+		}
+	}
+	return err
 }
 
 func (p archivePlace) put(_ context.Context, x exported) error {
@@ -209,10 +225,24 @@ func (p registryPlace) read(ctx context.Context, d ocispec.Descriptor) ([]byte, 
 // has believes that a registry takes no manifest of blobs that it hasn't.
 func (p registryPlace) has(context.Context, ocispec.Descriptor) (bool, error) { return true, nil }
 
-// add has the registry take a layer from another of its repositories, and sends it only
+// add has the registry take layers from another of its repositories, and sends them only
 // where it can't.
-func (p registryPlace) add(ctx context.Context, d ocispec.Descriptor, from Sources) error {
-	ok, err := p.Has(ctx, d.Digest)
+func (p registryPlace) add(ctx context.Context, layers []ocispec.Descriptor, from Sources) error {
+	return sideBySide(ctx, layers, func(ctx context.Context, d ocispec.Descriptor) error {
+		ok, err := p.Has(ctx, d.Digest)
+		if !ok && err == nil {
+			ok, err = p.mount(ctx, d, from)
+		}
+		if ok || err != nil {
+			return err
+		}
+		return p.Retry().Try(ctx, func() error {
+			return from.with(ctx, d, func(r io.Reader) error { return p.Whole(ctx, d.Digest, d.Size, r) })
+		})
+	})
+}
+
+func (p registryPlace) mount(ctx context.Context, d ocispec.Descriptor, from Sources) (ok bool, err error) {
 	host, _, _ := strings.Cut(p.Name(), "/")
 	for _, reference := range from.Published {
 		where, _, _ := strings.Cut(reference, "@")
@@ -220,12 +250,7 @@ func (p registryPlace) add(ctx context.Context, d ocispec.Descriptor, from Sourc
 			ok, err = p.Mount(ctx, d.Digest, path)
 		}
 	}
-	if ok || err != nil {
-		return err
-	}
-	return p.Retry().Try(ctx, func() error {
-		return from.with(ctx, d, func(r io.Reader) error { return p.Whole(ctx, d.Digest, d.Size, r) })
-	})
+	return ok, err
 }
 
 // put leaves the manifest for [registryPlace.tag].
