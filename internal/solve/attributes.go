@@ -33,9 +33,6 @@ func attributes(o output.Output) map[string]string {
 		"force-compression": "true",
 		"oci-mediatypes":    strconv.FormatBool(o.Type != output.Docker),
 	}
-	if o.Level != nil {
-		attrs["compression-level"] = strconv.Itoa(*o.Level)
-	}
 	names := o.Names
 	if o.Push {
 		names = repositories(o.Names)

@@ -229,8 +229,8 @@ func TestAttributes(t *testing.T) {
 		{"docker", "type=docker,dest=-,name=a:1", map[string]string{
 			"compression": "uncompressed", "force-compression": "true", "oci-mediatypes": "false", "tar": "true", "name": "a:1",
 		}},
-		{"push", `type=image,push=true,"name=a,b:2,a:3",registry.insecure=true,compression=gzip,compression-level=9`, map[string]string{
-			"compression": "gzip", "compression-level": "9", "force-compression": "true", "oci-mediatypes": "true",
+		{"push", `type=image,push=true,"name=a,b:2,a:3",registry.insecure=true,compression=gzip`, map[string]string{
+			"compression": "gzip", "force-compression": "true", "oci-mediatypes": "true",
 			"name": "docker.io/library/a,docker.io/library/b", "push": "true", "push-by-digest": "true", "store": "false", "registry.insecure": "true",
 		}},
 		{"the engine's own store", "type=image,name=a:1", map[string]string{

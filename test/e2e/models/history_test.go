@@ -3,15 +3,21 @@ package models
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/crane"
 
 	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/enginetest"
 	"lamina.build/internal/test/testworld"
 )
 
@@ -98,4 +104,114 @@ func TestRealOneDigestWhateverCameBefore(t *testing.T) {
 		t.Errorf("digests (-of an engine that made gzip, +of one with its cache):\n%s", diff)
 	}
 	e2etest.Verify(t, h.User)
+}
+
+// Whatever an engine went through, examples/faceblend with a model beside its own weights is
+// the same image.
+func TestRealHistories(t *testing.T) {
+	if os.Getenv("LAMINA_REAL") != "histories" {
+		t.Skip("LAMINA_REAL=histories builds examples/faceblend on five engines")
+	}
+	s := newSetting(t)
+	model, err := os.ReadFile(filepath.Join(s.dir, "image.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.dir = e2etest.Example(t)
+	_, block, _ := strings.Cut(string(model), "[[model]]\n")
+	block, _, _ = strings.Cut(block, "[app]")
+	e2etest.Edit(t, filepath.Join(s.dir, "image.toml"), "[app]\n", "[[model]]\nname = \"tiny\"\n"+block+"[app]\n")
+	h := newHistories(t, s)
+
+	fresh := h.elsewhere(t)
+	want := h.results(t, fresh)
+	local := "type=local,dest=" + filepath.Join(t.TempDir(), "cache")
+	gzip := h.elsewhere(t)
+	for _, args := range [][]string{
+		{"-o", "type=docker,dest=a.tar,compression=gzip"}, {"-o", "type=oci,dest=a.tar,compression=gzip"}, {"-o", "type=oci,dest=a.tar,compression=uncompressed"},
+		{"-o", "type=oci,dest=a.tar,compression=estargz"},
+		{"--cache-to", h.cache("gzip") + ",compression=gzip"}, {"--cache-to", local + ",compression=gzip,mode=min"},
+		{"-t", h.registry.Host + "/inline:1", "--push", "--cache-to", "type=inline"},
+	} {
+		gzip.Build(t, append([]string{h.dir, "--insecure-registry"}, args...)...)
+	}
+	for name, u := range map[string]func() (*e2etest.User, []string){
+		"it made other compressions, and caches": func() (*e2etest.User, []string) { return gzip, nil },
+		"it has another's cache of a registry":   func() (*e2etest.User, []string) { return h.elsewhere(t), []string{"--cache-from", h.cache("gzip")} },
+		"it has another's cache of a folder": func() (*e2etest.User, []string) {
+			return h.elsewhere(t), []string{"--smoke", "off", "--cache-from", strings.Replace(local, "dest=", "src=", 1)}
+		},
+		"it has the inline cache of a whole image": func() (*e2etest.User, []string) {
+			return h.elsewhere(t), []string{"--smoke", "off", "--cache-from", h.registry.Host + "/inline:1"}
+		},
+		"it has what an older engine has left": func() (*e2etest.User, []string) { return h.inherited(t), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			u, args := u()
+			if diff := cmp.Diff(want, h.results(t, u, args...)); diff != "" {
+				t.Errorf("digests (-of an engine that had nothing +got):\n%s", diff)
+			}
+			t.Logf("it took %s", time.Since(start).Round(time.Second))
+		})
+	}
+}
+
+// older is the version of an engine that is not ours.
+const older = "v0.33.1"
+
+// inherited is a user whose engine has the root of an older one, which has made the image
+// in two compressions.
+func (h *histories) inherited(t *testing.T) *e2etest.User {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "engine-") //nolint:usetesting // short enough for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	program := olderEngine(t)
+	address := "unix://" + filepath.Join(dir, "old.sock")
+	cmd := exec.CommandContext(t.Context(), program, "--root", filepath.Join(dir, "root"), "--addr", address, //nolint:gosec // compiled above
+		"--oci-worker-binary", enginetest.Runc(t), "--oci-worker-net", "host", "--containerd-worker=false")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	u := &e2etest.User{Dir: t.TempDir(), Addr: address, Cache: h.Cache, Env: h.Env}
+	for n := 0; u.Run(t, "engine", "status").Code != 0 && n < 100; n++ {
+		time.Sleep(100 * time.Millisecond)
+	}
+	for _, output := range []string{"type=docker,dest=a.tar,compression=gzip", "type=oci"} {
+		u.Build(t, h.dir, "-o", output, "--insecure-registry")
+	}
+	if err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), ignoreExit(cmd.Wait())); err != nil {
+		t.Fatal(err)
+	}
+	there := e2etest.UserOf(t, e2etest.EngineIn(t, dir))
+	there.Env = h.Env
+	return there
+}
+
+func ignoreExit(err error) error {
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
+		return nil
+	}
+	return err
+}
+
+// olderEngine compiles the older engine.
+func olderEngine(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	e2etest.Write(t, filepath.Join(dir, "go.mod"), []byte("module older\n\ngo 1.26.8\n"))
+	for _, args := range [][]string{
+		{"get", "-tool", "github.com/moby/buildkit/cmd/buildkitd@" + older},
+		{"build", "-ldflags", "-X github.com/moby/buildkit/version.Version=" + older, "-o", "buildkitd", "github.com/moby/buildkit/cmd/buildkitd"},
+	} {
+		cmd := exec.CommandContext(t.Context(), "go", args...) //nolint:gosec // fixed words
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=-mod=mod", "CGO_ENABLED=0", "GOWORK=off")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Skipf("an older engine can't be had here: go %s: %v\n%s", args[0], err, out)
+		}
+	}
+	return filepath.Join(dir, "buildkitd")
 }
