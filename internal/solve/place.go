@@ -109,17 +109,18 @@ func (s Sources) open(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser,
 			return nil, err
 		}
 	}
+	faults := []error{errdefs.ErrNotFound}
 	for _, reference := range s.Published {
 		r, err := registry.Open(ctx, reference, s.Registry)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			var body io.ReadCloser
+			if body, err = r.Blob(ctx, d.Digest); err == nil {
+				return body, nil
+			}
 		}
-		body, err := r.Blob(ctx, d.Digest)
-		if !errors.Is(err, registry.ErrNotFound) {
-			return body, err
-		}
+		faults = append(faults, err)
 	}
-	return nil, fmt.Errorf("layer %s: %w", d.Digest, errdefs.ErrNotFound)
+	return nil, fmt.Errorf("layer %s: %w", d.Digest, errors.Join(faults...))
 }
 
 // noted is the size from which on somebody who waits is told of a layer, in bytes.
