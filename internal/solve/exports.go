@@ -1,6 +1,7 @@
 package solve
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type Exports struct {
 
 	usual     bool           // nobody typed where the layout goes
 	layout    *layout.Layout // nil where no output is one
+	store     heldStore      // of the layout
 	archives  map[int]*archive
 	folders   map[int]*folder
 	described []ocispec.Descriptor // what the engine says of each
@@ -57,25 +59,32 @@ type folder struct {
 
 // stream is what an engine writes to and somebody reads meanwhile.
 type stream struct {
-	*io.PipeWriter
+	*bufio.Writer
+	pipe *io.PipeWriter
 	done chan error // says once how it was read
 }
 
+// streamBuffer spares both sides waiting for each other at every piece, in bytes.
+const streamBuffer = 1 << 20
+
 func receive(read func(io.Reader) error) stream {
 	r, w := io.Pipe()
-	s := stream{w, make(chan error, 1)}
+	s := stream{bufio.NewWriterSize(w, streamBuffer), w, make(chan error, 1)}
 	go func() {
 		defer close(s.done)
-		err := read(r)
+		err := read(bufio.NewReaderSize(r, streamBuffer))
 		_ = r.CloseWithError(err) // whatever writes on is told why
 		s.done <- err
 	}()
 	return s
 }
 
+// Close ends what an engine writes.
+func (s stream) Close() error { return errors.Join(s.Flush(), s.pipe.Close()) }
+
 // abandon ends a stream that no build fills any more.
 func (s stream) abandon() {
-	_ = s.CloseWithError(errUnfinished)
+	_ = s.pipe.CloseWithError(errUnfinished)
 	for range s.done { // its error is this one, or the build has told it
 	}
 }
@@ -148,7 +157,8 @@ func (x *Exports) Open(ctx context.Context, stdout io.Writer) error {
 		switch {
 		case o.Layout():
 			if x.layout, err = layout.OpenAt(ctx, x.place(o)); err == nil {
-				entry.OutputStore = x.layout.Store()
+				x.store = holdBack(x.layout.Store())
+				entry.OutputStore = x.store
 			}
 		case o.Type == output.Local:
 			entry.Output, err = x.folder(i)
@@ -185,7 +195,7 @@ func (x *Exports) receive(i int, a *archive) writer {
 	a.Archive = layout.NewArchive(a.to)
 	a.stream = receive(a.Read)
 	x.archives[i] = a
-	return give(a.PipeWriter)
+	return give(a.stream)
 }
 
 // folder makes the folder that will be at the place of an output.
@@ -195,7 +205,7 @@ func (x *Exports) folder(i int) (writer, error) {
 		return nil, failure.New(failure.Usage, fmt.Errorf("writing the image's files: %w", err))
 	}
 	x.folders[i] = &folder{f, receive(f.Read)}
-	return give(x.folders[i].PipeWriter), nil
+	return give(x.folders[i].stream), nil
 }
 
 func give(w io.WriteCloser) writer {
@@ -259,7 +269,7 @@ func (x *Exports) Close() error {
 	}
 	for _, f := range x.folders {
 		f.abandon()
-		faults = append(faults, f.Close())
+		faults = append(faults, f.Folder.Close())
 	}
 	if x.layout != nil {
 		faults = append(faults, x.layout.Discard())

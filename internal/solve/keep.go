@@ -25,9 +25,9 @@ type pushed struct {
 func (x *Exports) Keep(ctx context.Context, tag string) (image layout.Image, err error) {
 	faults := make([]error, len(x.Outputs))
 	for i, o := range x.Outputs { // of the archives first
-		one, err := x.complete(ctx, i)
-		if err != nil {
-			faults[i] = fmt.Errorf("output %q: %w", o, err)
+		one, fault := x.complete(ctx, i)
+		if fault != nil {
+			faults[i] = fmt.Errorf("output %q: %w", o, fault)
 		}
 		if one.Desc.Digest != "" {
 			image = one
@@ -63,7 +63,7 @@ func (x *Exports) complete(ctx context.Context, i int) (image layout.Image, err 
 	var one exported
 	switch {
 	case o.Layout():
-		one, err = complete(ctx, layoutPlace{x.layout.Store()}, o, said, x.whole, x.from)
+		one, err = complete(ctx, layoutPlace{x.store}, o, said, x.whole, x.from)
 	case o.Push:
 		for _, repository := range repositories(o.Names) {
 			if one, err = x.push(ctx, o, i, repository); err != nil {

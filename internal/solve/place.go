@@ -41,20 +41,19 @@ func complete(ctx context.Context, at place, o output.Output, desc ocispec.Descr
 		return x, err
 	}
 	lean := whole.Lean()
-	if err = errors.Join(check(lean, o, x.Image), hasAll(ctx, at, x.Manifest.Layers)); err != nil || len(lean.Parts) == len(whole.Parts) {
+	if err = errors.Join(check(lean, o, x.Image), hasAll(ctx, at, x.Manifest.Layers)); err != nil {
 		return x, err
 	}
-	added, err := x.join(whole, typesOf(o).plain)
-	if err != nil {
-		return x, err
+	if len(lean.Parts) < len(whole.Parts) {
+		added, joinErr := x.join(whole, typesOf(o).plain)
+		if err = joinErr; err == nil {
+			err = at.add(ctx, added, from)
+		}
+		if err != nil {
+			return x, fmt.Errorf("adding finished layers to the image: %w", err)
+		}
 	}
-	if err = at.add(ctx, added, from); err == nil {
-		err = at.put(ctx, x)
-	}
-	if err != nil {
-		return x, fmt.Errorf("adding finished layers to the image: %w", err)
-	}
-	return x, nil
+	return x, at.put(ctx, x)
 }
 
 // maxManifest is more than any registry takes.
@@ -151,7 +150,7 @@ func sideBySide(ctx context.Context, layers []ocispec.Descriptor, add func(conte
 }
 
 // layoutPlace is a layout in a folder.
-type layoutPlace struct{ store content.Store }
+type layoutPlace struct{ store heldStore }
 
 func (p layoutPlace) read(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
 	return content.ReadBlob(ctx, p.store, d)
@@ -170,13 +169,18 @@ func (p layoutPlace) add(ctx context.Context, layers []ocispec.Descriptor, from 
 		if ok, err := p.has(ctx, d); ok || err != nil {
 			return err
 		}
-		return from.with(ctx, d, func(r io.Reader) error { return content.WriteBlob(ctx, p.store, d.Digest.String(), r, d) })
+		return from.with(ctx, d, func(r io.Reader) error { return content.WriteBlob(ctx, p.store.Store, d.Digest.String(), r, d) })
 	})
 }
 
 func (p layoutPlace) put(ctx context.Context, x exported) error {
+	for _, d := range x.Manifest.Layers {
+		if err := p.store.keep(ctx, d); err != nil {
+			return err
+		}
+	}
 	for data, d := range map[*[]byte]ocispec.Descriptor{&x.config: x.Manifest.Config, &x.manifest: x.Desc} {
-		if err := content.WriteBlob(ctx, p.store, d.Digest.String(), bytes.NewReader(*data), d); err != nil {
+		if err := content.WriteBlob(ctx, p.store.Store, d.Digest.String(), bytes.NewReader(*data), d); err != nil {
 			return err
 		}
 	}

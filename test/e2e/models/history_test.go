@@ -128,9 +128,12 @@ func TestRealHistories(t *testing.T) {
 	local := "type=local,dest=" + filepath.Join(t.TempDir(), "cache")
 	gzip := h.elsewhere(t)
 	for _, args := range [][]string{
-		{"-o", "type=docker,dest=a.tar,compression=gzip"}, {"-o", "type=oci,dest=a.tar,compression=gzip"}, {"-o", "type=oci,dest=a.tar,compression=uncompressed"},
+		{"-o", "type=docker,dest=a.tar,compression=gzip"},
+		{"-o", "type=oci,dest=a.tar,compression=gzip"},
+		{"-o", "type=oci,dest=a.tar,compression=uncompressed"},
 		{"-o", "type=oci,dest=a.tar,compression=estargz"},
-		{"--cache-to", h.cache("gzip") + ",compression=gzip"}, {"--cache-to", local + ",compression=gzip,mode=min"},
+		{"--cache-to", h.cache("gzip") + ",compression=gzip"},
+		{"--cache-to", local + ",compression=gzip,mode=min"},
 		{"-t", h.registry.Host + "/inline:1", "--push", "--cache-to", "type=inline"},
 	} {
 		gzip.Build(t, append([]string{h.dir, "--insecure-registry"}, args...)...)
