@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/moby/buildkit/cache/remotecache/v1/types"
+	cacheconfig "github.com/moby/buildkit/cache/remotecache/v1/types"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -103,7 +103,7 @@ func TestJoin(t *testing.T) {
 
 // An inline cache names layers by their places in the image.
 func TestJoinMovesTheInlineCache(t *testing.T) {
-	type records = []cacheimporttypes.CacheRecord
+	type records = []cacheconfig.CacheRecord
 	inline := func(r records) string {
 		text, err := json.Marshal(r)
 		if err != nil {
@@ -117,11 +117,11 @@ func TestJoinMovesTheInlineCache(t *testing.T) {
 		have, become records
 		want         string // of the error
 	}{
-		{"below the weights", records{{Digest: "a", Results: []cacheimporttypes.CacheResult{{LayerIndex: 1}}}}, records{{Digest: "a", Results: []cacheimporttypes.CacheResult{{LayerIndex: 1}}}}, ""},
-		{"above them", records{{Results: []cacheimporttypes.CacheResult{{LayerIndex: 2}}}}, records{{ChainedResults: []cacheimporttypes.ChainedResult{{LayerIndexes: []int{0, 1, 4}}}}}, ""},
-		{"alone", records{{ChainedResults: []cacheimporttypes.ChainedResult{{LayerIndexes: []int{2, 0}}}}}, records{{ChainedResults: []cacheimporttypes.ChainedResult{{LayerIndexes: []int{4, 0}}}}}, ""},
-		{"nowhere", records{{Results: []cacheimporttypes.CacheResult{{LayerIndex: 3}}}}, nil, "adding layers to the config: the inline cache names layer 3 of 3"},
-		{"nowhere alone", records{{ChainedResults: []cacheimporttypes.ChainedResult{{LayerIndexes: []int{-1}}}}}, nil, "the inline cache names layer -1 of 3"},
+		{"below the weights", records{{Digest: "a", Results: []cacheconfig.CacheResult{{LayerIndex: 1}}}}, records{{Digest: "a", Results: []cacheconfig.CacheResult{{LayerIndex: 1}}}}, ""},
+		{"above them", records{{Results: []cacheconfig.CacheResult{{LayerIndex: 2}}}}, records{{ChainedResults: []cacheconfig.ChainedResult{{LayerIndexes: []int{0, 1, 4}}}}}, ""},
+		{"alone", records{{ChainedResults: []cacheconfig.ChainedResult{{LayerIndexes: []int{2, 0}}}}}, records{{ChainedResults: []cacheconfig.ChainedResult{{LayerIndexes: []int{4, 0}}}}}, ""},
+		{"nowhere", records{{Results: []cacheconfig.CacheResult{{LayerIndex: 3}}}}, nil, "adding layers to the config: the inline cache names layer 3 of 3"},
+		{"nowhere alone", records{{ChainedResults: []cacheconfig.ChainedResult{{LayerIndexes: []int{-1}}}}}, nil, "the inline cache names layer -1 of 3"},
 	} {
 		w := write(t, whole.Lean(), o)
 		w.config[inlineCache] = inline(tt.have)

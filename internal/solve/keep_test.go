@@ -67,12 +67,12 @@ func TestKeep(t *testing.T) {
 			}
 			holds(t, archive, want)
 			holds(t, stdout.Bytes(), read(t, write(t, picture(t), outputs(t, "type=docker,dest=-")[0])))
-			if data, err := os.ReadFile("files/models/vae"); err != nil || string(data) != "vae" {
-				t.Errorf("the files have %q, %v", data, err)
+			if data, fault := os.ReadFile("files/models/vae"); fault != nil || string(data) != "vae" {
+				t.Errorf("the files have %q, %v", data, fault)
 			}
 			l := openAt(t, "dist/faceblend")
-			if again, err := l.Read(t.Context(), "production"); err != nil || again.Desc.Digest != want.Desc.Digest {
-				t.Errorf("in the layout is %v, %v", again.Desc, err)
+			if again, fault := l.Read(t.Context(), "production"); fault != nil || again.Desc.Digest != want.Desc.Digest {
+				t.Errorf("in the layout is %v, %v", again.Desc, fault)
 			}
 			for data, isThere := range map[string]bool{string(stale): false, string(weights): true} {
 				if _, err = l.Store().Info(t.Context(), digest.FromString(data)); errdefs.IsNotFound(err) == isThere {

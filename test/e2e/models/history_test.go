@@ -43,10 +43,8 @@ func newHistories(t *testing.T, s *setting) *histories {
 	return h
 }
 
-// cache is a registry for caches.
-func (h *histories) cache(name string) string {
-	return "type=registry,ref=" + h.registry.Host + "/cache:" + name
-}
+// cache is a cache in a registry.
+func (h *histories) cache() string { return "type=registry,ref=" + h.registry.Host + "/cache:1" }
 
 // results are the digests of all that a user may make of the image: from a registry and from
 // a layout of models, in a layout, in a registry and in archives.
@@ -72,7 +70,7 @@ func (h *histories) results(t *testing.T, u *e2etest.User, args ...string) map[s
 
 func sum(t *testing.T, path string) string {
 	t.Helper()
-	f, err := os.Open(path) //nolint:gosec // of the test
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,10 +94,10 @@ func (h *histories) elsewhere(t *testing.T) *e2etest.User {
 // them, give the same image, and the same archives, as any.
 func TestRealOneDigestWhateverCameBefore(t *testing.T) {
 	h := newHistories(t, newSetting(t))
-	cache := h.cache("gzip") + ",mode=min,compression=gzip"
+	cache := h.cache() + ",mode=min,compression=gzip"
 	h.Build(t, h.dir, "-o", "type=oci,dest=gzip.tar,compression=gzip", "--smoke", "off", "--cache-to", cache, "--insecure-registry")
 	want := h.results(t, h.User, "--smoke", "off")
-	got := h.results(t, h.elsewhere(t), "--smoke", "off", "--cache-from", h.cache("gzip"))
+	got := h.results(t, h.elsewhere(t), "--smoke", "off", "--cache-from", h.cache())
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("digests (-of an engine that made gzip, +of one with its cache):\n%s", diff)
 	}
@@ -132,7 +130,7 @@ func TestRealHistories(t *testing.T) {
 		{"-o", "type=oci,dest=a.tar,compression=gzip"},
 		{"-o", "type=oci,dest=a.tar,compression=uncompressed"},
 		{"-o", "type=oci,dest=a.tar,compression=estargz"},
-		{"--cache-to", h.cache("gzip") + ",compression=gzip"},
+		{"--cache-to", h.cache() + ",compression=gzip"},
 		{"--cache-to", local + ",compression=gzip,mode=min"},
 		{"-t", h.registry.Host + "/inline:1", "--push", "--cache-to", "type=inline"},
 	} {
@@ -140,7 +138,7 @@ func TestRealHistories(t *testing.T) {
 	}
 	for name, u := range map[string]func() (*e2etest.User, []string){
 		"it made other compressions, and caches": func() (*e2etest.User, []string) { return gzip, nil },
-		"it has another's cache of a registry":   func() (*e2etest.User, []string) { return h.elsewhere(t), []string{"--cache-from", h.cache("gzip")} },
+		"it has another's cache of a registry":   func() (*e2etest.User, []string) { return h.elsewhere(t), []string{"--cache-from", h.cache()} },
 		"it has another's cache of a folder": func() (*e2etest.User, []string) {
 			return h.elsewhere(t), []string{"--smoke", "off", "--cache-from", strings.Replace(local, "dest=", "src=", 1)}
 		},
@@ -174,7 +172,7 @@ func (h *histories) inherited(t *testing.T) *e2etest.User {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	program := olderEngine(t)
 	address := "unix://" + filepath.Join(dir, "old.sock")
-	cmd := exec.CommandContext(t.Context(), program, "--root", filepath.Join(dir, "root"), "--addr", address, //nolint:gosec // compiled above
+	cmd := exec.CommandContext(t.Context(), program, "--root", filepath.Join(dir, "root"), "--addr", address,
 		"--oci-worker-binary", enginetest.Runc(t), "--oci-worker-net", "host", "--containerd-worker=false")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -210,7 +208,7 @@ func olderEngine(t *testing.T) string {
 		{"get", "-tool", "github.com/moby/buildkit/cmd/buildkitd@" + older},
 		{"build", "-ldflags", "-X github.com/moby/buildkit/version.Version=" + older, "-o", "buildkitd", "github.com/moby/buildkit/cmd/buildkitd"},
 	} {
-		cmd := exec.CommandContext(t.Context(), "go", args...) //nolint:gosec // fixed words
+		cmd := exec.CommandContext(t.Context(), "go", args...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=-mod=mod", "CGO_ENABLED=0", "GOWORK=off")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Skipf("an older engine can't be had here: go %s: %v\n%s", args[0], err, out)
