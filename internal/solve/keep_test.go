@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/errdefs"
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
@@ -206,5 +207,32 @@ func TestNoWeightsForTheStoreOfAnEngine(t *testing.T) {
 		if got := errors.Join(err); want != "" && (got == nil || got.Error() != want) || want == "" && got != nil {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// Manifests that no tag will name never reach the disk; a large blob does at once.
+func TestSmallBlobsWaitInMemory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	x := opened(t, nil, "type=oci")
+	x.Of(picture(t), modelSources(t, nil))
+	large := bytes.Repeat([]byte("x"), heldSize+1)
+	exportTo(t, x, picture(t).Lean(), asIs)
+	put(t, x.store, large)
+	store := x.layout.Store()
+	count := func() (n int) {
+		if err := store.Walk(t.Context(), func(content.Info) error { n++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := count(); n != 1 {
+		t.Errorf("%d blobs are on the disk, want the large one", n)
+	}
+	image, err := x.Keep(t.Context(), "production")
+	if n := count(); err != nil || n != len(image.Manifest.Layers)+2 {
+		t.Errorf("%d blobs are on the disk, %v", n, err)
+	}
+	if err = x.Close(); err != nil {
+		t.Error(err)
 	}
 }
