@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"lamina.build/internal/layout"
 	"lamina.build/internal/registry"
@@ -108,7 +109,13 @@ func (x *Exports) fill(ctx context.Context, f *folder) error {
 	for _, p := range x.whole.Parts {
 		for _, l := range p.Layers {
 			if err == nil && p.Added {
-				err = x.from.with(ctx, l.Stored, f.Read)
+				err = x.from.with(ctx, l.Stored, func(r io.Reader) error {
+					verifier := l.Stored.Digest.Verifier()
+					if err := f.Read(io.TeeReader(r, verifier)); err != nil || verifier.Verified() {
+						return err
+					}
+					return fmt.Errorf("the content is not that of layer %s", l.Stored.Digest)
+				})
 			}
 		}
 	}

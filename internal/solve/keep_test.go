@@ -3,6 +3,7 @@ package solve
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -183,6 +184,39 @@ func TestKeepRefuses(t *testing.T) {
 				t.Errorf("left are %q and the tag %s", filesIn(t, dir), got)
 			}
 		})
+	}
+}
+
+// liar is a store that has something else under every digest.
+type liar struct {
+	content.Store
+	digest.Digest
+}
+
+func (s liar) ReaderAt(ctx context.Context, _ ocispec.Descriptor) (content.ReaderAt, error) {
+	return s.Store.ReaderAt(ctx, ocispec.Descriptor{Digest: s.Digest})
+}
+
+// Weights are those that were meant, wherever they go.
+func TestKeepHashesWhatItAdds(t *testing.T) {
+	l := open(t)
+	other := weightsTar(t, "evil") // as long as those that are meant
+	put(t, l.Store(), other)
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	for _, line := range []string{"type=oci", "type=oci,dest=a.tar", "type=docker,dest=b.tar", "files", "type=image,push=true,name=" + r.Host + "/a:1"} {
+		t.Chdir(t.TempDir())
+		x := opened(t, nil, line)
+		x.Of(picture(t), Sources{Stores: []content.Provider{liar{l.Store(), digest.FromBytes(other)}}})
+		exportTo(t, x, picture(t).Lean(), asIs)
+		if _, err := x.Keep(t.Context(), "production"); err == nil {
+			t.Errorf("%s: other content is taken", line)
+		}
+		if err := x.Close(); err != nil {
+			t.Error(err)
+		}
+		if left := filesIn(t, "."); len(left) > 0 || tagged(t, r.Host+"/a:1") != nil {
+			t.Errorf("%s: left are %q", line, left)
+		}
 	}
 }
 
