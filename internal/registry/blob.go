@@ -137,11 +137,16 @@ func (r *Repository) PutManifest(ctx context.Context, reference, mediaType strin
 // sends to. The error is [ErrNotFound] if the repository doesn't have it.
 func (r *Repository) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
 	body, err := r.client.Get(ctx, r.url("/blobs/"+d.String()))
-	if status, ok := errors.AsType[*fetch.StatusError](err); ok && status.Code == http.StatusNotFound {
+	if err == nil {
+		return body, nil
+	}
+	switch status, ok := errors.AsType[*fetch.StatusError](err); {
+	case ok && status.Code == http.StatusNotFound:
 		err = ErrNotFound
+	case ok:
+		err = &StatusError{Method: http.MethodGet, URL: status.URL, Code: status.Code, After: status.After}
+	default:
+		err = lost(ctx, err)
 	}
-	if err != nil {
-		return nil, r.explain(fmt.Errorf("reading blob %s of %q: %w", d, r.Name(), err))
-	}
-	return body, nil
+	return nil, r.explain(fmt.Errorf("reading blob %s of %q: %w", d, r.Name(), err))
 }
