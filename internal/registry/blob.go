@@ -136,7 +136,8 @@ func (r *Repository) PutManifest(ctx context.Context, reference, mediaType strin
 // Blob opens a blob. It goes on where it is cut, and is read from wherever the registry
 // sends to. The error is [ErrNotFound] if the repository doesn't have it.
 func (r *Repository) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
-	body, err := r.client.Get(ctx, r.url("/blobs/"+d.String()))
+	q := request{method: http.MethodGet, url: r.url("/blobs/" + d.String())}
+	body, err := r.client.Get(ctx, q.url)
 	if err == nil {
 		return body, nil
 	}
@@ -144,7 +145,7 @@ func (r *Repository) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, 
 	case ok && status.Code == http.StatusNotFound:
 		err = ErrNotFound
 	case ok:
-		err = &StatusError{Method: http.MethodGet, URL: status.URL, Code: status.Code, After: status.After}
+		err = (&answer{code: status.Code}).refusal(q)
 	default:
 		err = lost(ctx, err)
 	}

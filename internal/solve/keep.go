@@ -111,8 +111,8 @@ func (x *Exports) fill(ctx context.Context, f *folder) error {
 			if err == nil && p.Added {
 				err = x.from.with(ctx, l.Stored, func(r io.Reader) error {
 					verifier := l.Stored.Digest.Verifier()
-					if err := f.Read(io.TeeReader(r, verifier)); err != nil || verifier.Verified() {
-						return err
+					if fault := f.Read(io.TeeReader(r, verifier)); fault != nil || verifier.Verified() {
+						return fault
 					}
 					return fmt.Errorf("the content is not that of layer %s", l.Stored.Digest)
 				})
