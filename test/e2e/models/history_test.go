@@ -122,35 +122,34 @@ func TestRealHistories(t *testing.T) {
 	h := newHistories(t, s)
 
 	fresh := h.elsewhere(t)
-	want := h.results(t, fresh)
-	local := "type=local,dest=" + filepath.Join(t.TempDir(), "cache")
-	gzip := h.elsewhere(t)
+	want := h.results(t, fresh, "--smoke", "off")
+	local := filepath.Join(t.TempDir(), "cache")
+	made := h.elsewhere(t)
 	for _, args := range [][]string{
 		{"-o", "type=docker,dest=a.tar,compression=gzip"},
 		{"-o", "type=oci,dest=a.tar,compression=gzip"},
 		{"-o", "type=oci,dest=a.tar,compression=uncompressed"},
 		{"-o", "type=oci,dest=a.tar,compression=estargz"},
 		{"--cache-to", h.cache() + ",compression=gzip"},
-		{"--cache-to", local + ",compression=gzip,mode=min"},
+		{"--cache-to", "type=local,compression=gzip,dest=" + local},
 		{"-t", h.registry.Host + "/inline:1", "--push", "--cache-to", "type=inline"},
 	} {
-		gzip.Build(t, append([]string{h.dir, "--insecure-registry"}, args...)...)
+		made.Build(t, append([]string{h.dir, "--insecure-registry", "--smoke", "off"}, args...)...)
 	}
-	for name, u := range map[string]func() (*e2etest.User, []string){
-		"it made other compressions, and caches": func() (*e2etest.User, []string) { return gzip, nil },
-		"it has another's cache of a registry":   func() (*e2etest.User, []string) { return h.elsewhere(t), []string{"--cache-from", h.cache()} },
-		"it has another's cache of a folder": func() (*e2etest.User, []string) {
-			return h.elsewhere(t), []string{"--smoke", "off", "--cache-from", strings.Replace(local, "dest=", "src=", 1)}
-		},
-		"it has the inline cache of a whole image": func() (*e2etest.User, []string) {
-			return h.elsewhere(t), []string{"--smoke", "off", "--cache-from", h.registry.Host + "/inline:1"}
-		},
-		"it has what an older engine has left": func() (*e2etest.User, []string) { return h.inherited(t), nil },
+	for _, tt := range []struct {
+		name   string
+		engine func(*testing.T) *e2etest.User
+		args   []string
+	}{
+		{"made other compressions, and caches", func(*testing.T) *e2etest.User { return made }, nil},
+		{"has the cache of a registry", h.elsewhere, []string{"--cache-from", h.cache()}},
+		{"has the cache of a folder", h.elsewhere, []string{"--cache-from", "type=local,src=" + local}},
+		{"has the inline cache of a whole image", h.elsewhere, []string{"--cache-from", h.registry.Host + "/inline:1"}},
+		{"has what an older engine left", h.inherited, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			start := time.Now()
-			u, args := u()
-			if diff := cmp.Diff(want, h.results(t, u, args...)); diff != "" {
+			if diff := cmp.Diff(want, h.results(t, tt.engine(t), append(tt.args, "--smoke", "off")...)); diff != "" {
 				t.Errorf("digests (-of an engine that had nothing +got):\n%s", diff)
 			}
 			t.Logf("it took %s", time.Since(start).Round(time.Second))
@@ -162,7 +161,7 @@ func TestRealHistories(t *testing.T) {
 const older = "v0.33.1"
 
 // inherited is a user whose engine has the root of an older one, which has made the image
-// in two compressions.
+// in two compressions, from the cache of a registry.
 func (h *histories) inherited(t *testing.T) *e2etest.User {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "engine-") //nolint:usetesting // short enough for a socket
@@ -182,7 +181,7 @@ func (h *histories) inherited(t *testing.T) *e2etest.User {
 		time.Sleep(100 * time.Millisecond)
 	}
 	for _, output := range []string{"type=docker,dest=a.tar,compression=gzip", "type=oci"} {
-		u.Build(t, h.dir, "-o", output, "--insecure-registry")
+		u.Build(t, h.dir, "-o", output, "--insecure-registry", "--smoke", "off", "--cache-from", h.cache())
 	}
 	if err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), ignoreExit(cmd.Wait())); err != nil {
 		t.Fatal(err)
