@@ -137,7 +137,7 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 	if err != nil {
 		return made, err
 	}
-	image, err := x.Keep(ctx, j.spec.Variant, result.Descriptor)
+	image, err := x.Keep(ctx, j.spec.Variant)
 	if err != nil {
 		return made, err
 	}
@@ -147,6 +147,9 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 		Layers:  layersOf(image.Manifest, image.Config),
 		LeftOut: j.leftOut(result.LeftOut),
 		Engine:  "BuildKit " + e.Version, Lock: digest.FromBytes(j.lock.Format()),
+	}
+	if image.Desc.Digest != "" {
+		made.Descriptor = image.Desc
 	}
 	for _, p := range result.Pruned {
 		made.Pruned = append(made.Pruned, Pruned(p))

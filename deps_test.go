@@ -42,7 +42,7 @@ var arrows = map[string]string{
 	"internal/resolve/uv":           "cache internal/atomicfile internal/beneath internal/failure internal/fetch internal/humanize internal/layers internal/resolve/door internal/resolve/requirements internal/scripts internal/solve llb lock",
 	"internal/resolve/wishes":       "internal/beneath internal/failure internal/resolve/requirements internal/resolve/uv lock spec",
 	"internal/scripts":              "",
-	"internal/solve":                "cache internal/atomicfile internal/beneath internal/failure internal/layout llb output stages",
+	"internal/solve":                "cache internal/atomicfile internal/beneath internal/failure internal/humanize internal/layout internal/registry llb output stages",
 	"internal/toml":                 "",
 	"internal/weights":              "internal/atomicfile internal/failure internal/hub internal/humanize internal/layers internal/layout internal/registry internal/solve llb lock",
 	"llb":                           "cache internal/scripts lock",

@@ -84,13 +84,12 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 	if err != nil {
 		return nil, unpublishable(err)
 	}
-	outline := work.Outline()
-	unread, err := j.unpublished(ctx, e, work)
+	published, unread, err := j.published(ctx, e, work)
 	if err != nil {
 		return nil, err
 	}
 	if isPublished(m) && unread == nil {
-		return []stages.Weights{{State: llb.Published(m.Name(), m.Published), Layers: outline}}, nil
+		return []stages.Weights{{State: llb.Published(m.Name(), m.Published), Layers: work.Made(published)}}, nil
 	}
 	found, ok, err := work.Find(ctx, j.models)
 	switch {
@@ -100,6 +99,7 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 			err = failure.WithHint(err, "\"build model pull\" makes it anew")
 		}
 	case err == nil && e == nil:
+		outline := work.Outline()
 		fetched := make([]stages.Weights, len(outline))
 		for i, s := range work.Fetched() {
 			fetched[i] = stages.Weights{State: s, Layers: outline[i : i+1]}
@@ -109,38 +109,44 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 		found, err = j.fetch(ctx, e, c, work)
 		err = unpublishable(orUnread(err, unread))
 	}
-	return []stages.Weights{{State: llb.Pulled(m.Name(), found.Manifest.Digest), Layers: outline}}, err
+	return []stages.Weights{{State: llb.Pulled(m.Name(), found.Manifest.Digest), Layers: work.Made(found.Layers)}}, err
 }
 
 // publishedAttempts is how often a registry is asked: the layers may be had elsewhere.
 const publishedAttempts = 3
 
-// unpublished says why a published model can't be read, and nil where it is as the lock
-// says. What is there and is something else is an error. Nobody is asked where nothing is
-// built.
-func (j job) unpublished(ctx context.Context, e *engine.Engine, work weights.Job) (unread, err error) {
+// published are the layers of a model as the lock says that they are published. unread is
+// why they can't be read; what is there and is something else is an error. Nobody is asked
+// where nothing is built.
+func (j job) published(ctx context.Context, e *engine.Engine, work weights.Job) (layers []ocispec.Descriptor, unread, err error) {
 	m := work.Model
 	if !isPublished(m) || e == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
-	insecure := slices.ContainsFunc(j.Outputs, func(o output.Output) bool { return o.Insecure })
-	r, unread := registry.Open(ctx, m.Place(), registry.Options{Insecure: insecure, ReadOnly: true, HTTP: fetch.Options{Attempts: publishedAttempts}})
+	var image weights.Image
+	r, unread := registry.Open(ctx, m.Place(), j.readRegistry())
 	if unread == nil {
-		_, unread = work.CheckPublished(ctx, r, j.pushes())
+		image, unread = work.CheckPublished(ctx, r, j.pushes())
 	}
 	switch {
 	case unread == nil:
-		return nil, nil
+		return image.Layers, nil, nil
 	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+		return nil, nil, context.Cause(ctx)
 	case failure.KindOf(unread) == failure.Findings:
-		return nil, unpublishable(unread)
+		return nil, nil, unpublishable(unread)
 	case errors.Is(unread, registry.ErrNotFound):
 		j.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
 	default:
 		j.note("%s can't be read, so its layers are taken from elsewhere: %v", m.Published, unread)
 	}
-	return unread, nil
+	return nil, unread, nil
+}
+
+// readRegistry is how registries are reached for what a build reads there.
+func (j job) readRegistry() registry.Options {
+	insecure := slices.ContainsFunc(j.Outputs, func(o output.Output) bool { return o.Insecure })
+	return registry.Options{Insecure: insecure, ReadOnly: true, HTTP: fetch.Options{Attempts: publishedAttempts}}
 }
 
 // unpublishable says how to build without what is published.
@@ -195,7 +201,7 @@ func (j job) fetchNeed(ctx context.Context) (need int64, err error) {
 // fetch has the engine make a model's layers, which are then kept for all builds
 // to come.
 func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work weights.Job) (weights.Image, error) {
-	export := solve.Entry(output.Output{Type: output.OCI, Compression: output.Uncompressed}, false)
+	export := solve.Entry(output.Output{Type: output.OCI, Compression: output.Uncompressed})
 	export.OutputStore = j.models.Store()
 	request := solve.Request{
 		Store:   j.store,

@@ -192,8 +192,11 @@ func TestAPublishedModelIsLookedAt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			unread, lied := job{Project: p}.unpublished(t.Context(), &engine.Engine{}, work)
+			layers, unread, lied := job{Project: p}.published(t.Context(), &engine.Engine{}, work)
 			note := p.o.Progress.(*notebook).text()
+			if there := unread == nil && lied == nil; there != (len(layers) > 0) {
+				t.Errorf("layers %v", layers)
+			}
 			err = unread
 			if tt.lie {
 				err = lied

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/session"
 
 	"lamina.build/cache"
@@ -173,29 +174,45 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *solve.Exports) (s
 	if err != nil {
 		return solve.Result{}, err
 	}
+	x.Of(image, j.sources())
 	request := solve.Request{
-		Image: image, Store: j.store, Models: j.models.Store(), Exports: x.Entries, Cache: j.remote(), NoCache: j.NoCache,
+		Image: image.Lean(), Store: j.store, Models: j.models.Store(), Cache: j.remote(), NoCache: j.NoCache,
 		Session: []session.Attachable{j.dockerLogins(), j.python.Logins.Only(j.addresses()).Secrets()},
 	}
-	if first := x.Prime(); first != nil {
-		before := request
-		before.Exports, before.Cache.Exports = first, nil
-		if _, err = j.run(ctx, e, before); err != nil {
+	var later []cache.Entry
+	if j.hasWeights() {
+		request.Cache.Exports, later = request.Cache.Split()
+	}
+	var result solve.Result
+	for n, batch := range x.Batches() {
+		request.Exports = batch.Entries
+		one, err := j.run(ctx, e, request)
+		if err != nil {
 			return solve.Result{}, err
 		}
-		request.NoCache = false
+		x.Answer(batch, one.Descriptor)
+		if n == 0 {
+			result = one
+		}
+		request.NoCache = false // all is made
+		request.Cache.Exports, _ = request.Cache.Split()
 	}
-	if !j.hasWeights() {
-		return j.run(ctx, e, request)
-	}
-	var later []cache.Entry
-	request.Cache.Exports, later = request.Cache.Split()
-	result, err := j.run(ctx, e, request)
-	if err != nil || len(later) == 0 {
-		return result, err
+	if len(later) == 0 {
+		return result, nil
 	}
 	request.Cache.Exports = later
 	return result, j.exportCache(ctx, e, in, request)
+}
+
+// sources are where the layers are that are added to what the engine exports.
+func (j job) sources() solve.Sources {
+	from := solve.Sources{Stores: []content.Provider{j.store, j.models.Store()}, Registry: j.readRegistry(), Note: j.note}
+	for _, m := range j.lock.Models {
+		if isPublished(m) {
+			from.Published = append(from.Published, m.Published)
+		}
+	}
+	return from
 }
 
 // exportCache leaves a remote cache of an image that was built, without its

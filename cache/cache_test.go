@@ -104,7 +104,7 @@ func TestMounts(t *testing.T) {
 
 // What BuildKit would not read is an error, and all that it reads is taken.
 func TestAttributes(t *testing.T) {
-	compression := []string{"compression=zstd", "compression-level=3", "force-compression=true", "oci-mediatypes=true", "image-manifest=true"}
+	compression := []string{"compression=zstd", "force-compression=true", "oci-mediatypes=true", "image-manifest=true"}
 	tests := []struct {
 		name  string
 		parse func(string) (cache.Entry, error)
@@ -113,7 +113,7 @@ func TestAttributes(t *testing.T) {
 		not   []string
 	}{
 		{"registry import", cache.ParseImport, "type=registry,ref=r.example/a", []string{"registry.insecure=true"}, append(compression, "mode=max", "ignore-error=true")},
-		{"registry export", cache.ParseExport, "type=registry,ref=r.example/a", append(compression, "mode=min", "ignore-error=true", "registry.insecure=true"), []string{"dest=d", "tag=t"}},
+		{"registry export", cache.ParseExport, "type=registry,ref=r.example/a", append(compression, "mode=min", "ignore-error=true", "registry.insecure=true"), []string{"dest=d", "tag=t", "compression-level=3"}},
 		{"local import", cache.ParseImport, "type=local,src=d", []string{"tag=t", "digest=sha256:aa"}, append(compression, "mode=max", "dest=d", "reset=true")},
 		{"local export", cache.ParseExport, "type=local,dest=d", append(compression, "mode=max", "tag=t", "ignore-error=true", "reset=true"), []string{"src=d", "digest=x", "ref=r"}},
 		{"inline export", cache.ParseExport, "type=inline", nil, append(compression, "mode=max", "ref=r")},

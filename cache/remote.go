@@ -53,7 +53,7 @@ func kinds(export bool) []kind {
 		return []kind{{"registry", []string{"ref", "registry.insecure"}}, {"local", []string{"src", "tag", "digest"}}}
 	}
 	compression := []string{
-		"compression", "compression-level", "force-compression", "oci-mediatypes", "image-manifest",
+		"compression", "force-compression", "oci-mediatypes", "image-manifest",
 	}
 	return []kind{
 		{"registry", append([]string{"ref", "mode", "ignore-error", "registry.insecure"}, compression...)},

@@ -17,12 +17,11 @@ func (p *parser) complete() {
 		if !p.given["dest"] || p.Dest == Stdout {
 			p.fault("type=local needs a folder as dest")
 		}
-		p.refuse("type=local writes the bare files", "tar", "name", "compression", "compression-level")
+		p.refuse("type=local writes the bare files", "tar", "name", "compression")
 	}
 	if p.Type != Image && p.Type != "" {
 		p.refuse("only type=image has a registry", "push", "registry.insecure")
 	}
-	p.completeLevel()
 }
 
 // completeOCI follows buildx: a dest is an archive unless tar=false is said.
@@ -59,19 +58,5 @@ func (p *parser) refuse(why string, keys ...string) {
 		if p.given[key] {
 			p.fault("%s: leave %s out", why, key)
 		}
-	}
-}
-
-func (p *parser) completeLevel() {
-	if p.Level == nil {
-		return
-	}
-	most := map[Compression]int{Gzip: 9, EStargz: 9, Zstd: 22}
-	limit, ok := most[p.Compression]
-	switch {
-	case !ok:
-		p.fault("compression-level needs compression=gzip, zstd or estargz")
-	case *p.Level > limit:
-		p.fault("compression-level %d is more than the %d that %s has", *p.Level, limit, p.Compression)
 	}
 }

@@ -20,7 +20,6 @@ type Output struct {
 	Insecure    bool        // that registry speaks plain HTTP, or nobody signed its certificate
 	Names       []string    // of the image: "registry.example/app:1"
 	Compression Compression // of layers; "" is zstd, and nothing for Docker
-	Level       *int        // of Compression; nil is what it has by itself
 }
 
 // Stdout is the Dest that means the standard output.
@@ -68,9 +67,6 @@ func (o Output) String() string {
 	add(o.Push, "push", "true")
 	add(o.Insecure, "registry.insecure", "true")
 	add(o.Compression != "", "compression", string(o.Compression))
-	if o.Level != nil {
-		add(true, "compression-level", strconv.Itoa(*o.Level))
-	}
 	return strings.Join(fields, ",")
 }
 

@@ -180,14 +180,9 @@ func (p *parser) set(key, value string) {
 	case "compression":
 		p.Compression = word(p, key, value, Uncompressed, Gzip, Zstd, EStargz)
 	case "compression-level":
-		n, err := strconv.Atoi(value)
-		if err != nil || n < 0 {
-			p.fault("compression-level %q is not a number from 0", value)
-			return
-		}
-		p.Level = &n
+		p.fault("compression-level: an engine keeps the level that it first made a layer in, and later images would have it: leave it out")
 	default:
-		p.fault("%q is not one of type, dest, tar, name, push, registry.insecure, compression, compression-level", key)
+		p.fault("%q is not one of type, dest, tar, name, push, registry.insecure, compression", key)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/llb"
@@ -16,6 +17,8 @@ type Image struct {
 	State  llb.State // the merge of all parts, let out by the smoke tests
 	Config ocispec.Image
 	Parts  []Part // bottom first
+
+	lean llb.State // State without the parts that are added
 }
 
 // Part is what a stage adds to an image: a state that brings one layer, or several.
@@ -24,6 +27,7 @@ type Part struct {
 	State    llb.State
 	Layers   []Layer // bottom first; at least one
 	Optional bool    // it is empty where what it is made of could not be built
+	Added    bool    // no engine exports it: its layers are added to the image as they are stored
 
 	check *llb.LayerCheck // of its one layer; nil where the engine doesn't make it
 }
@@ -34,6 +38,10 @@ type Layer struct {
 	What     string // "118 Debian packages"
 	Fetched  int64  // bytes as they come: compressed packages and wheels, uncompressed weights
 	Unpacked int64  // bytes on the disk, before pruning
+
+	// Stored and DiffID are those of a layer that is finished before the image is.
+	Stored ocispec.Descriptor
+	DiffID digest.Digest
 }
 
 // New draws the image. Merge is the last operation that makes anything:
@@ -59,11 +67,44 @@ func New(in Input, own ...Part) (Image, error) {
 		own[i] = p.checked(llb.LayerCheck{Name: p.Layers[0].What, Places: []string{"/"}})
 	}
 	parts, tested := d.parts(own)
+	tests := d.tests(tested)
+	image := func(parts []Part) llb.State {
+		return llb.Merge("image", d.checked(parts)...).Requires("smoke", tests...)
+	}
 	return Image{
-		State:  llb.Merge("image", d.checked(parts)...).Requires("smoke", d.tests(tested)...),
+		State:  image(parts),
 		Config: config(in, parts),
 		Parts:  parts,
+		lean:   image(slices.DeleteFunc(slices.Clone(parts), func(p Part) bool { return p.Added })),
 	}, nil
+}
+
+// Lean is the image as an engine exports it, without the parts that are added. An
+// engine keeps the first compression that it makes of a layer, or finds in a cache, and
+// gives another one only where it is forced to, which would compress weights.
+func (i Image) Lean() Image {
+	if !slices.ContainsFunc(i.Parts, func(p Part) bool { return p.Added }) {
+		return i
+	}
+	lean := Image{State: i.lean, Config: i.Config}
+	lean.Config.History = nil
+	var added []bool // by layer
+	for _, p := range i.Parts {
+		added = append(added, slices.Repeat([]bool{p.Added}, len(p.Layers))...)
+		if !p.Added {
+			lean.Parts = append(lean.Parts, p)
+		}
+	}
+	n := 0
+	for _, h := range i.Config.History {
+		if h.EmptyLayer || n >= len(added) || !added[n] {
+			lean.Config.History = append(lean.Config.History, h)
+		}
+		if !h.EmptyLayer {
+			n++
+		}
+	}
+	return lean
 }
 
 // Builder is where native code is compiled and where the checks have their
@@ -138,11 +179,16 @@ func (d drawing) app() []Part {
 	if d.App == nil {
 		return nil
 	}
-	return []Part{part("app", llb.Packed(d.App.Layer), Layer{What: d.App.Path, Unpacked: d.App.Layer.Size})}
+	return []Part{part("app", llb.Packed(d.App.Layer), layerOf(d.App.Path, d.App.Layer))}
 }
 
 func part(stage string, s llb.State, layers ...Layer) Part {
 	return Part{Stage: stage, State: s, Layers: layers}
+}
+
+// layerOf is a layer as far as l is finished.
+func layerOf(what string, l llb.Layer) Layer {
+	return Layer{What: what, Unpacked: l.Size, Stored: l.Blob, DiffID: l.DiffID}
 }
 
 func states(parts []Part) []llb.State {

@@ -14,11 +14,13 @@ func (d drawing) models() []Part {
 	var parts []Part
 	for _, m := range d.Models {
 		for _, w := range m.Weights {
-			layers := make([]Layer, len(w.Layers))
+			p := Part{Stage: "model", State: w.State, Layers: make([]Layer, len(w.Layers)), Added: true}
 			for i, l := range w.Layers {
-				layers[i] = Layer{What: l.Name, Fetched: l.Size, Unpacked: l.Size}
+				p.Layers[i] = layerOf(l.Name, l)
+				p.Layers[i].Fetched = l.Size
+				p.Added = p.Added && l.Blob.Digest != "" // else an engine has yet to make it
 			}
-			parts = append(parts, part("model", w.State, layers...))
+			parts = append(parts, p)
 		}
 	}
 	return parts

@@ -28,7 +28,12 @@ func steps(t *testing.T, in stages.Input) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	def, err := llb.Marshal(t.Context(), image.State, in.Platform)
+	return stepsOf(t, image)
+}
+
+func stepsOf(t *testing.T, image stages.Image) string {
+	t.Helper()
+	def, err := llb.Marshal(t.Context(), image.State, image.Config.Platform)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +77,47 @@ func TestWithoutWeights(t *testing.T) {
 	want, _ := draw(t, in)
 	if got, want := got.Config.Config.Env, want.Config.Config.Env; !slices.Equal(got, want) {
 		t.Errorf("environment %q, want %q", got, want)
+	}
+}
+
+// What is finished is added to what an engine exports, which has every test all the same.
+func TestFinishedLayersAreAdded(t *testing.T) {
+	in := published()
+	in.Smoke.NeedsWeights, in.Smoke.Level = true, stages.SmokeAll
+	in.Smoke.Run = [][]string{{"true"}}
+	for _, finished := range []bool{false, true} {
+		for i := range in.Models[0].Weights[0].Layers {
+			l := &in.Models[0].Weights[0].Layers[i]
+			if finished {
+				l.Blob.Digest = digest.FromString(l.Name)
+			}
+			l.DiffID = l.Blob.Digest
+		}
+		image, err := stages.New(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lean := image.Lean()
+		if added := len(lean.Parts) < len(image.Parts); added != finished {
+			t.Errorf("of %d parts the engine has %d", len(image.Parts), len(lean.Parts))
+		}
+		for _, text := range []string{"load wan", "smoke: run true"} {
+			if whole, own := stepsOf(t, image), stepsOf(t, lean); !strings.Contains(whole, text) || !strings.Contains(own, text) {
+				t.Errorf("no %q:\n%s\n%s", text, whole, own)
+			}
+		}
+		if !finished {
+			continue
+		}
+		for _, p := range image.Parts {
+			if p.Added != (p.Stage == "model") || p.Added && p.Layers[1].DiffID != digest.FromString("wan/b") {
+				t.Errorf("%s: %+v", p.Stage, p)
+			}
+		}
+		in.Smoke.NeedsWeights = false
+		if image, err = stages.New(in); err != nil || strings.Contains(stepsOf(t, image.Lean()), "load wan") || !strings.Contains(stepsOf(t, image), "load wan") {
+			t.Errorf("the engine has weights to export: %v", err)
+		}
 	}
 }
 

@@ -104,8 +104,7 @@ type=oci,dest=FILE          an archive of an OCI layout; with tar=false a folder
 type=docker,dest=FILE       an archive for "docker load"; - is the standard output
 type=image,push=true        push to the registries of the names
 type=local,dest=FOLDER      the bare files
-further fields              name=NAME, registry.insecure=true, compression=zstd|gzip|uncompressed,
-                            compression-level=N`},
+further fields              name=NAME, registry.insecure=true, compression=zstd|gzip|uncompressed`},
 		ValidArgsFunction: oneFolder,
 	})
 }

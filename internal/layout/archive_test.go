@@ -3,11 +3,12 @@ package layout_test
 import (
 	"archive/tar"
 	"bytes"
-	"os"
-	"path/filepath"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
+	tarball "github.com/containerd/containerd/v2/core/images/archive"
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -15,64 +16,109 @@ import (
 	lay "lamina.build/internal/layout"
 )
 
-// archived is an archive of what lies in a layout.
-func archived(t *testing.T, dir string) string {
+// archived is a tar of some files.
+func archived(t *testing.T, names ...string) []byte {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "image.tar")
-	f, err := os.Create(name)
-	must(t, err)
-	w := tar.NewWriter(f)
-	must(t, w.AddFS(os.DirFS(dir)), w.Close(), f.Close())
-	return name
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, line := range names {
+		name, content, _ := strings.Cut(line, " ")
+		must(t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}))
+		_, err := io.WriteString(w, content)
+		must(t, err)
+	}
+	must(t, w.Close())
+	return b.Bytes()
 }
 
-func TestReadArchive(t *testing.T) {
-	dir := t.TempDir()
-	l := open(t, dir)
+// What an engine exports comes out as it went in, whatever the engine has done with the
+// image before.
+func TestArchivePassesAnImageOn(t *testing.T) {
+	l := open(t, t.TempDir())
 	desc := export(t, l, strings.Repeat("content", 1000))
-	must(t, l.Tag(t.Context(), "production", desc))
-	want, err := l.Read(t.Context(), "production")
-	must(t, err)
-	got, ok, err := lay.ReadArchive(t.Context(), archived(t, dir), want.Desc)
-	if err != nil || !ok {
-		t.Fatalf("got %v, %v", ok, err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("image (-want +got):\n%s", diff)
-	}
-}
-
-func TestReadArchiveOfAnotherImage(t *testing.T) {
-	dir := t.TempDir()
-	export(t, open(t, dir), "content")
-	other := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("other")}
-	if _, ok, err := lay.ReadArchive(t.Context(), archived(t, dir), other); ok || err != nil {
-		t.Errorf("got %v, %v", ok, err)
-	}
-}
-
-func TestReadArchiveThatIsBroken(t *testing.T) {
-	dir := t.TempDir()
-	l := open(t, dir)
-	index := putJSON(t, l.Store(), ocispec.MediaTypeImageIndex, ocispec.Index{MediaType: ocispec.MediaTypeImageIndex})
-	missing := putJSON(t, l.Store(), ocispec.MediaTypeImageManifest, ocispec.Manifest{
-		Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromString("config"), Size: 6},
-	})
-	name := archived(t, dir)
-	text := filepath.Join(t.TempDir(), "text")
-	must(t, os.WriteFile(text, bytes.Repeat([]byte("x"), 1024), 0o644))
-	for _, tt := range []struct {
-		name string
-		desc ocispec.Descriptor
-		want string
-	}{
-		{name, index, "the index has no image"},
-		{name, missing, "not found"},
-		{text, index, "invalid tar header"},
-		{filepath.Join(dir, "none"), index, "no such file"},
-	} {
-		if _, ok, err := lay.ReadArchive(t.Context(), tt.name, tt.desc); ok || err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("got %v, %v; want %q", ok, err, tt.want)
+	var outs []string
+	for _, source := range []string{"", "containerd.io/distribution.source.r.example"} {
+		if source != "" {
+			desc.Annotations = map[string]string{source: "a"}
 		}
+		var in, out bytes.Buffer
+		must(t, tarball.Export(t.Context(), l.Store(), &in, tarball.WithManifest(desc, "a:1"), tarball.WithAllPlatforms()))
+		in.Write(make([]byte, 4096)) // more padding than the tar needs
+		a := lay.NewArchive(&out)
+		must(t, a.Read(&in))
+		got, err := a.Image()
+		must(t, err)
+		if got.Digest != desc.Digest || got.Size != desc.Size || !a.Has(desc) || in.Len() > 0 {
+			t.Errorf("the image is %v, and %d bytes are left", got, in.Len())
+		}
+		if out.Len() == 0 || strings.Contains(out.String(), ocispec.ImageIndexFile) {
+			t.Error("what names the layers doesn't wait for them")
+		}
+		must(t, a.Close())
+		outs = append(outs, out.String())
+	}
+	if outs[0] != outs[1] {
+		t.Error("the archives of one image differ")
+	}
+}
+
+// A file that is JSON and no manifest, and one that only begins so, arrive all the same.
+func TestArchiveKeepsAllFiles(t *testing.T) {
+	files := []string{"blobs/sha256/" + digest.FromString("{x").Encoded() + " {x", "empty ", "z [", "blobs/sha256/" + digest.FromString("tar").Encoded() + " tar", `index.json {"manifests":[{}]}`}
+	var out bytes.Buffer
+	a := lay.NewArchive(&out)
+	must(t, a.Read(bytes.NewReader(archived(t, files...))), a.Close())
+	got := map[string]int64{}
+	for r := tar.NewReader(&out); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		must(t, err)
+		got[h.Name] = h.Size
+	}
+	want := map[string]int64{}
+	for _, line := range files {
+		name, content, _ := strings.Cut(line, " ")
+		want[name] = int64(len(content))
+	}
+	delete(want, "index.json")
+	delete(got, "index.json") // is written anew
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+func TestArchiveThatIsBroken(t *testing.T) {
+	for want, data := range map[string][]byte{
+		"reading the archive of the image: it has no index.json":     archived(t),
+		"reading the archive of the image: the index has no image":   archived(t, "index.json {}"),
+		"reading the archive of the image: unexpected end of JSON":   archived(t, "index.json {"),
+		"reading the archive of the image: unexpected EOF":           archived(t, "blobs/sha256/x abc")[:514],
+		"reading the archive of the image: archive/tar: invalid tar": bytes.Repeat([]byte("x"), 1024),
+	} {
+		var out bytes.Buffer
+		a := lay.NewArchive(&out)
+		err := a.Read(bytes.NewReader(data))
+		if err == nil {
+			_, err = a.Image()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || a.Close() == nil {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+// A layer that is added is the one that was meant.
+func TestArchiveAdds(t *testing.T) {
+	var out bytes.Buffer
+	a := lay.NewArchive(&out)
+	d := ocispec.Descriptor{Digest: digest.FromString("weights"), Size: 7}
+	if err := a.Add(d, strings.NewReader("WEIGHTS")); err == nil || a.Has(d) {
+		t.Errorf("other content is added: %v", err)
+	}
+	must(t, a.Add(d, strings.NewReader("weights")))
+	if !a.Has(d) || !strings.Contains(out.String(), "weights") {
+		t.Error("it is not there")
 	}
 }

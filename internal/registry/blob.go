@@ -3,7 +3,9 @@ package registry
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -129,4 +131,23 @@ func (r *Repository) PutManifest(ctx context.Context, reference, mediaType strin
 		return fmt.Errorf("putting manifest %q into %q: %w", reference, r.Name(), err)
 	}
 	return a.check(digest.FromBytes(data))
+}
+
+// Blob opens a blob. It goes on where it is cut, and is read from wherever the registry
+// sends to. The error is [ErrNotFound] if the repository doesn't have it.
+func (r *Repository) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
+	q := request{method: http.MethodGet, url: r.url("/blobs/" + d.String())}
+	body, err := r.client.Get(ctx, q.url)
+	if err == nil {
+		return body, nil
+	}
+	switch status, ok := errors.AsType[*fetch.StatusError](err); {
+	case ok && status.Code == http.StatusNotFound:
+		err = ErrNotFound
+	case ok:
+		err = (&answer{code: status.Code}).refusal(q)
+	default:
+		err = lost(ctx, err)
+	}
+	return nil, r.explain(fmt.Errorf("reading blob %s of %q: %w", d, r.Name(), err))
 }

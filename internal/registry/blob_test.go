@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"testing"
 
@@ -28,6 +29,30 @@ func TestHas(t *testing.T) {
 	r.Fail("HEAD /v2/**", testworld.Status(http.StatusForbidden, 1))
 	_, err := repo.Has(t.Context(), d)
 	checkKind(t, err, failure.Usage, "who may push to acme/model")
+}
+
+func TestBlob(t *testing.T) {
+	t.Parallel()
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	repo := open(t, r, hasty())
+	d := r.AddBlob("acme/model", []byte("blob"))
+	r.Fail("GET /v2/**", testworld.Status(http.StatusBadGateway, 2))
+	body, err := repo.Blob(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := io.ReadAll(body); string(data) != "blob" || err != nil || body.Close() != nil {
+		t.Errorf("got %q, %v", data, err)
+	}
+	if _, err = repo.Blob(t.Context(), digest.FromString("other")); !errors.Is(err, registry.ErrNotFound) || failure.KindOf(err) != failure.Failure {
+		t.Errorf("one that isn't there: %v", err)
+	}
+	r.Fail("GET /v2/**", testworld.Status(http.StatusForbidden, 1))
+	_, err = repo.Blob(t.Context(), d)
+	checkKind(t, err, failure.Usage, "docker login")
+	r.Fail("GET /v2/**", testworld.Status(http.StatusServiceUnavailable, testworld.Always))
+	_, err = repo.Blob(t.Context(), d)
+	checkKind(t, err, failure.Transient, "run it again")
 }
 
 func TestMount(t *testing.T) {

@@ -1,13 +1,13 @@
 package solve
 
 import (
-	"io"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/exptypes"
 
@@ -17,28 +17,29 @@ import (
 
 // Entry is an output in the words of BuildKit's exporters. It leaves nothing to them that
 // could change a digest. Bare files come as a tar, see [layout.Folder].
-func Entry(o output.Output, weights bool) client.ExportEntry {
+func Entry(o output.Output) client.ExportEntry {
 	if o.Type == output.Local {
 		return client.ExportEntry{Type: client.ExporterTar, Attrs: map[string]string{}}
 	}
-	return client.ExportEntry{Type: string(o.Type), Attrs: attributes(o, weights)}
+	return client.ExportEntry{Type: string(o.Type), Attrs: attributes(o)}
 }
 
 // attributes force the compression, which costs nothing where the blobs have it already,
-// and keeps a layer that was once exported in another one from staying so. It is left out
-// where weights would be compressed for it.
-func attributes(o output.Output, weights bool) map[string]string {
-	c := compression(o)
+// and keeps a layer that was once exported in another one from staying so. What is pushed
+// gets its tags once it was read back.
+func attributes(o output.Output) map[string]string {
 	attrs := map[string]string{
-		"compression":       string(c),
-		"force-compression": strconv.FormatBool(!weights || c != output.Zstd),
+		"compression":       string(compression(o)),
+		"force-compression": "true",
 		"oci-mediatypes":    strconv.FormatBool(o.Type != output.Docker),
 	}
-	if o.Level != nil {
-		attrs["compression-level"] = strconv.Itoa(*o.Level)
+	names := o.Names
+	if o.Push {
+		names = repositories(o.Names)
+		attrs["push-by-digest"], attrs["store"] = "true", "false"
 	}
-	if len(o.Names) > 0 {
-		attrs["name"] = strings.Join(o.Names, ",")
+	if len(names) > 0 {
+		attrs["name"] = strings.Join(names, ",")
 	}
 	if o.Type == output.Image {
 		attrs["push"] = strconv.FormatBool(o.Push)
@@ -47,6 +48,27 @@ func attributes(o output.Output, weights bool) map[string]string {
 		attrs["tar"] = strconv.FormatBool(o.Tar)
 	}
 	return attrs
+}
+
+// repositories are those of the names of images, each once. The names were checked.
+func repositories(names []string) (list []string) {
+	for _, name := range names {
+		if repository, _ := split(name); !slices.Contains(list, repository) {
+			list = append(list, repository)
+		}
+	}
+	return list
+}
+
+func split(name string) (repository, tag string) {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return name, ""
+	}
+	if tagged, ok := reference.TagNameOnly(named).(reference.Tagged); ok {
+		tag = tagged.Tag()
+	}
+	return named.Name(), tag
 }
 
 // compression is what the layers of an output are stored as. The Docker of
@@ -59,21 +81,6 @@ func compression(o output.Output) output.Compression {
 		return output.Uncompressed
 	}
 	return output.Zstd
-}
-
-// Prime is the export that goes before one in another compression than zstd: the
-// first blob that an engine makes of a layer sticks, and where weights forbid to
-// force the compression, every later export would have other digests. It is nil
-// where none is needed.
-func (x *Exports) Prime() []client.ExportEntry {
-	for _, o := range x.Outputs {
-		if x.weights && o.Type != output.Local && compression(o) != output.Zstd {
-			usual := Entry(output.Output{Type: output.OCI, Tar: true}, true)
-			usual.Output = give(unclosed{io.Discard})
-			return []client.ExportEntry{usual}
-		}
-	}
-	return nil
 }
 
 // dated are exports that bear the date of an image. Their index says when it was made, by

@@ -1,6 +1,7 @@
 package solve
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -18,40 +19,84 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
 	"lamina.build/output"
+	"lamina.build/stages"
 )
 
 // distDir is where layouts go that nobody gave another place.
 const distDir = "dist"
 
-// Exports are the outputs of an image while it is built. An archive is written
-// beside its place and gets there when the build is a success; an image of a
-// layout gets its tag then.
+// Exports are the outputs of an image while it is built. What an engine exports is read
+// back, and nobody sees it before that: an archive is written beside its place, an image of
+// a layout or a registry gets its tags at last.
 type Exports struct {
 	Outputs []output.Output      // the layout last, with their places filled in
 	Entries []client.ExportEntry // what an engine is told of them, once they are open
 
-	usual    bool           // nobody typed where the layout goes
-	weights  bool           // there are layers that are kept uncompressed
-	layout   *layout.Layout // nil where no output is one
-	archives []*atomicfile.Temporary
-	folders  []folder
+	usual     bool           // nobody typed where the layout goes
+	layout    *layout.Layout // nil where no output is one
+	store     heldStore      // of the layout
+	archives  map[int]*archive
+	folders   map[int]*folder
+	described []ocispec.Descriptor // what the engine says of each
+	pushed    []pushed
+
+	whole stages.Image
+	from  Sources
 }
 
-// folder receives the bare files of an image as a tar.
+// archive receives an archive of an image, and folder its bare files as a tar.
+type archive struct {
+	*layout.Archive
+	stream
+	temporary *atomicfile.Temporary // nil for the standard output
+	to        io.WriteCloser
+}
+
 type folder struct {
 	*layout.Folder
-	stream *io.PipeWriter
-	done   chan error // says once how the stream was read
+	stream
 }
 
-// errUnfinished is what a folder is told that no build fills any more.
+// stream is what an engine writes to and somebody reads meanwhile.
+type stream struct {
+	*bufio.Writer
+	pipe *io.PipeWriter
+	done chan error // says once how it was read
+}
+
+// streamBuffer spares both sides waiting for each other at every piece, in bytes.
+const streamBuffer = 1 << 20
+
+func receive(read func(io.Reader) error) stream {
+	r, w := io.Pipe()
+	s := stream{bufio.NewWriterSize(w, streamBuffer), w, make(chan error, 1)}
+	go func() {
+		defer close(s.done)
+		err := read(bufio.NewReaderSize(r, streamBuffer))
+		_ = r.CloseWithError(err) // whatever writes on is told why
+		s.done <- err
+	}()
+	return s
+}
+
+// Close ends what an engine writes.
+func (s stream) Close() error { return errors.Join(s.Flush(), s.pipe.Close()) }
+
+// abandon ends a stream that no build fills any more.
+func (s stream) abandon() {
+	_ = s.pipe.CloseWithError(errUnfinished)
+	for range s.done { // its error is this one, or the build has told it
+	}
+}
+
+// errUnfinished is what is told who reads what no build fills any more.
 var errUnfinished = errors.New("the build did not end")
 
 // NewExports fills in where the outputs of an image go, and finds out what can't
 // be written to, all of it at once: before the build and not after it. weights says
-// whether it has layers that are kept uncompressed.
+// whether layers are added to what an engine exports.
 func NewExports(outputs []output.Output, name string, weights bool) (*Exports, error) {
-	x := &Exports{Outputs: slices.Clone(outputs), weights: weights}
+	x := &Exports{Outputs: slices.Clone(outputs), archives: map[int]*archive{}, folders: map[int]*folder{}}
 	slices.SortStableFunc(x.Outputs, func(a, b output.Output) int { return rank(a) - rank(b) })
 	var faults []error
 	for i := range x.Outputs {
@@ -60,6 +105,9 @@ func NewExports(outputs []output.Output, name string, weights bool) (*Exports, e
 			o.Dest, x.usual = filepath.Join(distDir, name), true
 		}
 		switch {
+		case weights && o.Type == output.Image && !o.Push:
+			err := failure.New(failure.Usage, fmt.Errorf("output %q: an engine's own store takes no image with weights", o))
+			faults = append(faults, failure.WithHint(err, "push=true has a registry take it; -o type=docker,dest=FILE is for \"docker load\""))
 		case o.ToStdout() || o.Type == output.Image:
 		case o.Tar:
 			faults = append(faults, checkArchive(o.Dest))
@@ -102,20 +150,22 @@ func (x *Exports) place(o output.Output) beneath.Place {
 // Open opens what the outputs are written to.
 func (x *Exports) Open(ctx context.Context, stdout io.Writer) error {
 	faults := make([]error, 0, len(x.Outputs))
-	for _, o := range x.Outputs {
-		entry := Entry(o, x.weights)
+	x.described = make([]ocispec.Descriptor, len(x.Outputs))
+	for i, o := range x.Outputs {
+		entry := Entry(o)
 		var err error
 		switch {
 		case o.Layout():
 			if x.layout, err = layout.OpenAt(ctx, x.place(o)); err == nil {
-				entry.OutputStore = x.layout.Store()
+				x.store = holdBack(x.layout.Store())
+				entry.OutputStore = x.store
 			}
 		case o.Type == output.Local:
-			entry.Output, err = x.folder(o.Dest)
+			entry.Output, err = x.folder(i)
 		case o.ToStdout():
-			entry.Output = give(unclosed{stdout})
+			entry.Output = x.receive(i, &archive{to: unclosed{stdout}})
 		case o.Tar:
-			entry.Output, err = x.archive(o.Dest)
+			entry.Output, err = x.archive(i)
 		}
 		faults, x.Entries = append(faults, err), append(x.Entries, entry)
 	}
@@ -125,39 +175,40 @@ func (x *Exports) Open(ctx context.Context, stdout io.Writer) error {
 	return nil
 }
 
-// archive makes the file that will be the archive at path.
-func (x *Exports) archive(path string) (func(map[string]string) (io.WriteCloser, error), error) {
-	t, err := atomicfile.File(path)
+// writer is what BuildKit asks for where an export goes.
+type writer = func(map[string]string) (io.WriteCloser, error)
+
+// archive makes the file that will be an archive.
+func (x *Exports) archive(i int) (writer, error) {
+	t, err := atomicfile.File(x.Outputs[i].Dest)
 	if err != nil {
 		return nil, err
 	}
-	x.archives = append(x.archives, t)
 	f, err := t.Create()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, t.Close())
 	}
-	return give(f), nil
+	return x.receive(i, &archive{temporary: t, to: f}), nil
 }
 
-// folder makes the folder that will be at path.
-func (x *Exports) folder(path string) (func(map[string]string) (io.WriteCloser, error), error) {
-	f, err := layout.PrepareFolder(path)
+func (x *Exports) receive(i int, a *archive) writer {
+	a.Archive = layout.NewArchive(a.to)
+	a.stream = receive(a.Read)
+	x.archives[i] = a
+	return give(a.stream)
+}
+
+// folder makes the folder that will be at the place of an output.
+func (x *Exports) folder(i int) (writer, error) {
+	f, err := layout.PrepareFolder(x.Outputs[i].Dest)
 	if err != nil {
 		return nil, failure.New(failure.Usage, fmt.Errorf("writing the image's files: %w", err))
 	}
-	r, w := io.Pipe()
-	done := make(chan error, 1)
-	go func() {
-		defer close(done)
-		err := f.Read(r)
-		_ = r.CloseWithError(err) // whatever writes on is told why
-		done <- err
-	}()
-	x.folders = append(x.folders, folder{f, w, done})
-	return give(w), nil
+	x.folders[i] = &folder{f, receive(f.Read)}
+	return give(x.folders[i].stream), nil
 }
 
-func give(w io.WriteCloser) func(map[string]string) (io.WriteCloser, error) {
+func give(w io.WriteCloser) writer {
 	return func(map[string]string) (io.WriteCloser, error) { return w, nil }
 }
 
@@ -165,52 +216,42 @@ type unclosed struct{ io.Writer }
 
 func (unclosed) Close() error { return nil }
 
-// Keep puts what a build has written in its place: archives and folders get their names,
-// the layout gets a tag and is swept of what no tag needs any more. It returns the image
-// as it lies there, or in an archive; the zero value where it is somewhere else.
-func (x *Exports) Keep(ctx context.Context, tag string, desc ocispec.Descriptor) (image layout.Image, err error) {
-	if err = x.commit(); err != nil {
-		return image, fmt.Errorf("putting the output in its place: %w", err)
-	}
-	if x.layout == nil {
-		return x.readArchives(ctx, desc)
-	}
-	if err = x.layout.Tag(ctx, tag, desc); err != nil {
-		return image, err
-	}
-	if _, err = x.layout.Sweep(ctx); err != nil {
-		return image, err
-	}
-	return x.layout.Read(ctx, tag)
+// Of says which image is exported, and where the layers are that no engine exports.
+func (x *Exports) Of(image stages.Image, from Sources) { x.whole, x.from = image, from }
+
+// Batch is what an engine exports at once: of several exports it describes the last alone, so
+// that all those in need of it are of one compression.
+type Batch struct {
+	Entries []client.ExportEntry
+	outputs []int
 }
 
-func (x *Exports) commit() error {
-	faults := make([]error, 0, len(x.archives)+len(x.folders))
-	for _, a := range x.archives {
-		faults = append(faults, a.Commit(0o644))
-	}
-	for _, f := range x.folders {
-		err := <-f.done
-		if err == nil {
-			err = f.Commit()
+// Batches are all that an engine has to export.
+func (x *Exports) Batches() (list []Batch) {
+	told := map[output.Compression]int{}
+	for i, o := range x.Outputs {
+		at, ok := 0, len(list) > 0
+		if o.Layout() || o.Type == output.Image {
+			if at, ok = told[compression(o)]; !ok && len(told) == 0 && len(list) > 0 {
+				at, ok = 0, true // beside archives and files
+			}
 		}
-		faults = append(faults, err)
+		if !ok {
+			at, list = len(list), append(list, Batch{})
+		}
+		if o.Layout() || o.Type == output.Image {
+			told[compression(o)] = at
+		}
+		list[at].Entries, list[at].outputs = append(list[at].Entries, x.Entries[i]), append(list[at].outputs, i)
 	}
-	return errors.Join(faults...)
+	return list
 }
 
-// readArchives looks for an image in the archives. It may be in none: one that is pushed
-// beside them can have another compression.
-func (x *Exports) readArchives(ctx context.Context, desc ocispec.Descriptor) (layout.Image, error) {
-	for _, o := range x.Outputs {
-		if !o.Tar || o.ToStdout() {
-			continue
-		}
-		if image, ok, err := layout.ReadArchive(ctx, o.Dest, desc); ok || err != nil {
-			return image, err
-		}
+// Answer remembers what an engine says of a batch.
+func (x *Exports) Answer(b Batch, said ocispec.Descriptor) {
+	for _, i := range b.outputs {
+		x.described[i] = said
 	}
-	return layout.Image{}, nil
 }
 
 // Close removes what didn't get to its place, and lets go of the layout. One
@@ -218,13 +259,17 @@ func (x *Exports) readArchives(ctx context.Context, desc ocispec.Descriptor) (la
 func (x *Exports) Close() error {
 	var faults []error
 	for _, a := range x.archives {
-		faults = append(faults, a.Close())
+		a.abandon()
+		if err := a.to.Close(); !errors.Is(err, os.ErrClosed) {
+			faults = append(faults, err)
+		}
+		if a.temporary != nil {
+			faults = append(faults, a.temporary.Close())
+		}
 	}
 	for _, f := range x.folders {
-		_ = f.stream.CloseWithError(errUnfinished)
-		for range f.done { // its error is this one, or the build has told it
-		}
-		faults = append(faults, f.Close())
+		f.abandon()
+		faults = append(faults, f.Folder.Close())
 	}
 	if x.layout != nil {
 		faults = append(faults, x.layout.Discard())

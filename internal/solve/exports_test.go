@@ -3,7 +3,6 @@ package solve
 import (
 	"archive/tar"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,12 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/containerd/containerd/v2/core/content"
-	"github.com/containerd/errdefs"
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
-	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/failure"
 	"lamina.build/output"
@@ -68,20 +63,15 @@ func TestArchiveAppearsWhenWhole(t *testing.T) {
 	for _, success := range []bool{true, false} {
 		dir := t.TempDir()
 		x := opened(t, nil, "type=oci,dest="+filepath.Join(dir, "a.tar"))
-		w, err := x.Entries[0].Output(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(emptyTar); err != nil {
-			t.Fatal(err)
-		}
+		x.Of(picture(t), modelSources(t, nil))
+		exportTo(t, x, picture(t).Lean(), asIs)
 		if _, err := os.Stat(filepath.Join(dir, "a.tar")); err == nil {
 			t.Error("the archive has its name before it is whole")
 		}
 		var want []string
 		if success {
 			want = []string{"a.tar"}
-			if image, err := x.Keep(t.Context(), "production", ocispec.Descriptor{Digest: digest.FromString("x")}); err != nil || image.Desc.Digest != "" {
+			if image, err := x.Keep(t.Context(), "production"); err != nil || len(image.Manifest.Layers) != 5 {
 				t.Fatalf("kept is %v, %v", image, err)
 			}
 		}
@@ -107,8 +97,9 @@ func TestOpenedExports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Write([]byte("tar")); err != nil || w.Close() != nil || stdout.String() != "tar" {
-		t.Errorf("standard output has %q, %v", stdout.String(), err)
+	err = tar.NewWriter(w).WriteHeader(&tar.Header{Name: "blobs/", Typeflag: tar.TypeDir})
+	if err = errors.Join(err, w.Close(), <-x.archives[0].done); err != nil || stdout.Len() != 512 {
+		t.Errorf("standard output has %d bytes, %v", stdout.Len(), err)
 	}
 	if x.Entries[1].Type != "tar" || x.Entries[1].Output == nil || x.Entries[2].Attrs["push"] != "true" {
 		t.Errorf("got %v", x.Entries)
@@ -169,102 +160,24 @@ func TestNewExportsReportsAllThatCanNotBeWritten(t *testing.T) {
 	}
 }
 
-// blob is a value as JSON, and what describes it.
-func blob(t *testing.T, mediaType string, value any) (text []byte, d ocispec.Descriptor) {
-	t.Helper()
-	text, err := json.Marshal(value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text, ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(text), Size: int64(len(text))}
-}
-
-// bare is an image without layers: its blobs, and what describes its manifest.
-func bare(t *testing.T) (blobs map[digest.Digest][]byte, manifest ocispec.Descriptor) {
-	t.Helper()
-	text, config := blob(t, ocispec.MediaTypeImageConfig, ocispec.Image{Author: "ada"})
-	image, manifest := blob(t, ocispec.MediaTypeImageManifest, ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: config})
-	return map[digest.Digest][]byte{config.Digest: text, manifest.Digest: image}, manifest
-}
-
-// What a build wrote gets its tag, and what no tag needs any more goes.
-func TestKeepTagsTheImageOfALayout(t *testing.T) {
-	t.Chdir(t.TempDir())
-	x := opened(t, nil, "type=oci", "type=docker,dest=a.tar")
-	defer x.Close()
-	store := x.Entries[1].OutputStore
-	blobs, manifest := bare(t)
-	stale := digest.FromString("of the build before")
-	blobs[stale] = []byte("of the build before")
-	for d, text := range blobs {
-		err := content.WriteBlob(t.Context(), store, d.String(), bytes.NewReader(text), ocispec.Descriptor{Digest: d, Size: int64(len(text))})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(t, x.Entries[0], emptyTar)
-	image, err := x.Keep(t.Context(), "production", manifest)
-	if err != nil || image.Desc.Digest != manifest.Digest || image.Config.Author != "ada" {
-		t.Errorf("kept is %+v, %v", image, err)
-	}
-	if _, err = store.Info(t.Context(), stale); !errdefs.IsNotFound(err) {
-		t.Errorf("what no tag needs is still there: %v", err)
-	}
-	if err = x.Close(); err != nil {
-		t.Error(err)
-	}
-	for _, name := range []string{"a.tar", "dist/faceblend/index.json"} {
-		if _, err = os.Stat(name); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// What is in no layout is looked for in the archives, of which not all need to have it.
-func TestKeepReadsTheImageOfAnArchive(t *testing.T) {
-	t.Chdir(t.TempDir())
-	x := opened(t, nil, "type=oci,dest=other.tar", "type=oci,dest=a.tar")
-	defer x.Close()
-	blobs, manifest := bare(t)
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	for d, text := range blobs {
-		err := w.WriteHeader(&tar.Header{Name: "blobs/sha256/" + d.Encoded(), Typeflag: tar.TypeReg, Size: int64(len(text)), Mode: 0o644})
-		if err == nil {
-			_, err = w.Write(text)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	write(t, x.Entries[0], emptyTar)
-	write(t, x.Entries[1], archive.Bytes())
-	if image, err := x.Keep(t.Context(), "production", manifest); err != nil || image.Desc.Digest != manifest.Digest || image.Config.Author != "ada" {
-		t.Errorf("kept is %+v, %v", image, err)
-	}
-}
-
 // What can't be put in its place is told, and goes.
 func TestKeepTellsWhatIsInTheWay(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	x := opened(t, nil, "type=oci,dest=a.tar", "files")
-	write(t, x.Entries[0], emptyTar)
-	write(t, x.Entries[1], []byte("no tar at all, by which no folder can be filled: "+strings.Repeat("x", 1024)))
-	if err := os.MkdirAll("a.tar/thesis", 0o755); err != nil {
+	x.Of(picture(t), modelSources(t, nil))
+	exportTo(t, x, picture(t).Lean(), asIs)
+	err := errors.Join(os.MkdirAll("a.tar/thesis", 0o755))
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, err := x.Keep(t.Context(), "production", ocispec.Descriptor{})
-	if err == nil || !strings.Contains(err.Error(), "putting the output in its place: ") || !strings.Contains(err.Error(), "reading the image's files") {
+	if _, err = x.Keep(t.Context(), "production"); err == nil || strings.Count(err.Error(), "a.tar") == 0 || !strings.Contains(err.Error(), "putting the output in its place: ") {
 		t.Errorf("got %v", err)
 	}
 	if err := x.Close(); err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff([]string{"a.tar"}, filesIn(t, dir)); diff != "" {
+	if diff := cmp.Diff([]string{"a.tar", "files"}, filesIn(t, dir)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }
@@ -279,18 +192,16 @@ func TestTwoBuildsOfOneOutput(t *testing.T) {
 		builds[i] = opened(t, nil, "type=oci,dest=a.tar", "files")
 	}
 	for i, x := range builds {
-		write(t, x.Entries[0], make([]byte, 1024*(i+1))) // two blocks of zeros end a tar
-		var files bytes.Buffer
-		w := tar.NewWriter(&files)
-		if err := errors.Join(w.WriteHeader(&tar.Header{Name: fmt.Sprintf("of-%d", i), Mode: 0o644}), w.Close()); err != nil {
-			t.Fatal(err)
-		}
-		write(t, x.Entries[1], files.Bytes())
+		image := picture(t)
+		image.Config.Author = fmt.Sprintf("of-%d", i)
+		x.Of(image, modelSources(t, nil))
+		exportTo(t, x, image.Lean(), asIs)
 	}
-	if _, err := builds[0].Keep(t.Context(), "production", ocispec.Descriptor{}); err != nil {
+	first, err := builds[0].Keep(t.Context(), "production")
+	if err != nil {
 		t.Error(err)
 	}
-	if _, err := builds[1].Keep(t.Context(), "production", ocispec.Descriptor{}); err == nil || !strings.Contains(err.Error(), "putting the output in its place: ") {
+	if _, err = builds[1].Keep(t.Context(), "production"); err == nil || !strings.Contains(err.Error(), "putting the output in its place: ") {
 		t.Errorf("a folder with something in it is taken: %v", err)
 	}
 	for _, x := range builds {
@@ -298,52 +209,38 @@ func TestTwoBuildsOfOneOutput(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if info, err := os.Stat("a.tar"); err != nil || info.Size() != 2048 {
-		t.Errorf("the archive is %v, %v", info, err)
+	if data, err := os.ReadFile("a.tar"); err != nil || strings.Contains(string(data), first.Desc.Digest.Encoded()) {
+		t.Errorf("the archive is that of the earlier build: %v", err)
 	}
-	if diff := cmp.Diff([]string{"a.tar", "files", "of-0"}, append(filesIn(t, dir), filesIn(t, "files")...)); diff != "" {
+	if diff := cmp.Diff([]string{"a.tar", "files", "models"}, append(filesIn(t, dir), filesIn(t, "files")...)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
-	}
-}
-
-// write is what an engine does with an export that isn't kept in a store.
-func write(t *testing.T, e client.ExportEntry, data []byte) {
-	t.Helper()
-	w, err := e.Output(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _ = w.Write(data) // a folder says itself what is wrong with it
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
 	}
 }
 
 func TestAttributes(t *testing.T) {
 	tests := []struct {
-		name    string
-		line    string
-		weights bool
-		want    map[string]string
+		name string
+		line string
+		want map[string]string
 	}{
-		{"layout", "type=oci", false, map[string]string{
+		{"layout", "type=oci", map[string]string{
 			"compression": "zstd", "force-compression": "true", "oci-mediatypes": "true", "tar": "false",
 		}},
-		{"weights keep their form", "type=oci,dest=a.tar", true, map[string]string{
-			"compression": "zstd", "force-compression": "false", "oci-mediatypes": "true", "tar": "true",
-		}},
-		{"docker", "type=docker,dest=-,name=a:1", true, map[string]string{
+		{"docker", "type=docker,dest=-,name=a:1", map[string]string{
 			"compression": "uncompressed", "force-compression": "true", "oci-mediatypes": "false", "tar": "true", "name": "a:1",
 		}},
-		{"push", `type=image,push=true,"name=a,b",registry.insecure=true,compression=gzip,compression-level=9`, true, map[string]string{
-			"compression": "gzip", "compression-level": "9", "force-compression": "true", "oci-mediatypes": "true",
-			"name": "a,b", "push": "true", "registry.insecure": "true",
+		{"push", `type=image,push=true,"name=a,b:2,a:3",registry.insecure=true,compression=gzip`, map[string]string{
+			"compression": "gzip", "force-compression": "true", "oci-mediatypes": "true",
+			"name": "docker.io/library/a,docker.io/library/b", "push": "true", "push-by-digest": "true", "store": "false", "registry.insecure": "true",
 		}},
-		{"files", "out", false, map[string]string{}},
+		{"the engine's own store", "type=image,name=a:1", map[string]string{
+			"compression": "zstd", "force-compression": "true", "oci-mediatypes": "true", "name": "a:1", "push": "false", "registry.insecure": "false",
+		}},
+		{"files", "out", map[string]string{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, Entry(outputs(t, tt.line)[0], tt.weights).Attrs); diff != "" {
+			if diff := cmp.Diff(tt.want, Entry(outputs(t, tt.line)[0]).Attrs); diff != "" {
 				t.Errorf("attributes (-want +got):\n%s", diff)
 			}
 		})
@@ -355,7 +252,7 @@ func TestDateOfExports(t *testing.T) {
 	created := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	for want, at := range map[string]*time.Time{"1793491200": &created, "315532800": nil} {
 		for line, has := range map[string]bool{"type=oci,dest=a.tar": true, "type=docker,dest=-,name=a": true, "type=oci": true, "files": false, "type=image,name=a": false} {
-			entry := Entry(outputs(t, line)[0], false)
+			entry := Entry(outputs(t, line)[0])
 			got := dated([]client.ExportEntry{entry}, at)[0].Attrs["source-date-epoch"]
 			if has && got != want || !has && got != "" {
 				t.Errorf("%s: date %q, want %s", line, got, want)
@@ -367,22 +264,33 @@ func TestDateOfExports(t *testing.T) {
 	}
 }
 
-// Only where weights stay as they are, and something is stored in another way than zstd,
-// the usual export has to go first.
-func TestPrime(t *testing.T) {
-	for line, want := range map[string]bool{
-		"type=oci": false, "type=oci,compression=gzip": true, "type=docker,dest=-": true, "type=docker,dest=-,compression=gzip": true, "files": false,
-		"type=image,name=a,compression=estargz": true, "type=image,name=a,compression=zstd,compression-level=3": false,
+// An engine describes the last of several exports: what has to be described is of one
+// compression, and beside it is what tells of itself.
+func TestBatches(t *testing.T) {
+	for _, tt := range []struct {
+		lines []string
+		want  string
+	}{
+		{[]string{"type=oci"}, "oci"},
+		{[]string{"files", "type=oci,dest=a.tar,compression=gzip", "type=docker,dest=b.tar"}, "tar+oci+docker"},
+		{[]string{"type=oci", "type=docker,dest=a.tar", "type=image,push=true,name=a"}, "docker+image+oci"},
+		{[]string{"type=oci", "type=docker,dest=a.tar", "type=image,push=true,name=a,compression=gzip", "type=image,push=true,name=b"}, "docker+image image+oci"},
 	} {
-		first := (&Exports{Outputs: outputs(t, line), weights: true}).Prime()
-		if (len(first) == 1) != want {
-			t.Errorf("%s: %v goes first", line, first)
+		t.Chdir(t.TempDir())
+		x := opened(t, nil, tt.lines...)
+		var got []string
+		for _, b := range x.Batches() {
+			var types []string
+			for _, e := range b.Entries {
+				types = append(types, e.Type)
+			}
+			got = append(got, strings.Join(types, "+"))
 		}
-		if bare := (&Exports{Outputs: outputs(t, line)}).Prime(); bare != nil {
-			t.Errorf("%s, without weights: %v goes first", line, bare)
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%q: got %q", tt.lines, got)
 		}
-		if want && (first[0].Type != "oci" || first[0].Attrs["compression"] != "zstd" || first[0].Attrs["force-compression"] != "false" || first[0].Attrs["tar"] != "true") {
-			t.Errorf("%s: %v goes first", line, first[0])
+		if err := x.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -38,19 +38,19 @@ func (e *engine) Solve(_ context.Context, r gateway.SolveRequest) (*gateway.Resu
 	res := gateway.NewResult()
 	for name, files := range e.files {
 		if slices.ContainsFunc(r.Definition.Def, func(op []byte) bool { return strings.Contains(string(op), name) }) {
-			res.SetRef(reference{files: files})
+			res.SetRef(solved{files: files})
 		}
 	}
 	return res, e.err
 }
 
-// reference is what a graph has made.
-type reference struct {
+// solved is what a graph has made.
+type solved struct {
 	gateway.Reference
 	files []string
 }
 
-func (r reference) ReadDir(context.Context, gateway.ReadDirRequest) ([]*fstypes.Stat, error) {
+func (r solved) ReadDir(context.Context, gateway.ReadDirRequest) ([]*fstypes.Stat, error) {
 	if r.files == nil {
 		return nil, errors.New("it was pruned")
 	}
@@ -61,7 +61,7 @@ func (r reference) ReadDir(context.Context, gateway.ReadDirRequest) ([]*fstypes.
 	return stats, nil
 }
 
-func (r reference) ReadFile(_ context.Context, f gateway.ReadRequest) ([]byte, error) {
+func (r solved) ReadFile(_ context.Context, f gateway.ReadRequest) ([]byte, error) {
 	if !slices.Contains(r.files, f.Filename) {
 		return nil, errors.New("no such file")
 	}
@@ -100,7 +100,7 @@ func TestLayersThatHoldNothing(t *testing.T) {
 }
 
 func TestReadAll(t *testing.T) {
-	ref := reference{files: []string{"a", "b"}}
+	ref := solved{files: []string{"a", "b"}}
 	files, err := readAll(t.Context(), ref, []string{"b", "a"})
 	if diff := cmp.Diff([][]byte{[]byte("content of b"), []byte("content of a")}, files); diff != "" || err != nil {
 		t.Errorf("files (-want +got), %v:\n%s", err, diff)

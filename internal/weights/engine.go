@@ -122,3 +122,12 @@ func (j Job) Outline() []llb.Layer {
 	}
 	return list
 }
+
+// Made is what is known of the layers once they are: their digests are their diff IDs, too.
+func (j Job) Made(layers []ocispec.Descriptor) []llb.Layer {
+	list := j.Outline()
+	for i, d := range layers {
+		list[i].Blob, list[i].DiffID = d, d.Digest
+	}
+	return list
+}

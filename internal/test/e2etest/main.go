@@ -92,12 +92,18 @@ func Program(t *testing.T) string {
 // FreshEngine is an engine with nothing in its cache, in a root of its own.
 func FreshEngine(t *testing.T) *engine.Engine {
 	t.Helper()
-	o := enginetest.Options(t)
 	dir, err := os.MkdirTemp("", "engine-") //nolint:usetesting // short enough for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return EngineIn(t, dir)
+}
+
+// EngineIn is an engine with its state in a folder.
+func EngineIn(t *testing.T, dir string) *engine.Engine {
+	t.Helper()
+	o := enginetest.Options(t)
 	o.StateDir = dir
 	e, err := engine.Open(t.Context(), o)
 	if err != nil {

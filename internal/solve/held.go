@@ -1,0 +1,61 @@
+package solve
+
+import (
+	"context"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/moby/buildkit/util/contentutil"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// heldSize is more than most manifests and configs have, in bytes.
+const heldSize = 256 << 10
+
+// heldStore is a store of which an engine writes the small blobs into memory, until it is
+// known which of them an image needs: each write to a disk is waited for.
+type heldStore struct {
+	content.Store
+	held contentutil.Buffer
+}
+
+func holdBack(s content.Store) heldStore { return heldStore{s, contentutil.NewBuffer()} }
+
+// Writer writes a blob.
+func (s heldStore) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
+	var o content.WriterOpts
+	for _, opt := range opts {
+		if err := opt(&o); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := s.Store.Info(ctx, o.Desc.Digest); err != nil && o.Desc.Size > 0 && o.Desc.Size <= heldSize {
+		return s.held.Writer(ctx, opts...)
+	}
+	return s.Store.Writer(ctx, opts...)
+}
+
+// Info tells about a blob.
+func (s heldStore) Info(ctx context.Context, d digest.Digest) (content.Info, error) {
+	if info, err := s.held.Info(ctx, d); err == nil {
+		return info, nil
+	}
+	return s.Store.Info(ctx, d)
+}
+
+// ReaderAt opens a blob.
+func (s heldStore) ReaderAt(ctx context.Context, d ocispec.Descriptor) (content.ReaderAt, error) {
+	if r, err := s.held.ReaderAt(ctx, d); err == nil {
+		return r, nil
+	}
+	return s.Store.ReaderAt(ctx, d)
+}
+
+// keep writes one that was held back.
+func (s heldStore) keep(ctx context.Context, d ocispec.Descriptor) error {
+	r, err := s.held.ReaderAt(ctx, d)
+	if err != nil {
+		return nil //nolint:nilerr // it is there
+	}
+	return content.WriteBlob(ctx, s.Store, d.Digest.String(), content.NewReader(r), d)
+}

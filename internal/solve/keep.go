@@ -1,0 +1,138 @@
+package solve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"lamina.build/internal/layout"
+	"lamina.build/internal/registry"
+	"lamina.build/output"
+)
+
+// pushed is an image in a repository that has no tags yet.
+type pushed struct {
+	registryPlace
+	exported
+	tags []string
+}
+
+// Keep reads back what a build has exported, adds the layers that no engine exports, and
+// puts all of it in its place: archives and folders get their names, images of layouts and
+// registries their tags, and the layout is swept of what no tag needs any more. Nothing of
+// it happens unless all that was read is right. It returns the image as it lies in the
+// layout, else in a registry, else in an archive; the zero value where it is in none.
+func (x *Exports) Keep(ctx context.Context, tag string) (image layout.Image, err error) {
+	faults := make([]error, len(x.Outputs))
+	for i, o := range x.Outputs { // of the archives first
+		one, fault := x.complete(ctx, i)
+		if fault != nil {
+			faults[i] = fmt.Errorf("output %q: %w", o, fault)
+		}
+		if one.Desc.Digest != "" {
+			image = one
+		}
+	}
+	if err = errors.Join(faults...); err != nil {
+		return layout.Image{}, err
+	}
+	if err = x.commit(); err != nil {
+		return layout.Image{}, fmt.Errorf("putting the output in its place: %w", err)
+	}
+	if x.layout != nil {
+		if err = x.layout.Tag(ctx, tag, image.Desc); err == nil {
+			_, err = x.layout.Sweep(ctx)
+		}
+		if err != nil {
+			return layout.Image{}, err
+		}
+	}
+	for _, p := range x.pushed {
+		for _, tag := range p.tags {
+			if err = p.PutManifest(ctx, tag, p.Desc.MediaType, p.manifest); err != nil {
+				return layout.Image{}, fmt.Errorf("tagging the image: %w", err)
+			}
+		}
+	}
+	return image, nil
+}
+
+// complete is [complete] for an output, wherever that is.
+func (x *Exports) complete(ctx context.Context, i int) (image layout.Image, err error) {
+	o, said := x.Outputs[i], x.described[i]
+	var one exported
+	switch {
+	case o.Layout():
+		one, err = complete(ctx, layoutPlace{x.store}, o, said, x.whole, x.from)
+	case o.Push:
+		for _, repository := range repositories(o.Names) {
+			if one, err = x.push(ctx, o, i, repository); err != nil {
+				break
+			}
+		}
+	case o.Tar:
+		a := x.archives[i]
+		if err = <-a.done; err == nil {
+			said, err = a.Image()
+		}
+		if err == nil {
+			one, err = complete(ctx, archivePlace{a.Archive}, o, said, x.whole, x.from)
+		}
+	case o.Type == output.Local:
+		return image, x.fill(ctx, x.folders[i])
+	}
+	return one.Image, err
+}
+
+func (x *Exports) push(ctx context.Context, o output.Output, i int, repository string) (exported, error) {
+	options := x.from.Registry
+	options.Insecure, options.ReadOnly, options.HTTP.Attempts = o.Insecure, false, 0 // more patience than for a question
+	r, err := registry.Open(ctx, repository, options)
+	if err != nil {
+		return exported{}, err
+	}
+	p := pushed{registryPlace: registryPlace{r}}
+	for _, name := range o.Names {
+		if where, tag := split(name); where == repository {
+			p.tags = append(p.tags, tag)
+		}
+	}
+	p.exported, err = complete(ctx, p.registryPlace, o, x.described[i], x.whole, x.from)
+	x.pushed = append(x.pushed, p)
+	return p.exported, err
+}
+
+// fill lays the layers that no engine exports over the files of an image.
+func (x *Exports) fill(ctx context.Context, f *folder) error {
+	err := <-f.done
+	for _, p := range x.whole.Parts {
+		for _, l := range p.Layers {
+			if err == nil && p.Added {
+				err = x.from.with(ctx, l.Stored, func(r io.Reader) error {
+					verifier := l.Stored.Digest.Verifier()
+					if fault := f.Read(io.TeeReader(r, verifier)); fault != nil || verifier.Verified() {
+						return fault
+					}
+					return fmt.Errorf("the content is not that of layer %s", l.Stored.Digest)
+				})
+			}
+		}
+	}
+	return err
+}
+
+func (x *Exports) commit() error {
+	faults := make([]error, 0, len(x.archives)+len(x.folders))
+	for _, a := range x.archives {
+		err := errors.Join(a.Archive.Close(), a.to.Close())
+		if err == nil && a.temporary != nil {
+			err = a.temporary.Commit(0o644)
+		}
+		faults = append(faults, err)
+	}
+	for _, f := range x.folders {
+		faults = append(faults, f.Commit())
+	}
+	return errors.Join(faults...)
+}
