@@ -85,7 +85,7 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 		return nil, unpublishable(err)
 	}
 	outline := work.Outline()
-	unread, err := j.unpublished(ctx, e, work)
+	_, unread, err := j.published(ctx, e, work)
 	if err != nil {
 		return nil, err
 	}
@@ -115,32 +115,32 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 // publishedAttempts is how often a registry is asked: the layers may be had elsewhere.
 const publishedAttempts = 3
 
-// unpublished says why a published model can't be read, and nil where it is as the lock
-// says. What is there and is something else is an error. Nobody is asked where nothing is
+// published is the image of a published model, if it is as the lock says, or why it can't be
+// read. What is there and is something else is an error. Nobody is asked where nothing is
 // built.
-func (j job) unpublished(ctx context.Context, e *engine.Engine, work weights.Job) (unread, err error) {
+func (j job) published(ctx context.Context, e *engine.Engine, work weights.Job) (image weights.Image, unread, err error) {
 	m := work.Model
 	if !isPublished(m) || e == nil {
-		return nil, nil
+		return image, nil, nil
 	}
 	insecure := slices.ContainsFunc(j.Outputs, func(o output.Output) bool { return o.Insecure })
 	r, unread := registry.Open(ctx, m.Place(), registry.Options{Insecure: insecure, ReadOnly: true, HTTP: fetch.Options{Attempts: publishedAttempts}})
 	if unread == nil {
-		_, unread = work.CheckPublished(ctx, r, j.pushes())
+		image, unread = work.CheckPublished(ctx, r, j.pushes())
 	}
 	switch {
 	case unread == nil:
-		return nil, nil
+		return image, nil, nil
 	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+		return image, nil, context.Cause(ctx)
 	case failure.KindOf(unread) == failure.Findings:
-		return nil, unpublishable(unread)
+		return image, nil, unpublishable(unread)
 	case errors.Is(unread, registry.ErrNotFound):
 		j.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
 	default:
 		j.note("%s can't be read, so its layers are taken from elsewhere: %v", m.Published, unread)
 	}
-	return unread, nil
+	return image, unread, nil
 }
 
 // unpublishable says how to build without what is published.

@@ -183,7 +183,7 @@ func TestPublishedModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if unread, err := (job{}).unpublished(t.Context(), nil, work); unread != nil || err != nil {
+	if _, unread, err := (job{}).published(t.Context(), nil, work); unread != nil || err != nil {
 		t.Errorf("got %v, %v", unread, err)
 	}
 }
