@@ -89,7 +89,7 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 		return nil, err
 	}
 	if isPublished(m) && unread == nil {
-		return []stages.Weights{{State: llb.Published(m.Name(), m.Published), Layers: work.Made(published)}}, nil
+		return []stages.Weights{{State: llb.Published(m.Name(), m.Published), Layers: work.Made(published.Layers)}}, nil
 	}
 	found, ok, err := work.Find(ctx, j.models)
 	switch {
@@ -115,32 +115,31 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 // publishedAttempts is how often a registry is asked: the layers may be had elsewhere.
 const publishedAttempts = 3
 
-// published are the layers of a model as the lock says that they are published. unread is
-// why they can't be read; what is there and is something else is an error. Nobody is asked
-// where nothing is built.
-func (j job) published(ctx context.Context, e *engine.Engine, work weights.Job) (layers []ocispec.Descriptor, unread, err error) {
+// published is the image of a published model, if it is as the lock says, or why it can't be
+// read. What is there and is something else is an error. Nobody is asked where nothing is
+// built.
+func (j job) published(ctx context.Context, e *engine.Engine, work weights.Job) (image weights.Image, unread, err error) {
 	m := work.Model
 	if !isPublished(m) || e == nil {
-		return nil, nil, nil
+		return image, nil, nil
 	}
-	var image weights.Image
 	r, unread := registry.Open(ctx, m.Place(), j.readRegistry())
 	if unread == nil {
 		image, unread = work.CheckPublished(ctx, r, j.pushes())
 	}
 	switch {
 	case unread == nil:
-		return image.Layers, nil, nil
+		return image, nil, nil
 	case ctx.Err() != nil:
-		return nil, nil, context.Cause(ctx)
+		return image, nil, context.Cause(ctx)
 	case failure.KindOf(unread) == failure.Findings:
-		return nil, nil, unpublishable(unread)
+		return image, nil, unpublishable(unread)
 	case errors.Is(unread, registry.ErrNotFound):
 		j.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
 	default:
 		j.note("%s can't be read, so its layers are taken from elsewhere: %v", m.Published, unread)
 	}
-	return nil, unread, nil
+	return image, unread, nil
 }
 
 // readRegistry is how registries are reached for what a build reads there.

@@ -188,21 +188,19 @@ func TestAPublishedModelIsLookedAt(t *testing.T) {
 		{"for others", barred, failure.Usage, false, "401 Unauthorized"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			work, err := weights.NewJob(tt.m)
-			if err != nil {
-				t.Fatal(err)
-			}
-			layers, unread, lied := job{Project: p}.published(t.Context(), &engine.Engine{}, work)
+			asked := work
+			asked.Model = tt.m
+			got, unread, lied := job{Project: p}.published(t.Context(), &engine.Engine{}, asked)
 			note := p.o.Progress.(*notebook).text()
-			if there := unread == nil && lied == nil; there != (len(layers) > 0) {
-				t.Errorf("layers %v", layers)
-			}
-			err = unread
+			err := unread
 			if tt.lie {
 				err = lied
 			}
 			if (lied != nil) != tt.lie || (err != nil) != (tt.kind != 0) || err != nil && failure.KindOf(err) != tt.kind || !strings.Contains(note, tt.note) || (note == "") != (tt.note == "") {
 				t.Errorf("got %v, %v; told is %q", unread, lied, note)
+			}
+			if err == nil && !slices.Equal(got.Locked(), tt.m.Layers) {
+				t.Errorf("its layers are %v", got.Layers)
 			}
 			if tt.lie && !strings.Contains(strings.Join(Hints(lied), ""), "build lock --unpublish") {
 				t.Errorf("hints %q", Hints(lied))
@@ -239,8 +237,8 @@ func (p *Project) checkLayout(t *testing.T, work weights.Job, m lock.Model) {
 		t.Fatal(err)
 	}
 	j := job{Project: p, models: store}
-	if got, err := j.weights(t.Context(), &engine.Engine{}, m); err != nil || len(got) != 1 {
-		t.Errorf("got %v, %v", got, err)
+	if got, weightsErr := j.weights(t.Context(), &engine.Engine{}, m); weightsErr != nil || len(got) != 1 {
+		t.Errorf("got %v, %v", got, weightsErr)
 	}
 	blob, err := os.OpenFile(filepath.Join(store.Dir(), "blobs", "sha256", image.Layers[0].Digest.Encoded()), os.O_RDWR, 0)
 	if err != nil {
