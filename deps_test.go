@@ -32,7 +32,7 @@ var arrows = map[string]string{
 	"internal/layers":               "internal/beneath internal/layout/blobs llb",
 	"internal/layout":               "internal/atomicfile internal/beneath internal/failure internal/layout/blobs",
 	"internal/layout/blobs":         "internal/atomicfile internal/beneath",
-	"internal/registry":             "internal/failure internal/fetch internal/humanize",
+	"internal/registry":             "internal/failure internal/fetch internal/humanize internal/toml",
 	"internal/report":               "lamina internal/engine internal/humanize output stages",
 	"internal/resolve":              "internal/atomicfile internal/debian internal/engine internal/failure internal/fetch internal/hub internal/layout/blobs internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/uv internal/resolve/wishes llb lock spec stages",
 	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/layers internal/solve llb lock",

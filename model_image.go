@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
@@ -14,9 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/engine"
-	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
-	"lamina.build/internal/registry"
 	"lamina.build/internal/solve"
 	"lamina.build/internal/weights"
 	"lamina.build/llb"
@@ -114,8 +111,9 @@ func (j job) published(ctx context.Context, e *engine.Engine, m lock.Model) (boo
 	if !isPublished(m) || e == nil {
 		return isPublished(m), nil
 	}
-	insecure := slices.ContainsFunc(j.Outputs, func(o output.Output) bool { return o.Insecure })
-	ok, err := weights.Published(ctx, m, registry.Options{Insecure: insecure, HTTP: fetch.Options{Attempts: publishedAttempts}})
+	options := j.registry(j.insecure())
+	options.HTTP.Attempts = publishedAttempts
+	ok, err := weights.Published(ctx, m, options)
 	if err == nil && !ok {
 		j.note("%s is not there any more: \"build model push\" publishes it again", m.Published)
 	}
@@ -158,7 +156,7 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 	request := solve.Request{
 		Store:   j.store,
 		Exports: []client.ExportEntry{export},
-		Session: []session.Attachable{j.dockerLogins(), j.hubSecrets(work.Model)},
+		Session: []session.Attachable{j.logins(j.insecure()), j.hubSecrets(work.Model)},
 	}
 	platform := platforms.MustParse(j.spec.Platform) // the spec was checked
 	return weights.Make(ctx, weights.MakeOptions{

@@ -93,21 +93,20 @@ func (h *host) push(ctx context.Context, o PushOptions, m lock.Model, to string)
 	if !ok {
 		return weights.Image{}, "", failure.New(failure.Usage, fmt.Errorf("reference %q has a digest, which only a push can know", to))
 	}
-	repository, err := registry.Open(ctx, to, registry.Options{
-		Insecure: o.Insecure,
-		Limits:   registry.LimitsOf(reference.Context().RegistryStr()).With(o.MaxLayer, o.NoLimits),
-	})
+	options := h.registry(o.Insecure)
+	options.Limits = registry.LimitsOf(reference.Context().RegistryStr()).With(o.MaxLayer, o.NoLimits)
+	repository, err := registry.Open(ctx, to, options)
 	if err != nil {
 		return weights.Image{}, "", err
 	}
-	options := weights.PushOptions{
+	push := weights.PushOptions{
 		Repository: repository, Tag: tag.TagStr(), Published: h.elsewhere(ctx, o, m, repository), MountFrom: o.MountFrom,
 		Journal: filepath.Join(h.cacheDir, pushesDir),
 	}
 	var image weights.Image
 	err = h.transfer(ctx, m, "pushing to "+repository.Name(), func(ctx context.Context, job weights.Job) (err error) {
-		options.Job = job
-		image, err = weights.Push(ctx, options)
+		push.Job = job
+		image, err = weights.Push(ctx, push)
 		return err
 	})
 	return image, repository.Name() + "@" + image.Manifest.Digest.String(), err
@@ -121,7 +120,7 @@ func (h *host) elsewhere(ctx context.Context, o PushOptions, m lock.Model, to *r
 	if where == "" || where == to.Name() || !strings.HasPrefix(to.Name(), host+"/") {
 		return nil
 	}
-	r, err := registry.Open(ctx, where, registry.Options{Insecure: o.Insecure})
+	r, err := registry.Open(ctx, where, h.registry(o.Insecure))
 	if err != nil {
 		h.note("%s can't be asked for its layers: %v", where, err)
 		return nil

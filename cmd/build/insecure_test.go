@@ -15,7 +15,7 @@ func TestInsecureRegistriesOfCaches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		(&imageOptions{insecure: insecure}).reach(remote)
+		(&imageOptions{options: lamina.Options{Insecure: insecure}}).reach(remote)
 		want := map[bool]string{true: "true"}[insecure]
 		for i, e := range remote.Imports {
 			if w := []string{want, "false", ""}[i]; e.Attrs["registry.insecure"] != w {

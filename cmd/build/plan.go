@@ -48,7 +48,7 @@ func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, 
 // says how itself.
 func (o *imageOptions) reach(remote cache.Remote) {
 	for _, e := range slices.Concat(remote.Imports, remote.Exports) {
-		if o.insecure && e.Type == "registry" && e.Attrs["registry.insecure"] == "" {
+		if o.options.Insecure && e.Type == "registry" && e.Attrs["registry.insecure"] == "" {
 			e.Attrs["registry.insecure"] = "true"
 		}
 	}
@@ -107,7 +107,7 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 		if out.Type != "image" {
 			continue
 		}
-		out.Insecure = out.Insecure || o.insecure
+		out.Insecure = out.Insecure || o.options.Insecure
 		if len(out.Names) == 0 {
 			faults = append(faults, errors.New(
 				"an image for a registry needs a name: add --tag registry/name:tag",

@@ -38,7 +38,7 @@ func TestDestinations(t *testing.T) {
 		want []output.Output
 	}{
 		{"nothing said", given(func(*imageOptions) {}), []output.Output{{Type: output.OCI}}},
-		{"a push", given(func(o *imageOptions) { o.push, o.tags, o.insecure = true, names, true }), []output.Output{{Type: output.Image, Push: true, Insecure: true, Names: names}}},
+		{"a push", given(func(o *imageOptions) { o.push, o.tags, o.options.Insecure = true, names, true }), []output.Output{{Type: output.Image, Push: true, Insecure: true, Names: names}}},
 		{
 			"several", given(func(o *imageOptions) {
 				o.outputs, o.tags, o.insecure = []string{"type=oci", "type=image,name=r.example/own:1", "files"}, names[:1], true
