@@ -41,7 +41,7 @@ func TestDestinations(t *testing.T) {
 		{"a push", given(func(o *imageOptions) { o.push, o.tags, o.options.Insecure = true, names, true }), []output.Output{{Type: output.Image, Push: true, Insecure: true, Names: names}}},
 		{
 			"several", given(func(o *imageOptions) {
-				o.outputs, o.tags, o.insecure = []string{"type=oci", "type=image,name=r.example/own:1", "files"}, names[:1], true
+				o.outputs, o.tags, o.options.Insecure = []string{"type=oci", "type=image,name=r.example/own:1", "files"}, names[:1], true
 			}),
 			[]output.Output{
 				{Type: output.OCI, Names: names[:1]}, {Type: output.Image, Insecure: true, Names: []string{"r.example/own:1", names[0]}}, {Type: output.Local, Dest: "files"},

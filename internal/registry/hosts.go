@@ -190,22 +190,16 @@ func (f hostReader) host(r *toml.Reader, address string, at int) (h Host, reads 
 	h.Plain = u.Scheme == "http"
 	h.Name = u.Host + strings.TrimSuffix(strings.Replace(strings.TrimSuffix(u.Path, "/")+"/", "/v2/", "/", 1), "/")
 	h.SkipVerify = r.Bool("skip_verify")
-	f.each(r, "ca", func(_ string, v *toml.Value) { h.CAs = append(h.CAs, f.path(v)) })
+	f.each(r, "ca", func(key string, v *toml.Value) { h.CAs = append(h.CAs, f.path(key, v)) })
 	f.each(r, "client", func(key string, v *toml.Value) {
-		pair := KeyPair{}
-		if v.Kind == toml.List && len(v.Items) == 2 && f.both(key, v.Items) {
-			pair = KeyPair{f.path(v.Items[0]), f.path(v.Items[1])}
-		} else if f.Read(nil).Fit(key, v, toml.String) {
-			pair = KeyPair{f.path(v), f.path(v)}
+		both := []*toml.Value{v, v}
+		if v.Kind == toml.List && len(v.Items) == 2 {
+			both = v.Items
 		}
-		h.KeyPairs = append(h.KeyPairs, pair)
+		h.KeyPairs = append(h.KeyPairs, KeyPair{f.path(key, both[0]), f.path(key, both[1])})
 	})
 	can := r.Texts("capabilities", anyText)
 	return h, len(can) == 0 || slices.Contains(can, "pull") && slices.Contains(can, "resolve")
-}
-
-func (f hostReader) both(key string, items []*toml.Value) bool {
-	return f.Read(nil).Fit(key, items[0], toml.String) && f.Read(nil).Fit(key, items[1], toml.String)
 }
 
 // each visits a value that may be one or a list.
@@ -219,8 +213,8 @@ func (f hostReader) each(r *toml.Reader, key string, visit func(string, *toml.Va
 	}
 }
 
-func (f hostReader) path(v *toml.Value) string {
-	if !f.Read(nil).Fit("a file", v, toml.String) || filepath.IsAbs(v.Text) {
+func (f hostReader) path(key string, v *toml.Value) string {
+	if !f.Read(nil).Fit(key, v, toml.String) || filepath.IsAbs(v.Text) {
 		return v.Text
 	}
 	return filepath.Join(f.folder, v.Text)

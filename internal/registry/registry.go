@@ -24,7 +24,7 @@ import (
 // Options say how to reach a registry. The zero value of each field stands for
 // a sensible default.
 type Options struct {
-	Keychain authn.Keychain // where logins come from, such as [Logins]; nobody logs in where it is nil
+	Keychain authn.Keychain // where logins come from, such as [Logins]; docker's configuration where it is nil
 	Hosts    Hosts          // say how the registry is reached
 	Insecure bool           // the registry speaks plain HTTP, or nobody signed its certificate
 	Limits   Limits         // those of the registry's host, as of [LimitsOf]
@@ -97,7 +97,7 @@ func parse(reference string, insecure bool) (name.Repository, error) {
 // keychain is where logins come from.
 func (o Options) keychain() authn.Keychain {
 	if o.Keychain == nil {
-		return authn.NewMultiKeychain() // which knows none
+		return authn.DefaultKeychain
 	}
 	return o.Keychain
 }
