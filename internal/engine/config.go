@@ -39,9 +39,7 @@ func (r Registry) table() string {
 	if len(r.Mirrors) > 0 {
 		set("mirrors", r.Mirrors)
 	}
-	if r.HTTP {
-		set("http", true)
-	}
+	set("http", r.HTTP) // else it is true for localhost
 	if r.Insecure {
 		set("insecure", true)
 	}
