@@ -9,7 +9,6 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
-	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/engine"
@@ -151,6 +150,9 @@ func (j job) fetchNeed(ctx context.Context) (need int64, err error) {
 // fetch has the engine make a model's layers, which are then kept for all builds
 // to come.
 func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work weights.Job) (weights.Image, error) {
+	if err := j.strays(ctx, c, work.Model); err != nil {
+		return weights.Image{}, err
+	}
 	export := solve.Entry(output.Output{Type: output.OCI, Compression: output.Uncompressed}, false)
 	export.OutputStore = j.models.Store()
 	request := solve.Request{
@@ -167,18 +169,6 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 			return result.Descriptor, err
 		},
 	})
-}
-
-// hubSecrets has the token for the host of the hub, and for no other.
-func (h *host) hubSecrets(m lock.Model) session.Attachable {
-	secrets := map[string][]byte{}
-	if token := h.hubToken(); token != "" {
-		if _, _, isHub := m.Repository(); isHub {
-			// An engine that fetches from a host asks for this by itself (source/http).
-			secrets["HTTP_AUTH_TOKEN_"+hostOf(m.Files[0].URL)] = []byte(token)
-		}
-	}
-	return secretsprovider.FromMap(secrets)
 }
 
 func hostOf(address string) string {

@@ -175,7 +175,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *solve.Exports) (s
 	}
 	request := solve.Request{
 		Image: image, Store: j.store, Models: j.models.Store(), Exports: x.Entries, Cache: j.remote(), NoCache: j.NoCache,
-		Session: []session.Attachable{j.logins(j.insecure()), j.python.Logins.Only(j.addresses()).Secrets()},
+		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()},
 	}
 	if first := x.Prime(); first != nil {
 		before := request
