@@ -95,12 +95,12 @@ imports = ["alpha", "beta"]
 `, map[string]string{"requirements.txt": "--index-url " + strings.Replace(x.URL, "://", "://me:${INDEX_PASSWORD}@", 1) + "\n--extra-index-url " + other.URL + "\nalpha\nbeta\n"})
 
 	image := r.Host + "/acme/app:1"
-	outputs := []string{"-o", "type=oci", "-o", "type=image,push=true,name=" + image, "--cache-to", "type=registry,mode=max,ref=" + r.Host + "/acme/cache", "--cache-to", "type=local,dest=cache"}
+	outputs := []string{"-o", "type=oci", "-o", "type=image,push=true,name=" + image, "--cache-to", "type=registry,ref=" + r.Host + "/acme/cache"}
 	said := map[string]e2etest.Result{}
 	for _, args := range [][]string{
 		{"lock", dir},
 		append([]string{dir, "--progress", "plain", "--metadata-file", "meta.json", "--iidfile", "iid"}, outputs...),
-		append([]string{dir, "--progress", "rawjson", "--no-cache", "--smoke", "off", "--cache-from", r.Host + "/acme/cache"}, outputs[:4]...),
+		append([]string{dir, "--progress", "rawjson", "--smoke", "off", "--cache-from", r.Host + "/acme/cache"}, outputs[:4]...),
 		{"model", "push", r.Host + "/acme/model:1", "--spec", dir, "--progress", "plain"},
 		{"model", "ls", "--spec", dir},
 		{dir, "--print=json"},
