@@ -119,8 +119,7 @@ imports = ["alpha", "beta"]
 		wrong string
 		args  []string
 	}{
-		{"NETRC=/dev/null", []string{"lock", "--upgrade", dir}},
-		{"INDEX_PASSWORD=wrong" + e2etest.Secret, []string{"lock", "--upgrade", dir}},
+		{"INDEX_PASSWORD=wrong" + e2etest.Secret, []string{"lock", "--upgrade", dir}}, // the longest: each of these resolves again
 		{"HF_TOKEN=hf_wrong" + e2etest.Secret, []string{"lock", "--upgrade", dir}},
 		{"HTTP_PROXY=" + strings.Replace(through, "me:", "you:", 1), []string{"lock", "--upgrade", dir}},
 		{"HTTP_PROXY=" + through + "%zz", []string{"lock", "--upgrade", dir}},
