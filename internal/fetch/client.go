@@ -3,7 +3,6 @@ package fetch
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -72,15 +71,6 @@ func (c *Client) Through(t http.RoundTripper) *Client {
 	return &Client{opts: c.opts, busy: c.busy, above: t}
 }
 
-// proxy is that of the environment. What is wrong with its address quotes a password.
-func proxy(req *http.Request) (*url.URL, error) {
-	u, err := http.ProxyFromEnvironment(req)
-	if err != nil {
-		return nil, failure.New(failure.Usage, errors.New("HTTP_PROXY or HTTPS_PROXY is no address of a proxy"))
-	}
-	return u, nil
-}
-
 // NewBulkTransport returns a transport for files of gigabytes. It speaks HTTP/1.1
 // alone: over HTTP/2 all of them would share one connection, and so one window.
 func NewBulkTransport() *http.Transport {
@@ -94,7 +84,7 @@ func NewBulkTransport() *http.Transport {
 // NewTransport returns the one of a client that has no other, to be changed.
 func NewTransport() *http.Transport {
 	return &http.Transport{
-		Proxy:               proxy,
+		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         dialGuarded,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: 50,
