@@ -62,6 +62,9 @@ func (p *Project) Build(ctx context.Context, b Build) (made Made, err error) {
 
 // do gathers what a job needs, does it, and lets go.
 func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err error) {
+	if p.o.Insecure {
+		b = b.insecurely()
+	}
 	j := job{Project: p, Build: b, start: time.Now()}
 	j.Variant, j.Smoke = cmp.Or(b.Variant, spec.Production), cmp.Or(b.Smoke, stages.SmokeAll)
 	defer func() { err = explain(ctx, err) }()

@@ -10,6 +10,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/session"
 
+	"lamina.build/cache"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/registry"
 	"lamina.build/lock"
@@ -80,6 +81,25 @@ func published(l lock.Lock) []string {
 // registry says how our own client reaches registries.
 func (h *host) registry(insecure bool) registry.Options {
 	return registry.Options{Keychain: h.registries.logins(), Hosts: h.registries.hosts, Insecure: h.o.Insecure || insecure}
+}
+
+// insecurely is the build as an engine is asked for it where no registry need be trusted. An
+// entry that says itself how its registry is reached is left alone.
+func (b Build) insecurely() Build {
+	b.Outputs = slices.Clone(b.Outputs)
+	for i := range b.Outputs {
+		b.Outputs[i].Insecure = b.Outputs[i].Insecure || b.Outputs[i].Type == output.Image
+	}
+	b.Cache = cache.Remote{Imports: slices.Clone(b.Cache.Imports), Exports: slices.Clone(b.Cache.Exports)}
+	for _, list := range [][]cache.Entry{b.Cache.Imports, b.Cache.Exports} {
+		for i, e := range list {
+			if e.Type == "registry" && e.Attrs["registry.insecure"] == "" {
+				list[i].Attrs = maps.Clone(e.Attrs)
+				list[i].Attrs["registry.insecure"] = "true"
+			}
+		}
+	}
+	return b
 }
 
 // insecure says whether the registries of a build need not be trusted.

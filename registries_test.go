@@ -144,6 +144,29 @@ func TestEnginesReachRegistries(t *testing.T) {
 	}
 }
 
+// Insecure is about images and caches, too, but for those that say how they are reached.
+func TestInsecurely(t *testing.T) {
+	remote, err := ParseCache(
+		[]string{"vm:5000/app", "type=registry,ref=vm:5000/b,registry.insecure=false", "type=local,src=d"}, []string{"vm:5000/app", "type=inline"},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := Build{Outputs: []output.Output{{Type: output.Image}, {Type: output.OCI}}, Cache: remote}
+	b := given.insecurely()
+	for i, want := range []string{"true", "false", ""} {
+		if e := b.Cache.Imports[i]; e.Attrs["registry.insecure"] != want {
+			t.Errorf("import %v, want %q", e, want)
+		}
+	}
+	if b.Cache.Exports[0].Attrs["registry.insecure"] != "true" || b.Cache.Exports[1].Attrs["registry.insecure"] != "" || !b.Outputs[0].Insecure || b.Outputs[1].Insecure {
+		t.Errorf("got %v, %v", b.Cache.Exports, b.Outputs)
+	}
+	if given.Outputs[0].Insecure || given.Cache.Imports[0].Attrs["registry.insecure"] != "" {
+		t.Errorf("what was given is now %v", given)
+	}
+}
+
 func servePlain(t *testing.T, h http.Handler) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", away(t)+":0")

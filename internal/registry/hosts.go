@@ -19,6 +19,9 @@ import (
 // Hosts are the folders, called certs.d, that say how registries are reached: one folder
 // a host below them, with a hosts.toml of containerd or the certificates of docker and
 // podman. The first that knows a host counts, and "_default" where none does.
+//
+// containerd's own reader (core/remotes/docker/config) keeps to itself which files it read,
+// which an engine has to be told, and passes over a hosts.toml that is wrong.
 type Hosts []string
 
 // HostFolders are those of this machine. config is the folder of its user, or "".
@@ -53,6 +56,9 @@ func (h Hosts) Names() []string {
 	for _, folder := range h {
 		entries, _ := os.ReadDir(folder) // most aren't there
 		for _, e := range entries {
+			if e.Type().IsRegular() {
+				continue
+			}
 			name := e.Name()
 			if base, ok := strings.CutSuffix(name, "_"); ok { // containerd's way where no name may have a colon
 				if at := strings.LastIndexByte(base, '_'); at > 0 {

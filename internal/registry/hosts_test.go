@@ -28,6 +28,7 @@ func TestHostsOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, second+"/empty.test/ca.crt", "")
+	put(t, second+"/README", "")
 	put(t, second+"/docker.test:5000/other.crt", "")
 	put(t, second+"/_default/hosts.toml", "skip_verify = true\n[host.'https://mirror.test/v2/proxy']\noverride_path = true\n")
 	put(t, second+"/plain.test_5000_/hosts.toml", "server = 'http://plain.test:5000'\n")
