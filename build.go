@@ -71,7 +71,7 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	if err = b.Check(); err != nil {
 		return err
 	}
-	p.registries.use(b.references()...)
+	p.registries.use(b.references(), nil)
 	if len(b.Outputs) == 0 {
 		j.Outputs = []output.Output{{Type: output.OCI}}
 	}
@@ -92,7 +92,7 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	} else if j.lock, err = p.Locked(ctx); err != nil {
 		return err
 	}
-	p.registries.use(published(j.lock)...)
+	p.registries.use(nil, published(j.lock))
 	store, err := p.openStore(ctx)
 	if err != nil {
 		return err

@@ -23,8 +23,9 @@ type registries struct {
 	hosts  registry.Hosts
 	logins func() *registry.Logins
 
-	mu   sync.Mutex
-	uses []string // references of images
+	mu    sync.Mutex
+	moved []string // images and caches that an engine pushes or pulls as it is told
+	read  []string // images that it reads by itself: published models
 }
 
 func newRegistries(env func(string) string, usual bool) *registries {
@@ -38,21 +39,17 @@ func newRegistries(env func(string) string, usual bool) *registries {
 	}
 }
 
-// use remembers the images that an engine is about to push to, or to read.
-func (r *registries) use(references ...string) {
+// use remembers what an engine is about to move, or to read by itself.
+func (r *registries) use(moved, read []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, name := range references {
-		if name != "" && !slices.Contains(r.uses, name) {
-			r.uses = append(r.uses, name)
-		}
-	}
+	r.moved, r.read = slices.Concat(r.moved, moved), slices.Concat(r.read, read)
 }
 
-func (r *registries) used() []string {
+func (r *registries) used() (moved, read []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.uses)
+	return r.moved, r.read
 }
 
 // references are the images of registries that a build has to do with.
@@ -109,7 +106,7 @@ func (b Build) insecure() bool {
 
 // logins answers an engine that asks for logins.
 func (h *host) logins(insecure bool) session.Attachable {
-	return registry.Session(h.registry(insecure), h.registries.used())
+	return registry.Session(h.registry(insecure), slices.Concat(h.registries.used()))
 }
 
 // engineRegistries are how an engine of our own reaches registries: those that the
@@ -122,16 +119,17 @@ func (h *host) engineRegistries() []engine.Registry {
 			told[r.Host] = r
 		}
 	}
-	used := hostsOf(h.registries.used())
+	moved, read := h.registries.used()
+	moved, read = hostsOf(moved), hostsOf(read)
 	var mirrors []registry.Host
-	for _, name := range append(h.registries.hosts.Names(), used...) {
+	for _, name := range slices.Concat(h.registries.hosts.Names(), moved, read) {
 		found, err := h.registries.hosts.Of(name)
 		if err != nil {
 			h.note("the engine isn't told: %v", err)
 			continue
 		}
 		r := engineRegistry(found)
-		if h.o.Insecure && slices.Contains(used, name) {
+		if h.o.Insecure && slices.Contains(read, name) {
 			r.HTTP, r.Insecure = true, true
 		}
 		for _, m := range found.Mirrors {

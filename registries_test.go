@@ -97,7 +97,7 @@ func TestEnginesReachRegistries(t *testing.T) {
 				t.Fatal(err)
 			}
 			image, stored := host+"/acme/app:1", host+"/acme/cache:1"
-			h.registries.use(image, stored)
+			h.registries.use([]string{stored}, []string{image})
 			o := o
 			o.StateDir, o.Registries = t.TempDir(), h.engineRegistries()
 			e, err := engine.Open(t.Context(), o)
@@ -197,7 +197,7 @@ func TestEngineRegistries(t *testing.T) {
 	h.registries.use(Build{
 		Outputs: []output.Output{{Type: output.Image, Names: []string{"vm:5501/a:1", "library/x"}}, {Type: output.OCI, Names: []string{"other.test/a"}}},
 		Cache:   cache.Remote{Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.test:5000/cache"}}}},
-	}.references()...)
+	}.references(), []string{"", "vm:5501/w@sha256:" + strings.Repeat("0", 64)})
 	var got []string
 	for _, r := range h.engineRegistries() {
 		got = append(got, strings.ReplaceAll(strings.TrimSpace(strings.Join([]string{
@@ -205,9 +205,9 @@ func TestEngineRegistries(t *testing.T) {
 		}, " ")), home, "~"))
 	}
 	want := `again.test mirror.test:5000
-docker.io mirror.test:5000/hub+r.test:5000 http insecure
+docker.io mirror.test:5000/hub+r.test:5000
 mirror.test:5000  http
-r.test:5000  http insecure ~/.config/containers/certs.d/r.test:5000/ca.crt
+r.test:5000  ~/.config/containers/certs.d/r.test:5000/ca.crt
 vm:5501  http insecure`
 	if text := strings.Join(got, "\n"); strings.Join(strings.Fields(text), " ") != strings.Join(strings.Fields(want), " ") {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
