@@ -84,7 +84,7 @@ func TestEnginesReachRegistries(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Tokens: true})
+			r := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Tokens: tt.name != "plain by its folder"})
 			host, certs := tt.serve(t, r.Handler())
 			home := t.TempDir()
 			for name, text := range certs {
