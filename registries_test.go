@@ -20,6 +20,7 @@ import (
 	"lamina.build/internal/registry"
 	"lamina.build/internal/test/enginetest"
 	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
 	"lamina.build/output"
 )
 
@@ -105,8 +106,8 @@ func TestEnginesReachRegistries(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() {
-				if err := e.Close(); err != nil {
-					t.Error(err)
+				if closed := e.Close(); closed != nil {
+					t.Error(closed)
 				}
 			}()
 			attrs := map[string]string{"ref": stored, "mode": "max"}
@@ -116,13 +117,13 @@ func TestEnginesReachRegistries(t *testing.T) {
 			}
 			solve := func(state bkllb.State, o client.SolveOpt) {
 				t.Helper()
-				def, err := state.Marshal(t.Context(), bkllb.Platform(platforms.MustParse("linux/amd64")))
-				if err != nil {
-					t.Fatal(err)
+				def, failed := state.Marshal(t.Context(), bkllb.Platform(platforms.MustParse("linux/amd64")))
+				if failed != nil {
+					t.Fatal(failed)
 				}
 				o.Session = []session.Attachable{h.logins(tt.insecure)}
-				if _, err = e.Client().Solve(t.Context(), def, o, nil); err != nil {
-					t.Error(err)
+				if _, failed = e.Client().Solve(t.Context(), def, o, nil); failed != nil {
+					t.Error(failed)
 				}
 			}
 			made := bkllb.Scratch().File(bkllb.Mkfile("/a", 0o644, []byte("a")))
@@ -141,6 +142,34 @@ func TestEnginesReachRegistries(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A build says which registries it has to do with before an engine is started, a model's
+// as its lock has it.
+func TestRegistriesOfABuild(t *testing.T) {
+	dir := t.TempDir()
+	writeAll(t, dir, map[string]string{SpecName: "name = \"x\"\n[[model]]\nfrom = \"hf://org/one@main\"\npath = \"/m\"\n"})
+	p, err := Open(dir, Options{CacheDir: t.TempDir(), Insecure: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	m := model("hf://org/one@main", "/m", "x.bin")
+	m.Published = "vm:5501/w@sha256:" + strings.Repeat("0", 64)
+	l := lock.Lock{Wishes: p.wishes.Lock, Models: []lock.Model{m}}
+	err = p.do(t.Context(), Build{Lock: &l, Outputs: []output.Output{{Type: output.Image, Names: []string{"vm:5502/a"}}}}, func(j job) error {
+		moved, read := j.registries.used()
+		if strings.Join(moved, " ") != "vm:5502/a" || strings.Join(read, " ") != m.Published || !j.insecure() {
+			t.Errorf("moved %q, read %q, %v", moved, read, j.Outputs)
+		}
+		if told := j.engineRegistries(); len(told) != 1 || told[0].Host != "vm:5501" || !told[0].HTTP || !told[0].Insecure {
+			t.Errorf("the engine is told %+v", told)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -173,7 +202,7 @@ func servePlain(t *testing.T, h http.Handler) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: h}} //nolint:gosec // its clients are tests
+	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: h}}
 	server.Start()
 	t.Cleanup(server.Close)
 	return listener.Addr().String()

@@ -1,6 +1,7 @@
 package lamina
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -8,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/moby/buildkit/session/secrets"
-
-	"errors"
 
 	"lamina.build/internal/hub"
 	"lamina.build/internal/resolve/requirements"

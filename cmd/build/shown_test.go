@@ -125,7 +125,7 @@ func TestStepsAreShown(t *testing.T) {
 
 // What libraries log is shown, too.
 func TestLogsOfLibrariesAreShown(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestLogger$") //nolint:gosec // this test
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestLogger$")
 	cmd.Env = append(os.Environ(), "LOG_HERE=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), `x\x1b]52`) || strings.Contains(string(out), "\x1b") {

@@ -21,7 +21,7 @@ func put(t *testing.T, file, text string) string {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, []byte(text), 0o700); err != nil { //nolint:gosec // helpers are programs
+	if err := os.WriteFile(file, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -109,7 +109,7 @@ read host
 echo "$1 $host" >>`+dir+`/asked
 cat "`+dir+`/of/$(echo "$host" | tr /: __)" 2>/dev/null || { echo "credentials not found in native keychain"; exit 1; }
 `)
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH")) //nolint:forbidigo // of the test's process
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	return filepath.Join(dir, "asked")
 }
 
@@ -132,7 +132,7 @@ func TestCredentialHelpers(t *testing.T) {
 			}
 		}
 	}
-	text, err := os.ReadFile(asked) //nolint:gosec // of the test
+	text, err := os.ReadFile(asked)
 	if err != nil || strings.Count(string(text), "store.test") != 1 || strings.Contains(string(text), "acme") {
 		t.Errorf("the store was asked for\n%s%v", text, err)
 	}

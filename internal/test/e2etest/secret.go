@@ -26,7 +26,7 @@ const Secret = "GeheimnisDerTests"
 // forms are what a secret looks like: as it is, and within base64, which shows it in one
 // of three ways, by what stands before it.
 func forms() [][]byte {
-	list := [][]byte{[]byte(Secret)}
+	list := append(make([][]byte, 0, 4), []byte(Secret))
 	for before := range 3 {
 		// The first and the last letters depend on what stands beside the secret.
 		text := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", before) + Secret))

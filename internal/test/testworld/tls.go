@@ -24,7 +24,7 @@ import (
 // trusts who doesn't have the authority, which is PEM.
 func ServeTLS(t testing.TB, address string, h http.Handler) (url string, authority []byte) {
 	t.Helper()
-	return serveTLS(t, address, h, &tls.Config{}) //nolint:gosec // its clients are tests
+	return serveTLS(t, address, h, &tls.Config{})
 }
 
 // ServeMutualTLS is [ServeTLS] for a client alone who shows the certificate, which is
@@ -41,7 +41,7 @@ func ServeMutualTLS(t testing.TB, address string, h http.Handler) (url string, a
 	}
 	clients := x509.NewCertPool()
 	clients.AppendCertsFromPEM(certificate)
-	url, authority = serveTLS(t, address, h, &tls.Config{ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert}) //nolint:gosec // as above
+	url, authority = serveTLS(t, address, h, &tls.Config{ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert})
 	return url, authority, certificate, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -71,7 +72,7 @@ func TestRealSecrets(t *testing.T) {
 	x := w.Index(testworld.IndexOptions{User: "me", Password: ofAddress}, testworld.Wheel{Name: "alpha", Files: map[string]string{"alpha.py": stamp}})
 	other := testworld.NewAt(t, "127.0.0.3:0").Index(testworld.IndexOptions{User: "me", Password: ofNetrc}, testworld.Wheel{Name: "beta", Files: map[string]string{"beta.py": stamp}})
 	h := w.Hub(testworld.HubOptions{Token: ofHub})
-	h.Repo("org/tiny", testworld.HubRepoOptions{Private: true}).Commit(map[string]testworld.HubFile{"tiny.bin": testworld.Large(testworld.Generated(uint64(time.Now().UnixNano()), 100_000))}) //nolint:gosec // any number
+	h.Repo("org/tiny", testworld.HubRepoOptions{Private: true}).Commit(map[string]testworld.HubFile{"tiny.bin": testworld.Large(testworld.Generated(uint64(time.Now().UnixNano()), 100_000))})
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{User: "me", Password: ofRegistry, Tokens: true})
 	through, passed := proxy(t)
 
@@ -125,7 +126,7 @@ imports = ["alpha", "beta"]
 		{"LAMINA_DEBIAN_MIRROR=" + strings.Replace(w.URL, "://", "://me:"+e2etest.Secret+"@", 1) + "/debian", []string{"lock", "--upgrade", dir}},
 		{"REGISTRY_AUTH_FILE=/dev/null", append([]string{dir}, outputs[2:4]...)},
 	} {
-		u.Env = append(right[:len(right):len(right)], tt.wrong)
+		u.Env = slices.Concat(right, []string{tt.wrong})
 		result := u.Run(t, tt.args...)
 		if result.Code == 0 {
 			t.Errorf("with %s nothing failed", tt.wrong)
