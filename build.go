@@ -62,12 +62,16 @@ func (p *Project) Build(ctx context.Context, b Build) (made Made, err error) {
 
 // do gathers what a job needs, does it, and lets go.
 func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err error) {
+	if p.o.Insecure {
+		b = b.insecurely()
+	}
 	j := job{Project: p, Build: b, start: time.Now()}
 	j.Variant, j.Smoke = cmp.Or(b.Variant, spec.Production), cmp.Or(b.Smoke, stages.SmokeAll)
 	defer func() { err = explain(ctx, err) }()
 	if err = b.Check(); err != nil {
 		return err
 	}
+	p.registries.use(b.references(), nil)
 	if len(b.Outputs) == 0 {
 		j.Outputs = []output.Output{{Type: output.OCI}}
 	}
@@ -88,6 +92,7 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	} else if j.lock, err = p.Locked(ctx); err != nil {
 		return err
 	}
+	p.registries.use(nil, published(j.lock))
 	store, err := p.openStore(ctx)
 	if err != nil {
 		return err

@@ -7,13 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
-	"github.com/docker/cli/cli/config"
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/session"
-	"github.com/moby/buildkit/session/auth/authprovider"
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
@@ -28,6 +24,8 @@ import (
 type host struct {
 	o Options
 
+	registries *registries
+
 	cacheDir string
 	engines  []*engine.Engine // in use until the end
 }
@@ -37,7 +35,7 @@ func newHost(o Options) (*host, error) {
 	if usual {
 		o.Env = func(string) string { return "" }
 	}
-	h := &host{o: o}
+	h := &host{o: o, registries: newRegistries(o.Env, usual)}
 	if o.CacheDir != "" {
 		var err error
 		h.cacheDir, err = filepath.Abs(o.CacheDir)
@@ -135,6 +133,7 @@ func (h *host) close() error {
 func (h *host) engineOptions(need engine.Need) engine.Options {
 	return engine.Options{
 		Addr: h.o.Engine, CacheDir: h.cacheDir, Env: h.env, Progress: h.line, Need: need, FetchRunc: h.fetchRunc,
+		Registries: h.engineRegistries(),
 	}
 }
 
@@ -179,18 +178,6 @@ func further(l lock.Lock) debian.Mirrors {
 		mirrors[r.Name] = r.URL
 	}
 	return mirrors
-}
-
-// dockerLogins are those of docker's config and its credential helpers.
-func (h *host) dockerLogins() session.Attachable {
-	var said strings.Builder
-	file := config.LoadDefaultConfigFile(&said)
-	if said.Len() > 0 {
-		h.line(strings.TrimSpace(said.String()))
-	}
-	return authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
-		AuthConfigProvider: authprovider.LoadAuthConfig(file),
-	})
 }
 
 // packedFor is how long a packed layer is kept that no build uses.

@@ -49,7 +49,8 @@ type Options struct {
 	// that of os.UserCacheDir.
 	CacheDir string
 	// Env looks up a variable: BUILDKIT_HOST, LAMINA_DEBIAN_MIRROR, LAMINA_PYTHON_INDEX,
-	// those of uv and pip, HF_TOKEN, NETRC, and those that requirement files name.
+	// those of uv and pip, HF_TOKEN, NETRC, DOCKER_CONFIG and REGISTRY_AUTH_FILE, and those
+	// that requirement files name.
 	// os.Getenv gives it those of the process; the default has none.
 	Env func(name string) string
 	// Engine is the address of a buildkitd, "unix://…" or "tcp://…". The default is
@@ -59,6 +60,9 @@ type Options struct {
 	DebianMirror string
 	// PythonIndex is the URL of the index where nothing names another one.
 	PythonIndex string
+	// Insecure has registries spoken to by plain HTTP where they speak no TLS, and believed
+	// where nobody signed their certificate: those of images, caches and models.
+	Insecure bool
 	// Models is the folder of the OCI layout that models are taken from. The default is
 	// one in the cache folder.
 	Models string

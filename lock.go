@@ -32,6 +32,7 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 	if unread != nil {
 		p.note("%v: versions of Python packages are not kept", unread)
 	}
+	p.registries.use(nil, published(before)) // the engine that makes the lock may go on to the build
 	s, err := p.file.Variant(spec.Production)
 	if err != nil {
 		return after, before, err

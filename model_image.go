@@ -6,17 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
-	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/fetch"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/solve"
@@ -144,8 +141,9 @@ func (j job) published(ctx context.Context, e *engine.Engine, work weights.Job) 
 
 // readRegistry is how registries are reached for what a build reads there.
 func (j job) readRegistry() registry.Options {
-	insecure := slices.ContainsFunc(j.Outputs, func(o output.Output) bool { return o.Insecure })
-	return registry.Options{Insecure: insecure, ReadOnly: true, HTTP: fetch.Options{Attempts: publishedAttempts}}
+	options := j.reading(j.insecure())
+	options.HTTP.Attempts = publishedAttempts
+	return options
 }
 
 // unpublishable says how to build without what is published.
@@ -200,12 +198,15 @@ func (j job) fetchNeed(ctx context.Context) (need int64, err error) {
 // fetch has the engine make a model's layers, which are then kept for all builds
 // to come.
 func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work weights.Job) (weights.Image, error) {
+	if err := j.strays(ctx, c, work.Model); err != nil {
+		return weights.Image{}, err
+	}
 	export := solve.Entry(output.Output{Type: output.OCI, Compression: output.Uncompressed})
 	export.OutputStore = j.models.Store()
 	request := solve.Request{
 		Store:   j.store,
 		Exports: []client.ExportEntry{export},
-		Session: []session.Attachable{j.dockerLogins(), j.hubSecrets(work.Model)},
+		Session: []session.Attachable{j.logins(j.insecure()), j.hubSecrets(work.Model)},
 	}
 	platform := platforms.MustParse(j.spec.Platform) // the spec was checked
 	made, err := weights.Make(ctx, weights.MakeOptions{
@@ -234,18 +235,6 @@ func (j job) lockLayers(m lock.Model, made weights.Image) error {
 		return err // somebody has locked anew meanwhile
 	}
 	return j.WriteLock(j.lock)
-}
-
-// hubSecrets has the token for the host of the hub, and for no other.
-func (h *host) hubSecrets(m lock.Model) session.Attachable {
-	secrets := map[string][]byte{}
-	if token := h.hubToken(); token != "" {
-		if _, _, isHub := m.Repository(); isHub {
-			// An engine that fetches from a host asks for this by itself (source/http).
-			secrets["HTTP_AUTH_TOKEN_"+hostOf(m.Files[0].URL)] = []byte(token)
-		}
-	}
-	return secretsprovider.FromMap(secrets)
 }
 
 func hostOf(address string) string {

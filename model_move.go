@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/fetch"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
@@ -98,7 +97,9 @@ func (h *host) knownLayers(ctx context.Context, m lock.Model) []lock.ModelLayer 
 		return m.Layers
 	}
 	var image weights.Image
-	r, err := registry.Open(ctx, m.Place(), registry.Options{ReadOnly: true, HTTP: fetch.Options{Attempts: publishedAttempts}})
+	options := h.reading(false)
+	options.HTTP.Attempts = publishedAttempts
+	r, err := registry.Open(ctx, m.Place(), options)
 	if err == nil {
 		image, err = work.CheckPublished(ctx, r, h.pushes())
 	}
@@ -151,21 +152,20 @@ func (h *host) push(ctx context.Context, o PushOptions, m lock.Model, to string)
 	if !ok {
 		return weights.Image{}, "", failure.New(failure.Usage, fmt.Errorf("reference %q has a digest, which only a push can know", to))
 	}
-	repository, err := registry.Open(ctx, to, registry.Options{
-		Insecure: o.Insecure,
-		Limits:   registry.LimitsOf(reference.Context().RegistryStr()).With(o.MaxLayer, o.NoLimits),
-	})
+	options := h.registry(o.Insecure)
+	options.Limits = registry.LimitsOf(reference.Context().RegistryStr()).With(o.MaxLayer, o.NoLimits)
+	repository, err := registry.Open(ctx, to, options)
 	if err != nil {
 		return weights.Image{}, "", err
 	}
-	options := weights.PushOptions{
+	push := weights.PushOptions{
 		Repository: repository, Tag: tag.TagStr(), Published: h.elsewhere(ctx, o, m, repository), MountFrom: o.MountFrom,
 		Journal: h.pushes(),
 	}
 	var image weights.Image
 	err = h.transfer(ctx, m, "pushing to "+repository.Name(), func(ctx context.Context, job weights.Job) (err error) {
-		options.Job = job
-		if image, err = weights.Push(ctx, options); err == nil {
+		push.Job = job
+		if image, err = weights.Push(ctx, push); err == nil {
 			err = job.CheckLayers(image)
 		}
 		return err
@@ -181,7 +181,7 @@ func (h *host) elsewhere(ctx context.Context, o PushOptions, m lock.Model, to *r
 	if where == "" || where == to.Name() || !strings.HasPrefix(to.Name(), host+"/") {
 		return nil
 	}
-	r, err := registry.Open(ctx, where, registry.Options{Insecure: o.Insecure, ReadOnly: true})
+	r, err := registry.Open(ctx, where, h.reading(o.Insecure))
 	if err != nil {
 		h.note("%s can't be asked for its layers: %v", where, err)
 		return nil

@@ -66,7 +66,7 @@ func (h *host) verify(ctx context.Context, work weights.Job, store *layout.Layou
 	if isPublished(m) {
 		done.Reference = m.Published
 		read(done, m.Published, func(ctx context.Context, work weights.Job) error {
-			r, unread := registry.Open(ctx, m.Place(), registry.Options{Insecure: insecure, ReadOnly: true})
+			r, unread := registry.Open(ctx, m.Place(), h.reading(insecure))
 			if unread != nil {
 				return unread
 			}

@@ -177,7 +177,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *solve.Exports) (s
 	x.Of(image, j.sources())
 	request := solve.Request{
 		Image: image.Lean(), Store: j.store, Models: j.models.Store(), Cache: j.remote(), NoCache: j.NoCache,
-		Session: []session.Attachable{j.dockerLogins(), j.python.Logins.Only(j.addresses()).Secrets()},
+		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()},
 	}
 	var later []cache.Entry
 	if j.hasWeights() {

@@ -27,7 +27,6 @@ type imageOptions struct {
 	tags     []string
 	outputs  []string
 	push     bool
-	insecure bool
 	metadata string
 	iidfile  string
 	from, to []string
@@ -58,8 +57,8 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME` of the image, registry/name:tag; may be repeated")
 		f.BoolVar(&o.push, "push", false,
 			"push to the registries of the tags; short for -o type=image,push=true")
-		f.BoolVar(&o.insecure, "insecure-registry", false,
-			"reach the registries of tags and caches by plain HTTP, or where nobody signed their certificate")
+		f.BoolVar(&o.options.Insecure, "insecure-registry", false,
+			"reach the registries of tags, caches and published models by plain HTTP, or where nobody signed their certificate")
 		f.StringVar(&o.metadata, "metadata-file", "",
 			"write digests, layers and sizes to this `FILE`, as JSON")
 		f.StringVar(&o.iidfile, "iidfile", "",

@@ -208,4 +208,5 @@ SSL_CERT_FILE          certificates that the resolver trusts, in place of the sy
 HTTP_PROXY, HTTPS_PROXY, NO_PROXY
                        proxies for the resolver and for an engine of our own
 DOCKER_CONFIG          folder of the config.json with registry logins
+REGISTRY_AUTH_FILE     podman's file of them, in place of containers/auth.json
 NO_COLOR               no colour, if it is set to anything`

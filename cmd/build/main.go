@@ -7,13 +7,14 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 
 	"github.com/containerd/log"
 )
 
 func main() {
-	_ = log.SetLevel("error") // what libraries remark, such as a missing feature of the disk, is not for our users
+	quieten(os.Stderr)
 	u := newUI(os.Stdout, os.Stderr, os.Getenv)
 	ctx, stop := interruptible(context.Background(), u)
 	a := &app{ui: u, env: os.Getenv}
@@ -21,4 +22,11 @@ func main() {
 	code := a.exitCode(ctx, err)
 	stop()
 	os.Exit(code)
+}
+
+// quieten has libraries log their errors alone, which quote servers: what they remark, such
+// as a missing feature of the disk, is not for our users.
+func quieten(stderr io.Writer) {
+	_ = log.SetLevel("error")
+	log.L.Logger.SetOutput(&shownWriter{w: stderr})
 }

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"lamina.build"
 
-	"lamina.build/cache"
 	"lamina.build/internal/failure"
 	"lamina.build/output"
 )
@@ -19,7 +17,6 @@ import (
 func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, err error) {
 	outputs, faults := o.destinations()
 	remote, cacheErr := lamina.ParseCache(o.from, o.to)
-	o.reach(remote)
 	var streamErr error
 	for _, out := range outputs {
 		if out.ToStdout() && isTerminal(a.ui.stdout) {
@@ -42,16 +39,6 @@ func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, 
 	}
 	a.ui.show(o.progress.value)
 	return dir, b, nil
-}
-
-// reach has the registries of caches spoken to as those of images are, unless an entry
-// says how itself.
-func (o *imageOptions) reach(remote cache.Remote) {
-	for _, e := range slices.Concat(remote.Imports, remote.Exports) {
-		if o.insecure && e.Type == "registry" && e.Attrs["registry.insecure"] == "" {
-			e.Attrs["registry.insecure"] = "true"
-		}
-	}
 }
 
 // checkFile finds out before a build that its file can't be written after it.
@@ -107,7 +94,6 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 		if out.Type != "image" {
 			continue
 		}
-		out.Insecure = out.Insecure || o.insecure
 		if len(out.Names) == 0 {
 			faults = append(faults, errors.New(
 				"an image for a registry needs a name: add --tag registry/name:tag",

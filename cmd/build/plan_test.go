@@ -29,7 +29,7 @@ func anApp(t *testing.T) *app {
 	return &app{ui: &ui{stdout: io.Discard, stderr: io.Discard}, env: func(string) string { return "" }}
 }
 
-// Names go to every output that can have one, and --push and --insecure-registry to those in a registry.
+// Names go to every output that can have one, and --push to those in a registry.
 func TestDestinations(t *testing.T) {
 	names := []string{"r.example/a:1", "r.example/a:2"}
 	for _, tt := range []struct {
@@ -38,13 +38,13 @@ func TestDestinations(t *testing.T) {
 		want []output.Output
 	}{
 		{"nothing said", given(func(*imageOptions) {}), []output.Output{{Type: output.OCI}}},
-		{"a push", given(func(o *imageOptions) { o.push, o.tags, o.insecure = true, names, true }), []output.Output{{Type: output.Image, Push: true, Insecure: true, Names: names}}},
+		{"a push", given(func(o *imageOptions) { o.push, o.tags = true, names }), []output.Output{{Type: output.Image, Push: true, Names: names}}},
 		{
 			"several", given(func(o *imageOptions) {
-				o.outputs, o.tags, o.insecure = []string{"type=oci", "type=image,name=r.example/own:1", "files"}, names[:1], true
+				o.outputs, o.tags = []string{"type=oci", "type=image,name=r.example/own:1", "files"}, names[:1]
 			}),
 			[]output.Output{
-				{Type: output.OCI, Names: names[:1]}, {Type: output.Image, Insecure: true, Names: []string{"r.example/own:1", names[0]}}, {Type: output.Local, Dest: "files"},
+				{Type: output.OCI, Names: names[:1]}, {Type: output.Image, Names: []string{"r.example/own:1", names[0]}}, {Type: output.Local, Dest: "files"},
 			},
 		},
 	} {

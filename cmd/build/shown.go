@@ -41,6 +41,12 @@ func drives(r rune) bool {
 	return r != '\n' && r != '\t' && (r == utf8.RuneError || !unicode.IsGraphic(r))
 }
 
+// shownLine is text that has to stay on one line: a second one would be taken for ours, or
+// move those that a display goes back over.
+func shownLine(text string) string {
+	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(shown(text))
+}
+
 // shownStream makes text shown that comes in pieces, which may end within a letter.
 type shownStream struct{ rest []byte }
 
@@ -95,10 +101,10 @@ func shownSteps(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus) {
 	logs := map[logStream]*shownStream{}
 	for s := range in {
 		for _, v := range s.Vertexes {
-			v.Name, v.Error = shown(v.Name), shown(v.Error)
+			v.Name, v.Error = shownLine(v.Name), shown(v.Error)
 		}
 		for _, part := range s.Statuses {
-			part.ID, part.Name = shown(part.ID), shown(part.Name)
+			part.ID, part.Name = shownLine(part.ID), shownLine(part.Name)
 		}
 		for _, l := range s.Logs {
 			at := logStream{l.Vertex, l.Stream}
@@ -108,7 +114,7 @@ func shownSteps(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus) {
 			l.Data = []byte(logs[at].next(l.Data))
 		}
 		for _, w := range s.Warnings {
-			w.Short, w.URL = []byte(shown(string(w.Short))), shown(w.URL)
+			w.Short, w.URL = []byte(shownLine(string(w.Short))), shownLine(w.URL)
 			for i, line := range w.Detail {
 				w.Detail[i] = []byte(shown(string(line)))
 			}

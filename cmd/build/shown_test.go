@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
+	"github.com/containerd/log"
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
@@ -90,7 +93,7 @@ func TestStepsAreShown(t *testing.T) {
 	u := &ui{stdout: &strings.Builder{}, stderr: &errs, mode: "plain"}
 	steps, step := make(chan *client.SolveStatus, 4), digest.FromString("step")
 	now := time.Now()
-	steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "fetch \x1b]0;title\a", Started: &now}}}
+	steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "fetch \x1b]0;title\a\nbuild: all is well", Started: &now}}}
 	steps <- &client.SolveStatus{Logs: []*client.VertexLog{
 		{Vertex: step, Stream: 2, Data: []byte("err\xff\n"), Timestamp: now},
 		{Vertex: step, Stream: 1, Data: []byte("one \x1b[2Jtwo\n72 \xc2"), Timestamp: now},
@@ -98,10 +101,10 @@ func TestStepsAreShown(t *testing.T) {
 		{Vertex: step, Stream: 1, Data: []byte("\xb0C\n"), Timestamp: now},
 	}}
 	steps <- &client.SolveStatus{
-		Statuses: []*client.VertexStatus{{Vertex: step, ID: "a\x1b[1A", Name: "b\x1b[1B", Timestamp: now, Started: &now, Completed: &now}},
-		Warnings: []*client.VertexWarning{{Vertex: step, Short: []byte("w\x1b[0m"), Detail: [][]byte{[]byte("d\x9b")}}},
+		Statuses: []*client.VertexStatus{{Vertex: step, ID: "a\x1b[1A\nbuild: a", Name: "b\x1b[1B\nbuild: b", Timestamp: now, Started: &now, Completed: &now}},
+		Warnings: []*client.VertexWarning{{Vertex: step, Short: []byte("w\x1b[0m\nbuild: w"), Detail: [][]byte{[]byte("d\x9b")}}},
 	}
-	steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "fetch \x1b]0;title\a", Started: &now, Completed: &now, Error: "no\x1b[5n"}}}
+	steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "fetch \x1b]0;title\a\nbuild: all is well", Started: &now, Completed: &now, Error: "no\x1b[5n"}}}
 	close(steps)
 	if err := u.Watch(t.Context(), lamina.Building, steps); err != nil {
 		t.Fatal(err)
@@ -115,4 +118,26 @@ func TestStepsAreShown(t *testing.T) {
 	if i := strings.IndexFunc(got, drives); i >= 0 {
 		t.Errorf("the terminal is driven by %q", got[i:])
 	}
+	if strings.Contains(got, "\nbuild: ") {
+		t.Errorf("it has lines that look like ours:\n%s", got)
+	}
+}
+
+// What libraries log is shown, too.
+func TestLogsOfLibrariesAreShown(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestLogger$")
+	cmd.Env = append(os.Environ(), "LOG_HERE=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `x\x1b]52`) || strings.Contains(string(out), "\x1b") {
+		t.Errorf("it printed %q, %v", out, err)
+	}
+}
+
+// TestLogger is the process that logs.
+func TestLogger(t *testing.T) {
+	if os.Getenv("LOG_HERE") == "" {
+		t.Skip("it is run by another test")
+	}
+	quieten(os.Stderr)
+	log.L.Error("x\x1b]52;c;eA==\a")
 }

@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -82,7 +83,15 @@ func ParseMirrors(s string) (Mirrors, error) {
 	return mirrors, nil
 }
 
+var login = regexp.MustCompile(`://[^/]*@`)
+
 func badMirror(item string, err error) error {
+	if login.MatchString(item) {
+		item = login.ReplaceAllString(item, "://…@")
+		if _, unread := errors.AsType[*url.Error](err); unread { // which quotes the address
+			err = errors.New("not a URL")
+		}
+	}
 	return failure.WithHint(
 		failure.New(failure.Usage, fmt.Errorf("reading mirror %q: %w", item, err)),
 		"write https://host/debian, or debian=URL,debian-security=URL, or a folder that begins with a slash",
@@ -111,6 +120,9 @@ func parseBase(address string) (string, error) {
 	case u.Scheme == "http" || u.Scheme == "https":
 		if u.Host == "" {
 			return "", fmt.Errorf("no host in it")
+		}
+		if u.User != nil {
+			return "", fmt.Errorf("a login in it, which graphs and logs would show")
 		}
 	case u.Scheme == "file":
 		if u.Host != "" || !strings.HasPrefix(u.Path, "/") {

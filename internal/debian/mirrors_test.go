@@ -1,6 +1,7 @@
 package debian_test
 
 import (
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -47,6 +48,19 @@ func TestBadMirrorsAreTheUsersFault(t *testing.T) {
 		_, err := debian.ParseMirrors(text)
 		if failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) == 0 {
 			t.Errorf("%q: got %v, want a usage error with a hint", text, err)
+		}
+	}
+}
+
+// A login in an address would stand in graphs and logs, and is not printed, either.
+func TestMirrorsHaveNoLogins(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://me:secret@a.test/debian": "https://…@a.test/debian", "debian=http://secret@a.test/debian": "debian=http://…@a.test/debian",
+		"http://me:secret%zz@a.test/debian": "http://…@a.test/debian",
+	} {
+		_, err := debian.ParseMirrors(text)
+		if failure.KindOf(err) != failure.Usage || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", text, err)
 		}
 	}
 }

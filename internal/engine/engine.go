@@ -46,6 +46,8 @@ type Options struct {
 	Need Need
 	// Config is the private engine's buildkitd.toml. The default is [Config].
 	Config []byte
+	// Registries are how it reaches registries that aren't reached as usual.
+	Registries []Registry
 }
 
 // Need is what a build asks of an engine.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -79,6 +80,10 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 			return s.start(ctx, o, bin)
 		}
 		if answers(ctx, s.socket()) {
+			if hosts := s.otherRegistries(o); len(hosts) > 0 {
+				o.Progress(fmt.Sprintf("private engine: it runs already, and was started without what is to be known now to reach %s; "+
+					"`build engine stop` ends it, and the next build starts one that knows", strings.Join(hosts, ", ")))
+			}
 			return s.connect(ctx, o)
 		}
 		// It is there and does not answer: about to end, as after a kill, or
@@ -118,7 +123,7 @@ func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, err
 	if err != nil {
 		return nil, err
 	}
-	if err = s.write(configFile, o.Config); err != nil {
+	if err = s.write(configFile, o.configuration()); err != nil {
 		return nil, err
 	}
 	// Where the last engine was killed a moment ago, its socket still answers.

@@ -192,3 +192,23 @@ func TestSocketIsForItsOwnerOnly(t *testing.T) {
 		t.Errorf("got mode %s of the socket's folder, want 0700: buildkitd lets everybody in", info.Mode())
 	}
 }
+
+// An engine that runs is not told of registries any more. Whoever needs that hears of it.
+func TestRunningEnginesAreNotToldOfRegistries(t *testing.T) {
+	o := options(t)
+	known := engine.Registry{Host: "known.test:5000", CAs: []string{`/a "b".crt`}, KeyPairs: []engine.KeyPair{{Certificate: "/c", Key: "/k"}}, Mirrors: []string{"m.test/x"}}
+	o.Registries = []engine.Registry{known}
+	first := open(t, o)
+	defer closeEngine(t, first)
+	var said []string
+	o.Progress = func(line string) { said = append(said, line) }
+	closeEngine(t, open(t, o))
+	if len(said) != 0 {
+		t.Errorf("said %q of what it was started with", said)
+	}
+	o.Registries = append(o.Registries, engine.Registry{Host: "new.test", HTTP: true})
+	closeEngine(t, open(t, o))
+	if len(said) != 1 || !strings.Contains(said[0], "to reach new.test;") || !strings.Contains(said[0], "build engine stop") {
+		t.Errorf("said %q", said)
+	}
+}

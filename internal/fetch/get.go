@@ -82,6 +82,9 @@ func (c *Client) follow(ctx context.Context, req *http.Request) (*http.Response,
 		if next.URL, err = target(req.URL, resp.Header.Get("Location")); err != nil {
 			return nil, err
 		}
+		if origin(next.URL) != origin(req.URL) {
+			next.Header.Del("Authorization") // that the request brought
+		}
 		req = next
 	}
 	return nil, &RedirectError{From: Redact(req.URL.String()), To: "another place", Reason: fmt.Sprintf("more than %d redirects", hops)}

@@ -32,6 +32,29 @@ func TestRedirectsTakeNoLoginAlong(t *testing.T) {
 	}
 }
 
+// Nor does one that the request itself brings follow to another port.
+func TestHeadersFollowToNoOtherPort(t *testing.T) {
+	other := serve(t, func(http.ResponseWriter, *http.Request) {})
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, map[string]string{"/": "/there", "/there": other.URL}[r.URL.Path], http.StatusFound)
+	})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer token")
+	resp, err := client(fetch.Options{}).Ask(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	for i, r := range append(s.requests(), other.requests()...) {
+		if (r.Header.Get("Authorization") != "") != (i < 2) {
+			t.Errorf("%s%s got %q", r.Host, r.URL, r.Header.Get("Authorization"))
+		}
+	}
+}
+
 // A .netrc knows no ports: what listens at another one is somebody else.
 func TestLoginsFollowToNoOtherPort(t *testing.T) {
 	other := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -143,6 +144,11 @@ func (l *loginTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set("Authorization", "Bearer "+string(l.token))
 	}
 	return l.next.RoundTrip(r)
+}
+
+// Strays is [fetch.Client.Strays] for an address of the hub.
+func (c *Client) Strays(ctx context.Context, address string) error {
+	return c.http.Strays(ctx, address)
 }
 
 // sameHost compares as a browser's same origin does.

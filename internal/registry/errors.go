@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -120,6 +121,16 @@ func mayRetry(err error) bool {
 	return failure.KindOf(err) == failure.Transient && !exhausted
 }
 
+// wantsToKnow tells a registry that knows its clients by their certificates, and not us.
+func wantsToKnow(err error) bool {
+	remote, ok := errors.AsType[*net.OpError](err)
+	if !ok || remote.Op != "remote error" {
+		return false
+	}
+	said := remote.Err.Error() // crypto/tls keeps the type to itself
+	return strings.Contains(said, "certificate required") || strings.Contains(said, "bad certificate")
+}
+
 // explain gives an error its exit code and says what helps.
 func (r *Repository) explain(err error) error {
 	host := r.name.RegistryStr()
@@ -128,7 +139,7 @@ func (r *Repository) explain(err error) error {
 	case err == nil:
 		return nil
 	case code == http.StatusUnauthorized:
-		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host))
+		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host+", or podman login"))
 	case code == http.StatusForbidden:
 		may := "push to "
 		if r.opts.ReadOnly {
@@ -138,7 +149,9 @@ func (r *Repository) explain(err error) error {
 	case code == http.StatusNotFound && !errors.Is(err, ErrForgotten) && !errors.Is(err, ErrNoChunks):
 		return failure.WithHint(err, "check the name; some registries have repositories only once they are created there")
 	case fetch.IsUntrusted(err):
-		return failure.New(failure.Usage, failure.WithHint(err, "trust the certificate's issuer (SSL_CERT_FILE), or say --insecure-registry"))
+		return failure.New(failure.Usage, failure.WithHint(err, "trust the certificate's issuer (SSL_CERT_FILE, or ca.crt in /etc/docker/certs.d/"+host+"), or say --insecure-registry"))
+	case wantsToKnow(err):
+		return failure.New(failure.Usage, failure.WithHint(err, "the registry wants a client's certificate: put client.cert and client.key into /etc/docker/certs.d/"+host))
 	case errors.Is(err, errPlain), code == 0 && fetch.IsPlain(err):
 		return failure.New(failure.Usage, failure.WithHint(err, "if the registry speaks plain HTTP, say --insecure-registry"))
 	case isDNS && dns.IsNotFound:

@@ -119,7 +119,7 @@ func TestTokensMayExpire(t *testing.T) {
 
 // dialing returns a transport that finds all hosts at the addresses given.
 func dialing(hosts map[string]string) *http.Transport {
-	t := registry.NewTransport(false)
+	t := registry.NewTransport(nil)
 	t.Proxy = nil
 	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		to, ok := hosts[address]

@@ -24,7 +24,8 @@ import (
 // Options say how to reach a registry. The zero value of each field stands for
 // a sensible default.
 type Options struct {
-	Keychain authn.Keychain // where logins come from; docker's configuration and its credential helpers
+	Keychain authn.Keychain // where logins come from, such as [Logins]; docker's configuration where it is nil
+	Hosts    Hosts          // say how the registry is reached
 	Insecure bool           // the registry speaks plain HTTP, or nobody signed its certificate
 	ReadOnly bool           // nothing is written: the right to pull is asked for, and no other
 	Limits   Limits         // those of the registry's host, as of [LimitsOf]
@@ -44,6 +45,7 @@ type Repository struct {
 	client *fetch.Client // with the one for the repository
 	auth   authn.Authenticator
 	opts   Options
+	plain  bool // it may speak plain HTTP, as its host's folder says
 
 	chunks atomic.Bool  // a chunk was accepted here once
 	piece  atomic.Int64 // the most bytes of a chunk; 0 for any
@@ -62,10 +64,11 @@ func Open(ctx context.Context, reference string, opts Options) (*Repository, err
 	if err != nil {
 		return nil, failure.New(failure.Usage, err)
 	}
-	opts = opts.complete(repo.RegistryStr())
-	r := &Repository{name: repo, opts: opts, http: fetch.New(opts.HTTP), mounters: map[string]*fetch.Client{}}
-	r.piece.Store(opts.Limits.Chunk)
-	if r.auth, err = authn.Resolve(ctx, opts.Keychain, repo); err != nil {
+	r, err := opts.reach(repo)
+	if err != nil {
+		return nil, err
+	}
+	if r.auth, err = authn.Resolve(ctx, opts.keychain(), repo); err != nil {
 		return nil, failure.New(failure.Usage, fmt.Errorf("finding the login of %q: %w", repo.RegistryStr(), err))
 	}
 	scope := transport.PushScope
@@ -96,14 +99,41 @@ func parse(reference string, insecure bool) (name.Repository, error) {
 	return ref.Context(), nil
 }
 
-// complete fills in the defaults.
-func (o Options) complete(host string) Options {
+// keychain is where logins come from.
+func (o Options) keychain() authn.Keychain {
 	if o.Keychain == nil {
-		o.Keychain = authn.DefaultKeychain
+		return authn.DefaultKeychain
+	}
+	return o.Keychain
+}
+
+// reach prepares for a repository what needs no network.
+func (o Options) reach(repo name.Repository) (*Repository, error) {
+	host, err := o.Hosts.Of(repo.RegistryStr())
+	if err != nil {
+		return nil, err
+	}
+	if host.Plain && !o.Insecure {
+		if repo.Registry, err = name.NewRegistry(repo.RegistryStr(), name.Insecure); err != nil {
+			return nil, failure.New(failure.Usage, err)
+		}
 	}
 	if o.HTTP.Transport == nil {
-		o.HTTP.Transport = NewTransport(o.Insecure)
+		secured, err := host.TLS()
+		if err != nil {
+			return nil, err
+		}
+		secured.InsecureSkipVerify = secured.InsecureSkipVerify || o.Insecure
+		o.HTTP.Transport = NewTransport(secured)
 	}
+	o = o.complete(repo.RegistryStr())
+	r := &Repository{name: repo, opts: o, plain: host.Plain, http: fetch.New(o.HTTP), mounters: map[string]*fetch.Client{}}
+	r.piece.Store(o.Limits.Chunk)
+	return r, nil
+}
+
+// complete fills in the defaults.
+func (o Options) complete(host string) Options {
 	if o.Limits == (Limits{}) {
 		o.Limits = LimitsOf(host)
 	}
@@ -118,12 +148,22 @@ func (o Options) complete(host string) Options {
 // login returns a client whose requests have the scopes, as of
 // https://distribution.github.io/distribution/spec/auth/scope/.
 func (r *Repository) login(ctx context.Context, scopes ...string) (*fetch.Client, error) {
-	inner := &signedTransport{inner: transport.NewUserAgent(r.http, "lamina"), insecure: r.opts.Insecure}
-	t, err := transport.NewWithContext(ctx, r.name.Registry, r.auth, inner, scopes)
+	t, err := transport.NewWithContext(ctx, r.name.Registry, r.auth, r.inner(), scopes)
 	if err != nil {
 		return nil, lost(ctx, err)
 	}
 	return r.http.Through(t), nil
+}
+
+// inner is what stands below a login.
+func (r *Repository) inner() http.RoundTripper {
+	return &signedTransport{inner: transport.NewUserAgent(r.http, "lamina"), mayBePlain: r.mayBePlain}
+}
+
+// mayBePlain tells whether a host may be asked by plain HTTP.
+func (r *Repository) mayBePlain(host string) bool {
+	u := url.URL{Host: host}
+	return r.opts.Insecure || isLoopback(u.Hostname()) || r.plain && host == r.name.RegistryStr()
 }
 
 // Name returns the repository with its host, such as "ghcr.io/acme/model".
@@ -141,17 +181,15 @@ func (r *Repository) url(path string) string {
 	return r.name.Scheme() + "://" + r.name.RegistryStr() + "/v2/" + r.name.RepositoryStr() + path
 }
 
-// NewTransport returns a transport for uploads of gigabytes. It honours the
-// proxy variables of the environment.
-func NewTransport(insecure bool) *http.Transport {
+// NewTransport returns a transport for uploads of gigabytes, whose connections are
+// secured as c says. It honours the proxy variables of the environment.
+func NewTransport(c *tls.Config) *http.Transport {
 	t := fetch.NewBulkTransport()
 	// How long a refusal may take that spares us the body. A registry that
 	// doesn't know the question costs this once an upload.
 	t.ExpectContinueTimeout = 2 * time.Second
 	t.WriteBufferSize = 256 << 10
-	if insecure {
-		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the user said so
-	}
+	t.TLSClientConfig = c
 	return t
 }
 
@@ -160,14 +198,20 @@ var errPlain = errors.New("plain HTTP")
 // signedTransport refuses plain HTTP, whoever asks for it: a registry in a
 // private network, a token service, a redirect, an upload's location.
 type signedTransport struct {
-	inner    http.RoundTripper
-	insecure bool
+	inner      http.RoundTripper
+	mayBePlain func(host string) bool
 }
 
-// RoundTrip sends a request that may be sent.
+// RoundTrip sends a request that may be sent. A body that a token service sends on to
+// another host is a login.
 func (t *signedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme == "http" && !t.insecure && !isLoopback(req.URL.Hostname()) {
+	if req.URL.Scheme == "http" && !t.mayBePlain(req.URL.Host) {
 		return nil, failure.New(failure.Usage, fmt.Errorf("%s would be asked over %w", req.URL.Host, errPlain))
+	}
+	if req.Response != nil && req.ContentLength != 0 {
+		if from := req.Response.Request.URL; from.Scheme != req.URL.Scheme || from.Host != req.URL.Host {
+			return nil, failure.New(failure.Usage, fmt.Errorf("%s sends a login on to %s", from.Host, req.URL.Host))
+		}
 	}
 	return t.inner.RoundTrip(req)
 }

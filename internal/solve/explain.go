@@ -109,13 +109,15 @@ var unreachable = regexp.MustCompile(
 	`connection refused|connection reset by peer|no such host|i/o timeout|TLS handshake timeout|[Nn]etwork is unreachable|[Cc]ould not resolve host|server misbehaving|50[234] (Bad Gateway|Service Unavailable|Gateway Time)`,
 )
 
-// plainHTTP is what the engine says of a registry that speaks plain HTTP. What it reads by
-// itself, such as a published model, no flag of ours reaches.
-const (
-	plainHTTP = "server gave HTTP response to HTTPS client"
-	plainHint = "for images and caches, say --insecure-registry; for what the engine reads by itself, its buildkitd.toml has to: " +
-		"http = true under [registry.\"HOST:PORT\"]"
+// unsecured is what the engine says of a registry that speaks plain HTTP, or whose
+// certificate it doesn't believe, or that wants to see one of its own. An engine that we
+// didn't start reads by itself, a published model for one, as its own file says.
+var unsecured = regexp.MustCompile(
+	`server gave HTTP response to HTTPS client|failed to verify certificate|remote error: tls: (bad certificate|certificate required)`,
 )
+
+const unsecuredHint = "say --insecure-registry, or put its certificates into /etc/docker/certs.d/HOST:PORT; " +
+	"an engine of --addr or BUILDKIT_HOST needs for what it reads by itself http = true, ca and keypair under [registry.\"HOST:PORT\"] of its buildkitd.toml"
 
 // passing marks what failed because the engine could not reach somebody. What an exec
 // prints is no such thing, since it has no network; why a file did not come, whoever
@@ -125,8 +127,8 @@ func passing(err error) error {
 	switch {
 	case err == nil || ok && (step.URL != "" || strings.HasPrefix(step.Err.Error(), "exit code")):
 		return err
-	case strings.Contains(err.Error(), plainHTTP):
-		return failure.WithHint(failure.New(failure.Usage, err), plainHint)
+	case unsecured.MatchString(err.Error()):
+		return failure.WithHint(failure.New(failure.Usage, err), unsecuredHint)
 	case !unreachable.MatchString(err.Error()):
 		return err
 	}

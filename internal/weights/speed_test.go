@@ -193,7 +193,7 @@ func BenchmarkSHA256(b *testing.B) {
 func BenchmarkLoopback(b *testing.B) {
 	host := drain(b)
 	b.SetBytes(1 << 30)
-	client := &http.Client{Transport: registry.NewTransport(false)}
+	client := &http.Client{Transport: registry.NewTransport(nil)}
 	for b.Loop() {
 		req, err := http.NewRequestWithContext(b.Context(), http.MethodPatch, "http://"+host+"/x", &zeroReader{1 << 30})
 		must(b, err)

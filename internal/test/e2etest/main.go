@@ -20,7 +20,8 @@ import (
 
 // Main runs the tests of a package in a temporary folder of their own. What a run that
 // was killed has left goes before it: engines have ended by themselves, containers have
-// not, and there may be gigabytes of files.
+// not, and there may be gigabytes of files. What the engine has written down in the end holds
+// no secret.
 func Main(m *testing.M) int {
 	room, err := container.OpenRoom(filepath.Join(os.TempDir(), "test"), enginetest.FetchRunc)
 	if err == nil {
@@ -31,6 +32,10 @@ func Main(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
+	if err = engineHoldsSecret(); err != nil {
+		log.Print("looking for secrets of the tests: ", err)
+		code = 1
+	}
 	if err = room.Close(); err != nil {
 		log.Print("removing the folder of the tests: ", err)
 	}

@@ -38,7 +38,8 @@ func (c wired) Read(p []byte) (int, error) {
 }
 
 func (c wired) Write(p []byte) (int, error) {
+	c.wire.out.Add(int64(len(p))) // first: whoever reads it may look at once
 	n, err := c.Conn.Write(p)
-	c.wire.out.Add(int64(n))
+	c.wire.out.Add(int64(n - len(p)))
 	return n, err
 }

@@ -24,21 +24,26 @@ func (r *Registry) Scopes() []string {
 }
 
 // serveToken is the token service, as of
-// https://distribution.github.io/distribution/spec/auth/token/. It has the GET
-// form alone, as older services do, and gives strangers tokens for nothing.
+// https://distribution.github.io/distribution/spec/auth/token/, and gives strangers
+// tokens for nothing. Of the POST form it knows what is done with identity tokens.
 func (r *Registry) serveToken(rw http.ResponseWriter, req *http.Request) {
-	if req.Method != http.MethodGet {
+	_ = req.ParseForm() // what can't be read asks for nothing
+	user, password, given := req.BasicAuth()
+	wrong := given && (user != r.opts.User || password != r.opts.Password)
+	if req.Method == http.MethodPost && r.opts.Identity != "" {
+		given = true
+		wrong = req.PostFormValue("grant_type") != "refresh_token" || req.PostFormValue("refresh_token") != r.opts.Identity
+	} else if req.Method != http.MethodGet {
 		http.NotFound(rw, req)
 		return
 	}
-	user, password, given := req.BasicAuth()
-	if given && (user != r.opts.User || password != r.opts.Password) {
+	if wrong {
 		refuse(rw, http.StatusUnauthorized, "UNAUTHORIZED", "wrong user or password")
 		return
 	}
 	token := rand.Text()
 	var asked, scopes []string
-	for _, scope := range req.URL.Query()["scope"] {
+	for _, scope := range req.Form["scope"] {
 		asked = append(asked, strings.Fields(scope)...)
 	}
 	if given || r.opts.User == "" {
@@ -66,7 +71,11 @@ func (r *Registry) admit(rw http.ResponseWriter, req *http.Request, repo, kind s
 	if bearer && known && (kind == "" || allows(scopes, repo, action)) {
 		return true
 	}
-	challenge := fmt.Sprintf(`Bearer realm="%s/token",service="testworld"`, r.URL)
+	scheme := "http"
+	if req.TLS != nil {
+		scheme = "https"
+	}
+	challenge := fmt.Sprintf(`Bearer realm="%s://%s/token",service="testworld"`, scheme, req.Host)
 	if kind != "" {
 		challenge += fmt.Sprintf(`,scope="repository:%s:pull,%s"`, repo, action)
 	}

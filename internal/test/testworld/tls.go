@@ -24,6 +24,29 @@ import (
 // trusts who doesn't have the authority, which is PEM.
 func ServeTLS(t testing.TB, address string, h http.Handler) (url string, authority []byte) {
 	t.Helper()
+	return serveTLS(t, address, h, &tls.Config{})
+}
+
+// ServeMutualTLS is [ServeTLS] for a client alone who shows the certificate, which is
+// PEM as its key is.
+func ServeMutualTLS(t testing.TB, address string, h http.Handler) (url string, authority, certificate, key []byte) {
+	t.Helper()
+	certificate, pair, err := certified(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients := x509.NewCertPool()
+	clients.AppendCertsFromPEM(certificate)
+	url, authority = serveTLS(t, address, h, &tls.Config{ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert})
+	return url, authority, certificate, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+func serveTLS(t testing.TB, address string, h http.Handler, c *tls.Config) (url string, authority []byte) {
+	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -33,22 +56,26 @@ func ServeTLS(t testing.TB, address string, h http.Handler) (url string, authori
 		t.Fatal(err)
 	}
 	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}} //nolint:gosec // its clients are tests
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	c.Certificates = []tls.Certificate{certificate}
+	server.TLS = c
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server.URL, authority
 }
 
-// certified is an authority, as PEM, and a certificate of it for an address.
+// certified is an authority, as PEM, and a certificate of it for an address, or for a client.
 func certified(ip net.IP) ([]byte, tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, tls.Certificate{}, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority of a test"}, IPAddresses: []net.IP{ip},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority of a test"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if ip != nil {
+		template.IPAddresses = []net.IP{ip}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

@@ -112,6 +112,9 @@ func matches(pattern, name string) bool {
 // below says whether a path is a folder or lies in it.
 func below(folder, name string) bool { return name == folder || strings.HasPrefix(name, folder+"/") }
 
+// Handler answers as the world does, for a server of one's own.
+func (w *World) Handler() http.Handler { return http.HandlerFunc(w.serve) }
+
 func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
 	name := clean(r.URL.Path)
 	w.count(name, r)

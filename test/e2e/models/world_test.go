@@ -18,7 +18,7 @@ import (
 
 const (
 	repository = "Wan-AI/Tiny"
-	token      = "hf_TheTokenThatNobodyMayEverSee"
+	token      = "hf_" + e2etest.Secret
 	large      = 70_000_000 // bytes: a layer of its own
 )
 

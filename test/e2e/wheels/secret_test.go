@@ -1,11 +1,8 @@
 package wheels
 
 import (
-	"bytes"
-	"io/fs"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,7 +12,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-const password = "s3cret-of-the-index"
+const password = e2etest.Secret + "-of-the-index"
 
 // A private index is reached with a login that lies nowhere afterwards: not in
 // the lock, the graph, the output, the image or anything that is kept.
@@ -48,9 +45,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 			u.Build(t, dir, "-o", "type=local,dest=files")
 			graph := u.Build(t, dir, "--print=json")
 			for _, text := range []string{r.Stdout, r.Stderr, graph.Stdout, graph.Stderr} {
-				if strings.Contains(text, password) {
-					t.Error("the password was printed")
-				}
+				e2etest.NoSecret(t, "what was printed", text)
 			}
 			if !strings.Contains(strings.Join(e2etest.Site(t, u), " "), "private.py") {
 				t.Error("the image has no private.py")
@@ -58,9 +53,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 			if n := x.Files.Credentials("/simple-files/**"); name == "netrc" && n != 0 {
 				t.Errorf("the password reached the host of a redirect %d times", n)
 			}
-			for _, folder := range []string{dir, u.Dir, u.Cache} {
-				search(t, folder)
-			}
+			e2etest.NoSecrets(t, dir, u.Dir, u.Cache)
 			u.Env = []string{"NETRC=/dev/null"}
 			// Nothing is resolved or fetched: nobody has to log in.
 			u.Build(t, "lock", "--check", dir)
@@ -91,21 +84,4 @@ func TestRealLoginOfAHostThatNobodyNames(t *testing.T) {
 	u.Fails(t, 2, []string{"hint: put a login for 127.0.0.5 into ~/.netrc"}, "lock", dir)
 	e2etest.Write(t, netrc, []byte("machine 127.0.0.5 login me password "+password+"\n"))
 	u.Build(t, "lock", dir)
-}
-
-func search(t *testing.T, folder string) {
-	t.Helper()
-	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if bytes.Contains(data, []byte(password)) {
-			t.Errorf("the password lies in %s", path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
 }

@@ -60,7 +60,7 @@ func TestRealGitTree(t *testing.T) {
 	}
 	e2etest.Verify(t, u)
 	before := u.Digest(t)
-	search(t, u.Dir)
+	e2etest.NoSecrets(t, u.Dir)
 
 	fresh := e2etest.UserOf(t, e2etest.FreshEngine(t))
 	fresh.Env, fresh.Cache = u.Env, u.Cache

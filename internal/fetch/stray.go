@@ -1,0 +1,41 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Strays asks where a file is, and returns an error where an engine that fetches it would
+// take a login for its host along to another origin: net/http, which engines use as it is,
+// looks at names alone, and takes what is below a name for the same. Our own requests don't
+// do that. Where nobody answers there is no telling, and no error.
+func (c *Client) Strays(ctx context.Context, address string) error {
+	var first, stray *url.URL
+	left := false // the host, and so the login
+	ctx = Hops(ctx, func(ctx context.Context, _, to *url.URL) (context.Context, error) {
+		switch {
+		case first == nil:
+			first = to
+		case to.Hostname() != first.Hostname() && !strings.HasSuffix(to.Hostname(), "."+first.Hostname()):
+			left = true
+		case !left && stray == nil && origin(to) != origin(first):
+			stray = to
+		}
+		return ctx, nil
+	})
+	resp, err := c.get(ctx, address, http.Header{"Range": {"bytes=0-0"}})
+	if err == nil {
+		discard(resp)
+	}
+	refused, ok := errors.AsType[*RedirectError](err)
+	switch {
+	case stray != nil:
+		return &RedirectError{From: Redact(address), To: Redact(stray.String()), Reason: "an engine would send the login along"}
+	case ok && !left:
+		return refused // an engine might follow where we don't
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package lamina
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/moby/buildkit/session/secrets"
+
+	"lamina.build/internal/hub"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/uv"
+	"lamina.build/lock"
+)
+
+// An engine that asks for a login gets it where it can't take it along to somebody else.
+func TestLoginsThatAnEngineWouldTakeAlong(t *testing.T) {
+	t.Parallel()
+	other := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(other.Close)
+	var asked atomic.Int64
+	var to string
+	index := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if to != "" && strings.HasSuffix(r.URL.Path, ".whl") {
+			http.Redirect(rw, r, to, http.StatusFound)
+		}
+	}))
+	t.Cleanup(index.Close)
+	for place, stays := range map[string]bool{
+		"": true, "/files/a": true, strings.Replace(other.URL, "127.0.0.1", "localhost", 1): true, other.URL: false,
+	} {
+		to = place
+		asked.Store(0)
+		var said told
+		h := &host{o: Options{Progress: &said, Env: func(string) string { return "hf_token" }}}
+		s := &pythonSecrets{
+			Logins: uv.Logins{"127.0.0.1": requirements.Login{User: "me", Password: "secret"}}, addresses: []string{"https://unused.test/x", index.URL + "/a.whl"},
+			note: h.note, strays: map[string]error{},
+		}
+		for range 2 {
+			got, err := s.GetSecret(t.Context(), "HTTP_AUTH_HEADER_127.0.0.1")
+			if (err == nil) != stays || (len(got) > 0) != stays {
+				t.Errorf("%s: got %q, %v", place, got, err)
+			}
+		}
+		if n := asked.Load(); n > 2 {
+			t.Errorf("%s: the index was asked %d times", place, n)
+		}
+		if text := strings.Join(said, "\n"); strings.Contains(text, "the login for 127.0.0.1 stays here") == stays || strings.Contains(text, "secret") {
+			t.Errorf("%s: said %q", place, text)
+		}
+		if _, err := s.GetSecret(t.Context(), "HTTP_AUTH_HEADER_unused.test"); !errors.Is(err, secrets.ErrNotFound) {
+			t.Errorf("of a host without a login: %v", err)
+		}
+		c, err := hub.New(hub.Options{Endpoint: index.URL, Token: "hf_token"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := lock.Model{ModelRequest: lock.ModelRequest{From: "hf://org/one@main"}, Files: []lock.ModelFile{{URL: index.URL + "/small", Size: 1}, {URL: index.URL + "/large.whl", Size: 9}}}
+		err = h.strays(t.Context(), c, m)
+		if (err == nil) != stays || !stays && (KindOf(err) != Usage || !strings.Contains(strings.Join(Hints(err), ""), "build model pull")) {
+			t.Errorf("%s: of a model: %v, %q", place, err, Hints(err))
+		}
+	}
+}
