@@ -40,6 +40,9 @@ type Moved struct {
 // Push streams a model from where it was locked to a registry, as layers that images
 // are then built on, and writes the place into the lock.
 func (p *Project) Push(ctx context.Context, to string, o PushOptions) (moved Moved, err error) {
+	if err = p.checkPlace(); err != nil {
+		return moved, err
+	}
 	locked, err := p.models()
 	if err != nil {
 		return moved, err
