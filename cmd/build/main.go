@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	_ = log.SetLevel("error") // what libraries remark, such as a missing feature of the disk, is not for our users
+	_ = log.SetLevel("fatal") // what libraries remark is not for our users, and errors come back to us
 	u := newUI(os.Stdout, os.Stderr, os.Getenv)
 	ctx, stop := interruptible(context.Background(), u)
 	a := &app{ui: u, env: os.Getenv}

@@ -15,6 +15,7 @@ import (
 type RegistryOptions struct {
 	User, Password string // that it asks for, if there are any
 	Tokens         bool   // by bearer tokens of a service of its own, and not by HTTP basic
+	Issued         string // when tokens were, as the service's clock has it; "" where it doesn't say
 	Discard        bool   // large blobs are hashed and not kept
 	Keep           int64  // bytes above which a blob is large; 4 MiB where it is 0
 	Believe        bool   // nor hashed: their digests are what the client says

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -76,6 +77,21 @@ func TestRealTroubleOfARegistry(t *testing.T) {
 			u.Fails(t, tt.code, []string{r.Host + "/app"}, append(args, "-t", r.Host+"/app:1", "--push")...)
 			if r.Manifest("app", "1") != nil {
 				t.Error("the registry has the image")
+			}
+		})
+	}
+}
+
+// Tokens of a service whose clock is an hour off are as good as others.
+func TestRealTokensOfAnotherHour(t *testing.T) {
+	for _, off := range []time.Duration{-time.Hour, time.Hour} {
+		t.Run(off.String(), func(t *testing.T) {
+			t.Parallel()
+			u, dir := e2etest.NewUser(t), small(t)
+			r := testworld.NewRegistry(t, testworld.RegistryOptions{Tokens: true, Issued: time.Now().Add(off).UTC().Format(time.RFC3339)})
+			u.Build(t, dir, "-t", r.Host+"/app:1", "--push", "--insecure-registry", "--smoke", "off", "--progress", "quiet")
+			if r.Manifest("app", "1") == nil {
+				t.Error("the registry has no image")
 			}
 		})
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/testworld"
 )
@@ -75,6 +77,23 @@ func TestRealStopped(t *testing.T) {
 			stopped(asked, dir, "--models", "models", "-t", r.Host+"/app:1", "-o", "type=image,push=true", "-o", "type=oci", "-o", "type=docker,dest=a.tar", "-o", "type=local,dest=files", "--insecure-registry", "--progress", "plain")
 		})
 	}
+}
+
+// Two locks at once make one.
+func TestRealTwoLocksAtOnce(t *testing.T) {
+	t.Parallel()
+	u, dir := e2etest.NewUser(t), small(t)
+	want := e2etest.ReadLock(t, dir)
+	if err := os.Remove(filepath.Join(dir, "image.lock")); err != nil {
+		t.Fatal(err)
+	}
+	first, second := u.Start(t, "lock", dir), u.Start(t, "lock", dir)
+	first.Ends(0)
+	second.Ends(0)
+	if diff := cmp.Diff(want, e2etest.ReadLock(t, dir)); diff != "" {
+		t.Errorf("locked (-before +at once):\n%s", diff)
+	}
+	nothingLeft(t, dir)
 }
 
 // nothingLeft looks for what is not whole.
