@@ -160,7 +160,7 @@ func watchCompile(cmd *exec.Cmd, progress func(string)) error {
 	start := time.Now()
 	progress("compiling the engine, BuildKit " + Version + " (once, about two minutes)")
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("starting go: %w", err)
+		return fmt.Errorf("starting go in a pid namespace: %w", err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()

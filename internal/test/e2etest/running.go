@@ -1,7 +1,6 @@
 package e2etest
 
 import (
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -14,21 +13,19 @@ import (
 type Running struct {
 	*exec.Cmd
 
-	Stdout io.Reader
-
-	t  *testing.T
-	mu sync.Mutex
-	ed chan struct{} // closed, and made anew, when something was said
-	s  strings.Builder
+	t    *testing.T
+	mu   sync.Mutex
+	text strings.Builder // of standard error
+	more chan struct{}   // closed, and made anew, with each text
 }
 
 // Start starts the command.
 func (u *User) Start(t *testing.T, args ...string) *Running {
 	t.Helper()
-	r := &Running{Cmd: exec.CommandContext(t.Context(), Program(t), args...), t: t, ed: make(chan struct{})} //nolint:gosec // the command under test
+	r := &Running{Cmd: exec.CommandContext(t.Context(), Program(t), args...), t: t, more: make(chan struct{})} //nolint:gosec // the command under test
 	r.Dir, r.Stderr, r.Env = u.Dir, r, u.environ()
-	var err error
-	if r.Stdout, err = r.StdoutPipe(); err == nil {
+	_, err := r.StdoutPipe()
+	if err == nil {
 		err = r.Cmd.Start()
 	}
 	if err != nil {
@@ -41,16 +38,16 @@ func (u *User) Start(t *testing.T, args ...string) *Running {
 func (r *Running) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	close(r.ed)
-	r.ed = make(chan struct{})
-	return r.s.Write(p)
+	close(r.more)
+	r.more = make(chan struct{})
+	return r.text.Write(p)
 }
 
 // Said is what it has written to standard error.
 func (r *Running) Said() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.s.String()
+	return r.text.String()
 }
 
 // Until waits for a text on standard error.
@@ -58,7 +55,7 @@ func (r *Running) Until(text string) {
 	r.t.Helper()
 	for limit := time.After(2 * time.Minute); ; {
 		r.mu.Lock()
-		said, more := r.s.String(), r.ed
+		said, more := r.text.String(), r.more
 		r.mu.Unlock()
 		if strings.Contains(said, text) {
 			return
