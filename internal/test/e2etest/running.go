@@ -26,7 +26,7 @@ func (u *User) Start(t *testing.T, args ...string) *Running {
 	r.Dir, r.Stderr, r.Env = u.Dir, r, u.environ()
 	_, err := r.StdoutPipe()
 	if err == nil {
-		err = r.Cmd.Start()
+		err = r.Start()
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -47,7 +47,7 @@ func newMachine(t *testing.T) machine {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(state) })
 	m.options.StateDir = state
-	if err = os.WriteFile(m.path("nvidia-cdi-hook"), []byte(strings.ReplaceAll(hook, "DIR", m.dir)), 0o755); err != nil { //nolint:gosec // a program
+	if err = os.WriteFile(m.path("nvidia-cdi-hook"), []byte(strings.ReplaceAll(hook, "DIR", m.dir)), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	e2etest.Write(t, m.path("libcuda.so.535.1"), []byte("the driver"))
@@ -104,7 +104,7 @@ func (m machine) spec(names ...string) {
 	if err := os.RemoveAll(specs); err != nil {
 		m.t.Fatal(err)
 	}
-	if err := os.Mkdir(specs, 0o755); err != nil { //nolint:gosec // as /etc/cdi
+	if err := os.Mkdir(specs, 0o755); err != nil {
 		m.t.Fatal(err)
 	}
 	if len(names) > 0 {
