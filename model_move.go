@@ -46,6 +46,9 @@ type Moved struct {
 // are then built on, and writes layers and place into the lock: the place only where the
 // spec names it, since no build goes by another.
 func (p *Project) Push(ctx context.Context, to string, o PushOptions) (moved Moved, err error) {
+	if err = p.checkPlace(); err != nil {
+		return moved, err
+	}
 	locked, err := p.models()
 	if err != nil {
 		return moved, err

@@ -200,7 +200,8 @@ func (p *Project) checkPlace() error {
 		return err
 	}
 	if err := unix.Access(p.dir, unix.W_OK); err != nil {
-		return failure.New(failure.Usage, fmt.Errorf("writing lock: folder %q: %w", p.dir, err))
+		err = failure.New(failure.Usage, fmt.Errorf("writing lock: folder %q: %w", p.dir, err))
+		return failure.WithHint(err, "lock a copy of the folder, and keep its "+LockName+" with this one: a build from a lock writes nothing here")
 	}
 	return nil
 }

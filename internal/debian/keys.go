@@ -142,10 +142,17 @@ func (k Keyring) check(subject string, signed []byte, signatures io.Reader, now 
 	return slices.Compact(signers), nil
 }
 
+// clockLag is how far this machine's clock may be behind that of a signer: indexes are
+// signed several times a day.
+const clockLag = 24 * time.Hour
+
 func (k Keyring) checkOne(signed []byte, sig *packet.Signature, now time.Time) (*openpgp.Entity, error) {
 	var one bytes.Buffer
 	if err := sig.Serialize(&one); err != nil {
 		return nil, err
+	}
+	if at := sig.CreationTime; at.After(now) && at.Before(now.Add(clockLag)) {
+		now = at
 	}
 	config := &packet.Config{Time: func() time.Time { return now }}
 	signer, err := openpgp.CheckDetachedSignature(k.entities, bytes.NewReader(signed), &one, config)
@@ -156,7 +163,7 @@ func (k Keyring) checkOne(signed []byte, sig *packet.Signature, now time.Time) (
 	case errors.Is(err, pgperrors.ErrUnknownIssuer):
 		return nil, fmt.Errorf("it is signed by the key %s, which is not among %s", issuer(sig), k.name)
 	case errors.Is(err, pgperrors.ErrKeyExpired), errors.Is(err, pgperrors.ErrSignatureExpired):
-		return nil, fmt.Errorf("the key %s or its signature has expired", issuer(sig))
+		return nil, fmt.Errorf("the key %s or its signature has expired, or is of the future by this machine's clock", issuer(sig))
 	case errors.As(err, &bad):
 		return nil, fmt.Errorf("the signature by the key %s does not match: the text was altered after it was signed", issuer(sig))
 	}

@@ -205,6 +205,19 @@ func TestWithoutNetworkTheLastIndexServes(t *testing.T) {
 	}
 }
 
+// Indexes are signed several times a day, and clocks are wrong by hours.
+func TestAClockThatIsBehind(t *testing.T) {
+	t.Parallel()
+	m, s := source(t, testworld.New(t).Debian(testworld.DebianOptions{}, testworld.Deb{Name: "hello"}))
+	if _, err := getter(t).Release(t.Context(), m, s, time.Now().Add(-time.Hour), silent); err != nil {
+		t.Error(err)
+	}
+	_, err := getter(t).Release(t.Context(), m, s, time.Now().Add(-48*time.Hour), silent)
+	if err == nil || !strings.Contains(err.Error(), "of the future by this machine's clock") {
+		t.Errorf("two days behind: got %v", err)
+	}
+}
+
 func TestASpoiltIndexDoesNotReplaceAGoodOne(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)

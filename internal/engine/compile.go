@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"lamina.build/internal/atomicfile"
@@ -138,9 +137,7 @@ func compile(ctx context.Context, o Options, dir string, files map[string][]byte
 	// empty GOFLAGS would let the one of `go env -w` through.
 	cmd.Env = append(cmd.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off", "CGO_ENABLED=0",
 		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, "GOTMPDIR="+filepath.Join(work, "temp"))
-	// The compilers are children of go: end the whole group with ctx.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.SysProcAttr = apart()
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err = watchCompile(cmd, o.Progress); err == nil {
@@ -157,10 +154,13 @@ func compile(ctx context.Context, o Options, dir string, files map[string][]byte
 
 // watchCompile runs the command and tells every few seconds that it lives.
 func watchCompile(cmd *exec.Cmd, progress func(string)) error {
+	// Linux sends the parent-death signal when the thread that forked ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	start := time.Now()
 	progress("compiling the engine, BuildKit " + Version + " (once, about two minutes)")
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("starting go: %w", err)
+		return fmt.Errorf("starting go in a pid namespace: %w", err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()

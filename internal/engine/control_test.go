@@ -139,6 +139,36 @@ func TestDuAndPrune(t *testing.T) {
 	}
 }
 
+// A prune takes nothing from the builds beside it.
+func TestPruneBesideBuilds(t *testing.T) {
+	o := options(t)
+	e := open(t, o)
+	defer closeEngine(t, e)
+	step := stepState(t)
+	ctx, stop := context.WithCancel(t.Context())
+	pruned := make(chan error, 1)
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := engine.Prune(t.Context(), e.Client(), engine.PruneOptions{All: true}, nil); err != nil {
+				pruned <- err
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		pruned <- nil
+	}()
+	for n := range 4 {
+		state := step.File(bkllb.Mkfile("/data", 0o644, bytes.Repeat([]byte{byte(n)}, 1<<20)))
+		if _, err := solve(t.Context(), e, run(run(state, "first"), "second"), nil); err != nil {
+			t.Errorf("build %d: %v", n, err)
+		}
+	}
+	stop()
+	if err := <-pruned; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLogs(t *testing.T) {
 	o := options(t)
 	if err := engine.Logs(t.Context(), o, &bytes.Buffer{}, engine.LogOptions{}); !errors.Is(err, os.ErrNotExist) {

@@ -20,6 +20,7 @@ import (
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/test/process"
 )
 
 func TestHostUnfit(t *testing.T) {
@@ -164,31 +165,34 @@ func TestEngineThatDoesNotCompile(t *testing.T) {
 	checkOnlyLocks(t, filepath.Join(o.CacheDir, "engine"))
 }
 
+// A compilation ends with who wanted it, and leaves nothing running.
 func TestCompilationThatIsInterrupted(t *testing.T) {
 	o := options(t)
 	o.CacheDir = t.TempDir()
-	fakeGo(t, "sleep 60 & echo $! >"+filepath.Join(o.CacheDir, "child")+"; wait\n")
+	source := filepath.Join(o.CacheDir, "source")
+	fakeGo(t, "sh -c 'sleep 60; true' "+source+" & wait\n")
+	compiling := func() bool { return len(processes(source)) > 0 }
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		for ctx.Err() == nil {
-			if data, err := os.ReadFile(filepath.Join(o.CacheDir, "child")); err == nil && len(data) > 0 {
-				cancel()
-			}
+		for ctx.Err() == nil && !compiling() {
 			time.Sleep(10 * time.Millisecond)
 		}
+		cancel()
 	}()
 	if _, err := engine.Open(ctx, o); !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want %v", err, context.Canceled)
 	}
-	child, err := os.ReadFile(filepath.Join(o.CacheDir, "child"))
-	if err != nil {
+	eventually(t, "the compiler to end", func() bool { return !compiling() })
+	checkOnlyLocks(t, filepath.Join(o.CacheDir, "engine"))
+
+	t.Setenv(helperCache, o.CacheDir)
+	client, said := process.Start(t, helperState+"="+o.StateDir)
+	eventually(t, said, compiling)
+	if err := client.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the compiler to end", func() bool {
-		line, err := os.ReadFile(filepath.Join("/proc", strings.TrimSpace(string(child)), "cmdline"))
-		return err != nil || len(line) == 0
-	})
-	checkOnlyLocks(t, filepath.Join(o.CacheDir, "engine"))
+	_ = client.Wait()
+	eventually(t, "the compiler of a killed client to end", func() bool { return !compiling() })
 }
 
 func checkOnlyLocks(t *testing.T, dir string) {

@@ -24,8 +24,11 @@ import (
 
 // helperState in the environment makes the test binary a client process: it
 // opens the engine of that folder, prints its pid and waits to be killed or
-// for the end of its input.
-const helperState = "LAMINA_ENGINE_TEST_STATE"
+// for the end of its input. With a cache folder of its own it says that it compiles.
+const (
+	helperState = "LAMINA_ENGINE_TEST_STATE"
+	helperCache = "LAMINA_ENGINE_TEST_CACHE"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(helperState); dir != "" {
@@ -44,6 +47,9 @@ func helper(dir string) error {
 		return err
 	}
 	o.StateDir = dir
+	if cache := os.Getenv(helperCache); cache != "" {
+		o.CacheDir, o.Progress = cache, func(line string) { fmt.Println(line) }
+	}
 	e, err := engine.Open(context.Background(), o)
 	if err != nil {
 		return err

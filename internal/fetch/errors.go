@@ -105,6 +105,15 @@ func IsUntrusted(err error) bool {
 	return authority || name || invalid
 }
 
+// UntrustedHint says what helps with an error that [IsUntrusted] tells: what usually does,
+// unless the certificate is of another time.
+func UntrustedHint(err error, usual string) string {
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return "check the clock of this machine, and the dates of the server's certificate"
+	}
+	return usual
+}
+
 // IsPlain tells a server that answers HTTP where TLS was to begin.
 func IsPlain(err error) bool {
 	record, ok := errors.AsType[tls.RecordHeaderError](err)
@@ -160,7 +169,8 @@ func Explain(err error) error {
 		return failure.New(failure.Usage, err)
 	case IsUntrusted(err):
 		err = fmt.Errorf("its certificate is not trusted here: %w", err)
-		return failure.WithHint(err, "a proxy that reads TLS, or a server of your own, needs its authority in the system's store of certificates, or in a file that SSL_CERT_FILE names")
+		return failure.WithHint(err, UntrustedHint(err,
+			"a proxy that reads TLS, or a server of your own, needs its authority in the system's store of certificates, or in a file that SSL_CERT_FILE names"))
 	case isOfProxy(err):
 		if unreachable {
 			err = failure.New(failure.Transient, err)

@@ -2,6 +2,8 @@ package fetch_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log"
@@ -11,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
@@ -66,6 +69,17 @@ func TestExplainUntrusted(t *testing.T) {
 	_, err := client(fetch.Options{}).Get(t.Context(), s.URL)
 	if hints := failure.Hints(fetch.Explain(err)); len(hints) != 1 || !strings.Contains(hints[0], "SSL_CERT_FILE") {
 		t.Errorf("got %v with %q", err, hints)
+	}
+	// The same for who trusts it, and has another date.
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	for _, now := range []time.Time{s.Certificate().NotBefore.Add(-time.Hour), s.Certificate().NotAfter.Add(time.Hour)} {
+		transport := fetch.NewTransport()
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots, Time: func() time.Time { return now }}
+		_, err = client(fetch.Options{Transport: transport}).Get(t.Context(), s.URL)
+		if hints := failure.Hints(fetch.Explain(err)); len(hints) != 1 || !strings.Contains(hints[0], "clock") {
+			t.Errorf("at %s got %v with %q", now, err, hints)
+		}
 	}
 }
 

@@ -39,4 +39,10 @@ func TestRetryAfter(t *testing.T) {
 	if got := fetch.RetryAfter(header); got < 50*time.Second || got > time.Minute {
 		t.Errorf("a date: got %s", got)
 	}
+	// The server's clock is an hour off, or this machine's.
+	there := time.Now().Add(-time.Hour).UTC()
+	header = http.Header{"Retry-After": {there.Add(time.Minute).Format(http.TimeFormat)}, "Date": {there.Format(http.TimeFormat)}}
+	if got := fetch.RetryAfter(header); got != time.Minute {
+		t.Errorf("a date by another clock: got %s", got)
+	}
 }

@@ -100,8 +100,11 @@ func (r *Repository) Manifest(ctx context.Context, reference string) (ocispec.De
 	case a.code == http.StatusNotFound:
 		return ocispec.Descriptor{}, nil, fmt.Errorf("manifest %q of %q: %w", reference, r.Name(), ErrNotFound)
 	}
+	if len(a.data) > maxAnswer {
+		return ocispec.Descriptor{}, nil, fmt.Errorf("manifest %q of %q: it has more than %d bytes", reference, r.Name(), maxAnswer)
+	}
 	d := digest.FromBytes(a.data)
-	if want := a.promised(reference); want != d && want.Algorithm() == d.Algorithm() || len(a.data) > maxAnswer {
+	if want := a.promised(reference); want != d && want.Algorithm() == d.Algorithm() {
 		return ocispec.Descriptor{}, nil, &MismatchError{fmt.Sprintf("manifest %q of %q", reference, r.Name()), want, d}
 	}
 	mediaType, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))

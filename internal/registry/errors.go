@@ -149,7 +149,7 @@ func (r *Repository) explain(err error) error {
 	case code == http.StatusNotFound && !errors.Is(err, ErrForgotten) && !errors.Is(err, ErrNoChunks):
 		return failure.WithHint(err, "check the name; some registries have repositories only once they are created there")
 	case fetch.IsUntrusted(err):
-		return failure.New(failure.Usage, failure.WithHint(err, "trust the certificate's issuer (SSL_CERT_FILE, or ca.crt in /etc/docker/certs.d/"+host+"), or say --insecure-registry"))
+		return failure.New(failure.Usage, failure.WithHint(err, fetch.UntrustedHint(err, "trust the certificate's issuer (SSL_CERT_FILE, or ca.crt in /etc/docker/certs.d/"+host+"), or say --insecure-registry")))
 	case wantsToKnow(err):
 		return failure.New(failure.Usage, failure.WithHint(err, "the registry wants a client's certificate: put client.cert and client.key into /etc/docker/certs.d/"+host))
 	case errors.Is(err, errPlain), code == 0 && fetch.IsPlain(err):

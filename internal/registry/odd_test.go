@@ -157,6 +157,27 @@ func TestOddManifests(t *testing.T) {
 	}
 }
 
+// A manifest without an end is given up where none is as large.
+func TestEndlessManifest(t *testing.T) {
+	t.Parallel()
+	for name, length := range map[string]string{"a gigabyte": "1000000000", "endless": ""} {
+		s := odd(t, false, func(w http.ResponseWriter, _ *http.Request) {
+			if length != "" {
+				w.Header().Set("Content-Length", length)
+			}
+			for zeros := make([]byte, 1<<20); ; {
+				if _, err := w.Write(zeros); err != nil {
+					return
+				}
+			}
+		})
+		_, _, err := openOdd(t, s, hasty()).Manifest(t.Context(), "1")
+		if err == nil || !strings.Contains(err.Error(), `manifest "1" of "`) || !strings.Contains(err.Error(), "it has more than 8388608 bytes") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 // A registry that stored other bytes than it was given says so by their digest.
 func TestOtherBytesAreStored(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -12,44 +11,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"lamina.build/internal/test/testworld"
 
 	"lamina.build/internal/test/e2etest"
 )
-
-// start runs the command without waiting for it.
-func start(t *testing.T, u *e2etest.User, args ...string) (*exec.Cmd, *output) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), e2etest.Program(t), args...)
-	out := &output{seen: make(chan struct{}, 1)}
-	cmd.Dir, cmd.Stderr = u.Dir, out
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+u.Cache, "BUILDKIT_HOST="+u.Addr)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return cmd, out
-}
-
-// output keeps what a program writes and says when a text came.
-type output struct {
-	text bytes.Buffer
-	want string
-	seen chan struct{}
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	had := o.want != "" && strings.Contains(o.text.String(), o.want)
-	n, err := o.text.Write(p)
-	if !had && strings.Contains(o.text.String(), o.want) {
-		select {
-		case o.seen <- struct{}{}:
-		default:
-		}
-	}
-	return n, err
-}
 
 // A build that is interrupted in any phase exports nothing, says so by its exit
 // code, and the same command again succeeds and leaves nothing of the first.
@@ -75,20 +41,12 @@ func TestRealInterruptedBuilds(t *testing.T) {
 			u, dir := e2etest.NewUser(t), e2etest.Example(t)
 			tt.change(t, dir)
 			args := []string{dir, "--progress", "plain", "-o", "type=oci", "-o", "type=oci,dest=archive.tar"}
-			cmd, out := start(t, u, args...)
-			out.want = tt.phase
-			select {
-			case <-out.seen:
-			case <-time.After(2 * time.Minute):
-				t.Fatalf("never came to %s", tt.phase)
-			}
-			if err := cmd.Process.Signal(tt.signal); err != nil {
+			r := u.Start(t, args...)
+			r.Until(tt.phase)
+			if err := r.Process.Signal(tt.signal); err != nil {
 				t.Fatal(err)
 			}
-			_ = cmd.Wait()
-			if got := cmd.ProcessState.ExitCode(); got != tt.code {
-				t.Errorf("exit code %d, want %d\n%s", got, tt.code, e2etest.Tail(out.text.String()))
-			}
+			r.Ends(tt.code)
 			u.HasNoImage(t)
 			if _, err := os.Stat(filepath.Join(u.Dir, "archive.tar")); err == nil {
 				t.Errorf("a build that did not end left an archive")

@@ -73,8 +73,7 @@ func (u *User) Run(t *testing.T, args ...string) Result {
 	cmd := exec.CommandContext(t.Context(), Program(t), args...) //nolint:gosec // the command under test
 	var stdout, stderr bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = u.Dir, &stdout, &stderr
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+u.Cache, "BUILDKIT_HOST="+u.Addr)
-	cmd.Env = append(cmd.Env, u.Env...)
+	cmd.Env = u.environ()
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatalf("running %v: %v", args, err)
 	}

@@ -74,6 +74,14 @@ func spoil(fault serveFault, answer http.Handler, rw http.ResponseWriter, r *htt
 	fault(rw, r, content)
 }
 
+// Answer has h answer, and nothing of the right answer be told.
+func Answer(h http.HandlerFunc, times int) Fault {
+	return Fault{times, func(rw http.ResponseWriter, r *http.Request, _ *io.SectionReader) {
+		clear(rw.Header())
+		h(rw, r)
+	}}
+}
+
 // Status answers with an HTTP status and no content.
 func Status(code, times int) Fault {
 	return Fault{times, func(rw http.ResponseWriter, _ *http.Request, _ *io.SectionReader) {

@@ -16,6 +16,7 @@ type RegistryOptions struct {
 	User, Password string // that it asks for, if there are any
 	Tokens         bool   // by bearer tokens of a service of its own, and not by HTTP basic
 	Identity       string // an identity token, for which the service gives tokens as well
+	Issued         string // when tokens were, as the service's clock has it; "" where it doesn't say
 	Discard        bool   // large blobs are hashed and not kept
 	Keep           int64  // bytes above which a blob is large; 4 MiB where it is 0
 	Believe        bool   // nor hashed: their digests are what the client says

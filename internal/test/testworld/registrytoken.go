@@ -54,7 +54,11 @@ func (r *Registry) serveToken(rw http.ResponseWriter, req *http.Request) {
 	r.scopes = append(r.scopes, asked...)
 	r.content.Unlock()
 	rw.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(rw).Encode(map[string]any{"token": token, "expires_in": 60})
+	answer := map[string]any{"token": token, "expires_in": 60}
+	if r.opts.Issued != "" {
+		answer["issued_at"] = r.opts.Issued
+	}
+	_ = json.NewEncoder(rw).Encode(answer)
 }
 
 // admit tells whether a request has a token for what it asks, and answers where

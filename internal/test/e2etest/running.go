@@ -1,0 +1,82 @@
+package e2etest
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Running is a command that was started. Its standard output is a pipe that nobody reads.
+type Running struct {
+	*exec.Cmd
+
+	t    *testing.T
+	mu   sync.Mutex
+	text strings.Builder // of standard error
+	more chan struct{}   // closed, and made anew, with each text
+}
+
+// Start starts the command.
+func (u *User) Start(t *testing.T, args ...string) *Running {
+	t.Helper()
+	r := &Running{Cmd: exec.CommandContext(t.Context(), Program(t), args...), t: t, more: make(chan struct{})} //nolint:gosec // the command under test
+	r.Dir, r.Stderr, r.Env = u.Dir, r, u.environ()
+	_, err := r.StdoutPipe()
+	if err == nil {
+		err = r.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Write is where standard error goes.
+func (r *Running) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.more)
+	r.more = make(chan struct{})
+	return r.text.Write(p)
+}
+
+// Said is what it has written to standard error.
+func (r *Running) Said() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+// Until waits for a text on standard error.
+func (r *Running) Until(text string) {
+	r.t.Helper()
+	for limit := time.After(2 * time.Minute); ; {
+		r.mu.Lock()
+		said, more := r.text.String(), r.more
+		r.mu.Unlock()
+		if strings.Contains(said, text) {
+			return
+		}
+		select {
+		case <-more:
+		case <-limit:
+			r.t.Fatalf("it never came to %q:\n%s", text, Tail(said))
+		}
+	}
+}
+
+// Ends waits for the end, with an exit code that is negative where a signal ended it.
+func (r *Running) Ends(code int) {
+	r.t.Helper()
+	_ = r.Wait()
+	if got := r.ProcessState.ExitCode(); got != code {
+		r.t.Errorf("exit code %d, want %d\n%s", got, code, Tail(r.Said()))
+	}
+}
+
+func (u *User) environ() []string {
+	return append(append(os.Environ(), "XDG_CACHE_HOME="+u.Cache, "BUILDKIT_HOST="+u.Addr), u.Env...)
+}
