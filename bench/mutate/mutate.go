@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -35,6 +36,9 @@ type options struct {
 	workers    int
 	limit      time.Duration
 	least      int // per cent
+	only       string
+	lines      int
+	seed       uint64
 }
 
 func parse(args []string, out io.Writer) (options, []string, error) {
@@ -49,6 +53,9 @@ func parse(args []string, out io.Writer) (options, []string, error) {
 	set.IntVar(&o.workers, "j", 2, "how many `tests` run at a time")
 	set.DurationVar(&o.limit, "for", time.Hour, "how `long` it takes at most; a further run goes on")
 	set.IntVar(&o.least, "least", 85, "fail where fewer than so many `percent` are killed")
+	set.StringVar(&o.only, "only", "", "draw from mutants whose names match this `expression`")
+	set.IntVar(&o.lines, "lines", 0, "in place of a sample, delete so many `statements` and show which test fails without each")
+	set.Uint64Var(&o.seed, "seed", 1, "a `number` that draws those")
 	set.Usage = func() {
 		fmt.Fprintln(out, "usage: go run ./bench mutate [FLAG…] [PACKAGE…], in the repository's root")
 		set.PrintDefaults()
@@ -74,9 +81,12 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	all, err := w.mutants(ctx, names)
+	all, err := w.mutants(ctx, names, o)
 	if err != nil {
 		return err
+	}
+	if o.lines > 0 {
+		return w.lines(ctx, out, all, o.lines, o.seed)
 	}
 	if o.id != "" {
 		return w.one(ctx, out, all, o.id)
@@ -119,17 +129,25 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	return s.verdict(o.least)
 }
 
-// mutants returns all of some packages.
-func (w *world) mutants(ctx context.Context, names []string) ([]*Mutant, error) {
+// mutants returns those of some packages, or their deletions.
+func (w *world) mutants(ctx context.Context, names []string, o options) ([]*Mutant, error) {
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return nil, err
+	}
 	var all []*Mutant
 	for _, name := range names {
 		p, err := w.load(ctx, filepath.ToSlash(filepath.Clean(name)))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, p.mutants()...)
+		if o.lines > 0 {
+			all = append(all, p.deletions()...)
+		} else {
+			all = append(all, p.mutants()...)
+		}
 	}
-	return all, nil
+	return slices.DeleteFunc(all, func(m *Mutant) bool { return !only.MatchString(m.ID) }), nil
 }
 
 // one runs a mutant and shows all that its tests print.
