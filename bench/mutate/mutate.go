@@ -37,6 +37,7 @@ type options struct {
 	limit      time.Duration
 	least      int // per cent
 	only       string
+	own        bool
 	lines      int
 	seed       uint64
 }
@@ -54,6 +55,7 @@ func parse(args []string, out io.Writer) (options, []string, error) {
 	set.DurationVar(&o.limit, "for", time.Hour, "how `long` it takes at most; a further run goes on")
 	set.IntVar(&o.least, "least", 85, "fail where fewer than so many `percent` are killed")
 	set.StringVar(&o.only, "only", "", "draw from mutants whose names match this `expression`")
+	set.BoolVar(&o.own, "own", false, "run the package's own tests alone; what survives them isn't noted in the journal")
 	set.IntVar(&o.lines, "lines", 0, "in place of a sample, delete so many `statements` and show which test fails without each")
 	set.Uint64Var(&o.seed, "seed", 1, "a `number` that draws those")
 	set.Usage = func() {
@@ -81,6 +83,7 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	w.own = o.own
 	all, err := w.mutants(ctx, names, o)
 	if err != nil {
 		return err
@@ -188,7 +191,9 @@ func (w *world) runAll(ctx context.Context, out io.Writer, o options, todo []*Mu
 				mu.Lock()
 				if err == nil {
 					known[m.ID] = r
-					err = r.write(journal)
+					if !w.own || r.Status != survived {
+						err = r.write(journal)
+					}
 					fmt.Fprintf(out, "%-8s %5.1f s  %s  (%s)\n", r.Status, r.Seconds, m.ID, m.Where())
 				}
 				if err != nil {

@@ -70,7 +70,7 @@ func (w *world) try(ctx context.Context, m *Mutant, out io.Writer) (Result, erro
 	if err = w.tryOn(ctx, &r, m.subject.ImportPath, overlay, out); err != nil {
 		return r, err
 	}
-	if r.Status == survived {
+	if r.Status == survived && !w.own {
 		if err = w.tryOnImporters(ctx, &r, m.subject.ImportPath, overlay, out); err != nil {
 			return r, err
 		}
