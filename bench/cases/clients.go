@@ -50,9 +50,27 @@ func (c *call) insecureReach() []row {
 	to.what = "--cache-to"
 	from := image("2", "--cache-from", host+"/cache")
 	from.what = "--cache-from"
-	pushed := c.build(c.dir, "model", "push", "--spec", project, host+"/weights:1")
-	without := row{what: "push without it", right: "no 75, and a hint on --insecure-registry", seen: pushed.String(), ok: pushed.code != 75 && strings.Contains(pushed.stderr, "--insecure-registry")}
-	return []row{to, from, without}
+	return append([]row{to, from}, c.insecureModel(host)...)
+}
+
+// insecureModel publishes a model there, and has the engine read it.
+func (c *call) insecureModel(host string) []row {
+	c.hub()
+	project, flag := c.TempDir(), "--insecure-registry"
+	text := fmt.Sprintf(modelSpec, fmt.Sprintf("published = %q", host+"/weights"))
+	if err := os.WriteFile(filepath.Join(project, "image.toml"), []byte(text), 0o600); err != nil {
+		c.Fatal(err)
+	}
+	c.lock(project)
+	push := []string{"model", "push", "--spec", project, host + "/weights:1"}
+	without := c.build(c.dir, push...)
+	with := c.build(c.dir, append(push, flag)...)
+	built := c.build(project, flag, "--progress", "plain")
+	return []row{
+		{what: "push without", right: "no exit 75, and a hint on " + flag, seen: without.String(), ok: without.code != 75 && strings.Contains(without.stderr, flag)},
+		{what: "push with", seen: with.String(), ok: with.code == 0},
+		{what: "model read", right: "exit 0, or a sentence on the engine's own reads", seen: built.String(), ok: built.code == 0 || strings.Contains(built.stderr, "buildkitd.toml")},
+	}
 }
 
 // ownAddress is one of this machine, and not of its loopback.

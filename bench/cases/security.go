@@ -79,12 +79,8 @@ func (c *call) netrcSecondTry() []row {
 // publishedLie is a lock that names weights which nobody published for the project: in
 // the repository that the spec names, in another, and where the spec names none.
 func (c *call) publishedLie() (rows []row) {
-	hub := testworld.New(c).Hub(testworld.HubOptions{})
-	hub.Repo("bench/model", testworld.HubRepoOptions{}).Commit(map[string]testworld.HubFile{
-		"config.json": testworld.Small("{}"), "model.safetensors": testworld.Large(testworld.Generated(1, 1<<20)),
-	})
+	c.hub()
 	registry := testworld.NewRegistry(c, testworld.RegistryOptions{}).Host
-	c.env = append(c.env, "HF_ENDPOINT="+hub.Endpoint)
 	project := filepath.Join(c.dir, "project")
 	spec := filepath.Join(project, "image.toml")
 	original, err := os.ReadFile(spec) //nolint:gosec // of the case's copy

@@ -18,6 +18,7 @@ import (
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/test/enginetest"
+	"lamina.build/internal/test/testworld"
 )
 
 // world is what all cases share: the compiled command, and an engine with an empty
@@ -223,6 +224,25 @@ func (c *call) faceblend() string {
 	c.lock(dir)
 	return dir
 }
+
+// hub serves the model that projects of the cases name.
+func (c *call) hub() {
+	h := testworld.New(c).Hub(testworld.HubOptions{})
+	h.Repo("bench/model", testworld.HubRepoOptions{}).Commit(map[string]testworld.HubFile{
+		"config.json": testworld.Small("{}"), "model.safetensors": testworld.Large(testworld.Generated(1, 1<<20)),
+	})
+	c.env = append(c.env, "HF_ENDPOINT="+h.Endpoint)
+}
+
+// modelSpec is an image with that model, and a line more of it.
+const modelSpec = `name = "weights"
+[debian]
+packages = ["python3-minimal"]
+[[model]]
+from = "hf://bench/model@main"
+path = "/models/bench"
+%s
+`
 
 // lock has a project locked anew.
 func (c *call) lock(dir string) {

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -125,7 +126,8 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	s := summary{sample: sample, results: known, reasons: reasons}
 	s.print(out)
 	for id := range reasons {
-		if !slices.ContainsFunc(all, func(m *Mutant) bool { return m.ID == id }) && slices.Equal(names, subjects) {
+		of := func(name string) bool { return o.only == "" && strings.HasPrefix(id, name+".") }
+		if slices.ContainsFunc(names, of) && !slices.ContainsFunc(all, func(m *Mutant) bool { return m.ID == id }) {
 			fmt.Fprintf(out, "%s is in %s and not in the code any more\n", id, o.equivalent)
 		}
 	}
