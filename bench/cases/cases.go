@@ -129,6 +129,9 @@ func (w *world) see(c aCase) (rows []row) {
 	fmt.Fprintf(w.progress, "-- %s\n", c.name)
 	err := testworld.During(w.ctx, w.dir, func(t testing.TB) error {
 		source, dir := filepath.Join(w.cases, c.name), filepath.Join(t.TempDir(), "case")
+		if _, err := os.Stat(source); err != nil {
+			return err
+		}
 		if err := os.CopyFS(dir, os.DirFS(source)); err != nil {
 			return err
 		}

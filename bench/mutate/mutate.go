@@ -89,15 +89,16 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if o.lines > 0 {
-		return w.lines(ctx, out, all, o.lines, o.seed)
-	}
 	if o.id != "" {
 		return w.one(ctx, out, all, o.id)
 	}
 	reasons, err := readReasons(o.equivalent)
 	if err != nil {
 		return err
+	}
+	if o.lines > 0 {
+		all = slices.DeleteFunc(all, func(m *Mutant) bool { return reasons[m.ID] != "" })
+		return w.lines(ctx, out, all, o.lines, o.seed)
 	}
 	sample := draw(all, o.sample)
 	if o.list {
