@@ -49,14 +49,15 @@ func (w *world) lines(ctx context.Context, out io.Writer, all []*Mutant, n int, 
 		if err != nil {
 			return err
 		}
-		by := "no test"
+		by := fmt.Sprintf("%s of %s", r.Test, w.short(r.By))
 		switch r.Status {
-		case killed:
-			by = fmt.Sprintf("%s of %s", r.Test, w.short(r.By))
-		case timeout:
-			by = fmt.Sprintf("%s of %s, by its timeout", r.Test, w.short(r.By))
-		default:
+		case survived:
+			by = "no test"
 			unseen++
+		case invalid: // its types are right, so it is the machine
+			return fmt.Errorf("building %s without %s failed: run it again", w.short(r.By), m.ID)
+		case timeout:
+			by += ", by its timeout"
 		}
 		fmt.Fprintf(out, "%s  %s: %s\n%s", m.Where(), m.ID, by, m.Diff())
 	}
