@@ -1,6 +1,7 @@
 package mutate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"go/ast"
@@ -49,7 +50,7 @@ func (w *world) lines(ctx context.Context, out io.Writer, all []*Mutant, n int, 
 		if err != nil {
 			return err
 		}
-		by := fmt.Sprintf("%s of %s", r.Test, w.short(r.By))
+		by := fmt.Sprintf("%s of %s", cmp.Or(r.Test, "a panic"), w.short(r.By))
 		switch r.Status {
 		case survived:
 			by = "no test"

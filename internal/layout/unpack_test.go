@@ -161,6 +161,23 @@ func TestAFolderWithSomethingInItIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestFolderThatCanNotBeFilled(t *testing.T) {
+	dest := filepath.Join(t.TempDir(), "root")
+	f, err := layout.PrepareFolder(dest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = f.Read(strings.NewReader(strings.Repeat("no tar", 1000))); !errors.Is(err, tar.ErrHeader) {
+		t.Errorf("what is no tar: %v", err)
+	}
+	if err = errors.Join(f.Read(archive(t)), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err = f.Read(archive(t)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("when it is gone: %v", err)
+	}
+}
+
 // Layers lie over each other: what is on top is there, of whatever kind it is.
 func TestLayersLieOverEachOther(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), "root")
