@@ -421,8 +421,18 @@ func TestDiscardLetsGo(t *testing.T) {
 	dir := t.TempDir()
 	one, other := open(t, dir), open(t, dir)
 	put(t, one, "blob")
+	w, err := one.Writer(t.Context(), content.WithRef("half"))
+	if err == nil {
+		_, err = w.Write([]byte("half"))
+	}
 	yes := func() (bool, error) { return true, nil }
-	if err := errors.Join(one.Discard(yes), other.Discard(yes)); err != nil {
+	if err = errors.Join(err, one.Discard(yes)); err != nil {
+		t.Fatal(err)
+	}
+	if half, err := os.ReadDir(filepath.Join(dir, "ingest")); len(half) > 0 {
+		t.Errorf("%v is left, %v", half, err)
+	}
+	if err = other.Discard(yes); err != nil {
 		t.Fatal(err)
 	}
 	if left := stored(t, dir); len(left) > 0 {
