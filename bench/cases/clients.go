@@ -62,9 +62,10 @@ func (c *call) insecureModel(host string) []row {
 		c.Fatal(err)
 	}
 	c.lock(project)
-	push := []string{"model", "push", "--spec", project, host + "/weights:1"}
-	without := c.build(c.dir, push...)
-	with := c.build(c.dir, append(push, flag)...)
+	push := func(more ...string) outcome {
+		return c.build(c.dir, append([]string{"model", "push", "--spec", project, host + "/weights:1"}, more...)...)
+	}
+	without, with := push(), push(flag)
 	built := c.build(project, flag, "--progress", "plain")
 	return []row{
 		{what: "push without", right: "no exit 75, and a hint on " + flag, seen: without.String(), ok: without.code != 75 && strings.Contains(without.stderr, flag)},
@@ -131,14 +132,14 @@ func (c *call) localCaps() []row {
 func (c *call) archiveBytes() (rows []row) {
 	project := c.faceblend()
 	for _, kind := range []string{"oci", "docker"} {
-		var sums []string
-		for range 2 {
+		var sums [2]string
+		for i := range sums {
 			name := filepath.Join(c.TempDir(), "a.tar")
 			c.mustBuild(project, "-o", "type="+kind+",dest="+name)
-			sums = append(sums, c.sum(name))
+			sums[i] = c.sum(name)
 			time.Sleep(2 * time.Second) // the clock of what an archive must not have in it
 		}
-		rows = append(rows, row{what: kind, seen: strings.Join(sums, " "), ok: sums[0] == sums[1]})
+		rows = append(rows, row{what: kind, seen: strings.Join(sums[:], " "), ok: sums[0] == sums[1]})
 	}
 	return rows
 }

@@ -93,7 +93,7 @@ func (c *call) publishedLie() (rows []row) {
 		{"spec names it", said("acme/weights")}, {"spec names another", said("acme/other")}, {"spec names none", place},
 	} {
 		write := func(text string) {
-			if err := os.WriteFile(spec, bytes.ReplaceAll(original, []byte(place), []byte(text)), 0o600); err != nil {
+			if err := os.WriteFile(spec, bytes.ReplaceAll(original, []byte(place), []byte(text)), 0o600); err != nil { //nolint:gosec // as above
 				c.Fatal(err)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -75,11 +76,11 @@ func (w *world) openEngine(name string, more []byte) (*engine.Engine, error) {
 	o.StateDir = filepath.Join(w.dir, name)
 	o.Progress = func(line string) { fmt.Fprintln(w.progress, line) }
 	if more != nil {
-		text, err := os.ReadFile(filepath.Join(w.root, "internal", "engine", "buildkitd.toml")) //nolint:gosec // our own
+		text, err := os.ReadFile(filepath.Join(w.root, "internal", "engine", "buildkitd.toml"))
 		if err != nil {
 			return nil, err
 		}
-		o.Config = append(text, more...)
+		o.Config = slices.Concat(text, more)
 	}
 	return engine.Open(w.ctx, o)
 }
@@ -127,13 +128,11 @@ func (c *call) build(dir string, args ...string) outcome {
 }
 
 // mustBuild is fatal where the command fails.
-func (c *call) mustBuild(dir string, args ...string) outcome {
+func (c *call) mustBuild(dir string, args ...string) {
 	c.Helper()
-	o := c.build(dir, args...)
-	if o.code != 0 {
+	if o := c.build(dir, args...); o.code != 0 {
 		c.Fatalf("build %s: %s", strings.Join(args, " "), o)
 	}
-	return o
 }
 
 // command runs a program to its end, in the cache folder of all cases.
@@ -155,13 +154,12 @@ func (c *call) command(dir string, env []string, name string, args ...string) ou
 }
 
 // must runs a program of a case that has to work.
-func (c *call) must(name string, args ...string) string {
+func (c *call) must(name string, args ...string) {
 	c.Helper()
 	o := c.command(c.dir, nil, name, args...)
 	if o.code != 0 {
 		c.Fatalf("%s: exit %d: %s", name, o.code, cmp.Or(firstLine(o.stderr), firstLine(o.stdout)))
 	}
-	return o.stdout
 }
 
 // serve starts a server of a case, that ends with the case, and waits until it listens.
@@ -250,18 +248,4 @@ func (c *call) lock(dir string) {
 		c.Fatal(err)
 	}
 	c.mustBuild(dir, "lock")
-}
-
-// edit replaces a text of a file.
-func (c *call) edit(name, old, with string) {
-	data, err := os.ReadFile(name) //nolint:gosec // of the case's copy
-	if err == nil && !bytes.Contains(data, []byte(old)) {
-		err = fmt.Errorf("no %q in %s", old, filepath.Base(name))
-	}
-	if err == nil {
-		err = os.WriteFile(name, bytes.ReplaceAll(data, []byte(old), []byte(with)), 0o600)
-	}
-	if err != nil {
-		c.Fatal(err)
-	}
 }

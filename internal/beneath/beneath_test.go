@@ -183,8 +183,8 @@ func TestTypedPlaces(t *testing.T) {
 	root, err := p.Make()
 	must(t, err, root.Close())
 	for _, at := range missing {
-		if info, err := os.Stat(at.String()); err != nil || info.Mode() != fs.ModeDir|0o755 {
-			t.Errorf("%s is %v, %v", at, info, err)
+		if info, bad := os.Stat(at.String()); bad != nil || info.Mode() != fs.ModeDir|0o755 {
+			t.Errorf("%s is %v, %v", at, info, bad)
 		}
 	}
 	if err = missing[1].Remove(); !errors.Is(err, unix.ENOTEMPTY) {

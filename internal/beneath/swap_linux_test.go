@@ -105,8 +105,8 @@ func TestFilesOfUnknownSize(t *testing.T) {
 	root, err := os.OpenRoot("/proc/self")
 	must(t, err)
 	defer root.Close()
-	if data, err := beneath.ReadAtMost(beneath.FS(root), "status", 1<<20); err != nil || !strings.HasPrefix(string(data), "Name:") {
-		t.Errorf("got %q, %v", data, err)
+	if data, bad := beneath.ReadAtMost(beneath.FS(root), "status", 1<<20); bad != nil || !strings.HasPrefix(string(data), "Name:") {
+		t.Errorf("got %q, %v", data, bad)
 	}
 	_, err = beneath.ReadAtMost(beneath.FS(root), "status", 4)
 	if large, ok := errors.AsType[*beneath.SizeError](err); !ok || large.Limit != 4 || failure.KindOf(err) != failure.Usage {
