@@ -35,13 +35,7 @@ type row struct {
 	ok    bool
 }
 
-// usual are the sets of cases that run where none are named.
-var usual = []string{"security", "clients", "engine"}
-
-func all(folder string) ([]aCase, error) {
-	python, err := python(folder)
-	return slices.Concat(security(), clients(), engines(), python), err
-}
+func all() []aCase { return slices.Concat(security(), clients(), engines()) }
 
 // Main is the program, with its arguments and its outputs.
 func Main(ctx context.Context, args []string, out, progress io.Writer) error {
@@ -49,7 +43,7 @@ func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 	set.SetOutput(progress)
 	folder := set.String("in", "../shared/cases", "the `folder` of all cases")
 	set.Usage = func() {
-		fmt.Fprintln(progress, "usage: go run ./bench cases [-in FOLDER] [SET|SET/CASE…], in the repository's root\nsets: security clients engine (those that run where none is named), python")
+		fmt.Fprintln(progress, "usage: go run ./bench cases [-in FOLDER] [SET|SET/CASE…], in the repository's root\nsets: security clients engine; all where none is named")
 		set.PrintDefaults()
 	}
 	if err := set.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -64,11 +58,7 @@ func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 	if os.Geteuid() != 0 {
 		return errors.New("the cases need an engine, and only root can run one")
 	}
-	known, err := all(*folder)
-	if err != nil {
-		return err
-	}
-	chosen, err := choose(known, set.Args())
+	chosen, err := choose(all(), set.Args())
 	if err != nil {
 		return err
 	}
@@ -82,7 +72,7 @@ func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 // choose returns the cases that are named, by themselves or by their set.
 func choose(known []aCase, names []string) ([]aCase, error) {
 	if len(names) == 0 {
-		names = usual
+		return known, nil
 	}
 	var chosen []aCase
 	for _, name := range names {
@@ -135,7 +125,7 @@ func (w *world) see(c aCase) (rows []row) {
 		if err := os.CopyFS(dir, os.DirFS(source)); err != nil {
 			return err
 		}
-		rows = c.see(&call{world: w, TB: t, source: source, dir: dir})
+		rows = c.see(&call{world: w, TB: t, dir: dir})
 		return nil
 	})
 	for i := range rows {

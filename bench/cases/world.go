@@ -90,9 +90,8 @@ type call struct {
 	*world
 	testing.TB
 
-	source string   // the case's folder
-	dir    string   // a copy of it
-	env    []string // on top of the program's own, of all that the case runs
+	dir string   // a copy of the case's folder
+	env []string // on top of the program's own, of all that the case runs
 }
 
 // outcome is how a program ended.
