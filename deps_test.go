@@ -15,7 +15,7 @@ import (
 // down, from the command to what knows nothing of the others.
 var arrows = map[string]string{
 	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/layers internal/layout internal/layout/blobs internal/registry internal/resolve internal/resolve/requirements internal/resolve/uv internal/resolve/wishes internal/solve internal/weights llb lock output spec stages",
-	"bench":                         "bench/mutate internal/test/testworld",
+	"bench":                         "bench/cases bench/mutate internal/test/testworld",
 	"cache":                         "",
 	"cmd/build":                     "lamina examples/wan22-animate internal/atomicfile internal/engine internal/failure internal/report lock output",
 	"internal/atomicfile":           "internal/beneath internal/failure",

@@ -7,6 +7,7 @@
 //	bench registry                               serves a registry of memory
 //	bench sha256 BYTES                           hashes as many bytes on one core
 //	bench sink                                   serves a registry that forgets weights
+//	bench cases [-in FOLDER] [SET|CASE…]         runs what once misled the command, and prints a table
 //	bench mutate [FLAGS] [PACKAGE…]              finds out which changes of the code no test sees
 //
 // A server prints two lines, its address and that of its control ([serve]), and
@@ -23,6 +24,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"lamina.build/bench/cases"
 	"lamina.build/bench/mutate"
 )
 
@@ -54,6 +56,8 @@ func run(ctx context.Context, args []string, out, progress *os.File) error {
 		return hash(args, out)
 	case "sink":
 		return registry(ctx, out, true)
+	case "cases":
+		return cases.Main(ctx, args, out, progress)
 	case "mutate":
 		return mutate.Main(ctx, args, io.Writer(out))
 	}

@@ -29,7 +29,8 @@ type Result struct {
 	ID      string   `json:"id"`
 	Status  string   `json:"status"` // killed, survived, timeout or invalid
 	By      string   `json:"by,omitempty"`
-	Where   string   `json:"where"` // file:line
+	Test    string   `json:"test,omitempty"` // the first that failed
+	Where   string   `json:"where"`          // file:line
 	Diff    string   `json:"diff"`
 	Seconds float64  `json:"seconds"`
 	Ran     []string `json:"ran"`   // the packages whose tests ran

@@ -34,6 +34,7 @@ type world struct {
 	root, module string
 	env          []string          // the folders of the go command, which tests with another home share
 	packages     map[string]listed // of the module, by import path
+	own          bool              // no importers' tests run
 
 	mu        sync.Mutex
 	baselines map[string]*baseline

@@ -24,13 +24,16 @@ type Mutant struct {
 }
 
 // mutants returns all of a package, those that don't compile too.
-func (s *subject) mutants() []*Mutant {
+func (s *subject) mutants() []*Mutant { return s.all(s.edits) }
+
+// all makes a mutant of each edit of a package's declarations.
+func (s *subject) all(edits func(f *source, root ast.Node) []edit) []*Mutant {
 	var all []*Mutant
 	counts := map[string]int{}
 	for _, f := range s.files {
 		for _, decl := range f.tree.Decls {
 			for _, name := range declared(decl) {
-				for _, e := range s.edits(f, name.node) {
+				for _, e := range edits(f, name.node) {
 					key := s.short + "." + name.name + "/" + e.operator
 					counts[key]++
 					all = append(all, &Mutant{
@@ -123,6 +126,11 @@ func draw(all []*Mutant, n int) []*Mutant {
 		x, y := sha256.Sum256([]byte(a.ID)), sha256.Sum256([]byte(b.ID))
 		return cmp.Or(bytes.Compare(x[:], y[:]), strings.Compare(a.ID, b.ID))
 	})
+	return compiling(order, n)
+}
+
+// compiling returns the first n that compile.
+func compiling(order []*Mutant, n int) []*Mutant {
 	var drawn []*Mutant
 	for _, m := range order {
 		if len(drawn) == n {

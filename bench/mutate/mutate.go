@@ -17,7 +17,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -35,6 +37,10 @@ type options struct {
 	workers    int
 	limit      time.Duration
 	least      int // per cent
+	only       string
+	own        bool
+	lines      int
+	seed       uint64
 }
 
 func parse(args []string, out io.Writer) (options, []string, error) {
@@ -49,6 +55,10 @@ func parse(args []string, out io.Writer) (options, []string, error) {
 	set.IntVar(&o.workers, "j", 2, "how many `tests` run at a time")
 	set.DurationVar(&o.limit, "for", time.Hour, "how `long` it takes at most; a further run goes on")
 	set.IntVar(&o.least, "least", 85, "fail where fewer than so many `percent` are killed")
+	set.StringVar(&o.only, "only", "", "draw from mutants whose names match this `expression`")
+	set.BoolVar(&o.own, "own", false, "run the package's own tests alone; what survives them isn't noted in the journal")
+	set.IntVar(&o.lines, "lines", 0, "in place of a sample, delete so many `statements` and show which test fails without each")
+	set.Uint64Var(&o.seed, "seed", 1, "a `number` that draws those")
 	set.Usage = func() {
 		fmt.Fprintln(out, "usage: go run ./bench mutate [FLAG…] [PACKAGE…], in the repository's root")
 		set.PrintDefaults()
@@ -74,7 +84,8 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	all, err := w.mutants(ctx, names)
+	w.own = o.own
+	all, err := w.mutants(ctx, names, o)
 	if err != nil {
 		return err
 	}
@@ -84,6 +95,10 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	reasons, err := readReasons(o.equivalent)
 	if err != nil {
 		return err
+	}
+	if o.lines > 0 {
+		all = slices.DeleteFunc(all, func(m *Mutant) bool { return reasons[m.ID] != "" })
+		return w.lines(ctx, out, all, o.lines, o.seed)
 	}
 	sample := draw(all, o.sample)
 	if o.list {
@@ -112,24 +127,33 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	s := summary{sample: sample, results: known, reasons: reasons}
 	s.print(out)
 	for id := range reasons {
-		if !slices.ContainsFunc(all, func(m *Mutant) bool { return m.ID == id }) && slices.Equal(names, subjects) {
+		of := func(name string) bool { return o.only == "" && strings.HasPrefix(id, name+".") }
+		if slices.ContainsFunc(names, of) && !slices.ContainsFunc(all, func(m *Mutant) bool { return m.ID == id }) {
 			fmt.Fprintf(out, "%s is in %s and not in the code any more\n", id, o.equivalent)
 		}
 	}
 	return s.verdict(o.least)
 }
 
-// mutants returns all of some packages.
-func (w *world) mutants(ctx context.Context, names []string) ([]*Mutant, error) {
+// mutants returns those of some packages, or their deletions.
+func (w *world) mutants(ctx context.Context, names []string, o options) ([]*Mutant, error) {
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return nil, err
+	}
 	var all []*Mutant
 	for _, name := range names {
 		p, err := w.load(ctx, filepath.ToSlash(filepath.Clean(name)))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, p.mutants()...)
+		if o.lines > 0 {
+			all = append(all, p.deletions()...)
+		} else {
+			all = append(all, p.mutants()...)
+		}
 	}
-	return all, nil
+	return slices.DeleteFunc(all, func(m *Mutant) bool { return !only.MatchString(m.ID) }), nil
 }
 
 // one runs a mutant and shows all that its tests print.
@@ -170,7 +194,9 @@ func (w *world) runAll(ctx context.Context, out io.Writer, o options, todo []*Mu
 				mu.Lock()
 				if err == nil {
 					known[m.ID] = r
-					err = r.write(journal)
+					if !w.own || r.Status != survived {
+						err = r.write(journal)
+					}
 					fmt.Fprintf(out, "%-8s %5.1f s  %s  (%s)\n", r.Status, r.Seconds, m.ID, m.Where())
 				}
 				if err != nil {

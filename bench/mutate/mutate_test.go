@@ -135,3 +135,23 @@ func TestImportersKill(t *testing.T) {
 		t.Error("no error for a name that nothing has")
 	}
 }
+
+// Each statement that is gone is missed by a test that is named, or by none.
+func TestDeletedLines(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles some ten tests")
+	}
+	t.Chdir(module(t))
+	sum := []string{"-lines", "100", "-only", `calc\.Sum/`, "calc"}
+	out, err := run(t, sum...)
+	if n := strings.Count(out, ": TestSum of calc\n"); err != nil || n < 3 || n != strings.Count(out, "calc.Sum/delete/") {
+		t.Errorf("%v: %d are missed by the test\n%s", err, n, out)
+	}
+	other, err := run(t, append([]string{"-seed", "2"}, sum...)...)
+	if err != nil || other == out || len(other) != len(out) {
+		t.Errorf("%v: another seed draws in another order:\n%s", err, other)
+	}
+	if out, err = run(t, "-lines", "1", "-only", `calc\.Both/`, "calc"); err == nil || !strings.Contains(out, ": no test\n") {
+		t.Errorf("%v, got\n%s", err, out)
+	}
+}

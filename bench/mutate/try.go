@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
 	"syscall"
@@ -69,7 +70,7 @@ func (w *world) try(ctx context.Context, m *Mutant, out io.Writer) (Result, erro
 	if err = w.tryOn(ctx, &r, m.subject.ImportPath, overlay, out); err != nil {
 		return r, err
 	}
-	if r.Status == survived {
+	if r.Status == survived && !w.own {
 		if err = w.tryOnImporters(ctx, &r, m.subject.ImportPath, overlay, out); err != nil {
 			return r, err
 		}
@@ -97,6 +98,9 @@ func (w *world) tryOnImporters(ctx context.Context, r *Result, own, overlay stri
 	return nil
 }
 
+// failedTest is how the go command tells of one, and which were running at a timeout.
+var failedTest = regexp.MustCompile(`(?m)^\s*(?:--- FAIL: |\t?)((?:Test|Fuzz|Example)\S*) \(`)
+
 // tryOn runs the tests of one package and notes what came of it.
 func (w *world) tryOn(ctx context.Context, r *Result, path, overlay string, out io.Writer) error {
 	took, err := w.baseline(ctx, path)
@@ -115,6 +119,9 @@ func (w *world) tryOn(ctx context.Context, r *Result, path, overlay string, out 
 		r.Status, r.By = timeout, path
 	case !passed:
 		r.Status, r.By = killed, path
+	}
+	if failed := failedTest.FindSubmatch(text.Bytes()); failed != nil {
+		r.Test = string(failed[1])
 	}
 	r.Ran = append(r.Ran, path)
 	return nil

@@ -2,6 +2,7 @@ package beneath_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -47,7 +48,7 @@ func refused(t *testing.T, err error, says string) {
 }
 
 func TestFolder(t *testing.T) {
-	_, root := world(t)
+	dir, root := world(t)
 	for _, name := range []string{".", "real", "real/deep", "./real//deep/"} {
 		at, err := beneath.Folder(root, name)
 		must(t, err)
@@ -69,11 +70,19 @@ func TestFolder(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	must(t, beneath.CheckFolder(root, "none"), beneath.CheckFolder(root, "real"), beneath.CheckFiles(root, "real"), beneath.CheckFiles(root, "none"))
-	must(t, beneath.CheckFile(root, "none"))
+	must(t, beneath.CheckFile(root, "none"), beneath.CheckFile(root, "real/file"))
 	refused(t, beneath.CheckFile(root, "link"), "is a symbolic link")
 	refused(t, beneath.CheckFile(root, "fifo"), "is not a regular file")
 	refused(t, beneath.CheckFolder(root, "inside"), "is a symbolic link")
 	refused(t, beneath.CheckFiles(root, "."), "is a symbolic link")
+	refused(t, beneath.CheckFiles(root, "inside"), "is a symbolic link and not a folder")
+	_, err := beneath.ReadDir(root, "inside")
+	refused(t, err, "is a symbolic link and not a folder")
+	must(t, unix.Mkfifo(filepath.Join(dir, "real/deep/fifo"), 0o644))
+	want := fmt.Sprintf("%q is not a regular file", filepath.Join(dir, "real/deep/fifo"))
+	if err = beneath.CheckFiles(root, "real/deep"); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }
 
 func TestFile(t *testing.T) {
@@ -99,7 +108,14 @@ func TestFile(t *testing.T) {
 	for range 2 { // makes it, finds it
 		f, err := beneath.File(root, "new", os.O_RDWR|os.O_CREATE, 0o644)
 		must(t, err)
-		must(t, f.Close())
+		_, err = f.WriteString("text")
+		must(t, err, f.Close())
+	}
+	if f, err := beneath.File(root, "new", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a new one is %v, %v", f, err)
+	}
+	if f, err := beneath.File(root, "new", unix.O_DIRECTORY, 0); !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("as a folder it is %v, %v", f, err)
 	}
 	if _, err := beneath.File(root, "none", os.O_RDONLY, 0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
@@ -139,8 +155,46 @@ func TestPlace(t *testing.T) {
 	if err = missing[1].Remove(); err == nil {
 		t.Error("something was removed through a link")
 	}
+	if got := paths(); got != nil {
+		t.Errorf("missing behind a link: %q", got)
+	}
+	_, err = beneath.Place{Typed: dir, Below: "link"}.Make()
+	refused(t, err, "is a symbolic link")
+	_, err = beneath.Place{Typed: dir, Below: strings.Repeat("long", 100)}.Make()
+	if at, ok := errors.AsType[*fs.PathError](err); !ok || at.Op != "mkdirat" {
+		t.Errorf("got %v", err)
+	}
 	_, err = beneath.Typed(filepath.Join(dir, "fifo")).Open()
 	if err == nil || !strings.Contains(err.Error(), "is not a folder") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What was typed is made, and removed, as anybody would.
+func TestTypedPlaces(t *testing.T) {
+	dir, _ := world(t)
+	t.Chdir(dir)
+	defer unix.Umask(unix.Umask(0o022))
+	p := beneath.Place{Typed: "new/typed", Below: "below"}
+	missing := p.Missing()
+	if diff := cmp.Diff([]beneath.Place{beneath.Typed("new"), beneath.Typed("new/typed"), p}, missing); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+	root, err := p.Make()
+	must(t, err, root.Close())
+	for _, at := range missing {
+		if info, bad := os.Stat(at.String()); bad != nil || info.Mode() != fs.ModeDir|0o755 {
+			t.Errorf("%s is %v, %v", at, info, bad)
+		}
+	}
+	if err = missing[1].Remove(); !errors.Is(err, unix.ENOTEMPTY) {
+		t.Errorf("removed, with what is in it: %v", err)
+	}
+	must(t, missing[2].Remove(), missing[1].Remove(), missing[0].Remove())
+	if diff := cmp.Diff(missing, p.Missing()); diff != "" {
+		t.Errorf("missing again (-want +got):\n%s", diff)
+	}
+	if _, err = beneath.Typed("real/file/x").Make(); err == nil {
+		t.Error("a folder was made below a file")
 	}
 }

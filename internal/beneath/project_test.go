@@ -39,9 +39,9 @@ func TestFilesOfAProject(t *testing.T) {
 	if to, bad := fs.ReadLink(project, "link"); to != "a/b" || bad != nil {
 		t.Errorf("the link leads to %q, %v", to, bad)
 	}
-	for name, limit := range map[string]int64{"link/c": 4, "empty": 0} {
-		if _, bad := beneath.ReadAtMost(project, name, limit); bad != nil {
-			t.Errorf("%s of %d bytes: %v", name, limit, bad)
+	for name, text := range map[string]string{"link/c": "text", "empty": ""} {
+		if got, bad := beneath.ReadAtMost(project, name, int64(len(text))); string(got) != text || bad != nil {
+			t.Errorf("%s is %q, %v", name, got, bad)
 		}
 	}
 	_, err = beneath.ReadAtMost(sub, "b/c", 3)
@@ -50,6 +50,42 @@ func TestFilesOfAProject(t *testing.T) {
 	}
 	if _, err = beneath.ReadAtMost(project, "none", 1); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of no file: %v", err)
+	}
+	const want = "read a: it is a folder and not a regular file"
+	if _, err = beneath.ReadAtMost(project, "a", 1); err == nil || err.Error() != want {
+		t.Errorf("of a folder: %v", err)
+	}
+	if _, err = beneath.ReadAtMost(unopened{project.(fs.StatFS)}, "empty", 1); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("of one that can't be opened: %v", err)
+	}
+}
+
+// unopened are files that can be looked at alone.
+type unopened struct{ fs.StatFS }
+
+func (unopened) Open(string) (fs.File, error) { return nil, fs.ErrPermission }
+
+// No memory is taken for what a file that is too large says to have.
+func TestLargeFiles(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "large"), nil, 0o644), os.Truncate(filepath.Join(dir, "large"), 1<<40))
+	root, err := os.OpenRoot(dir)
+	must(t, err)
+	defer root.Close()
+	const want = `"large" has more than 67108864 bytes`
+	if _, err = fs.ReadFile(beneath.FS(root), "large"); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestKind(t *testing.T) {
+	for mode, want := range map[fs.FileMode]string{
+		0o755: "a regular file", fs.ModeDir | 0o755: "a folder", fs.ModeSymlink: "a symbolic link", fs.ModeNamedPipe: "a named pipe", fs.ModeSocket: "a socket",
+		fs.ModeDevice: "a device", fs.ModeDevice | fs.ModeCharDevice: "a device", fs.ModeIrregular: "a special file",
+	} {
+		if got := beneath.Kind(mode); got != want {
+			t.Errorf("%v is %s, want %s", mode, got, want)
+		}
 	}
 }
 

@@ -1,8 +1,13 @@
 package beneath_test
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,40 +15,101 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/beneath"
+	"lamina.build/internal/failure"
 )
 
-// A folder that somebody swaps for a link again and again is opened, or it isn't: what
-// the link leads to never is.
+// thesis is what a link leads to.
+const thesis = "thesis"
+
+// list and read are what somebody sees who opens a folder, or a file.
+func list(root *os.Root) (seen string, err error) {
+	at, err := beneath.Folder(root, "swap")
+	if err != nil {
+		return "", err
+	}
+	defer at.Close()
+	if _, err := at.Lstat(thesis); err == nil {
+		seen = thesis
+	}
+	return seen, nil
+}
+
+func read(root *os.Root) (string, error) {
+	f, err := beneath.File(root, "swap", os.O_RDONLY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(f)
+	return string(data), err
+}
+
+// What somebody swaps for a link again and again is opened, or it isn't: what the link
+// leads to never is. It goes on until a swap has fallen between the two looks.
 func TestSwaps(t *testing.T) {
-	dir, root := world(t)
-	victim := filepath.Join(dir, "victim")
-	must(t, os.Mkdir(victim, 0o755), os.WriteFile(filepath.Join(victim, "thesis"), nil, 0o644), os.Mkdir(filepath.Join(dir, "swap"), 0o755), os.Symlink("victim", filepath.Join(dir, "other")))
-	end := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	for name, open := range map[string]func(*os.Root) (string, error){"folder": list, "file": read} {
+		for _, out := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, the link leads out: %t", name, out), func(t *testing.T) {
+				dir, root := world(t)
+				swap, other := filepath.Join(dir, "swap"), filepath.Join(dir, "other")
+				victim, to := filepath.Join(dir, "victim"), "victim"
+				between := regexp.MustCompile("^opening .*swap: it was replaced while it was opened$")
+				if out {
+					victim = filepath.Join(t.TempDir(), "victim")
+					to, between = victim, regexp.MustCompile("path escapes from parent$")
+				}
+				if name == "folder" {
+					must(t, os.Mkdir(victim, 0o755), os.WriteFile(filepath.Join(victim, thesis), nil, 0o644), os.Mkdir(swap, 0o755))
+				} else {
+					must(t, os.WriteFile(victim, []byte(thesis), 0o644), os.WriteFile(swap, nil, 0o644))
+				}
+				must(t, os.Symlink(to, other))
+				defer swapping(swap, other)()
+				for until := time.Now().Add(time.Minute); time.Now().Before(until); {
+					seen, err := open(root)
+					if seen == thesis {
+						t.Fatal("the link was followed")
+					}
+					if err != nil && between.MatchString(err.Error()) {
+						return
+					}
+				}
+				t.Log("no swap fell between the two looks")
+			})
+		}
+	}
+}
+
+// swapping exchanges two names until it is told to end.
+func swapping(one, other string) (end func()) {
+	ended := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
 		for {
 			select {
-			case <-end:
+			case <-ended:
 				return
 			default:
-				_ = unix.Renameat2(unix.AT_FDCWD, filepath.Join(dir, "swap"), unix.AT_FDCWD, filepath.Join(dir, "other"), unix.RENAME_EXCHANGE)
+				_ = unix.Renameat2(unix.AT_FDCWD, one, unix.AT_FDCWD, other, unix.RENAME_EXCHANGE)
 			}
 		}
 	})
-	opened, kept := 0, 0
-	for until := time.Now().Add(200 * time.Millisecond); time.Now().Before(until); {
-		at, err := beneath.Folder(root, "swap")
-		if err != nil {
-			kept++
-			continue
-		}
-		opened++
-		if _, err := at.Lstat("thesis"); err == nil {
-			t.Error("the link was followed")
-		}
-		must(t, at.Close())
+	return func() {
+		close(ended)
+		group.Wait()
 	}
-	close(end)
-	wg.Wait()
-	t.Logf("%d times opened, %d times refused", opened, kept)
+}
+
+// A file whose system doesn't know how long it is, is read no further than it may be.
+func TestFilesOfUnknownSize(t *testing.T) {
+	root, err := os.OpenRoot("/proc/self")
+	must(t, err)
+	defer root.Close()
+	if data, bad := beneath.ReadAtMost(beneath.FS(root), "status", 1<<20); bad != nil || !strings.HasPrefix(string(data), "Name:") {
+		t.Errorf("got %q, %v", data, bad)
+	}
+	_, err = beneath.ReadAtMost(beneath.FS(root), "status", 4)
+	if large, ok := errors.AsType[*beneath.SizeError](err); !ok || large.Limit != 4 || failure.KindOf(err) != failure.Usage {
+		t.Errorf("of too many bytes: %v", err)
+	}
 }

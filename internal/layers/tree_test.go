@@ -177,6 +177,7 @@ func TestTreeRefusesAllBadEntriesAtOnce(t *testing.T) {
 		"etc":          "-> /etc/passwd",
 		"near":         "-> /appendix",
 		"back":         "-> /app/../etc",
+		"sub/back":     "-> /app/../etc",
 		"sub/top":      "-> ..",
 		"sub/sly":      "-> top/../x",
 		"loop":         "-> loop",
@@ -193,7 +194,7 @@ func TestTreeRefusesAllBadEntriesAtOnce(t *testing.T) {
 	_, err = layers.Tree(t.Context(), s, layers.TreeOptions{
 		Name: "app", FS: rooted(t, dir).FS(), Target: "/app", Ignore: []byte("skipped"),
 	})
-	want := []string{".wh.good", "back", "etc", "fifo", "near", "sock", "sub/sly", "up"}
+	want := []string{".wh.good", "back", "etc", "fifo", "near", "sock", "sub/back", "sub/sly", "up"}
 	if diff := cmp.Diff(want, entryFaults(err)); diff != "" {
 		t.Errorf("refused (-want +got):\n%s\n%v", diff, err)
 	}
@@ -209,6 +210,28 @@ func TestTreeRefusesAllBadEntriesAtOnce(t *testing.T) {
 		_, err = layers.Selected(layers.TreeOptions{FS: rooted(t, dir).FS(), Target: "/app", Include: []string{one}})
 		if fault, ok := errors.AsType[*layers.EntryError](err); !ok || !strings.Contains(fault.Hint(), "exclude it") {
 			t.Errorf("%s: there is no hint to %v", one, err)
+		}
+	}
+}
+
+// unread is a tree in which neither folders nor links can be read.
+type unread struct{ fs.ReadLinkFS }
+
+func (u unread) ReadDir(name string) ([]fs.DirEntry, error) {
+	if name == "folder" {
+		return nil, fs.ErrPermission
+	}
+	return fs.ReadDir(u.ReadLinkFS, name)
+}
+
+func (unread) ReadLink(string) (string, error) { return "", fs.ErrPermission }
+
+func TestTreeThatCanNotBeRead(t *testing.T) {
+	for _, files := range []map[string]string{{"folder/file": ""}, {"link": "-> there"}} {
+		s, _ := newStore(t)
+		_, err := layers.Tree(t.Context(), s, layers.TreeOptions{Name: "app", FS: unread{rooted(t, tree(t, files)).FS().(fs.ReadLinkFS)}, Target: "/app"})
+		if !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%v: got %v", files, err)
 		}
 	}
 }

@@ -225,15 +225,16 @@ func TestAFolderOfSomethingElseIsLeftAlone(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o644))
-	newer, broken := t.TempDir(), t.TempDir()
+	newer, broken, cut := t.TempDir(), t.TempDir(), t.TempDir()
 	must(t, os.WriteFile(filepath.Join(newer, "oci-layout"), []byte(`{"imageLayoutVersion":"2.0.0"}`), 0o644),
-		os.WriteFile(filepath.Join(broken, "index.json"), []byte(`{"manif`), 0o644))
+		os.WriteFile(filepath.Join(broken, "index.json"), []byte(`{"manif`), 0o644), os.WriteFile(filepath.Join(cut, "oci-layout"), []byte(`{"ima`), 0o644))
 	tests := []struct{ name, dir, want string }{
 		{"a file", file, "is not a folder"},
 		{"below a file", filepath.Join(file, "a/b"), "not a directory"},
 		{"where nobody may write", "/proc/lamina/dist", "can not be written to"},
 		{"a newer layout", newer, `version "2.0.0"`},
 		{"a truncated index", broken, "index.json"},
+		{"a truncated version", cut, "unexpected end of JSON input"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

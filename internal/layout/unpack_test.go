@@ -42,6 +42,7 @@ func archive(t *testing.T, headers ...tar.Header) *bytes.Reader {
 }
 
 func TestFilesKeepModesLinksAndTimes(t *testing.T) {
+	defer unix.Umask(unix.Umask(0o022))
 	dest := filepath.Join(t.TempDir(), "root")
 	f, err := layout.PrepareFolder(dest)
 	if err != nil {
@@ -49,6 +50,7 @@ func TestFilesKeepModesLinksAndTimes(t *testing.T) {
 	}
 	defer f.Close()
 	err = f.Read(archive(t,
+		tar.Header{Name: "./", Typeflag: tar.TypeDir, Mode: 0o700}, // the image's root is none of its files
 		tar.Header{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o1777},
 		tar.Header{Name: "usr/bin/", Typeflag: tar.TypeDir, Mode: 0o555},
 		tar.Header{Name: "usr/bin/su", Typeflag: tar.TypeReg, Mode: 0o4755},
@@ -65,6 +67,9 @@ func TestFilesKeepModesLinksAndTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dest, "usr/bin"), 0o755) }) // for who isn't root to remove it
+	if info, err := os.Stat(dest); err != nil || info.Mode() != fs.ModeDir|0o755 {
+		t.Errorf("the folder is %v, %v", info, err)
+	}
 	for name, mode := range map[string]fs.FileMode{
 		"tmp": fs.ModeDir | fs.ModeSticky | 0o777, "usr/bin": fs.ModeDir | 0o555, "bin": fs.ModeSymlink | 0o777,
 		"usr/bin/su": fs.ModeSetuid | 0o755, "usr/bin/su2": fs.ModeSetuid | 0o755,
@@ -158,6 +163,23 @@ func TestAFolderWithSomethingInItIsLeftAlone(t *testing.T) {
 	}
 	if _, err := layout.PrepareFolder(dir); err == nil || !strings.Contains(err.Error(), "is not empty") {
 		t.Errorf("got error %v", err)
+	}
+}
+
+func TestFolderThatCanNotBeFilled(t *testing.T) {
+	dest := filepath.Join(t.TempDir(), "root")
+	f, err := layout.PrepareFolder(dest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = f.Read(strings.NewReader(strings.Repeat("no tar", 1000))); !errors.Is(err, tar.ErrHeader) {
+		t.Errorf("what is no tar: %v", err)
+	}
+	if err = errors.Join(f.Read(archive(t)), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err = f.Read(archive(t)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("when it is gone: %v", err)
 	}
 }
 

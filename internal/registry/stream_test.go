@@ -62,6 +62,23 @@ func TestNoChunksForThoseKnownToTakeNone(t *testing.T) {
 	}
 }
 
+func TestChunksOfThoseKnownToTakeSmallOnes(t *testing.T) {
+	t.Parallel()
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	opts := hasty()
+	opts.Limits = registry.LimitsOf("ghcr.io")
+	u, err := open(t, r, opts).Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Send(t.Context(), make([]byte, 9<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.Calls(patches); n != 3 { // of 4 MiB at most
+		t.Errorf("9 MiB were sent in %d chunks", n)
+	}
+}
+
 // TestForgottenIsNotUnable has a registry take chunks and then forget: that is no
 // reason to give chunks up.
 func TestForgottenIsNotUnable(t *testing.T) {

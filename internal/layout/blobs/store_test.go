@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/failure"
 	"lamina.build/internal/layout/blobs"
 )
 
@@ -372,5 +373,69 @@ func TestDiscard(t *testing.T) {
 			t.Errorf("%s: the blob: %v", tt.name, err)
 		}
 		put(t, open(t, dir), "again")
+	}
+}
+
+// No link stands in for a part of a store, whether it was there before or came later, and
+// who asks is told.
+func TestLinksInAStore(t *testing.T) {
+	refused := func(what string, err error) {
+		t.Helper()
+		if failure.KindOf(err) != failure.Usage {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+	link := func(dir, name string) {
+		t.Helper()
+		at := filepath.Join(dir, name)
+		if err := errors.Join(os.RemoveAll(at), os.MkdirAll(filepath.Dir(at), 0o755), os.Symlink(t.TempDir(), at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"blobs", "blobs/sha256", "ingest", ".lease"} {
+		dir := t.TempDir()
+		link(dir, name)
+		s, err := blobs.Open(t.Context(), dir)
+		refused(name, err)
+		if s != nil {
+			t.Errorf("%s: a store", name)
+		}
+	}
+	keep := func(content.Info) bool { return true }
+	dir := t.TempDir()
+	s := open(t, dir)
+	d := put(t, s, "blob")
+	link(dir, "ingest")
+	_, err := s.Sweep(t.Context(), keep)
+	refused("sweep", err)
+	for _, name := range []string{"blobs/sha256", "blobs"} {
+		link(dir, name)
+		_, err = s.Info(t.Context(), d)
+		refused("info behind "+name, err)
+		refused("walk behind "+name, s.Walk(t.Context(), func(content.Info) error { return nil }))
+	}
+}
+
+// Who may not discard a store lets go of it.
+func TestDiscardLetsGo(t *testing.T) {
+	dir := t.TempDir()
+	one, other := open(t, dir), open(t, dir)
+	put(t, one, "blob")
+	w, err := one.Writer(t.Context(), content.WithRef("half"))
+	if err == nil {
+		_, err = w.Write([]byte("half"))
+	}
+	yes := func() (bool, error) { return true, nil }
+	if err = errors.Join(err, one.Discard(yes)); err != nil {
+		t.Fatal(err)
+	}
+	if half, _ := os.ReadDir(filepath.Join(dir, "ingest")); len(half) > 0 {
+		t.Errorf("%v is left", half)
+	}
+	if err = other.Discard(yes); err != nil {
+		t.Fatal(err)
+	}
+	if left := stored(t, dir); len(left) > 0 {
+		t.Errorf("%v are left", left)
 	}
 }

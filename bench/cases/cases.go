@@ -1,0 +1,145 @@
+// Package cases runs the command over inputs that once misled it, and prints for each
+// what is right and what was seen. The inputs are no part of the repository: they lie
+// beside it, a folder for each case with a README. None is changed: each case works in
+// a copy, with a lock that is made anew.
+package cases
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"lamina.build/internal/test/testworld"
+)
+
+// aCase is an input and what is looked at.
+type aCase struct {
+	name  string // its folder, below that of all
+	right string // what is to be seen, where it has one row alone
+	see   func(c *call) []row
+}
+
+// row is a line of the table.
+type row struct {
+	what  string // of a case that has several
+	right string
+	seen  string
+	ok    bool
+}
+
+func all() []aCase { return slices.Concat(security(), clients(), engines()) }
+
+// Main is the program, with its arguments and its outputs.
+func Main(ctx context.Context, args []string, out, progress io.Writer) error {
+	set := flag.NewFlagSet("bench cases", flag.ContinueOnError)
+	set.SetOutput(progress)
+	folder := set.String("in", "../shared/cases", "the `folder` of all cases")
+	set.Usage = func() {
+		fmt.Fprintln(progress, "usage: go run ./bench cases [-in FOLDER] [SET|SET/CASE…], in the repository's root\nsets: security clients engine; all where none is named")
+		set.PrintDefaults()
+	}
+	if err := set.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if _, err := os.Stat(*folder); errors.Is(err, fs.ErrNotExist) {
+		_, err = fmt.Fprintf(out, "there is no folder %s: the cases are no part of the repository\n", *folder)
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("the cases need an engine, and only root can run one")
+	}
+	chosen, err := choose(all(), set.Args())
+	if err != nil {
+		return err
+	}
+	w, err := open(ctx, *folder, progress)
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.run(chosen, out), w.close())
+}
+
+// choose returns the cases that are named, by themselves or by their set.
+func choose(known []aCase, names []string) ([]aCase, error) {
+	if len(names) == 0 {
+		return known, nil
+	}
+	var chosen []aCase
+	for _, name := range names {
+		n := len(chosen)
+		for _, c := range known {
+			if c.name == name || strings.HasPrefix(c.name, name+"/") {
+				chosen = append(chosen, c)
+			}
+		}
+		if len(chosen) == n {
+			return nil, fmt.Errorf("no case and no set is called %q", name)
+		}
+	}
+	return chosen, nil
+}
+
+// run prints the table, each line as soon as it is known.
+func (w *world) run(chosen []aCase, out io.Writer) error {
+	const line = "%-34s  %-46s  %-60s  %s\n"
+	fmt.Fprintf(out, line, "CASE", "RIGHT", "SEEN", "OK")
+	wrong, rows := 0, 0
+	for _, c := range chosen {
+		for _, r := range w.see(c) {
+			ok := "yes"
+			if !r.ok {
+				ok = "NO"
+				wrong++
+			}
+			rows++
+			fmt.Fprintf(out, line, strings.TrimSpace(c.name+" "+r.what), r.right, r.seen, ok)
+		}
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d of %d are wrong", wrong, rows)
+	}
+	return nil
+}
+
+// see runs one case. What keeps it from running is what was seen.
+func (w *world) see(c aCase) (rows []row) {
+	fmt.Fprintf(w.progress, "-- %s\n", c.name)
+	err := testworld.During(w.ctx, w.dir, func(t testing.TB) error {
+		source, dir := filepath.Join(w.cases, c.name), filepath.Join(t.TempDir(), "case")
+		if _, err := os.Stat(source); err != nil {
+			return err
+		}
+		if err := os.CopyFS(dir, os.DirFS(source)); err != nil {
+			return err
+		}
+		rows = c.see(&call{world: w, TB: t, dir: dir})
+		return nil
+	})
+	for i := range rows {
+		if rows[i].right == "" {
+			rows[i].right = c.right
+		}
+	}
+	if err != nil {
+		rows = append(rows, row{right: c.right, seen: firstLine(err.Error())})
+	}
+	return rows
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
+}

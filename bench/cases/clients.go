@@ -1,0 +1,159 @@
+package cases
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lamina.build/internal/test/testworld"
+)
+
+func clients() []aCase {
+	return []aCase{
+		{"clients/01-cache-twin-digest", "one digest in all four builds", (*call).cacheTwinDigest},
+		{"clients/09-insecure-reach", "exit 0", (*call).insecureReach},
+		{"clients/11-local-caps", "ping has cap_net_raw", (*call).localCaps},
+		{"clients/13-archive-bytes", "the same bytes each time", (*call).archiveBytes},
+	}
+}
+
+func (c *call) cacheTwinDigest() []row {
+	registry := testworld.NewRegistry(c, testworld.RegistryOptions{}).Host
+	o := c.command(c.dir, []string{"TMPDIR=" + c.TempDir()}, "bash", "run.sh", c.program, c.faceblend(), registry, c.options.CacheDir)
+	digests := strings.Fields(o.stdout)
+	different := len(slices.Compact(slices.Sorted(slices.Values(digests))))
+	return []row{{seen: fmt.Sprintf("%d digests in %d builds; %s", different, len(digests), o), ok: o.code == 0 && len(digests) == 4 && different == 1}}
+}
+
+// insecureReach has a registry of plain HTTP under an address that nobody takes for
+// this machine.
+func (c *call) insecureReach() []row {
+	address := c.ownAddress()
+	if address == "" {
+		c.Fatal("this machine has no address but that of its loopback")
+	}
+	host := c.forward(address, testworld.NewRegistry(c, testworld.RegistryOptions{}).Host)
+	project := c.faceblend()
+	image := func(tag string, more ...string) row {
+		o := c.build(project, append([]string{"-t", host + "/app:" + tag, "--push", "--insecure-registry"}, more...)...)
+		return row{seen: o.String(), ok: o.code == 0}
+	}
+	to := image("1", "--cache-to", host+"/cache")
+	to.what = "--cache-to"
+	from := image("2", "--cache-from", host+"/cache")
+	from.what = "--cache-from"
+	return append([]row{to, from}, c.insecureModel(host)...)
+}
+
+// insecureModel publishes a model there, and has the engine read it.
+func (c *call) insecureModel(host string) []row {
+	c.hub()
+	project, flag := c.TempDir(), "--insecure-registry"
+	text := fmt.Sprintf(modelSpec, fmt.Sprintf("published = %q", host+"/weights"))
+	if err := os.WriteFile(filepath.Join(project, "image.toml"), []byte(text), 0o600); err != nil {
+		c.Fatal(err)
+	}
+	c.lock(project)
+	push := func(more ...string) outcome {
+		return c.build(c.dir, append([]string{"model", "push", "--spec", project, host + "/weights:1"}, more...)...)
+	}
+	without, with := push(), push(flag)
+	built := c.build(project, flag, "--progress", "plain")
+	return []row{
+		{what: "push without", right: "no exit 75, and a hint on " + flag, seen: without.String(), ok: without.code != 75 && strings.Contains(without.stderr, flag)},
+		{what: "push with", seen: with.String(), ok: with.code == 0},
+		{what: "model read", right: "exit 0, or a sentence on the engine's own reads", seen: built.String(), ok: built.code == 0 || strings.Contains(built.stderr, "buildkitd.toml")},
+	}
+}
+
+// ownAddress is one of this machine, and not of its loopback.
+func (c *call) ownAddress() string {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() {
+			return n.IP.String()
+		}
+	}
+	return ""
+}
+
+// forward passes on to a server what comes to an address, and returns that with its port.
+func (c *call) forward(address, server string) string {
+	l, err := new(net.ListenConfig).Listen(c.Context(), "tcp", net.JoinHostPort(address, "0"))
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer in.Close()
+				out, err := new(net.Dialer).DialContext(c.Context(), "tcp", server)
+				if err != nil {
+					return
+				}
+				defer out.Close()
+				go func() { _, _ = io.Copy(out, in) }()
+				_, _ = io.Copy(in, out)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+func (c *call) localCaps() []row {
+	out := filepath.Join(c.TempDir(), "out")
+	c.mustBuild(c.dir, "-o", "type=local,dest="+out)
+	value := make([]byte, 64)
+	n, err := unix.Getxattr(filepath.Join(out, "usr/bin/ping"), "security.capability", value)
+	if err != nil {
+		return []row{{seen: "none: " + err.Error()}}
+	}
+	// Version 2 of the format: a magic number, then the permitted capabilities of 0 to 31.
+	const netRaw = 1 << 5 // of the second byte: CAP_NET_RAW is 13
+	return []row{{seen: fmt.Sprintf("%x", value[:n]), ok: n >= 8 && value[5] == netRaw}}
+}
+
+func (c *call) archiveBytes() (rows []row) {
+	project := c.faceblend()
+	for _, kind := range []string{"oci", "docker"} {
+		var sums [2]string
+		for i := range sums {
+			name := filepath.Join(c.TempDir(), "a.tar")
+			c.mustBuild(project, "-o", "type="+kind+",dest="+name)
+			sums[i] = c.sum(name)
+			time.Sleep(2 * time.Second) // the clock of what an archive must not have in it
+		}
+		rows = append(rows, row{what: kind, seen: strings.Join(sums[:], " "), ok: sums[0] == sums[1]})
+	}
+	return rows
+}
+
+// sum is the beginning of a file's SHA-256.
+func (c *call) sum(name string) string {
+	f, err := os.Open(name) //nolint:gosec // made above
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		c.Fatal(err)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))[:16]
+}

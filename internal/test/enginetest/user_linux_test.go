@@ -1,0 +1,25 @@
+package enginetest_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Who can't run an engine is told so, in a line for each test.
+func TestWithoutRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestClientSolves$", "-test.v")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	const line = "needs an engine, and only root can run one: this is user 65534\n"
+	if err != nil || strings.Count(string(out), line) != 1 || !strings.Contains(string(out), "--- SKIP: TestClientSolves") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
