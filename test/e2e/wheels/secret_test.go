@@ -1,11 +1,8 @@
 package wheels
 
 import (
-	"bytes"
-	"io/fs"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,11 +12,12 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-const password = "s3cret-of-the-index"
+const password = e2etest.Secret + "-of-the-index"
 
 // A private index is reached with a login that lies nowhere afterwards: not in
 // the lock, the graph, the output, the image or anything that is kept.
 func TestRealLoginsStaySecret(t *testing.T) {
+	t.Parallel()
 	for name, give := range map[string]func(t *testing.T, u *e2etest.User, x *testworld.Index) string{
 		"netrc": func(t *testing.T, u *e2etest.User, x *testworld.Index) string {
 			netrc := filepath.Join(t.TempDir(), "netrc")
@@ -33,6 +31,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			u := e2etest.NewUser(t)
 			u.Cache = t.TempDir()
 			w := testworld.New(t)
@@ -58,9 +57,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 			if n := x.Files.Credentials("/simple-files/**"); name == "netrc" && n != 0 {
 				t.Errorf("the password reached the host of a redirect %d times", n)
 			}
-			for _, folder := range []string{dir, u.Dir, u.Cache} {
-				search(t, folder)
-			}
+			e2etest.NoSecrets(t, dir, u.Dir, u.Cache)
 			u.Env = []string{"NETRC=/dev/null"}
 			// Nothing is resolved or fetched: nobody has to log in.
 			u.Build(t, "lock", "--check", dir)
@@ -76,6 +73,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 
 // A host that only a page names gets its own login, and no other's, by https.
 func TestRealLoginOfAHostThatNobodyNames(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	w.Index(testworld.IndexOptions{User: "me", Password: password}, testworld.Wheel{Name: "private"})
 	to, err := url.Parse(w.URL)
@@ -91,21 +89,4 @@ func TestRealLoginOfAHostThatNobodyNames(t *testing.T) {
 	u.Fails(t, 2, []string{"hint: put a login for 127.0.0.5 into ~/.netrc"}, "lock", dir)
 	e2etest.Write(t, netrc, []byte("machine 127.0.0.5 login me password "+password+"\n"))
 	u.Build(t, "lock", dir)
-}
-
-func search(t *testing.T, folder string) {
-	t.Helper()
-	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if bytes.Contains(data, []byte(password)) {
-			t.Errorf("the password lies in %s", path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
 }
