@@ -10,12 +10,14 @@ import (
 )
 
 // The command does on its own what the tests do, and refuses other projects. It is in
-// the world of the tests, where the engine has most of what it builds.
+// the world of the tests, where the engine has most of what it builds. The environment
+// stays, since Go's cache would move with XDG_CACHE_HOME and the command be compiled anew.
 func (s *setting) testCommand(t *testing.T) {
-	t.Setenv("XDG_CACHE_HOME", s.Cache)
-	t.Setenv("BUILDKIT_HOST", s.Addr)
 	var out strings.Builder
-	r := rehearsal{example: "..", variants: []string{"minimal", "checked"}, keep: filepath.Join(t.TempDir(), "kept"), out: &out, world: s.world}
+	r := rehearsal{
+		example: "..", variants: []string{"minimal", "checked"}, keep: filepath.Join(t.TempDir(), "kept"), out: &out, world: s.world,
+		cache: s.Cache, env: []string{"XDG_CACHE_HOME=" + s.Cache, "BUILDKIT_HOST=" + s.Addr},
+	}
 	if err := r.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

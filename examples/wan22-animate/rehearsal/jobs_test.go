@@ -38,6 +38,8 @@ func (s *setting) testJobs(t *testing.T) {
 		})
 	}
 	t.Run("that hang", s.testHanging)
+	t.Run("of the queue", s.testQueue)
+	t.Run("with weights that they fetch", s.testFetching)
 	t.Run("without weights", s.testBrokenWeights)
 }
 
@@ -137,6 +139,7 @@ func (s *setting) testBrokenWeights(t *testing.T) {
 
 // testQueue runs one job as Runpod's SDK does on a machine of one's own.
 func (s *setting) testQueue(t *testing.T) {
+	t.Parallel()
 	m := s.machine(t, "production")
 	job := map[string]any{"video": world.Driving().MP4(), "image": world.Picture(128, 128), "steps": 2}
 	for want, more := range map[int]string{0: "", 1: "dance"} {
@@ -160,6 +163,7 @@ func (s *setting) testQueue(t *testing.T) {
 // testFetching starts the image without weights. A connection breaks in the
 // middle of the largest file, and what came before isn't asked for again.
 func (s *setting) testFetching(t *testing.T) {
+	t.Parallel()
 	m := s.machine(t, "minimal")
 	if _, err := os.Stat(filepath.Join(m.Root, "models/Wan2.2-Animate-14B")); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("there are weights in the image: %v", err)

@@ -64,6 +64,8 @@ type rehearsal struct {
 	keep     string
 	out      io.Writer
 	world    *world.World // one is made where there is none
+	cache    string       // XDG_CACHE_HOME, the user's own where it is empty
+	env      []string     // of the builds, on top of the process's own
 
 	dir   string // for the project and the images
 	build string // the command
@@ -77,11 +79,12 @@ func (r *rehearsal) run(ctx context.Context) (err error) {
 	if err = world.Check(os.DirFS(r.example)); err != nil {
 		return fmt.Errorf("%w: rehearsals are for the example wan22-animate, and for what is made of it", err)
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return err
+	if r.cache == "" {
+		if r.cache, err = os.UserCacheDir(); err != nil {
+			return err
+		}
 	}
-	cache = filepath.Join(cache, "lamina")
+	cache := filepath.Join(r.cache, "lamina")
 	mirrors, err := debian.ParseMirrors(os.Getenv("LAMINA_DEBIAN_MIRROR"))
 	if err != nil {
 		return err
@@ -148,7 +151,7 @@ func (r *rehearsal) variant(t testing.TB, variant string) (line string, err erro
 		return "", err
 	}
 	build := command(ctx, r.build, "--variant", variant, "--models", models, "--output", "type=oci,tar=false,dest="+images, r.project())
-	build.Env = append(os.Environ(), r.world.Env()...)
+	build.Env = slices.Concat(os.Environ(), r.world.Env(), r.env)
 	if err = build.Run(); err != nil {
 		return "", err
 	}

@@ -28,8 +28,6 @@ func TestRealRehearsal(t *testing.T) {
 	t.Run("build again at once", s.testWarm)
 	t.Run("have true stand-ins", s.testStandIns)
 	t.Run("run jobs", s.testJobs)
-	t.Run("run a job of the queue", s.testQueue)
-	t.Run("fetch weights", s.testFetching)
 	t.Run("are rehearsed by the command", s.testCommand)
 	t.Run("come for Blackwell", func(t *testing.T) { s.Build(t, s.dir, "--variant", "blackwell") })
 	t.Run("are refused with a CUDA library twice", s.testTwice)

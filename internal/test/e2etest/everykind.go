@@ -51,6 +51,8 @@ facemesh = ["generator==3.0", "setuptools", "wheel"]
 [smoke]
 imports = ["alpha", "beta", "treelib"]
 run     = [["python3", "-c", "import facemesh, direct; assert facemesh.answer() == 42"], ["alpha-tool"]]
+[app]
+source = "app"
 `
 
 // EveryKind is a project that has every kind of requirement.
@@ -84,5 +86,6 @@ func EveryKind(t *testing.T) (string, *testworld.Index) {
 		"wheels/" + own.FileName():        string(own.Bytes(t)),
 		"wheels/not-a-wheel.txt":          "",
 		"wheels/other-1-py3-none-any.whl": "",
+		"app/main.py":                     "",
 	}), x
 }

@@ -17,13 +17,31 @@ import (
 	"lamina.build/lock"
 )
 
+// Builder is a [builder] that has what Lamina adds for Python packages and git anyway.
+// An engine makes one builder for all specs that ask for it, and making one is most of
+// what a test on a cold engine costs.
+const Builder = `
+[builder]
+packages = ["git", "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel"]
+`
+
+// Compiler is the [builder] of [EveryKind], spelt out in the same way.
+const Compiler = `
+[builder]
+packages = ["g++", "git", "python3-build", "python3-dev", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel"]
+`
+
 // PythonProject is a folder with an image.toml that asks for Python and nothing else
-// of Debian, and with some files.
+// of Debian, and with some files. It has the common builder, but where it says what it
+// wants and where git is to be added for a requirement.
 func PythonProject(t *testing.T, toml string, files map[string]string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "faceblend")
 	all := map[string]string{"image.toml": "name = \"faceblend\"\n[debian]\npackages = [\"python3\"]\n" + toml}
 	maps.Copy(all, files)
+	if !slices.ContainsFunc(slices.Collect(maps.Values(all)), func(text string) bool { return strings.Contains(text, "git+") || strings.Contains(text, "[builder]") }) {
+		all["image.toml"] += Builder
+	}
 	for name, content := range all {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil { //nolint:gosec // as a user's own
 			t.Fatal(err)

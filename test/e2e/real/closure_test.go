@@ -14,9 +14,7 @@ import (
 
 var compiler = regexp.MustCompile(`^/usr/(bin/([\w-]+-)?(cc|gcc|g\+\+|ld|as)(-\d+)?$|include/python3)|/cc1plus$`)
 
-const closureSpec = `
-[builder]
-packages = ["g++", "python3-dev"]
+const closureSpec = e2etest.Compiler + `
 [python]
 requirements = ["requirements.txt"]
 sources = ["own"]
@@ -34,6 +32,7 @@ elf-ignore = ["libtbb.so.12"]
 // other wheel sees (soundfile, opencv), an sdist that doesn't say what it is built with,
 // a tree whose setuptools wants a newer packaging than Debian's (to read a license).
 func TestRealClosure(t *testing.T) {
+	t.Parallel()
 	testworld.RealPyPI(t)
 	u := e2etest.NewUser(t)
 	const own = "[build-system]\nrequires = [\"setuptools>=77\"]\n[project]\nname = \"own\"\nversion = \"1\"\nlicense = \"MIT\"\n"

@@ -15,6 +15,7 @@ import (
 // What a lock is exported to, the tools that others use take: uv, pip and PDM install
 // the very versions that are locked. The image that they run in is made of the same lock.
 func TestRealExportIsReadByOthers(t *testing.T) {
+	t.Parallel()
 	testworld.RealPyPI(t)
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start containers")

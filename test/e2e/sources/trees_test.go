@@ -12,11 +12,16 @@ import (
 	"lamina.build/lock"
 )
 
+// treeSpec asks for the runtime of examples/faceblend, which has Debian's NumPy: an engine
+// makes it once for these tests and for those of the example.
 const treeSpec = `name = "faceblend"
 [debian]
-packages = ["python3", "python3-numpy"]
-[builder]
-packages = ["python3-setuptools", "python3-wheel"]
+suites = ["bookworm", "bookworm-updates", "bookworm-security"]
+components = ["main", "non-free"]
+packages = ["libnvrtc11.2", "libstdc++6", "python3", "python3-numpy"]
+[app]
+source = "app"
+` + e2etest.Builder + `
 [python]
 sources = ["svc"]
 `
@@ -35,7 +40,7 @@ func tree(t *testing.T, build, more string) string {
 	t.Helper()
 	return e2etest.PythonProject(t, "", map[string]string{
 		"image.toml":         treeSpec,
-		"svc/pyproject.toml": strings.Replace(strings.Replace(treeProject, "%s", build, 1), "%s", more, 1), "svc/svc.py": "",
+		"svc/pyproject.toml": strings.Replace(strings.Replace(treeProject, "%s", build, 1), "%s", more, 1), "svc/svc.py": "", "app/main.py": "",
 	})
 }
 
@@ -54,10 +59,11 @@ func TestRealTreesBringTheirDependencies(t *testing.T) {
 		"Debian's older": {tree(t, `, "worldbackend"`, `, "numpy>=9"`), []string{"numpy 9.0"}, []string{"worldbackend 1.0"}},
 		"dynamic": {e2etest.PythonProject(t, "", map[string]string{
 			"image.toml": treeSpec, "svc/setup.py": "from setuptools import setup\nsetup(name='svc', version='1.0', install_requires=['numpy', 'beta' + '<2'])\n",
+			"app/main.py": "",
 		}), []string{"beta 1.0"}, []string{}},
 		"each other": {e2etest.PythonProject(t, "", map[string]string{
 			"image.toml":         strings.Replace(treeSpec, `["svc"]`, `["svc", "two"]`, 1),
-			"svc/pyproject.toml": strings.Replace(strings.Replace(treeProject, "%s", "", 1), "%s", `, "Own.Two[x]", "needs-two"`, 1), "svc/svc.py": "",
+			"svc/pyproject.toml": strings.Replace(strings.Replace(treeProject, "%s", "", 1), "%s", `, "Own.Two[x]", "needs-two"`, 1), "svc/svc.py": "", "app/main.py": "",
 			"two/pyproject.toml": "[project]\nname = \"own-two\"\nversion = \"1\"\noptional-dependencies.x = [\"beta<2\"]\n", "two/two.py": "",
 		}), []string{"beta 1.0", "needs-two 1.0"}, []string{}},
 	} {
@@ -110,7 +116,7 @@ func TestRealTreesOfVariants(t *testing.T) {
 	}
 	dir := e2etest.PythonProject(t, "", map[string]string{
 		"image.toml":         treeSpec + "[variant.big.python]\nsources = [\"big/svc\"]\n",
-		"svc/pyproject.toml": project(`, "beta<2"`), "svc/svc.py": "",
+		"svc/pyproject.toml": project(`, "beta<2"`), "svc/svc.py": "", "app/main.py": "",
 		"big/svc/pyproject.toml": project(`, "alpha"`), "big/svc/svc.py": "",
 	})
 	u.Build(t, "lock", dir)

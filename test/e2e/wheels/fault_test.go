@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 
 // A wheel that is not what it should be is named, and no image comes of it.
 func TestRealEvilWheels(t *testing.T) {
-	u := e2etest.NewUser(t)
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		wheel testworld.Wheel
 		says  string
@@ -25,6 +26,8 @@ func TestRealEvilWheels(t *testing.T) {
 		"symlink":          {testworld.Wheel{Extra: []testworld.Entry{{Name: "evil/link", Mode: fs.ModeSymlink | 0o777, Content: "/etc"}}}, "evil/link"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := e2etest.NewUser(t)
 			tt.wheel.Name, tt.wheel.Version = "evil", "1.0"
 			x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true}, tt.wheel)
 			dir := e2etest.Needs(t, "--index-url "+x.URL, "evil")
@@ -39,6 +42,7 @@ func TestRealEvilWheels(t *testing.T) {
 
 // What uv and pip take is taken, and is right in the image: the check of the distributions looks at it.
 func TestRealSloppyRecord(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true}, testworld.Wheel{
 		Name: "sloppy", Version: "1.0", Files: map[string]string{"sloppy/__init__.py": "", "sloppy/more.py": "x = 1\n"},
@@ -55,6 +59,7 @@ func TestRealSloppyRecord(t *testing.T) {
 
 // Names in odd case are what pip takes, too.
 func TestRealOddNames(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{}, testworld.Wheel{Name: "Odd.Name", Version: "1.0", DistInfo: "odd_NAME-1.0.dist-info", Files: map[string]string{"oddname.py": ""}})
 	u.Build(t, e2etest.Needs(t, "--index-url "+x.URL, "odd-name"))
@@ -65,6 +70,7 @@ func TestRealOddNames(t *testing.T) {
 
 // What its index has dropped, altered or hides is told as that, not as a wrong digest.
 func TestRealFetchingFails(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		fault testworld.Fault
 		code  int
@@ -78,6 +84,7 @@ func TestRealFetchingFails(t *testing.T) {
 		"cut":          {testworld.Cut(testworld.Always), 75, "trying again"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			u, w := e2etest.NewUser(t), testworld.New(t)
 			// Nobody has fetched these bytes before.
 			x := w.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "fresh", Version: "1.0", Files: map[string]string{"fresh.py": "# " + time.Now().String()}})
@@ -102,7 +109,7 @@ func brokenSdist(does string) testworld.Sdist {
 }
 
 func TestRealSdistThatCanNotBeBuilt(t *testing.T) {
-	u := e2etest.NewUser(t)
+	t.Parallel()
 	tools := e2etest.SetupTools(t)
 	for name, tt := range map[string]struct {
 		does string
@@ -114,7 +121,9 @@ func TestRealSdistThatCanNotBeBuilt(t *testing.T) {
 		"compiler": {"pass", []string{"gamma 1.0: compile", "hint: the builder has no C compiler: add g++ and python3-dev to [builder] packages"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			x := testworld.New(t).Index(testworld.IndexOptions{}, append(tools, brokenSdist(tt.does))...)
+			t.Parallel()
+			u := e2etest.NewUser(t)
+			x := testworld.New(t).Index(testworld.IndexOptions{}, append(slices.Clip(tools), brokenSdist(tt.does))...)
 			u.Fails(t, 1, tt.says, e2etest.Needs(t, "--index-url "+x.URL, "gamma"), "--progress", "quiet")
 			u.HasNoImage(t)
 		})
@@ -123,6 +132,7 @@ func TestRealSdistThatCanNotBeBuilt(t *testing.T) {
 
 // What is optional is left out, and every build says so, also one from the cache.
 func TestRealOptional(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := testworld.New(t).Index(testworld.IndexOptions{}, append(e2etest.SetupTools(t), brokenSdist("raise SystemExit('no')"), testworld.Wheel{Name: "alpha"})...)
 	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\noptional = [\"gamma\", \"Nowhere\"]\n[smoke]\nimports = [\"alpha\"]\n",
@@ -145,6 +155,7 @@ func TestRealOptional(t *testing.T) {
 
 // What packages require of each other is checked, whatever was resolved.
 func TestRealUnmetRequirementHoldsTheImageBack(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true})
 	dir := e2etest.Needs(t, "--index-url "+x.URL, "alpha")
@@ -162,6 +173,7 @@ func TestRealUnmetRequirementHoldsTheImageBack(t *testing.T) {
 }
 
 func TestRealImageNeedsAPython(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{})
 	dir := e2etest.Needs(t, "--index-url "+x.URL, "alpha")

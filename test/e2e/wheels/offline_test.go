@@ -15,6 +15,7 @@ import (
 // With all files in the engine a build needs no network, for uv's own wheel neither:
 // what it installs anew it finds by digest, wherever the lock says that it is.
 func TestRealFilesInTheEngineNeedNoNetwork(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	x := w.Index(testworld.IndexOptions{JSON: true}, testworld.Wheel{Name: "alpha", Files: map[string]string{"alpha/__init__.py": "# " + time.Now().String(), "alpha/notes.md": "x"}})
 	dir := e2etest.Needs(t, "--index-url "+x.URL, "alpha")

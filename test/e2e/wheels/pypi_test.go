@@ -18,6 +18,7 @@ import (
 // Real wheels are as odd as no others: decord's RECORD has line ends of another
 // system, numpy brings bytecode and libraries, jupyterlab-widgets files below share.
 func TestRealWheelsOfPyPI(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := testworld.New(t).Index(testworld.IndexOptions{JSON: true}, realWheels(t)...)
 	// The rule that no file fits makes every run install numpy: what an engine remembers isn't told.

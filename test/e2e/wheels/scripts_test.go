@@ -15,11 +15,15 @@ import (
 // The scripts that run in builds pass their own tests, on the Python and the
 // libraries that they will meet there.
 func TestRealScriptsPassTheirOwnTests(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
-	dir := e2etest.PythonProject(t, "[app]\nsource = \"app\"\n", nil)
+	dir := e2etest.PythonProject(t, `[app]
+source = "app"
+[variant.debug]
+extra-packages = ["git", "python3-installer", "python3-packaging", "python3-setuptools"]
+`, nil)
 	// The engine would not run again what it has run before.
 	now := strconv.FormatInt(time.Now().UnixNano(), 10)
-	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `packages = ["python3"]`, `packages = ["python3", "python3-installer", "python3-packaging", "python3-setuptools", "git"]`)
 	wheels := e2etest.Needs(t, "--index-url "+e2etest.PureIndex(t, testworld.IndexOptions{}).URL, "alpha")
 	u.Build(t, "lock", wheels)
 	var spec strings.Builder
@@ -38,7 +42,7 @@ func TestRealScriptsPassTheirOwnTests(t *testing.T) {
 		t.Fatal(err)
 	}
 	e2etest.Write(t, filepath.Join(dir, "image.toml"), append(text, spec.String()+"]\n"...))
-	r := u.Build(t, dir, "--progress", "plain")
+	r := u.Build(t, dir, "--variant", "debug", "--progress", "plain")
 	if ran := strings.Count(r.Stderr, " OK\n"); ran != 2 {
 		t.Errorf("%d of 2 suites ran:\n%s", ran, e2etest.Tail(r.Stderr))
 	}

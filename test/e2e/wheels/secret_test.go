@@ -17,6 +17,7 @@ const password = e2etest.Secret + "-of-the-index"
 // A private index is reached with a login that lies nowhere afterwards: not in
 // the lock, the graph, the output, the image or anything that is kept.
 func TestRealLoginsStaySecret(t *testing.T) {
+	t.Parallel()
 	for name, give := range map[string]func(t *testing.T, u *e2etest.User, x *testworld.Index) string{
 		"netrc": func(t *testing.T, u *e2etest.User, x *testworld.Index) string {
 			netrc := filepath.Join(t.TempDir(), "netrc")
@@ -30,6 +31,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			u := e2etest.NewUser(t)
 			u.Cache = t.TempDir()
 			w := testworld.New(t)
@@ -69,6 +71,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 
 // A host that only a page names gets its own login, and no other's, by https.
 func TestRealLoginOfAHostThatNobodyNames(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	w.Index(testworld.IndexOptions{User: "me", Password: password}, testworld.Wheel{Name: "private"})
 	to, err := url.Parse(w.URL)

@@ -11,6 +11,7 @@ import (
 
 // The next Debian has another Python, another pip and another installer.
 func TestRealWheelsOnTrixie(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	x := e2etest.PureIndex(t, testworld.IndexOptions{JSON: true, Metadata: true},
 		testworld.Sdist{Name: "gamma", Version: "0.7", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"})

@@ -8,13 +8,15 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// One engine is fresh for both tests: making the base system on it is most of their
-// work, and each finds nothing there of what it is about.
+// One engine is fresh for all of these: making a builder and a runtime on it, the same for
+// all, is most of their work, and each finds nothing there of what it is about.
 func TestRealEngineThatHasNothing(t *testing.T) {
+	t.Parallel()
 	e := e2etest.FreshEngine(t)
-	// The first, since the other brings the right uv.
+	// The first, since the next one brings the right uv.
 	t.Run("uv is altered", func(t *testing.T) { alteredUV(t, e2etest.UserOf(t, e)) })
 	t.Run("digest with sdists", func(t *testing.T) { sameDigestWithSdists(t, e2etest.UserOf(t, e)) })
+	t.Run("git tree", func(t *testing.T) { gitTree(t, e2etest.UserOf(t, e)) })
 }
 
 // The same lock gives the same manifest with compiled sdists in it: on another

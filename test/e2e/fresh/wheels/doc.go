@@ -1,3 +1,3 @@
-// Package wheels holds the tests that build Python packages on an engine which
-// has nothing yet.
+// Package wheels holds the tests that build Python packages, and trees of git
+// repositories, on an engine which has nothing yet.
 package wheels

@@ -16,7 +16,8 @@ func alteredUV(t *testing.T, there *e2etest.User) {
 	t.Helper()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + w.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "alpha"}).URL}
-	dir := e2etest.Needs(t, "alpha")
+	dir := e2etest.PythonProject(t, e2etest.Compiler+"[app]\nsource = \"app\"\n[python]\nrequirements = [\"requirements.txt\"]\n",
+		map[string]string{"requirements.txt": "alpha\n", "app/main.py": ""})
 	u.Build(t, "lock", dir)
 	uv := e2etest.ReadLock(t, dir).UV
 	w.Put("files/"+uv.File, []byte("other bytes"))

@@ -1,4 +1,4 @@
-package main
+package wan22animate_test
 
 import (
 	"os"
@@ -11,9 +11,12 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
+func TestMain(m *testing.M) { os.Exit(e2etest.Main(m)) }
+
 // The app's own tests run under the Python of the image, where nothing but Debian's
 // is installed, and without a network.
 func TestRealAppPassesItsOwnTests(t *testing.T) {
+	t.Parallel()
 	u := e2etest.NewUser(t)
 	// The engine would not run again what it has run before.
 	now := strconv.FormatInt(time.Now().UnixNano(), 10)
@@ -23,8 +26,7 @@ source = "app"
 [smoke]
 run = [["sh", "-c", "cd /app/wan && exec python3 -m unittest discover -s tests -t .", "`+now+`"]]
 `, nil)
-	app := filepath.Join(e2etest.Root(t), "examples", "wan22-animate", "app")
-	if err := os.CopyFS(filepath.Join(dir, "app", "wan"), os.DirFS(app)); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "app", "wan"), os.DirFS("app")); err != nil {
 		t.Fatal(err)
 	}
 	r := u.Build(t, dir, "--progress", "plain")

@@ -14,7 +14,7 @@ import (
 // treeProject has an app with a git tree in its folder, which imports from it.
 func treeProject(t *testing.T, g *testworld.Git, commit, more string) string {
 	t.Helper()
-	return e2etest.PythonProject(t, `[[git]]
+	return e2etest.PythonProject(t, e2etest.Compiler+`[[git]]
 url = "`+g.URL+`"
 commit = "`+commit+`"
 path = "/app/tree"
@@ -29,7 +29,9 @@ run = [["/usr/bin/python3", "/app/main.py"]]
 
 // A git tree is a layer of its own, the same on an engine that never saw it, and
 // what of it is excluded is not there. Its login lies nowhere afterwards.
-func TestRealGitTree(t *testing.T) {
+func gitTree(t *testing.T, there *e2etest.User) {
+	t.Helper()
+	const password = e2etest.Secret + "-of-the-tree"
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	g := w.Git("tree", map[string]string{
 		"src/answer.py": "TEXT = '" + time.Now().String() + "'\n", "src/run.sh": "#!/bin/sh\n", "src/assets/film.mp4": "x", "README.md": "x",
@@ -62,19 +64,19 @@ func TestRealGitTree(t *testing.T) {
 	before := u.Digest(t)
 	e2etest.NoSecrets(t, u.Dir)
 
-	fresh := e2etest.UserOf(t, e2etest.FreshEngine(t))
-	fresh.Env, fresh.Cache = u.Env, u.Cache
-	fresh.Build(t, dir)
-	if again := fresh.Digest(t); again != before {
+	there.Env = u.Env
+	there.Build(t, dir)
+	if again := there.Digest(t); again != before {
 		t.Errorf("a fresh engine made %s of what was %s", again, before)
 	}
-	fresh.Env = []string{"NETRC=/dev/null"}
-	fresh.Fails(t, 1, []string{"tree"}, treeProject(t, g, g.Push(map[string]string{"src/answer.py": "TEXT = 2\n"}), ""))
+	there.Env = []string{"NETRC=/dev/null"}
+	there.Fails(t, 1, []string{"tree"}, treeProject(t, g, g.Push(map[string]string{"src/answer.py": "TEXT = 2\n"}), ""))
 }
 
 // A commit that is not there is named, and so is an app that has files where the
 // tree goes. A new commit moves the layer of the tree alone.
 func TestRealGitTreeThatIsWrong(t *testing.T) {
+	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	g := w.Git("tree", map[string]string{"answer.py": "TEXT = '" + time.Now().String() + "'\n"})
 	const missing = "0123456789012345678901234567890123456789"
