@@ -8,6 +8,7 @@ from errors import StartError
 from settings import Settings
 
 NUMBERS = 1000
+CUDA = "CUDAExecutionProvider"
 
 
 def run(what: str, deep: bool, settings: Settings) -> int:
@@ -63,8 +64,25 @@ def check_gpu() -> tuple[list[str], str]:
 def _check_onnx() -> list[str]:
     """Return what keeps preprocessing's detectors from the GPU: they would run on the CPU without a word."""
     try:
+        import numpy
         import onnxruntime
     except ImportError as err:
         return [f"onnxruntime can't be imported: {err}"]
-    there = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    return [] if there else ["onnxruntime knows no CUDA: install onnxruntime-gpu, and no onnxruntime beside it"]
+    if CUDA not in onnxruntime.get_available_providers():
+        return ["onnxruntime knows no CUDA: install onnxruntime-gpu, and no onnxruntime beside it"]
+    # It may know of CUDA and not be able to load it: then it falls back without an error.
+    session = onnxruntime.InferenceSession(_doubling(), providers=[CUDA])
+    if session.get_providers()[0] != CUDA:
+        return ["onnxruntime can't load CUDA, and takes the CPU: its log has the library that it misses"]
+    got = session.run(None, {"x": numpy.full(1, NUMBERS, numpy.float32)})[0][0]
+    return [] if got == 2 * NUMBERS else [f"{NUMBERS} doubled is {got} in onnxruntime on the GPU"]
+
+
+def _doubling() -> bytes:
+    """Return an ONNX model whose y is x + x."""
+    from onnx import TensorProto, helper
+
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Add", ["x", "x"], ["y"])], "double", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return model.SerializeToString()

@@ -16,6 +16,11 @@ NO_FACE = (
     "and a picture of one person"
 )
 
+NO_BODY = (
+    "the person was not found in the driving video: for a replacement, give one in which one person "
+    "can be seen in every frame"
+)
+
 MEMORY = re.compile(
     r"CUDA out of memory|OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|CUBLAS_STATUS_ALLOC_FAILED|"
     r"CUDNN_STATUS_ALLOC_FAILED|CUDA failure 2:|Failed to allocate memory for requested buffer"
@@ -27,6 +32,10 @@ DEVICE = re.compile(
 HOST_MEMORY = re.compile(
     r"^(?:\w+\.)*MemoryError\b|DefaultCPUAllocator: can't allocate|Cannot allocate memory", re.MULTILINE
 )
+
+# Where preprocessing looks for the box of a mask, and the mask is empty (Wan2.2 issue 300); what SAM 2
+# says where no pose gave it a point.
+BODY = re.compile(r"\bget_mask_boxes\b|at least one of points or box must be provided")
 
 # What OpenCV and NumPy say when a face's box is empty or no box at all.
 FACE = re.compile(
@@ -75,6 +84,7 @@ def lacking(doing: str, what: str, result: Result) -> JobError:
 
 def _of_input(doing: str, said: str) -> JobError | None:
     for pattern, message in (
+        (BODY, NO_BODY),
         (FACE, NO_FACE),
         (UNREADABLE_IMAGE, "the picture can't be decoded: give another file"),
         (UNREADABLE_VIDEO, "the video can't be decoded: convert it to mp4 (h264)"),
@@ -87,7 +97,11 @@ def _of_input(doing: str, said: str) -> JobError | None:
 def _unknown(doing: str, result: Result) -> JobError:
     lines = [scrub(line).strip()[:300] for line in result.text.splitlines() if line.strip()][-CUT:]
     said = " | ".join(lines) if lines else "it said nothing"
-    return JobError(f"{doing} {_end(result.code)}: {said}", refresh=result.code in CRASHES)
+    if result.code in CRASHES:
+        # In code of a library, on some machines with some films (Wan2.2 issue 322).
+        name = signal.Signals(-result.code).name
+        return JobError(f"{doing} crashed ({name}): send the job again, or another video: {said}", refresh=True)
+    return JobError(f"{doing} {_end(result.code)}: {said}")
 
 
 CRASHES = tuple(-number for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL))

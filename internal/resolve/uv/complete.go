@@ -89,10 +89,14 @@ func (c completion) lines() []requirements.Requirement {
 	return slices.Concat(c.request.Files.Requirements, c.request.Files.Constraints)
 }
 
+// one completes a distribution, in as long as a resolution may take: a server
+// that sends a byte now and then doesn't stall.
 func (c completion) one(ctx context.Context, d *distribution) (err error) {
 	if d.Hashes == nil {
 		d.Hashes = map[string]string{}
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.limit(), errSlow)
+	defer cancel()
 	switch {
 	case d.Kind == kindGit:
 		err = c.checkGit(d)
@@ -101,11 +105,16 @@ func (c completion) one(ctx context.Context, d *distribution) (err error) {
 	default:
 		err = c.remote(ctx, d)
 	}
+	if err != nil && errors.Is(context.Cause(ctx), errSlow) {
+		return failure.New(failure.Transient, fmt.Errorf("it took longer than %s", c.limit()))
+	}
 	if err != nil {
 		return err
 	}
 	return c.checkHashes(d)
 }
+
+var errSlow = errors.New("it takes too long")
 
 // remote completes a file of a server.
 func (c completion) remote(ctx context.Context, d *distribution) error {

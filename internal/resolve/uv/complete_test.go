@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/blake2b"
 
@@ -155,6 +156,27 @@ func TestCompleteWhatIndexesDoNotSay(t *testing.T) {
 				t.Errorf("%+v, %v", d, err)
 			}
 		})
+	}
+}
+
+// Bytes that come one by one are no stall, and end all the same.
+func TestFilesThatDrip(t *testing.T) {
+	const path = "/f/my-pkg-1.0.tar.gz"
+	x := newIndex(t)
+	x.o.Limit = 300 * time.Millisecond
+	x.mu.Lock()
+	x.pages[path] = func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			_, _ = w.Write([]byte("x"))
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(time.Millisecond)
+		}
+	}
+	x.mu.Unlock()
+	x.page("my-pkg", link(path, ""))
+	err := x.complete(t, x.opened(t, "/simple/my-pkg/").chosen("my-pkg", "1.0", path))
+	if want := "python: " + x.URL + path + ": it took longer than 300ms"; err == nil || err.Error() != want || failure.KindOf(err) != failure.Transient {
+		t.Errorf("got %v of the kind %v, want %q", err, failure.KindOf(err), want)
 	}
 }
 

@@ -71,7 +71,7 @@ func (o Options) stopped(ctx context.Context, r Request, d *door.Door, err error
 			last = "; the last source that was fetched is " + seen.URL
 		}
 	}
-	err = failure.New(failure.Usage, fmt.Errorf("resolving %s: it took longer than %s%s", r.Set, o.Limit, last))
+	err = failure.New(failure.Usage, fmt.Errorf("resolving %s: it took longer than %s%s", r.Set, o.limit(), last))
 	return failure.WithHint(err, "what a package needs can be told in place of asking its build: [python.build-requires], or a version with wheels")
 }
 

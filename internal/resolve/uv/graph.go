@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -82,7 +83,7 @@ func (o Options) resolveGraph(i int, q question, project *llb.Layer, d *door.Doo
 	if d == nil {
 		return exec.Output(o.Builder, answerPath), nil
 	}
-	exec.Args = slices.Concat([]string{"/usr/bin/python3", codePath + "/bridge.py", socketPath, strconv.Itoa(int(o.Limit.Seconds()))}, args)
+	exec.Args = slices.Concat([]string{"/usr/bin/python3", codePath + "/bridge.py", socketPath, strconv.Itoa(int(o.limit().Seconds()))}, args)
 	exec.Env = slices.Concat(doorEnv(), o.Logins.gitConfig(o.Requests[i].named(o.Project)), []string{"HOME=/tmp/home"})
 	exec.Mounts = append(exec.Mounts,
 		llb.Mount{Target: uvPath, From: o.uvState()},
@@ -140,6 +141,8 @@ func (o Options) findUV(ctx context.Context, platform string) (lock.UV, error) {
 	if err != nil || strings.TrimRight(o.Indexes.Default, "/") == DefaultIndex {
 		return uv, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute) // for one page; PyPI has the file as well
+	defer cancel()
 	files, err := door.ReadProject(ctx, o.HTTP, o.Indexes.Default, "uv")
 	if err != nil {
 		return uv, nil //nolint:nilerr // a private index need not have it

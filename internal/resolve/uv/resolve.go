@@ -16,6 +16,7 @@
 package uv
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,19 +56,18 @@ type Options struct {
 	Dir      string        // a private folder, with a short path, for the doors
 	CacheID  string        // a random name that stays with the project directory
 	CacheDir string        // where it is kept what wheels hold
-	Limit    time.Duration // of one resolution; 20 minutes where zero
+	Limit    time.Duration // of one resolution, and of one file after it; 20 minutes where zero
 	Note     func(string)  // told what the user should know
 	Progress func(context.Context, chan *client.SolveStatus) error
 
 	uv lock.UV
 }
 
+func (o Options) limit() time.Duration { return cmp.Or(o.Limit, 20*time.Minute) }
+
 // Resolve puts into l what answers the requests. What is wrong with them is
 // reported for all sets at once.
 func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
-	if o.Limit == 0 {
-		o.Limit = 20 * time.Minute
-	}
 	o.Upgrade = o.Upgrade.normal()
 	o.Requests = slices.Clone(o.Requests)
 	for i, r := range o.Requests {

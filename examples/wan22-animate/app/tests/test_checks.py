@@ -105,13 +105,16 @@ class CheckTest(Case):
         (self.home / "model.json").write_text("{}")
         self.assertIn("is damaged", self.check("model")[1])
 
-    def torch(self, available=True, total=499500, providers=("CUDAExecutionProvider", "CPUExecutionProvider")):
+    def torch(self, available=True, total=499500, providers=("CUDAExecutionProvider", "CPUExecutionProvider"), loaded="CUDAExecutionProvider", doubled=2000):
         module = mock.MagicMock()
         module.cuda.is_available.return_value = available
         module.cuda.get_device_name.return_value = "H100"
         module.arange.return_value.sum.return_value.item.return_value = total
-        onnx = types.SimpleNamespace(get_available_providers=lambda: list(providers)) if providers else None
-        return mock.patch.dict(sys.modules, {"torch": module, "onnxruntime": onnx})
+        session = mock.MagicMock()
+        session.get_providers.return_value = [loaded, "CPUExecutionProvider"]
+        session.run.return_value = [[doubled]]
+        onnx = types.SimpleNamespace(get_available_providers=lambda: list(providers), InferenceSession=lambda model, providers: session) if providers else None
+        return mock.patch.dict(sys.modules, {"torch": module, "numpy": mock.MagicMock(), "onnx": mock.MagicMock(), "onnxruntime": onnx})
 
     def test_gpu(self):
         with self.torch():
@@ -120,6 +123,10 @@ class CheckTest(Case):
             self.assertEqual(self.check("gpu"), (1, "gpu: the sum of 1000 numbers is 0 on the GPU, not 499500\n"))
         with self.torch(providers=["AzureExecutionProvider", "CPUExecutionProvider"]):
             self.assertEqual(self.check("gpu"), (1, "gpu: onnxruntime knows no CUDA: install onnxruntime-gpu, and no onnxruntime beside it\n"))
+        with self.torch(loaded="CPUExecutionProvider"):
+            self.assertEqual(self.check("gpu"), (1, "gpu: onnxruntime can't load CUDA, and takes the CPU: its log has the library that it misses\n"))
+        with self.torch(doubled=0):
+            self.assertEqual(self.check("gpu"), (1, "gpu: 1000 doubled is 0 in onnxruntime on the GPU\n"))
         with self.torch(providers=None):
             self.assertIn("onnxruntime can't be imported", self.check("gpu")[1])
         with self.torch(available=False):

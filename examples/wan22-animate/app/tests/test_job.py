@@ -143,7 +143,7 @@ class FaultTest(JobCase):
         err = self.fault(environment={"FAKE_GENERATE": "SIGKILL"})
         self.assertIn("for want of memory", str(err))
         err = self.fault(environment={"FAKE_GENERATE": "SIGSEGV"})
-        self.assertIn("died of SIGSEGV", str(err))
+        self.assertIn("generating crashed (SIGSEGV): send the job again", str(err))
         self.assertTrue(err.refresh)
 
     def test_gpu_faults(self):

@@ -170,6 +170,8 @@ class FaultsTest(unittest.TestCase):
             ("OSError: [Errno 28] No space left on device\nCUDA error", "disk is full", False),
             ("safetensors: Error while deserializing header", "weights are incomplete", False),
             ("ValueError: cannot convert float NaN to integer", "no face was found", False),
+            ("utils.py, line 17, in get_mask_boxes\nValueError: zero-size array to reduction operation", "person was not found", False),
+            ("ValueError: at least one of points or box must be provided as input", "person was not found", False),
             ("decord._ffi.base.DECORDError: x", "the video can't be decoded", False),
             ("", "failed with exit code 1: it said nothing", False),
         ):
