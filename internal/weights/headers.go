@@ -42,30 +42,35 @@ func (l *Layer) check(ctx context.Context, d digest.Digest, known journal, from 
 // checkHeaders compares the stretches, the first one alone: where it brings the whole
 // layer, no other question would bring less.
 func (l *Layer) checkHeaders(ctx context.Context, d digest.Digest, from blobs) error {
-	var all bool
-	read := func(ctx context.Context, s stretch) (lied error) {
-		err := from.ReadRange(ctx, d, s.from, s.to, func(r io.Reader, whole bool) error {
-			if whole {
-				all, s = true, stretch{0, l.Size}
-			}
-			err := l.compare(r, s.from, s.to)
-			if lied = nil; failure.KindOf(err) == failure.Findings {
-				lied, err = err, nil // what was read is no matter of how
-			}
-			return err
-		})
-		return errors.Join(err, lied)
-	}
 	stretches := l.stretches()
-	if err := read(ctx, stretches[0]); err != nil || all {
+	if all, err := l.checkStretch(ctx, d, from, stretches[0]); err != nil || all {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
 	for _, s := range stretches[1:] {
-		group.Go(func() error { return read(ctx, s) })
+		group.Go(func() error {
+			_, err := l.checkStretch(ctx, d, from, s)
+			return err
+		})
 	}
 	return group.Wait()
+}
+
+// checkStretch compares a stretch, or all of the layer where that is what comes.
+func (l *Layer) checkStretch(ctx context.Context, d digest.Digest, from blobs, s stretch) (all bool, err error) {
+	var lied error
+	err = from.ReadRange(ctx, d, s.from, s.to, func(r io.Reader, whole bool) error {
+		if all = whole; whole {
+			s = stretch{0, l.Size}
+		}
+		err := l.compare(r, s.from, s.to)
+		if lied = nil; failure.KindOf(err) == failure.Findings {
+			lied, err = err, nil // what was read is no matter of how
+		}
+		return err
+	})
+	return all, errors.Join(err, lied)
 }
 
 // checked is what a journal knows a layer by whose headers were looked at, and whose
