@@ -114,6 +114,8 @@ func (d Distribution) check() error {
 	f.when(!fileName.MatchString(d.File), "file %q is not a file's name", d.File)
 	f.when(!isSHA256(d.SHA256), "%q is not a sha256", d.SHA256)
 	f.when(d.Size <= 0 || d.Unpacked < 0, "size %d or unpacked %d is not positive", d.Size, d.Unpacked)
+	_, isLocal := d.Local()
+	f.when(isLocal && d.Size > LocalLimit, "size %d is more than a file beside the spec may have", d.Size)
 	_, below := d.Archive()
 	f.when(below != "" && (d.IsWheel() || !staysBelow(below)), "subdirectory %q does not stay in its archive", below)
 	if d.Index != "" {

@@ -83,6 +83,7 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 		{"no size", func(l *lock.Lock) { at(l, "cython").Size = 0 }, "distribution cython 1.0: size 0 or unpacked 99 is not positive"},
 		{"a login", func(l *lock.Lock) { at(l, "cython").URL = "https://me:secret@x.example/a" }, `url "https://me:xxxxx@x.example/a" holds a login`},
 		{"another scheme", func(l *lock.Lock) { at(l, "cython").URL = "ftp://x.example/a" }, `url "ftp://x.example/a" is neither http nor https`},
+		{"a file that fills the memory", func(l *lock.Lock) { at(l, "own").Size = 1 << 40 }, "is more than a file beside the spec may have"},
 		{"a path that escapes", func(l *lock.Lock) { at(l, "own").URL = "file:../own.whl" }, `"file:../own.whl" does not stay beside the spec`},
 		{"a branch", func(l *lock.Lock) { at(l, "sam2").URL = "git+https://git.example/sam2@main" }, `"git+https://git.example/sam2@main" names no commit`},
 		{"a subdirectory that escapes", func(l *lock.Lock) { at(l, "sam2").URL += "/../.." }, `subdirectory "py/../.." does not stay in its tree`},

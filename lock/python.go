@@ -37,6 +37,9 @@ type UV struct {
 	URL     string `toml:"url"`     // without a login
 }
 
+// LocalLimit is how large a file beside the spec may be, in bytes: it is read into memory.
+const LocalLimit = 4 << 30
+
 // Omission is an optional requirement that could not be resolved.
 type Omission struct {
 	Set         Set    `toml:"set"`

@@ -110,6 +110,16 @@ func TestALieIsTold(t *testing.T) {
 	}
 }
 
+// A uv runs beside source trees also where nothing of an index is locked.
+func TestAUVOfALie(t *testing.T) {
+	p, l := claimed(t)
+	l.Distributions = nil
+	l.UV.SHA256 = sum("evil")
+	if found := strings.Join(drift(t, p, l), "\n"); !strings.Contains(found, "uv: the lock has uv-0.13.9") {
+		t.Errorf("got\n%s", found)
+	}
+}
+
 // What may be otherwise, since it is the truth somewhere.
 func TestATruthIsNoLie(t *testing.T) {
 	for name, change := range map[string]func(*lock.Lock){

@@ -20,6 +20,7 @@ import (
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/resolve/door"
 	"lamina.build/internal/resolve/requirements"
+	"lamina.build/lock"
 )
 
 // complete fills in what uv does not say of the files of an answer, and holds
@@ -172,7 +173,7 @@ func (c completion) local(d *distribution) error {
 	if err = checkFile(d); err != nil {
 		return err
 	}
-	data, err := beneath.ReadAtMost(c.Project, name, door.BodyLimit)
+	data, err := beneath.ReadAtMost(c.Project, name, lock.LocalLimit)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
+	"lamina.build/internal/humanize"
 	"lamina.build/internal/resolve/door"
 	"lamina.build/lock"
 )
@@ -42,7 +44,11 @@ func Doubtful(requests []Request, l lock.Lock, where Indexes, project fs.FS) (li
 			if named {
 				indexes = []string{d.Index}
 			}
-			list = append(list, Doubt{d, c.pages(indexes, d.Name), named})
+			doubt := Doubt{d, c.pages(indexes, d.Name), named}
+			isIt := func(other Doubt) bool { return other.URL == d.URL && slices.Equal(other.pages, doubt.pages) }
+			if !slices.ContainsFunc(list, isIt) {
+				list = append(list, doubt)
+			}
 		}
 	}
 	return list
@@ -67,48 +73,68 @@ type Witness struct {
 
 // Confirm wants named indexes to have the files.
 func (w Witness) Confirm(ctx context.Context, list []Doubt) error {
-	faults := make([]error, len(list))
+	faults, strange := make([]error, len(list)), make([]bool, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(16)
 	for i, d := range list {
 		group.Go(func() error {
 			var known bool
 			if !readKept(w.path(d), &known) {
-				faults[i] = w.ask(groupCtx, d)
+				strange[i], faults[i] = w.ask(groupCtx, d)
 			}
 			return groupCtx.Err()
 		})
 	}
-	return errors.Join(group.Wait(), errors.Join(faults...))
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	unknown := map[string][]string{} // by index
+	for i, d := range list {
+		if strange[i] {
+			unknown[d.Index] = append(unknown[d.Index], title(d.Distribution))
+		}
+	}
+	for _, index := range slices.Sorted(maps.Keys(unknown)) {
+		faults = append(faults, strangeTo(index, unknown[index]))
+	}
+	return errors.Join(faults...)
 }
 
-func (w Witness) ask(ctx context.Context, d Doubt) error {
+// strangeTo is about what an index is said to have that nobody names, and none that is
+// named has.
+func strangeTo(index string, titles []string) error {
+	which := titles[0]
+	if n := len(titles) - 1; n > 0 {
+		which += " and " + humanize.Count(n, "other")
+	}
+	index = fetch.Redact(index)
+	err := failure.New(failure.Findings, fmt.Errorf("%s: from the index %s, which neither the spec nor the environment names, and none that they name has this file", which, index))
+	return failure.WithHint(err, fmt.Sprintf("if you trust that index, name it: --python-index %s, or a [[python.index]] of image.toml", index))
+}
+
+// ask asks for one file; isStrange is that no named index has it.
+func (w Witness) ask(ctx context.Context, d Doubt) (isStrange bool, err error) {
 	var failed error
 	for _, page := range d.pages {
 		guarded, err := door.Guard(ctx, page)
 		if err != nil {
-			return err
+			return false, err
 		}
 		files, err := door.ReadPage(guarded, w.Client, page)
 		for key, f := range files {
 			if d.is(key, f) {
-				return w.Keep([]Doubt{d})
+				return false, w.Keep([]Doubt{d})
 			}
 		}
 		if err = unlessMissing(err); failed == nil && err != nil {
 			failed = fmt.Errorf("asking whether an index has %s %s: %w", d.Name, d.Version, fetch.Explain(err))
 		}
 	}
-	if failed != nil {
-		return failed
+	if failed != nil || !d.named {
+		return failed == nil, failed
 	}
-	if d.named {
-		err := fmt.Errorf("%s %s: %s doesn't name %s with the sha256 that is locked", d.Name, d.Version, fetch.Redact(d.Index), fetch.Redact(d.URL))
-		return failure.WithHint(failure.New(failure.Findings, err), "\"build lock\" takes what the index names now")
-	}
-	err := fmt.Errorf("%s %s: it comes from the index %s, which neither the spec nor the environment names for it, and none that they name has %s with the sha256 that is locked",
-		d.Name, d.Version, fetch.Redact(d.Index), d.File)
-	return failure.WithHint(failure.New(failure.Findings, err), fmt.Sprintf("if you trust that index, name it: --python-index %s, or a [[python.index]] of image.toml", fetch.Redact(d.Index)))
+	err = fmt.Errorf("%s %s: %s doesn't name %s with the sha256 that is locked", d.Name, d.Version, fetch.Redact(d.Index), fetch.Redact(d.URL))
+	return false, failure.WithHint(failure.New(failure.Findings, err), "\"build lock\" takes what the index names now")
 }
 
 // is says whether an index means d by what it says of a file.

@@ -31,7 +31,7 @@ func TestFilesOfAnIndexThatNobodyNames(t *testing.T) {
 		s.put("/simple/a/", []byte(page))
 		err := w.Confirm(t.Context(), list)
 		if failure.KindOf(err) != failure.Findings || len(failure.Hints(err)) != 1 || strings.Contains(err.Error(), "b 1.0") ||
-			!strings.Contains(err.Error(), "a 1.0: it comes from the index https://then.example/simple, which neither") {
+			!strings.Contains(err.Error(), "a 1.0: from the index https://then.example/simple, which neither") {
 			t.Errorf("got %v (kind %d)", err, failure.KindOf(err))
 		}
 	}

@@ -1,17 +1,12 @@
 package uv
 
 import (
-	"cmp"
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/url"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/pelletier/go-toml/v2"
 
 	"lamina.build/internal/resolve/door"
 	"lamina.build/internal/resolve/requirements"
@@ -23,7 +18,7 @@ import (
 // What distributions require of each other is in none of it; that is checked where they
 // are installed. What has to be asked of an index is [Doubtful].
 func Drift(requests []Request, l lock.Lock, where Indexes, project fs.FS) (drift []string) {
-	if len(l.Distributions) > 0 {
+	if l.UV != (lock.UV{}) { // which source trees are installed with, too
 		drift = driftUV(l)
 	}
 	for _, o := range l.Omitted {
@@ -120,8 +115,7 @@ func (c claim) drift() (drift []string) {
 		}
 	}
 	for _, w := range c.Files.Requirements {
-		say := func(fault string) { say("%s:%d: %s", w.File, w.At, fault) }
-		c.answers(w, c.have, true, say)
+		c.answers(w, c.have, true, func(fault string) { say("%s:%d: %s", w.File, w.At, fault) })
 	}
 	for _, w := range c.Files.Constraints {
 		c.answers(w, c.have, false, func(fault string) { say("%s:%d: %s", w.File, w.At, fault) })
@@ -248,156 +242,6 @@ func (c claim) wants(option, project string) bool {
 	other := map[string]string{"--only-binary": "--no-binary", "--no-binary": "--only-binary"}[option]
 	all, none := lock.NormalName(":all:"), lock.NormalName(":none:")
 	return !has(option, none) && (has(option, project) || has(option, all) && !has(other, project))
-}
-
-// unlike says why d can't be a file of what it is called by.
-func (c claim) unlike(d lock.Distribution, locked lockFile) string {
-	named := &distribution{Name: d.Name}
-	_, _, _, isGit := d.Git()
-	fits := isGit
-	switch {
-	case d.IsWheel():
-		_, rest, _ := strings.Cut(d.File, "-")
-		version, _, _ := strings.Cut(rest, "-")
-		public, _, _ := strings.Cut(version, "+")
-		fits = isFileOf(d.File, named) && (requirements.SameVersion(d.Version, version) || requirements.SameVersion(d.Version, public))
-	case d.Index != "":
-		fits = isFileOf(d.File, named) && archive.MatchString(d.File)
-	}
-	if address, _ := d.Archive(); d.Index == "" && !isGit {
-		name, isLocal := d.Local()
-		if own, err := url.Parse(address); err == nil && !isLocal {
-			name = own.Path
-		}
-		fits = (fits || !d.IsWheel()) && (path.Base(name) == d.File || locked.has(d.Name, d.File))
-	}
-	if fits {
-		return ""
-	}
-	return fmt.Sprintf("%q is no file of it", d.File)
-}
-
-// archive is what an index has beside wheels.
-var archive = regexp.MustCompile(`(?i)\.(zip|tgz|tbz|txz|tlz|tar(\.\w+)?)$`)
-
-// origin says why d doesn't come from where the request has it come from.
-func (c claim) origin(d lock.Distribution) string {
-	remote, _, _, isGit := d.Git()
-	local, isLocal := d.Local()
-	switch {
-	case isGit:
-		for named := range c.direct {
-			if key(hostOf(named)) == key(hostOf(remote)) {
-				return ""
-			}
-		}
-		return fmt.Sprintf("no requirement names the host of %s", remote)
-	case isLocal:
-		if c.namesFile(local) && (d.Index == "" || c.Lock != "") {
-			return ""
-		}
-		return fmt.Sprintf("no requirement names the file %s", local)
-	case c.isDirect(d) && (d.Index == "" || c.Lock != "" || c.mayServe(d.Index, d.Name, c.where)): // a pylock.toml may say any index
-		return ""
-	case c.isDirect(d):
-		return fmt.Sprintf("the spec names its address, and no index %s", d.Index)
-	case d.Index == "":
-		return fmt.Sprintf("no requirement names %s", d.URL)
-	case strings.TrimRight(d.Index, "/") == DefaultIndex && isForeign(d):
-		return fmt.Sprintf("PyPI has no such file at %s", d.URL)
-	}
-	return ""
-}
-
-// isDirect says whether the request names the address of d.
-func (c claim) isDirect(d lock.Distribution) bool {
-	address, _ := d.Archive()
-	name, named := c.direct[door.Key(address)]
-	return named && (name == "" || name == d.Name)
-}
-
-// namesFile says whether a file beside the spec is one that the request names.
-func (c claim) namesFile(name string) bool {
-	isPath := func(w requirements.Requirement) bool { return w.Kind == requirements.Path && w.Path == name }
-	return slices.ContainsFunc(c.Files.Requirements, isPath) || slices.ContainsFunc(c.Files.Constraints, isPath) ||
-		slices.Contains(c.Files.FindLinks, path.Dir(name)) || slices.Contains(c.ProjectFiles, name)
-}
-
-// pypiFiles is the host of PyPI's files, which most mirrors name, too. Who uploads one
-// there has it called after a project of their own.
-const pypiFiles = "files.pythonhosted.org"
-
-// isForeign says whether the file of d is on another server than its index. PyPI's are
-// where it has them all.
-func isForeign(d lock.Distribution) bool {
-	file, err := url.Parse(d.URL)
-	index, indexErr := url.Parse(d.Index)
-	if err != nil || indexErr != nil || index.Scheme == "https" && file.Scheme != "https" {
-		return true
-	}
-	if file.Host == pypiFiles && path.Base(file.Path) == d.File {
-		return false
-	}
-	return file.Host != index.Host || strings.TrimRight(d.Index, "/") == DefaultIndex
-}
-
-// lockFile is the lock of somebody else that a request takes its distributions from:
-// what it says of each project.
-type lockFile struct {
-	name    string
-	entries map[string][]lockEntry
-}
-
-type lockEntry struct {
-	version string
-	text    string
-}
-
-var anySHA256 = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
-
-// lockFile reads a pylock.toml or uv.lock; none where the request has none.
-func (c claim) lockFile() (f lockFile) {
-	i := slices.IndexFunc(c.ProjectFiles, func(name string) bool { return path.Base(name) == "uv.lock" && c.Project != "" })
-	if f.name = c.Lock; f.name == "" && i >= 0 {
-		f.name = c.ProjectFiles[i]
-	}
-	data, err := fs.ReadFile(c.project, cmp.Or(f.name, "."))
-	var file struct {
-		PyLock []map[string]any `toml:"packages"`
-		UVLock []map[string]any `toml:"package"`
-	}
-	if f.name == "" || err != nil || toml.Unmarshal(data, &file) != nil {
-		return lockFile{}
-	}
-	f.entries = map[string][]lockEntry{}
-	for _, entry := range append(file.PyLock, file.UVLock...) {
-		name, _ := entry["name"].(string)
-		version, _ := entry["version"].(string)
-		text, _ := toml.Marshal(entry) // as it was read
-		f.entries[normal(name)] = append(f.entries[normal(name)], lockEntry{version, string(text)})
-	}
-	return f
-}
-
-// has says whether the file has a name somewhere in what it says of a project.
-func (f lockFile) has(project, name string) bool {
-	return slices.ContainsFunc(f.entries[project], func(e lockEntry) bool { return strings.Contains(e.text, name) })
-}
-
-// fault is why d is not in the file; a file is told by its sha256, and a tree by its commit.
-func (f lockFile) fault(d lock.Distribution) string {
-	if f.entries == nil {
-		return ""
-	}
-	_, commit, _, isGit := d.Git()
-	for _, e := range f.entries[d.Name] {
-		sum := cmp.Or(d.SHA256, commit)
-		isIt := strings.Contains(e.text, sum) || !isGit && !anySHA256.MatchString(e.text) && strings.Contains(e.text, path.Base(d.URL))
-		if isIt && (e.version == "" || requirements.SameVersion(e.version, d.Version)) {
-			return ""
-		}
-	}
-	return fmt.Sprintf("%s has no such file of it", f.name)
 }
 
 func title(d lock.Distribution) string { return d.Name + " " + d.Version }

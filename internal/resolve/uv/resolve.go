@@ -10,6 +10,7 @@
 //	complete the files by what their index says        (complete.go, promise.go, wheel.go, metadata.go)
 //	refuse what would fail later                       (check.go, names.go)
 //	put all of it into the lock                        (answer.go)
+//	hold a lock, whoever wrote it, against the wishes  (drift.go, origin.go, otherlock.go, doubt.go)
 //
 // A set that asks for nothing from an index, as one of source trees whose needs
 // Debian's packages meet, is answered without a door, and without uv.

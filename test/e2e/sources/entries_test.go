@@ -109,7 +109,7 @@ func TestRealLiesOfALock(t *testing.T) {
 	u.Build(t, "lock", "--check", dir)
 	true := e2etest.ReadLock(t, dir)
 	for want, lie := range map[string]func(*lock.Distribution){
-		"alpha 1.0: it comes from the index " + other.URL: func(d *lock.Distribution) {
+		"alpha 1.0: from the index " + other.URL: func(d *lock.Distribution) {
 			d.Index, d.URL, d.SHA256 = other.URL, other.FileURL(d.File), sum(string(hostile.Bytes(t)))
 		},
 		"alpha is not locked": func(d *lock.Distribution) { d.For[0].Project, d.For[0].Kind = "x", lock.SetBuild },

@@ -1,0 +1,105 @@
+package uv
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/resolve/door"
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/lock"
+)
+
+// unlike says why d can't be a file of what it is called by.
+func (c claim) unlike(d lock.Distribution, locked lockFile) string {
+	named := &distribution{Name: d.Name}
+	_, _, _, isGit := d.Git()
+	fits := isGit
+	switch {
+	case d.IsWheel():
+		_, rest, _ := strings.Cut(d.File, "-")
+		version, _, _ := strings.Cut(rest, "-")
+		public, _, _ := strings.Cut(version, "+")
+		fits = isFileOf(d.File, named) && (requirements.SameVersion(d.Version, version) || requirements.SameVersion(d.Version, public))
+	case d.Index != "":
+		fits = isFileOf(d.File, named) && archive.MatchString(d.File)
+	}
+	if address, _ := d.Archive(); d.Index == "" && !isGit {
+		name, isLocal := d.Local()
+		if own, err := url.Parse(address); err == nil && !isLocal {
+			name = own.Path
+		}
+		fits = (fits || !d.IsWheel()) && (path.Base(name) == d.File || locked.has(d.Name, d.File))
+	}
+	if fits {
+		return ""
+	}
+	return fmt.Sprintf("%q is no file of it", d.File)
+}
+
+// archive is what an index has beside wheels.
+var archive = regexp.MustCompile(`(?i)\.(zip|tgz|tbz|txz|tlz|tar(\.\w+)?)$`)
+
+// origin says why d doesn't come from where the request has it come from.
+func (c claim) origin(d lock.Distribution) string {
+	remote, _, _, isGit := d.Git()
+	local, isLocal := d.Local()
+	switch {
+	case isGit:
+		for named := range c.direct {
+			if key(hostOf(named)) == key(hostOf(remote)) {
+				return ""
+			}
+		}
+		return fmt.Sprintf("no requirement names the host of %s", remote)
+	case isLocal:
+		if c.namesFile(local) && (d.Index == "" || c.Lock != "") {
+			return ""
+		}
+		return fmt.Sprintf("no requirement names the file %s", local)
+	case c.isDirect(d) && (d.Index == "" || c.Lock != "" || c.mayServe(d.Index, d.Name, c.where)): // a pylock.toml may say any index
+		return ""
+	case c.isDirect(d):
+		return fmt.Sprintf("the spec names its address, and no index %s", d.Index)
+	case d.Index == "":
+		return fmt.Sprintf("no requirement names %s", d.URL)
+	case strings.TrimRight(d.Index, "/") == DefaultIndex && isForeign(d):
+		return fmt.Sprintf("PyPI has no such file at %s", d.URL)
+	}
+	return ""
+}
+
+// isDirect says whether the request names the address of d.
+func (c claim) isDirect(d lock.Distribution) bool {
+	address, _ := d.Archive()
+	name, named := c.direct[door.Key(address)]
+	return named && (name == "" || name == d.Name)
+}
+
+// namesFile says whether a file beside the spec is one that the request names.
+func (c claim) namesFile(name string) bool {
+	isPath := func(w requirements.Requirement) bool { return w.Kind == requirements.Path && w.Path == name }
+	return slices.ContainsFunc(c.Files.Requirements, isPath) || slices.ContainsFunc(c.Files.Constraints, isPath) ||
+		slices.Contains(c.Files.FindLinks, path.Dir(name)) || slices.Contains(c.ProjectFiles, name)
+}
+
+// pypiFiles is the host of PyPI's files, which most mirrors name, too. Who uploads one
+// there has it called after a project of their own.
+const pypiFiles = "files.pythonhosted.org"
+
+// isForeign says whether the file of d is on another server than its index. PyPI's are
+// where it has them all.
+func isForeign(d lock.Distribution) bool {
+	file, err := url.Parse(d.URL)
+	index, indexErr := url.Parse(d.Index)
+	if err != nil || indexErr != nil || index.Scheme == "https" && file.Scheme != "https" {
+		return true
+	}
+	if file.Host == pypiFiles && path.Base(file.Path) == d.File {
+		return false
+	}
+	return file.Host != index.Host || strings.TrimRight(d.Index, "/") == DefaultIndex
+}

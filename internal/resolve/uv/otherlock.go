@@ -1,0 +1,75 @@
+package uv
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"lamina.build/internal/resolve/requirements"
+	"lamina.build/lock"
+)
+
+// lockFile is the lock of somebody else that a request takes its distributions from:
+// what it says of each project.
+type lockFile struct {
+	name    string
+	entries map[string][]lockEntry
+}
+
+type lockEntry struct {
+	version string
+	text    string
+}
+
+var anySHA256 = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
+
+// lockFile reads a pylock.toml or uv.lock; none where the request has none.
+func (c claim) lockFile() (f lockFile) {
+	i := slices.IndexFunc(c.ProjectFiles, func(name string) bool { return path.Base(name) == "uv.lock" && c.Project != "" })
+	if f.name = c.Lock; f.name == "" && i >= 0 {
+		f.name = c.ProjectFiles[i]
+	}
+	data, err := fs.ReadFile(c.project, cmp.Or(f.name, "."))
+	var file struct {
+		PyLock []map[string]any `toml:"packages"`
+		UVLock []map[string]any `toml:"package"`
+	}
+	if f.name == "" || err != nil || toml.Unmarshal(data, &file) != nil {
+		return lockFile{}
+	}
+	f.entries = map[string][]lockEntry{}
+	for _, entry := range append(file.PyLock, file.UVLock...) {
+		name, _ := entry["name"].(string)
+		version, _ := entry["version"].(string)
+		text, _ := toml.Marshal(entry) // as it was read
+		f.entries[normal(name)] = append(f.entries[normal(name)], lockEntry{version, string(text)})
+	}
+	return f
+}
+
+// has says whether the file has a name somewhere in what it says of a project.
+func (f lockFile) has(project, name string) bool {
+	return slices.ContainsFunc(f.entries[project], func(e lockEntry) bool { return strings.Contains(e.text, name) })
+}
+
+// fault is why d is not in the file; a file is told by its sha256, and a tree by its commit.
+func (f lockFile) fault(d lock.Distribution) string {
+	if f.entries == nil {
+		return ""
+	}
+	_, commit, _, isGit := d.Git()
+	for _, e := range f.entries[d.Name] {
+		sum := cmp.Or(d.SHA256, commit)
+		isIt := strings.Contains(e.text, sum) || !isGit && !anySHA256.MatchString(e.text) && strings.Contains(e.text, path.Base(d.URL))
+		if isIt && (e.version == "" || requirements.SameVersion(e.version, d.Version)) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s has no such file of it", f.name)
+}
