@@ -140,6 +140,9 @@ func (c *call) command(dir string, env []string, name string, args ...string) ou
 	cmd := exec.CommandContext(c.Context(), name, args...) //nolint:gosec // ours, and those of the cases
 	var stdout, stderr bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a script ends with what it runs
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = time.Minute
 	cmd.Env = append(cmd.Environ(), "XDG_CACHE_HOME="+filepath.Join(c.world.dir, "cache"), "DOCKER_CONFIG="+c.world.dir)
 	cmd.Env = append(append(cmd.Env, c.env...), env...)
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
