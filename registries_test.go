@@ -20,6 +20,7 @@ import (
 	"lamina.build/internal/registry"
 	"lamina.build/internal/test/enginetest"
 	"lamina.build/internal/test/testworld"
+	"lamina.build/internal/weights"
 	"lamina.build/lock"
 	"lamina.build/output"
 )
@@ -149,7 +150,7 @@ func TestEnginesReachRegistries(t *testing.T) {
 // as its lock has it.
 func TestRegistriesOfABuild(t *testing.T) {
 	dir := t.TempDir()
-	writeAll(t, dir, map[string]string{SpecName: "name = \"x\"\n[[model]]\nfrom = \"hf://org/one@main\"\npath = \"/m\"\n"})
+	writeAll(t, dir, map[string]string{SpecName: "name = \"x\"\n[[model]]\nfrom = \"hf://org/one@main\"\npath = \"/m\"\npublished = \"vm:5501/w\"\n"})
 	p, err := Open(dir, Options{CacheDir: t.TempDir(), Insecure: true})
 	if err != nil {
 		t.Fatal(err)
@@ -157,6 +158,8 @@ func TestRegistriesOfABuild(t *testing.T) {
 	defer p.Close()
 	m := model("hf://org/one@main", "/m", "x.bin")
 	m.Published = "vm:5501/w@sha256:" + strings.Repeat("0", 64)
+	m.Digest = weights.Digest(m).String()
+	p.wishes.Lock = lock.Wishes{Platform: p.wishes.Lock.Platform, ModelRequests: p.wishes.Lock.ModelRequests, Places: p.wishes.Lock.Places}
 	l := lock.Lock{Wishes: p.wishes.Lock, Models: []lock.Model{m}}
 	err = p.do(t.Context(), Build{Lock: &l, Outputs: []output.Output{{Type: output.Image, Names: []string{"vm:5502/a"}}}}, func(j job) error {
 		moved, read := j.registries.used()
