@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -21,7 +20,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"golang.org/x/sys/unix"
 
 	"lamina.build"
 
@@ -95,29 +93,6 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	if code := cmd.ProcessState.ExitCode(); code != interruptedCode || !strings.Contains(stderr.String(), "press Ctrl-C again") {
 		ts.Fatalf("exit code %d (%v), want %d; it said:\n%s", code, err, interruptedCode, stderr.String())
 	}
-}
-
-// terminal runs a command whose outputs are a terminal, and leaves what came there in the
-// file of that name: terminal PROGRAM ARGS…
-func terminal(ts *testscript.TestScript, _ bool, args []string) {
-	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	ts.Check(err)
-	defer ours.Close()
-	ts.Check(unix.IoctlSetPointerInt(int(ours.Fd()), unix.TIOCSPTLCK, 0))
-	number, err := unix.IoctlGetInt(int(ours.Fd()), unix.TIOCGPTN)
-	ts.Check(err)
-	theirs, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	ts.Check(err)
-	cmd := exec.Command(lookPath(ts, args[0]), args[1:]...)
-	cmd.Stdout, cmd.Stderr, cmd.Dir = theirs, theirs, ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "XDG_CACHE_HOME", "NO_COLOR"} {
-		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
-	}
-	ts.Check(cmd.Start())
-	ts.Check(theirs.Close())
-	came, _ := io.ReadAll(ours) // which ends in an error when nobody has the other side
-	_ = cmd.Wait()              // whatever its code
-	ts.Check(os.WriteFile(ts.MkAbs("terminal"), came, 0o600))
 }
 
 func lookPath(ts *testscript.TestScript, name string) string {
