@@ -41,7 +41,8 @@ func TestBlob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if data, err := io.ReadAll(body); string(data) != "blob" || err != nil || body.Close() != nil {
+	var data []byte
+	if data, err = io.ReadAll(body); string(data) != "blob" || err != nil || body.Close() != nil {
 		t.Errorf("got %q, %v", data, err)
 	}
 	if _, err = repo.Blob(t.Context(), digest.FromString("other")); !errors.Is(err, registry.ErrNotFound) || failure.KindOf(err) != failure.Failure {

@@ -83,9 +83,11 @@ func receive(read func(io.Reader) error) stream {
 func (s stream) Close() error { return errors.Join(s.Flush(), s.pipe.Close()) }
 
 // abandon ends a stream that no build fills any more.
-func (s stream) abandon() {
-	_ = s.pipe.CloseWithError(errUnfinished)
-	for range s.done { // its error is this one, or the build has told it
+func (s stream) abandon() { _ = s.pipe.CloseWithError(errUnfinished) }
+
+// wait waits for the end of who reads it.
+func (s stream) wait() {
+	for range s.done { // its error is that of abandon, or the build has told it
 	}
 }
 
@@ -260,15 +262,18 @@ func (x *Exports) Close() error {
 	var faults []error
 	for _, a := range x.archives {
 		a.abandon()
+		if a.temporary == nil {
+			continue // nobody may read the standard output any more
+		}
+		a.wait()
 		if err := a.to.Close(); !errors.Is(err, os.ErrClosed) {
 			faults = append(faults, err)
 		}
-		if a.temporary != nil {
-			faults = append(faults, a.temporary.Close())
-		}
+		faults = append(faults, a.temporary.Close())
 	}
 	for _, f := range x.folders {
 		f.abandon()
+		f.wait()
 		faults = append(faults, f.Folder.Close())
 	}
 	if x.layout != nil {

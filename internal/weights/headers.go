@@ -64,11 +64,11 @@ func (l *Layer) checkStretch(ctx context.Context, d digest.Digest, from blobs, s
 		if all = whole; whole {
 			s = stretch{0, l.Size}
 		}
-		err := l.compare(r, s.from, s.to)
-		if lied = nil; failure.KindOf(err) == failure.Findings {
-			lied, err = err, nil // what was read is no matter of how
+		fault := l.compare(r, s.from, s.to)
+		if lied = nil; failure.KindOf(fault) == failure.Findings {
+			lied, fault = fault, nil // what was read is no matter of how
 		}
-		return err
+		return fault
 	})
 	return all, errors.Join(err, lied)
 }

@@ -116,9 +116,9 @@ func strangeTo(index string, titles []string) error {
 func (w Witness) ask(ctx context.Context, d Doubt) (isStrange bool, err error) {
 	var failed error
 	for _, page := range d.pages {
-		guarded, err := door.Guard(ctx, page)
-		if err != nil {
-			return false, err
+		guarded, fault := door.Guard(ctx, page)
+		if fault != nil {
+			return false, fault
 		}
 		files, err := door.ReadPage(guarded, w.Client, page)
 		for key, f := range files {
