@@ -138,7 +138,10 @@ func Verify(t *testing.T, u *User) {
 
 // FormatOne is a lock as format 1 had it, which knew nothing of uv.
 func FormatOne(l lock.Lock) []byte {
-	l.UV = lock.UV{}
+	l.UV, l.Distributions = lock.UV{}, slices.Clone(l.Distributions)
+	for i := range l.Distributions {
+		l.Distributions[i].Index, l.Distributions[i].Top = "", nil
+	}
 	header, rest, _ := strings.Cut(string(l.Format()), "\n")
 	_, body, _ := strings.Cut(rest, "\n")
 	body = strings.Replace(body, fmt.Sprintf("version  = %d", lock.Version), "version  = 1", 1)

@@ -1,15 +1,11 @@
 package locks
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/testworld"
@@ -54,25 +50,10 @@ func TestRealVersionsStay(t *testing.T) {
 	check([]string{"alpha 2.0", "beta 3.0", "gamma 1.0", "worldbackend 1.0"}, "lock")
 
 	// A lock of the first format is read for its versions, and no build takes it.
-	e2etest.Write(t, name, formatOne(t, first()))
+	e2etest.Write(t, name, e2etest.FormatOne(e2etest.ReadLock(t, dir)))
 	u.Fails(t, 3, []string{"hint: ", "\"build lock " + dir + "\" writes it"}, dir)
 	u.Fails(t, 3, nil, "lock", "--check", dir)
 	check([]string{"alpha 2.0", "beta 3.0", "gamma 1.0", "worldbackend 1.0"}, "lock")
 
 	check([]string{"alpha 2.0", "beta 4.0", "gamma 1.0", "worldbackend 2.0"}, "lock", "--upgrade")
-}
-
-// formatOne is a lock as the first format had it.
-func formatOne(t *testing.T, text string) []byte {
-	t.Helper()
-	head, body, ok := strings.Cut(text, "digest   = ")
-	_, body, _ = strings.Cut(body, "\n")
-	if !ok || !strings.HasPrefix(body, "version  = 2\n") {
-		t.Fatalf("this is no lock of format 2:\n%.300s", text)
-	}
-	body = strings.Replace(body, "version  = 2\n", "version  = 1\n", 1)
-	for _, later := range []string{`(?m)^uv = \{.*\}\n`, `, index = "[^"]*"`, `, top = \[[^\]]*\]`} {
-		body = regexp.MustCompile(later).ReplaceAllString(body, "")
-	}
-	return fmt.Appendf(nil, "%sdigest   = %q\n%s", head, digest.FromString(body), body)
 }
