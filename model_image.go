@@ -198,9 +198,6 @@ func (j job) fetchNeed(ctx context.Context) (need int64, err error) {
 // fetch has the engine make a model's layers, which are then kept for all builds
 // to come.
 func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work weights.Job) (weights.Image, error) {
-	if err := j.strays(ctx, c, work.Model); err != nil {
-		return weights.Image{}, err
-	}
 	export := solve.Entry(output.Output{Type: output.OCI, Compression: output.Uncompressed})
 	export.OutputStore = j.models.Store()
 	request := solve.Request{
@@ -212,6 +209,9 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 	made, err := weights.Make(ctx, weights.MakeOptions{
 		Job: work, Hub: c, Layout: j.models, Dir: j.pushes(), Note: j.note,
 		Solve: func(ctx context.Context, layers llb.State) (ocispec.Descriptor, error) {
+			if err := j.strays(ctx, c, work.Model); err != nil {
+				return ocispec.Descriptor{}, err
+			}
 			request.Image = stages.Image{State: layers, Config: ocispec.Image{Platform: platform}}
 			result, err := j.run(ctx, e, request)
 			return result.Descriptor, err
