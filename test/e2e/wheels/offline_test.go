@@ -23,9 +23,6 @@ func TestRealFilesInTheEngineNeedNoNetwork(t *testing.T) {
 	w.Stop()
 	l := e2etest.ReadLock(t, dir)
 	l.UV.URL = "http://127.0.0.1:9/uv.whl"
-	for i := range l.Distributions {
-		l.Distributions[i].URL = "http://127.0.0.1:9/" + l.Distributions[i].File
-	}
 	e2etest.Write(t, filepath.Join(dir, "image.lock"), l.Format())
 	spec := filepath.Join(dir, "image.toml")
 	text, err := os.ReadFile(spec)
