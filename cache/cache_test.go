@@ -138,8 +138,8 @@ func TestAttributes(t *testing.T) {
 }
 
 func TestAllFaultsOfAnEntryAreToldAtOnce(t *testing.T) {
-	_, err := cache.ParseExport("type=local,mode=all,src=d,sauce=x")
-	for _, want := range []string{`has no "sauce"`, `has no "src"`, "needs dest=", `mode "all"`} {
+	_, err := cache.ParseExport("type=local,mode=all,src=d,sauce=x,compression=estargz")
+	for _, want := range []string{`compression "estargz" is none of zstd, gzip, uncompressed`, `has no "sauce"`, `has no "src"`, "needs dest=", `mode "all"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("it does not say %s: %v", want, err)
 		}

@@ -130,6 +130,9 @@ func (e Entry) check(s string, attrs []string) error {
 	if len(attrs) > 0 && e.Attrs[attrs[0]] == "" {
 		faults = append(faults, fmt.Errorf("cache %q: type %s needs %s=", s, e.Type, attrs[0]))
 	}
+	if c := e.Attrs["compression"]; !slices.Contains([]string{"", "zstd", "gzip", "uncompressed"}, c) {
+		faults = append(faults, fmt.Errorf("cache %q: compression %q is none of zstd, gzip, uncompressed", s, c))
+	}
 	if mode := e.Attrs["mode"]; mode != "" && mode != "min" && mode != "max" {
 		faults = append(faults, fmt.Errorf("cache %q: mode %q is neither min nor max", s, mode))
 	}

@@ -46,7 +46,7 @@ func (p *parser) completeDocker() {
 	if p.given["tar"] && !p.Tar {
 		p.fault("type=docker is always an archive: leave tar=false out")
 	}
-	if p.Compression == Zstd || p.Compression == EStargz {
+	if p.Compression == Zstd {
 		p.fault("type=docker can't have compression=%s: gzip or uncompressed", p.Compression)
 	}
 	p.Tar = true

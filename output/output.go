@@ -39,12 +39,12 @@ const (
 // Compression is how the layers of an image are stored.
 type Compression string
 
-// The compressions of layers.
+// The compressions of layers. BuildKit's eStargz writes a file into each, so that its diff
+// ID is another, which stays with the engine.
 const (
 	Uncompressed Compression = "uncompressed"
 	Gzip         Compression = "gzip"
 	Zstd         Compression = "zstd"
-	EStargz      Compression = "estargz"
 )
 
 // Layout says whether o is the OCI layout that all variants share.

@@ -178,7 +178,7 @@ func (p *parser) set(key, value string) {
 			p.Names = append(p.Names, name)
 		}
 	case "compression":
-		p.Compression = word(p, key, value, Uncompressed, Gzip, Zstd, EStargz)
+		p.Compression = word(p, key, value, Uncompressed, Gzip, Zstd)
 	case "compression-level":
 		p.fault("compression-level: an engine keeps the level that it first made a layer in, and later images would have it: leave it out")
 	default:

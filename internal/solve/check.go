@@ -108,7 +108,7 @@ func typesOf(o output.Output) mediaTypes {
 	}
 	layer := map[output.Compression]string{
 		output.Uncompressed: ocispec.MediaTypeImageLayer, output.Zstd: ocispec.MediaTypeImageLayerZstd,
-		output.Gzip: ocispec.MediaTypeImageLayerGzip, output.EStargz: ocispec.MediaTypeImageLayerGzip,
+		output.Gzip: ocispec.MediaTypeImageLayerGzip,
 	}[compression(o)]
 	return mediaTypes{ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageConfig, layer, ocispec.MediaTypeImageLayer}
 }

@@ -129,7 +129,6 @@ func TestRealHistories(t *testing.T) {
 		{"-o", "type=docker,dest=a.tar,compression=gzip"},
 		{"-o", "type=oci,dest=a.tar,compression=gzip"},
 		{"-o", "type=oci,dest=a.tar,compression=uncompressed"},
-		{"-o", "type=oci,dest=a.tar,compression=estargz"},
 		{"--cache-to", h.cache() + ",compression=gzip"},
 		{"--cache-to", "type=local,compression=gzip,dest=" + local},
 		{"-t", h.registry.Host + "/inline:1", "--push", "--cache-to", "type=inline"},
