@@ -39,23 +39,6 @@ func writeAll(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// away is an address of this machine that is not the loopback: what is said of
-// "localhost" is not said of it.
-func away(t *testing.T) string {
-	t.Helper()
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range all {
-		if ip, ok := a.(*net.IPNet); ok && ip.IP.IsGlobalUnicast() && ip.IP.To4() != nil {
-			return ip.IP.String()
-		}
-	}
-	t.Skip("this machine has no address but the loopback")
-	return ""
-}
-
 // An engine of our own reaches registries as we do: by certs.d, by --insecure-registry and
 // with podman's logins, for pushes, caches and what it reads by itself.
 func TestEnginesReachRegistries(t *testing.T) {
@@ -72,7 +55,7 @@ func TestEnginesReachRegistries(t *testing.T) {
 		}},
 		{"nobody signed it", true, func(t *testing.T, h http.Handler) (string, map[string]string) {
 			t.Helper()
-			address, _ := testworld.ServeTLS(t, away(t)+":0", h)
+			address, _ := testworld.ServeTLS(t, testworld.Away(t)+":0", h)
 			return strings.TrimPrefix(address, "https://"), nil
 		}},
 		{"plain", true, func(t *testing.T, h http.Handler) (string, map[string]string) {
@@ -201,7 +184,7 @@ func TestInsecurely(t *testing.T) {
 
 func servePlain(t *testing.T, h http.Handler) string {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", away(t)+":0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", testworld.Away(t)+":0")
 	if err != nil {
 		t.Fatal(err)
 	}

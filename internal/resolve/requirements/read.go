@@ -29,8 +29,9 @@ var (
 	options    = regexp.MustCompile(`^(.*?)((?:^|\s)-.*)?$`)
 	option     = regexp.MustCompile(`(--(?:no-index|pre|prefer-binary|require-hashes))(?:\s+|$)|` +
 		`(--[\w-]+|-\w)[=\s]*("[^"]*"|'[^']*'|\S*)|(\S+)`)
-	setup   = regexp.MustCompile(`^(-C|--(config-settings?|(global|install|build)-option))$`)
-	trusted = regexp.MustCompile(`^(?i)(md5:[0-9a-f]{32}|(sha256|blake2b):[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$`)
+	projects = regexp.MustCompile(`^(?::all:|:none:|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)$`)
+	setup    = regexp.MustCompile(`^(-C|--(config-settings?|(global|install|build)-option))$`)
+	trusted  = regexp.MustCompile(`^(?i)(md5:[0-9a-f]{32}|(sha256|blake2b):[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$`)
 )
 
 // reader gathers a [Set] from files.
@@ -230,8 +231,11 @@ func (r *reader) option(l line, name, value string) (err error) {
 	case "--pre", "--prefer-binary", "--require-hashes":
 		r.options[name] = true
 	case "--no-binary", "--only-binary":
-		for project := range strings.SplitSeq(value, ",") {
-			r.options[name+"="+lock.NormalName(project)] = true
+		for which := range strings.SplitSeq(value, ",") {
+			if !projects.MatchString(which) {
+				return fmt.Errorf("%s: %s is neither a project nor :all: or :none:", name, quote(which))
+			}
+			r.options[name+"="+lock.NormalName(which)] = true
 		}
 	case "--trusted-host", "--use-feature":
 		r.set.Notes = append(r.set.Notes, l.String()+name+" is ignored: it changes nothing that is locked")

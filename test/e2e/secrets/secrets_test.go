@@ -2,7 +2,6 @@ package secrets
 
 import (
 	"encoding/base64"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -26,22 +25,6 @@ const (
 	ofHub      = "hf_" + e2etest.Secret
 	ofProxy    = e2etest.Secret + "-proxy"
 )
-
-// away is an address of this machine to which one goes by a proxy.
-func away(t *testing.T) string {
-	t.Helper()
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range all {
-		if ip, ok := a.(*net.IPNet); ok && ip.IP.IsGlobalUnicast() && ip.IP.To4() != nil {
-			return ip.IP.String()
-		}
-	}
-	t.Skip("this machine has no address but the loopback")
-	return ""
-}
 
 // proxy lets pass who knows its password.
 func proxy(t *testing.T) (address string, passed *atomic.Int64) {
@@ -67,7 +50,7 @@ func proxy(t *testing.T) (address string, passed *atomic.Int64) {
 func TestRealSecrets(t *testing.T) {
 	u := e2etest.NewUser(t)
 	u.Cache = t.TempDir()
-	w := testworld.NewAt(t, away(t)+":0")
+	w := testworld.NewAt(t, testworld.Away(t)+":0")
 	stamp := "# " + time.Now().String() // what the engine knows is fetched by nobody
 	x := w.Index(testworld.IndexOptions{User: "me", Password: ofAddress}, testworld.Wheel{Name: "alpha", Files: map[string]string{"alpha.py": stamp}})
 	other := testworld.NewAt(t, "127.0.0.3:0").Index(testworld.IndexOptions{User: "me", Password: ofNetrc}, testworld.Wheel{Name: "beta", Files: map[string]string{"beta.py": stamp}})
