@@ -74,7 +74,7 @@ func TestFaults(t *testing.T) {
 		{"--pre torch", `"torch" is no option that pip takes here`},
 		{"torch --pre", `"--pre" is no option that pip takes here`},
 		{`-i "https://h\" x`, `"https://h\\" is not a URL` + "\n" + `"x" is no option that pip takes here`},
-		{`--no-binary a,"b`, `--no-binary: "\"b" is neither a project nor :all: or :none:`},
+		{`--no-binary a,"b`, `--no-binary: "\"b" is neither :all: nor :none: nor a project`},
 		{"--hash=sha256:" + sha, `"--hash" is no option that pip takes here`},
 		{"a --hash=md5:" + sha, `--hash: "md5:` + sha + `" is not a whole md5, sha256, sha384, sha512 or blake2b of a file`},
 		{"a --hash=sha256:zz", `--hash: "sha256:zz" is not a whole md5, sha256, sha384, sha512 or blake2b of a file`},

@@ -233,7 +233,7 @@ func (r *reader) option(l line, name, value string) (err error) {
 	case "--no-binary", "--only-binary":
 		for which := range strings.SplitSeq(value, ",") {
 			if !projects.MatchString(which) {
-				return fmt.Errorf("%s: %s is neither a project nor :all: or :none:", name, quote(which))
+				return fmt.Errorf("%s: %s is neither :all: nor :none: nor a project", name, quote(which))
 			}
 			r.options[name+"="+lock.NormalName(which)] = true
 		}

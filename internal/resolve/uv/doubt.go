@@ -120,14 +120,14 @@ func (w Witness) ask(ctx context.Context, d Doubt) (isStrange bool, err error) {
 		if fault != nil {
 			return false, fault
 		}
-		files, err := door.ReadPage(guarded, w.Client, page)
+		files, fault := door.ReadPage(guarded, w.Client, page)
 		for key, f := range files {
 			if d.is(key, f) {
 				return false, w.Keep([]Doubt{d})
 			}
 		}
-		if err = unlessMissing(err); failed == nil && err != nil {
-			failed = fmt.Errorf("asking whether an index has %s %s: %w", d.Name, d.Version, fetch.Explain(err))
+		if fault = unlessMissing(fault); failed == nil && fault != nil {
+			failed = fmt.Errorf("asking whether an index has %s %s: %w", d.Name, d.Version, fetch.Explain(fault))
 		}
 	}
 	if failed != nil || !d.named {
