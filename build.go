@@ -102,6 +102,7 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	if j.python, err = p.resolver().Access(ctx, j.lock); err != nil {
 		return err
 	}
+	j.lock = j.python.Lock
 	return work(j)
 }
 

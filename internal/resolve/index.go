@@ -134,6 +134,7 @@ type Access struct {
 	Logins uv.Logins            // of the hosts that they come from
 	Unset  []requirements.Unset // the logins that nobody knows
 	Mirror uv.Mirror            // what the index that the user names has of them
+	Lock   lock.Lock            // the lock, with addresses that somebody vouches for
 }
 
 // Access asks the index that the user names for Python packages where it has the files
@@ -157,7 +158,13 @@ func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) 
 		}
 		doubts = slices.DeleteFunc(doubts, func(d uv.Doubt) bool { return a.Mirror.Has[d.SHA256] != "" })
 	}
-	return a, p.witness(a.Logins).Confirm(ctx, doubts)
+	found, err := p.witness(a.Logins).Confirm(ctx, doubts)
+	named := append([]string{x.Default}, x.Further...)
+	for _, r := range p.Wishes.Python {
+		named = append(named, r.Named(p.Root)...)
+	}
+	a.Lock = uv.Believed(l, found, named)
+	return a, err
 }
 
 // Confirm asks indexes whether a lock that doesn't drift has what they have, where that
@@ -175,7 +182,8 @@ func (p Project) Confirm(ctx context.Context, l lock.Lock) error {
 	if err != nil {
 		return err
 	}
-	return p.witness(logins.Merge(x.logins)).Confirm(ctx, doubts)
+	_, err = p.witness(logins.Merge(x.logins)).Confirm(ctx, doubts)
+	return err
 }
 
 // mirrored finds what the index that the user names has of a lock.

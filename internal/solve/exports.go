@@ -133,9 +133,16 @@ func rank(o output.Output) int {
 }
 
 func checkArchive(path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		err := failure.New(failure.Usage, &fs.PathError{Op: "writing", Path: path, Err: errors.New("it is a folder")})
-		return failure.WithHint(err, "an archive needs the name of a file; for a folder add tar=false")
+	refused := func(what, hint string) error {
+		return failure.WithHint(failure.New(failure.Usage, &fs.PathError{Op: "writing", Path: path, Err: errors.New(what)}), hint)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil || info.Mode().IsRegular():
+	case info.IsDir():
+		return refused("it is a folder", "an archive needs the name of a file; for a folder add tar=false")
+	default: // a rename would put a file in the place of /dev/null
+		return refused("it is a device, a pipe or a socket", "dest=- writes to the standard output")
 	}
 	return layout.Writable(beneath.Typed(filepath.Dir(path)))
 }

@@ -148,11 +148,11 @@ func TestNewExportsReportsAllThatCanNotBeWritten(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := NewExports(outputs(t, "type=oci,dest="+dir, "type=docker,dest="+file+"/a.tar", file), "faceblend", false)
+	_, err := NewExports(outputs(t, "type=oci,dest="+dir, "type=docker,dest="+file+"/a.tar", file, "type=docker,dest=/dev/null"), "faceblend", false)
 	if err == nil {
 		t.Fatal("got no error")
 	}
-	if !strings.Contains(err.Error(), "it is a folder") || strings.Count(err.Error(), "can not be written to") != 2 {
+	if !strings.Contains(err.Error(), "it is a folder") || !strings.Contains(err.Error(), "writing /dev/null: it is a device") || strings.Count(err.Error(), "can not be written to") != 2 {
 		t.Errorf("got %q, want three faults", err)
 	}
 	if len(filesIn(t, dir)) != 1 {

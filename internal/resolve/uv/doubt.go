@@ -1,6 +1,7 @@
 package uv
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -71,33 +72,52 @@ type Witness struct {
 	Dir    string // of the cache folder
 }
 
-// Confirm wants named indexes to have the files.
-func (w Witness) Confirm(ctx context.Context, list []Doubt) error {
-	faults, strange := make([]error, len(list)), make([]bool, len(list))
+// Confirm wants named indexes to have the files, and says at which addresses they have those
+// of indexes that nobody names, by sha256: a lock may not have an engine ask whom it likes.
+func (w Witness) Confirm(ctx context.Context, list []Doubt) (found map[string]string, err error) {
+	faults, where := make([]error, len(list)), make([]string, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(16)
 	for i, d := range list {
 		group.Go(func() error {
-			var known bool
-			if !readKept(w.path(d), &known) {
-				strange[i], faults[i] = w.ask(groupCtx, d)
+			if !readKept(w.path(d), &where[i]) {
+				where[i], faults[i] = w.ask(groupCtx, d)
 			}
 			return groupCtx.Err()
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return nil, err
 	}
 	unknown := map[string][]string{} // by index
+	found = map[string]string{}
 	for i, d := range list {
-		if strange[i] {
+		switch {
+		case faults[i] == nil && where[i] == "":
 			unknown[d.Index] = append(unknown[d.Index], title(d.Distribution))
+		case !d.named:
+			found[d.SHA256] = where[i]
 		}
 	}
 	for _, index := range slices.Sorted(maps.Keys(unknown)) {
 		faults = append(faults, strangeTo(index, unknown[index]))
 	}
-	return errors.Join(faults...)
+	return found, errors.Join(faults...)
+}
+
+// Believed is a lock with addresses that somebody vouches for: those that indexes were found to
+// have files at, and uv's own where the lock has it from a host of none of the indexes.
+func Believed(l lock.Lock, found map[string]string, indexes []string) lock.Lock {
+	l.Distributions = slices.Clone(l.Distributions)
+	for i, d := range l.Distributions {
+		l.Distributions[i].URL = cmp.Or(found[d.SHA256], d.URL)
+	}
+	isItsHost := func(index string) bool { return hostOf(index) == hostOf(l.UV.URL) }
+	pinned, err := uvWheel(l.Platform)
+	if err == nil && l.UV.URL != "" && !slices.ContainsFunc(append(indexes, pinned.URL), isItsHost) {
+		l.UV.URL = pinned.URL
+	}
+	return l
 }
 
 // strangeTo is about what an index is said to have that nobody names, and none that is
@@ -112,18 +132,18 @@ func strangeTo(index string, titles []string) error {
 	return failure.WithHint(err, fmt.Sprintf("if you trust that index, name it: --python-index %s, or a [[python.index]] of image.toml", index))
 }
 
-// ask asks for one file; isStrange is that no named index has it.
-func (w Witness) ask(ctx context.Context, d Doubt) (isStrange bool, err error) {
+// ask asks for one file, and says where it is; "" is that no named index has it.
+func (w Witness) ask(ctx context.Context, d Doubt) (where string, err error) {
 	var failed error
 	for _, page := range d.pages {
 		guarded, fault := door.Guard(ctx, page)
 		if fault != nil {
-			return false, fault
+			return "", fault
 		}
 		files, fault := door.ReadPage(guarded, w.Client, page)
 		for key, f := range files {
 			if d.is(key, f) {
-				return false, w.Keep([]Doubt{d})
+				return f.URL, w.keep(d, f.URL)
 			}
 		}
 		if fault = unlessMissing(fault); failed == nil && fault != nil {
@@ -131,10 +151,10 @@ func (w Witness) ask(ctx context.Context, d Doubt) (isStrange bool, err error) {
 		}
 	}
 	if failed != nil || !d.named {
-		return failed == nil, failed
+		return "", failed
 	}
 	err = fmt.Errorf("%s %s: %s doesn't name %s with the sha256 that is locked", d.Name, d.Version, fetch.Redact(d.Index), fetch.Redact(d.URL))
-	return false, failure.WithHint(failure.New(failure.Findings, err), "\"build lock\" takes what the index names now")
+	return "", failure.WithHint(failure.New(failure.Findings, err), "\"build lock\" takes what the index names now")
 }
 
 // is says whether an index means d by what it says of a file.
@@ -146,12 +166,18 @@ func (d Doubt) is(key string, f door.File) bool {
 	return f.Name == d.File && sum == d.SHA256
 }
 
-// Keep notes what indexes have.
+// Keep notes that indexes have files where a lock that was just made has them.
 func (w Witness) Keep(list []Doubt) error {
-	for _, d := range list {
-		if err := keep(w.path(d), true); err != nil {
-			return fmt.Errorf("keeping what %s has: %w", d.Index, err)
-		}
+	faults := make([]error, len(list))
+	for i, d := range list {
+		faults[i] = w.keep(d, d.URL)
+	}
+	return errors.Join(faults...)
+}
+
+func (w Witness) keep(d Doubt, where string) error {
+	if err := keep(w.path(d), where); err != nil {
+		return fmt.Errorf("keeping what %s has: %w", d.Index, err)
 	}
 	return nil
 }

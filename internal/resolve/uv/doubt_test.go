@@ -1,6 +1,7 @@
 package uv
 
 import (
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,15 +30,25 @@ func TestFilesOfAnIndexThatNobodyNames(t *testing.T) {
 	s.put("/more/b/", []byte(link("/x/"+b.File, b.SHA256)))
 	for _, page := range []string{"", link("/x/"+a.File, ""), link("/x/"+a.File, sumOf([]byte("other"))), link("/x/other-1.0.whl", a.SHA256)} {
 		s.put("/simple/a/", []byte(page))
-		err := w.Confirm(t.Context(), list)
+		_, err := w.Confirm(t.Context(), list)
 		if failure.KindOf(err) != failure.Findings || len(failure.Hints(err)) != 1 || strings.Contains(err.Error(), "b 1.0") ||
 			!strings.Contains(err.Error(), "a 1.0: from the index https://then.example/simple, which neither") {
 			t.Errorf("got %v (kind %d)", err, failure.KindOf(err))
 		}
 	}
 	s.put("/simple/a/", []byte(link("/x/"+a.File, a.SHA256)))
-	if err := w.Confirm(t.Context(), list); err != nil {
-		t.Error(err)
+	found, err := w.Confirm(t.Context(), list)
+	if want := map[string]string{a.SHA256: s.URL + "/x/" + a.File, b.SHA256: s.URL + "/x/" + b.File}; err != nil || !maps.Equal(found, want) {
+		t.Errorf("found %v, %v", found, err)
+	}
+	// They are fetched from there, and uv from where this program knows it to be.
+	l.Platform, l.UV = "linux/amd64", lock.UV{URL: "http://then.example/delete?x=/uv.whl"}
+	believed := Believed(l, found, []string{s.URL + "/simple"})
+	if believed.Distributions[0].URL != found[a.SHA256] || l.Distributions[0].URL == found[a.SHA256] || hostOf(believed.UV.URL) != pypiFiles {
+		t.Errorf("believed are %+v and %+v", believed.Distributions, believed.UV)
+	}
+	if l.UV.URL = s.URL + "/uv.whl"; Believed(l, nil, []string{s.URL + "/simple"}).UV.URL != l.UV.URL {
+		t.Error("uv is not taken from the index")
 	}
 	if named := Doubtful([]Request{r}, l, Indexes{Default: "https://then.example/simple/"}, fstest.MapFS{}); len(named) > 0 {
 		t.Errorf("where it is named: %+v", named)
@@ -67,21 +78,21 @@ func TestFilesOnAnotherServer(t *testing.T) {
 	for _, page := range []string{link(other.URL+"/other.whl", a.SHA256), link(a.URL, sumOf([]byte("altered")))} {
 		s.put("/simple/a/", []byte(page))
 		s.put("/links.html", []byte(link(b.URL, "")))
-		err := w.Confirm(t.Context(), list)
+		_, err := w.Confirm(t.Context(), list)
 		if failure.KindOf(err) != failure.Findings || !strings.Contains(err.Error(), "a 1.0: "+s.URL+"/simple doesn't name "+a.URL) {
 			t.Errorf("got %v (kind %d)", err, failure.KindOf(err))
 		}
 	}
 	s.put("/simple/a/", []byte(link(a.URL, a.SHA256)))
-	if err := w.Confirm(t.Context(), list); err != nil {
+	if _, err := w.Confirm(t.Context(), list); err != nil {
 		t.Error(err)
 	}
 	s.Close()
-	if err := w.Confirm(t.Context(), list); err != nil || s.times("/links.html") != 1 {
+	if _, err := w.Confirm(t.Context(), list); err != nil || s.times("/links.html") != 1 {
 		t.Errorf("it is asked again: %v, %q", err, s.asked)
 	}
 	list[0].URL += "x" // another claim
-	if err := w.Confirm(t.Context(), list); failure.KindOf(err) != failure.Transient {
+	if _, err := w.Confirm(t.Context(), list); failure.KindOf(err) != failure.Transient {
 		t.Errorf("where nobody is there: %v (kind %d)", err, failure.KindOf(err))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -171,12 +172,16 @@ func (h *histories) inherited(t *testing.T) *e2etest.User {
 	program := olderEngine(t)
 	address := "unix://" + filepath.Join(dir, "old.sock")
 	cmd := exec.CommandContext(t.Context(), program, "--root", filepath.Join(dir, "root"), "--addr", address,
-		"--oci-worker-binary", enginetest.Runc(t), "--oci-worker-net", "host", "--containerd-worker=false")
+		"--oci-worker=true", "--oci-worker-binary", enginetest.Runc(t), "--oci-worker-net", "host", "--containerd-worker=false")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	u := &e2etest.User{Dir: t.TempDir(), Addr: address, Cache: h.Cache, Env: h.Env}
-	for n := 0; u.Run(t, "engine", "status").Code != 0 && n < 100; n++ {
+	answers := func() bool {
+		c, err := new(net.Dialer).DialContext(t.Context(), "unix", strings.TrimPrefix(address, "unix://"))
+		return err == nil && c.Close() == nil
+	}
+	for n := 0; !answers() && n < 100; n++ {
 		time.Sleep(100 * time.Millisecond)
 	}
 	for _, output := range []string{"type=docker,dest=a.tar,compression=gzip", "type=oci"} {
