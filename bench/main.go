@@ -7,7 +7,7 @@
 //	bench registry                               serves a registry of memory
 //	bench sha256 BYTES                           hashes as many bytes on one core
 //	bench sink                                   serves a registry that forgets weights
-//	bench cases [-in FOLDER] [SET|CASE…]         runs what once misled the command, and prints a table
+//	bench cases -in FOLDER [SET|CASE…]           runs what once misled the command, and prints a table
 //	bench mutate [FLAGS] [PACKAGE…]              finds out which changes of the code no test sees
 //
 // A server prints two lines, its address and that of its control ([serve]), and

@@ -10,7 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,9 +40,9 @@ func all() []aCase { return slices.Concat(security(), clients(), engines()) }
 func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 	set := flag.NewFlagSet("bench cases", flag.ContinueOnError)
 	set.SetOutput(progress)
-	folder := set.String("in", "../shared/cases", "the `folder` of all cases")
+	folder := set.String("in", "", "the `folder` of all cases, which are no part of the repository")
 	set.Usage = func() {
-		fmt.Fprintln(progress, "usage: go run ./bench cases [-in FOLDER] [SET|SET/CASE…], in the repository's root\nsets: security clients engine; all where none is named")
+		fmt.Fprintln(progress, "usage: go run ./bench cases -in FOLDER [SET|SET/CASE…], in the repository's root\nsets: security clients engine; all where none is named")
 		set.PrintDefaults()
 	}
 	if err := set.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -51,9 +50,8 @@ func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 	} else if err != nil {
 		return err
 	}
-	if _, err := os.Stat(*folder); errors.Is(err, fs.ErrNotExist) {
-		_, err = fmt.Fprintf(out, "there is no folder %s: the cases are no part of the repository\n", *folder)
-		return err
+	if _, err := os.Stat(*folder); err != nil {
+		return fmt.Errorf("reading the cases, which -in names the folder of: %w", err)
 	}
 	if os.Geteuid() != 0 {
 		return errors.New("the cases need an engine, and only root can run one")

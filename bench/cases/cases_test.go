@@ -1,7 +1,9 @@
 package cases
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,9 +64,10 @@ func TestChoose(t *testing.T) {
 	if _, err := choose(known, []string{"sec"}); err == nil {
 		t.Error("a part of a name is taken for a set")
 	}
-	var out strings.Builder
-	if err := Main(t.Context(), []string{"-in", filepath.Join(t.TempDir(), "none")}, &out, io.Discard); err != nil || !strings.HasPrefix(out.String(), "there is no folder ") {
-		t.Errorf("without the folder: %q, %v", out.String(), err)
+	for _, folder := range []string{"", filepath.Join(t.TempDir(), "none")} {
+		if err := Main(t.Context(), []string{"-in", folder}, io.Discard, io.Discard); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "-in names") {
+			t.Errorf("without the folder: %v", err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/failure"
@@ -47,7 +49,11 @@ func (p Project) python(
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	sockets, err := atomicfile.Folder(p.sockets())
+	dir, err := p.sockets("/tmp")
+	if err != nil {
+		return lock.Lock{}, err
+	}
+	sockets, err := atomicfile.Folder(dir)
 	if err != nil {
 		return lock.Lock{}, fmt.Errorf("making a folder for sockets: %w", err)
 	}
@@ -86,12 +92,25 @@ func (p Project) python(
 // take a hundred bytes for the path of a socket.
 const longestSockets = 60
 
-// sockets is the folder of the sockets of one run.
-func (p Project) sockets() string {
+// sockets is the folder that those of the sockets of one run are in: of the cache, or of
+// temporary files where that has too long a path. There it is the user's own: whoever owned
+// it could put a socket of theirs in the place of ours.
+func (p Project) sockets(temporary string) (string, error) {
 	if dir := filepath.Join(p.CacheDir, "door"); len(dir) <= longestSockets {
-		return dir
+		return dir, nil
 	}
-	return "/tmp/lamina-door"
+	dir := filepath.Join(temporary, fmt.Sprintf("lamina-door-%d", os.Getuid()))
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("making a folder for sockets: %w", err)
+	}
+	var s unix.Stat_t
+	if err := unix.Lstat(dir, &s); err != nil {
+		return "", fmt.Errorf("making a folder for sockets: %w", err)
+	}
+	if s.Mode&unix.S_IFMT != unix.S_IFDIR || s.Mode&0o077 != 0 || int(s.Uid) != os.Getuid() {
+		return "", failure.New(failure.Usage, fmt.Errorf("folder %q for sockets is not yours alone: remove it", dir))
+	}
+	return dir, nil
 }
 
 // cacheID is that of uv's cache on the engine. It stays with the folder of the spec, and is

@@ -3,6 +3,7 @@ package resolve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,11 +63,33 @@ func TestCacheID(t *testing.T) {
 	}
 }
 
-// A socket's path has to fit into a hundred bytes.
+// A socket's path has to fit into a hundred bytes. A folder of temporary files is used
+// where nobody else may enter it.
 func TestSocketsHaveShortPaths(t *testing.T) {
-	for cache, want := range map[string]string{"/var/lamina": "/var/lamina/door", "/" + strings.Repeat("x", 60): "/tmp/lamina-door"} {
-		if got := (Project{CacheDir: cache}).sockets(); got != want {
-			t.Errorf("for %s they are in %s", cache, got)
+	if got, err := (Project{CacheDir: "/var/lamina"}).sockets(""); got != "/var/lamina/door" || err != nil {
+		t.Errorf("they are in %s, %v", got, err)
+	}
+	temporary, long := t.TempDir(), Project{CacheDir: "/" + strings.Repeat("x", 60)}
+	own := filepath.Join(temporary, fmt.Sprintf("lamina-door-%d", os.Getuid()))
+	for range 2 { // it is made, and is there
+		if got, err := long.sockets(temporary); got != own || err != nil {
+			t.Errorf("they are in %s, %v", got, err)
+		}
+	}
+	spoilt := map[string]func() error{
+		"a folder for all": func() error { return errors.Join(os.Mkdir(own, 0o700), os.Chmod(own, 0o755)) },
+		"a link":           func() error { return os.Symlink(t.TempDir(), own) },
+		"a file":           func() error { return os.WriteFile(own, nil, 0o600) },
+	}
+	if os.Getuid() == 0 {
+		spoilt["somebody else's"] = func() error { return errors.Join(os.Mkdir(own, 0o700), os.Chown(own, 65534, 65534)) }
+	}
+	for name, spoil := range spoilt {
+		if err := errors.Join(os.RemoveAll(own), spoil()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := long.sockets(temporary); failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "is not yours alone") {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }

@@ -48,6 +48,20 @@ func genuine(t *testing.T, r *testworld.Registry) forgery {
 	return f
 }
 
+// forged is an image whose layers were spoilt, published with digests that are right.
+func forged(t *testing.T, spoil func(*forgery)) (forgery, *testworld.Registry) {
+	t.Helper()
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	f := genuine(t, r)
+	for i := range f.layers {
+		f.layers[i] = bytes.Clone(f.layers[i])
+	}
+	spoil(&f)
+	f.seal()
+	f.put(t, r, ocispec.MediaTypeImageManifest)
+	return f, r
+}
+
 // seal has all digests fit again.
 func (f *forgery) seal() {
 	f.config.RootFS.DiffIDs, f.job.Model.Layers = nil, nil
@@ -156,14 +170,7 @@ func TestForgeriesAreTold(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-			f := genuine(t, r)
-			for i := range f.layers {
-				f.layers[i] = bytes.Clone(f.layers[i])
-			}
-			tt.spoil(&f)
-			f.seal()
-			f.put(t, r, ocispec.MediaTypeImageManifest)
+			f, r := forged(t, tt.spoil)
 			_, err := f.job.CheckPublished(t.Context(), reader(t, r), t.TempDir())
 			told(t, "published", err, tt.want)
 			told(t, "in a layout", f.job.CheckPulled(t.Context(), f.lay(t), ""), tt.want)
@@ -250,7 +257,7 @@ func TestForgedManifestsAreTold(t *testing.T) {
 	told(t, "an index", err, "and no image of")
 }
 
-// The very image of shared/cases: files of a system in the place of weights.
+// Files of a system in the place of weights.
 func TestAnImageOfFilesElsewhere(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})

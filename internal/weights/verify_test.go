@@ -28,14 +28,7 @@ func TestVerifyHashesContents(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-			f := genuine(t, r)
-			for i := range f.layers {
-				f.layers[i] = bytes.Clone(f.layers[i])
-			}
-			tt.spoil(&f)
-			f.seal()
-			f.put(t, r, ocispec.MediaTypeImageManifest)
+			f, r := forged(t, tt.spoil)
 			told(t, "published", f.job.VerifyPublished(t.Context(), reader(t, r)), tt.want)
 			told(t, "in a layout", f.job.VerifyPulled(t.Context(), f.lay(t)), tt.want)
 		})
