@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 import traceback
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ MAX_BODY = 80 << 20
 """Bytes; holds a picture and a patch of MAX_PIXELS each in base64."""
 
 LINGER_SECONDS = 2.0
+"""How long a sender may be silent while the rest of a refused body is swallowed."""
 
 _PING = {
     Status.LOADING: HTTPStatus.NO_CONTENT,
@@ -80,9 +82,9 @@ class Handler(BaseHTTPRequestHandler):
         """Swallow what is still coming: closing on unread data would take the answer back."""
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(LINGER_SECONDS)
-        for _ in range(MAX_BODY >> 16):
-            if not self.rfile.read1(1 << 16):
-                break
+        left, end = 2 * MAX_BODY, time.monotonic() + self.timeout
+        while left > 0 and time.monotonic() < end and (chunk := self.rfile.read1(1 << 16)):
+            left -= len(chunk)  # by bytes: a slow machine reads few at a time
 
     def _route(self, method: str) -> None:
         path = self.path.partition("?")[0]

@@ -101,7 +101,7 @@ class ServerTest(unittest.TestCase):
     def test_too_large_a_body_still_gets_its_answer(self):
         self.service.load()
         with mock.patch.object(server, "MAX_BODY", 4 << 20):
-            answer, _ = self.ask("POST", "/blend", b"x" * (5 << 20))
+            answer, _ = self.ask("POST", "/blend", b"x" * (7 << 20))
         self.assertEqual(answer.status, 413)
 
     def test_a_sender_that_leaves_harms_nothing(self):
