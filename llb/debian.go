@@ -2,7 +2,6 @@ package llb
 
 import (
 	"fmt"
-	"path"
 	"strconv"
 
 	bkllb "github.com/moby/buildkit/client/llb"
@@ -102,7 +101,7 @@ func (d Debian) debs() State {
 		if _, base := lock.Find(d.Base, p.Name); base {
 			folder = "/base/"
 		}
-		files[i] = File{From: d.Mirrors.Deb(p), Path: folder + path.Base(p.Path)}
+		files[i] = File{From: d.Mirrors.Deb(p), Path: folder + p.FileName()}
 	}
 	return Gather(d.Name+": gather packages", files)
 }

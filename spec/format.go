@@ -22,6 +22,12 @@ func (s Spec) Format() ([]byte, error) {
 
 		GPU map[string][][]string `toml:"gpu,omitempty"`
 	}
+	type repositories struct {
+		Debian
+
+		Suites          *[]string `toml:"suites,omitempty"`
+		CheckValidUntil *bool     `toml:"check-valid-until,omitempty"`
+	}
 	type variant struct {
 		Weights string   `toml:"weights,omitempty"`
 		Extra   []string `toml:"extra-packages,omitempty"`
@@ -29,12 +35,19 @@ func (s Spec) Format() ([]byte, error) {
 	written := struct {
 		Spec
 
+		Debian  repositories       `toml:"debian,omitempty"`
 		App     app                `toml:"app,omitempty"`
 		Smoke   smoke              `toml:"smoke,omitempty"`
 		Variant map[string]variant `toml:"variant,omitempty"`
 	}{
-		Spec: s, Smoke: smoke{Smoke: s.Smoke},
+		Spec: s, Debian: repositories{Debian: s.Debian}, Smoke: smoke{Smoke: s.Smoke},
 		Variant: map[string]variant{Production: {s.Weights, s.Extra}},
+	}
+	if s.Debian.Suites != nil { // none is not the same as the usual ones
+		written.Debian.Suites = &s.Debian.Suites
+	}
+	if s.Debian.IgnoreValidUntil {
+		written.Debian.CheckValidUntil = new(bool)
 	}
 	usual := defaultPrune(s.Python.Compile)
 	if p := &written.Python.Prune; len(*p) >= len(usual) && slices.Equal((*p)[:len(usual)], usual) {

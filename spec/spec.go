@@ -51,13 +51,15 @@ const (
 
 // Debian says which Debian packages run.
 type Debian struct {
-	Suites       []string     `toml:"suites,omitempty"`
+	Suites       []string     `toml:"-"` // of Debian's own archive; none where a repository has all that the image needs
 	Components   []string     `toml:"components,omitempty"`
 	Mirror       string       `toml:"mirror,omitempty"` // base URL without a slash at its end; "" where none is written
 	Packages     []string     `toml:"packages,omitempty"`
 	Exclude      []string     `toml:"exclude,omitempty"` // globs of absolute paths in order; ** spans folders, a leading ! takes back
 	Keep         []string     `toml:"keep,omitempty"`    // globs of absolute paths: private keys that may be in the image, whatever has made them
 	Repositories []Repository `toml:"repository,omitempty"`
+
+	IgnoreValidUntil bool `toml:"-"` // check-valid-until = false: indexes that have expired are taken, too
 }
 
 // Repository is a [[debian.repository]] table.
@@ -157,7 +159,7 @@ type User struct {
 type Smoke struct {
 	Imports      []string   `toml:"imports,omitempty"`
 	Run          [][]string `toml:"run,omitempty"`
-	ELFIgnore    []string   `toml:"elf-ignore,omitempty"`
+	ELFIgnore    []string   `toml:"elf-ignore,omitempty"` // names of libraries, and globs of absolute paths of what needs some
 	NeedsWeights bool       `toml:"needs-weights,omitempty"`
 	GPU          [][]string `toml:"-"` // run = … of [smoke.gpu]
 }

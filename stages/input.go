@@ -96,7 +96,7 @@ type Smoke struct {
 	Imports      []string   // Python modules
 	Run          [][]string // commands of the app, run as its user
 	GPU          [][]string // more commands, run where there are Devices
-	ELFIgnore    []string   // sonames that may be missing
+	ELFIgnore    []string   // sonames, and globs of files that need some, that may be missing
 	NeedsWeights bool       // the commands read the model's files
 	Devices      []string   // the NVIDIA devices that the engine has to run GPU on, by their CDI names
 }
