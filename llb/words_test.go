@@ -124,7 +124,7 @@ func execs() map[string]llb.State {
 			Name: "torch 2", Layer: state("layer"), Places: []string{"/usr/local"}, Apart: []string{"/usr/local/sbin"}, Keep: llb.Exclude{"/a"},
 			Lists: &env, Sdist: &env, Wheels: []llb.File{wheel("torch")},
 		}.On(builder),
-		"elf": llb.ELFClosure{Image: state("image"), Ignore: []string{"libx.so"}}.On(builder),
+		"elf": llb.ELFClosure{Image: state("image"), Lists: state("lists"), Strangers: []string{"cuda"}, Ignore: []string{"libx.so"}}.On(builder),
 		"distributions": llb.Distributions{
 			Image: state("image"), Optional: []string{"a"}, Overridden: []string{"b"}, Collisions: []string{"c"},
 		}.On(builder),

@@ -13,6 +13,10 @@ func defaultComponents() []string { return []string{"main"} }
 
 func defaultUser() User { return User{Name: "app", UID: defaultUID} }
 
+func defaultApp() App {
+	return App{Path: defaultPath, User: defaultUser(), Workdir: "/", StopSignal: defaultStopSignal}
+}
+
 const (
 	defaultPlatform   = "linux/amd64"
 	defaultPath       = "/app"

@@ -763,8 +763,7 @@ user = ":1000"
 user = "root:0"
 `,
 			want: []string{
-				`image.toml:3:8: user: "root" is an account of Debian's own, want another name`,
-				`image.toml:3:8: user: the uid "0" is not from 1 to 65533`,
+				`image.toml:3:8: user: "root" is an account of Debian's own, with a number of its own: write user = "root"`,
 			},
 		},
 		{

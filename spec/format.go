@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -56,11 +55,9 @@ func (s Spec) Format() ([]byte, error) {
 	if len(s.Smoke.GPU) > 0 {
 		written.Smoke.GPU = map[string][][]string{"run": s.Smoke.GPU}
 	}
-	if s.App.Source != "" { // else what the others say is of no app
-		written.App.App = s.App
-		if name := s.App.User.Name; name != "" {
-			written.App.User = fmt.Sprintf("%s:%d", name, cmp.Or(s.App.User.UID, defaultUID))
-		}
+	written.App.App = s.App
+	if written.App.User = s.App.User.Name; s.App.User.UID != 0 {
+		written.App.User = fmt.Sprintf("%s:%d", s.App.User.Name, s.App.User.UID)
 	}
 	text, err := toml.Marshal(written)
 	if err != nil {

@@ -17,6 +17,7 @@
 package spec
 
 import (
+	"reflect"
 	"strings"
 
 	"lamina.build/lock"
@@ -138,7 +139,7 @@ func (m Model) Request() lock.ModelRequest {
 
 // App is the [app] table.
 type App struct {
-	Source     string            `toml:"source,omitempty"` // "" where the image has no app
+	Source     string            `toml:"source,omitempty"` // "" where all of the app is in packages
 	Path       string            `toml:"path,omitempty"`
 	User       User              `toml:"-"`
 	Workdir    string            `toml:"workdir,omitempty"`
@@ -149,10 +150,14 @@ type App struct {
 	StopSignal string            `toml:"stop-signal,omitempty"`
 }
 
-// User is the account that the app runs as.
+// IsZero says whether the image has no app: nothing is said of one.
+func (a App) IsZero() bool { return reflect.DeepEqual(a, App{}) || reflect.DeepEqual(a, defaultApp()) }
+
+// User is the account that the app runs as. Without a number it is the account that a
+// package makes under the name, or else a new one.
 type User struct {
 	Name string
-	UID  int
+	UID  int // 0 where there is no number
 }
 
 // Smoke is the [smoke] table.

@@ -79,8 +79,8 @@ func (m Model) Layers() (layers []llb.Layer) {
 
 // App is what the container runs.
 type App struct {
-	Layer      llb.Layer
-	Path       string // absolute: where the layer has the app
+	Layer      llb.Layer // the zero value where it is of packages alone
+	Path       string    // absolute: where the layer has the app
 	User       llb.User
 	Workdir    string
 	Entrypoint []string
@@ -89,6 +89,9 @@ type App struct {
 	Ports      []int
 	StopSignal string
 }
+
+// brings says whether a layer is the app's own.
+func (a *App) brings() bool { return a != nil && a.Layer.Image != "" }
 
 // Smoke says what has to work before an image is let out.
 type Smoke struct {

@@ -111,7 +111,7 @@ func (d drawing) smokeMounts() []llb.Mount {
 	add := func(path string, from llb.State) {
 		mounts = append(mounts, llb.Mount{Target: path, From: from, Source: path})
 	}
-	if d.App != nil {
+	if d.App.brings() {
 		add(d.App.Path, d.withTrees())
 	}
 	if d.needsWeights() {
