@@ -132,7 +132,9 @@ func newer(a, b *Package) bool {
 
 // Files returns the packages that lie at a path of a repository by what its indexes say:
 // more than one where these say different things of it.
-func (x *Index) Files(repository, filename string) []*Package { return x.files[place{repository, filename}] }
+func (x *Index) Files(repository, filename string) []*Package {
+	return x.files[place{repository, filename}]
+}
 
 // Providers returns the names of the packages that provide a virtual one, sorted.
 func (x *Index) Providers(name string) []string { return x.providers[name] }

@@ -54,11 +54,11 @@ type paragraph struct {
 	last *span // the field that a continuation line goes on with
 	used bool
 
-	name, version, architecture       span
-	depends, preDepends, provides     span
-	conflicts, breaks, multiArch      span
-	essential, filename, size         span
-	sha256, sha512                    span
+	name, version, architecture   span
+	depends, preDepends, provides span
+	conflicts, breaks, multiArch  span
+	essential, filename, size     span
+	sha256, sha512                span
 }
 
 // span is where the buffer has the value of a field.

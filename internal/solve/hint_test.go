@@ -59,7 +59,7 @@ func TestLibrariesGetTheLinesToWrite(t *testing.T) {
 		"libatm.so.1 is needed by /usr/lib/tc/q_atm.so, and nothing that iproute2 depends on has it\n" +
 			"libz.so.1 is needed by /usr/bin/a, and excluded: zlib1g has it as /usr/lib/libz.so.1": `: ["!/usr/lib/libz.so.1*"]`,
 		"libatm.so.1 is needed by /usr/lib/tc/q_atm.so, and nothing that iproute2 depends on has it": "",
-		"libcuda.so.1 is the driver's, and comes with the host's: prune /usr/lib/libcuda.so.1":                                                    "",
+		"libcuda.so.1 is the driver's, and comes with the host's: prune /usr/lib/libcuda.so.1":       "",
 	} {
 		hints := strings.Join(failure.Hints(&solve.Error{Step: "smoke: libraries of all ELF files", Output: output}), " ")
 		if !strings.Contains(hints, want) || want == "" && hints != "" {
