@@ -30,7 +30,7 @@ func (j job) footing(ctx context.Context, mirrors debian.Mirrors) (stages.Input,
 		Variant: j.spec.Variant, Platform: j.platform(), Lock: j.lock, Mirrors: llb.Mirrors(mirrors), Tools: tools,
 		Exclude: j.spec.Debian.Exclude, Keep: j.spec.Debian.Keep,
 	}
-	if j.spec.App.Source != "" {
+	if !j.spec.App.IsZero() {
 		in.App = &stages.App{User: llb.User(j.spec.App.User)}
 	}
 	return in, err
@@ -163,8 +163,15 @@ func notLocked(format string, args ...any) error {
 
 func (j job) packApp(ctx context.Context) (*stages.App, error) {
 	a := j.spec.App
-	if a.Source == "" {
+	if a.IsZero() {
 		return nil, nil
+	}
+	app := &stages.App{
+		Path: a.Path, User: llb.User(a.User), Workdir: a.Workdir,
+		Entrypoint: a.Entrypoint, Command: a.Command, Env: a.Env, Ports: a.Ports, StopSignal: a.StopSignal,
+	}
+	if a.Source == "" { // it is of packages
+		return app, nil
 	}
 	var made []string
 	if a.Source == "." { // what builds leave in the folder would grow with each
@@ -175,10 +182,8 @@ func (j job) packApp(ctx context.Context) (*stages.App, error) {
 		return nil, err
 	}
 	layer.Name = "app"
-	return &stages.App{
-		Layer: layer, Path: a.Path, User: llb.User(a.User), Workdir: a.Workdir,
-		Entrypoint: a.Entrypoint, Command: a.Command, Env: a.Env, Ports: a.Ports, StopSignal: a.StopSignal,
-	}, nil
+	app.Layer = layer
+	return app, nil
 }
 
 // maxIgnore bounds the size of a .dockerignore, in bytes.

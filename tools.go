@@ -1,13 +1,17 @@
 package lamina
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/debian"
@@ -18,32 +22,62 @@ import (
 
 // tool is a file of a Debian package that assembles a base before there is one.
 type tool struct {
-	pkg      string
+	deb      lock.Package
 	name     string   // in the layer
 	patterns []string // of its name in the package
 }
 
-func toolbox() []tool {
-	return []tool{
-		{"busybox-static", "busybox", []string{"bin/busybox", "usr/bin/busybox"}},
-		{"libeatmydata1", "libeatmydata.so", []string{"usr/lib/libeatmydata.so.*", "usr/lib/*/libeatmydata.so.*"}},
+// toolbox is what the tools are: busybox, and what spares dpkg its syncs. busybox unpacks
+// what Debian packs, but not with zstd, as Ubuntu does: the base of another distribution is
+// unpacked by its own dpkg-deb, which runs from beside its libraries.
+func (j job) toolbox() ([]tool, error) {
+	var tools []tool
+	var faults []error
+	add := func(set lock.Kind, name string, patterns []string, packages ...string) {
+		for _, pkg := range packages {
+			if deb, ok := lock.Find(j.lock.In(set, j.spec.Variant), pkg); ok {
+				tools = append(tools, tool{deb, name, patterns})
+				return
+			}
+		}
+		faults = append(faults, fmt.Errorf("the lock has no package %s", packages[0]))
 	}
+	add(lock.SetBootstrap, "busybox", []string{"bin/busybox", "usr/bin/busybox"}, "busybox-static")
+	add(lock.SetBootstrap, "libeatmydata.so", []string{"usr/lib/libeatmydata.so.*", "usr/lib/*/libeatmydata.so.*"}, "libeatmydata1")
+	if !j.isDebian() {
+		add(lock.SetBase, "dpkg-deb", []string{"usr/bin/dpkg-deb"}, "dpkg")
+		add(lock.SetBase, "ld.so", []string{"lib/ld-*.so.*", "usr/lib/ld-*.so.*", "lib/*/ld-*.so.*", "usr/lib/*/ld-*.so.*"}, "libc6")
+		for soname, packages := range map[string][]string{
+			"libc.so.6": {"libc6"}, "libmd.so.0": {"libmd0", "libmd0t64"}, "libz.so.1": {"zlib1g"}, "liblzma.so.5": {"liblzma5"}, "libzstd.so.1": {"libzstd1"}, "libbz2.so.1.0": {"libbz2-1.0"},
+		} {
+			add(lock.SetBase, soname, []string{"lib/*/" + soname + "*", "usr/lib/*/" + soname + "*"}, packages...)
+		}
+		slices.SortFunc(tools, func(a, b tool) int { return cmp.Compare(a.name, b.name) })
+	}
+	return tools, errors.Join(faults...)
+}
+
+// isDebian says whether the base is Debian's own.
+func (j job) isDebian() bool {
+	return !slices.ContainsFunc(j.lock.In(lock.SetBase, j.spec.Variant), func(p lock.Package) bool {
+		return p.Repository != debian.Main && p.Repository != debian.Security
+	})
 }
 
 // tools packs the tools as one layer. They come out of locked packages, so the
 // folder they were unpacked into is right as long as the packages are the same.
 func (j job) tools(ctx context.Context, mirrors debian.Mirrors) (llb.Layer, error) {
-	dir := filepath.Join(j.cacheDir, toolsDir)
-	debs := make([]lock.Package, len(toolbox()))
-	for i, t := range toolbox() {
-		var ok bool
-		if debs[i], ok = lock.Find(j.lock.In(lock.SetBootstrap, j.spec.Variant), t.pkg); !ok {
-			return llb.Layer{}, fmt.Errorf("the lock has no package %s", t.pkg)
-		}
-		dir = filepath.Join(dir, debs[i].SHA256[:16])
+	box, err := j.toolbox()
+	if err != nil {
+		return llb.Layer{}, err
 	}
+	all := sha256.New()
+	for _, t := range box {
+		fmt.Fprintln(all, t.name, t.deb.SHA256)
+	}
+	dir := filepath.Join(j.cacheDir, toolsDir, hex.EncodeToString(all.Sum(nil)[:16]))
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		if err := j.unpackTools(ctx, mirrors, debs, dir); err != nil {
+		if err := j.unpackTools(ctx, mirrors, box, dir); err != nil {
 			return llb.Layer{}, fmt.Errorf("unpacking the tools that assemble a base: %w", err)
 		}
 	}
@@ -53,14 +87,14 @@ func (j job) tools(ctx context.Context, mirrors debian.Mirrors) (llb.Layer, erro
 }
 
 // unpackTools takes each tool out of its package.
-func (j job) unpackTools(ctx context.Context, mirrors debian.Mirrors, debs []lock.Package, dir string) (err error) {
+func (j job) unpackTools(ctx context.Context, mirrors debian.Mirrors, box []tool, dir string) (err error) {
 	folder, err := atomicfile.Folder(dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
-	for i, t := range toolbox() {
-		deb := debs[i]
+	for _, t := range box {
+		deb := t.deb
 		file, err := j.files().Get(ctx, mirrors.URL(deb.Repository, deb.Path), debian.File{Size: deb.Size, SHA256: deb.SHA256})
 		if err != nil {
 			return err

@@ -59,9 +59,9 @@ note "starting the engine"
 quietly ./build engine start
 quietly lamina lock
 
-# apt counts itself as essential and mmdebstrap does not; the hook is how
-# mmdebstrap is told of a merged /usr where usr-is-merged is asked for.
-include=$(IFS=,; echo "apt,${packages[*]}")
+# Neither side has apt unless it is asked for. The hook is how mmdebstrap is told of
+# a merged /usr where usr-is-merged is asked for.
+include=$(IFS=,; echo "${packages[*]}")
 flags=()
 if locked | grep -q '^usr-is-merged='; then
 	include+=,usr-is-merged

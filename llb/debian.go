@@ -2,7 +2,6 @@ package llb
 
 import (
 	"fmt"
-	"path"
 	"strconv"
 
 	bkllb "github.com/moby/buildkit/client/llb"
@@ -24,16 +23,18 @@ type Debian struct {
 }
 
 // User is the account that an app runs as, with a group of the same name and
-// number and a home below /home. The zero value is no account.
+// number and a home below /home. The zero value is no account. Without a number it is the
+// one that a package has made under that name, and else one of a number that Debian
+// gives to nobody.
 type User struct {
 	Name string
-	UID  int
+	UID  int // 0 where only the name is known
 }
 
-// String is "name:uid", and nothing for no account.
+// String is "name:uid" or "name", and nothing for no account.
 func (u User) String() string {
-	if u.Name == "" {
-		return ""
+	if u.UID == 0 {
+		return u.Name
 	}
 	return u.Name + ":" + strconv.Itoa(u.UID)
 }
@@ -75,7 +76,7 @@ func (d Debian) above(rootfs State) (made, lists State) {
 // install installs the packages by one of the scripts. BuildKit removes the empty
 // mount points below /.lamina after it.
 func (d Debian) install(root State, command ...string) (made, lists State) {
-	files := scripts.Named("bootstrap.sh", "install.sh", "unpack.sh", "forget.sh", "bytecode.py")
+	files := scripts.Named("bootstrap.sh", "install.sh", "unpack.sh", "account.sh", "forget.sh", "bytecode.py")
 	// A key elsewhere that may stay is nothing to install all packages anew for.
 	keep := d.Keep.below("/etc/", "/var/lib/dbus/")
 	files["exclude.sh"], files["kept.sh"] = d.Exclude.script(), keep.kept()
@@ -102,7 +103,7 @@ func (d Debian) debs() State {
 		if _, base := lock.Find(d.Base, p.Name); base {
 			folder = "/base/"
 		}
-		files[i] = File{From: d.Mirrors.Deb(p), Path: folder + path.Base(p.Path)}
+		files[i] = File{From: d.Mirrors.Deb(p), Path: folder + p.FileName()}
 	}
 	return Gather(d.Name+": gather packages", files)
 }

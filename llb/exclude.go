@@ -1,6 +1,7 @@
 package llb
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,14 +52,29 @@ func (e Exclude) dpkgOptions() []string {
 
 // script removes what the globs match: files first, then the folders that this
 // left empty. It is done in the exec and not by the patterns of a copy, which
-// give the folders of what a ! takes back the time of the build.
+// give the folders of what a ! takes back the time of the build. A link to a folder stays as
+// long as that does where a ! takes back something in it, as the copyright of a package
+// whose documentation is another one's.
 func (e Exclude) script() string {
 	if len(e) == 0 {
 		return ""
 	}
 	find := "find / -xdev -regextype posix-extended "
-	return find + "! -type d " + e.expression() + " -delete\n" +
-		find + "-depth -type d -empty " + e.expression() + " -delete\n"
+	return find + "! -type d " + e.expression() + " ! " + e.passages() + " -delete\n" +
+		find + "-depth -type d -empty " + e.expression() + " -delete\n" +
+		find + "-xtype l " + e.expression() + " " + e.passages() + " -delete\n"
+}
+
+// passages is a test of find(1) for links to folders, or to nothing any more, that lead to
+// what a ! takes back.
+func (e Exclude) passages() string {
+	test := "-false"
+	for _, glob := range e {
+		if keep, ok := strings.CutPrefix(glob, "!"); ok {
+			test += " -o -regex " + quoteShell(strings.TrimSuffix(expandGlob(path.Dir(keep)), "(/.*)?"))
+		}
+	}
+	return `\( -type l ! -xtype f \( ` + test + ` \) \)`
 }
 
 // expression folds the globs into one test of find(1): the last one that

@@ -167,6 +167,43 @@ func TestScriptRemovesWhatTheGlobsMatch(t *testing.T) {
 	}
 }
 
+// The copyright of a package may be behind a link to the folder of another one's.
+func TestLinksToWhatIsTakenBackStay(t *testing.T) {
+	if out, err := exec.CommandContext(t.Context(), "find", "--version").Output(); err != nil || !strings.Contains(string(out), "GNU") {
+		t.Skip("there is no GNU find here")
+	}
+	dir := t.TempDir()
+	doc := filepath.Join(dir, "doc")
+	links := map[string]string{"libstdc++6": "gcc-12-base", "chained": "libstdc++6", "bare": "empty", "file": "gcc-12-base/README", "gone": "nothing", "gcc-12-base/C++": "../empty", "empty/x": "../gcc-12-base"}
+	for _, name := range []string{"gcc-12-base", "empty"} {
+		if err := os.MkdirAll(filepath.Join(doc, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"gcc-12-base/copyright", "gcc-12-base/README", "empty/README"} {
+		if err := os.WriteFile(filepath.Join(doc, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, to := range links {
+		if err := os.Symlink(to, filepath.Join(doc, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := Exclude{"/doc/**", "!/doc/*/copyright"}
+	script := strings.ReplaceAll(list.in(dir).script(), "find / -xdev ", "find '"+dir+"' -xdev -mindepth 1 ")
+	if out, err := exec.CommandContext(t.Context(), "sh", "-euc", script).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Fatalf("%v, %s", err, out)
+	}
+	files, folders := left(t, dir)
+	if diff := cmp.Diff([]string{"/doc/chained", "/doc/gcc-12-base/copyright", "/doc/libstdc++6"}, files); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"", "/doc", "/doc/gcc-12-base"}, folders); diff != "" {
+		t.Errorf("folders left (-want +got):\n%s", diff)
+	}
+}
+
 // dpkgLeavesOut does as dpkg: the last option that fits decides, and a * is of any
 // length, with slashes in it.
 func dpkgLeavesOut(options []string, name string) bool {

@@ -28,7 +28,7 @@ type Mirrors map[string]string
 
 // Deb is a locked Debian package, from whichever mirror serves its repository.
 func (m Mirrors) Deb(p lock.Package) State {
-	return Fetch(m.URL(p), digest.NewDigestFromEncoded(digest.SHA256, p.SHA256), path.Base(p.Path))
+	return Fetch(m.URL(p), digest.NewDigestFromEncoded(digest.SHA256, p.SHA256), p.FileName())
 }
 
 // URL returns where p is to be had. A plus sign is escaped as apt does it,

@@ -39,7 +39,7 @@ func TestRootFileSystemOfPackages(t *testing.T) {
 	if diff := cmp.Diff(debs, copied(g, called(t, g, "runtime: gather packages"))); diff != "" {
 		t.Errorf("packages (-want +got):\n%s", diff)
 	}
-	for _, script := range []string{"bootstrap.sh", "install.sh", "unpack.sh", "forget.sh", "bytecode.py", "exclude.sh", "kept.sh"} {
+	for _, script := range []string{"bootstrap.sh", "install.sh", "unpack.sh", "account.sh", "forget.sh", "bytecode.py", "exclude.sh", "kept.sh"} {
 		if written(t, g, script) == "" {
 			t.Errorf("there is no %s", script)
 		}
@@ -91,7 +91,7 @@ func TestPackagesOnARootFileSystem(t *testing.T) {
 }
 
 func TestUsers(t *testing.T) {
-	for want, u := range map[string]llb.User{"": {}, "app:10001": {Name: "app", UID: 10001}} {
+	for want, u := range map[string]llb.User{"": {}, "postgres": {Name: "postgres"}, "app:10001": {Name: "app", UID: 10001}} {
 		if u.String() != want {
 			t.Errorf("%+v is %q", u, u.String())
 		}

@@ -74,7 +74,7 @@ func TestStores(t *testing.T) {
 }
 
 func TestMirrors(t *testing.T) {
-	p := lock.Package{Repository: "debian", Path: "pool/main/g/gcc-12_12.2.0-14+deb12u1_amd64.deb", SHA256: digest.FromString("gcc").Encoded()}
+	p := lock.Package{Name: "gcc-12", Version: "1:12.2.0-14+deb12u1", Architecture: "amd64", Repository: "debian", Path: "pool/main/g/gcc-12_12.2.0-14+deb12u1_amd64.deb", SHA256: digest.FromString("gcc").Encoded()}
 	for base, want := range map[string]string{
 		"http://deb.example/debian":  "http://deb.example/debian/pool/main/g/gcc-12_12.2.0-14%2Bdeb12u1_amd64.deb",
 		"http://deb.example/debian/": "http://deb.example/debian/pool/main/g/gcc-12_12.2.0-14%2Bdeb12u1_amd64.deb",

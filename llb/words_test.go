@@ -88,9 +88,10 @@ func wheel(name string) llb.File {
 	return llb.File{From: llb.Fetch("https://f.example/"+file, digest.FromString(name), file), Path: "/" + file}
 }
 
+// deb is a package of a repository that has all under one name, in folders.
 func deb(name string) lock.Package {
 	return lock.Package{
-		Name: name, Repository: "debian", Path: "pool/main/" + name + "_1.0+b1_amd64.deb", SHA256: digest.FromString(name).Encoded(),
+		Name: name, Version: "1:1.0+b1", Architecture: "amd64", Repository: "debian", Path: "pool/main/" + name + "/package.deb", SHA256: digest.FromString(name).Encoded(),
 	}
 }
 
@@ -123,7 +124,7 @@ func execs() map[string]llb.State {
 			Name: "torch 2", Layer: state("layer"), Places: []string{"/usr/local"}, Apart: []string{"/usr/local/sbin"}, Keep: llb.Exclude{"/a"},
 			Lists: &env, Sdist: &env, Wheels: []llb.File{wheel("torch")},
 		}.On(builder),
-		"elf": llb.ELFClosure{Image: state("image"), Ignore: []string{"libx.so"}}.On(builder),
+		"elf": llb.ELFClosure{Image: state("image"), Lists: state("lists"), Strangers: []string{"cuda"}, Ignore: []string{"libx.so"}}.On(builder),
 		"distributions": llb.Distributions{
 			Image: state("image"), Optional: []string{"a"}, Overridden: []string{"b"}, Collisions: []string{"c"},
 		}.On(builder),

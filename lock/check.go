@@ -19,6 +19,7 @@ const CommitPattern = `[0-9a-f]{40}`
 var (
 	gitCommit   = regexp.MustCompile(`^` + CommitPattern + `$`)
 	projectName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	debianWord  = regexp.MustCompile(`^[A-Za-z0-9.+~:_-]*$`)
 	fileName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+!-]*$`)
 )
 
@@ -97,6 +98,7 @@ func (l Lock) checkSets(sets []Set, python, ready bool) error {
 func (p Package) check() error {
 	var f faults
 	f.when(p.Name == "" || p.Version == "" || p.Architecture == "", "name, version and arch must be given")
+	f.when(!debianWord.MatchString(p.Version+p.Name+p.Architecture), "name %q, version %q or arch %q is none of Debian's", p.Name, p.Version, p.Architecture)
 	f.when(!isSHA256(p.SHA256), "%q is not a sha256", p.SHA256)
 	f.when(p.Size <= 0, "size %d is not positive", p.Size)
 	f.when(!staysBelow(p.Path), "path %q does not stay below the repository", p.Path)

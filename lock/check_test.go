@@ -17,6 +17,7 @@ func TestParseRefusesWhatNoResolverOfPackagesWrites(t *testing.T) {
 		message string
 	}{
 		{"a release without a hash", func(l *lock.Lock) { l.Releases[0].SHA256 = "" }, `image.lock: release debian bookworm: "" is not a sha256`},
+		{"a name with a path", func(l *lock.Lock) { l.Packages[0].Name = "../a" }, "none of Debian's"},
 		{"no name", func(l *lock.Lock) { l.Packages[0].Name = "" }, "package  3.134: name, version and arch must be given"},
 		{"no version", func(l *lock.Lock) { l.Packages[0].Version = "" }, "package adduser : name, version and arch must be given"},
 		{"no architecture", func(l *lock.Lock) { l.Packages[0].Architecture = "" }, "name, version and arch must be given"},

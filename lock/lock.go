@@ -11,8 +11,10 @@ package lock
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -83,6 +85,12 @@ type Package struct {
 	SHA256       string `toml:"sha256"`     // hexadecimal
 	Path         string `toml:"path"`       // below the repository's base: "pool/main/a/adduser/adduser_3.134_all.deb"
 	For          []Set  `toml:"for"`        // sorted
+}
+
+// FileName is what the archive of p is called among others, as Debian calls it: a
+// repository may have it under any name.
+func (p Package) FileName() string {
+	return fmt.Sprintf("%s_%s_%s.deb", p.Name, p.Version[strings.Index(p.Version, ":")+1:], p.Architecture)
 }
 
 // Sort brings the entries of l into the order that [Lock.Format] and [Parse] expect.

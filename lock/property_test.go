@@ -63,7 +63,7 @@ func (g generator) lock() lock.Lock {
 	})
 	l.Packages = several(g, func() lock.Package {
 		return lock.Package{
-			Name: g.word(), Version: g.word(), Architecture: g.word(), Repository: g.word(),
+			Name: fmt.Sprintf("lib+%d", g.Int()), Version: fmt.Sprintf("1:%d~rc+b1", g.Int()), Architecture: "amd64", Repository: g.word(),
 			Size: 1 + g.Int64N(1<<40), SHA256: g.hash(), Path: fmt.Sprintf("pool/%x", g.word()), For: g.some("base", "runtime@v"),
 		}
 	})

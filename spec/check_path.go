@@ -111,6 +111,14 @@ func keptGlob(s string) (string, error) {
 	return imageGlob(s)
 }
 
+// elfIgnored checks the name of a library, or a pattern for files that need some.
+func elfIgnored(s string) (string, error) {
+	if strings.HasPrefix(s, "/") {
+		return imageGlob(s)
+	}
+	return soname(s)
+}
+
 func globbing(s string) error {
 	if err := plain(s); err != nil {
 		return err

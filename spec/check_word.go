@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -43,7 +44,7 @@ var (
 		"a variant's name (a letter, then lower-case letters and digits, joined by single -)")
 	modelName = pattern(`[a-z0-9]+(-[a-z0-9]+)*`,
 		"a model's name (lower-case letters and digits, joined by single -)")
-	suiteName      = pattern(`[a-z][a-z0-9]*(-[a-z0-9]+)*`, "a Debian suite")
+	suiteName      = pattern(`[a-z][a-z0-9]*(-[a-z0-9]+)*`, "a Debian suite (others are a [[debian.repository]])")
 	componentName  = pattern(`[a-z][a-z0-9-]*(/[a-z0-9-]+)*`, "a Debian component")
 	repositoryName = pattern(`[a-z0-9]+([.-][a-z0-9]+)*`,
 		"a repository's name (lower-case letters and digits, joined by single - .)")
@@ -56,7 +57,7 @@ var (
 	requirement = pattern(`[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\s*([\[=<>!~;@(].*)?`,
 		`a Python requirement ("name", "name==version")`)
 	commit = pattern(lock.CommitPattern, "a commit (40 hexadecimal digits in lower case)")
-	soname = pattern(`[A-Za-z0-9_][A-Za-z0-9_.+-]*`, `a library's name ("libcuda.so.1")`)
+	soname = pattern(`[A-Za-z0-9_][A-Za-z0-9_.+-]*`, `a library's name ("libcuda.so.1") or an absolute path`)
 
 	platform = oneOf("linux/amd64", "linux/arm64")
 	weights  = oneOf(WeightsLayers, WeightsNone)
@@ -69,8 +70,14 @@ var (
 	}
 )
 
-// packageName checks the name of a Debian package.
+// packageName checks the name of a Debian package, with or without the suite that it is
+// to come from: "cmake/bookworm-backports".
 func packageName(s string) (string, error) {
+	if name, suite, found := strings.Cut(s, "/"); found {
+		_, err := packageName(name)
+		_, bad := suiteName(suite)
+		return s, cmp.Or(err, bad)
+	}
 	if name, _, found := strings.Cut(s, "="); found {
 		return "", fmt.Errorf("%q asks for a version, which is image.lock's to say; write %q", s, name)
 	}

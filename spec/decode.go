@@ -174,7 +174,7 @@ func (d *decoder) smoke(r *toml.Reader) Smoke {
 	return Smoke{
 		Imports:      r.Texts("imports", moduleName),
 		Run:          commands(r, "run"),
-		ELFIgnore:    r.Texts("elf-ignore", soname),
+		ELFIgnore:    r.Texts("elf-ignore", elfIgnored),
 		NeedsWeights: r.Bool("needs-weights"),
 		GPU:          commands(gpu, "run"),
 	}
@@ -183,12 +183,14 @@ func (d *decoder) smoke(r *toml.Reader) Smoke {
 func (d *decoder) debian(r *toml.Reader) Debian {
 	defer r.End()
 	deb := Debian{
-		Suites:     r.Some("suites", suiteName, defaultSuites()),
+		Suites:     suites(r),
 		Components: r.Some("components", componentName, defaultComponents()),
 		Mirror:     r.Text("mirror", mirrorURL),
 		Packages:   r.Texts("packages", packageName),
 		Exclude:    r.Texts("exclude", imageGlob),
 		Keep:       r.Texts("keep", keptGlob),
+
+		IgnoreValidUntil: r.Has("check-valid-until") && !r.Bool("check-valid-until"),
 	}
 	if !r.Has("exclude") {
 		deb.Exclude = defaultExclude()
@@ -197,7 +199,18 @@ func (d *decoder) debian(r *toml.Reader) Debian {
 	for _, block := range r.Blocks("repository") {
 		deb.Repositories = append(deb.Repositories, d.repository(block, taken))
 	}
+	if v := r.Take("suites"); v != nil && v.Kind == toml.List && len(v.Items) == 0 && len(deb.Repositories) == 0 {
+		r.Add(v.Offset, "suites is empty, and no [[debian.repository]] takes their place")
+	}
 	return deb
+}
+
+// suites are Debian's own, of which there may be none.
+func suites(r *toml.Reader) []string {
+	if !r.Has("suites") {
+		return defaultSuites()
+	}
+	return append([]string{}, r.Texts("suites", suiteName)...)
 }
 
 func (d *decoder) repository(r *toml.Reader, taken names) Repository {

@@ -22,7 +22,11 @@ func (d *decoder) app(r *toml.Reader, models []Model) App {
 		Ports:      ports(r),
 		StopSignal: cmp.Or(r.Text("stop-signal", stopSignal), defaultStopSignal),
 	}
-	a.Workdir = cmp.Or(r.Text("workdir", absolute), a.Path)
+	folder := a.Path
+	if a.Source == "" && !r.Has("path") { // it need not be there
+		folder = defaultApp().Workdir
+	}
+	a.Workdir = cmp.Or(r.Text("workdir", absolute), folder)
 	return a
 }
 
@@ -55,13 +59,14 @@ func user(r *toml.Reader) User {
 		return defaultUser()
 	}
 	name, number, numbered := strings.Cut(v.Text, ":")
-	user := User{Name: name, UID: defaultUID}
+	user := User{Name: name}
 	if !accountName.MatchString(name) {
 		r.Add(v.Offset, `user: %q is not "name" or "name:uid" with a name of lower-case letters, digits, - and _`, v.Text)
 		return user
 	}
-	if slices.Contains(debianUsers, name) {
-		r.Add(v.Offset, "user: %q is an account of Debian's own, want another name", name)
+	if numbered && slices.Contains(debianUsers, name) {
+		r.Add(v.Offset, "user: %q is an account of Debian's own, with a number of its own: write user = %[1]q", name)
+		return user
 	}
 	if numbered {
 		uid, err := strconv.Atoi(number)

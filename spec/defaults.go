@@ -13,6 +13,10 @@ func defaultComponents() []string { return []string{"main"} }
 
 func defaultUser() User { return User{Name: "app", UID: defaultUID} }
 
+func defaultApp() App {
+	return App{Path: defaultPath, User: defaultUser(), Workdir: "/", StopSignal: defaultStopSignal}
+}
+
 const (
 	defaultPlatform   = "linux/amd64"
 	defaultPath       = "/app"
@@ -34,7 +38,7 @@ func defaultDebugging() []string {
 // the translations of /usr/share/locale go); and locale.alias, which setlocale
 // reads.
 func defaultExclude() []string {
-	return []string{
+	list := []string{
 		// Documentation.
 		"/usr/share/doc/**",
 		"!/usr/share/doc/*/copyright",
@@ -50,6 +54,8 @@ func defaultExclude() []string {
 		"/usr/share/bug/**",
 		"/usr/share/linda/**",
 		"/usr/share/lintian/**",
+		"/var/lib/dpkg/info/*.shlibs",
+		"/var/lib/dpkg/info/*.symbols",
 		// What only compilers and linkers read.
 		"/usr/include/**",
 		"/usr/lib/**/*.a",
@@ -57,7 +63,20 @@ func defaultExclude() []string {
 		"/usr/lib/**/pkgconfig/**",
 		"/usr/share/aclocal/**",
 		"/usr/share/pkgconfig/**",
+		// Charsets of iconv that glibc itself lists apart as extra (gconv-modules-extra.conf),
+		// but for those that it doesn't: every program knows UTF-8 without any.
+		"/usr/lib/*/gconv/*.so",
+		"!/usr/lib/*/gconv/ANSI_X3.110.so",
+		"!/usr/lib/*/gconv/CP1252.so",
+		"!/usr/lib/*/gconv/ISO8859-1.so",
+		"!/usr/lib/*/gconv/ISO8859-15.so",
+		"!/usr/lib/*/gconv/UNICODE.so",
+		"!/usr/lib/*/gconv/UTF-*.so",
 	}
+	for _, tests := range unreadTests() { // in bookworm's packages they are read as little
+		list = append(list, "/usr/lib/python3/dist-packages/"+tests)
+	}
+	return list
 }
 
 // defaultPrune lists what locked wheels bring that nothing reads at run time, below

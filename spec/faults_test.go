@@ -323,12 +323,12 @@ licenses = "a\nb"
 suites = []
 components = ["main", "main", "Main"]
 mirror = "mirror.example/debian"
-packages = ["Python3", "x", "python3=3.11", "libc6:i386", "", "ok-1", "ok-1"]
+packages = ["Python3", "x", "python3=3.11", "libc6:i386", "", "ok-1", "ok-1", "a1/B", "A/b"]
 exclude = ["", "usr/doc", "/usr/../x", "/a/**b", "/a/[", "!x", "/"]
 keep = ["etc/munge", "!/etc/ssh", "/ok/*.key"]
 `,
 			want: []string{
-				`image.toml:3:10: suites is empty`,
+				`image.toml:3:10: suites is empty, and no [[debian.repository]] takes their place`,
 				`image.toml:4:23: components: "main" is listed twice`,
 				`image.toml:4:31: components: "Main" is not a Debian component`,
 				`image.toml:5:10: mirror: "mirror.example/debian" is not a URL that starts with https:// or http:// or file://`,
@@ -338,6 +338,8 @@ keep = ["etc/munge", "!/etc/ssh", "/ok/*.key"]
 				`image.toml:6:45: packages: "libc6:i386" is not a Debian package name (two or more of lower-case letters, digits, + - .)`,
 				`image.toml:6:59: packages: "" is not a Debian package name (two or more of lower-case letters, digits, + - .)`,
 				`image.toml:6:71: packages: "ok-1" is listed twice`,
+				`image.toml:6:79: packages: "B" is not a Debian suite (others are a [[debian.repository]])`,
+				`image.toml:6:87: packages: "A" is not a Debian package name (two or more of lower-case letters, digits, + - .)`,
 				`image.toml:7:12: exclude: "" is not a path`,
 				`image.toml:7:16: exclude: "usr/doc" is not a pattern for clean paths from the root of the image`,
 				`image.toml:7:27: exclude: "/usr/../x" is not a pattern for clean paths from the root of the image`,
@@ -355,8 +357,8 @@ keep = ["etc/munge", "!/etc/ssh", "/ok/*.key"]
 suites = ["../x", "Bookworm"]
 `,
 			want: []string{
-				`image.toml:3:11: suites: "../x" is not a Debian suite`,
-				`image.toml:3:19: suites: "Bookworm" is not a Debian suite`,
+				`image.toml:3:11: suites: "../x" is not a Debian suite (others are a [[debian.repository]])`,
+				`image.toml:3:19: suites: "Bookworm" is not a Debian suite (others are a [[debian.repository]])`,
 			},
 		},
 		{
@@ -761,8 +763,7 @@ user = ":1000"
 user = "root:0"
 `,
 			want: []string{
-				`image.toml:3:8: user: "root" is an account of Debian's own, want another name`,
-				`image.toml:3:8: user: the uid "0" is not from 1 to 65533`,
+				`image.toml:3:8: user: "root" is an account of Debian's own, with a number of its own: write user = "root"`,
 			},
 		},
 		{
@@ -797,7 +798,7 @@ user = "app:99999999999999999999"
 			text: `[smoke]
 imports = ["numpy-x"]
 run = [[], ["a"], [3], [""]]
-elf-ignore = ["/lib/x.so", ""]
+elf-ignore = ["lib/x.so", "", "/opt/[ab]", "/opt/x/**"]
 needs-weights = 1
 [smoke.gpu]
 run = [[]]
@@ -807,8 +808,9 @@ run = [[]]
 				`image.toml:4:8: run[0] is empty, want a command`,
 				`image.toml:4:20: an entry of run[2] is an integer, want a string`,
 				`image.toml:4:25: run[3]: the program's name is empty`,
-				`image.toml:5:15: elf-ignore: "/lib/x.so" is not a library's name ("libcuda.so.1")`,
-				`image.toml:5:28: elf-ignore: "" is not a library's name ("libcuda.so.1")`,
+				`image.toml:5:15: elf-ignore: "lib/x.so" is not a library's name ("libcuda.so.1") or an absolute path`,
+				`image.toml:5:27: elf-ignore: "" is not a library's name ("libcuda.so.1") or an absolute path`,
+				`image.toml:5:31: elf-ignore: "/opt/[ab]" holds a [, want only *, ** and ?`,
 				`image.toml:6:17: needs-weights is an integer, want a boolean`,
 				`image.toml:8:8: run[0] is empty, want a command`,
 			},

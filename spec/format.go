@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -22,6 +21,12 @@ func (s Spec) Format() ([]byte, error) {
 
 		GPU map[string][][]string `toml:"gpu,omitempty"`
 	}
+	type repositories struct {
+		Debian
+
+		Suites          *[]string `toml:"suites,omitempty"`
+		CheckValidUntil *bool     `toml:"check-valid-until,omitempty"`
+	}
 	type variant struct {
 		Weights string   `toml:"weights,omitempty"`
 		Extra   []string `toml:"extra-packages,omitempty"`
@@ -29,12 +34,19 @@ func (s Spec) Format() ([]byte, error) {
 	written := struct {
 		Spec
 
+		Debian  repositories       `toml:"debian,omitempty"`
 		App     app                `toml:"app,omitempty"`
 		Smoke   smoke              `toml:"smoke,omitempty"`
 		Variant map[string]variant `toml:"variant,omitempty"`
 	}{
-		Spec: s, Smoke: smoke{Smoke: s.Smoke},
+		Spec: s, Debian: repositories{Debian: s.Debian}, Smoke: smoke{Smoke: s.Smoke},
 		Variant: map[string]variant{Production: {s.Weights, s.Extra}},
+	}
+	if s.Debian.Suites != nil { // none is not the same as the usual ones
+		written.Debian.Suites = &s.Debian.Suites
+	}
+	if s.Debian.IgnoreValidUntil {
+		written.Debian.CheckValidUntil = new(bool)
 	}
 	usual := defaultPrune(s.Python.Compile)
 	if p := &written.Python.Prune; len(*p) >= len(usual) && slices.Equal((*p)[:len(usual)], usual) {
@@ -43,11 +55,9 @@ func (s Spec) Format() ([]byte, error) {
 	if len(s.Smoke.GPU) > 0 {
 		written.Smoke.GPU = map[string][][]string{"run": s.Smoke.GPU}
 	}
-	if s.App.Source != "" { // else what the others say is of no app
-		written.App.App = s.App
-		if name := s.App.User.Name; name != "" {
-			written.App.User = fmt.Sprintf("%s:%d", name, cmp.Or(s.App.User.UID, defaultUID))
-		}
+	written.App.App = s.App
+	if written.App.User = s.App.User.Name; s.App.User.UID != 0 {
+		written.App.User = fmt.Sprintf("%s:%d", s.App.User.Name, s.App.User.UID)
 	}
 	text, err := toml.Marshal(written)
 	if err != nil {

@@ -17,6 +17,7 @@
 package spec
 
 import (
+	"reflect"
 	"strings"
 
 	"lamina.build/lock"
@@ -51,13 +52,15 @@ const (
 
 // Debian says which Debian packages run.
 type Debian struct {
-	Suites       []string     `toml:"suites,omitempty"`
+	Suites       []string     `toml:"-"` // of Debian's own archive; none where a repository has all that the image needs
 	Components   []string     `toml:"components,omitempty"`
 	Mirror       string       `toml:"mirror,omitempty"` // base URL without a slash at its end; "" where none is written
 	Packages     []string     `toml:"packages,omitempty"`
 	Exclude      []string     `toml:"exclude,omitempty"` // globs of absolute paths in order; ** spans folders, a leading ! takes back
 	Keep         []string     `toml:"keep,omitempty"`    // globs of absolute paths: private keys that may be in the image, whatever has made them
 	Repositories []Repository `toml:"repository,omitempty"`
+
+	IgnoreValidUntil bool `toml:"-"` // check-valid-until = false: indexes that have expired are taken, too
 }
 
 // Repository is a [[debian.repository]] table.
@@ -136,7 +139,7 @@ func (m Model) Request() lock.ModelRequest {
 
 // App is the [app] table.
 type App struct {
-	Source     string            `toml:"source,omitempty"` // "" where the image has no app
+	Source     string            `toml:"source,omitempty"` // "" where all of the app is in packages
 	Path       string            `toml:"path,omitempty"`
 	User       User              `toml:"-"`
 	Workdir    string            `toml:"workdir,omitempty"`
@@ -147,17 +150,21 @@ type App struct {
 	StopSignal string            `toml:"stop-signal,omitempty"`
 }
 
-// User is the account that the app runs as.
+// IsZero says whether the image has no app: nothing is said of one.
+func (a App) IsZero() bool { return reflect.DeepEqual(a, App{}) || reflect.DeepEqual(a, defaultApp()) }
+
+// User is the account that the app runs as. Without a number it is the account that a
+// package makes under the name, or else a new one.
 type User struct {
 	Name string
-	UID  int
+	UID  int // 0 where there is no number
 }
 
 // Smoke is the [smoke] table.
 type Smoke struct {
 	Imports      []string   `toml:"imports,omitempty"`
 	Run          [][]string `toml:"run,omitempty"`
-	ELFIgnore    []string   `toml:"elf-ignore,omitempty"`
+	ELFIgnore    []string   `toml:"elf-ignore,omitempty"` // names of libraries, and globs of absolute paths of what needs some
 	NeedsWeights bool       `toml:"needs-weights,omitempty"`
 	GPU          [][]string `toml:"-"` // run = … of [smoke.gpu]
 }

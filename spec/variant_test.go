@@ -23,7 +23,7 @@ func TestDefaults(t *testing.T) {
 			Exclude:    got.Debian.Exclude,
 		},
 		Python: spec.Python{Prune: got.Python.Prune},
-		App:    spec.App{Path: "/app", User: spec.User{Name: "app", UID: 10001}, Workdir: "/app", StopSignal: "SIGTERM"},
+		App:    spec.App{Path: "/app", User: spec.User{Name: "app", UID: 10001}, Workdir: "/", StopSignal: "SIGTERM"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("production of an empty spec (-want +got):\n%s", diff)

@@ -37,7 +37,8 @@ func config(in Input, parts []Part) ocispec.Image {
 	config.Config.Cmd = in.App.Command
 	config.Config.WorkingDir = in.App.Workdir
 	config.Config.StopSignal = in.App.StopSignal
-	if in.App.User.Name != "" { // numeric, so that Kubernetes can see that it is not root
+	config.Config.User = in.App.User.Name // which the packages know by a number of their own
+	if in.App.User.UID != 0 {             // numeric, so that Kubernetes can see that it is not root
 		config.Config.User = fmt.Sprintf("%[1]d:%[1]d", in.App.User.UID)
 	}
 	if len(in.App.Ports) > 0 {

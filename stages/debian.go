@@ -2,6 +2,7 @@ package stages
 
 import (
 	"fmt"
+	"slices"
 
 	"lamina.build/llb"
 	"lamina.build/lock"
@@ -55,6 +56,35 @@ func (d drawing) runtime() []Part {
 			checked(llb.LayerCheck{Name: added.Name, Places: everywhere, Lists: &lists}))
 	}
 	return parts
+}
+
+// noted is what dpkg has noted of all packages of the image: it is known with the
+// uppermost layer of packages.
+func noted(parts []Part) (lists llb.State) {
+	for _, p := range parts {
+		if p.check != nil && p.check.Lists != nil {
+			lists = *p.check.Lists
+		}
+	}
+	return lists
+}
+
+// strangers are the packages of other repositories than the distribution's. That is
+// Debian's own archive, or, where the spec has no suites of it, what the base comes from.
+func (in Input) strangers() (names []string) {
+	base := in.Lock.In(lock.SetBase, in.Variant)
+	isOwn := func(repository string) bool {
+		return len(in.Lock.Suites) == 0 && slices.ContainsFunc(base, func(p lock.Package) bool { return p.Repository == repository })
+	}
+	for _, r := range in.Lock.Repositories {
+		for _, p := range in.Lock.Packages {
+			if p.Repository == r.Name && !isOwn(r.Name) {
+				names = append(names, p.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func debianLayer(packages []lock.Package) Layer {

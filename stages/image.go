@@ -149,7 +149,7 @@ func (in Input) Known() (layers, folders []llb.Layer) {
 	for _, m := range in.Models {
 		layers = append(layers, m.Layers()...)
 	}
-	if in.App != nil {
+	if in.App.brings() {
 		layers = append(layers, in.App.Layer)
 	}
 	for _, m := range in.Models {
@@ -176,7 +176,7 @@ func (d drawing) trees() []Part {
 
 // app is the layer of the app, where the image has one.
 func (d drawing) app() []Part {
-	if d.App == nil {
+	if !d.App.brings() {
 		return nil
 	}
 	return []Part{part("app", llb.Packed(d.App.Layer), layerOf(d.App.Path, d.App.Layer))}

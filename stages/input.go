@@ -79,8 +79,8 @@ func (m Model) Layers() (layers []llb.Layer) {
 
 // App is what the container runs.
 type App struct {
-	Layer      llb.Layer
-	Path       string // absolute: where the layer has the app
+	Layer      llb.Layer // the zero value where it is of packages alone
+	Path       string    // absolute: where the layer has the app
 	User       llb.User
 	Workdir    string
 	Entrypoint []string
@@ -90,13 +90,16 @@ type App struct {
 	StopSignal string
 }
 
+// brings says whether a layer is the app's own.
+func (a *App) brings() bool { return a != nil && a.Layer.Image != "" }
+
 // Smoke says what has to work before an image is let out.
 type Smoke struct {
 	Level        Level
 	Imports      []string   // Python modules
 	Run          [][]string // commands of the app, run as its user
 	GPU          [][]string // more commands, run where there are Devices
-	ELFIgnore    []string   // sonames that may be missing
+	ELFIgnore    []string   // sonames, and globs of files that need some, that may be missing
 	NeedsWeights bool       // the commands read the model's files
 	Devices      []string   // the NVIDIA devices that the engine has to run GPU on, by their CDI names
 }

@@ -38,7 +38,7 @@ func (in Input) Layers() (n int) {
 // is kept for the app, also where there is none.
 func (in Input) ModelLayers() int {
 	left := llb.MaxLayers - in.Layers()
-	if in.App == nil {
+	if !in.App.brings() {
 		left--
 	}
 	return left

@@ -21,7 +21,9 @@ func (d drawing) tests(tested []Part) []llb.State {
 		return nil
 	}
 	root := llb.Merge("smoke: root file system", states(tested)...)
-	tests := []llb.State{llb.ELFClosure{Image: root, Ignore: d.Smoke.ELFIgnore}.On(d.root)}
+	tests := []llb.State{llb.ELFClosure{
+		Image: root, Lists: noted(tested), Strangers: d.strangers(), Ignore: d.Smoke.ELFIgnore,
+	}.On(d.root)}
 	if d.hasPython() {
 		tests = append(tests, llb.Distributions{
 			Image: root, Optional: slices.Concat(d.Python.Optional, d.Python.Excludes), Overridden: d.Python.Overridden, Collisions: d.Python.Collisions,
@@ -109,7 +111,7 @@ func (d drawing) smokeMounts() []llb.Mount {
 	add := func(path string, from llb.State) {
 		mounts = append(mounts, llb.Mount{Target: path, From: from, Source: path})
 	}
-	if d.App != nil {
+	if d.App.brings() {
 		add(d.App.Path, d.withTrees())
 	}
 	if d.needsWeights() {

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"compress/bzip2"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -44,6 +45,37 @@ func WalkDeb(r io.Reader, visit func(h *tar.Header, content io.Reader) error) er
 		return errors.New("no data.tar in it")
 	}
 	return err
+}
+
+// PlainDeb returns a .deb with the files of another one, uncompressed, where busybox can't
+// unpack that: it knows xz and gzip, and not what Ubuntu packs with. Else it returns nothing.
+func PlainDeb(deb string) (plain []byte, err error) {
+	f, err := os.Open(deb) //nolint:gosec // a file of the cache
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	err = walkAr(f, func(name string, member io.Reader) error {
+		suffix, isData := strings.CutPrefix(name, "data.tar")
+		if !isData || suffix == ".xz" || suffix == ".gz" {
+			return nil
+		}
+		files, err := unpack(member, suffix)
+		if err != nil {
+			return fmt.Errorf("unpacking %s: %w", name, err)
+		}
+		defer files.Close()
+		data, err := io.ReadAll(files)
+		if err != nil {
+			return fmt.Errorf("unpacking %s: %w", name, err)
+		}
+		plain = fmt.Appendf(nil, "%s%-16s%-12d%-6d%-6d%-8s%-10d`\n%s", arMagic, "data.tar", 0, 0, 0, "100644", len(data), data)
+		return ErrStop
+	})
+	if errors.Is(err, ErrStop) {
+		err = nil
+	}
+	return plain, err
 }
 
 // ErrStop ends a walk before its time, without an error.
@@ -132,7 +164,7 @@ func walkAr(r io.Reader, visit func(name string, member io.Reader) error) error 
 }
 
 // unpack returns a reader of what r holds compressed. The suffix is that of
-// the file's name: ".xz", ".gz", ".zst" or nothing.
+// the file's name: ".xz", ".gz", ".zst", ".bz2" or nothing.
 func unpack(r io.Reader, suffix string) (io.ReadCloser, error) {
 	switch suffix {
 	case "":
@@ -142,6 +174,8 @@ func unpack(r io.Reader, suffix string) (io.ReadCloser, error) {
 	case ".xz":
 		x, err := xz.NewReader(bufio.NewReaderSize(r, 1<<16))
 		return io.NopCloser(x), err
+	case ".bz2":
+		return io.NopCloser(bzip2.NewReader(bufio.NewReaderSize(r, 1<<16))), nil
 	case ".zst":
 		z, err := zstd.NewReader(r)
 		if err != nil {

@@ -12,6 +12,7 @@ package debian
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -67,10 +68,37 @@ func (g *Getter) open(ctx context.Context, address string) (io.ReadCloser, error
 	return f, err
 }
 
-// File is what a signed index promises of a file.
+// File is what a signed index promises of a file, in hexadecimal. One hash is enough.
 type File struct {
 	Size   int64
-	SHA256 string // hexadecimal
+	SHA256 string
+	SHA512 string // looked at where there is no SHA256
+}
+
+// promised is the hash that a file must have, and how that is called.
+func (f File) promised() (algorithm, sum string) {
+	if f.SHA256 == "" {
+		return "sha512", f.SHA512
+	}
+	return "sha256", f.SHA256
+}
+
+// seen returns what a reader has, as it is promised.
+func (f File) seen(r io.Reader) (got File, err error) {
+	h := sha256.New()
+	if f.SHA256 == "" {
+		h = sha512.New()
+	}
+	if got.Size, err = io.Copy(h, r); err != nil {
+		return File{}, err
+	}
+	sum := hex.EncodeToString(h.Sum(nil))
+	if f.SHA256 == "" {
+		got.SHA512 = sum
+	} else {
+		got.SHA256, got.SHA512 = sum, f.SHA512
+	}
+	return got, nil
 }
 
 // Get returns the path of a file with the promised content: from the cache
@@ -94,7 +122,8 @@ func (g *Getter) Get(ctx context.Context, address string, want File) (string, er
 }
 
 func (g *Getter) blobPath(f File) string {
-	return filepath.Join(g.CacheDir, "sha256", f.SHA256)
+	algorithm, sum := f.promised()
+	return filepath.Join(g.CacheDir, algorithm, sum)
 }
 
 // holds reads a cached file whole: a disk may have lost what it once held.
@@ -104,9 +133,8 @@ func holds(name string, want File) bool {
 		return false
 	}
 	defer f.Close()
-	sum := sha256.New()
-	n, err := io.Copy(sum, f)
-	return err == nil && n == want.Size && hex.EncodeToString(sum.Sum(nil)) == want.SHA256
+	got, err := want.seen(f)
+	return err == nil && got == want
 }
 
 // download fetches a file under another name and gives it its own when all is right.
@@ -117,14 +145,23 @@ func (g *Getter) download(ctx context.Context, address string, want File, name s
 	}
 	defer body.Close()
 	return atomicfile.Stream(name, 0o644, func(w io.Writer) error {
-		sum := sha256.New()
-		n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(body, want.Size+1))
+		got, err := want.seen(io.TeeReader(io.LimitReader(body, want.Size+1), w))
 		if err != nil {
 			return err
 		}
-		got := File{Size: n, SHA256: hex.EncodeToString(sum.Sum(nil))}
 		return mismatch(fetch.Redact(address), want, got)
 	})
+}
+
+// SHA256 returns the hash of a file of the cache.
+func SHA256(name string) (string, error) {
+	f, err := os.Open(name) //nolint:gosec // a file of the cache
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	got, err := File{SHA256: "any"}.seen(f)
+	return got.SHA256, err
 }
 
 func mismatch(address string, want, got File) error {
@@ -133,7 +170,9 @@ func mismatch(address string, want, got File) error {
 	case got == want:
 		return nil
 	case got.Size == want.Size:
-		return &fetch.MismatchError{URL: address, What: "sha256", Want: want.SHA256, Got: got.SHA256}
+		algorithm, sum := want.promised()
+		_, other := got.promised()
+		return &fetch.MismatchError{URL: address, What: algorithm, Want: sum, Got: other}
 	case got.Size > want.Size:
 		size = "more"
 	}

@@ -21,7 +21,11 @@ import (
 type Index struct {
 	all       []*Package // sorted by name
 	providers map[string][]string
+	files     map[place][]*Package // several where an index has one path twice
 }
+
+// place is where a package lies.
+type place struct{ repository, path string }
 
 // NewIndex reads Packages files, several at a time.
 func NewIndex(ctx context.Context, files []IndexFile) (*Index, error) {
@@ -39,10 +43,12 @@ func NewIndex(ctx context.Context, files []IndexFile) (*Index, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	x := &Index{all: slices.Concat(parts...), providers: map[string][]string{}}
+	x := &Index{all: slices.Concat(parts...), providers: map[string][]string{}, files: map[place][]*Package{}}
 	// Stable: of equal versions the one of the earlier source comes first.
 	slices.SortStableFunc(x.all, func(a, b *Package) int { return cmp.Compare(a.Name, b.Name) })
 	for _, p := range x.all {
+		at := place{p.Release.Repository, p.Filename}
+		x.files[at] = append(x.files[at], p)
 		for name := range Names(p.Provides, ",") {
 			if !slices.Contains(x.providers[name], p.Name) {
 				x.providers[name] = append(x.providers[name], p.Name)
@@ -66,7 +72,7 @@ func (f IndexFile) read() (found []*Package, err error) {
 		})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %s of %s: %w", f.Path, f.Release.Repository, err)
+		return nil, fmt.Errorf("reading %s of repository %q: %w", f.Path, f.Release.Repository, err)
 	}
 	return found, plain.Close()
 }
@@ -124,14 +130,10 @@ func newer(a, b *Package) bool {
 	return aerr == nil && (berr != nil || version.Compare(va, vb) > 0)
 }
 
-// Find returns the package that lies at a path of a repository.
-func (x *Index) Find(repository, name, filename string) (*Package, bool) {
-	for _, p := range x.Candidates(name) {
-		if p.Release.Repository == repository && p.Filename == filename {
-			return p, true
-		}
-	}
-	return nil, false
+// Files returns the packages that lie at a path of a repository by what its indexes say:
+// more than one where these say different things of it.
+func (x *Index) Files(repository, filename string) []*Package {
+	return x.files[place{repository, filename}]
 }
 
 // Providers returns the names of the packages that provide a virtual one, sorted.

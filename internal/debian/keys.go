@@ -48,14 +48,25 @@ func ArchiveKeys() (Keyring, error) {
 	return ring, nil
 }
 
-// ParseKeys reads the public keys in a file, armoured or binary. The name is
-// for messages.
+// armoured begins a block of keys as text.
+const armoured = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
+
+// ParseKeys reads the public keys in a file, binary or armoured, in which case there may be
+// several blocks of them. The name is for messages.
 func ParseKeys(name string, data []byte) (Keyring, error) {
-	read := openpgp.ReadKeyRing
-	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("-----BEGIN PGP")) {
-		read = openpgp.ReadArmoredKeyRing
+	read, parts := openpgp.ReadKeyRing, [][]byte{data}
+	if blocks := bytes.Split(data, []byte(armoured)); len(blocks) > 1 {
+		read, parts = openpgp.ReadArmoredKeyRing, blocks[1:]
+		for i, block := range parts {
+			parts[i] = slices.Concat([]byte(armoured), block)
+		}
 	}
-	entities, err := read(bytes.NewReader(data))
+	var entities openpgp.EntityList
+	var err error
+	for _, part := range parts {
+		some, bad := read(bytes.NewReader(part))
+		entities, err = append(entities, some...), errors.Join(err, bad)
+	}
 	if err == nil && len(entities) == 0 {
 		err = errors.New("no key in it")
 	}

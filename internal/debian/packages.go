@@ -3,12 +3,15 @@ package debian
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"io"
 	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // Package is what an index says of a package, as far as Lamina asks.
@@ -21,12 +24,28 @@ type Package struct {
 	MultiArch                   string // "same", "foreign", "allowed" or nothing
 	Essential                   bool
 	Filename                    string // clean, below the repository
-	SHA256                      string
+	SHA256, SHA512              string // hexadecimal; "" for none
 	Size                        int64
 }
 
 // String is "name version".
 func (p *Package) String() string { return p.Name + " " + p.Version }
+
+// Check says why a package can't be taken, whatever needs it: one that an index describes
+// badly does no harm to the others.
+func (p *Package) Check() error {
+	algorithm, sum := File{SHA256: p.SHA256, SHA512: p.SHA512}.promised()
+	size := map[string]int{"sha256": sha256.Size, "sha512": sha512.Size}[algorithm]
+	switch _, err := hexadecimal(sum, size); {
+	case sum == "":
+		return fmt.Errorf("its index has neither a SHA256 nor a SHA512 of it, and weaker hashes are not taken")
+	case err != nil:
+		return fmt.Errorf("reading its index: %w", err)
+	case p.Size <= 0:
+		return fmt.Errorf("its index says that it has %d bytes", p.Size)
+	}
+	return nil
+}
 
 // paragraph collects the kept fields of one package in one buffer, so that a
 // package costs one allocation.
@@ -35,10 +54,11 @@ type paragraph struct {
 	last *span // the field that a continuation line goes on with
 	used bool
 
-	name, version, architecture       span
-	depends, preDepends, provides     span
-	conflicts, breaks, multiArch      span
-	essential, filename, sha256, size span
+	name, version, architecture   span
+	depends, preDepends, provides span
+	conflicts, breaks, multiArch  span
+	essential, filename, size     span
+	sha256, sha512                span
 }
 
 // span is where the buffer has the value of a field.
@@ -72,6 +92,8 @@ func (p *paragraph) field(key []byte) *span {
 		return &p.filename
 	case "SHA256":
 		return &p.sha256
+	case "SHA512":
+		return &p.sha512
 	case "Size":
 		return &p.size
 	}
@@ -108,14 +130,16 @@ func (p *paragraph) pack() (Package, error) {
 		Depends: get(p.depends), PreDepends: get(p.preDepends),
 		Provides: get(p.provides), Conflicts: get(p.conflicts), Breaks: get(p.breaks),
 		MultiArch: get(p.multiArch), Essential: get(p.essential) == "yes",
-		Filename: path.Clean(get(p.filename)), SHA256: get(p.sha256),
+		Filename: path.Clean(get(p.filename)), SHA256: strings.ToLower(get(p.sha256)), SHA512: strings.ToLower(get(p.sha512)),
 	}
 	var err error
 	out.Size, err = strconv.ParseInt(get(p.size), 10, 64)
 	switch {
-	case out.Name == "" || out.Version == "" || out.Architecture == "":
-		return Package{}, fmt.Errorf("package %q: name, version and architecture must be given", out.Name)
-	case err != nil || out.Size <= 0:
+	case out.Name == "":
+		return Package{}, fmt.Errorf("the entry of the file %q names no package", get(p.filename))
+	case out.Version == "" || out.Architecture == "":
+		return Package{}, fmt.Errorf("package %q: version and architecture must be given", out.Name)
+	case err != nil || out.Size < 0:
 		return Package{}, fmt.Errorf("package %q: %q is not a size", out.Name, get(p.size))
 	case !filepath.IsLocal(out.Filename) || out.Filename == ".":
 		return Package{}, fmt.Errorf("package %q: %q is not a path below the repository", out.Name, get(p.filename))

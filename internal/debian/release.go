@@ -2,6 +2,9 @@ package debian
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
 	"fmt"
 	"path"
 	"slices"
@@ -51,8 +54,8 @@ func parseRelease(text []byte) (Release, error) {
 	for line := range bytes.Lines(text) {
 		s := strings.TrimRight(string(line), " \r\n")
 		if strings.HasPrefix(s, " ") {
-			if section == "SHA256" {
-				if err := r.addFile(s); err != nil {
+			if section == "SHA256" || section == "SHA512" {
+				if err := r.addFile(section, s); err != nil {
 					return Release{}, err
 				}
 			}
@@ -68,7 +71,7 @@ func parseRelease(text []byte) (Release, error) {
 		return Release{}, fmt.Errorf("no Date in it")
 	}
 	if len(r.Files) == 0 {
-		return Release{}, fmt.Errorf("no SHA256 list in it")
+		return Release{}, fmt.Errorf("it has neither a SHA256 nor a SHA512 list, and weaker hashes are not taken")
 	}
 	return r, nil
 }
@@ -99,17 +102,33 @@ func (r *Release) setField(key, value string) (err error) {
 }
 
 // addFile reads a line of hash, size and path.
-func (r *Release) addFile(line string) error {
+func (r *Release) addFile(algorithm, line string) error {
 	f := strings.Fields(line)
-	if len(f) != 3 || len(f[0]) != 64 {
+	if len(f) != 3 {
 		return fmt.Errorf("%q is not a hash, a size and a path", line)
 	}
 	size, err := strconv.ParseInt(f[1], 10, 64)
 	if err != nil || size < 0 {
 		return fmt.Errorf("%q is not a size", f[1])
 	}
-	r.Files[path.Clean(f[2])] = File{Size: size, SHA256: strings.ToLower(f[0])}
-	return nil
+	name := path.Clean(f[2])
+	file := r.Files[name] // of the other list, if it comes first
+	file.Size = size
+	if algorithm == "SHA512" {
+		file.SHA512, err = hexadecimal(f[0], sha512.Size)
+	} else {
+		file.SHA256, err = hexadecimal(f[0], sha256.Size)
+	}
+	r.Files[name] = file
+	return err
+}
+
+// hexadecimal returns a hash of so many bytes in lower case.
+func hexadecimal(s string, size int) (string, error) {
+	if data, err := hex.DecodeString(s); err != nil || len(data) != size {
+		return "", fmt.Errorf("%q is not a hash of %d hexadecimal digits", s, 2*size)
+	}
+	return strings.ToLower(s), nil
 }
 
 // parseDate reads a date as RFC 1123 has it, which some write with a one-digit
@@ -125,17 +144,18 @@ func parseDate(key, value string) (time.Time, error) {
 
 // check refuses an index that is genuine and yet not the one asked for: that of
 // another suite, or one so old that fixes may be withheld.
-func (r Release) check(subject string, now time.Time) error {
+func (r Release) check(subject string, now time.Time, anyAge bool) error {
 	if !r.Flat() && len(r.Names) > 0 && !slices.Contains(r.Names, r.Suite) {
 		return failure.WithHint(
 			fmt.Errorf("%s: it is the index of the suite %s", subject, strings.Join(slices.Compact(r.Names), " or ")),
 			"check the mirror's URL: it serves another suite in the place of this one",
 		)
 	}
-	if !r.ValidUntil.IsZero() && now.After(r.ValidUntil) {
+	if !anyAge && !r.ValidUntil.IsZero() && now.After(r.ValidUntil) {
 		return failure.WithHint(
 			fmt.Errorf("%s: it expired on %s", subject, r.ValidUntil.Format(time.RFC1123)),
-			"the mirror is no longer updated: take another with --debian-mirror; or this machine's clock is wrong",
+			"the mirror is no longer updated: take another with --debian-mirror; or this machine's clock is wrong; "+
+				"check-valid-until = false under [debian] takes an archive of the past as it is",
 		)
 	}
 	return nil

@@ -25,6 +25,7 @@ type Source struct {
 	Suite      string   // or a flat path that ends in "/"
 	Components []string // none for a flat path
 	Keys       Keyring
+	AnyAge     bool // also one that should no longer be taken, by its own words
 }
 
 // Subject names the source in messages.
@@ -50,18 +51,21 @@ func (g *Getter) Release(ctx context.Context, m Mirrors, s Source, now time.Time
 		}
 	}
 	if err != nil {
-		return Release{}, explainIndex(fmt.Errorf("fetching %s: %w", s.Subject(), err))
+		return Release{}, explainIndex(s, fmt.Errorf("fetching %s: %w", s.Subject(), err))
 	}
 	return r, nil
 }
 
-func explainIndex(err error) error {
+func explainIndex(s Source, err error) error {
 	if _, ok := errors.AsType[*signatureError](err); ok {
 		return failure.WithHint(err, "something between the signer and this machine changed it (a broken mirror, a proxy, a "+
 			"login page), or the key is the wrong one: take another mirror with --debian-mirror, or correct the repository's key")
 	}
 	if IsNotFound(err) { // no such suite, or no mirror: both were given
 		err = failure.New(failure.Usage, err)
+		if s.Repository == Main || s.Repository == Security {
+			err = failure.WithHint(err, "a suite of another distribution is a [[debian.repository]], with its url and key; beside suites = [] it has all")
+		}
 	}
 	return explain(err)
 }
@@ -96,7 +100,7 @@ func (g *Getter) signed(ctx context.Context, m Mirrors, s Source, detached bool,
 	}
 	sum := sha256.Sum256(served)
 	r.Repository, r.Suite, r.Signers, r.SHA256 = s.Repository, s.Suite, signers, hex.EncodeToString(sum[:])
-	if err = r.check(name, now); err != nil {
+	if err = r.check(name, now, s.AnyAge); err != nil {
 		return Release{}, err
 	}
 	return r, errors.Join(keep(), keepBeside())
@@ -155,7 +159,8 @@ func (g *Getter) Packages(ctx context.Context, m Mirrors, r *Release, components
 func (g *Getter) indexFile(ctx context.Context, m Mirrors, r *Release, name string) (string, error) {
 	want := r.Files[name]
 	if r.ByHash {
-		byHash := path.Join(r.Dir(), path.Dir(name), "by-hash", "SHA256", want.SHA256)
+		algorithm, sum := want.promised()
+		byHash := path.Join(r.Dir(), path.Dir(name), "by-hash", strings.ToUpper(algorithm), sum)
 		local, err := g.Get(ctx, m.URL(r.Repository, byHash), want)
 		if !IsNotFound(err) {
 			return local, err
@@ -205,7 +210,7 @@ func (r *Release) missing(component, arch string) error {
 // best chooses among the compressions of a file. gzip is a third larger than xz
 // and unpacked five times as fast: on all but slow lines it is there first.
 func (r *Release) best(name string) (string, bool) {
-	for _, suffix := range []string{".gz", ".xz", ""} {
+	for _, suffix := range []string{".gz", ".xz", ".zst", ".bz2", ""} {
 		if _, ok := r.Files[name+suffix]; ok {
 			return name + suffix, true
 		}
@@ -215,7 +220,7 @@ func (r *Release) best(name string) (string, bool) {
 
 // Package fetches a .deb into the cache.
 func (g *Getter) Package(ctx context.Context, m Mirrors, p *Package) (string, error) {
-	local, err := g.Get(ctx, m.URL(p.Release.Repository, p.Filename), File{Size: p.Size, SHA256: p.SHA256})
+	local, err := g.Get(ctx, m.URL(p.Release.Repository, p.Filename), File{Size: p.Size, SHA256: p.SHA256, SHA512: p.SHA512})
 	if err != nil {
 		return "", explain(fmt.Errorf("fetching package %s: %w", p, err))
 	}

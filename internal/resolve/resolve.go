@@ -81,7 +81,7 @@ func (p Project) Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	l, err := apt.Lock(ctx, apt.Options{Client: e.Client(), Wishes: p.Wishes.Lock, Keys: p.Wishes.Keys, Mirrors: o.Mirrors, Getter: o.Getter, Progress: p.Note})
+	l, err := apt.Lock(ctx, apt.Options{Client: e.Client(), Wishes: p.Wishes.Lock, Keys: p.Wishes.Keys, Mirrors: o.Mirrors, Getter: o.Getter, AnyAge: p.Wishes.AnyAge, Progress: p.Note})
 	l.Models = weights
 	l.Sort()
 	if err == nil && len(p.Wishes.Python) > 0 {

@@ -18,7 +18,12 @@ $busybox find $lamina/debs/base -name '*.deb' | $busybox xargs -n 1 -P "$($busyb
 	case $data in
 	*.xz) unpack=xzcat ;;
 	*.gz) unpack=zcat ;;
-	*) echo "$deb: busybox cannot unpack $data" >&2 && exit 255 ;;
+	*)
+		tools=${busybox%/*}
+		[ -e "$tools/dpkg-deb" ] || { echo "$deb: busybox cannot unpack $data" >&2 && exit 255; }
+		"$tools/ld.so" --library-path "$tools" "$tools/dpkg-deb" --fsys-tarfile "$deb" | $busybox tar -x -C /
+		exit
+		;;
 	esac
 	$busybox ar p "$deb" "$data" | $busybox $unpack | $busybox tar -x -C /
 ' "$busybox"

@@ -2,22 +2,34 @@
 
 What something needs has to be there. A soname counts as provided when any file
 bears its name, since programs find libraries in many ways (RUNPATH, dlopen,
-preloading by a package). Of CUDA's libraries, which are large, none that something
+preloading by a package). A file of a package of the distribution needs what the package
+depends on, and apt has brought that: what it lacks beyond is a plug-in's that nobody asked
+for, and told. Of CUDA's libraries, which are large, none that something
 needs may be there twice, and none of the driver's own, which comes with the host's
 driver. A copy that a wheel has for itself, under a name that no other one uses, is told.
 
 The argument is a file with options: "driver" lists the sonames of the driver,
-"ignore" those that the spec lets be.
+"ignore" the sonames and the globs of paths that the spec lets be, "strangers" the packages
+that are of other repositories than the distribution's.
 """
 
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
-IMAGE = "/image"
+# Python runs with -I and -S, so that nothing else in the builder interferes.
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+
+from check_layer import Packages, merged
+from globs import Globs
+
+IMAGE, LISTS = "/image", "/.lamina/lists"
 BATCH = 500
 ENTRY = re.compile(r"\((NEEDED|SONAME)\).*\[(.*)\]")
 CUDA = re.compile(
@@ -38,28 +50,57 @@ Entry = tuple[str, str, str]
 def main() -> None:
     with open(sys.argv[1]) as file:
         options = json.load(file)
-    names, programs = scan()
-    entries = list(read(programs))
     driver, ignore = set(options["driver"]), set(options["ignore"])
-    faults = [*missing(entries, names.keys() | driver | ignore), *doubled(entries, ignore), *drivers(names, driver - ignore)]
+    ignored = Globs([entry for entry in options["ignore"] if entry.startswith("/")]).decider
+    names, programs = scan()
+    programs = [path for path in programs if not ignored(path.removeprefix(IMAGE))]
+    entries = list(read(programs))
+    gone = list(missing(entries, names.keys() | driver | ignore, Debs(LISTS, set(options["strangers"]))))
+    faults = [*(text for text, harmless in gone if not harmless), *doubled(entries, ignore), *drivers(names, driver - ignore, ignored)]
     sizes = {path.removeprefix(IMAGE): os.path.getsize(path) for path in programs}
-    for note in [*private(sizes, ignore), *unasked(entries, sizes, ignore)]:
+    for note in [*(text for text, harmless in gone if harmless), *private(sizes, ignore), *unasked(entries, sizes, ignore)]:
         print(note, flush=True)  # before the faults, of which the last is told
     for fault in faults:
         print(fault, file=sys.stderr)
     if faults:
         raise SystemExit(1)
-    print(f"{len(programs)} ELF files, all their libraries are there")
+    print(f"{len(programs)} ELF files, and all libraries that they need are there")
 
 
-def missing(entries: Iterable[Entry], there: set[str]) -> Iterator[str]:
+class Debs:
+    """The Debian packages of the image, as dpkg has noted them."""
+
+    def __init__(self, lists: str, strangers: set[str]) -> None:
+        self.owners, self.strangers = Packages(lists).owners, strangers
+
+    def owner(self, path: str) -> str:
+        """Returns the package of the distribution that owns a file."""
+        owners = self.owners.get(merged(path), [])
+        return owners[0] if self.strangers.isdisjoint(owners[:1]) and owners else ""
+
+    @cached_property
+    def libraries(self) -> dict[str, str]:
+        """Says what packages have brought, by name; that includes what the spec excludes."""
+        return {os.path.basename(path): f"{owners[0]} has it as {path}" for path, owners in self.owners.items() if ".so" in path}
+
+
+def missing(entries: Iterable[Entry], there: set[str], debs: Debs) -> Iterator[tuple[str, bool]]:
+    """Yields which libraries are not there, and whether that does no harm."""
     users: dict[str, list[str]] = {}
     for path, tag, name in entries:
         if tag == "NEEDED" and name not in there:
             users.setdefault(name, []).append(path)
     for name, paths in sorted(users.items()):
-        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        yield f"{name} is needed by {min(paths)}{more}, and no file of the image bears that name"
+        others = [path for path in paths if not debs.owner(path)]
+        first = min(others or paths)
+        rest = len(others or paths) - 1
+        text = f"{name} is needed by {first}" + (f" and {rest} more" if rest else "")
+        if holder := debs.libraries.get(name):
+            yield f"{text}, and excluded: {holder}", False
+        elif others:
+            yield f"{text}, and no file of the image bears that name", False
+        else:
+            yield f"{text}, and nothing that {debs.owner(first)} depends on has it", True
 
 
 def doubled(entries: list[Entry], ignore: set[str]) -> Iterator[str]:
@@ -113,9 +154,10 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
-def drivers(names: dict[str, list[str]], driver: set[str]) -> Iterator[str]:
+def drivers(names: dict[str, list[str]], driver: set[str], ignored: Callable[[str], str | None]) -> Iterator[str]:
     for name in sorted(driver & names.keys()):
-        yield f"{name} is the driver's, and comes with the host's: prune {', '.join(sorted(names[name]))}"
+        if paths := [path for path in sorted(names[name]) if not ignored(path)]:
+            yield f"{name} is the driver's, and comes with the host's: prune {', '.join(paths)}"
 
 
 def scan() -> tuple[dict[str, list[str]], list[str]]:
@@ -126,12 +168,14 @@ def scan() -> tuple[dict[str, list[str]], list[str]]:
         for name in files:
             path = os.path.join(folder, name)
             names.setdefault(name, []).append(path.removeprefix(IMAGE))
-            if not os.path.islink(path) and is_elf(path):
+            if is_elf(path):
                 programs.append(path)
     return names, programs
 
 
 def is_elf(path: str) -> bool:
+    if not stat.S_ISREG(os.lstat(path).st_mode):  # to open a FIFO would be to wait for who writes
+        return False
     with open(path, "rb") as file:
         return file.read(4) == b"\x7fELF"
 

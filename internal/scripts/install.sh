@@ -1,5 +1,5 @@
-# Installs the packages in /.lamina/debs. $1: name:uid of the app's user, or
-# nothing; the rest: options for dpkg.
+# Installs the packages in /.lamina/debs. $1: the app's user, as
+# name or name:uid, or nothing; the rest: options for dpkg.
 set -eu
 lamina=/.lamina
 user=$1
@@ -14,15 +14,7 @@ export LD_PRELOAD="$lamina/tools/libeatmydata.so"
 dpkg --force-unsafe-io "$@" --configure -a
 unset LD_PRELOAD
 
-if [ -n "$user" ]; then
-	name=${user%:*} id=${user#*:}
-	echo "$name:x:$id:$id::/home/$name:/usr/sbin/nologin" >>/etc/passwd
-	echo "$name:x:$id:" >>/etc/group
-	echo "$name:!:$((SOURCE_DATE_EPOCH / 86400))::::::" >>/etc/shadow
-	echo "$name:!::" >>/etc/gshadow
-	mkdir -p "/home/$name"
-	chown "$id:$id" "/home/$name"
-fi
+. $lamina/scripts/account.sh
 
 # What the check of the layer knows of packages, also where the spec leaves it out.
 find /var/lib/dpkg -maxdepth 2 -type f \( -path '*/info/*' -o -name status -o -name diversions \) -exec cp -t $lamina/lists {} +

@@ -68,10 +68,16 @@ const librariesStep = "smoke: libraries of all ELF files"
 
 // librariesHint reads what internal/scripts/elf_closure.py says of an image.
 func librariesHint(output string) string {
-	var hints, missing, prune []string
+	var hints, missing, excluded, prune []string
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
-		if name, _, ok := strings.Cut(line, " is needed by "); ok {
+		name, rest, ok := strings.Cut(line, " is needed by ")
+		_, path, isExcluded := strings.Cut(rest, " has it as ")
+		switch {
+		case !ok || strings.Contains(rest, " depends on has it"):
+		case isExcluded:
+			excluded = append(excluded, "!"+path+"*") // a link to the library as well
+		default:
 			missing = append(missing, name)
 		}
 		if _, paths, ok := strings.Cut(line, "once is enough: prune all but one of "); ok {
@@ -79,7 +85,11 @@ func librariesHint(output string) string {
 		}
 	}
 	if len(missing) > 0 {
-		hints = append(hints, "add the packages that have the libraries, or, where nothing loads what needs them, elf-ignore = "+list(missing)+" under [smoke]")
+		hints = append(hints, "add the packages that have the libraries, or, where nothing loads what needs them, elf-ignore = "+list(missing)+
+			" under [smoke], which may as well name the files that need them")
+	}
+	if len(excluded) > 0 {
+		hints = append(hints, "take them back at the end of exclude under [debian]: "+list(excluded))
 	}
 	if len(prune) > 0 {
 		hints = append(hints, "keep the copies in NVIDIA's own wheels: prune = "+list(prune)+" under [python]")

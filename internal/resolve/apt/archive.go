@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -80,29 +81,85 @@ func (a *archive) checkName(asked string, w lock.Wishes) error {
 	if asked == essential {
 		return nil
 	}
-	name, wanted, pinned := strings.Cut(asked, "=")
+	name, how, wanted := cutName(asked)
 	candidates := a.index.Candidates(name)
-	if len(candidates) > 0 {
-		if !pinned || slices.ContainsFunc(candidates, func(p *debian.Package) bool { return p.Version == wanted }) {
-			return nil
+	if len(candidates) == 0 {
+		if providers := a.index.Providers(name); len(providers) > 0 {
+			// Also where there is but one: of a lock it must be plain what it has for a name.
+			return failure.WithHint(errors.New("it is virtual: others provide it"), "write the name of one: "+strings.Join(providers, ", "))
 		}
-		return failure.WithHint(fmt.Errorf("no index has this version"), "there is "+versions(candidates))
-	}
-	providers := a.index.Providers(name)
-	if len(providers) == 0 {
 		return a.unknown(name, w)
 	}
-	// Also where there is but one: of a lock it must be plain what it has for a name.
-	return failure.WithHint(errors.New("it is virtual: others provide it"), "write the name of one: "+strings.Join(providers, ", "))
+	isWanted := func(p *debian.Package) bool {
+		return how == "" || how == "=" && p.Version == wanted || how == "/" && slices.Contains(p.Release.Names, wanted)
+	}
+	var faults []error
+	for _, p := range candidates {
+		if !isWanted(p) {
+			continue
+		}
+		err := p.Check()
+		if err == nil {
+			return nil
+		}
+		faults = append(faults, fmt.Errorf("repository %q: %w", p.Release.Repository, err))
+	}
+	switch {
+	case len(faults) > 0:
+		return errors.Join(faults...)
+	case how == "/":
+		return failure.WithHint(fmt.Errorf("no suite %q has it", wanted), "it is in "+strings.Join(suites(candidates), ", ")+"; [debian].suites says where to look")
+	}
+	return failure.WithHint(fmt.Errorf("no index has this version"), "there is "+versions(candidates))
+}
+
+// cutName divides what is asked for as apt does: "cmake", "cmake=3.25.1-1" or
+// "cmake/bookworm-backports".
+func cutName(asked string) (name, how, wanted string) {
+	if i := strings.IndexAny(asked, "=/"); i >= 0 {
+		return asked[:i], asked[i : i+1], asked[i+1:]
+	}
+	return asked, "", ""
+}
+
+func suites(packages []*debian.Package) []string {
+	var names []string
+	for _, p := range packages {
+		names = append(names, p.Release.Suite)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (a *archive) unknown(name string, w lock.Wishes) error {
-	err := fmt.Errorf("there is none of that name in %s (%s)",
-		strings.Join(w.Suites, ", "), strings.Join(w.Components, ", "))
+	places := make([]string, 0, len(w.Suites)+len(w.Repositories))
+	if len(w.Suites) > 0 {
+		places = append(places, fmt.Sprintf("%s (%s)", strings.Join(w.Suites, ", "), strings.Join(w.Components, ", ")))
+	}
+	for _, r := range w.Repositories {
+		places = append(places, r.Name)
+	}
+	err := fmt.Errorf("there is none of that name in %s", strings.Join(places, ", "))
 	if near := a.index.Near(name); len(near) > 0 {
 		return failure.WithHint(err, "did you mean "+strings.Join(near, ", ")+"?")
 	}
 	return failure.WithHint(err, "is its component among [debian].components?")
+}
+
+// tellUnused names the suites that apt takes nothing from unless it is asked to, where
+// nothing asks.
+func (a *archive) tellUnused(tell func(string), found map[lock.Set][]*debian.Package) {
+	used := map[*debian.Release]bool{}
+	for _, packages := range found {
+		for _, p := range packages {
+			used[p.Release] = true
+		}
+	}
+	for _, r := range a.releases {
+		if r.NotAutomatic && !used[r] {
+			tell(fmt.Sprintf("nothing is taken from %s: apt takes a package from there where it is asked for as \"NAME/%s\"", r.Suite, r.Suite))
+		}
+	}
 }
 
 func versions(packages []*debian.Package) string {
@@ -128,11 +185,35 @@ func (a *archive) lock(w lock.Wishes, found map[lock.Set][]*debian.Package) lock
 		}
 	}
 	for p, in := range sets {
-		l.Packages = append(l.Packages, lock.Package{
-			Name: p.Name, Version: p.Version, Architecture: p.Architecture,
-			Repository: p.Release.Repository, Path: p.Filename, Size: p.Size, SHA256: p.SHA256, For: in,
-		})
+		entry := locked(p)
+		entry.For = in
+		l.Packages = append(l.Packages, entry)
 	}
 	l.Sort()
 	return l
+}
+
+// locked is p as a lock has it.
+func locked(p *debian.Package) lock.Package {
+	return lock.Package{
+		Name: p.Name, Version: p.Version, Architecture: p.Architecture,
+		Repository: p.Release.Repository, Path: p.Filename, Size: p.Size, SHA256: p.SHA256,
+	}
+}
+
+// hash fetches the packages whose index has no SHA256 of them, which is what a lock has.
+// What their index has instead, they are verified by.
+func (a *archive) hash(ctx context.Context, found map[lock.Set][]*debian.Package) error {
+	var faults []error
+	for _, p := range slices.Concat(slices.Collect(maps.Values(found))...) {
+		if p.SHA256 != "" {
+			continue
+		}
+		name, err := a.getter.Package(ctx, a.mirrors, p)
+		if err == nil {
+			p.SHA256, err = debian.SHA256(name)
+		}
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
 }

@@ -119,12 +119,18 @@ func (a *archive) packages(q question, ans answer) ([]*debian.Package, error) {
 			faults = append(faults, fmt.Errorf("%s: reading apt's answer %q: %w", q.set, strings.TrimSpace(line), err))
 			continue
 		}
+		if err = p.Check(); err != nil {
+			faults = append(faults, failure.New(failure.Usage, fmt.Errorf("%s: package %s of repository %q: %w", q.set, p, p.Release.Repository, err)))
+			continue
+		}
 		found = append(found, p)
 	}
 	return found, errors.Join(faults...)
 }
 
-var uriLine = regexp.MustCompile(`^'file:/repository/([^/]+)/([^']+)' ([^_ ]+)_\S+ (\d+) SHA256:([0-9a-f]{64})$`)
+// What it would call the file says nothing where the path has no extension, and there is no
+// SHA256 where the index has none.
+var uriLine = regexp.MustCompile(`^'file:/repository/([^/]+)/([^']+)' \S+ (\d+)(?: SHA256:([0-9a-f]{64}))?$`)
 
 // printed reads a line as
 //
@@ -142,14 +148,16 @@ func (a *archive) printed(line string) (*debian.Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, ok := a.index.Find(a.repositories()[number], m[3], path.Clean(file))
-	if !ok {
+	found := a.index.Files(a.repositories()[number], path.Clean(file))
+	if len(found) == 0 {
 		return nil, errors.New("the verified index has no such package")
 	}
-	if strconv.FormatInt(p.Size, 10) != m[4] || p.SHA256 != m[5] {
-		return nil, errors.New("the verified index has another size or sha256")
+	for _, p := range found {
+		if p.Check() != nil || strconv.FormatInt(p.Size, 10) == m[3] && p.SHA256 == m[4] {
+			return p, nil
+		}
 	}
-	return p, nil
+	return nil, errors.New("the verified index has another size or sha256")
 }
 
 // repositories lists those of the sources, each once. Its order names their

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"pault.ag/go/debian/dependency"
-	"pault.ag/go/debian/version"
+	"strings"
 
 	"lamina.build/internal/debian"
 	"lamina.build/lock"
@@ -15,7 +13,7 @@ import (
 // checkSets refuses sets that would not install: one that lacks something, that
 // holds enemies, or two versions of one package. Apt should never answer so;
 // this is the proof that it did not.
-func checkSets(w lock.Wishes, found map[lock.Set][]*debian.Package) error {
+func checkSets(w lock.Wishes, arch string, found map[lock.Set][]*debian.Package) error {
 	var faults []error
 	for _, r := range w.Requests {
 		packages := found[r.Set]
@@ -26,7 +24,7 @@ func checkSets(w lock.Wishes, found map[lock.Set][]*debian.Package) error {
 			base := w.Requests[runtimeOf(w.Requests, r.Set.Variant)].Set
 			packages = slices.Concat(found[base], packages)
 		}
-		for _, err := range checkSet(packages) {
+		for _, err := range checkSet(arch, packages) {
 			faults = append(faults, fmt.Errorf("%s: %w", r.Set, err))
 		}
 	}
@@ -34,8 +32,8 @@ func checkSets(w lock.Wishes, found map[lock.Set][]*debian.Package) error {
 }
 
 // checkSet says what keeps packages from being installed together and alone.
-func checkSet(packages []*debian.Package) []error {
-	s := set{byName: map[string]*debian.Package{}, provided: map[string][]provision{}}
+func checkSet(arch string, packages []*debian.Package) []error {
+	s := set{arch: arch, byName: map[string]*debian.Package{}, provided: map[string][]provision{}}
 	var faults []error
 	for _, p := range packages {
 		if twin, twice := s.byName[p.Name]; twice {
@@ -54,6 +52,7 @@ func checkSet(packages []*debian.Package) []error {
 
 // set is what is installed together, by the names it can be asked for.
 type set struct {
+	arch     string // of the image
 	byName   map[string]*debian.Package
 	provided map[string][]provision
 }
@@ -65,17 +64,13 @@ type provision struct {
 }
 
 func (s set) addProvisions(p *debian.Package) []error {
-	provides, err := dependency.Parse(p.Provides)
+	provides, err := debian.ParseRelations(p.Provides)
 	if err != nil {
 		return []error{fmt.Errorf("reading what %s provides: %w", p, err)}
 	}
-	for _, relation := range provides.Relations {
-		for _, possibility := range relation.Possibilities {
-			v := provision{by: p}
-			if possibility.Version != nil {
-				v.version = possibility.Version.Number
-			}
-			s.provided[possibility.Name] = append(s.provided[possibility.Name], v)
+	for _, r := range slices.Concat(provides...) {
+		if s.isHere(r.Arch) {
+			s.provided[r.Name] = append(s.provided[r.Name], provision{by: p, version: r.Version})
 		}
 	}
 	return nil
@@ -84,37 +79,41 @@ func (s set) addProvisions(p *debian.Package) []error {
 func (s set) checkNeeds(p *debian.Package) []error {
 	var faults []error
 	for _, field := range []string{p.PreDepends, p.Depends} {
-		needs, err := dependency.Parse(field)
+		needs, err := debian.ParseRelations(field)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("reading what %s needs: %w", p, err))
 			continue
 		}
-		for _, relation := range needs.Relations {
-			if !slices.ContainsFunc(relation.Possibilities, func(want dependency.Possibility) bool {
-				return len(s.answering(want)) > 0
-			}) {
-				faults = append(faults, fmt.Errorf("%s needs %s, which is not there", p, relation))
+		for _, alternatives := range needs {
+			if !slices.ContainsFunc(alternatives, func(r debian.Relation) bool { return len(s.answering(r)) > 0 }) {
+				faults = append(faults, fmt.Errorf("%s needs %s, which is not there", p, words(alternatives)))
 			}
 		}
 	}
 	return faults
 }
 
+func words(alternatives []debian.Relation) string {
+	list := make([]string, len(alternatives))
+	for i, r := range alternatives {
+		list[i] = r.String()
+	}
+	return strings.Join(list, " | ")
+}
+
 func (s set) checkEnemies(p *debian.Package) []error {
 	var faults []error
 	for _, field := range []string{p.Conflicts, p.Breaks} {
-		enemies, err := dependency.Parse(field)
+		enemies, err := debian.ParseRelations(field)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("reading what %s conflicts with: %w", p, err))
 			continue
 		}
-		for _, relation := range enemies.Relations {
-			for _, possibility := range relation.Possibilities {
-				for _, enemy := range s.answering(possibility) {
-					// A package may conflict with all others that provide what it provides.
-					if enemy != p {
-						faults = append(faults, fmt.Errorf("%s can not be with %s (%s)", p, enemy, possibility))
-					}
+		for _, r := range slices.Concat(enemies...) {
+			for _, enemy := range s.answering(r) {
+				// A package may conflict with all others that provide what it provides.
+				if enemy != p {
+					faults = append(faults, fmt.Errorf("%s can not be with %s (%s)", p, enemy, r))
 				}
 			}
 		}
@@ -124,23 +123,24 @@ func (s set) checkEnemies(p *debian.Package) []error {
 
 // answering returns the packages that are what a relation names, themselves or
 // by providing it. Only a versioned provision meets a versioned relation.
-func (s set) answering(want dependency.Possibility) []*debian.Package {
+func (s set) answering(r debian.Relation) []*debian.Package {
+	if !s.isHere(r.Arch) {
+		return nil
+	}
 	var found []*debian.Package
-	if p, ok := s.byName[want.Name]; ok && meets(p.Version, want.Version) {
+	if p, ok := s.byName[r.Name]; ok && r.Met(p.Version) {
 		found = append(found, p)
 	}
-	for _, v := range s.provided[want.Name] {
-		if meets(v.version, want.Version) {
+	for _, v := range s.provided[r.Name] {
+		if r.Met(v.version) {
 			found = append(found, v.by)
 		}
 	}
 	return found
 }
 
-func meets(have string, want *dependency.VersionRelation) bool {
-	if want == nil {
-		return true
-	}
-	v, err := version.Parse(have)
-	return err == nil && want.SatisfiedBy(v)
+// isHere says whether an image has packages of an architecture that a relation names:
+// there is but one, beside "all", which counts as it.
+func (s set) isHere(arch string) bool {
+	return arch == "" || arch == "any" || arch == "native" || arch == s.arch
 }

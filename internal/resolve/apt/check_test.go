@@ -35,6 +35,11 @@ func TestASetThatWouldNotInstallIsRefused(t *testing.T) {
 		{"broken", []*debian.Package{
 			{Name: "a", Version: "1", Breaks: "b (<< 3)"}, {Name: "b", Version: "2"},
 		}, "a 1 can not be with b 2"},
+		{"other architectures", []*debian.Package{
+			{Name: "a", Version: "1", Conflicts: "b:x32, v:i386", Depends: "b:any | c", Provides: "w:x32"}, {Name: "b", Version: "2", Provides: "v", Breaks: "w"},
+		}, ""},
+		{"this architecture", []*debian.Package{{Name: "a", Version: "1", Conflicts: "b:amd64"}, {Name: "b", Version: "2"}}, "a 1 can not be with b 2 (b:amd64)"},
+		{"another architecture's", []*debian.Package{{Name: "a", Version: "1", Depends: "b:i386"}, {Name: "b", Version: "2"}}, "a 1 needs b:i386, which is not there"},
 		{"its own kind", []*debian.Package{
 			{Name: "a", Version: "1", Provides: "mta", Conflicts: "mta"},
 		}, ""},
@@ -42,7 +47,7 @@ func TestASetThatWouldNotInstallIsRefused(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			got := fmt.Sprint(checkSet(tc.packages))
+			got := fmt.Sprint(checkSet("amd64", tc.packages))
 			if tc.want == "" && got != "[]" || !strings.Contains(got, tc.want) {
 				t.Errorf("got %s, want %q", got, tc.want)
 			}

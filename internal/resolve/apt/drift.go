@@ -28,7 +28,7 @@ func Drift(w lock.Wishes, l lock.Lock) (drift []string) {
 			there = slices.Concat(there, l.In(lock.SetRuntime, r.Set.Variant))
 		}
 		for _, asked := range r.Packages {
-			name, _, _ := strings.Cut(asked, "=")
+			name, _, _ := cutName(asked)
 			if _, ok := lock.Find(there, name); !ok && name != essential {
 				say("%s: %s is not locked", r.Set, name)
 			}
@@ -59,14 +59,13 @@ func unlike(p lock.Package, w lock.Wishes, arch string) string {
 	case !slices.ContainsFunc(w.Suites, isOfDebian):
 		return fmt.Sprintf("the spec has no repository %q", p.Repository)
 	}
-	version := p.Version[strings.Index(p.Version, ":")+1:]
 	below := strings.TrimPrefix(p.Path, "pool/")
 	if p.Repository == debian.Security {
 		below = strings.TrimPrefix(below, "updates/")
 	}
 	inComponent := func(component string) bool { return strings.HasPrefix(below, component+"/") }
 	switch {
-	case path.Base(p.Path) != fmt.Sprintf("%s_%s_%s.deb", p.Name, version, p.Architecture):
+	case path.Base(p.Path) != p.FileName():
 		return fmt.Sprintf("path %q is that of another one", p.Path)
 	case below == p.Path || !slices.ContainsFunc(w.Components, inComponent):
 		return fmt.Sprintf("path %q is in no component of the spec", p.Path)

@@ -85,8 +85,8 @@ func (a *archive) writeTools(ctx context.Context, dir string) error {
 	}
 	last := len(local) - 1
 	for i, name := range local[:last] {
-		if err = place(name, filepath.Join(dir, "debs", path.Base(debs[i].Filename))); err != nil {
-			return err
+		if err = placeDeb(name, filepath.Join(dir, "debs", locked(debs[i]).FileName())); err != nil {
+			return fmt.Errorf("unpacking %s: %w", debs[i], err)
 		}
 	}
 	// It moved from /bin to /usr/bin between the releases of Debian.
@@ -116,6 +116,18 @@ func (a *archive) fetch(ctx context.Context, packages []*debian.Package) ([]stri
 	return local, group.Wait()
 }
 
+// placeDeb places a package so that busybox can unpack it.
+func placeDeb(from, to string) error {
+	plain, err := debian.PlainDeb(from)
+	if err == nil && plain == nil {
+		return place(from, to)
+	}
+	if err = errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o755)); err != nil { //nolint:gosec // packed and removed
+		return err
+	}
+	return os.WriteFile(to, plain, 0o600) //nolint:gosec // beside the other tools
+}
+
 // place puts a file of the cache where a layer is packed from, without a copy
 // where the file system can.
 func place(from, to string) error {
@@ -133,7 +145,8 @@ func place(from, to string) error {
 }
 
 // aptConf makes apt answer from the indexes alone and the same way everywhere.
-// It need not verify them again, and its engine's clock need not be right.
+// It need not verify them again, and its engine's clock need not be right. It counts
+// itself among the essential packages unless it is told that none is so by force.
 const aptConf = `Acquire::Languages "none";
 Acquire::ForceHash "SHA256";
 Acquire::By-Hash "no";
@@ -146,6 +159,7 @@ APT::Update::Error-Mode "any";
 APT::Get::Always-Include-Phased-Updates "true";
 Debug::NoLocking "true";
 Dir::Bin::dpkg "/bin/true";
+pkgCacheGen::ForceEssential ",";
 `
 
 // writeIndexes fills a folder with the indexes as a repository that apt reads
@@ -165,10 +179,24 @@ func (a *archive) writeIndexes(dir string) error {
 		faults = append(faults, os.MkdirAll(filepath.Dir(name), 0o755), //nolint:gosec // packed and removed
 			os.WriteFile(name, r.Text, 0o600))
 	}
+	faults = append(faults, os.WriteFile(filepath.Join(dir, "nameless"), []byte(a.nameless()), 0o600))
 	for _, f := range a.files {
 		faults = append(faults, place(f.Local, filepath.Join(a.folder(dir, f.Release.Repository), f.Path)))
 	}
 	return errors.Join(faults...)
+}
+
+// nameless lists the packages whose paths have no extension, as lines of the address and
+// name=version: apt's answer, which calls a file NAME_VERSION_ARCH and the extension, has
+// neither for these.
+func (a *archive) nameless() string {
+	var list strings.Builder
+	for _, p := range a.index.All() {
+		if !strings.Contains(path.Base(p.Filename), ".") {
+			fmt.Fprintf(&list, "'file:%s' %s=%s\n", path.Join(a.folder("/repository", p.Release.Repository), p.Filename), p.Name, p.Version)
+		}
+	}
+	return list.String()
 }
 
 func (a *archive) folder(dir, repository string) string {

@@ -31,6 +31,7 @@ type Options struct {
 	Keys     map[string][]byte // the key file of each further repository, by its name
 	Mirrors  debian.Mirrors    // of all repositories
 	Getter   *debian.Getter    // which keeps indexes and apt's own packages
+	AnyAge   bool              // indexes that are no longer valid are taken, too
 	Progress func(string)      // told what is going on, from several goroutines
 }
 
@@ -51,10 +52,15 @@ func Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	if err := checkSets(o.Wishes, found); err != nil {
+	if err := checkSets(o.Wishes, arch, found); err != nil {
 		return lock.Lock{}, fmt.Errorf("checking what apt resolved: %w", err)
 	}
-	return a.lock(o.Wishes, found), nil
+	if err := a.hash(ctx, found); err != nil {
+		return lock.Lock{}, err
+	}
+	l := a.lock(o.Wishes, found)
+	a.tellUnused(o.Progress, found)
+	return l, nil
 }
 
 // debianArch returns Debian's word for a platform.
@@ -79,8 +85,8 @@ func (o Options) sources() ([]debian.Source, error) {
 		return nil, err
 	}
 	sources := sourcesOf(o.Wishes)
-	for i := range sources[:len(o.Wishes.Suites)] {
-		sources[i].Keys = own
+	for i := range sources {
+		sources[i].Keys, sources[i].AnyAge = own, o.AnyAge
 	}
 	for i, r := range o.Wishes.Repositories {
 		if sources[len(o.Wishes.Suites)+i].Keys, err = o.keysOf(r); err != nil {

@@ -141,7 +141,7 @@ func TestAptResolves(t *testing.T) {
 	repositories := o.Wishes.Repositories
 	o.Wishes = debianWishes(
 		lock.Request{Set: lock.ParseSet("builder"), Packages: []string{"g++", "python3-dev"}},
-		lock.Request{Set: lock.ParseSet("extra@debug"), Packages: []string{"gdb"}},
+		lock.Request{Set: lock.ParseSet("extra@debug"), Packages: []string{"apt", "gdb"}},
 		lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"lamina-test", "python3-numpy"}},
 	)
 	o.Wishes.Repositories = repositories
@@ -213,6 +213,7 @@ func checkLock(t *testing.T, l lock.Lock, o apt.Options) {
 		sets string
 	}{
 		{"base-files", "base builder runtime"},
+		{"apt", "extra@debug"}, // which is in no set that doesn't ask for it
 		{"libc6", "base builder runtime"},
 		{"busybox-static", "bootstrap"},
 		{"libeatmydata1", "bootstrap"},

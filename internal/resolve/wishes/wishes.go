@@ -23,6 +23,7 @@ import (
 type Wishes struct {
 	Lock    lock.Wishes        // as a lock keeps them
 	Keys    map[string][]byte  // of the further repositories, by name
+	AnyAge  bool               // indexes that are no longer valid are taken, too
 	Python  []uv.Request       // the sets of distributions, production's first
 	Decided map[string]Decided // by variant
 }
@@ -76,6 +77,7 @@ func Read(file *spec.File, root fs.FS, env func(string) string) (Wishes, error) 
 	w.Lock = lock.Wishes{Platform: specs[0].Platform, Suites: specs[0].Debian.Suites}
 	w.Lock.ModelRequests, w.Lock.Places = models(specs)
 	for _, s := range specs {
+		w.AnyAge = w.AnyAge || s.Debian.IgnoreValidUntil
 		for _, c := range s.Debian.Components {
 			if !slices.Contains(w.Lock.Components, c) {
 				w.Lock.Components = append(w.Lock.Components, c)

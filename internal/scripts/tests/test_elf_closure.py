@@ -30,6 +30,15 @@ File: /proc/self/exe
 """
 
 
+def debs(lists: dict[str, str], *strangers: str) -> elf_closure.Debs:
+    """Returns packages of which dpkg has noted what they own."""
+    with tempfile.TemporaryDirectory() as folder:
+        for package, paths in lists.items():
+            with open(f"{folder}/{package}.list", "w") as file:
+                file.write(paths)
+        return elf_closure.Debs(folder, set(strangers))
+
+
 class ElfClosureTest(unittest.TestCase):
     def test_reads_what_readelf_prints(self) -> None:
         self.assertEqual(
@@ -44,19 +53,47 @@ class ElfClosureTest(unittest.TestCase):
                 with open(f"{folder}/lib/{name}", "wb") as file:
                     file.write(b"\x7fELF" + bytes(999_996))
             os.symlink("user.so", f"{folder}/lib/link.so")
+            os.mkfifo(f"{folder}/lib/pipe.so")
             with open(f"{folder}/options.json", "w") as file:
-                json.dump({"driver": ["libcuda.so.1"], "ignore": []}, file)
+                json.dump({"driver": ["libcuda.so.1"], "ignore": [], "strangers": []}, file)
             entries = [("/lib/user.so", "NEEDED", "libcudart-9335f6a2.so.12")]
             out, arguments = io.StringIO(), ["elf_closure.py", f"{folder}/options.json"]
-            with mock.patch.multiple(elf_closure, IMAGE=folder, read=lambda _: entries), mock.patch.object(sys, "argv", arguments), contextlib.redirect_stdout(out):
+            with mock.patch.multiple(elf_closure, IMAGE=folder, LISTS=folder, read=lambda _: entries), mock.patch.object(sys, "argv", arguments), contextlib.redirect_stdout(out):
                 elf_closure.main()
-        self.assertEqual(out.getvalue(), "/lib/libcudart-9335f6a2.so.12: a private copy of libcudart, 1.0 MB\n2 ELF files, all their libraries are there\n")
+        self.assertEqual(out.getvalue(), "/lib/libcudart-9335f6a2.so.12: a private copy of libcudart, 1.0 MB\n2 ELF files, and all libraries that they need are there\n")
+
+    def test_what_is_ignored_by_its_path(self) -> None:
+        entries = [("/opt/a/x.so", "NEEDED", "libx.so"), ("/opt/b/y.so", "NEEDED", "liby.so")]
+        with tempfile.TemporaryDirectory() as folder:
+            for path in (*(entry[0] for entry in entries), "/opt/a/libcuda.so.1"):
+                os.makedirs(os.path.dirname(folder + path), exist_ok=True)
+                with open(folder + path, "wb") as file:
+                    file.write(b"\x7fELF")
+            with open(f"{folder}/options.json", "w") as file:
+                json.dump({"driver": ["libcuda.so.1"], "ignore": ["/opt/a/**"], "strangers": []}, file)
+            said, arguments = io.StringIO(), ["elf_closure.py", f"{folder}/options.json"]
+            read = mock.Mock(side_effect=lambda programs: [entry for entry in entries if folder + entry[0] in programs])
+            with mock.patch.multiple(elf_closure, IMAGE=folder, LISTS=folder, read=read), mock.patch.object(sys, "argv", arguments), contextlib.redirect_stderr(said), self.assertRaises(SystemExit):
+                elf_closure.main()
+        self.assertEqual(said.getvalue(), "liby.so is needed by /opt/b/y.so, and no file of the image bears that name\n")
 
     def test_missing(self) -> None:
         entries = [("/b", "NEEDED", "libx.so"), ("/a", "NEEDED", "libx.so"), ("/a", "NEEDED", "libc.so.6"), ("/a", "SONAME", "liby.so")]
         self.assertEqual(
-            list(elf_closure.missing(entries, {"libc.so.6"})), ["libx.so is needed by /a and 1 more, and no file of the image bears that name"],
+            list(elf_closure.missing(entries, {"libc.so.6"}, debs({}))), [("libx.so is needed by /a and 1 more, and no file of the image bears that name", False)],
         )  # fmt: skip
+
+    def test_missing_of_a_package(self) -> None:
+        """Of what a package of the distribution owns, its Depends is the check; not of what others own."""
+        lists = debs({"tool": "/usr/lib/plugin.so\n/lib/plug2.so", "theirs": "/opt/theirs.so", "libz1": "/usr/lib/libz.so.1"}, "theirs")
+        for users, name, want in (
+            (["/usr/lib/plugin.so", "/usr/lib/plug2.so"], "libx.so", ("libx.so is needed by /usr/lib/plug2.so and 1 more, and nothing that tool depends on has it", True)),
+            (["/opt/theirs.so"], "libx.so", ("libx.so is needed by /opt/theirs.so, and no file of the image bears that name", False)),
+            (["/usr/lib/plugin.so", "/srv/a.so"], "libx.so", ("libx.so is needed by /srv/a.so, and no file of the image bears that name", False)),
+            (["/usr/lib/plugin.so"], "libz.so.1", ("libz.so.1 is needed by /usr/lib/plugin.so, and excluded: libz1 has it as /usr/lib/libz.so.1", False)),
+        ):
+            with self.subTest(users=users, name=name):
+                self.assertEqual(list(elf_closure.missing([(user, "NEEDED", name) for user in users], set(), lists)), [want])
 
     def test_what_is_there_twice(self) -> None:
         for soname, twice in {
@@ -100,7 +137,7 @@ class ElfClosureTest(unittest.TestCase):
                 self.assertEqual(list(elf_closure.unasked(entries, sizes, set())), [])
                 self.assertEqual(list(elf_closure.private(sizes, set())), [f"torchvision.libs/{name}: a private copy of libcudart, 0.7 MB"])
                 self.assertEqual(list(elf_closure.private(sizes, {name})), [])
-                self.assertEqual(list(elf_closure.missing(entries, {"libcudart.so.12"})), [f"{name} is needed by {site}/torchvision/image.so, and no file of the image bears that name"])
+                self.assertEqual(list(elf_closure.missing(entries, {"libcudart.so.12"}, debs({}))), [(f"{name} is needed by {site}/torchvision/image.so, and no file of the image bears that name", False)])
 
     def test_names_of_private_copies(self) -> None:
         for name, want in {
@@ -114,7 +151,7 @@ class ElfClosureTest(unittest.TestCase):
     def test_what_is_the_drivers(self) -> None:
         names = {"libcuda.so.1": ["/usr/lib/libcuda.so.1"], "libc.so.6": ["/lib/libc.so.6"]}
         self.assertEqual(
-            list(elf_closure.drivers(names, {"libcuda.so.1", "libnvidia-ml.so.1"})),
+            list(elf_closure.drivers(names, {"libcuda.so.1", "libnvidia-ml.so.1"}, lambda _: None)),
             ["libcuda.so.1 is the driver's, and comes with the host's: prune /usr/lib/libcuda.so.1"],
         )
 

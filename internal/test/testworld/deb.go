@@ -28,6 +28,8 @@ type Deb struct {
 	Files        map[string]string // by absolute path; below a bin folder they are programs
 	Entries      []tar.Header      // further ones, as they are
 	Postinst     string            // what runs when it is configured
+	Filename     string            // its path in the repository, where that is not as Debian has it
+	Made         []byte            // the .deb, where it is somebody else's; Fields are then all that an index says
 }
 
 func (d Deb) withDefaults() Deb {
@@ -47,6 +49,9 @@ func or(s, fallback string) string {
 
 // Path returns where the package lies in a repository's pool.
 func (d Deb) Path() string {
+	if d.Filename != "" {
+		return d.Filename
+	}
 	d = d.withDefaults()
 	_, version, hasEpoch := strings.Cut(d.Version, ":")
 	if !hasEpoch {
@@ -70,6 +75,9 @@ func (d Deb) control() string {
 func (d Deb) Bytes(t testing.TB) []byte {
 	t.Helper()
 	d = d.withDefaults()
+	if d.Made != nil {
+		return d.Made
+	}
 	var out bytes.Buffer
 	control := map[string]string{"/control": d.control()}
 	if d.Postinst != "" {

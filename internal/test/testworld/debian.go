@@ -2,7 +2,9 @@ package testworld
 
 import (
 	"bytes"
+	"crypto/md5" //nolint:gosec // of a repository that nobody trusts
 	"crypto/sha256"
+	"crypto/sha512"
 	"fmt"
 	"maps"
 	"path"
@@ -28,6 +30,8 @@ type DebianOptions struct {
 	NoByHash     bool          // only the plain names are there
 	Detached     bool          // Release and Release.gpg take the place of InRelease
 	Fields       []string      // further ones of the index
+	Hashes       []string      // that its indexes have: "SHA256"
+	Sums         []string      // of packages, where those are others
 	Signers      []*openpgp.Entity
 }
 
@@ -38,6 +42,12 @@ func (o DebianOptions) withDefaults(w *World) DebianOptions {
 	o.Architecture = or(o.Architecture, "amd64")
 	if o.Components == nil {
 		o.Components = []string{"main"}
+	}
+	if o.Hashes == nil {
+		o.Hashes = []string{"SHA256"}
+	}
+	if o.Sums == nil {
+		o.Sums = o.Hashes
 	}
 	if o.Compressions == nil {
 		o.Compressions = []string{".gz", ".xz"}
@@ -93,8 +103,12 @@ func (d *Debian) Publish(debs ...Deb) {
 	for _, deb := range d.debs {
 		data := deb.Bytes(t)
 		d.world.Put(path.Join(d.Path, deb.Path()), data)
-		fmt.Fprintf(packages[d.packagesName(deb.Component)], "%sFilename: %s\nSize: %d\nSHA256: %x\n\n",
-			deb.control(), deb.Path(), len(data), sha256.Sum256(data))
+		out := packages[d.packagesName(deb.Component)]
+		fmt.Fprintf(out, "%sFilename: %s\nSize: %d\n", deb.control(), deb.Path(), len(data))
+		for _, name := range d.Sums {
+			fmt.Fprintf(out, "%s: %s\n", name, hashed(name, data))
+		}
+		fmt.Fprintln(out)
 	}
 	files := map[string][]byte{}
 	for name, content := range packages {
@@ -105,6 +119,17 @@ func (d *Debian) Publish(debs ...Deb) {
 	}
 	d.putIndexes(files)
 	d.Sign([]byte(d.release(files)))
+}
+
+// hashed is a hash of data as indexes have it.
+func hashed(algorithm string, data []byte) string {
+	switch algorithm {
+	case "SHA512":
+		return fmt.Sprintf("%x", sha512.Sum512(data))
+	case "MD5sum", "MD5Sum":
+		return fmt.Sprintf("%x", md5.Sum(data)) //nolint:gosec // of a repository that nobody trusts
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(data))
 }
 
 // packagesName is relative to the index. A flat repository has one file.
@@ -121,9 +146,10 @@ func (d *Debian) putIndexes(files map[string][]byte) {
 			continue
 		}
 		d.world.Put(path.Join(d.Dir(), name), content)
-		if !d.NoByHash {
-			hash := fmt.Sprintf("%x", sha256.Sum256(content))
-			d.world.Put(path.Join(d.Dir(), path.Dir(name), "by-hash/SHA256", hash), content)
+		for _, algorithm := range d.Hashes {
+			if !d.NoByHash {
+				d.world.Put(path.Join(d.Dir(), path.Dir(name), "by-hash", algorithm, hashed(algorithm, content)), content)
+			}
 		}
 	}
 }
@@ -147,9 +173,12 @@ func (d *Debian) release(files map[string][]byte) string {
 		lines = append(lines, "Architectures: all "+d.Architecture, "No-Support-for-Architecture-all: Packages",
 			"Components: "+strings.Join(d.Components, " "))
 	}
-	lines = append(append(lines, d.Fields...), "SHA256:")
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		lines = append(lines, fmt.Sprintf(" %x %8d %s", sha256.Sum256(files[name]), len(files[name]), name))
+	lines = append(lines, d.Fields...)
+	for _, algorithm := range d.Hashes {
+		lines = append(lines, algorithm+":")
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			lines = append(lines, fmt.Sprintf(" %s %8d %s", hashed(algorithm, files[name]), len(files[name]), name))
+		}
 	}
 	return strings.Join(lines, "\n") + "\n"
 }

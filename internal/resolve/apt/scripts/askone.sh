@@ -12,9 +12,11 @@ esac
 {
 	# The first line of what is added names the question that it adds to; the
 	# packages of that answer are asked for again, with the very versions.
+	# Where no package is nameless, awk sees but one file, and prints nothing.
 	if [ "$kind" = add ]; then
 		read -r base
 		$busybox sed -n "s/^'[^']*' \([^_ ]*\)_\([^_ ]*\)_[^_ ]* .*/\1=\2/p" "/answers/$base.uris" | $busybox sed 's/%3a/:/'
+		$busybox awk 'NR == FNR { name[$1] = $2; next } $1 in name { print name[$1] }' /repository/nameless "/answers/$base.uris"
 	fi
 	$busybox cat
 } <"$file" >"$out.names"

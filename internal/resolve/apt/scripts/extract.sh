@@ -11,6 +11,7 @@ $busybox find /.lamina/debs -name '*.deb' | $busybox xargs -n 1 -P "$($busybox n
 	case $data in
 	*.xz) unpack=xzcat ;;
 	*.gz) unpack=zcat ;;
+	*.tar) unpack=cat ;;
 	*) echo "$1: busybox cannot unpack $data" >&2 && exit 255 ;;
 	esac
 	$0 ar p "$1" "$data" | $0 $unpack | $0 tar -x -C /
