@@ -60,7 +60,8 @@ type Removed struct {
 // the tag it has there.
 type Saved struct {
 	output.Output
-	Tag string // in a layout: "production"
+	Tag      string        // in a layout: "production"
+	Manifest digest.Digest // of the image there, which has that of Made where it is compressed alike; "" where it can't be read again
 }
 
 // byLamina is what the history entries of our images begin with.

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/containerd/log"
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build"
+
+	"lamina.build/internal/report"
+)
+
+func TestNotesErrorsAndOutputAreShown(t *testing.T) {
+	var errs strings.Builder
+	u := &ui{stdout: &strings.Builder{}, stderr: &errs}
+	u.note("package %s", "\x1b[31mred\r")
+	u.fail(&lamina.StepError{Step: "na\u009bme", Output: "a\x1b[2J\r\nb\rc\n", Err: fmt.Errorf("na\u009bme: %w", context.Canceled)})
+	want := "build: package \\x1b[31mred\\r\n" +
+		"build: output of na\\u009bme\n  │ a\\x1b[2J\n  │ b\\rc\n" +
+		"build: error: na\\u009bme: context canceled\n"
+	if diff := cmp.Diff(want, errs.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What BuildKit displays has been through our hands.
+func TestStepsAreShown(t *testing.T) {
+	var errs strings.Builder
+	u := &ui{stdout: &strings.Builder{}, stderr: &errs, mode: "plain"}
+	steps, step := make(chan *client.SolveStatus, 4), digest.FromString("step")
+	now := time.Now()
+	steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "fetch \x1b]0;title\a\nbuild: all is well", Started: &now}}}
+	steps <- &client.SolveStatus{Logs: []*client.VertexLog{
+		{Vertex: step, Stream: 2, Data: []byte("err\xff\n"), Timestamp: now},
+		{Vertex: step, Stream: 1, Data: []byte("one \x1b[2Jtwo\n72 \xc2"), Timestamp: now},
+		{Vertex: step, Stream: 2, Data: []byte(" \xe2\x82"), Timestamp: now},
+		{Vertex: step, Stream: 1, Data: []byte("\xb0C\n"), Timestamp: now},
+	}}
+	steps <- &client.SolveStatus{
+		Statuses: []*client.VertexStatus{{Vertex: step, ID: "a\x1b[1A\nbuild: a", Name: "b\x1b[1B\nbuild: b", Timestamp: now, Started: &now, Completed: &now}},
+		Warnings: []*client.VertexWarning{{Vertex: step, Short: []byte("w\x1b[0m\nbuild: w"), Detail: [][]byte{[]byte("d\x9b")}}},
+	}
+	steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "fetch \x1b]0;title\a\nbuild: all is well", Started: &now, Completed: &now, Error: "no\x1b[5n"}}}
+	close(steps)
+	if err := u.Watch(t.Context(), lamina.Building, steps); err != nil {
+		t.Fatal(err)
+	}
+	got := errs.String()
+	for _, want := range []string{`fetch \x1b]0;title\a`, `one \x1b[2Jtwo`, "°C", `err\xff`, `no\x1b[5n`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it does not show %s", want)
+		}
+	}
+	if shown := report.Shown(got); shown != got {
+		t.Errorf("the terminal is driven by %q", got)
+	}
+	if strings.Contains(got, "\nbuild: ") {
+		t.Errorf("it has lines that look like ours:\n%s", got)
+	}
+}
+
+// What libraries log is shown, too.
+func TestLogsOfLibrariesAreShown(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestLogger$")
+	cmd.Env = append(os.Environ(), "LOG_HERE=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `x\x1b]52`) || strings.Contains(string(out), "\x1b") {
+		t.Errorf("it printed %q, %v", out, err)
+	}
+}
+
+// TestLogger is the process that logs.
+func TestLogger(t *testing.T) {
+	if os.Getenv("LOG_HERE") == "" {
+		t.Skip("it is run by another test")
+	}
+	quieten(os.Stderr)
+	log.L.Error("x\x1b]52;c;eA==\a")
+}
