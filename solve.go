@@ -79,16 +79,15 @@ const mostLost = 3
 // to have them but the index of the lock. Those that are from where nobody is named come
 // from the mirror or not at all.
 func (j job) leaveMirror(d lock.Distribution, reason error, lost int) error {
-	m := j.python.Mirror
-	if err := m.Forget(d.SHA256); err != nil {
+	strange := j.python.Strange
+	if failure.KindOf(reason) != failure.Failure || lost > mostLost {
+		maps.DeleteFunc(j.python.Mirror.Has, func(sha256, _ string) bool { return !strange[sha256] })
+	} else if err := j.python.Mirror.Forget(d.SHA256); err != nil {
 		return err
 	}
-	if j.python.Strange[d.SHA256] {
+	if strange[d.SHA256] {
 		err := fmt.Errorf("%w; the lock has it from an index that nobody names", reason)
 		return failure.WithHint(err, "name an index that has it (--python-index, [[python.index]]), or \"build lock\" takes what yours has now")
-	}
-	if failure.KindOf(reason) != failure.Failure || lost > mostLost {
-		maps.DeleteFunc(m.Has, func(sha256, _ string) bool { return !j.python.Strange[sha256] })
 	}
 	return nil
 }

@@ -21,7 +21,10 @@ func (o Options) mirrors(ctx context.Context, repo name.Repository, hosts []Host
 		}
 		host.Name = address
 		m, err := o.reach(at.Repo(strings.TrimPrefix(below+"/"+repo.RepositoryStr(), "/")), host)
-		if err == nil && m.open(ctx) == nil {
+		if err != nil {
+			continue
+		}
+		if m.of = repo.RegistryStr(); m.open(ctx) == nil {
 			opened = append(opened, m)
 		}
 	}

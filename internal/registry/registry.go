@@ -48,6 +48,7 @@ type Repository struct {
 	plain  bool // it may speak plain HTTP, as its host's folder says
 
 	mirrors []*Repository // that are read before it
+	of      string        // the registry that it mirrors
 
 	chunks atomic.Bool  // a chunk was accepted here once
 	piece  atomic.Int64 // the most bytes of a chunk; 0 for any
@@ -204,6 +205,9 @@ func (r *Repository) Retry() *fetch.Retry { return r.http.Retry("") }
 // url returns an address below the repository. The scheme is corrected by the
 // transport, which alone knows what the registry speaks.
 func (r *Repository) url(path string) string {
+	if r.of != "" { // as containerd tells a mirror of many
+		path += "?ns=" + url.QueryEscape(r.of)
+	}
 	return r.name.Scheme() + "://" + r.name.RegistryStr() + "/v2/" + r.name.RepositoryStr() + path
 }
 
