@@ -26,7 +26,7 @@ type Made struct {
 
 	LeftOut []string  // what was optional and is not in it, with the reason
 	Pruned  []Pruned  // what wheels were installed without, of those that were installed now
-	Removed []Removed // keys and ids that packages had made for one machine, of those that were installed now
+	Removed []Removed // keys and ids that packages had made for one machine, as far as they were installed by this machine's builds
 
 	Saved  []Saved       // where it is
 	Engine string        // "BuildKit v0.34.2"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -185,6 +186,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports)
 	x.Of(image, j.sources())
 	request := solve.Request{
 		Image: image.Lean(), Store: j.store, Models: j.models.Store(), Cache: j.remote(), NoCache: j.NoCache,
+		Told:    filepath.Join(j.cacheDir, "told"),
 		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()},
 	}
 	var later []cache.Entry

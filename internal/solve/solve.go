@@ -40,6 +40,7 @@ type Request struct {
 	Exports  []client.ExportEntry
 	Cache    cache.Remote
 	NoCache  bool
+	Told     string               // a folder for what steps said, which an engine that has them cached doesn't repeat; "" for none
 	Session  []session.Attachable // registry logins
 	Progress func(context.Context, chan *client.SolveStatus) error
 }
@@ -50,7 +51,7 @@ type Result struct {
 	Config     digest.Digest      // of the image config
 	LeftOut    []string           // what was optional and could not be built
 	Pruned     []Pruned           // what wheels were installed without, of those that were installed now
-	Removed    []Removed          // what packages had made for one machine, of those that were installed now
+	Removed    []Removed          // what packages had made for one machine
 }
 
 // Run solves and exports the image. Of a build that failed it returns an
@@ -91,7 +92,7 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 		return Result{}, passing(err)
 	}
 	made, err := result(response.ExporterResponse)
-	made.LeftOut, made.Pruned, made.Removed = leftOut, seen.pruned(), seen.removed()
+	made.LeftOut, made.Pruned, made.Removed = leftOut, seen.pruned(), seen.removed(def, r.Told)
 	return made, err
 }
 
