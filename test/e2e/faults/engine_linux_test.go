@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -13,48 +12,7 @@ import (
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/test/e2etest"
-	"lamina.build/internal/test/enginetest"
 )
-
-// alone is a user who has no engine but their own, below a cache folder, with the programs
-// of the tests' engine in it; and the folder where that engine keeps its state.
-func alone(t *testing.T, cache string) (u *e2etest.User, state string) {
-	t.Helper()
-	enginetest.Engine(t) // compiles it
-	u = &e2etest.User{Dir: t.TempDir(), Cache: cache}
-	u.Env = []string{"PATH=" + filepath.Dir(enginetest.Runc(t)) + ":" + os.Getenv("PATH")}
-	state = filepath.Join(u.Cache, "lamina", "engine")
-	if err := os.MkdirAll(state, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	compiled, err := filepath.Glob(filepath.Join(enginetest.Options(t).CacheDir, "engine", engine.Version+"-*[0-9a-f]"))
-	if err != nil || len(compiled) == 0 {
-		t.Fatalf("no compiled engine: %v", err)
-	}
-	for _, dir := range compiled {
-		if err := os.Symlink(dir, filepath.Join(state, filepath.Base(dir))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Cleanup(func() {
-		_, err := engine.Stop(context.WithoutCancel(t.Context()), engine.Options{CacheDir: filepath.Dir(state)}, true)
-		if err != nil {
-			t.Error(err)
-		}
-	})
-	return u, state
-}
-
-// short is a folder whose path leaves room for a socket's.
-func short(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "own-") //nolint:usetesting // short enough
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
 
 func status(t *testing.T, u *e2etest.User) (s engine.Status) {
 	t.Helper()
@@ -96,7 +54,7 @@ func TestRealEngineCommandsStopped(t *testing.T) {
 	}{{syscall.SIGTERM, 130}, {syscall.SIGHUP, 130}, {syscall.SIGKILL, -1}} {
 		t.Run(stop.signal.String(), func(t *testing.T) {
 			t.Parallel()
-			u, state := alone(t, short(t))
+			u, state := e2etest.Alone(t, e2etest.ShortFolder(t))
 			signal := func(r *e2etest.Running, code int) {
 				t.Helper()
 				if err := r.Process.Signal(stop.signal); err != nil {
@@ -185,13 +143,13 @@ func hold(t *testing.T, path string) *os.File {
 // with room the same root works.
 func TestRealDiskOfTheEngineIsFull(t *testing.T) {
 	t.Parallel()
-	cache, dir := short(t), small(t)
+	cache, dir := e2etest.ShortFolder(t), small(t)
 	root := filepath.Join(cache, "lamina", "engine")
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	diskAt(t, root)
-	u, state := alone(t, cache)
+	u, state := e2etest.Alone(t, cache)
 	fill(t, root, 0)
 	u.Fails(t, 4, []string{"engine", full, "hint: "}, "engine", "start")
 	u.Fails(t, 4, []string{full, "hint: "}, dir, "--smoke", "off", "--progress", "quiet")
