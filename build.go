@@ -14,7 +14,8 @@ import (
 	"lamina.build/cache"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/solve"
+	"lamina.build/internal/registry"
+	"lamina.build/internal/solve/readback"
 	"lamina.build/lock"
 	"lamina.build/output"
 	"lamina.build/spec"
@@ -117,13 +118,25 @@ func (b Build) Check() error {
 		faults = append(faults, errors.New("an output goes to \"-\", and there is no Stdout"))
 	}
 	faults = append(faults, output.CheckAll(b.Outputs), b.Cache.Check())
+	for _, e := range slices.Concat(b.Cache.Imports, b.Cache.Exports) {
+		if ref := e.Attrs["ref"]; ref != "" {
+			faults = append(faults, output.CheckReference(ref))
+		}
+	}
+	for _, o := range b.Outputs {
+		for _, name := range o.Names {
+			if o.Push {
+				faults = append(faults, registry.Check(name))
+			}
+		}
+	}
 	return failure.New(failure.Usage, errors.Join(faults...))
 }
 
 // build makes the image. What can't be written to and what can't be reached is found
 // out before the trees are packed.
 func (j job) build(ctx context.Context) (made Made, err error) {
-	x, err := solve.NewExports(j.Outputs, j.spec.Name, j.hasWeights())
+	x, err := readback.NewExports(j.Outputs, j.spec.Name, j.hasWeights())
 	if err != nil {
 		return made, err
 	}
@@ -163,8 +176,8 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 	for _, r := range result.Removed {
 		made.Removed = append(made.Removed, Removed(r))
 	}
-	for _, o := range x.Outputs {
-		saved := Saved{Output: o}
+	for i, o := range x.Outputs {
+		saved := Saved{Output: o, Manifest: x.Kept[i]}
 		if o.Layout() {
 			saved.Tag = j.spec.Variant
 		}

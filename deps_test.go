@@ -14,7 +14,7 @@ import (
 // arrows are all of the house: what each package imports of this module. They point
 // down, from the command to what knows nothing of the others.
 var arrows = map[string]string{
-	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/layers internal/layout internal/layout/blobs internal/registry internal/resolve internal/resolve/requirements internal/resolve/uv internal/resolve/wishes internal/solve internal/weights llb lock output spec stages",
+	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/layers internal/layout internal/layout/blobs internal/registry internal/resolve internal/resolve/requirements internal/resolve/uv internal/resolve/wishes internal/solve internal/solve/readback internal/weights llb lock output spec stages",
 	"bench":                         "bench/cases bench/mutate internal/test/testworld",
 	"cache":                         "",
 	"cmd/build":                     "lamina examples/wan22-animate internal/atomicfile internal/engine internal/failure internal/report lock output",
@@ -38,11 +38,13 @@ var arrows = map[string]string{
 	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/layers internal/solve llb lock",
 	"internal/resolve/door":         "internal/failure internal/fetch lock",
 	"internal/resolve/models":       "internal/failure internal/hub internal/humanize internal/layers internal/weights lock",
+	"internal/resolve/pep508":       "",
 	"internal/resolve/requirements": "internal/failure lock",
-	"internal/resolve/uv":           "cache internal/atomicfile internal/beneath internal/failure internal/fetch internal/humanize internal/layers internal/resolve/door internal/resolve/requirements internal/scripts internal/solve llb lock",
+	"internal/resolve/uv":           "cache internal/atomicfile internal/beneath internal/failure internal/fetch internal/humanize internal/layers internal/resolve/door internal/resolve/pep508 internal/resolve/requirements internal/scripts internal/solve llb lock",
 	"internal/resolve/wishes":       "internal/beneath internal/failure internal/resolve/requirements internal/resolve/uv lock spec",
 	"internal/scripts":              "",
-	"internal/solve":                "cache internal/atomicfile internal/beneath internal/failure internal/humanize internal/layout internal/registry llb output stages",
+	"internal/solve":                "cache internal/failure llb stages",
+	"internal/solve/readback":       "internal/atomicfile internal/beneath internal/failure internal/humanize internal/layout internal/registry output stages",
 	"internal/toml":                 "",
 	"internal/weights":              "internal/atomicfile internal/failure internal/hub internal/humanize internal/layers internal/layout internal/registry internal/solve llb lock",
 	"llb":                           "cache internal/scripts lock",

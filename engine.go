@@ -20,12 +20,20 @@ type Engine struct {
 
 // OpenEngine finds or starts the engine of the options, as a build does. The caller
 // closes it. That there is none is an error of the kind [NoEngine].
-func OpenEngine(ctx context.Context, o Options) (*Engine, error) {
+func OpenEngine(ctx context.Context, o Options) (*Engine, error) { return openEngine(ctx, o, false) }
+
+// FindEngine is [OpenEngine], except that it compiles none: it is for who looks at what an
+// engine has.
+func FindEngine(ctx context.Context, o Options) (*Engine, error) { return openEngine(ctx, o, true) }
+
+func openEngine(ctx context.Context, o Options, compiled bool) (*Engine, error) {
 	h, err := openHost(o)
 	if err != nil {
 		return nil, err
 	}
-	e, err := engine.Open(ctx, h.engineOptions(engine.Need{}))
+	options := h.engineOptions(engine.Need{})
+	options.Compiled = compiled
+	e, err := engine.Open(ctx, options)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ type Made struct {
 
 	LeftOut []string  // what was optional and is not in it, with the reason
 	Pruned  []Pruned  // what wheels were installed without, of those that were installed now
-	Removed []Removed // keys and ids that packages had made for one machine, of those that were installed now
+	Removed []Removed // keys and ids that packages had made for one machine, as far as they were installed by this machine's builds
 
 	Saved  []Saved       // where it is
 	Engine string        // "BuildKit v0.34.2"
@@ -60,7 +60,8 @@ type Removed struct {
 // the tag it has there.
 type Saved struct {
 	output.Output
-	Tag string // in a layout: "production"
+	Tag      string        // in a layout: "production"
+	Manifest digest.Digest // of the image there, which has that of Made where it is compressed alike; "" where it can't be read again
 }
 
 // byLamina is what the history entries of our images begin with.

@@ -17,6 +17,7 @@ import (
 	"lamina.build/internal/hub"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/solve"
+	"lamina.build/internal/solve/readback"
 	"lamina.build/internal/weights"
 	"lamina.build/llb"
 	"lamina.build/lock"
@@ -198,7 +199,7 @@ func (j job) fetchNeed(ctx context.Context) (need int64, err error) {
 // fetch has the engine make a model's layers, which are then kept for all builds
 // to come.
 func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work weights.Job) (weights.Image, error) {
-	export := solve.Entry(output.Output{Type: output.OCI, Compression: output.Uncompressed})
+	export := readback.Entry(output.Output{Type: output.OCI, Compression: output.Uncompressed})
 	export.OutputStore = j.models.Store()
 	request := solve.Request{
 		Store:   j.store,

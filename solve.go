@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/internal/solve"
+	"lamina.build/internal/solve/readback"
 	"lamina.build/lock"
 	"lamina.build/stages"
 )
@@ -29,7 +31,7 @@ import (
 // so that a file which does not come is worth another look: a package that its
 // mirror has dropped is looked for in the archive of Debian's past, and a
 // passing trouble of an index is waited out.
-func (j job) solve(ctx context.Context, e *engine.Engine, x *solve.Exports) (solve.Result, error) {
+func (j job) solve(ctx context.Context, e *engine.Engine, x *readback.Exports) (solve.Result, error) {
 	result, err := j.attempt(ctx, e, x)
 	for n, lost := 0, 0; ; n++ {
 		d, ok := j.distributionOf(err)
@@ -43,11 +45,11 @@ func (j job) solve(ctx context.Context, e *engine.Engine, x *solve.Exports) (sol
 			j.note("%v: trying again", reason)
 			_ = failure.Pause(ctx, time.Second<<n) // the next attempt says what ended
 		case isMirrors:
-			j.note("%v: it is fetched from where it was locked", reason)
 			n, lost = -1, lost+1
 			if err = j.leaveMirror(d, reason, lost); err != nil {
 				return result, err
 			}
+			j.note("%v: it is fetched from where it was locked", reason)
 		default:
 			return result, reason
 		}
@@ -75,13 +77,20 @@ const mostLost = 3
 
 // leaveMirror has a file, which the mirror has lost or replaced, come from where it
 // was locked; all files where the mirror is in trouble, or wants a login. Nobody has
-// to have them but the index of the lock.
+// to have them but the index of the lock. Those that are from where nobody is named come
+// from the mirror or not at all.
 func (j job) leaveMirror(d lock.Distribution, reason error, lost int) error {
+	strange := j.python.Strange
 	if failure.KindOf(reason) != failure.Failure || lost > mostLost {
-		clear(j.python.Mirror.Has)
-		return nil
+		maps.DeleteFunc(j.python.Mirror.Has, func(sha256, _ string) bool { return !strange[sha256] })
+	} else if err := j.python.Mirror.Forget(d.SHA256); err != nil {
+		return err
 	}
-	return j.python.Mirror.Forget(d.SHA256)
+	if strange[d.SHA256] {
+		err := fmt.Errorf("%w; the lock has it from an index that nobody names", reason)
+		return failure.WithHint(err, "name an index that has it (--python-index, [[python.index]]), or \"build lock\" takes what yours has now")
+	}
+	return nil
 }
 
 // addresses are those that a build may need logins for.
@@ -132,7 +141,7 @@ func notSet(unset []requirements.Unset, address string) error {
 }
 
 // fromArchive tries a build again that lacks a Debian package.
-func (j job) fromArchive(ctx context.Context, e *engine.Engine, x *solve.Exports, err error) (solve.Result, error) {
+func (j job) fromArchive(ctx context.Context, e *engine.Engine, x *readback.Exports, err error) (solve.Result, error) {
 	err = j.reason(ctx, err)
 	j.note("%v: trying Debian's archive of its past", err)
 	j.archive = true
@@ -169,7 +178,7 @@ func (j job) reason(ctx context.Context, err error) error {
 	return err
 }
 
-func (j job) attempt(ctx context.Context, e *engine.Engine, x *solve.Exports) (solve.Result, error) {
+func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports) (solve.Result, error) {
 	image, in, err := j.draw(ctx, e)
 	if err != nil {
 		return solve.Result{}, err
@@ -177,6 +186,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *solve.Exports) (s
 	x.Of(image, j.sources())
 	request := solve.Request{
 		Image: image.Lean(), Store: j.store, Models: j.models.Store(), Cache: j.remote(), NoCache: j.NoCache,
+		Told:    filepath.Join(j.cacheDir, "told"),
 		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()},
 	}
 	var later []cache.Entry
@@ -205,8 +215,8 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *solve.Exports) (s
 }
 
 // sources are where the layers are that are added to what the engine exports.
-func (j job) sources() solve.Sources {
-	from := solve.Sources{Stores: []content.Provider{j.store, j.models.Store()}, Registry: j.readRegistry(), Note: j.note}
+func (j job) sources() readback.Sources {
+	from := readback.Sources{Stores: []content.Provider{j.store, j.models.Store()}, Registry: j.readRegistry(), Note: j.note}
 	for _, m := range j.lock.Models {
 		if isPublished(m) {
 			from.Published = append(from.Published, m.Published)

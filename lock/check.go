@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -26,8 +28,15 @@ var (
 // IsCommit says whether git can call a commit so.
 func IsCommit(name string) bool { return gitCommit.MatchString(name) }
 
-// IsFileName says whether a lock can have a distribution's file called so.
-func IsFileName(name string) bool { return fileName.MatchString(name) }
+// IsFileName says whether a lock can have a distribution's file called so. Of wheels it is
+// known how they are called; people call an archive as they like: "pkg@1.0 (2).zip".
+func IsFileName(name string) bool {
+	if strings.HasSuffix(name, ".whl") {
+		return fileName.MatchString(name)
+	}
+	isOdd := func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(`/\#`, r) }
+	return name != "" && !strings.ContainsRune(".-", rune(name[0])) && !strings.ContainsFunc(name, isOdd) && utf8.ValidString(name)
+}
 
 // faults are all that is wrong with an entry.
 type faults []error
@@ -73,10 +82,43 @@ func (l Lock) check(version int) error {
 		f.in(m.check(version), "model %s", m.From)
 	}
 	f.when(!slices.IsSortedFunc(l.Models, compareModels), "models are not sorted")
+	f = append(f, l.checkSizes())
 	if version > 1 && (l.UV != (UV{}) || len(l.Distributions) > 0) {
 		f = append(f, l.UV.check())
 	}
 	return errors.Join(f...)
+}
+
+// most is what all files of a lock may have together, in bytes: no image comes near a
+// petabyte, and no sum of what is locked can overflow.
+const most = 1 << 50
+
+func (l Lock) checkSizes() error {
+	left := int64(most)
+	take := func(sizes ...int64) {
+		for _, n := range sizes {
+			left -= min(max(n, 0), left+1)
+		}
+	}
+	take(l.UV.Size)
+	for _, p := range l.Packages {
+		take(p.Size)
+	}
+	for _, d := range l.Distributions {
+		take(d.Size, d.Unpacked)
+	}
+	for _, m := range l.Models {
+		for _, file := range m.Files {
+			take(file.Size)
+		}
+		for _, layer := range m.Layers {
+			take(layer.Size)
+		}
+	}
+	if left < 0 {
+		return errors.New("its sizes add up to more than a petabyte")
+	}
+	return nil
 }
 
 // checkSets wants some set, of either packages or distributions, and every one to
@@ -113,7 +155,7 @@ func (d Distribution) check() error {
 		f.when(below != "" && !staysBelow(below), "subdirectory %q does not stay in its tree", below)
 		return errors.Join(append(f, checkURL(d.URL))...)
 	}
-	f.when(!fileName.MatchString(d.File), "file %q is not a file's name", d.File)
+	f.when(!IsFileName(d.File), "file %q is not a file's name", d.File)
 	f.when(!isSHA256(d.SHA256), "%q is not a sha256", d.SHA256)
 	f.when(d.Size <= 0 || d.Unpacked < 0, "size %d or unpacked %d is not positive", d.Size, d.Unpacked)
 	_, isLocal := d.Local()

@@ -80,6 +80,14 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 	}{
 		{"a name that is not normalised", func(l *lock.Lock) { at(l, "torch").Name = "Torch" }, "distribution Torch 1.0: name must be normalised"},
 		{"a file with folders", func(l *lock.Lock) { at(l, "cython").File = "../x.whl" }, `file "../x.whl" is not a file's name`},
+		{"an sdist with folders", func(l *lock.Lock) { at(l, "insightface").File = "a/x.zip" }, `file "a/x.zip" is not a file's name`},
+		{"an sdist of no name", func(l *lock.Lock) { at(l, "insightface").File = "" }, `file "" is not a file's name`},
+		{"an sdist that is an option", func(l *lock.Lock) { at(l, "insightface").File = "-x.zip" }, `file "-x.zip" is not a file's name`},
+		{"an sdist that turns its letters", func(l *lock.Lock) { at(l, "insightface").File = "x\u202epiz" }, `is not a file's name`},
+		{"a wheel of an odd name", func(l *lock.Lock) { at(l, "cython").File = "cython@1.whl" }, `file "cython@1.whl" is not a file's name`},
+		{"wheels that fill any disk", func(l *lock.Lock) { at(l, "cython").Unpacked, at(l, "torch").Unpacked = 1<<62, 1<<62 }, "its sizes add up to more than a petabyte"},
+		{"a wheel and a package", func(l *lock.Lock) { at(l, "cython").Size, l.Packages[0].Size = 1<<49, 1<<49 }, "its sizes add up to more than a petabyte"},
+		{"a uv that does", func(l *lock.Lock) { l.UV.Size = 1 << 50 }, "its sizes add up to more than a petabyte"},
 		{"no hash", func(l *lock.Lock) { at(l, "cython").SHA256 = "" }, `distribution cython 1.0: "" is not a sha256`},
 		{"no size", func(l *lock.Lock) { at(l, "cython").Size = 0 }, "distribution cython 1.0: size 0 or unpacked 99 is not positive"},
 		{"a login", func(l *lock.Lock) { at(l, "cython").URL = "https://me:secret@x.example/a" }, `url "https://me:xxxxx@x.example/a" holds a login`},
@@ -145,6 +153,7 @@ func TestParseRefusesWhatNoResolverOfModelsWrites(t *testing.T) {
 		{"a branch for a commit", func(m *lock.Model) { m.Commit = "main" }, `"main" is not a commit`},
 		{"a relative path", func(m *lock.Model) { m.Path = "models" }, `path "models" is not absolute and clean`},
 		{"no digest", func(m *lock.Model) { m.Digest = "" }, `"" is not a digest`},
+		{"files and layers that fill any disk", func(m *lock.Model) { m.Files[0].Size, m.Layers[0].Size = 1<<62, 1<<62 }, "its sizes add up to more than a petabyte"},
 		{"no plan", func(m *lock.Model) { m.Plan = 0 }, "plan 0 is not positive"},
 		{"no files", func(m *lock.Model) { m.Files = nil }, "it has no files"},
 		{"published without a digest", func(m *lock.Model) { m.Published = "registry.example/wan:1" }, "has no digest"},
@@ -174,5 +183,14 @@ func TestParseRefusesWhatNoResolverOfModelsWrites(t *testing.T) {
 				t.Errorf("got error %v, want %s", err, tt.message)
 			}
 		})
+	}
+}
+
+// People call archives as they like.
+func TestNamesOfArchives(t *testing.T) {
+	for _, name := range []string{"pkg@1.0.zip", "my pkg (2).tar.gz", "_x.zip", "größe~1.zip", "a=b,c.zip", "x%20y.zip"} {
+		if !lock.IsFileName(name) {
+			t.Errorf("a lock can't have %q", name)
+		}
 	}
 }

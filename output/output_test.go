@@ -158,9 +158,18 @@ func TestCheckAll(t *testing.T) {
 func TestCheckName(t *testing.T) {
 	for name, fits := range map[string]bool{
 		"a": true, "a:1": true, "registry.example:5000/a/b:c": true, "": false, "a b": false, "A": false, "a:": false, "https://registry.example/a": false,
+		"UPPER/x": false, "Upper/x:1": false, "localhost/x": true, "r.example/X": false, "HOST:5000/x": true,
 		"a@sha256:" + strings.Repeat("0", 64): false, "a:1@sha256:" + strings.Repeat("0", 64): false,
 	} {
 		if err := output.CheckName(name); (err == nil) != fits {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestCheckReference(t *testing.T) {
+	for name, fits := range map[string]bool{"r.example/a@sha256:" + strings.Repeat("0", 64): true, "r.example/a:1": true, "UPPER/x": false, "": false} {
+		if err := output.CheckReference(name); (err == nil) != fits {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

@@ -64,14 +64,33 @@ func CheckAll(all []Output) error {
 // CheckName finds what is wrong with the name of an image, "registry.example/app:1". A
 // digest is no part of it: a build alone knows that.
 func CheckName(name string) error {
-	named, err := reference.ParseNormalizedNamed(name)
+	named, err := parseName(name)
 	if err != nil {
-		return fmt.Errorf("%q is not the name of an image: %w", name, err)
+		return err
 	}
 	if _, pinned := named.(reference.Digested); pinned {
 		return fmt.Errorf("%q has a digest, which only a build can know", name)
 	}
 	return nil
+}
+
+// CheckReference finds what is wrong with the name of something in a registry, which may
+// have a digest.
+func CheckReference(name string) error {
+	_, err := parseName(name)
+	return err
+}
+
+func parseName(name string) (reference.Named, error) {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not the name of an image: %w", name, err)
+	}
+	// What begins in capitals is taken for a host, which nobody would find.
+	if host := reference.Domain(named); host != "localhost" && !strings.ContainsAny(host, ".:") {
+		return nil, fmt.Errorf("%q is not the name of an image: a repository is in lower case, and a registry has a dot or a port", name)
+	}
+	return named, nil
 }
 
 func (o Output) sharesPlace(other Output) bool {

@@ -114,7 +114,7 @@ func (a *app) engineDu() *cobra.Command {
 	var o lamina.Options
 	const short = "list what the engine's cache holds"
 	c := a.engineJob("du [flags]", short, &o, func(ctx context.Context) (err error) {
-		e, err := lamina.OpenEngine(ctx, o)
+		e, err := lamina.FindEngine(ctx, o)
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (a *app) enginePrune() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("flag --keep: %w", err)
 		}
-		e, err := lamina.OpenEngine(ctx, o)
+		e, err := lamina.FindEngine(ctx, o)
 		if err != nil {
 			return err
 		}
@@ -169,7 +169,7 @@ func (a *app) engineLogs() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return engine.Logs(ctx, e, &shownWriter{w: a.ui.stdout}, o)
+		return engine.Logs(ctx, e, &report.ShownWriter{To: a.ui.stdout}, o)
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.BoolVarP(&o.Follow, "follow", "f", false, "go on with what the engine writes, until Ctrl-C")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,6 +51,7 @@ HF_ENDPOINT   another hub than https://huggingface.co`},
 // modelFlags are those that every command about models has.
 type modelFlags struct {
 	name, dir string
+	mayBeDir  bool    // the argument may be the folder of the spec
 	progress  *choice // nil of a command that moves nothing
 }
 
@@ -65,6 +68,11 @@ func (a *app) withProject(o *modelFlags, do func(ctx context.Context, p *lamina.
 		}
 		if err = a.ui.checkProgress(); err != nil {
 			return err
+		}
+		if o.mayBeDir && o.dir == "" && len(args) == 1 {
+			if _, err := os.Stat(filepath.Join(args[0], lamina.SpecName)); err == nil {
+				o.dir, args = args[0], nil
+			}
 		}
 		var dirs []string
 		if o.dir != "" {
@@ -154,13 +162,13 @@ func (a *app) modelPull() *cobra.Command {
 
 func (a *app) modelVerify() *cobra.Command {
 	var (
-		o      modelFlags
+		o      = modelFlags{mayBeDir: true}
 		verify lamina.VerifyOptions
 	)
 	c := &cobra.Command{
 		Use:               "verify [FOLDER] [flags]",
 		Short:             "read all of the models, where they are published and in a layout, and hash every file",
-		Args:              oneAtMost("model verify takes one folder at most: that of a layout"),
+		Args:              oneAtMost("model verify takes one folder at most: that of a spec or of a layout"),
 		ValidArgsFunction: oneFolder,
 		RunE: a.withProject(&o, func(ctx context.Context, p *lamina.Project, args []string) error {
 			verify.Model, verify.Dir = o.name, strings.Join(args, "")
@@ -179,13 +187,13 @@ func (a *app) modelVerify() *cobra.Command {
 
 func (a *app) modelList() *cobra.Command {
 	var (
-		o             modelFlags
+		o             = modelFlags{mayBeDir: true}
 		files, asJSON bool
 	)
 	c := &cobra.Command{
 		Use:               "ls [FOLDER] [flags]",
 		Short:             "list models, files, sizes and layers, and where they are",
-		Args:              oneAtMost("model ls takes one folder at most: that of a layout"),
+		Args:              oneAtMost("model ls takes one folder at most: that of a spec or of a layout"),
 		ValidArgsFunction: oneFolder,
 		RunE: a.withProject(&o, func(ctx context.Context, p *lamina.Project, args []string) error {
 			list, err := p.Models(ctx, o.name, strings.Join(args, ""))

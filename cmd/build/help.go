@@ -63,6 +63,8 @@ func pageOf(c *cobra.Command) page {
 	p.parts = append(p.parts, use, members)
 	if c.HasParent() {
 		p.parts = append(p.parts, flagParts(c.Flags())...)
+	} else {
+		p.parts = append(p.parts, mainFlags(c.Flags()))
 	}
 	p.parts = append(p.parts, part{title: "EXAMPLES", text: c.Example})
 	for _, title := range []string{outputForms, exitStatus, environment} {
@@ -98,6 +100,15 @@ func flagParts(f *pflag.FlagSet) []part {
 		parts[i].rows = append(parts[i].rows, flagRow(flag))
 	})
 	return parts
+}
+
+// mainFlags are those that most builds need, for the page of the program itself.
+func mainFlags(f *pflag.FlagSet) part {
+	p := part{title: "MAIN FLAGS (\"build image --help\" has all)"}
+	for _, name := range []string{"variant", "tag", "push", "output", "relock", "print", "addr"} {
+		p.rows = append(p.rows, flagRow(f.Lookup(name)))
+	}
+	return p
 }
 
 // flagRow is a flag as "-o, --output SPEC" and what it does.

@@ -11,6 +11,8 @@ import (
 	"os"
 
 	"github.com/containerd/log"
+
+	"lamina.build/internal/report"
 )
 
 func main() {
@@ -28,5 +30,5 @@ func main() {
 // as a missing feature of the disk, is not for our users.
 func quieten(stderr io.Writer) {
 	_ = log.SetLevel("error")
-	log.L.Logger.SetOutput(&shownWriter{w: stderr})
+	log.L.Logger.SetOutput(&report.ShownWriter{To: stderr})
 }

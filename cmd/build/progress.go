@@ -9,6 +9,7 @@ import (
 
 	"lamina.build"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/report"
 )
 
 // show says how the work of an engine is shown, in a word of --progress.
@@ -47,7 +48,7 @@ func (u *ui) Watch(ctx context.Context, t lamina.Task, steps chan *client.SolveS
 		return fmt.Errorf("showing progress: %w", err)
 	}
 	told := make(chan *client.SolveStatus)
-	go shownSteps(steps, told)
+	go report.ShownSteps(steps, told)
 	_, err = display.UpdateFrom(ctx, told)
 	for range told { // so that the engine is heard to the end
 	}

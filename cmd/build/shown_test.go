@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/containerd/log"
 	"github.com/google/go-cmp/cmp"
@@ -16,63 +15,9 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build"
+
+	"lamina.build/internal/report"
 )
-
-// hostile are texts of somebody else, with what is printed of them.
-func hostile() map[string]string {
-	return map[string]string{
-		"":                           "",
-		"plain\ttext, 72 °C, 顔 ok\n": "plain\ttext, 72 °C, 顔 ok\n",
-		"ends\r\nof\r\nlines":        "ends\nof\nlines",
-		"\x1b]52;c;cm0gLXJm\a":       `\x1b]52;c;cm0gLXJm\a`,
-		"\x1b[2J\x1b[1;1Hroot#":      `\x1b[2J\x1b[1;1Hroot#`,
-		"\u009b2J":                   `\u009b2J`,
-		"\x9b2J and \xff":            `\x9b2J and \xff`,
-		"failed\rok    ":             `failed\rok    `,
-		"del\x7f\b\v\f\x00":          `del\x7f\b\v\f\x00`,
-		"\u202egnp.exe":              `\u202egnp.exe`,
-		"\ufeffmark \ufffd":          `\ufeffmark ` + "\ufffd",
-		"tag \U000e0001":             `tag \U000e0001`,
-	}
-}
-
-func TestNothingDrivesTheTerminal(t *testing.T) {
-	for text, want := range hostile() {
-		if got := shown(text); got != want {
-			t.Errorf("%q is shown as %q, want %q", text, got, want)
-		}
-	}
-}
-
-// However a text is cut, the same is shown.
-func TestPiecesOfText(t *testing.T) {
-	for text, want := range hostile() {
-		for cut := range len(text) + 1 {
-			var out strings.Builder
-			w := &shownWriter{w: &out}
-			for _, piece := range []string{text[:cut], text[cut:], "\n"} {
-				if n, err := w.Write([]byte(piece)); n != len(piece) || err != nil {
-					t.Fatalf("Write(%q) is %d, %v", piece, n, err)
-				}
-			}
-			if out.String() != want+"\n" {
-				t.Errorf("%q cut at %d is shown as %q", text, cut, out.String())
-			}
-		}
-	}
-}
-
-func FuzzShown(f *testing.F) {
-	for text := range hostile() {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		got := shown(text)
-		if !utf8.ValidString(got) || strings.ContainsFunc(strings.ReplaceAll(got, "\ufffd", ""), drives) || shown(got) != got {
-			t.Errorf("%q is shown as %q", text, got)
-		}
-	})
-}
 
 func TestNotesErrorsAndOutputAreShown(t *testing.T) {
 	var errs strings.Builder
@@ -115,8 +60,8 @@ func TestStepsAreShown(t *testing.T) {
 			t.Errorf("it does not show %s", want)
 		}
 	}
-	if i := strings.IndexFunc(got, drives); i >= 0 {
-		t.Errorf("the terminal is driven by %q", got[i:])
+	if shown := report.Shown(got); shown != got {
+		t.Errorf("the terminal is driven by %q", got)
 	}
 	if strings.Contains(got, "\nbuild: ") {
 		t.Errorf("it has lines that look like ours:\n%s", got)

@@ -14,6 +14,7 @@ import (
 	"lamina.build"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/report"
 )
 
 // ui is the only thing that prints. Its rules:
@@ -23,7 +24,7 @@ import (
 //   - A line of ours on standard error begins with "build: ". An error is a
 //     line each, "build: error: …"; what can be done about it follows,
 //     "build: hint: …".
-//   - Nothing that somebody else has written drives the terminal: see [shown].
+//   - Nothing that somebody else has written drives the terminal: see [report.Shown].
 //     Standard output has the bytes as they are where no terminal reads them.
 //   - Colour marks these words only, on a terminal only, and never where
 //     NO_COLOR is set.
@@ -55,7 +56,7 @@ func (u *ui) result(text string) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if isTerminal(u.stdout) {
-		text = shown(text)
+		text = report.Shown(text)
 	}
 	_, err := io.WriteString(u.stdout, text)
 	return err
@@ -102,7 +103,7 @@ func (u *ui) lines(word, colour, text string) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for line := range strings.SplitSeq(strings.TrimRight(shown(text), "\n"), "\n") {
+	for line := range strings.SplitSeq(strings.TrimRight(report.Shown(text), "\n"), "\n") {
 		fmt.Fprintf(u.stderr, "build: %s%s\n", word, line)
 	}
 }
@@ -111,7 +112,7 @@ func (u *ui) lines(word, colour, text string) {
 func (u *ui) raw(text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for line := range strings.SplitSeq(strings.TrimRight(shown(text), "\n"), "\n") {
+	for line := range strings.SplitSeq(strings.TrimRight(report.Shown(text), "\n"), "\n") {
 		fmt.Fprintf(u.stderr, "  │ %s\n", line)
 	}
 }

@@ -63,6 +63,10 @@ func compiled(ctx context.Context, o Options) (binaries, error) {
 	if bin.exist() {
 		return bin, nil
 	}
+	if o.Compiled {
+		err := failure.New(failure.NoEngine, errors.New("no engine of our own was ever started by this version"))
+		return bin, failure.WithHint(err, "the first build compiles one, and so does \"build engine start\"")
+	}
 	if err = os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return bin, unwritable(err)
 	}

@@ -44,6 +44,9 @@ type Options struct {
 	FetchRunc func(ctx context.Context) (path string, err error)
 	// Need is what the build asks of the engine.
 	Need Need
+	// Compiled wants a private engine to be compiled already: one that isn't has nothing
+	// to look at.
+	Compiled bool
 	// Config is the private engine's buildkitd.toml. The default is [Config].
 	Config []byte
 	// Registries are how it reaches registries that aren't reached as usual.

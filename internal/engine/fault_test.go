@@ -133,6 +133,65 @@ func TestRootOnOverlayfs(t *testing.T) {
 	eventually(t, "the engine to end", func() bool { return !status(t, o).Running })
 }
 
+// A disk that is full under the engine's root is named, whether a start or a step fills it,
+// and with room the same root works again.
+func TestFullDiskOfTheRoot(t *testing.T) {
+	o := options(t)
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=64m"); err != nil {
+		t.Skipf("nobody may mount here: %v", err)
+	}
+	o.StateDir = filepath.Join(disk, "state")
+	t.Cleanup(func() {
+		if _, err := engine.Stop(context.WithoutCancel(t.Context()), o, true); err != nil {
+			t.Error(err)
+		}
+		if err := syscall.Unmount(disk, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	mkdir(t, o.StateDir)
+	hog := filepath.Join(disk, "hog")
+	fill := func() {
+		t.Helper()
+		data := make([]byte, 1<<20)
+		file, err := os.Create(hog)
+		for err == nil {
+			_, err = file.Write(data)
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Fatal(err)
+		}
+		_ = file.Close()
+	}
+	fill()
+	_, err := engine.Open(t.Context(), o)
+	checkNoEngine(t, err, "no space left on device")
+	if err := os.Remove(hog); err != nil {
+		t.Fatal(err)
+	}
+	e := open(t, o)
+	defer closeEngine(t, e)
+	step := stepState(t)
+	_, err = solve(t.Context(), e, run(step, "fill", "fill"), nil)
+	if err == nil {
+		t.Fatal("100 MB fit into 64 MB")
+	}
+	fill()
+	if _, err = solve(t.Context(), e, run(step, "more"), nil); err == nil || !strings.Contains(err.Error(), "no space left on device") {
+		t.Errorf("on a full disk came %v", err)
+	}
+	if err := os.Remove(hog); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = engine.Prune(t.Context(), e.Client(), engine.PruneOptions{All: true}, nil); err != nil {
+		t.Error(err)
+	}
+	if _, err = solve(t.Context(), e, run(step, "again"), nil); err != nil {
+		t.Errorf("with room: %v", err)
+	}
+}
+
 func TestNoRuntimeForContainers(t *testing.T) {
 	o := options(t)
 	closeEngine(t, open(t, o)) // its programs are compiled from here on

@@ -88,7 +88,15 @@ func (r *Repository) PutBlob(ctx context.Context, data []byte) (digest.Digest, e
 // Manifest returns what a tag or a digest names, and a descriptor of it: its
 // media type, its size and the digest of its bytes. The error is [ErrNotFound]
 // if the repository has nothing there, or if there is no repository.
-func (r *Repository) Manifest(ctx context.Context, reference string) (ocispec.Descriptor, []byte, error) {
+func (r *Repository) Manifest(ctx context.Context, reference string) (desc ocispec.Descriptor, data []byte, err error) {
+	err = r.first(ctx, func(r *Repository) error {
+		desc, data, err = r.manifest(ctx, reference)
+		return err
+	})
+	return desc, data, err
+}
+
+func (r *Repository) manifest(ctx context.Context, reference string) (ocispec.Descriptor, []byte, error) {
 	q := request{method: http.MethodGet, url: r.url("/manifests/" + reference), header: http.Header{"Accept": {
 		ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex,
 		"application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -138,7 +146,15 @@ func (r *Repository) PutManifest(ctx context.Context, reference, mediaType strin
 
 // Blob opens a blob. It goes on where it is cut, and is read from wherever the registry
 // sends to. The error is [ErrNotFound] if the repository doesn't have it.
-func (r *Repository) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
+func (r *Repository) Blob(ctx context.Context, d digest.Digest) (body io.ReadCloser, err error) {
+	err = r.first(ctx, func(r *Repository) error {
+		body, err = r.blob(ctx, d)
+		return err
+	})
+	return body, err
+}
+
+func (r *Repository) blob(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
 	q := request{method: http.MethodGet, url: r.url("/blobs/" + d.String())}
 	body, err := r.client.Get(ctx, q.url)
 	if err == nil {

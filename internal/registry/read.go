@@ -23,7 +23,15 @@ func (e *MismatchError) Error() string {
 
 // ReadBlob returns a small blob, such as an image's configuration. The error is
 // [ErrNotFound] if the repository doesn't have it.
-func (r *Repository) ReadBlob(ctx context.Context, d digest.Digest) ([]byte, error) {
+func (r *Repository) ReadBlob(ctx context.Context, d digest.Digest) (data []byte, err error) {
+	err = r.first(ctx, func(r *Repository) error {
+		data, err = r.readBlob(ctx, d)
+		return err
+	})
+	return data, err
+}
+
+func (r *Repository) readBlob(ctx context.Context, d digest.Digest) ([]byte, error) {
 	what := fmt.Sprintf("blob %s of %q", d, r.Name())
 	a, err := r.try(ctx, request{method: http.MethodGet, url: r.url("/blobs/" + d.String())}, http.StatusOK, http.StatusNotFound)
 	switch {
@@ -42,11 +50,13 @@ func (r *Repository) ReadBlob(ctx context.Context, d digest.Digest) ([]byte, err
 // registry that knows no ranges it gets all of the blob, from its beginning. Nobody can
 // hold a part against the digest of the whole.
 func (r *Repository) ReadRange(ctx context.Context, d digest.Digest, from, to int64, look func(stretch io.Reader, whole bool) error) error {
-	err := r.Retry().Try(ctx, func() error { return r.readRange(ctx, d, from, to, look) })
-	if err != nil {
-		err = fmt.Errorf("reading blob %s of %q: %w", d, r.Name(), err)
-	}
-	return r.explain(err)
+	return r.first(ctx, func(r *Repository) error {
+		err := r.Retry().Try(ctx, func() error { return r.readRange(ctx, d, from, to, look) })
+		if err != nil {
+			err = fmt.Errorf("reading blob %s of %q: %w", d, r.Name(), err)
+		}
+		return r.explain(err)
+	})
 }
 
 func (r *Repository) readRange(ctx context.Context, d digest.Digest, from, to int64, look func(io.Reader, bool) error) error {

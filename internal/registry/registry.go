@@ -47,6 +47,9 @@ type Repository struct {
 	opts   Options
 	plain  bool // it may speak plain HTTP, as its host's folder says
 
+	mirrors []*Repository // that are read before it
+	of      string        // the registry that it mirrors
+
 	chunks atomic.Bool  // a chunk was accepted here once
 	piece  atomic.Int64 // the most bytes of a chunk; 0 for any
 
@@ -55,7 +58,8 @@ type Repository struct {
 }
 
 // Open reaches the registry of a repository and logs in. A tag or a digest in
-// the reference is of no account.
+// the reference is of no account. What is only read comes from the mirrors that
+// Hosts have for the registry, which is asked for what none of them gives.
 //
 // Errors: a bad reference and a refused login have the kind [failure.Usage], a
 // registry that can't be reached [failure.Transient].
@@ -64,27 +68,54 @@ func Open(ctx context.Context, reference string, opts Options) (*Repository, err
 	if err != nil {
 		return nil, failure.New(failure.Usage, err)
 	}
-	r, err := opts.reach(repo)
+	host, err := opts.Hosts.Of(repo.RegistryStr())
 	if err != nil {
 		return nil, err
 	}
-	if r.auth, err = authn.Resolve(ctx, opts.keychain(), repo); err != nil {
-		return nil, failure.New(failure.Usage, fmt.Errorf("finding the login of %q: %w", repo.RegistryStr(), err))
+	r, err := opts.reach(repo, host)
+	if err != nil {
+		return nil, err
+	}
+	if opts.ReadOnly {
+		r.mirrors = opts.mirrors(ctx, repo, host.Mirrors)
+	}
+	if len(r.mirrors) > 0 {
+		return r, nil
+	}
+	return r, r.open(ctx)
+}
+
+// open logs in, once.
+func (r *Repository) open(ctx context.Context) (err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.client != nil {
+		return nil
+	}
+	if r.auth, err = authn.Resolve(ctx, r.opts.keychain(), r.name); err != nil {
+		return failure.New(failure.Usage, fmt.Errorf("finding the login of %q: %w", r.name.RegistryStr(), err))
 	}
 	scope := transport.PushScope
-	if opts.ReadOnly {
+	if r.opts.ReadOnly {
 		scope = transport.PullScope
 	}
 	for retry := r.Retry(); r.client == nil; {
-		r.client, err = r.login(ctx, repo.Scope(scope))
+		client, err := r.login(ctx, r.name.Scope(scope))
 		if codeOf(err) != 0 { // one that doesn't answer at all is often a name with a typo
 			err = retry.Again(ctx, err)
 		}
 		if err != nil {
-			return nil, r.explain(fmt.Errorf("opening repository %q: %w", repo.Name(), err))
+			return r.explain(fmt.Errorf("opening repository %q: %w", r.name.Name(), err))
 		}
+		r.client = client
 	}
-	return r, nil
+	return nil
+}
+
+// Check finds what is wrong with a reference to push to, before there is anything to push.
+func Check(reference string) error {
+	_, err := parse(reference, false)
+	return err
 }
 
 func parse(reference string, insecure bool) (name.Repository, error) {
@@ -107,12 +138,8 @@ func (o Options) keychain() authn.Keychain {
 	return o.Keychain
 }
 
-// reach prepares for a repository what needs no network.
-func (o Options) reach(repo name.Repository) (*Repository, error) {
-	host, err := o.Hosts.Of(repo.RegistryStr())
-	if err != nil {
-		return nil, err
-	}
+// reach prepares for a repository, reached as host says, what needs no network.
+func (o Options) reach(repo name.Repository, host Host) (_ *Repository, err error) {
 	if host.Plain && !o.Insecure {
 		if repo.Registry, err = name.NewRegistry(repo.RegistryStr(), name.Insecure); err != nil {
 			return nil, failure.New(failure.Usage, err)
@@ -178,6 +205,9 @@ func (r *Repository) Retry() *fetch.Retry { return r.http.Retry("") }
 // url returns an address below the repository. The scheme is corrected by the
 // transport, which alone knows what the registry speaks.
 func (r *Repository) url(path string) string {
+	if r.of != "" { // as containerd tells a mirror of many
+		path += "?ns=" + url.QueryEscape(r.of)
+	}
 	return r.name.Scheme() + "://" + r.name.RegistryStr() + "/v2/" + r.name.RepositoryStr() + path
 }
 

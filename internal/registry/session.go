@@ -106,7 +106,11 @@ func (s *engineLogins) FetchToken(ctx context.Context, q *auth.FetchTokenRequest
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.opts.reach(registry.Repo("any"))
+	host, err := s.opts.Hosts.Of(registry.RegistryStr())
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.opts.reach(registry.Repo("any"), host)
 	if err != nil {
 		return nil, err
 	}

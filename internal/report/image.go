@@ -44,6 +44,9 @@ func Image(m lamina.Made) string {
 	b.WriteString("\n")
 	for _, s := range m.Saved {
 		fmt.Fprintf(&b, "\n%s\n", where(s))
+		if s.Manifest != "" && s.Manifest != m.Manifest { // it is compressed otherwise
+			fmt.Fprintf(&b, "  %-7s %s\n", "digest", s.Manifest)
+		}
 		for _, l := range loading(s, m) {
 			fmt.Fprintf(&b, "  %-7s %s\n", l.tool, l.command)
 		}

@@ -49,6 +49,12 @@ func saved(t *testing.T, line, dest, tag string, names ...string) lamina.Saved {
 	return lamina.Saved{Output: o, Tag: tag}
 }
 
+// digested is an output of a manifest.
+func digested(s lamina.Saved, of string) lamina.Saved {
+	s.Manifest = digest.FromString(of)
+	return s
+}
+
 func TestSummary(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -59,6 +65,10 @@ func TestSummary(t *testing.T) {
 		{"archives", []lamina.Saved{
 			saved(t, "type=oci,dest=a.tar", "", "", "r.example/faceblend:1"),
 			saved(t, "type=docker,dest=b.tar", "", "", "r.example/faceblend:1"),
+		}},
+		{"two_compressions", []lamina.Saved{
+			digested(saved(t, "type=oci,dest=a.tar,compression=gzip", "", ""), "gzip"),
+			digested(saved(t, "type=oci", "dist/faceblend", "production"), "manifest"),
 		}},
 		{"pushed", []lamina.Saved{saved(t, "type=image,push=true", "", "", "r.example/faceblend:1", "r.example/faceblend:latest")}},
 		{"stdout", []lamina.Saved{saved(t, "type=docker,dest=-", "", "")}},

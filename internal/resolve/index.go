@@ -135,6 +135,10 @@ type Access struct {
 	Unset  []requirements.Unset // the logins that nobody knows
 	Mirror uv.Mirror            // what the index that the user names has of them
 	Lock   lock.Lock            // the lock, with addresses that somebody vouches for
+
+	// Strange are the files that the mirror has and that the lock has from where nobody is
+	// named, by sha256: from there they may not come.
+	Strange map[string]bool
 }
 
 // Access asks the index that the user names for Python packages where it has the files
@@ -156,7 +160,11 @@ func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) 
 		if err = p.mirrored(ctx, &a, x, l); err != nil {
 			return a, err
 		}
-		doubts = slices.DeleteFunc(doubts, func(d uv.Doubt) bool { return a.Mirror.Has[d.SHA256] != "" })
+		a.Strange = map[string]bool{}
+		doubts = slices.DeleteFunc(doubts, func(d uv.Doubt) bool {
+			a.Strange[d.SHA256] = a.Mirror.Has[d.SHA256] != ""
+			return a.Strange[d.SHA256]
+		})
 	}
 	found, err := p.witness(a.Logins).Confirm(ctx, doubts)
 	named := append([]string{x.Default}, x.Further...)

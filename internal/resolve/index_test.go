@@ -3,13 +3,18 @@ package resolve
 import (
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
+	"lamina.build/lock"
 )
 
 // indexesOf are those that a flag and variables name.
@@ -113,5 +118,26 @@ func TestFaultsOfIndexes(t *testing.T) {
 				t.Errorf("kind is %d", got)
 			}
 		})
+	}
+}
+
+// What a lock has from a stranger, and a mirror has as well, comes from the mirror alone.
+func TestAccessKnowsStrangers(t *testing.T) {
+	sum := strings.Repeat("a", 64)
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(rw, `<a href="/f/six-1.0-py3-none-any.whl#sha256=%s">six-1.0-py3-none-any.whl</a>`, sum)
+	}))
+	defer s.Close()
+	p := Project{PythonIndex: s.URL + "/simple", Env: func(string) string { return "" }, Root: fstest.MapFS{}, CacheDir: t.TempDir(), Note: func(string) {}}
+	set := lock.ParseSet("python")
+	p.Wishes.Python = []uv.Request{{Set: set, Files: requirements.Set{Requirements: []requirements.Requirement{{Name: "six", Kind: requirements.Named, Line: "six"}}}}}
+	for index, strange := range map[string]bool{"https://stranger.example/simple": true, uv.DefaultIndex: false} {
+		a, err := p.Access(t.Context(), lock.Lock{Distributions: []lock.Distribution{{
+			Name: "six", Version: "1.0", File: "six-1.0-py3-none-any.whl", SHA256: sum, Index: index, URL: "https://files.pythonhosted.org/packages/six-1.0-py3-none-any.whl", For: []lock.Set{set},
+		}}})
+		if err != nil || a.Mirror.Has[sum] != s.URL+"/f/six-1.0-py3-none-any.whl" || a.Strange[sum] != strange {
+			t.Errorf("of %s: the mirror has %q, strange is %v, %v", index, a.Mirror.Has, a.Strange, err)
+		}
 	}
 }

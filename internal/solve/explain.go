@@ -119,14 +119,23 @@ var unsecured = regexp.MustCompile(
 const unsecuredHint = "say --insecure-registry, or put its certificates into /etc/docker/certs.d/HOST:PORT; " +
 	"an engine of --addr or BUILDKIT_HOST needs for what it reads by itself http = true, ca and keypair under [registry.\"HOST:PORT\"] of its buildkitd.toml"
 
+// unknown is what git says of a repository that wants to know who asks.
+var unknown = regexp.MustCompile(`(?:could not read Username|Authentication failed) for '?https?://(?:[^/@']*@)?([^/']+)`)
+
 // passing marks what failed because the engine could not reach somebody. What an exec
 // prints is no such thing, since it has no network; why a file did not come, whoever
 // asked for it finds out better.
 func passing(err error) error {
 	step, ok := errors.AsType[*Error](err)
+	var host []string
+	if err != nil {
+		host = unknown.FindStringSubmatch(err.Error())
+	}
 	switch {
 	case err == nil || ok && (step.URL != "" || strings.HasPrefix(step.Err.Error(), "exit code")):
 		return err
+	case host != nil:
+		return failure.WithHint(failure.New(failure.Usage, err), fmt.Sprintf("put a login for %s into ~/.netrc, from where the engine gets it", host[1]))
 	case unsecured.MatchString(err.Error()):
 		return failure.WithHint(failure.New(failure.Usage, err), unsecuredHint)
 	case !unreachable.MatchString(err.Error()):

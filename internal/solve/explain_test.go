@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
 	bkllb "github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/errdefs"
@@ -106,11 +107,18 @@ func TestWhoDidNotAnswer(t *testing.T) {
 		"a stranger":             {errors.New("Head \"https://r.test/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority"), failure.Usage},
 		"a client that must say": {errors.New("Head \"https://r.test/v2/\": remote error: tls: certificate required"), failure.Usage},
 		"an exec that says so":   {&Error{Step: "x: compile", Err: errors.New("exit code: 1: http: server gave HTTP response to HTTPS client")}, failure.Failure},
+		"a private repository":   {&Error{Step: "fetch x 0123", Err: errors.New("git stderr:\nfatal: could not read Username for 'https://git.example:8443': terminal prompts disabled: exit status 128")}, failure.Usage},
+		"a wrong login":          {&Error{Step: "fetch x 0123", Err: errors.New("fatal: Authentication failed for 'https://git.example/me/x.git/'")}, failure.Usage},
+		"an exec that runs git":  {&Error{Step: "x: compile", Err: errors.New("exit code: 1: fatal: could not read Username for 'https://git.example'")}, failure.Failure},
 		"denied":                 {errors.New("401 Unauthorized"), failure.Failure},
 	} {
 		if got := failure.KindOf(passing(tt.err)); got != tt.kind {
 			t.Errorf("%s: kind %d, want %d", name, got, tt.kind)
 		}
+	}
+	err := passing(errors.New("fatal: could not read Username for 'https://git.example:8443': terminal prompts disabled"))
+	if diff := cmp.Diff([]string{"put a login for git.example:8443 into ~/.netrc, from where the engine gets it"}, failure.Hints(err)); diff != "" {
+		t.Error(diff)
 	}
 	if err := passing(nil); err != nil {
 		t.Error(err)

@@ -1,7 +1,6 @@
 package solve
 
 import (
-	"cmp"
 	"encoding/json"
 	"iter"
 	"maps"
@@ -52,12 +51,6 @@ type Pruned struct {
 	Bytes int64  `json:"bytes"`
 }
 
-// Removed is what was made for one machine while packages were installed, and no image keeps.
-type Removed struct {
-	Kind string `json:"kind"` // "ssh host key"
-	Path string `json:"path"`
-}
-
 // Marks begin a line in which an installation says what it left out
 // (internal/scripts/finish_wheels.py, forget.sh). A step that was cached says nothing.
 const (
@@ -75,19 +68,6 @@ func (r *recorder) pruned() []Pruned {
 		}
 	}
 	return slices.SortedFunc(maps.Values(sums), func(a, b Pruned) int { return strings.Compare(a.Rule, b.Rule) })
-}
-
-// removed is what all steps said but the builder's, which is in no image.
-func (r *recorder) removed() (list []Removed) {
-	for vertex, output := range r.outputs {
-		if !strings.HasPrefix(r.names[vertex], "builder: ") {
-			list = slices.AppendSeq(list, said[Removed](output, removedMark))
-		}
-	}
-	slices.SortFunc(list, func(a, b Removed) int {
-		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Path, b.Path))
-	})
-	return slices.Compact(list)
 }
 
 // said yields what follows a mark at the beginning of a line.

@@ -36,23 +36,6 @@ func TestPrunedIsSummedUpByRule(t *testing.T) {
 	}
 }
 
-// What the builder's packages make is in no image, and its removal nothing to tell.
-func TestRemovedIsOfTheImage(t *testing.T) {
-	const id = "lamina: removed {\"kind\": \"machine-id\", \"path\": \"/etc/machine-id\"}\n"
-	r := says(id+"lamina: removed {\"kind\": \"key\", \"path\": \"/b\"}\nlamina: removed {\"kind\": \"key\", \"path\": \"/a\"}\n", "again\n"+id, "lamina: removed {\"kind\": \"key\", \"path\": \"/builder\"}\n")
-	r.names = map[digest.Digest]string{}
-	for vertex, output := range r.outputs {
-		r.names[vertex] = "runtime: install 3 packages"
-		if strings.Contains(string(output), "/builder") {
-			r.names[vertex] = "builder: install 3 packages"
-		}
-	}
-	want := []Removed{{"key", "/a"}, {"key", "/b"}, {"machine-id", "/etc/machine-id"}}
-	if diff := cmp.Diff(want, r.removed()); diff != "" {
-		t.Errorf("removed (-want +got):\n%s", diff)
-	}
-}
-
 func TestNothingIsPrunedWhereNobodySaysSo(t *testing.T) {
 	for _, r := range []*recorder{{}, says(), says("")} {
 		if got := r.pruned(); len(got) != 0 {

@@ -1,5 +1,5 @@
-// Package solve submits a drawn image to a buildkitd and exports what it
-// makes.
+// Package solve submits a drawn image to a buildkitd and explains what fails. What it
+// exports, the package readback looks after.
 package solve
 
 import (
@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/platforms"
@@ -38,6 +40,7 @@ type Request struct {
 	Exports  []client.ExportEntry
 	Cache    cache.Remote
 	NoCache  bool
+	Told     string               // a folder for what steps said, which an engine that has them cached doesn't repeat; "" for none
 	Session  []session.Attachable // registry logins
 	Progress func(context.Context, chan *client.SolveStatus) error
 }
@@ -48,7 +51,7 @@ type Result struct {
 	Config     digest.Digest      // of the image config
 	LeftOut    []string           // what was optional and could not be built
 	Pruned     []Pruned           // what wheels were installed without, of those that were installed now
-	Removed    []Removed          // what packages had made for one machine, of those that were installed now
+	Removed    []Removed          // what packages had made for one machine
 }
 
 // Run solves and exports the image. Of a build that failed it returns an
@@ -89,7 +92,7 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 		return Result{}, passing(err)
 	}
 	made, err := result(response.ExporterResponse)
-	made.LeftOut, made.Pruned, made.Removed = leftOut, seen.pruned(), seen.removed()
+	made.LeftOut, made.Pruned, made.Removed = leftOut, seen.pruned(), seen.removed(def, r.Told)
 	return made, err
 }
 
@@ -105,6 +108,24 @@ func (r Request) options(devices []string) client.SolveOpt {
 		// The client writes its imports into this map, also where it is nil.
 		FrontendAttrs: map[string]string{},
 	}
+}
+
+// dated are exports that bear the date of an image. Their index says when it was made, by
+// the engine's clock where nobody tells it. Nothing of an image is newer, so that this
+// moves none of it.
+func dated(exports []client.ExportEntry, created *time.Time) []client.ExportEntry {
+	date := llb.EpochTime()
+	if created != nil && created.After(date) {
+		date = *created
+	}
+	list := slices.Clone(exports)
+	for i, e := range list {
+		if e.Type == client.ExporterOCI || e.Type == client.ExporterDocker {
+			list[i].Attrs = maps.Clone(e.Attrs)
+			list[i].Attrs[string(exptypes.OptKeySourceDateEpoch)] = strconv.FormatInt(date.Unix(), 10)
+		}
+	}
+	return list
 }
 
 func describe(res *gateway.Result, config ocispec.Image) error {

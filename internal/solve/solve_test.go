@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
@@ -236,5 +237,22 @@ func TestOnDevices(t *testing.T) {
 	}
 	if slices.Sort(anew); !slices.Equal(anew, []string{"again", "gpus"}) {
 		t.Errorf("anew run %q", anew)
+	}
+}
+
+// An archive has the date of its image in place of the engine's.
+func TestDateOfExports(t *testing.T) {
+	created := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	for want, at := range map[string]*time.Time{"1793491200": &created, "315532800": nil} {
+		for kind, has := range map[string]bool{client.ExporterOCI: true, client.ExporterDocker: true, client.ExporterTar: false, client.ExporterImage: false} {
+			entry := client.ExportEntry{Type: kind, Attrs: map[string]string{}}
+			got := dated([]client.ExportEntry{entry}, at)[0].Attrs["source-date-epoch"]
+			if has && got != want || !has && got != "" {
+				t.Errorf("%s: date %q, want %s", kind, got, want)
+			}
+			if entry.Attrs["source-date-epoch"] != "" {
+				t.Errorf("%s: the entry itself is changed", kind)
+			}
+		}
 	}
 }

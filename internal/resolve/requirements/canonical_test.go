@@ -93,7 +93,7 @@ func TestRequirements(t *testing.T) {
 	))
 	const file = "requirements.txt"
 	equal(t, "requirements", s.Requirements, []requirements.Requirement{
-		{Line: "Torch_Geo>=1", Name: "torch-geo", Kind: requirements.Named, File: file, At: 1},
+		{Line: "Torch_Geo>=1", Name: "torch-geo", Kind: requirements.Named, Specifiers: ">=1", File: file, At: 1},
 		{
 			Line: "X.y @ git+https://h/x.git@" + commit + "#subdirectory=a/./b", Name: "x-y", Kind: requirements.Git,
 			URL: "https://h/x.git", Ref: commit, Subdirectory: "a/b", File: file, At: 2,
@@ -109,9 +109,21 @@ func TestRequirements(t *testing.T) {
 		},
 		{
 			Line: "git+ssh://git@h/a@b/x.git@v1 ; os_name == 'a'", Kind: requirements.Git, URL: "ssh://git@h/a@b/x.git", Ref: "v1",
-			File: file, At: 7,
+			Marker: "os_name == 'a'", File: file, At: 7,
 		},
 		{Line: "x[a] @ git+http://h/x", Name: "x", Kind: requirements.Git, URL: "http://h/x", File: file, At: 8},
 		{Line: "https://h/" + wheel, Name: "torch-geo", Kind: requirements.URL, URL: "https://h/" + wheel, File: file, At: 9},
 	})
+}
+
+func TestParts(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"a": {}, "a[x, y]>=1 ,<2": {">=1,<2"}, "a (>=1)": {">=1"}, "a==1; python_version > '3'": {"==1", "python_version > '3'"},
+		"a @ https://h.example/a.whl ; os_name == 'nt'": {"", "os_name == 'nt'"},
+	} {
+		r, err := requirements.Parse(text)
+		if got := [2]string{r.Specifiers, r.Marker}; err != nil || got != want {
+			t.Errorf("%q: got %q, %v, want %q", text, got, err, want)
+		}
+	}
 }

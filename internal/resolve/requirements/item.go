@@ -1,13 +1,12 @@
 package requirements
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
-	"unicode"
 
 	"lamina.build/internal/failure"
 	"lamina.build/lock"
@@ -30,23 +29,40 @@ var (
 	revision = regexp.MustCompile(`^git\+(.+?://[^/]*/.*?)(?:@([^@]*))?$`)
 	address  = regexp.MustCompile(`^(?:(?:git\+)?https?://|git\+ssh://(?:[\w.-]+@)?)(?:\[[0-9A-Fa-f:.]+\]|\w[\w.-]*)(?::\d{1,5})?` +
 		`(?:[/?#][^\x00-\x20"\\;<>^|\x60\x7f-\x{10FFFF}]*)?$`)
-	variable = regexp.MustCompile(`\$\{([A-Z0-9_]+)\}`) // as in pip, only upper case
-	userInfo = regexp.MustCompile(`([A-Za-z0-9+.-]*)://([^/?#\s]*)@([^/?#\s@]*)`)
 )
+
+// item reads one requirement and keeps it, once.
+func (r *reader) item(l line, text string, hashes []string) error {
+	req, err := r.requirement(l, text)
+	i := slices.IndexFunc(hashes, func(h string) bool { return !trusted.MatchString(h) || req.Kind == Git })
+	if i >= 0 && err == nil {
+		err = fmt.Errorf("--hash: %s is not a whole md5, sha256, sha384, sha512 or blake2b of a file", quote(hashes[i]))
+	}
+	slices.Sort(hashes)
+	req.Hashes, req.File, req.At = slices.Compact(hashes), l.file, l.number
+	switch {
+	case r.again(req.Wish(), l.constraint):
+	case l.constraint:
+		r.set.Constraints = append(r.set.Constraints, req)
+	default:
+		r.set.Requirements = append(r.set.Requirements, req)
+	}
+	return err
+}
 
 // requirement reads what stands before the options of a line.
 func (r *reader) requirement(l line, text string) (req Requirement, err error) {
 	text, marker, _ := strings.Cut(text, ";")
 	text = strings.TrimSpace(text)
 	if m := named.FindStringSubmatch(text); m != nil && !filelike.MatchString(text) {
-		req = Requirement{Line: tidy(text), Name: lock.NormalName(m[1]), Kind: Named}
+		req = Requirement{Line: tidy(text), Name: lock.NormalName(m[1]), Kind: Named, Specifiers: strings.Trim(tidy(m[3]), "()")}
 	} else if m := direct.FindStringSubmatch(text); m != nil && filelike.MatchString(text) {
 		req, err = r.direct(l, m[1], tidy(m[2]), m[3])
 	} else {
 		err = fmt.Errorf("%s is not a requirement: NAME[EXTRAS]==VERSION, NAME @ URL, or the ./PATH of an archive", quote(text))
 	}
-	if marker = strings.Join(strings.Fields(marker), " "); marker != "" {
-		req.Line += " ; " + marker
+	if req.Marker = strings.Join(strings.Fields(marker), " "); req.Marker != "" {
+		req.Line += " ; " + req.Marker
 	}
 	return req, err
 }
@@ -120,52 +136,6 @@ func (r *reader) path(l line, name, file string) (req Requirement, err error) {
 // frozenError is about what "pip freeze" writes where Conda installed.
 func frozenError(format string, value any) error {
 	return failure.WithHint(fmt.Errorf(format, value), `write versions in place of such paths, as "pip list --format=freeze" does`)
-}
-
-// bare takes users and passwords out of the URLs of a line, before anything
-// else may repeat them.
-func (r *reader) bare(l line) string {
-	if !strings.Contains(l.text, "@") {
-		return l.text
-	}
-	return userInfo.ReplaceAllStringFunc(l.text, func(found string) string {
-		m := userInfo.FindStringSubmatch(found)
-		if strings.HasSuffix(m[1], "ssh") && !strings.Contains(m[2], ":") {
-			return found
-		}
-		r.fault(l, r.login(l, m[2], strings.ToLower(strings.TrimRight(m[3], `"'`))))
-		return m[1] + "://" + m[3]
-	})
-}
-
-// login keeps who to be at a host. As in pip, variables are replaced before
-// percent signs are decoded.
-func (r *reader) login(l line, user, host string) error {
-	if _, password, _ := strings.Cut(user, ":"); password != "" && !variable.MatchString(password) {
-		return errors.New("the URL holds a password; write ${NAME} in its place or use ~/.netrc")
-	}
-	var unset []error
-	text := variable.ReplaceAllStringFunc(user, func(v string) string {
-		value := r.Env(v[2 : len(v)-1])
-		if value == "" {
-			unset = append(unset, &Error{l.file, l.number, fmt.Errorf("variable %s is not set", v[2:len(v)-1])})
-		}
-		return value
-	})
-	if unset != nil {
-		r.set.Unset = append(r.set.Unset, Unset{host, failure.New(failure.Usage, errors.Join(unset...))})
-		return nil
-	}
-	name, password, _ := strings.Cut(text, ":")
-	login := Login{unquote(name), unquote(password)}
-	if strings.ContainsFunc(login.User+login.Password, unicode.IsControl) {
-		return errors.New("the URL's user or password holds a control character")
-	}
-	if known, found := r.set.Logins[host]; found && known != login {
-		return fmt.Errorf("%q has a different user or password on another line", host)
-	}
-	r.set.Logins[host] = login
-	return nil
 }
 
 func unquote(s string) string {

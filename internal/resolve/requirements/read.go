@@ -19,50 +19,30 @@ const (
 	unusual  = "a line is UTF-8 without control characters; ${NAME} is for a URL's user and password; nothing may follow a backslash that joins lines"
 	maxSize  = 16 << 20 // of a file: 10,000 items with all their hashes are 5 MB
 	maxDepth = 50       // of files that include others
+	known    = "--requirement --constraint --editable --hash --index-url --extra-index-url --find-links --no-index " +
+		"--pre --prefer-binary --require-hashes --no-binary --only-binary --trusted-host --use-feature"
 )
 
 var (
+	newlines   = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 	comment    = regexp.MustCompile(`(^|\s)#.*$`)
 	scheme     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
 	outOfPlace = regexp.MustCompile(`\\$|\$\{[A-Z0-9_]+\}|[\x00-\x08\x0a-\x1f\x7f-\x9f\x{2028}\x{2029}\x{fffd}]`)
 	editable   = regexp.MustCompile(`^(?:-e|--editable[=\s])\s*["']?(.+?)["']?$`)
 	options    = regexp.MustCompile(`^(.*?)((?:^|\s)-.*)?$`)
-	option     = regexp.MustCompile(`(--(?:no-index|pre|prefer-binary|require-hashes))(?:\s+|$)|` +
-		`(--[\w-]+|-\w)[=\s]*("[^"]*"|'[^']*'|\S*)|(\S+)`)
-	projects = regexp.MustCompile(`^(?::all:|:none:|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)$`)
-	setup    = regexp.MustCompile(`^(-C|--(config-settings?|(global|install|build)-option))$`)
-	trusted  = regexp.MustCompile(`^(?i)(md5:[0-9a-f]{32}|(sha256|blake2b):[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$`)
+	option     = regexp.MustCompile(`(--(?:no-index|pre|prefer-binary|require-hashes))(?:\s+|$)|(--[\w-]+|-\w)[=\s]*("[^"]*"|'[^']*'|\S*)|(\S+)`)
+	projects   = regexp.MustCompile(`^(?::all:|:none:|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)$`)
+	setup      = regexp.MustCompile(`^(-C|--(config-settings?|(global|install|build)-option))$`)
+	trusted    = regexp.MustCompile(`^(?i)(md5:[0-9a-f]{32}|(sha256|blake2b):[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$`)
 )
 
 // reader gathers a [Set] from files.
 type reader struct {
 	Options
-	set     Set
-	options map[string]bool // of the set
-	seen    map[string]bool // files and items
-	frozen  []line          // those with paths of another machine
-	faults  []error         // in the order of reading
-}
-
-func newReader(o Options) *reader {
-	if o.Env == nil {
-		o.Env = func(string) string { return "" }
-	}
-	return &reader{Options: o, set: Set{Logins: map[string]Login{}}, options: map[string]bool{}, seen: map[string]bool{}}
-}
-
-func (r *reader) fault(l line, err error) {
-	if err != nil {
-		r.faults = append(r.faults, &Error{l.file, l.number, err})
-	}
-}
-
-// again tells whether a text was there before.
-func (r *reader) again(text string, constraint bool) bool {
-	key := fmt.Sprint(constraint, text)
-	known := r.seen[key]
-	r.seen[key] = true
-	return known
+	set    Set
+	seen   map[string]bool // files and items
+	frozen []line          // those with paths of another machine
+	faults []error         // in the order of reading
 }
 
 // line is a logical line: continuations joined, without its comment, not empty.
@@ -74,16 +54,31 @@ type line struct {
 	text       string
 }
 
-func (l line) String() string { return fmt.Sprintf("%s:%d: ", l.file, l.number) }
+func (r *reader) fault(l line, err error) {
+	if err != nil {
+		r.faults = append(r.faults, &Error{l.file, l.number, err})
+	}
+}
+
+func (r *reader) note(l line, text string) {
+	r.set.Notes = append(r.set.Notes, fmt.Sprintf("%s:%d: %s", l.file, l.number, text))
+}
+
+// again tells whether a text was there before.
+func (r *reader) again(text string, constraint bool) bool {
+	key := fmt.Sprint(constraint, text)
+	found := r.seen[key]
+	r.seen[key] = true
+	return found
+}
 
 // file reads a file that a line includes, once: the second time, also in a
 // loop, adds nothing.
 func (r *reader) file(l line, name string) error {
 	clean, info, err := r.find(path.Dir(l.file), name)
-	if err != nil || r.again("-r "+clean, l.constraint) {
-		return err
-	}
 	switch {
+	case err != nil || r.again("-r "+clean, l.constraint):
+		return err
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%q is not a file", clean)
 	case info.Size() > maxSize:
@@ -110,8 +105,7 @@ func (r *reader) find(folder, name string) (clean string, info fs.FileInfo, err 
 	case path.IsAbs(name) || strings.HasPrefix(name, "~") || !fs.ValidPath(clean):
 		return "", nil, fmt.Errorf("%q leads out of the folder of image.toml", name)
 	}
-	info, err = fs.Stat(r.FS, clean)
-	if errors.Is(err, fs.ErrNotExist) {
+	if info, err = fs.Stat(r.FS, clean); errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%q does not exist", clean)
 	}
 	return clean, info, err
@@ -137,9 +131,8 @@ func decode(data []byte) string {
 // As in pip, a line that is only a comment ends what is continued. Comments may
 // be in any encoding (PEP 263): nothing else of a file needs more than ASCII.
 func (r *reader) lines(l line, text string) {
-	physical := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
+	physical := strings.Split(newlines.Replace(text), "\n")
 	var parts []string
-	isEmpty := true
 	for i, part := range physical {
 		more := strings.HasSuffix(part, `\`)
 		if strings.HasPrefix(strings.TrimSpace(part), "#") {
@@ -150,13 +143,14 @@ func (r *reader) lines(l line, text string) {
 		if parts = append(parts, part); more && i < len(physical)-1 {
 			continue
 		}
-		l.number, l.text = i+2-len(parts), strings.TrimSpace(comment.ReplaceAllString(strings.Join(parts, ""), ""))
-		if parts = parts[:0]; l.text != "" {
-			isEmpty = false
+		l.text = strings.TrimSpace(comment.ReplaceAllString(strings.Join(parts, ""), ""))
+		if l.text != "" {
+			l.number = i + 2 - len(parts)
 			r.line(l)
 		}
+		parts = parts[:0]
 	}
-	if isEmpty {
+	if l.number == 0 {
 		r.set.Notes = append(r.set.Notes, l.file+": it has no line that says anything")
 	}
 }
@@ -169,7 +163,7 @@ func (r *reader) line(l line) {
 		return
 	}
 	if m := editable.FindStringSubmatch(text); m != nil {
-		r.set.Notes = append(r.set.Notes, l.String()+"editable becomes an ordinary installation")
+		r.note(l, "editable becomes an ordinary installation")
 		text = m[1]
 	}
 	parts := options.FindStringSubmatch(text)
@@ -188,26 +182,6 @@ func (r *reader) line(l line) {
 	if parts[1] != "" {
 		r.fault(l, r.item(l, parts[1], hashes))
 	}
-}
-
-// item reads one requirement and keeps it, once.
-func (r *reader) item(l line, text string, hashes []string) error {
-	req, err := r.requirement(l, text)
-	i := slices.IndexFunc(hashes, func(h string) bool { return !trusted.MatchString(h) || req.Kind == Git })
-	if i >= 0 && err == nil {
-		err = fmt.Errorf("--hash: %s is not a whole md5, sha256, sha384, sha512 or blake2b of a file", quote(hashes[i]))
-	}
-	slices.Sort(hashes)
-	req.Hashes = slices.Compact(hashes)
-	req.File, req.At = l.file, l.number
-	switch {
-	case r.again(req.Wish(), l.constraint):
-	case l.constraint:
-		r.set.Constraints = append(r.set.Constraints, req)
-	default:
-		r.set.Requirements = append(r.set.Requirements, req)
-	}
-	return err
 }
 
 // option does what an option on a line of its own says.
@@ -229,16 +203,16 @@ func (r *reader) option(l line, name, value string) (err error) {
 	case "--no-index":
 		r.set.NoIndex = true
 	case "--pre", "--prefer-binary", "--require-hashes":
-		r.options[name] = true
+		r.set.Options = append(r.set.Options, name)
 	case "--no-binary", "--only-binary":
 		for which := range strings.SplitSeq(value, ",") {
 			if !projects.MatchString(which) {
 				return fmt.Errorf("%s: %s is neither :all: nor :none: nor a project", name, quote(which))
 			}
-			r.options[name+"="+lock.NormalName(which)] = true
+			r.set.Options = append(r.set.Options, name+"="+lock.NormalName(which))
 		}
 	case "--trusted-host", "--use-feature":
-		r.set.Notes = append(r.set.Notes, l.String()+name+" is ignored: it changes nothing that is locked")
+		r.note(l, name+" is ignored: it changes nothing that is locked")
 	default:
 		return misplaced(name)
 	}
@@ -247,13 +221,12 @@ func (r *reader) option(l line, name, value string) (err error) {
 
 // misplaced says why an option can't stand where it does.
 func misplaced(text string) error {
-	known := strings.Fields("--requirement --constraint --editable --hash --index-url --extra-index-url --find-links --no-index " +
-		"--pre --prefer-binary --require-hashes --no-binary --only-binary --trusted-host --use-feature")
 	name, _, _ := strings.Cut(strings.ReplaceAll(text, "=", " "), " ")
-	if setup.MatchString(name) {
+	question := failure.DidYouMean(name, strings.Fields(known))
+	switch {
+	case setup.MatchString(name):
 		return fmt.Errorf("%s can't be used: locked builds have no options", name)
-	}
-	if question := failure.DidYouMean(name, known); question != "" && !slices.Contains(known, name) {
+	case question != "" && !slices.Contains(strings.Fields(known), name):
 		return fmt.Errorf("unknown option %s%s", quote(name), question)
 	}
 	return fmt.Errorf("%s is no option that pip takes here", quote(name))
@@ -261,7 +234,7 @@ func misplaced(text string) error {
 
 // index checks the root of a PEP 503 index, which needs no slash behind it.
 func index(value string) (string, error) {
-	if !strings.HasPrefix(value, "http") || !address.MatchString(value) {
+	if !isPage(value) {
 		return "", failure.WithHint(fmt.Errorf("%s is not a URL", quote(value)), "a folder of wheels is for --find-links; "+percent)
 	}
 	return strings.TrimRight(value, "/"), nil
@@ -270,7 +243,7 @@ func index(value string) (string, error) {
 // links finds a page or folder of links. As in pip, a path is one from the
 // folder of the file, or else from where pip runs, which is the root.
 func (r *reader) links(folder, value string) (clean string, err error) {
-	if strings.HasPrefix(value, "http") && address.MatchString(value) {
+	if isPage(value) {
 		return value, nil
 	}
 	if clean, _, err = r.find(folder, strings.TrimPrefix(value, "file:")); err != nil {
@@ -278,3 +251,5 @@ func (r *reader) links(folder, value string) (clean string, err error) {
 	}
 	return clean, err
 }
+
+func isPage(value string) bool { return strings.HasPrefix(value, "http") && address.MatchString(value) }

@@ -2,7 +2,6 @@
 // (https://pip.pypa.io/en/stable/reference/requirements-file-format/) as far as
 // they must be known before uv reads them: lines, includes, options, names,
 // pins, URLs and hashes. Versions, markers and extras stay text for uv to judge.
-// All faults of all files are told at once, each with its file and line.
 //
 // Nothing here reaches the network or the environment. A user and password may
 // only stand in a URL, where they are taken out before anything else looks at
@@ -14,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 
@@ -60,6 +58,8 @@ type Requirement struct {
 	Hashes       []string // "sha256:…" of --hash, sorted
 	Name         string   // as [lock.NormalName] has it; "" where a URL or path doesn't tell
 	Kind         Kind
+	Specifiers   string // of Named: the versions that it admits, ">=1,<2"
+	Marker       string // the condition that it holds under; "" where it always does
 	URL          string // of an archive or repository: without fragment, credentials and git+
 	Ref          string // of a repository: branch, tag or commit, as written; "" where none
 	Subdirectory string // of a repository or archive: clean, "" for its root
@@ -73,20 +73,33 @@ func (r Requirement) Wish() string {
 	return strings.Join(append([]string{r.Line}, r.Hashes...), " --hash=")
 }
 
-// Login is a user and password as they are sent, not as a URL writes them.
-type Login struct {
-	User     string
-	Password string
-}
-
-// Format keeps a login out of whatever is printed ([fmt.Formatter]).
-func (Login) Format(f fmt.State, _ rune) { fmt.Fprint(f, "(a login)") }
-
-// Unset is a login whose variables are not set. That is no fault until somebody
-// has to log in: a set's wishes are the same without.
-type Unset struct {
-	Host string // host[:port]
-	Err  error  // one [Error] for each variable
+// Wishes returns what the set asks for as lines of a requirement file, except
+// that a constraint stands behind -c by itself. They are sorted and each there
+// once: sets that ask for the same have equal wishes. What an archive below FS
+// or a folder of links holds is not part of them.
+func (s Set) Wishes() []string {
+	wishes := slices.Clone(s.Options)
+	add := func(option string, values ...string) {
+		for _, value := range values {
+			wishes = append(wishes, option+value)
+		}
+	}
+	for _, r := range s.Requirements {
+		add("", r.Wish())
+	}
+	for _, c := range s.Constraints {
+		add("-c ", c.Wish())
+	}
+	if s.IndexURL != "" {
+		add("--index-url ", s.IndexURL)
+	}
+	if s.NoIndex {
+		add("", "--no-index")
+	}
+	add("--extra-index-url ", s.ExtraIndexURLs...)
+	add("--find-links ", s.FindLinks...)
+	slices.Sort(wishes)
+	return slices.Compact(wishes)
 }
 
 // Error is one fault of a requirement file and the line it stands in.
@@ -109,14 +122,15 @@ func (e *Error) Unwrap() error { return e.Err }
 // Read reads all files and what they include by -r and -c. The error holds one
 // [Error] for every fault, in the order of reading.
 func Read(o Options) (Set, error) {
-	r := newReader(o)
+	r := &reader{Options: o, set: Set{Logins: map[string]Login{}}, seen: map[string]bool{}}
 	for i, name := range slices.Concat(o.Requirements, o.Constraints) {
 		r.fault(line{file: name}, r.file(line{constraint: i >= len(o.Requirements)}, name))
 	}
 	if n := len(r.frozen); n > maxFrozen {
 		r.fault(r.frozen[n-1], frozenError("%d lines up to this one have such paths", n))
 	}
-	r.set.Options = slices.Sorted(maps.Keys(r.options))
+	slices.Sort(r.set.Options)
+	r.set.Options = slices.Compact(r.set.Options)
 	if r.set.NoIndex { // pip forgets every index then
 		r.set.IndexURL, r.set.ExtraIndexURLs = "", nil
 	}
@@ -126,58 +140,11 @@ func Read(o Options) (Set, error) {
 // Parse reads a single requirement that stands in no file: a name or an archive's
 // URL, without options and logins.
 func Parse(text string) (Requirement, error) {
-	r := newReader(Options{FS: embed.FS{}}) // no file lies beside it
+	r := &reader{Options: Options{FS: embed.FS{}}} // no file lies beside it
 	parts := options.FindStringSubmatch(text)
 	req, err := r.requirement(line{}, parts[1])
 	if err == nil && (req.Name == "" || parts[2] != "" || outOfPlace.MatchString(text)) {
 		err = fmt.Errorf("%s is not a name or NAME @ URL alone", quote(text))
 	}
 	return req, err
-}
-
-// Specifiers are the versions that a named requirement admits, as [Admits] takes them.
-func (r Requirement) Specifiers() string {
-	if m := named.FindStringSubmatch(r.bare()); m != nil && r.Kind == Named {
-		return strings.Trim(m[3], "()")
-	}
-	return ""
-}
-
-// Marker is the condition that the requirement holds under; "" where it always does.
-func (r Requirement) Marker() string {
-	_, marker, _ := strings.Cut(r.Line, ";")
-	return marker
-}
-
-func (r Requirement) bare() string {
-	line, _, _ := strings.Cut(r.Line, ";")
-	return strings.TrimSpace(line)
-}
-
-// Wishes returns what the set asks for as lines of a requirement file, except
-// that a constraint stands behind -c by itself. They are sorted and each there
-// once: sets that ask for the same have equal wishes. What an archive below FS
-// or a folder of links holds is not part of them.
-func (s Set) Wishes() []string {
-	wishes := slices.Clone(s.Options)
-	for _, r := range s.Requirements {
-		wishes = append(wishes, r.Wish())
-	}
-	for _, c := range s.Constraints {
-		wishes = append(wishes, "-c "+c.Wish())
-	}
-	if s.IndexURL != "" {
-		wishes = append(wishes, "--index-url "+s.IndexURL)
-	}
-	for _, u := range s.ExtraIndexURLs {
-		wishes = append(wishes, "--extra-index-url "+u)
-	}
-	for _, l := range s.FindLinks {
-		wishes = append(wishes, "--find-links "+l)
-	}
-	if s.NoIndex {
-		wishes = append(wishes, "--no-index")
-	}
-	slices.Sort(wishes)
-	return slices.Compact(wishes)
 }

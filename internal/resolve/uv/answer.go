@@ -43,8 +43,9 @@ type distribution struct {
 	Hashes  map[string]string `json:"hashes"` // algorithm → hexadecimal
 	Index   string            `json:"index"`
 
-	wheel *wheel   // what is in it; nil for what is built
-	notes []string // what is odd about it
+	wheel   *wheel   // what is in it; nil for what is built
+	notes   []string // what is odd about it
+	unknown bool     // no index says whether its sha256 is right
 }
 
 type kind string

@@ -12,12 +12,14 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/beneath"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
+	"lamina.build/internal/humanize"
 	"lamina.build/internal/resolve/door"
 	"lamina.build/internal/resolve/requirements"
 	"lamina.build/lock"
@@ -27,7 +29,7 @@ import (
 // what it says against what the indexes say: code of sdists ran beside it. All
 // faults are reported at once.
 func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answer) error {
-	c := completion{Options: o, request: r, door: d, answer: a, direct: r.direct(o.Project)}
+	c := completion{Options: o, request: r, door: d, answer: a, direct: r.direct(o.Project), silent: &sync.Map{}}
 	list := a.all()
 	faults := make([]error, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -47,8 +49,15 @@ func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answe
 		}
 	}
 	var notes []string
+	unknown := 0
 	for _, dist := range list {
 		notes = append(notes, dist.notes...)
+		if dist.unknown {
+			unknown++
+		}
+	}
+	if unknown > 0 {
+		notes = append(notes, fmt.Sprintf("%s: whether the sha256 of %s is right no index says that could be asked: a build finds out", r.Set, humanize.Count(unknown, "file")))
 	}
 	slices.Sort(notes)
 	for _, note := range notes {
@@ -64,6 +73,7 @@ type completion struct {
 	door    *door.Door
 	answer  *answer
 	direct  map[string]string // the projects of files that are named by their addresses, by door.Key; "" where none is said
+	silent  *sync.Map         // indexes that didn't answer
 }
 
 // at is where a distribution is asked for, or something that a wheel requires it for.
@@ -126,6 +136,11 @@ func (c completion) remote(ctx context.Context, d *distribution) error {
 	}
 	if err := c.promised(d, file); err != nil {
 		return err
+	}
+	if file == nil && (c.request.Lock != "" || c.request.Project != "" && d.Index != "") {
+		if err := c.vouched(c.door.Guard(ctx, ""), d); err != nil {
+			return err
+		}
 	}
 	ctx = c.door.Guard(ctx, d.Index)
 	if err := checkFile(d); err != nil {

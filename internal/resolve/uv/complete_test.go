@@ -413,6 +413,58 @@ func TestFilesThatNobodyNames(t *testing.T) {
 	}
 }
 
+// A lock of somebody else is held against the indexes before a build fetches anything.
+func TestLocksOfOthersAreVouchedFor(t *testing.T) {
+	data, zeros := wheelOf(t, "my-pkg", "1.0"), strings.Repeat("0", 64)
+	const note = "python: whether the sha256 of 1 file is right no index says that could be asked: a build finds out"
+	for name, tt := range map[string]struct {
+		page  string // of the index; "" has none
+		said  string // by the lock
+		own   bool   // the index is one that the lock names
+		asked int    // how often
+		fault string
+		notes []string
+	}{
+		"right":                    {link(wheelPath, sumOf(data)), sumOf(data), false, 1, "", nil},
+		"wrong":                    {link(wheelPath, sumOf(data)), zeros, false, 1, "has sha256 " + sumOf(data) + " for it, and the lock that names it says " + zeros, nil},
+		"wrong by its own index":   {link(wheelPath, sumOf(data)), zeros, true, 1, "and the lock that names it says " + zeros, nil},
+		"an index of other files":  {link("/f/my_pkg-2.0-py3-none-any.whl", zeros), sumOf(data), false, 1, "", []string{note}},
+		"an index without hashes":  {link(wheelPath, ""), sumOf(data), false, 1, "", []string{note}},
+		"an index without project": {"", sumOf(data), true, 1, "", []string{note}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newIndex(t)
+			x.put(wheelPath, data)
+			if tt.page != "" {
+				x.page("my-pkg", tt.page)
+			}
+			d := x.chosen("my-pkg", "1.0", wheelPath, "sha256:"+tt.said)
+			x.r.Lock, x.r.ProjectFiles = "pylock.toml", []string{"pylock.toml"}
+			x.o.Project = folder(map[string]string{"pylock.toml": "index = '" + x.URL + "/simple'\nwheels = [{url = '" + d.URL + "'}]"})
+			if tt.own {
+				d.Index, x.o.Indexes = x.URL+"/simple", Indexes{}
+			}
+			err := x.complete(t, d)
+			if tt.fault == "" && err != nil || tt.fault != "" && (err == nil || !strings.Contains(err.Error(), tt.fault) || failure.KindOf(err) != failure.Usage) {
+				t.Errorf("got %v", err)
+			}
+			equal(t, "notes", x.told.told, tt.notes)
+			equal(t, "requests", x.times("/simple/my-pkg/"), tt.asked)
+		})
+	}
+	t.Run("of the lock before", func(t *testing.T) {
+		x := newIndex(t)
+		x.put(wheelPath, data)
+		d := x.chosen("my-pkg", "1.0", wheelPath, "sha256:"+sumOf(data))
+		x.r.Lock, x.r.ProjectFiles, x.o.Project = "pylock.toml", []string{"pylock.toml"}, folder(map[string]string{"pylock.toml": "url = '" + d.URL + "'"})
+		x.o.Before.Distributions = []lock.Distribution{{Name: "my-pkg", URL: d.URL, SHA256: sumOf(data)}}
+		if err := x.complete(t, d); err != nil {
+			t.Error(err)
+		}
+		equal(t, "requests", x.times("/simple/my-pkg/"), 0)
+	})
+}
+
 func TestHashesOfLines(t *testing.T) {
 	data := wheelOf(t, "my-pkg", "1.0")
 	zeros := strings.Repeat("0", 64)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"lamina.build/internal/resolve/door"
+	"lamina.build/internal/resolve/pep508"
 	"lamina.build/internal/resolve/requirements"
 	"lamina.build/lock"
 )
@@ -52,7 +53,7 @@ type claim struct {
 	project fs.FS
 	direct  map[string]string // as of Request.direct
 	have    map[string]lock.Distribution
-	env     requirements.Environment
+	env     pep508.Environment
 }
 
 func newClaim(r Request, l lock.Lock, where Indexes, project fs.FS) claim {
@@ -67,7 +68,7 @@ func newClaim(r Request, l lock.Lock, where Indexes, project fs.FS) claim {
 }
 
 // environment has what markers ask of the Python of a lock.
-func environment(l lock.Lock, variant string) requirements.Environment {
+func environment(l lock.Lock, variant string) pep508.Environment {
 	machine := map[string]string{"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[l.Platform]
 	runtime := l.In(lock.SetRuntime, variant)
 	meta, _ := lock.Find(runtime, "python3")
@@ -78,7 +79,7 @@ func environment(l lock.Lock, variant string) requirements.Environment {
 			version = release.FindString(whole.Version)
 		}
 	}
-	return requirements.Linux(version, machine)
+	return pep508.Linux(version, machine)
 }
 
 // release is Python's version in Debian's.
@@ -177,7 +178,7 @@ func (c claim) present(w requirements.Requirement, have map[string]lock.Distribu
 	if w.Name == "" { // of an address that doesn't tell
 		there = slices.ContainsFunc(slices.Collect(maps.Values(have)), func(d lock.Distribution) bool { return isAt(d, w) })
 	}
-	if !there && c.env.Holds(w.Marker()) == requirements.Yes {
+	if !there && c.env.Holds(w.Marker) == pep508.Yes {
 		say(fmt.Sprintf("%s is not locked", w.Line))
 		return
 	}
@@ -187,13 +188,13 @@ func (c claim) present(w requirements.Requirement, have map[string]lock.Distribu
 // admits wants what is there of a requirement's project to be what it asks for.
 func (c claim) admits(w requirements.Requirement, have map[string]lock.Distribution, say func(string)) {
 	d, ok := have[w.Name]
-	if !ok || c.env.Holds(w.Marker()) != requirements.Yes {
+	if !ok || c.env.Holds(w.Marker) != pep508.Yes {
 		return
 	}
 	switch {
 	case w.Kind != requirements.Named && !isAt(d, w):
 		say(fmt.Sprintf("%s is wanted, and %s is locked from %s", w.Line, title(d), d.URL))
-	case w.Kind == requirements.Named && !requirements.Admits(w.Specifiers(), d.Version):
+	case w.Kind == requirements.Named && !pep508.Admits(w.Specifiers, d.Version):
 		say(fmt.Sprintf("%s is wanted, and %s is locked", w.Line, title(d)))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"lamina.build/internal/resolve/door"
+	"lamina.build/internal/resolve/pep508"
 	"lamina.build/internal/resolve/requirements"
 	"lamina.build/lock"
 )
@@ -23,7 +24,7 @@ func (c claim) unlike(d lock.Distribution, locked lockFile) string {
 		_, rest, _ := strings.Cut(d.File, "-")
 		version, _, _ := strings.Cut(rest, "-")
 		public, _, _ := strings.Cut(version, "+")
-		fits = isFileOf(d.File, named) && (requirements.SameVersion(d.Version, version) || requirements.SameVersion(d.Version, public))
+		fits = isFileOf(d.File, named) && (pep508.SameVersion(d.Version, version) || pep508.SameVersion(d.Version, public))
 	case d.Index != "":
 		fits = isFileOf(d.File, named) && archive.MatchString(d.File)
 	}

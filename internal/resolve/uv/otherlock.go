@@ -11,7 +11,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/pep508"
 	"lamina.build/lock"
 )
 
@@ -67,7 +67,7 @@ func (f lockFile) fault(d lock.Distribution) string {
 	for _, e := range f.entries[d.Name] {
 		sum := cmp.Or(d.SHA256, commit)
 		isIt := strings.Contains(e.text, sum) || !isGit && !anySHA256.MatchString(e.text) && strings.Contains(e.text, path.Base(d.URL))
-		if isIt && (e.version == "" || requirements.SameVersion(e.version, d.Version)) {
+		if isIt && (e.version == "" || pep508.SameVersion(e.version, d.Version)) {
 			return ""
 		}
 	}

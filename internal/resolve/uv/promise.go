@@ -64,6 +64,33 @@ func (c completion) asked(ctx context.Context, d *distribution, indexes []string
 	return nil, fetch.Explain(failed)
 }
 
+// vouched holds a file that somebody else's lock names against what an index says of it:
+// that its sha256 is wrong a build would find out, after gigabytes.
+func (c completion) vouched(ctx context.Context, d *distribution) error {
+	isKnown := func(e lock.Distribution) bool { return e.URL == d.URL && e.SHA256 == d.Hashes["sha256"] }
+	if d.Hashes["sha256"] == "" || slices.ContainsFunc(c.Before.Distributions, isKnown) {
+		return nil
+	}
+	for _, index := range slices.Concat([]string{d.Index}, c.request.serving(d.Name, c.Indexes)) {
+		if _, isSilent := c.silent.Load(index); isSilent || index == "" {
+			continue
+		}
+		files, err := door.ReadProject(ctx, c.HTTP, index, d.Name)
+		if unlessMissing(err) != nil && ctx.Err() == nil {
+			c.silent.Store(index, true) // nobody waits for it once more
+		}
+		switch sum := files[door.Key(d.URL)].Hashes["sha256"]; {
+		case strings.EqualFold(sum, d.Hashes["sha256"]):
+			return nil
+		case sum != "":
+			err := fmt.Errorf("%s has sha256 %s for it, and the lock that names it says %s", fetch.Redact(index), sum, d.Hashes["sha256"])
+			return failure.New(failure.Usage, err)
+		}
+	}
+	d.unknown = true
+	return nil
+}
+
 // unlessMissing leaves out the error of an index that doesn't have a project.
 func unlessMissing(err error) error {
 	if status, ok := errors.AsType[*fetch.StatusError](err); ok && status.Code == http.StatusNotFound {

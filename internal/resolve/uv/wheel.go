@@ -17,7 +17,7 @@ import (
 	"unicode/utf8"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/pep508"
 )
 
 // wheel is what the directory of a wheel and its metadata say, without its
@@ -219,7 +219,7 @@ func (w *wheel) checkTitle(d *distribution) error {
 	name, rest, _ := strings.Cut(d.File, "-")
 	version, _, _ := strings.Cut(rest, "-")
 	public, _, _ := strings.Cut(version, "+")
-	if w.Name != "" && normal(w.Name) == normal(name) && (requirements.SameVersion(w.Version, version) || requirements.SameVersion(w.Version, public)) {
+	if w.Name != "" && normal(w.Name) == normal(name) && (pep508.SameVersion(w.Version, version) || pep508.SameVersion(w.Version, public)) {
 		return nil
 	}
 	return failure.New(failure.Usage, fmt.Errorf("its file name is of %s %s, and its METADATA is of %s %s", name, version, w.Name, w.Version))

@@ -16,7 +16,11 @@ import (
 // disk is a file system of 64 MB.
 func disk(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
+	return diskAt(t, t.TempDir())
+}
+
+func diskAt(t *testing.T, dir string) string {
+	t.Helper()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {
 		t.Skipf("nobody may mount here: %v", err)
 	}

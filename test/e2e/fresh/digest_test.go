@@ -11,7 +11,8 @@ import (
 )
 
 // The same lock and trees give the same manifest under whatever differs
-// between two machines, and after an export in another compression.
+// between two machines, after an export in another compression, and where two builds ran at
+// once and somebody pruned the engine all the while.
 func TestRealDigestIsTheSameEverywhere(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	u.Build(t, dir)
@@ -24,8 +25,29 @@ func TestRealDigestIsTheSameEverywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	age(t, copied)
-	there.Build(t, copied, "-o", "type=docker,dest=image.tar", "--smoke", "off")
-	there.Build(t, copied, "-o", "type=oci,dest=image.oci.tar,compression=gzip", "--smoke", "off")
+	pruned, done := make(chan int), make(chan struct{})
+	go func() {
+		defer close(pruned)
+		for n := 0; ; n++ {
+			if r := there.Run(t, "engine", "prune", "--all"); r.Code != 0 {
+				t.Errorf("prune %d ends with %d:\n%s", n, r.Code, r.Stderr)
+			}
+			select {
+			case <-done:
+				pruned <- n
+				return
+			case <-time.After(time.Second):
+			}
+		}
+	}()
+	first := there.Start(t, copied, "-o", "type=docker,dest=image.tar", "--smoke", "off")
+	second := there.Start(t, copied, "-o", "type=oci,dest=image.oci.tar,compression=gzip", "--smoke", "off")
+	first.Ends(0)
+	second.Ends(0)
+	close(done)
+	if n := <-pruned; n < 2 {
+		t.Errorf("there were %d prunes beside the builds", n)
+	}
 	there.Build(t, copied)
 	if got := there.Digest(t); got != want {
 		t.Errorf("digest is %s elsewhere, %s here", got, want)

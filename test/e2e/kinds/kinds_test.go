@@ -134,6 +134,37 @@ func TestRealKindsOfPackages(t *testing.T) {
 	})
 }
 
+// People call archives as they like.
+func TestRealNamesOfArchives(t *testing.T) {
+	t.Parallel()
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	x := w.Index(testworld.IndexOptions{}, testworld.Backend())
+	sdist := func(name string) string {
+		return string(testworld.Sdist{Name: name, BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"}.Bytes(t))
+	}
+	w.Put("files/remote@1.0.tar.gz", []byte(sdist("remote")))
+	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\n", map[string]string{
+		"requirements.txt":      "--index-url " + x.URL + "\n./own/beside@1.0.tar.gz\nspaced @ file:own/a%20copy%20(2).tar.gz\nremote @ " + w.URL + "/files/remote@1.0.tar.gz\n",
+		"own/beside@1.0.tar.gz": sdist("beside"), "own/a copy (2).tar.gz": sdist("spaced"),
+	})
+	u.Build(t, "lock", dir)
+	u.Build(t, "lock", "--check", dir)
+	var files []string
+	for _, d := range e2etest.ReadLock(t, dir).PythonIn("production") {
+		files = append(files, d.File)
+	}
+	if diff := cmp.Diff([]string{"beside@1.0.tar.gz", "remote@1.0.tar.gz", "a copy (2).tar.gz"}, files); diff != "" {
+		t.Errorf("locked (-want +got):\n%s", diff)
+	}
+	u.Build(t, dir, "--smoke", "off", "--progress", "quiet")
+	site := strings.Join(e2etest.Site(t, u), "\n")
+	for _, name := range []string{"beside", "spaced", "remote"} {
+		if !strings.Contains(site, name+"-1.0.dist-info/") {
+			t.Errorf("%s is not installed:\n%s", name, site)
+		}
+	}
+}
+
 // A further index hides versions of the one behind it, unless the spec says otherwise.
 func TestRealIndexStrategy(t *testing.T) {
 	t.Parallel()

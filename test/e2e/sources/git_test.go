@@ -5,14 +5,21 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/containerd/platforms"
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/session"
 
+	"lamina.build/internal/engine"
+	"lamina.build/internal/resolve/uv"
+	"lamina.build/internal/solve"
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/testworld"
+	"lamina.build/llb"
 )
 
 // static is a tree whose backend is the world's.
@@ -76,8 +83,13 @@ func TestRealGitIsLockedToCommits(t *testing.T) {
 	}
 	u.Build(t, dir)
 
-	u.Env = []string{"NETRC=/dev/null"}
+	// What was locked with a login isn't built without.
 	private.Push(map[string]string{"later.py": ""})
+	dir = e2etest.Needs(t, "--index-url "+x.URL, "private @ git+"+private.URL)
+	u.Build(t, "lock", dir)
+	u.Env = []string{"NETRC=/dev/null"}
+	u.Fails(t, 2, []string{"fetch private", "hint: put a login for 127.0.0.1"}, dir, "--progress", "quiet")
+	private.Push(map[string]string{"later.py": "2"})
 	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "hint: "}, "lock", e2etest.Needs(t, "--index-url "+x.URL, "private @ git+"+private.URL))
 	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "nosuchref"}, "lock", e2etest.Needs(t, "--index-url "+x.URL, "tag @ git+"+tag.URL+"@nosuchref"))
 	u.Fails(t, 2, []string{"requirements.txt:1: ", "127.0.0.1: a repository there is named by ssh", "hint: put a login for 127.0.0.1 into ~/.netrc"},
@@ -155,6 +167,16 @@ func TestRealGitBySSH(t *testing.T) {
 		t.Errorf("locked as %s", d.URL)
 	}
 	u.Build(t, "lock", "--check", dir)
+	// So does the engine of a build, with the login that the build has for it.
+	e := trusting(t, authority)
+	request := solve.ReadRequest{State: llb.Git("https://"+host+"/git/plain.git", plain.Commit), Names: []string{"PKG-INFO"}, Platform: platforms.DefaultSpec()}
+	if _, err := solve.Read(t.Context(), e.Client(), request); err == nil || !strings.Contains(err.Error(), "could not read Username for 'https://"+host) {
+		t.Errorf("without a login came %v", err)
+	}
+	request.Session = []session.Attachable{uv.ParseNetrc([]byte("machine " + host + " login me password s3cret")).Secrets()}
+	if got, err := solve.Read(t.Context(), e.Client(), request); err != nil || !strings.Contains(string(got[0]), "Name: plain") {
+		t.Errorf("with a login came %q, %v", got, err)
+	}
 	// The login goes to what is named, and the submodule is not.
 	needs := map[string]string{"requirements.txt": "--index-url " + x.URL + "\nnested @ git+https://" + host + "/git/nested.git@main\n", "limits.txt": ""}
 	config := "[python]\nrequirements = [\"requirements.txt\"]\nconstraints = [\"limits.txt\"]\n"
@@ -164,6 +186,29 @@ func TestRealGitBySSH(t *testing.T) {
 	u.Build(t, "lock", e2etest.PythonProject(t, config, needs))
 	needs["requirements.txt"] = strings.Replace(needs["requirements.txt"], "nested @ git+https://"+host+"/git/nested", "outer @ git+ssh://git@"+host+"/git/outer", 1)
 	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "a submodule of it is at git@" + host + ", by ssh", "hint: .gitmodules"}, "lock", e2etest.PythonProject(t, config, needs))
+}
+
+// trusting is an engine whose git believes an authority: it has no list of them but the
+// system's, for which another stands in.
+func trusting(t *testing.T, authority []byte) *engine.Engine {
+	t.Helper()
+	u, state := e2etest.Alone(t, e2etest.ShortFolder(t))
+	const start = `mount --bind "$1" /etc/ssl/certs/ca-certificates.crt && exec "$0" engine start`
+	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--propagation", "private", "sh", "-euc", start, e2etest.Program(t), testworld.TrustAlso(t, authority))
+	cmd.Env = append(append(os.Environ(), u.Env...), "XDG_CACHE_HOME="+u.Cache, "BUILDKIT_HOST=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("starting an engine that trusts: %v: %s", err, out)
+	}
+	s, err := engine.StatusOf(engine.Options{CacheDir: filepath.Dir(state)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.Open(t.Context(), engine.Options{Addr: s.Address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	return e
 }
 
 // loopback is an address of this machine for this process alone: where git by ssh goes,

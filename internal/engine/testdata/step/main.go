@@ -15,6 +15,13 @@ func main() {
 		time.Sleep(time.Minute)
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == "fill" {
+		if err := os.WriteFile("/out", make([]byte, 100<<20), 0o600); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	}
 	// Never the same twice: who sees the same again sees a cached result.
 	if err := os.WriteFile("/out", []byte(rand.Text()), 0o600); err != nil {
 		fmt.Println(err)

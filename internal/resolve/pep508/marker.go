@@ -1,4 +1,4 @@
-package requirements
+package pep508
 
 import (
 	"regexp"

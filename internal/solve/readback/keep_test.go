@@ -1,4 +1,4 @@
-package solve
+package readback
 
 import (
 	"archive/tar"

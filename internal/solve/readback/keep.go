@@ -1,10 +1,12 @@
-package solve
+package readback
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/layout"
 	"lamina.build/internal/registry"
@@ -25,12 +27,13 @@ type pushed struct {
 // layout, else in a registry, else in an archive; the zero value where it is in none.
 func (x *Exports) Keep(ctx context.Context, tag string) (image layout.Image, err error) {
 	faults := make([]error, len(x.Outputs))
+	x.Kept = make([]digest.Digest, len(x.Outputs))
 	for i, o := range x.Outputs { // of the archives first
 		one, fault := x.complete(ctx, i)
 		if fault != nil {
 			faults[i] = fmt.Errorf("output %q: %w", o, fault)
 		}
-		if one.Desc.Digest != "" {
+		if x.Kept[i] = one.Desc.Digest; x.Kept[i] != "" {
 			image = one
 		}
 	}

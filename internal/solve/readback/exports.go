@@ -1,4 +1,6 @@
-package solve
+// Package readback is what becomes of an image that an engine has exported: it is held against
+// the one that was drawn, gets the layers that no engine exports, and its names at last.
+package readback
 
 import (
 	"bufio"
@@ -12,6 +14,7 @@ import (
 	"slices"
 
 	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/atomicfile"
@@ -31,6 +34,7 @@ const distDir = "dist"
 type Exports struct {
 	Outputs []output.Output      // the layout last, with their places filled in
 	Entries []client.ExportEntry // what an engine is told of them, once they are open
+	Kept    []digest.Digest      // the manifest of each, once it is kept; "" where it is none or can't be read
 
 	usual     bool           // nobody typed where the layout goes
 	layout    *layout.Layout // nil where no output is one

@@ -1,17 +1,13 @@
-package solve
+package readback
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/exporter/exptypes"
 
-	"lamina.build/llb"
 	"lamina.build/output"
 )
 
@@ -81,22 +77,4 @@ func compression(o output.Output) output.Compression {
 		return output.Uncompressed
 	}
 	return output.Zstd
-}
-
-// dated are exports that bear the date of an image. Their index says when it was made, by
-// the engine's clock where nobody tells it. Nothing of an image is newer, so that this
-// moves none of it.
-func dated(exports []client.ExportEntry, created *time.Time) []client.ExportEntry {
-	date := llb.EpochTime()
-	if created != nil && created.After(date) {
-		date = *created
-	}
-	list := slices.Clone(exports)
-	for i, e := range list {
-		if e.Type == client.ExporterOCI || e.Type == client.ExporterDocker {
-			list[i].Attrs = maps.Clone(e.Attrs)
-			list[i].Attrs[string(exptypes.OptKeySourceDateEpoch)] = strconv.FormatInt(date.Unix(), 10)
-		}
-	}
-	return list
 }

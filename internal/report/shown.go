@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"fmt"
@@ -12,11 +12,11 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// shown is text as a terminal may have it, whoever wrote it: builds, registries and
+// Shown is text as a terminal may have it, whoever wrote it: builds, registries and
 // packages bring words of their own. What would drive the terminal, turn the order of
 // letters or is no UTF-8 is shown as Go writes it ("\x1b]52;…"), but for the ends of
 // lines and tabs.
-func shown(text string) string {
+func Shown(text string) string {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	if !strings.ContainsFunc(text, drives) {
 		return text // U+FFFD stands for bytes that are none, so that there are none here
@@ -44,7 +44,7 @@ func drives(r rune) bool {
 // shownLine is text that has to stay on one line: a second one would be taken for ours, or
 // move those that a display goes back over.
 func shownLine(text string) string {
-	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(shown(text))
+	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(Shown(text))
 }
 
 // shownStream makes text shown that comes in pieces, which may end within a letter.
@@ -56,7 +56,7 @@ func (s *shownStream) next(piece []byte) string {
 	all := slices.Concat(s.rest, piece)
 	whole := len(all) - begun(all)
 	s.rest = all[whole:]
-	return shown(string(all[:whole]))
+	return Shown(string(all[:whole]))
 }
 
 // begun is how many bytes at the end of text are the beginning of something: of a letter,
@@ -76,14 +76,15 @@ func begun(text []byte) int {
 	return 0
 }
 
-// shownWriter makes shown what is written through it.
-type shownWriter struct {
-	w io.Writer
+// ShownWriter makes shown what is written through it.
+type ShownWriter struct {
+	To io.Writer
+
 	shownStream
 }
 
-func (s *shownWriter) Write(p []byte) (int, error) {
-	if _, err := io.WriteString(s.w, s.next(p)); err != nil {
+func (s *ShownWriter) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(s.To, s.next(p)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -95,13 +96,13 @@ type logStream struct {
 	number int
 }
 
-// shownSteps passes on what an engine tells, as a terminal may have it, and ends with in.
-func shownSteps(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus) {
+// ShownSteps passes on what an engine tells, as a terminal may have it, and ends with in.
+func ShownSteps(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus) {
 	defer close(out)
 	logs := map[logStream]*shownStream{}
 	for s := range in {
 		for _, v := range s.Vertexes {
-			v.Name, v.Error = shownLine(v.Name), shown(v.Error)
+			v.Name, v.Error = shownLine(v.Name), Shown(v.Error)
 		}
 		for _, part := range s.Statuses {
 			part.ID, part.Name = shownLine(part.ID), shownLine(part.Name)
@@ -116,7 +117,7 @@ func shownSteps(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus) {
 		for _, w := range s.Warnings {
 			w.Short, w.URL = []byte(shownLine(string(w.Short))), shownLine(w.URL)
 			for i, line := range w.Detail {
-				w.Detail[i] = []byte(shown(string(line)))
+				w.Detail[i] = []byte(Shown(string(line)))
 			}
 		}
 		out <- s

@@ -1,4 +1,4 @@
-package solve
+package readback
 
 import (
 	"encoding/base64"

@@ -1,4 +1,6 @@
-package requirements
+// Package pep508 judges the versions and markers of Python's requirements
+// (https://peps.python.org/pep-0508/).
+package pep508
 
 import (
 	"fmt"
@@ -12,8 +14,6 @@ import (
 var (
 	clause  = regexp.MustCompile(`^\s*(===|[=!~<>]=|[<>])\s*(\S+)\s*$`)
 	release = regexp.MustCompile(`^v?((?:\d+!)?\d+(?:\.\d+)*)`)
-	suffix  = regexp.MustCompile(`^v?(?:\d+!)?\d+(?:\.\d+)*(.*)$`)
-	isPost  = regexp.MustCompile(`(?:^|[-_.\d])(?:post|rev|r[-_.]?(?:\d|$))|^-\d`)
 )
 
 // SameVersion compares as PEP 440 does: 1.0 and 1.0.0 are one version.
@@ -43,51 +43,47 @@ func admits(operator, wanted, version string) bool {
 	case !isVersion(prefix):
 		return true
 	}
-	base := release.FindStringSubmatch
-	sameRelease := compare(base(public)[1], base(prefix)[1]) == 0
+	numbers := released(prefix)
+	isRelease := strings.TrimPrefix(prefix, "v") == numbers // and not one before or after it
 	switch operator {
 	case "==", "!=":
-		same := compare(public, withoutLocal(prefix)) == 0 && (local(prefix) == "" || local(prefix) == local(version))
+		same := compare(public, prefix) == 0 && (local(prefix) == "" || local(prefix) == local(version))
 		if wild {
-			same = inSeries(public, prefix)
+			same = inSeries(public, numbers)
 		}
 		return same == (operator == "==")
 	case "~=":
-		whole := base(prefix)[1]
-		cut := strings.LastIndexAny(whole, ".!")
-		return compare(public, prefix) >= 0 && (cut < 0 || inSeries(public, whole[:cut]))
+		cut := strings.LastIndexAny(numbers, ".!")
+		return compare(public, prefix) >= 0 && (cut < 0 || inSeries(public, numbers[:cut]))
 	case ">=":
 		return compare(public, prefix) >= 0
 	case "<=":
 		return compare(public, prefix) <= 0
+	case "<": // nor what comes before a release that it names
+		if isRelease {
+			prefix += ".dev0"
+		}
+		return compare(public, prefix) < 0
 	}
-	// Neither includes what comes just before or after a release that it names.
-	isNear := sameRelease && after(prefix) == ""
-	if operator == "<" {
-		return compare(public, prefix) < 0 && (!isNear || !isBefore(public))
+	if isRelease { // nor what comes after it
+		public = released(public)
 	}
-	return compare(public, prefix) > 0 && (!isNear || !isPost.MatchString(after(public)))
+	return compare(public, prefix) > 0
 }
+
+// released are the numbers of a version.
+func released(version string) string { return release.FindStringSubmatch(version)[1] }
 
 // inSeries says whether a version is of the series "1.2".
 func inSeries(version, series string) bool {
-	series = release.FindStringSubmatch(series)[1]
 	at := strings.LastIndexAny(series, ".!") + 1
 	last, err := strconv.Atoi(series[at:])
 	return err == nil && compare(version, series+".dev0") >= 0 && compare(version, fmt.Sprintf("%s%d.dev0", series[:at], last+1)) < 0
 }
 
-// after is what follows a version's release: "rc1", ".post1".
-func after(version string) string { return suffix.FindStringSubmatch(version)[1] }
-
-// isBefore says whether a version comes before its release.
-func isBefore(version string) bool {
-	return strings.Contains(version, "dev") || after(version) != "" && !isPost.MatchString(after(version))
-}
-
 func isVersion(text string) bool {
 	_, err := semver.PyPI.Parse(withoutLocal(text))
-	return err == nil && !strings.Contains(text, "*")
+	return err == nil && release.MatchString(text) && !strings.Contains(text, "*")
 }
 
 func compare(a, b string) int { return semver.PyPI.Compare(withoutLocal(a), withoutLocal(b)) }

@@ -1,4 +1,4 @@
-package solve
+package readback
 
 import (
 	"archive/tar"
@@ -10,10 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/moby/buildkit/client"
 
 	"lamina.build/internal/failure"
 	"lamina.build/output"
@@ -244,23 +242,6 @@ func TestAttributes(t *testing.T) {
 				t.Errorf("attributes (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// An archive has the date of its image in place of the engine's.
-func TestDateOfExports(t *testing.T) {
-	created := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	for want, at := range map[string]*time.Time{"1793491200": &created, "315532800": nil} {
-		for line, has := range map[string]bool{"type=oci,dest=a.tar": true, "type=docker,dest=-,name=a": true, "type=oci": true, "files": false, "type=image,name=a": false} {
-			entry := Entry(outputs(t, line)[0])
-			got := dated([]client.ExportEntry{entry}, at)[0].Attrs["source-date-epoch"]
-			if has && got != want || !has && got != "" {
-				t.Errorf("%s: date %q, want %s", line, got, want)
-			}
-			if entry.Attrs["source-date-epoch"] != "" {
-				t.Errorf("%s: the entry itself is changed", line)
-			}
-		}
 	}
 }
 

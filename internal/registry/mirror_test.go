@@ -1,0 +1,126 @@
+package registry_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/registry"
+	"lamina.build/internal/test/testworld"
+)
+
+// What is only read comes from the mirrors that certs.d has, as engines read it, and from the
+// registry itself where none of them gives it.
+func TestMirrors(t *testing.T) {
+	t.Parallel()
+	blob := []byte("weights")
+	sum := digest.FromBytes(blob)
+	manifest := []byte(`{"schemaVersion": 2, "config": {"digest": "` + sum.String() + `", "size": 7}, "layers": []}`)
+	stored := func(t *testing.T, repository string) *testworld.Registry {
+		t.Helper()
+		r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+		repo, err := registry.Open(t.Context(), r.Host+repository, hasty())
+		if err == nil {
+			_, err = repo.PutBlob(t.Context(), blob)
+		}
+		if err == nil {
+			err = repo.PutManifest(t.Context(), "1", ocispec.MediaTypeImageManifest, manifest)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Forget()
+		return r
+	}
+	lie := testworld.Around(-1, func(rw http.ResponseWriter, _ *http.Request, _ http.Handler) { _, _ = io.WriteString(rw, "others") })
+	for name, tt := range map[string]struct {
+		spoil      func(mirror *testworld.Registry)
+		repository string // of the mirror
+		says       string // hosts.toml, of the mirror
+		home       bool   // the registry itself is asked
+	}{
+		"by the mirror":                  {repository: "/proxy/acme/model"},
+		"not by one that can't name":     {repository: "/proxy/acme/model", says: "capabilities = ['pull']", home: true},
+		"by one without the repository":  {repository: "/other/model", home: true},
+		"by one that isn't there":        {repository: "/proxy/acme/model", spoil: func(m *testworld.Registry) { m.Fail("/v2/**", testworld.Later(http.StatusBadGateway, "", -1)) }, home: true},
+		"by one with other bytes":        {repository: "/proxy/acme/model", spoil: func(m *testworld.Registry) { m.Fail("/v2/**", lie) }, home: true},
+		"by one that wants to be logged": {repository: "/proxy/acme/model", spoil: func(m *testworld.Registry) { m.Fail("/v2/**", testworld.Later(http.StatusUnauthorized, "", -1)) }, home: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mirror, home := stored(t, tt.repository), stored(t, "/acme/model")
+			if tt.spoil != nil {
+				tt.spoil(mirror)
+			}
+			folder := t.TempDir()
+			put(t, folder+"/"+home.Host+"/hosts.toml", "[host.'"+mirror.URL+"/v2/proxy']\noverride_path = true\n"+tt.says)
+			opts := hasty()
+			opts.Hosts, opts.ReadOnly = registry.Hosts{folder}, true
+			repo, err := registry.Open(t.Context(), home.Host+"/acme/model", opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := repo.ReadBlob(t.Context(), sum); err != nil || !bytes.Equal(got, blob) {
+				t.Errorf("ReadBlob: %q, %v", got, err)
+			}
+			if _, got, err := repo.Manifest(t.Context(), digest.FromBytes(manifest).String()); err != nil || !bytes.Equal(got, manifest) {
+				t.Errorf("Manifest: %q, %v", got, err)
+			}
+			if name != "by one with other bytes" { // nobody can tell of a stream
+				body, err := repo.Blob(t.Context(), sum)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := io.ReadAll(body); err != nil || !bytes.Equal(got, blob) {
+					t.Errorf("Blob: %q, %v", got, err)
+				}
+				err = repo.ReadRange(t.Context(), sum, 2, 5, func(r io.Reader, whole bool) error {
+					got, err := io.ReadAll(r)
+					if whole || string(got) != "igh" {
+						t.Errorf("ReadRange: %q", got)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			if asked := home.Calls("GET /v2/**") > 0; asked != tt.home {
+				t.Errorf("the registry itself was asked: %v", asked)
+			}
+			if name == "by the mirror" && mirror.Calls("GET /v2/**") < 4 {
+				t.Errorf("the mirror got %d calls", mirror.Calls("GET /v2/**"))
+			}
+			// Nothing is written to a mirror.
+			opts.ReadOnly = false
+			if repo, err = registry.Open(t.Context(), home.Host+"/acme/model", opts); err != nil {
+				t.Fatal(err)
+			}
+			more := []byte("more")
+			if d, err := repo.PutBlob(t.Context(), more); err != nil || mirror.Blob(tt.repository[1:], d) != nil {
+				t.Errorf("a blob went to the mirror, or nowhere: %v", err)
+			}
+		})
+	}
+}
+
+// What neither has is told of the registry.
+func TestMirrorsOfNothing(t *testing.T) {
+	t.Parallel()
+	mirror, home := testworld.NewRegistry(t, testworld.RegistryOptions{}), testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret"})
+	folder := t.TempDir()
+	put(t, folder+"/"+home.Host+"/hosts.toml", "[host.'"+mirror.URL+"']\n")
+	opts := hasty()
+	opts.Hosts, opts.ReadOnly = registry.Hosts{folder}, true
+	repo, err := registry.Open(t.Context(), home.Host+"/acme/model", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = repo.ReadBlob(t.Context(), digest.FromString("x"))
+	checkKind(t, err, failure.Usage, "docker login "+home.Host)
+}

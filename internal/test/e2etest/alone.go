@@ -1,0 +1,51 @@
+package e2etest
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"lamina.build/internal/engine"
+	"lamina.build/internal/test/enginetest"
+)
+
+// Alone is a user who has no engine but their own, below a cache folder, with the programs
+// of the tests' engine in it; and the folder where that engine keeps its state.
+func Alone(t *testing.T, cache string) (u *User, state string) {
+	t.Helper()
+	enginetest.Engine(t) // compiles it
+	u = &User{Dir: t.TempDir(), Cache: cache}
+	u.Env = []string{"PATH=" + filepath.Dir(enginetest.Runc(t)) + ":" + os.Getenv("PATH")}
+	state = filepath.Join(u.Cache, "lamina", "engine")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := filepath.Glob(filepath.Join(enginetest.Options(t).CacheDir, "engine", engine.Version+"-*[0-9a-f]"))
+	if err != nil || len(compiled) == 0 {
+		t.Fatalf("no compiled engine: %v", err)
+	}
+	for _, dir := range compiled {
+		if err := os.Symlink(dir, filepath.Join(state, filepath.Base(dir))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		_, err := engine.Stop(context.WithoutCancel(t.Context()), engine.Options{CacheDir: filepath.Dir(state)}, true)
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	return u, state
+}
+
+// ShortFolder is a folder whose path leaves room for a socket's.
+func ShortFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "own-") //nolint:usetesting // short enough
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
