@@ -28,6 +28,7 @@ type Deb struct {
 	Files        map[string]string // by absolute path; below a bin folder they are programs
 	Entries      []tar.Header      // further ones, as they are
 	Postinst     string            // what runs when it is configured
+	Control      map[string]string // further files of its control: "preinst", "templates"
 }
 
 func (d Deb) withDefaults() Deb {
@@ -72,6 +73,9 @@ func (d Deb) Bytes(t testing.TB) []byte {
 	d = d.withDefaults()
 	var out bytes.Buffer
 	control := map[string]string{"/control": d.control()}
+	for name, content := range d.Control {
+		control["/"+name] = content
+	}
 	if d.Postinst != "" {
 		control["/postinst"] = d.Postinst
 	}
@@ -114,7 +118,7 @@ func tree(t testing.TB, files map[string]string, entries ...tar.Header) []byte {
 			}
 		}
 		mode := int64(0o644)
-		if strings.HasSuffix(path.Dir(name), "bin") || name == "/postinst" {
+		if strings.HasSuffix(path.Dir(name), "bin") || slices.Contains([]string{"/preinst", "/postinst", "/config"}, name) {
 			mode = 0o755
 		}
 		add(&tar.Header{Name: "." + name, Typeflag: tar.TypeReg, Mode: mode, Size: int64(len(files[name]))}, files[name])

@@ -1,0 +1,92 @@
+package debian
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/testworld"
+)
+
+// world is a repository of packages that are made for a test, and who builds with it.
+type world struct {
+	*e2etest.User
+	repository *testworld.Debian
+}
+
+func newWorld(t *testing.T, debs ...testworld.Deb) world {
+	t.Helper()
+	return world{e2etest.NewUser(t), testworld.New(t).Debian(testworld.DebianOptions{Path: "own", Flat: true}, debs...)}
+}
+
+// project is a spec that asks for some of the packages and nothing else.
+func (w world) project(t *testing.T, debian, more string, packages ...string) string {
+	t.Helper()
+	text := fmt.Sprintf("name = \"faceblend\"\n[debian]\npackages = [\"%s\"]\n%s\n[[debian.repository]]\nname = \"own\"\nurl = \"%s\"\nsuite = \"./\"\nkey = \"own.asc\"\n%s\n",
+		strings.Join(packages, `", "`), debian, w.repository.URL, more)
+	return e2etest.PythonProject(t, "", map[string]string{"image.toml": text, "own.asc": string(w.repository.Key)})
+}
+
+const sh = "#!/bin/sh\nset -e\n"
+
+// scripts are packages whose scripts want things of the order in which dpkg works.
+func scripts() []testworld.Deb {
+	return []testworld.Deb{
+		// A chain of Pre-Depends, one of them on a name that another package provides, and
+		// against the order of the alphabet.
+		{Name: "aa-needs", Fields: []string{"Pre-Depends: bb-virtual"}, Control: map[string]string{"preinst": sh + "zz-tool\n"}},
+		{Name: "mm-tool", Fields: []string{"Provides: bb-virtual", "Pre-Depends: zz-tool", "Depends: ll-lib"}, Control: map[string]string{"preinst": sh + "zz-tool\n"}, Postinst: sh + "cp /etc/ll /etc/mm\n"},
+		{Name: "zz-tool", Files: map[string]string{"/usr/bin/zz-tool": sh + "test -e /etc/zz.ready\n"}, Postinst: sh + "touch /etc/zz.ready\n"},
+		{Name: "ll-lib", Postinst: sh + "echo ll >/etc/ll\n"},
+		// Who waits for what no round needs, and breaks dpkg's loop.
+		{Name: "loop-a", Fields: []string{"Depends: loop-b"}}, {Name: "loop-b", Fields: []string{"Depends: loop-a, aa-needs"}, Postinst: sh + "test -e /etc/mm\n"},
+		// A trigger, which all that activate it have to be configured for.
+		{Name: "aa-trigger", Control: map[string]string{"triggers": "interest-noawait /opt/trigger\n"}, Postinst: sh + "if [ \"$1\" = triggered ]; then echo \"$(echo $(ls /opt/trigger))\" >>/etc/triggered; fi\n"},
+		{Name: "trigger-b", Files: map[string]string{"/opt/trigger/b": ""}}, {Name: "trigger-c", Fields: []string{"Pre-Depends: trigger-b"}, Files: map[string]string{"/opt/trigger/c": ""}},
+		// A script that reads what the image leaves out.
+		{Name: "reads-doc", Files: map[string]string{"/usr/share/doc/reads-doc/a.conf": "a\n"}, Postinst: sh + "cp /usr/share/doc/reads-doc/a.conf /etc/a.conf\n"},
+		{
+			Name: "asks", Fields: []string{"Depends: debconf"}, Control: map[string]string{
+				"templates": "Template: asks/who\nType: string\nDescription: who\n who it is\n", "config": sh + ". /usr/share/debconf/confmodule\ndb_input critical asks/who || true\ndb_go\n",
+			},
+			Postinst: sh + ". /usr/share/debconf/confmodule\ndb_get asks/who\necho \"it is <$RET>\" >&2\n[ -n \"$RET\" ]\necho \"$RET\" >/etc/who\n",
+		},
+		{Name: "pre-a", Fields: []string{"Pre-Depends: pre-b"}}, {Name: "pre-b", Fields: []string{"Pre-Depends: pre-a"}},
+		{Name: "pre-c", Fields: []string{"Pre-Depends: pre-d"}}, {Name: "pre-d", Fields: []string{"Depends: pre-c"}},
+		{Name: "fails", Postinst: sh + "for i in $(seq 3000); do echo line $i; done\nexit 7\n"},
+		{Name: "fails-first", Control: map[string]string{"preinst": sh + "echo no way\nexit 3\n"}},
+		{Name: "downloads", Postinst: sh + "perl -e 'use Socket; inet_aton(\"deb.example\") or die \"unable to resolve host address deb.example\\n\"'\n"},
+		{Name: "resolves", Postinst: sh + "ln -sf ../run/resolv.conf /etc/resolv.conf\n"},
+	}
+}
+
+// What scripts want of the order of dpkg's work they have, in the runtime, in what a variant
+// adds and in the builder; what they ask is answered; what they read is there.
+func TestRealOrderOfScripts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, scripts()...)
+	all := []string{"loop-a", "aa-trigger", "trigger-c", "reads-doc", "asks"}
+	const answer = "debconf = [\"asks asks/who string an  answer\"]\n"
+	const extra = "[variant.extra]\nextra-packages = [\"loop-a\", \"aa-trigger\", \"trigger-c\", \"reads-doc\", \"asks\"]\n"
+	for name, tt := range map[string]struct{ dir, variant string }{
+		"runtime": {w.project(t, answer, "", all...), "production"},
+		"extra":   {w.project(t, answer, extra, "zz-tool"), "extra"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := *w.User
+			u.Dir = t.TempDir()
+			u.Build(t, tt.dir, "--variant", tt.variant, "--smoke", "off")
+			l, image := u.Image(t, tt.variant)
+			files := e2etest.Files(t, l, image)
+			for path, want := range map[string]string{"/etc/mm": "ll\n", "/etc/triggered": "b c\n", "/etc/a.conf": "a\n", "/etc/who": "an  answer\n"} {
+				if got := files[path]; got.Size != int64(len(want)) {
+					t.Errorf("%s is %+v, want %q", path, got, want)
+				}
+			}
+			if _, ok := files["/usr/share/doc/reads-doc/a.conf"]; ok {
+				t.Error("the image has documentation")
+			}
+		})
+	}
+}
