@@ -43,7 +43,8 @@ func scripts() []testworld.Deb {
 		{Name: "loop-a", Fields: []string{"Depends: loop-b"}}, {Name: "loop-b", Fields: []string{"Depends: loop-a, aa-needs"}, Postinst: sh + "test -e /etc/mm\n"},
 		// A trigger, which all that activate it have to be configured for.
 		{Name: "aa-trigger", Control: map[string]string{"triggers": "interest-noawait /opt/trigger\n"}, Postinst: sh + "if [ \"$1\" = triggered ]; then echo \"$(echo $(ls /opt/trigger))\" >>/etc/triggered; fi\n"},
-		{Name: "trigger-b", Files: map[string]string{"/opt/trigger/b": ""}}, {Name: "trigger-c", Fields: []string{"Pre-Depends: trigger-b"}, Files: map[string]string{"/opt/trigger/c": ""}},
+		{Name: "trigger-b", Fields: []string{"Pre-Depends: aa-trigger"}, Files: map[string]string{"/opt/trigger/b": ""}},
+		{Name: "trigger-c", Fields: []string{"Pre-Depends: trigger-b"}, Files: map[string]string{"/opt/trigger/c": ""}},
 		// A script that reads what the image leaves out.
 		{Name: "reads-doc", Files: map[string]string{"/usr/share/doc/reads-doc/a.conf": "a\n"}, Postinst: sh + "cp /usr/share/doc/reads-doc/a.conf /etc/a.conf\n"},
 		{
@@ -66,9 +67,9 @@ func scripts() []testworld.Deb {
 func TestRealOrderOfScripts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, scripts()...)
-	all := []string{"loop-a", "aa-trigger", "trigger-c", "reads-doc", "asks"}
+	all := []string{"loop-a", "trigger-c", "reads-doc", "asks"}
 	const answer = "debconf = [\"asks asks/who string an  answer\"]\n"
-	const extra = "[variant.extra]\nextra-packages = [\"loop-a\", \"aa-trigger\", \"trigger-c\", \"reads-doc\", \"asks\"]\n"
+	const extra = "[variant.extra]\nextra-packages = [\"loop-a\", \"trigger-c\", \"reads-doc\", \"asks\"]\n"
 	for name, tt := range map[string]struct{ dir, variant string }{
 		"runtime": {w.project(t, answer, "", all...), "production"},
 		"extra":   {w.project(t, answer, extra, "zz-tool"), "extra"},
@@ -88,5 +89,50 @@ func TestRealOrderOfScripts(t *testing.T) {
 				t.Error("the image has documentation")
 			}
 		})
+	}
+}
+
+// Whose script fails is told with its last lines, and what can be done about it; the same
+// image builds without it.
+func TestRealScriptsThatFail(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, scripts()...)
+	faults := map[string]struct {
+		packages string
+		says     []string
+	}{
+		"fails":     {"fails", []string{"line 3000\n", "extra: install 1 packages: exit code: 1: fails: its post-installation script ended with exit status 7"}},
+		"preinst":   {"fails-first", []string{"no way\n", "exit code: 1: fails-first: its pre-installation script ended with exit status 3"}},
+		"downloads": {"downloads", []string{"downloads: its post-installation script", "hint: the network is off while packages are installed"}},
+		"resolves":  {"resolves", []string{"resolves: its post-installation script", "hint: /etc/resolv.conf is the engine's while packages are installed"}},
+		"asks":      {"asks", []string{"it is <>\n", "asks: its post-installation script", `hint: it asks debconf, which debconf = ["asks asks/who string VALUE"] under [debian] answers; what it asks: asks asks/who string`}},
+		"loop":      {"pre-a", []string{"no package of these can be the first: pre-a pre-depends on pre-b, pre-b pre-depends on pre-a"}},
+		"wide-loop": {"pre-c", []string{"no package of these can be the first: pre-c pre-depends on pre-d, pre-d depends on pre-c"}},
+	}
+	more := ""
+	for variant, fault := range faults {
+		more += fmt.Sprintf("[variant.%s]\nextra-packages = [\"%s\"]\n", variant, fault.packages)
+	}
+	dir := w.project(t, "", more, "zz-tool")
+	w.Build(t, dir, "--smoke", "off")
+	before := w.Digest(t)
+	for variant, fault := range faults {
+		t.Run(variant, func(t *testing.T) {
+			r := w.Run(t, dir, "--variant", variant, "--smoke", "off", "--progress", "quiet")
+			if r.Code != 1 {
+				t.Errorf("exit code %d", r.Code)
+			}
+			for _, text := range fault.says {
+				if !strings.Contains(r.Stderr, strings.Replace(text, "extra: ", variant+": ", 1)) {
+					t.Errorf("it does not say %q:\n%s", text, r.Stderr)
+				}
+			}
+			if strings.Contains(r.Stderr, "line 2900\n") || strings.Contains(r.Stderr, "lamina: ") {
+				t.Errorf("it says too much:\n%s", r.Stderr)
+			}
+		})
+	}
+	if w.Digest(t) != before {
+		t.Error("the image of before is another one")
 	}
 }
