@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/testworld"
 )
@@ -134,5 +136,42 @@ func TestRealScriptsThatFail(t *testing.T) {
 	}
 	if w.Digest(t) != before {
 		t.Error("the image of before is another one")
+	}
+}
+
+// What a variant adds may take away, divert and replace what the runtime has: the image is
+// what dpkg makes of both, without whiteouts. Variants that take nothing away share the
+// runtime's layer.
+func TestRealPackagesThatTakeAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t,
+		testworld.Deb{Name: "diverts", Files: map[string]string{"/usr/bin/yes": "#!/bin/true\n"}, Control: map[string]string{"preinst": sh + "dpkg-divert --package diverts --add --rename --divert /usr/bin/yes.distrib /usr/bin/yes\n"}},
+		testworld.Deb{Name: "deletes", Postinst: sh + "rm /etc/issue.net\nrm -r /etc/profile.d\nln -s opt /etc/profile.d\nln -sf /bin/true /usr/bin/factor\n"},
+		testworld.Deb{Name: "replaces", Files: map[string]string{"/usr/bin/owned": "#!/bin/false\n"}, Fields: []string{"Replaces: owner"}},
+		testworld.Deb{Name: "owner", Files: map[string]string{"/usr/bin/owned": "#!/bin/true\n", "/usr/bin/own": "#!/bin/true\n"}},
+	)
+	dir := w.project(t, "", "[variant.less]\nextra-packages = [\"diverts\", \"deletes\"]\n[variant.other]\nextra-packages = [\"replaces\"]\n", "owner")
+	digests := map[string]digest.Digest{}
+	for _, variant := range []string{"production", "less", "other"} {
+		r := w.Build(t, dir, "--variant", variant, "--smoke", "off")
+		l, image := w.Image(t, variant)
+		digests[variant] = image.Manifest.Layers[0].Digest
+		files := e2etest.Files(t, l, image)
+		link := files["/etc/profile.d"].Link
+		_, issue := files["/etc/issue.net"]
+		_, distrib := files["/usr/bin/yes.distrib"]
+		switch isLess := variant == "less"; {
+		case issue == isLess, distrib != isLess, (link == "opt") != isLess, (files["/usr/bin/factor"].Link == "/bin/true") != isLess:
+			t.Errorf("%s: it has issue.net: %v, yes.distrib: %v, profile.d -> %q, factor %+v", variant, issue, distrib, link, files["/usr/bin/factor"])
+		case strings.Contains(r.Stderr, "takes files of the runtime away") != isLess, (len(image.Manifest.Layers) == 1) != (variant != "other"):
+			t.Errorf("%s: %d layers\n%s", variant, len(image.Manifest.Layers), r.Stderr)
+		}
+	}
+	if digests["production"] != digests["other"] || digests["production"] == digests["less"] {
+		t.Errorf("the layers of the operating system are %v", digests)
+	}
+	ran, cached := e2etest.Execs(w.Build(t, dir, "--variant", "less", "--smoke", "off", "--progress", "rawjson").Stderr)
+	if len(ran) > 0 || len(cached) == 0 {
+		t.Errorf("built again: %q ran, %q did not", ran, cached)
 	}
 }

@@ -34,7 +34,7 @@ func TestRealSets(t *testing.T) {
 		// Who downloads, and who replaces what is the engine's.
 		"mscorefonts": {
 			packages: "ttf-mscorefonts-installer", debian: "components = [\"main\", \"contrib\"]", code: 1,
-			says: []string{"ttf-mscorefonts-installer", "no network"},
+			says: []string{"ttf-mscorefonts-installer: its post-installation script", "the network is off while packages are installed"},
 		},
 		"resolvconf": {packages: "resolvconf", code: 1, says: []string{"resolvconf", "/etc/resolv.conf is the engine's while packages are installed"}},
 		"postfix": {
