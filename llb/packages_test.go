@@ -38,7 +38,7 @@ func TestRootFileSystemOfPackages(t *testing.T) {
 	if diff := cmp.Diff(debs, copied(g, called(t, g, "runtime: gather packages"))); diff != "" {
 		t.Errorf("packages (-want +got):\n%s", diff)
 	}
-	for _, script := range []string{"bootstrap.sh", "install.sh", "unpack.sh", "forget.sh", "bytecode.py", "exclude.sh", "kept.sh"} {
+	for _, script := range []string{"bootstrap.sh", "install.sh", "rounds.sh", "forget.sh", "bytecode.py", "exclude.sh", "kept.sh"} {
 		if written(t, g, script) == "" {
 			t.Errorf("there is no %s", script)
 		}
