@@ -8,12 +8,15 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/moby/buildkit/session"
 
 	"lamina.build/cache"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/resolve"
+	"lamina.build/internal/solve"
+	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/spec"
 	"lamina.build/stages"
@@ -37,6 +40,9 @@ type job struct {
 // draw draws the image.
 func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, stages.Input, error) {
 	in, err := j.input(ctx, e)
+	if err == nil && e != nil {
+		in.Apart, err = j.isApart(ctx, e, in)
+	}
 	if err != nil {
 		return stages.Image{}, in, err
 	}
@@ -44,9 +50,34 @@ func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, stages.I
 	return image, in, err
 }
 
+// isApart says whether the packages that the variant adds take files of the runtime away.
+// Nobody knows before they are installed: the engine does that first, once, and the image
+// is drawn accordingly.
+func (j job) isApart(ctx context.Context, e *engine.Engine, in stages.Input) (bool, error) {
+	lists, ok := stages.Extra(in)
+	if !ok {
+		return false, nil
+	}
+	read, err := solve.Read(ctx, e.Client(), solve.ReadRequest{
+		State: lists, Names: []string{llb.GoneFile}, Platform: in.Platform, Store: j.store, Cache: j.remote().Imports,
+		Session: []session.Attachable{j.logins(j.insecure())}, Progress: j.watch(Building),
+	})
+	if err != nil {
+		return false, e.Explain(ctx, err)
+	}
+	gone, _, apart := strings.Cut(string(read[0]), "\n")
+	if apart {
+		j.note("what %s adds takes files of the runtime away (%s), and so it has an operating system of its own", j.spec.Variant, gone)
+	}
+	return apart, nil
+}
+
 // input packs the local trees and gathers what the image is made of. Without an
 // engine there is no telling of its devices.
 func (j job) input(ctx context.Context, e *engine.Engine) (stages.Input, error) {
+	if err := j.checkDebconf(); err != nil {
+		return stages.Input{}, err
+	}
 	mirrors, err := j.mirrors(j.spec.Debian.Mirror, j.lock)
 	if err != nil {
 		return stages.Input{}, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
@@ -28,12 +29,25 @@ func (j job) footing(ctx context.Context, mirrors debian.Mirrors) (stages.Input,
 	tools, err := j.tools(ctx, mirrors)
 	in := stages.Input{
 		Variant: j.spec.Variant, Platform: j.platform(), Lock: j.lock, Mirrors: llb.Mirrors(mirrors), Tools: tools,
-		Exclude: j.spec.Debian.Exclude, Keep: j.spec.Debian.Keep,
+		Exclude: j.spec.Debian.Exclude, Keep: j.spec.Debian.Keep, Debconf: j.spec.Debian.Debconf,
 	}
 	if !j.spec.App.IsZero() {
 		in.App = &stages.App{User: llb.User(j.spec.App.User)}
 	}
 	return in, err
+}
+
+// checkDebconf refuses answers for packages that nothing locked asks for.
+func (j job) checkDebconf() error {
+	var faults []error
+	for _, answer := range j.spec.Debian.Debconf {
+		owner, _, _ := strings.Cut(answer, " ")
+		if _, ok := lock.Find(j.lock.Packages, owner); !ok {
+			place := j.file.Places(j.spec.Variant)["debconf "+answer]
+			faults = append(faults, fmt.Errorf("%s: debconf: no package %q is locked, so that nothing would ask", place, owner))
+		}
+	}
+	return failure.New(failure.Usage, errors.Join(faults...))
 }
 
 // platform is the image's; the spec was checked.

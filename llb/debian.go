@@ -3,6 +3,7 @@ package llb
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	bkllb "github.com/moby/buildkit/client/llb"
 
@@ -20,6 +21,7 @@ type Debian struct {
 	Exclude  Exclude        // what stays out
 	Keep     Exclude        // which of the keys stay that packages make for one machine
 	User     User           // who is added
+	Debconf  []string       // answers to what packages ask, as debconf-set-selections reads them; those for other packages are left out
 }
 
 // User is the account that an app runs as, with a group of the same name and
@@ -57,11 +59,21 @@ func (d Debian) alone() (made, lists State) {
 }
 
 // On is what the packages add to a root file system, as one clean layer to be
-// merged above it.
+// merged above it. It can't say what they took away, see [GoneFile].
 func (d Debian) On(rootfs State) State {
 	made, _ := d.above(rootfs)
 	return Clean(d.Name+": one layer", bkllb.Diff(rootfs, made), "/", "/")
 }
+
+// With is a root file system with the packages, as one clean layer.
+func (d Debian) With(rootfs State) State {
+	made, _ := d.above(rootfs)
+	return Clean(d.Name+": one layer", made, "/", "/")
+}
+
+// GoneFile is where [Debian.ListsOn] has the paths of the root file system that the
+// packages removed, or made something else of, one a line.
+const GoneFile = "gone"
 
 // ListsOn is what dpkg has noted of the packages and of those of the root file system.
 func (d Debian) ListsOn(rootfs State) State {
@@ -76,16 +88,17 @@ func (d Debian) above(rootfs State) (made, lists State) {
 // install installs the packages by one of the scripts. BuildKit removes the empty
 // mount points below /.lamina after it.
 func (d Debian) install(root State, command ...string) (made, lists State) {
-	files := scripts.Named("bootstrap.sh", "install.sh", "unpack.sh", "account.sh", "forget.sh", "bytecode.py")
+	files := scripts.Named("bootstrap.sh", "install.sh", "rounds.sh", "account.sh", "forget.sh", "bytecode.py")
 	// A key elsewhere that may stay is nothing to install all packages anew for.
 	keep := d.Keep.below("/etc/", "/var/lib/dbus/")
 	files["exclude.sh"], files["kept.sh"] = d.Exclude.script(), keep.kept()
+	files["debconf"] = d.answers()
 	for _, p := range d.Packages {
 		files["packages"] += fmt.Sprintln(p.Name, p.Version, p.Architecture)
 	}
 	run := Exec{
 		Name: fmt.Sprintf("%s: install %d packages", d.Name, len(d.Packages)),
-		Args: append(append(command, d.User.String()), d.Exclude.dpkgOptions()...),
+		Args: append(command, d.User.String()),
 		Mounts: []Mount{
 			{Target: toolsPath, From: d.Tools},
 			{Target: debsPath, From: d.debs()},
@@ -94,6 +107,18 @@ func (d Debian) install(root State, command ...string) (made, lists State) {
 	}.run(root)
 	lists = run.AddMount(listsPath, bkllb.Scratch())
 	return run.Root(), lists
+}
+
+// answers are those for the packages alone: an answer for others is nothing to install
+// these anew for.
+func (d Debian) answers() (lines string) {
+	for _, answer := range d.Debconf {
+		owner, _, _ := strings.Cut(answer, " ")
+		if _, ok := lock.Find(d.Packages, owner); ok {
+			lines += answer + "\n"
+		}
+	}
+	return lines
 }
 
 func (d Debian) debs() State {

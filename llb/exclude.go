@@ -33,28 +33,12 @@ func (e Exclude) Matcher() func(path string) bool {
 	}
 }
 
-// dpkgOptions spares dpkg what [Exclude.script] would remove anyway: the globs
-// that name a whole folder, and those that take something back.
-func (e Exclude) dpkgOptions() []string {
-	var options []string
-	for _, glob := range e {
-		keep, isKeep := strings.CutPrefix(glob, "!")
-		folder, isFolder := strings.CutSuffix(glob, "/**")
-		switch {
-		case isKeep:
-			options = append(options, "--path-include="+strings.ReplaceAll(keep, "**", "*"))
-		case isFolder && !strings.ContainsAny(folder, "*?["):
-			options = append(options, "--path-exclude="+folder+"/*")
-		}
-	}
-	return options
-}
-
 // script removes what the globs match: files first, then the folders that this
 // left empty. It is done in the exec and not by the patterns of a copy, which
-// give the folders of what a ! takes back the time of the build. A link to a folder stays as
-// long as that does where a ! takes back something in it, as the copyright of a package
-// whose documentation is another one's.
+// give the folders of what a ! takes back the time of the build, nor by dpkg: a
+// package may read its documentation while it is configured. A link to a folder stays
+// as long as that does where a ! takes back something in it, as the copyright of a
+// package whose documentation is another one's.
 func (e Exclude) script() string {
 	if len(e) == 0 {
 		return ""

@@ -47,14 +47,6 @@ func TestTheLastGlobThatMatchesDecides(t *testing.T) {
 	}
 }
 
-func TestDpkgIsSparedWholeFoldersOnly(t *testing.T) {
-	got := Exclude{"/usr/share/doc/**", "!/usr/share/doc/*/copyright", "/usr/*/x/**", "/usr/**/*.a"}.dpkgOptions()
-	want := []string{"--path-exclude=/usr/share/doc/*", "--path-include=/usr/share/doc/*/copyright"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
 func TestGlobsBelowFolders(t *testing.T) {
 	all := Exclude{"/etc", "/etc/ssh/*", "/e*/x", "/**/*.key", "/app/id", "/etcetera/x", "/var/lib/db?s/machine-id", "/var/lib/dbus.old", "/usr/**/x"}
 	want := Exclude{"/etc", "/etc/ssh/*", "/e*/x", "/**/*.key", "/var/lib/db?s/machine-id"}
@@ -201,39 +193,6 @@ func TestLinksToWhatIsTakenBackStay(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"", "/doc", "/doc/gcc-12-base"}, folders); diff != "" {
 		t.Errorf("folders left (-want +got):\n%s", diff)
-	}
-}
-
-// dpkgLeavesOut does as dpkg: the last option that fits decides, and a * is of any
-// length, with slashes in it.
-func dpkgLeavesOut(options []string, name string) bool {
-	out := false
-	for _, o := range options {
-		kind, glob, _ := strings.Cut(o, "=")
-		re := regexp.MustCompile("^" + strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(glob)) + "$")
-		if re.MatchString(name) {
-			out = kind == "--path-exclude"
-		}
-	}
-	return out
-}
-
-// dpkg is only spared work: what it leaves out would be removed after it anyway.
-func TestDpkgLeavesOutNothingElse(t *testing.T) {
-	spared := 0
-	for _, list := range lists {
-		out, options := list.Matcher(), list.dpkgOptions()
-		for _, name := range tree {
-			if !dpkgLeavesOut(options, name) {
-				continue
-			}
-			if spared++; !out(name) {
-				t.Errorf("%q: dpkg leaves out %s by %q", list, name, options)
-			}
-		}
-	}
-	if spared < 10 {
-		t.Errorf("dpkg is spared %d files: this test looks at the wrong thing", spared)
 	}
 }
 

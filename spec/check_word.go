@@ -62,6 +62,9 @@ var (
 	platform = oneOf("linux/amd64", "linux/arm64")
 	weights  = oneOf(WeightsLayers, WeightsNone)
 
+	answerWords = regexp.MustCompile(`^(\S+) +(\S+/\S+) +(\S+)(?: +(.*))?$`)
+	answerType  = oneOf("boolean", "multiselect", "password", "select", "string")
+
 	plainPackage = pattern(`[a-z0-9][a-z0-9+.-]+`,
 		"a Debian package name (two or more of lower-case letters, digits, + - .)")
 	signals = []string{
@@ -81,7 +84,30 @@ func packageName(s string) (string, error) {
 	if name, _, found := strings.Cut(s, "="); found {
 		return "", fmt.Errorf("%q asks for a version, which is image.lock's to say; write %q", s, name)
 	}
+	if name, arch, found := strings.Cut(s, ":"); found {
+		return "", fmt.Errorf("%q asks for architecture %s, and an image has packages of its own platform alone; write %q", s, arch, name)
+	}
 	return plainPackage(s)
+}
+
+// answer checks an answer to what a package asks, and brings it into the form of
+// debconf-set-selections.
+func answer(s string) (string, error) {
+	words := answerWords.FindStringSubmatch(s)
+	if words == nil || strings.ContainsFunc(s, unicode.IsControl) || !utf8.ValidString(s) {
+		return "", fmt.Errorf("%q is not \"PACKAGE QUESTION TYPE VALUE\" (\"postfix postfix/main_mailer_type select Local only\")", s)
+	}
+	if _, err := plainPackage(words[1]); err != nil {
+		return "", err
+	}
+	kind, value := words[3], words[4]
+	if _, err := answerType(kind); err != nil {
+		return "", fmt.Errorf("%q: type %w", s, err)
+	}
+	if kind == "boolean" && value != "true" && value != "false" {
+		return "", fmt.Errorf("%q: a boolean is true or false", s)
+	}
+	return strings.TrimRight(strings.Join(words[1:], " "), " "), nil
 }
 
 // stopSignal checks the name of the signal that ends the app.

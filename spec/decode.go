@@ -12,7 +12,7 @@ import (
 type decoder struct {
 	faults *toml.Faults
 	files  []reference    // files and folders the edition needs
-	words  map[string]int // where those of [python] stand, see [File.Places]
+	words  map[string]int // where some stand, see [File.Places]
 }
 
 func newDecoder(faults *toml.Faults) *decoder {
@@ -189,6 +189,11 @@ func (d *decoder) debian(r *toml.Reader) Debian {
 		Packages:   r.Texts("packages", packageName),
 		Exclude:    r.Texts("exclude", imageGlob),
 		Keep:       r.Texts("keep", keptGlob),
+		Debconf: r.Texts("debconf", answer, func(item *toml.Value) {
+			if canonical, err := answer(item.Text); err == nil {
+				d.words["debconf "+canonical] = item.Offset
+			}
+		}),
 
 		IgnoreValidUntil: r.Has("check-valid-until") && !r.Bool("check-valid-until"),
 	}

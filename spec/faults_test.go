@@ -326,6 +326,7 @@ mirror = "mirror.example/debian"
 packages = ["Python3", "x", "python3=3.11", "libc6:i386", "", "ok-1", "ok-1", "a1/B", "A/b"]
 exclude = ["", "usr/doc", "/usr/../x", "/a/**b", "/a/[", "!x", "/"]
 keep = ["etc/munge", "!/etc/ssh", "/ok/*.key"]
+debconf = ["postfix", "postfix postfix/a choice b", "xx a/b boolean yes", "A a/b string", "xx a/b string \u0007", "ok ok/a string", "ok  ok/b boolean  true"]
 `,
 			want: []string{
 				`image.toml:3:10: suites is empty, and no [[debian.repository]] takes their place`,
@@ -335,7 +336,7 @@ keep = ["etc/munge", "!/etc/ssh", "/ok/*.key"]
 				`image.toml:6:13: packages: "Python3" is not a Debian package name (two or more of lower-case letters, digits, + - .)`,
 				`image.toml:6:24: packages: "x" is not a Debian package name (two or more of lower-case letters, digits, + - .)`,
 				`image.toml:6:29: packages: "python3=3.11" asks for a version, which is image.lock's to say; write "python3"`,
-				`image.toml:6:45: packages: "libc6:i386" is not a Debian package name (two or more of lower-case letters, digits, + - .)`,
+				`image.toml:6:45: packages: "libc6:i386" asks for architecture i386, and an image has packages of its own platform alone; write "libc6"`,
 				`image.toml:6:59: packages: "" is not a Debian package name (two or more of lower-case letters, digits, + - .)`,
 				`image.toml:6:71: packages: "ok-1" is listed twice`,
 				`image.toml:6:79: packages: "B" is not a Debian suite (others are a [[debian.repository]])`,
@@ -349,6 +350,11 @@ keep = ["etc/munge", "!/etc/ssh", "/ok/*.key"]
 				`image.toml:7:64: exclude: "/" is not a pattern for clean paths from the root of the image`,
 				`image.toml:8:9: keep: "etc/munge" is not a pattern for clean paths from the root of the image`,
 				`image.toml:8:22: keep: "!/etc/ssh" begins with a !, and there is nothing to take back: name what stays`,
+				`image.toml:9:12: debconf: "postfix" is not "PACKAGE QUESTION TYPE VALUE" ("postfix postfix/main_mailer_type select Local only")`,
+				`image.toml:9:23: debconf: "postfix postfix/a choice b": type "choice" is not one of boolean, multiselect, password, select, string`,
+				`image.toml:9:53: debconf: "xx a/b boolean yes": a boolean is true or false`,
+				`image.toml:9:75: debconf: "A" is not a Debian package name (two or more of lower-case letters, digits, + - .)`,
+				`image.toml:9:91: debconf: "xx a/b string \a" is not "PACKAGE QUESTION TYPE VALUE" ("postfix postfix/main_mailer_type select Local only")`,
 			},
 		},
 		{

@@ -141,7 +141,8 @@ func (f *File) Variant(name string) (Spec, error) {
 // Places returns where the words of a variant's [python] stand, "image.toml:8:14", for
 // messages about what they mean. The keys are "KEY WORD", the word normalised as a
 // project's name: "overrides torch==2.6.0", "packages torch" of an index,
-// "build-requires apex" of that key, "build-requires apex wheel" of a word in its list.
+// "build-requires apex" of that key, "build-requires apex wheel" of a word in its list;
+// and "debconf ANSWER" of an answer of [debian].
 func (f *File) Places(variant string) map[string]string {
 	places := map[string]string{}
 	for _, e := range f.editions {

@@ -58,6 +58,7 @@ type Debian struct {
 	Packages     []string     `toml:"packages,omitempty"`
 	Exclude      []string     `toml:"exclude,omitempty"` // globs of absolute paths in order; ** spans folders, a leading ! takes back
 	Keep         []string     `toml:"keep,omitempty"`    // globs of absolute paths: private keys that may be in the image, whatever has made them
+	Debconf      []string     `toml:"debconf,omitempty"` // answers, "PACKAGE QUESTION TYPE VALUE", as debconf-set-selections reads them
 	Repositories []Repository `toml:"repository,omitempty"`
 
 	IgnoreValidUntil bool `toml:"-"` // check-valid-until = false: indexes that have expired are taken, too

@@ -18,6 +18,7 @@ func (in Input) base(kind lock.Kind) llb.Debian {
 		Mirrors:  in.Mirrors,
 		Base:     in.Lock.In(lock.SetBase, in.Variant),
 		Packages: in.Lock.In(kind, in.Variant),
+		Debconf:  in.Debconf,
 	}
 }
 
@@ -39,23 +40,44 @@ func (in Input) system() llb.Debian {
 	return base
 }
 
+// extra are the packages that the variant adds to the runtime, where there are any.
+func (in Input) extra() (added llb.Debian, ok bool) {
+	added = in.base(lock.SetExtra)
+	added.Name, added.Base, added.Exclude, added.Keep = in.Variant, nil, in.Exclude, in.Keep
+	return added, len(added.Packages) > 0
+}
+
+// Extra is what dpkg has noted of the packages that the variant adds to the runtime, and
+// of its own; ok is false where it adds none. Where its [llb.GoneFile] has a line, the
+// drawing needs [Input.Apart].
+func Extra(in Input) (lists llb.State, ok bool) {
+	added, ok := in.extra()
+	if !ok || in.checkDebian(lock.SetBase, lock.SetRuntime) != nil {
+		return lists, false // New tells
+	}
+	return added.ListsOn(in.system().State()), true
+}
+
 // runtime is the operating system of the image. What a variant adds lies in a layer
-// of its own above it, so that all variants share this one.
+// of its own above it, so that all variants share this one, unless it takes away
+// something of it, too.
 func (d drawing) runtime() []Part {
 	base := d.system()
 	runtime, lists := base.State(), base.Lists()
 	everywhere := []string{"/"}
-	parts := []Part{
-		part("runtime", runtime, debianLayer(base.Packages)).
-			checked(llb.LayerCheck{Name: base.Name, Places: everywhere, Lists: &lists}),
+	shared := part("runtime", runtime, debianLayer(base.Packages)).
+		checked(llb.LayerCheck{Name: base.Name, Places: everywhere, Lists: &lists})
+	added, ok := d.extra()
+	if !ok {
+		return []Part{shared}
 	}
-	if extra := d.Lock.In(lock.SetExtra, d.Variant); len(extra) > 0 {
-		added := llb.Debian{Name: d.Variant, Tools: base.Tools, Mirrors: d.Mirrors, Packages: extra, Exclude: d.Exclude, Keep: d.Keep}
-		lists := added.ListsOn(runtime)
-		parts = append(parts, part(d.Variant, added.On(runtime), debianLayer(extra)).
-			checked(llb.LayerCheck{Name: added.Name, Places: everywhere, Lists: &lists}))
+	all := added.ListsOn(runtime)
+	check := llb.LayerCheck{Name: added.Name, Places: everywhere, Lists: &all}
+	if d.Apart {
+		packages := slices.Concat(base.Packages, added.Packages)
+		return []Part{part("runtime", added.With(runtime), debianLayer(packages)).checked(check)}
 	}
-	return parts
+	return []Part{shared, part(d.Variant, added.On(runtime), debianLayer(added.Packages)).checked(check)}
 }
 
 // noted is what dpkg has noted of all packages of the image: it is known with the

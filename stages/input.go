@@ -24,6 +24,8 @@ type Input struct {
 	Tools   llb.Layer   // busybox and libeatmydata.so at its root
 	Exclude llb.Exclude // what the runtime leaves out
 	Keep    llb.Exclude // the private keys that may be in a layer
+	Debconf []string    // answers to what packages ask while they are configured
+	Apart   bool        // the packages that the variant adds take files of the runtime away: they share no layer with it
 
 	Python  Python
 	Sources []Source // Python source trees to compile

@@ -1,17 +1,23 @@
-# Installs the packages in /.lamina/debs. $1: the app's user, as
-# name or name:uid, or nothing; the rest: options for dpkg.
+# Installs the packages in /.lamina/debs. $1: the app's user, as name or name:uid,
+# or nothing.
 set -eu
 lamina=/.lamina
 user=$1
-shift
+
+# paths lists the files of a root file system that others are added to, and what they are.
+paths() { if [ ! -d $lamina/debs/base ]; then find / -xdev -printf '%y %p\n' | sort; fi; }
+paths >$lamina/lists/before
+
+# No registry takes a layer of more than 10 GB: what grows beyond that has no end.
+ulimit -f $((9 << 21))
 
 # No service starts in a build, and nothing needs to reach the disk before the
 # engine takes the whole as one layer.
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 export LD_PRELOAD="$lamina/tools/libeatmydata.so"
-. $lamina/scripts/unpack.sh
-dpkg --force-unsafe-io "$@" --configure -a
+if [ -s $lamina/scripts/debconf ]; then debconf-set-selections $lamina/scripts/debconf; fi
+. $lamina/scripts/rounds.sh
 unset LD_PRELOAD
 
 . $lamina/scripts/account.sh
@@ -30,3 +36,7 @@ find /var/log /run -type f -delete
 . $lamina/scripts/exclude.sh
 
 if [ -x /usr/bin/python3 ]; then /usr/bin/python3 -I -S $lamina/scripts/bytecode.py; fi
+
+# What is gone of the files that were there before: no layer above theirs can say that.
+paths | comm -23 $lamina/lists/before - | sed 's/^. //' >$lamina/lists/gone
+rm $lamina/lists/before

@@ -20,6 +20,9 @@ type Error struct {
 	URL    string // what it fetched, where it is a fetch
 	Output string // the end of what it printed
 	Err    error
+
+	at   string   // the package that was worked on, where nothing else names it
+	asks []string // what the package that failed asks debconf: "PACKAGE QUESTION TYPE"
 }
 
 // Error names the step and the cause, with the last line of the output: that
@@ -28,6 +31,9 @@ func (e *Error) Error() string {
 	text := fmt.Sprintf("%s: %v", e.Step, e.Err)
 	if last := lastLine(e.Output); last != "" && strings.HasPrefix(e.Err.Error(), "exit code") {
 		text += ": " + last
+	}
+	if e.at != "" {
+		text += ", while " + e.at + " was installed"
 	}
 	return text
 }
@@ -62,6 +68,9 @@ func (r *recorder) explain(err error, def *bkllb.Definition) error {
 	}
 	if e.Step == "" {
 		e.Step = "step " + id.Encoded()[:12]
+	}
+	if installation.MatchString(e.Step) {
+		e.packages()
 	}
 	return e
 }

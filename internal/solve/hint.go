@@ -11,6 +11,9 @@ type advice struct {
 	hint string
 }
 
+// offline is what programs say that look for a network.
+var offline = regexp.MustCompile(`Temporary failure (in name resolution|resolving)|Name or service not known|Network is unreachable|Could not resolve host|unable to resolve host`)
+
 func advices() []advice {
 	return []advice{
 		{
@@ -18,7 +21,7 @@ func advices() []advice {
 			"builds have what is locked for them and no more: list all of it in [python.build-requires], or as [builder] packages",
 		},
 		{
-			regexp.MustCompile(`Temporary failure in name resolution|Name or service not known|Network is unreachable|Could not resolve host|unable to resolve host`),
+			offline,
 			"builds have no network: what they fetch has to be among the requirements, the sources or the [builder] packages",
 		},
 		{
@@ -41,10 +44,12 @@ func advices() []advice {
 }
 
 // Hint says what can be done about a compilation that failed, where its output
-// tells what it lacked, about packages that don't fit each other, and which lines
+// tells what it lacked, about scripts of packages, about packages that don't fit each other, and which lines
 // let libraries be as they are.
 func (e *Error) Hint() string {
 	switch {
+	case installation.MatchString(e.Step):
+		return e.packagesHint()
 	case e.Step == librariesStep:
 		return librariesHint(e.Output)
 	case strings.HasPrefix(e.Step, "check: "):

@@ -12,6 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"lamina.build/cache"
 	"lamina.build/llb"
 )
 
@@ -70,6 +71,7 @@ type ReadRequest struct {
 	Platform ocispec.Platform
 	Store    content.Store // holds the packed layers
 	Session  []session.Attachable
+	Cache    []cache.Entry                                         // that may bring what the graph makes
 	Progress func(context.Context, chan *client.SolveStatus) error // nobody is shown anything where nil
 }
 
@@ -83,15 +85,17 @@ func Read(ctx context.Context, c *client.Client, r ReadRequest) ([][]byte, error
 	var files [][]byte
 	s := submission{
 		client: c, def: def, progress: r.Progress,
-		options: client.SolveOpt{OCIStores: llb.Stores(r.Store, nil), Session: r.Session},
-		build: func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
-			res, solveErr := gw.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB()})
-			if solveErr != nil {
-				return nil, solveErr
-			}
-			files, solveErr = readAll(ctx, res.Ref, r.Names)
-			return gateway.NewResult(), solveErr
+		options: client.SolveOpt{
+			OCIStores: llb.Stores(r.Store, nil), Session: r.Session, CacheImports: entries(r.Cache), FrontendAttrs: map[string]string{},
 		},
+	}
+	s.build = func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
+		res, solveErr := gw.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB(), CacheImports: gatewayEntries(s.options.CacheImports)})
+		if solveErr != nil {
+			return nil, solveErr
+		}
+		files, solveErr = readAll(ctx, res.Ref, r.Names)
+		return gateway.NewResult(), solveErr
 	}
 	_, _, err = s.run(ctx)
 	return files, err

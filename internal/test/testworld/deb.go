@@ -30,6 +30,7 @@ type Deb struct {
 	Postinst     string            // what runs when it is configured
 	Filename     string            // its path in the repository, where that is not as Debian has it
 	Made         []byte            // the .deb, where it is somebody else's; Fields are then all that an index says
+	Control      map[string]string // further files of its control: "preinst", "templates"
 }
 
 func (d Deb) withDefaults() Deb {
@@ -80,6 +81,9 @@ func (d Deb) Bytes(t testing.TB) []byte {
 	}
 	var out bytes.Buffer
 	control := map[string]string{"/control": d.control()}
+	for name, content := range d.Control {
+		control["/"+name] = content
+	}
 	if d.Postinst != "" {
 		control["/postinst"] = d.Postinst
 	}
@@ -122,7 +126,7 @@ func tree(t testing.TB, files map[string]string, entries ...tar.Header) []byte {
 			}
 		}
 		mode := int64(0o644)
-		if strings.HasSuffix(path.Dir(name), "bin") || name == "/postinst" {
+		if strings.HasSuffix(path.Dir(name), "bin") || slices.Contains([]string{"/preinst", "/postinst", "/config"}, name) {
 			mode = 0o755
 		}
 		add(&tar.Header{Name: "." + name, Typeflag: tar.TypeReg, Mode: mode, Size: int64(len(files[name]))}, files[name])

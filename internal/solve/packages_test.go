@@ -1,0 +1,68 @@
+package solve
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	bkllb "github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/failure"
+)
+
+// Of all that dpkg prints an error shows the end of what the package said that failed.
+func TestAPackageThatFails(t *testing.T) {
+	numbers := func(from, to int) (s string) {
+		for i := from; i <= to; i++ {
+			s += fmt.Sprintf("line %d\n", i)
+		}
+		return s
+	}
+	before := "Setting up other (1) ...\nother says\n"
+	for name, tt := range map[string]struct {
+		said, cause  string
+		output, text string
+		hint         string
+	}{
+		"a script": {
+			before + "Setting up libx:amd64 (2) ...\r\n" + numbers(1, 30) + "dpkg: error processing package libx:amd64 (--configure):\n installed libx:amd64 package …\n" +
+				"Setting up later (1) ...\nErrors were encountered while processing:\n libx:amd64\nlamina: asks libx libx/who string\nlibx:amd64: its post-installation script ended with exit status 7\n",
+			"exit code: 1",
+			numbers(11, 30) + "libx:amd64: its post-installation script ended with exit status 7",
+			"exit code: 1: libx:amd64: its post-installation script ended with exit status 7", `debconf = ["libx libx/who string VALUE"]`,
+		},
+		"a short one": {
+			before + "Preparing to unpack .../more/p_1_all.deb ...\nGet it\nwget: unable to resolve host address 'x'\nlong ago\np: its pre-installation script ended with exit status 1\n", "exit code: 1",
+			"Preparing to unpack .../more/p_1_all.deb ...\nGet it\nwget: unable to resolve host address 'x'\nlong ago\np: its pre-installation script ended with exit status 1",
+			"exit code: 1: p: its pre-installation script ended with exit status 1", "the network is off while packages are installed",
+		},
+		"another fault of ours": {
+			before + "x is locked, and was not unpacked\n", "exit code: 1",
+			"Setting up other (1) ...\nother says\nx is locked, and was not unpacked", "exit code: 1: x is locked, and was not unpacked", "",
+		},
+		"the end of all": {
+			before + "Processing triggers for libc-bin (2) ...\nsed: not found\n", "exit code: 127",
+			"Processing triggers for libc-bin (2) ...\nsed: not found", "exit code: 127: sed: not found, while libc-bin was installed", "",
+		},
+		"nothing": {"", "exit code: 137", "", "exit code: 137", ""},
+	} {
+		id := digest.FromString("vertex")
+		err := heard(id, "builder: install 3 packages", tt.said).explain(errdefs.WrapVertex(errors.New(tt.cause), id), &bkllb.Definition{})
+		var e *Error
+		if !errors.As(err, &e) {
+			t.Fatalf("%s: got %T", name, err)
+		}
+		if e.Output != tt.output {
+			t.Errorf("%s: output %q, want %q", name, e.Output, tt.output)
+		}
+		if got, want := e.Error(), "builder: install 3 packages: "+tt.text; got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+		if got := strings.Join(failure.Hints(err), ""); !strings.Contains(got, tt.hint) || (got == "") != (tt.hint == "") {
+			t.Errorf("%s: hint %q, want %q", name, got, tt.hint)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package debian
+
+import (
+	"archive/tar"
+	"fmt"
+	"strings"
+	"testing"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/testworld"
+)
+
+// What packages bring or make that is odd is in the image as it is, or ends the build with
+// one sentence, and nothing of the image of before changes.
+func TestRealOddPackages(t *testing.T) {
+	t.Parallel()
+	kinds := []struct {
+		deb  testworld.Deb
+		says []string // where it is refused
+		has  string   // a path of the image
+	}{
+		{testworld.Deb{Name: "makes-fifo", Postinst: sh + "mkdir /opt/odd\nmkfifo /opt/odd/fifo\nperl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0) && bind(S, sockaddr_un(\"/opt/odd/socket\")) or die'\n"}, nil, "/opt/odd/fifo"},
+		{testworld.Deb{Name: "makes-device", Postinst: sh + "mknod /opt/null c 1 3\n"}, []string{"/opt/null is a device node"}, ""},
+		{testworld.Deb{Name: "writes-proc", Postinst: sh + "echo x >/proc/sys/kernel/domainname\n"}, []string{"writes-proc: its post-installation script ended with exit status"}, ""},
+		{testworld.Deb{Name: "removes-usr", Postinst: sh + "rm -rf /usr\n"}, []string{": install 1 packages: exit code: ", "while removes-usr was installed"}, ""},
+		{testworld.Deb{Name: "huge", Postinst: sh + "truncate -s 10G /opt/huge\n"}, []string{"huge: its post-installation script ended with exit status", "hint: no file of a layer may have more than 9 GiB"}, ""},
+		{testworld.Deb{Name: "latin", Files: map[string]string{"/opt/caf\xe9": "x"}}, nil, "/opt/caf\xe9"},
+		{testworld.Deb{Name: "two-lines", Entries: []tar.Header{{Name: "./opt/a\nb", Typeflag: tar.TypeReg, Mode: 0o644}}}, []string{"./opt/a has a name of two lines"}, ""},
+		{testworld.Deb{Name: "reads", Postinst: sh + "printf 'who? '\nread answer\n"}, []string{"reads: its post-installation script ended with exit status 1"}, ""},
+		{testworld.Deb{Name: "killed", Postinst: sh + "kill -9 $$\n"}, []string{"killed: its post-installation script was killed by signal (Killed)"}, ""},
+		{testworld.Deb{Name: "clash", Files: map[string]string{"/bin/true": "x"}}, []string{"clash_1.0_all.deb: trying to overwrite '/bin/true', which is also in package coreutils"}, ""},
+	}
+	debs, more := []testworld.Deb{{Name: "plain"}, {Name: "enemy", Fields: []string{"Conflicts: coreutils"}}}, ""
+	for _, k := range kinds {
+		debs = append(debs, k.deb)
+		more += fmt.Sprintf("[variant.%s]\nextra-packages = [\"%s\"]\n", k.deb.Name, k.deb.Name)
+	}
+	w := newWorld(t, debs...)
+	dir := w.project(t, "", more, "plain")
+	w.Build(t, dir, "--smoke", "off")
+	before := w.Digest(t)
+	for _, k := range kinds {
+		t.Run(k.deb.Name, func(t *testing.T) {
+			if k.has == "" {
+				w.Fails(t, 1, k.says, dir, "--variant", k.deb.Name, "--smoke", "off", "--progress", "quiet")
+				return
+			}
+			w.Build(t, dir, "--variant", k.deb.Name)
+			l, image := w.Image(t, k.deb.Name)
+			if _, ok := e2etest.Files(t, l, image)[k.has]; !ok {
+				t.Errorf("the image has no %q", k.has)
+			}
+		})
+	}
+	if r := w.Build(t, dir, "--smoke", "off"); w.Digest(t) != before {
+		t.Errorf("the image of before is another one:\n%s", r.Stdout)
+	}
+	e2etest.Edit(t, dir+"/image.toml", `packages = ["plain"]`, "packages = [\"plain\"]\ndebconf = [\"nobody nobody/asks string x\"]")
+	w.Fails(t, 2, []string{`image.toml:4:12: debconf: no package "nobody" is locked`}, dir, "--smoke", "off")
+	e2etest.Edit(t, dir+"/image.toml", `packages = ["plain"]`, `packages = ["plain", "enemy"]`)
+	w.Fails(t, 2, []string{"apt can not install", "enemy"}, "lock", dir)
+	e2etest.Edit(t, dir+"/image.toml", `, "enemy"]`, `, "plain:i386"]`)
+	w.Fails(t, 2, []string{"image.toml:3:22: ", "asks for architecture i386"}, "lock", dir)
+	if got := strings.Count(w.Run(t, "lock", dir).Stderr, "build: error:"); got != 1 {
+		t.Errorf("it takes %d sentences", got)
+	}
+}

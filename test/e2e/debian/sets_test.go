@@ -1,0 +1,76 @@
+package debian
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lamina.build/internal/test/e2etest"
+)
+
+// set is a set of packages of Debian, and what becomes of it. The image has no
+// Python but where the set brings it.
+type set struct {
+	packages string   // "nginx openssl"
+	debian   string   // more lines of [debian]
+	more     string   // further tables
+	run      string   // a shell command that has to work in the image
+	code     int      // of a build that fails
+	says     []string // what it says then, or what its summary says
+}
+
+// Sets of real use configure, and what they install runs.
+func TestRealSets(t *testing.T) {
+	if os.Getenv("LAMINA_REAL") != "debian" {
+		t.Skip("LAMINA_REAL=debian builds images of many packages")
+	}
+	for name, s := range map[string]set{
+		// What has Pre-Depends that its preinst needs.
+		"ejabberd": {packages: "ejabberd", run: "ejabberdctl help >/dev/null || test -x /usr/sbin/ejabberdctl"},
+		"mariadb":  {packages: "mariadb-server", run: "mariadbd --version"},
+		"frr":      {packages: "frr", run: "id frr"},
+		// Who downloads, and who replaces what is the engine's.
+		"mscorefonts": {
+			packages: "ttf-mscorefonts-installer", debian: "components = [\"main\", \"contrib\"]", code: 1,
+			says: []string{"ttf-mscorefonts-installer: its post-installation script", "the network is off while packages are installed"},
+		},
+		"resolvconf": {packages: "resolvconf", code: 1, says: []string{"resolvconf", "/etc/resolv.conf is the engine's while packages are installed"}},
+		"postfix": {
+			packages: "postfix", debian: "debconf = [\"postfix postfix/main_mailer_type select Local only\"]",
+			run: "test \"$(postconf -h inet_interfaces)\" = loopback-only",
+		},
+	} {
+		t.Run(name, func(t *testing.T) { s.build(t) })
+	}
+}
+
+// build builds the set as a user does, from a folder of its own.
+func (s set) build(t *testing.T) e2etest.Result {
+	t.Helper()
+	u := e2etest.NewUser(t)
+	dir := filepath.Join(t.TempDir(), "faceblend")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	quoted := `"` + strings.Join(strings.Fields(s.packages), `", "`) + `"`
+	text := fmt.Sprintf("name = \"faceblend\"\n[debian]\npackages = [%s]\n%s\n%s\n", quoted, s.debian, s.more)
+	if s.run != "" {
+		text += fmt.Sprintf("[smoke]\nrun = [[\"sh\", \"-ec\", '''%s''']]\n", s.run)
+	}
+	e2etest.Write(t, filepath.Join(dir, "image.toml"), []byte(text))
+	if s.code != 0 {
+		u.Build(t, "lock", dir)
+		u.Fails(t, s.code, s.says, dir)
+		u.HasNoImage(t)
+		return e2etest.Result{}
+	}
+	r := u.Build(t, dir)
+	for _, text := range s.says {
+		if !strings.Contains(r.Stdout, text) {
+			t.Errorf("the summary does not say %q:\n%s", text, r.Stdout)
+		}
+	}
+	return r
+}
