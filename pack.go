@@ -31,7 +31,7 @@ func (j job) footing(ctx context.Context, mirrors debian.Mirrors) (stages.Input,
 		Exclude: j.spec.Debian.Exclude, Keep: j.spec.Debian.Keep,
 	}
 	if j.spec.App.Source != "" {
-		in.App = &stages.App{User: llb.User(j.spec.App.User)}
+		in.App = &stages.App{User: llb.User(j.spec.App.User), FirstStart: j.spec.App.FirstStart}
 	}
 	return in, err
 }
@@ -177,7 +177,7 @@ func (j job) packApp(ctx context.Context) (*stages.App, error) {
 	layer.Name = "app"
 	return &stages.App{
 		Layer: layer, Path: a.Path, User: llb.User(a.User), Workdir: a.Workdir,
-		Entrypoint: a.Entrypoint, Command: a.Command, Env: a.Env, Ports: a.Ports, StopSignal: a.StopSignal,
+		Entrypoint: a.Entrypoint, Command: a.Command, Env: a.Env, Ports: a.Ports, StopSignal: a.StopSignal, FirstStart: a.FirstStart,
 	}, nil
 }
 

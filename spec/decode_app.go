@@ -21,6 +21,7 @@ func (d *decoder) app(r *toml.Reader, models []Model) App {
 		Env:        env(r, models),
 		Ports:      ports(r),
 		StopSignal: cmp.Or(r.Text("stop-signal", stopSignal), defaultStopSignal),
+		FirstStart: r.Bool("first-start"),
 	}
 	a.Workdir = cmp.Or(r.Text("workdir", absolute), a.Path)
 	return a

@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/llb"
 )
 
 // config is the image's config: how a container of it is run. It holds no date
@@ -37,7 +39,9 @@ func config(in Input, parts []Part) ocispec.Image {
 	config.Config.Cmd = in.App.Command
 	config.Config.WorkingDir = in.App.Workdir
 	config.Config.StopSignal = in.App.StopSignal
-	if in.App.User.Name != "" { // numeric, so that Kubernetes can see that it is not root
+	if in.App.FirstStart {
+		config.Config.Entrypoint = slices.Concat(in.App.firstStart(), in.App.Entrypoint)
+	} else if in.App.User.Name != "" { // numeric, so that Kubernetes can see that it is not root
 		config.Config.User = fmt.Sprintf("%[1]d:%[1]d", in.App.User.UID)
 	}
 	if len(in.App.Ports) > 0 {
@@ -82,4 +86,14 @@ func labels(in Input) map[string]string {
 	}
 	maps.DeleteFunc(labels, func(_, value string) bool { return value == "" })
 	return labels
+}
+
+// firstStart has root make what packages make for one machine, and become the app's user.
+func (a *App) firstStart() []string {
+	words := []string{llb.FirstStart}
+	if a.User.Name == "" {
+		return words
+	}
+	id := strconv.Itoa(a.User.UID)
+	return append(words, "setpriv", "--reuid="+id, "--regid="+id, "--init-groups", "env", "HOME=/home/"+a.User.Name)
 }

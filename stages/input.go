@@ -88,6 +88,7 @@ type App struct {
 	Env        map[string]string
 	Ports      []int
 	StopSignal string
+	FirstStart bool // what packages make for one machine is made by root before the app starts
 }
 
 // Smoke says what has to work before an image is let out.

@@ -10,6 +10,8 @@ shift
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 export LD_PRELOAD="$lamina/tools/libeatmydata.so"
+. $lamina/scripts/kept.sh
+. $lamina/scripts/prevent.sh
 . $lamina/scripts/unpack.sh
 dpkg --force-unsafe-io "$@" --configure -a
 unset LD_PRELOAD
@@ -33,8 +35,7 @@ rm -f /usr/sbin/policy-rc.d /var/cache/ldconfig/aux-cache \
 	/etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
 rm -rf /var/lib/apt/lists/* /var/cache/apt/* /tmp/* /var/tmp/*
 find /var/log /run -type f -delete
-. $lamina/scripts/kept.sh
-. $lamina/scripts/forget.sh
+. $lamina/scripts/made.sh
 . $lamina/scripts/exclude.sh
 
 if [ -x /usr/bin/python3 ]; then /usr/bin/python3 -I -S $lamina/scripts/bytecode.py; fi
