@@ -90,10 +90,8 @@ func labels(in Input) map[string]string {
 
 // firstStart has root make what packages make for one machine, and become the app's user.
 func (a *App) firstStart() []string {
-	words := []string{llb.FirstStart}
 	if a.User.Name == "" {
-		return words
+		return []string{llb.FirstStart}
 	}
-	id := strconv.Itoa(a.User.UID)
-	return append(words, "setpriv", "--reuid="+id, "--regid="+id, "--init-groups", "env", "HOME=/home/"+a.User.Name)
+	return []string{llb.FirstStart, "--user", a.User.Name}
 }

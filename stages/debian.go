@@ -38,40 +38,29 @@ func (in Input) system() llb.Debian {
 	return base
 }
 
+// extra are the packages that the variant adds to the runtime, where there are any.
+func (in Input) extra() (added llb.Debian, ok bool) {
+	added = in.base(lock.SetExtra)
+	added.Name, added.Base, added.Exclude, added.Keep = in.Variant, nil, in.Exclude, in.Keep
+	return added, len(added.Packages) > 0
+}
+
 // runtime is the operating system of the image. What a variant adds lies in a layer
 // of its own above it, so that all variants share this one.
 func (d drawing) runtime() []Part {
-	var parts []Part
-	for _, one := range d.debians() {
-		var state, lists llb.State
-		if one.below == nil {
-			state, lists = one.State(), one.Lists()
-		} else {
-			state, lists = one.On(*one.below), one.ListsOn(*one.below)
-		}
-		parts = append(parts, part(one.Name, state, debianLayer(one.Packages)).
-			checked(llb.LayerCheck{Name: one.Name, Places: []string{"/"}, Lists: &lists}))
+	base := d.system()
+	runtime, lists := base.State(), base.Lists()
+	everywhere := []string{"/"}
+	parts := []Part{
+		part("runtime", runtime, debianLayer(base.Packages)).
+			checked(llb.LayerCheck{Name: base.Name, Places: everywhere, Lists: &lists}),
+	}
+	if added, ok := d.extra(); ok {
+		lists := added.ListsOn(runtime)
+		parts = append(parts, part(d.Variant, added.On(runtime), debianLayer(added.Packages)).
+			checked(llb.LayerCheck{Name: added.Name, Places: everywhere, Lists: &lists}))
 	}
 	return parts
-}
-
-// debian is a layer of Debian packages, and the root file system that it is made on, or nil.
-type debian struct {
-	llb.Debian
-
-	below *llb.State
-}
-
-func (d drawing) debians() []debian {
-	list := []debian{{d.system(), nil}}
-	if extra := d.Lock.In(lock.SetExtra, d.Variant); len(extra) > 0 {
-		runtime := list[0].State()
-		list = append(list, debian{
-			llb.Debian{Name: d.Variant, Tools: list[0].Tools, Mirrors: d.Mirrors, Packages: extra, Exclude: d.Exclude, Keep: d.Keep},
-			&runtime,
-		})
-	}
-	return list
 }
 
 func debianLayer(packages []lock.Package) Layer {

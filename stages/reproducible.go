@@ -12,9 +12,11 @@ func Differences(in Input, marker string) (map[string]llb.State, error) {
 	if err := in.check(); err != nil {
 		return nil, fmt.Errorf("drawing image %q twice: %w", in.Name, err)
 	}
-	d, found := draw(in), map[string]llb.State{}
-	for _, one := range d.debians() {
-		found[one.Name] = one.Differences(d.root, one.below, marker)
+	builder, system := in.builder(), in.system()
+	found := map[string]llb.State{system.Name: system.Differences(builder, nil, marker)}
+	if added, ok := in.extra(); ok {
+		runtime := system.State()
+		found[added.Name] = added.Differences(builder, &runtime, marker)
 	}
 	return found, nil
 }

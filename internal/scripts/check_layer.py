@@ -122,7 +122,11 @@ class Packages:
 
     def scripts(self, name: str) -> list[str]:
         named = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])")
-        return [package for kind in (".postinst", ".preinst") for package, script in self.read(kind) if named.search(script)]
+        return list(dict.fromkeys(package for package, script in self.maintainers if named.search(script)))
+
+    @cached_property
+    def maintainers(self) -> list[tuple[str, str]]:
+        return [script for kind in (".postinst", ".preinst") for script in self.read(kind)]
 
     def having(self, folder: str) -> list[str]:
         while folder != "/":

@@ -10,9 +10,15 @@ start() {
 		mkdir -p ${first%/*}
 		cat >$first <<-'end'
 			#!/bin/sh
-			# Makes what this image lacks, since all that run it would share it. Each line makes what
-			# is missing and leaves what is there. Then it becomes the program that its arguments say.
+			# Makes what this image lacks, since all that run it would share it, and becomes the
+			# program that its arguments say, with --user NAME before it as that user. Each line of
+			# what is made leaves what is there already.
 			set -e
+			if [ "${1-}" = --user ]; then
+				user=$2 home=$(getent passwd "$2" | cut -d: -f6)
+				shift 2
+				set -- setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups env HOME="$home" "$@"
+			fi
 			exec "$@"
 		end
 		chmod 755 $first
@@ -60,6 +66,12 @@ while IFS='	' read -r do kind packages paths holds command; do
 		;;
 	esac
 done <$lamina/scripts/made.tsv
+
+# What fontconfig remembers of a folder is right where its date is the epoch, and lost elsewhere.
+if command -v fc-cache >/dev/null; then
+	find /usr/share /usr/local/share -xdev -type d -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+	fc-cache -s -f
+fi
 
 # A public half alone says nothing.
 for path in /etc/ssh/ssh_host_*_key.pub; do
