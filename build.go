@@ -30,7 +30,12 @@ type Build struct {
 	Outputs []output.Output // where the image goes
 	Cache   cache.Remote    // caches outside the engine
 	NoCache bool            // run every step anew
-	Stdout  io.Writer       // what an output to "-" is written to
+
+	// CheckReproducible installs the Debian packages of the image twice. Where that gives two
+	// results, the image gets no name, and the error holds a [ReproducibleError] for each layer.
+	CheckReproducible bool
+
+	Stdout io.Writer // what an output to "-" is written to
 
 	// Lock is what the image is made of, which must fit the spec. The default is
 	// [Project.Locked].
@@ -155,6 +160,11 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 	result, err := j.solve(ctx, e, x)
 	if err != nil {
 		return made, err
+	}
+	if j.CheckReproducible {
+		if err := j.checkReproducible(ctx, e); err != nil {
+			return made, err
+		}
 	}
 	image, err := x.Keep(ctx, j.spec.Variant)
 	if err != nil {

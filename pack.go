@@ -32,7 +32,7 @@ func (j job) footing(ctx context.Context, mirrors debian.Mirrors) (stages.Input,
 		Exclude: j.spec.Debian.Exclude, Keep: j.spec.Debian.Keep, Debconf: j.spec.Debian.Debconf,
 	}
 	if !j.spec.App.IsZero() {
-		in.App = &stages.App{User: llb.User(j.spec.App.User)}
+		in.App = &stages.App{User: llb.User(j.spec.App.User), FirstStart: j.spec.App.FirstStart}
 	}
 	return in, err
 }
@@ -182,7 +182,7 @@ func (j job) packApp(ctx context.Context) (*stages.App, error) {
 	}
 	app := &stages.App{
 		Path: a.Path, User: llb.User(a.User), Workdir: a.Workdir,
-		Entrypoint: a.Entrypoint, Command: a.Command, Env: a.Env, Ports: a.Ports, StopSignal: a.StopSignal,
+		Entrypoint: a.Entrypoint, Command: a.Command, Env: a.Env, Ports: a.Ports, StopSignal: a.StopSignal, FirstStart: a.FirstStart,
 	}
 	if a.Source == "" { // it is of packages
 		return app, nil

@@ -22,7 +22,15 @@ type Debian struct {
 	Keep     Exclude        // which of the keys stay that packages make for one machine
 	User     User           // who is added
 	Debconf  []string       // answers to what packages ask, as debconf-set-selections reads them; those for other packages are left out
+
+	FirstStart bool // the image starts by what makes the rest, also where that is nothing
+
+	marker string // see [Debian.Differences]
 }
+
+// FirstStart is the program of an image that makes what its packages had made for one machine
+// and the image lacks, and becomes what its arguments say.
+const FirstStart = "/usr/libexec/lamina/first-start"
 
 // User is the account that an app runs as, with a group of the same name and
 // number and a home below /home. The zero value is no account. Without a number it is the
@@ -88,15 +96,18 @@ func (d Debian) above(rootfs State) (made, lists State) {
 // install installs the packages by one of the scripts. BuildKit removes the empty
 // mount points below /.lamina after it.
 func (d Debian) install(root State, command ...string) (made, lists State) {
-	files := scripts.Named("bootstrap.sh", "install.sh", "rounds.sh", "account.sh", "forget.sh", "bytecode.py")
+	files := scripts.Named("bootstrap.sh", "install.sh", "prevent.sh", "rounds.sh", "account.sh", "made.sh", "made.tsv", "steady.pl", "bytecode.py")
+	if d.FirstStart {
+		files["first-start"] = ""
+	}
 	// A key elsewhere that may stay is nothing to install all packages anew for.
-	keep := d.Keep.below("/etc/", "/var/lib/dbus/")
+	keep := d.Keep.below("/etc/", "/var/lib/")
 	files["exclude.sh"], files["kept.sh"] = d.Exclude.script(), keep.kept()
 	files["debconf"] = d.answers()
 	for _, p := range d.Packages {
 		files["packages"] += fmt.Sprintln(p.Name, p.Version, p.Architecture)
 	}
-	run := Exec{
+	exec := Exec{
 		Name: fmt.Sprintf("%s: install %d packages", d.Name, len(d.Packages)),
 		Args: append(command, d.User.String()),
 		Mounts: []Mount{
@@ -104,7 +115,11 @@ func (d Debian) install(root State, command ...string) (made, lists State) {
 			{Target: debsPath, From: d.debs()},
 			{Target: scriptsPath, From: Files("scripts of dpkg", files)},
 		},
-	}.run(root)
+	}
+	if d.marker != "" {
+		exec.Env = []string{"LAMINA_MARKER=" + d.marker}
+	}
+	run := exec.run(root)
 	lists = run.AddMount(listsPath, bkllb.Scratch())
 	return run.Root(), lists
 }

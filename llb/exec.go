@@ -19,6 +19,8 @@ const (
 	debsPath    = "/.lamina/debs"
 	listsPath   = "/.lamina/lists"
 	layerPath   = "/.lamina/layer"
+	firstPath   = "/.lamina/first"
+	secondPath  = "/.lamina/second"
 	scriptsPath = "/.lamina/scripts"
 )
 

@@ -26,7 +26,7 @@ func (c LayerCheck) On(builder State) State {
 		// The scripts are the same for all layers, and in a graph once.
 		Args: []string{"/usr/bin/python3", "-I", "-S", scriptsPath + "/check_layer.py", encode(options)},
 		Mounts: []Mount{
-			{Target: scriptsPath, From: Files("scripts of the check of layers", scripts.Named("check_layer.py", "private_keys.py", "globs.py", "keys.json"))},
+			{Target: scriptsPath, From: Files("scripts of the check of layers", scripts.Named("check_layer.py", "private_keys.py", "globs.py", "keys.json", "made.tsv"))},
 			{Target: layerPath, From: c.Layer},
 		},
 	}

@@ -1,6 +1,7 @@
 package llb_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func TestRootFileSystemOfPackages(t *testing.T) {
 	if diff := cmp.Diff(debs, copied(g, called(t, g, "runtime: gather packages"))); diff != "" {
 		t.Errorf("packages (-want +got):\n%s", diff)
 	}
-	for _, script := range []string{"bootstrap.sh", "install.sh", "rounds.sh", "account.sh", "forget.sh", "bytecode.py", "exclude.sh", "kept.sh"} {
+	for _, script := range []string{"bootstrap.sh", "install.sh", "prevent.sh", "rounds.sh", "account.sh", "made.sh", "made.tsv", "steady.pl", "bytecode.py", "exclude.sh", "kept.sh"} {
 		if written(t, g, script) == "" {
 			t.Errorf("there is no %s", script)
 		}
@@ -63,6 +64,33 @@ func TestListsOfPackages(t *testing.T) {
 		lists := decode(t, both[1])
 		if v := root(lists); v.Kind != graph.Exec || v.Op.GetExec().Mounts[lists.Root.Output].Dest == "/" {
 			t.Errorf("%s: the lists are output %d of %q", name, lists.Root.Output, v.Name)
+		}
+	}
+}
+
+// Two installations differ in a variable alone, and are compared by the builder.
+func TestDifferencesOfTwoInstallations(t *testing.T) {
+	rootfs := state("rootfs")
+	for name, state := range map[string]llb.State{
+		"alone": runtime().Differences(state("builder"), nil, "again"), "above": runtime().Differences(state("builder"), &rootfs, "again"),
+	} {
+		g := decode(t, state)
+		var env [][]string
+		for _, v := range g.Vertices {
+			if v.Name == "runtime: install 2 packages" {
+				env = append(env, v.Op.GetExec().Meta.Env)
+			}
+		}
+		if len(env) != 2 {
+			t.Fatalf("%s: the packages are installed %d times", name, len(env))
+		}
+		slices.SortFunc(env, func(a, b []string) int { return len(a) - len(b) })
+		if diff := cmp.Diff(append(env[0], "LAMINA_MARKER=again"), env[1]); diff != "" {
+			t.Errorf("%s: the environments (-want +got):\n%s", name, diff)
+		}
+		got := slices.Collect(maps.Keys(mounted(g, called(t, g, "runtime: compare two installations"))))
+		if slices.Sort(got); !slices.Equal(got, []string{"/.lamina/first", "/.lamina/lists", "/.lamina/out", "/.lamina/scripts", "/.lamina/second"}) {
+			t.Errorf("%s: mounted are %q", name, got)
 		}
 	}
 }

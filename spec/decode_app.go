@@ -21,6 +21,7 @@ func (d *decoder) app(r *toml.Reader, models []Model) App {
 		Env:        env(r, models),
 		Ports:      ports(r),
 		StopSignal: cmp.Or(r.Text("stop-signal", stopSignal), defaultStopSignal),
+		FirstStart: r.Bool("first-start"),
 	}
 	folder := a.Path
 	if a.Source == "" && !r.Has("path") { // it need not be there

@@ -785,9 +785,11 @@ user = "app:65534"
 			name: "user with a word for a uid",
 			text: `[app]
 user = "app:app"
+first-start = "yes"
 `,
 			want: []string{
 				`image.toml:3:8: user: the uid "app" is not from 1 to 65533`,
+				`image.toml:4:15: first-start is a string, want a boolean`,
 			},
 		},
 		{

@@ -149,6 +149,7 @@ type App struct {
 	Env        map[string]string `toml:"env,omitempty"`
 	Ports      []int             `toml:"ports,omitempty"`
 	StopSignal string            `toml:"stop-signal,omitempty"`
+	FirstStart bool              `toml:"first-start,omitempty"` // as root, what packages make for one machine is made before the app starts
 }
 
 // IsZero says whether the image has no app: nothing is said of one.

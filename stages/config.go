@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/llb"
 )
 
 // config is the image's config: how a container of it is run. It holds no date
@@ -38,7 +40,9 @@ func config(in Input, parts []Part) ocispec.Image {
 	config.Config.WorkingDir = in.App.Workdir
 	config.Config.StopSignal = in.App.StopSignal
 	config.Config.User = in.App.User.Name // which the packages know by a number of their own
-	if in.App.User.UID != 0 {             // numeric, so that Kubernetes can see that it is not root
+	if in.App.FirstStart {
+		config.Config.User, config.Config.Entrypoint = "", slices.Concat(in.App.firstStart(), in.App.Entrypoint)
+	} else if in.App.User.UID != 0 { // numeric, so that Kubernetes can see that it is not root
 		config.Config.User = fmt.Sprintf("%[1]d:%[1]d", in.App.User.UID)
 	}
 	if len(in.App.Ports) > 0 {
@@ -83,4 +87,12 @@ func labels(in Input) map[string]string {
 	}
 	maps.DeleteFunc(labels, func(_, value string) bool { return value == "" })
 	return labels
+}
+
+// firstStart has root make what packages make for one machine, and become the app's user.
+func (a *App) firstStart() []string {
+	if a.User.Name == "" {
+		return []string{llb.FirstStart}
+	}
+	return []string{llb.FirstStart, "--user", a.User.Name}
 }

@@ -35,7 +35,7 @@ func (in Input) system() llb.Debian {
 	base := in.base(lock.SetRuntime)
 	base.Exclude, base.Keep = in.Exclude, in.Keep
 	if in.App != nil {
-		base.User = in.App.User
+		base.User, base.FirstStart = in.App.User, in.App.FirstStart
 	}
 	return base
 }

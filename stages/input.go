@@ -90,6 +90,7 @@ type App struct {
 	Env        map[string]string
 	Ports      []int
 	StopSignal string
+	FirstStart bool // what packages make for one machine is made by root before the app starts
 }
 
 // brings says whether a layer is the app's own.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -246,6 +247,36 @@ func TestConfigOfLittle(t *testing.T) {
 	}
 }
 
+// Root makes what packages make for one machine, and the app's user starts the app.
+func TestConfigOfAFirstStart(t *testing.T) {
+	in := input("production")
+	in.App.FirstStart = true
+	image, _ := draw(t, in)
+	want := []string{"/usr/libexec/lamina/first-start", "--user", "app", "python3", "/app/handler.py"}
+	if got := image.Config.Config; got.User != "" || !slices.Equal(got.Entrypoint, want) {
+		t.Errorf("user %q starts %q", got.User, got.Entrypoint)
+	}
+	in.App.User = llb.User{}
+	image, _ = draw(t, in)
+	if got := image.Config.Config.Entrypoint; !slices.Equal(got, []string{want[0], want[3], want[4]}) {
+		t.Errorf("root starts %q", got)
+	}
+}
+
+// Each layer of Debian packages is compared with itself, as the image has it.
+func TestDifferences(t *testing.T) {
+	found, err := stages.Differences(input("debug"), "again")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := slices.Sorted(maps.Keys(found)); !slices.Equal(names, []string{"debug", "runtime"}) {
+		t.Errorf("compared are %q", names)
+	}
+	if _, err := stages.Differences(stages.Input{Name: "x"}, "again"); err == nil {
+		t.Error("an image of nothing is compared")
+	}
+}
+
 // Maps are walked in another order each time: twice the same would be luck.
 func TestGraphIsTheSameEachTime(t *testing.T) {
 	_, first := draw(t, input("debug"))
@@ -281,6 +312,7 @@ func TestChangeMovesItsOwnLayers(t *testing.T) {
 		"keys of packages that stay":     {func(in *stages.Input) { in.Keep = llb.Exclude{"/etc/ssh/*"} }, []string{"runtime 2 Debian packages"}},
 		"keys elsewhere that stay":       {func(in *stages.Input) { in.Keep = llb.Exclude{"/app/tests/*.pem"} }, nil},
 		"user of the app":                {func(in *stages.Input) { in.App.User.UID++ }, []string{"runtime 2 Debian packages"}},
+		"what starts first":              {func(in *stages.Input) { in.App.FirstStart = true }, []string{"runtime 2 Debian packages"}},
 		"label":                          {func(in *stages.Input) { in.Version = "2.0" }, nil},
 		"environment":                    {func(in *stages.Input) { in.App.Env = map[string]string{"A": "b"} }, nil},
 		"smoke test":                     {func(in *stages.Input) { in.Smoke.Imports = []string{"math"} }, nil},

@@ -24,6 +24,7 @@ type imageOptions struct {
 	smoke    *choice
 	relock   bool
 	noCache  bool
+	twice    bool
 	tags     []string
 	outputs  []string
 	push     bool
@@ -41,6 +42,8 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.StringVar(&o.variant, "variant", lamina.Production,
 			"build this `VARIANT`: production, minimal, debug, or one of the spec's own")
 		f.Var(o.smoke, "smoke", "which smoke tests must pass: all, those that need no app, or none")
+		f.BoolVar(&o.twice, "check-reproducible", false,
+			"install the Debian packages twice; where files differ, name them with their packages and exit with 3")
 		f.BoolVar(&o.relock, "relock", false, "renew image.lock first, as \"build lock\" does")
 		f.Var(o.print, "print", "print the graph instead of building it: as a tree if nothing else is said; "+
 			"or the image's layers, with their sizes as far as the lock knows them")

@@ -202,7 +202,7 @@ const exitStatusText = `
 0    all is well
 1    something failed: a step of the build, a smoke test, the disk
 2    what was given is wrong: flags, the spec, a lock that can't be read
-3    findings, or a lock that no longer fits its spec
+3    findings, packages that differ when installed twice, or a lock that no longer fits its spec
 4    no engine to build with
 75   a passing trouble, of the network for instance: trying again may help
 130  interrupted`

@@ -25,7 +25,7 @@ func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, 
 	}
 	fileErr := errors.Join(checkFile("metadata-file", o.metadata), checkFile("iidfile", o.iidfile))
 	b = lamina.Build{
-		Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, Outputs: outputs, Stdout: a.ui.stdout,
+		Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, CheckReproducible: o.twice, Outputs: outputs, Stdout: a.ui.stdout,
 	}
 	if faults == nil { // outputs are held against each other when all of them can be
 		faults = b.Check()

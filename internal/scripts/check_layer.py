@@ -32,6 +32,7 @@ from globs import Globs
 from private_keys import Keys
 
 TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "keys.json")
+MADE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "made.tsv")
 MERGED = ("/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/libx32/")
 
 
@@ -83,6 +84,28 @@ class Packages:
             sums |= set(re.findall(r"(?m)^ /\S.* ([0-9a-f]{32})(?: obsolete)?$", status))  # conffiles
         return sums
 
+    @cached_property
+    def conffiles(self) -> dict[str, str]:
+        """Returns the hashes of configuration files as their packages have them."""
+        found = {}
+        for _, status in self.read("status"):
+            found |= dict(re.findall(r"(?m)^ (/\S.*) ([0-9a-f]{32})$", status))
+        return found
+
+    @cached_property
+    def known(self) -> Globs:
+        with open(MADE, encoding="utf-8") as table:
+            rows = [line.split("\t") for line in table if not line.startswith("#")]
+        return Globs([path for row in rows for path in row[3].split()])
+
+    def made(self, path: str, file: str) -> bool:
+        """Says whether a script has made or changed a file, and made.tsv knows nothing of it."""
+        if self.owns(path):
+            known = path not in self.conffiles or digest(file, "md5").hex() == self.conffiles[path]
+        else:
+            known = compiled(file)
+        return not known and not self.known.decider(path)
+
     def owns(self, path: str) -> bool:
         return merged(path) in self.owners
 
@@ -91,13 +114,19 @@ class Packages:
 
     def origin(self, path: str) -> str:
         """Says where a file without a hash comes from: of whose script names it, else likely of who alone has the folder."""
-        name = os.path.basename(path)
-        makers = self.owners.get(merged(path)) or self.scripts(path) or self.having(os.path.dirname(path)) or self.scripts(name)
+        makers = self.makers(path)
         return "made while " + (" or ".join(makers) or "a package") + (" were" if len(makers) > 1 else " was") + " installed"
+
+    def makers(self, path: str) -> list[str]:
+        return self.owners.get(merged(path)) or self.scripts(path) or self.having(os.path.dirname(path)) or self.scripts(os.path.basename(path))
 
     def scripts(self, name: str) -> list[str]:
         named = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])")
-        return [package for kind in (".postinst", ".preinst") for package, script in self.read(kind) if named.search(script)]
+        return list(dict.fromkeys(package for package, script in self.maintainers if named.search(script)))
+
+    @cached_property
+    def maintainers(self) -> list[tuple[str, str]]:
+        return [script for kind in (".postinst", ".preinst") for script in self.read(kind)]
 
     def having(self, folder: str) -> list[str]:
         while folder != "/":
@@ -126,6 +155,9 @@ class Archives:
         return found
 
     def owns(self, path: str) -> bool:
+        return False
+
+    def made(self, path: str, file: str) -> bool:
         return False
 
     def published(self, file: str) -> bool:
@@ -187,6 +219,8 @@ class Check:
         return within(path, self.places) or is_folder and any(place.startswith(path + "/") for place in self.places)
 
     def look(self, path: str, file: str, size: int) -> None:
+        if self.source.made(path, file):
+            self.notes.append(f"{path} was {self.source.origin(path)}; nothing says that it is the same each time")
         if compiled(file) or not (kind := self.keys.kind(path, file, size)):
             return
         if self.keep.decider(path):

@@ -16,6 +16,8 @@ ulimit -f $((9 << 21))
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 export LD_PRELOAD="$lamina/tools/libeatmydata.so"
+. $lamina/scripts/kept.sh
+. $lamina/scripts/prevent.sh
 if [ -s $lamina/scripts/debconf ]; then debconf-set-selections $lamina/scripts/debconf; fi
 . $lamina/scripts/rounds.sh
 unset LD_PRELOAD
@@ -31,8 +33,7 @@ rm -f /usr/sbin/policy-rc.d /var/cache/ldconfig/aux-cache \
 	/etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
 rm -rf /var/lib/apt/lists/* /var/cache/apt/* /tmp/* /var/tmp/*
 find /var/log /run -type f -delete
-. $lamina/scripts/kept.sh
-. $lamina/scripts/forget.sh
+. $lamina/scripts/made.sh
 . $lamina/scripts/exclude.sh
 
 if [ -x /usr/bin/python3 ]; then /usr/bin/python3 -I -S $lamina/scripts/bytecode.py; fi

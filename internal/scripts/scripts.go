@@ -5,7 +5,7 @@ package scripts
 
 import "embed"
 
-//go:embed *.py *.sh *.json
+//go:embed *.py *.sh *.pl *.json *.tsv
 var files embed.FS
 
 // Named returns scripts by their names. One that is not there is a bug, and panics.

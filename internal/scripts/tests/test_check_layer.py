@@ -145,6 +145,22 @@ class CheckLayerTest(WithFolder):
         self.lists(x__md5sums=f"{'0' * 32}  usr/share/test.pem\n", x__list="/usr/share/test.pem\n")
         self.fails(["/usr/share/test.pem holds a private key (PEM), made while x was installed"])
 
+    # What no package has
+
+    def test_what_scripts_make_is_told(self) -> None:
+        self.write(b"1", "layer", "var", "lib", "made", "number")
+        self.write(b"2", "layer", "etc", "changed.conf")
+        self.write(b"3", "layer", "etc", "same.conf")
+        self.write(b"4", "layer", "etc", "ld.so.cache")
+        self.write(b"5", "layer", "usr", "lib", "owned")
+        same, other = (hashlib.md5(text, usedforsecurity=False).hexdigest() for text in (b"3", b"other"))
+        self.lists(
+            status=f"Package: x\nConffiles:\n /etc/changed.conf {other}\n /etc/same.conf {same}\n",
+            x__list="/etc/changed.conf\n/etc/same.conf\n/lib/owned\n", maker__postinst="date >/var/lib/made/number\n",
+        )  # fmt: skip
+        told = "; nothing says that it is the same each time"
+        self.passes(says=f"/etc/changed.conf was made while x was installed{told}\n/var/lib/made/number was made while maker was installed{told}\n11 entries, ")
+
     # Keys of wheels, sdists and trees
 
     def installed(self, *names: str) -> None:

@@ -23,6 +23,12 @@ type (
 		Env             []string `json:"env"`
 		Args            []string `json:"args"`
 		NoNewPrivileges bool     `json:"noNewPrivileges"`
+		Capabilities    *rights  `json:"capabilities,omitempty"`
+	}
+	rights struct {
+		Bounding  []string `json:"bounding"`
+		Effective []string `json:"effective"`
+		Permitted []string `json:"permitted"`
 	}
 	user struct {
 		UID int `json:"uid"`
@@ -46,9 +52,9 @@ type (
 )
 
 // runtime is what runc is told. Without a network namespace the container has the
-// host's network; it has no capabilities.
+// host's network; it has no capabilities, but those of Docker where it is root's.
 func (m *Machine) runtime(env, args []string) runtimeSpec {
-	return runtimeSpec{
+	spec := runtimeSpec{
 		Version: "1.0.2",
 		Process: process{
 			User: userOf(m.config.User), Dir: cmp.Or(m.config.WorkingDir, "/"), Env: slices.Concat(m.config.Env, env), Args: args, NoNewPrivileges: true,
@@ -61,6 +67,14 @@ func (m *Machine) runtime(env, args []string) runtimeSpec {
 		},
 		Linux: linux{Namespaces: []namespace{{"pid"}, {"mount"}, {"ipc"}, {"uts"}}},
 	}
+	if m.config.User == "" {
+		usual := []string{
+			"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW",
+			"CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT", "CAP_AUDIT_WRITE",
+		}
+		spec.Process.Capabilities = &rights{usual, usual, usual}
+	}
+	return spec
 }
 
 // userOf reads "10001:10001", which is how images of ours name their user.

@@ -1,0 +1,82 @@
+# A part of install.sh: what becomes of what maintainer scripts have made, as made.tsv says.
+# What is removed or emptied, first-start makes. What the spec keeps, kept.sh knows by kept().
+rm -f $clusters/lamina.conf
+rmdir -p --ignore-fail-on-non-empty $clusters 2>/dev/null || :
+
+# start adds a line to the program that makes what an image lacks.
+first=/usr/libexec/lamina/first-start
+start() {
+	if [ ! -e $first ]; then
+		mkdir -p ${first%/*}
+		cat >$first <<-'end'
+			#!/bin/sh
+			# Makes what this image lacks, since all that run it would share it, and becomes the
+			# program that its arguments say, with --user NAME before it as that user. Each line of
+			# what is made leaves what is there already.
+			set -e
+			if [ "${1-}" = --user ]; then
+				user=$2 home=$(getent passwd "$2" | cut -d: -f6)
+				shift 2
+				set -- setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups env HOME="$home" "$@"
+			fi
+			exec "$@"
+		end
+		chmod 755 $first
+	fi
+	if [ "$1" != - ] && ! grep -qxF -e "$1" $first; then
+		sed -i '$d' $first
+		printf '%s\n' "$1" 'exec "$@"' >>$first
+	fi
+}
+if [ -e $lamina/scripts/first-start ]; then start -; fi
+
+removed() { # path
+	echo "lamina: removed {\"kind\": \"$kind\", \"path\": \"$1\"}"
+	start "$command"
+}
+
+while IFS='	' read -r do kind packages paths holds command; do
+	case $do in
+	remove)
+		for path in $paths; do
+			if [ -e "$path" ] && [ ! -L "$path" ] && ! kept "$path"; then
+				rm -rf "$path"
+				removed "$path"
+			fi
+		done
+		;;
+	empty)
+		for path in $paths; do
+			if [ -s "$path" ] && [ ! -L "$path" ] && ! kept "$path"; then
+				: >"$path"
+				removed "$path"
+			fi
+		done
+		;;
+	steady)
+		for path in $paths; do
+			if [ -f "$path" ] && [ ! -L "$path" ]; then perl $lamina/scripts/steady.pl "$path"; fi
+		done
+		;;
+	drop) rm -rf $paths ;; # patterns, of which each may match nothing
+	prevent)
+		for path in $paths; do # a pattern that nothing matches stays as it is
+			if [ ! -e "$path" ] && ls /var/lib/dpkg/info/$packages.list >/dev/null 2>&1; then removed "$path"; fi
+		done
+		;;
+	esac
+done <$lamina/scripts/made.tsv
+
+# What fontconfig remembers of a folder is right where its date is the epoch, and lost elsewhere.
+if command -v fc-cache >/dev/null; then
+	find /usr/share /usr/local/share -xdev -type d -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+	fc-cache -s -f
+fi
+
+# A public half alone says nothing.
+for path in /etc/ssh/ssh_host_*_key.pub; do
+	if [ ! -e "${path%.pub}" ]; then rm -f "$path"; fi
+done
+if [ -d /etc/ssl/certs ] && [ ! -e /etc/ssl/private/ssl-cert-snakeoil.key ]; then
+	find /etc/ssl/certs \( -name ssl-cert-snakeoil.pem -o -lname '*ssl-cert-snakeoil.pem' \) -delete
+fi

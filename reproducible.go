@@ -1,0 +1,92 @@
+package lamina
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/session"
+
+	"lamina.build/internal/engine"
+	"lamina.build/internal/failure"
+	"lamina.build/internal/solve"
+	"lamina.build/llb"
+	"lamina.build/stages"
+)
+
+// Difference is a path that two installations of the same Debian packages have made
+// differently, or that only one of them has.
+type Difference struct {
+	Path     string   `json:"path"`
+	What     string   `json:"what"`     // "content, from byte 52 on"
+	Packages []string `json:"packages"` // whose scripts have likely made it
+}
+
+// ReproducibleError says that the Debian packages of a layer, installed twice, have given two results.
+type ReproducibleError struct {
+	Layer       string // "runtime"
+	Differences []Difference
+}
+
+// Error has a line for each difference.
+func (e *ReproducibleError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: installed twice, the packages give another digest:", e.Layer)
+	for _, d := range e.Differences {
+		fmt.Fprintf(&b, "\n  %s: %s", d.Path, d.What)
+		if len(d.Packages) > 0 {
+			fmt.Fprintf(&b, " (%s)", strings.Join(d.Packages, ", "))
+		}
+	}
+	return b.String()
+}
+
+// Hint says what can be done about it.
+func (e *ReproducibleError) Hint() string {
+	return `exclude under [debian] leaves out what nothing needs`
+}
+
+// checkReproducible installs the Debian packages of the image once more and compares. The
+// first installation is the one that the image has.
+func (j job) checkReproducible(ctx context.Context, e *engine.Engine) error {
+	in, err := j.input(ctx, e)
+	if err != nil {
+		return err
+	}
+	states, err := stages.Differences(in, rand.Text())
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(states)) {
+		found, err := j.differences(ctx, e, states[name])
+		switch {
+		case err != nil:
+			return err
+		case len(found) > 0:
+			faults = append(faults, &ReproducibleError{name, found})
+		default:
+			j.note("%s: installed twice, the packages give the same", name)
+		}
+	}
+	return failure.New(failure.Findings, errors.Join(faults...))
+}
+
+func (j job) differences(ctx context.Context, e *engine.Engine, state llb.State) (found []Difference, err error) {
+	files, err := solve.Read(ctx, e.Client(), solve.ReadRequest{
+		State: state, Names: []string{llb.DifferencesName}, Platform: j.platform(), Store: j.store,
+		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()}, Progress: j.watch(Building),
+	})
+	if err != nil {
+		return nil, e.Explain(ctx, err)
+	}
+	if err = json.Unmarshal(files[0], &found); err != nil {
+		return nil, fmt.Errorf("reading what differs: %w", err)
+	}
+	return found, nil
+}

@@ -1,0 +1,22 @@
+package stages
+
+import (
+	"fmt"
+
+	"lamina.build/llb"
+)
+
+// Differences installs the Debian packages of the image twice, and has for each layer of
+// them a file of what differs, by the name of the layer: see [llb.Debian.Differences].
+func Differences(in Input, marker string) (map[string]llb.State, error) {
+	if err := in.check(); err != nil {
+		return nil, fmt.Errorf("drawing image %q twice: %w", in.Name, err)
+	}
+	builder, system := in.builder(), in.system()
+	found := map[string]llb.State{system.Name: system.Differences(builder, nil, marker)}
+	if added, ok := in.extra(); ok {
+		runtime := system.State()
+		found[added.Name] = added.Differences(builder, &runtime, marker)
+	}
+	return found, nil
+}
