@@ -70,7 +70,7 @@ func (a *app) withProject(o *modelFlags, do func(ctx context.Context, p *lamina.
 			return err
 		}
 		if o.mayBeDir && o.dir == "" && len(args) == 1 {
-			if _, err := os.Stat(filepath.Join(args[0], lamina.SpecName)); err == nil {
+			if _, none := os.Stat(filepath.Join(args[0], lamina.SpecName)); none == nil {
 				o.dir, args = args[0], nil
 			}
 		}

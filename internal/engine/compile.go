@@ -64,7 +64,7 @@ func compiled(ctx context.Context, o Options) (binaries, error) {
 		return bin, nil
 	}
 	if o.Compiled {
-		err := failure.New(failure.NoEngine, errors.New("no engine of our own was ever started by this version"))
+		err = failure.New(failure.NoEngine, errors.New("no engine of our own was ever started by this version"))
 		return bin, failure.WithHint(err, "the first build compiles one, and so does \"build engine start\"")
 	}
 	if err = os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {

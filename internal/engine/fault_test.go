@@ -167,7 +167,7 @@ func TestFullDiskOfTheRoot(t *testing.T) {
 	fill()
 	_, err := engine.Open(t.Context(), o)
 	checkNoEngine(t, err, "no space left on device")
-	if err := os.Remove(hog); err != nil {
+	if err = os.Remove(hog); err != nil {
 		t.Fatal(err)
 	}
 	e := open(t, o)
@@ -181,7 +181,7 @@ func TestFullDiskOfTheRoot(t *testing.T) {
 	if _, err = solve(t.Context(), e, run(step, "more"), nil); err == nil || !strings.Contains(err.Error(), "no space left on device") {
 		t.Errorf("on a full disk came %v", err)
 	}
-	if err := os.Remove(hog); err != nil {
+	if err = os.Remove(hog); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = engine.Prune(t.Context(), e.Client(), engine.PruneOptions{All: true}, nil); err != nil {

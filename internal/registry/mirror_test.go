@@ -65,30 +65,15 @@ func TestMirrors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := repo.ReadBlob(t.Context(), sum); err != nil || !bytes.Equal(got, blob) {
+			got, err := repo.ReadBlob(t.Context(), sum)
+			if err != nil || !bytes.Equal(got, blob) {
 				t.Errorf("ReadBlob: %q, %v", got, err)
 			}
-			if _, got, err := repo.Manifest(t.Context(), digest.FromBytes(manifest).String()); err != nil || !bytes.Equal(got, manifest) {
+			if _, got, err = repo.Manifest(t.Context(), digest.FromBytes(manifest).String()); err != nil || !bytes.Equal(got, manifest) {
 				t.Errorf("Manifest: %q, %v", got, err)
 			}
 			if name != "by one with other bytes" { // nobody can tell of a stream
-				body, err := repo.Blob(t.Context(), sum)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got, err := io.ReadAll(body); err != nil || !bytes.Equal(got, blob) {
-					t.Errorf("Blob: %q, %v", got, err)
-				}
-				err = repo.ReadRange(t.Context(), sum, 2, 5, func(r io.Reader, whole bool) error {
-					got, err := io.ReadAll(r)
-					if whole || string(got) != "igh" {
-						t.Errorf("ReadRange: %q", got)
-					}
-					return err
-				})
-				if err != nil {
-					t.Error(err)
-				}
+				streams(t, repo, sum, blob)
 			}
 			if asked := home.Calls("GET /v2/**") > 0; asked != tt.home {
 				t.Errorf("the registry itself was asked: %v", asked)
@@ -106,6 +91,29 @@ func TestMirrors(t *testing.T) {
 				t.Errorf("a blob went to the mirror, or nowhere: %v", err)
 			}
 		})
+	}
+}
+
+// streams reads a blob as a stream, and a stretch of it.
+func streams(t *testing.T, repo *registry.Repository, sum digest.Digest, blob []byte) {
+	t.Helper()
+	body, err := repo.Blob(t.Context(), sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(body)
+	if err != nil || !bytes.Equal(got, blob) {
+		t.Errorf("Blob: %q, %v", got, err)
+	}
+	err = repo.ReadRange(t.Context(), sum, 2, 5, func(r io.Reader, whole bool) (err error) {
+		got, err = io.ReadAll(r)
+		if whole || string(got) != "igh" {
+			t.Errorf("ReadRange: %q", got)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

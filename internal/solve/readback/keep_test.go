@@ -20,6 +20,7 @@ import (
 
 	"lamina.build/internal/layout"
 	"lamina.build/internal/test/testworld"
+	"lamina.build/output"
 )
 
 // Everywhere it is the whole image: in a layout, in archives, in repositories under all
@@ -48,6 +49,14 @@ func TestKeep(t *testing.T) {
 			want := read(t, write(t, picture(t), x.Outputs[len(x.Outputs)-1]))
 			if diff := cmp.Diff(want.Image, image); diff != "" {
 				t.Errorf("kept (-want +got):\n%s", diff)
+			}
+			for i, o := range x.Outputs {
+				own := map[output.Type]digest.Digest{
+					output.Local: "", output.Docker: read(t, write(t, picture(t), outputs(t, "type=docker,dest=-")[0])).Desc.Digest,
+				}
+				if of, other := own[o.Type]; other && x.Kept[i] != of || !other && x.Kept[i] != want.Desc.Digest {
+					t.Errorf("output %q is kept as %q", o, x.Kept[i])
+				}
 			}
 			for _, name := range names {
 				if got := tagged(t, name); !bytes.Equal(got, want.manifest) {

@@ -16,7 +16,7 @@ func Alone(t *testing.T, cache string) (u *User, state string) {
 	t.Helper()
 	enginetest.Engine(t) // compiles it
 	u = &User{Dir: t.TempDir(), Cache: cache}
-	u.Env = []string{"PATH=" + filepath.Dir(enginetest.Runc(t)) + ":" + os.Getenv("PATH")}
+	u.Env = []string{"PATH=" + filepath.Dir(enginetest.Runc(t)) + ":" + os.Getenv("PATH")} //nolint:forbidigo // a fixture is the edge of a test process
 	state = filepath.Join(u.Cache, "lamina", "engine")
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		t.Fatal(err)

@@ -40,11 +40,11 @@ func TestRealDigestIsTheSameEverywhere(t *testing.T) {
 			}
 		}
 	}()
-	first := there.Start(t, copied, "-o", "type=docker,dest=image.tar", "--smoke", "off")
-	second := there.Start(t, copied, "-o", "type=oci,dest=image.oci.tar,compression=gzip", "--smoke", "off")
+	first := there.Start(t, copied, "-o", "type=docker,dest=image.tar", "-o", "type=oci,dest=image.oci.tar,compression=gzip", "--smoke", "off")
+	second := there.Start(t, copied)
 	first.Ends(0)
-	second.Ends(0)
 	close(done)
+	second.Ends(0)
 	if n := <-pruned; n < 2 {
 		t.Errorf("there were %d prunes beside the builds", n)
 	}

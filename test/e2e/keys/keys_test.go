@@ -32,7 +32,11 @@ func TestRealKeysOfPackages(t *testing.T) {
 	if id := files["/etc/machine-id"]; id.Size > 0 {
 		t.Errorf("/etc/machine-id is %+v", id)
 	}
-	again := u.Build(t, dir, "--smoke", "off") // with the step in the engine's cache
+	// With the step in the engine's cache, and in two compressions, each with its digest.
+	again := u.Build(t, dir, "--smoke", "off", "-o", "type=oci", "-o", "type=oci,dest=a.tar,compression=gzip")
+	if !strings.Contains(again.Stdout, "\nsaved in a.tar\n  digest  sha256:") || strings.Count(again.Stdout, "  digest  ") != 1 {
+		t.Errorf("the summary does not tell both digests:\n%s", again.Stdout)
+	}
 	for _, text := range []string{
 		"\nremoved, ", "  machine-id: /var/lib/dbus/machine-id\n", "  snakeoil key: /etc/ssl/private/ssl-cert-snakeoil.key\n",
 		"  ssh host key: /etc/ssh/ssh_host_ed25519_key\n",
