@@ -131,11 +131,45 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 	if err != nil {
 		return made, err
 	}
-	e, err := j.openEngine(ctx, engine.Need{Platform: j.spec.Platform, Disk: diskNeed(j.lock) + weights})
+	need := engine.Need{Platform: j.spec.Platform, Disk: diskNeed(j.lock) + weights}
+	e, err := j.openEngine(ctx, need)
 	if err != nil {
 		return made, err
 	}
-	if err = x.Open(ctx, j.Stdout); err != nil {
+	stdout := &counted{Writer: j.Stdout}
+	for {
+		made, err = j.buildOn(ctx, e, x, stdout)
+		if !errors.Is(err, engine.ErrLost) || e.Kind != engine.Given || stdout.n > 0 || ctx.Err() != nil {
+			return made, err
+		}
+		j.lost = append(j.lost, e.Addr)
+		other, openErr := j.openEngine(ctx, need)
+		if openErr != nil {
+			return made, err
+		}
+		j.note("%v: building on at %s", err, other.Addr)
+		e = other
+		if x, err = solve.NewExports(j.Outputs, j.spec.Name, j.hasWeights()); err != nil {
+			return made, err
+		}
+	}
+}
+
+// counted knows how much was written: what has been cannot be again.
+type counted struct {
+	io.Writer
+	n int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// buildOn has one engine make the image.
+func (j job) buildOn(ctx context.Context, e *engine.Engine, x *solve.Exports, stdout io.Writer) (made Made, err error) {
+	if err = x.Open(ctx, stdout); err != nil {
 		return made, err
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
