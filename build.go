@@ -137,18 +137,31 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 		return made, err
 	}
 	stdout := &counted{Writer: j.Stdout}
-	for {
+	for n := 0; ; n++ {
 		made, err = j.buildOn(ctx, e, x, stdout)
-		if !errors.Is(err, engine.ErrLost) || e.Kind != engine.Given || stdout.n > 0 || ctx.Err() != nil {
+		err = j.explainPush(ctx, err)
+		if err == nil || ctx.Err() != nil || stdout.n > 0 {
 			return made, err
 		}
-		j.lost = append(j.lost, e.Addr)
-		other, openErr := j.openEngine(ctx, need)
-		if openErr != nil {
+		pause, again := pushAgain(err, n)
+		switch {
+		case again:
+			j.note("%v: trying again in %s", err, pause)
+			if failure.Pause(ctx, pause) != nil {
+				return made, err
+			}
+			j.NoCache = false // all is made
+		case errors.Is(err, engine.ErrLost) && e.Kind == engine.Given:
+			j.lost = append(j.lost, e.Addr)
+			other, openErr := j.openEngine(ctx, need)
+			if openErr != nil {
+				return made, err
+			}
+			j.note("%v: building on at %s", err, other.Addr)
+			e = other
+		default:
 			return made, err
 		}
-		j.note("%v: building on at %s", err, other.Addr)
-		e = other
 		if x, err = solve.NewExports(j.Outputs, j.spec.Name, j.hasWeights()); err != nil {
 			return made, err
 		}
@@ -181,12 +194,16 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *solve.Exports, st
 	if err != nil {
 		return made, err
 	}
+	cacheFaults, err := j.exportCaches(ctx, e, result)
+	if err != nil {
+		return made, err
+	}
 	made = Made{
 		Name: j.spec.Name, Variant: j.spec.Variant, Platform: j.spec.Platform,
 		Descriptor: result.Descriptor, Manifest: image.Desc.Digest, Config: cmp.Or(image.Manifest.Config.Digest, result.Config),
 		Layers:  layersOf(image.Manifest, image.Config),
-		LeftOut: j.leftOut(result.LeftOut),
-		Engine:  "BuildKit " + e.Version, Lock: digest.FromBytes(j.lock.Format()),
+		LeftOut: j.leftOut(result.LeftOut), CacheFaults: cacheFaults,
+		Engine: "BuildKit " + e.Version, Lock: digest.FromBytes(j.lock.Format()),
 	}
 	if image.Desc.Digest != "" {
 		made.Descriptor = image.Desc

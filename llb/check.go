@@ -13,7 +13,7 @@ func (c ELFClosure) On(builder State) State {
 	options := map[string]any{"driver": driverLibraries(), "ignore": list(c.Ignore)}
 	exec := python("smoke: libraries of all ELF files", "script of the library check", options, "elf_closure.py")
 	exec.Mounts = append(exec.Mounts, Mount{Target: "/image", From: c.Image})
-	return exec.On(builder)
+	return exec.Output(builder, outPath)
 }
 
 // driverLibraries are the sonames that the NVIDIA driver of the host brings
@@ -48,5 +48,5 @@ func (d Distributions) On(builder State) State {
 	exec := python("smoke: requirements of all Python packages", "scripts of the package check", options,
 		"check_distributions.py", "globs.py")
 	exec.Mounts = append(exec.Mounts, Mount{Target: "/image", From: d.Image})
-	return exec.On(builder)
+	return exec.Output(builder, outPath)
 }

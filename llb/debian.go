@@ -21,6 +21,7 @@ type Debian struct {
 	Exclude  Exclude        // what stays out
 	Keep     Exclude        // which of the keys stay that packages make for one machine
 	User     User           // who is added
+	Here     bool           // no cache outside the engine has it: it is no part of an image
 }
 
 // User is the account that an app runs as, with a group of the same name and
@@ -42,7 +43,15 @@ func (u User) String() string {
 // in one exec, since dpkg over the files of a lower layer would copy each of them up.
 func (d Debian) State() State {
 	made, _ := d.alone()
-	return Clean(d.Name+": one layer", made, "/", "/")
+	return d.clean(made)
+}
+
+func (d Debian) clean(made State) State {
+	var more []bkllb.ConstraintsOpt
+	if d.Here {
+		more = append(more, here())
+	}
+	return clean(d.Name+": one layer", made, "/", "/", more...)
 }
 
 // Lists is what dpkg has noted of the packages, for the check of what State is.
@@ -59,7 +68,7 @@ func (d Debian) alone() (made, lists State) {
 // merged above it.
 func (d Debian) On(rootfs State) State {
 	made, _ := d.above(rootfs)
-	return Clean(d.Name+": one layer", bkllb.Diff(rootfs, made), "/", "/")
+	return d.clean(bkllb.Diff(rootfs, made, here()))
 }
 
 // ListsOn is what dpkg has noted of the packages and of those of the root file system.
@@ -84,6 +93,7 @@ func (d Debian) install(root State, command ...string) (made, lists State) {
 	}
 	run := Exec{
 		Name: fmt.Sprintf("%s: install %d packages", d.Name, len(d.Packages)),
+		Here: true,
 		Args: append(append(command, d.User.String()), d.Exclude.dpkgOptions()...),
 		Mounts: []Mount{
 			{Target: toolsPath, From: d.Tools},

@@ -103,7 +103,7 @@ func TestChecksLookAtTheImageFromTheBuilder(t *testing.T) {
 		if got := v.Op.GetExec().Meta.Args; !slices.Equal(got, []string{"/usr/bin/python3", "-I", "-S", scripts + want.program, scripts + "options.json"}) {
 			t.Errorf("%s runs %q", name, got)
 		}
-		if diff := cmp.Diff(map[string]string{"/image": "image", "/.lamina/scripts": want.scripts}, mounted(g, v)); diff != "" {
+		if diff := cmp.Diff(map[string]string{"/image": "image", "/.lamina/out": "", "/.lamina/scripts": want.scripts}, mounted(g, v)); diff != "" {
 			t.Errorf("%s: mounts (-want +got):\n%s", name, diff)
 		}
 		if input(g, v, v.Op.GetExec().Mounts[0]) != "builder" || written(t, g, want.program) == "" {
