@@ -149,11 +149,58 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 	if err != nil {
 		return made, err
 	}
-	e, err := j.openEngine(ctx, engine.Need{Platform: j.spec.Platform, Disk: diskNeed(j.lock) + weights})
+	need := engine.Need{Platform: j.spec.Platform, Disk: diskNeed(j.lock) + weights}
+	e, err := j.openEngine(ctx, need)
 	if err != nil {
 		return made, err
 	}
-	if err = x.Open(ctx, j.Stdout); err != nil {
+	stdout := &counted{Writer: j.Stdout}
+	for n := 0; ; n++ {
+		made, err = j.buildOn(ctx, e, x, stdout)
+		err = j.explainPush(ctx, err)
+		if err == nil || ctx.Err() != nil || stdout.n > 0 {
+			return made, err
+		}
+		pause, again := pushAgain(err, n)
+		switch {
+		case again:
+			j.note("%v: trying again in %s", err, pause)
+			if failure.Pause(ctx, pause) != nil {
+				return made, err
+			}
+			j.NoCache = false // all is made
+		case errors.Is(err, engine.ErrLost) && e.Kind == engine.Given:
+			j.lost = append(j.lost, e.Addr)
+			other, openErr := j.openEngine(ctx, need)
+			if openErr != nil {
+				return made, err
+			}
+			j.note("%v: building on at %s", err, other.Addr)
+			e = other
+		default:
+			return made, err
+		}
+		if x, err = readback.NewExports(j.Outputs, j.spec.Name, j.hasWeights()); err != nil {
+			return made, err
+		}
+	}
+}
+
+// counted knows how much was written: what has been cannot be again.
+type counted struct {
+	io.Writer
+	n int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// buildOn has one engine make the image.
+func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports, stdout io.Writer) (made Made, err error) {
+	if err = x.Open(ctx, stdout); err != nil {
 		return made, err
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
@@ -170,12 +217,16 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 	if err != nil {
 		return made, err
 	}
+	cacheFaults, err := j.exportCaches(ctx, e, result)
+	if err != nil {
+		return made, err
+	}
 	made = Made{
 		Name: j.spec.Name, Variant: j.spec.Variant, Platform: j.spec.Platform,
 		Descriptor: result.Descriptor, Manifest: image.Desc.Digest, Config: cmp.Or(image.Manifest.Config.Digest, result.Config),
 		Layers:  layersOf(image.Manifest, image.Config),
-		LeftOut: j.leftOut(result.LeftOut),
-		Engine:  "BuildKit " + e.Version, Lock: digest.FromBytes(j.lock.Format()),
+		LeftOut: j.leftOut(result.LeftOut), CacheFaults: cacheFaults,
+		Engine: "BuildKit " + e.Version, Lock: digest.FromBytes(j.lock.Format()),
 	}
 	if image.Desc.Digest != "" {
 		made.Descriptor = image.Desc

@@ -82,8 +82,8 @@ func TestFaultsOfOptions(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{Options{Engine: "builder.example:1234"}, `"builder.example:1234" is no address of an engine`},
-		{Options{Engine: "unix://"}, `"unix://" is no address of an engine`},
+		{Options{Engines: []string{"builder.example:1234"}}, `"builder.example:1234" is no address of an engine`},
+		{Options{Engines: []string{"unix://"}}, `"unix://" is no address of an engine`},
 		{Options{PythonIndex: "./wheels"}, `--python-index: index "./wheels" is not a URL`},
 		{Options{PythonIndex: "https://me:secret@i.example"}, `--python-index: index "…@i.example" holds a login`},
 		{Options{DebianMirror: "ftp://deb.example"}, "flag --debian-mirror: "},
@@ -96,11 +96,11 @@ func TestFaultsOfOptions(t *testing.T) {
 			t.Errorf("of the engine came %v", err)
 		}
 	}
-	all := Options{Engine: "x", PythonIndex: "x", DebianMirror: "x"}.Check()
+	all := Options{Engines: []string{"x"}, PythonIndex: "x", DebianMirror: "x"}.Check()
 	if all == nil || strings.Count(all.Error(), "\n") != 2 {
 		t.Errorf("all at once: %v", all)
 	}
-	if err := (Options{Engine: "tcp://builder.example:1234", PythonIndex: "https://i.example/simple", DebianMirror: "https://deb.example/debian"}).Check(); err != nil {
+	if err := (Options{Engines: []string{"tcp://builder.example:1234"}, PythonIndex: "https://i.example/simple", DebianMirror: "https://deb.example/debian"}).Check(); err != nil {
 		t.Error(err)
 	}
 }

@@ -26,8 +26,10 @@ type host struct {
 
 	registries *registries
 
-	cacheDir string
-	engines  []*engine.Engine // in use until the end
+	cacheDir     string
+	engineConfig []byte
+	engines      []*engine.Engine // in use until the end
+	lost         []string         // addresses of those that ended under their work
 }
 
 func newHost(o Options) (*host, error) {
@@ -36,8 +38,11 @@ func newHost(o Options) (*host, error) {
 		o.Env = func(string) string { return "" }
 	}
 	h := &host{o: o, registries: newRegistries(o.Env, usual)}
+	var err error
+	if h.engineConfig, err = o.engineConfig(); err != nil {
+		return nil, failure.New(failure.Usage, err)
+	}
 	if o.CacheDir != "" {
-		var err error
 		h.cacheDir, err = filepath.Abs(o.CacheDir)
 		return h, failure.New(failure.Usage, err)
 	}
@@ -54,7 +59,7 @@ func newHost(o Options) (*host, error) {
 		h.cacheDir = filepath.Join(home, ".cache", "lamina")
 		return h, nil
 	}
-	err := failure.New(failure.Usage, errors.New(
+	err = failure.New(failure.Usage, errors.New(
 		"no folder to keep a cache in: neither XDG_CACHE_HOME nor HOME is an absolute path",
 	))
 	return nil, failure.WithHint(err, "set XDG_CACHE_HOME")
@@ -132,8 +137,8 @@ func (h *host) close() error {
 // engineOptions are what every use of an engine has in common.
 func (h *host) engineOptions(need engine.Need) engine.Options {
 	return engine.Options{
-		Addr: h.o.Engine, CacheDir: h.cacheDir, Env: h.env, Progress: h.line, Need: need, FetchRunc: h.fetchRunc,
-		Registries: h.engineRegistries(),
+		Where: h.o.where(), Lost: h.lost, CacheDir: h.cacheDir, Env: h.env, Progress: h.line, Need: need, FetchRunc: h.fetchRunc,
+		Registries: h.engineRegistries(), Config: h.engineConfig,
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/session"
 
-	"lamina.build/cache"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
@@ -147,18 +146,6 @@ func gpusOf(devices []string) []string {
 // hasWeights says whether there are layers that are kept uncompressed.
 func (j job) hasWeights() bool {
 	return len(j.spec.Models) > 0 && j.spec.Weights == spec.WeightsLayers
-}
-
-// remote is the cache outside the engine: each variant and platform has one of
-// its own.
-func (j job) remote() cache.Remote {
-	own := cache.Remote{Imports: slices.Clone(j.Cache.Imports), Exports: slices.Clone(j.Cache.Exports)}
-	for _, list := range [][]cache.Entry{own.Imports, own.Exports} {
-		for i := range list {
-			list[i] = list[i].For(j.spec.Variant, j.spec.Platform)
-		}
-	}
-	return own
 }
 
 // diskNeed is what a build of the lock occupies at most: packed, unpacked, and

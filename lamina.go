@@ -29,6 +29,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/moby/buildkit/client"
 
@@ -48,14 +49,23 @@ type Options struct {
 	// folder lamina in XDG_CACHE_HOME or ~/.cache of [Options.Env], and without that in
 	// that of os.UserCacheDir.
 	CacheDir string
-	// Env looks up a variable: BUILDKIT_HOST, LAMINA_DEBIAN_MIRROR, LAMINA_PYTHON_INDEX,
+	// Env looks up a variable: BUILDKIT_HOST, BUILDX_BUILDER, LAMINA_DEBIAN_MIRROR, LAMINA_PYTHON_INDEX,
 	// those of uv and pip, HF_TOKEN, NETRC, DOCKER_CONFIG and REGISTRY_AUTH_FILE, and those
 	// that requirement files name.
 	// os.Getenv gives it those of the process; the default has none.
 	Env func(name string) string
-	// Engine is the address of a buildkitd, "unix://…" or "tcp://…". The default is
-	// BUILDKIT_HOST, else one that listens on a standard socket, else one of our own.
-	Engine string
+	// Engines are addresses of buildkitds, "unix://…" or "tcp://…": the first that will do is
+	// used, and the next where that one is lost. The default is BUILDKIT_HOST, the
+	// BUILDX_BUILDER, one that listens on a standard socket, or one of our own, whichever
+	// there is first.
+	Engines []string
+	// Builder is the name of one of docker buildx's builders, in place of Engines.
+	Builder string
+	// EngineTLS is for Engines at "tcp://…". The default is what BUILDKIT_TLS_CACERT,
+	// BUILDKIT_TLS_CERT, BUILDKIT_TLS_KEY and BUILDKIT_TLS_SERVERNAME name.
+	EngineTLS TLS
+	// EngineConfig is a buildkitd.toml for an engine of our own, in place of the one that it has.
+	EngineConfig string
 	// DebianMirror is a URL, or name=URL,… for repositories by name.
 	DebianMirror string
 	// PythonIndex is the URL of the index where nothing names another one.
@@ -68,6 +78,13 @@ type Options struct {
 	Models string
 	// Progress is told how things go.
 	Progress Progress
+}
+
+// TLS is how an engine is known, and how it knows us: files of PEM, as buildctl has them.
+type TLS struct {
+	CACert     string // authorities that may vouch for the engine; "" is those of this machine
+	Cert, Key  string // what we are known by to an engine that asks
+	ServerName string // that its certificate is for; "" is the host of its address
 }
 
 // Progress is told how a job goes on. Its methods are called by many goroutines.
@@ -133,5 +150,26 @@ func (o Options) Check() error {
 	if err != nil {
 		err = fmt.Errorf("flag --debian-mirror: %w", err)
 	}
-	return failure.New(failure.Usage, errors.Join(err, resolve.CheckIndex(o.PythonIndex), engine.CheckAddr(o.Engine)))
+	_, configErr := o.engineConfig()
+	return failure.New(failure.Usage, errors.Join(err, resolve.CheckIndex(o.PythonIndex), o.where().Check(), configErr))
+}
+
+// where says which engines may be used.
+func (o Options) where() engine.Where {
+	return engine.Where{Addrs: o.Engines, Builder: o.Builder, TLS: engine.TLS(o.EngineTLS)}
+}
+
+// engineConfig reads the configuration of an engine of our own; nil is its usual one.
+func (o Options) engineConfig() ([]byte, error) {
+	if o.EngineConfig == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(o.EngineConfig)
+	if err == nil {
+		err = engine.Options{Config: text}.CheckConfig()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("flag --engine-config: %w", err)
+	}
+	return text, nil
 }

@@ -28,6 +28,8 @@ type Made struct {
 	Pruned  []Pruned  // what wheels were installed without, of those that were installed now
 	Removed []Removed // keys and ids that packages had made for one machine, as far as they were installed by this machine's builds
 
+	CacheFaults []string // caches that could not be left, with the reason
+
 	Saved  []Saved       // where it is
 	Engine string        // "BuildKit v0.34.2"
 	Lock   digest.Digest // of the image.lock as written
@@ -129,6 +131,9 @@ func (m Made) Metadata() ([]byte, error) {
 	}
 	if len(m.LeftOut) > 0 {
 		values["lamina.left-out"] = m.LeftOut
+	}
+	if len(m.CacheFaults) > 0 {
+		values["lamina.cache-faults"] = m.CacheFaults
 	}
 	if len(m.Pruned) > 0 {
 		values["lamina.pruned"] = m.Pruned

@@ -14,7 +14,6 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/session"
 
-	"lamina.build/cache"
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
@@ -31,7 +30,7 @@ import (
 // so that a file which does not come is worth another look: a package that its
 // mirror has dropped is looked for in the archive of Debian's past, and a
 // passing trouble of an index is waited out.
-func (j job) solve(ctx context.Context, e *engine.Engine, x *readback.Exports) (solve.Result, error) {
+func (j job) solve(ctx context.Context, e *engine.Engine, x *readback.Exports) (solved, error) {
 	result, err := j.attempt(ctx, e, x)
 	for n, lost := 0, 0; ; n++ {
 		d, ok := j.distributionOf(err)
@@ -141,7 +140,7 @@ func notSet(unset []requirements.Unset, address string) error {
 }
 
 // fromArchive tries a build again that lacks a Debian package.
-func (j job) fromArchive(ctx context.Context, e *engine.Engine, x *readback.Exports, err error) (solve.Result, error) {
+func (j job) fromArchive(ctx context.Context, e *engine.Engine, x *readback.Exports, err error) (solved, error) {
 	err = j.reason(ctx, err)
 	j.note("%v: trying Debian's archive of its past", err)
 	j.archive = true
@@ -178,10 +177,18 @@ func (j job) reason(ctx context.Context, err error) error {
 	return err
 }
 
-func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports) (solve.Result, error) {
+// solved is an image that an engine has made, and what it was drawn from.
+type solved struct {
+	solve.Result
+
+	request solve.Request
+	in      stages.Input
+}
+
+func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports) (made solved, err error) {
 	image, in, err := j.draw(ctx, e)
 	if err != nil {
-		return solve.Result{}, err
+		return made, err
 	}
 	x.Of(image, j.sources())
 	request := solve.Request{
@@ -189,29 +196,22 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports)
 		Told:    filepath.Join(j.cacheDir, "told"),
 		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()},
 	}
-	var later []cache.Entry
-	if j.hasWeights() {
-		request.Cache.Exports, later = request.Cache.Split()
-	}
-	var result solve.Result
+	request.Cache.Exports, _ = request.Cache.Split() // the others when the image is in its place
+	made.in = in
 	for n, batch := range x.Batches() {
 		request.Exports = batch.Entries
 		one, err := j.run(ctx, e, request)
 		if err != nil {
-			return solve.Result{}, err
+			return made, err
 		}
 		x.Answer(batch, one.Descriptor)
 		if n == 0 {
-			result = one
+			made.Result = one
 		}
 		request.NoCache = false // all is made
-		request.Cache.Exports, _ = request.Cache.Split()
 	}
-	if len(later) == 0 {
-		return result, nil
-	}
-	request.Cache.Exports = later
-	return result, j.exportCache(ctx, e, in, request)
+	made.request = request
+	return made, nil
 }
 
 // sources are where the layers are that are added to what the engine exports.
@@ -225,19 +225,8 @@ func (j job) sources() readback.Sources {
 	return from
 }
 
-// exportCache leaves a remote cache of an image that was built, without its
-// weights: a cache would hold them once more.
-func (j job) exportCache(ctx context.Context, e *engine.Engine, in stages.Input, r solve.Request) (err error) {
-	if r.Image, err = j.Build.Draw(in.WithoutWeights()); err != nil {
-		return err
-	}
-	r.Exports, r.NoCache = nil, false
-	_, err = j.run(ctx, e, r)
-	return err
-}
-
 func (j job) run(ctx context.Context, e *engine.Engine, r solve.Request) (result solve.Result, err error) {
-	r.Progress = j.watch(Building)
+	r.Progress = j.watchCaches(j.watch(Building))
 	result, err = solve.Run(ctx, e.Client(), r)
 	return result, e.Explain(ctx, err)
 }

@@ -22,7 +22,7 @@ type Remote struct {
 // Entry is one cache outside the engine, in the terms of BuildKit's
 // --import-cache and --export-cache.
 type Entry struct {
-	Type  string // "registry", "local" or "inline"
+	Type  string // "registry", "local", "inline", "gha", "s3" or "azblob"
 	Attrs map[string]string
 }
 
@@ -39,26 +39,42 @@ func (r Remote) Split() (inline, apart []Entry) {
 	return inline, apart
 }
 
-// kind is a type of cache, with the attributes that BuildKit reads of it; the first
-// one has to be there.
+// kind is a type of cache, with the attributes that BuildKit reads of it.
 type kind struct {
 	name  string
+	needs string // what has to be there
 	attrs []string
 }
 
 // kinds are those of one direction. BuildKit itself ignores what it doesn't know, so
 // that a typing error would be a cache that is silently not there.
 func kinds(export bool) []kind {
+	var (
+		github = []string{"scope", "url", "url_v2", "token", "version", "timeout", "repository"}
+		stored = []string{"name", "prefix", "blobs_prefix", "manifests_prefix", "secret_access_key"}
+		s3     = append([]string{
+			"bucket", "region", "access_key_id", "session_token", "endpoint_url", "use_path_style", "disable_accept_encoding", "retry_mode", "retry_max_attempts",
+		}, stored...)
+		azure = append([]string{"account_url", "account_name", "container"}, stored...)
+	)
 	if !export {
-		return []kind{{"registry", []string{"ref", "registry.insecure"}}, {"local", []string{"src", "tag", "digest"}}}
+		return []kind{
+			{"registry", "ref", []string{"ref", "registry.insecure"}},
+			{"local", "src", []string{"src", "tag", "digest"}},
+			{"gha", "", github},
+			{"s3", "bucket", s3},
+			{"azblob", "account_url", azure},
+		}
 	}
-	compression := []string{
-		"compression", "force-compression", "oci-mediatypes", "image-manifest",
-	}
+	how := []string{"mode", "ignore-error", "compression", "force-compression", "oci-mediatypes", "image-manifest"}
+	object := how[:4:4] // no manifests of registries
 	return []kind{
-		{"registry", append([]string{"ref", "mode", "ignore-error", "registry.insecure"}, compression...)},
-		{"local", append([]string{"dest", "mode", "tag", "ignore-error", "reset"}, compression...)},
-		{"inline", nil},
+		{"registry", "ref", append([]string{"ref", "registry.insecure"}, how...)},
+		{"local", "dest", append([]string{"dest", "tag", "reset"}, how...)},
+		{"inline", "", nil},
+		{"gha", "", append(github, "ghtoken", "mode", "ignore-error")},
+		{"s3", "bucket", slices.Concat(s3, []string{"touch_refresh", "upload_parallelism"}, object)},
+		{"azblob", "account_url", append(azure, object...)},
 	}
 }
 
@@ -79,7 +95,7 @@ func ParseExport(s string) (Entry, error) {
 		return e, err
 	}
 	for key, usual := range map[string]string{"mode": "max", "compression": "zstd", "force-compression": "true"} {
-		if e.Attrs[key] == "" {
+		if e.Attrs[key] == "" && (key == "mode" || e.Type != "gha") { // which has a compression of its own
 			e.Attrs[key] = usual
 		}
 	}
@@ -111,7 +127,7 @@ func (e Entry) checkKind(s string, export bool) error {
 	var names []string
 	for _, k := range kinds(export) {
 		if k.name == e.Type {
-			return e.check(s, k.attrs)
+			return e.check(s, k.needs, k.attrs)
 		}
 		names = append(names, k.name)
 	}
@@ -119,7 +135,7 @@ func (e Entry) checkKind(s string, export bool) error {
 }
 
 // check finds what is wrong with the attributes of an entry that is called s.
-func (e Entry) check(s string, attrs []string) error {
+func (e Entry) check(s, needs string, attrs []string) error {
 	var faults []error
 	for _, key := range slices.Sorted(maps.Keys(e.Attrs)) {
 		if !slices.Contains(attrs, key) {
@@ -127,8 +143,8 @@ func (e Entry) check(s string, attrs []string) error {
 				s, e.Type, key, strings.Join(attrs, ", ")))
 		}
 	}
-	if len(attrs) > 0 && e.Attrs[attrs[0]] == "" {
-		faults = append(faults, fmt.Errorf("cache %q: type %s needs %s=", s, e.Type, attrs[0]))
+	if needs != "" && e.Attrs[needs] == "" {
+		faults = append(faults, fmt.Errorf("cache %q: type %s needs %s=", s, e.Type, needs))
 	}
 	if c := e.Attrs["compression"]; !slices.Contains([]string{"", "zstd", "gzip", "uncompressed"}, c) {
 		faults = append(faults, fmt.Errorf("cache %q: compression %q is none of zstd, gzip, uncompressed", s, c))
@@ -141,16 +157,63 @@ func (e Entry) check(s string, attrs []string) error {
 
 // For returns e for one variant and platform: a reference without a tag gets
 // one of their own, since builds that share one would overwrite each other's
-// cache.
+// cache; the same holds for the name that a service has for it.
 func (e Entry) For(variant, platform string) Entry {
-	ref := e.Attrs["ref"]
-	name := ref[strings.LastIndex(ref, "/")+1:]
-	if ref == "" || strings.ContainsAny(name, ":@") {
+	own := "cache-" + variant + "-" + strings.ReplaceAll(platform, "/", "-")
+	key := map[string]string{"gha": "scope", "s3": "name", "azblob": "name"}[e.Type]
+	if ref := e.Attrs["ref"]; ref != "" {
+		if strings.ContainsAny(ref[strings.LastIndex(ref, "/")+1:], ":@") {
+			return e
+		}
+		key, own = "ref", ref+":"+own
+	} else if key == "" || e.Attrs[key] != "" {
 		return e
 	}
 	attrs := maps.Clone(e.Attrs)
-	attrs["ref"] = ref + ":cache-" + variant + "-" + strings.ReplaceAll(platform, "/", "-")
+	attrs[key] = own
 	return Entry{Type: e.Type, Attrs: attrs}
+}
+
+// From returns e with what variables say that tools of its service set: those of GitHub's
+// runners, of AWS and of Azure, as docker buildx reads them. What e says itself holds.
+func (e Entry) From(env func(string) string) Entry {
+	attrs := maps.Clone(e.Attrs)
+	take := func(key string, names ...string) {
+		for _, name := range names {
+			if value := env(name); value != "" && attrs[key] == "" {
+				attrs[key] = value
+			}
+		}
+	}
+	switch e.Type {
+	case "gha":
+		if v := env("ACTIONS_CACHE_SERVICE_V2"); attrs["version"] == "2" || attrs["version"] == "" && (v == "1" || strings.EqualFold(v, "true")) {
+			take("url_v2", "ACTIONS_RESULTS_URL")
+		}
+		take("url", "ACTIONS_CACHE_URL", "ACTIONS_RESULTS_URL")
+		take("token", "ACTIONS_RUNTIME_TOKEN")
+	case "s3":
+		take("region", "AWS_REGION", "AWS_DEFAULT_REGION")
+		if attrs["access_key_id"] == "" { // they go together
+			take("access_key_id", "AWS_ACCESS_KEY_ID")
+			take("secret_access_key", "AWS_SECRET_ACCESS_KEY")
+			take("session_token", "AWS_SESSION_TOKEN")
+		}
+	case "azblob":
+		take("account_name", "BUILDKIT_AZURE_STORAGE_ACCOUNT_NAME")
+		take("container", "BUILDKIT_AZURE_STORAGE_CONTAINER")
+	}
+	return Entry{Type: e.Type, Attrs: attrs}
+}
+
+// Name is how people know a cache, without its secrets.
+func (e Entry) Name() string {
+	for _, key := range []string{"ref", "dest", "src", "bucket", "account_url", "scope"} {
+		if e.Attrs[key] != "" {
+			return e.Type + " " + e.Attrs[key]
+		}
+	}
+	return e.Type
 }
 
 // fields splits "type=registry,ref=…" and takes a lone value as a reference.

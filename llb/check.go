@@ -17,7 +17,7 @@ func (c ELFClosure) On(builder State) State {
 	exec := python("smoke: libraries of all ELF files", "scripts of the library check", options,
 		"elf_closure.py", "check_layer.py", "private_keys.py", "globs.py")
 	exec.Mounts = append(exec.Mounts, Mount{Target: "/image", From: c.Image}, Mount{Target: listsPath, From: c.Lists})
-	return exec.On(builder)
+	return exec.Output(builder, outPath)
 }
 
 // driverLibraries are the sonames that the NVIDIA driver of the host brings
@@ -52,5 +52,5 @@ func (d Distributions) On(builder State) State {
 	exec := python("smoke: requirements of all Python packages", "scripts of the package check", options,
 		"check_distributions.py", "globs.py")
 	exec.Mounts = append(exec.Mounts, Mount{Target: "/image", From: d.Image})
-	return exec.On(builder)
+	return exec.Output(builder, outPath)
 }

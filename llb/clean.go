@@ -12,14 +12,21 @@ import (
 // in which every file's time is [Epoch]. Such a layer has the same digest after
 // a prune, alone or merged; hard links, owners, setuid bits and file
 // capabilities survive in it.
-func Clean(name string, from State, src, dst string) State {
+func Clean(name string, from State, src, dst string) State { return clean(name, from, src, dst) }
+
+func clean(name string, from State, src, dst string, more ...bkllb.ConstraintsOpt) State {
 	epoch := EpochTime()
 	return bkllb.Scratch().File(bkllb.Copy(from, src, dst, &bkllb.CopyInfo{
 		CopyDirContentsOnly: true,
 		CreateDestPath:      true,
 		CreatedTime:         &epoch,
-	}), bkllb.WithCustomName(name))
+	}), append(more, bkllb.WithCustomName(name))...)
 }
+
+// here keeps what a step makes out of caches outside the engine: what can be fetched
+// again, or is a step on the way to a layer. A cache finds the layer without it, and would
+// be ten times the image.
+func here() bkllb.ConstraintsOpt { return bkllb.WithoutExportCache() }
 
 // File is a file of another state and where it shall be.
 type File struct {
@@ -30,7 +37,7 @@ type File struct {
 // Gather puts single files from many states into one, in one operation: a
 // Merge of as many sources costs twice the time.
 func Gather(name string, files []File) State {
-	return bkllb.Scratch().File(copies(folder("/"), files), bkllb.WithCustomName(name))
+	return bkllb.Scratch().File(copies(folder("/"), files), bkllb.WithCustomName(name), here())
 }
 
 // Files is a state of small files with fixed content at its root, by their names,
@@ -46,7 +53,7 @@ func Files(name string, files map[string]string) State {
 // Text is a layer of one file, which all may read.
 func Text(name, file, content string) State {
 	action := folder(path.Dir(file)).Mkfile(file, 0o644, []byte(content), atEpoch())
-	made := bkllb.Scratch().File(action, bkllb.WithCustomName(name))
+	made := bkllb.Scratch().File(action, bkllb.WithCustomName(name), here())
 	return Clean(name+": one layer", made, "/", "/")
 }
 

@@ -25,6 +25,8 @@ type Debian struct {
 
 	FirstStart bool // the image starts by what makes the rest, also where that is nothing
 
+	Here bool // no cache outside the engine has it: it is no part of an image
+
 	marker string // see [Debian.Differences]
 }
 
@@ -53,7 +55,15 @@ func (u User) String() string {
 // in one exec, since dpkg over the files of a lower layer would copy each of them up.
 func (d Debian) State() State {
 	made, _ := d.alone()
-	return Clean(d.Name+": one layer", made, "/", "/")
+	return d.clean(made)
+}
+
+func (d Debian) clean(made State) State {
+	var more []bkllb.ConstraintsOpt
+	if d.Here {
+		more = append(more, here())
+	}
+	return clean(d.Name+": one layer", made, "/", "/", more...)
 }
 
 // Lists is what dpkg has noted of the packages, for the check of what State is.
@@ -70,13 +80,13 @@ func (d Debian) alone() (made, lists State) {
 // merged above it. It can't say what they took away, see [GoneFile].
 func (d Debian) On(rootfs State) State {
 	made, _ := d.above(rootfs)
-	return Clean(d.Name+": one layer", bkllb.Diff(rootfs, made), "/", "/")
+	return d.clean(bkllb.Diff(rootfs, made, here()))
 }
 
 // With is a root file system with the packages, as one clean layer.
 func (d Debian) With(rootfs State) State {
 	made, _ := d.above(rootfs)
-	return Clean(d.Name+": one layer", made, "/", "/")
+	return d.clean(made)
 }
 
 // GoneFile is where [Debian.ListsOn] has the paths of the root file system that the
@@ -109,6 +119,7 @@ func (d Debian) install(root State, command ...string) (made, lists State) {
 	}
 	exec := Exec{
 		Name: fmt.Sprintf("%s: install %d packages", d.Name, len(d.Packages)),
+		Here: true,
 		Args: append(command, d.User.String()),
 		Mounts: []Mount{
 			{Target: toolsPath, From: d.Tools},

@@ -36,6 +36,7 @@ type Exec struct {
 	Caches  []cache.Mount
 	Sockets []Socket
 	Devices []string // of the engine, by their CDI names: "nvidia.com/gpu=all"
+	Here    bool     // no cache outside the engine has what it makes
 }
 
 // Mount shows a state to an exec, read-only.
@@ -69,6 +70,9 @@ func (e Exec) run(root State) bkllb.ExecState {
 	for _, kv := range slices.Concat(surroundings(), e.Env) {
 		key, value, _ := strings.Cut(kv, "=")
 		options = append(options, bkllb.AddEnv(key, value))
+	}
+	if e.Here {
+		options = append(options, here())
 	}
 	if e.Dir != "" {
 		options = append(options, bkllb.Dir(e.Dir))

@@ -103,7 +103,7 @@ func TestChecksLookAtTheImageFromTheBuilder(t *testing.T) {
 		if got := v.Op.GetExec().Meta.Args; !slices.Equal(got, []string{"/usr/bin/python3", "-I", "-S", scripts + want.program, scripts + "options.json"}) {
 			t.Errorf("%s runs %q", name, got)
 		}
-		mounts := map[string]string{"/image": "image", "/.lamina/scripts": want.scripts}
+		mounts := map[string]string{"/image": "image", "/.lamina/out": "", "/.lamina/scripts": want.scripts}
 		if name == "elf" {
 			mounts["/.lamina/lists"] = "lists"
 		}

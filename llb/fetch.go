@@ -18,7 +18,7 @@ func Fetch(url string, sum digest.Digest, filename string) State {
 		bkllb.Checksum(sum),
 		bkllb.Filename(filename),
 		bkllb.Chmod(0o644),
-		bkllb.WithCustomName("fetch "+filename),
+		bkllb.WithCustomName("fetch "+filename), here(),
 	)
 }
 
@@ -41,7 +41,7 @@ func (m Mirrors) URL(p lock.Package) string {
 // its files the time of the checkout, so that it never is a layer as it is.
 func Git(remote, commit string) State {
 	return bkllb.Git(remote, "", bkllb.GitRef(commit), bkllb.GitChecksum(commit),
-		bkllb.WithCustomName("fetch "+gitName(remote, commit)))
+		bkllb.WithCustomName("fetch "+gitName(remote, commit)), here())
 }
 
 func gitName(remote, commit string) string {
@@ -70,6 +70,6 @@ func (t Tree) Name() string { return gitName(t.Remote, t.Commit) }
 func (t Tree) State() State {
 	gathered := bkllb.Scratch().File(bkllb.Copy(Git(t.Remote, t.Commit), path.Join("/", t.Subdir), t.Path, &bkllb.CopyInfo{
 		CopyDirContentsOnly: true, CreateDestPath: true, ExcludePatterns: append(slices.Clone(t.Exclude), gitLinks),
-	}), bkllb.WithCustomName(t.Name()+": select"))
+	}), bkllb.WithCustomName(t.Name()+": select"), here())
 	return Clean(t.Name()+": one layer", gathered, "/", "/")
 }

@@ -39,5 +39,5 @@ func (c LayerCheck) On(builder State) State {
 	for _, f := range c.Wheels {
 		exec.Mounts = append(exec.Mounts, wheelMount(f))
 	}
-	return exec.On(builder)
+	return exec.Output(builder, outPath) // a folder with nothing in it: of its root, a cache would have the builder
 }

@@ -75,6 +75,7 @@ func (u UV) On(builder State) State {
 	wheel := wheelMount(u.Wheel)
 	return Exec{
 		Name:   "unpack uv",
+		Here:   true,
 		Args:   []string{"/bin/sh", "-euc", `python3 -m zipfile -e "$0" /unpacked; install -m 0755 /unpacked/*.data/scripts/uv "$1"`, wheel.Target, outPath},
 		Mounts: []Mount{wheel},
 	}.Output(builder, outPath)
@@ -90,6 +91,7 @@ type Wheels struct {
 	Prune      []string // globs below site-packages of what stays out; a leading ! takes back
 	Collisions []string // globs of files that two wheels may both have
 	Optional   bool     // there may be no wheel in Built
+	Here       bool     // no cache outside the engine has it: it is no part of an image
 }
 
 // On returns the installed wheels as one clean layer. It is the one kind of
@@ -98,6 +100,7 @@ type Wheels struct {
 func (w Wheels) On(builder State) State {
 	options := map[string]any{"prune": list(w.Prune), "collisions": list(w.Collisions), "optional": w.Optional}
 	exec := python(w.Name+": install", "scripts of the installation", options, "install_wheels.py", "finish_wheels.py", "globs.py")
+	exec.Here = w.Here
 	if w.UV != nil {
 		exec.Mounts = append(exec.Mounts, Mount{Target: uvPath, From: *w.UV})
 	}

@@ -200,7 +200,7 @@ func TestLayerCheck(t *testing.T) {
 	g := decode(t, execs()["check"])
 	v := called(t, g, "check: torch 2")
 	want := map[string]string{
-		"/.lamina/layer": "layer", "/.lamina/lists": "environment", "/.lamina/source": "environment", "/.lamina/scripts": "scripts of the check of layers",
+		"/.lamina/layer": "layer", "/.lamina/lists": "environment", "/.lamina/source": "environment", "/.lamina/scripts": "scripts of the check of layers", "/.lamina/out": "",
 		"/.lamina/wheels/torch-1-py3-none-any.whl": "fetch torch-1-py3-none-any.whl:/torch-1-py3-none-any.whl",
 	}
 	if diff := cmp.Diff(want, mounted(g, v)); diff != "" {

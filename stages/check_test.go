@@ -97,7 +97,7 @@ func TestWhatLayersMayHold(t *testing.T) {
 			}
 			args, mounts := v.Op.GetExec().Meta.Args, []string{}
 			for _, m := range v.Op.GetExec().Mounts {
-				if below, ok := strings.CutPrefix(m.Dest, "/.lamina/"); ok && below != "layer" && below != "scripts" {
+				if below, ok := strings.CutPrefix(m.Dest, "/.lamina/"); ok && below != "layer" && below != "scripts" && below != "out" {
 					mounts = append(mounts, below)
 				}
 			}

@@ -24,6 +24,7 @@ func (in Input) base(kind lock.Kind) llb.Debian {
 
 func (in Input) builder() llb.State {
 	base := in.base(lock.SetBuilder)
+	base.Here = true
 	base.Exclude = llb.Exclude{
 		"/usr/share/doc/**", "/usr/share/man/**", "/usr/share/info/**", "/usr/share/locale/**",
 	}

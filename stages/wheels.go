@@ -74,7 +74,7 @@ func (d drawing) environment(project string) *llb.State {
 	if len(wheels) == 0 {
 		return nil
 	}
-	env := llb.Wheels{Name: "what " + project + " is built with", UV: d.uv(), Files: d.files(wheels)}.On(d.root)
+	env := llb.Wheels{Name: "what " + project + " is built with", UV: d.uv(), Files: d.files(wheels), Here: true}.On(d.root)
 	return &env
 }
 

@@ -22,8 +22,8 @@ func (a *app) engineCommand() *cobra.Command {
 		Long: `
 Look after the engine, the buildkitd that builds run on.
 
-A build takes the engine of --addr or BUILDKIT_HOST, else one that listens on a
-standard socket, else one of our own, which it starts and which ends with the
+A build takes the engine of --addr, --builder, BUILDKIT_HOST or BUILDX_BUILDER, else one
+that listens on a standard socket, else one of our own, which it starts and which ends with the
 last build that uses it. What it has cached stays. "build engine start" keeps
 our own engine up, which saves its start, a third of a second, at each build.`,
 		Example: `
@@ -48,16 +48,19 @@ func (a *app) engineJob(use, short string, o *lamina.Options, do func(ctx contex
 // ownEngine says where our own engine is looked at.
 func (a *app) ownEngine() (engine.Options, error) {
 	dir, err := lamina.Options{Env: a.env}.CacheFolder()
-	return engine.Options{CacheDir: dir}, err
+	return engine.Options{CacheDir: dir, Env: a.env}, err
 }
 
 // tellEngine prints how our own engine is.
-func (a *app) tellEngine(asJSON bool) error {
+func (a *app) tellEngine(ctx context.Context, asJSON bool) error {
 	e, err := a.ownEngine()
 	if err != nil {
 		return err
 	}
 	st, err := engine.StatusOf(e)
+	if err == nil {
+		st.Instead, err = engine.Others(ctx, e)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -70,12 +73,14 @@ func (a *app) tellEngine(asJSON bool) error {
 func (a *app) engineStart() *cobra.Command {
 	const short = "start an engine of our own and keep it up between builds"
 	var o lamina.Options
-	return a.engineJob("start", short, &o, func(ctx context.Context) error {
+	c := a.engineJob("start [flags]", short, &o, func(ctx context.Context) error {
 		if err := lamina.StartEngine(ctx, o); err != nil {
 			return err
 		}
-		return a.tellEngine(false)
+		return a.tellEngine(ctx, false)
 	})
+	section(c, "FLAGS", func(f *pflag.FlagSet) { engineConfigFlag(f, &o) })
+	return c
 }
 
 func (a *app) engineStop() *cobra.Command {
@@ -105,7 +110,7 @@ func (a *app) engineStop() *cobra.Command {
 func (a *app) engineStatus() *cobra.Command {
 	var asJSON bool
 	const short = "say whether our own engine runs, for whom, and what it occupies"
-	c := a.engineJob("status [flags]", short, &lamina.Options{}, func(context.Context) error { return a.tellEngine(asJSON) })
+	c := a.engineJob("status [flags]", short, &lamina.Options{}, func(ctx context.Context) error { return a.tellEngine(ctx, asJSON) })
 	section(c, "FLAGS", func(f *pflag.FlagSet) { f.BoolVar(&asJSON, "json", false, "print JSON") })
 	return c
 }
@@ -125,7 +130,7 @@ func (a *app) engineDu() *cobra.Command {
 		}
 		return a.ui.result(report.Cache(records))
 	})
-	engineFlags(c, &o.Engine)
+	engineFlags(c, &o)
 	return c
 }
 
@@ -157,7 +162,7 @@ func (a *app) enginePrune() *cobra.Command {
 		f.BoolVar(&all, "all", false, "remove what BuildKit keeps for itself, too")
 		f.StringVar(&keep, "keep", "", "leave the most recently used, up to this `SIZE`: 500MB, 20GB")
 	})
-	engineFlags(c, &o.Engine)
+	engineFlags(c, &o)
 	return c
 }
 

@@ -76,7 +76,7 @@ func (o *imageOptions) add(c *cobra.Command) {
 				"may be repeated")
 		f.BoolVar(&o.noCache, "no-cache", false, "run every step anew")
 	})
-	engineFlags(c, &o.options.Engine)
+	engineFlags(c, &o.options)
 }
 
 func (a *app) imageCommand() *cobra.Command {

@@ -43,7 +43,7 @@ func (o *lockFlags) add(c *cobra.Command) {
 		f.StringVar(&o.variant, "variant", lamina.Production, "export those of this `VARIANT`")
 		sourceFlags(f, &o.options)
 	})
-	engineFlags(c, &o.options.Engine)
+	engineFlags(c, &o.options)
 }
 
 func (a *app) lockCommand() *cobra.Command {

@@ -90,11 +90,23 @@ func (c *choice) Set(word string) error {
 }
 
 // engineFlags say which engine to use.
-func engineFlags(c *cobra.Command, addr *string) {
+func engineFlags(c *cobra.Command, o *lamina.Options) {
 	section(c, "ENGINE FLAGS", func(f *pflag.FlagSet) {
-		f.StringVar(addr, "addr", "",
-			"use the engine at this `ADDRESS`, unix://… or tcp://…, instead of finding or starting one")
+		f.StringArrayVar(&o.Engines, "addr", nil,
+			"use the engine at this `ADDRESS`, unix://… or tcp://…, instead of finding or starting one; "+
+				"may be repeated: the next one is used where one fails or is lost")
+		f.StringVar(&o.Builder, "builder", "", "use the builder of docker buildx that has this `NAME`")
+		f.StringVar(&o.EngineTLS.CACert, "tlscacert", "", "`FILE` of the authority that an engine at tcp://… must have its certificate from")
+		f.StringVar(&o.EngineTLS.Cert, "tlscert", "", "`FILE` of the certificate that we show to such an engine")
+		f.StringVar(&o.EngineTLS.Key, "tlskey", "", "`FILE` of the certificate's key")
+		f.StringVar(&o.EngineTLS.ServerName, "tlsservername", "", "`HOST` that the engine's certificate is for, where its address has another one")
+		engineConfigFlag(f, o)
 	})
+}
+
+// engineConfigFlag says what an engine of our own is started with.
+func engineConfigFlag(f *pflag.FlagSet, o *lamina.Options) {
+	f.StringVar(&o.EngineConfig, "engine-config", "", "start an engine of our own with this `FILE`, a buildkitd.toml, and not with the usual one")
 }
 
 // sourceFlags say where packages come from.

@@ -75,7 +75,7 @@ func TestFaultsOfAPlan(t *testing.T) {
 		{"two layouts", given(func(o *imageOptions) { o.outputs = []string{"type=oci", "type=oci,dest=a,tar=false"} }), []string{"only one output can be an OCI layout in a folder"}},
 		{"one place", given(func(o *imageOptions) { o.outputs = []string{"type=oci,dest=a", "type=docker,dest=a"} }), []string{"another one already writes there"}},
 		{"everything", given(func(o *imageOptions) {
-			o.outputs, o.from, o.metadata, o.options.PythonIndex, o.options.Engine = []string{"type=tar"}, []string{"type=gcs"}, ".", "x", "y"
+			o.outputs, o.from, o.metadata, o.options.PythonIndex, o.options.Engines = []string{"type=tar"}, []string{"type=gcs"}, ".", "x", []string{"y"}
 		}), []string{`type "tar"`, `type "gcs"`, `flag --metadata-file: "." is there, and is no file`, `--python-index: index "x"`, `"y" is no address of an engine`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

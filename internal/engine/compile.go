@@ -75,7 +75,7 @@ func compiled(ctx context.Context, o Options) (binaries, error) {
 	}
 	lock, err := atomicfile.Exclusive(ctx, dir+".lock")
 	if err != nil {
-		return bin, err
+		return bin, unwritable(err)
 	}
 	defer lock.Close()
 	if bin.exist() { // another process has compiled them meanwhile

@@ -4,9 +4,15 @@ import (
 	"bytes"
 	_ "embed" // for the variable below
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"lamina.build/internal/failure"
 )
 
 // config is buildkitd.toml, what the private engine is started with.
@@ -54,27 +60,56 @@ func (r Registry) table() string {
 	return b.String()
 }
 
-// configuration is what the engine is started with.
-func (o Options) configuration() []byte {
-	text := bytes.Clone(o.Config)
-	for _, r := range o.Registries {
-		text = append(text, r.table()...)
-	}
-	return text
+// CheckConfig finds what is wrong with the private engine's configuration before it is started.
+func (o Options) CheckConfig() error {
+	_, err := o.configuration()
+	return err
 }
 
-// otherRegistries are the hosts that an engine which runs was not told how to reach, or
-// otherwise.
-func (s state) otherRegistries(o Options) []string {
-	running, err := os.ReadFile(s.path(configFile))
-	if err != nil {
-		return nil // whoever started it keeps it elsewhere
+// configuration is what the engine is started with: what a file of the user says of a
+// registry holds.
+func (o Options) configuration() ([]byte, error) {
+	var file struct {
+		Registry map[string]any `toml:"registry"`
 	}
-	var hosts []string
+	if err := toml.Unmarshal(o.Config, &file); err != nil {
+		text := err.Error()
+		if decode, ok := errors.AsType[*toml.DecodeError](err); ok {
+			line, _ := decode.Position()
+			text = fmt.Sprintf("line %d: %s", line, decode.Error())
+		}
+		return nil, failure.New(failure.Usage, errors.New("reading the engine's configuration: "+text))
+	}
+	text := bytes.Clone(o.Config)
 	for _, r := range o.Registries {
-		if !bytes.Contains(running, []byte(r.table())) {
-			hosts = append(hosts, r.Host)
+		if _, said := file.Registry[r.Host]; !said {
+			text = append(text, r.table()...)
 		}
 	}
-	return hosts
+	return text, nil
+}
+
+// outdated is what an engine that runs was started with and what is otherwise now.
+func (s state) outdated(o Options) (what []string) {
+	if text, err := os.ReadFile(s.path(configFile)); err == nil { // else whoever started it keeps it elsewhere
+		if wanted, err := o.configuration(); err == nil && !bytes.HasPrefix(text, o.Config) {
+			what = append(what, "another configuration")
+		} else if err == nil {
+			for _, r := range o.Registries {
+				if table := []byte(r.table()); bytes.Contains(wanted, table) && !bytes.Contains(text, table) {
+					what = append(what, "another way to reach "+r.Host)
+				}
+			}
+		}
+	}
+	r, err := s.record()
+	if err != nil || r.PID == 0 {
+		return what
+	}
+	running, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", r.PID))
+	had := strings.Split(strings.TrimSuffix(string(running), "\x00"), "\x00")
+	if err == nil && !slices.Equal(had, environment(o.Env)) {
+		what = append(what, "other proxies or certificates")
+	}
+	return what
 }

@@ -102,6 +102,33 @@ type Status struct {
 	Log     string    `json:"log"`
 	Disk    int64     `json:"disk"` // bytes below Root
 	Free    int64     `json:"free"` // bytes that its disk has left
+	Instead []Instead `json:"instead,omitempty"`
+}
+
+// Instead is an engine that builds use in place of the private one, since an address or a
+// variable names it.
+type Instead struct {
+	Address string `json:"address"`
+	Version string `json:"version,omitempty"`
+	Fault   string `json:"fault,omitempty"` // why it can't be used
+}
+
+// Others asks the engines that are used in place of the private one how they are.
+func Others(ctx context.Context, o Options) ([]Instead, error) {
+	o = o.withDefaults()
+	list, err := o.Where.addresses(o.Env)
+	var all []Instead
+	for _, a := range list {
+		one := Instead{Address: a.url}
+		e, r, fault := connect(ctx, Given, a, Need{})
+		if one.Version = r.version; fault != nil {
+			one.Fault = oneLine(fault)
+		} else {
+			_ = e.client.Close() // it was opened to be asked
+		}
+		all = append(all, one)
+	}
+	return all, err
 }
 
 // StatusOf looks at the private engine without starting it.

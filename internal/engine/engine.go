@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,11 +25,12 @@ const (
 // Options say which engine is wanted and where a private one lives. The zero
 // value of every field but CacheDir is usable.
 type Options struct {
-	// Addr is the address of an engine: unix://, tcp://, docker-container://,
-	// podman-container://, nerdctl-container://, kube-pod:// or ssh://. Without
-	// it BUILDKIT_HOST of Env counts.
-	Addr string
-	// PrivateOnly passes over BUILDKIT_HOST and the standard sockets.
+	// Where says which engines may be used. Where it names none, BUILDKIT_HOST and then
+	// BUILDX_BUILDER of Env count.
+	Where Where
+	// Lost are addresses of engines that ended under their work: they are passed over.
+	Lost []string
+	// PrivateOnly passes over these variables and the standard sockets.
 	PrivateOnly bool
 	// CacheDir is Lamina's cache folder; the engine's binaries go below it.
 	CacheDir string
@@ -75,8 +77,15 @@ func (o Options) withDefaults() Options {
 	if o.Config == nil {
 		o.Config = []byte(config)
 	}
-	if o.Addr == "" && !o.PrivateOnly {
-		o.Addr = o.Env("BUILDKIT_HOST")
+	if len(o.Where.Addrs) == 0 && o.Where.Builder == "" && !o.PrivateOnly {
+		if addr := o.Env("BUILDKIT_HOST"); addr != "" {
+			o.Where.Addrs = []string{addr}
+		} else {
+			o.Where.Builder = o.Env("BUILDX_BUILDER")
+		}
+	}
+	if o.Where.TLS == (TLS{}) {
+		o.Where.TLS = tlsOf(o.Env)
 	}
 	return o
 }
@@ -99,15 +108,36 @@ type Engine struct {
 // Open returns the engine for a build. The caller closes it.
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	o = o.withDefaults()
-	if o.Addr != "" {
-		return openGiven(ctx, o)
-	}
-	if !o.PrivateOnly {
-		if e := findStandard(ctx, o); e != nil {
-			return e, nil
+	if list, err := o.Where.addresses(o.Env); err != nil || len(list) > 0 {
+		if err != nil {
+			return nil, err
 		}
+		return openGiven(ctx, o, list)
 	}
-	return openPrivate(ctx, o)
+	if o.PrivateOnly {
+		return openPrivate(ctx, o)
+	}
+	if e := findStandard(ctx, o); e != nil {
+		return e, nil
+	}
+	e, err := openPrivate(ctx, o)
+	if _, unfit := errors.AsType[*unfitHost](err); !unfit {
+		return e, err
+	}
+	// Here no engine of ours can run: the one that "docker buildx use" has chosen may do.
+	name := currentBuilder(o.Env)
+	if name == "" {
+		return nil, err
+	}
+	list, otherErr := findBuilder(name, o.Env)
+	if otherErr == nil {
+		o.Progress(fmt.Sprintf("using the current builder of docker buildx, %s", name))
+		e, otherErr = openGiven(ctx, o, list)
+	}
+	if otherErr != nil {
+		return nil, errors.Join(err, otherErr)
+	}
+	return e, nil
 }
 
 // Client is the connection to the engine. It is closed with the engine.

@@ -1,6 +1,12 @@
 package engine
 
-import "github.com/moby/buildkit/client"
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+)
 
 // What the tests of package engine_test reach into.
 var (
@@ -23,3 +29,18 @@ func Socket(stateDir string) string { return state{dir: stateDir}.socket() }
 
 // Tail returns the last n lines.
 func Tail(text string, n int) string { return string(tail([]byte(text), n)) }
+
+// FindBuilder returns the addresses of a builder's nodes, with the files of their TLS.
+func FindBuilder(name string, env func(string) string) (string, error) {
+	list, err := findBuilder(name, env)
+	text := make([]string, len(list))
+	for i, a := range list {
+		text[i] = fmt.Sprintf("%s %v", a.url, a.tls)
+	}
+	return strings.Join(text, ", "), err
+}
+
+// FindRuntime looks for what starts containers.
+func FindRuntime(ctx context.Context, o Options) (string, error) {
+	return findRuntime(ctx, o.withDefaults())
+}

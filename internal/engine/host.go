@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	elsewhere = "or use an engine that runs elsewhere: --addr or BUILDKIT_HOST"
+	elsewhere = "or use an engine that runs elsewhere: --addr or BUILDKIT_HOST, --builder for one of docker buildx"
 	inDocker  = "with Docker: docker run -d --name buildkitd --privileged moby/buildkit:" + Version +
 		", then --addr docker-container://buildkitd"
 )
@@ -55,9 +55,17 @@ func (h host) unfit() error {
 			))
 		}
 	}
-	err := failure.New(failure.NoEngine, errors.Join(faults...))
+	if len(faults) == 0 {
+		return nil
+	}
+	err := failure.New(failure.NoEngine, &unfitHost{errors.Join(faults...)})
 	return failure.WithHint(failure.WithHint(err, inDocker), elsewhere)
 }
+
+// unfitHost is a machine on which no private engine can run.
+type unfitHost struct{ error }
+
+func (u *unfitHost) Unwrap() error { return u.error }
 
 func (h host) hasCgroups() bool {
 	for line := range strings.Lines(h.mounts) {

@@ -13,6 +13,10 @@ import (
 	"lamina.build/internal/failure"
 )
 
+// ErrLost is an engine that ended under its work. What it made may be lost with it, and
+// another engine can do the same.
+var ErrLost = errors.New("ended under its work")
+
 // Explain words the error of a build whose engine has gone away under it, and
 // returns any other error as it is.
 func (e *Engine) Explain(ctx context.Context, err error) error {
@@ -22,7 +26,7 @@ func (e *Engine) Explain(ctx context.Context, err error) error {
 	if _, gone := inspect(ctx, e.client); gone == nil {
 		return err // it answers: the error is about something else
 	}
-	err = failure.New(failure.Transient, fmt.Errorf("the engine at %s ended under its work: %w", e.Addr, err))
+	err = failure.New(failure.Transient, fmt.Errorf("the engine at %s %w: %w", e.Addr, ErrLost, err))
 	if e.Kind != Private {
 		return failure.WithHint(err, "see the log of that buildkitd, and run it again")
 	}

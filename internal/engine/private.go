@@ -50,7 +50,7 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 	// one is ending just now, this waits for it.
 	lease, err := atomicfile.Shared(ctx, s.path(leaseFile))
 	if err != nil {
-		return nil, err
+		return nil, unwritable(err)
 	}
 	e, err := s.connectOrStart(ctx, o, bin)
 	if err != nil {
@@ -80,9 +80,24 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 			return s.start(ctx, o, bin)
 		}
 		if answers(ctx, s.socket()) {
-			if hosts := s.otherRegistries(o); len(hosts) > 0 {
-				o.Progress(fmt.Sprintf("private engine: it runs already, and was started without what is to be known now to reach %s; "+
-					"`build engine stop` ends it, and the next build starts one that knows", strings.Join(hosts, ", ")))
+			if outdated := s.outdated(o); len(outdated) > 0 {
+				// Who has a lease may build. Who waits for one to be started counts as well, and
+				// finds the next one.
+				if clients, err := s.clients(); err == nil && clients == 1 {
+					if err = s.write(stopFile, nil); err != nil {
+						return nil, err
+					}
+					for alive && err == nil {
+						if err = failure.Pause(ctx, pollEvery); err == nil {
+							alive, err = s.alive()
+						}
+					}
+					if err != nil {
+						return nil, fmt.Errorf("starting the engine anew: %w", err)
+					}
+					continue
+				}
+				o.Progress("private engine: it runs for another build, and was started with " + strings.Join(outdated, ", ") + "; a build that finds it idle starts it anew")
 			}
 			return s.connect(ctx, o)
 		}
@@ -100,7 +115,7 @@ func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
 		return nil, err
 	}
 	free := report{free: bytes}
-	e, r, err := connect(ctx, Private, s.address(), o.Need)
+	e, r, err := connect(ctx, Private, address{url: s.address()}, o.Need)
 	if err = errors.Join(err, free.unfitDisk(o.Need)); err != nil {
 		if e != nil {
 			_ = e.client.Close() // given up; err says why
@@ -123,7 +138,11 @@ func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, err
 	if err != nil {
 		return nil, err
 	}
-	if err = s.write(configFile, o.configuration()); err != nil {
+	text, err := o.configuration()
+	if err != nil {
+		return nil, err
+	}
+	if err = s.write(configFile, text); err != nil {
 		return nil, err
 	}
 	// Where the last engine was killed a moment ago, its socket still answers.
@@ -194,24 +213,6 @@ func answers(ctx context.Context, socket string) bool {
 	}
 	_ = conn.Close() // it was opened to see whether it opens
 	return true
-}
-
-// findRuntime returns what buildkitd starts containers with.
-func findRuntime(ctx context.Context, o Options) (string, error) {
-	for _, name := range []string{"runc", "crun"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return filepath.Abs(path)
-		}
-	}
-	const hint = "install runc or crun, for example: apt install runc"
-	if o.FetchRunc == nil {
-		return "", failure.WithHint(errors.New("neither runc nor crun is on the PATH"), hint)
-	}
-	path, err := o.FetchRunc(ctx)
-	if err != nil {
-		return "", failure.WithHint(fmt.Errorf("neither runc nor crun is on the PATH; fetching runc: %w", err), hint)
-	}
-	return filepath.Abs(path)
 }
 
 // environment is all that buildkitd gets of the user's: what an engine needs

@@ -193,7 +193,7 @@ func TestSocketIsForItsOwnerOnly(t *testing.T) {
 	}
 }
 
-// An engine that runs is not told of registries any more. Whoever needs that hears of it.
+// An engine that builds is not told of registries any more. Whoever needs that hears of it.
 func TestRunningEnginesAreNotToldOfRegistries(t *testing.T) {
 	o := options(t)
 	known := engine.Registry{Host: "known.test:5000", CAs: []string{`/a "b".crt`}, KeyPairs: []engine.KeyPair{{Certificate: "/c", Key: "/k"}}, Mirrors: []string{"m.test/x"}}
@@ -208,7 +208,7 @@ func TestRunningEnginesAreNotToldOfRegistries(t *testing.T) {
 	}
 	o.Registries = append(o.Registries, engine.Registry{Host: "new.test", HTTP: true})
 	closeEngine(t, open(t, o))
-	if len(said) != 1 || !strings.Contains(said[0], "to reach new.test;") || !strings.Contains(said[0], "build engine stop") {
+	if len(said) != 1 || !strings.Contains(said[0], "another way to reach new.test;") {
 		t.Errorf("said %q", said)
 	}
 }

@@ -1,13 +1,18 @@
 package engine
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/moby/buildkit/client"
 	// Each helper registers the address scheme of its name.
@@ -16,6 +21,9 @@ import (
 	_ "github.com/moby/buildkit/client/connhelper/nerdctlcontainer"
 	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
 	_ "github.com/moby/buildkit/client/connhelper/ssh"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 
 	"lamina.build/internal/failure"
 )
@@ -26,26 +34,66 @@ func schemes() []string {
 	}
 }
 
-func openGiven(ctx context.Context, o Options) (*Engine, error) {
-	if err := CheckAddr(o.Addr); err != nil {
-		return nil, err
-	}
-	e, r, err := connect(ctx, Given, o.Addr, o.Need)
-	if err != nil {
-		err = fmt.Errorf("using the engine at %q: %w", o.Addr, err)
-		return nil, failure.WithHint(failure.New(failure.NoEngine, err),
-			"leave --addr and BUILDKIT_HOST away and Lamina finds or starts an engine itself")
-	}
-	for _, remark := range r.remarks() {
-		o.Progress(fmt.Sprintf("engine %s: %s", o.Addr, remark))
-	}
-	return e, nil
+// Where says which engines may be used.
+type Where struct {
+	// Addrs are addresses of engines: unix://, tcp://, docker-container://,
+	// podman-container://, nerdctl-container://, kube-pod:// or ssh://. The first that
+	// will do is used, and the next where that one is lost.
+	Addrs []string
+	// Builder is the name of one of docker buildx's builders, whose nodes take the place
+	// of addresses.
+	Builder string
+	// TLS is for addresses that begin with tcp://. Where it says nothing,
+	// BUILDKIT_TLS_CACERT, …_CERT, …_KEY and …_SERVERNAME of Env count, or …_DIR.
+	TLS TLS
 }
 
-// CheckAddr finds what is wrong with the address of an engine; "" names none.
-func CheckAddr(addr string) error {
-	if addr == "" {
-		return nil
+// address is one engine that may be used.
+type address struct {
+	url string
+	tls TLS
+}
+
+// addresses are what w names, each with its TLS.
+func (w Where) addresses(env func(string) string) ([]address, error) {
+	if err := w.Check(); err != nil {
+		return nil, err
+	}
+	if w.Builder != "" {
+		return findBuilder(w.Builder, env)
+	}
+	list := make([]address, len(w.Addrs))
+	for i, addr := range w.Addrs {
+		list[i].url = addr
+		if isTCP(addr) {
+			list[i].tls = w.TLS
+		}
+	}
+	return list, nil
+}
+
+func isTCP(addr string) bool { return strings.HasPrefix(addr, "tcp://") }
+
+// Check finds what is wrong with w by itself, all of it at once.
+func (w Where) Check() error {
+	var faults []error
+	if len(w.Addrs) > 0 && w.Builder != "" {
+		faults = append(faults, failure.New(failure.Usage, fmt.Errorf("builder %q and address %q name two engines: leave one out", w.Builder, w.Addrs[0])))
+	}
+	for _, addr := range w.Addrs {
+		faults = append(faults, checkAddr(addr))
+	}
+	if len(w.Addrs) == 0 || slices.ContainsFunc(w.Addrs, isTCP) { // for others it has no meaning
+		faults = append(faults, w.TLS.Check())
+	}
+	return errors.Join(faults...)
+}
+
+// checkAddr finds what is wrong with the address of an engine.
+func checkAddr(addr string) error {
+	if platform, rest, bound := strings.Cut(addr, "="); bound && strings.Contains(rest, "://") && !strings.Contains(platform, ":") {
+		err := failure.New(failure.Usage, fmt.Errorf("%q binds an engine to a platform, which is still to come", addr))
+		return failure.WithHint(err, "name one engine that runs "+platform+", by itself or with an emulator: "+rest)
 	}
 	u, err := url.Parse(addr)
 	if err == nil && slices.Contains(schemes(), u.Scheme) && u.Host+u.Path != "" {
@@ -55,14 +103,70 @@ func CheckAddr(addr string) error {
 		"an address begins with "+strings.Join(schemes(), "://, ")+"://")
 }
 
+// openGiven opens the first of the engines that will do.
+func openGiven(ctx context.Context, o Options, list []address) (*Engine, error) {
+	var faults []error
+	for _, a := range without(list, o.Lost) {
+		e, r, err := connect(ctx, Given, a, o.Need)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("using the engine at %q: %w", a.url, err))
+			continue
+		}
+		for _, fault := range faults {
+			o.Progress("passing over an engine: " + oneLine(fault))
+		}
+		for _, remark := range append(r.remarks(), a.remarks()...) {
+			o.Progress(fmt.Sprintf("engine %s: %s", a.url, remark))
+		}
+		return e, nil
+	}
+	err := errors.Join(faults...)
+	if len(faults) == 0 {
+		err = errors.New("each of the engines was lost")
+	}
+	if len(faults) > 0 && !slices.ContainsFunc(faults, func(fault error) bool { return failure.KindOf(fault) != failure.Usage }) {
+		return nil, err // what was given is wrong
+	}
+	return nil, failure.WithHint(failure.New(failure.NoEngine, err),
+		"leave --addr, --builder, BUILDKIT_HOST and BUILDX_BUILDER away and Lamina finds or starts an engine itself")
+}
+
+// remarks are things worth saying about how an engine is reached.
+func (a address) remarks() []string {
+	u, err := url.Parse(a.url)
+	if err != nil || u.Scheme != "tcp" || a.tls != (TLS{}) || u.Hostname() == "localhost" {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsLoopback() {
+		return nil
+	}
+	return []string{"it is reached by plain TCP: whoever is on the way can read and change what is built, and everybody can be its client; " +
+		"--tlscacert, --tlscert and --tlskey are for an engine that has TLS"}
+}
+
+// keptAlive finds out that the machine of an engine is gone, which sends nothing any more.
+// buildkitd allows for a question every five minutes.
+func keptAlive() keepalive.ClientParameters {
+	return keepalive.ClientParameters{Time: 5*time.Minute + 10*time.Second, Timeout: 20 * time.Second}
+}
+
 // connect dials an engine and puts it through the preflight.
-func connect(ctx context.Context, kind Kind, addr string, need Need) (*Engine, report, error) {
-	c, err := client.New(ctx, addr)
+func connect(ctx context.Context, kind Kind, a address, need Need) (*Engine, report, error) {
+	u, err := url.Parse(a.url)
+	if err == nil {
+		err = a.tls.Check()
+	}
+	if err != nil {
+		return nil, report{}, err
+	}
+	c, err := client.New(ctx, a.url, append(a.tls.options(u.Hostname()), client.WithGRPCDialOption(grpc.WithKeepaliveParams(keptAlive())))...)
 	if err != nil {
 		return nil, report{}, fmt.Errorf("connecting: %w", err)
 	}
 	r, err := inspect(ctx, c)
-	if err == nil {
+	if err != nil {
+		err = cmp.Or(a.diagnose(ctx), a.unusable(err))
+	} else {
 		err = r.unfit(need)
 	}
 	if err != nil {
@@ -70,7 +174,34 @@ func connect(ctx context.Context, kind Kind, addr string, need Need) (*Engine, r
 		_ = c.Close()
 		return nil, r, err
 	}
-	return &Engine{Kind: kind, Addr: addr, Version: r.version, Same: r.version == Version, client: c}, r, nil
+	return &Engine{Kind: kind, Addr: a.url, Version: r.version, Same: r.version == Version, client: c}, r, nil
+}
+
+// unusable words why an engine did not answer, where more is known than gRPC says.
+func (a address) unusable(err error) error {
+	socket, isSocket := strings.CutPrefix(a.url, "unix://")
+	switch text := err.Error(); {
+	case strings.Contains(text, "HTTP/1.1 header"):
+		return failure.WithHint(errors.New("it speaks HTTP/1.1 as dockerd does, whose own builder merges no layers and keeps none of our images"), createBuilder)
+	case isSocket && strings.Contains(text, "permission denied"):
+		return failure.WithHint(fmt.Errorf("it is another user's: %w", errNotOurs(socket)), "run it as that user or with sudo, or have buildkitd's --group let you in")
+	case a.isBuildx():
+		return failure.WithHint(err, "docker buildx inspect --bootstrap starts a builder's container")
+	}
+	return err
+}
+
+// errNotOurs says whose a socket is that we may not open.
+func errNotOurs(socket string) error {
+	info, err := os.Stat(socket)
+	if err != nil { // its folder is closed to us
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("%q may not be opened", socket)
+	}
+	return fmt.Errorf("%q belongs to user %d and group %d, with the mode %s", socket, owner.Uid, owner.Gid, info.Mode())
 }
 
 // standardSockets are the places where a system's or a user's buildkitd listens.
@@ -94,7 +225,7 @@ func findStandard(ctx context.Context, o Options) *Engine {
 		if _, err := os.Stat(socket); err != nil {
 			continue
 		}
-		e, r, err := connect(ctx, Found, "unix://"+socket, o.Need)
+		e, r, err := connect(ctx, Found, address{url: "unix://" + socket}, o.Need)
 		if err == nil && !e.Same {
 			if _, known := parseVersion(r.version); !known {
 				err = fmt.Errorf("it does not tell its version (%q)", r.version)

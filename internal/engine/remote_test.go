@@ -75,7 +75,7 @@ func TestGivenEngineThatWillNotDo(t *testing.T) {
 	}{
 		{
 			"too old, too slow and of another platform: all at once", old, failure.NoEngine,
-			[]string{old, "version is v0.30.1", "v0.31.0 or newer", "native", "cannot run linux/arm64, only [linux/amd64]"},
+			[]string{old, "version is v0.30.1", "v0.31.2 or newer", "native", "cannot run linux/arm64, only [linux/amd64]"},
 		},
 		{"nobody there", "unix:///nowhere/buildkitd.sock", failure.NoEngine, []string{"/nowhere/buildkitd.sock"}},
 		{"port closed", "tcp://127.0.0.1:1", failure.NoEngine, []string{"tcp://127.0.0.1:1", "refused"}},
@@ -87,7 +87,7 @@ func TestGivenEngineThatWillNotDo(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := engine.Open(t.Context(), engine.Options{
-				Addr: tt.addr, Need: engine.Need{Platform: "linux/arm64", Disk: 10 << 30},
+				Where: engine.Where{Addrs: []string{tt.addr}}, Need: engine.Need{Platform: "linux/arm64", Disk: 10 << 30},
 			})
 			if err == nil {
 				t.Fatal("it was opened")
@@ -160,7 +160,7 @@ func TestUnfit(t *testing.T) {
 		want    string
 	}{
 		{"fits", "v0.34.2", worker, 6e9, ""},
-		{"free space unknown", "v0.31.0-rc1", worker, -1, ""},
+		{"free space unknown", "v0.31.2-rc1", worker, -1, ""},
 		{"disk too small", "v0.34.2", worker, 1e9, "has 1.0 GB free, and this build needs 5.0 GB"},
 		{"no worker", "v0.34.2", nil, -1, "no worker"},
 		{"too old", "0.30.9", worker, -1, "its version is 0.30.9"},
@@ -200,12 +200,20 @@ func TestParseVersion(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	for addr, fits := range map[string]bool{
-		"": true, "unix:///run/buildkit/buildkitd.sock": true, "tcp://builder.example:1234": true, "docker-container://buildkitd": true, "ssh://me@host": true,
-		"unix://": false, "tcp:": false, "builder.example:1234": false, "/run/buildkit/buildkitd.sock": false, "https://builder.example": false, "tcp://a b": false,
+		"unix:///run/buildkit/buildkitd.sock": true, "tcp://builder.example:1234": true, "docker-container://buildkitd": true, "ssh://me@host": true, "tcp://[::1]:1234?a=b": true,
+		"": false, "unix://": false, "tcp:": false, "builder.example:1234": false, "/run/buildkit/buildkitd.sock": false, "https://builder.example": false, "tcp://a b": false,
+		"linux/arm64=tcp://builder.example:1234": false,
 	} {
-		err := engine.CheckAddr(addr)
+		err := engine.Where{Addrs: []string{addr}}.Check()
 		if (err == nil) != fits || err != nil && (failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) != 1) {
 			t.Errorf("%q: %v", addr, err)
 		}
+		if platform := strings.HasPrefix(addr, "linux/"); platform && !strings.Contains(err.Error(), "to a platform") {
+			t.Errorf("%q: %v", addr, err)
+		}
+	}
+	two := engine.Where{Addrs: []string{"unix:///a"}, Builder: "b"}
+	if err := two.Check(); failure.KindOf(err) != failure.Usage {
+		t.Errorf("an address and a builder: %v", err)
 	}
 }

@@ -9,9 +9,9 @@ import (
 // digests are promised for. A test holds it equal to engine.mod and go.mod.
 const Version = "v0.34.2"
 
-// oldest is the first version that knows State.Requires, on which exports wait
-// for smoke tests.
-const oldest = "v0.31.0"
+// oldest is the first version that is taken: v0.31.0 knows State.Requires, on which exports
+// wait for smoke tests, and v0.31.2 mends what BuildKit's advisories of that time tell.
+const oldest = "v0.31.2"
 
 // parseVersion reads v1.2.3 with or without the v and whatever suffix.
 func parseVersion(s string) (v [3]int, ok bool) {

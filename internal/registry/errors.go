@@ -138,6 +138,8 @@ func (r *Repository) explain(err error) error {
 	switch code := codeOf(err); {
 	case err == nil:
 		return nil
+	case code != 0 && strings.Contains(strings.ToLower(err.Error()), "quota"):
+		return failure.WithHint(err, hintOf(code, err.Error()))
 	case code == http.StatusUnauthorized:
 		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host+", or podman login"))
 	case code == http.StatusForbidden:
@@ -156,6 +158,8 @@ func (r *Repository) explain(err error) error {
 		return failure.New(failure.Usage, failure.WithHint(err, "if the registry speaks plain HTTP, say --insecure-registry"))
 	case isDNS && dns.IsNotFound:
 		return failure.New(failure.Transient, failure.WithHint(err, "check the name of the registry and the network"))
+	case hintOf(code, err.Error()) != "" && !fetch.IsPassing(code) || strings.Contains(err.Error(), "no space left"):
+		return failure.WithHint(err, hintOf(code, err.Error()))
 	case failure.KindOf(err) == failure.Transient:
 		hint := "check the network and HTTPS_PROXY, then run it again"
 		if !r.opts.ReadOnly {

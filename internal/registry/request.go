@@ -100,8 +100,7 @@ func (r *Repository) try(ctx context.Context, q request, codes ...int) (a *answe
 // refusal is an answer as an error: of the kind [failure.Transient] where it may be
 // another one later.
 func (a *answer) refusal(q request) error {
-	address := strings.TrimSuffix(fetch.Redact(q.url), "?…") // what locations have there is of no use
-	err := &StatusError{Method: q.method, URL: address, Code: a.code, Message: a.message(), After: fetch.RetryAfter(a.header)}
+	err := &StatusError{Method: q.method, URL: withoutUpload(q.url), Code: a.code, Message: a.message(), After: fetch.RetryAfter(a.header)}
 	if fetch.IsPassing(a.code) {
 		return failure.New(failure.Transient, err)
 	}
@@ -112,14 +111,35 @@ func (a *answer) refusal(q request) error {
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes.
 func (a *answer) message() string {
 	var body struct {
-		Errors []struct{ Code, Message string }
+		Errors []struct {
+			Code, Message string
+			Detail        json.RawMessage
+		}
 	}
 	if json.Unmarshal(a.data, &body) != nil {
 		return ""
 	}
 	var all []string
 	for _, e := range body.Errors {
-		all = append(all, strings.TrimSpace(fmt.Sprintf("%s %.200s", e.Code, e.Message)))
+		text := strings.TrimSpace(fmt.Sprintf("%s %.200s", e.Code, e.Message))
+		if detail := detailOf(e.Detail); detail != "" && !strings.Contains(text, detail) {
+			text += fmt.Sprintf(" (%.300s)", detail)
+		}
+		all = append(all, text)
 	}
 	return strings.Join(all, "; ")
+}
+
+// detailOf is what a registry adds to an error, in a form of its own: a text, or something
+// that names the reason.
+func detailOf(data json.RawMessage) string {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		return (&engineError{errors.New(text)}).Error()
+	}
+	var b bytes.Buffer
+	if len(data) <= len("{}") || json.Compact(&b, data) != nil {
+		return ""
+	}
+	return (&engineError{errors.New(b.String())}).Error()
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,6 +23,9 @@ func Engine(st engine.Status) string {
 		state = "starting or ending"
 	case st.Running:
 		state = fmt.Sprintf("running since %s, BuildKit %s", st.Started.Local().Format(time.DateTime), st.Version)
+	}
+	for _, e := range st.Instead {
+		fmt.Fprintf(&b, "builds   on %s, %s\n", e.Address, cmp.Or(e.Fault, "BuildKit "+e.Version))
 	}
 	fmt.Fprintf(&b, "engine   %s\n", state)
 	if st.PID != 0 {

@@ -1,10 +1,14 @@
 package faults
 
 import (
+	"context"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"lamina.build/internal/test/e2etest"
 )
@@ -30,4 +34,60 @@ func small(t *testing.T) string {
 	}
 	e2etest.Write(t, filepath.Join(dir, "image.lock"), locked.text)
 	return dir
+}
+
+// restarting is an address that leads to another one, and a way to have nobody there for a while.
+func restarting(t *testing.T, to string) (addr string, restart func(time.Duration)) {
+	t.Helper()
+	var mu sync.Mutex
+	var open []net.Conn
+	var l net.Listener
+	listen := func(at string) error {
+		next, err := new(net.ListenConfig).Listen(context.Background(), "tcp", at)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		l, addr = next, next.Addr().String()
+		go func() {
+			for {
+				from, err := next.Accept()
+				if err != nil {
+					return
+				}
+				there, err := net.Dial("tcp", to) //nolint:noctx // on the loopback
+				if err != nil {
+					_ = from.Close()
+					continue
+				}
+				mu.Lock()
+				open = append(open, from, there)
+				mu.Unlock()
+				go func() { _, _ = io.Copy(there, from); _ = there.Close() }()
+				go func() { _, _ = io.Copy(from, there); _ = from.Close() }()
+			}
+		}()
+		return nil
+	}
+	stop := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		_ = l.Close()
+		for _, c := range open {
+			_ = c.Close()
+		}
+		open = nil
+	}
+	if err := listen("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return addr, func(pause time.Duration) {
+		stop()
+		time.Sleep(pause)
+		if err := listen(addr); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -1,11 +1,13 @@
 package fresh
 
 import (
+	"encoding/json"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -94,4 +96,70 @@ func TestRealAppChangeOnAFreshEngineMovesTheApp(t *testing.T) {
 	if string(before) == string(after) {
 		t.Errorf("the change did not reach the image")
 	}
+}
+
+// spared are the steps that a cache spares.
+var spared = regexp.MustCompile(`^(check: |smoke: (libraries|requirements|import)|.*: (install|compile|one layer|gather|unpack))`)
+
+// A cache holds the layers of the image and the wheels that were compiled for it, and
+// neither what they were made from nor the builder. With it, an engine that has nothing
+// makes nothing.
+func TestRealCacheIsInProportion(t *testing.T) {
+	u, dir, r := e2etest.NewUser(t), e2etest.Example(t), newRegistry(t)
+	image, cache := r.host+"/faceblend:1", r.host+"/faceblend:cache"
+	u.Build(t, dir, "-t", image, "--push", "--insecure-registry", "--cache-to", "type=registry,ref="+cache)
+	has, costs := bytesOf(t, image), bytesOf(t, cache)
+	t.Logf("the image has %d bytes, its cache %d", has, costs)
+	if costs > 2*has {
+		t.Errorf("that is %.1f times the image", float64(costs)/float64(has))
+	}
+	r.reset()
+	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
+	built := there.Build(t, dir, "-t", r.host+"/faceblend:2", "--push", "--insecure-registry", "--cache-from", "type=registry,ref="+cache, "--progress", "plain")
+	t.Logf("a fresh engine moved %d bytes from the registry", r.out.Load())
+	names := map[string]string{} // of steps by their numbers
+	for line := range strings.Lines(built.Stderr) {
+		id, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch _, known := names[id]; {
+		case !strings.HasPrefix(id, "#"):
+		case !known:
+			names[id] = rest
+		case strings.HasPrefix(rest, "DONE ") && spared.MatchString(names[id]):
+			t.Errorf("it was made again: %s", names[id])
+		}
+	}
+	if len(names) == 0 {
+		t.Error("no steps are told of: this test looks at the wrong thing")
+	}
+	if first, second := digestOf(t, image), digestOf(t, r.host+"/faceblend:2"); first != second {
+		t.Errorf("it is %s, and was %s", second, first)
+	}
+}
+
+func digestOf(t *testing.T, ref string) string {
+	t.Helper()
+	d, err := crane.Digest(ref, crane.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// bytesOf are those of all blobs that an image or a cache names.
+func bytesOf(t *testing.T, ref string) (sum int64) {
+	t.Helper()
+	text, err := crane.Manifest(ref, crane.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m struct {
+		Layers, Manifests []struct{ Size int64 }
+	}
+	if err = json.Unmarshal(text, &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range append(m.Layers, m.Manifests...) {
+		sum += one.Size
+	}
+	return sum
 }

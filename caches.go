@@ -1,0 +1,89 @@
+package lamina
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+
+	"lamina.build/cache"
+	"lamina.build/internal/engine"
+	"lamina.build/internal/failure"
+	"lamina.build/internal/registry"
+)
+
+// remote is the cache outside the engine: each variant and platform has one of
+// its own.
+func (j job) remote() cache.Remote {
+	own := cache.Remote{Imports: slices.Clone(j.Cache.Imports), Exports: slices.Clone(j.Cache.Exports)}
+	for _, list := range [][]cache.Entry{own.Imports, own.Exports} {
+		for i := range list {
+			list[i] = list[i].For(j.spec.Variant, j.spec.Platform).From(j.env)
+		}
+	}
+	return own
+}
+
+// exportCaches leaves the caches of an image that is in its place already, without its
+// weights, which a cache would hold once more. That one can't be left is told, and what
+// was built stays: only who says ignore-error=false has it fail.
+func (j job) exportCaches(ctx context.Context, e *engine.Engine, made solved) (faults []string, err error) {
+	_, apart := j.remote().Split()
+	if len(apart) == 0 {
+		return nil, nil
+	}
+	r := made.request
+	if r.Exports = nil; j.hasWeights() {
+		if r.Image, err = j.Build.Draw(made.in.WithoutWeights()); err != nil {
+			return nil, err
+		}
+	}
+	for _, entry := range apart {
+		r.Cache.Exports = []cache.Entry{entry}
+		_, fault := j.run(ctx, e, r)
+		switch {
+		case fault == nil:
+			continue
+		case ctx.Err() != nil:
+			return faults, errors.Join(err, fault)
+		}
+		fault = fmt.Errorf("leaving the cache %s: %w", entry.Name(), registry.ExplainEngine(fault))
+		if entry.Attrs["ignore-error"] == "false" {
+			err = errors.Join(err, fault)
+			continue
+		}
+		text := strings.Join(append([]string{fault.Error()}, failure.Hints(fault)...), "; ")
+		j.note("warning: the image is in its place, and a next build will miss a cache: %s", text)
+		faults = append(faults, text)
+	}
+	return faults, err
+}
+
+// watchCaches tells of caches that hold nothing, which an engine passes over.
+func (j job) watchCaches(show func(context.Context, chan *client.SolveStatus) error) func(context.Context, chan *client.SolveStatus) error {
+	if len(j.Cache.Imports) == 0 {
+		return show
+	}
+	return func(ctx context.Context, steps chan *client.SolveStatus) error {
+		told, shown := map[string]bool{}, make(chan *client.SolveStatus)
+		go func() {
+			defer close(shown)
+			for s := range steps {
+				for _, v := range s.Vertexes {
+					if from, ok := strings.CutPrefix(v.Name, "importing cache manifest from "); ok && v.Error != "" && !told[from] {
+						told[from] = true
+						j.note("warning: nothing comes from the cache %s: %s", from, registry.ExplainEngine(errors.New(v.Error)))
+					}
+				}
+				shown <- s
+			}
+		}()
+		err := show(ctx, shown)
+		for range shown { // where the display ends early, the engine is heard to the end
+		}
+		return err
+	}
+}

@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/failure"
+)
+
+// builder is one of docker buildx, as it keeps it (docker/buildx, store/nodegroup.go).
+type builder struct {
+	Name, Driver string
+	Nodes        []struct {
+		Name, Endpoint string
+		DriverOpts     map[string]string
+	}
+}
+
+// dockerFolders are where docker and buildx keep what they know.
+func dockerFolders(env func(string) string) (docker, buildx string) {
+	home := env("HOME")
+	if home == "" {
+		home, _ = os.UserHomeDir() // where there is none, nothing lies in it
+	}
+	docker = cmp.Or(env("DOCKER_CONFIG"), filepath.Join(home, ".docker"))
+	return docker, cmp.Or(env("BUILDX_CONFIG"), filepath.Join(docker, "buildx"))
+}
+
+const createBuilder = "make one that Lamina can use: docker buildx create --name lamina --driver docker-container --bootstrap, then --builder lamina"
+
+// findBuilder returns the nodes of one of buildx's builders, in its order.
+func findBuilder(name string, env func(string) string) ([]address, error) {
+	docker, folder := dockerFolders(env)
+	list, err := readBuilder(filepath.Join(folder, "instances", strings.ToLower(filepath.Base(name))), name, env)
+	if !errors.Is(err, os.ErrNotExist) {
+		return list, failure.New(failure.Usage, err)
+	}
+	meta := filepath.Join(docker, "contexts", "meta", digest.FromString(name).Encoded(), "meta.json")
+	if _, err = os.Stat(meta); err == nil || name == "default" {
+		err = fmt.Errorf("builder %q is the one in the dockerd of that context, which merges no layers and keeps none of our images", name)
+		return nil, failure.WithHint(failure.New(failure.Usage, err), createBuilder)
+	}
+	known, _ := os.ReadDir(filepath.Join(folder, "instances")) // none where there is no folder
+	var names []string
+	for _, entry := range known {
+		names = append(names, entry.Name())
+	}
+	err = failure.New(failure.Usage, fmt.Errorf("docker buildx has no builder %q", name))
+	if meant := failure.Nearest(name, names, failure.Distance); meant != "" {
+		return nil, failure.WithHint(err, fmt.Sprintf("did you mean %q?", meant))
+	}
+	return nil, failure.WithHint(err, "docker buildx ls lists those that there are")
+}
+
+func readBuilder(path, name string, env func(string) string) ([]address, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading builder %q: %w", name, err)
+	}
+	var b builder
+	if err = json.Unmarshal(text, &b); err != nil {
+		return nil, fmt.Errorf("reading builder %q of %s: %w", name, path, err)
+	}
+	var list []address
+	for _, n := range b.Nodes {
+		switch b.Driver {
+		case "remote":
+			o := n.DriverOpts
+			list = append(list, address{n.Endpoint, TLS{CACert: o["cacert"], Cert: o["cert"], Key: o["key"], ServerName: o["servername"]}})
+		case "docker-container", "":
+			query := ""
+			switch {
+			case n.Endpoint == "unix:///var/run/docker.sock" || n.Endpoint == env("DOCKER_HOST"):
+			case strings.Contains(n.Endpoint, "://"):
+				return nil, failure.WithHint(fmt.Errorf("builder %q runs in the dockerd at %s, which no docker context names", name, n.Endpoint),
+					"set DOCKER_HOST to that address, or make the builder in a context: docker context create")
+			case n.Endpoint != "" && n.Endpoint != "default":
+				query = "?context=" + url.QueryEscape(n.Endpoint)
+			}
+			list = append(list, address{url: "docker-container://buildx_buildkit_" + n.Name + query})
+		case "kubernetes":
+			return nil, failure.WithHint(fmt.Errorf("builder %q is in Kubernetes, where Lamina finds no pods by itself", name),
+				"name the pod of that builder: --addr kube-pod://POD?namespace=NAMESPACE")
+		default:
+			return nil, failure.WithHint(fmt.Errorf("builder %q has the driver %q, and Lamina knows docker-container and remote", name, b.Driver), createBuilder)
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("builder %q has no nodes", name)
+	}
+	return list, nil
+}
+
+// currentBuilder is the builder that "docker buildx use" has chosen; "" where none is.
+func currentBuilder(env func(string) string) string {
+	_, folder := dockerFolders(env)
+	var current struct{ Name string }
+	text, err := os.ReadFile(filepath.Join(folder, "current"))
+	if err != nil || json.Unmarshal(text, &current) != nil {
+		return ""
+	}
+	return current.Name
+}
+
+// isBuildx says whether an address is that of a container that buildx has made.
+func (a address) isBuildx() bool {
+	return strings.HasPrefix(a.url, "docker-container://buildx_buildkit_")
+}
+
+// without are the addresses but for those of engines that were lost.
+func without(list []address, lost []string) []address {
+	return slices.DeleteFunc(slices.Clone(list), func(a address) bool { return slices.Contains(lost, a.url) })
+}

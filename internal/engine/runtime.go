@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/failure"
+)
+
+// runtimes are the programs that start containers, the one that is preferred first, with
+// the oldest version that knows the option --keep, which buildkitd says.
+func runtimes() [][2]string { return [][2]string{{"runc", "1.1.0"}, {"crun", "1.9"}} }
+
+// findRuntime returns what buildkitd starts containers with. It looks where a user's PATH
+// often doesn't reach, too.
+func findRuntime(ctx context.Context, o Options) (string, error) {
+	var faults []error
+	for _, r := range runtimes() {
+		for _, name := range []string{r[0], "/usr/local/sbin/" + r[0], "/usr/sbin/" + r[0], "/sbin/" + r[0]} {
+			path, err := exec.LookPath(name)
+			if err != nil {
+				continue
+			}
+			if err = checkRuntime(ctx, path, r[1]); err == nil {
+				return filepath.Abs(path)
+			}
+			faults = append(faults, err)
+			break
+		}
+	}
+	const hint = "install runc 1.1 or newer, or crun 1.9 or newer: apt install runc"
+	err := errors.Join(faults...)
+	if err == nil {
+		err = errors.New("neither runc nor crun is on the PATH")
+	}
+	if o.FetchRunc == nil {
+		return "", failure.WithHint(err, hint)
+	}
+	if len(faults) > 0 {
+		o.Progress("private engine: " + oneLine(err) + ": taking runc from Debian")
+	}
+	path, fetchErr := o.FetchRunc(ctx)
+	if fetchErr != nil {
+		return "", failure.WithHint(fmt.Errorf("%w; fetching runc: %w", err, fetchErr), hint)
+	}
+	return filepath.Abs(path)
+}
+
+// checkRuntime finds a version that is too old: "crun version 1.8.1". One that doesn't
+// tell it is believed.
+func checkRuntime(ctx context.Context, path, oldest string) error {
+	out, err := exec.CommandContext(ctx, path, "--version").Output() //nolint:gosec // what will run containers
+	if err != nil {
+		return fmt.Errorf("%s does not run: %w", path, err)
+	}
+	words := strings.Fields(string(out))
+	at := slices.Index(words, "version")
+	if at < 0 || at+1 == len(words) {
+		return nil
+	}
+	got, ok := parseVersion(words[at+1])
+	least, _ := parseVersion(oldest)
+	if ok && slices.Compare(got[:], least[:]) < 0 {
+		return fmt.Errorf("%s is of version %s, and the engine needs %s or newer", path, words[at+1], oldest)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lamina.build/internal/engine"
+	"lamina.build/internal/failure"
+	"lamina.build/internal/test/enginetest"
+)
+
+// What starts containers is runc, else crun, where they are new enough; else one is fetched.
+func TestRuntimes(t *testing.T) {
+	if _, err := os.Stat("/usr/sbin/runc"); err == nil {
+		t.Skip("this machine has a runc where it is always found")
+	}
+	for _, tt := range []struct {
+		name  string
+		has   map[string]string // what programs say of their version
+		want  string            // base name, or of the error
+		fetch bool
+	}{
+		{"none, and none to be had", nil, "neither runc nor crun", false},
+		{"none", nil, "fetched", true},
+		{"Debian's crun", map[string]string{"crun": "crun version 1.8.1\ncommit: f8a096be"}, "crun is of version 1.8.1, and the engine needs 1.9 or newer", false},
+		{"Debian's crun, and one to be had", map[string]string{"crun": "crun version 1.8.1"}, "fetched", true},
+		{"another crun", map[string]string{"crun": "crun version 1.14.4-dirty\ncommit: a"}, "crun", false},
+		{"the oldest crun", map[string]string{"crun": "crun version 1.9"}, "crun", false},
+		{"an old runc, and a crun", map[string]string{"runc": "runc version 1.0.3", "crun": "crun version 1.21"}, "crun", false},
+		{"both", map[string]string{"runc": "runc version 1.1.5+ds1\ncommit: 1", "crun": "crun version 1.21"}, "runc", false},
+		{"one that doesn't tell", map[string]string{"runc": "hello"}, "runc", false},
+		{"one that doesn't run", map[string]string{"runc": ""}, "runc does not run", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, says := range tt.has {
+				script := "#!/bin/sh\necho '" + says + "'\n"
+				if says == "" {
+					script = "#!/bin/sh\nexit 1\n"
+				}
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+					t.Fatal(err)
+				}
+			}
+			t.Setenv("PATH", dir)
+			o := engine.Options{}
+			if tt.fetch {
+				o.FetchRunc = func(context.Context) (string, error) { return filepath.Join(dir, "fetched"), nil }
+			}
+			path, err := engine.FindRuntime(t.Context(), o)
+			if err != nil && (!strings.Contains(err.Error(), tt.want) || len(failure.Hints(err)) == 0) || err == nil && filepath.Base(path) != tt.want {
+				t.Errorf("got %s, %v, want %s", path, err, tt.want)
+			}
+		})
+	}
+	o := engine.Options{FetchRunc: func(context.Context) (string, error) { return "", errors.New("no network") }}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := engine.FindRuntime(t.Context(), o); err == nil || !strings.Contains(err.Error(), "no network") {
+		t.Errorf("got error %v", err)
+	}
+}
+
+// A runc that sudo's PATH doesn't reach is found.
+func TestRuntimeInSbin(t *testing.T) {
+	const path = "/usr/local/sbin/runc"
+	if _, err := os.Lstat(path); err == nil || os.Geteuid() != 0 {
+		t.Skip("the place of the test is taken, or not to be written")
+	}
+	if err := os.Symlink(enginetest.Runc(t), path); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(path) })
+	t.Setenv("PATH", t.TempDir())
+	if got, err := engine.FindRuntime(t.Context(), engine.Options{}); err != nil || got != path {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+// An idle engine that was started with what no longer holds is started anew; one that
+// builds is left alone, and told of.
+func TestIdleEngineIsStartedAnew(t *testing.T) {
+	o := options(t)
+	vars := map[string]string{"HTTP_PROXY": "http://old.example:3128"}
+	o.Env = lookup(vars)
+	if _, err := engine.Start(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	first := status(t, o)
+	e := open(t, o)
+	if again := status(t, o); again.PID != first.PID {
+		t.Errorf("it was started anew although nothing has changed")
+	}
+
+	vars["HTTP_PROXY"] = "http://new.example:3128"
+	var said []string
+	o.Progress = func(line string) { said = append(said, line) }
+	busy := open(t, o)
+	if again := status(t, o); again.PID != first.PID || len(said) != 1 || !strings.Contains(said[0], "other proxies") {
+		t.Errorf("a busy engine: %q said, and pid %d was %d", said, again.PID, first.PID)
+	}
+	closeEngine(t, e)
+	closeEngine(t, busy)
+
+	idle := open(t, o)
+	second := status(t, o)
+	environ, err := os.ReadFile(filepath.Join("/proc", processOf(t, second), "environ"))
+	if second.PID == first.PID || !second.Kept || err != nil || !strings.Contains(string(environ), "new.example") || strings.Contains(string(environ), "old.example") {
+		t.Errorf("an idle engine: pid %d was %d, %q, %v", second.PID, first.PID, environ, err)
+	}
+	closeEngine(t, idle)
+
+	// The same of its configuration, which is the user's.
+	config := []byte("[registry.\"r.example\"]\n  http = true\n[worker.oci]\n  enabled = true\n  gc = false\n  [worker.oci.labels]\n    mine = \"yes\"\n")
+	o.Config, o.Registries = config, []engine.Registry{{Host: "r.example", Insecure: true}, {Host: "s.example", HTTP: true}}
+	own := open(t, o)
+	defer closeEngine(t, own)
+	workers, err := own.Client().ListWorkers(t.Context())
+	if err != nil || len(workers) != 1 || workers[0].Labels["mine"] != "yes" {
+		t.Errorf("the configuration is not the user's: %v, %v", workers, err)
+	}
+	written, err := os.ReadFile(filepath.Join(o.StateDir, "buildkitd.toml"))
+	if err != nil || !strings.HasPrefix(string(written), string(config)) || strings.Count(string(written), "r.example") != 1 || !strings.Contains(string(written), "s.example") {
+		t.Errorf("it was started with %q, %v", written, err)
+	}
+	o.Config = []byte("root = [\n")
+	if err = o.CheckConfig(); failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "line ") {
+		t.Errorf("a configuration that is no TOML: %v", err)
+	}
+}
+
+func processOf(t *testing.T, st engine.Status) string {
+	t.Helper()
+	for _, pid := range processes(st.Root) {
+		if comm, err := os.ReadFile("/proc/" + pid + "/comm"); err == nil && strings.TrimSpace(string(comm)) == "buildkitd" {
+			return pid
+		}
+	}
+	t.Fatal("there is no buildkitd")
+	return ""
+}

@@ -1,0 +1,78 @@
+package enginetest
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"lamina.build/internal/engine"
+)
+
+// Remote is a buildkitd that is reached by TCP, as one of another machine is. It is killed
+// with all that it has started when the test ends, or before.
+type Remote struct {
+	Addr string // tcp://…
+
+	cmd *exec.Cmd
+}
+
+// StartRemote starts one that listens at an address, with arguments of its own, such as
+// those of its TLS, and variables ("KEY=value"). within is a command to start it by, such
+// as one that enters a network namespace; it may be nil.
+func StartRemote(t testing.TB, address string, within, env []string, args ...string) *Remote {
+	t.Helper()
+	Engine(t) // compiled
+	o := Options(t)
+	programs, err := filepath.Glob(filepath.Join(o.CacheDir, "engine", engine.Version+"-*", "buildkitd"))
+	if err != nil || len(programs) == 0 {
+		t.Fatalf("no buildkitd of the tests: %v", err)
+	}
+	dir, err := os.MkdirTemp("", "remote-") //nolint:usetesting // short enough for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := slices.Concat(within, []string{
+		"unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc", programs[0], "--root", filepath.Join(dir, "root"), "--addr", "tcp://" + address,
+		"--oci-worker", "true", "--oci-worker-net", "host", "--oci-worker-binary", Runc(t), "--otel-socket-path", filepath.Join(dir, "otel.sock"),
+	}, args)
+	r := &Remote{Addr: "tcp://" + address, cmd: exec.CommandContext(t.Context(), line[0], line[1:]...)} //nolint:gosec // the engine under test
+	r.cmd.Env = append(os.Environ(), env...)                                                            //nolint:forbidigo // as above
+	r.cmd.Stdout, r.cmd.Stderr = t.Output(), t.Output()
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err = r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Kill(); _ = os.RemoveAll(dir) })
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", address) //nolint:noctx // at once or not at all
+		if err == nil {
+			_ = conn.Close()
+			return r
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the engine doesn't listen: %v", err)
+		}
+	}
+}
+
+// Kill ends the engine as a machine that loses its power does.
+func (r *Remote) Kill() {
+	_ = r.cmd.Process.Kill()
+	_ = r.cmd.Wait() // it was killed
+}
+
+// FreePort is an address of this machine that nobody listens at.
+func FreePort(t testing.TB, host string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0")) //nolint:noctx // at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
