@@ -107,7 +107,9 @@ def _unknown(doing: str, result: Result) -> JobError:
 CRASHES = tuple(-number for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL))
 
 
-def _end(code: int) -> str:
+def _end(code: int | None) -> str:
+    if code is None:
+        return "failed"
     if code < 0:
         return f"died of {signal.Signals(-code).name}"
     return f"failed with exit code {code}" if code else "wrote nothing"

@@ -56,9 +56,12 @@ def end(worker: Worker) -> None:
 def serve_jobs(worker: Worker, signals: Signals) -> int:
     """Get ready, then take jobs: without weights or a GPU the process ends, and Runpod starts another."""
     start.prepare(worker)
-    if worker.stop.is_set():
-        return 0
-    return 1 if worker.detail else serve_queue.serve(worker, signals)
+    try:
+        if worker.stop.is_set():
+            return 0
+        return 1 if worker.detail else serve_queue.serve(worker, signals)
+    finally:
+        worker.close()
 
 
 def serve_balanced(worker: Worker) -> int:
@@ -77,6 +80,7 @@ def serve_balanced(worker: Worker) -> int:
     threading.Thread(target=start.prepare, args=(worker,), daemon=True).start()
     worker.stop.wait()
     worker.idle(END_SECONDS)  # the job is answered with an error
+    worker.close()
     for server in servers:
         server.drain(END_SECONDS / 4)
     log("stopped")

@@ -1,5 +1,6 @@
 """Settings: what the environment says, read once."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ MB = 10**6
 # can't know how it was asked. Base64 makes 4 bytes of 3: 7 MB fit 10 MB, 22 MB fit 30 MB.
 INLINE = {QUEUE: 7 * MB, BALANCED: 22 * MB}
 
-# Runpod's own limits: executions of 600 s unless set otherwise, requests of 5.5 minutes.
-TIMEOUT = {QUEUE: 600.0, BALANCED: 320.0}
+# Runpod's load balancers end requests after 5.5 minutes. An endpoint's execution timeout is 600 s
+# unless set otherwise: the worker isn't told, so a job ends by its own estimate.
+TIMEOUT = {QUEUE: math.inf, BALANCED: 320.0}
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Settings:
     port: int
     health_port: int
     wan_home: Path
+    pipeline: Path
     model_path: Path
     model_list: Path
     volume: Path
@@ -38,7 +41,7 @@ class Settings:
     fetch_threads: int
     stall_seconds: float
     init_timeout: float
-    warm: bool
+    preload: bool
     require_gpu: bool
     allow_private: bool
     insightface_home: Path
@@ -66,7 +69,7 @@ def _service(env: "_Reader") -> dict:
         "mode": env.mode(),
         "port": port,
         "health_port": env.number("PORT_HEALTH", port, int),
-        "warm": env.switch("WARM", True),
+        "preload": env.switch("PRELOAD", False),
         "require_gpu": env.switch("REQUIRE_GPU", True),
         "allow_private": env.switch("ALLOW_PRIVATE_ADDRESSES", False),
     }
@@ -75,6 +78,7 @@ def _service(env: "_Reader") -> dict:
 def _places(env: "_Reader") -> dict:
     return {
         "wan_home": env.path("WAN_HOME", "/opt/Wan2.2"),
+        "pipeline": env.path("PIPELINE", str(Path(__file__).with_name("assemble.py"))),
         "model_path": env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"),
         "model_list": env.path("MODEL_LIST", "/usr/share/lamina/model.json"),
         "volume": env.path("RUNPOD_VOLUME", "/runpod-volume"),
@@ -143,10 +147,10 @@ class _Reader:
 
     def number(self, name: str, default: float, kind: type) -> float:
         try:
-            value = kind(self.text(name, str(default)))
+            value = kind(self.text(name, "")) if self.text(name, "") else default
         except ValueError:
             value = -1
-        if not 0 < value < 2**53:
+        if value != default and not 0 < value < 2**53:
             self._faults[name] = f"{name} is {self.text(name, '')!r}: set it to a number above 0"
             return default
         return value

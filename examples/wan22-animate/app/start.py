@@ -1,16 +1,23 @@
-"""The start of a worker: a GPU, no leftovers, weights; then it is ready."""
+"""The start of a worker: a GPU, no leftovers, weights, the process that loads them; then it is ready."""
 
-import threading
+import json
+import math
+import sys
+from pathlib import Path
 
+import estimate
 import folder
 import gpu
 import modellist
 import wan
-import warm
 import weights
 from errors import JobError, StartError
 from log import log, scrub
+from settings import Settings
+from web import Clock
 from worker import Worker, where
+
+PROGRAM = Path(__file__).with_name("pipeline_main.py")
 
 
 def prepare(worker: Worker) -> None:
@@ -27,16 +34,20 @@ def prepare(worker: Worker) -> None:
 def _prepare(worker: Worker) -> None:
     settings = worker.settings
     if settings.require_gpu:
-        gpu.check()
+        card = gpu.check()
+        worker.speed = estimate.of_card(card.name)
     folder.sweep(settings.processing)
-    if not (settings.wan_home / wan.GENERATE).is_file():
+    if not (settings.wan_home / wan.PREPROCESS).is_file():
         raise StartError("Wan2.2 is not where WAN_HOME says: build the image again")
     found = modellist.read(settings.model_list)
     model = weights.ensure(settings, found, worker.stop)
-    if settings.warm:
-        cold = threading.Event()
-        worker.generating = cold.set  # by then generate.py reads them itself
-        warm.start(model, found, cold)
-    else:
-        log("weights: not read ahead (WARM=0)")
+    worker.resident.begin(pipeline(settings, model))
+    if settings.preload:
+        worker.resident.wait(Clock(math.inf, worker.stop))
     worker.ready(model)
+
+
+def pipeline(settings: Settings, model: Path) -> list[str]:
+    """Return the command of the process that holds the models."""
+    setup = {"model": str(model)}
+    return [sys.executable, str(PROGRAM), "--pipeline", str(settings.pipeline), "--setup", json.dumps(setup)]
