@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CODECS = {
     "h264": ("-c:v", "libx264", "-preset", "medium"),
     "hevc": ("-c:v", "libx265", "-preset", "medium", "-tag:v", "hvc1", "-x265-params", "log-level=error"),
-    "av1": ("-c:v", "libsvtav1", "-preset", "6", "-svtav1-params", "lp=2"),
+    "av1": ("-c:v", "libaom-av1", "-cpu-used", "6", "-row-mt", "1", "-b:v", "0"),
 }
 END_SECONDS = 600.0
 """In which the codec writes what it still holds."""
@@ -38,10 +38,10 @@ class Target:
 class Encoder:
     """Takes frames while the next ones are made; the film is whole when it is left without an error."""
 
-    def __init__(self, target: Target, width: int, height: int) -> None:
+    def __init__(self, target: Target, count: int, width: int, height: int) -> None:
         self._said = b""
         self._program = subprocess.Popen(  # noqa: S603 (no shell; the arguments are ours)
-            command(target, width, height), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            command(target, count, width, height), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -82,8 +82,8 @@ class Encoder:
                 self._said = (self._said + chunk)[-LAST:]
 
 
-def command(target: Target, width: int, height: int) -> list[str]:
-    """Return the command that makes the film; its pictures say how long it is, whatever the sound."""
+def command(target: Target, count: int, width: int, height: int) -> list[str]:
+    """Return the command that makes a film of so many frames, however long the sound is."""
     pictures = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(target.fps), "-i", "pipe:0"]
     sound = ["-i", target.sound] if target.sound else []
     sounds = ["-map", "1:a:0?", "-c:a", "copy"] if target.sound else []
@@ -91,5 +91,5 @@ def command(target: Target, width: int, height: int) -> list[str]:
     return [
         ffmpeg.program(), "-hide_banner", "-y", "-loglevel", "error", *pictures, *sound, "-map", "0:v:0", *sounds,
         *CODECS[target.codec], "-crf", str(target.crf), *colours, "-color_trc", "bt709", "-pix_fmt", "yuv420p",
-        "-movflags", "+faststart", target.out,
+        "-movflags", "+faststart", "-t", f"{count / target.fps:g}", target.out,
     ]  # fmt: skip

@@ -99,14 +99,21 @@ def command(source: Path, kind: str, video: Video, job: Job, max_seconds: float,
         f"scale='max(2,trunc(iw*{fit}/2)*2)':'max(2,trunc(ih*{fit}/2)*2)'",
         *(TONEMAP if video.hdr else ()), "format=yuv420p",
     ]  # fmt: skip
-    # The sound as long as the pictures, whichever ends first in the source.
-    sound = ["-map", "0:a:0", "-af", "aresample=async=1:first_pts=0,apad", "-c:a", "aac", "-b:a", "192k", "-shortest"]
+    shared = ["-map_metadata", "-1", "-map_chapters", "-1"]
+    # The sound begins with the pictures, and doesn't end before them.
+    heard = f"aresample=async=1:first_pts=0,apad=whole_dur={used:g}"
+    sound = ["-map", "0:a:0", "-af", heard, "-c:a", "aac", "-b:a", "192k", *shared, str(sound_of(out))]
     return [
         ffmpeg.program(), *ffmpeg.QUIET, "-y", "-loglevel", "warning", *ffmpeg.LOCAL, "-threads", "4", "-f", kind,
-        "-ss", f"{job.start:g}", "-t", f"{used:g}", "-i", str(source), "-map", "0:V:0",
-        "-vf", ",".join(filters), "-frames:v", str(max(1, round(used * job.fps))), "-c:v", "libx264", "-preset", "veryfast", "-crf", "8",
-        *(sound if job.sound and video.sound else []), "-map_metadata", "-1", "-map_chapters", "-1", str(out),
+        *(["-ss", f"{job.start:g}"] if job.start else []), "-t", f"{used:g}", "-i", str(source), "-map", "0:V:0",
+        "-vf", ",".join(filters), "-frames:v", str(max(1, round(used * job.fps))), "-c:v", "libx264", "-preset", "veryfast",
+        "-crf", "8", *shared, str(out), *(sound if job.sound and video.sound else []),
     ]  # fmt: skip
+
+
+def sound_of(film: Path) -> Path:
+    """Return where the sound of a film is put that was taken in, if it has some."""
+    return film.with_suffix(".m4a")
 
 
 def picture(source: Path, kind: str, out: Path, clock: Clock) -> None:

@@ -126,11 +126,11 @@ def _generate(
 ) -> tuple[Path, ffmpeg.Video]:
     job, out = run.job, run.home / "result.mp4"
     run.tell("generating" if resident.loaded() else "loading the models", 0)
-    sound = str(source.video) if job.sound and source.film.sound else ""
+    sound = ingest.sound_of(source.video)
     asked = {
         "order": asdict(_order(job)),
         "source": str(prepared),
-        "film": {"out": str(out), "fps": job.fps, "codec": job.codec, "crf": job.crf, "sound": sound},
+        "film": {"out": str(out), "fps": job.fps, "codec": job.codec, "crf": job.crf, "sound": str(sound) if sound.is_file() else ""},
     }
     resident.run(asked, run.clock, progress.patience, progress.hear)
     made = ffmpeg.probe(out, run.clock) if out.is_file() else None

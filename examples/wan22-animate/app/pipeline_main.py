@@ -121,7 +121,7 @@ def make(pipeline: object, message: dict, step: object, stop: object) -> None:
     """Make the film that an order asks for, frame by frame into its file."""
     order = Order(**message["order"])
     frames = Film(Path(message["source"]), order.replaces)
-    with Encoder(Target(**message["film"]), frames.width, frames.height) as encoder:
+    with Encoder(Target(**message["film"]), frames.count, frames.width, frames.height) as encoder:
         pipeline.run(order, frames, encoder.write, step, stop)
 
 

@@ -77,7 +77,8 @@ def environment(home: Path | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not _is_secret(name)}
     for name in ("PYTHONPATH", "PYTHONSAFEPATH"):
         kept.pop(name, None)
-    kept |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    # imageio-ffmpeg's ffmpeg is linked statically, and crashes of the system's character sets (of MPEG-TS, for one).
+    kept |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "GCONV_PATH": "/nonexistent"}
     if home is None:
         return kept
     temporary = home / "tmp"
