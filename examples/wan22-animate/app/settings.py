@@ -18,6 +18,16 @@ TIMEOUT = {QUEUE: 600.0, BALANCED: 320.0}
 
 
 @dataclass(frozen=True)
+class Model:
+    """A model of the image: where its files are, or would be, and the list of them."""
+
+    name: str
+    """As in image.toml; the first has none."""
+    path: Path
+    list: Path
+
+
+@dataclass(frozen=True)
 class Settings:
     """Where things are and what is allowed."""
 
@@ -25,8 +35,8 @@ class Settings:
     port: int
     health_port: int
     wan_home: Path
-    model_path: Path
-    model_list: Path
+    models: tuple["Model", ...]
+    text_encoder: Path
     volume: Path
     workspace: Path
     processing: Path
@@ -49,6 +59,16 @@ class Settings:
     max_inline: int
     max_seconds: float
     min_free: int
+
+    @property
+    def model_path(self) -> Path:
+        """Where the first model is: the transformer, and what preprocessing reads."""
+        return self.models[0].path
+
+    @property
+    def model_list(self) -> Path:
+        """The list of the first model's files."""
+        return self.models[0].list
 
 
 def read(env: Mapping[str, str]) -> Settings:
@@ -75,14 +95,26 @@ def _service(env: "_Reader") -> dict:
 def _places(env: "_Reader") -> dict:
     return {
         "wan_home": env.path("WAN_HOME", "/opt/Wan2.2"),
-        "model_path": env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"),
-        "model_list": env.path("MODEL_LIST", "/usr/share/lamina/model.json"),
+        "models": _models(env),
+        "text_encoder": env.path("TEXT_ENCODER", "/models/umt5-xxl"),
         "volume": env.path("RUNPOD_VOLUME", "/runpod-volume"),
         "workspace": env.path("WORKSPACE", "/workspace"),
         "processing": env.path("PROCESSING_DIR", "/tmp/processing"),
         "fetch_dir": env.path("FETCH_DIR", "/tmp/models"),
         "insightface_home": env.path("INSIGHTFACE_HOME", "/models/insightface"),
     }
+
+
+def _models(env: "_Reader") -> tuple[Model, ...]:
+    """Return the models of the image, of which Lamina tells by MODEL_PATH and MODEL_LIST, or MODEL_PATH_NAME and so on."""
+    first = Model("", env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"), env.path("MODEL_LIST", "/usr/share/lamina/model.json"))
+    suffixes = env.after("MODEL_LIST_")
+    names = [suffix.lower().replace("_", "-") for suffix in suffixes]
+    others = (
+        Model(name, env.path(f"MODEL_PATH_{suffix}", f"/models/{name}"), env.path(f"MODEL_LIST_{suffix}", ""))
+        for name, suffix in zip(names, suffixes, strict=True)
+    )
+    return first, *others
 
 
 def _weights(env: "_Reader") -> dict:
@@ -123,6 +155,10 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._env.get(name, "").strip() or default
+
+    def after(self, start: str) -> list[str]:
+        """Return what the names that begin so go on with."""
+        return sorted(name.removeprefix(start) for name in self._env if name.startswith(start))
 
     def path(self, name: str, default: str) -> Path:
         return Path(self.text(name, default))

@@ -32,7 +32,8 @@ def _prepare(worker: Worker) -> None:
     if not (settings.wan_home / wan.GENERATE).is_file():
         raise StartError("Wan2.2 is not where WAN_HOME says: build the image again")
     found = modellist.read(settings.model_list)
-    model = weights.ensure(settings, found, worker.stop)
+    worker.models = weights.of_all(settings, worker.stop)
+    model = worker.models[""]
     if settings.warm:
         cold = threading.Event()
         worker.generating = cold.set  # by then generate.py reads them itself

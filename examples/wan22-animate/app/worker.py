@@ -46,6 +46,8 @@ class Worker:
         """Set once, when the worker is told to end."""
         self.status, self.detail = Status.LOADING, ""
         self.model = Path()
+        self.models: dict[str, Path] = {}
+        """Where the image's models are, by their names."""
         self.generating: Callable[[], None] = lambda: None
         """Called before a job reads the weights itself."""
         self._slot = threading.Lock()
