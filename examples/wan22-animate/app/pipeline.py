@@ -10,31 +10,34 @@ work in float32.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from diffusers import DPMSolverMultistepScheduler, SchedulerMixin, UniPCMultistepScheduler, WanAnimatePipeline
 from torch import Tensor
 
-import loras
 import models
 import order as orders
 import pixels
 from errors import JobError, Stopped
+from loras import Adapter, Lora
 from models import Places
 from order import Frames, Order, Segment, Sink, Step, Stop
-from plan import Plan
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 TOKENS = 512
 """Of a prompt: diffusers tells text from picture by this length, and makes wrong films of any other."""
 CHANNELS = 16
 """Of a latent frame."""
-RELIGHTING = "relighting"
 
 Embed = Callable[[str], Tensor]
 """Gives a prompt as the text encoder does, padded with zeros to TOKENS rows."""
 
 
-def load(places: Places, plan: Plan, tell: Callable[[str], None], embed: Embed) -> "Pipeline":
+def load(places: Places, plan: "Plan", tell: Callable[[str], None], embed: Embed) -> "Pipeline":
     """Return a pipeline whose models are where the plan wants them; tell hears what is being loaded."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = getattr(torch, plan.dtype) if device.type == "cuda" else torch.float32
@@ -72,8 +75,7 @@ class Pipeline:
         self, places: Places, parts: WanAnimatePipeline, device: torch.device, dtype: torch.dtype, embed: Embed
     ) -> None:
         self._places, self._parts, self._device, self._dtype, self._embed = places, parts, device, dtype, embed
-        self._relighting = False
-        """Whether the adapter is loaded."""
+        self._relighting: Adapter | None = None
 
     @torch.no_grad()
     def run(self, order: Order, frames: Frames, sink: Sink, step: Step, stop: Stop) -> None:
@@ -178,28 +180,26 @@ class Pipeline:
         return text[None].to(self._device, self._dtype)
 
     def _relight(self, wanted: bool) -> None:
-        """Switch the relighting adapter; it is loaded by the first job that wants it."""
+        """Switch the relighting adapter; it is read for the first job that wants it."""
         transformer = self._parts.transformer
         if wanted and not self._relighting:
             if not self._places.relighting:
                 raise JobError("relighting: its LoRA is not in this image")
-            state = loras.adapter(self._places.relighting, transformer)
-            transformer.load_lora_adapter(state, adapter_name=RELIGHTING, prefix=None)
-            self._relighting = True
+            lora = Lora(self._places.relighting, transformer)
+            self._relighting = Adapter(lora, transformer, self._device, self._dtype)
         if self._relighting:
-            (transformer.enable_lora if wanted else transformer.disable_lora)()
+            self._relighting.on = wanted
 
 
 def _solver(order: Order, device: torch.device) -> SchedulerMixin:
-    """Return upstream's solver at its first step."""
-    kind = {orders.UNIPC: UniPCMultistepScheduler, orders.DPM: DPMSolverMultistepScheduler}[order.solver]
-    solver = kind(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=order.shift)
-    solver.set_timesteps(order.steps, device=device)
-    if order.solver == orders.DPM:  # upstream's begins with noise alone, diffusers' at 0.999 of it
-        whole = torch.linspace(1, 0, order.steps + 1, dtype=torch.float64)
-        shifted = order.shift * whole / (1 + (order.shift - 1) * whole)
-        solver.sigmas = shifted.float()
-        solver.timesteps = (shifted[:-1] * solver.config.num_train_timesteps).to(device, torch.int64)
+    """Return upstream's solver at its first step; diffusers' of these names begin at other noise levels."""
+    kind, first = {orders.UNIPC: (UniPCMultistepScheduler, 0.999), orders.DPM: (DPMSolverMultistepScheduler, 1)}[order.solver]
+    solver = kind(prediction_type="flow_prediction", use_flow_sigmas=True)
+    solver.set_timesteps(order.steps)
+    levels = np.linspace(first, 0, order.steps + 1)
+    levels = order.shift * levels / (1 + (order.shift - 1) * levels)
+    solver.sigmas = torch.from_numpy(levels).float()
+    solver.timesteps = torch.from_numpy(levels[:-1] * solver.config.num_train_timesteps).to(device, torch.int64)
     solver.set_begin_index(0)
     return solver
 
