@@ -20,6 +20,16 @@ TIMEOUT = {QUEUE: math.inf, BALANCED: 320.0}
 
 
 @dataclass(frozen=True)
+class Model:
+    """A model of the image: where its files are, or would be, and the list of them."""
+
+    name: str
+    """As in image.toml; the first has none."""
+    path: Path
+    list: Path
+
+
+@dataclass(frozen=True)
 class Settings:
     """Where things are and what is allowed."""
 
@@ -28,8 +38,8 @@ class Settings:
     health_port: int
     wan_home: Path
     pipeline: Path
-    model_path: Path
-    model_list: Path
+    models: tuple["Model", ...]
+    text_encoder: Path
     volume: Path
     workspace: Path
     processing: Path
@@ -52,6 +62,16 @@ class Settings:
     max_inline: int
     max_seconds: float
     min_free: int
+
+    @property
+    def model_path(self) -> Path:
+        """Where the first model is: the transformer, and what preprocessing reads."""
+        return self.models[0].path
+
+    @property
+    def model_list(self) -> Path:
+        """The list of the first model's files."""
+        return self.models[0].list
 
 
 def read(env: Mapping[str, str]) -> Settings:
@@ -79,14 +99,26 @@ def _places(env: "_Reader") -> dict:
     return {
         "wan_home": env.path("WAN_HOME", "/opt/Wan2.2"),
         "pipeline": env.path("PIPELINE", str(Path(__file__).with_name("assemble.py"))),
-        "model_path": env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"),
-        "model_list": env.path("MODEL_LIST", "/usr/share/lamina/model.json"),
+        "models": _models(env),
+        "text_encoder": env.path("TEXT_ENCODER", "/models/umt5-xxl"),
         "volume": env.path("RUNPOD_VOLUME", "/runpod-volume"),
         "workspace": env.path("WORKSPACE", "/workspace"),
         "processing": env.path("PROCESSING_DIR", "/tmp/processing"),
         "fetch_dir": env.path("FETCH_DIR", "/tmp/models"),
         "insightface_home": env.path("INSIGHTFACE_HOME", "/models/insightface"),
     }
+
+
+def _models(env: "_Reader") -> tuple[Model, ...]:
+    """Return the models of the image, of which Lamina tells by MODEL_PATH and MODEL_LIST, or MODEL_PATH_NAME and so on."""
+    first = Model("", env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"), env.path("MODEL_LIST", "/usr/share/lamina/model.json"))
+    suffixes = env.after("MODEL_LIST_")
+    names = [suffix.lower().replace("_", "-") for suffix in suffixes]
+    others = (
+        Model(name, env.path(f"MODEL_PATH_{suffix}", f"/models/{name}"), env.path(f"MODEL_LIST_{suffix}", ""))
+        for name, suffix in zip(names, suffixes, strict=True)
+    )
+    return first, *others
 
 
 def _weights(env: "_Reader") -> dict:
@@ -127,6 +159,10 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._env.get(name, "").strip() or default
+
+    def after(self, start: str) -> list[str]:
+        """Return what the names that begin so go on with."""
+        return sorted(name.removeprefix(start) for name in self._env if name.startswith(start))
 
     def path(self, name: str, default: str) -> Path:
         return Path(self.text(name, default))

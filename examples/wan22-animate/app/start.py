@@ -8,7 +8,6 @@ from pathlib import Path
 import estimate
 import folder
 import gpu
-import modellist
 import wan
 import weights
 from errors import JobError, StartError
@@ -39,15 +38,14 @@ def _prepare(worker: Worker) -> None:
     folder.sweep(settings.processing)
     if not (settings.wan_home / wan.PREPROCESS).is_file():
         raise StartError("Wan2.2 is not where WAN_HOME says: build the image again")
-    found = modellist.read(settings.model_list)
-    model = weights.ensure(settings, found, worker.stop)
-    worker.resident.begin(pipeline(settings, model))
+    worker.models = weights.of_all(settings, worker.stop)
+    worker.resident.begin(pipeline(settings, worker.models))
     if settings.preload:
         worker.resident.wait(Clock(math.inf, worker.stop))
-    worker.ready(model)
+    worker.ready(worker.models[""])
 
 
-def pipeline(settings: Settings, model: Path) -> list[str]:
+def pipeline(settings: Settings, models: dict[str, Path]) -> list[str]:
     """Return the command of the process that holds the models."""
-    setup = {"model": str(model)}
+    setup = {"models": {name: str(path) for name, path in models.items()}}
     return [sys.executable, str(PROGRAM), "--pipeline", str(settings.pipeline), "--setup", json.dumps(setup)]

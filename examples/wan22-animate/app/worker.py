@@ -51,6 +51,8 @@ class Worker:
         self.resident = Resident(self.fail)
         self.speed = estimate.Speed()
         """What the card does, as far as that is known."""
+        self.models: dict[str, Path] = {}
+        """Where the image's models are, by their names."""
         self._slot = threading.Lock()
         self._job_stop = threading.Event()
 

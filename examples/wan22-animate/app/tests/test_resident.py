@@ -80,7 +80,7 @@ class LoadTest(ResidentCase):
         with mock.patch.dict(os.environ, {"FAKE_LOAD": "SIGKILL"}):
             worker = Worker(self.settings())
             self.addCleanup(worker.close)
-            worker.resident.begin(start.pipeline(worker.settings, worker.settings.model_path))
+            worker.resident.begin(start.pipeline(worker.settings, {"": worker.settings.model_path}))
         worker.ready(worker.settings.model_path)
         self.assertEqual(worker.run("job-1", job(), lambda _: None)["seed"], 7)
 

@@ -97,6 +97,23 @@ class PlacesTest(WeightsCase):
             self.ensure(HF_HUB_OFFLINE=1)
         self.assertEqual(self.said().count("config.json is missing"), sum(range(len(places) + 1)))
 
+    def test_each_model_of_the_image_is_looked_for_by_itself(self):
+        """Two are of one repository, and both in its cached model; the third is in the image, and another time nowhere."""
+        for name, files, origin in (
+            ("text-encoder", {"models_t5_umt5-xxl-enc-bf16.pth": FILES["models_t5_umt5-xxl-enc-bf16.pth"]}, None),
+            ("image-encoder", {"image_encoder/config.json": b"{}"}, "hf://Wan-AI/Wan2.2-Animate-14B-Diffusers@main"),
+        ):
+            suffix = name.upper().replace("-", "_")
+            self.env |= {f"MODEL_LIST_{suffix}": str(self.home / f"{name}.json"), f"MODEL_PATH_{suffix}": str(self.home / name)}
+            (self.home / f"{name}.json").write_text(model_json(files, origin=origin))
+        fill(self.home / CACHE / COMMIT)
+        fill(self.home / "image-encoder", {"image_encoder/config.json": b"{}"})
+        cached, clip = self.home / CACHE / COMMIT, self.home / "image-encoder"
+        self.assertEqual(weights.of_all(self.settings(), self.stop), {"": cached, "text-encoder": cached, "image-encoder": clip})
+        (clip / "image_encoder/config.json").unlink()
+        with self.assertRaisesRegex(StartError, "cached model Wan-AI/Wan2.2-Animate-14B-Diffusers"):
+            weights.of_all(self.settings(HF_HUB_OFFLINE=1), self.stop)
+
     def test_the_cached_model_may_be_links(self):
         fill(self.home / "blobs")
         for path in FILES:

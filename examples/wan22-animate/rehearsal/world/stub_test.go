@@ -117,26 +117,6 @@ func dynamic(t *testing.T, f *elf.File, text string) (needed, soname []string) {
 	return names(elf.DT_NEEDED), names(elf.DT_SONAME)
 }
 
-func TestWheelsOfFlashAttentionWereRenamed(t *testing.T) {
-	t.Parallel()
-	found := 0
-	for _, text := range shipped(t) {
-		for _, m := range flashAttention.FindAllStringSubmatch(text, -1) {
-			found++
-			w := flashWheel(t, m[2], constructor[m[3]])
-			if strings.Contains(w.Version, "+") || !strings.Contains(w.Files["flash_attn_2_cuda.cpython-311-x86_64-linux-gnu.so"], constructor[m[3]]) {
-				t.Errorf("%s: version %s", m[1], w.Version)
-			}
-			if !strings.HasSuffix(m[1], "-"+w.Tag+".whl") {
-				t.Errorf("%s: its tag is %s", m[1], w.Tag)
-			}
-		}
-	}
-	if found != 2 {
-		t.Errorf("the example names %d wheels of flash-attn, want 2", found)
-	}
-}
-
 func TestTreesHoldAllNames(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]struct {

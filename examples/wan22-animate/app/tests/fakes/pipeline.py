@@ -19,7 +19,7 @@ def open_pipeline(setup, tell):
     how = os.environ.get("FAKE_LOAD", "")
     tell("config.json")
     for name in ("config.json", "Wan2.1_VAE.pth"):
-        with open(os.path.join(setup["model"], name), "rb") as file:
+        with open(os.path.join(setup["models"][""], name), "rb") as file:
             file.read()
     if how == "hang":
         show_pids()
