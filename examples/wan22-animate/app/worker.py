@@ -10,10 +10,12 @@ from http import HTTPStatus
 from pathlib import Path
 
 import deliver
+import embed
 import estimate
 import fields
 import folder
 import job as jobs
+import weights
 from errors import JobError, Stopped
 from log import log
 from resident import Resident
@@ -138,6 +140,9 @@ class Worker:
             raise JobError(f"the worker is not ready: {why}", HTTPStatus.SERVICE_UNAVAILABLE, refresh=failed)
         clock = Clock(settings.job_timeout - min(GRACE, settings.job_timeout / 20), self._job_stop)
         job = fields.parse(given, fields.Sizes(settings.max_video, settings.max_image))
+        if weights.TEXT_ENCODER not in self.models:
+            for prompt in filter(None, (job.prompt, job.negative_prompt)):
+                embed.check(prompt)
         with folder.of_job(settings.processing, name) as home:
             run = jobs.Run(settings, self.model, job, home, clock, _teller(name, tell))
             return jobs.run(run, self.resident, self.speed, self._learn, deliver.bucket())

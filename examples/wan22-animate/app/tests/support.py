@@ -168,7 +168,8 @@ class Case(unittest.TestCase):
 
 def ready(case, worker):
     """Have a worker take jobs, with a process that behaves like the pipeline's."""
-    worker.resident.begin(start.pipeline(worker.settings, {"": worker.settings.model_path}))
+    worker.models = {name: worker.settings.model_path for name in ("", "text-encoder")}
+    worker.resident.begin(start.pipeline(worker.settings, worker.models))
     case.addCleanup(worker.close)
     worker.ready(worker.settings.model_path)
 
