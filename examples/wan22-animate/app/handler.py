@@ -17,6 +17,7 @@ from pathlib import Path
 
 import checks
 import embed
+import privileges
 import serve_http
 import serve_queue
 import settings
@@ -40,13 +41,14 @@ def main(arguments: list[str]) -> int:
     options, _ = parser.parse_known_args(arguments)  # the others are the SDK's: --test_input, --rp_serve_api
     try:
         found = settings.read(os.environ)
+        if options.check:
+            return checks.run(options.check, options.deep, found)
+        if options.embed is not None:
+            return embed_prompt(options.embed, options.to, found)
+        privileges.leave(found)
     except StartError as err:
         log(f"not started: {err}")
         return 2
-    if options.check:
-        return checks.run(options.check, options.deep, found)
-    if options.embed is not None:
-        return embed_prompt(options.embed, options.to, found)
     worker = Worker(found)
     signals = Signals(lambda: end(worker))
     signals.install()

@@ -34,6 +34,8 @@ class Settings:
     """Where things are and what is allowed."""
 
     mode: str
+    user: str
+    """Whom a start as root goes on as."""
     port: int
     health_port: int
     wan_home: Path
@@ -87,6 +89,7 @@ def _service(env: "_Reader") -> dict:
     port = env.number("PORT", 80, int)
     return {
         "mode": env.mode(),
+        "user": env.text("APP_USER", "app"),
         "port": port,
         "health_port": env.number("PORT_HEALTH", port, int),
         "preload": env.switch("PRELOAD", False),

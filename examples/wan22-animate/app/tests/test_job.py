@@ -233,7 +233,7 @@ class FaultTest(JobCase):
     # Where a job may be when it is told to end, and what makes it stay there.
     STAGES = (
         {"FAKE_FFMPEG": "picture hang"}, {"FAKE_FFMPEG": "film hang"}, {"FAKE_PREPROCESS": "hang"}, {"FAKE_LOAD": "hang"},
-        {"FAKE_GENERATE": "hang"}, {"FAKE_GENERATE": "deaf"}, {"FAKE_FFMPEG": "encode hang"},
+        {"FAKE_GENERATE": "hang"}, {"FAKE_GENERATE": "deaf"}, {"FAKE_FFMPEG": "encode hang"}, {"URL": "video"}, {"URL": "result_url"},
     )  # fmt: skip
 
     def test_stop_in_each_stage(self):
@@ -262,6 +262,8 @@ class FaultTest(JobCase):
 
     def _stopped(self, worker, how, pids, stage, **changes):
         """Stop a job once it is where it stays; it ends without waiting for its process, which sleeps for a minute."""
+        if name := stage.get("URL"):
+            changes[name] = self.serve(lambda to: pids.write_text("") or to.server.never.wait(60))
         threading.Thread(target=self._stop_when, args=(pids, how), daemon=True).start()
         with mock.patch.dict(os.environ, stage | {"FAKE_PIDS": str(pids)}), self.assertRaises(errors.Stopped):
             worker.run("job-1", job(**changes), lambda _: None)
@@ -285,6 +287,12 @@ class FaultTest(JobCase):
             return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             return ""
+
+    def test_the_same_job_again(self):
+        worker = self.worker()
+        first, second = (worker.run("job-1", job(), lambda _: None) for _ in range(2))
+        self.assertEqual(first["sha256"], second["sha256"])
+        self.assertEqual(self.processing(), [])
 
     def test_one_at_a_time(self):
         worker = self.worker()
