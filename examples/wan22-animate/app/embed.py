@@ -78,7 +78,7 @@ def own_of(prompt: str, kept: list[str]) -> str | None:
 def check(prompt: str, path: Path = FILE) -> None:
     """Raise an InputError for a prompt that an image without the text encoder doesn't know."""
     kept = prompts(path)
-    if own_of(prompt, kept) is None and prompt not in kept:
+    if own_of(prompt, kept) is None and clean(prompt) not in kept:
         raise InputError(REFUSAL)
 
 

@@ -113,14 +113,15 @@ class TensorsTest(unittest.TestCase):
     def test_every_layer_of_the_original_has_its_name(self):
         """The table is held against the code that converts the weights."""
         import torch
-        from diffusers.loaders.single_file_utils import convert_wan_animate_transformer_to_diffusers
+        from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers
 
         block = ["self_attn.q", "self_attn.k", "self_attn.v", "self_attn.o", "self_attn.norm_q", "self_attn.norm_k", "cross_attn.q", "cross_attn.k"]
         block += ["cross_attn.v", "cross_attn.o", "cross_attn.norm_q", "cross_attn.norm_k", "cross_attn.k_img", "cross_attn.v_img", "cross_attn.norm_k_img"]
         names = [f"blocks.7.{name}" for name in (*block, "ffn.0", "ffn.2", "norm3")] + ["patch_embedding", "pose_patch_embedding"]
+        names += [f"face_adapter.fuser_blocks.1.{name}" for name in loras.IN_FACE]
         names += [name for name in loras.NAMES if name != "head"]
         for name in names:
-            made = convert_wan_animate_transformer_to_diffusers({f"{name}.weight": torch.zeros(2, 2)})
+            made = convert_wan_transformer_to_diffusers({f"{name}.weight": torch.zeros(2, 2)})
             self.assertEqual(list(made), [f"{loras.layer(name)}.weight"])
 
     def test_merged(self):

@@ -1,0 +1,54 @@
+"""Blocks that work in place make what diffusers' blocks make, to the bit."""
+
+import unittest
+import unittest.mock
+from types import SimpleNamespace
+
+from tests.test_loras import TORCH, toy
+
+
+@TORCH
+class LeanTest(unittest.TestCase):
+    def setUp(self):
+        import torch
+
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+
+    def test_the_same_to_the_bit(self):
+        import torch
+
+        import lean
+
+        for dtype in (torch.float32, torch.bfloat16):
+            model = toy().to(dtype)
+            block = model.blocks[1]
+            block.scale_shift_table.data = block.scale_shift_table.data.float()
+            made = lambda *shape: torch.randn(*shape)  # noqa: E731
+            given, context, time = made(1, 100, 24).to(dtype), made(1, 17 + 512, 24).to(dtype), made(1, 6, 24)
+            angles = made(1, 100, 1, 6).repeat_interleave(2, -1)
+            rotary = angles.cos(), angles.sin()
+            with torch.no_grad(), unittest.mock.patch("lean.PIECE", 33):
+                wanted = block(given.clone(), context, time, rotary)
+                lean.slim(model)
+                kept = given.clone()
+                found = block(kept, context, time, rotary)
+            self.assertTrue(torch.equal(found, wanted), (found - wanted).abs().max())
+            self.assertTrue(torch.equal(kept, given), "what it was given is another's")
+
+    def test_blocks_make_way_and_come_back(self):
+        import torch
+
+        import lean
+
+        layers = torch.nn.ModuleList([torch.nn.Linear(3, 3) for _ in range(3)])
+        before = [layer.weight.data.clone() for layer in layers]
+        with unittest.mock.patch.object(torch.Tensor, "pin_memory", lambda self: self.clone()):
+            parking = lean.Parking(SimpleNamespace(blocks=layers, device=torch.device("cpu")), 2)
+        resident = [layer.weight.data.data_ptr() for layer in layers]
+        with self.assertRaises(KeyError), parking.room():
+            self.assertEqual([layer.weight.data.data_ptr() == at for layer, at in zip(layers, resident, strict=True)], [False, False, True])
+            raise KeyError
+        for layer, wanted in zip(layers, before, strict=True):
+            self.assertTrue(torch.equal(layer.weight.data, wanted))
+
