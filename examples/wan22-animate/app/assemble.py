@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import embed
 import pipeline
 from models import Places
-from plan import Plan
 
 VAE = "Wan2.1_VAE.pth"
 RELIGHTING = "relighting_lora.ckpt"
@@ -16,7 +16,7 @@ def open_pipeline(setup: dict, tell: Callable[[str], None]) -> pipeline.Pipeline
     """Return the pipeline of what the worker says about models and plan."""
     models = {name: Path(path) for name, path in setup["models"].items()}
     encoder = embed.Encoder(models["text-encoder"]) if "text-encoder" in models else None
-    return pipeline.load(places(models), Plan(**setup["plan"]), tell, embed.Prompts(embed.FILE, encoder))
+    return pipeline.load(places(models), SimpleNamespace(**setup["plan"]), tell, embed.Prompts(embed.FILE, encoder))
 
 
 def places(models: dict[str, Path]) -> Places:

@@ -17,6 +17,7 @@ from web import Clock
 from worker import Worker, where
 
 PROGRAM = Path(__file__).with_name("pipeline_main.py")
+PLAN = {"dtype": "bfloat16", "fp8": False, "streamed": False}
 
 
 def prepare(worker: Worker) -> None:
@@ -47,5 +48,5 @@ def _prepare(worker: Worker) -> None:
 
 def pipeline(settings: Settings, models: dict[str, Path]) -> list[str]:
     """Return the command of the process that holds the models."""
-    setup = {"models": {name: str(path) for name, path in models.items()}}
+    setup = {"models": {name: str(path) for name, path in models.items()}, "plan": PLAN}
     return [sys.executable, str(PROGRAM), "--pipeline", str(settings.pipeline), "--setup", json.dumps(setup)]
