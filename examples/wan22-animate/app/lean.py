@@ -27,6 +27,8 @@ def slim(transformer: nn.Module) -> None:
     """Have a transformer's blocks work in place; it's for inference alone."""
     for block in transformer.blocks:
         block.forward = MethodType(_forward, block)
+    for block in transformer.face_adapter:
+        block.forward = MethodType(_face, block)
 
 
 def _forward(block: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor, temb: Tensor, rotary_emb: Rotary) -> Tensor:
@@ -78,6 +80,18 @@ def _other(attention: nn.Module, given: list[Tensor], context: Tensor) -> Tensor
     seen += dispatch_attention_fn(query, _heads(attention, key), _heads(attention, value)).flatten(2, 3)
     del query
     return attention.to_out[0](seen)
+
+
+def _face(block: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor) -> Tensor:
+    """Attention of each frame to the face at its time."""
+    motion, times = block.pre_norm_kv(encoder_hidden_states), encoder_hidden_states.shape[1]
+    key = block.norm_k(block.to_k(motion).unflatten(-1, (block.heads, -1))).flatten(0, 1)
+    value = block.to_v(motion).unflatten(-1, (block.heads, -1)).flatten(0, 1)
+    query = _heads(block, block.to_q(block.pre_norm_q(hidden_states)))
+    query = _rotated(block.norm_q, query, block.heads, None).unflatten(1, (times, -1)).flatten(0, 1)
+    seen = dispatch_attention_fn(query, key, value).flatten(2, 3)
+    del query
+    return block.to_out(seen.unflatten(0, (-1, times)).flatten(1, 2))
 
 
 def _heads(attention: nn.Module, given: Tensor) -> Tensor:

@@ -34,6 +34,11 @@ class LeanTest(unittest.TestCase):
                 kept = given.clone()
                 found = block(kept, context, time, rotary)
             self.assertTrue(torch.equal(found, wanted), (found - wanted).abs().max())
+            face, motion = toy().to(dtype).face_adapter[0], made(1, 5, 3, 24).to(dtype)
+            with torch.no_grad(), unittest.mock.patch("lean.PIECE", 33):
+                wanted = face(given, motion)
+                lean.slim(SimpleNamespace(blocks=[], face_adapter=[face]))
+                self.assertTrue(torch.equal(face(given, motion), wanted))
             self.assertTrue(torch.equal(kept, given), "what it was given is another's")
 
     def test_blocks_make_way_and_come_back(self):
