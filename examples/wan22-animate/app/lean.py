@@ -13,6 +13,7 @@ from types import MethodType
 
 import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
 from torch import Tensor, nn
 
 TOKENS = 512
@@ -40,6 +41,25 @@ def _forward(block: nn.Module, hidden_states: Tensor, encoder_hidden_states: Ten
     hidden_states = made.add_(hidden_states)
     del made
     return _gated([_fed(block.ffn, [_shifted(block.norm3, hidden_states, c_shift, c_scale)])], c_gate, hidden_states)
+
+
+def slim_vae(vae: nn.Module) -> None:
+    """Have the VAE's convolutions put frames and their padding together at once."""
+    for one in vae.modules():
+        if isinstance(one, WanCausalConv3d):
+            one.forward = MethodType(_convolved, one)
+
+
+def _convolved(one: WanCausalConv3d, x: Tensor, cache_x: Tensor | None = None) -> Tensor:
+    left, right, top, bottom, front, _ = one._padding
+    kept = cache_x.to(x.device) if cache_x is not None and front > 0 else x[:, :, :0]
+    front -= kept.shape[2]
+    batch, channels, _, height, width = x.shape
+    whole = x.new_zeros(batch, channels, front + kept.shape[2] + x.shape[2], top + height + bottom, left + width + right)
+    inner = whole[..., top : top + height, left : left + width]
+    inner[:, :, front : front + kept.shape[2]] = kept
+    inner[:, :, front + kept.shape[2] :] = x
+    return nn.Conv3d.forward(one, whole)
 
 
 # A tensor that comes in a list is taken out of it, so that nobody else holds it any more.
