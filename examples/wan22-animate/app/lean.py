@@ -13,6 +13,7 @@ from types import MethodType
 
 import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
 from torch import Tensor, nn
 
 TOKENS = 512
@@ -27,6 +28,8 @@ def slim(transformer: nn.Module) -> None:
     """Have a transformer's blocks work in place; it's for inference alone."""
     for block in transformer.blocks:
         block.forward = MethodType(_forward, block)
+    for block in transformer.face_adapter:
+        block.forward = MethodType(_face, block)
 
 
 def _forward(block: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor, temb: Tensor, rotary_emb: Rotary) -> Tensor:
@@ -38,6 +41,25 @@ def _forward(block: nn.Module, hidden_states: Tensor, encoder_hidden_states: Ten
     hidden_states = made.add_(hidden_states)
     del made
     return _gated([_fed(block.ffn, [_shifted(block.norm3, hidden_states, c_shift, c_scale)])], c_gate, hidden_states)
+
+
+def slim_vae(vae: nn.Module) -> None:
+    """Have the VAE's convolutions put frames and their padding together at once."""
+    for one in vae.modules():
+        if isinstance(one, WanCausalConv3d):
+            one.forward = MethodType(_convolved, one)
+
+
+def _convolved(one: WanCausalConv3d, x: Tensor, cache_x: Tensor | None = None) -> Tensor:
+    left, right, top, bottom, front, _ = one._padding
+    kept = cache_x.to(x.device) if cache_x is not None and front > 0 else x[:, :, :0]
+    front -= kept.shape[2]
+    batch, channels, _, height, width = x.shape
+    whole = x.new_zeros(batch, channels, front + kept.shape[2] + x.shape[2], top + height + bottom, left + width + right)
+    inner = whole[..., top : top + height, left : left + width]
+    inner[:, :, front : front + kept.shape[2]] = kept
+    inner[:, :, front + kept.shape[2] :] = x
+    return nn.Conv3d.forward(one, whole)
 
 
 # A tensor that comes in a list is taken out of it, so that nobody else holds it any more.
@@ -78,6 +100,18 @@ def _other(attention: nn.Module, given: list[Tensor], context: Tensor) -> Tensor
     seen += dispatch_attention_fn(query, _heads(attention, key), _heads(attention, value)).flatten(2, 3)
     del query
     return attention.to_out[0](seen)
+
+
+def _face(block: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor) -> Tensor:
+    """Attention of each frame to the face at its time."""
+    motion, times = block.pre_norm_kv(encoder_hidden_states), encoder_hidden_states.shape[1]
+    key = block.norm_k(block.to_k(motion).unflatten(-1, (block.heads, -1))).flatten(0, 1)
+    value = block.to_v(motion).unflatten(-1, (block.heads, -1)).flatten(0, 1)
+    query = _heads(block, block.to_q(block.pre_norm_q(hidden_states)))
+    query = _rotated(block.norm_q, query, block.heads, None).unflatten(1, (times, -1)).flatten(0, 1)
+    seen = dispatch_attention_fn(query, key, value).flatten(2, 3)
+    del query
+    return block.to_out(seen.unflatten(0, (-1, times)).flatten(1, 2))
 
 
 def _heads(attention: nn.Module, given: Tensor) -> Tensor:

@@ -34,7 +34,27 @@ class LeanTest(unittest.TestCase):
                 kept = given.clone()
                 found = block(kept, context, time, rotary)
             self.assertTrue(torch.equal(found, wanted), (found - wanted).abs().max())
+            face, motion = toy().to(dtype).face_adapter[0], made(1, 5, 3, 24).to(dtype)
+            with torch.no_grad(), unittest.mock.patch("lean.PIECE", 33):
+                wanted = face(given, motion)
+                lean.slim(SimpleNamespace(blocks=[], face_adapter=[face]))
+                self.assertTrue(torch.equal(face(given, motion), wanted))
             self.assertTrue(torch.equal(kept, given), "what it was given is another's")
+
+    def test_the_vae_makes_the_same(self):
+        import torch
+        from diffusers import AutoencoderKLWan
+
+        import lean
+
+        vae = AutoencoderKLWan(base_dim=3, z_dim=4, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]).eval()
+        film = torch.randn(1, 3, 9, 32, 32)
+        with torch.no_grad():
+            wanted = vae.encode(film).latent_dist.mode()
+            shown = vae.decode(wanted).sample
+            lean.slim_vae(vae)
+            self.assertTrue(torch.equal(vae.encode(film).latent_dist.mode(), wanted))
+            self.assertTrue(torch.equal(vae.decode(wanted).sample, shown))
 
     def test_blocks_make_way_and_come_back(self):
         import torch
