@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from errors import InputError
-from values import Source, TooLarge, check_url, kind, parse_sides, parse_source, reason, show
+from values import MAX_AREA, Source, TooLarge, check_url, kind, parse_sides, parse_source, reason, show
 
 MODES = ("animation", "replacement")
 CODECS = ("h264", "hevc", "av1")
@@ -41,6 +41,8 @@ MAX_PROMPT = 2000
 """Characters: the text encoder reads 512 tokens, and drops what comes after them."""
 MAX_START = 86_400.0
 MAX_CFG = 10.0
+DEFAULTS = ((1280, 720), (832, 480), (640, 368), (480, 272))
+"""Resolutions, of which a job that names none has the first that the worker takes."""
 GROWTH = 9
 """Of a mask in pixels, as upstream's preprocessing has it: three times three on each side."""
 NAMED = 5
@@ -89,10 +91,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many bytes the files of a job may have."""
+    """How many bytes the files of a job may have, and how many pixels its frames."""
 
     video: int
     image: int
+    area: int = MAX_AREA
 
 
 def parse(given: object, sizes: Sizes) -> Job:
@@ -214,12 +217,17 @@ class _Reader:
         return value is True
 
     def _resolution(self) -> tuple[int, int]:
-        value = self._get("resolution")
+        value, area = self._get("resolution"), self._sizes.area
+        default = next((sides for sides in DEFAULTS if sides[0] * sides[1] <= area), DEFAULTS[-1])
         try:
-            return (1280, 720) if value is None else parse_sides(value)
+            width, height = default if value is None else parse_sides(value)
         except ValueError as err:
             self._fault("resolution", str(err))
-            return 1280, 720
+            return default
+        if width * height > area:
+            most = "x".join(map(str, default))
+            self._fault("resolution", f"is {width}x{height}: this worker takes {area} pixels at most (MAX_AREA), as {most}")
+        return width, height
 
     def _result_url(self) -> str:
         value = self._get("result_url")

@@ -4,10 +4,10 @@ import ctypes
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from errors import StartError
+from plan import Card
 
 SECONDS = 60.0
 NO_DRIVER = 99
@@ -21,15 +21,7 @@ FAULTS = {
 }
 
 
-@dataclass(frozen=True)
-class Found:
-    """A GPU, as the driver describes it."""
-
-    name: str
-    memory: int
-
-
-def check(program: tuple[str, ...] = (sys.executable, str(Path(__file__).resolve()))) -> Found:
+def check(program: tuple[str, ...] = (sys.executable, str(Path(__file__).resolve()))) -> Card:
     """Return the GPU, or raise a StartError when there is none that can be used."""
     try:
         done = subprocess.run(program, capture_output=True, timeout=SECONDS, text=True)  # noqa: S603
@@ -39,7 +31,7 @@ def check(program: tuple[str, ...] = (sys.executable, str(Path(__file__).resolve
     if done.returncode != 0:
         why = explain(done.returncode, done.stdout.strip())
         raise StartError(f"no GPU: {why} (REQUIRE_GPU=0 starts without one)")
-    return Found(**json.loads(done.stdout))
+    return Card(**json.loads(done.stdout))
 
 
 def explain(code: int, said: str) -> str:
@@ -56,12 +48,12 @@ def main(library: str = "libcuda.so.1") -> int:
         cuda = ctypes.CDLL(library)
     except OSError:
         return NO_DRIVER
-    count, device, memory = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t()
+    count, device, total = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t()
     name = ctypes.create_string_buffer(256)
     code = cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)) or (0 if count.value else 100)
     code = code or cuda.cuDeviceGet(ctypes.byref(device), 0) or cuda.cuDeviceGetName(name, len(name), device)
-    code = code or cuda.cuDeviceTotalMem_v2(ctypes.byref(memory), device)
-    print(code or json.dumps({"name": name.value.decode(errors="replace"), "memory": memory.value}))
+    code = code or cuda.cuDeviceTotalMem_v2(ctypes.byref(total), device)
+    print(code or json.dumps({"name": name.value.decode(errors="replace"), "total": total.value}))
     return 1 if code else 0
 
 

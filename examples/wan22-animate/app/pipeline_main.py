@@ -102,19 +102,21 @@ def serve(pipeline: object, desk: Desk, message: dict) -> None:
     def step(segment: int, segments: int, step: int, steps: int) -> None:
         desk.channel.send(at="step", id=number, segment=segment, segments=segments, step=step, steps=steps)
 
-    said = ""
+    said, left = "", {}
     try:
         make(pipeline, message, step, lambda: desk.stopped(number))
     except Exception:
         said = traceback.format_exc()
-    with contextlib.suppress(Exception):  # also what a fault of CUDA makes of it
-        tidy()
+    try:
+        left = tidied()
+    except Exception:  # a fault of CUDA may show itself here alone
+        said = said or traceback.format_exc()
     if desk.stopped(number):  # whatever it broke off with
         desk.channel.send(at="stopped", id=number)
     elif said:
         desk.channel.send(at="failed", id=number, said=said)
     else:
-        desk.channel.send(at="done", id=number, **kept())
+        desk.channel.send(at="done", id=number, **left)
 
 
 def make(pipeline: object, message: dict, step: object, stop: object) -> None:
@@ -125,23 +127,17 @@ def make(pipeline: object, message: dict, step: object, stop: object) -> None:
         pipeline.run(order, frames, encoder.write, step, stop)
 
 
-def tidy() -> None:
-    """Give back what the order took, so that leaks can be told from it."""
+def tidied() -> dict[str, int]:
+    """Give back what the order took, and return the bytes that are kept, in the host and on the GPU."""
     gc.collect()
-    if torch := sys.modules.get("torch"):
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def kept() -> dict[str, int]:
-    """Return the bytes that this process holds, in the host and on the GPU."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    found = {"memory": pages * os.sysconf("SC_PAGE_SIZE"), "gpu": 0}
+    left = {"memory": pages * os.sysconf("SC_PAGE_SIZE"), "gpu": 0}
     if (torch := sys.modules.get("torch")) and torch.cuda.is_available():
-        found["gpu"] = torch.cuda.memory_allocated()
-    return found
+        torch.cuda.empty_cache()
+        left["gpu"] = torch.cuda.memory_allocated()
+    return left
 
 
 def orphaned(parent: int) -> None:

@@ -54,6 +54,10 @@ class Settings:
     stall_seconds: float
     init_timeout: float
     preload: bool
+    precision: str
+    stream: bool | None
+    """Whether the transformer's blocks stream from the host's memory; None where the plan chooses."""
+    max_area: int
     require_gpu: bool
     allow_private: bool
     insightface_home: Path
@@ -93,6 +97,9 @@ def _service(env: "_Reader") -> dict:
         "port": port,
         "health_port": env.number("PORT_HEALTH", port, int),
         "preload": env.switch("PRELOAD", False),
+        "precision": env.one_of("PRECISION", {word: word for word in ("auto", "bf16", "fp8")}, "auto"),
+        "stream": env.switch("STREAM", False) if env.text("STREAM", "") else None,
+        "max_area": env.number("MAX_AREA", 1280 * 720, int),
         "require_gpu": env.switch("REQUIRE_GPU", True),
         "allow_private": env.switch("ALLOW_PRIVATE_ADDRESSES", False),
     }
@@ -171,14 +178,14 @@ class _Reader:
         return Path(self.text(name, default))
 
     def mode(self) -> str:
-        return self._one_of("WORKER_MODE", {QUEUE: QUEUE, BALANCED: BALANCED}, QUEUE)
+        return self.one_of("WORKER_MODE", {QUEUE: QUEUE, BALANCED: BALANCED}, QUEUE)
 
     def switch(self, name: str, default: bool) -> bool:
         words = {word: True for word in ("1", "true", "yes", "on")}
         words |= {word: False for word in ("0", "false", "no", "off")}
-        return self._one_of(name, words, "1" if default else "0")
+        return self.one_of(name, words, "1" if default else "0")
 
-    def _one_of(self, name: str, values: dict, default: str):  # noqa: ANN202 (of the values' type)
+    def one_of(self, name: str, values: dict, default: str):  # noqa: ANN202 (of the values' type)
         text = self.text(name, default).lower()
         if text not in values:
             self._faults[name] = f"{name} is {text!r}: set it to one of {', '.join(values)}"

@@ -3,11 +3,14 @@
 import json
 import math
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import estimate
+import fields
 import folder
 import gpu
+import plan
 import wan
 import weights
 from errors import JobError, StartError
@@ -17,7 +20,6 @@ from web import Clock
 from worker import Worker, where
 
 PROGRAM = Path(__file__).with_name("pipeline_main.py")
-PLAN = {"dtype": "bfloat16", "fp8": False, "streamed": False}
 
 
 def prepare(worker: Worker) -> None:
@@ -34,19 +36,28 @@ def prepare(worker: Worker) -> None:
 def _prepare(worker: Worker) -> None:
     settings = worker.settings
     if settings.require_gpu:
-        card = gpu.check()
-        worker.speed = estimate.of_card(card.name)
+        worker.card = gpu.check()
+        worker.speed = estimate.of_card(worker.card.name)
     folder.sweep(settings.processing)
     if not (settings.wan_home / wan.PREPROCESS).is_file():
         raise StartError("Wan2.2 is not where WAN_HOME says: build the image again")
     worker.models = weights.of_all(settings, worker.stop)
-    worker.resident.begin(pipeline(settings, worker.models))
+    if worker.card:
+        want = plan.Want(settings.precision, settings.stream)
+        worker.plan = plan.plan(worker.card, *largest(settings.max_area), want, weights.TEXT_ENCODER in worker.models)
+        log(f"plan for {worker.card.name}: {worker.plan}")
+    worker.resident.begin(pipeline(settings, worker.models, worker.plan))
     if settings.preload:
         worker.resident.wait(Clock(math.inf, worker.stop))
     worker.ready(worker.models[""])
 
 
-def pipeline(settings: Settings, models: dict[str, Path]) -> list[str]:
+def largest(area: int) -> tuple[int, int]:
+    """Return the sides of the largest films that a worker takes."""
+    return next((sides for sides in fields.DEFAULTS if sides[0] * sides[1] <= area), fields.DEFAULTS[-1])
+
+
+def pipeline(settings: Settings, models: dict[str, Path], made: plan.Plan) -> list[str]:
     """Return the command of the process that holds the models."""
-    setup = {"models": {name: str(path) for name, path in models.items()}, "plan": PLAN}
+    setup = {"models": {name: str(path) for name, path in models.items()}, "plan": asdict(replace(made, moments=()))}
     return [sys.executable, str(PROGRAM), "--pipeline", str(settings.pipeline), "--setup", json.dumps(setup)]

@@ -15,6 +15,7 @@ import estimate
 import fields
 import folder
 import job as jobs
+import plan
 import weights
 from errors import JobError, Stopped
 from log import log
@@ -51,6 +52,8 @@ class Worker:
         self.status, self.detail = Status.LOADING, ""
         self.model = Path()
         self.resident = Resident(self.fail)
+        self.card: plan.Card | None = None
+        self.plan = plan.Plan()
         self.speed = estimate.Speed()
         """What the card does, as far as that is known."""
         self.models: dict[str, Path] = {}
@@ -139,9 +142,12 @@ class Worker:
             failed = self.status is Status.FAILED
             raise JobError(f"the worker is not ready: {why}", HTTPStatus.SERVICE_UNAVAILABLE, refresh=failed)
         clock = Clock(settings.job_timeout - min(GRACE, settings.job_timeout / 20), self._job_stop)
-        job = fields.parse(given, fields.Sizes(settings.max_video, settings.max_image))
-        if weights.TEXT_ENCODER not in self.models:
-            for prompt in filter(None, (job.prompt, job.negative_prompt)):
+        job = fields.parse(given, fields.Sizes(settings.max_video, settings.max_image, settings.max_area))
+        text = weights.TEXT_ENCODER in self.models
+        if self.card:
+            plan.check(self.plan, self.card, job.width, job.height, text)
+        for prompt in filter(None, (job.prompt, job.negative_prompt)):
+            if not text:
                 embed.check(prompt)
         with folder.of_job(settings.processing, name) as home:
             run = jobs.Run(settings, self.model, job, home, clock, _teller(name, tell))

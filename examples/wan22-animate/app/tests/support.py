@@ -99,7 +99,7 @@ class Case(unittest.TestCase):
             "WAN_HOME": str(HERE / "fake_wan"), "MODEL_PATH": str(self.home / "baked"), "MODEL_LIST": str(self.home / "model.json"),
             "RUNPOD_VOLUME": str(self.home / "volume"), "WORKSPACE": str(self.home / "workspace"),
             "PROCESSING_DIR": str(self.home / "processing"), "FETCH_DIR": str(self.home / "fetched"),
-            "FFMPEG": str(HERE / "fakes/ffmpeg"), "PIPELINE": str(HERE / "fakes/pipeline.py"), "REQUIRE_GPU": "0", "APP_USER": "root", "ALLOW_PRIVATE_ADDRESSES": "1", "MIN_FREE_BYTES": "1",
+            "FFMPEG": str(HERE / "fakes/ffmpeg"), "PIPELINE": str(HERE / "fakes/pipeline.py"), "REQUIRE_GPU": "0", "APP_USER": "root", "TEXT_ENCODER": str(self.home / "baked"), "ALLOW_PRIVATE_ADDRESSES": "1", "MIN_FREE_BYTES": "1",
             "INSIGHTFACE_HOME": str(self.home / "insightface"), "PYTHONDONTWRITEBYTECODE": "1",
         }  # fmt: skip
         self.enterContext(mock.patch.dict(os.environ, self.env, clear=True))
@@ -172,7 +172,7 @@ class Case(unittest.TestCase):
 def ready(case, worker):
     """Have a worker take jobs, with a process that behaves like the pipeline's."""
     worker.models = {name: worker.settings.model_path for name in ("", "text-encoder")}
-    worker.resident.begin(start.pipeline(worker.settings, worker.models))
+    worker.resident.begin(start.pipeline(worker.settings, worker.models, worker.plan))
     case.addCleanup(worker.close)
     worker.ready(worker.settings.model_path)
 

@@ -10,6 +10,7 @@ from unittest import mock
 
 import checks
 import gpu
+import plan
 import settings
 import versions
 from errors import StartError
@@ -126,8 +127,8 @@ class GpuTest(Case):
         return str(caught.exception)
 
     def test_what_the_driver_says(self):
-        said = 'print(\'{"name": "NVIDIA L40S", "memory": 48318382080}\')'
-        self.assertEqual(gpu.check((sys.executable, "-S", "-c", said)), gpu.Found("NVIDIA L40S", 45 << 30))
+        said = 'print(\'{"name": "NVIDIA L40S", "total": 48318382080}\')'
+        self.assertEqual(gpu.check((sys.executable, "-S", "-c", said)), plan.Card("NVIDIA L40S", 45 << 30))
         self.assertIn("libcuda.so.1 is not here: start the container with the NVIDIA runtime", self.fault("raise SystemExit(99)"))
         self.assertIn("the driver sees no GPU", self.fault("print(100); raise SystemExit(1)"))
         self.assertIn("cuInit failed with 999", self.fault("print(999); raise SystemExit(1)"))
@@ -153,7 +154,7 @@ class GpuTest(Case):
             )
             with mock.patch("ctypes.CDLL", return_value=library), contextlib.redirect_stdout(said):
                 self.assertEqual(gpu.main(), code)
-        self.assertEqual(said.getvalue().splitlines(), ['{"name": "NVIDIA L40S", "memory": 48318382080}', "100", "803"])
+        self.assertEqual(said.getvalue().splitlines(), ['{"name": "NVIDIA L40S", "total": 48318382080}', "100", "803"])
 
 
 class SettingsTest(unittest.TestCase):

@@ -58,6 +58,12 @@ class FieldsTest(unittest.TestCase):
             with self.subTest(value):
                 self.assertIn("resolution is", self.fault(job(resolution=value)))
 
+    def test_a_worker_for_smaller_films(self):
+        small = fields.Sizes(10_000, 5_000, 832 * 480)
+        self.assertEqual((fields.parse(job(), small).width, fields.parse(job(resolution="480x832"), small).height), (832, 832))
+        with self.assertRaisesRegex(InputError, r"resolution is 1280x720: this worker takes 399360 pixels at most \(MAX_AREA\), as 832x480"):
+            fields.parse(job(resolution="1280x720"), small)
+
     def test_names_what_is_wrong(self):
         for changes, words in (
             ({"mode": "replace"}, "mode is 'replace': use animation or replacement"),

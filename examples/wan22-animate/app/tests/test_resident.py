@@ -8,7 +8,9 @@ import threading
 import time
 from unittest import mock
 
+import embed
 import errors
+import plan
 import resident
 import serve_queue
 import start
@@ -80,7 +82,7 @@ class LoadTest(ResidentCase):
         with mock.patch.dict(os.environ, {"FAKE_LOAD": "SIGKILL"}):
             worker = Worker(self.settings())
             self.addCleanup(worker.close)
-            worker.resident.begin(start.pipeline(worker.settings, {"": worker.settings.model_path}))
+            worker.resident.begin(start.pipeline(worker.settings, {"": worker.settings.model_path}, worker.plan))
         worker.ready(worker.settings.model_path)
         self.assertEqual(worker.run("job-1", job(), lambda _: None)["seed"], 7)
 
@@ -151,6 +153,44 @@ time.sleep(60)
         program.wait()
         for pid in map(int, self.pids.read_text().split()):
             self.until(lambda pid=pid: not os.path.exists(f"/proc/{pid}") or " Z " in open(f"/proc/{pid}/stat").read())
+
+
+class PlanTest(ResidentCase):
+    def on(self, gib, **changes):
+        with mock.patch("gpu.check", return_value=plan.Card("a card", gib << 30)):
+            return self.prepared(REQUIRE_GPU="1", **changes)
+
+    def test_what_fits_the_card(self):
+        worker = self.on(80)
+        self.assertEqual((worker.status, worker.plan.fp8), (Status.READY, False))
+        self.assertEqual(worker.run("job-1", job(), lambda _: None)["seed"], 7)
+        self.assertTrue(self.on(23).plan.fp8)
+
+    def test_what_does_not(self):
+        worker = self.on(12)
+        self.assertIs(worker.status, Status.FAILED)
+        self.assertIn("GPU memory, and a card has 12.0", worker.detail)
+        worker = self.on(80, MAX_AREA=832 * 480)
+        with self.assertRaisesRegex(errors.InputError, "this worker takes 399360 pixels"):
+            worker.run("job-1", job(resolution="1280x720"), lambda _: None)
+        worker.card = plan.Card("a card", 20 << 30)
+        with self.assertRaisesRegex(errors.InputError, "832x480 needs .* GiB of GPU memory") as caught:
+            worker.run("job-1", job(resolution="832x480"), lambda _: None)
+        self.assertEqual(caught.exception.status, 422)
+
+    def test_a_prompt_without_the_text_encoder(self):
+        worker = self.prepared(TEXT_ENCODER=self.home / "none")
+        kept = self.home / "prompt.safetensors"
+        header = b'{"__metadata__": {"prompt.0": "a cat", "prompt.1": "blurred"}}'
+        kept.write_bytes(len(header).to_bytes(8, "little") + header)
+        with mock.patch("embed.check", lambda prompt: CHECK(prompt, kept)):
+            for given in (job(prompt="a dog"), job(prompt="a cat", negative_prompt="ugly", cfg=2)):
+                with self.assertRaisesRegex(errors.InputError, "this worker has no text encoder"):
+                    worker.run("job-1", given, lambda _: None)
+            self.assertEqual(worker.run("job-1", job(prompt="a cat"), lambda _: None)["seed"], 7)
+
+
+CHECK = embed.check
 
 
 class ParentTest(Case):
