@@ -99,7 +99,7 @@ class Resident:
                 return life
             if life.silence() > (DRAIN_SECONDS if life.loaded.is_set() else LOAD_SILENCE):
                 log("the pipeline hangs, and is started anew")
-                life.end()
+                life.end("it said nothing for too long, and was killed")
 
     def _follow(self, life: "Life", clock: Clock, patience: float, heard: Heard) -> dict:
         while True:
@@ -225,9 +225,9 @@ class Life:
         """Return how it ended."""
         return process.Result(self._program.wait(process.KILL_SECONDS), f"{self._output.text}\n{self._said}")
 
-    def end(self) -> None:
+    def end(self, why: str = "") -> None:
         """Kill it; a JobError where that can't be done."""
-        self._gone = True
+        self._gone, self._said = True, why or self._said
         process.end(self._program)
 
     def _read(self) -> None:

@@ -87,7 +87,7 @@ class LoadTest(ResidentCase):
         self.assertEqual(worker.run("job-1", job(), lambda _: None)["seed"], 7)
 
     def test_loading_that_hangs(self):
-        with mock.patch("resident.LOAD_SILENCE", 0.3):
+        with mock.patch("resident.LOAD_SILENCE", 3.0):
             worker = self.prepared({"FAKE_LOAD": "hang"})
             self.until(self.pids.exists)
             self.assertEqual(worker.run("job-1", job(), lambda _: None)["seed"], 7)
@@ -183,7 +183,8 @@ class PlanTest(ResidentCase):
         kept = self.home / "prompt.safetensors"
         header = b'{"__metadata__": {"prompt.0": "a cat", "prompt.1": "blurred"}}'
         kept.write_bytes(len(header).to_bytes(8, "little") + header)
-        with mock.patch("embed.check", lambda prompt: CHECK(prompt, kept)):
+        cleaner = mock.Mock(fix_text=str)
+        with mock.patch("embed.check", lambda prompt: CHECK(prompt, kept)), mock.patch.dict(sys.modules, ftfy=cleaner):
             for given in (job(prompt="a dog"), job(prompt="a cat", negative_prompt="ugly", cfg=2)):
                 with self.assertRaisesRegex(errors.InputError, "this worker has no text encoder"):
                     worker.run("job-1", given, lambda _: None)

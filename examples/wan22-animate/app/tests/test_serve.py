@@ -285,7 +285,7 @@ class ProgramTest(Case):
         self.assertEqual(json.loads((self.home / "jobs/1.answer").read_text()), {"error": "the worker was stopped: send the job again"})
         self.assertEqual((program.returncode, self.processing()), (0, []))
         for pid in (self.home / "pids").read_text().split():
-            self.assertFalse(alive(pid))
+            self.wait_for(lambda pid=pid: not alive(pid))
 
     def test_sigterm_during_a_job_over_http(self):
         fill(self.home / "baked")
