@@ -1,16 +1,19 @@
 """The whole worker, tried on toy weights: a film and a picture become a film with sound, in both modes.
 
-    WORKER=APP OUT=FOLDER python3 try.py
+    WORKER=APP TOYS=FOLDER OUT=FOLDER python3 try.py
 
-The worker is started as in production, over HTTP; what it is given besides are the toys that lie
-in FOLDER, and this folder's preprocessing for machines without a GPU.
+The worker is started as in production, over HTTP. TOYS has the files of the models, as
+../equality/toys.py makes them, and in process_checkpoint what detectors.py makes. What is
+between the worker and upstream's preprocessing is for machines without a GPU.
 """
 
 import base64
+import hashlib
 import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,7 +23,7 @@ from pathlib import Path
 import imageio_ffmpeg
 
 HERE = Path(__file__).resolve().parent
-APP, OUT = Path(os.environ.get("WORKER", "/app")), Path(os.environ["OUT"])
+APP, TOYS, OUT = (Path(os.environ.get(name, default)) for name, default in (("WORKER", "/app"), ("TOYS", "/trial/toys"), ("OUT", "/trial/out")))
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 SECONDS = 2.7  # 81 frames: two segments
 MINUTES = 30
@@ -33,14 +36,16 @@ JOBS = (
 
 def main() -> int:
     """Try it, and return an exit code."""
+    OUT.mkdir(exist_ok=True)
     film, picture = OUT / "film.mp4", OUT / "picture.png"
     made("-f", "lavfi", "-i", f"testsrc2=s=160x90:r=30:d={SECONDS}", "-f", "lavfi", "-i", f"sine=d={SECONDS}", "-pix_fmt", "yuv420p", film)
     made("-f", "lavfi", "-i", "testsrc=s=96x128:d=1", "-frames:v", "1", picture)
+    folder = app()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     env = os.environ | places() | {"WORKER_MODE": "load-balancing", "PORT": str(port), "REQUIRE_GPU": "0", "JOB_TIMEOUT": str(MINUTES * 60), "MIN_FREE_BYTES": "1"}
     started = time.monotonic()
-    worker = subprocess.Popen([sys.executable, str(APP / "handler.py")], env=env)
+    worker = subprocess.Popen([sys.executable, str(folder / "handler.py")], env=env)
     try:
         while ask(port, "GET", "/ping")[0] != 200:
             if worker.poll() is not None:
@@ -56,11 +61,31 @@ def main() -> int:
 
 
 def places() -> dict[str, str]:
-    """Return the variables that lead to the toys."""
-    lists = OUT / "lists"
-    lists.mkdir(exist_ok=True)
-    (lists / "model.json").write_text(json.dumps({"from": "dir:toys", "digest": "sha256:0", "files": []}))
-    return {"WAN_HOME": str(HERE), "MODELS": json.dumps({}), "MODEL_PATH": str(OUT / "model"), "MODEL_LIST": str(lists / "model.json")}
+    """Return the variables that lead to the toys: each part of the model is in one folder, and has a list of its own."""
+    found = {"WAN_HOME": str(HERE), "HF_HUB_OFFLINE": "1", "TEXT_ENCODER": "", "RUNPOD_VOLUME": str(OUT / "none"), "WORKSPACE": str(OUT / "none")}
+    for suffix, patterns in {"": ("*.json", "*.safetensors", "*.pth", "process_checkpoint/**/*"), "_IMAGE_ENCODER": ("image_encoder/*",), "_RELIGHTING": ("*.ckpt",)}.items():
+        files = sorted({path for pattern in patterns for path in TOYS.glob(pattern) if path.is_file()})
+        entries = [{"path": str(path.relative_to(TOYS)), "size": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in files]
+        listed = OUT / f"model{suffix}.json"
+        listed.write_text(json.dumps({"from": "dir:toys", "commit": "0" * 40, "files": entries}))
+        found |= {f"MODEL_PATH{suffix}": str(TOYS), f"MODEL_LIST{suffix}": str(listed)}
+    return found
+
+
+def app() -> Path:
+    """Return a copy of the worker's folder, with the prompt's tensor in it as an image has it that is without T5."""
+    copied = OUT / "app"
+    shutil.copytree(APP, copied, ignore=shutil.ignore_patterns("tests", "__pycache__"), dirs_exist_ok=True)
+    sys.path.insert(0, str(copied))
+    import embed
+    import order
+    import torch
+
+    width = json.loads((TOYS / "config.json").read_text())["text_dim"]
+    draw = torch.Generator().manual_seed(1)
+    kept = {text: torch.randn(rows, width, generator=draw) for text, rows in ((order.PROMPT, 9), (order.NEGATIVE, 40))}
+    embed.save(copied / embed.FILE.name, kept)
+    return copied
 
 
 def made(*arguments: object) -> None:
