@@ -1,5 +1,6 @@
 """The pipeline itself, on diffusers' classes at toy size; whether its films are upstream's is a test of ../equality."""
 
+import gc
 import importlib.util
 import tempfile
 import unittest
@@ -89,6 +90,14 @@ class RunTest(unittest.TestCase):
         one, two, other = (run(made, Order(ANIMATION, seed, steps=1), Film(9))[0][0] for seed in (1, 1, 2))
         self.assertTrue((one == two).all())
         self.assertFalse((one == other).all())
+
+    def test_keeps_nothing_of_a_film(self):
+        made, kept = toy(), []
+        for _ in range(3):
+            run(made, Order(REPLACEMENT, 1, steps=1, cfg=2.0), Film(9))
+            gc.collect()
+            kept.append(sum(one.nbytes for one in gc.get_objects() if isinstance(one, torch.Tensor)))
+        self.assertEqual(kept[1], kept[2])
 
     def test_a_film_of_one_frame_is_one_frame(self):
         frames, _ = run(toy(), Order(REPLACEMENT, 1, steps=1, refert_num=5), Film(1))
