@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the parent process has no need of it
     import numpy as np
 
 ANIMATION, REPLACEMENT = "animation", "replacement"
+UNIPC, DPM = "unipc", "dpm++"
 POSE, FACE, BACKGROUND, MASK = "pose", "face", "background", "mask"
 
 CLIP = 77
@@ -52,6 +53,8 @@ class Order:
     cfg: float = 1.0
     """Above 1 each step has a second pass, with the negative prompt and no face."""
     shift: float = 5.0
+    solver: str = UNIPC
+    """generate.py's default; that of WanAnimate.generate, which it calls, is dpm++."""
     prompt: str = PROMPT
     negative: str = NEGATIVE
     relighting: bool = False
@@ -126,6 +129,7 @@ def faults(order: Order, frames: Frames) -> list[str]:
         (order.refert_num not in (1, 5), f"refert_num is {order.refert_num}: use 1 or 5"),
         (not 1 <= order.cfg < 100, f"cfg is {order.cfg:g}: use 1 or more"),
         (not 0 < order.shift < 100, f"shift is {order.shift:g}: use more than 0"),
+        (order.solver not in (UNIPC, DPM), f"the solver is {order.solver!r}"),
         (order.relighting and not order.replaces, "relighting is for the mode replacement"),
         (frames.count < 1, "there are no frames"),
         (
