@@ -6,6 +6,7 @@ files' memory maps until they are put where they belong: the host holds one bloc
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,41 +53,45 @@ class Places:
     """LoRAs that stay."""
 
 
-def transformer(places: Places, dtype: torch.dtype) -> WanAnimateTransformer3DModel:
-    """Return the transformer, its LoRAs merged; in bfloat16 some layers keep float32."""
+def transformer(folder: Path, dtype: torch.dtype) -> WanAnimateTransformer3DModel:
+    """Return the transformer of the original's config.json and shards; in bfloat16 some layers keep float32."""
     try:
-        config = json.loads((places.transformer / "config.json").read_bytes())
+        config = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError) as err:
         raise StartError(f"the transformer's config.json can't be read: {err}") from err
     sizes = {name: config[key] for key, name in SIZES.items() if key in config}
     if "dim" in config:
         sizes |= {"attention_head_dim": config["dim"] // config["num_heads"], "added_kv_proj_dim": config["dim"]}
     state: dict[str, Tensor] = {}
-    for shard in sorted(places.transformer.glob("diffusion_pytorch_model*.safetensors")):
+    for shard in sorted(folder.glob("diffusion_pytorch_model*.safetensors")):
         state |= load_file(shard)
     state = {key: value for key, value in state.items() if not key.endswith(BLUR)}
     made = _filled(WanAnimateTransformer3DModel, sizes, convert_wan_transformer_to_diffusers(state))
     for name, weight in made.named_parameters():
         exact = not set(made._keep_in_fp32_modules).isdisjoint(name.split("."))
         weight.data = weight.data.to(torch.float32 if exact else dtype)
-    for path in places.merged:
-        Lora(path, made).merge(made)
     return made
 
 
-def place(made: WanAnimateTransformer3DModel, device: torch.device, dtype: torch.dtype, plan: "Plan") -> None:
-    """Put the transformer where a plan wants it: fp8 are the blocks' linear layers, what streams waits in pinned memory."""
-    if plan.fp8:
-        for block in made.blocks:  # block by block, since each is copied out of the files by it
-            apply_layerwise_casting(block, FP8, dtype, skip_modules_pattern=("norm",))
-            if not plan.streamed:
-                block.to(device)
-    if plan.streamed and device.type == "cuda":
+def place(
+    made: WanAnimateTransformer3DModel, merged: Iterable[Path], device: torch.device, dtype: torch.dtype, plan: "Plan"
+) -> None:
+    """Put the transformer where a plan wants it, LoRAs merged; of fp8 are the blocks' linear layers alone."""
+    loras = [Lora(path, made) for path in merged]
+    streamed = plan.streamed and device.type == "cuda"
+    blocks, made.blocks = made.blocks, torch.nn.ModuleList()  # which are looked at one by one
+    for name, module in (("", made), *((f"blocks.{number}", block) for number, block in enumerate(blocks))):
+        if not streamed:
+            module.to(device)
+        for lora in loras:
+            lora.merge(module, name)
+        if plan.fp8 and name:
+            apply_layerwise_casting(module, FP8, dtype, skip_modules_pattern=("norm",))
+    made.blocks = blocks
+    if streamed:  # out of pinned memory
         made.enable_group_offload(
             device, torch.device("cpu"), "block_level", num_blocks_per_group=1, use_stream=True, record_stream=True
         )
-    else:
-        made.to(device)
 
 
 def vae(path: Path) -> AutoencoderKLWan:

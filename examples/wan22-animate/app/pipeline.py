@@ -47,8 +47,8 @@ def load(places: Places, plan: "Plan", tell: Callable[[str], None], embed: Embed
     # in float16 as upstream's, which a CPU is slow at
     clip = models.clip(places.image_encoder, torch.float16 if device.type == "cuda" else dtype).to(device)
     tell("transformer")
-    transformer = models.transformer(places, dtype)
-    models.place(transformer, device, dtype, plan)
+    transformer = models.transformer(places.transformer, dtype)
+    models.place(transformer, places.merged, device, dtype, plan)
     parts = WanAnimatePipeline(
         tokenizer=None, text_encoder=None, vae=vae, scheduler=None, image_processor=None, image_encoder=clip,
         transformer=transformer,

@@ -41,10 +41,10 @@ def frames(film: Tensor) -> np.ndarray:
 
 
 def fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a picture in the middle of a black frame, as large as it fits."""
+    """Return a picture in the middle of a black frame, as large as it fits; upstream makes nothing of very thin ones."""
     tall = picture.shape[0] / picture.shape[1] > height / width
-    high = height if tall else int(width / picture.shape[1] * picture.shape[0])
-    wide = int(height / picture.shape[0] * picture.shape[1]) if tall else width
+    high = height if tall else max(1, int(width / picture.shape[1] * picture.shape[0]))
+    wide = max(1, int(height / picture.shape[0] * picture.shape[1])) if tall else width
     top, left = int((height - high) / 2), int((width - wide) / 2)
     made = np.zeros((height, width, 3), np.uint8)
     made[top : top + high, left : left + wide] = cv2.resize(picture, (wide, high), interpolation=cv2.INTER_LINEAR)

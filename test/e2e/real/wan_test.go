@@ -60,6 +60,7 @@ func TestRealWan(t *testing.T) {
 	timed(t, "build, nothing changed", func() { u.Build(t, "--variant", variant, dir) })
 	e2etest.Write(t, filepath.Join(dir, "app", "note.txt"), []byte("changed\n"))
 	timed(t, "build, the app changed", func() { u.Build(t, "--variant", variant, dir) })
+	timed(t, "the pipeline's films held against upstream's", func() { equal(t, u, dir, variant) })
 }
 
 // prunes are those of the example.
