@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 
@@ -20,12 +21,16 @@ import media
 import order
 import process
 import wan
-from errors import JobError
+from errors import InputError, JobError
 from estimate import Speed, Work
 from fields import Job
 from resident import Resident
 from settings import Settings
 from web import Clock
+
+
+HOPELESS = 2.0
+"""How many times over its time a job has to be expected, to be refused for it."""
 
 
 class Tell(Protocol):
@@ -64,7 +69,7 @@ def run(
     with _timed(times, "download"):
         source = _take(run)
     work = _work(run.job, source.film)
-    run = _with_deadline(run, work, speed)
+    run = _with_deadline(run, work, speed, resident.loaded())
     run.tell("preprocessing", estimate=round(estimate.total(work, speed, resident.loaded())))
     with _timed(times, "preprocess"):
         prepared = _preprocess(run, source)
@@ -103,8 +108,18 @@ def _work(job: Job, video: ffmpeg.Video) -> Work:
     return Work(frames, job.width, job.height, job.steps, job.refert_num, job.cfg > 1, job.replaces)
 
 
-def _with_deadline(run: Run, work: Work, speed: Speed) -> Run:
-    """Return the same with an end: that of what the job may take, or JOB_TIMEOUT's where that is sooner."""
+def _with_deadline(run: Run, work: Work, speed: Speed, loaded: bool) -> Run:
+    """Return the same with an end: that of what the job may take, or JOB_TIMEOUT's where that is sooner.
+
+    A job that can't be done until then is refused, before the GPU is used for nothing.
+    """
+    expected, left = estimate.total(work, speed, loaded), run.clock.left()
+    if expected > HOPELESS * left:
+        raise InputError(
+            f"the job takes some {expected / 60:.0f} minutes on this GPU, and {left:.0f} s are left (JOB_TIMEOUT): "
+            "send a shorter video, fewer steps or a smaller resolution",
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+        )
     clock = run.clock.within(estimate.deadline(work, speed))
     return Run(run.settings, run.model, run.job, run.home, clock, run.tell)
 

@@ -75,7 +75,7 @@ def places() -> dict[str, str]:
 def app() -> Path:
     """Return a copy of the worker's folder, with the prompt's tensor in it as an image has it that is without T5."""
     copied = OUT / "app"
-    shutil.copytree(APP, copied, ignore=shutil.ignore_patterns("tests", "__pycache__"), dirs_exist_ok=True)
+    shutil.copytree(APP, copied, ignore=shutil.ignore_patterns("tests", "equality", "trial", "__pycache__"), dirs_exist_ok=True)
     sys.path.insert(0, str(copied))
     import embed
     import order

@@ -216,6 +216,14 @@ class FaultTest(JobCase):
         self.assertEqual(err.status, 504)
         self.assertIn("s, while generating", str(err))
 
+    def test_a_job_that_takes_too_long_is_refused(self):
+        worker = self.worker(JOB_TIMEOUT=20)
+        worker.speed = estimate.of_card("NVIDIA A100-SXM4-80GB")
+        with self.assertRaisesRegex(errors.InputError, r"takes some \d+ minutes on this GPU, and \d+ s are left \(JOB_TIMEOUT\)") as caught:
+            worker.run("job-1", job(), self.told.append)
+        self.assertEqual(caught.exception.status, 422)
+        self.assertNotIn("preprocessing", self.said())
+
     def test_a_deadline_without_job_timeout(self):
         pids = self.home / "pids"
         with mock.patch("estimate.deadline", return_value=2.0):
