@@ -41,7 +41,10 @@ class Encoder:
     def __init__(self, target: Target, count: int, width: int, height: int) -> None:
         self._said = b""
         self._program = subprocess.Popen(  # noqa: S603 (no shell; the arguments are ours)
-            command(target, count, width, height), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            command(target, count, width, height),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()

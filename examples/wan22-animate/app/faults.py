@@ -12,8 +12,7 @@ CUT = 6
 """Lines of a program's output that go into an error."""
 
 NO_FACE = (
-    "no face was found: give a video in which one person's face can be seen in every frame, "
-    "and a picture of one person"
+    "no face was found: give a video in which one person's face can be seen in every frame, and a picture of one person"
 )
 
 NO_BODY = (
@@ -59,7 +58,9 @@ def of(doing: str, result: Result) -> JobError:
     if FULL.search(said):
         return disk_full()
     if MEMORY.search(said):
-        return JobError(f"{doing}: the GPU's memory is too small: use a smaller resolution, PRECISION=fp8, or a larger GPU")
+        return JobError(
+            f"{doing}: the GPU's memory is too small: use a smaller resolution, PRECISION=fp8, or a larger GPU"
+        )
     if DEVICE.search(said):
         return JobError(f"{doing}: the GPU failed: {_device(said)}", refresh=True)
     if HOST_MEMORY.search(said) or result.code == -signal.SIGKILL:

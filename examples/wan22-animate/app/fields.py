@@ -226,7 +226,9 @@ class _Reader:
             return default
         if width * height > area:
             most = "x".join(map(str, default))
-            self._fault("resolution", f"is {width}x{height}: this worker takes {area} pixels at most (MAX_AREA), as {most}")
+            self._fault(
+                "resolution", f"is {width}x{height}: this worker takes {area} pixels at most (MAX_AREA), as {most}"
+            )
         return width, height
 
     def _result_url(self) -> str:

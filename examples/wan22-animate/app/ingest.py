@@ -51,12 +51,18 @@ def film(source: Path, kind: str, job: Job, max_seconds: float, out: Path, clock
     made = ffmpeg.probe(out, clock) if out.is_file() else None
     if result.code or not made:
         process.check_disk(result)
-        raise InputError(f"video: can't be decoded: convert it to mp4 (h264): {result.last or 'it has no frames'}", UNFIT)
+        raise InputError(
+            f"video: can't be decoded: convert it to mp4 (h264): {result.last or 'it has no frames'}", UNFIT
+        )
     frames = round(made.duration * job.fps)
     if frames < MIN_FRAMES:
-        raise InputError(f"video: {frames} frames of it are used: give {MIN_FRAMES} at {job.fps} a second, at least", UNFIT)
+        raise InputError(
+            f"video: {frames} frames of it are used: give {MIN_FRAMES} at {job.fps} a second, at least", UNFIT
+        )
     if damaged > max(1, BROKEN * frames):
-        raise InputError(f"video: is damaged ({damaged} frames can't be decoded): send another copy, or leave that part out", UNFIT)
+        raise InputError(
+            f"video: is damaged ({damaged} frames can't be decoded): send another copy, or leave that part out", UNFIT
+        )
     return made
 
 
@@ -103,11 +109,12 @@ def command(source: Path, kind: str, video: Video, job: Job, max_seconds: float,
     # The sound begins with the pictures, and doesn't end before them.
     heard = f"aresample=async=1:first_pts=0,apad=whole_dur={used:g}"
     sound = ["-map", "0:a:0", "-af", heard, "-c:a", "aac", "-b:a", "192k", *shared, str(sound_of(out))]
+    start = ["-ss", f"{job.start:g}"] if job.start else []
     return [
         ffmpeg.program(), *ffmpeg.QUIET, "-y", "-loglevel", "warning", *ffmpeg.LOCAL, "-threads", "4", "-f", kind,
-        *(["-ss", f"{job.start:g}"] if job.start else []), "-t", f"{used:g}", "-i", str(source), "-map", "0:V:0",
-        "-vf", ",".join(filters), "-frames:v", str(max(1, round(used * job.fps))), "-c:v", "libx264", "-preset", "veryfast",
-        "-crf", "8", *shared, str(out), *(sound if job.sound and video.sound else []),
+        *start, "-t", f"{used:g}", "-i", str(source), "-map", "0:V:0", "-vf", ",".join(filters),
+        "-frames:v", str(max(1, round(used * job.fps))), "-c:v", "libx264", "-preset", "veryfast", "-crf", "8",
+        *shared, str(out), *(sound if job.sound and video.sound else []),
     ]  # fmt: skip
 
 
@@ -121,7 +128,8 @@ def picture(source: Path, kind: str, out: Path, clock: Clock) -> None:
     fit = f"min(1,sqrt({MAX_PICTURE}/(iw*ih)))"
     arguments = [
         ffmpeg.program(), *ffmpeg.QUIET, "-y", "-loglevel", "error", *ffmpeg.LOCAL, "-f", kind, "-i", str(source),
-        "-frames:v", "1", "-vf", f"scale='max(1,trunc(iw*{fit}))':'max(1,trunc(ih*{fit}))'", "-pix_fmt", "rgb24", "-update", "1", str(out),
+        "-frames:v", "1", "-vf", f"scale='max(1,trunc(iw*{fit}))':'max(1,trunc(ih*{fit}))'",
+        "-pix_fmt", "rgb24", "-update", "1", str(out),
     ]  # fmt: skip
     result = _run(arguments, out, clock, "reading the picture", lambda line: debug(scrub(line)))
     if result.code or not out.is_file() or not out.stat().st_size:

@@ -145,7 +145,13 @@ def _generate(
     asked = {
         "order": asdict(_order(job)),
         "source": str(prepared),
-        "film": {"out": str(out), "fps": job.fps, "codec": job.codec, "crf": job.crf, "sound": str(sound) if sound.is_file() else ""},
+        "film": {
+            "out": str(out),
+            "fps": job.fps,
+            "codec": job.codec,
+            "crf": job.crf,
+            "sound": str(sound) if sound.is_file() else "",
+        },
     }
     resident.run(asked, run.clock, progress.patience, progress.hear)
     made = ffmpeg.probe(out, run.clock) if out.is_file() else None

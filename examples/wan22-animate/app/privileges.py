@@ -1,4 +1,4 @@
-"""A start as root, which a network volume that belongs to root may want: what is needed there is made, and root is left.
+"""A start as root, which a network volume of root may want: what is needed there is made, and root is left.
 
 The image itself starts as the app's user; --user 0, or a pod's security context, has it start as root.
 """

@@ -1,6 +1,6 @@
-"""Toy detectors: the files of process_checkpoint by their names and in their formats, which see the same person everywhere.
+"""Toy detectors: the files of process_checkpoint, by their names and in their formats, which see one person everywhere.
 
-    python3 detectors.py FOLDER
+python3 detectors.py FOLDER
 """
 
 import sys
@@ -28,11 +28,14 @@ SAM = ("sam2_hiera_t.yaml", "++model.image_size=256")
 
 def points() -> np.ndarray:
     """Return the 133 points of a person: body and feet, a face on a circle, hands on small ones."""
+
     def circle(x: float, y: float, radius: float, count: int) -> np.ndarray:
         turn = np.linspace(0, 2 * np.pi, count, endpoint=False)
         return np.stack([x + radius * np.cos(turn), y + 0.75 * radius * np.sin(turn)], axis=1)
 
-    return np.concatenate([BODY, circle(0.5, 0.13, 0.08, FACE), circle(0.75, 0.56, 0.03, HAND), circle(0.25, 0.56, 0.03, HAND)])
+    return np.concatenate(
+        [BODY, circle(0.5, 0.13, 0.08, FACE), circle(0.75, 0.56, 0.03, HAND), circle(0.25, 0.56, 0.03, HAND)]
+    )
 
 
 def heat() -> np.ndarray:

@@ -23,7 +23,10 @@ from pathlib import Path
 import imageio_ffmpeg
 
 HERE = Path(__file__).resolve().parent
-APP, TOYS, OUT = (Path(os.environ.get(name, default)) for name, default in (("WORKER", "/app"), ("TOYS", "/trial/toys"), ("OUT", "/trial/out")))
+APP, TOYS, OUT = (
+    Path(os.environ.get(name, default))
+    for name, default in (("WORKER", "/app"), ("TOYS", "/trial/toys"), ("OUT", "/trial/out"))
+)
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 SECONDS = 2.7  # 81 frames: two segments
 MINUTES = 30
@@ -38,12 +41,15 @@ def main() -> int:
     """Try it, and return an exit code."""
     OUT.mkdir(exist_ok=True)
     film, picture = OUT / "film.mp4", OUT / "picture.png"
-    made("-f", "lavfi", "-i", f"testsrc2=s=160x90:r=30:d={SECONDS}", "-f", "lavfi", "-i", f"sine=d={SECONDS}", "-pix_fmt", "yuv420p", film)
+    pictures, sound = f"testsrc2=s=160x90:r=30:d={SECONDS}", f"sine=d={SECONDS}"
+    made("-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", sound, "-pix_fmt", "yuv420p", film)
     made("-f", "lavfi", "-i", "testsrc=s=96x128:d=1", "-frames:v", "1", picture)
     folder = app()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    env = os.environ | places() | {"WORKER_MODE": "load-balancing", "PORT": str(port), "REQUIRE_GPU": "0", "JOB_TIMEOUT": str(MINUTES * 60), "MIN_FREE_BYTES": "1"}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MODEL_")}  # of an image's own
+    env |= places() | {"WORKER_MODE": "load-balancing", "PORT": str(port), "REQUIRE_GPU": "0", "MIN_FREE_BYTES": "1"}
+    env["JOB_TIMEOUT"] = str(MINUTES * 60)
     started = time.monotonic()
     worker = subprocess.Popen([sys.executable, str(folder / "handler.py")], env=env)
     try:
@@ -52,7 +58,9 @@ def main() -> int:
                 return 1
             time.sleep(0.05)
         print(f"ready after {time.monotonic() - started:.1f} s", flush=True)
-        given = {name: base64.b64encode(path.read_bytes()).decode() for name, path in (("video", film), ("image", picture))}
+        given = {
+            name: base64.b64encode(path.read_bytes()).decode() for name, path in (("video", film), ("image", picture))
+        }
         results = [check(port, given | job | {"resolution": [256, 256], "steps": 2, "seed": 7}) for job in JOBS]
         return 0 if all(results) else 1
     finally:
@@ -62,10 +70,27 @@ def main() -> int:
 
 def places() -> dict[str, str]:
     """Return the variables that lead to the toys: each part of the model is in one folder, and has a list of its own."""
-    found = {"WAN_HOME": str(HERE), "HF_HUB_OFFLINE": "1", "TEXT_ENCODER": "", "RUNPOD_VOLUME": str(OUT / "none"), "WORKSPACE": str(OUT / "none")}
-    for suffix, patterns in {"": ("*.json", "*.safetensors", "*.pth", "process_checkpoint/**/*"), "_IMAGE_ENCODER": ("image_encoder/*",), "_RELIGHTING": ("*.ckpt",)}.items():
+    found = {
+        "WAN_HOME": str(HERE),
+        "HF_HUB_OFFLINE": "1",
+        "TEXT_ENCODER": str(OUT / "none"),
+        "RUNPOD_VOLUME": str(OUT / "none"),
+        "WORKSPACE": str(OUT / "none"),
+    }
+    for suffix, patterns in {
+        "": ("*.json", "*.safetensors", "*.pth", "process_checkpoint/**/*"),
+        "_IMAGE_ENCODER": ("image_encoder/*",),
+        "_RELIGHTING": ("*.ckpt",),
+    }.items():
         files = sorted({path for pattern in patterns for path in TOYS.glob(pattern) if path.is_file()})
-        entries = [{"path": str(path.relative_to(TOYS)), "size": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in files]
+        entries = [
+            {
+                "path": str(path.relative_to(TOYS)),
+                "size": path.stat().st_size,
+                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            }
+            for path in files
+        ]
         listed = OUT / f"model{suffix}.json"
         listed.write_text(json.dumps({"from": "dir:toys", "commit": "0" * 40, "files": entries}))
         found |= {f"MODEL_PATH{suffix}": str(TOYS), f"MODEL_LIST{suffix}": str(listed)}
@@ -75,7 +100,9 @@ def places() -> dict[str, str]:
 def app() -> Path:
     """Return a copy of the worker's folder, with the prompt's tensor in it as an image has it that is without T5."""
     copied = OUT / "app"
-    shutil.copytree(APP, copied, ignore=shutil.ignore_patterns("tests", "equality", "trial", "__pycache__"), dirs_exist_ok=True)
+    shutil.copytree(
+        APP, copied, ignore=shutil.ignore_patterns("tests", "equality", "trial", "__pycache__"), dirs_exist_ok=True
+    )
     sys.path.insert(0, str(copied))
     import embed
     import order
@@ -116,7 +143,12 @@ def check(port: int, job: dict) -> bool:
         return False
     out = OUT / "result.mp4"
     out.write_bytes(base64.b64decode(answer.pop("video")))
-    said = subprocess.run([FFMPEG, "-hide_banner", "-i", str(out), "-map", "0:v", "-f", "framemd5", "-"], capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [FFMPEG, "-hide_banner", "-i", str(out), "-map", "0:v", "-f", "framemd5", "-"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     frames = [line for line in said.stdout.splitlines() if not line.startswith("#")]
     seconds = job.get("frames", SECONDS * 30) / 30
     faults = [

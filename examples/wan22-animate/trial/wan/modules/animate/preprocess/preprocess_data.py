@@ -1,6 +1,6 @@
-"""Upstream's own preprocessing on a machine without a GPU: what is put in a place says what it stands for, all else is upstream's.
+"""Upstream's own preprocessing on a machine without a GPU.
 
-UPSTREAM is the folder that its package wan lies in.
+What is put in the place of something says what it stands for; all else is upstream's. UPSTREAM is the folder that its package wan lies in.
 """
 
 import functools
@@ -31,7 +31,9 @@ import video_predictor  # noqa: E402
 
 video_predictor.torch = OnCPU("torch")  # names the device of its state
 sam_utils.build_sam2_video_predictor = functools.partial(  # of the large configuration on the card
-    lambda build, _, weights: build("sam2_hiera_t.yaml", weights, device="cpu", hydra_overrides_extra=["++model.image_size=256"]),
+    lambda build, _, weights: build(
+        "sam2_hiera_t.yaml", weights, device="cpu", hydra_overrides_extra=["++model.image_size=256"]
+    ),
     sam_utils.build_sam2_video_predictor,
 )
 
