@@ -5,6 +5,7 @@ begun anew when it dies, hangs, leaks or its GPU fails: the worker itself never 
 pipeline_main.py is what runs in it, and has the messages.
 """
 
+import contextlib
 import queue
 import socket
 import subprocess
@@ -53,7 +54,8 @@ class Resident:
         """Start the process; it loads in the background."""
         self._command = command
         with self._lock:
-            self._life = Life(command, self._ended)
+            if not self._closed.is_set():
+                self._life = Life(command, self._ended)
 
     def wait(self, clock: Clock) -> None:
         """Return once the models are loaded."""
@@ -223,7 +225,7 @@ class Life:
 
     def result(self) -> process.Result:
         """Return how it ended."""
-        return process.Result(self._program.wait(process.KILL_SECONDS), f"{self._output.text}\n{self._said}")
+        return process.Result(self._program.poll(), f"{self._output.text}\n{self._said}")
 
     def end(self, why: str = "") -> None:
         """Kill it; a JobError where that can't be done."""
@@ -249,7 +251,8 @@ class Life:
             if at in ("done", "stopped", "failed") and message.get("id") == self._order:
                 self._idle.set()
         self._gone = True
-        process.end(self._program)  # it may have closed the socket only, and leaves what it started
+        with contextlib.suppress(JobError):  # one that can't be killed is told to the job that it has
+            process.end(self._program)  # it may have closed the socket only, and leaves what it started
         self._channel.close()
         ended(self)
         self._inbox.put({"at": "gone"})
