@@ -26,7 +26,7 @@ func trial(t *testing.T, u *e2etest.User, dir, variant string) {
 	const first = `    ["python3", "/app/handler.py", "--check", "versions"],`
 	const run = `    ["sh", "-ec", "export TOYS=/tmp/toys OUT=/tmp/out; python3 /app/equality/toys.py /opt/Wan2.2 $TOYS; python3 /app/trial/detectors.py $TOYS/process_checkpoint; exec python3 /app/trial/try.py"],`
 	spec := filepath.Join(dir, "image.toml")
-	text, err := os.ReadFile(spec) //nolint:gosec // of a test
+	text, err := os.ReadFile(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
