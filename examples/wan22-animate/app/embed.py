@@ -171,11 +171,20 @@ def tokenizer(folder: Path):  # noqa: ANN201 (transformers is imported here)
 
 
 def save(path: Path, kept: "dict[str, Tensor]") -> None:
-    """Write prompts and their tensors, the positive one first; the file is a function of them."""
-    from safetensors.torch import save_file
+    """Write prompts and their tensors, the positive one first, as safetensors; that library's own order of the header is by chance."""
+    import torch
 
-    names = {f"prompt.{at}": prompt for at, prompt in enumerate(kept)}
-    save_file({name: kept[prompt].contiguous() for name, prompt in names.items()}, path, metadata=names)
+    names = {torch.bfloat16: "BF16", torch.float32: "F32"}
+    header: dict[str, dict] = {"__metadata__": {f"prompt.{at}": prompt for at, prompt in enumerate(kept)}}
+    content = b""
+    for at, rows in enumerate(kept.values()):
+        data = rows.contiguous().view(torch.uint8).numpy().tobytes()
+        place = [len(content), len(content) + len(data)]
+        header[f"prompt.{at}"] = {"dtype": names[rows.dtype], "shape": list(rows.shape), "data_offsets": place}
+        content += data
+    text = json.dumps(header, ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content)
 
 
 def prompts(path: Path) -> list[str]:
