@@ -7,14 +7,19 @@ does the same arithmetic, to the bit, in place and in pieces: 4 GiB less at 720p
 brought back from a copy in pinned memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from types import MethodType
+from typing import TYPE_CHECKING
 
 import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 TOKENS = 512
 """Of a prompt; those before them are the picture's."""
@@ -22,6 +27,19 @@ PIECE = 4096
 """Tokens that are normed and rotated at once."""
 
 Rotary = tuple[Tensor, Tensor]
+
+
+def fit(transformer: nn.Module, vae: nn.Module, clip: nn.Module, device: torch.device, plan: "Plan") -> None:
+    """Have the models keep to a plan: what is held, what makes way for the VAE, and when CLIP is on the card."""
+    slim(transformer)
+    slim_vae(vae)
+    if plan.parked and device.type == "cuda":
+        parking = Parking(transformer, plan.parked)
+        vae.encode, vae.decode = parking.around(vae.encode), parking.around(vae.decode)
+    if plan.offload_image:
+        clip.to("cpu")
+        clip.register_forward_pre_hook(lambda *_: clip.to(device) and None)
+        clip.register_forward_hook(lambda *_: clip.to("cpu") and None)
 
 
 def slim(transformer: nn.Module) -> None:
@@ -140,6 +158,16 @@ class Parking:
         self._weights = [weight for block in transformer.blocks[:count] for weight in block.parameters()]
         self._copies = [weight.data.cpu().pin_memory() for weight in self._weights]
         self._device = transformer.device
+
+    def around(self, work: Callable) -> Callable:
+        """Return work that has the room."""
+
+        @wraps(work)
+        def having(*given: object, **more: object) -> object:
+            with self.room():
+                return work(*given, **more)
+
+        return having
 
     @contextmanager
     def room(self) -> Iterator[None]:

@@ -89,21 +89,21 @@ class Measuring:
 
     def run(self) -> int:
         """Print a row for each moment."""
+        import lean
+
         print(f"{self.card.name}, {self.card.total / GIB:.1f} GiB; torch {self.torch.__version__}; {self.width}x{self.height}: {self.plan}")
         print(f"{'':12}{'peak, GiB':>12}{'computed':>12}{'seconds':>12}")
         self.prompt()
         transformer, vae, clip = self.transformer(), self.vae(), self.clip()
-        self.row("picture", lambda: clip.to(self.device)(self.noise(1, 3, 224, 224, dtype=clip.dtype)))
-        if self.plan.offload_image:
-            clip.to("cpu")
+        lean.fit(transformer, vae, clip, self.device, self.plan)
+        self.row("picture", lambda: clip(self.noise(1, 3, 224, 224, dtype=clip.dtype)))
         given = self.given()
         for step in range(self.options.steps):
             self.row("sampling" if step else "(warm up)", lambda: transformer(**given))
         film = self.noise(1, 3, self.frames, self.height, self.width, dtype=self.torch.float32)
-        with self.room(transformer):
-            latents = self.row("encoding", lambda: vae.encode(film).latent_dist.mode())
-            del film
-            self.row("decoding", lambda: vae.decode(latents).sample)
+        latents = self.row("encoding", lambda: vae.encode(film).latent_dist.mode())
+        del film
+        self.row("decoding", lambda: vae.decode(latents).sample)
         return 0
 
     def row(self, name: str, work: Callable[[], object]) -> object:
@@ -153,24 +153,19 @@ class Measuring:
 
     def transformer(self) -> object:
         """Return the transformer as the worker has it."""
-        import lean
         import models
         from diffusers import WanAnimateTransformer3DModel
 
         fits = self.cuda and not self.plan.fp8 and not self.plan.streamed
         made = self.filled(WanAnimateTransformer3DModel, self.dtype, self.device if fits else "cpu", **self.sizes["transformer"])
         models.place(made, (), self.device, self.dtype, self.plan)
-        lean.slim(made)
         return made
 
     def vae(self) -> object:
         """Return the VAE."""
-        import lean
         from diffusers import AutoencoderKLWan
 
-        made = self.filled(AutoencoderKLWan, self.torch.float32, self.device, **self.sizes["vae"])
-        lean.slim_vae(made)
-        return made
+        return self.filled(AutoencoderKLWan, self.torch.float32, self.device, **self.sizes["vae"])
 
     def clip(self) -> object:
         """Return CLIP's vision half."""
@@ -189,12 +184,6 @@ class Measuring:
             "encoder_hidden_states_image": self.noise(1, 257, sizes.get("image_dim", plan.PICTURE)),
             "face_pixel_values": self.noise(1, 3, self.frames, face, face), "return_dict": False,
         }  # fmt: skip
-
-    def room(self, transformer: object):  # noqa: ANN201 (a context manager)
-        """Have the room that the plan makes for the VAE."""
-        import lean
-
-        return lean.Parking(transformer, self.plan.parked if self.cuda else 0).room()
 
 
 def pack(path: Path) -> int:

@@ -58,6 +58,7 @@ class Settings:
     stream: bool | None
     """Whether the transformer's blocks stream from the host's memory; None where the plan chooses."""
     max_area: int
+    steps: int
     require_gpu: bool
     allow_private: bool
     insightface_home: Path
@@ -100,6 +101,7 @@ def _service(env: "_Reader") -> dict:
         "precision": env.one_of("PRECISION", {word: word for word in ("auto", "bf16", "fp8")}, "auto"),
         "stream": env.switch("STREAM", False) if env.text("STREAM", "") else None,
         "max_area": env.number("MAX_AREA", 1280 * 720, int),
+        "steps": env.number("STEPS", 20, int),
         "require_gpu": env.switch("REQUIRE_GPU", True),
         "allow_private": env.switch("ALLOW_PRIVATE_ADDRESSES", False),
     }
