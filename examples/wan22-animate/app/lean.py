@@ -50,7 +50,9 @@ def slim(transformer: nn.Module) -> None:
         block.forward = MethodType(_face, block)
 
 
-def _forward(block: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor, temb: Tensor, rotary_emb: Rotary) -> Tensor:
+def _forward(
+    block: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor, temb: Tensor, rotary_emb: Rotary
+) -> Tensor:
     shift, scale, gate, c_shift, c_scale, c_gate = (block.scale_shift_table + temb.float()).chunk(6, dim=1)
     made = _itself(block.attn1, [_shifted(block.norm1, hidden_states, shift, scale)], rotary_emb)
     hidden_states = _gated([made], gate, hidden_states)
@@ -73,7 +75,9 @@ def _convolved(one: WanCausalConv3d, x: Tensor, cache_x: Tensor | None = None) -
     kept = cache_x.to(x.device) if cache_x is not None and front > 0 else x[:, :, :0]
     front -= kept.shape[2]
     batch, channels, _, height, width = x.shape
-    whole = x.new_zeros(batch, channels, front + kept.shape[2] + x.shape[2], top + height + bottom, left + width + right)
+    whole = x.new_zeros(
+        batch, channels, front + kept.shape[2] + x.shape[2], top + height + bottom, left + width + right
+    )
     inner = whole[..., top : top + height, left : left + width]
     inner[:, :, front : front + kept.shape[2]] = kept
     inner[:, :, front + kept.shape[2] :] = x

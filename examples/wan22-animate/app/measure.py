@@ -35,18 +35,24 @@ with tempfile.TemporaryDirectory() as folder:
 
 REAL = {
     "transformer": {"added_kv_proj_dim": plan.DIM},
-    "clip": {"hidden_size": 1280, "num_hidden_layers": 32, "num_attention_heads": 16, "intermediate_size": 5120, "patch_size": 14},
+    "clip": {
+        "hidden_size": 1280, "num_hidden_layers": 32, "num_attention_heads": 16, "intermediate_size": 5120,
+        "patch_size": 14,
+    },
     "vae": {},
     "text": {"vocab_size": 256384, "d_model": 4096, "d_kv": 64, "num_heads": 64, "d_ff": 10240, "num_layers": 24},
     "face": 512, "context": 4096,
 }  # fmt: skip
 TINY = {
     "transformer": {
-        "num_attention_heads": 2, "attention_head_dim": 12, "text_dim": 32, "ffn_dim": 32, "num_layers": 5, "image_dim": 16,
-        "added_kv_proj_dim": 24, "rope_max_seq_len": 64, "motion_encoder_channel_sizes": {"4": 16, "8": 16, "16": 16}, "motion_encoder_size": 16,
-        "motion_style_dim": 8, "motion_dim": 4, "motion_encoder_dim": 16, "face_encoder_hidden_dim": 16, "face_encoder_num_heads": 2,
+        "num_attention_heads": 2, "attention_head_dim": 12, "text_dim": 32, "ffn_dim": 32, "num_layers": 5,
+        "image_dim": 16, "added_kv_proj_dim": 24, "rope_max_seq_len": 64,
+        "motion_encoder_channel_sizes": {"4": 16, "8": 16, "16": 16}, "motion_encoder_size": 16, "motion_style_dim": 8,
+        "motion_dim": 4, "motion_encoder_dim": 16, "face_encoder_hidden_dim": 16, "face_encoder_num_heads": 2,
     },
-    "clip": {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16, "patch_size": 14},
+    "clip": {
+        "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16, "patch_size": 14,
+    },
     "vae": {"base_dim": 3, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1},
     "text": {"vocab_size": 300, "d_model": 16, "d_kv": 4, "num_heads": 4, "d_ff": 24, "num_layers": 2},
     "face": 16, "context": 32,
@@ -59,7 +65,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--device", default="cuda", help="cuda or cpu")
     parser.add_argument("--tiny", action="store_true", help="models of a few kilobytes")
     parser.add_argument("--size", default="1280x720", help="of the film (%(default)s)")
-    parser.add_argument("--steps", type=int, default=3, help="of the transformer; the first isn't counted (%(default)s)")
+    parser.add_argument(
+        "--steps", type=int, default=3, help="of the transformer; the first isn't counted (%(default)s)"
+    )
     parser.add_argument("--precision", choices=("auto", "bf16", "fp8"), default="auto")
     parser.add_argument("--stream", action="store_true", help="blocks come from pinned memory")
     parser.add_argument("--pack", type=Path, metavar="FILE", help="write this script and its needs, and exit")
@@ -91,7 +99,8 @@ class Measuring:
         """Print a row for each moment."""
         import lean
 
-        print(f"{self.card.name}, {self.card.total / GIB:.1f} GiB; torch {self.torch.__version__}; {self.width}x{self.height}: {self.plan}")
+        about = f"{self.card.total / GIB:.1f} GiB; torch {self.torch.__version__}; {self.width}x{self.height}"
+        print(f"{self.card.name}, {about}: {self.plan}")
         print(f"{'':12}{'peak, GiB':>12}{'computed':>12}{'seconds':>12}")
         self.prompt()
         transformer, vae, clip = self.transformer(), self.vae(), self.clip()
@@ -100,11 +109,14 @@ class Measuring:
         given = self.given()
         for step in range(self.options.steps):
             self.row("sampling" if step else "(warm up)", lambda: transformer(**given))
-        film = self.noise(1, 3, self.frames, self.height, self.width, dtype=self.torch.float32)
-        latents = self.row("encoding", lambda: vae.encode(film).latent_dist.mode())
-        del film
+        latents = self.latents(vae)
         self.row("decoding", lambda: vae.decode(latents).sample)
         return 0
+
+    def latents(self, vae: object) -> object:
+        """Return those of a segment."""
+        film = self.noise(1, 3, self.frames, self.height, self.width, dtype=self.torch.float32)
+        return self.row("encoding", lambda: vae.encode(film).latent_dist.mode())
 
     def row(self, name: str, work: Callable[[], object]) -> object:
         """Do work, and print what it took beside what the plan says."""
@@ -122,7 +134,11 @@ class Measuring:
 
     def computed(self, name: str) -> str:
         """Return what the plan says without what isn't here: contexts, and the relighting LoRA."""
-        sizes = [sum(size for part, size in one.parts if part not in ("overhead", "relighting")) for one in self.plan.moments if one.name == name]
+        sizes = [
+            sum(size for part, size in one.parts if part not in ("overhead", "relighting"))
+            for one in self.plan.moments
+            if one.name == name
+        ]
         return f"{sizes[0] / GIB:.2f}" if sizes and not self.options.tiny else "—"
 
     def noise(self, *shape: int, dtype: object = None) -> object:
@@ -153,11 +169,14 @@ class Measuring:
 
     def transformer(self) -> object:
         """Return the transformer as the worker has it."""
-        import models
         from diffusers import WanAnimateTransformer3DModel
 
+        import models
+
         fits = self.cuda and not self.plan.fp8 and not self.plan.streamed
-        made = self.filled(WanAnimateTransformer3DModel, self.dtype, self.device if fits else "cpu", **self.sizes["transformer"])
+        made = self.filled(
+            WanAnimateTransformer3DModel, self.dtype, self.device if fits else "cpu", **self.sizes["transformer"]
+        )
         models.place(made, (), self.device, self.dtype, self.plan)
         return made
 
@@ -179,11 +198,14 @@ class Measuring:
         times, h, w = (self.frames - 1) // 4 + 2, self.height // 8, self.width // 8
         sizes, face = self.sizes["transformer"], self.sizes["face"]
         return {
-            "hidden_states": self.noise(1, 36, times, h, w), "pose_hidden_states": self.noise(1, 16, times - 1, h, w),
-            "timestep": self.torch.tensor([500], device=self.device), "encoder_hidden_states": self.noise(1, 512, self.sizes["context"]),
+            "hidden_states": self.noise(1, 36, times, h, w),
+            "pose_hidden_states": self.noise(1, 16, times - 1, h, w),
+            "timestep": self.torch.tensor([500], device=self.device),
+            "encoder_hidden_states": self.noise(1, 512, self.sizes["context"]),
             "encoder_hidden_states_image": self.noise(1, 257, sizes.get("image_dim", plan.PICTURE)),
-            "face_pixel_values": self.noise(1, 3, self.frames, face, face), "return_dict": False,
-        }  # fmt: skip
+            "face_pixel_values": self.noise(1, 3, self.frames, face, face),
+            "return_dict": False,
+        }
 
 
 def pack(path: Path) -> int:

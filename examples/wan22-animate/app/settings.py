@@ -123,7 +123,9 @@ def _places(env: "_Reader") -> dict:
 
 def _models(env: "_Reader") -> tuple[Model, ...]:
     """Return the models of the image, of which Lamina tells by MODEL_PATH and MODEL_LIST, or MODEL_PATH_NAME and so on."""
-    first = Model("", env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"), env.path("MODEL_LIST", "/usr/share/lamina/model.json"))
+    first = Model(
+        "", env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"), env.path("MODEL_LIST", "/usr/share/lamina/model.json")
+    )
     suffixes = env.after("MODEL_LIST_")
     names = [suffix.lower().replace("_", "-") for suffix in suffixes]
     others = (

@@ -71,8 +71,9 @@ class LeanTest(unittest.TestCase):
             raise KeyError
         for layer, wanted in zip(layers, before, strict=True):
             self.assertTrue(torch.equal(layer.weight.data, wanted))
-        work = parking.around(lambda: layers[0].weight.data.data_ptr())
-        self.assertNotEqual(work(), layers[0].weight.data.data_ptr())
+        with unittest.mock.patch.object(lean.Parking, "room", autospec=True) as room:
+            self.assertEqual(parking.around(lambda one, less: one - less)(5, less=3), 2)
+        room.assert_called_once()
 
     def test_clip_is_on_the_card_while_it_looks(self):
         import torch
