@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import torch
+
 import embed
 import pipeline
 from models import Places
@@ -15,8 +17,10 @@ RELIGHTING = "relighting_lora.ckpt"
 def open_pipeline(setup: dict, tell: Callable[[str], None]) -> pipeline.Pipeline:
     """Return the pipeline of what the worker says about models and plan."""
     models = {name: Path(path) for name, path in setup["models"].items()}
-    encoder = embed.Encoder(models["text-encoder"]) if "text-encoder" in models else None
-    return pipeline.load(places(models), SimpleNamespace(**setup["plan"]), tell, embed.Prompts(embed.FILE, encoder))
+    plan = SimpleNamespace(**setup["plan"])
+    device = "cuda" if torch.cuda.is_available() and not plan.offload_text else "cpu"
+    encoder = embed.Encoder(models["text-encoder"], device) if "text-encoder" in models else None
+    return pipeline.load(places(models), plan, tell, embed.Prompts(embed.FILE, encoder))
 
 
 def places(models: dict[str, Path]) -> Places:

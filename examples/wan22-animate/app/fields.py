@@ -7,7 +7,7 @@ mode        "animation": the picture's character moves as the video's does (defa
 resolution  the area to work in, [width, height] or "1280x720" (default); multiples of 16.
             Frames keep their own proportions
 seed        0 to 2^63-1; drawn by lot where it is left out, and told in the result
-steps       of sampling, 1 to 100 (default 20)
+steps       of sampling, 1 to 100 (default 20, or STEPS)
 refert_num  frames that a clip takes over from the one before, 1 (default) or 5
 relighting  whether the character takes on the light of the scene; in replacement only
 result_url  where the result is PUT, a presigned URL that takes "Content-Type: video/mp4"
@@ -91,11 +91,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many bytes the files of a job may have, and how many pixels its frames."""
+    """How many bytes the files of a job may have, how many pixels its frames, and how many steps it has unless it says."""
 
     video: int
     image: int
     area: int = MAX_AREA
+    steps: int = 20
 
 
 def parse(given: object, sizes: Sizes) -> Job:
@@ -127,7 +128,7 @@ class _Reader:
             image=self._source("image", self._sizes.image),
             mode=mode, width=width, height=height,
             seed=self._whole("seed", range(2**63), secrets.randbelow(2**32)),
-            steps=self._whole("steps", range(1, 101), 20),
+            steps=self._whole("steps", range(1, 101), self._sizes.steps),
             refert_num=self._whole("refert_num", (1, 5), 1),
             relighting=self._switch("relighting", mode, "replacement"),
             result_url=self._result_url(),

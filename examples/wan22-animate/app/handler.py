@@ -35,7 +35,9 @@ def main(arguments: list[str]) -> int:
     """Run the worker or a check, and return the exit code."""
     parser = argparse.ArgumentParser(description="Wan2.2-Animate for Runpod", allow_abbrev=False)
     parser.add_argument("--check", choices=("versions", "model", "prompt", "gpu"), help="test the image, and exit")
-    parser.add_argument("--embed", metavar="PROMPT", help="make the prompt's tensor, and exit; the model's own where it is empty")
+    parser.add_argument(
+        "--embed", metavar="PROMPT", help="make the prompt's tensor, and exit; the model's own where it is empty"
+    )
     parser.add_argument("--to", type=Path, default=Path(embed.FILE.name), help="with --embed: the file (%(default)s)")
     parser.add_argument("--deep", action="store_true", help="with --check model: read the files")
     options, _ = parser.parse_known_args(arguments)  # the others are the SDK's: --test_input, --rp_serve_api

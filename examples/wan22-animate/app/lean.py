@@ -7,14 +7,19 @@ does the same arithmetic, to the bit, in place and in pieces: 4 GiB less at 720p
 brought back from a copy in pinned memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from types import MethodType
+from typing import TYPE_CHECKING
 
 import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 TOKENS = 512
 """Of a prompt; those before them are the picture's."""
@@ -22,6 +27,19 @@ PIECE = 4096
 """Tokens that are normed and rotated at once."""
 
 Rotary = tuple[Tensor, Tensor]
+
+
+def fit(transformer: nn.Module, vae: nn.Module, clip: nn.Module, device: torch.device, plan: "Plan") -> None:
+    """Have the models keep to a plan: what is held, what makes way for the VAE, and when CLIP is on the card."""
+    slim(transformer)
+    slim_vae(vae)
+    if plan.parked and device.type == "cuda":
+        parking = Parking(transformer, plan.parked)
+        vae.encode, vae.decode = parking.around(vae.encode), parking.around(vae.decode)
+    if plan.offload_image:
+        clip.to("cpu")
+        clip.register_forward_pre_hook(lambda *_: clip.to(device) and None)
+        clip.register_forward_hook(lambda *_: clip.to("cpu") and None)
 
 
 def slim(transformer: nn.Module) -> None:
@@ -32,7 +50,9 @@ def slim(transformer: nn.Module) -> None:
         block.forward = MethodType(_face, block)
 
 
-def _forward(block: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor, temb: Tensor, rotary_emb: Rotary) -> Tensor:
+def _forward(
+    block: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor, temb: Tensor, rotary_emb: Rotary
+) -> Tensor:
     shift, scale, gate, c_shift, c_scale, c_gate = (block.scale_shift_table + temb.float()).chunk(6, dim=1)
     made = _itself(block.attn1, [_shifted(block.norm1, hidden_states, shift, scale)], rotary_emb)
     hidden_states = _gated([made], gate, hidden_states)
@@ -55,7 +75,9 @@ def _convolved(one: WanCausalConv3d, x: Tensor, cache_x: Tensor | None = None) -
     kept = cache_x.to(x.device) if cache_x is not None and front > 0 else x[:, :, :0]
     front -= kept.shape[2]
     batch, channels, _, height, width = x.shape
-    whole = x.new_zeros(batch, channels, front + kept.shape[2] + x.shape[2], top + height + bottom, left + width + right)
+    whole = x.new_zeros(
+        batch, channels, front + kept.shape[2] + x.shape[2], top + height + bottom, left + width + right
+    )
     inner = whole[..., top : top + height, left : left + width]
     inner[:, :, front : front + kept.shape[2]] = kept
     inner[:, :, front + kept.shape[2] :] = x
@@ -140,6 +162,16 @@ class Parking:
         self._weights = [weight for block in transformer.blocks[:count] for weight in block.parameters()]
         self._copies = [weight.data.cpu().pin_memory() for weight in self._weights]
         self._device = transformer.device
+
+    def around(self, work: Callable) -> Callable:
+        """Return work that has the room."""
+
+        @wraps(work)
+        def having(*given: object, **more: object) -> object:
+            with self.room():
+                return work(*given, **more)
+
+        return having
 
     @contextmanager
     def room(self) -> Iterator[None]:

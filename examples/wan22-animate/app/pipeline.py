@@ -17,6 +17,7 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, SchedulerMixin, UniPCMultistepScheduler, WanAnimatePipeline
 from torch import Tensor
 
+import lean
 import models
 import order as orders
 import pixels
@@ -49,6 +50,7 @@ def load(places: Places, plan: "Plan", tell: Callable[[str], None], embed: Embed
     tell("transformer")
     transformer = models.transformer(places.transformer, dtype)
     models.place(transformer, places.merged, device, dtype, plan)
+    lean.fit(transformer, vae, clip, device, plan)
     parts = WanAnimatePipeline(
         tokenizer=None, text_encoder=None, vae=vae, scheduler=None, image_processor=None, image_encoder=clip,
         transformer=transformer,

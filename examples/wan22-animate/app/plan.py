@@ -40,6 +40,8 @@ LORA = 128 * BLOCKS * (10 * 2 * DIM + 2 * (DIM + FFN))
 # Bytes a pixel that the VAE works on in float32, with lean.py's convolutions.
 ENCODE, DECODE = 13_346, 19_628
 
+WEIGHTS = ("blocks", "blocks that made way", "other layers", "relighting", "VAE", "CLIP", "text encoder")
+
 OVERHEAD = GIB
 """CUDA's context and the kernels' workspaces: an estimate."""
 MARGIN = 2 * GIB
@@ -66,6 +68,9 @@ class Want:
     """Whether blocks stream from the host's memory; None where the plan may choose."""
 
 
+AUTO, SMALLEST = Want(), Want("fp8", True)
+
+
 @dataclass(frozen=True)
 class Moment:
     """What is on the card at one time, by what it is of, in bytes."""
@@ -77,6 +82,11 @@ class Moment:
     def size(self) -> int:
         """All of it."""
         return sum(size for _, size in self.parts)
+
+    @property
+    def weights(self) -> int:
+        """What of it is weights."""
+        return sum(size for name, size in self.parts if name in WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -102,18 +112,17 @@ class Plan:
         return max(self.moments, key=lambda one: one.size)
 
     def __str__(self) -> str:
-        extra = [word for word, used in (("streamed", self.streamed), ("text encoder on the CPU", self.offload_text)) if used]
+        extra = [
+            word for word, used in (("streamed", self.streamed), ("text encoder on the CPU", self.offload_text)) if used
+        ]
         extra += [f"{self.parked} of {BLOCKS} blocks make way for the VAE"] if self.parked else []
         return ", ".join(["fp8" if self.fp8 else "bf16", *extra])
 
 
-def plan(card: Card, width: int = LARGEST[0], height: int = LARGEST[1], want: Want = Want(), text: bool = True) -> Plan:  # noqa: B008 (it is frozen)
+def plan(card: Card, width: int = LARGEST[0], height: int = LARGEST[1], want: Want = AUTO, text: bool = True) -> Plan:
     """Return the plan for films of a size; a StartError says with which setting it would fit."""
-    limit = card.total - MARGIN
-    for one in _choices(want, text):
-        made = _fitted(one, width * height, limit, text)
-        if made.peak.size <= limit:
-            return made
+    if made := _first(card, width * height, want, text):
+        return made
     raise StartError(_refusal(card, width, height, want, text))
 
 
@@ -128,14 +137,27 @@ def check(made: Plan, card: Card, width: int, height: int, text: bool = True) ->
         )
 
 
+def _first(card: Card, pixels: int, want: Want, text: bool) -> Plan | None:
+    """Return the best plan that fits."""
+    limit = card.total - MARGIN
+    made = (_fitted(one, pixels, limit, text) for one in _choices(want, text))
+    return next((one for one in made if one.peak.size <= limit), None)
+
+
 def _choices(want: Want, text: bool) -> list[Plan]:
     """Return the plans that may be, the best first: what costs no quality before what may."""
-    kinds = [(False, False), (True, False), (True, True)] if want.precision == "auto" else [(want.precision == "fp8", False), (want.precision == "fp8", True)]
-    kinds = [(fp8, streamed) for fp8, streamed in kinds if want.stream in (None, streamed)]
-    if want.stream and want.precision == "auto":
+    kinds = [(False, False), (True, False), (True, True)]  # fp8, streamed
+    if want.precision != "auto":
+        kinds = [(want.precision == "fp8", streamed) for streamed in (False, True)]
+    elif want.stream:
         kinds = [(False, True), (True, True)]
+    kinds = [kind for kind in kinds if want.stream in (None, kind[1])]
     places = [(False, False), (True, False), (True, True)] if text else [(False, False), (False, True)]
-    return [Plan(fp8=fp8, streamed=streamed, offload_text=t5, offload_image=clip) for fp8, streamed in kinds for t5, clip in places]
+    return [
+        Plan(fp8=fp8, streamed=streamed, offload_text=encoder, offload_image=clip)
+        for fp8, streamed in kinds
+        for encoder, clip in places
+    ]
 
 
 def _fitted(one: Plan, pixels: int, limit: int, text: bool) -> Plan:
@@ -153,7 +175,11 @@ CODING = ("encoding", "decoding")
 def _moments(one: Plan, pixels: int, text: bool) -> tuple[Moment, ...]:
     """Return what is on the card at the times that can be the worst, layer by layer."""
     held = 2 if one.streamed else BLOCKS
-    weights = (("blocks", held * _block(one)), ("the transformer's other layers", OTHERS * BF16), ("relighting", LORA * BF16))
+    weights = (
+        ("blocks", held * _block(one)),
+        ("other layers", OTHERS * BF16),
+        ("relighting", LORA * BF16),
+    )
     rest = (("VAE", VAE * FP32), ("CLIP", 0 if one.offload_image else CLIP * BF16))
     rest += (("text encoder", 0 if one.offload_text or not text else TEXT_ENCODER * BF16), ("overhead", OVERHEAD))
     parked = ("blocks that made way", -one.parked * _block(one))
@@ -164,7 +190,9 @@ def _moments(one: Plan, pixels: int, text: bool) -> tuple[Moment, ...]:
     return (
         Moment("preprocessing", (*weights, *rest, ("preprocessing", PREPROCESSING))),
         Moment("sampling", (*weights, *rest, given, *_sampling(one, pixels))),
-        Moment("encoding", (*waiting, *rest, ("the VAE's layers", ENCODE * pixels), ("films", film * (FP32 + 2 * BF16)))),
+        Moment(
+            "encoding", (*waiting, *rest, ("the VAE's layers", ENCODE * pixels), ("films", film * (FP32 + 2 * BF16)))
+        ),
         Moment("decoding", (*waiting, *rest, given, ("the VAE's layers", DECODE * pixels), ("films", film * BF16))),
     )
 
@@ -174,7 +202,7 @@ def _block(one: Plan) -> int:
 
 
 def _sampling(one: Plan, pixels: int) -> list[tuple[str, int]]:
-    """Return the activations at the worst time of a step: the norm before the feed-forward of a block that follows a face adapter."""
+    """Return the activations at the worst time of a step: in a block after a face adapter, before its feed-forward."""
     tokens = LATENTS * pixels // 256
     hidden = tokens * DIM * BF16
     return [
@@ -193,12 +221,13 @@ def _refusal(card: Card, width: int, height: int, want: Want, text: bool) -> str
     limit = card.total - MARGIN
     needs = min(_fitted(one, width * height, limit, text).peak.size for one in _choices(want, text))
     says = f"{width}x{height} needs {_gib(needs + MARGIN)} GiB of GPU memory, and {card.name} has {_gib(card.total)}"
-    for other in (Want(), replace(want, stream=True), Want("fp8", True)):
-        if other != want and any(_fitted(one, width * height, limit, text).peak.size <= limit for one in _choices(other, text)):
-            return f"{says}: set PRECISION={other.precision}" + (" and STREAM=1" if other.stream else " and leave STREAM out")
-    for size in ((832, 480), (640, 368), (480, 272)):
-        if size[0] * size[1] < width * height and any(_fitted(one, size[0] * size[1], limit, text).peak.size <= limit for one in _choices(Want("fp8", True), text)):
-            return f"{says}: with PRECISION=fp8, STREAM=1 and MAX_AREA={size[0] * size[1]} films of {size[0]}x{size[1]} fit"
+    for other in (AUTO, replace(want, stream=True), SMALLEST):
+        if _first(card, width * height, other, text):
+            stream = " and STREAM=1" if other.stream else " and leave STREAM out"
+            return f"{says}: set PRECISION={other.precision}{stream}"
+    for w, h in ((832, 480), (640, 368), (480, 272)):
+        if w * h < width * height and _first(card, w * h, SMALLEST, text):
+            return f"{says}: with PRECISION=fp8, STREAM=1 and MAX_AREA={w * h} films of {w}x{h} fit"
     return f"{says}: take a larger GPU"
 
 
@@ -207,18 +236,25 @@ def _gib(size: int) -> str:
 
 
 CARDS = (
-    Card("RTX 4090, 24 GB", int(23.5 * GIB)), Card("RTX 5090, 32 GB", int(31.4 * GIB)), Card("A40, RTX A6000, 48 GB", int(44.4 * GIB)),
-    Card("L40S, RTX 6000 Ada, 48 GB", 45 * GIB), Card("A100, H100, 80 GB", int(79.1 * GIB)), Card("H200, 141 GB", int(139.8 * GIB)),
-)  # fmt: skip
+    Card("RTX 4090, 24 GB", int(23.5 * GIB)),
+    Card("RTX 5090, 32 GB", int(31.4 * GIB)),
+    Card("A40, RTX A6000, 48 GB", int(44.4 * GIB)),
+    Card("L40S, RTX 6000 Ada, 48 GB", 45 * GIB),
+    Card("A100, H100, 80 GB", int(79.1 * GIB)),
+    Card("H200, 141 GB", int(139.8 * GIB)),
+)
 
 
 def table() -> str:
     """Return the table of the README: card, settings, peak and where it comes from."""
-    rows = ["| card | it reports | the plan at 1280×720 | peak, GiB | while | of it weights, GiB |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| card | it reports | the plan at 1280×720 | peak, GiB | while | of it weights, GiB |",
+        "|---|---|---|---|---|---|",
+    ]
     for card in CARDS:
         made = plan(card)
-        weights = sum(size for name, size in made.peak.parts if name in ("blocks", "the transformer's other layers", "relighting", "VAE", "CLIP", "text encoder", "blocks that made way"))
-        rows.append(f"| {card.name} | {_gib(card.total)} | {made} | {_gib(made.peak.size)} | {made.peak.name} | {_gib(weights)} |")
+        peak = f"{_gib(made.peak.size)} | {made.peak.name} | {_gib(made.peak.weights)}"
+        rows.append(f"| {card.name} | {_gib(card.total)} | {made} | {peak} |")
     return "\n".join(rows)
 
 

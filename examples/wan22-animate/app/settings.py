@@ -58,6 +58,7 @@ class Settings:
     stream: bool | None
     """Whether the transformer's blocks stream from the host's memory; None where the plan chooses."""
     max_area: int
+    steps: int
     require_gpu: bool
     allow_private: bool
     insightface_home: Path
@@ -100,6 +101,7 @@ def _service(env: "_Reader") -> dict:
         "precision": env.one_of("PRECISION", {word: word for word in ("auto", "bf16", "fp8")}, "auto"),
         "stream": env.switch("STREAM", False) if env.text("STREAM", "") else None,
         "max_area": env.number("MAX_AREA", 1280 * 720, int),
+        "steps": env.number("STEPS", 20, int),
         "require_gpu": env.switch("REQUIRE_GPU", True),
         "allow_private": env.switch("ALLOW_PRIVATE_ADDRESSES", False),
     }
@@ -121,7 +123,9 @@ def _places(env: "_Reader") -> dict:
 
 def _models(env: "_Reader") -> tuple[Model, ...]:
     """Return the models of the image, of which Lamina tells by MODEL_PATH and MODEL_LIST, or MODEL_PATH_NAME and so on."""
-    first = Model("", env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"), env.path("MODEL_LIST", "/usr/share/lamina/model.json"))
+    first = Model(
+        "", env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"), env.path("MODEL_LIST", "/usr/share/lamina/model.json")
+    )
     suffixes = env.after("MODEL_LIST_")
     names = [suffix.lower().replace("_", "-") for suffix in suffixes]
     others = (

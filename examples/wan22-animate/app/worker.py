@@ -142,7 +142,7 @@ class Worker:
             failed = self.status is Status.FAILED
             raise JobError(f"the worker is not ready: {why}", HTTPStatus.SERVICE_UNAVAILABLE, refresh=failed)
         clock = Clock(settings.job_timeout - min(GRACE, settings.job_timeout / 20), self._job_stop)
-        job = fields.parse(given, fields.Sizes(settings.max_video, settings.max_image, settings.max_area))
+        job = fields.parse(given, fields.Sizes(settings.max_video, settings.max_image, settings.max_area, settings.steps))
         text = weights.TEXT_ENCODER in self.models
         if self.card:
             plan.check(self.plan, self.card, job.width, job.height, text)

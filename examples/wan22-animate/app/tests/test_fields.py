@@ -64,6 +64,11 @@ class FieldsTest(unittest.TestCase):
         with self.assertRaisesRegex(InputError, r"resolution is 1280x720: this worker takes 399360 pixels at most \(MAX_AREA\), as 832x480"):
             fields.parse(job(resolution="1280x720"), small)
 
+    def test_steps_of_distilled_weights(self):
+        plain = {name: value for name, value in job().items() if name != "steps"}
+        few = fields.Sizes(10_000, 5_000, steps=6)
+        self.assertEqual((fields.parse(plain, few).steps, fields.parse(job(steps=8), few).steps, fields.parse(plain, SIZES).steps), (6, 8, 20))
+
     def test_names_what_is_wrong(self):
         for changes, words in (
             ({"mode": "replace"}, "mode is 'replace': use animation or replacement"),

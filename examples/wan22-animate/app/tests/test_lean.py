@@ -71,4 +71,29 @@ class LeanTest(unittest.TestCase):
             raise KeyError
         for layer, wanted in zip(layers, before, strict=True):
             self.assertTrue(torch.equal(layer.weight.data, wanted))
+        with unittest.mock.patch.object(lean.Parking, "room", autospec=True) as room:
+            self.assertEqual(parking.around(lambda one, less: one - less)(5, less=3), 2)
+        room.assert_called_once()
 
+    def test_clip_is_on_the_card_while_it_looks(self):
+        import torch
+        from diffusers import AutoencoderKLWan
+
+        import lean
+
+        seen = []
+
+        class Looking(torch.nn.Linear):
+            def to(self, device):
+                seen.append(str(device))
+                return self
+
+            def forward(self, given):
+                seen.append("looks")
+                return super().forward(given)
+
+        clip = Looking(2, 2)
+        vae = AutoencoderKLWan(base_dim=3, z_dim=4, dim_mult=[1, 1, 1, 1], num_res_blocks=1)
+        lean.fit(toy(), vae, clip, torch.device("cuda"), SimpleNamespace(parked=0, offload_image=True))
+        self.assertTrue(torch.equal(clip(torch.zeros(1, 2))[0], clip.bias))
+        self.assertEqual(seen, ["cpu", "cuda", "looks", "cpu"])
