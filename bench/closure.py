@@ -3,7 +3,7 @@
 
 Prints its closure.txt anew: the distributions of all variants in an image.lock, with what
 each says in its METADATA at PyPI, its tags and its size. What each is imported as stays as it is there, and is
-taken from the lock where it is new. flash-attn, sam2 and what stands for NumPy, Cython, setuptools and wheel
+taken from the lock where it is new. sam2 and what stands for NumPy, Cython, setuptools and wheel
 are known here.
 
 Usage:  bench/closure.py image.lock > closure.txt       (then over the one of the rehearsal)
@@ -24,7 +24,6 @@ from pathlib import Path
 
 TABLE = Path(__file__).parent.parent / "examples" / "wan22-animate" / "rehearsal" / "world" / "closure.txt"
 DEBIAN = ("cython", "numpy", "setuptools", "wheel")  # made of Debian's packages, since they compile
-FLASH = {"2.7.4.post1": 187, "2.8.3": 256}  # megabytes of GitHub's wheels by version, as public logs have them
 SHARED = {  # those below a package that several share
     "backports-zstd": "backports.zstd",
     "googleapis-common-protos": "google.rpc",
@@ -71,8 +70,6 @@ def version_key(version: str) -> list[tuple[int, str]]:
 
 def entry(dist: dict, needs: list[str], modules: dict[str, str]) -> str:
     name, version, kind, size = dist["name"], dist["version"], kind_of(dist), round(dist["size"] / 1e6)
-    if name == "flash-attn":
-        size, needs = FLASH.get(version, size), ["torch", "einops"]
     words = [name, version, kind]
     module = SHARED.get(name) or modules.get(name) or module_of(dist)
     if module != name.replace("-", "_"):
@@ -108,7 +105,7 @@ def module_of(dist: dict) -> str:
 
 
 def requirements(dist: dict) -> list[str]:
-    if dist["name"] in (*DEBIAN, "flash-attn"):
+    if dist["name"] in DEBIAN:
         return []
     if dist["file"].endswith(".whl"):
         with zipfile.ZipFile(io.BufferedReader(Remote(dist["url"], dist["size"]), 1 << 16)) as wheel:

@@ -1,11 +1,10 @@
 """handler.py --check: smoke tests of an image; one line a fault."""
 
-from pathlib import Path
-
+import embed
 import modellist
 import versions
 from errors import StartError
-from settings import Settings
+from settings import Model, Settings
 
 NUMBERS = 1000
 CUDA = "CUDAExecutionProvider"
@@ -13,7 +12,9 @@ CUDA = "CUDAExecutionProvider"
 
 def run(what: str, deep: bool, settings: Settings) -> int:
     """Print what is wrong, or what was looked at; return the exit code."""
-    checks = {"versions": check_versions, "model": lambda: check_model(settings, deep), "gpu": check_gpu}
+    checks = {
+        "versions": check_versions, "model": lambda: check_models(settings, deep), "prompt": check_prompt, "gpu": check_gpu,
+    }  # fmt: skip
     try:
         faults, said = checks[what]()
     except StartError as err:
@@ -28,15 +29,17 @@ def run(what: str, deep: bool, settings: Settings) -> int:
 def check_versions() -> tuple[list[str], str]:
     """Return which versions don't fit."""
     found = versions.installed()
-    flash = versions.flash_build()
-    said = f"{len(found)} distributions fit each other; flash-attn: {flash or 'its build is unknown'}"
-    return versions.faults(found, flash), said
+    return versions.faults(found), f"{len(found)} distributions fit each other"
 
 
-def check_model(settings: Settings, deep: bool) -> tuple[list[str], str]:
+def check_models(settings: Settings, deep: bool) -> tuple[list[str], str]:
     """Return which weights are missing or cut off, or, in depth, of another content."""
-    found = modellist.read(settings.model_list)
-    folder: Path = settings.model_path
+    results = [_check_model(one, deep) for one in settings.models]
+    return [fault for faults, _ in results for fault in faults], "; ".join(said for _, said in results)
+
+
+def _check_model(model: Model, deep: bool) -> tuple[list[str], str]:
+    found, folder = modellist.read(model.list), model.path
     about = f"{len(found.files)} files, {found.size} bytes, of {found.origin}"
     if not folder.is_dir():
         return [], f"the list is in order: {about}; there are no weights in the image"
@@ -44,6 +47,11 @@ def check_model(settings: Settings, deep: bool) -> tuple[list[str], str]:
     if deep and not faults:
         faults = modellist.damaged(folder, found)
     return faults, f"complete{' and intact' if deep else ''}: {about}"
+
+
+def check_prompt() -> tuple[list[str], str]:
+    """Return what is wrong with the prompt of an image without the text encoder; it is read as a job would."""
+    return [], ", ".join(f"{prompt!r} in {rows.shape[0]} rows" for prompt, rows in embed.read(embed.FILE).items())
 
 
 def check_gpu() -> tuple[list[str], str]:

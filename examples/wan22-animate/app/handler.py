@@ -2,7 +2,8 @@
 """wan22-animate: a driving video and a reference picture become an animation, or the person is replaced.
 
 handler.py                     a worker of Runpod: of a queue, or with WORKER_MODE=load-balancing over HTTP
-handler.py --check versions    smoke tests; model [--deep] and gpu are others
+handler.py --check versions    smoke tests; model [--deep], prompt and gpu are others
+handler.py --embed PROMPT      makes prompt.safetensors of a prompt, for images without the text encoder
 
 fields.py has the input of a job, settings.py the environment.
 """
@@ -12,12 +13,16 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 import checks
+import embed
+import privileges
 import serve_http
 import serve_queue
 import settings
 import start
+import weights
 from errors import StartError
 from log import log
 from signals import Signals
@@ -29,20 +34,41 @@ END_SECONDS = 8.0
 def main(arguments: list[str]) -> int:
     """Run the worker or a check, and return the exit code."""
     parser = argparse.ArgumentParser(description="Wan2.2-Animate for Runpod", allow_abbrev=False)
-    parser.add_argument("--check", choices=("versions", "model", "gpu"), help="test the image, and exit")
+    parser.add_argument("--check", choices=("versions", "model", "prompt", "gpu"), help="test the image, and exit")
+    parser.add_argument(
+        "--embed", metavar="PROMPT", help="make the prompt's tensor, and exit; the model's own where it is empty"
+    )
+    parser.add_argument("--to", type=Path, default=Path(embed.FILE.name), help="with --embed: the file (%(default)s)")
     parser.add_argument("--deep", action="store_true", help="with --check model: read the files")
     options, _ = parser.parse_known_args(arguments)  # the others are the SDK's: --test_input, --rp_serve_api
     try:
         found = settings.read(os.environ)
+        if options.check:
+            return checks.run(options.check, options.deep, found)
+        if options.embed is not None:
+            return embed_prompt(options.embed, options.to, found)
+        privileges.leave(found)
     except StartError as err:
         log(f"not started: {err}")
         return 2
-    if options.check:
-        return checks.run(options.check, options.deep, found)
     worker = Worker(found)
     signals = Signals(lambda: end(worker))
     signals.install()
     return serve_balanced(worker) if found.mode == settings.BALANCED else serve_jobs(worker, signals)
+
+
+def embed_prompt(prompt: str, path: Path, found: settings.Settings) -> int:
+    """Make a prompt's tensor where the text encoder is."""
+    try:
+        one = next((model for model in found.models if model.name == weights.TEXT_ENCODER), None)
+        if not one:
+            raise StartError("this image has no text encoder: take a variant that has")
+        folder = weights.of(found, one, threading.Event())
+        print(f"{path}: {embed.make(prompt, embed.Encoder(folder), path)}")
+    except (StartError, OSError) as err:
+        print(f"embed: {err}")
+        return 1
+    return 0
 
 
 def end(worker: Worker) -> None:
@@ -56,9 +82,12 @@ def end(worker: Worker) -> None:
 def serve_jobs(worker: Worker, signals: Signals) -> int:
     """Get ready, then take jobs: without weights or a GPU the process ends, and Runpod starts another."""
     start.prepare(worker)
-    if worker.stop.is_set():
-        return 0
-    return 1 if worker.detail else serve_queue.serve(worker, signals)
+    try:
+        if worker.stop.is_set():
+            return 0
+        return 1 if worker.detail else serve_queue.serve(worker, signals)
+    finally:
+        worker.close()
 
 
 def serve_balanced(worker: Worker) -> int:
@@ -77,6 +106,7 @@ def serve_balanced(worker: Worker) -> int:
     threading.Thread(target=start.prepare, args=(worker,), daemon=True).start()
     worker.stop.wait()
     worker.idle(END_SECONDS)  # the job is answered with an error
+    worker.close()
     for server in servers:
         server.drain(END_SECONDS / 4)
     log("stopped")

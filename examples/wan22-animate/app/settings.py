@@ -1,5 +1,6 @@
 """Settings: what the environment says, read once."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,19 @@ MB = 10**6
 # can't know how it was asked. Base64 makes 4 bytes of 3: 7 MB fit 10 MB, 22 MB fit 30 MB.
 INLINE = {QUEUE: 7 * MB, BALANCED: 22 * MB}
 
-# Runpod's own limits: executions of 600 s unless set otherwise, requests of 5.5 minutes.
-TIMEOUT = {QUEUE: 600.0, BALANCED: 320.0}
+# Runpod's load balancers end requests after 5.5 minutes. An endpoint's execution timeout is 600 s
+# unless set otherwise: the worker isn't told, so a job ends by its own estimate.
+TIMEOUT = {QUEUE: math.inf, BALANCED: 320.0}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the image: where its files are, or would be, and the list of them."""
+
+    name: str
+    """As in image.toml; the first has none."""
+    path: Path
+    list: Path
 
 
 @dataclass(frozen=True)
@@ -22,11 +34,14 @@ class Settings:
     """Where things are and what is allowed."""
 
     mode: str
+    user: str
+    """Whom a start as root goes on as."""
     port: int
     health_port: int
     wan_home: Path
-    model_path: Path
-    model_list: Path
+    pipeline: Path
+    models: tuple["Model", ...]
+    text_encoder: Path
     volume: Path
     workspace: Path
     processing: Path
@@ -38,7 +53,12 @@ class Settings:
     fetch_threads: int
     stall_seconds: float
     init_timeout: float
-    warm: bool
+    preload: bool
+    precision: str
+    stream: bool | None
+    """Whether the transformer's blocks stream from the host's memory; None where the plan chooses."""
+    max_area: int
+    steps: int
     require_gpu: bool
     allow_private: bool
     insightface_home: Path
@@ -49,6 +69,16 @@ class Settings:
     max_inline: int
     max_seconds: float
     min_free: int
+
+    @property
+    def model_path(self) -> Path:
+        """Where the first model is: the transformer, and what preprocessing reads."""
+        return self.models[0].path
+
+    @property
+    def model_list(self) -> Path:
+        """The list of the first model's files."""
+        return self.models[0].list
 
 
 def read(env: Mapping[str, str]) -> Settings:
@@ -64,9 +94,14 @@ def _service(env: "_Reader") -> dict:
     port = env.number("PORT", 80, int)
     return {
         "mode": env.mode(),
+        "user": env.text("APP_USER", "app"),
         "port": port,
         "health_port": env.number("PORT_HEALTH", port, int),
-        "warm": env.switch("WARM", True),
+        "preload": env.switch("PRELOAD", False),
+        "precision": env.one_of("PRECISION", {word: word for word in ("auto", "bf16", "fp8")}, "auto"),
+        "stream": env.switch("STREAM", False) if env.text("STREAM", "") else None,
+        "max_area": env.number("MAX_AREA", 1280 * 720, int),
+        "steps": env.number("STEPS", 20, int),
         "require_gpu": env.switch("REQUIRE_GPU", True),
         "allow_private": env.switch("ALLOW_PRIVATE_ADDRESSES", False),
     }
@@ -75,14 +110,29 @@ def _service(env: "_Reader") -> dict:
 def _places(env: "_Reader") -> dict:
     return {
         "wan_home": env.path("WAN_HOME", "/opt/Wan2.2"),
-        "model_path": env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"),
-        "model_list": env.path("MODEL_LIST", "/usr/share/lamina/model.json"),
+        "pipeline": env.path("PIPELINE", str(Path(__file__).with_name("assemble.py"))),
+        "models": _models(env),
+        "text_encoder": env.path("TEXT_ENCODER", "/models/umt5-xxl"),
         "volume": env.path("RUNPOD_VOLUME", "/runpod-volume"),
         "workspace": env.path("WORKSPACE", "/workspace"),
         "processing": env.path("PROCESSING_DIR", "/tmp/processing"),
         "fetch_dir": env.path("FETCH_DIR", "/tmp/models"),
         "insightface_home": env.path("INSIGHTFACE_HOME", "/models/insightface"),
     }
+
+
+def _models(env: "_Reader") -> tuple[Model, ...]:
+    """Return the models of the image, of which Lamina tells by MODEL_PATH and MODEL_LIST, or MODEL_PATH_NAME and so on."""
+    first = Model(
+        "", env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"), env.path("MODEL_LIST", "/usr/share/lamina/model.json")
+    )
+    suffixes = env.after("MODEL_LIST_")
+    names = [suffix.lower().replace("_", "-") for suffix in suffixes]
+    others = (
+        Model(name, env.path(f"MODEL_PATH_{suffix}", f"/models/{name}"), env.path(f"MODEL_LIST_{suffix}", ""))
+        for name, suffix in zip(names, suffixes, strict=True)
+    )
+    return first, *others
 
 
 def _weights(env: "_Reader") -> dict:
@@ -124,18 +174,22 @@ class _Reader:
     def text(self, name: str, default: str) -> str:
         return self._env.get(name, "").strip() or default
 
+    def after(self, start: str) -> list[str]:
+        """Return what the names that begin so go on with."""
+        return sorted(name.removeprefix(start) for name in self._env if name.startswith(start))
+
     def path(self, name: str, default: str) -> Path:
         return Path(self.text(name, default))
 
     def mode(self) -> str:
-        return self._one_of("WORKER_MODE", {QUEUE: QUEUE, BALANCED: BALANCED}, QUEUE)
+        return self.one_of("WORKER_MODE", {QUEUE: QUEUE, BALANCED: BALANCED}, QUEUE)
 
     def switch(self, name: str, default: bool) -> bool:
         words = {word: True for word in ("1", "true", "yes", "on")}
         words |= {word: False for word in ("0", "false", "no", "off")}
-        return self._one_of(name, words, "1" if default else "0")
+        return self.one_of(name, words, "1" if default else "0")
 
-    def _one_of(self, name: str, values: dict, default: str):  # noqa: ANN202 (of the values' type)
+    def one_of(self, name: str, values: dict, default: str):  # noqa: ANN202 (of the values' type)
         text = self.text(name, default).lower()
         if text not in values:
             self._faults[name] = f"{name} is {text!r}: set it to one of {', '.join(values)}"
@@ -143,10 +197,10 @@ class _Reader:
 
     def number(self, name: str, default: float, kind: type) -> float:
         try:
-            value = kind(self.text(name, str(default)))
+            value = kind(self.text(name, "")) if self.text(name, "") else default
         except ValueError:
             value = -1
-        if not 0 < value < 2**53:
+        if value != default and not 0 < value < 2**53:
             self._faults[name] = f"{name} is {self.text(name, '')!r}: set it to a number above 0"
             return default
         return value

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import fetch
@@ -12,8 +12,10 @@ import verified
 from errors import StartError
 from log import log
 from modellist import ModelList
-from settings import Settings
+from settings import Model, Settings
 
+TEXT_ENCODER = "text-encoder"
+"""The model that an image with a prompt of its own can do without."""
 SMALL = 10 * 10**6
 """Bytes up to which files of the hub's caches are read: over that their names there have their sha256."""
 
@@ -26,6 +28,20 @@ class Place:
     path: Path
     copied: bool = False
     """Whether anybody may have put the files there."""
+
+
+def of_all(settings: Settings, stop: threading.Event) -> dict[str, Path]:
+    """Return a folder for each of the image's models, by the model's name; each is looked for by itself."""
+    found = {one.name: of(settings, one, stop) for one in settings.models}
+    if TEXT_ENCODER not in found and settings.text_encoder.is_dir():
+        log("weights: the text encoder is the one of TEXT_ENCODER, of which the image has no list")
+        found[TEXT_ENCODER] = settings.text_encoder
+    return found
+
+
+def of(settings: Settings, model: Model, stop: threading.Event) -> Path:
+    """Return a folder with all files of a model."""
+    return ensure(replace(settings, models=(model,)), modellist.read(model.list), stop)
 
 
 def ensure(settings: Settings, found: ModelList, stop: threading.Event) -> Path:

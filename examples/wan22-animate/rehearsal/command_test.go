@@ -24,7 +24,7 @@ func (s *setting) testCommand(t *testing.T) {
 	if !regexp.MustCompile(`(?m)^minimal +9 .* s of film, .*\nchecked +10 .* s of film`).MatchString(out.String()) {
 		t.Errorf("printed\n%s", out.String())
 	}
-	if l := e2etest.ReadLock(t, r.project()); len(l.Models) != 1 || len(l.Distributions) < 100 {
+	if l := e2etest.ReadLock(t, r.project()); len(l.Models) != 5 || len(l.Distributions) < 100 {
 		t.Errorf("the lock has %d models and %d distributions", len(l.Models), len(l.Distributions))
 	}
 	other := rehearsal{example: filepath.Join(e2etest.Root(t), "examples", "faceblend"), variants: []string{"production"}}

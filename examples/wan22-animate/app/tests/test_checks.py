@@ -2,74 +2,47 @@
 
 import contextlib
 import io
+import math
 import sys
 import types
 import unittest
-from pathlib import Path
 from unittest import mock
 
 import checks
 import gpu
+import plan
 import settings
 import versions
 from errors import StartError
 
-from tests.support import Case, fill
+from tests.support import Case, fill, model_json
 
 GOOD = {
-    "torch": "2.6.0+cu124", "torchvision": "0.21.0+cu124", "torchaudio": "2.6.0+cu124", "numpy": "1.26.4", "transformers": "4.51.3", "peft": "0.17.1",
-    "diffusers": "0.36.0", "huggingface-hub": "0.36.0", "onnxruntime-gpu": "1.20.2", "runpod": "1.12.0", "flash-attn": "2.7.4.post1", "opencv-python-headless": "4.11.0.86",
+    "torch": "2.6.0+cu124", "torchvision": "0.21.0+cu124", "numpy": "1.26.4", "transformers": "4.51.3", "peft": "0.17.1",
+    "diffusers": "0.37.1", "huggingface-hub": "0.36.0", "onnxruntime-gpu": "1.20.2", "runpod": "1.12.0", "opencv-python-headless": "4.11.0.86",
 }  # fmt: skip
-BLACKWELL = GOOD | {"torch": "2.7.1", "torchvision": "0.22.1", "torchaudio": "2.7.1", "onnxruntime-gpu": "1.22.0", "flash-attn": "2.8.3"}
+BLACKWELL = GOOD | {"torch": "2.8.0", "torchvision": "0.23.0", "onnxruntime-gpu": "1.22.0"}
 
 
 class VersionsTest(unittest.TestCase):
     def test_good_sets(self):
-        self.assertEqual(versions.faults(GOOD, "flash_attn-2.7.4.post1+cu12torch2.6cxx11abiFALSE-cp311-cp311-linux_x86_64.whl"), [])
-        self.assertEqual(versions.faults(BLACKWELL, "cxx11abiTRUE"), [])
+        self.assertEqual(versions.faults(GOOD), [])
+        self.assertEqual(versions.faults(BLACKWELL), [])
 
     def test_sets_that_do_not_fit(self):
         for changes, words in (
-            ({"torchvision": "0.22.0"}, "torchvision is 0.22.0: torch 2.6.0+cu124 needs 0.21.0"), ({"torchaudio": "2.6.1"}, "torchaudio is 2.6.1"),
+            ({"torchvision": "0.22.0"}, "torchvision is 0.22.0: torch 2.6.0+cu124 needs 0.21.0"),
             ({"torchvision": "0.21.0+cpu"}, "torchvision is built for cpu, torch for cu124"), ({"torchvision": None}, "torchvision is not installed"),
             ({"numpy": "2.0.0"}, "Wan needs numpy<2"), ({"transformers": "4.52.0"}, "Wan's last is 4.51.3"), ({"transformers": "4.48.3"}, "transformers is 4.48.3"),
-            ({"peft": "0.18.0"}, "0.18 needs transformers 4.52"), ({"diffusers": "0.34.0"}, "FluxKontextPipeline"), ({"huggingface-hub": "1.0.0"}, "huggingface-hub<1"),
+            ({"peft": "0.18.0"}, "0.18 needs transformers 4.52"), ({"diffusers": "0.36.0"}, "0.37 is the first"), ({"huggingface-hub": "1.0.0"}, "huggingface-hub<1"),
             ({"opencv-python": "4.11.0.86"}, "cv2 is in 2 distributions (opencv-python, opencv-python-headless)"), ({"opencv-python-headless": None}, "cv2 is in 0 distributions"),
             ({"opencv-python-headless": "4.12.0.88"}, "needs numpy 2"), ({"onnxruntime": "1.20.1"}, "onnxruntime is beside onnxruntime-gpu"),
             ({"onnxruntime-gpu": None}, "onnxruntime-gpu is not installed"), ({"onnxruntime-gpu": "1.18.0"}, "built for CUDA 12"), ({"runpod": "1.9.0"}, "lose jobs"),
-            ({"torch": None}, "torch is not installed"), ({"flash-attn": None}, "flash-attn is not installed"),
+            ({"torch": None}, "torch is not installed"),
         ):  # fmt: skip
             found = {name: version for name, version in (GOOD | changes).items() if version}
             with self.subTest(changes):
                 self.assertTrue([fault for fault in versions.faults(found) if words in fault], versions.faults(found))
-        self.assertEqual(versions.faults(GOOD, "torch2.5cxx11abiFALSE"), ["flash-attn is built for torch 2.5, not 2.6.0+cu124"])
-        self.assertEqual(versions.faults(GOOD, "cxx11abiTRUE"), ["flash-attn is built with the C++11 ABI TRUE, torch 2.6.0+cu124 with FALSE"])
-
-    def test_the_binary_tells_its_abi(self):
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "flash_attn_2_cuda.so")
-            for content, abi in (
-                (b"\x7fELF _ZN3c105ErrorC2ENS_14SourceLocationENSt7__cxx1112basic_stringIc", "cxx11abiTRUE"),
-                (b"\x7fELF _ZN3c105ErrorC2ENS_14SourceLocationESs", "cxx11abiFALSE"), (b"\x7fELF", ""), (b"", ""),
-            ):  # fmt: skip
-                path.write_bytes(content)
-                self.assertEqual(versions.abi(path), abi)
-                self.assertEqual(versions.flash_build(lambda: [path]), abi)
-        self.assertEqual(versions.flash_build(list), "")
-
-    def test_the_binary_is_found(self):
-        names = [mock.Mock(**{"locate.return_value": f"/x/{name}"}) for name in ("flash_attn/__init__.py", "flash_attn_2_cuda.so")]
-        for one in names:
-            one.name = one.locate().rpartition("/")[2]
-        with mock.patch("importlib.metadata.distribution", return_value=mock.Mock(files=names)):
-            self.assertEqual(versions._flash_files(), [Path("/x/flash_attn_2_cuda.so")])
-
-    def test_the_url_tells_the_build(self):
-        one = mock.Mock(read_text=lambda name: '{"url": "https://x/flash_attn-2.7.4+cu12torch2.6cxx11abiFALSE.whl"}')
-        with mock.patch("importlib.metadata.distribution", return_value=one):
-            self.assertEqual(versions.flash_build(), "flash_attn-2.7.4+cu12torch2.6cxx11abiFALSE.whl")
 
     def test_installed(self):
         made = [types.SimpleNamespace(metadata={"Name": name}, version=version) for name, version in (("SAM_2", "1.0"), ("opencv.python", "4"), (None, "1"), ("sam-2", "2.0"))]
@@ -85,8 +58,8 @@ class CheckTest(Case):
         return code, said.getvalue()
 
     def test_versions(self):
-        with mock.patch("versions.installed", return_value=GOOD), mock.patch("versions.flash_build", return_value=""):
-            self.assertEqual(self.check("versions"), (0, "versions: 12 distributions fit each other; flash-attn: its build is unknown\n"))
+        with mock.patch("versions.installed", return_value=GOOD):
+            self.assertEqual(self.check("versions"), (0, "versions: 10 distributions fit each other\n"))
         with mock.patch("versions.installed", return_value=GOOD | {"numpy": "2.1", "peft": "0.18"}):
             code, said = self.check("versions")
         self.assertEqual((code, said.count("\n")), (1, 2))
@@ -104,6 +77,18 @@ class CheckTest(Case):
         self.assertEqual(self.check("model", deep=True), (1, "model: config.json is missing\n"))
         (self.home / "model.json").write_text("{}")
         self.assertIn("is damaged", self.check("model")[1])
+
+    def test_each_model_of_the_image(self):
+        fill(self.home / "baked")
+        self.env |= {"MODEL_LIST_IMAGE_ENCODER": str(self.home / "clip.json"), "MODEL_PATH_IMAGE_ENCODER": str(self.home / "clip")}
+        clip = {"image_encoder/config.json": b"{}", "image_encoder/model.safetensors": b"vision"}
+        (self.home / "clip.json").write_text(model_json(clip, origin="hf://Wan-AI/Wan2.2-Animate-14B-Diffusers@main"))
+        fill(self.home / "clip", clip)
+        code, said = self.check("model")
+        self.assertEqual((code, said.count("complete: ")), (0, 2), said)
+        (self.home / "clip/image_encoder/model.safetensors").unlink()
+        (self.home / "baked/config.json").unlink()
+        self.assertEqual(self.check("model"), (1, "model: config.json is missing\nmodel: image_encoder/model.safetensors is missing\n"))
 
     def torch(self, available=True, total=499500, providers=("CUDAExecutionProvider", "CPUExecutionProvider"), loaded="CUDAExecutionProvider", doubled=2000):
         module = mock.MagicMock()
@@ -142,7 +127,8 @@ class GpuTest(Case):
         return str(caught.exception)
 
     def test_what_the_driver_says(self):
-        gpu.check((sys.executable, "-S", "-c", "print(0)"))
+        said = 'print(\'{"name": "NVIDIA L40S", "total": 48318382080}\')'
+        self.assertEqual(gpu.check((sys.executable, "-S", "-c", said)), plan.Card("NVIDIA L40S", 45 << 30))
         self.assertIn("libcuda.so.1 is not here: start the container with the NVIDIA runtime", self.fault("raise SystemExit(99)"))
         self.assertIn("the driver sees no GPU", self.fault("print(100); raise SystemExit(1)"))
         self.assertIn("cuInit failed with 999", self.fault("print(999); raise SystemExit(1)"))
@@ -156,25 +142,29 @@ class GpuTest(Case):
         self.assertEqual(gpu.main("libnothing.so.9"), gpu.NO_DRIVER)
         said = io.StringIO()
 
-        def count(pointer, devices=1):
-            pointer._obj.value = devices
+        def write(pointer, value):
+            pointer._obj.value = value
             return 0
 
         for init, devices, code in ((0, 1, 0), (0, 0, 1), (803, 1, 1)):
-            library = types.SimpleNamespace(cuInit=lambda _, init=init: init, cuDeviceGetCount=lambda pointer, devices=devices: count(pointer, devices))
+            library = types.SimpleNamespace(
+                cuInit=lambda _, init=init: init, cuDeviceGetCount=lambda pointer, devices=devices: write(pointer, devices),
+                cuDeviceGet=lambda pointer, number: write(pointer, number), cuDeviceTotalMem_v2=lambda pointer, device: write(pointer, 45 << 30),
+                cuDeviceGetName=lambda name, size, device: setattr(name, "value", b"NVIDIA L40S") or 0,
+            )
             with mock.patch("ctypes.CDLL", return_value=library), contextlib.redirect_stdout(said):
                 self.assertEqual(gpu.main(), code)
-        self.assertEqual(said.getvalue().split(), ["0", "100", "803"])
+        self.assertEqual(said.getvalue().splitlines(), ['{"name": "NVIDIA L40S", "total": 48318382080}', "100", "803"])
 
 
 class SettingsTest(unittest.TestCase):
     def test_defaults(self):
         found = settings.read({})
-        self.assertEqual((found.mode, found.port, found.health_port, found.job_timeout, found.max_inline), ("queue", 80, 80, 600, 7_000_000))
-        self.assertTrue(found.warm and found.require_gpu and not found.allow_private and not found.offline)
+        self.assertEqual((found.mode, found.port, found.health_port, found.job_timeout, found.max_inline), ("queue", 80, 80, math.inf, 7_000_000))
+        self.assertTrue(found.require_gpu and not found.preload and not found.allow_private and not found.offline)
         self.assertEqual(settings.read({"PORT": "8000"}).health_port, 8000)
-        found = settings.read({"WORKER_MODE": "load-balancing", "PORT_HEALTH": "81", "HF_ENDPOINT": "http://h/", "WARM": "no", "JOB_TIMEOUT": " "})
-        self.assertEqual((found.health_port, found.job_timeout, found.max_inline, found.hub, found.warm), (81, 320, 22_000_000, "http://h", False))
+        found = settings.read({"WORKER_MODE": "load-balancing", "PORT_HEALTH": "81", "HF_ENDPOINT": "http://h/", "PRELOAD": "yes", "JOB_TIMEOUT": " "})
+        self.assertEqual((found.health_port, found.job_timeout, found.max_inline, found.hub, found.preload), (81, 320, 22_000_000, "http://h", True))
 
     def test_an_answer_fits_what_runpod_lets_through(self):
         for mode, limit in (("queue", 10**7), ("load-balancing", 3 * 10**7)):
@@ -182,6 +172,6 @@ class SettingsTest(unittest.TestCase):
 
     def test_all_that_is_wrong(self):
         with self.assertRaises(StartError) as caught:
-            settings.read({"PORT": "-1", "WARM": "x", "JOB_TIMEOUT": "nan", "MAX_SECONDS": "inf", "WORKER_MODE": "y"})
-        for name in ("PORT", "WARM", "JOB_TIMEOUT", "MAX_SECONDS", "WORKER_MODE"):
+            settings.read({"PORT": "-1", "PRELOAD": "x", "JOB_TIMEOUT": "nan", "MAX_SECONDS": "inf", "WORKER_MODE": "y"})
+        for name in ("PORT", "PRELOAD", "JOB_TIMEOUT", "MAX_SECONDS", "WORKER_MODE"):
             self.assertIn(f"{name} is", str(caught.exception))

@@ -16,7 +16,6 @@ import lease
 import modellist
 import part
 import verified
-import warm
 import weights
 from errors import StartError
 
@@ -97,6 +96,23 @@ class PlacesTest(WeightsCase):
         with self.assertRaisesRegex(StartError, "HF_HUB_OFFLINE=1 forbids to fetch them: give the endpoint the cached model Wan-AI/Wan2.2-Animate-14B, or a network volume"):
             self.ensure(HF_HUB_OFFLINE=1)
         self.assertEqual(self.said().count("config.json is missing"), sum(range(len(places) + 1)))
+
+    def test_each_model_of_the_image_is_looked_for_by_itself(self):
+        """Two are of one repository, and both in its cached model; the third is in the image, and another time nowhere."""
+        for name, files, origin in (
+            ("text-encoder", {"models_t5_umt5-xxl-enc-bf16.pth": FILES["models_t5_umt5-xxl-enc-bf16.pth"]}, None),
+            ("image-encoder", {"image_encoder/config.json": b"{}"}, "hf://Wan-AI/Wan2.2-Animate-14B-Diffusers@main"),
+        ):
+            suffix = name.upper().replace("-", "_")
+            self.env |= {f"MODEL_LIST_{suffix}": str(self.home / f"{name}.json"), f"MODEL_PATH_{suffix}": str(self.home / name)}
+            (self.home / f"{name}.json").write_text(model_json(files, origin=origin))
+        fill(self.home / CACHE / COMMIT)
+        fill(self.home / "image-encoder", {"image_encoder/config.json": b"{}"})
+        cached, clip = self.home / CACHE / COMMIT, self.home / "image-encoder"
+        self.assertEqual(weights.of_all(self.settings(), self.stop), {"": cached, "text-encoder": cached, "image-encoder": clip})
+        (clip / "image_encoder/config.json").unlink()
+        with self.assertRaisesRegex(StartError, "cached model Wan-AI/Wan2.2-Animate-14B-Diffusers"):
+            weights.of_all(self.settings(HF_HUB_OFFLINE=1), self.stop)
 
     def test_the_cached_model_may_be_links(self):
         fill(self.home / "blobs")
@@ -645,49 +661,3 @@ class LeaseTest(Case):
         threading.Timer(0.1, self.stop.set).start()
         with self.assertRaises(StartError), lease.held(self.path, self.stop, lambda: False):
             pass
-
-
-class WarmTest(WeightsCase):
-    def test_reads_in_wan_s_order(self):
-        fill(self.home / "m")
-        read = []
-        with mock.patch("warm._read", side_effect=lambda path, stop: read.append(str(path.relative_to(self.home / "m"))) or True):
-            self.assertTrue(warm.run(self.home / "m", self.found(), self.stop, 10**9))
-        self.assertEqual(read[0], "process_checkpoint/det/yolov10m.onnx")
-        self.assertEqual(read[-1], "relighting_lora.ckpt")
-        self.assertLess(read.index("models_t5_umt5-xxl-enc-bf16.pth"), read.index("models_clip_open.pth"))
-        self.assertEqual(sorted(read), sorted(FILES))
-
-    def test_reads_all(self):
-        fill(self.home / "m")
-        self.assertTrue(warm.run(self.home / "m", self.found(), self.stop, 10**9))
-        self.assertIn("in the page cache after", self.said())
-
-    def test_reads_to_the_end(self):
-        counts = iter([5, 5, 1, 0])
-        file = mock.MagicMock()
-        file.__enter__.return_value.readinto.side_effect = lambda buffer: next(counts)
-        with mock.patch("builtins.open", return_value=file):
-            self.assertTrue(warm._read(self.home / "x", self.stop))
-        self.assertRaises(StopIteration, next, counts)
-
-    def test_only_if_they_fit(self):
-        self.assertFalse(warm.run(self.home / "m", self.found(), self.stop, self.found().size))
-        self.assertIn("not read ahead", self.said())
-
-    def test_ends_when_told(self):
-        fill(self.home / "m")
-        self.stop.set()
-        self.assertFalse(warm.run(self.home / "m", self.found(), self.stop, 10**9))
-
-    def test_files_that_went_away(self):
-        self.assertFalse(warm.run(self.home / "m", self.found(), self.stop, 10**9))
-
-    def test_free_memory(self):
-        for path, content in {"proc/meminfo": "MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "sys/fs/cgroup/memory.max": "4000000\n", "sys/fs/cgroup/memory.current": "1000000\n"}.items():
-            (self.home / "root" / path).parent.mkdir(parents=True, exist_ok=True)
-            (self.home / "root" / path).write_text(content)
-        self.assertEqual(warm.free_memory(self.home / "root"), 3_000_000)
-        (self.home / "root/sys/fs/cgroup/memory.max").write_text("max\n")
-        self.assertEqual(warm.free_memory(self.home / "root"), 5_120_000)
-        self.assertEqual(warm.free_memory(self.home / "none"), 0)

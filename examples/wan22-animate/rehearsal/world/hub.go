@@ -3,6 +3,7 @@ package world
 import (
 	"fmt"
 	"hash/fnv"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -65,7 +66,30 @@ const (
 	pose    = "process_checkpoint/pose2d/vitpose_h_wholebody.onnx/"
 )
 
-// model is the repository of the model, at 1/1000 of its size.
+// repositories are those that the example takes models from, at 1/1000 of their size.
+var repositories = map[string]func() map[string]testworld.HubFile{
+	"Wan-AI/Wan2.2-Animate-14B":                                    model,
+	"Wan-AI/Wan2.2-Animate-14B-Diffusers":                          converted,
+	"lightx2v/Wan2.1-I2V-14B-480P-StepDistill-CfgDistill-Lightx2v": distilled,
+}
+
+// converted is the model as diffusers has it, of which the example takes the image encoder.
+func converted() map[string]testworld.HubFile {
+	files := map[string]testworld.HubFile{"model_index.json": testworld.Small("{}\n")}
+	for part, size := range map[string]int64{"image_encoder/model": 1_260_000_000, "transformer/diffusion_pytorch_model-00001-of-00015": 4_600_000_000} {
+		files[part+".safetensors"] = testworld.Large(content(part, size/scale))
+		files[path.Dir(part)+"/config.json"] = testworld.Small("{}\n")
+	}
+	return files
+}
+
+// distilled are LoRAs for few steps.
+func distilled() map[string]testworld.HubFile {
+	const name = "loras/Wan21_I2V_14B_lightx2v_cfg_step_distill_lora_rank64.safetensors"
+	return map[string]testworld.HubFile{"README.md": testworld.Small("# LoRAs\n"), name: testworld.Large(content(name, 738_000_000/scale))}
+}
+
+// model is the repository of the model.
 func model() map[string]testworld.HubFile {
 	files := map[string]testworld.HubFile{"diffusion_pytorch_model.safetensors.index.json": testworld.Small(shards())}
 	for name, text := range small {
@@ -109,21 +133,24 @@ func shards() string {
 	return "{\"metadata\": {}, \"weight_map\": {\n" + strings.Join(lines, ",\n") + "\n}}\n"
 }
 
-// modelAddress finds the model in a spec.
+// modelAddress finds models in a spec.
 var modelAddress = regexp.MustCompile(`"hf://([\w.-]+/[\w.-]+)@([\w.-]+)"`)
 
-// putModel puts the model where the spec looks for it, at the revision that the
-// spec names: a commit, or a tag.
-func (w *World) putModel(t testing.TB) {
+// putModels puts the models where the spec looks for them, at the revisions that the
+// spec names: a commit, a branch or a tag.
+func (w *World) putModels(t testing.TB) {
 	t.Helper()
-	files := model()
+	repos := map[string]*testworld.HubRepo{}
 	for _, m := range modelAddress.FindAllStringSubmatch(w.texts[specName], -1) {
-		repo := w.Hub.Repo(m[1], testworld.HubRepoOptions{})
+		if repos[m[1]] == nil {
+			repos[m[1]] = w.Hub.Repo(m[1], testworld.HubRepoOptions{})
+		}
+		files := repositories[m[1]]()
 		if len(m[2]) == 40 {
-			repo.CommitAs(m[2], files)
+			repos[m[1]].CommitAs(m[2], files)
 			continue
 		}
-		repo.Tag(m[2], repo.Commit(files))
+		repos[m[1]].Tag(m[2], repos[m[1]].Commit(files))
 	}
 }
 

@@ -80,7 +80,6 @@ func (w *World) replace() []Replacement {
 		}
 	}
 	for file, text := range w.texts {
-		add(file, "https://github.com/Dao-AILab/", w.URL+"/Dao-AILab/")
 		add(file, "https://github.com/facebookresearch/sam2.git", w.SAM2.URL)
 		add(file, "https://github.com/Wan-Video/Wan2.2", w.Wan.URL)
 		if m := wanCommit.FindStringSubmatch(text); m != nil {

@@ -58,9 +58,8 @@ func New(t testing.TB, o Options) *World {
 		w.publish(t, o)
 		w.Wan, w.SAM2 = wan(w.World), sam2(w.World)
 	}
-	w.putFlashAttention(t)
 	w.Hub = w.World.Hub(testworld.HubOptions{})
-	w.putModel(t)
+	w.putModels(t)
 	w.replacements = w.replace()
 	return w
 }

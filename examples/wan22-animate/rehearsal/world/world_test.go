@@ -58,8 +58,6 @@ func isTheExample(t *testing.T, w *world.World) {
 	want := []string{
 		"image.toml: 42bf4cfaa384bc21833865abc2f9e6c0e67233dc",
 		"image.toml: https://github.com/Wan-Video/Wan2.2",
-		"requirements-cu124.txt: https://github.com/Dao-AILab/",
-		"requirements-cu128.txt: https://github.com/Dao-AILab/",
 		"requirements.txt: 2b90b9f5ceec907a1c18123530e92e794ad901a4",
 		"requirements.txt: https://github.com/facebookresearch/sam2.git",
 	}

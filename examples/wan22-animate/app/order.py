@@ -1,0 +1,140 @@
+"""What the resident pipeline is asked for: an order, the frames that it reads, and how a film is cut into segments.
+
+A segment is what is sampled at once. Each but the first begins with the last frames of the
+one before, so that the motion goes on; the last one is filled up with frames of the film
+played back and forth, and what they make is cut off. All of it as in upstream's
+wan/animate.py, but for films that upstream can't do: those not longer than the overlap.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # the parent process has no need of it
+    import numpy as np
+
+ANIMATION, REPLACEMENT = "animation", "replacement"
+UNIPC, DPM = "unipc", "dpm++"
+POSE, FACE, BACKGROUND, MASK = "pose", "face", "background", "mask"
+
+CLIP = 77
+"""Frames of a segment: what the model was trained on."""
+FACE_SIDE = 512
+"""Height and width of a face frame: the motion encoder takes no other."""
+GRID = 16
+"""Height and width are multiples of it: 8 by the VAE, 2 by the transformer's patches."""
+
+# Upstream's own (wan/configs/wan_animate_14B.py and shared_config.py). The model was trained
+# on this prompt, and the negative one is used from a cfg above 1 on.
+PROMPT = "视频中的人在做动作"
+NEGATIVE = (
+    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，"
+    "JPEG压缩残留，丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，"
+    "手指融合，静止不动的画面，杂乱的背景，三条腿，背景人很多，倒着走"
+)
+
+Sink = Callable[["np.ndarray"], None]
+"""Takes finished frames in their order, uint8 [n, height, width, 3]."""
+Step = Callable[[int, int, int, int], None]
+"""Hears of each step that is done: segment, segments, step, steps, counted from 1."""
+Stop = Callable[[], bool]
+"""Tells whether the job is to end; it is asked in every block of the transformer."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A film to make; the defaults are upstream's."""
+
+    mode: str
+    seed: int
+    steps: int = 20
+    refert_num: int = 1
+    """Frames that a segment takes over from the one before: 1 or 5."""
+    cfg: float = 1.0
+    """Above 1 each step has a second pass, with the negative prompt and no face."""
+    shift: float = 5.0
+    solver: str = UNIPC
+    """generate.py's default; that of WanAnimate.generate, which it calls, is dpm++."""
+    prompt: str = PROMPT
+    negative: str = NEGATIVE
+    relighting: bool = False
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the person in the film is replaced."""
+        return self.mode == REPLACEMENT
+
+
+class Frames(Protocol):
+    """The frames of a job, as preprocessing left them; nobody holds all of them at once."""
+
+    count: int
+    height: int
+    width: int
+
+    def reference(self) -> "np.ndarray":
+        """Return the picture, uint8 [h, w, 3] in RGB, of any size."""
+
+    def read(self, kind: str, start: int, stop: int) -> "np.ndarray":
+        """Return frames, uint8 [n, h, w, 3] in RGB, or [n, h, w] of a mask.
+
+        kind is pose, face, background or mask. At most CLIP frames are asked for at once; a
+        range begins up to CLIP frames before the end of the one before.
+        """
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Frames start to stop of the film, of which the first `reused` are those of the segment before."""
+
+    start: int
+    stop: int
+    reused: int
+    made: int
+    """How many new frames of the film it gives."""
+
+
+def segments(count: int, overlap: int, clip: int = CLIP) -> list[Segment]:
+    """Return how a film of some frames is cut."""
+    stride = clip - overlap
+    pieces = max(1, -(-(count - overlap) // stride))
+    return [_segment(index * stride, overlap if index else 0, count, clip) for index in range(pieces)]
+
+
+def _segment(start: int, reused: int, count: int, clip: int) -> Segment:
+    return Segment(start, start + clip, reused, min(count, start + clip) - start - reused)
+
+
+def shown(index: int, count: int) -> int:
+    """Return which frame stands for one at or behind the end: the film runs back, and forth again."""
+    if count == 1:
+        return 0
+    index %= 2 * (count - 1)
+    return min(index, 2 * (count - 1) - index)
+
+
+def read(frames: Frames, kind: str, segment: Segment) -> "np.ndarray":
+    """Return a segment's frames of one kind."""
+    wanted = [shown(index, frames.count) for index in range(segment.start, segment.stop)]
+    first = min(wanted)
+    return frames.read(kind, first, max(wanted) + 1)[[index - first for index in wanted]]
+
+
+def faults(order: Order, frames: Frames) -> list[str]:
+    """Return what keeps an order from being carried out."""
+    wrong = (
+        (order.mode not in (ANIMATION, REPLACEMENT), f"the mode is {order.mode!r}"),
+        (not 0 <= order.seed < 2**63, f"the seed is {order.seed}: use 0 to 2^63-1"),
+        (order.steps < 1, f"there are {order.steps} steps"),
+        (order.refert_num not in (1, 5), f"refert_num is {order.refert_num}: use 1 or 5"),
+        (not 1 <= order.cfg < 100, f"cfg is {order.cfg:g}: use 1 or more"),
+        (not 0 < order.shift < 100, f"shift is {order.shift:g}: use more than 0"),
+        (order.solver not in (UNIPC, DPM), f"the solver is {order.solver!r}"),
+        (order.relighting and not order.replaces, "relighting is for the mode replacement"),
+        (frames.count < 1, "there are no frames"),
+        (
+            frames.height % GRID or frames.width % GRID or not frames.height * frames.width,
+            f"frames are {frames.width}x{frames.height}: both sides have to be multiples of {GRID}",
+        ),
+    )
+    return [fault for found, fault in wrong if found]

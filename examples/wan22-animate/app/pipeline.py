@@ -1,0 +1,239 @@
+"""The resident pipeline: upstream's sampling (wan/animate.py) on diffusers' parts, film after film.
+
+diffusers has a pipeline of its own for the model. This one reads a segment's frames when it
+comes to them and gives them away when they are made, and it takes upstream's side where the
+two differ: the picture is fitted by OpenCV, CLIP sees it stretched instead of cropped, the VAE
+works in float32 on pixels that are rounded as the transformer's are, and guidance and solver
+work in float32.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from diffusers import DPMSolverMultistepScheduler, SchedulerMixin, UniPCMultistepScheduler, WanAnimatePipeline
+from torch import Tensor
+
+import lean
+import models
+import order as orders
+import pixels
+from errors import JobError, Stopped
+from loras import Adapter, Lora
+from models import Places
+from order import Frames, Order, Segment, Sink, Step, Stop
+
+if TYPE_CHECKING:
+    from plan import Plan
+
+TOKENS = 512
+"""Of a prompt: diffusers tells text from picture by this length, and makes wrong films of any other."""
+CHANNELS = 16
+"""Of a latent frame."""
+
+Embed = Callable[[str], Tensor]
+"""Gives a prompt as the text encoder does, padded with zeros to TOKENS rows."""
+
+
+def load(places: Places, plan: "Plan", tell: Callable[[str], None], embed: Embed) -> "Pipeline":
+    """Return a pipeline whose models are where the plan wants them; tell hears what is being loaded."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = getattr(torch, plan.dtype) if device.type == "cuda" else torch.float32
+    tell("VAE")
+    vae = models.vae(places.vae).to(device)
+    tell("CLIP")
+    # in float16 as upstream's, which a CPU is slow at
+    clip = models.clip(places.image_encoder, torch.float16 if device.type == "cuda" else dtype).to(device)
+    tell("transformer")
+    transformer = models.transformer(places.transformer, dtype)
+    models.place(transformer, places.merged, device, dtype, plan)
+    lean.fit(transformer, vae, clip, device, plan)
+    parts = WanAnimatePipeline(
+        tokenizer=None, text_encoder=None, vae=vae, scheduler=None, image_processor=None, image_encoder=clip,
+        transformer=transformer,
+    )  # fmt: skip
+    return Pipeline(places, parts, device, dtype, embed)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a segment is sampled from."""
+
+    latents: Tensor
+    """The picture, and what is known of the frames to make, with masks: [1, 20, time, h, w]."""
+    pose: Tensor
+    face: Tensor
+    image: Tensor
+    """What CLIP sees in the picture."""
+
+
+class Pipeline:
+    """Makes one film at a time."""
+
+    def __init__(
+        self, places: Places, parts: WanAnimatePipeline, device: torch.device, dtype: torch.dtype, embed: Embed
+    ) -> None:
+        self._places, self._parts, self._device, self._dtype, self._embed = places, parts, device, dtype, embed
+        self._relighting: Adapter | None = None
+
+    @torch.no_grad()
+    def run(self, order: Order, frames: Frames, sink: Sink, step: Step, stop: Stop) -> None:
+        """Make a film; Stopped is raised within one block of the transformer, or a few frames of the VAE."""
+        if found := orders.faults(order, frames):
+            raise JobError(f"sampling: {'; '.join(found)}")
+        self._relight(order.relighting)
+        with _stopping(self._parts, self._device, stop):
+            for film in self._films(order, frames, step):
+                sink(pixels.frames(film))
+
+    def _films(self, order: Order, frames: Frames, step: Step) -> Iterator[Tensor]:
+        """Give the new frames of each segment, [1, 3, n, h, w]."""
+        texts = [self._text(prompt) for prompt in (order.prompt, order.negative)[: 1 + (order.cfg > 1)]]
+        picture = pixels.fitted(frames.reference(), frames.height, frames.width)
+        picture = pixels.tensor(picture[None], self._device, self._dtype)
+        image = self._see(picture[:, :, 0])
+        reference = self._parts.prepare_reference_image_latents(picture, device=self._device)
+        # one for the whole film: the noise of a segment goes on where that of the one before ended
+        generator = torch.Generator(self._device).manual_seed(order.seed)
+        pieces = orders.segments(frames.count, order.refert_num)
+        last = None
+        for number, segment in enumerate(pieces, 1):
+            noise = self._parts.prepare_latents(
+                1, CHANNELS, frames.height, frames.width, orders.CLIP, torch.float32, self._device, generator
+            )
+            known = self._known(order, frames, segment, last)
+            given = _Given(
+                torch.cat([reference, known], dim=2), self._pose(frames, segment),
+                self._read(frames, orders.FACE, segment), image,
+            )  # fmt: skip
+            latents = self._sample(order, noise, given, texts, lambda done: step(number, len(pieces), done, order.steps))
+            film = self._decode(latents)[:, :, segment.reused :]
+            last = film[:, :, -order.refert_num :].to(self._dtype)
+            yield film[:, :, : segment.made]
+
+    def _sample(
+        self, order: Order, latents: Tensor, given: _Given, texts: list[Tensor], done: Callable[[int], None]
+    ) -> Tensor:
+        solver = _solver(order, self._device)
+        for number, time in enumerate(solver.timesteps, 1):
+            flows = [
+                self._flow(latents, time, given, text, face)
+                for text, face in zip(texts, (given.face, torch.full_like(given.face, -1)), strict=False)
+            ]
+            flow = flows[0] if len(flows) == 1 else flows[1] + order.cfg * (flows[0] - flows[1])
+            latents = solver.step(flow, time, latents, return_dict=False)[0]
+            done(number)
+        return latents
+
+    def _flow(self, latents: Tensor, time: Tensor, given: _Given, text: Tensor, face: Tensor) -> Tensor:
+        return self._parts.transformer(
+            hidden_states=torch.cat([latents, given.latents], dim=1).to(self._dtype),
+            timestep=time.expand(1),
+            encoder_hidden_states=text,
+            encoder_hidden_states_image=given.image,
+            pose_hidden_states=given.pose,
+            face_pixel_values=face,
+            return_dict=False,
+        )[0].float()
+
+    def _read(self, frames: Frames, kind: str, segment: Segment) -> Tensor:
+        make = pixels.mask if kind == orders.MASK else pixels.tensor
+        return make(orders.read(frames, kind, segment), self._device, self._dtype)
+
+    def _pose(self, frames: Frames, segment: Segment) -> Tensor:
+        pose = self._parts.prepare_pose_latents(self._read(frames, orders.POSE, segment), device=self._device)
+        return pose.to(self._dtype)
+
+    def _known(self, order: Order, frames: Frames, segment: Segment, last: Tensor | None) -> Tensor:
+        """Return what is known of the frames to make: the last ones before them, and what is around the person."""
+        background = mask = None
+        if order.replaces:
+            background = self._read(frames, orders.BACKGROUND, segment)
+            mask = self._read(frames, orders.MASK, segment)
+        return self._parts.prepare_prev_segment_cond_latents(
+            last, background, mask,
+            segment_frame_length=orders.CLIP, start_frame=segment.start,
+            height=frames.height, width=frames.width, prev_segment_cond_frames=order.refert_num,
+            task="replace" if order.replaces else "animate", device=self._device,
+        )  # fmt: skip
+
+    def _see(self, picture: Tensor) -> Tensor:
+        clip = self._parts.image_encoder
+        seen = clip(pixels.for_clip(picture).to(clip.dtype), output_hidden_states=True)
+        return seen.hidden_states[-2].to(self._dtype)
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        """Return a film of latents, without their first frame: it is the picture's."""
+        vae = self._parts.vae
+        mean, std = (
+            torch.tensor(values, device=self._device).view(1, -1, 1, 1, 1)
+            for values in (vae.config.latents_mean, vae.config.latents_std)
+        )
+        return vae.decode(latents[:, :, 1:] * std + mean, return_dict=False)[0]
+
+    def _text(self, prompt: str) -> Tensor:
+        text = self._embed(prompt)
+        width = self._parts.transformer.config.text_dim
+        if tuple(text.shape) != (TOKENS, width):
+            raise JobError(f"the prompt's tensor is {tuple(text.shape)}, not {(TOKENS, width)}")
+        return text[None].to(self._device, self._dtype)
+
+    def _relight(self, wanted: bool) -> None:
+        """Switch the relighting adapter; it is read for the first job that wants it."""
+        transformer = self._parts.transformer
+        if wanted and not self._relighting:
+            if not self._places.relighting:
+                raise JobError("relighting: its LoRA is not in this image")
+            lora = Lora(self._places.relighting, transformer)
+            self._relighting = Adapter(lora, transformer, self._device, self._dtype)
+        if self._relighting:
+            self._relighting.on = wanted
+
+
+def _solver(order: Order, device: torch.device) -> SchedulerMixin:
+    """Return upstream's solver at its first step; diffusers' of these names begin at other noise levels."""
+    kind, first = {orders.UNIPC: (UniPCMultistepScheduler, 0.999), orders.DPM: (DPMSolverMultistepScheduler, 1)}[order.solver]
+    solver = kind(prediction_type="flow_prediction", use_flow_sigmas=True)
+    solver.set_timesteps(order.steps)
+    levels = np.linspace(first, 0, order.steps + 1)
+    levels = order.shift * levels / (1 + (order.shift - 1) * levels)
+    solver.sigmas = torch.from_numpy(levels).float()
+    solver.timesteps = torch.from_numpy(levels[:-1] * solver.config.num_train_timesteps).to(device, torch.int64)
+    solver.set_begin_index(0)
+    return solver
+
+
+@contextmanager
+def _stopping(parts: WanAnimatePipeline, device: torch.device, stop: Stop) -> Iterator[None]:
+    """Look at stop before each block of the transformer and each latent frame of the VAE."""
+    wait = _keeping_up(device)
+
+    def look(*_: object) -> None:
+        wait()
+        if stop():
+            raise Stopped
+
+    watched = (*parts.transformer.blocks, parts.vae.encoder, parts.vae.decoder)
+    hooks = [module.register_forward_pre_hook(look) for module in watched]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        parts.vae.clear_cache()  # of frames, where it was stopped in the middle
+
+
+def _keeping_up(device: torch.device) -> Callable[[], None]:
+    """Return what waits for the block before the last: Python would queue many, and a stop wait for them."""
+    queued: list[torch.cuda.Event] = []
+
+    def wait() -> None:
+        if device.type == "cuda":
+            queued.append(torch.cuda.current_stream(device).record_event())
+            if len(queued) > 1:
+                queued.pop(0).synchronize()
+
+    return wait

@@ -1,0 +1,133 @@
+"""Toy weights: the files of Wan2.2-Animate-14B by their names and in their formats, made by upstream's own classes.
+
+    python3 toys.py UPSTREAM FOLDER
+
+What is small is what upstream lets be small. Fixed in its code, and so as large as in the real
+model: the motion encoder, faces of 512 by 512, CLIP's width and its 257 tokens. FOLDER has
+what WanAnimate reads, and image_encoder/, which is CLIP's vision half as transformers has it:
+of the real one somebody else has made that, so that only here there is a function for it.
+"""
+
+import functools
+import importlib
+import math
+import sys
+from pathlib import Path
+
+import torch
+from peft import get_peft_model_state_dict
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from torch import Tensor, nn
+from transformers import CLIPVisionConfig, CLIPVisionModel, PreTrainedTokenizerFast
+
+import shim
+
+TEXT = 32
+DIT = {"dim": 96, "ffn_dim": 64, "num_heads": 4, "num_layers": 10, "text_dim": TEXT}
+VAE = {"dim": 8}
+CLIP = {"vision_layers": 3, "text_layers": 1, "text_dim": 32, "text_heads": 2, "vocab_size": 8}
+T5 = {"vocab_size": 300, "dim": TEXT, "dim_attn": TEXT, "dim_ffn": 64, "num_heads": 2, "encoder_layers": 2}
+SHARD = "40MB"
+
+
+def make(folder: Path) -> None:
+    """Write all files; upstream has to be imported by the shim before."""
+    torch.manual_seed(0)
+    small()
+    names = shim.config()
+    folder.mkdir(parents=True, exist_ok=True)
+    dit = importlib.import_module("wan.modules.animate").WanAnimateModel(**DIT)
+    spread(dit).to(torch.bfloat16).save_pretrained(folder, max_shard_size=SHARD)  # as the original's are
+    torch.save({"state_dict": lora(dit)}, folder / names.lora_checkpoint)
+    vae = importlib.import_module("wan.modules.vae2_1").WanVAE_(**vae_sizes())
+    torch.save(spread(vae).state_dict(), folder / names.vae_checkpoint)
+    clip = importlib.import_module("wan.modules.animate.clip").clip_xlm_roberta_vit_h_14()
+    torch.save(spread(clip).state_dict(), folder / names.clip_checkpoint)
+    vision(clip.visual.state_dict()).save_pretrained(folder / "image_encoder")
+    t5 = importlib.import_module("wan.modules.t5").umt5_xxl(encoder_only=True)
+    torch.save(spread(t5).state_dict(), folder / names.t5_checkpoint)
+    for name in (names.t5_tokenizer, names.clip_tokenizer):
+        tokenizer().save_pretrained(folder / name)
+
+
+def small() -> None:
+    """Make upstream's factories build toys."""
+    for name, factory, sizes in (
+        ("wan.modules.t5", "umt5_xxl", T5),
+        ("wan.modules.animate.clip", "clip_xlm_roberta_vit_h_14", CLIP),
+        ("wan.modules.vae2_1", "_video_vae", VAE),
+    ):
+        where = importlib.import_module(name)
+        made = getattr(where, factory)
+        if not isinstance(made, functools.partial):
+            setattr(where, factory, functools.partial(made, **sizes))
+
+
+def vae_sizes() -> dict:
+    """Return the sizes of the VAE, which upstream has in a function that reads a file."""
+    return VAE | {"z_dim": 16, "temperal_downsample": [False, True, True]}
+
+
+def spread(model: nn.Module) -> nn.Module:
+    """Give each weight a value that keeps its layer's output at the size of its input."""
+    for name, weight in model.named_parameters():
+        if "motion_encoder" in name:
+            continue  # which scales in its layers
+        if weight.dim() > 1 and "modulation" not in name and "gamma" not in name:
+            nn.init.normal_(weight, std=1 / math.sqrt(weight[0].numel()))
+        else:
+            nn.init.normal_(weight, mean=0 if "bias" in name else 1, std=0.1)
+    return model.eval().requires_grad_(False)
+
+
+def lora(dit: nn.Module) -> dict[str, Tensor]:
+    """Return a relighting LoRA that changes something."""
+    config = importlib.import_module("wan.modules.animate.animate_utils").get_loraconfig(dit)
+    dit.add_adapter(config)
+    state = get_peft_model_state_dict(dit)
+    return {key: torch.randn_like(value) * 0.05 for key, value in state.items()}
+
+
+def vision(state: dict[str, Tensor]) -> CLIPVisionModel:
+    """Return upstream's vision half as transformers has it."""
+    layers = CLIP["vision_layers"]
+    made = CLIPVisionModel(
+        CLIPVisionConfig(
+            hidden_size=1280, intermediate_size=5120, num_hidden_layers=layers, num_attention_heads=16,
+            image_size=224, patch_size=14, hidden_act="gelu",
+        )
+    )  # fmt: skip
+    top = "vision_model."
+    new = {
+        top + "embeddings.class_embedding": state["cls_embedding"][0, 0],
+        top + "embeddings.patch_embedding.weight": state["patch_embedding.weight"],
+        top + "embeddings.position_embedding.weight": state["pos_embedding"][0],
+    }
+    for ours, theirs in (("pre_layrnorm", "pre_norm"), ("post_layernorm", "post_norm")):
+        new |= {f"{top}{ours}.{kind}": state[f"{theirs}.{kind}"] for kind in ("weight", "bias")}
+    pairs = (("layer_norm1", "norm1"), ("layer_norm2", "norm2"), ("self_attn.out_proj", "attn.proj"),
+             ("mlp.fc1", "mlp.0"), ("mlp.fc2", "mlp.2"))  # fmt: skip
+    for layer in range(layers):
+        ours, theirs = f"{top}encoder.layers.{layer}.", f"transformer.{layer}."
+        for kind in ("weight", "bias"):
+            new |= {f"{ours}{one}.{kind}": state[f"{theirs}{other}.{kind}"] for one, other in pairs}
+            parts = state[f"{theirs}attn.to_qkv.{kind}"].chunk(3)
+            new |= {f"{ours}self_attn.{one}_proj.{kind}": part for one, part in zip("qkv", parts, strict=True)}
+    made.load_state_dict(new)
+    return made
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Return one that has a token for each byte, and an end."""
+    vocabulary = {"<pad>": 0, "</s>": 1, "<unk>": 2} | {
+        character: 3 + at for at, character in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))
+    }
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.ByteLevel(), pre_tokenizers.Split("", "isolated")])
+    made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
+
+
+if __name__ == "__main__":
+    shim.upstream(Path(sys.argv[1]))
+    make(Path(sys.argv[2]))
