@@ -148,7 +148,6 @@ func place(from, to string) error {
 // It need not verify them again, and its engine's clock need not be right. It counts
 // itself among the essential packages unless it is told that none is so by force.
 const aptConf = `Acquire::Languages "none";
-Acquire::ForceHash "SHA256";
 Acquire::By-Hash "no";
 Acquire::Check-Valid-Until "false";
 Acquire::Check-Date "false";
