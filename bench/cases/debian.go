@@ -155,7 +155,7 @@ func (c *call) expired() []row {
 
 // ubuntu has a distribution of its own in the place of the one that the spec names.
 func (c *call) ubuntu() []row {
-	d := testworld.New(c).Distribution(filepath.Join(c.world.dir, "cache", "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils")
+	d := testworld.New(c).Distribution(filepath.Join(c.world.dir, "cache", "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils", "gdb", "strace", "procps", "less", "vim-tiny")
 	c.edit("http://127.0.0.1:8391/ubuntu", d.URL)
 	if err := os.WriteFile(filepath.Join(c.dir, "key.gpg"), d.Key, 0o600); err != nil {
 		c.Fatal(err)

@@ -47,7 +47,7 @@ func TestAccounts(t *testing.T) {
 		for _, inside := range []string{`"/etc/`, `>>/etc/`, `"/home/`} { // not those that an account has
 			script = strings.ReplaceAll(script, inside, strings.Replace(inside, "/", dir+"/", 1))
 		}
-		cmd := exec.CommandContext(t.Context(), "sh", "-euc", script) //nolint:gosec // our own
+		cmd := exec.CommandContext(t.Context(), "sh", "-euc", script)                                     //nolint:gosec // our own
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "SOURCE_DATE_EPOCH=315532800", "user=" + tt.user} //nolint:forbidigo // of the test's own
 		out, err := cmd.CombinedOutput()
 		if (err != nil) != (tt.refused != "") || !strings.Contains(string(out), tt.refused) || err == nil && len(out) > 0 {

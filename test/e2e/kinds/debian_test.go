@@ -1,17 +1,25 @@
 package kinds
 
 import (
+	"errors"
+	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
 
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
 )
 
-// project is a folder with an image.toml and the keys of its repositories.
+// debianProject is a folder with an image.toml and the keys of its repositories.
 func debianProject(t *testing.T, toml string, repositories ...*testworld.Debian) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "faceblend")
@@ -94,7 +102,7 @@ func TestRealDistributionOfOthers(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	noble := w.Distribution(filepath.Join(u.Cache, "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils")
-	dir := debianProject(t, "[debian]\nsuites = []\npackages = [\"python3\"]\n[app]\nuser = \"root\"\nentrypoint = [\"/usr/bin/python3\"]\n[smoke]\nimports = [\"json\"]\n", noble)
+	dir := debianProject(t, "[debian]\nsuites = []\npackages = [\"python3\"]\n[app]\nuser = \"root\"\nentrypoint = [\"/usr/bin/python3\"]\n[smoke]\nimports = [\"json\"]\n[variant.debug]\nextra-packages = []\n", noble)
 	u.Build(t, dir)
 	l := e2etest.ReadLock(t, dir)
 	if len(l.Releases) != 1 || len(l.Suites) != 0 {
@@ -108,4 +116,61 @@ func TestRealDistributionOfOthers(t *testing.T) {
 	if _, image := u.Image(t, "production"); image.Config.Config.User != "root" {
 		t.Errorf("it runs as %q", image.Config.Config.User)
 	}
+}
+
+// What is wrong with a repository ends a lock, or a build, with one sentence and nothing
+// half-written. When it has been put right, the same folder builds.
+func TestRealRepositoriesThatFail(t *testing.T) {
+	t.Parallel()
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	u.Cache = t.TempDir() // nothing of the package is cached
+	ours, theirs := testworld.NewKey(t, testworld.KeyOptions{}), testworld.NewKey(t, testworld.KeyOptions{})
+	expired := testworld.NewKey(t, testworld.KeyOptions{Made: time.Now().Add(-72 * time.Hour), Lifetime: 48 * time.Hour})
+	options := testworld.DebianOptions{Path: "own", Suite: "own", Signers: []*openpgp.Entity{ours, expired}, Date: time.Now().Add(-60 * time.Hour)}
+	hello := testworld.Deb{Name: "hello", Files: map[string]string{"/usr/bin/hello": "#!/bin/sh\n# " + time.Now().String() + "\n"}}
+	own := w.Debian(options, hello)
+	dir := debianProject(t, "[debian]\npackages = [\"hello\"]\n", own)
+	list := string(w.Content("/own/dists/own/InRelease"))
+	sums := regexp.MustCompile(`(?m)^ [0-9a-f]{64} `).ReplaceAllString(list[strings.Index(list, "Origin"):strings.Index(list, "-----BEGIN PGP SIG")], " "+strings.Repeat("no", 32)+" ")
+	for _, tt := range []struct {
+		name    string
+		spoil   func()
+		code    int
+		says    string
+		signers []*openpgp.Entity
+	}{
+		{"another key", func() { own.Publish() }, 1, "the index of 127-0-0-1-", []*openpgp.Entity{theirs}},
+		{"an expired key", func() { own.Publish() }, 1, "or its signature has expired", []*openpgp.Entity{expired}},
+		{"hashes that are none", func() { own.Sign([]byte(sums)) }, 1, `" is not a hash of 64 hexadecimal digits`, []*openpgp.Entity{ours}},
+		{"no packages", func() {
+			own.Publish()
+			w.Fail("/own/dists/own/main/**", testworld.Status(http.StatusNotFound, testworld.Always))
+		}, 1, "answers 404 to", []*openpgp.Entity{ours}},
+	} {
+		own.Signers = tt.signers
+		tt.spoil()
+		r := u.Run(t, "lock", dir)
+		if r.Code != tt.code || !strings.Contains(r.Stderr, tt.says) || strings.Count(r.Stderr, "build: error: ") != 1 {
+			t.Errorf("%s: exit code %d, want %d and %q\n%s", tt.name, r.Code, tt.code, tt.says, e2etest.Tail(r.Stderr))
+		}
+		if _, err := os.Stat(filepath.Join(dir, "image.lock")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: there is a lock, %v", tt.name, err)
+		}
+		w.Heal()
+	}
+	own.Signers = []*openpgp.Entity{theirs, ours}
+	hello.Version = "2.0"
+	own.Publish(hello)
+	u.Build(t, "lock", dir)
+	if p, _ := lock.Find(e2etest.ReadLock(t, dir).Packages, "hello"); p.Version != "2.0" {
+		t.Errorf("locked is %s", p.Version)
+	}
+	w.Fail("/own/pool/**", testworld.Status(http.StatusNotFound, testworld.Always))
+	r := u.Run(t, dir, "--smoke", "off")
+	if r.Code != 75 || !strings.Contains(r.Stderr, "hello_2.0_all.deb") || !strings.Contains(r.Stderr, "takes its successor") {
+		t.Errorf("a lost package: exit code %d\n%s", r.Code, e2etest.Tail(r.Stderr))
+	}
+	u.HasNoImage(t)
+	w.Heal()
+	u.Build(t, dir, "--smoke", "off")
 }
