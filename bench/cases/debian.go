@@ -15,24 +15,24 @@ import (
 // debian are package sets of real use. Where no more is said of one, right is that it
 // builds as it is, that what it installs runs, and that it has the same digest twice.
 func debian() []aCase {
-	sets := []aCase{
-		{"debian/arm64", "refused, exit 4, with a word on QEMU", refuses(4, "qemu-user-static")},
-		{"debian/backports", "told; cmake/bookworm-backports is 3.31", (*call).backports},
-		{"debian/cuda", "locks", locks("")},
-		{"debian/mscorefonts", "fails, and says that the network is off", refuses(1, "network")},
-		{"debian/noble", "refused, exit 2, with a word on repositories", refuses(2, "[[debian.repository]]")},
-		{"debian/r-bad50", "refused, names the entry", refuses(1, `"./smashed" names no package`)},
-		{"debian/r-dev", "refused, names the device", refuses(1, "/opt/d/null is a device")},
-		{"debian/r-divert", "as dpkg would have made it", (*call).diverted},
-		{"debian/r-md5only", "refused, exit 2, names the hashes", refuses(2, "neither a SHA256 nor a SHA512")},
-		{"debian/r-noext", "builds", runs("hello-noext")},
-		{"debian/r-pre", "builds", runs("aa-needs-pre")},
-		{"debian/r-same", "both are there", runs("hello-one", "hello-two")},
-		{"debian/resolvconf", "refused, names /etc/resolv.conf", refuses(1, "/etc/resolv.conf")},
-		{"debian/sid", "refused, names its date, or builds", (*call).expired},
-		{"debian/ubuntu", "locks", (*call).ubuntu},
-		{"debian/usercollide", "one account, or refused with what to write", (*call).collide},
-	}
+	sets := append(make([]aCase, 0, 45),
+		aCase{"debian/arm64", "refused, exit 4, with a word on QEMU", refuses(4, "qemu-user-static")},
+		aCase{"debian/backports", "told; cmake/bookworm-backports is 3.31", (*call).backports},
+		aCase{"debian/cuda", "locks", locks("")},
+		aCase{"debian/mscorefonts", "fails, and says that the network is off", refuses(1, "network")},
+		aCase{"debian/noble", "refused, exit 2, with a word on repositories", refuses(2, "[[debian.repository]]")},
+		aCase{"debian/r-bad50", "refused, names the entry", refuses(1, `"./smashed" names no package`)},
+		aCase{"debian/r-dev", "refused, names the device", refuses(1, "/opt/d/null is a device")},
+		aCase{"debian/r-divert", "as dpkg would have made it", (*call).diverted},
+		aCase{"debian/r-md5only", "refused, exit 2, names the hashes", refuses(2, "neither a SHA256 nor a SHA512")},
+		aCase{"debian/r-noext", "builds", runs("hello-noext")},
+		aCase{"debian/r-pre", "builds", runs("aa-needs-pre")},
+		aCase{"debian/r-same", "both are there", runs("hello-one", "hello-two")},
+		aCase{"debian/resolvconf", "refused, names /etc/resolv.conf", refuses(1, "/etc/resolv.conf")},
+		aCase{"debian/sid", "refused, names its date, or builds", (*call).expired},
+		aCase{"debian/ubuntu", "locks", (*call).ubuntu},
+		aCase{"debian/usercollide", "one account, or refused with what to write", (*call).collide},
+	)
 	for name, program := range map[string]string{
 		"desk": "fc-list", "ejabberd": "ejabberdctl --help", "emacs": "emacs --version", "exim": "exim --version", "gdal": "gdalinfo --version", "java": "java -version",
 		"mkl": "true", "nginx": "nginx -t", "numpy": "python3 -c 'import numpy'", "p-bacula-fd": "bacula-fd -?", "p-dovecot-core": "doveconf -n", "p-frr": "vtysh --help",
@@ -97,12 +97,12 @@ func builds(program string) func(*call) []row {
 		}
 		start := time.Now()
 		built := c.build(c.dir, "--progress", "plain")
-		rows := []row{{what: "builds", right: "exit 0", seen: fmt.Sprintf("%s%s, %.0f s", built, size(built), time.Since(start).Seconds()), ok: built.code == 0}}
+		first := row{what: "builds", right: "exit 0", seen: fmt.Sprintf("%s%s, %.0f s", built, size(built), time.Since(start).Seconds()), ok: built.code == 0}
 		if built.code != 0 {
-			return rows
+			return []row{first}
 		}
 		twice := c.build(c.dir, "--check-reproducible")
-		return append(rows, row{what: "digest", right: "the same twice", seen: twice.String(), ok: twice.code == 0})
+		return []row{first, {what: "digest", right: "the same twice", seen: twice.String(), ok: twice.code == 0}}
 	}
 }
 
@@ -128,11 +128,11 @@ func (c *call) files(args ...string) (dir string, o outcome) {
 func (c *call) backports() []row {
 	told := c.build(c.dir, "lock")
 	const hint = `asked for as "NAME/bookworm-backports"`
-	rows := []row{{what: "told", right: hint, seen: found(`nothing is taken from [^:]*`, told.stderr), ok: told.code == 0 && strings.Contains(told.stderr, hint)}}
+	first := row{what: "told", right: hint, seen: found(`nothing is taken from [^:]*`, told.stderr), ok: told.code == 0 && strings.Contains(told.stderr, hint)}
 	c.edit(`"cmake"`, `"cmake/bookworm-backports"`)
 	taken := locks(`name = "cmake", version = "3.31`)(c)[0]
 	taken.what = "taken"
-	return append(rows, taken)
+	return []row{first, taken}
 }
 
 // diverted has a package's script delete, replace and divert files of the base.

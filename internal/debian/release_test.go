@@ -173,7 +173,7 @@ func TestAnIndexOfAnotherHash(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		data, _ := os.ReadFile(name) //nolint:gosec // of the test's cache
+		data, _ := os.ReadFile(name)
 		if sum, err := debian.SHA256(name); err != nil || sum != fmt.Sprintf("%x", sha256.Sum256(data)) || !bytes.Equal(data, testworld.Deb{Name: "hello"}.Bytes(t)) {
 			t.Errorf("%s has the sha256 %s, %v", name, sum, err)
 		}

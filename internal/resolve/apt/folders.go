@@ -125,7 +125,7 @@ func placeDeb(from, to string) error {
 	if err = errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o755)); err != nil { //nolint:gosec // packed and removed
 		return err
 	}
-	return os.WriteFile(to, plain, 0o600) //nolint:gosec // beside the other tools
+	return os.WriteFile(to, plain, 0o600)
 }
 
 // place puts a file of the cache where a layer is packed from, without a copy

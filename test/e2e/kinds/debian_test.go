@@ -131,7 +131,7 @@ func TestRealRepositoriesThatFail(t *testing.T) {
 	own := w.Debian(options, hello)
 	dir := debianProject(t, "[debian]\npackages = [\"hello\"]\n", own)
 	list := string(w.Content("/own/dists/own/InRelease"))
-	sums := regexp.MustCompile(`(?m)^ [0-9a-f]{64} `).ReplaceAllString(list[strings.Index(list, "Origin"):strings.Index(list, "-----BEGIN PGP SIG")], " "+strings.Repeat("no", 32)+" ")
+	sums := regexp.MustCompile(`(?m)^ [0-9a-f]{64} `).ReplaceAllString(list[strings.Index(list, "Origin"):strings.Index(list, "-----BEGIN PGP SIGNATURE")], " "+strings.Repeat("no", 32)+" ")
 	for _, tt := range []struct {
 		name    string
 		spoil   func()
