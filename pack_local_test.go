@@ -79,6 +79,10 @@ func TestApps(t *testing.T) {
 	if app, err := j.packApp(t.Context()); app != nil || err != nil {
 		t.Errorf("without an app: %v, %v", app, err)
 	}
+	j.spec.App.Entrypoint = []string{"/usr/sbin/nginx"}
+	if app, err := j.packApp(t.Context()); err != nil || app == nil || app.Layer.Image != "" || app.Entrypoint[0] != "/usr/sbin/nginx" {
+		t.Errorf("of packages: %+v, %v", app, err)
+	}
 	j.spec.App = spec.App{Source: "app", Path: "/app", User: spec.User{Name: "app", UID: 1000}, Entrypoint: []string{"/bin/app"}, Ports: []int{80}}
 	app, err := j.packApp(t.Context())
 	if err != nil || app.Layer.Name != "app" || app.Path != "/app" || app.User != (llb.User{Name: "app", UID: 1000}) || app.Ports[0] != 80 {

@@ -52,13 +52,13 @@ func (e Exclude) script() string {
 // passages is a test of find(1) for links to folders, or to nothing any more, that lead to
 // what a ! takes back.
 func (e Exclude) passages() string {
-	test := "-false"
+	tests := []string{"-false"}
 	for _, glob := range e {
 		if keep, ok := strings.CutPrefix(glob, "!"); ok {
-			test += " -o -regex " + quoteShell(strings.TrimSuffix(expandGlob(path.Dir(keep)), "(/.*)?"))
+			tests = append(tests, "-regex "+quoteShell(strings.TrimSuffix(expandGlob(path.Dir(keep)), "(/.*)?")))
 		}
 	}
-	return `\( -type l ! -xtype f \( ` + test + ` \) \)`
+	return `\( -type l ! -xtype f \( ` + strings.Join(tests, " -o ") + ` \) \)`
 }
 
 // expression folds the globs into one test of find(1): the last one that

@@ -73,10 +73,11 @@ func defaultExclude() []string {
 		"!/usr/lib/*/gconv/UNICODE.so",
 		"!/usr/lib/*/gconv/UTF-*.so",
 	}
-	for _, tests := range unreadTests() { // in bookworm's packages they are read as little
-		list = append(list, "/usr/lib/python3/dist-packages/"+tests)
+	tests := unreadTests() // in bookworm's packages they are read as little
+	for i, test := range tests {
+		tests[i] = "/usr/lib/python3/dist-packages/" + test
 	}
-	return list
+	return slices.Concat(list, tests)
 }
 
 // defaultPrune lists what locked wheels bring that nothing reads at run time, below

@@ -1,8 +1,10 @@
 package spec_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,10 +19,17 @@ func TestFormatThereAndBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range append(examples, "testdata/full.toml") {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
+	own := map[string]string{
+		"own archives": "name = \"x\"\n[debian]\nsuites = []\ncheck-valid-until = false\npackages = [\"cmake/noble-backports\"]\n[[debian.repository]]\nurl = \"https://deb.example\"\nsuite = \"/\"\nkey = \"key\"\n",
+		"an account":   "name = \"x\"\n[app]\nuser = \"postgres\"\nentrypoint = [\"/usr/bin/postgres\"]\n",
+		"root":         "name = \"x\"\n[app]\nuser = \"root\"\n",
+	}
+	for _, name := range append(examples, append(slices.Collect(maps.Keys(own)), "testdata/full.toml")...) {
+		text, isOwn := []byte(own[name]), own[name] != ""
+		if !isOwn {
+			if text, err = os.ReadFile(name); err != nil {
+				t.Fatal(err)
+			}
 		}
 		file, err := spec.Parse(name, text)
 		if err != nil {

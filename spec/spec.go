@@ -17,6 +17,7 @@
 package spec
 
 import (
+	"cmp"
 	"reflect"
 	"strings"
 
@@ -153,7 +154,12 @@ type App struct {
 }
 
 // IsZero says whether the image has no app: nothing is said of one.
-func (a App) IsZero() bool { return reflect.DeepEqual(a, App{}) || reflect.DeepEqual(a, defaultApp()) }
+func (a App) IsZero() bool {
+	usual := defaultApp()
+	a.Path, a.Workdir = cmp.Or(a.Path, usual.Path), cmp.Or(a.Workdir, usual.Workdir)
+	a.User, a.StopSignal = cmp.Or(a.User, usual.User), cmp.Or(a.StopSignal, usual.StopSignal)
+	return reflect.DeepEqual(a, usual)
+}
 
 // User is the account that the app runs as. Without a number it is the account that a
 // package makes under the name, or else a new one.

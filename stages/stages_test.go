@@ -277,6 +277,54 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
+// An app may be of packages alone, with the account that one of them makes.
+func TestAppOfPackages(t *testing.T) {
+	in := input("production")
+	layers := in.Layers()
+	in.App = &stages.App{Path: "/app", User: llb.User{Name: "postgres"}, Workdir: "/", Entrypoint: []string{"/usr/bin/postgres"}}
+	if in.Layers() != layers-1 {
+		t.Errorf("%d layers, want one less than %d", in.Layers(), layers)
+	}
+	image, def := draw(t, in)
+	if c := image.Config.Config; c.User != "postgres" || c.WorkingDir != "/" || !slices.Equal(c.Entrypoint, in.App.Entrypoint) {
+		t.Errorf("config %+v", c)
+	}
+	for _, v := range decode(t, def).Vertices {
+		e := v.Op.GetExec()
+		if e == nil || !strings.HasPrefix(v.Name, "smoke: entrypoint") {
+			continue
+		}
+		if e.Meta.User != "postgres" || slices.ContainsFunc(e.Mounts, func(m *pb.Mount) bool { return m.Dest == "/app" }) {
+			t.Errorf("%s runs as %q with %v", v.Name, e.Meta.User, e.Mounts)
+		}
+	}
+}
+
+// Of the packages of whose makers no more is known, every library has to be there.
+func TestPackagesOfStrangers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		suites []string
+		base   string // where the base is from
+		want   string
+	}{
+		"Debian and another": {[]string{"bookworm"}, "debian", `"strangers":["libcuda"]`},
+		"another's base":     {[]string{"bookworm"}, "cuda", `"strangers":["dpkg","libcuda"]`},
+		"no Debian at all":   {nil, "cuda", `"strangers":[]`},
+	} {
+		in := input("production")
+		in.Mirrors = llb.Mirrors{"debian": "http://deb.example", "cuda": "http://cuda.example"}
+		in.Lock.Suites, in.Lock.Repositories = tt.suites, []lock.Repository{{Name: "cuda"}}
+		in.Lock.Packages = []lock.Package{
+			{Name: "dpkg", Repository: tt.base, SHA256: digest.FromString("dpkg").Encoded(), For: []lock.Set{{Kind: lock.SetBase}, {Kind: lock.SetBuilder}, {Kind: lock.SetRuntime}}},
+			{Name: "libcuda", Repository: "cuda", SHA256: digest.FromString("libcuda").Encoded(), For: []lock.Set{{Kind: lock.SetRuntime}}},
+		}
+		_, def := draw(t, in)
+		if !strings.Contains(fmt.Sprintf("%q", slices.Concat(def.Def...)), strings.ReplaceAll(tt.want, `"`, `\"`)) {
+			t.Errorf("%s: no options with %s", name, tt.want)
+		}
+	}
+}
+
 // Maps are walked in another order each time: twice the same would be luck.
 func TestGraphIsTheSameEachTime(t *testing.T) {
 	_, first := draw(t, input("debug"))

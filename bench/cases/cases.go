@@ -34,7 +34,7 @@ type row struct {
 	ok    bool
 }
 
-func all() []aCase { return slices.Concat(security(), clients(), engines()) }
+func all() []aCase { return slices.Concat(security(), clients(), engines(), debian()) }
 
 // Main is the program, with its arguments and its outputs.
 func Main(ctx context.Context, args []string, out, progress io.Writer) error {
@@ -42,7 +42,7 @@ func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 	set.SetOutput(progress)
 	folder := set.String("in", "", "the `folder` of all cases, which are no part of the repository")
 	set.Usage = func() {
-		fmt.Fprintln(progress, "usage: go run ./bench cases -in FOLDER [SET|SET/CASE…], in the repository's root\nsets: security clients engine; all where none is named")
+		fmt.Fprintln(progress, "usage: go run ./bench cases -in FOLDER [SET|SET/CASE…], in the repository's root\nsets: security clients engine debian; all where none is named")
 		set.PrintDefaults()
 	}
 	if err := set.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -123,7 +123,7 @@ func (w *world) see(c aCase) (rows []row) {
 		if err := os.CopyFS(dir, os.DirFS(source)); err != nil {
 			return err
 		}
-		rows = c.see(&call{world: w, TB: t, dir: dir})
+		rows = c.see(&call{world: w, TB: t, source: source, dir: dir})
 		return nil
 	})
 	for i := range rows {

@@ -90,8 +90,9 @@ type call struct {
 	*world
 	testing.TB
 
-	dir string   // a copy of the case's folder
-	env []string // on top of the program's own, of all that the case runs
+	source string   // the case's folder
+	dir    string   // a copy of it
+	env    []string // on top of the program's own, of all that the case runs
 }
 
 // outcome is how a program ended.

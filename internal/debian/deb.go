@@ -60,14 +60,14 @@ func PlainDeb(deb string) (plain []byte, err error) {
 		if !isData || suffix == ".xz" || suffix == ".gz" {
 			return nil
 		}
-		files, err := unpack(member, suffix)
-		if err != nil {
-			return fmt.Errorf("unpacking %s: %w", name, err)
+		files, bad := unpack(member, suffix)
+		if bad != nil {
+			return fmt.Errorf("unpacking %s: %w", name, bad)
 		}
 		defer files.Close()
-		data, err := io.ReadAll(files)
-		if err != nil {
-			return fmt.Errorf("unpacking %s: %w", name, err)
+		data, bad := io.ReadAll(files)
+		if bad != nil {
+			return fmt.Errorf("unpacking %s: %w", name, bad)
 		}
 		plain = fmt.Appendf(nil, "%s%-16s%-12d%-6d%-6d%-8s%-10d`\n%s", arMagic, "data.tar", 0, 0, 0, "100644", len(data), data)
 		return ErrStop

@@ -72,7 +72,7 @@ func (f IndexFile) read() (found []*Package, err error) {
 		})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %s of repository %q: %w", f.Path, f.Release.Repository, err)
+		return nil, failure.WithHint(fmt.Errorf("reading %s of repository %q: %w", f.Path, f.Release.Repository, err), brokenIndex)
 	}
 	return found, plain.Close()
 }

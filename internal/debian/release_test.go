@@ -2,8 +2,11 @@ package debian_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +114,14 @@ func TestAnUntrustworthyIndexIsRefused(t *testing.T) {
 		{name: "expired", options: testworld.DebianOptions{Valid: time.Minute}, want: "it expired on"},
 		{name: "another suite", options: testworld.DebianOptions{Says: "trixie"}, want: "index of the suite stable or trixie"},
 		{
+			name: "hashes that are none",
+			spoil: func(_ *testworld.World, d *testworld.Debian) {
+				d.Sign([]byte("Codename: bookworm\nDate: Mon, 30 Nov 2026 00:00:00 UTC\nSHA256:\n " + strings.Repeat("xy", 32) + " 10 main/binary-amd64/Packages.gz\n"))
+			},
+			want: strings.Repeat("xy", 32) + `" is not a hash of 64 hexadecimal digits`,
+		},
+		{name: "weak hashes", options: testworld.DebianOptions{Hashes: []string{"MD5Sum"}}, want: "it has neither a SHA256 nor a SHA512 list, and weaker hashes are not taken"},
+		{
 			name:    "expired key",
 			options: testworld.DebianOptions{Signers: []*openpgp.Entity{old}, Date: time.Now().Add(-60 * time.Hour)},
 			want:    "has expired",
@@ -131,6 +142,65 @@ func TestAnUntrustworthyIndexIsRefused(t *testing.T) {
 				t.Errorf("no hint with %v", err)
 			}
 		})
+	}
+}
+
+// What expired is taken where that is wished for, since an archive of the past is as it was.
+func TestAnExpiredIndexIsTakenOnWish(t *testing.T) {
+	t.Parallel()
+	d := testworld.New(t).Debian(testworld.DebianOptions{Valid: time.Minute}, testworld.Deb{Name: "hello"})
+	m, s := source(t, d)
+	s.AnyAge = true
+	if _, err := getter(t).Release(t.Context(), m, s, time.Now(), silent); err != nil {
+		t.Error(err)
+	}
+}
+
+// Where there is no SHA256, files are verified by their SHA512.
+func TestAnIndexOfAnotherHash(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	d := w.Debian(testworld.DebianOptions{Hashes: []string{"SHA512"}}, testworld.Deb{Name: "hello"}, testworld.Deb{Name: "spoilt"})
+	g := getter(t)
+	x, err := index(t, g, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _ := source(t, d)
+	hello, _ := x.Best("hello")
+	for range 2 { // fetched, and cached
+		name, err := g.Package(t.Context(), m, hello)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, _ := os.ReadFile(name)
+		if sum, err := debian.SHA256(name); err != nil || sum != fmt.Sprintf("%x", sha256.Sum256(data)) || !bytes.Equal(data, testworld.Deb{Name: "hello"}.Bytes(t)) {
+			t.Errorf("%s has the sha256 %s, %v", name, sum, err)
+		}
+	}
+	w.Fail("/debian/pool/**", testworld.Wrong(testworld.Always))
+	spoilt, _ := x.Best("spoilt")
+	if _, err := g.Package(t.Context(), m, spoilt); err == nil || !strings.Contains(err.Error(), "its sha512 is") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A file may have several blocks of keys, with text around them.
+func TestKeysInSeveralBlocks(t *testing.T) {
+	t.Parallel()
+	var all bytes.Buffer
+	for range 3 {
+		all.WriteString("a key of ours:\n")
+		all.Write(testworld.Armoured(t, testworld.NewKey(t, testworld.KeyOptions{})))
+		all.WriteString("\n\n")
+	}
+	keys, err := debian.ParseKeys("key.asc", all.Bytes())
+	if prints := keys.Fingerprints(); err != nil || len(prints) != 3 || prints[0] == prints[2] {
+		t.Errorf("got %v, %v", prints, err)
+	}
+	cut := bytes.LastIndex(all.Bytes(), []byte("-----BEGIN")) + 120
+	if _, err = debian.ParseKeys("key.asc", all.Bytes()[:cut]); err == nil {
+		t.Error("half a key is taken")
 	}
 }
 

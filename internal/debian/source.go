@@ -31,6 +31,9 @@ type Source struct {
 // Subject names the source in messages.
 func (s Source) Subject() string { return fmt.Sprintf("the index of %s %s", s.Repository, s.Suite) }
 
+// brokenIndex is a hint: other mirrors of the repository have the same.
+const brokenIndex = "the repository's own index is broken: who keeps it has to repair it"
+
 // indexLimit is far above any InRelease: that of sid has 300 KB.
 const indexLimit = 16 << 20
 
@@ -96,7 +99,7 @@ func (g *Getter) signed(ctx context.Context, m Mirrors, s Source, detached bool,
 	}
 	r, err := parseRelease(text)
 	if err != nil {
-		return Release{}, fmt.Errorf("reading %s: %w", name, err)
+		return Release{}, failure.WithHint(fmt.Errorf("reading %s: %w", name, err), brokenIndex)
 	}
 	sum := sha256.Sum256(served)
 	r.Repository, r.Suite, r.Signers, r.SHA256 = s.Repository, s.Suite, signers, hex.EncodeToString(sum[:])

@@ -14,12 +14,12 @@ account() {
 	uid=$(named passwd "$name") gid=$(named group "$name")
 	if [ -n "$uid" ]; then
 		if [ -n "$id" ] && [ "$id $id" != "$uid $gid" ]; then
-			refuse "\"$name\" is an account of a package, with the uid $uid" "$name"
+			refuse "\"$name\" is an account of a package, with the numbers $uid:$gid" "$name"
 		fi
 		return
 	fi
 	if [ -n "$id" ] && [ -n "$gid" ] && [ "$gid" != "$id" ]; then
-		refuse "\"$name\" is a group of a package, with the gid $gid" "$name"
+		refuse "\"$name\" is a group of a package, with the number $gid" "$name"
 	fi
 	id=${id:-10001}
 	for file in passwd group; do

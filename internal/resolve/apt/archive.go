@@ -123,9 +123,9 @@ func cutName(asked string) (name, how, wanted string) {
 }
 
 func suites(packages []*debian.Package) []string {
-	var names []string
-	for _, p := range packages {
-		names = append(names, p.Release.Suite)
+	names := make([]string, len(packages))
+	for i, p := range packages {
+		names[i] = p.Release.Suite
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -125,7 +125,7 @@ func placeDeb(from, to string) error {
 	if err = errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o755)); err != nil { //nolint:gosec // packed and removed
 		return err
 	}
-	return os.WriteFile(to, plain, 0o600) //nolint:gosec // beside the other tools
+	return os.WriteFile(to, plain, 0o600)
 }
 
 // place puts a file of the cache where a layer is packed from, without a copy
@@ -148,7 +148,6 @@ func place(from, to string) error {
 // It need not verify them again, and its engine's clock need not be right. It counts
 // itself among the essential packages unless it is told that none is so by force.
 const aptConf = `Acquire::Languages "none";
-Acquire::ForceHash "SHA256";
 Acquire::By-Hash "no";
 Acquire::Check-Valid-Until "false";
 Acquire::Check-Date "false";

@@ -20,7 +20,8 @@ esac
 	fi
 	$busybox cat
 } <"$file" >"$out.names"
-apt-get -q $command $($busybox cat "$out.names") >"$out.log" 2>&1
+# What it prints is compared with SHA256s; which hash an index has itself, was looked at.
+apt-get -q -o Acquire::ForceHash=SHA256 $command $($busybox cat "$out.names") >"$out.log" 2>&1
 echo $? >"$out.status"
 $busybox grep "^'" "$out.log" >"$out.uris"
 exit 0

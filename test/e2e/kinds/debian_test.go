@@ -1,0 +1,176 @@
+package kinds
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
+)
+
+// debianProject is a folder with an image.toml and the keys of its repositories.
+func debianProject(t *testing.T, toml string, repositories ...*testworld.Debian) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "faceblend")
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // as a user's own
+		t.Fatal(err)
+	}
+	for _, r := range repositories {
+		key := strings.ReplaceAll(r.Path, "/", "-") + ".asc"
+		suite := r.Suite
+		if r.Flat {
+			suite = "/"
+		}
+		toml += "[[debian.repository]]\nurl = \"" + r.URL + "\"\nsuite = \"" + suite + "\"\nkey = \"" + key + "\"\n"
+		e2etest.Write(t, filepath.Join(dir, key), r.Key)
+	}
+	e2etest.Write(t, filepath.Join(dir, "image.toml"), []byte("name = \"faceblend\"\n"+toml))
+	return dir
+}
+
+// needing is a program that wants a library which nobody has.
+func needing(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile("/bin/true")
+	if err != nil || !strings.Contains(string(data), "libc.so.6") {
+		t.Skip("/bin/true is no program that wants a library here")
+	}
+	return strings.ReplaceAll(string(data), "libc.so.6", "libq.so.6")
+}
+
+// Packages of others bring all of their files, whatever they are called, and the account that
+// the app names; of Debian's own packages a library that one may lack is told, of others' none
+// may be missing.
+func TestRealPackagesOfOthers(t *testing.T) {
+	t.Parallel()
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	own := w.Debian(testworld.DebianOptions{Path: "own", Flat: true},
+		testworld.Deb{Name: "hello-one", Filename: "a/package.deb", Files: map[string]string{"/usr/bin/hello-one": "#!/bin/sh\nid -nu\n"}},
+		testworld.Deb{Name: "hello-two", Filename: "b/package.deb", Compression: ".zst", Files: map[string]string{"/usr/bin/hello-two": "#!/bin/sh\n"}},
+		testworld.Deb{Name: "nameless", Filename: "files/12345", Files: map[string]string{"/opt/strange/plugin.so": needing(t)}},
+		testworld.Deb{Name: "service", Postinst: "#!/bin/sh\nset -e\necho svc:x:123:124::/srv:/bin/sh >>/etc/passwd\necho svc:x:124: >>/etc/group\nmkfifo /opt/fifo\n"})
+	dir := debianProject(t, `[app]
+user = "svc"
+entrypoint = ["/usr/bin/hello-one"]
+[smoke]
+run = [["/usr/bin/hello-one"]]
+elf-ignore = ["/opt/strange/**"]
+[debian]
+packages = ["hello-one", "hello-two", "iproute2", "nameless", "service"]
+`, own)
+	r := u.Build(t, dir, "--progress", "plain")
+	for _, text := range []string{"libatm.so.1 is needed by /usr/lib/x86_64-linux-gnu/tc/q_atm.so, and nothing that iproute2 depends on has it", " svc\n"} {
+		if !strings.Contains(r.Stderr, text) {
+			t.Errorf("it does not say %q:\n%s", text, e2etest.Tail(r.Stderr))
+		}
+	}
+	l, image := u.Image(t, "production")
+	if c := image.Config.Config; c.User != "svc" || !slices.Equal(c.Entrypoint, []string{"/usr/bin/hello-one"}) || c.WorkingDir != "/" {
+		t.Errorf("its config is %+v", c)
+	}
+	files := e2etest.Files(t, l, image)
+	for _, path := range []string{"/usr/bin/hello-one", "/usr/bin/hello-two", "/opt/strange/plugin.so", "/opt/fifo", "/usr/share/doc/libgcc-s1", "/usr/share/doc/gcc-12-base/copyright"} {
+		if _, ok := files[path]; !ok {
+			t.Errorf("there is no %s", path)
+		}
+	}
+	for _, path := range []string{"/usr/bin/apt-get", "/home/svc", "/usr/share/doc/gcc-12-base/README.Debian"} {
+		if _, ok := files[path]; ok {
+			t.Errorf("there is %s", path)
+		}
+	}
+	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "/opt/strange/**", "/opt/strange/other")
+	u.Fails(t, 1, []string{"libq.so.6 is needed by /opt/strange/plugin.so, and no file of the image bears that name", `elf-ignore = ["libq.so.6"] under [smoke], which may as well name the files that need them`}, dir, "--progress", "plain")
+}
+
+// A distribution that has all takes the place of Debian's own suites, packed in its own way.
+func TestRealDistributionOfOthers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("packs a base anew, skipped by -short")
+	}
+	t.Parallel()
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	noble := w.Distribution(filepath.Join(u.Cache, "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils")
+	dir := debianProject(t, "[debian]\nsuites = []\npackages = [\"python3\"]\n[app]\nuser = \"root\"\nentrypoint = [\"/usr/bin/python3\"]\n[smoke]\nimports = [\"json\"]\n[variant.debug]\nextra-packages = []\n", noble)
+	u.Build(t, dir)
+	l := e2etest.ReadLock(t, dir)
+	if len(l.Releases) != 1 || len(l.Suites) != 0 {
+		t.Errorf("locked from %+v", l.Releases)
+	}
+	for _, p := range l.Packages {
+		if p.Repository != l.Repositories[0].Name {
+			t.Errorf("%s is from %s", p.Name, p.Repository)
+		}
+	}
+	if _, image := u.Image(t, "production"); image.Config.Config.User != "root" {
+		t.Errorf("it runs as %q", image.Config.Config.User)
+	}
+}
+
+// What is wrong with a repository ends a lock, or a build, with one sentence and nothing
+// half-written. When it has been put right, the same folder builds.
+func TestRealRepositoriesThatFail(t *testing.T) {
+	t.Parallel()
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	u.Cache = t.TempDir() // nothing of the package is cached
+	ours, theirs := testworld.NewKey(t, testworld.KeyOptions{}), testworld.NewKey(t, testworld.KeyOptions{})
+	expired := testworld.NewKey(t, testworld.KeyOptions{Made: time.Now().Add(-72 * time.Hour), Lifetime: 48 * time.Hour})
+	options := testworld.DebianOptions{Path: "own", Suite: "own", Signers: []*openpgp.Entity{ours, expired}, Date: time.Now().Add(-60 * time.Hour)}
+	hello := testworld.Deb{Name: "hello", Files: map[string]string{"/usr/bin/hello": "#!/bin/sh\n# " + time.Now().String() + "\n"}}
+	own := w.Debian(options, hello)
+	dir := debianProject(t, "[debian]\npackages = [\"hello\"]\n", own)
+	list := string(w.Content("/own/dists/own/InRelease"))
+	sums := regexp.MustCompile(`(?m)^ [0-9a-f]{64} `).ReplaceAllString(list[strings.Index(list, "Origin"):strings.Index(list, "-----BEGIN PGP SIGNATURE")], " "+strings.Repeat("no", 32)+" ")
+	for _, tt := range []struct {
+		name    string
+		spoil   func()
+		code    int
+		says    string
+		signers []*openpgp.Entity
+	}{
+		{"another key", func() { own.Publish() }, 1, "the index of 127-0-0-1-", []*openpgp.Entity{theirs}},
+		{"an expired key", func() { own.Publish() }, 1, "or its signature has expired", []*openpgp.Entity{expired}},
+		{"hashes that are none", func() { own.Sign([]byte(sums)) }, 1, `" is not a hash of 64 hexadecimal digits`, []*openpgp.Entity{ours}},
+		{"no packages", func() {
+			own.Publish()
+			w.Fail("/own/dists/own/main/**", testworld.Status(http.StatusNotFound, testworld.Always))
+		}, 1, "answers 404 to", []*openpgp.Entity{ours}},
+	} {
+		own.Signers = tt.signers
+		tt.spoil()
+		r := u.Run(t, "lock", dir)
+		if r.Code != tt.code || !strings.Contains(r.Stderr, tt.says) || strings.Count(r.Stderr, "build: error: ") != 1 {
+			t.Errorf("%s: exit code %d, want %d and %q\n%s", tt.name, r.Code, tt.code, tt.says, e2etest.Tail(r.Stderr))
+		}
+		if _, err := os.Stat(filepath.Join(dir, "image.lock")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: there is a lock, %v", tt.name, err)
+		}
+		w.Heal()
+	}
+	own.Signers = []*openpgp.Entity{theirs, ours}
+	hello.Version = "2.0"
+	own.Publish(hello)
+	u.Build(t, "lock", dir)
+	if p, _ := lock.Find(e2etest.ReadLock(t, dir).Packages, "hello"); p.Version != "2.0" {
+		t.Errorf("locked is %s", p.Version)
+	}
+	w.Fail("/own/pool/**", testworld.Status(http.StatusNotFound, testworld.Always))
+	r := u.Run(t, dir, "--smoke", "off")
+	if r.Code != 75 || !strings.Contains(r.Stderr, "hello_2.0_all.deb") || !strings.Contains(r.Stderr, "takes its successor") {
+		t.Errorf("a lost package: exit code %d\n%s", r.Code, e2etest.Tail(r.Stderr))
+	}
+	u.HasNoImage(t)
+	w.Heal()
+	u.Build(t, dir, "--smoke", "off")
+}
