@@ -45,7 +45,7 @@ func TestRealOddPackages(t *testing.T) {
 				w.Fails(t, 1, k.says, dir, "--variant", k.deb.Name, "--smoke", "off", "--progress", "quiet")
 				return
 			}
-			w.Build(t, dir, "--variant", k.deb.Name)
+			w.Build(t, dir, "--variant", k.deb.Name, "--smoke", "off")
 			l, image := w.Image(t, k.deb.Name)
 			if _, ok := e2etest.Files(t, l, image)[k.has]; !ok {
 				t.Errorf("the image has no %q", k.has)
