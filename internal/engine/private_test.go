@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,6 +142,29 @@ func TestKilledEngine(t *testing.T) {
 				t.Errorf("the step that was done ran again: %v", cached)
 			}
 		})
+	}
+}
+
+// A step that takes threads without end comes to the end of what all steps have together,
+// and the engine goes on.
+func TestStepsHaveLimits(t *testing.T) {
+	o := options(t)
+	e := open(t, o)
+	defer closeEngine(t, e)
+	log, err := os.ReadFile(filepath.Join(o.StateDir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(log), "builds have no limits") {
+		t.Skipf("nobody may make control groups here:\n%s", log)
+	}
+	step := stepState(t)
+	most := 2 * (4096 + 1024*runtime.NumCPU())
+	if _, err := solve(t.Context(), e, run(step, "threads", "threads", strconv.Itoa(most)), nil); err == nil || !strings.Contains(err.Error(), "exit code: 2") {
+		t.Errorf("a step with %d threads: %v", most, err)
+	}
+	if _, err := solve(t.Context(), e, run(step, "done"), nil); err != nil {
+		t.Error(err)
 	}
 }
 

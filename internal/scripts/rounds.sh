@@ -49,7 +49,6 @@ unpack() { # options for dpkg, archives
 		if grep -q '^status: .*: unpacked$' $work/status && ! grep -q '^D000010: tarobject ' $work/log; then echo "dpkg doesn't tell what it unpacks"; fi
 		sed -n -E -e '/^D000010: tarobject /!d' \
 			-e "s/^.* ti->name='(.*)' mode=.* type=..\((.)\) ti->linkname='(.*)' namenode=.*$/\2 \1 -> \3/" \
-			-e "s/^D.* ti->name='(.*)$/\1 has a name of two lines/p" \
 			-e "s/^. ((.*\/)?\.wh\..*) -> .*$/\1 is called like what removes files of an image/p" \
 			-e "s/^. (\/.*) -> .*$/\1 is absolute/p" \
 			-e "s/^. ((.*\/)?\.\.(\/.*)?) -> .*$/\1 leads out of it/p" \

@@ -56,10 +56,15 @@ func (e *Error) Unwrap() error { return e.Err }
 // explain words an error of BuildKit, which would print whole command lines.
 func (r *recorder) explain(err error, def *bkllb.Definition) error {
 	at, ok := errors.AsType[*errdefs.VertexError](err)
-	if !ok {
+	if !ok && r.silent == "" {
 		return err
 	}
-	id := digest.Digest(at.Digest)
+	id := r.silent
+	if id != "" {
+		err = errors.New("it said nothing for too long, and was stopped")
+	} else {
+		id = digest.Digest(at.Digest)
+	}
 	e := &Error{
 		Step:   r.names[id],
 		URL:    fetched(def, id),

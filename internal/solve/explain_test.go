@@ -28,7 +28,7 @@ func heard(id digest.Digest, name string, output ...string) *recorder {
 		}
 		close(in)
 	}()
-	r.watch(in, out)
+	r.watch(in, out, silence, nil)
 	return &r
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
@@ -19,20 +20,54 @@ const outputLimit = 64 << 10
 type recorder struct {
 	names   map[digest.Digest]string
 	outputs map[digest.Digest][]byte
+	heard   map[digest.Digest]time.Time // when the steps that install packages last said something, of those that run
+	silent  digest.Digest               // one that said nothing for too long
 }
 
-// watch passes every status on and ends when the channel is closed.
-func (r *recorder) watch(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus) {
+// silence is how long a step that installs packages may say nothing: a script of theirs
+// waits for ever then. A database of manuals takes minutes on a slow machine.
+const silence = 30 * time.Minute
+
+// watch passes every status on and ends when the channel is closed. It stops the build
+// where a step is silent for longer than the limit.
+func (r *recorder) watch(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus, limit time.Duration, stop func()) {
 	defer close(out)
-	r.names, r.outputs = map[digest.Digest]string{}, map[digest.Digest][]byte{}
-	for s := range in {
-		for _, v := range s.Vertexes {
-			r.names[v.Digest] = v.Name
+	r.names, r.outputs, r.heard = map[digest.Digest]string{}, map[digest.Digest][]byte{}, map[digest.Digest]time.Time{}
+	tick := time.NewTicker(limit / 20)
+	defer tick.Stop()
+	for {
+		select {
+		case s, ok := <-in:
+			if !ok {
+				return
+			}
+			r.hear(s)
+			out <- s
+		case <-tick.C:
+			for id, at := range r.heard {
+				if r.silent == "" && time.Since(at) > limit {
+					r.silent = id
+					stop()
+				}
+			}
 		}
-		for _, l := range s.Logs {
-			r.keep(l.Vertex, l.Data)
+	}
+}
+
+func (r *recorder) hear(s *client.SolveStatus) {
+	for _, v := range s.Vertexes {
+		r.names[v.Digest] = v.Name
+		if v.Completed != nil {
+			delete(r.heard, v.Digest)
+		} else if v.Started != nil && installation.MatchString(v.Name) {
+			r.heard[v.Digest] = time.Now()
 		}
-		out <- s
+	}
+	for _, l := range s.Logs {
+		r.keep(l.Vertex, l.Data)
+		if _, runs := r.heard[l.Vertex]; runs {
+			r.heard[l.Vertex] = time.Now()
+		}
 	}
 }
 

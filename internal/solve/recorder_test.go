@@ -76,7 +76,7 @@ func TestADisplayDoesNotHoldUpTheBuild(t *testing.T) {
 	} {
 		status, shown := make(chan *client.SolveStatus), make(chan *client.SolveStatus)
 		var r recorder
-		go r.watch(status, shown)
+		go r.watch(status, shown, silence, nil)
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
 		done := make(chan error)

@@ -1,8 +1,10 @@
 package solve
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/client"
@@ -23,19 +25,22 @@ type submission struct {
 	options  client.SolveOpt
 	build    gateway.BuildFunc
 	progress func(context.Context, chan *client.SolveStatus) error // nobody is shown anything where nil
+	silence  time.Duration                                         // [silence] where zero
 }
 
 // run builds, and shows and remembers what happens meanwhile.
 func (s submission) run(ctx context.Context) (response *client.SolveResponse, seen *recorder, err error) {
 	seen = &recorder{}
 	status, shown := make(chan *client.SolveStatus), make(chan *client.SolveStatus)
-	g, gctx := errgroup.WithContext(ctx)
+	solving, stop := context.WithCancel(ctx)
+	defer stop()
+	g, gctx := errgroup.WithContext(solving)
 	g.Go(func() (buildErr error) {
 		response, buildErr = s.client.Build(gctx, s.options, "lamina", s.build, status)
 		return buildErr
 	})
 	g.Go(func() error {
-		seen.watch(status, shown)
+		seen.watch(status, shown, cmp.Or(s.silence, silence), stop)
 		return nil
 	})
 	var displayErr error
@@ -73,6 +78,7 @@ type ReadRequest struct {
 	Session  []session.Attachable
 	Cache    []cache.Entry                                         // that may bring what the graph makes
 	Progress func(context.Context, chan *client.SolveStatus) error // nobody is shown anything where nil
+	Silence  time.Duration                                         // how long a step that installs packages may say nothing; half an hour where zero
 }
 
 // Read solves a graph, exports nothing, and returns the content of the files in
@@ -84,7 +90,7 @@ func Read(ctx context.Context, c *client.Client, r ReadRequest) ([][]byte, error
 	}
 	var files [][]byte
 	s := submission{
-		client: c, def: def, progress: r.Progress,
+		client: c, def: def, progress: r.Progress, silence: r.Silence,
 		options: client.SolveOpt{
 			OCIStores: llb.Stores(r.Store, nil), Session: r.Session, CacheImports: entries(r.Cache), FrontendAttrs: map[string]string{},
 		},

@@ -52,6 +52,10 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 	}
 	defer l.file.Close()
 
+	// In a container that may not divide its control group builds go on without limits.
+	if err = limitBuilds("/sys/fs/cgroup"); err != nil {
+		logger.Printf("builds have no limits: %v", err)
+	}
 	//nolint:gosec // this very program
 	child := exec.Command("/proc/self/exe", append([]string{roleInit}, c.flags...)...)
 	child.Stdout, child.Stderr = output, output

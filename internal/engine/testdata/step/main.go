@@ -6,6 +6,9 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
 	"time"
 )
 
@@ -22,9 +25,31 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) > 2 && os.Args[1] == "threads" {
+		threads(os.Args[2])
+		return
+	}
 	// Never the same twice: who sees the same again sees a cached result.
 	if err := os.WriteFile("/out", []byte(rand.Text()), 0o600); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
+	}
+}
+
+// threads starts so many threads; the runtime of Go ends with the first that it doesn't get.
+func threads(number string) {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		panic(err)
+	}
+	debug.SetMaxThreads(2 * n)
+	started := make(chan struct{})
+	for range n {
+		go func() {
+			runtime.LockOSThread()
+			started <- struct{}{}
+			select {}
+		}()
+		<-started
 	}
 }
