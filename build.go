@@ -34,7 +34,7 @@ type Build struct {
 	// results, the image gets no name, and the error holds a [ReproducibleError] for each layer.
 	CheckReproducible bool
 
-	Stdout  io.Writer       // what an output to "-" is written to
+	Stdout io.Writer // what an output to "-" is written to
 
 	// Lock is what the image is made of, which must fit the spec. The default is
 	// [Project.Locked].
