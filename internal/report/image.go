@@ -64,7 +64,8 @@ func missing(m lamina.Made) string {
 		fmt.Fprintf(&b, "  %s\n", what)
 	}
 	if len(m.Removed) > 0 {
-		b.WriteString("\nremoved, since all that run the image would share it; keep = [\"PATH\"] under [debian] keeps it:\n")
+		b.WriteString("\nremoved, since all that run the image would share it, or each build have another; " +
+			"/usr/libexec/lamina/first-start makes it, keep = [\"PATH\"] under [debian] keeps it:\n")
 	}
 	for _, r := range m.Removed {
 		fmt.Fprintf(&b, "  %s: %s\n", r.Kind, r.Path)

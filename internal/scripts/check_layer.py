@@ -42,6 +42,9 @@ def main(argument: str, mounts: str = "/.lamina") -> None:
     source = Packages(lists) if os.path.isdir(lists) else Archives(mounts, os.path.join(mounts, "layer"), options["name"])
     check = Check(os.path.join(mounts, "layer"), source, options)
     check.folder("")
+    for first, *more in check.made.values():
+        others = f" and {len(more)} more beside it" if more else ""
+        check.notes.append(f"{first}{others} was {source.origin(first)}; nothing says that it is the same each time")
     for note in check.notes:
         print(plain(note))
     if check.faults:
@@ -93,6 +96,13 @@ class Packages:
         return found
 
     @cached_property
+    def templates(self) -> dict[str, str]:
+        """Returns the hashes of files that ucf has copied from those of packages."""
+        with suppress(FileNotFoundError), open(os.path.join(self.lists, "hashfile"), encoding="utf-8") as file:
+            return {path: value for value, _, path in (line.strip().partition("  ") for line in file)}
+        return {}
+
+    @cached_property
     def known(self) -> Globs:
         with open(MADE, encoding="utf-8") as table:
             rows = [line.split("\t") for line in table if not line.startswith("#")]
@@ -103,7 +113,7 @@ class Packages:
         if self.owns(path):
             known = path not in self.conffiles or digest(file, "md5").hex() == self.conffiles[path]
         else:
-            known = compiled(file)
+            known = compiled(file) or digest(file, "md5").hex() == self.templates.get(path)
         return not known and not self.known.decider(path)
 
     def owns(self, path: str) -> bool:
@@ -182,6 +192,7 @@ class Check:
         self.apart = [place.rstrip("/") for place in options["apart"]]
         self.faults: list[str] = []
         self.notes: list[str] = []
+        self.made: dict[str, list[str]] = {}  # what no line of made.tsv knows, by folder
         self.count = 0
 
     def folder(self, path: str) -> None:
@@ -220,7 +231,7 @@ class Check:
 
     def look(self, path: str, file: str, size: int) -> None:
         if self.source.made(path, file):
-            self.notes.append(f"{path} was {self.source.origin(path)}; nothing says that it is the same each time")
+            self.made.setdefault(os.path.dirname(path), []).append(path)
         if compiled(file) or not (kind := self.keys.kind(path, file, size)):
             return
         if self.keep.decider(path):

@@ -26,6 +26,7 @@ unset LD_PRELOAD
 
 # What the check of the layer knows of packages, also where the spec leaves it out.
 find /var/lib/dpkg -maxdepth 2 -type f \( -path '*/info/*' -o -name status -o -name diversions \) -exec cp -t $lamina/lists {} +
+if [ -f /var/lib/ucf/hashfile ]; then cp /var/lib/ucf/hashfile $lamina/lists; fi
 
 # Nothing stays that differs from build to build or that only dpkg needed.
 rm -f /usr/sbin/policy-rc.d /var/cache/ldconfig/aux-cache \

@@ -87,7 +87,7 @@ type Pruned struct {
 }
 
 // Marks begin a line in which an installation says what it left out
-// (internal/scripts/finish_wheels.py, forget.sh). A step that was cached says nothing.
+// (internal/scripts/finish_wheels.py, made.sh). A step that was cached says nothing.
 const (
 	prunedMark  = "lamina: pruned "
 	removedMark = "lamina: removed "

@@ -153,13 +153,16 @@ class CheckLayerTest(WithFolder):
         self.write(b"3", "layer", "etc", "same.conf")
         self.write(b"4", "layer", "etc", "ld.so.cache")
         self.write(b"5", "layer", "usr", "lib", "owned")
+        self.write(b"6", "layer", "var", "lib", "made", "other")
+        self.write(b"7", "layer", "etc", "template.conf")
         same, other = (hashlib.md5(text, usedforsecurity=False).hexdigest() for text in (b"3", b"other"))
         self.lists(
             status=f"Package: x\nConffiles:\n /etc/changed.conf {other}\n /etc/same.conf {same}\n",
+            hashfile=f"{hashlib.md5(b'7', usedforsecurity=False).hexdigest()}  /etc/template.conf\n",
             x__list="/etc/changed.conf\n/etc/same.conf\n/lib/owned\n", maker__postinst="date >/var/lib/made/number\n",
         )  # fmt: skip
         told = "; nothing says that it is the same each time"
-        self.passes(says=f"/etc/changed.conf was made while x was installed{told}\n/var/lib/made/number was made while maker was installed{told}\n11 entries, ")
+        self.passes(says=f"/etc/changed.conf was made while x was installed{told}\n/var/lib/made/number and 1 more beside it was made while maker was installed{told}\n13 entries, ")
 
     # Keys of wheels, sdists and trees
 

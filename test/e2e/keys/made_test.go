@@ -1,17 +1,10 @@
 package keys
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"lamina.build/internal/engine"
 	"lamina.build/internal/test/container"
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/enginetest"
@@ -28,15 +21,7 @@ func TestRealWhatPackagesMake(t *testing.T) {
 	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["dbus", "munge", "openssh-server", "postgresql", "ssl-cert"]`)
 	u.Build(t, dir, "--smoke", "off")
 
-	there := e2etest.UserOf(t, engineOnOneCPU(t))
-	there.Cache = t.TempDir()
-	there.Build(t, "--print", dir)
-	clock := elsewhere(t)
-	tools, err := filepath.Glob(filepath.Join(there.Cache, "lamina", "tools", "*", "*", "libeatmydata.so"))
-	if err != nil || len(tools) != 1 {
-		t.Fatalf("the tools are %q, %v", tools, err)
-	}
-	e2etest.Write(t, tools[0], clock)
+	there := e2etest.Elsewhere(t, dir)
 	there.Build(t, dir, "--smoke", "off")
 	if got, want := there.Digest(t), u.Digest(t); got != want {
 		t.Errorf("digest is %s elsewhere, %s here", got, want)
@@ -89,45 +74,6 @@ func runs(t *testing.T, start func(env []string, args ...string) (*container.Con
 		t.Fatalf("exit code %d, %v:\n%s", code, err, c.Output())
 	}
 	return c.Output()
-}
-
-// engineOnOneCPU is an engine with nothing in its cache.
-func engineOnOneCPU(t *testing.T) *engine.Engine {
-	t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var before, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		t.Fatal(err)
-	}
-	for cpu := 0; one.Count() == 0; cpu++ {
-		if before.IsSet(cpu) {
-			one.Set(cpu)
-		}
-	}
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
-	return e2etest.FreshEngine(t)
-}
-
-// elsewhere is a library that takes the place of libeatmydata.so.
-func elsewhere(t *testing.T) []byte {
-	t.Helper()
-	compiler, err := exec.LookPath("gcc")
-	if err != nil {
-		t.Skip("needs a C compiler")
-	}
-	made := filepath.Join(t.TempDir(), "elsewhere.so")
-	if out, err := exec.CommandContext(t.Context(), compiler, "-O2", "-shared", "-fPIC", "-o", made, "testdata/elsewhere.c").CombinedOutput(); err != nil { //nolint:gosec // our own
-		t.Fatalf("compiling: %v\n%s", err, out)
-	}
-	data, err := os.ReadFile(made) //nolint:gosec // a folder of the test
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }
 
 // A package that makes something else each time is named with its file, and no image

@@ -1,0 +1,62 @@
+package e2etest
+
+import (
+	_ "embed"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"lamina.build/internal/engine"
+)
+
+// clock is C, which no Go tool may take for a part of the package.
+//
+//go:embed testdata/elsewhere.c
+var clock []byte
+
+// Elsewhere is somebody with an engine that has nothing in its cache and one CPU. Whatever
+// is installed there for the project in dir sees a clock that is 400 days ahead, and folders
+// the other way round. It skips the test where there is no C compiler.
+func Elsewhere(t *testing.T, dir string) *User {
+	t.Helper()
+	compiler, err := exec.LookPath("gcc")
+	if err != nil {
+		t.Skip("needs gcc")
+	}
+	u := UserOf(t, engineOnOneCPU(t))
+	u.Cache = t.TempDir()
+	u.Build(t, "--print", dir) // which unpacks the tools
+	tools, err := filepath.Glob(filepath.Join(u.Cache, "lamina", "tools", "*", "*", "libeatmydata.so"))
+	if err != nil || len(tools) != 1 {
+		t.Fatalf("the tools are %q, %v", tools, err)
+	}
+	source := filepath.Join(t.TempDir(), "elsewhere.c")
+	Write(t, source, clock)
+	if out, err := exec.CommandContext(t.Context(), compiler, "-O2", "-shared", "-fPIC", "-o", tools[0], source).CombinedOutput(); err != nil { //nolint:gosec // our own
+		t.Fatalf("compiling another clock: %v\n%s", err, out)
+	}
+	return u
+}
+
+func engineOnOneCPU(t *testing.T) *engine.Engine {
+	t.Helper()
+	runtime.LockOSThread() // what a thread starts has its CPUs
+	defer runtime.UnlockOSThread()
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		t.Fatal(err)
+	}
+	for cpu := 0; one.Count() == 0; cpu++ {
+		if before.IsSet(cpu) {
+			one.Set(cpu)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
+	return FreshEngine(t)
+}
