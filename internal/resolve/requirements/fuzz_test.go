@@ -45,7 +45,7 @@ func FuzzReadNeverPanics(f *testing.F) {
 			}
 		}
 		var shown strings.Builder
-		shown.WriteString(fmt.Sprintf("%+v", s))
+		fmt.Fprintf(&shown, "%+v", s)
 		for _, r := range append(s.Requirements, s.Constraints...) {
 			shown.WriteString(strings.Join([]string{r.Line, r.Name, r.URL, r.Ref, r.Path, r.Subdirectory}, "\n"))
 		}
