@@ -11,7 +11,7 @@ import (
 	"github.com/moby/buildkit/session/secrets"
 
 	"lamina.build/internal/hub"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/userinfo"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
 )
@@ -38,7 +38,7 @@ func TestLoginsThatAnEngineWouldTakeAlong(t *testing.T) {
 		var said told
 		h := &host{o: Options{Progress: &said, Env: func(string) string { return "hf_token" }}}
 		s := &pythonSecrets{
-			Logins: uv.Logins{"127.0.0.1": requirements.Login{User: "me", Password: "secret"}}, addresses: []string{"https://unused.test/x", index.URL + "/a.whl"},
+			Logins: uv.Logins{"127.0.0.1": userinfo.Login{User: "me", Password: "secret"}}, addresses: []string{"https://unused.test/x", index.URL + "/a.whl"},
 			note: h.note, strays: map[string]error{},
 		}
 		for range 2 {

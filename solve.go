@@ -18,7 +18,7 @@ import (
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/userinfo"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/internal/solve"
 	"lamina.build/internal/solve/readback"
@@ -129,7 +129,7 @@ func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error
 }
 
 // notSet are the variables whose login the host of an address would want.
-func notSet(unset []requirements.Unset, address string) error {
+func notSet(unset []userinfo.Unset, address string) error {
 	var faults []error
 	for _, u := range unset {
 		if host, _, _ := strings.Cut(u.Host, ":"); host == hostOf(address) {

@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/resolve"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/userinfo"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/internal/solve"
 	"lamina.build/lock"
@@ -84,7 +84,7 @@ func TestStrangeFilesOfAMirror(t *testing.T) {
 // A login that was refused may be one whose token is not set: of the host that
 // refused it, and of no other.
 func TestNotSet(t *testing.T) {
-	unset := []requirements.Unset{
+	unset := []userinfo.Unset{
 		{Host: "index.example:8443", Err: errors.New("requirements.txt:1: variable A is not set")},
 		{Host: "other.example", Err: errors.New("requirements.txt:2: variable B is not set")},
 	}

@@ -17,8 +17,11 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// Has tells whether the repository has a blob.
+// Has tells whether the repository has a blob, whatever mirrors have.
 func (r *Repository) Has(ctx context.Context, d digest.Digest) (bool, error) {
+	if err := r.open(ctx); err != nil {
+		return false, err
+	}
 	q := request{method: http.MethodHead, url: r.url("/blobs/" + d.String())}
 	a, err := r.try(ctx, q, http.StatusOK, http.StatusNotFound)
 	if err != nil {

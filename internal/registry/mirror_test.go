@@ -81,6 +81,9 @@ func TestMirrors(t *testing.T) {
 			if name == "by the mirror" && mirror.Calls("GET /v2/**") < 4 {
 				t.Errorf("the mirror got %d calls", mirror.Calls("GET /v2/**"))
 			}
+			if has, err := repo.Has(t.Context(), digest.FromString("none")); err != nil || has {
+				t.Errorf("Has: %v, %v", has, err)
+			}
 			// Nothing is written to a mirror.
 			opts.ReadOnly = false
 			if repo, err = registry.Open(t.Context(), home.Host+"/acme/model", opts); err != nil {

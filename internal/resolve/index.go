@@ -14,7 +14,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/userinfo"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
 )
@@ -23,16 +23,16 @@ import (
 type indexes struct {
 	uv.Indexes
 
-	chosen bool                          // the default one is named by the user
-	logins map[string]requirements.Login // of their addresses
-	told   string                        // which these are, as people are told
+	chosen bool                      // the default one is named by the user
+	logins map[string]userinfo.Login // of their addresses
+	told   string                    // which these are, as people are told
 }
 
 // indexes says which indexes serve what neither the spec nor a requirement file names
 // one for: the flag, Lamina's own variable, then those of uv and of pip, so that a
 // machine that has a mirror needs no second word for it.
 func (p Project) indexes() (indexes, error) {
-	x := indexes{Indexes: uv.Indexes{Default: uv.DefaultIndex}, logins: map[string]requirements.Login{}}
+	x := indexes{Indexes: uv.Indexes{Default: uv.DefaultIndex}, logins: map[string]userinfo.Login{}}
 	defaults := []struct{ name, value string }{
 		{flagName, p.PythonIndex},
 		{"LAMINA_PYTHON_INDEX", p.Env("LAMINA_PYTHON_INDEX")},
@@ -99,7 +99,7 @@ func (x *indexes) read(name, address string, mayLogIn bool) (string, error) {
 		return "", failure.WithHint(err, "put it into ~/.netrc")
 	case u.User != nil:
 		password, _ := u.User.Password()
-		x.logins[u.Host] = requirements.Login{User: u.User.Username(), Password: password}
+		x.logins[u.Host] = userinfo.Login{User: u.User.Username(), Password: password}
 		u.User = nil
 	}
 	return strings.TrimRight(u.String(), "/"), nil
@@ -122,7 +122,7 @@ func (p Project) logins() (uv.Logins, error) {
 }
 
 // unset are the logins whose variables are not set: who has all wheels already needs none.
-func (p Project) unset() (list []requirements.Unset) {
+func (p Project) unset() (list []userinfo.Unset) {
 	for _, r := range p.Wishes.Python {
 		list = append(list, r.Files.Unset...)
 	}
@@ -131,10 +131,10 @@ func (p Project) unset() (list []requirements.Unset) {
 
 // Access is how a build gets at the Python packages of a lock.
 type Access struct {
-	Logins uv.Logins            // of the hosts that they come from
-	Unset  []requirements.Unset // the logins that nobody knows
-	Mirror uv.Mirror            // what the index that the user names has of them
-	Lock   lock.Lock            // the lock, with addresses that somebody vouches for
+	Logins uv.Logins        // of the hosts that they come from
+	Unset  []userinfo.Unset // the logins that nobody knows
+	Mirror uv.Mirror        // what the index that the user names has of them
+	Lock   lock.Lock        // the lock, with addresses that somebody vouches for
 
 	// Strange are the files that the mirror has and that the lock has from where nobody is
 	// named, by sha256: from there they may not come.

@@ -16,6 +16,7 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/layout/blobs"
 	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/userinfo"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/internal/resolve/wishes"
 	"lamina.build/llb"
@@ -120,10 +121,10 @@ func TestLogins(t *testing.T) {
 	}
 	env := map[string]string{"NETRC": netrc}
 	p := Project{Env: func(name string) string { return env[name] }}
-	unset := requirements.Unset{Host: "c.example", Err: errors.New("requirements.txt:1: variable TOKEN is not set")}
-	p.Wishes.Python = []uv.Request{{Files: requirements.Set{
-		Logins: map[string]requirements.Login{"b.example": {User: "them", Password: "three"}}, Unset: []requirements.Unset{unset},
-	}}}
+	unset := userinfo.Unset{Host: "c.example", Err: errors.New("requirements.txt:1: variable TOKEN is not set")}
+	p.Wishes.Python = []uv.Request{{Files: requirements.Set{Found: userinfo.Found{
+		Logins: map[string]userinfo.Login{"b.example": {User: "them", Password: "three"}}, Unset: []userinfo.Unset{unset},
+	}}}}
 	logins, err := p.logins()
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/userinfo"
 )
 
 // Each text is one line; the message stands behind its place.
@@ -166,11 +167,11 @@ func TestFrozenPaths(t *testing.T) {
 		"a @ file:///C:/ci/a", "c d",
 	}
 	_, err := requirements.Read(options(map[string]string{"requirements.txt": text(lines[:4]...)}))
-	equal(t, "a few", messages(t, err), []string{place("1"), place("3"), place("4")})
+	equal(t, "a few", messages(t, err), []string{place("1"), "requirements.txt:4: 3 lines up to this one have such paths"})
 	equal(t, "hints", failure.Hints(err), []string{cure})
 	_, err = requirements.Read(options(map[string]string{"requirements.txt": text(lines...)}))
 	equal(t, "many", messages(t, err), []string{
-		place("1"), place("3"), place("4"), `requirements.txt:7: "c d"` + notOne, "requirements.txt:6: 5 lines up to this one have such paths",
+		place("1"), `requirements.txt:7: "c d"` + notOne, "requirements.txt:6: 5 lines up to this one have such paths",
 	})
 }
 
@@ -253,7 +254,8 @@ func TestVariablesThatAreNotSet(t *testing.T) {
 	if err != nil || len(bare.Logins) != 0 || len(bare.Unset) != 2 {
 		t.Fatalf("without an environment: %d logins, unset %v, %v", len(bare.Logins), bare.Unset, err)
 	}
-	equal(t, "wishes", bare.Wishes(), s.Wishes())
+	bare.Found, s.Found = userinfo.Found{}, userinfo.Found{}
+	equal(t, "what is asked for", bare, s)
 }
 
 // broken is a file system whose files can't be read.

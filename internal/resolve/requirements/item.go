@@ -2,21 +2,17 @@ package requirements
 
 import (
 	"fmt"
-	"net/url"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/userinfo"
 	"lamina.build/lock"
 )
 
-const (
-	project   = `([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[\w\s.,-]*\])?`
-	maxFrozen = 3 // lines of [frozenError] that are told one by one
-	percent   = "in a URL a space is %20, and in its user and password @ : / ? # are %40 %3A %2F %3F %23"
-)
+const project = `([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[\w\s.,-]*\])?`
 
 var (
 	named    = regexp.MustCompile(`^` + project + `\s*([(=<>!~].*)?$`)
@@ -27,8 +23,7 @@ var (
 	below    = regexp.MustCompile(`[#&]subdirectory=([^&]*)`)
 	wheel    = regexp.MustCompile(`(?:^|/)(\w[\w.]*)-[^/]*\.whl$`)
 	revision = regexp.MustCompile(`^git\+(.+?://[^/]*/.*?)(?:@([^@]*))?$`)
-	address  = regexp.MustCompile(`^(?:(?:git\+)?https?://|git\+ssh://(?:[\w.-]+@)?)(?:\[[0-9A-Fa-f:.]+\]|\w[\w.-]*)(?::\d{1,5})?` +
-		`(?:[/?#][^\x00-\x20"\\;<>^|\x60\x7f-\x{10FFFF}]*)?$`)
+	address  = regexp.MustCompile(`^(?:(?:git\+)?https?://|git\+ssh://(?:[\w.-]+@)?)(?:\[[0-9A-Fa-f:.]+\]|\w[\w.-]*)(?::\d{1,5})?(?:[/?#][^\x00-\x20"\\;<>^|\x60\x7f-\x{10FFFF}]*)?$`)
 )
 
 // item reads one requirement and keeps it, once.
@@ -83,7 +78,7 @@ func (r *reader) direct(l line, name, extras, place string) (req Requirement, er
 	file, isFile := strings.CutPrefix(place, "file:")
 	switch {
 	case isFile:
-		req, err = r.path(l, name, unquote(file))
+		req, err = r.path(l, name, userinfo.Unquote(file))
 	case !scheme.MatchString(place):
 		req, err = r.path(l, name, place)
 	default:
@@ -118,35 +113,21 @@ func remote(text string) (req Requirement, err error) {
 // root, wherever the file stands that holds it.
 func (r *reader) path(l line, name, file string) (req Requirement, err error) {
 	if name != "" && strings.HasPrefix(file, "/") {
-		if r.frozen = append(r.frozen, l); len(r.frozen) > maxFrozen {
-			return req, nil
+		if r.frozen = append(r.frozen, l); len(r.frozen) == 1 { // "pip freeze" has many where Conda installed
+			err = fmt.Errorf("%q is a path of the machine that wrote this list", path.Clean(file))
 		}
-		return req, frozenError("%q is a path of the machine that wrote this list", path.Clean(file))
+		return req, failure.WithHint(err, `write versions in place of such paths, as "pip list --format=freeze" does`)
 	}
 	bare, _, _ := strings.Cut(file, "[")
 	clean, info, err := r.find(".", strings.TrimSpace(bare))
 	if err == nil && info.IsDir() {
-		err = failure.WithHint(fmt.Errorf("%q is a folder, and a requirement file only installs archives", clean), fmt.Sprintf(
-			"write sources = [%q] under [python] of image.toml, which installs the tree and brings its dependencies", clean,
-		))
+		hint := fmt.Sprintf("write sources = [%q] under [python] of image.toml, which installs the tree and brings its dependencies", clean)
+		err = failure.WithHint(fmt.Errorf("%q is a folder, and a requirement file only installs archives", clean), hint)
 	}
 	return Requirement{Line: "./" + clean + tidy(file[len(bare):]), Kind: Path, Path: clean}, err
 }
 
-// frozenError is about what "pip freeze" writes where Conda installed.
-func frozenError(format string, value any) error {
-	return failure.WithHint(fmt.Errorf(format, value), `write versions in place of such paths, as "pip list --format=freeze" does`)
-}
-
-func unquote(s string) string {
-	if text, err := url.PathUnescape(s); err == nil {
-		return text
-	}
-	return s // as Python does
-}
-
-// quote repeats part of a line. What might still be a password, because a URL
-// is too broken for its parts to be told apart, is left out.
+// quote repeats part of a line, but for what might be a password in a URL that is too broken to be read.
 func quote(s string) string {
 	if before, after, ok := strings.Cut(s, "://"); ok && strings.Contains(after, "@") {
 		s = before + "://…"

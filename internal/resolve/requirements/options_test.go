@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/userinfo"
 )
 
 func TestGlobalOptions(t *testing.T) {
@@ -76,7 +77,7 @@ func TestLogins(t *testing.T) {
 		"https://u:100%-${TOKEN}@archive/geo-2.zip",
 		"y @ https://plain/y.zip",
 	))
-	equal(t, "logins", s.Logins, map[string]requirements.Login{
+	equal(t, "logins", s.Logins, map[string]userinfo.Login{
 		"index:8443": {User: "me", Password: "geheim2@x"},
 		"quoted":     {User: "me", Password: "geheim3"},
 		"literal":    {User: "u@x"},
@@ -89,7 +90,7 @@ func TestLogins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, shown := range []string{fmt.Sprintf("%v %+v %#v", s, s, s), string(coded), strings.Join(s.Wishes(), " ")} {
+	for _, shown := range []string{fmt.Sprintf("%v %+v %#v", s, s, s), string(coded)} {
 		if strings.Contains(shown, "geheim") {
 			t.Errorf("a secret is shown: %s", shown)
 		}
@@ -97,23 +98,4 @@ func TestLogins(t *testing.T) {
 	if shown := fmt.Sprint(s); !strings.Contains(shown, "(a login)") {
 		t.Errorf("got %s", shown)
 	}
-}
-
-func TestWishes(t *testing.T) {
-	o := options(map[string]string{
-		"requirements.txt": text("torch == 2 --hash=sha256:"+sha, "--pre", "-i https://${TOKEN}@i/", "-f wheels", "a", "--extra-index-url https://x"),
-		"pins.txt":         text("torch==2", "--no-binary=a"),
-	})
-	o.Constraints = []string{"pins.txt"}
-	s, err := requirements.Read(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	equal(t, "wishes", s.Wishes(), []string{
-		"--extra-index-url https://x", "--find-links wheels", "--index-url https://i", "--no-binary=a", "--pre",
-		"-c torch==2", "a", "torch==2 --hash=sha256:" + sha,
-	})
-	equal(t, "without an index", read(t, text("--no-index", "-f wheels")).Wishes(), []string{"--find-links wheels", "--no-index"})
-	equal(t, "options", s.Options, []string{"--no-binary=a", "--pre"})
-	equal(t, "nothing", requirements.Set{}.Wishes(), []string(nil))
 }

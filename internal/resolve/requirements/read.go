@@ -16,15 +16,13 @@ import (
 )
 
 const (
-	unusual  = "a line is UTF-8 without control characters; ${NAME} is for a URL's user and password; nothing may follow a backslash that joins lines"
 	maxSize  = 16 << 20 // of a file: 10,000 items with all their hashes are 5 MB
 	maxDepth = 50       // of files that include others
-	known    = "--requirement --constraint --editable --hash --index-url --extra-index-url --find-links --no-index " +
-		"--pre --prefer-binary --require-hashes --no-binary --only-binary --trusted-host --use-feature"
+	percent  = "in a URL a space is %20, and in its user and password @ : / ? # are %40 %3A %2F %3F %23"
+	known    = "--requirement --constraint --editable --hash --index-url --extra-index-url --find-links --no-index --pre --prefer-binary --require-hashes --no-binary --only-binary --trusted-host --use-feature"
 )
 
 var (
-	newlines   = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 	comment    = regexp.MustCompile(`(^|\s)#.*$`)
 	scheme     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
 	outOfPlace = regexp.MustCompile(`\\$|\$\{[A-Z0-9_]+\}|[\x00-\x08\x0a-\x1f\x7f-\x9f\x{2028}\x{2029}\x{fffd}]`)
@@ -58,10 +56,6 @@ func (r *reader) fault(l line, err error) {
 	if err != nil {
 		r.faults = append(r.faults, &Error{l.file, l.number, err})
 	}
-}
-
-func (r *reader) note(l line, text string) {
-	r.set.Notes = append(r.set.Notes, fmt.Sprintf("%s:%d: %s", l.file, l.number, text))
 }
 
 // again tells whether a text was there before.
@@ -127,11 +121,10 @@ func decode(data []byte) string {
 	return string(utf16.Decode(units))
 }
 
-// lines reads logical lines: one that ends in a backslash goes on in the next.
-// As in pip, a line that is only a comment ends what is continued. Comments may
-// be in any encoding (PEP 263): nothing else of a file needs more than ASCII.
+// lines reads logical lines: one that ends in a backslash goes on in the next, and as in pip a comment
+// ends it. Comments may be in any encoding (PEP 263): nothing else needs more than ASCII.
 func (r *reader) lines(l line, text string) {
-	physical := strings.Split(newlines.Replace(text), "\n")
+	physical := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
 	var parts []string
 	for i, part := range physical {
 		more := strings.HasSuffix(part, `\`)
@@ -157,13 +150,14 @@ func (r *reader) lines(l line, text string) {
 
 // line reads one line: an item with its hashes, or global options.
 func (r *reader) line(l line) {
-	text := r.bare(l)
+	text, faults := r.set.Take(l.text, r.Env, func(err error) error { return &Error{l.file, l.number, err} })
+	r.faults = append(r.faults, faults...)
 	if odd := outOfPlace.FindString(text); odd != "" {
-		r.fault(l, failure.WithHint(fmt.Errorf("%+q can't stand here", odd), unusual))
+		r.fault(l, failure.WithHint(fmt.Errorf("%+q can't stand here", odd), "a line is UTF-8 without control characters; ${NAME} is for a URL's user and password; nothing may follow a backslash that joins lines"))
 		return
 	}
 	if m := editable.FindStringSubmatch(text); m != nil {
-		r.note(l, "editable becomes an ordinary installation")
+		r.set.Notes = append(r.set.Notes, fmt.Sprintf("%s:%d: editable becomes an ordinary installation", l.file, l.number))
 		text = m[1]
 	}
 	parts := options.FindStringSubmatch(text)
@@ -212,7 +206,7 @@ func (r *reader) option(l line, name, value string) (err error) {
 			r.set.Options = append(r.set.Options, name+"="+lock.NormalName(which))
 		}
 	case "--trusted-host", "--use-feature":
-		r.note(l, name+" is ignored: it changes nothing that is locked")
+		r.set.Notes = append(r.set.Notes, fmt.Sprintf("%s:%d: %s is ignored: it changes nothing that is locked", l.file, l.number, name))
 	default:
 		return misplaced(name)
 	}
@@ -222,8 +216,7 @@ func (r *reader) option(l line, name, value string) (err error) {
 // misplaced says why an option can't stand where it does.
 func misplaced(text string) error {
 	name, _, _ := strings.Cut(strings.ReplaceAll(text, "=", " "), " ")
-	question := failure.DidYouMean(name, strings.Fields(known))
-	switch {
+	switch question := failure.DidYouMean(name, strings.Fields(known)); {
 	case setup.MatchString(name):
 		return fmt.Errorf("%s can't be used: locked builds have no options", name)
 	case question != "" && !slices.Contains(strings.Fields(known), name):
@@ -234,7 +227,7 @@ func misplaced(text string) error {
 
 // index checks the root of a PEP 503 index, which needs no slash behind it.
 func index(value string) (string, error) {
-	if !isPage(value) {
+	if !strings.HasPrefix(value, "http") || !address.MatchString(value) {
 		return "", failure.WithHint(fmt.Errorf("%s is not a URL", quote(value)), "a folder of wheels is for --find-links; "+percent)
 	}
 	return strings.TrimRight(value, "/"), nil
@@ -243,7 +236,7 @@ func index(value string) (string, error) {
 // links finds a page or folder of links. As in pip, a path is one from the
 // folder of the file, or else from where pip runs, which is the root.
 func (r *reader) links(folder, value string) (clean string, err error) {
-	if isPage(value) {
+	if strings.HasPrefix(value, "http") && address.MatchString(value) {
 		return value, nil
 	}
 	if clean, _, err = r.find(folder, strings.TrimPrefix(value, "file:")); err != nil {
@@ -251,5 +244,3 @@ func (r *reader) links(folder, value string) (clean string, err error) {
 	}
 	return clean, err
 }
-
-func isPage(value string) bool { return strings.HasPrefix(value, "http") && address.MatchString(value) }

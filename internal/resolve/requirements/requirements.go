@@ -3,9 +3,8 @@
 // they must be known before uv reads them: lines, includes, options, names,
 // pins, URLs and hashes. Versions, markers and extras stay text for uv to judge.
 //
-// Nothing here reaches the network or the environment. A user and password may
-// only stand in a URL, where they are taken out before anything else looks at
-// the line, so that neither a [Set] nor an error can show them.
+// Nothing here reaches the network or the environment. A user and password are taken
+// out of a line before anything else looks at it, so that nothing can show them.
 package requirements
 
 import (
@@ -17,6 +16,7 @@ import (
 	"strings"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/userinfo"
 )
 
 // Options are what a spec gives.
@@ -29,16 +29,15 @@ type Options struct {
 
 // Set is what uv is to be asked for: items and global options.
 type Set struct {
-	Requirements   []Requirement    // in the order of the files, exact duplicates once
-	Constraints    []Requirement    // likewise
-	IndexURL       string           // the last --index-url, "" where none
-	ExtraIndexURLs []string         // in order, each once
-	FindLinks      []string         // http(s) URLs, or clean paths below FS
-	NoIndex        bool             // then there is neither an IndexURL nor an ExtraIndexURL
-	Options        []string         // others that matter to resolving: sorted, with one project each
-	Logins         map[string]Login `json:"-"` // host[:port] → who to be there
-	Unset          []Unset          `json:"-"` // the logins that nobody knows
-	Notes          []string         // "file:line: …" for what is understood otherwise than by pip
+	Requirements   []Requirement // in the order of the files, exact duplicates once
+	Constraints    []Requirement // likewise
+	IndexURL       string        // the last --index-url, "" where none
+	ExtraIndexURLs []string      // in order, each once
+	FindLinks      []string      // http(s) URLs, or clean paths below FS
+	NoIndex        bool          // then there is neither an IndexURL nor an ExtraIndexURL
+	Options        []string      // others that matter to resolving: sorted, with one project each
+	Notes          []string      // "file:line: …" for what is understood otherwise than by pip
+	userinfo.Found `json:"-"`    // in the URLs
 }
 
 // Kind says where a requirement comes from.
@@ -73,35 +72,6 @@ func (r Requirement) Wish() string {
 	return strings.Join(append([]string{r.Line}, r.Hashes...), " --hash=")
 }
 
-// Wishes returns what the set asks for as lines of a requirement file, except
-// that a constraint stands behind -c by itself. They are sorted and each there
-// once: sets that ask for the same have equal wishes. What an archive below FS
-// or a folder of links holds is not part of them.
-func (s Set) Wishes() []string {
-	wishes := slices.Clone(s.Options)
-	add := func(option string, values ...string) {
-		for _, value := range values {
-			wishes = append(wishes, option+value)
-		}
-	}
-	for _, r := range s.Requirements {
-		add("", r.Wish())
-	}
-	for _, c := range s.Constraints {
-		add("-c ", c.Wish())
-	}
-	if s.IndexURL != "" {
-		add("--index-url ", s.IndexURL)
-	}
-	if s.NoIndex {
-		add("", "--no-index")
-	}
-	add("--extra-index-url ", s.ExtraIndexURLs...)
-	add("--find-links ", s.FindLinks...)
-	slices.Sort(wishes)
-	return slices.Compact(wishes)
-}
-
 // Error is one fault of a requirement file and the line it stands in.
 type Error struct {
 	File string
@@ -122,23 +92,21 @@ func (e *Error) Unwrap() error { return e.Err }
 // Read reads all files and what they include by -r and -c. The error holds one
 // [Error] for every fault, in the order of reading.
 func Read(o Options) (Set, error) {
-	r := &reader{Options: o, set: Set{Logins: map[string]Login{}}, seen: map[string]bool{}}
+	r := &reader{Options: o, seen: map[string]bool{}}
 	for i, name := range slices.Concat(o.Requirements, o.Constraints) {
 		r.fault(line{file: name}, r.file(line{constraint: i >= len(o.Requirements)}, name))
 	}
-	if n := len(r.frozen); n > maxFrozen {
-		r.fault(r.frozen[n-1], frozenError("%d lines up to this one have such paths", n))
+	if n := len(r.frozen); n > 1 {
+		r.fault(r.frozen[n-1], fmt.Errorf("%d lines up to this one have such paths", n))
 	}
-	slices.Sort(r.set.Options)
-	r.set.Options = slices.Compact(r.set.Options)
+	r.set.Options = slices.Compact(slices.Sorted(slices.Values(r.set.Options)))
 	if r.set.NoIndex { // pip forgets every index then
 		r.set.IndexURL, r.set.ExtraIndexURLs = "", nil
 	}
 	return r.set, failure.New(failure.Usage, errors.Join(r.faults...))
 }
 
-// Parse reads a single requirement that stands in no file: a name or an archive's
-// URL, without options and logins.
+// Parse reads a single requirement that stands in no file: a name or an archive's URL alone.
 func Parse(text string) (Requirement, error) {
 	r := &reader{Options: Options{FS: embed.FS{}}} // no file lies beside it
 	parts := options.FindStringSubmatch(text)

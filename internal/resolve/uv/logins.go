@@ -13,16 +13,16 @@ import (
 	"github.com/moby/buildkit/session/secrets"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/userinfo"
 )
 
 // Logins are user and password by host. They reach an engine as secrets of a
 // session alone: no graph, lock or log holds any.
-type Logins map[string]requirements.Login
+type Logins map[string]userinfo.Login
 
 // Merge returns the logins of l with those of others over them, by host alone:
 // neither a .netrc nor BuildKit knows ports.
-func (l Logins) Merge(others map[string]requirements.Login) Logins {
+func (l Logins) Merge(others map[string]userinfo.Login) Logins {
 	merged := Logins{}
 	maps.Copy(merged, l)
 	for host, login := range others {
@@ -65,7 +65,7 @@ func (l Logins) For(host string) (user, password string, ok bool) {
 	return login.User, login.Password, ok
 }
 
-func (l Logins) of(host string) (requirements.Login, bool) {
+func (l Logins) of(host string) (userinfo.Login, bool) {
 	login, ok := l[key(host)]
 	return login, ok
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/session/secrets"
 
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/userinfo"
 	"lamina.build/internal/resolve/uv"
 )
 
 func TestMerge(t *testing.T) {
 	netrc := uv.Logins{"a.example": {User: "me", Password: "old"}, "b.example": {User: "you", Password: "word"}}
-	got := netrc.Merge(map[string]requirements.Login{
+	got := netrc.Merge(map[string]userinfo.Login{
 		"A.example:8443": {User: "me", Password: "new"}, "c.example": {User: "it", Password: "x"}, "[::1]:80": {User: "six"},
 	})
 	want := map[string][2]string{"a.example": {"me", "new"}, "b.example": {"you", "word"}, "c.example": {"it", "x"}, "::1": {"six", ""}}

@@ -362,7 +362,7 @@ func TestCommitsThatStay(t *testing.T) {
 			return wishes(t, map[string]string{"requirements.txt": line + "\n"})
 		}
 		l := lock.Lock{Distributions: []lock.Distribution{sam, ssh, vit}}
-		l.Python = []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: read(tt.before).Wishes()}}
+		l.Python = []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: Request{Files: read(tt.before)}.Lines()}}
 		equal(t, tt.line, (versions{lock: l}).texts(Request{Set: lock.ParseSet("python"), Files: read(tt.line)})[""], tt.want)
 	}
 }

@@ -43,6 +43,35 @@ type Request struct {
 	uses projectIndexes
 }
 
+// Lines returns what the requirement files ask for as lines of a requirement file, except
+// that a constraint stands behind -c by itself. They are sorted and each there
+// once: requests that ask for the same have equal lines. What an archive beside the spec
+// or a folder of links holds is not part of them.
+func (r Request) Lines() []string {
+	lines := slices.Clone(r.Files.Options)
+	add := func(option string, values ...string) {
+		for _, value := range values {
+			lines = append(lines, option+value)
+		}
+	}
+	for _, w := range r.Files.Requirements {
+		add("", w.Wish())
+	}
+	for _, c := range r.Files.Constraints {
+		add("-c ", c.Wish())
+	}
+	if r.Files.IndexURL != "" {
+		add("--index-url ", r.Files.IndexURL)
+	}
+	if r.Files.NoIndex {
+		add("", "--no-index")
+	}
+	add("--extra-index-url ", r.Files.ExtraIndexURLs...)
+	add("--find-links ", r.Files.FindLinks...)
+	slices.Sort(lines)
+	return slices.Compact(lines)
+}
+
 // Index is a package index that serves some projects, and alone may do so.
 type Index struct {
 	Name     string

@@ -1,6 +1,9 @@
 package uv
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestNamedIndexes(t *testing.T) {
 	r := Request{
@@ -14,4 +17,19 @@ func TestNamedIndexes(t *testing.T) {
 		"app/uv.lock":        "source = { registry = \"https://pypi.org/simple\" }\n", // which a mirror stands in for
 	}))
 	equal(t, "indexes", got, []string{"https://more.example", "https://links.example/x.html", "https://project.example", "https://bound.example", "https://own.example"})
+}
+
+func TestLines(t *testing.T) {
+	sum := strings.Repeat("0", 64)
+	r := Request{Files: wishes(t, map[string]string{
+		"requirements.txt": "torch == 2 --hash=sha256:" + sum + "\n--pre\n-i https://${TOKEN}@i/\n-f wheels\na\n--extra-index-url https://x\n", "wheels/a.whl": "",
+		"constraints.txt": "torch==2\n--no-binary=a\n",
+	})}
+	equal(t, "lines", r.Lines(), []string{
+		"--extra-index-url https://x", "--find-links wheels", "--index-url https://i", "--no-binary=a", "--pre",
+		"-c torch==2", "a", "torch==2 --hash=sha256:" + sum,
+	})
+	r.Files = wishes(t, map[string]string{"requirements.txt": "--no-index\n-f wheels\n", "wheels/a.whl": ""})
+	equal(t, "without an index", r.Lines(), []string{"--find-links wheels", "--no-index"})
+	equal(t, "nothing", Request{}.Lines(), []string(nil))
 }

@@ -131,7 +131,7 @@ func (r *reader) checkWords(key, at string, list []string) error {
 // lines word the request as a lock keeps it.
 func (r *reader) lines() []string {
 	q := r.request
-	list := slices.Concat(q.Files.Wishes(), r.inputs)
+	list := slices.Concat(q.Lines(), r.inputs)
 	for _, i := range q.Indexes {
 		list = append(list, fmt.Sprintf("index %s %s: %s", i.Name, i.URL, strings.Join(sorted(i.Packages), ", ")))
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/userinfo"
 	"lamina.build/internal/resolve/wishes"
 	"lamina.build/spec"
 )
@@ -115,7 +115,7 @@ func TestLoginsOfRequirementFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	set := w.Python[0].Files
-	if diff := cmp.Diff(map[string]requirements.Login{"i.example": {User: "me", Password: "t"}}, set.Logins); diff != "" {
+	if diff := cmp.Diff(map[string]userinfo.Login{"i.example": {User: "me", Password: "t"}}, set.Logins); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if len(set.Unset) != 1 || set.Unset[0].Host != "l.example" || failure.KindOf(set.Unset[0].Err) != failure.Usage {

@@ -1,0 +1,101 @@
+// Package userinfo takes users and passwords out of the URLs of a text, as pip's requirement
+// files have them. A password is a variable of the environment there, "${TOKEN}".
+package userinfo
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"lamina.build/internal/failure"
+)
+
+var (
+	variable = regexp.MustCompile(`\$\{([A-Z0-9_]+)\}`) // as in pip, only upper case
+	userInfo = regexp.MustCompile(`([A-Za-z0-9+.-]*)://([^/?#\s]*)@([^/?#\s@]*)`)
+)
+
+// Login is a user and password as they are sent, not as a URL writes them.
+type Login struct {
+	User     string
+	Password string
+}
+
+// Format keeps a login out of whatever is printed ([fmt.Formatter]).
+func (Login) Format(f fmt.State, _ rune) { fmt.Fprint(f, "(a login)") }
+
+// Unset is a login whose variables are not set. That is no fault until somebody
+// has to log in: what is asked for is the same without.
+type Unset struct {
+	Host string // host[:port]
+	Err  error  // one for each variable
+}
+
+// Found are the logins that were found.
+type Found struct {
+	Logins map[string]Login // host[:port] → who to be there
+	Unset  []Unset          // the logins that nobody knows
+}
+
+// Take returns a text without the users and passwords of its URLs, which nobody may repeat,
+// and what is wrong with them. at places an error, and env says what a variable stands for.
+func (f *Found) Take(text string, env func(string) string, at func(error) error) (bare string, faults []error) {
+	bare = userInfo.ReplaceAllStringFunc(text, func(found string) string {
+		m := userInfo.FindStringSubmatch(found)
+		if strings.HasSuffix(m[1], "ssh") && !strings.Contains(m[2], ":") {
+			return found
+		}
+		if err := f.login(m[2], strings.ToLower(strings.TrimRight(m[3], `"'`)), env, at); err != nil {
+			faults = append(faults, at(err))
+		}
+		return m[1] + "://" + m[3]
+	})
+	return bare, faults
+}
+
+// login keeps who to be at a host. As in pip, variables are replaced before
+// percent signs are decoded.
+func (f *Found) login(user, host string, env func(string) string, at func(error) error) error {
+	if _, password, _ := strings.Cut(user, ":"); password != "" && !variable.MatchString(password) {
+		return errors.New("the URL holds a password; write ${NAME} in its place or use ~/.netrc")
+	}
+	var unset []error
+	text := variable.ReplaceAllStringFunc(user, func(v string) (value string) {
+		name := v[2 : len(v)-1]
+		if env != nil {
+			value = env(name)
+		}
+		if value == "" {
+			unset = append(unset, at(fmt.Errorf("variable %s is not set", name)))
+		}
+		return value
+	})
+	if unset != nil {
+		f.Unset = append(f.Unset, Unset{host, failure.New(failure.Usage, errors.Join(unset...))})
+		return nil
+	}
+	name, password, _ := strings.Cut(text, ":")
+	login := Login{Unquote(name), Unquote(password)}
+	if strings.ContainsFunc(login.User+login.Password, unicode.IsControl) {
+		return errors.New("the URL's user or password holds a control character")
+	}
+	if known, ok := f.Logins[host]; ok && known != login {
+		return fmt.Errorf("%q has a different user or password on another line", host)
+	}
+	if f.Logins == nil {
+		f.Logins = map[string]Login{}
+	}
+	f.Logins[host] = login
+	return nil
+}
+
+// Unquote decodes the percent signs of a part of a URL. One that is none stays, as in Python.
+func Unquote(s string) string {
+	if text, err := url.PathUnescape(s); err == nil {
+		return text
+	}
+	return s
+}
