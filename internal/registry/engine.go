@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -31,6 +32,7 @@ func Diagnose(ctx context.Context, reference string, o Options) error {
 var (
 	// An engine's words for an answer that is no success, and for one that asks who we are.
 	engineStatus  = regexp.MustCompile(`unexpected status from (\w+) request to (\S+): (\d{3})\b`)
+	engineCode    = regexp.MustCompile(`: (denied|unauthorized|unsupported|toomanyrequests|unavailable|unknown): `)
 	engineRefusal = regexp.MustCompile(`insufficient_scope|authorization failed|no basic auth credentials|failed to (authorize|fetch (oauth|anonymous) token)|access denied`)
 	engineAddress = regexp.MustCompile(`https?://[^\s"]+`)
 )
@@ -69,6 +71,11 @@ func ExplainEngine(err error) error {
 	code, text := 0, err.Error()
 	if found := engineStatus.FindStringSubmatch(text); found != nil {
 		code, _ = strconv.Atoi(found[3])
+	} else if found = engineCode.FindStringSubmatch(text); found != nil {
+		code = cmp.Or(map[string]int{
+			"denied": http.StatusForbidden, "unauthorized": http.StatusUnauthorized, "unsupported": http.StatusMethodNotAllowed,
+			"toomanyrequests": http.StatusTooManyRequests,
+		}[found[1]], http.StatusInternalServerError)
 	} else if engineRefusal.MatchString(text) {
 		code = http.StatusUnauthorized
 	}
