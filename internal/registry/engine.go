@@ -85,6 +85,7 @@ func ExplainEngine(err error) error {
 	}
 	kind := failure.KindOf(err)
 	switch {
+	case isFull(code, text):
 	case isRefused(code):
 		kind = failure.Usage
 	case fetch.IsPassing(code):
@@ -96,6 +97,11 @@ func ExplainEngine(err error) error {
 	return failure.WithHint(err, hintOf(code, text))
 }
 
+// isFull tells a quota that is used up.
+func isFull(code int, said string) bool {
+	return code == http.StatusInsufficientStorage || code != 0 && strings.Contains(strings.ToLower(said), "quota")
+}
+
 // hintOf is what helps where a registry answers with a status and says something about it.
 func hintOf(code int, said string) string {
 	said = strings.ToLower(said)
@@ -103,7 +109,7 @@ func hintOf(code int, said string) string {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
 	}
 	switch {
-	case has("quota"), code == http.StatusInsufficientStorage:
+	case isFull(code, said):
 		return "the registry's quota is used up: remove images there, or ask who runs it for more"
 	case has("no space left"):
 		return "the registry's disk is full: whoever runs it has to make room"
