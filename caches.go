@@ -50,7 +50,13 @@ func (j job) exportCaches(ctx context.Context, e *engine.Engine, made solved) (f
 		case ctx.Err() != nil:
 			return faults, errors.Join(err, fault)
 		}
-		fault = fmt.Errorf("leaving the cache %s: %w", entry.Name(), registry.ExplainEngine(fault))
+		fault = registry.ExplainEngine(fault)
+		if entry.Type == "registry" {
+			if said := registry.Diagnose(ctx, entry.Attrs["ref"], j.registry(entry.Attrs["registry.insecure"] == "true")); said != nil {
+				fault = said
+			}
+		}
+		fault = fmt.Errorf("leaving the cache %s: %w", entry.Name(), fault)
 		if entry.Attrs["ignore-error"] == "false" {
 			err = errors.Join(err, fault)
 			continue

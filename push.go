@@ -28,7 +28,7 @@ func (j job) explainPush(ctx context.Context, err error) error {
 	}
 	for _, o := range j.Outputs {
 		for _, name := range o.Names {
-			if !o.Push || !strings.Contains(err.Error(), "failed to push "+name) && len(o.Names) > 1 {
+			if !o.Push {
 				continue
 			}
 			if said := registry.Diagnose(ctx, name, j.registry(o.Insecure)); said != nil {
@@ -36,7 +36,11 @@ func (j job) explainPush(ctx context.Context, err error) error {
 			}
 		}
 	}
-	return &pushError{registry.ExplainEngine(err)}
+	err = registry.ExplainEngine(err)
+	if failure.KindOf(err) == failure.Usage { // whoever may push has had a token that ended
+		err = failure.New(failure.Transient, err)
+	}
+	return &pushError{err}
 }
 
 // pushAgain says after how long a push is worth another try.

@@ -24,8 +24,16 @@ func TestParseRemote(t *testing.T) {
 		{"compression is kept", "type=local,dest=d,compression=gzip,force-compression=false", true, cache.Entry{Type: "local", Attrs: map[string]string{"dest": "d", "mode": "max", "compression": "gzip", "force-compression": "false"}}, ""},
 		{"inline", "type=inline", true, cache.Entry{Type: "inline", Attrs: map[string]string{}}, ""},
 		{"quoted comma", `type=local,"src=a,b"`, false, cache.Entry{Type: "local", Attrs: map[string]string{"src": "a,b"}}, ""},
-		{"unknown type", "type=gcs,bucket=b", false, cache.Entry{}, `type "gcs" is not one of registry, local`},
-		{"inline import", "type=inline", false, cache.Entry{}, `type "inline" is not one of registry, local`},
+		{"unknown type", "type=gcs,bucket=b", false, cache.Entry{}, `type "gcs" is not one of registry, local, gha, s3, azblob`},
+		{"inline import", "type=inline", false, cache.Entry{}, `type "inline" is not one of registry, local, gha, s3, azblob`},
+		{"GitHub's cache", "type=gha,scope=s", true, cache.Entry{Type: "gha", Attrs: map[string]string{"scope": "s", "mode": "max"}}, ""},
+		{"GitHub's has its compression", "type=gha,compression=zstd", true, cache.Entry{}, `type gha has no "compression"`},
+		{"a bucket", "type=s3,bucket=b,region=r,endpoint_url=http://s,use_path_style=true", true, cache.Entry{Type: "s3", Attrs: map[string]string{
+			"bucket": "b", "region": "r", "endpoint_url": "http://s", "use_path_style": "true", "mode": "max", "compression": "zstd", "force-compression": "true",
+		}}, ""},
+		{"no bucket", "type=s3,region=r", false, cache.Entry{}, "type s3 needs bucket="},
+		{"Azure", "type=azblob,account_url=https://a", false, cache.Entry{Type: "azblob", Attrs: map[string]string{"account_url": "https://a"}}, ""},
+		{"no account", "type=azblob,name=n", true, cache.Entry{}, "type azblob needs account_url="},
 		{"unknown attribute", "type=local,src=d,dest=e", false, cache.Entry{}, `type local has no "dest", it has src, tag, digest`},
 		{"missing folder", "type=local", true, cache.Entry{}, "type local needs dest="},
 		{"bad mode", "type=registry,ref=r,mode=all", true, cache.Entry{}, `mode "all" is neither min nor max`},
@@ -69,10 +77,51 @@ func TestEachVariantHasItsOwnReference(t *testing.T) {
 			t.Errorf("For changed the entry it was called on")
 		}
 	}
+	for service, want := range map[string]string{"gha": "scope", "s3": "name", "azblob": "name"} {
+		e := cache.Entry{Type: service, Attrs: map[string]string{"mode": "max"}}
+		if got := e.For("debug", "linux/amd64").Attrs[want]; got != "cache-debug-linux-amd64" || e.Attrs[want] != "" {
+			t.Errorf("%s has the name %q", service, got)
+		}
+		if e.Attrs[want] = "mine"; e.For("debug", "linux/amd64").Attrs[want] != "mine" {
+			t.Errorf("%s lost its name", service)
+		}
+	}
 	for _, e := range []cache.Entry{{Type: "inline"}, {Type: "local", Attrs: map[string]string{"dest": "d"}}} {
 		if got := e.For("debug", "linux/amd64"); !cmp.Equal(got, e) {
 			t.Errorf("%v became %v", e, got)
 		}
+	}
+}
+
+// What the tools of a service set for it is taken, and what a user says holds.
+func TestServicesAreReachedByTheirVariables(t *testing.T) {
+	env := map[string]string{
+		"ACTIONS_CACHE_URL": "http://v1", "ACTIONS_RESULTS_URL": "http://v2", "ACTIONS_RUNTIME_TOKEN": "t", "AWS_REGION": "r", "AWS_ACCESS_KEY_ID": "id",
+		"AWS_SECRET_ACCESS_KEY": "key", "AWS_SESSION_TOKEN": "st", "BUILDKIT_AZURE_STORAGE_CONTAINER": "c",
+	}
+	type attrs = map[string]string
+	for _, tt := range []struct {
+		kind      string
+		v2        string
+		has, want attrs
+	}{
+		{"gha", "", attrs{}, attrs{"url": "http://v1", "token": "t"}},
+		{"gha", "True", attrs{"token": "mine"}, attrs{"url": "http://v1", "url_v2": "http://v2", "token": "mine"}},
+		{"gha", "", attrs{"version": "2"}, attrs{"version": "2", "url": "http://v1", "url_v2": "http://v2", "token": "t"}},
+		{"s3", "", attrs{"bucket": "b"}, attrs{"bucket": "b", "region": "r", "access_key_id": "id", "secret_access_key": "key", "session_token": "st"}},
+		{"s3", "", attrs{"access_key_id": "mine", "region": "x"}, attrs{"access_key_id": "mine", "region": "x"}},
+		{"azblob", "", attrs{}, attrs{"container": "c"}},
+		{"registry", "True", attrs{"ref": "r"}, attrs{"ref": "r"}},
+	} {
+		env["ACTIONS_CACHE_SERVICE_V2"] = tt.v2
+		got := cache.Entry{Type: tt.kind, Attrs: tt.has}.From(func(name string) string { return env[name] })
+		if diff := cmp.Diff(tt.want, got.Attrs); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.kind, diff)
+		}
+	}
+	secret := cache.Entry{Type: "s3", Attrs: attrs{"bucket": "b", "secret_access_key": "key"}}
+	if got := secret.Name(); got != "s3 b" {
+		t.Errorf("it is called %q", got)
 	}
 }
 

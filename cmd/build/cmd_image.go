@@ -70,10 +70,10 @@ func (o *imageOptions) add(c *cobra.Command) {
 	section(c, "CACHE FLAGS", func(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.from, "cache-from", nil,
 			"use what the cache at this `SPEC` has: type=registry,ref=…, type=local,src=…, "+
-				"or a bare reference; may be repeated")
+				"type=gha, type=s3,bucket=…, type=azblob,account_url=…, or a bare reference; may be repeated")
 		f.StringArrayVar(&o.to, "cache-to", nil,
-			"leave a cache at this `SPEC`: type=registry,ref=…, type=local,dest=…, type=inline; "+
-				"may be repeated")
+			"leave a cache at this `SPEC`: type=registry,ref=…, type=local,dest=…, type=inline, "+
+				"type=gha, type=s3,bucket=…, type=azblob,account_url=…; may be repeated")
 		f.BoolVar(&o.noCache, "no-cache", false, "run every step anew")
 	})
 	engineFlags(c, &o.options)

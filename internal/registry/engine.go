@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -31,6 +32,7 @@ func Diagnose(ctx context.Context, reference string, o Options) error {
 var (
 	// An engine's words for an answer that is no success, and for one that asks who we are.
 	engineStatus  = regexp.MustCompile(`unexpected status from (\w+) request to (\S+): (\d{3})\b`)
+	engineCode    = regexp.MustCompile(`: (denied|unauthorized|unsupported|toomanyrequests|unavailable|unknown): `)
 	engineRefusal = regexp.MustCompile(`insufficient_scope|authorization failed|no basic auth credentials|failed to (authorize|fetch (oauth|anonymous) token)|access denied`)
 	engineAddress = regexp.MustCompile(`https?://[^\s"]+`)
 )
@@ -69,6 +71,11 @@ func ExplainEngine(err error) error {
 	code, text := 0, err.Error()
 	if found := engineStatus.FindStringSubmatch(text); found != nil {
 		code, _ = strconv.Atoi(found[3])
+	} else if found = engineCode.FindStringSubmatch(text); found != nil {
+		code = cmp.Or(map[string]int{
+			"denied": http.StatusForbidden, "unauthorized": http.StatusUnauthorized, "unsupported": http.StatusMethodNotAllowed,
+			"toomanyrequests": http.StatusTooManyRequests,
+		}[found[1]], http.StatusInternalServerError)
 	} else if engineRefusal.MatchString(text) {
 		code = http.StatusUnauthorized
 	}
@@ -78,6 +85,7 @@ func ExplainEngine(err error) error {
 	}
 	kind := failure.KindOf(err)
 	switch {
+	case isFull(code, text):
 	case isRefused(code):
 		kind = failure.Usage
 	case fetch.IsPassing(code):
@@ -89,6 +97,11 @@ func ExplainEngine(err error) error {
 	return failure.WithHint(err, hintOf(code, text))
 }
 
+// isFull tells a quota that is used up.
+func isFull(code int, said string) bool {
+	return code == http.StatusInsufficientStorage || code != 0 && strings.Contains(strings.ToLower(said), "quota")
+}
+
 // hintOf is what helps where a registry answers with a status and says something about it.
 func hintOf(code int, said string) string {
 	said = strings.ToLower(said)
@@ -96,7 +109,7 @@ func hintOf(code int, said string) string {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
 	}
 	switch {
-	case has("quota"), code == http.StatusInsufficientStorage:
+	case isFull(code, said):
 		return "the registry's quota is used up: remove images there, or ask who runs it for more"
 	case has("no space left"):
 		return "the registry's disk is full: whoever runs it has to make room"

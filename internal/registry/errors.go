@@ -138,7 +138,7 @@ func (r *Repository) explain(err error) error {
 	switch code := codeOf(err); {
 	case err == nil:
 		return nil
-	case code != 0 && strings.Contains(strings.ToLower(err.Error()), "quota"):
+	case isFull(code, err.Error()):
 		return failure.WithHint(err, hintOf(code, err.Error()))
 	case code == http.StatusUnauthorized:
 		return failure.New(failure.Usage, failure.WithHint(err, "log in with docker login "+host+", or podman login"))

@@ -1,0 +1,114 @@
+package faults
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/enginetest"
+	"lamina.build/internal/test/testworld"
+)
+
+// Two engines on machines of their own know their clients by certificates. One loses its
+// power in the middle of a build, and the other one does it: the same image, with what the
+// client had packed and the lock found already.
+func TestRealBuildGoesOnOnAnotherEngine(t *testing.T) {
+	u, dir := e2etest.NewUser(t), small(t)
+	u.Build(t, dir, "--smoke", "off", "--progress", "quiet")
+	want := u.Digest(t)
+
+	ca := testworld.NewAuthority(t)
+	own, ownKey := ca.Certify(t, false)
+	engines := make([]*enginetest.Remote, 2)
+	for i := range engines {
+		host, there, within := machine(t, i)
+		cert, key := ca.Certify(t, false, there)
+		engines[i] = enginetest.StartRemote(t, there+":1234", within, []string{"HTTP_PROXY=" + proxy(t, host), "HTTPS_PROXY=" + proxy(t, host)},
+			"--tlscert", cert, "--tlskey", key, "--tlscacert", ca.File)
+	}
+	there := *u
+	there.Dir, there.Addr = t.TempDir(), ""
+	args := []string{dir, "--addr", engines[0].Addr, "--addr", engines[1].Addr, "--tlscacert", ca.File, "--tlscert", own, "--tlskey", ownKey, "--smoke", "off", "--progress", "plain"}
+	start := time.Now()
+	run := there.Start(t, args...)
+	run.Until("runtime: install")
+	killed := time.Since(start)
+	engines[0].Kill()
+	run.Ends(0)
+	t.Logf("killed after %s, done after %s", killed.Round(time.Second), time.Since(start).Round(time.Second))
+	if said := run.Said(); !strings.Contains(said, "building on at "+engines[1].Addr) {
+		t.Errorf("it does not say that another engine goes on:\n%s", e2etest.Tail(said))
+	}
+	if got := there.Digest(t); got != want {
+		t.Errorf("the image is %s, and %s where nothing was killed", got, want)
+	}
+	nothingLeft(t, there.Dir)
+	// With both gone there is none to go on, and that is passing trouble.
+	engines[1].Kill()
+	there.Fails(t, 4, []string{engines[0].Addr, engines[1].Addr}, args...)
+}
+
+// machine is a network namespace with a wire to this one: the addresses of both ends,
+// and how a program is started there.
+func machine(t *testing.T, n int) (here, there string, within []string) {
+	t.Helper()
+	name := fmt.Sprintf("lamina%d-%d", os.Getpid(), n)
+	wire := fmt.Sprintf("la%d-%d", os.Getpid()%100000, n)
+	here, there = fmt.Sprintf("198.18.%d.1", n), fmt.Sprintf("198.18.%d.2", n)
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() }) //nolint:noctx // it goes with its wire
+	for _, line := range []string{
+		"netns add " + name,
+		"link add " + wire + " type veth peer name eth0 netns " + name,
+		"addr add " + here + "/24 dev " + wire,
+		"link set " + wire + " up",
+		"-n " + name + " addr add " + there + "/24 dev eth0",
+		"-n " + name + " link set eth0 up",
+		"-n " + name + " link set lo up",
+	} {
+		if out, err := exec.CommandContext(t.Context(), "ip", strings.Fields(line)...).CombinedOutput(); err != nil { //nolint:gosec // of this test
+			t.Skipf("this machine has no network namespaces: ip %s: %v: %s", line, err, out)
+		}
+	}
+	return here, there, []string{"nsenter", "--net=/run/netns/" + name} // ip would mount /sys anew, without cgroups
+}
+
+// proxy is the only way out of such a machine.
+func proxy(t *testing.T, host string) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", host+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := &httputil.ReverseProxy{Rewrite: func(*httputil.ProxyRequest) {}}
+	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { //nolint:gosec // its clients are tests
+		if r.Method != http.MethodConnect {
+			forward.ServeHTTP(rw, r)
+			return
+		}
+		far, err := new(net.Dialer).DialContext(r.Context(), "tcp", r.Host)
+		if err != nil {
+			http.Error(rw, err.Error(), http.StatusBadGateway)
+			return
+		}
+		near, _, err := http.NewResponseController(rw).Hijack()
+		if err != nil {
+			_ = far.Close()
+			return
+		}
+		_, _ = io.WriteString(near, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { _, _ = io.Copy(far, near); _ = far.Close() }()
+		_, _ = io.Copy(near, far)
+		_ = near.Close()
+	})}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return "http://" + l.Addr().String()
+}
