@@ -101,7 +101,8 @@ class Equal(unittest.TestCase):
         rows = cls.upstream.text_encoder([prompt], torch.device("cpu"))[0]
         return torch.cat([rows, rows.new_zeros(pipeline.TOKENS - len(rows), rows.shape[1])])
 
-    def compare(self, film: Film, upstream: object = None, **given: object) -> None:
+    def compare(self, film: Film, upstream: object = None, **given: object) -> np.ndarray:
+        """Return upstream's frames, of which ours must be the same."""
         order = orders.Order(**{"mode": orders.ANIMATION, "seed": SEED, "steps": STEPS} | given)
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         film.write(folder)
@@ -117,6 +118,7 @@ class Equal(unittest.TestCase):
         apart = np.abs(wanted.astype(int) - got)
         print(f"{given}: {apart.max()} of 255 apart at most, {(apart > 0).mean():.1e} of the values", file=sys.stderr)
         self.assertLessEqual(apart.max(), LEVEL)
+        return wanted.astype(int)
 
     def test_modes_overlaps_and_guidance(self) -> None:
         """The solvers by turns, so that each is tried with both of everything."""
@@ -135,8 +137,9 @@ class Equal(unittest.TestCase):
     def test_relighting_comes_and_goes(self) -> None:
         """The adapter is switched: with it, and without it again."""
         lit = WAN.WanAnimate(shim.config(), str(self.weights), use_relighting_lora=True)
-        self.compare(Film(30), lit, mode=orders.REPLACEMENT, relighting=True)
-        self.compare(Film(30), mode=orders.REPLACEMENT)
+        with_it = self.compare(Film(30), lit, mode=orders.REPLACEMENT, relighting=True)
+        without = self.compare(Film(30), mode=orders.REPLACEMENT)
+        self.assertGreater(np.abs(with_it - without).max(), 10 * LEVEL)
 
     def test_prompts_are_upstreams(self) -> None:
         names = shim.config()
