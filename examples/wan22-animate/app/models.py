@@ -1,4 +1,4 @@
-"""The models of the pipeline: read from the original's files, made into diffusers' modules, put where the plan wants them.
+"""The models of the pipeline: the original's files made into diffusers' modules, and put where a plan wants them.
 
 Keys are converted by the functions of diffusers' from_single_file, which itself would leave out
 what has no place, and round what the transformer computes in float32. Weights stay in the

@@ -10,6 +10,7 @@ work in float32.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +46,7 @@ def load(places: Places, plan: "Plan", tell: Callable[[str], None], embed: Embed
     tell("VAE")
     vae = models.vae(places.vae).to(device)
     tell("CLIP")
-    # in float16 as upstream's, which a CPU is slow at
+    # which upstream has in float16
     clip = models.clip(places.image_encoder, torch.float16 if device.type == "cuda" else dtype).to(device)
     tell("transformer")
     transformer = models.transformer(places.transformer, dtype)
@@ -60,15 +61,31 @@ def load(places: Places, plan: "Plan", tell: Callable[[str], None], embed: Embed
 
 
 @dataclass(frozen=True)
+class _Job:
+    """What the segments of a film share."""
+
+    order: Order
+    frames: Frames
+    texts: list[Tensor]
+    """The prompt, and the negative one where guidance wants it."""
+    image: Tensor
+    """What CLIP sees in the picture."""
+    reference: Tensor
+    """The picture as the first latent frame, with its mask."""
+    noise: torch.Generator
+    """One for all: a segment's noise goes on where that of the one before ended."""
+
+
+@dataclass(frozen=True)
 class _Given:
     """What a segment is sampled from."""
 
     latents: Tensor
     """The picture, and what is known of the frames to make, with masks: [1, 20, time, h, w]."""
     pose: Tensor
-    face: Tensor
     image: Tensor
-    """What CLIP sees in the picture."""
+    passes: list[tuple[Tensor, Tensor]]
+    """Text and faces, and those that guidance leads away from."""
 
 
 class Pipeline:
@@ -86,47 +103,48 @@ class Pipeline:
         if found := orders.faults(order, frames):
             raise JobError(f"sampling: {'; '.join(found)}")
         self._relight(order.relighting)
+        pieces = orders.segments(frames.count, order.refert_num)
         with _stopping(self._parts, self._device, stop):
-            for film in self._films(order, frames, step):
-                sink(pixels.frames(film))
+            job, last = self._begun(order, frames), None
+            for number, segment in enumerate(pieces, 1):
+                told = partial(step, number, len(pieces))
+                film, last = self._segment(job, segment, last, told)
+                sink(film)
 
-    def _films(self, order: Order, frames: Frames, step: Step) -> Iterator[Tensor]:
-        """Give the new frames of each segment, [1, 3, n, h, w]."""
-        texts = [self._text(prompt) for prompt in (order.prompt, order.negative)[: 1 + (order.cfg > 1)]]
+    def _begun(self, order: Order, frames: Frames) -> _Job:
         picture = pixels.fitted(frames.reference(), frames.height, frames.width)
         picture = pixels.tensor(picture[None], self._device, self._dtype)
-        image = self._see(picture[:, :, 0])
-        reference = self._parts.prepare_reference_image_latents(picture, device=self._device)
-        # one for the whole film: the noise of a segment goes on where that of the one before ended
-        generator = torch.Generator(self._device).manual_seed(order.seed)
-        pieces = orders.segments(frames.count, order.refert_num)
-        last = None
-        for number, segment in enumerate(pieces, 1):
-            noise = self._parts.prepare_latents(
-                1, CHANNELS, frames.height, frames.width, orders.CLIP, torch.float32, self._device, generator
-            )
-            known = self._known(order, frames, segment, last)
-            given = _Given(
-                torch.cat([reference, known], dim=2), self._pose(frames, segment),
-                self._read(frames, orders.FACE, segment), image,
-            )  # fmt: skip
-            latents = self._sample(order, noise, given, texts, lambda done: step(number, len(pieces), done, order.steps))
-            film = self._decode(latents)[:, :, segment.reused :]
-            last = film[:, :, -order.refert_num :].to(self._dtype)
-            yield film[:, :, : segment.made]
+        return _Job(
+            order, frames,
+            texts=[self._text(prompt) for prompt in (order.prompt, order.negative)[: 1 + (order.cfg > 1)]],
+            image=self._see(picture[:, :, 0]),
+            reference=self._parts.prepare_reference_image_latents(picture, device=self._device),
+            noise=torch.Generator(self._device).manual_seed(order.seed),
+        )  # fmt: skip
 
-    def _sample(
-        self, order: Order, latents: Tensor, given: _Given, texts: list[Tensor], done: Callable[[int], None]
-    ) -> Tensor:
+    def _segment(
+        self, job: _Job, segment: Segment, last: Tensor | None, told: Callable[[int, int], None]
+    ) -> tuple[np.ndarray, Tensor]:
+        """Return a segment's new frames, and the last of them as the next one takes them over."""
+        height, width, overlap = job.frames.height, job.frames.width, job.order.refert_num
+        noise = self._parts.prepare_latents(
+            1, CHANNELS, height, width, orders.CLIP, torch.float32, self._device, job.noise
+        )
+        known = torch.cat([job.reference, self._known(job, segment, last)], dim=2)
+        pose, face = self._pose(job, segment), self._read(job, orders.FACE, segment)
+        faces = [face, torch.full_like(face, -1)] if job.order.cfg > 1 else [face]
+        given = _Given(known, pose, job.image, list(zip(job.texts, faces, strict=True)))
+        film = self._decode(self._sample(job.order, noise, given, told))[:, :, segment.reused :]
+        return pixels.frames(film[:, :, : segment.made]), film[:, :, -overlap:].to(self._dtype, copy=True)
+
+    def _sample(self, order: Order, latents: Tensor, given: _Given, told: Callable[[int, int], None]) -> Tensor:
         solver = _solver(order, self._device)
         for number, time in enumerate(solver.timesteps, 1):
-            flows = [
-                self._flow(latents, time, given, text, face)
-                for text, face in zip(texts, (given.face, torch.full_like(given.face, -1)), strict=False)
-            ]
-            flow = flows[0] if len(flows) == 1 else flows[1] + order.cfg * (flows[0] - flows[1])
+            flow, *away = [self._flow(latents, time, given, text, face) for text, face in given.passes]
+            for other in away:
+                flow = other + order.cfg * (flow - other)
             latents = solver.step(flow, time, latents, return_dict=False)[0]
-            done(number)
+            told(number, order.steps)
         return latents
 
     def _flow(self, latents: Tensor, time: Tensor, given: _Given, text: Tensor, face: Tensor) -> Tensor:
@@ -140,25 +158,24 @@ class Pipeline:
             return_dict=False,
         )[0].float()
 
-    def _read(self, frames: Frames, kind: str, segment: Segment) -> Tensor:
+    def _read(self, job: _Job, kind: str, segment: Segment) -> Tensor:
         make = pixels.mask if kind == orders.MASK else pixels.tensor
-        return make(orders.read(frames, kind, segment), self._device, self._dtype)
+        return make(orders.read(job.frames, kind, segment), self._device, self._dtype)
 
-    def _pose(self, frames: Frames, segment: Segment) -> Tensor:
-        pose = self._parts.prepare_pose_latents(self._read(frames, orders.POSE, segment), device=self._device)
+    def _pose(self, job: _Job, segment: Segment) -> Tensor:
+        pose = self._parts.prepare_pose_latents(self._read(job, orders.POSE, segment), device=self._device)
         return pose.to(self._dtype)
 
-    def _known(self, order: Order, frames: Frames, segment: Segment, last: Tensor | None) -> Tensor:
+    def _known(self, job: _Job, segment: Segment, last: Tensor | None) -> Tensor:
         """Return what is known of the frames to make: the last ones before them, and what is around the person."""
         background = mask = None
-        if order.replaces:
-            background = self._read(frames, orders.BACKGROUND, segment)
-            mask = self._read(frames, orders.MASK, segment)
+        if job.order.replaces:
+            background, mask = (self._read(job, kind, segment) for kind in (orders.BACKGROUND, orders.MASK))
         return self._parts.prepare_prev_segment_cond_latents(
             last, background, mask,
             segment_frame_length=orders.CLIP, start_frame=segment.start,
-            height=frames.height, width=frames.width, prev_segment_cond_frames=order.refert_num,
-            task="replace" if order.replaces else "animate", device=self._device,
+            height=job.frames.height, width=job.frames.width, prev_segment_cond_frames=job.order.refert_num,
+            task="replace" if job.order.replaces else "animate", device=self._device,
         )  # fmt: skip
 
     def _see(self, picture: Tensor) -> Tensor:
@@ -196,7 +213,8 @@ class Pipeline:
 
 def _solver(order: Order, device: torch.device) -> SchedulerMixin:
     """Return upstream's solver at its first step; diffusers' of these names begin at other noise levels."""
-    kind, first = {orders.UNIPC: (UniPCMultistepScheduler, 0.999), orders.DPM: (DPMSolverMultistepScheduler, 1)}[order.solver]
+    kinds = {orders.UNIPC: (UniPCMultistepScheduler, 0.999), orders.DPM: (DPMSolverMultistepScheduler, 1)}
+    kind, first = kinds[order.solver]
     solver = kind(prediction_type="flow_prediction", use_flow_sigmas=True)
     solver.set_timesteps(order.steps)
     levels = np.linspace(first, 0, order.steps + 1)

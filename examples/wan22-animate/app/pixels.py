@@ -41,7 +41,10 @@ def frames(film: Tensor) -> np.ndarray:
 
 
 def fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a picture in the middle of a black frame, as large as it fits; upstream makes nothing of very thin ones."""
+    """Return a picture in the middle of a black frame, as large as it fits.
+
+    A very thin one is a line, of which upstream dies.
+    """
     tall = picture.shape[0] / picture.shape[1] > height / width
     high = height if tall else max(1, int(width / picture.shape[1] * picture.shape[0]))
     wide = max(1, int(height / picture.shape[0] * picture.shape[1])) if tall else width

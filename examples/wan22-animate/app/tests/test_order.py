@@ -53,7 +53,8 @@ class SegmentsTest(unittest.TestCase):
         for overlap in (1, 5):
             for count in range(1, 400):
                 pieces = order.segments(count, overlap)
-                given = [at for one in pieces for at in range(one.start + one.reused, one.start + one.reused + one.made)]
+                firsts = [(one.start + one.reused, one.made) for one in pieces]
+                given = [at for first, made in firsts for at in range(first, first + made)]
                 self.assertEqual(given, list(range(count)), (count, overlap))
 
     def test_the_first_takes_nothing_over(self):
@@ -91,8 +92,9 @@ class FaultsTest(unittest.TestCase):
     def test_are_told_all_at_once(self):
         wrong = Order("dance", -1, 0, 77, 0.5, 0, "euler", relighting=True)
         found = order.faults(wrong, SimpleNamespace(count=0, height=50, width=64))
-        for part in ("dance", "seed", "0 steps", "refert_num is 77", "cfg", "shift", "euler", "relighting", "no frames", "64x50"):
-            self.assertIn(part, "; ".join(found))
+        words = "dance", "seed", "0 steps", "refert_num is 77", "cfg", "shift", "euler", "relighting", "no frames", "64x50"
+        for word in words:
+            self.assertIn(word, "; ".join(found))
         self.assertEqual(len(found), 10)
 
 
