@@ -30,8 +30,7 @@ Rotary = tuple[Tensor, Tensor]
 
 
 def fit(transformer: nn.Module, vae: nn.Module, clip: nn.Module, device: torch.device, plan: "Plan") -> None:
-    """Have the models keep to a plan: what is held, what makes way for the VAE, and when CLIP is on the card."""
-    slim(transformer)
+    """Have the models keep to a plan: what makes way for the VAE, and when CLIP is on the card."""
     slim_vae(vae)
     if plan.parked and device.type == "cuda":
         parking = Parking(transformer, plan.parked)
@@ -43,7 +42,7 @@ def fit(transformer: nn.Module, vae: nn.Module, clip: nn.Module, device: torch.d
 
 
 def slim(transformer: nn.Module) -> None:
-    """Have a transformer's blocks work in place; it's for inference alone."""
+    """Have a transformer's blocks work in place, for inference alone; before hooks stream them, which go around that."""
     for block in transformer.blocks:
         block.forward = MethodType(_forward, block)
     for block in transformer.face_adapter:

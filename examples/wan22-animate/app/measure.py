@@ -171,12 +171,14 @@ class Measuring:
         """Return the transformer as the worker has it."""
         from diffusers import WanAnimateTransformer3DModel
 
+        import lean
         import models
 
         fits = self.cuda and not self.plan.fp8 and not self.plan.streamed
         made = self.filled(
             WanAnimateTransformer3DModel, self.dtype, self.device if fits else "cpu", **self.sizes["transformer"]
         )
+        lean.slim(made)
         models.place(made, (), self.device, self.dtype, self.plan)
         return made
 

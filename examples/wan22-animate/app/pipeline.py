@@ -50,6 +50,7 @@ def load(places: Places, plan: "Plan", tell: Callable[[str], None], embed: Embed
     clip = models.clip(places.image_encoder, torch.float16 if device.type == "cuda" else dtype).to(device)
     tell("transformer")
     transformer = models.transformer(places.transformer, dtype)
+    lean.slim(transformer)
     models.place(transformer, places.merged, device, dtype, plan)
     lean.fit(transformer, vae, clip, device, plan)
     parts = WanAnimatePipeline(

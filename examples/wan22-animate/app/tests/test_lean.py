@@ -4,7 +4,7 @@ import unittest
 import unittest.mock
 from types import SimpleNamespace
 
-from tests.test_loras import TORCH, toy
+from tests.test_loras import TORCH, forward, toy
 
 
 @TORCH
@@ -40,6 +40,20 @@ class LeanTest(unittest.TestCase):
                 lean.slim(SimpleNamespace(blocks=[], face_adapter=[face]))
                 self.assertTrue(torch.equal(face(given, motion), wanted))
             self.assertTrue(torch.equal(kept, given), "what it was given is another's")
+
+    def test_blocks_that_stream_work_in_place_too(self):
+        import torch
+        from diffusers.hooks import apply_group_offloading
+
+        import lean
+
+        model = toy()
+        wanted = forward(model)
+        lean.slim(model)
+        apply_group_offloading(model, torch.device("cpu"), torch.device("cpu"), "block_level", num_blocks_per_group=1)
+        with unittest.mock.patch("lean._shifted", wraps=lean._shifted) as used:
+            self.assertTrue(torch.equal(forward(model), wanted))
+        self.assertEqual(used.call_count, 10)
 
     def test_the_vae_makes_the_same(self):
         import torch

@@ -90,18 +90,6 @@ class TensorsTest(unittest.TestCase):
         save_file({key: one.contiguous() for key, one in tensors.items()}, self.folder / name)
         return self.folder / name
 
-    def forward(self):
-        import torch
-
-        state = torch.Generator().manual_seed(1)
-        made = lambda *shape: torch.randn(*shape, generator=state)  # noqa: E731
-        with torch.no_grad():
-            return self.model(
-                hidden_states=made(1, 36, 3, 4, 4), pose_hidden_states=made(1, 16, 2, 4, 4), timestep=torch.tensor([500.0]),
-                encoder_hidden_states=made(1, 512, 32), encoder_hidden_states_image=made(1, 257, 16),
-                face_pixel_values=made(1, 3, 5, 16, 16), return_dict=False,
-            )[0]  # fmt: skip
-
     def pair(self, name, rank=4, alpha=None):
         import torch
 
@@ -151,16 +139,16 @@ class TensorsTest(unittest.TestCase):
             tensors |= {f"base_model.model.{key}".replace("lora_down", "lora_A").replace("lora_up", "lora_B"): one for key, one in pair.items()}
         (self.folder / "adapter_config.json").write_text(json.dumps({"r": 4, "lora_alpha": 8}))
         lora = loras.Lora(self.file(tensors), self.model)
-        plain = self.forward()
+        plain = forward(self.model)
         adapter = loras.Adapter(lora, self.model, "cpu", torch.float32)
-        torch.testing.assert_close(self.forward(), plain)
+        torch.testing.assert_close(forward(self.model), plain)
         adapter.on = True
-        changed = self.forward()
+        changed = forward(self.model)
         self.assertGreater((changed - plain).abs().max().item(), 1e-3)
         adapter.on = False
-        torch.testing.assert_close(self.forward(), plain)
+        torch.testing.assert_close(forward(self.model), plain)
         lora.merge(self.model)
-        torch.testing.assert_close(self.forward(), changed, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(forward(self.model), changed, atol=1e-4, rtol=1e-4)
 
     def test_what_does_not_fit(self):
         import torch
@@ -187,6 +175,20 @@ class TensorsTest(unittest.TestCase):
 
         torch.save({"state_dict": self.pair("blocks.0.self_attn.q")}, self.folder / "lora.ckpt")
         self.assertEqual(list(loras.Lora(self.folder / "lora.ckpt", self.model).changes), ["blocks.0.attn1.to_q"])
+
+
+def forward(model):
+    """Return what a toy makes of the same noise each time."""
+    import torch
+
+    state = torch.Generator().manual_seed(1)
+    made = lambda *shape: torch.randn(*shape, generator=state)  # noqa: E731
+    with torch.no_grad():
+        return model(
+            hidden_states=made(1, 36, 3, 4, 4), pose_hidden_states=made(1, 16, 2, 4, 4), timestep=torch.tensor([500.0]),
+            encoder_hidden_states=made(1, 512, 32), encoder_hidden_states_image=made(1, 257, 16),
+            face_pixel_values=made(1, 3, 5, 16, 16), return_dict=False,
+        )[0]  # fmt: skip
 
 
 def toy():
