@@ -203,7 +203,7 @@ func trusting(t *testing.T, authority []byte) *engine.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.Open(t.Context(), engine.Options{Addr: s.Address})
+	e, err := engine.Open(t.Context(), engine.Options{Where: engine.Where{Addrs: []string{s.Address}}})
 	if err != nil {
 		t.Fatal(err)
 	}
