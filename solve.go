@@ -87,6 +87,9 @@ func (j job) leaveMirror(d lock.Distribution, reason error, lost int) error {
 	}
 	if strange[d.SHA256] {
 		err := fmt.Errorf("%w; the lock has it from an index that nobody names", reason)
+		if failure.KindOf(err) == failure.Failure {
+			err = failure.New(failure.Findings, err)
+		}
 		return failure.WithHint(err, "name an index that has it (--python-index, [[python.index]]), or \"build lock\" takes what yours has now")
 	}
 	return nil

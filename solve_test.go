@@ -65,13 +65,13 @@ func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
 
 // What a lock has from a stranger comes from a mirror that is named, or not at all.
 func TestStrangeFilesOfAMirror(t *testing.T) {
-	for _, reason := range []error{errors.New("404"), failure.New(failure.Transient, errors.New("503"))} {
+	for kind, reason := range map[failure.Kind]error{failure.Findings: errors.New("404"), failure.Transient: failure.New(failure.Transient, errors.New("503"))} {
 		j := job{python: resolve.Access{
 			Mirror:  uv.Mirror{Dir: filepath.Join(t.TempDir(), "mirrors"), Has: map[string]string{"a": "x", "b": "y", "c": "z"}},
 			Strange: map[string]bool{"a": true, "b": true},
 		}}
 		err := j.leaveMirror(lock.Distribution{SHA256: "a"}, reason, 1)
-		if !errors.Is(err, reason) || failure.KindOf(err) != failure.KindOf(reason) || len(failure.Hints(err)) != 1 {
+		if !errors.Is(err, reason) || failure.KindOf(err) != kind || len(failure.Hints(err)) != 1 {
 			t.Errorf("of a strange file came %v, %q", err, failure.Hints(err))
 		}
 		err = j.leaveMirror(lock.Distribution{SHA256: "c"}, failure.New(failure.Transient, reason), 1)

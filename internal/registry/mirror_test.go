@@ -81,7 +81,8 @@ func TestMirrors(t *testing.T) {
 			if name == "by the mirror" && mirror.Calls("GET /v2/**") < 4 {
 				t.Errorf("the mirror got %d calls", mirror.Calls("GET /v2/**"))
 			}
-			if has, err := repo.Has(t.Context(), digest.FromString("none")); err != nil || has {
+			has, err := repo.Has(t.Context(), digest.FromString("none"))
+			if err != nil || has {
 				t.Errorf("Has: %v, %v", has, err)
 			}
 			// Nothing is written to a mirror.

@@ -79,10 +79,12 @@ func Open(ctx context.Context, reference string, opts Options) (*Repository, err
 	if opts.ReadOnly {
 		r.mirrors = opts.mirrors(ctx, repo, host.Mirrors)
 	}
-	if len(r.mirrors) > 0 {
-		return r, nil
+	if len(r.mirrors) == 0 {
+		if err = r.open(ctx); err != nil {
+			return nil, err
+		}
 	}
-	return r, r.open(ctx)
+	return r, nil
 }
 
 // open logs in, once.

@@ -41,7 +41,7 @@ func TestRealAnotherMirror(t *testing.T) {
 }
 
 // A mirror that has lost a file since it was asked is not asked for it: the file
-// comes from where it was locked.
+// comes from where it was locked, if anybody names that index.
 func TestRealMirrorThatDrops(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -53,9 +53,15 @@ func TestRealMirrorThatDrops(t *testing.T) {
 	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\n", map[string]string{"requirements.txt": "fresh\n"})
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + first.URL}
 	u.Build(t, "lock", dir)
-	u.Env = nil
 	there.Remove(second.FilePath(fresh.FileName()))
-	r := u.Build(t, dir, "--python-index", second.URL)
+	here.Forget()
+	u.Env = nil
+	u.Fails(t, 3, []string{"the lock has it from an index that nobody names", "hint: name an index that has it"}, dir, "--python-index", second.URL)
+	if n := here.Requests(first.FilePath(fresh.FileName())); n > 0 {
+		t.Errorf("an index that nobody names got %d requests", n)
+	}
+	u.Env = []string{"UV_DEFAULT_INDEX=" + second.URL, "UV_INDEX=" + first.URL}
+	r := u.Build(t, dir)
 	if !strings.Contains(r.Stderr, "from where it was locked") || here.Requests(first.FilePath(fresh.FileName())) == 0 {
 		t.Errorf("nothing was told, or fetched, elsewhere:\n%s", r.Stderr)
 	}
