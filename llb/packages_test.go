@@ -46,10 +46,20 @@ func TestRootFileSystemOfPackages(t *testing.T) {
 	}
 }
 
+// An answer for a package that is not there moves no step.
+func TestAnswersOfPackages(t *testing.T) {
+	d := runtime()
+	d.Debconf = []string{"python3 python3/who string a  b", "python python/who string", "dpkg dpkg/why boolean true"}
+	if got, want := written(t, decode(t, d.State()), "debconf"), "python3 python3/who string a  b\ndpkg dpkg/why boolean true\n"; got != want {
+		t.Errorf("answers %q, want %q", got, want)
+	}
+}
+
 // What dpkg notes is what the same step leaves, so that nothing is installed twice.
 func TestListsOfPackages(t *testing.T) {
 	for name, both := range map[string][2]llb.State{
 		"alone": {runtime().State(), runtime().Lists()}, "above": {runtime().On(state("rootfs")), runtime().ListsOn(state("rootfs"))},
+		"with": {runtime().With(state("rootfs")), runtime().ListsOn(state("rootfs"))},
 	} {
 		execs := 0
 		g := decode(t, llb.Merge("both", both[0], both[1]))

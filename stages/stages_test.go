@@ -449,6 +449,21 @@ func TestEverySourceIsPinned(t *testing.T) {
 	}
 }
 
+// Packages that take files of the runtime away are in one layer with it, which is the copy of
+// the root file system that they leave.
+func TestWhatTakesAwayHasNoSharedLayer(t *testing.T) {
+	in := input("debug")
+	in.Apart = true
+	image, _ := draw(t, in)
+	stages := make([]string, 0, 2)
+	for _, p := range image.Parts[:2] {
+		stages = append(stages, p.Stage)
+	}
+	if stages[0] != "runtime" || slices.Contains(stages, "debug") || image.Parts[0].Layers[0].What != "3 Debian packages" {
+		t.Errorf("the first parts are %q: %+v", stages, image.Parts[0].Layers)
+	}
+}
+
 // Whatever used the merged image would make the engine pull all its layers.
 func TestNothingUsesTheImage(t *testing.T) {
 	_, def := draw(t, input("debug"))

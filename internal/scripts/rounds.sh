@@ -68,7 +68,7 @@ unpack() { # options for dpkg, archives
 configure() { # beginning of the faults to pass over, options for dpkg, packages
 	beginning=$1 rc=0
 	shift
-	dpkg --force-unsafe-io --status-fd 4 "$@" 4>$work/status || rc=$?
+	dpkg --force-unsafe-io --status-fd 4 "$@" 4>$work/status 2>&1 || rc=$?
 	check "$beginning" $rc
 }
 

@@ -42,7 +42,8 @@ func scripts() []testworld.Deb {
 		{Name: "zz-tool", Files: map[string]string{"/usr/bin/zz-tool": sh + "test -e /etc/zz.ready\n"}, Postinst: sh + "touch /etc/zz.ready\n"},
 		{Name: "ll-lib", Postinst: sh + "echo ll >/etc/ll\n"},
 		// Who waits for what no round needs, and breaks dpkg's loop.
-		{Name: "loop-a", Fields: []string{"Depends: loop-b"}}, {Name: "loop-b", Fields: []string{"Depends: loop-a, aa-needs"}, Postinst: sh + "test -e /etc/mm\n"},
+		{Name: "loop-a", Fields: []string{"Depends: loop-b"}},
+		{Name: "loop-b", Fields: []string{"Depends: loop-a, aa-needs"}, Postinst: sh + "test -e /etc/mm\n"},
 		// A trigger, which all that activate it have to be configured for.
 		{Name: "aa-trigger", Control: map[string]string{"triggers": "interest-noawait /opt/trigger\n"}, Postinst: sh + "if [ \"$1\" = triggered ]; then echo \"$(echo $(ls /opt/trigger))\" >>/etc/triggered; fi\n"},
 		{Name: "trigger-b", Fields: []string{"Pre-Depends: aa-trigger"}, Files: map[string]string{"/opt/trigger/b": ""}},
@@ -55,8 +56,10 @@ func scripts() []testworld.Deb {
 			},
 			Postinst: sh + ". /usr/share/debconf/confmodule\ndb_get asks/who\necho \"it is <$RET>\" >&2\n[ -n \"$RET\" ]\necho \"$RET\" >/etc/who\n",
 		},
-		{Name: "pre-a", Fields: []string{"Pre-Depends: pre-b"}}, {Name: "pre-b", Fields: []string{"Pre-Depends: pre-a"}},
-		{Name: "pre-c", Fields: []string{"Pre-Depends: pre-d"}}, {Name: "pre-d", Fields: []string{"Depends: pre-c"}},
+		{Name: "pre-a", Fields: []string{"Pre-Depends: pre-b"}},
+		{Name: "pre-b", Fields: []string{"Pre-Depends: pre-a"}},
+		{Name: "pre-c", Fields: []string{"Pre-Depends: pre-d"}},
+		{Name: "pre-d", Fields: []string{"Depends: pre-c"}},
 		{Name: "fails", Postinst: sh + "for i in $(seq 3000); do echo line $i; done\nexit 7\n"},
 		{Name: "fails-first", Control: map[string]string{"preinst": sh + "echo no way\nexit 3\n"}},
 		{Name: "downloads", Postinst: sh + "perl -e 'use Socket; inet_aton(\"deb.example\") or die \"unable to resolve host address deb.example\\n\"'\n"},
