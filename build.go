@@ -149,7 +149,7 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 		return made, err
 	}
 	if j.CheckReproducible {
-		if err := j.checkReproducible(ctx, e); err != nil {
+		if err = j.checkReproducible(ctx, e); err != nil {
 			return made, err
 		}
 	}
