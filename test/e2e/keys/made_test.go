@@ -82,14 +82,14 @@ func TestRealCheckReproducible(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	repository := w.Debian(testworld.DebianOptions{}, testworld.Deb{
-		Name: "dice", Files: map[string]string{"/usr/share/dice/rules": "none\n"},
+		Name: "dice", Files: map[string]string{"/var/lib/dice/rules": "none\n"},
 		Postinst: "#!/bin/sh\nset -e\nmkdir -p /var/lib/dice\ndate +%N >/var/lib/dice/number\nmktemp -u | ln -s \"$(cat)\" /var/lib/dice/link\ntouch \"/var/lib/dice/$(date +%N)\"\n",
 	})
 	dir := e2etest.PythonProject(t, "exclude = []\n[[debian.repository]]\nurl = \""+repository.URL+"\"\nsuite = \"bookworm\"\nkey = \"key.asc\"\n",
 		map[string]string{"key.asc": string(repository.Key)})
 	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["python3", "dice"]`)
 	u.Fails(t, 3, []string{
-		"runtime: installed twice, the packages give another digest:", "\n  /var/lib/dice/number: content, from byte ", "/var/lib/dice/link: a link to /tmp/tmp.", "it is there the first time alone (dice)",
+		"runtime: installed twice, the packages give another digest:", "  /var/lib/dice/number: content, from byte ", "/var/lib/dice/link: a link to /tmp/tmp.", "it is there the first time alone (dice)",
 	}, dir, "--smoke", "off", "--check-reproducible")
 	u.HasNoImage(t)
 	e2etest.Edit(t, dir+"/image.toml", "exclude = []", `exclude = ["/var/lib/dice/**"]`)
