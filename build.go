@@ -209,7 +209,7 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports,
 		return made, err
 	}
 	if j.CheckReproducible {
-		if err := j.checkReproducible(ctx, e); err != nil {
+		if err = j.checkReproducible(ctx, e); err != nil {
 			return made, err
 		}
 	}

@@ -19,6 +19,12 @@ start() {
 				shift 2
 				set -- setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups env HOME="$home" "$@"
 			fi
+			reconfigure() { # no service starts or stops meanwhile
+				printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+				chmod 755 /usr/sbin/policy-rc.d
+				dpkg-reconfigure -f noninteractive "$1"
+				rm /usr/sbin/policy-rc.d
+			}
 			exec "$@"
 		end
 		chmod 755 $first
@@ -35,8 +41,8 @@ removed() { # path
 	start "$command"
 }
 
-while IFS='	' read -r do kind packages paths holds command; do
-	case $do in
+while IFS='	' read -r action kind packages paths holds command; do
+	case $action in
 	remove)
 		for path in $paths; do
 			if [ -e "$path" ] && [ ! -L "$path" ] && ! kept "$path"; then
@@ -68,8 +74,9 @@ while IFS='	' read -r do kind packages paths holds command; do
 done <$lamina/scripts/made.tsv
 
 # What fontconfig remembers of a folder is right where its date is the epoch, and lost elsewhere.
-if command -v fc-cache >/dev/null; then
-	find /usr/share /usr/local/share -xdev -type d -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+fonts() { find /usr/share /usr/local/share -xdev -type d -path '*font*' -newermt "@$SOURCE_DATE_EPOCH" "$@"; }
+if command -v fc-cache >/dev/null && [ -n "$(fonts -print -quit)" ]; then
+	fonts -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 	fc-cache -s -f
 fi
 

@@ -1,6 +1,6 @@
 # Gives files the content that they have each time: of the Java key stores among its arguments
-# the dates of their entries, of Berkeley DB files the random number that names each. Perl
-# without modules is in every Debian.
+# the dates of their entries, of Berkeley DB files the random number that names each, and the
+# date that Postfix writes into those of aliases. Perl without modules is in every Debian.
 use strict;
 use warnings;
 
@@ -13,7 +13,11 @@ for my $path (@ARGV) {
     my $kind = length($data) < 72 ? '' : unpack('N', $data) == 0xfeedfeed ? 'keystore' : berkeley($data) ? 'berkeley' : '';
     my $before = $data;
     $data = keystore($path, $data) if $kind eq 'keystore';
-    substr($data, 52, 20) = "\0" x 20 if $kind eq 'berkeley';
+    if ($kind eq 'berkeley') {
+        my ($number, $none) = (substr($data, 52, 20), "\0" x 20);
+        $data =~ s/\Q$number\E/$none/g;    # on each page that was ever the first of a database
+        $data =~ s/\x01[0-9]{10}\x01YP_LAST_MODIFIED/sprintf("\x01%010d\x01YP_LAST_MODIFIED", $epoch)/e;
+    }
     next if $data eq $before;
     open(my $out, '+<:raw', $path) or die "$path: $!\n";    # with its owner and mode
     print $out $data or die "$path: $!\n";

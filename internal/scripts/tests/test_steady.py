@@ -25,8 +25,9 @@ def keystore(date: int, password: str = "changeit", version: int = 2, key: bool 
     return body + hashlib.sha1(password.encode("utf-16-be") + b"Mighty Aphrodite" + body).digest()
 
 
-def berkeley(number: bytes, order: str, magic: int) -> bytes:
-    return struct.pack(order + "QIII", 1, 0, magic, 9) + bytes(32) + number + bytes(4020)
+def berkeley(number: bytes, order: str, magic: int, date: bytes = b"1796018400") -> bytes:
+    aliases = b"\x01root\x00\x01postmaster\x00\x01" + date + b"\x01YP_LAST_MODIFIED"
+    return struct.pack(order + "QIII", 1, 0, magic, 9) + bytes(32) + number + bytes(4020) + aliases + number + bytes(10)
 
 
 class SteadyTest(WithFolder):
@@ -51,7 +52,7 @@ class SteadyTest(WithFolder):
     def test_berkeley_databases_have_no_number(self) -> None:
         for order in "<>":
             for magic in (0x061561, 0x053162, 0x042253):
-                self.assertEqual(self.steady(berkeley(b"x" * 20, order, magic)), berkeley(bytes(20), order, magic))
+                self.assertEqual(self.steady(berkeley(b"x" * 20, order, magic)), berkeley(bytes(20), order, magic, b"0315532800"))
 
     def test_other_files_stay(self) -> None:
         for data in (b"", b"\xfe\xed\xfe\xed", b"\xfe\xed\xfe\xed" + b"x" * 100, b"text\n" * 50):
