@@ -127,9 +127,9 @@ func TestRealRepositoriesThatFail(t *testing.T) {
 	ours, theirs := testworld.NewKey(t, testworld.KeyOptions{}), testworld.NewKey(t, testworld.KeyOptions{})
 	expired := testworld.NewKey(t, testworld.KeyOptions{Made: time.Now().Add(-72 * time.Hour), Lifetime: 48 * time.Hour})
 	options := testworld.DebianOptions{Path: "own", Suite: "own", Signers: []*openpgp.Entity{ours, expired}, Date: time.Now().Add(-60 * time.Hour)}
-	hello := testworld.Deb{Name: "hello", Files: map[string]string{"/usr/bin/hello": "#!/bin/sh\n# " + time.Now().String() + "\n"}}
+	hello := testworld.Deb{Name: "lamina-hello", Files: map[string]string{"/usr/bin/hello": "#!/bin/sh\n# " + time.Now().String() + "\n"}}
 	own := w.Debian(options, hello)
-	dir := debianProject(t, "[debian]\npackages = [\"hello\"]\n", own)
+	dir := debianProject(t, "[debian]\npackages = [\"lamina-hello\"]\n", own)
 	list := string(w.Content("/own/dists/own/InRelease"))
 	sums := regexp.MustCompile(`(?m)^ [0-9a-f]{64} `).ReplaceAllString(list[strings.Index(list, "Origin"):strings.Index(list, "-----BEGIN PGP SIGNATURE")], " "+strings.Repeat("no", 32)+" ")
 	for _, tt := range []struct {
@@ -162,12 +162,12 @@ func TestRealRepositoriesThatFail(t *testing.T) {
 	hello.Version = "2.0"
 	own.Publish(hello)
 	u.Build(t, "lock", dir)
-	if p, _ := lock.Find(e2etest.ReadLock(t, dir).Packages, "hello"); p.Version != "2.0" {
+	if p, _ := lock.Find(e2etest.ReadLock(t, dir).Packages, "lamina-hello"); p.Version != "2.0" {
 		t.Errorf("locked is %s", p.Version)
 	}
 	w.Fail("/own/pool/**", testworld.Status(http.StatusNotFound, testworld.Always))
 	r := u.Run(t, dir, "--smoke", "off")
-	if r.Code != 75 || !strings.Contains(r.Stderr, "hello_2.0_all.deb") || !strings.Contains(r.Stderr, "takes its successor") {
+	if r.Code != 75 || !strings.Contains(r.Stderr, "lamina-hello_2.0_all.deb") || !strings.Contains(r.Stderr, "takes its successor") {
 		t.Errorf("a lost package: exit code %d\n%s", r.Code, e2etest.Tail(r.Stderr))
 	}
 	u.HasNoImage(t)
