@@ -28,8 +28,9 @@ func (w *World) Distribution(cache string, o DebianOptions, names ...string) *De
 			names = append(names, p.Name)
 		}
 	}
-	debs := []Deb{}
-	for _, p := range needed(t, index, names) {
+	packages := needed(t, index, names)
+	debs := make([]Deb, 0, len(packages))
+	for _, p := range packages {
 		file, err := getter.Package(t.Context(), mirrors, p)
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +43,7 @@ func (w *World) Distribution(cache string, o DebianOptions, names ...string) *De
 				d.Fields = append(d.Fields, field[0]+": "+field[1])
 			}
 		}
-		if d.Made, err = os.ReadFile(file); err != nil {
+		if d.Made, err = os.ReadFile(file); err != nil { //nolint:gosec // of the cache
 			t.Fatal(err)
 		}
 		if p.Essential || p.Name == "libc6" {
@@ -132,8 +133,8 @@ func packedAnew(t testing.TB, deb []byte, compression string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := bytes.Index(deb, []byte("data.tar"))
-	packed := bytes.NewBuffer(slices.Clone(deb[:i]))
+	head, _, _ := bytes.Cut(deb, []byte("data.tar"))
+	packed := bytes.NewBuffer(slices.Clone(head))
 	member(packed, fmt.Sprint("data.tar", compression), Compress(t, compression, files.Bytes()))
 	return packed.Bytes()
 }

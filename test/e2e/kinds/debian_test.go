@@ -23,7 +23,7 @@ import (
 func debianProject(t *testing.T, toml string, repositories ...*testworld.Debian) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "faceblend")
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // as a user's own
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range repositories {
