@@ -9,12 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"lamina.build/internal/debian"
 	"lamina.build/internal/test/testworld"
 )
 
-// debian are package sets of real use. Where no more is said of one, right is that it
+// packages are sets of real use. Where no more is said of one, right is that it
 // builds as it is, that what it installs runs, and that it has the same digest twice.
-func debian() []aCase {
+func packages() []aCase {
 	sets := append(make([]aCase, 0, 45),
 		aCase{"debian/arm64", "refused, exit 4, with a word on QEMU", refuses(4, "qemu-user-static")},
 		aCase{"debian/backports", "told; cmake/bookworm-backports is 3.31", (*call).backports},
@@ -155,7 +156,8 @@ func (c *call) expired() []row {
 
 // ubuntu has a distribution of its own in the place of the one that the spec names.
 func (c *call) ubuntu() []row {
-	d := testworld.New(c).Distribution(filepath.Join(c.world.dir, "cache", "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils", "gdb", "strace", "procps", "less", "vim-tiny")
+	mirrors := debian.Merge(debian.HostMirrors(os.DirFS("/")), debian.Snapshot(time.Now()))
+	d := testworld.New(c).Distribution(mirrors, filepath.Join(c.world.dir, "cache", "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils", "gdb", "strace", "procps", "less", "vim-tiny")
 	c.edit("http://127.0.0.1:8391/ubuntu", d.URL)
 	if err := os.WriteFile(filepath.Join(c.dir, "key.gpg"), d.Key, 0o600); err != nil {
 		c.Fatal(err)

@@ -16,11 +16,12 @@ import (
 
 // Distribution publishes packages of the real Debian with all that they need, and what
 // the base and apt take, as a distribution of somebody else's: under another key, and the
-// essential packages packed as Ubuntu packs, with zstd. cache is where the real ones are kept.
-func (w *World) Distribution(cache string, o DebianOptions, names ...string) *Debian {
+// essential packages packed as Ubuntu packs, with zstd. The real ones come from mirrors, and
+// are kept in the folder cache.
+func (w *World) Distribution(mirrors debian.Mirrors, cache string, o DebianOptions, names ...string) *Debian {
 	t := w.t
 	t.Helper()
-	mirrors, getter := RealMirrors(t), debian.NewGetter(cache)
+	getter := debian.NewGetter(cache)
 	index := realIndex(t, mirrors, getter)
 	names = append(names, "apt", "dpkg", "busybox-static", "libeatmydata1", "usr-is-merged")
 	for _, p := range index.All() {

@@ -101,7 +101,7 @@ func TestRealDistributionOfOthers(t *testing.T) {
 	}
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
-	noble := w.Distribution(filepath.Join(u.Cache, "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils")
+	noble := w.Distribution(testworld.RealMirrors(t), filepath.Join(u.Cache, "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils")
 	dir := debianProject(t, "[debian]\nsuites = []\npackages = [\"python3\"]\n[app]\nuser = \"root\"\nentrypoint = [\"/usr/bin/python3\"]\n[smoke]\nimports = [\"json\"]\n[variant.debug]\nextra-packages = []\n", noble)
 	u.Build(t, dir)
 	l := e2etest.ReadLock(t, dir)
