@@ -1,0 +1,3 @@
+// Package debian builds images of Debian packages: a small case of each kind in every
+// run of the tests, sets of real use where LAMINA_REAL=debian asks for them.
+package debian
