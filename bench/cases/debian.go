@@ -35,8 +35,8 @@ func packages() []aCase {
 		aCase{"debian/usercollide", "one account, or refused with what to write", (*call).collide},
 	)
 	for name, program := range map[string]string{
-		"desk": "fc-list", "ejabberd": "ejabberdctl --help", "emacs": "emacs --version", "exim": "exim --version", "gdal": "gdalinfo --version", "java": "java -version",
-		"mkl": "true", "nginx": "nginx -t", "numpy": "python3 -c 'import numpy'", "p-bacula-fd": "bacula-fd -?", "p-dovecot-core": "doveconf -n", "p-frr": "vtysh --help",
+		"desk": "fc-list", "ejabberd": "test -x /usr/sbin/ejabberdctl", "emacs": "emacs --version", "exim": "exim --version", "gdal": "gdalinfo --version", "java": "java -version",
+		"mkl": "true", "nginx": "nginx -t", "numpy": "python3 -c 'import numpy'", "p-bacula-fd": "test -x /usr/sbin/bacula-fd", "p-dovecot-core": "doveconf -n", "p-frr": "vtysh --help",
 		"pingsudo": "sudo -V", "postfix": "postconf mail_version", "postgres": "/usr/lib/postgresql/15/bin/postgres --version", "pysci": "", "r-doc": "hello-doc", "r-multikey": "hello-zst",
 		"r-size0": "hello-zst", "r-zst": "hello-zst", "rbase": "Rscript -e 1", "resolved": "resolvectl --version", "services": "node --version", "sshd": "ssh -V", "systemd": "systemctl --version",
 		"t64": "ffmpeg -version", "tex": "pdflatex --version", "torch": "", "trixie": "",
