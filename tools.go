@@ -3,8 +3,6 @@ package lamina
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -71,11 +69,10 @@ func (j job) tools(ctx context.Context, mirrors debian.Mirrors) (llb.Layer, erro
 	if err != nil {
 		return llb.Layer{}, err
 	}
-	all := sha256.New()
+	dir := filepath.Join(j.cacheDir, toolsDir)
 	for _, t := range box {
-		fmt.Fprintln(all, t.name, t.deb.SHA256)
+		dir = filepath.Join(dir, t.deb.SHA256[:16])
 	}
-	dir := filepath.Join(j.cacheDir, toolsDir, hex.EncodeToString(all.Sum(nil)[:16]))
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		if err := j.unpackTools(ctx, mirrors, box, dir); err != nil {
 			return llb.Layer{}, fmt.Errorf("unpacking the tools that assemble a base: %w", err)

@@ -34,7 +34,7 @@ type row struct {
 	ok    bool
 }
 
-func all() []aCase { return slices.Concat(security(), clients(), engines(), debian()) }
+func all() []aCase { return slices.Concat(security(), clients(), engines(), packages()) }
 
 // Main is the program, with its arguments and its outputs.
 func Main(ctx context.Context, args []string, out, progress io.Writer) error {

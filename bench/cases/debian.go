@@ -9,12 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"lamina.build/internal/debian"
 	"lamina.build/internal/test/testworld"
 )
 
-// debian are package sets of real use. Where no more is said of one, right is that it
+// packages are sets of real use. Where no more is said of one, right is that it
 // builds as it is, that what it installs runs, and that it has the same digest twice.
-func debian() []aCase {
+func packages() []aCase {
 	sets := append(make([]aCase, 0, 45),
 		aCase{"debian/arm64", "refused, exit 4, with a word on QEMU", refuses(4, "qemu-user-static")},
 		aCase{"debian/backports", "told; cmake/bookworm-backports is 3.31", (*call).backports},
@@ -34,8 +35,8 @@ func debian() []aCase {
 		aCase{"debian/usercollide", "one account, or refused with what to write", (*call).collide},
 	)
 	for name, program := range map[string]string{
-		"desk": "fc-list", "ejabberd": "ejabberdctl --help", "emacs": "emacs --version", "exim": "exim --version", "gdal": "gdalinfo --version", "java": "java -version",
-		"mkl": "true", "nginx": "nginx -t", "numpy": "python3 -c 'import numpy'", "p-bacula-fd": "bacula-fd -?", "p-dovecot-core": "doveconf -n", "p-frr": "vtysh --help",
+		"desk": "fc-list", "ejabberd": "test -x /usr/sbin/ejabberdctl", "emacs": "emacs --version", "exim": "exim --version", "gdal": "gdalinfo --version", "java": "java -version",
+		"mkl": "true", "nginx": "nginx -t", "numpy": "python3 -c 'import numpy'", "p-bacula-fd": "test -x /usr/sbin/bacula-fd", "p-dovecot-core": "doveconf -n", "p-frr": "vtysh --help",
 		"pingsudo": "sudo -V", "postfix": "postconf mail_version", "postgres": "/usr/lib/postgresql/15/bin/postgres --version", "pysci": "", "r-doc": "hello-doc", "r-multikey": "hello-zst",
 		"r-size0": "hello-zst", "r-zst": "hello-zst", "rbase": "Rscript -e 1", "resolved": "resolvectl --version", "services": "node --version", "sshd": "ssh -V", "systemd": "systemctl --version",
 		"t64": "ffmpeg -version", "tex": "pdflatex --version", "torch": "", "trixie": "",
@@ -155,7 +156,8 @@ func (c *call) expired() []row {
 
 // ubuntu has a distribution of its own in the place of the one that the spec names.
 func (c *call) ubuntu() []row {
-	d := testworld.New(c).Distribution(filepath.Join(c.world.dir, "cache", "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils", "gdb", "strace", "procps", "less", "vim-tiny")
+	mirrors := debian.Merge(debian.HostMirrors(os.DirFS("/")), debian.Snapshot(time.Now()))
+	d := testworld.New(c).Distribution(mirrors, filepath.Join(c.world.dir, "cache", "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils", "gdb", "strace", "procps", "less", "vim-tiny")
 	c.edit("http://127.0.0.1:8391/ubuntu", d.URL)
 	if err := os.WriteFile(filepath.Join(c.dir, "key.gpg"), d.Key, 0o600); err != nil {
 		c.Fatal(err)

@@ -61,6 +61,30 @@ func TestADebIsWalked(t *testing.T) {
 	}
 }
 
+// What busybox can't unpack comes to it uncompressed.
+func TestADebIsMadePlain(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"/usr/bin/x": "program", "/usr/share/x/odd": "1"}
+	for compression, isPlain := range map[string]bool{".xz": false, ".gz": false, ".zst": true} {
+		name := stored(t, testworld.Deb{Name: "x", Compression: compression, Files: files}.Bytes(t))
+		plain, err := debian.PlainDeb(name)
+		if err != nil || (plain != nil) != isPlain {
+			t.Errorf("%q: %d bytes, %v", compression, len(plain), err)
+		}
+		if !isPlain {
+			continue
+		}
+		if !bytes.Contains(plain, []byte("data.tar  ")) {
+			t.Errorf("%q is compressed still", compression)
+		}
+		for want, content := range files {
+			if got, err := debian.ReadDebFile(stored(t, plain), want[1:]); err != nil || string(got) != content {
+				t.Errorf("%q: %s is %q, %v", compression, want, got, err)
+			}
+		}
+	}
+}
+
 func TestABrokenDebIsRefused(t *testing.T) {
 	t.Parallel()
 	deb := testworld.Deb{Name: "hello", Files: map[string]string{"/usr/bin/hello": strings.Repeat("x", 9999)}}.Bytes(t)

@@ -47,14 +47,14 @@ func TestAccounts(t *testing.T) {
 		for _, inside := range []string{`"/etc/`, `>>/etc/`, `"/home/`} { // not those that an account has
 			script = strings.ReplaceAll(script, inside, strings.Replace(inside, "/", dir+"/", 1))
 		}
-		cmd := exec.CommandContext(t.Context(), "sh", "-euc", script)                                     //nolint:gosec // our own
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "SOURCE_DATE_EPOCH=315532800", "user=" + tt.user} //nolint:forbidigo // of the test's own
+		cmd := exec.CommandContext(t.Context(), "sh", "-euc", script)
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "SOURCE_DATE_EPOCH=315532800", "user=" + tt.user}
 		out, err := cmd.CombinedOutput()
 		if (err != nil) != (tt.refused != "") || !strings.Contains(string(out), tt.refused) || err == nil && len(out) > 0 {
 			t.Errorf("%s: %v: %s, want %q", tt.user, err, out, tt.refused)
 		}
 		for name, want := range map[string]string{"passwd": passwd + tt.passwd, "group": group + tt.group} {
-			got, err := os.ReadFile(filepath.Join(dir, "etc", name)) //nolint:gosec // of the test
+			got, err := os.ReadFile(filepath.Join(dir, "etc", name))
 			if err != nil || string(got) != want {
 				t.Errorf("%s: %s is\n%swant\n%s", tt.user, name, got, want)
 			}

@@ -18,6 +18,7 @@ $busybox find $lamina/debs/base -name '*.deb' | $busybox xargs -n 1 -P "$($busyb
 	case $data in
 	*.xz) unpack=xzcat ;;
 	*.gz) unpack=zcat ;;
+	*.tar) unpack=cat ;;
 	*)
 		tools=${busybox%/*}
 		[ -e "$tools/dpkg-deb" ] || { echo "$deb: busybox cannot unpack $data" >&2 && exit 255; }

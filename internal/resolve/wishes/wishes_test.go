@@ -174,3 +174,18 @@ published = "r.example/more"
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// Whether expired indexes are taken is a wish of any variant, and none of a lock's.
+func TestWishesOfAnArchiveOfThePast(t *testing.T) {
+	t.Parallel()
+	const text = "name = \"x\"\n[debian]\nsuites = []\npackages = [\"cmake/noble-backports\"]\n[[debian.repository]]\nname = \"own\"\nurl = \"https://deb.example\"\nsuite = \"/\"\nkey = \"key\"\n"
+	files := map[string]string{"key": "k"}
+	without, with := read(t, text, files), read(t, text+"[variant.old.debian]\ncheck-valid-until = false\n", files)
+	if without.AnyAge || !with.AnyAge || len(with.Lock.Suites) > 0 || with.Lock.Repositories[0].Suite != "./" {
+		t.Errorf("got %+v and %+v", without, with)
+	}
+	with.Lock.Requests = without.Lock.Requests
+	if drift := (lock.Lock{Wishes: without.Lock}).Drift(with.Lock); len(drift) > 0 {
+		t.Errorf("it drifts: %q", drift)
+	}
+}

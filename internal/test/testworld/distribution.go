@@ -16,11 +16,12 @@ import (
 
 // Distribution publishes packages of the real Debian with all that they need, and what
 // the base and apt take, as a distribution of somebody else's: under another key, and the
-// essential packages packed as Ubuntu packs, with zstd. cache is where the real ones are kept.
-func (w *World) Distribution(cache string, o DebianOptions, names ...string) *Debian {
+// essential packages packed as Ubuntu packs, with zstd. The real ones come from mirrors, and
+// are kept in the folder cache.
+func (w *World) Distribution(mirrors debian.Mirrors, cache string, o DebianOptions, names ...string) *Debian {
 	t := w.t
 	t.Helper()
-	mirrors, getter := RealMirrors(t), debian.NewGetter(cache)
+	getter := debian.NewGetter(cache)
 	index := realIndex(t, mirrors, getter)
 	names = append(names, "apt", "dpkg", "busybox-static", "libeatmydata1", "usr-is-merged")
 	for _, p := range index.All() {
@@ -28,8 +29,9 @@ func (w *World) Distribution(cache string, o DebianOptions, names ...string) *De
 			names = append(names, p.Name)
 		}
 	}
-	debs := []Deb{}
-	for _, p := range needed(t, index, names) {
+	packages := needed(t, index, names)
+	debs := make([]Deb, 0, len(packages))
+	for _, p := range packages {
 		file, err := getter.Package(t.Context(), mirrors, p)
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +44,7 @@ func (w *World) Distribution(cache string, o DebianOptions, names ...string) *De
 				d.Fields = append(d.Fields, field[0]+": "+field[1])
 			}
 		}
-		if d.Made, err = os.ReadFile(file); err != nil {
+		if d.Made, err = os.ReadFile(file); err != nil { //nolint:gosec // of the cache
 			t.Fatal(err)
 		}
 		if p.Essential || p.Name == "libc6" {
@@ -132,8 +134,8 @@ func packedAnew(t testing.TB, deb []byte, compression string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := bytes.Index(deb, []byte("data.tar"))
-	packed := bytes.NewBuffer(slices.Clone(deb[:i]))
+	head, _, _ := bytes.Cut(deb, []byte("data.tar"))
+	packed := bytes.NewBuffer(slices.Clone(head))
 	member(packed, fmt.Sprint("data.tar", compression), Compress(t, compression, files.Bytes()))
 	return packed.Bytes()
 }

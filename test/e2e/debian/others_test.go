@@ -1,4 +1,4 @@
-package kinds
+package debian
 
 import (
 	"errors"
@@ -23,7 +23,7 @@ import (
 func debianProject(t *testing.T, toml string, repositories ...*testworld.Debian) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "faceblend")
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // as a user's own
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range repositories {
@@ -96,12 +96,12 @@ packages = ["hello-one", "hello-two", "iproute2", "nameless", "service"]
 
 // A distribution that has all takes the place of Debian's own suites, packed in its own way.
 func TestRealDistributionOfOthers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("packs a base anew, skipped by -short")
+	if os.Getenv("LAMINA_REAL") != "debian" {
+		t.Skip("LAMINA_REAL=debian packs a base anew")
 	}
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
-	noble := w.Distribution(filepath.Join(u.Cache, "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils")
+	noble := w.Distribution(testworld.RealMirrors(t), filepath.Join(u.Cache, "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils")
 	dir := debianProject(t, "[debian]\nsuites = []\npackages = [\"python3\"]\n[app]\nuser = \"root\"\nentrypoint = [\"/usr/bin/python3\"]\n[smoke]\nimports = [\"json\"]\n[variant.debug]\nextra-packages = []\n", noble)
 	u.Build(t, dir)
 	l := e2etest.ReadLock(t, dir)
@@ -127,9 +127,9 @@ func TestRealRepositoriesThatFail(t *testing.T) {
 	ours, theirs := testworld.NewKey(t, testworld.KeyOptions{}), testworld.NewKey(t, testworld.KeyOptions{})
 	expired := testworld.NewKey(t, testworld.KeyOptions{Made: time.Now().Add(-72 * time.Hour), Lifetime: 48 * time.Hour})
 	options := testworld.DebianOptions{Path: "own", Suite: "own", Signers: []*openpgp.Entity{ours, expired}, Date: time.Now().Add(-60 * time.Hour)}
-	hello := testworld.Deb{Name: "hello", Files: map[string]string{"/usr/bin/hello": "#!/bin/sh\n# " + time.Now().String() + "\n"}}
+	hello := testworld.Deb{Name: "lamina-hello", Files: map[string]string{"/usr/bin/hello": "#!/bin/sh\n# " + time.Now().String() + "\n"}}
 	own := w.Debian(options, hello)
-	dir := debianProject(t, "[debian]\npackages = [\"hello\"]\n", own)
+	dir := debianProject(t, "[debian]\npackages = [\"lamina-hello\"]\n", own)
 	list := string(w.Content("/own/dists/own/InRelease"))
 	sums := regexp.MustCompile(`(?m)^ [0-9a-f]{64} `).ReplaceAllString(list[strings.Index(list, "Origin"):strings.Index(list, "-----BEGIN PGP SIGNATURE")], " "+strings.Repeat("no", 32)+" ")
 	for _, tt := range []struct {
@@ -162,12 +162,12 @@ func TestRealRepositoriesThatFail(t *testing.T) {
 	hello.Version = "2.0"
 	own.Publish(hello)
 	u.Build(t, "lock", dir)
-	if p, _ := lock.Find(e2etest.ReadLock(t, dir).Packages, "hello"); p.Version != "2.0" {
+	if p, _ := lock.Find(e2etest.ReadLock(t, dir).Packages, "lamina-hello"); p.Version != "2.0" {
 		t.Errorf("locked is %s", p.Version)
 	}
 	w.Fail("/own/pool/**", testworld.Status(http.StatusNotFound, testworld.Always))
 	r := u.Run(t, dir, "--smoke", "off")
-	if r.Code != 75 || !strings.Contains(r.Stderr, "hello_2.0_all.deb") || !strings.Contains(r.Stderr, "takes its successor") {
+	if r.Code != 75 || !strings.Contains(r.Stderr, "lamina-hello_2.0_all.deb") || !strings.Contains(r.Stderr, "takes its successor") {
 		t.Errorf("a lost package: exit code %d\n%s", r.Code, e2etest.Tail(r.Stderr))
 	}
 	u.HasNoImage(t)
