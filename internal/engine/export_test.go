@@ -49,3 +49,6 @@ func FindRuntime(ctx context.Context, o Options) (string, error) {
 func OpenCurrent(ctx context.Context, o Options, unfit error) (*Engine, error) {
 	return openCurrent(ctx, o.withDefaults(), unfit)
 }
+
+// Unusable words why an engine did not answer.
+func Unusable(addr string, err error) error { return address{url: addr}.unusable(err) }
