@@ -63,7 +63,7 @@ func findBuilder(name string, env func(string) string) ([]address, error) {
 }
 
 func readBuilder(path, name string, env func(string) string) ([]address, error) {
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // in the folder of the user's docker
 	if err != nil {
 		return nil, fmt.Errorf("reading builder %q: %w", name, err)
 	}
@@ -106,7 +106,7 @@ func readBuilder(path, name string, env func(string) string) ([]address, error) 
 func openCurrent(ctx context.Context, o Options, unfit error) (*Engine, error) {
 	_, folder := dockerFolders(o.Env)
 	var current struct{ Name string }
-	text, err := os.ReadFile(filepath.Join(folder, "current"))
+	text, err := os.ReadFile(filepath.Join(folder, "current")) //nolint:gosec // as above
 	if err != nil || json.Unmarshal(text, &current) != nil || current.Name == "" {
 		return nil, unfit
 	}

@@ -92,7 +92,7 @@ func TestRealBuildersOfBuildx(t *testing.T) {
 	bin := t.TempDir()
 	script := fmt.Sprintf("#!/bin/sh\n[ \"$*\" = 'exec -i buildx_buildkit_box0 buildctl dial-stdio' ] || { echo \"No such container: $3\" >&2; exit 1; }\n%s=%s exec %s\n",
 		helperDial, strings.TrimPrefix(enginetest.Engine(t).Addr, "unix://"), program)
-	if err = os.WriteFile(filepath.Join(bin, "docker"), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err = os.WriteFile(filepath.Join(bin, "docker"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))

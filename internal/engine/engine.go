@@ -117,7 +117,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		return e, nil
 	}
 	e, err := openPrivate(ctx, o)
-	if _, unfit := errors.AsType[*unfitHost](err); unfit {
+	if _, unfit := errors.AsType[*unfitHostError](err); unfit {
 		return openCurrent(ctx, o, err)
 	}
 	return e, err
