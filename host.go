@@ -47,8 +47,8 @@ func newHost(o Options) (*host, error) {
 		return h, failure.New(failure.Usage, err)
 	}
 	if usual {
-		dir, err := os.UserCacheDir()
-		h.cacheDir = filepath.Join(dir, "lamina")
+		h.cacheDir, err = os.UserCacheDir()
+		h.cacheDir = filepath.Join(h.cacheDir, "lamina")
 		return h, failure.New(failure.Usage, err)
 	}
 	if dir := h.env("XDG_CACHE_HOME"); filepath.IsAbs(dir) {

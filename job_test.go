@@ -15,12 +15,18 @@ import (
 func TestRemoteCachesOfAVariant(t *testing.T) {
 	given := cache.Remote{
 		Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/a"}}, {Type: "registry", Attrs: map[string]string{"ref": "r.example/a:mine"}}},
-		Exports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/a", "mode": "max"}}, {Type: "inline"}},
+		Exports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/a", "mode": "max"}}, {Type: "inline"}, {Type: "s3", Attrs: map[string]string{"bucket": "b"}}},
 	}
-	j := job{Build: Build{Cache: given}, spec: spec.Spec{Variant: "debug", Platform: "linux/arm64"}}
+	vars := map[string]string{"AWS_REGION": "here"}
+	p := &Project{host: &host{o: Options{Env: func(name string) string { return vars[name] }}}}
+	j := job{Project: p, Build: Build{Cache: given}, spec: spec.Spec{Variant: "debug", Platform: "linux/arm64"}}
 	want := cache.Remote{
 		Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/a:cache-debug-linux-arm64"}}, given.Imports[1]},
-		Exports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/a:cache-debug-linux-arm64", "mode": "max"}}, {Type: "inline"}},
+		Exports: []cache.Entry{
+			{Type: "registry", Attrs: map[string]string{"ref": "r.example/a:cache-debug-linux-arm64", "mode": "max"}},
+			{Type: "inline"},
+			{Type: "s3", Attrs: map[string]string{"bucket": "b", "name": "cache-debug-linux-arm64", "region": "here"}},
+		},
 	}
 	if diff := cmp.Diff(want, j.remote()); diff != "" {
 		t.Errorf("caches (-want +got):\n%s", diff)

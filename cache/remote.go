@@ -50,7 +50,7 @@ type kind struct {
 // that a typing error would be a cache that is silently not there.
 func kinds(export bool) []kind {
 	var (
-		github = []string{"scope", "url", "url_v2", "token", "version", "timeout", "repository"}
+		github = []string{"scope", "url", "url_v2", "token", "version", "timeout", "repository"} //nolint:prealloc // what follows is short
 		stored = []string{"name", "prefix", "blobs_prefix", "manifests_prefix", "secret_access_key"}
 		s3     = append([]string{
 			"bucket", "region", "access_key_id", "session_token", "endpoint_url", "use_path_style", "disable_accept_encoding", "retry_mode", "retry_max_attempts",

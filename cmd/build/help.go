@@ -209,8 +209,9 @@ const exitStatusText = `
 
 const environmentText = `
 BUILDKIT_HOST          address of the engine, as --addr
-BUILDKIT_TLS_CACERT, BUILDKIT_TLS_CERT, BUILDKIT_TLS_KEY, BUILDKIT_TLS_SERVERNAME, BUILDKIT_TLS_DIR
-                       files and name for it, as --tlscacert and its like; or a folder with ca.pem, cert.pem, key.pem
+BUILDKIT_TLS_CACERT, BUILDKIT_TLS_CERT, BUILDKIT_TLS_KEY, BUILDKIT_TLS_SERVERNAME
+                       for its TLS, as --tlscacert and its like
+BUILDKIT_TLS_DIR       the same: a folder with ca.pem, cert.pem and key.pem
 BUILDX_BUILDER         builder of docker buildx, as --builder
 LAMINA_DEBIAN_MIRROR   where Debian packages come from, as --debian-mirror
 LAMINA_PYTHON_INDEX    index of Python packages in place of PyPI, as --python-index

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func findBuilder(name string, env func(string) string) ([]address, error) {
 }
 
 func readBuilder(path, name string, env func(string) string) ([]address, error) {
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // in the folder of the user's docker
 	if err != nil {
 		return nil, fmt.Errorf("reading builder %q: %w", name, err)
 	}
@@ -100,15 +101,24 @@ func readBuilder(path, name string, env func(string) string) ([]address, error) 
 	return list, nil
 }
 
-// currentBuilder is the builder that "docker buildx use" has chosen; "" where none is.
-func currentBuilder(env func(string) string) string {
-	_, folder := dockerFolders(env)
+// openCurrent opens the builder that "docker buildx use" has chosen, where no engine of
+// ours can run, for the reason that unfit is.
+func openCurrent(ctx context.Context, o Options, unfit error) (*Engine, error) {
+	_, folder := dockerFolders(o.Env)
 	var current struct{ Name string }
-	text, err := os.ReadFile(filepath.Join(folder, "current"))
-	if err != nil || json.Unmarshal(text, &current) != nil {
-		return ""
+	text, err := os.ReadFile(filepath.Join(folder, "current")) //nolint:gosec // as above
+	if err != nil || json.Unmarshal(text, &current) != nil || current.Name == "" {
+		return nil, unfit
 	}
-	return current.Name
+	list, err := findBuilder(current.Name, o.Env)
+	if err == nil {
+		o.Progress("using the current builder of docker buildx, " + current.Name)
+		var e *Engine
+		if e, err = openGiven(ctx, o, list); err == nil {
+			return e, nil
+		}
+	}
+	return nil, errors.Join(unfit, err)
 }
 
 // isBuildx says whether an address is that of a container that buildx has made.

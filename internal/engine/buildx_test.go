@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -91,7 +92,7 @@ func TestRealBuildersOfBuildx(t *testing.T) {
 	bin := t.TempDir()
 	script := fmt.Sprintf("#!/bin/sh\n[ \"$*\" = 'exec -i buildx_buildkit_box0 buildctl dial-stdio' ] || { echo \"No such container: $3\" >&2; exit 1; }\n%s=%s exec %s\n",
 		helperDial, strings.TrimPrefix(enginetest.Engine(t).Addr, "unix://"), program)
-	if err = os.WriteFile(filepath.Join(bin, "docker"), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err = os.WriteFile(filepath.Join(bin, "docker"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
@@ -108,7 +109,33 @@ func TestRealBuildersOfBuildx(t *testing.T) {
 		t.Errorf("BUILDX_BUILDER: got the engine at %s", e.Addr)
 	}
 	_, err = engine.Open(t.Context(), engine.Options{Env: lookup(vars), Where: engine.Where{Builder: "off"}})
-	if failure.KindOf(err) != failure.NoEngine || !strings.Contains(err.Error(), "No such container") || !strings.Contains(strings.Join(failure.Hints(err), ""), "--bootstrap") {
+	if failure.KindOf(err) != failure.NoEngine || !strings.Contains(err.Error(), "container does not answer") || !strings.Contains(strings.Join(failure.Hints(err), ""), "--bootstrap") {
 		t.Errorf("a container that is not there: %v", err)
+	}
+}
+
+// Where no engine of ours can run, the builder that is in use with docker is.
+func TestCurrentBuilderIsTheLastResort(t *testing.T) {
+	_, addr := serve(t, fakeEngine{version: engine.Version, snapshotter: "overlayfs"})
+	unfit := errors.New("needs root")
+	docker := builders(t, map[string]string{
+		"instances/mine": fmt.Sprintf(`{"Driver":"remote","Nodes":[{"Name":"a","Endpoint":%q}]}`, addr),
+		"current":        `{"Key":"unix:///var/run/docker.sock","Name":"mine","Global":false}`,
+	})
+	o := engine.Options{Env: lookup(map[string]string{"DOCKER_CONFIG": docker})}
+	e, err := engine.OpenCurrent(t.Context(), o, unfit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if closeEngine(t, e); e.Addr != addr {
+		t.Errorf("got the engine at %s", e.Addr)
+	}
+	for name, files := range map[string]map[string]string{
+		"none is in use": {"current": `{"Key":"k","Name":"","Global":false}`}, "there is no docker": {}, "it is gone": {"current": `{"Name":"gone"}`},
+	} {
+		o.Env = lookup(map[string]string{"DOCKER_CONFIG": builders(t, files)})
+		if _, err = engine.OpenCurrent(t.Context(), o, unfit); !errors.Is(err, unfit) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -117,7 +117,7 @@ type Instead struct {
 func Others(ctx context.Context, o Options) ([]Instead, error) {
 	o = o.withDefaults()
 	list, err := o.Where.addresses(o.Env)
-	var all []Instead
+	all := make([]Instead, 0, len(list))
 	for _, a := range list {
 		one := Instead{Address: a.url}
 		e, r, fault := connect(ctx, Given, a, Need{})

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -121,23 +120,10 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		return e, nil
 	}
 	e, err := openPrivate(ctx, o)
-	if _, unfit := errors.AsType[*unfitHost](err); !unfit {
-		return e, err
+	if _, unfit := errors.AsType[*unfitHostError](err); unfit {
+		return openCurrent(ctx, o, err)
 	}
-	// Here no engine of ours can run: the one that "docker buildx use" has chosen may do.
-	name := currentBuilder(o.Env)
-	if name == "" {
-		return nil, err
-	}
-	list, otherErr := findBuilder(name, o.Env)
-	if otherErr == nil {
-		o.Progress(fmt.Sprintf("using the current builder of docker buildx, %s", name))
-		e, otherErr = openGiven(ctx, o, list)
-	}
-	if otherErr != nil {
-		return nil, errors.Join(err, otherErr)
-	}
-	return e, nil
+	return e, err
 }
 
 // Client is the connection to the engine. It is closed with the engine.

@@ -44,3 +44,11 @@ func FindBuilder(name string, env func(string) string) (string, error) {
 func FindRuntime(ctx context.Context, o Options) (string, error) {
 	return findRuntime(ctx, o.withDefaults())
 }
+
+// OpenCurrent opens the current builder where there is one.
+func OpenCurrent(ctx context.Context, o Options, unfit error) (*Engine, error) {
+	return openCurrent(ctx, o.withDefaults(), unfit)
+}
+
+// Unusable words why an engine did not answer.
+func Unusable(addr string, err error) error { return address{url: addr}.unusable(err) }

@@ -5,6 +5,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,6 +21,7 @@ import (
 
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/test/enginetest"
 	"lamina.build/internal/test/process"
 )
 
@@ -317,5 +319,41 @@ func TestProxyReachesTheEngine(t *testing.T) {
 		if strings.Contains(string(env), unwanted) {
 			t.Errorf("the engine's environment has %s", unwanted)
 		}
+	}
+}
+
+// A cache that can't be written is told with the way out, whether it is new or not.
+func TestReadOnlyCache(t *testing.T) {
+	o := enginetest.Options(t)
+	closeEngine(t, open(t, engine.Options{Where: engine.Where{Addrs: []string{enginetest.Engine(t).Addr}}})) // compiled
+	for _, made := range []bool{false, true} {
+		dir := t.TempDir()
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
+			t.Skip(err)
+		}
+		t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+		if o.StateDir = filepath.Join(dir, "engine"); made {
+			mkdir(t, filepath.Join(o.StateDir, "run"))
+		}
+		if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+			t.Fatal(err)
+		}
+		_, err := engine.Open(t.Context(), o)
+		if failure.KindOf(err) != failure.NoEngine || !strings.Contains(err.Error(), "read-only file system") || !strings.Contains(strings.Join(failure.Hints(err), ""), "XDG_CACHE_HOME") {
+			t.Errorf("made %t: got %v with hints %q", made, err, failure.Hints(err))
+		}
+	}
+}
+
+// The socket of another user is told as such.
+func TestEngineOfAnotherUser(t *testing.T) {
+	dir, addr := serve(t, fakeEngine{version: engine.Version})
+	denied := errors.New("dial unix: connect: permission denied")
+	err := engine.Unusable(addr, denied)
+	if want := fmt.Sprintf("belongs to user %d and group %d", os.Getuid(), os.Getgid()); !strings.Contains(err.Error(), want) || len(failure.Hints(err)) == 0 {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if err = engine.Unusable("unix://"+dir+"/closed/s", denied); len(failure.Hints(err)) == 0 {
+		t.Errorf("got %v", err)
 	}
 }

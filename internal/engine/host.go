@@ -58,14 +58,14 @@ func (h host) unfit() error {
 	if len(faults) == 0 {
 		return nil
 	}
-	err := failure.New(failure.NoEngine, &unfitHost{errors.Join(faults...)})
+	err := failure.New(failure.NoEngine, &unfitHostError{errors.Join(faults...)})
 	return failure.WithHint(failure.WithHint(err, inDocker), elsewhere)
 }
 
-// unfitHost is a machine on which no private engine can run.
-type unfitHost struct{ error }
+// unfitHostError is a machine on which no private engine can run.
+type unfitHostError struct{ error }
 
-func (u *unfitHost) Unwrap() error { return u.error }
+func (u *unfitHostError) Unwrap() error { return u.error }
 
 func (h host) hasCgroups() bool {
 	for line := range strings.Lines(h.mounts) {

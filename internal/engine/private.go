@@ -83,16 +83,8 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 			if outdated := s.outdated(o); len(outdated) > 0 {
 				// Who has a lease may build. Who waits for one to be started counts as well, and
 				// finds the next one.
-				if clients, err := s.clients(); err == nil && clients == 1 {
-					if err = s.write(stopFile, nil); err != nil {
-						return nil, err
-					}
-					for alive && err == nil {
-						if err = failure.Pause(ctx, pollEvery); err == nil {
-							alive, err = s.alive()
-						}
-					}
-					if err != nil {
+				if clients, countErr := s.clients(); countErr == nil && clients == 1 {
+					if err = s.end(ctx); err != nil {
 						return nil, fmt.Errorf("starting the engine anew: %w", err)
 					}
 					continue
@@ -107,6 +99,17 @@ func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*En
 			return nil, fmt.Errorf("waiting for the engine: %w", err)
 		}
 	}
+}
+
+// end ends the engine and waits for it.
+func (s state) end(ctx context.Context) error {
+	err := s.write(stopFile, nil)
+	for alive := true; alive && err == nil; {
+		if err = failure.Pause(ctx, pollEvery); err == nil {
+			alive, err = s.alive()
+		}
+	}
+	return err
 }
 
 func (s state) connect(ctx context.Context, o Options) (*Engine, error) {

@@ -186,7 +186,7 @@ func (a address) unusable(err error) error {
 	case isSocket && strings.Contains(text, "permission denied"):
 		return failure.WithHint(fmt.Errorf("it is another user's: %w", errNotOurs(socket)), "run it as that user or with sudo, or have buildkitd's --group let you in")
 	case a.isBuildx():
-		return failure.WithHint(err, "docker buildx inspect --bootstrap starts a builder's container")
+		return failure.WithHint(fmt.Errorf("the builder's container does not answer: %w", err), "docker buildx inspect --bootstrap NAME starts it; docker says why it does not run")
 	}
 	return err
 }

@@ -54,7 +54,7 @@ func findRuntime(ctx context.Context, o Options) (string, error) {
 // checkRuntime finds a version that is too old: "crun version 1.8.1". One that doesn't
 // tell it is believed.
 func checkRuntime(ctx context.Context, path, oldest string) error {
-	out, err := exec.CommandContext(ctx, path, "--version").Output() //nolint:gosec // what will run containers
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
 	if err != nil {
 		return fmt.Errorf("%s does not run: %w", path, err)
 	}

@@ -42,7 +42,7 @@ func TestRuntimes(t *testing.T) {
 				if says == "" {
 					script = "#!/bin/sh\nexit 1\n"
 				}
-				if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -41,7 +41,7 @@ func StartRemote(t testing.TB, address string, within, env []string, args ...str
 		"--oci-worker", "true", "--oci-worker-net", "host", "--oci-worker-binary", Runc(t), "--otel-socket-path", filepath.Join(dir, "otel.sock"),
 	}, args)
 	r := &Remote{Addr: "tcp://" + address, cmd: exec.CommandContext(t.Context(), line[0], line[1:]...)} //nolint:gosec // the engine under test
-	r.cmd.Env = append(os.Environ(), env...)                                                            //nolint:forbidigo // as above
+	r.cmd.Env = append(os.Environ(), env...)
 	r.cmd.Stdout, r.cmd.Stderr = t.Output(), t.Output()
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err = r.cmd.Start(); err != nil {

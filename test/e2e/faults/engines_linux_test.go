@@ -73,7 +73,7 @@ func machine(t *testing.T, n int) (here, there string, within []string) {
 		"-n " + name + " link set eth0 up",
 		"-n " + name + " link set lo up",
 	} {
-		if out, err := exec.CommandContext(t.Context(), "ip", strings.Fields(line)...).CombinedOutput(); err != nil { //nolint:gosec // of this test
+		if out, err := exec.CommandContext(t.Context(), "ip", strings.Fields(line)...).CombinedOutput(); err != nil {
 			t.Skipf("this machine has no network namespaces: ip %s: %v: %s", line, err, out)
 		}
 	}
@@ -88,7 +88,7 @@ func proxy(t *testing.T, host string) string {
 		t.Fatal(err)
 	}
 	forward := &httputil.ReverseProxy{Rewrite: func(*httputil.ProxyRequest) {}}
-	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { //nolint:gosec // its clients are tests
+	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect {
 			forward.ServeHTTP(rw, r)
 			return

@@ -17,12 +17,12 @@ import (
 )
 
 // says is a registry's refusal as the spec has it, with a detail.
-func says(status int, code, message, detail string, times int) testworld.Fault {
+func says(status int, code, message, detail string) testworld.Fault {
 	return testworld.Answer(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
 		rw.WriteHeader(status)
 		fmt.Fprintf(rw, `{"errors":[{"code":%q,"message":%q,"detail":%s}]}`, code, message, detail)
-	}, times)
+	}, testworld.Always)
 }
 
 // secret is what entitles to go on with an upload.
@@ -41,22 +41,37 @@ func TestRealPushesThatARegistryRefuses(t *testing.T) {
 		says    []string
 	}{
 		"a login is wanted": {testworld.RegistryOptions{User: "me", Password: "x"}, "", testworld.Fault{}, 2, []string{"401", "hint: log in with docker login"}},
-		"another login": {testworld.RegistryOptions{}, uploads, says(403, "DENIED", "not you", `"only the team may push"`, testworld.Always), 2,
-			[]string{"DENIED not you (only the team may push)", "hint: log in with docker login"}},
-		"a quota": {testworld.RegistryOptions{}, uploads, says(403, "DENIED", "no", `{"reason":"adding 3 MiB exceeds the quota of 1 GiB"}`, testworld.Always), 1,
-			[]string{"exceeds the quota of 1 GiB", "hint: the registry's quota is used up"}},
-		"read-only": {testworld.RegistryOptions{}, uploads, says(405, "UNSUPPORTED", "the operation is unsupported", `null`, testworld.Always), 1,
-			[]string{"UNSUPPORTED", "hint: the registry takes no pushes"}},
+		"another login": {
+			testworld.RegistryOptions{},
+			uploads, says(403, "DENIED", "not you", `"only the team may push"`), 2,
+			[]string{"DENIED not you (only the team may push)", "hint: log in with docker login"},
+		},
+		"a quota": {
+			testworld.RegistryOptions{},
+			uploads, says(403, "DENIED", "no", `{"reason":"adding 3 MiB exceeds the quota of 1 GiB"}`), 1,
+			[]string{"exceeds the quota of 1 GiB", "hint: the registry's quota is used up"},
+		},
+		"read-only": {
+			testworld.RegistryOptions{},
+			uploads, says(405, "UNSUPPORTED", "the operation is unsupported", `null`), 1,
+			[]string{"UNSUPPORTED", "hint: the registry takes no pushes"},
+		},
 		"too large":            {testworld.RegistryOptions{}, blobs, testworld.LimitBody(413, 1000, testworld.Always), 1, []string{"413", "hint: raise the limit of the proxy"}},
 		"once too often":       {testworld.RegistryOptions{}, "/v2/app/**", testworld.Later(429, "1", 12), 0, nil},
 		"500 at first":         {testworld.RegistryOptions{}, uploads, testworld.Status(500, 3), 0, nil},
 		"503 for a while":      {testworld.RegistryOptions{}, blobs, testworld.Status(503, 30), 0, []string{"trying again"}},
 		"cut":                  {testworld.RegistryOptions{}, blobs, testworld.CutUpload(1000, false, 3), 0, nil},
 		"a token that expires": {testworld.RegistryOptions{Tokens: true}, blobs, testworld.Status(401, 1), 0, nil},
-		"the second tag": {testworld.RegistryOptions{}, "PUT /v2/app/manifests/2", says(403, "DENIED", "no", `"2 is immutable"`, testworld.Always), 2,
-			[]string{"tagging the image", "2 is immutable"}},
-		"a full disk": {testworld.RegistryOptions{}, uploads, says(500, "UNKNOWN", "unknown error", `{"Err":"no space left on device"}`, testworld.Always), 75,
-			[]string{"no space left on device", "hint: the registry's disk is full"}},
+		"the second tag": {
+			testworld.RegistryOptions{},
+			"PUT /v2/app/manifests/2", says(403, "DENIED", "no", `"2 is immutable"`), 2,
+			[]string{"tagging the image", "2 is immutable"},
+		},
+		"a full disk": {
+			testworld.RegistryOptions{},
+			uploads, says(500, "UNKNOWN", "unknown error", `{"Err":"no space left on device"}`), 75,
+			[]string{"no space left on device", "hint: the registry's disk is full"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -137,7 +152,7 @@ func TestRealCachesThatFail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u, dir, r := e2etest.NewUser(t), small(t), testworld.NewRegistry(t, testworld.RegistryOptions{})
-			r.Fail("POST /v2/cache/**", says(403, "DENIED", "no caches here", `"x"`, testworld.Always))
+			r.Fail("POST /v2/cache/**", says(403, "DENIED", "no caches here", `"x"`))
 			metadata := filepath.Join(t.TempDir(), "made.json")
 			run := u.Run(t, dir, "-t", r.Host+"/app:1", "--push", "--insecure-registry", "--smoke", "off", "--progress", "plain", "--metadata-file", metadata,
 				"--cache-to", "type=registry,ref="+r.Host+"/cache"+tt.to, "--cache-from", "type=registry,ref="+r.Host+"/cache")
