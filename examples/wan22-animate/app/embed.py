@@ -78,7 +78,7 @@ def own_of(prompt: str, kept: list[str]) -> str | None:
 def check(prompt: str, path: Path = FILE) -> None:
     """Raise an InputError for a prompt that an image without the text encoder doesn't know."""
     kept = prompts(path)
-    if own_of(prompt, kept) is None and prompt not in kept:
+    if own_of(prompt, kept) is None and clean(prompt) not in kept:
         raise InputError(REFUSAL)
 
 
@@ -143,7 +143,9 @@ def renamed(state: "dict[str, Tensor]") -> "dict[str, Tensor]":
         else:
             strangers.append(key)
     if strangers:
-        raise StartError(f"the text encoder's file has {len(strangers)} weights of another model: {sorted(strangers)[0]}")
+        raise StartError(
+            f"the text encoder's file has {len(strangers)} weights of another model: {sorted(strangers)[0]}"
+        )
     return named
 
 
@@ -171,11 +173,20 @@ def tokenizer(folder: Path):  # noqa: ANN201 (transformers is imported here)
 
 
 def save(path: Path, kept: "dict[str, Tensor]") -> None:
-    """Write prompts and their tensors, the positive one first; the file is a function of them."""
-    from safetensors.torch import save_file
+    """Write prompts and their tensors, the positive one first, as safetensors: whose own header is in an order by chance."""
+    import torch
 
-    names = {f"prompt.{at}": prompt for at, prompt in enumerate(kept)}
-    save_file({name: kept[prompt].contiguous() for name, prompt in names.items()}, path, metadata=names)
+    names = {torch.bfloat16: "BF16", torch.float32: "F32"}
+    header: dict[str, dict] = {"__metadata__": {f"prompt.{at}": prompt for at, prompt in enumerate(kept)}}
+    content = b""
+    for at, rows in enumerate(kept.values()):
+        data = rows.contiguous().view(torch.uint8).numpy().tobytes()
+        place = [len(content), len(content) + len(data)]
+        header[f"prompt.{at}"] = {"dtype": names[rows.dtype], "shape": list(rows.shape), "data_offsets": place}
+        content += data
+    text = json.dumps(header, ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content)
 
 
 def prompts(path: Path) -> list[str]:
@@ -185,7 +196,9 @@ def prompts(path: Path) -> list[str]:
             size = int.from_bytes(file.read(8), "little")
             names = json.loads(file.read(min(size, HEADER)))["__metadata__"]
     except OSError as err:
-        raise StartError(f"{path.name} can't be read ({err.strerror}): make it with handler.py --embed, where the text encoder is") from err
+        raise StartError(
+            f"{path.name} can't be read ({err.strerror}): make it with handler.py --embed, where the text encoder is"
+        ) from err
     except (ValueError, KeyError, TypeError) as err:
         raise StartError(f"{path.name} holds no prompt: make it with handler.py --embed") from err
     return [names[name] for name in sorted(names) if name.startswith("prompt.")]

@@ -12,8 +12,7 @@ CUT = 6
 """Lines of a program's output that go into an error."""
 
 NO_FACE = (
-    "no face was found: give a video in which one person's face can be seen in every frame, "
-    "and a picture of one person"
+    "no face was found: give a video in which one person's face can be seen in every frame, and a picture of one person"
 )
 
 NO_BODY = (
@@ -51,7 +50,6 @@ WEIGHTS = re.compile(
     r" is not existed!|No such file or directory: .*(?:\.pth|\.safetensors|\.ckpt|\.pt|\.onnx|\.json)|"
     r"Error while deserializing header|PytorchStreamReader failed|Deserialize tensor .* failed"
 )
-UNSAVED = re.compile(r"save_video failed, error: (.*)")
 
 
 def of(doing: str, result: Result) -> JobError:
@@ -60,7 +58,9 @@ def of(doing: str, result: Result) -> JobError:
     if FULL.search(said):
         return disk_full()
     if MEMORY.search(said):
-        return JobError(f"{doing}: the GPU's memory is too small: use a smaller resolution, or a GPU of 80 GB")
+        return JobError(
+            f"{doing}: the GPU's memory is too small: use a smaller resolution, PRECISION=fp8, or a larger GPU"
+        )
     if DEVICE.search(said):
         return JobError(f"{doing}: the GPU failed: {_device(said)}", refresh=True)
     if HOST_MEMORY.search(said) or result.code == -signal.SIGKILL:
@@ -76,8 +76,6 @@ def lacking(doing: str, what: str, result: Result) -> JobError:
     """Return the error of a program that ended well, but left something out."""
     if FULL.search(result.text):
         return disk_full()
-    if found := UNSAVED.search(result.text):
-        return JobError(f"{doing}: the result can't be saved: {scrub(found[1])[:300]}")
     said = result.last or "none"
     return JobError(f"{doing} ended without an error, and left out {what}; its last line: {said}")
 
@@ -107,7 +105,9 @@ def _unknown(doing: str, result: Result) -> JobError:
 CRASHES = tuple(-number for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL))
 
 
-def _end(code: int) -> str:
+def _end(code: int | None) -> str:
+    if code is None:
+        return "failed"
     if code < 0:
         return f"died of {signal.Signals(-code).name}"
     return f"failed with exit code {code}" if code else "wrote nothing"

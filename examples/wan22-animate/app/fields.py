@@ -7,10 +7,23 @@ mode        "animation": the picture's character moves as the video's does (defa
 resolution  the area to work in, [width, height] or "1280x720" (default); multiples of 16.
             Frames keep their own proportions
 seed        0 to 2^63-1; drawn by lot where it is left out, and told in the result
-steps       of sampling, 1 to 100 (default 20)
+steps       of sampling, 1 to 100 (default 20, or STEPS)
 refert_num  frames that a clip takes over from the one before, 1 (default) or 5
 relighting  whether the character takes on the light of the scene; in replacement only
 result_url  where the result is PUT, a presigned URL that takes "Content-Type: video/mp4"
+
+prompt           what the film shows; the model's own is used where it is left out
+negative_prompt  what it is not to show; of use with a cfg above 1 only
+cfg              how closely face and prompt are followed, 1 (default) to 10; above 1 a job takes twice as long
+fps              frames a second, 1 to 60 (default 30)
+start            seconds of the video that are left out (default 0)
+seconds, frames  how much of it is used: the one or the other (default: all that is left)
+retarget         whether the poses are fitted to the picture's body; in animation only
+mask_growth      pixels that the mask of the person grows by, 0 to 64 (default 9); in replacement only.
+                 From 1 on the mask is the box around the person, with 0 it is the person's outline
+codec            "h264" (default), "hevc" or "av1"
+crf              quality of the codec, 0 (best) to 51 (default 17)
+audio            "keep" (default) or "none"
 """
 
 import difflib
@@ -19,13 +32,27 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from errors import InputError
-from values import Source, TooLarge, check_url, kind, parse_sides, parse_source, reason, show
+from values import MAX_AREA, Source, TooLarge, check_url, kind, parse_sides, parse_source, reason, show
 
 MODES = ("animation", "replacement")
+CODECS = ("h264", "hevc", "av1")
+AUDIO = ("keep", "none")
+MAX_PROMPT = 2000
+"""Characters: the text encoder reads 512 tokens, and drops what comes after them."""
+MAX_START = 86_400.0
+MAX_CFG = 10.0
+DEFAULTS = ((1280, 720), (832, 480), (640, 368), (480, 272))
+"""Resolutions, of which a job that names none has the first that the worker takes."""
+GROWTH = 9
+"""Of a mask in pixels, as upstream's preprocessing has it: three times three on each side."""
 NAMED = 5
 """Names of unknown fields that are told one by one."""
 MAX_NAME = 40
-FIELDS = ("video", "image", "mode", "resolution", "seed", "steps", "refert_num", "relighting", "result_url")
+FIELDS = (
+    "video", "image", "mode", "resolution", "seed", "steps", "refert_num", "relighting", "result_url",
+    "prompt", "negative_prompt", "cfg", "fps", "start", "seconds", "frames", "retarget", "mask_growth",
+    "codec", "crf", "audio",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,6 +69,19 @@ class Job:
     refert_num: int
     relighting: bool
     result_url: str
+    prompt: str
+    """Empty where the model's own is to be used, as is the next one."""
+    negative_prompt: str
+    cfg: float
+    fps: int
+    start: float
+    seconds: float
+    """How much of the video is used, 0 for all of it."""
+    retarget: bool
+    mask_growth: int
+    codec: str
+    crf: int
+    sound: bool
 
     @property
     def replaces(self) -> bool:
@@ -51,10 +91,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many bytes the files of a job may have."""
+    """How many bytes the files of a job may have, how many pixels its frames, and how many steps it has unless it says."""
 
     video: int
     image: int
+    area: int = MAX_AREA
+    steps: int = 20
 
 
 def parse(given: object, sizes: Sizes) -> Job:
@@ -78,17 +120,24 @@ class _Reader:
         self.status = HTTPStatus.BAD_REQUEST
 
     def job(self) -> Job:
-        mode = self._mode()
+        mode = self._one_of("mode", MODES)
         width, height = self._resolution()
+        cfg, fps = self._number("cfg", 1.0, MAX_CFG, 1.0), self._whole("fps", range(1, 61), 30)
         return Job(
             video=self._source("video", self._sizes.video),
             image=self._source("image", self._sizes.image),
             mode=mode, width=width, height=height,
             seed=self._whole("seed", range(2**63), secrets.randbelow(2**32)),
-            steps=self._whole("steps", range(1, 101), 20),
+            steps=self._whole("steps", range(1, 101), self._sizes.steps),
             refert_num=self._whole("refert_num", (1, 5), 1),
-            relighting=self._relighting(mode),
+            relighting=self._switch("relighting", mode, "replacement"),
             result_url=self._result_url(),
+            prompt=self._prompt("prompt"), negative_prompt=self._negative_prompt(cfg), cfg=cfg,
+            fps=fps, start=self._number("start", 0.0, MAX_START, 0.0), seconds=self._length(fps),
+            retarget=self._switch("retarget", mode, "animation"),
+            mask_growth=self._mask_growth(mode),
+            codec=self._one_of("codec", CODECS), crf=self._whole("crf", range(52), 17),
+            sound=self._one_of("audio", AUDIO) == AUDIO[0],
         )  # fmt: skip
 
     def _fault(self, name: str, message: str) -> None:
@@ -97,14 +146,56 @@ class _Reader:
     def _get(self, name: str) -> object:
         return self._given.get(name)
 
-    def _mode(self) -> str:
-        mode = self._get("mode")
-        if mode is None:
-            return MODES[0]
-        if mode not in MODES:
-            self._fault("mode", f"is {show(mode)}: use {' or '.join(MODES)}")
-            return MODES[0]
-        return mode
+    def _one_of(self, name: str, words: tuple[str, ...]) -> str:
+        value = self._get(name)
+        if value is None:
+            return words[0]
+        if value not in words:
+            self._fault(name, f"is {show(value)}: use {', '.join(words[:-1])} or {words[-1]}")
+            return words[0]
+        return value
+
+    def _number(self, name: str, least: float, most: float, default: float) -> float:
+        value = self._get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+            self._fault(name, f"is {show(value)}: use a number from {least:g} to {most:g}")
+            return default
+        return float(value)
+
+    def _prompt(self, name: str) -> str:
+        value = self._get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            self._fault(name, f"is {kind(value)}, not a string")
+        elif len(value) > MAX_PROMPT:
+            self._fault(name, f"has {len(value)} characters: use {MAX_PROMPT} at most")
+        elif not (words := " ".join(value.split())) or not words.isprintable():
+            self._fault(name, "is empty or has control characters: leave it out to use the model's own")
+        else:
+            return words
+        return ""
+
+    def _negative_prompt(self, cfg: float) -> str:
+        value = self._prompt("negative_prompt")
+        if value and cfg == 1:
+            self._fault("negative_prompt", "has no effect with a cfg of 1: set cfg above it, or leave this out")
+        return value
+
+    def _length(self, fps: int) -> float:
+        """Return how many seconds of the video are used."""
+        if self._get("frames") is None:
+            return self._number("seconds", 1 / fps, MAX_START, 0.0)
+        if self._get("seconds") is not None:
+            self._fault("frames", "and seconds say the same: use one of them")
+        return self._whole("frames", range(1, 100_000), 0) / fps
+
+    def _mask_growth(self, mode: str) -> int:
+        if self._get("mask_growth") is not None and mode != "replacement":
+            self._fault("mask_growth", "is for the mode replacement")
+        return self._whole("mask_growth", range(65), GROWTH)
 
     def _whole(self, name: str, allowed: range | tuple[int, ...], default: int) -> int:
         value = self._get(name)
@@ -117,21 +208,29 @@ class _Reader:
             return default
         return value
 
-    def _relighting(self, mode: str) -> bool:
-        value = self._get("relighting")
+    def _switch(self, name: str, mode: str, wanted: str) -> bool:
+        """Return whether something is asked for that one mode has."""
+        value = self._get(name)
         if value is not None and not isinstance(value, bool):
-            self._fault("relighting", f"is {show(value)}: use true or false")
-        if value is True and mode != "replacement":
-            self._fault("relighting", "is for the mode replacement")
+            self._fault(name, f"is {show(value)}: use true or false")
+        if value is True and mode != wanted:
+            self._fault(name, f"is for the mode {wanted}")
         return value is True
 
     def _resolution(self) -> tuple[int, int]:
-        value = self._get("resolution")
+        value, area = self._get("resolution"), self._sizes.area
+        default = next((sides for sides in DEFAULTS if sides[0] * sides[1] <= area), DEFAULTS[-1])
         try:
-            return (1280, 720) if value is None else parse_sides(value)
+            width, height = default if value is None else parse_sides(value)
         except ValueError as err:
             self._fault("resolution", str(err))
-            return 1280, 720
+            return default
+        if width * height > area:
+            most = "x".join(map(str, default))
+            self._fault(
+                "resolution", f"is {width}x{height}: this worker takes {area} pixels at most (MAX_AREA), as {most}"
+            )
+        return width, height
 
     def _result_url(self) -> str:
         value = self._get("result_url")

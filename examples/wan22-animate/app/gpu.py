@@ -1,11 +1,13 @@
-"""Is there a GPU? Asked of the driver itself, in a process of its own, before anything heavy is imported."""
+"""Is there a GPU, and which? Asked of the driver itself, in a process of its own: the worker holds no context."""
 
 import ctypes
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 from errors import StartError
+from plan import Card
 
 SECONDS = 60.0
 NO_DRIVER = 99
@@ -19,8 +21,8 @@ FAULTS = {
 }
 
 
-def check(program: tuple[str, ...] = (sys.executable, str(Path(__file__).resolve()))) -> None:
-    """Raise a StartError when there is no GPU that can be used."""
+def check(program: tuple[str, ...] = (sys.executable, str(Path(__file__).resolve()))) -> Card:
+    """Return the GPU, or raise a StartError when there is none that can be used."""
     try:
         done = subprocess.run(program, capture_output=True, timeout=SECONDS, text=True)  # noqa: S603
     except subprocess.TimeoutExpired:
@@ -29,6 +31,7 @@ def check(program: tuple[str, ...] = (sys.executable, str(Path(__file__).resolve
     if done.returncode != 0:
         why = explain(done.returncode, done.stdout.strip())
         raise StartError(f"no GPU: {why} (REQUIRE_GPU=0 starts without one)")
+    return Card(**json.loads(done.stdout))
 
 
 def explain(code: int, said: str) -> str:
@@ -40,14 +43,17 @@ def explain(code: int, said: str) -> str:
 
 
 def main(library: str = "libcuda.so.1") -> int:
-    """Ask the driver; print the code of its fault."""
+    """Ask the driver; print what the first GPU is, or the code of the fault."""
     try:
         cuda = ctypes.CDLL(library)
     except OSError:
         return NO_DRIVER
-    count = ctypes.c_int()
+    count, device, total = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t()
+    name = ctypes.create_string_buffer(256)
     code = cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)) or (0 if count.value else 100)
-    print(code)
+    code = code or cuda.cuDeviceGet(ctypes.byref(device), 0) or cuda.cuDeviceGetName(name, len(name), device)
+    code = code or cuda.cuDeviceTotalMem_v2(ctypes.byref(total), device)
+    print(code or json.dumps({"name": name.value.decode(errors="replace"), "total": total.value}))
     return 1 if code else 0
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import checks
 import embed
+import privileges
 import serve_http
 import serve_queue
 import settings
@@ -34,19 +35,22 @@ def main(arguments: list[str]) -> int:
     """Run the worker or a check, and return the exit code."""
     parser = argparse.ArgumentParser(description="Wan2.2-Animate for Runpod", allow_abbrev=False)
     parser.add_argument("--check", choices=("versions", "model", "prompt", "gpu"), help="test the image, and exit")
-    parser.add_argument("--embed", metavar="PROMPT", help="make the prompt's tensor, and exit; the model's own where it is empty")
+    parser.add_argument(
+        "--embed", metavar="PROMPT", help="make the prompt's tensor, and exit; the model's own where it is empty"
+    )
     parser.add_argument("--to", type=Path, default=Path(embed.FILE.name), help="with --embed: the file (%(default)s)")
     parser.add_argument("--deep", action="store_true", help="with --check model: read the files")
     options, _ = parser.parse_known_args(arguments)  # the others are the SDK's: --test_input, --rp_serve_api
     try:
         found = settings.read(os.environ)
+        if options.check:
+            return checks.run(options.check, options.deep, found)
+        if options.embed is not None:
+            return embed_prompt(options.embed, options.to, found)
+        privileges.leave(found)
     except StartError as err:
         log(f"not started: {err}")
         return 2
-    if options.check:
-        return checks.run(options.check, options.deep, found)
-    if options.embed is not None:
-        return embed_prompt(options.embed, options.to, found)
     worker = Worker(found)
     signals = Signals(lambda: end(worker))
     signals.install()
@@ -78,9 +82,12 @@ def end(worker: Worker) -> None:
 def serve_jobs(worker: Worker, signals: Signals) -> int:
     """Get ready, then take jobs: without weights or a GPU the process ends, and Runpod starts another."""
     start.prepare(worker)
-    if worker.stop.is_set():
-        return 0
-    return 1 if worker.detail else serve_queue.serve(worker, signals)
+    try:
+        if worker.stop.is_set():
+            return 0
+        return 1 if worker.detail else serve_queue.serve(worker, signals)
+    finally:
+        worker.close()
 
 
 def serve_balanced(worker: Worker) -> int:
@@ -99,6 +106,7 @@ def serve_balanced(worker: Worker) -> int:
     threading.Thread(target=start.prepare, args=(worker,), daemon=True).start()
     worker.stop.wait()
     worker.idle(END_SECONDS)  # the job is answered with an error
+    worker.close()
     for server in servers:
         server.drain(END_SECONDS / 4)
     log("stopped")

@@ -1,27 +1,42 @@
-"""A job from its fields to its result: fetch, look, preprocess, generate, add the sound, deliver."""
+"""A job from its fields to its result: fetch, take in, preprocess, generate, deliver."""
 
 import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
+from typing import Protocol
 
 import deliver
 import download
+import estimate
 import face
 import faults
 import ffmpeg
 import folder
+import ingest
 import media
+import order
 import process
 import wan
+from errors import InputError, JobError
+from estimate import Speed, Work
 from fields import Job
+from resident import Resident
 from settings import Settings
 from web import Clock
 
-Tell = Callable[[str, int | None], None]
-"""Takes what the job does, and how far it is in percent."""
+
+HOPELESS = 2.0
+"""How many times over its time a job has to be expected, to be refused for it."""
+
+
+class Tell(Protocol):
+    """Takes what the job does, how far it is in percent, and what else is known."""
+
+    def __call__(self, stage: str, percent: int | None = None, **more: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -36,82 +51,155 @@ class Run:
     tell: Tell
 
 
-def run(run: Run, generating: Callable[[], None], upload: deliver.Upload | None) -> dict:
+@dataclass(frozen=True)
+class Source:
+    """What was taken in."""
+
+    video: Path
+    image: Path
+    film: ffmpeg.Video
+
+
+def run(
+    run: Run, resident: Resident, speed: Speed, learned: Callable[[Speed], None], upload: deliver.Upload | None
+) -> dict:
     """Return a job's result; its files are left in its folder."""
     folder.check_room(run.home, run.settings.min_free)
     times: dict[str, float] = {}
     with _timed(times, "download"):
-        video, image, driving = _fetch(run)
+        source = _take(run)
+    work = _work(run.job, source.film)
+    run = _with_deadline(run, work, speed, resident.loaded())
+    run.tell("preprocessing", estimate=round(estimate.total(work, speed, resident.loaded())))
     with _timed(times, "preprocess"):
-        source = _preprocess(run, video, image)
-    generating()
+        prepared = _preprocess(run, source)
     with _timed(times, "generate"):
-        silent, made = _generate(run, source)
-    result = _with_sound(run, silent, made, video) if driving.sound else silent
-    run.tell("delivering", None)
+        result, made = _generate(run, resident, prepared, source, _Progress(run.tell, work, speed, learned))
+    run.tell("delivering")
     private = run.settings.allow_private
     sent = deliver.deliver(result, run.job.result_url, run.settings.max_inline, upload, private, run.clock)
-    return sent | _about(run.job, result, made, driving.sound) | {"seconds": times}
+    return sent | _about(run.job, result, made) | {"seconds": times}
 
 
-def _fetch(run: Run) -> tuple[Path, Path, ffmpeg.Video]:
-    """Return the driving video, the picture, and what is in the video."""
-    run.tell("fetching", None)
-    video, image = run.home / "driving.mp4", run.home / "picture"
+def _take(run: Run) -> Source:
+    """Fetch the driving video and the picture, and make of them what the models read."""
+    run.tell("fetching")
     settings, job = run.settings, run.job
-    for name, source, path, size in (
-        ("image", job.image, image, settings.max_image),
-        ("video", job.video, video, settings.max_video),
+    sent = {"image": run.home / "sent-image", "video": run.home / "sent-video"}
+    for name, source, size in (
+        ("image", job.image, settings.max_image),
+        ("video", job.video, settings.max_video),
     ):
         limits = download.Limits(size, settings.download_timeout, settings.allow_private)
-        download.save(name, source, path, limits, run.clock)
-    image = media.check_image(image)
-    media.check_video(video)
-    driving = ffmpeg.check(ffmpeg.probe(video, run.clock), settings.max_seconds)
+        download.save(name, source, sent[name], limits, run.clock)
+    kinds = {"image": media.check_image(sent["image"]), "video": media.check_video(sent["video"])}
+    run.tell("reading")
+    image, video = run.home / "picture.png", run.home / "driving.mp4"
+    ingest.picture(sent["image"], kinds["image"], image, run.clock)
     face.check(settings.insightface_home, image, run.clock)
-    return video, image, driving
+    found = ingest.film(sent["video"], kinds["video"], job, settings.max_seconds, video, run.clock)
+    for path in sent.values():
+        path.unlink()
+    return Source(video, image, found)
 
 
-def _preprocess(run: Run, video: Path, image: Path) -> Path:
-    run.tell("preprocessing", None)
+def _work(job: Job, video: ffmpeg.Video) -> Work:
+    frames = round(video.duration * job.fps)
+    return Work(frames, job.width, job.height, job.steps, job.refert_num, job.cfg > 1, job.replaces)
+
+
+def _with_deadline(run: Run, work: Work, speed: Speed, loaded: bool) -> Run:
+    """Return the same with an end: that of what the job may take, or JOB_TIMEOUT's where that is sooner.
+
+    A job that can't be done until then is refused, before the GPU is used for nothing.
+    """
+    expected, left = estimate.total(work, speed, loaded), run.clock.left()
+    if expected > HOPELESS * left:
+        raise InputError(
+            f"the job takes some {expected / 60:.0f} minutes on this GPU, and {left:.0f} s are left (JOB_TIMEOUT): "
+            "send a shorter video, fewer steps or a smaller resolution",
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+        )
+    clock = run.clock.within(estimate.deadline(work, speed))
+    return Run(run.settings, run.model, run.job, run.home, clock, run.tell)
+
+
+def _preprocess(run: Run, source: Source) -> Path:
     out = run.home / "source"
-    command = wan.preprocess(run.settings, run.model, run.job, video, image, out)
+    command = wan.preprocess(run.settings, run.model, run.job, source.video, source.image, out)
     script = run.settings.wan_home / wan.PREPROCESS
-    result = _script(run, "preprocessing", command, script, lambda _: None)
+    result = process.run(command, script.parent, run.clock, "preprocessing", home=run.home)
+    if result.code != 0:
+        raise faults.of("preprocessing", result)
     if lacking := wan.missing(out, run.job):
         raise faults.lacking("preprocessing", ", ".join(lacking), result)
     return out
 
 
-def _generate(run: Run, source: Path) -> tuple[Path, ffmpeg.Video]:
-    run.tell("generating", 0)
-    out = run.home / "silent.mp4"
-    command = wan.generate(run.settings, run.model, run.job, source, out)
-    progress = wan.Progress(run.job, lambda percent: run.tell("generating", percent))
-    result = _script(run, "generating", command, run.settings.wan_home / wan.GENERATE, progress.hear)
-    # Wan ends with 0 also where it could save nothing, or half.
-    if not out.is_file() or out.stat().st_size < wan.MIN_RESULT:
-        raise faults.lacking("generating", "the video", result)
-    made = ffmpeg.probe(out, run.clock)
-    if not made:
-        raise faults.lacking("generating", "a video that can be decoded", result)
+def _generate(
+    run: Run, resident: Resident, prepared: Path, source: Source, progress: "_Progress"
+) -> tuple[Path, ffmpeg.Video]:
+    job, out = run.job, run.home / "result.mp4"
+    run.tell("generating" if resident.loaded() else "loading the models", 0)
+    sound = ingest.sound_of(source.video)
+    asked = {
+        "order": asdict(_order(job)),
+        "source": str(prepared),
+        "film": {
+            "out": str(out),
+            "fps": job.fps,
+            "codec": job.codec,
+            "crf": job.crf,
+            "sound": str(sound) if sound.is_file() else "",
+        },
+    }
+    resident.run(asked, run.clock, progress.patience, progress.hear)
+    made = ffmpeg.probe(out, run.clock) if out.is_file() else None
+    if not made or made.duration < source.film.duration - 1 / job.fps - ROUNDING:
+        raise JobError("generating: the film is not whole: send the job again")
     return out, made
 
 
-def _script(
-    run: Run, doing: str, command: list[str], script: Path, heard: Callable[[str], None]
-) -> process.Result:
-    result = process.run(command, script.parent, run.clock, doing, heard, run.home)
-    if result.code != 0:
-        raise faults.of(doing, result)
-    return result
+ROUNDING = 0.11
+"""Of durations that ffmpeg prints, and a frame that preprocessing may leave out."""
 
 
-def _with_sound(run: Run, silent: Path, made: ffmpeg.Video, video: Path) -> Path:
-    run.tell("adding the sound", None)
-    out = run.home / "result.mp4"
-    ffmpeg.add_sound(silent, made.duration, video, out, run.clock)
-    return out
+def _order(job: Job) -> order.Order:
+    texts = {"prompt": job.prompt, "negative": job.negative_prompt}
+    return order.Order(
+        mode=job.mode, seed=job.seed, steps=job.steps, refert_num=job.refert_num, cfg=job.cfg,
+        relighting=job.relighting, **{name: text for name, text in texts.items() if text},
+    )  # fmt: skip
+
+
+class _Progress:
+    """Follows the steps: what is done of all, and how long the rest takes by what they took."""
+
+    def __init__(self, tell: Tell, work: Work, speed: Speed, learned: Callable[[Speed], None]) -> None:
+        self._tell, self._work, self._speed, self._learned = tell, work, speed, learned
+        self._last: tuple[int, int, float] | None = None
+
+    @property
+    def patience(self) -> float:
+        """How long nothing may be heard."""
+        return estimate.patience(self._work, self._speed)
+
+    def hear(self, message: dict) -> None:
+        """Tell of a step."""
+        segment, step = message["segment"], message["step"]
+        self._measure(segment, step)
+        steps, all_steps = (segment - 1) * message["steps"] + step, message["segments"] * message["steps"]
+        left = round((1 - steps / all_steps) * estimate.sampling(self._work, self._speed))
+        more = {"segment": segment, "segments": message["segments"], "step": step, "steps": message["steps"]}
+        self._tell("generating", 100 * steps // all_steps, **more, left=left)
+
+    def _measure(self, segment: int, step: int) -> None:
+        """Learn from two steps in a row: the first one of a segment waits for the VAE."""
+        now = time.monotonic()
+        if self._last and self._last[:2] == (segment, step - 1):
+            self._speed = self._speed.after(self._work, now - self._last[2])
+            self._learned(self._speed)
+        self._last = segment, step, now
 
 
 @contextmanager
@@ -121,11 +209,11 @@ def _timed(times: dict[str, float], name: str) -> Iterator[None]:
     times[name] = round(time.monotonic() - started, 1)
 
 
-def _about(job: Job, result: Path, made: ffmpeg.Video, sound: bool) -> dict:
+def _about(job: Job, result: Path, made: ffmpeg.Video) -> dict:
     with open(result, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
-        "mode": job.mode, "seed": job.seed, "steps": job.steps, "sound": sound,
-        "width": made.width, "height": made.height, "duration": made.duration,
+        "mode": job.mode, "seed": job.seed, "steps": job.steps, "sound": made.sound,
+        "width": made.width, "height": made.height, "duration": made.duration, "fps": job.fps,
         "bytes": result.stat().st_size, "sha256": digest,
     }  # fmt: skip

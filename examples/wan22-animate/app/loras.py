@@ -52,11 +52,12 @@ IN_BLOCK = {
     "k_img": "add_k_proj", "v_img": "add_v_proj", "norm_k_img": "norm_added_k",
     "ffn.0": "ffn.net.0.proj", "ffn.2": "ffn.net.2", "norm3": "norm2",
 }  # fmt: skip
+IN_FACE = {"linear1_q": "to_q", "linear2": "to_out", "q_norm": "norm_q", "k_norm": "norm_k"}
 
 _KEY = re.compile(rf"(.+)\.({'|'.join(map(re.escape, ROLES))})")
 _BLOCK = re.compile(r"(blocks\.\d+)\.(.+)")
 _FLAT = re.compile(r"lora_unet_blocks_(\d+)_(self_attn|cross_attn|ffn)_(\w+)")
-_FACE = re.compile(r"face_adapter\.fuser_blocks\.(.+)")
+_FACE = re.compile(r"face_adapter\.fuser_blocks\.(\d+)\.(.+)")
 
 
 def layer(name: str) -> str:
@@ -69,7 +70,7 @@ def layer(name: str) -> str:
             inner = ".".join(IN_BLOCK.get(word, word) for word in inner.split("."))
         return f"{block[1]}.{IN_BLOCK.get(inner, inner)}"
     if face := _FACE.fullmatch(name):
-        return f"face_adapter.{face[1]}"
+        return f"face_adapter.{face[1]}.{IN_FACE.get(face[2], face[2])}"
     return NAMES.get(name, name)
 
 

@@ -19,14 +19,20 @@ MAGIC = {b"\x1a\x45\xdf\xa3": "mkv", b"FLV\x01": "flv", b"\0\0\x01\xba": "mpg", 
 BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 MANIFESTS = (b"<mpd", b"<compositionplaylist", b"c=in ip")
 """What makes a text a playlist for ffmpeg, also behind the first bytes of a container; texts end at a zero."""
+# As ffmpeg calls what reads them; named, so that it doesn't look for others.
+READERS = {"mp4": "mov", "mkv": "matroska", "avi": "avi", "flv": "flv", "ts": "mpegts", "mpg": "mpeg", "asf": "asf"}
+READERS |= {"png": "png_pipe", "jpg": "jpeg_pipe", "webp": "webp_pipe"}
 
 Size = tuple[int, int]
 
 
-def check_video(path: Path) -> None:
-    """Raise an InputError for a file that isn't in a container of video."""
-    if path.stat().st_size < MIN_VIDEO or not container(_head(path), path.stat().st_size):
+def check_video(path: Path) -> str:
+    """Return what ffmpeg reads a video with; an InputError when it isn't in a container of video."""
+    size = path.stat().st_size
+    found = container(_head(path), size) if size >= MIN_VIDEO else ""
+    if not found:
         raise InputError("video: is not a video: give an mp4, mov, mkv, webm, avi, flv, ts or mpg file", UNFIT)
+    return READERS[found]
 
 
 def container(head: bytes, size: int) -> str:
@@ -44,10 +50,13 @@ def container(head: bytes, size: int) -> str:
     return MAGIC.get(head[:4], "")
 
 
-def check_image(path: Path) -> Path:
-    """Rename a picture for what it is, and return its path; an InputError when it isn't one."""
+def check_image(path: Path) -> str:
+    """Return what ffmpeg reads a picture with; an InputError when it isn't one."""
     with open(path, "rb") as file:
-        found = picture(file.read())
+        content = file.read()
+    found = picture(content)
+    if found and animated(content):
+        raise InputError("image: is animated: give one picture", UNFIT)
     if not found:
         raise InputError("image: is not a picture that can be read: give a png, jpeg or webp file", UNFIT)
     kind, (width, height) = found
@@ -57,7 +66,7 @@ def check_image(path: Path) -> Path:
             f"and at most {MAX_PIXELS // 10**6} megapixels",
             UNFIT,
         )
-    return path.rename(path.with_suffix(f".{kind}"))
+    return READERS[kind]
 
 
 def picture(content: bytes) -> tuple[str, Size] | None:
@@ -69,6 +78,13 @@ def picture(content: bytes) -> tuple[str, Size] | None:
         except (struct.error, IndexError):
             return None  # cut off
     return None
+
+
+def animated(content: bytes) -> bool:
+    """Tell whether a PNG or WebP file has more than one picture."""
+    if content[:4] == b"RIFF":
+        return content[12:16] == b"VP8X" and bool(content[20] & 2)
+    return content[:4] == b"\x89PNG" and b"acTL" in content[: content.find(b"IDAT")]
 
 
 def _png(content: bytes) -> Size | None:

@@ -18,6 +18,7 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, SchedulerMixin, UniPCMultistepScheduler, WanAnimatePipeline
 from torch import Tensor
 
+import lean
 import models
 import order as orders
 import pixels
@@ -49,7 +50,9 @@ def load(places: Places, plan: "Plan", tell: Callable[[str], None], embed: Embed
     clip = models.clip(places.image_encoder, torch.float16 if device.type == "cuda" else dtype).to(device)
     tell("transformer")
     transformer = models.transformer(places.transformer, dtype)
+    lean.slim(transformer)
     models.place(transformer, places.merged, device, dtype, plan)
+    lean.fit(transformer, vae, clip, device, plan)
     parts = WanAnimatePipeline(
         tokenizer=None, text_encoder=None, vae=vae, scheduler=None, image_processor=None, image_encoder=clip,
         transformer=transformer,

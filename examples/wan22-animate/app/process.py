@@ -30,7 +30,8 @@ FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno 28\]|ENO
 class Result:
     """How a program ended."""
 
-    code: int
+    code: int | None
+    """None for one that tells of an error, and goes on."""
     text: str
     """The last lines that it said, as it said them."""
 
@@ -62,23 +63,27 @@ def run(
     except OSError as err:
         name, why = Path(arguments[0]).name, os.strerror(err.errno or 0)
         raise JobError(f"{doing}: {name} can't be started: {why}") from err
-    output = _Output(heard)
+    output = Output(heard)
     try:
         _follow(program, output, clock, doing)
     finally:
-        _end(program)
+        end(program)
         output.finish(program.stdout)
     return Result(program.returncode, output.text)
 
 
-def environment(home: Path) -> dict[str, str]:
-    """Return the environment of all programs: no secrets, and temporary files in the job's folder."""
+def environment(home: Path | None) -> dict[str, str]:
+    """Return the environment of all programs: no secrets, and temporary files in the job's folder, if it is of one."""
     kept = {name: value for name, value in os.environ.items() if not _is_secret(name)}
     for name in ("PYTHONPATH", "PYTHONSAFEPATH"):
         kept.pop(name, None)
+    # imageio-ffmpeg's ffmpeg is linked statically, and crashes of the system's character sets (of MPEG-TS, for one).
+    kept |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "GCONV_PATH": "/nonexistent"}
+    if home is None:
+        return kept
     temporary = home / "tmp"
     temporary.mkdir(exist_ok=True)
-    return kept | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return kept | {"TMPDIR": str(temporary)}
 
 
 def _is_secret(name: str) -> bool:
@@ -91,7 +96,7 @@ def check_disk(result: Result) -> None:
         raise disk_full()
 
 
-def _follow(program: subprocess.Popen, output: "_Output", clock: Clock, doing: str) -> None:
+def _follow(program: subprocess.Popen, output: "Output", clock: Clock, doing: str) -> None:
     os.set_blocking(program.stdout.fileno(), False)
     with selectors.DefaultSelector() as selector:
         selector.register(program.stdout, selectors.EVENT_READ)
@@ -105,7 +110,7 @@ def _follow(program: subprocess.Popen, output: "_Output", clock: Clock, doing: s
                     program.wait(TICK)  # it closed its output, and most likely ends
 
 
-def _end(program: subprocess.Popen) -> None:
+def end(program: subprocess.Popen) -> None:
     """Kill what is left of the group, ask nicely first, and collect it."""
     if program.poll() is None:
         _signal(program.pid, signal.SIGTERM)
@@ -126,7 +131,7 @@ def _signal(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-class _Output:
+class Output:
     """Cuts what a program says into lines, at carriage returns too: progress bars use these."""
 
     def __init__(self, heard: Callable[[str], None]) -> None:
@@ -137,6 +142,10 @@ class _Output:
     @property
     def text(self) -> str:
         return "\n".join(self._lines)
+
+    def clear(self) -> None:
+        """Forget what was said."""
+        self._lines.clear()
 
     @property
     def last(self) -> str:

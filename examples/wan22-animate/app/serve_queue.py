@@ -18,6 +18,9 @@ SEND_SECONDS = 2.0
 
 def serve(worker: Worker, signals: Signals) -> int:
     """Take jobs until told to stop."""
+    # Two of the SDK's own checks import torch and allocate on the GPU, in this process, which would hold
+    # half a gigabyte of it for good. The driver was asked before, and the pipeline computes on it.
+    os.environ.setdefault("RUNPOD_SKIP_AUTO_SYSTEM_CHECKS", "true")
     import runpod
 
     signals.end = lambda: leave(worker)
@@ -91,5 +94,6 @@ def leave(worker: Worker) -> None:
     if running:
         worker.idle(END_SECONDS)
         time.sleep(SEND_SECONDS)
+    worker.close()
     log("stopped")
     os._exit(0)

@@ -1,5 +1,6 @@
 """Settings: what the environment says, read once."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ MB = 10**6
 # can't know how it was asked. Base64 makes 4 bytes of 3: 7 MB fit 10 MB, 22 MB fit 30 MB.
 INLINE = {QUEUE: 7 * MB, BALANCED: 22 * MB}
 
-# Runpod's own limits: executions of 600 s unless set otherwise, requests of 5.5 minutes.
-TIMEOUT = {QUEUE: 600.0, BALANCED: 320.0}
+# Runpod's load balancers end requests after 5.5 minutes. An endpoint's execution timeout is 600 s
+# unless set otherwise: the worker isn't told, so a job ends by its own estimate.
+TIMEOUT = {QUEUE: math.inf, BALANCED: 320.0}
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,12 @@ class Settings:
     """Where things are and what is allowed."""
 
     mode: str
+    user: str
+    """Whom a start as root goes on as."""
     port: int
     health_port: int
     wan_home: Path
+    pipeline: Path
     models: tuple["Model", ...]
     text_encoder: Path
     volume: Path
@@ -48,7 +53,12 @@ class Settings:
     fetch_threads: int
     stall_seconds: float
     init_timeout: float
-    warm: bool
+    preload: bool
+    precision: str
+    stream: bool | None
+    """Whether the transformer's blocks stream from the host's memory; None where the plan chooses."""
+    max_area: int
+    steps: int
     require_gpu: bool
     allow_private: bool
     insightface_home: Path
@@ -84,9 +94,14 @@ def _service(env: "_Reader") -> dict:
     port = env.number("PORT", 80, int)
     return {
         "mode": env.mode(),
+        "user": env.text("APP_USER", "app"),
         "port": port,
         "health_port": env.number("PORT_HEALTH", port, int),
-        "warm": env.switch("WARM", True),
+        "preload": env.switch("PRELOAD", False),
+        "precision": env.one_of("PRECISION", {word: word for word in ("auto", "bf16", "fp8")}, "auto"),
+        "stream": env.switch("STREAM", False) if env.text("STREAM", "") else None,
+        "max_area": env.number("MAX_AREA", 1280 * 720, int),
+        "steps": env.number("STEPS", 20, int),
         "require_gpu": env.switch("REQUIRE_GPU", True),
         "allow_private": env.switch("ALLOW_PRIVATE_ADDRESSES", False),
     }
@@ -95,6 +110,7 @@ def _service(env: "_Reader") -> dict:
 def _places(env: "_Reader") -> dict:
     return {
         "wan_home": env.path("WAN_HOME", "/opt/Wan2.2"),
+        "pipeline": env.path("PIPELINE", str(Path(__file__).with_name("assemble.py"))),
         "models": _models(env),
         "text_encoder": env.path("TEXT_ENCODER", "/models/umt5-xxl"),
         "volume": env.path("RUNPOD_VOLUME", "/runpod-volume"),
@@ -107,7 +123,9 @@ def _places(env: "_Reader") -> dict:
 
 def _models(env: "_Reader") -> tuple[Model, ...]:
     """Return the models of the image, of which Lamina tells by MODEL_PATH and MODEL_LIST, or MODEL_PATH_NAME and so on."""
-    first = Model("", env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"), env.path("MODEL_LIST", "/usr/share/lamina/model.json"))
+    first = Model(
+        "", env.path("MODEL_PATH", "/models/Wan2.2-Animate-14B"), env.path("MODEL_LIST", "/usr/share/lamina/model.json")
+    )
     suffixes = env.after("MODEL_LIST_")
     names = [suffix.lower().replace("_", "-") for suffix in suffixes]
     others = (
@@ -164,14 +182,14 @@ class _Reader:
         return Path(self.text(name, default))
 
     def mode(self) -> str:
-        return self._one_of("WORKER_MODE", {QUEUE: QUEUE, BALANCED: BALANCED}, QUEUE)
+        return self.one_of("WORKER_MODE", {QUEUE: QUEUE, BALANCED: BALANCED}, QUEUE)
 
     def switch(self, name: str, default: bool) -> bool:
         words = {word: True for word in ("1", "true", "yes", "on")}
         words |= {word: False for word in ("0", "false", "no", "off")}
-        return self._one_of(name, words, "1" if default else "0")
+        return self.one_of(name, words, "1" if default else "0")
 
-    def _one_of(self, name: str, values: dict, default: str):  # noqa: ANN202 (of the values' type)
+    def one_of(self, name: str, values: dict, default: str):  # noqa: ANN202 (of the values' type)
         text = self.text(name, default).lower()
         if text not in values:
             self._faults[name] = f"{name} is {text!r}: set it to one of {', '.join(values)}"
@@ -179,10 +197,10 @@ class _Reader:
 
     def number(self, name: str, default: float, kind: type) -> float:
         try:
-            value = kind(self.text(name, str(default)))
+            value = kind(self.text(name, "")) if self.text(name, "") else default
         except ValueError:
             value = -1
-        if not 0 < value < 2**53:
+        if value != default and not 0 < value < 2**53:
             self._faults[name] = f"{name} is {self.text(name, '')!r}: set it to a number above 0"
             return default
         return value

@@ -1,16 +1,25 @@
-"""The start of a worker: a GPU, no leftovers, weights; then it is ready."""
+"""The start of a worker: a GPU, no leftovers, weights, the process that loads them; then it is ready."""
 
-import threading
+import json
+import math
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
 
+import estimate
+import fields
 import folder
 import gpu
-import modellist
+import plan
 import wan
-import warm
 import weights
 from errors import JobError, StartError
 from log import log, scrub
+from settings import Settings
+from web import Clock
 from worker import Worker, where
+
+PROGRAM = Path(__file__).with_name("pipeline_main.py")
 
 
 def prepare(worker: Worker) -> None:
@@ -27,17 +36,28 @@ def prepare(worker: Worker) -> None:
 def _prepare(worker: Worker) -> None:
     settings = worker.settings
     if settings.require_gpu:
-        gpu.check()
+        worker.card = gpu.check()
+        worker.speed = estimate.of_card(worker.card.name)
     folder.sweep(settings.processing)
-    if not (settings.wan_home / wan.GENERATE).is_file():
+    if not (settings.wan_home / wan.PREPROCESS).is_file():
         raise StartError("Wan2.2 is not where WAN_HOME says: build the image again")
-    found = modellist.read(settings.model_list)
     worker.models = weights.of_all(settings, worker.stop)
-    model = worker.models[""]
-    if settings.warm:
-        cold = threading.Event()
-        worker.generating = cold.set  # by then generate.py reads them itself
-        warm.start(model, found, cold)
-    else:
-        log("weights: not read ahead (WARM=0)")
-    worker.ready(model)
+    if worker.card:
+        want = plan.Want(settings.precision, settings.stream)
+        worker.plan = plan.plan(worker.card, *largest(settings.max_area), want, weights.TEXT_ENCODER in worker.models)
+        log(f"plan for {worker.card.name}: {worker.plan}")
+    worker.resident.begin(pipeline(settings, worker.models, worker.plan))
+    if settings.preload:
+        worker.resident.wait(Clock(math.inf, worker.stop))
+    worker.ready(worker.models[""])
+
+
+def largest(area: int) -> tuple[int, int]:
+    """Return the sides of the largest films that a worker takes."""
+    return next((sides for sides in fields.DEFAULTS if sides[0] * sides[1] <= area), fields.DEFAULTS[-1])
+
+
+def pipeline(settings: Settings, models: dict[str, Path], made: plan.Plan) -> list[str]:
+    """Return the command of the process that holds the models."""
+    setup = {"models": {name: str(path) for name, path in models.items()}, "plan": asdict(replace(made, moments=()))}
+    return [sys.executable, str(PROGRAM), "--pipeline", str(settings.pipeline), "--setup", json.dumps(setup)]

@@ -14,7 +14,11 @@ RANGES = {
     "numpy": ((1, 23, 5), (2,), "Wan needs numpy<2"),
     "transformers": ((4, 49), (4, 51, 4), "Wan's last is 4.51.3"),
     "peft": ((0, 17), (0, 18), "0.18 needs transformers 4.52"),
-    "diffusers": ((0, 37), (0, 39), "0.37 is the first that converts all of the transformer's keys, and later ones need huggingface-hub 1"),
+    "diffusers": (
+        (0, 37),
+        (0, 39),
+        "0.37 is the first that converts all of the transformer's keys, and later ones need huggingface-hub 1",
+    ),
     "huggingface-hub": ((0, 34), (1,), "transformers up to 4.51 needs huggingface-hub<1"),
     "onnxruntime-gpu": ((1, 19), (), "from 1.19 on it is built for CUDA 12 and cuDNN 9"),
     "runpod": ((1, 10, 1), (), "1.7.11 to 1.10.0 lose jobs"),

@@ -10,11 +10,16 @@ from http import HTTPStatus
 from pathlib import Path
 
 import deliver
+import embed
+import estimate
 import fields
 import folder
 import job as jobs
+import plan
+import weights
 from errors import JobError, Stopped
 from log import log
+from resident import Resident
 from settings import Settings
 from web import Clock
 
@@ -46,16 +51,22 @@ class Worker:
         """Set once, when the worker is told to end."""
         self.status, self.detail = Status.LOADING, ""
         self.model = Path()
+        self.resident = Resident(self.fail)
+        self.card: plan.Card | None = None
+        self.plan = plan.Plan()
+        self.speed = estimate.Speed()
+        """What the card does, as far as that is known."""
         self.models: dict[str, Path] = {}
         """Where the image's models are, by their names."""
-        self.generating: Callable[[], None] = lambda: None
-        """Called before a job reads the weights itself."""
         self._slot = threading.Lock()
         self._job_stop = threading.Event()
 
     def ready(self, model: Path) -> None:
         """Take jobs from now on."""
-        self.model, self.status = model, Status.READY
+        self.model = model
+        if self.status is Status.FAILED:
+            return  # the pipeline was faster
+        self.status = Status.READY
         log("ready")
 
     def fail(self, detail: str) -> None:
@@ -67,6 +78,10 @@ class Worker:
         """Stop the running job, and take no other."""
         self.stop.set()
         self._job_stop.set()
+
+    def close(self) -> None:
+        """End what outlives jobs, once the last one is over."""
+        self.resident.close()
 
     def drop(self) -> None:
         """Stop the running job only."""
@@ -124,24 +139,36 @@ class Worker:
         settings = self.settings
         if self.status is not Status.READY:
             why = self.detail or self.status.value
-            raise JobError(f"the worker is not ready: {why}", HTTPStatus.SERVICE_UNAVAILABLE)
+            failed = self.status is Status.FAILED
+            raise JobError(f"the worker is not ready: {why}", HTTPStatus.SERVICE_UNAVAILABLE, refresh=failed)
         clock = Clock(settings.job_timeout - min(GRACE, settings.job_timeout / 20), self._job_stop)
-        job = fields.parse(given, fields.Sizes(settings.max_video, settings.max_image))
+        job = fields.parse(given, fields.Sizes(settings.max_video, settings.max_image, settings.max_area, settings.steps))
+        text = weights.TEXT_ENCODER in self.models
+        if self.card:
+            plan.check(self.plan, self.card, job.width, job.height, text)
+        for prompt in filter(None, (job.prompt, job.negative_prompt)):
+            if not text:
+                embed.check(prompt)
         with folder.of_job(settings.processing, name) as home:
             run = jobs.Run(settings, self.model, job, home, clock, _teller(name, tell))
-            return jobs.run(run, self.generating, deliver.bucket())
+            return jobs.run(run, self.resident, self.speed, self._learn, deliver.bucket())
+
+    def _learn(self, speed: estimate.Speed) -> None:
+        self.speed = speed
 
 
 def _teller(name: str, tell: Callable[[dict], None]) -> jobs.Tell:
     """Return what logs progress and passes it on, each step once."""
     last: list[tuple] = []
 
-    def told(stage: str, percent: int | None) -> None:
-        if last == [(stage, percent)]:
+    def told(stage: str, percent: int | None = None, **more: int) -> None:
+        if last == [(stage, percent, more)]:
             return
-        last[:] = [(stage, percent)]
-        log(f"job {name}: {stage}" + (f" {percent}%" if percent is not None else ""))
-        tell({"stage": stage} | ({"percent": percent} if percent is not None else {}))
+        last[:] = [(stage, percent, more)]
+        known = {"percent": percent} | {key: value for key, value in more.items() if value}
+        said = ", ".join(f"{key} {value}" for key, value in known.items() if value is not None)
+        log(f"job {name}: {stage}" + (f" ({said})" if said else ""))
+        tell({"stage": stage} | {key: value for key, value in known.items() if value is not None})
 
     return told
 

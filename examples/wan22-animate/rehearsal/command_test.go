@@ -21,7 +21,7 @@ func (s *setting) testCommand(t *testing.T) {
 	if err := r.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`(?m)^minimal +9 .* s of film, .*\nchecked +10 .* s of film`).MatchString(out.String()) {
+	if !regexp.MustCompile(`(?m)^minimal +12 .* s of film, .*\nchecked +16 .* s of film`).MatchString(out.String()) {
 		t.Errorf("printed\n%s", out.String())
 	}
 	if l := e2etest.ReadLock(t, r.project()); len(l.Models) != 5 || len(l.Distributions) < 100 {

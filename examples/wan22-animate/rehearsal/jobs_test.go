@@ -69,7 +69,8 @@ func checkFaults(t *testing.T, w service) {
 		f.Fault = fault
 		return f.MP4()
 	}
-	nobody := world.Driving()
+	prompt := func(fault string) map[string]any { return map[string]any{"prompt": "fault: " + fault} }
+	film, nobody := world.Driving().MP4(), world.Driving()
 	nobody.Person = false
 	for _, tt := range []struct {
 		name   string
@@ -78,17 +79,17 @@ func checkFaults(t *testing.T, w service) {
 		status int
 		says   string
 	}{
-		{"an error of which the exit code says nothing", faulty("save"), nil, 500, "saved"},
-		{"an empty film", faulty("empty"), nil, 500, ""},
-		{"a generation that is killed", faulty("die"), nil, 500, ""},
-		{"too little memory", faulty("memory"), nil, 500, "memory"},
+		{"an empty film", film, prompt("empty"), 500, "not whole"},
+		{"a generation that is killed", film, prompt("die"), 500, "died of this job and is started anew"},
+		{"an error of a library", film, prompt("error"), 500, "mat1 and mat2"},
+		{"too little memory", film, prompt("memory"), 500, "memory"},
 		{"preprocessing that is killed", faulty("preprocess-die"), nil, 500, ""},
 		{"preprocessing that writes nothing", faulty("preprocess-nothing"), nil, 500, ""},
 		{"nobody in the film", nobody.MP4(), nil, 422, "face"},
 		{"no film", make([]byte, 5000), nil, 422, "video"},
-		{"a mode that there isn't", world.Driving().MP4(), map[string]any{"mode": "dance"}, 400, "mode"},
-		{"the 77 frames that Wan takes by itself", world.Driving().MP4(), map[string]any{"refert_num": 77}, 400, "refert_num"},
-		{"a field that there isn't", world.Driving().MP4(), map[string]any{"prompt": "x"}, 400, "prompt"},
+		{"a mode that there isn't", film, map[string]any{"mode": "dance"}, 400, "mode"},
+		{"the 77 frames that Wan takes by itself", film, map[string]any{"refert_num": 77}, 400, "refert_num"},
+		{"a field that there isn't", film, map[string]any{"color": "x"}, 400, "color"},
 	} {
 		r := w.run(tt.film, tt.more)
 		if r.Status != tt.status || r.Error == "" || !strings.Contains(r.Error, tt.says) || r.Video != nil {
@@ -110,9 +111,7 @@ func (s *setting) testHanging(t *testing.T) {
 	m := s.machine(t, "production")
 	w := serve(t, m, "JOB_TIMEOUT=10")
 	w.ping(http.StatusOK, time.Minute)
-	film := world.Driving()
-	film.Fault = "hang"
-	if r := w.run(film.MP4(), nil); r.Status != http.StatusGatewayTimeout || r.Error == "" {
+	if r := w.run(world.Driving().MP4(), map[string]any{"prompt": "fault: hang"}); r.Status != http.StatusGatewayTimeout || r.Error == "" {
 		t.Errorf("got %d %q\n%s", r.Status, r.Error, w.Output())
 	}
 	holdsNoFiles(t, m)
@@ -150,7 +149,7 @@ func (s *setting) testQueue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := started(t)(m.Start([]string{"REQUIRE_GPU=0", "REHEARSAL_CUDA=1"}, "--test_input", string(input)))
+		c := started(t)(m.Start([]string{"REQUIRE_GPU=0", "REHEARSAL_CUDA=1", world.Pipeline}, "--test_input", string(input)))
 		code := wait(t, c)
 		text := c.Output()
 		if code != want || strings.Contains(text, "completed successfully") != (want == 0) || strings.Contains(text, "failed with error") != (want == 1) {

@@ -30,7 +30,6 @@ func TestRealRehearsal(t *testing.T) {
 	t.Run("run jobs", s.testJobs)
 	t.Run("are rehearsed by the command", s.testCommand)
 	t.Run("come for Blackwell", func(t *testing.T) { s.Build(t, s.dir, "--variant", "blackwell") })
-	t.Run("are refused with a CUDA library twice", s.testTwice)
 	t.Run("change the app", s.testChange) // the last: it builds production anew
 }
 
@@ -74,15 +73,6 @@ func (s *setting) testWarm(t *testing.T) {
 		}
 	}
 	t.Logf("built %v again in %s", variants, time.Since(start).Round(time.Second/10))
-}
-
-// What the spec prunes is there twice otherwise.
-func (s *setting) testTwice(t *testing.T) {
-	const pruned = `"triton/backends/nvidia/lib/cupti/**",`
-	spec := filepath.Join(s.dir, "image.toml")
-	e2etest.Edit(t, spec, pruned, "")
-	s.Fails(t, 1, []string{"libcupti.so.12 is there 2 times", "/nvidia/cuda_cupti/lib/", "/triton/backends/"}, s.dir, "--variant", "minimal")
-	e2etest.Edit(t, spec, "prune = [", "prune = ["+pruned)
 }
 
 // A change of the app moves one layer, which is small.

@@ -23,14 +23,15 @@ excludes = ["cython"]
 insightface = ["cython==3.0.12", "numpy==1.26.4", "setuptools==75.8.2", "wheel==0.45.1"]
 [smoke]
 imports = ["cv2", "decord", "insightface", "insightface.app", "librosa", "skimage", "skimage.transform", "soundfile"]
-run = [["python3", "-c", "import librosa, numpy; assert librosa.feature.rms(y=numpy.ones(4096, 'f4')).max() > 0.9; import insightface.thirdparty.face3d.mesh.cython.mesh_core_cython"]]
+run = [["python3", "-c", "import librosa, numpy; assert librosa.feature.rms(y=numpy.ones(4096, 'f4')).max() > 0.9; import insightface.thirdparty.face3d.mesh.cython.mesh_core_cython"], ["python3", "-c", "import decord, cv2, numpy; cv2.imwrite('/tmp/p.png', numpy.full((3, 2, 3), 7, 'u1')); assert (cv2.imread('/tmp/p.png') == 7).sum() == 18"]]
 elf-ignore = ["libtbb.so.12"]
 `
 
 // Each of these has been a trap: NumPy below 2, a wheel whose RECORD is wrong
 // (decord), stubs that are read at import (librosa, scikit-image), libraries that no
 // other wheel sees (soundfile, opencv), an sdist that doesn't say what it is built with,
-// a tree whose setuptools wants a newer packaging than Debian's (to read a license).
+// a tree whose setuptools wants a newer packaging than Debian's (to read a license),
+// pictures that OpenCV doesn't read once decord is there (dmlc/decord#339).
 func TestRealClosure(t *testing.T) {
 	t.Parallel()
 	testworld.RealPyPI(t)

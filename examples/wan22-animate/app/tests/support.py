@@ -18,6 +18,7 @@ from pathlib import Path
 from unittest import mock
 
 import settings
+import start
 
 HERE = Path(__file__).resolve().parent
 APP = HERE.parent
@@ -98,7 +99,7 @@ class Case(unittest.TestCase):
             "WAN_HOME": str(HERE / "fake_wan"), "MODEL_PATH": str(self.home / "baked"), "MODEL_LIST": str(self.home / "model.json"),
             "RUNPOD_VOLUME": str(self.home / "volume"), "WORKSPACE": str(self.home / "workspace"),
             "PROCESSING_DIR": str(self.home / "processing"), "FETCH_DIR": str(self.home / "fetched"),
-            "FFMPEG": str(HERE / "fakes/ffmpeg"), "REQUIRE_GPU": "0", "WARM": "0", "ALLOW_PRIVATE_ADDRESSES": "1", "MIN_FREE_BYTES": "1",
+            "FFMPEG": str(HERE / "fakes/ffmpeg"), "PIPELINE": str(HERE / "fakes/pipeline.py"), "REQUIRE_GPU": "0", "APP_USER": "root", "TEXT_ENCODER": str(self.home / "baked"), "ALLOW_PRIVATE_ADDRESSES": "1", "MIN_FREE_BYTES": "1",
             "INSIGHTFACE_HOME": str(self.home / "insightface"), "PYTHONDONTWRITEBYTECODE": "1",
         }  # fmt: skip
         self.enterContext(mock.patch.dict(os.environ, self.env, clear=True))
@@ -160,9 +161,20 @@ class Case(unittest.TestCase):
 
         server = Listening(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        server.never = threading.Event()
+        """For answers that don't come: set at the end of the test."""
         self.addCleanup(server.server_close)
+        self.addCleanup(server.never.set)
         self.addCleanup(server.shutdown)
         return f"http://127.0.0.1:{server.server_port}"
+
+
+def ready(case, worker):
+    """Have a worker take jobs, with a process that behaves like the pipeline's."""
+    worker.models = {name: worker.settings.model_path for name in ("", "text-encoder")}
+    worker.resident.begin(start.pipeline(worker.settings, worker.models, worker.plan))
+    case.addCleanup(worker.close)
+    worker.ready(worker.settings.model_path)
 
 
 def ask(port, method, path, body=None, timeout=10):

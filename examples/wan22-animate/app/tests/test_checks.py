@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import sys
 import types
 import unittest
@@ -9,6 +10,7 @@ from unittest import mock
 
 import checks
 import gpu
+import plan
 import settings
 import versions
 from errors import StartError
@@ -125,7 +127,8 @@ class GpuTest(Case):
         return str(caught.exception)
 
     def test_what_the_driver_says(self):
-        gpu.check((sys.executable, "-S", "-c", "print(0)"))
+        said = 'print(\'{"name": "NVIDIA L40S", "total": 48318382080}\')'
+        self.assertEqual(gpu.check((sys.executable, "-S", "-c", said)), plan.Card("NVIDIA L40S", 45 << 30))
         self.assertIn("libcuda.so.1 is not here: start the container with the NVIDIA runtime", self.fault("raise SystemExit(99)"))
         self.assertIn("the driver sees no GPU", self.fault("print(100); raise SystemExit(1)"))
         self.assertIn("cuInit failed with 999", self.fault("print(999); raise SystemExit(1)"))
@@ -139,25 +142,29 @@ class GpuTest(Case):
         self.assertEqual(gpu.main("libnothing.so.9"), gpu.NO_DRIVER)
         said = io.StringIO()
 
-        def count(pointer, devices=1):
-            pointer._obj.value = devices
+        def write(pointer, value):
+            pointer._obj.value = value
             return 0
 
         for init, devices, code in ((0, 1, 0), (0, 0, 1), (803, 1, 1)):
-            library = types.SimpleNamespace(cuInit=lambda _, init=init: init, cuDeviceGetCount=lambda pointer, devices=devices: count(pointer, devices))
+            library = types.SimpleNamespace(
+                cuInit=lambda _, init=init: init, cuDeviceGetCount=lambda pointer, devices=devices: write(pointer, devices),
+                cuDeviceGet=lambda pointer, number: write(pointer, number), cuDeviceTotalMem_v2=lambda pointer, device: write(pointer, 45 << 30),
+                cuDeviceGetName=lambda name, size, device: setattr(name, "value", b"NVIDIA L40S") or 0,
+            )
             with mock.patch("ctypes.CDLL", return_value=library), contextlib.redirect_stdout(said):
                 self.assertEqual(gpu.main(), code)
-        self.assertEqual(said.getvalue().split(), ["0", "100", "803"])
+        self.assertEqual(said.getvalue().splitlines(), ['{"name": "NVIDIA L40S", "total": 48318382080}', "100", "803"])
 
 
 class SettingsTest(unittest.TestCase):
     def test_defaults(self):
         found = settings.read({})
-        self.assertEqual((found.mode, found.port, found.health_port, found.job_timeout, found.max_inline), ("queue", 80, 80, 600, 7_000_000))
-        self.assertTrue(found.warm and found.require_gpu and not found.allow_private and not found.offline)
+        self.assertEqual((found.mode, found.port, found.health_port, found.job_timeout, found.max_inline), ("queue", 80, 80, math.inf, 7_000_000))
+        self.assertTrue(found.require_gpu and not found.preload and not found.allow_private and not found.offline)
         self.assertEqual(settings.read({"PORT": "8000"}).health_port, 8000)
-        found = settings.read({"WORKER_MODE": "load-balancing", "PORT_HEALTH": "81", "HF_ENDPOINT": "http://h/", "WARM": "no", "JOB_TIMEOUT": " "})
-        self.assertEqual((found.health_port, found.job_timeout, found.max_inline, found.hub, found.warm), (81, 320, 22_000_000, "http://h", False))
+        found = settings.read({"WORKER_MODE": "load-balancing", "PORT_HEALTH": "81", "HF_ENDPOINT": "http://h/", "PRELOAD": "yes", "JOB_TIMEOUT": " "})
+        self.assertEqual((found.health_port, found.job_timeout, found.max_inline, found.hub, found.preload), (81, 320, 22_000_000, "http://h", True))
 
     def test_an_answer_fits_what_runpod_lets_through(self):
         for mode, limit in (("queue", 10**7), ("load-balancing", 3 * 10**7)):
@@ -165,6 +172,6 @@ class SettingsTest(unittest.TestCase):
 
     def test_all_that_is_wrong(self):
         with self.assertRaises(StartError) as caught:
-            settings.read({"PORT": "-1", "WARM": "x", "JOB_TIMEOUT": "nan", "MAX_SECONDS": "inf", "WORKER_MODE": "y"})
-        for name in ("PORT", "WARM", "JOB_TIMEOUT", "MAX_SECONDS", "WORKER_MODE"):
+            settings.read({"PORT": "-1", "PRELOAD": "x", "JOB_TIMEOUT": "nan", "MAX_SECONDS": "inf", "WORKER_MODE": "y"})
+        for name in ("PORT", "PRELOAD", "JOB_TIMEOUT", "MAX_SECONDS", "WORKER_MODE"):
             self.assertIn(f"{name} is", str(caught.exception))

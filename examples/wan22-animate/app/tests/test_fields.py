@@ -29,6 +29,8 @@ class FieldsTest(unittest.TestCase):
         self.assertEqual(found.image.content, png())
         self.assertEqual((found.mode, found.width, found.height), ("animation", 1280, 720))
         self.assertEqual((found.steps, found.refert_num, found.relighting, found.result_url), (20, 1, False, ""))
+        self.assertEqual((found.prompt, found.negative_prompt, found.cfg, found.fps, found.start, found.seconds), ("", "", 1.0, 30, 0.0, 0.0))
+        self.assertEqual((found.retarget, found.mask_growth, found.codec, found.crf, found.sound), (False, 9, "h264", 17, True))
         self.assertIn(found.seed, range(2**32))
         self.assertNotEqual(found.seed, fields.parse({"video": "AAAA", "image": "AAAA"}, SIZES).seed)
 
@@ -41,6 +43,13 @@ class FieldsTest(unittest.TestCase):
         self.assertTrue(found.replaces and found.relighting)
         self.assertEqual((found.width, found.height, found.steps, found.refert_num, found.seed), (832, 480, 100, 5, 0))
 
+    def test_takes_what_is_said_of_the_film(self):
+        found = parse(prompt=" a cat\n dances 跳舞 ", negative_prompt="blurred", cfg=2, fps=16, start=1.5, frames=40, retarget=True, codec="hevc", crf=0, audio="none")
+        self.assertEqual((found.prompt, found.negative_prompt, found.cfg, found.fps, found.start), ("a cat dances 跳舞", "blurred", 2.0, 16, 1.5))
+        self.assertEqual((found.seconds, found.retarget, found.codec, found.crf, found.sound), (2.5, True, "hevc", 0, False))
+        found = parse(mode="replacement", mask_growth=0, seconds=3)
+        self.assertEqual((found.mask_growth, found.seconds), (0, 3.0))
+
     def test_resolutions(self):
         for value, sides in (("720x1280", (720, 1280)), ("720X1280", (720, 1280)), ([480, 832], (480, 832)), ("256*256", (256, 256))):
             found = parse(resolution=value)
@@ -48,6 +57,17 @@ class FieldsTest(unittest.TestCase):
         for value in ("1280", "1920x1080", [1280], [1280, "720"], [True, 720], "128x1280", "1280x128", "1281x720", "1280x712", "1264x736", [-1280, 720], 1280, {}, "x", "²80x720"):
             with self.subTest(value):
                 self.assertIn("resolution is", self.fault(job(resolution=value)))
+
+    def test_a_worker_for_smaller_films(self):
+        small = fields.Sizes(10_000, 5_000, 832 * 480)
+        self.assertEqual((fields.parse(job(), small).width, fields.parse(job(resolution="480x832"), small).height), (832, 832))
+        with self.assertRaisesRegex(InputError, r"resolution is 1280x720: this worker takes 399360 pixels at most \(MAX_AREA\), as 832x480"):
+            fields.parse(job(resolution="1280x720"), small)
+
+    def test_steps_of_distilled_weights(self):
+        plain = {name: value for name, value in job().items() if name != "steps"}
+        few = fields.Sizes(10_000, 5_000, steps=6)
+        self.assertEqual((fields.parse(plain, few).steps, fields.parse(job(steps=8), few).steps, fields.parse(plain, SIZES).steps), (6, 8, 20))
 
     def test_names_what_is_wrong(self):
         for changes, words in (
@@ -70,7 +90,15 @@ class FieldsTest(unittest.TestCase):
             ({"video": "data:video/mp4,abc"}, "is a data URL without ;base64"), ({"video": "data:video/mp4;base64"}, "is a data URL without"),
             ({"image": "AAA"}, "image is neither"), ({"image": "AÄÖÜ"}, "image is neither"),
             ({"result_url": 1}, "result_url is a number"), ({"result_url": "s3://b/k"}, "result_url is a s3: URL"),
-            ({"vidoe": "x"}, "'vidoe' is no field: did you mean video?"), ({"prompt": "x"}, "'prompt' is no field: there are video, image"),
+            ({"vidoe": "x"}, "'vidoe' is no field: did you mean video?"), ({"zzz": "x"}, "'zzz' is no field: there are video, image"),
+            ({"prompt": "x" * 100_000}, "prompt has 100000 characters: use 2000 at most"), ({"prompt": 5}, "prompt is a number, not a string"),
+            ({"prompt": " "}, "prompt is empty"), ({"prompt": "a\x00b"}, "control characters"), ({"negative_prompt": "x"}, "negative_prompt has no effect with a cfg of 1"),
+            ({"cfg": 0.5}, "cfg is 0.5: use a number from 1 to 10"), ({"cfg": "2"}, "cfg is '2'"), ({"cfg": True}, "cfg is True"), ({"cfg": float("nan")}, "cfg is nan"),
+            ({"fps": 0}, "fps is 0: use a whole number from 1 to 60"), ({"fps": 29.97}, "fps is 29.97"), ({"start": -1}, "start is -1: use a number from 0"),
+            ({"seconds": 0}, "seconds is 0: use a number from 0.03"), ({"frames": 0}, "frames is 0"), ({"frames": 9, "seconds": 1}, "frames and seconds say the same"),
+            ({"retarget": True, "mode": "replacement"}, "retarget is for the mode animation"), ({"retarget": 1}, "retarget is 1: use true or false"),
+            ({"mask_growth": 3}, "mask_growth is for the mode replacement"), ({"mask_growth": 65, "mode": "replacement"}, "mask_growth is 65: use a whole number from 0 to 64"),
+            ({"codec": "vp8"}, "codec is 'vp8': use h264, hevc or av1"), ({"crf": 52}, "crf is 52: use a whole number from 0 to 51"), ({"audio": True}, "audio is True: use keep or none"),
         ):  # fmt: skip
             with self.subTest(changes):
                 self.assertIn(words, self.fault(job(**changes)))

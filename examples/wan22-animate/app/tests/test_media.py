@@ -56,10 +56,15 @@ class MediaTest(unittest.TestCase):
         ):  # fmt: skip
             self.assertEqual(media.picture(content), found, content[:20])
 
+    def test_pictures_that_move(self):
+        still, moving = png(), png()[:33] + b"\0\0\0\x08acTL" + b"\0" * 12 + png()[33:]
+        for content, moves in ((still, False), (moving, True), (webp(b"VP8X", b"\2" + b"\0" * 9), True), (webp(b"VP8X", b"\0" * 10), False), (JPEG, False)):
+            self.assertEqual(media.animated(content), moves, content[:20])
+
     def test_no_picture_however_cut_is_a_surprise(self):
         for content in (png(), JPEG, webp(b"VP8X", b"\0" * 10), webp(b"VP8L", b"\x2f" + b"\0" * 9), webp(b"VP8 ", b"\0\0\0\x9d\x01\x2a" + b"\0" * 9)):
             for end in range(min(len(content), 200)):
-                media.picture(content[:end])
+                media.picture(content[:end]) and media.animated(content[:end])
 
 
 OLD = """Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'av.mp4':
@@ -230,14 +235,3 @@ class FolderTest(Case):
             self.assertEqual(folder.sweep(self.root), 3)
             self.assertEqual(list(self.root.iterdir()), [path])
         self.assertIn("removed 3 folder(s)", self.said())
-
-
-class FfmpegCommandTest(unittest.TestCase):
-    def test_commands_are_those_of_the_contract(self):
-        calls = []
-        with mock.patch("process.run", side_effect=lambda arguments, *rest: calls.append(arguments) or process.Result(0, OLD)), mock.patch("ffmpeg.program", return_value="FFMPEG"):
-            with self.assertRaises(errors.JobError):
-                ffmpeg.add_sound(Path("/j/s.mp4"), 1.0, Path("/j/d.mp4"), Path("/j/none.mp4"), web.Clock(5, threading.Event()))
-            ffmpeg.probe(Path("/j/d.mp4"), web.Clock(5, threading.Event()))
-        self.assertEqual(calls[0], "FFMPEG -hide_banner -nostdin -y -loglevel error -i /j/s.mp4 -i /j/d.mp4 -map 0:v:0 -map 1:a:0? -c:v copy -c:a aac -shortest /j/none.mp4".split())
-        self.assertEqual(calls[1], "FFMPEG -hide_banner -nostdin -i /j/d.mp4".split())

@@ -20,7 +20,7 @@ import serve_queue
 import start
 from worker import Worker
 
-from tests.support import APP, Case, ask, fill, job
+from tests.support import APP, Case, ask, fill, job, ready
 
 
 class HttpTest(Case):
@@ -36,7 +36,7 @@ class HttpTest(Case):
         return server.server_port
 
     def ready(self):
-        self.worker.ready(self.worker.settings.model_path)
+        ready(self, self.worker)
 
     def test_ping(self):
         self.assertEqual(ask(self.port, "GET", "/ping")[::2], (204, None))
@@ -142,9 +142,9 @@ class HttpTest(Case):
 
     def test_a_gpu_in_doubt_ends_the_worker(self):
         self.ready()
-        with mock.patch.dict(os.environ, {"FAKE_GENERATE": "device"}):
-            status, _, body = ask(self.port, "POST", "/", json.dumps(job()))
-        self.assertEqual((status, body["refresh_worker"]), (500, True))
+        for refresh in (False, True):
+            status, _, body = ask(self.port, "POST", "/", json.dumps(job(prompt="fake: device")))
+            self.assertEqual((status, body.get("refresh_worker", False)), (500, refresh))
         self.assertEqual(ask(self.port, "GET", "/ping")[0], 503)
 
 
@@ -153,7 +153,8 @@ class QueueTest(Case):
         super().setUp()
         fill(self.home / "baked")
         self.worker = Worker(self.settings())
-        self.worker.ready(self.worker.settings.model_path)
+        with mock.patch.dict(os.environ, {"FAKE_PIDS": str(self.home / "pids")}):
+            ready(self, self.worker)
         self.told = []
 
     def handle(self, given):
@@ -162,26 +163,25 @@ class QueueTest(Case):
 
     def test_returns_the_result(self):
         self.assertEqual(self.handle(job())["seed"], 7)
-        self.assertIn(("a-1", {"stage": "generating", "percent": 50}), self.told)
+        self.assertIn({"stage": "generating", "percent": 50, "segment": 1, "segments": 1, "step": 2, "steps": 4}, [{name: value for name, value in told.items() if name != "left"} for _, told in self.told])
 
     def test_returns_errors(self):
         self.assertEqual(self.handle(job(steps=0)), {"error": "steps is 0: use a whole number from 1 to 100"})
-        with mock.patch.dict(os.environ, {"FAKE_GENERATE": "device"}):
-            self.assertEqual(set(self.handle(job())), {"error", "refresh_worker"})
+        self.assertEqual(set(self.handle(job(prompt="fake: device"))), {"error"})
+        self.assertEqual(set(self.handle(job(prompt="fake: device"))), {"error", "refresh_worker"})
 
     def test_a_cancelled_job_ends(self):
         pids = self.home / "pids"
 
         async def cancel():
-            task = asyncio.ensure_future(serve_queue.handler(self.worker, lambda *_: None)({"id": "a-1", "input": job()}))
+            task = asyncio.ensure_future(serve_queue.handler(self.worker, lambda *_: None)({"id": "a-1", "input": job(prompt="fake: hang")}))
             while not pids.exists():
                 await asyncio.sleep(0.02)  # the loop goes on while the job runs
             task.cancel()
             with self.assertRaises(asyncio.CancelledError):
                 await task
 
-        with mock.patch.dict(os.environ, {"FAKE_GENERATE": "hang", "FAKE_PIDS": str(pids)}):
-            asyncio.run(cancel())
+        asyncio.run(cancel())
         self.assertEqual(self.processing(), [])
         self.assertEqual(self.handle(job())["seed"], 7)
 
@@ -285,7 +285,7 @@ class ProgramTest(Case):
         self.assertEqual(json.loads((self.home / "jobs/1.answer").read_text()), {"error": "the worker was stopped: send the job again"})
         self.assertEqual((program.returncode, self.processing()), (0, []))
         for pid in (self.home / "pids").read_text().split():
-            self.assertFalse(alive(pid))
+            self.wait_for(lambda pid=pid: not alive(pid))
 
     def test_sigterm_during_a_job_over_http(self):
         fill(self.home / "baked")
@@ -312,7 +312,7 @@ class ProgramTest(Case):
             os.kill(int(pid), signal.SIGKILL)
         self.assertNotEqual(self.processing(), [])
         (self.home / "jobs/1.json").unlink()
-        program = self.start(WARM="1", WORKER_LOG="debug")
+        program = self.start(WORKER_LOG="debug")
         self.assertIn("removed 1 folder(s)", self.read_until(program, "idle"))
         self.assertEqual(self.processing(), [])
 
@@ -344,10 +344,10 @@ class ProgramTest(Case):
         self.assertEqual(program.returncode, 0, said)
 
     def test_settings_that_are_wrong(self):
-        program = self.start(PORT="x", WORKER_MODE="both", WARM="maybe")
+        program = self.start(PORT="x", WORKER_MODE="both", PRELOAD="maybe")
         said = program.communicate(timeout=10)[1]
         self.assertEqual(program.returncode, 2)
-        for words in ("PORT is 'x'", "WORKER_MODE is 'both': set it to one of queue, load-balancing", "WARM is 'maybe'"):
+        for words in ("PORT is 'x'", "WORKER_MODE is 'both': set it to one of queue, load-balancing", "PRELOAD is 'maybe'"):
             self.assertIn(words, said)
 
     def test_a_port_that_is_taken(self):
@@ -385,21 +385,6 @@ def reached(port):
 
 
 class StartTest(Case):
-    def test_reads_ahead(self):
-        import start
-
-        fill(self.home / "baked")
-        for free, words in ((10**9, "in the page cache after"), (1000, "not read ahead: 0.0 GB")):
-            worker = Worker(self.settings(WARM="1"))
-            with mock.patch("warm.free_memory", return_value=free):
-                start.prepare(worker)
-            for _ in range(200):
-                if words in self.said():
-                    break
-                time.sleep(0.01)
-            self.assertIn(words, self.said())
-        worker.generating()  # nothing is left to stop, and that is fine
-
     def test_a_bug_is_told(self):
         import start
 

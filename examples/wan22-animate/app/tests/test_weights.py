@@ -16,7 +16,6 @@ import lease
 import modellist
 import part
 import verified
-import warm
 import weights
 from errors import StartError
 
@@ -662,49 +661,3 @@ class LeaseTest(Case):
         threading.Timer(0.1, self.stop.set).start()
         with self.assertRaises(StartError), lease.held(self.path, self.stop, lambda: False):
             pass
-
-
-class WarmTest(WeightsCase):
-    def test_reads_in_wan_s_order(self):
-        fill(self.home / "m")
-        read = []
-        with mock.patch("warm._read", side_effect=lambda path, stop: read.append(str(path.relative_to(self.home / "m"))) or True):
-            self.assertTrue(warm.run(self.home / "m", self.found(), self.stop, 10**9))
-        self.assertEqual(read[0], "process_checkpoint/det/yolov10m.onnx")
-        self.assertEqual(read[-1], "relighting_lora.ckpt")
-        self.assertLess(read.index("models_t5_umt5-xxl-enc-bf16.pth"), read.index("models_clip_open.pth"))
-        self.assertEqual(sorted(read), sorted(FILES))
-
-    def test_reads_all(self):
-        fill(self.home / "m")
-        self.assertTrue(warm.run(self.home / "m", self.found(), self.stop, 10**9))
-        self.assertIn("in the page cache after", self.said())
-
-    def test_reads_to_the_end(self):
-        counts = iter([5, 5, 1, 0])
-        file = mock.MagicMock()
-        file.__enter__.return_value.readinto.side_effect = lambda buffer: next(counts)
-        with mock.patch("builtins.open", return_value=file):
-            self.assertTrue(warm._read(self.home / "x", self.stop))
-        self.assertRaises(StopIteration, next, counts)
-
-    def test_only_if_they_fit(self):
-        self.assertFalse(warm.run(self.home / "m", self.found(), self.stop, self.found().size))
-        self.assertIn("not read ahead", self.said())
-
-    def test_ends_when_told(self):
-        fill(self.home / "m")
-        self.stop.set()
-        self.assertFalse(warm.run(self.home / "m", self.found(), self.stop, 10**9))
-
-    def test_files_that_went_away(self):
-        self.assertFalse(warm.run(self.home / "m", self.found(), self.stop, 10**9))
-
-    def test_free_memory(self):
-        for path, content in {"proc/meminfo": "MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "sys/fs/cgroup/memory.max": "4000000\n", "sys/fs/cgroup/memory.current": "1000000\n"}.items():
-            (self.home / "root" / path).parent.mkdir(parents=True, exist_ok=True)
-            (self.home / "root" / path).write_text(content)
-        self.assertEqual(warm.free_memory(self.home / "root"), 3_000_000)
-        (self.home / "root/sys/fs/cgroup/memory.max").write_text("max\n")
-        self.assertEqual(warm.free_memory(self.home / "root"), 5_120_000)
-        self.assertEqual(warm.free_memory(self.home / "none"), 0)

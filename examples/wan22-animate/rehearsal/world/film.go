@@ -18,9 +18,8 @@ type Film struct {
 	Sound   bool    `json:"sound"`
 	Person  bool    `json:"person"` // somebody is in it whose face can be seen
 
-	// Fault is what goes wrong with the film, as REHEARSAL_FAULT says of all films.
-	// In generation: "save" (an error of which the exit code says nothing), "empty", "memory",
-	// "die", "hang". In preprocessing: "preprocess-die", "preprocess-hang", "preprocess-nothing".
+	// Fault is what goes wrong with the film in preprocessing, as REHEARSAL_FAULT says of all
+	// films: "preprocess-die", "preprocess-hang", "preprocess-nothing".
 	Fault string `json:"fault,omitempty"`
 }
 

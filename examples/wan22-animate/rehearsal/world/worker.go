@@ -22,14 +22,17 @@ type Worker struct {
 	url string
 }
 
+// Pipeline has a worker take the stand-in for its pipeline, which lies beside that for diffusers.
+const Pipeline = "PIPELINE=/usr/local/lib/python3.11/dist-packages/diffusers/rehearsed.py"
+
 // Serve starts a worker, with a few variables ("KEY=value") more. There is no GPU;
-// the stand-in for torch pretends one, since Wan's scripts can't be imported without.
+// the stand-in for torch pretends one.
 func Serve(ctx context.Context, m *container.Machine, env ...string) (*Worker, error) {
 	port, err := freePort(ctx)
 	if err != nil {
 		return nil, err
 	}
-	env = append([]string{"WORKER_MODE=load-balancing", fmt.Sprint("PORT=", port), "REQUIRE_GPU=0", "REHEARSAL_CUDA=1"}, env...)
+	env = append([]string{"WORKER_MODE=load-balancing", fmt.Sprint("PORT=", port), "REQUIRE_GPU=0", "REHEARSAL_CUDA=1", Pipeline}, env...)
 	c, err := m.Start(env)
 	return &Worker{c, fmt.Sprint("http://127.0.0.1:", port)}, err
 }

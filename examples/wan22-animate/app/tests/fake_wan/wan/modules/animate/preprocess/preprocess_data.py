@@ -10,12 +10,15 @@ for name in ("--ckpt_path", "--video_path", "--refer_path", "--save_path"):
     parser.add_argument(name)
 parser.add_argument("--resolution_area", type=int, nargs=2, default=[1280, 720])
 parser.add_argument("--fps", type=int, default=30)
+for name, value in (("--iterations", 3), ("--k", 7), ("--w_len", 1), ("--h_len", 1)):
+    parser.add_argument(name, type=int, default=value)
 for name in ("--replace_flag", "--retarget_flag", "--use_flux"):
     parser.add_argument(name, action="store_true")
 
 if __name__ == "__main__":
     args = parser.parse_args()
-    print(vars(args))
+    print(vars(args), flush=True)
+    assert not (args.retarget_flag and args.replace_flag), "retargeting is for animation"
     assert os.getcwd() == os.path.dirname(os.path.abspath(__file__)), "another working folder"
     det = os.path.join(args.ckpt_path, "det/yolov10m.onnx")
     if not os.path.exists(det):
@@ -28,4 +31,4 @@ if __name__ == "__main__":
     if args.replace_flag and how != "nothing":
         names += ["src_bg.mp4", "src_mask.mp4"]
     if how != "nothing":
-        write(args.save_path, names)
+        write(args.video_path, args.save_path, names)

@@ -1,6 +1,7 @@
 """Imported by preprocess_data.py by its folder, and named as in Wan."""
 
 import os
+import signal
 import time
 
 FACE = """Traceback (most recent call last):
@@ -14,18 +15,25 @@ def behave(how):
     if how == "no-face":
         raise SystemExit(FACE)
     if how == "hang":
-        print("loading", flush=True)
+        with open(os.environ["FAKE_PIDS"] + ".new", "w") as file:
+            file.write(str(os.getpid()))
+        os.rename(os.environ["FAKE_PIDS"] + ".new", os.environ["FAKE_PIDS"])
         time.sleep(60)
     if how == "full":
         with open("/dev/full", "wb") as file:
             file.write(b"x" * 100_000)
     if how == "unreadable":
         raise TypeError("'NoneType' object is not subscriptable")
+    if how.startswith("SIG"):
+        os.kill(os.getpid(), signal.Signals[how])
 
 
-def write(folder, names):
-    """Leave what the real one leaves."""
+def write(video, folder, names):
+    """Leave what the real one leaves: as many frames as it was given, in another size."""
+    with open(video, "rb") as file:
+        line = next(line for line in file if line.startswith(b"about ")).decode().split()
+    about = dict(pair.split("=") for pair in line[1:]) | {"width": "1264", "height": "704", "sound": "0"}
     os.makedirs(folder, exist_ok=True)
     for name in names:
-        with open(os.path.join(folder, name), "wb") as file:
-            file.write(b"made of " + name.encode())
+        with open(os.path.join(folder, name), "w") as file:
+            file.write("about " + " ".join(f"{name}={value}" for name, value in about.items()) + "\n")

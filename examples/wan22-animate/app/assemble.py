@@ -1,0 +1,34 @@
+"""The pipeline put together: the image's models, the plan for the card, the prompts; of the pipeline's process only."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+
+import embed
+import pipeline
+from models import Places
+
+VAE = "Wan2.1_VAE.pth"
+RELIGHTING = "relighting_lora.ckpt"
+
+
+def open_pipeline(setup: dict, tell: Callable[[str], None]) -> pipeline.Pipeline:
+    """Return the pipeline of what the worker says about models and plan."""
+    models = {name: Path(path) for name, path in setup["models"].items()}
+    plan = SimpleNamespace(**setup["plan"])
+    device = "cuda" if torch.cuda.is_available() and not plan.offload_text else "cpu"
+    encoder = embed.Encoder(models["text-encoder"], device) if "text-encoder" in models else None
+    return pipeline.load(places(models), plan, tell, embed.Prompts(embed.FILE, encoder))
+
+
+def places(models: dict[str, Path]) -> Places:
+    """Return where the pipeline's files are, by the names of the image's models."""
+    return Places(
+        transformer=models[""],
+        vae=models[""] / VAE,
+        image_encoder=models["image-encoder"] / "image_encoder",
+        relighting=models["relighting"] / RELIGHTING if "relighting" in models else None,
+        merged=tuple(sorted(models["distillation"].rglob("*.safetensors"))) if "distillation" in models else (),
+    )

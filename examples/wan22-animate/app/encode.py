@@ -1,0 +1,98 @@
+"""Finished frames on their way into a film: one ffmpeg takes them from a pipe, and the sound beside them."""
+
+import subprocess
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import ffmpeg
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# How each codec is asked for; hvc1 is the name under which Apple's players take HEVC.
+CODECS = {
+    "h264": ("-c:v", "libx264", "-preset", "medium"),
+    "hevc": ("-c:v", "libx265", "-preset", "medium", "-tag:v", "hvc1", "-x265-params", "log-level=error"),
+    "av1": ("-c:v", "libaom-av1", "-cpu-used", "6", "-row-mt", "1", "-b:v", "0"),
+}
+END_SECONDS = 600.0
+"""In which the codec writes what it still holds."""
+LAST = 4000
+"""Characters of what ffmpeg says that are kept."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The film that is to be made."""
+
+    out: str
+    fps: int
+    codec: str
+    crf: int
+    sound: str
+    """A file whose sound goes into it, or nothing."""
+
+
+class Encoder:
+    """Takes frames while the next ones are made; the film is whole when it is left without an error."""
+
+    def __init__(self, target: Target, count: int, width: int, height: int) -> None:
+        self._said = b""
+        self._program = subprocess.Popen(  # noqa: S603 (no shell; the arguments are ours)
+            command(target, count, width, height),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def __enter__(self) -> "Encoder":
+        """Return itself."""
+        return self
+
+    def write(self, frames: "np.ndarray") -> None:
+        """Append frames."""
+        try:
+            self._program.stdin.write(frames.tobytes())
+        except BrokenPipeError:
+            self._finish()
+            raise
+
+    def __exit__(self, kind: type | None, err: Exception | None, trace: TracebackType | None) -> None:
+        """Finish the film, or drop it where its frames ended with an error."""
+        if kind:
+            self._program.kill()
+            self._program.wait()
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
+        try:
+            self._program.stdin.close()
+        except BrokenPipeError:
+            pass  # its exit code says why
+        code = self._program.wait(END_SECONDS)
+        self._listener.join(END_SECONDS)
+        if code:
+            raise RuntimeError(f"ffmpeg can't write the film: {self._said.decode(errors='replace') or code}")
+
+    def _listen(self) -> None:
+        with self._program.stderr as pipe:
+            while chunk := pipe.read1(LAST):
+                self._said = (self._said + chunk)[-LAST:]
+
+
+def command(target: Target, count: int, width: int, height: int) -> list[str]:
+    """Return the command that makes a film of so many frames, however long the sound is."""
+    pictures = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(target.fps), "-i", "pipe:0"]
+    sound = ["-i", target.sound] if target.sound else []
+    sounds = ["-map", "1:a:0?", "-c:a", "copy"] if target.sound else []
+    colours = ["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709", "-color_primaries", "bt709"]
+    return [
+        ffmpeg.program(), "-hide_banner", "-y", "-loglevel", "error", *pictures, *sound, "-map", "0:v:0", *sounds,
+        *CODECS[target.codec], "-crf", str(target.crf), *colours, "-color_trc", "bt709", "-pix_fmt", "yuv420p",
+        "-movflags", "+faststart", "-t", f"{count / target.fps:g}", target.out,
+    ]  # fmt: skip

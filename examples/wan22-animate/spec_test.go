@@ -1,0 +1,36 @@
+package wan22animate_test
+
+import (
+	"os"
+	"reflect"
+	"testing"
+
+	"lamina.build/lock"
+	"lamina.build/spec"
+)
+
+// A variant that has another list of models writes it out: what it shares with
+// production is the same to the letter, or the image would have it twice.
+func TestModelsAreTheSameInAllVariants(t *testing.T) {
+	t.Parallel()
+	file, err := spec.Read(os.DirFS("."), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]lock.ModelRequest{}
+	for _, variant := range file.Variants() { // production first
+		s, err := file.Variant(variant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range s.Models {
+			if old, ok := want[m.Name]; ok && !reflect.DeepEqual(old, m.Request()) {
+				t.Errorf("%s: the model %q is %+v, and production's is %+v", variant, m.Name, m.Request(), old)
+			}
+			want[m.Name] = m.Request()
+		}
+	}
+	if len(want) != 5 {
+		t.Errorf("there are %d models, want 5", len(want))
+	}
+}

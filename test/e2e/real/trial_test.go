@@ -1,0 +1,44 @@
+package real
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"lamina.build/internal/test/e2etest"
+)
+
+// trial has the worker tried in an image that was built: films and a picture become
+// films with sound, in both modes, by upstream's own preprocessing and the pipeline on
+// toy weights.
+func trial(t *testing.T, u *e2etest.User, dir, variant string) {
+	t.Helper()
+	example := filepath.Join(e2etest.Root(t), "examples", "wan22-animate")
+	for _, folder := range []string{"equality", "trial"} {
+		if err := os.RemoveAll(filepath.Join(dir, "app", folder)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(filepath.Join(dir, "app", folder), os.DirFS(filepath.Join(example, folder))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const first = `    ["python3", "/app/handler.py", "--check", "versions"],`
+	const run = `    ["sh", "-ec", "export TOYS=/tmp/toys OUT=/tmp/out; python3 /app/equality/toys.py /opt/Wan2.2 $TOYS; python3 /app/trial/detectors.py $TOYS/process_checkpoint; exec python3 /app/trial/try.py"],`
+	spec := filepath.Join(dir, "image.toml")
+	text, err := os.ReadFile(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The films were compared already, and take minutes.
+	e2etest.Write(t, spec, regexp.MustCompile(`(?m)^.*\btest_equal\b.*\n`).ReplaceAll(text, nil))
+	e2etest.Edit(t, spec, first, run+"\n"+first)
+	r := u.Build(t, "--variant", variant, "--progress", "plain", dir)
+	films := regexp.MustCompile(`\{'mode'.*: right\b`).FindAllString(r.Stderr, -1)
+	for _, film := range films {
+		t.Log(film)
+	}
+	if len(films) != 2 {
+		t.Errorf("%d films were made:\n%s", len(films), e2etest.Tail(r.Stderr))
+	}
+}
