@@ -17,9 +17,10 @@ class Film:
     """What order.Frames asks for, of a folder."""
 
     def __init__(self, folder: Path, replaces: bool) -> None:
+        import cv2  # first: behind decord it reads with decord's older zlib, which can't do all PNG files
         from decord import VideoReader
 
-        self._picture = folder / PICTURE
+        self._cv2, self._picture = cv2, folder / PICTURE
         kinds = ALWAYS + (REPLACING if replaces else ())
         self._readers = {kind: VideoReader(str(folder / FILES[kind])) for kind in kinds}
         counts = {kind: len(reader) for kind, reader in self._readers.items()}
@@ -30,9 +31,7 @@ class Film:
 
     def reference(self) -> "np.ndarray":
         """Return the picture, RGB."""
-        import cv2
-
-        return cv2.imread(str(self._picture))[..., ::-1]
+        return self._cv2.imread(str(self._picture))[..., ::-1]
 
     def read(self, kind: str, start: int, stop: int) -> "np.ndarray":
         """Return frames, RGB; of a mask its one channel."""

@@ -16,6 +16,8 @@ from settings import Model, Settings
 
 TEXT_ENCODER = "text-encoder"
 """The model that an image with a prompt of its own can do without."""
+RELIGHTING = "relighting"
+"""The LoRA that jobs ask for."""
 SMALL = 10 * 10**6
 """Bytes up to which files of the hub's caches are read: over that their names there have their sha256."""
 

@@ -17,7 +17,7 @@ import folder
 import job as jobs
 import plan
 import weights
-from errors import JobError, Stopped
+from errors import InputError, JobError, Stopped
 from log import log
 from resident import Resident
 from settings import Settings
@@ -143,15 +143,21 @@ class Worker:
             raise JobError(f"the worker is not ready: {why}", HTTPStatus.SERVICE_UNAVAILABLE, refresh=failed)
         clock = Clock(settings.job_timeout - min(GRACE, settings.job_timeout / 20), self._job_stop)
         job = fields.parse(given, fields.Sizes(settings.max_video, settings.max_image, settings.max_area, settings.steps))
+        self._check(job)
+        with folder.of_job(settings.processing, name) as home:
+            run = jobs.Run(settings, self.model, job, home, clock, _teller(name, tell))
+            return jobs.run(run, self.resident, self.speed, self._learn, deliver.bucket())
+
+    def _check(self, job: fields.Job) -> None:
+        """Raise an InputError for a job that this worker can't do, whatever others can."""
         text = weights.TEXT_ENCODER in self.models
         if self.card:
             plan.check(self.plan, self.card, job.width, job.height, text)
         for prompt in filter(None, (job.prompt, job.negative_prompt)):
             if not text:
                 embed.check(prompt)
-        with folder.of_job(settings.processing, name) as home:
-            run = jobs.Run(settings, self.model, job, home, clock, _teller(name, tell))
-            return jobs.run(run, self.resident, self.speed, self._learn, deliver.bucket())
+        if job.relighting and weights.RELIGHTING not in self.models:
+            raise InputError("relighting: its LoRA is not in this image: leave it out")
 
     def _learn(self, speed: estimate.Speed) -> None:
         self.speed = speed

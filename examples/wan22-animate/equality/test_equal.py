@@ -11,7 +11,6 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -27,6 +26,7 @@ WAN = shim.upstream(Path(os.environ.get("WAN_HOME", "/opt/Wan2.2")))
 import order as orders  # noqa: E402
 import pipeline  # noqa: E402
 import toys  # noqa: E402
+from plan import Plan  # noqa: E402
 from diffusers.models.transformers.transformer_wan_animate import WanAnimateMotionEncoder  # noqa: E402
 
 WIDTH, HEIGHT, COUNT = 64, 48, 100
@@ -92,8 +92,7 @@ class Equal(unittest.TestCase):
             cls.weights, cls.weights / names.vae_checkpoint, cls.weights / "image_encoder",
             cls.weights / names.lora_checkpoint,
         )  # fmt: skip
-        plan = SimpleNamespace(dtype="float32", fp8=False, streamed=False)
-        return pipeline.load(places, plan, lambda _: None, cls.embed)
+        return pipeline.load(places, Plan(), lambda _: None, cls.embed)
 
     @classmethod
     def embed(cls, prompt: str) -> torch.Tensor:

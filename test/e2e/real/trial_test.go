@@ -9,9 +9,9 @@ import (
 	"lamina.build/internal/test/e2etest"
 )
 
-// trial has the worker tried in an image that was built: films and a picture become
-// films with sound, in both modes, by upstream's own preprocessing and the pipeline on
-// toy weights.
+// trial has the worker tried in an image that was built: its tests of what the real
+// ffmpeg and decord do, and films and a picture that become films with sound, in both
+// modes, by upstream's own preprocessing and the pipeline on toy weights.
 func trial(t *testing.T, u *e2etest.User, dir, variant string) {
 	t.Helper()
 	example := filepath.Join(e2etest.Root(t), "examples", "wan22-animate")
@@ -23,8 +23,13 @@ func trial(t *testing.T, u *e2etest.User, dir, variant string) {
 			t.Fatal(err)
 		}
 	}
+	// An image is without the app's tests, of which these need what only an image has.
+	e2etest.Edit(t, filepath.Join(dir, "app", ".dockerignore"), "\ntests\n", "\n")
+	if err := os.Remove(filepath.Join(dir, "app", "tests", "fakes", "right.test.pem")); err != nil {
+		t.Fatal(err) // no image gets a private key
+	}
 	const first = `    ["python3", "/app/handler.py", "--check", "versions"],`
-	const run = `    ["sh", "-ec", "export TOYS=/tmp/toys OUT=/tmp/out; python3 /app/equality/toys.py /opt/Wan2.2 $TOYS; python3 /app/trial/detectors.py $TOYS/process_checkpoint; exec python3 /app/trial/try.py"],`
+	const run = `    ["sh", "-ec", "cd /app; python3 -m unittest tests.test_ingest tests.test_film; export TOYS=/tmp/toys OUT=/tmp/out; python3 /app/equality/toys.py /opt/Wan2.2 $TOYS; python3 /app/trial/detectors.py $TOYS/process_checkpoint; exec python3 /app/trial/try.py"],`
 	spec := filepath.Join(dir, "image.toml")
 	text, err := os.ReadFile(spec)
 	if err != nil {

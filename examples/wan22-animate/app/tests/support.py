@@ -171,7 +171,7 @@ class Case(unittest.TestCase):
 
 def ready(case, worker):
     """Have a worker take jobs, with a process that behaves like the pipeline's."""
-    worker.models = {name: worker.settings.model_path for name in ("", "text-encoder")}
+    worker.models = {name: worker.settings.model_path for name in ("", "text-encoder", "relighting")}
     worker.resident.begin(start.pipeline(worker.settings, worker.models, worker.plan))
     case.addCleanup(worker.close)
     worker.ready(worker.settings.model_path)

@@ -50,7 +50,9 @@ class LeanTest(unittest.TestCase):
         model = toy()
         wanted = forward(model)
         lean.slim(model)
-        apply_group_offloading(model, torch.device("cpu"), torch.device("cpu"), "block_level", num_blocks_per_group=1)
+        cpu = torch.device("cpu")
+        self.enterContext(unittest.mock.patch("torch.accelerator.current_accelerator", return_value=cpu))
+        apply_group_offloading(model, cpu, cpu, "block_level", num_blocks_per_group=1)
         with unittest.mock.patch("lean._shifted", wraps=lean._shifted) as used:
             self.assertTrue(torch.equal(forward(model), wanted))
         self.assertEqual(used.call_count, 10)

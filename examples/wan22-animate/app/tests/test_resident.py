@@ -178,6 +178,10 @@ class PlanTest(ResidentCase):
             worker.run("job-1", job(resolution="832x480"), lambda _: None)
         self.assertEqual(caught.exception.status, 422)
 
+    def test_relighting_without_its_lora(self):
+        with self.assertRaisesRegex(errors.InputError, "relighting: its LoRA is not in this image"):
+            self.prepared().run("job-1", job(mode="replacement", relighting=True), lambda _: None)
+
     def test_a_prompt_without_the_text_encoder(self):
         worker = self.prepared(TEXT_ENCODER=self.home / "none")
         kept = self.home / "prompt.safetensors"
