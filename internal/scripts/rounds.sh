@@ -63,15 +63,16 @@ unpack() { # options for dpkg, archives
 		owner=$(grep -lxF "/${path#/}" /var/lib/dpkg/info/*.list | sed 's/.*\///; s/\.list$/: /')
 		echo "$owner$entry $rest" >&2
 	done
-	if [ -z "$later" ] && [ "$1" != --force-depends ]; then absent; fi
+	if [ "$1" != --force-depends ]; then absent; fi
 	exit 1
 }
 
-# absent ends the installation where packages of the lock are not there.
+# absent ends the installation where packages of the lock are neither there nor to come.
 absent() {
+	sed -n -E 's/^status: .* : error : pre-dependency problem - not installing ([^ :]+).*/^\1 /p' $work/status >$work/waiting
 	dpkg-query -W -f '${Package} ${Version} ${Architecture} ${db:Status-Status}\n' |
 		sed -n -E 's/ (unpacked|installed|triggers-.*)$//p' >$work/packages
-	if missing=$(grep -vxF -f $work/packages $lamina/scripts/packages); then
+	if missing=$(grep -vxF -f $work/packages $lamina/scripts/packages | grep -v -f $work/waiting); then
 		echo "$missing" | sed 's/$/ is locked, and was not unpacked/' >&2
 		exit 1
 	fi
