@@ -42,8 +42,7 @@ unpack() { # options for dpkg, archives
 		dpkg --force-unsafe-io --no-triggers --abort-after=10000 --status-fd 4 -D10 --unpack "$@" 4>$work/status 2>&1 || rc=$?
 		echo $rc >$work/rc
 	} | tee $work/log | grep --line-buffered -Ev "$hidden" || true
-	check 'pre-dependency problem' "$(cat $work/rc)"
-	later=$(sed -n -E 's/^status: (.*) : error : .*/\1/p' $work/status)
+	later=$(sed -n -E 's/^status: (.*) : error : pre-dependency problem.*/\1/p' $work/status)
 	needed=$(sed -n -E 's/^  ([^ ]+) (is unpacked, but has never been configured|provides .* but is unpacked but not configured)\.$/\1/p' $work/log | sort -u)
 	refused=$(
 		if grep -q '^status: .*: unpacked$' $work/status && ! grep -q '^D000010: tarobject ' $work/log; then echo "dpkg doesn't tell what it unpacks"; fi
@@ -55,13 +54,28 @@ unpack() { # options for dpkg, archives
 			-e "s/^[bcps] (.*) -> .*$/\1 is a device or a pipe/p" \
 			-e "s/^h (.*) -> ((\/|(.*\/)?\.\.\/).*)$/\1 leads out of it, to \2/p" $work/log
 	)
-	if [ -z "$refused" ]; then return; fi
+	if [ -z "$refused" ]; then
+		check 'pre-dependency problem' "$(cat $work/rc)"
+		return
+	fi
 	echo "$refused" | while read -r entry rest; do
 		path=${entry#.}
 		owner=$(grep -lxF "/${path#/}" /var/lib/dpkg/info/*.list | sed 's/.*\///; s/\.list$/: /')
 		echo "$owner$entry $rest" >&2
 	done
+	if [ "$1" != --force-depends ]; then absent; fi
 	exit 1
+}
+
+# absent ends the installation where packages of the lock are neither there nor to come.
+absent() {
+	sed -n -E 's/^status: .* : error : pre-dependency problem - not installing ([^ :]+).*/^\1 /p' $work/status >$work/waiting
+	dpkg-query -W -f '${Package} ${Version} ${Architecture} ${db:Status-Status}\n' |
+		sed -n -E 's/ (unpacked|installed|triggers-.*)$//p' >$work/packages
+	if missing=$(grep -vxF -f $work/packages $lamina/scripts/packages | grep -v -f $work/waiting); then
+		echo "$missing" | sed 's/$/ is locked, and was not unpacked/' >&2
+		exit 1
+	fi
 }
 
 # configure configures packages, in dpkg's own order.
@@ -98,11 +112,7 @@ while [ -n "$later" ]; do
 	if [ -n "$needed" ]; then configure 'dependency problems' --no-triggers --abort-after=10000 --force-configure-any --configure $needed; fi
 done
 
-dpkg-query -W -f '${Package} ${Version} ${Architecture} ${db:Status-Status}\n' | sed -n -E 's/ (unpacked|installed|triggers-.*)$//p' >$work/packages
-if missing=$(grep -vxF -f $work/packages $lamina/scripts/packages); then
-	echo "$missing" | sed 's/$/ is locked, and was not unpacked/' >&2
-	exit 1
-fi
+absent
 rest=$(unpacked)
 if [ -n "$rest" ]; then configure - --no-triggers --abort-after=1 --configure $rest; fi
 configure - --abort-after=1 --configure --pending
