@@ -3,8 +3,8 @@ package wan22animate_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -30,7 +30,7 @@ run = [["sh", "-c", "cd /app/wan && exec python3 -m unittest discover -s tests -
 		t.Fatal(err)
 	}
 	r := u.Build(t, dir, "--progress", "plain")
-	if !strings.Contains(r.Stderr, " OK\n") {
+	if !regexp.MustCompile(` OK( \(skipped=\d+\))?\n`).MatchString(r.Stderr) { // those are for torch or a real ffmpeg
 		t.Errorf("the tests didn't run:\n%s", e2etest.Tail(r.Stderr))
 	}
 }

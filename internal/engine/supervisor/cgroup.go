@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,14 +15,38 @@ import (
 	"syscall"
 )
 
-// cgroup is the control group that buildkitd runs the steps of builds in (buildkitd.toml,
-// defaultCgroupParent).
-const cgroup = "lamina"
+// anyGroup is the control group that buildkitd.toml has the steps of builds run in.
+const anyGroup = `defaultCgroupParent = "/lamina"`
+
+// group is that of this engine in its place. Each engine has its own, so that what the
+// steps of one take is nothing that another's lack.
+func (c config) group() string {
+	sum := sha256.Sum256([]byte(c.root))
+	return fmt.Sprintf("lamina-%x", sum[:4])
+}
+
+// divided is the configuration that buildkitd is started with.
+func (c config) divided() string { return c.path("divided.toml") }
+
+// divide writes it. A group that the user has chosen stays.
+func divide(c config) error {
+	text, err := os.ReadFile(c.config)
+	if err != nil {
+		return err
+	}
+	text = bytes.Replace(text, []byte(anyGroup), fmt.Appendf(nil, "defaultCgroupParent = %q", "/"+c.group()), 1)
+	return os.WriteFile(c.divided(), text, 0o600)
+}
+
+// groups are the directories of the engine's control group, of either version.
+func (c config) groups(root string) []string {
+	return []string{filepath.Join(root, "pids", c.group()), filepath.Join(root, "memory", c.group()), filepath.Join(root, c.group())}
+}
 
 // limitBuilds keeps what the steps of builds take below what the machine has, all together:
 // a step that forks or allocates without end ends itself, and neither the engine nor
 // somebody else. root is where control groups are mounted, of either version.
-func limitBuilds(root string) error {
+func limitBuilds(root, cgroup string) error {
 	var info syscall.Sysinfo_t
 	if err := syscall.Sysinfo(&info); err != nil {
 		return fmt.Errorf("asking for the memory of the machine: %w", err)

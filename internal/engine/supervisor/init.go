@@ -43,7 +43,7 @@ func initMain(c config, output *os.File) (int, error) {
 
 func (c config) arguments() []string {
 	return []string{
-		"--config", c.config, "--root", c.root, "--addr", "unix://" + c.socket,
+		"--config", c.divided(), "--root", c.root, "--addr", "unix://" + c.socket,
 		"--oci-worker-binary", c.oci,
 		"--otel-socket-path", c.traces(),
 	}

@@ -53,8 +53,12 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 	defer l.file.Close()
 
 	// In a container that may not divide its control group builds go on without limits.
-	if err = limitBuilds("/sys/fs/cgroup"); err != nil {
+	if err = limitBuilds(cgroups, c.group()); err != nil {
 		logger.Printf("builds have no limits: %v", err)
+	}
+	defer removeAll(c.groups(cgroups)...)
+	if err = divide(c); err != nil {
+		return err
 	}
 	//nolint:gosec // this very program
 	child := exec.Command("/proc/self/exe", append([]string{roleInit}, c.flags...)...)
@@ -74,6 +78,9 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 	defer removeAll(c.path("engine.json"), c.socket, c.traces(), filepath.Dir(c.socket))
 	return watch(l, child.Process, exited, signals, logger)
 }
+
+// cgroups is where Linux distributions mount control groups.
+const cgroups = "/sys/fs/cgroup"
 
 // removeAll tidies up. What is not there any more or in use by now may stay.
 func removeAll(paths ...string) {

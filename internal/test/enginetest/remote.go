@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -36,14 +35,13 @@ func StartRemote(t testing.TB, address string, within, env []string, args ...str
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := slices.Concat(within, []string{
+	line := slices.Concat([]string{"setpriv", "--pdeathsig", "KILL"}, within, []string{
 		"unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc", programs[0], "--root", filepath.Join(dir, "root"), "--addr", "tcp://" + address,
 		"--oci-worker", "true", "--oci-worker-net", "host", "--oci-worker-binary", Runc(t), "--otel-socket-path", filepath.Join(dir, "otel.sock"),
 	}, args)
 	r := &Remote{Addr: "tcp://" + address, cmd: exec.CommandContext(t.Context(), line[0], line[1:]...)} //nolint:gosec // the engine under test
 	r.cmd.Env = append(os.Environ(), env...)
 	r.cmd.Stdout, r.cmd.Stderr = t.Output(), t.Output()
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err = r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

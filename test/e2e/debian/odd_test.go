@@ -25,6 +25,7 @@ import (
 // What packages bring or make that is odd is in the image as it is, or ends the build with
 // one sentence, and nothing of the image of before changes.
 func TestRealOddPackages(t *testing.T) {
+	longer(t)
 	t.Parallel()
 	kinds := []struct {
 		deb  testworld.Deb

@@ -53,6 +53,7 @@ func needing(t *testing.T) string {
 // the app names; of Debian's own packages a library that one may lack is told, of others' none
 // may be missing.
 func TestRealPackagesOfOthers(t *testing.T) {
+	longer(t)
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	own := w.Debian(testworld.DebianOptions{Path: "own", Flat: true},
@@ -96,9 +97,7 @@ packages = ["hello-one", "hello-two", "iproute2", "nameless", "service"]
 
 // A distribution that has all takes the place of Debian's own suites, packed in its own way.
 func TestRealDistributionOfOthers(t *testing.T) {
-	if os.Getenv("LAMINA_REAL") != "debian" {
-		t.Skip("LAMINA_REAL=debian packs a base anew")
-	}
+	longer(t)
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	noble := w.Distribution(testworld.RealMirrors(t), filepath.Join(u.Cache, "lamina", "files"), testworld.DebianOptions{Path: "ubuntu", Suite: "noble"}, "python3", "binutils")
@@ -121,6 +120,7 @@ func TestRealDistributionOfOthers(t *testing.T) {
 // What is wrong with a repository ends a lock, or a build, with one sentence and nothing
 // half-written. When it has been put right, the same folder builds.
 func TestRealRepositoriesThatFail(t *testing.T) {
+	longer(t)
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	u.Cache = t.TempDir() // nothing of the package is cached

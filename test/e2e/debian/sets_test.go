@@ -21,11 +21,17 @@ type set struct {
 	says     []string // what it says then, or what its summary says
 }
 
+// longer leaves a test out that takes a minute or more.
+func longer(t *testing.T) {
+	t.Helper()
+	if os.Getenv("LAMINA_REAL") != "debian" {
+		t.Skip("LAMINA_REAL=debian builds many images of Debian packages")
+	}
+}
+
 // Sets of real use configure, and what they install runs.
 func TestRealSets(t *testing.T) {
-	if os.Getenv("LAMINA_REAL") != "debian" {
-		t.Skip("LAMINA_REAL=debian builds images of many packages")
-	}
+	longer(t)
 	for name, s := range map[string]set{
 		// What has Pre-Depends that its preinst needs.
 		"ejabberd": {packages: "ejabberd", run: "ejabberdctl help >/dev/null || test -x /usr/sbin/ejabberdctl"},

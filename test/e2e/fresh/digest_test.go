@@ -36,7 +36,7 @@ func TestRealDigestIsTheSameEverywhere(t *testing.T) {
 			case <-done:
 				pruned <- n
 				return
-			case <-time.After(time.Second):
+			case <-time.After(5 * time.Second): // what a build has not asked for yet is made again
 			}
 		}
 	}()
@@ -45,8 +45,8 @@ func TestRealDigestIsTheSameEverywhere(t *testing.T) {
 	first.Ends(0)
 	close(done)
 	second.Ends(0)
-	if n := <-pruned; n < 2 {
-		t.Errorf("there were %d prunes beside the builds", n)
+	if n := <-pruned; n < 1 {
+		t.Error("nobody pruned beside the builds")
 	}
 	there.Build(t, copied)
 	if got := there.Digest(t); got != want {
