@@ -1,6 +1,7 @@
 package e2etest
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,7 +75,7 @@ func EveryKind(t *testing.T) (string, *testworld.Index) {
 		"python/treelib.py":     "",
 	})
 	own := testworld.Wheel{Name: "own", Version: "5.0"}
-	return PythonProject(t, extensionSpec, map[string]string{
+	dir := PythonProject(t, extensionSpec, map[string]string{
 		"constraints.txt": "beta<3\n",
 		"requirements.txt": strings.Join([]string{
 			"--index-url " + x.URL, "--find-links wheels", "-r more.txt",
@@ -87,5 +88,7 @@ func EveryKind(t *testing.T) (string, *testworld.Index) {
 		"wheels/not-a-wheel.txt":          "",
 		"wheels/other-1-py3-none-any.whl": "",
 		"app/main.py":                     "",
-	}), x
+	})
+	Edit(t, filepath.Join(dir, "image.toml"), `packages = ["python3"]`, `packages = ["libstdc++6", "python3"]`) // of the extension
+	return dir, x
 }

@@ -70,7 +70,7 @@ func gitTree(t *testing.T, there *e2etest.User) {
 		t.Errorf("a fresh engine made %s of what was %s", again, before)
 	}
 	there.Env = []string{"NETRC=/dev/null"}
-	there.Fails(t, 1, []string{"tree"}, treeProject(t, g, g.Push(map[string]string{"src/answer.py": "TEXT = 2\n"}), ""))
+	there.Fails(t, 2, []string{"tree"}, treeProject(t, g, g.Push(map[string]string{"src/answer.py": "TEXT = 2\n"}), ""))
 }
 
 // A commit that is not there is named, and so is an app that has files where the
