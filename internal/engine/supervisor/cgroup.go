@@ -35,7 +35,7 @@ func divide(c config) error {
 		return err
 	}
 	text = bytes.Replace(text, []byte(anyGroup), fmt.Appendf(nil, "defaultCgroupParent = %q", "/"+c.group()), 1)
-	return os.WriteFile(c.divided(), text, 0o600)
+	return os.WriteFile(c.divided(), text, 0o600) //nolint:gosec // the client names the folders
 }
 
 // groups are the directories of the engine's control group, of either version.
@@ -72,5 +72,5 @@ func limit(dir, name, value string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // as others are
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, name), []byte(value), 0o600)
+	return os.WriteFile(filepath.Join(dir, name), []byte(value), 0o600) //nolint:gosec // in the tree of control groups
 }

@@ -114,11 +114,11 @@ func TestRealScriptsThatFail(t *testing.T) {
 		"loop":      {"pre-a", []string{"no package of these can be the first: pre-a pre-depends on pre-b, pre-b pre-depends on pre-a"}},
 		"wide-loop": {"pre-c", []string{"no package of these can be the first: pre-c pre-depends on pre-d, pre-d depends on pre-c"}},
 	}
-	more := ""
+	var more strings.Builder
 	for variant, fault := range faults {
-		more += fmt.Sprintf("[variant.%s]\nextra-packages = [\"%s\"]\n", variant, fault.packages)
+		more.WriteString(fmt.Sprintf("[variant.%s]\nextra-packages = [\"%s\"]\n", variant, fault.packages))
 	}
-	dir := w.project(t, "", more, "zz-tool")
+	dir := w.project(t, "", more.String(), "zz-tool")
 	w.Build(t, dir, "--smoke", "off")
 	before := w.Digest(t)
 	for variant, fault := range faults {
