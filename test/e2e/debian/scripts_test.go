@@ -116,7 +116,7 @@ func TestRealScriptsThatFail(t *testing.T) {
 	}
 	var more strings.Builder
 	for variant, fault := range faults {
-		more.WriteString(fmt.Sprintf("[variant.%s]\nextra-packages = [\"%s\"]\n", variant, fault.packages))
+		fmt.Fprintf(&more, "[variant.%s]\nextra-packages = [\"%s\"]\n", variant, fault.packages)
 	}
 	dir := w.project(t, "", more.String(), "zz-tool")
 	w.Build(t, dir, "--smoke", "off")
