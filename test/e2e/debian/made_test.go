@@ -1,0 +1,76 @@
+package debian
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"lamina.build/internal/test/container"
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/enginetest"
+)
+
+// What packages make for one machine is the same in each build or in none: under a clock
+// that is 400 days ahead, on another engine and another number of CPUs, and where folders
+// are read the other way round. At the first start it is made.
+func TestRealWhatPackagesMake(t *testing.T) {
+	longer(t)
+	t.Parallel()
+	u := e2etest.NewUser(t)
+	dir := e2etest.PythonProject(t, "[app]\nsource = \"app\"\nentrypoint = [\"sh\", \"-c\"]\ncommand = [\"id; echo $HOME\"]\nfirst-start = true\n", map[string]string{"app/main": ""})
+	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["dbus", "munge", "openssh-server", "postgresql", "ssl-cert"]`)
+	u.Build(t, dir, "--smoke", "off")
+
+	there := e2etest.Elsewhere(t, dir)
+	there.Build(t, dir, "--smoke", "off")
+	if got, want := there.Digest(t), u.Digest(t); got != want {
+		t.Errorf("digest is %s elsewhere, %s here", got, want)
+	}
+
+	l, image := u.Image(t, "production")
+	m, err := container.New(t.Context(), enginetest.Runc(t), l, image, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := runs(t, m.Start)
+	for _, text := range []string{"uid=10001(app) gid=10001(app) groups=10001(app)", "\n/home/app\n"} {
+		if !strings.Contains(said, text) {
+			t.Errorf("the app doesn't say %q:\n%s", text, said)
+		}
+	}
+	said = runs(t, func(env []string, _ ...string) (*container.Container, error) {
+		return m.Exec(env, "/usr/libexec/lamina/first-start", "sh", "-euxc", servers)
+	})
+	for _, text := range []string{"\nSSH-2.0\n", "\nSTATUS:          Success (0)\n", "\nanswer 42\n"} {
+		if !strings.Contains(said, text) {
+			t.Errorf("no server says %q:\n%s", text, said)
+		}
+	}
+}
+
+// servers start on what was made; a pipe in the place of a port is nobody else's.
+const servers = `
+test -s /var/lib/dbus/machine-id
+openssl x509 -noout -subject -in /etc/ssl/certs/ssl-cert-snakeoil.pem
+mkdir -p /run/sshd
+/usr/sbin/sshd -i </dev/null | grep -aom 1 "^SSH-2.0"
+install -d -o munge -g munge /run/munge
+su munge -s /bin/sh -c /usr/sbin/munged
+munge -n | unmunge
+pg_ctlcluster 15 main start -o "-c listen_addresses="
+su postgres -c "psql -tA -c \"select 'answer ' || 6 * 7\""
+pg_ctlcluster 15 main stop -m immediate
+`
+
+func runs(t *testing.T, start func(env []string, args ...string) (*container.Container, error)) string {
+	t.Helper()
+	c, err := start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Remove()
+	if code, err := c.Wait(10 * time.Minute); code != 0 || err != nil {
+		t.Fatalf("exit code %d, %v:\n%s", code, err, c.Output())
+	}
+	return c.Output()
+}
