@@ -2,6 +2,7 @@ package solve
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -57,6 +58,9 @@ func (e *Error) Hint() string {
 	case strings.HasPrefix(e.Step, "smoke: requirements of ") && strings.Contains(e.Output, " needs "):
 		return `overrides = ["NAME==VERSION"] or excludes = ["NAME"] under [python] says that it may be so`
 	}
+	if m := unloadable.FindStringSubmatch(e.Output); m != nil && strings.HasPrefix(e.Step, "smoke: ") {
+		return packagesOf(m[1:])
+	}
 	if !strings.HasSuffix(e.Step, ": compile") {
 		return ""
 	}
@@ -66,6 +70,30 @@ func (e *Error) Hint() string {
 		}
 	}
 	return ""
+}
+
+// unloadable is what the dynamic linker says of a library that is nowhere.
+var unloadable = regexp.MustCompile(`\b(lib[\w.+-]+\.so[\w.]*): cannot open shared object file`)
+
+// packagesOf says which Debian packages have libraries that wheels take for granted, as
+// the manylinux policies let them (PEP 600 and what it lists), and that an image has where
+// a package needs them alone.
+func packagesOf(sonames []string) string {
+	known := map[string]string{
+		"libX11.so.6": "libx11-6", "libXext.so.6": "libxext6", "libXrender.so.1": "libxrender1", "libICE.so.6": "libice6", "libSM.so.6": "libsm6",
+		"libGL.so.1": "libgl1", "libglib-2.0.so.0": "libglib2.0-0", "libgobject-2.0.so.0": "libglib2.0-0", "libgthread-2.0.so.0": "libglib2.0-0",
+		"libatomic.so.1": "libatomic1", "libexpat.so.1": "libexpat1", "libgcc_s.so.1": "libgcc-s1", "libgomp.so.1": "libgomp1", "libstdc++.so.6": "libstdc++6", "libz.so.1": "zlib1g",
+	}
+	var packages []string
+	for _, soname := range sonames {
+		if name, ok := known[soname]; ok && !slices.Contains(packages, name) {
+			packages = append(packages, name)
+		}
+	}
+	if len(packages) == 0 {
+		return "add the packages that have the libraries to packages under [debian]"
+	}
+	return "add " + list(packages) + " to packages under [debian]"
 }
 
 // librariesStep is the smoke test of stages that looks at all ELF files.
@@ -90,7 +118,7 @@ func librariesHint(output string) string {
 		}
 	}
 	if len(missing) > 0 {
-		hints = append(hints, "add the packages that have the libraries, or, where nothing loads what needs them, elf-ignore = "+list(missing)+
+		hints = append(hints, packagesOf(missing)+", or, where nothing loads what needs them, elf-ignore = "+list(missing)+
 			" under [smoke], which may as well name the files that need them")
 	}
 	if len(excluded) > 0 {

@@ -28,6 +28,14 @@ func TestCompilationsThatFailGetAHint(t *testing.T) {
 	if hints := failure.Hints(&solve.Error{Step: "smoke: import x", Output: "No module named 'x'"}); len(hints) > 0 {
 		t.Errorf("a smoke test gets the hints %q", hints)
 	}
+	for output, want := range map[string]string{
+		"OSError: libstdc++.so.6: cannot open shared object file: No such file or directory": `add ["libstdc++6"] to packages under [debian]`,
+		"ImportError: libmpi.so.40: cannot open shared object file":                          "the packages that have the libraries",
+	} {
+		if hints := strings.Join(failure.Hints(&solve.Error{Step: "smoke: import x", Output: output}), " "); !strings.Contains(hints, want) {
+			t.Errorf("%s: hint %q", output, hints)
+		}
+	}
 	for output, want := range map[string]bool{"a 1.0 needs b>=2, and 1.0 is installed": true, "a 1.0 has no RECORD": false} {
 		if hints := failure.Hints(&solve.Error{Step: "smoke: requirements of all Python packages", Output: output}); (len(hints) == 1) != want {
 			t.Errorf("%s: hints %q", output, hints)
@@ -52,6 +60,8 @@ func TestLibrariesGetTheLinesToWrite(t *testing.T) {
 	for output, want := range map[string]string{
 		"libtbb.so.12 is needed by " + site + "numba/x.so, and no file of the image bears that name\n" +
 			"libmpi.so.40 is needed by " + site + "y.so and 3 more, and no file of the image bears that name": `elf-ignore = ["libtbb.so.12", "libmpi.so.40"] under [smoke]`,
+		"libstdc++.so.6 is needed by " + site + "x.so, and no file of the image bears that name\n" +
+			"libmpi.so.40 is needed by " + site + "x.so, and no file of the image bears that name": `add ["libstdc++6"] to packages under [debian], or, where nothing`,
 		"libcupti.so.13 is there 3 times, and once is enough: prune all but one of " + site + "nvidia/cu13/lib/libcupti.so.13, " + site + "triton/cupti/libcupti.so, " +
 			site + "triton/cupti/libcupti.so.13": `prune = ["triton/cupti/libcupti.so", "triton/cupti/libcupti.so.13"] under [python]`,
 		"libcublas.so.12 is there 2 times, and once is enough: prune all but one of " + site + "a/libcublas.so.12, " + site + "b/libcublas.so.12": "",
