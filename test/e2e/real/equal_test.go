@@ -11,20 +11,21 @@ import (
 
 // equal has the pipeline tested in an image that was built: its films are those of
 // upstream's own code, which lies there for its preprocessing, on the same toy weights.
-func equal(t *testing.T, u *e2etest.User, dir, variant string) {
+// tests are those of examples/wan22-animate/equality.
+func equal(t *testing.T, u *e2etest.User, dir, variant, tests string) {
 	t.Helper()
 	example := filepath.Join(e2etest.Root(t), "examples", "wan22-animate")
-	tests := filepath.Join(dir, "app", "equality")
-	if err := os.CopyFS(tests, os.DirFS(filepath.Join(example, "equality"))); err != nil {
+	there := filepath.Join(dir, "app", "equality")
+	if err := os.CopyFS(there, os.DirFS(filepath.Join(example, "equality"))); err != nil {
 		t.Fatal(err)
 	}
 	unit, err := os.ReadFile(filepath.Join(example, "app", "tests", "test_pipeline.py"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e2etest.Write(t, filepath.Join(tests, "test_pipeline.py"), unit)
+	e2etest.Write(t, filepath.Join(there, "test_pipeline.py"), unit)
 	const first = `    ["python3", "/app/handler.py", "--check", "versions"],`
-	const run = `    ["sh", "-c", "cd /app/equality && exec env TQDM_DISABLE=1 PYTHONPATH=/app python3 -W ignore -m unittest -v test_pipeline test_equal"],`
+	run := `    ["sh", "-c", "cd /app/equality && exec env TQDM_DISABLE=1 PYTHONPATH=/app python3 -W ignore -m unittest -v test_pipeline ` + tests + `"],`
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), first, run+"\n"+first)
 	r := u.Build(t, "--variant", variant, "--progress", "plain", dir)
 	if !regexp.MustCompile(`\bOK\n`).MatchString(r.Stderr) {
