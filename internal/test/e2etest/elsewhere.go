@@ -4,12 +4,7 @@ import (
 	_ "embed"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"testing"
-
-	"golang.org/x/sys/unix"
-
-	"lamina.build/internal/engine"
 )
 
 // clock is C, which no Go tool may take for a part of the package.
@@ -39,24 +34,4 @@ func Elsewhere(t *testing.T, dir string) *User {
 		t.Fatalf("compiling another clock: %v\n%s", err, out)
 	}
 	return u
-}
-
-func engineOnOneCPU(t *testing.T) *engine.Engine {
-	t.Helper()
-	runtime.LockOSThread() // what a thread starts has its CPUs
-	defer runtime.UnlockOSThread()
-	var before, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		t.Fatal(err)
-	}
-	for cpu := 0; one.Count() == 0; cpu++ {
-		if before.IsSet(cpu) {
-			one.Set(cpu)
-		}
-	}
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
-	return FreshEngine(t)
 }
