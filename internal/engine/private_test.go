@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -150,7 +152,6 @@ func TestKilledEngine(t *testing.T) {
 func TestStepsHaveLimits(t *testing.T) {
 	o := options(t)
 	e := open(t, o)
-	defer closeEngine(t, e)
 	log, err := os.ReadFile(filepath.Join(o.StateDir, "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -158,6 +159,8 @@ func TestStepsHaveLimits(t *testing.T) {
 	if strings.Contains(string(log), "builds have no limits") {
 		t.Skipf("nobody may make control groups here:\n%s", log)
 	}
+	sum := sha256.Sum256([]byte(filepath.Join(o.StateDir, "root")))
+	groups := fmt.Sprintf("/sys/fs/cgroup/*/lamina-%x", sum[:4])
 	step := stepState(t)
 	most := 2 * (4096 + 1024*runtime.NumCPU())
 	if _, err := solve(t.Context(), e, run(step, "threads", "threads", strconv.Itoa(most)), nil); err == nil || !strings.Contains(err.Error(), "exit code: 2") {
@@ -166,6 +169,18 @@ func TestStepsHaveLimits(t *testing.T) {
 	if _, err := solve(t.Context(), e, run(step, "done"), nil); err != nil {
 		t.Error(err)
 	}
+	if made, err := filepath.Glob(groups); err != nil || len(made) == 0 && !isUnified() {
+		t.Errorf("no group of the engine's own: %q, %v", made, err)
+	}
+	closeEngine(t, e)
+	eventually(t, "the engine to end", func() bool { return !status(t, o).Running })
+	eventually(t, "its groups to go", func() bool { left, _ := filepath.Glob(groups); return len(left) == 0 })
+}
+
+// isUnified says whether control groups are of the second version, where all lie in one tree.
+func isUnified() bool {
+	_, err := os.Stat("/sys/fs/cgroup/cgroup.controllers")
+	return err == nil
 }
 
 // pidOf finds the engine's process that has a word in its command line.

@@ -16,6 +16,8 @@ MAX_BODY = 80 << 20
 
 LINGER_SECONDS = 2.0
 """How long a sender may be silent while the rest of a refused body is swallowed."""
+LINGER_MOST = 60.0
+"""How long all of that may take."""
 
 _PING = {
     Status.LOADING: HTTPStatus.NO_CONTENT,
@@ -82,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         """Swallow what is still coming: closing on unread data would take the answer back."""
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(LINGER_SECONDS)
-        left, end = 2 * MAX_BODY, time.monotonic() + self.timeout
+        left, end = 2 * MAX_BODY, time.monotonic() + LINGER_MOST
         while left > 0 and time.monotonic() < end and (chunk := self.rfile.read1(1 << 16)):
             left -= len(chunk)  # by bytes: a slow machine reads few at a time
 

@@ -38,9 +38,15 @@ func divide(c config) error {
 	return os.WriteFile(c.divided(), text, 0o600) //nolint:gosec // the client names the folders
 }
 
-// groups are the directories of the engine's control group, of either version.
-func (c config) groups(root string) []string {
-	return []string{filepath.Join(root, "pids", c.group()), filepath.Join(root, "memory", c.group()), filepath.Join(root, c.group())}
+// groups are the directories of the engine's control group, of either version, what lies
+// in others first: the first version has runc make one in the tree of each controller, and
+// BuildKit has one below for its containers.
+func (c config) groups(root string) (dirs []string) {
+	for _, below := range []string{"buildkit", ""} {
+		trees, _ := filepath.Glob(filepath.Join(root, "*", c.group(), below)) // the pattern is a right one
+		dirs = append(append(dirs, trees...), filepath.Join(root, c.group(), below))
+	}
+	return dirs
 }
 
 // limitBuilds keeps what the steps of builds take below what the machine has, all together:

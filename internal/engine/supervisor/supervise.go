@@ -56,7 +56,7 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 	if err = limitBuilds(cgroups, c.group()); err != nil {
 		logger.Printf("builds have no limits: %v", err)
 	}
-	defer removeAll(c.groups(cgroups)...)
+	defer func() { removeAll(c.groups(cgroups)...) }() // those that there are by then
 	if err = divide(c); err != nil {
 		return err
 	}
