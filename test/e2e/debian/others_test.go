@@ -56,8 +56,10 @@ func TestRealPackagesOfOthers(t *testing.T) {
 	longer(t)
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
+	// A step that comes from the cache prints nothing, so each run has a package of its own.
+	hello := "#!/bin/sh\n# " + time.Now().String() + "\nid -nu\n"
 	own := w.Debian(testworld.DebianOptions{Path: "own", Flat: true},
-		testworld.Deb{Name: "hello-one", Filename: "a/package.deb", Files: map[string]string{"/usr/bin/hello-one": "#!/bin/sh\nid -nu\n"}},
+		testworld.Deb{Name: "hello-one", Filename: "a/package.deb", Files: map[string]string{"/usr/bin/hello-one": hello}},
 		testworld.Deb{Name: "hello-two", Filename: "b/package.deb", Compression: ".zst", Files: map[string]string{"/usr/bin/hello-two": "#!/bin/sh\n"}},
 		testworld.Deb{Name: "nameless", Filename: "files/12345", Files: map[string]string{"/opt/strange/plugin.so": needing(t)}},
 		testworld.Deb{Name: "service", Postinst: "#!/bin/sh\nset -e\necho svc:x:123:124::/srv:/bin/sh >>/etc/passwd\necho svc:x:124: >>/etc/group\nmkfifo /opt/fifo\n"})
