@@ -31,6 +31,10 @@ type Build struct {
 	Cache   cache.Remote    // caches outside the engine
 	NoCache bool            // run every step anew
 
+	// Attach is what the image gets beside it, in each registry that it is pushed to and in
+	// the layout.
+	Attach []Attachment
+
 	// CheckReproducible installs the Debian packages of the image twice. Where that gives two
 	// results, the image gets no name, and the error holds a [ReproducibleError] for each layer.
 	CheckReproducible bool
@@ -122,7 +126,7 @@ func (b Build) Check() error {
 	if b.Stdout == nil && slices.ContainsFunc(b.Outputs, output.Output.ToStdout) {
 		faults = append(faults, errors.New("an output goes to \"-\", and there is no Stdout"))
 	}
-	faults = append(faults, output.CheckAll(b.Outputs), b.Cache.Check())
+	faults = append(faults, output.CheckAll(b.Outputs), b.Cache.Check(), b.checkAttachments())
 	for _, e := range slices.Concat(b.Cache.Imports, b.Cache.Exports) {
 		if ref := e.Attrs["ref"]; ref != "" {
 			faults = append(faults, output.CheckReference(ref))
@@ -213,6 +217,7 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports,
 			return made, err
 		}
 	}
+	x.Documents = j.documents(result.in, result.LeftOut)
 	image, err := x.Keep(ctx, j.spec.Variant)
 	if err != nil {
 		return made, err

@@ -14,7 +14,7 @@ import (
 // arrows are all of the house: what each package imports of this module. They point
 // down, from the command to what knows nothing of the others.
 var arrows = map[string]string{
-	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/layers internal/layout internal/layout/blobs internal/registry internal/resolve internal/resolve/userinfo internal/resolve/uv internal/resolve/wishes internal/solve internal/solve/readback internal/weights llb lock output spec stages",
+	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/layers internal/layout internal/layout/blobs internal/referrer internal/registry internal/resolve internal/resolve/userinfo internal/resolve/uv internal/resolve/wishes internal/sbom internal/solve internal/solve/readback internal/weights llb lock output spec stages",
 	"bench":                         "bench/cases bench/mutate internal/test/testworld",
 	"cache":                         "",
 	"cmd/build":                     "lamina examples/wan22-animate internal/atomicfile internal/engine internal/failure internal/report lock output",
@@ -30,9 +30,10 @@ var arrows = map[string]string{
 	"internal/hub":                  "internal/failure internal/fetch internal/layers lock",
 	"internal/humanize":             "",
 	"internal/layers":               "internal/beneath internal/layout/blobs internal/scripts llb",
-	"internal/layout":               "internal/atomicfile internal/beneath internal/failure internal/layout/blobs",
+	"internal/layout":               "internal/atomicfile internal/beneath internal/failure internal/layout/blobs internal/referrer",
 	"internal/layout/blobs":         "internal/atomicfile internal/beneath",
-	"internal/registry":             "internal/failure internal/fetch internal/humanize internal/toml",
+	"internal/referrer":             "",
+	"internal/registry":             "internal/failure internal/fetch internal/humanize internal/referrer internal/toml",
 	"internal/report":               "lamina internal/engine internal/humanize output stages",
 	"internal/resolve":              "internal/atomicfile internal/debian internal/engine internal/failure internal/fetch internal/hub internal/layout/blobs internal/resolve/apt internal/resolve/models internal/resolve/userinfo internal/resolve/uv internal/resolve/wishes llb lock spec stages",
 	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/layers internal/solve llb lock",
@@ -43,9 +44,10 @@ var arrows = map[string]string{
 	"internal/resolve/userinfo":     "internal/failure",
 	"internal/resolve/uv":           "cache internal/atomicfile internal/beneath internal/failure internal/fetch internal/humanize internal/layers internal/resolve/door internal/resolve/pep508 internal/resolve/requirements internal/resolve/userinfo internal/scripts internal/solve llb lock",
 	"internal/resolve/wishes":       "internal/beneath internal/failure internal/resolve/requirements internal/resolve/uv lock spec",
+	"internal/sbom":                 "lock stages",
 	"internal/scripts":              "",
 	"internal/solve":                "cache internal/atomicfile internal/failure llb stages",
-	"internal/solve/readback":       "internal/atomicfile internal/beneath internal/failure internal/humanize internal/layout internal/registry output stages",
+	"internal/solve/readback":       "internal/atomicfile internal/beneath internal/failure internal/humanize internal/layout internal/referrer internal/registry output stages",
 	"internal/toml":                 "",
 	"internal/weights":              "internal/atomicfile internal/failure internal/hub internal/humanize internal/layers internal/layout internal/registry internal/solve llb lock",
 	"llb":                           "cache internal/scripts lock",

@@ -11,6 +11,7 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/pelletier/go-toml/v2"
 
 	"lamina.build/internal/beneath"
 	"lamina.build/internal/debian"
@@ -107,10 +108,27 @@ func (j job) packSources(ctx context.Context) ([]stages.Source, error) {
 	sources, faults := make([]stages.Source, len(dirs)), make([]error, len(dirs))
 	for i, dir := range dirs {
 		sources[i].Project = j.spec.Python.SourceName(dir)
+		sources[i].Distribution, sources[i].Version = j.distributionIn(dir)
 		// The check of the layer that is built of it looks for keys.
 		sources[i].Layer, faults[i] = j.packTree(ctx, dir, "/", layers.AllKeys(), j.besides(dir)...)
 	}
 	return sources, errors.Join(faults...)
+}
+
+// maxPyproject bounds the size of a pyproject.toml, in bytes.
+const maxPyproject = 4 << 20
+
+// distributionIn is what a source tree calls itself, as far as its pyproject.toml says.
+// uv tells of what is wrong with that.
+func (j job) distributionIn(dir string) (name, version string) {
+	data, err := beneath.ReadAtMost(j.tree(), path.Join(dir, "pyproject.toml"), maxPyproject)
+	var p struct {
+		Project struct{ Name, Version string }
+	}
+	if err != nil || toml.Unmarshal(data, &p) != nil {
+		return "", ""
+	}
+	return p.Project.Name, p.Project.Version
 }
 
 // sourceTrees are the packed source trees by their folders.

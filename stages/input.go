@@ -51,6 +51,8 @@ type Python struct {
 type Source struct {
 	Layer   llb.Layer // the tree at its root
 	Project string    // what the lock calls it: the normalised name of its folder
+
+	Distribution, Version string // what its pyproject.toml calls it; "" where it leaves that to the backend
 }
 
 // Model is a model's files and where they are at run time.

@@ -30,6 +30,7 @@ type imageOptions struct {
 	push     bool
 	metadata string
 	iidfile  string
+	attach   []string
 	from, to []string
 	print    *choice
 	progress *choice
@@ -60,6 +61,9 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME` of the image, registry/name:tag; may be repeated")
 		f.BoolVar(&o.push, "push", false,
 			"push to the registries of the tags; short for -o type=image,push=true")
+		f.StringSliceVar(&o.attach, "attach", nil,
+			"put `DOCUMENTS` beside the image, in registries and the layout: lock, sbom (SPDX and CycloneDX), or both, "+
+				"with a comma; the image's digest stays as it is")
 		f.BoolVar(&o.options.Insecure, "insecure-registry", false,
 			"reach the registries of tags, caches and published models by plain HTTP, or where nobody signed their certificate")
 		f.StringVar(&o.metadata, "metadata-file", "",

@@ -27,6 +27,9 @@ func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, 
 	b = lamina.Build{
 		Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, CheckReproducible: o.twice, Outputs: outputs, Stdout: a.ui.stdout,
 	}
+	for _, word := range o.attach {
+		b.Attach = append(b.Attach, lamina.Attachment(word))
+	}
 	if faults == nil { // outputs are held against each other when all of them can be
 		faults = b.Check()
 	}

@@ -138,13 +138,18 @@ func (a *answer) promised(reference string) digest.Digest {
 
 // PutManifest puts a manifest under a tag, or under its digest.
 func (r *Repository) PutManifest(ctx context.Context, reference, mediaType string, data []byte) error {
+	_, err := r.putManifest(ctx, reference, mediaType, data)
+	return err
+}
+
+func (r *Repository) putManifest(ctx context.Context, reference, mediaType string, data []byte) (*answer, error) {
 	q := request{method: http.MethodPut, url: r.url("/manifests/" + reference), data: data}
 	q.header = http.Header{"Content-Type": {mediaType}}
 	a, err := r.try(ctx, q, http.StatusCreated, http.StatusAccepted, http.StatusOK, http.StatusNoContent)
 	if err != nil {
-		return fmt.Errorf("putting manifest %q into %q: %w", reference, r.Name(), err)
+		return nil, fmt.Errorf("putting manifest %q into %q: %w", reference, r.Name(), err)
 	}
-	return a.check(digest.FromBytes(data))
+	return a, a.check(digest.FromBytes(data))
 }
 
 // Blob opens a blob. It goes on where it is cut, and is read from wherever the registry

@@ -5,8 +5,11 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"lamina.build"
@@ -25,16 +28,7 @@ func Image(m lamina.Made) string {
 		fmt.Fprintf(&b, "%s\n", id)
 	}
 	if len(m.Layers) > 0 {
-		rows := append(make([][]string, 0, len(m.Layers)+2), []string{"LAYER", "SIZE", "WHAT"})
-		for _, l := range m.Layers {
-			stage, what := l.Stage, l.What
-			if stage == "" {
-				stage, what = "layer", l.Digest.String()
-			}
-			rows = append(rows, []string{stage, humanize.Size(l.Size), what})
-		}
-		total := []string{"total", humanize.Size(m.Size()), humanize.Count(len(m.Layers), "layer") + " as stored"}
-		b.WriteString("\n" + table("  ", append(rows, total)))
+		b.WriteString("\n" + layerTable(m.Layers, m.Size()))
 	}
 	b.WriteString(missing(m))
 	fmt.Fprintf(&b, "\nbuilt in %s", humanize.Duration(m.Took))
@@ -50,6 +44,52 @@ func Image(m lamina.Made) string {
 		for _, l := range loading(s, m) {
 			fmt.Fprintf(&b, "  %-7s %s\n", l.tool, l.command)
 		}
+	}
+	return b.String()
+}
+
+func layerTable(layers []lamina.Layer, size int64) string {
+	rows := append(make([][]string, 0, len(layers)+2), []string{"LAYER", "SIZE", "WHAT"})
+	for _, l := range layers {
+		stage, what := l.Stage, l.What
+		if stage == "" {
+			stage, what = "layer", l.Digest.String()
+		}
+		rows = append(rows, []string{stage, humanize.Size(l.Size), what})
+	}
+	return table("  ", append(rows, []string{"total", humanize.Size(size), humanize.Count(len(layers), "layer") + " as stored"}))
+}
+
+// Inspected is what a registry or a layout says of an image: its digest, its layers, how it
+// starts and what is attached to it.
+func Inspected(i lamina.Inspected) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s\n%s\n\n%s\n", i.Name, i.Platform, i.Manifest, layerTable(i.Layers, i.Size()))
+	line := func(key, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%-10s  %s\n", key, value)
+		}
+	}
+	words := func(list []string) string {
+		quoted := make([]string, len(list))
+		for k, w := range list {
+			quoted[k] = shellWord(w)
+		}
+		return strings.Join(quoted, " ")
+	}
+	if !i.Created.IsZero() {
+		line("created", i.Created.UTC().Format(time.RFC3339))
+	}
+	line("user", i.Config.User)
+	line("workdir", i.Config.WorkingDir)
+	line("entrypoint", words(i.Config.Entrypoint))
+	line("command", words(i.Config.Cmd))
+	line("ports", strings.Join(slices.Sorted(maps.Keys(i.Config.ExposedPorts)), " "))
+	if len(i.Attached) == 0 {
+		line("attached", "nothing")
+	}
+	for _, a := range i.Attached {
+		line("attached", a.Type+"  "+a.Digest.String())
 	}
 	return b.String()
 }

@@ -21,6 +21,7 @@ import (
 	"lamina.build/internal/beneath"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
+	"lamina.build/internal/referrer"
 	"lamina.build/output"
 	"lamina.build/stages"
 )
@@ -34,7 +35,10 @@ const distDir = "dist"
 type Exports struct {
 	Outputs []output.Output      // the layout last, with their places filled in
 	Entries []client.ExportEntry // what an engine is told of them, once they are open
-	Kept    []digest.Digest      // the manifest of each, once it is kept; "" where it is none or can't be read
+	// Documents are what is attached to an image in a layout or a registry; nil attaches nothing.
+	Documents func(layout.Image) ([]referrer.Attachment, error)
+
+	Kept []digest.Digest // the manifest of each, once it is kept; "" where it is none or can't be read
 
 	usual     bool           // nobody typed where the layout goes
 	layout    *layout.Layout // nil where no output is one

@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/layout"
+	"lamina.build/internal/referrer"
 	"lamina.build/internal/registry"
 	"lamina.build/output"
 )
@@ -45,6 +46,11 @@ func (x *Exports) Keep(ctx context.Context, tag string) (image layout.Image, err
 	}
 	if x.layout != nil {
 		if err = x.layout.Tag(ctx, tag, image.Desc); err == nil {
+			err = x.attach(image, func(documents []referrer.Attachment) error {
+				return x.layout.Attach(ctx, image.Desc, documents)
+			})
+		}
+		if err == nil {
 			_, err = x.layout.Sweep(ctx)
 		}
 		if err != nil {
@@ -52,6 +58,16 @@ func (x *Exports) Keep(ctx context.Context, tag string) (image layout.Image, err
 		}
 	}
 	for _, p := range x.pushed {
+		err = x.attach(p.Image, func(documents []referrer.Attachment) error {
+			faults := make([]error, len(documents))
+			for i, a := range documents {
+				faults[i] = p.Attach(ctx, p.Desc, a)
+			}
+			return errors.Join(faults...)
+		})
+		if err != nil {
+			return layout.Image{}, err
+		}
 		for _, tag := range p.tags {
 			if err = p.PutManifest(ctx, tag, p.Desc.MediaType, p.manifest); err != nil {
 				return layout.Image{}, fmt.Errorf("tagging the image: %w", err)
@@ -59,6 +75,21 @@ func (x *Exports) Keep(ctx context.Context, tag string) (image layout.Image, err
 		}
 	}
 	return image, nil
+}
+
+// attach has an image get its documents, before anybody sees it in a registry.
+func (x *Exports) attach(image layout.Image, put func([]referrer.Attachment) error) error {
+	if x.Documents == nil {
+		return nil
+	}
+	documents, err := x.Documents(image)
+	if err == nil {
+		err = put(documents)
+	}
+	if err != nil {
+		return fmt.Errorf("attaching documents to the image: %w", err)
+	}
+	return nil
 }
 
 // complete is [complete] for an output, wherever that is.

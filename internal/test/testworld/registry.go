@@ -13,6 +13,7 @@ import (
 
 // RegistryOptions are the ways of a registry.
 type RegistryOptions struct {
+	Referrers bool // it has the API for what refers to an image
 	User, Password string // that it asks for, if there are any
 	Tokens         bool   // by bearer tokens of a service of its own, and not by HTTP basic
 	Identity       string // an identity token, for which the service gives tokens as well
@@ -109,6 +110,12 @@ func (r *Registry) answer(rw http.ResponseWriter, req *http.Request) {
 		r.serveManifest(rw, req, repo, id)
 	case "tags":
 		r.serveTags(rw, repo)
+	case "referrers":
+		if r.opts.Referrers {
+			r.serveReferrers(rw, repo, id)
+			return
+		}
+		fallthrough
 	default:
 		refuse(rw, http.StatusNotFound, "UNSUPPORTED", "there is no such endpoint")
 	}
@@ -120,7 +127,7 @@ func splitPath(rest string) (repo, kind, id string) {
 	if rest == "" {
 		return "", "", ""
 	}
-	for _, kind := range []string{"/blobs/uploads", "/blobs", "/manifests", "/tags"} {
+	for _, kind := range []string{"/blobs/uploads", "/blobs", "/manifests", "/referrers", "/tags"} {
 		at := strings.LastIndex(rest, kind)
 		if at < 0 {
 			continue

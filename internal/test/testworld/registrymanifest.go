@@ -25,6 +25,9 @@ type manifestBody struct {
 	Layers    []ocispec.Descriptor `json:"layers"`
 	Manifests []ocispec.Descriptor `json:"manifests"`
 	Subject   *ocispec.Descriptor  `json:"subject"`
+
+	ArtifactType string            `json:"artifactType"`
+	Annotations  map[string]string `json:"annotations"`
 }
 
 // Manifest returns what a tag or a digest names, nil if it names nothing.
@@ -91,7 +94,7 @@ func (r *Registry) putManifest(rw http.ResponseWriter, req *http.Request, repo, 
 		return
 	}
 	r.storeManifest(repo, reference, d, storedManifest{mediaType, data})
-	if body.Subject != nil {
+	if body.Subject != nil && r.opts.Referrers {
 		rw.Header().Set("OCI-Subject", body.Subject.Digest.String())
 	}
 	rw.Header().Set("Location", "/v2/"+repo+"/manifests/"+d.String())
@@ -146,4 +149,23 @@ func (r *Registry) serveTags(rw http.ResponseWriter, repo string) {
 	}
 	rw.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(rw).Encode(map[string]any{"name": repo, "tags": tags})
+}
+
+// serveReferrers lists the manifests whose subject has a digest, as of
+// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers.
+func (r *Registry) serveReferrers(rw http.ResponseWriter, repo, id string) {
+	r.content.Lock()
+	defer r.content.Unlock()
+	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{}}
+	index.SchemaVersion = 2
+	for d, m := range r.repo(repo).manifests {
+		var body manifestBody
+		if json.Unmarshal(m.data, &body) == nil && body.Subject != nil && body.Subject.Digest.String() == id {
+			index.Manifests = append(index.Manifests, ocispec.Descriptor{
+				MediaType: m.mediaType, Digest: d, Size: int64(len(m.data)), ArtifactType: body.ArtifactType, Annotations: body.Annotations,
+			})
+		}
+	}
+	rw.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
+	_ = json.NewEncoder(rw).Encode(index)
 }

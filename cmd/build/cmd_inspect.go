@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"lamina.build"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/report"
+)
+
+func (a *app) inspectCommand() *cobra.Command {
+	var options lamina.Options
+	var document string
+	asJSON := false
+	c := &cobra.Command{
+		Use:   "inspect IMAGE [flags]",
+		Short: "tell what an image is, and what is attached to it",
+		Long: `
+Tell what an image in a registry, or in an OCI layout, is made of: its platform,
+its layers, how it starts, and which documents "build --attach" or others have put
+beside it. Manifest, config and documents are read; no layer is.`,
+		Example: `
+$ build inspect registry.example/faceblend:1
+$ build inspect dist/faceblend:debug
+$ build inspect --document lock registry.example/faceblend:1 >image.lock
+$ build inspect --document spdx dist/faceblend | less`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return failure.New(failure.Usage, errors.New("inspect takes one image: its name in a registry, or the folder of an OCI layout"))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			options.Env, options.Progress = a.env, a.ui
+			image, err := lamina.Inspect(c.Context(), args[0], options)
+			switch {
+			case err != nil:
+				return err
+			case document != "":
+				return a.printDocument(image, document)
+			case asJSON:
+				return a.ui.resultJSON(image)
+			}
+			return a.ui.result(report.Inspected(image))
+		},
+	}
+	section(c, "FLAGS", func(f *pflag.FlagSet) {
+		f.StringVar(&document, "document", "", "print an attached document, `WHICH` is lock, spdx or cyclonedx, as it is")
+		f.BoolVar(&asJSON, "json", false, "print it as JSON")
+		f.BoolVar(&options.Insecure, "insecure-registry", false, "reach the registry by plain HTTP, or where nobody signed its certificate")
+	})
+	return c
+}
+
+func (a *app) printDocument(image lamina.Inspected, which string) error {
+	media, ok := map[string]string{
+		"lock": lamina.LockType(), "spdx": lamina.SPDXType, "cyclonedx": lamina.CycloneDXType,
+	}[which]
+	if !ok {
+		return failure.New(failure.Usage, fmt.Errorf("flag --document: %q is none of lock, spdx, cyclonedx", which))
+	}
+	data, ok := image.Document(media)
+	if !ok {
+		return failure.WithHint(failure.New(failure.Findings, fmt.Errorf("%s has no %s attached", image.Name, which)),
+			"\"build --attach lock,sbom\" attaches them")
+	}
+	return a.ui.result(string(data))
+}

@@ -1,0 +1,206 @@
+package lamina
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/layout"
+	"lamina.build/internal/registry"
+	"lamina.build/lock"
+)
+
+// Inspected is an image as its registry or layout describes it. No layer is read for it.
+type Inspected struct {
+	Name     string              `json:"name"`
+	Manifest digest.Digest       `json:"manifest"`
+	Platform string              `json:"platform"`
+	Created  time.Time           `json:"created,omitzero"`
+	Config   ocispec.ImageConfig `json:"config"`
+	Layers   []Layer             `json:"layers"`
+	Attached []Attached          `json:"attached"`
+}
+
+// Attached is a document that refers to an image.
+type Attached struct {
+	Type   string        `json:"type"` // media type: [LockType], "application/spdx+json"
+	Digest digest.Digest `json:"digest"`
+
+	// Data is the document, where it is one of those that a build attaches. Nobody has
+	// signed it: whoever may write to the registry may have.
+	Data []byte `json:"-"`
+}
+
+// Size is what the layers weigh as stored, in bytes.
+func (i Inspected) Size() (size int64) { return Made{Layers: i.Layers}.Size() }
+
+// Document is what is attached of a media type: [LockType], [SPDXType] or [CycloneDXType].
+func (i Inspected) Document(media string) ([]byte, bool) {
+	for _, a := range i.Attached {
+		if a.Type == media && a.Data != nil {
+			return a.Data, true
+		}
+	}
+	return nil, false
+}
+
+// Inspect reads the manifest and the config of an image, and what is attached to it. name
+// is that of an image in a registry, or the folder of an OCI layout, with a tag other than
+// [Production] after a colon.
+func Inspect(ctx context.Context, name string, o Options) (image Inspected, err error) {
+	defer func() { err = explain(ctx, err) }()
+	h, err := openHost(o)
+	if err != nil {
+		return image, err
+	}
+	source, err := h.imageSource(ctx, name)
+	if err != nil {
+		return image, err
+	}
+	defer func() { err = errors.Join(err, source.close()) }()
+	image = Inspected{
+		Name: name, Manifest: source.image.Desc.Digest, Platform: platforms.Format(source.image.Config.Platform),
+		Config: source.image.Config.Config, Layers: layersOf(source.image.Manifest, source.image.Config),
+	}
+	if created := source.image.Config.Created; created != nil {
+		image.Created = *created
+	}
+	list, err := source.referrers(ctx, image.Manifest)
+	if err != nil {
+		return image, err
+	}
+	for _, d := range list {
+		a := Attached{Type: d.ArtifactType, Digest: d.Digest}
+		if isOurs(a.Type) {
+			if a.Data, err = source.document(ctx, d); err != nil {
+				return image, fmt.Errorf("reading what is attached to %s: %w", name, err)
+			}
+		}
+		image.Attached = append(image.Attached, a)
+	}
+	return image, nil
+}
+
+func isOurs(media string) bool {
+	return media == LockType() || media == SPDXType || media == CycloneDXType
+}
+
+// AttachedLock is the lock that is attached to an image.
+func (i Inspected) AttachedLock() (l lock.Lock, err error) {
+	data, ok := i.Document(LockType())
+	if !ok {
+		return l, failure.New(failure.Findings, fmt.Errorf("%s has no lock attached", i.Name))
+	}
+	return lock.Parse(i.Name+": "+LockName, data)
+}
+
+// imageSource is where an image is, and how what refers to it is read there.
+type imageSource struct {
+	image     layout.Image
+	referrers func(context.Context, digest.Digest) ([]ocispec.Descriptor, error)
+	document  func(context.Context, ocispec.Descriptor) ([]byte, error)
+	close     func() error
+}
+
+func (h *host) imageSource(ctx context.Context, name string) (imageSource, error) {
+	dir, tag := name, Production
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if i := strings.LastIndexByte(name, ':'); i > 0 {
+			dir, tag = name[:i], name[i+1:]
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, ocispec.ImageLayoutFile)); err == nil {
+		return layoutSource(ctx, dir, tag)
+	}
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return imageSource{}, failure.New(failure.Usage, fmt.Errorf("%q is no OCI layout", dir))
+	}
+	r, err := registry.Open(ctx, name, h.reading(false))
+	if err != nil {
+		return imageSource{}, err
+	}
+	source := imageSource{referrers: r.Referrers, document: r.Document, close: func() error { return nil }}
+	source.image, err = publishedImage(ctx, r, referenceOf(name))
+	if errors.Is(err, registry.ErrNotFound) {
+		err = failure.New(failure.Usage, errors.New("there is no such image"))
+	}
+	if err != nil {
+		return source, fmt.Errorf("reading image %q: %w", name, err)
+	}
+	return source, nil
+}
+
+func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
+	l, err := layout.Open(ctx, dir)
+	if err != nil {
+		return imageSource{}, err
+	}
+	image, err := l.Read(ctx, tag)
+	if err != nil {
+		tags, _ := l.Tags()
+		err = errors.Join(failure.New(failure.Usage, fmt.Errorf("%w; the layout has %s", err, strings.Join(tags, ", "))), l.Close())
+		return imageSource{}, err
+	}
+	return imageSource{
+		image:     image,
+		referrers: func(_ context.Context, d digest.Digest) ([]ocispec.Descriptor, error) { return l.Referrers(d) },
+		document:  l.Document, close: l.Close,
+	}, nil
+}
+
+// referenceOf is the digest or the tag of a name.
+func referenceOf(name string) string {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return name
+	}
+	if digested, ok := named.(reference.Digested); ok {
+		return digested.Digest().String()
+	}
+	if tagged, ok := reference.TagNameOnly(named).(reference.Tagged); ok {
+		return tagged.Tag()
+	}
+	return name
+}
+
+// publishedImage reads an image of a registry, of an index the first one that is none of
+// BuildKit's attestations.
+func publishedImage(ctx context.Context, r *registry.Repository, name string) (image layout.Image, err error) {
+	desc, data, err := r.Manifest(ctx, name)
+	if err != nil {
+		return image, err
+	}
+	if images.IsIndexType(desc.MediaType) {
+		var index ocispec.Index
+		if err = json.Unmarshal(data, &index); err != nil {
+			return image, err
+		}
+		for _, d := range index.Manifests {
+			if d.Platform == nil || d.Platform.OS != "unknown" {
+				return publishedImage(ctx, r, d.Digest.String())
+			}
+		}
+		return image, errors.New("the index has no image")
+	}
+	image.Desc = desc
+	if err = json.Unmarshal(data, &image.Manifest); err != nil {
+		return image, err
+	}
+	if data, err = r.ReadBlob(ctx, image.Manifest.Config.Digest); err != nil {
+		return image, err
+	}
+	return image, json.Unmarshal(data, &image.Config)
+}

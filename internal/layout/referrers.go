@@ -1,0 +1,101 @@
+package layout
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/errdefs"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/referrer"
+)
+
+// subjectName is the annotation by which index.json says what an artifact refers to. A
+// layout has no other place for it that is read without the artifact.
+const subjectName = "build.lamina.subject"
+
+// Attach puts documents beside an image that has a tag. They go when its last tag goes.
+func (l *Layout) Attach(ctx context.Context, subject ocispec.Descriptor, documents []referrer.Attachment) error {
+	list := make([]ocispec.Descriptor, len(documents))
+	for i, a := range documents {
+		desc, manifest, err := a.Manifest(subject)
+		for _, data := range [][]byte{ocispec.DescriptorEmptyJSON.Data, a.Data, manifest} {
+			if err == nil {
+				err = l.write(ctx, data)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("writing %s: %w", a.Name, err)
+		}
+		desc.Annotations[subjectName] = subject.Digest.String()
+		list[i] = desc
+	}
+	err := l.change(ctx, func(index *ocispec.Index) {
+		index.Manifests = slices.DeleteFunc(index.Manifests, func(d ocispec.Descriptor) bool {
+			return slices.ContainsFunc(list, func(own ocispec.Descriptor) bool { return own.Digest == d.Digest })
+		})
+		index.Manifests = append(index.Manifests, list...)
+	})
+	if err != nil {
+		return fmt.Errorf("attaching documents: %w", err)
+	}
+	return nil
+}
+
+func (l *Layout) write(ctx context.Context, data []byte) error {
+	d := ocispec.Descriptor{Digest: digest.FromBytes(data), Size: int64(len(data))}
+	err := content.WriteBlob(ctx, l.store, d.Digest.String(), bytes.NewReader(data), d)
+	if errdefs.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
+}
+
+// Referrers lists the artifacts that refer to a manifest.
+func (l *Layout) Referrers(subject digest.Digest) ([]ocispec.Descriptor, error) {
+	index, err := l.index()
+	return slices.DeleteFunc(index.Manifests, func(d ocispec.Descriptor) bool {
+		return d.Annotations[subjectName] != subject.String()
+	}), err
+}
+
+// Document reads the document of an artifact that [Layout.Referrers] lists.
+func (l *Layout) Document(ctx context.Context, artifact ocispec.Descriptor) ([]byte, error) {
+	manifest, err := l.read(ctx, artifact)
+	if err != nil {
+		return nil, err
+	}
+	blob, err := referrer.Document(manifest)
+	if err != nil {
+		return nil, err
+	}
+	return l.read(ctx, blob)
+}
+
+// read reads a blob that is small and right.
+func (l *Layout) read(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
+	if d.Size > maxManifest {
+		return nil, fmt.Errorf("reading %s: %d bytes are too many", d.Digest, d.Size)
+	}
+	data, err := content.ReadBlob(ctx, l.store, d)
+	if err == nil && digest.FromBytes(data) != d.Digest {
+		err = fmt.Errorf("the content has digest %s", digest.FromBytes(data))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", d.Digest, err)
+	}
+	return data, nil
+}
+
+// withoutOrphans leaves out what refers to an image that has no tag any more.
+func withoutOrphans(list []ocispec.Descriptor) []ocispec.Descriptor {
+	tagged := map[string]bool{"": true}
+	for _, d := range list {
+		tagged[d.Digest.String()] = tagged[d.Digest.String()] || tagOf(d) != ""
+	}
+	return slices.DeleteFunc(list, func(d ocispec.Descriptor) bool { return !tagged[d.Annotations[subjectName]] })
+}

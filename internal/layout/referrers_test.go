@@ -1,0 +1,77 @@
+package layout_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/layout"
+	"lamina.build/internal/referrer"
+)
+
+// Documents stay as long as their image has a tag, through sweeps, and go with its last one.
+func TestDocumentsGoWithTheirImage(t *testing.T) {
+	l, err := layout.Open(t.Context(), filepath.Join(t.TempDir(), "layout"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	add := func(text string) ocispec.Descriptor {
+		data, err := json.Marshal(map[string]any{"schemaVersion": 2, "annotations": map[string]string{"a": text}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(data), Size: int64(len(data))}
+		if err := content.WriteBlob(t.Context(), l.Store(), text, bytes.NewReader(data), d); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	tag := func(name string, d ocispec.Descriptor) {
+		t.Helper()
+		if err := l.Tag(t.Context(), name, d); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	document := referrer.Attachment{Type: "application/spdx+json", Name: "sbom", Created: time.Unix(0, 0), Data: []byte("{}")}
+	one, two := add("one"), add("two")
+	tag("production", one)
+	tag("debug", one)
+	for range 2 {
+		if err := l.Attach(t.Context(), one, []referrer.Attachment{document}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	two = add("two")
+	tag("production", two)
+	list, err := l.Referrers(one.Digest)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%v refer to an image that has a tag, %v", list, err)
+	}
+	if data, err := l.Document(t.Context(), list[0]); err != nil || string(data) != "{}" {
+		t.Errorf("it is %q, %v", data, err)
+	}
+	if other, err := l.Referrers(two.Digest); err != nil || len(other) != 0 {
+		t.Errorf("%v refer to an image without documents, %v", other, err)
+	}
+	two = add("two")
+	tag("debug", two)
+	if list, err := l.Referrers(one.Digest); err != nil || len(list) != 0 {
+		t.Errorf("%v refer to an image without a tag, %v", list, err)
+	}
+	if _, err := l.Store().Info(t.Context(), one.Digest); err == nil {
+		t.Error("the image is kept by its documents")
+	}
+	if tags, err := l.Tags(); err != nil || len(tags) != 2 {
+		t.Errorf("tags %v, %v", tags, err)
+	}
+}

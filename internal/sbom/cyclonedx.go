@@ -1,0 +1,103 @@
+package sbom
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"time"
+
+	cyclonedx "github.com/CycloneDX/cyclonedx-go"
+	"github.com/google/uuid"
+)
+
+// CycloneDXType is the media type of a CycloneDX document in JSON.
+const CycloneDXType = "application/vnd.cyclonedx+json"
+
+// CycloneDX writes the bill as a CycloneDX 1.6 document, in JSON:
+// https://cyclonedx.org/docs/1.6/json/. Models are components of the type
+// machine-learning-model, their files components of these.
+func (b Bill) CycloneDX() ([]byte, error) {
+	image := cyclonedx.Component{
+		BOMRef: "image", Type: cyclonedx.ComponentTypeContainer, Name: b.Name, Version: cmp.Or(b.Version, b.Manifest.String()),
+		Hashes: sha256(b.Manifest.Encoded()), Properties: properties("lamina:variant", b.Variant),
+	}
+	doc := cyclonedx.NewBOM()
+	doc.SerialNumber = "urn:uuid:" + uuid.NewSHA1(uuid.NameSpaceURL, []byte(b.namespace("cyclonedx"))).String()
+	doc.Metadata = &cyclonedx.Metadata{
+		Timestamp: b.Created.Format(time.RFC3339), Component: &image,
+		Tools: &cyclonedx.ToolsChoice{Components: &[]cyclonedx.Component{{Type: cyclonedx.ComponentTypeApplication, Name: "lamina"}}},
+	}
+	list, refs := make([]cyclonedx.Component, len(b.Components)), make([]string, len(b.Components))
+	for i, c := range b.Components {
+		refs[i] = string(c.Kind) + "-" + strconv.Itoa(i)
+		list[i] = b.cyclonedxComponent(c, refs[i])
+	}
+	doc.Components = &list
+	doc.Dependencies = &[]cyclonedx.Dependency{{Ref: image.BOMRef, Dependencies: &refs}}
+	var text bytes.Buffer
+	e := cyclonedx.NewBOMEncoder(&text, cyclonedx.BOMFileFormatJSON).SetPretty(false).SetEscapeHTML(false)
+	if err := e.EncodeVersion(doc, cyclonedx.SpecVersion1_6); err != nil {
+		return nil, fmt.Errorf("writing the CycloneDX document: %w", err)
+	}
+	return text.Bytes(), nil
+}
+
+func (b Bill) cyclonedxComponent(c Component, ref string) cyclonedx.Component {
+	made := cyclonedx.Component{
+		BOMRef: ref, Type: types()[c.Kind], Name: c.Name, Version: c.Version, PackageURL: c.PURL, Hashes: sha256(c.SHA256),
+		Properties: properties("lamina:path", c.Path, "lamina:file", c.File, "lamina:size", size(c.Size)),
+	}
+	if (c.Kind == Source || c.Kind == App) && b.Licenses != "" {
+		made.Licenses = &cyclonedx.Licenses{{Expression: b.Licenses}}
+	}
+	if c.URL != "" {
+		made.ExternalReferences = &[]cyclonedx.ExternalReference{{Type: cyclonedx.ERTypeDistribution, URL: c.URL}}
+	}
+	if len(c.Parts) > 0 {
+		parts := make([]cyclonedx.Component, len(c.Parts))
+		for i, p := range c.Parts {
+			parts[i] = b.cyclonedxComponent(p, ref+"-"+strconv.Itoa(i))
+		}
+		made.Components = &parts
+	}
+	return made
+}
+
+// types are those that CycloneDX has for components.
+func types() map[Kind]cyclonedx.ComponentType {
+	return map[Kind]cyclonedx.ComponentType{
+		Debian: cyclonedx.ComponentTypeLibrary, Python: cyclonedx.ComponentTypeLibrary, Git: cyclonedx.ComponentTypeLibrary,
+		Source: cyclonedx.ComponentTypeLibrary, App: cyclonedx.ComponentTypeApplication,
+		Weights: cyclonedx.ComponentTypeMachineLearningModel, File: cyclonedx.ComponentTypeFile,
+	}
+}
+
+func sha256(value string) *[]cyclonedx.Hash {
+	if _, err := hex.DecodeString(value); err != nil || value == "" {
+		return nil
+	}
+	return &[]cyclonedx.Hash{{Algorithm: cyclonedx.HashAlgoSHA256, Value: value}}
+}
+
+func size(bytes int64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return strconv.FormatInt(bytes, 10)
+}
+
+// properties are keys and values, of which empty ones are left out.
+func properties(pairs ...string) *[]cyclonedx.Property {
+	var list []cyclonedx.Property
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			list = append(list, cyclonedx.Property{Name: pairs[i], Value: pairs[i+1]})
+		}
+	}
+	if list == nil {
+		return nil
+	}
+	return &list
+}

@@ -1,0 +1,219 @@
+// Package sbom says what an image is made of, in SPDX 2.3 and CycloneDX 1.6.
+//
+// All of it is known before anything is built: the lock names each package with its
+// digest. So a bill is a function of what the image is drawn from and of its digest,
+// and the same input gives the same bytes.
+package sbom
+
+import (
+	"cmp"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	packageurl "github.com/package-url/packageurl-go"
+
+	"lamina.build/lock"
+	"lamina.build/stages"
+)
+
+// Kind is where a component comes from.
+type Kind string
+
+// The kinds of components.
+const (
+	Debian  Kind = "debian"  // a .deb that dpkg has installed
+	Python  Kind = "python"  // a distribution that uv has installed
+	Git     Kind = "git"     // the tree of a commit
+	Source  Kind = "source"  // a Python source tree of the project, compiled
+	App     Kind = "app"     // the project's own files
+	Weights Kind = "weights" // a model
+	File    Kind = "file"    // a file of a model
+)
+
+// Component is a part of an image that has a name of its own.
+type Component struct {
+	Kind    Kind
+	Name    string
+	Version string // "" where nobody gave one
+	PURL    string // https://github.com/package-url/purl-spec; "" for a file
+	SHA256  string // hexadecimal, of the file that it was fetched as; "" for a tree
+	Size    int64  // bytes of that file; 0 where that is not known
+	URL     string // where it was locked, without a login; "" for what is local
+	File    string // what that file is called
+	Path    string // where it is in the image; "" for packages, which have many places
+	Parts   []Component
+}
+
+// Bill is all that an image is made of.
+type Bill struct {
+	Name       string // of the image
+	Version    string
+	Variant    string
+	Licenses   string // SPDX expression for the project's own files; "" where the spec gives none
+	Manifest   digest.Digest
+	Created    time.Time
+	Components []Component // by kind, sorted
+}
+
+// Of is the bill of an image with a manifest. without are the projects that are optional
+// and could not be built.
+func Of(in stages.Input, manifest digest.Digest, without []string) Bill {
+	b := Bill{
+		Name: in.Name, Version: in.Version, Variant: in.Variant, Licenses: in.Licenses,
+		Manifest: manifest, Created: in.Lock.Created().UTC(),
+	}
+	repositories := map[string]string{}
+	for _, r := range in.Lock.Repositories {
+		repositories[r.Name] = r.URL
+	}
+	distribution := ""
+	for _, r := range in.Lock.Releases { // sorted: "bookworm" is before "bookworm-updates"
+		if r.Repository == "debian" {
+			distribution = cmp.Or(distribution, r.Suite)
+		}
+	}
+	for _, kind := range []lock.Kind{lock.SetRuntime, lock.SetExtra} {
+		for _, p := range in.Lock.In(kind, in.Variant) {
+			b.Components = append(b.Components, ofPackage(p, repositories[p.Repository], distribution))
+		}
+	}
+	slices.SortFunc(b.Components, func(a, b Component) int { return strings.Compare(a.PURL, b.PURL) })
+	b.Components = slices.CompactFunc(b.Components, func(a, b Component) bool { return a.PURL == b.PURL })
+	for _, d := range in.Lock.PythonIn(in.Variant) {
+		if !slices.Contains(without, d.Name) {
+			b.Components = append(b.Components, ofDistribution(d))
+		}
+	}
+	for _, s := range in.Sources {
+		b.Components = append(b.Components, ofSource(s))
+	}
+	for _, t := range in.Trees {
+		c := ofTree(t.Remote, t.Commit, t.Subdir)
+		c.Path = t.Path
+		b.Components = append(b.Components, c)
+	}
+	for _, m := range in.Models {
+		if len(m.Weights) > 0 {
+			b.Components = append(b.Components, ofModel(m))
+		}
+	}
+	if in.App != nil && in.App.Layer.DiffID != "" {
+		b.Components = append(b.Components, Component{
+			Kind: App, Name: in.Name, Version: in.Version, Path: in.App.Path,
+			PURL: purl(packageurl.TypeGeneric, "", in.Name, in.Version, "checksum", in.App.Layer.DiffID.String()),
+		})
+	}
+	return b
+}
+
+// ofPackage is a package of Debian's own suites, where repository is "", or of another
+// repository.
+func ofPackage(p lock.Package, repository, distribution string) Component {
+	if repository != "" {
+		distribution = ""
+	}
+	return Component{
+		Kind: Debian, Name: p.Name, Version: p.Version, SHA256: p.SHA256, Size: p.Size, File: p.FileName(),
+		PURL: purl(packageurl.TypeDebian, "debian", p.Name, p.Version,
+			"arch", p.Architecture, "distro", distribution, "repository_url", repository),
+	}
+}
+
+func ofDistribution(d lock.Distribution) Component {
+	c := Component{Kind: Python, Name: d.Name, Version: d.Version, SHA256: d.SHA256, Size: d.Size, File: d.File}
+	qualifiers := []string{"file_name", d.File}
+	if remote, commit, _, ok := d.Git(); ok {
+		c.URL, qualifiers = "git+"+remote+"@"+commit, []string{"vcs_url", "git+" + remote + "@" + commit}
+	} else if _, local := d.Local(); !local {
+		c.URL, _ = d.Archive()
+	}
+	c.PURL = purl(packageurl.TypePyPi, "", d.Name, d.Version, qualifiers...)
+	return c
+}
+
+// ofSource has the name that pip and importlib.metadata know.
+func ofSource(s stages.Source) Component {
+	name := lock.NormalName(cmp.Or(s.Distribution, s.Project))
+	return Component{
+		Kind: Source, Name: name, Version: s.Version,
+		PURL: purl(packageurl.TypeGeneric, "", name, s.Version, "checksum", s.Layer.DiffID.String()),
+	}
+}
+
+func ofTree(remote, commit, subdirectory string) Component {
+	u, err := url.Parse(remote)
+	name := strings.TrimSuffix(path.Base(remote), ".git")
+	c := Component{Kind: Git, Name: name, Version: commit, URL: "git+" + remote + "@" + commit}
+	if err == nil && u.Hostname() == "github.com" && strings.Count(strings.Trim(u.Path, "/"), "/") == 1 {
+		p := packageurl.NewPackageURL(packageurl.TypeGithub, strings.ToLower(path.Dir(strings.Trim(u.Path, "/"))), strings.ToLower(name), commit, nil, subdirectory)
+		c.PURL = p.ToString()
+		return c
+	}
+	p := packageurl.NewPackageURL(packageurl.TypeGeneric, "", name, commit, packageurl.QualifiersFromMap(map[string]string{"vcs_url": c.URL}), subdirectory)
+	c.PURL = p.ToString()
+	return c
+}
+
+// ofModel has the files of a model as parts. Of a directory beside the spec the layers alone
+// have digests, those of their tars.
+func ofModel(m stages.Model) Component {
+	c := Component{Kind: Weights, Name: cmp.Or(m.Name, path.Base(m.Path)), Path: m.Path}
+	if m.Locked == nil {
+		var sums []string
+		for _, l := range m.Layers() {
+			sums = append(sums, l.DiffID.String())
+			for _, p := range l.Paths {
+				if !strings.HasSuffix(p, "/") {
+					c.Parts = append(c.Parts, Component{Kind: File, Name: path.Base(p), Path: p})
+				}
+			}
+		}
+		c.PURL = purl(packageurl.TypeGeneric, "", c.Name, "", "checksum", strings.Join(sums, ","))
+		return c
+	}
+	l := m.Locked
+	c.Name, c.Version = l.Name(), cmp.Or(l.Commit, l.Digest)
+	for _, f := range l.Files {
+		at := path.Join(l.ModelRequest.Path, l.Target(f.Path))
+		c.Parts = append(c.Parts, Component{Kind: File, Name: f.Path, Path: at, SHA256: f.SHA256, Size: f.Size, URL: f.URL})
+	}
+	if repository, _, ok := l.Repository(); ok {
+		c.URL = "https://huggingface.co/" + repository + "/tree/" + l.Commit
+		c.PURL = purl(packageurl.TypeHuggingface, path.Dir(repository), path.Base(repository), l.Commit)
+		return c
+	}
+	c.URL = l.From
+	c.PURL = purl(packageurl.TypeGeneric, "", c.Name, c.Version, "download_url", l.From)
+	return c
+}
+
+// purl writes a package URL; qualifiers are keys and values, of which empty ones are left out.
+func purl(kind, namespace, name, version string, qualifiers ...string) string {
+	named := map[string]string{}
+	for pair := range slices.Chunk(qualifiers, 2) {
+		if pair[1] != "" {
+			named[pair[0]] = pair[1]
+		}
+	}
+	return packageurl.NewPackageURL(kind, namespace, name, version, packageurl.QualifiersFromMap(named), "").ToString()
+}
+
+// namespace is an address that no other bill has: that of the image.
+func (b Bill) namespace(kind string) string {
+	return "https://lamina.build/" + kind + "/" + url.PathEscape(b.Name) + "/" + b.Manifest.Encoded()
+}
+
+// walk calls f for each component and then for its parts.
+func (b Bill) walk(f func(c, parent *Component)) {
+	for i := range b.Components {
+		c := &b.Components[i]
+		f(c, nil)
+		for k := range c.Parts {
+			f(&c.Parts[k], c)
+		}
+	}
+}
