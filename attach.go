@@ -30,6 +30,12 @@ const (
 	CycloneDXType = sbom.CycloneDXType
 )
 
+// The annotations of attachments that say how an image was built.
+const (
+	VariantAnnotation = "build.lamina.variant"
+	EngineAnnotation  = "build.lamina.engine" // "BuildKit v0.34.2"
+)
+
 // LockType is the media type of an attached image.lock.
 func LockType() string { return "application/vnd.lamina.lock.v" + strconv.Itoa(lock.Version) + "+toml" }
 
@@ -50,13 +56,16 @@ func (b Build) checkAttachments() error {
 
 // documents says what is attached to an image that was drawn from in; without are the
 // optional projects that could not be built.
-func (j job) documents(in stages.Input, without []string) func(layout.Image) ([]referrer.Attachment, error) {
+func (j job) documents(in stages.Input, without []string, engine string) func(layout.Image) ([]referrer.Attachment, error) {
 	if len(j.Attach) == 0 {
 		return nil
 	}
 	return func(image layout.Image) (list []referrer.Attachment, err error) {
 		add := func(kind, name string, data []byte) {
-			list = append(list, referrer.Attachment{Type: kind, Name: name, Created: j.lock.Created(), Data: data})
+			list = append(list, referrer.Attachment{
+				Type: kind, Name: name, Created: j.lock.Created(), Data: data,
+				Annotations: map[string]string{VariantAnnotation: j.spec.Variant, EngineAnnotation: engine},
+			})
 		}
 		if slices.Contains(j.Attach, AttachLock) {
 			add(LockType(), LockName, j.lock.Format())

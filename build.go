@@ -217,7 +217,7 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports,
 			return made, err
 		}
 	}
-	x.Documents = j.documents(result.in, result.LeftOut)
+	x.Documents = j.documents(result.in, result.LeftOut, "BuildKit "+e.Version)
 	image, err := x.Keep(ctx, j.spec.Variant)
 	if err != nil {
 		return made, err

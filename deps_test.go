@@ -14,7 +14,7 @@ import (
 // arrows are all of the house: what each package imports of this module. They point
 // down, from the command to what knows nothing of the others.
 var arrows = map[string]string{
-	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/layers internal/layout internal/layout/blobs internal/referrer internal/registry internal/resolve internal/resolve/userinfo internal/resolve/uv internal/resolve/wishes internal/sbom internal/solve internal/solve/readback internal/weights llb lock output spec stages",
+	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/imagediff internal/layers internal/layout internal/layout/blobs internal/referrer internal/registry internal/resolve internal/resolve/userinfo internal/resolve/uv internal/resolve/wishes internal/sbom internal/solve internal/solve/readback internal/weights llb lock output spec stages",
 	"bench":                         "bench/cases bench/mutate internal/test/testworld",
 	"cache":                         "",
 	"cmd/build":                     "lamina examples/wan22-animate internal/atomicfile internal/engine internal/failure internal/report lock output",
@@ -29,6 +29,7 @@ var arrows = map[string]string{
 	"internal/graph":                "",
 	"internal/hub":                  "internal/failure internal/fetch internal/layers lock",
 	"internal/humanize":             "",
+	"internal/imagediff":            "",
 	"internal/layers":               "internal/beneath internal/layout/blobs internal/scripts llb",
 	"internal/layout":               "internal/atomicfile internal/beneath internal/failure internal/layout/blobs internal/referrer",
 	"internal/layout/blobs":         "internal/atomicfile internal/beneath",

@@ -30,6 +30,7 @@ type host struct {
 	engineConfig []byte
 	engines      []*engine.Engine // in use until the end
 	lost         []string         // addresses of those that ended under their work
+	stateDir     string           // of our own engine; "" for the usual one
 }
 
 func newHost(o Options) (*host, error) {
@@ -139,6 +140,7 @@ func (h *host) engineOptions(need engine.Need) engine.Options {
 	return engine.Options{
 		Where: h.o.where(), Lost: h.lost, CacheDir: h.cacheDir, Env: h.env, Progress: h.line, Need: need, FetchRunc: h.fetchRunc,
 		Registries: h.engineRegistries(), Config: h.engineConfig,
+		StateDir: h.stateDir, PrivateOnly: h.stateDir != "",
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,6 +40,8 @@ type Attached struct {
 	Type   string        `json:"type"` // media type: [LockType], "application/spdx+json"
 	Digest digest.Digest `json:"digest"`
 
+	Annotations map[string]string `json:"annotations,omitempty"`
+
 	// Data is the document, where it is one of those that a build attaches. Nobody has
 	// signed it: whoever may write to the registry may have.
 	Data []byte `json:"-"`
@@ -71,7 +74,11 @@ func Inspect(ctx context.Context, name string, o Options) (image Inspected, err 
 		return image, err
 	}
 	defer func() { err = errors.Join(err, source.close()) }()
-	image = Inspected{
+	return source.inspect(ctx, name)
+}
+
+func (source imageSource) inspect(ctx context.Context, name string) (Inspected, error) {
+	image := Inspected{
 		Name: name, Manifest: source.image.Desc.Digest, Platform: platforms.Format(source.image.Config.Platform),
 		Config: source.image.Config.Config, Layers: layersOf(source.image.Manifest, source.image.Config),
 	}
@@ -83,7 +90,7 @@ func Inspect(ctx context.Context, name string, o Options) (image Inspected, err 
 		return image, err
 	}
 	for _, d := range list {
-		a := Attached{Type: d.ArtifactType, Digest: d.Digest}
+		a := Attached{Type: d.ArtifactType, Digest: d.Digest, Annotations: d.Annotations}
 		if isOurs(a.Type) {
 			if a.Data, err = source.document(ctx, d); err != nil {
 				return image, fmt.Errorf("reading what is attached to %s: %w", name, err)
@@ -112,6 +119,7 @@ type imageSource struct {
 	image     layout.Image
 	referrers func(context.Context, digest.Digest) ([]ocispec.Descriptor, error)
 	document  func(context.Context, ocispec.Descriptor) ([]byte, error)
+	blob      func(context.Context, ocispec.Descriptor) (io.ReadCloser, error)
 	close     func() error
 }
 
@@ -132,7 +140,10 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 	if err != nil {
 		return imageSource{}, err
 	}
-	source := imageSource{referrers: r.Referrers, document: r.Document, close: func() error { return nil }}
+	source := imageSource{
+		referrers: r.Referrers, document: r.Document, close: func() error { return nil },
+		blob: func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) { return r.Blob(ctx, d.Digest) },
+	}
 	source.image, err = publishedImage(ctx, r, referenceOf(name))
 	if errors.Is(err, registry.ErrNotFound) {
 		err = failure.New(failure.Usage, errors.New("there is no such image"))
@@ -157,7 +168,7 @@ func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
 	return imageSource{
 		image:     image,
 		referrers: func(_ context.Context, d digest.Digest) ([]ocispec.Descriptor, error) { return l.Referrers(d) },
-		document:  l.Document, close: l.Close,
+		document:  l.Document, blob: l.Blob, close: l.Close,
 	}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -74,6 +75,18 @@ func (l *Layout) Document(ctx context.Context, artifact ocispec.Descriptor) ([]b
 		return nil, err
 	}
 	return l.read(ctx, blob)
+}
+
+// Blob opens a blob.
+func (l *Layout) Blob(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+	r, err := l.store.ReaderAt(ctx, d)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", d.Digest, err)
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{content.NewReader(r), r}, nil
 }
 
 // read reads a blob that is small and right.

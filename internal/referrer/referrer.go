@@ -6,6 +6,7 @@ package referrer
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,8 @@ type Attachment struct {
 	Name    string // of a file that has it: "sbom.spdx.json"
 	Created time.Time
 	Data    []byte
+
+	Annotations map[string]string // more of them, of the artifact
 }
 
 // Blob describes the document.
@@ -40,6 +43,7 @@ func (a Attachment) Manifest(subject ocispec.Descriptor) (desc ocispec.Descripto
 		Subject:     &ocispec.Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size},
 		Annotations: map[string]string{ocispec.AnnotationCreated: a.Created.UTC().Format(time.RFC3339)},
 	}
+	maps.Copy(m.Annotations, a.Annotations)
 	m.Config.Data = nil // registries have to be given the blob all the same
 	if data, err = json.Marshal(m); err != nil {
 		return desc, nil, fmt.Errorf("describing %s: %w", a.Name, err)

@@ -27,8 +27,8 @@ func TestAttach(t *testing.T) {
 			t.Cleanup(s.Close)
 			return strings.TrimPrefix(s.URL, "http://")
 		},
-		"API, ours":   func() string { return testworld.NewRegistry(t, testworld.RegistryOptions{Referrers: true}).Host },
-		"tag":         func() string { return testworld.NewRegistry(t, testworld.RegistryOptions{}).Host },
+		"API, ours": func() string { return testworld.NewRegistry(t, testworld.RegistryOptions{Referrers: true}).Host },
+		"tag":       func() string { return testworld.NewRegistry(t, testworld.RegistryOptions{}).Host },
 		"tag, theirs": func() string {
 			s := httptest.NewServer(gcr.New(quiet))
 			t.Cleanup(s.Close)

@@ -94,6 +94,38 @@ func Inspected(i lamina.Inspected) string {
 	return b.String()
 }
 
+// mostShown is how many differences are told of one layer.
+const mostShown = 20
+
+// VerifiedImage is whether an image is what its lock and a checkout give, and where it isn't.
+func VerifiedImage(v lamina.Verified) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s\n%s\n", v.Image.Name, v.Variant, v.Image.Manifest)
+	if v.Equal() {
+		fmt.Fprintf(&b, "\nthe same, built anew with %s\n", v.Engine)
+		return b.String()
+	}
+	fmt.Fprintf(&b, "\nbuilt anew with %s it is\n%s\n\n", v.Engine, v.Rebuilt)
+	for _, tree := range v.Trees {
+		fmt.Fprintf(&b, "not the tree of the image: %s\n", tree)
+	}
+	if with := v.Image.BuiltWith(); with != "" && with != v.Engine {
+		fmt.Fprintf(&b, "the image was built with %s, which may be why\n", with)
+	}
+	shown := map[string]int{}
+	for _, d := range v.Differences {
+		if shown[d.Layer]++; shown[d.Layer] <= mostShown {
+			fmt.Fprintf(&b, "%s\n", d)
+		}
+	}
+	for _, layer := range slices.Sorted(maps.Keys(shown)) {
+		if n := shown[layer] - mostShown; n > 0 {
+			fmt.Fprintf(&b, "%s: and %s\n", layer, humanize.Count(n, "more difference"))
+		}
+	}
+	return b.String()
+}
+
 // missing tells what one might look for in the image and not find.
 func missing(m lamina.Made) string {
 	var b strings.Builder

@@ -134,4 +134,3 @@ func notIn(held map[string]bool, want []string) (missing []string) {
 	}
 	return missing
 }
-

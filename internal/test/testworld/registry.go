@@ -13,7 +13,7 @@ import (
 
 // RegistryOptions are the ways of a registry.
 type RegistryOptions struct {
-	Referrers bool // it has the API for what refers to an image
+	Referrers      bool   // it has the API for what refers to an image
 	User, Password string // that it asks for, if there are any
 	Tokens         bool   // by bearer tokens of a service of its own, and not by HTTP basic
 	Identity       string // an identity token, for which the service gives tokens as well

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"lamina.build"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/report"
+)
+
+func (a *app) verifyCommand() *cobra.Command {
+	var options lamina.Options
+	var variant string
+	var progress *choice
+	asJSON := false
+	c := &cobra.Command{
+		Use:   "verify IMAGE [DIR] [flags]",
+		Short: "build an image anew from its lock and a checkout, and compare",
+		Long: `
+Build an image anew and compare the two: from the lock that is attached to it, and
+from the spec and the trees in DIR, or in the current folder. It is built on an
+engine of its own that has nothing yet, or without a cache on the one of --addr or
+--builder, and without smoke tests, which change nothing.
+
+Where the digests are the same, whoever has the checkout knows what is in the image.
+Where they are not, the command exits with 3 and names the layers, the files and the
+bytes that differ.`,
+		Example: `
+$ git checkout v1.0 && build verify registry.example/faceblend:1.0
+$ build verify dist/faceblend examples/faceblend`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 || len(args) == 2 {
+				return nil
+			}
+			return failure.New(failure.Usage, errors.New("verify takes an image, and the folder of its project at most"))
+		},
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			a.ui.show(progress.value)
+			if err = a.ui.checkProgress(); err != nil {
+				return err
+			}
+			dir := "."
+			if len(args) == 2 {
+				dir = args[1]
+			}
+			p, err := a.open(dir, options)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, p.Close()) }()
+			v, err := p.VerifyImage(c.Context(), args[0], variant)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = a.ui.resultJSON(v)
+			} else {
+				err = a.ui.result(report.VerifiedImage(v))
+			}
+			if err == nil && !v.Equal() {
+				err = failure.New(failure.Findings, fmt.Errorf("%s is not what its lock and %q give", args[0], dir))
+			}
+			return err
+		},
+	}
+	section(c, "FLAGS", func(f *pflag.FlagSet) {
+		f.StringVar(&variant, "variant", "", "build this `VARIANT` (default: the one that the image says it is)")
+		f.BoolVar(&asJSON, "json", false, "print what was found as JSON")
+		f.BoolVar(&options.Insecure, "insecure-registry", false, "reach the registry by plain HTTP, or where nobody signed its certificate")
+		progress = progressFlag(f)
+		sourceFlags(f, &options)
+	})
+	engineFlags(c, &options)
+	return c
+}

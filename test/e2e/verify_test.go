@@ -1,0 +1,64 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"lamina.build"
+
+	"lamina.build/internal/test/e2etest"
+)
+
+// An image is what its lock and a checkout give, or the command says what differs: a file
+// of the app that another checkout has, and a field of the config.
+//
+// Every step of a base runs anew for it, twice: it has a run of its own.
+func TestRealVerify(t *testing.T) {
+	if os.Getenv("LAMINA_REAL") != "verify" {
+		t.Skip("it builds a base from nothing, twice: LAMINA_REAL=verify runs it")
+	}
+	u, dir := e2etest.NewUser(t), filepath.Join(t.TempDir(), "small")
+	for name, text := range map[string]string{
+		"image.toml": "name = \"faceblend\"\n[debian]\npackages = []\n[app]\nsource = \"app\"\npath = \"/app\"\nentrypoint = [\"/app/run\"]\n",
+		"app/run":    "#!/bin/sh\necho first\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		e2etest.Write(t, path, []byte(text))
+	}
+	u.Build(t, dir, "--attach", "lock")
+	want := u.Digest(t)
+	if r := u.Run(t, "verify", "dist/faceblend", dir); r.Code != 0 || !strings.Contains(r.Stdout, "the same, built anew") || !strings.Contains(r.Stdout, want.String()) {
+		t.Errorf("exit code %d, it says\n%s\n%s", r.Code, r.Stdout, e2etest.Tail(r.Stderr))
+	}
+	e2etest.Edit(t, filepath.Join(dir, "app", "run"), "first", "farst")
+	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "[app]\n", "[app]\nworkdir = \"/app\"\n")
+	r := u.Run(t, "verify", "--json", "dist/faceblend", dir)
+	var v lamina.Verified
+	if err := json.Unmarshal([]byte(r.Stdout), &v); err != nil || r.Code != 3 || v.Equal() {
+		t.Fatalf("exit code %d, %v: %s\n%s", r.Code, err, r.Stdout, e2etest.Tail(r.Stderr))
+	}
+	var got []string
+	for _, d := range v.Differences {
+		got = append(got, d.String())
+	}
+	for _, part := range []string{": /app/run: content, from byte 16 on", `config.WorkingDir: "/" in the one, "/app" in the other`} {
+		if !slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, part) }) {
+			t.Errorf("it does not say %q: %q", part, got)
+		}
+	}
+	if len(got) != 2 || len(v.Trees) != 1 {
+		t.Errorf("it names the differences %q and the trees %q", got, v.Trees)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "image.lock")); err != nil {
+		t.Error(err)
+	}
+	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "packages = []", "packages = [\"hello\"]")
+	u.Fails(t, 3, []string{"hello"}, "verify", "dist/faceblend", dir)
+}

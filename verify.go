@@ -1,0 +1,193 @@
+package lamina
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/imagediff"
+	"lamina.build/internal/layout"
+	"lamina.build/internal/sbom"
+	"lamina.build/output"
+	"lamina.build/stages"
+)
+
+// Verified is an image held against what its lock and a checkout of its project give.
+type Verified struct {
+	Image   Inspected
+	Variant string
+	Rebuilt digest.Digest // of the manifest that was built; that of Image where all is right
+	Engine  string        // that it was built with: "BuildKit v0.34.2"
+	Trees   []string      // directories of the checkout that are not those of the image
+	// Differences are where the two images differ.
+	Differences []ImageDifference
+}
+
+// Equal says whether the image is what its lock and the checkout give.
+func (v Verified) Equal() bool { return v.Rebuilt == v.Image.Manifest }
+
+// ImageDifference is a file, a field of the config or a whole layer that two images don't
+// have in common.
+type ImageDifference struct {
+	Layer string `json:"layer,omitempty"` // "runtime: 118 Debian packages"; "" of the config
+	Path  string `json:"path,omitempty"`  // in the layer, or the field of the config: "config.Env"
+	What  string `json:"what"`            // "content, from byte 52 on; size 12, was 10"
+}
+
+// String is one line.
+func (d ImageDifference) String() string { return imagediff.Difference(d).String() }
+
+// VerifyImage builds an image anew and says whether that gives the same: from the lock that
+// is attached to it and the spec and trees of the project, with nothing that an earlier build
+// has left. It is built by an engine of our own whose root is new, or without a cache by the one
+// that the options or the environment name, where they do. variant "" is what the attached lock says, else
+// [Production].
+//
+// Where the two differ there is no error: see [Verified.Equal]. A checkout that doesn't fit
+// the lock is an error of the kind [Findings].
+func (p *Project) VerifyImage(ctx context.Context, name, variant string) (v Verified, err error) {
+	defer func() { err = explain(ctx, err) }()
+	source, err := p.imageSource(ctx, name)
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, source.close()) }()
+	if v.Image, err = source.inspect(ctx, name); err != nil {
+		return v, err
+	}
+	l, err := v.Image.AttachedLock()
+	if err != nil {
+		return v, failure.WithHint(err, "an image that is pushed with --attach lock can be verified")
+	}
+	v.Variant = cmp.Or(variant, v.Image.annotation(VariantAnnotation), Production)
+	dir, err := os.MkdirTemp(p.cacheDir, "verify-")
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	fresh, err := p.apart(filepath.Join(dir, "engine"))
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, fresh.Close()) }()
+	b := Build{
+		Variant: v.Variant, Lock: &l, Smoke: stages.SmokeOff, NoCache: fresh.stateDir == "",
+		Outputs: []output.Output{{Type: output.OCI, Dest: filepath.Join(dir, "image"), Compression: v.Image.compression()}},
+	}
+	err = fresh.do(ctx, b, func(j job) error {
+		image, in, err := j.draw(ctx, nil)
+		v.Trees = changedTrees(source.image, v.Image, image, in)
+		return err
+	})
+	if err != nil {
+		return v, err
+	}
+	if len(v.Trees) > 0 {
+		p.note("not as in the image: %s", strings.Join(v.Trees, ", "))
+	}
+	made, err := fresh.Build(ctx, b)
+	if err != nil {
+		return v, err
+	}
+	v.Rebuilt, v.Engine = made.Manifest, made.Engine
+	if v.Equal() {
+		return v, nil
+	}
+	v.Differences, err = differences(ctx, source, filepath.Join(dir, "image"), v.Variant)
+	return v, err
+}
+
+// apart is the project on an engine that has nothing, unless the options or the environment
+// name one.
+func (p *Project) apart(stateDir string) (*Project, error) {
+	h, err := openHost(p.o)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.o.Engines) == 0 && p.o.Builder == "" && h.env("BUILDKIT_HOST") == "" && h.env("BUILDX_BUILDER") == "" {
+		h.stateDir = stateDir
+	}
+	root, err := p.root.OpenRoot(".")
+	return &Project{host: h, dir: p.dir, root: root, file: p.file, wishes: p.wishes}, err
+}
+
+// annotation is what the attachments say under a key, "" where they don't agree.
+func (i Inspected) annotation(key string) (value string) {
+	for _, a := range i.Attached {
+		if said := a.Annotations[key]; isOurs(a.Type) && said != "" {
+			if value != "" && value != said {
+				return ""
+			}
+			value = said
+		}
+	}
+	return value
+}
+
+// BuiltWith is the engine that the image was built with, as its attachments say:
+// "BuildKit v0.34.2"; "" where they don't.
+func (i Inspected) BuiltWith() string { return i.annotation(EngineAnnotation) }
+
+// compression is that of the layers which an engine makes: the lowest is one of them.
+func (i Inspected) compression() output.Compression {
+	if len(i.Layers) == 0 {
+		return ""
+	}
+	switch media := i.Layers[0].MediaType; {
+	case strings.HasSuffix(media, "zstd"):
+		return output.Zstd
+	case strings.HasSuffix(media, "gzip"):
+		return output.Gzip
+	}
+	return output.Uncompressed
+}
+
+// changedTrees are the directories of the checkout that give other layers than those of the
+// image, as far as that is known before anything is built.
+func changedTrees(had layout.Image, said Inspected, drawn stages.Image, in stages.Input) (trees []string) {
+	at := 0
+	bill, _ := said.Document(sbom.CycloneDXType)
+	for _, p := range drawn.Parts {
+		for _, l := range p.Layers {
+			if diffs := had.Config.RootFS.DiffIDs; l.DiffID != "" && (at >= len(diffs) || diffs[at] != l.DiffID) {
+				trees = append(trees, p.Stage+" "+l.What)
+			}
+			at++
+		}
+	}
+	for _, s := range in.Sources {
+		if bill != nil && !strings.Contains(string(bill), s.Layer.DiffID.Encoded()) {
+			trees = append(trees, "source "+s.Project)
+		}
+	}
+	return trees
+}
+
+func differences(ctx context.Context, source imageSource, dir, variant string) (list []ImageDifference, err error) {
+	l, err := layout.Open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	rebuilt, err := l.Read(ctx, variant)
+	if err != nil {
+		return nil, err
+	}
+	found, err := imagediff.Compare(ctx,
+		imagediff.Image{Manifest: source.image.Manifest, Config: source.image.Config, Open: source.blob},
+		imagediff.Image{Manifest: rebuilt.Manifest, Config: rebuilt.Config, Open: l.Blob})
+	for _, d := range found {
+		list = append(list, ImageDifference(d))
+	}
+	if err == nil && len(list) == 0 {
+		list = []ImageDifference{{What: fmt.Sprintf("the manifest alone is written otherwise: %s", rebuilt.Desc.Digest)}}
+	}
+	return list, err
+}
