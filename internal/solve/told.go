@@ -69,7 +69,7 @@ func (r *recorder) told(def *bkllb.Definition, dir string) (all []byte) {
 // can't be written is no reason for a build to fail that is done.
 func keepTold(file string, own []byte) []byte {
 	if len(own) == 0 {
-		own, _ = os.ReadFile(file) //nolint:errcheck,gosec // in our own cache, where none may be
+		own, _ = os.ReadFile(file) //nolint:gosec // in our own cache
 		return own
 	}
 	if os.MkdirAll(filepath.Dir(file), 0o700) == nil {
