@@ -242,6 +242,7 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports,
 	for _, r := range result.Removed {
 		made.Removed = append(made.Removed, Removed(r))
 	}
+	made.Notes = result.Notes
 	for i, o := range x.Outputs {
 		saved := Saved{Output: o, Manifest: x.Kept[i]}
 		if o.Layout() {

@@ -25,8 +25,9 @@ type Made struct {
 	Layers     []Layer            // bottom first; none where there is no Manifest
 
 	LeftOut []string  // what was optional and is not in it, with the reason
-	Pruned  []Pruned  // what wheels were installed without, of those that were installed now
-	Removed []Removed // keys and ids that packages had made for one machine, as far as they were installed by this machine's builds
+	Pruned  []Pruned  // what wheels were installed without; this and the next two as far as this machine's builds ran the steps
+	Removed []Removed // keys and ids that packages had made for one machine
+	Notes   []string  // what the checks of layers and libraries found that is no fault
 
 	CacheFaults []string // caches that could not be left, with the reason
 
@@ -140,6 +141,9 @@ func (m Made) Metadata() ([]byte, error) {
 	}
 	if len(m.Removed) > 0 {
 		values["lamina.removed"] = m.Removed
+	}
+	if len(m.Notes) > 0 {
+		values["lamina.notes"] = m.Notes
 	}
 	text, err := json.MarshalIndent(values, "", "  ")
 	if err != nil {

@@ -50,6 +50,8 @@ func TestMetadata(t *testing.T) {
 	lacking.Pruned = []Pruned{
 		{Rule: "**/*.a", Files: 412, Bytes: 1_234_567_890}, {Rule: "nvidia/*/include", Files: 1, Bytes: 812}, {Rule: "**/tests/é", Files: 0, Bytes: 0},
 	}
+	lacking.Removed = []Removed{{"machine-id", "/etc/machine-id"}}
+	lacking.Notes = []string{"libatm.so.1 is needed by /usr/lib/tc/q_atm.so, and nothing that iproute2 depends on has it"}
 	for name, m := range map[string]Made{"metadata": whole, "missing": lacking} {
 		got, err := m.Metadata()
 		if err != nil {

@@ -63,6 +63,10 @@ func defaultExclude() []string {
 		"/usr/lib/**/pkgconfig/**",
 		"/usr/share/aclocal/**",
 		"/usr/share/pkgconfig/**",
+		// What Unicode::UCD alone reads, which the package perl-modules brings with tables of its
+		// own: perl itself has them compiled in. And what only the tests of ICU are linked with.
+		"/usr/lib/*/perl-base/unicore/**",
+		"/usr/lib/*/libicutest.so*",
 		// Charsets of iconv that glibc itself lists apart as extra (gconv-modules-extra.conf),
 		// but for those that it doesn't: every program knows UTF-8 without any.
 		"/usr/lib/*/gconv/*.so",

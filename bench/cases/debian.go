@@ -27,7 +27,7 @@ func packages() []aCase {
 		aCase{"debian/r-divert", "as dpkg would have made it", (*call).diverted},
 		aCase{"debian/r-md5only", "refused, exit 2, names the hashes", refuses(2, "neither a SHA256 nor a SHA512")},
 		aCase{"debian/r-noext", "builds", runs("hello-noext")},
-		aCase{"debian/r-pre", "builds", runs("aa-needs-pre")},
+		aCase{"debian/r-pre", "builds", runs("aa")},
 		aCase{"debian/r-same", "both are there", runs("hello-one", "hello-two")},
 		aCase{"debian/resolvconf", "refused, names /etc/resolv.conf", refuses(1, "/etc/resolv.conf")},
 		aCase{"debian/sid", "refused, names its date, or builds", (*call).expired},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -112,14 +113,20 @@ func (s state) end(ctx context.Context) error {
 	return err
 }
 
-func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
+func (s state) unfitDisk(need Need) error {
 	bytes, err := atomicfile.Free(s.path(rootDir))
-	if err != nil {
-		return nil, err
-	}
-	free := report{free: bytes}
+	return errors.Join(err, report{free: bytes}.unfitDisk(need))
+}
+
+func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
 	e, r, err := connect(ctx, Private, address{url: s.address()}, o.Need)
-	if err = errors.Join(err, free.unfitDisk(o.Need)); err != nil {
+	full := s.unfitDisk(o.Need)
+	if err == nil && full != nil {
+		// What a step wrote that failed, BuildKit sweeps once a minute, or when it is asked.
+		_, err = Prune(ctx, e.client, PruneOptions{KeepStorage: math.MaxInt64}, nil)
+		full = s.unfitDisk(o.Need)
+	}
+	if err = errors.Join(err, full); err != nil {
 		if e != nil {
 			_ = e.client.Close() // given up; err says why
 		}

@@ -31,6 +31,9 @@ func Image(m lamina.Made) string {
 		b.WriteString("\n" + layerTable(m.Layers, m.Size()))
 	}
 	b.WriteString(missing(m))
+	if len(m.Notes) > 0 {
+		fmt.Fprintf(&b, "\nnotes of the checks:\n  %s\n", strings.Join(m.Notes, "\n  "))
+	}
 	fmt.Fprintf(&b, "\nbuilt in %s", humanize.Duration(m.Took))
 	if m.Engine != "" {
 		fmt.Fprintf(&b, " with %s", m.Engine)

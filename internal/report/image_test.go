@@ -91,6 +91,7 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 		{Rule: "**/*.a", Files: 412, Bytes: 1_234_567_890}, {Rule: "nvidia/*/include", Files: 1, Bytes: 812}, {Rule: "**/tests/é", Files: 0, Bytes: 0},
 	}
 	m.Removed = []lamina.Removed{{Kind: "machine-id", Path: "/etc/machine-id"}, {Kind: "ssh host key", Path: "/etc/ssh/ssh_host_rsa_key"}}
+	m.Notes = []string{"libatm.so.1 is needed by /usr/lib/tc/q_atm.so, and nothing that iproute2 depends on has it", "/etc/a was made by a script"}
 	golden(t, "missing.txt", Image(m))
 }
 

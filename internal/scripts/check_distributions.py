@@ -131,7 +131,7 @@ def unmet(
                     continue
             except ValueError:
                 # What was resolved could be read by then.
-                print(f"{user} has a requirement that can't be read, and so isn't checked: {text}")
+                print(f"lamina: note {user} has a requirement that can't be read, and so isn't checked: {text}")
                 continue
             provider = present.get(canonicalize_name(need.name))
             if canonicalize_name(need.name) not in overridden:

@@ -46,7 +46,7 @@ def main(argument: str, mounts: str = "/.lamina") -> None:
         others = f" and {len(more)} more beside it" if more else ""
         check.notes.append(f"{first}{others} was {source.origin(first)}; nothing says that it is the same each time")
     for note in check.notes:
-        print(plain(note), flush=True)  # the faults come last
+        print("lamina: note", plain(note), flush=True)  # the faults come last
     if check.faults:
         print(*map(plain, check.faults), sep="\n", file=sys.stderr)
         raise SystemExit(1)

@@ -26,7 +26,7 @@ from functools import cached_property
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
-from check_layer import Packages, merged
+from check_layer import Packages, merged, plain
 from globs import Globs
 
 IMAGE, LISTS = "/image", "/.lamina/lists"
@@ -59,7 +59,7 @@ def main() -> None:
     faults = [*(text for text, harmless in gone if not harmless), *doubled(entries, ignore), *drivers(names, driver - ignore, ignored)]
     sizes = {path.removeprefix(IMAGE): os.path.getsize(path) for path in programs}
     for note in [*(text for text, harmless in gone if harmless), *private(sizes, ignore), *unasked(entries, sizes, ignore)]:
-        print(note, flush=True)  # before the faults, of which the last is told
+        print("lamina: note", plain(note), flush=True)  # before the faults, of which the last is told
     for fault in faults:
         print(fault, file=sys.stderr)
     if faults:

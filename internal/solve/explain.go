@@ -76,6 +76,9 @@ func (r *recorder) explain(err error, def *bkllb.Definition) error {
 	}
 	if installation.MatchString(e.Step) {
 		e.packages()
+		if strings.HasPrefix(lastLine(e.Output), "the account of the app: ") { // account.sh: only packages that are installed tell
+			return failure.New(failure.Usage, e)
+		}
 	}
 	return e
 }

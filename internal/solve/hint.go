@@ -107,7 +107,7 @@ func librariesHint(output string) string {
 		name, rest, ok := strings.Cut(line, " is needed by ")
 		_, path, isExcluded := strings.Cut(rest, " has it as ")
 		switch {
-		case !ok || strings.Contains(rest, " depends on has it"):
+		case !ok || strings.HasPrefix(line, noteMark):
 		case isExcluded:
 			excluded = append(excluded, "!"+path+"*") // a link to the library as well
 		default:
@@ -134,8 +134,7 @@ func librariesHint(output string) string {
 func keysHint(output string) string {
 	var paths []string
 	for line := range strings.Lines(output) {
-		path, rest, ok := strings.Cut(line, " holds a private key (")
-		if ok && !strings.Contains(rest, " that is public") && !strings.Contains(rest, " is kept") {
+		if path, _, ok := strings.Cut(line, " holds a private key ("); ok && !strings.HasPrefix(line, noteMark) {
 			paths = append(paths, path)
 		}
 	}

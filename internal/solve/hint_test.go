@@ -44,7 +44,7 @@ func TestCompilationsThatFailGetAHint(t *testing.T) {
 }
 
 func TestKeysGetTheLineToWrite(t *testing.T) {
-	output := "/usr/share/a.pem holds a private key (PEM) that is public: its source lists its hash\n/srv/b holds a private key (PEM), and is kept\n" +
+	output := "lamina: note /usr/share/a.pem holds a private key (PEM) that is public: its source lists its hash\nlamina: note /srv/b holds a private key (PEM), and is kept\n" +
 		"/etc/c d holds a private key (JKS), made while x was installed\n/etc/e is a device node\n/f holds a private key (DER), of tree, which has published no hash of it"
 	hints := strings.Join(failure.Hints(&solve.Error{Step: "check: runtime", Output: output}), " ")
 	if !strings.Contains(hints, `keep = ["/etc/c d", "/f"] under [debian]`) {
@@ -66,10 +66,10 @@ func TestLibrariesGetTheLinesToWrite(t *testing.T) {
 			site + "triton/cupti/libcupti.so.13": `prune = ["triton/cupti/libcupti.so", "triton/cupti/libcupti.so.13"] under [python]`,
 		"libcublas.so.12 is there 2 times, and once is enough: prune all but one of " + site + "a/libcublas.so.12, " + site + "b/libcublas.so.12": "",
 		"libcudart.so.12 is there 2 times, and once is enough: prune all but one of /opt/libcudart.so.12, " + site + "nvidia/libcudart.so.12":     "",
-		"libatm.so.1 is needed by /usr/lib/tc/q_atm.so, and nothing that iproute2 depends on has it\n" +
+		"lamina: note libatm.so.1 is needed by /usr/lib/tc/q_atm.so, and nothing that iproute2 depends on has it\n" +
 			"libz.so.1 is needed by /usr/bin/a, and excluded: zlib1g has it as /usr/lib/libz.so.1": `: ["!/usr/lib/libz.so.1*"]`,
-		"libatm.so.1 is needed by /usr/lib/tc/q_atm.so, and nothing that iproute2 depends on has it": "",
-		"libcuda.so.1 is the driver's, and comes with the host's: prune /usr/lib/libcuda.so.1":       "",
+		"lamina: note libatm.so.1 is needed by /usr/lib/tc/q_atm.so, and nothing that iproute2 depends on has it": "",
+		"libcuda.so.1 is the driver's, and comes with the host's: prune /usr/lib/libcuda.so.1":                    "",
 	} {
 		hints := strings.Join(failure.Hints(&solve.Error{Step: "smoke: libraries of all ELF files", Output: output}), " ")
 		if !strings.Contains(hints, want) || want == "" && hints != "" {

@@ -18,6 +18,9 @@ var (
 	working      = regexp.MustCompile(`^(?:Setting up|Unpacking|Processing triggers for) (\S+) \(|^Preparing to unpack (?:\S*/)?([^/_\s]+)_\S+ \.\.\.`)
 )
 
+// broken is how a step ends whose script could not go on.
+var broken = regexp.MustCompile(`^dpkg ended with |^/\.lamina/scripts/`)
+
 // scriptLines is how many lines of a script that failed an error shows.
 const scriptLines = 20
 
@@ -49,7 +52,7 @@ func (e *Error) packages() {
 			break
 		}
 	}
-	if e.Err.Error() == "exit code: 1" {
+	if e.Err.Error() == "exit code: 1" && !broken.MatchString(lines[last]) {
 		e.at = "" // our script has told
 	}
 	own := lines[max(from, end-scriptLines, 0):end]
@@ -68,6 +71,12 @@ func (e *Error) packagesHint() string {
 		return file + " is the engine's while packages are installed, and a container's when it runs: no package can make another file of it"
 	case strings.Contains(e.Output, "ile size limit exceeded") || strings.Contains(e.Output, "File too large") || strings.HasSuffix(e.Output, " exit status 153"):
 		return "no file of a layer may have more than 9 GiB, since no registry takes a layer of more than 10 GB"
+	case strings.Contains(e.Output, "No space left on device"):
+		return "the disk of the engine is full: `build engine prune` makes room, where no script fills it"
+	case strings.Contains(e.Output, "Cannot fork") || strings.Contains(e.Output, "Resource temporarily unavailable"):
+		return "all steps together may have a limited number of processes: its script starts too many, or what else builds on the engine"
+	case strings.HasSuffix(e.Output, " exit status 137") || strings.HasSuffix(e.Output, "was killed by signal (Killed)") || strings.HasSuffix(e.Err.Error(), "exit code: 137"):
+		return "all steps together may have 90 % of the machine's memory: its script may want more, or what else builds on the engine"
 	case len(e.asks) > 0:
 		return fmt.Sprintf(`it asks debconf, which debconf = ["%s VALUE"] under [debian] answers; what it asks: %s`, e.asks[0], strings.Join(e.asks, ", "))
 	}

@@ -47,13 +47,31 @@ func TestAPackageThatFails(t *testing.T) {
 			before + "Processing triggers for libc-bin (2) ...\nsed: not found\n", "exit code: 127",
 			"Processing triggers for libc-bin (2) ...\nsed: not found", "exit code: 127: sed: not found, while libc-bin was installed", "",
 		},
-		"nothing": {"", "exit code: 137", "", "exit code: 137", ""},
+		"a full disk": {
+			before + "dd: x: No space left on device\n/.lamina/scripts/install.sh: 17: echo: echo: I/O error\n", "exit code: 1",
+			"Setting up other (1) ...\nother says\ndd: x: No space left on device\n/.lamina/scripts/install.sh: 17: echo: echo: I/O error",
+			"exit code: 1: /.lamina/scripts/install.sh: 17: echo: echo: I/O error, while other was installed", "`build engine prune`",
+		},
+		"a dpkg that gives up": {before + "dpkg ended with exit status 2\n", "exit code: 1", before + "dpkg ended with exit status 2", "exit code: 1: dpkg ended with exit status 2, while other was installed", ""},
+		"no more processes":    {before + "sh: 0: Cannot fork\n", "exit code: 2", before + "sh: 0: Cannot fork", "exit code: 2: sh: 0: Cannot fork, while other was installed", "number of processes"},
+		"no more memory": {
+			before + "Killed\nother: its post-installation script ended with exit status 137\n", "exit code: 1", before + "Killed\nother: its post-installation script ended with exit status 137",
+			"exit code: 1: other: its post-installation script ended with exit status 137", "90 % of the machine's memory",
+		},
+		"an account": {
+			before + "the account of the app: \"x\" is an account of a package\n", "exit code: 1", before + "the account of the app: \"x\" is an account of a package",
+			"exit code: 1: the account of the app: \"x\" is an account of a package", "",
+		},
+		"nothing": {"", "exit code: 137", "", "exit code: 137", "memory"},
 	} {
 		id := digest.FromString("vertex")
 		err := heard(id, "builder: install 3 packages", tt.said).explain(errdefs.WrapVertex(errors.New(tt.cause), id), &bkllb.Definition{})
 		var e *Error
 		if !errors.As(err, &e) {
 			t.Fatalf("%s: got %T", name, err)
+		}
+		if kind := failure.KindOf(err); (kind == failure.Usage) != (name == "an account") {
+			t.Errorf("%s: it is of kind %d", name, kind)
 		}
 		if e.Output != tt.output {
 			t.Errorf("%s: output %q, want %q", name, e.Output, tt.output)

@@ -1,11 +1,7 @@
 package solve
 
 import (
-	"encoding/json"
-	"iter"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/moby/buildkit/client"
@@ -77,42 +73,4 @@ func (r *recorder) keep(vertex digest.Digest, data []byte) {
 		all = all[over:]
 	}
 	r.outputs[vertex] = all
-}
-
-// Pruned is what a rule kept out of the installed wheels.
-type Pruned struct {
-	Rule  string `json:"rule"` // glob, as in the spec or of the usual ones
-	Files int    `json:"files"`
-	Bytes int64  `json:"bytes"`
-}
-
-// Marks begin a line in which an installation says what it left out
-// (internal/scripts/finish_wheels.py, made.sh). A step that was cached says nothing.
-const (
-	prunedMark  = "lamina: pruned "
-	removedMark = "lamina: removed "
-)
-
-// pruned sums up what all steps said, by rule.
-func (r *recorder) pruned() []Pruned {
-	sums := map[string]Pruned{}
-	for _, output := range r.outputs {
-		for one := range said[Pruned](output, prunedMark) {
-			sum := sums[one.Rule]
-			sums[one.Rule] = Pruned{one.Rule, sum.Files + one.Files, sum.Bytes + one.Bytes}
-		}
-	}
-	return slices.SortedFunc(maps.Values(sums), func(a, b Pruned) int { return strings.Compare(a.Rule, b.Rule) })
-}
-
-// said yields what follows a mark at the beginning of a line.
-func said[T any](output []byte, mark string) iter.Seq[T] {
-	return func(yield func(T) bool) {
-		for line := range strings.Lines(string(output)) {
-			var one T
-			if text, ok := strings.CutPrefix(line, mark); ok && json.Unmarshal([]byte(text), &one) == nil && !yield(one) {
-				return
-			}
-		}
-	}
 }

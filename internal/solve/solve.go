@@ -50,8 +50,9 @@ type Result struct {
 	Descriptor ocispec.Descriptor // of the manifest, or of the index around it
 	Config     digest.Digest      // of the image config
 	LeftOut    []string           // what was optional and could not be built
-	Pruned     []Pruned           // what wheels were installed without, of those that were installed now
+	Pruned     []Pruned           // what wheels were installed without
 	Removed    []Removed          // what packages had made for one machine
+	Notes      []string           // what checks found that is no fault
 }
 
 // Run solves and exports the image. Of a build that failed it returns an
@@ -92,7 +93,8 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 		return Result{}, passing(err)
 	}
 	made, err := result(response.ExporterResponse)
-	made.LeftOut, made.Pruned, made.Removed = leftOut, seen.pruned(), seen.removed(def, r.Told)
+	told := seen.told(def, r.Told)
+	made.LeftOut, made.Pruned, made.Removed, made.Notes = leftOut, pruned(told), removed(told), notes(told)
 	return made, err
 }
 

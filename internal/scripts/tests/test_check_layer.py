@@ -162,7 +162,7 @@ class CheckLayerTest(WithFolder):
             x__list="/etc/changed.conf\n/etc/same.conf\n/lib/owned\n", maker__postinst="date >/var/lib/made/number\n",
         )  # fmt: skip
         told = "; nothing says that it is the same each time"
-        self.passes(says=f"/etc/changed.conf was made while x was installed{told}\n/var/lib/made/number and 1 more beside it was made while maker was installed{told}\n13 entries, ")
+        self.passes(says=f"lamina: note /etc/changed.conf was made while x was installed{told}\nlamina: note /var/lib/made/number and 1 more beside it was made while maker was installed{told}\n13 entries, ")
 
     # Keys of wheels, sdists and trees
 

@@ -60,7 +60,7 @@ class ElfClosureTest(unittest.TestCase):
             out, arguments = io.StringIO(), ["elf_closure.py", f"{folder}/options.json"]
             with mock.patch.multiple(elf_closure, IMAGE=folder, LISTS=folder, read=lambda _: entries), mock.patch.object(sys, "argv", arguments), contextlib.redirect_stdout(out):
                 elf_closure.main()
-        self.assertEqual(out.getvalue(), "/lib/libcudart-9335f6a2.so.12: a private copy of libcudart, 1.0 MB\n2 ELF files, and all libraries that they need are there\n")
+        self.assertEqual(out.getvalue(), "lamina: note /lib/libcudart-9335f6a2.so.12: a private copy of libcudart, 1.0 MB\n2 ELF files, and all libraries that they need are there\n")
 
     def test_what_is_ignored_by_its_path(self) -> None:
         entries = [("/opt/a/x.so", "NEEDED", "libx.so"), ("/opt/b/y.so", "NEEDED", "liby.so")]

@@ -62,7 +62,7 @@ func TestRealPackagesOfOthers(t *testing.T) {
 		testworld.Deb{Name: "hello-one", Filename: "a/package.deb", Files: map[string]string{"/usr/bin/hello-one": hello}},
 		testworld.Deb{Name: "hello-two", Filename: "b/package.deb", Compression: ".zst", Files: map[string]string{"/usr/bin/hello-two": "#!/bin/sh\n"}},
 		testworld.Deb{Name: "nameless", Filename: "files/12345", Files: map[string]string{"/opt/strange/plugin.so": needing(t)}},
-		testworld.Deb{Name: "service", Postinst: "#!/bin/sh\nset -e\necho svc:x:123:124::/srv:/bin/sh >>/etc/passwd\necho svc:x:124: >>/etc/group\nmkfifo /opt/fifo\n"})
+		testworld.Deb{Name: "service", Postinst: "#!/bin/sh\nset -e\necho svc:x:123:124::/srv:/bin/sh >>/etc/passwd\necho svc:x:124: >>/etc/group\nmkfifo /opt/fifo\ndate >/opt/made\n"})
 	dir := debianProject(t, `[app]
 user = "svc"
 entrypoint = ["/usr/bin/hello-one"]
@@ -73,9 +73,17 @@ elf-ignore = ["/opt/strange/**"]
 packages = ["hello-one", "hello-two", "iproute2", "nameless", "service"]
 `, own)
 	r := u.Build(t, dir, "--progress", "plain")
-	for _, text := range []string{"libatm.so.1 is needed by /usr/lib/x86_64-linux-gnu/tc/q_atm.so, and nothing that iproute2 depends on has it", " svc\n"} {
-		if !strings.Contains(r.Stderr, text) {
-			t.Errorf("it does not say %q:\n%s", text, e2etest.Tail(r.Stderr))
+	if !strings.Contains(r.Stderr, " svc\n") {
+		t.Errorf("the app does not say who it is:\n%s", e2etest.Tail(r.Stderr))
+	}
+	for _, r := range []e2etest.Result{r, u.Build(t, dir, "--progress", "quiet")} { // the second from the cache
+		for _, text := range []string{
+			"\n  libatm.so.1 is needed by /usr/lib/x86_64-linux-gnu/tc/q_atm.so, and nothing that iproute2 depends on has it\n",
+			"\n  /opt/made was made while service was installed; nothing says that it is the same each time\n",
+		} {
+			if !strings.Contains(r.Stdout, text) {
+				t.Errorf("the summary does not say %q:\n%s", text, r.Stdout)
+			}
 		}
 	}
 	l, image := u.Image(t, "production")
@@ -95,6 +103,8 @@ packages = ["hello-one", "hello-two", "iproute2", "nameless", "service"]
 	}
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "/opt/strange/**", "/opt/strange/other")
 	u.Fails(t, 1, []string{"libq.so.6 is needed by /opt/strange/plugin.so, and no file of the image bears that name", `elf-ignore = ["libq.so.6"] under [smoke], which may as well name the files that need them`}, dir, "--progress", "plain")
+	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `user = "svc"`, `user = "svc:10001"`)
+	u.Fails(t, 2, []string{`the account of the app: "svc" is an account of a package, with the numbers 123:124; write user = "svc" under [app]`}, dir, "--progress", "quiet")
 }
 
 // A distribution that has all takes the place of Debian's own suites, packed in its own way.

@@ -34,9 +34,12 @@ func TestRealSets(t *testing.T) {
 	longer(t)
 	for name, s := range map[string]set{
 		// What has Pre-Depends that its preinst needs.
-		"ejabberd": {packages: "ejabberd", run: "ejabberdctl help >/dev/null || test -x /usr/sbin/ejabberdctl"},
-		"mariadb":  {packages: "mariadb-server", run: "mariadbd --version"},
-		"frr":      {packages: "frr", run: "id frr"},
+		"ejabberd": {
+			packages: "ejabberd", says: []string{"ejabberd key: /etc/ejabberd/ejabberd.pem"},
+			run: "test -x /usr/sbin/ejabberdctl; cd /etc/ejabberd; test ! -e ejabberd.pem; /usr/libexec/lamina/first-start openssl x509 -noout -in ejabberd.pem; openssl pkey -noout -in ejabberd.pem",
+		},
+		"mariadb": {packages: "mariadb-server", run: "mariadbd --version"},
+		"frr":     {packages: "frr", run: "id frr"},
 		// Who downloads, and who replaces what is the engine's.
 		"mscorefonts": {
 			packages: "ttf-mscorefonts-installer", debian: "components = [\"main\", \"contrib\"]", code: 1,
