@@ -34,7 +34,7 @@ BLUR = ".kernel"
 SIZES = {
     "num_heads": "num_attention_heads", "in_dim": "in_channels", "out_dim": "out_channels", "text_dim": "text_dim",
     "freq_dim": "freq_dim", "ffn_dim": "ffn_dim", "num_layers": "num_layers", "eps": "eps",
-    "motion_encoder_dim": "motion_encoder_dim",
+    "motion_encoder_dim": "motion_encoder_dim", "motion_encoder_channel_sizes": "motion_encoder_channel_sizes",
 }  # fmt: skip
 
 
