@@ -27,7 +27,7 @@ import shim
 
 TEXT = 32
 DIT = {"dim": 96, "ffn_dim": 64, "num_heads": 4, "num_layers": 10, "text_dim": TEXT}
-VAE = {"dim": 8}
+VAE = {"dim": 4}
 CLIP = {"vision_layers": 3, "text_layers": 1, "text_dim": 32, "text_heads": 2, "vocab_size": 8}
 T5 = {"vocab_size": 300, "dim": TEXT, "dim_attn": TEXT, "dim_ffn": 64, "num_heads": 2, "encoder_layers": 2}
 SHARD = "20MB"
