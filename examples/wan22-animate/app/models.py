@@ -66,7 +66,11 @@ def transformer(folder: Path, dtype: torch.dtype) -> WanAnimateTransformer3DMode
     for shard in sorted(folder.glob("diffusion_pytorch_model*.safetensors")):
         state |= load_file(shard)
     state = {key: value for key, value in state.items() if not key.endswith(BLUR)}
-    made = _filled(WanAnimateTransformer3DModel, sizes, convert_wan_transformer_to_diffusers(state))
+    return rounded(_filled(WanAnimateTransformer3DModel, sizes, convert_wan_transformer_to_diffusers(state)), dtype)
+
+
+def rounded(made: WanAnimateTransformer3DModel, dtype: torch.dtype) -> WanAnimateTransformer3DModel:
+    """Have a transformer's weights in a type, but for those that diffusers keeps in float32."""
     for name, weight in made.named_parameters():
         exact = not set(made._keep_in_fp32_modules).isdisjoint(name.split("."))
         weight.data = weight.data.to(torch.float32 if exact else dtype)

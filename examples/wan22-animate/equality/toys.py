@@ -3,10 +3,11 @@
     python3 toys.py UPSTREAM FOLDER [SHARE]
 
 What is small is what upstream lets be small. Fixed in its code, and so as large as in the real
-model: the motion encoder, faces of 512 by 512, CLIP's width and its 257 tokens. With SHARE, a
-whole number, the motion encoder has as many times fewer channels: diffusers' class takes it,
-upstream's doesn't. FOLDER has what WanAnimate reads, and image_encoder/, which is CLIP's vision half as transformers has it:
-of the real one somebody else has made that, so that only here there is a function for it.
+model: the motion encoder, faces of 512 by 512, CLIP's width and its 257 tokens. With SHARE the
+motion encoder has that many times fewer channels, which diffusers' class takes, and upstream's
+doesn't. FOLDER has what WanAnimate reads, and image_encoder/, which is CLIP's vision half as
+transformers has it: of the real one somebody else has made that, so that only here there is a
+function for it.
 """
 
 import functools

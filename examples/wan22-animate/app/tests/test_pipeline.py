@@ -43,7 +43,7 @@ def toy_transformer():
     ).eval()  # fmt: skip
 
 
-def toy(embed=lambda _: torch.ones(pipeline.TOKENS, TEXT), transformer=None, places=None):
+def toy(embed=lambda _: torch.ones(pipeline.TOKENS, TEXT), transformer=None, places=None, dtype=torch.float32):
     """Return a pipeline of random weights."""
     torch.manual_seed(0)
     vae = AutoencoderKLWan(base_dim=3, dim_mult=[1, 1, 1, 1], num_res_blocks=1).eval()
@@ -52,7 +52,7 @@ def toy(embed=lambda _: torch.ones(pipeline.TOKENS, TEXT), transformer=None, pla
     )).eval()  # fmt: skip
     parts = WanAnimatePipeline(None, None, vae, None, None, clip, transformer or toy_transformer())
     places = places or models.Places(Path(), Path(), Path())
-    return pipeline.Pipeline(places, parts, torch.device("cpu"), torch.float32, embed)
+    return pipeline.Pipeline(places, parts, torch.device("cpu"), dtype, embed)
 
 
 class Film:
@@ -94,6 +94,19 @@ class RunTest(unittest.TestCase):
         one, two, other = (run(made, Order(ANIMATION, seed, steps=1), Film(9))[0][0] for seed in (1, 1, 2))
         self.assertTrue((one == two).all())
         self.assertFalse((one == other).all())
+
+    def test_in_bfloat16_films_are_nearly_the_same(self):
+        """As on a card, where no test is: each step's and segment's types fit together."""
+        transformer = models.rounded(toy_transformer(), torch.bfloat16)
+        lean.slim(transformer)
+        made = toy(transformer=transformer, dtype=torch.bfloat16)
+        for mode, cfg in ((ANIMATION, 1.0), (REPLACEMENT, 2.0)):
+            order = Order(mode, 1, steps=2, cfg=cfg)
+            (one, two), (other, another) = (run(each, order, Film(80))[0] for each in (toy(), made))
+            for exact, near in ((one, other), (two, another)):
+                apart = np.abs(exact.astype(int) - near)
+                self.assertGreater(apart.max(), 0)
+                self.assertLess(apart.mean(), 3)
 
     def test_keeps_nothing_of_a_film(self):
         made, kept = toy(), []
