@@ -34,7 +34,7 @@ BLUR = ".kernel"
 SIZES = {
     "num_heads": "num_attention_heads", "in_dim": "in_channels", "out_dim": "out_channels", "text_dim": "text_dim",
     "freq_dim": "freq_dim", "ffn_dim": "ffn_dim", "num_layers": "num_layers", "eps": "eps",
-    "motion_encoder_dim": "motion_encoder_dim",
+    "motion_encoder_dim": "motion_encoder_dim", "motion_encoder_channel_sizes": "motion_encoder_channel_sizes",
 }  # fmt: skip
 
 
@@ -66,7 +66,11 @@ def transformer(folder: Path, dtype: torch.dtype) -> WanAnimateTransformer3DMode
     for shard in sorted(folder.glob("diffusion_pytorch_model*.safetensors")):
         state |= load_file(shard)
     state = {key: value for key, value in state.items() if not key.endswith(BLUR)}
-    made = _filled(WanAnimateTransformer3DModel, sizes, convert_wan_transformer_to_diffusers(state))
+    return rounded(_filled(WanAnimateTransformer3DModel, sizes, convert_wan_transformer_to_diffusers(state)), dtype)
+
+
+def rounded(made: WanAnimateTransformer3DModel, dtype: torch.dtype) -> WanAnimateTransformer3DModel:
+    """Have a transformer's weights in a type, but for those that diffusers keeps in float32."""
     for name, weight in made.named_parameters():
         exact = not set(made._keep_in_fp32_modules).isdisjoint(name.split("."))
         weight.data = weight.data.to(torch.float32 if exact else dtype)

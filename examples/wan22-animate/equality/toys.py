@@ -1,20 +1,24 @@
 """Toy weights: the files of Wan2.2-Animate-14B by their names and in their formats, made by upstream's own classes.
 
-    python3 toys.py UPSTREAM FOLDER
+    python3 toys.py UPSTREAM FOLDER [SHARE]
 
 What is small is what upstream lets be small. Fixed in its code, and so as large as in the real
-model: the motion encoder, faces of 512 by 512, CLIP's width and its 257 tokens. FOLDER has
-what WanAnimate reads, and image_encoder/, which is CLIP's vision half as transformers has it:
-of the real one somebody else has made that, so that only here there is a function for it.
+model: the motion encoder, faces of 512 by 512, CLIP's width and its 257 tokens. With SHARE the
+motion encoder has that many times fewer channels, which diffusers' class takes, and upstream's
+doesn't. FOLDER has what WanAnimate reads, and image_encoder/, which is CLIP's vision half as
+transformers has it: of the real one somebody else has made that, so that only here there is a
+function for it.
 """
 
 import functools
 import importlib
+import json
 import math
 import sys
 from pathlib import Path
 
 import torch
+from diffusers.models.transformers.transformer_wan_animate import WAN_ANIMATE_MOTION_ENCODER_CHANNEL_SIZES as CHANNELS
 from peft import get_peft_model_state_dict
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor, nn
@@ -24,20 +28,25 @@ import shim
 
 TEXT = 32
 DIT = {"dim": 96, "ffn_dim": 64, "num_heads": 4, "num_layers": 10, "text_dim": TEXT}
-VAE = {"dim": 8}
+VAE = {"dim": 4}
 CLIP = {"vision_layers": 3, "text_layers": 1, "text_dim": 32, "text_heads": 2, "vocab_size": 8}
 T5 = {"vocab_size": 300, "dim": TEXT, "dim_attn": TEXT, "dim_ffn": 64, "num_heads": 2, "encoder_layers": 2}
-SHARD = "40MB"
+SHARD = "20MB"
 
 
-def make(folder: Path) -> None:
+def make(folder: Path, share: int = 1) -> None:
     """Write all files; upstream has to be imported by the shim before."""
     torch.manual_seed(0)
     small()
     names = shim.config()
     folder.mkdir(parents=True, exist_ok=True)
     dit = importlib.import_module("wan.modules.animate").WanAnimateModel(**DIT)
+    narrow(dit, share)
     spread(dit).to(torch.bfloat16).save_pretrained(folder, max_shard_size=SHARD)  # as the original's are
+    if share > 1:
+        config = json.loads((folder / "config.json").read_text())
+        sizes = {side: channels // share for side, channels in CHANNELS.items()}
+        (folder / "config.json").write_text(json.dumps(config | {"motion_encoder_channel_sizes": sizes}))
     torch.save({"state_dict": lora(dit)}, folder / names.lora_checkpoint)
     vae = importlib.import_module("wan.modules.vae2_1").WanVAE_(**vae_sizes())
     torch.save(spread(vae).state_dict(), folder / names.vae_checkpoint)
@@ -78,6 +87,17 @@ def spread(model: nn.Module) -> nn.Module:
         else:
             nn.init.normal_(weight, mean=0 if "bias" in name else 1, std=0.1)
     return model.eval().requires_grad_(False)
+
+
+def narrow(dit: nn.Module, share: int) -> None:
+    """Have the motion encoder look at a face by fewer channels: by all of them that costs 40 GFLOP, in each step."""
+    app = dit.motion_encoder.enc.net_app
+    last = app.convs[-1].weight
+    for weight in app.parameters():
+        ends = [size // share if size > 3 and axis < 2 else size for axis, size in enumerate(weight.shape)]
+        if weight is last:
+            ends[0] = len(weight)
+        weight.data = weight.data[tuple(slice(end) for end in ends)].clone()
 
 
 def lora(dit: nn.Module) -> dict[str, Tensor]:
@@ -130,4 +150,4 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 if __name__ == "__main__":
     shim.upstream(Path(sys.argv[1]))
-    make(Path(sys.argv[2]))
+    make(Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -29,7 +29,7 @@ func trial(t *testing.T, u *e2etest.User, dir, variant string) {
 		t.Fatal(err) // no image gets a private key
 	}
 	const first = `    ["python3", "/app/handler.py", "--check", "versions"],`
-	const run = `    ["sh", "-ec", "cd /app; python3 -m unittest tests.test_ingest tests.test_film; export TOYS=/tmp/toys OUT=/tmp/out; python3 /app/equality/toys.py /opt/Wan2.2 $TOYS; python3 /app/trial/detectors.py $TOYS/process_checkpoint; exec python3 /app/trial/try.py"],`
+	const run = `    ["sh", "-ec", "cd /app; python3 -m unittest tests.test_ingest tests.test_film; export TOYS=/tmp/toys OUT=/tmp/out; python3 /app/equality/toys.py /opt/Wan2.2 $TOYS 16; python3 /app/trial/detectors.py $TOYS/process_checkpoint; exec python3 /app/trial/try.py"],`
 	spec := filepath.Join(dir, "image.toml")
 	text, err := os.ReadFile(spec)
 	if err != nil {
@@ -39,11 +39,10 @@ func trial(t *testing.T, u *e2etest.User, dir, variant string) {
 	e2etest.Write(t, spec, regexp.MustCompile(`(?m)^.*\btest_equal\b.*\n`).ReplaceAll(text, nil))
 	e2etest.Edit(t, spec, first, run+"\n"+first)
 	r := u.Build(t, "--variant", variant, "--progress", "plain", dir)
-	films := regexp.MustCompile(`\{'mode'.*: right\b`).FindAllString(r.Stderr, -1)
-	for _, film := range films {
-		t.Log(film)
+	for _, said := range regexp.MustCompile(`ready after .*|\{'mode'.*|exit code .*`).FindAllString(r.Stderr, -1) {
+		t.Log(said)
 	}
-	if len(films) != 2 {
+	if films := regexp.MustCompile(`\{'mode'.*: right\b`).FindAllString(r.Stderr, -1); len(films) != 2 {
 		t.Errorf("%d films were made:\n%s", len(films), e2etest.Tail(r.Stderr))
 	}
 }

@@ -6,6 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 MISSING = [name for name in ("torch", "diffusers", "cv2") if not importlib.util.find_spec(name)]
 if MISSING:
@@ -15,9 +16,12 @@ import cv2
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan, WanAnimatePipeline, WanAnimateTransformer3DModel
+from diffusers.hooks import apply_group_offloading
+from diffusers.hooks.group_offloading import GroupOffloadingHook
 from safetensors.torch import save_file
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+import lean
 import models
 import order as orders
 import pipeline
@@ -39,7 +43,7 @@ def toy_transformer():
     ).eval()  # fmt: skip
 
 
-def toy(embed=lambda _: torch.ones(pipeline.TOKENS, TEXT), transformer=None, places=None):
+def toy(embed=lambda _: torch.ones(pipeline.TOKENS, TEXT), transformer=None, places=None, dtype=torch.float32):
     """Return a pipeline of random weights."""
     torch.manual_seed(0)
     vae = AutoencoderKLWan(base_dim=3, dim_mult=[1, 1, 1, 1], num_res_blocks=1).eval()
@@ -48,7 +52,7 @@ def toy(embed=lambda _: torch.ones(pipeline.TOKENS, TEXT), transformer=None, pla
     )).eval()  # fmt: skip
     parts = WanAnimatePipeline(None, None, vae, None, None, clip, transformer or toy_transformer())
     places = places or models.Places(Path(), Path(), Path())
-    return pipeline.Pipeline(places, parts, torch.device("cpu"), torch.float32, embed)
+    return pipeline.Pipeline(places, parts, torch.device("cpu"), dtype, embed)
 
 
 class Film:
@@ -90,6 +94,19 @@ class RunTest(unittest.TestCase):
         one, two, other = (run(made, Order(ANIMATION, seed, steps=1), Film(9))[0][0] for seed in (1, 1, 2))
         self.assertTrue((one == two).all())
         self.assertFalse((one == other).all())
+
+    def test_in_bfloat16_films_are_nearly_the_same(self):
+        """As on a card, where no test is: each step's and segment's types fit together."""
+        transformer = models.rounded(toy_transformer(), torch.bfloat16)
+        lean.slim(transformer)
+        made = toy(transformer=transformer, dtype=torch.bfloat16)
+        for mode, cfg in ((ANIMATION, 1.0), (REPLACEMENT, 2.0)):
+            order = Order(mode, 1, steps=2, cfg=cfg)
+            (one, two), (other, another) = (run(each, order, Film(80))[0] for each in (toy(), made))
+            for exact, near in ((one, other), (two, another)):
+                apart = np.abs(exact.astype(int) - near)
+                self.assertGreater(apart.max(), 0)
+                self.assertLess(apart.mean(), 3)
 
     def test_keeps_nothing_of_a_film(self):
         made, kept = toy(), []
@@ -143,6 +160,33 @@ class RunTest(unittest.TestCase):
             )
         self.assertTrue((before == after).all())
         self.assertFalse((before == lit).all())
+
+
+class LoadTest(unittest.TestCase):
+    def test_blocks_that_stream_are_slim_ones(self):
+        """Hooks that stream go around what a block has done to it before; what is done after takes their place."""
+        cpu, parts = torch.device("cpu"), toy()._parts
+        for place, made in (
+            ("models.vae", parts.vae), ("models.clip", parts.image_encoder), ("models.transformer", parts.transformer),
+            ("torch.accelerator.current_accelerator", cpu),
+        ):  # fmt: skip
+            self.enterContext(patch(place, return_value=made))
+
+        def place(transformer, *_):
+            apply_group_offloading(transformer, cpu, cpu, "block_level", num_blocks_per_group=1)
+
+        self.enterContext(patch("models.place", place))
+        stream = GroupOffloadingHook.pre_forward
+        streams = self.enterContext(patch.object(GroupOffloadingHook, "pre_forward", autospec=True, side_effect=stream))
+        plan = SimpleNamespace(dtype="float32", parked=0, offload_image=False)
+        embed = lambda _: torch.ones(pipeline.TOKENS, TEXT)  # noqa: E731
+        made = pipeline.load(models.Places(Path(), Path(), Path()), plan, lambda _: None, embed)
+        slim = self.enterContext(patch("lean._shifted", wraps=lean._shifted))
+        run(made, Order(ANIMATION, 1, steps=1), Film(9))
+        self.assertEqual(slim.call_count, 2 * BLOCKS)
+        numbers = {block: number for number, block in enumerate(made._parts.transformer.blocks)}
+        streamed = [numbers[call.args[1]] for call in streams.call_args_list if call.args[1] in numbers]
+        self.assertEqual(streamed, list(range(BLOCKS)))
 
 
 class PlaceTest(unittest.TestCase):
