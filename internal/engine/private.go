@@ -43,6 +43,9 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("finding folder %q: %w", o.StateDir, err)
 	}
 	s := state{dir: dir}
+	if o.Room {
+		_ = os.Remove(s.path(ballastFile)) // where it isn't there, there may be room all the same
+	}
 	if err = s.make(); err != nil {
 		return nil, err
 	}
@@ -51,6 +54,9 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 	lease, err := atomicfile.Shared(ctx, s.path(leaseFile))
 	if err != nil {
 		return nil, unwritable(err)
+	}
+	if !o.Room {
+		s.ballast()
 	}
 	e, err := s.connectOrStart(ctx, o, bin)
 	if err != nil {
@@ -117,12 +123,13 @@ func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	free := report{free: bytes}
 	e, r, err := connect(ctx, Private, address{url: s.address()}, o.Need)
-	if err = errors.Join(err, free.unfitDisk(o.Need)); err != nil {
-		if e != nil {
+	if err == nil {
+		if err = (report{free: bytes}).unfitDisk(s.missing(ctx, e.client, o.Need, bytes)); err != nil {
 			_ = e.client.Close() // given up; err says why
 		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("using the private engine: %w", err)
 	}
 	if !e.Same {
