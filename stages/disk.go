@@ -8,13 +8,15 @@ import (
 	"lamina.build/lock"
 )
 
-// What becomes of a hundred bytes of a package or a wheel on the disk of an engine.
+// What becomes of a hundred bytes of a package or a wheel on the disk of an engine: in the
+// middle between Python code and CUDA libraries, where these differ.
 const (
-	unpackedDeb    = 365 // without documentation
-	unpackedWheel  = 330 // where the lock doesn't know
-	withBytecode   = 115 // of a hundred that a wheel unpacks to
-	compressed     = 110 // as a layer of the image
-	builtOfSources = 600 // nobody knows beforehand
+	unpackedDeb     = 365 // without documentation
+	compressedDeb   = 110 // as a layer of the image
+	unpackedWheel   = 330 // where the lock doesn't know
+	withBytecode    = 110 // of a hundred that a wheel unpacks to
+	compressedWheel = 90
+	builtOfSources  = 600 // nobody knows beforehand
 )
 
 // Disk is how many bytes an engine writes below its root to make what is locked, by the
@@ -27,14 +29,14 @@ func (in Input) Disk() map[string]int64 {
 	if in.App != nil {
 		what += fmt.Sprint(in.App.User, in.App.FirstStart)
 	}
-	runtime := n.install(what, in.Lock.In(lock.SetRuntime, in.Variant), compressed)
-	n.install("extra on "+runtime, in.Lock.In(lock.SetExtra, in.Variant), compressed)
+	runtime := n.install(what, in.Lock.In(lock.SetRuntime, in.Variant), compressedDeb)
+	n.install("extra on "+runtime, in.Lock.In(lock.SetExtra, in.Variant), compressedDeb)
 	if uv := in.Lock.UV; uv.SHA256 != "" {
 		n.wheels(builder, []lock.Distribution{uv.Wheel()}, 0)
 	}
 	groups, _ := in.groups()
 	for _, g := range groups {
-		n.wheels(fmt.Sprint(builder, rulesFor(in.Python.Prune, g.wheels)), g.wheels, compressed)
+		n.wheels(fmt.Sprint(builder, rulesFor(in.Python.Prune, g.wheels)), g.wheels, compressedWheel)
 	}
 	for _, s := range in.sdists() {
 		env := n.wheels(builder, in.Lock.BuildIn(s.Name, in.Variant), 0)
