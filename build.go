@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -153,11 +154,18 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 	if err != nil {
 		return made, err
 	}
-	need := engine.Need{Platform: j.spec.Platform, Disk: diskNeed(j.lock) + weights}
+	steps := j.disk()
+	need := engine.Need{Platform: j.spec.Platform, Disk: maps.Clone(steps)}
+	if j.NoCache {
+		steps = nil // noted before or not, each is made
+		need.Disk = map[string]int64{"anew": need.Bytes()}
+	}
+	need.Disk["weights"] = weights
 	e, err := j.openEngine(ctx, need)
 	if err != nil {
 		return made, err
 	}
+	e.Noted(steps)
 	stdout := &counted{Writer: j.Stdout}
 	for n := 0; ; n++ {
 		made, err = j.buildOn(ctx, e, x, stdout)

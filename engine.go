@@ -2,6 +2,7 @@ package lamina
 
 import (
 	"context"
+	"errors"
 
 	"github.com/moby/buildkit/client"
 
@@ -20,19 +21,35 @@ type Engine struct {
 
 // OpenEngine finds or starts the engine of the options, as a build does. The caller
 // closes it. That there is none is an error of the kind [NoEngine].
-func OpenEngine(ctx context.Context, o Options) (*Engine, error) { return openEngine(ctx, o, false) }
+func OpenEngine(ctx context.Context, o Options) (*Engine, error) {
+	return openEngine(ctx, o, engine.Options{})
+}
 
 // FindEngine is [OpenEngine], except that it compiles none: it is for who looks at what an
 // engine has.
-func FindEngine(ctx context.Context, o Options) (*Engine, error) { return openEngine(ctx, o, true) }
+func FindEngine(ctx context.Context, o Options) (*Engine, error) {
+	return openEngine(ctx, o, engine.Options{Compiled: true})
+}
 
-func openEngine(ctx context.Context, o Options, compiled bool) (*Engine, error) {
+// PruneEngine removes from the cache of such an engine what no build uses, and spares keep
+// bytes of it. all includes what BuildKit keeps for itself. It works on a full disk, too.
+func PruneEngine(ctx context.Context, o Options, keep int64, all bool) (freed int64, records int, err error) {
+	e, err := openEngine(ctx, o, engine.Options{Compiled: true, Room: true})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	freed, err = engine.Prune(ctx, e.Client(), engine.PruneOptions{All: all, KeepStorage: keep}, func(client.UsageInfo) { records++ })
+	return freed, records, err
+}
+
+func openEngine(ctx context.Context, o Options, how engine.Options) (*Engine, error) {
 	h, err := openHost(o)
 	if err != nil {
 		return nil, err
 	}
 	options := h.engineOptions(engine.Need{})
-	options.Compiled = compiled
+	options.Compiled, options.Room = how.Compiled, how.Room
 	e, err := engine.Open(ctx, options)
 	if err != nil {
 		return nil, err

@@ -148,12 +148,15 @@ func (j job) hasWeights() bool {
 	return len(j.spec.Models) > 0 && j.spec.Weights == spec.WeightsLayers
 }
 
-// diskNeed is what a build of the lock occupies at most: packed, unpacked, and
-// as layers. Wheels unpack to twice their size, two times: as they are
-// installed, and as a layer.
-func diskNeed(l lock.Lock) int64 {
-	const perByte, perWheelByte = 8, 6
-	return bytesOf(l.Packages, func(p lock.Package) int64 { return p.Size })*perByte + bytesOf(l.Distributions, func(d lock.Distribution) int64 { return d.Size })*perWheelByte
+// disk is what the engine writes for the image, but for weights, by steps. What a remote
+// cache brings nobody knows beforehand.
+func (j job) disk() map[string]int64 {
+	if len(j.Cache.Imports) > 0 {
+		return map[string]int64{}
+	}
+	in := j.ground(nil)
+	in.Python.Prune, in.Sources = j.spec.Python.Prune, make([]stages.Source, len(j.spec.Python.Sources))
+	return in.Disk()
 }
 
 func bytesOf[T any](list []T, size func(T) int64) (sum int64) {

@@ -36,11 +36,7 @@ func TestRemoteCachesOfAVariant(t *testing.T) {
 	}
 }
 
-func TestWhatABuildNeeds(t *testing.T) {
-	l := lock.Lock{Packages: []lock.Package{{Size: 10}, {Size: 1}}, Distributions: []lock.Distribution{{Size: 100}}}
-	if got := diskNeed(l); got != 11*8+100*6 {
-		t.Errorf("it needs %d bytes", got)
-	}
+func TestHasWeights(t *testing.T) {
 	model := []spec.Model{{From: "dir:w"}}
 	for _, tt := range []struct {
 		s    spec.Spec

@@ -26,16 +26,22 @@ import (
 
 // footing is the part of the input that draws the builder and the runtime of a lock:
 // where Python requirements are resolved, there is no image yet.
-func (j job) footing(ctx context.Context, mirrors debian.Mirrors) (stages.Input, error) {
-	tools, err := j.tools(ctx, mirrors)
+func (j job) footing(ctx context.Context, mirrors debian.Mirrors) (in stages.Input, err error) {
+	in = j.ground(mirrors)
+	in.Tools, err = j.tools(ctx, mirrors)
+	return in, err
+}
+
+// ground is what the lock and the spec alone say of builder and runtime.
+func (j job) ground(mirrors debian.Mirrors) stages.Input {
 	in := stages.Input{
-		Variant: j.spec.Variant, Platform: j.platform(), Lock: j.lock, Mirrors: llb.Mirrors(mirrors), Tools: tools,
+		Variant: j.spec.Variant, Platform: j.platform(), Lock: j.lock, Mirrors: llb.Mirrors(mirrors),
 		Exclude: j.spec.Debian.Exclude, Keep: j.spec.Debian.Keep, Debconf: j.spec.Debian.Debconf,
 	}
 	if !j.spec.App.IsZero() {
 		in.App = &stages.App{User: llb.User(j.spec.App.User), FirstStart: j.spec.App.FirstStart}
 	}
-	return in, err
+	return in
 }
 
 // checkDebconf refuses answers for packages that nothing locked asks for.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	strict "lamina.build/internal/toml"
 )
 
 // What is wrong with the text of a lock.
@@ -28,6 +30,9 @@ var (
 // A lock of an earlier format is returned with its error, for its versions: a lock
 // that is made anew keeps them. Nothing can be built from what it does not say.
 func Parse(name string, data []byte) (Lock, error) {
+	if err := strict.CheckDepth(name, data); err != nil {
+		return Lock{}, err
+	}
 	var head struct{ Version int }
 	if err := toml.Unmarshal(data, &head); err != nil {
 		return Lock{}, located(name, err)

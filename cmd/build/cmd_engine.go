@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/moby/buildkit/client"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -141,18 +140,12 @@ func (a *app) enginePrune() *cobra.Command {
 		keep string
 	)
 	const short = "remove from the engine's cache what no build uses"
-	c := a.engineJob("prune [flags]", short, &o, func(ctx context.Context) (err error) {
+	c := a.engineJob("prune [flags]", short, &o, func(ctx context.Context) error {
 		size, err := parseSize(keep)
 		if err != nil {
 			return fmt.Errorf("flag --keep: %w", err)
 		}
-		e, err := lamina.FindEngine(ctx, o)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, e.Close()) }()
-		records := 0
-		freed, err := engine.Prune(ctx, e.Client(), engine.PruneOptions{All: all, KeepStorage: size}, func(client.UsageInfo) { records++ })
+		freed, records, err := lamina.PruneEngine(ctx, o, size, all)
 		if err != nil {
 			return err
 		}

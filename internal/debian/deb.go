@@ -18,6 +18,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"lamina.build/internal/failure"
 )
 
 // WalkDeb calls visit for each entry of what a .deb installs. Names come
@@ -163,9 +165,36 @@ func walkAr(r io.Reader, visit func(name string, member io.Reader) error) error 
 	}
 }
 
-// unpack returns a reader of what r holds compressed. The suffix is that of
-// the file's name: ".xz", ".gz", ".zst", ".bz2" or nothing.
+// mostUnpacked is what an index, or the data of a package that the client itself looks
+// into, may unpack to, in bytes: the largest have a sixth of it.
+const mostUnpacked = 512 << 20
+
+// unpack returns a reader of what r holds compressed, which ends with an error where that
+// is more than it may be. The suffix is that of the file's name: ".xz", ".gz", ".zst",
+// ".bz2" or nothing.
 func unpack(r io.Reader, suffix string) (io.ReadCloser, error) {
+	plain, err := decompress(r, suffix)
+	if err != nil {
+		return nil, err
+	}
+	return &bounded{plain, mostUnpacked}, nil
+}
+
+type bounded struct {
+	io.ReadCloser
+
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, failure.New(failure.Usage, fmt.Errorf("it unpacks to more than %d MB", mostUnpacked>>20))
+	}
+	return n, err
+}
+
+func decompress(r io.Reader, suffix string) (io.ReadCloser, error) {
 	switch suffix {
 	case "":
 		return io.NopCloser(r), nil
@@ -177,7 +206,7 @@ func unpack(r io.Reader, suffix string) (io.ReadCloser, error) {
 	case ".bz2":
 		return io.NopCloser(bzip2.NewReader(bufio.NewReaderSize(r, 1<<16))), nil
 	case ".zst":
-		z, err := zstd.NewReader(r)
+		z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(128<<20)) // as zstd itself, unless it is told otherwise
 		if err != nil {
 			return nil, err
 		}

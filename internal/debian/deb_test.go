@@ -3,6 +3,8 @@ package debian_test
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/test/testworld"
@@ -115,4 +118,34 @@ func FuzzWalkDebNeverPanics(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		_ = debian.WalkDeb(bytes.NewReader(data), func(*tar.Header, io.Reader) error { return nil })
 	})
+}
+
+// A package that would fill memory is refused while it is unpacked.
+func TestADebThatIsABomb(t *testing.T) {
+	t.Parallel()
+	var data bytes.Buffer
+	z, err := zstd.NewWriter(&data, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(z)
+	err = w.WriteHeader(&tar.Header{Name: "usr/bin/x", Size: 2 << 30, Mode: 0o755})
+	zeros := make([]byte, 1<<20)
+	for n := 0; n < 520 && err == nil; n++ {
+		_, err = w.Write(zeros)
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	deb := fmt.Sprintf("!<arch>\n%-16s%-12d%-6d%-6d%-8s%-10d`\n%s", "data.tar.zst", 0, 0, 0, "100644", data.Len(), data.String())
+	if data.Len() > 1<<20 {
+		t.Fatalf("it has %d bytes", data.Len())
+	}
+	_, err = debian.ReadDebFile(stored(t, []byte(deb)), "usr/bin/x")
+	if err == nil || !strings.Contains(err.Error(), "it unpacks to more than 512 MB") {
+		t.Errorf("got %v", err)
+	}
+	if _, err = debian.PlainDeb(stored(t, []byte(deb))); err == nil || !strings.Contains(err.Error(), "it unpacks to more than 512 MB") {
+		t.Errorf("made plain: %v", err)
+	}
 }

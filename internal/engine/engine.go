@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -48,6 +49,9 @@ type Options struct {
 	// Compiled wants a private engine to be compiled already: one that isn't has nothing
 	// to look at.
 	Compiled bool
+	// Room takes the ballast of a private engine away until its Close: what is done there
+	// makes room on a disk that may be full.
+	Room bool
 	// Config is the private engine's buildkitd.toml. The default is [Config].
 	Config []byte
 	// Registries are how it reaches registries that aren't reached as usual.
@@ -58,8 +62,18 @@ type Options struct {
 type Need struct {
 	// Platform of the image, such as linux/amd64. Empty asks for nothing.
 	Platform string
-	// Disk is how many bytes the build will write below the engine's root.
-	Disk int64
+	// Disk is how many bytes the build writes below the engine's root, by the steps that
+	// write them: what a private engine was told that it has made isn't made again, see
+	// [Engine.Noted].
+	Disk map[string]int64
+}
+
+// Bytes are those of all steps.
+func (n Need) Bytes() (sum int64) {
+	for _, size := range n.Disk {
+		sum += min(size, math.MaxInt64-sum)
+	}
+	return sum
 }
 
 func (o Options) withDefaults() Options {
@@ -138,6 +152,7 @@ func (e *Engine) Close() error {
 		return err
 	}
 	s := state{dir: filepath.Dir(e.lease.Path())}
+	s.ballast()
 	err = errors.Join(err, e.lease.Close())
 	s.awaitEnd(endPatience)
 	return err

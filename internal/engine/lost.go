@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
@@ -17,9 +18,12 @@ import (
 // another engine can do the same.
 var ErrLost = errors.New("ended under its work")
 
-// Explain words the error of a build whose engine has gone away under it, and
-// returns any other error as it is.
+// Explain words the error of a build whose engine has gone away under it, or whose disk
+// is full, and returns any other error as it is.
 func (e *Engine) Explain(ctx context.Context, err error) error {
+	if err != nil && strings.Contains(err.Error(), syscall.ENOSPC.Error()) && !errors.Is(err, syscall.ENOSPC) && e.Kind == Private {
+		return failure.WithHint(err, "where it is the engine's disk that is full, `build engine prune` makes room on it")
+	}
 	if !lost(err) || ctx.Err() != nil {
 		return err
 	}

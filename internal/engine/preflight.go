@@ -50,7 +50,7 @@ func inspect(ctx context.Context, c *client.Client) (report, error) {
 // unfit returns every reason why the engine cannot do what is needed, nil
 // where it can.
 func (r report) unfit(need Need) error {
-	return errors.Join(r.unfitVersion(), r.unfitWorker(need), r.unfitDisk(need))
+	return errors.Join(r.unfitVersion(), r.unfitWorker(need), r.unfitDisk(need.Bytes()))
 }
 
 func (r report) unfitVersion() error {
@@ -68,10 +68,10 @@ func (r report) unfitWorker(need Need) error {
 		return errors.New("it has no worker")
 	}
 	var faults []error
-	if r.worker.Labels[snapshotterLabel] == "native" && need.Disk > nativeLimit {
+	if r.worker.Labels[snapshotterLabel] == "native" && need.Bytes() > nativeLimit {
 		slow := fmt.Errorf(
 			"its snapshotter is native, which copies every layer whole: too slow for %s of packages",
-			size(need.Disk),
+			size(need.Bytes()),
 		)
 		faults = append(faults, failure.WithHint(slow,
 			"run that BuildKit with --oci-worker-snapshotter overlayfs"))
@@ -105,12 +105,12 @@ func platformNames(w *client.WorkerInfo) []string {
 	return names
 }
 
-func (r report) unfitDisk(need Need) error {
-	if r.free < 0 || need.Disk <= r.free {
+func (r report) unfitDisk(need int64) error {
+	if r.free < 0 || need <= r.free {
 		return nil
 	}
 	return failure.WithHint(
-		fmt.Errorf("the disk of its root has %s free, and this build needs %s", size(r.free), size(need.Disk)),
+		fmt.Errorf("the disk of its root has %s free, and this build needs %s", size(r.free), size(need)),
 		"free some space, run `build engine prune`, or set XDG_CACHE_HOME to a larger disk",
 	)
 }

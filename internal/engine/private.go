@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/moby/buildkit/client"
+
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/failure"
 )
@@ -44,6 +46,9 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("finding folder %q: %w", o.StateDir, err)
 	}
 	s := state{dir: dir}
+	if o.Room {
+		_ = os.Remove(s.path(ballastFile)) // where it isn't there, there may be room all the same
+	}
 	if err = s.make(); err != nil {
 		return nil, err
 	}
@@ -52,6 +57,9 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 	lease, err := atomicfile.Shared(ctx, s.path(leaseFile))
 	if err != nil {
 		return nil, unwritable(err)
+	}
+	if !o.Room {
+		s.ballast()
 	}
 	e, err := s.connectOrStart(ctx, o, bin)
 	if err != nil {
@@ -113,23 +121,28 @@ func (s state) end(ctx context.Context) error {
 	return err
 }
 
-func (s state) unfitDisk(need Need) error {
+func (s state) unfitDisk(ctx context.Context, c *client.Client, need Need) error {
 	bytes, err := atomicfile.Free(s.path(rootDir))
-	return errors.Join(err, report{free: bytes}.unfitDisk(need))
+	if err != nil {
+		return err
+	}
+	return report{free: bytes}.unfitDisk(s.missing(ctx, c, need, bytes))
 }
 
 func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
 	e, r, err := connect(ctx, Private, address{url: s.address()}, o.Need)
-	full := s.unfitDisk(o.Need)
-	if err == nil && full != nil {
-		// What a step wrote that failed, BuildKit sweeps once a minute, or when it is asked.
-		_, err = Prune(ctx, e.client, PruneOptions{KeepStorage: math.MaxInt64}, nil)
-		full = s.unfitDisk(o.Need)
-	}
-	if err = errors.Join(err, full); err != nil {
-		if e != nil {
+	if err == nil {
+		full := s.unfitDisk(ctx, e.client, o.Need)
+		if full != nil {
+			// What a step wrote that failed, BuildKit sweeps once a minute, or when it is asked.
+			_, err = Prune(ctx, e.client, PruneOptions{KeepStorage: math.MaxInt64}, nil)
+			full = s.unfitDisk(ctx, e.client, o.Need)
+		}
+		if err = errors.Join(err, full); err != nil {
 			_ = e.client.Close() // given up; err says why
 		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("using the private engine: %w", err)
 	}
 	if !e.Same {

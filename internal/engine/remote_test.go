@@ -44,7 +44,7 @@ func TestGivenEngine(t *testing.T) {
 			e, err := engine.Open(t.Context(), engine.Options{
 				Env:      lookup(map[string]string{"BUILDKIT_HOST": tt.addr}),
 				Progress: func(line string) { said = append(said, line) },
-				Need:     engine.Need{Platform: "linux/amd64", Disk: 1 << 20},
+				Need:     engine.Need{Platform: "linux/amd64", Disk: map[string]int64{"a": 1 << 20}},
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -87,7 +87,7 @@ func TestGivenEngineThatWillNotDo(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := engine.Open(t.Context(), engine.Options{
-				Where: engine.Where{Addrs: []string{tt.addr}}, Need: engine.Need{Platform: "linux/arm64", Disk: 10 << 30},
+				Where: engine.Where{Addrs: []string{tt.addr}}, Need: engine.Need{Platform: "linux/arm64", Disk: map[string]int64{"a": 10 << 30}},
 			})
 			if err == nil {
 				t.Fatal("it was opened")
@@ -151,7 +151,7 @@ func TestUnfit(t *testing.T) {
 		Labels:    map[string]string{"org.mobyproject.buildkit.worker.snapshotter": "overlayfs"},
 		Platforms: []ocispec.Platform{{OS: "linux", Architecture: "arm64"}},
 	}
-	need := engine.Need{Platform: "linux/arm64", Disk: 5e9}
+	need := engine.Need{Platform: "linux/arm64", Disk: map[string]int64{"a": 5e9}}
 	tests := []struct {
 		name    string
 		version string

@@ -12,11 +12,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
 	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/layout/blobs"
@@ -30,7 +30,7 @@ import (
 // python finds the distributions that answer the spec. uv runs in the builder, which
 // the Debian half of the lock describes.
 func (p Project) python(
-	ctx context.Context, o Options, engine *client.Client, from indexes, l lock.Lock,
+	ctx context.Context, o Options, e *engine.Engine, from indexes, l lock.Lock,
 ) (locked lock.Lock, err error) {
 	if err = hasPython(l); err != nil {
 		return lock.Lock{}, err
@@ -74,9 +74,10 @@ func (p Project) python(
 	if err = errors.Join(builderErr, runtimeErr); err != nil {
 		return lock.Lock{}, err
 	}
+	e.Noted(in.Disk()) // there are no distributions in it yet
 	p.Note("uv resolves " + strings.Join(sets, ", ") + from.told)
 	err = uv.Resolve(ctx, uv.Options{
-		Client: engine, Builder: builder, Image: runtime, Store: store, Platform: in.Platform,
+		Client: e.Client(), Builder: builder, Image: runtime, Store: store, Platform: in.Platform,
 		Project: p.Root, Trees: trees, Requests: p.Wishes.Python, Indexes: from.Indexes, Before: o.Before, Upgrade: o.Upgrade,
 		HTTP: fetch.New(fetch.Options{Logins: logins.For}), Logins: logins,
 		Dir: sockets.Name(), CacheID: id, CacheDir: filepath.Join(p.CacheDir, "wheels"),

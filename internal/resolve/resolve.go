@@ -85,7 +85,7 @@ func (p Project) Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	l.Models = weights
 	l.Sort()
 	if err == nil && len(p.Wishes.Python) > 0 {
-		l, err = p.python(ctx, o, e.Client(), from, l)
+		l, err = p.python(ctx, o, e, from, l)
 	}
 	if err != nil {
 		return lock.Lock{}, e.Explain(ctx, err)

@@ -11,7 +11,9 @@ import configparser
 import json
 import os
 import re
+import resource
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -26,6 +28,9 @@ from globs import LOCAL, Globs, subject
 
 PYTHON = "/usr/bin/python3"
 UV = "/.lamina/uv/uv"
+# What a wheel may unpack to: see bulk.go of the resolver, which looks first.
+SMALL = 1 << 30
+TIMES = 100
 CACHE = ".uv"  # below the folder of the layer, so that uv can link what it has unpacked
 
 
@@ -70,6 +75,10 @@ class Wheel:
             items = [item for item in archive.infolist() if not item.orig_filename.endswith("/")]
             for item in items:
                 check(item)
+            self.largest = max((item.file_size for item in items), default=0)
+            unpacked, size = sum(item.file_size for item in items), os.path.getsize(path)
+            if unpacked > max(SMALL, TIMES * size) or sum(item.compress_size for item in items) > size:
+                raise Refused(f"it unpacks to {unpacked} bytes, which is no wheel of {size}")
             self.info = info_of([item.filename for item in items])
             self.files: dict[str, object] = {}
             for item in items:
@@ -196,7 +205,12 @@ def install_by_uv(uv: str, wheels: list[Wheel], out: str) -> None:
     environment = {**os.environ, "UV_NO_INSTALLER_METADATA": "1", "UV_CACHE_DIR": f"{out}/{CACHE}"}
     command = [uv, "pip", "install", "--quiet", "--no-config", "--offline", "--no-index", "--no-deps", "--no-build",
                "--no-python-downloads", "--python", PYTHON, "--prefix", out + LOCAL, "--link-mode", "hardlink"]
-    done = subprocess.run([*command, *(wheel.path for wheel in wheels)], env=environment)
+    # uv unpacks to the end, whatever a directory says.
+    most = max(64 << 20, *(wheel.largest for wheel in wheels))
+    done = subprocess.run([*command, *(wheel.path for wheel in wheels)], env=environment,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
+    if done.returncode == -signal.SIGXFSZ:
+        stop_at(["a file of " + ", ".join(wheel.name for wheel in wheels) + " is larger than its directory says"])
     if done.returncode:
         raise SystemExit(1)
     shutil.rmtree(f"{out}/{CACHE}")

@@ -1,11 +1,20 @@
 """Unpacks source distributions, by the same rules for a lock and for a build."""
 
 import os
+import resource
 import stat
 import tarfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
+
+# What an archive may unpack to: none that isn't made for it comes near.
+SMALL = 1 << 30  # bytes, of any
+TIMES = 100  # its size, where that is more
+ENTRIES = 300_000
+MEMORY = 2 << 30  # headers and compression may ask for any amount
 
 
 class Refused(Exception):
@@ -16,16 +25,51 @@ def unpack(name: str, archive: str, folder: str, below: str = "") -> str:
     """Unpacks an archive, whose kind its name says, into a new folder and returns the folder in it that has the project, or has it below."""
     os.mkdir(folder)
     try:
-        (unzip if name.lower().endswith(".zip") else untar)(archive, folder)
+        with memory(MEMORY):
+            (unzip if name.lower().endswith(".zip") else untar)(archive, folder)
     except Refused:
         raise
+    except MemoryError as error:
+        raise Refused(f"it can't be unpacked in {MEMORY} bytes of memory") from error
     except Exception as error:  # each kind of archive and compression has errors of its own
         raise Refused(f"it can't be unpacked: {error}") from error
     return project_in(folder, below)
 
 
+@contextmanager
+def memory(limit: int) -> Iterator[None]:
+    """Bounds what this process may occupy, and what it starts meanwhile."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    if before[0] != resource.RLIM_INFINITY:
+        limit = min(limit, before[0])
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+class Budget:
+    """Refuses an archive before it unpacks to more than it may."""
+
+    def __init__(self, archive: str) -> None:
+        self.limit = self.left = max(SMALL, TIMES * os.path.getsize(archive))
+        self.entries = 0
+
+    def take(self, size: int) -> None:
+        self.left -= size
+        self.entries += 1
+        if self.left < 0:
+            raise Refused(f"it unpacks to more than {self.limit} bytes")
+        if self.entries > ENTRIES:
+            raise Refused(f"it holds more than {ENTRIES} files")
+
+
 def unzip(archive: str, folder: str) -> None:
+    budget = Budget(archive)
     with zipfile.ZipFile(archive) as file:
+        for item in file.infolist():
+            budget.take(item.file_size)
         for item in file.infolist():
             mode = item.external_attr >> 16
             named(folder, item.orig_filename)
@@ -49,9 +93,11 @@ def link(target: str, folder: str, name: str) -> None:
 
 
 def untar(archive: str, folder: str) -> None:
+    budget = Budget(archive)
     with tarfile.open(archive) as file:
         file.extraction_filter = lambda member, _: member  # the check is below, also for Pythons that have no filters
         for member in file:
+            budget.take(member.size)
             check(folder, member)
             # Some makers leave files behind that nobody may read, or have users that nobody here has.
             member.mode = (member.mode or 0) & 0o777 | (0o755 if member.isdir() else 0o644)

@@ -62,7 +62,7 @@ def versioneer(project: str) -> dict[str, str]:
         if not found and os.path.isfile(path := os.path.join(project, "pyproject.toml")):
             with open(path, "rb") as file:
                 found = tomllib.load(file).get("tool", {}).get("versioneer", {})
-    except (configparser.Error, tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError):
+    except (configparser.Error, tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError, RecursionError):
         return {}  # the build will say so
     return {key: value.strip("'\"") for key, value in found.items() if isinstance(value, str)}
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -103,7 +104,7 @@ func (o Options) idle(files []hub.File, patterns []string) {
 func size(files []hub.File) string {
 	var bytes int64
 	for _, f := range files {
-		bytes += f.Size
+		bytes += min(f.Size, math.MaxInt64-bytes) // what a hub says is checked with the lock
 	}
 	return humanize.Size(bytes)
 }

@@ -49,9 +49,9 @@ const maxMetadata = 64 << 20
 // readWheel looks into a wheel. What pip or uv would refuse, or what would lie
 // where no wheel has a say, is an error that names the entry.
 func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
-	z, err := zip.NewReader(r, size)
+	z, err := openZip(r, size)
 	if err != nil {
-		return nil, unreadable("it is not a wheel", err)
+		return nil, err
 	}
 	w := &wheel{}
 	own := distInfo(z)
@@ -119,7 +119,7 @@ func (w *wheel) members(z *zip.Reader, title string) error {
 			faults = append(faults, err)
 			continue
 		}
-		w.Unpacked += int64(f.UncompressedSize64)                      //nolint:gosec // no file has more than an int64 of bytes
+		w.Unpacked += int64(f.UncompressedSize64)                      //nolint:gosec // see checkBulk
 		if slices.Contains(strings.Split(where, "/"), "__pycache__") { // which isn't installed
 			continue
 		}

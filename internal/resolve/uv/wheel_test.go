@@ -241,29 +241,11 @@ func TestZipsOfOtherForms(t *testing.T) {
 		}
 	})
 	t.Run("zip64", func(t *testing.T) {
-		var large bytes.Buffer
-		z := zip.NewWriter(&large)
-		for _, e := range own("my-pkg", "1.0") {
-			h := &zip.FileHeader{Name: e.name, CRC32: crc([]byte(e.content)), CompressedSize64: uint64(len(e.content)), UncompressedSize64: uint64(len(e.content))}
-			w, err := z.CreateRaw(h)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := w.Write([]byte(e.content)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		// A file of 5 GB, which is only said to be there.
-		if _, err := z.CreateRaw(&zip.FileHeader{Name: "big.so", CompressedSize64: 5 << 30, UncompressedSize64: 5 << 30}); err != nil {
-			t.Fatal(err)
-		}
-		if err := z.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Contains(large.Bytes(), binary.LittleEndian.AppendUint64(nil, 5<<30)) {
+		big := zip.FileHeader{Name: "big.so", CompressedSize64: 5 << 30, UncompressedSize64: 5 << 30}
+		if !bytes.Contains(rawWheel(t, big), binary.LittleEndian.AppendUint64(nil, 5<<30)) {
 			t.Fatal("the zip has no size of 64 bits")
 		}
-		w, _, err := read(t, someFile, large.Bytes())
+		w, err := readBehind(t, 5<<30, big)
 		if err != nil || w.Unpacked < 5<<30 || w.Files[0] != (member{Target: "big.so", Size: 5 << 30}) {
 			t.Errorf("%v, %v", w, err)
 		}

@@ -19,6 +19,7 @@ import (
 	"lamina.build/internal/beneath"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/resolve/requirements"
+	strict "lamina.build/internal/toml"
 	"lamina.build/lock"
 )
 
@@ -111,7 +112,7 @@ func (r *reader) readProject(dir string) error {
 	r.request.ProjectFiles = append(r.request.ProjectFiles, name)
 	r.input(name, data)
 	r.git = r.git || containsGit(string(data))
-	return errors.Join(err, checkLogins(name, data))
+	return errors.Join(err, checkLogins(name, data), strict.CheckDepth(name, data))
 }
 
 // readPyprojects reads the pyproject.toml of a folder, of the members of its
@@ -388,6 +389,9 @@ func checkLogins(name string, data []byte) error {
 
 // unmarshal reads a TOML file; what is wrong with it is told with its line.
 func unmarshal(name string, data []byte, into any) error {
+	if err := strict.CheckDepth(name, data); err != nil {
+		return err
+	}
 	err := toml.Unmarshal(data, into)
 	if err == nil {
 		return nil

@@ -11,7 +11,7 @@ import zipfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from world import UV, Files, WithFolder, row, wheel_files
+from world import UV, Files, WithFolder, entry, row, wheel_files
 
 SITE = "usr/local/lib/python3.11/dist-packages"
 LOCAL = "usr/local"
@@ -52,6 +52,29 @@ class InstalledTest(WithInstallation):
         made = self.installed()
         self.assertLessEqual({f"{LOCAL}/bin/pip3", f"{LOCAL}/bin/pip3.11"}, made.keys())
         self.assertIn(b"/bin/pip3.11,sha256=", made[f"{SITE}/p-1.0.dist-info/RECORD"][1])
+
+    def test_a_file_that_is_larger_than_its_directory_says(self) -> None:
+        path = self.path("wheels/p-1.0-py3-none-any.whl")
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in wheel_files("p", {"p/zeros": bytes(80 << 20)}).items():
+                archive.writestr(entry(name), content)
+            archive.getinfo("p/zeros").file_size = 1000
+        with open(path, "r+b") as file:  # it is the first one
+            file.seek(22)
+            file.write((1000).to_bytes(4, "little"))
+        done = self.install()
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("p-1.0-py3-none-any.whl is larger than its directory says", done.stderr)
+
+    def test_a_bomb(self) -> None:
+        path = self.path("wheels/p-1.0-py3-none-any.whl")
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in wheel_files("p", {"p/zeros": b"x"}).items():
+                archive.writestr(entry(name), content)
+            archive.getinfo("p/zeros").file_size = 2_000_000_000
+        done = self.install()
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^p-1.0-py3-none-any.whl: it unpacks to 20000\d+ bytes, which is no wheel of \d+\n$")
 
     def test_a_file_that_got_a_local_version_when_it_was_released(self) -> None:
         self.wheel("p", {"p/m.py": b"x = 1\n", "p-1.0.data/scripts/tool": b"#!python\n"})

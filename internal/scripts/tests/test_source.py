@@ -19,6 +19,11 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", mode: int =
     return item
 
 
+class Zeros(io.RawIOBase):
+    def read(self, size: int = -1) -> bytes:
+        return bytes(size)
+
+
 class SourceTest(WithFolder):
     def sdist(self, *members: tarfile.TarInfo, name: str = "alpha-1.0.tar.gz", project: str = "alpha-1.0/setup.py") -> None:
         kind = {"gz": "w:gz", "bz2": "w:bz2", "xz": "w:xz", "tar": "w"}[name.rpartition(".")[2]]
@@ -121,6 +126,34 @@ class SourceTest(WithFolder):
                 self.assertIn(put(*entries), (want, "l leads out of it, to .."))
         self.assertEqual(put(("alpha-1.0/a/link", 0o120777, "../setup.py")), "build")
         self.assertEqual(os.readlink(self.path("build/a/link")), "../setup.py")
+
+    def test_bombs(self) -> None:
+        bomb = member("alpha-1.0/zeros")
+        bomb.size = 2 << 30
+        for name, item in {"alpha-1.0.tar.gz": bomb, "alpha-1.0.tar.xz": bomb}.items():
+            with tarfile.open(self.path("source", name), "w:" + name[-2:]) as file:  # type: ignore[call-overload]
+                file.addfile(item)  # its header is enough
+            self.assertEqual(self.put(name), f"{name}: it unpacks to more than 1073741824 bytes")
+        with zipfile.ZipFile(self.path("source/alpha-1.0.zip"), "w") as archive:
+            archive.writestr("alpha-1.0/setup.py", "")
+            archive.filelist[0].file_size = 2 << 30
+        self.assertEqual(self.put("alpha-1.0.zip"), "alpha-1.0.zip: it unpacks to more than 1073741824 bytes")
+
+    def test_headers_that_fill_memory_and_files_without_number(self) -> None:
+        header = member("x", tarfile.XHDTYPE)
+        header.size = 200 << 20
+        with tarfile.open(self.path("source/alpha-1.0.tar.gz"), "w:gz", compresslevel=1) as file:
+            file.addfile(header, Zeros())
+        with tarfile.open(self.path("source/beta-1.0.tar.gz"), "w:gz") as file:
+            for n in range(30):
+                file.addfile(member(f"beta-1.0/{n}"))
+        code = ("import sys; sys.path.insert(0, sys.argv[1]); import sdist; sdist.MEMORY, sdist.ENTRIES = 100 << 20, 20\n"
+                "try: sdist.unpack(sys.argv[2], sys.argv[2], sys.argv[3])\n"
+                "except sdist.Refused as error: print(error)")
+        for name, fault in {"alpha": "it can't be unpacked in 104857600 bytes of memory", "beta": "it holds more than 20 files"}.items():
+            done = subprocess.run([sys.executable, "-c", code, os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                                   self.path(f"source/{name}-1.0.tar.gz"), self.path(name)], capture_output=True, text=True)
+            self.assertEqual((done.stdout.strip(), done.stderr), (fault, ""))
 
     def test_no_project(self) -> None:
         self.sdist(project="a/x.txt")
