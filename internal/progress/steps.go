@@ -1,0 +1,110 @@
+// Package progress turns what an engine tells of its work into text: a view of a few lines
+// for a terminal, which is drawn anew, and lines for a log. It knows no terminal and no
+// clock, and what it keeps of a step is bounded, whatever that prints.
+package progress
+
+import (
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/report"
+)
+
+// tailLimit is how much of a step's output is kept while it runs, in bytes: the view shows
+// its last lines.
+const tailLimit = 4 << 10
+
+// step is a vertex of the graph that has begun.
+type step struct {
+	name, stage    string
+	began, started time.Time // at first, and when it last did: an engine may return to a step
+	ended          time.Time // zero while it runs
+	worked         bool      // and not all of it came from the cache
+	failed         bool
+	stopped        bool                            // since another one failed, or by the user
+	parts          map[string]*client.VertexStatus // that have a size
+	tail           []byte
+}
+
+func (s *step) runs() bool { return s.ended.IsZero() }
+
+// Steps are what is known of an engine's work. [Steps.Update] alone changes them.
+type Steps struct {
+	classifier
+	sizes map[string]int64
+	list  []*step // in the order in which they began
+	byID  map[digest.Digest]*step
+	skew  time.Duration // of the engine's clock against ours
+}
+
+// New are the steps of work that has not begun. All belong to one stage where it is named,
+// else each to its own. The sizes are those of what steps fetch, by their names, as far as
+// they are known.
+func New(stage string, sizes map[string]int64) *Steps {
+	return &Steps{classifier: classifier{stage, map[string]string{}}, sizes: sizes, byID: map[digest.Digest]*step{}}
+}
+
+// Update takes in what the engine tells, and when it did by our clock.
+func (s *Steps) Update(status *client.SolveStatus, now time.Time) {
+	for _, v := range status.Vertexes {
+		s.learn(v.Name)
+	}
+	for _, v := range status.Vertexes {
+		s.vertex(v, now)
+	}
+	for _, part := range status.Statuses {
+		if at := s.byID[part.Vertex]; at != nil && part.Total > 0 {
+			if at.parts == nil {
+				at.parts = map[string]*client.VertexStatus{}
+			}
+			at.parts[part.ID] = part
+		}
+	}
+	for _, l := range status.Logs {
+		if at := s.byID[l.Vertex]; at != nil && at.runs() {
+			at.tail = last(at.tail, l.Data, tailLimit)
+		}
+	}
+}
+
+// glances says of a vertex that it hasn't begun, or that the engine has but looked at it,
+// for the key of its cache.
+func glances(v *client.Vertex) bool {
+	return v.Started == nil || v.Completed != nil && !v.Cached && v.Error == "" && v.Completed.Sub(*v.Started) < time.Millisecond
+}
+
+func isCanceled(v *client.Vertex) bool { return strings.HasSuffix(v.Error, "context canceled") }
+
+func (s *Steps) vertex(v *client.Vertex, now time.Time) {
+	if glances(v) {
+		return
+	}
+	at := s.byID[v.Digest]
+	if at == nil {
+		if len(s.list) == 0 {
+			s.skew = v.Started.Sub(now)
+		}
+		at = &step{stage: s.stage(v.Name), began: *v.Started}
+		s.list, s.byID[v.Digest] = append(s.list, at), at
+	}
+	at.name, at.started, at.ended = report.ShownLine(v.Name), *v.Started, time.Time{}
+	at.worked, at.stopped = at.worked || !v.Cached, isCanceled(v)
+	at.failed = v.Error != "" && !at.stopped
+	if v.Completed != nil {
+		at.ended, at.tail = *v.Completed, nil
+	}
+}
+
+// last is the end of what was kept and what is new.
+func last(kept, more []byte, limit int) []byte {
+	if len(more) >= limit {
+		return append(kept[:0], more[len(more)-limit:]...)
+	}
+	if over := len(kept) + len(more) - limit; over > 0 {
+		kept = kept[:copy(kept, kept[over:])]
+	}
+	return append(kept, more...)
+}
