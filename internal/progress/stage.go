@@ -34,8 +34,7 @@ type classifier struct {
 
 var (
 	made   = regexp.MustCompile(`^(.*): (?:(compile|install)|(select)|install \d+ packages|gather packages|one layer)$`)
-	checks = regexp.MustCompile(`^smoke: |^passthrough smoke$|^scripts of the (library|package) check$`)
-	tools  = regexp.MustCompile(`^unpack uv$|^load tools$|^scripts of `)
+	tools  = regexp.MustCompile(`^unpack uv$|^scripts of `)
 	lists  = regexp.MustCompile(`^list of the files of `)
 	leaves = regexp.MustCompile(`^image$|^exporting |^importing |^(pushing|sending|writing|preparing|copying) `)
 )
@@ -68,11 +67,10 @@ func (c classifier) stage(name string) string {
 		subject = m[1]
 	}
 	checked, isCheck := strings.CutPrefix(subject, "check: ")
-	loaded, isLoad := strings.CutPrefix(subject, "load ")
 	switch {
 	case c.only != "":
 		return c.only
-	case checks.MatchString(name):
+	case strings.HasPrefix(name, "smoke: "), name == "passthrough smoke":
 		return Smoke
 	case c.subjects[subject] != "":
 		return c.subjects[subject]
@@ -82,11 +80,9 @@ func (c classifier) stage(name string) string {
 		return cmp.Or(c.subjects[checked], Runtime)
 	case tools.MatchString(name):
 		return Builder
-	case loaded == App:
+	case name == "load app":
 		return App
-	case isLoad:
-		return cmp.Or(c.subjects[loaded], Fetch)
-	case strings.HasPrefix(name, "fetch "):
+	case strings.HasPrefix(name, "fetch "), strings.HasPrefix(name, "load "):
 		return Fetch
 	case leaves.MatchString(name):
 		return Export

@@ -37,6 +37,8 @@ type Steps struct {
 	sizes map[string]int64
 	list  []*step // in the order in which they began
 	byID  map[digest.Digest]*step
+	await map[digest.Digest]string // what may begin still, with its stage
+	over  bool
 	skew  time.Duration // of the engine's clock against ours
 }
 
@@ -44,8 +46,11 @@ type Steps struct {
 // else each to its own. The sizes are those of what steps fetch, by their names, as far as
 // they are known.
 func New(stage string, sizes map[string]int64) *Steps {
-	return &Steps{classifier: classifier{stage, map[string]string{}}, sizes: sizes, byID: map[digest.Digest]*step{}}
+	return &Steps{classifier: classifier{stage, map[string]string{}}, sizes: sizes, byID: map[digest.Digest]*step{}, await: map[digest.Digest]string{}}
 }
+
+// End says that nothing more begins.
+func (s *Steps) End() { s.over = true }
 
 // Update takes in what the engine tells, and when it did by our clock.
 func (s *Steps) Update(status *client.SolveStatus, now time.Time) {
@@ -79,11 +84,15 @@ func glances(v *client.Vertex) bool {
 func isCanceled(v *client.Vertex) bool { return strings.HasSuffix(v.Error, "context canceled") }
 
 func (s *Steps) vertex(v *client.Vertex, now time.Time) {
+	at := s.byID[v.Digest]
 	if glances(v) {
+		if at == nil && s.await[v.Digest] == "" {
+			s.await[v.Digest] = s.stage(v.Name)
+		}
 		return
 	}
-	at := s.byID[v.Digest]
 	if at == nil {
+		delete(s.await, v.Digest)
 		if len(s.list) == 0 {
 			s.skew = v.Started.Sub(now)
 		}

@@ -13,17 +13,19 @@ import (
 	"lamina.build/internal/report"
 )
 
-// Marks begin the line of a stage or a step: it runs, is done, has failed, was stopped.
+// Marks begin the line of a stage or a step: it runs, is done, has
+// failed, was stopped, or waits for others.
 const (
 	runs    = '•'
 	done    = '✓'
 	failed  = '✗'
 	stopped = '-'
+	waits   = '·'
 )
 
 // Most lines of a step's output, and most steps of one stage, that the view shows at once.
 const (
-	tailLines  = 4
+	tailLines  = 3
 	stageSteps = 4
 )
 
@@ -50,7 +52,7 @@ func (s *Steps) View(now time.Time, columns, rows int) []string {
 	for _, l := range lines {
 		text = append(text, l.text(columns-1))
 		for _, out := range l.tail {
-			text = append(text, clip("    │ "+out, columns-1))
+			text = append(text, clip(strings.Repeat(" ", min(4, columns/20))+"│ "+out, columns-1))
 		}
 	}
 	return text
@@ -71,7 +73,11 @@ func (s *Steps) stageLines(stage string, now time.Time) []line {
 	case len(all) == 0:
 		return nil
 	case len(running) == 0:
-		return []line{s.sum(all)}
+		l := s.sum(all)
+		if l.mark == done && s.waits(stage) {
+			l.mark, l.took = waits, 0
+		}
+		return []line{l}
 	case stage == Fetch:
 		return []line{s.fetching(all, now)}
 	}
@@ -91,10 +97,22 @@ func (s *Steps) stageLines(stage string, now time.Time) []line {
 	return lines
 }
 
+// waits says whether steps of a stage may begin still. Nobody knows of those on which
+// nothing depends but what is in the cache.
+func (s *Steps) waits(stage string) bool {
+	for _, other := range s.await {
+		if other == stage {
+			return !s.over
+		}
+	}
+	return false
+}
+
 // sum is the line of a stage in which nothing runs.
 func (s *Steps) sum(all []*step) line {
 	l := line{mark: done, stage: all[0].stage}
-	var worked, bytes int64
+	var worked int
+	var bytes int64
 	began, ended := all[0].began, all[0].ended
 	for _, at := range all {
 		if at.failed || at.stopped && l.mark == done {
@@ -119,12 +137,19 @@ func (s *Steps) sum(all []*step) line {
 	}
 	l.parts = []string{"from the cache"}
 	if worked > 0 {
-		l.parts = []string{humanize.Count(int(worked), "step")}
+		l.parts = []string{humanize.Count(worked, l.what())}
 	}
 	if bytes > 0 {
 		l.parts = append(l.parts, humanize.Size(bytes))
 	}
 	return l
+}
+
+func (l line) what() string {
+	if l.stage == Fetch {
+		return "file"
+	}
+	return "step"
 }
 
 // fetching is the line of files on their way. An engine tells of them when they have come.
@@ -211,7 +236,7 @@ func fit(lines []line, rows int) []line {
 	}
 	kept := lines[:0]
 	for _, l := range lines {
-		if over > 0 && l.mark == done {
+		if over > 0 && (l.mark == done || l.mark == waits) {
 			over--
 			continue
 		}
@@ -223,7 +248,7 @@ func fit(lines []line, rows int) []line {
 // text is the line in so many columns: the parts that there is room for, and the time at
 // the end.
 func (l line) text(columns int) string {
-	text := fmt.Sprintf("%c %-8s", l.mark, l.stage)
+	text := fmt.Sprintf("%c %-7s", l.mark, l.stage)
 	took := ""
 	if l.took >= time.Second {
 		took = brief(l.took)

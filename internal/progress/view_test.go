@@ -13,10 +13,13 @@ func TestFrames(t *testing.T) {
 	for _, size := range []struct{ columns, rows int }{{80, 24}, {20, 24}, {60, 6}} {
 		var b strings.Builder
 		view, next := New("", sizes), 0
-		for _, seconds := range []int{1, 3, 6, 9, 30, 60, 105, 120, 150, 180} {
+		for _, seconds := range []int{1, 3, 6, 9, 30, 60, 105, 120, 150, 180, 205, 1000} {
 			now := events[0].at.Add(time.Duration(seconds) * time.Second)
 			for ; next < len(events) && !events[next].at.After(now); next++ {
 				view.Update(events[next].status, events[next].at)
+			}
+			if next == len(events) {
+				view.End()
 			}
 			lines := view.View(now, size.columns, size.rows)
 			fmt.Fprintf(&b, "after %d s\n%s\n\n", seconds, strings.Join(lines, "\n"))

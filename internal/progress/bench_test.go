@@ -1,0 +1,35 @@
+package progress
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+// BenchmarkView shows a recorded build on a terminal, a frame for each eighth of a second
+// of it. What it costs is held against the build itself, which took 62 s of CPU.
+func BenchmarkView(b *testing.B) {
+	events, sizes := recorded(b)
+	for b.Loop() {
+		view, now := New("", sizes), events[0].at
+		for _, e := range events {
+			for ; now.Before(e.at); now = now.Add(time.Second / 8) {
+				_, _ = io.WriteString(io.Discard, strings.Join(view.View(now, 80, 24), "\n"))
+			}
+			view.Update(e.status, e.at)
+		}
+	}
+}
+
+// BenchmarkPlain writes the log of the same build.
+func BenchmarkPlain(b *testing.B) {
+	events, sizes := recorded(b)
+	for b.Loop() {
+		var p Plain
+		p.Of("", sizes)
+		for _, e := range events {
+			_, _ = io.WriteString(io.Discard, p.Lines(e.status))
+		}
+	}
+}
