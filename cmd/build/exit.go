@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -85,11 +86,14 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 // keepOutput keeps what the last step that failed had printed.
 func (a *app) keepOutput(text string) (place string, err error) {
 	dir, err := lamina.Options{Env: a.env}.CacheFolder()
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
 	if err != nil {
 		return "", err
 	}
 	place = filepath.Join(dir, "failed-step.log")
-	return place, atomicfile.Write(place, []byte(text+"\n"), 0o600)
+	return place, atomicfile.Write(place, []byte(strings.TrimRight(text, "\n")+"\n"), 0o600)
 }
 
 // whenResumed tells that the program goes on after it was stopped (Ctrl-Z).

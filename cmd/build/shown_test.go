@@ -23,16 +23,16 @@ func TestNotesErrorsAndOutputAreShown(t *testing.T) {
 	var errs strings.Builder
 	u := &ui{stdout: &strings.Builder{}, stderr: &errs}
 	u.note("package %s", "\x1b[31mred\r")
-	u.fail(&lamina.StepError{Step: "na\u009bme", Output: "a\x1b[2J\r\nb\rc\n", Err: fmt.Errorf("na\u009bme: %w", context.Canceled)})
+	u.fail(&lamina.StepError{Step: "na\u009bme", Output: "a\x1b[2J\r\nb\rc\n", Err: fmt.Errorf("na\u009bme: %w", context.Canceled)}, nil)
 	want := "build: package \\x1b[31mred\\r\n" +
-		"build: output of na\\u009bme\n  │ a\\x1b[2J\n  │ b\\rc\n" +
-		"build: error: na\\u009bme: context canceled\n"
+		"build: error: na\\u009bme: context canceled\n" +
+		"build: output of na\\u009bme\n  │ a\\x1b[2J\n  │ b\\rc\n"
 	if diff := cmp.Diff(want, errs.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-// What BuildKit displays has been through our hands.
+// What an engine tells drives no terminal.
 func TestStepsAreShown(t *testing.T) {
 	var errs strings.Builder
 	u := &ui{stdout: &strings.Builder{}, stderr: &errs, mode: "plain"}
@@ -51,7 +51,7 @@ func TestStepsAreShown(t *testing.T) {
 	}
 	steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "fetch \x1b]0;title\a\nbuild: all is well", Started: &now, Completed: &now, Error: "no\x1b[5n"}}}
 	close(steps)
-	if err := u.Watch(t.Context(), lamina.Building, steps); err != nil {
+	if err := u.Watch(t.Context(), lamina.Work{}, steps); err != nil {
 		t.Fatal(err)
 	}
 	got := errs.String()

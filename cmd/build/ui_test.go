@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -18,10 +20,10 @@ import (
 func TestFail(t *testing.T) {
 	step := &lamina.StepError{Step: "smoke: import numpy", Output: "Traceback\r\nImportError\n", Err: errors.New("smoke: import numpy: exit code: 1: ImportError")}
 	err := failure.WithHint(errors.Join(fmt.Errorf("building: %w", step), errors.New("second fault")), "look there")
-	want := "build: output of smoke: import numpy\n" +
-		"  │ Traceback\n  │ ImportError\n" +
-		"build: error: building: smoke: import numpy: exit code: 1: ImportError\n" +
+	want := "build: error: building: smoke: import numpy: exit code: 1: ImportError\n" +
 		"build: error: second fault\n" +
+		"build: output of smoke: import numpy\n" +
+		"  │ Traceback\n  │ ImportError\n" +
 		"build: hint: look there\n"
 	tests := []struct {
 		name   string
@@ -35,7 +37,7 @@ func TestFail(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var out, errs strings.Builder
 			u := &ui{stdout: &out, stderr: &errs, colour: tt.colour, quiet: true}
-			u.fail(err)
+			u.fail(err, nil)
 			u.note("not said")
 			if diff := cmp.Diff(tt.want, errs.String()); diff != "" {
 				t.Errorf("standard error (-want +got):\n%s", diff)
@@ -44,6 +46,35 @@ func TestFail(t *testing.T) {
 				t.Errorf("standard output has %q", out.String())
 			}
 		})
+	}
+}
+
+// Of a long output the end is shown, and where all of it is; all of it where it can't be kept.
+func TestALongOutputIsKeptElsewhere(t *testing.T) {
+	var output strings.Builder
+	for n := range 1200 {
+		fmt.Fprintf(&output, "line %d\n", n)
+	}
+	err := &lamina.StepError{Step: "x: compile", Output: output.String(), Err: errors.New("x: compile: exit code: 2")}
+	cache := t.TempDir()
+	for name, tt := range map[string]struct {
+		keep  func(string) (string, error)
+		title string
+		lines int
+	}{
+		"kept":     {(&app{env: func(string) string { return cache }}).keepOutput, fmt.Sprintf("build: output of x: compile, its last 40 lines; 1200 are in %s/lamina/failed-step.log\n", cache), 40},
+		"not kept": {func(string) (string, error) { return "", errors.New("full") }, "build: output of x: compile\n", 1200},
+	} {
+		var errs strings.Builder
+		u := &ui{stdout: &strings.Builder{}, stderr: &errs}
+		u.fail(err, tt.keep)
+		first, rest, _ := strings.Cut(errs.String(), "\n")
+		if first != "build: error: x: compile: exit code: 2" || !strings.HasPrefix(rest, tt.title) || strings.Count(rest, "\n  │ line ") != tt.lines || !strings.HasSuffix(rest, "│ line 1199\n") {
+			t.Errorf("%s: it says\n%s", name, errs.String())
+		}
+	}
+	if kept, err := os.ReadFile(filepath.Join(cache, "lamina", "failed-step.log")); err != nil || string(kept) != output.String() {
+		t.Errorf("kept are %d bytes, %v", len(kept), err)
 	}
 }
 

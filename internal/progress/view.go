@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/width"
 
@@ -205,13 +206,16 @@ func moved(have, want int64, took time.Duration) []string {
 // tail are the last lines of an output, as a terminal may have them.
 func tail(output []byte) []string {
 	output = bytes.TrimRight(output, "\r\n")
+	for n := 1; n < utf8.UTFMax && len(output) > 0 && !utf8.RuneStart(output[0]); n++ { // the rest of a letter
+		output = output[1:]
+	}
 	if len(output) == 0 {
 		return nil
 	}
 	var lines []string
 	for len(lines) < tailLines && len(output) > 0 {
 		from := bytes.LastIndexByte(output, '\n') + 1
-		if text := strings.TrimSpace(report.Shown(strings.ToValidUTF8(string(output[from:]), "\ufffd"))); text != "" {
+		if text := strings.TrimSpace(report.Shown(string(output[from:]))); text != "" {
 			lines = append([]string{strings.ReplaceAll(text, "\t", " ")}, lines...)
 		}
 		output = output[:max(0, from-1)]
