@@ -177,7 +177,7 @@ func (w *watched) end() string {
 
 func step(name string, started, completed int) *client.SolveStatus {
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	v := &client.Vertex{Digest: digest.FromString(name), Name: name}
+	v := &client.Vertex{Digest: digest.FromString(name), Name: name, Inputs: []digest.Digest{"source"}}
 	from, to := begin.Add(time.Duration(started)*time.Second), begin.Add(time.Duration(completed)*time.Second)
 	if v.Started = &from; completed > 0 {
 		v.Completed = &to

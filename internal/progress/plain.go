@@ -83,13 +83,14 @@ func (p *Plain) Lines(status *client.SolveStatus) string {
 }
 
 func (p *Plain) begin(b *strings.Builder, v *client.Vertex) {
-	if glances(v) {
+	at, stage := p.byID[v.Digest], p.stage(v.Name)
+	isGlance := at == nil && v.Completed != nil && v.Error == "" && isLook(v, stage, false)
+	if v.Started == nil || isGlance || strings.HasPrefix(v.Name, gate) {
 		return
 	}
-	at := p.byID[v.Digest]
 	if at == nil {
 		at = &logged{
-			prefix: fmt.Sprintf("#%d [%s] ", len(p.byID)+1, p.stage(v.Name)), size: p.sizes[v.Name],
+			prefix: fmt.Sprintf("#%d [%s] ", len(p.byID)+1, stage), size: p.sizes[v.Name],
 			streams: map[int][]byte{}, parts: map[string]time.Time{},
 		}
 		p.byID[v.Digest] = at

@@ -23,7 +23,7 @@ type event struct {
 }
 
 // recorded is a build of examples/faceblend by an engine that had nothing: what
-// "--progress rawjson" wrote, without the inputs of steps, and before it the locked sizes.
+// "--progress rawjson" wrote, of the inputs of a step the first, and before it the locked sizes.
 func recorded(t testing.TB) (events []event, sizes map[string]int64) {
 	t.Helper()
 	f, err := os.Open(filepath.Join("testdata", "faceblend.json.gz"))

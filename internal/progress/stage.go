@@ -70,13 +70,13 @@ func (c classifier) stage(name string) string {
 	switch {
 	case c.only != "":
 		return c.only
-	case strings.HasPrefix(name, "smoke: "), name == "passthrough smoke":
+	case strings.HasPrefix(name, "smoke: "):
 		return Smoke
 	case c.subjects[subject] != "":
 		return c.subjects[subject]
 	case lists.MatchString(checked):
 		return Model
-	case isCheck, strings.HasPrefix(name, "passthrough "):
+	case isCheck:
 		return cmp.Or(c.subjects[checked], Runtime)
 	case tools.MatchString(name):
 		return Builder

@@ -22,7 +22,7 @@ type step struct {
 	name, stage    string
 	began, started time.Time // at first, and when it last did: an engine may return to a step
 	ended          time.Time // zero while it runs
-	worked         bool      // and not all of it came from the cache
+	looked, worked bool      // see isLook; a step that didn't work came from the cache
 	failed         bool
 	stopped        bool                            // since another one failed, or by the user
 	parts          map[string]*client.VertexStatus // that have a size
@@ -75,24 +75,29 @@ func (s *Steps) Update(status *client.SolveStatus, now time.Time) {
 	}
 }
 
-// glances says of a vertex that it hasn't begun, or that the engine has but looked at it,
-// for the key of its cache.
-func glances(v *client.Vertex) bool {
-	return v.Started == nil || v.Completed != nil && !v.Cached && v.Error == "" && v.Completed.Sub(*v.Started) < time.Millisecond
+// isLook says of a source that the engine only looks for the key of its cache, which it does
+// first: it comes back to those that it lacks. What isn't of the graph has no inputs either.
+func isLook(v *client.Vertex, stage string, looked bool) bool {
+	return len(v.Inputs) == 0 && !v.Cached && !looked && stage != Export && stage != Model
 }
 
 func isCanceled(v *client.Vertex) bool { return strings.HasSuffix(v.Error, "context canceled") }
 
+// gate begins the names of vertices that only let through what others have made.
+const gate = "passthrough "
+
 func (s *Steps) vertex(v *client.Vertex, now time.Time) {
+	if strings.HasPrefix(v.Name, gate) {
+		return
+	}
 	at := s.byID[v.Digest]
-	if glances(v) {
-		if at == nil && s.await[v.Digest] == "" {
-			s.await[v.Digest] = s.stage(v.Name)
-		}
+	if at == nil && s.await[v.Digest] == "" {
+		s.await[v.Digest] = s.stage(v.Name)
+	}
+	if v.Started == nil {
 		return
 	}
 	if at == nil {
-		delete(s.await, v.Digest)
 		if len(s.list) == 0 {
 			s.skew = v.Started.Sub(now)
 		}
@@ -100,10 +105,17 @@ func (s *Steps) vertex(v *client.Vertex, now time.Time) {
 		s.list, s.byID[v.Digest] = append(s.list, at), at
 	}
 	at.name, at.started, at.ended = report.ShownLine(v.Name), *v.Started, time.Time{}
-	at.worked, at.stopped = at.worked || !v.Cached, isCanceled(v)
+	at.stopped = isCanceled(v)
 	at.failed = v.Error != "" && !at.stopped
 	if v.Completed != nil {
 		at.ended, at.tail = *v.Completed, nil
+	}
+	if isLook(v, at.stage, at.looked) {
+		at.looked = v.Completed != nil
+		return
+	}
+	if delete(s.await, v.Digest); !at.worked && !v.Cached {
+		at.worked, at.began = true, *v.Started
 	}
 }
 

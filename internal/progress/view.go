@@ -3,6 +3,7 @@ package progress
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -76,7 +77,9 @@ func (s *Steps) stageLines(stage string, now time.Time) []line {
 	case len(running) == 0:
 		l := s.sum(all)
 		if l.mark == done && s.waits(stage) {
-			l.mark, l.took = waits, 0
+			if l.mark, l.took = waits, 0; !slices.ContainsFunc(all, func(at *step) bool { return at.worked }) {
+				l.parts = nil
+			}
 		}
 		return []line{l}
 	case stage == Fetch:
@@ -159,7 +162,7 @@ func (s *Steps) fetching(all []*step, now time.Time) line {
 	var came, files int
 	began := now
 	for _, at := range all {
-		if !at.worked {
+		if !at.worked && !at.runs() {
 			continue
 		}
 		if at.began.Before(began) {
