@@ -92,21 +92,26 @@ func (u *ui) fail(err error, keep func(text string) (place string, err error)) {
 	}
 }
 
-// outputLines is how many lines of a step's output are shown: more of them hide the error.
-const outputLines = 40
+// outputLines is how many lines of a step's output are shown, and restLines how many of
+// them follow the one that says why it failed: more of them hide the error.
+const (
+	outputLines = 40
+	restLines   = 10
+)
 
-// output prints the end of what a step had printed, set off from what is ours.
+// output prints what of a step's output says why it failed, set off from what is ours.
 func (u *ui) output(step *lamina.StepError, keep func(text string) (place string, err error)) {
-	lines := strings.Split(strings.TrimRight(report.Shown(step.Output), "\n"), "\n")
+	lines := strings.Split(strings.TrimRight(step.Output, "\n"), "\n")
 	title := "output of " + step.Step
 	if all := len(lines); all > outputLines {
 		if place, err := keep(step.Output); err == nil {
-			lines = lines[all-outputLines:]
-			title += fmt.Sprintf(", its last %d lines; %d are in %s", outputLines, all, place)
+			last := min(all, max(step.Line+restLines, outputLines))
+			lines = lines[last-outputLines : last]
+			title += fmt.Sprintf(", lines %d to %d; all %d are in %s", last-outputLines+1, last, all, place)
 		}
 	}
 	u.lines("", "", title)
-	u.write("  │ " + strings.Join(lines, "\n  │ ") + "\n")
+	u.write("  │ " + strings.ReplaceAll(report.Shown(strings.Join(lines, "\n")), "\n", "\n  │ ") + "\n")
 }
 
 const (

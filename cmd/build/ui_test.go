@@ -49,32 +49,40 @@ func TestFail(t *testing.T) {
 	}
 }
 
-// Of a long output the end is shown, and where all of it is; all of it where it can't be kept.
+// Of a long output that is shown which says why, and where all of it is; all of it where
+// it can't be kept.
 func TestALongOutputIsKeptElsewhere(t *testing.T) {
 	var output strings.Builder
 	for n := range 1200 {
-		fmt.Fprintf(&output, "line %d\n", n)
+		fmt.Fprintf(&output, "line %d\n", n+1)
 	}
-	err := &lamina.StepError{Step: "x: compile", Output: output.String(), Err: errors.New("x: compile: exit code: 2")}
 	cache := t.TempDir()
+	keep := (&app{env: func(string) string { return cache }}).keepOutput
+	kept := filepath.Join(cache, "lamina", "failed-step.log")
 	for name, tt := range map[string]struct {
-		keep  func(string) (string, error)
-		title string
-		lines int
+		line        int
+		keep        func(string) (string, error)
+		title       string
+		first, last int
 	}{
-		"kept":     {(&app{env: func(string) string { return cache }}).keepOutput, fmt.Sprintf("build: output of x: compile, its last 40 lines; 1200 are in %s/lamina/failed-step.log\n", cache), 40},
-		"not kept": {func(string) (string, error) { return "", errors.New("full") }, "build: output of x: compile\n", 1200},
+		"the end":       {1199, keep, ", lines 1161 to 1200; all 1200 are in " + kept, 1161, 1200},
+		"the middle":    {599, keep, ", lines 570 to 609; all 1200 are in " + kept, 570, 609},
+		"the beginning": {0, keep, ", lines 1 to 40; all 1200 are in " + kept, 1, 40},
+		"not kept":      {5, func(string) (string, error) { return "", errors.New("full") }, "", 1, 1200},
 	} {
 		var errs strings.Builder
 		u := &ui{stdout: &strings.Builder{}, stderr: &errs}
-		u.fail(err, tt.keep)
-		first, rest, _ := strings.Cut(errs.String(), "\n")
-		if first != "build: error: x: compile: exit code: 2" || !strings.HasPrefix(rest, tt.title) || strings.Count(rest, "\n  │ line ") != tt.lines || !strings.HasSuffix(rest, "│ line 1199\n") {
-			t.Errorf("%s: it says\n%s", name, errs.String())
+		u.fail(&lamina.StepError{Step: "x: compile", Output: output.String(), Line: tt.line, Err: errors.New("x: compile: exit code: 2")}, tt.keep)
+		want := "build: error: x: compile: exit code: 2\nbuild: output of x: compile" + tt.title + "\n"
+		for n := tt.first; n <= tt.last; n++ {
+			want += fmt.Sprintf("  │ line %d\n", n)
+		}
+		if diff := cmp.Diff(want, errs.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	if kept, err := os.ReadFile(filepath.Join(cache, "lamina", "failed-step.log")); err != nil || string(kept) != output.String() {
-		t.Errorf("kept are %d bytes, %v", len(kept), err)
+	if text, err := os.ReadFile(kept); err != nil || string(text) != output.String() {
+		t.Errorf("kept are %d bytes, %v", len(text), err)
 	}
 }
 

@@ -29,7 +29,7 @@ type Error struct {
 // says why.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s: %v", e.Step, e.Err)
-	if last := lastLine(e.Output); last != "" && strings.HasPrefix(e.Err.Error(), "exit code") {
+	if last := why(e.Output); last != "" && strings.HasPrefix(e.Err.Error(), "exit code") {
 		text += ": " + last
 	}
 	if e.at != "" {

@@ -58,16 +58,16 @@ func TestTheLastLineThatSaysSomething(t *testing.T) {
 	const gcc = "core.cc:3:5: error: ‘nonsense’ was not declared in this scope"
 	excerpt := "\n    3 |     nonsense\n      |     ^~~~~~~~\n"
 	for output, want := range map[string]string{
-		"Traceback (most recent call last):\n  File \"a.py\", line 1\nImportError: libx.so\n\n": "ImportError: libx.so",
-		gcc + excerpt + "error: command '/usr/bin/gcc' failed with exit code 1\n":               gcc,
-		gcc + excerpt + "core.cc:1:1: note: declared here\ncompilation terminated.\n[2/4] x":    "[2/4] x",
+		"Traceback (most recent call last):\n  File \"a.py\", line 1\nImportError: libx.so\n\n":                 "ImportError: libx.so",
+		gcc + excerpt + "error: command '/usr/bin/gcc' failed with exit code 1\n":                               gcc,
+		gcc + excerpt + "core.cc:1:1: note: declared here\ncompilation terminated.\n[2/4] Building x\n[ 50%] x": gcc,
 		"FAILED: core.o\ng++ -c core.cc\n" + gcc + excerpt + "ninja: build stopped: subcommand failed.\nTraceback (most recent call last):\n  File \"s.py\", line 9, in <module>\n    call()\nsubprocess.CalledProcessError: Command '['cmake']' returned non-zero exit status 1.\n\n" +
-			"During handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"t.py\", line 2\n    raise\nSystemExit: Command x returned non-zero exit status 1\n": gcc,
+			"During handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"t.py\", line 2\n    raise\nsubprocess.CalledProcessError: Command x returned non-zero exit status 1.\n\nERROR Backend subprocess exited when trying to invoke build_wheel": gcc,
 		"make[1]: *** [Makefile:3: a.o] Error 1\nmake: *** [all] Error 2":                                       "make: *** [all] Error 2",
 		"checking\nusr/bin/ld: cannot find -lx\ncollect2: error: ld returned 1 exit status\n----------------\n": "usr/bin/ld: cannot find -lx",
 		"": "",
 	} {
-		if got := lastLine(output); got != want {
+		if got := why(output); got != want {
 			t.Errorf("of %q it is %q, want %q", output, got, want)
 		}
 	}

@@ -10,26 +10,34 @@ import (
 var echoes = regexp.MustCompile(`returned non-zero exit status \d+|^(g?make|ninja)(\[\d+\])?: (\*\*\*|build stopped|Leaving|Entering)|` +
 	`^error: command '.*' failed with exit (code|status) \d+|^error: subprocess-exited-with-error|^error: Failed building wheel|^ERROR: Failed to build|` +
 	`^collect2: error: ld returned|^compilation terminated\.|^cc1(plus)?: (all|some) warnings being treated|^\d+ (warnings?|errors?)( and \d+ errors?)? (generated|detected)|` +
-	`^-- Configuring incomplete|^See also "|^FAILED: |: (note|warning): |^(note|hint|warning): |^In file included from |^(During handling of|The above exception) |^\d* *\|`)
+	`^-- Configuring incomplete|^See also "|^FAILED: |: (note|warning): |^(note|hint|warning): |^In file included from |^(During handling of|The above exception) |^\d* *\||` +
+	`^\[ *\d+(/\d+|%)\] |^ERROR Backend subprocess exited|^\[end of output\]`)
 
-// lastLine is the last line of an output that says something: the end of many programs is
-// an echo of another one's.
-func lastLine(output string) string {
-	lines := strings.Split(strings.TrimSpace(output), "\n")
-	last := lines[len(lines)-1]
+// whyLine is which line of an output, from 0, says why a program ended: the last one that
+// says something, since the end of many is an echo of another one's.
+func whyLine(lines []string) int {
 	for i := len(lines) - 1; i >= 0; i-- {
 		line := strings.TrimSpace(lines[i])
 		if echoes.MatchString(line) {
 			i = tracebackOf(lines, i)
 		} else if strings.ContainsFunc(line, isLetter) {
-			last = line
-			break
+			return i
 		}
 	}
-	if last = strings.TrimSpace(last); len(last) > lineLimit {
-		last = strings.ToValidUTF8(last[:lineLimit], "") + "…"
+	return len(lines) - 1
+}
+
+// Line is which line of the output, from 0, says why the step failed.
+func (e *Error) Line() int { return whyLine(strings.Split(e.Output, "\n")) }
+
+// why is the line of an output that says why, cut short.
+func why(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	line := strings.TrimSpace(lines[whyLine(lines)])
+	if len(line) > lineLimit {
+		line = strings.ToValidUTF8(line[:lineLimit], "") + "…"
 	}
-	return last
+	return line
 }
 
 func isLetter(r rune) bool { return r > 0x7f || 'a' <= r|0x20 && r|0x20 <= 'z' }
