@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/log"
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/progress/progressui"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build"
@@ -65,6 +66,39 @@ func TestStepsAreShown(t *testing.T) {
 	}
 	if strings.Contains(got, "\nbuild: ") {
 		t.Errorf("it has lines that look like ours:\n%s", got)
+	}
+}
+
+// Programs read what BuildKit's own client would write, odd bytes and all.
+func TestRawJSONIsBuildKits(t *testing.T) {
+	now := time.Now()
+	status := client.SolveStatus{
+		Vertexes: []*client.Vertex{{Digest: "a", Inputs: []digest.Digest{"b"}, Name: "smoke: \u009b <x>", Started: &now, Error: "e\n"}},
+		Logs:     []*client.VertexLog{{Vertex: "a", Data: []byte("\x00\xff\x1b[2J"), Timestamp: now}},
+		Statuses: []*client.VertexStatus{{ID: "i", Vertex: "a", Current: 3, Total: 4}},
+		Warnings: []*client.VertexWarning{{Vertex: "a", Short: []byte("w")}},
+	}
+	var ours, theirs strings.Builder
+	watch := func(show func(chan *client.SolveStatus) error) {
+		steps, one := make(chan *client.SolveStatus, 1), status
+		steps <- &one
+		close(steps)
+		if err := show(steps); err != nil {
+			t.Fatal(err)
+		}
+	}
+	watch(func(steps chan *client.SolveStatus) error {
+		return (&ui{stderr: &ours, mode: "rawjson"}).Watch(t.Context(), lamina.Work{}, steps)
+	})
+	watch(func(steps chan *client.SolveStatus) error {
+		display, err := progressui.NewDisplay(&theirs, progressui.RawJSONMode)
+		if err == nil {
+			_, err = display.UpdateFrom(t.Context(), steps)
+		}
+		return err
+	})
+	if diff := cmp.Diff(theirs.String(), ours.String()); diff != "" || ours.Len() == 0 {
+		t.Errorf("(-BuildKit's +ours):\n%s", diff)
 	}
 }
 
