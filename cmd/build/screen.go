@@ -99,7 +99,7 @@ func (u *ui) watchScreen(steps <-chan *client.SolveStatus, view *progress.Steps)
 		select {
 		case status, ok := <-steps:
 			if !ok {
-				view.End()
+				view.End(time.Now())
 				u.draw(view)
 				return
 			}

@@ -157,7 +157,7 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 			status := said("x: compile", 1, 1, strings.Repeat(text, 100))
 			for n := range 100 << 20 / (100 * len(text)) {
 				view.Update(status, epoch)
-				if n > 50 { // a log is read by somebody, who takes his time
+				if n > 20 { // a log is read by somebody, who takes his time
 					continue
 				}
 				for line := range strings.Lines(p.Lines(status)) {

@@ -49,8 +49,15 @@ func New(stage string, sizes map[string]int64) *Steps {
 	return &Steps{classifier: classifier{stage, map[string]string{}}, sizes: sizes, byID: map[digest.Digest]*step{}, await: map[digest.Digest]string{}}
 }
 
-// End says that nothing more begins.
-func (s *Steps) End() { s.over = true }
+// End says that nothing more begins, and that what runs has been stopped.
+func (s *Steps) End(now time.Time) {
+	s.over = true
+	for _, at := range s.list {
+		if at.runs() {
+			at.ended, at.stopped = now.Add(s.skew), true
+		}
+	}
+}
 
 // Update takes in what the engine tells, and when it did by our clock.
 func (s *Steps) Update(status *client.SolveStatus, now time.Time) {

@@ -23,7 +23,7 @@ func TestFrames(t *testing.T) {
 				view.Update(events[next].status, events[next].at)
 			}
 			if next == len(events) {
-				view.End()
+				view.End(now)
 			}
 			lines := view.View(now, size.columns, size.rows)
 			fmt.Fprintf(&b, "after %d s\n%s\n\n", seconds, strings.Join(lines, "\n"))
@@ -56,7 +56,7 @@ func TestALookIsNoWork(t *testing.T) {
 	}
 	view.Update(told(vertex("fetch a", at(3), nil)), *at(3))
 	view.Update(told(vertex("fetch a", at(3), at(4))), *at(4))
-	view.End()
+	view.End(*at(4))
 	if got, want := view.View(*at(5), 60, 24), []string{"✓ fetch    1 file  5 B", "✓ runtime  from the cache"}; !slices.Equal(trimmed(got), want) {
 		t.Errorf("at the end it shows %q, want %q", got, want)
 	}
@@ -79,6 +79,12 @@ func TestStepsThatFail(t *testing.T) {
 	got := view.View(ours.Add(5*time.Second), 60, 24)
 	if !strings.HasSuffix(got[0], " 5s") || !slices.Equal(trimmed(got), want) {
 		t.Errorf("it shows %q, want %q", got, want)
+	}
+	cut := *view
+	cut.list = []*step{{stage: Wheels, name: "z: compile", began: epoch, started: epoch}}
+	cut.End(ours.Add(2 * time.Second))
+	if got, want := cut.View(ours, 60, 24), "- wheels   z: compile "; len(got) != 1 || !strings.HasPrefix(got[0], want) || !strings.HasSuffix(got[0], " 2s") {
+		t.Errorf("of a build that was cut it shows %q, want %q", got, want)
 	}
 	fails := func(text string) func(v *client.Vertex) { return func(v *client.Vertex) { v.Error = text } }
 	for _, name := range []string{"a: compile", "c: compile", "d: compile", "e: compile"} {
