@@ -104,11 +104,11 @@ func (h *host) note(format string, args ...any) {
 // line tells one line as it is.
 func (h *host) line(text string) { h.note("%s", text) }
 
-// watch is the display of a task.
-func (h *host) watch(t Task) func(context.Context, chan *client.SolveStatus) error {
+// watch is the display of some work.
+func (h *host) watch(w Work) func(context.Context, chan *client.SolveStatus) error {
 	return func(ctx context.Context, steps chan *client.SolveStatus) error {
 		if h.o.Progress != nil {
-			return h.o.Progress.Watch(ctx, t, steps)
+			return h.o.Progress.Watch(ctx, w, steps)
 		}
 		for range steps { // nobody looks
 		}

@@ -86,7 +86,7 @@ func TestNobodyWatches(t *testing.T) {
 	h.note("nobody hears %s", "this")
 	steps := make(chan *client.SolveStatus)
 	done := make(chan error, 1)
-	go func() { done <- h.watch(Building)(t.Context(), steps) }()
+	go func() { done <- h.watch(Work{})(t.Context(), steps) }()
 	for range 3 {
 		steps <- &client.SolveStatus{}
 	}

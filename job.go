@@ -3,6 +3,7 @@ package lamina
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -49,6 +50,18 @@ func (j job) draw(ctx context.Context, e *engine.Engine) (stages.Image, stages.I
 	return image, in, err
 }
 
+// work is the making of the image, for those who watch.
+func (j job) work() Work {
+	sizes := map[string]int64{}
+	for _, p := range j.lock.Packages {
+		sizes[llb.FetchName(p.FileName())] = p.Size
+	}
+	for _, d := range append(slices.Clone(j.lock.Distributions), j.lock.UV.Wheel()) {
+		sizes[llb.FetchName(path.Base(d.File))] = d.Size
+	}
+	return Work{Task: Building, Sizes: sizes}
+}
+
 // isApart says whether the packages that the variant adds take files of the runtime away.
 // Nobody knows before they are installed: the engine does that first, once, and the image
 // is drawn accordingly.
@@ -59,7 +72,7 @@ func (j job) isApart(ctx context.Context, e *engine.Engine, in stages.Input) (bo
 	}
 	read, err := solve.Read(ctx, e.Client(), solve.ReadRequest{
 		State: lists, Names: []string{llb.GoneFile}, Platform: in.Platform, Store: j.store, Cache: j.remote().Imports,
-		Session: []session.Attachable{j.logins(j.insecure())}, Progress: j.watch(Building),
+		Session: []session.Attachable{j.logins(j.insecure())}, Progress: j.watch(j.work()),
 	})
 	if err != nil {
 		return false, e.Explain(ctx, err)

@@ -91,9 +91,17 @@ type TLS struct {
 type Progress interface {
 	// Note tells one line of news.
 	Note(line string)
-	// Watch shows an engine's work until the channel is closed. Of a task that nobody
+	// Watch shows an engine's work until the channel is closed. Of work that nobody
 	// wants to watch it reads the channel to its end.
-	Watch(ctx context.Context, t Task, steps chan *client.SolveStatus) error
+	Watch(ctx context.Context, w Work, steps chan *client.SolveStatus) error
+}
+
+// Work is what an engine is watched at.
+type Work struct {
+	Task Task
+	// Sizes are the bytes of what steps fetch, as locked, by the names of the steps: an
+	// engine tells of a file when it has come.
+	Sizes map[string]int64
 }
 
 // Task is what an engine works at.

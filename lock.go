@@ -43,7 +43,7 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 	}
 	after, err = p.resolver().Lock(ctx, resolve.Options{
 		Before: before, Upgrade: uv.Upgrade(up), Mirrors: mirrors,
-		Getter: p.files(), Hub: p.hub, Layers: p.knownLayers, Store: p.openStore, Engine: p.openEngine, Progress: p.watch(Resolving),
+		Getter: p.files(), Hub: p.hub, Layers: p.knownLayers, Store: p.openStore, Engine: p.openEngine, Progress: p.watch(Work{Task: Resolving}),
 		Builder: func(ctx context.Context, s spec.Spec, l lock.Lock, from debian.Mirrors, store *blobs.Store) (stages.Input, error) {
 			return job{Project: p, spec: s, lock: l, store: store}.footing(ctx, from)
 		},

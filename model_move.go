@@ -203,5 +203,5 @@ func (h *host) transfer(ctx context.Context, m lock.Model, title string, work fu
 		return unpublishable(err)
 	}
 	job.Source = c
-	return unpublishable(job.Show(ctx, title, h.watch(Moving), work))
+	return unpublishable(job.Show(ctx, title, h.watch(Work{Task: Moving}), work))
 }

@@ -57,7 +57,7 @@ func (h *host) verify(ctx context.Context, work weights.Job, store *layout.Layou
 	done := Moved{Model: m, Layers: len(work.Layers)}
 	var faults []error
 	read := func(where Moved, title string, do func(context.Context, weights.Job) error) {
-		if fault := work.Show(ctx, "verifying "+title, h.watch(Moving), do); fault != nil {
+		if fault := work.Show(ctx, "verifying "+title, h.watch(Work{Task: Moving}), do); fault != nil {
 			faults = append(faults, fmt.Errorf("verifying %s: %w", title, fault))
 			return
 		}

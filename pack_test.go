@@ -28,7 +28,7 @@ type told []string
 
 func (n *told) Note(line string) { *n = append(*n, line) }
 
-func (n *told) Watch(context.Context, Task, chan *client.SolveStatus) error { return nil }
+func (n *told) Watch(context.Context, Work, chan *client.SolveStatus) error { return nil }
 
 // packing is a job of an image with an app and a model, and the tools where an
 // earlier build has unpacked them.

@@ -35,7 +35,7 @@ func (n *notebook) Note(line string) {
 	n.lines = append(n.lines, line)
 }
 
-func (n *notebook) Watch(_ context.Context, _ Task, steps chan *client.SolveStatus) error {
+func (n *notebook) Watch(_ context.Context, _ Work, steps chan *client.SolveStatus) error {
 	for range steps {
 		continue
 	}

@@ -80,7 +80,7 @@ func (j job) checkReproducible(ctx context.Context, e *engine.Engine) error {
 func (j job) differences(ctx context.Context, e *engine.Engine, state llb.State) (found []Difference, err error) {
 	files, err := solve.Read(ctx, e.Client(), solve.ReadRequest{
 		State: state, Names: []string{llb.DifferencesName}, Platform: j.platform(), Store: j.store,
-		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()}, Progress: j.watch(Building),
+		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()}, Progress: j.watch(j.work()),
 	})
 	if err != nil {
 		return nil, e.Explain(ctx, err)

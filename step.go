@@ -14,6 +14,7 @@ type StepError struct {
 	Step   string // its name in the progress: "smoke: import numpy"
 	URL    string // what it fetched, where it is a fetch
 	Output string // the end of what it printed
+	Line   int    // of Output, from 0, that says why it failed
 	Err    error  // all that is known of the failure, with what led to the step
 }
 
@@ -37,7 +38,7 @@ func (e *StepError) Hint() string {
 func explain(ctx context.Context, err error) error {
 	_, told := errors.AsType[*StepError](err) // a build that locks first has it from there
 	if step, ok := errors.AsType[*solve.Error](err); ok && !told {
-		err = &StepError{Step: step.Step, URL: step.URL, Output: step.Output, Err: err}
+		err = &StepError{Step: step.Step, URL: step.URL, Output: step.Output, Line: step.Line(), Err: err}
 	}
 	if err == nil || ctx.Err() == nil || errors.Is(err, ctx.Err()) {
 		return err

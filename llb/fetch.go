@@ -18,9 +18,12 @@ func Fetch(url string, sum digest.Digest, filename string) State {
 		bkllb.Checksum(sum),
 		bkllb.Filename(filename),
 		bkllb.Chmod(0o644),
-		bkllb.WithCustomName("fetch "+filename), here(),
+		bkllb.WithCustomName(FetchName(filename)), here(),
 	)
 }
+
+// FetchName is what the progress calls the fetching of a file.
+func FetchName(filename string) string { return "fetch " + filename }
 
 // Mirrors maps the name of a Debian repository to the URL that its pool paths
 // are relative to.

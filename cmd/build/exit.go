@@ -5,11 +5,16 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"lamina.build"
+
+	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/failure"
 )
 
@@ -74,6 +79,26 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 		a.ui.note("interrupted")
 		return interruptedCode
 	}
-	a.ui.fail(err)
+	a.ui.fail(err, a.keepOutput)
 	return int(failure.KindOf(err))
+}
+
+// keepOutput keeps what the last step that failed had printed.
+func (a *app) keepOutput(text string) (place string, err error) {
+	dir, err := lamina.Options{Env: a.env}.CacheFolder()
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return "", err
+	}
+	place = filepath.Join(dir, "failed-step.log")
+	return place, atomicfile.Write(place, []byte(strings.TrimRight(text, "\n")+"\n"), 0o600)
+}
+
+// whenResumed tells that the program goes on after it was stopped (Ctrl-Z).
+func whenResumed() (resumed <-chan os.Signal, stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGCONT)
+	return signals, func() { signal.Stop(signals) }
 }

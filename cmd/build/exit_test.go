@@ -2,32 +2,51 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build"
 )
 
 // Who reads only the first line ("| head -1") ends a build as Ctrl-C does, with all that
 // it has started.
 func TestAReaderThatGoesAwayEndsABuild(t *testing.T) {
-	if os.Getenv("LAMINA_TEST_UNHEARD") != "" {
+	if how := os.Getenv("LAMINA_TEST_UNHEARD"); how != "" {
 		u := newUI(os.Stdout, os.Stderr, os.Getenv)
 		ctx, stop := interruptible(t.Context(), u)
-		for ctx.Err() == nil {
-			u.note("at work")
+		steps := make(chan *client.SolveStatus)
+		go func() { _ = u.Watch(ctx, lamina.Work{}, steps) }()
+		for n := 0; ctx.Err() == nil; n++ {
+			if how == "notes" {
+				u.note("at work")
+			} else {
+				steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: digest.FromString(fmt.Sprint(n)), Name: "smoke: at work", Started: &time.Time{}}}}
+			}
 			time.Sleep(time.Millisecond)
 		}
 		code := (&app{ui: u}).exitCode(ctx, ctx.Err())
 		stop()
 		os.Exit(code)
 	}
+	for how, want := range map[string]string{"notes": "build: at work\n", "steps": "#1 [smoke] smoke: at work\n"} {
+		t.Run(how, func(t *testing.T) { readsOneLine(t, how, want) })
+	}
+}
+
+func readsOneLine(t *testing.T, how, want string) {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "-test.run", "^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), "LAMINA_TEST_UNHEARD=1")
+	cmd := exec.Command(program, "-test.run", "^TestAReaderThatGoesAwayEndsABuild$")
+	cmd.Env = append(os.Environ(), "LAMINA_TEST_UNHEARD="+how)
 	stderr, err := cmd.StderrPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -35,7 +54,7 @@ func TestAReaderThatGoesAwayEndsABuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if line, readErr := bufio.NewReader(stderr).ReadString('\n'); line != "build: at work\n" {
+	if line, readErr := bufio.NewReader(stderr).ReadString('\n'); line != want {
 		t.Errorf("it prints %q, %v", line, readErr)
 	}
 	_ = stderr.Close()

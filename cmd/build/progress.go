@@ -2,55 +2,77 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"encoding/json"
+	"errors"
+	"io"
 
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/util/progress/progressui"
 
 	"lamina.build"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/progress"
 	"lamina.build/internal/report"
 )
 
 // show says how the work of an engine is shown, in a word of --progress.
 func (u *ui) show(mode string) { u.quiet, u.mode = mode == "quiet", mode }
 
-// checkProgress finds out that a display can't be shown before a build has to.
+// checkProgress finds out that a view can't be shown before a build has to.
 func (u *ui) checkProgress() error {
-	if u.mode == "" {
-		return nil
-	}
-	if _, err := progressui.NewDisplay(u.stderr, progressui.DisplayMode(u.mode)); err != nil {
-		return failure.New(failure.Usage, fmt.Errorf("flag --progress: %s needs a terminal", u.mode))
+	if u.mode == "tty" && !u.canDraw() {
+		return failure.New(failure.Usage, errors.New("flag --progress: tty needs a terminal, and one that isn't dumb (TERM)"))
 	}
 	return nil
 }
+
+// canDraw says whether lines that were written can be drawn anew.
+func (u *ui) canDraw() bool { return isTerminal(u.stderr) && !u.dumb }
 
 // Note implements [lamina.Progress].
 func (u *ui) Note(line string) { u.note("%s", line) }
 
 // Watch implements [lamina.Progress]. Of the resolving of a lock somebody who watches
 // is shown what the engine does, since uv may have sources to fetch; a log gets the few
-// lines of notes.
-func (u *ui) Watch(ctx context.Context, t lamina.Task, steps chan *client.SolveStatus) error {
+// lines of notes. That nobody can be shown anything any more is no failure of the work.
+func (u *ui) Watch(_ context.Context, w lamina.Work, steps chan *client.SolveStatus) error {
 	mode := u.mode
-	if t == lamina.Resolving {
+	if draws := u.canDraw(); (mode == "" || mode == "auto" || w.Task == lamina.Resolving && !u.quiet) && draws {
+		mode = "tty"
+	} else if w.Task == lamina.Resolving {
 		mode = "quiet"
-		if isTerminal(u.stderr) && !u.quiet {
-			mode = "tty"
+	}
+	stage := map[lamina.Task]string{lamina.Resolving: progress.Resolve, lamina.Moving: progress.Model}[w.Task]
+	switch mode {
+	case "quiet":
+		for range steps { // nobody looks
+		}
+	case "rawjson":
+		u.watchJSON(steps)
+	case "tty":
+		u.watchScreen(steps, progress.New(stage, w.Sizes))
+	default:
+		u.mu.Lock()
+		u.plain.Of(stage, w.Sizes)
+		u.mu.Unlock()
+		for status := range steps {
+			u.mu.Lock()
+			_, _ = io.WriteString(u.stderr, u.plain.Lines(status))
+			u.mu.Unlock()
 		}
 	}
-	if mode == "" {
-		mode = "auto"
+	return nil
+}
+
+// watchJSON passes on what the engine tells, as "buildctl --progress rawjson" does.
+func (u *ui) watchJSON(steps <-chan *client.SolveStatus) {
+	var to io.Writer = u.stderr
+	if isTerminal(u.stderr) {
+		to = &report.ShownWriter{To: u.stderr}
 	}
-	display, err := progressui.NewDisplay(u.stderr, progressui.DisplayMode(mode))
-	if err != nil {
-		return fmt.Errorf("showing progress: %w", err)
+	out := json.NewEncoder(to)
+	for status := range steps {
+		u.mu.Lock()
+		_ = out.Encode(status)
+		u.mu.Unlock()
 	}
-	told := make(chan *client.SolveStatus)
-	go report.ShownSteps(steps, told)
-	_, err = display.UpdateFrom(ctx, told)
-	for range told { // so that the engine is heard to the end
-	}
-	return err
 }

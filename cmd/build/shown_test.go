@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/log"
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/progress/progressui"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build"
@@ -23,16 +24,16 @@ func TestNotesErrorsAndOutputAreShown(t *testing.T) {
 	var errs strings.Builder
 	u := &ui{stdout: &strings.Builder{}, stderr: &errs}
 	u.note("package %s", "\x1b[31mred\r")
-	u.fail(&lamina.StepError{Step: "na\u009bme", Output: "a\x1b[2J\r\nb\rc\n", Err: fmt.Errorf("na\u009bme: %w", context.Canceled)})
+	u.fail(&lamina.StepError{Step: "na\u009bme", Output: "a\x1b[2J\r\nb\rc\n", Err: fmt.Errorf("na\u009bme: %w", context.Canceled)}, nil)
 	want := "build: package \\x1b[31mred\\r\n" +
-		"build: output of na\\u009bme\n  │ a\\x1b[2J\n  │ b\\rc\n" +
-		"build: error: na\\u009bme: context canceled\n"
+		"build: error: na\\u009bme: context canceled\n" +
+		"build: output of na\\u009bme\n  │ a\\x1b[2J\n  │ b\\rc\n"
 	if diff := cmp.Diff(want, errs.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-// What BuildKit displays has been through our hands.
+// What an engine tells drives no terminal.
 func TestStepsAreShown(t *testing.T) {
 	var errs strings.Builder
 	u := &ui{stdout: &strings.Builder{}, stderr: &errs, mode: "plain"}
@@ -51,7 +52,7 @@ func TestStepsAreShown(t *testing.T) {
 	}
 	steps <- &client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "fetch \x1b]0;title\a\nbuild: all is well", Started: &now, Completed: &now, Error: "no\x1b[5n"}}}
 	close(steps)
-	if err := u.Watch(t.Context(), lamina.Building, steps); err != nil {
+	if err := u.Watch(t.Context(), lamina.Work{}, steps); err != nil {
 		t.Fatal(err)
 	}
 	got := errs.String()
@@ -65,6 +66,39 @@ func TestStepsAreShown(t *testing.T) {
 	}
 	if strings.Contains(got, "\nbuild: ") {
 		t.Errorf("it has lines that look like ours:\n%s", got)
+	}
+}
+
+// Programs read what BuildKit's own client would write, odd bytes and all.
+func TestRawJSONIsBuildKits(t *testing.T) {
+	now := time.Now()
+	status := client.SolveStatus{
+		Vertexes: []*client.Vertex{{Digest: "a", Inputs: []digest.Digest{"b"}, Name: "smoke: \u009b <x>", Started: &now, Error: "e\n"}},
+		Logs:     []*client.VertexLog{{Vertex: "a", Data: []byte("\x00\xff\x1b[2J"), Timestamp: now}},
+		Statuses: []*client.VertexStatus{{ID: "i", Vertex: "a", Current: 3, Total: 4}},
+		Warnings: []*client.VertexWarning{{Vertex: "a", Short: []byte("w")}},
+	}
+	var ours, theirs strings.Builder
+	watch := func(show func(chan *client.SolveStatus) error) {
+		steps, one := make(chan *client.SolveStatus, 1), status
+		steps <- &one
+		close(steps)
+		if err := show(steps); err != nil {
+			t.Fatal(err)
+		}
+	}
+	watch(func(steps chan *client.SolveStatus) error {
+		return (&ui{stderr: &ours, mode: "rawjson"}).Watch(t.Context(), lamina.Work{}, steps)
+	})
+	watch(func(steps chan *client.SolveStatus) error {
+		display, err := progressui.NewDisplay(&theirs, progressui.RawJSONMode)
+		if err == nil {
+			_, err = display.UpdateFrom(t.Context(), steps)
+		}
+		return err
+	})
+	if diff := cmp.Diff(theirs.String(), ours.String()); diff != "" || ours.Len() == 0 {
+		t.Errorf("(-BuildKit's +ours):\n%s", diff)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"lamina.build"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/progress"
 	"lamina.build/internal/report"
 )
 
@@ -26,8 +27,8 @@ import (
 //     "build: hint: …".
 //   - Nothing that somebody else has written drives the terminal: see [report.Shown].
 //     Standard output has the bytes as they are where no terminal reads them.
-//   - Colour marks these words only, on a terminal only, and never where
-//     NO_COLOR is set.
+//   - Colour marks these words and the marks of the view only, on a terminal only,
+//     and never where NO_COLOR is set.
 type ui struct {
 	mu     sync.Mutex
 	stdout io.Writer
@@ -35,14 +36,14 @@ type ui struct {
 	colour bool
 	quiet  bool
 	mode   string // how the work of an engine is shown, see --progress
+	dumb   bool   // the terminal goes back over nothing
+	screen *screen
+	plain  progress.Plain
 }
 
 func newUI(stdout, stderr io.Writer, env func(string) string) *ui {
-	return &ui{
-		stdout: stdout,
-		stderr: stderr,
-		colour: isTerminal(stderr) && env("NO_COLOR") == "" && env("TERM") != "dumb",
-	}
+	dumb := env("TERM") == "dumb"
+	return &ui{stdout: stdout, stderr: stderr, dumb: dumb, colour: isTerminal(stderr) && env("NO_COLOR") == "" && !dumb}
 }
 
 // isTerminal says whether people are likely to see what is written to w.
@@ -78,41 +79,66 @@ func (u *ui) note(format string, args ...any) {
 	}
 }
 
-// fail prints an error: what the step that failed had printed, every fault on
-// a line of its own, then the hints.
-func (u *ui) fail(err error) {
-	if step, ok := errors.AsType[*lamina.StepError](err); ok && step.Output != "" {
-		u.lines("", "", "output of "+step.Step)
-		u.raw(step.Output)
-	}
+// fail prints an error: every fault on a line of its own, then what the step that failed
+// had printed, then the hints. What is too long is kept elsewhere, by a function that
+// returns where.
+func (u *ui) fail(err error, keep func(text string) (place string, err error)) {
 	u.lines("error: ", red, err.Error())
+	if step, ok := errors.AsType[*lamina.StepError](err); ok && step.Output != "" {
+		u.output(step, keep)
+	}
 	for _, hint := range failure.Hints(err) {
 		u.lines("hint: ", cyan, hint)
 	}
 }
 
+// outputLines is how many lines of a step's output are shown, and restLines how many of
+// them follow the one that says why it failed: more of them hide the error.
 const (
-	red  = "\x1b[1;31m"
-	cyan = "\x1b[36m"
-	off  = "\x1b[0m"
+	outputLines = 40
+	restLines   = 10
+)
+
+// output prints what of a step's output says why it failed, set off from what is ours.
+func (u *ui) output(step *lamina.StepError, keep func(text string) (place string, err error)) {
+	lines := strings.Split(strings.TrimRight(step.Output, "\n"), "\n")
+	title := "output of " + step.Step
+	if all := len(lines); all > outputLines {
+		if place, err := keep(step.Output); err == nil {
+			last := min(all, max(step.Line+restLines, outputLines))
+			lines = lines[last-outputLines : last]
+			title += fmt.Sprintf(", lines %d to %d; all %d are in %s", last-outputLines+1, last, all, place)
+		}
+	}
+	u.lines("", "", title)
+	u.write("  │ " + strings.ReplaceAll(report.Shown(strings.Join(lines, "\n")), "\n", "\n  │ ") + "\n")
+}
+
+const (
+	red   = "\x1b[1;31m"
+	green = "\x1b[32m"
+	cyan  = "\x1b[36m"
+	off   = "\x1b[0m"
 )
 
 func (u *ui) lines(word, colour, text string) {
 	if u.colour && word != "" {
 		word = colour + strings.TrimSuffix(word, " ") + off + " "
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	var b strings.Builder
 	for line := range strings.SplitSeq(strings.TrimRight(report.Shown(text), "\n"), "\n") {
-		fmt.Fprintf(u.stderr, "build: %s%s\n", word, line)
+		fmt.Fprintf(&b, "build: %s%s\n", word, line)
 	}
+	u.write(b.String())
 }
 
-// raw prints the output of somebody else, set off from ours.
-func (u *ui) raw(text string) {
+// write prints whole lines, above those that are drawn.
+func (u *ui) write(text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for line := range strings.SplitSeq(strings.TrimRight(report.Shown(text), "\n"), "\n") {
-		fmt.Fprintf(u.stderr, "  │ %s\n", line)
+	if u.screen != nil {
+		u.screen.above(text)
+		return
 	}
+	_, _ = io.WriteString(u.stderr, text)
 }

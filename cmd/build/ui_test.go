@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -18,10 +20,10 @@ import (
 func TestFail(t *testing.T) {
 	step := &lamina.StepError{Step: "smoke: import numpy", Output: "Traceback\r\nImportError\n", Err: errors.New("smoke: import numpy: exit code: 1: ImportError")}
 	err := failure.WithHint(errors.Join(fmt.Errorf("building: %w", step), errors.New("second fault")), "look there")
-	want := "build: output of smoke: import numpy\n" +
-		"  │ Traceback\n  │ ImportError\n" +
-		"build: error: building: smoke: import numpy: exit code: 1: ImportError\n" +
+	want := "build: error: building: smoke: import numpy: exit code: 1: ImportError\n" +
 		"build: error: second fault\n" +
+		"build: output of smoke: import numpy\n" +
+		"  │ Traceback\n  │ ImportError\n" +
 		"build: hint: look there\n"
 	tests := []struct {
 		name   string
@@ -35,7 +37,7 @@ func TestFail(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var out, errs strings.Builder
 			u := &ui{stdout: &out, stderr: &errs, colour: tt.colour, quiet: true}
-			u.fail(err)
+			u.fail(err, nil)
 			u.note("not said")
 			if diff := cmp.Diff(tt.want, errs.String()); diff != "" {
 				t.Errorf("standard error (-want +got):\n%s", diff)
@@ -44,6 +46,43 @@ func TestFail(t *testing.T) {
 				t.Errorf("standard output has %q", out.String())
 			}
 		})
+	}
+}
+
+// Of a long output that is shown which says why, and where all of it is; all of it where
+// it can't be kept.
+func TestALongOutputIsKeptElsewhere(t *testing.T) {
+	var output strings.Builder
+	for n := range 1200 {
+		fmt.Fprintf(&output, "line %d\n", n+1)
+	}
+	cache := t.TempDir()
+	keep := (&app{env: func(string) string { return cache }}).keepOutput
+	kept := filepath.Join(cache, "lamina", "failed-step.log")
+	for name, tt := range map[string]struct {
+		line        int
+		keep        func(string) (string, error)
+		title       string
+		first, last int
+	}{
+		"the end":       {1199, keep, ", lines 1161 to 1200; all 1200 are in " + kept, 1161, 1200},
+		"the middle":    {599, keep, ", lines 570 to 609; all 1200 are in " + kept, 570, 609},
+		"the beginning": {0, keep, ", lines 1 to 40; all 1200 are in " + kept, 1, 40},
+		"not kept":      {5, func(string) (string, error) { return "", errors.New("full") }, "", 1, 1200},
+	} {
+		var errs strings.Builder
+		u := &ui{stdout: &strings.Builder{}, stderr: &errs}
+		u.fail(&lamina.StepError{Step: "x: compile", Output: output.String(), Line: tt.line, Err: errors.New("x: compile: exit code: 2")}, tt.keep)
+		want := "build: error: x: compile: exit code: 2\nbuild: output of x: compile" + tt.title + "\n"
+		for n := tt.first; n <= tt.last; n++ {
+			want += fmt.Sprintf("  │ line %d\n", n)
+		}
+		if diff := cmp.Diff(want, errs.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if text, err := os.ReadFile(kept); err != nil || string(text) != output.String() {
+		t.Errorf("kept are %d bytes, %v", len(text), err)
 	}
 }
 

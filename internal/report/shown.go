@@ -7,9 +7,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/moby/buildkit/client"
-	"github.com/opencontainers/go-digest"
 )
 
 // Shown is text as a terminal may have it, whoever wrote it: builds, registries and
@@ -41,9 +38,9 @@ func drives(r rune) bool {
 	return r != '\n' && r != '\t' && (r == utf8.RuneError || !unicode.IsGraphic(r))
 }
 
-// shownLine is text that has to stay on one line: a second one would be taken for ours, or
+// ShownLine is text that has to stay on one line: a second one would be taken for ours, or
 // move those that a display goes back over.
-func shownLine(text string) string {
+func ShownLine(text string) string {
 	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(Shown(text))
 }
 
@@ -54,14 +51,14 @@ type shownStream struct{ rest []byte }
 // next one.
 func (s *shownStream) next(piece []byte) string {
 	all := slices.Concat(s.rest, piece)
-	whole := len(all) - begun(all)
+	whole := len(all) - Begun(all)
 	s.rest = all[whole:]
 	return Shown(string(all[:whole]))
 }
 
-// begun is how many bytes at the end of text are the beginning of something: of a letter,
+// Begun is how many bytes at the end of text are the beginning of something: of a letter,
 // or of the end of a line.
-func begun(text []byte) int {
+func Begun(text []byte) int {
 	if len(text) > 0 && text[len(text)-1] == '\r' {
 		return 1
 	}
@@ -88,38 +85,4 @@ func (s *ShownWriter) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
-}
-
-// logStream is one of a step's two outputs.
-type logStream struct {
-	step   digest.Digest
-	number int
-}
-
-// ShownSteps passes on what an engine tells, as a terminal may have it, and ends with in.
-func ShownSteps(in <-chan *client.SolveStatus, out chan<- *client.SolveStatus) {
-	defer close(out)
-	logs := map[logStream]*shownStream{}
-	for s := range in {
-		for _, v := range s.Vertexes {
-			v.Name, v.Error = shownLine(v.Name), Shown(v.Error)
-		}
-		for _, part := range s.Statuses {
-			part.ID, part.Name = shownLine(part.ID), shownLine(part.Name)
-		}
-		for _, l := range s.Logs {
-			at := logStream{l.Vertex, l.Stream}
-			if logs[at] == nil {
-				logs[at] = &shownStream{}
-			}
-			l.Data = []byte(logs[at].next(l.Data))
-		}
-		for _, w := range s.Warnings {
-			w.Short, w.URL = []byte(shownLine(string(w.Short))), shownLine(w.URL)
-			for i, line := range w.Detail {
-				w.Detail[i] = []byte(Shown(string(line)))
-			}
-		}
-		out <- s
-	}
 }

@@ -25,11 +25,11 @@ type Error struct {
 	asks []string // what the package that failed asks debconf: "PACKAGE QUESTION TYPE"
 }
 
-// Error names the step and the cause, with the last line of the output: that
-// is where programs say why they end.
+// Error names the step and the cause, with the last line of the output that
+// says why.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s: %v", e.Step, e.Err)
-	if last := lastLine(e.Output); last != "" && strings.HasPrefix(e.Err.Error(), "exit code") {
+	if last := why(e.Output); last != "" && strings.HasPrefix(e.Err.Error(), "exit code") {
 		text += ": " + last
 	}
 	if e.at != "" {
@@ -37,18 +37,6 @@ func (e *Error) Error() string {
 	}
 	return text
 }
-
-func lastLine(output string) string {
-	lines := strings.Split(strings.TrimSpace(output), "\n")
-	last := strings.TrimSpace(lines[len(lines)-1])
-	if len(last) > lineLimit {
-		last = strings.ToValidUTF8(last[:lineLimit], "") + "…"
-	}
-	return last
-}
-
-// lineLimit is how much of an output's last line an error repeats, in bytes.
-const lineLimit = 300
 
 // Unwrap returns BuildKit's own error.
 func (e *Error) Unwrap() error { return e.Err }
@@ -68,7 +56,7 @@ func (r *recorder) explain(err error, def *bkllb.Definition) error {
 	e := &Error{
 		Step:   r.names[id],
 		URL:    fetched(def, id),
-		Output: strings.TrimRight(string(r.outputs[id]), "\n"),
+		Output: strings.TrimRight(r.output(id), "\n"),
 		Err:    cause(err),
 	}
 	if e.Step == "" {
@@ -76,7 +64,7 @@ func (r *recorder) explain(err error, def *bkllb.Definition) error {
 	}
 	if installation.MatchString(e.Step) {
 		e.packages()
-		if strings.HasPrefix(lastLine(e.Output), "the account of the app: ") { // account.sh: only packages that are installed tell
+		if strings.HasPrefix(why(e.Output), "the account of the app: ") { // account.sh: only packages that are installed tell
 			return failure.New(failure.Usage, e)
 		}
 	}

@@ -3,6 +3,7 @@ package solve
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +53,26 @@ func TestAFailedExecIsToldByItsNameAndOutput(t *testing.T) {
 	}
 }
 
+// What an error repeats of an output is the line that says why, and no echo of it.
+func TestTheLastLineThatSaysSomething(t *testing.T) {
+	const gcc = "core.cc:3:5: error: ‘nonsense’ was not declared in this scope"
+	excerpt := "\n    3 |     nonsense\n      |     ^~~~~~~~\n"
+	for output, want := range map[string]string{
+		"Traceback (most recent call last):\n  File \"a.py\", line 1\nImportError: libx.so\n\n":                 "ImportError: libx.so",
+		gcc + excerpt + "error: command '/usr/bin/gcc' failed with exit code 1\n":                               gcc,
+		gcc + excerpt + "core.cc:1:1: note: declared here\ncompilation terminated.\n[2/4] Building x\n[ 50%] x": gcc,
+		"FAILED: core.o\ng++ -c core.cc\n" + gcc + excerpt + "ninja: build stopped: subcommand failed.\nTraceback (most recent call last):\n  File \"s.py\", line 9, in <module>\n    call()\nsubprocess.CalledProcessError: Command '['cmake']' returned non-zero exit status 1.\n\n" +
+			"During handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"t.py\", line 2\n    raise\nsubprocess.CalledProcessError: Command x returned non-zero exit status 1.\n\nERROR Backend subprocess exited when trying to invoke build_wheel": gcc,
+		"make[1]: *** [Makefile:3: a.o] Error 1\nmake: *** [all] Error 2":                                       "make: *** [all] Error 2",
+		"checking\nusr/bin/ld: cannot find -lx\ncollect2: error: ld returned 1 exit status\n----------------\n": "usr/bin/ld: cannot find -lx",
+		"": "",
+	} {
+		if got := why(output); got != want {
+			t.Errorf("of %q it is %q, want %q", output, got, want)
+		}
+	}
+}
+
 func TestTheLastLineOfAnErrorIsCutShort(t *testing.T) {
 	e := Error{Step: "x", Output: "first\n" + strings.Repeat("ü", 1000) + "\n\n", Err: errors.New("exit code: 2")}
 	if got := e.Error(); len(got) > 400 || strings.Contains(got, "first") || !strings.HasSuffix(got, "ü…") {
@@ -79,8 +100,11 @@ func TestAFailedFetchIsToldByItsURL(t *testing.T) {
 
 func TestOutputIsKeptToItsEnd(t *testing.T) {
 	id := digest.FromString("vertex")
-	r := heard(id, "compile", strings.Repeat("x", outputLimit), "the end")
-	if got := string(r.outputs[id]); len(got) != outputLimit || !strings.HasSuffix(got, "the end") {
+	r := heard(id, "compile", append(slices.Repeat([]string{strings.Repeat("x", outputLimit/3)}, 300), "the end")...)
+	if kept := cap(r.outputs[id]); kept > 8*outputLimit {
+		t.Errorf("it keeps %d bytes", kept)
+	}
+	if got := r.output(id); len(got) != outputLimit || !strings.HasSuffix(got, "the end") {
 		t.Errorf("kept %d bytes that end in %q", len(got), got[max(0, len(got)-10):])
 	}
 }

@@ -68,9 +68,15 @@ func (r *recorder) hear(s *client.SolveStatus) {
 }
 
 func (r *recorder) keep(vertex digest.Digest, data []byte) {
-	all := slices.Concat(r.outputs[vertex], data)
-	if over := len(all) - outputLimit; over > 0 {
-		all = all[over:]
+	all := append(r.outputs[vertex], data...)
+	if over := len(all) - outputLimit; over > outputLimit { // now and then: a step may print for hours
+		all = slices.Clone(all[over:])
 	}
 	r.outputs[vertex] = all
+}
+
+// output is the end of what a step printed.
+func (r *recorder) output(vertex digest.Digest) string {
+	all := r.outputs[vertex]
+	return string(all[max(0, len(all)-outputLimit):])
 }

@@ -69,7 +69,7 @@ target_include_directories(`)
 func TestRealCompilerIsHeard(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	e2etest.Edit(t, filepath.Join(dir, "native", "src", "module.cc"), "PYBIND11_MODULE(_core, m) {", "PYBIND11_MODULE(_core, m) { nonsense;")
-	u.Fails(t, 1, []string{"native: compile", "error: ‘nonsense’ was not declared in this scope"}, dir, "--progress", "quiet")
+	u.Fails(t, 1, []string{"build: error: native: compile: exit code: 1: /build/src/module.cc:", "error: ‘nonsense’ was not declared in this scope"}, dir, "--progress", "quiet")
 	u.HasNoImage(t)
 }
 

@@ -119,7 +119,8 @@ func TestRealCacheIsInProportion(t *testing.T) {
 	t.Logf("a fresh engine moved %d bytes from the registry", r.out.Load())
 	names := map[string]string{} // of steps by their numbers
 	for line := range strings.Lines(built.Stderr) {
-		id, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		id, rest, _ := strings.Cut(strings.TrimSpace(line), " [")
+		_, rest, _ = strings.Cut(rest, "] ") // the stage
 		switch _, known := names[id]; {
 		case !strings.HasPrefix(id, "#"):
 		case !known:

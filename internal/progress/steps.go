@@ -1,0 +1,138 @@
+// Package progress turns what an engine tells of its work into text: a view of a few lines
+// for a terminal, which is drawn anew, and lines for a log. It knows no terminal and no
+// clock, and what it keeps of a step is bounded, whatever that prints.
+package progress
+
+import (
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/report"
+)
+
+// tailLimit is how much of a step's output is kept while it runs, in bytes: the view shows
+// its last lines.
+const tailLimit = 4 << 10
+
+// step is a vertex of the graph that has begun.
+type step struct {
+	name, stage    string
+	began, started time.Time // at first, and when it last did: an engine may return to a step
+	ended          time.Time // zero while it runs
+	looked, worked bool      // see isLook; a step that didn't work came from the cache
+	failed         bool
+	stopped        bool                            // since another one failed, or by the user
+	parts          map[string]*client.VertexStatus // that have a size
+	tail           []byte
+}
+
+func (s *step) runs() bool { return s.ended.IsZero() }
+
+// Steps are what is known of an engine's work. [Steps.Update] alone changes them.
+type Steps struct {
+	classifier
+	sizes map[string]int64
+	list  []*step // in the order in which they began
+	byID  map[digest.Digest]*step
+	await map[digest.Digest]string // what may begin still, with its stage
+	over  bool
+	skew  time.Duration // of the engine's clock against ours
+}
+
+// New are the steps of work that has not begun. All belong to one stage where it is named,
+// else each to its own. The sizes are those of what steps fetch, by their names, as far as
+// they are known.
+func New(stage string, sizes map[string]int64) *Steps {
+	return &Steps{classifier: classifier{stage, map[string]string{}}, sizes: sizes, byID: map[digest.Digest]*step{}, await: map[digest.Digest]string{}}
+}
+
+// End says that nothing more begins, and that what runs has been stopped.
+func (s *Steps) End(now time.Time) {
+	s.over = true
+	for _, at := range s.list {
+		if at.runs() {
+			at.ended, at.stopped = now.Add(s.skew), true
+		}
+	}
+}
+
+// Update takes in what the engine tells, and when it did by our clock.
+func (s *Steps) Update(status *client.SolveStatus, now time.Time) {
+	for _, v := range status.Vertexes {
+		s.learn(v.Name)
+	}
+	for _, v := range status.Vertexes {
+		s.vertex(v, now)
+	}
+	for _, part := range status.Statuses {
+		if at := s.byID[part.Vertex]; at != nil && part.Total > 0 {
+			if at.parts == nil {
+				at.parts = map[string]*client.VertexStatus{}
+			}
+			at.parts[part.ID] = part
+		}
+	}
+	for _, l := range status.Logs {
+		if at := s.byID[l.Vertex]; at != nil && at.runs() {
+			at.tail = last(at.tail, l.Data, tailLimit)
+		}
+	}
+}
+
+// isLook says of a source that the engine only looks for the key of its cache, which it does
+// first: it comes back to those that it lacks. What isn't of the graph has no inputs either.
+func isLook(v *client.Vertex, stage string, looked bool) bool {
+	return len(v.Inputs) == 0 && !v.Cached && !looked && stage != Export && stage != Model
+}
+
+func isCanceled(v *client.Vertex) bool { return strings.HasSuffix(v.Error, "context canceled") }
+
+// gate begins the names of vertices that only let through what others have made.
+const gate = "passthrough "
+
+func (s *Steps) vertex(v *client.Vertex, now time.Time) {
+	if strings.HasPrefix(v.Name, gate) {
+		return
+	}
+	at := s.byID[v.Digest]
+	if at == nil && s.await[v.Digest] == "" {
+		s.await[v.Digest] = s.stage(v.Name)
+	}
+	if v.Started == nil {
+		return
+	}
+	if at == nil {
+		if len(s.list) == 0 {
+			s.skew = v.Started.Sub(now)
+		}
+		at = &step{stage: s.stage(v.Name), began: *v.Started}
+		s.list, s.byID[v.Digest] = append(s.list, at), at
+	}
+	at.name, at.started, at.ended = report.ShownLine(v.Name), *v.Started, time.Time{}
+	at.stopped = isCanceled(v)
+	at.failed = v.Error != "" && !at.stopped
+	if v.Completed != nil {
+		at.ended, at.tail = *v.Completed, nil
+	}
+	if isLook(v, at.stage, at.looked) {
+		at.looked = v.Completed != nil
+		return
+	}
+	if delete(s.await, v.Digest); !at.worked && !v.Cached {
+		at.worked, at.began = true, *v.Started
+	}
+}
+
+// last is the end of what was kept and what is new.
+func last(kept, more []byte, limit int) []byte {
+	if len(more) >= limit {
+		return append(kept[:0], more[len(more)-limit:]...)
+	}
+	if over := len(kept) + len(more) - limit; over > 0 {
+		kept = kept[:copy(kept, kept[over:])]
+	}
+	return append(kept, more...)
+}
