@@ -94,7 +94,8 @@ func (part *Part) Text(file int) []byte {
 	n := 0
 	for some := range slices.Chunk(f.table.byRank(part.names), namesInOne) {
 		n++
-		fmt.Fprintf(&out, "Package: lamina-names\nVersion: %d\nArchitecture: all\nEnhances: %s\n\n", n, strings.Join(some, ", "))
+		// Of one version apt reads the first.
+		fmt.Fprintf(&out, "Package: lamina-names\nVersion: %d.%d\nArchitecture: all\nEnhances: %s\n\n", file, n, strings.Join(some, ", "))
 	}
 	for _, begin := range slices.Sorted(maps.Keys(part.kept[file])) {
 		var p paragraph
