@@ -173,7 +173,8 @@ func (f File) isOf(data []byte) bool {
 
 // Derived returns what is made of a verified file: from the cache folder where it is there,
 // else it is made and kept. Nobody has signed that, so it is kept behind a hash of its own: a
-// disk may have lost what it once held. The name has to change with what it is made of, and how.
+// disk may have lost what it once held. It may help to find what is verified, and to make what is
+// checked, and no more. The name has to change with what it is made of, and how.
 func (g *Getter) Derived(name string, make func() ([]byte, error)) ([]byte, error) {
 	kept := filepath.Join(g.CacheDir, "derived", name)
 	if data, err := os.ReadFile(kept); err == nil && len(data) >= sha256.Size { //nolint:gosec // a name of our own

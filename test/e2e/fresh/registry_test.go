@@ -65,6 +65,7 @@ func (w *countedWriter) Write(p []byte) (int, error) {
 
 // An app change on an engine that has never seen the image moves the app.
 func TestRealAppChangeOnAFreshEngineMovesTheApp(t *testing.T) {
+	t.Parallel()
 	u, dir, r := e2etest.NewUser(t), e2etest.Example(t), newRegistry(t)
 	image, cache := r.host+"/faceblend:1", "type=registry,ref="+r.host+"/faceblend"
 	u.Build(t, dir, "-t", image, "--push", "--insecure-registry", "--cache-to", cache)
@@ -105,6 +106,7 @@ var spared = regexp.MustCompile(`^(check: |smoke: (libraries|requirements|import
 // neither what they were made from nor the builder. With it, an engine that has nothing
 // makes nothing.
 func TestRealCacheIsInProportion(t *testing.T) {
+	t.Parallel()
 	u, dir, r := e2etest.NewUser(t), e2etest.Example(t), newRegistry(t)
 	image, cache := r.host+"/faceblend:1", r.host+"/faceblend:cache"
 	u.Build(t, dir, "-t", image, "--push", "--insecure-registry", "--cache-to", "type=registry,ref="+cache)
