@@ -116,7 +116,7 @@ func Names(list, between string) iter.Seq[string] {
 // nameOf is the name in a relation.
 func nameOf(item string) string {
 	item = strings.TrimSpace(item)
-	if end := strings.IndexAny(item, " (:"); end >= 0 {
+	if end := strings.IndexAny(item, " \t(:"); end >= 0 {
 		item = item[:end]
 	}
 	return item

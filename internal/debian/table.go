@@ -77,6 +77,9 @@ func newTable(text []byte) (table, error) {
 	}
 	var out bytes.Buffer
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		if strings.Contains(name, "\t") { // which no package can be asked for by
+			continue
+		}
 		e := entries[name]
 		fmt.Fprintf(&out, "%s\t%d\t%s\t%s\n", name, e.rank, places(e.own), places(e.provided))
 	}

@@ -18,7 +18,8 @@ import (
 func TestWhatIsKeptOfAnIndexIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	d := testworld.New(t).Debian(testworld.DebianOptions{},
-		testworld.Deb{Name: "hello", Fields: []string{"Provides: greeting"}}, testworld.Deb{Name: "hello", Version: "2.0"}, testworld.Deb{Name: "world"})
+		testworld.Deb{Name: "hello", Fields: []string{"Provides: greeting"}}, testworld.Deb{Name: "hello", Version: "2.0"}, testworld.Deb{Name: "world"},
+		testworld.Deb{Name: "odd", Fields: []string{"Depends: hello\t(>= 1), hello\tworld"}})
 	g := getter(t)
 	whole := func() []string {
 		t.Helper()
