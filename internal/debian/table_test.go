@@ -71,7 +71,7 @@ func plainIndexes(t *testing.T, g *debian.Getter) (found []string) {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		data, err := os.ReadFile(name) //nolint:gosec // of the test
+		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}

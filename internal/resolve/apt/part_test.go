@@ -86,7 +86,7 @@ func TestAPartOfTheIndexGetsTheSameAnswer(t *testing.T) {
 		testworld.Deb{Name: "lamina-asks", Fields: []string{"Depends: lamina-any"}},
 		testworld.Deb{Name: "lamina-b", Fields: []string{"Provides: lamina-any"}})
 	picked := [][]string{{"lamina-asks"}, {"lamina-a", "lamina-asks"}, {"exim4", "postfix"}}
-	suite := cmp.Or(os.Getenv("LAMINA_REAL_SUITE"), "bookworm") //nolint:forbidigo // for tests alone
+	suite := cmp.Or(os.Getenv("LAMINA_REAL_SUITE"), "bookworm")
 	a, err := openArchive(t.Context(), Options{
 		Wishes: lock.Wishes{
 			Platform: "linux/amd64", Suites: []string{suite, suite + "-backports"}, Components: []string{"main"},
@@ -98,7 +98,7 @@ func TestAPartOfTheIndexGetsTheSameAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if os.Getenv("LAMINA_REAL") == "apt" { //nolint:forbidigo // as above
+	if os.Getenv("LAMINA_REAL") == "apt" {
 		picked = append(picked, pick(t, a, 40)...)
 	}
 	want := a.answers(t, picked, a.wholeIndexes)
@@ -134,9 +134,9 @@ func pick(t *testing.T, a *archive, n int) (sets [][]string) {
 			all = append(all, read(t, f)...)
 		}
 	}
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any
+	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // to pick, not to keep a secret
+	random := rand.New(rand.NewPCG(seed, 0))
 	for len(sets) < n {
 		var set []string
 		for range 1 + len(sets)%6 {
