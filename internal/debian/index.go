@@ -54,14 +54,25 @@ func NewIndex(ctx context.Context, files []IndexFile) (*Index, error) {
 
 func (f IndexFile) open() (*indexed, error) {
 	text, err := f.plain()
-	var t table
-	if err == nil {
-		t, err = f.getter.Derived("table"+tableFormat+"-"+filepath.Base(f.Local), func() ([]byte, error) { return newTable(text) })
-	}
 	if err != nil {
-		return nil, failure.WithHint(fmt.Errorf("reading %s of repository %q: %w", f.Path, f.Release.Repository, err), brokenIndex)
+		return nil, err
+	}
+	t, err := f.getter.Derived("table"+tableFormat+"-"+filepath.Base(f.Local), func() ([]byte, error) {
+		made, bad := newTable(text)
+		return made, f.broken(bad)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return &indexed{release: f.Release, text: text, table: t, read: map[int]*Package{}}, nil
+}
+
+// broken says of an error that it is the index's own.
+func (f IndexFile) broken(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure.WithHint(fmt.Errorf("reading %s of repository %q: %w", f.Path, f.Release.Repository, err), brokenIndex)
 }
 
 // at returns the package whose paragraph begins there, always the same one; none where a

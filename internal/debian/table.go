@@ -154,13 +154,16 @@ func (f IndexFile) plain() ([]byte, error) {
 	defer file.Close()
 	reader, err := unpack(file, path.Ext(f.Path))
 	if err != nil {
-		return nil, err
+		return nil, f.broken(err)
 	}
 	data, err := io.ReadAll(reader)
-	if err = errors.Join(err, reader.Close()); err != nil || !listed || !want.isOf(data) {
-		return data, err
+	if err = errors.Join(err, reader.Close()); err != nil {
+		return nil, f.broken(err)
 	}
-	return data, write(kept, data)
+	if listed && want.isOf(data) {
+		err = write(kept, data)
+	}
+	return data, err
 }
 
 // PlainName is the file without its compression, relative to the index.
@@ -194,7 +197,7 @@ func (g *Getter) Derived(name string, make func() ([]byte, error)) ([]byte, erro
 }
 
 func write(name string, parts ...[]byte) error {
-	return atomicfile.Stream(name, 0o644, func(w io.Writer) error {
+	err := atomicfile.Stream(name, 0o644, func(w io.Writer) error {
 		for _, data := range parts {
 			if _, err := w.Write(data); err != nil {
 				return err
@@ -202,6 +205,10 @@ func write(name string, parts ...[]byte) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return fmt.Errorf("keeping what was unpacked: %w", err)
+	}
+	return nil
 }
 
 // byRank sorts names as apt comes upon them, and leaves out those that t has not.
