@@ -235,7 +235,6 @@ const selfTest = `["python3", "/app/handler.py", "--self-test"],`
 // The example's own tests run where its wheel is installed, as its user, before
 // an image is let out. Those of the GPU's side compile a driver that is none.
 func TestRealExamplePassesItsOwnTests(t *testing.T) {
-	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	e2etest.Write(t, filepath.Join(dir, "app", ".dockerignore"), nil)
 	if err := os.CopyFS(filepath.Join(dir, "app", "example"), os.DirFS(filepath.Join(e2etest.Root(t), "examples", "faceblend"))); err != nil {
