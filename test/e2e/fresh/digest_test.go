@@ -14,7 +14,6 @@ import (
 // between two machines, after an export in another compression, and where two builds ran at
 // once and somebody pruned the engine all the while.
 func TestRealDigestIsTheSameEverywhere(t *testing.T) {
-	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	u.Build(t, dir)
 	want := u.Digest(t)

@@ -65,7 +65,6 @@ func (w *countedWriter) Write(p []byte) (int, error) {
 
 // An app change on an engine that has never seen the image moves the app.
 func TestRealAppChangeOnAFreshEngineMovesTheApp(t *testing.T) {
-	t.Parallel()
 	u, dir, r := e2etest.NewUser(t), e2etest.Example(t), newRegistry(t)
 	image, cache := r.host+"/faceblend:1", "type=registry,ref="+r.host+"/faceblend"
 	u.Build(t, dir, "-t", image, "--push", "--insecure-registry", "--cache-to", cache)
@@ -104,8 +103,7 @@ var spared = regexp.MustCompile(`^(check: |smoke: (libraries|requirements|import
 
 // A cache holds the layers of the image and the wheels that were compiled for it, and
 // neither what they were made from nor the builder. With it, an engine that has nothing
-// makes nothing. It is not parallel: an engine counts what other builds make of the same
-// steps meanwhile as a part of the cache.
+// makes nothing.
 func TestRealCacheIsInProportion(t *testing.T) {
 	u, dir, r := e2etest.NewUser(t), e2etest.Example(t), newRegistry(t)
 	image, cache := r.host+"/faceblend:1", r.host+"/faceblend:cache"
