@@ -1,15 +1,16 @@
 package debian
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"iter"
 	"maps"
-	"os"
-	"path"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 	"pault.ag/go/debian/version"
@@ -19,62 +20,96 @@ import (
 
 // Index is what several Packages files offer together.
 type Index struct {
-	all       []*Package // sorted by name
-	providers map[string][]string
-	files     map[place][]*Package // several where an index has one path twice
+	files []*indexed
 }
 
-// place is where a package lies.
-type place struct{ repository, path string }
+// indexed is a Packages file of which single packages are read.
+type indexed struct {
+	release *Release
+	text    []byte
+	table   table
 
-// NewIndex reads Packages files, several at a time.
+	mu   sync.Mutex
+	read map[int]*Package // by where they begin
+}
+
+// NewIndex opens Packages files, several at a time.
 func NewIndex(ctx context.Context, files []IndexFile) (*Index, error) {
-	parts := make([][]*Package, len(files))
+	x := &Index{files: make([]*indexed, len(files))}
 	group, ctx := errgroup.WithContext(ctx)
 	for i, f := range files {
 		group.Go(func() (err error) {
 			if err = context.Cause(ctx); err != nil {
 				return err
 			}
-			parts[i], err = f.read()
+			x.files[i], err = f.open()
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	x := &Index{all: slices.Concat(parts...), providers: map[string][]string{}, files: map[place][]*Package{}}
-	// Stable: of equal versions the one of the earlier source comes first.
-	slices.SortStableFunc(x.all, func(a, b *Package) int { return cmp.Compare(a.Name, b.Name) })
-	for _, p := range x.all {
-		at := place{p.Release.Repository, p.Filename}
-		x.files[at] = append(x.files[at], p)
-		for name := range Names(p.Provides, ",") {
-			if !slices.Contains(x.providers[name], p.Name) {
-				x.providers[name] = append(x.providers[name], p.Name)
-			}
-		}
-	}
 	return x, nil
 }
 
-func (f IndexFile) read() (found []*Package, err error) {
-	file, err := os.Open(f.Local)
+func (f IndexFile) open() (*indexed, error) {
+	text, err := f.plain()
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	plain, err := unpack(file, path.Ext(f.Path))
-	if err == nil {
-		err = ReadPackages(plain, func(p Package) {
-			p.Release = f.Release
-			found = append(found, &p)
-		})
-	}
+	t, err := f.getter.Derived("table"+tableFormat+"-"+filepath.Base(f.Local), func() ([]byte, error) {
+		made, bad := newTable(text)
+		return made, f.broken(bad)
+	})
 	if err != nil {
-		return nil, failure.WithHint(fmt.Errorf("reading %s of repository %q: %w", f.Path, f.Release.Repository, err), brokenIndex)
+		return nil, err
 	}
-	return found, plain.Close()
+	return &indexed{release: f.Release, text: text, table: t, read: map[int]*Package{}}, nil
+}
+
+// broken says of an error that it is the index's own.
+func (f IndexFile) broken(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure.WithHint(fmt.Errorf("reading %s of repository %q: %w", f.Path, f.Release.Repository, err), brokenIndex)
+}
+
+// at returns the package whose paragraph begins there, always the same one; none where a
+// table is wrong.
+func (f *indexed) at(begin int) *Package {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.read[begin]; p != nil || begin >= len(f.text) || !isBlank(lastLine(f.text[:begin])) {
+		return p
+	}
+	var text paragraph
+	text.take(f.text[begin:])
+	p, err := text.pack()
+	if err != nil {
+		return nil
+	}
+	p.Release = f.release
+	f.read[begin] = &p
+	return &p
+}
+
+// lastLine is what stands before the end of a text that ends with a line.
+func lastLine(text []byte) []byte {
+	text = bytes.TrimSuffix(text, []byte("\n"))
+	return text[bytes.LastIndexByte(text, '\n')+1:]
+}
+
+func isBlank(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
+
+// all returns the packages that begin at places, as far as they are what is looked for.
+func (f *indexed) all(places []int, is func(*Package) bool) (found []*Package) {
+	for _, begin := range places {
+		if p := f.at(begin); p != nil && is(p) {
+			found = append(found, p)
+		}
+	}
+	return found
 }
 
 // Names yields the names in a list of relations, as "a (>= 1), b:any" with a comma
@@ -82,31 +117,37 @@ func (f IndexFile) read() (found []*Package, err error) {
 func Names(list, between string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for item := range strings.SplitSeq(list, between) {
-			item = strings.TrimSpace(item)
-			if end := strings.IndexAny(item, " (:"); end >= 0 {
-				item = item[:end]
-			}
-			if item != "" && !yield(item) {
+			if name := nameOf(item); name != "" && !yield(name) {
 				return
 			}
 		}
 	}
 }
 
-// All returns every package, sorted by name. It is not to be changed.
-func (x *Index) All() []*Package { return x.all }
+// nameOf is the name in a relation.
+func nameOf(item string) string {
+	item = strings.TrimSpace(item)
+	if end := strings.IndexAny(item, " \t(:"); end >= 0 {
+		item = item[:end]
+	}
+	return item
+}
+
+// Essential returns the packages that no system is without, in the order of the sources.
+func (x *Index) Essential() []*Package {
+	return x.own(essentialName, func(p *Package) bool { return p.Essential })
+}
 
 // Candidates returns the packages of that name, in the order of the sources.
 func (x *Index) Candidates(name string) []*Package {
-	i, found := slices.BinarySearchFunc(x.all, name, func(p *Package, name string) int { return cmp.Compare(p.Name, name) })
-	if !found {
-		return nil
+	return x.own(name, func(p *Package) bool { return p.Name == name })
+}
+
+func (x *Index) own(name string, is func(*Package) bool) (found []*Package) {
+	for _, f := range x.files {
+		found = append(found, f.all(f.table.find(name).own, is)...)
 	}
-	end := i
-	for end < len(x.all) && x.all[end].Name == name {
-		end++
-	}
-	return x.all[i:end]
+	return found
 }
 
 // Best returns the package of that name that apt would take: the newest one
@@ -130,32 +171,31 @@ func newer(a, b *Package) bool {
 	return aerr == nil && (berr != nil || version.Compare(va, vb) > 0)
 }
 
-// Files returns the packages that lie at a path of a repository by what its indexes say:
-// more than one where these say different things of it.
-func (x *Index) Files(repository, filename string) []*Package {
-	return x.files[place{repository, filename}]
-}
-
 // Providers returns the names of the packages that provide a virtual one, sorted.
-func (x *Index) Providers(name string) []string { return x.providers[name] }
+func (x *Index) Providers(name string) (found []string) {
+	for _, f := range x.files {
+		for _, p := range f.all(f.table.find(name).provided, func(*Package) bool { return true }) {
+			found = append(found, p.Name)
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
 
 // Near returns a few names of packages that a misspelt one may have meant, the
 // nearest first.
 func (x *Index) Near(name string) []string {
 	distance := map[string]int{}
 	limit := 1 + len(name)/4
-	previous := ""
-	for _, p := range x.all {
-		if p.Name == previous {
-			continue
-		}
-		previous = p.Name
-		d := failure.Distance(name, p.Name, limit)
-		if isAffix(name, p.Name) {
-			d = min(d, 1) // numpy for python3-numpy
-		}
-		if d <= limit {
-			distance[p.Name] = d
+	for _, f := range x.files {
+		for other := range f.table.own {
+			d := failure.Distance(name, other, limit)
+			if isAffix(name, other) {
+				d = min(d, 1) // numpy for python3-numpy
+			}
+			if d <= limit {
+				distance[other] = d
+			}
 		}
 	}
 	near := slices.SortedFunc(maps.Keys(distance), func(a, b string) int {

@@ -1,13 +1,10 @@
 package debian
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"crypto/sha512"
-	"errors"
 	"fmt"
-	"io"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -26,6 +23,8 @@ type Package struct {
 	Filename                    string // clean, below the repository
 	SHA256, SHA512              string // hexadecimal; "" for none
 	Size                        int64
+
+	recommends, suggests, replaces, enhances string
 }
 
 // String is "name version".
@@ -59,6 +58,8 @@ type paragraph struct {
 	conflicts, breaks, multiArch  span
 	essential, filename, size     span
 	sha256, sha512                span
+	recommends, suggests          span
+	replaces, enhances            span
 }
 
 // span is where the buffer has the value of a field.
@@ -96,6 +97,14 @@ func (p *paragraph) field(key []byte) *span {
 		return &p.sha512
 	case "Size":
 		return &p.size
+	case "Recommends":
+		return &p.recommends
+	case "Suggests":
+		return &p.suggests
+	case "Replaces":
+		return &p.replaces
+	case "Enhances":
+		return &p.enhances
 	}
 	return nil
 }
@@ -131,6 +140,7 @@ func (p *paragraph) pack() (Package, error) {
 		Provides: get(p.provides), Conflicts: get(p.conflicts), Breaks: get(p.breaks),
 		MultiArch: get(p.multiArch), Essential: get(p.essential) == "yes",
 		Filename: path.Clean(get(p.filename)), SHA256: strings.ToLower(get(p.sha256)), SHA512: strings.ToLower(get(p.sha512)),
+		recommends: get(p.recommends), suggests: get(p.suggests), replaces: get(p.replaces), enhances: get(p.enhances),
 	}
 	var err error
 	out.Size, err = strconv.ParseInt(get(p.size), 10, 64)
@@ -147,49 +157,35 @@ func (p *paragraph) pack() (Package, error) {
 	return out, nil
 }
 
-// ReadPackages reads an unpacked Packages file and calls visit for each
-// package in it.
-func ReadPackages(r io.Reader, visit func(Package)) error {
-	lines := bufio.NewReaderSize(r, 1<<16)
-	var p paragraph
-	flush := func() error {
-		if !p.used {
-			return nil
-		}
-		pkg, err := p.pack()
-		if err != nil {
-			return err
-		}
-		visit(pkg)
-		p = paragraph{buf: p.buf[:0]}
-		return nil
-	}
-	for {
-		line, err := readLine(lines)
-		if text := bytes.TrimRight(line, " \t\r\n"); len(text) > 0 {
-			p.line(text)
-		} else if ferr := flush(); ferr != nil {
-			return ferr
-		}
-		if errors.Is(err, io.EOF) {
-			return flush()
-		}
-		if err != nil {
-			return err
+// take reads the first paragraph of a text, and says how long it is with the empty line
+// behind it.
+func (p *paragraph) take(text []byte) (length int) {
+	*p = paragraph{buf: p.buf[:0]}
+	for line := range bytes.Lines(text) {
+		length += len(line)
+		if line = bytes.TrimRight(line, " \t\r\n"); len(line) > 0 {
+			p.line(line)
+		} else if p.used {
+			break
 		}
 	}
+	return length
 }
 
-// readLine returns the next line, from the reader's own buffer where it fits.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	line, err := r.ReadSlice('\n')
-	if !errors.Is(err, bufio.ErrBufferFull) {
-		return line, err
+// ReadPackages reads an unpacked Packages file and calls visit for each package in it, and
+// where its paragraph begins.
+func ReadPackages(text []byte, visit func(begin int, p Package)) error {
+	var p paragraph
+	for begin := 0; begin < len(text); {
+		length := p.take(text[begin:])
+		if p.used {
+			pkg, err := p.pack()
+			if err != nil {
+				return err
+			}
+			visit(begin, pkg)
+		}
+		begin += length
 	}
-	long := bytes.Clone(line)
-	for errors.Is(err, bufio.ErrBufferFull) {
-		line, err = r.ReadSlice('\n')
-		long = append(long, line...)
-	}
-	return long, err
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -159,4 +160,32 @@ func (r Release) check(subject string, now time.Time, anyAge bool) error {
 		)
 	}
 	return nil
+}
+
+// hashLists are the fields of a Release that list files.
+var hashLists = []string{"MD5Sum", "SHA1", "SHA256", "SHA512"}
+
+// Listing is the text of r with other files in the place of those that it lists. Their names
+// are relative to the index.
+func (r Release) Listing(files map[string][]byte) []byte {
+	var out bytes.Buffer
+	keep := true
+	for line := range bytes.Lines(r.Text) {
+		if isBlank(line) {
+			continue
+		}
+		if line[0] != ' ' && line[0] != '\t' {
+			key, _, _ := bytes.Cut(line, []byte(":"))
+			keep = !slices.Contains(hashLists, string(key))
+		}
+		if keep {
+			out.Write(bytes.TrimRight(line, "\r\n"))
+			out.WriteString("\n")
+		}
+	}
+	out.WriteString("SHA256:\n")
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(&out, " %x %d %s\n", sha256.Sum256(files[name]), len(files[name]), name)
+	}
+	return out.Bytes()
 }

@@ -133,11 +133,14 @@ func (g *Getter) latest(ctx context.Context, address string, note func(string)) 
 	return data, keep, err
 }
 
-// IndexFile is a verified Packages file in the cache.
+// IndexFile is a verified Packages file in the cache, as [Getter.Packages] returns it.
 type IndexFile struct {
 	Release *Release
 	Path    string // below the repository: "dists/bookworm/main/binary-amd64/Packages.gz"
 	Local   string // where it lies
+
+	getter *Getter
+	name   string // in the index
 }
 
 // Packages fetches the Packages files of a release that list packages for arch.
@@ -152,7 +155,7 @@ func (g *Getter) Packages(ctx context.Context, m Mirrors, r *Release, components
 		if err != nil {
 			return nil, explain(fmt.Errorf("fetching packages of %s %s: %w", r.Repository, r.Suite, err))
 		}
-		found = append(found, IndexFile{Release: r, Path: path.Join(r.Dir(), name), Local: local})
+		found = append(found, IndexFile{Release: r, Path: path.Join(r.Dir(), name), Local: local, getter: g, name: name})
 	}
 	return found, nil
 }

@@ -12,6 +12,7 @@ import (
 )
 
 func TestRealSmokeTestHoldsTheImageBack(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `"--self-test"],`, `"--no-such-flag"],`)
 	u.Fails(t, 1, []string{
@@ -24,6 +25,7 @@ func TestRealSmokeTestHoldsTheImageBack(t *testing.T) {
 
 // A project brings links in the output folder: what they lead to isn't touched.
 func TestRealLinksInTheOutputFolder(t *testing.T) {
+	t.Parallel()
 	u, dir, victim := e2etest.NewUser(t), e2etest.Example(t), t.TempDir()
 	thesis := filepath.Join(victim, "Documents", "thesis")
 	if err := errors.Join(
@@ -39,6 +41,7 @@ func TestRealLinksInTheOutputFolder(t *testing.T) {
 }
 
 func TestRealEntrypointMustBeThere(t *testing.T) {
+	t.Parallel()
 	for entrypoint, says := range map[string]string{
 		`["nosuchprog"]`:              "nosuchprog: no such program in the image",
 		`["python3", "/app/nope.py"]`: "/app/nope.py: no such file in the image",
@@ -51,6 +54,7 @@ func TestRealEntrypointMustBeThere(t *testing.T) {
 }
 
 func TestRealMissingLibraryHoldsTheImageBack(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	cmake := filepath.Join(dir, "native", "CMakeLists.txt")
 	e2etest.Edit(t, cmake, "-Wl,--as-needed", "-Wl,--no-as-needed")
@@ -67,6 +71,7 @@ target_include_directories(`)
 }
 
 func TestRealCompilerIsHeard(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	e2etest.Edit(t, filepath.Join(dir, "native", "src", "module.cc"), "PYBIND11_MODULE(_core, m) {", "PYBIND11_MODULE(_core, m) { nonsense;")
 	u.Fails(t, 1, []string{"build: error: native: compile: exit code: 1: /build/src/module.cc:", "error: ‘nonsense’ was not declared in this scope"}, dir, "--progress", "quiet")
@@ -74,6 +79,7 @@ func TestRealCompilerIsHeard(t *testing.T) {
 }
 
 func TestRealLockMustFit(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `"python3-numpy",`, `"python3-numpy", "jq",`)
 	u.Fails(t, 3, []string{"runtime: the spec adds jq", "build: hint: "}, dir)
@@ -91,6 +97,7 @@ func TestRealLockMustFit(t *testing.T) {
 }
 
 func TestRealUnknownPackageIsNamed(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `"python3-numpy",`, `"python3-nunpy",`)
 	before, err := os.ReadFile(filepath.Join(dir, "image.lock"))
@@ -105,6 +112,7 @@ func TestRealUnknownPackageIsNamed(t *testing.T) {
 }
 
 func TestRealUnwritableOutput(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	e2etest.Write(t, filepath.Join(u.Dir, "dist"), []byte("a file where a folder should be"))
 	u.Fails(t, 2, []string{"dist"}, dir)
@@ -113,6 +121,7 @@ func TestRealUnwritableOutput(t *testing.T) {
 // What a build has fetched it needs no network for, and a new wish says what it
 // could not have.
 func TestRealOffline(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	u.Build(t, dir)
 	want := u.Digest(t)
@@ -131,6 +140,7 @@ func TestRealOffline(t *testing.T) {
 }
 
 func TestRealTwoBuildsAtOnce(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	done := make(chan e2etest.Result)
 	for _, v := range []string{"production", "minimal"} {
@@ -146,6 +156,7 @@ func TestRealTwoBuildsAtOnce(t *testing.T) {
 }
 
 func TestRealNothingIsLeftInTheProject(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	u.Build(t, dir)
 	want := map[string]bool{}

@@ -165,6 +165,7 @@ func TestRealChangeMovesItsOwnLayer(t *testing.T) {
 }
 
 func TestRealVariantsShareLayers(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	of := map[string][]string{}
 	for _, v := range []string{"production", "minimal", "debug"} {
@@ -193,6 +194,7 @@ func TestRealVariantsShareLayers(t *testing.T) {
 
 // The bare files are all there, whole, and only when all of them are.
 func TestRealFilesOfAnImage(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	u.Build(t, dir, "-o", "type=local,dest=files", "-o", "type=oci", "--smoke", "off")
 	l, image := u.Image(t, "production")
@@ -211,6 +213,7 @@ func TestRealFilesOfAnImage(t *testing.T) {
 
 // Another lock of the same packages: the spec names one that came by itself before.
 func TestRealRelockMovesNoLayer(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	u.Build(t, dir)
 	_, before := u.Image(t, "production")

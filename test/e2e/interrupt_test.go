@@ -20,6 +20,7 @@ import (
 // A build that is interrupted in any phase exports nothing, says so by its exit
 // code, and the same command again succeeds and leaves nothing of the first.
 func TestRealInterruptedBuilds(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, phase string
 		change      func(t *testing.T, dir string)
@@ -38,6 +39,7 @@ func TestRealInterruptedBuilds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			u, dir := e2etest.NewUser(t), e2etest.Example(t)
 			tt.change(t, dir)
 			args := []string{dir, "--progress", "plain", "-o", "type=oci", "-o", "type=oci,dest=archive.tar"}
@@ -61,6 +63,7 @@ func TestRealInterruptedBuilds(t *testing.T) {
 
 // A package that the mirror has dropped is named, with what to do.
 func TestRealDroppedPackageIsNamed(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.UserOf(t, e2etest.FreshEngine(t)), e2etest.Example(t)
 	target, err := url.Parse(strings.TrimSuffix(testworld.RealMirrors(t)["debian"], "/debian"))
 	if err != nil {
@@ -86,6 +89,7 @@ func TestRealDroppedPackageIsNamed(t *testing.T) {
 
 // A disk that is full says so, keeps what was there, and leaves nothing half.
 func TestRealFullDisk(t *testing.T) {
+	t.Parallel()
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
 	small := t.TempDir()
 	for _, args := range [][]string{

@@ -34,6 +34,9 @@ func open(t *testing.T, debs ...testworld.Deb) *archive {
 	if a.index, err = debian.NewIndex(t.Context(), files); err != nil {
 		t.Fatal(err)
 	}
+	for _, d := range debs {
+		a.part = a.index.Part(d.Name)
+	}
 	return a
 }
 
@@ -138,7 +141,7 @@ func TestSourcesThatCouldChangeTheirLineAreRefused(t *testing.T) {
 func FuzzAnswersNeverPanic(f *testing.F) {
 	f.Add("'file:/repository/0/pool/a.deb' a_1_all.deb 1 SHA256:" + strings.Repeat("0", 64))
 	f.Add("'file:/repository/99999999999999999999/%zz' a_1_all.deb 1 SHA256:" + strings.Repeat("0", 64))
-	a := &archive{index: &debian.Index{}, sources: []debian.Source{{Repository: "test"}}}
+	a := &archive{part: &debian.Part{}, sources: []debian.Source{{Repository: "test"}}}
 	f.Fuzz(func(t *testing.T, line string) {
 		if p, err := a.printed(line); err == nil {
 			t.Errorf("%q: an empty index gave %v", line, p)

@@ -24,6 +24,7 @@ type archive struct {
 	releases []*debian.Release // one each source
 	files    []debian.IndexFile
 	index    *debian.Index
+	part     *debian.Part // of the index, what bears upon the wishes
 }
 
 // openArchive fetches the indexes of all sources side by side. Every source

@@ -148,7 +148,7 @@ func (a *archive) printed(line string) (*debian.Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := a.index.Files(a.repositories()[number], path.Clean(file))
+	found := a.part.At(a.repositories()[number], path.Clean(file))
 	if len(found) == 0 {
 		return nil, errors.New("the verified index has no such package")
 	}

@@ -90,12 +90,14 @@ func (a *archive) writeTools(ctx context.Context, dir string) error {
 		}
 	}
 	// It moved from /bin to /usr/bin between the releases of Debian.
-	program, err := debian.ReadDebFile(local[last], "bin/busybox", "usr/bin/busybox")
+	program, err := a.getter.Derived("busybox-"+filepath.Base(local[last]), func() ([]byte, error) {
+		return debian.ReadDebFile(local[last], "bin/busybox", "usr/bin/busybox")
+	})
 	if err != nil {
 		return fmt.Errorf("unpacking %s: %w", busybox, err)
 	}
 	err = os.WriteFile(filepath.Join(dir, "busybox"), program, 0o755) //nolint:gosec // it is to be executed
-	for _, name := range []string{"extract.sh", "update.sh", "ask.sh", "askone.sh"} {
+	for _, name := range []string{"extract.sh", "ask.sh", "askone.sh"} {
 		script, readErr := scripts.ReadFile("scripts/" + name)
 		err = errors.Join(err, readErr, os.WriteFile(filepath.Join(dir, name), script, 0o600))
 	}
@@ -161,7 +163,7 @@ Dir::Bin::dpkg "/bin/true";
 pkgCacheGen::ForceEssential ",";
 `
 
-// writeIndexes fills a folder with the indexes as a repository that apt reads
+// writeIndexes fills a folder with the part of the indexes as a repository that apt reads
 // from disk: a numbered folder for each, the same paths below as on a mirror.
 func (a *archive) writeIndexes(dir string) error {
 	sources, err := a.sourcesList()
@@ -173,14 +175,20 @@ func (a *archive) writeIndexes(dir string) error {
 		os.WriteFile(filepath.Join(dir, "sources.list"), []byte(sources), 0o600),
 		os.WriteFile(filepath.Join(dir, "apt.conf"), []byte(conf), 0o600),
 	}
-	for _, r := range a.releases {
-		name := filepath.Join(a.folder(dir, r.Repository), r.Dir(), "Release")
-		faults = append(faults, os.MkdirAll(filepath.Dir(name), 0o755), //nolint:gosec // packed and removed
-			os.WriteFile(name, r.Text, 0o600))
-	}
 	faults = append(faults, os.WriteFile(filepath.Join(dir, "nameless"), []byte(a.nameless()), 0o600))
-	for _, f := range a.files {
-		faults = append(faults, place(f.Local, filepath.Join(a.folder(dir, f.Release.Repository), f.Path)))
+	for _, r := range a.releases {
+		files := map[string][]byte{}
+		for i, f := range a.files {
+			if f.Release == r {
+				files[f.PlainName()] = a.part.Text(i)
+			}
+		}
+		files["Release"] = r.Listing(files)
+		for name, text := range files {
+			name = filepath.Join(a.folder(dir, r.Repository), r.Dir(), name)
+			faults = append(faults, os.MkdirAll(filepath.Dir(name), 0o755), //nolint:gosec // packed and removed
+				os.WriteFile(name, text, 0o600))
+		}
 	}
 	return errors.Join(faults...)
 }
@@ -190,7 +198,7 @@ func (a *archive) writeIndexes(dir string) error {
 // neither for these.
 func (a *archive) nameless() string {
 	var list strings.Builder
-	for _, p := range a.index.All() {
+	for _, p := range a.part.All() {
 		if !strings.Contains(path.Base(p.Filename), ".") {
 			fmt.Fprintf(&list, "'file:%s' %s=%s\n", path.Join(a.folder("/repository", p.Release.Repository), p.Filename), p.Name, p.Version)
 		}

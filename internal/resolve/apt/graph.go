@@ -29,6 +29,7 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[lock.Set][]*deb
 	if err != nil {
 		return nil, err
 	}
+	a.part = a.index.Part(asked(o.Wishes.Requests)...)
 	// It is never put in its place: what a killed run leaves goes with the next one.
 	work, err := atomicfile.Folder(filepath.Join(o.Getter.CacheDir, "resolve"))
 	if err != nil {
@@ -50,6 +51,17 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[lock.Set][]*deb
 		return nil, err
 	}
 	return a.sort(list, answers)
+}
+
+// asked are the names of all packages that requests have.
+func asked(requests []lock.Request) (names []string) {
+	for _, r := range requests {
+		for _, p := range r.Packages {
+			name, _, _ := cutName(p)
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func sets(requests []lock.Request) string {
@@ -131,8 +143,7 @@ func packFolder(
 	})
 }
 
-// steps are three, so that the engine keeps what did not change: apt
-// itself, the indexes as it reads them, and the answers.
+// steps are two, so that the engine keeps what seldom changes: apt itself, and the answers.
 func steps(ls footing, list []question) llb.State {
 	step := func(name, script string, mounts ...llb.Mount) llb.Exec {
 		return llb.Exec{
@@ -143,9 +154,8 @@ func steps(ls footing, list []question) llb.State {
 	}
 	indexes := llb.Mount{Target: "/repository", From: llb.Packed(ls.indexes)}
 	apt := step("unpack apt", "extract.sh").On(bkllb.Scratch())
-	ready := step("apt reads the package indexes", "update.sh", indexes).On(apt)
 	return step("apt resolves packages", "ask.sh", indexes, llb.Mount{Target: "/questions", From: llb.Files("questions", files(list))}).
-		Output(ready, "/answers")
+		Output(apt, "/answers")
 }
 
 // run has the engine solve the graph and reads the answers out of it.

@@ -5,7 +5,7 @@
 //
 //	fetch and verify the indexes                     (archive.go, package debian)
 //	unpack apt and what it needs into a root folder  (folders.go)
-//	show it the indexes as a local repository        (folders.go, graph.go)
+//	show it what of the indexes bears upon the wishes (folders.go, graph.go)
 //	let it say what each set of packages takes       (ask.go)
 //	check that against the indexes                   (check.go)
 //

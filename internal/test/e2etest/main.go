@@ -3,10 +3,13 @@ package e2etest
 import (
 	"context"
 	"errors"
+	"flag"
 	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -31,6 +34,8 @@ func Main(m *testing.M) int {
 		log.Print("making a folder for the tests: ", err)
 		return 1
 	}
+	// They wait for the engine more than they work. A flag of the command line still wins.
+	_ = flag.Set("test.parallel", strconv.Itoa(max(4, runtime.GOMAXPROCS(0))))
 	code := m.Run()
 	if err = engineHoldsSecret(); err != nil {
 		log.Print("looking for secrets of the tests: ", err)

@@ -24,10 +24,8 @@ func (w *World) Distribution(mirrors debian.Mirrors, cache string, o DebianOptio
 	getter := debian.NewGetter(cache)
 	index := realIndex(t, mirrors, getter)
 	names = append(names, "apt", "dpkg", "busybox-static", "libeatmydata1", "usr-is-merged")
-	for _, p := range index.All() {
-		if p.Essential {
-			names = append(names, p.Name)
-		}
+	for _, p := range index.Essential() {
+		names = append(names, p.Name)
 	}
 	packages := needed(t, index, names)
 	debs := make([]Deb, 0, len(packages))
