@@ -42,7 +42,7 @@ func TestKeep(t *testing.T) {
 				t.Errorf("a tag is there before the image is read back: %s", got)
 			}
 			r.Forget()
-			image, err := x.Keep(t.Context(), "production")
+			image, err := x.Keep(t.Context())
 			if err = errors.Join(err, x.Close()); err != nil {
 				t.Fatal(err)
 			}
@@ -182,7 +182,7 @@ func TestKeepRefuses(t *testing.T) {
 			}
 			x.Of(picture(t), sources)
 			exportTo(t, x, picture(t).Lean(), tt.spoil)
-			_, err := x.Keep(t.Context(), "production")
+			_, err := x.Keep(t.Context())
 			if err == nil || strings.Count(err.Error(), tt.want) != 3 || strings.Count(err.Error(), `output "type=`) != 3 {
 				t.Errorf("got %v, want %q of three outputs", err, tt.want)
 			}
@@ -217,7 +217,7 @@ func TestKeepHashesWhatItAdds(t *testing.T) {
 		x := opened(t, nil, line)
 		x.Of(picture(t), Sources{Stores: []content.Provider{liar{l.Store(), digest.FromBytes(other)}}})
 		exportTo(t, x, picture(t).Lean(), asIs)
-		if _, err := x.Keep(t.Context(), "production"); err == nil {
+		if _, err := x.Keep(t.Context()); err == nil {
 			t.Errorf("%s: other content is taken", line)
 		}
 		if err := x.Close(); err != nil {
@@ -235,7 +235,7 @@ func TestKeepMissesLayers(t *testing.T) {
 	x := opened(t, nil, "type=oci")
 	x.Of(picture(t), modelSources(t, nil))
 	exportTo(t, x, picture(t).Lean(), func(w *written) { delete(w.layers, w.manifest.Layers[1].Digest) })
-	if _, err := x.Keep(t.Context(), "production"); err == nil || !strings.Contains(err.Error(), "did not arrive") {
+	if _, err := x.Keep(t.Context()); err == nil || !strings.Contains(err.Error(), "did not arrive") {
 		t.Errorf("got %v", err)
 	}
 	if err := x.Close(); err != nil {
@@ -246,7 +246,7 @@ func TestKeepMissesLayers(t *testing.T) {
 // An engine's own store would get weights in whatever form the engine has of them.
 func TestNoWeightsForTheStoreOfAnEngine(t *testing.T) {
 	for weights, want := range map[bool]string{true: `output "type=image,name=a": an engine's own store takes no image with weights`, false: ""} {
-		_, err := NewExports(outputs(t, "type=image,name=a"), "faceblend", weights)
+		_, err := NewExports(outputs(t, "type=image,name=a"), "faceblend", "production", weights)
 		if got := errors.Join(err); want != "" && (got == nil || got.Error() != want) || want == "" && got != nil {
 			t.Errorf("got %v", err)
 		}
@@ -271,7 +271,7 @@ func TestSmallBlobsWaitInMemory(t *testing.T) {
 	if n := count(); n != 1 {
 		t.Errorf("%d blobs are on the disk, want the large one", n)
 	}
-	image, err := x.Keep(t.Context(), "production")
+	image, err := x.Keep(t.Context())
 	if n := count(); err != nil || n != len(image.Manifest.Layers)+2 {
 		t.Errorf("%d blobs are on the disk, %v", n, err)
 	}

@@ -267,7 +267,7 @@ func asIs(*written) {}
 // tagged is the manifest of a tag, nil where there is none.
 func tagged(t *testing.T, name string) []byte {
 	t.Helper()
-	where, tag := split(name)
+	where, tag := output.SplitName(name)
 	_, data, err := repository(t, where).Manifest(context.WithoutCancel(t.Context()), tag)
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		t.Fatal(err)
