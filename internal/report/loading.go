@@ -51,26 +51,32 @@ func (l loader) commands() []command {
 	case l.Layout():
 		return l.folder()
 	case l.Type == output.OCI:
-		file := shellWord(l.Dest)
 		return append([]command{
 			{"docker", l.piped(output.Docker, "docker load")},
-			{"podman", "podman load -i " + file + l.also("podman tag")},
-			{"ctr", "ctr image import " + file + l.also("ctr image tag")},
+			{"podman", l.podmanLoad() + l.also("podman tag")},
+			{"ctr", "ctr image import " + shellWord(l.Dest) + l.also("ctr image tag")},
 		}, l.copied("oci-archive:"+l.Dest)...)
 	case l.Type == output.Docker: // what copies it to a registry makes another manifest
 		file := shellWord(l.Dest)
-		return []command{{"docker", "docker load -i " + file}, {"podman", "podman load -i " + file}, {"ctr", "ctr image import " + file}}
+		return []command{{"docker", "docker load -i " + file}, {"podman", l.podmanLoad()}, {"ctr", "ctr image import " + file}}
 	case l.Push:
 		return l.pulled()
 	}
 	return nil
 }
 
+func (l loader) podmanLoad() string {
+	if hasColon(l.Dest) {
+		return "podman load < " + shellWord(l.Dest)
+	}
+	return "podman load -i " + shellWord(l.Dest)
+}
+
 // folder is for a layout. Docker and ctr can't read one, and podman would call the image by
 // the folder's name.
 func (l loader) folder() []command {
 	podman := l.piped(output.OCI, "podman load")
-	if skopeoReads(l.Dest) {
+	if !hasColon(l.Dest) {
 		podman = "skopeo copy " + shellWord("oci:"+l.Dest+":"+l.Tag) + " containers-storage:" + l.full[0]
 	}
 	return append([]command{
@@ -116,20 +122,23 @@ func (l loader) also(tag string) string {
 
 // copied has skopeo push an image as it is. Weights would be compressed by the way.
 func (l loader) copied(from string) []command {
-	if !skopeoReads(l.Dest) {
+	if hasColon(l.Dest) {
 		return nil
 	}
-	line := "skopeo copy --preserve-digests "
-	if isLocal(l.full[0]) {
+	line, to := "skopeo copy --preserve-digests ", "REGISTRY/"+l.Names[0] // skopeo would take Docker Hub
+	if n := slices.IndexFunc(l.Names, hasRegistry); n >= 0 {
+		to = l.Names[n]
+	}
+	if isLocal(to) {
 		line += "--dest-tls-verify=false "
 	}
-	return []command{{"skopeo", line + shellWord(from) + " " + remote(l.Names[0])}}
+	return []command{{"skopeo", line + shellWord(from) + " docker://" + to}}
 }
 
-// skopeoReads says whether skopeo finds a file: it takes what comes after a colon for a tag.
-func skopeoReads(path string) bool { return !strings.Contains(path, ":") }
+// hasColon says whether skopeo and podman would take a part of a path for a tag.
+func hasColon(path string) bool { return strings.Contains(path, ":") }
 
-// isLocal says whether the registry of a full name is this machine's, which all but podman and
+// isLocal says whether the registry of a name that tells it is this machine's, which all but podman and
 // skopeo ask by plain HTTP.
 func isLocal(name string) bool {
 	registry, _, _ := strings.Cut(name, "/")
@@ -138,14 +147,10 @@ func isLocal(name string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// remote is where skopeo would push the image to. A name without a registry
-// gets a place holder: skopeo would take Docker Hub.
-func remote(name string) string {
+// hasRegistry says whether a name tells its registry.
+func hasRegistry(name string) bool {
 	host, _, found := strings.Cut(name, "/")
-	if !found || !strings.ContainsAny(host, ".:") && host != "localhost" {
-		name = "REGISTRY/" + name
-	}
-	return "docker://" + name
+	return found && (strings.ContainsAny(host, ".:") || host == "localhost")
 }
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
