@@ -138,8 +138,8 @@ func (l loader) copied(from string) []command {
 // hasColon says whether skopeo and podman would take a part of a path for a tag.
 func hasColon(path string) bool { return strings.Contains(path, ":") }
 
-// isLocal says whether the registry of a name that tells it is this machine's, which all but podman and
-// skopeo ask by plain HTTP.
+// isLocal says whether the registry that a name tells is this machine's, which all but podman
+// and skopeo ask by plain HTTP.
 func isLocal(name string) bool {
 	registry, _, _ := strings.Cut(name, "/")
 	host := (&url.URL{Host: registry}).Hostname()

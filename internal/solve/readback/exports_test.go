@@ -224,8 +224,11 @@ func TestAttributes(t *testing.T) {
 		{"layout", "type=oci", map[string]string{
 			"compression": "zstd", "force-compression": "true", "oci-mediatypes": "true", "tar": "false",
 		}},
-		{"docker", "type=docker,dest=-,name=a:1", map[string]string{
-			"compression": "uncompressed", "force-compression": "true", "oci-mediatypes": "false", "tar": "true", "name": "a:1",
+		{"docker", "type=docker,dest=-,name=a:1,name=b", map[string]string{
+			"compression": "uncompressed", "force-compression": "true", "oci-mediatypes": "false", "tar": "true", "name": "a:1,b",
+		}},
+		{"an archive that podman loads", "type=oci,dest=-,name=a:1,name=b", map[string]string{
+			"compression": "zstd", "force-compression": "true", "oci-mediatypes": "true", "tar": "true", "name": "a:1",
 		}},
 		{"push", `type=image,push=true,"name=a,b:2,a:3",registry.insecure=true,compression=gzip`, map[string]string{
 			"compression": "gzip", "force-compression": "true", "oci-mediatypes": "true",

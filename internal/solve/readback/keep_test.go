@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/errdefs"
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
@@ -33,7 +34,7 @@ func TestKeep(t *testing.T) {
 			sources := modelSources(t, map[string]*testworld.Registry{"the same registry": r, "another registry": testworld.NewRegistry(t, testworld.RegistryOptions{})}[from])
 			var stdout bytes.Buffer
 			names := []string{r.Host + "/a:1", r.Host + "/a:2", r.Host + "/b:latest"}
-			x := opened(t, &stdout, "type=oci", `type=image,push=true,"name=`+strings.Join(names, ",")+`"`, "type=oci,dest=a.tar", "type=docker,dest=-,name=a:1", "files")
+			x := opened(t, &stdout, "type=oci,name=r.example/a:1_,name=b", `type=image,push=true,"name=`+strings.Join(names, ",")+`"`, "type=oci,dest=a.tar", "type=docker,dest=-,name=a:1", "files")
 			x.Of(picture(t), sources)
 			exportTo(t, x, picture(t).Lean(), asIs)
 			stale := []byte("of the build before")
@@ -76,14 +77,17 @@ func TestKeep(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			holds(t, archive, want)
-			holds(t, stdout.Bytes(), read(t, write(t, picture(t), outputs(t, "type=docker,dest=-")[0])))
+			holds(t, archive, "docker.io/library/faceblend:production", want)
+			holds(t, stdout.Bytes(), "docker.io/library/a:1", read(t, write(t, picture(t), outputs(t, "type=docker,dest=-")[0])))
 			if data, fault := os.ReadFile("files/models/vae"); fault != nil || string(data) != "vae" {
 				t.Errorf("the files have %q, %v", data, fault)
 			}
 			l := openAt(t, "dist/faceblend")
 			if again, fault := l.Read(t.Context(), "production"); fault != nil || again.Desc.Digest != want.Desc.Digest {
 				t.Errorf("in the layout is %v, %v", again.Desc, fault)
+			}
+			if tags, fault := l.Tags(); fault != nil || !slices.Equal(tags, []string{"1_", "latest", "production"}) {
+				t.Errorf("the tags of the layout are %q, %v", tags, fault)
 			}
 			for data, isThere := range map[string]bool{string(stale): false, string(weights): true} {
 				if _, err = l.Store().Info(t.Context(), digest.FromString(data)); errdefs.IsNotFound(err) == isThere {
@@ -105,7 +109,7 @@ func openAt(t *testing.T, dir string) *layout.Layout {
 }
 
 // holds checks that an archive holds the image, all of its layers, and nothing else.
-func holds(t *testing.T, data []byte, want exported) {
+func holds(t *testing.T, data []byte, name string, want exported) {
 	t.Helper()
 	files := map[string][]byte{}
 	for r := tar.NewReader(bytes.NewReader(data)); ; {
@@ -123,6 +127,9 @@ func holds(t *testing.T, data []byte, want exported) {
 	var index ocispec.Index
 	if err := json.Unmarshal(files["index.json"], &index); err != nil || len(index.Manifests) != 1 || index.Manifests[0].Digest != want.Desc.Digest || index.Manifests[0].Size != want.Desc.Size {
 		t.Errorf("the index is %s, %v", files["index.json"], err)
+	}
+	if got := index.Manifests[0].Annotations[images.AnnotationImageName]; got != name {
+		t.Errorf("the archive calls the image %q, and not %q", got, name)
 	}
 	if strings.Contains(string(files["index.json"]), "distribution.source") {
 		t.Errorf("the index tells of pushes: %s", files["index.json"])
