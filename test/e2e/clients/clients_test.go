@@ -3,6 +3,8 @@ package clients
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,8 +38,10 @@ source = "app"
 [variant.other]
 weights = "none"
 `, map[string]string{"app/main.py": "", "weights/m.safetensors": strings.Repeat("weight", 1<<20)})
-	m, seen := start(t), map[string]bool{}
 	registry := testworld.NewRegistry(t, testworld.RegistryOptions{}).Host
+	address, _ := testworld.ServeTLS(t, testworld.Away(t)+":0", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: registry}))
+	strange := strings.TrimPrefix(address, "https://") // nobody signed its certificate
+	m, seen := start(t), map[string]bool{}
 	for _, tt := range []struct {
 		name  string
 		args  []string
@@ -47,13 +51,16 @@ weights = "none"
 		{"no names", []string{"-o", "type=oci", "-o", "type=oci,dest=a.tar", "-o", "type=docker,dest=d.tar"}, []string{"faceblend:production"}, "docker podman ctr skopeo, docker podman ctr, docker podman ctr skopeo"},
 		{"another variant", []string{"--variant", "other"}, []string{"faceblend:other"}, "docker podman ctr skopeo"},
 		{
-			"names", []string{"-t", "a:1", "-t", registry + "/b:2", "-o", "type=oci", "-o", "type=oci,dest=a.tar", "-o", "type=docker,dest=d.tar"},
-			[]string{"a:1", registry + "/b:2"}, "docker podman ctr skopeo, docker podman ctr, docker podman ctr skopeo",
+			"names",
+			[]string{"-t", "a:1", "-t", registry + "/b:2", "-o", "type=oci", "-o", "type=oci,dest=a.tar", "-o", "type=docker,dest=d.tar"},
+			[]string{"a:1", registry + "/b:2"},
+			"docker podman ctr skopeo, docker podman ctr, docker podman ctr skopeo",
 		},
 		{"odd places", []string{"-o", "type=oci,dest=a:b,tar=false", "-o", "type=oci,dest=It's a:b.tar", "-o", "type=docker,dest=D:d.tar"}, []string{"faceblend:production"}, "docker podman ctr, docker podman ctr, docker podman ctr"},
 		{"an odd folder", []string{"-o", "type=oci,dest=It's Mine,tar=false,compression=gzip"}, []string{"faceblend:production"}, "docker podman ctr skopeo"},
 		{"pushed", []string{"-t", registry + "/c:1", "--push"}, []string{registry + "/c:1"}, "docker podman ctr"},
 		{"pushed as gzip", []string{"-t", registry + "/d:1", "-o", "type=image,push=true,compression=gzip"}, []string{registry + "/d:1"}, "docker podman ctr"},
+		{"pushed to whom nobody trusts", []string{"-t", strange + "/e:1", "--push", "--insecure-registry"}, []string{strange + "/e:1"}, "docker podman ctr"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			metadata := filepath.Join(t.TempDir(), "metadata")

@@ -56,7 +56,7 @@ func start(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", boot, "sh", root, m.Dir) //nolint:gosec // our own
+	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", boot, "sh", root, m.Dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err = cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ exec nsenter --target ${init%% } --mount --pid -- env -i HOME=/root PATH=/usr/sb
 `, cmd.Process.Pid, root, client)
 		name := filepath.Join(bin, client)
 		e2etest.Write(t, name, []byte(enter))
-		if err = os.Chmod(name, 0o755); err != nil { //nolint:gosec // a program
+		if err = os.Chmod(name, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,7 +92,7 @@ exec nsenter --target ${init%% } --mount --pid -- env -i HOME=/root PATH=/usr/sb
 // shell runs a line as the user would, with the clients in PATH.
 func (m *machine) shell(t *testing.T, line string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", line) //nolint:gosec // what was printed
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
 	cmd.Dir, cmd.Env = m.Dir, append(os.Environ(), "PATH="+m.path, "XDG_CACHE_HOME="+m.Cache, "BUILDKIT_HOST="+m.Addr)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
