@@ -31,6 +31,13 @@ type Build struct {
 	Cache   cache.Remote    // caches outside the engine
 	NoCache bool            // run every step anew
 
+	// Labels are those of the image's config beside the spec's, over which they win. Nothing
+	// of a commit or a date is among them unless it is named here or there.
+	Labels map[string]string
+	// Platform is what the image must be for, "linux/amd64", "arm64" or "local": a spec is for
+	// one platform. The default is that.
+	Platform string
+
 	// CheckReproducible installs the Debian packages of the image twice. Where that gives two
 	// results, the image gets no name, and the error holds a [ReproducibleError] for each layer.
 	CheckReproducible bool
@@ -224,7 +231,7 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports,
 	made = Made{
 		Name: j.spec.Name, Variant: j.spec.Variant, Platform: j.spec.Platform,
 		Descriptor: result.Descriptor, Manifest: image.Desc.Digest, Config: cmp.Or(image.Manifest.Config.Digest, result.Config),
-		Layers:  layersOf(image.Manifest, image.Config),
+		Layers:  layersOf(image.Manifest, image.Config.Image),
 		LeftOut: j.leftOut(result.LeftOut), CacheFaults: cacheFaults,
 		Engine: "BuildKit " + e.Version, Lock: digest.FromBytes(j.lock.Format()),
 	}

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/containerd/platforms"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -64,6 +67,7 @@ func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.M
 	app, appErr := j.packApp(ctx)
 	decided := j.wishes.Decided[s.Variant]
 	in.Name, in.Title, in.Version, in.Licenses = s.Name, s.Title, s.Version, s.Licenses
+	in.Labels, in.Healthcheck, in.Volumes = j.labels(), healthcheck(s.App.Healthcheck), s.App.Volumes
 	in.Python = stages.Python{
 		Prune: s.Python.Prune, Optional: s.Python.Optional, Excludes: decided.Excluded, Overridden: decided.Overridden,
 		Collisions: s.Python.Collisions, Asked: decided.Asked, Files: files, URLs: j.python.Mirror.Has,
@@ -78,6 +82,13 @@ func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.M
 	}
 	if n := in.JoinedWheels(); n > 0 {
 		j.note("%d wheels of 100 MB and more share a layer: an image may not have a layer for each", n)
+	}
+	for _, v := range s.App.Volumes {
+		for _, m := range s.Models {
+			if j.hasWeights() && strings.HasPrefix(m.Path+"/", v+"/") {
+				j.note("volume %q holds the model at %s: docker and podman copy it for each container", v, m.Path)
+			}
+		}
 	}
 	modelsErr := j.packModels(ctx, in.Models, in.ModelLayers())
 	if err := errors.Join(blame(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr); err != nil {
@@ -168,6 +179,26 @@ func (j job) packFile(ctx context.Context, name string, d lock.Distribution) (ll
 	return layers.File(ctx, j.store, layers.FileOptions{
 		Name: d.File, Target: "/" + d.File, Data: data, Compression: layers.Uncompressed, Platform: j.platform(),
 	})
+}
+
+// labels are those of the spec, and those of the build, which win.
+func (j job) labels() map[string]string {
+	labels := maps.Clone(j.spec.App.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, j.Labels)
+	return labels
+}
+
+func healthcheck(h spec.Healthcheck) *dockerspec.HealthcheckConfig {
+	if len(h.Test) == 0 {
+		return nil
+	}
+	return &dockerspec.HealthcheckConfig{
+		Test: h.Test, Interval: time.Duration(h.Interval), Timeout: time.Duration(h.Timeout),
+		StartPeriod: time.Duration(h.StartPeriod), StartInterval: time.Duration(h.StartInterval), Retries: h.Retries,
+	}
 }
 
 // notLocked says that a file beside the spec is another one than the lock has.

@@ -63,8 +63,9 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 		"the architecture is arm64v8, and not amd64":                               func(i *layout.Image) { i.Config.Architecture, i.Config.Variant = "arm64", "v8" },
 		"the operating system is plan9, and not linux":                             func(i *layout.Image) { i.Config.OS = "plan9" },
 		`the config runs {"Env":["A=\u003cb\u003e\u0026c"],"Entrypoint":["/bin/sh"]}, and not `: func(i *layout.Image) {
-			i.Config.Config.Entrypoint = []string{"/bin/sh"}
+			i.Config.Config.Entrypoint, i.Config.Config.Healthcheck = []string{"/bin/sh"}, nil
 		},
+		`"Healthcheck":{"Test":["CMD","true"],"Retries":3}}`: func(i *layout.Image) { i.Config.Config.Healthcheck = nil },
 		"the media type of the manifest is , and not ": func(i *layout.Image) { i.Manifest.MediaType = "" },
 		"the media type of the config is x, and not ":  func(i *layout.Image) { i.Manifest.Config.MediaType = "x" },
 	} {
