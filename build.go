@@ -94,6 +94,9 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	if j.spec, err = p.file.Variant(j.Variant); err != nil {
 		return err
 	}
+	if err = j.checkPlatforms(); err != nil {
+		return err
+	}
 	if j.models, err = p.findModels(ctx, p.o.Models); err != nil {
 		return err
 	}
@@ -128,6 +131,10 @@ func (b Build) Check() error {
 	}
 	if b.Stdout == nil && slices.ContainsFunc(b.Outputs, output.Output.ToStdout) {
 		faults = append(faults, errors.New("an output goes to \"-\", and there is no Stdout"))
+	}
+	if b.Platform != "" {
+		_, err := parsePlatform(b.Platform)
+		faults = append(faults, err)
 	}
 	faults = append(faults, output.CheckAll(b.Outputs), b.Cache.Check())
 	for _, e := range slices.Concat(b.Cache.Imports, b.Cache.Exports) {
@@ -248,6 +255,12 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports,
 		saved := Saved{Output: o, Manifest: x.Kept[i]}
 		if o.Layout() {
 			saved.Tag = j.spec.Variant
+		}
+		if o.ByDigest {
+			saved.Names = nil
+			for _, name := range o.Names {
+				saved.Names = append(saved.Names, name+"@"+saved.Manifest.String())
+			}
 		}
 		made.Saved = append(made.Saved, saved)
 	}

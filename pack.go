@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/containerd/platforms"
-	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -179,26 +176,6 @@ func (j job) packFile(ctx context.Context, name string, d lock.Distribution) (ll
 	return layers.File(ctx, j.store, layers.FileOptions{
 		Name: d.File, Target: "/" + d.File, Data: data, Compression: layers.Uncompressed, Platform: j.platform(),
 	})
-}
-
-// labels are those of the spec, and those of the build, which win.
-func (j job) labels() map[string]string {
-	labels := maps.Clone(j.spec.App.Labels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	maps.Copy(labels, j.Labels)
-	return labels
-}
-
-func healthcheck(h spec.Healthcheck) *dockerspec.HealthcheckConfig {
-	if len(h.Test) == 0 {
-		return nil
-	}
-	return &dockerspec.HealthcheckConfig{
-		Test: h.Test, Interval: time.Duration(h.Interval), Timeout: time.Duration(h.Timeout),
-		StartPeriod: time.Duration(h.StartPeriod), StartInterval: time.Duration(h.StartInterval), Retries: h.Retries,
-	}
 }
 
 // notLocked says that a file beside the spec is another one than the lock has.

@@ -43,7 +43,7 @@ func Image(m lamina.Made) string {
 	}
 	b.WriteString("\n")
 	for _, s := range m.Saved {
-		fmt.Fprintf(&b, "\n%s\n", where(s))
+		fmt.Fprintf(&b, "\n%s\n", where(s, m))
 		if s.Manifest != "" && s.Manifest != m.Manifest { // it is compressed otherwise
 			fmt.Fprintf(&b, "  %-7s %s\n", "digest", s.Manifest)
 		}
@@ -127,12 +127,18 @@ func table(indent string, rows [][]string) string {
 }
 
 // where says where the image is.
-func where(s lamina.Saved) string {
+func where(s lamina.Saved, m lamina.Made) string {
 	switch {
 	case s.Type == output.Image && s.Push:
 		return "pushed to " + strings.Join(s.Names, ", ")
 	case s.Type == output.Image:
 		return "kept by the engine as " + strings.Join(s.Names, ", ")
+	case s.Type == output.CacheOnly:
+		return "kept by the engine and in caches alone"
+	case s.Loads() && len(s.Names) > 0:
+		return "loaded into docker as " + strings.Join(s.Names, ", ")
+	case s.Loads():
+		return fmt.Sprintf("loaded into docker: %s", m.Config)
 	case s.ToStdout():
 		return "written to the standard output"
 	case s.Tag != "":
@@ -153,7 +159,7 @@ func loading(s lamina.Saved, m lamina.Made) []usage {
 	}
 	skopeo := func(from, to string) string { return fmt.Sprintf("skopeo copy %s %s", from, to) }
 	switch {
-	case s.ToStdout():
+	case s.ToStdout(), s.Loads():
 		return nil
 	case s.Layout():
 		from := shellWord("oci:" + s.Dest + ":" + s.Tag)

@@ -65,9 +65,10 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 		`the config runs {"Env":["A=\u003cb\u003e\u0026c"],"Entrypoint":["/bin/sh"]}, and not `: func(i *layout.Image) {
 			i.Config.Config.Entrypoint, i.Config.Config.Healthcheck = []string{"/bin/sh"}, nil
 		},
-		`"Healthcheck":{"Test":["CMD","true"],"Retries":3}}`: func(i *layout.Image) { i.Config.Config.Healthcheck = nil },
-		"the media type of the manifest is , and not ": func(i *layout.Image) { i.Manifest.MediaType = "" },
-		"the media type of the config is x, and not ":  func(i *layout.Image) { i.Manifest.Config.MediaType = "x" },
+		`"Healthcheck":{"Test":["CMD","true"],"Retries":3}}`:          func(i *layout.Image) { i.Config.Config.Healthcheck = nil },
+		`the annotations of the manifest are {"a":"b"}, and not null`: func(i *layout.Image) { i.Manifest.Annotations = map[string]string{"a": "b"} },
+		"the media type of the manifest is , and not ":                func(i *layout.Image) { i.Manifest.MediaType = "" },
+		"the media type of the config is x, and not ":                 func(i *layout.Image) { i.Manifest.Config.MediaType = "x" },
 	} {
 		o, lean := outputs(t, "type=oci")[0], picture(t).Lean()
 		got := read(t, write(t, lean, o)).Image

@@ -118,6 +118,7 @@ func write(t *testing.T, image stages.Image, o output.Output) *written {
 	if err = errors.Join(err, json.Unmarshal(text, &w.config)); err != nil {
 		t.Fatal(err)
 	}
+	w.manifest.Annotations = annotations(o, false)
 	w.config["rootfs"], w.config["history"] = fs, image.Config.History
 	return w
 }
@@ -250,7 +251,7 @@ func exportTo(t *testing.T, x *Exports, image stages.Image, spoil func(*written)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if o.Type == output.Local {
+				if !o.HasImage() {
 					_, err = to.Write(emptyTar)
 					if err = errors.Join(err, to.Close()); err != nil {
 						t.Fatal(err)
