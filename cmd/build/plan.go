@@ -83,15 +83,13 @@ func labelsOf(texts []string) (map[string]string, error) {
 
 // onePlatform fills in the platform of a build, of which there is one.
 func (o *imageOptions) onePlatform(b *lamina.Build) error {
-	for _, list := range o.platform {
-		for text := range strings.SplitSeq(list, ",") {
-			if b.Platform != "" && b.Platform != text {
-				return fmt.Errorf("flag --platform: one at a time, not %s: a spec is for one", strings.Join(o.platform, ","))
-			}
-			if b.Platform = text; text == "" {
-				return fmt.Errorf("flag --platform: %q has an empty one", list)
-			}
-		}
+	if len(o.platform) == 0 {
+		return nil
+	}
+	given := strings.Join(o.platform, ",")
+	all := slices.Compact(strings.Split(given, ","))
+	if b.Platform = all[0]; len(all) > 1 || all[0] == "" {
+		return fmt.Errorf("flag --platform: one, not %q: a spec is for one", given)
 	}
 	return nil
 }
