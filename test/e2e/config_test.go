@@ -39,10 +39,6 @@ func TestRealLabelsAndAnnotations(t *testing.T) {
 		}
 	}
 	locked := e2etest.ReadLock(t, dir)
-	if err := os.Mkdir(filepath.Join(dir, ".git"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	e2etest.Write(t, filepath.Join(dir, ".git", "HEAD"), []byte("42bf4cfaa384bc21833865abc2f9e6c0e67233dc\n"))
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "[app]\n", labelled)
 
 	bin := t.TempDir()
