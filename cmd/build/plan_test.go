@@ -63,7 +63,8 @@ func TestDestinations(t *testing.T) {
 			[]output.Output{
 				{Type: output.OCI, Annotations: []output.Annotation{{Key: "a", Value: "b"}, {Key: "c", Value: "d", Descriptor: true}}},
 				{Type: output.Image, Push: true, Names: []string{"r.example/a"}, Annotations: []output.Annotation{{Key: "a", Value: "b"}}},
-				{Type: output.Tar, Tar: true, Dest: "-"}, {Type: output.CacheOnly},
+				{Type: output.Tar, Tar: true, Dest: "-"},
+				{Type: output.CacheOnly},
 			},
 		},
 	} {

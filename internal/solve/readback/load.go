@@ -47,14 +47,12 @@ func dockerError(doing string, err error, said fmt.Stringer) error {
 // Write gives docker more of the archive. Where it takes no more, it has said why.
 func (l *loader) Write(p []byte) (n int, err error) {
 	if l.in == nil {
-		in, err := l.load.StdinPipe()
-		if err == nil {
+		if l.in, err = l.load.StdinPipe(); err == nil {
 			err = l.load.Start()
 		}
 		if err != nil {
 			return 0, fmt.Errorf("starting docker: %w", err)
 		}
-		l.in = in
 	}
 	if n, err = l.in.Write(p); err != nil {
 		err = cmp.Or(l.Close(), err)

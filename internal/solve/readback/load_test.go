@@ -94,8 +94,11 @@ func TestAbandonedLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := tar.NewWriter(to)
-	if err = errors.Join(w.WriteHeader(&tar.Header{Name: "a", Size: 1 << 20, Mode: 0o644})); err == nil {
+	if err = w.WriteHeader(&tar.Header{Name: "a", Size: 1 << 20, Mode: 0o644}); err == nil {
 		_, err = w.Write(make([]byte, 1<<20))
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, err = os.Stat("started"); errors.Is(err, fs.ErrNotExist); _, err = os.Stat("started") {
 		time.Sleep(time.Millisecond) // until what reads gives docker the first of it
