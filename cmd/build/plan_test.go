@@ -109,8 +109,10 @@ func TestFaultsOfAPlan(t *testing.T) {
 		{"everything", given(func(o *imageOptions) {
 			o.labels, o.notes, o.platform, o.quiet = []string{"=x"}, []string{"index:a=b", "a", "a=b"}, []string{"linux/amd64,linux/arm64"}, true
 			o.outputs, o.from, o.metadata, o.options.PythonIndex, o.options.Engines = []string{"type=tap"}, []string{"type=gcs"}, ".", "x", []string{"y"}
-		}), []string{`type "tap"`, `type "gcs"`, `flag --label: "=x" is not key=value`, "has no index: annotate its manifest", `annotation "a" is not key=value`,
-			`flag --platform: one, not "linux/amd64,linux/arm64"`, "flag --quiet", `flag --metadata-file: "." is there, and is no file`, `--python-index: index "x"`, `"y" is no address of an engine`}},
+		}), []string{
+			`type "tap"`, `type "gcs"`, `flag --label: "=x" is not key=value`, "has no index: annotate its manifest", `annotation "a" is not key=value`,
+			`flag --platform: one, not "linux/amd64,linux/arm64"`, "flag --quiet", `flag --metadata-file: "." is there, and is no file`, `--python-index: index "x"`, `"y" is no address of an engine`,
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, _, err := tt.o.plan(anApp(t), []string{"no folder"})
