@@ -72,5 +72,5 @@ func (j job) checkPlatforms() error {
 		return nil
 	}
 	return failure.WithHint(failure.New(failure.Usage, errors.Join(faults...)),
-		"a spec is for one platform, with a lock of its own: platform = \"linux/arm64\" at the top of "+SpecName+" makes another one")
+		"a spec is for one platform, with a lock of its own: what platform says at the top of its "+SpecName)
 }

@@ -102,16 +102,15 @@ func folderOf(file string, args []string) ([]string, error) {
 		return nil, failure.WithHint(err, "a folder has one spec: another image is a [variant.NAME] of it, or has a folder of its own")
 	}
 	dir = filepath.Clean(dir)
-	if len(args) == 1 {
-		is, err := os.Stat(dir)
-		named, otherErr := os.Stat(args[0])
-		if err == nil && otherErr == nil && !os.SameFile(is, named) {
-			err = failure.New(failure.Usage, fmt.Errorf("flag --file: %q is not the spec of folder %q, from which its paths go", file, args[0]))
-			return nil, failure.WithHint(err, "build "+dir)
-		}
-		return args, nil
+	if len(args) == 0 {
+		return []string{dir}, nil
 	}
-	return append([]string{dir}, args...), nil
+	is, err := os.Stat(dir)
+	if named, otherErr := os.Stat(args[0]); err != nil || otherErr != nil || !os.SameFile(is, named) {
+		err = failure.New(failure.Usage, fmt.Errorf("flag --file: %q is not the spec of folder %q, from which its paths go", file, args[0]))
+		return nil, failure.WithHint(err, "build "+dir)
+	}
+	return args, nil
 }
 
 // checkFile finds out before a build that its file can't be written after it.

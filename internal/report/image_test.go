@@ -81,7 +81,7 @@ func TestSummary(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := made()
-			m.Saved = tt.saved
+			m.Saved, m.Config = tt.saved, digest.FromString("config")
 			golden(t, tt.name+".txt", Image(m))
 		})
 	}
