@@ -155,7 +155,7 @@ func (b Build) Check() error {
 // build makes the image. What can't be written to and what can't be reached is found
 // out before the trees are packed.
 func (j job) build(ctx context.Context) (made Made, err error) {
-	x, err := readback.NewExports(j.Outputs, j.spec.Name, j.hasWeights())
+	x, err := readback.NewExports(j.Outputs, j.spec.Name, j.spec.Variant, j.hasWeights())
 	if err != nil {
 		return made, err
 	}
@@ -194,7 +194,7 @@ func (j job) build(ctx context.Context) (made Made, err error) {
 		default:
 			return made, err
 		}
-		if x, err = readback.NewExports(j.Outputs, j.spec.Name, j.hasWeights()); err != nil {
+		if x, err = readback.NewExports(j.Outputs, j.spec.Name, j.spec.Variant, j.hasWeights()); err != nil {
 			return made, err
 		}
 	}
@@ -227,7 +227,7 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports,
 			return made, err
 		}
 	}
-	image, err := x.Keep(ctx, j.spec.Variant)
+	image, err := x.Keep(ctx)
 	if err != nil {
 		return made, err
 	}

@@ -109,6 +109,19 @@ func parseName(name string) (reference.Named, error) {
 	return named, nil
 }
 
+// SplitName splits the name of an image, which was checked, with all that it leaves unsaid:
+// "app" is "latest" of "docker.io/library/app".
+func SplitName(name string) (repository, tag string) {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return name, ""
+	}
+	if tagged, ok := reference.TagNameOnly(named).(reference.Tagged); ok {
+		tag = tagged.Tag()
+	}
+	return named.Name(), tag
+}
+
 func (o Output) sharesPlace(other Output) bool {
 	if o.Type == Image || other.Type == Image {
 		return false

@@ -39,6 +39,7 @@ type imageOptions struct {
 	from, to []string
 	print    *choice
 	progress *choice
+	again    []string
 }
 
 func (o *imageOptions) add(c *cobra.Command) {
@@ -143,6 +144,7 @@ func (a *app) image(c *cobra.Command) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		o.again = again(c.Flags(), args)
 		return a.build(c.Context(), &o, dir, b)
 	}
 	return c
@@ -212,7 +214,7 @@ func (a *app) tell(o *imageOptions, outputs []output.Output, made lamina.Made) e
 	if err != nil {
 		return fmt.Errorf("writing what was built: %w", err)
 	}
-	text := report.Image(made)
+	text := report.Image(made, o.again)
 	if o.quiet {
 		text = ""
 		if made.Config != "" {

@@ -38,8 +38,9 @@ const lockName = ".lock"
 // ownFiles are what a layout has beside its blobs.
 func ownFiles() []string { return []string{ocispec.ImageIndexFile, ocispec.ImageLayoutFile, lockName} }
 
-// refName is the grammar that the OCI image specification has for a tag.
-var refName = regexp.MustCompile(`^[A-Za-z0-9]+([-._:@+/]+[A-Za-z0-9]+)*$`)
+// refName is the grammar that the OCI image specification has for a tag, or a tag as
+// registries have it.
+var refName = regexp.MustCompile(`^([A-Za-z0-9]+([-._:@+/]+[A-Za-z0-9]+)*|\w[\w.-]{0,127})$`)
 
 // Layout is an open folder of images.
 type Layout struct {

@@ -5,7 +5,7 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -17,8 +17,9 @@ import (
 )
 
 // Image is what a build ends with: its digest, its layers, what it lacks, where it was
-// saved and what brings it to where it runs.
-func Image(m lamina.Made) string {
+// saved and what brings it to where it runs. again are the words of a command that builds it
+// once more, but for its names and outputs.
+func Image(m lamina.Made, again []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s\n", m.Name, m.Variant, m.Platform)
 	if id := cmp.Or(m.Manifest, m.Descriptor.Digest); id != "" { // the one to compare builds by
@@ -43,13 +44,11 @@ func Image(m lamina.Made) string {
 	}
 	b.WriteString("\n")
 	for _, s := range m.Saved {
-		fmt.Fprintf(&b, "\n%s\n", where(s, m))
+		fmt.Fprintf(&b, "\n%s\n", where(s))
 		if s.Manifest != "" && s.Manifest != m.Manifest { // it is compressed otherwise
 			fmt.Fprintf(&b, "  %-7s %s\n", "digest", s.Manifest)
 		}
-		for _, l := range loading(s, m) {
-			fmt.Fprintf(&b, "  %-7s %s\n", l.tool, l.command)
-		}
+		b.WriteString(loading(s, m.Name+":"+m.Variant, again))
 	}
 	return b.String()
 }
@@ -127,7 +126,7 @@ func table(indent string, rows [][]string) string {
 }
 
 // where says where the image is.
-func where(s lamina.Saved, m lamina.Made) string {
+func where(s lamina.Saved) string {
 	switch {
 	case s.Type == output.Image && s.Push:
 		return "pushed to " + strings.Join(s.Names, ", ")
@@ -135,79 +134,18 @@ func where(s lamina.Saved, m lamina.Made) string {
 		return "kept by the engine as " + strings.Join(s.Names, ", ")
 	case s.Type == output.CacheOnly:
 		return "kept by the engine and in caches alone"
-	case s.Loads() && len(s.Names) > 0:
-		return "loaded into docker as " + strings.Join(s.Names, ", ")
 	case s.Loads():
-		return fmt.Sprintf("loaded into docker: %s", m.Config)
+		return "loaded into docker as " + strings.Join(s.Names, ", ")
 	case s.ToStdout():
 		return "written to the standard output"
 	case s.Tag != "":
-		return fmt.Sprintf("saved in %s, tag %s", s.Dest, s.Tag)
+		tags := "tag " + s.Tag
+		for _, name := range s.Names {
+			if _, tag := output.SplitName(name); !slices.Contains(strings.Split(tags[len("tag "):], ", "), tag) {
+				tags += ", " + tag
+			}
+		}
+		return fmt.Sprintf("saved in %s, %s", s.Dest, tags)
 	}
 	return "saved in " + s.Dest
-}
-
-type usage struct{ tool, command string }
-
-// loading lists the commands that bring the image to where it can run. Docker
-// gets it through skopeo, which unpacks zstd on the way, or as an archive of
-// its own kind: the Docker of Debian 12 can load neither zstd nor OCI layouts.
-func loading(s lamina.Saved, m lamina.Made) []usage {
-	name := m.Name + ":" + m.Variant // what to call it where it is loaded
-	if names := m.Names(); len(names) > 0 {
-		name = names[0]
-	}
-	skopeo := func(from, to string) string { return fmt.Sprintf("skopeo copy %s %s", from, to) }
-	switch {
-	case s.ToStdout(), s.Loads():
-		return nil
-	case s.Layout():
-		from := shellWord("oci:" + s.Dest + ":" + s.Tag)
-		return []usage{
-			{"docker", skopeo(from, "docker-daemon:"+name)},
-			{"", "or build again with -o type=docker,dest=- | docker load"},
-			{"podman", "podman pull " + from},
-			{"skopeo", skopeo(from, remote(name))},
-		}
-	case s.Type == output.OCI:
-		from := shellWord("oci-archive:" + s.Dest)
-		return []usage{
-			{"docker", skopeo(from, "docker-daemon:"+name)},
-			{"podman", "podman load -i " + shellWord(s.Dest)},
-			{"skopeo", skopeo(from, remote(name))},
-		}
-	case s.Type == output.Docker:
-		return []usage{
-			{"docker", "docker load -i " + shellWord(s.Dest)},
-			{"podman", "podman load -i " + shellWord(s.Dest)},
-			{"skopeo", skopeo(shellWord("docker-archive:"+s.Dest), remote(name))},
-		}
-	case s.Type == output.Image && s.Push && len(s.Names) > 0:
-		return []usage{
-			{"docker", "docker pull " + s.Names[0]},
-			{"podman", "podman pull " + s.Names[0]},
-			{"skopeo", "skopeo inspect docker://" + s.Names[0]},
-		}
-	}
-	return nil
-}
-
-// remote is where skopeo would push the image to. A name without a registry
-// gets a place holder: skopeo would take Docker Hub.
-func remote(name string) string {
-	host, _, found := strings.Cut(name, "/")
-	if !found || !strings.ContainsAny(host, ".:") && host != "localhost" {
-		name = "REGISTRY/" + name
-	}
-	return "docker://" + name
-}
-
-var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
-
-// shellWord quotes s for a shell where that is needed.
-func shellWord(s string) string {
-	if plain.MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -49,6 +49,9 @@ func saved(t *testing.T, line, dest, tag string, names ...string) lamina.Saved {
 	return lamina.Saved{Output: o, Tag: tag}
 }
 
+// again is what was typed, but for outputs.
+var again = []string{"build", "it's mine", "--smoke=off"}
+
 // digested is an output of a manifest.
 func digested(s lamina.Saved, of string) lamina.Saved {
 	s.Manifest = digest.FromString(of)
@@ -62,27 +65,34 @@ func TestSummary(t *testing.T) {
 	}{
 		{"layout", []lamina.Saved{saved(t, "type=oci", "dist/faceblend", "production")}},
 		{"odd_folder", []lamina.Saved{saved(t, "type=oci", "it's mine/faceblend", "production")}},
+		{"names", []lamina.Saved{saved(t, "type=oci", "dist/faceblend", "production", "faceblend:1", "r.example/faceblend:1", "faceblend")}},
+		{"colon", []lamina.Saved{saved(t, "type=oci,dest=a:b,tar=false", "", "production"), saved(t, "type=oci,dest=a:b.tar", "", "", "faceblend:production")}},
 		{"archives", []lamina.Saved{
-			saved(t, "type=oci,dest=a.tar", "", "", "r.example/faceblend:1"),
-			saved(t, "type=docker,dest=b.tar", "", "", "r.example/faceblend:1"),
+			saved(t, "type=oci,dest=a.tar", "", "", "r.example/faceblend:1", "faceblend:1"),
+			saved(t, "type=docker,dest=b.tar", "", "", "r.example/faceblend:1", "faceblend:1"),
 		}},
 		{"two_compressions", []lamina.Saved{
 			digested(saved(t, "type=oci,dest=a.tar,compression=gzip", "", ""), "gzip"),
 			digested(saved(t, "type=oci", "dist/faceblend", "production"), "manifest"),
 		}},
 		{"pushed", []lamina.Saved{saved(t, "type=image,push=true", "", "", "r.example/faceblend:1", "r.example/faceblend:latest")}},
+		{"pushed_gzip", []lamina.Saved{saved(t, "type=image,push=true,compression=gzip", "", "", "faceblend:1")}},
+		{"pushed_insecurely", []lamina.Saved{
+			saved(t, "type=image,push=true,compression=gzip,registry.insecure=true", "", "", "r.example/faceblend:1", "r.example/faceblend:2"),
+			saved(t, "type=image,push=true,compression=gzip,registry.insecure=true", "", "", "localhost:5000/faceblend:1"),
+		}},
 		{"stdout", []lamina.Saved{saved(t, "type=docker,dest=-", "", "")}},
 		{"files", []lamina.Saved{saved(t, "out", "", "")}},
 		{"buildx", []lamina.Saved{
-			saved(t, "type=docker", "", "", "r.example/faceblend:1"), saved(t, "type=docker", "", ""), saved(t, "type=cacheonly", "", ""), saved(t, "type=tar,dest=a.tar", "", ""),
+			saved(t, "type=docker", "", "", "r.example/faceblend:1"), saved(t, "type=cacheonly", "", ""), saved(t, "type=tar,dest=a.tar", "", ""),
 			saved(t, "type=registry,push-by-digest=true", "", "", "r.example/faceblend@"+digest.FromString("manifest").String()),
 		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := made()
-			m.Saved, m.Config = tt.saved, digest.FromString("config")
-			golden(t, tt.name+".txt", Image(m))
+			m.Saved = tt.saved
+			golden(t, tt.name+".txt", Image(m, again))
 		})
 	}
 }
@@ -95,7 +105,7 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 		{Rule: "**/*.a", Files: 412, Bytes: 1_234_567_890}, {Rule: "nvidia/*/include", Files: 1, Bytes: 812}, {Rule: "**/tests/é", Files: 0, Bytes: 0},
 	}
 	m.Removed = []lamina.Removed{{Kind: "machine-id", Path: "/etc/machine-id"}, {Kind: "ssh host key", Path: "/etc/ssh/ssh_host_rsa_key"}}
-	golden(t, "missing.txt", Image(m))
+	golden(t, "missing.txt", Image(m, again))
 }
 
 // A layer that nobody named, and an image whose manifest nobody could read again.
@@ -104,7 +114,7 @@ func TestSummaryOfWhatIsNotOurs(t *testing.T) {
 		Descriptor: ocispec.Descriptor{Digest: digest.FromString("index")},
 		Layers:     []lamina.Layer{{Digest: digest.FromString("a"), Size: 1}},
 		Saved:      []lamina.Saved{{Output: output.Output{Type: output.Image, Names: []string{"a:1", "b:1"}}}},
-	})
+	}, again)
 	for _, want := range []string{
 		"\n" + digest.FromString("index").String() + "\n", "  layer   1 B  " + digest.FromString("a").String(), "\nbuilt in 0.00 s\n", "kept by the engine as a:1, b:1\n",
 	} {

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client"
 
 	"lamina.build/output"
@@ -30,9 +29,12 @@ func attributes(o output.Output) map[string]string {
 		"oci-mediatypes":    strconv.FormatBool(o.Type != output.Docker),
 	}
 	names := o.Names
-	if o.Push {
+	switch {
+	case o.Push:
 		names = repositories(o.Names)
 		attrs["push-by-digest"], attrs["store"] = "true", "false"
+	case o.Type == output.OCI && len(names) > 1: // an engine would list the image twice, and podman loads one alone
+		names = names[:1]
 	}
 	if len(names) > 0 {
 		attrs["name"] = strings.Join(names, ",")
@@ -68,22 +70,11 @@ func annotations(o output.Output, descriptor bool) map[string]string {
 // repositories are those of the names of images, each once. The names were checked.
 func repositories(names []string) (list []string) {
 	for _, name := range names {
-		if repository, _ := split(name); !slices.Contains(list, repository) {
+		if repository, _ := output.SplitName(name); !slices.Contains(list, repository) {
 			list = append(list, repository)
 		}
 	}
 	return list
-}
-
-func split(name string) (repository, tag string) {
-	named, err := reference.ParseNormalizedNamed(name)
-	if err != nil {
-		return name, ""
-	}
-	if tagged, ok := reference.TagNameOnly(named).(reference.Tagged); ok {
-		tag = tagged.Tag()
-	}
-	return named.Name(), tag
 }
 
 // compression is what the layers of an output are stored as. The Docker of

@@ -36,6 +36,7 @@ type Exports struct {
 	Entries []client.ExportEntry // what an engine is told of them, once they are open
 	Kept    []digest.Digest      // the manifest of each, once it is kept; "" where it is none or can't be read
 
+	name      string         // of the image where nobody gave it another: "faceblend:production"
 	usual     bool           // nobody typed where the layout goes
 	layout    *layout.Layout // nil where no output is one
 	store     heldStore      // of the layout
@@ -104,17 +105,20 @@ func (s stream) wait() {
 // errUnfinished is what is told who reads what no build fills any more.
 var errUnfinished = errors.New("the build did not end")
 
-// NewExports fills in where the outputs of an image go, and finds out what can't
-// be written to, all of it at once: before the build and not after it. weights says
-// whether layers are added to what an engine exports.
-func NewExports(outputs []output.Output, name string, weights bool) (*Exports, error) {
-	x := &Exports{Outputs: slices.Clone(outputs), archives: map[int]*archive{}, folders: map[int]*folder{}}
+// NewExports fills in where the outputs of an image go, and how archives call it, and finds
+// out what can't be written to, all of it at once: before the build and not after it. weights
+// says whether layers are added to what an engine exports.
+func NewExports(outputs []output.Output, name, variant string, weights bool) (*Exports, error) {
+	x := &Exports{Outputs: slices.Clone(outputs), name: name + ":" + variant, archives: map[int]*archive{}, folders: map[int]*folder{}}
 	slices.SortStableFunc(x.Outputs, func(a, b output.Output) int { return rank(a) - rank(b) })
 	var faults []error
 	for i := range x.Outputs {
 		o := &x.Outputs[i]
 		if o.Layout() && o.Dest == "" {
 			o.Dest, x.usual = filepath.Join(distDir, name), true
+		}
+		if o.Tar && o.HasImage() && len(o.Names) == 0 {
+			o.Names = []string{x.name}
 		}
 		switch {
 		case weights && o.Type == output.Image && !o.Push:

@@ -29,7 +29,7 @@ func outputs(t *testing.T, lines ...string) []output.Output {
 // opened are the exports of an image "faceblend" to some places.
 func opened(t *testing.T, stdout io.Writer, lines ...string) *Exports {
 	t.Helper()
-	x, err := NewExports(outputs(t, lines...), "faceblend", false)
+	x, err := NewExports(outputs(t, lines...), "faceblend", "production", false)
 	if err == nil {
 		err = x.Open(t.Context(), stdout)
 	}
@@ -69,7 +69,7 @@ func TestArchiveAppearsWhenWhole(t *testing.T) {
 		var want []string
 		if success {
 			want = []string{"a.tar"}
-			if image, err := x.Keep(t.Context(), "production"); err != nil || len(image.Manifest.Layers) != 5 {
+			if image, err := x.Keep(t.Context()); err != nil || len(image.Manifest.Layers) != 5 {
 				t.Fatalf("kept is %v, %v", image, err)
 			}
 		}
@@ -115,7 +115,7 @@ func TestLinksInTheUsualPlaceAreRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			x, err := NewExports(outputs(t, "type=oci"), "faceblend", false)
+			x, err := NewExports(outputs(t, "type=oci"), "faceblend", "production", false)
 			if err == nil {
 				err = x.Open(t.Context(), nil)
 			}
@@ -146,7 +146,7 @@ func TestNewExportsReportsAllThatCanNotBeWritten(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := NewExports(outputs(t, "type=oci,dest="+dir, "type=docker,dest="+file+"/a.tar", file, "type=docker,dest=/dev/null"), "faceblend", false)
+	_, err := NewExports(outputs(t, "type=oci,dest="+dir, "type=docker,dest="+file+"/a.tar", file, "type=docker,dest=/dev/null"), "faceblend", "production", false)
 	if err == nil {
 		t.Fatal("got no error")
 	}
@@ -169,7 +169,7 @@ func TestKeepTellsWhatIsInTheWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = x.Keep(t.Context(), "production"); err == nil || strings.Count(err.Error(), "a.tar") == 0 || !strings.Contains(err.Error(), "putting the output in its place: ") {
+	if _, err = x.Keep(t.Context()); err == nil || strings.Count(err.Error(), "a.tar") == 0 || !strings.Contains(err.Error(), "putting the output in its place: ") {
 		t.Errorf("got %v", err)
 	}
 	if err := x.Close(); err != nil {
@@ -195,11 +195,11 @@ func TestTwoBuildsOfOneOutput(t *testing.T) {
 		x.Of(image, modelSources(t, nil))
 		exportTo(t, x, image.Lean(), asIs)
 	}
-	first, err := builds[0].Keep(t.Context(), "production")
+	first, err := builds[0].Keep(t.Context())
 	if err != nil {
 		t.Error(err)
 	}
-	if _, err = builds[1].Keep(t.Context(), "production"); err == nil || !strings.Contains(err.Error(), "putting the output in its place: ") {
+	if _, err = builds[1].Keep(t.Context()); err == nil || !strings.Contains(err.Error(), "putting the output in its place: ") {
 		t.Errorf("a folder with something in it is taken: %v", err)
 	}
 	for _, x := range builds {
@@ -224,8 +224,11 @@ func TestAttributes(t *testing.T) {
 		{"layout", "type=oci", map[string]string{
 			"compression": "zstd", "force-compression": "true", "oci-mediatypes": "true", "tar": "false",
 		}},
-		{"docker", "type=docker,dest=-,name=a:1", map[string]string{
-			"compression": "uncompressed", "force-compression": "true", "oci-mediatypes": "false", "tar": "true", "name": "a:1",
+		{"docker", "type=docker,dest=-,name=a:1,name=b", map[string]string{
+			"compression": "uncompressed", "force-compression": "true", "oci-mediatypes": "false", "tar": "true", "name": "a:1,b",
+		}},
+		{"an archive that podman loads", "type=oci,dest=-,name=a:1,name=b", map[string]string{
+			"compression": "zstd", "force-compression": "true", "oci-mediatypes": "true", "tar": "true", "name": "a:1",
 		}},
 		{"push", `type=image,push=true,"name=a,b:2,a:3",registry.insecure=true,compression=gzip`, map[string]string{
 			"compression": "gzip", "force-compression": "true", "oci-mediatypes": "true",

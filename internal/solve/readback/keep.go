@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/layout"
 	"lamina.build/internal/registry"
@@ -25,7 +28,7 @@ type pushed struct {
 // registries their tags, and the layout is swept of what no tag needs any more. Nothing of
 // it happens unless all that was read is right. It returns the image as it lies in the
 // layout, else in a registry, else in an archive; the zero value where it is in none.
-func (x *Exports) Keep(ctx context.Context, tag string) (image layout.Image, err error) {
+func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 	faults := make([]error, len(x.Outputs))
 	x.Kept = make([]digest.Digest, len(x.Outputs))
 	for i, o := range x.Outputs { // of the archives first
@@ -44,10 +47,8 @@ func (x *Exports) Keep(ctx context.Context, tag string) (image layout.Image, err
 		return layout.Image{}, fmt.Errorf("putting the output in its place: %w", err)
 	}
 	if x.layout != nil {
-		if err = x.layout.Tag(ctx, tag, image.Desc); err == nil {
-			_, err = x.layout.Sweep(ctx)
-		}
-		if err != nil {
+		names := append([]string{x.name}, x.Outputs[len(x.Outputs)-1].Names...)
+		if err = tagAll(ctx, x.layout, names, image.Desc); err != nil {
 			return layout.Image{}, err
 		}
 	}
@@ -59,6 +60,21 @@ func (x *Exports) Keep(ctx context.Context, tag string) (image layout.Image, err
 		}
 	}
 	return image, nil
+}
+
+// tagAll gives an image of a layout the tag of each name, as docker buildx does.
+func tagAll(ctx context.Context, l *layout.Layout, names []string, desc ocispec.Descriptor) error {
+	annotations := desc.Annotations
+	for _, name := range names {
+		repository, tag := output.SplitName(name)
+		desc.Annotations = map[string]string{images.AnnotationImageName: repository + ":" + tag}
+		maps.Copy(desc.Annotations, annotations)
+		if err := l.Tag(ctx, tag, desc); err != nil {
+			return err
+		}
+	}
+	_, err := l.Sweep(ctx)
+	return err
 }
 
 // complete is [complete] for an output, wherever that is.
@@ -101,7 +117,7 @@ func (x *Exports) push(ctx context.Context, o output.Output, i int, repository s
 	}
 	p := pushed{registryPlace: registryPlace{r}}
 	for _, name := range o.Names {
-		if where, tag := split(name); where == repository {
+		if where, tag := output.SplitName(name); where == repository {
 			p.tags = append(p.tags, tag)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/errdefs"
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
@@ -33,7 +34,7 @@ func TestKeep(t *testing.T) {
 			sources := modelSources(t, map[string]*testworld.Registry{"the same registry": r, "another registry": testworld.NewRegistry(t, testworld.RegistryOptions{})}[from])
 			var stdout bytes.Buffer
 			names := []string{r.Host + "/a:1", r.Host + "/a:2", r.Host + "/b:latest"}
-			x := opened(t, &stdout, "type=oci", `type=image,push=true,"name=`+strings.Join(names, ",")+`"`, "type=oci,dest=a.tar", "type=docker,dest=-,name=a:1", "files", "type=tar,dest=files.tar", "type=cacheonly")
+			x := opened(t, &stdout, "type=oci,name=r.example/a:1_,name=b", `type=image,push=true,"name=`+strings.Join(names, ",")+`"`, "type=oci,dest=a.tar", "type=docker,dest=-,name=a:1", "files", "type=tar,dest=files.tar", "type=cacheonly")
 			x.Of(picture(t), sources)
 			exportTo(t, x, picture(t).Lean(), asIs)
 			stale := []byte("of the build before")
@@ -42,7 +43,7 @@ func TestKeep(t *testing.T) {
 				t.Errorf("a tag is there before the image is read back: %s", got)
 			}
 			r.Forget()
-			image, err := x.Keep(t.Context(), "production")
+			image, err := x.Keep(t.Context())
 			if err = errors.Join(err, x.Close()); err != nil {
 				t.Fatal(err)
 			}
@@ -76,8 +77,8 @@ func TestKeep(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			holds(t, archive, want)
-			holds(t, stdout.Bytes(), read(t, write(t, picture(t), outputs(t, "type=docker,dest=-")[0])))
+			holds(t, archive, "docker.io/library/faceblend:production", want)
+			holds(t, stdout.Bytes(), "docker.io/library/a:1", read(t, write(t, picture(t), outputs(t, "type=docker,dest=-")[0])))
 			if data, fault := os.ReadFile("files/models/vae"); fault != nil || string(data) != "vae" {
 				t.Errorf("the files have %q, %v", data, fault)
 			}
@@ -91,6 +92,9 @@ func TestKeep(t *testing.T) {
 			l := openAt(t, "dist/faceblend")
 			if again, fault := l.Read(t.Context(), "production"); fault != nil || again.Desc.Digest != want.Desc.Digest {
 				t.Errorf("in the layout is %v, %v", again.Desc, fault)
+			}
+			if tags, fault := l.Tags(); fault != nil || !slices.Equal(tags, []string{"1_", "latest", "production"}) {
+				t.Errorf("the tags of the layout are %q, %v", tags, fault)
 			}
 			for data, isThere := range map[string]bool{string(stale): false, string(weights): true} {
 				if _, err = l.Store().Info(t.Context(), digest.FromString(data)); errdefs.IsNotFound(err) == isThere {
@@ -109,7 +113,7 @@ func TestKeepAnnotated(t *testing.T) {
 	x := opened(t, nil, "type=oci,annotation-manifest-descriptor.e=f"+notes, "type=oci,dest=a.tar"+notes, "type=registry,push-by-digest=true,name="+r.Host+"/a"+notes)
 	x.Of(picture(t), modelSources(t, nil))
 	exportTo(t, x, picture(t).Lean(), asIs)
-	image, err := x.Keep(t.Context(), "production")
+	image, err := x.Keep(t.Context())
 	if err = errors.Join(err, x.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +121,7 @@ func TestKeepAnnotated(t *testing.T) {
 		t.Errorf("annotated with %v, want %v", image.Manifest.Annotations, want)
 	}
 	again, err := openAt(t, "dist/faceblend").Read(t.Context(), "production")
-	if want := map[string]string{"e": "f", ocispec.AnnotationRefName: "production"}; err != nil || !cmp.Equal(again.Desc.Annotations, want) {
+	if want := map[string]string{"e": "f", ocispec.AnnotationRefName: "production", images.AnnotationImageName: "docker.io/library/faceblend:production"}; err != nil || !cmp.Equal(again.Desc.Annotations, want) {
 		t.Errorf("the descriptor has %v, want %v, %v", again.Desc.Annotations, want, err)
 	}
 	want := read(t, write(t, picture(t), x.Outputs[len(x.Outputs)-1]))
@@ -132,7 +136,7 @@ func TestKeepAnnotated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	holds(t, archive, want)
+	holds(t, archive, "docker.io/library/faceblend:production", want)
 }
 
 func namesIn(t *testing.T, archive []byte) (names []string) {
@@ -160,7 +164,7 @@ func openAt(t *testing.T, dir string) *layout.Layout {
 }
 
 // holds checks that an archive holds the image, all of its layers, and nothing else.
-func holds(t *testing.T, data []byte, want exported) {
+func holds(t *testing.T, data []byte, name string, want exported) {
 	t.Helper()
 	files := map[string][]byte{}
 	for r := tar.NewReader(bytes.NewReader(data)); ; {
@@ -178,6 +182,9 @@ func holds(t *testing.T, data []byte, want exported) {
 	var index ocispec.Index
 	if err := json.Unmarshal(files["index.json"], &index); err != nil || len(index.Manifests) != 1 || index.Manifests[0].Digest != want.Desc.Digest || index.Manifests[0].Size != want.Desc.Size {
 		t.Errorf("the index is %s, %v", files["index.json"], err)
+	}
+	if got := index.Manifests[0].Annotations[images.AnnotationImageName]; got != name {
+		t.Errorf("the archive calls the image %q, and not %q", got, name)
 	}
 	if strings.Contains(string(files["index.json"]), "distribution.source") {
 		t.Errorf("the index tells of pushes: %s", files["index.json"])
@@ -237,7 +244,7 @@ func TestKeepRefuses(t *testing.T) {
 			}
 			x.Of(picture(t), sources)
 			exportTo(t, x, picture(t).Lean(), tt.spoil)
-			_, err := x.Keep(t.Context(), "production")
+			_, err := x.Keep(t.Context())
 			if err == nil || strings.Count(err.Error(), tt.want) != 3 || strings.Count(err.Error(), `output "type=`) != 3 {
 				t.Errorf("got %v, want %q of three outputs", err, tt.want)
 			}
@@ -272,7 +279,7 @@ func TestKeepHashesWhatItAdds(t *testing.T) {
 		x := opened(t, nil, line)
 		x.Of(picture(t), Sources{Stores: []content.Provider{liar{l.Store(), digest.FromBytes(other)}}})
 		exportTo(t, x, picture(t).Lean(), asIs)
-		if _, err := x.Keep(t.Context(), "production"); err == nil {
+		if _, err := x.Keep(t.Context()); err == nil {
 			t.Errorf("%s: other content is taken", line)
 		}
 		if err := x.Close(); err != nil {
@@ -290,7 +297,7 @@ func TestKeepMissesLayers(t *testing.T) {
 	x := opened(t, nil, "type=oci")
 	x.Of(picture(t), modelSources(t, nil))
 	exportTo(t, x, picture(t).Lean(), func(w *written) { delete(w.layers, w.manifest.Layers[1].Digest) })
-	if _, err := x.Keep(t.Context(), "production"); err == nil || !strings.Contains(err.Error(), "did not arrive") {
+	if _, err := x.Keep(t.Context()); err == nil || !strings.Contains(err.Error(), "did not arrive") {
 		t.Errorf("got %v", err)
 	}
 	if err := x.Close(); err != nil {
@@ -301,7 +308,7 @@ func TestKeepMissesLayers(t *testing.T) {
 // An engine's own store would get weights in whatever form the engine has of them.
 func TestNoWeightsForTheStoreOfAnEngine(t *testing.T) {
 	for weights, want := range map[bool]string{true: `output "type=image,name=a": an engine's own store takes no image with weights`, false: ""} {
-		_, err := NewExports(outputs(t, "type=image,name=a"), "faceblend", weights)
+		_, err := NewExports(outputs(t, "type=image,name=a"), "faceblend", "production", weights)
 		if got := errors.Join(err); want != "" && (got == nil || got.Error() != want) || want == "" && got != nil {
 			t.Errorf("got %v", err)
 		}
@@ -326,7 +333,7 @@ func TestSmallBlobsWaitInMemory(t *testing.T) {
 	if n := count(); n != 1 {
 		t.Errorf("%d blobs are on the disk, want the large one", n)
 	}
-	image, err := x.Keep(t.Context(), "production")
+	image, err := x.Keep(t.Context())
 	if n := count(); err != nil || n != len(image.Manifest.Layers)+2 {
 		t.Errorf("%d blobs are on the disk, %v", n, err)
 	}

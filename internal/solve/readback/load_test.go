@@ -33,7 +33,7 @@ func TestLoad(t *testing.T) {
 	if left := filesIn(t, "."); len(left) > 1 {
 		t.Errorf("before the image is read back there is %q", left)
 	}
-	image, err := x.Keep(t.Context(), "production")
+	image, err := x.Keep(t.Context())
 	if err = errors.Join(err, x.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -45,13 +45,13 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	holds(t, data, want)
+	holds(t, data, "docker.io/library/a:1", want)
 }
 
 // Docker that can't be reached is found before a build; what it says is what the user reads.
 func TestLoadFails(t *testing.T) {
 	open := func() (*Exports, error) {
-		x, err := NewExports(outputs(t, "type=docker"), "faceblend", false)
+		x, err := NewExports(outputs(t, "type=docker"), "faceblend", "production", false)
 		if err == nil {
 			err = x.Open(t.Context(), nil)
 		}

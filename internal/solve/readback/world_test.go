@@ -158,12 +158,16 @@ func put(t *testing.T, store content.Store, data []byte) {
 }
 
 // archive exports the image as an archive, by the exporter that engines have.
-func (w *written) archive(t *testing.T, o output.Output, to io.WriteCloser) {
+func (w *written) archive(t *testing.T, o output.Output, names []string, to io.WriteCloser) {
 	t.Helper()
 	l := open(t)
 	desc := w.store(t, l.Store())
 	desc.Annotations = map[string]string{ocispec.AnnotationCreated: "2026-11-01T00:00:00Z", "containerd.io/distribution.source.r.example": "of/another"}
-	options := []tarball.ExportOpt{tarball.WithManifest(desc, o.Names...)}
+	for i, name := range names { // as an engine does
+		repository, tag := output.SplitName(name)
+		names[i] = repository + ":" + tag
+	}
+	options := []tarball.ExportOpt{tarball.WithManifest(desc, names...)}
 	if o.Type == output.OCI {
 		options = append(options, tarball.WithAllPlatforms(), tarball.WithSkipDockerManifest())
 	}
@@ -258,7 +262,7 @@ func exportTo(t *testing.T, x *Exports, image stages.Image, spoil func(*written)
 					}
 					continue
 				}
-				w.archive(t, o, to)
+				w.archive(t, o, strings.Split(entry.Attrs["name"], ","), to)
 			}
 		}
 		x.Answer(b, said)
@@ -270,7 +274,7 @@ func asIs(*written) {}
 // tagged is the manifest of a tag, nil where there is none.
 func tagged(t *testing.T, name string) []byte {
 	t.Helper()
-	where, tag := split(name)
+	where, tag := output.SplitName(name)
 	_, data, err := repository(t, where).Manifest(context.WithoutCancel(t.Context()), tag)
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		t.Fatal(err)

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What says how the image is made is said again, and neither where it goes nor a login.
+func TestAgain(t *testing.T) {
+	c := anApp(t).imageCommand()
+	given := []string{
+		"--variant", "debug", "--insecure-registry", "--addr=tcp://a:1", "--addr", "tcp://b:1", "--python-index=https://user:word@index.example/simple",
+		"-o", "type=oci", "-t", "a:1", "--push", "--no-cache", "--cache-to", "type=s3,secret_access_key=word", "--progress=plain",
+	}
+	if err := c.ParseFlags(append(given, "it's mine")); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{os.Args[0], "it's mine", "--variant=debug", "--insecure-registry=true", "--addr=tcp://a:1", "--addr=tcp://b:1"}
+	if diff := cmp.Diff(want, again(c.Flags(), c.Flags().Args())); diff != "" {
+		t.Errorf("words (-want +got):\n%s", diff)
+	}
+	for _, name := range forOnce {
+		if c.Flags().Lookup(name) == nil {
+			t.Errorf("there is no flag --%s", name)
+		}
+	}
+	for program, want := range map[string]string{"./build": "./build", "/t/go-build1/b001/exe/build": "go"} {
+		if got := called(program)[0]; got != want {
+			t.Errorf("%s is called by %s", program, got)
+		}
+	}
+}

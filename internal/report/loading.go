@@ -1,0 +1,176 @@
+package report
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"lamina.build"
+
+	"lamina.build/output"
+)
+
+// loading lists the commands that bring an image to where it can run, the best one for each
+// client. They work with those of Debian 12, and the image has its name there, and its digest
+// or ID. usual is the name where nobody gave it another.
+func loading(s lamina.Saved, usual string, again []string) string {
+	l := loader{Saved: s, again: words(again)}
+	if len(s.Names) == 0 {
+		l.Names = []string{usual}
+	}
+	for _, name := range l.Names {
+		repository, tag := output.SplitName(name)
+		if _, digest, ok := strings.Cut(name, "@"); ok { // which a build alone knows
+			l.full = append(l.full, repository+"@"+digest)
+			continue
+		}
+		if name != usual {
+			l.again += " -t " + shellWord(name)
+		}
+		l.full = append(l.full, repository+":"+tag)
+	}
+	var b strings.Builder
+	for _, c := range l.commands() {
+		fmt.Fprintf(&b, "  %-7s %s\n", c.client, c.line)
+	}
+	return b.String()
+}
+
+type command struct{ client, line string }
+
+type loader struct {
+	lamina.Saved
+
+	full  []string // Names with all that they leave unsaid
+	again string   // builds the image once more, with its names
+}
+
+func (l loader) commands() []command {
+	switch {
+	case l.ToStdout(), l.Loads():
+		return nil
+	case l.Layout():
+		return l.folder()
+	case l.Type == output.OCI:
+		return append([]command{
+			{"docker", l.piped(output.Docker, "docker load")},
+			{"podman", l.podmanLoad() + l.also("podman tag")},
+			{"ctr", "ctr image import " + shellWord(l.Dest) + l.also("ctr image tag")},
+		}, l.copied("oci-archive:"+l.Dest)...)
+	case l.Type == output.Docker: // what copies it to a registry makes another manifest
+		file := shellWord(l.Dest)
+		return []command{{"docker", "docker load -i " + file}, {"podman", l.podmanLoad()}, {"ctr", "ctr image import " + file}}
+	case l.Push:
+		return l.pulled()
+	}
+	return nil
+}
+
+func (l loader) podmanLoad() string {
+	if hasColon(l.Dest) {
+		return "podman load < " + shellWord(l.Dest)
+	}
+	return "podman load -i " + shellWord(l.Dest)
+}
+
+// folder is for a layout. Docker and ctr can't read one, and podman would call the image by
+// the folder's name.
+func (l loader) folder() []command {
+	podman := l.piped(output.OCI, "podman load")
+	if !hasColon(l.Dest) {
+		podman = "skopeo copy " + shellWord("oci:"+l.Dest+":"+l.Tag) + " containers-storage:" + l.full[0]
+	}
+	return append([]command{
+		{"docker", l.piped(output.Docker, "docker load")},
+		{"podman", podman + l.also("podman tag")},
+		{"ctr", l.piped(output.OCI, "ctr image import -") + l.also("ctr image tag")},
+	}, l.copied("oci:"+l.Dest+":"+l.Tag)...)
+}
+
+// pulled is for a registry. Where that need not be trusted, it is the setting of a daemon.
+func (l loader) pulled() []command {
+	docker, ctr := "docker pull "+l.Names[0], "ctr image pull "+l.full[0]
+	if l.Insecure && !isLocal(l.full[0]) {
+		docker, ctr = l.piped(output.Docker, "docker load"), l.piped(output.OCI, "ctr image import -")+l.also("ctr image tag")
+	} else if l.Compression == "" || l.Compression == output.Zstd {
+		docker = l.piped(output.Docker, "docker load") // Docker knows zstd from 23.0 on
+	}
+	podman := "podman pull "
+	if l.Insecure || isLocal(l.full[0]) {
+		podman += "--tls-verify=false "
+	}
+	return []command{{"docker", docker}, {"podman", podman + l.full[0]}, {"ctr", ctr}}
+}
+
+// piped builds the image again as an archive for a client. That of Docker can be loaded
+// neither from an OCI layout nor where layers are zstd.
+func (l loader) piped(as output.Type, into string) string {
+	line := fmt.Sprintf("%s -o type=%s,dest=-", l.again, as)
+	if as == output.OCI && l.Compression != "" {
+		line += ",compression=" + string(l.Compression)
+	}
+	return line + " | " + into
+}
+
+// also gives an image that a client has loaded its further names: an archive of an OCI
+// layout has one.
+func (l loader) also(tag string) string {
+	if len(l.full) == 1 {
+		return ""
+	}
+	return " && " + tag + " " + strings.Join(l.full, " ")
+}
+
+// copied has skopeo push an image as it is. Weights would be compressed by the way.
+func (l loader) copied(from string) []command {
+	if hasColon(l.Dest) {
+		return nil
+	}
+	line, to := "skopeo copy --preserve-digests ", "REGISTRY/"+l.Names[0] // skopeo would take Docker Hub
+	if n := slices.IndexFunc(l.Names, hasRegistry); n >= 0 {
+		to = l.Names[n]
+	}
+	if isLocal(to) {
+		line += "--dest-tls-verify=false "
+	}
+	return []command{{"skopeo", line + shellWord(from) + " docker://" + to}}
+}
+
+// hasColon says whether skopeo and podman would take a part of a path for a tag.
+func hasColon(path string) bool { return strings.Contains(path, ":") }
+
+// isLocal says whether the registry that a name tells is this machine's, which all but podman
+// and skopeo ask by plain HTTP.
+func isLocal(name string) bool {
+	registry, _, _ := strings.Cut(name, "/")
+	host := (&url.URL{Host: registry}).Hostname()
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// hasRegistry says whether a name tells its registry.
+func hasRegistry(name string) bool {
+	host, _, found := strings.Cut(name, "/")
+	return found && (strings.ContainsAny(host, ".:") || host == "localhost")
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// shellWord quotes s for a shell where that is needed.
+func shellWord(s string) string {
+	if plain.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func words(list []string) string {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i] = shellWord(list[i])
+	}
+	return strings.Join(list, " ")
+}
