@@ -179,7 +179,7 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 }
 
 // annotate gives each output the annotations that it has a place for. Where these are all
-// of the outputs, each annotation has to have one.
+// of the outputs, something of each annotation has to have one.
 func annotate(outputs []output.Output, texts []string, all bool) error {
 	var faults []error
 	for _, text := range texts {
@@ -188,14 +188,12 @@ func annotate(outputs []output.Output, texts []string, all bool) error {
 			faults = append(faults, fmt.Errorf("flag --annotation: %w", err))
 			continue
 		}
-		for _, a := range list {
-			held := false
-			for i := range outputs {
-				held = len(outputs[i].Annotate([]output.Annotation{a})) == 0 || held
-			}
-			if !held && all {
-				faults = append(faults, fmt.Errorf("flag --annotation: no output has a place for %q", a))
-			}
+		held := false
+		for i := range outputs {
+			held = len(outputs[i].Annotate(list)) < len(list) || held
+		}
+		if !held && all {
+			faults = append(faults, fmt.Errorf("flag --annotation: no output has a place for %q", text))
 		}
 	}
 	return errors.Join(faults...)

@@ -96,7 +96,7 @@ func TestFaultsOfAPlan(t *testing.T) {
 		{"one place", given(func(o *imageOptions) { o.outputs = []string{"type=oci,dest=a", "type=docker,dest=a"} }), []string{"another one already writes there"}},
 		{"a tar of no terminal", given(func(o *imageOptions) { o.outputs = []string{"type=tar", "type=local,dest=a,name=b"} }), []string{"type=tar needs a dest", "leave name out"}},
 		{"annotations of nothing", given(func(o *imageOptions) {
-			o.outputs, o.notes = []string{"type=local,dest=a", "type=docker"}, []string{"manifest,manifest-descriptor:a=b"}
+			o.outputs, o.notes = []string{"type=local,dest=a", "type=docker"}, []string{"manifest,manifest-descriptor:a=b", "manifest-descriptor:a=b"}
 		}), []string{`flag --annotation: no output has a place for "manifest-descriptor:a=b"`}},
 		{"an ID of files", given(func(o *imageOptions) { o.outputs, o.iidfile = []string{"a", "type=cacheonly"}, "id" }), []string{"flag --iidfile: no output is an image"}},
 		{"a tag beside a digest", given(func(o *imageOptions) {
