@@ -35,6 +35,12 @@ type Build struct {
 	// Attach is what the image gets beside it, in each registry that it is pushed to and in
 	// the layout.
 	Attach []Attachment
+	// Labels are those of the image's config beside the spec's, over which they win. Nothing
+	// of a commit or a date is among them unless it is named here or there.
+	Labels map[string]string
+	// Platform is what the image must be for, "linux/amd64", "arm64" or "local": a spec is for
+	// one platform. The default is that.
+	Platform string
 
 	// CheckReproducible installs the Debian packages of the image twice. Where that gives two
 	// results, the image gets no name, and the error holds a [ReproducibleError] for each layer.
@@ -92,6 +98,9 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	if j.spec, err = p.file.Variant(j.Variant); err != nil {
 		return err
 	}
+	if err = j.checkPlatforms(); err != nil {
+		return err
+	}
 	if j.models, err = p.findModels(ctx, p.o.Models); err != nil {
 		return err
 	}
@@ -126,6 +135,10 @@ func (b Build) Check() error {
 	}
 	if b.Stdout == nil && slices.ContainsFunc(b.Outputs, output.Output.ToStdout) {
 		faults = append(faults, errors.New("an output goes to \"-\", and there is no Stdout"))
+	}
+	if b.Platform != "" {
+		_, err := parsePlatform(b.Platform)
+		faults = append(faults, err)
 	}
 	faults = append(faults, output.CheckAll(b.Outputs), b.Cache.Check(), b.checkAttachments())
 	for _, e := range slices.Concat(b.Cache.Imports, b.Cache.Exports) {
@@ -237,7 +250,7 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports,
 	made = Made{
 		Name: j.spec.Name, Variant: j.spec.Variant, Platform: j.spec.Platform,
 		Descriptor: result.Descriptor, Manifest: image.Desc.Digest, Config: cmp.Or(image.Manifest.Config.Digest, result.Config),
-		Layers:  layersOf(image.Manifest, image.Config),
+		Layers:  layersOf(image.Manifest, image.Config.Image),
 		LeftOut: j.leftOut(result.LeftOut), CacheFaults: cacheFaults,
 		Engine: "BuildKit " + e.Version, Lock: digest.FromBytes(j.lock.Format()),
 	}
@@ -255,6 +268,12 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports,
 		saved := Saved{Output: o, Manifest: x.Kept[i]}
 		if o.Layout() {
 			saved.Tag = j.spec.Variant
+		}
+		if o.ByDigest {
+			saved.Names = nil
+			for _, name := range o.Names {
+				saved.Names = append(saved.Names, name+"@"+saved.Manifest.String())
+			}
 		}
 		made.Saved = append(made.Saved, saved)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -26,13 +27,13 @@ import (
 
 // Inspected is an image as its registry or layout describes it. No layer is read for it.
 type Inspected struct {
-	Name     string              `json:"name"`
-	Manifest digest.Digest       `json:"manifest"`
-	Platform string              `json:"platform"`
-	Created  time.Time           `json:"created,omitzero"`
-	Config   ocispec.ImageConfig `json:"config"`
-	Layers   []Layer             `json:"layers"`
-	Attached []Attached          `json:"attached"`
+	Name     string                          `json:"name"`
+	Manifest digest.Digest                   `json:"manifest"`
+	Platform string                          `json:"platform"`
+	Created  time.Time                       `json:"created,omitzero"`
+	Config   dockerspec.DockerOCIImageConfig `json:"config"`
+	Layers   []Layer                         `json:"layers"`
+	Attached []Attached                      `json:"attached"`
 }
 
 // Attached is a document that refers to an image.
@@ -80,7 +81,7 @@ func Inspect(ctx context.Context, name string, o Options) (image Inspected, err 
 func (source imageSource) inspect(ctx context.Context, name string) (Inspected, error) {
 	image := Inspected{
 		Name: name, Manifest: source.image.Desc.Digest, Platform: platforms.Format(source.image.Config.Platform),
-		Config: source.image.Config.Config, Layers: layersOf(source.image.Manifest, source.image.Config),
+		Config: source.image.Config.Config, Layers: layersOf(source.image.Manifest, source.image.Config.Image),
 	}
 	if created := source.image.Config.Created; created != nil {
 		image.Created = *created

@@ -213,7 +213,8 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 			if err := j.strays(ctx, c, work.Model); err != nil {
 				return ocispec.Descriptor{}, err
 			}
-			request.Image = stages.Image{State: layers, Config: ocispec.Image{Platform: platform}}
+			request.Image = stages.Image{State: layers}
+			request.Image.Config.Platform = platform
 			result, err := j.run(ctx, e, request)
 			return result.Descriptor, err
 		},

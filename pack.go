@@ -71,6 +71,7 @@ func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.M
 	app, appErr := j.packApp(ctx)
 	decided := j.wishes.Decided[s.Variant]
 	in.Name, in.Title, in.Version, in.Licenses = s.Name, s.Title, s.Version, s.Licenses
+	in.Labels, in.Healthcheck, in.Volumes = j.labels(), healthcheck(s.App.Healthcheck), s.App.Volumes
 	in.Python = stages.Python{
 		Prune: s.Python.Prune, Optional: s.Python.Optional, Excludes: decided.Excluded, Overridden: decided.Overridden,
 		Collisions: s.Python.Collisions, Asked: decided.Asked, Files: files, URLs: j.python.Mirror.Has,
@@ -85,6 +86,13 @@ func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.M
 	}
 	if n := in.JoinedWheels(); n > 0 {
 		j.note("%d wheels of 100 MB and more share a layer: an image may not have a layer for each", n)
+	}
+	for _, v := range s.App.Volumes {
+		for _, m := range s.Models {
+			if j.hasWeights() && strings.HasPrefix(m.Path+"/", v+"/") {
+				j.note("volume %q holds the model at %s: docker and podman copy it for each container", v, m.Path)
+			}
+		}
 	}
 	modelsErr := j.packModels(ctx, in.Models, in.ModelLayers())
 	if err := errors.Join(blame(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr); err != nil {

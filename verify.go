@@ -30,6 +30,12 @@ type Verified struct {
 	Differences []ImageDifference
 }
 
+// VerifyImageOptions are what of an image neither its lock nor a checkout says.
+type VerifyImageOptions struct {
+	Variant string            // "" is what the attachments say, else [Production]
+	Labels  map[string]string // that [Build.Labels] gave it
+}
+
 // Equal says whether the image is what its lock and the checkout give.
 func (v Verified) Equal() bool { return v.Rebuilt == v.Image.Manifest }
 
@@ -47,12 +53,11 @@ func (d ImageDifference) String() string { return imagediff.Difference(d).String
 // VerifyImage builds an image anew and says whether that gives the same: from the lock that
 // is attached to it and the spec and trees of the project, with nothing that an earlier build
 // has left. It is built by an engine of our own whose root is new, or without a cache by the one
-// that the options or the environment name, where they do. variant "" is what the attached lock says, else
-// [Production].
+// that the options or the environment name, where they do.
 //
 // Where the two differ there is no error: see [Verified.Equal]. A checkout that doesn't fit
 // the lock is an error of the kind [Findings].
-func (p *Project) VerifyImage(ctx context.Context, name, variant string) (v Verified, err error) {
+func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOptions) (v Verified, err error) {
 	defer func() { err = explain(ctx, err) }()
 	source, err := p.imageSource(ctx, name)
 	if err != nil {
@@ -66,7 +71,7 @@ func (p *Project) VerifyImage(ctx context.Context, name, variant string) (v Veri
 	if err != nil {
 		return v, failure.WithHint(err, "an image that is pushed with --attach lock can be verified")
 	}
-	v.Variant = cmp.Or(variant, v.Image.annotation(VariantAnnotation), Production)
+	v.Variant = cmp.Or(o.Variant, v.Image.annotation(VariantAnnotation), Production)
 	dir, err := os.MkdirTemp(p.cacheDir, "verify-")
 	if err != nil {
 		return v, err
@@ -78,7 +83,7 @@ func (p *Project) VerifyImage(ctx context.Context, name, variant string) (v Veri
 	}
 	defer func() { err = errors.Join(err, fresh.Close()) }()
 	b := Build{
-		Variant: v.Variant, Lock: &l, Smoke: stages.SmokeOff, NoCache: fresh.stateDir == "",
+		Variant: v.Variant, Lock: &l, Labels: o.Labels, Smoke: stages.SmokeOff, NoCache: fresh.stateDir == "",
 		Outputs: []output.Output{{Type: output.OCI, Dest: filepath.Join(dir, "image"), Compression: v.Image.compression()}},
 	}
 	err = fresh.do(ctx, b, func(j job) error {

@@ -4,7 +4,7 @@ package output
 // from the type.
 func (p *parser) complete() {
 	if !p.given["type"] {
-		p.fault("type is missing: one of oci, docker, image, local")
+		p.fault("type is missing: one of oci, docker, image, registry, local, tar, cacheonly")
 	}
 	switch p.Type {
 	case OCI:
@@ -12,16 +12,42 @@ func (p *parser) complete() {
 	case Docker:
 		p.completeDocker()
 	case Image:
-		p.refuse("type=image goes to a registry", "dest", "tar")
+		p.completeImage()
 	case Local:
 		if !p.given["dest"] || p.Dest == Stdout {
 			p.fault("type=local needs a folder as dest")
 		}
 		p.refuse("type=local writes the bare files", "tar", "name", "compression")
+	case Tar:
+		if !p.given["dest"] {
+			p.fault("type=tar needs a dest: a file, or - for the standard output")
+		}
+		p.refuse("type=tar writes the bare files", "tar", "name", "compression")
+		p.Tar = true
+	case CacheOnly:
+		p.refuse("type=cacheonly leaves no image", "dest", "tar", "name", "compression")
 	}
 	if p.Type != Image && p.Type != "" {
-		p.refuse("only type=image has a registry", "push", "registry.insecure")
+		p.refuse("only type=image has a registry", "push", "push-by-digest", "name-canonical", "registry.insecure")
 	}
+	for _, a := range p.Annotations {
+		if a.Key != "" && p.Type != "" && !p.holds(a) {
+			p.fault("type=%s has no place for %s: leave it out", p.Type, a.Attribute())
+		}
+	}
+}
+
+// completeImage follows buildx, to which type=registry is an image that is pushed. What is
+// pushed by digest is called by it, whether or not that is said.
+func (p *parser) completeImage() {
+	p.refuse("type=image goes to a registry", "dest", "tar")
+	switch {
+	case p.registry && p.given["push"] && !p.Push:
+		p.fault("type=registry pushes: leave push=false out, or write type=image")
+	case p.canonical && !p.ByDigest:
+		p.fault("name-canonical goes with push-by-digest=true")
+	}
+	p.Push = p.Push || p.registry
 }
 
 // completeOCI follows buildx: a dest is an archive unless tar=false is said.
@@ -38,11 +64,9 @@ func (p *parser) completeOCI() {
 }
 
 // completeDocker insists on what "docker load" can read anywhere: an archive,
-// without zstd, which the Docker of Debian 12 does not know.
+// without zstd, which the Docker of Debian 12 does not know. Without a dest docker
+// itself gets it.
 func (p *parser) completeDocker() {
-	if !p.given["dest"] {
-		p.fault("type=docker needs a dest: a file, or - for the standard output")
-	}
 	if p.given["tar"] && !p.Tar {
 		p.fault("type=docker is always an archive: leave tar=false out")
 	}

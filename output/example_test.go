@@ -14,6 +14,5 @@ func ExampleParse() {
 	fmt.Println(err)
 	// Output:
 	// oci faceblend.tar true <nil>
-	// output "type=docker,compression=zstd": type=docker needs a dest: a file, or - for the standard output
 	// output "type=docker,compression=zstd": type=docker can't have compression=zstd: gzip or uncompressed
 }

@@ -33,6 +33,21 @@ func TestParse(t *testing.T) {
 				Names: []string{"r.example/a:1", "r.example/a:2", "b"},
 			},
 		},
+		{"registry", "type=registry,name=r.example/a", output.Output{Type: output.Image, Push: true, Names: []string{"r.example/a"}}},
+		{
+			"by digest", "type=image,push-by-digest=true,name-canonical=true,push=true,name=r.example/a",
+			output.Output{Type: output.Image, Push: true, ByDigest: true, Names: []string{"r.example/a"}},
+		},
+		{"docker itself", "type=docker", output.Output{Type: output.Docker, Tar: true}},
+		{"nothing but caches", "type=cacheonly", output.Output{Type: output.CacheOnly}},
+		{"bare files as a tar", "type=tar,dest=a.tar", output.Output{Type: output.Tar, Dest: "a.tar", Tar: true}},
+		{"lone dash", "-", output.Output{Type: output.Tar, Dest: "-", Tar: true}},
+		{
+			"annotations", `type=oci,annotation.Some.key=a=b,"annotation-manifest[linux/amd64].c=d,e",annotation-manifest-descriptor.f=`,
+			output.Output{Type: output.OCI, Annotations: []output.Annotation{
+				{Key: "Some.key", Value: "a=b"}, {Key: "c", Value: "d,e", Platform: "linux/amd64"}, {Key: "f", Descriptor: true},
+			}},
+		},
 		{"bare files", "type=local,dest=root", output.Output{Type: output.Local, Dest: "root"}},
 		{"lone folder", "./root", output.Output{Type: output.Local, Dest: "./root"}},
 		{"dest with a comma", `type=local,"dest=a,b"`, output.Output{Type: output.Local, Dest: "a,b"}},
@@ -59,10 +74,19 @@ func TestParseRefuses(t *testing.T) {
 		{"nothing", " ", []string{"nothing is given"}},
 		{"two lines", "type=oci\ntype=oci", []string{"more than one line"}},
 		{"quotes", `type=oci,"dest=a`, []string{"quotes don't match"}},
-		{"lone dash", "-", []string{"a type is needed"}},
 		{"no type", "dest=a", []string{"type is missing"}},
 		{"unknown type", "type=ocl", []string{`type "ocl" is not one of oci`}},
-		{"type registry", "type=registry", []string{"type=image,push=true"}},
+		{"registry without a push", "type=registry,push=false", []string{"leave push=false out"}},
+		{"canonical names", "type=registry,name-canonical=true", []string{"name-canonical goes with push-by-digest=true"}},
+		{"tar nowhere", "type=tar,compression=zstd", []string{"type=tar needs a dest", "bare files: leave compression out"}},
+		{"cache with an image", "type=cacheonly,dest=a,name=b,push=true,push-by-digest=true", []string{
+			"leaves no image: leave dest out", "leave name out", "only type=image has a registry: leave push out", "leave push-by-digest out",
+		}},
+		{"annotation of an index", "type=oci,annotation-index.a=b,annotation-x.a=b,annotation-manifest.=b", []string{
+			"has no index: annotate its manifest", `annotation-x.a: "x" is not manifest`, `annotation-manifest.: "" is not a key`,
+		}},
+		{"annotation of nothing", "type=local,dest=a,annotation.a=b", []string{"type=local has no place for annotation-manifest.a"}},
+		{"annotation beside an image", "type=image,annotation-manifest-descriptor.a=b", []string{"type=image has no place for annotation-manifest-descriptor.a"}},
 		{"unknown key", "type=oci,output=a", []string{`"output" is not one of type, dest`}},
 		{"no value", "type=oci,tar", []string{`"tar" is not key=value`}},
 		{"twice", "type=oci,dest=a,dest=b", []string{"dest is given twice"}},
@@ -70,7 +94,6 @@ func TestParseRefuses(t *testing.T) {
 		{"bad name", `type=image,"name=a,"`, []string{`"" is not the name of an image`}},
 		{"archive of nothing", "type=oci,tar=true", []string{"tar=true needs a dest"}},
 		{"folder to stdout", "type=oci,dest=-,tar=false", []string{"tar=false needs a folder"}},
-		{"docker nowhere", "type=docker", []string{"type=docker needs a dest"}},
 		{"docker with zstd", "type=docker,dest=a,compression=zstd", []string{"gzip or uncompressed"}},
 		{"docker folder", "type=docker,dest=a,tar=false", []string{"always an archive"}},
 		{"local nowhere", "type=local", []string{"needs a folder as dest"}},
@@ -126,13 +149,20 @@ func TestCheckAll(t *testing.T) {
 			archive,
 			{Type: output.Docker, Dest: "-", Tar: true, Names: []string{"a"}},
 			{Type: output.Local, Dest: "b"},
+			{Type: output.CacheOnly},
+			{Type: output.Docker, Tar: true},
+			{Type: output.Tar, Dest: "c", Tar: true},
+			{Type: output.Image, Push: true, ByDigest: true, Names: []string{"registry.example/a"}},
 			{Type: output.Image, Push: true, Names: []string{"registry.example/a:1"}, Compression: output.Zstd},
 		}, ""},
 		{"two layouts", []output.Output{{Type: output.OCI}, {Type: output.OCI, Dest: "b"}}, "only one output can be an OCI layout in a folder"},
 		{"the usual layout twice", []output.Output{{Type: output.OCI}, {Type: output.OCI}}, "only one output can be an OCI layout in a folder"},
 		{"one place", []output.Output{archive, {Type: output.Docker, Dest: "a", Tar: true}}, `output "type=docker,dest=a": another one already writes there`},
 		{"no type", []output.Output{{}}, "an output has no type: output.Parse makes one of a line"},
-		{"another type", []output.Output{{Type: "tar"}}, `output "type=tar": type "tar" is not one of oci, docker, image, local`},
+		{"another type", []output.Output{{Type: "nfs"}}, `output "type=nfs": type "nfs" is not one of oci, docker, image, local, tar, cacheonly`},
+		{"docker twice", []output.Output{{Type: output.Docker, Tar: true}, {Type: output.Docker, Tar: true, Compression: output.Gzip}}, `output "type=docker,compression=gzip": another one already writes there`},
+		{"by digest, and not pushed", []output.Output{{Type: output.Image, ByDigest: true, Names: []string{"a"}}}, `output "type=image,name=a,push-by-digest=true": push-by-digest is about a push: add push=true`},
+		{"by digest, with a tag", []output.Output{{Type: output.Image, Push: true, ByDigest: true, Names: []string{"r.example/a", "r.example/b:1"}}}, `output "type=image,\"name=r.example/a,r.example/b:1\",push=true,push-by-digest=true": push-by-digest gives no tag: name r.example/b without one`},
 		{"no name to push to", []output.Output{{Type: output.Image, Push: true}}, `output "type=image,push=true": an image for a registry needs a name`},
 		{"no name", []output.Output{{Type: output.Image}}, `output "type=image": an image for a registry needs a name`},
 		{"a name that is none", []output.Output{{Type: output.OCI, Names: []string{"r.example/UPPER"}}}, `output "type=oci,name=r.example/UPPER": "r.example/UPPER" is not the name of an image: invalid reference format: repository name (UPPER) must be lowercase`},
@@ -185,6 +215,8 @@ func TestPlaces(t *testing.T) {
 		{"type=oci,dest=-", false, true},
 		{"type=docker,dest=-", false, true},
 		{"type=image", false, false},
+		{"type=tar,dest=-", false, true},
+		{"type=cacheonly", false, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.line, func(t *testing.T) {
@@ -204,6 +236,7 @@ func FuzzParseRoundTrip(f *testing.F) {
 	for _, line := range []string{
 		"type=oci", "type=oci,dest=a,tar=false", `type=local,"dest=a,b""c"`, "type=docker,dest=-,name=a",
 		`type=image,"name=a,b",push=true,registry.insecure=1,compression=zstd`, "out", "TYPE=oci",
+		"-", "type=registry,name=a,push-by-digest=true", "type=docker", "type=cacheonly", "type=oci,annotation-manifest-descriptor[linux/amd64].A.b=c",
 	} {
 		f.Add(line)
 	}

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -41,8 +42,23 @@ func (o Output) check() error {
 		err = fmt.Errorf("output %q: Tar is %t, and has to be %t", o, o.Tar, read.Tar)
 	case err == nil && o.Type == Image && len(o.Names) == 0:
 		err = fmt.Errorf("output %q: an image for a registry needs a name", o)
+	case err == nil && o.ByDigest && !o.Push:
+		err = fmt.Errorf("output %q: push-by-digest is about a push: add push=true", o)
+	case err == nil && o.ByDigest:
+		err = o.checkTagless()
 	}
 	return err
+}
+
+// checkTagless finds tags that nothing would get.
+func (o Output) checkTagless() error {
+	var faults []error
+	for _, name := range o.Names {
+		if named, err := parseName(name); err == nil && !reference.IsNameOnly(named) {
+			faults = append(faults, fmt.Errorf("output %q: push-by-digest gives no tag: name %s without one", o, named.Name()))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // CheckAll finds what is wrong with the outputs of one build: with each, and that two
@@ -110,12 +126,12 @@ func (o Output) sharesPlace(other Output) bool {
 	if o.Type == Image || other.Type == Image {
 		return false
 	}
-	return o.Dest == other.Dest
+	return o.Dest == other.Dest && (o.Dest != "" || o.Type == other.Type)
 }
 
 // Parse reads one line: "type=oci,dest=image.tar", "type=image,push=true", or
-// a lone folder, which gets the bare files as buildx has it. All faults are
-// reported at once.
+// a lone folder, which gets the bare files as buildx has it, and a lone - as a tar. All
+// faults are reported at once.
 func Parse(line string) (Output, error) {
 	fields, err := split(line)
 	if err != nil {
@@ -149,7 +165,7 @@ func split(line string) ([]string, error) {
 	}
 	if len(fields) == 1 && !strings.Contains(fields[0], "=") {
 		if fields[0] == Stdout {
-			return nil, errors.New("a type is needed: type=oci,dest=- or type=docker,dest=-")
+			return []string{"type=tar", "dest=-"}, nil
 		}
 		return []string{"type=local", "dest=" + fields[0]}, nil
 	}
@@ -159,8 +175,10 @@ func split(line string) ([]string, error) {
 // parser gathers fields and faults.
 type parser struct {
 	Output
-	given  map[string]bool
-	faults []error
+	registry  bool // the type is buildx's word for an image that is pushed
+	canonical bool // and called by its digest
+	given     map[string]bool
+	faults    []error
 }
 
 func (p *parser) fault(format string, args ...any) {
@@ -169,7 +187,10 @@ func (p *parser) fault(format string, args ...any) {
 
 func (p *parser) field(field string) {
 	key, value, ok := strings.Cut(field, "=")
-	key = strings.ToLower(strings.TrimSpace(key))
+	key = strings.TrimSpace(key)
+	if lower := strings.ToLower(key); !attribute.MatchString(key) {
+		key = lower
+	}
 	if !ok {
 		p.fault("%q is not key=value", field)
 		return
@@ -185,11 +206,10 @@ func (p *parser) field(field string) {
 func (p *parser) set(key, value string) {
 	switch key {
 	case "type":
-		if value == "registry" {
-			p.fault("type %q is written type=image,push=true", value)
-			return
+		if p.registry = value == "registry"; p.registry {
+			value = string(Image)
 		}
-		p.Type = word(p, key, value, OCI, Docker, Image, Local)
+		p.Type = word(p, key, value, OCI, Docker, Image, Local, Tar, CacheOnly)
 	case "dest":
 		p.Dest = value
 		if value == "" {
@@ -199,6 +219,10 @@ func (p *parser) set(key, value string) {
 		p.Tar = p.boolean(key, value)
 	case "push":
 		p.Push = p.boolean(key, value)
+	case "push-by-digest":
+		p.ByDigest = p.boolean(key, value)
+	case "name-canonical":
+		p.canonical = p.boolean(key, value)
 	case "registry.insecure":
 		p.Insecure = p.boolean(key, value)
 	case "name":
@@ -214,7 +238,15 @@ func (p *parser) set(key, value string) {
 	case "compression-level":
 		p.fault("compression-level: an engine keeps the level that it first made a layer in, and later images would have it: leave it out")
 	default:
-		p.fault("%q is not one of type, dest, tar, name, push, registry.insecure, compression", key)
+		if words := attribute.FindStringSubmatch(key); words != nil {
+			a, err := annotation(cmp.Or(words[1], manifest)+words[2], words[3], value)
+			if err != nil {
+				p.fault("%s: %w", key, err)
+			}
+			p.Annotations = append(p.Annotations, a)
+			return
+		}
+		p.fault("%q is not one of type, dest, tar, name, push, push-by-digest, registry.insecure, compression, annotation.KEY", key)
 	}
 }
 

@@ -57,6 +57,18 @@ func target(s string) (string, error) {
 	return s, nil
 }
 
+// volume checks a folder of the image that a container has a volume for.
+func volume(s string) (string, error) {
+	if _, err := absolute(s); err != nil {
+		return "", err
+	}
+	top, _, _ := strings.Cut(s[1:], "/")
+	if slices.Contains([]string{"", "proc", "sys", "dev"}, top) {
+		return "", fmt.Errorf("%q can't be a volume: it is /, or mounted when the image runs", s)
+	}
+	return s, nil
+}
+
 // plain refuses what no path should hold.
 func plain(s string) error {
 	switch {

@@ -51,6 +51,7 @@ var (
 	indexName = pattern(`[A-Za-z0-9]+([._-][A-Za-z0-9]+)*`,
 		"an index's name (letters and digits, joined by single - . _)")
 	envName    = pattern(`[A-Za-z_][A-Za-z0-9_]*`, "a variable's name (letters, digits and _, no digit first)")
+	labelName  = pattern(`[^\s=[:cntrl:]]+`, "a label's name (without spaces and =)")
 	moduleName = pattern(`[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*`, "a Python module")
 	// PEP 508's name of a project, and a name with extras, versions and markers behind it.
 	projectName = pattern(`[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?`, "a Python project's name")

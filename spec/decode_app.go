@@ -22,6 +22,10 @@ func (d *decoder) app(r *toml.Reader, models []Model) App {
 		Ports:      ports(r),
 		StopSignal: cmp.Or(r.Text("stop-signal", stopSignal), defaultStopSignal),
 		FirstStart: r.Bool("first-start"),
+
+		Labels:      labels(r),
+		Healthcheck: healthcheck(r),
+		Volumes:     r.Texts("volumes", volume),
 	}
 	folder := a.Path
 	if a.Source == "" && !r.Has("path") { // it need not be there
@@ -45,6 +49,18 @@ func env(r *toml.Reader, models []Model) (env map[string]string) {
 		}
 	})
 	return env
+}
+
+// labels reads what the image's config says of it.
+func labels(r *toml.Reader) (labels map[string]string) {
+	r.Pairs("labels", labelName, func(below *toml.Reader, key, _ string) {
+		if v := below.Take(key); v.Kind == toml.Map {
+			below.Add(v.Offset, "labels: %s is a table: a name with dots is written in quotes", key)
+			return
+		}
+		put(&labels, key, below.Text(key, anything))
+	})
+	return labels
 }
 
 // debianUsers are the accounts that the package base-passwd creates.

@@ -736,6 +736,56 @@ env = { "1A" = "x", B = "a\u0000b", "C D" = "x" }
 			},
 		},
 		{
+			name: "labels, checks and volumes",
+			text: `[app]
+labels = { "" = "x", "a b" = "x", "a=b" = "x", n = 1, z = "\u0000", org.opencontainers = "x" }
+volumes = ["/", "v", "/v/", "/proc/x", "/dev", "/w", "/w"]
+healthcheck = { interval = "30", timeout = "0s", start-period = "-1s", start-interval = "9us", retries = 0, every = "1s" }
+[variant.a.app]
+healthcheck = ["NONE", "x"]
+[variant.b.app]
+healthcheck = []
+[variant.c.app.healthcheck]
+test = ["CMD"]
+[variant.d.app]
+healthcheck.test = ["CMD-SHELL", "a", "b"]
+labels = 1
+[variant.e.app]
+healthcheck = "curl -f localhost"
+[variant.f.app]
+healthcheck = ["", 1]
+`,
+			want: []string{
+				`image.toml:3:12: labels: "" is not a label's name (without spaces and =)`,
+				`image.toml:3:22: labels: "a b" is not a label's name (without spaces and =)`,
+				`image.toml:3:35: labels: "a=b" is not a label's name (without spaces and =)`,
+				`image.toml:3:52: n is an integer, want a string`,
+				`image.toml:3:59: z: "\x00" holds a NUL`,
+				`image.toml:3:69: labels: org is a table: a name with dots is written in quotes`,
+				`image.toml:4:12: volumes: "/" can't be a volume: it is /, or mounted when the image runs`,
+				`image.toml:4:17: volumes: "v" is relative, want a path from the root of the image`,
+				`image.toml:4:22: volumes: "/v/" is not clean, write "/v"`,
+				`image.toml:4:29: volumes: "/proc/x" can't be a volume: it is /, or mounted when the image runs`,
+				`image.toml:4:40: volumes: "/dev" can't be a volume: it is /, or mounted when the image runs`,
+				`image.toml:4:54: volumes: "/w" is listed twice`,
+				`image.toml:5:15: [app.healthcheck] has no test`,
+				`image.toml:5:28: interval: "30" is not a duration of 1ms or more ("30s", "1m30s")`,
+				`image.toml:5:44: timeout: "0s" is not a duration of 1ms or more ("30s", "1m30s")`,
+				`image.toml:5:65: start-period: "-1s" is not a duration of 1ms or more ("30s", "1m30s")`,
+				`image.toml:5:89: start-interval: "9us" is not a duration of 1ms or more ("30s", "1m30s")`,
+				`image.toml:5:106: retries is 0, want 1 to 2147483647`,
+				`image.toml:5:109: unknown key "every" in [app.healthcheck]`,
+				`image.toml:7:15: healthcheck has more than NONE, which stands alone`,
+				`image.toml:9:15: healthcheck is empty, want a command`,
+				`image.toml:11:8: test has no command after CMD`,
+				`image.toml:13:20: test needs one line for /bin/sh after CMD-SHELL`,
+				`image.toml:14:10: labels is an integer, want a table`,
+				`image.toml:16:15: healthcheck is a string, want a list, its command, or a table`,
+				`image.toml:18:16: healthcheck: the program's name is empty`,
+				`image.toml:18:20: an entry of healthcheck is an integer, want a string`,
+			},
+		},
+		{
 			name: "environment of a model",
 			text: `[[model]]
 from = "dir:a"

@@ -22,6 +22,7 @@ func TestFormatThereAndBack(t *testing.T) {
 	own := map[string]string{
 		"own archives": "name = \"x\"\n[debian]\nsuites = []\ncheck-valid-until = false\npackages = [\"cmake/noble-backports\"]\n[[debian.repository]]\nurl = \"https://deb.example\"\nsuite = \"/\"\nkey = \"key\"\n",
 		"an account":   "name = \"x\"\n[app]\nuser = \"postgres\"\nentrypoint = [\"/usr/bin/postgres\"]\n",
+		"a check":      "name = \"x\"\n[app]\nhealthcheck = [\"CMD-SHELL\", \"true || false\"]\nvolumes = [\"/v\"]\nlabels = { \"a.b\" = \"c\" }\n",
 		"root":         "name = \"x\"\n[app]\nuser = \"root\"\n",
 	}
 	for _, name := range append(examples, append(slices.Collect(maps.Keys(own)), "testdata/full.toml")...) {

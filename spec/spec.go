@@ -151,11 +151,17 @@ type App struct {
 	Ports      []int             `toml:"ports,omitempty"`
 	StopSignal string            `toml:"stop-signal,omitempty"`
 	FirstStart bool              `toml:"first-start,omitempty"` // as root, what packages make for one machine is made before the app starts
+
+	Labels      map[string]string `toml:"labels,omitempty"` // win over those of title, version and licenses
+	Healthcheck Healthcheck       `toml:"healthcheck,omitempty"`
+	Volumes     []string          `toml:"volumes,omitempty"` // folders that each container has a volume for
 }
 
-// IsZero says whether the image has no app: nothing is said of one.
+// IsZero says whether the image has no app: nothing is said of one. What only the config
+// tells of an image makes none.
 func (a App) IsZero() bool {
 	usual := defaultApp()
+	a.Labels, a.Healthcheck, a.Volumes = nil, Healthcheck{}, nil
 	a.Path, a.Workdir = cmp.Or(a.Path, usual.Path), cmp.Or(a.Workdir, usual.Workdir)
 	a.User, a.StopSignal = cmp.Or(a.User, usual.User), cmp.Or(a.StopSignal, usual.StopSignal)
 	return reflect.DeepEqual(a, usual)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -27,6 +28,39 @@ func TestDefaults(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("production of an empty spec (-want +got):\n%s", diff)
+	}
+}
+
+// What the config says differs by variant as everything does: tables merge, lists replace.
+func TestVariantsOfTheConfig(t *testing.T) {
+	f := parse(t, `name = "x"
+[app]
+labels = { a = "b", c = "d" }
+volumes = ["/v"]
+healthcheck = { test = ["true"], interval = "10s", retries = 2 }
+[variant.own.app]
+labels.c = "e"
+volumes = []
+healthcheck.interval = "1m"
+[variant.debug.app]
+healthcheck = ["NONE"]
+`)
+	usual := spec.Healthcheck{Test: []string{"CMD", "true"}, Interval: spec.Duration(10 * time.Second), Retries: 2}
+	own := usual
+	own.Interval = spec.Duration(time.Minute)
+	for name, want := range map[string]spec.App{
+		"production": {Labels: map[string]string{"a": "b", "c": "d"}, Volumes: []string{"/v"}, Healthcheck: usual},
+		"own":        {Labels: map[string]string{"a": "b", "c": "e"}, Healthcheck: own},
+		"debug":      {Labels: map[string]string{"a": "b", "c": "d"}, Volumes: []string{"/v"}, Healthcheck: spec.Healthcheck{Test: []string{"NONE"}}},
+	} {
+		app := variant(t, f, name).App
+		if !app.IsZero() {
+			t.Errorf("%s has an app", name)
+		}
+		got := spec.App{Labels: app.Labels, Volumes: app.Volumes, Healthcheck: app.Healthcheck}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/llb"
@@ -14,18 +15,15 @@ import (
 // config is the image's config: how a container of it is run. It holds no date
 // but the lock's, no commit and nothing of the machine. Its history has one
 // entry a layer, of the same date, which says what is in it.
-func config(in Input, parts []Part) ocispec.Image {
+func config(in Input, parts []Part) (config dockerspec.DockerOCIImage) {
 	created := in.Lock.Created()
-	config := ocispec.Image{
-		Created:  &created,
-		Platform: in.Platform,
-		Config: ocispec.ImageConfig{
-			// The path is Debian's own for root.
-			Env:    append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, env(in)...),
-			Labels: labels(in),
-		},
-		RootFS: ocispec.RootFS{Type: "layers"},
-	}
+	config.Created, config.Platform = &created, in.Platform
+	config.RootFS.Type = "layers"
+	// The path is Debian's own for root.
+	config.Config.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, env(in)...)
+	config.Config.Labels = labels(in)
+	config.Config.Healthcheck = in.Healthcheck
+	config.Config.Volumes = set(in.Volumes)
 	for _, p := range parts {
 		for _, l := range p.Layers {
 			config.History = append(config.History, ocispec.History{Created: &created, CreatedBy: "lamina " + p.Stage, Comment: l.What})
@@ -45,13 +43,24 @@ func config(in Input, parts []Part) ocispec.Image {
 	} else if in.App.User.UID != 0 { // numeric, so that Kubernetes can see that it is not root
 		config.Config.User = fmt.Sprintf("%[1]d:%[1]d", in.App.User.UID)
 	}
-	if len(in.App.Ports) > 0 {
-		config.Config.ExposedPorts = map[string]struct{}{}
+	ports := make([]string, len(in.App.Ports))
+	for i, port := range in.App.Ports {
+		ports[i] = strconv.Itoa(port) + "/tcp"
 	}
-	for _, port := range in.App.Ports {
-		config.Config.ExposedPorts[strconv.Itoa(port)+"/tcp"] = struct{}{}
-	}
+	config.Config.ExposedPorts = set(ports)
 	return config
+}
+
+// set is a list as configs have it; nil where it is empty.
+func set(list []string) map[string]struct{} {
+	if len(list) == 0 {
+		return nil
+	}
+	set := map[string]struct{}{}
+	for _, one := range list {
+		set[one] = struct{}{}
+	}
+	return set
 }
 
 // env is the environment of the container beside PATH, as "KEY=value", sorted:
@@ -86,6 +95,7 @@ func labels(in Input) map[string]string {
 		ocispec.AnnotationLicenses: in.Licenses,
 	}
 	maps.DeleteFunc(labels, func(_, value string) bool { return value == "" })
+	maps.Copy(labels, in.Labels)
 	return labels
 }
 

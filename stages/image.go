@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -15,7 +16,7 @@ import (
 // Image is a picture that is ready to be solved.
 type Image struct {
 	State  llb.State // the merge of all parts, let out by the smoke tests
-	Config ocispec.Image
+	Config dockerspec.DockerOCIImage
 	Parts  []Part // bottom first
 
 	lean llb.State // State without the parts that are added

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/llb"
@@ -15,8 +16,9 @@ type Input struct {
 	Name     string // of the image: "faceblend"
 	Title    string
 	Version  string
-	Licenses string // SPDX expression
-	Variant  string // "production", "minimal", "debug" or the user's own
+	Licenses string            // SPDX expression
+	Labels   map[string]string // further ones, and others for those of the three above
+	Variant  string            // "production", "minimal", "debug" or the user's own
 	Platform ocispec.Platform
 
 	Lock    lock.Lock
@@ -33,6 +35,9 @@ type Input struct {
 	Models  []Model
 	App     *App // nil where the image has no app
 	Smoke   Smoke
+
+	Healthcheck *dockerspec.HealthcheckConfig // nil where containers have no check
+	Volumes     []string                      // folders that each container has a volume for
 }
 
 // Python is what a spec says of Python packages beside what to install.

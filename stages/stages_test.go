@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	bkllb "github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"google.golang.org/protobuf/proto"
@@ -200,10 +201,16 @@ func TestConfig(t *testing.T) {
 	history := func(stage, what string) ocispec.History {
 		return ocispec.History{Created: &created, CreatedBy: "lamina " + stage, Comment: what}
 	}
-	want := ocispec.Image{
+	want := dockerspec.DockerOCIImage{Image: ocispec.Image{
 		Created:  &created,
 		Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"},
-		Config: ocispec.ImageConfig{
+		RootFS:   ocispec.RootFS{Type: "layers"},
+		History: []ocispec.History{
+			history("runtime", "2 Debian packages"), history("wheels", "native"),
+			history("model", "weights/0"), history("model", "weights/1"), history("app", "/app"),
+		},
+	}, Config: dockerspec.DockerOCIImageConfig{
+		ImageConfig: ocispec.ImageConfig{
 			User: "10001:10001", WorkingDir: "/app", StopSignal: "SIGTERM",
 			Entrypoint:   []string{"python3", "/app/handler.py"},
 			ExposedPorts: map[string]struct{}{"8000/tcp": {}},
@@ -217,12 +224,7 @@ func TestConfig(t *testing.T) {
 				"org.opencontainers.image.licenses": "Apache-2.0",
 			},
 		},
-		RootFS: ocispec.RootFS{Type: "layers"},
-		History: []ocispec.History{
-			history("runtime", "2 Debian packages"), history("wheels", "native"),
-			history("model", "weights/0"), history("model", "weights/1"), history("app", "/app"),
-		},
-	}
+	}}
 	if diff := cmp.Diff(want, image.Config); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
 	}
@@ -236,7 +238,7 @@ func TestConfigOfLittle(t *testing.T) {
 		image, _ := draw(t, in)
 		c := image.Config.Config
 		c.Env, c.Labels = nil, nil
-		return c
+		return c.ImageConfig
 	}
 	if diff := cmp.Diff(ocispec.ImageConfig{}, got()); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
@@ -244,6 +246,33 @@ func TestConfigOfLittle(t *testing.T) {
 	in.App = nil
 	if diff := cmp.Diff(ocispec.ImageConfig{Cmd: []string{"/usr/bin/python3"}}, got()); diff != "" {
 		t.Errorf("without an app (-want +got):\n%s", diff)
+	}
+}
+
+// Labels, the check and volumes are the config's alone: no step of the graph knows them.
+func TestConfigMovesNoLayer(t *testing.T) {
+	for _, app := range []*stages.App{nil, input("production").App} {
+		in := input("production")
+		in.App = app
+		_, before := draw(t, in)
+		check := &dockerspec.HealthcheckConfig{Test: []string{"CMD", "true"}, Interval: time.Minute, Retries: 2}
+		in.Labels = map[string]string{"org.opencontainers.image.title": "another", "a": ""}
+		in.Healthcheck, in.Volumes = check, []string{"/v", "/w"}
+		image, after := draw(t, in)
+		if !bytes.Equal(bytes.Join(before.Def, nil), bytes.Join(after.Def, nil)) {
+			t.Error("the graph is another one")
+		}
+		c := image.Config.Config
+		want := map[string]string{
+			"org.opencontainers.image.title": "another", "org.opencontainers.image.version": "1.0",
+			"org.opencontainers.image.licenses": "Apache-2.0", "a": "",
+		}
+		if diff := cmp.Diff(want, c.Labels); diff != "" {
+			t.Errorf("labels (-want +got):\n%s", diff)
+		}
+		if !cmp.Equal(c.Volumes, map[string]struct{}{"/v": {}, "/w": {}}) || c.Healthcheck != check {
+			t.Errorf("volumes %v, check %+v", c.Volumes, c.Healthcheck)
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // forOnce are the flags of a build that say nothing of the image: where it goes, and how this
 // once it is made.
 var forOnce = []string{
-	"output", "tag", "push", "metadata-file", "iidfile", "cache-from", "cache-to",
+	"output", "tag", "push", "load", "quiet", "metadata-file", "iidfile", "cache-from", "cache-to",
 	"relock", "no-cache", "check-reproducible", "print", "progress",
 }
 
@@ -30,6 +30,9 @@ func again(f *pflag.FlagSet, args []string) []string {
 			values = list.GetSlice()
 		}
 		for _, value := range values {
+			if flag.Name == "annotation" && strings.HasPrefix(value, "manifest-descriptor") {
+				continue // no digest knows of it, and a docker archive has no place for it
+			}
 			if !slices.Contains(forOnce, flag.Name) && !withLogin.MatchString(value) {
 				words = append(words, "--"+flag.Name+"="+value)
 			}

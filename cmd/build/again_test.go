@@ -13,11 +13,12 @@ func TestAgain(t *testing.T) {
 	given := []string{
 		"--variant", "debug", "--insecure-registry", "--addr=tcp://a:1", "--addr", "tcp://b:1", "--python-index=https://user:word@index.example/simple",
 		"-o", "type=oci", "-t", "a:1", "--push", "--no-cache", "--cache-to", "type=s3,secret_access_key=word", "--progress=plain",
+		"--load", "-q", "--label", "a=b", "--annotation=c=d", "--annotation=manifest-descriptor:e=f",
 	}
 	if err := c.ParseFlags(append(given, "it's mine")); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{os.Args[0], "it's mine", "--variant=debug", "--insecure-registry=true", "--addr=tcp://a:1", "--addr=tcp://b:1"}
+	want := []string{os.Args[0], "it's mine", "--variant=debug", "--insecure-registry=true", "--addr=tcp://a:1", "--addr=tcp://b:1", "--label=a=b", "--annotation=c=d"}
 	if diff := cmp.Diff(want, again(c.Flags(), c.Flags().Args())); diff != "" {
 		t.Errorf("words (-want +got):\n%s", diff)
 	}

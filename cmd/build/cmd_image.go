@@ -20,7 +20,9 @@ import (
 // imageOptions are the flags of "build image" as they were given.
 type imageOptions struct {
 	options  lamina.Options
+	file     string
 	variant  string
+	platform []string
 	smoke    *choice
 	relock   bool
 	noCache  bool
@@ -28,6 +30,10 @@ type imageOptions struct {
 	tags     []string
 	outputs  []string
 	push     bool
+	load     bool
+	labels   []string
+	notes    []string
+	quiet    bool
 	metadata string
 	iidfile  string
 	attach   []string
@@ -43,6 +49,8 @@ func (o *imageOptions) add(c *cobra.Command) {
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.StringVar(&o.variant, "variant", lamina.Production,
 			"build this `VARIANT`: production, minimal, debug, or one of the spec's own")
+		f.StringVarP(&o.file, "file", "f", "", "the spec, an image.toml in its folder, as a `FILE`")
+		f.StringArrayVar(&o.platform, "platform", nil, "`PLATFORM` that the image must be for, as the spec says")
 		f.Var(o.smoke, "smoke", "which smoke tests must pass: all, those that need no app, or none")
 		f.BoolVar(&o.twice, "check-reproducible", false,
 			"install the Debian packages twice; where files differ, name them with their packages and exit with 3")
@@ -53,6 +61,7 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.StringVar(&o.options.Models, "models", "",
 			"take models from this `FOLDER`, the OCI layout that \"build model pull\" wrote")
 		o.progress = progressFlag(f)
+		f.BoolVarP(&o.quiet, "quiet", "q", false, "show nothing of the build, and print the image's ID alone")
 		sourceFlags(f, &o.options)
 	})
 	section(c, "OUTPUT FLAGS", func(f *pflag.FlagSet) {
@@ -65,6 +74,10 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.StringSliceVar(&o.attach, "attach", nil,
 			"put `DOCUMENTS` beside the image, in registries and the layout: lock, sbom (SPDX and CycloneDX), or both, "+
 				"with a comma; the image's digest stays as it is")
+		f.BoolVar(&o.load, "load", false, "have docker load the image; short for -o type=docker")
+		f.StringArrayVar(&o.labels, "label", nil, "`KEY=VALUE` among the labels of the image's config; may be repeated")
+		f.StringArrayVar(&o.notes, "annotation", nil,
+			"`KEY=VALUE` among the annotations of the image's manifest, or after manifest-descriptor: of its descriptor; may be repeated")
 		f.BoolVar(&o.options.Insecure, "insecure-registry", false,
 			"reach the registries of tags, caches and published models by plain HTTP, or where nobody signed their certificate")
 		f.StringVar(&o.metadata, "metadata-file", "",
@@ -109,9 +122,13 @@ $ build --print=dot | dot -Tsvg > graph.svg`,
 type=oci                    the OCI layout dist/NAME, which all variants share
 type=oci,dest=FILE          an archive of an OCI layout; with tar=false a folder
 type=docker,dest=FILE       an archive for "docker load"; - is the standard output
-type=image,push=true        push to the registries of the names
-type=local,dest=FOLDER      the bare files
-further fields              name=NAME, registry.insecure=true, compression=zstd|gzip|uncompressed`},
+type=docker                 loaded by the docker that the docker command reaches
+type=registry               pushed to the registries of the names, as type=image,push=true; with
+                            push-by-digest=true without a tag
+type=local,dest=FOLDER      the bare files; with type=tar,dest=FILE as an archive
+type=cacheonly              none: the image is made and tested, and stays in caches
+further fields              name=NAME, registry.insecure=true, compression=zstd|gzip|uncompressed,
+                            annotation.KEY=VALUE`},
 		ValidArgsFunction: oneFolder,
 	})
 }
@@ -202,6 +219,12 @@ func (a *app) tell(o *imageOptions, outputs []output.Output, made lamina.Made) e
 		return fmt.Errorf("writing what was built: %w", err)
 	}
 	text := report.Image(made, o.again)
+	if o.quiet {
+		text = ""
+		if made.Config != "" {
+			text = made.Config.String() + "\n"
+		}
+	}
 	if slices.ContainsFunc(outputs, output.Output.ToStdout) {
 		a.ui.note("%s", text)
 		return nil

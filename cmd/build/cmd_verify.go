@@ -15,7 +15,8 @@ import (
 
 func (a *app) verifyCommand() *cobra.Command {
 	var options lamina.Options
-	var variant string
+	var o lamina.VerifyImageOptions
+	var labels []string
 	var progress *choice
 	asJSON := false
 	c := &cobra.Command{
@@ -40,6 +41,9 @@ $ build verify dist/faceblend examples/faceblend`,
 			return failure.New(failure.Usage, errors.New("verify takes an image, and the folder of its project at most"))
 		},
 		RunE: func(c *cobra.Command, args []string) (err error) {
+			if o.Labels, err = labelsOf(labels); err != nil {
+				return failure.New(failure.Usage, err)
+			}
 			a.ui.show(progress.value)
 			if err = a.ui.checkProgress(); err != nil {
 				return err
@@ -53,7 +57,7 @@ $ build verify dist/faceblend examples/faceblend`,
 				return err
 			}
 			defer func() { err = errors.Join(err, p.Close()) }()
-			v, err := p.VerifyImage(c.Context(), args[0], variant)
+			v, err := p.VerifyImage(c.Context(), args[0], o)
 			if err != nil {
 				return err
 			}
@@ -69,7 +73,8 @@ $ build verify dist/faceblend examples/faceblend`,
 		},
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.StringVar(&variant, "variant", "", "build this `VARIANT` (default: the one that the image says it is)")
+		f.StringVar(&o.Variant, "variant", "", "build this `VARIANT` (default: the one that the image says it is)")
+		f.StringArrayVar(&labels, "label", nil, "`KEY=VALUE` that a --label has given the image; may be repeated")
 		f.BoolVar(&asJSON, "json", false, "print what was found as JSON")
 		f.BoolVar(&options.Insecure, "insecure-registry", false, "reach the registry by plain HTTP, or where nobody signed its certificate")
 		progress = progressFlag(f)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"lamina.build"
 
@@ -24,24 +26,94 @@ func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, 
 		}
 	}
 	fileErr := errors.Join(checkFile("metadata-file", o.metadata), checkFile("iidfile", o.iidfile))
+	if o.iidfile != "" && !slices.ContainsFunc(outputs, output.Output.HasImage) {
+		fileErr = errors.Join(fileErr, errors.New("flag --iidfile: no output is an image"))
+	}
+	labels, labelErr := labelsOf(o.labels)
 	b = lamina.Build{
 		Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, CheckReproducible: o.twice, Outputs: outputs, Stdout: a.ui.stdout,
+		Labels: labels,
 	}
 	for _, word := range o.attach {
 		b.Attach = append(b.Attach, lamina.Attachment(word))
 	}
+	platformErr := o.onePlatform(&b)
 	if faults == nil { // outputs are held against each other when all of them can be
 		faults = b.Check()
 	}
-	if err = errors.Join(faults, cacheErr, o.options.Check(), streamErr, fileErr); err != nil {
+	progress, progressErr := o.shown()
+	if err = errors.Join(faults, labelErr, platformErr, cacheErr, o.options.Check(), streamErr, fileErr, progressErr); err != nil {
 		return "", b, failure.New(failure.Usage, err)
 	}
 	b.Cache = remote
+	if o.file != "" {
+		if args, err = folderOf(o.file, args); err != nil {
+			return "", b, err
+		}
+	}
 	if dir, err = a.findDir(args); err != nil {
 		return "", b, o.misread(args, err)
 	}
-	a.ui.show(o.progress.value)
+	a.ui.show(progress)
 	return dir, b, nil
+}
+
+// shown is how the build is shown.
+func (o *imageOptions) shown() (string, error) {
+	mode := o.progress.value
+	if o.quiet && mode != "auto" && mode != "quiet" {
+		return mode, fmt.Errorf("flag --quiet: nothing is shown, and --progress=%s shows it", mode)
+	}
+	if o.quiet {
+		mode = "quiet"
+	}
+	return mode, nil
+}
+
+// labelsOf reads labels as docker does, to which a lone key has an empty value.
+func labelsOf(texts []string) (map[string]string, error) {
+	labels := map[string]string{}
+	var faults []error
+	for _, text := range texts {
+		key, value, _ := strings.Cut(text, "=")
+		if key == "" {
+			faults = append(faults, fmt.Errorf("flag --label: %q is not key=value", text))
+		}
+		labels[key] = value
+	}
+	return labels, errors.Join(faults...)
+}
+
+// onePlatform fills in the platform of a build, of which there is one.
+func (o *imageOptions) onePlatform(b *lamina.Build) error {
+	if len(o.platform) == 0 {
+		return nil
+	}
+	given := strings.Join(o.platform, ",")
+	all := slices.Compact(strings.Split(given, ","))
+	if b.Platform = all[0]; len(all) > 1 || all[0] == "" {
+		return fmt.Errorf("flag --platform: one, not %q: a spec is for one", given)
+	}
+	return nil
+}
+
+// folderOf is the folder of a spec that is named as docker's users name a Dockerfile.
+func folderOf(file string, args []string) ([]string, error) {
+	dir, name := filepath.Split(filepath.Clean(file))
+	if name != lamina.SpecName {
+		err := failure.New(failure.Usage, fmt.Errorf("flag --file: %q is no %s, and nothing else is read: no Dockerfile either", file, lamina.SpecName))
+		return nil, failure.WithHint(err, "a folder has one spec: another image is a [variant.NAME] of it, or has a folder of its own")
+	}
+	dir = filepath.Clean(dir)
+	if len(args) == 0 {
+		return []string{dir}, nil
+	}
+	is, err := os.Stat(dir)
+	if named, otherErr := os.Stat(args[0]); err != nil || otherErr != nil || !os.SameFile(is, named) {
+		err = failure.New(failure.Usage, fmt.Errorf("flag --file: %q is not the spec of folder %q, from which its paths go", file, args[0]))
+		return nil, failure.WithHint(err, "build "+dir)
+	}
+	return args, nil
 }
 
 // checkFile finds out before a build that its file can't be written after it.
@@ -80,7 +152,7 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 	switch {
 	case len(texts) == 0 && o.push:
 		texts = []string{"type=image"}
-	case len(texts) == 0:
+	case len(texts) == 0 && !o.load:
 		texts = []string{"type=oci"}
 	}
 	outputs, err := output.ParseAll(texts)
@@ -89,9 +161,12 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 			"flag --push: no output goes to a registry: add -o type=image, or leave --output out",
 		))
 	}
+	if o.load && !slices.ContainsFunc(outputs, output.Output.Loads) {
+		outputs = append(outputs, output.Output{Type: output.Docker, Tar: true})
+	}
 	for i := range outputs {
 		out := &outputs[i]
-		if out.Type != "local" {
+		if out.HasImage() {
 			out.Names = append(out.Names, o.tags...)
 		}
 		if out.Type != "image" {
@@ -103,7 +178,28 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 			))
 		}
 	}
-	return outputs, errors.Join(append(faults, err)...)
+	return outputs, errors.Join(append(faults, err, annotate(outputs, o.notes, err == nil))...)
+}
+
+// annotate gives each output the annotations that it has a place for. Where these are all
+// of the outputs, something of each annotation has to have one.
+func annotate(outputs []output.Output, texts []string, all bool) error {
+	var faults []error
+	for _, text := range texts {
+		list, err := output.ParseAnnotation(text)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("flag --annotation: %w", err))
+			continue
+		}
+		held := false
+		for i := range outputs {
+			held = len(outputs[i].Annotate(list)) < len(list) || held
+		}
+		if !held && all {
+			faults = append(faults, fmt.Errorf("flag --annotation: no output has a place for %q", text))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // makeImagesPush says whether there is an output that --push is about.

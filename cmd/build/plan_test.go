@@ -47,6 +47,26 @@ func TestDestinations(t *testing.T) {
 				{Type: output.OCI, Names: names[:1]}, {Type: output.Image, Names: []string{"r.example/own:1", names[0]}}, {Type: output.Local, Dest: "files"},
 			},
 		},
+		{"a load", given(func(o *imageOptions) { o.load, o.tags = true, names }), []output.Output{{Type: output.Docker, Tar: true, Names: names}}},
+		{
+			"a load and a push", given(func(o *imageOptions) { o.load, o.push, o.tags = true, true, names[:1] }),
+			[]output.Output{{Type: output.Image, Push: true, Names: names[:1]}, {Type: output.Docker, Tar: true, Names: names[:1]}},
+		},
+		{
+			"a load that is said twice", given(func(o *imageOptions) { o.load, o.outputs = true, []string{"type=docker,compression=gzip"} }),
+			[]output.Output{{Type: output.Docker, Tar: true, Compression: output.Gzip}},
+		},
+		{
+			"annotations", given(func(o *imageOptions) {
+				o.outputs, o.notes = []string{"type=oci", "type=registry,name=r.example/a", "-", "type=cacheonly"}, []string{"a=b", "manifest-descriptor:c=d"}
+			}),
+			[]output.Output{
+				{Type: output.OCI, Annotations: []output.Annotation{{Key: "a", Value: "b"}, {Key: "c", Value: "d", Descriptor: true}}},
+				{Type: output.Image, Push: true, Names: []string{"r.example/a"}, Annotations: []output.Annotation{{Key: "a", Value: "b"}}},
+				{Type: output.Tar, Tar: true, Dest: "-"},
+				{Type: output.CacheOnly},
+			},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := tt.o.destinations()
@@ -74,9 +94,25 @@ func TestFaultsOfAPlan(t *testing.T) {
 		{"nothing to push", given(func(o *imageOptions) { o.push, o.outputs = true, []string{"type=oci"} }), []string{"flag --push: no output goes to a registry"}},
 		{"two layouts", given(func(o *imageOptions) { o.outputs = []string{"type=oci", "type=oci,dest=a,tar=false"} }), []string{"only one output can be an OCI layout in a folder"}},
 		{"one place", given(func(o *imageOptions) { o.outputs = []string{"type=oci,dest=a", "type=docker,dest=a"} }), []string{"another one already writes there"}},
+		{"a tar of no terminal", given(func(o *imageOptions) { o.outputs = []string{"type=tar", "type=local,dest=a,name=b"} }), []string{"type=tar needs a dest", "leave name out"}},
+		{"annotations of nothing", given(func(o *imageOptions) {
+			o.outputs, o.notes = []string{"type=local,dest=a", "type=docker"}, []string{"manifest,manifest-descriptor:a=b", "manifest-descriptor:a=b"}
+		}), []string{`flag --annotation: no output has a place for "manifest-descriptor:a=b"`}},
+		{"an ID of files", given(func(o *imageOptions) { o.outputs, o.iidfile = []string{"a", "type=cacheonly"}, "id" }), []string{"flag --iidfile: no output is an image"}},
+		{"a tag beside a digest", given(func(o *imageOptions) {
+			o.outputs, o.tags = []string{"type=registry,push-by-digest=true"}, []string{"r.example/a:1"}
+		}), []string{"push-by-digest gives no tag: name r.example/a without one"}},
+		{"a push by digest that is none", given(func(o *imageOptions) { o.outputs = []string{"type=image,push-by-digest=true,name=a"} }), []string{"add push=true"}},
+		{"a platform that is none", given(func(o *imageOptions) { o.platform = []string{"linux/amd64/v1/x"} }), []string{`platform "linux/amd64/v1/x": `}},
+		{"an empty platform", given(func(o *imageOptions) { o.platform = []string{"linux/amd64,"} }), []string{`flag --platform: one, not "linux/amd64,": a spec is for one`}},
+		{"a view of nothing", given(func(o *imageOptions) { o.quiet = true }), []string{"flag --quiet: nothing is shown, and --progress=plain shows it"}},
 		{"everything", given(func(o *imageOptions) {
-			o.outputs, o.from, o.metadata, o.options.PythonIndex, o.options.Engines = []string{"type=tar"}, []string{"type=gcs"}, ".", "x", []string{"y"}
-		}), []string{`type "tar"`, `type "gcs"`, `flag --metadata-file: "." is there, and is no file`, `--python-index: index "x"`, `"y" is no address of an engine`}},
+			o.labels, o.notes, o.platform, o.quiet = []string{"=x"}, []string{"index:a=b", "a", "a=b"}, []string{"linux/amd64,linux/arm64"}, true
+			o.outputs, o.from, o.metadata, o.options.PythonIndex, o.options.Engines = []string{"type=tap"}, []string{"type=gcs"}, ".", "x", []string{"y"}
+		}), []string{
+			`type "tap"`, `type "gcs"`, `flag --label: "=x" is not key=value`, "has no index: annotate its manifest", `annotation "a" is not key=value`,
+			`flag --platform: one, not "linux/amd64,linux/arm64"`, "flag --quiet", `flag --metadata-file: "." is there, and is no file`, `--python-index: index "x"`, `"y" is no address of an engine`,
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, _, err := tt.o.plan(anApp(t), []string{"no folder"})

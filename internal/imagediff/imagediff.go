@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -19,7 +20,7 @@ import (
 // Image is one of two images.
 type Image struct {
 	Manifest ocispec.Manifest
-	Config   ocispec.Image
+	Config   dockerspec.DockerOCIImage
 	// Open opens a layer as it is stored.
 	Open func(context.Context, ocispec.Descriptor) (io.ReadCloser, error)
 }
@@ -138,7 +139,7 @@ func compareLayers(ctx context.Context, want, got side) ([]Difference, error) {
 }
 
 // compareConfigs compares field by field but for what follows from the layers.
-func compareConfigs(want, got ocispec.Image) []Difference {
+func compareConfigs(want, got dockerspec.DockerOCIImage) []Difference {
 	a, b := fields(want), fields(got)
 	var list []Difference
 	for _, key := range slices.Sorted(maps.Keys(union(a, b))) {
@@ -156,7 +157,7 @@ func union(a, b map[string]any) map[string]any {
 }
 
 // fields are those of a config, and those of its "config" one by one.
-func fields(i ocispec.Image) map[string]any {
+func fields(i dockerspec.DockerOCIImage) map[string]any {
 	i.RootFS = ocispec.RootFS{}
 	data, _ := json.Marshal(i) // of plain values
 	flat, all := map[string]any{}, map[string]any{}

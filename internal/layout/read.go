@@ -7,6 +7,7 @@ import (
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -14,7 +15,7 @@ import (
 type Image struct {
 	Desc     ocispec.Descriptor // of the manifest
 	Manifest ocispec.Manifest
-	Config   ocispec.Image
+	Config   dockerspec.DockerOCIImage
 }
 
 // Layers are the compressed layers, the lowest first.

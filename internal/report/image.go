@@ -206,6 +206,10 @@ func where(s lamina.Saved) string {
 		return "pushed to " + strings.Join(s.Names, ", ")
 	case s.Type == output.Image:
 		return "kept by the engine as " + strings.Join(s.Names, ", ")
+	case s.Type == output.CacheOnly:
+		return "kept by the engine and in caches alone"
+	case s.Loads():
+		return "loaded into docker as " + strings.Join(s.Names, ", ")
 	case s.ToStdout():
 		return "written to the standard output"
 	case s.Tag != "":

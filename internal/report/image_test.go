@@ -83,6 +83,10 @@ func TestSummary(t *testing.T) {
 		}},
 		{"stdout", []lamina.Saved{saved(t, "type=docker,dest=-", "", "")}},
 		{"files", []lamina.Saved{saved(t, "out", "", "")}},
+		{"buildx", []lamina.Saved{
+			saved(t, "type=docker", "", "", "r.example/faceblend:1"), saved(t, "type=cacheonly", "", ""), saved(t, "type=tar,dest=a.tar", "", ""),
+			saved(t, "type=registry,push-by-digest=true", "", "", "r.example/faceblend@"+digest.FromString("manifest").String()),
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

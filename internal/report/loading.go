@@ -22,10 +22,14 @@ func loading(s lamina.Saved, usual string, again []string) string {
 		l.Names = []string{usual}
 	}
 	for _, name := range l.Names {
+		repository, tag := output.SplitName(name)
+		if _, digest, ok := strings.Cut(name, "@"); ok { // which a build alone knows
+			l.full = append(l.full, repository+"@"+digest)
+			continue
+		}
 		if name != usual {
 			l.again += " -t " + shellWord(name)
 		}
-		repository, tag := output.SplitName(name)
 		l.full = append(l.full, repository+":"+tag)
 	}
 	var b strings.Builder
@@ -46,7 +50,7 @@ type loader struct {
 
 func (l loader) commands() []command {
 	switch {
-	case l.ToStdout():
+	case l.ToStdout(), l.Loads():
 		return nil
 	case l.Layout():
 		return l.folder()

@@ -20,6 +20,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/solver/pb"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -130,7 +131,7 @@ func dated(exports []client.ExportEntry, created *time.Time) []client.ExportEntr
 	return list
 }
 
-func describe(res *gateway.Result, config ocispec.Image) error {
+func describe(res *gateway.Result, config dockerspec.DockerOCIImage) error {
 	platform := platforms.Normalize(config.Platform)
 	id := platforms.Format(platform)
 	list := exptypes.Platforms{Platforms: []exptypes.Platform{{ID: id, Platform: platform}}}

@@ -15,6 +15,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	fstypes "github.com/tonistiigi/fsutil/types"
@@ -71,7 +72,7 @@ func (r solved) ReadFile(_ context.Context, f gateway.ReadRequest) ([]byte, erro
 
 func request(t *testing.T, names ...string) Request {
 	t.Helper()
-	r := Request{Image: stages.Image{Config: ocispec.Image{Author: "ada", Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"}}}}
+	r := Request{Image: stages.Image{Config: dockerspec.DockerOCIImage{Image: ocispec.Image{Author: "ada", Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"}}}}}
 	for _, name := range names {
 		state := llb.Files(name, map[string]string{name: "x"})
 		r.Image.Parts = append(r.Image.Parts, stages.Part{State: state, Layers: []stages.Layer{{What: name}}, Optional: true})
@@ -114,7 +115,7 @@ func TestReadAll(t *testing.T) {
 // The exporter is told the platform of the image, whatever the engine's own is.
 func TestDescribe(t *testing.T) {
 	res := gateway.NewResult()
-	config := ocispec.Image{Author: "ada", Platform: ocispec.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}}
+	config := dockerspec.DockerOCIImage{Image: ocispec.Image{Author: "ada", Platform: ocispec.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}}}
 	if err := describe(res, config); err != nil {
 		t.Fatal(err)
 	}

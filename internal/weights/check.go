@@ -122,7 +122,7 @@ func (j Job) CheckPulled(ctx context.Context, l *layout.Layout, dir string) erro
 	if err = j.checkManifest(what, found.Desc.MediaType, found.Manifest); err != nil {
 		return err
 	}
-	return j.checkImage(ctx, what, found.Manifest, found.Config, journal{dir: dir}, pulled{l.Store()})
+	return j.checkImage(ctx, what, found.Manifest, found.Config.Image, journal{dir: dir}, pulled{l.Store()})
 }
 
 // asLie has bytes of another digest be a lie, and no failure of a line: a manifest

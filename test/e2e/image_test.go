@@ -138,6 +138,12 @@ func TestRealChangeMovesItsOwnLayer(t *testing.T) {
 	u.Build(t, dir)
 	_, before := u.Image(t, "production")
 
+	// What is committed where the folder lies is nothing of an image.
+	if err := os.Mkdir(filepath.Join(dir, ".git"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	e2etest.Write(t, filepath.Join(dir, ".git", "HEAD"), []byte("42bf4cfaa384bc21833865abc2f9e6c0e67233dc\n"))
+	e2etest.Write(t, filepath.Join(dir, ".git", "config"), []byte("[remote \"origin\"]\n\turl = https://git.example/acme/faceblend\n"))
 	again := u.Build(t, dir, "--progress", "rawjson")
 	ran, cached := e2etest.Execs(again.Stderr)
 	if len(ran) > 0 {

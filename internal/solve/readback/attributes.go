@@ -13,7 +13,7 @@ import (
 // Entry is an output in the words of BuildKit's exporters. It leaves nothing to them that
 // could change a digest. Bare files come as a tar, see [layout.Folder].
 func Entry(o output.Output) client.ExportEntry {
-	if o.Type == output.Local {
+	if !o.HasImage() {
 		return client.ExportEntry{Type: client.ExporterTar, Attrs: map[string]string{}}
 	}
 	return client.ExportEntry{Type: string(o.Type), Attrs: attributes(o)}
@@ -39,6 +39,11 @@ func attributes(o output.Output) map[string]string {
 	if len(names) > 0 {
 		attrs["name"] = strings.Join(names, ",")
 	}
+	for _, a := range o.Annotations {
+		if !a.Descriptor || o.Tar { // that of a layout is its tag's
+			attrs[a.Attribute()] = a.Value
+		}
+	}
 	if o.Type == output.Image {
 		attrs["push"] = strconv.FormatBool(o.Push)
 		attrs["registry.insecure"] = strconv.FormatBool(o.Insecure)
@@ -46,6 +51,20 @@ func attributes(o output.Output) map[string]string {
 		attrs["tar"] = strconv.FormatBool(o.Tar)
 	}
 	return attrs
+}
+
+// annotations are those that the manifest of an output's image has, or its descriptor.
+func annotations(o output.Output, descriptor bool) map[string]string {
+	var m map[string]string
+	for _, a := range o.Annotations {
+		if a.Descriptor == descriptor {
+			if m == nil {
+				m = map[string]string{}
+			}
+			m[a.Key] = a.Value
+		}
+	}
+	return m
 }
 
 // repositories are those of the names of images, each once. The names were checked.

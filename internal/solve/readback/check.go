@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/opencontainers/go-digest"
@@ -32,6 +33,9 @@ func check(drawn stages.Image, o output.Output, got layout.Image) error {
 	compare("the architecture", got.Config.Architecture+got.Config.Variant, drawn.Config.Architecture+drawn.Config.Variant)
 	if is, want := text(got.Config.Config), text(drawn.Config.Config); is != want {
 		fault("the config runs %s, and not %s", is, want)
+	}
+	if is, want := got.Manifest.Annotations, annotations(o, false); !maps.Equal(is, want) {
+		fault("the annotations of the manifest are %s, and not %s", text(is), text(want))
 	}
 	layers, diffs, history := got.Manifest.Layers, got.Config.RootFS.DiffIDs, filled(got.Config.History)
 	expected, said := layersOf(drawn), filled(drawn.Config.History)

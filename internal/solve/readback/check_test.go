@@ -63,10 +63,12 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 		"the architecture is arm64v8, and not amd64":                               func(i *layout.Image) { i.Config.Architecture, i.Config.Variant = "arm64", "v8" },
 		"the operating system is plan9, and not linux":                             func(i *layout.Image) { i.Config.OS = "plan9" },
 		`the config runs {"Env":["A=\u003cb\u003e\u0026c"],"Entrypoint":["/bin/sh"]}, and not `: func(i *layout.Image) {
-			i.Config.Config.Entrypoint = []string{"/bin/sh"}
+			i.Config.Config.Entrypoint, i.Config.Config.Healthcheck = []string{"/bin/sh"}, nil
 		},
-		"the media type of the manifest is , and not ": func(i *layout.Image) { i.Manifest.MediaType = "" },
-		"the media type of the config is x, and not ":  func(i *layout.Image) { i.Manifest.Config.MediaType = "x" },
+		`"Healthcheck":{"Test":["CMD","true"],"Retries":3}}`:          func(i *layout.Image) { i.Config.Config.Healthcheck = nil },
+		`the annotations of the manifest are {"a":"b"}, and not null`: func(i *layout.Image) { i.Manifest.Annotations = map[string]string{"a": "b"} },
+		"the media type of the manifest is , and not ":                func(i *layout.Image) { i.Manifest.MediaType = "" },
+		"the media type of the config is x, and not ":                 func(i *layout.Image) { i.Manifest.Config.MediaType = "x" },
 	} {
 		o, lean := outputs(t, "type=oci")[0], picture(t).Lean()
 		got := read(t, write(t, lean, o)).Image

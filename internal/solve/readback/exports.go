@@ -53,12 +53,18 @@ type Exports struct {
 	from  Sources
 }
 
-// archive receives an archive of an image, and folder its bare files as a tar.
+// archive receives an archive of an image, or of its bare files, and folder those as a tar.
 type archive struct {
-	*layout.Archive
+	content sink
 	stream
-	temporary *atomicfile.Temporary // nil for the standard output
+	temporary *atomicfile.Temporary // nil for the standard output and docker
 	to        io.WriteCloser
+}
+
+// sink is what becomes of the tars that an engine sends.
+type sink interface {
+	Read(r io.Reader) error
+	Close() error
 }
 
 type folder struct {
@@ -115,14 +121,14 @@ func NewExports(outputs []output.Output, name, variant string, weights bool) (*E
 		if o.Layout() && o.Dest == "" {
 			o.Dest, x.usual = filepath.Join(distDir, name), true
 		}
-		if o.Tar && len(o.Names) == 0 {
+		if o.Tar && o.HasImage() && len(o.Names) == 0 {
 			o.Names = []string{x.name}
 		}
 		switch {
 		case weights && o.Type == output.Image && !o.Push:
 			err := failure.New(failure.Usage, fmt.Errorf("output %q: an engine's own store takes no image with weights", o))
 			faults = append(faults, failure.WithHint(err, "push=true has a registry take it; -o type=docker,dest=FILE is for \"docker load\""))
-		case o.ToStdout() || o.Type == output.Image:
+		case o.ToStdout() || o.Loads() || o.Type == output.Image || o.Type == output.CacheOnly:
 		case o.Tar:
 			faults = append(faults, checkArchive(o.Dest))
 		default:
@@ -185,6 +191,11 @@ func (x *Exports) Open(ctx context.Context, stdout io.Writer) error {
 			entry.Output, err = x.folder(i)
 		case o.ToStdout():
 			entry.Output = x.receive(i, &archive{to: unclosed{stdout}})
+		case o.Loads():
+			var l *loader
+			if l, err = newLoader(ctx); err == nil {
+				entry.Output = x.receive(i, &archive{to: l})
+			}
 		case o.Tar:
 			entry.Output, err = x.archive(i)
 		}
@@ -213,8 +224,11 @@ func (x *Exports) archive(i int) (writer, error) {
 }
 
 func (x *Exports) receive(i int, a *archive) writer {
-	a.Archive = layout.NewArchive(a.to)
-	a.stream = receive(a.Read)
+	a.content = layout.NewArchive(a.to)
+	if !x.Outputs[i].HasImage() {
+		a.content = layout.NewTar(a.to)
+	}
+	a.stream = receive(a.content.Read)
 	x.archives[i] = a
 	return give(a.stream)
 }
@@ -241,7 +255,7 @@ func (unclosed) Close() error { return nil }
 func (x *Exports) Of(image stages.Image, from Sources) { x.whole, x.from = image, from }
 
 // Batch is what an engine exports at once: of several exports it describes the last alone, so
-// that all those in need of it are of one compression.
+// that all those in need of it have one manifest.
 type Batch struct {
 	Entries []client.ExportEntry
 	outputs []int
@@ -249,11 +263,15 @@ type Batch struct {
 
 // Batches are all that an engine has to export.
 func (x *Exports) Batches() (list []Batch) {
-	told := map[output.Compression]int{}
+	told := map[string]int{}
 	for i, o := range x.Outputs {
+		if o.Type == output.CacheOnly {
+			continue
+		}
+		manifest := string(compression(o)) + text(annotations(o, false))
 		at, ok := 0, len(list) > 0
 		if o.Layout() || o.Type == output.Image {
-			if at, ok = told[compression(o)]; !ok && len(told) == 0 && len(list) > 0 {
+			if at, ok = told[manifest]; !ok && len(told) == 0 && len(list) > 0 {
 				at, ok = 0, true // beside archives and files
 			}
 		}
@@ -261,9 +279,12 @@ func (x *Exports) Batches() (list []Batch) {
 			at, list = len(list), append(list, Batch{})
 		}
 		if o.Layout() || o.Type == output.Image {
-			told[compression(o)] = at
+			told[manifest] = at
 		}
 		list[at].Entries, list[at].outputs = append(list[at].Entries, x.Entries[i]), append(list[at].outputs, i)
+	}
+	if len(list) == 0 { // it is made all the same
+		list = []Batch{{}}
 	}
 	return list
 }
@@ -281,10 +302,16 @@ func (x *Exports) Close() error {
 	var faults []error
 	for _, a := range x.archives {
 		a.abandon()
-		if a.temporary == nil {
+		if l, ok := a.to.(*loader); ok {
+			l.kill()
+		} else if a.temporary == nil {
 			continue // nobody may read the standard output any more
 		}
 		a.wait()
+		if a.temporary == nil {
+			_ = a.to.Close() // it was killed, or has the image
+			continue
+		}
 		if err := a.to.Close(); !errors.Is(err, os.ErrClosed) {
 			faults = append(faults, err)
 		}

@@ -238,6 +238,13 @@ func TestAttributes(t *testing.T) {
 			"compression": "zstd", "force-compression": "true", "oci-mediatypes": "true", "name": "a:1", "push": "false", "registry.insecure": "false",
 		}},
 		{"files", "out", map[string]string{}},
+		{"files as a tar", "type=tar,dest=-", map[string]string{}},
+		{"annotated layout", "type=oci,annotation.a=b,annotation-manifest[linux/amd64].c=,annotation-manifest-descriptor.d=e", map[string]string{
+			"compression": "zstd", "force-compression": "true", "oci-mediatypes": "true", "tar": "false", "annotation-manifest.a": "b", "annotation-manifest.c": "",
+		}},
+		{"annotated archive", "type=oci,dest=a,annotation-manifest-descriptor.d=e", map[string]string{
+			"compression": "zstd", "force-compression": "true", "oci-mediatypes": "true", "tar": "true", "annotation-manifest-descriptor.d": "e",
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -258,6 +265,10 @@ func TestBatches(t *testing.T) {
 		{[]string{"type=oci"}, "oci"},
 		{[]string{"files", "type=oci,dest=a.tar,compression=gzip", "type=docker,dest=b.tar"}, "tar+oci+docker"},
 		{[]string{"type=oci", "type=docker,dest=a.tar", "type=image,push=true,name=a"}, "docker+image+oci"},
+		{[]string{"type=oci,annotation.a=b", "type=image,push=true,name=a,annotation.a=b"}, "image+oci"},
+		{[]string{"type=oci,annotation.a=b", "type=image,push=true,name=a"}, "image oci"},
+		{[]string{"type=cacheonly"}, ""},
+		{[]string{"type=cacheonly", "type=oci"}, "oci"},
 		{[]string{"type=oci", "type=docker,dest=a.tar", "type=image,push=true,name=a,compression=gzip", "type=image,push=true,name=b"}, "docker+image image+oci"},
 	} {
 		t.Chdir(t.TempDir())
@@ -270,7 +281,7 @@ func TestBatches(t *testing.T) {
 			}
 			got = append(got, strings.Join(types, "+"))
 		}
-		if strings.Join(got, " ") != tt.want {
+		if strings.Join(got, " ") != tt.want || len(got) == 0 {
 			t.Errorf("%q: got %q", tt.lines, got)
 		}
 		if err := x.Close(); err != nil {

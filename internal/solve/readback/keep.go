@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/opencontainers/go-digest"
@@ -20,7 +21,7 @@ import (
 type pushed struct {
 	registryPlace
 	exported
-	tags []string
+	tags []string // its digest where it is to have none
 }
 
 // Keep reads back what a build has exported, adds the layers that no engine exports, and
@@ -97,9 +98,11 @@ func (x *Exports) attach(image layout.Image, put func([]referrer.Attachment) err
 
 // tagAll gives an image of a layout the tag of each name, as docker buildx does.
 func tagAll(ctx context.Context, l *layout.Layout, names []string, desc ocispec.Descriptor) error {
+	annotations := desc.Annotations
 	for _, name := range names {
 		repository, tag := output.SplitName(name)
 		desc.Annotations = map[string]string{images.AnnotationImageName: repository + ":" + tag}
+		maps.Copy(desc.Annotations, annotations)
 		if err := l.Tag(ctx, tag, desc); err != nil {
 			return err
 		}
@@ -120,16 +123,20 @@ func (x *Exports) complete(ctx context.Context, i int) (image layout.Image, err 
 				break
 			}
 		}
+	case o.Type == output.Local:
+		return image, x.fill(ctx, x.folders[i].stream, x.folders[i].Folder)
 	case o.Tar:
 		a := x.archives[i]
+		archive, isImage := a.content.(*layout.Archive)
+		if !isImage {
+			return image, x.fill(ctx, a.stream, a.content)
+		}
 		if err = <-a.done; err == nil {
-			said, err = a.Image()
+			said, err = archive.Image()
 		}
 		if err == nil {
-			one, err = complete(ctx, archivePlace{a.Archive}, o, said, x.whole, x.from)
+			one, err = complete(ctx, archivePlace{archive}, o, said, x.whole, x.from)
 		}
-	case o.Type == output.Local:
-		return image, x.fill(ctx, x.folders[i])
 	}
 	return one.Image, err
 }
@@ -148,13 +155,16 @@ func (x *Exports) push(ctx context.Context, o output.Output, i int, repository s
 		}
 	}
 	p.exported, err = complete(ctx, p.registryPlace, o, x.described[i], x.whole, x.from)
+	if o.ByDigest {
+		p.tags = []string{p.Desc.Digest.String()}
+	}
 	x.pushed = append(x.pushed, p)
 	return p.exported, err
 }
 
 // fill lays the layers that no engine exports over the files of an image.
-func (x *Exports) fill(ctx context.Context, f *folder) error {
-	err := <-f.done
+func (x *Exports) fill(ctx context.Context, from stream, f sink) error {
+	err := <-from.done
 	for _, p := range x.whole.Parts {
 		for _, l := range p.Layers {
 			if err == nil && p.Added {
@@ -174,7 +184,7 @@ func (x *Exports) fill(ctx context.Context, f *folder) error {
 func (x *Exports) commit() error {
 	faults := make([]error, 0, len(x.archives)+len(x.folders))
 	for _, a := range x.archives {
-		err := errors.Join(a.Archive.Close(), a.to.Close())
+		err := errors.Join(a.content.Close(), a.to.Close())
 		if err == nil && a.temporary != nil {
 			err = a.temporary.Commit(0o644)
 		}

@@ -34,7 +34,7 @@ func TestKeep(t *testing.T) {
 			sources := modelSources(t, map[string]*testworld.Registry{"the same registry": r, "another registry": testworld.NewRegistry(t, testworld.RegistryOptions{})}[from])
 			var stdout bytes.Buffer
 			names := []string{r.Host + "/a:1", r.Host + "/a:2", r.Host + "/b:latest"}
-			x := opened(t, &stdout, "type=oci,name=r.example/a:1_,name=b", `type=image,push=true,"name=`+strings.Join(names, ",")+`"`, "type=oci,dest=a.tar", "type=docker,dest=-,name=a:1", "files")
+			x := opened(t, &stdout, "type=oci,name=r.example/a:1_,name=b", `type=image,push=true,"name=`+strings.Join(names, ",")+`"`, "type=oci,dest=a.tar", "type=docker,dest=-,name=a:1", "files", "type=tar,dest=files.tar", "type=cacheonly")
 			x.Of(picture(t), sources)
 			exportTo(t, x, picture(t).Lean(), asIs)
 			stale := []byte("of the build before")
@@ -53,7 +53,7 @@ func TestKeep(t *testing.T) {
 			}
 			for i, o := range x.Outputs {
 				own := map[output.Type]digest.Digest{
-					output.Local: "", output.Docker: read(t, write(t, picture(t), outputs(t, "type=docker,dest=-")[0])).Desc.Digest,
+					output.Local: "", output.Tar: "", output.CacheOnly: "", output.Docker: read(t, write(t, picture(t), outputs(t, "type=docker,dest=-")[0])).Desc.Digest,
 				}
 				if of, other := own[o.Type]; other && x.Kept[i] != of || !other && x.Kept[i] != want.Desc.Digest {
 					t.Errorf("output %q is kept as %q", o, x.Kept[i])
@@ -82,6 +82,13 @@ func TestKeep(t *testing.T) {
 			if data, fault := os.ReadFile("files/models/vae"); fault != nil || string(data) != "vae" {
 				t.Errorf("the files have %q, %v", data, fault)
 			}
+			bare, err := os.ReadFile("files.tar")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if names := namesIn(t, bare); !slices.Equal(names, []string{"models/", "models/unet", "models/vae"}) {
+				t.Errorf("the archive of files has %q", names)
+			}
 			l := openAt(t, "dist/faceblend")
 			if again, fault := l.Read(t.Context(), "production"); fault != nil || again.Desc.Digest != want.Desc.Digest {
 				t.Errorf("in the layout is %v, %v", again.Desc, fault)
@@ -95,6 +102,54 @@ func TestKeep(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Annotations are of the manifest, or of what names it; an image that is pushed by digest gets no tag.
+func TestKeepAnnotated(t *testing.T) {
+	t.Chdir(t.TempDir())
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	const notes = ",annotation.a=b,annotation-manifest[linux/amd64].c=<d>"
+	x := opened(t, nil, "type=oci,annotation-manifest-descriptor.e=f"+notes, "type=oci,dest=a.tar"+notes, "type=registry,push-by-digest=true,name="+r.Host+"/a"+notes)
+	x.Of(picture(t), modelSources(t, nil))
+	exportTo(t, x, picture(t).Lean(), asIs)
+	image, err := x.Keep(t.Context())
+	if err = errors.Join(err, x.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string]string{"a": "b", "c": "<d>"}; !cmp.Equal(image.Manifest.Annotations, want) {
+		t.Errorf("annotated with %v, want %v", image.Manifest.Annotations, want)
+	}
+	again, err := openAt(t, "dist/faceblend").Read(t.Context(), "production")
+	if want := map[string]string{"e": "f", ocispec.AnnotationRefName: "production", images.AnnotationImageName: "docker.io/library/faceblend:production"}; err != nil || !cmp.Equal(again.Desc.Annotations, want) {
+		t.Errorf("the descriptor has %v, want %v, %v", again.Desc.Annotations, want, err)
+	}
+	want := read(t, write(t, picture(t), x.Outputs[len(x.Outputs)-1]))
+	if got := tagged(t, r.Host+"/a:latest"); got != nil {
+		t.Errorf("there is a tag: %s", got)
+	}
+	_, got, err := repository(t, r.Host+"/a").Manifest(t.Context(), want.Desc.Digest.String())
+	if err != nil || !bytes.Equal(got, want.manifest) {
+		t.Errorf("by its digest there is %s, %v", got, err)
+	}
+	archive, err := os.ReadFile("a.tar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	holds(t, archive, "docker.io/library/faceblend:production", want)
+}
+
+func namesIn(t *testing.T, archive []byte) (names []string) {
+	t.Helper()
+	for r := tar.NewReader(bytes.NewReader(archive)); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return names
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, h.Name)
 	}
 }
 

@@ -33,7 +33,7 @@ type place interface {
 // complete reads an image back, holds it against what was drawn, and adds the layers
 // that the engine hasn't exported.
 func complete(ctx context.Context, at place, o output.Output, desc ocispec.Descriptor, whole stages.Image, from Sources) (x exported, err error) {
-	x.Desc = ocispec.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size, Platform: desc.Platform}
+	x.Desc = ocispec.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size, Platform: desc.Platform, Annotations: annotations(o, true)}
 	if x.manifest, err = readJSON(ctx, at, desc, &x.Manifest); err != nil {
 		return x, err
 	}

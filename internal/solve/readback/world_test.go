@@ -13,6 +13,7 @@ import (
 
 	"github.com/containerd/containerd/v2/core/content"
 	tarball "github.com/containerd/containerd/v2/core/images/archive"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -64,10 +65,11 @@ func picture(t *testing.T) stages.Image {
 		{Stage: "model", Layers: []stages.Layer{model("unet"), model("vae")}, Added: true},
 		{Stage: "app", Layers: []stages.Layer{app}},
 	}}
-	image.Config = ocispec.Image{
+	image.Config.Image = ocispec.Image{
 		Created: &created, Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"}, RootFS: ocispec.RootFS{Type: "layers"},
-		Config: ocispec.ImageConfig{Entrypoint: []string{"/app/main"}, Env: []string{"A=<b>&c"}},
 	}
+	image.Config.Config.ImageConfig = ocispec.ImageConfig{Entrypoint: []string{"/app/main"}, Env: []string{"A=<b>&c"}}
+	image.Config.Config.Healthcheck = &dockerspec.HealthcheckConfig{Test: []string{"CMD", "true"}, Retries: 3}
 	for _, p := range image.Parts {
 		for _, l := range p.Layers {
 			image.Config.History = append(image.Config.History, ocispec.History{Created: &created, CreatedBy: "lamina " + p.Stage, Comment: l.What})
@@ -116,6 +118,7 @@ func write(t *testing.T, image stages.Image, o output.Output) *written {
 	if err = errors.Join(err, json.Unmarshal(text, &w.config)); err != nil {
 		t.Fatal(err)
 	}
+	w.manifest.Annotations = annotations(o, false)
 	w.config["rootfs"], w.config["history"] = fs, image.Config.History
 	return w
 }
@@ -252,7 +255,7 @@ func exportTo(t *testing.T, x *Exports, image stages.Image, spoil func(*written)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if o.Type == output.Local {
+				if !o.HasImage() {
 					_, err = to.Write(emptyTar)
 					if err = errors.Join(err, to.Close()); err != nil {
 						t.Fatal(err)

@@ -28,7 +28,7 @@ type Machine struct {
 // New unpacks an image of a layout below dir, which must not hold anything; who
 // made it removes it.
 func New(ctx context.Context, runc string, l *layout.Layout, image layout.Image, dir string) (*Machine, error) {
-	m := &Machine{Root: filepath.Join(dir, "rootfs"), config: image.Config.Config, runc: runc, dir: dir}
+	m := &Machine{Root: filepath.Join(dir, "rootfs"), config: image.Config.Config.ImageConfig, runc: runc, dir: dir}
 	if err := m.unpack(ctx, l, image); err != nil {
 		return nil, fmt.Errorf("unpacking the image: %w", err)
 	}

@@ -1,0 +1,59 @@
+package layout
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+)
+
+// Tar is the bare files of an image as an archive, on its way to a file.
+type Tar struct {
+	w       *tar.Writer
+	folders map[string]bool
+}
+
+// NewTar writes an archive to w.
+func NewTar(w io.Writer) *Tar { return &Tar{tar.NewWriter(w), map[string]bool{}} }
+
+// Read takes in the tar that an engine sends, or lays another one over what earlier ones
+// had, as the layers of an image lie over each other: whoever unpacks it keeps the last file
+// of a name. Folders are there once.
+func (t *Tar) Read(r io.Reader) error {
+	for in := tar.NewReader(r); ; {
+		h, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			_, err = io.Copy(io.Discard, r) // the tar's padding
+			return err
+		}
+		if err == nil {
+			err = t.entry(h, in)
+		}
+		if err != nil {
+			return fmt.Errorf("reading the image's files: %w", err)
+		}
+	}
+}
+
+func (t *Tar) entry(h *tar.Header, content io.Reader) error {
+	name := inside(h.Name)
+	if strings.HasPrefix(path.Base(name), whiteout) {
+		return fmt.Errorf("%q takes a file of another layer away, which has no place in an archive of files", name)
+	}
+	if h.Typeflag == tar.TypeDir {
+		if t.folders[name] {
+			return nil
+		}
+		t.folders[name] = true
+	}
+	err := t.w.WriteHeader(h)
+	if err == nil {
+		_, err = io.Copy(t.w, content)
+	}
+	return err
+}
+
+// Close ends the archive.
+func (t *Tar) Close() error { return t.w.Close() }

@@ -1,0 +1,112 @@
+package output
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Annotation is one of an image: of its manifest, or of the descriptor that an OCI layout
+// or an archive of one has of that.
+type Annotation struct {
+	Key, Value string
+	Descriptor bool
+	Platform   string // that the image must be for, as it was written; "" is any
+}
+
+// What of an image can be annotated, in the words of BuildKit.
+const (
+	manifest   = "manifest"
+	descriptor = "manifest-descriptor"
+)
+
+var (
+	annotatedPart = regexp.MustCompile(`^([a-z-]*)(?:\[([A-Za-z0-9_/-]+)\])?$`)
+	attribute     = regexp.MustCompile(`^annotation(?:-([a-z-]+))?(\[[A-Za-z0-9_/-]+\])?\.(.*)$`)
+)
+
+// ParseAnnotation reads what --annotation of docker buildx takes: "key=value",
+// "manifest:key=value", "manifest,manifest-descriptor[linux/amd64]:key=value".
+func ParseAnnotation(text string) ([]Annotation, error) {
+	left, value, ok := strings.Cut(text, "=")
+	if !ok {
+		return nil, fmt.Errorf("annotation %q is not key=value", text)
+	}
+	parts, key, ok := strings.Cut(left, ":")
+	if !ok {
+		parts, key = manifest, left
+	}
+	var list []Annotation
+	var faults []error
+	for part := range strings.SplitSeq(parts, ",") {
+		a, err := annotation(part, key, value)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("annotation %q: %w", text, err))
+		}
+		list = append(list, a)
+	}
+	return list, errors.Join(faults...)
+}
+
+func annotation(part, key, value string) (Annotation, error) {
+	if key == "" || strings.ContainsAny(key, " \t\r\n") {
+		return Annotation{}, fmt.Errorf("%q is not a key: it is empty, or has spaces", key)
+	}
+	words := annotatedPart.FindStringSubmatch(part)
+	if words == nil {
+		return Annotation{}, fmt.Errorf("%q is not manifest or manifest-descriptor, or that with [PLATFORM]", part)
+	}
+	a := Annotation{Key: key, Value: value, Platform: words[2]}
+	switch words[1] {
+	case manifest:
+	case descriptor:
+		a.Descriptor = true
+	case "index", "index-descriptor":
+		return a, errors.New("an image of one platform has no index: annotate its manifest, or the manifest-descriptor")
+	default:
+		return a, fmt.Errorf("%q is not manifest or manifest-descriptor", words[1])
+	}
+	return a, nil
+}
+
+// String is the annotation as [ParseAnnotation] reads it.
+func (a Annotation) String() string {
+	return strings.TrimPrefix(a.part(), "-") + ":" + a.Key + "=" + a.Value
+}
+
+// Attribute is the key under which BuildKit's exporters take it. They know an image of one
+// platform by none.
+func (a Annotation) Attribute() string {
+	a.Platform = ""
+	return "annotation" + a.part() + "." + a.Key
+}
+
+func (a Annotation) part() string {
+	part := "-" + manifest
+	if a.Descriptor {
+		part = "-" + descriptor
+	}
+	if a.Platform != "" {
+		part += "[" + a.Platform + "]"
+	}
+	return part
+}
+
+// Annotate gives o those of the annotations that it has a place for, and returns the others.
+func (o *Output) Annotate(list []Annotation) (others []Annotation) {
+	for _, a := range list {
+		if o.holds(a) {
+			o.Annotations = append(o.Annotations, a)
+		} else {
+			others = append(others, a)
+		}
+	}
+	return others
+}
+
+// holds says whether o has a place for an annotation. What docker loads has a manifest of
+// docker's own kind, which has none of its descriptor's.
+func (o Output) holds(a Annotation) bool {
+	return o.Type == OCI || !a.Descriptor && (o.Type == Docker || o.Type == Image)
+}

@@ -1,0 +1,91 @@
+package spec
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"lamina.build/internal/toml"
+)
+
+// Healthcheck is the [app.healthcheck] table: how docker finds out that a container works.
+// The zero value is none.
+type Healthcheck struct {
+	// Test is a command after the word CMD, a line for /bin/sh after CMD-SHELL, or NONE alone.
+	Test          []string `toml:"test,omitempty"`
+	Interval      Duration `toml:"interval,omitempty"` // of this and the others, zero is docker's default
+	Timeout       Duration `toml:"timeout,omitempty"`
+	StartPeriod   Duration `toml:"start-period,omitempty"`
+	StartInterval Duration `toml:"start-interval,omitempty"`
+	Retries       int      `toml:"retries,omitempty"`
+}
+
+// Duration is a [time.Duration] that is written as one, "1m30s".
+type Duration time.Duration
+
+// MarshalText implements [encoding.TextMarshaler].
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// healthcheck reads a table, or a list that is its test.
+func healthcheck(r *toml.Reader) Healthcheck {
+	switch v := r.Take("healthcheck"); {
+	case v == nil || v.Kind == toml.Map:
+	case v.Kind == toml.List:
+		return Healthcheck{Test: test(r, "healthcheck", v)}
+	default:
+		r.Add(v.Offset, "healthcheck is %s, want a list, its command, or a table", v.Kind)
+		return Healthcheck{}
+	}
+	below := r.Below("healthcheck")
+	defer below.End()
+	if below.Table != nil && !below.Has("test") {
+		below.Missing("test")
+	}
+	return Healthcheck{
+		Test:          test(below, "test", below.Take("test")),
+		Interval:      duration(below, "interval"),
+		Timeout:       duration(below, "timeout"),
+		StartPeriod:   duration(below, "start-period"),
+		StartInterval: duration(below, "start-interval"),
+		Retries:       below.Integer("retries", below.Take("retries"), 1, math.MaxInt32),
+	}
+}
+
+// test reads a command, with or without the word that docker has before it.
+func test(r *toml.Reader, key string, v *toml.Value) []string {
+	list := words(r, key, v)
+	if v == nil || v.Kind != toml.List || len(list) < len(v.Items) {
+		return nil
+	}
+	fault := ""
+	switch n := len(list); {
+	case n == 0:
+		fault = "is empty, want a command"
+	case list[0] == "NONE" && n > 1:
+		fault = "has more than NONE, which stands alone"
+	case list[0] == "CMD" && n == 1:
+		fault = "has no command after CMD"
+	case list[0] == "CMD-SHELL" && n != 2:
+		fault = "needs one line for /bin/sh after CMD-SHELL"
+	case !slices.Contains([]string{"NONE", "CMD", "CMD-SHELL"}, list[0]):
+		list = slices.Insert(list, 0, "CMD")
+	}
+	if fault != "" {
+		r.Add(v.Offset, "%s %s", key, fault)
+	}
+	return list
+}
+
+// duration reads a time as Go and docker write it. Docker takes none below a millisecond.
+func duration(r *toml.Reader, key string) (d Duration) {
+	r.Text(key, func(s string) (string, error) {
+		read, err := time.ParseDuration(s)
+		if err != nil || read < time.Millisecond {
+			return "", fmt.Errorf(`%q is not a duration of 1ms or more ("30s", "1m30s")`, s)
+		}
+		d = Duration(read)
+		return s, nil
+	})
+	return d
+}
