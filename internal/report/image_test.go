@@ -65,7 +65,7 @@ func TestSummary(t *testing.T) {
 	}{
 		{"layout", []lamina.Saved{saved(t, "type=oci", "dist/faceblend", "production")}},
 		{"odd_folder", []lamina.Saved{saved(t, "type=oci", "it's mine/faceblend", "production")}},
-		{"names", []lamina.Saved{saved(t, "type=oci", "dist/faceblend", "production", "faceblend:1", "r.example/faceblend:1", "faceblend")}},
+		{"names", []lamina.Saved{saved(t, "type=oci", "dist/faceblend", "production", "faceblend:production", "r.example/faceblend:1", "docker.io/library/faceblend:production", "faceblend")}},
 		{"colon", []lamina.Saved{saved(t, "type=oci,dest=a:b,tar=false", "", "production"), saved(t, "type=oci,dest=a:b.tar", "", "", "faceblend:production")}},
 		{"archives", []lamina.Saved{
 			saved(t, "type=oci,dest=a.tar", "", "", "r.example/faceblend:1", "faceblend:1"),

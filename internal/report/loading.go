@@ -27,10 +27,14 @@ func loading(s lamina.Saved, usual string, again []string) string {
 			l.full = append(l.full, repository+"@"+digest)
 			continue
 		}
-		if name != usual {
+		full := repository + ":" + tag
+		if slices.Contains(l.full, full) {
+			continue
+		}
+		l.full = append(l.full, full)
+		if len(l.Names) > 1 || name != usual {
 			l.again += " -t " + shellWord(name)
 		}
-		l.full = append(l.full, repository+":"+tag)
 	}
 	var b strings.Builder
 	for _, c := range l.commands() {
@@ -58,7 +62,7 @@ func (l loader) commands() []command {
 		return append([]command{
 			{"docker", l.piped(output.Docker, "docker load")},
 			{"podman", l.podmanLoad() + l.also("podman tag")},
-			{"ctr", "ctr image import " + shellWord(l.Dest) + l.also("ctr image tag")},
+			{"ctr", "ctr image import " + shellWord(l.Dest) + l.also("ctr image tag --force")},
 		}, l.copied("oci-archive:"+l.Dest)...)
 	case l.Type == output.Docker: // what copies it to a registry makes another manifest
 		file := shellWord(l.Dest)
@@ -86,7 +90,7 @@ func (l loader) folder() []command {
 	return append([]command{
 		{"docker", l.piped(output.Docker, "docker load")},
 		{"podman", podman + l.also("podman tag")},
-		{"ctr", l.piped(output.OCI, "ctr image import -") + l.also("ctr image tag")},
+		{"ctr", l.piped(output.OCI, "ctr image import -") + l.also("ctr image tag --force")},
 	}, l.copied("oci:"+l.Dest+":"+l.Tag)...)
 }
 
@@ -94,7 +98,7 @@ func (l loader) folder() []command {
 func (l loader) pulled() []command {
 	docker, ctr := "docker pull "+l.Names[0], "ctr image pull "+l.full[0]
 	if l.Insecure && !isLocal(l.full[0]) {
-		docker, ctr = l.piped(output.Docker, "docker load"), l.piped(output.OCI, "ctr image import -")+l.also("ctr image tag")
+		docker, ctr = l.piped(output.Docker, "docker load"), l.piped(output.OCI, "ctr image import -")+l.also("ctr image tag --force")
 	} else if l.Compression == "" || l.Compression == output.Zstd {
 		docker = l.piped(output.Docker, "docker load") // Docker knows zstd from 23.0 on
 	}
