@@ -121,7 +121,8 @@ func sourceFlags(f *pflag.FlagSet, o *lamina.Options) {
 // progressFlag says what to show while an engine works, or a model moves.
 func progressFlag(f *pflag.FlagSet) *choice {
 	mode := &choice{"auto", []string{"auto", "plain", "tty", "rawjson", "quiet"}}
-	f.Var(mode, "progress", "how to show what the engine does")
+	f.Var(mode, "progress", "how to show what the engine does: a view by stage (tty), lines that begin with their step and stage (plain), "+
+		"BuildKit's own events (rawjson), or nothing; auto is tty on a terminal, else plain")
 	return mode
 }
 

@@ -218,10 +218,12 @@ LAMINA_PYTHON_INDEX    index of Python packages in place of PyPI, as --python-in
 HF_TOKEN               token for the Hugging Face hub; it goes to the hub's host alone
 HF_ENDPOINT            another hub than https://huggingface.co
 NETRC                  file with logins for package indexes, in place of ~/.netrc
-XDG_CACHE_HOME         engine, indexes and packed layers are kept in its folder lamina
+XDG_CACHE_HOME         engine, indexes and packed layers are kept in its folder lamina, and in
+                       failed-step.log what the last step that failed had printed
 SSL_CERT_FILE          certificates that the resolver trusts, in place of the system's
 HTTP_PROXY, HTTPS_PROXY, NO_PROXY
                        proxies for the resolver and for an engine of our own
 DOCKER_CONFIG          folder of the config.json with registry logins
 REGISTRY_AUTH_FILE     podman's file of them, in place of containers/auth.json
-NO_COLOR               no colour, if it is set to anything`
+NO_COLOR               no colour, if it is set to anything
+TERM                   a dumb terminal has lines as a log has them`

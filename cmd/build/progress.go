@@ -65,7 +65,7 @@ func (u *ui) Watch(_ context.Context, w lamina.Work, steps chan *client.SolveSta
 
 // watchJSON passes on what the engine tells, as "buildctl --progress rawjson" does.
 func (u *ui) watchJSON(steps <-chan *client.SolveStatus) {
-	var to io.Writer = u.stderr
+	to := u.stderr
 	if isTerminal(u.stderr) {
 		to = &report.ShownWriter{To: u.stderr}
 	}

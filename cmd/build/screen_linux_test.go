@@ -143,7 +143,7 @@ func onTerminal(t *testing.T, columns, rows int, env map[string]string) *watched
 }
 
 func (w *watched) resize(columns, rows int) {
-	if err := unix.IoctlSetWinsize(int(w.ours.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(rows), Col: uint16(columns)}); err != nil { //nolint:gosec // small
+	if err := unix.IoctlSetWinsize(int(w.ours.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(rows), Col: uint16(columns)}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -175,12 +175,13 @@ func (w *watched) end() string {
 	return w.text()
 }
 
-func step(name string, started, completed int) *client.SolveStatus {
+// step has begun, and ended after so many seconds where they aren't zero.
+func step(name string, seconds int) *client.SolveStatus {
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	v := &client.Vertex{Digest: digest.FromString(name), Name: name, Inputs: []digest.Digest{"source"}}
-	from, to := begin.Add(time.Duration(started)*time.Second), begin.Add(time.Duration(completed)*time.Second)
-	if v.Started = &from; completed > 0 {
-		v.Completed = &to
+	end := begin.Add(time.Duration(seconds) * time.Second)
+	if v.Started = &begin; seconds > 0 {
+		v.Completed = &end
 	}
 	return &client.SolveStatus{Vertexes: []*client.Vertex{v}}
 }
@@ -198,15 +199,15 @@ func TestTerminals(t *testing.T) {
 			steps, done := make(chan *client.SolveStatus), make(chan error)
 			w.note("one")
 			go func() { done <- w.Watch(t.Context(), lamina.Work{}, steps) }()
-			steps <- step("native: compile", 0, 0)
+			steps <- step("native: compile", 0)
 			steps <- prints("native: compile", "\x1b[2Jerased\r\n"+strings.Repeat("顔x", 100)+"\n\x00\xff\n")
 			w.until(0, "\\x00")
 			w.note("two")
-			steps <- step("runtime: install 2 packages", 0, 0)
+			steps <- step("runtime: install 2 packages", 0)
 			w.until(0, "runtime")
 			w.note("three")
-			steps <- step("native: compile", 0, 63)
-			steps <- step("runtime: install 2 packages", 0, 5)
+			steps <- step("native: compile", 63)
+			steps <- step("runtime: install 2 packages", 5)
 			close(steps)
 			if err := <-done; err != nil {
 				t.Error(err)
@@ -234,7 +235,7 @@ func TestResizedTerminals(t *testing.T) {
 	w := onTerminal(t, 100, 30, nil)
 	steps, done := make(chan *client.SolveStatus), make(chan error)
 	go func() { done <- w.Watch(t.Context(), lamina.Work{}, steps) }()
-	steps <- step("native: compile", 0, 0)
+	steps <- step("native: compile", 0)
 	steps <- prints("native: compile", strings.Repeat("a long line ", 30)+"\n")
 	before := len(w.until(0, "a long line a long line a long line a long line a long line"))
 	w.note("kept")
@@ -243,7 +244,7 @@ func TestResizedTerminals(t *testing.T) {
 	narrow := len(w.until(before, "│ a long line a l…"))
 	w.resize(90, 30)
 	w.until(narrow, "a long line a long line a long line a long line")
-	steps <- step("native: compile", 0, 3)
+	steps <- step("native: compile", 3)
 	close(steps)
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -270,7 +271,7 @@ func TestColourlessTerminals(t *testing.T) {
 			w := onTerminal(t, 80, 24, tt.env)
 			steps, done := make(chan *client.SolveStatus), make(chan error)
 			go func() { done <- w.Watch(t.Context(), lamina.Work{}, steps) }()
-			steps <- step("x: compile", 0, 0)
+			steps <- step("x: compile", 0)
 			w.until(0, "wheels")
 			close(steps)
 			if err := <-done; err != nil {
@@ -329,17 +330,18 @@ func work(how string) {
 	}
 	u := newUI(os.Stdout, os.Stderr, os.Getenv)
 	ctx, stop := interruptible(context.Background(), u)
-	defer stop()
 	steps, shown := make(chan *client.SolveStatus), make(chan error)
 	go func() { shown <- u.Watch(ctx, lamina.Work{}, steps) }()
-	steps <- step("x: compile", 0, 0)
+	steps <- step("x: compile", 0)
 	for n := 0; ctx.Err() == nil && (how == "build" || n < 2000); n++ {
 		steps <- prints("x: compile", fmt.Sprintf("line %d\n", n))
 		time.Sleep(time.Millisecond)
 	}
 	close(steps)
-	if err := <-shown; err == nil && ctx.Err() == nil {
-		os.Exit(42)
+	code := 42
+	if err := <-shown; err != nil || ctx.Err() != nil {
+		code = (&app{ui: u}).exitCode(ctx, ctx.Err())
 	}
-	os.Exit((&app{ui: u}).exitCode(ctx, ctx.Err()))
+	stop()
+	os.Exit(code)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -92,22 +93,31 @@ func (u *ui) fail(err error, keep func(text string) (place string, err error)) {
 	}
 }
 
-// outputLines is how many lines of a step's output are shown, and restLines how many of
-// them follow the one that says why it failed: more of them hide the error.
+// outputLines is how many lines of a step's output are shown, of lineBytes at most, and
+// restLines how many of them follow the one that says why it failed: more of them hide the
+// error.
 const (
 	outputLines = 40
 	restLines   = 10
+	lineBytes   = 2000
 )
 
 // output prints what of a step's output says why it failed, set off from what is ours.
 func (u *ui) output(step *lamina.StepError, keep func(text string) (place string, err error)) {
 	lines := strings.Split(strings.TrimRight(step.Output, "\n"), "\n")
 	title := "output of " + step.Step
-	if all := len(lines); all > outputLines {
+	isLong := func(line string) bool { return len(line) > lineBytes }
+	if all := len(lines); all > outputLines || slices.ContainsFunc(lines, isLong) {
 		if place, err := keep(step.Output); err == nil {
 			last := min(all, max(step.Line+restLines, outputLines))
-			lines = lines[last-outputLines : last]
-			title += fmt.Sprintf(", lines %d to %d; all %d are in %s", last-outputLines+1, last, all, place)
+			first := max(0, last-outputLines)
+			title += fmt.Sprintf(", lines %d to %d; all of it is in %s", first+1, last, place)
+			lines = lines[first:last]
+			for i, line := range lines {
+				if isLong(line) {
+					lines[i] = line[:lineBytes] + "…"
+				}
+			}
 		}
 	}
 	u.lines("", "", title)

@@ -65,9 +65,9 @@ func TestALongOutputIsKeptElsewhere(t *testing.T) {
 		title       string
 		first, last int
 	}{
-		"the end":       {1199, keep, ", lines 1161 to 1200; all 1200 are in " + kept, 1161, 1200},
-		"the middle":    {599, keep, ", lines 570 to 609; all 1200 are in " + kept, 570, 609},
-		"the beginning": {0, keep, ", lines 1 to 40; all 1200 are in " + kept, 1, 40},
+		"the end":       {1199, keep, ", lines 1161 to 1200; all of it is in " + kept, 1161, 1200},
+		"the middle":    {599, keep, ", lines 570 to 609; all of it is in " + kept, 570, 609},
+		"the beginning": {0, keep, ", lines 1 to 40; all of it is in " + kept, 1, 40},
 		"not kept":      {5, func(string) (string, error) { return "", errors.New("full") }, "", 1, 1200},
 	} {
 		var errs strings.Builder
@@ -80,6 +80,11 @@ func TestALongOutputIsKeptElsewhere(t *testing.T) {
 		if diff := cmp.Diff(want, errs.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+	var errs strings.Builder
+	(&ui{stderr: &errs}).fail(&lamina.StepError{Step: "x", Output: strings.Repeat("\x00", 64<<10), Err: errors.New("x: binary")}, func(string) (string, error) { return "here", nil })
+	if text := errs.String(); len(text) > 5*lineBytes || !strings.Contains(text, "output of x, lines 1 to 1; all of it is in here\n  │ \\x00") {
+		t.Errorf("of a line of 64 kB it says %d bytes: %.100s", len(text), text)
 	}
 	if text, err := os.ReadFile(kept); err != nil || string(text) != output.String() {
 		t.Errorf("kept are %d bytes, %v", len(text), err)

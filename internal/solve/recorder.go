@@ -68,11 +68,10 @@ func (r *recorder) hear(s *client.SolveStatus) {
 }
 
 func (r *recorder) keep(vertex digest.Digest, data []byte) {
-	all := append(r.outputs[vertex], data...)
-	if over := len(all) - outputLimit; over > outputLimit { // now and then: a step may print for hours
-		all = slices.Clone(all[over:])
+	r.outputs[vertex] = append(r.outputs[vertex], data...)
+	if all := r.outputs[vertex]; len(all) > 2*outputLimit { // now and then: a step may print for hours
+		r.outputs[vertex] = slices.Clone(all[len(all)-outputLimit:])
 	}
-	r.outputs[vertex] = all
 }
 
 // output is the end of what a step printed.
