@@ -16,6 +16,7 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/solve/readback"
+	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/output"
 	"lamina.build/spec"
@@ -44,6 +45,9 @@ type Build struct {
 	// takes further layers; one's own may change what comes in or what comes out, or draw
 	// something else. It may be called more than once, and must give the same for the same.
 	Draw func(stages.Input) (stages.Image, error)
+	// Allow are sources that Draw adds, such as [llb.Fetch] and [llb.Git]. The engine denies
+	// whatever is neither among them nor named by lock and spec.
+	Allow []llb.State
 }
 
 // Draw draws the image without an engine: nothing is made, and of what has to be

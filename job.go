@@ -59,7 +59,7 @@ func (j job) isApart(ctx context.Context, e *engine.Engine, in stages.Input) (bo
 	}
 	read, err := solve.Read(ctx, e.Client(), solve.ReadRequest{
 		State: lists, Names: []string{llb.GoneFile}, Platform: in.Platform, Store: j.store, Cache: j.remote().Imports,
-		Session: []session.Attachable{j.logins(j.insecure())}, Progress: j.watch(Building),
+		Session: []session.Attachable{j.logins(j.insecure())}, Progress: j.watch(Building), Sources: j.allowed(in),
 	})
 	if err != nil {
 		return false, e.Explain(ctx, err)
@@ -69,6 +69,11 @@ func (j job) isApart(ctx context.Context, e *engine.Engine, in stages.Input) (bo
 		j.note("what %s adds takes files of the runtime away (%s), and so it has an operating system of its own", j.spec.Variant, gone)
 	}
 	return apart, nil
+}
+
+// allowed are the sources that an engine may have for what is drawn of in.
+func (j job) allowed(in stages.Input) *solve.Sources {
+	return &solve.Sources{Named: slices.Concat(in.Pinned(), j.Allow)}
 }
 
 // input packs the local trees and gathers what the image is made of. Without an

@@ -213,6 +213,7 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 			if err := j.strays(ctx, c, work.Model); err != nil {
 				return ocispec.Descriptor{}, err
 			}
+			request.Sources = solve.Sources{Named: []llb.State{layers}} // as the lock has them
 			request.Image = stages.Image{State: layers, Config: ocispec.Image{Platform: platform}}
 			result, err := j.run(ctx, e, request)
 			return result.Descriptor, err

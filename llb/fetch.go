@@ -44,6 +44,12 @@ func Git(remote, commit string) State {
 		bkllb.WithCustomName("fetch "+gitName(remote, commit)), here())
 }
 
+// Bundle is the history of a commit, without submodules, as a file for git.
+func Bundle(remote, commit string) State {
+	return bkllb.Git(remote, "", bkllb.GitRef(commit), bkllb.GitChecksum(commit), bkllb.GitCheckoutBundle(),
+		bkllb.WithCustomName("bundle "+gitName(remote, commit)), here())
+}
+
 func gitName(remote, commit string) string {
 	return strings.TrimSuffix(path.Base(remote), ".git") + " " + commit[:min(len(commit), 12)]
 }

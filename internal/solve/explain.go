@@ -71,6 +71,9 @@ func (r *recorder) explain(err error, def *bkllb.Definition) error {
 		Output: strings.TrimRight(string(r.outputs[id]), "\n"),
 		Err:    cause(err),
 	}
+	if isNowhere(def, id) {
+		e.URL, e.Err = "", &worded{ErrMissing.Error(), errors.Join(ErrMissing, err)}
+	}
 	if e.Step == "" {
 		e.Step = "step " + id.Encoded()[:12]
 	}
@@ -101,20 +104,22 @@ func (w *worded) Unwrap() error { return w.error }
 
 // fetched returns the URL of an HTTP source and nothing for any other step.
 func fetched(def *bkllb.Definition, id digest.Digest) string {
-	for _, data := range def.Def {
-		if digest.FromBytes(data) != id {
-			continue
-		}
-		var op pb.Op
-		if err := op.UnmarshalVT(data); err != nil {
-			return ""
-		}
-		url := op.GetSource().GetIdentifier()
-		if strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://") {
-			return url
-		}
+	url := sourceOf(def, id).GetIdentifier()
+	if strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://") {
+		return url
 	}
 	return ""
+}
+
+// sourceOf is the source of a step, nil for one that works on others.
+func sourceOf(def *bkllb.Definition, id digest.Digest) *pb.SourceOp {
+	for _, data := range def.Def {
+		var op pb.Op
+		if digest.FromBytes(data) == id && op.UnmarshalVT(data) == nil {
+			return op.GetSource()
+		}
+	}
+	return nil
 }
 
 // unreachable finds that a host did not answer. The engine tells of registries, caches

@@ -21,6 +21,7 @@ import (
 // submission is a graph on its way to an engine.
 type submission struct {
 	client   *client.Client
+	sources  *Sources          // nil where the engine may fetch whatever the graph has
 	def      *bkllb.Definition // for the names of its steps
 	options  client.SolveOpt
 	build    gateway.BuildFunc
@@ -36,7 +37,12 @@ func (s submission) run(ctx context.Context) (response *client.SolveResponse, se
 	defer stop()
 	g, gctx := errgroup.WithContext(solving)
 	g.Go(func() (buildErr error) {
-		response, buildErr = s.client.Build(gctx, s.options, "lamina", s.build, status)
+		response, buildErr = s.client.Build(gctx, s.options, "lamina", func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
+			if err := s.sources.check(gw.BuildOpts().LLBCaps); err != nil {
+				return nil, err
+			}
+			return s.build(ctx, gw)
+		}, status)
 		return buildErr
 	})
 	g.Go(func() error {
@@ -52,7 +58,7 @@ func (s submission) run(ctx context.Context) (response *client.SolveResponse, se
 		err = displayErr
 	}
 	if err != nil {
-		return nil, seen, seen.explain(err, s.def)
+		return nil, seen, seen.explain(s.sources.denied(err), s.def)
 	}
 	return response, seen, nil
 }
@@ -78,6 +84,7 @@ type ReadRequest struct {
 	Session  []session.Attachable
 	Cache    []cache.Entry                                         // that may bring what the graph makes
 	Progress func(context.Context, chan *client.SolveStatus) error // nobody is shown anything where nil
+	Sources  *Sources                                              // nil where the engine may fetch whatever the graph has
 	Silence  time.Duration                                         // how long a step that installs packages may say nothing; half an hour where zero
 }
 
@@ -88,11 +95,15 @@ func Read(ctx context.Context, c *client.Client, r ReadRequest) ([][]byte, error
 	if err != nil {
 		return nil, err
 	}
+	sourcePolicy, err := r.Sources.apply(ctx, r.Platform, def)
+	if err != nil {
+		return nil, err
+	}
 	var files [][]byte
 	s := submission{
-		client: c, def: def, progress: r.Progress, silence: r.Silence,
+		client: c, sources: r.Sources, def: def, progress: r.Progress, silence: r.Silence,
 		options: client.SolveOpt{
-			OCIStores: llb.Stores(r.Store, nil), Session: r.Session, CacheImports: entries(r.Cache), FrontendAttrs: map[string]string{},
+			OCIStores: r.Sources.stores(r.Store, nil), SourcePolicy: sourcePolicy, Session: r.Session, CacheImports: entries(r.Cache), FrontendAttrs: map[string]string{},
 		},
 	}
 	s.build = func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
