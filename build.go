@@ -75,10 +75,11 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	if p.o.Insecure {
 		b = b.insecurely()
 	}
-	j := job{Project: p, Build: b, start: time.Now()}
+	j := job{Project: p, Build: b, start: time.Now(), unpublished: p.o.Offline}
 	j.Variant, j.Smoke = cmp.Or(b.Variant, spec.Production), cmp.Or(b.Smoke, stages.SmokeAll)
 	defer func() { err = explain(ctx, err) }()
-	if err = b.Check(); err != nil {
+	ctx = p.reach(ctx)
+	if err = errors.Join(b.Check(), p.checkOffline(b)); err != nil {
 		return err
 	}
 	p.registries.use(b.references(), nil)
@@ -91,10 +92,18 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	if j.spec, err = p.file.Variant(j.Variant); err != nil {
 		return err
 	}
-	if j.models, err = p.findModels(ctx, p.o.Models); err != nil {
+	models, err := p.findModels(ctx, p.o.Models)
+	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, j.models.Close()) }()
+	defer func() { err = errors.Join(err, models.Close()) }()
+	j.models = models
+	if j.vendor, err = p.openVendored(ctx); err != nil {
+		return err
+	}
+	if j.vendor != nil {
+		defer func() { err = errors.Join(err, j.vendor.Close()) }()
+	}
 	if b.Lock != nil {
 		if j.lock, err = *b.Lock, p.CheckLock(*b.Lock); err != nil {
 			return err
@@ -109,11 +118,17 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	j.store = store
-	if j.python, err = p.resolver().Access(ctx, j.lock); err != nil {
+	if err = j.findVendored(ctx); err != nil {
+		return err
+	}
+	access := p.resolver()
+	access.Offline = p.o.Offline
+	access.Vendored = func(d lock.Distribution) bool { return j.vendored[sha256Of(d.SHA256).String()] != "" }
+	if j.python, err = access.Access(ctx, j.lock); err != nil {
 		return err
 	}
 	j.lock = j.python.Lock
-	return work(j)
+	return j.explainMissing(ctx, work(j))
 }
 
 // Check finds what no build can mean, of whichever project, all of it at once. Nothing

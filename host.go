@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/engine/runc"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/layers"
 	"lamina.build/internal/layout/blobs"
 	"lamina.build/lock"
@@ -91,7 +93,21 @@ const (
 
 func (h *host) env(name string) string { return h.o.Env(name) }
 
-func (h *host) files() *debian.Getter { return debian.NewGetter(filepath.Join(h.cacheDir, filesDir)) }
+func (h *host) files() *debian.Getter {
+	g := debian.NewGetter(filepath.Join(h.cacheDir, filesDir))
+	if h.o.Mirror != "" {
+		g.Vendored = filepath.Join(h.o.Mirror, ocispec.ImageBlobsDir)
+	}
+	return g
+}
+
+// reach is a context for what may go to the network, if anything may.
+func (h *host) reach(ctx context.Context) context.Context {
+	if h.o.Offline {
+		return fetch.Offline(ctx)
+	}
+	return ctx
+}
 
 // note tells how things go.
 func (h *host) note(format string, args ...any) {
@@ -137,7 +153,7 @@ func (h *host) close() error {
 // engineOptions are what every use of an engine has in common.
 func (h *host) engineOptions(need engine.Need) engine.Options {
 	return engine.Options{
-		Where: h.o.where(), Lost: h.lost, CacheDir: h.cacheDir, Env: h.env, Progress: h.line, Need: need, FetchRunc: h.fetchRunc,
+		Where: h.o.where(), Lost: h.lost, CacheDir: h.cacheDir, Env: h.env, Progress: h.line, Need: need, FetchRunc: h.fetchRunc, Offline: h.o.Offline,
 		Registries: h.engineRegistries(), Config: h.engineConfig,
 	}
 }

@@ -9,12 +9,14 @@ import (
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/session"
+	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/resolve"
 	"lamina.build/internal/solve"
+	"lamina.build/internal/vendorstore"
 	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/spec"
@@ -31,6 +33,11 @@ type job struct {
 	store  content.Store  // holds the packed layers
 	models *layout.Layout // holds the models that were pulled, or made by an engine
 	python resolve.Access // to the files of the lock
+
+	vendor      *vendorstore.Store       // what is taken from there; nil for nothing
+	vendored    map[string]digest.Digest // as of [vendorstore.Store.Find]
+	unvendored  []vendorstore.Source
+	unpublished bool // models come from the layout, wherever they are published
 
 	archive bool // take Debian's packages from the archive of its past
 	start   time.Time
@@ -73,7 +80,16 @@ func (j job) isApart(ctx context.Context, e *engine.Engine, in stages.Input) (bo
 
 // allowed are the sources that an engine may have for what is drawn of in.
 func (j job) allowed(in stages.Input) *solve.Sources {
-	return &solve.Sources{Named: slices.Concat(in.Pinned(), j.Allow)}
+	return j.from(slices.Concat(in.Pinned(), j.Allow)...)
+}
+
+// from are named sources, and where they come from.
+func (j job) from(named ...llb.State) *solve.Sources {
+	s := &solve.Sources{Named: named, Vendored: j.vendored, Offline: j.o.Offline}
+	if j.vendor != nil {
+		s.Store = j.vendor.Store()
+	}
+	return s
 }
 
 // input packs the local trees and gathers what the image is made of. Without an

@@ -44,7 +44,10 @@ func Git(remote, commit string) State {
 		bkllb.WithCustomName("fetch "+gitName(remote, commit)), here())
 }
 
-// Bundle is the history of a commit, without submodules, as a file for git.
+// BundleName is what [Bundle] calls its file.
+const BundleName = "bundle"
+
+// Bundle is a commit without its submodules, as a file for git at the root.
 func Bundle(remote, commit string) State {
 	return bkllb.Git(remote, "", bkllb.GitRef(commit), bkllb.GitChecksum(commit), bkllb.GitCheckoutBundle(),
 		bkllb.WithCustomName("bundle "+gitName(remote, commit)), here())

@@ -52,6 +52,10 @@ func (o *imageOptions) add(c *cobra.Command) {
 			"take models from this `FOLDER`, the OCI layout that \"build model pull\" wrote")
 		o.progress = progressFlag(f)
 		sourceFlags(f, &o.options)
+		f.StringVar(&o.options.Mirror, "mirror", "",
+			"take packages, trees and models from this `FOLDER`, which \"build vendor\" filled, as far as it has them")
+		f.BoolVar(&o.options.Offline, "offline", false,
+			"have nothing come over the network: build from what the engine has in its cache, and from --mirror")
 	})
 	section(c, "OUTPUT FLAGS", func(f *pflag.FlagSet) {
 		f.StringArrayVarP(&o.outputs, "output", "o", nil,

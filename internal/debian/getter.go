@@ -32,6 +32,7 @@ import (
 type Getter struct {
 	HTTP     *fetch.Client
 	CacheDir string // where files with a known hash are kept; none are without
+	Vendored string // a further folder that may have some; "" for none
 }
 
 // NewGetter returns a Getter that honours the proxy variables of the environment.
@@ -42,7 +43,7 @@ func NewGetter(cacheDir string) *Getter {
 // Fetch returns the content of a file whose hash nobody knows yet, at most
 // limit bytes of it.
 func (g *Getter) Fetch(ctx context.Context, address string, limit int64) ([]byte, error) {
-	body, err := g.open(ctx, address)
+	body, err := g.Open(ctx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -54,9 +55,9 @@ func (g *Getter) Fetch(ctx context.Context, address string, limit int64) ([]byte
 	return data, err
 }
 
-// open opens a file of a server, or of a local mirror. One that is absent there
+// Open opens a file of a server, or of a local mirror. One that is absent there
 // is to the caller what a 404 is.
-func (g *Getter) open(ctx context.Context, address string) (io.ReadCloser, error) {
+func (g *Getter) Open(ctx context.Context, address string) (io.ReadCloser, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "file" {
 		return g.HTTP.Get(ctx, address)
@@ -104,9 +105,12 @@ func (f File) seen(r io.Reader) (got File, err error) {
 // Get returns the path of a file with the promised content: from the cache
 // folder where it is there, else fetched into it.
 func (g *Getter) Get(ctx context.Context, address string, want File) (string, error) {
-	name := g.blobPath(want)
+	name := blobPath(g.CacheDir, want)
 	if holds(name, want) {
 		return name, nil
+	}
+	if vendored := blobPath(g.Vendored, want); g.Vendored != "" && holds(vendored, want) {
+		return vendored, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // a cache of public files
 		return "", fmt.Errorf("making the cache folder: %w", err)
@@ -121,9 +125,9 @@ func (g *Getter) Get(ctx context.Context, address string, want File) (string, er
 	return name, nil
 }
 
-func (g *Getter) blobPath(f File) string {
+func blobPath(dir string, f File) string {
 	algorithm, sum := f.promised()
-	return filepath.Join(g.CacheDir, algorithm, sum)
+	return filepath.Join(dir, algorithm, sum)
 }
 
 // holds reads a cached file whole: a disk may have lost what it once held.
@@ -139,7 +143,7 @@ func holds(name string, want File) bool {
 
 // download fetches a file under another name and gives it its own when all is right.
 func (g *Getter) download(ctx context.Context, address string, want File, name string) error {
-	body, err := g.open(ctx, address)
+	body, err := g.Open(ctx, address)
 	if err != nil {
 		return err
 	}

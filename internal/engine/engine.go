@@ -48,6 +48,8 @@ type Options struct {
 	// Compiled wants a private engine to be compiled already: one that isn't has nothing
 	// to look at.
 	Compiled bool
+	// Offline has nothing fetched to compile one.
+	Offline bool
 	// Config is the private engine's buildkitd.toml. The default is [Config].
 	Config []byte
 	// Registries are how it reaches registries that aren't reached as usual.

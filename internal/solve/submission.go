@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -90,16 +91,42 @@ type ReadRequest struct {
 
 // Read solves a graph, exports nothing, and returns the content of the files in
 // the order of their names. Of a graph that failed it returns an [Error].
-func Read(ctx context.Context, c *client.Client, r ReadRequest) ([][]byte, error) {
+func Read(ctx context.Context, c *client.Client, r ReadRequest) (files [][]byte, err error) {
+	err = read(ctx, c, r, func(ctx context.Context, ref gateway.Reference) (err error) {
+		files, err = readAll(ctx, ref, r.Names)
+		return err
+	})
+	return files, err
+}
+
+// Copy is Read for one file of any size.
+func Copy(ctx context.Context, c *client.Client, r ReadRequest, w io.Writer) error {
+	return read(ctx, c, r, func(ctx context.Context, ref gateway.Reference) error {
+		for offset, n := 0, piece; n == piece; offset += n {
+			data, err := ref.ReadFile(ctx, gateway.ReadRequest{Filename: r.Names[0], Range: &gateway.FileRange{Offset: offset, Length: piece}})
+			if n = len(data); err == nil {
+				_, err = w.Write(data)
+			}
+			if err != nil {
+				return fmt.Errorf("reading %q: %w", r.Names[0], err)
+			}
+		}
+		return nil
+	})
+}
+
+// piece is how many bytes an engine is asked for at once: its messages are bounded.
+const piece = 4 << 20
+
+func read(ctx context.Context, c *client.Client, r ReadRequest, use func(context.Context, gateway.Reference) error) error {
 	def, err := llb.Marshal(ctx, r.State, r.Platform)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	sourcePolicy, err := r.Sources.apply(ctx, r.Platform, def)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var files [][]byte
 	s := submission{
 		client: c, sources: r.Sources, def: def, progress: r.Progress, silence: r.Silence,
 		options: client.SolveOpt{
@@ -111,11 +138,10 @@ func Read(ctx context.Context, c *client.Client, r ReadRequest) ([][]byte, error
 		if solveErr != nil {
 			return nil, solveErr
 		}
-		files, solveErr = readAll(ctx, res.Ref, r.Names)
-		return gateway.NewResult(), solveErr
+		return gateway.NewResult(), use(ctx, res.Ref)
 	}
 	_, _, err = s.run(ctx)
-	return files, err
+	return err
 }
 
 func readAll(ctx context.Context, ref gateway.Reference, names []string) ([][]byte, error) {

@@ -1,0 +1,98 @@
+package sources
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/testworld"
+	"lamina.build/lock"
+)
+
+// vendorable is a project with a source of each kind, of which no engine has any yet.
+func vendorable(t *testing.T, u *e2etest.User, w *testworld.World) string {
+	t.Helper()
+	now := "# " + time.Now().String()
+	x := w.Index(testworld.IndexOptions{JSON: true}, testworld.Backend(),
+		testworld.Wheel{Name: "alpha", Files: map[string]string{"alpha/__init__.py": now}},
+		testworld.Sdist{Name: "beta", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend", Files: map[string]string{"beta.py": now}},
+	)
+	tree, required := w.Git("tree", map[string]string{"a.txt": now, "bin/run": "#!/bin/sh\n"}), w.Git("required", map[string]string{
+		"pyproject.toml": "[build-system]\nrequires = [\"worldbackend\"]\nbuild-backend = \"worldbackend\"\n",
+		"PKG-INFO":       "Metadata-Version: 2.1\nName: required\nVersion: 1.0\n", "required.py": now,
+	})
+	hub := w.Hub(testworld.HubOptions{})
+	seed := rand.Uint64()
+	hub.Repo("a/b", testworld.HubRepoOptions{}).Commit(map[string]testworld.HubFile{"model.bin": testworld.Large(testworld.Generated(seed, 3_000_000)), "config.json": testworld.Small(fmt.Sprint(seed))})
+	u.Env = append(u.Env, "HF_ENDPOINT="+hub.Endpoint)
+	return e2etest.PythonProject(t, fmt.Sprintf(`[builder]
+packages = ["git", "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel"]
+[python]
+requirements = ["requirements.txt"]
+[[git]]
+url = %q
+commit = %q
+path = "/opt/tree"
+[[model]]
+from = "hf://a/b@main"
+path = "/models/b"
+`, tree.URL, tree.Commit), map[string]string{"requirements.txt": "--index-url " + x.URL + "\nalpha\nbeta\nrequired @ git+" + required.URL + "\n"})
+}
+
+// blobOf is where a folder has a file of a lock.
+func blobOf(dir, sum string) string { return filepath.Join(dir, "blobs", "sha256", sum) }
+
+func wheel(t *testing.T, l lock.Lock) lock.Distribution {
+	t.Helper()
+	return e2etest.Find(t, l, "alpha")
+}
+
+// What is vendored is all that an image needs: it is built without the network, while
+// all servers are gone. What is missing or altered is named, and fetched again.
+func TestRealVendored(t *testing.T) {
+	t.Parallel()
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	dir, store := vendorable(t, u, w), filepath.Join(t.TempDir(), "vendored")
+	u.Fails(t, 3, []string{"image.lock does not exist"}, "vendor", store, "--check", "--spec", dir)
+	u.Build(t, "lock", dir)
+	u.Fails(t, 2, []string{"holds no vendored sources", "hint: \"build vendor "}, "--mirror", store, dir)
+	u.Build(t, "vendor", store, "--spec", dir)
+	u.Build(t, "vendor", store, "--spec", dir, "--check")
+	alpha := wheel(t, e2etest.ReadLock(t, dir))
+	blob := blobOf(store, alpha.SHA256)
+	whole, err := os.ReadFile(blob)
+	if err != nil || digest.FromBytes(whole).Encoded() != alpha.SHA256 {
+		t.Fatalf("alpha is vendored as something else: %v", err)
+	}
+
+	if err = os.Remove(blob); err != nil {
+		t.Fatal(err)
+	}
+	u.Fails(t, 3, []string{alpha.File + " is missing", "hint: \"build vendor "}, "vendor", store, "--spec", dir, "--check")
+	u.Fails(t, 3, []string{"fetch " + alpha.File + ": the engine doesn't have it", alpha.File + " is missing", "hint: \"build vendor "}, "--mirror", store, "--offline", dir)
+	u.Build(t, "vendor", store, "--spec", dir)
+	if err = os.Remove(blob); err != nil { // it is read-only
+		t.Fatal(err)
+	}
+	altered := append([]byte("X"), whole[1:]...)
+	e2etest.Write(t, blob, altered)
+	u.Fails(t, 3, []string{alpha.File + " is altered"}, "vendor", store, "--spec", dir, "--check")
+	u.Fails(t, 3, []string{alpha.File + " is altered", "hint: \"build vendor "}, "--mirror", store, "--offline", dir)
+	u.HasNoImage(t)
+	u.Build(t, "vendor", store, "--spec", dir)
+
+	u.Fails(t, 3, []string{"the engine doesn't have it, and nothing may come over the network", "hint: \"build vendor FOLDER\""}, "--offline", dir)
+	w.Stop()
+	u.Build(t, "--mirror", store, "--offline", dir)
+	offline := u.Digest(t)
+	u.Build(t, "--offline", "--mirror", store, dir)
+	if again := u.Digest(t); again != offline {
+		t.Errorf("once more it is %s, not %s", again, offline)
+	}
+}
