@@ -39,8 +39,8 @@ func (s submission) run(ctx context.Context) (response *client.SolveResponse, se
 	g, gctx := errgroup.WithContext(solving)
 	g.Go(func() (buildErr error) {
 		response, buildErr = s.client.Build(gctx, s.options, "lamina", func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
-			if err := s.sources.check(gw.BuildOpts().LLBCaps); err != nil {
-				return nil, err
+			if unfit := s.sources.check(gw.BuildOpts().LLBCaps); unfit != nil {
+				return nil, unfit
 			}
 			return s.build(ctx, gw)
 		}, status)

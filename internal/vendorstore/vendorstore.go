@@ -183,6 +183,9 @@ func (s *Store) Fill(ctx context.Context, tag string, sources []Source, fetch fu
 	group.SetLimit(readers)
 	for i, source := range sources {
 		group.Go(func() error {
+			if err := groupCtx.Err(); err != nil {
+				return err
+			}
 			d, ok := s.descriptor(source)
 			if fault := s.check(groupCtx, source); fault != nil {
 				if ok { // an altered one is in the way

@@ -96,3 +96,21 @@ func TestRealVendored(t *testing.T) {
 		t.Errorf("once more it is %s, not %s", again, offline)
 	}
 }
+
+// On a machine that has nothing but what is vendored comes out what comes out of the network.
+func TestRealVendoredElsewhere(t *testing.T) {
+	if os.Getenv("LAMINA_REAL") != "vendor" {
+		t.Skip("LAMINA_REAL=vendor builds an image on an engine that has nothing")
+	}
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	dir, store := vendorable(t, u, w), filepath.Join(t.TempDir(), "vendored")
+	u.Build(t, dir)
+	u.Build(t, "vendor", store, "--spec", dir)
+	w.Stop()
+	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
+	there.Cache = t.TempDir()
+	there.Build(t, "--mirror", store, "--offline", dir)
+	if got, want := there.Digest(t), u.Digest(t); got != want {
+		t.Errorf("it is %s of what is vendored, %s of what is fetched", got, want)
+	}
+}
