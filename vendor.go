@@ -283,7 +283,8 @@ func (j *job) findVendored(ctx context.Context) error {
 // wrong with what is vendored.
 func (j job) explainMissing(ctx context.Context, err error) error {
 	isMissing := errors.Is(err, solve.ErrMissing) || errors.Is(err, fetch.ErrOffline)
-	if err == nil || ctx.Err() != nil || j.vendor == nil && !isMissing {
+	step, ok := errors.AsType[*solve.Error](err)
+	if ctx.Err() != nil || !isMissing && (j.vendor == nil || !ok || !step.Source) {
 		return err
 	}
 	if j.vendor == nil {

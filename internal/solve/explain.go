@@ -19,6 +19,7 @@ type Error struct {
 	Step   string // its name in the progress: "smoke: import numpy"
 	URL    string // what it fetched, where it is a fetch
 	Output string // the end of what it printed
+	Source bool   // it brings what others work on
 	Err    error
 
 	at   string   // the package that was worked on, where nothing else names it
@@ -69,6 +70,7 @@ func (r *recorder) explain(err error, def *bkllb.Definition) error {
 		Step:   r.names[id],
 		URL:    fetched(def, id),
 		Output: strings.TrimRight(string(r.outputs[id]), "\n"),
+		Source: sourceOf(def, id) != nil,
 		Err:    cause(err),
 	}
 	if isNowhere(def, id) {
