@@ -47,7 +47,7 @@ var arrows = map[string]string{
 	"internal/solve":                "cache internal/atomicfile internal/failure llb stages",
 	"internal/solve/readback":       "internal/atomicfile internal/beneath internal/failure internal/humanize internal/layout internal/registry output stages",
 	"internal/toml":                 "",
-	"internal/vendorstore":          "internal/failure internal/layout",
+	"internal/vendorstore":          "internal/failure internal/layout internal/registry llb",
 	"internal/weights":              "internal/atomicfile internal/failure internal/hub internal/humanize internal/layers internal/layout internal/registry internal/solve llb lock",
 	"llb":                           "cache internal/scripts lock",
 	"lock":                          "",

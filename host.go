@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
@@ -93,13 +92,7 @@ const (
 
 func (h *host) env(name string) string { return h.o.Env(name) }
 
-func (h *host) files() *debian.Getter {
-	g := debian.NewGetter(filepath.Join(h.cacheDir, filesDir))
-	if h.o.Mirror != "" {
-		g.Vendored = filepath.Join(h.o.Mirror, ocispec.ImageBlobsDir)
-	}
-	return g
-}
+func (h *host) files() *debian.Getter { return debian.NewGetter(filepath.Join(h.cacheDir, filesDir)) }
 
 // reach is a context for what may go to the network, if anything may.
 func (h *host) reach(ctx context.Context) context.Context {

@@ -3,6 +3,7 @@ package lamina
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -85,11 +86,23 @@ func (j job) allowed(in stages.Input) *solve.Sources {
 
 // from are named sources, and where they come from.
 func (j job) from(named ...llb.State) *solve.Sources {
-	s := &solve.Sources{Named: named, Vendored: j.vendored, Offline: j.o.Offline}
-	if j.vendor != nil {
-		s.Store = j.vendor.Store()
+	s := &solve.Sources{Named: named, Vendored: map[string]string{}, Offline: j.o.Offline}
+	for key, blob := range j.vendored {
+		s.Vendored[key] = j.vendor.Identifier(blob)
+	}
+	if j.vendor != nil && j.vendor.Layout() != nil {
+		s.Store = j.vendor.Layout().Store()
 	}
 	return s
+}
+
+// files are got from what is vendored, too.
+func (j job) files() *debian.Getter {
+	g := j.Project.files()
+	if j.vendor != nil {
+		g.Vendored = func(ctx context.Context, sum string) (io.ReadCloser, error) { return j.vendor.Blob(ctx, sha256Of(sum)) }
+	}
+	return g
 }
 
 // input packs the local trees and gathers what the image is made of. Without an

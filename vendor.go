@@ -50,7 +50,7 @@ func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Ve
 		if err != nil {
 			return err
 		}
-		store, err := vendorstore.Make(ctx, dir)
+		store, err := p.openStoreOf(ctx, dir, true)
 		if err != nil {
 			return err
 		}
@@ -64,6 +64,10 @@ func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Ve
 		return v, err
 	}
 	locked, err := p.models()
+	if isRegistry(dir) && len(locked.lock.Models) > 0 {
+		p.note("the models are not among them: \"build model push\" publishes those")
+		locked.lock.Models = nil
+	}
 	for i := range locked.lock.Models {
 		if err == nil {
 			_, err = p.Pull(ctx, locked.lock.Models[i].Path, dir)
@@ -84,7 +88,7 @@ func (p *Project) CheckVendor(ctx context.Context, dir string, o VendorOptions) 
 	if err != nil {
 		return v, err
 	}
-	store, err := vendorstore.Open(ctx, dir)
+	store, err := p.openStoreOf(ctx, dir, false)
 	if err != nil {
 		return v, err
 	}
@@ -92,7 +96,7 @@ func (p *Project) CheckVendor(ctx context.Context, dir string, o VendorOptions) 
 	v.Files = len(sources)
 	faults, err := store.Check(ctx, plain(sources))
 	for _, m := range locked.lock.Models {
-		if err != nil || o.NoModels {
+		if err != nil || o.NoModels || isRegistry(dir) {
 			break
 		}
 		var work weights.Job
@@ -100,10 +104,10 @@ func (p *Project) CheckVendor(ctx context.Context, dir string, o VendorOptions) 
 		if work, err = weights.NewJob(m); err != nil {
 			return v, err
 		}
-		if _, ok, err = work.Find(ctx, store.Layout); err == nil && !ok {
+		if _, ok, err = work.Find(ctx, store.Layout()); err == nil && !ok {
 			faults = append(faults, fmt.Errorf("model %s is missing", m.Name()))
 		} else if err == nil {
-			faults = append(faults, work.Show(ctx, "verifying "+m.Name(), p.watch(Moving), func(ctx context.Context, work weights.Job) error { return work.VerifyPulled(ctx, store.Layout) }))
+			faults = append(faults, work.Show(ctx, "verifying "+m.Name(), p.watch(Moving), func(ctx context.Context, work weights.Job) error { return work.VerifyPulled(ctx, store.Layout()) }))
 			v.Models++
 		}
 	}
@@ -241,7 +245,28 @@ func (p *Project) openVendored(ctx context.Context) (*vendorstore.Store, error) 
 	if p.o.Mirror == "" {
 		return nil, nil
 	}
-	return vendorstore.Open(ctx, p.o.Mirror)
+	return p.openStoreOf(ctx, p.o.Mirror, false)
+}
+
+// isRegistry says whether sources are kept in a registry, and not in a folder.
+func isRegistry(place string) bool { return strings.HasPrefix(place, registryScheme) }
+
+const registryScheme = "oci://"
+
+// openStoreOf opens the sources of a place, a folder or "oci://…", which need not be there
+// yet where they are about to be made.
+func (p *Project) openStoreOf(ctx context.Context, place string, made bool) (*vendorstore.Store, error) {
+	reference, ok := strings.CutPrefix(place, registryScheme)
+	switch {
+	case ok:
+		p.registries.use(nil, []string{reference})
+		options := p.registry(false)
+		options.ReadOnly = !made
+		return vendorstore.OpenRegistry(ctx, reference, made, options)
+	case made:
+		return vendorstore.Make(ctx, place)
+	}
+	return vendorstore.Open(ctx, place)
 }
 
 // findVendored has a build take what is vendored. Models come from there where all of them
@@ -258,7 +283,10 @@ func (j *job) findVendored(ctx context.Context) error {
 		return err
 	}
 	if len(j.unvendored) > 0 {
-		j.note("%s of %d are not in %s", humanize.Count(len(j.unvendored), "source"), len(sources), j.vendor.Dir())
+		j.note("%s of %d are not in %s", humanize.Count(len(j.unvendored), "source"), len(sources), j.vendor.Name())
+	}
+	if j.vendor.Layout() == nil {
+		return nil
 	}
 	for _, m := range j.spec.Models {
 		locked, ok, err := j.locked(m)
@@ -269,12 +297,12 @@ func (j *job) findVendored(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, ok, err = work.Find(ctx, j.vendor.Layout); err != nil || !ok {
+		if _, ok, err = work.Find(ctx, j.vendor.Layout()); err != nil || !ok {
 			return err
 		}
 	}
 	if j.hasWeights() {
-		j.models, j.unpublished = j.vendor.Layout, true
+		j.models, j.unpublished = j.vendor.Layout(), true
 	}
 	return nil
 }
@@ -303,8 +331,8 @@ func (j job) explainMissing(ctx context.Context, err error) error {
 	if vendorErr != nil || len(faults) == 0 {
 		return err
 	}
-	err = fmt.Errorf("%w; in %s:\n%w", err, j.vendor.Dir(), errors.Join(faults...))
-	return failure.WithHint(failure.New(failure.Findings, err), fmt.Sprintf("\"build vendor %s\" fetches what is missing or altered", j.vendor.Dir()))
+	err = fmt.Errorf("%w; in %s:\n%w", err, j.vendor.Name(), errors.Join(faults...))
+	return failure.WithHint(failure.New(failure.Findings, err), fmt.Sprintf("\"build vendor %s\" fetches what is missing or altered", j.o.Mirror))
 }
 
 // checkOffline finds what a build can't do without the network.
@@ -317,6 +345,9 @@ func (p *Project) checkOffline(b Build) error {
 		if o.Push {
 			faults = append(faults, fmt.Errorf("output %s pushes, which can't be done offline", o))
 		}
+	}
+	if isRegistry(p.o.Mirror) {
+		faults = append(faults, fmt.Errorf("the mirror %s is a registry, which can't be had offline", p.o.Mirror))
 	}
 	for _, e := range slices.Concat(b.Cache.Imports, b.Cache.Exports) {
 		if e.Type != "local" && e.Type != "inline" {

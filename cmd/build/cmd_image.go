@@ -53,7 +53,7 @@ func (o *imageOptions) add(c *cobra.Command) {
 		o.progress = progressFlag(f)
 		sourceFlags(f, &o.options)
 		f.StringVar(&o.options.Mirror, "mirror", "",
-			"take packages, trees and models from this `FOLDER`, which \"build vendor\" filled, as far as it has them")
+			"take packages, trees and models from this `PLACE`, a folder or oci://…, which \"build vendor\" filled, as far as it has them")
 		f.BoolVar(&o.options.Offline, "offline", false,
 			"have nothing come over the network: build from what the engine has in its cache, and from --mirror")
 	})

@@ -21,8 +21,8 @@ func (a *app) vendorCommand() *cobra.Command {
 		progress *choice
 	)
 	c := &cobra.Command{
-		Use:   "vendor FOLDER [flags]",
-		Short: "keep all that a lock names in a folder, to build from that alone",
+		Use:   "vendor FOLDER|oci://REF [flags]",
+		Short: "keep all that a lock names in one place, to build from that alone",
 		Long: `
 Fetch everything that image.lock and image.toml name into FOLDER: Debian packages,
 wheels and sdists, uv, git trees as bundles, and the models. "build --mirror FOLDER"
@@ -33,17 +33,21 @@ FOLDER is an OCI layout: each file is a blob under its sha256, as it was locked,
 several projects may share one. A file that is there and right is not fetched again, so
 that a run which was cut goes on where it was.
 
+oci://REF is a tag of a registry, which an engine then reads by itself: the models stay
+out, since "build model push" publishes them.
+
 The engine's own programs are not among them; an engine that was started once on this
 machine is there.`,
 		Example: `
 $ build vendor vendored
 $ build vendor vendored --check
+$ build vendor oci://registry.example/sources:1
 $ build --mirror vendored --offline`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return nil
 			}
-			err := failure.New(failure.Usage, errors.New("vendor needs one folder: where to"))
+			err := failure.New(failure.Usage, errors.New("vendor needs one place: where to"))
 			return failure.WithHint(err, "build vendor vendored --spec DIR")
 		},
 		ValidArgsFunction: oneFolder,

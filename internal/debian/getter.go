@@ -32,7 +32,9 @@ import (
 type Getter struct {
 	HTTP     *fetch.Client
 	CacheDir string // where files with a known hash are kept; none are without
-	Vendored string // a further folder that may have some; "" for none
+
+	// Vendored opens a file that is kept elsewhere, by its SHA-256; nil where none is.
+	Vendored func(ctx context.Context, sha256 string) (io.ReadCloser, error)
 }
 
 // NewGetter returns a Getter that honours the proxy variables of the environment.
@@ -105,15 +107,18 @@ func (f File) seen(r io.Reader) (got File, err error) {
 // Get returns the path of a file with the promised content: from the cache
 // folder where it is there, else fetched into it.
 func (g *Getter) Get(ctx context.Context, address string, want File) (string, error) {
-	name := blobPath(g.CacheDir, want)
+	name := g.blobPath(want)
 	if holds(name, want) {
 		return name, nil
 	}
-	if vendored := blobPath(g.Vendored, want); g.Vendored != "" && holds(vendored, want) {
-		return vendored, nil
-	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // a cache of public files
 		return "", fmt.Errorf("making the cache folder: %w", err)
+	}
+	if g.Vendored != nil {
+		body, err := g.Vendored(ctx, want.SHA256)
+		if err == nil && g.take(body, "what is vendored", want, name) == nil {
+			return name, nil
+		}
 	}
 	err := g.download(ctx, address, want, name)
 	if isChanged(err) { // one name may have many servers
@@ -125,9 +130,9 @@ func (g *Getter) Get(ctx context.Context, address string, want File) (string, er
 	return name, nil
 }
 
-func blobPath(dir string, f File) string {
+func (g *Getter) blobPath(f File) string {
 	algorithm, sum := f.promised()
-	return filepath.Join(dir, algorithm, sum)
+	return filepath.Join(g.CacheDir, algorithm, sum)
 }
 
 // holds reads a cached file whole: a disk may have lost what it once held.
@@ -141,19 +146,23 @@ func holds(name string, want File) bool {
 	return err == nil && got == want
 }
 
-// download fetches a file under another name and gives it its own when all is right.
 func (g *Getter) download(ctx context.Context, address string, want File, name string) error {
 	body, err := g.Open(ctx, address)
 	if err != nil {
 		return err
 	}
+	return g.take(body, fetch.Redact(address), want, name)
+}
+
+// take writes a file under another name and gives it its own when all is right.
+func (g *Getter) take(body io.ReadCloser, from string, want File, name string) error {
 	defer body.Close()
 	return atomicfile.Stream(name, 0o644, func(w io.Writer) error {
 		got, err := want.seen(io.TeeReader(io.LimitReader(body, want.Size+1), w))
 		if err != nil {
 			return err
 		}
-		return mismatch(fetch.Redact(address), want, got)
+		return mismatch(from, want, got)
 	})
 }
 

@@ -25,10 +25,10 @@ import (
 // Sources say what an engine may fetch, and from where. The zero value lets it fetch
 // nothing.
 type Sources struct {
-	Named    []llb.State              // made of what may be fetched: each source by its digest
-	Vendored map[string]digest.Digest // blobs in Store, by the SHA-256 of a file or the commit of a git tree
-	Store    content.Store            // nil where nothing is vendored
-	Offline  bool                     // nothing comes over the network
+	Named    []llb.State       // made of what may be fetched: each source by its digest
+	Vendored map[string]string // identifiers of blobs, as of [llb.Vendored], by the SHA-256 of a file or the commit of a git tree
+	Store    content.Store     // of those that the client has; nil for none
+	Offline  bool              // nothing comes over the network
 }
 
 // policy lets an engine fetch the sources that are named, each with its digest, and nothing
@@ -51,7 +51,7 @@ func (s Sources) policy(ctx context.Context, platform ocispec.Platform) (*policy
 			return nil, fmt.Errorf("reading the graph: %w", err)
 		}
 		source := op.GetSource()
-		if source == nil || s.Offline && strings.HasPrefix(source.Identifier, "docker-image") {
+		if source == nil || s.Offline && strings.HasPrefix(source.Identifier, "docker-image://") {
 			continue
 		}
 		s.place(source)
@@ -87,14 +87,17 @@ func (s Sources) place(source *pb.SourceOp) {
 	blob, isVendored := s.Vendored[cmp.Or(checksum, commit)]
 	switch {
 	case checksum != "" && isVendored:
-		source.Identifier, source.Attrs[pb.AttrOCILayoutStoreID] = llb.Vendored(blob), llb.VendorStore
+		source.Identifier = blob
 	case checksum != "" && s.Offline:
 		source.Identifier = nowhere + rest
 	case commit != "" && isVendored:
-		source.Attrs[pb.AttrGitBundle], source.Attrs[pb.AttrOCILayoutStoreID] = llb.Vendored(blob), llb.VendorStore
+		source.Attrs[pb.AttrGitBundle] = blob
 	case commit != "" && s.Offline:
 		source.Identifier = "git://" + strings.TrimPrefix(nowhere, "http://") + rest
 		source.Attrs[pb.AttrFullRemoteURL] = nowhere + strings.TrimSuffix(rest, "#"+commit)
+	}
+	if isVendored && s.Store != nil {
+		source.Attrs[pb.AttrOCILayoutStoreID] = llb.VendorStore
 	}
 }
 

@@ -53,7 +53,8 @@ func TestPolicy(t *testing.T) {
 	sum, blob := digest.FromString("deb"), digest.FromString("bundle")
 	file, tree := llb.Fetch("https://deb.example/pool/a.deb", sum, "a.deb"), llb.Git("https://git.example/a/b.git", commit)
 	packed := llb.Packed(llb.Layer{Name: "app", Image: digest.FromString("app")})
-	vendored := map[string]digest.Digest{sum.String(): sum, commit: blob}
+	vendored := map[string]string{sum.String(): llb.Vendored(sum), commit: llb.Vendored(blob)}
+	ofRegistry := "docker-image+blob://registry.example/sources@" + sum.String()
 	strangers := []llb.State{
 		llb.Fetch("https://deb.example/pool/a.deb", blob, "a.deb"), llb.Fetch("https://other.example/pool/a.deb", sum, "a.deb"),
 		bkllb.HTTP("https://deb.example/pool/a.deb"), bkllb.Git("https://git.example/a/b.git", "main"), bkllb.Git("http://git.example/a/b.git", commit),
@@ -67,7 +68,8 @@ func TestPolicy(t *testing.T) {
 		{"as they are", Sources{}, "https://deb.example/pool/a.deb git://git.example/a/b.git#" + commit},
 		{"offline", Sources{Offline: true}, nowhere + "deb.example/pool/a.deb git://127.0.0.1:9/git.example/a/b.git#" + commit},
 		{"vendored", Sources{Vendored: vendored}, llb.Vendored(sum) + " git://git.example/a/b.git#" + commit + " " + llb.Vendored(blob)},
-		{"vendored in part, offline", Sources{Vendored: map[string]digest.Digest{commit: blob}, Offline: true}, nowhere + "deb.example/pool/a.deb git://git.example/a/b.git#" + commit + " " + llb.Vendored(blob)},
+		{"vendored in a registry", Sources{Vendored: map[string]string{sum.String(): ofRegistry, commit: ofRegistry}}, ofRegistry + " git://git.example/a/b.git#" + commit + " " + ofRegistry},
+		{"vendored in part, offline", Sources{Vendored: map[string]string{commit: llb.Vendored(blob)}, Offline: true}, nowhere + "deb.example/pool/a.deb git://git.example/a/b.git#" + commit + " " + llb.Vendored(blob)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.Named = []llb.State{file, tree, packed}
@@ -123,7 +125,7 @@ func TestEnginesWithoutPolicies(t *testing.T) {
 		}
 		return list.CapSet(all)
 	}
-	vendored := &Sources{Vendored: map[string]digest.Digest{commit: digest.FromString("x")}}
+	vendored := &Sources{Vendored: map[string]string{commit: llb.Vendored(digest.FromString("x"))}}
 	all := caps(pb.CapSourcePolicy, pb.CapSourceImageBlob, pb.CapSourceGitBundle)
 	if err := errors.Join(vendored.check(all), (&Sources{}).check(caps(pb.CapSourcePolicy)), (*Sources)(nil).check(caps())); err != nil {
 		t.Error(err)

@@ -1,31 +1,25 @@
-// Package vendorstore keeps in a folder what locks name, so that images can be built from
-// it when nobody else has it any more. It is an OCI layout: each file is a blob as it was
-// locked, and a manifest for each project lists them by their names.
+// Package vendorstore keeps what locks name, so that images can be built from it when nobody
+// else has it any more: in an OCI layout (folder.go) or in a repository of a registry
+// (registry.go). Each file is a blob as it was locked, and a manifest for each project
+// lists them by their names.
 package vendorstore
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/containerd/containerd/v2/core/content"
-	"github.com/containerd/errdefs"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/layout"
 )
 
 const (
@@ -50,56 +44,51 @@ func (s Source) Key() string {
 	return s.Digest.String()
 }
 
-// Store is an open folder.
+// Store is an open place of sources.
 type Store struct {
-	*layout.Layout
+	place
 
 	bundles map[string]ocispec.Descriptor // by commit
 }
 
-// Make opens the store in a folder, and makes it where there is none.
-func Make(ctx context.Context, dir string) (*Store, error) {
-	l, err := layout.Open(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	s := &Store{Layout: l, bundles: map[string]ocispec.Descriptor{}}
-	if err = s.read(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("reading what is vendored: %w", err), l.Close())
-	}
-	return s, nil
+// place is where blobs are.
+type place interface {
+	// lists are the manifests of all projects.
+	lists(ctx context.Context) ([]ocispec.Manifest, error)
+	// has says whether there is a blob, as far as names and sizes tell.
+	has(ctx context.Context, d ocispec.Descriptor) (bool, error)
+	// keep takes a blob in. Of a bundle nobody knows the digest before.
+	keep(ctx context.Context, source Source, fill func(io.Writer) error) (ocispec.Descriptor, error)
+	// list puts a manifest in the place of a project's former one.
+	list(ctx context.Context, project string, manifest []byte) error
+	// where is how people find a blob.
+	where(d digest.Digest) string
+	// trusted says that what is there is right, since others have seen to it.
+	trusted() bool
+
+	// Blob opens a blob.
+	Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, error)
+	// Identifier is what an engine knows a blob by.
+	Identifier(d digest.Digest) string
+	// Name is how people know the place.
+	Name() string
+	Close() error
 }
 
-// Open opens the store in a folder that has one.
-func Open(ctx context.Context, dir string) (*Store, error) {
-	if _, err := os.Stat(filepath.Join(dir, ocispec.ImageIndexFile)); err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, failure.New(failure.Usage, err)
-		}
-		err = failure.New(failure.Usage, fmt.Errorf("folder %q holds no vendored sources", dir))
-		return nil, failure.WithHint(err, fmt.Sprintf("\"build vendor %s\" brings them there", dir))
-	}
-	return Make(ctx, dir)
-}
-
-// read finds the bundles in the lists of all projects.
-func (s *Store) read(ctx context.Context) error {
-	tags, err := s.Tags()
+func open(ctx context.Context, p place) (*Store, error) {
+	s := &Store{place: p, bundles: map[string]ocispec.Descriptor{}}
+	lists, err := p.lists(ctx)
 	if err != nil {
-		return err
+		return nil, errors.Join(fmt.Errorf("reading what is vendored in %s: %w", p.Name(), err), p.Close())
 	}
-	for _, tag := range tags {
-		image, err := s.Read(ctx, tag)
-		if err != nil {
-			return err
-		}
-		for _, d := range image.Manifest.Layers {
+	for _, m := range lists {
+		for _, d := range m.Layers {
 			if commit := d.Annotations[commitKey]; commit != "" {
 				s.bundles[commit] = d
 			}
 		}
 	}
-	return nil
+	return s, nil
 }
 
 // descriptor is what is known of a source's blob; ok is false for a tree without a bundle.
@@ -117,11 +106,9 @@ func (s *Store) Find(ctx context.Context, sources []Source) (found map[string]di
 	for _, source := range sources {
 		d, ok := s.descriptor(source)
 		if ok {
-			info, err := s.Store().Info(ctx, d.Digest)
-			if err != nil && !errdefs.IsNotFound(err) {
+			if ok, err = s.has(ctx, d); err != nil {
 				return nil, nil, err
 			}
-			ok = err == nil && info.Size == d.Size
 		}
 		if ok {
 			found[source.Key()] = d.Digest
@@ -139,7 +126,7 @@ func (s *Store) Check(ctx context.Context, sources []Source) ([]error, error) {
 	group.SetLimit(readers)
 	for i, source := range sources {
 		group.Go(func() error {
-			faults[i] = s.check(ctx, source)
+			faults[i] = s.check(ctx, source, true)
 			return ctx.Err()
 		})
 	}
@@ -150,32 +137,35 @@ func (s *Store) Check(ctx context.Context, sources []Source) ([]error, error) {
 // readers is how many blobs are hashed, and fetched, at once.
 const readers = 8
 
-func (s *Store) check(ctx context.Context, source Source) error {
+func (s *Store) check(ctx context.Context, source Source, read bool) error {
 	d, ok := s.descriptor(source)
 	if !ok {
 		return fmt.Errorf("%s is missing", source.Name)
 	}
-	r, err := s.Store().ReaderAt(ctx, d)
-	if errdefs.IsNotFound(err) {
-		return fmt.Errorf("%s is missing", source.Name)
+	if ok, err := s.has(ctx, d); err != nil || !ok {
+		return errors.Join(fmt.Errorf("%s is missing", source.Name), err)
 	}
+	if !read {
+		return nil
+	}
+	r, err := s.Blob(ctx, d.Digest)
 	if err != nil {
 		return fmt.Errorf("%s can't be read: %w", source.Name, err)
 	}
 	defer r.Close()
-	got, err := digest.FromReader(io.NewSectionReader(r, 0, r.Size()))
+	got, err := digest.FromReader(r)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s can't be read: %w", source.Name, err)
 	case got != d.Digest:
-		return fmt.Errorf("%s is altered: the sha256 of %s is %s", source.Name, filepath.Join(s.Dir(), ocispec.ImageBlobsDir, "sha256", d.Digest.Encoded()), got.Encoded())
+		return fmt.Errorf("%s is altered: the sha256 of %s is %s", source.Name, s.where(d.Digest), got.Encoded())
 	}
 	return nil
 }
 
-// Fill brings in what is missing or altered, and lists all under a tag. What fetch writes
+// Fill brings in what is missing or altered, and lists all as those of a project. What fetch writes
 // is kept if it is what was locked. After any error the next Fill goes on with the rest.
-func (s *Store) Fill(ctx context.Context, tag string, sources []Source, fetch func(context.Context, Source, io.Writer) error) (fetched int, err error) {
+func (s *Store) Fill(ctx context.Context, project string, sources []Source, fetch func(context.Context, Source, io.Writer) error) (fetched int, err error) {
 	var mu sync.Mutex
 	faults := make([]error, len(sources))
 	list := make([]ocispec.Descriptor, len(sources))
@@ -186,11 +176,8 @@ func (s *Store) Fill(ctx context.Context, tag string, sources []Source, fetch fu
 			if err := groupCtx.Err(); err != nil {
 				return err
 			}
-			d, ok := s.descriptor(source)
-			if fault := s.check(groupCtx, source); fault != nil {
-				if ok { // an altered one is in the way
-					_ = s.Store().Delete(groupCtx, d.Digest)
-				}
+			d, _ := s.descriptor(source)
+			if fault := s.check(groupCtx, source, !s.trusted()); fault != nil {
 				if d, faults[i] = s.add(groupCtx, source, fetch); faults[i] == nil {
 					mu.Lock()
 					fetched++
@@ -216,45 +203,42 @@ func (s *Store) Fill(ctx context.Context, tag string, sources []Source, fetch fu
 	if err = errors.Join(faults...); err != nil {
 		return fetched, err
 	}
-	return fetched, s.list(ctx, tag, list)
+	return fetched, s.manifest(ctx, project, list)
 }
 
 // add fetches one source.
-func (s *Store) add(ctx context.Context, source Source, fetch func(context.Context, Source, io.Writer) error) (d ocispec.Descriptor, err error) {
-	ref := "vendor-" + source.Key()
-	w, err := content.OpenWriter(ctx, s.Store(), content.WithRef(ref), content.WithDescriptor(ocispec.Descriptor{Digest: source.Digest, Size: source.Size}))
-	if err != nil {
-		return d, fmt.Errorf("storing %s: %w", source.Name, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = w.Close()
-			_ = s.Store().Abort(context.WithoutCancel(ctx), ref)
+func (s *Store) add(ctx context.Context, source Source, fetch func(context.Context, Source, io.Writer) error) (ocispec.Descriptor, error) {
+	return s.keep(ctx, source, func(w io.Writer) error {
+		got := &counter{hash: digest.Canonical.Digester(), w: w}
+		if err := fetch(ctx, source, got); err != nil {
+			return fmt.Errorf("fetching %s: %w", source.Name, err)
 		}
-	}()
-	if err = fetch(ctx, source, w); err != nil {
-		return d, fmt.Errorf("fetching %s: %w", source.Name, err)
-	}
-	status, err := w.Status()
-	if err != nil {
-		return d, fmt.Errorf("storing %s: %w", source.Name, err)
-	}
-	d = ocispec.Descriptor{Digest: w.Digest(), Size: status.Offset}
-	switch {
-	case source.Commit != "":
-	case d.Size != source.Size:
-		return d, fmt.Errorf("fetching %s: it has %d bytes, and not %d as it is locked", source.Name, d.Size, source.Size)
-	case d.Digest != source.Digest:
-		return d, fmt.Errorf("fetching %s: its sha256 is %s, and not %s as it is locked", source.Name, d.Digest.Encoded(), source.Digest.Encoded())
-	}
-	if err = w.Commit(ctx, d.Size, d.Digest); err != nil && !errdefs.IsAlreadyExists(err) {
-		return d, fmt.Errorf("storing %s: %w", source.Name, err)
-	}
-	return d, nil
+		switch sum := got.hash.Digest(); {
+		case source.Commit != "":
+		case got.size != source.Size:
+			return fmt.Errorf("fetching %s: it has %d bytes, and not %d as it is locked", source.Name, got.size, source.Size)
+		case sum != source.Digest:
+			return fmt.Errorf("fetching %s: its sha256 is %s, and not %s as it is locked", source.Name, sum.Encoded(), source.Digest.Encoded())
+		}
+		return nil
+	})
 }
 
-// list names the blobs in one manifest, and removes what no manifest names any more.
-func (s *Store) list(ctx context.Context, tag string, layers []ocispec.Descriptor) error {
+// counter hashes what it passes on.
+type counter struct {
+	hash digest.Digester
+	size int64
+	w    io.Writer
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	_, _ = c.hash.Hash().Write(p) // a hash never fails
+	c.size += int64(len(p))
+	return c.w.Write(p)
+}
+
+// manifest names the blobs in one manifest.
+func (s *Store) manifest(ctx context.Context, project string, layers []ocispec.Descriptor) error {
 	slices.SortFunc(layers, func(a, b ocispec.Descriptor) int {
 		return strings.Compare(a.Annotations[ocispec.AnnotationTitle]+a.Digest.String(), b.Annotations[ocispec.AnnotationTitle]+b.Digest.String())
 	})
@@ -262,20 +246,11 @@ func (s *Store) list(ctx context.Context, tag string, layers []ocispec.Descripto
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: artifactType,
 		Config: ocispec.DescriptorEmptyJSON, Layers: layers,
 	})
+	if err == nil {
+		err = s.list(ctx, project, manifest)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("storing the list of %q in %s: %w", project, s.Name(), err)
 	}
-	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, ArtifactType: artifactType, Digest: digest.FromBytes(manifest), Size: int64(len(manifest))}
-	for _, blob := range []struct {
-		ocispec.Descriptor
-		data []byte
-	}{{ocispec.DescriptorEmptyJSON, ocispec.DescriptorEmptyJSON.Data}, {d, manifest}} {
-		if err = content.WriteBlob(ctx, s.Store(), "vendor-"+blob.Digest.String(), bytes.NewReader(blob.data), blob.Descriptor); err != nil {
-			return fmt.Errorf("storing the list of %q: %w", tag, err)
-		}
-	}
-	if err = s.Tag(ctx, tag, d); err == nil {
-		_, err = s.Sweep(ctx)
-	}
-	return err
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/registry"
+	"lamina.build/internal/test/testworld"
 	"lamina.build/internal/vendorstore"
 )
 
@@ -157,6 +160,55 @@ func TestProjectsShareAFolder(t *testing.T) {
 	}
 	if diff := cmp.Diff([]vendorstore.Source{a, b, tree("two")}, missing); diff != "" {
 		t.Errorf("missing are (-want +got):\n%s", diff)
+	}
+}
+
+// A registry gets each file once, whole or not at all, and is read by whoever has its tag.
+func TestRegistries(t *testing.T) {
+	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
+	reference := r.Host + "/team/sources:1"
+	w := &world{files: map[string]string{"a.deb": "a", "b.whl": "other", "tree": "bundle"}}
+	sources := []vendorstore.Source{file("a.deb", "a"), file("b.whl", "right"), tree("tree")}
+	if _, err := vendorstore.OpenRegistry(t.Context(), reference, false, registry.Options{}); err == nil || failure.KindOf(err) != failure.Usage ||
+		!strings.Contains(err.Error(), "holds no vendored sources") {
+		t.Errorf("an empty one opens: %v", err)
+	}
+	open := func() *vendorstore.Store {
+		s, err := vendorstore.OpenRegistry(t.Context(), reference, true, registry.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	_, err := open().Fill(t.Context(), "p", sources, w.fetch)
+	if err == nil || !strings.HasPrefix(err.Error(), "fetching b.whl: its ") || strings.Contains(err.Error(), "upload") {
+		t.Errorf("it ends with %v", err)
+	}
+	w.files["b.whl"], w.asked = "right", nil
+	if n, err := open().Fill(t.Context(), "p", sources, w.fetch); n != 2 || err != nil || slices.Contains(w.asked, "a.deb") {
+		t.Errorf("%d were fetched of %q, %v", n, w.asked, err)
+	}
+	s := open()
+	w.asked = nil
+	if n, err := s.Fill(t.Context(), "p", sources, w.fetch); n != 0 || err != nil || len(w.asked) != 0 {
+		t.Errorf("once more %d were fetched of %q, %v", n, w.asked, err)
+	}
+	if faults, err := s.Check(t.Context(), append(sources, file("c.deb", "c"), tree("other"))); fmt.Sprint(faults) != "[c.deb is missing other is missing]" || err != nil {
+		t.Errorf("it lacks %v, %v", faults, err)
+	}
+	if got, want := s.Identifier(sources[0].Digest), "docker-image+blob://"+r.Host+"/team/sources@"+sources[0].Digest.String(); got != want {
+		t.Errorf("an engine is sent to %s, want %s", got, want)
+	}
+	body, err := s.Blob(t.Context(), digest.FromString("bundle"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	if text, err := io.ReadAll(body); string(text) != "bundle" || err != nil {
+		t.Errorf("the bundle is %q, %v", text, err)
+	}
+	if _, err = vendorstore.OpenRegistry(t.Context(), r.Host+"/team/sources@"+digest.FromString("x").String(), false, registry.Options{}); failure.KindOf(err) != failure.Usage {
+		t.Errorf("a digest is taken for a tag: %v", err)
 	}
 }
 

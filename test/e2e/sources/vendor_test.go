@@ -106,11 +106,18 @@ func TestRealVendoredElsewhere(t *testing.T) {
 	dir, store := vendorable(t, u, w), filepath.Join(t.TempDir(), "vendored")
 	u.Build(t, dir)
 	u.Build(t, "vendor", store, "--spec", dir)
+	registry := "oci://" + testworld.NewRegistry(t, testworld.RegistryOptions{}).Host + "/team/sources:1"
+	u.Build(t, "vendor", registry, "--spec", dir, "--no-models")
+	u.Build(t, "vendor", registry, "--spec", dir, "--no-models", "--check")
 	w.Stop()
 	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
 	there.Cache = t.TempDir()
 	there.Build(t, "--mirror", store, "--offline", dir)
 	if got, want := there.Digest(t), u.Digest(t); got != want {
 		t.Errorf("it is %s of what is vendored, %s of what is fetched", got, want)
+	}
+	there.Build(t, "--mirror", registry, "--models", store, "--no-cache", "--smoke", "off", dir)
+	if got, want := there.Digest(t), u.Digest(t); got != want {
+		t.Errorf("it is %s of what a registry has, %s of what is fetched", got, want)
 	}
 }
