@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/session"
 	"github.com/opencontainers/go-digest"
@@ -16,10 +17,12 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/humanize"
+	"lamina.build/internal/layout"
 	"lamina.build/internal/solve"
 	"lamina.build/internal/vendorstore"
 	"lamina.build/internal/weights"
 	"lamina.build/llb"
+	"lamina.build/lock"
 )
 
 // VendorOptions say what is vendored.
@@ -46,10 +49,6 @@ func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Ve
 		if err != nil {
 			return err
 		}
-		fetchSource, err := j.fetchSources(ctx, sources)
-		if err != nil {
-			return err
-		}
 		store, err := p.openStoreOf(ctx, dir, true)
 		if err != nil {
 			return err
@@ -57,7 +56,7 @@ func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Ve
 		defer func() { err = errors.Join(err, store.Close()) }()
 		j.note("vendoring %d files, %s", len(sources), humanize.Size(bytesOf(sources, func(s vendorable) int64 { return s.Size })))
 		v.Files = len(sources)
-		v.Fetched, err = store.Fill(ctx, j.spec.Name, plain(sources), fetchSource)
+		v.Fetched, err = store.Fill(ctx, j.spec.Name, plain(sources), j.fetchSources(ctx, sources))
 		return err
 	})
 	if err != nil || o.NoModels {
@@ -66,11 +65,11 @@ func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Ve
 	locked, err := p.models()
 	if isRegistry(dir) && len(locked.lock.Models) > 0 {
 		p.note("the models are not among them: \"build model push\" publishes those")
-		locked.lock.Models = nil
+		return v, err
 	}
 	for i := range locked.lock.Models {
 		if err == nil {
-			_, err = p.Pull(ctx, locked.lock.Models[i].Path, dir)
+			_, err = p.pull(ctx, locked.lock, i, dir)
 			v.Models++
 		}
 	}
@@ -95,27 +94,33 @@ func (p *Project) CheckVendor(ctx context.Context, dir string, o VendorOptions) 
 	defer func() { err = errors.Join(err, store.Close()) }()
 	v.Files = len(sources)
 	faults, err := store.Check(ctx, plain(sources))
-	for _, m := range locked.lock.Models {
-		if err != nil || o.NoModels || isRegistry(dir) {
-			break
+	if err == nil && !o.NoModels && store.Layout() != nil {
+		for _, m := range locked.lock.Models {
+			faults = append(faults, p.checkVendored(ctx, m, store.Layout()))
 		}
-		var work weights.Job
-		var ok bool
-		if work, err = weights.NewJob(m); err != nil {
-			return v, err
-		}
-		if _, ok, err = work.Find(ctx, store.Layout()); err == nil && !ok {
-			faults = append(faults, fmt.Errorf("model %s is missing", m.Name()))
-		} else if err == nil {
-			faults = append(faults, work.Show(ctx, "verifying "+m.Name(), p.watch(Moving), func(ctx context.Context, work weights.Job) error { return work.VerifyPulled(ctx, store.Layout()) }))
-			v.Models++
-		}
+		v.Models = len(locked.lock.Models)
 	}
 	if err == nil {
 		err = failure.New(failure.Findings, errors.Join(faults...))
 		err = failure.WithHint(err, fmt.Sprintf("\"build vendor %s\" fetches it again", dir))
 	}
 	return v, explain(ctx, err)
+}
+
+// checkVendored reads a model.
+func (p *Project) checkVendored(ctx context.Context, m lock.Model, l *layout.Layout) error {
+	work, err := weights.NewJob(m)
+	if err != nil {
+		return err
+	}
+	_, ok, err := work.Find(ctx, l)
+	if err == nil && !ok {
+		err = fmt.Errorf("model %s is missing", m.Name())
+	}
+	if err != nil {
+		return err
+	}
+	return work.Show(ctx, "verifying "+m.Name(), p.watch(Moving), func(ctx context.Context, work weights.Job) error { return work.VerifyPulled(ctx, l) })
 }
 
 // vendorable is a source with where it comes from.
@@ -185,22 +190,21 @@ func (j job) vendorable() (list []vendorable, err error) {
 
 func sha256Of(sum string) digest.Digest { return digest.NewDigestFromEncoded(digest.SHA256, sum) }
 
-// fetchSources is what gets files by itself, and git trees by way of an engine.
-func (j job) fetchSources(ctx context.Context, sources []vendorable) (func(context.Context, vendorstore.Source, io.Writer) error, error) {
+// fetchSources gets files by itself, and git trees by way of an engine.
+func (j job) fetchSources(ctx context.Context, sources []vendorable) func(context.Context, vendorstore.Source, io.Writer) error {
 	known := map[string]vendorable{}
-	var e *engine.Engine
-	var err error
 	for _, s := range sources {
-		if known[s.Key()] = s; s.Commit != "" && e == nil {
-			if e, err = j.openEngine(ctx, engine.Need{Platform: j.spec.Platform}); err != nil {
-				return nil, err
-			}
-		}
+		known[s.Key()] = s
 	}
+	open := sync.OnceValues(func() (*engine.Engine, error) { return j.openEngine(ctx, engine.Need{Platform: j.spec.Platform}) })
 	getter := &debian.Getter{HTTP: fetch.New(fetch.Options{Logins: j.python.Logins.For})}
 	return func(ctx context.Context, source vendorstore.Source, w io.Writer) error {
 		s := known[source.Key()]
 		if s.Commit != "" {
+			e, err := open()
+			if err != nil {
+				return err
+			}
 			return j.bundle(ctx, e, s, w)
 		}
 		var err error
@@ -210,7 +214,7 @@ func (j job) fetchSources(ctx context.Context, sources []vendorable) (func(conte
 			}
 		}
 		return fetch.Explain(err)
-	}, nil
+	}
 }
 
 // copyFrom fetches a file, and at most one byte more than it is to have.
@@ -232,7 +236,7 @@ func (j job) bundle(ctx context.Context, e *engine.Engine, s vendorable, w io.Wr
 		Session: []session.Attachable{j.secrets()}, Progress: j.watch(Building),
 	}
 	if _, err := solve.Read(ctx, e.Client(), request); err == nil {
-		return failure.New(failure.Usage, fmt.Errorf("it has submodules, which can't be vendored"))
+		return failure.New(failure.Usage, errors.New("it has submodules, which can't be vendored"))
 	} else if !strings.Contains(err.Error(), "no such file") {
 		return e.Explain(ctx, err)
 	}
@@ -254,16 +258,16 @@ func isRegistry(place string) bool { return strings.HasPrefix(place, registrySch
 const registryScheme = "oci://"
 
 // openStoreOf opens the sources of a place, a folder or "oci://…", which need not be there
-// yet where they are about to be made.
-func (p *Project) openStoreOf(ctx context.Context, place string, made bool) (*vendorstore.Store, error) {
+// yet where create is set.
+func (p *Project) openStoreOf(ctx context.Context, place string, create bool) (*vendorstore.Store, error) {
 	reference, ok := strings.CutPrefix(place, registryScheme)
 	switch {
 	case ok:
 		p.registries.use(nil, []string{reference})
 		options := p.registry(false)
-		options.ReadOnly = !made
-		return vendorstore.OpenRegistry(ctx, reference, made, options)
-	case made:
+		options.ReadOnly = !create
+		return vendorstore.OpenRegistry(ctx, reference, create, options)
+	case create:
 		return vendorstore.Make(ctx, place)
 	}
 	return vendorstore.Open(ctx, place)

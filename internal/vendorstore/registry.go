@@ -24,8 +24,8 @@ type remote struct {
 }
 
 // OpenRegistry opens the store that a reference with a tag names: "registry.example/sources:1".
-// Where made is set there need be nothing yet.
-func OpenRegistry(ctx context.Context, reference string, made bool, o registry.Options) (*Store, error) {
+// Where create is set there need be nothing yet.
+func OpenRegistry(ctx context.Context, reference string, create bool, o registry.Options) (*Store, error) {
 	tag, err := name.NewTag(reference)
 	if err != nil {
 		return nil, failure.New(failure.Usage, fmt.Errorf("reference %q: %w", reference, err))
@@ -35,7 +35,7 @@ func OpenRegistry(ctx context.Context, reference string, made bool, o registry.O
 		return nil, err
 	}
 	r := remote{repository, tag}
-	if lists, unread := r.lists(ctx); !made && unread == nil && len(lists) == 0 {
+	if lists, unread := r.lists(ctx); !create && unread == nil && len(lists) == 0 {
 		return nil, nothing(r.Name(), "oci://"+reference)
 	}
 	return open(ctx, r)

@@ -12,7 +12,6 @@ import (
 
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/testworld"
-	"lamina.build/lock"
 )
 
 // vendorable is a project with a source of each kind, of which no engine has any yet.
@@ -48,11 +47,6 @@ path = "/models/b"
 // blobOf is where a folder has a file of a lock.
 func blobOf(dir, sum string) string { return filepath.Join(dir, "blobs", "sha256", sum) }
 
-func wheel(t *testing.T, l lock.Lock) lock.Distribution {
-	t.Helper()
-	return e2etest.Find(t, l, "alpha")
-}
-
 // What is vendored is all that an image needs: it is built without the network, while
 // all servers are gone. What is missing or altered is named, and fetched again.
 func TestRealVendored(t *testing.T) {
@@ -64,7 +58,8 @@ func TestRealVendored(t *testing.T) {
 	u.Fails(t, 2, []string{"holds no vendored sources", "hint: \"build vendor "}, "--mirror", store, dir)
 	u.Build(t, "vendor", store, "--spec", dir)
 	u.Build(t, "vendor", store, "--spec", dir, "--check")
-	alpha := wheel(t, e2etest.ReadLock(t, dir))
+	locked := e2etest.ReadLock(t, dir)
+	alpha := e2etest.Find(t, locked, "alpha")
 	blob := blobOf(store, alpha.SHA256)
 	whole, err := os.ReadFile(blob)
 	if err != nil || digest.FromBytes(whole).Encoded() != alpha.SHA256 {
@@ -82,10 +77,19 @@ func TestRealVendored(t *testing.T) {
 	}
 	altered := append([]byte("X"), whole[1:]...)
 	e2etest.Write(t, blob, altered)
-	u.Fails(t, 3, []string{alpha.File + " is altered"}, "vendor", store, "--spec", dir, "--check")
+	if err = os.Remove(blobOf(store, locked.Models[0].Layers[0].Digest.Encoded())); err != nil {
+		t.Fatal(err)
+	}
+	u.Fails(t, 3, []string{alpha.File + " is altered", "model a/b is missing"}, "vendor", store, "--spec", dir, "--check")
 	u.Fails(t, 3, []string{alpha.File + " is altered", "hint: \"build vendor "}, "--mirror", store, "--offline", dir)
 	u.HasNoImage(t)
 	u.Build(t, "vendor", store, "--spec", dir)
+
+	inner, outer := w.Git("inner", map[string]string{"a": ""}), w.Git("outer", map[string]string{"b": ""})
+	outer.Submodule("sub", inner)
+	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "[[model]]", fmt.Sprintf("[[git]]\nurl = %q\ncommit = %q\npath = \"/opt/outer\"\n[[model]]", outer.URL, outer.Commit))
+	u.Fails(t, 2, []string{"it has submodules, which can't be vendored"}, "vendor", store, "--spec", dir)
+	e2etest.Edit(t, filepath.Join(dir, "image.toml"), fmt.Sprintf("[[git]]\nurl = %q\ncommit = %q\npath = \"/opt/outer\"\n", outer.URL, outer.Commit), "")
 
 	u.Fails(t, 3, []string{"the engine doesn't have it, and nothing may come over the network", "hint: \"build vendor FOLDER\""}, "--offline", dir)
 	w.Stop()
