@@ -77,7 +77,7 @@ func allow(source *pb.SourceOp) *policypb.Rule {
 
 // nowhere is where nobody listens. An engine that has a file or a tree in its cache goes by
 // its digest, and doesn't look there.
-const nowhere = "http://127.0.0.1:9/"
+const nowhere = "http://127.0.0.1:9/offline/"
 
 // place has a source come from the vendored blobs where they have it, and from nowhere
 // where that would be the network.

@@ -66,7 +66,7 @@ func TestPolicy(t *testing.T) {
 		want string // of all identifiers and bundles
 	}{
 		{"as they are", Sources{}, "https://deb.example/pool/a.deb git://git.example/a/b.git#" + commit},
-		{"offline", Sources{Offline: true}, nowhere + "deb.example/pool/a.deb git://127.0.0.1:9/git.example/a/b.git#" + commit},
+		{"offline", Sources{Offline: true}, nowhere + "deb.example/pool/a.deb git://127.0.0.1:9/offline/git.example/a/b.git#" + commit},
 		{"vendored", Sources{Vendored: vendored}, llb.Vendored(sum) + " git://git.example/a/b.git#" + commit + " " + llb.Vendored(blob)},
 		{"vendored in a registry", Sources{Vendored: map[string]string{sum.String(): ofRegistry, commit: ofRegistry}}, ofRegistry + " git://git.example/a/b.git#" + commit + " " + ofRegistry},
 		{"vendored in part, offline", Sources{Vendored: map[string]string{commit: llb.Vendored(blob)}, Offline: true}, nowhere + "deb.example/pool/a.deb git://git.example/a/b.git#" + commit + " " + llb.Vendored(blob)},

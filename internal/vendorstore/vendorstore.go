@@ -102,16 +102,29 @@ func (s *Store) descriptor(source Source) (d ocispec.Descriptor, ok bool) {
 // Find returns the blobs of sources by their keys, as far as names and sizes tell, and
 // which sources there are none of.
 func (s *Store) Find(ctx context.Context, sources []Source) (found map[string]digest.Digest, missing []Source, err error) {
-	found = map[string]digest.Digest{}
-	for _, source := range sources {
+	there := make([]digest.Digest, len(sources))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i, source := range sources {
 		d, ok := s.descriptor(source)
-		if ok {
-			if ok, err = s.has(ctx, d); err != nil {
-				return nil, nil, err
-			}
+		if !ok {
+			continue
 		}
-		if ok {
-			found[source.Key()] = d.Digest
+		group.Go(func() error {
+			has, err := s.has(ctx, d)
+			if has {
+				there[i] = d.Digest
+			}
+			return err
+		})
+	}
+	if err = group.Wait(); err != nil {
+		return nil, nil, fmt.Errorf("looking for what is vendored in %s: %w", s.Name(), err)
+	}
+	found = map[string]digest.Digest{}
+	for i, source := range sources {
+		if there[i] != "" {
+			found[source.Key()] = there[i]
 		} else {
 			missing = append(missing, source)
 		}
