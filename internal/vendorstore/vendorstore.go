@@ -111,11 +111,11 @@ func (s *Store) Find(ctx context.Context, sources []Source) (found map[string]di
 			continue
 		}
 		group.Go(func() error {
-			has, err := s.has(ctx, d)
+			has, fault := s.has(ctx, d)
 			if has {
 				there[i] = d.Digest
 			}
-			return err
+			return fault
 		})
 	}
 	if err = group.Wait(); err != nil {
@@ -186,8 +186,8 @@ func (s *Store) Fill(ctx context.Context, project string, sources []Source, fetc
 	group.SetLimit(readers)
 	for i, source := range sources {
 		group.Go(func() error {
-			if err := groupCtx.Err(); err != nil {
-				return err
+			if groupCtx.Err() != nil {
+				return groupCtx.Err()
 			}
 			d, _ := s.descriptor(source)
 			if fault := s.check(groupCtx, source, !s.trusted()); fault != nil {

@@ -180,8 +180,7 @@ func TestRegistries(t *testing.T) {
 		}
 		return s
 	}
-	_, err := open().Fill(t.Context(), "p", sources, w.fetch)
-	if err == nil || !strings.HasPrefix(err.Error(), "fetching b.whl: its ") || strings.Contains(err.Error(), "upload") {
+	if _, err := open().Fill(t.Context(), "p", sources, w.fetch); err == nil || !strings.HasPrefix(err.Error(), "fetching b.whl: its ") || strings.Contains(err.Error(), "upload") {
 		t.Errorf("it ends with %v", err)
 	}
 	w.files["b.whl"], w.asked = "right", nil
@@ -204,7 +203,8 @@ func TestRegistries(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer body.Close()
-	if text, err := io.ReadAll(body); string(text) != "bundle" || err != nil {
+	text, err := io.ReadAll(body)
+	if string(text) != "bundle" || err != nil {
 		t.Errorf("the bundle is %q, %v", text, err)
 	}
 	if _, err = vendorstore.OpenRegistry(t.Context(), r.Host+"/team/sources@"+digest.FromString("x").String(), false, registry.Options{}); failure.KindOf(err) != failure.Usage {
