@@ -17,6 +17,7 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/solve/readback"
+	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/output"
 	"lamina.build/spec"
@@ -55,6 +56,9 @@ type Build struct {
 	// takes further layers; one's own may change what comes in or what comes out, or draw
 	// something else. It may be called more than once, and must give the same for the same.
 	Draw func(stages.Input) (stages.Image, error)
+	// Allow are sources that Draw adds, such as [llb.Fetch] and [llb.Git]. The engine denies
+	// whatever is neither among them nor named by lock and spec.
+	Allow []llb.State
 }
 
 // Draw draws the image without an engine: nothing is made, and of what has to be
@@ -82,10 +86,11 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	if p.o.Insecure {
 		b = b.insecurely()
 	}
-	j := job{Project: p, Build: b, start: time.Now()}
+	j := job{Project: p, Build: b, start: time.Now(), unpublished: p.o.Offline}
 	j.Variant, j.Smoke = cmp.Or(b.Variant, spec.Production), cmp.Or(b.Smoke, stages.SmokeAll)
 	defer func() { err = explain(ctx, err) }()
-	if err = b.Check(); err != nil {
+	ctx = p.reach(ctx)
+	if err = errors.Join(b.Check(), p.checkOffline(b)); err != nil {
 		return err
 	}
 	p.registries.use(b.references(), nil)
@@ -101,10 +106,18 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	if err = j.checkPlatforms(); err != nil {
 		return err
 	}
-	if j.models, err = p.findModels(ctx, p.o.Models); err != nil {
+	models, err := p.findModels(ctx, p.o.Models)
+	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, j.models.Close()) }()
+	defer func() { err = errors.Join(err, models.Close()) }()
+	j.models = models
+	if j.vendor, err = p.openVendored(ctx); err != nil {
+		return err
+	}
+	if j.vendor != nil {
+		defer func() { err = errors.Join(err, j.vendor.Close()) }()
+	}
 	if b.Lock != nil {
 		if j.lock, err = *b.Lock, p.CheckLock(*b.Lock); err != nil {
 			return err
@@ -119,11 +132,17 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	j.store = store
-	if j.python, err = p.resolver().Access(ctx, j.lock); err != nil {
+	if err = j.findVendored(ctx); err != nil {
+		return err
+	}
+	access := p.resolver()
+	access.Offline = p.o.Offline
+	access.Vendored = func(d lock.Distribution) bool { return j.vendored[sha256Of(d.SHA256).String()] != "" }
+	if j.python, err = access.Access(ctx, j.lock); err != nil {
 		return err
 	}
 	j.lock = j.python.Lock
-	return work(j)
+	return j.explainMissing(ctx, work(j))
 }
 
 // Check finds what no build can mean, of whichever project, all of it at once. Nothing

@@ -14,7 +14,7 @@ import (
 // arrows are all of the house: what each package imports of this module. They point
 // down, from the command to what knows nothing of the others.
 var arrows = map[string]string{
-	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/imagediff internal/layers internal/layout internal/layout/blobs internal/referrer internal/registry internal/resolve internal/resolve/userinfo internal/resolve/uv internal/resolve/wishes internal/sbom internal/solve internal/solve/readback internal/weights llb lock output spec stages",
+	"lamina":                        "cache internal/atomicfile internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/imagediff internal/layers internal/layout internal/layout/blobs internal/referrer internal/registry internal/resolve internal/resolve/userinfo internal/resolve/uv internal/resolve/wishes internal/sbom internal/solve internal/solve/readback internal/vendorstore internal/weights llb lock output spec stages",
 	"bench":                         "bench/cases bench/mutate internal/test/testworld",
 	"cache":                         "",
 	"cmd/build":                     "lamina examples/wan22-animate internal/atomicfile internal/engine internal/failure internal/progress internal/report lock output",
@@ -51,6 +51,7 @@ var arrows = map[string]string{
 	"internal/solve":                "cache internal/atomicfile internal/failure llb stages",
 	"internal/solve/readback":       "internal/atomicfile internal/beneath internal/failure internal/humanize internal/layout internal/referrer internal/registry output stages",
 	"internal/toml":                 "",
+	"internal/vendorstore":          "internal/failure internal/layout internal/registry llb",
 	"internal/weights":              "internal/atomicfile internal/failure internal/hub internal/humanize internal/layers internal/layout internal/registry internal/solve llb lock",
 	"llb":                           "cache internal/scripts lock",
 	"lock":                          "internal/toml",

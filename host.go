@@ -15,6 +15,7 @@ import (
 	"lamina.build/internal/engine"
 	"lamina.build/internal/engine/runc"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/layers"
 	"lamina.build/internal/layout/blobs"
 	"lamina.build/lock"
@@ -94,6 +95,14 @@ func (h *host) env(name string) string { return h.o.Env(name) }
 
 func (h *host) files() *debian.Getter { return debian.NewGetter(filepath.Join(h.cacheDir, filesDir)) }
 
+// reach is a context for what may go to the network, if anything may.
+func (h *host) reach(ctx context.Context) context.Context {
+	if h.o.Offline {
+		return fetch.Offline(ctx)
+	}
+	return ctx
+}
+
 // note tells how things go.
 func (h *host) note(format string, args ...any) {
 	if h.o.Progress != nil {
@@ -138,7 +147,7 @@ func (h *host) close() error {
 // engineOptions are what every use of an engine has in common.
 func (h *host) engineOptions(need engine.Need) engine.Options {
 	return engine.Options{
-		Where: h.o.where(), Lost: h.lost, CacheDir: h.cacheDir, Env: h.env, Progress: h.line, Need: need, FetchRunc: h.fetchRunc,
+		Where: h.o.where(), Lost: h.lost, CacheDir: h.cacheDir, Env: h.env, Progress: h.line, Need: need, FetchRunc: h.fetchRunc, Offline: h.o.Offline,
 		Registries: h.engineRegistries(), Config: h.engineConfig,
 		StateDir: h.stateDir, PrivateOnly: h.stateDir != "",
 	}

@@ -3,6 +3,7 @@ package lamina
 import (
 	"context"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strings"
@@ -10,12 +11,14 @@ import (
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/session"
+	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/debian"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/resolve"
 	"lamina.build/internal/solve"
+	"lamina.build/internal/vendorstore"
 	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/spec"
@@ -32,6 +35,11 @@ type job struct {
 	store  content.Store  // holds the packed layers
 	models *layout.Layout // holds the models that were pulled, or made by an engine
 	python resolve.Access // to the files of the lock
+
+	vendor      *vendorstore.Store       // what is taken from there; nil for nothing
+	vendored    map[string]digest.Digest // as of [vendorstore.Store.Find]
+	unvendored  []vendorstore.Source
+	unpublished bool // models come from the layout, wherever they are published
 
 	archive bool // take Debian's packages from the archive of its past
 	start   time.Time
@@ -72,7 +80,7 @@ func (j job) isApart(ctx context.Context, e *engine.Engine, in stages.Input) (bo
 	}
 	read, err := solve.Read(ctx, e.Client(), solve.ReadRequest{
 		State: lists, Names: []string{llb.GoneFile}, Platform: in.Platform, Store: j.store, Cache: j.remote().Imports,
-		Session: []session.Attachable{j.logins(j.insecure())}, Progress: j.watch(j.work()),
+		Session: []session.Attachable{j.logins(j.insecure())}, Progress: j.watch(j.work()), Sources: j.allowed(in),
 	})
 	if err != nil {
 		return false, e.Explain(ctx, err)
@@ -82,6 +90,32 @@ func (j job) isApart(ctx context.Context, e *engine.Engine, in stages.Input) (bo
 		j.note("what %s adds takes files of the runtime away (%s), and so it has an operating system of its own", j.spec.Variant, gone)
 	}
 	return apart, nil
+}
+
+// allowed are the sources that an engine may have for what is drawn of in.
+func (j job) allowed(in stages.Input) *solve.Sources {
+	return j.from(slices.Concat(in.Pinned(), j.Allow)...)
+}
+
+// from are named sources, and where they come from.
+func (j job) from(named ...llb.State) *solve.Sources {
+	s := &solve.Sources{Named: named, Vendored: map[string]string{}, Offline: j.o.Offline}
+	for key, blob := range j.vendored {
+		s.Vendored[key] = j.vendor.Identifier(blob)
+	}
+	if j.vendor != nil && j.vendor.Layout() != nil {
+		s.Store = j.vendor.Layout().Store()
+	}
+	return s
+}
+
+// files are got from what is vendored, too.
+func (j job) files() *debian.Getter {
+	g := j.Project.files()
+	if j.vendor != nil {
+		g.Vendored = func(ctx context.Context, sum string) (io.ReadCloser, error) { return j.vendor.Blob(ctx, sha256Of(sum)) }
+	}
+	return g
 }
 
 // input packs the local trees and gathers what the image is made of. Without an

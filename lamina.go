@@ -70,6 +70,12 @@ type Options struct {
 	DebianMirror string
 	// PythonIndex is the URL of the index where nothing names another one.
 	PythonIndex string
+	// Mirror is a place that [Project.Vendor] has filled, a folder or "oci://REFERENCE": builds
+	// take what they fetch from there, as far as it has it.
+	Mirror string
+	// Offline has nothing come over the network: a build goes by what its engine has in its
+	// cache, and by Mirror.
+	Offline bool
 	// Insecure has registries spoken to by plain HTTP where they speak no TLS, and believed
 	// where nobody signed their certificate: those of images, caches and models.
 	Insecure bool

@@ -2,6 +2,7 @@ package lamina
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"lamina.build/internal/debian"
@@ -25,6 +26,10 @@ type Upgrade struct {
 // returns the one before as well, which is empty where there was none. A lock that
 // can't be read is replaced all the same: that is what its error says to do.
 func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock, err error) {
+	if p.o.Offline {
+		err = failure.New(failure.Usage, errors.New("making a lock needs the network, and nothing may come over it"))
+		return after, before, failure.WithHint(err, "lock first, without --offline")
+	}
 	if err = p.checkPlace(); err != nil {
 		return after, before, err
 	}

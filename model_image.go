@@ -64,6 +64,9 @@ func (j job) locked(m spec.Model) (locked lock.Model, ok bool, err error) {
 // somewhere, as far as the lock knows.
 func isPublished(m lock.Model) bool { return m.Published != "" && m.Plan == lock.ModelPlan }
 
+// asksPublished says whether a model is taken from where it is published.
+func (j job) asksPublished(m lock.Model) bool { return isPublished(m) && !j.unpublished }
+
 // modelError is why a model can't be part of an image.
 type modelError struct {
 	from string
@@ -86,7 +89,7 @@ func (j job) weights(ctx context.Context, e *engine.Engine, m lock.Model) ([]sta
 	if err != nil {
 		return nil, err
 	}
-	if isPublished(m) && unread == nil {
+	if j.asksPublished(m) && unread == nil {
 		return []stages.Weights{{State: llb.Published(m.Name(), m.Published), Layers: work.Made(published.Layers)}}, nil
 	}
 	found, ok, err := work.Find(ctx, j.models)
@@ -118,7 +121,7 @@ const publishedAttempts = 3
 // built.
 func (j job) published(ctx context.Context, e *engine.Engine, work weights.Job) (image weights.Image, unread, err error) {
 	m := work.Model
-	if !isPublished(m) || e == nil {
+	if !j.asksPublished(m) || e == nil {
 		return image, nil, nil
 	}
 	r, unread := registry.Open(ctx, m.Place(), j.readRegistry())
@@ -178,7 +181,7 @@ func (j job) fetchNeed(ctx context.Context) (need int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if !ok || isPublished(locked) {
+		if !ok || j.asksPublished(locked) {
 			continue
 		}
 		work, err := weights.NewJob(locked)
@@ -213,6 +216,7 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 			if err := j.strays(ctx, c, work.Model); err != nil {
 				return ocispec.Descriptor{}, err
 			}
+			request.Sources = *j.from(layers) // as the lock has them
 			request.Image = stages.Image{State: layers}
 			request.Image.Config.Platform = platform
 			result, err := j.run(ctx, e, request)

@@ -124,12 +124,17 @@ func (p *Project) Pull(ctx context.Context, model, dir string) (moved Moved, err
 	if err != nil {
 		return moved, err
 	}
+	return p.pull(ctx, locked.lock, i, dir)
+}
+
+// pull streams one model of a lock, and writes down what its layers came to.
+func (p *Project) pull(ctx context.Context, l lock.Lock, i int, dir string) (moved Moved, err error) {
 	store, err := p.openModels(ctx, dir)
 	if err != nil {
 		return moved, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	m := &locked.lock.Models[i]
+	m := &l.Models[i]
 	var image weights.Image
 	err = p.transfer(ctx, *m, "pulling to "+store.Dir(), func(ctx context.Context, job weights.Job) (err error) {
 		image, err = weights.Pull(ctx, weights.PullOptions{Job: job, Dir: store.Dir(), Tag: job.LayoutTag()})
@@ -139,7 +144,7 @@ func (p *Project) Pull(ctx context.Context, model, dir string) (moved Moved, err
 		return err
 	})
 	if m.Layers = image.Locked(); err == nil && unix.Access(p.dir, unix.W_OK) == nil { // a lock that can't be written is as good as before
-		err = p.WriteLock(locked.lock)
+		err = p.WriteLock(l)
 	}
 	return Moved{Model: *m, Layers: len(image.Layers), Dir: store.Dir(), Manifest: image.Manifest.Digest}, err
 }

@@ -191,7 +191,7 @@ func (p *Project) CheckLock(l lock.Lock) error {
 // than they are: that they have the same is a claim until then. An error of the kind
 // [Findings] is that they don't. A build does so, too.
 func (p *Project) ConfirmLock(ctx context.Context, l lock.Lock) error {
-	return explain(ctx, p.resolver().Confirm(ctx, l))
+	return explain(ctx, p.resolver().Confirm(p.reach(ctx), l))
 }
 
 // checkPlace finds out before a lock is made that it can't be written.

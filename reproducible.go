@@ -64,7 +64,7 @@ func (j job) checkReproducible(ctx context.Context, e *engine.Engine) error {
 	}
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(states)) {
-		found, err := j.differences(ctx, e, states[name])
+		found, err := j.differences(ctx, e, in, states[name])
 		switch {
 		case err != nil:
 			return err
@@ -77,10 +77,10 @@ func (j job) checkReproducible(ctx context.Context, e *engine.Engine) error {
 	return failure.New(failure.Findings, errors.Join(faults...))
 }
 
-func (j job) differences(ctx context.Context, e *engine.Engine, state llb.State) (found []Difference, err error) {
+func (j job) differences(ctx context.Context, e *engine.Engine, in stages.Input, state llb.State) (found []Difference, err error) {
 	files, err := solve.Read(ctx, e.Client(), solve.ReadRequest{
 		State: state, Names: []string{llb.DifferencesName}, Platform: j.platform(), Store: j.store,
-		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()}, Progress: j.watch(j.work()),
+		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()}, Progress: j.watch(j.work()), Sources: j.allowed(in),
 	})
 	if err != nil {
 		return nil, e.Explain(ctx, err)

@@ -195,7 +195,7 @@ func (j job) attempt(ctx context.Context, e *engine.Engine, x *readback.Exports)
 	}
 	x.Of(image, j.sources())
 	request := solve.Request{
-		Image: image.Lean(), Store: j.store, Models: j.models.Store(), Cache: j.remote(), NoCache: j.NoCache,
+		Image: image.Lean(), Sources: *j.allowed(in), Store: j.store, Models: j.models.Store(), Cache: j.remote(), NoCache: j.NoCache,
 		Told:    filepath.Join(j.cacheDir, "told"),
 		Session: []session.Attachable{j.logins(j.insecure()), j.secrets()},
 	}

@@ -47,6 +47,15 @@ func Git(remote, commit string) State {
 		bkllb.WithCustomName("fetch "+gitName(remote, commit)), here())
 }
 
+// BundleName is what [Bundle] calls its file.
+const BundleName = "bundle"
+
+// Bundle is a commit without its submodules, as a file for git at the root.
+func Bundle(remote, commit string) State {
+	return bkllb.Git(remote, "", bkllb.GitRef(commit), bkllb.GitChecksum(commit), bkllb.GitCheckoutBundle(),
+		bkllb.WithCustomName("bundle "+gitName(remote, commit)), here())
+}
+
 func gitName(remote, commit string) string {
 	return strings.TrimSuffix(path.Base(remote), ".git") + " " + commit[:min(len(commit), 12)]
 }

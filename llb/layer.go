@@ -35,6 +35,15 @@ func Stores(packed, models content.Store) map[string]content.Store {
 	return stores
 }
 
+// VendorStore is the name by which graphs know the client's store of vendored files.
+const VendorStore = "lamina-vendored"
+
+// Vendored names a file in the client's store of vendored files, as the identifier of a
+// source and as that of a git tree's bundle.
+func Vendored(blob digest.Digest) string {
+	return "oci-layout+blob://lamina.build/vendored@" + blob.String()
+}
+
 // Packed is a layer that the client holds. Its content moves to the engine
 // when something reads it, and never when it is only merged and pushed to
 // where it already is.

@@ -3,6 +3,8 @@ package stages
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -154,6 +156,48 @@ func (in Input) checkDebian(sets ...lock.Kind) error {
 		faults = append(faults, errors.New("the tools that unpack the base are missing"))
 	}
 	return errors.Join(faults...)
+}
+
+// Pinned are the sources that lock and spec name, and the local trees, each by its digest:
+// an engine is to have no others.
+func (in Input) Pinned() (list []llb.State) {
+	add := func(layers ...llb.Layer) {
+		for _, l := range layers {
+			if l.Image != "" {
+				list = append(list, llb.Packed(l))
+			}
+		}
+	}
+	add(in.Tools)
+	for _, p := range in.Lock.Packages {
+		list = append(list, in.Mirrors.Deb(p))
+	}
+	for _, d := range in.Lock.Distributions {
+		if remote, commit, _, ok := d.Git(); ok {
+			list = append(list, llb.Git(remote, commit))
+		} else if _, local := d.Local(); !local {
+			list = append(list, in.file(d))
+		}
+	}
+	if in.Lock.UV.SHA256 != "" {
+		list = append(list, in.file(in.Lock.UV.Wheel()))
+	}
+	for _, t := range in.Trees {
+		list = append(list, llb.Git(t.Remote, t.Commit))
+	}
+	add(slices.Collect(maps.Values(in.Python.Files))...)
+	for _, s := range in.Sources {
+		add(s.Layer)
+	}
+	for _, m := range in.Models {
+		for _, w := range m.Weights {
+			list = append(list, w.State)
+		}
+	}
+	if in.App != nil {
+		add(in.App.Layer)
+	}
+	return list
 }
 
 // hasPython says whether the image has Python packages that are not Debian's.

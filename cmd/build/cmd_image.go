@@ -63,6 +63,10 @@ func (o *imageOptions) add(c *cobra.Command) {
 		o.progress = progressFlag(f)
 		f.BoolVarP(&o.quiet, "quiet", "q", false, "show nothing of the build, and print the image's ID alone")
 		sourceFlags(f, &o.options)
+		f.StringVar(&o.options.Mirror, "mirror", "",
+			"take packages, trees and models from this `PLACE`, a folder or oci://…, which \"build vendor\" filled, as far as it has them")
+		f.BoolVar(&o.options.Offline, "offline", false,
+			"have nothing come over the network: build from what the engine has in its cache, and from --mirror")
 	})
 	section(c, "OUTPUT FLAGS", func(f *pflag.FlagSet) {
 		f.StringArrayVarP(&o.outputs, "output", "o", nil,

@@ -42,6 +42,7 @@ func (o *lockFlags) add(c *cobra.Command) {
 			"have the lock forget where models are published, and their layers: builds make them from what was locked")
 		f.StringVar(&o.variant, "variant", lamina.Production, "export those of this `VARIANT`")
 		sourceFlags(f, &o.options)
+		f.BoolVar(&o.options.Offline, "offline", false, "have --check and --export ask nobody on the network")
 	})
 	engineFlags(c, &o.options)
 }

@@ -74,7 +74,7 @@ $ build --print                           the graph, without building it`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(a.helpCommand())
 	root.AddCommand(
-		a.imageCommand(), a.lockCommand(), a.inspectCommand(), a.verifyCommand(), a.modelCommand(), a.engineCommand(),
+		a.imageCommand(), a.lockCommand(), a.inspectCommand(), a.verifyCommand(), a.modelCommand(), a.vendorCommand(), a.engineCommand(),
 		a.versionCommand(), a.completionCommand(), a.manCommand(),
 	)
 	return root

@@ -141,6 +141,9 @@ func compile(ctx context.Context, o Options, dir string, files map[string][]byte
 	// empty GOFLAGS would let the one of `go env -w` through.
 	cmd.Env = append(cmd.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off", "CGO_ENABLED=0",
 		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, "GOTMPDIR="+filepath.Join(work, "temp"))
+	if o.Offline {
+		cmd.Env = append(cmd.Env, "GOPROXY=off")
+	}
 	cmd.SysProcAttr = apart()
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output

@@ -52,6 +52,8 @@ type Options struct {
 	// Room takes the ballast of a private engine away until its Close: what is done there
 	// makes room on a disk that may be full.
 	Room bool
+	// Offline has nothing fetched to compile one.
+	Offline bool
 	// Config is the private engine's buildkitd.toml. The default is [Config].
 	Config []byte
 	// Registries are how it reaches registries that aren't reached as usual.

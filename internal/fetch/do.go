@@ -68,6 +68,9 @@ func (c *Client) ask(req *http.Request) (*http.Response, error) {
 // RoundTrip implements [http.RoundTripper] by one attempt, for what stands above the
 // client: see [Client.Through]. Its errors don't say what was asked for.
 func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Context().Value(offlineKey{}) != nil {
+		return nil, &GuardError{Host: req.URL.Hostname(), Err: ErrOffline}
+	}
 	w := newWatch(req.Context(), c.opts.Stall)
 	req = req.Clone(w.ctx)
 	if err := w.send(req); err != nil {

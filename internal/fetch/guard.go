@@ -45,6 +45,16 @@ func Guard(ctx context.Context, host string, allow func(netip.Addr) error) conte
 	return context.WithValue(ctx, guardKey{}, guard{host: host, allow: allow})
 }
 
+type offlineKey struct{}
+
+// ErrOffline is why a request under [Offline] is not made.
+var ErrOffline = errors.New("nothing may come over the network")
+
+// Offline returns a context under which no request is made.
+func Offline(ctx context.Context) context.Context {
+	return context.WithValue(ctx, offlineKey{}, true)
+}
+
 type hopKey struct{}
 
 type hop func(ctx context.Context, from, to *url.URL) (context.Context, error)

@@ -24,6 +24,15 @@ func Verified(models []lamina.Moved) string {
 	return b.String()
 }
 
+// Vendored tells what a folder has of a lock.
+func Vendored(v lamina.Vendored, dir string) string {
+	text := fmt.Sprintf("%s has all that is locked: %s, %s", dir, humanize.Count(v.Files, "source"), humanize.Count(v.Models, "model"))
+	if v.Fetched > 0 {
+		text += fmt.Sprintf("; %d fetched", v.Fetched)
+	}
+	return text + "\n"
+}
+
 // Models lists models, where they are and what their layers hold.
 func Models(models []lamina.ListedModel, files bool) string {
 	if len(models) == 0 {

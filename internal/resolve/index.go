@@ -156,7 +156,10 @@ func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) 
 	}
 	a.Logins = a.Logins.Merge(x.logins)
 	doubts := uv.Doubtful(p.Wishes.Python, l, x.Indexes, p.Root)
-	if x.chosen {
+	if p.Vendored != nil { // who names a folder trusts it as an index that has them
+		doubts = slices.DeleteFunc(doubts, func(d uv.Doubt) bool { return p.Vendored(d.Distribution) })
+	}
+	if x.chosen && !p.Offline {
 		if err = p.mirrored(ctx, &a, x, l); err != nil {
 			return a, err
 		}

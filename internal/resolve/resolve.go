@@ -43,6 +43,9 @@ type Project struct {
 	PythonIndex string // URL of the index where nothing else names one; "" for what the environment says
 	Env         func(name string) string
 	Note        func(line string)
+
+	Offline  bool                         // an index is asked for nothing but doubts
+	Vendored func(lock.Distribution) bool // says of a file that it is where the user has files kept; nil for none
 }
 
 // Options say with what a lock is made.

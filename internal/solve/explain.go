@@ -19,6 +19,7 @@ type Error struct {
 	Step   string // its name in the progress: "smoke: import numpy"
 	URL    string // what it fetched, where it is a fetch
 	Output string // the end of what it printed
+	Source bool   // it brings what others work on
 	Err    error
 
 	at   string   // the package that was worked on, where nothing else names it
@@ -57,7 +58,11 @@ func (r *recorder) explain(err error, def *bkllb.Definition) error {
 		Step:   r.names[id],
 		URL:    fetched(def, id),
 		Output: strings.TrimRight(r.output(id), "\n"),
+		Source: sourceOf(def, id) != nil,
 		Err:    cause(err),
+	}
+	if isNowhere(def, id) {
+		e.URL, e.Err = "", &worded{ErrMissing.Error(), errors.Join(ErrMissing, err)}
 	}
 	if e.Step == "" {
 		e.Step = "step " + id.Encoded()[:12]
@@ -92,20 +97,22 @@ func (w *worded) Unwrap() error { return w.error }
 
 // fetched returns the URL of an HTTP source and nothing for any other step.
 func fetched(def *bkllb.Definition, id digest.Digest) string {
-	for _, data := range def.Def {
-		if digest.FromBytes(data) != id {
-			continue
-		}
-		var op pb.Op
-		if err := op.UnmarshalVT(data); err != nil {
-			return ""
-		}
-		url := op.GetSource().GetIdentifier()
-		if strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://") {
-			return url
-		}
+	url := sourceOf(def, id).GetIdentifier()
+	if strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://") {
+		return url
 	}
 	return ""
+}
+
+// sourceOf is the source of a step, nil for one that works on others.
+func sourceOf(def *bkllb.Definition, id digest.Digest) *pb.SourceOp {
+	for _, data := range def.Def {
+		var op pb.Op
+		if digest.FromBytes(data) == id && op.UnmarshalVT(data) == nil {
+			return op.GetSource()
+		}
+	}
+	return nil
 }
 
 // unreachable finds that a host did not answer. The engine tells of registries, caches

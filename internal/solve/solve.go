@@ -38,6 +38,7 @@ type Request struct {
 	Image    stages.Image
 	Store    content.Store // holds the packed layers
 	Models   content.Store // holds models; nil where the image has none of them
+	Sources  Sources
 	Exports  []client.ExportEntry
 	Cache    cache.Remote
 	NoCache  bool
@@ -71,8 +72,16 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	graphs := []*bkllb.Definition{def}
+	for _, p := range probes {
+		graphs = append(graphs, p.def)
+	}
+	options := r.options(devices)
+	if options.SourcePolicy, err = r.Sources.apply(ctx, r.Image.Config.Platform, graphs...); err != nil {
+		return Result{}, err
+	}
 	var leftOut []string
-	s := submission{client: c, def: def, options: r.options(devices), progress: r.Progress}
+	s := submission{client: c, sources: &r.Sources, def: def, options: options, progress: r.Progress}
 	// The gateway lets us name the platform and the config of the result ourselves: a
 	// plain solve keys them by the engine's own platform.
 	s.build = func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
@@ -102,7 +111,7 @@ func Run(ctx context.Context, c *client.Client, r Request) (Result, error) {
 func (r Request) options(devices []string) client.SolveOpt {
 	return client.SolveOpt{
 		Exports:              dated(r.Exports, r.Image.Config.Created),
-		OCIStores:            llb.Stores(r.Store, r.Models),
+		OCIStores:            r.Sources.stores(r.Store, r.Models),
 		CacheImports:         entries(r.Cache.Imports),
 		CacheExports:         entries(r.Cache.Exports),
 		Session:              r.Session,
@@ -206,7 +215,7 @@ func result(response map[string]string) (Result, error) {
 // probe is a layer that is looked into once the image is made.
 type probe struct {
 	name string
-	def  *pb.Definition
+	def  *bkllb.Definition
 }
 
 func (r Request) probes(ctx context.Context) ([]probe, error) {
@@ -219,7 +228,7 @@ func (r Request) probes(ctx context.Context) ([]probe, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, probe{p.Layers[0].What, def.ToPB()})
+		list = append(list, probe{p.Layers[0].What, def})
 	}
 	return list, nil
 }
@@ -229,7 +238,7 @@ func (r Request) probes(ctx context.Context) ([]probe, error) {
 func look(ctx context.Context, c gateway.Client, probes []probe) ([]string, error) {
 	var empty []string
 	for _, p := range probes {
-		result, err := c.Solve(ctx, gateway.SolveRequest{Definition: p.def})
+		result, err := c.Solve(ctx, gateway.SolveRequest{Definition: p.def.ToPB()})
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -21,6 +22,7 @@ import (
 // submission is a graph on its way to an engine.
 type submission struct {
 	client   *client.Client
+	sources  *Sources          // nil where the engine may fetch whatever the graph has
 	def      *bkllb.Definition // for the names of its steps
 	options  client.SolveOpt
 	build    gateway.BuildFunc
@@ -36,7 +38,12 @@ func (s submission) run(ctx context.Context) (response *client.SolveResponse, se
 	defer stop()
 	g, gctx := errgroup.WithContext(solving)
 	g.Go(func() (buildErr error) {
-		response, buildErr = s.client.Build(gctx, s.options, "lamina", s.build, status)
+		response, buildErr = s.client.Build(gctx, s.options, "lamina", func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
+			if unfit := s.sources.check(gw.BuildOpts().LLBCaps); unfit != nil {
+				return nil, unfit
+			}
+			return s.build(ctx, gw)
+		}, status)
 		return buildErr
 	})
 	g.Go(func() error {
@@ -52,7 +59,7 @@ func (s submission) run(ctx context.Context) (response *client.SolveResponse, se
 		err = displayErr
 	}
 	if err != nil {
-		return nil, seen, seen.explain(err, s.def)
+		return nil, seen, seen.explain(s.sources.denied(err), s.def)
 	}
 	return response, seen, nil
 }
@@ -78,21 +85,52 @@ type ReadRequest struct {
 	Session  []session.Attachable
 	Cache    []cache.Entry                                         // that may bring what the graph makes
 	Progress func(context.Context, chan *client.SolveStatus) error // nobody is shown anything where nil
+	Sources  *Sources                                              // nil where the engine may fetch whatever the graph has
 	Silence  time.Duration                                         // how long a step that installs packages may say nothing; half an hour where zero
 }
 
 // Read solves a graph, exports nothing, and returns the content of the files in
 // the order of their names. Of a graph that failed it returns an [Error].
-func Read(ctx context.Context, c *client.Client, r ReadRequest) ([][]byte, error) {
+func Read(ctx context.Context, c *client.Client, r ReadRequest) (files [][]byte, err error) {
+	err = read(ctx, c, r, func(ctx context.Context, ref gateway.Reference) (err error) {
+		files, err = readAll(ctx, ref, r.Names)
+		return err
+	})
+	return files, err
+}
+
+// Copy is Read for one file of any size.
+func Copy(ctx context.Context, c *client.Client, r ReadRequest, w io.Writer) error {
+	return read(ctx, c, r, func(ctx context.Context, ref gateway.Reference) error {
+		for offset, n := 0, piece; n == piece; offset += n {
+			data, err := ref.ReadFile(ctx, gateway.ReadRequest{Filename: r.Names[0], Range: &gateway.FileRange{Offset: offset, Length: piece}})
+			if n = len(data); err == nil {
+				_, err = w.Write(data)
+			}
+			if err != nil {
+				return fmt.Errorf("reading %q: %w", r.Names[0], err)
+			}
+		}
+		return nil
+	})
+}
+
+// piece is how many bytes an engine is asked for at once: its messages are bounded.
+const piece = 4 << 20
+
+func read(ctx context.Context, c *client.Client, r ReadRequest, use func(context.Context, gateway.Reference) error) error {
 	def, err := llb.Marshal(ctx, r.State, r.Platform)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var files [][]byte
+	sourcePolicy, err := r.Sources.apply(ctx, r.Platform, def)
+	if err != nil {
+		return err
+	}
 	s := submission{
-		client: c, def: def, progress: r.Progress, silence: r.Silence,
+		client: c, sources: r.Sources, def: def, progress: r.Progress, silence: r.Silence,
 		options: client.SolveOpt{
-			OCIStores: llb.Stores(r.Store, nil), Session: r.Session, CacheImports: entries(r.Cache), FrontendAttrs: map[string]string{},
+			OCIStores: r.Sources.stores(r.Store, nil), SourcePolicy: sourcePolicy, Session: r.Session, CacheImports: entries(r.Cache), FrontendAttrs: map[string]string{},
 		},
 	}
 	s.build = func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
@@ -100,11 +138,10 @@ func Read(ctx context.Context, c *client.Client, r ReadRequest) ([][]byte, error
 		if solveErr != nil {
 			return nil, solveErr
 		}
-		files, solveErr = readAll(ctx, res.Ref, r.Names)
-		return gateway.NewResult(), solveErr
+		return gateway.NewResult(), use(ctx, res.Ref)
 	}
 	_, _, err = s.run(ctx)
-	return files, err
+	return err
 }
 
 func readAll(ctx context.Context, ref gateway.Reference, names []string) ([][]byte, error) {

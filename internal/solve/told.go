@@ -127,6 +127,7 @@ func keysOf(def *bkllb.Definition) map[digest.Digest]digest.Digest {
 		}
 		if source := op.GetSource(); source.GetAttrs()[pb.AttrHTTPChecksum] != "" {
 			source.Identifier = ""
+			delete(source.Attrs, pb.AttrOCILayoutStoreID) // of one that is vendored
 		}
 		for _, in := range op.Inputs {
 			in.Digest = all[in.Digest]

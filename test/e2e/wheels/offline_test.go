@@ -12,8 +12,9 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// With all files in the engine a build needs no network, for uv's own wheel neither:
-// what it installs anew it finds by digest, wherever the lock says that it is.
+// With all files in the engine a build needs no network, for uv's own wheel neither, and
+// --offline lets it have none: what it installs anew it finds by digest, wherever the lock
+// says that it is.
 func TestRealFilesInTheEngineNeedNoNetwork(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -30,7 +31,7 @@ func TestRealFilesInTheEngineNeedNoNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	e2etest.Write(t, spec, []byte(strings.Replace(string(text), "[python]\n", "[python]\nprune = [\"**/*.md\"]\n", 1)))
-	r := u.Build(t, dir, "--progress", "rawjson")
+	r := u.Build(t, dir, "--offline", "--progress", "rawjson")
 	ran, _ := e2etest.Execs(r.Stderr)
 	if !slices.ContainsFunc(ran, func(name string) bool { return strings.Contains(name, "small wheels: install") }) {
 		t.Errorf("nothing was installed anew: %q", ran)

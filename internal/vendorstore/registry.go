@@ -1,0 +1,132 @@
+package vendorstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/registry"
+)
+
+// remote is a repository, of which one tag lists the sources.
+type remote struct {
+	repository *registry.Repository
+	tag        name.Tag
+}
+
+// OpenRegistry opens the store that a reference with a tag names: "registry.example/sources:1".
+// Where create is set there need be nothing yet.
+func OpenRegistry(ctx context.Context, reference string, create bool, o registry.Options) (*Store, error) {
+	tag, err := name.NewTag(reference)
+	if err != nil {
+		return nil, failure.New(failure.Usage, fmt.Errorf("reference %q: %w", reference, err))
+	}
+	repository, err := registry.Open(ctx, reference, o)
+	if err != nil {
+		return nil, err
+	}
+	r := remote{repository, tag}
+	if lists, unread := r.lists(ctx); !create && unread == nil && len(lists) == 0 {
+		return nil, nothing(r.Name(), "oci://"+reference)
+	}
+	return open(ctx, r)
+}
+
+func (r remote) lists(ctx context.Context) ([]ocispec.Manifest, error) {
+	_, data, err := r.repository.Manifest(ctx, r.tag.TagStr())
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, nil
+	}
+	var m ocispec.Manifest
+	if err == nil {
+		err = json.Unmarshal(data, &m)
+	}
+	if err == nil && m.ArtifactType != artifactType {
+		err = failure.New(failure.Usage, fmt.Errorf("%s is something else", r.Name()))
+	}
+	return []ocispec.Manifest{m}, err
+}
+
+func (r remote) has(ctx context.Context, d ocispec.Descriptor) (bool, error) {
+	return r.repository.Has(ctx, d.Digest)
+}
+
+// keep sends a file as it comes. A bundle has to be there before its digest is known.
+func (r remote) keep(ctx context.Context, source Source, fill func(io.Writer) error) (d ocispec.Descriptor, err error) {
+	if source.Commit != "" {
+		return r.keepBundle(ctx, fill)
+	}
+	d = ocispec.Descriptor{Digest: source.Digest, Size: source.Size}
+	body, w := io.Pipe()
+	filled := make(chan error, 1)
+	go func() {
+		fault := fill(w)
+		filled <- fault
+		_ = w.CloseWithError(fault)
+	}()
+	err = r.repository.Whole(ctx, d.Digest, d.Size, body)
+	_ = body.CloseWithError(err)
+	if fault := <-filled; fault != nil && !errors.Is(fault, io.ErrClosedPipe) && (err == nil || !errors.Is(fault, err)) {
+		return d, fault
+	}
+	return d, err
+}
+
+func (r remote) keepBundle(ctx context.Context, fill func(io.Writer) error) (d ocispec.Descriptor, err error) {
+	f, err := os.CreateTemp("", "lamina-")
+	if err != nil {
+		return d, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	err = os.Remove(f.Name()) // nothing stays behind, whatever happens
+	got := &counter{hash: digest.Canonical.Digester(), w: f}
+	if err == nil {
+		err = fill(got)
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return d, err
+	}
+	d = ocispec.Descriptor{Digest: got.hash.Digest(), Size: got.size}
+	return d, r.repository.Whole(ctx, d.Digest, d.Size, f)
+}
+
+func (r remote) list(ctx context.Context, _ string, manifest []byte) error {
+	_, err := r.repository.PutBlob(ctx, ocispec.DescriptorEmptyJSON.Data)
+	if err == nil {
+		err = r.repository.PutManifest(ctx, r.tag.TagStr(), ocispec.MediaTypeImageManifest, manifest)
+	}
+	return err
+}
+
+func (r remote) where(d digest.Digest) string { return r.repository.Name() + "@" + d.String() }
+
+func (r remote) trusted() bool { return true }
+
+func (r remote) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
+	return r.repository.Blob(ctx, d)
+}
+
+// Identifier has the engine itself read the registry.
+func (r remote) Identifier(d digest.Digest) string {
+	repository := r.repository.Name()
+	if hub, ok := strings.CutPrefix(repository, name.DefaultRegistry+"/"); ok { // engines have another name for it
+		repository = "docker.io/" + hub
+	}
+	return "docker-image+blob://" + repository + "@" + d.String()
+}
+
+func (r remote) Name() string { return r.repository.Name() + ":" + r.tag.TagStr() }
+
+func (r remote) Close() error { return nil }

@@ -1,0 +1,269 @@
+// Package vendorstore keeps what locks name, so that images can be built from it when nobody
+// else has it any more: in an OCI layout (folder.go) or in a repository of a registry
+// (registry.go). Each file is a blob as it was locked, and a manifest for each project
+// lists them by their names.
+package vendorstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"lamina.build/internal/failure"
+)
+
+const (
+	artifactType = "application/vnd.lamina.sources.v1"
+	mediaType    = "application/octet-stream"
+	commitKey    = "build.lamina.commit" // annotation of a git tree's bundle
+)
+
+// Source is something that a lock or a spec names.
+type Source struct {
+	Name   string        // for people: "libc6_2.36-9_amd64.deb"
+	Digest digest.Digest // of the file; "" of a git tree
+	Size   int64         // of the file
+	Commit string        // of a git tree, which is kept as a bundle
+}
+
+// Key is what a graph knows the source by.
+func (s Source) Key() string {
+	if s.Commit != "" {
+		return s.Commit
+	}
+	return s.Digest.String()
+}
+
+// Store is an open place of sources.
+type Store struct {
+	place
+
+	bundles map[string]ocispec.Descriptor // by commit
+}
+
+// place is where blobs are.
+type place interface {
+	// lists are the manifests of all projects.
+	lists(ctx context.Context) ([]ocispec.Manifest, error)
+	// has says whether there is a blob, as far as names and sizes tell.
+	has(ctx context.Context, d ocispec.Descriptor) (bool, error)
+	// keep takes a blob in. Of a bundle nobody knows the digest before.
+	keep(ctx context.Context, source Source, fill func(io.Writer) error) (ocispec.Descriptor, error)
+	// list puts a manifest in the place of a project's former one.
+	list(ctx context.Context, project string, manifest []byte) error
+	// where is how people find a blob.
+	where(d digest.Digest) string
+	// trusted says that what is there is right, since others have seen to it.
+	trusted() bool
+
+	// Blob opens a blob.
+	Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, error)
+	// Identifier is what an engine knows a blob by.
+	Identifier(d digest.Digest) string
+	// Name is how people know the place.
+	Name() string
+	Close() error
+}
+
+func open(ctx context.Context, p place) (*Store, error) {
+	s := &Store{place: p, bundles: map[string]ocispec.Descriptor{}}
+	lists, err := p.lists(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reading what is vendored in %s: %w", p.Name(), err), p.Close())
+	}
+	for _, m := range lists {
+		for _, d := range m.Layers {
+			if commit := d.Annotations[commitKey]; commit != "" {
+				s.bundles[commit] = d
+			}
+		}
+	}
+	return s, nil
+}
+
+// descriptor is what is known of a source's blob; ok is false for a tree without a bundle.
+func (s *Store) descriptor(source Source) (d ocispec.Descriptor, ok bool) {
+	if d, ok = s.bundles[source.Commit]; source.Commit == "" {
+		d, ok = ocispec.Descriptor{Digest: source.Digest, Size: source.Size}, true
+	}
+	return d, ok
+}
+
+// Find returns the blobs of sources by their keys, as far as names and sizes tell, and
+// which sources there are none of.
+func (s *Store) Find(ctx context.Context, sources []Source) (found map[string]digest.Digest, missing []Source, err error) {
+	there := make([]digest.Digest, len(sources))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i, source := range sources {
+		d, ok := s.descriptor(source)
+		if !ok {
+			continue
+		}
+		group.Go(func() error {
+			has, fault := s.has(ctx, d)
+			if has {
+				there[i] = d.Digest
+			}
+			return fault
+		})
+	}
+	if err = group.Wait(); err != nil {
+		return nil, nil, fmt.Errorf("looking for what is vendored in %s: %w", s.Name(), err)
+	}
+	found = map[string]digest.Digest{}
+	for i, source := range sources {
+		if there[i] != "" {
+			found[source.Key()] = there[i]
+		} else {
+			missing = append(missing, source)
+		}
+	}
+	return found, missing, nil
+}
+
+// Check reads all of the sources, and returns what is missing or altered, one fault each.
+func (s *Store) Check(ctx context.Context, sources []Source) ([]error, error) {
+	faults := make([]error, len(sources))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i, source := range sources {
+		group.Go(func() error {
+			faults[i] = s.check(ctx, source, true)
+			return ctx.Err()
+		})
+	}
+	err := group.Wait()
+	return slices.DeleteFunc(faults, func(fault error) bool { return fault == nil }), err
+}
+
+// readers is how many blobs are hashed, and fetched, at once.
+const readers = 8
+
+func (s *Store) check(ctx context.Context, source Source, read bool) error {
+	d, ok := s.descriptor(source)
+	if !ok {
+		return fmt.Errorf("%s is missing", source.Name)
+	}
+	if ok, err := s.has(ctx, d); err != nil || !ok {
+		return errors.Join(fmt.Errorf("%s is missing", source.Name), err)
+	}
+	if !read {
+		return nil
+	}
+	r, err := s.Blob(ctx, d.Digest)
+	if err != nil {
+		return fmt.Errorf("%s can't be read: %w", source.Name, err)
+	}
+	defer r.Close()
+	got, err := digest.FromReader(r)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s can't be read: %w", source.Name, err)
+	case got != d.Digest:
+		return fmt.Errorf("%s is altered: the sha256 of %s is %s", source.Name, s.where(d.Digest), got.Encoded())
+	}
+	return nil
+}
+
+// Fill brings in what is missing or altered, and lists all as those of a project. What fetch writes
+// is kept if it is what was locked. After any error the next Fill goes on with the rest.
+func (s *Store) Fill(ctx context.Context, project string, sources []Source, fetch func(context.Context, Source, io.Writer) error) (fetched int, err error) {
+	var mu sync.Mutex
+	faults := make([]error, len(sources))
+	list := make([]ocispec.Descriptor, len(sources))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i, source := range sources {
+		group.Go(func() error {
+			if groupCtx.Err() != nil {
+				return groupCtx.Err()
+			}
+			d, _ := s.descriptor(source)
+			if fault := s.check(groupCtx, source, !s.trusted()); fault != nil {
+				if d, faults[i] = s.add(groupCtx, source, fetch); faults[i] == nil {
+					mu.Lock()
+					fetched++
+					mu.Unlock()
+				}
+			}
+			list[i] = ocispec.Descriptor{MediaType: mediaType, Digest: d.Digest, Size: d.Size, Annotations: map[string]string{ocispec.AnnotationTitle: source.Name}}
+			if source.Commit != "" {
+				list[i].Annotations[commitKey] = source.Commit
+			}
+			if failure.KindOf(faults[i]) == failure.Transient { // the others would wait for the same
+				return faults[i]
+			}
+			return groupCtx.Err()
+		})
+	}
+	if err = group.Wait(); ctx.Err() != nil {
+		return fetched, context.Cause(ctx)
+	}
+	if err != nil {
+		return fetched, err
+	}
+	if err = errors.Join(faults...); err != nil {
+		return fetched, err
+	}
+	return fetched, s.manifest(ctx, project, list)
+}
+
+// add fetches one source.
+func (s *Store) add(ctx context.Context, source Source, fetch func(context.Context, Source, io.Writer) error) (ocispec.Descriptor, error) {
+	return s.keep(ctx, source, func(w io.Writer) error {
+		got := &counter{hash: digest.Canonical.Digester(), w: w}
+		if err := fetch(ctx, source, got); err != nil {
+			return fmt.Errorf("fetching %s: %w", source.Name, err)
+		}
+		switch sum := got.hash.Digest(); {
+		case source.Commit != "":
+		case got.size != source.Size:
+			return fmt.Errorf("fetching %s: it has %d bytes, and not %d as it is locked", source.Name, got.size, source.Size)
+		case sum != source.Digest:
+			return fmt.Errorf("fetching %s: its sha256 is %s, and not %s as it is locked", source.Name, sum.Encoded(), source.Digest.Encoded())
+		}
+		return nil
+	})
+}
+
+// counter hashes what it passes on.
+type counter struct {
+	hash digest.Digester
+	size int64
+	w    io.Writer
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	_, _ = c.hash.Hash().Write(p) // a hash never fails
+	c.size += int64(len(p))
+	return c.w.Write(p)
+}
+
+// manifest names the blobs in one manifest.
+func (s *Store) manifest(ctx context.Context, project string, layers []ocispec.Descriptor) error {
+	slices.SortFunc(layers, func(a, b ocispec.Descriptor) int {
+		return strings.Compare(a.Annotations[ocispec.AnnotationTitle]+a.Digest.String(), b.Annotations[ocispec.AnnotationTitle]+b.Digest.String())
+	})
+	manifest, err := json.Marshal(ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: artifactType,
+		Config: ocispec.DescriptorEmptyJSON, Layers: layers,
+	})
+	if err == nil {
+		err = s.list(ctx, project, manifest)
+	}
+	if err != nil {
+		return fmt.Errorf("storing the list of %q in %s: %w", project, s.Name(), err)
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package lamina
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
+	"lamina.build/internal/humanize"
+	"lamina.build/internal/solve"
+	"lamina.build/internal/vendorstore"
+	"lamina.build/internal/weights"
+)
+
+// openVendored opens the folder that sources are taken from, nil where there is none.
+func (p *Project) openVendored(ctx context.Context) (*vendorstore.Store, error) {
+	if p.o.Mirror == "" {
+		return nil, nil
+	}
+	return p.openStoreOf(ctx, p.o.Mirror, false)
+}
+
+// isRegistry says whether sources are kept in a registry, and not in a folder.
+func isRegistry(place string) bool { return strings.HasPrefix(place, registryScheme) }
+
+const registryScheme = "oci://"
+
+// openStoreOf opens the sources of a place, a folder or "oci://…", which need not be there
+// yet where create is set.
+func (p *Project) openStoreOf(ctx context.Context, place string, create bool) (*vendorstore.Store, error) {
+	reference, ok := strings.CutPrefix(place, registryScheme)
+	switch {
+	case ok:
+		p.registries.use(nil, []string{reference})
+		options := p.registry(false)
+		options.ReadOnly = !create
+		return vendorstore.OpenRegistry(ctx, reference, create, options)
+	case create:
+		return vendorstore.Make(ctx, place)
+	}
+	return vendorstore.Open(ctx, place)
+}
+
+// findVendored has a build take what is vendored. Models come from there where all of them
+// are there.
+func (j *job) findVendored(ctx context.Context) error {
+	if j.vendor == nil {
+		return nil
+	}
+	sources, err := j.vendorable()
+	if err != nil {
+		return err
+	}
+	if j.vendored, j.unvendored, err = j.vendor.Find(ctx, plain(sources)); err != nil {
+		return err
+	}
+	if len(j.unvendored) > 0 {
+		j.note("%s of %d are not in %s", humanize.Count(len(j.unvendored), "source"), len(sources), j.vendor.Name())
+	}
+	if j.vendor.Layout() == nil {
+		return nil
+	}
+	for _, m := range j.spec.Models {
+		locked, ok, err := j.locked(m)
+		if err != nil || !ok {
+			return err
+		}
+		work, err := weights.NewJob(locked)
+		if err != nil {
+			return err
+		}
+		if _, ok, err = work.Find(ctx, j.vendor.Layout()); err != nil || !ok {
+			return err
+		}
+	}
+	if j.hasWeights() {
+		j.models, j.unpublished = j.vendor.Layout(), true
+	}
+	return nil
+}
+
+// explainMissing says of a build that lacks a source, or got one that was altered, all that is
+// wrong with what is vendored.
+func (j job) explainMissing(ctx context.Context, err error) error {
+	isMissing := errors.Is(err, solve.ErrMissing) || errors.Is(err, fetch.ErrOffline)
+	step, ok := errors.AsType[*solve.Error](err)
+	if ctx.Err() != nil || !isMissing && (j.vendor == nil || !ok || !step.Source) {
+		return err
+	}
+	if j.vendor == nil {
+		return failure.WithHint(failure.New(failure.Findings, err), "\"build vendor FOLDER\" fetches all that the lock names, for --mirror FOLDER")
+	}
+	sources, vendorErr := j.vendorable()
+	if vendorErr != nil {
+		return err
+	}
+	faults, vendorErr := j.vendor.Check(ctx, slices.DeleteFunc(plain(sources), func(s vendorstore.Source) bool { return j.vendored[s.Key()] == "" }))
+	if isMissing {
+		for _, s := range j.unvendored {
+			faults = append(faults, fmt.Errorf("%s is missing", s.Name))
+		}
+	}
+	if vendorErr != nil || len(faults) == 0 {
+		return err
+	}
+	err = fmt.Errorf("%w; in %s:\n%w", err, j.vendor.Name(), errors.Join(faults...))
+	return failure.WithHint(failure.New(failure.Findings, err), fmt.Sprintf("\"build vendor %s\" fetches what is missing or altered", j.o.Mirror))
+}
+
+// checkOffline finds what a build can't do without the network.
+func (p *Project) checkOffline(b Build) error {
+	if !p.o.Offline {
+		return nil
+	}
+	var faults []error
+	for _, o := range b.Outputs {
+		if o.Push {
+			faults = append(faults, fmt.Errorf("output %s pushes, which can't be done offline", o))
+		}
+	}
+	if isRegistry(p.o.Mirror) {
+		faults = append(faults, fmt.Errorf("the mirror %s is a registry, which can't be had offline", p.o.Mirror))
+	}
+	for _, e := range slices.Concat(b.Cache.Imports, b.Cache.Exports) {
+		if e.Type != "local" && e.Type != "inline" {
+			faults = append(faults, fmt.Errorf("a cache of type %s is none that can be had offline", e.Type))
+		}
+	}
+	return failure.New(failure.Usage, errors.Join(faults...))
+}

@@ -1,0 +1,127 @@
+package sources
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/testworld"
+)
+
+// vendorable is a project with a source of each kind, of which no engine has any yet.
+func vendorable(t *testing.T, u *e2etest.User, w *testworld.World) string {
+	t.Helper()
+	now := "# " + time.Now().String()
+	x := w.Index(testworld.IndexOptions{JSON: true}, testworld.Backend(),
+		testworld.Wheel{Name: "alpha", Files: map[string]string{"alpha/__init__.py": now}},
+		testworld.Sdist{Name: "beta", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend", Files: map[string]string{"beta.py": now}},
+	)
+	tree, required := w.Git("tree", map[string]string{"a.txt": now, "bin/run": "#!/bin/sh\n"}), w.Git("required", map[string]string{
+		"pyproject.toml": "[build-system]\nrequires = [\"worldbackend\"]\nbuild-backend = \"worldbackend\"\n",
+		"PKG-INFO":       "Metadata-Version: 2.1\nName: required\nVersion: 1.0\n", "required.py": now,
+	})
+	hub := w.Hub(testworld.HubOptions{})
+	seed := rand.Uint64()
+	hub.Repo("a/b", testworld.HubRepoOptions{}).Commit(map[string]testworld.HubFile{"model.bin": testworld.Large(testworld.Generated(seed, 3_000_000)), "config.json": testworld.Small(fmt.Sprint(seed))})
+	u.Env = append(u.Env, "HF_ENDPOINT="+hub.Endpoint)
+	return e2etest.PythonProject(t, fmt.Sprintf(`[builder]
+packages = ["git", "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel"]
+[python]
+requirements = ["requirements.txt"]
+[[git]]
+url = %q
+commit = %q
+path = "/opt/tree"
+[[model]]
+from = "hf://a/b@main"
+path = "/models/b"
+`, tree.URL, tree.Commit), map[string]string{"requirements.txt": "--index-url " + x.URL + "\nalpha\nbeta\nrequired @ git+" + required.URL + "\n"})
+}
+
+// blobOf is where a folder has a file of a lock.
+func blobOf(dir, sum string) string { return filepath.Join(dir, "blobs", "sha256", sum) }
+
+// What is vendored is all that an image needs: it is built without the network, while
+// all servers are gone. What is missing or altered is named, and fetched again.
+func TestRealVendored(t *testing.T) {
+	t.Parallel()
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	dir, store := vendorable(t, u, w), filepath.Join(t.TempDir(), "vendored")
+	u.Fails(t, 3, []string{"image.lock does not exist"}, "vendor", store, "--check", "--spec", dir)
+	u.Build(t, "lock", dir)
+	u.Fails(t, 2, []string{"holds no vendored sources", "hint: \"build vendor "}, "--mirror", store, dir)
+	u.Build(t, "vendor", store, "--spec", dir)
+	u.Build(t, "vendor", store, "--spec", dir, "--check")
+	locked := e2etest.ReadLock(t, dir)
+	alpha := e2etest.Find(t, locked, "alpha")
+	blob := blobOf(store, alpha.SHA256)
+	whole, err := os.ReadFile(blob)
+	if err != nil || digest.FromBytes(whole).Encoded() != alpha.SHA256 {
+		t.Fatalf("alpha is vendored as something else: %v", err)
+	}
+
+	if err = os.Remove(blob); err != nil {
+		t.Fatal(err)
+	}
+	u.Fails(t, 3, []string{alpha.File + " is missing", "hint: \"build vendor "}, "vendor", store, "--spec", dir, "--check")
+	u.Fails(t, 3, []string{"fetch " + alpha.File + ": the engine doesn't have it", alpha.File + " is missing", "hint: \"build vendor "}, "--mirror", store, "--offline", dir)
+	u.Build(t, "vendor", store, "--spec", dir)
+	if err = os.Remove(blob); err != nil { // it is read-only
+		t.Fatal(err)
+	}
+	altered := append([]byte("X"), whole[1:]...)
+	e2etest.Write(t, blob, altered)
+	if err = os.Remove(blobOf(store, locked.Models[0].Layers[0].Digest.Encoded())); err != nil {
+		t.Fatal(err)
+	}
+	u.Fails(t, 3, []string{alpha.File + " is altered", "model a/b is missing"}, "vendor", store, "--spec", dir, "--check")
+	u.Fails(t, 3, []string{alpha.File + " is altered", "hint: \"build vendor "}, "--mirror", store, "--offline", dir)
+	u.HasNoImage(t)
+	u.Build(t, "vendor", store, "--spec", dir)
+
+	inner, outer := w.Git("inner", map[string]string{"a": ""}), w.Git("outer", map[string]string{"b": ""})
+	outer.Submodule("sub", inner)
+	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "[[model]]", fmt.Sprintf("[[git]]\nurl = %q\ncommit = %q\npath = \"/opt/outer\"\n[[model]]", outer.URL, outer.Commit))
+	u.Fails(t, 2, []string{"it has submodules, which can't be vendored"}, "vendor", store, "--spec", dir)
+	e2etest.Edit(t, filepath.Join(dir, "image.toml"), fmt.Sprintf("[[git]]\nurl = %q\ncommit = %q\npath = \"/opt/outer\"\n", outer.URL, outer.Commit), "")
+
+	u.Fails(t, 3, []string{"the engine doesn't have it, and nothing may come over the network", "hint: \"build vendor FOLDER\""}, "--offline", dir)
+	w.Stop()
+	u.Build(t, "--mirror", store, "--offline", dir)
+	offline := u.Digest(t)
+	u.Build(t, "--offline", "--mirror", store, dir)
+	if again := u.Digest(t); again != offline {
+		t.Errorf("once more it is %s, not %s", again, offline)
+	}
+}
+
+// On a machine that has nothing but what is vendored comes out what comes out of the network.
+func TestRealVendoredElsewhere(t *testing.T) {
+	if os.Getenv("LAMINA_REAL") != "vendor" {
+		t.Skip("LAMINA_REAL=vendor builds an image on an engine that has nothing")
+	}
+	u, w := e2etest.NewUser(t), testworld.New(t)
+	dir, store := vendorable(t, u, w), filepath.Join(t.TempDir(), "vendored")
+	u.Build(t, dir)
+	u.Build(t, "vendor", store, "--spec", dir)
+	registry := "oci://" + testworld.NewRegistry(t, testworld.RegistryOptions{}).Host + "/team/sources:1"
+	u.Build(t, "vendor", registry, "--spec", dir, "--no-models")
+	u.Build(t, "vendor", registry, "--spec", dir, "--no-models", "--check")
+	w.Stop()
+	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
+	there.Cache = t.TempDir()
+	there.Build(t, "--mirror", store, "--offline", dir)
+	if got, want := there.Digest(t), u.Digest(t); got != want {
+		t.Errorf("it is %s of what is vendored, %s of what is fetched", got, want)
+	}
+	there.Build(t, "--mirror", registry, "--models", store, "--no-cache", "--smoke", "off", dir)
+	if got, want := there.Digest(t), u.Digest(t); got != want {
+		t.Errorf("it is %s of what a registry has, %s of what is fetched", got, want)
+	}
+}

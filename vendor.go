@@ -1,0 +1,245 @@
+package lamina
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/moby/buildkit/session"
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/debian"
+	"lamina.build/internal/engine"
+	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
+	"lamina.build/internal/humanize"
+	"lamina.build/internal/layout"
+	"lamina.build/internal/solve"
+	"lamina.build/internal/vendorstore"
+	"lamina.build/internal/weights"
+	"lamina.build/llb"
+	"lamina.build/lock"
+)
+
+// VendorOptions say what is vendored.
+type VendorOptions struct {
+	NoModels bool // weights stay where they are
+}
+
+// Vendored is what a folder has of a lock.
+type Vendored struct {
+	Files   int // packages, distributions and git trees
+	Models  int
+	Fetched int // files that it did not have before
+}
+
+// Vendor brings all that the lock and the spec name into a folder, an OCI layout, from which
+// [Options.Mirror] then builds. What is there and right stays; after an error the next one
+// goes on with the rest.
+func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Vendored, err error) {
+	if p.o.Offline {
+		return v, failure.New(failure.Usage, errors.New("vendoring fetches, which can't be done offline"))
+	}
+	err = p.do(ctx, Build{}, func(j job) (err error) {
+		sources, err := j.vendorable()
+		if err != nil {
+			return err
+		}
+		store, err := p.openStoreOf(ctx, dir, true)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, store.Close()) }()
+		j.note("vendoring %d files, %s", len(sources), humanize.Size(bytesOf(sources, func(s vendorable) int64 { return s.Size })))
+		v.Files = len(sources)
+		v.Fetched, err = store.Fill(ctx, j.spec.Name, plain(sources), j.fetchSources(ctx, sources))
+		return err
+	})
+	if err != nil || o.NoModels {
+		return v, err
+	}
+	locked, err := p.models()
+	if isRegistry(dir) && len(locked.lock.Models) > 0 {
+		p.note("the models are not among them: \"build model push\" publishes those")
+		return v, err
+	}
+	for i := range locked.lock.Models {
+		if err == nil {
+			_, err = p.pull(ctx, locked.lock, i, dir)
+			v.Models++
+		}
+	}
+	return v, err
+}
+
+// CheckVendor reads all that a folder has of the lock. What is missing or altered is an
+// error of the kind [Findings].
+func (p *Project) CheckVendor(ctx context.Context, dir string, o VendorOptions) (v Vendored, err error) {
+	locked, err := p.models()
+	if err != nil {
+		return v, err
+	}
+	sources, err := job{Project: p, lock: locked.lock}.vendorable()
+	if err != nil {
+		return v, err
+	}
+	store, err := p.openStoreOf(ctx, dir, false)
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	v.Files = len(sources)
+	faults, err := store.Check(ctx, plain(sources))
+	if err == nil && !o.NoModels && store.Layout() != nil {
+		for _, m := range locked.lock.Models {
+			faults = append(faults, p.checkVendored(ctx, m, store.Layout()))
+		}
+		v.Models = len(locked.lock.Models)
+	}
+	if err == nil {
+		err = failure.New(failure.Findings, errors.Join(faults...))
+		err = failure.WithHint(err, fmt.Sprintf("\"build vendor %s\" fetches it again", dir))
+	}
+	return v, explain(ctx, err)
+}
+
+// checkVendored reads a model.
+func (p *Project) checkVendored(ctx context.Context, m lock.Model, l *layout.Layout) error {
+	work, err := weights.NewJob(m)
+	if err != nil {
+		return err
+	}
+	_, ok, err := work.Find(ctx, l)
+	if err == nil && !ok {
+		err = fmt.Errorf("model %s is missing", m.Name())
+	}
+	if err != nil {
+		return err
+	}
+	return work.Show(ctx, "verifying "+m.Name(), p.watch(Work{Task: Moving}), func(ctx context.Context, work weights.Job) error { return work.VerifyPulled(ctx, l) })
+}
+
+// vendorable is a source with where it comes from.
+type vendorable struct {
+	vendorstore.Source
+
+	addresses []string // of a file, the best first
+	remote    string   // of a git tree
+}
+
+func plain(list []vendorable) []vendorstore.Source {
+	sources := make([]vendorstore.Source, len(list))
+	for i, s := range list {
+		sources[i] = s.Source
+	}
+	return sources
+}
+
+// vendorable are all files and trees that the lock and all variants of the spec name.
+func (j job) vendorable() (list []vendorable, err error) {
+	seen := map[string]bool{}
+	add := func(s vendorable) {
+		if !seen[s.Key()] {
+			list = append(list, s)
+		}
+		seen[s.Key()] = true
+	}
+	tree := func(remote, commit string) {
+		name := llb.Tree{Remote: remote, Commit: commit}.Name()
+		add(vendorable{Source: vendorstore.Source{Name: name, Commit: commit}, remote: remote})
+	}
+	mirrors, err := j.mirrors(j.spec.Debian.Mirror, j.lock)
+	if err != nil {
+		return nil, err
+	}
+	archive := debian.Snapshot(j.lock.Created())
+	for _, p := range j.lock.Packages {
+		addresses := []string{llb.Mirrors(mirrors).URL(p)}
+		if archive[p.Repository] != "" {
+			addresses = append(addresses, llb.Mirrors(archive).URL(p))
+		}
+		add(vendorable{Source: vendorstore.Source{Name: p.FileName(), Digest: sha256Of(p.SHA256), Size: p.Size}, addresses: addresses})
+	}
+	for _, d := range append(slices.Clone(j.lock.Distributions), j.lock.UV.Wheel()) {
+		remote, commit, _, isGit := d.Git()
+		_, isLocal := d.Local()
+		switch {
+		case isGit:
+			tree(remote, commit)
+		case !isLocal && d.SHA256 != "":
+			address, _ := d.Archive()
+			addresses := slices.DeleteFunc([]string{j.python.Mirror.Has[d.SHA256], address}, func(a string) bool { return a == "" })
+			add(vendorable{Source: vendorstore.Source{Name: d.File, Digest: sha256Of(d.SHA256), Size: d.Size}, addresses: addresses})
+		}
+	}
+	for _, variant := range j.Variants() {
+		s, err := j.file.Variant(variant)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range s.Git {
+			tree(g.URL, g.Commit)
+		}
+	}
+	return list, nil
+}
+
+func sha256Of(sum string) digest.Digest { return digest.NewDigestFromEncoded(digest.SHA256, sum) }
+
+// fetchSources gets files by itself, and git trees by way of an engine.
+func (j job) fetchSources(ctx context.Context, sources []vendorable) func(context.Context, vendorstore.Source, io.Writer) error {
+	known := map[string]vendorable{}
+	for _, s := range sources {
+		known[s.Key()] = s
+	}
+	open := sync.OnceValues(func() (*engine.Engine, error) { return j.openEngine(ctx, engine.Need{Platform: j.spec.Platform}) })
+	getter := &debian.Getter{HTTP: fetch.New(fetch.Options{Logins: j.python.Logins.For})}
+	return func(ctx context.Context, source vendorstore.Source, w io.Writer) error {
+		s := known[source.Key()]
+		if s.Commit != "" {
+			e, err := open()
+			if err != nil {
+				return err
+			}
+			return j.bundle(ctx, e, s, w)
+		}
+		var err error
+		for _, address := range s.addresses {
+			if err = copyFrom(ctx, getter, address, w, s.Size); !debian.IsNotFound(err) {
+				break
+			}
+		}
+		return fetch.Explain(err)
+	}
+}
+
+// copyFrom fetches a file, and at most one byte more than it is to have.
+func copyFrom(ctx context.Context, g *debian.Getter, address string, w io.Writer, size int64) error {
+	body, err := g.Open(ctx, address)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, io.LimitReader(body, size+1))
+	return errors.Join(err, body.Close())
+}
+
+// bundle has an engine pack a git tree. Whoever takes it out again finds the commit by its
+// hash. Submodules, which no bundle has, would come from their own places.
+func (j job) bundle(ctx context.Context, e *engine.Engine, s vendorable, w io.Writer) error {
+	tree := llb.Git(s.remote, s.Commit)
+	request := solve.ReadRequest{
+		State: tree, Names: []string{".gitmodules"}, Platform: j.platform(), Store: j.store, Sources: &solve.Sources{Named: []llb.State{tree}},
+		Session: []session.Attachable{j.secrets()}, Progress: j.watch(j.work()),
+	}
+	if _, err := solve.Read(ctx, e.Client(), request); err == nil {
+		return failure.New(failure.Usage, errors.New("it has submodules, which can't be vendored"))
+	} else if !strings.Contains(err.Error(), "no such file") {
+		return e.Explain(ctx, err)
+	}
+	request.State, request.Names = llb.Bundle(s.remote, s.Commit), []string{llb.BundleName}
+	return e.Explain(ctx, solve.Copy(ctx, e.Client(), request, w))
+}
