@@ -140,3 +140,21 @@ func TestBuildThatIsMadeIsNotRefused(t *testing.T) {
 	refused("what was pruned", "needs 336 MB")
 	closeEngine(t, e)
 }
+
+// That the disk of an engine is full is what its steps say, in any of them.
+func TestFullDiskIsExplained(t *testing.T) {
+	said := errors.New("process \"sh\" did not complete successfully: cp: error writing '/x': No space left on device")
+	for _, tt := range []struct {
+		kind engine.Kind
+		err  error
+		want int
+	}{
+		{engine.Private, said, 1},
+		{engine.Given, said, 0},
+		{engine.Private, &os.PathError{Op: "write", Path: "dist/x", Err: syscall.ENOSPC}, 0}, // ours, whose path is told
+	} {
+		if got := failure.Hints((&engine.Engine{Kind: tt.kind}).Explain(t.Context(), tt.err)); len(got) != tt.want {
+			t.Errorf("%s: %v has the hints %q", tt.kind, tt.err, got)
+		}
+	}
+}
