@@ -118,12 +118,14 @@ func Builder(in Input) (llb.State, error) {
 }
 
 // Runtime is what Python packages are installed on: the operating system of the
-// image, without what a variant adds.
+// image, without what a variant adds. It keeps what dpkg has noted, which the image's own
+// check asks for: an engine would install all packages once more for that.
 func Runtime(in Input) (llb.State, error) {
 	if err := in.checkDebian(lock.SetBase, lock.SetRuntime); err != nil {
 		return llb.State{}, fmt.Errorf("drawing the runtime: %w", err)
 	}
-	return in.system().State(), nil
+	base := in.system()
+	return base.State().Requires("lists of dpkg", base.Lists()), nil
 }
 
 // drawing is an image that is drawn, with what its stages share.

@@ -128,7 +128,11 @@ func TestRootFileSystems(t *testing.T) {
 			t.Fatal(err)
 		}
 		g := decode(t, marshal(t, s))
-		if got := g.Vertices[g.Root.Vertex].Name; got != set+": one layer" {
+		root := g.Vertices[g.Root.Vertex]
+		if set == "runtime" { // dpkg's lists stand beside it
+			root = g.Vertices[root.Inputs[0].Vertex]
+		}
+		if got := root.Name; got != set+": one layer" {
 			t.Errorf("%s ends in %q", set, got)
 		}
 		_, err = of(stages.Input{Lock: lock.Lock{Packages: []lock.Package{{Repository: "debian"}}}})

@@ -156,6 +156,8 @@ func (a *app) enginePrune() *cobra.Command {
 		f.StringVar(&keep, "keep", "", "leave the most recently used, up to this `SIZE`: 500MB, 20GB")
 	})
 	engineFlags(c, &o)
+	c.Long = `Remove from the engine's cache what no build uses. It works on a disk that is full, too: our own
+engine keeps 64 MB there, which are let go first and put back afterwards.`
 	return c
 }
 

@@ -2,7 +2,13 @@
 
 package engine
 
-import "syscall"
+import (
+	"errors"
+	"os"
+	"syscall"
+)
 
 // apart is for Linux alone, as the private engine is.
 func apart() *syscall.SysProcAttr { return nil }
+
+func allocate(*os.File, int64) error { return errors.ErrUnsupported }

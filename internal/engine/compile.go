@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"lamina.build/internal/atomicfile"
@@ -199,6 +200,9 @@ func findGo() (string, error) {
 }
 
 func unwritable(err error) error {
-	return failure.WithHint(failure.New(failure.NoEngine, fmt.Errorf("making the engine's folder: %w", err)),
-		"set XDG_CACHE_HOME to a folder that can be written")
+	hint := "set XDG_CACHE_HOME to a folder that can be written"
+	if errors.Is(err, syscall.ENOSPC) {
+		hint = "free some space, or run `build engine prune`"
+	}
+	return failure.WithHint(failure.New(failure.NoEngine, fmt.Errorf("making the engine's folder: %w", err)), hint)
 }

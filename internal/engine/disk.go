@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -37,11 +38,16 @@ func (s state) ballast() {
 	if free, err := atomicfile.Free(filepath.Dir(name)); err != nil || free < 2*ballastSize {
 		return
 	}
-	// Zeros would be nothing to a file system that compresses.
-	_ = atomicfile.Stream(name, 0o600, func(w io.Writer) error {
-		_, err := io.CopyN(w, rand.Reader, ballastSize)
-		return err
-	})
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // in our own folder
+	if err != nil {
+		return
+	}
+	if allocate(f, ballastSize) != nil {
+		_, err = io.CopyN(f, rand.Reader, ballastSize) // zeros would be nothing to a file system that compresses
+	}
+	if errors.Join(err, f.Close()) != nil {
+		_ = os.Remove(name) // without it, a full disk has to be helped by hand
+	}
 }
 
 // Noted has a private engine remember that steps of a [Need] were made, or begun: a later
@@ -84,7 +90,8 @@ func forget(dir string) {
 
 // missing is how much of what is needed isn't made yet. The engine is asked only where
 // that decides: the notes outlive what a prune or its garbage collection takes, and are
-// believed as long as the cache holds half of what they stand for.
+// believed as long as the cache holds an eighth of what they stand for: a finished image
+// needs no more of it.
 func (s state) missing(ctx context.Context, c *client.Client, need Need, free int64) int64 {
 	all := need.Bytes()
 	if all <= free {
@@ -104,7 +111,7 @@ func (s state) missing(ctx context.Context, c *client.Client, need Need, free in
 	for _, r := range records {
 		held += r.Size
 	}
-	if made := all - left.Bytes(); held < made/2 {
+	if made := all - left.Bytes(); held < made/8 {
 		return all
 	}
 	return left.Bytes()

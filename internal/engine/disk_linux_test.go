@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,7 +73,7 @@ func TestPruneOnAFullDisk(t *testing.T) {
 		e := open(t, o)
 		data := bytes.Repeat([]byte("x"), 1<<20)
 		state := bkllb.Scratch()
-		for _, name := range strings.Split("abcdefghijkl", "") {
+		for name := range strings.SplitSeq("abcdefghijkl", "") {
 			state = state.File(bkllb.Mkfile("/"+name, 0o644, data))
 		}
 		if _, err := solve(t.Context(), e, state, nil); err != nil {
@@ -81,8 +82,8 @@ func TestPruneOnAFullDisk(t *testing.T) {
 		closeEngine(t, e)
 		waitGone(t, o)
 		fill(t, dir)
-		if _, err := engine.Open(t.Context(), o); err == nil {
-			t.Fatal("an engine starts without a byte, so that nothing is tried here")
+		if _, err := engine.Open(t.Context(), o); !slices.ContainsFunc(failure.Hints(err), func(h string) bool { return strings.Contains(h, "engine prune") }) {
+			t.Fatalf("an engine starts without a byte, or its error has no hint: %v", err)
 		}
 		prune := o
 		prune.Compiled, prune.Room = true, true
@@ -139,4 +140,22 @@ func TestBuildThatIsMadeIsNotRefused(t *testing.T) {
 	o.Need.Disk["base"] = 300 << 20
 	refused("what was pruned", "needs 336 MB")
 	closeEngine(t, e)
+}
+
+// That the disk of an engine is full is what its steps say, in any of them.
+func TestFullDiskIsExplained(t *testing.T) {
+	said := errors.New("process \"sh\" did not complete successfully: cp: error writing '/x': No space left on device")
+	for _, tt := range []struct {
+		kind engine.Kind
+		err  error
+		want int
+	}{
+		{engine.Private, said, 1},
+		{engine.Given, said, 0},
+		{engine.Private, &os.PathError{Op: "write", Path: "dist/x", Err: syscall.ENOSPC}, 0}, // ours, whose path is told
+	} {
+		if got := failure.Hints((&engine.Engine{Kind: tt.kind}).Explain(t.Context(), tt.err)); len(got) != tt.want {
+			t.Errorf("%s: %v has the hints %q", tt.kind, tt.err, got)
+		}
+	}
 }

@@ -21,7 +21,7 @@ var ErrLost = errors.New("ended under its work")
 // Explain words the error of a build whose engine has gone away under it, or whose disk
 // is full, and returns any other error as it is.
 func (e *Engine) Explain(ctx context.Context, err error) error {
-	if err != nil && strings.Contains(err.Error(), syscall.ENOSPC.Error()) && !errors.Is(err, syscall.ENOSPC) && e.Kind == Private {
+	if err != nil && strings.Contains(strings.ToLower(err.Error()), syscall.ENOSPC.Error()) && !errors.Is(err, syscall.ENOSPC) && e.Kind == Private {
 		return failure.WithHint(err, "where it is the engine's disk that is full, `build engine prune` makes room on it")
 	}
 	if !lost(err) || ctx.Err() != nil {

@@ -91,4 +91,4 @@ func plus(a, b uint64) uint64 {
 	return a + b
 }
 
-func amount(n uint64) string { return humanize.Size(int64(min(n, math.MaxInt64))) } //nolint:gosec // it is bounded
+func amount(n uint64) string { return humanize.Size(int64(min(n, math.MaxInt64))) }
