@@ -29,7 +29,7 @@ import (
 type table []byte
 
 // tableFormat is in the names of kept tables: another one is made anew.
-const tableFormat = "1"
+const tableFormat = "2"
 
 // essentialName is what a table calls those that are essential: no package has such a name.
 const essentialName = "?essential"
@@ -58,7 +58,8 @@ func newTable(text []byte) (table, error) {
 		for _, field := range []string{p.PreDepends, p.Depends, p.Conflicts, p.Breaks, p.recommends, p.suggests, p.replaces, p.enhances} {
 			for item := range strings.FieldsFuncSeq(field, func(r rune) bool { return r == ',' || r == '|' }) {
 				// "python3:any" is to apt another one than python3.
-				if name := nameOf(item); name != "" && !strings.Contains(item, ":") {
+				name := nameOf(item)
+				if _, rest, _ := strings.Cut(item, name); name != "" && !strings.HasPrefix(rest, ":") {
 					at(name)
 				}
 			}

@@ -87,7 +87,7 @@ func plainIndexes(t *testing.T, g *debian.Getter) (found []string) {
 func TestAPartHasAllThatMayBeNeeded(t *testing.T) {
 	t.Parallel()
 	x, err := index(t, getter(t), testworld.New(t).Debian(testworld.DebianOptions{},
-		testworld.Deb{Name: "asked", Fields: []string{"Description: of no\n use", "Pre-Depends: early (>= 1)", "Depends: one | other:any, virtual", "Recommends: recommended", "Conflicts: enemy"}},
+		testworld.Deb{Name: "asked", Fields: []string{"Description: of no\n use", "Pre-Depends: early (>= 1)", "Depends: one (>= 1:0) | other:any, virtual", "Recommends: recommended", "Conflicts: enemy"}},
 		testworld.Deb{Name: "asked", Version: "2.0", Fields: []string{"Depends: later"}},
 		testworld.Deb{Name: "base", Essential: true, Fields: []string{"Depends: of-base"}},
 		testworld.Deb{Name: "early"}, testworld.Deb{Name: "one"}, testworld.Deb{Name: "other"}, testworld.Deb{Name: "later"}, testworld.Deb{Name: "of-base"},
@@ -113,7 +113,10 @@ func TestAPartHasAllThatMayBeNeeded(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	text := string(part.Text(0))
-	for _, says := range []string{"\nDepends: one | other:any, virtual\nRecommends: recommended\nConflicts: enemy\n", "SHA256: "} {
+	if order := "\nEnhances: asked, early, one, virtual, later, base, of-base, other, provider, of-provider\n"; !strings.Contains(text, order) {
+		t.Errorf("the names don't come as apt comes upon them, %q:\n%s", order, text)
+	}
+	for _, says := range []string{"\nDepends: one (>= 1:0) | other:any, virtual\nRecommends: recommended\nConflicts: enemy\n", "SHA256: "} {
 		if !strings.Contains(text, says) {
 			t.Errorf("%q is not in:\n%s", says, text)
 		}

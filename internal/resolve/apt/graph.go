@@ -57,8 +57,9 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[lock.Set][]*deb
 func asked(requests []lock.Request) (names []string) {
 	for _, r := range requests {
 		for _, p := range r.Packages {
-			name, _, _ := cutName(p)
-			names = append(names, name)
+			if name, _, _ := cutName(p); name != essential {
+				names = append(names, name)
+			}
 		}
 	}
 	return names
