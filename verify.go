@@ -87,9 +87,9 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 		Outputs: []output.Output{{Type: output.OCI, Dest: filepath.Join(dir, "image"), Compression: v.Image.compression()}},
 	}
 	err = fresh.do(ctx, b, func(j job) error {
-		image, in, err := j.draw(ctx, nil)
+		image, in, drawErr := j.draw(ctx, nil)
 		v.Trees = changedTrees(source.image, v.Image, image, in)
-		return err
+		return drawErr
 	})
 	if err != nil {
 		return v, err

@@ -73,11 +73,12 @@ func TestALongOutputIsKeptElsewhere(t *testing.T) {
 		var errs strings.Builder
 		u := &ui{stdout: &strings.Builder{}, stderr: &errs}
 		u.fail(&lamina.StepError{Step: "x: compile", Output: output.String(), Line: tt.line, Err: errors.New("x: compile: exit code: 2")}, tt.keep)
-		want := "build: error: x: compile: exit code: 2\nbuild: output of x: compile" + tt.title + "\n"
+		var want strings.Builder
+		want.WriteString("build: error: x: compile: exit code: 2\nbuild: output of x: compile" + tt.title + "\n")
 		for n := tt.first; n <= tt.last; n++ {
-			want += fmt.Sprintf("  │ line %d\n", n)
+			want.WriteString(fmt.Sprintf("  │ line %d\n", n))
 		}
-		if diff := cmp.Diff(want, errs.String()); diff != "" {
+		if diff := cmp.Diff(want.String(), errs.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

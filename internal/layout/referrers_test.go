@@ -23,35 +23,35 @@ func TestDocumentsGoWithTheirImage(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	add := func(text string) ocispec.Descriptor {
-		data, err := json.Marshal(map[string]any{"schemaVersion": 2, "annotations": map[string]string{"a": text}})
-		if err != nil {
-			t.Fatal(err)
+		data, marshalErr := json.Marshal(map[string]any{"schemaVersion": 2, "annotations": map[string]string{"a": text}})
+		if marshalErr != nil {
+			t.Fatal(marshalErr)
 		}
 		d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(data), Size: int64(len(data))}
-		if err := content.WriteBlob(t.Context(), l.Store(), text, bytes.NewReader(data), d); err != nil {
-			t.Fatal(err)
+		if writeErr := content.WriteBlob(t.Context(), l.Store(), text, bytes.NewReader(data), d); writeErr != nil {
+			t.Fatal(writeErr)
 		}
 		return d
 	}
 	tag := func(name string, d ocispec.Descriptor) {
 		t.Helper()
-		if err := l.Tag(t.Context(), name, d); err != nil {
-			t.Fatal(err)
+		if tagErr := l.Tag(t.Context(), name, d); tagErr != nil {
+			t.Fatal(tagErr)
 		}
-		if _, err := l.Sweep(t.Context()); err != nil {
-			t.Fatal(err)
+		if _, sweepErr := l.Sweep(t.Context()); sweepErr != nil {
+			t.Fatal(sweepErr)
 		}
 	}
 	document := referrer.Attachment{Type: "application/spdx+json", Name: "sbom", Created: time.Unix(0, 0), Data: []byte("{}")}
-	one, two := add("one"), add("two")
+	one := add("one")
 	tag("production", one)
 	tag("debug", one)
 	for range 2 {
-		if err := l.Attach(t.Context(), one, []referrer.Attachment{document}); err != nil {
+		if err = l.Attach(t.Context(), one, []referrer.Attachment{document}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	two = add("two")
+	two := add("two")
 	tag("production", two)
 	list, err := l.Referrers(one.Digest)
 	if err != nil || len(list) != 1 {

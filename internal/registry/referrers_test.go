@@ -41,7 +41,8 @@ func TestAttach(t *testing.T) {
 				t.Fatal(err)
 			}
 			subject := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("image"), Size: 5}
-			if list, err := repo.Referrers(t.Context(), subject.Digest); err != nil || len(list) != 0 {
+			list, err := repo.Referrers(t.Context(), subject.Digest)
+			if err != nil || len(list) != 0 {
 				t.Errorf("before: %v, %v", list, err)
 			}
 			documents := []referrer.Attachment{
@@ -50,12 +51,12 @@ func TestAttach(t *testing.T) {
 			}
 			for range 2 {
 				for _, a := range documents {
-					if err := repo.Attach(t.Context(), subject, a); err != nil {
+					if err = repo.Attach(t.Context(), subject, a); err != nil {
 						t.Fatal(err)
 					}
 				}
 			}
-			list, err := repo.Referrers(t.Context(), subject.Digest)
+			list, err = repo.Referrers(t.Context(), subject.Digest)
 			if err != nil || len(list) != len(documents) {
 				t.Fatalf("%d of %d are listed: %v, %v", len(list), len(documents), list, err)
 			}

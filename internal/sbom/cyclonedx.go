@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -91,9 +92,9 @@ func size(bytes int64) string {
 // properties are keys and values, of which empty ones are left out.
 func properties(pairs ...string) *[]cyclonedx.Property {
 	var list []cyclonedx.Property
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			list = append(list, cyclonedx.Property{Name: pairs[i], Value: pairs[i+1]})
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			list = append(list, cyclonedx.Property{Name: pair[0], Value: pair[1]})
 		}
 	}
 	if list == nil {

@@ -163,9 +163,10 @@ func ofTree(remote, commit, subdirectory string) Component {
 func ofModel(m stages.Model) Component {
 	c := Component{Kind: Weights, Name: cmp.Or(m.Name, path.Base(m.Path)), Path: m.Path}
 	if m.Locked == nil {
-		var sums []string
-		for _, l := range m.Layers() {
-			sums = append(sums, l.DiffID.String())
+		layers := m.Layers()
+		sums := make([]string, len(layers))
+		for i, l := range layers {
+			sums[i] = l.DiffID.String()
 			for _, p := range l.Paths {
 				if !strings.HasSuffix(p, "/") {
 					c.Parts = append(c.Parts, Component{Kind: File, Name: path.Base(p), Path: p})
@@ -178,7 +179,7 @@ func ofModel(m stages.Model) Component {
 	l := m.Locked
 	c.Name, c.Version = l.Name(), cmp.Or(l.Commit, l.Digest)
 	for _, f := range l.Files {
-		at := path.Join(l.ModelRequest.Path, l.Target(f.Path))
+		at := path.Join(l.Path, l.Target(f.Path))
 		c.Parts = append(c.Parts, Component{Kind: File, Name: f.Path, Path: at, SHA256: f.SHA256, Size: f.Size, URL: f.URL})
 	}
 	if repository, _, ok := l.Repository(); ok {

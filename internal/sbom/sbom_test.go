@@ -104,7 +104,7 @@ func TestDocuments(t *testing.T) {
 		indented.WriteByte('\n')
 		path := filepath.Join("testdata", name)
 		if *update {
-			if err := os.WriteFile(path, indented.Bytes(), 0o644); err != nil { //nolint:gosec // a golden file
+			if err := os.WriteFile(path, indented.Bytes(), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -58,7 +58,7 @@ func TestRealAttachments(t *testing.T) {
 	u.Fails(t, 2, []string{`attachment "everything" is none of lock, sbom`}, dir, "--attach", "everything")
 
 	held := billed(t, u.Build(t, "inspect", "--document", "spdx", "dist/faceblend").Stdout)
-	for _, missing := range notIn(held, contents(t, u, dir)) {
+	for _, missing := range notIn(held, contents(t, u)) {
 		t.Errorf("the SBOM lacks %s", missing)
 	}
 }
@@ -87,7 +87,7 @@ func billed(t *testing.T, text string) map[string]bool {
 
 // contents are what the image itself says: the packages of dpkg's status, the distributions
 // that have a RECORD, and the files of models.
-func contents(t *testing.T, u *e2etest.User, dir string) (list []string) {
+func contents(t *testing.T, u *e2etest.User) (list []string) {
 	t.Helper()
 	l, image := u.Image(t, "production")
 	status := read(t, l, image, "var/lib/dpkg/status")
