@@ -76,7 +76,7 @@ func TestALongOutputIsKeptElsewhere(t *testing.T) {
 		var want strings.Builder
 		want.WriteString("build: error: x: compile: exit code: 2\nbuild: output of x: compile" + tt.title + "\n")
 		for n := tt.first; n <= tt.last; n++ {
-			want.WriteString(fmt.Sprintf("  │ line %d\n", n))
+			fmt.Fprintf(&want, "  │ line %d\n", n)
 		}
 		if diff := cmp.Diff(want.String(), errs.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
