@@ -38,7 +38,7 @@ func TestRealVerify(t *testing.T) {
 		t.Errorf("exit code %d, it says\n%s\n%s", r.Code, r.Stdout, e2etest.Tail(r.Stderr))
 	}
 	e2etest.Edit(t, filepath.Join(dir, "app", "run"), "first", "farst")
-	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "[app]\n", "[app]\nworkdir = \"/app\"\n")
+	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "[app]\n", "[app]\ncommand = [\"now\"]\n")
 	r := u.Run(t, "verify", "--json", "dist/faceblend", dir)
 	var v lamina.Verified
 	if err := json.Unmarshal([]byte(r.Stdout), &v); err != nil || r.Code != 3 || v.Equal() {
@@ -48,7 +48,7 @@ func TestRealVerify(t *testing.T) {
 	for _, d := range v.Differences {
 		got = append(got, d.String())
 	}
-	for _, part := range []string{": /app/run: content, from byte 16 on", `config.WorkingDir: "/" in the one, "/app" in the other`} {
+	for _, part := range []string{": /app/run: content, from byte 16 on", `config.Cmd: nothing in the one, ["now"] in the other`} {
 		if !slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, part) }) {
 			t.Errorf("it does not say %q: %q", part, got)
 		}
