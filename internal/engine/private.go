@@ -121,24 +121,25 @@ func (s state) end(ctx context.Context) error {
 	return err
 }
 
-func (s state) unfitDisk(ctx context.Context, c *client.Client, need Need) error {
-	bytes, err := atomicfile.Free(s.path(rootDir))
+// fitDisk says whether there is room for what a build needs. Where there is little, BuildKit
+// sweeps first what a step wrote that failed: it does so once a minute, or when it is asked.
+func (s state) fitDisk(ctx context.Context, c *client.Client, need Need) error {
+	free, err := atomicfile.Free(s.path(rootDir))
+	if err == nil && free < need.Bytes() {
+		if _, err = Prune(ctx, c, PruneOptions{KeepStorage: math.MaxInt64}, nil); err == nil {
+			free, err = atomicfile.Free(s.path(rootDir))
+		}
+	}
 	if err != nil {
 		return err
 	}
-	return report{free: bytes}.unfitDisk(s.missing(ctx, c, need, bytes))
+	return report{free: free}.unfitDisk(s.missing(ctx, c, need, free))
 }
 
 func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
 	e, r, err := connect(ctx, Private, address{url: s.address()}, o.Need)
 	if err == nil {
-		full := s.unfitDisk(ctx, e.client, o.Need)
-		if full != nil {
-			// What a step wrote that failed, BuildKit sweeps once a minute, or when it is asked.
-			_, err = Prune(ctx, e.client, PruneOptions{KeepStorage: math.MaxInt64}, nil)
-			full = s.unfitDisk(ctx, e.client, o.Need)
-		}
-		if err = errors.Join(err, full); err != nil {
+		if err = s.fitDisk(ctx, e.client, o.Need); err != nil {
 			_ = e.client.Close() // given up; err says why
 		}
 	}
