@@ -14,7 +14,7 @@ import (
 // forOnce are the flags of a build that say nothing of the image: where it goes, and how this
 // once it is made.
 var forOnce = []string{
-	"output", "tag", "push", "load", "quiet", "metadata-file", "iidfile", "cache-from", "cache-to",
+	"output", "tag", "push", "load", "quiet", "attach", "metadata-file", "iidfile", "cache-from", "cache-to",
 	"relock", "no-cache", "check-reproducible", "print", "progress",
 }
 
@@ -41,10 +41,14 @@ func again(f *pflag.FlagSet, args []string) []string {
 	return words
 }
 
-// called is how a program was called. What "go run" calls is gone when it has ended.
+// goRuns is where "go run" has a program: in a directory that is gone when it has ended, or
+// in Go's build cache, which calls it by a hash.
+var goRuns = regexp.MustCompile(`go-build.*/exe/[^/]+$|/[0-9a-f]{2}/[0-9a-f]{64}-d/[^/]+$`)
+
+// called is how a program was called.
 func called(program string) []string {
 	info, ok := debug.ReadBuildInfo()
-	if ok && strings.Contains(program, "go-build") && filepath.Base(filepath.Dir(program)) == "exe" {
+	if ok && goRuns.MatchString(filepath.ToSlash(program)) {
 		return []string{"go", "run", info.Path}
 	}
 	return []string{program}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,7 +14,7 @@ func TestAgain(t *testing.T) {
 	given := []string{
 		"--variant", "debug", "--insecure-registry", "--addr=tcp://a:1", "--addr", "tcp://b:1", "--python-index=https://user:word@index.example/simple",
 		"-o", "type=oci", "-t", "a:1", "--push", "--no-cache", "--cache-to", "type=s3,secret_access_key=word", "--progress=plain",
-		"--load", "-q", "--label", "a=b", "--annotation=c=d", "--annotation=manifest-descriptor:e=f",
+		"--load", "-q", "--attach=lock", "--label", "a=b", "--annotation=c=d", "--annotation=manifest-descriptor:e=f",
 	}
 	if err := c.ParseFlags(append(given, "it's mine")); err != nil {
 		t.Fatal(err)
@@ -27,7 +28,7 @@ func TestAgain(t *testing.T) {
 			t.Errorf("there is no flag --%s", name)
 		}
 	}
-	for program, want := range map[string]string{"./build": "./build", "/t/go-build1/b001/exe/build": "go"} {
+	for program, want := range map[string]string{"./build": "./build", "/t/go-build1/b001/exe/build": "go", "/home/u/go/d5/" + strings.Repeat("d5", 32) + "-d/build": "go"} {
 		if got := called(program)[0]; got != want {
 			t.Errorf("%s is called by %s", program, got)
 		}
