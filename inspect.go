@@ -137,9 +137,10 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return imageSource{}, failure.New(failure.Usage, fmt.Errorf("%q is no OCI layout", dir))
 	}
+	noFolder := fmt.Sprintf("there is no directory %q, so it is taken for an image of a registry", name)
 	r, err := registry.Open(ctx, name, h.reading(false))
 	if err != nil {
-		return imageSource{}, err
+		return imageSource{}, failure.WithHint(err, noFolder)
 	}
 	source := imageSource{
 		referrers: r.Referrers, document: r.Document, close: func() error { return nil },
@@ -147,7 +148,7 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 	}
 	source.image, err = publishedImage(ctx, r, referenceOf(name))
 	if errors.Is(err, registry.ErrNotFound) {
-		err = failure.New(failure.Usage, errors.New("there is no such image"))
+		err = failure.WithHint(failure.New(failure.Usage, errors.New("there is no such image")), noFolder)
 	}
 	if err != nil {
 		return source, fmt.Errorf("reading image %q: %w", name, err)
