@@ -1,6 +1,7 @@
 # Installs the packages in /.lamina/debs. $1: the app's user, as name or name:uid,
 # or nothing.
 set -eu
+exec 2>&1 # by one pipe, so that what is said last comes last
 lamina=/.lamina
 user=$1
 
