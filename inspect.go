@@ -14,7 +14,6 @@ import (
 
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/platforms"
-	"github.com/distribution/reference"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -23,6 +22,7 @@ import (
 	"lamina.build/internal/layout"
 	"lamina.build/internal/registry"
 	"lamina.build/lock"
+	"lamina.build/output"
 )
 
 // Inspected is an image as its registry or layout describes it. No layer is read for it.
@@ -70,7 +70,7 @@ func Inspect(ctx context.Context, name string, o Options) (image Inspected, err 
 	if err != nil {
 		return image, err
 	}
-	source, err := h.imageSource(ctx, name)
+	source, err := h.imageSource(h.reach(ctx), name)
 	if err != nil {
 		return image, err
 	}
@@ -176,17 +176,11 @@ func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
 
 // referenceOf is the digest or the tag of a name.
 func referenceOf(name string) string {
-	named, err := reference.ParseNormalizedNamed(name)
-	if err != nil {
-		return name
+	if _, digested, ok := strings.Cut(name, "@"); ok {
+		return digested
 	}
-	if digested, ok := named.(reference.Digested); ok {
-		return digested.Digest().String()
-	}
-	if tagged, ok := reference.TagNameOnly(named).(reference.Tagged); ok {
-		return tagged.Tag()
-	}
-	return name
+	_, tag := output.SplitName(name)
+	return tag
 }
 
 // publishedImage reads an image of a registry, of an index the first one that is none of

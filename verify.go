@@ -8,9 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
+	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/imagediff"
 	"lamina.build/internal/layout"
@@ -59,6 +62,7 @@ func (d ImageDifference) String() string { return imagediff.Difference(d).String
 // the lock is an error of the kind [Findings].
 func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOptions) (v Verified, err error) {
 	defer func() { err = explain(ctx, err) }()
+	ctx = p.reach(ctx)
 	source, err := p.imageSource(ctx, name)
 	if err != nil {
 		return v, err
@@ -72,16 +76,23 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 		return v, failure.WithHint(err, "an image that is pushed with --attach lock can be verified")
 	}
 	v.Variant = cmp.Or(o.Variant, v.Image.annotation(VariantAnnotation), Production)
-	dir, err := os.MkdirTemp(p.cacheDir, "verify-")
-	if err != nil {
-		return v, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	dir := filepath.Join(p.cacheDir, "verify")
 	fresh, err := p.apart(filepath.Join(dir, "engine"))
 	if err != nil {
 		return v, err
 	}
-	defer func() { err = errors.Join(err, fresh.Close()) }()
+	// One at a time has the place: what a killed run has left there goes with the next one.
+	if err = os.MkdirAll(p.cacheDir, 0o700); err != nil {
+		return v, errors.Join(err, fresh.Close())
+	}
+	held, err := atomicfile.Exclusive(ctx, dir+".lock")
+	if err != nil {
+		return v, errors.Join(err, fresh.Close())
+	}
+	defer func() { err = errors.Join(err, fresh.Close(), fresh.clear(dir), held.Close()) }()
+	if err = fresh.clear(dir); err != nil {
+		return v, err
+	}
 	b := Build{
 		Variant: v.Variant, Lock: &l, Labels: o.Labels, Smoke: stages.SmokeOff, NoCache: fresh.stateDir == "",
 		Outputs: []output.Output{{Type: output.OCI, Dest: filepath.Join(dir, "image"), Compression: v.Image.compression()}},
@@ -121,6 +132,22 @@ func (p *Project) apart(stateDir string) (*Project, error) {
 	}
 	root, err := p.root.OpenRoot(".")
 	return &Project{host: h, dir: p.dir, root: root, file: p.file, wishes: p.wishes}, err
+}
+
+// endPatience is how long an engine may take to end.
+const endPatience = time.Minute
+
+// clear ends the engine that has its state in a directory, and removes that.
+func (h *host) clear(dir string) error {
+	if _, err := os.Stat(h.stateDir); err == nil && h.stateDir != "" {
+		// Nothing may be mounted there any more, also where the build was interrupted.
+		ctx, cancel := context.WithTimeout(context.Background(), endPatience)
+		defer cancel()
+		if _, err = engine.Stop(ctx, h.engineOptions(engine.Need{}), true); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(dir)
 }
 
 // annotation is what the attachments say under a key, "" where they don't agree.

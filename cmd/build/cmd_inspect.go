@@ -15,7 +15,7 @@ import (
 
 func (a *app) inspectCommand() *cobra.Command {
 	var options lamina.Options
-	var document string
+	document := &choice{"", []string{"lock", "spdx", "cyclonedx"}}
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "inspect IMAGE [flags]",
@@ -41,8 +41,8 @@ $ build inspect --document spdx dist/faceblend | less`,
 			switch {
 			case err != nil:
 				return err
-			case document != "":
-				return a.printDocument(image, document)
+			case document.value != "":
+				return a.printDocument(image, document.value)
 			case asJSON:
 				return a.ui.resultJSON(image)
 			}
@@ -50,7 +50,7 @@ $ build inspect --document spdx dist/faceblend | less`,
 		},
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.StringVar(&document, "document", "", "print an attached document, `WHICH` is lock, spdx or cyclonedx, as it is")
+		f.Var(document, "document", "print an attached document as it is")
 		f.BoolVar(&asJSON, "json", false, "print it as JSON")
 		f.BoolVar(&options.Insecure, "insecure-registry", false, "reach the registry by plain HTTP, or where nobody signed its certificate")
 	})
@@ -58,13 +58,8 @@ $ build inspect --document spdx dist/faceblend | less`,
 }
 
 func (a *app) printDocument(image lamina.Inspected, which string) error {
-	media, ok := map[string]string{
-		"lock": lamina.LockType(), "spdx": lamina.SPDXType, "cyclonedx": lamina.CycloneDXType,
-	}[which]
-	if !ok {
-		return failure.New(failure.Usage, fmt.Errorf("flag --document: %q is none of lock, spdx, cyclonedx", which))
-	}
-	data, ok := image.Document(media)
+	media := map[string]string{"lock": lamina.LockType(), "spdx": lamina.SPDXType, "cyclonedx": lamina.CycloneDXType}
+	data, ok := image.Document(media[which])
 	if !ok {
 		return failure.WithHint(failure.New(failure.Findings, fmt.Errorf("%s has no %s attached", image.Name, which)),
 			"\"build --attach lock,sbom\" attaches them")

@@ -150,7 +150,8 @@ func compareConfigs(want, got dockerspec.DockerOCIImage) []Difference {
 	return list
 }
 
-func union(a, b map[string]any) map[string]any {
+// union is what either has.
+func union[V any](a, b map[string]V) map[string]V {
 	all := maps.Clone(a)
 	maps.Copy(all, b)
 	return all

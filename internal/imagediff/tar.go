@@ -37,7 +37,7 @@ func compareTars(ctx context.Context, want, got side) ([]Difference, error) {
 	}
 	var list []Difference
 	changed := map[string]int{} // index in list
-	for _, name := range slices.Sorted(maps.Keys(unionEntries(a, b))) {
+	for _, name := range slices.Sorted(maps.Keys(union(a, b))) {
 		was, inA := a[name]
 		is, inB := b[name]
 		what := ""
@@ -65,12 +65,6 @@ func compareTars(ctx context.Context, want, got side) ([]Difference, error) {
 		}, changed)
 	}
 	return list, err
-}
-
-func unionEntries(a, b map[string]entry) map[string]entry {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
-	return all
 }
 
 // changes are what a path has become, "" where nothing.

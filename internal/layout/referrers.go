@@ -66,7 +66,7 @@ func (l *Layout) Referrers(subject digest.Digest) ([]ocispec.Descriptor, error) 
 
 // Document reads the document of an artifact that [Layout.Referrers] lists.
 func (l *Layout) Document(ctx context.Context, artifact ocispec.Descriptor) ([]byte, error) {
-	manifest, err := l.read(ctx, artifact)
+	manifest, err := readSmall(ctx, l.store, artifact)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (l *Layout) Document(ctx context.Context, artifact ocispec.Descriptor) ([]b
 	if err != nil {
 		return nil, err
 	}
-	return l.read(ctx, blob)
+	return readSmall(ctx, l.store, blob)
 }
 
 // Blob opens a blob.
@@ -87,21 +87,6 @@ func (l *Layout) Blob(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser,
 		io.Reader
 		io.Closer
 	}{content.NewReader(r), r}, nil
-}
-
-// read reads a blob that is small and right.
-func (l *Layout) read(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
-	if d.Size > maxManifest {
-		return nil, fmt.Errorf("reading %s: %d bytes are too many", d.Digest, d.Size)
-	}
-	data, err := content.ReadBlob(ctx, l.store, d)
-	if err == nil && digest.FromBytes(data) != d.Digest {
-		err = fmt.Errorf("the content has digest %s", digest.FromBytes(data))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", d.Digest, err)
-	}
-	return data, nil
 }
 
 // withoutOrphans leaves out what refers to an image that has no tag any more.

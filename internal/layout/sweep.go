@@ -103,17 +103,25 @@ func children(
 // artifact is a manifest without layers that some registries keep.
 const artifact = "application/vnd.oci.artifact.manifest.v1+json"
 
-// readJSON reads a blob that is small and right.
-func readJSON(ctx context.Context, p content.Provider, d ocispec.Descriptor, into any) error {
+// readSmall reads a blob that is small and right.
+func readSmall(ctx context.Context, p content.Provider, d ocispec.Descriptor) ([]byte, error) {
 	if d.Size > maxManifest {
-		return fmt.Errorf("reading %s: %d bytes are too many for a manifest", d.Digest, d.Size)
+		return nil, fmt.Errorf("reading %s: %d bytes are too many for a manifest", d.Digest, d.Size)
 	}
 	data, err := content.ReadBlob(ctx, p, d)
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", d.Digest, err)
+		return nil, fmt.Errorf("reading %s: %w", d.Digest, err)
 	}
 	if got := digest.FromBytes(data); got != d.Digest {
-		return fmt.Errorf("reading %s: the content has digest %s", d.Digest, got)
+		return nil, fmt.Errorf("reading %s: the content has digest %s", d.Digest, got)
+	}
+	return data, nil
+}
+
+func readJSON(ctx context.Context, p content.Provider, d ocispec.Descriptor, into any) error {
+	data, err := readSmall(ctx, p, d)
+	if err != nil {
+		return err
 	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return fmt.Errorf("reading %s: %w", d.Digest, err)

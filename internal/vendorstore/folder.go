@@ -130,14 +130,7 @@ func (f folder) where(d digest.Digest) string {
 func (f folder) trusted() bool { return false }
 
 func (f folder) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
-	r, err := f.layout.Store().ReaderAt(ctx, ocispec.Descriptor{Digest: d})
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{io.NewSectionReader(r, 0, r.Size()), r}, nil
+	return f.layout.Blob(ctx, ocispec.Descriptor{Digest: d})
 }
 
 func (f folder) Identifier(d digest.Digest) string { return llb.Vendored(d) }

@@ -34,8 +34,15 @@ func TestRealVerify(t *testing.T) {
 	}
 	u.Build(t, dir, "--attach", "lock")
 	want := u.Digest(t)
+	left := filepath.Join(u.Cache, "lamina", "verify")
+	if err := os.MkdirAll(filepath.Join(left, "image", "of", "a", "killed", "run"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if r := u.Run(t, "verify", "dist/faceblend", dir); r.Code != 0 || !strings.Contains(r.Stdout, "the same, built anew") || !strings.Contains(r.Stdout, want.String()) {
 		t.Errorf("exit code %d, it says\n%s\n%s", r.Code, r.Stdout, e2etest.Tail(r.Stderr))
+	}
+	if _, err := os.Stat(left); err == nil {
+		t.Errorf("%s is left", left)
 	}
 	e2etest.Edit(t, filepath.Join(dir, "app", "run"), "first", "farst")
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "[app]\n", "[app]\ncommand = [\"now\"]\n")
