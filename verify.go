@@ -89,8 +89,8 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 	if err != nil {
 		return v, errors.Join(err, fresh.Close())
 	}
-	defer func() { err = errors.Join(err, fresh.Close(), fresh.clear(dir), held.Close()) }()
-	if err = fresh.clear(dir); err != nil {
+	defer func() { err = errors.Join(err, fresh.Close(), fresh.clear(ctx, dir), held.Close()) }()
+	if err = fresh.clear(ctx, dir); err != nil {
 		return v, err
 	}
 	b := Build{
@@ -138,10 +138,10 @@ func (p *Project) apart(stateDir string) (*Project, error) {
 const endPatience = time.Minute
 
 // clear ends the engine that has its state in a directory, and removes that.
-func (h *host) clear(dir string) error {
+func (h *host) clear(ctx context.Context, dir string) error {
 	if _, err := os.Stat(h.stateDir); err == nil && h.stateDir != "" {
 		// Nothing may be mounted there any more, also where the build was interrupted.
-		ctx, cancel := context.WithTimeout(context.Background(), endPatience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endPatience)
 		defer cancel()
 		if _, err = engine.Stop(ctx, h.engineOptions(engine.Need{}), true); err != nil {
 			return err
