@@ -141,9 +141,9 @@ const endPatience = time.Minute
 func (h *host) clear(ctx context.Context, dir string) error {
 	if _, err := os.Stat(h.stateDir); err == nil && h.stateDir != "" {
 		// Nothing may be mounted there any more, also where the build was interrupted.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endPatience)
+		waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), endPatience)
 		defer cancel()
-		if _, err = engine.Stop(ctx, h.engineOptions(engine.Need{}), true); err != nil {
+		if _, err = engine.Stop(waiting, h.engineOptions(engine.Need{}), true); err != nil {
 			return err
 		}
 	}
