@@ -49,6 +49,7 @@ func TestCanonicalLines(t *testing.T) {
 		{"x @ git+https://h/x.git@v1.0#egg=y", "x @ git+https://h/x.git@v1.0"},
 		{"git+https://h/x.git@0123abc", "git+https://h/x.git@0123abc"},
 		{git + "#egg=x", "x @ " + git},
+		{git + "#egg=x#egg=x&egg=y", "x @ " + git},
 		{"git+http://127.0.0.1:80/x#subdirectory=a&egg=x", "x @ git+http://127.0.0.1:80/x#subdirectory=a"},
 		{git + "#egg=x&subdirectory=a", "x @ " + git + "#subdirectory=a"},
 		{"X[y] @ " + git + " ; os_name=='a'", "X[y] @ " + git + ` ; os_name=='a'`},

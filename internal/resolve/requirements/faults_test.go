@@ -18,6 +18,7 @@ func TestFaults(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"torch 2.6", `"torch 2.6"` + notOne},
 		{"torch,>=2", `"torch,>=2"` + notOne},
+		{"torch;#", `"#" is not a marker`},
 		{"torch ^2.6", `"torch ^2.6"` + notOne},
 		{"torch-", `"torch-"` + notOne},
 		{"_torch", `"_torch"` + notOne},

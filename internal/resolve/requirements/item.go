@@ -59,6 +59,9 @@ func (r *reader) requirement(l line, text string) (req Requirement, err error) {
 	if req.Marker = strings.Join(strings.Fields(marker), " "); req.Marker != "" {
 		req.Line += " ; " + req.Marker
 	}
+	if strings.HasPrefix(req.Marker, "#") && err == nil { // a comment, as soon as a space stands before it
+		err = fmt.Errorf("%s is not a marker", quote(req.Marker))
+	}
 	return req, err
 }
 
@@ -69,7 +72,7 @@ func tidy(s string) string {
 
 // direct reads a URL or path, which a name and extras may stand before.
 func (r *reader) direct(l line, name, extras, place string) (req Requirement, err error) {
-	if m := egg.FindStringSubmatch(place); m != nil {
+	for m := egg.FindStringSubmatch(place); m != nil; m = egg.FindStringSubmatch(place) {
 		place = strings.TrimRight(strings.Replace(place, m[0], m[1], 1), "#&")
 		if name == "" {
 			name, extras = m[2], m[3]
