@@ -131,7 +131,7 @@ func (c *call) forward(address, server string) string {
 // pushExitCodes pushes to registries that want something else. None may tell where an
 // upload is.
 func (c *call) pushExitCodes() (rows []row) {
-	const uploads, blobs = "POST /v2/app/blobs/uploads/**", "PUT /v2/app/blobs/**"
+	const uploads, blobs = "POST /v2/app/**", "PUT /v2/app/blobs/**"
 	failing := func(pattern string, f testworld.Fault) string {
 		r := testworld.NewRegistry(c, testworld.RegistryOptions{})
 		r.Fail(pattern, f)

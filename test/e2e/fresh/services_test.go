@@ -111,7 +111,7 @@ func bucketOfVersity(t *testing.T) (cache string, env []string) {
 	if err := os.MkdirAll(filepath.Join(dir, "caches"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	serve(t, "", []string{"ROOT_ACCESS_KEY=somebody", "ROOT_SECRET_KEY=x"}, program, "--port", address, "posix", "--nometa", dir)
+	serve(t, "", []string{"ROOT_ACCESS_KEY=somebody", "ROOT_SECRET_KEY=x"}, program, "--port", address, "posix", "--sidecar", t.TempDir(), dir)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := net.Dial("tcp", address) //nolint:noctx // at once or not at all
 		if err == nil {
