@@ -26,7 +26,7 @@ func says(status int, code, message, detail string) testworld.Fault {
 }
 
 // secret is what entitles to go on with an upload.
-var secret = regexp.MustCompile(`/uploads/[^:\s]|_state`)
+var secret = regexp.MustCompile(`/uploads/[^:\s"]|_state`)
 
 // What a registry dislikes about a push is told in its own words, with what helps and the
 // exit code that it deserves; what is passing is waited out.
