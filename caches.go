@@ -1,6 +1,7 @@
 package lamina
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -68,20 +69,27 @@ func (j job) exportCaches(ctx context.Context, e *engine.Engine, made solved) (f
 	return faults, err
 }
 
-// watchCaches tells of caches that hold nothing, which an engine passes over.
-func (j job) watchCaches(show func(context.Context, chan *client.SolveStatus) error) func(context.Context, chan *client.SolveStatus) error {
-	if len(j.Cache.Imports) == 0 {
-		return show
-	}
+// heard shows what an engine tells without where uploads are, and tells of caches that hold
+// nothing, which an engine passes over.
+func (j job) heard(show func(context.Context, chan *client.SolveStatus) error) func(context.Context, chan *client.SolveStatus) error {
+	const uploads = "/blobs/uploads/"
 	return func(ctx context.Context, steps chan *client.SolveStatus) error {
 		told, shown := map[string]bool{}, make(chan *client.SolveStatus)
 		go func() {
 			defer close(shown)
 			for s := range steps {
 				for _, v := range s.Vertexes {
+					if strings.Contains(v.Error, uploads) {
+						v.Error = registry.WithoutUploads(v.Error)
+					}
 					if from, ok := strings.CutPrefix(v.Name, "importing cache manifest from "); ok && v.Error != "" && !told[from] {
 						told[from] = true
 						j.note("warning: nothing comes from the cache %s: %s", from, registry.ExplainEngine(errors.New(v.Error)))
+					}
+				}
+				for _, l := range s.Logs {
+					if bytes.Contains(l.Data, []byte(uploads)) {
+						l.Data = []byte(registry.WithoutUploads(string(l.Data)))
 					}
 				}
 				shown <- s

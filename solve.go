@@ -229,7 +229,7 @@ func (j job) sources() readback.Sources {
 }
 
 func (j job) run(ctx context.Context, e *engine.Engine, r solve.Request) (result solve.Result, err error) {
-	r.Progress = j.watchCaches(j.watch(j.work()))
+	r.Progress = j.heard(j.watch(j.work()))
 	result, err = solve.Run(ctx, e.Client(), r)
 	return result, e.Explain(ctx, err)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ func clients() []aCase {
 	return []aCase{
 		{"clients/01-cache-twin-digest", "one digest in all four builds", (*call).cacheTwinDigest},
 		{"clients/09-insecure-reach", "exit 0", (*call).insecureReach},
+		{"clients/10-push-exit-codes", "", (*call).pushExitCodes},
 		{"clients/11-local-caps", "ping has cap_net_raw", (*call).localCaps},
 		{"clients/13-archive-bytes", "the same bytes each time", (*call).archiveBytes},
 	}
@@ -124,6 +126,47 @@ func (c *call) forward(address, server string) string {
 		}
 	}()
 	return l.Addr().String()
+}
+
+// pushExitCodes pushes to registries that want something else. None may tell where an
+// upload is.
+func (c *call) pushExitCodes() (rows []row) {
+	const uploads, blobs = "POST /v2/app/**", "PUT /v2/app/blobs/**"
+	failing := func(pattern string, f testworld.Fault) string {
+		r := testworld.NewRegistry(c, testworld.RegistryOptions{})
+		r.Fail(pattern, f)
+		return r.Host
+	}
+	unsigned, _ := testworld.ServeTLS(c, c.ownAddress()+":0", http.NotFoundHandler())
+	project := c.faceblend()
+	for _, r := range []struct {
+		what, host string
+		code       int
+	}{
+		{"401", testworld.NewRegistry(c, testworld.RegistryOptions{User: "me", Password: "x"}).Host, 2},
+		{"403", failing(uploads, testworld.Status(http.StatusForbidden, testworld.Always)), 2},
+		{"413", failing(blobs, testworld.LimitBody(http.StatusRequestEntityTooLarge, 1000, testworld.Always)), 1},
+		{"x509", strings.TrimPrefix(unsigned, "https://"), 2},
+		{"refused", "127.0.0.1:" + c.freePort(), 75},
+		{"DNS", "registry.invalid", 75},
+		{"503", failing(blobs, testworld.Status(http.StatusServiceUnavailable, testworld.Always)), 75},
+		{"cut", failing(blobs, testworld.CutUpload(1000, false, testworld.Always)), 75},
+		{"cut once", failing(blobs, testworld.CutUpload(1000, false, 1)), 0},
+	} {
+		args := []string{"-t", r.host + "/app:1", "--push", "--smoke", "off"}
+		if r.what != "x509" {
+			args = append(args, "--insecure-registry")
+		}
+		o := c.build(project, args...)
+		hint, told := strings.Contains(o.stderr, "hint: "), strings.Contains(o.stderr, "_state=")
+		right := row{what: r.what, right: fmt.Sprintf("exit %d, a hint, no upload's address", r.code), seen: fmt.Sprintf("exit %d, hint: %t, address: %t", o.code, hint, told)}
+		if r.code == 0 {
+			right.right, hint = "exit 0", true
+		}
+		right.ok = o.code == r.code && hint && !told
+		rows = append(rows, right)
+	}
+	return rows
 }
 
 func (c *call) localCaps() []row {

@@ -40,8 +40,12 @@ var (
 // engineError is one of an engine about a registry, without addresses that are secret.
 type engineError struct{ error }
 
-func (e *engineError) Error() string {
-	return engineAddress.ReplaceAllStringFunc(e.error.Error(), func(found string) string {
+func (e *engineError) Error() string { return WithoutUploads(e.error.Error()) }
+
+// WithoutUploads is what an engine says of registries, without what entitles to go on with
+// an upload.
+func WithoutUploads(said string) string {
+	return engineAddress.ReplaceAllStringFunc(said, func(found string) string {
 		text := strings.TrimRight(found, ":,;")
 		return withoutUpload(text) + found[len(text):]
 	})

@@ -118,7 +118,8 @@ func sourceOf(def *bkllb.Definition, id digest.Digest) *pb.SourceOp {
 // unreachable finds that a host did not answer. The engine tells of registries, caches
 // and repositories in text alone.
 var unreachable = regexp.MustCompile(
-	`connection refused|connection reset by peer|no such host|i/o timeout|TLS handshake timeout|[Nn]etwork is unreachable|[Cc]ould not resolve host|server misbehaving|50[234] (Bad Gateway|Service Unavailable|Gateway Time)`,
+	`connection refused|connection reset by peer|no such host|i/o timeout|TLS handshake timeout|[Nn]etwork is unreachable|[Cc]ould not resolve host|server misbehaving|50[234] (Bad Gateway|Service Unavailable|Gateway Time)` +
+		"|(?:Get|Head|Patch|Post|Put) \"https?://.*(?:broken pipe|use of closed network connection|\\bEOF\\b)",
 )
 
 // unsecured is what the engine says of a registry that speaks plain HTTP, or whose

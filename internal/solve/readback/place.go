@@ -100,9 +100,9 @@ func (s Sources) open(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser,
 		r, err := store.ReaderAt(ctx, d)
 		if err == nil {
 			return struct {
-				io.Reader
+				io.ReadSeeker
 				io.Closer
-			}{content.NewReader(r), r}, nil
+			}{io.NewSectionReader(r, 0, r.Size()), r}, nil
 		}
 		if !errdefs.IsNotFound(err) {
 			return nil, err
@@ -125,11 +125,32 @@ func (s Sources) open(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser,
 // noted is the size from which on somebody who waits is told of a layer, in bytes.
 const noted = 1 << 30
 
-// with lets use have the content of a layer.
-func (s Sources) with(ctx context.Context, d ocispec.Descriptor, use func(io.Reader) error) error {
+func (s Sources) tell(d ocispec.Descriptor) {
 	if d.Size >= noted {
 		s.Note("copying a layer of %s into the image", humanize.Size(d.Size))
 	}
+}
+
+// openAt opens a layer at an offset.
+func (s Sources) openAt(ctx context.Context, d ocispec.Descriptor, from int64) (io.ReadCloser, error) {
+	r, err := s.open(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if seeker, ok := r.(io.Seeker); ok {
+		_, err = seeker.Seek(from, io.SeekStart)
+	} else {
+		_, err = io.CopyN(io.Discard, r, from)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// with lets use have the content of a layer.
+func (s Sources) with(ctx context.Context, d ocispec.Descriptor, use func(io.Reader) error) error {
+	s.tell(d)
 	r, err := s.open(ctx, d)
 	if err != nil {
 		return err
@@ -241,9 +262,8 @@ func (p registryPlace) add(ctx context.Context, layers []ocispec.Descriptor, fro
 		if ok || err != nil {
 			return err
 		}
-		return p.Retry().Try(ctx, func() error {
-			return from.with(ctx, d, func(r io.Reader) error { return p.Whole(ctx, d.Digest, d.Size, r) })
-		})
+		from.tell(d)
+		return p.Put(ctx, d.Digest, d.Size, func(at int64) (io.ReadCloser, error) { return from.openAt(ctx, d, at) })
 	})
 }
 

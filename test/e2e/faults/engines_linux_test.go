@@ -17,36 +17,44 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// Two engines on machines of their own know their clients by certificates. One loses its
+// Engines on machines of their own know their clients by certificates. One loses its
 // power in the middle of a build, and the other one does it: the same image, with what the
-// client had packed and the lock found already.
+// client had packed and the lock found already. A third one shows what that costs.
 func TestRealBuildGoesOnOnAnotherEngine(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "engines" {
-		t.Skip("LAMINA_REAL=engines builds examples/faceblend on two engines that have nothing")
+		t.Skip("LAMINA_REAL=engines builds examples/faceblend on engines that have nothing")
 	}
 	u, dir := e2etest.NewUser(t), small(t)
-	u.Build(t, dir, "--smoke", "off", "--progress", "quiet")
-	want := u.Digest(t)
-
 	ca := testworld.NewAuthority(t)
 	own, ownKey := ca.Certify(t, false)
-	engines := make([]*enginetest.Remote, 2)
+	engines := make([]*enginetest.Remote, 3)
 	for i := range engines {
 		host, there, within := machine(t, i)
 		cert, key := ca.Certify(t, false, there)
 		engines[i] = enginetest.StartRemote(t, there+":1234", within, []string{"HTTP_PROXY=" + proxy(t, host), "HTTPS_PROXY=" + proxy(t, host)},
 			"--tlscert", cert, "--tlskey", key, "--tlscacert", ca.File)
 	}
-	there := *u
-	there.Dir, there.Addr = t.TempDir(), ""
-	args := []string{dir, "--addr", engines[0].Addr, "--addr", engines[1].Addr, "--tlscacert", ca.File, "--tlscert", own, "--tlskey", ownKey, "--smoke", "off", "--progress", "plain"}
+	tls := []string{dir, "--tlscacert", ca.File, "--tlscert", own, "--tlskey", ownKey, "--smoke", "off", "--progress", "plain"}
+	alone := *u
+	alone.Addr = ""
 	start := time.Now()
+	alone.Build(t, append(tls, "--addr", engines[2].Addr)...)
+	undisturbed, want := time.Since(start), alone.Digest(t)
+	engines[2].Kill()
+
+	there := alone
+	there.Dir = t.TempDir()
+	args := append(tls, "--addr", engines[0].Addr, "--addr", engines[1].Addr)
+	start = time.Now()
 	run := there.Start(t, args...)
 	run.Until("runtime: install")
 	killed := time.Since(start)
 	engines[0].Kill()
+	run.Until("building on at ")
+	noticed := time.Since(start)
 	run.Ends(0)
-	t.Logf("killed after %s, done after %s", killed.Round(time.Second), time.Since(start).Round(time.Second))
+	took := time.Since(start)
+	t.Logf("undisturbed %.1f s; killed after %.1f s, noticed after %.1f s, done after %.1f s: %.2f times as long", undisturbed.Seconds(), killed.Seconds(), noticed.Seconds(), took.Seconds(), took.Seconds()/undisturbed.Seconds())
 	if said := run.Said(); !strings.Contains(said, "building on at "+engines[1].Addr) {
 		t.Errorf("it does not say that another engine goes on:\n%s", e2etest.Tail(said))
 	}

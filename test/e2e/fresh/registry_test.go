@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/crane"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -115,8 +116,9 @@ func TestRealCacheIsInProportion(t *testing.T) {
 	}
 	r.reset()
 	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
+	start := time.Now()
 	built := there.Build(t, dir, "-t", r.host+"/faceblend:2", "--push", "--insecure-registry", "--cache-from", "type=registry,ref="+cache, "--progress", "plain")
-	t.Logf("a fresh engine moved %d bytes from the registry", r.out.Load())
+	t.Logf("a fresh engine moved %d bytes from the registry, in %.1f s", r.out.Load(), time.Since(start).Seconds())
 	names := map[string]string{} // of steps by their numbers
 	for line := range strings.Lines(built.Stderr) {
 		id, rest, _ := strings.Cut(strings.TrimSpace(line), " [")

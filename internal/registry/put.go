@@ -1,0 +1,93 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/failure"
+)
+
+const (
+	chunkSize = 8 << 20 // bytes that [Repository.Put] sends at once
+	uploads   = 3       // that it begins where the registry loses one or has other bytes
+	stuck     = 10      // how often a registry may want bytes again without getting any further
+)
+
+// Put uploads a blob whose digest is known. It goes on where it breaks off: what the
+// registry has by then is not sent again, unless it takes no chunks. open opens the blob
+// at an offset.
+func (r *Repository) Put(ctx context.Context, d digest.Digest, size int64, open func(from int64) (io.ReadCloser, error)) error {
+	err := ErrNoChunks
+	if size > chunkSize {
+		for range uploads {
+			err = r.putChunks(ctx, d, size, open)
+			if !errors.Is(err, ErrForgotten) && !errors.Is(err, ErrCorrupt) {
+				break
+			}
+		}
+	}
+	if !errors.Is(err, ErrNoChunks) {
+		return err
+	}
+	return r.Retry().Try(ctx, func() error {
+		body, err := open(0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(r.Whole(ctx, d, size, body), body.Close())
+	})
+}
+
+func (r *Repository) putChunks(ctx context.Context, d digest.Digest, size int64, open func(from int64) (io.ReadCloser, error)) error {
+	u, err := r.Start(ctx)
+	if err != nil {
+		return err
+	}
+	if err = ErrNoChunks; u.min <= chunkSize {
+		err = u.sendAll(ctx, size, open)
+	}
+	if err != nil {
+		u.Cancel(context.WithoutCancel(ctx))
+		return err
+	}
+	return u.Commit(ctx, d)
+}
+
+// sendAll sends what the registry doesn't have, as often as it wants other bytes next.
+func (u *Upload) sendAll(ctx context.Context, size int64, open func(from int64) (io.ReadCloser, error)) error {
+	chunk, furthest, tries := make([]byte, min(chunkSize, size)), int64(0), 0
+	for u.offset < size {
+		body, err := open(u.offset)
+		if err != nil {
+			return err
+		}
+		err = errors.Join(u.sendFrom(ctx, body, size, chunk), body.Close())
+		if _, moved := errors.AsType[*OffsetError](err); err != nil && !moved {
+			return err
+		}
+		if tries++; u.offset > furthest {
+			furthest, tries = u.offset, 0
+		}
+		if tries >= stuck {
+			return failure.New(failure.Transient, fmt.Errorf("given up after %d attempts: %w", tries, err))
+		}
+	}
+	return nil
+}
+
+func (u *Upload) sendFrom(ctx context.Context, body io.Reader, size int64, chunk []byte) error {
+	for u.offset < size {
+		n, err := io.ReadFull(body, chunk[:min(int64(len(chunk)), size-u.offset)])
+		if err == nil {
+			err = u.Send(ctx, chunk[:n])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package faults
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/testworld"
+)
+
+// A gigabyte of weights is pushed through a registry that is started anew once: what it has
+// is not sent again. (An engine sends the layers that it makes by itself, and begins anew those
+// that it was at, as the whole field does.)
+func TestRealPushOfAGigabyteThroughARestart(t *testing.T) {
+	if os.Getenv("LAMINA_REAL") != "pushes" {
+		t.Skip("LAMINA_REAL=pushes pushes a gigabyte")
+	}
+	const part, parts = 256 << 20, 4
+	u, r, hub := e2etest.NewUser(t), testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true}), testworld.New(t).Hub(testworld.HubOptions{})
+	files := map[string]testworld.HubFile{}
+	for i := range parts {
+		files[fmt.Sprintf("%d.bin", i)] = testworld.Large(testworld.Generated(rand.Uint64(), part))
+	}
+	hub.Repo("acme/tiny", testworld.HubRepoOptions{}).Commit(files)
+	u.Env, u.Cache = []string{"HF_ENDPOINT=" + hub.Endpoint}, t.TempDir()
+	dir := e2etest.PythonProject(t, "[[model]]\nfrom = \"hf://acme/tiny@main\"\npath = \"/models/tiny\"\n", nil)
+	u.Build(t, "lock", dir)
+	u.Build(t, "model", "pull", filepath.Join(u.Cache, "lamina", "models"), "--spec", dir)
+
+	addr, restart := restarting(t, r.Host)
+	restarted := make(chan struct{})
+	go func() {
+		defer close(restarted)
+		for r.Received() < part*parts/2 && t.Context().Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		if t.Context().Err() == nil {
+			restart(12 * time.Second)
+		}
+	}()
+	run := u.Build(t, dir, "-t", addr+"/app:1", "--push", "--insecure-registry", "--smoke", "off", "--progress", "quiet")
+	var image struct{ Layers []struct{ Size int64 } }
+	<-restarted
+	if err := json.Unmarshal(r.Manifest("app", "1"), &image); err != nil {
+		t.Fatalf("the registry has no image: %v\n%s", err, e2etest.Tail(run.Stderr))
+	}
+	var size int64
+	for _, layer := range image.Layers {
+		size += layer.Size
+	}
+	twice := r.Received() - size
+	t.Logf("%d bytes have %d sent twice", size, twice)
+	if size < part*parts || twice > size/10 {
+		t.Error("that is more than a tenth, or no gigabyte")
+	}
+}

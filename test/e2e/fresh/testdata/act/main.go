@@ -1,0 +1,20 @@
+// Command act serves the cache of GitHub's runners, as nektos/act has it, from a directory,
+// and prints its address. It is a module of its own, so that no build of Lamina needs act.
+package main
+
+import (
+	"fmt"
+	"log"
+	"os"
+
+	"github.com/nektos/act/pkg/artifactcache"
+)
+
+func main() {
+	h, err := artifactcache.StartHandler(os.Args[1], "", "127.0.0.1", 0, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(h.ExternalURL())
+	select {}
+}
