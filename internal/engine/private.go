@@ -158,6 +158,9 @@ func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
 
 // start runs the supervisor and waits until buildkitd answers.
 func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, error) {
+	if err := bin.release.verify(); err != nil {
+		return nil, err
+	}
 	oci, err := findRuntime(ctx, o)
 	if err != nil {
 		return nil, err
