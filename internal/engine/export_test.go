@@ -52,3 +52,6 @@ func OpenCurrent(ctx context.Context, o Options, unfit error) (*Engine, error) {
 
 // Unusable words why an engine did not answer.
 func Unusable(addr string, err error) error { return address{url: addr}.unusable(err) }
+
+// VerifyRelease compares the programs in a directory with what a command was linked with.
+func VerifyRelease(dir, sums string) error { return releaseIn(dir, sums).verify() }
