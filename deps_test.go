@@ -36,6 +36,7 @@ var arrows = map[string]string{
 	"internal/progress":             "internal/humanize internal/report",
 	"internal/referrer":             "",
 	"internal/registry":             "internal/failure internal/fetch internal/humanize internal/referrer internal/toml",
+	"internal/release":              "internal/atomicfile internal/debian internal/engine llb",
 	"internal/report":               "lamina internal/engine internal/humanize output stages",
 	"internal/resolve":              "internal/atomicfile internal/debian internal/engine internal/failure internal/fetch internal/hub internal/layout/blobs internal/resolve/apt internal/resolve/models internal/resolve/userinfo internal/resolve/uv internal/resolve/wishes llb lock spec stages",
 	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/layers internal/solve llb lock",

@@ -35,9 +35,15 @@ func versionText(info *debug.BuildInfo) string {
 		ownVersion(info), engine.Version, lock.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// ownVersion is the module's version, or the commit where it was built from a
+// release is the version of a release. The linker sets it (internal/release).
+var release string
+
+// ownVersion is that of the release, the module's, or the commit where it was built from a
 // checkout.
 func ownVersion(info *debug.BuildInfo) string {
+	if release != "" {
+		return release
+	}
 	if info == nil {
 		return "unknown"
 	}

@@ -36,8 +36,11 @@ const (
 	tickEvery        = 10 * time.Second
 )
 
-// binaries are the compiled programs of the private engine.
-type binaries struct{ buildkitd, supervisor string }
+// binaries are the programs of the private engine.
+type binaries struct {
+	buildkitd, supervisor string
+	release               release // that they are of, if any
+}
 
 func binariesIn(dir string) binaries {
 	return binaries{buildkitd: filepath.Join(dir, "buildkitd"), supervisor: filepath.Join(dir, "supervisor")}
@@ -52,9 +55,14 @@ func (b binaries) exist() bool {
 	return true
 }
 
-// compiled returns the engine's programs, compiling them the first time. The
-// folder's name holds all that they are made from, so it is never out of date.
+// compiled returns the engine's programs: those of the release, else compiled ones, the first
+// time anew. The folder's name holds all that they are made from, so it is never out of date.
 func compiled(ctx context.Context, o Options) (binaries, error) {
+	if r, ok := thisRelease(); ok {
+		bin := binariesIn(r.dir)
+		bin.release = r
+		return bin, nil
+	}
 	files, key, err := sourceFiles()
 	if err != nil {
 		return binaries{}, err
@@ -86,7 +94,7 @@ func compiled(ctx context.Context, o Options) (binaries, error) {
 	if err != nil {
 		return bin, unwritable(err)
 	}
-	err = errors.Join(os.RemoveAll(dir), compile(ctx, o, out.Name(), files))
+	err = errors.Join(os.RemoveAll(dir), compile(ctx, o, out.Name(), runtime.GOARCH, files))
 	if err == nil {
 		err = out.Commit(0o700)
 	}
@@ -114,8 +122,18 @@ func sourceFiles() (files map[string][]byte, key string, err error) {
 	return files, hex.EncodeToString(sum.Sum(nil))[:12], nil
 }
 
+// Compile compiles the engine's programs, buildkitd and supervisor, into a directory that is
+// there and empty. A release has it done for its users.
+func Compile(ctx context.Context, dir, arch string, progress func(line string)) error {
+	files, _, err := sourceFiles()
+	if err != nil {
+		return err
+	}
+	return compile(ctx, Options{Progress: progress}, dir, arch, files)
+}
+
 // compile leaves the programs in a folder that is there, and nothing else.
-func compile(ctx context.Context, o Options, dir string, files map[string][]byte) error {
+func compile(ctx context.Context, o Options, dir, arch string, files map[string][]byte) error {
 	goTool, err := findGo()
 	if err != nil {
 		return err
@@ -141,7 +159,7 @@ func compile(ctx context.Context, o Options, dir string, files map[string][]byte
 	// Where modules come from is the user's business, what is built is ours. An
 	// empty GOFLAGS would let the one of `go env -w` through.
 	cmd.Env = append(cmd.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off", "CGO_ENABLED=0",
-		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, "GOTMPDIR="+filepath.Join(work, "temp"))
+		"GOOS=linux", "GOARCH="+arch, "GOTMPDIR="+filepath.Join(work, "temp"))
 	if o.Offline {
 		cmd.Env = append(cmd.Env, "GOPROXY=off")
 	}

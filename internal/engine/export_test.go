@@ -52,3 +52,20 @@ func OpenCurrent(ctx context.Context, o Options, unfit error) (*Engine, error) {
 
 // Unusable words why an engine did not answer.
 func Unusable(addr string, err error) error { return address{url: addr}.unusable(err) }
+
+// VerifyRelease compares the programs in a directory with what a command was linked with.
+func VerifyRelease(dir, sums string) error { return releaseIn(dir, sums).verify() }
+
+// UserUnfit checks an imagined machine and account. missing says that it has no newuidmap.
+func UserUnfit(subuid, subgid string, missing bool, kernel map[string]string) (flags string, err error) {
+	a := account{name: "ordinary", uid: 1000, gid: 100, subuid: subuid, subgid: subgid, kernel: kernel, newuidmap: "/usr/bin/newuidmap", newgidmap: "/usr/bin/newgidmap"}
+	if missing {
+		a.newuidmap = ""
+	}
+	return strings.Join(a.flags(), " "), host{system: "linux", euid: 1000, user: a}.unfit()
+}
+
+// UserRefused adds hints to what the kernel has refused an imagined account.
+func UserRefused(err error, kernel map[string]string) error {
+	return account{kernel: kernel}.refused(err)
+}

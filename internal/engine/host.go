@@ -21,6 +21,7 @@ type host struct {
 	system string
 	euid   int
 	mounts string // content of /proc/self/mounts
+	user   account
 }
 
 func thisHost() (host, error) {
@@ -33,6 +34,9 @@ func thisHost() (host, error) {
 		return h, fmt.Errorf("reading the mounts of this machine: %w", err)
 	}
 	h.mounts = string(mounts)
+	if h.euid != 0 {
+		h.user = thisAccount()
+	}
 	return h, nil
 }
 
@@ -41,19 +45,13 @@ func (h host) unfit() error {
 	var faults []error
 	if h.system != "linux" {
 		faults = append(faults, fmt.Errorf("the private engine needs Linux, this is %s", h.system))
-	} else {
-		if h.euid != 0 {
-			faults = append(faults, failure.WithHint(
-				fmt.Errorf("the private engine needs root for its namespaces and mounts, this is user %d", h.euid),
-				"run it again with sudo",
-			))
-		}
-		if !h.hasCgroups() {
-			faults = append(faults, failure.WithHint(
-				errors.New("the private engine needs cgroups, and none are mounted"),
-				"mount -t cgroup2 none /sys/fs/cgroup",
-			))
-		}
+	} else if h.euid != 0 {
+		faults = h.user.unfit()
+	} else if !h.hasCgroups() {
+		faults = append(faults, failure.WithHint(
+			errors.New("the private engine needs cgroups, and none are mounted"),
+			"mount -t cgroup2 none /sys/fs/cgroup",
+		))
 	}
 	if len(faults) == 0 {
 		return nil

@@ -23,7 +23,8 @@ const (
 	pollEvery   = 25 * time.Millisecond
 	startWithin = 40 * time.Second // a killed predecessor may take the supervisor 20 s
 	logLimit    = 8 << 20          // the log is put aside at the next start above this
-	noOverlay   = 3                // exit code of the supervisor, see its main.go
+	noOverlay   = 3                // exit codes of the supervisor, see its main.go
+	noNamespace = 4
 )
 
 // openPrivate takes a lease on the private engine and starts it if need be.
@@ -158,6 +159,9 @@ func (s state) connect(ctx context.Context, o Options) (*Engine, error) {
 
 // start runs the supervisor and waits until buildkitd answers.
 func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, error) {
+	if err := bin.release.verify(); err != nil {
+		return nil, err
+	}
 	oci, err := findRuntime(ctx, o)
 	if err != nil {
 		return nil, err
@@ -182,6 +186,9 @@ func (s state) start(ctx context.Context, o Options, bin binaries) (*Engine, err
 	cmd := exec.Command(bin.supervisor, "supervise", // without ctx: it outlives this process
 		"-state", s.dir, "-root", s.path(rootDir), "-socket", s.socket(), "-buildkitd", bin.buildkitd,
 		"-config", s.path(configFile), "-oci", oci, "-version", Version)
+	if os.Geteuid() != 0 {
+		cmd.Args = append(cmd.Args, thisAccount().flags()...)
+	}
 	cmd.Dir = "/"
 	cmd.Env = environment(o.Env)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -224,6 +231,9 @@ func (s state) died(err error, before int64) error {
 	if isExit && exit.ExitCode() == noOverlay {
 		err = failure.WithHint(err, "set XDG_CACHE_HOME to a folder on ext4, xfs or btrfs "+
 			"(in a container: on a volume; overlayfs does not stack on itself)")
+	}
+	if isExit && exit.ExitCode() == noNamespace {
+		err = thisAccount().refused(err)
 	}
 	return failure.WithHint(err, elsewhere)
 }

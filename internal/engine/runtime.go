@@ -38,6 +38,13 @@ func findRuntime(ctx context.Context, o Options) (string, error) {
 	if err == nil {
 		err = errors.New("neither runc nor crun is on the PATH")
 	}
+	if r, ok := thisRelease(); ok {
+		shippedErr := checkRuntime(ctx, r.path("runc"), runtimes()[0][1])
+		if shippedErr == nil {
+			return r.path("runc"), nil
+		}
+		err = fmt.Errorf("%w; %w", err, shippedErr) // it needs a libc and libseccomp2 of the machine
+	}
 	if o.FetchRunc == nil {
 		return "", failure.WithHint(err, hint)
 	}

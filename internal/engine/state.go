@@ -38,14 +38,19 @@ const longestSocket = 100
 func (s state) path(name string) string { return filepath.Join(s.dir, name) }
 
 // socket is the same for every process that knows the folder. A deep folder
-// gets its socket in /run, which only root can write.
+// gets its socket in /run, which only root can write, or in a folder of /tmp that make
+// refuses where it is somebody else's.
 func (s state) socket() string {
 	path := s.path(socketFile)
 	if len(path) <= longestSocket {
 		return path
 	}
 	sum := sha256.Sum256([]byte(s.dir))
-	return filepath.Join("/run", "lamina-"+hex.EncodeToString(sum[:6]), filepath.Base(socketFile))
+	dir := "/run"
+	if os.Geteuid() != 0 {
+		dir = "/tmp"
+	}
+	return filepath.Join(dir, "lamina-"+hex.EncodeToString(sum[:6]), filepath.Base(socketFile))
 }
 
 func (s state) address() string { return "unix://" + s.socket() }

@@ -16,19 +16,29 @@ import (
 // somebody has to reap what runc leaves to pid 1, and a pid 1 ignores the
 // signals that it has no handler for.
 func initMain(c config, output *os.File) (int, error) {
-	if err := privateMounts(c); err != nil {
+	if err := errors.Join(dieWithParent(), privateMounts(c)); err != nil {
+		if c.rootless() {
+			return exitNoNamespace, err
+		}
 		return exitFailure, err
 	}
-	if err := overlayWorks(c.root); err != nil {
-		return exitNoOverlay, fmt.Errorf("overlayfs does not work in %q: %w", c.root, err)
+	arguments := c.arguments()
+	if err := overlayWorks(c); err != nil {
+		err = fmt.Errorf("overlayfs does not work in %q: %w", c.root, err)
+		if !c.rootless() {
+			return exitNoOverlay, err
+		}
+		// Kernels before 5.11 let no user mount it: fuse-overlayfs, or else copies, do.
+		fmt.Fprintln(output, "engine:", err)
+		arguments = append(arguments, "--oci-worker-snapshotter", "auto")
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 
 	//nolint:gosec // the client names the programs
-	daemon := exec.Command(c.buildkitd, c.arguments()...)
+	daemon := exec.Command(c.buildkitd, arguments...)
 	daemon.Stdout, daemon.Stderr = output, output
-	daemon.Env = append(daemon.Environ(), "TMPDIR="+c.temp())
+	daemon.Env = append(daemon.Environ(), "TMPDIR="+c.temp(), "XDG_RUNTIME_DIR="+c.runtimeDir())
 	if err := daemon.Start(); err != nil {
 		return exitFailure, fmt.Errorf("starting buildkitd: %w", err)
 	}
@@ -78,7 +88,7 @@ func privateMounts(c config) error {
 	if err := syscall.Mount("proc", "/proc", "proc", bare, ""); err != nil {
 		return fmt.Errorf("mounting /proc: %w", err)
 	}
-	containers := filepath.Join("/run", filepath.Base(c.oci))
+	containers := filepath.Join(c.runtimeDir(), filepath.Base(c.oci))
 	if err := os.MkdirAll(containers, 0o700); err != nil {
 		return fmt.Errorf("making folder %q: %w", containers, err)
 	}
@@ -90,8 +100,8 @@ func privateMounts(c config) error {
 
 // overlayWorks tries one overlay mount in the engine's root. buildkitd would
 // say so only in the middle of a build.
-func overlayWorks(root string) (err error) {
-	dir, err := os.MkdirTemp(root, "overlay-")
+func overlayWorks(c config) (err error) {
+	dir, err := os.MkdirTemp(c.root, "overlay-")
 	if err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}
@@ -103,6 +113,9 @@ func overlayWorks(root string) (err error) {
 	}
 	merged := filepath.Join(dir, "merged")
 	options := fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", dir)
+	if c.rootless() {
+		options += ",userxattr" // trusted.* is root's
+	}
 	if err = syscall.Mount("overlay", merged, "overlay", 0, options); err != nil {
 		return fmt.Errorf("mounting: %w", err)
 	}

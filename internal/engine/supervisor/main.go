@@ -12,6 +12,9 @@
 // namespace with its last process. So a kill -9 of any of the three leaves
 // neither a process nor a mount behind.
 //
+// The engine of an ordinary user has a user namespace besides, in which that user is root
+// (user.go). Nobody else's files are in reach of it.
+//
 // The program is compiled beside buildkitd, in buildkitd's module, from the
 // source embedded in package engine: it imports the standard library only.
 package main
@@ -23,12 +26,15 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // Exit codes that package engine tells apart.
 const (
-	exitFailure   = 1
-	exitNoOverlay = 3
+	exitFailure     = 1
+	exitNoOverlay   = 3
+	exitNoNamespace = 4
 )
 
 func main() {
@@ -42,6 +48,10 @@ func run(args []string, stderr *os.File) int {
 	if err != nil {
 		logger.Print(err)
 		return exitFailure
+	}
+	if c.role == roleEnter {
+		logger.Print(enter(c)) // which doesn't come back where nothing is wrong
+		return exitNoNamespace
 	}
 	if c.role == roleInit {
 		code, initErr := initMain(c, stderr)
@@ -64,6 +74,7 @@ func run(args []string, stderr *os.File) int {
 // The roles that one binary plays.
 const (
 	roleSupervise = "supervise"
+	roleEnter     = "enter" // which becomes init, once the users of its namespace are mapped
 	roleInit      = "init"
 )
 
@@ -78,11 +89,18 @@ type config struct {
 	config    string
 	oci       string
 	version   string
+
+	newuidmap, newgidmap string // programs
+	uids, gids           string // what they are told: "0 1000 1 1 100000 65536"; "" for root
 }
 
+// rootless says that the engine is an ordinary user's, in a user namespace.
+func (c config) rootless() bool { return c.uids != "" }
+
 func parse(args []string) (config, error) {
-	if len(args) < 2 || (args[1] != roleSupervise && args[1] != roleInit) {
-		return config{}, fmt.Errorf("usage: supervisor %s|%s flags", roleSupervise, roleInit)
+	roles := []string{roleSupervise, roleEnter, roleInit}
+	if len(args) < 2 || !slices.Contains(roles, args[1]) {
+		return config{}, fmt.Errorf("usage: supervisor %s flags", strings.Join(roles, "|"))
 	}
 	c := config{role: args[1], flags: args[2:]}
 	flags := flag.NewFlagSet(args[1], flag.ContinueOnError)
@@ -93,6 +111,10 @@ func parse(args []string) (config, error) {
 	flags.StringVar(&c.config, "config", "", "buildkitd.toml")
 	flags.StringVar(&c.oci, "oci", "", "runc or crun binary")
 	flags.StringVar(&c.version, "version", "", "version to record")
+	flags.StringVar(&c.newuidmap, "newuidmap", "", "program that maps the users of a user namespace")
+	flags.StringVar(&c.newgidmap, "newgidmap", "", "program that maps its groups")
+	flags.StringVar(&c.uids, "uids", "", "users of the namespace; root's engine has none")
+	flags.StringVar(&c.gids, "gids", "", "its groups")
 	if err := flags.Parse(c.flags); err != nil {
 		return config{}, fmt.Errorf("parsing flags: %w", err)
 	}

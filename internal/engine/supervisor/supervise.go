@@ -22,10 +22,17 @@ const (
 	freeWithin = 20 * time.Second // for a killed predecessor to be gone
 )
 
-// exitError carries the exit code of init to the caller of supervisor.
-type exitError struct{ code int }
+// exitError carries the exit code of init, or of what went wrong before it, to the caller of
+// supervisor.
+type exitError struct {
+	code int
+	why  error // nil where init has said it
+}
 
 func (e *exitError) Error() string {
+	if e.why != nil {
+		return e.why.Error()
+	}
 	return fmt.Sprintf("buildkitd ended by itself: exit status %d", e.code)
 }
 
@@ -52,23 +59,20 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 	}
 	defer l.file.Close()
 
-	// In a container that may not divide its control group builds go on without limits.
-	if err = limitBuilds(cgroups, c.group()); err != nil {
+	// In a container that may not divide its control group builds go on without limits, as
+	// those of an ordinary user do, who has none.
+	if c.rootless() {
+		logger.Print("builds have no limits: control groups are root's")
+	} else if err = limitBuilds(cgroups, c.group()); err != nil {
 		logger.Printf("builds have no limits: %v", err)
 	}
 	defer func() { removeAll(c.groups(cgroups)...) }() // those that there are by then
 	if err = divide(c); err != nil {
 		return err
 	}
-	//nolint:gosec // this very program
-	child := exec.Command("/proc/self/exe", append([]string{roleInit}, c.flags...)...)
-	child.Stdout, child.Stderr = output, output
-	child.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
-		Pdeathsig:  syscall.SIGKILL,
-	}
-	if err = child.Start(); err != nil {
-		return fmt.Errorf("starting buildkitd in its namespaces: %w", err)
+	child, err := startInit(c, output)
+	if err != nil {
+		return err
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- child.Wait() }()
@@ -77,6 +81,28 @@ func supervise(c config, output *os.File, logger *log.Logger) error {
 	}
 	defer removeAll(c.path("engine.json"), c.socket, c.traces(), filepath.Dir(c.socket))
 	return watch(l, child.Process, exited, signals, logger)
+}
+
+// startInit starts this very program once more, in its namespaces.
+func startInit(c config, output *os.File) (*exec.Cmd, error) {
+	role := roleInit
+	if c.rootless() {
+		role = roleEnter
+	}
+	//nolint:gosec // this very program
+	child := exec.Command("/proc/self/exe", append([]string{role}, c.flags...)...)
+	child.Stdout, child.Stderr = output, output
+	child.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	if c.rootless() {
+		return child, startMapped(c, child)
+	}
+	if err := child.Start(); err != nil {
+		return nil, fmt.Errorf("starting buildkitd in its namespaces: %w", err)
+	}
+	return child, nil
 }
 
 // cgroups is where Linux distributions mount control groups.

@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/failure"
+)
+
+// shipped are the programs that a release has next to its command and their SHA-256, as
+// "buildkitd=…,runc=…,supervisor=…". The linker sets it (internal/release). It is empty in
+// what `go build` makes, which looks for none.
+var shipped string
+
+// release are the programs of one.
+type release struct {
+	dir  string
+	sums map[string]string
+}
+
+// thisRelease is the one that the running command is part of. A link to the command is
+// followed, so that one on the PATH is enough.
+func thisRelease() (r release, ok bool) {
+	path, err := os.Executable()
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	return releaseIn(filepath.Dir(path), shipped), err == nil && shipped != ""
+}
+
+func releaseIn(dir, sums string) release {
+	r := release{dir: dir, sums: map[string]string{}}
+	for item := range strings.SplitSeq(sums, ",") {
+		name, sum, _ := strings.Cut(item, "=")
+		r.sums[name] = sum
+	}
+	return r
+}
+
+func (r release) path(name string) string { return filepath.Join(r.dir, name) }
+
+// verify compares the programs with what the command was released with: nothing that is
+// altered, cut off or of another release is run.
+func (r release) verify() error {
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(r.sums)) {
+		got, err := sha256Of(r.path(name))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			faults = append(faults, fmt.Errorf("%q is missing", r.path(name)))
+		case err != nil:
+			faults = append(faults, err)
+		case got != r.sums[name]:
+			faults = append(faults, r.unlike(name, got))
+		}
+	}
+	err := failure.New(failure.NoEngine, errors.Join(faults...))
+	return failure.WithHint(failure.WithHint(err, "unpack the release again, all of it into an empty directory"), elsewhere)
+}
+
+// unlike words a difference. The version is read, and not asked of a program that nobody
+// vouches for.
+func (r release) unlike(name, got string) error {
+	info, err := buildinfo.ReadFile(r.path(name))
+	if err == nil {
+		for _, m := range append(info.Deps, &info.Main) {
+			if m.Path == "github.com/moby/buildkit" && m.Version != Version {
+				return fmt.Errorf("%q is BuildKit %s, and this command was released with %s", r.path(name), m.Version, Version)
+			}
+		}
+	}
+	return fmt.Errorf("%q is not the one that this command was released with: its sha256 is %s, not %s", r.path(name), got, r.sums[name])
+}
+
+func sha256Of(path string) (string, error) {
+	f, err := os.Open(path) //nolint:gosec // next to this program
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum, err := digest.SHA256.FromReader(f)
+	return sum.Encoded(), err
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"debug/buildinfo"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// isLicence knows the files that a licence wants to go along with a program.
+var isLicence = regexp.MustCompile(`(?i)^(un)?(licen[cs]e|copying|copyright|notice|patents|authors)([._-].*)?$`)
+
+// licencesOf are the licences of Go and of every module that Go programs are made of. It
+// reads from the programs which these are.
+func licencesOf(ctx context.Context, dir string, programs []fs.DirEntry) ([]file, error) {
+	var modules []string
+	for _, p := range programs {
+		if p.Name() == "runc" { // Debian's copyright file tells of all of it
+			continue
+		}
+		info, err := buildinfo.ReadFile(filepath.Join(dir, p.Name()))
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range info.Deps {
+			if m.Version != "" && m.Version != "(devel)" {
+				modules = append(modules, m.Path+"@"+m.Version)
+			}
+		}
+	}
+	slices.Sort(modules)
+	dirs, err := download(ctx, slices.Compact(modules))
+	if err != nil {
+		return nil, err
+	}
+	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("asking go where it is: %w", err)
+	}
+	dirs["go"] = strings.TrimSpace(string(out))
+	var (
+		files  []file
+		faults []error
+	)
+	for name, dir := range dirs {
+		found, err := licencesIn(dir, path.Join("licences", name))
+		if err == nil && len(found) == 0 {
+			err = fmt.Errorf("%s has no licence", name)
+		}
+		files, faults = append(files, found...), append(faults, err)
+	}
+	return files, errors.Join(faults...)
+}
+
+func licencesIn(dir, name string) (files []file, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !isLicence.MatchString(e.Name()) {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file{name: path.Join(name, e.Name()), data: data})
+	}
+	return files, err
+}
+
+// download says where modules are, which Go has verified already as it compiled them.
+func download(ctx context.Context, modules []string) (dirs map[string]string, err error) {
+	//nolint:gosec // modules of ours
+	cmd := exec.CommandContext(ctx, "go", append([]string{"mod", "download", "-json"}, modules...)...)
+	cmd.Dir = os.TempDir()                              // outside of our module: what the engine is made of is of another one
+	cmd.Env = append(cmd.Environ(), "GOFLAGS=-mod=mod") // where there is none, nothing can be read only
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("looking for the modules: %w\n%s", err, out)
+	}
+	dirs = map[string]string{}
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var m struct{ Path, Version, Dir string }
+		if err = d.Decode(&m); errors.Is(err, io.EOF) {
+			return dirs, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading what go says of the modules: %w", err)
+		}
+		dirs[m.Path+"@"+m.Version] = m.Dir
+	}
+}

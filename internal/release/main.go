@@ -1,0 +1,173 @@
+// Command release packs Lamina for machines that have no Go: for each platform a tarball
+// with the command, for Linux also its engine (buildkitd, the supervisor, runc), and the
+// licences of all that is in it. The same checkout gives the same bytes, wherever and
+// whenever it is run.
+//
+//	go run ./internal/release -version v1.2.3 -out dist
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/engine"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) //nolint:forbidigo // a program of its own
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stderr); err != nil { //nolint:forbidigo // as above
+		fmt.Fprintln(os.Stderr, "release:", err) //nolint:forbidigo // as above
+		os.Exit(1)                               //nolint:forbidigo,gocritic // as above; nothing is to be stopped any more
+	}
+}
+
+// options are what a release is made of.
+type options struct {
+	version, out, cache, mirror string
+	platforms                   []string
+	say                         func(line string)
+}
+
+func run(ctx context.Context, args []string, stderr io.Writer) error {
+	flags := flag.NewFlagSet("release", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	o := options{say: func(line string) { fmt.Fprintln(stderr, line) }}
+	flags.StringVar(&o.version, "version", "", "what `build version` says, as v1.2.3")
+	flags.StringVar(&o.out, "out", "dist", "directory of the tarballs and SHA256SUMS")
+	flags.StringVar(&o.mirror, "debian-mirror", os.Getenv("LAMINA_DEBIAN_MIRROR"), "where runc is fetched from") //nolint:forbidigo // as above
+	platforms := flags.String("platforms", "linux/amd64,linux/arm64,darwin/arm64", "for which it is made")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if o.version == "" || strings.ContainsAny(o.version, " /'\"\\") || flags.NArg() > 0 {
+		return fmt.Errorf("a release has a -version, as v1.2.3, and takes no further arguments: %q", args)
+	}
+	o.platforms = strings.Split(*platforms, ",")
+	for _, p := range o.platforms {
+		if !slices.Contains([]string{"linux/amd64", "linux/arm64", "darwin/arm64"}, p) {
+			return fmt.Errorf("no release is made for platform %q", p)
+		}
+	}
+	var err error
+	if o.cache, err = os.UserCacheDir(); err != nil {
+		return err
+	}
+	o.cache = filepath.Join(o.cache, "lamina")
+	if err = sameEverywhere(ctx); err != nil {
+		return err
+	}
+	return o.pack(ctx)
+}
+
+// sameEverywhere takes away what the user's environment would put into a program: the
+// compiler is that of go.mod, as are its settings the default ones.
+func sameEverywhere(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.GoVersion}}").Output()
+	if err != nil {
+		return fmt.Errorf("asking go for its module: %w", err)
+	}
+	for name, value := range map[string]string{
+		"GOTOOLCHAIN": "go" + strings.TrimSpace(string(out)), "GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOEXPERIMENT": "",
+		"GOAMD64": "v1", "GOARM64": "v8.0", "GOFIPS140": "off", "CGO_ENABLED": "0",
+	} {
+		if err = os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pack makes the tarballs, and in the end the list of their hashes.
+func (o options) pack(ctx context.Context) error {
+	var sums strings.Builder
+	for _, platform := range slices.Sorted(slices.Values(o.platforms)) {
+		name := "lamina-" + o.version + "-" + strings.ReplaceAll(platform, "/", "-")
+		o.say("packing " + name)
+		files, err := o.files(ctx, platform)
+		if err != nil {
+			return fmt.Errorf("packing %s: %w", name, err)
+		}
+		sum := digest.SHA256.Digester()
+		err = atomicfile.Stream(filepath.Join(o.out, name+".tar.gz"), 0o644, func(w io.Writer) error {
+			return tarball(io.MultiWriter(w, sum.Hash()), name, files)
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&sums, "%s  %s.tar.gz\n", sum.Digest().Encoded(), name)
+	}
+	return atomicfile.Write(filepath.Join(o.out, "SHA256SUMS"), []byte(sums.String()), 0o644)
+}
+
+// files are those of a platform's tarball. The command knows the hashes of the programs
+// next to it, so it is made last.
+func (o options) files(ctx context.Context, platform string) (files []file, err error) {
+	dir, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	system, arch, _ := strings.Cut(platform, "/")
+	var sums []string
+	if system == "linux" {
+		if err = engine.Compile(ctx, dir, arch, o.say); err != nil {
+			return nil, err
+		}
+		runc, err := o.runc(ctx, arch)
+		if err != nil {
+			return nil, err
+		}
+		if err = os.WriteFile(filepath.Join(dir, "runc"), runc[0].data, 0o700); err != nil { //nolint:gosec // a program
+			return nil, err
+		}
+		files = runc[1:]
+		for _, program := range []string{"buildkitd", "runc", "supervisor"} {
+			data, err := os.ReadFile(filepath.Join(dir, program)) //nolint:gosec // made above
+			if err != nil {
+				return nil, err
+			}
+			sums = append(sums, program+"="+digest.FromBytes(data).Encoded())
+		}
+	}
+	if err = command(ctx, filepath.Join(dir, "build"), system, arch, o.version, strings.Join(sums, ",")); err != nil {
+		return nil, err
+	}
+	programs, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range programs {
+		data, err := os.ReadFile(filepath.Join(dir, p.Name()))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file{name: p.Name(), data: data, program: true})
+	}
+	licences, err := licencesOf(ctx, dir, programs)
+	return append(files, licences...), err
+}
+
+// command compiles the command. Without grpc's trace page it is a fifth smaller.
+func command(ctx context.Context, path, system, arch, version, sums string) error {
+	//nolint:gosec // our own
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "grpcnotrace",
+		"-ldflags", "-s -w -X main.release="+version+" -X lamina.build/internal/engine.shipped="+sums, "-o", path, "lamina.build/cmd/build")
+	cmd.Env = append(cmd.Environ(), "GOOS="+system, "GOARCH="+arch)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("compiling the command: %w\n%s", err, out)
+	}
+	return nil
+}
