@@ -169,7 +169,7 @@ func (a *app) engineLogs() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return engine.Logs(ctx, e, &report.ShownWriter{To: a.ui.stdout}, o)
+		return engine.Logs(ctx, e, &report.ShownWriter{To: a.ui.text()}, o)
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.BoolVarP(&o.Follow, "follow", "f", false, "go on with what the engine writes, until Ctrl-C")
