@@ -63,6 +63,7 @@ type runner struct {
 	project   string
 	artifacts string
 	inputs    map[string]string // of actions, in place of what the workflow says
+	without   []string          // variables of steps that are empty
 }
 
 var expression = regexp.MustCompile(`\$\{\{\s*(.*?)\s*\}\}`)
@@ -162,6 +163,9 @@ func (r *runner) command(s workflowStep) {
 	env := maps.Clone(r.env)
 	for key, value := range r.texts(s.Env) {
 		env[key] = value
+	}
+	for _, key := range r.without {
+		env[key] = ""
 	}
 	for _, name := range []string{"GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"} {
 		env[name] = filepath.Join(r.files, name)

@@ -82,9 +82,11 @@ entrypoint = ["/app/run"]
 		r := &runner{
 			T: t, values: maps.Clone(values), dir: t.TempDir(), files: t.TempDir(), project: project, artifacts: artifacts,
 			// Nobody signs here without a key, and the command comes compiled.
-			inputs: map[string]string{"command": e2etest.Program(t), "attach": "lock,sbom", "sign": ""},
+			inputs:  map[string]string{"command": e2etest.Program(t), "attach": "lock,sbom", "sign": ""},
+			without: []string{"SIGNER"},
 		}
 		r.values["runner.temp"] = t.TempDir()
+		r.values["github.server_url"], r.values["github.workflow_ref"] = "https://github.example", "acme/images/.github/workflows/publish-wan.yml@refs/heads/main"
 		r.env = map[string]string{
 			"RUNNER_TEMP": r.values["runner.temp"], "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": r.dir, "PATH": os.Getenv("PATH"),
 			"HOME": t.TempDir(), "XDG_CACHE_HOME": u.Cache, "BUILDKIT_HOST": u.Addr, "HF_ENDPOINT": hub.Endpoint,
