@@ -30,7 +30,7 @@ $ build engine start
 $ build engine status --json
 $ build engine prune --keep 20GB
 $ build engine logs --tail 50 --follow`,
-	}, a.engineStart(), a.engineStop(), a.engineStatus(), a.engineDu(), a.enginePrune(), a.engineLogs())
+	}, a.engineStart(), a.engineStop(), a.engineStatus(), a.engineDu(), a.enginePrune(), a.engineLogs(), a.engineConfig())
 }
 
 // engineJob is a command about the engine of the options, or about our own.
@@ -159,6 +159,11 @@ func (a *app) enginePrune() *cobra.Command {
 	c.Long = `Remove from the engine's cache what no build uses. It works on a disk that is full, too: our own
 engine keeps 64 MB there, which are let go first and put back afterwards.`
 	return c
+}
+
+func (a *app) engineConfig() *cobra.Command {
+	const short = "print the buildkitd.toml of our own engine, which is fit for a shared one, too"
+	return a.engineJob("config", short, &lamina.Options{}, func(context.Context) error { return a.ui.result(engine.Config()) })
 }
 
 func (a *app) engineLogs() *cobra.Command {
