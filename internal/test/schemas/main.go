@@ -73,7 +73,8 @@ var kinds = map[metav1.TypeMeta]func() any{
 // document as JSON, on a line.
 func kubernetes(data []byte) error {
 	var faults []error
-	for i, doc := range bytes.Split(data, []byte("\n---\n")) {
+	for i, doc := range bytes.SplitAfter(data, []byte("\n---\n")) {
+		doc = bytes.TrimSuffix(doc, []byte("---\n"))
 		var kind metav1.TypeMeta
 		err := yaml.Unmarshal(doc, &kind)
 		object := kinds[kind]

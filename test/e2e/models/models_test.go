@@ -52,7 +52,7 @@ func TestRealLayersAreTheSameWhoeverMakesThem(t *testing.T) {
 	}
 	r.Forget()
 	pack := s.Build(t, "model", "push", r.Host+"/weights:1", "--modelpack", "--spec", s.dir, "--insecure-registry")
-	if !strings.Contains(pack.Stdout, "/weights:1-modelpack\n") || r.Manifest("weights", "1-modelpack") == nil || r.Received() > 2000 {
+	if !strings.Contains(pack.Stdout, "/weights:1-modelpack\n") || r.Manifest("weights", "1-modelpack") == nil || r.Received() > 10_000 { // with headers
 		t.Errorf("of the ModelPack %d bytes were sent, and it is told\n%s", r.Received(), pack.Stdout)
 	}
 	s.checkVerify(t, dir, layers[0].Encoded(), r.Host+"/weights@"+made.String())
