@@ -47,6 +47,8 @@ func (p Project) configDirs() (user string, system []string) {
 	return user, filepath.SplitList(cmp.Or(p.Env("XDG_CONFIG_DIRS"), "/etc/xdg"))
 }
 
+func (p Project) etc() string { return cmp.Or(p.etcDir, "/etc") }
+
 // uvSettings are those of the user's uv.toml, then those of the machine's:
 // https://docs.astral.sh/uv/concepts/configuration-files/
 func (p Project) uvSettings() (list []settings, err error) {
@@ -56,7 +58,7 @@ func (p Project) uvSettings() (list []settings, err error) {
 	case p.Env("UV_CONFIG_FILE") != "":
 		names = []string{p.Env("UV_CONFIG_FILE")}
 	case p.Env("UV_NO_CONFIG") == "" || p.Env("UV_NO_CONFIG") == "0" || p.Env("UV_NO_CONFIG") == "false":
-		names = []string{filepath.Join(user, "uv", "uv.toml"), filepath.Join("/etc", "uv", "uv.toml")}
+		names = []string{filepath.Join(user, "uv", "uv.toml"), filepath.Join(p.etc(), "uv", "uv.toml")}
 		for _, dir := range system {
 			if name := filepath.Join(dir, "uv", "uv.toml"); isFile(name) {
 				names[1] = name
@@ -139,7 +141,7 @@ func (p Project) pipSettings() (settings, error) {
 	for _, dir := range system {
 		names = append(names, filepath.Join(dir, "pip", "pip.conf"))
 	}
-	names = append(names, filepath.Join("/etc", "pip.conf"))
+	names = append(names, filepath.Join(p.etc(), "pip.conf"))
 	if !isFile(own) {
 		names = append(names, filepath.Join(p.Env("HOME"), ".pip", "pip.conf"))
 		if runtime.GOOS == "darwin" {

@@ -27,6 +27,7 @@ func machine(t *testing.T, env, files map[string]string) (p Project, home string
 			t.Fatal(err)
 		}
 	}
+	p.etcDir = filepath.Join(home, "etc")
 	p.Root, p.Note = fstest.MapFS{}, func(line string) { t.Log(line) }
 	p.Env = func(name string) string {
 		if name == "HOME" {
@@ -84,9 +85,11 @@ format = "flat"
 		{"the user's before the machine's", nil, map[string]string{
 			"system/pip/pip.conf": "[global]\nindex-url = https://wrong.example\nextra-index-url = https://x.example\n", pipConf: "[install]\nindex-url = https://pip.example\n[global]\nindex-url = https://wrong.example\n",
 		}, uv.Indexes{Default: "https://pip.example", Further: []string{"https://x.example"}}, ", from https://pip.example (HOME/.config/pip/pip.conf), https://x.example (HOME/.config/pip/pip.conf)"},
-		{"of both of uv", nil, map[string]string{"system/uv/uv.toml": "index-url = 'https://a.example'\nextra-index-url = ['https://b.example']", uvToml: "extra-index-url = ['https://c.example']"},
+		{"of both of uv", nil, map[string]string{"etc/uv/uv.toml": "index-url = 'https://wrong.example'", "system/uv/uv.toml": "index-url = 'https://a.example'\nextra-index-url = ['https://b.example']", uvToml: "extra-index-url = ['https://c.example']"},
 			uv.Indexes{Default: "https://a.example", Further: []string{"https://c.example", "https://b.example"}},
 			", from https://a.example (HOME/system/uv/uv.toml), https://c.example (HOME/.config/uv/uv.toml), https://b.example (HOME/system/uv/uv.toml)"},
+		{"of all users", nil, map[string]string{"etc/uv/uv.toml": "index-url = 'https://a.example'", "etc/pip.conf": "[global]\nextra-index-url = https://b.example"},
+			uv.Indexes{Default: "https://a.example", Further: []string{"https://b.example"}}, ", from https://a.example (HOME/etc/uv/uv.toml), https://b.example (HOME/etc/pip.conf)"},
 		{"files that variables name", map[string]string{"UV_CONFIG_FILE": "HOME/ci.toml", "PIP_CONFIG_FILE": "HOME/ci.conf"}, map[string]string{
 			"ci.toml": "index-url = 'https://a.example'", "ci.conf": "[global]\nextra-index-url = https://b.example", uvToml: both[uvToml], pipConf: both[pipConf],
 		}, uv.Indexes{Default: "https://a.example", Further: []string{"https://b.example"}}, ", from https://a.example (HOME/ci.toml), https://b.example (HOME/ci.conf)"},

@@ -105,6 +105,15 @@ func TestModelPack(t *testing.T) {
 			t.Errorf("%s is not in %s", want, config)
 		}
 	}
+	dir := t.TempDir()
+	if out, err := e2etest.Schemas(t, ".", "pull", r.Host+"/acme/tiny:1"+weights.ModelPackSuffix, dir); err != nil {
+		t.Errorf("oras can't pull it: %v: %s", err, out)
+	}
+	for _, d := range append(digestsOf(manifest.Layers), manifest.Config.Digest) {
+		if _, err := os.Stat(filepath.Join(dir, "blobs", "sha256", d.Encoded())); err != nil {
+			t.Errorf("what oras pulled lacks %v", err)
+		}
+	}
 	file := filepath.Join(t.TempDir(), "config.json")
 	must(t, os.WriteFile(file, config, 0o600))
 	if out, err := e2etest.Schemas(t, ".", "modelpack", file); err != nil {

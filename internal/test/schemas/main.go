@@ -4,10 +4,12 @@
 //	schemas json FILE            prints a YAML file as JSON, its anchors resolved
 //	schemas kubernetes FILE...   wants each document to be of a kind of Kubernetes, field by field
 //	schemas modelpack FILE       wants a configuration of a ModelPack
+//	schemas pull REF DIR         copies what a tag names into an OCI layout, as oras does
 package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +21,9 @@ import (
 	networking "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"oras.land/oras-go/v2"
+	"oras.land/oras-go/v2/content/oci"
+	"oras.land/oras-go/v2/registry/remote"
 	"sigs.k8s.io/yaml"
 )
 
@@ -31,7 +36,10 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: schemas json|kubernetes|modelpack FILE")
+		return errors.New("usage: schemas json|kubernetes|modelpack|pull …")
+	}
+	if args[0] == "pull" {
+		return pull(context.Background(), args[1], args[2])
 	}
 	check := map[string]func([]byte) error{"json": printed, "kubernetes": kubernetes, "modelpack": modelPack}[args[0]]
 	if check == nil {
@@ -99,4 +107,22 @@ func modelPack(data []byte) error {
 		return errors.New("no JSON")
 	}
 	return modelpack.ValidatorMediaTypeModelConfig.Validate(bytes.NewReader(data))
+}
+
+// pull reads a registry by plain HTTP.
+func pull(ctx context.Context, ref, dir string) error {
+	repository, err := remote.NewRepository(ref)
+	if err != nil {
+		return err
+	}
+	repository.PlainHTTP = true
+	to, err := oci.New(dir)
+	if err != nil {
+		return err
+	}
+	desc, err := oras.Copy(ctx, repository, repository.Reference.Reference, to, "pulled", oras.DefaultCopyOptions)
+	if err == nil {
+		fmt.Println(desc.MediaType, desc.Digest)
+	}
+	return err
 }

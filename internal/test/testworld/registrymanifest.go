@@ -40,7 +40,9 @@ func (r *Registry) Manifest(repo, reference string) []byte {
 // first one.
 func (r *Registry) ImageManifest(repo, reference string) []byte {
 	data := r.Manifest(repo, reference)
-	var index struct{ Manifests []struct{ Digest digest.Digest } }
+	var index struct {
+		Manifests []struct{ Digest digest.Digest }
+	}
 	if json.Unmarshal(data, &index) == nil && len(index.Manifests) > 0 {
 		return r.Manifest(repo, index.Manifests[0].Digest.String())
 	}
