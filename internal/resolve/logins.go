@@ -94,7 +94,7 @@ func (p Project) keyring(ctx context.Context, x indexes, known uv.Logins) map[st
 	found, asked := map[string]userinfo.Login{}, []string{}
 	for _, address := range addresses {
 		u, err := url.Parse(address)
-		if err != nil || u.Host == "" || address == uv.DefaultIndex || slices.Contains(asked, u.Host) {
+		if err != nil || u.Host == "" || u.Host[0] == '-' || address == uv.DefaultIndex || slices.Contains(asked, u.Host) {
 			continue
 		}
 		asked = append(asked, u.Host)

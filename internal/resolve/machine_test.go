@@ -27,7 +27,7 @@ func machine(t *testing.T, env, files map[string]string) (p Project, home string
 			t.Fatal(err)
 		}
 	}
-	p.etcDir = filepath.Join(home, "etc")
+	p.etcDir, p.Wishes.Python = filepath.Join(home, "etc"), []uv.Request{{}}
 	p.Root, p.Note = fstest.MapFS{}, func(line string) { t.Log(line) }
 	p.Env = func(name string) string {
 		if name == "HOME" {
@@ -113,6 +113,10 @@ format = "flat"
 		_, err := p.indexes()
 		if failure.KindOf(err) != failure.Usage || !strings.HasPrefix(err.Error(), filepath.Join(home, name)+":") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("of a wrong %s: %v", name, err)
+		}
+		p.Wishes.Python = nil
+		if _, err = p.indexes(); err != nil {
+			t.Errorf("of a wrong %s, which nobody needs: %v", name, err)
 		}
 	}
 }
