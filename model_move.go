@@ -30,6 +30,7 @@ type PushOptions struct {
 	MaxLayer  int64    // bytes: the registry takes layers up to this size, whatever is known of it
 	NoLimits  bool     // don't hold the layers against what is known of the registry
 	MountFrom []string // repositories of the registry that may have the layers already
+	ModelPack bool     // a second tag, which ends in "-modelpack", names the same layers as a ModelPack
 }
 
 // Moved is a model that was published or pulled.
@@ -37,6 +38,7 @@ type Moved struct {
 	Model     lock.Model
 	Layers    int
 	Reference string        // where it was published, by its digest
+	ModelPack string        // the same as a ModelPack, by its tag
 	Dir       string        // of the layout that it was pulled to
 	Manifest  digest.Digest // of the image of its layers
 	Unchanged bool          // nothing had to be moved
@@ -69,7 +71,11 @@ func (p *Project) Push(ctx context.Context, to string, o PushOptions) (moved Mov
 		where, _, _ := strings.Cut(reference, "@")
 		p.note("builds don't take it from there yet, since the spec doesn't name the place: write %s below its [[model]] in %s, and push again, which sends nothing twice", placeLine(where), SpecName)
 	}
-	return Moved{Model: *m, Layers: len(image.Layers), Reference: reference, Manifest: image.Manifest.Digest, Unchanged: image.Unchanged}, p.WriteLock(locked.lock)
+	moved = Moved{Model: *m, Layers: len(image.Layers), Reference: reference, Manifest: image.Manifest.Digest, Unchanged: image.Unchanged}
+	if tag, err := name.NewTag(to); err == nil && o.ModelPack {
+		moved.ModelPack = tag.Name() + weights.ModelPackSuffix
+	}
+	return moved, p.WriteLock(locked.lock)
 }
 
 // placeLine is the line of a spec that lets a model be published in a repository.
@@ -168,7 +174,7 @@ func (h *host) push(ctx context.Context, o PushOptions, m lock.Model, to string)
 	}
 	push := weights.PushOptions{
 		Repository: repository, Tag: tag.TagStr(), Published: h.elsewhere(ctx, o, m, repository), MountFrom: o.MountFrom,
-		Journal: h.pushes(),
+		ModelPack: o.ModelPack, Journal: h.pushes(),
 	}
 	var image weights.Image
 	err = h.transfer(ctx, m, "pushing to "+repository.Name(), func(ctx context.Context, job weights.Job) (err error) {

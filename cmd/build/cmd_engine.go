@@ -30,7 +30,7 @@ $ build engine start
 $ build engine status --json
 $ build engine prune --keep 20GB
 $ build engine logs --tail 50 --follow`,
-	}, a.engineStart(), a.engineStop(), a.engineStatus(), a.engineDu(), a.enginePrune(), a.engineLogs())
+	}, a.engineStart(), a.engineStop(), a.engineStatus(), a.engineDu(), a.enginePrune(), a.engineLogs(), a.engineConfig())
 }
 
 // engineJob is a command about the engine of the options, or about our own.
@@ -161,6 +161,11 @@ engine keeps 64 MB there, which are let go first and put back afterwards.`
 	return c
 }
 
+func (a *app) engineConfig() *cobra.Command {
+	const short = "print the buildkitd.toml of our own engine, which is fit for a shared one, too"
+	return a.engineJob("config", short, &lamina.Options{}, func(context.Context) error { return a.ui.result(engine.Config()) })
+}
+
 func (a *app) engineLogs() *cobra.Command {
 	var o engine.LogOptions
 	const short = "print the log of our own engine"
@@ -169,7 +174,7 @@ func (a *app) engineLogs() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return engine.Logs(ctx, e, &report.ShownWriter{To: a.ui.stdout}, o)
+		return engine.Logs(ctx, e, &report.ShownWriter{To: a.ui.text()}, o)
 	})
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.BoolVarP(&o.Follow, "follow", "f", false, "go on with what the engine writes, until Ctrl-C")

@@ -64,8 +64,9 @@ wheel and sdist is locked by sha256, with what each sdist is built with. Python
 packages keep the versions that they have in the lock, unless the spec no longer
 allows them or --upgrade says otherwise.
 
-Logins for package indexes come from ~/.netrc, or from variables that requirement
-files name (https://me:${TOKEN}@host/simple). The lock holds none, and needs none
+Logins for package indexes come from variables that requirement files name
+(https://me:${TOKEN}@host/simple), from those of uv, the configuration of uv and pip,
+~/.netrc, or a keyring that they name. The lock holds none, and needs none
 to be checked, or built from where nothing has to be fetched. Whoever wrote a lock
 may have named any file: it is held against the spec, and what it has from an index
 that nobody names is asked for at those that are named.`,

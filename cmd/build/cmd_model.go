@@ -121,7 +121,11 @@ func (a *app) modelPush() *cobra.Command {
 			if moved.Unchanged {
 				what = "was published already"
 			}
-			return a.ui.result(fmt.Sprintf("%s %s: %s\n%s\n", moved.Model.Name(), what, report.Moved(moved), moved.Reference))
+			text := fmt.Sprintf("%s %s: %s\n%s\n", moved.Model.Name(), what, report.Moved(moved), moved.Reference)
+			if moved.ModelPack != "" {
+				text += moved.ModelPack + "\n"
+			}
+			return a.ui.result(text)
 		}),
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
@@ -133,6 +137,8 @@ func (a *app) modelPush() *cobra.Command {
 		f.BoolVar(&push.NoLimits, "no-limits", false, "don't hold the layers against what is known of the registry")
 		f.StringArrayVar(&push.MountFrom, "mount-from", nil,
 			"another `REPOSITORY` of the registry that may have the layers already; may be repeated")
+		f.BoolVar(&push.ModelPack, "modelpack", false,
+			"have the tag with -modelpack behind it name the same layers as a ModelPack, for modctl and other tools of models")
 		o.progress = progressFlag(f)
 	})
 	return c

@@ -225,5 +225,7 @@ HTTP_PROXY, HTTPS_PROXY, NO_PROXY
                        proxies for the resolver and for an engine of our own
 DOCKER_CONFIG          folder of the config.json with registry logins
 REGISTRY_AUTH_FILE     podman's file of them, in place of containers/auth.json
+GITHUB_ACTIONS         where it is true, errors and warnings are annotations of the files
+                       that they are about
 NO_COLOR               no colour, if it is set to anything
 TERM                   a dumb terminal has lines as a log has them`

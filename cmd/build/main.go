@@ -16,8 +16,8 @@ import (
 )
 
 func main() {
-	quieten(os.Stderr)
 	u := newUI(os.Stdout, os.Stderr, os.Getenv)
+	quieten(u.stderr)
 	ctx, stop := interruptible(context.Background(), u)
 	a := &app{ui: u, env: os.Getenv}
 	err := a.run(ctx, os.Args[1:])

@@ -17,6 +17,9 @@ import (
 // open opens the project in a folder, to be worked on as the flags say.
 func (a *app) open(dir string, o lamina.Options) (*lamina.Project, error) {
 	o.Env, o.Progress = a.env, a.ui
+	if a.ui.github != nil {
+		a.ui.github.dir = dir
+	}
 	return lamina.Open(dir, o)
 }
 

@@ -30,6 +30,8 @@ import (
 //     Standard output has the bytes as they are where no terminal reads them.
 //   - Colour marks these words and the marks of the view only, on a terminal only,
 //     and never where NO_COLOR is set.
+//   - In a workflow of GitHub an error or a warning is an annotation, and nothing else that
+//     is printed is a command: see [github].
 type ui struct {
 	mu     sync.Mutex
 	stdout io.Writer
@@ -40,11 +42,17 @@ type ui struct {
 	dumb   bool   // the terminal goes back over nothing
 	screen *screen
 	plain  progress.Plain
+	github *github // nil outside of its workflows
 }
 
 func newUI(stdout, stderr io.Writer, env func(string) string) *ui {
 	dumb := env("TERM") == "dumb"
-	return &ui{stdout: stdout, stderr: stderr, dumb: dumb, colour: isTerminal(stderr) && env("NO_COLOR") == "" && !dumb}
+	u := &ui{stdout: stdout, stderr: stderr, dumb: dumb, colour: isTerminal(stderr) && env("NO_COLOR") == "" && !dumb}
+	if env("GITHUB_ACTIONS") == "true" {
+		u.github = &github{to: stderr, workspace: env("GITHUB_WORKSPACE")}
+		u.stderr = guarded(stderr)
+	}
+	return u
 }
 
 // isTerminal says whether people are likely to see what is written to w.
@@ -60,8 +68,16 @@ func (u *ui) result(text string) error {
 	if isTerminal(u.stdout) {
 		text = report.Shown(text)
 	}
-	_, err := io.WriteString(u.stdout, text)
+	_, err := io.WriteString(u.text(), text)
 	return err
+}
+
+// text is the standard output for text; an image goes there as it is.
+func (u *ui) text() io.Writer {
+	if u.github == nil {
+		return u.stdout
+	}
+	return guarded(u.stdout)
 }
 
 // resultJSON prints what the user asked for, for a program to read.
@@ -75,22 +91,39 @@ func (u *ui) resultJSON(value any) error {
 
 // note tells how things go, unless the user wants to hear of trouble only.
 func (u *ui) note(format string, args ...any) {
-	if !u.quiet {
-		u.lines("", "", fmt.Sprintf(format, args...))
+	if u.quiet {
+		return
 	}
+	text := fmt.Sprintf(format, args...)
+	if warning, ok := strings.CutPrefix(text, "warning: "); ok && u.github != nil {
+		u.annotate("warning", warning)
+		return
+	}
+	u.lines("", "", text)
 }
 
 // fail prints an error: every fault on a line of its own, then what the step that failed
 // had printed, then the hints. What is too long is kept elsewhere, by a function that
 // returns where.
 func (u *ui) fail(err error, keep func(text string) (place string, err error)) {
-	u.lines("error: ", red, err.Error())
+	if u.github != nil {
+		u.annotate("error", err.Error())
+	} else {
+		u.lines("error: ", red, err.Error())
+	}
 	if step, ok := errors.AsType[*lamina.StepError](err); ok && step.Output != "" {
 		u.output(step, keep)
 	}
 	for _, hint := range failure.Hints(err) {
 		u.lines("hint: ", cyan, hint)
 	}
+}
+
+// annotate tells of errors or warnings at their places.
+func (u *ui) annotate(command, text string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.github.annotate(command, report.Shown(text))
 }
 
 // outputLines is how many lines of a step's output are shown, of lineBytes at most, and

@@ -20,6 +20,10 @@ import (
 //go:embed buildkitd.toml
 var config string
 
+// Config returns the buildkitd.toml that the private engine is started with, which is fit for
+// a shared one, too.
+func Config() string { return config }
+
 // Registry is how the private engine reaches a registry, in the words of buildkitd.toml.
 type Registry struct {
 	Host     string // with its port, if it has one

@@ -3,11 +3,8 @@ package resolve
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,21 +20,40 @@ import (
 type indexes struct {
 	uv.Indexes
 
-	chosen bool                      // the default one is named by the user
-	logins map[string]userinfo.Login // of their addresses
-	told   string                    // which these are, as people are told
+	chosen  bool                      // the default one is named by the user
+	logins  map[string]userinfo.Login // of their addresses
+	names   map[string]string         // addresses by the names that uv knows
+	keyring string                    // what asks for further logins
+	told    string                    // which these are, as people are told
 }
 
 // indexes says which indexes serve what neither the spec nor a requirement file names
-// one for: the flag, Lamina's own variable, then those of uv and of pip, so that a
-// machine that has a mirror needs no second word for it.
+// one for: the flag, Lamina's own variable, then the variables of uv and of pip, then their
+// files, so that a machine that has a mirror needs no second word for it.
 func (p Project) indexes() (indexes, error) {
-	x := indexes{Indexes: uv.Indexes{Default: uv.DefaultIndex}, logins: map[string]userinfo.Login{}}
-	defaults := []struct{ name, value string }{
+	x := indexes{Indexes: uv.Indexes{Default: uv.DefaultIndex}, logins: map[string]userinfo.Login{}, names: map[string]string{}}
+	files, err := p.settings()
+	if err != nil {
+		return x, err
+	}
+	x.keyring = cmp.Or(p.Env("UV_KEYRING_PROVIDER"), p.Env("PIP_KEYRING_PROVIDER"))
+	type index struct{ name, value string }
+	defaults := []index{
 		{flagName, p.PythonIndex},
 		{"LAMINA_PYTHON_INDEX", p.Env("LAMINA_PYTHON_INDEX")},
 		{"UV_DEFAULT_INDEX", p.Env("UV_DEFAULT_INDEX")},
 		{"PIP_INDEX_URL", p.Env("PIP_INDEX_URL")},
+	}
+	further := []index{{"UV_INDEX", p.Env("UV_INDEX")}, {"PIP_EXTRA_INDEX_URL", p.Env("PIP_EXTRA_INDEX_URL")}}
+	for i, f := range files {
+		x.keyring = cmp.Or(x.keyring, f.keyring)
+		for name, address := range f.names {
+			x.names[name] = cmp.Or(x.names[name], address)
+		}
+		defaults = append(defaults, index{f.file, f.index})
+		if isPip := i == len(files)-1; !isPip || further[1].value == "" { // which takes the place of its file's
+			further = append(further, index{f.file, strings.Join(f.further, " ")})
+		}
 	}
 	for i, d := range defaults {
 		if d.value == "" {
@@ -53,14 +69,17 @@ func (p Project) indexes() (indexes, error) {
 	if cmp.Or(defaults[0].value, defaults[1].value) != "" {
 		return x, nil // who names an index to Lamina means that one
 	}
-	for _, name := range []string{"UV_INDEX", "PIP_EXTRA_INDEX_URL"} {
-		for word := range strings.FieldsSeq(p.Env(name)) {
-			address, err := x.read(name, word, true)
+	for _, f := range further {
+		for word := range strings.FieldsSeq(f.value) {
+			address, err := x.read(f.name, word, true)
 			if err != nil {
 				return x, err
 			}
+			if slices.Contains(x.Further, address) {
+				continue
+			}
 			x.Further = append(x.Further, address)
-			x.told += fmt.Sprintf(", %s (%s)", address, name)
+			x.told += fmt.Sprintf(", %s (%s)", address, f.name)
 		}
 	}
 	return x, nil
@@ -85,6 +104,7 @@ func CheckIndex(address string) error {
 func (x *indexes) read(name, address string, mayLogIn bool) (string, error) {
 	if label, rest, named := strings.Cut(address, "="); named && mayLogIn && !strings.Contains(label, "/") {
 		address = rest
+		x.name(label, rest)
 	}
 	shown := address // without what may be a login
 	if at := strings.LastIndex(address, "@"); at >= 0 {
@@ -105,20 +125,11 @@ func (x *indexes) read(name, address string, mayLogIn bool) (string, error) {
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-// logins are those of the file that NETRC names, or of ~/.netrc, which pip, git and
-// curl read, too, and over them those of the requirement files, which take them from
-// the environment.
-func (p Project) logins() (uv.Logins, error) {
-	name := cmp.Or(p.Env("NETRC"), filepath.Join(p.Env("HOME"), ".netrc"))
-	data, err := os.ReadFile(name) //nolint:gosec // the user names the path
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, failure.New(failure.Usage, fmt.Errorf("reading logins: %w", err))
+// name keeps the address of an index by its name.
+func (x *indexes) name(name, address string) {
+	if x.names != nil {
+		x.names[name] = address
 	}
-	logins := uv.ParseNetrc(data)
-	for _, r := range p.Wishes.Python {
-		logins = logins.Merge(r.Files.Logins)
-	}
-	return logins, nil
 }
 
 // unset are the logins whose variables are not set: who has all wheels already needs none.
@@ -147,14 +158,13 @@ type Access struct {
 // asked for.
 func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) {
 	a.Unset = p.unset()
-	if a.Logins, err = p.logins(); err != nil {
-		return a, err
-	}
 	x, err := p.indexes()
 	if err != nil {
 		return a, err
 	}
-	a.Logins = a.Logins.Merge(x.logins)
+	if a.Logins, err = p.logins(ctx, x); err != nil {
+		return a, err
+	}
 	doubts := uv.Doubtful(p.Wishes.Python, l, x.Indexes, p.Root)
 	if p.Vendored != nil { // who names a folder trusts it as an index that has them
 		doubts = slices.DeleteFunc(doubts, func(d uv.Doubt) bool { return p.Vendored(d.Distribution) })
@@ -189,11 +199,11 @@ func (p Project) Confirm(ctx context.Context, l lock.Lock) error {
 	if len(doubts) == 0 {
 		return nil // and no need for logins
 	}
-	logins, err := p.logins()
+	logins, err := p.logins(ctx, x)
 	if err != nil {
 		return err
 	}
-	_, err = p.witness(logins.Merge(x.logins)).Confirm(ctx, doubts)
+	_, err = p.witness(logins).Confirm(ctx, doubts)
 	return err
 }
 

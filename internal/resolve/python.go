@@ -40,11 +40,10 @@ func (p Project) python(
 		return lock.Lock{}, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	logins, err := p.logins()
+	logins, err := p.logins(ctx, from)
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	logins = logins.Merge(from.logins)
 	id, err := p.cacheID()
 	if err != nil {
 		return lock.Lock{}, err

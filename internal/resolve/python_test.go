@@ -125,7 +125,7 @@ func TestLogins(t *testing.T) {
 	p.Wishes.Python = []uv.Request{{Files: requirements.Set{Found: userinfo.Found{
 		Logins: map[string]userinfo.Login{"b.example": {User: "them", Password: "three"}}, Unset: []userinfo.Unset{unset},
 	}}}}
-	logins, err := p.logins()
+	logins, err := p.logins(t.Context(), indexes{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,11 +147,11 @@ func TestLogins(t *testing.T) {
 		t.Errorf("got %+v, %v", access.Unset, err)
 	}
 	env["NETRC"] = t.TempDir()
-	if _, err = p.logins(); failure.KindOf(err) != failure.Usage || !strings.HasPrefix(err.Error(), "reading logins: ") {
+	if _, err = p.logins(t.Context(), indexes{}); failure.KindOf(err) != failure.Usage || !strings.HasPrefix(err.Error(), "reading logins: ") {
 		t.Errorf("of a folder: %v", err)
 	}
 	env["NETRC"], env["HOME"] = "", t.TempDir()
-	if logins, err = p.logins(); err != nil || len(logins) != 1 {
+	if logins, err = p.logins(t.Context(), indexes{}); err != nil || len(logins) != 1 {
 		t.Errorf("without a file: %v, %v", len(logins), err)
 	}
 }

@@ -46,6 +46,8 @@ type Project struct {
 
 	Offline  bool                         // an index is asked for nothing but doubts
 	Vendored func(lock.Distribution) bool // says of a file that it is where the user has files kept; nil for none
+
+	etcDir string // "" for /etc
 }
 
 // Options say with what a lock is made.

@@ -40,7 +40,7 @@ func genuine(t *testing.T, r *testworld.Registry) forgery {
 	_, err := weights.Push(t.Context(), o)
 	must(t, err)
 	f := forgery{job: o.Job}
-	must(t, json.Unmarshal(r.Manifest("acme/tiny", "1"), &f.manifest))
+	must(t, json.Unmarshal(r.ImageManifest("acme/tiny", "1"), &f.manifest))
 	must(t, json.Unmarshal(r.Blob("acme/tiny", f.manifest.Config.Digest), &f.config))
 	for _, l := range f.manifest.Layers {
 		f.layers = append(f.layers, r.Blob("acme/tiny", l.Digest))

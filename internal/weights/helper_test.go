@@ -21,7 +21,7 @@ import (
 // arrived reads what was pushed to acme/tiny:1, to the last byte.
 func arrived(t *testing.T, r *testworld.Registry, m lock.Model) {
 	t.Helper()
-	check(t, m, r.Manifest("acme/tiny", "1"), func(d digest.Digest) []byte { return r.Blob("acme/tiny", d) })
+	check(t, m, r.ImageManifest("acme/tiny", "1"), func(d digest.Digest) []byte { return r.Blob("acme/tiny", d) })
 }
 
 // check holds an image against the model that it is of.

@@ -30,36 +30,68 @@ type bundle struct {
 	config, manifest []byte
 }
 
+// document is what a registry has below a digest or a tag.
+type document struct {
+	desc   ocispec.Descriptor
+	config []byte // of a manifest
+	data   []byte
+}
+
 // image wraps the layers, which are all there. It depends on the model
 // alone: no date, nothing of who made it.
 func (j Job) image(layers []digest.Digest) (bundle, error) {
-	b := bundle{Image: Image{Layers: make([]ocispec.Descriptor, len(layers))}}
+	image, list, err := j.imageFor("amd64", layers)
+	return bundle{Image: Image{Manifest: image.desc, Layers: list}, config: image.config, manifest: image.data}, err
+}
+
+func (j Job) imageFor(architecture string, layers []digest.Digest) (document, []ocispec.Descriptor, error) {
+	list := make([]ocispec.Descriptor, len(layers))
 	for i, d := range layers {
-		b.Layers[i] = ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: d, Size: j.Layers[i].Size}
+		list[i] = ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: d, Size: j.Layers[i].Size}
 	}
-	platform := ocispec.Platform{OS: "linux", Architecture: "amd64"}
+	platform := ocispec.Platform{OS: "linux", Architecture: architecture}
 	label := map[string]string{Label: j.Model.Digest}
-	var err error
-	if b.config, err = json.Marshal(ocispec.Image{
+	config, err := json.Marshal(ocispec.Image{
 		Platform: platform,
 		Config:   ocispec.ImageConfig{Labels: label},
 		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: layers},
-	}); err != nil {
-		return bundle{}, err
+	})
+	if err != nil {
+		return document{}, nil, err
 	}
-	b.manifest, err = json.Marshal(ocispec.Manifest{
+	image, err := newDocument(ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2},
 		MediaType: ocispec.MediaTypeImageManifest,
-		Config:    describe(ocispec.MediaTypeImageConfig, b.config),
-		Layers:    b.Layers,
+		Config:    describe(ocispec.MediaTypeImageConfig, config),
+		Layers:    list,
 		// The layers are told apart by the manifest, which is all that a later push
 		// reads, and never by annotations of their own, which would come into the
 		// manifests of the images that they are merged into.
 		Annotations: map[string]string{Label: j.Model.Digest, planAnnotation: strconv.Itoa(lock.ModelPlan)},
-	})
-	b.Manifest = describe(ocispec.MediaTypeImageManifest, b.manifest)
-	b.Manifest.Platform = &platform
-	return b, err
+	}, ocispec.MediaTypeImageManifest)
+	image.config, image.desc.Platform = config, &platform
+	return image, list, err
+}
+
+func newDocument(v any, mediaType string) (document, error) {
+	data, err := json.Marshal(v)
+	return document{desc: describe(mediaType, data), data: data}, err
+}
+
+// index is what a tag names: the image for each platform that a node of a cluster may be of,
+// since containerd unpacks no image of another one, also where nothing in it would run. All
+// have the same layers. The images come with it.
+func (j Job) index(layers []digest.Digest) (index document, images []document, err error) {
+	list := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
+	for _, architecture := range []string{"amd64", "arm64"} {
+		image, _, err := j.imageFor(architecture, layers)
+		if err != nil {
+			return index, nil, err
+		}
+		images, list.Manifests = append(images, image), append(list.Manifests, image.desc)
+	}
+	index, err = newDocument(list, ocispec.MediaTypeImageIndex)
+	return index, images, err
 }
 
 func describe(mediaType string, data []byte) ocispec.Descriptor {

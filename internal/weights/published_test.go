@@ -44,7 +44,7 @@ func TestPushBelievesWhatIsOfTheSame(t *testing.T) {
 			first, err := weights.Push(t.Context(), o)
 			must(t, err)
 			var m ocispec.Manifest
-			must(t, json.Unmarshal(r.Manifest("acme/tiny", "1"), &m))
+			must(t, json.Unmarshal(r.ImageManifest("acme/tiny", "1"), &m))
 			tt.spoil(&m)
 			data, err := json.Marshal(m)
 			must(t, err, o.Repository.PutManifest(t.Context(), "odd", m.MediaType, data))
@@ -56,7 +56,7 @@ func TestPushBelievesWhatIsOfTheSame(t *testing.T) {
 			if got := source.bytes() > before; got != tt.anew || again.Manifest.Digest != first.Manifest.Digest {
 				t.Errorf("made anew: %t, and %s after %s", got, again.Manifest.Digest, first.Manifest.Digest)
 			}
-			check(t, o.Model, r.Manifest("acme/tiny", "2"), func(d digest.Digest) []byte { return r.Blob("acme/tiny", d) })
+			check(t, o.Model, r.ImageManifest("acme/tiny", "2"), func(d digest.Digest) []byte { return r.Blob("acme/tiny", d) })
 		})
 	}
 }

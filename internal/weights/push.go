@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,7 +22,8 @@ type PushOptions struct {
 	Job
 
 	Repository *registry.Repository
-	Tag        string // of the image
+	Tag        string // of an index, by which nodes of each platform have the image
+	ModelPack  bool   // the tag with [ModelPackSuffix] names the layers as a ModelPack
 	// Published is where [lock.Model.Published] is, if that is another repository.
 	// The layers' digests are read there, and on the same registry they are mounted
 	// from there.
@@ -189,24 +191,66 @@ func (p *pusher) find(ctx context.Context) (Image, bool, error) {
 	for i, l := range p.Layers {
 		p.report(i, Present, 0, l.Size)
 	}
-	b.Unchanged, err = p.tag(ctx, b)
+	b.Unchanged, err = p.tag(ctx)
 	return b.Image, true, err
 }
 
-// tag has the tag name an image that is in the repository. It tells whether it
-// did already.
-func (p *pusher) tag(ctx context.Context, b bundle) (bool, error) {
-	if p.Tag == "" {
-		return true, nil
-	}
-	have, _, err := p.Repository.Manifest(ctx, p.Tag)
-	if err != nil && !errors.Is(err, registry.ErrNotFound) {
+// tag has the tags name what is in the repository. It tells whether they did already.
+func (p *pusher) tag(ctx context.Context) (bool, error) {
+	tags, err := p.tags()
+	if err != nil {
 		return false, err
 	}
-	if have.Digest == b.Manifest.Digest {
-		return true, nil
+	for _, tag := range slices.Sorted(maps.Keys(tags)) {
+		have, _, err := p.Repository.Manifest(ctx, tag)
+		if err != nil && !errors.Is(err, registry.ErrNotFound) {
+			return false, err
+		}
+		if have.Digest != tags[tag][len(tags[tag])-1].desc.Digest {
+			return false, p.name(ctx, tags)
+		}
 	}
-	return false, p.Repository.PutManifest(ctx, p.Tag, b.Manifest.MediaType, b.manifest)
+	return true, nil
+}
+
+// tags are the documents of each tag, of which the last has the name.
+func (p *pusher) tags() (map[string][]document, error) {
+	if p.Tag == "" {
+		return nil, nil
+	}
+	index, images, err := p.index(p.layers)
+	tags := map[string][]document{p.Tag: append(images, index)}
+	if err == nil && p.ModelPack {
+		pack, err := p.modelPack(p.layers)
+		tags[p.Tag+ModelPackSuffix] = []document{pack}
+		return tags, err
+	}
+	return tags, err
+}
+
+// name puts documents, and the tags after all that they name.
+func (p *pusher) name(ctx context.Context, tags map[string][]document) error {
+	for _, tag := range slices.Sorted(maps.Keys(tags)) {
+		for i, d := range tags[tag] {
+			reference := d.desc.Digest.String()
+			if i == len(tags[tag])-1 {
+				reference = tag
+			}
+			if err := p.put(ctx, d, reference); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *pusher) put(ctx context.Context, d document, reference string) error {
+	if d.config != nil {
+		if _, err := p.Repository.PutBlob(ctx, d.config); err != nil {
+			return err
+		}
+	}
+	return p.Repository.PutManifest(ctx, reference, d.desc.MediaType, d.data)
 }
 
 // finish puts the image, whose layers are all there.
@@ -215,12 +259,12 @@ func (p *pusher) finish(ctx context.Context) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	if _, err := p.Repository.PutBlob(ctx, b.config); err != nil {
-		return Image{}, err
+	tags, err := p.tags()
+	if err == nil && tags == nil {
+		err = p.put(ctx, document{desc: b.Manifest, config: b.config, data: b.manifest}, b.Manifest.Digest.String())
 	}
-	reference := b.Manifest.Digest.String()
-	if p.Tag != "" {
-		reference = p.Tag
+	if err == nil {
+		err = p.name(ctx, tags)
 	}
-	return b.Image, p.Repository.PutManifest(ctx, reference, b.Manifest.MediaType, b.manifest)
+	return b.Image, err
 }

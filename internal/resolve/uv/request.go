@@ -246,12 +246,22 @@ func (r Request) Named(project fs.FS) []string {
 	return append(list, r.Files.IndexURL)
 }
 
+// IndexNames are the addresses of indexes by their names, of the spec and of a pyproject.toml.
+func (r Request) IndexNames(project fs.FS) map[string]string {
+	names := r.indexesOf(project).names
+	for _, i := range r.Indexes {
+		names[i.Name] = i.URL
+	}
+	return names
+}
+
 // projectIndexes are those that a project of uv names itself.
 type projectIndexes struct {
 	urls  []string
-	named []string // those of them that a pyproject.toml has, and not the uv.lock alone
-	own   bool     // they say where everything comes from that no index is bound to
-	lock  bool     // there is a uv.lock
+	names map[string]string // addresses by the names that a pyproject.toml gives them
+	named []string          // those of them that a pyproject.toml has, and not the uv.lock alone
+	own   bool              // they say where everything comes from that no index is bound to
+	lock  bool              // there is a uv.lock
 }
 
 var registry = regexp.MustCompile(`registry = "(https?://[^"]+)"`)
@@ -259,6 +269,7 @@ var registry = regexp.MustCompile(`registry = "(https?://[^"]+)"`)
 // indexesOf reads which indexes a project names, and the workspace that it is of. What
 // can't be read names none: uv will say why.
 func (r Request) indexesOf(project fs.FS) (found projectIndexes) {
+	found.names = map[string]string{}
 	for _, name := range r.ProjectFiles {
 		data, err := fs.ReadFile(project, name)
 		if isAbove := path.Dir(name) == "." || strings.HasPrefix(r.Project+"/", path.Dir(name)+"/"); r.Project == "" || !isAbove || err != nil {
@@ -287,6 +298,7 @@ func (found *projectIndexes) read(pyproject []byte) {
 				IndexURL      string   `toml:"index-url"`
 				ExtraIndexURL []string `toml:"extra-index-url"`
 				Index         []struct {
+					Name    string `toml:"name"`
 					URL     string `toml:"url"`
 					Default bool   `toml:"default"`
 				} `toml:"index"`
@@ -300,6 +312,7 @@ func (found *projectIndexes) read(pyproject []byte) {
 	for _, index := range uv.Index {
 		found.own = found.own || index.Default
 		found.named = append(found.named, index.URL)
+		found.names[index.Name] = index.URL
 	}
 }
 

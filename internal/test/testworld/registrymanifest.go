@@ -36,6 +36,19 @@ func (r *Registry) Manifest(repo, reference string) []byte {
 	return m.data
 }
 
+// ImageManifest returns the manifest of an image that a tag or a digest names: of an index the
+// first one.
+func (r *Registry) ImageManifest(repo, reference string) []byte {
+	data := r.Manifest(repo, reference)
+	var index struct {
+		Manifests []struct{ Digest digest.Digest }
+	}
+	if json.Unmarshal(data, &index) == nil && len(index.Manifests) > 0 {
+		return r.Manifest(repo, index.Manifests[0].Digest.String())
+	}
+	return data
+}
+
 func (r *Registry) manifest(repo, reference string) (storedManifest, digest.Digest, bool) {
 	r.content.Lock()
 	defer r.content.Unlock()

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/crane"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -40,7 +39,7 @@ func (s *setting) forge(t *testing.T, r *testworld.Registry, from, name string) 
 			t.Fatal(err)
 		}
 	}
-	read(r.Manifest(from, "1"), &m)
+	read(r.ImageManifest(from, "1"), &m)
 	read(r.Blob(from, m.Config.Digest), &c)
 	layers := e2etest.ReadLock(t, s.dir).Models[0].Layers
 	for i, l := range m.Layers {
@@ -225,12 +224,8 @@ func TestRealPublishedModelOutOfReach(t *testing.T) {
 // reference are the layers of the model as they are published.
 func (s *setting) reference(t *testing.T, r *testworld.Registry) (layers []digest.Digest) {
 	t.Helper()
-	m, err := crane.Manifest(r.Host+"/w:1", crane.Insecure)
 	var manifest ocispec.Manifest
-	if err == nil {
-		err = json.Unmarshal(m, &manifest)
-	}
-	if err != nil {
+	if err := json.Unmarshal(r.ImageManifest("w", "1"), &manifest); err != nil {
 		t.Fatal(err)
 	}
 	for _, l := range manifest.Layers {

@@ -50,6 +50,11 @@ func TestRealLayersAreTheSameWhoeverMakesThem(t *testing.T) {
 	if want, got := r.Host+"/weights@"+made.String(), e2etest.ReadLock(t, s.dir).Models[0].Published; got != want {
 		t.Errorf("published %s, want %s", got, want)
 	}
+	r.Forget()
+	pack := s.Build(t, "model", "push", r.Host+"/weights:1", "--modelpack", "--spec", s.dir, "--insecure-registry")
+	if !strings.Contains(pack.Stdout, "/weights:1-modelpack\n") || r.Manifest("weights", "1-modelpack") == nil || r.Received() > 10_000 { // with headers
+		t.Errorf("of the ModelPack %d bytes were sent, and it is told\n%s", r.Received(), pack.Stdout)
+	}
 	s.checkVerify(t, dir, layers[0].Encoded(), r.Host+"/weights@"+made.String())
 	s.Build(t, "image", s.dir)
 	if second := s.Digest(t); second != first {

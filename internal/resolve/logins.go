@@ -1,0 +1,133 @@
+package resolve
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/userinfo"
+	"lamina.build/internal/resolve/uv"
+)
+
+// logins are those of all hosts that Python packages come from. What counts more comes
+// later: the file that NETRC names, or ~/.netrc, which pip, git and curl read, too; the
+// variables of uv for an index by its name; requirement files, which take logins from the
+// environment; addresses in variables and files of the machine. A keyring is asked for
+// what none of these has.
+func (p Project) logins(ctx context.Context, x indexes) (uv.Logins, error) {
+	name := cmp.Or(p.Env("NETRC"), filepath.Join(p.Env("HOME"), ".netrc"))
+	data, err := os.ReadFile(name) //nolint:gosec // the user names the path
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, failure.New(failure.Usage, fmt.Errorf("reading logins: %w", err))
+	}
+	logins := uv.ParseNetrc(data).Merge(p.loginsByName(x))
+	for _, r := range p.Wishes.Python {
+		logins = logins.Merge(r.Files.Logins)
+	}
+	logins = logins.Merge(x.logins)
+	if x.keyring != "subprocess" && x.keyring != "import" {
+		return logins, nil
+	}
+	return logins.Merge(p.keyring(ctx, x, logins)), nil
+}
+
+// loginsByName are those of UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD.
+func (p Project) loginsByName(x indexes) map[string]userinfo.Login {
+	logins := map[string]userinfo.Login{}
+	read := func(name, address string) {
+		prefix := "UV_INDEX_" + strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' {
+				return r - 'a' + 'A'
+			}
+			if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+				return r
+			}
+			return '_'
+		}, name)
+		login := userinfo.Login{User: p.Env(prefix + "_USERNAME"), Password: p.Env(prefix + "_PASSWORD")}
+		u, err := url.Parse(address)
+		if name != "" && login != (userinfo.Login{}) && err == nil && u.Host != "" {
+			logins[u.Host] = login
+		}
+	}
+	for name, address := range x.names {
+		read(name, address)
+	}
+	for _, r := range p.Wishes.Python {
+		for name, address := range r.IndexNames(p.Root) {
+			read(name, address)
+		}
+	}
+	return logins
+}
+
+// keyringTime is how long a keyring may take to answer.
+const keyringTime = 30 * time.Second
+
+// keyring asks the program of that name for the logins of indexes that have none, or no
+// password, as pip and uv do: by the address of the index, then by its host.
+func (p Project) keyring(ctx context.Context, x indexes, known uv.Logins) map[string]userinfo.Login {
+	addresses := append([]string{x.Default}, x.Further...)
+	for _, r := range p.Wishes.Python {
+		addresses = append(addresses, r.Named(p.Root)...)
+	}
+	program := ""
+	for _, dir := range filepath.SplitList(p.Env("PATH")) {
+		if program == "" && filepath.IsAbs(dir) && isFile(filepath.Join(dir, "keyring")) {
+			program = filepath.Join(dir, "keyring")
+		}
+	}
+	if program == "" {
+		p.Note("no keyring is on PATH, which should have logins of indexes")
+		return nil
+	}
+	found, asked := map[string]userinfo.Login{}, []string{}
+	for _, address := range addresses {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" || u.Host[0] == '-' || address == uv.DefaultIndex || slices.Contains(asked, u.Host) {
+			continue
+		}
+		asked = append(asked, u.Host)
+		user, password, _ := known.For(u.Host)
+		if password != "" {
+			continue
+		}
+		for _, service := range []string{address, u.Host} {
+			if login, ok := ask(ctx, program, service, user); ok {
+				found[u.Host] = login
+				break
+			}
+		}
+	}
+	return found
+}
+
+// ask asks a keyring for a login, or for a user's password where there is a user. What it
+// prints goes nowhere else.
+func ask(ctx context.Context, program, service, user string) (login userinfo.Login, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, keyringTime)
+	defer cancel()
+	args := []string{"get", service, user}
+	if user == "" {
+		args = []string{"--mode", "creds", "get", service}
+	}
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the user's keyring
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	password := strings.TrimRight(string(out), "\r\n")
+	if user == "" {
+		user, password, _ = strings.Cut(password, "\n")
+		user = strings.TrimRight(user, "\r")
+	}
+	return userinfo.Login{User: user, Password: password}, err == nil && password != ""
+}

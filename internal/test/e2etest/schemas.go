@@ -1,0 +1,25 @@
+package e2etest
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Schemas runs a program of the module internal/test/schemas, "." or "tool NAME", and returns
+// what it prints and whether it ended well. Where the module isn't to be had, the test is skipped.
+func Schemas(t *testing.T, args ...string) (out string, err error) {
+	t.Helper()
+	dir := filepath.Join(Root(t), "internal", "test", "schemas")
+	if text, err := exec.CommandContext(t.Context(), "go", "-C", dir, "mod", "download").CombinedOutput(); err != nil { //nolint:gosec // a directory of ours
+		t.Skipf("the module of schemas can't be had: %s", bytes.TrimSpace(text))
+	}
+	words := append([]string{"-C", dir}, args...)
+	if args[0] == "." {
+		words = append([]string{"-C", dir, "run"}, args...)
+	}
+	text, err := exec.CommandContext(t.Context(), "go", words...).CombinedOutput() //nolint:gosec // words of tests
+	return strings.TrimSpace(string(text)), err
+}
