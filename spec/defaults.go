@@ -56,11 +56,14 @@ func defaultExclude() []string {
 		"/usr/share/lintian/**",
 		"/var/lib/dpkg/info/*.shlibs",
 		"/var/lib/dpkg/info/*.symbols",
+		// What debconf has read into its own database, /var/cache/debconf/templates.dat.
+		"/var/lib/dpkg/info/*.templates",
 		// What only compilers and linkers read.
 		"/usr/include/**",
 		"/usr/lib/**/*.a",
 		"/usr/lib/**/*.la",
 		"/usr/lib/**/pkgconfig/**",
+		"/usr/lib/*/perl/*/CORE/*.h",
 		"/usr/share/aclocal/**",
 		"/usr/share/pkgconfig/**",
 		// What Unicode::UCD alone reads, which the package perl-modules brings with tables of its

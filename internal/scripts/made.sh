@@ -37,6 +37,7 @@ start() {
 if [ -e $lamina/scripts/first-start ]; then start -; fi
 
 removed() { # path
+	if [ -x /usr/bin/ucf ]; then ucf --purge "$1" </dev/null; fi # it has their hash, and a copy
 	echo "lamina: removed {\"kind\": \"$kind\", \"path\": \"$1\"}"
 	start "$command"
 }
@@ -72,6 +73,10 @@ while IFS='	' read -r action kind packages paths holds command; do
 		;;
 	esac
 done <$lamina/scripts/made.tsv
+rm -f /var/lib/ucf/*.[0-9] # what was known before
+
+# fmtutil adds to TeX's list of its files in the order of Perl's hashes, and some of them are gone.
+if [ -f /var/lib/texmf/ls-R ] && command -v mktexlsr >/dev/null; then mktexlsr /var/lib/texmf; fi
 
 # What fontconfig remembers of a folder is right where its date is the epoch, and lost elsewhere.
 fonts() { find /usr/share /usr/local/share -xdev -type d -path '*font*' -newermt "@$SOURCE_DATE_EPOCH" "$@"; }

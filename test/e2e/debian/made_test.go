@@ -18,7 +18,7 @@ func TestRealWhatPackagesMake(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
 	dir := e2etest.PythonProject(t, "[app]\nsource = \"app\"\nentrypoint = [\"sh\", \"-c\"]\ncommand = [\"id; echo $HOME\"]\nfirst-start = true\n", map[string]string{"app/main": ""})
-	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["dbus", "munge", "openssh-server", "postgresql", "ssl-cert"]`)
+	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["bacula-fd", "dbus", "munge", "nsd", "openssh-server", "postgresql", "ssl-cert"]`)
 	u.Build(t, dir, "--smoke", "off")
 
 	there := e2etest.Elsewhere(t, dir)
@@ -49,6 +49,8 @@ func TestRealWhatPackagesMake(t *testing.T) {
 // servers start on what was made; a pipe in the place of a port is nobody else's.
 const servers = `
 test -s /var/lib/dbus/machine-id
+test -s /etc/nsd/nsd_control.key
+grep -F -e "$(sed -n s/^FDPASSWD=//p /etc/bacula/common_default_passwords)" /etc/bacula/bacula-fd.conf
 openssl x509 -noout -subject -in /etc/ssl/certs/ssl-cert-snakeoil.pem
 mkdir -p /run/sshd
 /usr/sbin/sshd -i </dev/null | grep -aom 1 "^SSH-2.0"
