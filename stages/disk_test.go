@@ -21,6 +21,7 @@ func TestDiskIsNearTheTruth(t *testing.T) {
 	}{
 		{"faceblend", 32_775_124, 99_041_904, 24_781_716, 0, 0, 1_848_795_136},
 		{"NumPy, SciPy, OpenCV and 31 more", 31_721_300, 8_342_588, 0, 203_881_283, 631_992_257, 1_956_800_000},
+		{"the same, where the lock doesn't say what wheels unpack to", 31_721_300, 8_342_588, 0, 203_881_283, 0, 1_956_800_000},
 		{"wan22-animate", 32_449_676, 110_759_260, 1_602_732, 3_389_240_616, 6_363_984_448, 14_600_000_000},
 	} {
 		l := lock.Lock{Packages: []lock.Package{

@@ -104,7 +104,12 @@ func TestListOfTheModelWithoutAName(t *testing.T) {
 // fileOf is the content that a graph gives a file.
 func fileOf(t *testing.T, s llb.State, path string) string {
 	t.Helper()
-	for _, v := range decode(t, marshal(t, s)).Vertices {
+	return fileIn(t, decode(t, marshal(t, s)).Vertices, path)
+}
+
+func fileIn(t *testing.T, vertices []graph.Vertex, path string) string {
+	t.Helper()
+	for _, v := range vertices {
 		for _, a := range v.Op.GetFile().GetActions() {
 			if f := a.GetMkfile(); f != nil && f.Path == path {
 				return string(f.Data)

@@ -156,6 +156,23 @@ func TestOnlyWhatIsOptionalIsLookedInto(t *testing.T) {
 	}
 }
 
+// The check of requirements is told what the spec asks for, and which projects the lock has for it.
+func TestRequirementsAreCheckedAgainstWhatIsAskedFor(t *testing.T) {
+	in := withWheels()
+	in.Python.Asked = []string{"insightface", "torch"}
+	_, def := draw(t, in)
+	g := decode(t, def)
+	i := slices.IndexFunc(g.Vertices, func(v graph.Vertex) bool { return v.Name == "scripts of the package check" })
+	if i < 0 {
+		t.Fatal("no such check")
+	}
+	const want = `{"asked":["insightface","torch"],"collisions":["**/LICENSE"],"locked":["idna","numpy","nvidia-cudnn-cu12","torch","tqdm","insightface","own","sam2"],` +
+		`"optional":["sam2"],"overridden":[]}` + "\n"
+	if got := fileIn(t, g.Vertices[i:i+1], "/options.json"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestPlanOfWheelsFits(t *testing.T) {
 	var wheels []lock.Distribution
 	for i := range 200 {

@@ -44,8 +44,14 @@ func (v *finder) delete(list []ast.Stmt) {
 // fails without each.
 func (w *world) lines(ctx context.Context, out io.Writer, all []*Mutant, n int, seed uint64) error {
 	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] }) //nolint:gosec // not a secret
+	drawn := compiling(all, n)
+	remove, err := w.weave(drawn)
+	if err != nil {
+		return err
+	}
+	defer remove()
 	unseen := 0
-	for _, m := range compiling(all, n) {
+	for _, m := range drawn {
 		r, err := w.try(ctx, m, io.Discard)
 		if err != nil {
 			return err

@@ -36,8 +36,9 @@ type world struct {
 	packages     map[string]listed // of the module, by import path
 	own          bool              // no importers' tests run
 
-	mu        sync.Mutex
-	baselines map[string]*baseline
+	dir      string // of the programs
+	mu       sync.Mutex
+	programs map[string]*program
 }
 
 // open lists the packages of the module in a folder.
@@ -46,7 +47,7 @@ func open(ctx context.Context, root string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{root: root, packages: map[string]listed{}, baselines: map[string]*baseline{}}
+	w := &world{root: root, packages: map[string]listed{}, programs: map[string]*program{}}
 	names := []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOENV"}
 	folders, err := exec.CommandContext(ctx, "go", append([]string{"env"}, names...)...).Output() //nolint:gosec // these names
 	if err != nil {

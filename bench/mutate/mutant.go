@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"go/ast"
+	"go/token"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,8 +20,10 @@ type Mutant struct {
 
 	subject  *subject
 	file     *source
-	from, to int // offsets of what is replaced
+	decl     *ast.FuncDecl // where it is, nil where that is no function
+	from, to int           // offsets of what is replaced
 	with     string
+	number   string // by which a program with all mutants in it chooses it, "" where it has none
 }
 
 // mutants returns all of a package, those that don't compile too.
@@ -32,13 +35,14 @@ func (s *subject) all(edits func(f *source, root ast.Node) []edit) []*Mutant {
 	counts := map[string]int{}
 	for _, f := range s.files {
 		for _, decl := range f.tree.Decls {
+			function, _ := decl.(*ast.FuncDecl)
 			for _, name := range declared(decl) {
 				for _, e := range edits(f, name.node) {
 					key := s.short + "." + name.name + "/" + e.operator
 					counts[key]++
 					all = append(all, &Mutant{
-						ID: fmt.Sprintf("%s/%d", key, counts[key]), subject: s, file: f,
-						from: s.fset.Position(e.from).Offset, to: s.fset.Position(e.to).Offset, with: e.with,
+						ID: fmt.Sprintf("%s/%d", key, counts[key]), subject: s, file: f, decl: function,
+						from: f.offset(s, e.from), to: f.offset(s, e.to), with: e.with,
 					})
 				}
 			}
@@ -46,6 +50,8 @@ func (s *subject) all(edits func(f *source, root ast.Node) []edit) []*Mutant {
 	}
 	return all
 }
+
+func (f *source) offset(s *subject, p token.Pos) int { return s.fset.Position(p).Offset }
 
 type named struct {
 	name string

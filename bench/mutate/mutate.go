@@ -163,6 +163,11 @@ func (w *world) one(ctx context.Context, out io.Writer, all []*Mutant, id string
 		return fmt.Errorf("no mutant is called %q", id)
 	}
 	fmt.Fprintf(out, "%s\n%s", all[i].Where(), all[i].Diff())
+	remove, err := w.weave(all[i : i+1])
+	if err != nil {
+		return err
+	}
+	defer remove()
 	r, err := w.try(ctx, all[i], out)
 	if err != nil {
 		return err
@@ -181,6 +186,11 @@ func (w *world) runAll(ctx context.Context, out io.Writer, o options, todo []*Mu
 		return err
 	}
 	defer journal.Close()
+	remove, err := w.weave(todo)
+	if err != nil {
+		return err
+	}
+	defer remove()
 	var (
 		mu      sync.Mutex
 		group   sync.WaitGroup

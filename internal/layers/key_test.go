@@ -90,7 +90,7 @@ func samples(t *testing.T) []sample {
 	}
 	jks := func(tag byte) []byte {
 		entry := func(tag byte) string {
-			return "\x00\x00\x00" + string(tag) + "\x00\x01a" + "12345678" + "\x00\x05X.509" + "\x00\x00\x00\x03abc"
+			return "\x00\x00\x00" + string(tag) + "\x00\x01a" + "12345678" + "\x00\x05X.509" + "\x00\x00\x01\x2c" + strings.Repeat("c", 300)
 		}
 		return []byte("\xfe\xed\xfe\xed\x00\x00\x00\x02\x00\x00\x00\x02" + entry(2) + entry(tag) + "digest")
 	}
@@ -148,6 +148,8 @@ func samples(t *testing.T) []sample {
 		{"trust.jks", jks(2), ""},
 		{"cut.jks", jks(2)[:40], ""},
 		{"cut.der", pkcs8[:20], ""},
+		{"integers.der", der(0, 1, 2), ""},
+		{"version.der", der(2, rsaKey.N, rsaKey.E), ""},
 		{"longer.der", append([]byte(nil), append(pkcs8, 1)...), ""},
 		{"readme", []byte("begins with -----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----\n"), ""},
 		{"ssl.py", []byte("HEADER = '-----BEGIN PRIVATE KEY-----'\nFOOTER = '-----END PRIVATE KEY-----'\nALPHABET = '" + strings.Repeat("abcdefgh", 8) + "'\n"), ""},

@@ -26,6 +26,8 @@ func TestExplainEngine(t *testing.T) {
 		{push + "unexpected status from PUT request to https://r.example/x: 507 Insufficient Storage", failure.Failure, "quota"},
 		{push + "denied: adding 1 GiB exceeds the quota", failure.Failure, "quota"},
 		{push + "denied: not you", failure.Usage, "docker login"},
+		{push + "unauthorized: authentication required", failure.Usage, "docker login"},
+		{push + "toomanyrequests: later", failure.Transient, "try again"},
 		{push + "unsupported: the operation is unsupported", failure.Failure, "read-only"},
 		{push + "unknown: unknown error", failure.Transient, "try again"},
 		{push + "push access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed", failure.Usage, "docker login"},

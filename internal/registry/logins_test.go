@@ -73,6 +73,16 @@ func TestLoginsByFile(t *testing.T) {
 	}
 }
 
+// Where a user has no directory for logins, no file of the working directory is read in its place.
+func TestLoginsAreNotThoseOfTheWorkingDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	put(t, "containers/auth.json", auths("r.test", "planted:x"))
+	l := registry.LoadLogins(func(string) string { return "" }, "")
+	if got := userOf(t, l, "r.test", "acme/app"); got != "" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // fileOf has all logins in one file.
 func fileOf(t *testing.T, text string) *registry.Logins {
 	t.Helper()

@@ -1,8 +1,10 @@
 package registry_test
 
 import (
+	"errors"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -76,5 +78,43 @@ func TestAttach(t *testing.T) {
 				t.Errorf("of another image: %v, %v", list, err)
 			}
 		})
+	}
+}
+
+// Each step that a registry refuses is told.
+func TestRefusedReferrersAreTold(t *testing.T) {
+	subject := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("image"), Size: 5}
+	document := referrer.Attachment{Type: "application/spdx+json", Name: "sbom.spdx.json", Created: time.Unix(0, 0), Data: []byte(`{"a":1}`)}
+	attach := func(r *registry.Repository) error { return r.Attach(t.Context(), subject, document) }
+	list := func(r *registry.Repository) error {
+		_, err := r.Referrers(t.Context(), subject.Digest)
+		return err
+	}
+	for _, tt := range []struct {
+		refused   string
+		referrers bool // the registry has the API
+		do        func(*registry.Repository) error
+	}{
+		{"POST /v2/acme/model/blobs/uploads", true, attach},
+		{"PUT /v2/acme/model/manifests/sha256:*", true, attach},
+		{"GET /v2/acme/model/manifests/sha256-*", false, attach},
+		{"PUT /v2/acme/model/manifests/sha256-*", false, attach},
+		{"GET /v2/acme/model/referrers/*", true, list},
+		{"GET /v2/acme/model/manifests/sha256-*", false, list},
+	} {
+		for _, code := range []int{0, http.StatusForbidden} {
+			host := testworld.NewRegistry(t, testworld.RegistryOptions{Referrers: tt.referrers})
+			repo, err := registry.Open(t.Context(), host.Host+"/acme/model", hasty())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if code != 0 {
+				host.Fail(tt.refused, testworld.Status(code, testworld.Always))
+			}
+			var status *registry.StatusError
+			if err = tt.do(repo); errors.As(err, &status) && status.Code != code || (err != nil) != (code != 0) {
+				t.Errorf("%s answers %d: got %v", tt.refused, code, err)
+			}
+		}
 	}
 }

@@ -1,0 +1,33 @@
+package stages_test
+
+import (
+	"slices"
+	"testing"
+
+	"lamina.build/internal/graph"
+	"lamina.build/stages"
+)
+
+// What a variant adds can be looked at before it is drawn, by steps that the drawing has as
+// well. Where it adds nothing, or the image can't be drawn, there is nothing to look at.
+func TestExtra(t *testing.T) {
+	in := input("debug")
+	lists, ok := stages.Extra(in)
+	if !ok {
+		t.Fatal("it adds nothing")
+	}
+	_, def := draw(t, in)
+	drawn := decode(t, def).Vertices
+	for _, v := range decode(t, marshal(t, lists)).Vertices {
+		if !slices.ContainsFunc(drawn, func(d graph.Vertex) bool { return d.Digest == v.Digest }) {
+			t.Errorf("the drawing has no step %q", v.Name)
+		}
+	}
+	broken := input("debug")
+	broken.Mirrors = nil
+	for name, in := range map[string]stages.Input{"nothing is added": input("production"), "no mirrors": broken} {
+		if _, ok := stages.Extra(in); ok {
+			t.Errorf("%s: there is something to look at", name)
+		}
+	}
+}
