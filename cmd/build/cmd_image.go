@@ -19,28 +19,28 @@ import (
 
 // imageOptions are the flags of "build image" as they were given.
 type imageOptions struct {
-	options  lamina.Options
-	file     string
-	variant  string
-	platform []string
-	smoke    *choice
-	relock   bool
-	noCache  bool
-	twice    bool
-	tags     []string
-	outputs  []string
-	push     bool
-	load     bool
-	labels   []string
-	notes    []string
-	quiet    bool
-	metadata string
-	iidfile  string
-	attach   []string
-	from, to []string
-	print    *choice
-	progress *choice
-	again    []string
+	options   lamina.Options
+	file      string
+	variant   string
+	platforms []string
+	smoke     *choice
+	relock    bool
+	noCache   bool
+	twice     bool
+	tags      []string
+	outputs   []string
+	push      bool
+	load      bool
+	labels    []string
+	notes     []string
+	quiet     bool
+	metadata  string
+	iidfile   string
+	attach    []string
+	from, to  []string
+	print     *choice
+	progress  *choice
+	again     []string
 }
 
 func (o *imageOptions) add(c *cobra.Command) {
@@ -50,7 +50,7 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.StringVar(&o.variant, "variant", lamina.Production,
 			"build this `VARIANT`: production, minimal, debug, or one of the spec's own")
 		f.StringVarP(&o.file, "file", "f", "", "the spec, an image.toml in its folder, as a `FILE`")
-		f.StringArrayVar(&o.platform, "platform", nil, "`PLATFORM` that the image must be for, as the spec says")
+		f.StringSliceVar(&o.platforms, "platform", nil, "build only for this `PLATFORM` of those that the spec names; may be repeated, or with a comma")
 		f.Var(o.smoke, "smoke", "which smoke tests must pass: all, those that need no app, or none")
 		f.BoolVar(&o.twice, "check-reproducible", false,
 			"install the Debian packages twice; where files differ, name them with their packages and exit with 3")
@@ -217,7 +217,7 @@ func (a *app) tell(o *imageOptions, outputs []output.Output, made lamina.Made) e
 		err = atomicfile.Write(o.metadata, metadata, 0o644)
 	}
 	if o.iidfile != "" {
-		err = errors.Join(err, atomicfile.Write(o.iidfile, []byte(made.Config.String()), 0o644))
+		err = errors.Join(err, atomicfile.Write(o.iidfile, []byte(made.ID().String()), 0o644))
 	}
 	if err != nil {
 		return fmt.Errorf("writing what was built: %w", err)
@@ -225,8 +225,8 @@ func (a *app) tell(o *imageOptions, outputs []output.Output, made lamina.Made) e
 	text := report.Image(made, o.again)
 	if o.quiet {
 		text = ""
-		if made.Config != "" {
-			text = made.Config.String() + "\n"
+		if id := made.ID(); id != "" {
+			text = id.String() + "\n"
 		}
 	}
 	if slices.ContainsFunc(outputs, output.Output.ToStdout) {

@@ -32,17 +32,16 @@ func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, 
 	labels, labelErr := labelsOf(o.labels)
 	b = lamina.Build{
 		Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, CheckReproducible: o.twice, Outputs: outputs, Stdout: a.ui.stdout,
-		Labels: labels,
+		Labels: labels, Platforms: o.platforms,
 	}
 	for _, word := range o.attach {
 		b.Attach = append(b.Attach, lamina.Attachment(word))
 	}
-	platformErr := o.onePlatform(&b)
 	if faults == nil { // outputs are held against each other when all of them can be
 		faults = b.Check()
 	}
 	progress, progressErr := o.shown()
-	if err = errors.Join(faults, labelErr, platformErr, cacheErr, o.options.Check(), streamErr, fileErr, progressErr); err != nil {
+	if err = errors.Join(faults, labelErr, cacheErr, o.options.Check(), streamErr, fileErr, progressErr); err != nil {
 		return "", b, failure.New(failure.Usage, err)
 	}
 	b.Cache = remote
@@ -82,19 +81,6 @@ func labelsOf(texts []string) (map[string]string, error) {
 		labels[key] = value
 	}
 	return labels, errors.Join(faults...)
-}
-
-// onePlatform fills in the platform of a build, of which there is one.
-func (o *imageOptions) onePlatform(b *lamina.Build) error {
-	if len(o.platform) == 0 {
-		return nil
-	}
-	given := strings.Join(o.platform, ",")
-	all := slices.Compact(strings.Split(given, ","))
-	if b.Platform = all[0]; len(all) > 1 || all[0] == "" {
-		return fmt.Errorf("flag --platform: one, not %q: a spec is for one", given)
-	}
-	return nil
 }
 
 // folderOf is the folder of a spec that is named as docker's users name a Dockerfile.

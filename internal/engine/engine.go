@@ -123,7 +123,7 @@ type Engine struct {
 // Open returns the engine for a build. The caller closes it.
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	o = o.withDefaults()
-	if list, err := o.Where.addresses(o.Env); err != nil || len(list) > 0 {
+	if list, err := o.Where.addresses(o.Env, o.Need.Platform); err != nil || len(list) > 0 {
 		if err != nil {
 			return nil, err
 		}

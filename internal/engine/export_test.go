@@ -52,3 +52,12 @@ func OpenCurrent(ctx context.Context, o Options, unfit error) (*Engine, error) {
 
 // Unusable words why an engine did not answer.
 func Unusable(addr string, err error) error { return address{url: addr}.unusable(err) }
+
+// Addresses are those of the engines for a platform.
+func Addresses(w Where, platform string) (urls []string, err error) {
+	list, err := w.addresses(func(string) string { return "" }, platform)
+	for _, a := range list {
+		urls = append(urls, a.url)
+	}
+	return urls, err
+}

@@ -65,6 +65,9 @@ func (a *Archive) entry(h *tar.Header, content io.Reader) error {
 		return a.w.WriteHeader(h)
 	}
 	if d, ok := blobOf(h.Name); ok {
+		if a.sizes[d] == h.Size && a.held[h.Name] == nil {
+			return nil // of another platform's image, which had it, too
+		}
 		a.sizes[d] = h.Size
 	}
 	first := make([]byte, min(h.Size, 1))
@@ -191,6 +194,19 @@ func (a *Archive) renameDocker(m ocispec.Manifest) error {
 		}
 	}
 	return errors.Join(err, a.hold(dockerManifest, list))
+}
+
+// Gather has the archive hold an index of images that came one after another.
+func (a *Archive) Gather(desc ocispec.Descriptor, data []byte) error {
+	index, err := a.index()
+	if err != nil {
+		return fmt.Errorf("reading the archive of the image: %w", err)
+	}
+	desc.Annotations = index.Manifests[0].Annotations // its names
+	index.Manifests = []ocispec.Descriptor{desc}
+	name := blobName(desc.Digest)
+	a.held[name] = &heldFile{&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o444, Size: int64(len(data))}, data}
+	return a.hold(ocispec.ImageIndexFile, index)
 }
 
 func (a *Archive) hold(name string, v any) error {
