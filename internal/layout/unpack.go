@@ -62,8 +62,10 @@ func (f *Folder) Close() error { return f.temporary.Close() }
 // has, are refused.
 func (f *Folder) Read(r io.Reader) error {
 	dir := filepath.Join(f.temporary.Name(), f.below)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // as the directory around it will be
-		return err
+	if f.below != "" {
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // as the directory around it will be
+			return err
+		}
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
