@@ -85,6 +85,13 @@ func (w Where) addresses(env func(string) string, platform string) ([]address, e
 	return others, nil
 }
 
+// names says whether w names an engine for a platform, or is wrong: then that is to be told.
+func (w Where) names(platform string) bool {
+	none := func(string) string { return "" }
+	list, err := w.addresses(none, platform)
+	return w.Builder != "" || len(list) > 0 || err != nil && len(w.Addrs) > 0
+}
+
 func isTCP(addr string) bool {
 	_, url := bound(addr)
 	return strings.HasPrefix(url, "tcp://")
