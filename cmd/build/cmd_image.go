@@ -21,7 +21,8 @@ import (
 type imageOptions struct {
 	options   lamina.Options
 	file      string
-	variant   string
+	variant   string // the one at hand of variants
+	variants  []string
 	platforms []string
 	smoke     *choice
 	relock    bool
@@ -47,8 +48,9 @@ func (o *imageOptions) add(c *cobra.Command) {
 	o.smoke = &choice{"all", []string{"all", "runtime", "off"}}
 	o.print = &choice{"", []string{"tree", "json", "dot", "layers"}}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.StringVar(&o.variant, "variant", lamina.Production,
-			"build this `VARIANT`: production, minimal, debug, or one of the spec's own")
+		f.StringSliceVar(&o.variants, "variant", []string{lamina.Production},
+			"build this `VARIANT`: production, minimal, debug, or one of the spec's own; several with commas, "+
+				"where {variant} stands for each in names and places")
 		f.StringVarP(&o.file, "file", "f", "", "the spec, an image.toml in its folder, as a `FILE`")
 		f.StringSliceVar(&o.platforms, "platform", nil, "build only for this `PLATFORM` of those that the spec names; may be repeated, or with a comma")
 		f.Var(o.smoke, "smoke", "which smoke tests must pass: all, those that need no app, or none")
@@ -117,6 +119,7 @@ variant, unless --output or --push say otherwise.`,
 		Example: `
 $ build examples/faceblend
 $ build --variant minimal --smoke runtime
+$ build --variant production,debug -t registry.example/faceblend:1-{variant} --push
 $ build -t registry.example/faceblend:1 --push
 $ build -o type=docker,dest=- | docker load
 $ build -o type=oci,dest=faceblend.tar -o type=oci
@@ -148,26 +151,28 @@ func (a *app) image(c *cobra.Command) *cobra.Command {
 				return o.misread(args, err)
 			}
 		}
-		dir, b, err := o.plan(a, args)
+		o.again = again(c.Flags(), args)
+		dir, list, err := o.plans(a, args)
 		if err != nil {
 			return err
 		}
-		o.again = again(c.Flags(), args)
-		return a.build(c.Context(), &o, dir, b)
+		return a.build(c.Context(), dir, list)
 	}
 	return c
 }
 
-// build is the whole way from a spec to an image.
-func (a *app) build(ctx context.Context, o *imageOptions, dir string, b lamina.Build) (err error) {
-	start := time.Now()
+// build is the whole way from a spec to its images. They have one engine.
+func (a *app) build(ctx context.Context, dir string, list []planned) (err error) {
+	start, o := time.Now(), list[0].o
 	p, err := a.open(dir, o.options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	if _, err = p.Spec(b.Variant); err != nil {
-		return err
+	for _, one := range list {
+		if _, err = p.Spec(one.b.Variant); err != nil {
+			return err
+		}
 	}
 	if o.relock {
 		var diff string
@@ -176,18 +181,30 @@ func (a *app) build(ctx context.Context, o *imageOptions, dir string, b lamina.B
 		}
 		a.ui.note("%s", diff)
 	}
-	if o.print.value != "" {
-		return a.printImage(ctx, p, b, o.print.value)
-	}
-	if err = a.ui.checkProgress(); err != nil {
+	if err = a.ui.checkProgress(); err != nil && o.print.value == "" {
 		return err
 	}
-	made, err := p.Build(ctx, b)
+	for _, one := range list {
+		if o.print.value != "" {
+			err = a.printImage(ctx, p, one.b, o.print.value)
+		} else {
+			err = a.buildOne(ctx, p, one, start)
+		}
+		if err != nil {
+			return err
+		}
+		start = time.Now()
+	}
+	return nil
+}
+
+func (a *app) buildOne(ctx context.Context, p *lamina.Project, one planned, start time.Time) error {
+	made, err := p.Build(ctx, one.b)
 	if err != nil {
 		return err
 	}
 	made.Took = time.Since(start)
-	return a.tell(o, b.Outputs, made)
+	return a.tell(one.o, one.b.Outputs, made)
 }
 
 // printImage prints what would be built.

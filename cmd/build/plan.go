@@ -14,6 +14,71 @@ import (
 	"lamina.build/output"
 )
 
+// planned is the build of one variant.
+type planned struct {
+	o *imageOptions
+	b lamina.Build
+}
+
+// plans are the builds of all variants. Each needs names and places of its own.
+func (o *imageOptions) plans(a *app, args []string) (dir string, list []planned, err error) {
+	if len(o.variants) == 0 {
+		return "", nil, failure.New(failure.Usage, errors.New("flag --variant: none is named"))
+	}
+	for _, variant := range o.variants {
+		one := o.of(variant)
+		var b lamina.Build
+		if dir, b, err = one.plan(a, args); err != nil {
+			return "", nil, err
+		}
+		args = []string{dir}
+		list = append(list, planned{one, b})
+	}
+	return dir, list, checkShared(list)
+}
+
+// of are the options for one variant, whose name they may have in those of its image.
+func (o *imageOptions) of(variant string) *imageOptions {
+	one := *o
+	fill := func(text string) string { return strings.ReplaceAll(text, "{variant}", variant) }
+	all := func(texts []string) []string {
+		texts = slices.Clone(texts)
+		for i := range texts {
+			texts[i] = fill(texts[i])
+		}
+		return texts
+	}
+	one.variant, one.tags, one.outputs, one.metadata, one.iidfile = variant, all(o.tags), all(o.outputs), fill(o.metadata), fill(o.iidfile)
+	if len(o.variants) > 1 {
+		one.again = slices.DeleteFunc(slices.Clone(o.again), func(word string) bool { return strings.HasPrefix(word, "--variant=") })
+		one.again = append(one.again, "--variant="+variant)
+	}
+	return &one
+}
+
+// checkShared finds names and places that two variants would have.
+func checkShared(list []planned) error {
+	owner, told := map[string]string{}, map[string]bool{}
+	var faults []error
+	for _, one := range list {
+		taken := []string{one.o.metadata, one.o.iidfile}
+		for _, out := range one.b.Outputs {
+			taken = append(taken, out.Names...)
+			if !out.Layout() {
+				taken = append(taken, out.Dest)
+			}
+		}
+		for _, what := range taken {
+			if before, ok := owner[what]; ok && before != one.o.variant && what != "" && !told[what] {
+				told[what] = true
+				faults = append(faults, fmt.Errorf("variants %s and %s would both be %q", before, one.o.variant, what))
+			}
+			owner[what] = one.o.variant
+		}
+	}
+	return failure.WithHint(failure.New(failure.Usage, errors.Join(faults...)), "{variant} in a name or a place stands for that of each")
+}
+
 // plan checks all flags, reports everything that is wrong with them at once, and
 // returns the folder and the build that they mean.
 func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, err error) {
