@@ -74,7 +74,11 @@ func (j *job) choosePlatforms() error {
 	for i := range j.Outputs {
 		notes := slices.Clone(j.Outputs[i].Annotations)
 		for k := range notes {
-			if a := &notes[k]; a.Platform != "" {
+			a := &notes[k]
+			if a.Index && len(j.Platforms) == 1 {
+				faults = append(faults, fmt.Errorf("annotation %q: an image of one platform has no index: annotate its manifest, or the manifest-descriptor", *a))
+			}
+			if a.Platform != "" {
 				name, err := find(j.Platforms, a.Platform)
 				if err != nil {
 					faults = append(faults, fmt.Errorf("annotation %q: %w", *a, err))

@@ -83,7 +83,8 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.BoolVar(&o.load, "load", false, "have docker load the image; short for -o type=docker")
 		f.StringArrayVar(&o.labels, "label", nil, "`KEY=VALUE` among the labels of the image's config; may be repeated")
 		f.StringArrayVar(&o.notes, "annotation", nil,
-			"`KEY=VALUE` among the annotations of the image's manifest, or after manifest-descriptor: of its descriptor; may be repeated")
+			"`KEY=VALUE` among the annotations of the image's manifest, after manifest-descriptor: of its descriptor, after index: or "+
+				"index-descriptor: of the index around several; may be repeated")
 		f.BoolVar(&o.options.Insecure, "insecure-registry", false,
 			"reach the registries of tags, caches and published models by plain HTTP, or where nobody signed their certificate")
 		f.StringVar(&o.metadata, "metadata-file", "",

@@ -107,10 +107,10 @@ func TestFaultsOfAPlan(t *testing.T) {
 		{"an empty platform", given(func(o *imageOptions) { o.platforms = []string{"linux/amd64", ""} }), []string{`platform "": `}},
 		{"a view of nothing", given(func(o *imageOptions) { o.quiet = true }), []string{"flag --quiet: nothing is shown, and --progress=plain shows it"}},
 		{"everything", given(func(o *imageOptions) {
-			o.labels, o.notes, o.quiet = []string{"=x"}, []string{"index:a=b", "a", "a=b"}, true
+			o.labels, o.notes, o.quiet = []string{"=x"}, []string{"index[linux/amd64]:a=b", "a", "a=b"}, true
 			o.outputs, o.from, o.metadata, o.options.PythonIndex, o.options.Engines = []string{"type=tap"}, []string{"type=gcs"}, ".", "x", []string{"y"}
 		}), []string{
-			`type "tap"`, `type "gcs"`, `flag --label: "=x" is not key=value`, "has no index: annotate its manifest", `annotation "a" is not key=value`,
+			`type "tap"`, `type "gcs"`, `flag --label: "=x" is not key=value`, "an index is of all platforms", `annotation "a" is not key=value`,
 			"flag --quiet", `flag --metadata-file: "." is there, and is no file`, `--python-index: index "x"`, `"y" is no address of an engine`,
 		}},
 	} {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/errdefs"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -202,7 +203,16 @@ func (a *Archive) Gather(desc ocispec.Descriptor, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("reading the archive of the image: %w", err)
 	}
-	desc.Annotations = index.Manifests[0].Annotations // its names
+	names := maps.Clone(index.Manifests[0].Annotations)
+	for _, key := range slices.Collect(maps.Keys(names)) {
+		if key != ocispec.AnnotationRefName && key != images.AnnotationImageName && key != ocispec.AnnotationCreated {
+			delete(names, key) // of the image that came last
+		}
+	}
+	if names != nil {
+		maps.Copy(names, desc.Annotations)
+		desc.Annotations = names
+	}
 	index.Manifests = []ocispec.Descriptor{desc}
 	name := blobName(desc.Digest)
 	a.held[name] = &heldFile{&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o444, Size: int64(len(data))}, data}

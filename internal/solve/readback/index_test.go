@@ -56,8 +56,8 @@ func TestKeepAnIndex(t *testing.T) {
 	t.Chdir(t.TempDir())
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	names := []string{r.Host + "/a:1", r.Host + "/a:2", r.Host + "/b:latest"}
-	const notes = ",annotation.a=b,annotation-manifest[linux/arm64].c=d"
-	x, err := NewExports(outputs(t, "type=oci,name=r.example/a:1"+notes, `type=image,push=true,"name=`+strings.Join(names, ",")+`"`+notes, "type=oci,dest=a.tar"+notes,
+	const notes = ",annotation.a=b,annotation-manifest[linux/arm64].c=d,annotation-index.e=f"
+	x, err := NewExports(outputs(t, "type=oci,name=r.example/a:1,annotation-index-descriptor.g=h"+notes, `type=image,push=true,"name=`+strings.Join(names, ",")+`"`+notes, "type=oci,dest=a.tar,annotation-index-descriptor.g=h,annotation-manifest-descriptor.i=j"+notes,
 		"files", "type=tar,dest=files.tar"), "faceblend", "production", true, "linux/amd64", "linux/arm64")
 	if err = errors.Join(err, x.Open(t.Context(), nil)); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestKeepAnIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex}
-	index.SchemaVersion = 2
+	index.SchemaVersion, index.Annotations = 2, map[string]string{"e": "f"}
 	for i, arch := range []string{"amd64", "arm64"} {
 		o := outputs(t, "type=oci,annotation.a=b"+[]string{"", ",annotation.c=d"}[i])[0]
 		want := read(t, write(t, pictureFor(t, arch), o))

@@ -75,7 +75,7 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 		if len(images) == 0 {
 			continue
 		}
-		if tops[i], err = top(images); err != nil {
+		if tops[i], err = top(x.Outputs[i], images); err != nil {
 			return layout.Image{}, err
 		}
 		x.Kept[i], image = tops[i].Desc.Digest, tops[i].Image
@@ -103,11 +103,11 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 }
 
 // top is what gets the names: the image, or an index of those of several platforms.
-func top(images []exported) (exported, error) {
+func top(o output.Output, images []exported) (exported, error) {
 	if len(images) == 1 {
 		return images[0], nil
 	}
-	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
+	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Annotations: indexAnnotations(o, false)}
 	for _, one := range images {
 		d := one.Desc
 		d.Platform = &ocispec.Platform{OS: one.Config.OS, Architecture: one.Config.Architecture, Variant: one.Config.Variant}
@@ -115,7 +115,7 @@ func top(images []exported) (exported, error) {
 	}
 	data, err := json.MarshalIndent(index, "", "  ")
 	x := exported{manifest: data}
-	x.Desc = ocispec.Descriptor{MediaType: index.MediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+	x.Desc = ocispec.Descriptor{MediaType: index.MediaType, Digest: digest.FromBytes(data), Size: int64(len(data)), Annotations: indexAnnotations(o, true)}
 	return x, err
 }
 
@@ -139,7 +139,8 @@ func (x *Exports) name(ctx context.Context, top exported) error {
 
 // tag gives what lies in a repository its documents, and then its tags.
 func (x *Exports) tag(ctx context.Context, p pushed) error {
-	top, err := top(p.images)
+	o := x.Outputs[p.output]
+	top, err := top(o, p.images)
 	for _, one := range p.images {
 		if err == nil && x.several() {
 			err = p.PutManifest(ctx, one.Desc.Digest.String(), one.Desc.MediaType, one.manifest)
@@ -154,7 +155,6 @@ func (x *Exports) tag(ctx context.Context, p pushed) error {
 			})
 		}
 	}
-	o := x.Outputs[p.output]
 	for _, name := range o.Names {
 		where, tag := output.SplitName(name)
 		if o.ByDigest {
