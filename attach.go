@@ -68,7 +68,7 @@ func (j job) documents(in stages.Input, without []string, engine string) func(la
 			})
 		}
 		if slices.Contains(j.Attach, AttachLock) {
-			add(LockType(), LockName, j.lock.Format())
+			add(LockType(), LockName, j.whole.Format())
 		}
 		if slices.Contains(j.Attach, AttachSBOM) {
 			bill := sbom.Of(in, image.Desc.Digest, without)

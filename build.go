@@ -15,6 +15,7 @@ import (
 	"lamina.build/cache"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
+	"lamina.build/internal/layout"
 	"lamina.build/internal/registry"
 	"lamina.build/internal/solve/readback"
 	"lamina.build/llb"
@@ -39,9 +40,9 @@ type Build struct {
 	// Labels are those of the image's config beside the spec's, over which they win. Nothing
 	// of a commit or a date is among them unless it is named here or there.
 	Labels map[string]string
-	// Platform is what the image must be for, "linux/amd64", "arm64" or "local": a spec is for
-	// one platform. The default is that.
-	Platform string
+	// Platforms are those of the spec that are built, "linux/amd64", "arm64" or "local". The
+	// default is all of them; where there are several, what is built is an index.
+	Platforms []string
 
 	// CheckReproducible installs the Debian packages of the image twice. Where that gives two
 	// results, the image gets no name, and the error holds a [ReproducibleError] for each layer.
@@ -61,11 +62,11 @@ type Build struct {
 	Allow []llb.State
 }
 
-// Draw draws the image without an engine: nothing is made, and of what has to be
-// fetched nothing but what the drawing needs.
+// Draw draws the image without an engine, of several platforms the first: nothing is made,
+// and of what has to be fetched nothing but what the drawing needs.
 func (p *Project) Draw(ctx context.Context, b Build) (image stages.Image, err error) {
-	err = p.do(ctx, b, func(j job) error {
-		image, _, err = j.draw(ctx, nil)
+	err = p.do(ctx, b, func(jobs []job) error {
+		image, _, err = jobs[0].draw(ctx, nil)
 		return err
 	})
 	return image, err
@@ -74,15 +75,15 @@ func (p *Project) Draw(ctx context.Context, b Build) (image stages.Image, err er
 // Build has an engine make the image and keeps what came out. Where there is no lock
 // yet, one is made and written first.
 func (p *Project) Build(ctx context.Context, b Build) (made Made, err error) {
-	err = p.do(ctx, b, func(j job) error {
-		made, err = j.build(ctx)
+	err = p.do(ctx, b, func(jobs []job) error {
+		made, err = build(ctx, jobs)
 		return err
 	})
 	return made, err
 }
 
-// do gathers what a job needs, does it, and lets go.
-func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err error) {
+// do gathers what the jobs of a build need, one for each platform, does them, and lets go.
+func (p *Project) do(ctx context.Context, b Build, work func([]job) error) (err error) {
 	if p.o.Insecure {
 		b = b.insecurely()
 	}
@@ -103,7 +104,7 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	if j.spec, err = p.file.Variant(j.Variant); err != nil {
 		return err
 	}
-	if err = j.checkPlatforms(); err != nil {
+	if err = j.choosePlatforms(); err != nil {
 		return err
 	}
 	models, err := p.findModels(ctx, p.o.Models)
@@ -119,30 +120,50 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 		defer func() { err = errors.Join(err, j.vendor.Close()) }()
 	}
 	if b.Lock != nil {
-		if j.lock, err = *b.Lock, p.CheckLock(*b.Lock); err != nil {
+		if j.whole, err = *b.Lock, p.CheckLock(*b.Lock); err != nil {
 			return err
 		}
-	} else if j.lock, err = p.Locked(ctx); err != nil {
+	} else if j.whole, err = p.Locked(ctx); err != nil {
 		return err
 	}
-	p.registries.use(nil, published(j.lock))
+	p.registries.use(nil, published(j.whole))
 	store, err := p.openStore(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	j.store = store
+	j.lock, _ = j.whole.For(j.Platforms[0])
 	if err = j.findVendored(ctx); err != nil {
 		return err
 	}
-	access := p.resolver()
-	access.Offline = p.o.Offline
-	access.Vendored = func(d lock.Distribution) bool { return j.vendored[sha256Of(d.SHA256).String()] != "" }
-	if j.python, err = access.Access(ctx, j.lock); err != nil {
+	jobs, err := j.each(ctx)
+	if err != nil {
 		return err
 	}
-	j.lock = j.python.Lock
-	return j.explainMissing(ctx, work(j))
+	return j.explainMissing(ctx, work(jobs))
+}
+
+// each are the jobs of the platforms. They have all in common that does not depend on it.
+func (j job) each(ctx context.Context) ([]job, error) {
+	access := j.resolver()
+	access.Offline = j.o.Offline
+	access.Vendored = func(d lock.Distribution) bool { return j.vendored[sha256Of(d.SHA256).String()] != "" }
+	believed, jobs := j.whole.Each(), make([]job, len(j.Platforms))
+	for i, platform := range j.Platforms {
+		at := slices.Index(j.whole.Platforms(), platform) // it answers the spec, which has it
+		one := j
+		var err error
+		if one.python, err = access.Access(ctx, believed[at]); err != nil {
+			return nil, err
+		}
+		one.on, one.lock, believed[at] = platform, one.python.Lock, one.python.Lock
+		jobs[i] = one
+	}
+	for i := range jobs {
+		jobs[i].whole = lock.Join(believed)
+	}
+	return jobs, nil
 }
 
 // Check finds what no build can mean, of whichever project, all of it at once. Nothing
@@ -155,8 +176,8 @@ func (b Build) Check() error {
 	if b.Stdout == nil && slices.ContainsFunc(b.Outputs, output.Output.ToStdout) {
 		faults = append(faults, errors.New("an output goes to \"-\", and there is no Stdout"))
 	}
-	if b.Platform != "" {
-		_, err := parsePlatform(b.Platform)
+	for _, name := range b.Platforms {
+		_, err := parsePlatform(name)
 		faults = append(faults, err)
 	}
 	faults = append(faults, output.CheckAll(b.Outputs), b.Cache.Check(), b.checkAttachments())
@@ -175,59 +196,97 @@ func (b Build) Check() error {
 	return failure.New(failure.Usage, errors.Join(faults...))
 }
 
-// build makes the image. What can't be written to and what can't be reached is found
-// out before the trees are packed.
-func (j job) build(ctx context.Context) (made Made, err error) {
-	x, err := readback.NewExports(j.Outputs, j.spec.Name, j.spec.Variant, j.hasWeights())
+// site is a job and the engine that does it.
+type site struct {
+	job
+
+	engine *engine.Engine
+	need   engine.Need
+}
+
+// build makes the image of each platform, and the index around several. What can't be
+// written to and what can't be reached is found out before the trees are packed.
+func build(ctx context.Context, jobs []job) (made Made, err error) {
+	j := jobs[0]
+	outputs := func() (*readback.Exports, error) {
+		return readback.NewExports(j.Outputs, j.spec.Name, j.spec.Variant, j.hasWeights(), j.Platforms...)
+	}
+	x, err := outputs()
 	if err != nil {
 		return made, err
 	}
-	weights, err := j.fetchNeed(ctx)
+	sites, err := openSites(ctx, jobs)
 	if err != nil {
 		return made, err
 	}
-	steps := j.disk()
-	need := engine.Need{Platform: j.spec.Platform, Disk: maps.Clone(steps)}
-	if j.NoCache {
-		steps = nil // noted before or not, each is made
-		need.Disk = map[string]int64{"anew": need.Bytes()}
-	}
-	need.Disk["weights"] = weights
-	e, err := j.openEngine(ctx, need)
-	if err != nil {
-		return made, err
-	}
-	e.Noted(steps)
 	stdout := &counted{Writer: j.Stdout}
 	for n := 0; ; n++ {
-		made, err = j.buildOn(ctx, e, x, stdout)
+		var at int
+		made, at, err = buildOn(ctx, sites, x, stdout)
 		err = j.explainPush(ctx, err)
 		if err == nil || ctx.Err() != nil || stdout.n > 0 {
 			return made, err
 		}
 		pause, again := pushAgain(err, n)
-		switch {
+		switch s := &sites[at]; {
 		case again:
 			j.note("%v: trying again in %s", err, pause)
 			if failure.Pause(ctx, pause) != nil {
 				return made, err
 			}
-			j.NoCache = false // all is made
-		case errors.Is(err, engine.ErrLost) && e.Kind == engine.Given:
-			j.lost = append(j.lost, e.Addr)
-			other, openErr := j.openEngine(ctx, need)
+			for i := range sites {
+				sites[i].NoCache = false // all is made
+			}
+		case errors.Is(err, engine.ErrLost) && s.engine.Kind == engine.Given:
+			j.lost = append(j.lost, s.engine.Addr)
+			other, openErr := j.openEngine(ctx, s.need)
 			if openErr != nil {
 				return made, err
 			}
 			j.note("%v: building on at %s", err, other.Addr)
-			e = other
+			s.engine = other
 		default:
 			return made, err
 		}
-		if x, err = readback.NewExports(j.Outputs, j.spec.Name, j.spec.Variant, j.hasWeights()); err != nil {
+		if x, err = outputs(); err != nil {
 			return made, err
 		}
 	}
+}
+
+// openSites opens the engine of each platform. That there is none for one is known before
+// anything is made for another.
+func openSites(ctx context.Context, jobs []job) ([]site, error) {
+	sites, faults := make([]site, len(jobs)), make([]error, len(jobs))
+	for i, j := range jobs {
+		weights, err := j.fetchNeed(ctx)
+		if err != nil {
+			return nil, err
+		}
+		steps := j.disk()
+		need := engine.Need{Platform: j.on, Disk: maps.Clone(steps)}
+		if j.NoCache {
+			steps = nil // noted before or not, each is made
+			need.Disk = map[string]int64{"anew": need.Bytes()}
+		}
+		need.Disk["weights"] = weights
+		e, err := j.openEngine(ctx, need)
+		if err != nil {
+			faults[i] = j.of(err)
+			continue
+		}
+		e.Noted(steps)
+		sites[i] = site{j, e, need}
+	}
+	return sites, errors.Join(faults...)
+}
+
+// of is an error that says at which of several platforms it was.
+func (j job) of(err error) error {
+	if err == nil || len(j.Platforms) == 1 {
+		return err
+	}
+	return fmt.Errorf("%s: %w", j.on, err)
 }
 
 // counted knows how much was written: what has been cannot be again.
@@ -242,36 +301,73 @@ func (c *counted) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// buildOn has one engine make the image.
-func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports, stdout io.Writer) (made Made, err error) {
+// buildOn has the engines make the images. An error comes with the site that it was at.
+func buildOn(ctx context.Context, sites []site, x *readback.Exports, stdout io.Writer) (made Made, at int, err error) {
 	if err = x.Open(ctx, stdout); err != nil {
-		return made, err
+		return made, 0, err
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
-	result, err := j.solve(ctx, e, x)
-	if err != nil {
-		return made, err
-	}
-	if j.CheckReproducible {
-		if err = j.checkReproducible(ctx, e); err != nil {
-			return made, err
+	results := make([]solved, len(sites))
+	for i, s := range sites {
+		if len(sites) > 1 {
+			s.note("building for %s", s.on)
+		}
+		if results[i], err = s.make(ctx, x); err == nil && i < len(sites)-1 {
+			err = x.Next(ctx)
+		}
+		if err != nil {
+			return made, i, s.of(err)
 		}
 	}
-	x.Documents = j.documents(result.in, result.LeftOut, "BuildKit "+e.Version)
-	image, err := x.Keep(ctx)
+	at = len(sites) - 1
+	top, err := x.Keep(ctx)
 	if err != nil {
-		return made, err
+		return made, at, err
 	}
-	cacheFaults, err := j.exportCaches(ctx, e, result)
-	if err != nil {
-		return made, err
+	images := make([]Made, len(sites))
+	for i, s := range sites {
+		faults, err := s.exportCaches(ctx, s.engine, results[i])
+		if err != nil {
+			return made, i, err
+		}
+		images[i] = s.made(results[i], x.Images[i], faults)
 	}
-	made = Made{
-		Name: j.spec.Name, Variant: j.spec.Variant, Platform: j.spec.Platform,
+	made = together(images, top.Desc)
+	for i, o := range x.Outputs {
+		saved := Saved{Output: o, Manifest: x.Kept[i]}
+		if o.Layout() {
+			saved.Tag = made.Variant
+		}
+		if o.ByDigest {
+			saved.Names = nil
+			for _, name := range o.Names {
+				saved.Names = append(saved.Names, name+"@"+saved.Manifest.String())
+			}
+		}
+		made.Saved = append(made.Saved, saved)
+	}
+	made.Took = time.Since(sites[0].start)
+	return made, at, nil
+}
+
+// make has the engine make the image of one platform.
+func (s site) make(ctx context.Context, x *readback.Exports) (solved, error) {
+	result, err := s.solve(ctx, s.engine, x)
+	if err == nil && s.CheckReproducible {
+		err = s.checkReproducible(ctx, s.engine)
+	}
+	x.Documents = s.documents(result.in, result.LeftOut, "BuildKit "+s.engine.Version)
+	return result, err
+}
+
+// made tells of the image of one platform.
+func (s site) made(result solved, image layout.Image, cacheFaults []string) Made {
+	made := Made{
+		Name: s.spec.Name, Variant: s.spec.Variant, Platform: s.on,
 		Descriptor: result.Descriptor, Manifest: image.Desc.Digest, Config: cmp.Or(image.Manifest.Config.Digest, result.Config),
 		Layers:  layersOf(image.Manifest, image.Config.Image),
-		LeftOut: j.leftOut(result.LeftOut), CacheFaults: cacheFaults,
-		Engine: "BuildKit " + e.Version, Lock: digest.FromBytes(j.lock.Format()),
+		LeftOut: s.leftOut(result.LeftOut), Notes: result.Notes, CacheFaults: cacheFaults,
+		Engine: "BuildKit " + s.engine.Version, Lock: digest.FromBytes(s.whole.Format()),
 	}
 	if image.Desc.Digest != "" {
 		made.Descriptor = image.Desc
@@ -282,22 +378,7 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports,
 	for _, r := range result.Removed {
 		made.Removed = append(made.Removed, Removed(r))
 	}
-	made.Notes = result.Notes
-	for i, o := range x.Outputs {
-		saved := Saved{Output: o, Manifest: x.Kept[i]}
-		if o.Layout() {
-			saved.Tag = j.spec.Variant
-		}
-		if o.ByDigest {
-			saved.Names = nil
-			for _, name := range o.Names {
-				saved.Names = append(saved.Names, name+"@"+saved.Manifest.String())
-			}
-		}
-		made.Saved = append(made.Saved, saved)
-	}
-	made.Took = time.Since(j.start)
-	return made, nil
+	return made
 }
 
 // leftOut tells of everything optional that the image lacks: what its lock has

@@ -22,7 +22,7 @@ func (j job) remote() cache.Remote {
 	own := cache.Remote{Imports: slices.Clone(j.Cache.Imports), Exports: slices.Clone(j.Cache.Exports)}
 	for _, list := range [][]cache.Entry{own.Imports, own.Exports} {
 		for i := range list {
-			list[i] = list[i].For(j.spec.Variant, j.spec.Platform).From(j.env)
+			list[i] = list[i].For(j.spec.Variant, j.on).From(j.env)
 		}
 	}
 	return own

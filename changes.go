@@ -13,7 +13,7 @@ import (
 // Changes tells what a new lock changes: a line for each package that comes,
 // goes or has another version, then their number.
 func Changes(before, after lock.Lock) string {
-	old, renewed := versions(before), versions(after)
+	old, renewed := versionsOfAll(before), versionsOfAll(after)
 	files := map[string]string{}
 	for _, d := range before.Distributions {
 		files[d.File] = d.SHA256
@@ -34,17 +34,25 @@ func Changes(before, after lock.Lock) string {
 			continue
 		}
 		counts[mark]++
-		fmt.Fprintf(&b, "%c %s %s\n", mark, id, text)
+		b.WriteString(strings.TrimSpace(fmt.Sprintf("%c %s %s", mark, id, text)) + "\n")
 	}
 	b.WriteString(changed(after, counts))
 	return b.String()
 }
 
 func changed(l lock.Lock, counts map[byte]int) string {
-	text := fmt.Sprintf("%s, %s", humanize.Count(len(l.Packages), "package"), humanize.Size(packagesSize(l)))
-	if len(l.Distributions) > 0 {
-		text += ", " + distributionsText(l)
+	var parts []string
+	for _, one := range l.Each() {
+		text := fmt.Sprintf("%s, %s", humanize.Count(len(one.Packages), "package"), humanize.Size(packagesSize(one)))
+		if len(one.Distributions) > 0 {
+			text += ", " + distributionsText(one)
+		}
+		if len(l.Further) > 0 {
+			text = one.Platform + ": " + text
+		}
+		parts = append(parts, text)
 	}
+	text := strings.Join(parts, "; ")
 	if len(l.Models) > 0 {
 		text += ", " + modelsText(l)
 	}
@@ -54,18 +62,27 @@ func changed(l lock.Lock, counts map[byte]int) string {
 	return fmt.Sprintf("%s: %d added, %d removed, %d changed\n", text, counts['+'], counts['-'], counts['~'])
 }
 
-// Summary tells what a lock holds, a line for each kind, and what all of it
+// Summary tells what a lock holds, a line for each kind and platform, and what all of it
 // weighs.
 func Summary(l lock.Lock) string {
-	lines := []string{fmt.Sprintf("%s, %s", humanize.Count(len(l.Packages), "Debian package"), humanize.Size(packagesSize(l)))}
-	if len(l.Distributions) > 0 {
-		lines = append(lines, distributionsText(l)+": "+distributionKinds(l.Distributions))
+	var lines []string
+	size := modelsSize(l)
+	for _, one := range l.Each() {
+		on := ""
+		if len(l.Further) > 0 {
+			on = one.Platform + ": "
+		}
+		lines = append(lines, fmt.Sprintf("%s%s, %s", on, humanize.Count(len(one.Packages), "Debian package"), humanize.Size(packagesSize(one))))
+		if len(one.Distributions) > 0 {
+			lines = append(lines, on+distributionsText(one)+": "+distributionKinds(one.Distributions))
+		}
+		size += packagesSize(one) + distributionsSize(one)
 	}
 	if len(l.Models) > 0 {
 		lines = append(lines, modelsText(l))
 	}
 	if len(lines) > 1 {
-		lines = append(lines, humanize.Size(packagesSize(l)+distributionsSize(l)+modelsSize(l))+" in all")
+		lines = append(lines, humanize.Size(size)+" in all")
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
@@ -110,6 +127,22 @@ func distributionsSize(l lock.Lock) int64 {
 }
 
 func modelsSize(l lock.Lock) int64 { return bytesOf(l.Models, lock.Model.Size) }
+
+// versionsOfAll are the versions of the first platform, the further platforms, and of these
+// what they have otherwise.
+func versionsOfAll(l lock.Lock) map[string][]string {
+	all := versions(l)
+	for _, p := range l.Further {
+		all["platform "+p.Platform] = []string{""}
+		one, _ := l.For(p.Platform)
+		for id, own := range versions(one) {
+			if !slices.Equal(own, all[id]) {
+				all[id+" on "+p.Platform] = own
+			}
+		}
+	}
+	return all
+}
 
 // versions maps "name" or, of another architecture, "name:arch" to the
 // versions that are locked, and "python name" to those of a distribution;

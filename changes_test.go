@@ -19,6 +19,19 @@ func locked(packages ...string) lock.Lock {
 	return l
 }
 
+func onARM(packages ...string) lock.Lock {
+	l := locked(packages...)
+	l.Platform = "linux/arm64"
+	return l
+}
+
+func TestSummaryOfPlatforms(t *testing.T) {
+	const want = "linux/amd64: 1 Debian package, 1.5 MB\nlinux/arm64: 2 Debian packages, 3.0 MB\n4.5 MB in all\n"
+	if got := Summary(lock.Join([]lock.Lock{locked("a", "1", "all"), onARM("a", "1", "all", "b", "1", "arm64")})); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestChanges(t *testing.T) {
 	old := locked("bash", "5.2-1", "amd64", "dash", "0.5-1", "amd64", "gone", "1", "all")
 	tests := []struct {
@@ -36,6 +49,10 @@ func TestChanges(t *testing.T) {
 			"two versions and a foreign architecture", locked("a", "1", "amd64"),
 			locked("a", "1", "amd64", "a", "2", "amd64", "a", "1", "i386"),
 			"~ a 1 → 1, 2\n+ a:i386 1\n3 packages, 4.5 MB: 1 added, 0 removed, 1 changed\n",
+		},
+		{
+			"a further platform", locked("a", "1", "amd64", "b", "1", "amd64"), lock.Join([]lock.Lock{locked("a", "1", "amd64", "b", "1", "amd64"), onARM("a", "1", "arm64", "b", "1+b1", "arm64")}),
+			"+ b on linux/arm64 1+b1\n+ platform linux/arm64\nlinux/amd64: 2 packages, 3.0 MB; linux/arm64: 2 packages, 3.0 MB: 2 added, 0 removed, 0 changed\n",
 		},
 	}
 	for _, tt := range tests {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/containerd/platforms"
@@ -44,33 +46,48 @@ func parsePlatform(text string) (ocispec.Platform, error) {
 	return platforms.Normalize(p), nil
 }
 
-// checkPlatforms finds out that the build wants an image for another platform than the
-// spec's is for.
-func (j job) checkPlatforms() error {
-	is := platforms.Format(platforms.Normalize(j.platform()))
+// choosePlatforms fills in those of the spec that the build wants, all where it says nothing,
+// and writes those of annotations as the spec does.
+func (j *job) choosePlatforms() error {
 	var faults []error
-	check := func(of, text string) {
+	find := func(among []string, text string) (name string, err error) {
 		p, err := parsePlatform(text)
-		if wanted := platforms.Format(p); err == nil && wanted != is {
-			err = fmt.Errorf("platform %q: the image is for %s", wanted, is)
+		if name = platforms.Format(p); err == nil && !slices.Contains(among, name) {
+			err = fmt.Errorf("platform %q: the image is for %s", name, strings.Join(among, ", "))
 		}
+		return name, err
+	}
+	var chosen []string
+	for _, text := range j.Platforms {
+		name, err := find(j.spec.Platforms, text)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s%w", of, err))
+			faults = append(faults, err)
+		} else if !slices.Contains(chosen, name) {
+			chosen = append(chosen, name)
 		}
 	}
-	if j.Platform != "" {
-		check("", j.Platform)
+	if len(j.Platforms) == 0 {
+		chosen = j.spec.Platforms
 	}
-	for _, o := range j.Outputs {
-		for _, a := range o.Annotations {
+	j.Platforms = slices.DeleteFunc(slices.Clone(j.spec.Platforms), func(name string) bool { return !slices.Contains(chosen, name) })
+	j.Outputs = slices.Clone(j.Outputs)
+	for i := range j.Outputs {
+		notes := slices.Clone(j.Outputs[i].Annotations)
+		for k := range notes {
+			a := &notes[k]
+			if a.Index && len(j.Platforms) == 1 {
+				faults = append(faults, fmt.Errorf("annotation %q: an image of one platform has no index: annotate its manifest, or the manifest-descriptor", *a))
+			}
 			if a.Platform != "" {
-				check(fmt.Sprintf("annotation %q: ", a), a.Platform)
+				name, err := find(j.Platforms, a.Platform)
+				if err != nil {
+					faults = append(faults, fmt.Errorf("annotation %q: %w", *a, err))
+				}
+				a.Platform = name
 			}
 		}
-	}
-	if len(faults) == 0 {
-		return nil
+		j.Outputs[i].Annotations = notes
 	}
 	return failure.WithHint(failure.New(failure.Usage, errors.Join(faults...)),
-		"a spec is for one platform, with a lock of its own: what platform says at the top of its "+SpecName)
+		"an image is for the platforms that stand at the top of its "+SpecName+`: platform = ["linux/amd64", "linux/arm64"]`)
 }

@@ -25,7 +25,8 @@ import (
 	"lamina.build/output"
 )
 
-// Inspected is an image as its registry or layout describes it. No layer is read for it.
+// Inspected is an image as its registry or layout describes it, of an index the first one. No
+// layer is read for it.
 type Inspected struct {
 	Name     string                          `json:"name"`
 	Manifest digest.Digest                   `json:"manifest"`
@@ -34,6 +35,7 @@ type Inspected struct {
 	Config   dockerspec.DockerOCIImageConfig `json:"config"`
 	Layers   []Layer                         `json:"layers"`
 	Attached []Attached                      `json:"attached"`
+	Further  []Inspected                     `json:"further,omitempty"` // the images of an index for other platforms
 }
 
 // Attached is a document that refers to an image.
@@ -79,11 +81,23 @@ func Inspect(ctx context.Context, name string, o Options) (image Inspected, err 
 }
 
 func (source imageSource) inspect(ctx context.Context, name string) (Inspected, error) {
-	image := Inspected{
-		Name: name, Manifest: source.image.Desc.Digest, Platform: platforms.Format(source.image.Config.Platform),
-		Config: source.image.Config.Config, Layers: layersOf(source.image.Manifest, source.image.Config.Image),
+	list := make([]Inspected, len(source.images))
+	for i, image := range source.images {
+		var err error
+		if list[i], err = source.inspectOne(ctx, name, image); err != nil {
+			return list[i], err
+		}
 	}
-	if created := source.image.Config.Created; created != nil {
+	list[0].Further = list[1:]
+	return list[0], nil
+}
+
+func (source imageSource) inspectOne(ctx context.Context, name string, of layout.Image) (Inspected, error) {
+	image := Inspected{
+		Name: name, Manifest: of.Desc.Digest, Platform: platforms.Format(platforms.Normalize(of.Config.Platform)),
+		Config: of.Config.Config, Layers: layersOf(of.Manifest, of.Config.Image),
+	}
+	if created := of.Config.Created; created != nil {
 		image.Created = *created
 	}
 	list, err := source.referrers(ctx, image.Manifest)
@@ -117,7 +131,7 @@ func (i Inspected) AttachedLock() (l lock.Lock, err error) {
 
 // imageSource is where an image is, and how what refers to it is read there.
 type imageSource struct {
-	image     layout.Image
+	images    []layout.Image // one, or those of an index
 	referrers func(context.Context, digest.Digest) ([]ocispec.Descriptor, error)
 	document  func(context.Context, ocispec.Descriptor) ([]byte, error)
 	blob      func(context.Context, ocispec.Descriptor) (io.ReadCloser, error)
@@ -146,7 +160,7 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 		referrers: r.Referrers, document: r.Document, close: func() error { return nil },
 		blob: func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) { return r.Blob(ctx, d.Digest) },
 	}
-	source.image, err = publishedImage(ctx, r, referenceOf(name))
+	source.images, err = publishedImages(ctx, r, referenceOf(name))
 	if errors.Is(err, registry.ErrNotFound) {
 		err = failure.WithHint(failure.New(failure.Usage, errors.New("there is no such image")), noFolder)
 	}
@@ -161,14 +175,14 @@ func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
 	if err != nil {
 		return imageSource{}, err
 	}
-	image, err := l.Read(ctx, tag)
+	list, err := l.ReadAll(ctx, tag)
 	if err != nil {
 		tags, _ := l.Tags()
 		err = errors.Join(failure.New(failure.Usage, fmt.Errorf("%w; the layout has %s", err, strings.Join(tags, ", "))), l.Close())
 		return imageSource{}, err
 	}
 	return imageSource{
-		image:     image,
+		images:    list,
 		referrers: func(_ context.Context, d digest.Digest) ([]ocispec.Descriptor, error) { return l.Referrers(d) },
 		document:  l.Document, blob: l.Blob, close: l.Close,
 	}, nil
@@ -183,31 +197,38 @@ func referenceOf(name string) string {
 	return tag
 }
 
-// publishedImage reads an image of a registry, of an index the first one that is none of
-// BuildKit's attestations.
-func publishedImage(ctx context.Context, r *registry.Repository, name string) (image layout.Image, err error) {
+// publishedImages reads an image of a registry, of an index all that are none of BuildKit's
+// attestations.
+func publishedImages(ctx context.Context, r *registry.Repository, name string) (list []layout.Image, err error) {
 	desc, data, err := r.Manifest(ctx, name)
 	if err != nil {
-		return image, err
+		return nil, err
 	}
 	if images.IsIndexType(desc.MediaType) {
 		var index ocispec.Index
 		if err = json.Unmarshal(data, &index); err != nil {
-			return image, err
+			return nil, err
 		}
 		for _, d := range index.Manifests {
 			if d.Platform == nil || d.Platform.OS != "unknown" {
-				return publishedImage(ctx, r, d.Digest.String())
+				below, err := publishedImages(ctx, r, d.Digest.String())
+				if err != nil {
+					return nil, err
+				}
+				list = append(list, below...)
 			}
 		}
-		return image, errors.New("the index has no image")
+		if len(list) == 0 {
+			err = errors.New("the index has no image")
+		}
+		return list, err
 	}
-	image.Desc = desc
+	image := layout.Image{Desc: desc}
 	if err = json.Unmarshal(data, &image.Manifest); err != nil {
-		return image, err
+		return nil, err
 	}
 	if data, err = r.ReadBlob(ctx, image.Manifest.Config.Digest); err != nil {
-		return image, err
+		return nil, err
 	}
-	return image, json.Unmarshal(data, &image.Config)
+	return []layout.Image{image}, json.Unmarshal(data, &image.Config)
 }

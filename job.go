@@ -30,8 +30,10 @@ type job struct {
 	*Project
 	Build
 
+	on     string // its platform: "linux/amd64"
 	spec   spec.Spec
-	lock   lock.Lock
+	lock   lock.Lock      // of that platform alone
+	whole  lock.Lock      // of all platforms
 	store  content.Store  // holds the packed layers
 	models *layout.Layout // holds the models that were pulled, or made by an engine
 	python resolve.Access // to the files of the lock

@@ -19,7 +19,7 @@ func TestRemoteCachesOfAVariant(t *testing.T) {
 	}
 	vars := map[string]string{"AWS_REGION": "here"}
 	p := &Project{host: &host{o: Options{Env: func(name string) string { return vars[name] }}}}
-	j := job{Project: p, Build: Build{Cache: given}, spec: spec.Spec{Variant: "debug", Platform: "linux/arm64"}}
+	j := job{Project: p, Build: Build{Cache: given}, on: "linux/arm64", spec: spec.Spec{Variant: "debug"}}
 	want := cache.Remote{
 		Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/a:cache-debug-linux-arm64"}}, given.Imports[1]},
 		Exports: []cache.Entry{

@@ -50,10 +50,10 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 		Before: before, Upgrade: uv.Upgrade(up), Mirrors: mirrors,
 		Getter: p.files(), Hub: p.hub, Layers: p.knownLayers, Store: p.openStore, Engine: p.openEngine, Progress: p.watch(Work{Task: Resolving}),
 		Builder: func(ctx context.Context, s spec.Spec, l lock.Lock, from debian.Mirrors, store *blobs.Store) (stages.Input, error) {
-			return job{Project: p, spec: s, lock: l, store: store}.footing(ctx, from)
+			return job{Project: p, on: l.Platform, spec: s, lock: l, store: store}.footing(ctx, from)
 		},
-		Sources: func(ctx context.Context, s spec.Spec, store *blobs.Store) (map[string]llb.Layer, error) {
-			return job{Project: p, spec: s, store: store}.sourceTrees(ctx)
+		Sources: func(ctx context.Context, platform string, s spec.Spec, store *blobs.Store) (map[string]llb.Layer, error) {
+			return job{Project: p, on: platform, spec: s, store: store}.sourceTrees(ctx)
 		},
 	})
 	if err != nil {

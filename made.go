@@ -17,12 +17,16 @@ import (
 type Made struct {
 	Name     string // of the spec
 	Variant  string
-	Platform string // "linux/amd64"
+	Platform string // "linux/amd64"; of an index "linux/amd64,linux/arm64"
 
 	Descriptor ocispec.Descriptor // what a tag points at: the manifest, or an index around it
 	Manifest   digest.Digest      // of the platform's manifest: the digest that is reproducible; "" where no output can be read again
 	Config     digest.Digest      // of the image's config, which is its ID
 	Layers     []Layer            // bottom first; none where there is no Manifest
+
+	// Images are those of an index, of one platform each, which Saved tells of together. Manifest
+	// is then that of the index, and what these say the index doesn't.
+	Images []Made
 
 	LeftOut []string  // what was optional and is not in it, with the reason
 	Pruned  []Pruned  // what wheels were installed without; this and the next two as far as this machine's builds ran the steps
@@ -35,6 +39,29 @@ type Made struct {
 	Engine string        // "BuildKit v0.34.2"
 	Lock   digest.Digest // of the image.lock as written
 	Took   time.Duration
+}
+
+// together is the image, or an index of several.
+func together(images []Made, index ocispec.Descriptor) Made {
+	if len(images) == 1 {
+		return images[0]
+	}
+	made := Made{Name: images[0].Name, Variant: images[0].Variant, Descriptor: index, Manifest: index.Digest, Lock: images[0].Lock, Images: images}
+	var on, engines []string
+	for _, one := range images {
+		on, engines = append(on, one.Platform), append(engines, one.Engine)
+		made.CacheFaults = append(made.CacheFaults, one.CacheFaults...)
+	}
+	made.Platform, made.Engine = strings.Join(on, ","), strings.Join(slices.Compact(engines), ", ")
+	return made
+}
+
+// each are the images, one for each platform.
+func (m Made) each() []Made {
+	if len(m.Images) > 0 {
+		return m.Images
+	}
+	return []Made{m}
 }
 
 // Layer is one layer of an image as it is stored.
@@ -85,6 +112,14 @@ func layersOf(manifest ocispec.Manifest, config ocispec.Image) []Layer {
 	return layers
 }
 
+// ID is what an image is called by in docker: the digest of its config, or of an index its own.
+func (m Made) ID() digest.Digest {
+	if len(m.Images) > 0 {
+		return m.Descriptor.Digest
+	}
+	return m.Config
+}
+
 // Size is what the layers weigh as stored, in bytes: what a first pull moves.
 func (m Made) Size() (size int64) {
 	for _, l := range m.Layers {
@@ -129,6 +164,17 @@ func (m Made) Metadata() ([]byte, error) {
 	}
 	if len(m.Layers) > 0 {
 		values["lamina.layers"], values["lamina.size"] = m.Layers, m.Size()
+	}
+	if len(m.Images) > 0 {
+		each := map[string]json.RawMessage{}
+		for _, one := range m.Images {
+			text, err := one.Metadata()
+			if err != nil {
+				return nil, err
+			}
+			each[one.Platform] = text
+		}
+		values["lamina.platforms"] = each
 	}
 	if len(m.LeftOut) > 0 {
 		values["lamina.left-out"] = m.LeftOut

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 
-	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -209,7 +208,7 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 		Exports: []client.ExportEntry{export},
 		Session: []session.Attachable{j.logins(j.insecure()), j.hubSecrets(work.Model)},
 	}
-	platform := platforms.MustParse(j.spec.Platform) // the spec was checked
+	platform := j.platform()
 	made, err := weights.Make(ctx, weights.MakeOptions{
 		Job: work, Hub: c, Layout: j.models, Dir: j.pushes(), Note: j.note,
 		Solve: func(ctx context.Context, layers llb.State) (ocispec.Descriptor, error) {
@@ -231,16 +230,16 @@ func (j job) fetch(ctx context.Context, e *engine.Engine, c *hub.Client, work we
 
 // lockLayers writes what a model's layers came to into the lock that this build has made.
 func (j job) lockLayers(m lock.Model, made weights.Image) error {
-	before := j.lock.Format()
-	for i := range j.lock.Models {
-		if one := &j.lock.Models[i]; one.Compare(m.ModelRequest) == 0 {
+	before := j.whole.Format()
+	for i := range j.whole.Models { // which the lock of the platform shares
+		if one := &j.whole.Models[i]; one.Compare(m.ModelRequest) == 0 {
 			one.Layers = made.Locked()
 		}
 	}
 	if text, err := j.lockText(); err != nil || !bytes.Equal(text, before) {
 		return err // somebody has locked anew meanwhile
 	}
-	return j.WriteLock(j.lock)
+	return j.WriteLock(j.whole)
 }
 
 func hostOf(address string) string {

@@ -200,7 +200,7 @@ func TestDrawingOfModels(t *testing.T) {
 	m := model(wanted[0].From, "/m", "x.bin")
 	m.ModelRequest = wanted[0].Request()
 	j := job{Project: &Project{host: &host{o: Options{Env: func(string) string { return "" }}}}, models: store, lock: lock.Lock{Models: []lock.Model{m}}}
-	j.spec = spec.Spec{Models: wanted, Weights: spec.WeightsLayers, Platform: "linux/amd64"}
+	j.on, j.spec = "linux/amd64", spec.Spec{Models: wanted, Weights: spec.WeightsLayers}
 	images, err := j.images(t.Context(), nil)
 	if err != nil || len(images) != 2 {
 		t.Fatalf("got %d, %v", len(images), err)

@@ -57,7 +57,7 @@ func readAll(ctx context.Context, dir, cache string) error {
 		return err
 	}
 	defer store.Close()
-	j := job{Project: p, store: store}
+	j := job{Project: p, on: "linux/amd64", store: store}
 	if j.spec, err = p.Spec(spec.Production); err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (j job) checkDebconf() error {
 }
 
 // platform is the image's; the spec was checked.
-func (j job) platform() ocispec.Platform { return platforms.MustParse(j.spec.Platform) }
+func (j job) platform() ocispec.Platform { return platforms.MustParse(j.on) }
 
 // pack packs all that is local and returns what the stages need. models are those
 // of the spec, of which the locked ones have their layers. The faults of all trees are

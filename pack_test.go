@@ -55,11 +55,11 @@ func packing(t *testing.T, files fstest.MapFS) (j job, notes *told) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { root.Close() })
-	s := spec.Spec{Platform: "linux/amd64", Variant: spec.Production, Weights: spec.WeightsLayers}
+	s := spec.Spec{Variant: spec.Production, Weights: spec.WeightsLayers}
 	s.App.Source, s.App.Path = "app", "/app"
 	s.Models = []spec.Model{{Name: "m", From: "dir:weights", Path: "/app/weights"}}
 	return job{
-		Project: &Project{host: h, dir: dir, root: root}, Build: Build{Smoke: stages.SmokeAll}, spec: s, store: store,
+		Project: &Project{host: h, dir: dir, root: root}, Build: Build{Smoke: stages.SmokeAll}, on: "linux/amd64", spec: s, store: store,
 		lock: lock.Lock{Packages: []lock.Package{
 			{Name: "busybox-static", SHA256: hash, For: []lock.Set{{Kind: lock.SetBootstrap}}},
 			{Name: "libeatmydata1", SHA256: hash, For: []lock.Set{{Kind: lock.SetBootstrap}}},

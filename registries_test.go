@@ -144,7 +144,8 @@ func TestRegistriesOfABuild(t *testing.T) {
 	m.Digest = weights.Digest(m).String()
 	p.wishes.Lock = lock.Wishes{Platform: p.wishes.Lock.Platform, ModelRequests: p.wishes.Lock.ModelRequests, Places: p.wishes.Lock.Places}
 	l := lock.Lock{Wishes: p.wishes.Lock, Models: []lock.Model{m}}
-	err = p.do(t.Context(), Build{Lock: &l, Outputs: []output.Output{{Type: output.Image, Names: []string{"vm:5502/a"}}}}, func(j job) error {
+	err = p.do(t.Context(), Build{Lock: &l, Outputs: []output.Output{{Type: output.Image, Names: []string{"vm:5502/a"}}}}, func(jobs []job) error {
+		j := jobs[0]
 		moved, read := j.registries.used()
 		if strings.Join(moved, " ") != "vm:5502/a" || strings.Join(read, " ") != m.Published || !j.insecure() {
 			t.Errorf("moved %q, read %q, %v", moved, read, j.Outputs)

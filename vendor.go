@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -44,7 +45,11 @@ func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Ve
 	if p.o.Offline {
 		return v, failure.New(failure.Usage, errors.New("vendoring fetches, which can't be done offline"))
 	}
-	err = p.do(ctx, Build{}, func(j job) (err error) {
+	err = p.do(ctx, Build{}, func(jobs []job) (err error) {
+		j := jobs[0]
+		for _, other := range jobs[1:] {
+			maps.Copy(j.python.Mirror.Has, other.python.Mirror.Has)
+		}
 		sources, err := j.vendorable()
 		if err != nil {
 			return err
@@ -83,7 +88,7 @@ func (p *Project) CheckVendor(ctx context.Context, dir string, o VendorOptions) 
 	if err != nil {
 		return v, err
 	}
-	sources, err := job{Project: p, lock: locked.lock}.vendorable()
+	sources, err := job{Project: p, lock: locked.lock, whole: locked.lock}.vendorable()
 	if err != nil {
 		return v, err
 	}
@@ -139,7 +144,8 @@ func plain(list []vendorable) []vendorstore.Source {
 	return sources
 }
 
-// vendorable are all files and trees that the lock and all variants of the spec name.
+// vendorable are all files and trees that the lock and all variants of the spec name, of all
+// platforms.
 func (j job) vendorable() (list []vendorable, err error) {
 	seen := map[string]bool{}
 	add := func(s vendorable) {
@@ -156,24 +162,26 @@ func (j job) vendorable() (list []vendorable, err error) {
 	if err != nil {
 		return nil, err
 	}
-	archive := debian.Snapshot(j.lock.Created())
-	for _, p := range j.lock.Packages {
-		addresses := []string{llb.Mirrors(mirrors).URL(p)}
-		if archive[p.Repository] != "" {
-			addresses = append(addresses, llb.Mirrors(archive).URL(p))
+	for _, one := range j.whole.Each() {
+		archive := debian.Snapshot(one.Created())
+		for _, p := range one.Packages {
+			addresses := []string{llb.Mirrors(mirrors).URL(p)}
+			if archive[p.Repository] != "" {
+				addresses = append(addresses, llb.Mirrors(archive).URL(p))
+			}
+			add(vendorable{Source: vendorstore.Source{Name: p.FileName(), Digest: sha256Of(p.SHA256), Size: p.Size}, addresses: addresses})
 		}
-		add(vendorable{Source: vendorstore.Source{Name: p.FileName(), Digest: sha256Of(p.SHA256), Size: p.Size}, addresses: addresses})
-	}
-	for _, d := range append(slices.Clone(j.lock.Distributions), j.lock.UV.Wheel()) {
-		remote, commit, _, isGit := d.Git()
-		_, isLocal := d.Local()
-		switch {
-		case isGit:
-			tree(remote, commit)
-		case !isLocal && d.SHA256 != "":
-			address, _ := d.Archive()
-			addresses := slices.DeleteFunc([]string{j.python.Mirror.Has[d.SHA256], address}, func(a string) bool { return a == "" })
-			add(vendorable{Source: vendorstore.Source{Name: d.File, Digest: sha256Of(d.SHA256), Size: d.Size}, addresses: addresses})
+		for _, d := range append(slices.Clone(one.Distributions), one.UV.Wheel()) {
+			remote, commit, _, isGit := d.Git()
+			_, isLocal := d.Local()
+			switch {
+			case isGit:
+				tree(remote, commit)
+			case !isLocal && d.SHA256 != "":
+				address, _ := d.Archive()
+				addresses := slices.DeleteFunc([]string{j.python.Mirror.Has[d.SHA256], address}, func(a string) bool { return a == "" })
+				add(vendorable{Source: vendorstore.Source{Name: d.File, Digest: sha256Of(d.SHA256), Size: d.Size}, addresses: addresses})
+			}
 		}
 	}
 	for _, variant := range j.Variants() {
@@ -196,7 +204,7 @@ func (j job) fetchSources(ctx context.Context, sources []vendorable) func(contex
 	for _, s := range sources {
 		known[s.Key()] = s
 	}
-	open := sync.OnceValues(func() (*engine.Engine, error) { return j.openEngine(ctx, engine.Need{Platform: j.spec.Platform}) })
+	open := sync.OnceValues(func() (*engine.Engine, error) { return j.openEngine(ctx, engine.Need{Platform: j.on}) })
 	getter := &debian.Getter{HTTP: fetch.New(fetch.Options{Logins: j.python.Logins.For})}
 	return func(ctx context.Context, source vendorstore.Source, w io.Writer) error {
 		s := known[source.Key()]

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/atomicfile"
@@ -31,16 +33,22 @@ type Verified struct {
 	Trees   []string      // directories of the checkout that are not those of the image
 	// Differences are where the two images differ.
 	Differences []ImageDifference
+
+	Further []Verified // the images of an index for other platforms
 }
 
 // VerifyImageOptions are what of an image neither its lock nor a checkout says.
 type VerifyImageOptions struct {
 	Variant string            // "" is what the attachments say, else [Production]
 	Labels  map[string]string // that [Build.Labels] gave it
+	// Platforms are those of an index whose images are built, "linux/amd64"; the default is all.
+	Platforms []string
 }
 
-// Equal says whether the image is what its lock and the checkout give.
-func (v Verified) Equal() bool { return v.Rebuilt == v.Image.Manifest }
+// Equal says whether the image, or each of an index, is what its lock and the checkout give.
+func (v Verified) Equal() bool {
+	return v.Rebuilt == v.Image.Manifest && !slices.ContainsFunc(v.Further, func(f Verified) bool { return !f.Equal() })
+}
 
 // ImageDifference is a file, a field of the config or a whole layer that two images don't
 // have in common.
@@ -68,6 +76,9 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 		return v, err
 	}
 	defer func() { err = errors.Join(err, source.close()) }()
+	if err = source.choose(o.Platforms); err != nil {
+		return v, err
+	}
 	if v.Image, err = source.inspect(ctx, name); err != nil {
 		return v, err
 	}
@@ -93,31 +104,77 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 	if err = fresh.clear(ctx, dir); err != nil {
 		return v, err
 	}
+	list := v.each()
 	b := Build{
-		Variant: v.Variant, Lock: &l, Labels: o.Labels, Smoke: stages.SmokeOff, NoCache: fresh.stateDir == "",
+		Variant: v.Variant, Platforms: make([]string, len(list)), Lock: &l, Labels: o.Labels, Smoke: stages.SmokeOff, NoCache: fresh.stateDir == "",
 		Outputs: []output.Output{{Type: output.OCI, Dest: filepath.Join(dir, "image"), Compression: v.Image.compression()}},
 	}
-	err = fresh.do(ctx, b, func(j job) error {
-		image, in, drawErr := j.draw(ctx, nil)
-		v.Trees = changedTrees(source.image, v.Image, image, in)
-		return drawErr
+	for i, one := range list {
+		b.Platforms[i] = one.Image.Platform
+	}
+	at := func(platform string) int { return slices.Index(b.Platforms, platform) }
+	err = fresh.do(ctx, b, func(jobs []job) error {
+		for _, j := range jobs {
+			one := &list[at(j.on)]
+			image, in, drawErr := j.draw(ctx, nil)
+			if one.Trees = changedTrees(source.images[at(j.on)], one.Image, image, in); drawErr != nil {
+				return drawErr
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return v, err
 	}
-	if len(v.Trees) > 0 {
-		p.note("not as in the image: %s", strings.Join(v.Trees, ", "))
+	if trees := list[0].Trees; len(trees) > 0 {
+		p.note("not as in the image: %s", strings.Join(trees, ", "))
 	}
 	made, err := fresh.Build(ctx, b)
 	if err != nil {
 		return v, err
 	}
-	v.Rebuilt, v.Engine = made.Manifest, made.Engine
-	if v.Equal() {
-		return v, nil
+	for _, m := range made.each() {
+		i := at(m.Platform)
+		one := &list[i]
+		if one.Rebuilt, one.Engine = m.Manifest, m.Engine; !one.Equal() && err == nil {
+			one.Differences, err = differences(ctx, source, source.images[i], filepath.Join(dir, "image"), v.Variant, m.Manifest)
+		}
 	}
-	v.Differences, err = differences(ctx, source, filepath.Join(dir, "image"), v.Variant)
+	v = list[0]
+	v.Further = list[1:]
 	return v, err
+}
+
+// each are the images of v, of which nothing is known yet.
+func (v Verified) each() (list []Verified) {
+	for _, image := range append([]Inspected{v.Image}, v.Image.Further...) {
+		image.Further = nil
+		list = append(list, Verified{Image: image, Variant: v.Variant})
+	}
+	return list
+}
+
+// choose leaves the images of some platforms; where none are named, all.
+func (source *imageSource) choose(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	var chosen []layout.Image
+	var faults []error
+	for _, name := range names {
+		p, err := parsePlatform(name)
+		i := slices.IndexFunc(source.images, func(image layout.Image) bool {
+			return platforms.Format(platforms.Normalize(image.Config.Platform)) == platforms.Format(p)
+		})
+		if err == nil && i < 0 {
+			err = fmt.Errorf("platform %q: there is no image for it", name)
+		}
+		if faults = append(faults, err); err == nil {
+			chosen = append(chosen, source.images[i])
+		}
+	}
+	source.images = chosen
+	return failure.New(failure.Usage, errors.Join(faults...))
 }
 
 // apart is the project on an engine that has nothing, unless the options or the environment
@@ -202,18 +259,19 @@ func changedTrees(had layout.Image, said Inspected, drawn stages.Image, in stage
 	return trees
 }
 
-func differences(ctx context.Context, source imageSource, dir, variant string) (list []ImageDifference, err error) {
+func differences(ctx context.Context, source imageSource, had layout.Image, dir, variant string, made digest.Digest) (list []ImageDifference, err error) {
 	l, err := layout.Open(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	rebuilt, err := l.Read(ctx, variant)
+	all, err := l.ReadAll(ctx, variant)
 	if err != nil {
 		return nil, err
 	}
+	rebuilt := all[slices.IndexFunc(all, func(image layout.Image) bool { return image.Desc.Digest == made })]
 	found, err := imagediff.Compare(ctx,
-		imagediff.Image{Manifest: source.image.Manifest, Config: source.image.Config, Open: source.blob},
+		imagediff.Image{Manifest: had.Manifest, Config: had.Config, Open: source.blob},
 		imagediff.Image{Manifest: rebuilt.Manifest, Config: rebuilt.Config, Open: l.Blob})
 	for _, d := range found {
 		list = append(list, ImageDifference(d))

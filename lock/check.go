@@ -55,10 +55,27 @@ func (f *faults) in(err error, format string, args ...any) {
 	}
 }
 
-// check reports every entry that no resolver writes: a path that escapes its
+// check reports what is wrong with a lock, of each platform.
+func (l Lock) check(version int) error {
+	var f faults
+	seen := map[string]bool{}
+	for i, one := range l.Each() {
+		f.when(seen[one.Platform], "platform %s: it is there twice", one.Platform)
+		seen[one.Platform] = true
+		if i == 0 {
+			f = append(f, one.checkOne(version))
+			continue
+		}
+		one.Models = nil // they were looked at
+		f.in(one.checkOne(version), "platform %s", one.Platform)
+	}
+	return errors.Join(append(f, l.checkSizes())...)
+}
+
+// checkOne reports every entry that no resolver writes: a path that escapes its
 // repository, a hash that is none, a set that nobody asked for, a wrong order.
 // Only formats since 2 have uv, and since 3 layers of models.
-func (l Lock) check(version int) error {
+func (l Lock) checkOne(version int) error {
 	var f faults
 	for _, r := range l.Requests {
 		f.when(!r.Set.Kind.isDebian(), "requests of packages: there is no set %q", r.Set)
@@ -82,7 +99,6 @@ func (l Lock) check(version int) error {
 		f.in(m.check(version), "model %s", m.From)
 	}
 	f.when(!slices.IsSortedFunc(l.Models, compareModels), "models are not sorted")
-	f = append(f, l.checkSizes())
 	if version > 1 && (l.UV != (UV{}) || len(l.Distributions) > 0) {
 		f = append(f, l.UV.check())
 	}
@@ -100,12 +116,14 @@ func (l Lock) checkSizes() error {
 			left -= min(max(n, 0), left+1)
 		}
 	}
-	take(l.UV.Size)
-	for _, p := range l.Packages {
-		take(p.Size)
-	}
-	for _, d := range l.Distributions {
-		take(d.Size, d.Unpacked)
+	for _, one := range l.Each() {
+		take(one.UV.Size)
+		for _, p := range one.Packages {
+			take(p.Size)
+		}
+		for _, d := range one.Distributions {
+			take(d.Size, d.Unpacked)
+		}
 	}
 	for _, m := range l.Models {
 		for _, file := range m.Files {

@@ -35,6 +35,7 @@ type text struct {
 	Debian   debian   `toml:"debian"`
 	Python   python   `toml:"python"`
 	Models   *[]Model `toml:"model"`
+	Further  *[]Part  `toml:"further"`
 }
 
 type debian struct {
@@ -59,6 +60,7 @@ func (l *Lock) text() text {
 		Debian:   debian{&l.Suites, &l.Components, &l.Repositories, &l.Requests, &l.Releases, &l.Packages},
 		Python:   python{&l.UV, &l.Python, &l.Omitted, &l.Distributions},
 		Models:   &l.Models,
+		Further:  &l.Further,
 	}
 }
 
@@ -72,6 +74,9 @@ func (l Lock) body() string {
 	}
 	for _, m := range l.Models {
 		b.WriteString("\n[[model]]\n" + table(m))
+	}
+	for _, p := range l.Further {
+		b.WriteString("\n[[further]]\n" + table(p))
 	}
 	return b.String()
 }

@@ -22,6 +22,7 @@ func bodies() []string {
 		"version=3\n[python]\nuv={version=\"1\",size=1,sha256=\"" + hash("") + "\",file=\"f\",url=\"http://h\"}\nomitted=[{set=\"python\",reason=\"\\u0001\"}]\n",
 		"version=3\n[[model]]\nfrom=\"http://h\"\npath=\"/m\"\nplan=1\ndigest=\"sha256:" + hash("") + "\"\nrename={\"a b\"=\"c\"}\nfiles=[{path=\"x\",sha256=\"" + hash("") + "\",url=\"http://h\"}]\n" +
 			"layers=[{size=1,digest=\"sha256:" + hash("") + "\",diffid=\"sha256:" + hash("") + "\"}]\n",
+		"version=3\nplatform=\"a\"\n[debian]\nrequests=[{set=\"base\"}]\n[[further]]\nplatform=\"b\"\npackages=[{name=\"a\",version=\"1\",arch=\"b\",size=1,sha256=\"" + hash("") + "\",path=\"p\",for=[\"base\"]}]\n",
 		"version=4\n",
 		"version = 1\n[debian]\npackages = [{}]",
 	}

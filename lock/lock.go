@@ -37,6 +37,17 @@ type Lock struct {
 	UV            UV             // zero where no Python distribution is asked for
 	Omitted       []Omission     // sorted by Set, Requirement
 	Models        []Model        // sorted by what was asked for
+	Further       []Part         // what is locked for further platforms, in the order of the spec
+}
+
+// Part is what a lock has for one platform alone. Its fields are those of [Lock].
+type Part struct {
+	Platform      string         `toml:"platform"`
+	Releases      []Release      `toml:"releases"`
+	Packages      []Package      `toml:"packages"`
+	UV            UV             `toml:"uv"`
+	Omitted       []Omission     `toml:"omitted"`
+	Distributions []Distribution `toml:"distributions"`
 }
 
 // Wishes is the part of a spec that a lock answers.
@@ -105,6 +116,10 @@ func (l *Lock) Sort() {
 	}
 	for i := range l.Distributions {
 		slices.SortFunc(l.Distributions[i].For, Set.Compare)
+	}
+	for i := range l.Further {
+		one := l.with(l.Further[i])
+		one.Sort()
 	}
 	for i := range l.Models {
 		sortBy(l.Models[i].Files, compareModelFiles)

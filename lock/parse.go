@@ -49,8 +49,10 @@ func Parse(name string, data []byte) (Lock, error) {
 		return Lock{}, located(name, err)
 	}
 	l.ModelRequests = each(l.Models, func(m Model) ModelRequest { return m.ModelRequest })
-	for i, r := range l.Releases {
-		l.Releases[i].Date = r.Date.UTC()
+	for _, one := range l.Each() {
+		for i, r := range one.Releases {
+			one.Releases[i].Date = r.Date.UTC()
+		}
 	}
 	if err := l.check(head.Version); err != nil {
 		return Lock{}, fmt.Errorf("%s: %w", name, err)

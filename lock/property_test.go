@@ -48,6 +48,17 @@ func (g generator) some(sets ...string) []lock.Set {
 }
 
 func (g generator) lock() lock.Lock {
+	list := []lock.Lock{g.one()}
+	for i := range g.IntN(3) {
+		further := g.one()
+		further.Platform = fmt.Sprintf("linux/%d", i)
+		list = append(list, further)
+	}
+	return lock.Join(list)
+}
+
+// one is a lock of one platform.
+func (g generator) one() lock.Lock {
 	l := lock.Lock{Wishes: lock.Wishes{
 		Platform: g.word(), Suites: g.words(), Components: g.words(),
 		Repositories: several(g, func() lock.Repository {
@@ -124,6 +135,10 @@ func TestSortForgetsTheOrder(t *testing.T) {
 		shuffle(g, l.Distributions)
 		shuffle(g, l.Omitted)
 		shuffle(g, l.Models)
+		for _, p := range l.Further {
+			shuffle(g, p.Packages)
+			shuffle(g, p.Distributions)
+		}
 		for i := range l.Packages {
 			shuffle(g, l.Packages[i].For)
 		}

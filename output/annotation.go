@@ -7,18 +7,21 @@ import (
 	"strings"
 )
 
-// Annotation is one of an image: of its manifest, or of the descriptor that an OCI layout
-// or an archive of one has of that.
+// Annotation is one of an image: of its manifest, of the index around those of several
+// platforms, or of a descriptor of one of them.
 type Annotation struct {
 	Key, Value string
+	Index      bool
 	Descriptor bool
 	Platform   string // that the image must be for, as it was written; "" is any
 }
 
 // What of an image can be annotated, in the words of BuildKit.
 const (
-	manifest   = "manifest"
-	descriptor = "manifest-descriptor"
+	manifest        = "manifest"
+	descriptor      = "manifest-descriptor"
+	index           = "index"
+	indexDescriptor = "index-descriptor"
 )
 
 var (
@@ -55,17 +58,20 @@ func annotation(part, key, value string) (Annotation, error) {
 	}
 	words := annotatedPart.FindStringSubmatch(part)
 	if words == nil {
-		return Annotation{}, fmt.Errorf("%q is not manifest or manifest-descriptor, or that with [PLATFORM]", part)
+		return Annotation{}, fmt.Errorf("%q is not manifest, manifest-descriptor, index or index-descriptor, or one of the first two with [PLATFORM]", part)
 	}
 	a := Annotation{Key: key, Value: value, Platform: words[2]}
 	switch words[1] {
 	case manifest:
 	case descriptor:
 		a.Descriptor = true
-	case "index", "index-descriptor":
-		return a, errors.New("an image of one platform has no index: annotate its manifest, or the manifest-descriptor")
+	case index, indexDescriptor:
+		a.Index, a.Descriptor = true, words[1] == indexDescriptor
+		if a.Platform != "" {
+			return a, fmt.Errorf("%q: an index is of all platforms", part)
+		}
 	default:
-		return a, fmt.Errorf("%q is not manifest or manifest-descriptor", words[1])
+		return a, fmt.Errorf("%q is not manifest, manifest-descriptor, index or index-descriptor", words[1])
 	}
 	return a, nil
 }
@@ -84,7 +90,12 @@ func (a Annotation) Attribute() string {
 
 func (a Annotation) part() string {
 	part := "-" + manifest
-	if a.Descriptor {
+	switch {
+	case a.Index && a.Descriptor:
+		part = "-" + indexDescriptor
+	case a.Index:
+		part = "-" + index
+	case a.Descriptor:
 		part = "-" + descriptor
 	}
 	if a.Platform != "" {

@@ -25,7 +25,7 @@ func (d *decoder) spec(e edition) Spec {
 	s.Title = cmp.Or(r.Text("title", sentence), s.Name)
 	s.Version = r.Text("version", sentence)
 	s.Licenses = r.Text("licenses", sentence)
-	s.Platform = cmp.Or(r.Text("platform", platform), defaultPlatform)
+	s.Platforms = d.platforms(r)
 	s.Weights, s.Extra = d.variant(e.name, d.faults.Read(e.own))
 	s.Debian = d.debian(r.Below("debian"))
 	s.Builder = d.builder(r.Below("builder"))
@@ -39,6 +39,14 @@ func (d *decoder) spec(e edition) Spec {
 	r.Know("variant")
 	r.End()
 	return s
+}
+
+// platforms are one, or a list.
+func (d *decoder) platforms(r *toml.Reader) []string {
+	if v := r.Take("platform"); v == nil || v.Kind == toml.List {
+		return r.Some("platform", platform, []string{defaultPlatform})
+	}
+	return []string{r.Text("platform", platform)}
 }
 
 func (d *decoder) name(r *toml.Reader) string {

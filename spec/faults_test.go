@@ -310,6 +310,22 @@ licenses = "a\nb"
 			},
 		},
 		{
+			name: "platforms",
+			text: `platform = ["linux/amd64", "linux/amd64", "linux/arm", 7]
+`,
+			want: []string{
+				`image.toml:2:28: platform: "linux/amd64" is listed twice`,
+				`image.toml:2:43: platform: "linux/arm" is not one of linux/amd64, linux/arm64, did you mean "linux/arm64"?`,
+				`image.toml:2:56: an entry of platform is an integer, want a string`,
+			},
+		},
+		{
+			name: "no platform",
+			text: `platform = []
+`,
+			want: []string{`image.toml:2:12: platform is empty`},
+		},
+		{
 			name: "platform of another system",
 			text: `platform = "windows/amd64"
 `,

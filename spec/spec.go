@@ -28,21 +28,21 @@ import (
 // Paths of local files are slash-separated, clean and relative to the folder
 // of the image.toml; paths inside the image are absolute and clean.
 type Spec struct {
-	Name     string   `toml:"name,omitempty"`
-	Title    string   `toml:"title,omitempty"` // Name where none is written
-	Version  string   `toml:"version,omitempty"`
-	Licenses string   `toml:"licenses,omitempty"`
-	Platform string   `toml:"platform,omitempty"` // "linux/amd64" or "linux/arm64"
-	Variant  string   `toml:"-"`
-	Debian   Debian   `toml:"debian,omitempty"`
-	Builder  Builder  `toml:"builder,omitempty"`
-	Python   Python   `toml:"python,omitempty"`
-	Git      []Git    `toml:"git,omitempty"`
-	Models   []Model  `toml:"model,omitempty"`
-	App      App      `toml:"app,omitempty"`
-	Smoke    Smoke    `toml:"smoke,omitempty"`
-	Weights  string   `toml:"-"` // [WeightsLayers] or [WeightsNone]
-	Extra    []string `toml:"-"` // Debian packages that this variant adds to the runtime
+	Name      string   `toml:"name,omitempty"`
+	Title     string   `toml:"title,omitempty"` // Name where none is written
+	Version   string   `toml:"version,omitempty"`
+	Licenses  string   `toml:"licenses,omitempty"`
+	Platforms []string `toml:"platform,omitempty"` // "linux/amd64", "linux/arm64"; an index of images where there are several
+	Variant   string   `toml:"-"`
+	Debian    Debian   `toml:"debian,omitempty"`
+	Builder   Builder  `toml:"builder,omitempty"`
+	Python    Python   `toml:"python,omitempty"`
+	Git       []Git    `toml:"git,omitempty"`
+	Models    []Model  `toml:"model,omitempty"`
+	App       App      `toml:"app,omitempty"`
+	Smoke     Smoke    `toml:"smoke,omitempty"`
+	Weights   string   `toml:"-"` // [WeightsLayers] or [WeightsNone]
+	Extra     []string `toml:"-"` // Debian packages that this variant adds to the runtime
 }
 
 // What a variant does with the models' files.

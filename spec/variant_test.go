@@ -17,7 +17,7 @@ func TestDefaults(t *testing.T) {
 	f := parse(t, `name = "x"`)
 	got := variant(t, f, spec.Production)
 	want := spec.Spec{
-		Name: "x", Title: "x", Platform: "linux/amd64", Variant: "production", Weights: "layers",
+		Name: "x", Title: "x", Platforms: []string{"linux/amd64"}, Variant: "production", Weights: "layers",
 		Debian: spec.Debian{
 			Suites:     []string{"bookworm", "bookworm-updates", "bookworm-security"},
 			Components: []string{"main"},

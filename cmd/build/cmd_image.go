@@ -19,38 +19,40 @@ import (
 
 // imageOptions are the flags of "build image" as they were given.
 type imageOptions struct {
-	options  lamina.Options
-	file     string
-	variant  string
-	platform []string
-	smoke    *choice
-	relock   bool
-	noCache  bool
-	twice    bool
-	tags     []string
-	outputs  []string
-	push     bool
-	load     bool
-	labels   []string
-	notes    []string
-	quiet    bool
-	metadata string
-	iidfile  string
-	attach   []string
-	from, to []string
-	print    *choice
-	progress *choice
-	again    []string
+	options   lamina.Options
+	file      string
+	variant   string // the one at hand of variants
+	variants  []string
+	platforms []string
+	smoke     *choice
+	relock    bool
+	noCache   bool
+	twice     bool
+	tags      []string
+	outputs   []string
+	push      bool
+	load      bool
+	labels    []string
+	notes     []string
+	quiet     bool
+	metadata  string
+	iidfile   string
+	attach    []string
+	from, to  []string
+	print     *choice
+	progress  *choice
+	again     []string
 }
 
 func (o *imageOptions) add(c *cobra.Command) {
 	o.smoke = &choice{"all", []string{"all", "runtime", "off"}}
 	o.print = &choice{"", []string{"tree", "json", "dot", "layers"}}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.StringVar(&o.variant, "variant", lamina.Production,
-			"build this `VARIANT`: production, minimal, debug, or one of the spec's own")
+		f.StringSliceVar(&o.variants, "variant", []string{lamina.Production},
+			"build this `VARIANT`: production, minimal, debug, or one of the spec's own; several with commas, "+
+				"where {variant} stands for each in names and places")
 		f.StringVarP(&o.file, "file", "f", "", "the spec, an image.toml in its folder, as a `FILE`")
-		f.StringArrayVar(&o.platform, "platform", nil, "`PLATFORM` that the image must be for, as the spec says")
+		f.StringSliceVar(&o.platforms, "platform", nil, "build only for this `PLATFORM` of those that the spec names; may be repeated, or with a comma")
 		f.Var(o.smoke, "smoke", "which smoke tests must pass: all, those that need no app, or none")
 		f.BoolVar(&o.twice, "check-reproducible", false,
 			"install the Debian packages twice; where files differ, name them with their packages and exit with 3")
@@ -81,7 +83,8 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.BoolVar(&o.load, "load", false, "have docker load the image; short for -o type=docker")
 		f.StringArrayVar(&o.labels, "label", nil, "`KEY=VALUE` among the labels of the image's config; may be repeated")
 		f.StringArrayVar(&o.notes, "annotation", nil,
-			"`KEY=VALUE` among the annotations of the image's manifest, or after manifest-descriptor: of its descriptor; may be repeated")
+			"`KEY=VALUE` among the annotations of the image's manifest, after manifest-descriptor: of its descriptor, after index: or "+
+				"index-descriptor: of the index around several; may be repeated")
 		f.BoolVar(&o.options.Insecure, "insecure-registry", false,
 			"reach the registries of tags, caches and published models by plain HTTP, or where nobody signed their certificate")
 		f.StringVar(&o.metadata, "metadata-file", "",
@@ -117,6 +120,7 @@ variant, unless --output or --push say otherwise.`,
 		Example: `
 $ build examples/faceblend
 $ build --variant minimal --smoke runtime
+$ build --variant production,debug -t registry.example/faceblend:1-{variant} --push
 $ build -t registry.example/faceblend:1 --push
 $ build -o type=docker,dest=- | docker load
 $ build -o type=oci,dest=faceblend.tar -o type=oci
@@ -148,26 +152,28 @@ func (a *app) image(c *cobra.Command) *cobra.Command {
 				return o.misread(args, err)
 			}
 		}
-		dir, b, err := o.plan(a, args)
+		o.again = again(c.Flags(), args)
+		dir, list, err := o.plans(a, args)
 		if err != nil {
 			return err
 		}
-		o.again = again(c.Flags(), args)
-		return a.build(c.Context(), &o, dir, b)
+		return a.build(c.Context(), dir, list)
 	}
 	return c
 }
 
-// build is the whole way from a spec to an image.
-func (a *app) build(ctx context.Context, o *imageOptions, dir string, b lamina.Build) (err error) {
-	start := time.Now()
+// build is the whole way from a spec to its images. They have one engine.
+func (a *app) build(ctx context.Context, dir string, list []planned) (err error) {
+	start, o := time.Now(), list[0].o
 	p, err := a.open(dir, o.options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	if _, err = p.Spec(b.Variant); err != nil {
-		return err
+	for _, one := range list {
+		if _, err = p.Spec(one.b.Variant); err != nil {
+			return err
+		}
 	}
 	if o.relock {
 		var diff string
@@ -176,18 +182,30 @@ func (a *app) build(ctx context.Context, o *imageOptions, dir string, b lamina.B
 		}
 		a.ui.note("%s", diff)
 	}
-	if o.print.value != "" {
-		return a.printImage(ctx, p, b, o.print.value)
-	}
-	if err = a.ui.checkProgress(); err != nil {
+	if err = a.ui.checkProgress(); err != nil && o.print.value == "" {
 		return err
 	}
-	made, err := p.Build(ctx, b)
+	for _, one := range list {
+		if o.print.value != "" {
+			err = a.printImage(ctx, p, one.b, o.print.value)
+		} else {
+			err = a.buildOne(ctx, p, one, start)
+		}
+		if err != nil {
+			return err
+		}
+		start = time.Now()
+	}
+	return nil
+}
+
+func (a *app) buildOne(ctx context.Context, p *lamina.Project, one planned, start time.Time) error {
+	made, err := p.Build(ctx, one.b)
 	if err != nil {
 		return err
 	}
 	made.Took = time.Since(start)
-	return a.tell(o, b.Outputs, made)
+	return a.tell(one.o, one.b.Outputs, made)
 }
 
 // printImage prints what would be built.
@@ -217,7 +235,7 @@ func (a *app) tell(o *imageOptions, outputs []output.Output, made lamina.Made) e
 		err = atomicfile.Write(o.metadata, metadata, 0o644)
 	}
 	if o.iidfile != "" {
-		err = errors.Join(err, atomicfile.Write(o.iidfile, []byte(made.Config.String()), 0o644))
+		err = errors.Join(err, atomicfile.Write(o.iidfile, []byte(made.ID().String()), 0o644))
 	}
 	if err != nil {
 		return fmt.Errorf("writing what was built: %w", err)
@@ -225,8 +243,8 @@ func (a *app) tell(o *imageOptions, outputs []output.Output, made lamina.Made) e
 	text := report.Image(made, o.again)
 	if o.quiet {
 		text = ""
-		if made.Config != "" {
-			text = made.Config.String() + "\n"
+		if id := made.ID(); id != "" {
+			text = id.String() + "\n"
 		}
 	}
 	if slices.ContainsFunc(outputs, output.Output.ToStdout) {

@@ -74,6 +74,7 @@ $ build verify dist/faceblend examples/faceblend`,
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.StringVar(&o.Variant, "variant", "", "build this `VARIANT` (default: the one that the image says it is)")
+		f.StringSliceVar(&o.Platforms, "platform", nil, "build only the image for this `PLATFORM` of an index; may be repeated, or with a comma")
 		f.StringArrayVar(&labels, "label", nil, "`KEY=VALUE` that a --label has given the image; may be repeated")
 		f.BoolVar(&asJSON, "json", false, "print what was found as JSON")
 		f.BoolVar(&options.Insecure, "insecure-registry", false, "reach the registry by plain HTTP, or where nobody signed its certificate")

@@ -14,6 +14,71 @@ import (
 	"lamina.build/output"
 )
 
+// planned is the build of one variant.
+type planned struct {
+	o *imageOptions
+	b lamina.Build
+}
+
+// plans are the builds of all variants. Each needs names and places of its own.
+func (o *imageOptions) plans(a *app, args []string) (dir string, list []planned, err error) {
+	if len(o.variants) == 0 {
+		return "", nil, failure.New(failure.Usage, errors.New("flag --variant: none is named"))
+	}
+	for _, variant := range o.variants {
+		one := o.of(variant)
+		var b lamina.Build
+		if dir, b, err = one.plan(a, args); err != nil {
+			return "", nil, err
+		}
+		args = []string{dir}
+		list = append(list, planned{one, b})
+	}
+	return dir, list, checkShared(list)
+}
+
+// of are the options for one variant, whose name they may have in those of its image.
+func (o *imageOptions) of(variant string) *imageOptions {
+	one := *o
+	fill := func(text string) string { return strings.ReplaceAll(text, "{variant}", variant) }
+	all := func(texts []string) []string {
+		texts = slices.Clone(texts)
+		for i := range texts {
+			texts[i] = fill(texts[i])
+		}
+		return texts
+	}
+	one.variant, one.tags, one.outputs, one.metadata, one.iidfile = variant, all(o.tags), all(o.outputs), fill(o.metadata), fill(o.iidfile)
+	if len(o.variants) > 1 {
+		one.again = slices.DeleteFunc(slices.Clone(o.again), func(word string) bool { return strings.HasPrefix(word, "--variant=") })
+		one.again = append(one.again, "--variant="+variant)
+	}
+	return &one
+}
+
+// checkShared finds names and places that two variants would have.
+func checkShared(list []planned) error {
+	owner, told := map[string]string{}, map[string]bool{}
+	var faults []error
+	for _, one := range list {
+		taken := []string{one.o.metadata, one.o.iidfile}
+		for _, out := range one.b.Outputs {
+			taken = append(taken, out.Names...)
+			if !out.Layout() {
+				taken = append(taken, out.Dest)
+			}
+		}
+		for _, what := range taken {
+			if before, ok := owner[what]; ok && before != one.o.variant && what != "" && !told[what] {
+				told[what] = true
+				faults = append(faults, fmt.Errorf("variants %s and %s would both be %q", before, one.o.variant, what))
+			}
+			owner[what] = one.o.variant
+		}
+	}
+	return failure.WithHint(failure.New(failure.Usage, errors.Join(faults...)), "{variant} in a name or a place stands for that of each")
+}
+
 // plan checks all flags, reports everything that is wrong with them at once, and
 // returns the folder and the build that they mean.
 func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, err error) {
@@ -32,17 +97,16 @@ func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, 
 	labels, labelErr := labelsOf(o.labels)
 	b = lamina.Build{
 		Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, CheckReproducible: o.twice, Outputs: outputs, Stdout: a.ui.stdout,
-		Labels: labels,
+		Labels: labels, Platforms: o.platforms,
 	}
 	for _, word := range o.attach {
 		b.Attach = append(b.Attach, lamina.Attachment(word))
 	}
-	platformErr := o.onePlatform(&b)
 	if faults == nil { // outputs are held against each other when all of them can be
 		faults = b.Check()
 	}
 	progress, progressErr := o.shown()
-	if err = errors.Join(faults, labelErr, platformErr, cacheErr, o.options.Check(), streamErr, fileErr, progressErr); err != nil {
+	if err = errors.Join(faults, labelErr, cacheErr, o.options.Check(), streamErr, fileErr, progressErr); err != nil {
 		return "", b, failure.New(failure.Usage, err)
 	}
 	b.Cache = remote
@@ -82,19 +146,6 @@ func labelsOf(texts []string) (map[string]string, error) {
 		labels[key] = value
 	}
 	return labels, errors.Join(faults...)
-}
-
-// onePlatform fills in the platform of a build, of which there is one.
-func (o *imageOptions) onePlatform(b *lamina.Build) error {
-	if len(o.platform) == 0 {
-		return nil
-	}
-	given := strings.Join(o.platform, ",")
-	all := slices.Compact(strings.Split(given, ","))
-	if b.Platform = all[0]; len(all) > 1 || all[0] == "" {
-		return fmt.Errorf("flag --platform: one, not %q: a spec is for one", given)
-	}
-	return nil
 }
 
 // folderOf is the folder of a spec that is named as docker's users name a Dockerfile.

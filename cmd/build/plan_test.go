@@ -103,15 +103,15 @@ func TestFaultsOfAPlan(t *testing.T) {
 			o.outputs, o.tags = []string{"type=registry,push-by-digest=true"}, []string{"r.example/a:1"}
 		}), []string{"push-by-digest gives no tag: name r.example/a without one"}},
 		{"a push by digest that is none", given(func(o *imageOptions) { o.outputs = []string{"type=image,push-by-digest=true,name=a"} }), []string{"add push=true"}},
-		{"a platform that is none", given(func(o *imageOptions) { o.platform = []string{"linux/amd64/v1/x"} }), []string{`platform "linux/amd64/v1/x": `}},
-		{"an empty platform", given(func(o *imageOptions) { o.platform = []string{"linux/amd64,"} }), []string{`flag --platform: one, not "linux/amd64,": a spec is for one`}},
+		{"a platform that is none", given(func(o *imageOptions) { o.platforms = []string{"linux/amd64/v1/x"} }), []string{`platform "linux/amd64/v1/x": `}},
+		{"an empty platform", given(func(o *imageOptions) { o.platforms = []string{"linux/amd64", ""} }), []string{`platform "": `}},
 		{"a view of nothing", given(func(o *imageOptions) { o.quiet = true }), []string{"flag --quiet: nothing is shown, and --progress=plain shows it"}},
 		{"everything", given(func(o *imageOptions) {
-			o.labels, o.notes, o.platform, o.quiet = []string{"=x"}, []string{"index:a=b", "a", "a=b"}, []string{"linux/amd64,linux/arm64"}, true
+			o.labels, o.notes, o.quiet = []string{"=x"}, []string{"index[linux/amd64]:a=b", "a", "a=b"}, true
 			o.outputs, o.from, o.metadata, o.options.PythonIndex, o.options.Engines = []string{"type=tap"}, []string{"type=gcs"}, ".", "x", []string{"y"}
 		}), []string{
-			`type "tap"`, `type "gcs"`, `flag --label: "=x" is not key=value`, "has no index: annotate its manifest", `annotation "a" is not key=value`,
-			`flag --platform: one, not "linux/amd64,linux/arm64"`, "flag --quiet", `flag --metadata-file: "." is there, and is no file`, `--python-index: index "x"`, `"y" is no address of an engine`,
+			`type "tap"`, `type "gcs"`, `flag --label: "=x" is not key=value`, "an index is of all platforms", `annotation "a" is not key=value`,
+			"flag --quiet", `flag --metadata-file: "." is there, and is no file`, `--python-index: index "x"`, `"y" is no address of an engine`,
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -116,7 +116,7 @@ type Instead struct {
 // Others asks the engines that are used in place of the private one how they are.
 func Others(ctx context.Context, o Options) ([]Instead, error) {
 	o = o.withDefaults()
-	list, err := o.Where.addresses(o.Env)
+	list, err := o.Where.addresses(o.Env, "")
 	all := make([]Instead, 0, len(list))
 	for _, a := range list {
 		one := Instead{Address: a.url}

@@ -25,8 +25,8 @@ const (
 // Options say which engine is wanted and where a private one lives. The zero
 // value of every field but CacheDir is usable.
 type Options struct {
-	// Where says which engines may be used. Where it names none, BUILDKIT_HOST and then
-	// BUILDX_BUILDER of Env count.
+	// Where says which engines may be used. Where it names none for the platform, BUILDKIT_HOST
+	// and then BUILDX_BUILDER of Env count.
 	Where Where
 	// Lost are addresses of engines that ended under their work: they are passed over.
 	Lost []string
@@ -92,7 +92,7 @@ func (o Options) withDefaults() Options {
 	if o.Config == nil {
 		o.Config = []byte(config)
 	}
-	if len(o.Where.Addrs) == 0 && o.Where.Builder == "" && !o.PrivateOnly {
+	if !o.Where.names(o.Need.Platform) && !o.PrivateOnly {
 		if addr := o.Env("BUILDKIT_HOST"); addr != "" {
 			o.Where.Addrs = []string{addr}
 		} else {
@@ -123,7 +123,7 @@ type Engine struct {
 // Open returns the engine for a build. The caller closes it.
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	o = o.withDefaults()
-	if list, err := o.Where.addresses(o.Env); err != nil || len(list) > 0 {
+	if list, err := o.Where.addresses(o.Env, o.Need.Platform); err != nil || len(list) > 0 {
 		if err != nil {
 			return nil, err
 		}

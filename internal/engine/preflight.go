@@ -93,7 +93,8 @@ func (r report) unfitPlatform(name string) error {
 	}
 	return failure.WithHint(
 		fmt.Errorf("it cannot run %s, only %v", name, platformNames(r.worker)),
-		"install an emulator (qemu-user-static with binfmt) or use an engine of that platform",
+		fmt.Sprintf("name an engine of that platform, --addr %s=tcp://…, or give this one's machine an emulator: "+
+			"qemu-user-static with binfmt-support, or docker run --privileged --rm tonistiigi/binfmt --install %s", name, want.Architecture),
 	)
 }
 

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
 	// Each helper registers the address scheme of its name.
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
@@ -38,7 +39,8 @@ func schemes() []string {
 type Where struct {
 	// Addrs are addresses of engines: unix://, tcp://, docker-container://,
 	// podman-container://, nerdctl-container://, kube-pod:// or ssh://. The first that
-	// will do is used, and the next where that one is lost.
+	// will do is used, and the next where that one is lost. One after a platform and "=",
+	// "linux/arm64=tcp://…", is for that platform alone, and where it has one it takes no other.
 	Addrs []string
 	// Builder is the name of one of docker buildx's builders, whose nodes take the place
 	// of addresses.
@@ -54,25 +56,60 @@ type address struct {
 	tls TLS
 }
 
-// addresses are what w names, each with its TLS.
-func (w Where) addresses(env func(string) string) ([]address, error) {
+// addresses are what w names for a platform, each with its TLS, or for any where that is "".
+// There are none where all are for others.
+func (w Where) addresses(env func(string) string, platform string) ([]address, error) {
 	if err := w.Check(); err != nil {
 		return nil, err
 	}
 	if w.Builder != "" {
 		return findBuilder(w.Builder, env)
 	}
-	list := make([]address, len(w.Addrs))
-	for i, addr := range w.Addrs {
-		list[i].url = addr
+	var own, others []address
+	for _, addr := range w.Addrs {
+		of, url := bound(addr)
+		a := address{url: url}
 		if isTCP(addr) {
-			list[i].tls = w.TLS
+			a.tls = w.TLS
+		}
+		switch {
+		case platform == "" || of == "":
+			others = append(others, a)
+		case samePlatform(of, platform):
+			own = append(own, a)
 		}
 	}
-	return list, nil
+	if len(own) > 0 {
+		return own, nil
+	}
+	return others, nil
 }
 
-func isTCP(addr string) bool { return strings.HasPrefix(addr, "tcp://") }
+// names says whether w names an engine for a platform, or is wrong: then that is to be told.
+func (w Where) names(platform string) bool {
+	none := func(string) string { return "" }
+	list, err := w.addresses(none, platform)
+	return w.Builder != "" || len(list) > 0 || err != nil && len(w.Addrs) > 0
+}
+
+func isTCP(addr string) bool {
+	_, url := bound(addr)
+	return strings.HasPrefix(url, "tcp://")
+}
+
+// bound splits an address into the platform that it is for, "" for any, and its URL.
+func bound(addr string) (platform, url string) {
+	if platform, url, ok := strings.Cut(addr, "="); ok && strings.Contains(url, "://") && !strings.Contains(platform, ":") {
+		return platform, url
+	}
+	return "", addr
+}
+
+func samePlatform(a, b string) bool {
+	one, err := platforms.Parse(a)
+	other, otherErr := platforms.Parse(b)
+	return err == nil && otherErr == nil && platforms.OnlyStrict(one).Match(other)
+}
 
 // Check finds what is wrong with w by itself, all of it at once.
 func (w Where) Check() error {
@@ -91,11 +128,14 @@ func (w Where) Check() error {
 
 // checkAddr finds what is wrong with the address of an engine.
 func checkAddr(addr string) error {
-	if platform, rest, bound := strings.Cut(addr, "="); bound && strings.Contains(rest, "://") && !strings.Contains(platform, ":") {
-		err := failure.New(failure.Usage, fmt.Errorf("%q binds an engine to a platform, which is still to come", addr))
-		return failure.WithHint(err, "name one engine that runs "+platform+", by itself or with an emulator: "+rest)
+	platform, rest := bound(addr)
+	if rest != addr {
+		if _, err := platforms.Parse(platform); err != nil || !strings.Contains(platform, "/") {
+			err = failure.New(failure.Usage, fmt.Errorf("%q binds an engine to %q, which is no platform", addr, platform))
+			return failure.WithHint(err, "a platform is written as in linux/arm64="+rest)
+		}
 	}
-	u, err := url.Parse(addr)
+	u, err := url.Parse(rest)
 	if err == nil && slices.Contains(schemes(), u.Scheme) && u.Host+u.Path != "" {
 		return nil
 	}

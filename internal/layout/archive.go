@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/errdefs"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -65,6 +66,9 @@ func (a *Archive) entry(h *tar.Header, content io.Reader) error {
 		return a.w.WriteHeader(h)
 	}
 	if d, ok := blobOf(h.Name); ok {
+		if a.sizes[d] == h.Size && a.held[h.Name] == nil {
+			return nil // of another platform's image, which had it, too
+		}
 		a.sizes[d] = h.Size
 	}
 	first := make([]byte, min(h.Size, 1))
@@ -191,6 +195,28 @@ func (a *Archive) renameDocker(m ocispec.Manifest) error {
 		}
 	}
 	return errors.Join(err, a.hold(dockerManifest, list))
+}
+
+// Gather has the archive hold an index of images that came one after another.
+func (a *Archive) Gather(desc ocispec.Descriptor, data []byte) error {
+	index, err := a.index()
+	if err != nil {
+		return fmt.Errorf("reading the archive of the image: %w", err)
+	}
+	names := maps.Clone(index.Manifests[0].Annotations)
+	for _, key := range slices.Collect(maps.Keys(names)) {
+		if key != ocispec.AnnotationRefName && key != images.AnnotationImageName && key != ocispec.AnnotationCreated {
+			delete(names, key) // of the image that came last
+		}
+	}
+	if names != nil {
+		maps.Copy(names, desc.Annotations)
+		desc.Annotations = names
+	}
+	index.Manifests = []ocispec.Descriptor{desc}
+	name := blobName(desc.Digest)
+	a.held[name] = &heldFile{&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o444, Size: int64(len(data))}, data}
+	return a.hold(ocispec.ImageIndexFile, index)
 }
 
 func (a *Archive) hold(name string, v any) error {

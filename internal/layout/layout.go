@@ -215,7 +215,7 @@ func (l *Layout) Tag(ctx context.Context, tag string, desc ocispec.Descriptor) e
 	desc.Annotations = annotations
 	err := l.change(ctx, func(index *ocispec.Index) {
 		index.Manifests = slices.DeleteFunc(index.Manifests, func(d ocispec.Descriptor) bool { return tagOf(d) == tag })
-		index.Manifests = withoutOrphans(append(index.Manifests, desc))
+		index.Manifests = l.withoutOrphans(ctx, append(index.Manifests, desc))
 	})
 	if err != nil {
 		return fmt.Errorf("tagging %q: %w", tag, err)

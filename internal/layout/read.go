@@ -21,35 +21,35 @@ type Image struct {
 // Layers are the compressed layers, the lowest first.
 func (i Image) Layers() []ocispec.Descriptor { return i.Manifest.Layers }
 
-// Read reads the image of a tag.
+// Read reads the image of a tag, of an index the first one.
 func (l *Layout) Read(ctx context.Context, tag string) (Image, error) {
-	index, err := l.index()
+	list, err := l.ReadAll(ctx, tag)
 	if err != nil {
 		return Image{}, err
+	}
+	return list[0], nil
+}
+
+// ReadAll reads the image of a tag, or all those of an index.
+func (l *Layout) ReadAll(ctx context.Context, tag string) ([]Image, error) {
+	index, err := l.index()
+	if err != nil {
+		return nil, err
 	}
 	for _, d := range index.Manifests {
 		if tagOf(d) != tag {
 			continue
 		}
-		image, err := first(ctx, l.store, d)
-		if err != nil {
-			return Image{}, fmt.Errorf("reading image %q: %w", tag, err)
+		list, err := Images(ctx, l.store, d)
+		if err == nil && len(list) == 0 {
+			err = errors.New("the index has no image")
 		}
-		return image, nil
+		if err != nil {
+			return nil, fmt.Errorf("reading image %q: %w", tag, err)
+		}
+		return list, nil
 	}
-	return Image{}, fmt.Errorf("reading image %q: %w", tag, ErrNoTag)
-}
-
-// first is the image that desc names, or the first one of an index.
-func first(ctx context.Context, p content.Provider, desc ocispec.Descriptor) (Image, error) {
-	list, err := Images(ctx, p, desc)
-	if err == nil && len(list) == 0 {
-		err = errors.New("the index has no image")
-	}
-	if err != nil {
-		return Image{}, err
-	}
-	return list[0], nil
+	return nil, fmt.Errorf("reading image %q: %w", tag, ErrNoTag)
 }
 
 // Images reads the image that desc names, or all those of an index, nested

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/errdefs"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -89,11 +90,25 @@ func (l *Layout) Blob(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser,
 	}{content.NewReader(r), r}, nil
 }
 
-// withoutOrphans leaves out what refers to an image that has no tag any more.
-func withoutOrphans(list []ocispec.Descriptor) []ocispec.Descriptor {
+// withoutOrphans leaves out what refers to an image that has no tag any more, nor is in an
+// index that has one.
+func (l *Layout) withoutOrphans(ctx context.Context, list []ocispec.Descriptor) []ocispec.Descriptor {
 	tagged := map[string]bool{"": true}
 	for _, d := range list {
-		tagged[d.Digest.String()] = tagged[d.Digest.String()] || tagOf(d) != ""
+		if tagOf(d) == "" {
+			continue
+		}
+		tagged[d.Digest.String()] = true
+		if !images.IsIndexType(d.MediaType) {
+			continue
+		}
+		below, err := children(ctx, l.store, d)
+		if err != nil { // nobody knows what it has
+			return list
+		}
+		for _, one := range below {
+			tagged[one.Digest.String()] = true
+		}
 	}
 	return slices.DeleteFunc(list, func(d ocispec.Descriptor) bool { return !tagged[d.Annotations[subjectName]] })
 }

@@ -13,10 +13,14 @@ import (
 type Tar struct {
 	w       *tar.Writer
 	folders map[string]bool
+	below   string // the directory that the files are in
 }
 
 // NewTar writes an archive to w.
-func NewTar(w io.Writer) *Tar { return &Tar{tar.NewWriter(w), map[string]bool{}} }
+func NewTar(w io.Writer) *Tar { return &Tar{w: tar.NewWriter(w), folders: map[string]bool{}} }
+
+// Below has what is read from now on lie in a directory.
+func (t *Tar) Below(dir string) { t.below = dir }
 
 // Read takes in the tar that an engine sends, or lays another one over what earlier ones
 // had, as the layers of an image lie over each other: whoever unpacks it keeps the last file
@@ -38,6 +42,15 @@ func (t *Tar) Read(r io.Reader) error {
 }
 
 func (t *Tar) entry(h *tar.Header, content io.Reader) error {
+	if t.below != "" {
+		h.Name = path.Join(t.below, inside(h.Name))
+		if h.Typeflag == tar.TypeDir {
+			h.Name += "/"
+		}
+		if h.Typeflag == tar.TypeLink {
+			h.Linkname = path.Join(t.below, inside(h.Linkname))
+		}
+	}
 	name := inside(h.Name)
 	if strings.HasPrefix(path.Base(name), whiteout) {
 		return fmt.Errorf("%q takes a file of another layer away, which has no place in an archive of files", name)

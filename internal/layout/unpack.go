@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 // (v0.34.2). Its export as a tar does not, so files come that way.
 type Folder struct {
 	path      string
+	below     string // the directory in it that the files are in
 	temporary *atomicfile.Temporary
 }
 
@@ -40,6 +42,9 @@ func PrepareFolder(path string) (*Folder, error) {
 	return &Folder{path: path, temporary: temporary}, err
 }
 
+// Below has what is read from now on lie in a directory.
+func (f *Folder) Below(dir string) { f.below = dir }
+
 // Commit puts the folder in its place.
 func (f *Folder) Commit() error {
 	if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -56,7 +61,13 @@ func (f *Folder) Close() error { return f.temporary.Close() }
 // where the user may give files away, which is root; devices and whiteouts, which no image of ours
 // has, are refused.
 func (f *Folder) Read(r io.Reader) error {
-	root, err := os.OpenRoot(f.temporary.Name())
+	dir := filepath.Join(f.temporary.Name(), f.below)
+	if f.below != "" {
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // as the directory around it will be
+			return err
+		}
+	}
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}

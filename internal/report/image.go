@@ -27,12 +27,13 @@ func Image(m lamina.Made, again []string) string {
 	if id := cmp.Or(m.Manifest, m.Descriptor.Digest); id != "" { // the one to compare builds by
 		fmt.Fprintf(&b, "%s\n", id)
 	}
-	if len(m.Layers) > 0 {
-		b.WriteString("\n" + layerTable(m.Layers, m.Size()))
+	b.WriteString(content(m))
+	for _, one := range m.Images {
+		fmt.Fprintf(&b, "\n%s  %s\n%s", one.Platform, one.Manifest, content(one))
 	}
-	b.WriteString(missing(m))
-	if len(m.Notes) > 0 {
-		fmt.Fprintf(&b, "\nnotes of the checks:\n  %s\n", strings.Join(m.Notes, "\n  "))
+	if len(m.Images) > 0 { // a client loads one of them
+		again = slices.DeleteFunc(slices.Clone(again), func(word string) bool { return strings.HasPrefix(word, "--platform=") })
+		again = append(again, "--platform="+m.Images[0].Platform)
 	}
 	fmt.Fprintf(&b, "\nbuilt in %s", humanize.Duration(m.Took))
 	if m.Engine != "" {
@@ -44,7 +45,20 @@ func Image(m lamina.Made, again []string) string {
 		if s.Manifest != "" && s.Manifest != m.Manifest { // it is compressed otherwise
 			fmt.Fprintf(&b, "  %-7s %s\n", "digest", s.Manifest)
 		}
-		b.WriteString(loading(s, m.Name+":"+m.Variant, again))
+		b.WriteString(loading(s, m.Name+":"+m.Variant, again, len(m.Images) > 0))
+	}
+	return b.String()
+}
+
+// content is what an image is made of, and what it lacks.
+func content(m lamina.Made) string {
+	var b strings.Builder
+	if len(m.Layers) > 0 {
+		b.WriteString("\n" + layerTable(m.Layers, m.Size()))
+	}
+	b.WriteString(missing(m))
+	if len(m.Notes) > 0 {
+		fmt.Fprintf(&b, "\nnotes of the checks:\n  %s\n", strings.Join(m.Notes, "\n  "))
 	}
 	return b.String()
 }
@@ -92,6 +106,9 @@ func Inspected(i lamina.Inspected) string {
 	for _, a := range i.Attached {
 		line("attached", a.Type+"  "+a.Digest.String())
 	}
+	for _, other := range i.Further {
+		b.WriteString("\n" + Inspected(other))
+	}
 	return b.String()
 }
 
@@ -100,8 +117,17 @@ const mostShown = 20
 
 // VerifiedImage is whether an image is what its lock and a checkout give, and where it isn't.
 func VerifiedImage(v lamina.Verified) string {
+	text := verified(v)
+	for _, other := range v.Further {
+		text += "\n" + verified(other)
+	}
+	return text
+}
+
+func verified(v lamina.Verified) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s\n%s\n", v.Image.Name, v.Variant, v.Image.Manifest)
+	fmt.Fprintf(&b, "%s  %s  %s\n%s\n", v.Image.Name, v.Variant, v.Image.Platform, v.Image.Manifest)
+	v.Further = nil
 	if v.Equal() {
 		fmt.Fprintf(&b, "\nthe same, built anew with %s\n", v.Engine)
 		return b.String()

@@ -15,9 +15,9 @@ import (
 
 // loading lists the commands that bring an image to where it can run, the best one for each
 // client. They work with those of Debian 12, and the image has its name there, and its digest
-// or ID. usual is the name where nobody gave it another.
-func loading(s lamina.Saved, usual string, again []string) string {
-	l := loader{Saved: s, again: words(again)}
+// or ID. usual is the name where nobody gave it another; index says that there are several images.
+func loading(s lamina.Saved, usual string, again []string, index bool) string {
+	l := loader{Saved: s, again: words(again), index: index}
 	if len(s.Names) == 0 {
 		l.Names = []string{usual}
 	}
@@ -50,6 +50,7 @@ type loader struct {
 
 	full  []string // Names with all that they leave unsaid
 	again string   // builds the image once more, with its names
+	index bool     // there are those of several platforms
 }
 
 func (l loader) commands() []command {
@@ -136,6 +137,9 @@ func (l loader) copied(from string) []command {
 	line, to := "skopeo copy --preserve-digests ", "REGISTRY/"+l.Names[0] // skopeo would take Docker Hub
 	if n := slices.IndexFunc(l.Names, hasRegistry); n >= 0 {
 		to = l.Names[n]
+	}
+	if l.index {
+		line += "--all "
 	}
 	if isLocal(to) {
 		line += "--dest-tls-verify=false "

@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"fmt"
 	"slices"
 
 	"lamina.build/internal/resolve/apt"
@@ -11,15 +12,51 @@ import (
 
 // Drift says where a lock does not answer the spec, one sentence a difference: it answers
 // other wishes, or what it has for them is nothing that locking writes. A lock may have
-// come with its project, from whoever wrote that.
+// come with its project, from whoever wrote that. What is the same on each platform is said
+// once.
 func (p Project) Drift(l lock.Lock) ([]string, error) {
 	x, err := p.indexes()
 	if err != nil {
 		return nil, err
 	}
-	if drift := l.Drift(p.Wishes.Lock); len(drift) > 0 {
-		return drift, nil // what it has answers something else
+	if len(l.Further) == 0 && len(p.Wishes.Platforms) == 1 {
+		return p.driftOf(l, p.Wishes.Platforms[0], x), nil
 	}
-	drift := slices.Concat(apt.Drift(p.Wishes.Lock, l), uv.Drift(p.Wishes.Python, l, x.Indexes, p.Root), models.Drift(l))
+	var drift []string
+	var found [][]string
+	for _, platform := range p.Wishes.Platforms {
+		one, ok := l.For(platform)
+		if !ok {
+			drift = append(drift, "platform: the spec adds "+platform)
+			continue
+		}
+		found = append(found, p.driftOf(one, platform, x))
+	}
+	for _, platform := range l.Platforms() {
+		if !slices.Contains(p.Wishes.Platforms, platform) {
+			drift = append(drift, "platform: the spec no longer has "+platform)
+		}
+	}
+	for i, list := range found {
+		for _, sentence := range list {
+			everywhere := !slices.ContainsFunc(found, func(other []string) bool { return !slices.Contains(other, sentence) })
+			if !everywhere {
+				sentence = fmt.Sprintf("%s: %s", p.Wishes.Platforms[i], sentence)
+			}
+			if !slices.Contains(drift, sentence) {
+				drift = append(drift, sentence)
+			}
+		}
+	}
 	return drift, nil
+}
+
+// driftOf is that of a lock of one platform.
+func (p Project) driftOf(l lock.Lock, platform string, x indexes) []string {
+	wanted := p.Wishes.Lock
+	wanted.Platform = platform
+	if drift := l.Drift(wanted); len(drift) > 0 {
+		return drift // what it has answers something else
+	}
+	return slices.Concat(apt.Drift(wanted, l), uv.Drift(p.Wishes.Python, l, x.Indexes, p.Root), models.Drift(l))
 }

@@ -64,7 +64,7 @@ func (p Project) python(
 			p.Note(note)
 		}
 	}
-	trees, err := p.packSources(ctx, o, store)
+	trees, err := p.packSources(ctx, o, l.Platform, store)
 	if err != nil {
 		return lock.Lock{}, err
 	}
@@ -150,7 +150,7 @@ func (p Project) builder(ctx context.Context, o Options, l lock.Lock) (stages.In
 }
 
 // packSources packs the source trees of all variants, by their folders.
-func (p Project) packSources(ctx context.Context, o Options, store *blobs.Store) (map[string]llb.Layer, error) {
+func (p Project) packSources(ctx context.Context, o Options, platform string, store *blobs.Store) (map[string]llb.Layer, error) {
 	trees := map[string]llb.Layer{}
 	var faults []error
 	for _, name := range p.File.Variants() {
@@ -163,7 +163,7 @@ func (p Project) packSources(ctx context.Context, o Options, store *blobs.Store)
 			_, packed := trees[dir]
 			return packed
 		})
-		packed, err := o.Sources(ctx, s, store)
+		packed, err := o.Sources(ctx, platform, s, store)
 		maps.Copy(trees, packed)
 		faults = append(faults, err)
 	}

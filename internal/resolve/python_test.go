@@ -181,7 +181,7 @@ sources = ["a", "c"]
 		t.Fatal(err)
 	}
 	var packed []string
-	o := Options{Sources: func(_ context.Context, s spec.Spec, _ *blobs.Store) (map[string]llb.Layer, error) {
+	o := Options{Sources: func(_ context.Context, _ string, s spec.Spec, _ *blobs.Store) (map[string]llb.Layer, error) {
 		trees := map[string]llb.Layer{}
 		for _, dir := range s.Python.Sources {
 			packed = append(packed, dir)
@@ -189,7 +189,7 @@ sources = ["a", "c"]
 		}
 		return trees, nil
 	}}
-	trees, err := Project{File: file, Wishes: wishes.Wishes{}}.packSources(t.Context(), o, nil)
+	trees, err := Project{File: file, Wishes: wishes.Wishes{}}.packSources(t.Context(), o, "linux/amd64", nil)
 	if err != nil || len(trees) != 3 {
 		t.Errorf("got %v, %v", trees, err)
 	}
@@ -198,8 +198,10 @@ sources = ["a", "c"]
 		t.Errorf("packed (-want +got):\n%s", diff)
 	}
 	failed := errors.New("x")
-	o.Sources = func(context.Context, spec.Spec, *blobs.Store) (map[string]llb.Layer, error) { return nil, failed }
-	if _, err = (Project{File: file}).packSources(t.Context(), o, nil); !errors.Is(err, failed) {
+	o.Sources = func(context.Context, string, spec.Spec, *blobs.Store) (map[string]llb.Layer, error) {
+		return nil, failed
+	}
+	if _, err = (Project{File: file}).packSources(t.Context(), o, "linux/amd64", nil); !errors.Is(err, failed) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -11,6 +11,7 @@ package resolve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -62,9 +63,9 @@ type Options struct {
 	Store  func(context.Context) (*blobs.Store, error)         // of packed trees
 	Engine func(context.Context, engine.Need) (*engine.Engine, error)
 	// Builder gathers what draws the builder and the runtime that a lock describes, and
-	// Sources packs the source trees of a variant, by their folders.
+	// Sources packs the source trees of a variant for a platform, by their folders.
 	Builder  func(ctx context.Context, s spec.Spec, l lock.Lock, from debian.Mirrors, store *blobs.Store) (stages.Input, error)
-	Sources  func(ctx context.Context, s spec.Spec, store *blobs.Store) (map[string]llb.Layer, error)
+	Sources  func(ctx context.Context, platform string, s spec.Spec, store *blobs.Store) (map[string]llb.Layer, error)
 	Progress func(context.Context, chan *client.SolveStatus) error // of the engine, at Python packages
 }
 
@@ -77,7 +78,7 @@ func (p Project) Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	if err = p.checkLogins(); err != nil {
 		return lock.Lock{}, err
 	}
-	e, err := o.Engine(ctx, engine.Need{Platform: p.Wishes.Lock.Platform})
+	engines, err := p.engines(ctx, o)
 	if err != nil {
 		return lock.Lock{}, err
 	}
@@ -86,17 +87,63 @@ func (p Project) Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	l, err := apt.Lock(ctx, apt.Options{Client: e.Client(), Wishes: p.Wishes.Lock, Keys: p.Wishes.Keys, Mirrors: o.Mirrors, Getter: o.Getter, AnyAge: p.Wishes.AnyAge, Progress: p.Note})
+	list := make([]lock.Lock, len(engines))
+	for i, platform := range p.Wishes.Platforms {
+		one := o
+		if before, ok := o.Before.For(platform); ok {
+			one.Before = before
+		} else if i > 0 {
+			one.Before = elsewhere(list[0])
+		}
+		if list[i], err = p.lock(ctx, one, engines[i], from, platform, weights); err != nil {
+			return lock.Lock{}, engines[i].Explain(ctx, p.of(platform, err))
+		}
+	}
+	l := lock.Join(list)
+	p.tellUnknown(o.Upgrade, l)
+	return l, nil
+}
+
+// of is an error that says at which of several platforms it was.
+func (p Project) of(platform string, err error) error {
+	if err == nil || len(p.Wishes.Platforms) == 1 {
+		return err
+	}
+	return fmt.Errorf("%s: %w", platform, err)
+}
+
+// engines are those of the platforms: that there is none for one is known before anything
+// is fetched for another.
+func (p Project) engines(ctx context.Context, o Options) ([]*engine.Engine, error) {
+	engines, faults := make([]*engine.Engine, len(p.Wishes.Platforms)), make([]error, len(p.Wishes.Platforms))
+	for i, platform := range p.Wishes.Platforms {
+		e, err := o.Engine(ctx, engine.Need{Platform: platform})
+		engines[i], faults[i] = e, p.of(platform, err)
+	}
+	return engines, errors.Join(faults...)
+}
+
+// elsewhere is what a lock says to one of another platform: the versions of wheels. What an
+// sdist is built with are files for that platform.
+func elsewhere(l lock.Lock) lock.Lock {
+	l.Distributions = slices.DeleteFunc(slices.Clone(l.Distributions), func(d lock.Distribution) bool { return !d.IsWheel() })
+	return l
+}
+
+// lock finds what answers the wishes on one platform.
+func (p Project) lock(ctx context.Context, o Options, e *engine.Engine, from indexes, platform string, weights []lock.Model) (lock.Lock, error) {
+	wanted := p.Wishes.Lock
+	wanted.Platform = platform
+	if len(p.Wishes.Platforms) > 1 {
+		p.Note("locking for " + platform)
+	}
+	l, err := apt.Lock(ctx, apt.Options{Client: e.Client(), Wishes: wanted, Keys: p.Wishes.Keys, Mirrors: o.Mirrors, Getter: o.Getter, AnyAge: p.Wishes.AnyAge, Progress: p.Note})
 	l.Models = weights
 	l.Sort()
 	if err == nil && len(p.Wishes.Python) > 0 {
 		l, err = p.python(ctx, o, e, from, l)
 	}
-	if err != nil {
-		return lock.Lock{}, e.Explain(ctx, err)
-	}
-	p.tellUnknown(o.Upgrade, l)
-	return l, nil
+	return l, err
 }
 
 // tellUnknown notes projects that were to be upgraded and that the lock doesn't have.

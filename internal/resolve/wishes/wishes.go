@@ -21,11 +21,12 @@ import (
 
 // Wishes are those of all variants of a spec.
 type Wishes struct {
-	Lock    lock.Wishes        // as a lock keeps them
-	Keys    map[string][]byte  // of the further repositories, by name
-	AnyAge  bool               // indexes that are no longer valid are taken, too
-	Python  []uv.Request       // the sets of distributions, production's first
-	Decided map[string]Decided // by variant
+	Platforms []string           // of the images, of which a lock has each
+	Lock      lock.Wishes        // as a lock keeps them, of the first platform
+	Keys      map[string][]byte  // of the further repositories, by name
+	AnyAge    bool               // indexes that are no longer valid are taken, too
+	Python    []uv.Request       // the sets of distributions, production's first
+	Decided   map[string]Decided // by variant
 }
 
 // The Debian packages that Lamina needs itself, whatever the spec asks for.
@@ -73,8 +74,8 @@ func Read(file *spec.File, root fs.FS, env func(string) string) (Wishes, error) 
 			return Wishes{}, err
 		}
 	}
-	w := Wishes{Keys: map[string][]byte{}, Decided: map[string]Decided{}}
-	w.Lock = lock.Wishes{Platform: specs[0].Platform, Suites: specs[0].Debian.Suites}
+	w := Wishes{Platforms: specs[0].Platforms, Keys: map[string][]byte{}, Decided: map[string]Decided{}}
+	w.Lock = lock.Wishes{Platform: specs[0].Platforms[0], Suites: specs[0].Debian.Suites}
 	w.Lock.ModelRequests, w.Lock.Places = models(specs)
 	for _, s := range specs {
 		w.AnyAge = w.AnyAge || s.Debian.IgnoreValidUntil

@@ -40,7 +40,7 @@ func attributes(o output.Output) map[string]string {
 		attrs["name"] = strings.Join(names, ",")
 	}
 	for _, a := range o.Annotations {
-		if !a.Descriptor || o.Tar { // that of a layout is its tag's
+		if !a.Index && (!a.Descriptor || o.Tar) { // that of a layout is its tag's
 			attrs[a.Attribute()] = a.Value
 		}
 	}
@@ -55,9 +55,18 @@ func attributes(o output.Output) map[string]string {
 
 // annotations are those that the manifest of an output's image has, or its descriptor.
 func annotations(o output.Output, descriptor bool) map[string]string {
+	return annotated(o, func(a output.Annotation) bool { return !a.Index && a.Descriptor == descriptor })
+}
+
+// indexAnnotations are the same of an index.
+func indexAnnotations(o output.Output, descriptor bool) map[string]string {
+	return annotated(o, func(a output.Annotation) bool { return a.Index && a.Descriptor == descriptor })
+}
+
+func annotated(o output.Output, is func(output.Annotation) bool) map[string]string {
 	var m map[string]string
 	for _, a := range o.Annotations {
-		if a.Descriptor == descriptor {
+		if is(a) {
 			if m == nil {
 				m = map[string]string{}
 			}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
@@ -38,15 +39,19 @@ type Exports struct {
 	// Documents are what is attached to an image in a layout or a registry; nil attaches nothing.
 	Documents func(layout.Image) ([]referrer.Attachment, error)
 
-	Kept []digest.Digest // the manifest of each, once it is kept; "" where it is none or can't be read
+	Kept   []digest.Digest // the manifest or index of each, once it is kept; "" where it is none or can't be read
+	Images []layout.Image  // that of each platform as it lies in the layout, else in a registry, else in an archive
 
-	name      string         // of the image where nobody gave it another: "faceblend:production"
+	called    string         // name of the image where nobody gave it another: "faceblend:production"
 	usual     bool           // nobody typed where the layout goes
 	layout    *layout.Layout // nil where no output is one
 	store     heldStore      // of the layout
 	archives  map[int]*archive
 	folders   map[int]*folder
+	platforms []string             // "" alone where it doesn't matter
+	outputs   []output.Output      // as the platform at hand has them
 	described []ocispec.Descriptor // what the engine says of each
+	taken     [][]exported         // of each output the images that were read back
 	pushed    []pushed
 
 	whole stages.Image
@@ -98,10 +103,17 @@ func receive(read func(io.Reader) error) stream {
 func (s stream) Close() error { return errors.Join(s.Flush(), s.pipe.Close()) }
 
 // abandon ends a stream that no build fills any more.
-func (s stream) abandon() { _ = s.pipe.CloseWithError(errUnfinished) }
+func (s stream) abandon() {
+	if s.pipe != nil { // it has begun
+		_ = s.pipe.CloseWithError(errUnfinished)
+	}
+}
 
 // wait waits for the end of who reads it.
 func (s stream) wait() {
+	if s.pipe == nil {
+		return
+	}
 	for range s.done { // its error is that of abandon, or the build has told it
 	}
 }
@@ -111,9 +123,13 @@ var errUnfinished = errors.New("the build did not end")
 
 // NewExports fills in where the outputs of an image go, and how archives call it, and finds
 // out what can't be written to, all of it at once: before the build and not after it. weights
-// says whether layers are added to what an engine exports.
-func NewExports(outputs []output.Output, name, variant string, weights bool) (*Exports, error) {
-	x := &Exports{Outputs: slices.Clone(outputs), name: name + ":" + variant, archives: map[int]*archive{}, folders: map[int]*folder{}}
+// says whether layers are added to what an engine exports; where there are several platforms,
+// their images have an index around them.
+func NewExports(outputs []output.Output, name, variant string, weights bool, platforms ...string) (*Exports, error) {
+	if len(platforms) == 0 {
+		platforms = []string{""}
+	}
+	x := &Exports{Outputs: slices.Clone(outputs), called: name + ":" + variant, platforms: platforms, archives: map[int]*archive{}, folders: map[int]*folder{}}
 	slices.SortStableFunc(x.Outputs, func(a, b output.Output) int { return rank(a) - rank(b) })
 	var faults []error
 	for i := range x.Outputs {
@@ -122,9 +138,12 @@ func NewExports(outputs []output.Output, name, variant string, weights bool) (*E
 			o.Dest, x.usual = filepath.Join(distDir, name), true
 		}
 		if o.Tar && o.HasImage() && len(o.Names) == 0 {
-			o.Names = []string{x.name}
+			o.Names = []string{x.called}
 		}
 		switch {
+		case x.several() && (o.Type == output.Docker || o.Type == output.Image && !o.Push):
+			faults = append(faults, failure.WithHint(failure.New(failure.Usage, fmt.Errorf("output %q: it takes the image of one platform, and no index of %s", o, strings.Join(platforms, ", "))),
+				"build one alone for it: --platform "+platforms[0]))
 		case weights && o.Type == output.Image && !o.Push:
 			err := failure.New(failure.Usage, fmt.Errorf("output %q: an engine's own store takes no image with weights", o))
 			faults = append(faults, failure.WithHint(err, "push=true has a registry take it; -o type=docker,dest=FILE is for \"docker load\""))
@@ -174,73 +193,102 @@ func (x *Exports) place(o output.Output) beneath.Place {
 	return beneath.Typed(o.Dest)
 }
 
+// several says whether there is an index.
+func (x *Exports) several() bool { return len(x.platforms) > 1 }
+
 // Open opens what the outputs are written to.
 func (x *Exports) Open(ctx context.Context, stdout io.Writer) error {
 	faults := make([]error, 0, len(x.Outputs))
-	x.described = make([]ocispec.Descriptor, len(x.Outputs))
+	x.taken = make([][]exported, len(x.Outputs))
 	for i, o := range x.Outputs {
-		entry := Entry(o)
 		var err error
 		switch {
 		case o.Layout():
 			if x.layout, err = layout.OpenAt(ctx, x.place(o)); err == nil {
 				x.store = holdBack(x.layout.Store())
-				entry.OutputStore = x.store
 			}
 		case o.Type == output.Local:
-			entry.Output, err = x.folder(i)
+			var f *layout.Folder
+			if f, err = layout.PrepareFolder(o.Dest); err != nil {
+				err = failure.New(failure.Usage, fmt.Errorf("writing the image's files: %w", err))
+			} else {
+				x.folders[i] = &folder{Folder: f}
+			}
 		case o.ToStdout():
-			entry.Output = x.receive(i, &archive{to: unclosed{stdout}})
+			x.receive(i, &archive{to: unclosed{stdout}})
 		case o.Loads():
 			var l *loader
 			if l, err = newLoader(ctx); err == nil {
-				entry.Output = x.receive(i, &archive{to: l})
+				x.receive(i, &archive{to: l})
 			}
 		case o.Tar:
-			entry.Output, err = x.archive(i)
+			err = x.archive(i)
 		}
-		faults, x.Entries = append(faults, err), append(x.Entries, entry)
+		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return errors.Join(err, x.Close())
 	}
+	x.begin()
 	return nil
+}
+
+// begin tells an engine of the outputs, for the next platform.
+func (x *Exports) begin() {
+	platform := x.platforms[len(x.Images)]
+	x.outputs, x.Entries = slices.Clone(x.Outputs), make([]client.ExportEntry, len(x.Outputs))
+	x.described = make([]ocispec.Descriptor, len(x.Outputs))
+	for i := range x.outputs {
+		o := &x.outputs[i]
+		o.Annotations = slices.DeleteFunc(slices.Clone(o.Annotations), func(a output.Annotation) bool { return x.several() && a.Platform != "" && a.Platform != platform })
+		entry := Entry(*o)
+		a, f := x.archives[i], x.folders[i]
+		switch {
+		case o.Layout():
+			entry.OutputStore = x.store
+		case a != nil:
+			x.below(a.content)
+			a.stream = receive(a.content.Read)
+			entry.Output = give(a.stream)
+		case f != nil:
+			x.below(f.Folder)
+			f.stream = receive(f.Read)
+			entry.Output = give(f.stream)
+		}
+		x.Entries[i] = entry
+	}
+}
+
+// below has files lie as docker buildx lays those of several platforms.
+func (x *Exports) below(files any) {
+	if bare, ok := files.(interface{ Below(dir string) }); ok && x.several() {
+		bare.Below(strings.ReplaceAll(x.platforms[len(x.Images)], "/", "_"))
+	}
 }
 
 // writer is what BuildKit asks for where an export goes.
 type writer = func(map[string]string) (io.WriteCloser, error)
 
 // archive makes the file that will be an archive.
-func (x *Exports) archive(i int) (writer, error) {
+func (x *Exports) archive(i int) error {
 	t, err := atomicfile.File(x.Outputs[i].Dest)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	f, err := t.Create()
 	if err != nil {
-		return nil, errors.Join(err, t.Close())
+		return errors.Join(err, t.Close())
 	}
-	return x.receive(i, &archive{temporary: t, to: f}), nil
+	x.receive(i, &archive{temporary: t, to: f})
+	return nil
 }
 
-func (x *Exports) receive(i int, a *archive) writer {
+func (x *Exports) receive(i int, a *archive) {
 	a.content = layout.NewArchive(a.to)
 	if !x.Outputs[i].HasImage() {
 		a.content = layout.NewTar(a.to)
 	}
-	a.stream = receive(a.content.Read)
 	x.archives[i] = a
-	return give(a.stream)
-}
-
-// folder makes the folder that will be at the place of an output.
-func (x *Exports) folder(i int) (writer, error) {
-	f, err := layout.PrepareFolder(x.Outputs[i].Dest)
-	if err != nil {
-		return nil, failure.New(failure.Usage, fmt.Errorf("writing the image's files: %w", err))
-	}
-	x.folders[i] = &folder{f, receive(f.Read)}
-	return give(x.folders[i].stream), nil
 }
 
 func give(w io.WriteCloser) writer {
@@ -264,7 +312,7 @@ type Batch struct {
 // Batches are all that an engine has to export.
 func (x *Exports) Batches() (list []Batch) {
 	told := map[string]int{}
-	for i, o := range x.Outputs {
+	for i, o := range x.outputs {
 		if o.Type == output.CacheOnly {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/layout"
+	"lamina.build/internal/referrer"
 	"lamina.build/stages"
 )
 
@@ -17,6 +18,7 @@ type exported struct {
 	layout.Image
 
 	manifest, config []byte
+	documents        func(layout.Image) ([]referrer.Attachment, error) // nil for none
 }
 
 // join adds the layers of the parts that no engine exports, each at its place, and

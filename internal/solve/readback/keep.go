@@ -1,14 +1,19 @@
 package readback
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/layout"
@@ -17,76 +22,159 @@ import (
 	"lamina.build/output"
 )
 
-// pushed is an image in a repository that has no tags yet.
+// pushed is what an output has in a repository, and has no tags yet.
 type pushed struct {
 	registryPlace
-	exported
-	tags []string // its digest where it is to have none
+	repository string
+	output     int
+	images     []exported // one for each platform
 }
 
-// Keep reads back what a build has exported, adds the layers that no engine exports, and
-// puts all of it in its place: archives and folders get their names, images of layouts and
-// registries their tags, and the layout is swept of what no tag needs any more. Nothing of
-// it happens unless all that was read is right. It returns the image as it lies in the
-// layout, else in a registry, else in an archive; the zero value where it is in none.
-func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
-	faults := make([]error, len(x.Outputs))
-	x.Kept = make([]digest.Digest, len(x.Outputs))
-	for i, o := range x.Outputs { // of the archives first
+// Next takes in what a build has exported for one of several platforms, and is ready for the
+// next one.
+func (x *Exports) Next(ctx context.Context) error {
+	err := x.take(ctx)
+	if err == nil {
+		x.begin()
+	}
+	return err
+}
+
+// take reads back what a build has exported for a platform, and adds the layers that no
+// engine exports.
+func (x *Exports) take(ctx context.Context) error {
+	var image layout.Image
+	faults := make([]error, len(x.outputs))
+	for i, o := range x.outputs { // of the archives first
 		one, fault := x.complete(ctx, i)
 		if fault != nil {
 			faults[i] = fmt.Errorf("output %q: %w", o, fault)
 		}
-		if x.Kept[i] = one.Desc.Digest; x.Kept[i] != "" {
-			image = one
+		if one.Desc.Digest != "" {
+			image = one.Image
+			x.taken[i] = append(x.taken[i], one)
 		}
 	}
-	if err = errors.Join(faults...); err != nil {
+	x.Images = append(x.Images, image)
+	return errors.Join(faults...)
+}
+
+// Keep reads back what a build has exported, and puts all of it in its place: archives and
+// folders get their names, images of layouts and registries their tags, which an index has
+// where there are several platforms, and the layout is swept of what no tag needs any more.
+// Nothing of it happens unless all that was read is right. It returns the image as it lies
+// in the layout, else in a registry, else in an archive; of an index its descriptor alone;
+// the zero value where it is in none.
+func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
+	if err = x.take(ctx); err != nil {
 		return layout.Image{}, err
+	}
+	x.Kept = make([]digest.Digest, len(x.Outputs))
+	tops := make([]exported, len(x.Outputs))
+	for i, images := range x.taken {
+		if len(images) == 0 {
+			continue
+		}
+		if tops[i], err = top(x.Outputs[i], images); err != nil {
+			return layout.Image{}, err
+		}
+		x.Kept[i], image = tops[i].Desc.Digest, tops[i].Image
+		if a := x.archives[i]; a != nil && x.several() {
+			err = a.content.(*layout.Archive).Gather(tops[i].Desc, tops[i].manifest)
+		}
+		if err != nil {
+			return layout.Image{}, err
+		}
 	}
 	if err = x.commit(); err != nil {
 		return layout.Image{}, fmt.Errorf("putting the output in its place: %w", err)
 	}
 	if x.layout != nil {
-		names := append([]string{x.name}, x.Outputs[len(x.Outputs)-1].Names...)
-		if err = tagAll(ctx, x.layout, names, image.Desc); err == nil {
-			err = x.attach(image, func(documents []referrer.Attachment) error {
-				return x.layout.Attach(ctx, image.Desc, documents)
-			})
-		}
-		if err == nil {
-			_, err = x.layout.Sweep(ctx)
-		}
-		if err != nil {
+		if err = x.name(ctx, tops[len(tops)-1]); err != nil {
 			return layout.Image{}, err
 		}
 	}
 	for _, p := range x.pushed {
-		err = x.attach(p.Image, func(documents []referrer.Attachment) error {
-			faults := make([]error, len(documents))
-			for i, a := range documents {
-				faults[i] = p.Attach(ctx, p.Desc, a)
-			}
-			return errors.Join(faults...)
-		})
-		if err != nil {
+		if err = x.tag(ctx, p); err != nil {
 			return layout.Image{}, err
-		}
-		for _, tag := range p.tags {
-			if err = p.PutManifest(ctx, tag, p.Desc.MediaType, p.manifest); err != nil {
-				return layout.Image{}, fmt.Errorf("tagging the image: %w", err)
-			}
 		}
 	}
 	return image, nil
 }
 
+// top is what gets the names: the image, or an index of those of several platforms.
+func top(o output.Output, images []exported) (exported, error) {
+	if len(images) == 1 {
+		return images[0], nil
+	}
+	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Annotations: indexAnnotations(o, false)}
+	for _, one := range images {
+		d := one.Desc
+		d.Platform = &ocispec.Platform{OS: one.Config.OS, Architecture: one.Config.Architecture, Variant: one.Config.Variant}
+		index.Manifests = append(index.Manifests, d)
+	}
+	data, err := json.MarshalIndent(index, "", "  ")
+	x := exported{manifest: data}
+	x.Desc = ocispec.Descriptor{MediaType: index.MediaType, Digest: digest.FromBytes(data), Size: int64(len(data)), Annotations: indexAnnotations(o, true)}
+	return x, err
+}
+
+// name gives what lies in the layout its tags.
+func (x *Exports) name(ctx context.Context, top exported) error {
+	last := len(x.Outputs) - 1
+	err := content.WriteBlob(ctx, x.layout.Store(), top.Desc.Digest.String(), bytes.NewReader(top.manifest), top.Desc)
+	if err == nil {
+		err = tagAll(ctx, x.layout, append([]string{x.called}, x.Outputs[last].Names...), top.Desc)
+	}
+	for _, one := range x.taken[last] {
+		if err == nil {
+			err = one.attach(func(documents []referrer.Attachment) error { return x.layout.Attach(ctx, one.Desc, documents) })
+		}
+	}
+	if err == nil {
+		_, err = x.layout.Sweep(ctx)
+	}
+	return err
+}
+
+// tag gives what lies in a repository its documents, and then its tags.
+func (x *Exports) tag(ctx context.Context, p pushed) error {
+	o := x.Outputs[p.output]
+	top, err := top(o, p.images)
+	for _, one := range p.images {
+		if err == nil && x.several() {
+			err = p.PutManifest(ctx, one.Desc.Digest.String(), one.Desc.MediaType, one.manifest)
+		}
+		if err == nil {
+			err = one.attach(func(documents []referrer.Attachment) error {
+				faults := make([]error, len(documents))
+				for i, a := range documents {
+					faults[i] = p.Attach(ctx, one.Desc, a)
+				}
+				return errors.Join(faults...)
+			})
+		}
+	}
+	for _, name := range o.Names {
+		where, tag := output.SplitName(name)
+		if o.ByDigest {
+			tag = top.Desc.Digest.String()
+		}
+		if err == nil && where == p.repository {
+			if err = p.PutManifest(ctx, tag, top.Desc.MediaType, top.manifest); err != nil {
+				err = fmt.Errorf("tagging the image: %w", err)
+			}
+		}
+	}
+	return err
+}
+
 // attach has an image get its documents, before anybody sees it in a registry.
-func (x *Exports) attach(image layout.Image, put func([]referrer.Attachment) error) error {
-	if x.Documents == nil {
+func (x exported) attach(put func([]referrer.Attachment) error) error {
+	if x.documents == nil {
 		return nil
 	}
-	documents, err := x.Documents(image)
+	documents, err := x.documents(x.Image)
 	if err == nil {
 		err = put(documents)
 	}
@@ -111,9 +199,8 @@ func tagAll(ctx context.Context, l *layout.Layout, names []string, desc ocispec.
 }
 
 // complete is [complete] for an output, wherever that is.
-func (x *Exports) complete(ctx context.Context, i int) (image layout.Image, err error) {
-	o, said := x.Outputs[i], x.described[i]
-	var one exported
+func (x *Exports) complete(ctx context.Context, i int) (one exported, err error) {
+	o, said := x.outputs[i], x.described[i]
 	switch {
 	case o.Layout():
 		one, err = complete(ctx, layoutPlace{x.store}, o, said, x.whole, x.from)
@@ -124,12 +211,12 @@ func (x *Exports) complete(ctx context.Context, i int) (image layout.Image, err 
 			}
 		}
 	case o.Type == output.Local:
-		return image, x.fill(ctx, x.folders[i].stream, x.folders[i].Folder)
+		return one, x.fill(ctx, x.folders[i].stream, x.folders[i].Folder)
 	case o.Tar:
 		a := x.archives[i]
 		archive, isImage := a.content.(*layout.Archive)
 		if !isImage {
-			return image, x.fill(ctx, a.stream, a.content)
+			return one, x.fill(ctx, a.stream, a.content)
 		}
 		if err = <-a.done; err == nil {
 			said, err = archive.Image()
@@ -138,28 +225,25 @@ func (x *Exports) complete(ctx context.Context, i int) (image layout.Image, err 
 			one, err = complete(ctx, archivePlace{archive}, o, said, x.whole, x.from)
 		}
 	}
-	return one.Image, err
+	one.documents = x.Documents
+	return one, err
 }
 
-func (x *Exports) push(ctx context.Context, o output.Output, i int, repository string) (exported, error) {
-	options := x.from.Registry
-	options.Insecure, options.ReadOnly, options.HTTP.Attempts = o.Insecure, false, 0 // more patience than for a question
-	r, err := registry.Open(ctx, repository, options)
-	if err != nil {
-		return exported{}, err
-	}
-	p := pushed{registryPlace: registryPlace{r}}
-	for _, name := range o.Names {
-		if where, tag := output.SplitName(name); where == repository {
-			p.tags = append(p.tags, tag)
+func (x *Exports) push(ctx context.Context, o output.Output, i int, repository string) (one exported, err error) {
+	at := slices.IndexFunc(x.pushed, func(p pushed) bool { return p.output == i && p.repository == repository })
+	if at < 0 {
+		options := x.from.Registry
+		options.Insecure, options.ReadOnly, options.HTTP.Attempts = o.Insecure, false, 0 // more patience than for a question
+		r, err := registry.Open(ctx, repository, options)
+		if err != nil {
+			return one, err
 		}
+		at, x.pushed = len(x.pushed), append(x.pushed, pushed{registryPlace: registryPlace{r}, repository: repository, output: i})
 	}
-	p.exported, err = complete(ctx, p.registryPlace, o, x.described[i], x.whole, x.from)
-	if o.ByDigest {
-		p.tags = []string{p.Desc.Digest.String()}
-	}
-	x.pushed = append(x.pushed, p)
-	return p.exported, err
+	one, err = complete(ctx, x.pushed[at].registryPlace, o, x.described[i], x.whole, x.from)
+	one.documents = x.Documents
+	x.pushed[at].images = append(x.pushed[at].images, one)
+	return one, err
 }
 
 // fill lays the layers that no engine exports over the files of an image.

@@ -240,7 +240,7 @@ func exportTo(t *testing.T, x *Exports, image stages.Image, spoil func(*written)
 	for _, b := range x.Batches() {
 		var said ocispec.Descriptor
 		for _, i := range b.outputs {
-			o, entry := x.Outputs[i], x.Entries[i]
+			o, entry := x.outputs[i], x.Entries[i]
 			w := write(t, image, o)
 			spoil(w)
 			switch {

@@ -1,0 +1,48 @@
+package lock
+
+import "slices"
+
+// Each are the locks of one platform that l holds, the first one first. They share what
+// does not depend on the platform, models too, and none has another one further.
+func (l Lock) Each() []Lock {
+	list := make([]Lock, 1, 1+len(l.Further))
+	list[0] = l
+	list[0].Further = nil
+	for _, p := range l.Further {
+		list = append(list, l.with(p))
+	}
+	return list
+}
+
+// For is the lock of one of its platforms.
+func (l Lock) For(platform string) (one Lock, ok bool) {
+	list := l.Each()
+	i := slices.IndexFunc(list, func(one Lock) bool { return one.Platform == platform })
+	if i < 0 {
+		return Lock{}, false
+	}
+	return list[i], true
+}
+
+// Join makes a lock of those of one platform each, which answer the same wishes. The models
+// are those of the first.
+func Join(list []Lock) Lock {
+	l := list[0]
+	l.Further = nil
+	for _, one := range list[1:] {
+		l.Further = append(l.Further, Part{one.Platform, one.Releases, one.Packages, one.UV, one.Omitted, one.Distributions})
+	}
+	return l
+}
+
+// Platforms are those that l is for, the first one first.
+func (l Lock) Platforms() []string {
+	return each(l.Each(), func(one Lock) string { return one.Platform })
+}
+
+// with is l for the platform of p.
+func (l Lock) with(p Part) Lock {
+	l.Further, l.Platform = nil, p.Platform
+	l.Releases, l.Packages, l.UV, l.Omitted, l.Distributions = p.Releases, p.Packages, p.UV, p.Omitted, p.Distributions
+	return l
+}
