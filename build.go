@@ -36,6 +36,8 @@ type Build struct {
 	// Attach is what the image gets beside it, in each registry that it is pushed to and in
 	// the layout.
 	Attach []Attachment
+	// Sign says with what the image is signed, and what is attached to it.
+	Sign Signing
 	// Labels are those of the image's config beside the spec's, over which they win. Nothing
 	// of a commit or a date is among them unless it is named here or there.
 	Labels map[string]string
@@ -91,6 +93,9 @@ func (p *Project) do(ctx context.Context, b Build, work func(job) error) (err er
 	defer func() { err = explain(ctx, err) }()
 	ctx = p.reach(ctx)
 	if err = errors.Join(b.Check(), p.checkOffline(b)); err != nil {
+		return err
+	}
+	if j.signer, err = p.signer(b.Sign); err != nil {
 		return err
 	}
 	p.registries.use(b.references(), nil)
@@ -257,7 +262,7 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports,
 			return made, err
 		}
 	}
-	x.Documents = j.documents(result.in, result.LeftOut, "BuildKit "+e.Version)
+	x.Documents = j.documents(ctx, result.in, result.LeftOut, "BuildKit "+e.Version)
 	image, err := x.Keep(ctx)
 	if err != nil {
 		return made, err

@@ -18,9 +18,12 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/attest"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
+	"lamina.build/internal/referrer"
 	"lamina.build/internal/registry"
+	"lamina.build/internal/signing"
 	"lamina.build/lock"
 	"lamina.build/output"
 )
@@ -43,22 +46,50 @@ type Attached struct {
 
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// Data is the document, where it is one of those that a build attaches. Nobody has
-	// signed it: whoever may write to the registry may have.
+	// Signed says that it is signed by somebody who is trusted, or named in what is: see
+	// [Inspected.Verify]. Of what is not, whoever may write to the registry may have written it.
+	Signed bool `json:"signed,omitempty"`
+
+	// Data is the document, where it is one of those that a build attaches.
 	Data []byte `json:"-"`
 }
 
 // Size is what the layers weigh as stored, in bytes.
 func (i Inspected) Size() (size int64) { return Made{Layers: i.Layers}.Size() }
 
-// Document is what is attached of a media type: [LockType], [SPDXType] or [CycloneDXType].
-func (i Inspected) Document(media string) ([]byte, bool) {
+// Document is what is attached of a media type: [LockType], [SPDXType] or [CycloneDXType]. One
+// that is signed goes first.
+func (i Inspected) Document(media string) (data []byte, ok bool) {
 	for _, a := range i.Attached {
-		if a.Type == media && a.Data != nil {
-			return a.Data, true
+		if a.Type == media && a.Data != nil && (data == nil || a.Signed) {
+			data = a.Data
+			if a.Signed {
+				break
+			}
 		}
 	}
-	return nil, false
+	return data, data != nil
+}
+
+// Provenance is the statement that is attached of how the image was built, as in-toto has it.
+// One that is signed goes first.
+func (i Inspected) Provenance() (text []byte, ok bool) {
+	for _, a := range i.Attached {
+		held := a.Data
+		if a.Type == BundleType {
+			held, _ = signing.Statement(a.Data)
+		} else if a.Type != StatementType {
+			continue
+		}
+		s, err := attest.Parse(held)
+		if err != nil || s.PredicateType != attest.ProvenanceV1 || !s.Names(i.Manifest) || text != nil && !a.Signed {
+			continue
+		}
+		if text = held; a.Signed {
+			break
+		}
+	}
+	return text, text != nil
 }
 
 // Inspect reads the manifest and the config of an image, and what is attached to it. name
@@ -103,6 +134,11 @@ func (source imageSource) inspect(ctx context.Context, name string) (Inspected, 
 }
 
 func isOurs(media string) bool {
+	return isDocument(media) || media == StatementType || media == BundleType
+}
+
+// isDocument says whether a provenance names what has a media type.
+func isDocument(media string) bool {
 	return media == LockType() || media == SPDXType || media == CycloneDXType
 }
 
@@ -118,9 +154,11 @@ func (i Inspected) AttachedLock() (l lock.Lock, err error) {
 // imageSource is where an image is, and how what refers to it is read there.
 type imageSource struct {
 	image     layout.Image
+	name      string // in a registry; "" of a layout
 	referrers func(context.Context, digest.Digest) ([]ocispec.Descriptor, error)
 	document  func(context.Context, ocispec.Descriptor) ([]byte, error)
 	blob      func(context.Context, ocispec.Descriptor) (io.ReadCloser, error)
+	attach    func(context.Context, referrer.Attachment) error
 	close     func() error
 }
 
@@ -143,10 +181,19 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 		return imageSource{}, failure.WithHint(err, noFolder)
 	}
 	source := imageSource{
+		name:      name,
 		referrers: r.Referrers, document: r.Document, close: func() error { return nil },
 		blob: func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) { return r.Blob(ctx, d.Digest) },
 	}
 	source.image, err = publishedImage(ctx, r, referenceOf(name))
+	subject := source.image.Desc
+	source.attach = func(ctx context.Context, a referrer.Attachment) error {
+		writable, err := registry.Open(ctx, name, h.registry(false))
+		if err != nil {
+			return err
+		}
+		return writable.Attach(ctx, subject, a)
+	}
 	if errors.Is(err, registry.ErrNotFound) {
 		err = failure.WithHint(failure.New(failure.Usage, errors.New("there is no such image")), noFolder)
 	}
@@ -170,7 +217,10 @@ func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
 	return imageSource{
 		image:     image,
 		referrers: func(_ context.Context, d digest.Digest) ([]ocispec.Descriptor, error) { return l.Referrers(d) },
-		document:  l.Document, blob: l.Blob, close: l.Close,
+		attach: func(ctx context.Context, a referrer.Attachment) error {
+			return l.Attach(ctx, image.Desc, []referrer.Attachment{a})
+		},
+		document: l.Document, blob: l.Blob, close: l.Close,
 	}, nil
 }
 

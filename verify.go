@@ -13,11 +13,14 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/attest"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/imagediff"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/sbom"
+	"lamina.build/internal/signing"
+	"lamina.build/lock"
 	"lamina.build/output"
 	"lamina.build/stages"
 )
@@ -37,6 +40,11 @@ type Verified struct {
 type VerifyImageOptions struct {
 	Variant string            // "" is what the attachments say, else [Production]
 	Labels  map[string]string // that [Build.Labels] gave it
+	Trust   Trust             // whose signature the image and its lock must have; the zero value is nobody's
+	// Sign says with what a statement is signed that the image is what its lock and the
+	// checkout give. It is attached to the image, or written to the file Statement.
+	Sign      Signing
+	Statement string
 }
 
 // Equal says whether the image is what its lock and the checkout give.
@@ -63,6 +71,13 @@ func (d ImageDifference) String() string { return imagediff.Difference(d).String
 func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOptions) (v Verified, err error) {
 	defer func() { err = explain(ctx, err) }()
 	ctx = p.reach(ctx)
+	signer, err := p.signer(o.Sign)
+	if err == nil {
+		err = o.check()
+	}
+	if err != nil {
+		return v, err
+	}
 	source, err := p.imageSource(ctx, name)
 	if err != nil {
 		return v, err
@@ -70,6 +85,11 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 	defer func() { err = errors.Join(err, source.close()) }()
 	if v.Image, err = source.inspect(ctx, name); err != nil {
 		return v, err
+	}
+	if o.Trust != (Trust{}) {
+		if v.Image, err = v.Image.Verify(o.Trust); err != nil {
+			return v, err
+		}
 	}
 	l, err := v.Image.AttachedLock()
 	if err != nil {
@@ -114,10 +134,40 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 	}
 	v.Rebuilt, v.Engine = made.Manifest, made.Engine
 	if v.Equal() {
-		return v, nil
+		return v, v.state(ctx, source, signer, l, o.Statement)
 	}
 	v.Differences, err = differences(ctx, source, filepath.Join(dir, "image"), v.Variant)
 	return v, err
+}
+
+func (o VerifyImageOptions) check() error {
+	if o.Statement != "" && o.Sign.Key == "" {
+		return failure.New(failure.Usage, errors.New("a statement is signed, and there is nothing to sign it with"))
+	}
+	return o.Trust.Check()
+}
+
+// state signs that the image is what its lock and the checkout give, and puts that where it
+// is to be.
+func (v Verified) state(ctx context.Context, source imageSource, signer signing.Signer, l lock.Lock, file string) error {
+	if signer == nil {
+		return nil
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	text, err := attest.Verification(v.Image.Manifest, attest.Rebuild{
+		Image: source.name, Lock: digest.FromBytes(l.Format()), Lamina: ownVersion(), Engine: v.Engine, Time: now,
+	})
+	if err != nil {
+		return err
+	}
+	a, err := attachStatement(ctx, signer, text)
+	if err != nil {
+		return err
+	}
+	if a.Created = now; file != "" {
+		return atomicfile.Write(file, a.Data, 0o644)
+	}
+	return source.attach(ctx, a)
 }
 
 // apart is the project on an engine that has nothing, unless the options or the environment

@@ -44,15 +44,17 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 	if err = errors.Join(faults...); err != nil {
 		return layout.Image{}, err
 	}
+	documents, err := x.documents(image)
+	if err != nil {
+		return layout.Image{}, attaching(err)
+	}
 	if err = x.commit(); err != nil {
 		return layout.Image{}, fmt.Errorf("putting the output in its place: %w", err)
 	}
 	if x.layout != nil {
 		names := append([]string{x.name}, x.Outputs[len(x.Outputs)-1].Names...)
 		if err = tagAll(ctx, x.layout, names, image.Desc); err == nil {
-			err = x.attach(image, func(documents []referrer.Attachment) error {
-				return x.layout.Attach(ctx, image.Desc, documents)
-			})
+			err = attaching(x.layout.Attach(ctx, image.Desc, documents[image.Desc.Digest]))
 		}
 		if err == nil {
 			_, err = x.layout.Sweep(ctx)
@@ -62,16 +64,13 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 		}
 	}
 	for _, p := range x.pushed {
-		err = x.attach(p.Image, func(documents []referrer.Attachment) error {
-			faults := make([]error, len(documents))
-			for i, a := range documents {
-				faults[i] = p.Attach(ctx, p.Desc, a)
+		for _, a := range documents[p.Desc.Digest] {
+			if err = p.Attach(ctx, p.Desc, a); err != nil {
+				return layout.Image{}, attaching(err)
 			}
-			return errors.Join(faults...)
-		})
-		if err != nil {
-			return layout.Image{}, err
 		}
+	}
+	for _, p := range x.pushed {
 		for _, tag := range p.tags {
 			if err = p.PutManifest(ctx, tag, p.Desc.MediaType, p.manifest); err != nil {
 				return layout.Image{}, fmt.Errorf("tagging the image: %w", err)
@@ -81,15 +80,34 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 	return image, nil
 }
 
-// attach has an image get its documents, before anybody sees it in a registry.
-func (x *Exports) attach(image layout.Image, put func([]referrer.Attachment) error) error {
+// documents are what is attached to each image, made before anybody sees one: where they
+// can't be signed, no name has moved.
+func (x *Exports) documents(inLayout layout.Image) (map[digest.Digest][]referrer.Attachment, error) {
+	made := map[digest.Digest][]referrer.Attachment{}
 	if x.Documents == nil {
-		return nil
+		return made, nil
 	}
-	documents, err := x.Documents(image)
-	if err == nil {
-		err = put(documents)
+	var images []layout.Image
+	if x.layout != nil {
+		images = append(images, inLayout)
 	}
+	for _, p := range x.pushed {
+		images = append(images, p.Image)
+	}
+	for _, image := range images {
+		if _, known := made[image.Desc.Digest]; known {
+			continue
+		}
+		list, err := x.Documents(image)
+		if err != nil {
+			return nil, err
+		}
+		made[image.Desc.Digest] = list
+	}
+	return made, nil
+}
+
+func attaching(err error) error {
 	if err != nil {
 		return fmt.Errorf("attaching documents to the image: %w", err)
 	}
