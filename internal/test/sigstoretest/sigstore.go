@@ -21,6 +21,7 @@ import (
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/testing/ca"
+	"github.com/sigstore/sigstore-go/pkg/tlog"
 )
 
 // Sigstore is both servers at one address.
@@ -181,6 +182,14 @@ func (s *Sigstore) log(w http.ResponseWriter, r *http.Request) {
 	}
 	s.Logged.Add(1)
 	e := made.TransparencyLogEntry()
+	promise, err := s.logs.RekorSignPayload(tlog.RekorPayload{
+		Body: base64.StdEncoding.EncodeToString(e.GetCanonicalizedBody()), IntegratedTime: e.GetIntegratedTime(),
+		LogIndex: e.GetLogIndex(), LogID: hex.EncodeToString(e.GetLogId().GetKeyId()),
+	})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	proof := e.GetInclusionProof()
 	hashes := make([]string, len(proof.GetHashes()))
 	for i, h := range proof.GetHashes() {
@@ -191,7 +200,7 @@ func (s *Sigstore) log(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(&answer).Encode(map[string]any{"24296fb24b8ad77a": map[string]any{
 		"body": e.GetCanonicalizedBody(), "integratedTime": e.GetIntegratedTime(), "logID": hex.EncodeToString(e.GetLogId().GetKeyId()), "logIndex": e.GetLogIndex(),
 		"verification": map[string]any{
-			"signedEntryTimestamp": e.GetInclusionPromise().GetSignedEntryTimestamp(),
+			"signedEntryTimestamp": promise,
 			"inclusionProof": map[string]any{
 				"checkpoint": proof.GetCheckpoint().GetEnvelope(), "hashes": hashes, "logIndex": proof.GetLogIndex(),
 				"rootHash": hex.EncodeToString(proof.GetRootHash()), "treeSize": proof.GetTreeSize(),
