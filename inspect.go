@@ -1,6 +1,7 @@
 package lamina
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,6 +53,12 @@ type Attached struct {
 
 	// Data is the document, where it is one of those that a build attaches.
 	Data []byte `json:"-"`
+}
+
+// Predicate is the type of the statement that a is, as its annotations have it: that of SLSA's
+// provenance, or of a signature of cosign's. It is "" of another document.
+func (a Attached) Predicate() string {
+	return cmp.Or(a.Annotations[signing.PredicateAnnotation], a.Annotations[attest.PredicateAnnotation])
 }
 
 // Size is what the layers weigh as stored, in bytes.
