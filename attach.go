@@ -1,14 +1,19 @@
 package lamina
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"path"
 	"slices"
 	"strconv"
 
+	"lamina.build/internal/attest"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/referrer"
 	"lamina.build/internal/sbom"
+	"lamina.build/internal/signing"
 	"lamina.build/lock"
 	"lamina.build/output"
 	"lamina.build/stages"
@@ -22,12 +27,16 @@ type Attachment string
 const (
 	AttachLock Attachment = "lock" // the image.lock that it was built from
 	AttachSBOM Attachment = "sbom" // what it is made of, in SPDX 2.3 and in CycloneDX 1.6
+
+	AttachProvenance Attachment = "provenance" // how it was built and from what, in SLSA provenance v1
 )
 
-// The media types of attached SBOMs.
+// The media types of what is attached.
 const (
 	SPDXType      = sbom.SPDXType
 	CycloneDXType = sbom.CycloneDXType
+	StatementType = attest.StatementType // a provenance that nobody has signed
+	BundleType    = signing.BundleType   // a signed statement: a signature, a provenance, a verification
 )
 
 // The annotations of attachments that say how an image was built.
@@ -43,29 +52,28 @@ func LockType() string { return "application/vnd.lamina.lock.v" + strconv.Itoa(l
 func (b Build) checkAttachments() error {
 	var faults []error
 	for _, a := range b.Attach {
-		if !slices.Contains([]Attachment{AttachLock, AttachSBOM}, a) {
-			faults = append(faults, fmt.Errorf("attachment %q is none of lock, sbom", a))
+		if !slices.Contains([]Attachment{AttachLock, AttachSBOM, AttachProvenance}, a) {
+			faults = append(faults, fmt.Errorf("attachment %q is none of lock, sbom, provenance", a))
 		}
 	}
 	holds := func(o output.Output) bool { return o.Push || o.Layout() }
-	if len(b.Attach) > 0 && len(b.Outputs) > 0 && !slices.ContainsFunc(b.Outputs, holds) {
+	if (len(b.Attach) > 0 || b.Sign.Key != "") && len(b.Outputs) > 0 && !slices.ContainsFunc(b.Outputs, holds) {
 		faults = append(faults, errors.New("no output is a registry or an OCI layout, which alone have attachments"))
 	}
 	return errors.Join(faults...)
 }
 
 // documents says what is attached to an image that was drawn from in; without are the
-// optional projects that could not be built.
-func (j job) documents(in stages.Input, without []string, engine string) func(layout.Image) ([]referrer.Attachment, error) {
-	if len(j.Attach) == 0 {
+// optional projects that could not be built. Who signs an image signs its provenance, too,
+// which names the other documents.
+func (j job) documents(ctx context.Context, in stages.Input, without []string, engine string) func(layout.Image) ([]referrer.Attachment, error) {
+	if len(j.Attach) == 0 && j.signer == nil {
 		return nil
 	}
 	return func(image layout.Image) (list []referrer.Attachment, err error) {
+		about := map[string]string{VariantAnnotation: j.spec.Variant, EngineAnnotation: engine}
 		add := func(kind, name string, data []byte) {
-			list = append(list, referrer.Attachment{
-				Type: kind, Name: name, Created: j.lock.Created(), Data: data,
-				Annotations: map[string]string{VariantAnnotation: j.spec.Variant, EngineAnnotation: engine},
-			})
+			list = append(list, referrer.Attachment{Type: kind, Name: name, Created: j.lock.Created(), Data: data, Annotations: maps.Clone(about)})
 		}
 		if slices.Contains(j.Attach, AttachLock) {
 			add(LockType(), LockName, j.whole.Format())
@@ -83,6 +91,54 @@ func (j job) documents(in stages.Input, without []string, engine string) func(la
 			}
 			add(sbom.CycloneDXType, "sbom.cdx.json", cyclonedx)
 		}
+		if j.signer == nil && !slices.Contains(j.Attach, AttachProvenance) {
+			return list, nil
+		}
+		run := j.provenanceRun(ctx, engine)
+		run.LeftOut = without
+		for _, a := range list {
+			named := attest.Of(a.Name, "", a.Blob().Digest)
+			named.MediaType = a.Type
+			run.Documents = append(run.Documents, named)
+		}
+		said, err := attest.Provenance(in, image.Desc.Digest, run)
+		if err != nil {
+			return nil, err
+		}
+		statements := [][]byte{said}
+		if j.signer != nil {
+			statements = append(statements, attest.Signature(image.Desc.Digest))
+		}
+		maps.Copy(about, commitAnnotations(run.Source))
+		for _, text := range statements {
+			a, err := attachStatement(ctx, j.signer, text)
+			if err != nil {
+				return nil, err
+			}
+			a.Created = j.lock.Created()
+			maps.Copy(a.Annotations, about)
+			list = append(list, a)
+		}
 		return list, nil
 	}
+}
+
+// attachStatement is a statement as it is attached: signed where anybody signs.
+func attachStatement(ctx context.Context, signer signing.Signer, text []byte) (a referrer.Attachment, err error) {
+	s, err := attest.Parse(text)
+	if err != nil {
+		return a, err
+	}
+	name := path.Base(path.Dir(s.PredicateType)) // "provenance"
+	if signer == nil {
+		return referrer.Attachment{
+			Type: attest.StatementType, Name: name + ".json", Data: text,
+			Annotations: map[string]string{attest.PredicateAnnotation: s.PredicateType},
+		}, nil
+	}
+	a = referrer.Attachment{Type: signing.BundleType, Name: name + ".sigstore.json", Annotations: signing.Annotations(s.PredicateType)}
+	if a.Data, err = signer.Sign(ctx, text); err != nil {
+		return a, fmt.Errorf("signing the image: %w", err)
+	}
+	return a, nil
 }

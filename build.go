@@ -37,6 +37,8 @@ type Build struct {
 	// Attach is what the image gets beside it, in each registry that it is pushed to and in
 	// the layout.
 	Attach []Attachment
+	// Sign says with what the image is signed, and what is attached to it.
+	Sign Signing
 	// Labels are those of the image's config beside the spec's, over which they win. Nothing
 	// of a commit or a date is among them unless it is named here or there.
 	Labels map[string]string
@@ -92,6 +94,9 @@ func (p *Project) do(ctx context.Context, b Build, work func([]job) error) (err 
 	defer func() { err = explain(ctx, err) }()
 	ctx = p.reach(ctx)
 	if err = errors.Join(b.Check(), p.checkOffline(b)); err != nil {
+		return err
+	}
+	if j.signer, err = p.signer(b.Sign); err != nil {
 		return err
 	}
 	p.registries.use(b.references(), nil)
@@ -356,7 +361,7 @@ func (s site) make(ctx context.Context, x *readback.Exports) (solved, error) {
 	if err == nil && s.CheckReproducible {
 		err = s.checkReproducible(ctx, s.engine)
 	}
-	x.Documents = s.documents(result.in, result.LeftOut, "BuildKit "+s.engine.Version)
+	x.Documents = s.documents(ctx, result.in, result.LeftOut, "BuildKit "+s.engine.Version)
 	return result, err
 }
 

@@ -1,6 +1,7 @@
 package lamina
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,9 +19,12 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/attest"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/layout"
+	"lamina.build/internal/referrer"
 	"lamina.build/internal/registry"
+	"lamina.build/internal/signing"
 	"lamina.build/lock"
 	"lamina.build/output"
 )
@@ -45,22 +49,56 @@ type Attached struct {
 
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// Data is the document, where it is one of those that a build attaches. Nobody has
-	// signed it: whoever may write to the registry may have.
+	// Signed says that it is signed by somebody who is trusted, or named in what is: see
+	// [Inspected.Verify]. Of what is not, whoever may write to the registry may have written it.
+	Signed bool `json:"signed,omitempty"`
+
+	// Data is the document, where it is one of those that a build attaches.
 	Data []byte `json:"-"`
+}
+
+// Predicate is the type of the statement that a is, as its annotations have it: that of SLSA's
+// provenance, or of a signature of cosign's. It is "" of another document.
+func (a Attached) Predicate() string {
+	return cmp.Or(a.Annotations[signing.PredicateAnnotation], a.Annotations[attest.PredicateAnnotation])
 }
 
 // Size is what the layers weigh as stored, in bytes.
 func (i Inspected) Size() (size int64) { return Made{Layers: i.Layers}.Size() }
 
-// Document is what is attached of a media type: [LockType], [SPDXType] or [CycloneDXType].
-func (i Inspected) Document(media string) ([]byte, bool) {
+// Document is what is attached of a media type: [LockType], [SPDXType] or [CycloneDXType]. One
+// that is signed goes first.
+func (i Inspected) Document(media string) (data []byte, ok bool) {
 	for _, a := range i.Attached {
-		if a.Type == media && a.Data != nil {
-			return a.Data, true
+		if a.Type == media && a.Data != nil && (data == nil || a.Signed) {
+			data = a.Data
+			if a.Signed {
+				break
+			}
 		}
 	}
-	return nil, false
+	return data, data != nil
+}
+
+// Provenance is the statement that is attached of how the image was built, as in-toto has it.
+// One that is signed goes first.
+func (i Inspected) Provenance() (text []byte, ok bool) {
+	for _, a := range i.Attached {
+		held := a.Data
+		if a.Type == BundleType {
+			held, _ = signing.Statement(a.Data)
+		} else if a.Type != StatementType {
+			continue
+		}
+		s, err := attest.Parse(held)
+		if err != nil || s.PredicateType != attest.ProvenanceV1 || !s.Names(i.Manifest) || text != nil && !a.Signed {
+			continue
+		}
+		if text = held; a.Signed {
+			break
+		}
+	}
+	return text, text != nil
 }
 
 // Inspect reads the manifest and the config of an image, and what is attached to it. name
@@ -117,6 +155,11 @@ func (source imageSource) inspectOne(ctx context.Context, name string, of layout
 }
 
 func isOurs(media string) bool {
+	return isDocument(media) || media == StatementType || media == BundleType
+}
+
+// isDocument says whether a provenance names what has a media type.
+func isDocument(media string) bool {
 	return media == LockType() || media == SPDXType || media == CycloneDXType
 }
 
@@ -132,9 +175,11 @@ func (i Inspected) AttachedLock() (l lock.Lock, err error) {
 // imageSource is where an image is, and how what refers to it is read there.
 type imageSource struct {
 	images    []layout.Image // one, or those of an index
+	name      string         // in a registry; "" of a layout
 	referrers func(context.Context, digest.Digest) ([]ocispec.Descriptor, error)
 	document  func(context.Context, ocispec.Descriptor) ([]byte, error)
 	blob      func(context.Context, ocispec.Descriptor) (io.ReadCloser, error)
+	attach    func(context.Context, ocispec.Descriptor, referrer.Attachment) error
 	close     func() error
 }
 
@@ -157,10 +202,18 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 		return imageSource{}, failure.WithHint(err, noFolder)
 	}
 	source := imageSource{
+		name:      name,
 		referrers: r.Referrers, document: r.Document, close: func() error { return nil },
 		blob: func(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) { return r.Blob(ctx, d.Digest) },
 	}
 	source.images, err = publishedImages(ctx, r, referenceOf(name))
+	source.attach = func(ctx context.Context, to ocispec.Descriptor, a referrer.Attachment) error {
+		writable, err := registry.Open(ctx, name, h.registry(false))
+		if err != nil {
+			return err
+		}
+		return writable.Attach(ctx, to, a)
+	}
 	if errors.Is(err, registry.ErrNotFound) {
 		err = failure.WithHint(failure.New(failure.Usage, errors.New("there is no such image")), noFolder)
 	}
@@ -184,7 +237,10 @@ func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
 	return imageSource{
 		images:    list,
 		referrers: func(_ context.Context, d digest.Digest) ([]ocispec.Descriptor, error) { return l.Referrers(d) },
-		document:  l.Document, blob: l.Blob, close: l.Close,
+		attach: func(ctx context.Context, to ocispec.Descriptor, a referrer.Attachment) error {
+			return l.Attach(ctx, to, []referrer.Attachment{a})
+		},
+		document: l.Document, blob: l.Blob, close: l.Close,
 	}, nil
 }
 

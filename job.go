@@ -17,6 +17,7 @@ import (
 	"lamina.build/internal/engine"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/resolve"
+	"lamina.build/internal/signing"
 	"lamina.build/internal/solve"
 	"lamina.build/internal/vendorstore"
 	"lamina.build/llb"
@@ -43,7 +44,8 @@ type job struct {
 	unvendored  []vendorstore.Source
 	unpublished bool // models come from the layout, wherever they are published
 
-	archive bool // take Debian's packages from the archive of its past
+	signer  signing.Signer // nil where nothing is signed
+	archive bool           // take Debian's packages from the archive of its past
 	start   time.Time
 }
 

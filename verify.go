@@ -13,13 +13,17 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/atomicfile"
+	"lamina.build/internal/attest"
 	"lamina.build/internal/engine"
 	"lamina.build/internal/failure"
 	"lamina.build/internal/imagediff"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/sbom"
+	"lamina.build/internal/signing"
+	"lamina.build/lock"
 	"lamina.build/output"
 	"lamina.build/stages"
 )
@@ -43,6 +47,11 @@ type VerifyImageOptions struct {
 	Labels  map[string]string // that [Build.Labels] gave it
 	// Platforms are those of an index whose images are built, "linux/amd64"; the default is all.
 	Platforms []string
+	Trust     Trust // whose signature the image and its lock must have; the zero value is nobody's
+	// Sign says with what a statement is signed that the image is what its lock and the
+	// checkout give. It is attached to the image, or written to the file Statement.
+	Sign      Signing
+	Statement string
 }
 
 // Equal says whether the image, or each of an index, is what its lock and the checkout give.
@@ -71,6 +80,13 @@ func (d ImageDifference) String() string { return imagediff.Difference(d).String
 func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOptions) (v Verified, err error) {
 	defer func() { err = explain(ctx, err) }()
 	ctx = p.reach(ctx)
+	signer, err := p.signer(o.Sign)
+	if err == nil {
+		err = o.check()
+	}
+	if err != nil {
+		return v, err
+	}
 	source, err := p.imageSource(ctx, name)
 	if err != nil {
 		return v, err
@@ -79,8 +95,16 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 	if err = source.choose(o.Platforms); err != nil {
 		return v, err
 	}
+	if o.Statement != "" && len(source.images) > 1 {
+		return v, failure.WithHint(failure.New(failure.Usage, errors.New("a statement is about one image, and these are those of several platforms")), "name one by its platform, or have the statements attached")
+	}
 	if v.Image, err = source.inspect(ctx, name); err != nil {
 		return v, err
+	}
+	if o.Trust != (Trust{}) {
+		if v.Image, err = v.Image.Verify(o.Trust); err != nil {
+			return v, err
+		}
 	}
 	l, err := v.Image.AttachedLock()
 	if err != nil {
@@ -141,8 +165,15 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 		}
 	}
 	v = list[0]
-	v.Further = list[1:]
-	return v, err
+	if v.Further = list[1:]; err != nil || !v.Equal() {
+		return v, err
+	}
+	for i, one := range list {
+		if err = one.state(ctx, source, source.images[i].Desc, signer, l, o.Statement); err != nil {
+			return v, err
+		}
+	}
+	return v, nil
 }
 
 // each are the images of v, of which nothing is known yet.
@@ -175,6 +206,36 @@ func (source *imageSource) choose(names []string) error {
 	}
 	source.images = chosen
 	return failure.New(failure.Usage, errors.Join(faults...))
+}
+
+func (o VerifyImageOptions) check() error {
+	if o.Statement != "" && o.Sign.Key == "" {
+		return failure.New(failure.Usage, errors.New("a statement is signed, and there is nothing to sign it with"))
+	}
+	return o.Trust.Check()
+}
+
+// state signs that the image is what its lock and the checkout give, and puts that where it
+// is to be.
+func (v Verified) state(ctx context.Context, source imageSource, to ocispec.Descriptor, signer signing.Signer, l lock.Lock, file string) error {
+	if signer == nil {
+		return nil
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	text, err := attest.Verification(v.Image.Manifest, attest.Rebuild{
+		Image: source.name, Lock: digest.FromBytes(l.Format()), Lamina: ownVersion(), Engine: v.Engine, Time: now,
+	})
+	if err != nil {
+		return err
+	}
+	a, err := attachStatement(ctx, signer, text)
+	if err != nil {
+		return err
+	}
+	if a.Created = now; file != "" {
+		return atomicfile.Write(file, a.Data, 0o644)
+	}
+	return source.attach(ctx, to, a)
 }
 
 // apart is the project on an engine that has nothing, unless the options or the environment

@@ -38,6 +38,7 @@ type imageOptions struct {
 	metadata  string
 	iidfile   string
 	attach    []string
+	sign      lamina.Signing
 	from, to  []string
 	print     *choice
 	progress  *choice
@@ -78,8 +79,9 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.BoolVar(&o.push, "push", false,
 			"push to the registries of the tags; short for -o type=image,push=true")
 		f.StringSliceVar(&o.attach, "attach", nil,
-			"put `DOCUMENTS` beside the image, in registries and the layout: lock, sbom (SPDX and CycloneDX), or both, "+
-				"with a comma; the image's digest stays as it is")
+			"put `DOCUMENTS` beside the image, in registries and the layout: lock, sbom (SPDX and CycloneDX), provenance (SLSA), or more of them, "+
+				"with commas; the image's digest stays as it is")
+		signFlags(f, &o.sign, "sign the image, and its provenance, which is attached and names the other documents")
 		f.BoolVar(&o.load, "load", false, "have docker load the image; short for -o type=docker")
 		f.StringArrayVar(&o.labels, "label", nil, "`KEY=VALUE` among the labels of the image's config; may be repeated")
 		f.StringArrayVar(&o.notes, "annotation", nil,

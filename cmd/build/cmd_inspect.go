@@ -15,7 +15,8 @@ import (
 
 func (a *app) inspectCommand() *cobra.Command {
 	var options lamina.Options
-	document := &choice{"", []string{"lock", "spdx", "cyclonedx"}}
+	var trust lamina.Trust
+	document := &choice{"", []string{"lock", "spdx", "cyclonedx", "provenance"}}
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "inspect IMAGE [flags]",
@@ -23,12 +24,17 @@ func (a *app) inspectCommand() *cobra.Command {
 		Long: `
 Tell what an image in a registry, or in an OCI layout, is made of: its platform,
 its layers, how it starts, and which documents "build --attach" or others have put
-beside it. Manifest, config and documents are read; no layer is.`,
+beside it. Manifest, config and documents are read; no layer is.
+
+With --key, or with --certificate-identity and its issuer, the image must be signed
+by them, and the documents must be those that were signed: else the command exits
+with 3. Nobody but the registry is asked for that.`,
 		Example: `
 $ build inspect registry.example/faceblend:1
 $ build inspect dist/faceblend:debug
 $ build inspect --document lock registry.example/faceblend:1 >image.lock
-$ build inspect --document spdx dist/faceblend | less`,
+$ build inspect --document spdx dist/faceblend | less
+$ build inspect --key cosign.pub registry.example/faceblend:1`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return failure.New(failure.Usage, errors.New("inspect takes one image: its name in a registry, or the folder of an OCI layout"))
@@ -37,7 +43,13 @@ $ build inspect --document spdx dist/faceblend | less`,
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			options.Env, options.Progress = a.env, a.ui
+			if err := trust.Check(); err != nil {
+				return err
+			}
 			image, err := lamina.Inspect(c.Context(), args[0], options)
+			if err == nil && trust != (lamina.Trust{}) {
+				image, err = image.Verify(trust)
+			}
 			switch {
 			case err != nil:
 				return err
@@ -51,6 +63,7 @@ $ build inspect --document spdx dist/faceblend | less`,
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
 		f.Var(document, "document", "print an attached document as it is")
+		trustFlags(f, &trust)
 		f.BoolVar(&asJSON, "json", false, "print it as JSON")
 		f.BoolVar(&options.Insecure, "insecure-registry", false, "reach the registry by plain HTTP, or where nobody signed its certificate")
 	})
@@ -60,9 +73,12 @@ $ build inspect --document spdx dist/faceblend | less`,
 func (a *app) printDocument(image lamina.Inspected, which string) error {
 	media := map[string]string{"lock": lamina.LockType(), "spdx": lamina.SPDXType, "cyclonedx": lamina.CycloneDXType}
 	data, ok := image.Document(media[which])
+	if which == "provenance" {
+		data, ok = image.Provenance()
+	}
 	if !ok {
 		return failure.WithHint(failure.New(failure.Findings, fmt.Errorf("%s has no %s attached", image.Name, which)),
-			"\"build --attach lock,sbom\" attaches them")
+			"\"build --attach lock,sbom,provenance\" attaches them")
 	}
 	return a.ui.result(string(data))
 }

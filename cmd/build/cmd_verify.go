@@ -30,10 +30,16 @@ engine of its own that has nothing yet, or without a cache on the one of --addr 
 
 Where the digests are the same, whoever has the checkout knows what is in the image.
 Where they are not, the command exits with 3 and names the layers, the files and the
-bytes that differ.`,
+bytes that differ.
+
+With --key, or with --certificate-identity and its issuer, the image and its lock must
+be signed by them before anything is built. With --sign, a signed statement says that
+the digests are the same (a SLSA verification summary): it is attached to the image, or
+written to a file.`,
 		Example: `
 $ git checkout v1.0 && build verify registry.example/faceblend:1.0
-$ build verify dist/faceblend examples/faceblend`,
+$ build verify dist/faceblend examples/faceblend
+$ build verify --key cosign.pub --sign mine.key registry.example/faceblend:1.0`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 || len(args) == 2 {
 				return nil
@@ -47,6 +53,9 @@ $ build verify dist/faceblend examples/faceblend`,
 			a.ui.show(progress.value)
 			if err = a.ui.checkProgress(); err != nil {
 				return err
+			}
+			if err = checkFile("statement", o.Statement); err != nil {
+				return failure.New(failure.Usage, err)
 			}
 			dir := "."
 			if len(args) == 2 {
@@ -79,6 +88,9 @@ $ build verify dist/faceblend examples/faceblend`,
 		f.BoolVar(&asJSON, "json", false, "print what was found as JSON")
 		f.BoolVar(&options.Insecure, "insecure-registry", false, "reach the registry by plain HTTP, or where nobody signed its certificate")
 		progress = progressFlag(f)
+		trustFlags(f, &o.Trust)
+		signFlags(f, &o.Sign, "say in a signed statement that the digests are the same")
+		f.StringVar(&o.Statement, "statement", "", "write the statement of --sign to this `FILE`, and attach nothing")
 		sourceFlags(f, &options)
 	})
 	engineFlags(c, &options)

@@ -223,6 +223,8 @@ XDG_CACHE_HOME         engine, indexes and packed layers are kept in its folder 
 SSL_CERT_FILE          certificates that the resolver trusts, in place of the system's
 HTTP_PROXY, HTTPS_PROXY, NO_PROXY
                        proxies for the resolver and for an engine of our own
+COSIGN_PASSWORD        password of the key of --sign
+SIGSTORE_ID_TOKEN      identity token for --sign=keyless; GitHub Actions gives one itself
 DOCKER_CONFIG          folder of the config.json with registry logins
 REGISTRY_AUTH_FILE     podman's file of them, in place of containers/auth.json
 GITHUB_ACTIONS         where it is true, errors and warnings are annotations of the files

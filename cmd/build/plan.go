@@ -97,7 +97,7 @@ func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, 
 	labels, labelErr := labelsOf(o.labels)
 	b = lamina.Build{
 		Variant: o.variant, Smoke: lamina.Smoke(o.smoke.value), NoCache: o.noCache, CheckReproducible: o.twice, Outputs: outputs, Stdout: a.ui.stdout,
-		Labels: labels, Platforms: o.platforms,
+		Labels: labels, Platforms: o.platforms, Sign: o.sign,
 	}
 	for _, word := range o.attach {
 		b.Attach = append(b.Attach, lamina.Attachment(word))

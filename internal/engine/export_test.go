@@ -68,6 +68,8 @@ func UserUnfit(subuid, subgid string, missing bool, kernel map[string]string) (f
 // UserRefused adds hints to what the kernel has refused an imagined account.
 func UserRefused(err error, kernel map[string]string) error {
 	return account{kernel: kernel}.refused(err)
+}
+
 // Addresses are those of the engines for a platform.
 func Addresses(w Where, platform string) (urls []string, err error) {
 	list, err := w.addresses(func(string) string { return "" }, platform)

@@ -104,7 +104,14 @@ func Inspected(i lamina.Inspected) string {
 		line("attached", "nothing")
 	}
 	for _, a := range i.Attached {
-		line("attached", a.Type+"  "+a.Digest.String())
+		text := a.Type + "  " + a.Digest.String()
+		if kind := a.Predicate(); kind != "" {
+			text += "  " + kind
+		}
+		if a.Signed {
+			text += "  signed"
+		}
+		line("attached", text)
 	}
 	for _, other := range i.Further {
 		b.WriteString("\n" + Inspected(other))

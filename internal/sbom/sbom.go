@@ -38,13 +38,14 @@ const (
 type Component struct {
 	Kind    Kind
 	Name    string
-	Version string // "" where nobody gave one
-	PURL    string // https://github.com/package-url/purl-spec; "" for a file
-	SHA256  string // hexadecimal, of the file that it was fetched as; "" for a tree
-	Size    int64  // bytes of that file; 0 where that is not known
-	URL     string // where it was locked, without a login; "" for what is local
-	File    string // what that file is called
-	Path    string // where it is in the image; "" for packages, which have many places
+	Version string        // "" where nobody gave one
+	PURL    string        // https://github.com/package-url/purl-spec; "" for a file
+	SHA256  string        // hexadecimal, of the file that it was fetched as; "" for a tree
+	Size    int64         // bytes of that file; 0 where that is not known
+	URL     string        // where it was locked, without a login; "" for what is local
+	File    string        // what that file is called
+	Path    string        // where it is in the image; "" for packages, which have many places
+	DiffID  digest.Digest // of the tar of a local tree
 	Parts   []Component
 }
 
@@ -66,6 +67,42 @@ func Of(in stages.Input, manifest digest.Digest, without []string) Bill {
 		Name: in.Name, Version: in.Version, Variant: in.Variant, Licenses: in.Licenses,
 		Manifest: manifest, Created: in.Lock.Created().UTC(),
 	}
+	b.Components = packages(in, lock.SetRuntime, lock.SetExtra)
+	for _, d := range in.Lock.PythonIn(in.Variant) {
+		if !slices.Contains(without, d.Name) {
+			b.Components = append(b.Components, ofDistribution(d))
+		}
+	}
+	b.Components = append(b.Components, others(in)...)
+	return b
+}
+
+// Sources are all that an image is made from, each once: also what compiles and installs, and
+// is not in it.
+func Sources(in stages.Input) []Component {
+	list := packages(in, lock.SetBootstrap, lock.SetBase, lock.SetBuilder, lock.SetRuntime, lock.SetExtra)
+	installed := in.Lock.PythonIn(in.Variant)
+	distributions := slices.Clone(installed)
+	for _, d := range installed {
+		distributions = append(distributions, in.Lock.BuildIn(d.Name, in.Variant)...)
+	}
+	for _, s := range in.Sources {
+		distributions = append(distributions, in.Lock.BuildIn(s.Project, in.Variant)...)
+	}
+	if len(distributions) > 0 && in.Lock.UV.SHA256 != "" {
+		distributions = append(distributions, in.Lock.UV.Wheel())
+	}
+	seen := map[string]bool{}
+	for _, d := range distributions {
+		if c := ofDistribution(d); !seen[c.PURL] {
+			seen[c.PURL], list = true, append(list, c)
+		}
+	}
+	return append(list, others(in)...)
+}
+
+// packages are those of Debian in sets of the variant, sorted, each once.
+func packages(in stages.Input, sets ...lock.Kind) (list []Component) {
 	repositories := map[string]string{}
 	for _, r := range in.Lock.Repositories {
 		repositories[r.Name] = r.URL
@@ -76,38 +113,37 @@ func Of(in stages.Input, manifest digest.Digest, without []string) Bill {
 			distribution = cmp.Or(distribution, r.Suite)
 		}
 	}
-	for _, kind := range []lock.Kind{lock.SetRuntime, lock.SetExtra} {
+	for _, kind := range sets {
 		for _, p := range in.Lock.In(kind, in.Variant) {
-			b.Components = append(b.Components, ofPackage(p, repositories[p.Repository], distribution))
+			list = append(list, ofPackage(p, repositories[p.Repository], distribution))
 		}
 	}
-	slices.SortFunc(b.Components, func(a, b Component) int { return strings.Compare(a.PURL, b.PURL) })
-	b.Components = slices.CompactFunc(b.Components, func(a, b Component) bool { return a.PURL == b.PURL })
-	for _, d := range in.Lock.PythonIn(in.Variant) {
-		if !slices.Contains(without, d.Name) {
-			b.Components = append(b.Components, ofDistribution(d))
-		}
-	}
+	slices.SortFunc(list, func(a, b Component) int { return strings.Compare(a.PURL, b.PURL) })
+	return slices.CompactFunc(list, func(a, b Component) bool { return a.PURL == b.PURL })
+}
+
+// others are the trees, the models and the app.
+func others(in stages.Input) (list []Component) {
 	for _, s := range in.Sources {
-		b.Components = append(b.Components, ofSource(s))
+		list = append(list, ofSource(s))
 	}
 	for _, t := range in.Trees {
 		c := ofTree(t.Remote, t.Commit, t.Subdir)
 		c.Path = t.Path
-		b.Components = append(b.Components, c)
+		list = append(list, c)
 	}
 	for _, m := range in.Models {
 		if len(m.Weights) > 0 {
-			b.Components = append(b.Components, ofModel(m))
+			list = append(list, ofModel(m))
 		}
 	}
 	if in.App != nil && in.App.Layer.DiffID != "" {
-		b.Components = append(b.Components, Component{
-			Kind: App, Name: in.Name, Version: in.Version, Path: in.App.Path,
+		list = append(list, Component{
+			Kind: App, Name: in.Name, Version: in.Version, Path: in.App.Path, DiffID: in.App.Layer.DiffID,
 			PURL: purl(packageurl.TypeGeneric, "", in.Name, in.Version, "checksum", in.App.Layer.DiffID.String()),
 		})
 	}
-	return b
+	return list
 }
 
 // ofPackage is a package of Debian's own suites, where repository is "", or of another
@@ -139,7 +175,7 @@ func ofDistribution(d lock.Distribution) Component {
 func ofSource(s stages.Source) Component {
 	name := lock.NormalName(cmp.Or(s.Distribution, s.Project))
 	return Component{
-		Kind: Source, Name: name, Version: s.Version,
+		Kind: Source, Name: name, Version: s.Version, DiffID: s.Layer.DiffID,
 		PURL: purl(packageurl.TypeGeneric, "", name, s.Version, "checksum", s.Layer.DiffID.String()),
 	}
 }
@@ -169,7 +205,7 @@ func ofModel(m stages.Model) Component {
 			sums[i] = l.DiffID.String()
 			for _, p := range l.Paths {
 				if !strings.HasSuffix(p, "/") {
-					c.Parts = append(c.Parts, Component{Kind: File, Name: path.Base(p), Path: p})
+					c.Parts = append(c.Parts, Component{Kind: File, Name: path.Base(p), Path: p, DiffID: l.DiffID})
 				}
 			}
 		}

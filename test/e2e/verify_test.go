@@ -32,21 +32,34 @@ func TestRealVerify(t *testing.T) {
 		}
 		e2etest.Write(t, path, []byte(text))
 	}
-	u.Build(t, dir, "--attach", "lock")
+	private, public := cosignKey(t, "")
+	_, other := cosignKey(t, "")
+	u.Build(t, dir, "--attach", "lock", "--sign", private)
 	want := u.Digest(t)
 	left := filepath.Join(u.Cache, "lamina", "verify")
 	if err := os.MkdirAll(filepath.Join(left, "image", "of", "a", "killed", "run"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if r := u.Run(t, "verify", "dist/faceblend", dir); r.Code != 0 || !strings.Contains(r.Stdout, "the same, built anew") || !strings.Contains(r.Stdout, want.String()) {
+	u.Fails(t, 3, []string{"no signature by whom it should be"}, "verify", "--key", other, "dist/faceblend", dir)
+	if r := u.Run(t, "verify", "--key", public, "--sign", private, "dist/faceblend", dir); r.Code != 0 || !strings.Contains(r.Stdout, "the same, built anew") || !strings.Contains(r.Stdout, want.String()) {
 		t.Errorf("exit code %d, it says\n%s\n%s", r.Code, r.Stdout, e2etest.Tail(r.Stderr))
+	}
+	stated := func() int {
+		return strings.Count(u.Build(t, "inspect", "--key", public, "dist/faceblend").Stdout, "https://slsa.dev/verification_summary/v1  signed")
+	}
+	if n := stated(); n != 1 {
+		t.Errorf("%d signed statements say that it is the same", n)
 	}
 	if _, err := os.Stat(left); err == nil {
 		t.Errorf("%s is left", left)
 	}
 	e2etest.Edit(t, filepath.Join(dir, "app", "run"), "first", "farst")
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "[app]\n", "[app]\ncommand = [\"now\"]\n")
-	r := u.Run(t, "verify", "--json", "dist/faceblend", dir)
+	statement := filepath.Join(t.TempDir(), "statement.json")
+	r := u.Run(t, "verify", "--json", "--sign", private, "--statement", statement, "dist/faceblend", dir)
+	if _, err := os.Stat(statement); err == nil || stated() != 1 {
+		t.Error("a statement says that it is the same, and it is not")
+	}
 	var v lamina.Verified
 	if err := json.Unmarshal([]byte(r.Stdout), &v); err != nil || r.Code != 3 || v.Equal() {
 		t.Fatalf("exit code %d, %v: %s\n%s", r.Code, err, r.Stdout, e2etest.Tail(r.Stderr))

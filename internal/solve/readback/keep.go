@@ -86,15 +86,24 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 			return layout.Image{}, err
 		}
 	}
+	documents, err := x.documents()
+	if err != nil {
+		return layout.Image{}, attaching(err)
+	}
 	if err = x.commit(); err != nil {
 		return layout.Image{}, fmt.Errorf("putting the output in its place: %w", err)
 	}
 	if x.layout != nil {
-		if err = x.name(ctx, tops[len(tops)-1]); err != nil {
+		if err = x.name(ctx, tops[len(tops)-1], documents); err != nil {
 			return layout.Image{}, err
 		}
 	}
 	for _, p := range x.pushed {
+		if err = p.attach(ctx, x.several(), documents); err != nil {
+			return layout.Image{}, err
+		}
+	}
+	for _, p := range x.pushed { // every repository has the documents before a tag moves
 		if err = x.tag(ctx, p); err != nil {
 			return layout.Image{}, err
 		}
@@ -119,8 +128,8 @@ func top(o output.Output, images []exported) (exported, error) {
 	return x, err
 }
 
-// name gives what lies in the layout its tags.
-func (x *Exports) name(ctx context.Context, top exported) error {
+// name gives what lies in the layout its tags and documents.
+func (x *Exports) name(ctx context.Context, top exported, documents attachments) error {
 	last := len(x.Outputs) - 1
 	err := content.WriteBlob(ctx, x.layout.Store(), top.Desc.Digest.String(), bytes.NewReader(top.manifest), top.Desc)
 	if err == nil {
@@ -128,7 +137,7 @@ func (x *Exports) name(ctx context.Context, top exported) error {
 	}
 	for _, one := range x.taken[last] {
 		if err == nil {
-			err = one.attach(func(documents []referrer.Attachment) error { return x.layout.Attach(ctx, one.Desc, documents) })
+			err = attaching(x.layout.Attach(ctx, one.Desc, documents[one.Desc.Digest]))
 		}
 	}
 	if err == nil {
@@ -137,24 +146,26 @@ func (x *Exports) name(ctx context.Context, top exported) error {
 	return err
 }
 
-// tag gives what lies in a repository its documents, and then its tags.
+// attach gives the images of a repository their documents, before anybody sees them there.
+// Those of an index get their manifests first.
+func (p pushed) attach(ctx context.Context, several bool, documents attachments) (err error) {
+	for _, one := range p.images {
+		if err == nil && several {
+			err = p.PutManifest(ctx, one.Desc.Digest.String(), one.Desc.MediaType, one.manifest)
+		}
+		for _, a := range documents[one.Desc.Digest] {
+			if err == nil {
+				err = attaching(p.Attach(ctx, one.Desc, a))
+			}
+		}
+	}
+	return err
+}
+
+// tag gives what lies in a repository its tags.
 func (x *Exports) tag(ctx context.Context, p pushed) error {
 	o := x.Outputs[p.output]
 	top, err := top(o, p.images)
-	for _, one := range p.images {
-		if err == nil && x.several() {
-			err = p.PutManifest(ctx, one.Desc.Digest.String(), one.Desc.MediaType, one.manifest)
-		}
-		if err == nil {
-			err = one.attach(func(documents []referrer.Attachment) error {
-				faults := make([]error, len(documents))
-				for i, a := range documents {
-					faults[i] = p.Attach(ctx, one.Desc, a)
-				}
-				return errors.Join(faults...)
-			})
-		}
-	}
 	for _, name := range o.Names {
 		where, tag := output.SplitName(name)
 		if o.ByDigest {
@@ -169,15 +180,34 @@ func (x *Exports) tag(ctx context.Context, p pushed) error {
 	return err
 }
 
-// attach has an image get its documents, before anybody sees it in a registry.
-func (x exported) attach(put func([]referrer.Attachment) error) error {
-	if x.documents == nil {
-		return nil
+// attachments are the documents of each image.
+type attachments map[digest.Digest][]referrer.Attachment
+
+// documents are what is attached to each image, made before anybody sees one: where they
+// can't be signed, no name has moved.
+func (x *Exports) documents() (attachments, error) {
+	made := attachments{}
+	var images []exported
+	if x.layout != nil {
+		images = slices.Clone(x.taken[len(x.Outputs)-1])
 	}
-	documents, err := x.documents(x.Image)
-	if err == nil {
-		err = put(documents)
+	for _, p := range x.pushed {
+		images = append(images, p.images...)
 	}
+	for _, one := range images {
+		if _, known := made[one.Desc.Digest]; known || one.documents == nil {
+			continue
+		}
+		list, err := one.documents(one.Image)
+		if err != nil {
+			return nil, err
+		}
+		made[one.Desc.Digest] = list
+	}
+	return made, nil
+}
+
+func attaching(err error) error {
 	if err != nil {
 		return fmt.Errorf("attaching documents to the image: %w", err)
 	}

@@ -1,0 +1,151 @@
+package attest
+
+import (
+	"cmp"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/sbom"
+	"lamina.build/stages"
+)
+
+// buildType says how the parameters of a provenance are read: README.md, "Provenance".
+const buildType = "https://lamina.build/provenance/image/v1"
+
+// builderID is who built where no CI service says so.
+const builderID = "https://lamina.build"
+
+// Run is what of a build the image does not show.
+type Run struct {
+	Smoke      stages.Level
+	Builder    string // URI of the CI service's workflow; "" elsewhere
+	Invocation string // URI of its run; "" elsewhere
+	Lamina     string // version
+	Engine     string // "BuildKit v0.34.2"
+	Source     Source
+	LeftOut    []string // optional projects that could not be built
+	Documents  []Resource
+}
+
+// Source is the git commit that a project was built from; the zero value where it is in none.
+type Source struct {
+	URL    string // "https://github.com/acme/faceblend", without a login; "" where nobody knows it
+	Commit string
+	Dirty  bool // files that git knows are not those of the commit
+}
+
+// Resource is the commit as others name it.
+func (s Source) Resource() Resource {
+	r := Resource{Name: "source", Digest: map[string]string{"gitCommit": s.Commit}}
+	if s.URL != "" {
+		r.URI = "git+" + s.URL
+	}
+	if s.Dirty {
+		r.Annotations = map[string]any{"dirty": true}
+	}
+	return r
+}
+
+type provenance struct {
+	BuildDefinition struct {
+		BuildType            string     `json:"buildType"`
+		ExternalParameters   external   `json:"externalParameters"`
+		InternalParameters   internal   `json:"internalParameters"`
+		ResolvedDependencies []Resource `json:"resolvedDependencies"`
+	} `json:"buildDefinition"`
+	RunDetails struct {
+		Builder    builder    `json:"builder"`
+		Metadata   *metadata  `json:"metadata,omitempty"`
+		Byproducts []Resource `json:"byproducts,omitempty"`
+	} `json:"runDetails"`
+}
+
+type external struct {
+	Source   *Resource         `json:"source,omitempty"`
+	Name     string            `json:"name"`
+	Version  string            `json:"version,omitempty"`
+	Variant  string            `json:"variant"`
+	Platform string            `json:"platform"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Lock     Resource          `json:"lock"`
+}
+
+type internal struct {
+	Smoke   stages.Level `json:"smoke"`
+	Network string       `json:"network"`           // of all steps
+	LeftOut []string     `json:"leftOut,omitempty"` // optional projects
+}
+
+type builder struct {
+	ID      string            `json:"id"`
+	Version map[string]string `json:"version"`
+}
+
+type metadata struct {
+	InvocationID string `json:"invocationId"`
+}
+
+// Provenance says how an image was built: https://slsa.dev/spec/v1.0/provenance. It is the
+// same for the same build, so that it has no time.
+func Provenance(in stages.Input, image digest.Digest, r Run) ([]byte, error) {
+	var p provenance
+	d := &p.BuildDefinition
+	d.BuildType = buildType
+	d.ExternalParameters = external{
+		Name: in.Name, Version: in.Version, Variant: in.Variant, Platform: in.Lock.Platform, Labels: in.Labels,
+		Lock: Of("image.lock", "", digest.FromBytes(in.Lock.Format())),
+	}
+	d.InternalParameters = internal{Smoke: r.Smoke, Network: "none", LeftOut: r.LeftOut}
+	d.ResolvedDependencies = dependencies(in)
+	if r.Source.Commit != "" {
+		source := r.Source.Resource()
+		d.ExternalParameters.Source = &source
+		d.ResolvedDependencies = append([]Resource{source}, d.ResolvedDependencies...)
+	}
+	p.RunDetails.Builder = builder{ID: cmp.Or(r.Builder, builderID), Version: map[string]string{"lamina": r.Lamina, "engine": r.Engine}}
+	if r.Invocation != "" {
+		p.RunDetails.Metadata = &metadata{r.Invocation}
+	}
+	p.RunDetails.Byproducts = r.Documents
+	return write(image, ProvenanceV1, p)
+}
+
+// dependencies are all that the engine was let have for an image, each by digest.
+func dependencies(in stages.Input) (list []Resource) {
+	for _, c := range sbom.Sources(in) {
+		list = append(list, ofComponent(c)...)
+	}
+	if in.Tools.DiffID != "" {
+		list = append(list, Of("tools", "", in.Tools.DiffID))
+	}
+	return list
+}
+
+func ofComponent(c sbom.Component) (list []Resource) {
+	switch {
+	case len(c.Parts) > 0:
+		for _, f := range c.Parts {
+			list = append(list, ofFile(c, f)...)
+		}
+		return list
+	case strings.HasPrefix(c.URL, "git+"):
+		commit := c.URL[strings.LastIndex(c.URL, "@")+1:]
+		return []Resource{{Name: c.Name, URI: c.URL, Digest: map[string]string{"gitCommit": commit}}}
+	case c.DiffID != "":
+		return []Resource{Of(string(c.Kind)+" "+c.Name, "", c.DiffID)}
+	default:
+		return []Resource{Of(cmp.Or(c.File, c.Name), c.PURL, digest.NewDigestFromEncoded(digest.SHA256, c.SHA256))}
+	}
+}
+
+// ofFile is a file of a model. One of a directory next to the spec has the digest of the
+// layer that it is in.
+func ofFile(model, f sbom.Component) []Resource {
+	name := path.Join(model.Name, f.Name)
+	if f.SHA256 == "" {
+		return []Resource{Of(name, "", f.DiffID)}
+	}
+	return []Resource{Of(name, cmp.Or(f.URL, model.PURL), digest.NewDigestFromEncoded(digest.SHA256, f.SHA256))}
+}

@@ -1,0 +1,184 @@
+package lamina
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/attest"
+	"lamina.build/internal/signing"
+	"lamina.build/stages"
+)
+
+// testKey writes a key, and returns its two files.
+func testKey(t *testing.T) (private, public string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	writeAll(t, dir, map[string]string{
+		"key.pem": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: one})),
+		"key.pub": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: other})),
+	})
+	return filepath.Join(dir, "key.pem"), filepath.Join(dir, "key.pub")
+}
+
+// What is attached counts where a signature for the image names it, whatever else somebody
+// has attached.
+func TestVerifySignatures(t *testing.T) {
+	private, public := testKey(t)
+	_, other := testKey(t)
+	h, err := openHost(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := h.signer(Signing{Key: private})
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := digest.FromString("image")
+	document := func(kind, text string) Attached {
+		return Attached{Type: kind, Data: []byte(text), Digest: digest.FromString("artifact of " + text)}
+	}
+	statement := func(text []byte, err error) Attached {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := attachStatement(t.Context(), signer, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Attached{Type: a.Type, Data: a.Data, Digest: digest.FromBytes(a.Data)}
+	}
+	lock, bill := document(LockType(), "a lock"), document(SPDXType, "a bill")
+	provenance := func(image digest.Digest) Attached {
+		return statement(attest.Provenance(stages.Input{}, image, attest.Run{Documents: []attest.Resource{
+			attest.Of("image.lock", "", digest.FromBytes(lock.Data)), attest.Of("bill", "", digest.FromBytes(bill.Data)),
+		}}))
+	}
+	signature := statement(attest.Signature(image), nil)
+	tampered := signature
+	tampered.Data = []byte(strings.Replace(string(signature.Data), `"sig":"`, `"sig":"AAAA`, 1))
+	bare := func(a Attached) Attached {
+		text, err := signing.Statement(a.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Attached{Type: StatementType, Data: text}
+	}
+	for name, tt := range map[string]struct {
+		key      string
+		attached []Attached
+		says     string // of the error; "" is none
+		lock     string // that is taken then
+	}{
+		"all":                        {public, []Attached{lock, bill, provenance(image), signature}, "", "a lock"},
+		"another lock before it":     {public, []Attached{document(LockType(), "a forged lock"), lock, provenance(image), signature}, "", "a lock"},
+		"another lock in its place":  {public, []Attached{document(LockType(), "a forged lock"), bill, provenance(image), signature}, "is not what was signed", ""},
+		"another bill in its place":  {public, []Attached{lock, document(SPDXType, "a forged bill"), provenance(image), signature}, SPDXType + " is not what was signed", ""},
+		"another key":                {other, []Attached{lock, bill, provenance(image), signature}, "no signature by whom it should be", ""},
+		"nothing":                    {public, nil, "no signature by whom it should be", ""},
+		"a tampered signature":       {public, []Attached{lock, provenance(image), tampered}, "no signature by whom it should be", ""},
+		"a provenance alone":         {public, []Attached{lock, provenance(image)}, "no signature by whom it should be", ""},
+		"of another image":           {public, []Attached{lock, statement(attest.Signature(digest.FromString("other")), nil)}, "no signature by whom it should be", ""},
+		"a provenance of another":    {public, []Attached{lock, provenance(digest.FromString("other")), signature}, "is not what was signed", ""},
+		"a provenance nobody signed": {public, []Attached{lock, bare(provenance(image)), signature}, "is not what was signed", ""},
+		"a bundle that is none":      {public, []Attached{document(BundleType, "{"), lock, bill, provenance(image), signature}, "", "a lock"},
+	} {
+		got, err := Inspected{Name: "it", Manifest: image, Attached: tt.attached}.Verify(Trust{Key: tt.key})
+		if tt.says != "" {
+			if err == nil || KindOf(err) != Findings || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%s: it says %v", name, err)
+			}
+			continue
+		}
+		if data, _ := got.Document(LockType()); err != nil || string(data) != tt.lock {
+			t.Errorf("%s: the lock is %q, %v", name, data, err)
+		}
+		if _, ok := got.Provenance(); !ok {
+			t.Errorf("%s: there is no provenance", name)
+		}
+	}
+}
+
+// What can't be signed or trusted is known before anything is done.
+func TestSigningRefused(t *testing.T) {
+	private, public := testKey(t)
+	dir := t.TempDir()
+	writeAll(t, dir, map[string]string{"root.json": "{}"})
+	for says, s := range map[string]Signing{
+		"nothing is signed":          {Rekor: "https://rekor.example"},
+		"no such file":               {Key: filepath.Join(dir, "none")},
+		"the private one signs":      {Key: public},
+		"no identity token":          {Key: Keyless},
+		`"ftp://x" is no address of`: {Key: Keyless, Fulcio: "ftp://x"},
+	} {
+		h, err := openHost(Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = h.signer(s); err == nil || KindOf(err) != Usage || !strings.Contains(err.Error(), says) {
+			t.Errorf("%+v: %v, want %q", s, err, says)
+		}
+	}
+	h, err := openHost(Options{Offline: true, Env: os.Getenv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = h.signer(Signing{Key: Keyless}); err == nil || KindOf(err) != Usage || !strings.Contains(err.Error(), "offline") {
+		t.Errorf("offline: %v", err)
+	}
+	for says, trust := range map[string]Trust{
+		"not by both":        {Key: public, Identity: "a", Issuer: "b"},
+		"both are needed":    {Identity: "a"},
+		"no public key":      {Key: private},
+		"no such file":       {Key: filepath.Join(dir, "none")},
+		"is no trusted root": {Identity: "a", Issuer: "b", TrustedRoot: filepath.Join(dir, "root.json")},
+	} {
+		if err := trust.Check(); err == nil || KindOf(err) != Usage || !strings.Contains(err.Error(), says) {
+			t.Errorf("%+v: %v, want %q", trust, err, says)
+		}
+	}
+	if err := (Trust{}).Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A remote is named without what only this machine, or its user, has.
+func TestPublicRemote(t *testing.T) {
+	for remote, want := range map[string]string{
+		"https://github.com/acme/app.git":                 "https://github.com/acme/app.git",
+		"https://me:secret@github.com/acme/app?token=x#y": "https://github.com/acme/app",
+		"git@github.com:acme/app.git":                     "ssh://github.com/acme/app.git",
+		"ssh://git@github.com:22/acme/app":                "ssh://github.com:22/acme/app",
+		"/srv/git/app":                                    "",
+		"../app":                                          "",
+		"./a:b":                                           "",
+		"file:///srv/git/app":                             "",
+		"":                                                "",
+		"https://me:%zz@x":                                "",
+	} {
+		if got := publicRemote(remote); got != want {
+			t.Errorf("%q is named %q, want %q", remote, got, want)
+		}
+	}
+}
