@@ -57,6 +57,26 @@ func (v versions) set(set lock.Set) []lock.Distribution {
 	return in
 }
 
+// license is what was read of a file that stays.
+func (v versions) license(e lock.Distribution) string {
+	i := slices.IndexFunc(v.lock.Distributions, func(old lock.Distribution) bool { return id(old) == id(e) })
+	if i < 0 {
+		return ""
+	}
+	return v.lock.Distributions[i].License
+}
+
+// page is the page that a file was chosen from that stays as it was.
+func (v versions) page(d *distribution) (lock.Page, bool) {
+	stays := func(e lock.Distribution) bool {
+		return e.URL == d.entry().URL && e.SHA256 == d.Hashes["sha256"] && e.Index == d.Index
+	}
+	if v.upgrade.All || slices.Contains(v.upgrade.Packages, d.Name) || !slices.ContainsFunc(v.lock.Distributions, stays) {
+		return lock.Page{}, false
+	}
+	return v.lock.Page(d.Index, d.Name)
+}
+
 // files are the addresses of a set: uv may have kept the page that names them, so
 // that it doesn't pass the door.
 func (v versions) files(set lock.Set) []string {

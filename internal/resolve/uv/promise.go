@@ -38,6 +38,28 @@ func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, e
 	return c.asked(ctx, d, c.request.serving(d.Name, c.Indexes))
 }
 
+// page is the page that a file was chosen from: that of the lock before, where the file
+// stays, else the one that passed the door. One that uv had kept is asked for here. A lock
+// of somebody else decides without any.
+func (c completion) page(ctx context.Context, d *distribution, f *door.File) (page lock.Page, err error) {
+	if f == nil || d.Index == "" || c.request.Lock != "" {
+		return page, nil
+	}
+	if page, ok := (versions{c.Before, c.Upgrade}).page(d); ok {
+		return page, nil
+	}
+	for _, project := range []string{d.Name, ""} { // a flat index has one page
+		if page, ok := c.door.Page(d.Index, project); ok {
+			return page, nil
+		}
+	}
+	project := d.Name
+	if slices.Contains(c.request.links(), d.Index) {
+		project = ""
+	}
+	return door.MeasurePage(ctx, c.HTTP, d.Index, project)
+}
+
 // asked asks the indexes that may name a file. One that can't be asked matters
 // where no other names it.
 func (c completion) asked(ctx context.Context, d *distribution, indexes []string) (*door.File, error) {

@@ -382,6 +382,7 @@ class Resolver:
                     self.builds[name] = self.build_set(name, [*wanted, *more])
             # A lock need not say the version of an archive.
             dist["version"] = dist["version"] or backend.metadata(self.source(dist), self.environment(name))["version"]
+            dist["metadata"] = backend.declares(self.source(dist))
         except Fault as fault:
             raise fault.about(name) from fault
 
