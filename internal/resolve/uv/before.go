@@ -66,12 +66,15 @@ func (v versions) license(e lock.Distribution) string {
 	return v.lock.Distributions[i].License
 }
 
-// page is the page that a file was chosen from that stays as it was.
+// stays says whether a file is one that was there before and that nobody wanted upgraded.
+func (v versions) stays(d *distribution) bool {
+	is := func(e lock.Distribution) bool { return id(e) == id(d.entry()) && e.Index == d.Index }
+	return !v.upgrade.All && !slices.Contains(v.upgrade.Packages, d.Name) && slices.ContainsFunc(v.lock.Distributions, is)
+}
+
+// page is the page that a file was chosen from that stays.
 func (v versions) page(d *distribution) (lock.Page, bool) {
-	stays := func(e lock.Distribution) bool {
-		return e.URL == d.entry().URL && e.SHA256 == d.Hashes["sha256"] && e.Index == d.Index
-	}
-	if v.upgrade.All || slices.Contains(v.upgrade.Packages, d.Name) || !slices.ContainsFunc(v.lock.Distributions, stays) {
+	if !v.stays(d) {
 		return lock.Page{}, false
 	}
 	return v.lock.Page(d.Index, d.Name)

@@ -39,13 +39,14 @@ func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, e
 }
 
 // page is the page that a file was chosen from: that of the lock before, where the file
-// stays, else the one that passed the door. One that uv had kept is asked for here. A lock
-// of somebody else decides without any.
+// stays, else the one that passed the door. One that uv had kept is asked for here. Where
+// somebody else's lock names the file there is none.
 func (c completion) page(ctx context.Context, d *distribution, f *door.File) (page lock.Page, err error) {
 	if f == nil || d.Index == "" || c.request.Lock != "" {
 		return page, nil
 	}
-	if page, ok := (versions{c.Before, c.Upgrade}).page(d); ok {
+	before := versions{c.Before, c.Upgrade}
+	if page, ok := before.page(d); ok {
 		return page, nil
 	}
 	for _, project := range []string{d.Name, ""} { // a flat index has one page
@@ -57,7 +58,11 @@ func (c completion) page(ctx context.Context, d *distribution, f *door.File) (pa
 	if slices.Contains(c.request.links(), d.Index) {
 		project = ""
 	}
-	return door.MeasurePage(ctx, c.HTTP, d.Index, project)
+	page, err = door.MeasurePage(ctx, c.HTTP, d.Index, project)
+	if err != nil && ctx.Err() == nil && before.stays(d) { // a lock of an earlier format has no page, and needs no index
+		return lock.Page{}, nil
+	}
+	return page, err
 }
 
 // asked asks the indexes that may name a file. One that can't be asked matters
