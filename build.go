@@ -296,6 +296,9 @@ func (j job) buildOn(ctx context.Context, e *engine.Engine, x *readback.Exports,
 		}
 		made.Saved = append(made.Saved, saved)
 	}
+	for _, d := range x.Attached {
+		made.Attached = append(made.Attached, Attached{Type: d.ArtifactType, Digest: d.Digest})
+	}
 	made.Took = time.Since(j.start)
 	return made, nil
 }

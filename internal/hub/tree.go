@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/lock"
 )
 
@@ -133,7 +134,7 @@ func (c *Client) pages(ctx context.Context, address string) ([]treeEntry, error)
 
 // nextPage stays with the hub, since what it says of hashes is believed.
 func (c *Client) nextPage(page document) (string, error) {
-	link, found := nextLink(page.header.Values("Link"))
+	link, found := fetch.NextLink(page.header)
 	if !found {
 		return "", nil
 	}
@@ -180,29 +181,4 @@ func (e treeEntry) file() (File, error) {
 		return f, &PathError{Path: f.Path, Reason: "its size or its hash is none"}
 	}
 	return f, nil
-}
-
-// A link of a Link header (RFC 8288, section 3), and a parameter of one:
-// <target>; name=value; name="quoted value", <target>; …
-var (
-	link      = regexp.MustCompile(`<([^>]*)>((?:[^",]|"(?:[^"\\]|\\.)*")*)`)
-	parameter = regexp.MustCompile(`;\s*([^\s=;"]*)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?`)
-)
-
-// nextLink finds the target of rel="next".
-func nextLink(headers []string) (target string, found bool) {
-	for _, header := range headers {
-		for _, l := range link.FindAllStringSubmatch(header, -1) {
-			for _, p := range parameter.FindAllStringSubmatch(l[2], -1) {
-				if !strings.EqualFold(p[1], "rel") {
-					continue
-				}
-				if slices.ContainsFunc(strings.Fields(p[2]+p[3]), func(rel string) bool { return strings.EqualFold(rel, "next") }) {
-					return l[1], true
-				}
-				break // further ones don't count
-			}
-		}
-	}
-	return "", false
 }

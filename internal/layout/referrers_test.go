@@ -47,7 +47,7 @@ func TestDocumentsGoWithTheirImage(t *testing.T) {
 	tag("production", one)
 	tag("debug", one)
 	for range 2 {
-		if err = l.Attach(t.Context(), one, []referrer.Attachment{document}); err != nil {
+		if _, err = l.Attach(t.Context(), one, []referrer.Attachment{document}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -46,6 +46,12 @@ func Image(m lamina.Made, again []string) string {
 		}
 		b.WriteString(loading(s, m.Name+":"+m.Variant, again))
 	}
+	if len(m.Attached) > 0 {
+		b.WriteString("\nattached:\n")
+	}
+	for _, a := range m.Attached {
+		fmt.Fprintf(&b, "  %s  %s\n", a.Digest, a.Type)
+	}
 	return b.String()
 }
 

@@ -38,6 +38,8 @@ type Exports struct {
 	// Documents are what is attached to an image in a layout or a registry; nil attaches nothing.
 	Documents func(layout.Image) ([]referrer.Attachment, error)
 
+	Attached []ocispec.Descriptor // the artifacts that documents became, each once
+
 	Kept []digest.Digest // the manifest of each, once it is kept; "" where it is none or can't be read
 
 	name      string         // of the image where nobody gave it another: "faceblend:production"

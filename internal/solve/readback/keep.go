@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/opencontainers/go-digest"
@@ -50,7 +51,7 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 	if x.layout != nil {
 		names := append([]string{x.name}, x.Outputs[len(x.Outputs)-1].Names...)
 		if err = tagAll(ctx, x.layout, names, image.Desc); err == nil {
-			err = x.attach(image, func(documents []referrer.Attachment) error {
+			err = x.attach(image, func(documents []referrer.Attachment) ([]ocispec.Descriptor, error) {
 				return x.layout.Attach(ctx, image.Desc, documents)
 			})
 		}
@@ -62,12 +63,8 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 		}
 	}
 	for _, p := range x.pushed {
-		err = x.attach(p.Image, func(documents []referrer.Attachment) error {
-			faults := make([]error, len(documents))
-			for i, a := range documents {
-				faults[i] = p.Attach(ctx, p.Desc, a)
-			}
-			return errors.Join(faults...)
+		err = x.attach(p.Image, func(documents []referrer.Attachment) ([]ocispec.Descriptor, error) {
+			return p.Attach(ctx, p.Desc, documents...)
 		})
 		if err != nil {
 			return layout.Image{}, err
@@ -82,13 +79,19 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 }
 
 // attach has an image get its documents, before anybody sees it in a registry.
-func (x *Exports) attach(image layout.Image, put func([]referrer.Attachment) error) error {
+func (x *Exports) attach(image layout.Image, put func([]referrer.Attachment) ([]ocispec.Descriptor, error)) error {
 	if x.Documents == nil {
 		return nil
 	}
 	documents, err := x.Documents(image)
+	var made []ocispec.Descriptor
 	if err == nil {
-		err = put(documents)
+		made, err = put(documents)
+	}
+	for _, d := range made { // of the same image in several places they are the same
+		if !slices.ContainsFunc(x.Attached, func(have ocispec.Descriptor) bool { return have.Digest == d.Digest }) {
+			x.Attached = append(x.Attached, d)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("attaching documents to the image: %w", err)
