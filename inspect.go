@@ -157,7 +157,7 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 }
 
 func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
-	l, err := layout.Open(ctx, dir)
+	l, err := layout.OpenToRead(dir)
 	if err != nil {
 		return imageSource{}, err
 	}
