@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"lamina.build/internal/attest"
+	"lamina.build/internal/debian"
 	"lamina.build/internal/layout"
 	"lamina.build/internal/referrer"
 	"lamina.build/internal/sbom"
@@ -96,6 +97,8 @@ func (j job) documents(ctx context.Context, in stages.Input, without []string, e
 		}
 		run := j.provenanceRun(ctx, engine)
 		run.LeftOut = without
+		// What of Debian's own is read anywhere, its archive of the past has at the lock's date.
+		run.Materials = j.lock.Materials(debian.Snapshot(j.lock.Created()))
 		for _, a := range list {
 			named := attest.Of(a.Name, "", a.Blob().Digest)
 			named.MediaType = a.Type

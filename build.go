@@ -351,6 +351,9 @@ func buildOn(ctx context.Context, sites []site, x *readback.Exports, stdout io.W
 		}
 		made.Saved = append(made.Saved, saved)
 	}
+	for _, d := range x.Attached {
+		made.Attached = append(made.Attached, Attached{Type: d.ArtifactType, Digest: d.Digest})
+	}
 	made.Took = time.Since(sites[0].start)
 	return made, at, nil
 }

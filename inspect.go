@@ -212,7 +212,8 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 		if err != nil {
 			return err
 		}
-		return writable.Attach(ctx, to, a)
+		_, err = writable.Attach(ctx, to, a)
+		return err
 	}
 	if errors.Is(err, registry.ErrNotFound) {
 		err = failure.WithHint(failure.New(failure.Usage, errors.New("there is no such image")), noFolder)
@@ -224,7 +225,7 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 }
 
 func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
-	l, err := layout.Open(ctx, dir)
+	l, err := layout.OpenToRead(dir)
 	if err != nil {
 		return imageSource{}, err
 	}
@@ -238,7 +239,8 @@ func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
 		images:    list,
 		referrers: func(_ context.Context, d digest.Digest) ([]ocispec.Descriptor, error) { return l.Referrers(d) },
 		attach: func(ctx context.Context, to ocispec.Descriptor, a referrer.Attachment) error {
-			return l.Attach(ctx, to, []referrer.Attachment{a})
+			_, err := l.Attach(ctx, to, []referrer.Attachment{a})
+			return err
 		},
 		document: l.Document, blob: l.Blob, close: l.Close,
 	}, nil

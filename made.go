@@ -35,10 +35,11 @@ type Made struct {
 
 	CacheFaults []string // caches that could not be left, with the reason
 
-	Saved  []Saved       // where it is
-	Engine string        // "BuildKit v0.34.2"
-	Lock   digest.Digest // of the image.lock as written
-	Took   time.Duration
+	Saved    []Saved       // where it is
+	Attached []Attached    // what refers to it there, without the documents
+	Engine   string        // "BuildKit v0.34.2"
+	Lock     digest.Digest // of the image.lock as written
+	Took     time.Duration
 }
 
 // together is the image, or an index of several.
@@ -178,6 +179,9 @@ func (m Made) Metadata() ([]byte, error) {
 	}
 	if len(m.LeftOut) > 0 {
 		values["lamina.left-out"] = m.LeftOut
+	}
+	if len(m.Attached) > 0 {
+		values["lamina.attached"] = m.Attached
 	}
 	if len(m.CacheFaults) > 0 {
 		values["lamina.cache-faults"] = m.CacheFaults

@@ -86,6 +86,7 @@ func (l Lock) checkOne(version int) error {
 	for _, r := range l.Releases {
 		f.when(!isSHA256(r.SHA256), "release %s %s: %q is not a sha256", r.Repository, r.Suite, r.SHA256)
 	}
+	f = append(f, l.checkRecord()...)
 	for _, p := range l.Packages {
 		f.in(errors.Join(p.check(), l.checkSets(p.For, false, false)), "package %s %s", p.Name, p.Version)
 	}
@@ -175,6 +176,7 @@ func (d Distribution) check() error {
 	}
 	f.when(!IsFileName(d.File), "file %q is not a file's name", d.File)
 	f.when(!isSHA256(d.SHA256), "%q is not a sha256", d.SHA256)
+	f.when(d.Metadata != "" && (!isSHA256(d.Metadata) || !d.IsWheel()), "metadata %q is not the sha256 of a wheel's", d.Metadata)
 	f.when(d.Size <= 0 || d.Unpacked < 0, "size %d or unpacked %d is not positive", d.Size, d.Unpacked)
 	_, isLocal := d.Local()
 	f.when(isLocal && d.Size > LocalLimit, "size %d is more than a file beside the spec may have", d.Size)
@@ -219,6 +221,8 @@ func (m Model) check(version int) error {
 		f.when(true, "path %q is not absolute and clean", m.Path)
 	case digest.Digest(m.Digest).Validate() != nil:
 		f.when(true, "%q is not a digest", m.Digest)
+	case m.List != "" && (hub || digest.Digest(m.List).Validate() != nil):
+		f.when(true, "list %q is not the digest of one", m.List)
 	case m.Plan <= 0:
 		f.when(true, "plan %d is not positive", m.Plan)
 	case len(m.Files) == 0:

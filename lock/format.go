@@ -44,6 +44,7 @@ type debian struct {
 	Repositories *[]Repository `toml:"repositories"`
 	Requests     *[]Request    `toml:"requests"`
 	Releases     *[]Release    `toml:"releases"`
+	Indexes      *[]Index      `toml:"indexes"`
 	Packages     *[]Package    `toml:"packages"`
 }
 
@@ -51,14 +52,15 @@ type python struct {
 	UV            *UV              `toml:"uv"`
 	Requests      *[]PythonRequest `toml:"requests"`
 	Omitted       *[]Omission      `toml:"omitted"`
+	Pages         *[]Page          `toml:"pages"`
 	Distributions *[]Distribution  `toml:"distributions"`
 }
 
 func (l *Lock) text() text {
 	return text{
 		Platform: &l.Platform,
-		Debian:   debian{&l.Suites, &l.Components, &l.Repositories, &l.Requests, &l.Releases, &l.Packages},
-		Python:   python{&l.UV, &l.Python, &l.Omitted, &l.Distributions},
+		Debian:   debian{&l.Suites, &l.Components, &l.Repositories, &l.Requests, &l.Releases, &l.Indexes, &l.Packages},
+		Python:   python{&l.UV, &l.Python, &l.Omitted, &l.Pages, &l.Distributions},
 		Models:   &l.Models,
 		Further:  &l.Further,
 	}

@@ -13,17 +13,17 @@ import (
 // tries to shorten whatever it finds, a byte at a time.
 func bodies() []string {
 	return []string{
-		"version=3\nplatform=\"\"\n",
-		"version=3\n[debian]\nsuites=[\"a\"]\nrequests=[{set=\"base\",packages=[\"a\"]}]\n",
-		"version=3\n[debian]\nrepositories=[{name=\"a\",url=\"b\",suite=\"./\",components=[],key=\"c\"}]\n",
-		"version=3\n[debian]\nreleases=[{suite=\"a\",date=2026-11-20T01:02:03Z,sha256=\"" + hash("") + "\"}]\n",
-		"version=3\n[debian]\nrequests=[{set=\"base\"}]\npackages=[{name=\"a\",version=\"1\",arch=\"b\",size=1,sha256=\"" + hash("") + "\",path=\"p\",for=[\"base\"]}]\n",
+		"version=4\nplatform=\"\"\n",
+		"version=4\n[debian]\nsuites=[\"a\"]\nrequests=[{set=\"base\",packages=[\"a\"]}]\n",
+		"version=4\n[debian]\nrepositories=[{name=\"a\",url=\"b\",suite=\"./\",components=[],key=\"c\"}]\n",
+		"version=4\n[debian]\nreleases=[{suite=\"a\",date=2026-11-20T01:02:03Z,sha256=\"" + hash("") + "\"}]\nindexes=[{suite=\"a\",size=1,sha256=\"" + hash("") + "\",path=\"p\"}]\n",
+		"version=4\n[debian]\nrequests=[{set=\"base\"}]\npackages=[{name=\"a\",version=\"1\",arch=\"b\",size=1,sha256=\"" + hash("") + "\",path=\"p\",for=[\"base\"]}]\n",
 		"version=1\n[python]\nrequests=[{set=\"python\"}]\ndistributions=[{name=\"a\",version=\"1\",url=\"git+http://h/p@" + strings.Repeat("0", 40) + "\",for=[\"python\"]}]\n",
-		"version=3\n[python]\nuv={version=\"1\",size=1,sha256=\"" + hash("") + "\",file=\"f\",url=\"http://h\"}\nomitted=[{set=\"python\",reason=\"\\u0001\"}]\n",
-		"version=3\n[[model]]\nfrom=\"http://h\"\npath=\"/m\"\nplan=1\ndigest=\"sha256:" + hash("") + "\"\nrename={\"a b\"=\"c\"}\nfiles=[{path=\"x\",sha256=\"" + hash("") + "\",url=\"http://h\"}]\n" +
+		"version=4\n[python]\nuv={version=\"1\",size=1,sha256=\"" + hash("") + "\",file=\"f\",url=\"http://h\"}\nomitted=[{set=\"python\",reason=\"\\u0001\"}]\n",
+		"version=4\n[[model]]\nfrom=\"http://h\"\npath=\"/m\"\nplan=1\ndigest=\"sha256:" + hash("") + "\"\nrename={\"a b\"=\"c\"}\nfiles=[{path=\"x\",sha256=\"" + hash("") + "\",url=\"http://h\"}]\n" +
 			"layers=[{size=1,digest=\"sha256:" + hash("") + "\",diffid=\"sha256:" + hash("") + "\"}]\n",
-		"version=3\nplatform=\"a\"\n[debian]\nrequests=[{set=\"base\"}]\n[[further]]\nplatform=\"b\"\npackages=[{name=\"a\",version=\"1\",arch=\"b\",size=1,sha256=\"" + hash("") + "\",path=\"p\",for=[\"base\"]}]\n",
-		"version=4\n",
+		"version=4\nplatform=\"a\"\n[debian]\nrequests=[{set=\"base\"}]\n[[further]]\nplatform=\"b\"\npackages=[{name=\"a\",version=\"1\",arch=\"b\",size=1,sha256=\"" + hash("") + "\",path=\"p\",for=[\"base\"]}]\n",
+		"version=5\n",
 		"version = 1\n[debian]\npackages = [{}]",
 	}
 }

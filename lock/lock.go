@@ -26,15 +26,18 @@ import (
 //	1  Debian packages, Python distributions, models
 //	2  uv, the index and the top-level names of each Python distribution
 //	3  the layers of each model
-const Version = 3
+//	4  what the resolve read (record.go), licenses, who publishes a suite
+const Version = 4
 
 // Lock is the content of an image.lock.
 type Lock struct {
 	Wishes
 	Releases      []Release      // sorted by Repository, Suite
+	Indexes       []Index        // of the releases, sorted by Repository, Suite, Path
 	Packages      []Package      // sorted by Name, Version, Architecture
 	Distributions []Distribution // sorted by Name, Version, File
 	UV            UV             // zero where no Python distribution is asked for
+	Pages         []Page         // of the indexes of the distributions, sorted by Index, Project
 	Omitted       []Omission     // sorted by Set, Requirement
 	Models        []Model        // sorted by what was asked for
 	Further       []Part         // what is locked for further platforms, in the order of the spec
@@ -44,9 +47,11 @@ type Lock struct {
 type Part struct {
 	Platform      string         `toml:"platform"`
 	Releases      []Release      `toml:"releases"`
+	Indexes       []Index        `toml:"indexes"`
 	Packages      []Package      `toml:"packages"`
 	UV            UV             `toml:"uv"`
 	Omitted       []Omission     `toml:"omitted"`
+	Pages         []Page         `toml:"pages"`
 	Distributions []Distribution `toml:"distributions"`
 }
 
@@ -81,6 +86,7 @@ type Request struct {
 type Release struct {
 	Repository string    `toml:"repository"` // "debian", "debian-security", or a Repository's name
 	Suite      string    `toml:"suite"`
+	Origin     string    `toml:"origin"`  // who publishes it, in its own words: "Debian", "Ubuntu"
 	Date       time.Time `toml:"date"`    // of the InRelease, UTC
 	SHA256     string    `toml:"sha256"`  // of the InRelease as served, hexadecimal
 	Signers    []string  `toml:"signers"` // fingerprints of the keys that signed it, upper case, sorted
@@ -108,6 +114,8 @@ func (p Package) FileName() string {
 func (l *Lock) Sort() {
 	sortBy(l.Packages, comparePackages)
 	sortBy(l.Releases, compareReleases)
+	sortBy(l.Indexes, compareIndexes)
+	sortBy(l.Pages, comparePages)
 	sortBy(l.Distributions, compareDistributions)
 	sortBy(l.Omitted, compareOmissions)
 	sortBy(l.Models, compareModels)

@@ -33,9 +33,10 @@ func sample() lock.Lock {
 			},
 		},
 		Releases: []lock.Release{
-			{Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 9, 5, 8, 12, 13, 0, time.UTC), SHA256: hash("in"), Signers: []string{"A4285295FC7B1A81600062A9605C66F00D6C9793"}},
+			{Repository: "debian", Suite: "bookworm", Origin: "Debian", Date: time.Date(2026, 9, 5, 8, 12, 13, 0, time.UTC), SHA256: hash("in"), Signers: []string{"A4285295FC7B1A81600062A9605C66F00D6C9793"}},
 			{Repository: "debian-security", Suite: "bookworm-security", Date: time.Date(2026, 11, 20, 1, 2, 3, 0, time.UTC), SHA256: hash("sec"), Signers: []string{"05AB90340C0C5E797F44A8C8254CF3B5AEC0A8F0"}},
 		},
+		Indexes: []lock.Index{{Repository: "debian", Suite: "bookworm", Size: 9, SHA256: hash("list"), Path: "dists/bookworm/main/binary-amd64/Packages.xz"}},
 		Packages: []lock.Package{
 			deb("zlib1g", "1:1.2.13.dfsg-1", "base", "runtime"),
 			deb("adduser", "3.134", "base", "runtime"),
@@ -50,6 +51,7 @@ func sample() lock.Lock {
 			{Name: "sam2", Version: "1.0", URL: "git+https://git.example/sam2@0123456789012345678901234567890123456789#subdirectory=py", For: []lock.Set{lock.ParseSet("python")}},
 			{Name: "own", Version: "1.0", URL: "file:wheels/own-1.0-py3-none-any.whl", File: "own-1.0-py3-none-any.whl", Size: 5, SHA256: hash("own"), Top: []string{"own", "own.py"}, For: []lock.Set{lock.ParseSet("python")}},
 		},
+		Pages:   []lock.Page{{Index: "https://index.example/simple", Project: "torch", Size: 8, SHA256: hash("page")}},
 		UV:      lock.UV{Version: "0.13.9", File: "uv-0.13.9-py3-none-any.whl", URL: "https://files.example/uv.whl", Size: 19, SHA256: hash("uv")},
 		Omitted: []lock.Omission{{Set: lock.ParseSet("python"), Requirement: "flash-attn", Reason: "no version fits"}},
 	}

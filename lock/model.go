@@ -27,6 +27,8 @@ type ModelRequest struct {
 type Model struct {
 	ModelRequest
 	Commit    string       `toml:"commit"`    // of a model from the hub, 40 hexadecimal digits; "" for another
+	List      string       `toml:"list"`      // "sha256:…" of the list that names the files; "" of a model from the hub
+	License   string       `toml:"license"`   // SPDX expression for what its card declares; "" where that says none
 	Plan      int          `toml:"plan"`      // [ModelPlan] of the program that locked it
 	Digest    string       `toml:"digest"`    // sha256 of the files and where they go, whatever layers they are in: "sha256:…"
 	Published string       `toml:"published"` // "registry.example/model@sha256:…"; "" where the layers are in no registry

@@ -16,27 +16,31 @@ func TestParseRefuses(t *testing.T) {
 		name, text, message string
 		is                  error
 	}{
-		{"a newer version", strings.Replace(text, "version  = 3", "version  = 4", 1), "image.lock: unknown lock version: 4, this program reads 3", lock.ErrVersion},
-		{"an earlier version", format(t, 1), "image.lock: the lock has an earlier format: 1, this program builds from 3", lock.ErrOld},
-		{"no version", "", "image.lock: unknown lock version: 0, this program reads 3", lock.ErrVersion},
+		{"a newer version", strings.Replace(text, "version  = 4", "version  = 5", 1), "image.lock: unknown lock version: 5, this program reads 4", lock.ErrVersion},
+		{"an earlier version", format(t, 1), "image.lock: the lock has an earlier format: 1, this program builds from 4", lock.ErrOld},
+		{"no version", "", "image.lock: unknown lock version: 0, this program reads 4", lock.ErrVersion},
 		{"an edit", strings.Replace(text, `"3.134"`, `"3.135"`, 1), "image.lock: lock was changed after it was written", lock.ErrEdited},
 		{"half an array", text[:len(text)-len("]\n")-20], "image.lock:", nil},
 		{"a missing last line", strings.TrimSuffix(text, "\n"), "image.lock: lock was changed after it was written", lock.ErrEdited},
 		{"no TOML", "version = 1\n=", "image.lock:2:1: ", nil},
-		{"a bomb", signed("version = 3\na" + strings.Repeat(".a", 1_000_000) + " = 1\n"), "image.lock:4:1: more than 32 tables and lists in each other", nil},
-		{"an unknown key", signed("version  = 3\nplatform = \"linux/amd64\"\ncolour = \"red\"\n"), `image.lock:5:1: unknown key "colour"`, nil},
+		{"a bomb", signed("version = 4\na" + strings.Repeat(".a", 1_000_000) + " = 1\n"), "image.lock:4:1: more than 32 tables and lists in each other", nil},
+		{"an unknown key", signed("version  = 4\nplatform = \"linux/amd64\"\ncolour = \"red\"\n"), `image.lock:5:1: unknown key "colour"`, nil},
 		{"a path that escapes", forged(func(l *lock.Lock) { l.Packages[0].Path = "../x.deb" }), `image.lock: package adduser 3.134: path "../x.deb" does not stay below the repository`, nil},
 		{"a hash that is none", forged(func(l *lock.Lock) { l.Packages[0].SHA256 = "abc" }), `image.lock: package adduser 3.134: "abc" is not a sha256`, nil},
 		{"a set that nobody asked for", forged(func(l *lock.Lock) { l.Packages[0].For = []lock.Set{lock.ParseSet("nobody")} }), `image.lock: package adduser 3.134: set "nobody" was not asked for`, nil},
 		{"another order", forged(func(l *lock.Lock) { l.Packages[0], l.Packages[1] = l.Packages[1], l.Packages[0] }), "image.lock: packages are not sorted by name, version and architecture", nil},
-		{"an unknown key of an entry", signed("version = 3\n[debian]\npackages = [\n  { name = \"a\" },\n  { name = \"b\", shape = 1 },\n]\n"), `image.lock:7:17: unknown key "debian.shape"`, nil},
-		{"an unknown key of a model", signed("version = 3\n[[model]]\nfrom = \"a\"\nfiles = [{ sise = 1 }]\n"), `image.lock:6:12: unknown key "model.sise"`, nil},
-		{"an unknown table", signed("version = 3\n[ubuntu]\n"), `image.lock:4:2: unknown key "ubuntu"`, nil},
-		{"a key twice", signed("version = 3\nplatform = \"\"\nplatform = \"\"\n"), "image.lock:5:1: toml: key platform is already defined", nil},
-		{"a size that is a word", signed("version = 3\n[debian]\npackages = [\n  { size = \"x\" },\n]\n"), "image.lock:6:12: toml: cannot decode TOML string into struct field lock.Package.Size of type int64", nil},
-		{"a set that is a list", signed("version = 3\n[debian]\nrequests = [\n  { set = [] },\n]\n"), "image.lock:6:11: toml: cannot decode TOML array", nil},
-		{"a set in parts", signed("version = 3\n[debian]\nrequests = [\n  { set = { kind = \"base\" } },\n]\n"), `image.lock:6:13: unknown key "debian.kind"`, nil},
-		{"a date that is a word", signed("version = 3\n[debian]\nreleases = [\n  { date = \"x\" },\n]\n"), `image.lock:6:12: toml: parsing time "x"`, nil},
+		{"a page of nothing", forged(func(l *lock.Lock) { l.Pages[0].Project = "aaa" }), `image.lock: page "aaa" of https://index.example/simple: nothing is locked from it`, nil},
+		{"an index of no release", forged(func(l *lock.Lock) { l.Indexes[0].Suite = "sid" }), "image.lock: index dists/bookworm/main/binary-amd64/Packages.xz: there is no release debian sid", nil},
+		{"an index that escapes", forged(func(l *lock.Lock) { l.Indexes[0].Path = "../x" }), "image.lock: index ../x: size 9", nil},
+		{"metadata of what has none", forged(func(l *lock.Lock) { l.Distributions[1].Metadata = hash("x") }), "image.lock: distribution insightface 1.0: metadata", nil},
+		{"an unknown key of an entry", signed("version = 4\n[debian]\npackages = [\n  { name = \"a\" },\n  { name = \"b\", shape = 1 },\n]\n"), `image.lock:7:17: unknown key "debian.shape"`, nil},
+		{"an unknown key of a model", signed("version = 4\n[[model]]\nfrom = \"a\"\nfiles = [{ sise = 1 }]\n"), `image.lock:6:12: unknown key "model.sise"`, nil},
+		{"an unknown table", signed("version = 4\n[ubuntu]\n"), `image.lock:4:2: unknown key "ubuntu"`, nil},
+		{"a key twice", signed("version = 4\nplatform = \"\"\nplatform = \"\"\n"), "image.lock:5:1: toml: key platform is already defined", nil},
+		{"a size that is a word", signed("version = 4\n[debian]\npackages = [\n  { size = \"x\" },\n]\n"), "image.lock:6:12: toml: cannot decode TOML string into struct field lock.Package.Size of type int64", nil},
+		{"a set that is a list", signed("version = 4\n[debian]\nrequests = [\n  { set = [] },\n]\n"), "image.lock:6:11: toml: cannot decode TOML array", nil},
+		{"a set in parts", signed("version = 4\n[debian]\nrequests = [\n  { set = { kind = \"base\" } },\n]\n"), `image.lock:6:13: unknown key "debian.kind"`, nil},
+		{"a date that is a word", signed("version = 4\n[debian]\nreleases = [\n  { date = \"x\" },\n]\n"), `image.lock:6:12: toml: parsing time "x"`, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -63,7 +67,7 @@ func format(t *testing.T, version int) string {
 
 // What an earlier format locked is read for its versions, and written in this one.
 func TestParseReadsEarlierFormats(t *testing.T) {
-	for version, distributions := range map[int]int{1: 1, 2: 6} {
+	for version, distributions := range map[int]int{1: 1, 2: 6, 3: 6} {
 		l, err := lock.Parse("image.lock", []byte(format(t, version)))
 		if !errors.Is(err, lock.ErrOld) || len(l.Distributions) != distributions || len(l.Python) == 0 {
 			t.Errorf("of format %d: %d distributions, error %v", version, len(l.Distributions), err)

@@ -30,7 +30,7 @@ func Join(list []Lock) Lock {
 	l := list[0]
 	l.Further = nil
 	for _, one := range list[1:] {
-		l.Further = append(l.Further, Part{one.Platform, one.Releases, one.Packages, one.UV, one.Omitted, one.Distributions})
+		l.Further = append(l.Further, Part{one.Platform, one.Releases, one.Indexes, one.Packages, one.UV, one.Omitted, one.Pages, one.Distributions})
 	}
 	return l
 }
@@ -43,6 +43,7 @@ func (l Lock) Platforms() []string {
 // with is l for the platform of p.
 func (l Lock) with(p Part) Lock {
 	l.Further, l.Platform = nil, p.Platform
-	l.Releases, l.Packages, l.UV, l.Omitted, l.Distributions = p.Releases, p.Packages, p.UV, p.Omitted, p.Distributions
+	l.Releases, l.Indexes, l.Packages = p.Releases, p.Indexes, p.Packages
+	l.UV, l.Omitted, l.Pages, l.Distributions = p.UV, p.Omitted, p.Pages, p.Distributions
 	return l
 }

@@ -70,8 +70,11 @@ func (g generator) one() lock.Lock {
 		Python: []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: g.words()}, {Set: lock.ParseSet("python@v"), Lines: g.words()}},
 	}}
 	l.Releases = several(g, func() lock.Release {
-		return lock.Release{Repository: g.word(), Suite: g.word(), Date: g.date(), SHA256: g.hash(), Signers: g.words()}
+		return lock.Release{Repository: g.word(), Suite: g.word(), Origin: g.word(), Date: g.date(), SHA256: g.hash(), Signers: g.words()}
 	})
+	for i, r := range l.Releases {
+		l.Indexes = append(l.Indexes, lock.Index{Repository: r.Repository, Suite: r.Suite, Size: 1 + g.Int64N(1<<40), SHA256: g.hash(), Path: fmt.Sprintf("dists/%d", i)})
+	}
 	l.Packages = several(g, func() lock.Package {
 		return lock.Package{
 			Name: fmt.Sprintf("lib+%d", g.Int()), Version: fmt.Sprintf("1:%d~rc+b1", g.Int()), Architecture: "amd64", Repository: g.word(),
@@ -82,9 +85,14 @@ func (g generator) one() lock.Lock {
 		return lock.Distribution{
 			Name: fmt.Sprintf("p%d-x", g.Int64()), Version: g.word(), File: fmt.Sprintf("f%d.whl", g.Int()), URL: fmt.Sprintf("https://h.example/%x", g.word()),
 			Index: []string{"", "http://i.example"}[g.IntN(2)], Size: 1 + g.Int64N(1<<40), SHA256: g.hash(), Unpacked: g.Int64N(1 << 40),
-			Top: []string{fmt.Sprintf("t%x", g.word())}, For: g.some("python", "python@v", "build:a-b", "build:a@v"),
+			Metadata: g.hash(), License: g.word(), Top: []string{fmt.Sprintf("t%x", g.word())}, For: g.some("python", "python@v", "build:a-b", "build:a@v"),
 		}
 	})
+	for _, d := range l.Distributions {
+		if d.Index != "" {
+			l.Pages = append(l.Pages, lock.Page{Index: d.Index, Project: d.Name, Size: 1 + g.Int64N(1<<40), SHA256: g.hash()})
+		}
+	}
 	if len(l.Distributions) > 0 {
 		l.UV = lock.UV{Version: g.word(), Size: 1 + g.Int64N(1<<40), SHA256: g.hash(), File: "uv.whl", URL: "https://h.example/uv"}
 	}
@@ -97,7 +105,7 @@ func (g generator) one() lock.Lock {
 				From: "https://" + g.word(), Path: fmt.Sprintf("/m%x", g.word()), Include: g.words(), Exclude: g.words(),
 				Rename: map[string]string{g.word(): g.word(), g.word(): g.word()},
 			},
-			Plan: 1 + g.IntN(9), Digest: "sha256:" + g.hash(), Published: "r.example/m@sha256:" + g.hash(),
+			List: "sha256:" + g.hash(), License: g.word(), Plan: 1 + g.IntN(9), Digest: "sha256:" + g.hash(), Published: "r.example/m@sha256:" + g.hash(),
 			Layers: []lock.ModelLayer{modelLayer(1<<41, "a"), modelLayer(1+g.Int64N(1<<40), "b")},
 			Files: []lock.ModelFile{
 				{Path: fmt.Sprintf("a%x", g.word()), Size: g.Int64N(1 << 40), SHA256: g.hash(), URL: "https://h.example"},
@@ -131,6 +139,8 @@ func TestSortForgetsTheOrder(t *testing.T) {
 	each(t, func(t *testing.T, g generator, l lock.Lock) {
 		text := l.Format()
 		shuffle(g, l.Releases)
+		shuffle(g, l.Indexes)
+		shuffle(g, l.Pages)
 		shuffle(g, l.Packages)
 		shuffle(g, l.Distributions)
 		shuffle(g, l.Omitted)

@@ -21,6 +21,8 @@ type Distribution struct {
 	URL      string `toml:"url"`      // without a login; "file:wheels/x.whl" beside the spec, "git+https://…@COMMIT#subdirectory=…"
 	Index    string `toml:"index"`    // URL of the index that named the file, without a login; "" for a file that none did
 	Unpacked int64  `toml:"unpacked"` // bytes of all files in a wheel; 0 where that is not known
+	Metadata string `toml:"metadata"` // sha256 of a wheel's METADATA, which decided what it requires, hexadecimal
+	License  string `toml:"license"`  // SPDX expression for what its metadata declares; "" where that says none
 
 	// Top are the names below site-packages that a wheel brings, sorted, but for its
 	// own metadata: "numpy", "numpy.libs", "six.py". They are empty for what is built.

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/sbom"
+	"lamina.build/lock"
 	"lamina.build/stages"
 )
 
@@ -25,7 +26,8 @@ type Run struct {
 	Lamina     string // version
 	Engine     string // "BuildKit v0.34.2"
 	Source     Source
-	LeftOut    []string // optional projects that could not be built
+	LeftOut    []string        // optional projects that could not be built
+	Materials  []lock.Material // what the resolve read to decide
 	Documents  []Resource
 }
 
@@ -98,7 +100,7 @@ func Provenance(in stages.Input, image digest.Digest, r Run) ([]byte, error) {
 		Lock: Of("image.lock", "", digest.FromBytes(in.Lock.Format())),
 	}
 	d.InternalParameters = internal{Smoke: r.Smoke, Network: "none", LeftOut: r.LeftOut}
-	d.ResolvedDependencies = dependencies(in)
+	d.ResolvedDependencies = append(dependencies(in), materials(r.Materials)...)
 	if r.Source.Commit != "" {
 		source := r.Source.Resource()
 		d.ExternalParameters.Source = &source
@@ -121,6 +123,16 @@ func dependencies(in stages.Input) (list []Resource) {
 		list = append(list, Of("tools", "", in.Tools.DiffID))
 	}
 	return list
+}
+
+// materials are what a lock was made from, which no engine has seen.
+func materials(list []lock.Material) (all []Resource) {
+	for _, m := range list {
+		r := Of("", m.URL, digest.NewDigestFromEncoded(digest.SHA256, m.SHA256))
+		r.Annotations = map[string]any{"phase": "resolve"}
+		all = append(all, r)
+	}
+	return all
 }
 
 func ofComponent(c sbom.Component) (list []Resource) {

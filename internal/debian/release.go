@@ -2,6 +2,7 @@ package debian
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
@@ -24,6 +25,7 @@ type Release struct {
 	SHA256     string // of the InRelease as served
 	Signers    []string
 
+	Origin        string   // who publishes it, in its own words; its Label where there is no Origin
 	Names         []string // Suite and Codename as the index has them
 	Date          time.Time
 	ValidUntil    time.Time // zero: for ever
@@ -79,6 +81,10 @@ func parseRelease(text []byte) (Release, error) {
 
 func (r *Release) setField(key, value string) (err error) {
 	switch key {
+	case "Origin":
+		r.Origin = value
+	case "Label":
+		r.Origin = cmp.Or(r.Origin, value)
 	case "Suite", "Codename":
 		r.Names = append(r.Names, value)
 	case "Date":

@@ -138,6 +138,8 @@ type IndexFile struct {
 	Release *Release
 	Path    string // below the repository: "dists/bookworm/main/binary-amd64/Packages.gz"
 	Local   string // where it lies
+	Size    int64  // bytes
+	SHA256  string // hexadecimal
 
 	getter *Getter
 	name   string // in the index
@@ -155,7 +157,13 @@ func (g *Getter) Packages(ctx context.Context, m Mirrors, r *Release, components
 		if err != nil {
 			return nil, explain(fmt.Errorf("fetching packages of %s %s: %w", r.Repository, r.Suite, err))
 		}
-		found = append(found, IndexFile{Release: r, Path: path.Join(r.Dir(), name), Local: local, getter: g, name: name})
+		f := IndexFile{Release: r, Path: path.Join(r.Dir(), name), Local: local, Size: r.Files[name].Size, SHA256: r.Files[name].SHA256, getter: g, name: name}
+		if f.SHA256 == "" { // the release has another hash of it
+			if f.SHA256, err = SHA256(local); err != nil {
+				return nil, err
+			}
+		}
+		found = append(found, f)
 	}
 	return found, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // hops is how many redirects are followed.
@@ -14,9 +15,14 @@ const hops = 10
 
 // Get fetches a file. It follows redirects, with the login of each host for
 // that host alone, and never from https to http. The body goes on where it was
-// cut. An answer other than 200 is a [StatusError].
-func (c *Client) Get(ctx context.Context, address string) (*Body, error) {
-	resp, err := c.get(ctx, address, http.Header{}) //nolint:bodyclose // the Body closes it
+// cut. An answer other than 200 is a [StatusError]. accept are the media types that are
+// asked for, any where there are none.
+func (c *Client) Get(ctx context.Context, address string, accept ...string) (*Body, error) {
+	header := http.Header{}
+	if len(accept) > 0 {
+		header.Set("Accept", strings.Join(accept, ", "))
+	}
+	resp, err := c.get(ctx, address, header) //nolint:bodyclose // the Body closes it
 	if err != nil {
 		return nil, err
 	}

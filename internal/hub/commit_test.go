@@ -26,8 +26,8 @@ func TestCommit(t *testing.T) {
 	for revision, want := range map[string]string{
 		"main": second, "v1.0": first, "refs/pr/1": first, "100%?ünïcode#": first, "none": "", first: first, second: second,
 	} {
-		got, err := c.Commit(t.Context(), repository, revision)
-		if got != want || (err == nil) != (want != "") {
+		got, err := c.Revision(t.Context(), repository, revision)
+		if got.Commit != want || (err == nil) != (want != "") {
 			t.Errorf("%s: got %q, %v, want %q", revision, got, err, want)
 		}
 	}
@@ -55,12 +55,12 @@ func TestWhatAHubRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := client(t, hub.Options{Endpoint: h.Endpoint, Token: tt.token})
-			_, err := c.Commit(t.Context(), tt.repo, tt.revision)
+			_, err := c.Revision(t.Context(), tt.repo, tt.revision)
 			checkRefused(t, err, tt.reason, failure.Usage, tt.says, tt.hint)
 		})
 	}
 	if c := client(t, hub.Options{Endpoint: h.Endpoint, Token: token}); true {
-		if _, err := c.Commit(t.Context(), "Org/private", "main"); err != nil {
+		if _, err := c.Revision(t.Context(), "Org/private", "main"); err != nil {
 			t.Errorf("private, to its owner: %v", err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestBareStatuses(t *testing.T) {
 			h := testworld.New(t).Hub(testworld.HubOptions{})
 			h.Fail("/hub/**", testworld.Status(tt.code, testworld.Always))
 			c := client(t, hub.Options{Endpoint: h.Endpoint, Token: tt.token})
-			_, err := c.Commit(t.Context(), repository, "main")
+			_, err := c.Revision(t.Context(), repository, "main")
 			checkRefused(t, err, tt.reason, tt.kind, tt.says, tt.hint)
 		})
 	}
@@ -119,7 +119,7 @@ func TestBareStatuses(t *testing.T) {
 func TestADisabledRepository(t *testing.T) {
 	t.Parallel()
 	c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(403, "", http.Header{"X-Error-Message": {"Access to this resource is disabled."}})}})
-	_, err := c.Commit(t.Context(), repository, "main")
+	_, err := c.Revision(t.Context(), repository, "main")
 	checkRefused(t, err, hub.Disabled, failure.Usage, `repository "Org/Model-1.0" was disabled by huggingface.co`, "")
 }
 
@@ -139,7 +139,7 @@ func TestWhatIsNoAnswer(t *testing.T) {
 		"<html>": "main", `{"sha": 1}`: "main", `{"sha": "main"}`: "main", `{}`: "main", `{"sha": "` + two + `"}`: one,
 	} {
 		c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(200, body, nil)}})
-		_, err := c.Commit(t.Context(), repository, revision)
+		_, err := c.Revision(t.Context(), repository, revision)
 		var odd *hub.AnswerError
 		if !errors.As(err, &odd) || !strings.Contains(err.Error(), "https://huggingface.co/api/models/Org/Model-1.0/revision/") {
 			t.Errorf("%s: got %v", body, err)
@@ -151,14 +151,14 @@ func TestWhatIsNoRepository(t *testing.T) {
 	t.Parallel()
 	c := client(t, hub.Options{HTTP: fetch.Options{Transport: answer(200, "", nil)}})
 	for _, repo := range []string{"", "gpt2", "a/b/c", "/b", "a/", "../b", "a/..", "a/b--c", "a/b.git", "-a/b", "a/b.", "a/b?c", "a/b c", "ä/b", "a/" + strings.Repeat("b", 97)} {
-		_, err := c.Commit(t.Context(), repo, "main")
+		_, err := c.Revision(t.Context(), repo, "main")
 		_, treeErr := c.Tree(t.Context(), repo, strings.Repeat("1", 40))
 		if failure.KindOf(err) != failure.Usage || failure.KindOf(treeErr) != failure.Usage {
 			t.Errorf("%q: got %v, %v", repo, err, treeErr)
 		}
 	}
 	for _, revision := range []string{"", "a b", "a\nb", "a\x7f"} {
-		if _, err := c.Commit(t.Context(), repository, revision); failure.KindOf(err) != failure.Usage {
+		if _, err := c.Revision(t.Context(), repository, revision); failure.KindOf(err) != failure.Usage {
 			t.Errorf("%q: got %v", revision, err)
 		}
 	}

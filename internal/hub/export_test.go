@@ -2,7 +2,6 @@ package hub
 
 // What only the tests of this package see.
 var (
-	NextLink  = nextLink
 	ParseSums = parseSums
 	OpenOnce  = (*Client).openOnce
 	FileURL   = (*Client).fileURL

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/failure"
@@ -21,27 +22,28 @@ import (
 
 // List reads a list of files and their hashes from a web server, as sha256sum
 // prints it, and asks for the size of each. Paths are relative to the list.
-// What comes back is sorted by path. A list that is wrong is a [failure.Usage].
-func (c *Client) List(ctx context.Context, address string) ([]File, error) {
+// What comes back is sorted by path, with the digest of the list. A list that is wrong is
+// a [failure.Usage].
+func (c *Client) List(ctx context.Context, address string) ([]File, digest.Digest, error) {
 	if _, err := InList(address, ""); err != nil {
-		return nil, failure.New(failure.Usage, fmt.Errorf("reading list %q: %w", fetch.Redact(address), err))
+		return nil, "", failure.New(failure.Usage, fmt.Errorf("reading list %q: %w", fetch.Redact(address), err))
 	}
 	text, err := c.fetch(ctx, address)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	files, err := parseSums(fetch.Redact(address), text.data)
 	if err = errors.Join(err, checkPaths(files)); err != nil {
-		return nil, failure.New(failure.Usage, err)
+		return nil, "", failure.New(failure.Usage, err)
 	}
 	if len(files) == 0 {
-		return nil, failure.New(failure.Usage, fmt.Errorf("list %q has no files", fetch.Redact(address)))
+		return nil, "", failure.New(failure.Usage, fmt.Errorf("list %q has no files", fetch.Redact(address)))
 	}
 	for i := range files {
 		files[i].URL, _ = InList(address, files[i].Path) // as above
 	}
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
-	return files, c.measure(ctx, files)
+	return files, digest.FromBytes(text.data), c.measure(ctx, files)
 }
 
 // InList returns the address of a file by its path in a list, which is relative to the

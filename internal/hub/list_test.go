@@ -35,7 +35,7 @@ func TestList(t *testing.T) {
 	w.Put("models/v 1/SHA256SUMS", []byte(sums.String()))
 	w.Fail("/models/**", testworld.Status(503, 2))
 	c := client(t, hub.Options{Token: token})
-	got, err := c.List(t.Context(), w.URL+"/models/v%201/SHA256SUMS?of=list")
+	got, _, err := c.List(t.Context(), w.URL+"/models/v%201/SHA256SUMS?of=list")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestSizesOfServersThatSayNone(t *testing.T) {
 	})
 	s := httptest.NewServer(mux)
 	defer s.Close()
-	files, err := client(t, hub.Options{}).List(t.Context(), s.URL+"/list")
+	files, _, err := client(t, hub.Options{}).List(t.Context(), s.URL+"/list")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,13 +113,13 @@ func TestListsThatAreWrong(t *testing.T) {
 		"\xef\xbb\xbf" + sum + "  .wh.x\r\n": "/list:1: path \".wh.x\"",
 	} {
 		w.Put("list", []byte(text))
-		_, err := client(t, hub.Options{}).List(t.Context(), w.URL+"/list")
+		_, _, err := client(t, hub.Options{}).List(t.Context(), w.URL+"/list")
 		if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: got %v, want %s", text, err, says)
 		}
 	}
 	for _, address := range []string{"", "list", "file:///list", "https://me:geheim@h/list", "https://", "http://[::1"} {
-		_, err := client(t, hub.Options{}).List(t.Context(), address)
+		_, _, err := client(t, hub.Options{}).List(t.Context(), address)
 		if failure.KindOf(err) != failure.Usage || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%q: got %v", address, err)
 		}
@@ -130,16 +130,16 @@ func TestListsThatAreNotThere(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)
 	c := client(t, hub.Options{})
-	_, err := c.List(t.Context(), w.URL+"/list")
+	_, _, err := c.List(t.Context(), w.URL+"/list")
 	checkRefused(t, err, hub.NoFile, failure.Usage, "has no file at "+w.URL+"/list (404)", "check the address")
 	w.Put("list", []byte(strings.Repeat("a", 64)+"  file\n"))
-	_, err = c.List(t.Context(), w.URL+"/list")
+	_, _, err = c.List(t.Context(), w.URL+"/list")
 	checkRefused(t, err, hub.NoFile, failure.Usage, "has no file at "+w.URL+"/file (404)", "what the list names")
 	w.Fail("/file", testworld.Status(401, testworld.Always))
-	_, err = c.List(t.Context(), w.URL+"/list")
+	_, _, err = c.List(t.Context(), w.URL+"/list")
 	checkRefused(t, err, hub.Forbidden, failure.Usage, "refuses access to "+w.URL+"/file (401)", "")
 	w.Stop()
-	if _, err = c.List(t.Context(), w.URL+"/list"); failure.KindOf(err) != failure.Transient {
+	if _, _, err = c.List(t.Context(), w.URL+"/list"); failure.KindOf(err) != failure.Transient {
 		t.Errorf("got %v", err)
 	}
 }
@@ -155,7 +155,7 @@ func TestASizeThatNobodySays(t *testing.T) {
 		rw.WriteHeader(http.StatusPartialContent)
 	}))
 	defer s.Close()
-	_, err := client(t, hub.Options{}).List(t.Context(), s.URL+"/list")
+	_, _, err := client(t, hub.Options{}).List(t.Context(), s.URL+"/list")
 	if odd, ok := errors.AsType[*hub.AnswerError](err); !ok || !strings.Contains(odd.Reason, "says no size") {
 		t.Errorf("got %v", err)
 	}

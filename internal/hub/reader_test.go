@@ -236,7 +236,7 @@ func TestACertificateNobodyKnowsIsNotAskedAgain(t *testing.T) {
 	defer s.Close()
 	p := new(pauses)
 	c := client(t, hub.Options{Endpoint: s.URL, HTTP: fetch.Options{Sleep: p.sleep}})
-	_, err := c.Commit(t.Context(), repository, "main")
+	_, err := c.Revision(t.Context(), repository, "main")
 	if err == nil || len(p.all()) != 0 || !strings.Contains(strings.Join(failure.Hints(err), ""), "SSL_CERT_FILE") {
 		t.Errorf("got %v after waiting for %v", err, p.all())
 	}

@@ -59,7 +59,7 @@ func TestTheTokenIsNeverPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := fmt.Sprintf("%v %+v %#v %s %v %+v %#v %s %s", o.Token, o.Token, o.Token, o.Token, c, c, c, c, text)
-	_, err = c.Commit(t.Context(), repository, "main")
+	_, err = c.Revision(t.Context(), repository, "main")
 	said += fmt.Sprintf("%v %#v %v", err, err, failure.Hints(err))
 	if strings.Contains(said, "geheim") {
 		t.Errorf("the token is in %s", said)
@@ -74,7 +74,7 @@ func TestAHubThatSaysTheToken(t *testing.T) {
 		return &http.Response{StatusCode: http.StatusForbidden, Header: header, Body: http.NoBody, Request: r}, nil
 	})
 	c := client(t, hub.Options{Token: " " + token + "\n", HTTP: fetch.Options{Transport: transport}})
-	_, err := c.Commit(t.Context(), repository, "main")
+	_, err := c.Revision(t.Context(), repository, "main")
 	if err == nil || strings.Contains(err.Error(), "geheim") || strings.Contains(err.Error(), "\x1b") || !strings.Contains(err.Error(), "no access for Bearer ***") {
 		t.Errorf("got %v", err)
 	}

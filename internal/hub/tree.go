@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/lock"
 )
 
@@ -23,31 +24,62 @@ const (
 
 var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// Commit returns the commit that a branch, a tag or a commit of a repository
-// "ORG/NAME" stands for now, as 40 hexadecimal digits.
-func (c *Client) Commit(ctx context.Context, repo, revision string) (string, error) {
+// Revision is a repository at a commit.
+type Revision struct {
+	Commit   string   // 40 hexadecimal digits
+	Licenses []string // by the names that the hub has for them, as its card says
+}
+
+// Revision returns what a branch, a tag or a commit of a repository "ORG/NAME" stands for now.
+func (c *Client) Revision(ctx context.Context, repo, revision string) (r Revision, err error) {
 	if err := checkRepo(repo); err != nil {
-		return "", err
+		return r, err
 	}
 	if revision == "" || strings.ContainsFunc(revision, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		err := fmt.Errorf("repository %q: revision %q is no name of a branch, a tag or a commit", repo, revision)
-		return "", failure.New(failure.Usage, err)
+		return r, failure.New(failure.Usage, err)
 	}
 	address := c.apiURL(repo, "revision", revision)
 	answer, err := c.fetch(ctx, address)
 	if err != nil {
-		return "", err
+		return r, err
 	}
 	var info struct {
-		SHA string `json:"sha"`
+		SHA      string          `json:"sha"`
+		CardData json.RawMessage `json:"cardData"`
 	}
 	if err := json.Unmarshal(answer.data, &info); err != nil || !lock.IsCommit(info.SHA) {
-		return "", odd(address, "it says no commit")
+		return r, odd(address, "it says no commit")
 	}
 	if lock.IsCommit(revision) && info.SHA != revision {
-		return "", odd(address, "it says another commit: "+info.SHA)
+		return r, odd(address, "it says another commit: "+info.SHA)
 	}
-	return info.SHA, nil
+	return Revision{Commit: info.SHA, Licenses: licenses(info.CardData)}, nil
+}
+
+// licenses are those of a card, whose author may have written anything: one or a list, and
+// the name of one that the hub calls "other".
+func licenses(card json.RawMessage) []string {
+	var said struct {
+		License any    `json:"license"`
+		Name    string `json:"license_name"`
+	}
+	if json.Unmarshal(card, &said) != nil {
+		return nil
+	}
+	var names []string
+	list, several := said.License.([]any)
+	if !several {
+		list = []any{said.License}
+	}
+	for _, one := range list {
+		if name, ok := one.(string); ok && name != "other" {
+			names = append(names, name)
+		} else if ok && said.Name != "" {
+			names = append(names, said.Name)
+		}
+	}
+	return names
 }
 
 // Tree lists the files of a repository "ORG/NAME" at a commit, sorted by path.
@@ -102,7 +134,7 @@ func (c *Client) pages(ctx context.Context, address string) ([]treeEntry, error)
 
 // nextPage stays with the hub, since what it says of hashes is believed.
 func (c *Client) nextPage(page document) (string, error) {
-	link, found := nextLink(page.header.Values("Link"))
+	link, found := fetch.NextLink(page.header)
 	if !found {
 		return "", nil
 	}
@@ -149,29 +181,4 @@ func (e treeEntry) file() (File, error) {
 		return f, &PathError{Path: f.Path, Reason: "its size or its hash is none"}
 	}
 	return f, nil
-}
-
-// A link of a Link header (RFC 8288, section 3), and a parameter of one:
-// <target>; name=value; name="quoted value", <target>; …
-var (
-	link      = regexp.MustCompile(`<([^>]*)>((?:[^",]|"(?:[^"\\]|\\.)*")*)`)
-	parameter = regexp.MustCompile(`;\s*([^\s=;"]*)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?`)
-)
-
-// nextLink finds the target of rel="next".
-func nextLink(headers []string) (target string, found bool) {
-	for _, header := range headers {
-		for _, l := range link.FindAllStringSubmatch(header, -1) {
-			for _, p := range parameter.FindAllStringSubmatch(l[2], -1) {
-				if !strings.EqualFold(p[1], "rel") {
-					continue
-				}
-				if slices.ContainsFunc(strings.Fields(p[2]+p[3]), func(rel string) bool { return strings.EqualFold(rel, "next") }) {
-					return l[1], true
-				}
-				break // further ones don't count
-			}
-		}
-	}
-	return "", false
 }

@@ -66,6 +66,25 @@ func OpenAt(ctx context.Context, place beneath.Place) (*Layout, error) {
 	return l, nil
 }
 
+// OpenToRead opens a layout that is there, to read it: nothing in its folder changes,
+// which need not be writable.
+func OpenToRead(dir string) (*Layout, error) {
+	place := beneath.Typed(dir)
+	_, err := isFresh(place)
+	var store *blobs.Store
+	if err == nil {
+		store, err = blobs.OpenToRead(place)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening layout %q: %w", place, err)
+	}
+	root, err := store.Folder()
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return &Layout{store: store, root: root}, nil
+}
+
 func open(ctx context.Context, place beneath.Place) (*Layout, error) {
 	fresh, err := isFresh(place)
 	if err != nil {

@@ -20,8 +20,9 @@ import (
 // layout has no other place for it that is read without the artifact.
 const subjectName = "build.lamina.subject"
 
-// Attach puts documents beside an image that has a tag. They go when its last tag goes.
-func (l *Layout) Attach(ctx context.Context, subject ocispec.Descriptor, documents []referrer.Attachment) error {
+// Attach puts documents next to an image that has a tag, and returns the artifacts that
+// they are. They go when its last tag goes.
+func (l *Layout) Attach(ctx context.Context, subject ocispec.Descriptor, documents []referrer.Attachment) ([]ocispec.Descriptor, error) {
 	list := make([]ocispec.Descriptor, len(documents))
 	for i, a := range documents {
 		desc, manifest, err := a.Manifest(subject)
@@ -31,7 +32,7 @@ func (l *Layout) Attach(ctx context.Context, subject ocispec.Descriptor, documen
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("writing %s: %w", a.Name, err)
+			return nil, fmt.Errorf("writing %s: %w", a.Name, err)
 		}
 		desc.Annotations[subjectName] = subject.Digest.String()
 		list[i] = desc
@@ -43,9 +44,9 @@ func (l *Layout) Attach(ctx context.Context, subject ocispec.Descriptor, documen
 		index.Manifests = append(index.Manifests, list...)
 	})
 	if err != nil {
-		return fmt.Errorf("attaching documents: %w", err)
+		return nil, fmt.Errorf("attaching documents: %w", err)
 	}
-	return nil
+	return list, nil
 }
 
 func (l *Layout) write(ctx context.Context, data []byte) error {

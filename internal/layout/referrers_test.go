@@ -3,11 +3,16 @@ package layout_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -47,9 +52,12 @@ func TestDocumentsGoWithTheirImage(t *testing.T) {
 	tag("production", one)
 	tag("debug", one)
 	for range 2 {
-		if err = l.Attach(t.Context(), one, []referrer.Attachment{document}); err != nil {
+		if _, err = l.Attach(t.Context(), one, []referrer.Attachment{document}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if got := readOnly(t, l.Dir(), one.Digest); got != "{}" {
+		t.Errorf("read alone it is %q", got)
 	}
 	two := add("two")
 	tag("production", two)
@@ -74,4 +82,53 @@ func TestDocumentsGoWithTheirImage(t *testing.T) {
 	if tags, err := l.Tags(); err != nil || len(tags) != 2 {
 		t.Errorf("tags %v, %v", tags, err)
 	}
+}
+
+// readOnly reads the document of an image in a folder in which it may change nothing.
+func readOnly(t *testing.T, dir string, subject digest.Digest) string {
+	t.Helper()
+	state := func() (all []string) {
+		err := filepath.Walk(dir, func(name string, info fs.FileInfo, err error) error {
+			all = append(all, fmt.Sprint(name, info.Mode(), info.ModTime()))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	dir = copied
+	for _, name := range []string{"ingest", ".lease", ".lock"} { // an archive that was unpacked has none of them
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	long := time.Now().Add(-48 * time.Hour)
+	if err := filepath.Walk(dir, func(name string, _ fs.FileInfo, _ error) error { return os.Chtimes(name, long, long) }); err != nil {
+		t.Fatal(err)
+	}
+	before := state()
+	l, err := layout.OpenToRead(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := l.Referrers(subject)
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	data, err := l.Document(t.Context(), list[0])
+	if err = errors.Join(err, l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, state()); diff != "" {
+		t.Errorf("the folder changed (-before +after):\n%s", diff)
+	}
+	if _, err := layout.OpenToRead(t.TempDir() + "/none"); err == nil {
+		t.Error("a folder that isn't there was opened")
+	}
+	return string(data)
 }

@@ -60,10 +60,12 @@ func Tag(subject digest.Digest) string {
 	return subject.Algorithm().String() + "-" + subject.Encoded()
 }
 
-// Index is a list of referrers with one more, each once.
-func Index(list []ocispec.Descriptor, more ocispec.Descriptor) ([]byte, error) {
-	list = slices.DeleteFunc(slices.Clone(list), func(d ocispec.Descriptor) bool { return d.Digest == more.Digest })
-	list = append(list, more)
+// Index is a list of referrers with more of them, each once.
+func Index(list []ocispec.Descriptor, more ...ocispec.Descriptor) ([]byte, error) {
+	list = slices.DeleteFunc(slices.Clone(list), func(d ocispec.Descriptor) bool {
+		return slices.ContainsFunc(more, func(own ocispec.Descriptor) bool { return own.Digest == d.Digest })
+	})
+	list = append(list, more...)
 	slices.SortFunc(list, func(a, b ocispec.Descriptor) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
 	return json.Marshal(ocispec.Index{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: list,

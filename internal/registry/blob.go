@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -93,13 +94,16 @@ func (r *Repository) PutBlob(ctx context.Context, data []byte) (digest.Digest, e
 // if the repository has nothing there, or if there is no repository.
 func (r *Repository) Manifest(ctx context.Context, reference string) (desc ocispec.Descriptor, data []byte, err error) {
 	err = r.first(ctx, func(r *Repository) error {
-		desc, data, err = r.manifest(ctx, reference)
+		var a *answer
+		if desc, a, err = r.manifest(ctx, reference); err == nil {
+			data = a.data
+		}
 		return err
 	})
 	return desc, data, err
 }
 
-func (r *Repository) manifest(ctx context.Context, reference string) (ocispec.Descriptor, []byte, error) {
+func (r *Repository) manifest(ctx context.Context, reference string) (ocispec.Descriptor, *answer, error) {
 	q := request{method: http.MethodGet, url: r.url("/manifests/" + reference), header: http.Header{"Accept": {
 		ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex,
 		"application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -122,7 +126,7 @@ func (r *Repository) manifest(ctx context.Context, reference string) (ocispec.De
 	if err != nil {
 		return ocispec.Descriptor{}, nil, fmt.Errorf("manifest %q of %q: reading its media type: %w", reference, r.Name(), err)
 	}
-	return ocispec.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(a.data))}, a.data, nil
+	return ocispec.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(a.data))}, a, nil
 }
 
 // promised is the digest that a manifest is to have: the one asked for, else
@@ -138,13 +142,14 @@ func (a *answer) promised(reference string) digest.Digest {
 
 // PutManifest puts a manifest under a tag, or under its digest.
 func (r *Repository) PutManifest(ctx context.Context, reference, mediaType string, data []byte) error {
-	_, err := r.putManifest(ctx, reference, mediaType, data)
+	_, err := r.putManifest(ctx, reference, mediaType, data, nil)
 	return err
 }
 
-func (r *Repository) putManifest(ctx context.Context, reference, mediaType string, data []byte) (*answer, error) {
+func (r *Repository) putManifest(ctx context.Context, reference, mediaType string, data []byte, header http.Header) (*answer, error) {
 	q := request{method: http.MethodPut, url: r.url("/manifests/" + reference), data: data}
 	q.header = http.Header{"Content-Type": {mediaType}}
+	maps.Copy(q.header, header)
 	a, err := r.try(ctx, q, http.StatusCreated, http.StatusAccepted, http.StatusOK, http.StatusNoContent)
 	if err != nil {
 		return nil, fmt.Errorf("putting manifest %q into %q: %w", reference, r.Name(), err)

@@ -6,54 +6,135 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"lamina.build/internal/failure"
+	"lamina.build/internal/fetch"
 	"lamina.build/internal/referrer"
 )
 
-// Attach puts a document beside an image of the repository, which need not be there yet.
-// A registry that has no API for referrers gets a tag that lists them, as of
+// Attach puts documents next to an image of the repository, which need not be there yet,
+// and returns the artifacts that they are. A registry that has no API for referrers gets
+// a tag that lists them, as of
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject.
-func (r *Repository) Attach(ctx context.Context, subject ocispec.Descriptor, a referrer.Attachment) error {
-	desc, data, err := a.Manifest(subject)
-	if err != nil {
-		return err
+func (r *Repository) Attach(ctx context.Context, subject ocispec.Descriptor, documents ...referrer.Attachment) (made []ocispec.Descriptor, err error) {
+	var unlisted []ocispec.Descriptor
+	for _, a := range documents {
+		desc, data, err := a.Manifest(subject)
+		if err != nil {
+			return nil, err
+		}
+		for _, blob := range [][]byte{ocispec.DescriptorEmptyJSON.Data, a.Data} {
+			if _, err = r.PutBlob(ctx, blob); err != nil {
+				return nil, err
+			}
+		}
+		answer, err := r.putManifest(ctx, desc.Digest.String(), desc.MediaType, data, nil)
+		if err != nil {
+			return nil, err
+		}
+		if made = append(made, desc); answer.header.Get("OCI-Subject") == "" {
+			unlisted = append(unlisted, desc)
+		}
 	}
-	for _, blob := range [][]byte{ocispec.DescriptorEmptyJSON.Data, a.Data} {
-		if _, err = r.PutBlob(ctx, blob); err != nil {
+	if len(unlisted) == 0 {
+		return made, nil
+	}
+	return made, r.list(ctx, subject.Digest, unlisted)
+}
+
+// listings is how often the list of referrers is written that others write, too.
+const listings = 20
+
+// list adds artifacts to the tag that lists referrers. Somebody else may write it at the
+// same time: a registry that gives ETags refuses the later one, and with others it is read
+// again until it has all of them.
+func (r *Repository) list(ctx context.Context, subject digest.Digest, artifacts []ocispec.Descriptor) error {
+	for range listings {
+		list, etag, err := r.listed(ctx, subject)
+		if err != nil {
+			return err
+		}
+		missing := slices.DeleteFunc(slices.Clone(artifacts), func(d ocispec.Descriptor) bool {
+			return slices.ContainsFunc(list, func(have ocispec.Descriptor) bool { return have.Digest == d.Digest })
+		})
+		if len(missing) == 0 {
+			return nil
+		}
+		data, err := referrer.Index(list, missing...)
+		if err != nil {
+			return err
+		}
+		header := http.Header{}
+		if etag != "" {
+			header.Set("If-Match", etag)
+		} else if list == nil { // nobody has listed anything
+			header.Set("If-None-Match", "*")
+		}
+		_, err = r.putManifest(ctx, referrer.Tag(subject), ocispec.MediaTypeImageIndex, data, header)
+		if status, ok := errors.AsType[*StatusError](err); err != nil && (!ok || status.Code != http.StatusPreconditionFailed) {
 			return err
 		}
 	}
-	answer, err := r.putManifest(ctx, desc.Digest.String(), desc.MediaType, data)
-	if err != nil || answer.header.Get("OCI-Subject") != "" {
-		return err
-	}
-	list, err := r.listed(ctx, subject.Digest)
-	if err != nil || slices.ContainsFunc(list, func(d ocispec.Descriptor) bool { return d.Digest == desc.Digest }) {
-		return err
-	}
-	if data, err = referrer.Index(list, desc); err != nil {
-		return err
-	}
-	return r.PutManifest(ctx, referrer.Tag(subject.Digest), ocispec.MediaTypeImageIndex, data)
+	return failure.New(failure.Transient, fmt.Errorf("listing what refers to %s in %q: others write the list all the time", subject, r.Name()))
 }
 
 // Referrers lists the artifacts that refer to a manifest of the repository.
 func (r *Repository) Referrers(ctx context.Context, subject digest.Digest) ([]ocispec.Descriptor, error) {
-	q := request{method: http.MethodGet, url: r.url("/referrers/" + subject.String()), header: http.Header{"Accept": {ocispec.MediaTypeImageIndex}}}
-	// Whoever doesn't know the question may say so in several ways.
-	a, err := r.try(ctx, q, http.StatusOK, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented)
+	first := r.url("/referrers/" + subject.String())
+	var list []ocispec.Descriptor
+	seen := map[string]bool{}
+	for address := first; address != ""; {
+		seen[address] = true
+		q := request{method: http.MethodGet, url: address, header: http.Header{"Accept": {ocispec.MediaTypeImageIndex}}}
+		// Whoever doesn't know the question may say so in several ways.
+		a, err := r.try(ctx, q, http.StatusOK, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented)
+		if err != nil {
+			return nil, fmt.Errorf("asking what refers to %s: %w", subject, err)
+		}
+		var index ocispec.Index
+		isList := a.code == http.StatusOK && json.Unmarshal(a.data, &index) == nil && index.MediaType == ocispec.MediaTypeImageIndex
+		switch {
+		case !isList && address == first:
+			list, _, err = r.listed(ctx, subject)
+			return list, err
+		case !isList:
+			return nil, fmt.Errorf("asking what refers to %s: a further page of the list is none", subject)
+		}
+		list = append(list, index.Manifests...)
+		if address, err = nextPage(address, a.header); err != nil || seen[address] || len(seen) > mostPages {
+			return nil, errors.Join(fmt.Errorf("asking what refers to %s: the list has no end", subject), err)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b ocispec.Descriptor) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
+	list = slices.CompactFunc(list, func(a, b ocispec.Descriptor) bool { return a.Digest == b.Digest }) // it may have grown meanwhile
+	return r.typed(ctx, list)
+}
+
+// mostPages is how many pages a list may have.
+const mostPages = 1000
+
+// nextPage is where a page of a list says that the next one is, "" for the last one. It
+// stays with the registry, whose login goes along.
+func nextPage(address string, h http.Header) (string, error) {
+	target, found := fetch.NextLink(h)
+	if !found {
+		return "", nil
+	}
+	at, err := url.Parse(address)
 	if err != nil {
-		return nil, fmt.Errorf("asking what refers to %s: %w", subject, err)
+		return "", err
 	}
-	var index ocispec.Index
-	if a.code == http.StatusOK && json.Unmarshal(a.data, &index) == nil && index.MediaType == ocispec.MediaTypeImageIndex {
-		return r.typed(ctx, index.Manifests)
+	next, err := at.Parse(target)
+	if err != nil || next.Host != at.Host || next.Scheme != at.Scheme {
+		return "", errors.New("its next page is on another server")
 	}
-	return r.listed(ctx, subject)
+	return next.String(), nil
 }
 
 // typed has the type of each artifact, which some registries take from its config alone.
@@ -75,20 +156,20 @@ func (r *Repository) typed(ctx context.Context, list []ocispec.Descriptor) ([]oc
 	return list, nil
 }
 
-// listed reads the tag that lists referrers, where there is one.
-func (r *Repository) listed(ctx context.Context, subject digest.Digest) ([]ocispec.Descriptor, error) {
-	_, data, err := r.manifest(ctx, referrer.Tag(subject)) // a mirror may have an old one
+// listed reads the tag that lists referrers, with its ETag; nil where there is none.
+func (r *Repository) listed(ctx context.Context, subject digest.Digest) (list []ocispec.Descriptor, etag string, err error) {
+	_, a, err := r.manifest(ctx, referrer.Tag(subject)) // a mirror may have an old one
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil
+		return nil, "", nil
 	}
 	var index ocispec.Index
 	if err == nil {
-		err = json.Unmarshal(data, &index)
+		err = json.Unmarshal(a.data, &index)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading what refers to %s: %w", subject, err)
+		return nil, "", fmt.Errorf("reading what refers to %s: %w", subject, err)
 	}
-	return index.Manifests, nil
+	return append([]ocispec.Descriptor{}, index.Manifests...), a.header.Get("ETag"), nil
 }
 
 // Document reads the document of an artifact that [Repository.Referrers] lists.

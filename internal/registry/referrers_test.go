@@ -1,18 +1,24 @@
 package registry_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	gcr "github.com/google/go-containerregistry/pkg/registry"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/referrer"
 	"lamina.build/internal/registry"
@@ -30,7 +36,11 @@ func TestAttach(t *testing.T) {
 			return strings.TrimPrefix(s.URL, "http://")
 		},
 		"API, ours": func() string { return testworld.NewRegistry(t, testworld.RegistryOptions{Referrers: true}).Host },
-		"tag":       func() string { return testworld.NewRegistry(t, testworld.RegistryOptions{}).Host },
+		"API, a page each": func() string {
+			return testworld.NewRegistry(t, testworld.RegistryOptions{Referrers: true, ReferrersPage: 1}).Host
+		},
+		"tag, with ETags": func() string { return testworld.NewRegistry(t, testworld.RegistryOptions{ETags: true}).Host },
+		"tag":             func() string { return testworld.NewRegistry(t, testworld.RegistryOptions{}).Host },
 		"tag, theirs": func() string {
 			s := httptest.NewServer(gcr.New(quiet))
 			t.Cleanup(s.Close)
@@ -52,10 +62,9 @@ func TestAttach(t *testing.T) {
 				{Type: "application/vnd.lamina.lock.v3+toml", Name: "image.lock", Created: time.Unix(0, 0), Data: []byte("a = 1\n")},
 			}
 			for range 2 {
-				for _, a := range documents {
-					if err = repo.Attach(t.Context(), subject, a); err != nil {
-						t.Fatal(err)
-					}
+				made, err := repo.Attach(t.Context(), subject, documents...)
+				if err != nil || len(made) != len(documents) || made[0].ArtifactType != documents[0].Type {
+					t.Fatalf("%v, %v", made, err)
 				}
 			}
 			list, err = repo.Referrers(t.Context(), subject.Digest)
@@ -85,7 +94,10 @@ func TestAttach(t *testing.T) {
 func TestRefusedReferrersAreTold(t *testing.T) {
 	subject := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("image"), Size: 5}
 	document := referrer.Attachment{Type: "application/spdx+json", Name: "sbom.spdx.json", Created: time.Unix(0, 0), Data: []byte(`{"a":1}`)}
-	attach := func(r *registry.Repository) error { return r.Attach(t.Context(), subject, document) }
+	attach := func(r *registry.Repository) error {
+		_, err := r.Attach(t.Context(), subject, document)
+		return err
+	}
 	list := func(r *registry.Repository) error {
 		_, err := r.Referrers(t.Context(), subject.Digest)
 		return err
@@ -117,4 +129,86 @@ func TestRefusedReferrersAreTold(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Of pushes at the same time each finds its document in the list in the end, also where
+// another one has overwritten the list.
+func TestAttachAtTheSameTime(t *testing.T) {
+	subject := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("image"), Size: 5}
+	document := func(i int) referrer.Attachment {
+		return referrer.Attachment{Type: fmt.Sprintf("application/x%d", i), Name: "x", Created: time.Unix(0, 0), Data: []byte("x")}
+	}
+	listed := func(t *testing.T, host string) int {
+		t.Helper()
+		repo, err := registry.Open(t.Context(), host+"/acme/model", hasty())
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := repo.Referrers(t.Context(), subject.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	t.Run("ETags", func(t *testing.T) {
+		const pushes = 8
+		host := testworld.NewRegistry(t, testworld.RegistryOptions{ETags: true}).Host
+		var all errgroup.Group
+		for i := range pushes {
+			repo, err := registry.Open(t.Context(), host+"/acme/model", hasty())
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() error {
+				_, err := repo.Attach(t.Context(), subject, document(i))
+				return err
+			})
+		}
+		if err := all.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if got := listed(t, host); got != pushes {
+			t.Errorf("%d of %d are listed", got, pushes)
+		}
+	})
+	t.Run("read back", func(t *testing.T) {
+		to, err := url.Parse("http://" + testworld.NewRegistry(t, testworld.RegistryOptions{}).Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		empty, err := referrer.Index(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var overwritten atomic.Bool
+		proxy := httputil.NewSingleHostReverseProxy(to)
+		proxy.ModifyResponse = func(r *http.Response) error {
+			if r.Request.Method != http.MethodPut || !strings.HasSuffix(r.Request.URL.Path, "/manifests/"+referrer.Tag(subject.Digest)) || overwritten.Swap(true) {
+				return nil
+			}
+			req, err := http.NewRequestWithContext(r.Request.Context(), http.MethodPut, r.Request.URL.String(), bytes.NewReader(empty))
+			if err != nil {
+				return err
+			}
+			req.Header.Set("Content-Type", ocispec.MediaTypeImageIndex)
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return err
+			}
+			return resp.Body.Close()
+		}
+		s := httptest.NewServer(proxy)
+		t.Cleanup(s.Close)
+		host := strings.TrimPrefix(s.URL, "http://")
+		repo, err := registry.Open(t.Context(), host+"/acme/model", hasty())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = repo.Attach(t.Context(), subject, document(1)); err != nil || !overwritten.Load() {
+			t.Fatal(overwritten.Load(), err)
+		}
+		if got := listed(t, host); got != 1 {
+			t.Errorf("%d are listed", got)
+		}
+	})
 }

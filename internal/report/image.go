@@ -60,6 +60,12 @@ func content(m lamina.Made) string {
 	if len(m.Notes) > 0 {
 		fmt.Fprintf(&b, "\nnotes of the checks:\n  %s\n", strings.Join(m.Notes, "\n  "))
 	}
+	if len(m.Attached) > 0 {
+		b.WriteString("\nattached:\n")
+	}
+	for _, a := range m.Attached {
+		fmt.Fprintf(&b, "  %s  %s\n", a.Digest, a.Type)
+	}
 	return b.String()
 }
 

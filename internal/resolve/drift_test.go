@@ -241,6 +241,8 @@ func believed() map[string]string {
 		before  = "packages of a repository beside Debian's have paths of its own"
 	)
 	return map[string]string{
+		"Releases.Origin": "SBOMs show it", "Distributions.Metadata": "it is noted", "Distributions.License": "SBOMs show it",
+		"Models.License": "SBOMs show it", "Models.List": "it is noted",
 		"Releases.Date": "it is the date in the image's history", "Releases.SHA256": "it is noted", "Releases.Signers": "it is noted",
 		"Packages.Size": counted, "Packages.SHA256": served, "Packages.Path": served,
 		"Packages.Version": before, "Packages.Architecture": before,

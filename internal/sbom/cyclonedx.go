@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	cyclonedx "github.com/CycloneDX/cyclonedx-go"
@@ -33,7 +34,7 @@ func (b Bill) CycloneDX() ([]byte, error) {
 	list, refs := make([]cyclonedx.Component, len(b.Components)), make([]string, len(b.Components))
 	for i, c := range b.Components {
 		refs[i] = string(c.Kind) + "-" + strconv.Itoa(i)
-		list[i] = b.cyclonedxComponent(c, refs[i])
+		list[i] = cyclonedxComponent(c, refs[i])
 	}
 	doc.Components = &list
 	doc.Dependencies = &[]cyclonedx.Dependency{{Ref: image.BOMRef, Dependencies: &refs}}
@@ -45,13 +46,15 @@ func (b Bill) CycloneDX() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-func (b Bill) cyclonedxComponent(c Component, ref string) cyclonedx.Component {
+func cyclonedxComponent(c Component, ref string) cyclonedx.Component {
 	made := cyclonedx.Component{
 		BOMRef: ref, Type: types()[c.Kind], Name: c.Name, Version: c.Version, PackageURL: c.PURL, Hashes: sha256(c.SHA256),
 		Properties: properties("lamina:path", c.Path, "lamina:file", c.File, "lamina:size", size(c.Size)),
 	}
-	if (c.Kind == Source || c.Kind == App) && b.Licenses != "" {
-		made.Licenses = &cyclonedx.Licenses{{Expression: b.Licenses}}
+	if name := strings.TrimPrefix(c.License, "LicenseRef-"); name != c.License && !strings.Contains(name, " ") {
+		made.Licenses = &cyclonedx.Licenses{{License: &cyclonedx.License{Name: strings.ReplaceAll(name, "-", " ")}}}
+	} else if c.License != "" {
+		made.Licenses = &cyclonedx.Licenses{{Expression: c.License}}
 	}
 	if c.URL != "" {
 		made.ExternalReferences = &[]cyclonedx.ExternalReference{{Type: cyclonedx.ERTypeDistribution, URL: c.URL}}
@@ -59,7 +62,7 @@ func (b Bill) cyclonedxComponent(c Component, ref string) cyclonedx.Component {
 	if len(c.Parts) > 0 {
 		parts := make([]cyclonedx.Component, len(c.Parts))
 		for i, p := range c.Parts {
-			parts[i] = b.cyclonedxComponent(p, ref+"-"+strconv.Itoa(i))
+			parts[i] = cyclonedxComponent(p, ref+"-"+strconv.Itoa(i))
 		}
 		made.Components = &parts
 	}

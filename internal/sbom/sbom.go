@@ -39,6 +39,7 @@ type Component struct {
 	Kind    Kind
 	Name    string
 	Version string        // "" where nobody gave one
+	License string        // SPDX expression for what it declares; "" where that is not known
 	PURL    string        // https://github.com/package-url/purl-spec; "" for a file
 	SHA256  string        // hexadecimal, of the file that it was fetched as; "" for a tree
 	Size    int64         // bytes of that file; 0 where that is not known
@@ -54,7 +55,6 @@ type Bill struct {
 	Name       string // of the image
 	Version    string
 	Variant    string
-	Licenses   string // SPDX expression for the project's own files; "" where the spec gives none
 	Manifest   digest.Digest
 	Created    time.Time
 	Components []Component // by kind, sorted
@@ -64,7 +64,7 @@ type Bill struct {
 // and could not be built.
 func Of(in stages.Input, manifest digest.Digest, without []string) Bill {
 	b := Bill{
-		Name: in.Name, Version: in.Version, Variant: in.Variant, Licenses: in.Licenses,
+		Name: in.Name, Version: in.Version, Variant: in.Variant,
 		Manifest: manifest, Created: in.Lock.Created().UTC(),
 	}
 	b.Components = packages(in, lock.SetRuntime, lock.SetExtra)
@@ -103,19 +103,10 @@ func Sources(in stages.Input) []Component {
 
 // packages are those of Debian in sets of the variant, sorted, each once.
 func packages(in stages.Input, sets ...lock.Kind) (list []Component) {
-	repositories := map[string]string{}
-	for _, r := range in.Lock.Repositories {
-		repositories[r.Name] = r.URL
-	}
-	distribution := ""
-	for _, r := range in.Lock.Releases { // sorted: "bookworm" is before "bookworm-updates"
-		if r.Repository == "debian" {
-			distribution = cmp.Or(distribution, r.Suite)
-		}
-	}
+	from := origins(in.Lock)
 	for _, kind := range sets {
 		for _, p := range in.Lock.In(kind, in.Variant) {
-			list = append(list, ofPackage(p, repositories[p.Repository], distribution))
+			list = append(list, ofPackage(p, from[p.Repository]))
 		}
 	}
 	slices.SortFunc(list, func(a, b Component) int { return strings.Compare(a.PURL, b.PURL) })
@@ -125,7 +116,7 @@ func packages(in stages.Input, sets ...lock.Kind) (list []Component) {
 // others are the trees, the models and the app.
 func others(in stages.Input) (list []Component) {
 	for _, s := range in.Sources {
-		list = append(list, ofSource(s))
+		list = append(list, ofSource(s, in.Licenses))
 	}
 	for _, t := range in.Trees {
 		c := ofTree(t.Remote, t.Commit, t.Subdir)
@@ -139,28 +130,60 @@ func others(in stages.Input) (list []Component) {
 	}
 	if in.App != nil && in.App.Layer.DiffID != "" {
 		list = append(list, Component{
-			Kind: App, Name: in.Name, Version: in.Version, Path: in.App.Path, DiffID: in.App.Layer.DiffID,
+			Kind: App, Name: in.Name, Version: in.Version, License: in.Licenses, Path: in.App.Path, DiffID: in.App.Layer.DiffID,
 			PURL: purl(packageurl.TypeGeneric, "", in.Name, in.Version, "checksum", in.App.Layer.DiffID.String()),
 		})
 	}
 	return list
 }
 
-// ofPackage is a package of Debian's own suites, where repository is "", or of another
-// repository.
-func ofPackage(p lock.Package, repository, distribution string) Component {
-	if repository != "" {
-		distribution = ""
+// origin is where packages come from, as package URLs have it.
+type origin struct {
+	vendor     string // "debian", "ubuntu", or whoever else publishes it
+	suite      string // of a distribution; "" of a further repository
+	repository string // URL; "" for Debian's own
+}
+
+// origins are those of the repositories of a lock, by their names.
+func origins(l lock.Lock) map[string]origin {
+	from := map[string]origin{}
+	for _, r := range l.Releases { // sorted: "bookworm" is before "bookworm-updates"
+		i := slices.IndexFunc(l.Repositories, func(further lock.Repository) bool { return further.Name == r.Repository })
+		vendor, _, _ := strings.Cut(strings.ToLower(r.Origin), " ") // "Debian Backports"
+		o := origin{vendor: vendor, suite: r.Suite}
+		switch _, known := from[r.Repository]; {
+		case known:
+			continue
+		case i < 0:
+			o.vendor = "debian"
+		case vendor != "debian" && vendor != "ubuntu" || strings.HasSuffix(r.Suite, "/"):
+			o.vendor, o.suite = cmp.Or(strings.Join(strings.Fields(strings.ToLower(r.Origin)), "-"), r.Repository), ""
+		}
+		if i >= 0 {
+			o.repository = l.Repositories[i].URL
+		}
+		from[r.Repository] = o
 	}
+	if own := from["debian"]; own.suite != "" { // one name for all of its suites
+		security := from["debian-security"]
+		security.vendor, security.suite = own.vendor, own.suite
+		from["debian-security"] = security
+	}
+	return from
+}
+
+// ofPackage has no license: only the .deb has a copyright file, of which a lock reads
+// nothing, and an image whose layers are in a cache is never unpacked.
+func ofPackage(p lock.Package, from origin) Component {
 	return Component{
 		Kind: Debian, Name: p.Name, Version: p.Version, SHA256: p.SHA256, Size: p.Size, File: p.FileName(),
-		PURL: purl(packageurl.TypeDebian, "debian", p.Name, p.Version,
-			"arch", p.Architecture, "distro", distribution, "repository_url", repository),
+		PURL: purl(packageurl.TypeDebian, cmp.Or(from.vendor, "debian"), p.Name, p.Version,
+			"arch", p.Architecture, "distro", from.suite, "repository_url", from.repository),
 	}
 }
 
 func ofDistribution(d lock.Distribution) Component {
-	c := Component{Kind: Python, Name: d.Name, Version: d.Version, SHA256: d.SHA256, Size: d.Size, File: d.File}
+	c := Component{Kind: Python, Name: d.Name, Version: d.Version, License: d.License, SHA256: d.SHA256, Size: d.Size, File: d.File}
 	qualifiers := []string{"file_name", d.File}
 	if remote, commit, _, ok := d.Git(); ok {
 		c.URL, qualifiers = "git+"+remote+"@"+commit, []string{"vcs_url", "git+" + remote + "@" + commit}
@@ -172,10 +195,10 @@ func ofDistribution(d lock.Distribution) Component {
 }
 
 // ofSource has the name that pip and importlib.metadata know.
-func ofSource(s stages.Source) Component {
+func ofSource(s stages.Source, licenses string) Component {
 	name := lock.NormalName(cmp.Or(s.Distribution, s.Project))
 	return Component{
-		Kind: Source, Name: name, Version: s.Version, DiffID: s.Layer.DiffID,
+		Kind: Source, Name: name, Version: s.Version, License: licenses, DiffID: s.Layer.DiffID,
 		PURL: purl(packageurl.TypeGeneric, "", name, s.Version, "checksum", s.Layer.DiffID.String()),
 	}
 }
@@ -213,7 +236,7 @@ func ofModel(m stages.Model) Component {
 		return c
 	}
 	l := m.Locked
-	c.Name, c.Version = l.Name(), cmp.Or(l.Commit, l.Digest)
+	c.Name, c.Version, c.License = l.Name(), cmp.Or(l.Commit, l.Digest), l.License
 	for _, f := range l.Files {
 		at := path.Join(l.Path, l.Target(f.Path))
 		c.Parts = append(c.Parts, Component{Kind: File, Name: f.Path, Path: at, SHA256: f.SHA256, Size: f.Size, URL: f.URL})

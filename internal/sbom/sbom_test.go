@@ -35,7 +35,7 @@ func input() stages.Input {
 	}
 	model := lock.Model{
 		ModelRequest: lock.ModelRequest{From: "hf://Wan-AI/Wan2.2@main", Path: "/models/wan", Rename: map[string]string{"a.safetensors": "dit/a.safetensors"}},
-		Commit:       strings.Repeat("b", 40),
+		Commit:       strings.Repeat("b", 40), License: "Apache-2.0",
 		Files: []lock.ModelFile{
 			{Path: "a.safetensors", Size: 10 << 30, SHA256: sum("a")},
 			{Path: "config.json", Size: 12, SHA256: sum("config")},
@@ -46,18 +46,28 @@ func input() stages.Input {
 	return stages.Input{
 		Name: "faceblend", Version: "1.0", Licenses: "Apache-2.0", Variant: "debug",
 		Lock: lock.Lock{
-			Wishes:   lock.Wishes{Repositories: []lock.Repository{{Name: "own", URL: "https://deb.example/own"}}, Requests: []lock.Request{{Set: lock.Set{Kind: lock.SetExtra, Variant: "debug"}, Packages: []string{"gdb"}}}},
-			Releases: []lock.Release{{Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)}},
+			Wishes: lock.Wishes{Repositories: []lock.Repository{{Name: "own", URL: "https://deb.example/own"}, {Name: "ports", URL: "https://ports.example/ubuntu"}, {Name: "past", URL: "https://past.example/debian"}}, Requests: []lock.Request{{Set: lock.Set{Kind: lock.SetExtra, Variant: "debug"}, Packages: []string{"gdb"}}}},
+			Releases: []lock.Release{
+				{Repository: "debian", Suite: "bookworm", Origin: "Debian", Date: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)},
+				{Repository: "debian", Suite: "bookworm-updates", Origin: "Debian"},
+				{Repository: "debian-security", Suite: "bookworm-security", Origin: "Debian"},
+				{Repository: "own", Suite: "./", Origin: "Own Tools"},
+				{Repository: "past", Suite: "bookworm-backports", Origin: "Debian Backports"},
+				{Repository: "ports", Suite: "noble", Origin: "Ubuntu"},
+			},
 			Packages: []lock.Package{
 				{Name: "g++", Version: "4:12.2.0-3", Architecture: "amd64", Repository: "debian", SHA256: sum("g++"), For: sets(lock.SetBuilder, "")},
 				{Name: "gdb", Version: "13.1-3", Architecture: "amd64", Repository: "debian", SHA256: sum("gdb"), For: sets(lock.SetExtra, "debug")},
 				{Name: "libc6", Version: "2.36-9+deb12u9", Architecture: "amd64", Repository: "debian", SHA256: sum("libc6"), For: append(sets(lock.SetExtra, "debug"), sets(lock.SetRuntime, "")...)},
+				{Name: "newer", Version: "2~bpo12+1", Architecture: "amd64", Repository: "past", SHA256: sum("newer"), For: sets(lock.SetRuntime, "")},
+				{Name: "openssl", Version: "3", Architecture: "amd64", Repository: "debian-security", SHA256: sum("openssl"), For: sets(lock.SetRuntime, "")},
+				{Name: "ubuntu-keyring", Version: "2023", Architecture: "all", Repository: "ports", SHA256: sum("ubuntu"), For: sets(lock.SetRuntime, "")},
 				{Name: "tool", Version: "1:2~rc1", Architecture: "all", Repository: "own", SHA256: sum("tool"), For: sets(lock.SetRuntime, "")},
 			},
 			Distributions: []lock.Distribution{
-				{Name: "decord", Version: "0.6.0", SHA256: sum("decord"), File: "decord-0.6.0-py3-none-manylinux2010_x86_64.whl", URL: "https://files.example/decord-0.6.0-py3-none-manylinux2010_x86_64.whl", For: sets(lock.SetPython, "")},
+				{Name: "decord", Version: "0.6.0", License: "LicenseRef-BSD-License", SHA256: sum("decord"), File: "decord-0.6.0-py3-none-manylinux2010_x86_64.whl", URL: "https://files.example/decord-0.6.0-py3-none-manylinux2010_x86_64.whl", For: sets(lock.SetPython, "")},
 				{Name: "flash-attn", Version: "2.7", SHA256: sum("flash"), File: "flash_attn-2.7.tar.gz", URL: "https://files.example/flash_attn-2.7.tar.gz", For: sets(lock.SetPython, "")},
-				{Name: "sam2", Version: "1.1", URL: "git+https://github.com/facebookresearch/sam2@" + commit, For: sets(lock.SetPython, "")},
+				{Name: "sam2", Version: "1.1", License: "Apache-2.0 AND BSD-3-Clause AND LicenseRef-Own", URL: "git+https://github.com/facebookresearch/sam2@" + commit, For: sets(lock.SetPython, "")},
 				{Name: "local", Version: "1+cu124", SHA256: sum("local"), File: "local-1+cu124-py3-none-any.whl", URL: "file:wheels/local-1+cu124-py3-none-any.whl", For: sets(lock.SetPython, "")},
 				{Name: "setuptools", Version: "70", SHA256: sum("setuptools"), File: "setuptools-70-py3-none-any.whl", For: []lock.Set{{Kind: lock.SetBuild, Project: "sam2"}}},
 			},
@@ -128,7 +138,7 @@ func TestComponents(t *testing.T) {
 		}
 	}
 	want := []string{
-		"debian gdb", "debian libc6", "debian tool", "python decord", "python sam2", "python local",
+		"debian gdb", "debian libc6", "debian newer", "debian openssl", "debian tool", "debian ubuntu-keyring", "python decord", "python sam2", "python local",
 		"source faceblend-native", "git Wan2.2", "git x", "weights Wan-AI/Wan2.2", "weights own", "app faceblend",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

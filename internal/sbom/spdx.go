@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	spdxjson "github.com/spdx/tools-golang/json"
@@ -34,14 +37,21 @@ func (b Bill) SPDX() ([]byte, error) {
 		Packages:      []*spdx.Package{image},
 		Relationships: []*spdx.Relationship{related("DOCUMENT", common.TypeRelationshipDescribe, image.PackageSPDXIdentifier)},
 	}
+	var refs []string
 	ids := map[*Component]common.ElementID{nil: image.PackageSPDXIdentifier}
 	b.walk(func(c, parent *Component) {
-		p := b.spdxPackage(*c)
+		p := spdxPackage(*c)
+		refs = append(refs, reference.FindAllString(c.License, -1)...)
 		p.PackageSPDXIdentifier = common.ElementID(string(c.Kind) + "-" + strconv.Itoa(len(doc.Packages)))
 		ids[c] = p.PackageSPDXIdentifier
 		doc.Packages = append(doc.Packages, p)
 		doc.Relationships = append(doc.Relationships, related(ids[parent], common.TypeRelationshipContains, p.PackageSPDXIdentifier))
 	})
+	slices.Sort(refs)
+	for _, ref := range slices.Compact(refs) {
+		name := strings.ReplaceAll(strings.TrimPrefix(ref, "LicenseRef-"), "-", " ")
+		doc.OtherLicenses = append(doc.OtherLicenses, &spdx.OtherLicense{LicenseIdentifier: ref, LicenseName: name, ExtractedText: name})
+	}
 	var text bytes.Buffer
 	if err := spdxjson.Write(&doc, &text, spdxjson.EscapeHTML(false)); err != nil {
 		return nil, fmt.Errorf("writing the SPDX document: %w", err)
@@ -58,14 +68,11 @@ func (b Bill) spdxImage() *spdx.Package {
 	}
 }
 
-func (b Bill) spdxPackage(c Component) *spdx.Package {
+func spdxPackage(c Component) *spdx.Package {
 	p := &spdx.Package{
 		PackageName: c.Name, PackageVersion: c.Version, PackageFileName: cmp.Or(c.Path, c.File),
-		PackageDownloadLocation: cmp.Or(c.URL, none), PackageLicenseConcluded: none, PackageLicenseDeclared: none,
+		PackageDownloadLocation: cmp.Or(c.URL, none), PackageLicenseConcluded: none, PackageLicenseDeclared: cmp.Or(c.License, none),
 		PackageCopyrightText: none, PrimaryPackagePurpose: purposes()[c.Kind],
-	}
-	if c.Kind == Source || c.Kind == App {
-		p.PackageLicenseDeclared = cmp.Or(b.Licenses, none)
 	}
 	if c.SHA256 != "" {
 		p.PackageChecksums = []common.Checksum{{Algorithm: common.SHA256, Value: c.SHA256}}
@@ -77,6 +84,10 @@ func (b Bill) spdxPackage(c Component) *spdx.Package {
 	}
 	return p
 }
+
+// reference is a license in an expression that SPDX has no name for: a document says what
+// is known of it, which is what a package calls it.
+var reference = regexp.MustCompile(`LicenseRef-[A-Za-z0-9.-]+`)
 
 // purposes are the primary purposes of packages, as of SPDX 2.3, 7.24.
 func purposes() map[Kind]string {

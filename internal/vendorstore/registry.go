@@ -35,10 +35,11 @@ func OpenRegistry(ctx context.Context, reference string, create bool, o registry
 		return nil, err
 	}
 	r := remote{repository, tag}
-	if lists, unread := r.lists(ctx); !create && unread == nil && len(lists) == 0 {
+	s, err := open(ctx, r)
+	if err == nil && !create && !s.listed {
 		return nil, nothing(r.Name(), "oci://"+reference)
 	}
-	return open(ctx, r)
+	return s, err
 }
 
 func (r remote) lists(ctx context.Context) ([]ocispec.Manifest, error) {

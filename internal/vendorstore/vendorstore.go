@@ -49,6 +49,7 @@ type Store struct {
 	place
 
 	bundles map[string]ocispec.Descriptor // by commit
+	listed  bool                          // there is a list of some project
 }
 
 // place is where blobs are.
@@ -81,6 +82,7 @@ func open(ctx context.Context, p place) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading what is vendored in %s: %w", p.Name(), err), p.Close())
 	}
+	s.listed = len(lists) > 0
 	for _, m := range lists {
 		for _, d := range m.Layers {
 			if commit := d.Annotations[commitKey]; commit != "" {

@@ -187,6 +187,10 @@ func TestRegistries(t *testing.T) {
 	if n, err := open().Fill(t.Context(), "p", sources, w.fetch); n != 2 || err != nil || slices.Contains(w.asked, "a.deb") {
 		t.Errorf("%d were fetched of %q, %v", n, w.asked, err)
 	}
+	r.Forget()
+	if _, err := vendorstore.OpenRegistry(t.Context(), reference, false, registry.Options{}); err != nil || r.Requests("/v2/team/sources/manifests/**") != 1 {
+		t.Errorf("its list is read %d times, %v", r.Requests("/v2/team/sources/manifests/**"), err)
+	}
 	s := open()
 	w.asked = nil
 	if n, err := s.Fill(t.Context(), "p", sources, w.fetch); n != 0 || err != nil || len(w.asked) != 0 {

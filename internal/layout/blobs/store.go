@@ -112,6 +112,19 @@ func openIn(ctx context.Context, root *os.Root) (*Store, error) {
 	return &Store{Store: inner, root: root, token: rand.Text() + "/", lease: lease}, nil
 }
 
+// OpenToRead opens a store that is there, to read it: nothing in its folder changes, which
+// need not be writable, nor does anything keep others from sweeping it.
+func OpenToRead(place beneath.Place) (*Store, error) {
+	root, err := place.Open()
+	if err == nil {
+		if err = errors.Join(check(root), checkBlobs(root)); err == nil {
+			return &Store{root: root}, nil
+		}
+		err = errors.Join(err, root.Close())
+	}
+	return nil, fmt.Errorf("opening store %q: %w", place, err)
+}
+
 // Folder opens the folder, for what else is kept in it.
 func (s *Store) Folder() (*os.Root, error) { return s.root.OpenRoot(".") }
 
@@ -151,6 +164,9 @@ func (s *Store) Discard(agree func() (bool, error)) error {
 
 // Close drops what this opening left unfinished, and the lease.
 func (s *Store) Close() error {
+	if s.lease == nil { // it was opened to be read
+		return s.root.Close()
+	}
 	err := s.dropIngests(func(ref string) bool { return strings.HasPrefix(ref, s.token) })
 	if s.lease.TryExclusive() == nil {
 		// An OCI layout has no such folder. It goes only if it is empty.

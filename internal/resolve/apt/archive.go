@@ -176,8 +176,11 @@ func (a *archive) lock(w lock.Wishes, found map[lock.Set][]*debian.Package) lock
 	l := lock.Lock{Wishes: w}
 	for _, r := range a.releases {
 		l.Releases = append(l.Releases, lock.Release{
-			Repository: r.Repository, Suite: r.Suite, Date: r.Date, SHA256: r.SHA256, Signers: r.Signers,
+			Repository: r.Repository, Suite: r.Suite, Origin: r.Origin, Date: r.Date, SHA256: r.SHA256, Signers: r.Signers,
 		})
+	}
+	for _, f := range a.files {
+		l.Indexes = append(l.Indexes, lock.Index{Repository: f.Release.Repository, Suite: f.Release.Suite, Path: f.Path, Size: f.Size, SHA256: f.SHA256})
 	}
 	sets := map[*debian.Package][]lock.Set{}
 	for set, packages := range found {

@@ -208,6 +208,11 @@ func checkLock(t *testing.T, l lock.Lock, o apt.Options) {
 	if len(l.Releases) != 4 {
 		t.Errorf("got %d releases, want 4", len(l.Releases))
 	}
+	for _, r := range l.Releases {
+		if !slices.ContainsFunc(l.Indexes, func(i lock.Index) bool { return i.Repository == r.Repository && i.Suite == r.Suite && i.Size > 0 }) {
+			t.Errorf("the lists of %s %s that were read are not recorded", r.Repository, r.Suite)
+		}
+	}
 	for _, tc := range []struct {
 		name string
 		sets string

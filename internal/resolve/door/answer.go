@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"lamina.build/internal/fetch"
+	"lamina.build/lock"
 )
 
 // answer passes an answer on, and learns from it.
@@ -124,6 +125,7 @@ func freshen(header http.Header, control string) {
 func (d *Door) read(p page, to *url.URL, header http.Header, resp *http.Response) (data []byte, list []File, err error) {
 	data, err = plain(header.Get("Content-Encoding"), resp.Body)
 	if err == nil {
+		d.came.put(p.index+"\n"+p.project, measured(lock.Page{Index: p.index, Project: p.project}, data))
 		list, err = parsePage(header.Get("Content-Type"), to, data)
 	}
 	if err != nil || p.project != "" || !d.bindings.hides() {

@@ -51,6 +51,7 @@ import (
 	"time"
 
 	"lamina.build/internal/fetch"
+	"lamina.build/lock"
 )
 
 // mostRequests is how many requests are under way outside at once.
@@ -81,9 +82,10 @@ type Door struct {
 	hosts     *hosts
 	bindings  bindings
 	files     *files
-	pages     table[page]   // beside those of indexes: where these redirect to
-	passed    table[digest] // of what came whole
-	own       table[bool]   // addresses that get the login of their host, beside those of indexes
+	pages     table[page]      // beside those of indexes: where these redirect to
+	passed    table[digest]    // of what came whole
+	came      table[lock.Page] // pages as their indexes served them last
+	own       table[bool]      // addresses that get the login of their host, beside those of indexes
 	record    record
 	slots     chan struct{}
 

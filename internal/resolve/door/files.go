@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+
+	"lamina.build/lock"
 )
 
 // table is what is known of addresses, by any goroutine: of no more than [mostNotes].
@@ -181,6 +183,12 @@ func (d *Door) File(address string) (File, bool) {
 		return *file, true
 	}
 	return File{}, false
+}
+
+// Page returns what the page of an index was that came through, last; ok is false where
+// none did, since the exec had kept it.
+func (d *Door) Page(index, project string) (page lock.Page, ok bool) {
+	return d.came.get(index + "\n" + project)
 }
 
 // digest is that of a file that came whole.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/html"
 
 	"lamina.build/internal/fetch"
+	"lamina.build/lock"
 )
 
 // pageLimit is the largest page that is read.
@@ -125,6 +126,29 @@ func Key(address string) string {
 // ReadProject is [ReadPage] of the page that an index has for a project.
 func ReadProject(ctx context.Context, client *fetch.Client, index, project string) (map[string]File, error) {
 	return ReadPage(ctx, client, strings.TrimRight(index, "/")+"/"+project+"/")
+}
+
+// MeasurePage returns the sha256 and the size of the page that an index has for a project,
+// or of a flat index where project is "", as a door measures what uv asks for.
+func MeasurePage(ctx context.Context, client *fetch.Client, index, project string) (lock.Page, error) {
+	page := lock.Page{Index: index, Project: project}
+	body, err := client.Get(ctx, page.URL(), "application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v1+html;q=0.2", "text/html;q=0.01") // as uv does
+	if err != nil {
+		return page, err
+	}
+	defer body.Close()
+	data, err := plain(body.Header.Get("Content-Encoding"), body)
+	if err != nil {
+		return page, fmt.Errorf("reading %s: %w", fetch.Redact(page.URL()), err)
+	}
+	return measured(page, data), nil
+}
+
+func measured(page lock.Page, data []byte) lock.Page {
+	m := newMeasure(nil)
+	_, _ = m.Write(data)
+	page.Size, page.SHA256 = m.size, m.digest().sha256
+	return page
 }
 
 // ReadPage returns what the page at an address says of files, by the [Key] of

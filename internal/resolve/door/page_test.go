@@ -13,6 +13,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/resolve/door"
+	"lamina.build/lock"
 )
 
 func TestPages(t *testing.T) {
@@ -54,6 +55,10 @@ func TestPages(t *testing.T) {
 			}
 			if f, ok := d.File("https://files.example.com/a_b-1+cu1.whl#x"); !ok || f.Name != one.Name {
 				t.Errorf("got %+v", f)
+			}
+			want := lock.Page{Index: "pypi", Project: "a-b", Size: int64(len(tt.page)), SHA256: sum(tt.page)}
+			if page, ok := d.Page("pypi", "a-b"); !ok || page != want {
+				t.Errorf("the page is %+v, want %+v", page, want)
 			}
 			get(t, d, one.URL)
 			if seen := d.Seen(); len(seen) != 2 || seen[0].Index != "pypi" || seen[1].Index != "pypi" {

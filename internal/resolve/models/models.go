@@ -11,9 +11,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"lamina.build/internal/failure"
 	"lamina.build/internal/hub"
 	"lamina.build/internal/humanize"
+	"lamina.build/internal/resolve/license"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
 )
@@ -68,11 +71,15 @@ func (o Options) find(ctx context.Context, m *lock.Model) error {
 	var err error
 	repository, revision, isHub := m.Repository()
 	if isHub {
-		if m.Commit, err = o.Client.Commit(ctx, repository, revision); err == nil {
+		var r hub.Revision
+		if r, err = o.Client.Revision(ctx, repository, revision); err == nil {
+			m.Commit, m.License = r.Commit, license.Of(r.Licenses...)
 			files, err = o.Client.Tree(ctx, repository, m.Commit)
 		}
 	} else {
-		files, err = o.Client.List(ctx, m.From)
+		var list digest.Digest
+		files, list, err = o.Client.List(ctx, m.From)
+		m.List = list.String()
 	}
 	if err != nil {
 		return err

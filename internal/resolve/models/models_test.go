@@ -98,6 +98,33 @@ func TestLockOfAHub(t *testing.T) {
 	}
 }
 
+// Cards are written by people.
+func TestLicensesOfCards(t *testing.T) {
+	w := newWorld(t)
+	for i, tt := range []struct {
+		card any
+		want string
+	}{
+		{map[string]any{"license": "apache-2.0"}, "Apache-2.0"},
+		{map[string]any{"license": []string{"mit"}}, "MIT"},
+		{map[string]any{"license": []string{"mit", "apache-2.0"}}, "LicenseRef-mit-apache-2.0"},
+		{map[string]any{"license": "other", "license_name": "flux-1-dev"}, "LicenseRef-flux-1-dev"},
+		{map[string]any{"license": "other"}, ""},
+		{map[string]any{"license": map[string]string{"a": "b"}}, ""},
+		{map[string]any{}, ""}, {"words", ""}, {nil, ""},
+	} {
+		name := fmt.Sprintf("org/card%d", i)
+		w.hub.Repo(name, testworld.HubRepoOptions{Card: tt.card}).Commit(map[string]testworld.HubFile{"a": testworld.Small("{}")})
+		models, err := w.lock(t, lock.Lock{}, lock.ModelRequest{From: "hf://" + name + "@main", Path: "/m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if models[0].License != tt.want || models[0].List != "" {
+			t.Errorf("%v: got %q, want %q", tt.card, models[0].License, tt.want)
+		}
+	}
+}
+
 func TestLockOfAList(t *testing.T) {
 	w := newWorld(t)
 	w.Put("/list/x.bin", []byte("x"))
@@ -106,7 +133,8 @@ func TestLockOfAList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := models[0].Files[0]; f.URL != w.URL+"/list/x.bin" || f.Size != 1 || models[0].Commit != "" {
+	list := digest.FromBytes(w.Content("/list/SHA256SUMS")).String()
+	if f := models[0].Files[0]; f.URL != w.URL+"/list/x.bin" || f.Size != 1 || models[0].Commit != "" || models[0].List != list {
 		t.Errorf("got %+v", models[0])
 	}
 }

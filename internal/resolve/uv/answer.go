@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"lamina.build/internal/resolve/license"
 	"lamina.build/lock"
 )
 
@@ -43,6 +44,11 @@ type distribution struct {
 	Hashes  map[string]string `json:"hashes"` // algorithm → hexadecimal
 	Index   string            `json:"index"`
 
+	// What the source of an sdist or a git tree says of itself: its PKG-INFO, or words of
+	// its pyproject.toml in that form.
+	Metadata string `json:"metadata"`
+
+	page    lock.Page
 	wheel   *wheel   // what is in it; nil for what is built
 	notes   []string // what is odd about it
 	unknown bool     // no index says whether its sha256 is right
@@ -90,8 +96,9 @@ func (d *distribution) entry() lock.Distribution {
 	if d.Below != "" {
 		e.URL += "#subdirectory=" + d.Below
 	}
+	e.License = license.OfMetadata(d.Metadata)
 	if d.wheel != nil {
-		e.Unpacked, e.Top = d.wheel.Unpacked, d.wheel.Top
+		e.Unpacked, e.Top, e.Metadata, e.License = d.wheel.Unpacked, d.wheel.Top, d.wheel.Metadata, d.wheel.License
 	}
 	return e
 }
@@ -130,14 +137,26 @@ func fill(l *lock.Lock, o Options, answers []answer) {
 			return lock.Set{Kind: lock.SetBuild, Project: project, Variant: r.Set.Variant}
 		}
 		known := before.known(r, o.Indexes)
+		for _, d := range a.all() {
+			if d.page.Index != "" && !slices.Contains(l.Pages, d.page) {
+				l.Pages = append(l.Pages, d.page)
+			}
+		}
 		for _, d := range a.Distributions {
-			add(d.entry(), r.Set)
+			e := d.entry()
+			if d.Kind != kindWheel && d.Metadata == "" { // nobody had to look into it again
+				e.License = before.license(e)
+			}
+			add(e, r.Set)
 			set := build(d.Name)
 			if _, resolved := a.Builds[d.Name]; resolved || d.Kind == kindWheel || !slices.Contains(known, id(d.entry())) {
 				continue
 			}
 			for _, e := range before.set(set) {
 				add(e, set)
+				if page, ok := o.Before.Page(e.Index, e.Name); ok && !slices.Contains(l.Pages, page) {
+					l.Pages = append(l.Pages, page)
+				}
 			}
 		}
 		for project, list := range a.Builds {

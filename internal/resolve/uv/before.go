@@ -57,6 +57,29 @@ func (v versions) set(set lock.Set) []lock.Distribution {
 	return in
 }
 
+// license is what was read of a file that stays.
+func (v versions) license(e lock.Distribution) string {
+	i := slices.IndexFunc(v.lock.Distributions, func(old lock.Distribution) bool { return id(old) == id(e) })
+	if i < 0 {
+		return ""
+	}
+	return v.lock.Distributions[i].License
+}
+
+// stays says whether a file is one that was there before and that nobody wanted upgraded.
+func (v versions) stays(d *distribution) bool {
+	is := func(e lock.Distribution) bool { return id(e) == id(d.entry()) && e.Index == d.Index }
+	return !v.upgrade.All && !slices.Contains(v.upgrade.Packages, d.Name) && slices.ContainsFunc(v.lock.Distributions, is)
+}
+
+// page is the page that a file was chosen from that stays.
+func (v versions) page(d *distribution) (lock.Page, bool) {
+	if !v.stays(d) {
+		return lock.Page{}, false
+	}
+	return v.lock.Page(d.Index, d.Name)
+}
+
 // files are the addresses of a set: uv may have kept the page that names them, so
 // that it doesn't pass the door.
 func (v versions) files(set lock.Set) []string {

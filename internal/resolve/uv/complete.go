@@ -142,6 +142,9 @@ func (c completion) remote(ctx context.Context, d *distribution) error {
 			return err
 		}
 	}
+	if d.page, err = c.page(c.door.Guard(ctx, ""), d, file); err != nil {
+		return fetch.Explain(err)
+	}
 	ctx = c.door.Guard(ctx, d.Index)
 	if err := checkFile(d); err != nil {
 		return err

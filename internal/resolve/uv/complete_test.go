@@ -105,7 +105,7 @@ func TestCompleteAWheel(t *testing.T) {
 	}
 	equal(t, "entry", d.entry(), lock.Distribution{
 		Name: "my-pkg", Version: "1.0", File: someFile, URL: x.URL + wheelPath, Size: int64(len(data)), SHA256: sumOf(data),
-		Index: x.URL + "/simple", Unpacked: d.wheel.Unpacked, Top: []string{"my_pkg"},
+		Index: x.URL + "/simple", Unpacked: d.wheel.Unpacked, Metadata: d.wheel.Metadata, Top: []string{"my_pkg"},
 	})
 	equal(t, "pages that were asked for", x.times("/simple/my-pkg/"), 1)
 	equal(t, "notes", x.told.told, nil)

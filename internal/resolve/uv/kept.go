@@ -25,7 +25,7 @@ import (
 var hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // keptFormat is part of the name of what is kept: another one is read by nobody.
-const keptFormat = "3"
+const keptFormat = "4"
 
 // keptPath is where it is kept what a wheel holds, by its address and sha256: a lock that is
 // made anew looks into those that are new to it alone.

@@ -38,6 +38,33 @@ func (c completion) ofIndex(ctx context.Context, d *distribution) (*door.File, e
 	return c.asked(ctx, d, c.request.serving(d.Name, c.Indexes))
 }
 
+// page is the page that a file was chosen from: that of the lock before, where the file
+// stays, else the one that passed the door. One that uv had kept is asked for here. Where
+// somebody else's lock names the file there is none.
+func (c completion) page(ctx context.Context, d *distribution, f *door.File) (page lock.Page, err error) {
+	if f == nil || d.Index == "" || c.request.Lock != "" {
+		return page, nil
+	}
+	before := versions{c.Before, c.Upgrade}
+	if page, ok := before.page(d); ok {
+		return page, nil
+	}
+	for _, project := range []string{d.Name, ""} { // a flat index has one page
+		if page, ok := c.door.Page(d.Index, project); ok {
+			return page, nil
+		}
+	}
+	project := d.Name
+	if slices.Contains(c.request.links(), d.Index) {
+		project = ""
+	}
+	page, err = door.MeasurePage(ctx, c.HTTP, d.Index, project)
+	if err != nil && ctx.Err() == nil && before.stays(d) { // a lock of an earlier format has no page, and needs no index
+		return lock.Page{}, nil
+	}
+	return page, err
+}
+
 // asked asks the indexes that may name a file. One that can't be asked matters
 // where no other names it.
 func (c completion) asked(ctx context.Context, d *distribution, indexes []string) (*door.File, error) {

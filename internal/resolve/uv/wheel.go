@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/license"
 	"lamina.build/internal/resolve/pep508"
 )
 
@@ -27,6 +28,7 @@ type wheel struct {
 	Top      []string // names below site-packages, but for the wheel's own metadata
 	Files    []member // what is installed, by where
 	Metadata string   // sha256 of METADATA
+	License  string   // SPDX expression for what METADATA declares
 	Requires []string // projects, whatever for
 	Name     string   // as METADATA has it
 	Version  string   // likewise
@@ -76,7 +78,7 @@ func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 	metadata := read["METADATA"]
 	sum := sha256.Sum256([]byte(metadata))
 	w.Metadata, w.Name, w.Version = hex.EncodeToString(sum[:]), header(metadata, "Name"), header(metadata, "Version")
-	w.Requires = required(metadata)
+	w.Requires, w.License = required(metadata), license.OfMetadata(metadata)
 	scripts, scriptErr := entryScripts(read["entry_points.txt"])
 	w.Files = append(w.Files, scripts...)
 	for _, m := range w.Files {

@@ -39,8 +39,9 @@ type Exports struct {
 	// Documents are what is attached to an image in a layout or a registry; nil attaches nothing.
 	Documents func(layout.Image) ([]referrer.Attachment, error)
 
-	Kept   []digest.Digest // the manifest or index of each, once it is kept; "" where it is none or can't be read
-	Images []layout.Image  // that of each platform as it lies in the layout, else in a registry, else in an archive
+	Kept     []digest.Digest      // the manifest or index of each, once it is kept; "" where it is none or can't be read
+	Images   []layout.Image       // that of each platform as it lies in the layout, else in a registry, else in an archive
+	Attached []ocispec.Descriptor // the artifacts that documents became, each once
 
 	called    string         // name of the image where nobody gave it another: "faceblend:production"
 	usual     bool           // nobody typed where the layout goes

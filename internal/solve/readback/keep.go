@@ -99,7 +99,7 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 		}
 	}
 	for _, p := range x.pushed {
-		if err = p.attach(ctx, x.several(), documents); err != nil {
+		if err = x.attach(ctx, p, documents); err != nil {
 			return layout.Image{}, err
 		}
 	}
@@ -137,7 +137,7 @@ func (x *Exports) name(ctx context.Context, top exported, documents attachments)
 	}
 	for _, one := range x.taken[last] {
 		if err == nil {
-			err = attaching(x.layout.Attach(ctx, one.Desc, documents[one.Desc.Digest]))
+			err = x.noted(x.layout.Attach(ctx, one.Desc, documents[one.Desc.Digest]))
 		}
 	}
 	if err == nil {
@@ -148,18 +148,26 @@ func (x *Exports) name(ctx context.Context, top exported, documents attachments)
 
 // attach gives the images of a repository their documents, before anybody sees them there.
 // Those of an index get their manifests first.
-func (p pushed) attach(ctx context.Context, several bool, documents attachments) (err error) {
+func (x *Exports) attach(ctx context.Context, p pushed, documents attachments) (err error) {
 	for _, one := range p.images {
-		if err == nil && several {
+		if err == nil && x.several() {
 			err = p.PutManifest(ctx, one.Desc.Digest.String(), one.Desc.MediaType, one.manifest)
 		}
-		for _, a := range documents[one.Desc.Digest] {
-			if err == nil {
-				err = attaching(p.Attach(ctx, one.Desc, a))
-			}
+		if list := documents[one.Desc.Digest]; err == nil && len(list) > 0 {
+			err = x.noted(p.Attach(ctx, one.Desc, list...))
 		}
 	}
 	return err
+}
+
+// noted notes what documents became; of one image in several places they are the same.
+func (x *Exports) noted(made []ocispec.Descriptor, err error) error {
+	for _, d := range made {
+		if !slices.ContainsFunc(x.Attached, func(have ocispec.Descriptor) bool { return have.Digest == d.Digest }) {
+			x.Attached = append(x.Attached, d)
+		}
+	}
+	return attaching(err)
 }
 
 // tag gives what lies in a repository its tags.

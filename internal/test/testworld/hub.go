@@ -66,7 +66,7 @@ func (h *Hub) answer(r *http.Request) hubAnswer {
 	}
 	switch q.verb {
 	case "revision":
-		return hubJSON(map[string]any{"id": repo.name, "sha": commit.id, "private": repo.opts.Private, "gated": repo.opts.Gated})
+		return hubJSON(map[string]any{"id": repo.name, "sha": commit.id, "private": repo.opts.Private, "gated": repo.opts.Gated, "cardData": repo.opts.Card})
 	case "tree":
 		return h.answerTree(r, commit)
 	}

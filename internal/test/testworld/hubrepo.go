@@ -11,6 +11,7 @@ import (
 type HubRepoOptions struct {
 	Private bool // it is as if it weren't there
 	Gated   bool // all may see what it has, and not read it
+	Card    any  // what its card says, as JSON has it
 }
 
 // HubFile is a file of a repository.

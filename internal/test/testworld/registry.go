@@ -14,6 +14,8 @@ import (
 // RegistryOptions are the ways of a registry.
 type RegistryOptions struct {
 	Referrers      bool   // it has the API for what refers to an image
+	ReferrersPage  int    // of how many its lists are; 0 for all
+	ETags          bool   // manifests have one, which a PUT may want unchanged
 	User, Password string // that it asks for, if there are any
 	Tokens         bool   // by bearer tokens of a service of its own, and not by HTTP basic
 	Identity       string // an identity token, for which the service gives tokens as well
@@ -112,7 +114,7 @@ func (r *Registry) answer(rw http.ResponseWriter, req *http.Request) {
 		r.serveTags(rw, repo)
 	case "referrers":
 		if r.opts.Referrers {
-			r.serveReferrers(rw, repo, id)
+			r.serveReferrers(rw, req, repo, id)
 			return
 		}
 		fallthrough

@@ -2,12 +2,15 @@ package testworld
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -79,6 +82,9 @@ func (r *Registry) serveManifest(rw http.ResponseWriter, req *http.Request, repo
 		rw.Header().Set("Content-Type", m.mediaType)
 		rw.Header().Set("Content-Length", strconv.Itoa(len(m.data)))
 		rw.Header().Set("Docker-Content-Digest", d.String())
+		if r.opts.ETags {
+			rw.Header().Set("ETag", strconv.Quote(d.String()))
+		}
 		if req.Method == http.MethodGet {
 			_, _ = rw.Write(m.data)
 		}
@@ -106,7 +112,10 @@ func (r *Registry) putManifest(rw http.ResponseWriter, req *http.Request, repo, 
 		refuse(rw, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN", "there is no "+missing.String())
 		return
 	}
-	r.storeManifest(repo, reference, d, storedManifest{mediaType, data})
+	if !r.storeManifest(repo, reference, d, storedManifest{mediaType, data}, req.Header) {
+		refuse(rw, http.StatusPreconditionFailed, "MANIFEST_INVALID", "it is another one by now")
+		return
+	}
 	if body.Subject != nil && r.opts.Referrers {
 		rw.Header().Set("OCI-Subject", body.Subject.Digest.String())
 	}
@@ -138,14 +147,20 @@ func (r *Registry) missing(repo string, body manifestBody) digest.Digest {
 	return ""
 }
 
-func (r *Registry) storeManifest(repo, reference string, d digest.Digest, m storedManifest) {
+func (r *Registry) storeManifest(repo, reference string, d digest.Digest, m storedManifest, h http.Header) bool {
 	r.content.Lock()
 	defer r.content.Unlock()
 	has := r.repo(repo)
+	old, tagged := has.tags[reference]
+	match := h.Get("If-Match")
+	if r.opts.ETags && (match != "" && match != strconv.Quote(old.String()) || tagged && h.Get("If-None-Match") == "*") {
+		return false
+	}
 	has.manifests[d] = m
 	if digest.Digest(reference).Validate() != nil {
 		has.tags[reference] = d
 	}
+	return true
 }
 
 func (r *Registry) serveTags(rw http.ResponseWriter, repo string) {
@@ -166,7 +181,7 @@ func (r *Registry) serveTags(rw http.ResponseWriter, repo string) {
 
 // serveReferrers lists the manifests whose subject has a digest, as of
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers.
-func (r *Registry) serveReferrers(rw http.ResponseWriter, repo, id string) {
+func (r *Registry) serveReferrers(rw http.ResponseWriter, req *http.Request, repo, id string) {
 	r.content.Lock()
 	defer r.content.Unlock()
 	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{}}
@@ -177,6 +192,14 @@ func (r *Registry) serveReferrers(rw http.ResponseWriter, repo, id string) {
 			index.Manifests = append(index.Manifests, ocispec.Descriptor{
 				MediaType: m.mediaType, Digest: d, Size: int64(len(m.data)), ArtifactType: body.ArtifactType, Annotations: body.Annotations,
 			})
+		}
+	}
+	slices.SortFunc(index.Manifests, func(a, b ocispec.Descriptor) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
+	if n, last := r.opts.ReferrersPage, req.URL.Query().Get("last"); n > 0 {
+		index.Manifests = slices.DeleteFunc(index.Manifests, func(d ocispec.Descriptor) bool { return d.Digest.String() <= last })
+		if len(index.Manifests) > n {
+			index.Manifests = index.Manifests[:n]
+			rw.Header().Set("Link", fmt.Sprintf("<%s?last=%s>; rel=\"next\"", req.URL.Path, url.QueryEscape(index.Manifests[n-1].Digest.String())))
 		}
 	}
 	rw.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)

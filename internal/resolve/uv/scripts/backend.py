@@ -72,6 +72,22 @@ def pyproject(tree: Path) -> dict:
         raise Fault(f"pyproject.toml: {error}") from error
 
 
+def declares(tree: Path) -> str:
+    """Returns the headers of an sdist's PKG-INFO, or in that form what pyproject.toml says of licenses."""
+    try:
+        return (tree / "PKG-INFO").read_text("utf-8", "replace").replace("\r\n", "\n").partition("\n\n")[0]
+    except OSError:
+        pass
+    try:
+        project = table(pyproject(tree), "project")
+        classifiers = texts(project, "classifiers")
+    except Fault:  # which who builds it will tell
+        return ""
+    license = project.get("license", "")
+    said = [("License-Expression", license)] if isinstance(license, str) else [("License", str(license.get("text", "")))] if isinstance(license, dict) else []
+    return "\n".join(f"{key}: {' '.join(value.split())}" for key, value in [*said, *(("Classifier", c) for c in classifiers)] if value)
+
+
 def table(parent: dict, key: str) -> dict:
     found = parent.get(key, {})
     if not isinstance(found, dict):

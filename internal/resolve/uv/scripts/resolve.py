@@ -382,8 +382,18 @@ class Resolver:
                     self.builds[name] = self.build_set(name, [*wanted, *more])
             # A lock need not say the version of an archive.
             dist["version"] = dist["version"] or backend.metadata(self.source(dist), self.environment(name))["version"]
+            dist["metadata"] = self.declares(dist)
         except Fault as fault:
             raise fault.about(name) from fault
+
+    def declares(self, dist: dict) -> str:
+        """Returns what the source of a distribution says of licenses, fetched once."""
+        kept = Path(os.environ["UV_CACHE_DIR"], "lamina", hashlib.sha256(f"declares {dist['id']}".encode()).hexdigest())
+        if not kept.exists():
+            text = backend.declares(self.source(dist))
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(text, "utf-8")
+        return kept.read_text("utf-8")
 
     def build_set(self, name: str, lines: list[str]) -> list[dict]:
         for line in lines:

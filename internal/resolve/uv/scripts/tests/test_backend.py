@@ -47,6 +47,16 @@ class MetadataTest(World):
             with self.subTest(text), self.assertRaisesRegex(backend.Fault, f"^pyproject.toml: {want}$"):
                 backend.requires(tree), backend.declared(tree)
 
+    def test_what_a_tree_says_of_licenses(self) -> None:
+        for text, want in [
+            ('[project]\nlicense = "MIT"\nclassifiers = ["A :: b"]\n', "License-Expression: MIT\nClassifier: A :: b"), ('[project]\nlicense.text = "BSD\\nClassifier: forged"\n', "License: BSD Classifier: forged"),
+            ('[project]\nlicense.file = "COPYING"\n', ""), ("[project]\nlicense = 1\n", ""), ("[project", ""), ("", ""),
+        ]:
+            with self.subTest(text):
+                self.assertEqual(backend.declares(self.tree("tree", text)), want)
+        self.write("tree/PKG-INFO", "").write_bytes(b"Name: a\r\nLicense: MIT\r\n\r\nLicense: no\xff\r\n")
+        self.assertEqual(backend.declares(self.folder / "tree"), "Name: a\nLicense: MIT")
+
     def test_metadata_without_what_it_must_have(self) -> None:
         for name, version, missing in [("", "1.0", "Name"), ("a", "", "Version")]:
             tree = self.own_backend("tree", version=version)

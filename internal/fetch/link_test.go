@@ -1,10 +1,11 @@
-package hub_test
+package fetch_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
-	"lamina.build/internal/hub"
+	"lamina.build/internal/fetch"
 )
 
 func TestNextLink(t *testing.T) {
@@ -26,11 +27,11 @@ func TestNextLink(t *testing.T) {
 		`<a>; crossorigin; rel=next`:                                   "a",
 		`<a> ; rel = "next" , <b>`:                                     "a",
 	} {
-		if got, found := hub.NextLink([]string{header}); got != want && found || found != (want != "") {
+		if got, found := fetch.NextLink(http.Header{"Link": {header}}); got != want && found || found != (want != "") {
 			t.Errorf("%s: got %q, %v, want %q", header, got, found, want)
 		}
 	}
-	if got, _ := hub.NextLink([]string{`<a>; rel="prev"`, `<b>; rel="next"`}); got != "b" {
+	if got, _ := fetch.NextLink(http.Header{"Link": {`<a>; rel="prev"`, `<b>; rel="next"`}}); got != "b" {
 		t.Errorf("of two headers: got %q", got)
 	}
 }
@@ -41,7 +42,7 @@ func FuzzNextLinkIsPartOfItsHeader(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
-		got, found := hub.NextLink([]string{header})
+		got, found := fetch.NextLink(http.Header{"Link": {header}})
 		if found && !strings.Contains(header, "<"+got) {
 			t.Errorf("%q is not in %q", got, header)
 		}
