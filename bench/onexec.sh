@@ -8,6 +8,7 @@
 # doesn't; neither has smoke tests.
 #
 # Usage:  bench/onexec.sh [ROUNDS [REQUIREMENT…]]      (3, and some 100 MB of what models need)
+#         KEEP_LOGS=DIRECTORY keeps there what the engine told of the last round
 # Needs:  root, go, python3 with pip, a network
 set -euo pipefail
 # shellcheck source=bench/lib.sh

@@ -38,13 +38,13 @@ func TestRealBuildGoesOnOnAnotherEngine(t *testing.T) {
 	alone := *u
 	alone.Addr = ""
 	start := time.Now()
-	alone.Build(t, append(tls, "--addr", engines[2].Addr)...)
+	alone.Build(t, append([]string{"--addr", engines[2].Addr}, tls...)...)
 	undisturbed, want := time.Since(start), alone.Digest(t)
 	engines[2].Kill()
 
 	there := alone
 	there.Dir = t.TempDir()
-	args := append(tls, "--addr", engines[0].Addr, "--addr", engines[1].Addr)
+	args := append([]string{"--addr", engines[0].Addr, "--addr", engines[1].Addr}, tls...)
 	start = time.Now()
 	run := there.Start(t, args...)
 	run.Until("runtime: install")
