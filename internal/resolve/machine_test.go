@@ -23,7 +23,7 @@ func machine(t *testing.T, env, files map[string]string) (p Project, home string
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(name, []byte(strings.ReplaceAll(text, "HOME", home)), 0o755); err != nil { //nolint:gosec // a program may be among them
+		if err := os.WriteFile(name, []byte(strings.ReplaceAll(text, "HOME", home)), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -81,16 +81,17 @@ func newDocument(v any, mediaType string) (document, error) {
 // index is what a tag names: the image for each platform that a node of a cluster may be of,
 // since containerd unpacks no image of another one, also where nothing in it would run. All
 // have the same layers. The images come with it.
-func (j Job) index(layers []digest.Digest) (index document, images []document, err error) {
+func (j Job) index(layers []digest.Digest) (document, []document, error) {
+	var images []document
 	list := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
 	for _, architecture := range []string{"amd64", "arm64"} {
 		image, _, err := j.imageFor(architecture, layers)
 		if err != nil {
-			return index, nil, err
+			return document{}, nil, err
 		}
 		images, list.Manifests = append(images, image), append(list.Manifests, image.desc)
 	}
-	index, err = newDocument(list, ocispec.MediaTypeImageIndex)
+	index, err := newDocument(list, ocispec.MediaTypeImageIndex)
 	return index, images, err
 }
 

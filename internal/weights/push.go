@@ -221,9 +221,9 @@ func (p *pusher) tags() (map[string][]document, error) {
 	index, images, err := p.index(p.layers)
 	tags := map[string][]document{p.Tag: append(images, index)}
 	if err == nil && p.ModelPack {
-		pack, err := p.modelPack(p.layers)
+		var pack document
+		pack, err = p.modelPack(p.layers)
 		tags[p.Tag+ModelPackSuffix] = []document{pack}
-		return tags, err
 	}
 	return tags, err
 }

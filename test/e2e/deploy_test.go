@@ -46,7 +46,7 @@ func TestDeployment(t *testing.T) {
 	objects := map[string]object{}
 	for d := json.NewDecoder(strings.NewReader(out)); d.More(); {
 		var o object
-		if err := d.Decode(&o); err != nil {
+		if err = d.Decode(&o); err != nil {
 			t.Fatal(err)
 		}
 		objects[o.Kind] = o

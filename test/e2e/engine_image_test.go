@@ -30,7 +30,7 @@ func TestRealEngineImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	e2etest.Write(t, filepath.Join(dir, "app", "buildkitd"), program)
-	if err := os.Chmod(filepath.Join(dir, "app", "buildkitd"), 0o755); err != nil { //nolint:gosec // a program
+	if err := os.Chmod(filepath.Join(dir, "app", "buildkitd"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	e2etest.Write(t, filepath.Join(dir, "app", "buildkitd.toml"), []byte(u.Build(t, "engine", "config").Stdout))

@@ -113,7 +113,7 @@ func (r *runner) run(s workflowStep) {
 	case "actions/upload-artifact":
 		err = os.CopyFS(filepath.Join(r.artifacts, with["name"]), os.DirFS(path))
 	case "actions/download-artifact":
-		err = exec.CommandContext(r.Context(), "cp", "-rT", filepath.Join(r.artifacts, with["name"]), path).Run() //nolint:gosec // directories of the test
+		err = exec.CommandContext(r.Context(), "cp", "-rT", filepath.Join(r.artifacts, with["name"]), path).Run()
 	case "./":
 		r.action(s, with)
 	default:
@@ -171,7 +171,7 @@ func (r *runner) command(s workflowStep) {
 		env[name] = filepath.Join(r.files, name)
 		e2etest.Write(r.T, env[name], nil)
 	}
-	cmd := exec.CommandContext(r.Context(), "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", s.Run) //nolint:gosec // of our workflow
+	cmd := exec.CommandContext(r.Context(), "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", s.Run)
 	cmd.Dir, cmd.Env = r.dir, os.Environ()
 	for key, value := range env {
 		cmd.Env = append(cmd.Env, key+"="+value)

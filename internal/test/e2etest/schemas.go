@@ -13,13 +13,14 @@ import (
 func Schemas(t *testing.T, args ...string) (out string, err error) {
 	t.Helper()
 	dir := filepath.Join(Root(t), "internal", "test", "schemas")
-	if text, err := exec.CommandContext(t.Context(), "go", "-C", dir, "mod", "download").CombinedOutput(); err != nil { //nolint:gosec // a directory of ours
+	text, err := exec.CommandContext(t.Context(), "go", "-C", dir, "mod", "download").CombinedOutput() //nolint:gosec // a directory of ours
+	if err != nil {
 		t.Skipf("the module of schemas can't be had: %s", bytes.TrimSpace(text))
 	}
 	words := append([]string{"-C", dir}, args...)
 	if args[0] == "." {
 		words = append([]string{"-C", dir, "run"}, args...)
 	}
-	text, err := exec.CommandContext(t.Context(), "go", words...).CombinedOutput() //nolint:gosec // words of tests
+	text, err = exec.CommandContext(t.Context(), "go", words...).CombinedOutput() //nolint:gosec // words of tests
 	return strings.TrimSpace(string(text)), err
 }
