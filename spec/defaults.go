@@ -50,7 +50,12 @@ func defaultExclude() []string {
 		// Translations.
 		"/usr/share/locale/**",
 		"!/usr/share/locale/locale.alias",
+		// What shells suggest to whoever types.
+		"/usr/share/bash-completion/completions/**",
+		"/usr/share/fish/vendor_completions.d/**",
+		"/usr/share/zsh/vendor-completions/**",
 		// What only Debian's own tools for checking and reporting read.
+		"/usr/share/apport/**",
 		"/usr/share/bug/**",
 		"/usr/share/linda/**",
 		"/usr/share/lintian/**",

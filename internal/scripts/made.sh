@@ -37,7 +37,7 @@ start() {
 if [ -e $lamina/scripts/first-start ]; then start -; fi
 
 removed() { # path
-	if [ -x /usr/bin/ucf ]; then ucf --purge "$1" </dev/null; fi # it has their hash, and a copy
+	if grep -qsF "  $1" /var/lib/ucf/hashfile; then ucf --purge "$1" </dev/null; fi # it has a copy
 	echo "lamina: removed {\"kind\": \"$kind\", \"path\": \"$1\"}"
 	start "$command"
 }
