@@ -191,7 +191,11 @@ func (p *Project) CheckLock(l lock.Lock) error {
 // than they are: that they have the same is a claim until then. An error of the kind
 // [Findings] is that they don't. A build does so, too.
 func (p *Project) ConfirmLock(ctx context.Context, l lock.Lock) error {
-	return explain(ctx, p.resolver().Confirm(p.reach(ctx), l))
+	var faults []error
+	for _, one := range l.Each() {
+		faults = append(faults, p.resolver().Confirm(p.reach(ctx), one))
+	}
+	return explain(ctx, errors.Join(faults...))
 }
 
 // checkPlace finds out before a lock is made that it can't be written.

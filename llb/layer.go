@@ -52,13 +52,14 @@ func Packed(l Layer) State {
 }
 
 // Pulled is what the layers of an image in the client's store of models hold, which
-// is named by its manifest. Like [Packed], they aren't moved for a Merge.
+// is named by its manifest. Like [Packed], they aren't moved for a Merge. Its config says amd64,
+// whatever images its layers are merged into: one is for all.
 func Pulled(name string, manifest digest.Digest) State {
-	return bkllb.OCILayout("lamina/model@"+manifest.String(), bkllb.OCIStore("", modelStore), bkllb.WithCustomName("load "+name))
+	return bkllb.OCILayout("lamina/model@"+manifest.String(), bkllb.OCIStore("", modelStore), bkllb.LinuxAmd64, bkllb.WithCustomName("load "+name))
 }
 
 // Published is what the layers of an image in a registry hold:
 // "registry.example/model@sha256:…". They aren't moved for a Merge, either.
 func Published(name, reference string) State {
-	return bkllb.Image(reference, bkllb.WithCustomName("load "+name))
+	return bkllb.Image(reference, bkllb.LinuxAmd64, bkllb.WithCustomName("load "+name))
 }

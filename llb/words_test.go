@@ -266,6 +266,17 @@ func TestWordsAreTheSameEachTime(t *testing.T) {
 	}
 }
 
+// The images of models are for one platform, which the images that have their layers need not be for.
+func TestModelsAreForAnyPlatform(t *testing.T) {
+	for name, s := range map[string]llb.State{
+		"pulled": llb.Pulled("m", digest.FromString("m")), "published": llb.Published("m", "r.example/m@"+digest.FromString("m").String()),
+	} {
+		if p := called(t, decode(t, llb.Merge("both", s, runtime().State())), "load m").Op.Platform; p.GetArchitecture() != "amd64" {
+			t.Errorf("%s: an engine would look for %v", name, p)
+		}
+	}
+}
+
 // The platform is the image's, whatever this machine is.
 func TestMarshalNamesThePlatform(t *testing.T) {
 	for _, v := range decode(t, runtime().State()).Vertices {

@@ -117,7 +117,7 @@ func (o *Output) Annotate(list []Annotation) (others []Annotation) {
 }
 
 // holds says whether o has a place for an annotation. What docker loads has a manifest of
-// docker's own kind, which has none of its descriptor's.
+// docker's own kind, which has none of its descriptor's, and no index.
 func (o Output) holds(a Annotation) bool {
-	return o.Type == OCI || !a.Descriptor && (o.Type == Docker || o.Type == Image)
+	return o.Type == OCI || !a.Descriptor && (o.Type == Docker && !a.Index || o.Type == Image)
 }

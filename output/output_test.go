@@ -82,8 +82,8 @@ func TestParseRefuses(t *testing.T) {
 		{"cache with an image", "type=cacheonly,dest=a,name=b,push=true,push-by-digest=true", []string{
 			"leaves no image: leave dest out", "leave name out", "only type=image has a registry: leave push out", "leave push-by-digest out",
 		}},
-		{"annotation of an index", "type=oci,annotation-index.a=b,annotation-x.a=b,annotation-manifest.=b", []string{
-			"has no index: annotate its manifest", `annotation-x.a: "x" is not manifest`, `annotation-manifest.: "" is not a key`,
+		{"annotation of an index", "type=oci,annotation-index[linux/amd64].a=b,annotation-x.a=b,annotation-manifest.=b", []string{
+			"an index is of all platforms", `annotation-x.a: "x" is not manifest`, `annotation-manifest.: "" is not a key`,
 		}},
 		{"annotation of nothing", "type=local,dest=a,annotation.a=b", []string{"type=local has no place for annotation-manifest.a"}},
 		{"annotation beside an image", "type=image,annotation-manifest-descriptor.a=b", []string{"type=image has no place for annotation-manifest-descriptor.a"}},

@@ -30,8 +30,8 @@ func again(f *pflag.FlagSet, args []string) []string {
 			values = list.GetSlice()
 		}
 		for _, value := range values {
-			if flag.Name == "annotation" && strings.HasPrefix(value, "manifest-descriptor") {
-				continue // no digest knows of it, and a docker archive has no place for it
+			if flag.Name == "annotation" && (strings.HasPrefix(value, "manifest-descriptor") || strings.HasPrefix(value, "index")) {
+				continue // the image's digest knows nothing of it, and a docker archive has no place for it
 			}
 			if !slices.Contains(forOnce, flag.Name) && !withLogin.MatchString(value) {
 				words = append(words, "--"+flag.Name+"="+value)

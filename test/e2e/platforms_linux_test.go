@@ -24,7 +24,7 @@ func twoPlatforms(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "two")
 	for name, text := range map[string]string{
-		"image.toml": `name = "two"
+		"image.toml": `name = "faceblend"
 platform = ["linux/amd64", "linux/arm64"]
 [debian]
 packages = ["python3-minimal"]
@@ -103,7 +103,7 @@ func TestRealPlatforms(t *testing.T) {
 			t.Errorf("layer %d is another one on each platform: %s, %s", i, layer.Digest, other.Digest)
 		}
 	}
-	inspected := u.Build(t, "inspect", "--json", "dist/two")
+	inspected := u.Build(t, "inspect", "--json", "dist/faceblend")
 	var seen lamina.Inspected
 	if err = json.Unmarshal([]byte(inspected.Stdout), &seen); err != nil || len(seen.Further) != 1 || seen.Further[0].Platform != "linux/arm64" || len(seen.Further[0].Attached) != 3 {
 		t.Errorf("inspect says %s, %v", inspected.Stdout, err)
@@ -114,7 +114,7 @@ func TestRealPlatforms(t *testing.T) {
 	if !strings.Contains(alone.Stdout, index.Manifests[0].Digest.String()) {
 		t.Errorf("alone it is %s", alone.Stdout)
 	}
-	if v := u.Run(t, append(addr, "verify", "dist/two", dir)...); v.Code != 0 || strings.Count(v.Stdout, "the same, built anew") != 2 {
+	if v := u.Run(t, append(addr, "verify", "dist/faceblend", dir)...); v.Code != 0 || strings.Count(v.Stdout, "the same, built anew") != 2 {
 		t.Errorf("verify: exit code %d\n%s\n%s", v.Code, v.Stdout, e2etest.Tail(v.Stderr))
 	}
 	// Bare files lie as docker buildx has them.

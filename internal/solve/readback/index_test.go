@@ -57,7 +57,7 @@ func TestKeepAnIndex(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	names := []string{r.Host + "/a:1", r.Host + "/a:2", r.Host + "/b:latest"}
 	const notes = ",annotation.a=b,annotation-manifest[linux/arm64].c=d,annotation-index.e=f"
-	x, err := NewExports(outputs(t, "type=oci,name=r.example/a:1,annotation-index-descriptor.g=h"+notes, `type=image,push=true,"name=`+strings.Join(names, ",")+`"`+notes, "type=oci,dest=a.tar,annotation-index-descriptor.g=h,annotation-manifest-descriptor.i=j"+notes,
+	x, err := NewExports(outputs(t, "type=oci,name=r.example/a:1,annotation-index-descriptor.g=h"+notes, `type=image,push=true,"name=`+strings.Join(names, ",")+`"`+notes, "type=oci,dest=a.tar,annotation-index-descriptor.g=h"+notes,
 		"files", "type=tar,dest=files.tar"), "faceblend", "production", true, "linux/amd64", "linux/arm64")
 	if err = errors.Join(err, x.Open(t.Context(), nil)); err != nil {
 		t.Fatal(err)
