@@ -18,9 +18,9 @@ import (
 func TestReleaseIsVerified(t *testing.T) {
 	old := buildkitdOf(t, "v0.30.0")
 	for _, tt := range []struct {
-		name  string
-		spoil func(t *testing.T, dir string)
-		want  []string
+		name   string
+		change func(t *testing.T, dir string)
+		want   []string
 	}{
 		{"as it was packed", func(*testing.T, string) {}, nil},
 		{"another byte", func(t *testing.T, dir string) { write(t, dir, "buildkitd", "Buildkitd") }, []string{"buildkitd\" is not the one that this command was released with: its sha256 is "}},
@@ -41,7 +41,7 @@ func TestReleaseIsVerified(t *testing.T) {
 				write(t, dir, name, name)
 				sums = append(sums, name+"="+digest.FromString(name).Encoded())
 			}
-			tt.spoil(t, dir)
+			tt.change(t, dir)
 			err := engine.VerifyRelease(dir, strings.Join(sums, ","))
 			if (err == nil) != (tt.want == nil) {
 				t.Fatalf("got error %v, want %q", err, tt.want)

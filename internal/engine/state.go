@@ -38,7 +38,7 @@ const longestSocket = 100
 func (s state) path(name string) string { return filepath.Join(s.dir, name) }
 
 // socket is the same for every process that knows the folder. A deep folder
-// gets its socket in /run, which only root can write, or in a folder of /tmp that make
+// gets its socket in /run, which only root can write, or in a directory of /tmp that make
 // refuses where it is somebody else's.
 func (s state) socket() string {
 	path := s.path(socketFile)

@@ -166,15 +166,22 @@ func running() (all []string) {
 	return all
 }
 
-// engineOfTests is the directory of the compiled programs that the tests' engine runs of.
+// engineOfTests is the directory of the compiled programs of this checkout: the engine that
+// tests share may be of another one.
 func engineOfTests(t *testing.T) string {
 	t.Helper()
-	st, err := engine.StatusOf(enginetest.Options(t))
+	o := enginetest.Options(t)
+	o.StateDir = t.TempDir()
+	e, err := engine.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := engine.StatusOf(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", st.PID))
-	if err != nil {
+	if err = errors.Join(err, e.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Dir(program)
