@@ -127,7 +127,9 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	s := summary{sample: sample, results: known, reasons: reasons}
 	s.print(out)
 	for id := range reasons {
-		of := func(name string) bool { return o.only == "" && strings.HasPrefix(id, name+".") }
+		of := func(name string) bool {
+			return o.only == "" && strings.HasPrefix(id, name+".") && !strings.Contains(id, "/delete/")
+		}
 		if slices.ContainsFunc(names, of) && !slices.ContainsFunc(all, func(m *Mutant) bool { return m.ID == id }) {
 			fmt.Fprintf(out, "%s is in %s and not in the code any more\n", id, o.equivalent)
 		}

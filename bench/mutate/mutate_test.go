@@ -122,6 +122,18 @@ func TestTheJournalGoesOn(t *testing.T) {
 	}
 }
 
+// One program has the mutants of functions of all shapes; those outside are compiled alone.
+func TestMutantsOfAllShapes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles some tests")
+	}
+	t.Chdir(module(t))
+	out, err := run(t, "-own", "-n", "100", "-least", "100", "shapes")
+	if n := strings.Count(out, "killed "); err != nil || n < 12 {
+		t.Errorf("%v: %d are killed:\n%s", err, n, out)
+	}
+}
+
 func TestImportersKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles four tests")

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"go/ast"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,7 +119,10 @@ func (w *world) weave(mutants []*Mutant) (remove func(), err error) {
 	for s := range packages {
 		replaced[filepath.Join(s.Dir, "mutant_switch.go")] = fmt.Appendf(nil, switchFile, s.files[0].tree.Name.Name)
 	}
-	return remove, writeOverlay(w.dir, replaced)
+	if err = writeOverlay(w.dir, replaced); err != nil {
+		remove()
+	}
+	return remove, err
 }
 
 // writeOverlay writes what has the go command take other texts for files.
@@ -162,13 +166,7 @@ func (f *source) woven(mutants []*Mutant) []byte {
 	}
 	var out bytes.Buffer
 	from := 0
-	for _, at := range slices.Sorted(func(yield func(int) bool) {
-		for at := range inserts {
-			if !yield(at) {
-				return
-			}
-		}
-	}) {
+	for _, at := range slices.Sorted(maps.Keys(inserts)) {
 		out.Write(f.text[from:at])
 		out.WriteString(inserts[at])
 		from = at

@@ -49,6 +49,10 @@ func TestExplainEngine(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
+	const uploads, end = "unexpected status from PUT request to https://r.example/v2/app/blobs/uploads/", ": 413 Request Entity Too Large"
+	if err := registry.ExplainEngine(errors.New(push + uploads + "0123?_state=abc" + end)); err.Error() != push+uploads+end {
+		t.Errorf("the place of an upload is not left out alone: %v", err)
+	}
 	marked := failure.WithHint(failure.New(failure.Usage, errors.New("no TLS")), "known")
 	if err := registry.ExplainEngine(marked); failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) != 1 {
 		t.Errorf("got %v with hints %q of what was explained", err, failure.Hints(err))

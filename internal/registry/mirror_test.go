@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -133,6 +134,13 @@ func TestMirrorsOfNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = repo.ReadBlob(t.Context(), digest.FromString("x"))
-	checkKind(t, err, failure.Usage, "docker login "+home.Host)
+	x := digest.FromString("x")
+	_, err = repo.ReadBlob(t.Context(), x)
+	rangeErr := repo.ReadRange(t.Context(), x, 2, 5, func(io.Reader, bool) error { return nil })
+	for _, err := range []error{err, rangeErr} {
+		checkKind(t, err, failure.Usage, "docker login "+home.Host)
+		if err != nil && !strings.Contains(err.Error(), "reading blob "+x.String()) {
+			t.Errorf("it isn't told what was read: %v", err)
+		}
+	}
 }

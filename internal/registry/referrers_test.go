@@ -94,12 +94,17 @@ func TestAttach(t *testing.T) {
 func TestRefusedReferrersAreTold(t *testing.T) {
 	subject := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("image"), Size: 5}
 	document := referrer.Attachment{Type: "application/spdx+json", Name: "sbom.spdx.json", Created: time.Unix(0, 0), Data: []byte(`{"a":1}`)}
+	untyped := document
+	untyped.Type = ""
 	attach := func(r *registry.Repository) error {
 		_, err := r.Attach(t.Context(), subject, document)
 		return err
 	}
 	list := func(r *registry.Repository) error {
-		_, err := r.Referrers(t.Context(), subject.Digest)
+		_, err := r.Attach(t.Context(), subject, untyped)
+		if err == nil {
+			_, err = r.Referrers(t.Context(), subject.Digest)
+		}
 		return err
 	}
 	for _, tt := range []struct {
@@ -113,6 +118,7 @@ func TestRefusedReferrersAreTold(t *testing.T) {
 		{"PUT /v2/acme/model/manifests/sha256-*", false, attach},
 		{"GET /v2/acme/model/referrers/*", true, list},
 		{"GET /v2/acme/model/manifests/sha256-*", false, list},
+		{"GET /v2/acme/model/manifests/sha256:*", true, list},
 	} {
 		for _, code := range []int{0, http.StatusForbidden} {
 			host := testworld.NewRegistry(t, testworld.RegistryOptions{Referrers: tt.referrers})

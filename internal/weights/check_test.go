@@ -255,6 +255,20 @@ func TestForgedManifestsAreTold(t *testing.T) {
 	f.put(t, r, ocispec.MediaTypeImageIndex)
 	_, err := f.job.CheckPublished(t.Context(), reader(t, r), "")
 	told(t, "an index", err, "and no image of")
+
+	// What can't be read, by digests that are right.
+	odd := []byte(`{"schemaVersion":"two"}`)
+	must(t, repository(t, r, "acme/tiny").PutManifest(t.Context(), "odd", ocispec.MediaTypeImageManifest, odd))
+	f.job.Model.Published = r.Host + "/acme/tiny@" + digest.FromBytes(odd).String()
+	_, err = f.job.CheckPublished(t.Context(), reader(t, r), "")
+	told(t, "a manifest that can't be read", err, "reading its manifest")
+	f.manifest.Config.Digest = r.AddBlob("acme/tiny", []byte("no JSON"))
+	f.manifest.MediaType = ocispec.MediaTypeImageManifest
+	data, err := json.Marshal(f.manifest)
+	must(t, err, repository(t, r, "acme/tiny").PutManifest(t.Context(), "odd", ocispec.MediaTypeImageManifest, data))
+	f.job.Model.Published = r.Host + "/acme/tiny@" + digest.FromBytes(data).String()
+	_, err = f.job.CheckPublished(t.Context(), reader(t, r), "")
+	told(t, "a configuration that can't be read", err, "reading its configuration")
 }
 
 // Files of a system in the place of weights.
