@@ -22,7 +22,7 @@ type cosign struct {
 func newCosign(t *testing.T) cosign {
 	t.Helper()
 	c := cosign{t.TempDir(), filepath.Join(t.TempDir(), "cosign")}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", c.program, "github.com/sigstore/cosign/v3/cmd/cosign")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", c.program, "github.com/sigstore/cosign/v3/cmd/cosign")
 	build.Dir = filepath.Join(e2etest.Root(t), "bench", "peers")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building cosign: %v\n%s", err, out)
