@@ -10,22 +10,45 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/referrer"
 )
 
-// Attach puts a document beside an image of the repository, which need not be there yet.
+// Attach puts documents next to an image of the repository, which need not be there yet: their
+// blobs at once.
+func (r *Repository) Attach(ctx context.Context, subject ocispec.Descriptor, documents ...referrer.Attachment) error {
+	group, sending := errgroup.WithContext(ctx)
+	send := func(data []byte) {
+		group.Go(func() error {
+			_, err := r.PutBlob(sending, data)
+			return err
+		})
+	}
+	if len(documents) > 0 {
+		send(ocispec.DescriptorEmptyJSON.Data)
+	}
+	for _, a := range documents {
+		send(a.Data)
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, a := range documents {
+		if err := r.refer(ctx, subject, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refer puts the artifact of a document whose blobs are there.
 // A registry that has no API for referrers gets a tag that lists them, as of
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject.
-func (r *Repository) Attach(ctx context.Context, subject ocispec.Descriptor, a referrer.Attachment) error {
+func (r *Repository) refer(ctx context.Context, subject ocispec.Descriptor, a referrer.Attachment) error {
 	desc, data, err := a.Manifest(subject)
 	if err != nil {
 		return err
-	}
-	for _, blob := range [][]byte{ocispec.DescriptorEmptyJSON.Data, a.Data} {
-		if _, err = r.PutBlob(ctx, blob); err != nil {
-			return err
-		}
 	}
 	answer, err := r.putManifest(ctx, desc.Digest.String(), desc.MediaType, data)
 	if err != nil || answer.header.Get("OCI-Subject") != "" {
@@ -102,7 +125,7 @@ func (r *Repository) Document(ctx context.Context, artifact ocispec.Descriptor) 
 		return nil, err
 	}
 	if blob.Size > maxAnswer {
-		return nil, fmt.Errorf("a document of %d bytes is too large", blob.Size)
+		return nil, fmt.Errorf("%w: one of %d bytes is too large", referrer.ErrUnreadable, blob.Size)
 	}
 	return r.ReadBlob(ctx, blob.Digest)
 }

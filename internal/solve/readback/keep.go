@@ -64,10 +64,8 @@ func (x *Exports) Keep(ctx context.Context) (image layout.Image, err error) {
 		}
 	}
 	for _, p := range x.pushed {
-		for _, a := range documents[p.Desc.Digest] {
-			if err = p.Attach(ctx, p.Desc, a); err != nil {
-				return layout.Image{}, attaching(err)
-			}
+		if err = p.Attach(ctx, p.Desc, documents[p.Desc.Digest]...); err != nil {
+			return layout.Image{}, attaching(err)
 		}
 	}
 	for _, p := range x.pushed {
