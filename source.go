@@ -45,7 +45,7 @@ func commitAnnotations(s attest.Source) map[string]string {
 func commitOf(ctx context.Context, dir string) (s attest.Source, err error) {
 	git := func(args ...string) (string, error) {
 		// Whose hooks and monitors these are, nobody has said.
-		args = append([]string{"-C", dir, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=", "--no-optional-locks"}, args...)
+		args = append([]string{"-C", dir, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-optional-locks"}, args...)
 		out, err := exec.CommandContext(ctx, "git", args...).Output()
 		if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 			first, _, _ := strings.Cut(strings.TrimSpace(string(failed.Stderr)), "\n")

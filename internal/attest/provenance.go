@@ -21,8 +21,8 @@ const builderID = "https://lamina.build"
 // Run is what of a build the image does not show.
 type Run struct {
 	Smoke      stages.Level
-	Builder    string // URI of the CI service's workflow; "" elsewhere
-	Invocation string // URI of its run; "" elsewhere
+	Builder    string // URI of the CI service's workflow; "" where there is none
+	Invocation string // URI of its run; "" where there is none
 	Lamina     string // version
 	Engine     string // "BuildKit v0.34.2"
 	Source     Source

@@ -8,7 +8,7 @@ import (
 
 // Rebuild is an image that was built anew from its lock, with the same digest.
 type Rebuild struct {
-	Image  string // its name in a registry; "" elsewhere
+	Image  string // its name in a registry; "" where there is none
 	Lock   digest.Digest
 	Lamina string // version
 	Engine string // "BuildKit v0.34.2"

@@ -5,6 +5,7 @@ package referrer
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -72,6 +73,9 @@ func Index(list []ocispec.Descriptor, more ...ocispec.Descriptor) ([]byte, error
 	})
 }
 
+// ErrUnreadable is an artifact that holds no one document which can be read.
+var ErrUnreadable = errors.New("the artifact is no document")
+
 // Document returns the blob of an artifact that has one alone.
 func Document(manifest []byte) (ocispec.Descriptor, error) {
 	var m ocispec.Manifest
@@ -79,7 +83,7 @@ func Document(manifest []byte) (ocispec.Descriptor, error) {
 		return ocispec.Descriptor{}, err
 	}
 	if len(m.Layers) != 1 {
-		return ocispec.Descriptor{}, fmt.Errorf("the artifact has %d documents", len(m.Layers))
+		return ocispec.Descriptor{}, fmt.Errorf("%w: it has %d of them", ErrUnreadable, len(m.Layers))
 	}
 	return m.Layers[0], nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
@@ -19,20 +20,31 @@ import (
 )
 
 // Attach puts documents next to an image of the repository, which need not be there yet,
-// and returns the artifacts that they are. A registry that has no API for referrers gets
+// their blobs at once, and returns the artifacts that they are. A registry that has no API for referrers gets
 // a tag that lists them, as of
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject.
 func (r *Repository) Attach(ctx context.Context, subject ocispec.Descriptor, documents ...referrer.Attachment) (made []ocispec.Descriptor, err error) {
+	group, sending := errgroup.WithContext(ctx)
+	send := func(data []byte) {
+		group.Go(func() error {
+			_, err := r.PutBlob(sending, data)
+			return err
+		})
+	}
+	if len(documents) > 0 {
+		send(ocispec.DescriptorEmptyJSON.Data)
+	}
+	for _, a := range documents {
+		send(a.Data)
+	}
+	if err = group.Wait(); err != nil {
+		return nil, err
+	}
 	var unlisted []ocispec.Descriptor
 	for _, a := range documents {
 		desc, data, err := a.Manifest(subject)
 		if err != nil {
 			return nil, err
-		}
-		for _, blob := range [][]byte{ocispec.DescriptorEmptyJSON.Data, a.Data} {
-			if _, err = r.PutBlob(ctx, blob); err != nil {
-				return nil, err
-			}
 		}
 		answer, err := r.putManifest(ctx, desc.Digest.String(), desc.MediaType, data, nil)
 		if err != nil {
@@ -183,7 +195,7 @@ func (r *Repository) Document(ctx context.Context, artifact ocispec.Descriptor) 
 		return nil, err
 	}
 	if blob.Size > maxAnswer {
-		return nil, fmt.Errorf("a document of %d bytes is too large", blob.Size)
+		return nil, fmt.Errorf("%w: one of %d bytes is too large", referrer.ErrUnreadable, blob.Size)
 	}
 	return r.ReadBlob(ctx, blob.Digest)
 }
