@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The record of a resolve is what it read to decide, besides what a build fetches: the
+// The record of a resolve is what it read to decide, apart from what a build fetches: the
 // lists of packages, the pages of indexes, the metadata of wheels, the lists of models.
 // Of what it tried and did not take there is nothing: a lock that keeps a version keeps
 // the page that the version was chosen from.
@@ -35,7 +35,7 @@ type Material struct {
 	SHA256 string // hexadecimal
 }
 
-// Materials are all that the resolve read to decide, besides what a build fetches, in a
+// Materials are all that the resolve read to decide, apart from what a build fetches, in a
 // fixed order. bases are the addresses of Debian's own repositories, by their names:
 // a lock names the others alone.
 func (l Lock) Materials(bases map[string]string) (list []Material) {
