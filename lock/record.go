@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The record of a resolve is what it read to decide, besides what a build fetches: the
+// The record of a resolve is what it read to decide, apart from what a build fetches: the
 // lists of packages, the pages of indexes, the metadata of wheels, the lists of models.
 // Of what it tried and did not take there is nothing: a lock that keeps a version keeps
 // the page that the version was chosen from.
@@ -35,7 +35,7 @@ type Material struct {
 	SHA256 string // hexadecimal
 }
 
-// Materials are all that the resolve read to decide, besides what a build fetches, in a
+// Materials are all that the resolve read to decide, apart from what a build fetches, in a
 // fixed order. bases are the addresses of Debian's own repositories, by their names:
 // a lock names the others alone.
 func (l Lock) Materials(bases map[string]string) (list []Material) {
@@ -96,16 +96,22 @@ func (l Lock) Page(index, project string) (Page, bool) {
 
 // checkRecord wants what was read of something that the lock has.
 func (l Lock) checkRecord() (f faults) {
+	known := map[[2]string]bool{}
+	for _, r := range l.Releases {
+		known[[2]string{r.Repository, r.Suite}] = true
+	}
 	for _, i := range l.Indexes {
-		known := slices.ContainsFunc(l.Releases, func(r Release) bool { return r.Repository == i.Repository && r.Suite == i.Suite })
-		f.when(!known, "index %s: there is no release %s %s", i.Path, i.Repository, i.Suite)
-		f.when(!isSHA256(i.SHA256) || i.Size <= 0 || !staysBelow(i.Path), "index %s: size %d, %q or its path is none", i.Path, i.Size, i.SHA256)
+		f.when(!known[[2]string{i.Repository, i.Suite}], "index %s: there is no release %s %s", i.Path, i.Repository, i.Suite)
+		f.when(!isSHA256(i.SHA256) || i.Size < 0 || !staysBelow(i.Path), "index %s: size %d, %q or its path is none", i.Path, i.Size, i.SHA256)
 	}
 	f.when(!slices.IsSortedFunc(l.Indexes, compareIndexes), "indexes are not sorted by repository, suite and path")
+	named := map[[2]string]bool{}
+	for _, d := range l.Distributions {
+		named[[2]string{d.Index, d.Name}], named[[2]string{d.Index}] = true, true
+	}
 	for _, p := range l.Pages {
-		known := slices.ContainsFunc(l.Distributions, func(d Distribution) bool { return d.Index == p.Index && (d.Name == p.Project || p.Project == "") })
-		f.when(!known, "page %q of %s: nothing is locked from it", p.Project, p.Index)
-		f.when(!isSHA256(p.SHA256) || p.Size <= 0, "page %q of %s: size %d or %q is none", p.Project, p.Index, p.Size, p.SHA256)
+		f.when(!named[[2]string{p.Index, p.Project}], "page %q of %s: nothing is locked from it", p.Project, p.Index)
+		f.when(!isSHA256(p.SHA256) || p.Size < 0, "page %q of %s: size %d or %q is none", p.Project, p.Index, p.Size, p.SHA256)
 	}
 	f.when(!slices.IsSortedFunc(l.Pages, comparePages), "pages are not sorted by index and project")
 	return f

@@ -66,7 +66,7 @@ func OpenAt(ctx context.Context, place beneath.Place) (*Layout, error) {
 	return l, nil
 }
 
-// OpenToRead opens a layout that is there, to read it: nothing in its folder changes,
+// OpenToRead opens a layout that is there, to read it: nothing in its directory changes,
 // which need not be writable.
 func OpenToRead(dir string) (*Layout, error) {
 	place := beneath.Typed(dir)

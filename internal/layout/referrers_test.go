@@ -84,7 +84,7 @@ func TestDocumentsGoWithTheirImage(t *testing.T) {
 	}
 }
 
-// readOnly reads the document of an image in a folder in which it may change nothing.
+// readOnly reads the document of an image in a directory in which it may change nothing.
 func readOnly(t *testing.T, dir string, subject digest.Digest) string {
 	t.Helper()
 	state := func() (all []string) {
@@ -125,10 +125,10 @@ func readOnly(t *testing.T, dir string, subject digest.Digest) string {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before, state()); diff != "" {
-		t.Errorf("the folder changed (-before +after):\n%s", diff)
+		t.Errorf("the directory changed (-before +after):\n%s", diff)
 	}
 	if _, err := layout.OpenToRead(t.TempDir() + "/none"); err == nil {
-		t.Error("a folder that isn't there was opened")
+		t.Error("a directory that isn't there was opened")
 	}
 	return string(data)
 }

@@ -119,8 +119,12 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest) ([]oc
 			return nil, fmt.Errorf("asking what refers to %s: a further page of the list is none", subject)
 		}
 		list = append(list, index.Manifests...)
-		if address, err = nextPage(address, a.header); err != nil || seen[address] || len(seen) > mostPages {
-			return nil, errors.Join(fmt.Errorf("asking what refers to %s: the list has no end", subject), err)
+		address, err = nextPage(address, a.header)
+		if err == nil && (seen[address] || len(seen) > mostPages) {
+			err = errors.New("the list has no end")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("asking what refers to %s: %w", subject, err)
 		}
 	}
 	slices.SortStableFunc(list, func(a, b ocispec.Descriptor) int { return strings.Compare(string(a.Digest), string(b.Digest)) })

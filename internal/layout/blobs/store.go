@@ -112,7 +112,7 @@ func openIn(ctx context.Context, root *os.Root) (*Store, error) {
 	return &Store{Store: inner, root: root, token: rand.Text() + "/", lease: lease}, nil
 }
 
-// OpenToRead opens a store that is there, to read it: nothing in its folder changes, which
+// OpenToRead opens a store that is there, to read it: nothing in its directory changes, which
 // need not be writable, nor does anything keep others from sweeping it.
 func OpenToRead(place beneath.Place) (*Store, error) {
 	root, err := place.Open()

@@ -35,7 +35,7 @@ func OfMetadata(text string) string {
 	return classified
 }
 
-// Of is what names of licenses declare, one of which an image of the hub has, or several.
+// Of is what the names of licenses declare that a model's card or a wheel's classifiers have.
 func Of(names ...string) string {
 	var found []string
 	for _, name := range names {
@@ -50,9 +50,6 @@ func Of(names ...string) string {
 	}
 	return strings.Join(found, "")
 }
-
-// Name is the name in an expression that is a LicenseRef alone.
-func Name(expression string) (name string, ok bool) { return strings.CutPrefix(expression, refPrefix) }
 
 const refPrefix = "LicenseRef-"
 

@@ -138,7 +138,7 @@ func Verify(t *testing.T, u *User) {
 
 // FormatOne is a lock as format 1 had it, which knew nothing of uv.
 func FormatOne(l lock.Lock) []byte {
-	l.UV, l.Distributions = lock.UV{}, slices.Clone(l.Distributions)
+	l.UV, l.Pages, l.Distributions = lock.UV{}, nil, slices.Clone(l.Distributions)
 	for i := range l.Distributions {
 		l.Distributions[i].Index, l.Distributions[i].Top = "", nil
 	}

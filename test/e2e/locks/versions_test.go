@@ -3,6 +3,7 @@ package locks
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,6 +38,18 @@ func TestRealVersionsStay(t *testing.T) {
 	}
 	check([]string{"alpha 1.0", "beta 2.1", "gamma 1.0", "worldbackend 1.0"}, "lock")
 	before := first()
+	twin := e2etest.Needs(t, "--index-url "+x.URL, "alpha", "gamma")
+	u.Build(t, "lock", twin)
+	if text, err := os.ReadFile(filepath.Join(twin, "image.lock")); err != nil || string(text) != before {
+		t.Errorf("two locks of one state (-first +second), %v:\n%s", err, cmp.Diff(before, string(text)))
+	}
+	var pages []string
+	for _, p := range e2etest.ReadLock(t, dir).Pages {
+		pages = append(pages, strings.TrimPrefix(p.URL(), x.URL))
+	}
+	if diff := cmp.Diff([]string{"/alpha/", "/beta/", "/gamma/", "/worldbackend/"}, pages); diff != "" {
+		t.Errorf("the pages that it was made from (-want +got):\n%s", diff)
+	}
 	backend := testworld.Backend()
 	backend.Version = "2.0"
 	x.Publish(testworld.Wheel{Name: "alpha", Version: "2.0", Requires: []string{"beta"}}, testworld.Wheel{Name: "beta", Version: "3.0"}, backend)
