@@ -63,7 +63,7 @@ func (r release) verify() error {
 		}
 	}
 	err := failure.New(failure.NoEngine, errors.Join(faults...))
-	return failure.WithHint(failure.WithHint(err, "unpack the release again, all of it into an empty directory"), elsewhere)
+	return failure.WithHint(failure.WithHint(err, elsewhere), "unpack the release again, all of it into an empty directory")
 }
 
 // unlike words a difference. The version is read, and not asked of a program that nobody

@@ -61,7 +61,7 @@ const (
 	appArmor      = "kernel.apparmor_restrict_unprivileged_userns" // Ubuntu's
 	noPrivileges  = "NoNewPrivs"                                   // of a process and all that it starts
 	inContainer   = "run the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
-	asRoot        = "or run it again with sudo"
+	asRoot        = "run it again with sudo"
 )
 
 // unfit returns every reason why the machine lets this user run no engine.
