@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -197,8 +198,6 @@ func readPip(text string) map[string]string {
 		}
 	}
 	values := sections["global"]
-	for key, value := range sections["install"] {
-		values[key] = value
-	}
+	maps.Copy(values, sections["install"])
 	return values
 }

@@ -73,23 +73,42 @@ format = "flat"
 		want       uv.Indexes
 		told       string
 	}{
-		{"uv's before pip's", nil, both, uv.Indexes{Default: "https://uv.example/simple", Further: []string{"https://corp.example/simple", "https://x.example", "https://y.example"}},
-			", from https://uv.example/simple (HOME/.config/uv/uv.toml), https://corp.example/simple (HOME/.config/uv/uv.toml), https://x.example (HOME/.config/pip/pip.conf), https://y.example (HOME/.config/pip/pip.conf)"},
-		{"variables before files", map[string]string{"PIP_INDEX_URL": "https://env.example", "PIP_EXTRA_INDEX_URL": "https://z.example", "UV_INDEX": "https://corp.example/simple"}, both,
+		{
+			"uv's before pip's", nil, both,
+			uv.Indexes{Default: "https://uv.example/simple", Further: []string{"https://corp.example/simple", "https://x.example", "https://y.example"}},
+			", from https://uv.example/simple (HOME/.config/uv/uv.toml), https://corp.example/simple (HOME/.config/uv/uv.toml), https://x.example (HOME/.config/pip/pip.conf), https://y.example (HOME/.config/pip/pip.conf)",
+		},
+		{
+			"variables before files",
+			map[string]string{"PIP_INDEX_URL": "https://env.example", "PIP_EXTRA_INDEX_URL": "https://z.example", "UV_INDEX": "https://corp.example/simple"},
+			both,
 			uv.Indexes{Default: "https://env.example", Further: []string{"https://corp.example/simple", "https://z.example"}},
-			", from https://env.example (PIP_INDEX_URL), https://corp.example/simple (UV_INDEX), https://z.example (PIP_EXTRA_INDEX_URL)"},
+			", from https://env.example (PIP_INDEX_URL), https://corp.example/simple (UV_INDEX), https://z.example (PIP_EXTRA_INDEX_URL)",
+		},
 		{"Lamina's own word", map[string]string{"LAMINA_PYTHON_INDEX": "https://own.example"}, both, uv.Indexes{Default: "https://own.example"}, ", from https://own.example (LAMINA_PYTHON_INDEX)"},
-		{"without uv's", map[string]string{"UV_NO_CONFIG": "1"}, both, uv.Indexes{Default: "https://pip.example/simple", Further: []string{"https://x.example", "https://y.example"}},
-			", from https://pip.example/simple (HOME/.config/pip/pip.conf), https://x.example (HOME/.config/pip/pip.conf), https://y.example (HOME/.config/pip/pip.conf)"},
+		{
+			"without uv's",
+			map[string]string{"UV_NO_CONFIG": "1"},
+			both,
+			uv.Indexes{Default: "https://pip.example/simple", Further: []string{"https://x.example", "https://y.example"}},
+			", from https://pip.example/simple (HOME/.config/pip/pip.conf), https://x.example (HOME/.config/pip/pip.conf), https://y.example (HOME/.config/pip/pip.conf)",
+		},
 		{"without pip's", map[string]string{"PIP_CONFIG_FILE": os.DevNull}, only(pipConf), uv.Indexes{Default: uv.DefaultIndex}, ""},
 		{"the user's before the machine's", nil, map[string]string{
 			"system/pip/pip.conf": "[global]\nindex-url = https://wrong.example\nextra-index-url = https://x.example\n", pipConf: "[install]\nindex-url = https://pip.example\n[global]\nindex-url = https://wrong.example\n",
 		}, uv.Indexes{Default: "https://pip.example", Further: []string{"https://x.example"}}, ", from https://pip.example (HOME/.config/pip/pip.conf), https://x.example (HOME/.config/pip/pip.conf)"},
-		{"of both of uv", nil, map[string]string{"etc/uv/uv.toml": "index-url = 'https://wrong.example'", "system/uv/uv.toml": "index-url = 'https://a.example'\nextra-index-url = ['https://b.example']", uvToml: "extra-index-url = ['https://c.example']"},
+		{
+			"of both of uv", nil,
+			map[string]string{"etc/uv/uv.toml": "index-url = 'https://wrong.example'", "system/uv/uv.toml": "index-url = 'https://a.example'\nextra-index-url = ['https://b.example']", uvToml: "extra-index-url = ['https://c.example']"},
 			uv.Indexes{Default: "https://a.example", Further: []string{"https://c.example", "https://b.example"}},
-			", from https://a.example (HOME/system/uv/uv.toml), https://c.example (HOME/.config/uv/uv.toml), https://b.example (HOME/system/uv/uv.toml)"},
-		{"of all users", nil, map[string]string{"etc/uv/uv.toml": "index-url = 'https://a.example'", "etc/pip.conf": "[global]\nextra-index-url = https://b.example"},
-			uv.Indexes{Default: "https://a.example", Further: []string{"https://b.example"}}, ", from https://a.example (HOME/etc/uv/uv.toml), https://b.example (HOME/etc/pip.conf)"},
+			", from https://a.example (HOME/system/uv/uv.toml), https://c.example (HOME/.config/uv/uv.toml), https://b.example (HOME/system/uv/uv.toml)",
+		},
+		{
+			"of all users", nil,
+			map[string]string{"etc/uv/uv.toml": "index-url = 'https://a.example'", "etc/pip.conf": "[global]\nextra-index-url = https://b.example"},
+			uv.Indexes{Default: "https://a.example", Further: []string{"https://b.example"}},
+			", from https://a.example (HOME/etc/uv/uv.toml), https://b.example (HOME/etc/pip.conf)",
+		},
 		{"files that variables name", map[string]string{"UV_CONFIG_FILE": "HOME/ci.toml", "PIP_CONFIG_FILE": "HOME/ci.conf"}, map[string]string{
 			"ci.toml": "index-url = 'https://a.example'", "ci.conf": "[global]\nextra-index-url = https://b.example", uvToml: both[uvToml], pipConf: both[pipConf],
 		}, uv.Indexes{Default: "https://a.example", Further: []string{"https://b.example"}}, ", from https://a.example (HOME/ci.toml), https://b.example (HOME/ci.conf)"},

@@ -161,9 +161,7 @@ func (r *runner) action(s workflowStep, with map[string]string) {
 func (r *runner) command(s workflowStep) {
 	r.Helper()
 	env := maps.Clone(r.env)
-	for key, value := range r.texts(s.Env) {
-		env[key] = value
-	}
+	maps.Copy(env, r.texts(s.Env))
 	for _, key := range r.without {
 		env[key] = ""
 	}

@@ -24,7 +24,8 @@ func TestWorkflowIsOne(t *testing.T) {
 		t.Fatalf("no workflows: %v", err)
 	}
 	lint := []string{"tool", "actionlint", "-no-color", "-shellcheck=", "-pyflakes="}
-	if out, err := e2etest.Schemas(t, append(lint, names...)...); err != nil {
+	out, err := e2etest.Schemas(t, append(lint, names...)...)
+	if err != nil {
 		t.Errorf("%v:\n%s", err, out)
 	}
 	data, err := os.ReadFile(names[0])
@@ -33,7 +34,7 @@ func TestWorkflowIsOne(t *testing.T) {
 	}
 	wrong := filepath.Join(t.TempDir(), "wrong.yml")
 	e2etest.Write(t, wrong, []byte(strings.Replace(string(data), "inputs.repository", "inputs.repositry", 1)))
-	if out, err := e2etest.Schemas(t, append(lint, wrong)...); err == nil || !strings.Contains(out, "repositry") {
+	if out, err = e2etest.Schemas(t, append(lint, wrong)...); err == nil || !strings.Contains(out, "repositry") {
 		t.Errorf("a misspelt input passes: %v, %s", err, out)
 	}
 }
