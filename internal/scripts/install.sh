@@ -35,7 +35,7 @@ rm -f /usr/sbin/policy-rc.d /var/cache/ldconfig/aux-cache \
 	/etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
 rm -rf /var/lib/apt/lists/* /var/cache/apt/* /tmp/* /var/tmp/*
 # The questions of packages in other languages are most of what debconf and dpkg know of them.
-find /var/cache/debconf /var/lib/dpkg/info \( -name templates.dat -o -name '*.templates' \) \
+find /var/cache /var/lib/dpkg/info \( -name templates.dat -o -name '*.templates' \) \
 	-exec perl -0pi -e 's/^[a-z_]+-[^:\n]*\.utf-8:.*\n([ \t].*\n)*//gmi' {} +
 find /var/log /run -type f -delete
 . $lamina/scripts/made.sh
