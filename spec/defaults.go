@@ -61,8 +61,6 @@ func defaultExclude() []string {
 		"/usr/share/lintian/**",
 		"/var/lib/dpkg/info/*.shlibs",
 		"/var/lib/dpkg/info/*.symbols",
-		// What debconf has read into its own database, /var/cache/debconf/templates.dat.
-		"/var/lib/dpkg/info/*.templates",
 		// What only compilers and linkers read.
 		"/usr/include/**",
 		"/usr/lib/**/*.a",

@@ -34,9 +34,9 @@ rm -f /usr/sbin/policy-rc.d /var/cache/ldconfig/aux-cache \
 	/var/lib/dpkg/*-old /var/lib/dpkg/lock* /var/lib/dpkg/triggers/Lock /var/cache/debconf/*-old \
 	/etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
 rm -rf /var/lib/apt/lists/* /var/cache/apt/* /tmp/* /var/tmp/*
-# The questions of packages in other languages are most of what debconf knows. Where their
-# templates are kept, dpkg-reconfigure reads them anew.
-if [ -f /var/cache/debconf/templates.dat ]; then sed -i -E '/^[A-Za-z_]+-[^:]*\.utf-8: /Id' /var/cache/debconf/templates.dat; fi
+# The questions of packages in other languages are most of what debconf and dpkg know of them.
+find /var/cache /var/lib/dpkg/info \( -name templates.dat -o -name '*.templates' \) \
+	-exec perl -0pi -e 's/^[a-z_]+-[^:\n]*\.utf-8:.*\n([ \t].*\n)*//gmi' {} +
 find /var/log /run -type f -delete
 . $lamina/scripts/made.sh
 . $lamina/scripts/exclude.sh
