@@ -331,8 +331,8 @@ func buildOn(ctx context.Context, sites []site, x *readback.Exports, stdout io.W
 	}
 	images := make([]Made, len(sites))
 	for i, s := range sites {
-		faults, err := s.exportCaches(ctx, s.engine, results[i])
-		if err != nil {
+		var faults []string
+		if faults, err = s.exportCaches(ctx, s.engine, results[i]); err != nil {
 			return made, i, err
 		}
 		images[i] = s.made(results[i], x.Images[i], faults)
