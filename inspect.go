@@ -199,9 +199,9 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 	source.image, err = publishedImage(ctx, r, referenceOf(name))
 	subject := source.image.Desc
 	source.attach = func(ctx context.Context, a referrer.Attachment) error {
-		writable, err := registry.Open(ctx, name, h.registry(false))
-		if err != nil {
-			return err
+		writable, fault := registry.Open(ctx, name, h.registry(false))
+		if fault != nil {
+			return fault
 		}
 		return writable.Attach(ctx, subject, a)
 	}
