@@ -212,12 +212,12 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 	}
 	source.images, err = publishedImages(ctx, r, referenceOf(name))
 	source.attach = func(ctx context.Context, to ocispec.Descriptor, a referrer.Attachment) error {
-		writable, err := registry.Open(ctx, name, h.registry(false))
-		if err != nil {
-			return err
+		writable, fault := registry.Open(ctx, name, h.registry(false))
+		if fault != nil {
+			return fault
 		}
-		_, err = writable.Attach(ctx, to, a)
-		return err
+		_, fault = writable.Attach(ctx, to, a)
+		return fault
 	}
 	if errors.Is(err, registry.ErrNotFound) {
 		err = failure.WithHint(failure.New(failure.Usage, errors.New("there is no such image")), noFolder)

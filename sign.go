@@ -128,14 +128,13 @@ func (i Inspected) Verify(t Trust) (Inspected, error) {
 		if a.Type != BundleType {
 			continue
 		}
-		s, err := v.Verify(a.Data, i.Manifest)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", a.Digest, err))
-			continue
+		var documents map[digest.Digest]bool
+		s, fault := v.Verify(a.Data, i.Manifest)
+		if fault == nil {
+			documents, fault = s.Byproducts()
 		}
-		documents, err := s.Byproducts()
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", a.Digest, err))
+		if fault != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", a.Digest, fault))
 			continue
 		}
 		i.Attached[k].Signed = true

@@ -267,8 +267,8 @@ func (k Keyless) ask(ctx context.Context, req *http.Request, answer any) error {
 	case err != nil:
 		return err
 	case resp.StatusCode == http.StatusConflict && req.Method == http.MethodPost && resp.Header.Get("Location") != "":
-		at, err := req.URL.Parse(resp.Header.Get("Location"))
-		if err != nil || at.Host != req.URL.Host {
+		at, fault := req.URL.Parse(resp.Header.Get("Location"))
+		if fault != nil || at.Host != req.URL.Host {
 			return k.HTTP.Refusal(resp)
 		}
 		if req, err = http.NewRequestWithContext(ctx, http.MethodGet, at.String(), http.NoBody); err != nil {
