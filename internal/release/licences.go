@@ -69,7 +69,7 @@ func licencesIn(dir, name string) (files []file, err error) {
 		if !e.Type().IsRegular() || !isLicence.MatchString(e.Name()) {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		data, err := os.ReadFile(filepath.Join(dir, e.Name())) //nolint:gosec // of a module
 		if err != nil {
 			return nil, err
 		}

@@ -126,9 +126,9 @@ func (o options) files(ctx context.Context, platform string) (files []file, err 
 		if err = engine.Compile(ctx, dir, arch, o.say); err != nil {
 			return nil, err
 		}
-		runc, err := o.runc(ctx, arch)
-		if err != nil {
-			return nil, err
+		runc, fetchErr := o.runc(ctx, arch)
+		if fetchErr != nil {
+			return nil, fetchErr
 		}
 		if err = os.WriteFile(filepath.Join(dir, "runc"), runc[0].data, 0o700); err != nil { //nolint:gosec // a program
 			return nil, err
@@ -150,7 +150,7 @@ func (o options) files(ctx context.Context, platform string) (files []file, err 
 		return nil, err
 	}
 	for _, p := range programs {
-		data, err := os.ReadFile(filepath.Join(dir, p.Name()))
+		data, err := os.ReadFile(filepath.Join(dir, p.Name())) //nolint:gosec // made above
 		if err != nil {
 			return nil, err
 		}
