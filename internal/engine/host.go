@@ -43,11 +43,12 @@ func thisHost() (host, error) {
 // unfit returns every reason why no private engine can run here, nil where it can.
 func (h host) unfit() error {
 	var faults []error
-	if h.system != "linux" {
+	switch {
+	case h.system != "linux":
 		faults = append(faults, fmt.Errorf("the private engine needs Linux, this is %s", h.system))
-	} else if h.euid != 0 {
+	case h.euid != 0:
 		faults = h.user.unfit()
-	} else if !h.hasCgroups() {
+	case !h.hasCgroups():
 		faults = append(faults, failure.WithHint(
 			errors.New("the private engine needs cgroups, and none are mounted"),
 			"mount -t cgroup2 none /sys/fs/cgroup",

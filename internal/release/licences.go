@@ -69,9 +69,9 @@ func licencesIn(dir, name string) (files []file, err error) {
 		if !e.Type().IsRegular() || !isLicence.MatchString(e.Name()) {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err != nil {
-			return nil, err
+		data, readErr := os.ReadFile(filepath.Join(dir, e.Name())) //nolint:gosec // of a module
+		if readErr != nil {
+			return nil, readErr
 		}
 		files = append(files, file{name: path.Join(name, e.Name()), data: data})
 	}

@@ -126,18 +126,18 @@ func (o options) files(ctx context.Context, platform string) (files []file, err 
 		if err = engine.Compile(ctx, dir, arch, o.say); err != nil {
 			return nil, err
 		}
-		runc, err := o.runc(ctx, arch)
-		if err != nil {
-			return nil, err
+		runc, fetchErr := o.runc(ctx, arch)
+		if fetchErr != nil {
+			return nil, fetchErr
 		}
 		if err = os.WriteFile(filepath.Join(dir, "runc"), runc[0].data, 0o700); err != nil { //nolint:gosec // a program
 			return nil, err
 		}
 		files = runc[1:]
 		for _, program := range []string{"buildkitd", "runc", "supervisor"} {
-			data, err := os.ReadFile(filepath.Join(dir, program)) //nolint:gosec // made above
-			if err != nil {
-				return nil, err
+			data, readErr := os.ReadFile(filepath.Join(dir, program)) //nolint:gosec // made above
+			if readErr != nil {
+				return nil, readErr
 			}
 			sums = append(sums, program+"="+digest.FromBytes(data).Encoded())
 		}
@@ -150,9 +150,9 @@ func (o options) files(ctx context.Context, platform string) (files []file, err 
 		return nil, err
 	}
 	for _, p := range programs {
-		data, err := os.ReadFile(filepath.Join(dir, p.Name()))
-		if err != nil {
-			return nil, err
+		data, readErr := os.ReadFile(filepath.Join(dir, p.Name())) //nolint:gosec // made above
+		if readErr != nil {
+			return nil, readErr
 		}
 		files = append(files, file{name: p.Name(), data: data, program: true})
 	}

@@ -89,7 +89,7 @@ func privateMounts(c config) error {
 		return fmt.Errorf("mounting /proc: %w", err)
 	}
 	containers := filepath.Join(c.runtimeDir(), filepath.Base(c.oci))
-	if err := os.MkdirAll(containers, 0o700); err != nil {
+	if err := os.MkdirAll(containers, 0o700); err != nil { //nolint:gosec // the client names the folders
 		return fmt.Errorf("making folder %q: %w", containers, err)
 	}
 	if err := syscall.Mount("tmpfs", containers, "tmpfs", bare, "mode=0700"); err != nil {

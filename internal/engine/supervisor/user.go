@@ -32,11 +32,11 @@ func startMapped(c config, child *exec.Cmd) error {
 	}
 	for _, m := range [][2]string{{c.newuidmap, c.uids}, {c.newgidmap, c.gids}} {
 		args := append([]string{strconv.Itoa(child.Process.Pid)}, strings.Fields(m[1])...)
-		out, err := exec.Command(m[0], args...).CombinedOutput() //nolint:gosec // the client names the programs
-		if err != nil {
+		out, bad := exec.Command(m[0], args...).CombinedOutput() //nolint:gosec // the client names the programs
+		if bad != nil {
 			_ = child.Process.Kill() // it waits to be told
 			_ = child.Wait()
-			return &exitError{exitNoNamespace, fmt.Errorf("%s %s: %w: %s", m[0], strings.Join(args, " "), err, out)}
+			return &exitError{exitNoNamespace, fmt.Errorf("%s %s: %w: %s", m[0], strings.Join(args, " "), bad, out)}
 		}
 	}
 	_, err = tell.Write([]byte{0})
