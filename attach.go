@@ -51,17 +51,17 @@ func LockType() string { return "application/vnd.lamina.lock.v" + strconv.Itoa(l
 
 // checkAttachments finds what can't be attached, or to nothing.
 func (b Build) checkAttachments() error {
-	var faults []error
+	var problems []error
 	for _, a := range b.Attach {
 		if !slices.Contains([]Attachment{AttachLock, AttachSBOM, AttachProvenance}, a) {
-			faults = append(faults, fmt.Errorf("attachment %q is none of lock, sbom, provenance", a))
+			problems = append(problems, fmt.Errorf("attachment %q is none of lock, sbom, provenance", a))
 		}
 	}
 	holds := func(o output.Output) bool { return o.Push || o.Layout() }
 	if (len(b.Attach) > 0 || b.Sign.Key != "") && len(b.Outputs) > 0 && !slices.ContainsFunc(b.Outputs, holds) {
-		faults = append(faults, errors.New("no output is a registry or an OCI layout, which alone have attachments"))
+		problems = append(problems, errors.New("no output is a registry or an OCI layout, which alone have attachments"))
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // documents says what is attached to an image that was drawn from in; without are the

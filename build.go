@@ -26,7 +26,7 @@ import (
 )
 
 // Build says which image is built, and how. The zero value is production, with all
-// smoke tests, into the OCI layout dist/NAME below the current folder.
+// smoke tests, into the OCI layout dist/NAME below the current directory.
 type Build struct {
 	Variant string          // "" is production
 	Smoke   stages.Level    // "" is [stages.SmokeAll]
@@ -34,12 +34,12 @@ type Build struct {
 	Cache   cache.Remote    // caches outside the engine
 	NoCache bool            // run every step anew
 
-	// Attach is what the image gets beside it, in each registry that it is pushed to and in
+	// Attach is what the image gets next to it, in each registry that it is pushed to and in
 	// the layout.
 	Attach []Attachment
 	// Sign says with what the image is signed, and what is attached to it.
 	Sign Signing
-	// Labels are those of the image's config beside the spec's, over which they win. Nothing
+	// Labels are those of the image's config next to the spec's, over which they win. Nothing
 	// of a commit or a date is among them unless it is named here or there.
 	Labels map[string]string
 	// Platforms are those of the spec that are built, "linux/amd64", "arm64" or "local". The
@@ -174,31 +174,31 @@ func (j job) each(ctx context.Context) ([]job, error) {
 // Check finds what no build can mean, of whichever project, all of it at once. Nothing
 // is done where it finds anything.
 func (b Build) Check() error {
-	var faults []error
+	var problems []error
 	if !slices.Contains([]stages.Level{"", stages.SmokeAll, stages.SmokeRuntime, stages.SmokeOff}, b.Smoke) {
-		faults = append(faults, fmt.Errorf("smoke level %q is none of all, runtime, off", b.Smoke))
+		problems = append(problems, fmt.Errorf("smoke level %q is none of all, runtime, off", b.Smoke))
 	}
 	if b.Stdout == nil && slices.ContainsFunc(b.Outputs, output.Output.ToStdout) {
-		faults = append(faults, errors.New("an output goes to \"-\", and there is no Stdout"))
+		problems = append(problems, errors.New("an output goes to \"-\", and there is no Stdout"))
 	}
 	for _, name := range b.Platforms {
 		_, err := parsePlatform(name)
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
-	faults = append(faults, output.CheckAll(b.Outputs), b.Cache.Check(), b.checkAttachments())
+	problems = append(problems, output.CheckAll(b.Outputs), b.Cache.Check(), b.checkAttachments())
 	for _, e := range slices.Concat(b.Cache.Imports, b.Cache.Exports) {
 		if ref := e.Attrs["ref"]; ref != "" {
-			faults = append(faults, output.CheckReference(ref))
+			problems = append(problems, output.CheckReference(ref))
 		}
 	}
 	for _, o := range b.Outputs {
 		for _, name := range o.Names {
 			if o.Push {
-				faults = append(faults, registry.Check(name))
+				problems = append(problems, registry.Check(name))
 			}
 		}
 	}
-	return failure.New(failure.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(problems...))
 }
 
 // site is a job and the engine that does it.
@@ -262,7 +262,7 @@ func build(ctx context.Context, jobs []job) (made Made, err error) {
 // openSites opens the engine of each platform. That there is none for one is known before
 // anything is made for another.
 func openSites(ctx context.Context, jobs []job) ([]site, error) {
-	sites, faults := make([]site, len(jobs)), make([]error, len(jobs))
+	sites, problems := make([]site, len(jobs)), make([]error, len(jobs))
 	for i, j := range jobs {
 		weights, err := j.fetchNeed(ctx)
 		if err != nil {
@@ -277,13 +277,13 @@ func openSites(ctx context.Context, jobs []job) ([]site, error) {
 		need.Disk["weights"] = weights
 		e, err := j.openEngine(ctx, need)
 		if err != nil {
-			faults[i] = j.of(err)
+			problems[i] = j.of(err)
 			continue
 		}
 		e.Noted(steps)
 		sites[i] = site{j, e, need}
 	}
-	return sites, errors.Join(faults...)
+	return sites, errors.Join(problems...)
 }
 
 // of is an error that says at which of several platforms it was.
@@ -331,11 +331,11 @@ func buildOn(ctx context.Context, sites []site, x *readback.Exports, stdout io.W
 	}
 	images := make([]Made, len(sites))
 	for i, s := range sites {
-		var faults []string
-		if faults, err = s.exportCaches(ctx, s.engine, results[i]); err != nil {
+		var problems []string
+		if problems, err = s.exportCaches(ctx, s.engine, results[i]); err != nil {
 			return made, i, err
 		}
-		images[i] = s.made(results[i], x.Images[i], faults)
+		images[i] = s.made(results[i], x.Images[i], problems)
 	}
 	made = together(images, top.Desc)
 	for i, o := range x.Outputs {
@@ -369,12 +369,12 @@ func (s site) make(ctx context.Context, x *readback.Exports) (solved, error) {
 }
 
 // made tells of the image of one platform.
-func (s site) made(result solved, image layout.Image, cacheFaults []string) Made {
+func (s site) made(result solved, image layout.Image, cacheProblems []string) Made {
 	made := Made{
 		Name: s.spec.Name, Variant: s.spec.Variant, Platform: s.on,
 		Descriptor: result.Descriptor, Manifest: image.Desc.Digest, Config: cmp.Or(image.Manifest.Config.Digest, result.Config),
 		Layers:  layersOf(image.Manifest, image.Config.Image),
-		LeftOut: s.leftOut(result.LeftOut), Notes: result.Notes, CacheFaults: cacheFaults,
+		LeftOut: s.leftOut(result.LeftOut), Notes: result.Notes, CacheProblems: cacheProblems,
 		Engine: "BuildKit " + s.engine.Version, Lock: digest.FromBytes(s.whole.Format()),
 	}
 	if image.Desc.Digest != "" {

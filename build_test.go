@@ -31,8 +31,8 @@ func minimal(t *testing.T, o Options) *Project {
 }
 
 // What no build can mean is told before anything is done: nothing is locked, no engine
-// is looked for, and there is no cache folder yet.
-func TestFaultsOfBuilds(t *testing.T) {
+// is looked for, and there is no cache directory yet.
+func TestProblemsOfBuilds(t *testing.T) {
 	stdout := output.Output{Type: output.Docker, Dest: output.Stdout, Tar: true}
 	for _, tt := range []struct {
 		name string
@@ -63,7 +63,7 @@ func TestFaultsOfBuilds(t *testing.T) {
 				}
 			}
 			if _, err := os.Stat(p.cacheDir); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("the cache folder: %v", err)
+				t.Errorf("the cache directory: %v", err)
 			}
 		})
 	}
@@ -77,7 +77,7 @@ func TestFaultsOfBuilds(t *testing.T) {
 }
 
 // So is what no machine can have.
-func TestFaultsOfOptions(t *testing.T) {
+func TestProblemsOfOptions(t *testing.T) {
 	for _, tt := range []struct {
 		o    Options
 		want string
@@ -105,8 +105,8 @@ func TestFaultsOfOptions(t *testing.T) {
 	}
 }
 
-// The cache folder is found without an environment, and may be named from here.
-func TestCacheFolder(t *testing.T) {
+// The cache directory is found without an environment, and may be named from here.
+func TestCacheRoot(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", "/the/cache")
 	for _, tt := range []struct {
 		o    Options

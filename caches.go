@@ -31,7 +31,7 @@ func (j job) remote() cache.Remote {
 // exportCaches leaves the caches of an image that is in its place already, without its
 // weights, which a cache would hold once more. That one can't be left is told, and what
 // was built stays: only who says ignore-error=false has it fail.
-func (j job) exportCaches(ctx context.Context, e *engine.Engine, made solved) (faults []string, err error) {
+func (j job) exportCaches(ctx context.Context, e *engine.Engine, made solved) (problems []string, err error) {
 	_, apart := j.remote().Split()
 	if len(apart) == 0 {
 		return nil, nil
@@ -44,29 +44,29 @@ func (j job) exportCaches(ctx context.Context, e *engine.Engine, made solved) (f
 	}
 	for _, entry := range apart {
 		r.Cache.Exports = []cache.Entry{entry}
-		_, fault := j.run(ctx, e, r)
+		_, problem := j.run(ctx, e, r)
 		switch {
-		case fault == nil:
+		case problem == nil:
 			continue
 		case ctx.Err() != nil:
-			return faults, errors.Join(err, fault)
+			return problems, errors.Join(err, problem)
 		}
-		fault = registry.ExplainEngine(fault)
+		problem = registry.ExplainEngine(problem)
 		if entry.Type == "registry" {
 			if said := registry.Diagnose(ctx, entry.Attrs["ref"], j.registry(entry.Attrs["registry.insecure"] == "true")); said != nil {
-				fault = said
+				problem = said
 			}
 		}
-		fault = fmt.Errorf("leaving the cache %s: %w", entry.Name(), fault)
+		problem = fmt.Errorf("leaving the cache %s: %w", entry.Name(), problem)
 		if entry.Attrs["ignore-error"] == "false" {
-			err = errors.Join(err, fault)
+			err = errors.Join(err, problem)
 			continue
 		}
-		text := strings.Join(append([]string{fault.Error()}, failure.Hints(fault)...), "; ")
+		text := strings.Join(append([]string{problem.Error()}, failure.Hints(problem)...), "; ")
 		j.note("warning: the image is in its place, and a next build will miss a cache: %s", text)
-		faults = append(faults, text)
+		problems = append(problems, text)
 	}
-	return faults, err
+	return problems, err
 }
 
 // heard shows what an engine tells without where uploads are, and tells of caches that hold

@@ -10,7 +10,7 @@ import (
 )
 
 func locked(packages ...string) lock.Lock {
-	l := lock.Lock{Wishes: lock.Wishes{Platform: "linux/amd64"}}
+	l := lock.Lock{Requirements: lock.Requirements{Platform: "linux/amd64"}}
 	for i := 0; i < len(packages); i += 3 {
 		l.Packages = append(l.Packages, lock.Package{
 			Name: packages[i], Version: packages[i+1], Architecture: packages[i+2], Size: 1_500_000,

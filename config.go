@@ -49,7 +49,7 @@ func parsePlatform(text string) (ocispec.Platform, error) {
 // choosePlatforms fills in those of the spec that the build wants, all where it says nothing,
 // and writes those of annotations as the spec does.
 func (j *job) choosePlatforms() error {
-	var faults []error
+	var problems []error
 	find := func(among []string, text string) (name string, err error) {
 		p, err := parsePlatform(text)
 		if name = platforms.Format(p); err == nil && !slices.Contains(among, name) {
@@ -61,7 +61,7 @@ func (j *job) choosePlatforms() error {
 	for _, text := range j.Platforms {
 		name, err := find(j.spec.Platforms, text)
 		if err != nil {
-			faults = append(faults, err)
+			problems = append(problems, err)
 		} else if !slices.Contains(chosen, name) {
 			chosen = append(chosen, name)
 		}
@@ -76,18 +76,18 @@ func (j *job) choosePlatforms() error {
 		for k := range notes {
 			a := &notes[k]
 			if a.Index && len(j.Platforms) == 1 {
-				faults = append(faults, fmt.Errorf("annotation %q: an image of one platform has no index: annotate its manifest, or the manifest-descriptor", *a))
+				problems = append(problems, fmt.Errorf("annotation %q: an image of one platform has no index: annotate its manifest, or the manifest-descriptor", *a))
 			}
 			if a.Platform != "" {
 				name, err := find(j.Platforms, a.Platform)
 				if err != nil {
-					faults = append(faults, fmt.Errorf("annotation %q: %w", *a, err))
+					problems = append(problems, fmt.Errorf("annotation %q: %w", *a, err))
 				}
 				a.Platform = name
 			}
 		}
 		j.Outputs[i].Annotations = notes
 	}
-	return failure.WithHint(failure.New(failure.Usage, errors.Join(faults...)),
+	return failure.WithHint(failure.New(failure.Usage, errors.Join(problems...)),
 		"an image is for the platforms that stand at the top of its "+SpecName+`: platform = ["linux/amd64", "linux/arm64"]`)
 }

@@ -17,7 +17,7 @@ func TestChoosePlatforms(t *testing.T) {
 		spec, wanted []string
 		note         string
 		want         []string // the last of them an annotation's
-		fault        string
+		problem      string
 	}{
 		{both, nil, "", both, ""},
 		{both, []string{"amd64", "linux/arm64/v8"}, "", both, ""}, // as the spec orders them
@@ -29,9 +29,9 @@ func TestChoosePlatforms(t *testing.T) {
 		given := []output.Output{{Type: output.OCI, Annotations: notes}}
 		j := job{Build: Build{Platforms: tt.wanted, Outputs: given}, spec: spec.Spec{Platforms: tt.spec}}
 		err := j.choosePlatforms()
-		if tt.fault != "" {
-			if err == nil || !strings.Contains(err.Error(), tt.fault) || failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) != 1 {
-				t.Errorf("%v of %v: got %v, want %s", tt.wanted, tt.spec, err, tt.fault)
+		if tt.problem != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.problem) || failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) != 1 {
+				t.Errorf("%v of %v: got %v, want %s", tt.wanted, tt.spec, err, tt.problem)
 			}
 			continue
 		}

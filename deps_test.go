@@ -14,7 +14,7 @@ import (
 // arrows are all of the house: what each package imports of this module. They point
 // down, from the command to what knows nothing of the others.
 var arrows = map[string]string{
-	"lamina":                        "cache internal/atomicfile internal/attest internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/imagediff internal/layers internal/layout internal/layout/blobs internal/referrer internal/registry internal/resolve internal/resolve/userinfo internal/resolve/uv internal/resolve/wishes internal/sbom internal/signing internal/solve internal/solve/readback internal/vendorstore internal/weights llb lock output spec stages",
+	"lamina":                        "cache internal/atomicfile internal/attest internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/imagediff internal/layers internal/layout internal/layout/blobs internal/referrer internal/registry internal/resolve internal/resolve/userinfo internal/resolve/uv internal/resolve/requirements internal/sbom internal/signing internal/solve internal/solve/readback internal/vendorstore internal/weights llb lock output spec stages",
 	"bench":                         "bench/cases bench/mutate internal/test/testworld",
 	"cache":                         "",
 	"cmd/build":                     "lamina examples/wan22-animate internal/atomicfile internal/engine internal/failure internal/progress internal/report lock output",
@@ -39,16 +39,16 @@ var arrows = map[string]string{
 	"internal/registry":             "internal/failure internal/fetch internal/humanize internal/referrer internal/toml",
 	"internal/release":              "internal/atomicfile internal/debian internal/engine llb",
 	"internal/report":               "lamina internal/engine internal/humanize output stages",
-	"internal/resolve":              "internal/atomicfile internal/debian internal/engine internal/failure internal/fetch internal/hub internal/layout/blobs internal/resolve/apt internal/resolve/models internal/resolve/userinfo internal/resolve/uv internal/resolve/wishes llb lock spec stages",
+	"internal/resolve":              "internal/atomicfile internal/debian internal/engine internal/failure internal/fetch internal/hub internal/layout/blobs internal/resolve/apt internal/resolve/models internal/resolve/userinfo internal/resolve/uv internal/resolve/requirements llb lock spec stages",
 	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/layers internal/solve llb lock",
 	"internal/resolve/door":         "internal/failure internal/fetch lock",
 	"internal/resolve/license":      "",
 	"internal/resolve/models":       "internal/failure internal/hub internal/humanize internal/layers internal/resolve/license internal/weights lock",
 	"internal/resolve/pep508":       "",
-	"internal/resolve/requirements": "internal/failure internal/resolve/userinfo lock",
+	"internal/resolve/reqfile":      "internal/failure internal/resolve/userinfo lock",
 	"internal/resolve/userinfo":     "internal/failure",
-	"internal/resolve/uv":           "cache internal/atomicfile internal/beneath internal/failure internal/fetch internal/humanize internal/layers internal/resolve/door internal/resolve/license internal/resolve/pep508 internal/resolve/requirements internal/resolve/userinfo internal/scripts internal/solve llb lock",
-	"internal/resolve/wishes":       "internal/beneath internal/failure internal/resolve/requirements internal/resolve/uv internal/toml lock spec",
+	"internal/resolve/uv":           "cache internal/atomicfile internal/beneath internal/failure internal/fetch internal/humanize internal/layers internal/resolve/door internal/resolve/license internal/resolve/pep508 internal/resolve/reqfile internal/resolve/userinfo internal/scripts internal/solve llb lock",
+	"internal/resolve/requirements": "internal/beneath internal/failure internal/resolve/reqfile internal/resolve/uv internal/toml lock spec",
 	"internal/sbom":                 "lock stages",
 	"internal/scripts":              "",
 	"internal/signing":              "internal/attest internal/failure internal/fetch",
@@ -69,7 +69,7 @@ var pure = []string{"cache", "llb", "lock", "output", "spec", "stages"}
 
 var effects = []string{"net/http", "os", "os/exec", "github.com/moby/buildkit/client", "github.com/spf13/pflag"}
 
-// fixtures is the folder of what tests stand on.
+// fixtures is the directory of what tests stand on.
 const fixtures = "internal/test/"
 
 // An arrow that is new is drawn here on purpose, and one that is gone is taken out.

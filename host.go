@@ -62,7 +62,7 @@ func newHost(o Options) (*host, error) {
 		return h, nil
 	}
 	err = failure.New(failure.Usage, errors.New(
-		"no folder to keep a cache in: neither XDG_CACHE_HOME nor HOME is an absolute path",
+		"no directory to keep a cache in: neither XDG_CACHE_HOME nor HOME is an absolute path",
 	))
 	return nil, failure.WithHint(err, "set XDG_CACHE_HOME")
 }
@@ -75,8 +75,8 @@ func openHost(o Options) (*host, error) {
 	return newHost(o)
 }
 
-// CacheFolder is CacheDir, or the folder that stands for none.
-func (o Options) CacheFolder() (string, error) {
+// CacheRoot is CacheDir, or the directory that stands for none.
+func (o Options) CacheRoot() (string, error) {
 	h, err := newHost(o)
 	if err != nil {
 		return "", err
@@ -84,7 +84,7 @@ func (o Options) CacheFolder() (string, error) {
 	return h.cacheDir, nil
 }
 
-// Folders of the cache folder: indexes and packages, and the tools that
+// Directories of the cache directory: indexes and packages, and the tools that
 // assemble a base.
 const (
 	filesDir = "files"
@@ -137,11 +137,11 @@ func (h *host) openEngine(ctx context.Context, need engine.Need) (*engine.Engine
 
 // close lets go of the engines.
 func (h *host) close() error {
-	faults := make([]error, len(h.engines))
+	problems := make([]error, len(h.engines))
 	for i, e := range h.engines {
-		faults[i] = e.Close()
+		problems[i] = e.Close()
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // engineOptions are what every use of an engine has in common.
@@ -153,7 +153,7 @@ func (h *host) engineOptions(need engine.Need) engine.Options {
 	}
 }
 
-// fetchRunc gets the one program that our own engine needs beside itself.
+// fetchRunc gets the one program that our own engine needs next to itself.
 func (h *host) fetchRunc(ctx context.Context) (string, error) {
 	mirrors, err := h.mirrors("", lock.Lock{})
 	if err != nil {
@@ -187,7 +187,7 @@ func (h *host) mirrors(spec string, l lock.Lock) (debian.Mirrors, error) {
 	return debian.Merge(ways...), nil
 }
 
-// further are the repositories beside Debian's own, at the URLs of the lock.
+// further are the repositories besides Debian's own, at the URLs of the lock.
 func further(l lock.Lock) debian.Mirrors {
 	mirrors := debian.Mirrors{}
 	for _, r := range l.Repositories {

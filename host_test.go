@@ -16,15 +16,15 @@ import (
 	"lamina.build/lock"
 )
 
-// Without a folder for a cache there is nothing to work in, and a hint says what names one.
-func TestNoCacheFolder(t *testing.T) {
+// Without a directory for a cache there is nothing to work in, and a hint says what names one.
+func TestNoCacheRoot(t *testing.T) {
 	env := map[string]string{"XDG_CACHE_HOME": "relative", "HOME": "relative"}
 	_, err := newHost(Options{Env: func(name string) string { return env[name] }})
 	if KindOf(err) != Usage || len(Hints(err)) != 1 || Hints(err)[0] != "set XDG_CACHE_HOME" {
 		t.Errorf("got %v, %q", err, Hints(err))
 	}
-	if _, err = (Options{Env: func(string) string { return "" }}).CacheFolder(); KindOf(err) != Usage {
-		t.Errorf("of the folder came %v", err)
+	if _, err = (Options{Env: func(string) string { return "" }}).CacheRoot(); KindOf(err) != Usage {
+		t.Errorf("of the directory came %v", err)
 	}
 }
 
@@ -34,8 +34,8 @@ func TestMirrorsByPrecedence(t *testing.T) {
 	const flag, variable, spec = "http://flag.example/debian", "http://env.example/debian", "http://spec.example/debian"
 	env := map[string]string{"LAMINA_DEBIAN_MIRROR": variable + ",tools=http://env.example/tools"}
 	l := lock.Lock{
-		Wishes:   lock.Wishes{Repositories: []lock.Repository{{Name: "tools", URL: "https://tools.example"}, {Name: "more", URL: "https://more.example"}}},
-		Releases: []lock.Release{{Repository: "debian", Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
+		Requirements: lock.Requirements{Repositories: []lock.Repository{{Name: "tools", URL: "https://tools.example"}, {Name: "more", URL: "https://more.example"}}},
+		Releases:     []lock.Release{{Repository: "debian", Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
 	}
 	for _, tt := range []struct {
 		name                string
@@ -74,7 +74,7 @@ func TestMirrorsByPrecedence(t *testing.T) {
 }
 
 func TestFurtherRepositoriesAreWhereTheLockSays(t *testing.T) {
-	l := lock.Lock{Wishes: lock.Wishes{Repositories: []lock.Repository{{Name: "tools", URL: "https://tools.example/a"}}}}
+	l := lock.Lock{Requirements: lock.Requirements{Repositories: []lock.Repository{{Name: "tools", URL: "https://tools.example/a"}}}}
 	if got := further(l); len(got) != 1 || got.URL("tools", "pool/x.deb") != (debian.Mirrors{"tools": "https://tools.example/a"}).URL("tools", "pool/x.deb") {
 		t.Errorf("got %v", got)
 	}
@@ -101,7 +101,7 @@ func TestNobodyWatches(t *testing.T) {
 	}
 }
 
-// An example is unpacked below the cache folder, and what can't be is said of it.
+// An example is unpacked below the cache directory, and what can't be is said of it.
 func TestExampleOfAProgram(t *testing.T) {
 	o := Options{CacheDir: t.TempDir()}
 	dir, err := o.Example("hello", fstest.MapFS{"image.toml": {Data: []byte("name = \"hello\"\n")}})
@@ -124,14 +124,14 @@ func TestExampleOfAProgram(t *testing.T) {
 	}
 }
 
-// What isn't a folder is not opened.
-func TestOpenOfNoFolder(t *testing.T) {
+// What isn't a directory is not opened.
+func TestOpenOfNoDirectory(t *testing.T) {
 	_, err := Open(filepath.Join(t.TempDir(), "none"), Options{})
 	if KindOf(err) != Usage || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 	_, err = Open(t.TempDir(), Options{CacheDir: t.TempDir()})
 	if KindOf(err) != Usage || len(Hints(err)) != 1 {
-		t.Errorf("of an empty folder came %v, %q", err, Hints(err))
+		t.Errorf("of an empty directory came %v, %q", err, Hints(err))
 	}
 }

@@ -102,7 +102,7 @@ func (i Inspected) Provenance() (text []byte, ok bool) {
 }
 
 // Inspect reads the manifest and the config of an image, and what is attached to it. name
-// is that of an image in a registry, or the folder of an OCI layout, with a tag other than
+// is that of an image in a registry, or the directory of an OCI layout, with a tag other than
 // [Production] after a colon.
 func Inspect(ctx context.Context, name string, o Options) (image Inspected, err error) {
 	defer func() { err = explain(ctx, err) }()
@@ -200,10 +200,10 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return imageSource{}, failure.New(failure.Usage, fmt.Errorf("%q is no OCI layout", dir))
 	}
-	noFolder := fmt.Sprintf("there is no directory %q, so it is taken for an image of a registry", name)
+	noDir := fmt.Sprintf("there is no directory %q, so it is taken for an image of a registry", name)
 	r, err := registry.Open(ctx, name, h.reading(false))
 	if err != nil {
-		return imageSource{}, failure.WithHint(err, noFolder)
+		return imageSource{}, failure.WithHint(err, noDir)
 	}
 	source := imageSource{
 		name:      name,
@@ -212,15 +212,15 @@ func (h *host) imageSource(ctx context.Context, name string) (imageSource, error
 	}
 	source.images, err = publishedImages(ctx, r, referenceOf(name))
 	source.attach = func(ctx context.Context, to ocispec.Descriptor, a referrer.Attachment) error {
-		writable, fault := registry.Open(ctx, name, h.registry(false))
-		if fault != nil {
-			return fault
+		writable, problem := registry.Open(ctx, name, h.registry(false))
+		if problem != nil {
+			return problem
 		}
-		_, fault = writable.Attach(ctx, to, a)
-		return fault
+		_, problem = writable.Attach(ctx, to, a)
+		return problem
 	}
 	if errors.Is(err, registry.ErrNotFound) {
-		err = failure.WithHint(failure.New(failure.Usage, errors.New("there is no such image")), noFolder)
+		err = failure.WithHint(failure.New(failure.Usage, errors.New("there is no such image")), noDir)
 	}
 	if err != nil {
 		return source, fmt.Errorf("reading image %q: %w", name, err)

@@ -1,4 +1,4 @@
-// Package lamina builds lean GPU container images: it turns a folder with an
+// Package lamina builds lean GPU container images: it turns a directory with an
 // image.toml into a lock, the lock into a BuildKit graph, and has an engine make
 // the image of it. The command build is this package with flags.
 //
@@ -10,7 +10,7 @@
 //
 // The way of an image, each step of which can be taken alone:
 //
-//	Open, New        a folder with an image.toml, or with a spec of package spec in its place, and what jobs may use
+//	Open, New        a directory with an image.toml, or with a spec of package spec in its place, and what jobs may use
 //	Project.Lock     finds the newest packages that answer the spec, and writes them down
 //	Project.Locked   the lock that there is, if it fits the spec, else one that is made
 //	Project.Draw     the image as a plain value, of package stages: look at it, print it
@@ -46,7 +46,7 @@ import (
 // engine and tells nobody how things go.
 type Options struct {
 	// CacheDir is where everything is kept that can be had again. The default is the
-	// folder lamina in XDG_CACHE_HOME or ~/.cache of [Options.Env], and without that in
+	// directory lamina in XDG_CACHE_HOME or ~/.cache of [Options.Env], and without that in
 	// that of os.UserCacheDir.
 	CacheDir string
 	// Env looks up a variable: BUILDKIT_HOST, BUILDX_BUILDER, LAMINA_DEBIAN_MIRROR, LAMINA_PYTHON_INDEX,
@@ -70,7 +70,7 @@ type Options struct {
 	DebianMirror string
 	// PythonIndex is the URL of the index where nothing names another one.
 	PythonIndex string
-	// Mirror is a place that [Project.Vendor] has filled, a folder or "oci://REFERENCE": builds
+	// Mirror is a place that [Project.Vendor] has filled, a directory or "oci://REFERENCE": builds
 	// take what they fetch from there, as far as it has it.
 	Mirror string
 	// Offline has nothing come over the network: a build goes by what its engine has in its
@@ -79,8 +79,8 @@ type Options struct {
 	// Insecure has registries spoken to by plain HTTP where they speak no TLS, and believed
 	// where nobody signed their certificate: those of images, caches and models.
 	Insecure bool
-	// Models is the folder of the OCI layout that models are taken from. The default is
-	// one in the cache folder.
+	// Models is the directory of the OCI layout that models are taken from. The default is
+	// one in the cache directory.
 	Models string
 	// Progress is told how things go.
 	Progress Progress
@@ -142,19 +142,19 @@ func KindOf(err error) Kind { return Kind(failure.KindOf(err)) }
 func Hints(err error) []string { return failure.Hints(err) }
 
 // ParseCache reads which caches a build uses and leaves, in the words of docker buildx:
-// "type=registry,ref=registry.example/app:cache". All faults are reported at once.
+// "type=registry,ref=registry.example/app:cache". All problems are reported at once.
 func ParseCache(from, to []string) (cache.Remote, error) {
 	var r cache.Remote
-	faults := make([]error, 0, len(from)+len(to))
+	problems := make([]error, 0, len(from)+len(to))
 	for _, text := range from {
 		e, err := cache.ParseImport(text)
-		r.Imports, faults = append(r.Imports, e), append(faults, err)
+		r.Imports, problems = append(r.Imports, e), append(problems, err)
 	}
 	for _, text := range to {
 		e, err := cache.ParseExport(text)
-		r.Exports, faults = append(r.Exports, e), append(faults, err)
+		r.Exports, problems = append(r.Exports, e), append(problems, err)
 	}
-	return r, errors.Join(faults...)
+	return r, errors.Join(problems...)
 }
 
 // Check finds what is wrong with options by themselves, all of it at once. [Open] and

@@ -42,7 +42,7 @@ func (p *Project) Lock(ctx context.Context, up Upgrade) (after, before lock.Lock
 	if err != nil {
 		return after, before, err
 	}
-	mirrors, err := p.mirrors(s.Debian.Mirror, lock.Lock{Wishes: p.wishes.Lock})
+	mirrors, err := p.mirrors(s.Debian.Mirror, lock.Lock{Requirements: p.requirements.Lock})
 	if err != nil {
 		return after, before, err
 	}
@@ -88,11 +88,11 @@ func (p *Project) noLock() error {
 
 func (p *Project) resolver() resolve.Project {
 	return resolve.Project{
-		File: p.file, Wishes: p.wishes, Root: p.tree(), Dir: p.dir, CacheDir: p.cacheDir, PythonIndex: p.o.PythonIndex, Env: p.env, Note: p.line,
+		File: p.file, Requirements: p.requirements, Root: p.tree(), Dir: p.dir, CacheDir: p.cacheDir, PythonIndex: p.o.PythonIndex, Env: p.env, Note: p.line,
 	}
 }
 
-// Locked returns the lock to build from: the one of the folder, which must fit the
+// Locked returns the lock to build from: the one of the directory, which must fit the
 // spec, or a new one where there is none.
 func (p *Project) Locked(ctx context.Context) (lock.Lock, error) {
 	l, ok, err := p.ReadLock()

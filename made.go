@@ -31,9 +31,9 @@ type Made struct {
 	LeftOut []string  // what was optional and is not in it, with the reason
 	Pruned  []Pruned  // what wheels were installed without; this and the next two as far as this machine's builds ran the steps
 	Removed []Removed // keys and ids that packages had made for one machine
-	Notes   []string  // what the checks of layers and libraries found that is no fault
+	Notes   []string  // what the checks of layers and libraries found that is no problem
 
-	CacheFaults []string // caches that could not be left, with the reason
+	CacheProblems []string // caches that could not be left, with the reason
 
 	Saved    []Saved       // where it is
 	Attached []Attached    // what refers to it there, without the documents
@@ -51,7 +51,7 @@ func together(images []Made, index ocispec.Descriptor) Made {
 	var on, engines []string
 	for _, one := range images {
 		on, engines = append(on, one.Platform), append(engines, one.Engine)
-		made.CacheFaults = append(made.CacheFaults, one.CacheFaults...)
+		made.CacheProblems = append(made.CacheProblems, one.CacheProblems...)
 	}
 	made.Platform, made.Engine = strings.Join(on, ","), strings.Join(slices.Compact(engines), ", ")
 	return made
@@ -87,7 +87,7 @@ type Removed struct {
 	Path string `json:"path"`
 }
 
-// Saved is an output with all of its blanks filled in: its folder or file, and
+// Saved is an output with all of its blanks filled in: its directory or file, and
 // the tag it has there.
 type Saved struct {
 	output.Output
@@ -183,8 +183,8 @@ func (m Made) Metadata() ([]byte, error) {
 	if len(m.Attached) > 0 {
 		values["lamina.attached"] = m.Attached
 	}
-	if len(m.CacheFaults) > 0 {
-		values["lamina.cache-faults"] = m.CacheFaults
+	if len(m.CacheProblems) > 0 {
+		values["lamina.cache-problems"] = m.CacheProblems
 	}
 	if len(m.Pruned) > 0 {
 		values["lamina.pruned"] = m.Pruned

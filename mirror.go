@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/weights"
 )
 
-// openVendored opens the folder that sources are taken from, nil where there is none.
+// openVendored opens the directory that sources are taken from, nil where there is none.
 func (p *Project) openVendored(ctx context.Context) (*vendorstore.Store, error) {
 	if p.o.Mirror == "" {
 		return nil, nil
@@ -23,12 +23,12 @@ func (p *Project) openVendored(ctx context.Context) (*vendorstore.Store, error) 
 	return p.openStoreOf(ctx, p.o.Mirror, false)
 }
 
-// isRegistry says whether sources are kept in a registry, and not in a folder.
+// isRegistry says whether sources are kept in a registry, and not in a directory.
 func isRegistry(place string) bool { return strings.HasPrefix(place, registryScheme) }
 
 const registryScheme = "oci://"
 
-// openStoreOf opens the sources of a place, a folder or "oci://…", which need not be there
+// openStoreOf opens the sources of a place, a directory or "oci://…", which need not be there
 // yet where create is set.
 func (p *Project) openStoreOf(ctx context.Context, place string, create bool) (*vendorstore.Store, error) {
 	reference, ok := strings.CutPrefix(place, registryScheme)
@@ -91,22 +91,22 @@ func (j job) explainMissing(ctx context.Context, err error) error {
 		return err
 	}
 	if j.vendor == nil {
-		return failure.WithHint(failure.New(failure.Findings, err), "\"build vendor FOLDER\" fetches all that the lock names, for --mirror FOLDER")
+		return failure.WithHint(failure.New(failure.Findings, err), "\"build vendor DIR\" fetches all that the lock names, for --mirror DIR")
 	}
 	sources, vendorErr := j.vendorable()
 	if vendorErr != nil {
 		return err
 	}
-	faults, vendorErr := j.vendor.Check(ctx, slices.DeleteFunc(plain(sources), func(s vendorstore.Source) bool { return j.vendored[s.Key()] == "" }))
+	problems, vendorErr := j.vendor.Check(ctx, slices.DeleteFunc(plain(sources), func(s vendorstore.Source) bool { return j.vendored[s.Key()] == "" }))
 	if isMissing {
 		for _, s := range j.unvendored {
-			faults = append(faults, fmt.Errorf("%s is missing", s.Name))
+			problems = append(problems, fmt.Errorf("%s is missing", s.Name))
 		}
 	}
-	if vendorErr != nil || len(faults) == 0 {
+	if vendorErr != nil || len(problems) == 0 {
 		return err
 	}
-	err = fmt.Errorf("%w; in %s:\n%w", err, j.vendor.Name(), errors.Join(faults...))
+	err = fmt.Errorf("%w; in %s:\n%w", err, j.vendor.Name(), errors.Join(problems...))
 	return failure.WithHint(failure.New(failure.Findings, err), fmt.Sprintf("\"build vendor %s\" fetches what is missing or altered", j.o.Mirror))
 }
 
@@ -115,19 +115,19 @@ func (p *Project) checkOffline(b Build) error {
 	if !p.o.Offline {
 		return nil
 	}
-	var faults []error
+	var problems []error
 	for _, o := range b.Outputs {
 		if o.Push {
-			faults = append(faults, fmt.Errorf("output %s pushes, which can't be done offline", o))
+			problems = append(problems, fmt.Errorf("output %s pushes, which can't be done offline", o))
 		}
 	}
 	if isRegistry(p.o.Mirror) {
-		faults = append(faults, fmt.Errorf("the mirror %s is a registry, which can't be had offline", p.o.Mirror))
+		problems = append(problems, fmt.Errorf("the mirror %s is a registry, which can't be had offline", p.o.Mirror))
 	}
 	for _, e := range slices.Concat(b.Cache.Imports, b.Cache.Exports) {
 		if e.Type != "local" && e.Type != "inline" {
-			faults = append(faults, fmt.Errorf("a cache of type %s is none that can be had offline", e.Type))
+			problems = append(problems, fmt.Errorf("a cache of type %s is none that can be had offline", e.Type))
 		}
 	}
-	return failure.New(failure.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(problems...))
 }

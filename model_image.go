@@ -48,7 +48,7 @@ func (j job) images(ctx context.Context, e *engine.Engine) ([]stages.Model, erro
 }
 
 // locked is what the lock has for a model that is baked into the image; ok is
-// false for one that is not, or that is a folder.
+// false for one that is not, or that is a directory.
 func (j job) locked(m spec.Model) (locked lock.Model, ok bool, err error) {
 	if _, local := m.Local(); local || !j.hasWeights() {
 		return lock.Model{}, false, nil

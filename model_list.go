@@ -21,7 +21,7 @@ type ListedModel struct {
 	Digest    string        `json:"digest"`
 	Size      int64         `json:"size"` // bytes of all files
 	Published string        `json:"published,omitempty"`
-	Layout    string        `json:"layout,omitempty"` // folder of the layout that has it whole
+	Layout    string        `json:"layout,omitempty"` // directory of the layout that has it whole
 	Layers    []ListedLayer `json:"layers"`
 }
 
@@ -40,7 +40,7 @@ type ListedFile struct {
 }
 
 // Models lists the models of the lock, or the one of a name, and whether the layout in
-// a folder has them; "" is the layout of the options.
+// a directory has them; "" is the layout of the options.
 func (p *Project) Models(ctx context.Context, name, dir string) (list []ListedModel, err error) {
 	locked, err := p.models()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"lamina.build/lock"
 )
 
-// pushesDir is the folder of the cache folder that remembers uploads, and what layers
+// pushesDir is the directory of the cache directory that remembers uploads, and what layers
 // came to wherever they were made.
 const pushesDir = "pushes"
 
@@ -84,7 +84,7 @@ func placeLine(place string) string { return fmt.Sprintf("published = %q", place
 // placeOf is the repository of a reference as the spec has it, "" where it has another.
 func (p *Project) placeOf(m lock.Model, reference string) string {
 	pushed, err := name.ParseReference(reference)
-	for _, place := range p.wishes.Lock.PlacesOf(m.ModelRequest) {
+	for _, place := range p.requirements.Lock.PlacesOf(m.ModelRequest) {
 		if named, unnamed := name.NewRepository(place); err == nil && unnamed == nil && named.Name() == pushed.Context().Name() {
 			return place
 		}
@@ -119,8 +119,8 @@ func (h *host) knownLayers(ctx context.Context, m lock.Model) []lock.ModelLayer 
 	return image.Locked()
 }
 
-// Pull streams a model into the OCI layout in a folder; "" is the one in the cache
-// folder, which all builds look into.
+// Pull streams a model into the OCI layout in a directory; "" is the one in the cache
+// directory, which all builds look into.
 func (p *Project) Pull(ctx context.Context, model, dir string) (moved Moved, err error) {
 	locked, err := p.models()
 	if err != nil {

@@ -39,26 +39,26 @@ func (p *Project) Verify(ctx context.Context, o VerifyOptions) (verified []Moved
 		}
 		locked.lock.Models = locked.lock.Models[i : i+1]
 	}
-	var faults []error
+	var problems []error
 	for _, m := range locked.lock.Models {
 		work, err := weights.NewJob(m)
 		if err != nil {
 			return nil, err
 		}
 		places, err := p.verify(ctx, work, store, o.Insecure)
-		verified, faults = append(verified, places...), append(faults, err)
+		verified, problems = append(verified, places...), append(problems, err)
 	}
-	return verified, errors.Join(faults...)
+	return verified, errors.Join(problems...)
 }
 
 // verify reads one model in both places that it may be in.
 func (h *host) verify(ctx context.Context, work weights.Job, store *layout.Layout, insecure bool) (verified []Moved, err error) {
 	m := work.Model
 	done := Moved{Model: m, Layers: len(work.Layers)}
-	var faults []error
+	var problems []error
 	read := func(where Moved, title string, do func(context.Context, weights.Job) error) {
-		if fault := work.Show(ctx, "verifying "+title, h.watch(Work{Task: Moving}), do); fault != nil {
-			faults = append(faults, fmt.Errorf("verifying %s: %w", title, fault))
+		if problem := work.Show(ctx, "verifying "+title, h.watch(Work{Task: Moving}), do); problem != nil {
+			problems = append(problems, fmt.Errorf("verifying %s: %w", title, problem))
 			return
 		}
 		verified = append(verified, where)
@@ -81,5 +81,5 @@ func (h *host) verify(ctx context.Context, work weights.Job, store *layout.Layou
 	if err == nil && !ok && !isPublished(m) {
 		err = failure.New(failure.Findings, fmt.Errorf("%s is neither published nor in %s", m.Name(), store.Dir()))
 	}
-	return verified, errors.Join(append(faults, err)...)
+	return verified, errors.Join(append(problems, err)...)
 }

@@ -17,7 +17,7 @@ import (
 	"lamina.build/lock"
 )
 
-// modelsDir is the folder of the cache folder with the models that were pulled
+// modelsDir is the directory of the cache directory with the models that were pulled
 // or made, an OCI layout with a tag for each.
 const modelsDir = "models"
 
@@ -37,7 +37,7 @@ func (h *host) hubToken() hub.Token { return hub.Token(strings.TrimSpace(h.env("
 func (h *host) findModels(ctx context.Context, dir string) (*layout.Layout, error) {
 	if dir != "" {
 		if _, err := os.Stat(filepath.Join(dir, ocispec.ImageIndexFile)); err != nil {
-			err := failure.New(failure.Usage, fmt.Errorf("folder %q holds no models", dir))
+			err := failure.New(failure.Usage, fmt.Errorf("directory %q holds no models", dir))
 			return nil, failure.WithHint(err, fmt.Sprintf("\"build model pull %s\" brings them there", dir))
 		}
 	}
@@ -107,7 +107,7 @@ func (m lockedModels) pick(name string) (int, error) {
 		return found[0], nil
 	case len(m.lock.Models) == 0:
 		err := failure.New(failure.Usage, errors.New("the lock has no model"))
-		return 0, failure.WithHint(err, "a [[model]] from hf:// or https:// is locked by \"build lock\"; one from a folder needs none of this")
+		return 0, failure.WithHint(err, "a [[model]] from hf:// or https:// is locked by \"build lock\"; one from a directory needs none of this")
 	case len(found) == 0:
 		return 0, failure.New(failure.Usage, fmt.Errorf("no model is called %q: there are %s", name, strings.Join(m.names, ", ")))
 	}

@@ -189,7 +189,7 @@ func TestPublishedModels(t *testing.T) {
 }
 
 // Without an engine a model is drawn as it would be fetched, published or pulled; a
-// folder, and one that is not baked in, has no layers yet.
+// directory, and one that is not baked in, has no layers yet.
 func TestDrawingOfModels(t *testing.T) {
 	store, err := layout.Open(t.Context(), t.TempDir())
 	if err != nil {
@@ -213,7 +213,7 @@ func TestDrawingOfModels(t *testing.T) {
 		t.Errorf("a locked one is %+v", i)
 	}
 	if i := images[1]; i.Path != "/w" || i.Locked != nil || i.Weights != nil {
-		t.Errorf("a folder is %+v", i)
+		t.Errorf("a directory is %+v", i)
 	}
 	j.spec.Weights = spec.WeightsNone
 	if images, err = j.images(t.Context(), nil); err != nil || images[0].Locked == nil || images[0].Weights != nil {

@@ -14,8 +14,8 @@ import (
 	"lamina.build/spec"
 )
 
-// folderOfAll is a project that reads files of all kinds.
-func folderOfAll(t *testing.T, python string) (dir string) {
+// dirOfAll is a project that reads files of all kinds.
+func dirOfAll(t *testing.T, python string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for name, text := range map[string]string{
@@ -42,7 +42,7 @@ source = "app"
 	return dir
 }
 
-// readAll reads all that a build without an engine reads of a folder.
+// readAll reads all that a build without an engine reads of a directory.
 func readAll(ctx context.Context, dir, cache string) error {
 	p, err := Open(dir, Options{CacheDir: cache})
 	if err != nil {
@@ -72,7 +72,7 @@ const requirementFiles = "requirements = [\"requirements.txt\"]\nconstraints = [
 func TestOddFiles(t *testing.T) {
 	kinds := map[string]func(at string) error{
 		"FIFO":             func(at string) error { return unix.Mkfifo(at, 0o600) },
-		"folder":           func(at string) error { return os.Mkdir(at, 0o700) },
+		"directory":        func(at string) error { return os.Mkdir(at, 0o700) },
 		"link that leaves": func(at string) error { return os.Symlink("/etc/hostname", at) },
 		"link to a device": func(at string) error { return os.Symlink("/dev/zero", at) },
 		"link to itself":   func(at string) error { return os.Symlink(filepath.Base(at), at) },
@@ -88,7 +88,7 @@ func TestOddFiles(t *testing.T) {
 	} {
 		for kind, put := range kinds {
 			t.Run(name+"/"+kind, func(t *testing.T) {
-				dir := folderOfAll(t, python)
+				dir := dirOfAll(t, python)
 				at := filepath.Join(dir, name)
 				if err := errors.Join(os.RemoveAll(at), put(at)); err != nil {
 					t.Fatal(err)
@@ -107,7 +107,7 @@ func TestOddFiles(t *testing.T) {
 			})
 		}
 	}
-	if err := readAll(t.Context(), folderOfAll(t, requirementFiles), t.TempDir()); err != nil {
+	if err := readAll(t.Context(), dirOfAll(t, requirementFiles), t.TempDir()); err != nil {
 		t.Errorf("without any of it: %v", err)
 	}
 }

@@ -46,22 +46,22 @@ func (j job) ground(mirrors debian.Mirrors) stages.Input {
 
 // checkDebconf refuses answers for packages that nothing locked asks for.
 func (j job) checkDebconf() error {
-	var faults []error
+	var problems []error
 	for _, answer := range j.spec.Debian.Debconf {
 		owner, _, _ := strings.Cut(answer, " ")
 		if _, ok := lock.Find(j.lock.Packages, owner); !ok {
 			place := j.file.Places(j.spec.Variant)["debconf "+answer]
-			faults = append(faults, fmt.Errorf("%s: debconf: no package %q is locked, so that nothing would ask", place, owner))
+			problems = append(problems, fmt.Errorf("%s: debconf: no package %q is locked, so that nothing would ask", place, owner))
 		}
 	}
-	return failure.New(failure.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(problems...))
 }
 
 // platform is the image's; the spec was checked.
 func (j job) platform() ocispec.Platform { return platforms.MustParse(j.on) }
 
 // pack packs all that is local and returns what the stages need. models are those
-// of the spec, of which the locked ones have their layers. The faults of all trees are
+// of the spec, of which the locked ones have their layers. The problems of all trees are
 // reported at once.
 func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.Model, gpus []string) (stages.Input, error) {
 	s := j.spec
@@ -69,7 +69,7 @@ func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.M
 	sources, sourcesErr := j.packSources(ctx)
 	files, filesErr := j.packFiles(ctx)
 	app, appErr := j.packApp(ctx)
-	decided := j.wishes.Decided[s.Variant]
+	decided := j.requirements.Decided[s.Variant]
 	in.Name, in.Title, in.Version, in.Licenses = s.Name, s.Title, s.Version, s.Licenses
 	in.Labels, in.Healthcheck, in.Volumes = j.labels(), healthcheck(s.App.Healthcheck), s.App.Volumes
 	in.Python = stages.Python{
@@ -95,19 +95,19 @@ func (j job) pack(ctx context.Context, mirrors debian.Mirrors, models []stages.M
 		}
 	}
 	modelsErr := j.packModels(ctx, in.Models, in.ModelLayers())
-	if err := errors.Join(blame(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr); err != nil {
+	if err := errors.Join(inputError(errors.Join(sourcesErr, filesErr, appErr, modelsErr)), toolsErr); err != nil {
 		return stages.Input{}, err
 	}
 	if cost := in.TestedWeights(); cost > 0 {
 		j.note("smoke tests read the weights: the engine loads and unpacks %s of them", humanize.Size(cost))
 	}
-	made, folders := in.Known()
-	return in, failure.New(failure.Usage, layers.Check(in.Layers(), made, folders))
+	made, directories := in.Known()
+	return in, failure.New(failure.Usage, layers.Check(in.Layers(), made, directories))
 }
 
-// blame marks an error that the user's trees are at fault for, and not the
+// inputError marks an error that the user's trees are responsible for, and not the
 // packing of them.
-func blame(err error) error {
+func inputError(err error) error {
 	_, entry := errors.AsType[*layers.EntryError](err)
 	_, pattern := errors.AsType[*layers.PatternError](err)
 	if entry || pattern || errors.Is(err, layers.ErrEmpty) {
@@ -119,14 +119,14 @@ func blame(err error) error {
 // packSources packs the Python source trees, each at the root of its layer.
 func (j job) packSources(ctx context.Context) ([]stages.Source, error) {
 	dirs := j.spec.Python.Sources
-	sources, faults := make([]stages.Source, len(dirs)), make([]error, len(dirs))
+	sources, problems := make([]stages.Source, len(dirs)), make([]error, len(dirs))
 	for i, dir := range dirs {
 		sources[i].Project = j.spec.Python.SourceName(dir)
 		sources[i].Distribution, sources[i].Version = j.distributionIn(dir)
 		// The check of the layer that is built of it looks for keys.
-		sources[i].Layer, faults[i] = j.packTree(ctx, dir, "/", layers.AllKeys(), j.besides(dir)...)
+		sources[i].Layer, problems[i] = j.packTree(ctx, dir, "/", layers.AllKeys(), j.besides(dir)...)
 	}
-	return sources, errors.Join(faults...)
+	return sources, errors.Join(problems...)
 }
 
 // maxPyproject bounds the size of a pyproject.toml, in bytes.
@@ -145,17 +145,17 @@ func (j job) distributionIn(dir string) (name, version string) {
 	return p.Project.Name, p.Project.Version
 }
 
-// sourceTrees are the packed source trees by their folders.
+// sourceTrees are the packed source trees by their directories.
 func (j job) sourceTrees(ctx context.Context) (map[string]llb.Layer, error) {
 	sources, err := j.packSources(ctx)
 	trees := map[string]llb.Layer{}
 	for i, dir := range j.spec.Python.Sources {
 		trees[dir] = sources[i].Layer
 	}
-	return trees, blame(err)
+	return trees, inputError(err)
 }
 
-// besides are what a spec's own folder holds beside a source tree that it is: the
+// besides are what a spec's own directory holds next to a source tree that it is: the
 // spec, its lock, what builds leave there, weights, environments and their secrets.
 // None of it makes a wheel, and each would move the tree's digest.
 func (j job) besides(dir string) []string {
@@ -171,19 +171,19 @@ func (j job) besides(dir string) []string {
 	return list
 }
 
-// packFiles packs the wheels and sdists that lie beside the spec, each at the root
+// packFiles packs the wheels and sdists that lie next to the spec, each at the root
 // of a layer, and holds them against the lock.
 func (j job) packFiles(ctx context.Context) (map[string]llb.Layer, error) {
 	files := map[string]llb.Layer{}
-	var faults []error
+	var problems []error
 	for _, d := range j.lock.Distributions {
 		if name, ok := d.Local(); ok && files[name].Image == "" {
 			var err error
 			files[name], err = j.packFile(ctx, name, d)
-			faults = append(faults, err)
+			problems = append(problems, err)
 		}
 	}
-	return files, errors.Join(faults...)
+	return files, errors.Join(problems...)
 }
 
 func (j job) packFile(ctx context.Context, name string, d lock.Distribution) (llb.Layer, error) {
@@ -202,7 +202,7 @@ func (j job) packFile(ctx context.Context, name string, d lock.Distribution) (ll
 	})
 }
 
-// notLocked says that a file beside the spec is another one than the lock has.
+// notLocked says that a file next to the spec is another one than the lock has.
 func notLocked(format string, args ...any) error {
 	return failure.WithHint(failure.New(failure.Findings, fmt.Errorf(format, args...)), "\"build lock\" takes it as it is now")
 }
@@ -220,7 +220,7 @@ func (j job) packApp(ctx context.Context) (*stages.App, error) {
 		return app, nil
 	}
 	var made []string
-	if a.Source == "." { // what builds leave in the folder would grow with each
+	if a.Source == "." { // what builds leave in the directory would grow with each
 		made = []string{LockName, path.Join("dist", j.spec.Name)}
 	}
 	layer, err := j.packTree(ctx, a.Source, a.Path, j.spec.Debian.Keep, made...)
@@ -235,8 +235,8 @@ func (j job) packApp(ctx context.Context) (*stages.App, error) {
 // maxIgnore bounds the size of a .dockerignore, in bytes.
 const maxIgnore = 1 << 20
 
-// packTree packs a folder, but for what comes and goes with its use. In messages it is
-// called by its name, and the spec's own folder by that of the image.
+// packTree packs a directory, but for what comes and goes with its use. In messages it is
+// called by its name, and the spec's own directory by that of the image.
 func (j job) packTree(ctx context.Context, dir, target string, keep llb.Exclude, exclude ...string) (llb.Layer, error) {
 	tree, err := fs.Sub(j.tree(), dir)
 	if err != nil {
@@ -256,10 +256,10 @@ func (j job) packTree(ctx context.Context, dir, target string, keep llb.Exclude,
 	})
 }
 
-// packModels packs the weights of models that are folders, unless the variant brings
+// packModels packs the weights of models that are directories, unless the variant brings
 // none: the image then still says where they belong.
 func (j job) packModels(ctx context.Context, models []stages.Model, limit int) error {
-	var faults []error
+	var problems []error
 	for i, m := range j.spec.Models {
 		dir, local := m.Local()
 		if !local || !j.hasWeights() {
@@ -267,7 +267,7 @@ func (j job) packModels(ctx context.Context, models []stages.Model, limit int) e
 		}
 		tree, err := fs.Sub(j.tree(), dir)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("opening %q: %w", dir, err))
+			problems = append(problems, fmt.Errorf("opening %q: %w", dir, err))
 			continue
 		}
 		packed, err := layers.Weights(ctx, j.store, layers.WeightsOptions{
@@ -277,7 +277,7 @@ func (j job) packModels(ctx context.Context, models []stages.Model, limit int) e
 		for _, l := range packed {
 			models[i].Weights = append(models[i].Weights, stages.Weights{State: llb.Packed(l), Layers: []llb.Layer{l}})
 		}
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }

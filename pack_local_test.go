@@ -18,7 +18,7 @@ import (
 // pathsOf are those of the files of a layer.
 func pathsOf(l llb.Layer) []string { return slices.Sorted(slices.Values(l.Paths)) }
 
-// What comes and goes with the use of a folder is no part of it, nor what its
+// What comes and goes with the use of a directory is no part of it, nor what its
 // .dockerignore names.
 func TestTreesWithoutWhatComesAndGoes(t *testing.T) {
 	j, _ := packing(t, fstest.MapFS{
@@ -40,9 +40,9 @@ func TestTreesWithoutWhatComesAndGoes(t *testing.T) {
 	}
 }
 
-// A source tree that is the spec's own folder holds neither the spec, nor secrets, nor
+// A source tree that is the spec's own directory holds neither the spec, nor secrets, nor
 // weights; any other holds all it has.
-func TestSourcesBesideTheSpec(t *testing.T) {
+func TestSourcesNextToTheSpec(t *testing.T) {
 	j := job{spec: spec.Spec{Models: []spec.Model{{From: "dir:weights"}, {From: "dir:."}, {From: "hf://org/one@main"}}}}
 	want := []string{"image.toml", "image.lock", "dist", ".env", ".env.*", ".venv", "weights"}
 	if diff := cmp.Diff(want, j.besides(".")); diff != "" {
@@ -53,7 +53,7 @@ func TestSourcesBesideTheSpec(t *testing.T) {
 	}
 }
 
-// Trees are packed by their folders, and called as the lock calls them.
+// Trees are packed by their directories, and called as the lock calls them.
 func TestSourceTrees(t *testing.T) {
 	j, _ := packing(t, fstest.MapFS{"Native_Ext/pyproject.toml": {}, "lib/setup.py": {}, "lib/.env": {Data: []byte("x")}})
 	j.spec.Python.Sources = []string{"Native_Ext", "lib"}
@@ -67,11 +67,11 @@ func TestSourceTrees(t *testing.T) {
 	}
 	j.spec.Python.Sources = []string{"none", "nor this"}
 	if _, err = j.sourceTrees(t.Context()); err == nil {
-		t.Error("of no folders came trees")
+		t.Error("of no directories came trees")
 	}
 }
 
-// Of an image's own folder an app is all but what builds leave there; where there is no
+// Of an image's own directory an app is all but what builds leave there; where there is no
 // app there is no layer.
 func TestApps(t *testing.T) {
 	j, _ := packing(t, good())
@@ -101,13 +101,13 @@ func TestALocalFileThatGrew(t *testing.T) {
 }
 
 // Trees are to blame for what is in them, and for nothing else.
-func TestBlame(t *testing.T) {
+func TestInputError(t *testing.T) {
 	for _, err := range []error{&layers.EntryError{Path: "x"}, layers.ErrEmpty} {
-		if failure.KindOf(blame(err)) != failure.Usage {
+		if failure.KindOf(inputError(err)) != failure.Usage {
 			t.Errorf("%v is not the tree's", err)
 		}
 	}
-	if other := errors.New("disk full"); blame(other) != other || blame(nil) != nil { //nolint:errorlint // the same one
-		t.Error("the disk is the tree's fault")
+	if other := errors.New("disk full"); inputError(other) != other || inputError(nil) != nil { //nolint:errorlint // the same one
+		t.Error("the disk is the tree's problem")
 	}
 }

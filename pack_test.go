@@ -190,7 +190,7 @@ func TestTreesThatTheUserHasToPutRight(t *testing.T) {
 
 // A lock without the tools, a full disk and the like are nothing that another
 // tree would help against.
-func TestOtherTroubleIsNotTheTreesFault(t *testing.T) {
+func TestOtherTroubleIsNotTheTreesProblem(t *testing.T) {
 	j, _ := packing(t, good())
 	j.lock.Packages = nil
 	if _, err := j.packed(t); err == nil || failure.KindOf(err) != failure.Failure {
@@ -198,8 +198,8 @@ func TestOtherTroubleIsNotTheTreesFault(t *testing.T) {
 	}
 }
 
-// An app that is the spec's own folder doesn't grow by what builds leave there.
-func TestAppOfTheSpecsOwnFolder(t *testing.T) {
+// An app that is the spec's own directory doesn't grow by what builds leave there.
+func TestAppOfTheSpecsOwnDirectory(t *testing.T) {
 	digest := func(files fstest.MapFS) string {
 		j, _ := packing(t, files)
 		j.spec.Name, j.spec.App.Source, j.spec.Models = "image", ".", nil

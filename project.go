@@ -14,40 +14,40 @@ import (
 	"lamina.build/internal/atomicfile"
 	"lamina.build/internal/beneath"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/resolve/wishes"
+	"lamina.build/internal/resolve/requirements"
 	"lamina.build/lock"
 	"lamina.build/spec"
 )
 
-// What the files of a folder are called, and the variant that every spec has.
+// What the files of a directory are called, and the variant that every spec has.
 const (
 	SpecName   = spec.FileName
 	LockName   = "image.lock"
 	Production = spec.Production
 )
 
-// Project is a folder with an image.toml, and a machine to work on it.
+// Project is a directory with an image.toml, and a machine to work on it.
 type Project struct {
 	*host
 
-	dir    string
-	root   *os.Root // nothing that the spec names lies outside
-	file   *spec.File
-	wishes wishes.Wishes
+	dir          string
+	root         *os.Root // nothing that the spec names lies outside
+	file         *spec.File
+	requirements requirements.Requirements
 
-	relocks bool // the lock of the folder was made by this very project
+	relocks bool // the lock of the directory was made by this very project
 }
 
-// Open reads the spec of a folder and checks it: every fault that can
+// Open reads the spec of a directory and checks it: every problem that can
 // be found without a network or an engine is found here. The caller closes the
 // project, which lets go of the engine that its jobs had.
 func Open(dir string, o Options) (*Project, error) {
-	return open(dir, o, func(folder fs.FS) (*spec.File, error) { return spec.Read(folder, filepath.ToSlash(dir)) })
+	return open(dir, o, func(directory fs.FS) (*spec.File, error) { return spec.Read(directory, filepath.ToSlash(dir)) })
 }
 
 // New makes a project of a spec that a program has made, in the place of an
-// image.toml. The folder has what the spec names, and gets the lock. It is checked as a
-// file is, with the same defaults; faults are those of its text, see [spec.Spec.Format].
+// image.toml. The directory has what the spec names, and gets the lock. It is checked as a
+// file is, with the same defaults; problems are those of its text, see [spec.Spec.Format].
 func New(dir string, s spec.Spec, o Options) (*Project, error) {
 	text, err := s.Format()
 	if err != nil {
@@ -56,7 +56,7 @@ func New(dir string, s spec.Spec, o Options) (*Project, error) {
 	return open(dir, o, func(fs.FS) (*spec.File, error) { return spec.Parse("the spec of "+s.Name, text) })
 }
 
-func open(dir string, o Options, read func(folder fs.FS) (*spec.File, error)) (*Project, error) {
+func open(dir string, o Options, read func(directory fs.FS) (*spec.File, error)) (*Project, error) {
 	h, err := openHost(o)
 	if err != nil {
 		return nil, err
@@ -72,24 +72,24 @@ func open(dir string, o Options, read func(folder fs.FS) (*spec.File, error)) (*
 	return p, nil
 }
 
-func (p *Project) read(read func(folder fs.FS) (*spec.File, error)) (err error) {
+func (p *Project) read(read func(directory fs.FS) (*spec.File, error)) (err error) {
 	if p.file, err = read(p.tree()); err != nil {
 		return err
 	}
 	if err = p.file.CheckFiles(p.tree()); err != nil {
 		return err
 	}
-	p.wishes, err = wishes.Read(p.file, p.tree(), p.env)
+	p.requirements, err = requirements.Read(p.file, p.tree(), p.env)
 	return err
 }
 
-// tree are the files of the folder.
+// tree are the files of the directory.
 func (p *Project) tree() fs.FS { return beneath.FS(p.root) }
 
-// Close lets go of the folder and of the engine.
+// Close lets go of the directory and of the engine.
 func (p *Project) Close() error { return errors.Join(p.root.Close(), p.close()) }
 
-// Dir is the folder.
+// Dir is the directory.
 func (p *Project) Dir() string { return p.dir }
 
 // Variants are the names of all variants: production first, then those that Lamina
@@ -99,10 +99,10 @@ func (p *Project) Variants() []string { return p.file.Variants() }
 // Spec is what the spec says of a variant.
 func (p *Project) Spec(variant string) (spec.Spec, error) { return p.file.Variant(variant) }
 
-// LockPath is where the lock of the folder lies, or would.
+// LockPath is where the lock of the directory lies, or would.
 func (p *Project) LockPath() string { return filepath.Join(p.dir, LockName) }
 
-// ReadLock returns the lock of the folder; ok is false where there is none. One of
+// ReadLock returns the lock of the directory; ok is false where there is none. One of
 // an earlier format is an error of the kind [Findings], one that can't be read of the
 // kind [Usage].
 func (p *Project) ReadLock() (l lock.Lock, ok bool, err error) {
@@ -178,7 +178,7 @@ func (p *Project) CheckLock(l lock.Lock) error {
 		errs[i] = fmt.Errorf("%s: %s", p.LockPath(), d)
 	}
 	err = failure.New(failure.Findings, errors.Join(errs...))
-	if misplaced := l.Misplaced(p.wishes.Lock); len(misplaced) > 0 {
+	if misplaced := l.Misplaced(p.requirements.Lock); len(misplaced) > 0 {
 		err = failure.WithHint(err, fmt.Sprintf("if you know who publishes there, write it below its [[model]] in %s: %s; else \"build lock --unpublish %s\" has the lock forget it",
 			SpecName, placeLine(misplaced[0].Place()), p.dir))
 	}
@@ -191,11 +191,11 @@ func (p *Project) CheckLock(l lock.Lock) error {
 // than they are: that they have the same is a claim until then. An error of the kind
 // [Findings] is that they don't. A build does so, too.
 func (p *Project) ConfirmLock(ctx context.Context, l lock.Lock) error {
-	var faults []error
+	var problems []error
 	for _, one := range l.Each() {
-		faults = append(faults, p.resolver().Confirm(p.reach(ctx), one))
+		problems = append(problems, p.resolver().Confirm(p.reach(ctx), one))
 	}
-	return explain(ctx, errors.Join(faults...))
+	return explain(ctx, errors.Join(problems...))
 }
 
 // checkPlace finds out before a lock is made that it can't be written.
@@ -204,13 +204,13 @@ func (p *Project) checkPlace() error {
 		return err
 	}
 	if err := unix.Access(p.dir, unix.W_OK); err != nil {
-		err = failure.New(failure.Usage, fmt.Errorf("writing lock: folder %q: %w", p.dir, err))
-		return failure.WithHint(err, "lock a copy of the folder, and keep its "+LockName+" with this one: a build from a lock writes nothing here")
+		err = failure.New(failure.Usage, fmt.Errorf("writing lock: directory %q: %w", p.dir, err))
+		return failure.WithHint(err, "lock a copy of the directory, and keep its "+LockName+" with this one: a build from a lock writes nothing here")
 	}
 	return nil
 }
 
-// WriteLock replaces the lock of the folder as a whole, and leaves it alone
+// WriteLock replaces the lock of the directory as a whole, and leaves it alone
 // where it says the same already.
 func (p *Project) WriteLock(l lock.Lock) error {
 	text := l.Format()

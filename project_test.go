@@ -22,13 +22,13 @@ import (
 // A lock of an earlier format is for its versions alone.
 func TestLocksOfAnEarlierFormat(t *testing.T) {
 	l := lock.Lock{
-		Wishes: lock.Wishes{Platform: "linux/amd64", Python: []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{"six"}}}},
+		Requirements: lock.Requirements{Platform: "linux/amd64", Python: []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{"six"}}}},
 		Distributions: []lock.Distribution{{
 			Name: "six", Version: "1.16.0", File: "six-1.16.0-py2.py3-none-any.whl", URL: "https://f.example/six-1.16.0-py2.py3-none-any.whl",
 			Size: 1, SHA256: sum([]byte("six")), For: []lock.Set{lock.ParseSet("python")},
 		}},
 	}
-	p := folder(t)
+	p := directory(t)
 	if err := os.WriteFile(filepath.Join(p.dir, LockName), e2etest.FormatOne(l), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestLocksOfAnEarlierFormat(t *testing.T) {
 
 // A lock that can't be read is replaced, and the run says what is lost by that.
 func TestALockBeforeThatIsDamaged(t *testing.T) {
-	p := folder(t)
+	p := directory(t)
 	if _, ok, err := p.readBefore(); ok || err != nil {
 		t.Errorf("of no lock came %t, %v", ok, err)
 	}
@@ -66,17 +66,17 @@ func TestALockBeforeThatIsDamaged(t *testing.T) {
 
 // That a lock can't be written is found before it is made.
 func TestPlaceOfALock(t *testing.T) {
-	p := folder(t)
+	p := directory(t)
 	if err := p.checkPlace(); err != nil {
 		t.Error(err)
 	}
 	if err := os.Mkdir(p.LockPath(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.checkPlace(); failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "is a folder") {
+	if err := p.checkPlace(); failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "is a directory") {
 		t.Errorf("got %v", err)
 	}
-	p = folder(t)
+	p = directory(t)
 	if err := os.Remove(p.dir); err != nil {
 		t.Fatal(err)
 	}
@@ -119,8 +119,8 @@ func TestExportsHaveTheNameOfALock(t *testing.T) {
 	}
 }
 
-// folder is a project in an empty folder, as far as its lock goes.
-func folder(t *testing.T) *Project {
+// directory is a project in an empty directory, as far as its lock goes.
+func directory(t *testing.T) *Project {
 	t.Helper()
 	p := &Project{dir: t.TempDir()}
 	var err error

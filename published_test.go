@@ -63,7 +63,7 @@ func claimed(t *testing.T, line, published string) (*Project, lock.Lock) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
-	l := lock.Lock{Wishes: p.wishes.Lock, Models: []lock.Model{model("hf://org/one@main", "/m", "x")}}
+	l := lock.Lock{Requirements: p.requirements.Lock, Models: []lock.Model{model("hf://org/one@main", "/m", "x")}}
 	work, err := weights.NewJob(l.Models[0])
 	if err != nil {
 		t.Fatal(err)

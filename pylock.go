@@ -12,7 +12,7 @@ import (
 
 // Pylock returns the Python distributions of a variant as the text of a pylock.toml
 // (PEP 751) that is going to lie at a path, which its own paths are relative to; "-"
-// stands for the current folder. There is no file at it yet, or a lock that may be
+// stands for the current directory. There is no file at it yet, or a lock that may be
 // replaced.
 func (p *Project) Pylock(ctx context.Context, variant, path string) ([]byte, error) {
 	if _, err := p.file.Variant(variant); err != nil {
@@ -25,11 +25,11 @@ func (p *Project) Pylock(ctx context.Context, variant, path string) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	folder, err := seenFrom(filepath.Dir(path), p.dir)
+	directory, err := seenFrom(filepath.Dir(path), p.dir)
 	if err != nil {
 		return nil, err
 	}
-	text, err := l.Pylock(variant, folder)
+	text, err := l.Pylock(variant, directory)
 	if err != nil {
 		return nil, failure.New(failure.Usage, fmt.Errorf("exporting %s: %w", p.LockPath(), err))
 	}
@@ -64,17 +64,17 @@ func (p *Project) checkExport(name string) error {
 	return nil
 }
 
-// seenFrom is the path of a folder from another one, with slashes.
-func seenFrom(from, folder string) (string, error) {
+// seenFrom is the path of a directory from another one, with slashes.
+func seenFrom(from, directory string) (string, error) {
 	from, err := filepath.Abs(from)
 	if err == nil {
-		folder, err = filepath.Abs(folder)
+		directory, err = filepath.Abs(directory)
 	}
 	if err == nil {
-		folder, err = filepath.Rel(from, folder)
+		directory, err = filepath.Rel(from, directory)
 	}
 	if err != nil {
-		return "", fmt.Errorf("finding folders: %w", err)
+		return "", fmt.Errorf("finding directories: %w", err)
 	}
-	return filepath.ToSlash(folder), nil
+	return filepath.ToSlash(directory), nil
 }

@@ -20,13 +20,13 @@ func TestExportsThatCantBe(t *testing.T) {
 	}
 }
 
-func TestAFolderSeenFromAnother(t *testing.T) {
+func TestADirectorySeenFromAnother(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for _, tt := range []struct{ from, folder, want string }{
+	for _, tt := range []struct{ from, directory, want string }{
 		{".", ".", "."}, {".", "p", "p"}, {"out", "p", "../p"}, {"p/locks", "p", ".."}, {"p", filepath.Join("p", "x", "y"), "x/y"},
 	} {
-		if got, err := seenFrom(tt.from, tt.folder); got != tt.want || err != nil {
-			t.Errorf("%s from %s is %s, %v", tt.folder, tt.from, got, err)
+		if got, err := seenFrom(tt.from, tt.directory); got != tt.want || err != nil {
+			t.Errorf("%s from %s is %s, %v", tt.directory, tt.from, got, err)
 		}
 	}
 }

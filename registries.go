@@ -34,7 +34,7 @@ func newRegistries(env func(string) string, usual bool) *registries {
 		home, _ = os.UserHomeDir() // where there is none, nothing lies in it
 	}
 	return &registries{
-		hosts:  registry.HostFolders(registry.ConfigFolder(env, home)),
+		hosts:  registry.HostDirs(registry.ConfigDir(env, home)),
 		logins: sync.OnceValue(func() *registry.Logins { return registry.LoadLogins(env, home) }),
 	}
 }
@@ -145,7 +145,7 @@ func (h *host) engineRegistries() []engine.Registry {
 		mirrors = append(mirrors, found.Mirrors...)
 		tell(r)
 	}
-	for _, m := range mirrors { // the folder of a host itself says more
+	for _, m := range mirrors { // the directory of a host itself says more
 		m.Name, _, _ = strings.Cut(m.Name, "/")
 		tell(engineRegistry(m))
 	}

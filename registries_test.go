@@ -25,7 +25,7 @@ import (
 	"lamina.build/output"
 )
 
-// writeAll writes files below a folder.
+// writeAll writes files below a directory.
 func writeAll(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
@@ -62,14 +62,14 @@ func TestEnginesReachRegistries(t *testing.T) {
 			t.Helper()
 			return servePlain(t, h), nil
 		}},
-		{"plain by its folder", false, func(t *testing.T, h http.Handler) (string, map[string]string) {
+		{"plain by its directory", false, func(t *testing.T, h http.Handler) (string, map[string]string) {
 			t.Helper()
 			host := servePlain(t, h)
 			return host, map[string]string{"hosts.toml": "server = 'http://" + host + "'\n"}
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Tokens: tt.name != "plain by its folder"})
+			r := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Tokens: tt.name != "plain by its directory"})
 			host, certs := tt.serve(t, r.Handler())
 			home := t.TempDir()
 			for name, text := range certs {
@@ -142,8 +142,8 @@ func TestRegistriesOfABuild(t *testing.T) {
 	m := model("hf://org/one@main", "/m", "x.bin")
 	m.Published = "vm:5501/w@sha256:" + strings.Repeat("0", 64)
 	m.Digest = weights.Digest(m).String()
-	p.wishes.Lock = lock.Wishes{Platform: p.wishes.Lock.Platform, ModelRequests: p.wishes.Lock.ModelRequests, Places: p.wishes.Lock.Places}
-	l := lock.Lock{Wishes: p.wishes.Lock, Models: []lock.Model{m}}
+	p.requirements.Lock = lock.Requirements{Platform: p.requirements.Lock.Platform, ModelRequests: p.requirements.Lock.ModelRequests, Places: p.requirements.Lock.Places}
+	l := lock.Lock{Requirements: p.requirements.Lock, Models: []lock.Model{m}}
 	err = p.do(t.Context(), Build{Lock: &l, Outputs: []output.Output{{Type: output.Image, Names: []string{"vm:5502/a"}}}}, func(jobs []job) error {
 		j := jobs[0]
 		moved, read := j.registries.used()

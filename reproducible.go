@@ -62,19 +62,19 @@ func (j job) checkReproducible(ctx context.Context, e *engine.Engine) error {
 	if err != nil {
 		return err
 	}
-	var faults []error
+	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(states)) {
 		found, err := j.differences(ctx, e, in, states[name])
 		switch {
 		case err != nil:
 			return err
 		case len(found) > 0:
-			faults = append(faults, &ReproducibleError{name, found})
+			problems = append(problems, &ReproducibleError{name, found})
 		default:
 			j.note("%s: installed twice, the packages give the same", name)
 		}
 	}
-	return failure.New(failure.Findings, errors.Join(faults...))
+	return failure.New(failure.Findings, errors.Join(problems...))
 }
 
 func (j job) differences(ctx context.Context, e *engine.Engine, in stages.Input, state llb.State) (found []Difference, err error) {

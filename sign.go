@@ -123,18 +123,18 @@ func (i Inspected) Verify(t Trust) (Inspected, error) {
 	i.Attached = checked
 	named := map[digest.Digest]bool{}
 	isSigned := false
-	var faults []error
+	var problems []error
 	for k, a := range i.Attached {
 		if a.Type != BundleType {
 			continue
 		}
 		var documents map[digest.Digest]bool
-		s, fault := v.Verify(a.Data, i.Manifest)
-		if fault == nil {
-			documents, fault = s.Byproducts()
+		s, problem := v.Verify(a.Data, i.Manifest)
+		if problem == nil {
+			documents, problem = s.Byproducts()
 		}
-		if fault != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", a.Digest, fault))
+		if problem != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", a.Digest, problem))
 			continue
 		}
 		i.Attached[k].Signed = true
@@ -145,17 +145,17 @@ func (i Inspected) Verify(t Trust) (Inspected, error) {
 	}
 	if !isSigned {
 		err = fmt.Errorf("%s has no signature by whom it should be", i.Name)
-		if len(faults) > 0 {
-			err = fmt.Errorf("%w: %w", err, errors.Join(faults...))
+		if len(problems) > 0 {
+			err = fmt.Errorf("%w: %w", err, errors.Join(problems...))
 		}
 		return i, failure.New(failure.Findings, err)
 	}
 	err = i.checkDocuments(named)
 	i.Further = slices.Clone(i.Further)
 	for k, further := range i.Further {
-		var fault error
-		i.Further[k], fault = further.Verify(t)
-		err = errors.Join(err, fault)
+		var problem error
+		i.Further[k], problem = further.Verify(t)
+		err = errors.Join(err, problem)
 	}
 	return i, failure.New(failure.Findings, err)
 }
@@ -170,12 +170,12 @@ func (i Inspected) checkDocuments(named map[digest.Digest]bool) error {
 			found[a.Type] = found[a.Type] || i.Attached[k].Signed
 		}
 	}
-	var faults []error
+	var problems []error
 	for _, a := range i.Attached {
 		if signed, is := found[a.Type]; is && !signed {
-			faults = append(faults, fmt.Errorf("what is attached to %s as %s is not what was signed", i.Name, a.Type))
+			problems = append(problems, fmt.Errorf("what is attached to %s as %s is not what was signed", i.Name, a.Type))
 			delete(found, a.Type)
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }

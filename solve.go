@@ -133,13 +133,13 @@ func (j job) diagnose(ctx context.Context, d lock.Distribution, err error) error
 
 // notSet are the variables whose login the host of an address would want.
 func notSet(unset []userinfo.Unset, address string) error {
-	var faults []error
+	var problems []error
 	for _, u := range unset {
 		if host, _, _ := strings.Cut(u.Host, ":"); host == hostOf(address) {
-			faults = append(faults, u.Err)
+			problems = append(problems, u.Err)
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // fromArchive tries a build again that lacks a Debian package.

@@ -63,7 +63,7 @@ func TestFilesOfAMirrorThatDoNotCome(t *testing.T) {
 	}
 }
 
-// What a lock has from a stranger comes from a mirror that is named, or not at all.
+// What a lock has from a third party comes from a mirror that is named, or not at all.
 func TestStrangeFilesOfAMirror(t *testing.T) {
 	for kind, reason := range map[failure.Kind]error{failure.Findings: errors.New("404"), failure.Transient: failure.New(failure.Transient, errors.New("503"))} {
 		j := job{python: resolve.Access{

@@ -27,10 +27,10 @@ type tool struct {
 
 // toolbox is what the tools are: busybox, and what spares dpkg its syncs. busybox unpacks
 // what Debian packs, but not with zstd, as Ubuntu does: the base of another distribution is
-// unpacked by its own dpkg-deb, which runs from beside its libraries.
+// unpacked by its own dpkg-deb, which runs from next to its libraries.
 func (j job) toolbox() ([]tool, error) {
 	var tools []tool
-	var faults []error
+	var problems []error
 	add := func(set lock.Kind, name string, patterns []string, packages ...string) {
 		for _, pkg := range packages {
 			if deb, ok := lock.Find(j.lock.In(set, j.spec.Variant), pkg); ok {
@@ -38,7 +38,7 @@ func (j job) toolbox() ([]tool, error) {
 				return
 			}
 		}
-		faults = append(faults, fmt.Errorf("the lock has no package %s", packages[0]))
+		problems = append(problems, fmt.Errorf("the lock has no package %s", packages[0]))
 	}
 	add(lock.SetBootstrap, "busybox", []string{"bin/busybox", "usr/bin/busybox"}, "busybox-static")
 	add(lock.SetBootstrap, "libeatmydata.so", []string{"usr/lib/libeatmydata.so.*", "usr/lib/*/libeatmydata.so.*"}, "libeatmydata1")
@@ -52,7 +52,7 @@ func (j job) toolbox() ([]tool, error) {
 		}
 		slices.SortFunc(tools, func(a, b tool) int { return cmp.Compare(a.name, b.name) })
 	}
-	return tools, errors.Join(faults...)
+	return tools, errors.Join(problems...)
 }
 
 // isDebian says whether the base is Debian's own.
@@ -63,7 +63,7 @@ func (j job) isDebian() bool {
 }
 
 // tools packs the tools as one layer. They come out of locked packages, so the
-// folder they were unpacked into is right as long as the packages are the same.
+// directory they were unpacked into is right as long as the packages are the same.
 func (j job) tools(ctx context.Context, mirrors debian.Mirrors) (llb.Layer, error) {
 	box, err := j.toolbox()
 	if err != nil {
@@ -85,11 +85,11 @@ func (j job) tools(ctx context.Context, mirrors debian.Mirrors) (llb.Layer, erro
 
 // unpackTools takes each tool out of its package.
 func (j job) unpackTools(ctx context.Context, mirrors debian.Mirrors, box []tool, dir string) (err error) {
-	folder, err := atomicfile.Folder(dir)
+	directory, err := atomicfile.Dir(dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, folder.Close()) }()
+	defer func() { err = errors.Join(err, directory.Close()) }()
 	for _, t := range box {
 		deb := t.deb
 		file, err := j.files().Get(ctx, mirrors.URL(deb.Repository, deb.Path), debian.File{Size: deb.Size, SHA256: deb.SHA256})
@@ -100,11 +100,11 @@ func (j job) unpackTools(ctx context.Context, mirrors debian.Mirrors, box []tool
 		if err != nil {
 			return fmt.Errorf("reading package %q: %w", path.Base(deb.Path), err)
 		}
-		if err = os.WriteFile(filepath.Join(folder.Name(), t.name), data, 0o755); err != nil { //nolint:gosec // it is a program
+		if err = os.WriteFile(filepath.Join(directory.Name(), t.name), data, 0o755); err != nil { //nolint:gosec // it is a program
 			return err
 		}
 	}
-	if err := folder.Commit(0o700); !errors.Is(err, fs.ErrExist) {
+	if err := directory.Commit(0o700); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil // another build has unpacked them meanwhile

@@ -31,14 +31,14 @@ type VendorOptions struct {
 	NoModels bool // weights stay where they are
 }
 
-// Vendored is what a folder has of a lock.
+// Vendored is what a directory has of a lock.
 type Vendored struct {
 	Files   int // packages, distributions and git trees
 	Models  int
 	Fetched int // files that it did not have before
 }
 
-// Vendor brings all that the lock and the spec name into a folder, an OCI layout, from which
+// Vendor brings all that the lock and the spec name into a directory, an OCI layout, from which
 // [Options.Mirror] then builds. What is there and right stays; after an error the next one
 // goes on with the rest.
 func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Vendored, err error) {
@@ -81,7 +81,7 @@ func (p *Project) Vendor(ctx context.Context, dir string, o VendorOptions) (v Ve
 	return v, err
 }
 
-// CheckVendor reads all that a folder has of the lock. What is missing or altered is an
+// CheckVendor reads all that a directory has of the lock. What is missing or altered is an
 // error of the kind [Findings].
 func (p *Project) CheckVendor(ctx context.Context, dir string, o VendorOptions) (v Vendored, err error) {
 	locked, err := p.models()
@@ -98,15 +98,15 @@ func (p *Project) CheckVendor(ctx context.Context, dir string, o VendorOptions) 
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	v.Files = len(sources)
-	faults, err := store.Check(ctx, plain(sources))
+	problems, err := store.Check(ctx, plain(sources))
 	if err == nil && !o.NoModels && store.Layout() != nil {
 		for _, m := range locked.lock.Models {
-			faults = append(faults, p.checkVendored(ctx, m, store.Layout()))
+			problems = append(problems, p.checkVendored(ctx, m, store.Layout()))
 		}
 		v.Models = len(locked.lock.Models)
 	}
 	if err == nil {
-		err = failure.New(failure.Findings, errors.Join(faults...))
+		err = failure.New(failure.Findings, errors.Join(problems...))
 		err = failure.WithHint(err, fmt.Sprintf("\"build vendor %s\" fetches it again", dir))
 	}
 	return v, explain(ctx, err)

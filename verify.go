@@ -191,7 +191,7 @@ func (source *imageSource) choose(names []string) error {
 		return nil
 	}
 	var chosen []layout.Image
-	var faults []error
+	var problems []error
 	for _, name := range names {
 		p, err := parsePlatform(name)
 		i := slices.IndexFunc(source.images, func(image layout.Image) bool {
@@ -200,12 +200,12 @@ func (source *imageSource) choose(names []string) error {
 		if err == nil && i < 0 {
 			err = fmt.Errorf("platform %q: there is no image for it", name)
 		}
-		if faults = append(faults, err); err == nil {
+		if problems = append(problems, err); err == nil {
 			chosen = append(chosen, source.images[i])
 		}
 	}
 	source.images = chosen
-	return failure.New(failure.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(problems...))
 }
 
 func (o VerifyImageOptions) check() error {
@@ -249,17 +249,17 @@ func (p *Project) apart(stateDir string) (*Project, error) {
 		h.stateDir = stateDir
 	}
 	root, err := p.root.OpenRoot(".")
-	return &Project{host: h, dir: p.dir, root: root, file: p.file, wishes: p.wishes}, err
+	return &Project{host: h, dir: p.dir, root: root, file: p.file, requirements: p.requirements}, err
 }
 
-// endPatience is how long an engine may take to end.
-const endPatience = time.Minute
+// endTimeout is how long an engine may take to end.
+const endTimeout = time.Minute
 
 // clear ends the engine that has its state in a directory, and removes that.
 func (h *host) clear(ctx context.Context, dir string) error {
 	if _, err := os.Stat(h.stateDir); err == nil && h.stateDir != "" {
 		// Nothing may be mounted there any more, also where the build was interrupted.
-		waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), endPatience)
+		waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 		defer cancel()
 		if _, err = engine.Stop(waiting, h.engineOptions(engine.Need{}), true); err != nil {
 			return err

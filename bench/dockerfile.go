@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// dockerfile builds the Dockerfile of a folder with the frontend that BuildKit has
+// dockerfile builds the Dockerfile of a directory with the frontend that BuildKit has
 // built in, and exports as Lamina does. It pushes to the reference that it is given;
 // - is an archive of an OCI layout to out.
 func dockerfile(ctx context.Context, args []string, out io.WriteCloser, progress *os.File) error {
 	if len(args) != 3 {
-		return errors.New("usage: bench dockerfile ENGINE FOLDER REFERENCE")
+		return errors.New("usage: bench dockerfile ENGINE DIR REFERENCE")
 	}
-	files, err := folder(args[1])
+	files, err := directory(args[1])
 	if err != nil {
 		return err
 	}
@@ -61,8 +61,8 @@ func export(reference string, out io.WriteCloser) client.ExportEntry {
 	return client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}
 }
 
-// folder is the context: some small files, which can be part of the graph.
-func folder(dir string) (bkllb.State, error) {
+// directory is the context: some small files, which can be part of the graph.
+func directory(dir string) (bkllb.State, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return bkllb.State{}, err

@@ -4,7 +4,7 @@
 # The lists in bench/field are the names and versions of their requirement files,
 # without lines for other indexes. Each is locked on an engine that is up, with
 # uv's cache empty ("cold"), and once more ("again"); uv alone compiles the same list
-# beside that, with a cache of its own that is empty. Right: both have the same
+# alongside, with a cache of its own that is empty. Right: both have the same
 # versions, or Lamina refuses with the reason. One list is then built, with what
 # lip-sync.toml adds, and imports what it is for.
 #
@@ -23,7 +23,7 @@ machine
 use_home cache
 quietly ./build engine start
 
-# project LIST makes a folder to be locked.
+# project LIST makes a directory to be locked.
 project() {
 	mkdir -p "$1"
 	cp "$2" "$1/requirements.txt"

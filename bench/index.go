@@ -10,7 +10,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// index serves a package index that makes its wheels in the folder for temporary
+// index serves a package index that makes its wheels in the directory for temporary
 // files. POST /publish?version=V of its control makes the 60 wheels of the
 // benchmark in that version, with other content than any other version has, and
 // &name=NAME only one of them; it returns a line of requirements and the size in

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# lib.sh: what the scripts of this folder share. It is sourced, not run.
+# lib.sh: what the scripts of this directory share. It is sourced, not run.
 #
-# Everything happens in a folder of its own below $TMPDIR and goes with the
+# Everything happens in a directory of its own below $TMPDIR and goes with the
 # script, its engines too. Of the user's ${XDG_CACHE_HOME:-~/.cache}/lamina only
 # compiled engines (as links) and runc (as a copy) are used, where they are there.
 
@@ -19,7 +19,7 @@ die() {
 
 need() { command -v "$1" >/dev/null || die "needs $1: apt install ${2:-$1}" 2; }
 
-# setup makes $work and compiles the command there, and the program of this folder.
+# setup makes $work and compiles the command there, and the program of this directory.
 setup() {
 	[ "$(id -u)" = 0 ] || die "needs root, as the engine does" 2
 	need go golang
@@ -49,7 +49,7 @@ cleanup() {
 
 note() { echo "-- $*" >&2; }
 
-# use_home NAME makes, and selects, a cache folder with nothing in it but
+# use_home NAME makes, and selects, a cache directory with nothing in it but
 # what was compiled before.
 use_home() {
 	export XDG_CACHE_HOME=$work/$1
@@ -67,13 +67,13 @@ use_home() {
 	fi
 }
 
-# drop_home NAME stops the engine of a folder and removes it.
+# drop_home NAME stops the engine of a directory and removes it.
 drop_home() {
 	XDG_CACHE_HOME=$work/$1 "$work/build" engine stop --force >/dev/null 2>&1
 	rm -rf --one-file-system "${work:?}/$1"
 }
 
-# serve WORD… starts a server of the program of this folder, with what it needs of
+# serve WORD… starts a server of the program of this directory, with what it needs of
 # the environment before it, and sets $address and $control.
 serve() {
 	local lines
@@ -83,7 +83,7 @@ serve() {
 	exec {lines}<&-
 }
 
-# engine prints the address of the engine of the selected cache folder.
+# engine prints the address of the engine of the selected cache directory.
 engine() { ./build engine status --json | sed -nE 's/.*"address": *"([^"]*)".*/\1/p'; }
 
 # reset CONTROL lets a server count from zero, and moved CONTROL sets $in and $out to

@@ -3,8 +3,8 @@
 #
 # The hub, the registry and the engines are on this machine; the registry hashes
 # weights and doesn't keep them. In turns:
-#   push     "build model push" of the whole model, beside the hashing of as many bytes
-#            on one core and a plain copy of them from the same hub; and beside a
+#   push     "build model push" of the whole model, next to the hashing of as many bytes
+#            on one core and a plain copy of them from the same hub; and next to a
 #            Dockerfile that adds the files and pushes through the engine.
 #   killed   the same push, killed at 60 % and started again: what it sends then.
 #   release  a changed app on a fresh engine: by Lamina, with the weights where they

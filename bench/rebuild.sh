@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # rebuild.sh: examples/faceblend built again, and the memory of the client.
 #
-# Prints, beside their targets, the medians of: nothing changed and the engine
+# Prints, next to their targets, the medians of: nothing changed and the engine
 # kept up; nothing changed and no engine kept; a file of the app changed, smoke
 # tests included; and the client's peak memory in the first, whole build.
 #

@@ -37,14 +37,14 @@ func plans() []plan {
 }
 
 func (p plan) wheel(version string) testworld.Wheel {
-	folder := strings.ReplaceAll(p.name, "-", "_")
+	directory := strings.ReplaceAll(p.name, "-", "_")
 	//nolint:gosec // it stands for code, not for secrets
 	random := rand.New(rand.NewChaCha8(sha256.Sum256([]byte(p.name + "-" + version))))
-	files := map[string]string{folder + "/__init__.py": fmt.Sprintf("__version__ = %q\n", version)}
+	files := map[string]string{directory + "/__init__.py": fmt.Sprintf("__version__ = %q\n", version)}
 	var code int64
 	for i := range p.modules - 1 {
 		text := module(random)
-		files[fmt.Sprintf("%s/part%d/module_%02d.py", folder, i%4, i)] = text
+		files[fmt.Sprintf("%s/part%d/module_%02d.py", directory, i%4, i)] = text
 		code += int64(len(text))
 	}
 	// Deflate leaves a quarter of such code.

@@ -35,7 +35,7 @@ func TestParseRemote(t *testing.T) {
 		{"Azure", "type=azblob,account_url=https://a", false, cache.Entry{Type: "azblob", Attrs: map[string]string{"account_url": "https://a"}}, ""},
 		{"no account", "type=azblob,name=n", true, cache.Entry{}, "type azblob needs account_url="},
 		{"unknown attribute", "type=local,src=d,dest=e", false, cache.Entry{}, `type local has no "dest", it has src, tag, digest`},
-		{"missing folder", "type=local", true, cache.Entry{}, "type local needs dest="},
+		{"missing directory", "type=local", true, cache.Entry{}, "type local needs dest="},
 		{"bad mode", "type=registry,ref=r,mode=all", true, cache.Entry{}, `mode "all" is neither min nor max`},
 		{"no value", "type=registry,ref", false, cache.Entry{}, `"ref" is not key=value`},
 		{"twice", "type=registry,ref=a,ref=b", false, cache.Entry{}, `"ref" is given twice`},
@@ -186,7 +186,7 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-func TestAllFaultsOfAnEntryAreToldAtOnce(t *testing.T) {
+func TestAllProblemsOfAnEntryAreToldAtOnce(t *testing.T) {
 	_, err := cache.ParseExport("type=local,mode=all,src=d,sauce=x,compression=estargz")
 	for _, want := range []string{`compression "estargz" is none of zstd, gzip, uncompressed`, `has no "sauce"`, `has no "src"`, "needs dest=", `mode "all"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -2,7 +2,7 @@ package cache
 
 import "strings"
 
-// Mount is a folder that the engine keeps between execs. One exec has it at a time.
+// Mount is a directory that the engine keeps between execs. One exec has it at a time.
 //
 // Code that we did not write runs in execs, and can write into what it is shown. So
 // there is one rule, which holds for every graph and which tests hold each to: no Mount

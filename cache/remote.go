@@ -1,5 +1,5 @@
 // Package cache says what may be kept between builds and under which name:
-// cache mounts on the engine, and the build cache in registries and folders.
+// cache mounts on the engine, and the build cache in registries and directories.
 // Nothing kept can change what a build makes; an empty cache gives the same
 // digests.
 package cache
@@ -112,14 +112,14 @@ func parse(s string, export bool) (Entry, error) {
 
 // Check finds what is wrong with caches that a program has made.
 func (r Remote) Check() error {
-	faults := make([]error, 0, len(r.Imports)+len(r.Exports))
+	problems := make([]error, 0, len(r.Imports)+len(r.Exports))
 	for _, e := range r.Imports {
-		faults = append(faults, e.checkKind("type="+e.Type, false))
+		problems = append(problems, e.checkKind("type="+e.Type, false))
 	}
 	for _, e := range r.Exports {
-		faults = append(faults, e.checkKind("type="+e.Type, true))
+		problems = append(problems, e.checkKind("type="+e.Type, true))
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // checkKind finds what is wrong with an entry that is called s.
@@ -136,23 +136,23 @@ func (e Entry) checkKind(s string, export bool) error {
 
 // check finds what is wrong with the attributes of an entry that is called s.
 func (e Entry) check(s, needs string, attrs []string) error {
-	var faults []error
+	var problems []error
 	for _, key := range slices.Sorted(maps.Keys(e.Attrs)) {
 		if !slices.Contains(attrs, key) {
-			faults = append(faults, fmt.Errorf("cache %q: type %s has no %q, it has %s",
+			problems = append(problems, fmt.Errorf("cache %q: type %s has no %q, it has %s",
 				s, e.Type, key, strings.Join(attrs, ", ")))
 		}
 	}
 	if needs != "" && e.Attrs[needs] == "" {
-		faults = append(faults, fmt.Errorf("cache %q: type %s needs %s=", s, e.Type, needs))
+		problems = append(problems, fmt.Errorf("cache %q: type %s needs %s=", s, e.Type, needs))
 	}
 	if c := e.Attrs["compression"]; !slices.Contains([]string{"", "zstd", "gzip", "uncompressed"}, c) {
-		faults = append(faults, fmt.Errorf("cache %q: compression %q is none of zstd, gzip, uncompressed", s, c))
+		problems = append(problems, fmt.Errorf("cache %q: compression %q is none of zstd, gzip, uncompressed", s, c))
 	}
 	if mode := e.Attrs["mode"]; mode != "" && mode != "min" && mode != "max" {
-		faults = append(faults, fmt.Errorf("cache %q: mode %q is neither min nor max", s, mode))
+		problems = append(problems, fmt.Errorf("cache %q: mode %q is neither min nor max", s, mode))
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // For returns e for one variant and platform: a reference without a tag gets

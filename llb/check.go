@@ -3,17 +3,17 @@ package llb
 // ELFClosure is a check that every library which an ELF file of an image needs
 // is there, none of CUDA's that something needs twice, and none of the driver's. What a
 // package of the distribution needs, it depends on: a library that one lacks all the same is
-// told, and no fault. The builder looks at the image, which needs no tools for that.
+// told, and no problem. The builder looks at the image, which needs no tools for that.
 type ELFClosure struct {
-	Image     State
-	Lists     State    // of dpkg, for all packages of Image: see [Debian.Lists]
-	Strangers []string // packages of other repositories than the distribution's
-	Ignore    []string // sonames, and globs of absolute paths, that may be otherwise
+	Image      State
+	Lists      State    // of dpkg, for all packages of Image: see [Debian.Lists]
+	ThirdParty []string // packages of other repositories than the distribution's
+	Ignore     []string // sonames, and globs of absolute paths, that may be otherwise
 }
 
 // On runs the check in builder.
 func (c ELFClosure) On(builder State) State {
-	options := map[string]any{"driver": driverLibraries(), "ignore": list(c.Ignore), "strangers": list(c.Strangers)}
+	options := map[string]any{"driver": driverLibraries(), "ignore": list(c.Ignore), "third_party": list(c.ThirdParty)}
 	exec := python("smoke: libraries of all ELF files", "scripts of the library check", options,
 		"elf_closure.py", "check_layer.py", "private_keys.py", "globs.py")
 	exec.Mounts = append(exec.Mounts, Mount{Target: "/image", From: c.Image}, Mount{Target: listsPath, From: c.Lists})

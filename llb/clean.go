@@ -37,13 +37,13 @@ type File struct {
 // Gather puts single files from many states into one, in one operation: a
 // Merge of as many sources costs twice the time.
 func Gather(name string, files []File) State {
-	return bkllb.Scratch().File(copies(folder("/"), files), bkllb.WithCustomName(name), here())
+	return bkllb.Scratch().File(copies(directory("/"), files), bkllb.WithCustomName(name), here())
 }
 
 // Files is a state of small files with fixed content at its root, by their names,
 // readable by all.
 func Files(name string, files map[string]string) State {
-	action := folder("/")
+	action := directory("/")
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		action = action.Mkfile(path, 0o644, []byte(files[path]), atEpoch())
 	}
@@ -52,7 +52,7 @@ func Files(name string, files map[string]string) State {
 
 // Text is a layer of one file, which all may read.
 func Text(name, file, content string) State {
-	action := folder(path.Dir(file)).Mkfile(file, 0o644, []byte(content), atEpoch())
+	action := directory(path.Dir(file)).Mkfile(file, 0o644, []byte(content), atEpoch())
 	made := bkllb.Scratch().File(action, bkllb.WithCustomName(name), here())
 	return Clean(name+": one layer", made, "/", "/")
 }
@@ -61,7 +61,7 @@ func Text(name, file, content string) State {
 // that the client makes of the same. Each file lies at the root of its state;
 // empty are the paths of files without content, which are not fetched.
 func ModelLayer(name string, files []File, empty []string) State {
-	action := folder("/")
+	action := directory("/")
 	for _, p := range empty {
 		action = action.Mkdir(path.Dir(p), 0o755, bkllb.WithParents(true), atEpoch()).Mkfile(p, 0o644, nil, atEpoch())
 	}
@@ -69,11 +69,11 @@ func ModelLayer(name string, files []File, empty []string) State {
 	if len(files)+len(empty) == 1 {
 		return made // large as it may be, it needs no second copy
 	}
-	// Each file that comes into a folder gives it the time of the build.
+	// Each file that comes into a directory gives it the time of the build.
 	return Clean(name+": one layer", made, "/", "/")
 }
 
-func folder(path string) *bkllb.FileAction {
+func directory(path string) *bkllb.FileAction {
 	return bkllb.Mkdir(path, 0o755, bkllb.WithParents(true), atEpoch())
 }
 

@@ -150,11 +150,11 @@ func (d Debian) answers() (lines string) {
 func (d Debian) debs() State {
 	files := make([]File, len(d.Packages))
 	for i, p := range d.Packages {
-		folder := "/more/"
+		directory := "/more/"
 		if _, base := lock.Find(d.Base, p.Name); base {
-			folder = "/base/"
+			directory = "/base/"
 		}
-		files[i] = File{From: d.Mirrors.Deb(p), Path: folder + p.FileName()}
+		files[i] = File{From: d.Mirrors.Deb(p), Path: directory + p.FileName()}
 	}
 	return Gather(d.Name+": gather packages", files)
 }

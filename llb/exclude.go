@@ -9,7 +9,7 @@ import (
 
 // Exclude is a list of globs of absolute paths that an image leaves out, as in
 // a .dockerignore: * stays within a name, ** does not, a glob that matches a
-// folder matches all in it, and one behind ! takes back what an earlier one
+// directory matches all in it, and one behind ! takes back what an earlier one
 // matched.
 type Exclude []string
 
@@ -33,10 +33,10 @@ func (e Exclude) Matcher() func(path string) bool {
 	}
 }
 
-// script removes what the globs match: files first, then the folders that this
+// script removes what the globs match: files first, then the directories that this
 // left empty. It is done in the exec and not by the patterns of a copy, which
-// give the folders of what a ! takes back the time of the build, nor by dpkg: a
-// package may read its documentation while it is configured. A link to a folder stays
+// give the directories of what a ! takes back the time of the build, nor by dpkg: a
+// package may read its documentation while it is configured. A link to a directory stays
 // as long as that does where a ! takes back something in it, as the copyright of a
 // package whose documentation is another one's.
 func (e Exclude) script() string {
@@ -49,7 +49,7 @@ func (e Exclude) script() string {
 		find + "-xtype l " + e.expression() + " " + e.passages() + " -delete\n"
 }
 
-// passages is a test of find(1) for links to folders, or to nothing any more, that lead to
+// passages is a test of find(1) for links to directories, or to nothing any more, that lead to
 // what a ! takes back.
 func (e Exclude) passages() string {
 	tests := []string{"-false"}
@@ -75,14 +75,14 @@ func (e Exclude) expression() string {
 	return test
 }
 
-// below are the globs that may match something below one of the folders.
-func (e Exclude) below(folders ...string) (list Exclude) {
+// below are the globs that may match something below one of the directories.
+func (e Exclude) below(directories ...string) (list Exclude) {
 	for _, glob := range e {
 		literal := glob
 		if i := strings.IndexAny(glob, "*?"); i >= 0 {
 			literal = glob[:i]
 		}
-		if slices.ContainsFunc(folders, func(f string) bool { return strings.HasPrefix(f, literal) || strings.HasPrefix(literal, f) }) {
+		if slices.ContainsFunc(directories, func(f string) bool { return strings.HasPrefix(f, literal) || strings.HasPrefix(literal, f) }) {
 			list = append(list, glob)
 		}
 	}

@@ -47,7 +47,7 @@ func TestTheLastGlobThatMatchesDecides(t *testing.T) {
 	}
 }
 
-func TestGlobsBelowFolders(t *testing.T) {
+func TestGlobsBelowDirectories(t *testing.T) {
 	all := Exclude{"/etc", "/etc/ssh/*", "/e*/x", "/**/*.key", "/app/id", "/etcetera/x", "/var/lib/db?s/machine-id", "/var/lib/dbus.old", "/usr/**/x"}
 	want := Exclude{"/etc", "/etc/ssh/*", "/e*/x", "/**/*.key", "/var/lib/db?s/machine-id"}
 	if diff := cmp.Diff(want, all.below("/etc/", "/var/lib/dbus/")); diff != "" {
@@ -96,12 +96,12 @@ var lists = []Exclude{
 	{"!/etc/passwd"},
 }
 
-// left are the files and folders of a tree, by their paths in it.
-func left(t *testing.T, dir string) (files, folders []string) {
+// left are the files and directories of a tree, by their paths in it.
+func left(t *testing.T, dir string) (files, directories []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
 		if name = strings.TrimPrefix(name, dir); e.IsDir() {
-			folders = append(folders, name)
+			directories = append(directories, name)
 		} else {
 			files = append(files, name)
 		}
@@ -110,10 +110,10 @@ func left(t *testing.T, dir string) (files, folders []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return files, folders
+	return files, directories
 }
 
-// in is a list for a tree that lies in a folder.
+// in is a list for a tree that lies in a directory.
 func (e Exclude) in(dir string) Exclude {
 	moved := make(Exclude, len(e))
 	for i, glob := range e {
@@ -146,20 +146,20 @@ func TestScriptRemovesWhatTheGlobsMatch(t *testing.T) {
 		}
 		out := list.Matcher()
 		want := slices.DeleteFunc(slices.Clone(tree), out)
-		files, folders := left(t, dir)
+		files, directories := left(t, dir)
 		if diff := cmp.Diff(want, files); diff != "" && len(want)+len(files) > 0 {
 			t.Errorf("%q leaves (-want +got):\n%s", list, diff)
 		}
-		for _, folder := range folders {
-			isEmpty := !slices.ContainsFunc(files, func(name string) bool { return strings.HasPrefix(name, folder+"/") })
-			if isEmpty && out(folder) {
-				t.Errorf("%q leaves the folder %q with nothing in it", list, folder)
+		for _, directory := range directories {
+			isEmpty := !slices.ContainsFunc(files, func(name string) bool { return strings.HasPrefix(name, directory+"/") })
+			if isEmpty && out(directory) {
+				t.Errorf("%q leaves the directory %q with nothing in it", list, directory)
 			}
 		}
 	}
 }
 
-// The copyright of a package may be behind a link to the folder of another one's.
+// The copyright of a package may be behind a link to the directory of another one's.
 func TestLinksToWhatIsTakenBackStay(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "find", "--version").Output(); err != nil || !strings.Contains(string(out), "GNU") {
 		t.Skip("there is no GNU find here")
@@ -187,12 +187,12 @@ func TestLinksToWhatIsTakenBackStay(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "sh", "-euc", script).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Fatalf("%v, %s", err, out)
 	}
-	files, folders := left(t, dir)
+	files, directories := left(t, dir)
 	if diff := cmp.Diff([]string{"/doc/chained", "/doc/gcc-12-base/copyright", "/doc/libstdc++6"}, files); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"", "/doc", "/doc/gcc-12-base"}, folders); diff != "" {
-		t.Errorf("folders left (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"", "/doc", "/doc/gcc-12-base"}, directories); diff != "" {
+		t.Errorf("directories left (-want +got):\n%s", diff)
 	}
 }
 

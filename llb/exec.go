@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/scripts"
 )
 
-// Where an exec finds what it is given beside its root file system.
+// Where an exec finds what it is given next to its root file system.
 const (
 	toolsPath   = "/.lamina/tools"
 	debsPath    = "/.lamina/debs"
@@ -56,7 +56,7 @@ type Socket struct {
 // On is root as the exec leaves it.
 func (e Exec) On(root State) State { return e.run(root).Root() }
 
-// Output is what the exec, run on root, leaves in a folder that is empty before,
+// Output is what the exec, run on root, leaves in a directory that is empty before,
 // and nothing else of it.
 func (e Exec) Output(root State, dir string) State { return e.run(root).AddMount(dir, bkllb.Scratch()) }
 
@@ -114,7 +114,7 @@ func surroundings() []string {
 	}
 }
 
-// python is an exec of the first of our scripts, which has the others beside it
+// python is an exec of the first of our scripts, which has the others next to it
 // and reads options. It starts with nothing but what it names itself, so that no
 // site customisation and no locally installed package comes in between. The mount of
 // the scripts is called label.

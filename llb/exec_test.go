@@ -49,7 +49,7 @@ func TestOutput(t *testing.T) {
 		switch m.Dest {
 		case "/out":
 			if m.Input != -1 || m.Readonly || m.Output != int64(g.Root.Output) {
-				t.Errorf("the folder is %v, and out comes %d", m, g.Root.Output)
+				t.Errorf("the directory is %v, and out comes %d", m, g.Root.Output)
 			}
 		case "/in":
 			if m.Output != -1 {
@@ -90,7 +90,7 @@ func TestChecksLookAtTheImageFromTheBuilder(t *testing.T) {
 	for name, want := range map[string]struct{ program, scripts, step, options string }{
 		"elf": {
 			"elf_closure.py", "scripts of the library check", "smoke: libraries of all ELF files",
-			`{"driver":["libcuda.so.1","libnvidia-ml.so.1","libnvidia-ptxjitcompiler.so.1","libnvcuvid.so.1","libnvidia-encode.so.1"],"ignore":["libx.so"],"strangers":["cuda"]}`,
+			`{"driver":["libcuda.so.1","libnvidia-ml.so.1","libnvidia-ptxjitcompiler.so.1","libnvcuvid.so.1","libnvidia-encode.so.1"],"ignore":["libx.so"],"third_party":["cuda"]}`,
 		},
 		"distributions": {
 			"check_distributions.py", "scripts of the package check", "smoke: requirements of all Python packages",

@@ -66,7 +66,7 @@ type Tree struct {
 	Commit  string   // 40 hexadecimal digits
 	Subdir  string   // of the repository; "" for all of it
 	Exclude []string // patterns as of a .dockerignore, below Subdir
-	Path    string   // absolute: the folder in the image
+	Path    string   // absolute: the directory in the image
 }
 
 // gitLinks are the files that BuildKit leaves in submodules, with a path of the
@@ -77,7 +77,7 @@ const gitLinks = "**/.git"
 func (t Tree) Name() string { return gitName(t.Remote, t.Commit) }
 
 // State is the tree as one clean layer, owned by root, with the modes that git
-// has; submodules are in it. Copied into its folder, the files give that one the time
+// has; submodules are in it. Copied into its directory, the files give that one the time
 // of the build, so that a second copy has to set all times.
 func (t Tree) State() State {
 	gathered := bkllb.Scratch().File(bkllb.Copy(Git(t.Remote, t.Commit), path.Join("/", t.Subdir), t.Path, &bkllb.CopyInfo{

@@ -9,7 +9,7 @@ import "lamina.build/internal/scripts"
 type LayerCheck struct {
 	Name   string // of the layer: "torch 2.6.0"
 	Layer  State
-	Places []string // absolute: the folders that it may fill
+	Places []string // absolute: the directories that it may fill
 	Apart  []string // those among them that it may not
 	Keep   Exclude  // private keys that may be in it
 
@@ -39,5 +39,5 @@ func (c LayerCheck) On(builder State) State {
 	for _, f := range c.Wheels {
 		exec.Mounts = append(exec.Mounts, wheelMount(f))
 	}
-	return exec.Output(builder, outPath) // a folder with nothing in it: of its root, a cache would have the builder
+	return exec.Output(builder, outPath) // a directory with nothing in it: of its root, a cache would have the builder
 }

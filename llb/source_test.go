@@ -168,7 +168,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// A large file is not copied once more; folders of several get times of their own.
+// A large file is not copied once more; directories of several get times of their own.
 func TestModelLayer(t *testing.T) {
 	for name, steps := range map[string]int{"model": 2, "several files": 4, "nothing": 1} {
 		g := decode(t, layers()[name])

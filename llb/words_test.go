@@ -88,7 +88,7 @@ func wheel(name string) llb.File {
 	return llb.File{From: llb.Fetch("https://f.example/"+file, digest.FromString(name), file), Path: "/" + file}
 }
 
-// deb is a package of a repository that has all under one name, in folders.
+// deb is a package of a repository that has all under one name, in directories.
 func deb(name string) lock.Package {
 	return lock.Package{
 		Name: name, Version: "1:1.0+b1", Architecture: "amd64", Repository: "debian", Path: "pool/main/" + name + "/package.deb", SHA256: digest.FromString(name).Encoded(),
@@ -124,7 +124,7 @@ func execs() map[string]llb.State {
 			Name: "torch 2", Layer: state("layer"), Places: []string{"/usr/local"}, Apart: []string{"/usr/local/sbin"}, Keep: llb.Exclude{"/a"},
 			Lists: &env, Sdist: &env, Wheels: []llb.File{wheel("torch")},
 		}.On(builder),
-		"elf": llb.ELFClosure{Image: state("image"), Lists: state("lists"), Strangers: []string{"cuda"}, Ignore: []string{"libx.so"}}.On(builder),
+		"elf": llb.ELFClosure{Image: state("image"), Lists: state("lists"), ThirdParty: []string{"cuda"}, Ignore: []string{"libx.so"}}.On(builder),
 		"distributions": llb.Distributions{
 			Image: state("image"), Optional: []string{"a"}, Overridden: []string{"b"}, Collisions: []string{"c"},
 		}.On(builder),
@@ -145,7 +145,7 @@ func layers() map[string]llb.State {
 }
 
 // No exec has a network, a credential or an agent, none can write to what it is
-// shown, and none has a folder that others write to.
+// shown, and none has a directory that others write to.
 func TestExecsAreSealed(t *testing.T) {
 	for name, s := range execs() {
 		seen := 0

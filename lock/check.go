@@ -38,18 +38,18 @@ func IsFileName(name string) bool {
 	return name != "" && !strings.ContainsRune(".-", rune(name[0])) && !strings.ContainsFunc(name, isOdd) && utf8.ValidString(name)
 }
 
-// faults are all that is wrong with an entry.
-type faults []error
+// problems are all that is wrong with an entry.
+type problems []error
 
-// when notes a fault under a condition.
-func (f *faults) when(wrong bool, format string, args ...any) {
+// when notes a problem under a condition.
+func (f *problems) when(wrong bool, format string, args ...any) {
 	if wrong {
 		*f = append(*f, fmt.Errorf(format, args...))
 	}
 }
 
 // in notes what an entry has, if there is something wrong with it.
-func (f *faults) in(err error, format string, args ...any) {
+func (f *problems) in(err error, format string, args ...any) {
 	if err != nil {
 		*f = append(*f, fmt.Errorf(format+": %w", append(args, err)...))
 	}
@@ -57,7 +57,7 @@ func (f *faults) in(err error, format string, args ...any) {
 
 // check reports what is wrong with a lock, of each platform.
 func (l Lock) check(version int) error {
-	var f faults
+	var f problems
 	seen := map[string]bool{}
 	for i, one := range l.Each() {
 		f.when(seen[one.Platform], "platform %s: it is there twice", one.Platform)
@@ -76,7 +76,7 @@ func (l Lock) check(version int) error {
 // repository, a hash that is none, a set that nobody asked for, a wrong order.
 // Only formats since 2 have uv, and since 3 layers of models.
 func (l Lock) checkOne(version int) error {
-	var f faults
+	var f problems
 	for _, r := range l.Requests {
 		f.when(!r.Set.Kind.isDebian(), "requests of packages: there is no set %q", r.Set)
 	}
@@ -143,7 +143,7 @@ func (l Lock) checkSizes() error {
 // checkSets wants some set, of either packages or distributions, and every one to
 // be asked for. What others are built with needs no building itself.
 func (l Lock) checkSets(sets []Set, python, ready bool) error {
-	var f faults
+	var f problems
 	f.when(len(sets) == 0, "no set wants it")
 	for _, s := range sets {
 		switch {
@@ -157,7 +157,7 @@ func (l Lock) checkSets(sets []Set, python, ready bool) error {
 }
 
 func (p Package) check() error {
-	var f faults
+	var f problems
 	f.when(p.Name == "" || p.Version == "" || p.Architecture == "", "name, version and arch must be given")
 	f.when(!debianWord.MatchString(p.Version+p.Name+p.Architecture), "name %q, version %q or arch %q is none of Debian's", p.Name, p.Version, p.Architecture)
 	f.when(!isSHA256(p.SHA256), "%q is not a sha256", p.SHA256)
@@ -167,7 +167,7 @@ func (p Package) check() error {
 }
 
 func (d Distribution) check() error {
-	var f faults
+	var f problems
 	f.when(!projectName.MatchString(d.Name) || d.Version == "", "name must be normalised and version must be given")
 	if _, commit, below, ok := d.Git(); ok {
 		f.when(!IsCommit(commit) || d.File != "" || d.Size != 0 || d.SHA256 != "", "%q names no commit, or is a file as well", d.URL)
@@ -179,7 +179,7 @@ func (d Distribution) check() error {
 	f.when(d.Metadata != "" && (!isSHA256(d.Metadata) || !d.IsWheel()), "metadata %q is not the sha256 of a wheel's", d.Metadata)
 	f.when(d.Size <= 0 || d.Unpacked < 0, "size %d or unpacked %d is not positive", d.Size, d.Unpacked)
 	_, isLocal := d.Local()
-	f.when(isLocal && d.Size > LocalLimit, "size %d is more than a file beside the spec may have", d.Size)
+	f.when(isLocal && d.Size > LocalLimit, "size %d is more than a file next to the spec may have", d.Size)
 	_, below := d.Archive()
 	f.when(below != "" && (d.IsWheel() || !staysBelow(below)), "subdirectory %q does not stay in its archive", below)
 	if d.Index != "" {
@@ -192,7 +192,7 @@ func (d Distribution) check() error {
 }
 
 // checkTwins finds sets that hold two versions of one project.
-func (l Lock) checkTwins() (f faults) {
+func (l Lock) checkTwins() (f problems) {
 	seen := map[[2]string]bool{}
 	for _, d := range l.Distributions {
 		for _, s := range d.For {
@@ -212,7 +212,7 @@ func (u UV) check() error {
 }
 
 func (m Model) check(version int) error {
-	f := make(faults, 0, len(m.Files))
+	f := make(problems, 0, len(m.Files))
 	_, _, hub := m.Repository()
 	switch {
 	case hub && !IsCommit(m.Commit):
@@ -241,7 +241,7 @@ func (m Model) check(version int) error {
 
 // checkLayers wants layers that can be those of the files, which are kept as they are
 // and in tars that are kept as they are.
-func (m Model) checkLayers() (f faults) {
+func (m Model) checkLayers() (f problems) {
 	var size int64
 	for i, l := range m.Layers {
 		f.when(l.Digest.Validate() != nil || l.Digest.Algorithm() != digest.SHA256, "layer %d: %q is not a digest", i+1, l.Digest)
@@ -255,7 +255,7 @@ func (m Model) checkLayers() (f faults) {
 }
 
 func (m ModelFile) check(hub bool) error {
-	var f faults
+	var f problems
 	f.when(!fs.ValidPath(m.Path) || m.Path == "." || strings.ContainsRune(m.Path, 0), "file %q does not stay in the model", m.Path)
 	f.when(strings.Contains("/"+m.Path, "/.wh."), "file %q: names with .wh. in front remove files of an image", m.Path)
 	f.when(m.Size < 0 || !isSHA256(m.SHA256), "file %q: size %d is negative, or %q is not a sha256", m.Path, m.Size, m.SHA256)
@@ -270,7 +270,7 @@ func (m ModelFile) check(hub bool) error {
 func checkURL(address string) error {
 	if local, ok := strings.CutPrefix(address, "file:"); ok {
 		if !staysBelow(local) {
-			return fmt.Errorf("%q does not stay beside the spec", address)
+			return fmt.Errorf("%q does not stay next to the spec", address)
 		}
 		return nil
 	}

@@ -45,7 +45,7 @@ func TestParseRefusesWhatNoResolverOfPackagesWrites(t *testing.T) {
 }
 
 // All that is wrong is told at once, in the order of the lock.
-func TestParseTellsAllFaultsAtOnce(t *testing.T) {
+func TestParseTellsAllProblemsAtOnce(t *testing.T) {
 	l := withModels(func(m *lock.Model) { m.Plan = 0 })
 	l.Models[0], l.Models[1] = l.Models[1], l.Models[0]
 	l.Packages[0].Size, l.Packages[0].SHA256 = 0, ""
@@ -79,8 +79,8 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 		message string
 	}{
 		{"a name that is not normalised", func(l *lock.Lock) { at(l, "torch").Name = "Torch" }, "distribution Torch 1.0: name must be normalised"},
-		{"a file with folders", func(l *lock.Lock) { at(l, "cython").File = "../x.whl" }, `file "../x.whl" is not a file's name`},
-		{"an sdist with folders", func(l *lock.Lock) { at(l, "insightface").File = "a/x.zip" }, `file "a/x.zip" is not a file's name`},
+		{"a file with directories", func(l *lock.Lock) { at(l, "cython").File = "../x.whl" }, `file "../x.whl" is not a file's name`},
+		{"an sdist with directories", func(l *lock.Lock) { at(l, "insightface").File = "a/x.zip" }, `file "a/x.zip" is not a file's name`},
 		{"an sdist of no name", func(l *lock.Lock) { at(l, "insightface").File = "" }, `file "" is not a file's name`},
 		{"an sdist that is an option", func(l *lock.Lock) { at(l, "insightface").File = "-x.zip" }, `file "-x.zip" is not a file's name`},
 		{"an sdist that turns its letters", func(l *lock.Lock) { at(l, "insightface").File = "x\u202epiz" }, `is not a file's name`},
@@ -92,8 +92,8 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 		{"no size", func(l *lock.Lock) { at(l, "cython").Size = 0 }, "distribution cython 1.0: size 0 or unpacked 99 is not positive"},
 		{"a login", func(l *lock.Lock) { at(l, "cython").URL = "https://me:secret@x.example/a" }, `url "https://me:xxxxx@x.example/a" holds a login`},
 		{"another scheme", func(l *lock.Lock) { at(l, "cython").URL = "ftp://x.example/a" }, `url "ftp://x.example/a" is neither http nor https`},
-		{"a file that fills the memory", func(l *lock.Lock) { at(l, "own").Size = 1 << 40 }, "is more than a file beside the spec may have"},
-		{"a path that escapes", func(l *lock.Lock) { at(l, "own").URL = "file:../own.whl" }, `"file:../own.whl" does not stay beside the spec`},
+		{"a file that fills the memory", func(l *lock.Lock) { at(l, "own").Size = 1 << 40 }, "is more than a file next to the spec may have"},
+		{"a path that escapes", func(l *lock.Lock) { at(l, "own").URL = "file:../own.whl" }, `"file:../own.whl" does not stay next to the spec`},
 		{"a branch", func(l *lock.Lock) { at(l, "sam2").URL = "git+https://git.example/sam2@main" }, `"git+https://git.example/sam2@main" names no commit`},
 		{"a subdirectory that escapes", func(l *lock.Lock) { at(l, "sam2").URL += "/../.." }, `subdirectory "py/../.." does not stay in its tree`},
 		{"a subdirectory that escapes its archive", func(l *lock.Lock) { at(l, "insightface").URL += "#subdirectory=../x" }, `subdirectory "../x" does not stay in its archive`},
@@ -119,14 +119,14 @@ func TestParseRefusesWhatNoResolverOfPythonWrites(t *testing.T) {
 		}, "holds a login"},
 		{"a git tree by ssh", func(l *lock.Lock) { at(l, "sam2").URL = "git+ssh://git.example/sam2@" + strings.Repeat("0", 40) }, "is neither http nor https"},
 		{"an address without a host", func(l *lock.Lock) { at(l, "cython").URL = "https:///a" }, `url "https:///a" is neither http nor https`},
-		{"a top-level name in a folder", func(l *lock.Lock) { at(l, "own").Top = []string{"own/sub"} }, `top-level name "own/sub" is none`},
+		{"a top-level name in a directory", func(l *lock.Lock) { at(l, "own").Top = []string{"own/sub"} }, `top-level name "own/sub" is none`},
 		{"a set of nothing", func(l *lock.Lock) { at(l, "cython").For = nil }, "distribution cython 1.0: no set wants it"},
 		{"a set of packages", func(l *lock.Lock) { at(l, "cython").For = setsOf([]string{"runtime"}) }, `set "runtime" was not asked for`},
 		{"a build for a variant of nobody", func(l *lock.Lock) { at(l, "cython").For = setsOf([]string{"build:x@nobody"}) }, `set "build:x@nobody" was not asked for`},
 		{"a request for a build", func(l *lock.Lock) { l.Python[0].Set = lock.ParseSet("build:x") }, `requests of distributions: there is no set "build:x"`},
 		{"a uv of no version", func(l *lock.Lock) { l.UV.Version = "" }, `uv: version "", file "uv-`},
 		{"a uv of no size", func(l *lock.Lock) { l.UV.Size = 0 }, "size 0 or sha256"},
-		{"a uv in a folder", func(l *lock.Lock) { l.UV.File = "a/uv.whl" }, `file "a/uv.whl"`},
+		{"a uv in a directory", func(l *lock.Lock) { l.UV.File = "a/uv.whl" }, `file "a/uv.whl"`},
 		{"another order", func(l *lock.Lock) {
 			l.Distributions[0], l.Distributions[1] = l.Distributions[1], l.Distributions[0]
 		}, "distributions are not sorted"},
@@ -164,8 +164,8 @@ func TestParseRefusesWhatNoResolverOfModelsWrites(t *testing.T) {
 		{"a short digest", func(m *lock.Model) { m.Digest = "sha256:abc" }, `"sha256:abc" is not a digest`},
 		{"published by another digest", func(m *lock.Model) { m.Published = "registry.example/wan@sha256:abc" }, "has no digest"},
 		{"a file that removes others", func(m *lock.Model) { m.Files[0].Path = "a/.wh..wh..opq" }, `file "a/.wh..wh..opq": names with .wh. in front remove`},
-		{"a file in a folder that does", func(m *lock.Model) { m.Files[0].Path = ".wh.a/x" }, `file ".wh.a/x": names with .wh. in front remove`},
-		{"a file that is the folder", func(m *lock.Model) { m.Files[0].Path = "." }, `file "." does not stay in the model`},
+		{"a file in a directory that does", func(m *lock.Model) { m.Files[0].Path = ".wh.a/x" }, `file ".wh.a/x": names with .wh. in front remove`},
+		{"a file that is the directory", func(m *lock.Model) { m.Files[0].Path = "." }, `file "." does not stay in the model`},
 		{"a file of a terminated name", func(m *lock.Model) { m.Files[0].Path = "a\x00" }, "does not stay in the model"},
 		{"a file of less than nothing", func(m *lock.Model) { m.Files[0].Size = -1 }, `file "a b.bin": size -1 is negative`},
 		{"published without layers", func(m *lock.Model) { m.Layers = nil }, "and it has no layers"},

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Drift says where l does not answer the wishes of a spec, one sentence a
+// Drift says where l does not answer the requirements of a spec, one sentence a
 // difference, in terms of the spec. No difference, no sentence.
-func (l Lock) Drift(spec Wishes) []string {
+func (l Lock) Drift(spec Requirements) []string {
 	var drift []string
 	if l.Platform != spec.Platform {
 		drift = append(drift, fmt.Sprintf("platform: the lock is for %s, the spec wants %s",

@@ -8,7 +8,7 @@ import (
 
 // A lock that somebody has edited by hand is told from one that Lamina wrote.
 func ExampleParse() {
-	text := lock.Lock{Wishes: lock.Wishes{Platform: "linux/amd64"}}.Format()
+	text := lock.Lock{Requirements: lock.Requirements{Platform: "linux/amd64"}}.Format()
 	l, err := lock.Parse("image.lock", text)
 	fmt.Println(l.Platform, err)
 

@@ -57,7 +57,7 @@ func FuzzEntriesSurviveTheText(f *testing.F) {
 	f.Add("\"\\\x01", "1:2~3+b1", "a/\U0001f600", "file:a/b", int64(9))
 	f.Add("a\"b", "\x00", "\U0001f600", "\u2028", int64(-1))
 	f.Fuzz(func(t *testing.T, name, version, path, url string, size int64) {
-		l := lock.Lock{Wishes: lock.Wishes{
+		l := lock.Lock{Requirements: lock.Requirements{
 			Requests: []lock.Request{{Set: lock.ParseSet("base")}},
 			Python:   []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{name, url}}},
 		}}
@@ -85,21 +85,21 @@ func FuzzEntriesSurviveTheText(f *testing.F) {
 
 // The seeds of the fuzz targets are to reach what they are for.
 func TestBodiesReachTheChecks(t *testing.T) {
-	faults := map[string]int{}
+	problems := map[string]int{}
 	for _, body := range bodies() {
 		_, err := lock.Parse("x", []byte(signed(body)))
 		switch {
 		case err == nil:
-			faults["none"]++
+			problems["none"]++
 		case strings.Contains(err.Error(), "earlier format"):
-			faults["old"]++
+			problems["old"]++
 		case strings.Contains(err.Error(), "unknown lock version"):
-			faults["unknown"]++
+			problems["unknown"]++
 		default:
-			faults["check"]++
+			problems["check"]++
 		}
 	}
-	if got := slices.Sorted(maps.Keys(faults)); !slices.Equal(got, []string{"check", "none", "old", "unknown"}) || faults["none"] < 6 {
-		t.Errorf("got %v", faults)
+	if got := slices.Sorted(maps.Keys(problems)); !slices.Equal(got, []string{"check", "none", "old", "unknown"}) || problems["none"] < 6 {
+		t.Errorf("got %v", problems)
 	}
 }

@@ -1,5 +1,5 @@
 // Package lock is image.lock: everything that a build fetches, pinned by
-// digest, with the wishes that it answers.
+// digest, with the requirements that it answers.
 //
 // A lock is a value. [Parse] and [Lock.Format] are inverse to each other, so a
 // lock that nobody touched is rewritten to the same bytes; [Lock.Drift] says
@@ -31,7 +31,7 @@ const Version = 4
 
 // Lock is the content of an image.lock.
 type Lock struct {
-	Wishes
+	Requirements
 	Releases      []Release      // sorted by Repository, Suite
 	Indexes       []Index        // of the releases, sorted by Repository, Suite, Path
 	Packages      []Package      // sorted by Name, Version, Architecture
@@ -55,8 +55,8 @@ type Part struct {
 	Distributions []Distribution `toml:"distributions"`
 }
 
-// Wishes is the part of a spec that a lock answers.
-type Wishes struct {
+// Requirements is the part of a spec that a lock answers.
+type Requirements struct {
 	Platform      string          // "linux/amd64"
 	Suites        []string        // in the order of the spec: "bookworm", "bookworm-security"
 	Components    []string        // in the order of the spec: "main", "non-free"
@@ -67,7 +67,7 @@ type Wishes struct {
 	Places        []Place         // of the spec alone: no lock says where it may be published itself
 }
 
-// Repository is a signed Debian repository beside the distribution's own.
+// Repository is a signed Debian repository next to the distribution's own.
 type Repository struct {
 	Name       string        `toml:"name"`       // of the spec or made from URL; never "debian" nor "debian-security"
 	URL        string        `toml:"url"`        // base that pool paths are relative to

@@ -15,7 +15,7 @@ import (
 
 func sample() lock.Lock {
 	l := lock.Lock{
-		Wishes: lock.Wishes{
+		Requirements: lock.Requirements{
 			Platform:   "linux/amd64",
 			Suites:     []string{"bookworm", "bookworm-security"},
 			Components: []string{"main", "non-free"},
@@ -100,11 +100,11 @@ func survives(t *testing.T, want lock.Lock) {
 	if again := got.Format(); string(again) != string(text) {
 		t.Errorf("text changed on its way through a lock:\n%s", cmp.Diff(string(text), string(again)))
 	}
-	wishes := want.Wishes
+	requirements := want.Requirements
 	for _, m := range want.Models {
-		wishes.Places = append(wishes.Places, lock.Place{Model: m.ModelRequest, Repository: m.Place()})
+		requirements.Places = append(requirements.Places, lock.Place{Model: m.ModelRequest, Repository: m.Place()})
 	}
-	if drift := got.Drift(wishes); drift != nil {
+	if drift := got.Drift(requirements); drift != nil {
 		t.Errorf("a lock drifts from what it was made for: %q", drift)
 	}
 }

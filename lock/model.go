@@ -17,7 +17,7 @@ const ModelPlan = 1
 // ModelRequest asks for a model's files and says where in the image they go.
 type ModelRequest struct {
 	From    string            `toml:"from"`    // "hf://ORG/NAME@REVISION" or the "https://…" of a list
-	Path    string            `toml:"path"`    // absolute: the folder in the image
+	Path    string            `toml:"path"`    // absolute: the directory in the image
 	Include []string          `toml:"include"` // patterns as of a .dockerignore; all files where empty
 	Exclude []string          `toml:"exclude"`
 	Rename  map[string]string `toml:"rename"` // of files, by what they are called in the model

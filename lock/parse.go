@@ -23,7 +23,7 @@ var (
 )
 
 // Parse reads an image.lock as [Lock.Format] writes it. name is used in errors,
-// which begin with "name:line:column: " where a line is known. The faults of
+// which begin with "name:line:column: " where a line is known. The problems of
 // all entries are reported at once. Errors match [ErrVersion], [ErrOld] or
 // [ErrEdited] where those apply.
 //

@@ -19,7 +19,7 @@ func (m Model) Place() string {
 }
 
 // PlacesOf are those that the spec names for a model: variants may name several.
-func (w Wishes) PlacesOf(r ModelRequest) (places []string) {
+func (w Requirements) PlacesOf(r ModelRequest) (places []string) {
 	for _, p := range w.Places {
 		if p.Model.Compare(r) == 0 && !slices.Contains(places, p.Repository) {
 			places = append(places, p.Repository)
@@ -30,13 +30,13 @@ func (w Wishes) PlacesOf(r ModelRequest) (places []string) {
 
 // Misplaced are the models that the lock says are published where the spec names no
 // place for them: anybody may have written that, and a build would merge what is there.
-func (l Lock) Misplaced(spec Wishes) []Model {
+func (l Lock) Misplaced(spec Requirements) []Model {
 	return slices.DeleteFunc(slices.Clone(l.Models), func(m Model) bool {
 		return m.Published == "" || slices.Contains(spec.PlacesOf(m.ModelRequest), m.Place())
 	})
 }
 
-func (l Lock) driftPlaces(spec Wishes) (drift []string) {
+func (l Lock) driftPlaces(spec Requirements) (drift []string) {
 	for _, m := range l.Misplaced(spec) {
 		named := "no place"
 		if places := spec.PlacesOf(m.ModelRequest); len(places) > 0 {

@@ -24,7 +24,7 @@ func (l Lock) For(platform string) (one Lock, ok bool) {
 	return list[i], true
 }
 
-// Join makes a lock of those of one platform each, which answer the same wishes. The models
+// Join makes a lock of those of one platform each, which answer the same requirements. The models
 // are those of the first.
 func Join(list []Lock) Lock {
 	l := list[0]

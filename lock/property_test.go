@@ -59,7 +59,7 @@ func (g generator) lock() lock.Lock {
 
 // one is a lock of one platform.
 func (g generator) one() lock.Lock {
-	l := lock.Lock{Wishes: lock.Wishes{
+	l := lock.Lock{Requirements: lock.Requirements{
 		Platform: g.word(), Suites: g.words(), Components: g.words(),
 		Repositories: several(g, func() lock.Repository {
 			return lock.Repository{Name: g.word(), URL: g.word(), Suite: g.word(), Components: g.words(), Key: digest.FromString(g.word())}
@@ -240,7 +240,7 @@ func TestEveryFieldIsInTheText(t *testing.T) {
 			case reflect.Int, reflect.Int64:
 				v.SetInt(v.Int() + 1)
 			case reflect.Slice:
-				if path != "Lock.Wishes.ModelRequests" && path != "Lock.Wishes.Places" && v.Len() == 0 && v.Type() != reflect.TypeFor[[]string]() {
+				if path != "Lock.Requirements.ModelRequests" && path != "Lock.Requirements.Places" && v.Len() == 0 && v.Type() != reflect.TypeFor[[]string]() {
 					t.Errorf("%s: the sample has none", path)
 				}
 				for i := range v.Len() {

@@ -8,10 +8,10 @@ import (
 )
 
 // Pylock returns the distributions that a variant installs as the text of a
-// pylock.toml (PEP 751), for other installers. What lies beside the spec is
-// named by its path, which a pylock.toml has relative to itself: folder is the
-// spec's folder as seen from that of the file, "." where they are one.
-func (l Lock) Pylock(variant, folder string) ([]byte, error) {
+// pylock.toml (PEP 751), for other installers. What lies next to the spec is
+// named by its path, which a pylock.toml has relative to itself: directory is the
+// spec's directory as seen from that of the file, "." where they are one.
+func (l Lock) Pylock(variant, directory string) ([]byte, error) {
 	list := l.PythonIn(variant)
 	if len(list) == 0 {
 		return nil, errors.New("the lock has no Python distributions")
@@ -26,7 +26,7 @@ func (l Lock) Pylock(variant, folder string) ([]byte, error) {
 		if d.Index != "" {
 			fmt.Fprintf(&b, "index = %s\n", quote(d.Index))
 		}
-		b.WriteString(d.pylock(folder))
+		b.WriteString(d.pylock(directory))
 	}
 	return []byte(b.String()), nil
 }
@@ -39,7 +39,7 @@ func (d Distribution) renamed() bool {
 
 // pylock is where d comes from, in the terms of PEP 751. A file that no index
 // named is an archive to it, whose name need not be what its content is called.
-func (d Distribution) pylock(folder string) string {
+func (d Distribution) pylock(directory string) string {
 	if remote, commit, below, ok := d.Git(); ok {
 		table := fmt.Sprintf("type = \"git\", url = %s, commit-id = %s", quote(remote), quote(commit))
 		if below != "" {
@@ -50,7 +50,7 @@ func (d Distribution) pylock(folder string) string {
 	address, below := d.Archive()
 	where := "url = " + quote(address)
 	if local, ok := d.Local(); ok {
-		where = "path = " + quote(path.Join(folder, local))
+		where = "path = " + quote(path.Join(directory, local))
 	}
 	if below != "" {
 		where += ", subdirectory = " + quote(below)

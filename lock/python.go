@@ -18,7 +18,7 @@ type Distribution struct {
 	Size     int64  `toml:"size"`     // bytes; 0 for a git tree
 	SHA256   string `toml:"sha256"`   // hexadecimal; "" for a git tree, whose commit is in the URL
 	File     string `toml:"file"`     // base name: "numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64.whl"; "" for a git tree
-	URL      string `toml:"url"`      // without a login; "file:wheels/x.whl" beside the spec, "git+https://…@COMMIT#subdirectory=…"
+	URL      string `toml:"url"`      // without a login; "file:wheels/x.whl" next to the spec, "git+https://…@COMMIT#subdirectory=…"
 	Index    string `toml:"index"`    // URL of the index that named the file, without a login; "" for a file that none did
 	Unpacked int64  `toml:"unpacked"` // bytes of all files in a wheel; 0 where that is not known
 	Metadata string `toml:"metadata"` // sha256 of a wheel's METADATA, which decided what it requires, hexadecimal
@@ -39,7 +39,7 @@ type UV struct {
 	URL     string `toml:"url"`     // without a login
 }
 
-// LocalLimit is how large a file beside the spec may be, in bytes: it is read into memory.
+// LocalLimit is how large a file next to the spec may be, in bytes: it is read into memory.
 const LocalLimit = 4 << 30
 
 // Omission is an optional requirement that could not be resolved.
@@ -68,14 +68,14 @@ func (d Distribution) Git() (remote, commit, subdirectory string, ok bool) {
 	return rest[:at], strings.TrimPrefix(rest[at:], "@"), subdirectory, true
 }
 
-// Archive returns what the URL of a file says: its address, and the folder of the
+// Archive returns what the URL of a file says: its address, and the directory of the
 // project in it.
 func (d Distribution) Archive() (address, subdirectory string) {
 	address, subdirectory, _ = strings.Cut(d.URL, "#subdirectory=")
 	return address, subdirectory
 }
 
-// Local returns the path of a file that lies beside the spec; ok is false for
+// Local returns the path of a file that lies next to the spec; ok is false for
 // one from the network.
 func (d Distribution) Local() (path string, ok bool) {
 	address, _ := d.Archive()

@@ -60,14 +60,14 @@ func TestGitOfADistribution(t *testing.T) {
 	}
 }
 
-// A project may lie in a folder of an archive.
-func TestFoldersOfArchives(t *testing.T) {
-	l := lock.Lock{Wishes: lock.Wishes{Python: []lock.PythonRequest{{Set: lock.ParseSet("python")}}}, Distributions: []lock.Distribution{
+// A project may lie in a directory of an archive.
+func TestDirectoriesOfArchives(t *testing.T) {
+	l := lock.Lock{Requirements: lock.Requirements{Python: []lock.PythonRequest{{Set: lock.ParseSet("python")}}}, Distributions: []lock.Distribution{
 		{Name: "near", Version: "1.0", URL: "file:near.zip#subdirectory=py", File: "near.zip", For: []lock.Set{lock.ParseSet("python")}},
 		{Name: "far", Version: "1.0", URL: "https://files.example/far.zip#subdirectory=py", File: "far.zip", For: []lock.Set{lock.ParseSet("python")}},
 	}}
 	if local, ok := l.Distributions[0].Local(); local != "near.zip" || !ok {
-		t.Errorf("the file beside the spec is %q, %v", local, ok)
+		t.Errorf("the file next to the spec is %q, %v", local, ok)
 	}
 	text, err := l.Pylock("production", ".")
 	for _, want := range []string{`path = "near.zip", subdirectory = "py", size`, `url = "https://files.example/far.zip", subdirectory = "py", size`} {

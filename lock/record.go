@@ -95,7 +95,7 @@ func (l Lock) Page(index, project string) (Page, bool) {
 }
 
 // checkRecord wants what was read of something that the lock has.
-func (l Lock) checkRecord() (f faults) {
+func (l Lock) checkRecord() (f problems) {
 	known := map[[2]string]bool{}
 	for _, r := range l.Releases {
 		known[[2]string{r.Repository, r.Suite}] = true

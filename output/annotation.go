@@ -41,15 +41,15 @@ func ParseAnnotation(text string) ([]Annotation, error) {
 		parts, key = manifest, left
 	}
 	var list []Annotation
-	var faults []error
+	var problems []error
 	for part := range strings.SplitSeq(parts, ",") {
 		a, err := annotation(part, key, value)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("annotation %q: %w", text, err))
+			problems = append(problems, fmt.Errorf("annotation %q: %w", text, err))
 		}
 		list = append(list, a)
 	}
-	return list, errors.Join(faults...)
+	return list, errors.Join(problems...)
 }
 
 func annotation(part, key, value string) (Annotation, error) {

@@ -4,7 +4,7 @@ package output
 // from the type.
 func (p *parser) complete() {
 	if !p.given["type"] {
-		p.fault("type is missing: one of oci, docker, image, registry, local, tar, cacheonly")
+		p.problem("type is missing: one of oci, docker, image, registry, local, tar, cacheonly")
 	}
 	switch p.Type {
 	case OCI:
@@ -15,12 +15,12 @@ func (p *parser) complete() {
 		p.completeImage()
 	case Local:
 		if !p.given["dest"] || p.Dest == Stdout {
-			p.fault("type=local needs a folder as dest")
+			p.problem("type=local needs a directory as dest")
 		}
 		p.refuse("type=local writes the bare files", "tar", "name", "compression")
 	case Tar:
 		if !p.given["dest"] {
-			p.fault("type=tar needs a dest: a file, or - for the standard output")
+			p.problem("type=tar needs a dest: a file, or - for the standard output")
 		}
 		p.refuse("type=tar writes the bare files", "tar", "name", "compression")
 		p.Tar = true
@@ -32,7 +32,7 @@ func (p *parser) complete() {
 	}
 	for _, a := range p.Annotations {
 		if a.Key != "" && p.Type != "" && !p.holds(a) {
-			p.fault("type=%s has no place for %s: leave it out", p.Type, a.Attribute())
+			p.problem("type=%s has no place for %s: leave it out", p.Type, a.Attribute())
 		}
 	}
 }
@@ -43,9 +43,9 @@ func (p *parser) completeImage() {
 	p.refuse("type=image goes to a registry", "dest", "tar")
 	switch {
 	case p.registry && p.given["push"] && !p.Push:
-		p.fault("type=registry pushes: leave push=false out, or write type=image")
+		p.problem("type=registry pushes: leave push=false out, or write type=image")
 	case p.canonical && !p.ByDigest:
-		p.fault("name-canonical goes with push-by-digest=true")
+		p.problem("name-canonical goes with push-by-digest=true")
 	}
 	p.Push = p.Push || p.registry
 }
@@ -55,9 +55,9 @@ func (p *parser) completeImage() {
 func (p *parser) completeOCI() {
 	switch {
 	case !p.given["dest"] && p.Tar:
-		p.fault("tar=true needs a dest")
+		p.problem("tar=true needs a dest")
 	case p.given["dest"] && p.given["tar"] && !p.Tar && p.Dest == Stdout:
-		p.fault("tar=false needs a folder as dest")
+		p.problem("tar=false needs a directory as dest")
 	case p.given["dest"] && !p.given["tar"]:
 		p.Tar = true
 	}
@@ -68,10 +68,10 @@ func (p *parser) completeOCI() {
 // itself gets it.
 func (p *parser) completeDocker() {
 	if p.given["tar"] && !p.Tar {
-		p.fault("type=docker is always an archive: leave tar=false out")
+		p.problem("type=docker is always an archive: leave tar=false out")
 	}
 	if p.Compression == Zstd {
-		p.fault("type=docker can't have compression=%s: gzip or uncompressed", p.Compression)
+		p.problem("type=docker can't have compression=%s: gzip or uncompressed", p.Compression)
 	}
 	p.Tar = true
 }
@@ -80,7 +80,7 @@ func (p *parser) completeDocker() {
 func (p *parser) refuse(why string, keys ...string) {
 	for _, key := range keys {
 		if p.given[key] {
-			p.fault("%s: leave %s out", why, key)
+			p.problem("%s: leave %s out", why, key)
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 // others: that a Dest of type OCI is an archive, for one.
 type Output struct {
 	Type        Type
-	Dest        string      // a file, a folder, or [Stdout]; "" is the OCI layout dist/NAME, or docker itself
-	Tar         bool        // one archive instead of a folder
+	Dest        string      // a file, a directory, or [Stdout]; "" is the OCI layout dist/NAME, or docker itself
+	Tar         bool        // one archive instead of a directory
 	Push        bool        // to the registry that the names tell
 	Insecure    bool        // that registry speaks plain HTTP, or nobody signed its certificate
 	ByDigest    bool        // pushed without a tag: its names have none

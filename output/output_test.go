@@ -49,7 +49,7 @@ func TestParse(t *testing.T) {
 			}},
 		},
 		{"bare files", "type=local,dest=root", output.Output{Type: output.Local, Dest: "root"}},
-		{"lone folder", "./root", output.Output{Type: output.Local, Dest: "./root"}},
+		{"lone directory", "./root", output.Output{Type: output.Local, Dest: "./root"}},
 		{"dest with a comma", `type=local,"dest=a,b"`, output.Output{Type: output.Local, Dest: "a,b"}},
 	}
 	for _, tt := range tests {
@@ -86,18 +86,18 @@ func TestParseRefuses(t *testing.T) {
 			"an index is of all platforms", `annotation-x.a: "x" is not manifest`, `annotation-manifest.: "" is not a key`,
 		}},
 		{"annotation of nothing", "type=local,dest=a,annotation.a=b", []string{"type=local has no place for annotation-manifest.a"}},
-		{"annotation beside an image", "type=image,annotation-manifest-descriptor.a=b", []string{"type=image has no place for annotation-manifest-descriptor.a"}},
+		{"annotation next to an image", "type=image,annotation-manifest-descriptor.a=b", []string{"type=image has no place for annotation-manifest-descriptor.a"}},
 		{"unknown key", "type=oci,output=a", []string{`"output" is not one of type, dest`}},
 		{"no value", "type=oci,tar", []string{`"tar" is not key=value`}},
 		{"twice", "type=oci,dest=a,dest=b", []string{"dest is given twice"}},
 		{"bad boolean", "type=image,push=yes", []string{"push=yes is neither true nor false"}},
 		{"bad name", `type=image,"name=a,"`, []string{`"" is not the name of an image`}},
 		{"archive of nothing", "type=oci,tar=true", []string{"tar=true needs a dest"}},
-		{"folder to stdout", "type=oci,dest=-,tar=false", []string{"tar=false needs a folder"}},
+		{"directory to stdout", "type=oci,dest=-,tar=false", []string{"tar=false needs a directory"}},
 		{"docker with zstd", "type=docker,dest=a,compression=zstd", []string{"gzip or uncompressed"}},
-		{"docker folder", "type=docker,dest=a,tar=false", []string{"always an archive"}},
-		{"local nowhere", "type=local", []string{"needs a folder as dest"}},
-		{"local to stdout", "type=local,dest=-", []string{"needs a folder as dest"}},
+		{"docker directory", "type=docker,dest=a,tar=false", []string{"always an archive"}},
+		{"local nowhere", "type=local", []string{"needs a directory as dest"}},
+		{"local to stdout", "type=local,dest=-", []string{"needs a directory as dest"}},
 		{"local name", "type=local,dest=a,name=b", []string{"bare files: leave name out"}},
 		{"push a file", "type=oci,push=true", []string{"only type=image has a registry: leave push out"}},
 		{"level", "type=oci,compression=gzip,compression-level=9", []string{"compression-level: an engine keeps the level that it first made"}},
@@ -118,7 +118,7 @@ func TestParseRefuses(t *testing.T) {
 				}
 			}
 			if got := strings.Count(err.Error(), "\n") + 1; got != len(tt.want) {
-				t.Errorf("got %d faults, want %d: %v", got, len(tt.want), err)
+				t.Errorf("got %d problems, want %d: %v", got, len(tt.want), err)
 			}
 		})
 	}
@@ -130,8 +130,8 @@ func TestParseAll(t *testing.T) {
 		t.Errorf("got %v, %v", all, err)
 	}
 	all, err = output.ParseAll([]string{"type=oci,dest=a", "type=local", "type=nothing"})
-	if err == nil || !strings.Contains(err.Error(), "needs a folder") || !strings.Contains(err.Error(), `"nothing"`) || len(all) != 1 {
-		t.Errorf("got %v, %v, want two faults", all, err)
+	if err == nil || !strings.Contains(err.Error(), "needs a directory") || !strings.Contains(err.Error(), `"nothing"`) || len(all) != 1 {
+		t.Errorf("got %v, %v, want two problems", all, err)
 	}
 }
 
@@ -155,8 +155,8 @@ func TestCheckAll(t *testing.T) {
 			{Type: output.Image, Push: true, ByDigest: true, Names: []string{"registry.example/a"}},
 			{Type: output.Image, Push: true, Names: []string{"registry.example/a:1"}, Compression: output.Zstd},
 		}, ""},
-		{"two layouts", []output.Output{{Type: output.OCI}, {Type: output.OCI, Dest: "b"}}, "only one output can be an OCI layout in a folder"},
-		{"the usual layout twice", []output.Output{{Type: output.OCI}, {Type: output.OCI}}, "only one output can be an OCI layout in a folder"},
+		{"two layouts", []output.Output{{Type: output.OCI}, {Type: output.OCI, Dest: "b"}}, "only one output can be an OCI layout in a directory"},
+		{"the usual layout twice", []output.Output{{Type: output.OCI}, {Type: output.OCI}}, "only one output can be an OCI layout in a directory"},
 		{"one place", []output.Output{archive, {Type: output.Docker, Dest: "a", Tar: true}}, `output "type=docker,dest=a": another one already writes there`},
 		{"no type", []output.Output{{}}, "an output has no type: output.Parse makes one of a line"},
 		{"another type", []output.Output{{Type: "nfs"}}, `output "type=nfs": type "nfs" is not one of oci, docker, image, local, tar, cacheonly`},
@@ -167,9 +167,9 @@ func TestCheckAll(t *testing.T) {
 		{"no name", []output.Output{{Type: output.Image}}, `output "type=image": an image for a registry needs a name`},
 		{"a name that is none", []output.Output{{Type: output.OCI, Names: []string{"r.example/UPPER"}}}, `output "type=oci,name=r.example/UPPER": "r.example/UPPER" is not the name of an image: invalid reference format: repository name (UPPER) must be lowercase`},
 		{"an empty name", []output.Output{{Type: output.OCI, Names: []string{""}}}, `output "type=oci,name=": "" is not the name of an image: invalid reference format`},
-		{"a docker archive that is a folder", []output.Output{{Type: output.Docker, Dest: "a"}}, `output "type=docker,dest=a": Tar is false, and has to be true`},
+		{"a docker archive that is a directory", []output.Output{{Type: output.Docker, Dest: "a"}}, `output "type=docker,dest=a": Tar is false, and has to be true`},
 		{"an archive nowhere", []output.Output{{Type: output.OCI, Tar: true}}, `output "type=oci": Tar is true, and has to be false`},
-		{"bare files nowhere", []output.Output{{Type: output.Local}}, `output "type=local": type=local needs a folder as dest`},
+		{"bare files nowhere", []output.Output{{Type: output.Local}}, `output "type=local": type=local needs a directory as dest`},
 		{"a layout that is pushed", []output.Output{{Type: output.OCI, Push: true}}, `output "type=oci,push=true": only type=image has a registry: leave push out`},
 		{"another compression", []output.Output{{Type: output.OCI, Compression: "lz4"}}, `output "type=oci,compression=lz4": compression "lz4" is not one of uncompressed, gzip, zstd`},
 	} {

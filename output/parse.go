@@ -12,22 +12,22 @@ import (
 	"github.com/distribution/reference"
 )
 
-// ParseAll reads one line for each use of the flag and reports the faults of
-// all of them, beside the outputs that have none. [CheckAll] holds these against each other.
+// ParseAll reads one line for each use of the flag and reports the problems of
+// all of them, next to the outputs that have none. [CheckAll] holds these against each other.
 func ParseAll(lines []string) ([]Output, error) {
 	var (
-		all    []Output
-		faults []error
+		all      []Output
+		problems []error
 	)
 	for _, line := range lines {
 		o, err := Parse(line)
 		if err != nil {
-			faults = append(faults, err)
+			problems = append(problems, err)
 			continue
 		}
 		all = append(all, o)
 	}
-	return all, errors.Join(faults...)
+	return all, errors.Join(problems...)
 }
 
 // check finds what is wrong with an output by itself: that no line that [Parse] reads
@@ -52,29 +52,29 @@ func (o Output) check() error {
 
 // checkTagless finds tags that nothing would get.
 func (o Output) checkTagless() error {
-	var faults []error
+	var problems []error
 	for _, name := range o.Names {
 		if named, err := parseName(name); err == nil && !reference.IsNameOnly(named) {
-			faults = append(faults, fmt.Errorf("output %q: push-by-digest gives no tag: name %s without one", o, named.Name()))
+			problems = append(problems, fmt.Errorf("output %q: push-by-digest gives no tag: name %s without one", o, named.Name()))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // CheckAll finds what is wrong with the outputs of one build: with each, and that two
-// write to one place or that a second is an OCI layout in a folder.
+// write to one place or that a second is an OCI layout in a directory.
 func CheckAll(all []Output) error {
-	var faults []error
+	var problems []error
 	for i, o := range all {
-		faults = append(faults, o.check())
+		problems = append(problems, o.check())
 		switch before := all[:i]; {
 		case o.Layout() && slices.ContainsFunc(before, Output.Layout):
-			faults = append(faults, errors.New("only one output can be an OCI layout in a folder"))
+			problems = append(problems, errors.New("only one output can be an OCI layout in a directory"))
 		case slices.ContainsFunc(before, o.sharesPlace):
-			faults = append(faults, fmt.Errorf("output %q: another one already writes there", o))
+			problems = append(problems, fmt.Errorf("output %q: another one already writes there", o))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // CheckName finds what is wrong with the name of an image, "registry.example/app:1". A
@@ -130,8 +130,8 @@ func (o Output) sharesPlace(other Output) bool {
 }
 
 // Parse reads one line: "type=oci,dest=image.tar", "type=image,push=true", or
-// a lone folder, which gets the bare files as buildx has it, and a lone - as a tar. All
-// faults are reported at once.
+// a lone directory, which gets the bare files as buildx has it, and a lone - as a tar. All
+// problems are reported at once.
 func Parse(line string) (Output, error) {
 	fields, err := split(line)
 	if err != nil {
@@ -142,13 +142,13 @@ func Parse(line string) (Output, error) {
 		p.field(field)
 	}
 	p.complete()
-	if len(p.faults) == 0 {
+	if len(p.problems) == 0 {
 		return p.Output, nil
 	}
-	for i, fault := range p.faults {
-		p.faults[i] = fmt.Errorf("output %q: %w", line, fault)
+	for i, problem := range p.problems {
+		p.problems[i] = fmt.Errorf("output %q: %w", line, problem)
 	}
-	return Output{}, errors.Join(p.faults...)
+	return Output{}, errors.Join(p.problems...)
 }
 
 // split reads the line as CSV, so that a quoted field may hold commas.
@@ -172,17 +172,17 @@ func split(line string) ([]string, error) {
 	return fields, nil
 }
 
-// parser gathers fields and faults.
+// parser gathers fields and problems.
 type parser struct {
 	Output
 	registry  bool // the type is buildx's word for an image that is pushed
 	canonical bool // and called by its digest
 	given     map[string]bool
-	faults    []error
+	problems  []error
 }
 
-func (p *parser) fault(format string, args ...any) {
-	p.faults = append(p.faults, fmt.Errorf(format, args...))
+func (p *parser) problem(format string, args ...any) {
+	p.problems = append(p.problems, fmt.Errorf(format, args...))
 }
 
 func (p *parser) field(field string) {
@@ -192,11 +192,11 @@ func (p *parser) field(field string) {
 		key = lower
 	}
 	if !ok {
-		p.fault("%q is not key=value", field)
+		p.problem("%q is not key=value", field)
 		return
 	}
 	if p.given[key] && key != "name" {
-		p.fault("%s is given twice", key)
+		p.problem("%s is given twice", key)
 		return
 	}
 	p.given[key] = true
@@ -213,7 +213,7 @@ func (p *parser) set(key, value string) {
 	case "dest":
 		p.Dest = value
 		if value == "" {
-			p.fault("dest is empty")
+			p.problem("dest is empty")
 		}
 	case "tar":
 		p.Tar = p.boolean(key, value)
@@ -228,7 +228,7 @@ func (p *parser) set(key, value string) {
 	case "name":
 		for name := range strings.SplitSeq(value, ",") {
 			if err := CheckName(name); err != nil {
-				p.faults = append(p.faults, err)
+				p.problems = append(p.problems, err)
 				continue
 			}
 			p.Names = append(p.Names, name)
@@ -236,24 +236,24 @@ func (p *parser) set(key, value string) {
 	case "compression":
 		p.Compression = word(p, key, value, Uncompressed, Gzip, Zstd)
 	case "compression-level":
-		p.fault("compression-level: an engine keeps the level that it first made a layer in, and later images would have it: leave it out")
+		p.problem("compression-level: an engine keeps the level that it first made a layer in, and later images would have it: leave it out")
 	default:
 		if words := attribute.FindStringSubmatch(key); words != nil {
 			a, err := annotation(cmp.Or(words[1], manifest)+words[2], words[3], value)
 			if err != nil {
-				p.fault("%s: %w", key, err)
+				p.problem("%s: %w", key, err)
 			}
 			p.Annotations = append(p.Annotations, a)
 			return
 		}
-		p.fault("%q is not one of type, dest, tar, name, push, push-by-digest, registry.insecure, compression, annotation.KEY", key)
+		p.problem("%q is not one of type, dest, tar, name, push, push-by-digest, registry.insecure, compression, annotation.KEY", key)
 	}
 }
 
 func (p *parser) boolean(key, value string) bool {
 	b, err := strconv.ParseBool(value)
 	if err != nil {
-		p.fault("%s=%s is neither true nor false", key, value)
+		p.problem("%s=%s is neither true nor false", key, value)
 	}
 	return b
 }
@@ -267,6 +267,6 @@ func word[W ~string](p *parser, key, value string, words ...W) (found W) {
 		}
 		list = append(list, string(w))
 	}
-	p.fault("%s %q is not one of %s", key, value, strings.Join(list, ", "))
+	p.problem("%s %q is not one of %s", key, value, strings.Join(list, ", "))
 	return found
 }

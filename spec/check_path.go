@@ -8,18 +8,18 @@ import (
 	"unicode"
 )
 
-// local checks the path of a file or folder next to image.toml. It may end in
+// local checks the path of a file or directory next to image.toml. It may end in
 // a slash or start with ./, which the canonical form has not.
 func local(s string) (string, error) {
 	if err := plain(s); err != nil {
 		return "", err
 	}
 	if path.IsAbs(s) {
-		return "", fmt.Errorf("%q is absolute, want a path from the folder of image.toml", s)
+		return "", fmt.Errorf("%q is absolute, want a path from the directory of image.toml", s)
 	}
 	clean := path.Clean(s)
 	if clean == ".." || strings.HasPrefix(clean, "../") {
-		return "", fmt.Errorf("%q leads out of the folder of image.toml", s)
+		return "", fmt.Errorf("%q leads out of the directory of image.toml", s)
 	}
 	return clean, nil
 }
@@ -38,9 +38,9 @@ func absolute(s string) (string, error) {
 	return s, nil
 }
 
-// target checks a folder of the image that a layer fills. It may not be one
+// target checks a directory of the image that a layer fills. It may not be one
 // that a container runtime mounts over, nor one that Debian has as a link:
-// a layer with a real folder there would break every program.
+// a layer with a real directory there would break every program.
 func target(s string) (string, error) {
 	if _, err := absolute(s); err != nil {
 		return "", err
@@ -48,7 +48,7 @@ func target(s string) (string, error) {
 	top, _, _ := strings.Cut(s[1:], "/")
 	switch {
 	case s == "/":
-		return "", fmt.Errorf("%q is the root of the image, want a folder below it", s)
+		return "", fmt.Errorf("%q is the root of the image, want a directory below it", s)
 	case slices.Contains([]string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"}, top):
 		return "", fmt.Errorf("%q is below a link of Debian's, write %q", s, "/usr"+s)
 	case slices.Contains([]string{"proc", "sys", "dev", "run"}, top):
@@ -57,7 +57,7 @@ func target(s string) (string, error) {
 	return s, nil
 }
 
-// volume checks a folder of the image that a container has a volume for.
+// volume checks a directory of the image that a container has a volume for.
 func volume(s string) (string, error) {
 	if _, err := absolute(s); err != nil {
 		return "", err
@@ -82,13 +82,13 @@ func plain(s string) error {
 	return nil
 }
 
-// glob checks a pattern for paths below some folder.
+// glob checks a pattern for paths below some directory.
 func glob(s string) (string, error) {
 	if err := globbing(s); err != nil {
 		return "", err
 	}
 	if path.IsAbs(s) || slices.Contains(strings.Split(s, "/"), "..") {
-		return "", fmt.Errorf("%q is not a pattern for paths below the folder", s)
+		return "", fmt.Errorf("%q is not a pattern for paths below the directory", s)
 	}
 	for part := range strings.SplitSeq(s, "/") {
 		if _, err := path.Match(part, "x"); err != nil {
@@ -137,7 +137,7 @@ func globbing(s string) error {
 	}
 	for part := range strings.SplitSeq(s, "/") {
 		if strings.Contains(part, "**") && part != "**" {
-			return fmt.Errorf("%q has ** beside other characters, which spans folders only by itself", s)
+			return fmt.Errorf("%q has ** next to other characters, which spans directories only by itself", s)
 		}
 	}
 	return nil

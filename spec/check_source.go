@@ -49,11 +49,11 @@ func modelSource(s string) (string, error) {
 	scheme, rest, _ := strings.Cut(s, ":")
 	switch scheme {
 	case "dir":
-		folder, err := local(rest)
+		directory, err := local(rest)
 		if err != nil {
 			return "", err
 		}
-		return "dir:" + folder, nil
+		return "dir:" + directory, nil
 	case "hf":
 		if !hubModel.MatchString(s) {
 			return "", fmt.Errorf(`%q is not "hf://ORG/NAME@REVISION"`, s)
@@ -62,7 +62,7 @@ func modelSource(s string) (string, error) {
 	case "https":
 		return secureURL(s)
 	}
-	const want = `"dir:FOLDER", "hf://ORG/NAME@REVISION" or "https://…"`
+	const want = `"dir:DIR", "hf://ORG/NAME@REVISION" or "https://…"`
 	return "", fmt.Errorf("%q is not a source of models, want "+want, s)
 }
 
@@ -80,8 +80,8 @@ func imageRepository(s string) (string, error) {
 	return s, nil
 }
 
-// relative checks a path below something that is not the folder of the spec:
-// a repository's root, a model's folder.
+// relative checks a path below something that is not the directory of the spec:
+// a repository's root, a model's directory.
 func relative(s string) (string, error) {
 	if err := plain(s); err != nil {
 		return "", err

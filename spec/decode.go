@@ -10,23 +10,23 @@ import (
 // decoder turns the tree of one edition into a [Spec]. Its methods are the
 // schema: what they ask of a table is what the table may hold.
 type decoder struct {
-	faults *toml.Faults
-	files  []reference    // files and folders the edition needs
-	words  map[string]int // where some stand, see [File.Places]
+	problems *toml.Problems
+	files    []reference    // files and directories the edition needs
+	words    map[string]int // where some stand, see [File.Places]
 }
 
-func newDecoder(faults *toml.Faults) *decoder {
-	return &decoder{faults: faults, words: map[string]int{}}
+func newDecoder(problems *toml.Problems) *decoder {
+	return &decoder{problems: problems, words: map[string]int{}}
 }
 
 func (d *decoder) spec(e edition) Spec {
-	r := d.faults.Read(e.doc)
+	r := d.problems.Read(e.doc)
 	s := Spec{Variant: e.name, Name: d.name(r)}
 	s.Title = cmp.Or(r.Text("title", sentence), s.Name)
 	s.Version = r.Text("version", sentence)
 	s.Licenses = r.Text("licenses", sentence)
 	s.Platforms = d.platforms(r)
-	s.Weights, s.Extra = d.variant(e.name, d.faults.Read(e.own))
+	s.Weights, s.Extra = d.variant(e.name, d.problems.Read(e.own))
 	s.Debian = d.debian(r.Below("debian"))
 	s.Builder = d.builder(r.Below("builder"))
 	s.Python = d.python(r.Below("python"))
@@ -56,7 +56,7 @@ func (d *decoder) name(r *toml.Reader) string {
 	return r.Text("name", imageName)
 }
 
-// variant reads what [variant.NAME] has beside overlays.
+// variant reads what [variant.NAME] has next to overlays.
 func (d *decoder) variant(name string, own *toml.Reader) (weighing string, extra []string) {
 	weighing = own.Text("weights", weights)
 	if weighing == "" {
@@ -137,7 +137,7 @@ func (d *decoder) models(blocks []*toml.Reader, weighing string) []Model {
 		}
 		name, local := m.Local()
 		if local && m.Published != "" {
-			r.Add(r.At("published"), "published: a model from a folder is packed by each build, and published nowhere")
+			r.Add(r.At("published"), "published: a model from a directory is packed by each build, and published nowhere")
 		}
 		if i > 0 && !r.Has("name") {
 			r.Missing("name, which each model but the first needs")
@@ -145,7 +145,7 @@ func (d *decoder) models(blocks []*toml.Reader, weighing string) []Model {
 		taken.take(r, "model", m.Name, r.At("name"))
 		r.End()
 		if local && weighing == WeightsLayers {
-			d.files = append(d.files, reference{r.At("from"), "from", name, folder})
+			d.files = append(d.files, reference{r.At("from"), "from", name, directory})
 		}
 		list = append(list, m)
 	}

@@ -13,7 +13,7 @@ import (
 func (d *decoder) app(r *toml.Reader, models []Model) App {
 	defer r.End()
 	a := App{
-		Source:     d.local(r, "source", folder),
+		Source:     d.local(r, "source", directory),
 		Path:       cmp.Or(r.Text("path", target), defaultPath),
 		User:       user(r),
 		Entrypoint: words(r, "entrypoint", r.Take("entrypoint")),
@@ -27,11 +27,11 @@ func (d *decoder) app(r *toml.Reader, models []Model) App {
 		Healthcheck: healthcheck(r),
 		Volumes:     r.Texts("volumes", volume),
 	}
-	folder := a.Path
+	directory := a.Path
 	if a.Source == "" && !r.Has("path") { // it need not be there
-		folder = defaultApp().Workdir
+		directory = defaultApp().Workdir
 	}
-	a.Workdir = cmp.Or(r.Text("workdir", absolute), folder)
+	a.Workdir = cmp.Or(r.Text("workdir", absolute), directory)
 	return a
 }
 

@@ -15,7 +15,7 @@ func (d *decoder) python(r *toml.Reader) Python {
 	p := Python{
 		Requirements:  d.locals(r, "requirements", file),
 		Lock:          d.local(r, "lock", file),
-		Project:       d.local(r, "project", projectFolder),
+		Project:       d.local(r, "project", projectDir),
 		Extras:        texts("extras", projectName),
 		Groups:        texts("groups", projectName),
 		Constraints:   d.locals(r, "constraints", file),
@@ -108,11 +108,11 @@ func normal(names []string) []string {
 }
 
 // SourceName is what a source tree is called where it needs a name: that of
-// its folder, normalised, or where two folders share that, its whole path.
+// its directory, normalised, or where two directories share that, its whole path.
 func (p Python) SourceName(dir string) string {
 	base := func(dir string) string { return lock.NormalName(path.Base(dir)) }
 	if dir == "." {
-		return "this-folder"
+		return "this-directory"
 	}
 	for _, other := range p.Sources {
 		if other != dir && base(other) == base(dir) {

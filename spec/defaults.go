@@ -113,7 +113,7 @@ func defaultPrune(compile bool) []string {
 	return slices.Concat(unread, unreadByPrograms())
 }
 
-// unreadTests are folders of tests which no module outside of such folders imports, or
+// unreadTests are directories of tests which no module outside of such directories imports, or
 // reads files of, in numpy 1.26.4, scipy 1.15.2, pandas 2.2.3, scikit-learn 1.6.1,
 // scikit-image 0.25.2 and matplotlib 3.10.1: what names them are examples in
 // docstrings, functions that run the tests, and scripts of scipy/special/_precompute
@@ -137,7 +137,7 @@ func unreadByPrograms() []string {
 		[]string{"torch/include/**", "torch/share/cmake/**"},
 		// onnx.gen_proto writes such files, at onnx's own build; nothing opens these.
 		[]string{"onnx/**/*.cc", "onnx/**/*.h"},
-		// LIBLINEAR and LIBSVM, compiled into the modules beside them.
+		// LIBLINEAR and LIBSVM, compiled into the modules next to them.
 		[]string{"sklearn/svm/src/**"},
 		// For programs that call these libraries, not for kernels: NVRTC never sees them.
 		hostHeaders(),

@@ -36,7 +36,7 @@ packages = ["python3", "python3-numpy"]
 	// minimal [python3] none []
 }
 
-func ExampleParse_faults() {
+func ExampleParse_problems() {
 	_, err := spec.Parse("image.toml", []byte(`name = "hello"
 [debian]
 pakages = ["python3"]
@@ -47,6 +47,6 @@ ports = [80000]
 	fmt.Println(err)
 	// Output:
 	// image.toml:3:1: unknown key "pakages" in [debian], did you mean "packages"?
-	// image.toml:5:10: source: "../app" leads out of the folder of image.toml
+	// image.toml:5:10: source: "../app" leads out of the directory of image.toml
 	// image.toml:6:10: an entry of ports is 80000, want 1 to 65535
 }

@@ -13,31 +13,31 @@ import (
 	"lamina.build/internal/toml"
 )
 
-// FileName is what the spec of a folder is called.
+// FileName is what the spec of a directory is called.
 const FileName = "image.toml"
 
 // maxSize bounds what is read; no spec comes near it.
 const maxSize = 1 << 20
 
-// Error is one fault in a spec and the place it was written at: File, Line and Column
+// Error is one problem in a spec and the place it was written at: File, Line and Column
 // (both from 1, in characters), Message. As a text it begins with the place, as
 // compilers do: FILE:LINE:COLUMN: what is wrong.
 type Error = toml.Error
 
-// File is an image.toml without faults.
+// File is an image.toml without problems.
 type File struct {
 	name     string
 	doc      *toml.Document
 	editions []edition // production first
 }
 
-// Read parses the image.toml of a folder; dir is what errors call that.
-func Read(folder fs.FS, dir string) (*File, error) {
+// Read parses the image.toml of a directory; dir is what errors call that.
+func Read(directory fs.FS, dir string) (*File, error) {
 	name := path.Join(dir, FileName)
-	if info, err := fs.Stat(folder, FileName); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+	if info, err := fs.Stat(directory, FileName); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		return nil, unreadable(name, errors.New("it is not a regular file")) // and to open it might be to wait
 	}
-	in, err := folder.Open(FileName)
+	in, err := directory.Open(FileName)
 	if err != nil {
 		return nil, unreadable(name, err)
 	}
@@ -55,32 +55,32 @@ func unreadable(name string, err error) error {
 	}
 	err = failure.New(failure.Usage, fmt.Errorf("reading spec %q: %w", name, err))
 	if errors.Is(err, fs.ErrNotExist) {
-		return failure.WithHint(err, "name a folder that holds an "+FileName)
+		return failure.WithHint(err, "name a directory that holds an "+FileName)
 	}
 	return err
 }
 
 // Parse reads data as an image.toml. The error holds one [Error] for every
-// fault of the file, in the order of the file; name is what they call it.
+// problem of the file, in the order of the file; name is what they call it.
 func Parse(name string, data []byte) (*File, error) {
 	if len(data) > maxSize {
 		return nil, failure.New(failure.Usage, fmt.Errorf("reading spec %q: more than %d bytes", name, maxSize))
 	}
-	doc, faults := toml.Parse(name, data)
+	doc, problems := toml.Parse(name, data)
 	doc.Suggest = failure.DidYouMean
-	f := &File{name, doc, editions(faults)}
-	f.check(faults)
-	if err := faults.Err(); err != nil {
+	f := &File{name, doc, editions(problems)}
+	f.check(problems)
+	if err := problems.Err(); err != nil {
 		return nil, failure.New(failure.Usage, err)
 	}
 	return f, nil
 }
 
 // check decodes every variant for what is wrong with it, and first the file
-// without any, so that a fault is reported also where every variant overlays
+// without any, so that a problem is reported also where every variant overlays
 // it. Variants that overlay nothing need no second look at the same tables.
-func (f *File) check(faults *toml.Faults) {
-	d := newDecoder(faults)
+func (f *File) check(problems *toml.Problems) {
+	d := newDecoder(problems)
 	first := d.spec(edition{doc: bare(f.doc)})
 	specs := make([]Spec, len(f.editions))
 	for i, e := range f.editions {
@@ -88,15 +88,15 @@ func (f *File) check(faults *toml.Faults) {
 			specs[i] = d.spec(e)
 			continue
 		}
-		d.variant(e.name, faults.Read(e.own))
+		d.variant(e.name, problems.Read(e.own))
 		specs[i] = first
 	}
-	f.checkRepositories(specs, faults)
+	f.checkRepositories(specs, problems)
 }
 
 // checkRepositories reports repositories that share a name and nothing else:
 // a lock knows them by name.
-func (f *File) checkRepositories(specs []Spec, faults *toml.Faults) {
+func (f *File) checkRepositories(specs []Spec, problems *toml.Problems) {
 	type owned struct {
 		Repository
 		variant string
@@ -110,7 +110,7 @@ func (f *File) checkRepositories(specs []Spec, faults *toml.Faults) {
 				known[r.Name] = owned{r, e.name}
 			} else if !seen[r.Name] && !reflect.DeepEqual(old.Repository, r) {
 				list := e.doc.Get("debian").Value.Table.Get("repository")
-				faults.Add(list.Offset, "repository: %q of variant %s differs from that of variant %s", r.Name, e.name, old.variant)
+				problems.Add(list.Offset, "repository: %q of variant %s differs from that of variant %s", r.Name, e.name, old.variant)
 			}
 			seen[r.Name] = true
 		}
@@ -151,7 +151,7 @@ func (f *File) Places(variant string) map[string]string {
 		}
 		_, d := f.decode(e)
 		for word, offset := range d.words {
-			at := f.doc.Fault(offset, "")
+			at := f.doc.Problem(offset, "")
 			places[word] = fmt.Sprintf("%s:%d:%d", at.File, at.Line, at.Column)
 		}
 	}
@@ -159,6 +159,6 @@ func (f *File) Places(variant string) map[string]string {
 }
 
 func (f *File) decode(e edition) (Spec, *decoder) {
-	d := newDecoder(f.doc.Faults())
+	d := newDecoder(f.doc.Problems())
 	return d.spec(e), d
 }

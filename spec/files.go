@@ -15,13 +15,13 @@ import (
 type need int
 
 const (
-	file          need = iota
-	folder             // a folder
-	sourceTree         // a folder that Python's build tools can make a wheel of
-	projectFolder      // a folder with a pyproject.toml
+	file       need = iota
+	directory       // a directory
+	sourceTree      // a directory that Python's build tools can make a wheel of
+	projectDir      // a directory with a pyproject.toml
 )
 
-// reference is a file or folder that the spec names.
+// reference is a file or directory that the spec names.
 type reference struct {
 	offset int
 	key    string
@@ -29,7 +29,7 @@ type reference struct {
 	need   need
 }
 
-// local reads the path of a file or folder beside the spec.
+// local reads the path of a file or directory next to the spec.
 func (d *decoder) local(r *toml.Reader, key string, what need) string {
 	p := r.Text(key, local)
 	if p != "" {
@@ -45,20 +45,20 @@ func (d *decoder) locals(r *toml.Reader, key string, what need) []string {
 	})
 }
 
-// CheckFiles reports, all at once, which of the files and folders that the
+// CheckFiles reports, all at once, which of the files and directories that the
 // variants of f name are not there, are of the wrong kind, or lie outside
 // root. With the file system of an [os.Root] that holds for symbolic links too.
 func (f *File) CheckFiles(root fs.FS) error {
-	faults := f.doc.Faults()
+	problems := f.doc.Problems()
 	for _, e := range f.editions {
 		_, d := f.decode(e)
 		for _, ref := range d.files {
 			if err := ref.check(root); err != nil {
-				faults.Add(ref.offset, "%s: %v", ref.key, err)
+				problems.Add(ref.offset, "%s: %v", ref.key, err)
 			}
 		}
 	}
-	return failure.New(failure.Usage, faults.Err())
+	return failure.New(failure.Usage, problems.Err())
 }
 
 func (ref reference) check(root fs.FS) error {
@@ -72,12 +72,12 @@ func (ref reference) check(root fs.FS) error {
 	case err != nil:
 		return fmt.Errorf("using %q: %w", ref.path, err)
 	case ref.need == file && info.IsDir():
-		return fmt.Errorf("%q is a folder, want a file", ref.path)
+		return fmt.Errorf("%q is a directory, want a file", ref.path)
 	case ref.need == file && !info.Mode().IsRegular():
 		return fmt.Errorf("%q is not a regular file", ref.path)
 	case ref.need != file && !info.IsDir():
-		return fmt.Errorf("%q is a file, want a folder", ref.path)
-	case ref.need == projectFolder && !holds(root, ref.path, "pyproject.toml"):
+		return fmt.Errorf("%q is a file, want a directory", ref.path)
+	case ref.need == projectDir && !holds(root, ref.path, "pyproject.toml"):
 		return fmt.Errorf("%q holds no pyproject.toml", ref.path)
 	case ref.need == sourceTree && !holds(root, ref.path, "pyproject.toml", "setup.py"):
 		return fmt.Errorf("%q holds neither pyproject.toml nor setup.py", ref.path)
@@ -85,7 +85,7 @@ func (ref reference) check(root fs.FS) error {
 	return nil
 }
 
-// holds tells whether a folder has a regular file of one of the names.
+// holds tells whether a directory has a regular file of one of the names.
 func holds(root fs.FS, dir string, names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		info, err := fs.Stat(root, path.Join(dir, name))

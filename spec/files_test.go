@@ -31,7 +31,7 @@ from = "dir:weights"
 path = "/m"
 `
 
-// tree makes a folder with the given files; a name that ends in / is a folder,
+// tree makes a directory with the given files; a name that ends in / is a directory,
 // a content that starts with -> is a symbolic link.
 func tree(t *testing.T, content map[string]string) *os.Root {
 	t.Helper()
@@ -88,11 +88,11 @@ func TestCheckFiles(t *testing.T) {
 			"keys/tools.asc": "", "keys/tools.asc/": "dir", "native/pyproject.toml": "", "native/x": "y",
 			"app/main.py": "", "app": "file", "weights/a": "", "weights": "file", "lib/setup.py": "", "lib/setup.py/": "dir",
 		}, []string{
-			`image.toml:8:7: key: "keys/tools.asc" is a folder, want a file`,
+			`image.toml:8:7: key: "keys/tools.asc" is a directory, want a file`,
 			`image.toml:12:12: sources: "native" holds neither pyproject.toml nor setup.py`,
 			`image.toml:12:22: sources: "lib" holds neither pyproject.toml nor setup.py`,
-			`image.toml:14:10: source: "app" is a file, want a folder`,
-			`image.toml:16:8: from: "weights" is a file, want a folder`,
+			`image.toml:14:10: source: "app" is a file, want a directory`,
+			`image.toml:16:8: from: "weights" is a file, want a directory`,
 		}},
 		{"links that leave", map[string]string{
 			"keys/tools.asc": "-> /etc/passwd", "app/main.py": "", "app": "-> ../..", "weights/a": "", "weights": "-> loop",
@@ -117,7 +117,7 @@ func TestCheckFiles(t *testing.T) {
 				got = strings.Split(err.Error(), "\n")
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("faults (-want +got):\n%s", diff)
+				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 			if err != nil && failure.KindOf(err) != failure.Usage {
 				t.Errorf("kind %d, want usage", failure.KindOf(err))
@@ -126,7 +126,7 @@ func TestCheckFiles(t *testing.T) {
 	}
 }
 
-// Where no variant bakes the weights nobody needs their folder.
+// Where no variant bakes the weights nobody needs their directory.
 func TestCheckFilesOfWeightsThatNobodyBakes(t *testing.T) {
 	content := good()
 	delete(content, "weights/a")
@@ -148,14 +148,14 @@ func TestRead(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, dir, want string }{
 		{"missing", "none", `reading spec "DIR/none/image.toml": no such file or directory`},
-		{"folder", "dir", `reading spec "DIR/dir/image.toml": is a directory`},
-		{"faulty", "bad", `DIR/bad/image.toml:1:1: name is missing, write name = "…" at the top` + "\n" +
+		{"directory", "dir", `reading spec "DIR/dir/image.toml": is a directory`},
+		{"bad", "bad", `DIR/bad/image.toml:1:1: name is missing, write name = "…" at the top` + "\n" +
 			`DIR/bad/image.toml:1:1: unknown key "nome", did you mean "name"?`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := spec.Read(os.DirFS(filepath.Join(root.Name(), tt.dir)), filepath.Join(root.Name(), tt.dir))
 			if err == nil {
-				t.Fatal("no fault")
+				t.Fatal("no problem")
 			}
 			if got := strings.ReplaceAll(err.Error(), root.Name(), "DIR"); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
@@ -183,7 +183,7 @@ func TestCheckFilesOfAProject(t *testing.T) {
 
 func TestSourceName(t *testing.T) {
 	p := spec.Python{Sources: []string{".", "My_Ext", "a/lib", "b/Lib", "deep/down"}}
-	for dir, want := range map[string]string{".": "this-folder", "My_Ext": "my-ext", "a/lib": "a-lib", "b/Lib": "b-lib", "deep/down": "down"} {
+	for dir, want := range map[string]string{".": "this-directory", "My_Ext": "my-ext", "a/lib": "a-lib", "b/Lib": "b-lib", "deep/down": "down"} {
 		if got := p.SourceName(dir); got != want {
 			t.Errorf("%q is called %q, want %q", dir, got, want)
 		}

@@ -63,7 +63,7 @@ func TestFormatThereAndBack(t *testing.T) {
 }
 
 // A value is checked as a file is.
-func TestFormatOfFaults(t *testing.T) {
+func TestFormatOfProblems(t *testing.T) {
 	written, err := (spec.Spec{Name: "NO NAME", Debian: spec.Debian{Packages: []string{"no package"}}}).Format()
 	if err != nil {
 		t.Fatal(err)

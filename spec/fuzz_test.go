@@ -54,7 +54,7 @@ func FuzzParseReportsPosition(f *testing.F) {
 			return
 		}
 		if !errors.As(err, &joined) {
-			t.Fatalf("not a list of faults: %v", err)
+			t.Fatalf("not a list of problems: %v", err)
 		}
 		lines := strings.Split(strings.TrimPrefix(string(data), "\uFEFF"), "\n")
 		for _, one := range joined.Unwrap() {

@@ -58,21 +58,21 @@ func test(r *toml.Reader, key string, v *toml.Value) []string {
 	if v == nil || v.Kind != toml.List || len(list) < len(v.Items) {
 		return nil
 	}
-	fault := ""
+	problem := ""
 	switch n := len(list); {
 	case n == 0:
-		fault = "is empty, want a command"
+		problem = "is empty, want a command"
 	case list[0] == "NONE" && n > 1:
-		fault = "has more than NONE, which stands alone"
+		problem = "has more than NONE, which stands alone"
 	case list[0] == "CMD" && n == 1:
-		fault = "has no command after CMD"
+		problem = "has no command after CMD"
 	case list[0] == "CMD-SHELL" && n != 2:
-		fault = "needs one line for /bin/sh after CMD-SHELL"
+		problem = "needs one line for /bin/sh after CMD-SHELL"
 	case !slices.Contains([]string{"NONE", "CMD", "CMD-SHELL"}, list[0]):
 		list = slices.Insert(list, 0, "CMD")
 	}
-	if fault != "" {
-		r.Add(v.Offset, "%s %s", key, fault)
+	if problem != "" {
+		r.Add(v.Offset, "%s %s", key, problem)
 	}
 	return list
 }

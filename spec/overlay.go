@@ -36,9 +36,9 @@ func bare(doc *toml.Document) *toml.Table {
 
 // editions lays each variant over the file: those that it names and those that always
 // exist, production first, the rest sorted.
-func editions(faults *toml.Faults) []edition {
+func editions(problems *toml.Problems) []edition {
 	own := map[string]*toml.Table{Minimal: nil, Debug: nil}
-	faults.Read(faults.Root).Pairs("variant", variantName, func(variants *toml.Reader, key, _ string) {
+	problems.Read(problems.Root).Pairs("variant", variantName, func(variants *toml.Reader, key, _ string) {
 		if r := variants.Below(key); r.Table != nil {
 			checkOverlay(r)
 			own[key] = r.Table
@@ -47,9 +47,9 @@ func editions(faults *toml.Faults) []edition {
 	production := own[Production]
 	delete(own, Production)
 	list := make([]edition, 1, 1+len(own))
-	list[0] = newEdition(Production, faults.Document, production)
+	list[0] = newEdition(Production, problems.Document, production)
 	for _, name := range slices.Sorted(maps.Keys(own)) {
-		list = append(list, newEdition(name, faults.Document, own[name]))
+		list = append(list, newEdition(name, problems.Document, own[name]))
 	}
 	return list
 }

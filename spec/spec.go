@@ -8,7 +8,7 @@
 // A file describes several variants of one image. Each is the file with the
 // tables of [variant.NAME] laid over it: tables merge, values and lists
 // replace. The overlaying is done on the tree of the file, before anything is
-// decoded, so that a variant's value is checked as a whole and every fault
+// decoded, so that a variant's value is checked as a whole and every problem
 // still knows its line.
 //
 // The way through the package: internal/toml makes a tree with positions of the file,
@@ -25,7 +25,7 @@ import (
 )
 
 // Spec is one variant of an image.toml with all defaults filled in.
-// Paths of local files are slash-separated, clean and relative to the folder
+// Paths of local files are slash-separated, clean and relative to the directory
 // of the image.toml; paths inside the image are absolute and clean.
 type Spec struct {
 	Name      string   `toml:"name,omitempty"`
@@ -57,7 +57,7 @@ type Debian struct {
 	Components   []string     `toml:"components,omitempty"`
 	Mirror       string       `toml:"mirror,omitempty"` // base URL without a slash at its end; "" where none is written
 	Packages     []string     `toml:"packages,omitempty"`
-	Exclude      []string     `toml:"exclude,omitempty"` // globs of absolute paths in order; ** spans folders, a leading ! takes back
+	Exclude      []string     `toml:"exclude,omitempty"` // globs of absolute paths in order; ** spans directories, a leading ! takes back
 	Keep         []string     `toml:"keep,omitempty"`    // globs of absolute paths: private keys that may be in the image, whatever has made them
 	Debconf      []string     `toml:"debconf,omitempty"` // answers, "PACKAGE QUESTION TYPE VALUE", as debconf-set-selections reads them
 	Repositories []Repository `toml:"repository,omitempty"`
@@ -86,20 +86,20 @@ type Builder struct {
 type Python struct {
 	Requirements  []string            `toml:"requirements,omitempty"`   // files
 	Lock          string              `toml:"lock,omitempty"`           // a pylock.toml or a uv.lock, in place of Requirements
-	Project       string              `toml:"project,omitempty"`        // folder of a pyproject.toml whose dependencies are installed, in place of Requirements
+	Project       string              `toml:"project,omitempty"`        // directory of a pyproject.toml whose dependencies are installed, in place of Requirements
 	Extras        []string            `toml:"extras,omitempty"`         // of Project or Lock
 	Groups        []string            `toml:"groups,omitempty"`         // of Project or Lock; none is installed unasked
 	Constraints   []string            `toml:"constraints,omitempty"`    // files
 	Overrides     []string            `toml:"overrides,omitempty"`      // requirements that replace all others for their projects
 	Excludes      []string            `toml:"excludes,omitempty"`       // projects that are left out wherever they are asked for
 	IndexStrategy string              `toml:"index-strategy,omitempty"` // uv's: "first-index", "unsafe-first-match", "unsafe-best-match"
-	Sources       []string            `toml:"sources,omitempty"`        // folders
+	Sources       []string            `toml:"sources,omitempty"`        // directories
 	Optional      []string            `toml:"optional,omitempty"`       // projects that are left out where they can't be built
 	Prune         []string            `toml:"prune,omitempty"`          // globs of files of locked packages in order, on top of the usual ones; a leading ! takes back
 	Collisions    []string            `toml:"collisions,omitempty"`     // globs of installed files that two wheels may both hold
 	Compile       bool                `toml:"compile,omitempty"`        // headers and libraries for compiling stay
 	Indexes       []Index             `toml:"index,omitempty"`
-	BuildRequires map[string][]string `toml:"build-requires,omitempty"` // by project, or by the name of a folder of Sources
+	BuildRequires map[string][]string `toml:"build-requires,omitempty"` // by project, or by the name of a directory of Sources
 }
 
 // Index is a [[python.index]] table.
@@ -130,9 +130,9 @@ type Model struct {
 	Published string `toml:"published,omitempty"` // "registry.example/model": the one place where a lock may say that its layers are
 }
 
-// Local returns the folder beside the spec that the model is in; ok is false
+// Local returns the directory next to the spec that the model is in; ok is false
 // for one that has to be fetched.
-func (m Model) Local() (folder string, ok bool) { return strings.CutPrefix(m.From, "dir:") }
+func (m Model) Local() (directory string, ok bool) { return strings.CutPrefix(m.From, "dir:") }
 
 // Request is what a lock has to answer for a model that has to be fetched.
 func (m Model) Request() lock.ModelRequest {
@@ -154,7 +154,7 @@ type App struct {
 
 	Labels      map[string]string `toml:"labels,omitempty"` // win over those of title, version and licenses
 	Healthcheck Healthcheck       `toml:"healthcheck,omitempty"`
-	Volumes     []string          `toml:"volumes,omitempty"` // folders that each container has a volume for
+	Volumes     []string          `toml:"volumes,omitempty"` // directories that each container has a volume for
 }
 
 // IsZero says whether the image has no app: nothing is said of one. What only the config

@@ -246,7 +246,7 @@ func TestAccepted(t *testing.T) {
 		{"user of the highest uid", "name = \"x\"\n[app]\nuser = \"svc:65533\""},
 		{"subtables before their table", "name = \"x\"\n[app.env]\nA = \"b\"\n[app]\npath = \"/a\""},
 		{"other numbers", "name = \"x\"\n[app]\nports = [0x50, 0o77, 8_080]"},
-		{"the folder itself", "name = \"x\"\n[app]\nsource = \".\""},
+		{"the directory itself", "name = \"x\"\n[app]\nsource = \".\""},
 		{"no programs", "name = \"x\"\n[app]\nentrypoint = []\n[smoke]\nrun = []"},
 		{"flat repository", "name = \"x\"\n[[debian.repository]]\nurl = \"https://d.example\"\nsuite = \"deb/x/\"\nkey = \"k\""},
 		{"inline tables", "name = \"x\"\nmodel = [{ from = \"dir:w\", path = \"/m\" }]\nsmoke = { gpu = { run = [[\"a\"]] } }"},

@@ -10,7 +10,7 @@ func (p Part) checked(c llb.LayerCheck) Part {
 }
 
 // checked are the states of parts, each let out by the check of its layer: whatever
-// the level of the smoke tests, and beside all else that is to be done. The layer has its
+// the level of the smoke tests, and next to all else that is to be done. The layer has its
 // check and not the image, so that where a cache brings the layer it brings the check, which
 // was done where the layer was made. Nothing looks at layers that the engine doesn't make,
 // which it would pull for that: those that the client packs are checked as they are packed

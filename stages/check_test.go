@@ -55,8 +55,8 @@ func TestEveryLayerThatIsMadeIsChecked(t *testing.T) {
 					t.Errorf("%s %q is merged without a check", part.Kind, part.Name)
 					continue
 				}
-				if faults := checks(g.Vertices[part.Inputs[1].Vertex], part.Inputs[0]); faults != "" {
-					t.Errorf("%s: %s", g.Vertices[part.Inputs[0].Vertex].Name, faults)
+				if problems := checks(g.Vertices[part.Inputs[1].Vertex], part.Inputs[0]); problems != "" {
+					t.Errorf("%s: %s", g.Vertices[part.Inputs[0].Vertex].Name, problems)
 				}
 			}
 			if seen[graph.Passthrough] < 3 || seen[graph.Source] == 0 {

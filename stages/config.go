@@ -63,7 +63,7 @@ func set(list []string) map[string]struct{} {
 	return set
 }
 
-// env is the environment of the container beside PATH, as "KEY=value", sorted:
+// env is the environment of the container next to PATH, as "KEY=value", sorted:
 // what suits a Python GPU service, where the models are, and what the app asks
 // for, which wins. NVIDIA_REQUIRE_CUDA is left unset: it makes hosts refuse to
 // start that would work.

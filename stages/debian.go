@@ -9,7 +9,7 @@ import (
 )
 
 // base is the Debian root file system that builder and runtime both start from:
-// the essential packages, with those of one set beside them. It comes from
+// the essential packages, with those of one set next to them. It comes from
 // signed packages alone, no registry serves any of it.
 func (in Input) base(kind lock.Kind) llb.Debian {
 	return llb.Debian{
@@ -92,9 +92,9 @@ func noted(parts []Part) (lists llb.State) {
 	return lists
 }
 
-// strangers are the packages of other repositories than the distribution's. That is
+// thirdParty are the packages of other repositories than the distribution's. That is
 // Debian's own archive, or, where the spec has no suites of it, what the base comes from.
-func (in Input) strangers() (names []string) {
+func (in Input) thirdParty() (names []string) {
 	base := in.Lock.In(lock.SetBase, in.Variant)
 	isOwn := func(repository string) bool {
 		return len(in.Lock.Suites) == 0 && slices.ContainsFunc(base, func(p lock.Package) bool { return p.Repository == repository })

@@ -12,7 +12,7 @@ import (
 
 // What builds wrote below the root of a fresh engine, and what their locks had. Of
 // wan22-animate only the parts were measured: its wheels installed, compiled and compressed.
-func TestDiskIsNearTheTruth(t *testing.T) {
+func TestDiskIsCloseToTheTruth(t *testing.T) {
 	for _, tt := range []struct {
 		name              string
 		both, built, run  int64 // of Debian packages: in builder and runtime, in one of them

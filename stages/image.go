@@ -47,19 +47,19 @@ type Layer struct {
 
 // New draws the image. Merge is the last operation that makes anything:
 // whatever ran on it, copied from it or mounted it would pull every layer that
-// the engine has not. The tests stand beside it.
+// the engine has not. The tests stand next to it.
 //
 // own are layers of one's own, below the app's: what [llb.Clean] makes, or another
 // layer without whiteouts. The tests see them, too, and they are checked as all are that
 // the engine makes.
 func New(in Input, own ...Part) (Image, error) {
-	faults := []error{in.check()}
+	problems := []error{in.check()}
 	for _, p := range own {
 		if len(p.Layers) == 0 {
-			faults = append(faults, fmt.Errorf("part %q has no layers", p.Stage))
+			problems = append(problems, fmt.Errorf("part %q has no layers", p.Stage))
 		}
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := errors.Join(problems...); err != nil {
 		return Image{}, fmt.Errorf("drawing image %q: %w", in.Name, err)
 	}
 	d := draw(in)
@@ -147,8 +147,8 @@ func (d drawing) parts(own []Part) (all, tested []Part) {
 }
 
 // Known are the layers of which the client knows what they hold, and those of git
-// trees, of which it knows the folder alone that they fill.
-func (in Input) Known() (layers, folders []llb.Layer) {
+// trees, of which it knows the directory alone that they fill.
+func (in Input) Known() (layers, directories []llb.Layer) {
 	for _, m := range in.Models {
 		layers = append(layers, m.Layers()...)
 	}
@@ -161,9 +161,9 @@ func (in Input) Known() (layers, folders []llb.Layer) {
 		}
 	}
 	for _, t := range in.Trees {
-		folders = append(folders, llb.Layer{Name: t.Name(), Paths: []string{t.Path + "/"}})
+		directories = append(directories, llb.Layer{Name: t.Name(), Paths: []string{t.Path + "/"}})
 	}
-	return layers, folders
+	return layers, directories
 }
 
 // trees are the layers of git trees. A commit names all of its content, so that

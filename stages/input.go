@@ -39,10 +39,10 @@ type Input struct {
 	Smoke   Smoke
 
 	Healthcheck *dockerspec.HealthcheckConfig // nil where containers have no check
-	Volumes     []string                      // folders that each container has a volume for
+	Volumes     []string                      // directories that each container has a volume for
 }
 
-// Python is what a spec says of Python packages beside what to install.
+// Python is what a spec says of Python packages next to what to install.
 type Python struct {
 	Prune      []string             // globs of files of locked packages that stay out, in order; a leading ! takes back
 	Optional   []string             // projects that are left out where they can't be built
@@ -50,14 +50,14 @@ type Python struct {
 	Overridden []string             // projects of which the spec decides, whatever others require
 	Collisions []string             // globs of files that two packages may both have
 	Asked      []string             // projects with extras, "a[b]", that all others are there for; nil where that isn't known
-	Files      map[string]llb.Layer // the files that lie beside the spec, by their paths; each at the root of its layer
+	Files      map[string]llb.Layer // the files that lie next to the spec, by their paths; each at the root of its layer
 	URLs       map[string]string    // where a file is now, by its SHA-256, if that is not where the lock says
 }
 
 // Source is a Python source tree to compile.
 type Source struct {
 	Layer   llb.Layer // the tree at its root
-	Project string    // what the lock calls it: the normalised name of its folder
+	Project string    // what the lock calls it: the normalised name of its directory
 
 	Distribution, Version string // what its pyproject.toml calls it; "" where it leaves that to the backend
 }
@@ -70,7 +70,7 @@ type Model struct {
 
 	// Locked is what the lock has, also where the image brings no weights: whoever
 	// fetches them at run time finds the list of their files in the image. It is nil
-	// for a model that is a folder beside the spec.
+	// for a model that is a directory next to the spec.
 	Locked *lock.Model
 }
 
@@ -129,33 +129,33 @@ const (
 
 // check reports every reason why in makes no image.
 func (in Input) check() error {
-	faults := []error{in.checkDebian(lock.SetBase, lock.SetRuntime, lock.SetBuilder)}
+	problems := []error{in.checkDebian(lock.SetBase, lock.SetRuntime, lock.SetBuilder)}
 	for _, d := range in.Lock.PythonIn(in.Variant) {
 		if local, ok := d.Local(); ok && in.Python.Files[local].Image == "" {
-			faults = append(faults, fmt.Errorf("the file %q of %s is missing", local, d.Name))
+			problems = append(problems, fmt.Errorf("the file %q of %s is missing", local, d.Name))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // checkDebian reports why in makes no root file systems of sets of packages.
 func (in Input) checkDebian(sets ...lock.Kind) error {
-	var faults []error
+	var problems []error
 	for _, set := range sets {
 		if len(in.Lock.In(set, in.Variant)) == 0 {
-			faults = append(faults, fmt.Errorf("the lock has no packages for %s", set))
+			problems = append(problems, fmt.Errorf("the lock has no packages for %s", set))
 		}
 	}
 	for _, p := range in.Lock.Packages {
 		if in.Mirrors[p.Repository] == "" {
-			faults = append(faults, fmt.Errorf("no mirror serves repository %q", p.Repository))
+			problems = append(problems, fmt.Errorf("no mirror serves repository %q", p.Repository))
 			break
 		}
 	}
 	if in.Tools.Image == "" {
-		faults = append(faults, errors.New("the tools that unpack the base are missing"))
+		problems = append(problems, errors.New("the tools that unpack the base are missing"))
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // Pinned are the sources that lock and spec name, and the local trees, each by its digest:

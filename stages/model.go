@@ -36,9 +36,9 @@ func (m Model) env() map[string]string {
 	return env
 }
 
-// listFolder is where an image has the lists of its models. It is not beside the
+// listDir is where an image has the lists of its models. It is not next to the
 // weights, where a volume may be mounted over it.
-const listFolder = "/usr/share/lamina"
+const listDir = "/usr/share/lamina"
 
 // listPath is where the image has the list of the model's files.
 func (m Model) listPath() string {
@@ -46,7 +46,7 @@ func (m Model) listPath() string {
 	if m.Name != "" {
 		name += "-" + m.Name
 	}
-	return path.Join(listFolder, name+".json")
+	return path.Join(listDir, name+".json")
 }
 
 func (m Model) listName() string { return "list of the files of " + m.Path }

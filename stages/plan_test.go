@@ -82,7 +82,7 @@ func TestWeightsThatTestsRead(t *testing.T) {
 }
 
 func TestWhatTheClientKnows(t *testing.T) {
-	layers, folders := withTree().Known()
+	layers, directories := withTree().Known()
 	names := func(list []llb.Layer) (names []string) {
 		for _, l := range list {
 			names = append(names, strings.Join(append([]string{l.Name}, l.Paths...), " "))
@@ -93,8 +93,8 @@ func TestWhatTheClientKnows(t *testing.T) {
 	if diff := cmp.Diff(want, names(layers)); diff != "" {
 		t.Errorf("layers (-want +got):\n%s", diff)
 	}
-	if got := names(folders); !slices.Equal(got, []string{"wan 012345678901 /app/wan/"}) {
-		t.Errorf("folders %q", got)
+	if got := names(directories); !slices.Equal(got, []string{"wan 012345678901 /app/wan/"}) {
+		t.Errorf("directories %q", got)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestRootFileSystems(t *testing.T) {
 		}
 		g := decode(t, marshal(t, s))
 		root := g.Vertices[g.Root.Vertex]
-		if set == "runtime" { // dpkg's lists stand beside it
+		if set == "runtime" { // dpkg's lists stand next to it
 			root = g.Vertices[root.Inputs[0].Vertex]
 		}
 		if got := root.Name; got != set+": one layer" {

@@ -22,7 +22,7 @@ func (d drawing) tests(tested []Part) []llb.State {
 	}
 	root := llb.Merge("smoke: root file system", states(tested)...)
 	tests := []llb.State{llb.ELFClosure{
-		Image: root, Lists: noted(tested), Strangers: d.strangers(), Ignore: d.Smoke.ELFIgnore,
+		Image: root, Lists: noted(tested), ThirdParty: d.thirdParty(), Ignore: d.Smoke.ELFIgnore,
 	}.On(d.root)}
 	if d.hasPython() {
 		tests = append(tests, llb.Distributions{
@@ -50,7 +50,7 @@ shift
 for file; do [ -e "$file" ] || { echo "$file: no such file in the image" >&2; exit 1; }; done`
 
 // commands are the tests that run the app as it will be run: with its user,
-// folder and environment.
+// directory and environment.
 func (d drawing) commands(root llb.State) []llb.State {
 	var tests []llb.State
 	run := llb.Exec{Env: env(d.Input), Mounts: d.smokeMounts()}
@@ -126,7 +126,7 @@ func (d drawing) smokeMounts() []llb.Mount {
 	return mounts
 }
 
-// withTrees is the app with the trees that lie in its folder, which the mount of
+// withTrees is the app with the trees that lie in its directory, which the mount of
 // the app alone would hide.
 func (d drawing) withTrees() llb.State {
 	app := llb.Packed(d.App.Layer)

@@ -124,7 +124,7 @@ func locked() lock.Lock {
 		return p
 	}
 	return lock.Lock{
-		Wishes: lock.Wishes{
+		Requirements: lock.Requirements{
 			Platform: "linux/amd64", Suites: []string{"bookworm"}, Components: []string{"main"},
 			Requests: []lock.Request{{Set: lock.ParseSet("base")}, {Set: lock.ParseSet("builder")}, {Set: lock.ParseSet("extra@debug")}, {Set: lock.ParseSet("runtime")}},
 		},
@@ -330,15 +330,15 @@ func TestAppOfPackages(t *testing.T) {
 }
 
 // Of the packages of whose makers no more is known, every library has to be there.
-func TestPackagesOfStrangers(t *testing.T) {
+func TestPackagesOfThirdParties(t *testing.T) {
 	for name, tt := range map[string]struct {
 		suites []string
 		base   string // where the base is from
 		want   string
 	}{
-		"Debian and another": {[]string{"bookworm"}, "debian", `"strangers":["libcuda"]`},
-		"another's base":     {[]string{"bookworm"}, "cuda", `"strangers":["dpkg","libcuda"]`},
-		"no Debian at all":   {nil, "cuda", `"strangers":[]`},
+		"Debian and another": {[]string{"bookworm"}, "debian", `"third_party":["libcuda"]`},
+		"another's base":     {[]string{"bookworm"}, "cuda", `"third_party":["dpkg","libcuda"]`},
+		"no Debian at all":   {nil, "cuda", `"third_party":[]`},
 	} {
 		in := input("production")
 		in.Mirrors = llb.Mirrors{"debian": "http://deb.example", "cuda": "http://cuda.example"}
@@ -427,7 +427,7 @@ func TestVariantsShareTheirLayers(t *testing.T) {
 	}
 }
 
-// No exec of a build has a network, a credential, a way to an agent, or a folder that
+// No exec of a build has a network, a credential, a way to an agent, or a directory that
 // stays for other builds. That of the graphs of a lock is tested in internal/resolve.
 func TestEveryExecIsSealed(t *testing.T) {
 	for name, in := range map[string]stages.Input{

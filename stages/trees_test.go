@@ -13,7 +13,7 @@ import (
 	"lamina.build/stages"
 )
 
-// withTree has a git tree in the app's folder, and a locked model.
+// withTree has a git tree in the app's directory, and a locked model.
 func withTree() stages.Input {
 	in := published()
 	in.Trees = []llb.Tree{{Remote: "https://git.example/wan.git", Commit: commit, Exclude: []string{"assets"}, Path: "/app/wan"}}
@@ -128,9 +128,9 @@ func TestATreeMovesItsOwnLayer(t *testing.T) {
 	}
 }
 
-// The smoke tests see the app with the trees in its folder, which the app's own mount
-// would hide; the others lie beside it anyway.
-func TestTreesInTheFolderOfTheApp(t *testing.T) {
+// The smoke tests see the app with the trees in its directory, which the app's own mount
+// would hide; the others lie next to it anyway.
+func TestTreesInTheDirectoryOfTheApp(t *testing.T) {
 	for path, want := range map[string]string{
 		"/app/wan": "smoke: app with its git trees", "/app-data": "load app", "/opt/app/wan": "load app",
 	} {

@@ -116,12 +116,12 @@ func (in Input) fetch(url, sum, file string) llb.State {
 // of others anew.
 func rulesFor(globs []string, wheels []lock.Distribution) []string {
 	// Those of /usr/local, where wheels may have files as well.
-	folders := []string{"bin", "etc", "games", "include", "lib", "libexec", "man", "sbin", "share", "src", "var"}
+	directories := []string{"bin", "etc", "games", "include", "lib", "libexec", "man", "sbin", "share", "src", "var"}
 	var rules []string
 	for _, glob := range globs {
 		first, _, _ := strings.Cut(strings.TrimPrefix(glob, "!"), "/")
 		has := func(d lock.Distribution) bool { return len(d.Top) == 0 || slices.Contains(d.Top, first) }
-		if strings.ContainsAny(first, "*?") || slices.Contains(folders, first) || slices.ContainsFunc(wheels, has) {
+		if strings.ContainsAny(first, "*?") || slices.Contains(directories, first) || slices.ContainsFunc(wheels, has) {
 			rules = append(rules, glob)
 		}
 	}

@@ -286,9 +286,9 @@ func TestPruneRuleMovesWhatItConcerns(t *testing.T) {
 	}
 }
 
-// Whatever a wheel is called, it may have files in each folder that the file system
+// Whatever a wheel is called, it may have files in each directory that the file system
 // hierarchy standard (FHS 3.0) has in /usr/local.
-func TestPruneRuleOfAFolderConcernsAllWheels(t *testing.T) {
+func TestPruneRuleOfADirectoryConcernsAllWheels(t *testing.T) {
 	known := func(rules ...string) stages.Input {
 		in := input("production")
 		for _, d := range []lock.Distribution{wheel("large", 2e8, lock.Set{Kind: lock.SetPython}), wheel("small", 1, lock.Set{Kind: lock.SetPython})} {
@@ -299,9 +299,9 @@ func TestPruneRuleOfAFolderConcernsAllWheels(t *testing.T) {
 		return in
 	}
 	want := []string{"wheels large 1", "wheels small 1"}
-	for _, folder := range []string{"bin", "etc", "games", "include", "lib", "man", "sbin", "share", "src"} {
-		if diff := cmp.Diff(want, moved(t, known(), known(folder+"/x"))); diff != "" {
-			t.Errorf("layers that a rule for %s moves (-want +got):\n%s", folder, diff)
+	for _, directory := range []string{"bin", "etc", "games", "include", "lib", "man", "sbin", "share", "src"} {
+		if diff := cmp.Diff(want, moved(t, known(), known(directory+"/x"))); diff != "" {
+			t.Errorf("layers that a rule for %s moves (-want +got):\n%s", directory, diff)
 		}
 	}
 }

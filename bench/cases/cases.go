@@ -1,6 +1,6 @@
 // Package cases runs the command over inputs that once misled it, and prints for each
 // what is right and what was seen. The inputs are no part of the repository: they lie
-// beside it, a folder for each case with a README. None is changed: each case works in
+// next to it, a directory for each case with a README. None is changed: each case works in
 // a copy, with a lock that is made anew.
 package cases
 
@@ -21,7 +21,7 @@ import (
 
 // aCase is an input and what is looked at.
 type aCase struct {
-	name  string // its folder, below that of all
+	name  string // its directory, below that of all
 	right string // what is to be seen, where it has one row alone
 	see   func(c *call) []row
 }
@@ -40,9 +40,9 @@ func all() []aCase { return slices.Concat(security(), clients(), engines(), pack
 func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 	set := flag.NewFlagSet("bench cases", flag.ContinueOnError)
 	set.SetOutput(progress)
-	folder := set.String("in", "", "the `folder` of all cases, which are no part of the repository")
+	directory := set.String("in", "", "the `directory` of all cases, which are no part of the repository")
 	set.Usage = func() {
-		fmt.Fprintln(progress, "usage: go run ./bench cases -in FOLDER [SET|SET/CASE…], in the repository's root\nsets: security clients engine debian; all where none is named")
+		fmt.Fprintln(progress, "usage: go run ./bench cases -in DIR [SET|SET/CASE…], in the repository's root\nsets: security clients engine debian; all where none is named")
 		set.PrintDefaults()
 	}
 	if err := set.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -50,8 +50,8 @@ func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 	} else if err != nil {
 		return err
 	}
-	if _, err := os.Stat(*folder); err != nil {
-		return fmt.Errorf("reading the cases, which -in names the folder of: %w", err)
+	if _, err := os.Stat(*directory); err != nil {
+		return fmt.Errorf("reading the cases, which -in names the directory of: %w", err)
 	}
 	if os.Geteuid() != 0 {
 		return errors.New("the cases need an engine, and only root can run one")
@@ -60,7 +60,7 @@ func Main(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	w, err := open(ctx, *folder, progress)
+	w, err := open(ctx, *directory, progress)
 	if err != nil {
 		return err
 	}

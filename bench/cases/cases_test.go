@@ -12,11 +12,11 @@ import (
 
 // What keeps a case from running is what is seen of it, and the others run all the same.
 func TestTable(t *testing.T) {
-	folder := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(folder, "set", "case"), 0o755); err != nil {
+	directory := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(directory, "set", "case"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{ctx: t.Context(), cases: folder, dir: t.TempDir(), progress: io.Discard}
+	w := &world{ctx: t.Context(), cases: directory, dir: t.TempDir(), progress: io.Discard}
 	var out strings.Builder
 	err := w.run([]aCase{
 		{"set/none", "its right", func(*call) []row { return []row{{seen: "itself", ok: true}} }},
@@ -33,7 +33,7 @@ func TestTable(t *testing.T) {
 		got = append(got, strings.Join(strings.Fields(line), " "))
 	}
 	want := []string{
-		"CASE RIGHT SEEN OK", "set/none its right stat " + filepath.Join(folder, "set/none") + ": no such file or directory NO", "set/case one its right it yes", "set/case two of its own no NO",
+		"CASE RIGHT SEEN OK", "set/none its right stat " + filepath.Join(directory, "set/none") + ": no such file or directory NO", "set/case one its right it yes", "set/case two of its own no NO",
 		"set/case its right it can't NO",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
@@ -42,7 +42,7 @@ func TestTable(t *testing.T) {
 	if err == nil || err.Error() != "3 of 4 are wrong" {
 		t.Errorf("got %v", err)
 	}
-	for _, dir := range []string{w.dir, filepath.Join(folder, "set", "case")} {
+	for _, dir := range []string{w.dir, filepath.Join(directory, "set", "case")} {
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 			t.Errorf("%v is left, %v", left, err)
 		}
@@ -64,9 +64,9 @@ func TestChoose(t *testing.T) {
 	if _, err := choose(known, []string{"sec"}); err == nil {
 		t.Error("a part of a name is taken for a set")
 	}
-	for _, folder := range []string{"", filepath.Join(t.TempDir(), "none")} {
-		if err := Main(t.Context(), []string{"-in", folder}, io.Discard, io.Discard); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "-in names") {
-			t.Errorf("without the folder: %v", err)
+	for _, directory := range []string{"", filepath.Join(t.TempDir(), "none")} {
+		if err := Main(t.Context(), []string{"-in", directory}, io.Discard, io.Discard); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "-in names") {
+			t.Errorf("without the directory: %v", err)
 		}
 	}
 }

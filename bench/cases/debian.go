@@ -120,7 +120,7 @@ func runs(programs ...string) func(*call) []row {
 	return builds(strings.Join(programs, " && "))
 }
 
-// files builds the image as a folder.
+// files builds the image as a directory.
 func (c *call) files(args ...string) (dir string, o outcome) {
 	dir = filepath.Join(c.TempDir(), "out")
 	return dir, c.build(c.dir, append([]string{"-o", "type=local,dest=" + dir}, args...)...)
@@ -168,7 +168,7 @@ func (c *call) ubuntu() []row {
 // collide gives the app an account that a package makes as well.
 func (c *call) collide() []row {
 	dir, o := c.files()
-	text, _ := os.ReadFile(filepath.Join(dir, "etc/passwd")) //nolint:gosec // a folder of the case
+	text, _ := os.ReadFile(filepath.Join(dir, "etc/passwd")) //nolint:gosec // a directory of the case
 	accounts := strings.Count("\n"+string(text), "\nmessagebus:")
 	refused := o.code != 0 && strings.Contains(o.stderr, `write user = "messagebus"`)
 	return []row{{seen: fmt.Sprintf("%s; %d accounts", o, accounts), ok: refused || o.code == 0 && accounts == 1}}

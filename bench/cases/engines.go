@@ -26,7 +26,7 @@ func (c *call) gpuSmoke() []row {
 	return []row{{seen: fmt.Sprintf("%s, the test ran: %t", o, ran), ok: o.code == 0 && ran}}
 }
 
-// orphanCompile leaves the script a folder of its own: it ends what it finds there.
+// orphanCompile leaves the script a directory of its own: it ends what it finds there.
 func (c *call) orphanCompile() []row {
 	o := c.command(c.dir, []string{"TMPDIR=" + c.TempDir(), "LAMINA=" + c.program, "BUILDKIT_HOST="}, "sh", "run.sh")
 	var left []string

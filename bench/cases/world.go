@@ -90,7 +90,7 @@ type call struct {
 	*world
 	testing.TB
 
-	source string   // the case's folder
+	source string   // the case's directory
 	dir    string   // a copy of it
 	env    []string // on top of the program's own, of all that the case runs
 }
@@ -121,7 +121,7 @@ func shorten(text string) string {
 	return text
 }
 
-// build runs the command in a folder.
+// build runs the command in a directory.
 func (c *call) build(dir string, args ...string) outcome {
 	c.Helper()
 	return c.command(dir, []string{"BUILDKIT_HOST=" + c.engine.Addr}, c.program, args...)
@@ -135,7 +135,7 @@ func (c *call) mustBuild(dir string, args ...string) {
 	}
 }
 
-// command runs a program to its end, in the cache folder of all cases.
+// command runs a program to its end, in the cache directory of all cases.
 func (c *call) command(dir string, env []string, name string, args ...string) outcome {
 	c.Helper()
 	cmd := exec.CommandContext(c.Context(), name, args...) //nolint:gosec // ours, and those of the cases

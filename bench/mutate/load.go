@@ -32,7 +32,7 @@ type listed struct {
 // world is the module whose packages are changed.
 type world struct {
 	root, module string
-	env          []string          // the folders of the go command, which tests with another home share
+	env          []string          // the directories of the go command, which tests with another home share
 	packages     map[string]listed // of the module, by import path
 	own          bool              // no importers' tests run
 
@@ -41,7 +41,7 @@ type world struct {
 	programs map[string]*program
 }
 
-// open lists the packages of the module in a folder.
+// open lists the packages of the module in a directory.
 func open(ctx context.Context, root string) (*world, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -49,12 +49,12 @@ func open(ctx context.Context, root string) (*world, error) {
 	}
 	w := &world{root: root, packages: map[string]listed{}, programs: map[string]*program{}}
 	names := []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOENV"}
-	folders, err := exec.CommandContext(ctx, "go", append([]string{"env"}, names...)...).Output() //nolint:gosec // these names
+	directories, err := exec.CommandContext(ctx, "go", append([]string{"env"}, names...)...).Output() //nolint:gosec // these names
 	if err != nil {
-		return nil, fmt.Errorf("asking for the folders of the go command: %w", err)
+		return nil, fmt.Errorf("asking for the directories of the go command: %w", err)
 	}
-	for i, folder := range strings.Split(strings.TrimSpace(string(folders)), "\n") {
-		w.env = append(w.env, names[i]+"="+folder)
+	for i, directory := range strings.Split(strings.TrimSpace(string(directories)), "\n") {
+		w.env = append(w.env, names[i]+"="+directory)
 	}
 	all, err := w.goList(ctx, "./...")
 	if err != nil {

@@ -194,10 +194,10 @@ func (w *world) runAll(ctx context.Context, out io.Writer, o options, todo []*Mu
 	}
 	defer remove()
 	var (
-		mu      sync.Mutex
-		group   sync.WaitGroup
-		faults  []error
-		waiting = make(chan *Mutant)
+		mu       sync.Mutex
+		group    sync.WaitGroup
+		problems []error
+		waiting  = make(chan *Mutant)
 	)
 	for range o.workers {
 		group.Go(func() {
@@ -212,7 +212,7 @@ func (w *world) runAll(ctx context.Context, out io.Writer, o options, todo []*Mu
 					fmt.Fprintf(out, "%-8s %5.1f s  %s  (%s)\n", r.Status, r.Seconds, m.ID, m.Where())
 				}
 				if err != nil {
-					faults = append(faults, err)
+					problems = append(problems, err)
 				}
 				mu.Unlock()
 			}
@@ -224,7 +224,7 @@ func (w *world) runAll(ctx context.Context, out io.Writer, o options, todo []*Mu
 		case <-ctx.Done():
 		}
 		mu.Lock()
-		stop := len(faults) > 0 || ctx.Err() != nil
+		stop := len(problems) > 0 || ctx.Err() != nil
 		mu.Unlock()
 		if stop {
 			break
@@ -235,5 +235,5 @@ func (w *world) runAll(ctx context.Context, out io.Writer, o options, todo []*Mu
 	if ctx.Err() != nil {
 		return nil // stopped, and not failed: the summary says what is left
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }

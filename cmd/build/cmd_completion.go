@@ -16,7 +16,7 @@ func (a *app) completionCommand() *cobra.Command {
 		Short: "print a script that has a shell complete commands, flags and their values",
 		Long: `
 Print a script that has a shell complete what is typed after "build": commands, flags
-and their values, folders, the variants of the spec that the command is about.`,
+and their values, directories, the variants of the spec that the command is about.`,
 		Example: `
 $ source <(build completion bash)
 $ build completion zsh > "${fpath[1]}/_build"

@@ -46,7 +46,7 @@ func (a *app) engineJob(use, short string, o *lamina.Options, do func(ctx contex
 
 // ownEngine says where our own engine is looked at.
 func (a *app) ownEngine() (engine.Options, error) {
-	dir, err := lamina.Options{Env: a.env}.CacheFolder()
+	dir, err := lamina.Options{Env: a.env}.CacheRoot()
 	return engine.Options{CacheDir: dir, Env: a.env}, err
 }
 

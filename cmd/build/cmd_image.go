@@ -52,7 +52,7 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.StringSliceVar(&o.variants, "variant", []string{lamina.Production},
 			"build this `VARIANT`: production, minimal, debug, or one of the spec's own; several with commas, "+
 				"where {variant} stands for each in names and places")
-		f.StringVarP(&o.file, "file", "f", "", "the spec, an image.toml in its folder, as a `FILE`")
+		f.StringVarP(&o.file, "file", "f", "", "the spec, an image.toml in its directory, as a `FILE`")
 		f.StringSliceVar(&o.platforms, "platform", nil, "build only for this `PLATFORM` of those that the spec names; may be repeated, or with a comma")
 		f.Var(o.smoke, "smoke", "which smoke tests must pass: all, those that need no app, or none")
 		f.BoolVar(&o.twice, "check-reproducible", false,
@@ -62,12 +62,12 @@ func (o *imageOptions) add(c *cobra.Command) {
 			"or the image's layers, with their sizes as far as the lock knows them")
 		f.Lookup("print").NoOptDefVal = "tree"
 		f.StringVar(&o.options.Models, "models", "",
-			"take models from this `FOLDER`, the OCI layout that \"build model pull\" wrote")
+			"take models from this `DIR`, the OCI layout that \"build model pull\" wrote")
 		o.progress = progressFlag(f)
 		f.BoolVarP(&o.quiet, "quiet", "q", false, "show nothing of the build, and print the image's ID alone")
 		sourceFlags(f, &o.options)
 		f.StringVar(&o.options.Mirror, "mirror", "",
-			"take packages, trees and models from this `PLACE`, a folder or oci://…, which \"build vendor\" filled, as far as it has them")
+			"take packages, trees and models from this `PLACE`, a directory or oci://…, which \"build vendor\" filled, as far as it has them")
 		f.BoolVar(&o.options.Offline, "offline", false,
 			"have nothing come over the network: build from what the engine has in its cache, and from --mirror")
 	})
@@ -79,7 +79,7 @@ func (o *imageOptions) add(c *cobra.Command) {
 		f.BoolVar(&o.push, "push", false,
 			"push to the registries of the tags; short for -o type=image,push=true")
 		f.StringSliceVar(&o.attach, "attach", nil,
-			"put `DOCUMENTS` beside the image, in registries and the layout: lock, sbom (SPDX and CycloneDX), provenance (SLSA), or more of them, "+
+			"put `DOCUMENTS` next to the image, in registries and the layout: lock, sbom (SPDX and CycloneDX), provenance (SLSA), or more of them, "+
 				"with commas; the image's digest stays as it is")
 		signFlags(f, &o.sign, "sign the image, and its provenance, which is attached and names the other documents")
 		f.BoolVar(&o.load, "load", false, "have docker load the image; short for -o type=docker")
@@ -111,7 +111,7 @@ func (a *app) imageCommand() *cobra.Command {
 		Use:   "image [DIR] [flags]",
 		Short: "build an image (what build does without a command)",
 		Long: `
-Build the image that the image.toml in DIR, or in the current folder, describes;
+Build the image that the image.toml in DIR, or in the current directory, describes;
 where there is none, the example that is part of this program: Wan2.2-Animate for
 Runpod, with 58 GB of weights ("go run ./examples/wan22-animate/rehearsal" tries it in minutes).
 
@@ -130,16 +130,16 @@ $ build --cache-from registry.example/faceblend --cache-to registry.example/face
 $ build --print=dot | dot -Tsvg > graph.svg`,
 		Annotations: map[string]string{exitStatus: exitStatusText, environment: environmentText, outputForms: `
 type=oci                    the OCI layout dist/NAME, which all variants share
-type=oci,dest=FILE          an archive of an OCI layout; with tar=false a folder
+type=oci,dest=FILE          an archive of an OCI layout; with tar=false a directory
 type=docker,dest=FILE       an archive for "docker load"; - is the standard output
 type=docker                 loaded by the docker that the docker command reaches
 type=registry               pushed to the registries of the names, as type=image,push=true; with
                             push-by-digest=true without a tag
-type=local,dest=FOLDER      the bare files; with type=tar,dest=FILE as an archive
+type=local,dest=DIR      the bare files; with type=tar,dest=FILE as an archive
 type=cacheonly              none: the image is made and tested, and stays in caches
 further fields              name=NAME, registry.insecure=true, compression=zstd|gzip|uncompressed,
                             annotation.KEY=VALUE`},
-		ValidArgsFunction: oneFolder,
+		ValidArgsFunction: oneDir,
 	})
 }
 

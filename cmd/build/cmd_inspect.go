@@ -24,7 +24,7 @@ func (a *app) inspectCommand() *cobra.Command {
 		Long: `
 Tell what an image in a registry, or in an OCI layout, is made of: its platform,
 its layers, how it starts, and which documents "build --attach" or others have put
-beside it. Manifest, config and documents are read; no layer is.
+next to it. Manifest, config and documents are read; no layer is.
 
 With --key, or with --certificate-identity and its issuer, the image must be signed
 by them, and the documents must be those that were signed: else the command exits
@@ -37,7 +37,7 @@ $ build inspect --document spdx dist/faceblend | less
 $ build inspect --key cosign.pub registry.example/faceblend:1`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return failure.New(failure.Usage, errors.New("inspect takes one image: its name in a registry, or the folder of an OCI layout"))
+				return failure.New(failure.Usage, errors.New("inspect takes one image: its name in a registry, or the directory of an OCI layout"))
 			}
 			return nil
 		},

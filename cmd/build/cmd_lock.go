@@ -53,8 +53,8 @@ func (a *app) lockCommand() *cobra.Command {
 		Use:   "lock [DIR] [flags]",
 		Short: "find the packages for a spec and write image.lock",
 		Long: `
-Find the newest packages that answer the spec in DIR, or in the current folder,
-and write them to image.lock beside it: every package by version, size and
+Find the newest packages that answer the spec in DIR, or in the current directory,
+and write them to image.lock next to it: every package by version, size and
 sha256. What it changes is printed, or of a first lock what it holds.
 
 The indexes are verified against the archive's keys. apt itself solves the
@@ -75,7 +75,7 @@ $ build lock examples/faceblend
 $ build lock --check || echo "image.toml has changed"
 $ build lock --debian-mirror https://mirror.example/debian
 $ build lock --export pylock.toml`,
-		ValidArgsFunction: oneFolder,
+		ValidArgsFunction: oneDir,
 		RunE:              func(c *cobra.Command, args []string) error { return a.lock(c.Context(), o, args) },
 	}
 	o.add(c)

@@ -16,21 +16,21 @@ import (
 
 func (a *app) manCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "man FOLDER",
-		Short: "write the manual pages, one for each command, into a folder",
+		Use:   "man DIR",
+		Short: "write the manual pages, one for each command, into a directory",
 		Long: `
-Write the manual pages, build.1 and one for each command, into a folder: what
+Write the manual pages, build.1 and one for each command, into a directory: what
 --help says, for man to show.`,
 		Example: `
 $ build man ~/.local/share/man/man1
 $ man build-lock`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return failure.New(failure.Usage, errors.New("man needs one folder"))
+				return failure.New(failure.Usage, errors.New("man needs one directory"))
 			}
 			return nil
 		},
-		ValidArgsFunction: oneFolder,
+		ValidArgsFunction: oneDir,
 		RunE:              func(c *cobra.Command, args []string) error { return a.writeManual(c.Root(), args[0]) },
 	}
 }

@@ -32,7 +32,7 @@ published = "…" of its [[model]], where: builds merge them into the image with
 pulling them.
 
 "build model pull" does the same into an OCI layout, by default one in the cache
-folder, which all builds on this machine look into.
+directory, which all builds on this machine look into.
 
 Builds look at the names and sizes of what they merge, some kilobytes of each layer.
 "build model verify" reads all of it and hashes every file.
@@ -51,12 +51,12 @@ HF_ENDPOINT   another hub than https://huggingface.co`},
 // modelFlags are those that every command about models has.
 type modelFlags struct {
 	name, dir string
-	mayBeDir  bool    // the argument may be the folder of the spec
+	mayBeDir  bool    // the argument may be the directory of the spec
 	progress  *choice // nil of a command that moves nothing
 }
 
 func (o *modelFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&o.dir, "spec", "", "the `FOLDER` with the image.toml and its lock, in place of the current one")
+	f.StringVar(&o.dir, "spec", "", "the `DIR` with the image.toml and its lock, in place of the current one")
 	f.StringVar(&o.name, "model", "", "the model with this `NAME`, as \"build model ls\" prints it; needed where there are several")
 }
 
@@ -147,10 +147,10 @@ func (a *app) modelPush() *cobra.Command {
 func (a *app) modelPull() *cobra.Command {
 	var o modelFlags
 	c := &cobra.Command{
-		Use:               "pull [FOLDER] [flags]",
+		Use:               "pull [DIR] [flags]",
 		Short:             "stream a model's files into an OCI layout on this machine, for builds without a registry",
-		Args:              oneAtMost("model pull takes one folder at most"),
-		ValidArgsFunction: oneFolder,
+		Args:              oneAtMost("model pull takes one directory at most"),
+		ValidArgsFunction: oneDir,
 		RunE: a.withProject(&o, func(ctx context.Context, p *lamina.Project, args []string) error {
 			moved, err := p.Pull(ctx, o.name, strings.Join(args, ""))
 			if err != nil {
@@ -172,10 +172,10 @@ func (a *app) modelVerify() *cobra.Command {
 		verify lamina.VerifyOptions
 	)
 	c := &cobra.Command{
-		Use:               "verify [FOLDER] [flags]",
+		Use:               "verify [DIR] [flags]",
 		Short:             "read all of the models, where they are published and in a layout, and hash every file",
-		Args:              oneAtMost("model verify takes one folder at most: that of a spec or of a layout"),
-		ValidArgsFunction: oneFolder,
+		Args:              oneAtMost("model verify takes one directory at most: that of a spec or of a layout"),
+		ValidArgsFunction: oneDir,
 		RunE: a.withProject(&o, func(ctx context.Context, p *lamina.Project, args []string) error {
 			verify.Model, verify.Dir = o.name, strings.Join(args, "")
 			verified, err := p.Verify(ctx, verify)
@@ -197,10 +197,10 @@ func (a *app) modelList() *cobra.Command {
 		files, asJSON bool
 	)
 	c := &cobra.Command{
-		Use:               "ls [FOLDER] [flags]",
+		Use:               "ls [DIR] [flags]",
 		Short:             "list models, files, sizes and layers, and where they are",
-		Args:              oneAtMost("model ls takes one folder at most: that of a spec or of a layout"),
-		ValidArgsFunction: oneFolder,
+		Args:              oneAtMost("model ls takes one directory at most: that of a spec or of a layout"),
+		ValidArgsFunction: oneDir,
 		RunE: a.withProject(&o, func(ctx context.Context, p *lamina.Project, args []string) error {
 			list, err := p.Models(ctx, o.name, strings.Join(args, ""))
 			switch {
@@ -220,11 +220,11 @@ func (a *app) modelList() *cobra.Command {
 	return c
 }
 
-// oneAtMost is the [cobra.PositionalArgs] of a command that may be given a folder.
-func oneAtMost(fault string) cobra.PositionalArgs {
+// oneAtMost is the [cobra.PositionalArgs] of a command that may be given a directory.
+func oneAtMost(problem string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) > 1 {
-			return failure.New(failure.Usage, errors.New(fault))
+			return failure.New(failure.Usage, errors.New(problem))
 		}
 		return nil
 	}

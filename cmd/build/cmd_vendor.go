@@ -21,15 +21,15 @@ func (a *app) vendorCommand() *cobra.Command {
 		progress *choice
 	)
 	c := &cobra.Command{
-		Use:   "vendor FOLDER|oci://REF [flags]",
+		Use:   "vendor DIR|oci://REF [flags]",
 		Short: "keep all that a lock names in one place, to build from that alone",
 		Long: `
-Fetch everything that image.lock and image.toml name into FOLDER: Debian packages,
-wheels and sdists, uv, git trees as bundles, and the models. "build --mirror FOLDER"
+Fetch everything that image.lock and image.toml name into DIR: Debian packages,
+wheels and sdists, uv, git trees as bundles, and the models. "build --mirror DIR"
 then builds the same image from there, also with --offline, whoever has dropped a
 file meanwhile.
 
-FOLDER is an OCI layout: each file is a blob under its sha256, as it was locked, and
+DIR is an OCI layout: each file is a blob under its sha256, as it was locked, and
 several projects may share one. A file that is there and right is not fetched again, so
 that a run which was cut goes on where it was.
 
@@ -50,7 +50,7 @@ $ build --mirror vendored --offline`,
 			err := failure.New(failure.Usage, errors.New("vendor needs one place: where to"))
 			return failure.WithHint(err, "build vendor vendored --spec DIR")
 		},
-		ValidArgsFunction: oneFolder,
+		ValidArgsFunction: oneDir,
 		Annotations:       map[string]string{exitStatus: exitStatusText},
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			a.ui.show(progress.value)
@@ -81,7 +81,7 @@ $ build --mirror vendored --offline`,
 		},
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
-		f.StringVar(&dir, "spec", "", "the `FOLDER` with the image.toml and its lock, in place of the current one")
+		f.StringVar(&dir, "spec", "", "the `DIR` with the image.toml and its lock, in place of the current one")
 		f.BoolVar(&check, "check", false, "only read what is there: exit 3 where something is missing or altered, and name it")
 		f.BoolVar(&vendor.NoModels, "no-models", false, "leave the models out")
 		progress = progressFlag(f)

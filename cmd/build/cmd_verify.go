@@ -24,7 +24,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short: "build an image anew from its lock and a checkout, and compare",
 		Long: `
 Build an image anew and compare the two: from the lock that is attached to it, and
-from the spec and the trees in DIR, or in the current folder. It is built on an
+from the spec and the trees in DIR, or in the current directory. It is built on an
 engine of its own that has nothing yet, or without a cache on the one of --addr or
 --builder, and without smoke tests, which change nothing.
 
@@ -44,7 +44,7 @@ $ build verify --key cosign.pub --sign mine.key registry.example/faceblend:1.0`,
 			if len(args) == 1 || len(args) == 2 {
 				return nil
 			}
-			return failure.New(failure.Usage, errors.New("verify takes an image, and the folder of its project at most"))
+			return failure.New(failure.Usage, errors.New("verify takes an image, and the directory of its project at most"))
 		},
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if o.Labels, err = labelsOf(labels); err != nil {

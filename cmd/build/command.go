@@ -47,7 +47,7 @@ a lock of everything that the image is made of, and the lock into an image: by
 digest, with the network off, the same bytes on every machine.`,
 		Example: `
 $ build examples/faceblend                build, test and keep it in dist/faceblend
-$ build --variant debug                   the spec of this folder, with a debugger in
+$ build --variant debug                   the spec of this directory, with a debugger in
 $ build lock && git diff image.lock       newer packages, and which they are
 $ build --print                           the graph, without building it`,
 		Annotations: map[string]string{
@@ -56,7 +56,7 @@ $ build --print                           the graph, without building it`,
 		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		// A folder is as good as a command: shells offer both.
+		// A directory is as good as a command: shells offer both.
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
@@ -122,7 +122,7 @@ func names(c *cobra.Command) []string {
 }
 
 func badFlag(c *cobra.Command, err error) error {
-	if !c.HasParent() { // a misspelt command is not blamed on its flags
+	if !c.HasParent() { // a misspelt command is not an error of its flags
 		if unknown := unknownWord(c, c.Flags().Args()); unknown != nil {
 			return unknown
 		}
@@ -139,7 +139,7 @@ func badFlag(c *cobra.Command, err error) error {
 	return unknown("flag", "--"+missing.GetSpecifiedName(), known)
 }
 
-// unknownWord reports a first word that is neither command nor folder. One that
+// unknownWord reports a first word that is neither command nor directory. One that
 // looks like a path is left to be reported as one.
 func unknownWord(root *cobra.Command, args []string) error {
 	if len(args) == 0 || args[0] == "" || strings.ContainsAny(args[0], "/.\\") {
@@ -148,13 +148,13 @@ func unknownWord(root *cobra.Command, args []string) error {
 	if _, err := os.Stat(args[0]); err == nil {
 		return nil
 	}
-	return unknown("command or folder", args[0], append(names(root), "help"))
+	return unknown("command or directory", args[0], append(names(root), "help"))
 }
 
 // unknown is the error for a word that is not among the known ones.
 func unknown(what, word string, known []string) error {
 	err := failure.New(failure.Usage, fmt.Errorf("unknown %s %q", what, word))
-	if meant := failure.Nearest(word, known, abbreviated); meant != "" {
+	if meant := failure.Closest(word, known, abbreviated); meant != "" {
 		return failure.WithHint(err, fmt.Sprintf("did you mean %q?", meant))
 	}
 	return failure.WithHint(err, "\"build --help\" lists what there is")

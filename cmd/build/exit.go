@@ -85,7 +85,7 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 
 // keepOutput keeps what the last step that failed had printed.
 func (a *app) keepOutput(text string) (place string, err error) {
-	dir, err := lamina.Options{Env: a.env}.CacheFolder()
+	dir, err := lamina.Options{Env: a.env}.CacheRoot()
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)
 	}

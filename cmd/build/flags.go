@@ -39,7 +39,7 @@ func completion(flag *pflag.Flag) cobra.CompletionFunc {
 	switch name, _ := pflag.UnquoteUsage(flag); name {
 	case "VARIANT":
 		return variants
-	case "FOLDER":
+	case "DIR":
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 	case "FILE":
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
@@ -61,8 +61,8 @@ func variants(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellC
 	return p.Variants(), cobra.ShellCompDirectiveNoFileComp
 }
 
-// oneFolder completes the only argument of a command.
-func oneFolder(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// oneDir completes the only argument of a command.
+func oneDir(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -28,7 +28,7 @@ type part struct {
 	text  string
 }
 
-// Headings of a page beside those of flags. All but the first are keys of a command's
+// Headings of a page besides those of flags. All but the first are keys of a command's
 // annotations.
 const (
 	usage       = "USAGE"
@@ -211,21 +211,21 @@ const environmentText = `
 BUILDKIT_HOST          address of the engine, as --addr
 BUILDKIT_TLS_CACERT, BUILDKIT_TLS_CERT, BUILDKIT_TLS_KEY, BUILDKIT_TLS_SERVERNAME
                        for its TLS, as --tlscacert and its like
-BUILDKIT_TLS_DIR       the same: a folder with ca.pem, cert.pem and key.pem
+BUILDKIT_TLS_DIR       the same: a directory with ca.pem, cert.pem and key.pem
 BUILDX_BUILDER         builder of docker buildx, as --builder
 LAMINA_DEBIAN_MIRROR   where Debian packages come from, as --debian-mirror
 LAMINA_PYTHON_INDEX    index of Python packages in place of PyPI, as --python-index
 HF_TOKEN               token for the Hugging Face hub; it goes to the hub's host alone
 HF_ENDPOINT            another hub than https://huggingface.co
 NETRC                  file with logins for package indexes, in place of ~/.netrc
-XDG_CACHE_HOME         engine, indexes and packed layers are kept in its folder lamina, and in
+XDG_CACHE_HOME         engine, indexes and packed layers are kept in its directory lamina, and in
                        failed-step.log what the last step that failed had printed
 SSL_CERT_FILE          certificates that the resolver trusts, in place of the system's
 HTTP_PROXY, HTTPS_PROXY, NO_PROXY
                        proxies for the resolver and for an engine of our own
 COSIGN_PASSWORD        password of the key of --sign
 SIGSTORE_ID_TOKEN      identity token for --sign=keyless; GitHub Actions gives one itself
-DOCKER_CONFIG          folder of the config.json with registry logins
+DOCKER_CONFIG          directory of the config.json with registry logins
 REGISTRY_AUTH_FILE     podman's file of them, in place of containers/auth.json
 GITHUB_ACTIONS         where it is true, errors and warnings are annotations of the files
                        that they are about

@@ -59,7 +59,7 @@ func (o *imageOptions) of(variant string) *imageOptions {
 // checkShared finds names and places that two variants would have.
 func checkShared(list []planned) error {
 	owner, told := map[string]string{}, map[string]bool{}
-	var faults []error
+	var problems []error
 	for _, one := range list {
 		taken := []string{one.o.metadata, one.o.iidfile}
 		for _, out := range one.b.Outputs {
@@ -71,18 +71,18 @@ func checkShared(list []planned) error {
 		for _, what := range taken {
 			if before, ok := owner[what]; ok && before != one.o.variant && what != "" && !told[what] {
 				told[what] = true
-				faults = append(faults, fmt.Errorf("variants %s and %s would both be %q", before, one.o.variant, what))
+				problems = append(problems, fmt.Errorf("variants %s and %s would both be %q", before, one.o.variant, what))
 			}
 			owner[what] = one.o.variant
 		}
 	}
-	return failure.WithHint(failure.New(failure.Usage, errors.Join(faults...)), "{variant} in a name or a place stands for that of each")
+	return failure.WithHint(failure.New(failure.Usage, errors.Join(problems...)), "{variant} in a name or a place stands for that of each")
 }
 
 // plan checks all flags, reports everything that is wrong with them at once, and
-// returns the folder and the build that they mean.
+// returns the directory and the build that they mean.
 func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, err error) {
-	outputs, faults := o.destinations()
+	outputs, problems := o.destinations()
 	remote, cacheErr := lamina.ParseCache(o.from, o.to)
 	var streamErr error
 	for _, out := range outputs {
@@ -102,16 +102,16 @@ func (o *imageOptions) plan(a *app, args []string) (dir string, b lamina.Build, 
 	for _, word := range o.attach {
 		b.Attach = append(b.Attach, lamina.Attachment(word))
 	}
-	if faults == nil { // outputs are held against each other when all of them can be
-		faults = b.Check()
+	if problems == nil { // outputs are held against each other when all of them can be
+		problems = b.Check()
 	}
 	progress, progressErr := o.shown()
-	if err = errors.Join(faults, labelErr, cacheErr, o.options.Check(), streamErr, fileErr, progressErr); err != nil {
+	if err = errors.Join(problems, labelErr, cacheErr, o.options.Check(), streamErr, fileErr, progressErr); err != nil {
 		return "", b, failure.New(failure.Usage, err)
 	}
 	b.Cache = remote
 	if o.file != "" {
-		if args, err = folderOf(o.file, args); err != nil {
+		if args, err = dirOf(o.file, args); err != nil {
 			return "", b, err
 		}
 	}
@@ -137,23 +137,23 @@ func (o *imageOptions) shown() (string, error) {
 // labelsOf reads labels as docker does, to which a lone key has an empty value.
 func labelsOf(texts []string) (map[string]string, error) {
 	labels := map[string]string{}
-	var faults []error
+	var problems []error
 	for _, text := range texts {
 		key, value, _ := strings.Cut(text, "=")
 		if key == "" {
-			faults = append(faults, fmt.Errorf("flag --label: %q is not key=value", text))
+			problems = append(problems, fmt.Errorf("flag --label: %q is not key=value", text))
 		}
 		labels[key] = value
 	}
-	return labels, errors.Join(faults...)
+	return labels, errors.Join(problems...)
 }
 
-// folderOf is the folder of a spec that is named as docker's users name a Dockerfile.
-func folderOf(file string, args []string) ([]string, error) {
+// dirOf is the directory of a spec that is named as docker's users name a Dockerfile.
+func dirOf(file string, args []string) ([]string, error) {
 	dir, name := filepath.Split(filepath.Clean(file))
 	if name != lamina.SpecName {
 		err := failure.New(failure.Usage, fmt.Errorf("flag --file: %q is no %s, and nothing else is read: no Dockerfile either", file, lamina.SpecName))
-		return nil, failure.WithHint(err, "a folder has one spec: another image is a [variant.NAME] of it, or has a folder of its own")
+		return nil, failure.WithHint(err, "a directory has one spec: another image is a [variant.NAME] of it, or has a directory of its own")
 	}
 	dir = filepath.Clean(dir)
 	if len(args) == 0 {
@@ -161,7 +161,7 @@ func folderOf(file string, args []string) ([]string, error) {
 	}
 	is, err := os.Stat(dir)
 	if named, otherErr := os.Stat(args[0]); err != nil || otherErr != nil || !os.SameFile(is, named) {
-		err = failure.New(failure.Usage, fmt.Errorf("flag --file: %q is not the spec of folder %q, from which its paths go", file, args[0]))
+		err = failure.New(failure.Usage, fmt.Errorf("flag --file: %q is not the spec of directory %q, from which its paths go", file, args[0]))
 		return nil, failure.WithHint(err, "build "+dir)
 	}
 	return args, nil
@@ -193,10 +193,10 @@ func (o *imageOptions) misread(args []string, err error) error {
 
 // destinations are the outputs with names and pushing filled in.
 func (o *imageOptions) destinations() ([]output.Output, error) {
-	var faults []error
+	var problems []error
 	for _, tag := range o.tags {
 		if err := output.CheckName(tag); err != nil {
-			faults = append(faults, fmt.Errorf("flag --tag: %w", err))
+			problems = append(problems, fmt.Errorf("flag --tag: %w", err))
 		}
 	}
 	texts := o.outputs
@@ -208,7 +208,7 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 	}
 	outputs, err := output.ParseAll(texts)
 	if o.push && !makeImagesPush(outputs) && len(outputs) == len(texts) {
-		faults = append(faults, errors.New(
+		problems = append(problems, errors.New(
 			"flag --push: no output goes to a registry: add -o type=image, or leave --output out",
 		))
 	}
@@ -224,22 +224,22 @@ func (o *imageOptions) destinations() ([]output.Output, error) {
 			continue
 		}
 		if len(out.Names) == 0 {
-			faults = append(faults, errors.New(
+			problems = append(problems, errors.New(
 				"an image for a registry needs a name: add --tag registry/name:tag",
 			))
 		}
 	}
-	return outputs, errors.Join(append(faults, err, annotate(outputs, o.notes, err == nil))...)
+	return outputs, errors.Join(append(problems, err, annotate(outputs, o.notes, err == nil))...)
 }
 
 // annotate gives each output the annotations that it has a place for. Where these are all
 // of the outputs, something of each annotation has to have one.
 func annotate(outputs []output.Output, texts []string, all bool) error {
-	var faults []error
+	var problems []error
 	for _, text := range texts {
 		list, err := output.ParseAnnotation(text)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("flag --annotation: %w", err))
+			problems = append(problems, fmt.Errorf("flag --annotation: %w", err))
 			continue
 		}
 		held := false
@@ -247,10 +247,10 @@ func annotate(outputs []output.Output, texts []string, all bool) error {
 			held = len(outputs[i].Annotate(list)) < len(list) || held
 		}
 		if !held && all {
-			faults = append(faults, fmt.Errorf("flag --annotation: no output has a place for %q", text))
+			problems = append(problems, fmt.Errorf("flag --annotation: no output has a place for %q", text))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // makeImagesPush says whether there is an output that --push is about.

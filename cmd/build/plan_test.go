@@ -80,8 +80,8 @@ func TestDestinations(t *testing.T) {
 	}
 }
 
-// All that is wrong is told at once, before a folder is looked at.
-func TestFaultsOfAPlan(t *testing.T) {
+// All that is wrong is told at once, before a directory is looked at.
+func TestProblemsOfAPlan(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		o    *imageOptions
@@ -92,14 +92,14 @@ func TestFaultsOfAPlan(t *testing.T) {
 		}},
 		{"no name to push to", given(func(o *imageOptions) { o.push = true }), []string{"an image for a registry needs a name: add --tag registry/name:tag"}},
 		{"nothing to push", given(func(o *imageOptions) { o.push, o.outputs = true, []string{"type=oci"} }), []string{"flag --push: no output goes to a registry"}},
-		{"two layouts", given(func(o *imageOptions) { o.outputs = []string{"type=oci", "type=oci,dest=a,tar=false"} }), []string{"only one output can be an OCI layout in a folder"}},
+		{"two layouts", given(func(o *imageOptions) { o.outputs = []string{"type=oci", "type=oci,dest=a,tar=false"} }), []string{"only one output can be an OCI layout in a directory"}},
 		{"one place", given(func(o *imageOptions) { o.outputs = []string{"type=oci,dest=a", "type=docker,dest=a"} }), []string{"another one already writes there"}},
 		{"a tar of no terminal", given(func(o *imageOptions) { o.outputs = []string{"type=tar", "type=local,dest=a,name=b"} }), []string{"type=tar needs a dest", "leave name out"}},
 		{"annotations of nothing", given(func(o *imageOptions) {
 			o.outputs, o.notes = []string{"type=local,dest=a", "type=docker"}, []string{"manifest,manifest-descriptor:a=b", "manifest-descriptor:a=b"}
 		}), []string{`flag --annotation: no output has a place for "manifest-descriptor:a=b"`}},
 		{"an ID of files", given(func(o *imageOptions) { o.outputs, o.iidfile = []string{"a", "type=cacheonly"}, "id" }), []string{"flag --iidfile: no output is an image"}},
-		{"a tag beside a digest", given(func(o *imageOptions) {
+		{"a tag next to a digest", given(func(o *imageOptions) {
 			o.outputs, o.tags = []string{"type=registry,push-by-digest=true"}, []string{"r.example/a:1"}
 		}), []string{"push-by-digest gives no tag: name r.example/a without one"}},
 		{"a push by digest that is none", given(func(o *imageOptions) { o.outputs = []string{"type=image,push-by-digest=true,name=a"} }), []string{"add push=true"}},
@@ -115,7 +115,7 @@ func TestFaultsOfAPlan(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := tt.o.plan(anApp(t), []string{"no folder"})
+			_, _, err := tt.o.plan(anApp(t), []string{"no directory"})
 			if failure.KindOf(err) != failure.Usage || err == nil {
 				t.Fatalf("got %v", err)
 			}
@@ -125,7 +125,7 @@ func TestFaultsOfAPlan(t *testing.T) {
 				}
 			}
 			if got := strings.Count(err.Error(), "\n") + 1; got != len(tt.want) {
-				t.Errorf("%d faults are told, want %d: %v", got, len(tt.want), err)
+				t.Errorf("%d problems are told, want %d: %v", got, len(tt.want), err)
 			}
 		})
 	}
@@ -150,7 +150,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// The folder is the one that is named, else the current one where it has a spec of
+// The directory is the one that is named, else the current one where it has a spec of
 // whichever kind: the example stands in for none alone.
 func TestFindDir(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -170,9 +170,9 @@ func TestFindDir(t *testing.T) {
 		args       []string
 		want, hint string
 	}{
-		{[]string{"none"}, `folder "none" does not exist`, ""},
-		{[]string{"a", "b"}, "one folder at a time, not a, b", ""},
-		{[]string{"a", "lock"}, "one folder at a time, not a, lock", "a command comes first: build lock …"},
+		{[]string{"none"}, `directory "none" does not exist`, ""},
+		{[]string{"a", "b"}, "one directory at a time, not a, b", ""},
+		{[]string{"a", "lock"}, "one directory at a time, not a, lock", "a command comes first: build lock …"},
 	} {
 		if _, err := a.findDir(tt.args); failure.KindOf(err) != failure.Usage || err.Error() != tt.want || strings.Join(failure.Hints(err), "") != tt.hint {
 			t.Errorf("%q: got %v, %q", tt.args, err, failure.Hints(err))
@@ -181,7 +181,7 @@ func TestFindDir(t *testing.T) {
 	if err := os.WriteFile("file", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.findDir([]string{"file"}); failure.KindOf(err) != failure.Usage || err.Error() != `"file" is not a folder` || len(failure.Hints(err)) != 1 {
+	if _, err := a.findDir([]string{"file"}); failure.KindOf(err) != failure.Usage || err.Error() != `"file" is not a directory` || len(failure.Hints(err)) != 1 {
 		t.Errorf("of a file: %v, %q", err, failure.Hints(err))
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// open opens the project in a folder, to be worked on as the flags say.
+// open opens the project in a directory, to be worked on as the flags say.
 func (a *app) open(dir string, o lamina.Options) (*lamina.Project, error) {
 	o.Env, o.Progress = a.env, a.ui
 	if a.ui.github != nil {
@@ -23,7 +23,7 @@ func (a *app) open(dir string, o lamina.Options) (*lamina.Project, error) {
 	return lamina.Open(dir, o)
 }
 
-// findDir is the folder that the user means: the one named, else the current one
+// findDir is the directory that the user means: the one named, else the current one
 // where it has a spec, else that of the embedded example.
 func (a *app) findDir(args []string) (string, error) {
 	switch {
@@ -39,29 +39,29 @@ func (a *app) findDir(args []string) (string, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", failure.New(failure.Usage, fmt.Errorf("folder %q does not exist", dir))
+		return "", failure.New(failure.Usage, fmt.Errorf("directory %q does not exist", dir))
 	case err != nil:
 		return "", failure.New(failure.Usage, err)
 	case !info.IsDir():
-		err := failure.New(failure.Usage, fmt.Errorf("%q is not a folder", dir))
-		return "", failure.WithHint(err, fmt.Sprintf("name the folder that holds it: build %s", filepath.Dir(dir)))
+		err := failure.New(failure.Usage, fmt.Errorf("%q is not a directory", dir))
+		return "", failure.WithHint(err, fmt.Sprintf("name the directory that holds it: build %s", filepath.Dir(dir)))
 	}
 	return dir, nil
 }
 
-// example is the folder of the example that is part of this program.
+// example is the directory of the example that is part of this program.
 func (a *app) example() (string, error) {
 	dir, err := lamina.Options{Env: a.env}.Example(wan22animate.Name, wan22animate.Files)
 	if err == nil {
-		a.ui.note("no %s in the current folder: this is about the example %s, in %s", lamina.SpecName, wan22animate.Name, dir)
+		a.ui.note("no %s in the current directory: this is about the example %s, in %s", lamina.SpecName, wan22animate.Name, dir)
 	}
 	return dir, err
 }
 
-// misplaced reports more than one folder; a command that doesn't come first
+// misplaced reports more than one directory; a command that doesn't come first
 // looks like one.
 func (a *app) misplaced(args []string) error {
-	err := failure.New(failure.Usage, fmt.Errorf("one folder at a time, not %s", strings.Join(args, ", ")))
+	err := failure.New(failure.Usage, fmt.Errorf("one directory at a time, not %s", strings.Join(args, ", ")))
 	commands := names(a.root())
 	for _, word := range args {
 		if slices.Contains(commands, word) {

@@ -24,7 +24,7 @@ import (
 	"lamina.build"
 
 	"lamina.build/internal/debian"
-	"lamina.build/internal/resolve/wishes"
+	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/lock"
 	"lamina.build/spec"
@@ -74,9 +74,9 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 // sends it SIGINT once it has connected: interrupt SOCKET PROGRAM ARGS…
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	var listen net.ListenConfig
-	deaf, err := listen.Listen(context.Background(), "unix", ts.MkAbs(args[0]))
+	silent, err := listen.Listen(context.Background(), "unix", ts.MkAbs(args[0]))
 	ts.Check(err)
-	defer deaf.Close()
+	defer silent.Close()
 	program := lookPath(ts, args[1])
 	cmd := exec.Command(program, args[2:]...)
 	var stderr bytes.Buffer
@@ -85,7 +85,7 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(cmd.Start())
-	c, err := deaf.Accept()
+	c, err := silent.Accept()
 	ts.Check(err)
 	defer c.Close()
 	ts.Check(cmd.Process.Signal(os.Interrupt))
@@ -105,15 +105,15 @@ func lookPath(ts *testscript.TestScript, name string) string {
 	return ""
 }
 
-// fakeLock writes a lock that answers the spec of a folder, and a mirror with
+// fakeLock writes a lock that answers the spec of a directory, and a mirror with
 // the packages that are read without an engine: fakelock DIR MIRROR
 func fakeLock(ts *testscript.TestScript, _ bool, args []string) {
 	dir, mirror := ts.MkAbs(args[0]), ts.MkAbs(args[1])
 	file, err := spec.Read(os.DirFS(dir), dir)
 	ts.Check(err)
-	wanted, err := wishes.Read(file, os.DirFS(dir), os.Getenv)
+	wanted, err := requirements.Read(file, os.DirFS(dir), os.Getenv)
 	ts.Check(err)
-	l := lock.Lock{Wishes: wanted.Lock}
+	l := lock.Lock{Requirements: wanted.Lock}
 	for _, suite := range wanted.Lock.Suites {
 		l.Releases = append(l.Releases, lock.Release{
 			Repository: debian.RepositoryOf(suite), Suite: suite, Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), SHA256: sum(nil), Signers: []string{"AB"},
@@ -142,7 +142,7 @@ func fakeLock(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(dir, lamina.LockName), l.Format(), 0o644))
 }
 
-// oldLock has the lock of a folder be of an earlier format: oldlock DIR
+// oldLock has the lock of a directory be of an earlier format: oldlock DIR
 func oldLock(ts *testscript.TestScript, _ bool, args []string) {
 	name := filepath.Join(ts.MkAbs(args[0]), lamina.LockName)
 	l, err := lock.Parse(name, []byte(ts.ReadFile(name)))

@@ -102,7 +102,7 @@ func (u *ui) note(format string, args ...any) {
 	u.lines("", "", text)
 }
 
-// fail prints an error: every fault on a line of its own, then what the step that failed
+// fail prints an error: every problem on a line of its own, then what the step that failed
 // had printed, then the hints. What is too long is kept elsewhere, by a function that
 // returns where.
 func (u *ui) fail(err error, keep func(text string) (place string, err error)) {

@@ -19,9 +19,9 @@ import (
 
 func TestFail(t *testing.T) {
 	step := &lamina.StepError{Step: "smoke: import numpy", Output: "Traceback\r\nImportError\n", Err: errors.New("smoke: import numpy: exit code: 1: ImportError")}
-	err := failure.WithHint(errors.Join(fmt.Errorf("building: %w", step), errors.New("second fault")), "look there")
+	err := failure.WithHint(errors.Join(fmt.Errorf("building: %w", step), errors.New("second problem")), "look there")
 	want := "build: error: building: smoke: import numpy: exit code: 1: ImportError\n" +
-		"build: error: second fault\n" +
+		"build: error: second problem\n" +
 		"build: output of smoke: import numpy\n" +
 		"  │ Traceback\n  │ ImportError\n" +
 		"build: hint: look there\n"

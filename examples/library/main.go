@@ -1,5 +1,5 @@
 // Library builds an image by a program: the Debian packages and the model of the
-// image.toml beside it, and a layer of its own with a C program that is compiled in
+// image.toml next to it, and a layer of its own with a C program that is compiled in
 // the builder. Try it: go run ./examples/library
 package main
 

@@ -1,7 +1,7 @@
-// Package atomicfile makes files and folders that get their names when they are
+// Package atomicfile makes files and directories that get their names when they are
 // whole, and has the locks that processes hold against each other.
 //
-// Until then they lie beside their place, under a hidden name, and locked. The
+// Until then they lie next to their place, under a hidden name, and locked. The
 // kernel drops the lock of a process that was killed, and whoever next writes
 // to the same place removes what nobody holds any more. What another process is
 // writing there meanwhile stays.
@@ -21,16 +21,16 @@ import (
 	"lamina.build/internal/beneath"
 )
 
-// Temporary is a file or folder that is not whole yet.
+// Temporary is a file or directory that is not whole yet.
 type Temporary struct {
-	root *os.Root // the folder that holds it
+	root *os.Root // the directory that holds it
 	base string   // what it will be called
 	name string   // what it is called
 	lock *Lock
-	made folders // around it
+	made directories // around it
 }
 
-// File makes an empty file for what will be at path, and the folders above it.
+// File makes an empty file for what will be at path, and the directories above it.
 func File(path string) (*Temporary, error) { return holdAt(path, makeFile) }
 
 // FileIn makes an empty file for what will be called base in root.
@@ -46,10 +46,10 @@ func makeFile(root *os.Root, name string) (*os.File, error) {
 	return root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-// Folder makes an empty folder for what will be at path, and those above it.
-func Folder(path string) (*Temporary, error) { return holdAt(path, makeFolder) }
+// Directory makes an empty directory for what will be at path, and those above it.
+func Dir(path string) (*Temporary, error) { return holdAt(path, makeDir) }
 
-func makeFolder(root *os.Root, name string) (*os.File, error) {
+func makeDir(root *os.Root, name string) (*os.File, error) {
 	if err := root.Mkdir(name, 0o700); err != nil {
 		return nil, err
 	}
@@ -60,8 +60,8 @@ type maker func(root *os.Root, name string) (*os.File, error)
 
 // holdAt makes something for a path of the user's.
 func holdAt(path string, make maker) (*Temporary, error) {
-	path = filepath.Clean(path) // "root/" lies beside root, not in it
-	made, err := makeFolders(filepath.Dir(path))
+	path = filepath.Clean(path) // "root/" lies next to root, not in it
+	made, err := makeDirs(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +74,10 @@ func holdAt(path string, make maker) (*Temporary, error) {
 }
 
 // hold makes something under a name of its own and locks it. In the moment
-// between the two a sweep takes it for a leftover: then another one is made.
+// between the two a cleanup takes it for a leftover: then another one is made.
 // The root is closed with what is made.
-func hold(root *os.Root, base string, made folders, make maker) (*Temporary, error) {
-	SweepIn(root, base)
+func hold(root *os.Root, base string, made directories, make maker) (*Temporary, error) {
+	CleanupIn(root, base)
 	for {
 		name := prefix(base) + rand.Text()[:suffixLength]
 		f, err := make(root, name)
@@ -89,7 +89,7 @@ func hold(root *os.Root, base string, made folders, make maker) (*Temporary, err
 			return nil, errors.Join(err, root.Close())
 		}
 		t := &Temporary{root: root, base: base, name: name, lock: &Lock{file: f}, made: made}
-		// Where a file system knows no locks, a sweep can't take one either.
+		// Where a file system knows no locks, a cleanup can't take one either.
 		if err = t.lock.TryExclusive(); !errors.Is(err, ErrBusy) && !t.lock.Gone() {
 			return t, nil
 		}
@@ -119,7 +119,7 @@ func (t *Temporary) Commit(mode fs.FileMode) error {
 	return errors.Join(lock.Close(), t.root.Close())
 }
 
-// Close removes what was not committed, and the folders that were made for it.
+// Close removes what was not committed, and the directories that were made for it.
 func (t *Temporary) Close() error {
 	if t.lock == nil {
 		return nil
@@ -130,7 +130,7 @@ func (t *Temporary) Close() error {
 }
 
 // Write replaces the file at path as a whole, so that nobody ever sees half of
-// it, also after a crash, and a failure leaves the old one. Its folder must be
+// it, also after a crash, and a failure leaves the old one. Its directory must be
 // there.
 func Write(path string, data []byte, mode fs.FileMode) (err error) {
 	root, err := os.OpenRoot(filepath.Dir(path))
@@ -153,7 +153,7 @@ func WriteIn(root *os.Root, base string, data []byte, mode fs.FileMode) error {
 	})
 }
 
-// Stream replaces the file at path by what is written, and makes the folders above it.
+// Stream replaces the file at path by what is written, and makes the directories above it.
 // It doesn't wait for the disk: after a crash of the machine the file may be there and
 // hold nothing, which whoever reads it has to see.
 func Stream(path string, mode fs.FileMode, write func(io.Writer) error) error {
@@ -195,9 +195,9 @@ func Leftovers(path string) []string {
 	return list
 }
 
-// SweepIn removes what dead processes left of their attempts at base in root, as every
-// new attempt does. What can't be removed keeps nobody from writing beside it.
-func SweepIn(root *os.Root, base string) {
+// CleanupIn removes what dead processes left of their attempts at base in root, as every
+// new attempt does. What can't be removed keeps nobody from writing next to it.
+func CleanupIn(root *os.Root, base string) {
 	eachLeftover(root, base, func(name string) { _ = root.RemoveAll(name) })
 }
 

@@ -18,7 +18,7 @@ import (
 	"lamina.build/internal/test/process"
 )
 
-// victim in the environment makes the test binary write beside that path, say so
+// victim in the environment makes the test binary write next to that path, say so
 // and wait to be killed, or for the end of its input.
 const victim = "LAMINA_ATOMICFILE_TEST"
 
@@ -34,18 +34,18 @@ func hang(path string) {
 	if err != nil {
 		panic(err)
 	}
-	folder, err := atomicfile.Folder(path)
+	directory, err := atomicfile.Dir(path)
 	if err != nil {
 		panic(err)
 	}
 	os.Stdout.WriteString("ready\n")
 	io.Copy(io.Discard, os.Stdin)
 	file.Close()
-	folder.Close()
+	directory.Close()
 	os.Exit(0)
 }
 
-// other is a process that is writing beside path.
+// other is a process that is writing next to path.
 func other(t *testing.T, path string) *exec.Cmd {
 	t.Helper()
 	cmd, _ := process.Start(t, victim+"="+path)
@@ -66,7 +66,7 @@ func entries(t *testing.T, dir string) (names []string) {
 
 // What a killed process has left goes with the next attempt; what a living one
 // is writing stays, and so does everything that only looks alike.
-func TestLeftoversOfTheDeadAreSwept(t *testing.T) {
+func TestLeftoversOfTheDeadAreRemoved(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "root")
 	for _, name := range []string{".root.local", ".root.lamina-X", ".other.lamina-ABCDEFGHIJ"} {
@@ -79,7 +79,7 @@ func TestLeftoversOfTheDeadAreSwept(t *testing.T) {
 	busy := entries(t, dir)
 	attempt := func() {
 		t.Helper()
-		for _, make := range []func(string) (*atomicfile.Temporary, error){atomicfile.File, atomicfile.Folder} {
+		for _, make := range []func(string) (*atomicfile.Temporary, error){atomicfile.File, atomicfile.Dir} {
 			tmp, err := make(path + "/")
 			if err != nil {
 				t.Fatal(err)
@@ -97,7 +97,7 @@ func TestLeftoversOfTheDeadAreSwept(t *testing.T) {
 	}
 	attempt()
 	if diff := cmp.Diff(busy, entries(t, dir)); diff != "" {
-		t.Errorf("beside a living process (-want +got):\n%s", diff)
+		t.Errorf("alongside a living process (-want +got):\n%s", diff)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -106,7 +106,7 @@ func TestLeftoversOfTheDeadAreSwept(t *testing.T) {
 	if left := atomicfile.Leftovers(path); len(left) != 2 || filepath.Dir(left[0]) != dir || !slices.Equal(entries(t, dir), busy) {
 		t.Errorf("a dead process left %q of %q", left, busy)
 	}
-	for _, name := range entries(t, dir) { // as a folder that was half written
+	for _, name := range entries(t, dir) { // as a directory that was half written
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.IsDir() {
 			if err := os.MkdirAll(filepath.Join(dir, name, "usr", "bin"), 0o755); err != nil {
 				t.Fatal(err)
@@ -119,7 +119,7 @@ func TestLeftoversOfTheDeadAreSwept(t *testing.T) {
 	}
 }
 
-func TestFoldersThatWereMadeGoAgain(t *testing.T) {
+func TestDirectoriesThatWereMadeGoAgain(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a", "b", "image.tar")
 	tmp, err := atomicfile.File(path)
@@ -150,14 +150,14 @@ func TestFoldersThatWereMadeGoAgain(t *testing.T) {
 func TestPlacesThatCanNotBeMade(t *testing.T) {
 	long := strings.Repeat("n", 256)
 	for name, path := range map[string]string{
-		"a folder's name is too long": filepath.Join("made", "by", long, "image.tar"), "the file's is": filepath.Join("made", "by", long),
-		"a file is in the way": filepath.Join("file", "image.tar"), "above a folder, too": filepath.Join("file", "made", "image.tar"),
+		"a directory's name is too long": filepath.Join("made", "by", long, "image.tar"), "the file's is": filepath.Join("made", "by", long),
+		"a file is in the way": filepath.Join("file", "image.tar"), "above a directory, too": filepath.Join("file", "made", "image.tar"),
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		for _, make := range []func(string) (*atomicfile.Temporary, error){atomicfile.File, atomicfile.Folder} {
+		for _, make := range []func(string) (*atomicfile.Temporary, error){atomicfile.File, atomicfile.Dir} {
 			if tmp, err := make(filepath.Join(dir, path)); err == nil {
 				t.Errorf("%s: it is made", name)
 				tmp.Close()
@@ -169,7 +169,7 @@ func TestPlacesThatCanNotBeMade(t *testing.T) {
 	}
 }
 
-func TestFoldersThatOthersUseStay(t *testing.T) {
+func TestDirectoriesThatOthersUseStay(t *testing.T) {
 	dir := t.TempDir()
 	tmp, err := atomicfile.File(filepath.Join(dir, "a", "b", "c", "image.tar"))
 	if err != nil {
@@ -198,7 +198,7 @@ func TestWrite(t *testing.T) {
 		}
 	}
 	if err := atomicfile.Write(filepath.Join(dir, "none", "x"), nil, 0o644); err == nil {
-		t.Error("wrote into a folder that isn't there")
+		t.Error("wrote into a directory that isn't there")
 	}
 	if diff := cmp.Diff([]string{"image.lock"}, entries(t, dir)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
@@ -252,7 +252,7 @@ func TestFree(t *testing.T) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 	if _, err := atomicfile.Free(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "measuring the disk of") {
-		t.Errorf("of no folder: %v", err)
+		t.Errorf("of no directory: %v", err)
 	}
 }
 

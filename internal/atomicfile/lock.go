@@ -58,7 +58,7 @@ func Held(path string) (bool, error) {
 // ErrBusy says that another holder keeps the lock from being taken.
 var ErrBusy = errors.New("somebody else holds the lock")
 
-// Lock is the lock of a file or folder that is open already. gofrs/flock opens what
+// Lock is the lock of a file or directory that is open already. gofrs/flock opens what
 // it locks by its path, through links, and doesn't go from one kind of lock to the
 // other; what lies below an [os.Root], and a store's lease, need both.
 type Lock struct{ file *os.File }

@@ -34,7 +34,7 @@ func TestLock(t *testing.T) {
 	}
 	c := open(t, dir)
 	if err := c.TryExclusive(); !errors.Is(err, atomicfile.ErrBusy) {
-		t.Fatalf("exclusive beside shared: got %v, want ErrBusy", err)
+		t.Fatalf("exclusive alongside shared: got %v, want ErrBusy", err)
 	}
 	short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
@@ -107,6 +107,6 @@ func TestLockFiles(t *testing.T) {
 	}
 	held(false)
 	if _, err = atomicfile.Shared(t.Context(), filepath.Join(dir, "none", "lock")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("got %v for a folder that isn't there", err)
+		t.Errorf("got %v for a directory that isn't there", err)
 	}
 }

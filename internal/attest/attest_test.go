@@ -46,8 +46,8 @@ func input() stages.Input {
 	return stages.Input{
 		Name: "faceblend", Version: "1.0", Variant: "production", Labels: map[string]string{"a": "b&c"}, Tools: layer("tools"),
 		Lock: lock.Lock{
-			Wishes:   lock.Wishes{Platform: "linux/amd64", Python: []lock.PythonRequest{{Set: python}}},
-			Releases: []lock.Release{{Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)}},
+			Requirements: lock.Requirements{Platform: "linux/amd64", Python: []lock.PythonRequest{{Set: python}}},
+			Releases:     []lock.Release{{Repository: "debian", Suite: "bookworm", Date: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)}},
 			Packages: []lock.Package{
 				deb("busybox-static", lock.SetBootstrap, ""), deb("g++", lock.SetBuilder, ""), deb("gdb", lock.SetExtra, "debug"), deb("libc6", lock.SetRuntime, ""),
 			},

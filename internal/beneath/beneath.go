@@ -1,9 +1,9 @@
-// Package beneath opens what lies below a folder, and follows no link on the way.
+// Package beneath opens what lies below a directory, and follows no link on the way.
 //
 // A project that somebody got from elsewhere may hold links where Lamina writes
 // and removes: dist/NAME/ingest that leads to somebody's documents. Only a path
 // that the user typed may be a link, or lead through some. Below it every step
-// is looked at: folders have to be folders, and files regular files, so that a
+// is looked at: directories have to be directories, and files regular files, so that a
 // FIFO or a device is never opened either. What was looked at is what is opened,
 // also where somebody swaps one for the other meanwhile.
 //
@@ -26,7 +26,7 @@ import (
 )
 
 // hint is what can be done about something that isn't what it has to be.
-const hint = "links are not followed there: remove it, or name another folder with -o type=oci,dest=FOLDER,tar=false"
+const hint = "links are not followed there: remove it, or name another directory with -o type=oci,dest=DIR,tar=false"
 
 // refuse says what lies at name in root.
 func refuse(root *os.Root, name string, mode fs.FileMode, want string) error {
@@ -41,8 +41,8 @@ func refuse(root *os.Root, name string, mode fs.FileMode, want string) error {
 // errSwapped says that something became something else between two looks.
 var errSwapped = errors.New("it was replaced while it was opened")
 
-// Folder opens the folder at name, which may have several steps.
-func Folder(root *os.Root, name string) (*os.Root, error) {
+// Directory opens the directory at name, which may have several steps.
+func Dir(root *os.Root, name string) (*os.Root, error) {
 	at, err := root.OpenRoot(".")
 	for step := range strings.SplitSeq(filepath.ToSlash(filepath.Clean(name)), "/") {
 		if err != nil || step == "." {
@@ -55,14 +55,14 @@ func Folder(root *os.Root, name string) (*os.Root, error) {
 	return at, err
 }
 
-// child opens a folder one step below root.
+// child opens a directory one step below root.
 func child(root *os.Root, step string) (*os.Root, error) {
 	seen, err := root.Lstat(step)
 	if err != nil {
 		return nil, err
 	}
 	if !seen.IsDir() {
-		return nil, refuse(root, step, seen.Mode(), "a folder")
+		return nil, refuse(root, step, seen.Mode(), "a directory")
 	}
 	at, err := root.OpenRoot(step)
 	if err != nil {
@@ -118,9 +118,9 @@ func ReadFile(root *os.Root, name string) (data []byte, err error) {
 	return io.ReadAll(f)
 }
 
-// ReadDir lists the folder at name, sorted.
+// ReadDir lists the directory at name, sorted.
 func ReadDir(root *os.Root, name string) (list []fs.DirEntry, err error) {
-	at, err := Folder(root, name)
+	at, err := Dir(root, name)
 	if err != nil {
 		return nil, err
 	}
@@ -128,9 +128,9 @@ func ReadDir(root *os.Root, name string) (list []fs.DirEntry, err error) {
 	return fs.ReadDir(at.FS(), ".")
 }
 
-// CheckFolder refuses what is at name unless it is a folder, or nothing.
-func CheckFolder(root *os.Root, name string) error {
-	at, err := Folder(root, name)
+// CheckDir refuses what is at name unless it is a directory, or nothing.
+func CheckDir(root *os.Root, name string) error {
+	at, err := Dir(root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -152,7 +152,7 @@ func CheckFile(root *os.Root, name string) error {
 	return err
 }
 
-// CheckFiles refuses the folder at name if anything but regular files and folders
+// CheckFiles refuses the directory at name if anything but regular files and directories
 // lies in it; there may be none.
 func CheckFiles(root *os.Root, name string) error {
 	list, err := ReadDir(root, name)

@@ -23,7 +23,7 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-// world is a folder with one of each kind.
+// world is a directory with one of each kind.
 func world(t *testing.T) (dir string, root *os.Root) {
 	t.Helper()
 	dir = t.TempDir()
@@ -47,37 +47,37 @@ func refused(t *testing.T, err error, says string) {
 	}
 }
 
-func TestFolder(t *testing.T) {
+func TestDirectory(t *testing.T) {
 	dir, root := world(t)
 	for _, name := range []string{".", "real", "real/deep", "./real//deep/"} {
-		at, err := beneath.Folder(root, name)
+		at, err := beneath.Dir(root, name)
 		must(t, err)
 		must(t, at.Close())
 	}
 	for name, says := range map[string]string{
 		"inside": "is a symbolic link", "outside": "is a symbolic link", "dangling": "is a symbolic link", "inside/deep": "is a symbolic link",
-		"real/file": "is not a folder", "fifo": "is not a folder", "link": "is a symbolic link",
+		"real/file": "is not a directory", "fifo": "is not a directory", "link": "is a symbolic link",
 	} {
-		_, err := beneath.Folder(root, name)
+		_, err := beneath.Dir(root, name)
 		refused(t, err, says)
 	}
 	for _, name := range []string{"..", "real/../../x", "/etc"} {
-		if at, err := beneath.Folder(root, name); err == nil && at.Name() != root.Name() {
+		if at, err := beneath.Dir(root, name); err == nil && at.Name() != root.Name() {
 			t.Errorf("%s is opened as %s", name, at.Name())
 		}
 	}
-	if _, err := beneath.Folder(root, "none"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := beneath.Dir(root, "none"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
-	must(t, beneath.CheckFolder(root, "none"), beneath.CheckFolder(root, "real"), beneath.CheckFiles(root, "real"), beneath.CheckFiles(root, "none"))
+	must(t, beneath.CheckDir(root, "none"), beneath.CheckDir(root, "real"), beneath.CheckFiles(root, "real"), beneath.CheckFiles(root, "none"))
 	must(t, beneath.CheckFile(root, "none"), beneath.CheckFile(root, "real/file"))
 	refused(t, beneath.CheckFile(root, "link"), "is a symbolic link")
 	refused(t, beneath.CheckFile(root, "fifo"), "is not a regular file")
-	refused(t, beneath.CheckFolder(root, "inside"), "is a symbolic link")
+	refused(t, beneath.CheckDir(root, "inside"), "is a symbolic link")
 	refused(t, beneath.CheckFiles(root, "."), "is a symbolic link")
-	refused(t, beneath.CheckFiles(root, "inside"), "is a symbolic link and not a folder")
+	refused(t, beneath.CheckFiles(root, "inside"), "is a symbolic link and not a directory")
 	_, err := beneath.ReadDir(root, "inside")
-	refused(t, err, "is a symbolic link and not a folder")
+	refused(t, err, "is a symbolic link and not a directory")
 	must(t, unix.Mkfifo(filepath.Join(dir, "real/deep/fifo"), 0o644))
 	want := fmt.Sprintf("%q is not a regular file", filepath.Join(dir, "real/deep/fifo"))
 	if err = beneath.CheckFiles(root, "real/deep"); err == nil || err.Error() != want {
@@ -88,7 +88,7 @@ func TestFolder(t *testing.T) {
 func TestFile(t *testing.T) {
 	dir, root := world(t)
 	if data, err := beneath.ReadFile(root, "real"); err == nil {
-		t.Errorf("read a folder: %q", data)
+		t.Errorf("read a directory: %q", data)
 	}
 	real, err := root.OpenRoot("real")
 	must(t, err)
@@ -115,7 +115,7 @@ func TestFile(t *testing.T) {
 		t.Errorf("a new one is %v, %v", f, err)
 	}
 	if f, err := beneath.File(root, "new", unix.O_DIRECTORY, 0); !errors.Is(err, unix.ENOTDIR) {
-		t.Errorf("as a folder it is %v, %v", f, err)
+		t.Errorf("as a directory it is %v, %v", f, err)
 	}
 	if _, err := beneath.File(root, "none", os.O_RDONLY, 0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
@@ -135,14 +135,14 @@ func TestPlace(t *testing.T) {
 		t.Errorf("missing (-want +got):\n%s", diff)
 	}
 	missing := p.Missing()
-	near, err := p.Nearest()
+	closest, err := p.Nearest()
 	must(t, err)
-	if near.Name() != p.Typed {
-		t.Errorf("nearest is %s", near.Name())
+	if closest.Name() != p.Typed {
+		t.Errorf("nearest is %s", closest.Name())
 	}
 	root, err := p.Make()
 	must(t, err)
-	must(t, root.Close(), near.Close())
+	must(t, root.Close(), closest.Close())
 	if got := paths(); got != nil {
 		t.Errorf("made, and missing: %q", got)
 	}
@@ -165,7 +165,7 @@ func TestPlace(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	_, err = beneath.Typed(filepath.Join(dir, "fifo")).Open()
-	if err == nil || !strings.Contains(err.Error(), "is not a folder") {
+	if err == nil || !strings.Contains(err.Error(), "is not a directory") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -195,6 +195,6 @@ func TestTypedPlaces(t *testing.T) {
 		t.Errorf("missing again (-want +got):\n%s", diff)
 	}
 	if _, err = beneath.Typed("real/file/x").Make(); err == nil {
-		t.Error("a folder was made below a file")
+		t.Error("a directory was made below a file")
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// Place is where a folder is, or will be.
+// Place is where a directory is, or will be.
 type Place struct {
 	Typed string // what the user typed, which may be a link or lead through some; "." where nothing was
-	Below string // what nobody typed: steps below that, each of which has to be a folder
+	Below string // what nobody typed: steps below that, each of which has to be a directory
 }
 
 // Typed is the place that the user typed.
@@ -22,21 +22,21 @@ func Typed(dir string) Place { return Place{Typed: dir} }
 // String is the path.
 func (p Place) String() string { return filepath.Join(p.Typed, p.Below) }
 
-// Open opens the folder.
+// Open opens the directory.
 func (p Place) Open() (*os.Root, error) {
 	root, err := p.typed()
 	if err != nil || p.Below == "" {
 		return root, err
 	}
-	below, err := Folder(root, p.Below)
+	below, err := Dir(root, p.Below)
 	return below, errors.Join(err, root.Close())
 }
 
-// typed opens the folder that was typed. What is none isn't opened: a FIFO would wait.
+// typed opens the directory that was typed. What is none isn't opened: a FIFO would wait.
 func (p Place) typed() (*os.Root, error) {
 	info, err := os.Stat(p.Typed)
 	if err == nil && !info.IsDir() {
-		err = fmt.Errorf("%q is not a folder", p.Typed)
+		err = fmt.Errorf("%q is not a directory", p.Typed)
 	}
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (p Place) typed() (*os.Root, error) {
 	return os.OpenRoot(filepath.Clean(p.Typed))
 }
 
-// Make makes the folder and those above it where there are none, and opens it.
+// Make makes the directory and those above it where there are none, and opens it.
 func (p Place) Make() (*os.Root, error) {
 	if err := os.MkdirAll(p.Typed, 0o755); err != nil { //nolint:gosec // images are meant to be read by others
 		return nil, err
@@ -63,7 +63,7 @@ func (p Place) Make() (*os.Root, error) {
 	return at, err
 }
 
-// Missing are the folders that Make would make, the highest first.
+// Missing are the directories that Make would make, the highest first.
 func (p Place) Missing() []Place {
 	var missing []Place
 	for at := p; !at.exists(); at = at.above() {
@@ -73,7 +73,7 @@ func (p Place) Missing() []Place {
 	return missing
 }
 
-// Nearest opens the place, or else the nearest folder above it that there is.
+// Nearest opens the place, or else the nearest directory above it that there is.
 func (p Place) Nearest() (*os.Root, error) {
 	root, err := p.Open()
 	if errors.Is(err, fs.ErrNotExist) && p != p.above() {
@@ -82,7 +82,7 @@ func (p Place) Nearest() (*os.Root, error) {
 	return root, err
 }
 
-// Remove removes the folder, if it is empty.
+// Remove removes the directory, if it is empty.
 func (p Place) Remove() error {
 	if p.Below == "" {
 		return os.Remove(p.Typed)
@@ -111,7 +111,7 @@ func (p Place) exists() bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// above is the folder that holds p.
+// above is the directory that holds p.
 func (p Place) above() Place {
 	if p.Below == "" {
 		return Place{Typed: filepath.Dir(p.Typed)}

@@ -14,8 +14,8 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// FS is the file system of a project's folder. Links may lead about in it, as in a
-// workspace, and never out of it. What is opened is a regular file or a folder: a FIFO
+// FS is the file system of a project's directory. Links may lead about in it, as in a
+// workspace, and never out of it. What is opened is a regular file or a directory: a FIFO
 // has nobody wait for its other end. No file that is read at once by [fs.ReadFile] is
 // larger than 64 MB, which is a large uv.lock; see [ReadAtMost].
 func FS(root *os.Root) fs.FS { return projectFS{root.FS().(rootFS), root} }
@@ -106,13 +106,13 @@ func regular(op, name string, info fs.FileInfo) error {
 	return &fs.PathError{Op: op, Path: name, Err: fmt.Errorf("it is %s and not a regular file", Kind(info.Mode()))}
 }
 
-// Kind says what something is by its mode: "a folder", "a named pipe".
+// Kind says what something is by its mode: "a directory", "a named pipe".
 func Kind(mode fs.FileMode) string {
 	switch {
 	case mode.IsRegular():
 		return "a regular file"
 	case mode.IsDir():
-		return "a folder"
+		return "a directory"
 	case mode&fs.ModeSymlink != 0:
 		return "a symbolic link"
 	case mode&fs.ModeNamedPipe != 0:
@@ -134,7 +134,7 @@ func worded(err error) error {
 	}
 	why := at.Err
 	if strings.Contains(why.Error(), "escapes from parent") {
-		why = errors.New("a link leads out of the folder")
+		why = errors.New("a link leads out of the directory")
 	}
 	return &fs.PathError{Op: strings.TrimSuffix(at.Op, "at"), Path: at.Path, Err: why}
 }

@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// A folder of plain files is what any file system is.
+// A directory of plain files is what any file system is.
 func TestFilesOfAProject(t *testing.T) {
 	dir := t.TempDir()
 	must(
@@ -51,9 +51,9 @@ func TestFilesOfAProject(t *testing.T) {
 	if _, err = beneath.ReadAtMost(project, "none", 1); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of no file: %v", err)
 	}
-	const want = "read a: it is a folder and not a regular file"
+	const want = "read a: it is a directory and not a regular file"
 	if _, err = beneath.ReadAtMost(project, "a", 1); err == nil || err.Error() != want {
-		t.Errorf("of a folder: %v", err)
+		t.Errorf("of a directory: %v", err)
 	}
 	if _, err = beneath.ReadAtMost(unopened{project.(fs.StatFS)}, "empty", 1); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("of one that can't be opened: %v", err)
@@ -80,7 +80,7 @@ func TestLargeFiles(t *testing.T) {
 
 func TestKind(t *testing.T) {
 	for mode, want := range map[fs.FileMode]string{
-		0o755: "a regular file", fs.ModeDir | 0o755: "a folder", fs.ModeSymlink: "a symbolic link", fs.ModeNamedPipe: "a named pipe", fs.ModeSocket: "a socket",
+		0o755: "a regular file", fs.ModeDir | 0o755: "a directory", fs.ModeSymlink: "a symbolic link", fs.ModeNamedPipe: "a named pipe", fs.ModeSocket: "a socket",
 		fs.ModeDevice: "a device", fs.ModeDevice | fs.ModeCharDevice: "a device", fs.ModeIrregular: "a special file",
 	} {
 		if got := beneath.Kind(mode); got != want {
@@ -96,7 +96,7 @@ func TestNobodyWaitsForAFIFO(t *testing.T) {
 	root, err := os.OpenRoot(dir)
 	must(t, err)
 	defer root.Close()
-	for name, want := range map[string]string{"pipe": "open pipe: it is a named pipe and not a regular file", "zero": "open zero: a link leads out of the folder", "../x": "open ../x: invalid argument"} {
+	for name, want := range map[string]string{"pipe": "open pipe: it is a named pipe and not a regular file", "zero": "open zero: a link leads out of the directory", "../x": "open ../x: invalid argument"} {
 		told := make(chan error, 1)
 		go func() {
 			f, err := beneath.FS(root).Open(name)

@@ -21,9 +21,9 @@ import (
 // thesis is what a link leads to.
 const thesis = "thesis"
 
-// list and read are what somebody sees who opens a folder, or a file.
+// list and read are what somebody sees who opens a directory, or a file.
 func list(root *os.Root) (seen string, err error) {
-	at, err := beneath.Folder(root, "swap")
+	at, err := beneath.Dir(root, "swap")
 	if err != nil {
 		return "", err
 	}
@@ -47,7 +47,7 @@ func read(root *os.Root) (string, error) {
 // What somebody swaps for a link again and again is opened, or it isn't: what the link
 // leads to never is. It goes on until a swap has fallen between the two looks.
 func TestSwaps(t *testing.T) {
-	for name, open := range map[string]func(*os.Root) (string, error){"folder": list, "file": read} {
+	for name, open := range map[string]func(*os.Root) (string, error){"directory": list, "file": read} {
 		for _, out := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, the link leads out: %t", name, out), func(t *testing.T) {
 				dir, root := world(t)
@@ -58,7 +58,7 @@ func TestSwaps(t *testing.T) {
 					victim = filepath.Join(t.TempDir(), "victim")
 					to, between = victim, regexp.MustCompile("path escapes from parent$")
 				}
-				if name == "folder" {
+				if name == "directory" {
 					must(t, os.Mkdir(victim, 0o755), os.WriteFile(filepath.Join(victim, thesis), nil, 0o644), os.Mkdir(swap, 0o755))
 				} else {
 					must(t, os.WriteFile(victim, []byte(thesis), 0o644), os.WriteFile(swap, nil, 0o644))

@@ -5,7 +5,7 @@
 // of each Packages file; those name the size and hash of each .deb. Nothing is
 // believed that does not hang on that line, so a mirror need not be trusted.
 //
-// The package resolves nothing: which packages a wish needs is apt's work, see
+// The package resolves nothing: which packages a requirement needs is apt's work, see
 // the package resolve.
 package debian
 
@@ -28,7 +28,7 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// Getter fetches files from mirrors, or takes them from folders that are ones.
+// Getter fetches files from mirrors, or takes them from directories that are ones.
 type Getter struct {
 	HTTP     *fetch.Client
 	CacheDir string // where files with a known hash are kept; none are without
@@ -105,14 +105,14 @@ func (f File) seen(r io.Reader) (got File, err error) {
 }
 
 // Get returns the path of a file with the promised content: from the cache
-// folder where it is there, else fetched into it.
+// directory where it is there, else fetched into it.
 func (g *Getter) Get(ctx context.Context, address string, want File) (string, error) {
 	name := g.blobPath(want)
 	if holds(name, want) {
 		return name, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // a cache of public files
-		return "", fmt.Errorf("making the cache folder: %w", err)
+		return "", fmt.Errorf("making the cache directory: %w", err)
 	}
 	if g.Vendored != nil {
 		body, err := g.Vendored(ctx, want.SHA256)

@@ -153,7 +153,7 @@ func TestACachedFileNeedsNoNetwork(t *testing.T) {
 	}
 }
 
-func TestAFolderIsAMirror(t *testing.T) {
+func TestADirectoryIsAMirror(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a+b"), []byte(content), 0o600); err != nil {

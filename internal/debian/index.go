@@ -182,9 +182,9 @@ func (x *Index) Providers(name string) (found []string) {
 	return slices.Compact(found)
 }
 
-// Near returns a few names of packages that a misspelt one may have meant, the
+// Suggestions returns a few names of packages that a misspelt one may have meant, the
 // nearest first.
-func (x *Index) Near(name string) []string {
+func (x *Index) Suggestions(name string) []string {
 	distance := map[string]int{}
 	limit := 1 + len(name)/4
 	for _, f := range x.files {
@@ -198,11 +198,11 @@ func (x *Index) Near(name string) []string {
 			}
 		}
 	}
-	near := slices.SortedFunc(maps.Keys(distance), func(a, b string) int {
+	suggestions := slices.SortedFunc(maps.Keys(distance), func(a, b string) int {
 		return cmp.Or(cmp.Compare(distance[a], distance[b]), cmp.Compare(rank(a), rank(b)),
 			cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
-	return near[:min(len(near), 3)]
+	return suggestions[:min(len(suggestions), 3)]
 }
 
 // isAffix tells whether what was asked for is a whole part of a name, as numpy

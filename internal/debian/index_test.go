@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-func TestNamesNearAnUnknownOneAreFound(t *testing.T) {
+func TestNamesLikeAnUnknownOneAreFound(t *testing.T) {
 	t.Parallel()
 	var debs []testworld.Deb
 	for _, name := range []string{
@@ -36,7 +36,7 @@ func TestNamesNearAnUnknownOneAreFound(t *testing.T) {
 		{"buildessential", []string{"build-essential"}},
 		{"nothing-like-it", nil},
 	} {
-		got := x.Near(tc.asked)
+		got := x.Suggestions(tc.asked)
 		if len(got) > len(tc.want) {
 			got = got[:len(tc.want)]
 		}

@@ -22,7 +22,7 @@ const (
 
 // Mirrors maps the name of a repository to the URL that its dists and pool
 // paths are relative to, without a slash at the end. Besides http and https a
-// URL may be file:///folder.
+// URL may be file:///directory.
 type Mirrors map[string]string
 
 // RepositoryOf returns which of Debian's own repositories has a suite.
@@ -94,7 +94,7 @@ func badMirror(item string, err error) error {
 	}
 	return failure.WithHint(
 		failure.New(failure.Usage, fmt.Errorf("reading mirror %q: %w", item, err)),
-		"write https://host/debian, or debian=URL,debian-security=URL, or a folder that begins with a slash",
+		"write https://host/debian, or debian=URL,debian-security=URL, or a directory that begins with a slash",
 	)
 }
 
@@ -130,7 +130,7 @@ func parseBase(address string) (string, error) {
 		}
 		return fileURL(u.Path), nil
 	default:
-		return "", fmt.Errorf("neither http, https, file nor a folder")
+		return "", fmt.Errorf("neither http, https, file nor a directory")
 	}
 	return strings.TrimRight(address, "/"), nil
 }

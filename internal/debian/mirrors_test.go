@@ -42,7 +42,7 @@ func TestMirrorsAreParsed(t *testing.T) {
 	}
 }
 
-func TestBadMirrorsAreTheUsersFault(t *testing.T) {
+func TestBadMirrorsAreTheUsersProblem(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"mirror.example", "ftp://a.example/debian", "https:///debian", "file://a/b", "debian=", "debian=/a,debian=/b"} {
 		_, err := debian.ParseMirrors(text)

@@ -40,7 +40,7 @@ type Release struct {
 // Flat tells a repository without dists, suites and components.
 func (r Release) Flat() bool { return strings.HasSuffix(r.Suite, "/") }
 
-// Dir returns the folder of the index, relative to the repository.
+// Dir returns the directory of the index, relative to the repository.
 func (r Release) Dir() string { return suiteDir(r.Suite) }
 
 func suiteDir(suite string) string {

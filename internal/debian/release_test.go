@@ -58,8 +58,8 @@ func TestASignedIndexIsRead(t *testing.T) {
 
 func TestOneTrustedSignatureIsEnough(t *testing.T) {
 	t.Parallel()
-	stranger, friend := testworld.NewKey(t, testworld.KeyOptions{}), testworld.NewKey(t, testworld.KeyOptions{})
-	d := testworld.New(t).Debian(testworld.DebianOptions{Signers: []*openpgp.Entity{stranger, friend}})
+	other, friend := testworld.NewKey(t, testworld.KeyOptions{}), testworld.NewKey(t, testworld.KeyOptions{})
+	d := testworld.New(t).Debian(testworld.DebianOptions{Signers: []*openpgp.Entity{other, friend}})
 	d.Key = testworld.Armoured(t, friend)
 	m, s := source(t, d)
 	r, err := getter(t).Release(t.Context(), m, s, time.Now(), silent)
@@ -77,45 +77,45 @@ func TestAnUntrustworthyIndexIsRefused(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		options testworld.DebianOptions
-		spoil   func(w *testworld.World, d *testworld.Debian)
+		corrupt func(w *testworld.World, d *testworld.Debian)
 		want    string
 	}{
 		{
 			name: "unknown key",
-			spoil: func(_ *testworld.World, d *testworld.Debian) {
+			corrupt: func(_ *testworld.World, d *testworld.Debian) {
 				d.Key = testworld.Armoured(t, testworld.NewKey(t, testworld.KeyOptions{}))
 			},
 			want: "not among the keys in key.asc",
 		},
 		{
 			name: "altered",
-			spoil: func(w *testworld.World, _ *testworld.Debian) {
+			corrupt: func(w *testworld.World, _ *testworld.Debian) {
 				w.Put(path, bytes.Replace(w.Content(path), []byte("Origin: Test"), []byte("Origin: Tess"), 1))
 			},
 			want: "altered after it was signed",
 		},
 		{
 			name: "something before the text",
-			spoil: func(w *testworld.World, _ *testworld.Debian) {
+			corrupt: func(w *testworld.World, _ *testworld.Debian) {
 				w.Put(path, append(w.Content(path), "Codename: other\n"...))
 			},
 			want: "more text follows",
 		},
 		{
-			name:  "unsigned",
-			spoil: func(w *testworld.World, _ *testworld.Debian) { w.Put(path, []byte("Codename: bookworm\n")) },
-			want:  "it is not signed",
+			name:    "unsigned",
+			corrupt: func(w *testworld.World, _ *testworld.Debian) { w.Put(path, []byte("Codename: bookworm\n")) },
+			want:    "it is not signed",
 		},
 		{
-			name:  "a login page",
-			spoil: func(w *testworld.World, _ *testworld.Debian) { w.Put(path, []byte("<html>sign in</html>")) },
-			want:  "it is not signed",
+			name:    "a login page",
+			corrupt: func(w *testworld.World, _ *testworld.Debian) { w.Put(path, []byte("<html>sign in</html>")) },
+			want:    "it is not signed",
 		},
 		{name: "expired", options: testworld.DebianOptions{Valid: time.Minute}, want: "it expired on"},
 		{name: "another suite", options: testworld.DebianOptions{Says: "trixie"}, want: "index of the suite stable or trixie"},
 		{
 			name: "hashes that are none",
-			spoil: func(_ *testworld.World, d *testworld.Debian) {
+			corrupt: func(_ *testworld.World, d *testworld.Debian) {
 				d.Sign([]byte("Codename: bookworm\nDate: Mon, 30 Nov 2026 00:00:00 UTC\nSHA256:\n " + strings.Repeat("xy", 32) + " 10 main/binary-amd64/Packages.gz\n"))
 			},
 			want: strings.Repeat("xy", 32) + `" is not a hash of 64 hexadecimal digits`,
@@ -131,8 +131,8 @@ func TestAnUntrustworthyIndexIsRefused(t *testing.T) {
 			t.Parallel()
 			w := testworld.New(t)
 			d := w.Debian(tc.options, testworld.Deb{Name: "hello"})
-			if tc.spoil != nil {
-				tc.spoil(w, d)
+			if tc.corrupt != nil {
+				tc.corrupt(w, d)
 			}
 			_, err := index(t, getter(t), d)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "the index of debian bookworm") {
@@ -145,8 +145,8 @@ func TestAnUntrustworthyIndexIsRefused(t *testing.T) {
 	}
 }
 
-// What expired is taken where that is wished for, since an archive of the past is as it was.
-func TestAnExpiredIndexIsTakenOnWish(t *testing.T) {
+// What expired is taken where that is asked for, since an archive of the past is as it was.
+func TestAnExpiredIndexIsTakenOnRequest(t *testing.T) {
 	t.Parallel()
 	d := testworld.New(t).Debian(testworld.DebianOptions{Valid: time.Minute}, testworld.Deb{Name: "hello"})
 	m, s := source(t, d)
@@ -160,7 +160,7 @@ func TestAnExpiredIndexIsTakenOnWish(t *testing.T) {
 func TestAnIndexOfAnotherHash(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)
-	d := w.Debian(testworld.DebianOptions{Hashes: []string{"SHA512"}}, testworld.Deb{Name: "hello"}, testworld.Deb{Name: "spoilt"})
+	d := w.Debian(testworld.DebianOptions{Hashes: []string{"SHA512"}}, testworld.Deb{Name: "hello"}, testworld.Deb{Name: "corrupted"})
 	g := getter(t)
 	x, err := index(t, g, d)
 	if err != nil {
@@ -179,8 +179,8 @@ func TestAnIndexOfAnotherHash(t *testing.T) {
 		}
 	}
 	w.Fail("/debian/pool/**", testworld.Wrong(testworld.Always))
-	spoilt, _ := x.Best("spoilt")
-	if _, err := g.Package(t.Context(), m, spoilt); err == nil || !strings.Contains(err.Error(), "its sha512 is") {
+	corrupted, _ := x.Best("corrupted")
+	if _, err := g.Package(t.Context(), m, corrupted); err == nil || !strings.Contains(err.Error(), "its sha512 is") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -288,7 +288,7 @@ func TestAClockThatIsBehind(t *testing.T) {
 	}
 }
 
-func TestASpoiltIndexDoesNotReplaceAGoodOne(t *testing.T) {
+func TestACorruptedIndexDoesNotReplaceAGoodOne(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)
 	d := w.Debian(testworld.DebianOptions{}, testworld.Deb{Name: "hello"})

@@ -67,14 +67,14 @@ func explainIndex(s Source, err error) error {
 	if IsNotFound(err) { // no such suite, or no mirror: both were given
 		err = failure.New(failure.Usage, err)
 		if s.Repository == Main || s.Repository == Security {
-			err = failure.WithHint(err, "a suite of another distribution is a [[debian.repository]], with its url and key; beside suites = [] it has all")
+			err = failure.WithHint(err, "a suite of another distribution is a [[debian.repository]], with its url and key; next to suites = [] it has all")
 		}
 	}
 	return explain(err)
 }
 
 // signed fetches and verifies an index that holds its signature, or one whose signature
-// lies beside it: the older way, of repositories of others.
+// lies next to it: the older way, of repositories of others.
 func (g *Getter) signed(ctx context.Context, m Mirrors, s Source, detached bool, now time.Time, note func(string)) (Release, error) {
 	name := suiteDir(s.Suite) + "/InRelease"
 	if detached {
@@ -84,10 +84,10 @@ func (g *Getter) signed(ctx context.Context, m Mirrors, s Source, detached bool,
 	if err != nil {
 		return Release{}, err
 	}
-	text, signers, keepBeside := served, []string(nil), func() error { return nil }
+	text, signers, keepNextTo := served, []string(nil), func() error { return nil }
 	if detached {
 		var signature []byte
-		if signature, keepBeside, err = g.latest(ctx, m.URL(s.Repository, name+".gpg"), note); err != nil {
+		if signature, keepNextTo, err = g.latest(ctx, m.URL(s.Repository, name+".gpg"), note); err != nil {
 			return Release{}, err
 		}
 		signers, err = s.Keys.VerifyDetached(name, served, signature, now)
@@ -106,7 +106,7 @@ func (g *Getter) signed(ctx context.Context, m Mirrors, s Source, detached bool,
 	if err = r.check(name, now, s.AnyAge); err != nil {
 		return Release{}, err
 	}
-	return r, errors.Join(keep(), keepBeside())
+	return r, errors.Join(keep(), keepNextTo())
 }
 
 // latest fetches a file that changes under its name, or takes what was kept of
@@ -193,11 +193,11 @@ func (r *Release) packagesFiles(components []string, arch string) ([]string, err
 		return []string{name}, nil
 	}
 	var names []string
-	var faults []error
+	var problems []error
 	for _, c := range components {
 		name, ok := r.best(c + "/binary-" + arch + "/Packages")
 		if !ok {
-			faults = append(faults, r.missing(c, arch))
+			problems = append(problems, r.missing(c, arch))
 			continue
 		}
 		names = append(names, name)
@@ -206,7 +206,7 @@ func (r *Release) packagesFiles(components []string, arch string) ([]string, err
 			names = append(names, all)
 		}
 	}
-	return names, errors.Join(faults...)
+	return names, errors.Join(problems...)
 }
 
 func (r *Release) missing(component, arch string) error {

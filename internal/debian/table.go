@@ -178,7 +178,7 @@ func (f File) isOf(data []byte) bool {
 	return err == nil && got == f
 }
 
-// Derived returns what is made of a verified file: from the cache folder where it is there,
+// Derived returns what is made of a verified file: from the cache directory where it is there,
 // else it is made and kept. Nobody has signed that, so it is kept behind a hash of its own: a
 // disk may have lost what it once held. It may help to find what is verified, and to make what is
 // checked, and no more. The name has to change with what it is made of, and how.

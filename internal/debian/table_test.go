@@ -46,11 +46,11 @@ func TestWhatIsKeptOfAnIndexIsMadeAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for says, spoilt := range map[string][]byte{
+		for says, corrupted := range map[string][]byte{
 			"empty": {}, "torn": right[:len(right)/2], "longer": append(bytes.Clone(right), '\n'),
 			"altered": bytes.Replace(right, []byte("hello"), []byte("hullo"), 1),
 		} {
-			if err := os.WriteFile(name, spoilt, 0o600); err != nil {
+			if err := os.WriteFile(name, corrupted, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, whole()); diff != "" {

@@ -26,8 +26,8 @@ type builder struct {
 	}
 }
 
-// dockerFolders are where docker and buildx keep what they know.
-func dockerFolders(env func(string) string) (docker, buildx string) {
+// dockerDirs are where docker and buildx keep what they know.
+func dockerDirs(env func(string) string) (docker, buildx string) {
 	home := env("HOME")
 	if home == "" {
 		home, _ = os.UserHomeDir() // where there is none, nothing lies in it
@@ -40,8 +40,8 @@ const createBuilder = "make one that Lamina can use: docker buildx create --name
 
 // findBuilder returns the nodes of one of buildx's builders, in its order.
 func findBuilder(name string, env func(string) string) ([]address, error) {
-	docker, folder := dockerFolders(env)
-	list, err := readBuilder(filepath.Join(folder, "instances", strings.ToLower(filepath.Base(name))), name, env)
+	docker, directory := dockerDirs(env)
+	list, err := readBuilder(filepath.Join(directory, "instances", strings.ToLower(filepath.Base(name))), name, env)
 	if !errors.Is(err, os.ErrNotExist) {
 		return list, failure.New(failure.Usage, err)
 	}
@@ -50,20 +50,20 @@ func findBuilder(name string, env func(string) string) ([]address, error) {
 		err = fmt.Errorf("builder %q is the one in the dockerd of that context, which merges no layers and keeps none of our images", name)
 		return nil, failure.WithHint(failure.New(failure.Usage, err), createBuilder)
 	}
-	known, _ := os.ReadDir(filepath.Join(folder, "instances")) // none where there is no folder
+	known, _ := os.ReadDir(filepath.Join(directory, "instances")) // none where there is no directory
 	var names []string
 	for _, entry := range known {
 		names = append(names, entry.Name())
 	}
 	err = failure.New(failure.Usage, fmt.Errorf("docker buildx has no builder %q", name))
-	if meant := failure.Nearest(name, names, failure.Distance); meant != "" {
+	if meant := failure.Closest(name, names, failure.Distance); meant != "" {
 		return nil, failure.WithHint(err, fmt.Sprintf("did you mean %q?", meant))
 	}
 	return nil, failure.WithHint(err, "docker buildx ls lists those that there are")
 }
 
 func readBuilder(path, name string, env func(string) string) ([]address, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // in the folder of the user's docker
+	text, err := os.ReadFile(path) //nolint:gosec // in the directory of the user's docker
 	if err != nil {
 		return nil, fmt.Errorf("reading builder %q: %w", name, err)
 	}
@@ -104,9 +104,9 @@ func readBuilder(path, name string, env func(string) string) ([]address, error) 
 // openCurrent opens the builder that "docker buildx use" has chosen, where no engine of
 // ours can run, for the reason that unfit is.
 func openCurrent(ctx context.Context, o Options, unfit error) (*Engine, error) {
-	_, folder := dockerFolders(o.Env)
+	_, directory := dockerDirs(o.Env)
 	var current struct{ Name string }
-	text, err := os.ReadFile(filepath.Join(folder, "current")) //nolint:gosec // as above
+	text, err := os.ReadFile(filepath.Join(directory, "current")) //nolint:gosec // as above
 	if err != nil || json.Unmarshal(text, &current) != nil || current.Name == "" {
 		return nil, unfit
 	}

@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// builders writes buildx's files below a folder of docker's, and returns that folder.
+// builders writes buildx's files below a directory of docker's, and returns that directory.
 func builders(t *testing.T, files map[string]string) string {
 	t.Helper()
 	docker := t.TempDir()

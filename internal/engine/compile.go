@@ -24,7 +24,7 @@ import (
 // source is the module that the engine's two programs are compiled from:
 // engine.mod pins buildkitd, and supervisor/ is our own. To move to another
 // BuildKit, copy engine.mod and engine.sum as go.mod and go.sum into an empty
-// folder, `go get -tool github.com/moby/buildkit/cmd/buildkitd@VERSION`,
+// directory, `go get -tool github.com/moby/buildkit/cmd/buildkitd@VERSION`,
 // `go mod tidy`, copy them back and set [Version].
 //
 //go:embed engine.mod engine.sum supervisor/*.go
@@ -56,7 +56,7 @@ func (b binaries) exist() bool {
 }
 
 // compiled returns the engine's programs: those of the release, else compiled ones, the first
-// time anew. The folder's name holds all that they are made from, so it is never out of date.
+// time anew. The directory's name holds all that they are made from, so it is never out of date.
 func compiled(ctx context.Context, o Options) (binaries, error) {
 	if r, ok := thisRelease(); ok {
 		bin := binariesIn(r.dir)
@@ -90,7 +90,7 @@ func compiled(ctx context.Context, o Options) (binaries, error) {
 	if bin.exist() { // another process has compiled them meanwhile
 		return bin, nil
 	}
-	out, err := atomicfile.Folder(dir)
+	out, err := atomicfile.Dir(dir)
 	if err != nil {
 		return bin, unwritable(err)
 	}
@@ -132,7 +132,7 @@ func Compile(ctx context.Context, dir, arch string, progress func(line string)) 
 	return compile(ctx, Options{Progress: progress}, dir, arch, files)
 }
 
-// compile leaves the programs in a folder that is there, and nothing else.
+// compile leaves the programs in a directory that is there, and nothing else.
 func compile(ctx context.Context, o Options, dir, arch string, files map[string][]byte) error {
 	goTool, err := findGo()
 	if err != nil {
@@ -218,9 +218,9 @@ func findGo() (string, error) {
 }
 
 func unwritable(err error) error {
-	hint := "set XDG_CACHE_HOME to a folder that can be written"
+	hint := "set XDG_CACHE_HOME to a directory that can be written"
 	if errors.Is(err, syscall.ENOSPC) {
 		hint = "free some space, or run `build engine prune`"
 	}
-	return failure.WithHint(failure.New(failure.NoEngine, fmt.Errorf("making the engine's folder: %w", err)), hint)
+	return failure.WithHint(failure.New(failure.NoEngine, fmt.Errorf("making the engine's directory: %w", err)), hint)
 }

@@ -110,7 +110,7 @@ type Status struct {
 type Instead struct {
 	Address string `json:"address"`
 	Version string `json:"version,omitempty"`
-	Fault   string `json:"fault,omitempty"` // why it can't be used
+	Problem string `json:"problem,omitempty"` // why it can't be used
 }
 
 // Others asks the engines that are used in place of the private one how they are.
@@ -120,9 +120,9 @@ func Others(ctx context.Context, o Options) ([]Instead, error) {
 	all := make([]Instead, 0, len(list))
 	for _, a := range list {
 		one := Instead{Address: a.url}
-		e, r, fault := connect(ctx, Given, a, Need{})
-		if one.Version = r.version; fault != nil {
-			one.Fault = oneLine(fault)
+		e, r, problem := connect(ctx, Given, a, Need{})
+		if one.Version = r.version; problem != nil {
+			one.Problem = oneLine(problem)
 		} else {
 			_ = e.client.Close() // it was opened to be asked
 		}
@@ -197,7 +197,7 @@ func countLocks(locks, kind string, inode uint64) int {
 	return count
 }
 
-// diskUsed adds up what a folder occupies, each hard-linked file once. A
+// diskUsed adds up what a directory occupies, each hard-linked file once. A
 // running engine removes files meanwhile.
 func diskUsed(dir string) (int64, error) {
 	var total int64

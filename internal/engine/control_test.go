@@ -139,8 +139,8 @@ func TestDuAndPrune(t *testing.T) {
 	}
 }
 
-// A prune takes nothing from the builds beside it.
-func TestPruneBesideBuilds(t *testing.T) {
+// A prune takes nothing from the builds alongside it.
+func TestPruneAlongsideBuilds(t *testing.T) {
 	o := options(t)
 	e := open(t, o)
 	defer closeEngine(t, e)

@@ -38,7 +38,7 @@ func (s state) ballast() {
 	if free, err := atomicfile.Free(filepath.Dir(name)); err != nil || free < 2*ballastSize {
 		return
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // in our own folder
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // in our own directory
 	if err != nil {
 		return
 	}

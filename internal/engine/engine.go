@@ -32,10 +32,10 @@ type Options struct {
 	Lost []string
 	// PrivateOnly passes over these variables and the standard sockets.
 	PrivateOnly bool
-	// CacheDir is Lamina's cache folder; the engine's binaries go below it.
+	// CacheDir is Lamina's cache directory; the engine's binaries go below it.
 	CacheDir string
 	// StateDir holds root, lease and log of the private engine. The default is
-	// CacheDir/engine. Engines with different state folders know nothing of
+	// CacheDir/engine. Engines with different state directories know nothing of
 	// each other.
 	StateDir string
 	// Env looks up the environment. The default finds nothing.
@@ -156,17 +156,17 @@ func (e *Engine) Close() error {
 	s := state{dir: filepath.Dir(e.lease.Path())}
 	s.ballast()
 	err = errors.Join(err, e.lease.Close())
-	s.awaitEnd(endPatience)
+	s.awaitEnd(endTimeout)
 	return err
 }
 
-// endPatience is how long the last Close waits. An engine takes a fraction of a
+// endTimeout is how long the last Close waits. An engine takes a fraction of a
 // second to end, and goes on ending without us.
-const endPatience = 5 * time.Second
+const endTimeout = 5 * time.Second
 
 // awaitEnd returns when the engine has ended, or when it has a reason not to.
-func (s state) awaitEnd(patience time.Duration) {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+func (s state) awaitEnd(timeout time.Duration) {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if alive, err := s.alive(); err != nil || !alive {
 			return
 		}
@@ -180,7 +180,7 @@ func (s state) awaitEnd(patience time.Duration) {
 	}
 }
 
-// realPath is where a folder is, or will be, whatever links lead there: BuildKit
+// realPath is where a directory is, or will be, whatever links lead there: BuildKit
 // refuses to mount what lies elsewhere than its root says (executor/oci, v0.34.2).
 func realPath(dir string) string {
 	rest := ""

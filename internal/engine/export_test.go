@@ -24,7 +24,7 @@ func Unfit(version string, worker *client.WorkerInfo, free int64, need Need) err
 	return report{version: version, worker: worker, free: free}.unfit(need)
 }
 
-// Socket is where the engine of a state folder listens.
+// Socket is where the engine of a state directory listens.
 func Socket(stateDir string) string { return state{dir: stateDir}.socket() }
 
 // Tail returns the last n lines.

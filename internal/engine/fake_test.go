@@ -32,7 +32,7 @@ func (f fakeEngine) ListWorkers(context.Context, *control.ListWorkersRequest) (*
 }
 
 // serve lets the fake listen where a rootless buildkitd would, and returns the
-// runtime folder and the address.
+// runtime directory and the address.
 func serve(t *testing.T, f fakeEngine) (runtimeDir, addr string) {
 	t.Helper()
 	runtimeDir = t.TempDir()

@@ -24,8 +24,8 @@ import (
 )
 
 // helperState in the environment makes the test binary a client process: it
-// opens the engine of that folder, prints its pid and waits to be killed or
-// for the end of its input. With a cache folder of its own it says that it compiles.
+// opens the engine of that directory, prints its pid and waits to be killed or
+// for the end of its input. With a cache directory of its own it says that it compiles.
 const (
 	helperState = "LAMINA_ENGINE_TEST_STATE"
 	helperCache = "LAMINA_ENGINE_TEST_CACHE"
@@ -140,7 +140,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// checkNothingLeft looks for processes that name the folder, and for mounts
+// checkNothingLeft looks for processes that name the directory, and for mounts
 // below it in the mount namespace of any process of the machine.
 func checkNothingLeft(t *testing.T, dir string) {
 	t.Helper()

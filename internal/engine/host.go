@@ -42,22 +42,22 @@ func thisHost() (host, error) {
 
 // unfit returns every reason why no private engine can run here, nil where it can.
 func (h host) unfit() error {
-	var faults []error
+	var problems []error
 	switch {
 	case h.system != "linux":
-		faults = append(faults, fmt.Errorf("the private engine needs Linux, this is %s", h.system))
+		problems = append(problems, fmt.Errorf("the private engine needs Linux, this is %s", h.system))
 	case h.euid != 0:
-		faults = h.user.unfit()
+		problems = h.user.unfit()
 	case !h.hasCgroups():
-		faults = append(faults, failure.WithHint(
+		problems = append(problems, failure.WithHint(
 			errors.New("the private engine needs cgroups, and none are mounted"),
 			"mount -t cgroup2 none /sys/fs/cgroup",
 		))
 	}
-	if len(faults) == 0 {
+	if len(problems) == 0 {
 		return nil
 	}
-	err := failure.New(failure.NoEngine, &unfitHostError{errors.Join(faults...)})
+	err := failure.New(failure.NoEngine, &unfitHostError{errors.Join(problems...)})
 	return failure.WithHint(failure.WithHint(err, inDocker), elsewhere)
 }
 

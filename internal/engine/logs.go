@@ -32,7 +32,7 @@ func LogPath(o Options) string {
 // without an error.
 func Logs(ctx context.Context, o Options, w io.Writer, lo LogOptions) error {
 	path := LogPath(o)
-	file, err := os.Open(path) //nolint:gosec // a folder of our own
+	file, err := os.Open(path) //nolint:gosec // a directory of our own
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("no private engine has run yet: %w", err)
 	}
@@ -68,7 +68,7 @@ func reopened(file *os.File, path string) (*os.File, error) {
 	if err != nil || os.SameFile(now, was) {
 		return file, err
 	}
-	fresh, err := os.Open(path) //nolint:gosec // a folder of our own
+	fresh, err := os.Open(path) //nolint:gosec // a directory of our own
 	if err != nil {
 		return file, err
 	}
@@ -99,7 +99,7 @@ func openLog(path string) (file *os.File, end int64, err error) {
 			return nil, 0, unwritable(err)
 		}
 	}
-	file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600) //nolint:gosec // a folder of our own
+	file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600) //nolint:gosec // a directory of our own
 	if err != nil {
 		return nil, 0, unwritable(err)
 	}
@@ -115,7 +115,7 @@ const reasonLines = 10
 // logFrom returns the last lines of the log behind an offset, without the
 // stack traces under which buildkitd buries its reasons.
 func logFrom(path string, offset int64) (string, error) {
-	file, err := os.Open(path) //nolint:gosec // a folder of our own
+	file, err := os.Open(path) //nolint:gosec // a directory of our own
 	if err != nil {
 		return "", fmt.Errorf("reading the engine's log: %w", err)
 	}

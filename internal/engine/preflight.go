@@ -67,19 +67,19 @@ func (r report) unfitWorker(need Need) error {
 	if r.worker == nil {
 		return errors.New("it has no worker")
 	}
-	var faults []error
+	var problems []error
 	if r.worker.Labels[snapshotterLabel] == "native" && need.Bytes() > nativeLimit {
 		slow := fmt.Errorf(
 			"its snapshotter is native, which copies every layer whole: too slow for %s of packages",
 			size(need.Bytes()),
 		)
-		faults = append(faults, failure.WithHint(slow,
+		problems = append(problems, failure.WithHint(slow,
 			"run that BuildKit with --oci-worker-snapshotter overlayfs"))
 	}
 	if need.Platform != "" {
-		faults = append(faults, r.unfitPlatform(need.Platform))
+		problems = append(problems, r.unfitPlatform(need.Platform))
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 func (r report) unfitPlatform(name string) error {

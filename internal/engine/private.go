@@ -44,7 +44,7 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 	// the whole path.
 	dir, err := filepath.Abs(o.StateDir)
 	if err != nil {
-		return nil, fmt.Errorf("finding folder %q: %w", o.StateDir, err)
+		return nil, fmt.Errorf("finding directory %q: %w", o.StateDir, err)
 	}
 	s := state{dir: dir}
 	if o.Room {
@@ -70,7 +70,7 @@ func openPrivate(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// connectOrStart returns the engine of the folder. One process at a time gets
+// connectOrStart returns the engine of the directory. One process at a time gets
 // here, the others find the engine started.
 func (s state) connectOrStart(ctx context.Context, o Options, bin binaries) (*Engine, error) {
 	lock, err := atomicfile.Exclusive(ctx, s.path(startFile))
@@ -123,7 +123,7 @@ func (s state) end(ctx context.Context) error {
 }
 
 // fitDisk says whether there is room for what a build needs. Where there is little, BuildKit
-// sweeps first what a step wrote that failed: it does so once a minute, or when it is asked.
+// first removes what a step wrote that failed: it does so once a minute, or when it is asked.
 func (s state) fitDisk(ctx context.Context, c *client.Client, need Need) error {
 	free, err := atomicfile.Free(s.path(rootDir))
 	if err == nil && free < need.Bytes() {
@@ -229,7 +229,7 @@ func (s state) died(err error, before int64) error {
 	exit, isExit := errors.AsType[*exec.ExitError](err)
 	err = errors.Join(fmt.Errorf("starting the engine: %w\n%s", err, tail), logErr)
 	if isExit && exit.ExitCode() == noOverlay {
-		err = failure.WithHint(err, "set XDG_CACHE_HOME to a folder on ext4, xfs or btrfs "+
+		err = failure.WithHint(err, "set XDG_CACHE_HOME to a directory on ext4, xfs or btrfs "+
 			"(in a container: on a volume; overlayfs does not stack on itself)")
 	}
 	if isExit && exit.ExitCode() == noNamespace {

@@ -38,7 +38,7 @@ func TestEngineEndsWithItsLastClient(t *testing.T) {
 	closeEngine(t, second)
 	waitGone(t, o)
 	if entries, err := os.ReadDir(filepath.Dir(engine.Socket(o.StateDir))); err == nil {
-		t.Errorf("the socket's folder is still there with %v", entries)
+		t.Errorf("the socket's directory is still there with %v", entries)
 	}
 }
 
@@ -207,7 +207,7 @@ func TestExplainLeavesOtherErrorsAlone(t *testing.T) {
 	}
 }
 
-func TestDeepStateFolder(t *testing.T) {
+func TestDeepStateDirectory(t *testing.T) {
 	o := options(t)
 	o.StateDir = filepath.Join(o.StateDir, strings.Repeat("deep/", 30))
 	if s := engine.Socket(o.StateDir); !strings.HasPrefix(s, "/run/lamina-") {
@@ -216,7 +216,7 @@ func TestDeepStateFolder(t *testing.T) {
 	closeEngine(t, open(t, o))
 	waitGone(t, o)
 	if _, err := os.Stat(filepath.Dir(engine.Socket(o.StateDir))); err == nil {
-		t.Error("the socket's folder is still there")
+		t.Error("the socket's directory is still there")
 	}
 }
 
@@ -228,7 +228,7 @@ func TestSocketIsForItsOwnerOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info.Mode().Perm() != 0o700 {
-		t.Errorf("got mode %s of the socket's folder, want 0700: buildkitd lets everybody in", info.Mode())
+		t.Errorf("got mode %s of the socket's directory, want 0700: buildkitd lets everybody in", info.Mode())
 	}
 }
 

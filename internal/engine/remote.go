@@ -114,17 +114,17 @@ func samePlatform(a, b string) bool {
 
 // Check finds what is wrong with w by itself, all of it at once.
 func (w Where) Check() error {
-	var faults []error
+	var problems []error
 	if len(w.Addrs) > 0 && w.Builder != "" {
-		faults = append(faults, failure.New(failure.Usage, fmt.Errorf("builder %q and address %q name two engines: leave one out", w.Builder, w.Addrs[0])))
+		problems = append(problems, failure.New(failure.Usage, fmt.Errorf("builder %q and address %q name two engines: leave one out", w.Builder, w.Addrs[0])))
 	}
 	for _, addr := range w.Addrs {
-		faults = append(faults, checkAddr(addr))
+		problems = append(problems, checkAddr(addr))
 	}
 	if len(w.Addrs) == 0 || slices.ContainsFunc(w.Addrs, isTCP) { // for others it has no meaning
-		faults = append(faults, w.TLS.Check())
+		problems = append(problems, w.TLS.Check())
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // checkAddr finds what is wrong with the address of an engine.
@@ -146,26 +146,26 @@ func checkAddr(addr string) error {
 
 // openGiven opens the first of the engines that will do.
 func openGiven(ctx context.Context, o Options, list []address) (*Engine, error) {
-	var faults []error
+	var problems []error
 	for _, a := range without(list, o.Lost) {
 		e, r, err := connect(ctx, Given, a, o.Need)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("using the engine at %q: %w", a.url, err))
+			problems = append(problems, fmt.Errorf("using the engine at %q: %w", a.url, err))
 			continue
 		}
-		for _, fault := range faults {
-			o.Progress("passing over an engine: " + oneLine(fault))
+		for _, problem := range problems {
+			o.Progress("passing over an engine: " + oneLine(problem))
 		}
 		for _, remark := range append(r.remarks(), a.remarks()...) {
 			o.Progress(fmt.Sprintf("engine %s: %s", a.url, remark))
 		}
 		return e, nil
 	}
-	err := errors.Join(faults...)
-	if len(faults) == 0 {
+	err := errors.Join(problems...)
+	if len(problems) == 0 {
 		err = errors.New("each of the engines was lost")
 	}
-	if len(faults) > 0 && !slices.ContainsFunc(faults, func(fault error) bool { return failure.KindOf(fault) != failure.Usage }) {
+	if len(problems) > 0 && !slices.ContainsFunc(problems, func(problem error) bool { return failure.KindOf(problem) != failure.Usage }) {
 		return nil, err // what was given is wrong
 	}
 	return nil, failure.WithHint(failure.New(failure.NoEngine, err),
@@ -235,7 +235,7 @@ func (a address) unusable(err error) error {
 // errNotOurs says whose a socket is that we may not open.
 func errNotOurs(socket string) error {
 	info, err := os.Stat(socket)
-	if err != nil { // its folder is closed to us
+	if err != nil { // its directory is closed to us
 		return err
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
@@ -248,12 +248,12 @@ func errNotOurs(socket string) error {
 // standardSockets are the places where a system's or a user's buildkitd listens.
 func standardSockets(env func(string) string) []string {
 	user := fmt.Sprintf("/run/user/%d", os.Geteuid())
-	folders := []string{"/run", user}
+	directories := []string{"/run", user}
 	if dir, _, _ := strings.Cut(env("XDG_RUNTIME_DIR"), ":"); dir != "" && dir != user {
-		folders = []string{"/run", dir, user}
+		directories = []string{"/run", dir, user}
 	}
-	sockets := make([]string, len(folders))
-	for i, dir := range folders {
+	sockets := make([]string, len(directories))
+	for i, dir := range directories {
 		sockets[i] = filepath.Join(dir, "buildkit", "buildkitd.sock")
 	}
 	return sockets

@@ -19,7 +19,7 @@ func runtimes() [][2]string { return [][2]string{{"runc", "1.1.0"}, {"crun", "1.
 // findRuntime returns what buildkitd starts containers with. It looks where a user's PATH
 // often doesn't reach, too.
 func findRuntime(ctx context.Context, o Options) (string, error) {
-	var faults []error
+	var problems []error
 	for _, r := range runtimes() {
 		for _, name := range []string{r[0], "/usr/local/sbin/" + r[0], "/usr/sbin/" + r[0], "/sbin/" + r[0]} {
 			path, err := exec.LookPath(name)
@@ -29,12 +29,12 @@ func findRuntime(ctx context.Context, o Options) (string, error) {
 			if err = checkRuntime(ctx, path, r[1]); err == nil {
 				return filepath.Abs(path)
 			}
-			faults = append(faults, err)
+			problems = append(problems, err)
 			break
 		}
 	}
 	const hint = "install runc 1.1 or newer, or crun 1.9 or newer: apt install runc"
-	err := errors.Join(faults...)
+	err := errors.Join(problems...)
 	if err == nil {
 		err = errors.New("neither runc nor crun is on the PATH")
 	}
@@ -48,7 +48,7 @@ func findRuntime(ctx context.Context, o Options) (string, error) {
 	if o.FetchRunc == nil {
 		return "", failure.WithHint(err, hint)
 	}
-	if len(faults) > 0 {
+	if len(problems) > 0 {
 		o.Progress("private engine: " + oneLine(err) + ": taking runc from Debian")
 	}
 	path, fetchErr := o.FetchRunc(ctx)

@@ -50,19 +50,19 @@ func (r release) path(name string) string { return filepath.Join(r.dir, name) }
 // verify compares the programs with what the command was released with: nothing that is
 // altered, cut off or of another release is run.
 func (r release) verify() error {
-	var faults []error
+	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(r.sums)) {
 		got, err := sha256Of(r.path(name))
 		switch {
 		case errors.Is(err, os.ErrNotExist):
-			faults = append(faults, fmt.Errorf("%q is missing", r.path(name)))
+			problems = append(problems, fmt.Errorf("%q is missing", r.path(name)))
 		case err != nil:
-			faults = append(faults, err)
+			problems = append(problems, err)
 		case got != r.sums[name]:
-			faults = append(faults, r.unlike(name, got))
+			problems = append(problems, r.unlike(name, got))
 		}
 	}
-	err := failure.New(failure.NoEngine, errors.Join(faults...))
+	err := failure.New(failure.NoEngine, errors.Join(problems...))
 	return failure.WithHint(failure.WithHint(err, elsewhere), "unpack the release again, all of it into an empty directory")
 }
 

@@ -13,11 +13,11 @@ import (
 	"lamina.build/internal/atomicfile"
 )
 
-// state is the folder of one private engine. The supervisor knows the same
+// state is the directory of one private engine. The supervisor knows the same
 // names (supervisor/lease.go).
 type state struct{ dir string }
 
-// The files in a state folder.
+// The files in a state directory.
 const (
 	leaseFile  = "lease"           // each client holds a shared lock on it
 	aliveFile  = "alive"           // the supervisor holds an exclusive lock on it
@@ -28,16 +28,16 @@ const (
 	configFile = "buildkitd.toml"  // what buildkitd was started with
 	logFile    = "log"             // of supervisor and buildkitd
 	rootDir    = "root"            // buildkitd's root, all that is worth keeping
-	socketFile = "run/engine.sock" // in a folder of its own: buildkitd opens it to everybody
+	socketFile = "run/engine.sock" // in a directory of its own: buildkitd opens it to everybody
 )
 
 // A socket's path has to fit into 108 bytes with its end; buildkitd appends
-// nothing to it, and otel.sock beside it is shorter.
+// nothing to it, and otel.sock next to it is shorter.
 const longestSocket = 100
 
 func (s state) path(name string) string { return filepath.Join(s.dir, name) }
 
-// socket is the same for every process that knows the folder. A deep folder
+// socket is the same for every process that knows the directory. A deep directory
 // gets its socket in /run, which only root can write, or in a directory of /tmp that make
 // refuses where it is somebody else's.
 func (s state) socket() string {
@@ -55,21 +55,21 @@ func (s state) socket() string {
 
 func (s state) address() string { return "unix://" + s.socket() }
 
-// make makes the folders. Nobody but their owner may pass: whoever reaches the
+// make makes the directories. Nobody but their owner may pass: whoever reaches the
 // socket is root on this machine.
 func (s state) make() error {
 	for _, dir := range []string{s.dir, filepath.Dir(s.socket())} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return unwritable(err)
 		}
-		if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder needs its x
+		if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory needs its x
 			return unwritable(err)
 		}
 	}
 	return nil
 }
 
-// write replaces a file of the folder.
+// write replaces a file of the directory.
 func (s state) write(name string, data []byte) error {
 	if err := atomicfile.Write(s.path(name), data, 0o600); err != nil {
 		return unwritable(err)

@@ -50,21 +50,21 @@ func (t TLS) Check() error {
 // config is what crypto/tls makes of it.
 func (t TLS) config() (*tls.Config, error) {
 	config := &tls.Config{ServerName: t.ServerName, NextProtos: []string{"h2"}}
-	var faults []error
+	var problems []error
 	if t.CACert != "" {
 		config.RootCAs = x509.NewCertPool()
 		text, err := os.ReadFile(t.CACert)
 		if err == nil && !config.RootCAs.AppendCertsFromPEM(text) {
 			err = fmt.Errorf("%q holds no certificate", t.CACert)
 		}
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
 	switch {
 	case t.Cert == "" && t.Key == "":
 	case t.Cert == "":
-		faults = append(faults, errors.New("a key without a certificate: --tlscert is missing"))
+		problems = append(problems, errors.New("a key without a certificate: --tlscert is missing"))
 	case t.Key == "":
-		faults = append(faults, errors.New("a certificate without a key: --tlskey is missing"))
+		problems = append(problems, errors.New("a certificate without a key: --tlskey is missing"))
 	default:
 		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
 		if err != nil {
@@ -73,9 +73,9 @@ func (t TLS) config() (*tls.Config, error) {
 			err = fmt.Errorf("the certificate %q holds from %s to %s", t.Cert, pair.Leaf.NotBefore.Format(time.DateOnly), pair.Leaf.NotAfter.Format(time.DateOnly))
 		}
 		config.Certificates = append(config.Certificates, pair)
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
-	return config, errors.Join(faults...)
+	return config, errors.Join(problems...)
 }
 
 // options are those of BuildKit's client.

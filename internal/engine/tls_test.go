@@ -74,9 +74,9 @@ func TestRealEngineBehindTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, vars := range map[string]map[string]string{
-		"each":     {"BUILDKIT_TLS_CACERT": ca.File, "BUILDKIT_TLS_CERT": own, "BUILDKIT_TLS_KEY": ownKey},
-		"a name":   {"BUILDKIT_TLS_CACERT": ca.File, "BUILDKIT_TLS_CERT": own, "BUILDKIT_TLS_KEY": ownKey, "BUILDKIT_TLS_SERVERNAME": "builder.example"},
-		"a folder": {"BUILDKIT_TLS_DIR": dir},
+		"each":        {"BUILDKIT_TLS_CACERT": ca.File, "BUILDKIT_TLS_CERT": own, "BUILDKIT_TLS_KEY": ownKey},
+		"a name":      {"BUILDKIT_TLS_CACERT": ca.File, "BUILDKIT_TLS_CERT": own, "BUILDKIT_TLS_KEY": ownKey, "BUILDKIT_TLS_SERVERNAME": "builder.example"},
+		"a directory": {"BUILDKIT_TLS_DIR": dir},
 	} {
 		t.Run("variables: "+name, func(t *testing.T) {
 			vars["BUILDKIT_HOST"] = mutual

@@ -65,34 +65,34 @@ const (
 )
 
 // unfit returns every reason why the machine lets this user run no engine.
-func (a account) unfit() (faults []error) {
+func (a account) unfit() (problems []error) {
 	for _, name := range []string{maxNamespaces, mayClone} {
 		if a.kernel[name] == "0" {
 			value := map[string]string{maxNamespaces: "28633", mayClone: "1"}[name]
-			faults = append(faults, failure.WithHint(fmt.Errorf("this machine lets users make no user namespaces: %s is 0", name),
+			problems = append(problems, failure.WithHint(fmt.Errorf("this machine lets users make no user namespaces: %s is 0", name),
 				"sudo sysctl -w "+name+"="+value))
 		}
 	}
 	if a.kernel[noPrivileges] == "1" {
-		faults = append(faults, failure.WithHint(errors.New("newuidmap may not do its work: this process was started with no_new_privs"),
+		problems = append(problems, failure.WithHint(errors.New("newuidmap may not do its work: this process was started with no_new_privs"),
 			"in Kubernetes set allowPrivilegeEscalation: true; with Docker leave out --security-opt no-new-privileges"))
 	}
 	if a.newuidmap == "" || a.newgidmap == "" {
-		faults = append(faults, failure.WithHint(fmt.Errorf("the private engine of user %s needs newuidmap and newgidmap, and they are not on the PATH", a.name),
+		problems = append(problems, failure.WithHint(fmt.Errorf("the private engine of user %s needs newuidmap and newgidmap, and they are not on the PATH", a.name),
 			"sudo apt install uidmap (shadow-utils on Fedora and others)"))
 	}
 	_, users := mapping(a.subuid, a.name, a.uid, a.uid)
 	_, groups := mapping(a.subgid, a.name, a.uid, a.gid)
 	if users < subordinates || groups < subordinates {
 		from := max(100000, end(a.subuid), end(a.subgid))
-		faults = append(faults, failure.WithHint(
+		problems = append(problems, failure.WithHint(
 			fmt.Errorf("the packages of an image have files of %d users and groups, and /etc/subuid and /etc/subgid give %d and %d of them to user %s", subordinates, users, groups, a.name),
 			fmt.Sprintf("echo %s:%d:65536 | sudo tee -a /etc/subuid /etc/subgid", a.name, from)))
 	}
-	for i := range faults {
-		faults[i] = failure.WithHint(faults[i], asRoot)
+	for i := range problems {
+		problems[i] = failure.WithHint(problems[i], asRoot)
 	}
-	return faults
+	return problems
 }
 
 // flags tell the supervisor of the user namespace.

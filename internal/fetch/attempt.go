@@ -27,17 +27,17 @@ type watch struct {
 	sent   *sending      // nil where there is no body
 }
 
-type patience struct{}
+type answerTimeout struct{}
 
-// Patient returns a context whose requests wait for their answers as long as d, once
+// WithAnswerTimeout returns a context whose requests wait for their answers as long as d, once
 // all is sent, in place of [Options.Stall].
-func Patient(ctx context.Context, d time.Duration) context.Context {
-	return context.WithValue(ctx, patience{}, d)
+func WithAnswerTimeout(ctx context.Context, d time.Duration) context.Context {
+	return context.WithValue(ctx, answerTimeout{}, d)
 }
 
 func newWatch(ctx context.Context, stall time.Duration) *watch {
 	ctx, cancel := context.WithCancelCause(ctx)
-	answer, _ := ctx.Value(patience{}).(time.Duration)
+	answer, _ := ctx.Value(answerTimeout{}).(time.Duration)
 	w := &watch{ctx: ctx, cancel: cancel, stall: stall, answer: max(answer, stall)}
 	w.timer = time.AfterFunc(w.answer, func() { cancel(errStalled) })
 	return w

@@ -42,7 +42,7 @@ func put(ctx context.Context, c *fetch.Client, address string, body io.Reader, s
 	return resp.StatusCode, string(data), errors.Join(err, resp.Body.Close())
 }
 
-// A server isn't blamed for bytes that come slowly from elsewhere.
+// A server isn't held responsible for bytes that come slowly from elsewhere.
 func TestSlowSourcesAreNoStall(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
 	c := client(fetch.Options{Stall: 60 * time.Millisecond})
@@ -51,14 +51,14 @@ func TestSlowSourcesAreNoStall(t *testing.T) {
 	}
 }
 
-func TestPatience(t *testing.T) {
+func TestAnswerTimeout(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(200 * time.Millisecond) })
 	c := client(fetch.Options{Stall: 50 * time.Millisecond})
 	if _, _, err := put(t.Context(), c, s.URL, strings.NewReader("abc"), 3); err == nil || !strings.Contains(err.Error(), "stalled") {
-		t.Errorf("without patience: got %v", err)
+		t.Errorf("without a timeout of its own: got %v", err)
 	}
-	if _, _, err := put(fetch.Patient(t.Context(), 5*time.Second), c, s.URL, strings.NewReader("abc"), 3); err != nil {
-		t.Errorf("with patience: got %v", err)
+	if _, _, err := put(fetch.WithAnswerTimeout(t.Context(), 5*time.Second), c, s.URL, strings.NewReader("abc"), 3); err != nil {
+		t.Errorf("with a timeout of its own: got %v", err)
 	}
 }
 

@@ -17,11 +17,11 @@ type Options struct {
 	// variables, the system's store of certificates, and [Guard].
 	Transport http.RoundTripper
 
-	Attempts int           // in a row that bring nothing; 4
-	Wait     time.Duration // before the second attempt, doubled each time; 300 ms
-	Patience time.Duration // how long a request waits between its attempts in all; 60 s
-	Stall    time.Duration // how long a connection may say nothing while somebody listens; 30 s
-	TempDir  string        // where a file lies whose server knows no ranges; the system's
+	Attempts     int           // in a row that bring nothing; 4
+	Wait         time.Duration // before the second attempt, doubled each time; 300 ms
+	MaxRetryWait time.Duration // how long a request waits between its attempts in all; 60 s
+	Stall        time.Duration // how long a connection may say nothing while somebody listens; 30 s
+	TempDir      string        // where a file lies whose server knows no ranges; the system's
 
 	// Logins returns the login for a host, which is named without its port.
 	Logins func(host string) (user, password string, ok bool)
@@ -41,7 +41,7 @@ type Client struct {
 func New(o Options) *Client {
 	o.Attempts = cmp.Or(o.Attempts, 4)
 	o.Wait = cmp.Or(o.Wait, 300*time.Millisecond)
-	o.Patience = cmp.Or(o.Patience, time.Minute)
+	o.MaxRetryWait = cmp.Or(o.MaxRetryWait, time.Minute)
 	o.Stall = cmp.Or(o.Stall, 30*time.Second)
 	if o.Transport == nil {
 		o.Transport = NewTransport()

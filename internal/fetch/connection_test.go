@@ -179,10 +179,10 @@ func TestServerThatNeverShakesHands(t *testing.T) {
 		transport.Proxy = nil
 		var far []net.Conn
 		transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
-			near, other := net.Pipe()
+			client, other := net.Pipe()
 			far = append(far, other)
 			go func() { _, _ = io.Copy(io.Discard, other) }()
-			return near, nil
+			return client, nil
 		}
 		begin := time.Now()
 		_, err := client(fetch.Options{Transport: transport, Attempts: 1}).Get(t.Context(), "https://silent.example/")

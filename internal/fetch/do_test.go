@@ -73,8 +73,8 @@ func TestDoTriesAgain(t *testing.T) {
 			if code != tt.want || body != "answer" {
 				t.Errorf("got %d %q, want %d", code, body, tt.want)
 			}
-			near := cmp.Comparer(func(a, b time.Duration) bool { return (a - b).Abs() <= min(a, b)*2/3 })
-			if diff := cmp.Diff(tt.slept, p.all(), near); diff != "" {
+			alike := cmp.Comparer(func(a, b time.Duration) bool { return (a - b).Abs() <= min(a, b)*2/3 })
+			if diff := cmp.Diff(tt.slept, p.all(), alike); diff != "" {
 				t.Errorf("pauses (-want +got):\n%s", diff)
 			}
 		})

@@ -1,4 +1,4 @@
-// Package fetch is the one patient HTTP client. It tries again what may pass,
+// Package fetch is the one HTTP client, with retries. It tries again what may pass,
 // waits as a server asks, goes on where a body was cut, ends what stalls,
 // follows redirects without taking a login along, and never prints one.
 //

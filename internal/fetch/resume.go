@@ -109,7 +109,7 @@ func contentRange(h http.Header) (start, size int64) {
 }
 
 // Reader reads length bytes of what open opens, and has it opened again where it was each time
-// it fails or ends before. Every byte that comes makes the patience new.
+// it fails or ends before. Every byte that comes starts the timeout anew.
 func (r *Retry) Reader(ctx context.Context, offset, length int64, open func(offset, length int64) (io.ReadCloser, error)) (io.ReadCloser, error) {
 	s := &steady{ctx: ctx, retry: r, openAt: open, offset: offset, left: length}
 	return s, s.open()

@@ -18,7 +18,7 @@ import (
 // notedPause is the shortest pause that is worth a note.
 const notedPause = 5 * time.Second
 
-// Retry counts attempts, and waits between them with the patience of a client. It
+// Retry counts attempts, and waits between them as a client's options say. It
 // is for one goroutine.
 type Retry struct {
 	Note func(string) // is told of long waits
@@ -98,7 +98,7 @@ func (r *Retry) next(err error) (pause time.Duration, again bool) {
 		wait, asked = max(wait, time.Second*3/2), max(asked, time.Second) // a second, however it is jittered
 	}
 	pause = max(jittered(wait<<min(r.failed-1, 16)), asked)
-	if r.failed >= r.opts.Attempts || r.waited+pause > r.opts.Patience {
+	if r.failed >= r.opts.Attempts || r.waited+pause > r.opts.MaxRetryWait {
 		return 0, false
 	}
 	r.waited += pause

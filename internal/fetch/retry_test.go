@@ -44,7 +44,7 @@ func TestRetry(t *testing.T) {
 			r := client(fetch.Options{Sleep: p.sleep}).Retry("https://me:geheim@h/x?sig=geheim")
 			r.Note = func(string) { notes++ }
 			err := r.Try(t.Context(), func() error { n++; return tt.errs[min(n, len(tt.errs))-1] })
-			if got := errorText(err); got != tt.want || notes != tt.notes || !near(p.all(), tt.slept) {
+			if got := errorText(err); got != tt.want || notes != tt.notes || !alike(p.all(), tt.slept) {
 				t.Errorf("got %q after %v and %d notes", got, p.all(), notes)
 			}
 		})
@@ -56,8 +56,8 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// near tells pauses that differ by what keeps many from coming again at once.
-func near(got, want []time.Duration) bool {
+// alike tells pauses that differ by what keeps many from coming again at once.
+func alike(got, want []time.Duration) bool {
 	return slices.EqualFunc(got, want, func(a, b time.Duration) bool { return (a - b).Abs() <= b/4 })
 }
 

@@ -101,12 +101,12 @@ type PathError struct {
 
 func (e *PathError) Error() string { return "path " + strconv.Quote(e.Path) + ": " + e.Reason }
 
-// checkPaths reports every path that leads out of its folder, that means
-// something else in a layer, that is there twice, or that is the folder of another.
+// checkPaths reports every path that leads out of its directory, that means
+// something else in a layer, that is there twice, or that is the directory of another.
 func checkPaths(files []File) error {
 	names := map[string]bool{}
-	var faults []*PathError
-	add := func(name, reason string) { faults = append(faults, &PathError{name, reason}) }
+	var problems []*PathError
+	add := func(name, reason string) { problems = append(problems, &PathError{name, reason}) }
 	for _, f := range files {
 		if reason := unfit(f.Path); reason != "" {
 			add(f.Path, reason)
@@ -122,9 +122,9 @@ func checkPaths(files []File) error {
 			}
 		}
 	}
-	slices.SortFunc(faults, func(a, b *PathError) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Reason, b.Reason)) })
-	joined := make([]error, len(faults))
-	for i, f := range faults {
+	slices.SortFunc(problems, func(a, b *PathError) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Reason, b.Reason)) })
+	joined := make([]error, len(problems))
+	for i, f := range problems {
 		joined[i] = f
 	}
 	return errors.Join(joined...)
@@ -135,11 +135,11 @@ func checkPaths(files []File) error {
 func unfit(name string) string {
 	switch {
 	case name == "." || !fs.ValidPath(name):
-		return "not a clean path below its folder"
+		return "not a clean path below its directory"
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return "has a control character in it"
 	case len(name) > 4000:
-		return "longer than 4,000 bytes, and the system's limit is near"
+		return "longer than 4,000 bytes, and the system's limit is close"
 	}
 	for element := range strings.SplitSeq(name, "/") {
 		switch {

@@ -25,7 +25,7 @@ type Options struct {
 	Token    Token        // HF_TOKEN; none where it is empty
 	Note     func(string) // is told what the user should know, such as a long wait, by any goroutine; may be nil
 
-	// HTTP is how the client asks. Where its fields are zero it has more patience
+	// HTTP is how the client asks. Where its fields are zero it retries for longer
 	// than others: six attempts, the second after 500 ms, and half an hour of
 	// waiting as the hub asks, whose limits are new every five minutes.
 	HTTP fetch.Options
@@ -60,7 +60,7 @@ func New(o Options) (*Client, error) {
 	}
 	o.HTTP.Attempts = cmp.Or(o.HTTP.Attempts, 6)
 	o.HTTP.Wait = cmp.Or(o.HTTP.Wait, 500*time.Millisecond)
-	o.HTTP.Patience = cmp.Or(o.HTTP.Patience, 30*time.Minute)
+	o.HTTP.MaxRetryWait = cmp.Or(o.HTTP.MaxRetryWait, 30*time.Minute)
 	if o.HTTP.Transport == nil {
 		t := fetch.NewBulkTransport()
 		t.ReadBufferSize = 256 << 10

@@ -44,11 +44,11 @@ func TestWhatAHubRefuses(t *testing.T) {
 		{"no repository", "Org/none", "main", "", hub.NoRepository, `has no repository "Org/none", or it is private`, "a private one needs HF_TOKEN"},
 		{"no repository, with a token", "Org/none", "main", token, hub.NoRepository, `has no repository "Org/none"`, "the account of HF_TOKEN may read it"},
 		{"private", "Org/private", "main", "", hub.NoRepository, `has no repository "Org/private", or it is private`, "a private one needs HF_TOKEN"},
-		{"private, for another", "Org/private", "main", stranger, hub.NoRepository, "or it is private", "the account of HF_TOKEN may read it"},
+		{"private, for another", "Org/private", "main", other, hub.NoRepository, "or it is private", "the account of HF_TOKEN may read it"},
 		{"no revision", repository, "v9", "", hub.NoRevision, `repository "Org/Model-1.0" has no branch, tag or commit "v9"`, "/hub/Org/Model-1.0/tree/main"},
 		{"unknown token", repository, "main", "hf_falsch", hub.BadToken, "doesn't know the token", "/hub/settings/tokens"},
 	}
-	h := testworld.New(t).Hub(testworld.HubOptions{Token: token, Stranger: stranger})
+	h := testworld.New(t).Hub(testworld.HubOptions{Token: token, Other: other})
 	h.Repo(repository, testworld.HubRepoOptions{}).Commit(nil)
 	h.Repo("Org/private", testworld.HubRepoOptions{Private: true}).Commit(nil)
 	for _, tt := range tests {

@@ -18,12 +18,12 @@ var (
 func TestDiagnose(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name  string
-		spoil func(*testworld.Hub)
-		told  error
-		kind  failure.Kind
-		says  string
-		hint  string
+		name    string
+		corrupt func(*testworld.Hub)
+		told    error
+		kind    failure.Kind
+		says    string
+		hint    string
 	}{
 		{"other bytes", nil, errDigest, failure.Failure, hub.ErrBytes.Error() + ": " + errDigest.Error(), "a proxy may alter it"},
 		{"another error", nil, errOther, failure.Transient, errOther.Error(), ""},
@@ -40,8 +40,8 @@ func TestDiagnose(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Large(testworld.Text("text"))})
-			if tt.spoil != nil {
-				tt.spoil(h)
+			if tt.corrupt != nil {
+				tt.corrupt(h)
 			}
 			err := c.Diagnose(t.Context(), files["f"].ModelFile, tt.told)
 			if !strings.HasPrefix(err.Error(), `fetching "f": `) || !strings.Contains(err.Error(), tt.says) {
@@ -53,10 +53,10 @@ func TestDiagnose(t *testing.T) {
 			if got := strings.Join(failure.Hints(err), "\n"); !strings.Contains(got, tt.hint) || tt.hint == "" && got != "" {
 				t.Errorf("hints are %q, want %q", got, tt.hint)
 			}
-			if tt.spoil == nil && !errors.Is(err, tt.told) || h.Requests("/**")+h.CDN.Requests("/**") > 2 {
+			if tt.corrupt == nil && !errors.Is(err, tt.told) || h.Requests("/**")+h.CDN.Requests("/**") > 2 {
 				t.Errorf("got %v after %d and %d requests", err, h.Requests("/**"), h.CDN.Requests("/**"))
 			}
-			if sent := h.CDN.Sent("/**"); tt.spoil == nil && sent != 1 {
+			if sent := h.CDN.Sent("/**"); tt.corrupt == nil && sent != 1 {
 				t.Errorf("%d bytes were sent", sent)
 			}
 		})

@@ -4,7 +4,7 @@
 //	which files a commit, or a list, has       (tree.go, list.go)
 //	which of them are wanted, and their hashes (lock.go)
 //	where one is, and what it may be called    (address.go)
-//	a range of one, with patience              (open.go)
+//	a range of one, with retries               (open.go)
 //	why one can't be had                       (send.go, refusal.go)
 //
 // How a request is made, again and past what breaks, is the package fetch's.

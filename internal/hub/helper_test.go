@@ -15,7 +15,7 @@ import (
 const (
 	repository = "Org/Model-1.0"
 	token      = "hf_geheim"
-	stranger   = "hf_fremd"
+	other      = "hf_fremd"
 )
 
 // pauses are what a client waited for, in no time.
@@ -67,7 +67,7 @@ func setup(t *testing.T, o testworld.HubOptions, files map[string]testworld.HubF
 	return h, c, byPath
 }
 
-// read reads a part of a file with patience.
+// read reads a part of a file with retries.
 func read(t *testing.T, c *hub.Client, f hub.File, offset, length int64) (string, error) {
 	t.Helper()
 	return all(t, func() (io.ReadCloser, error) { return c.Open(t.Context(), f.ModelFile, offset, length) })

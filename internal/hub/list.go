@@ -68,7 +68,7 @@ func (c *Client) measure(ctx context.Context, files []File) error {
 	group.SetLimit(sideBySide)
 	for i := range files {
 		group.Go(func() error {
-			return c.patience(files[i].URL).Try(ctx, func() (err error) {
+			return c.retry(files[i].URL).Try(ctx, func() (err error) {
 				files[i].Size, err = c.size(ctx, files[i].URL)
 				return err
 			})
@@ -105,7 +105,7 @@ func (c *Client) size(ctx context.Context, address string) (int64, error) {
 // none. Every line that is wrong is reported, after name and its number.
 func parseSums(name string, text []byte) ([]File, error) {
 	var files []File
-	var faults []error
+	var problems []error
 	number := 0
 	for line := range bytes.Lines(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))) {
 		number++
@@ -115,12 +115,12 @@ func parseSums(name string, text []byte) ([]File, error) {
 		}
 		f, err := parseSum(row)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s:%d: %w", name, number, err))
+			problems = append(problems, fmt.Errorf("%s:%d: %w", name, number, err))
 			continue
 		}
 		files = append(files, f)
 	}
-	return files, errors.Join(faults...)
+	return files, errors.Join(problems...)
 }
 
 func parseSum(row string) (File, error) {

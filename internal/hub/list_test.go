@@ -109,7 +109,7 @@ func TestListsThatAreWrong(t *testing.T) {
 		sum + "  a\n" + sum + "  a\n":        `path "a": is there twice`,
 		sum + "  a\n" + sum + "  a/b\n":      `path "a/b": lies below the file "a"`,
 		"<html>":                             "/list:1: not a line of sha256sum",
-		"#\n\n" + sum + "  ../x\nabc\n":      "/list:3: path \"../x\": not a clean path below its folder\n",
+		"#\n\n" + sum + "  ../x\nabc\n":      "/list:3: path \"../x\": not a clean path below its directory\n",
 		"\xef\xbb\xbf" + sum + "  .wh.x\r\n": "/list:1: path \".wh.x\"",
 	} {
 		w.Put("list", []byte(text))

@@ -33,7 +33,7 @@ type File struct {
 // [fetch.MismatchError] where what comes is not the range that was asked for, of a
 // file of the size that f has; a [RefusedError]. Content isn't compared with hashes.
 func (c *Client) Open(ctx context.Context, f lock.ModelFile, offset, length int64) (io.ReadCloser, error) {
-	return c.patience(f.URL).Reader(ctx, offset, length, func(offset, length int64) (io.ReadCloser, error) {
+	return c.retry(f.URL).Reader(ctx, offset, length, func(offset, length int64) (io.ReadCloser, error) {
 		return c.openOnce(ctx, f, offset, length)
 	})
 }
@@ -76,8 +76,8 @@ func (c *Client) openAt(ctx context.Context, s span, place string) (io.ReadClose
 	return s.body(resp)
 }
 
-// patience counts the attempts for an address.
-func (c *Client) patience(address string) *fetch.Retry {
+// retry counts the attempts for an address.
+func (c *Client) retry(address string) *fetch.Retry {
 	r := c.http.Retry(address)
 	r.Note = c.note
 	return r

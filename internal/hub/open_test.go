@@ -49,7 +49,7 @@ func TestOpenTriesOnce(t *testing.T) {
 
 func TestWhoMayReadFiles(t *testing.T) {
 	t.Parallel()
-	h := testworld.New(t).Hub(testworld.HubOptions{Token: token, Stranger: stranger})
+	h := testworld.New(t).Hub(testworld.HubOptions{Token: token, Other: other})
 	gated := h.Repo("Org/gated", testworld.HubRepoOptions{Gated: true}).Commit(map[string]testworld.HubFile{"f": testworld.Small("text")})
 	page := h.Endpoint + "/Org/gated"
 	tests := []struct {
@@ -59,7 +59,7 @@ func TestWhoMayReadFiles(t *testing.T) {
 		says, hint string
 	}{
 		{"nobody", "", hub.Gated, `repository "Org/gated" is gated`, "accept the terms at " + page + " and set HF_TOKEN"},
-		{"another", stranger, hub.Gated, `repository "Org/gated" is gated`, "accept the terms at " + page + " with the account of HF_TOKEN"},
+		{"another", other, hub.Gated, `repository "Org/gated" is gated`, "accept the terms at " + page + " with the account of HF_TOKEN"},
 		{"unknown", "hf_falsch", hub.BadToken, "doesn't know the token", "HF_TOKEN"},
 	}
 	for _, tt := range tests {

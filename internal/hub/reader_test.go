@@ -92,7 +92,7 @@ func TestReaderGivesUp(t *testing.T) {
 			if !errors.As(err, &unreachable) || unreachable.Attempts != 3 || failure.KindOf(err) != failure.Transient {
 				t.Errorf("got %v", err)
 			}
-			if got := p.all(); !near(got, []time.Duration{time.Second, 2 * time.Second}) {
+			if got := p.all(); !alike(got, []time.Duration{time.Second, 2 * time.Second}) {
 				t.Errorf("waited %v", got)
 			}
 			if n := h.CDN.Requests("/**"); n < 3 || n > 4 {
@@ -102,8 +102,8 @@ func TestReaderGivesUp(t *testing.T) {
 	}
 }
 
-// near tells pauses that differ by what keeps many from coming again at once.
-func near(got, want []time.Duration) bool {
+// alike tells pauses that differ by what keeps many from coming again at once.
+func alike(got, want []time.Duration) bool {
 	return slices.EqualFunc(got, want, func(a, b time.Duration) bool { return (a - b).Abs() <= b/4 })
 }
 
@@ -136,7 +136,7 @@ func TestWaitsAsTheServerAsks(t *testing.T) {
 			if got, err := read(t, c, files[0], 0, 4); got != "text" {
 				t.Errorf("got %q, %v", got, err)
 			}
-			if got := p.all(); !near(got, tt.want) {
+			if got := p.all(); !alike(got, tt.want) {
 				t.Errorf("waited %v, want %v", got, tt.want)
 			}
 			if len(notes) != tt.notes || tt.notes > 0 && !strings.Contains(notes[0], "takes no more requests for") {

@@ -18,7 +18,7 @@ type Reason int
 // The reasons of a [RefusedError].
 const (
 	Odd          Reason = iota // a status that stands for nothing below
-	NoRepository               // or a private one: a hub doesn't tell these apart to strangers
+	NoRepository               // or a private one: a hub doesn't tell these apart to others
 	NoRevision                 // neither a branch, a tag nor a commit
 	NoFile
 	Gated     // its terms have to be accepted first
@@ -145,7 +145,7 @@ func (c *Client) reason(asked *url.URL, resp *http.Response) Reason {
 	return Odd
 }
 
-// hubReason reads what a hub says beside the status.
+// hubReason reads what a hub says besides the status.
 func (c *Client) hubReason(asked *url.URL, resp *http.Response) Reason {
 	switch said := resp.Header.Get("X-Error-Code"); {
 	case said == "GatedRepo":

@@ -61,7 +61,7 @@ type document struct {
 
 // fetch reads the whole of an answer that is no file.
 func (c *Client) fetch(ctx context.Context, address string) (d document, err error) {
-	err = c.patience(address).Try(ctx, func() (err error) {
+	err = c.retry(address).Try(ctx, func() (err error) {
 		d, err = c.read(ctx, address)
 		return err
 	})

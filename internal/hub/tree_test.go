@@ -102,8 +102,8 @@ func TestPathsThatNoImageCanHold(t *testing.T) {
 		strings.Repeat("x", 256), strings.Repeat("x/", 2500) + "x",
 	} {
 		_, err := treeOf(t, `[{"type":"file","path":"fine","size":1,"oid":"`+oid+`"},{"type":"file","path":`+quote(t, name)+`,"size":1,"oid":"`+oid+`"}]`)
-		var fault *hub.PathError
-		if !errors.As(err, &fault) || fault.Path != name || !strings.Contains(err.Error(), `listing repository "Org/Model-1.0": path "`) {
+		var problem *hub.PathError
+		if !errors.As(err, &problem) || problem.Path != name || !strings.Contains(err.Error(), `listing repository "Org/Model-1.0": path "`) {
 			t.Errorf("%q: got %v", name, err)
 		}
 	}
@@ -125,14 +125,14 @@ func treeOf(t *testing.T, page string) ([]hub.File, error) {
 	return client(t, hub.Options{HTTP: fetch.Options{Transport: answer(200, page, nil)}}).Tree(t.Context(), repository, strings.Repeat("1", 40))
 }
 
-func TestAllFaultsOfATreeAreReported(t *testing.T) {
+func TestAllProblemsOfATreeAreReported(t *testing.T) {
 	t.Parallel()
 	var page []string
 	for _, name := range []string{"b", "b", "a", "a/x/y", "../c"} {
 		page = append(page, fmt.Sprintf(`{"type":"file","path":%q,"size":1,"oid":%q}`, name, oid))
 	}
 	_, err := treeOf(t, "["+strings.Join(page, ",")+"]")
-	want := `listing repository "Org/Model-1.0": path "../c": not a clean path below its folder
+	want := `listing repository "Org/Model-1.0": path "../c": not a clean path below its directory
 path "a/x/y": lies below the file "a"
 path "b": is there twice`
 	if err == nil || err.Error() != want {
@@ -157,7 +157,7 @@ func TestWhatIsNoTree(t *testing.T) {
 	}
 }
 
-func TestATreeOfFoldersAndStrangers(t *testing.T) {
+func TestATreeOfDirectoriesAndOthers(t *testing.T) {
 	t.Parallel()
 	files, err := treeOf(t, `[{"type":"directory","path":"d","oid":"x"},{"type":"submodule","path":"../s"},{"type":"file","path":"x","size":3,"oid":"`+oid+`","xetHash":"abc"}]`)
 	if err != nil || len(files) != 1 || files[0].GitOID != "" || files[0].SHA256 != "" || files[0].Size != 3 {

@@ -59,7 +59,7 @@ func Compare(ctx context.Context, want, got Image) ([]Difference, error) {
 		}
 	}
 	slices.SortFunc(list, func(a, b Difference) int { return strings.Compare(a.Layer, b.Layer) })
-	var faults []error
+	var problems []error
 	for _, name := range wants.names {
 		k, ok := gots.at[name]
 		if !ok {
@@ -70,9 +70,9 @@ func Compare(ctx context.Context, want, got Image) ([]Difference, error) {
 		for n := range more {
 			more[n].Layer = name
 		}
-		list, faults = append(list, more...), append(faults, err)
+		list, problems = append(list, more...), append(problems, err)
 	}
-	return append(list, compareConfigs(want.Config, got.Config)...), errors.Join(faults...)
+	return append(list, compareConfigs(want.Config, got.Config)...), errors.Join(problems...)
 }
 
 // named are the layers of an image by what their history says.

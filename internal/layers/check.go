@@ -15,7 +15,7 @@ import (
 // baseFacts is what has to be known of the base that the layers lie on.
 type baseFacts struct {
 	links   map[string]string      // directories that are symlinks in the base, with what they point to
-	special map[string]fs.FileMode // directories that a plain 0755 root:root entry would spoil
+	special map[string]fs.FileMode // directories that a plain 0755 root:root entry would corrupt
 	system  []string               // directories in which the engine or the container runtime mounts
 	files   []string               // files that belong to the base or are replaced at run time
 }
@@ -66,20 +66,20 @@ func (e *CountError) Error() string {
 func (e *CountError) Hint() string { return "lower the limit for the layers of weights" }
 
 // Check looks at layers against each other and against Debian's base: what a merge
-// would spoil without a word. count is how many layers the image has in all. Of
-// folders, such as that of a git tree, only the folder is known that the layer fills
+// would corrupt without a word. count is how many layers the image has in all. Of
+// directories, such as that of a git tree, only the directory is known that the layer fills
 // alone. It returns every finding, joined and in a stable order: a [PathError], an
 // [OverlapError] or a [CountError] each.
-func Check(count int, layers, folders []llb.Layer) error {
+func Check(count int, layers, directories []llb.Layer) error {
 	var findings []error
 	if count > llb.MaxLayers {
 		findings = append(findings, &CountError{Layers: count})
 	}
-	base, all := debianFacts(), slices.Concat(layers, folders)
+	base, all := debianFacts(), slices.Concat(layers, directories)
 	for _, l := range all {
 		findings = append(findings, checkPaths(base, l)...)
 	}
-	return errors.Join(slices.Concat(findings, overlaps(all), checkFolders(folders, layers))...)
+	return errors.Join(slices.Concat(findings, overlaps(all), checkDirs(directories, layers))...)
 }
 
 // checkPaths checks one layer against the base. Of a directory that is

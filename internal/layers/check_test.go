@@ -28,7 +28,7 @@ func TestLayersAgainstTheBase(t *testing.T) {
 	}{
 		{"an app", "/app/ /app/handler.py /srv/x", nil},
 		{"usr is where it belongs", "/usr/ /usr/bin/ /usr/bin/x /usr/lib/x /usr/lib64/x", nil},
-		{"beside what is special", "/var/ /var/lib/ /var/lib/x /tmpl/x /run/app/x /etc/app.conf /library/x /devices/x", nil},
+		{"next to what is special", "/var/ /var/lib/ /var/lib/x /tmpl/x /run/app/x /etc/app.conf /library/x /devices/x", nil},
 		{"sticky parents", "/tmp/ /tmp/x /var/tmp/y/z /run/lock/q", []string{"/run/lock", "/tmp", "/var/tmp"}},
 		{"parents that the layer does not list", "/root/.cache/hub/x", []string{"/root"}},
 		{"other modes and owners", "/var/mail/x /var/local/x /etc/ssl/private/key", []string{"/etc/ssl/private", "/var/local", "/var/mail"}},

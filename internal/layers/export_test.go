@@ -2,8 +2,8 @@ package layers
 
 import "lamina.build/llb"
 
-// CheckFolders is what [Check] does with folders alone.
-func CheckFolders(folders, layers []llb.Layer) []error { return checkFolders(folders, layers) }
+// CheckDirs is what [Check] does with directories alone.
+func CheckDirs(directories, layers []llb.Layer) []error { return checkDirs(directories, layers) }
 
 // Selected lists what Tree would pack, without packing it.
 func Selected(o TreeOptions) ([]string, error) {

@@ -28,7 +28,7 @@ func newStore(t testing.TB) (content.Store, string) {
 	return s, dir
 }
 
-// tree makes a folder. A name that ends in "/" is a directory, a content that
+// tree makes a directory. A name that ends in "/" is a directory, a content that
 // begins with "-> " a symlink, one that begins with "#!" executable.
 func tree(t testing.TB, files map[string]string) string {
 	t.Helper()
@@ -102,7 +102,7 @@ func headers(t testing.TB, s content.Store, l llb.Layer) (list []string) {
 	}
 }
 
-// stored counts the files of a store's folder.
+// stored counts the files of a store's directory.
 func stored(t testing.TB, dir string) (n int) {
 	t.Helper()
 	must(t, filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {

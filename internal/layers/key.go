@@ -61,7 +61,7 @@ var keys = sync.OnceValue(func() (table keyTable) {
 // checkKeys refuses the private keys among the entries of a tree that will lie in root,
 // but for those that keep names. There is no op for that, since what is packed here is
 // read here anyway, and weights are never read again.
-func checkKeys(entries []entry, place func(name string) string, keep llb.Exclude) (faults []error) {
+func checkKeys(entries []entry, place func(name string) string, keep llb.Exclude) (problems []error) {
 	kept := keep.Matcher()
 	for _, e := range entries {
 		if e.kind != file || kept(place(e.name)) {
@@ -69,16 +69,16 @@ func checkKeys(entries []entry, place func(name string) string, keep llb.Exclude
 		}
 		kind, err := e.privateKey(place(e.name))
 		if err != nil {
-			faults = append(faults, fmt.Errorf("reading %q: %w", e.name, err))
+			problems = append(problems, fmt.Errorf("reading %q: %w", e.name, err))
 		}
 		if kind != "" {
-			faults = append(faults, &EntryError{
+			problems = append(problems, &EntryError{
 				Path: e.name, Reason: fmt.Sprintf("holds a private key (%s), which everybody would have who has the image", kind),
 				hint: fmt.Sprintf("exclude it, or, where it is no secret, keep = [%q] under [debian]", place(e.name)),
 			})
 		}
 	}
-	return faults
+	return problems
 }
 
 // privateKey says what key a file holds that an image has at path; nothing where it is none.

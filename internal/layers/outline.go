@@ -31,7 +31,7 @@ type Part struct {
 }
 
 // Outlines divides the files of a model over layers as [Weights] does, and
-// renders what is known of each. name is for people, target the folder of the
+// renders what is known of each. name is for people, target the directory of the
 // image that their names leave out: absolute and clean. Files have the mode
 // 0644. Whether files had to be joined to keep the limit is told.
 func Outlines(name, target string, files []Size, limit int) (outlines []Outline, joined bool, err error) {
@@ -59,17 +59,17 @@ func checkSizes(files []Size) error {
 	if len(files) == 0 {
 		return ErrEmpty
 	}
-	var faults []error
+	var problems []error
 	entries := make(map[string]entry, len(files))
 	for _, f := range files {
 		_, twice := entries[f.Path]
 		if reason := f.unfit(twice); reason != "" {
-			faults = append(faults, &EntryError{Path: f.Path, Reason: reason})
+			problems = append(problems, &EntryError{Path: f.Path, Reason: reason})
 			continue
 		}
 		entries[f.Path] = entry{}
 	}
-	return errors.Join(append(sortFaults(faults), nested(entries)...)...)
+	return errors.Join(append(sortProblems(problems), nested(entries)...)...)
 }
 
 // unfit says why a file can't go into a layer.

@@ -7,7 +7,7 @@ import (
 )
 
 // What a layer of weights is made of. A large file is a layer of its own, so
-// that it is pulled beside the others and shared by every image that has it;
+// that it is pulled alongside the others and shared by every image that has it;
 // small ones go together, since a layer has its price too.
 const (
 	LargeFile  = 64 << 20

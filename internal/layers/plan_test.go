@@ -109,7 +109,7 @@ func TestPlanAtItsLimits(t *testing.T) {
 	}
 }
 
-// randomFiles are n files, most of them small, as a model folder has them.
+// randomFiles are n files, most of them small, as a model directory has them.
 func randomFiles(seed uint64, n int) []layers.Size {
 	r := rand.New(rand.NewPCG(seed, 1))
 	files := make([]layers.Size, n)

@@ -8,7 +8,7 @@ import (
 // Select returns those of the paths that a layer of weights would have, in
 // their order: all that a pattern of include matches (all where there is none),
 // but for what exclude matches. Patterns are the ones of a .dockerignore, and
-// one that matches a folder brings what is in it. A pattern that is none is a
+// one that matches a directory brings what is in it. A pattern that is none is a
 // [PatternError].
 func Select(paths, include, exclude []string) ([]string, error) {
 	s, err := newSelection(include, exclude, nil)
@@ -29,7 +29,7 @@ func Select(paths, include, exclude []string) ([]string, error) {
 	return selected, nil
 }
 
-// judgeBelow judges a path after the folders above it, of which it keeps what
+// judgeBelow judges a path after the directories above it, of which it keeps what
 // it finds out.
 func (s selection) judgeBelow(name string, known map[string]verdict) (verdict, error) {
 	if v, ok := known[name]; ok || name == "/" {

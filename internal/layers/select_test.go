@@ -22,7 +22,7 @@ func TestSelect(t *testing.T) {
 		want             string
 	}{
 		{"all", nil, nil, strings.Join(paths, ",")},
-		{"a folder brings what is in it", []string{"pose"}, nil, "pose/a.bin,pose/deep/b.bin,pose/deep/readme.md"},
+		{"a directory brings what is in it", []string{"pose"}, nil, "pose/a.bin,pose/deep/b.bin,pose/deep/readme.md"},
 		{"one element", []string{"*.bin"}, nil, "ünï code.bin"},
 		{"any elements", []string{"**/*.bin"}, nil, "pose/a.bin,pose/deep/b.bin,ünï code.bin"},
 		{"without", nil, []string{"**/*.md", "pose/a.bin"}, "config.json,pose/deep/b.bin,ünï code.bin"},

@@ -124,7 +124,7 @@ func (s selection) walk(fsys fs.FS, take func(name string, d fs.DirEntry) error)
 		switch {
 		case walkErr != nil && v.in:
 			return walkErr
-		case walkErr != nil: // a folder that may not be read and is not wanted
+		case walkErr != nil: // a directory that may not be read and is not wanted
 			return fs.SkipDir
 		case v.in:
 			return take(name, d)

@@ -10,13 +10,13 @@ import (
 	"lamina.build/internal/layout/blobs"
 )
 
-// OpenStore opens the store of packed layers in the cache folder dir. It is
+// OpenStore opens the store of packed layers in the cache directory dir. It is
 // kept between builds, since that is what makes packing an unchanged tree
 // free of writes, and shared by builds that run at once.
 //
 // What no build has used for the time of keep is dropped on opening, unless
 // another build has the store open (the next one will do it). Age is the rule
-// because the store can not know which images of which folders still matter;
+// because the store can not know which images of which directories still matter;
 // and everything in it can be packed again from the trees.
 func OpenStore(ctx context.Context, dir string, keep time.Duration) (*blobs.Store, error) {
 	s, err := blobs.Open(ctx, dir)
@@ -24,7 +24,7 @@ func OpenStore(ctx context.Context, dir string, keep time.Duration) (*blobs.Stor
 		return nil, err
 	}
 	oldest := time.Now().Add(-keep)
-	if _, err := s.Sweep(ctx, func(b content.Info) bool { return b.CreatedAt.After(oldest) }); err != nil {
+	if _, err := s.Cleanup(ctx, func(b content.Info) bool { return b.CreatedAt.After(oldest) }); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -83,18 +83,18 @@ func scan(fsys fs.FS, root string, include, exclude []string, ignore []byte) ([]
 		return nil, err
 	}
 	var found []entry
-	var faults []error
+	var problems []error
 	err = sel.walk(fsys, func(name string, _ fs.DirEntry) error {
 		e, lookErr := look(fsys, name)
 		if _, unfit := errors.AsType[*EntryError](lookErr); unfit {
-			faults = append(faults, lookErr)
+			problems = append(problems, lookErr)
 			return nil
 		}
 		found = append(found, e)
 		return lookErr
 	})
-	faults = append(faults, checkLinks(found, root)...)
-	return found, errors.Join(append(faults, err)...)
+	problems = append(problems, checkLinks(found, root)...)
+	return found, errors.Join(append(problems, err)...)
 }
 
 // look makes the entry of one path.
@@ -132,7 +132,7 @@ func look(fsys fs.FS, name string) (entry, error) {
 }
 
 // checkLinks refuses the symlinks that lead out of the tree.
-func checkLinks(entries []entry, root string) (faults []error) {
+func checkLinks(entries []entry, root string) (problems []error) {
 	links := map[string]string{}
 	outside := map[string]bool{}
 	for _, e := range entries {
@@ -144,12 +144,12 @@ func checkLinks(entries []entry, root string) (faults []error) {
 	}
 	for _, e := range entries {
 		if e.kind == symlink && (outside[e.name] || escapes(links, e.name)) {
-			faults = append(faults, &EntryError{
+			problems = append(problems, &EntryError{
 				Path:   e.name,
 				Reason: fmt.Sprintf("symlink to %q leads out of the tree", e.link),
 				hint:   "put a copy of what it points to in its place, or exclude it",
 			})
 		}
 	}
-	return faults
+	return problems
 }

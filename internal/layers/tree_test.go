@@ -129,13 +129,13 @@ func TestTreeIgnore(t *testing.T) {
 		ignore           string
 		want             string
 	}{
-		{"a double star crosses folders", nil, nil, ".git\n**/*.pyc\ndocs\nout", ".dockerignore a.py lib/ lib/b.py"},
+		{"a double star crosses directories", nil, nil, ".git\n**/*.pyc\ndocs\nout", ".dockerignore a.py lib/ lib/b.py"},
 		{"a star does not", nil, nil, "*.pyc\n.git\n.d*\ndocs\nout", "a.py lib/ lib/b.py lib/b.pyc"},
-		{"an exception brings its folder back", nil, nil, "*\n!docs/keep.md", "docs/ docs/keep.md"},
+		{"an exception brings its directory back", nil, nil, "*\n!docs/keep.md", "docs/ docs/keep.md"},
 		{"the last rule wins", nil, nil, "*\n!docs\ndocs/**/keep.md", "docs/ docs/deep/ docs/x.md"},
 		{"comments, blanks, slashes", nil, nil, "# all\n\n/*\n !/a.py ", "a.py"},
 		{"include", []string{"**/*.py"}, nil, "", "a.py lib/ lib/b.py"},
-		{"include a folder but for some", []string{"docs"}, []string{"docs/deep"}, "", "docs/ docs/keep.md docs/x.md"},
+		{"include a directory but for some", []string{"docs"}, []string{"docs/deep"}, "", "docs/ docs/keep.md docs/x.md"},
 		{"exclude and ignore do not undo each other", nil, []string{"**", "!docs"}, "docs/*\n!docs/x.md", "docs/ docs/x.md"},
 	}
 	dir := tree(t, files)
@@ -154,17 +154,17 @@ func TestTreeIgnore(t *testing.T) {
 	}
 }
 
-// entryFaults collects the paths of all EntryErrors below err.
-func entryFaults(err error) (list []string) {
+// entryProblems collects the paths of all EntryErrors below err.
+func entryProblems(err error) (list []string) {
 	switch e := err.(type) { //nolint:errorlint // walks the tree of errors itself
 	case *layers.EntryError:
 		return []string{e.Path}
 	case interface{ Unwrap() []error }:
 		for _, below := range e.Unwrap() {
-			list = append(list, entryFaults(below)...)
+			list = append(list, entryProblems(below)...)
 		}
 	case interface{ Unwrap() error }:
-		return entryFaults(e.Unwrap())
+		return entryProblems(e.Unwrap())
 	}
 	slices.Sort(list)
 	return list
@@ -195,7 +195,7 @@ func TestTreeRefusesAllBadEntriesAtOnce(t *testing.T) {
 		Name: "app", FS: rooted(t, dir).FS(), Target: "/app", Ignore: []byte("skipped"),
 	})
 	want := []string{".wh.good", "back", "etc", "fifo", "near", "sock", "sub/back", "sub/sly", "up"}
-	if diff := cmp.Diff(want, entryFaults(err)); diff != "" {
+	if diff := cmp.Diff(want, entryProblems(err)); diff != "" {
 		t.Errorf("refused (-want +got):\n%s\n%v", diff, err)
 	}
 	for _, text := range []string{`packing layer "app"`, `path "fifo": is a named pipe`, `symlink to "../secret" leads out`} {
@@ -208,17 +208,17 @@ func TestTreeRefusesAllBadEntriesAtOnce(t *testing.T) {
 	}
 	for one := range strings.FieldsSeq("fifo .wh.good up") {
 		_, err = layers.Selected(layers.TreeOptions{FS: rooted(t, dir).FS(), Target: "/app", Include: []string{one}})
-		if fault, ok := errors.AsType[*layers.EntryError](err); !ok || !strings.Contains(fault.Hint(), "exclude it") {
+		if problem, ok := errors.AsType[*layers.EntryError](err); !ok || !strings.Contains(problem.Hint(), "exclude it") {
 			t.Errorf("%s: there is no hint to %v", one, err)
 		}
 	}
 }
 
-// unread is a tree in which neither folders nor links can be read.
+// unread is a tree in which neither directories nor links can be read.
 type unread struct{ fs.ReadLinkFS }
 
 func (u unread) ReadDir(name string) ([]fs.DirEntry, error) {
-	if name == "folder" {
+	if name == "directory" {
 		return nil, fs.ErrPermission
 	}
 	return fs.ReadDir(u.ReadLinkFS, name)
@@ -227,7 +227,7 @@ func (u unread) ReadDir(name string) ([]fs.DirEntry, error) {
 func (unread) ReadLink(string) (string, error) { return "", fs.ErrPermission }
 
 func TestTreeThatCanNotBeRead(t *testing.T) {
-	for _, files := range []map[string]string{{"folder/file": ""}, {"link": "-> there"}} {
+	for _, files := range []map[string]string{{"directory/file": ""}, {"link": "-> there"}} {
 		s, _ := newStore(t)
 		_, err := layers.Tree(t.Context(), s, layers.TreeOptions{Name: "app", FS: unread{rooted(t, tree(t, files)).FS().(fs.ReadLinkFS)}, Target: "/app"})
 		if !errors.Is(err, fs.ErrPermission) {
@@ -246,12 +246,12 @@ func TestChainsOfLinks(t *testing.T) {
 		}
 	}
 	_, err := layers.Selected(layers.TreeOptions{FS: rooted(t, tree(t, files)).FS(), Target: "/app"})
-	if diff := cmp.Diff(want, entryFaults(err)); diff != "" {
+	if diff := cmp.Diff(want, entryProblems(err)); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
 	}
 }
 
-// A folder of which nothing is wanted is not looked into: a .git may be large.
+// A directory of which nothing is wanted is not looked into: a .git may be large.
 func TestWhatIsExcludedIsNotRead(t *testing.T) {
 	o := layers.TreeOptions{Target: "/app", Exclude: []string{".git"}, Ignore: []byte("cache\n")}
 	for _, back := range []string{"", "!cache/keep\n"} {
@@ -264,25 +264,25 @@ func TestWhatIsExcludedIsNotRead(t *testing.T) {
 		if back != "" {
 			want = []string{".", "cache", "lib"}
 		}
-		if diff := cmp.Diff(want, read.folders); diff != "" {
+		if diff := cmp.Diff(want, read.directories); diff != "" {
 			t.Errorf("with %q: read (-want +got):\n%s", o.Ignore, diff)
 		}
 	}
 }
 
-// reading notes the folders that are read.
+// reading notes the directories that are read.
 type reading struct {
 	fs.FS
 
-	folders []string
+	directories []string
 }
 
 func (r *reading) ReadDir(name string) ([]fs.DirEntry, error) {
-	r.folders = append(r.folders, name)
+	r.directories = append(r.directories, name)
 	return fs.ReadDir(r.FS, name)
 }
 
-func TestTreeFaults(t *testing.T) {
+func TestTreeProblems(t *testing.T) {
 	fsys := fstest.MapFS{"a": {Data: []byte("a")}}
 	tests := []struct {
 		name string
@@ -355,7 +355,7 @@ func TestFailureLeavesNothing(t *testing.T) {
 	})
 }
 
-// A file may go between the listing of its folder and the look at it.
+// A file may go between the listing of its directory and the look at it.
 func TestATreeThatLosesAFile(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "a", "b": "b"})
 	_, err := layers.Selected(layers.TreeOptions{FS: losing{rooted(t, dir).FS(), dir}, Target: "/app"})

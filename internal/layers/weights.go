@@ -75,13 +75,13 @@ func selectWeights(o WeightsOptions) (map[string]entry, error) {
 	}
 	entries := make(map[string]entry, len(found))
 	renamed := map[string]bool{}
-	var faults []error
+	var problems []error
 	for _, e := range found {
 		from := e.name
 		if to, ok := o.Rename[from]; ok {
 			renamed[from] = true
 			if to == "." || !fs.ValidPath(to) || strings.ContainsRune(to, 0) {
-				faults = append(faults, &EntryError{
+				problems = append(problems, &EntryError{
 					Path: from, Reason: fmt.Sprintf("new name %q is not a clean path below the target", to),
 				})
 				continue
@@ -89,44 +89,44 @@ func selectWeights(o WeightsOptions) (map[string]entry, error) {
 			e.name = to
 		}
 		if e.kind == symlink {
-			faults = append(faults, &EntryError{
+			problems = append(problems, &EntryError{
 				Path: from, Reason: "is a symlink, and weights are files",
 				hint: "put the file in its place: a model cache made of links is copied with cp -L",
 			})
 		}
 		e.name = path.Join(target, e.name)
 		if _, ok := entries[e.name]; ok {
-			faults = append(faults, &EntryError{Path: from, Reason: "another file has the same name in the image"})
+			problems = append(problems, &EntryError{Path: from, Reason: "another file has the same name in the image"})
 		}
 		entries[e.name] = e
 	}
 	for from := range o.Rename {
 		if !renamed[from] {
-			faults = append(faults, &EntryError{
+			problems = append(problems, &EntryError{
 				Path: from, Reason: "is to be renamed, but is not among the files",
 			})
 		}
 	}
-	return entries, errors.Join(append(sortFaults(faults), nested(entries)...)...)
+	return entries, errors.Join(append(sortProblems(problems), nested(entries)...)...)
 }
 
 // nested reports a file whose path lies below another file, as a rename may ask.
-func nested(entries map[string]entry) (faults []error) {
+func nested(entries map[string]entry) (problems []error) {
 	for name := range entries {
 		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 			if _, ok := entries[dir]; ok {
-				faults = append(faults, &EntryError{
+				problems = append(problems, &EntryError{
 					Path: name, Reason: fmt.Sprintf("lies below the file %q", dir),
 				})
 			}
 		}
 	}
-	return sortFaults(faults)
+	return sortProblems(problems)
 }
 
-func sortFaults(faults []error) []error {
-	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return faults
+func sortProblems(problems []error) []error {
+	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return problems
 }
 
 func sizes(entries map[string]entry) []Size {

@@ -67,11 +67,11 @@ func TestWeightsJoinedIsSaid(t *testing.T) {
 	}
 }
 
-func TestWeightsFaults(t *testing.T) {
+func TestWeightsProblems(t *testing.T) {
 	tests := []struct {
 		name   string
 		rename map[string]string
-		reason string // of each fault
+		reason string // of each problem
 		want   []string
 	}{
 		{
@@ -88,7 +88,7 @@ func TestWeightsFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s, dir := newStore(t)
 			_, err := layers.Weights(t.Context(), s, layers.WeightsOptions{Name: "w", FS: model(), Target: "/m", Rename: tt.rename})
-			if diff := cmp.Diff(tt.want, entryFaults(err)); diff != "" {
+			if diff := cmp.Diff(tt.want, entryProblems(err)); diff != "" {
 				t.Errorf("refused (-want +got):\n%s\n%v", diff, err)
 			}
 			if err == nil || strings.Count(err.Error(), tt.reason) != len(tt.want) {
@@ -103,7 +103,7 @@ func TestWeightsFaults(t *testing.T) {
 		s, _ := newStore(t)
 		dir := tree(t, map[string]string{"blob": "x", "model.bin": "-> blob"})
 		_, err := layers.Weights(t.Context(), s, layers.WeightsOptions{Name: "w", FS: rooted(t, dir).FS(), Target: "/m"})
-		if diff := cmp.Diff([]string{"model.bin"}, entryFaults(err)); diff != "" {
+		if diff := cmp.Diff([]string{"model.bin"}, entryProblems(err)); diff != "" {
 			t.Errorf("refused (-want +got):\n%s", diff)
 		}
 	})
@@ -127,7 +127,7 @@ func TestSumsOfWhatCannotBeRead(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "a", "dir/link": "-> nothing"})
 	sums, err := layers.Sums(t.Context(), rooted(t, dir).FS(), nil, nil)
 	if want := digest.FromString("a"); err != nil || len(sums) != 1 || sums["a"] != want {
-		t.Errorf("of a file beside a link: %v, %v", sums, err)
+		t.Errorf("of a file next to a link: %v, %v", sums, err)
 	}
 	stopped, stop := context.WithCancelCause(t.Context())
 	stop(errors.New("interrupted"))

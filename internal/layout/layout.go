@@ -1,8 +1,8 @@
-// Package layout keeps the images of one project in a folder: an OCI image
+// Package layout keeps the images of one project in a directory: an OCI image
 // layout with a tag for each variant, so that variants share their blobs.
 //
-// Builds that run at once may use one folder. Each opens a [Layout] of its own
-// for as long as it runs; a sweep leaves everything alone while another one is
+// Builds that run at once may use one directory. Each opens a [Layout] of its own
+// for as long as it runs; a cleanup leaves everything alone while another one is
 // open, and tags are set under a lock.
 package layout
 
@@ -35,14 +35,14 @@ var ErrNoTag = errors.New("no such tag")
 
 const lockName = ".lock"
 
-// ownFiles are what a layout has beside its blobs.
+// ownFiles are what a layout has besides its blobs.
 func ownFiles() []string { return []string{ocispec.ImageIndexFile, ocispec.ImageLayoutFile, lockName} }
 
 // refName is the grammar that the OCI image specification has for a tag, or a tag as
 // registries have it.
 var refName = regexp.MustCompile(`^([A-Za-z0-9]+([-._:@+/]+[A-Za-z0-9]+)*|\w[\w.-]{0,127})$`)
 
-// Layout is an open folder of images.
+// Layout is an open directory of images.
 type Layout struct {
 	root  *os.Root
 	store *blobs.Store
@@ -50,7 +50,7 @@ type Layout struct {
 	made  []beneath.Place // for it, the highest first
 }
 
-// Open opens the layout in a folder that the user named, making it where there is
+// Open opens the layout in a directory that the user named, making it where there is
 // none. Open one for each build, and close it when the build is done.
 func Open(ctx context.Context, dir string) (*Layout, error) { return OpenAt(ctx, beneath.Typed(dir)) }
 
@@ -78,7 +78,7 @@ func OpenToRead(dir string) (*Layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening layout %q: %w", place, err)
 	}
-	root, err := store.Folder()
+	root, err := store.Dir()
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -97,7 +97,7 @@ func open(ctx context.Context, place beneath.Place) (*Layout, error) {
 		return nil, err
 	}
 	l := &Layout{store: store, fresh: fresh, made: made}
-	if l.root, err = store.Folder(); err != nil {
+	if l.root, err = store.Dir(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	// Sets up what a reader of an OCI layout wants to find, also without a tag.
@@ -107,7 +107,7 @@ func open(ctx context.Context, place beneath.Place) (*Layout, error) {
 	return l, nil
 }
 
-// removeEmpty removes folders again. One that has something in it by now stays,
+// removeEmpty removes directories again. One that has something in it by now stays,
 // with those above it.
 func removeEmpty(made []beneath.Place) {
 	for _, p := range slices.Backward(made) {
@@ -117,7 +117,7 @@ func removeEmpty(made []beneath.Place) {
 	}
 }
 
-// isFresh looks at the folder before anything is written to it.
+// isFresh looks at the directory before anything is written to it.
 func isFresh(place beneath.Place) (fresh bool, err error) {
 	root, err := place.Open()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -133,13 +133,13 @@ func isFresh(place beneath.Place) (fresh bool, err error) {
 		}
 	}
 	fresh, err = checkVersion(root)
-	if errors.Is(err, fs.ErrNotExist) { // another build has discarded the folder meanwhile
+	if errors.Is(err, fs.ErrNotExist) { // another build has discarded the directory meanwhile
 		return true, nil
 	}
 	return fresh, err
 }
 
-// checkForeign refuses a folder that somebody uses for something else. A layout
+// checkForeign refuses a directory that somebody uses for something else. A layout
 // that another build is about to set up has its blobs and locks, not more: it is
 // not empty.
 func checkForeign(root *os.Root) (empty bool, err error) {
@@ -157,13 +157,13 @@ func checkForeign(root *os.Root) (empty bool, err error) {
 		// By now even the last of them may be there.
 		known := []string{"blobs", "ingest", ocispec.ImageIndexFile, ocispec.ImageLayoutFile}
 		if !slices.Contains(known, name) {
-			return false, failure.New(failure.Usage, fmt.Errorf("the folder has %q in it and is no layout", name))
+			return false, failure.New(failure.Usage, fmt.Errorf("the directory has %q in it and is no layout", name))
 		}
 	}
 	return empty, nil
 }
 
-// checkVersion refuses what is no layout of ours; fresh is a folder in which
+// checkVersion refuses what is no layout of ours; fresh is a directory in which
 // there is nothing yet.
 func checkVersion(root *os.Root) (fresh bool, err error) {
 	data, err := beneath.ReadFile(root, ocispec.ImageLayoutFile)
@@ -180,7 +180,7 @@ func checkVersion(root *os.Root) (fresh bool, err error) {
 	return false, err
 }
 
-// Close drops what was left unfinished and lets other builds sweep.
+// Close drops what was left unfinished and lets other builds clean up.
 func (l *Layout) Close() error { return errors.Join(l.store.Close(), l.root.Close()) }
 
 // Discard closes l after a build that failed. Of a layout that this opening has
@@ -206,13 +206,13 @@ func (l *Layout) Discard() error {
 	return errors.Join(err, l.root.Close())
 }
 
-// Dir is the folder.
+// Dir is the directory.
 func (l *Layout) Dir() string { return filepath.Clean(l.root.Name()) }
 
-// CheckFolder refuses a folder of somebody's own in the layout, if it is none or has
+// CheckDir refuses a directory of somebody's own in the layout, if it is none or has
 // links in it.
-func (l *Layout) CheckFolder(name string) error {
-	return errors.Join(beneath.CheckFolder(l.root, name), beneath.CheckFiles(l.root, name))
+func (l *Layout) CheckDir(name string) error {
+	return errors.Join(beneath.CheckDir(l.root, name), beneath.CheckFiles(l.root, name))
 }
 
 // Store is the content store to export into.
@@ -313,7 +313,7 @@ func (l *Layout) writeJSON(name string, v any) error {
 	}
 	have, err := beneath.ReadFile(l.root, name)
 	if err == nil && bytes.Equal(have, data) {
-		atomicfile.SweepIn(l.root, name)
+		atomicfile.CleanupIn(l.root, name)
 		return nil
 	}
 	return atomicfile.WriteIn(l.root, name, data, 0o644)

@@ -145,7 +145,7 @@ func TestBuildsAtOnceLoseNoTag(t *testing.T) {
 			if err := l.Tag(t.Context(), tag, export(t, l, tag)); err != nil {
 				t.Error(err)
 			}
-			if _, err := l.Sweep(t.Context()); err != nil {
+			if _, err := l.Cleanup(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -162,7 +162,7 @@ func TestBuildsAtOnceLoseNoTag(t *testing.T) {
 	}
 }
 
-func TestSweepKeepsWhatTagsNeed(t *testing.T) {
+func TestCleanupKeepsWhatTagsNeed(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
 	kept, gone, nested := export(t, l, "kept"), export(t, l, "gone"), export(t, l, "nested")
@@ -174,17 +174,17 @@ func TestSweepKeepsWhatTagsNeed(t *testing.T) {
 		Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []ocispec.Descriptor{inner, missing},
 	})
 	must(t, l.Tag(t.Context(), "kept", kept), l.Tag(t.Context(), "outer", outer), l.Tag(t.Context(), "gone", gone))
-	if swept, err := l.Sweep(t.Context()); err != nil || swept.Blobs != 0 {
-		t.Errorf("with all tags: %+v, %v", swept, err)
+	if removed, err := l.Cleanup(t.Context()); err != nil || removed.Blobs != 0 {
+		t.Errorf("with all tags: %+v, %v", removed, err)
 	}
 	must(t, l.Tag(t.Context(), "gone", kept)) // the one before has no tag any more
 	other := open(t, dir)
-	if swept, err := l.Sweep(t.Context()); err != nil || !swept.Busy || swept.Blobs != 0 {
-		t.Errorf("while another build runs: %+v, %v", swept, err)
+	if removed, err := l.Cleanup(t.Context()); err != nil || !removed.Busy || removed.Blobs != 0 {
+		t.Errorf("while another build runs: %+v, %v", removed, err)
 	}
 	must(t, other.Close())
-	if swept, err := l.Sweep(t.Context()); err != nil || swept.Blobs != 3 {
-		t.Errorf("swept %+v, %v; want manifest, config and layer", swept, err)
+	if removed, err := l.Cleanup(t.Context()); err != nil || removed.Blobs != 3 {
+		t.Errorf("removed %+v, %v; want manifest, config and layer", removed, err)
 	}
 	if n := blobs(t, dir); n != 8 {
 		t.Errorf("%d blobs are left, want 8", n)
@@ -195,7 +195,7 @@ func TestSweepKeepsWhatTagsNeed(t *testing.T) {
 	}
 }
 
-func TestSweepOfADamagedLayoutRemovesNothing(t *testing.T) {
+func TestCleanupOfADamagedLayoutRemovesNothing(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
 	desc := export(t, l, "x")
@@ -204,12 +204,12 @@ func TestSweepOfADamagedLayoutRemovesNothing(t *testing.T) {
 	path := filepath.Join(dir, "blobs/sha256", desc.Digest.Encoded())
 	must(t, os.Chmod(path, 0o644), os.WriteFile(path, []byte("{}"), 0o644))
 	before := blobs(t, dir)
-	if _, err := l.Sweep(t.Context()); err == nil || blobs(t, dir) != before {
+	if _, err := l.Cleanup(t.Context()); err == nil || blobs(t, dir) != before {
 		t.Errorf("got %v, %d of %d blobs", err, blobs(t, dir), before)
 	}
 }
 
-func TestAFolderOfSomethingElseIsLeftAlone(t *testing.T) {
+func TestADirectoryOfSomethingElseIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "image.toml"), nil, 0o600))
 	_, err := lay.Open(t.Context(), dir)
@@ -218,7 +218,7 @@ func TestAFolderOfSomethingElseIsLeftAlone(t *testing.T) {
 	}
 	entries, rerr := os.ReadDir(dir)
 	if rerr != nil || len(entries) != 1 {
-		t.Errorf("the folder now has %v (%v)", entries, rerr)
+		t.Errorf("the directory now has %v (%v)", entries, rerr)
 	}
 }
 
@@ -229,7 +229,7 @@ func TestOpenRefuses(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(newer, "oci-layout"), []byte(`{"imageLayoutVersion":"2.0.0"}`), 0o644),
 		os.WriteFile(filepath.Join(broken, "index.json"), []byte(`{"manif`), 0o644), os.WriteFile(filepath.Join(cut, "oci-layout"), []byte(`{"ima`), 0o644))
 	tests := []struct{ name, dir, want string }{
-		{"a file", file, "is not a folder"},
+		{"a file", file, "is not a directory"},
 		{"below a file", filepath.Join(file, "a/b"), "not a directory"},
 		{"where nobody may write", "/proc/lamina/dist", "can not be written to"},
 		{"a newer layout", newer, `version "2.0.0"`},
@@ -292,11 +292,11 @@ func TestDiscard(t *testing.T) {
 		name   string
 		before func(t *testing.T, dir string)
 		during func(t *testing.T, l *lay.Layout)
-		want   []string // below the folder that holds the layout's
+		want   []string // below the directory that holds the layout's
 	}{
 		{"new", nil, func(t *testing.T, l *lay.Layout) { export(t, l, "half") }, nil},
-		{"folder of the user's", func(t *testing.T, dir string) { must(t, os.MkdirAll(dir, 0o755)) }, nil, []string{"dist", "dist/x"}},
-		{"file beside it", func(t *testing.T, dir string) {
+		{"directory of the user's", func(t *testing.T, dir string) { must(t, os.MkdirAll(dir, 0o755)) }, nil, []string{"dist", "dist/x"}},
+		{"file next to it", func(t *testing.T, dir string) {
 			must(t, os.MkdirAll(filepath.Join(filepath.Dir(dir), "other"), 0o755))
 		}, nil, []string{"dist", "dist/other"}},
 		{"blobs of somebody", func(t *testing.T, dir string) { must(t, os.MkdirAll(filepath.Join(dir, "blobs/mine"), 0o755)) }, nil, []string{
@@ -344,7 +344,7 @@ func TestDiscardKeepsImages(t *testing.T) {
 	}
 }
 
-// Of builds that fail at once in one new folder none harms another one that is
+// Of builds that fail at once in one new directory none harms another one that is
 // just opening it.
 func TestDiscardWhileOthersOpen(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dist", "x")
@@ -368,8 +368,8 @@ func TestDiscardWhileOthersOpen(t *testing.T) {
 	wg.Wait()
 }
 
-// Builds that fail beside others in one new folder take nothing of theirs.
-func TestDiscardBesideBuildsThatTag(t *testing.T) {
+// Builds that fail alongside others in one new directory take nothing of theirs.
+func TestDiscardAlongsideBuildsThatTag(t *testing.T) {
 	for range 5 {
 		dir := filepath.Join(t.TempDir(), "dist", "x")
 		var wg sync.WaitGroup
@@ -402,7 +402,7 @@ func TestDiscardBesideBuildsThatTag(t *testing.T) {
 		if diff := cmp.Diff(want, tags); diff != "" || err != nil {
 			t.Errorf("tags (-want +got):\n%s%v", diff, err)
 		}
-		if _, err = l.Sweep(t.Context()); err != nil {
+		if _, err = l.Cleanup(t.Context()); err != nil {
 			t.Error(err)
 		}
 		for _, tag := range tags {
@@ -413,7 +413,7 @@ func TestDiscardBesideBuildsThatTag(t *testing.T) {
 }
 
 // A process that was killed while it replaced the index has left its new one.
-func TestOpenSweepsHalfAnIndex(t *testing.T) {
+func TestOpenCleansUpHalfAnIndex(t *testing.T) {
 	dir := t.TempDir()
 	must(t, open(t, dir).Close())
 	half := filepath.Join(dir, ".index.json.lamina-ABCDEFGHIJ")

@@ -17,7 +17,7 @@ import (
 	lay "lamina.build/internal/layout"
 )
 
-// tree lists what is below a folder, with the content of files.
+// tree lists what is below a directory, with the content of files.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -45,7 +45,7 @@ func TestNoLinkBelowTheUsualPlaceIsFollowed(t *testing.T) {
 		"dist", "dist/x", "dist/x/blobs", "dist/x/blobs/sha256", "dist/x/ingest", "dist/x/index.json", "dist/x/oci-layout",
 		"dist/x/.lease", "dist/x/.lock", "dist/x/blobs/sha256/" + hex,
 	} {
-		for _, kind := range []string{"folder elsewhere", "layout elsewhere", "file elsewhere", "folder inside", "nothing", "FIFO"} {
+		for _, kind := range []string{"directory elsewhere", "layout elsewhere", "file elsewhere", "directory inside", "nothing", "FIFO"} {
 			t.Run(link+" is "+kind, func(t *testing.T) {
 				project, victim := t.TempDir(), t.TempDir()
 				at := filepath.Join(project, link)
@@ -55,11 +55,11 @@ func TestNoLinkBelowTheUsualPlaceIsFollowed(t *testing.T) {
 				must(t, os.MkdirAll(filepath.Join(victim, "Documents"), 0o755), os.WriteFile(filepath.Join(victim, "Documents/thesis"), []byte("x"), 0o644),
 					os.MkdirAll(filepath.Join(project, ".git/objects"), 0o755), os.MkdirAll(filepath.Dir(at), 0o755))
 				switch kind {
-				case "folder elsewhere", "layout elsewhere":
+				case "directory elsewhere", "layout elsewhere":
 					must(t, os.Symlink(victim, at))
 				case "file elsewhere":
 					must(t, os.Symlink(filepath.Join(victim, "Documents/thesis"), at))
-				case "folder inside":
+				case "directory inside":
 					target, err := filepath.Rel(filepath.Dir(at), filepath.Join(project, ".git"))
 					must(t, err, os.Symlink(target, at))
 				case "nothing":
@@ -88,7 +88,7 @@ func TestNoLinkBelowTheUsualPlaceIsFollowed(t *testing.T) {
 }
 
 // What the user types may be a link, what lies below it may not.
-func TestATypedFolderMayBeALink(t *testing.T) {
+func TestATypedDirectoryMayBeALink(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Mkdir(filepath.Join(dir, "real"), 0o755), os.Symlink("real", filepath.Join(dir, "link")))
 	l := open(t, filepath.Join(dir, "link"))
@@ -119,8 +119,8 @@ func TestLinksThatComeLater(t *testing.T) {
 	_, read := l.Store().ReaderAt(ctx, desc)
 	_, info := l.Store().Info(ctx, desc.Digest)
 	_, write := l.Store().Writer(ctx)
-	_, sweep := l.Sweep(ctx)
-	for _, err := range []error{read, info, write, sweep, l.Store().Delete(ctx, desc.Digest), l.Tag(ctx, "x", desc)} {
+	_, cleanup := l.Cleanup(ctx)
+	for _, err := range []error{read, info, write, cleanup, l.Store().Delete(ctx, desc.Digest), l.Tag(ctx, "x", desc)} {
 		if failure.KindOf(err) != failure.Usage {
 			t.Errorf("got %v", err)
 		}
@@ -135,8 +135,8 @@ func TestLinksThatComeLater(t *testing.T) {
 	}
 }
 
-// A folder that is in use for something else is refused, whoever typed it.
-func TestAnotherFolderInTheUsualPlace(t *testing.T) {
+// A directory that is in use for something else is refused, whoever typed it.
+func TestAnotherDirectoryInTheUsualPlace(t *testing.T) {
 	project := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(project, "dist/x"), 0o755), os.WriteFile(filepath.Join(project, "dist/x/app.js"), nil, 0o644))
 	_, err := lay.OpenAt(t.Context(), beneath.Place{Typed: project, Below: "dist/x"})
@@ -145,7 +145,7 @@ func TestAnotherFolderInTheUsualPlace(t *testing.T) {
 	}
 	must(t, os.RemoveAll(filepath.Join(project, "dist/x")), os.WriteFile(filepath.Join(project, "dist/x"), nil, 0o644))
 	_, err = lay.OpenAt(t.Context(), beneath.Place{Typed: project, Below: "dist/x"})
-	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "is not a folder") {
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "is not a directory") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -53,7 +53,7 @@ func (l *Layout) ReadAll(ctx context.Context, tag string) ([]Image, error) {
 }
 
 // Images reads the image that desc names, or all those of an index, nested
-// ones too. Attestations, which BuildKit keeps beside the images as manifests
+// ones too. Attestations, which BuildKit keeps next to the images as manifests
 // of an unknown platform, are left out.
 func Images(ctx context.Context, p content.Provider, desc ocispec.Descriptor) ([]Image, error) {
 	if images.IsIndexType(desc.MediaType) {

@@ -20,7 +20,7 @@ import (
 	"lamina.build/internal/referrer"
 )
 
-// Documents stay as long as their image has a tag, through sweeps, and go with its last one.
+// Documents stay as long as their image has a tag, through cleanups, and go with its last one.
 func TestDocumentsGoWithTheirImage(t *testing.T) {
 	l, err := layout.Open(t.Context(), filepath.Join(t.TempDir(), "layout"))
 	if err != nil {
@@ -43,8 +43,8 @@ func TestDocumentsGoWithTheirImage(t *testing.T) {
 		if tagErr := l.Tag(t.Context(), name, d); tagErr != nil {
 			t.Fatal(tagErr)
 		}
-		if _, sweepErr := l.Sweep(t.Context()); sweepErr != nil {
-			t.Fatal(sweepErr)
+		if _, cleanupErr := l.Cleanup(t.Context()); cleanupErr != nil {
+			t.Fatal(cleanupErr)
 		}
 	}
 	document := referrer.Attachment{Type: "application/spdx+json", Name: "sbom", Created: time.Unix(0, 0), Data: []byte("{}")}

@@ -11,20 +11,20 @@ import (
 
 // Tar is the bare files of an image as an archive, on its way to a file.
 type Tar struct {
-	w       *tar.Writer
-	folders map[string]bool
-	below   string // the directory that the files are in
+	w           *tar.Writer
+	directories map[string]bool
+	below       string // the directory that the files are in
 }
 
 // NewTar writes an archive to w.
-func NewTar(w io.Writer) *Tar { return &Tar{w: tar.NewWriter(w), folders: map[string]bool{}} }
+func NewTar(w io.Writer) *Tar { return &Tar{w: tar.NewWriter(w), directories: map[string]bool{}} }
 
 // Below has what is read from now on lie in a directory.
 func (t *Tar) Below(dir string) { t.below = dir }
 
 // Read takes in the tar that an engine sends, or lays another one over what earlier ones
 // had, as the layers of an image lie over each other: whoever unpacks it keeps the last file
-// of a name. Folders are there once.
+// of a name. Directories are there once.
 func (t *Tar) Read(r io.Reader) error {
 	for in := tar.NewReader(r); ; {
 		h, err := in.Next()
@@ -56,10 +56,10 @@ func (t *Tar) entry(h *tar.Header, content io.Reader) error {
 		return fmt.Errorf("%q takes a file of another layer away, which has no place in an archive of files", name)
 	}
 	if h.Typeflag == tar.TypeDir {
-		if t.folders[name] {
+		if t.directories[name] {
 			return nil
 		}
-		t.folders[name] = true
+		t.directories[name] = true
 	}
 	err := t.w.WriteHeader(h)
 	if err == nil {

@@ -17,36 +17,36 @@ import (
 	"lamina.build/internal/atomicfile"
 )
 
-// Folder holds the bare files of an image. It appears when all of it is there.
+// Directory holds the bare files of an image. It appears when all of it is there.
 //
-// BuildKit's own export of files into a folder of the client (type local) stands still
+// BuildKit's own export of files into a directory of the client (type local) stands still
 // on a root file system of a few thousand files: both sides wait for the other to read
 // (v0.34.2). Its export as a tar does not, so files come that way.
-type Folder struct {
+type Dir struct {
 	path      string
 	below     string // the directory in it that the files are in
 	temporary *atomicfile.Temporary
 }
 
-// PrepareFolder makes room for the folder at path, which must not exist or be empty:
+// PrepareDir makes room for the directory at path, which must not exist or be empty:
 // what lies in it would be mixed with the image.
-func PrepareFolder(path string) (*Folder, error) {
+func PrepareDir(path string) (*Dir, error) {
 	entries, err := os.ReadDir(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if len(entries) > 0 {
-		return nil, fmt.Errorf("folder %q is not empty", path)
+		return nil, fmt.Errorf("directory %q is not empty", path)
 	}
-	temporary, err := atomicfile.Folder(path)
-	return &Folder{path: path, temporary: temporary}, err
+	temporary, err := atomicfile.Dir(path)
+	return &Dir{path: path, temporary: temporary}, err
 }
 
 // Below has what is read from now on lie in a directory.
-func (f *Folder) Below(dir string) { f.below = dir }
+func (f *Dir) Below(dir string) { f.below = dir }
 
-// Commit puts the folder in its place.
-func (f *Folder) Commit() error {
+// Commit puts the directory in its place.
+func (f *Dir) Commit() error {
 	if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -54,13 +54,13 @@ func (f *Folder) Commit() error {
 }
 
 // Close removes what was not committed.
-func (f *Folder) Close() error { return f.temporary.Close() }
+func (f *Dir) Close() error { return f.temporary.Close() }
 
-// Read fills the folder from a tar, or lays another one over what an earlier one
+// Read fills the directory from a tar, or lays another one over what an earlier one
 // had, as the layers of an image lie over each other. Owners and capabilities are kept
 // where the user may give files away, which is root; devices and whiteouts, which no image of ours
 // has, are refused.
-func (f *Folder) Read(r io.Reader) error {
+func (f *Dir) Read(r io.Reader) error {
 	dir := filepath.Join(f.temporary.Name(), f.below)
 	if f.below != "" {
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // as the directory around it will be
@@ -112,10 +112,10 @@ func inside(name string) string { return strings.TrimPrefix(path.Clean("/"+name)
 
 func (w *writer) entry(name string, h *tar.Header, content io.Reader) error {
 	if strings.HasPrefix(path.Base(name), whiteout) {
-		return errors.New("it takes a file of another layer away, which has no place in a folder")
+		return errors.New("it takes a file of another layer away, which has no place in a directory")
 	}
 	if h.Typeflag == tar.TypeDir {
-		return w.folder(name, h)
+		return w.directory(name, h)
 	}
 	delete(w.dirs, name)
 	err := w.leaf(name, h, content)
@@ -125,8 +125,8 @@ func (w *writer) entry(name string, h *tar.Header, content io.Reader) error {
 	return err
 }
 
-// folder makes a folder. What is none, a link to a folder too, makes room for it.
-func (w *writer) folder(name string, h *tar.Header) error {
+// directory makes a directory. What is none, a link to a directory too, makes room for it.
+func (w *writer) directory(name string, h *tar.Header) error {
 	w.dirs[name] = h
 	info, err := w.root.Lstat(name)
 	if err == nil && !info.IsDir() {
@@ -138,7 +138,7 @@ func (w *writer) folder(name string, h *tar.Header) error {
 	return w.root.MkdirAll(name, 0o755)
 }
 
-// leaf makes what is no folder. Where there is something already, nothing of content
+// leaf makes what is no directory. Where there is something already, nothing of content
 // is read.
 func (w *writer) leaf(name string, h *tar.Header, content io.Reader) error {
 	switch h.Typeflag {
@@ -152,7 +152,7 @@ func (w *writer) leaf(name string, h *tar.Header, content io.Reader) error {
 	case tar.TypeReg:
 		return w.file(name, h, content)
 	default:
-		return fmt.Errorf("entry of type %q has no place in a folder", h.Typeflag)
+		return fmt.Errorf("entry of type %q has no place in a directory", h.Typeflag)
 	}
 }
 
@@ -199,11 +199,11 @@ func (w *writer) settle(name string, h *tar.Header) error {
 	return errors.Join(w.own(name, h), w.root.Chmod(name, h.FileInfo().Mode()), w.root.Chtimes(name, time.Time{}, h.ModTime))
 }
 
-// finish gives folders their modes and times, which files in them would change.
+// finish gives directories their modes and times, which files in them would change.
 func (w *writer) finish() error {
-	faults := make([]error, 0, len(w.dirs))
+	problems := make([]error, 0, len(w.dirs))
 	for name, h := range w.dirs {
-		faults = append(faults, w.settle(name, h))
+		problems = append(problems, w.settle(name, h))
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }

@@ -44,7 +44,7 @@ func archive(t *testing.T, headers ...tar.Header) *bytes.Reader {
 func TestFilesKeepModesLinksAndTimes(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o022))
 	dest := filepath.Join(t.TempDir(), "root")
-	f, err := layout.PrepareFolder(dest)
+	f, err := layout.PrepareDir(dest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,14 +61,14 @@ func TestFilesKeepModesLinksAndTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(dest); err == nil {
-		t.Error("the folder is there before it is committed")
+		t.Error("the directory is there before it is committed")
 	}
 	if err := f.Commit(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dest, "usr/bin"), 0o755) }) // for who isn't root to remove it
 	if info, err := os.Stat(dest); err != nil || info.Mode() != fs.ModeDir|0o755 {
-		t.Errorf("the folder is %v, %v", info, err)
+		t.Errorf("the directory is %v, %v", info, err)
 	}
 	for name, mode := range map[string]fs.FileMode{
 		"tmp": fs.ModeDir | fs.ModeSticky | 0o777, "usr/bin": fs.ModeDir | 0o555, "bin": fs.ModeSymlink | 0o777,
@@ -95,7 +95,7 @@ func TestFilesKeepCapabilities(t *testing.T) {
 	}
 	const raw = "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" // cap_net_raw=ep
 	dest := filepath.Join(t.TempDir(), "root")
-	f, err := layout.PrepareFolder(dest)
+	f, err := layout.PrepareDir(dest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestWhatIsRefused(t *testing.T) {
 		headers []tar.Header
 		message string
 	}{
-		{"a device", []tar.Header{{Name: "null", Typeflag: tar.TypeChar}}, "has no place in a folder"},
+		{"a device", []tar.Header{{Name: "null", Typeflag: tar.TypeChar}}, "has no place in a directory"},
 		{"a way out through a link", []tar.Header{
 			{Name: "out", Typeflag: tar.TypeSymlink, Linkname: "/tmp"}, {Name: "out/file", Typeflag: tar.TypeReg, Mode: 0o644},
 		}, "escapes"},
@@ -137,7 +137,7 @@ func TestWhatIsRefused(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dest := filepath.Join(t.TempDir(), "root")
-			f, err := layout.PrepareFolder(dest)
+			f, err := layout.PrepareDir(dest)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -156,19 +156,19 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
-func TestAFolderWithSomethingInItIsLeftAlone(t *testing.T) {
+func TestADirectoryWithSomethingInItIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "mine"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := layout.PrepareFolder(dir); err == nil || !strings.Contains(err.Error(), "is not empty") {
+	if _, err := layout.PrepareDir(dir); err == nil || !strings.Contains(err.Error(), "is not empty") {
 		t.Errorf("got error %v", err)
 	}
 }
 
-func TestFolderThatCanNotBeFilled(t *testing.T) {
+func TestDirectoryThatCanNotBeFilled(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), "root")
-	f, err := layout.PrepareFolder(dest)
+	f, err := layout.PrepareDir(dest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestFolderThatCanNotBeFilled(t *testing.T) {
 // Layers lie over each other: what is on top is there, of whatever kind it is.
 func TestLayersLieOverEachOther(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), "root")
-	f, err := layout.PrepareFolder(dest)
+	f, err := layout.PrepareDir(dest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestLayersLieOverEachOther(t *testing.T) {
 			t.Errorf("%s: %v, want %v (%v)", name, info, mode, statErr)
 		}
 	}
-	whiteout, err := layout.PrepareFolder(filepath.Join(t.TempDir(), "root"))
+	whiteout, err := layout.PrepareDir(filepath.Join(t.TempDir(), "root"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func TestStages(t *testing.T) {
 	golden(t, "stages.txt", strings.Join(slices.Compact(lines), ""))
 }
 
-// What the engine does beside the graph, and what has one stage whatever it is called.
+// What the engine does besides the graph, and what has one stage whatever it is called.
 func TestStagesOfOthers(t *testing.T) {
 	for name, want := range map[string]string{
 		"exporting to image": Export, "exporting to oci image format": Export, "importing cache manifest from r.example/a": Export,

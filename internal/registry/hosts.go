@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/toml"
 )
 
-// Hosts are the folders, called certs.d, that say how registries are reached: one folder
+// Hosts are the directories, called certs.d, that say how registries are reached: one directory
 // a host below them, with a hosts.toml of containerd or the certificates of docker and
 // podman. The first that knows a host counts, and "_default" where none does.
 //
@@ -24,17 +24,17 @@ import (
 // which an engine has to be told, and passes over a hosts.toml that is wrong.
 type Hosts []string
 
-// HostFolders are those of this machine. config is the folder of its user, or "".
-func HostFolders(config string) Hosts {
-	var folders Hosts
+// HostDirs are those of this machine. config is the directory of its user, or "".
+func HostDirs(config string) Hosts {
+	var directories Hosts
 	for _, parent := range []string{config, "/etc"} {
 		for _, program := range []string{"containerd", "containers", "docker"} {
 			if parent != "" {
-				folders = append(folders, filepath.Join(parent, program, "certs.d"))
+				directories = append(directories, filepath.Join(parent, program, "certs.d"))
 			}
 		}
 	}
-	return folders
+	return directories
 }
 
 // Host is how a registry is reached.
@@ -42,7 +42,7 @@ type Host struct {
 	Name       string    // with its port, if it has one
 	Plain      bool      // it speaks HTTP
 	SkipVerify bool      // nobody has to vouch for its certificate
-	CAs        []string  // files with authorities, beside the machine's own
+	CAs        []string  // files with authorities, besides the machine's own
 	KeyPairs   []KeyPair // that it knows us by
 	Mirrors    []Host    // that are asked first when something is read; their names may end in a path
 }
@@ -50,11 +50,11 @@ type Host struct {
 // KeyPair is a certificate and its key: two files, or twice the same.
 type KeyPair struct{ Certificate, Key string }
 
-// Names are the hosts that the folders know, in their order.
+// Names are the hosts that the directories know, in their order.
 func (h Hosts) Names() []string {
 	var names []string
-	for _, folder := range h {
-		entries, _ := os.ReadDir(folder) // most aren't there
+	for _, directory := range h {
+		entries, _ := os.ReadDir(directory) // most aren't there
 		for _, e := range entries {
 			if e.Type().IsRegular() {
 				continue
@@ -78,7 +78,7 @@ const (
 	hostsFile   = "hosts.toml"
 )
 
-// Of says how a registry is reached. What can't be read in its folder is an error of the
+// Of says how a registry is reached. What can't be read in its directory is an error of the
 // kind [failure.Usage].
 func (h Hosts) Of(name string) (Host, error) {
 	if isHub(name) {
@@ -89,11 +89,11 @@ func (h Hosts) Of(name string) (Host, error) {
 		spellings = []string{name[:at] + "_" + name[at+1:] + "_", name}
 	}
 	for _, spelling := range append(spellings, defaultHost) {
-		for _, folder := range h {
+		for _, directory := range h {
 			if strings.HasPrefix(spelling, ".") {
-				continue // no host, and no folder below
+				continue // no host, and no directory below
 			}
-			host, ok, err := readHost(filepath.Join(folder, spelling), name)
+			host, ok, err := readHost(filepath.Join(directory, spelling), name)
 			if err != nil {
 				return host, failure.New(failure.Usage, fmt.Errorf("reading how registry %q is reached: %w", name, err))
 			}
@@ -105,9 +105,9 @@ func (h Hosts) Of(name string) (Host, error) {
 	return Host{Name: name}, nil
 }
 
-// readHost reads one folder; ok is false where it says nothing.
-func readHost(folder, name string) (host Host, ok bool, err error) {
-	file := filepath.Join(folder, hostsFile)
+// readHost reads one directory; ok is false where it says nothing.
+func readHost(directory, name string) (host Host, ok bool, err error) {
+	file := filepath.Join(directory, hostsFile)
 	text, err := os.ReadFile(file) //nolint:gosec // the machine's own
 	switch {
 	case err == nil:
@@ -117,12 +117,12 @@ func readHost(folder, name string) (host Host, ok bool, err error) {
 		return host, false, err
 	}
 	host.Name = name
-	entries, err := os.ReadDir(folder)
+	entries, err := os.ReadDir(directory)
 	if errors.Is(err, fs.ErrNotExist) {
 		return host, false, nil
 	}
 	for _, e := range entries {
-		path := filepath.Join(folder, e.Name())
+		path := filepath.Join(directory, e.Name())
 		switch filepath.Ext(path) {
 		case ".crt":
 			host.CAs = append(host.CAs, path)
@@ -141,8 +141,8 @@ func readHost(folder, name string) (host Host, ok bool, err error) {
 // https://github.com/containerd/containerd/blob/main/docs/hosts.md. Keys that are not
 // about how a host is reached are containerd's business.
 func parseHosts(file string, text []byte, name string) (Host, error) {
-	doc, faults := toml.Parse(file, text)
-	f := hostReader{Faults: faults, folder: filepath.Dir(file)}
+	doc, problems := toml.Parse(file, text)
+	f := hostReader{Problems: problems, directory: filepath.Dir(file)}
 	root := f.Read(doc.Root)
 	own := Host{Name: name}
 	// The server of another name than the registry's is read from, as the last mirror:
@@ -175,9 +175,9 @@ func merge(a, b Host) Host {
 }
 
 type hostReader struct {
-	*toml.Faults
+	*toml.Problems
 
-	folder string // that names of files begin in
+	directory string // that names of files begin in
 }
 
 func anyText(s string) (string, error) { return s, nil }
@@ -223,13 +223,13 @@ func (f hostReader) path(key string, v *toml.Value) string {
 	if !f.Read(nil).Fit(key, v, toml.String) || filepath.IsAbs(v.Text) {
 		return v.Text
 	}
-	return filepath.Join(f.folder, v.Text)
+	return filepath.Join(f.directory, v.Text)
 }
 
 // TLS is how connections to the host are secured.
 func (h Host) TLS() (*tls.Config, error) {
 	c := &tls.Config{InsecureSkipVerify: h.SkipVerify} //nolint:gosec // the machine's owner said so
-	var faults []error
+	var problems []error
 	if len(h.CAs) > 0 {
 		pool, err := x509.SystemCertPool()
 		if err != nil {
@@ -242,7 +242,7 @@ func (h Host) TLS() (*tls.Config, error) {
 		if err == nil && !c.RootCAs.AppendCertsFromPEM(text) {
 			err = fmt.Errorf("%q holds no certificate", file)
 		}
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
 	for _, pair := range h.KeyPairs {
 		certificate, err := tls.LoadX509KeyPair(pair.Certificate, pair.Key)
@@ -250,9 +250,9 @@ func (h Host) TLS() (*tls.Config, error) {
 			err = fmt.Errorf("%q: %w", pair.Certificate, err)
 		}
 		c.Certificates = append(c.Certificates, certificate)
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := errors.Join(problems...); err != nil {
 		return nil, failure.New(failure.Usage, fmt.Errorf("reading certificates for registry %q: %w", h.Name, err))
 	}
 	return c, nil

@@ -14,7 +14,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// Each layout of certs.d is read: docker's files, containerd's hosts.toml; the first folder
+// Each layout of certs.d is read: docker's files, containerd's hosts.toml; the first directory
 // that says something counts, and _default where none does.
 func TestHostsOf(t *testing.T) {
 	t.Parallel()
@@ -89,7 +89,7 @@ ca = ["server.crt"]
 }
 
 // What is wrong in a hosts.toml is said with its place, all of it.
-func TestFaultsOfHosts(t *testing.T) {
+func TestProblemsOfHosts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	put(t, dir+"/r.test/hosts.toml", "server = 1\nca = 2\nclient = [3, ['a', 4]]\n[host.'https://']\nskip_verify = 'yes'\ncapabilities = 'pull'\n")
@@ -140,11 +140,11 @@ func TestMutualTLS(t *testing.T) {
 	} {
 		t.Run(layout, func(t *testing.T) {
 			t.Parallel()
-			folder := t.TempDir()
-			write(filepath.Join(folder, host))
+			directory := t.TempDir()
+			write(filepath.Join(directory, host))
 			opts := hasty()
-			opts.Keychain, opts.Hosts = keychain{"ann", "secret"}, registry.Hosts{folder}
-			opts.HTTP.Stall, opts.HTTP.Patience = 0, 0 // TLS takes its time on a busy machine
+			opts.Keychain, opts.Hosts = keychain{"ann", "secret"}, registry.Hosts{directory}
+			opts.HTTP.Stall, opts.HTTP.MaxRetryWait = 0, 0 // TLS takes its time on a busy machine
 			repo, err := registry.Open(t.Context(), host+"/acme/model", opts)
 			switch layout {
 			case "nobody we trust":
@@ -178,14 +178,14 @@ func checkSays(t *testing.T, err error, words ...string) {
 	}
 }
 
-// A registry that its folder says speaks plain HTTP may, and nobody that it leads to.
-func TestPlainHTTPByItsFolder(t *testing.T) {
+// A registry that its directory says speaks plain HTTP may, and nobody that it leads to.
+func TestPlainHTTPByItsDirectory(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
-	folder := t.TempDir()
-	put(t, folder+"/vm.test:5501/hosts.toml", "server = 'http://vm.test:5501'\n")
+	directory := t.TempDir()
+	put(t, directory+"/vm.test:5501/hosts.toml", "server = 'http://vm.test:5501'\n")
 	opts := hasty()
-	opts.Hosts = registry.Hosts{folder}
+	opts.Hosts = registry.Hosts{directory}
 	opts.HTTP.Transport = dialing(map[string]string{"vm.test:5501": r.Host, "vm.test:5502": r.Host})
 	if _, err := registry.Open(t.Context(), "vm.test:5501/a", opts); err != nil {
 		t.Error(err)

@@ -34,16 +34,16 @@ func TestLimitsOf(t *testing.T) {
 }
 
 // checkWan checks Wan2.2-Animate-14B, as far as its layers come near a limit.
-func checkWan(l registry.Limits, rate int64) (faults []error) {
+func checkWan(l registry.Limits, rate int64) (problems []error) {
 	for _, err := range []error{
 		l.Check("diffusion_pytorch_model-00001-of-00004.safetensors", 9_900_000_000, rate),
 		l.Check("models_t5_umt5-xxl-enc-bf16.pth", 11_361_921_536, rate),
 	} {
 		if err != nil {
-			faults = append(faults, err)
+			problems = append(problems, err)
 		}
 	}
-	return faults
+	return problems
 }
 
 func TestCheck(t *testing.T) {
@@ -79,7 +79,7 @@ func TestCheck(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("faults (-want +got):\n%s", diff)
+				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -24,8 +24,8 @@ import (
 // Logins are those of this machine's user for registries: docker's, podman's, and those
 // that credential helpers keep. It is a [authn.Keychain].
 type Logins struct {
-	files  []*configfile.ConfigFile // the first one that knows a login counts
-	faults []error                  // of files that can't be read
+	files    []*configfile.ConfigFile // the first one that knows a login counts
+	problems []error                  // of files that can't be read
 
 	mu    sync.Mutex // helpers are asked one after the other
 	known map[string]known
@@ -42,7 +42,7 @@ type known struct {
 const knownFor = 4 * time.Minute
 
 // LoadLogins reads the files where docker and podman keep logins: those that variables
-// name come before those of the home folder, which may be "".
+// name come before those of the home directory, which may be "".
 func LoadLogins(env func(name string) string, home string) *Logins {
 	l := &Logins{known: map[string]known{}}
 	if text := env(configfile.DockerEnvConfigKey); text != "" {
@@ -67,7 +67,7 @@ func LoadLogins(env func(name string) string, home string) *Logins {
 		case err == nil:
 			l.add(strconv.Quote(name), string(text))
 		case !errors.Is(err, fs.ErrNotExist):
-			l.faults = append(l.faults, fmt.Errorf("reading registry logins: %w", err))
+			l.problems = append(l.problems, fmt.Errorf("reading registry logins: %w", err))
 		}
 	}
 	if home != "" && !slices.ContainsFunc(l.files, (*configfile.ConfigFile).ContainsAuth) {
@@ -79,23 +79,23 @@ func LoadLogins(env func(name string) string, home string) *Logins {
 
 // podmanFiles are where podman keeps logins, as of containers-auth.json(5).
 func podmanFiles(env func(string) string, home string) []string {
-	var folders []string
+	var directories []string
 	if dir := env("XDG_RUNTIME_DIR"); dir != "" {
-		folders = append(folders, filepath.Join(dir, "containers"))
+		directories = append(directories, filepath.Join(dir, "containers"))
 	} else {
-		folders = append(folders, filepath.Join("/run/containers", strconv.Itoa(os.Geteuid())))
+		directories = append(directories, filepath.Join("/run/containers", strconv.Itoa(os.Geteuid())))
 	}
-	if dir := ConfigFolder(env, home); dir != "" {
-		folders = append(folders, filepath.Join(dir, "containers"))
+	if dir := ConfigDir(env, home); dir != "" {
+		directories = append(directories, filepath.Join(dir, "containers"))
 	}
-	for i := range folders {
-		folders[i] = filepath.Join(folders[i], "auth.json")
+	for i := range directories {
+		directories[i] = filepath.Join(directories[i], "auth.json")
 	}
-	return folders
+	return directories
 }
 
-// ConfigFolder is where a user's programs keep their configuration; "" where there is none.
-func ConfigFolder(env func(name string) string, home string) string {
+// ConfigDir is where a user's programs keep their configuration; "" where there is none.
+func ConfigDir(env func(name string) string, home string) string {
 	if dir := env("XDG_CONFIG_HOME"); dir != "" || home == "" {
 		return dir
 	}
@@ -105,7 +105,7 @@ func ConfigFolder(env func(name string) string, home string) string {
 func (l *Logins) add(name, text string) {
 	file, err := config.LoadFromReader(strings.NewReader(text))
 	if err != nil {
-		l.faults = append(l.faults, fmt.Errorf("reading registry logins: %s: %w", name, err))
+		l.problems = append(l.problems, fmt.Errorf("reading registry logins: %s: %w", name, err))
 		return
 	}
 	l.files = append(l.files, file)
@@ -133,7 +133,7 @@ func (l *Logins) Find(host, repository string) (types.AuthConfig, error) {
 			}
 		}
 	}
-	return types.AuthConfig{}, failure.New(failure.Usage, errors.Join(l.faults...))
+	return types.AuthConfig{}, failure.New(failure.Usage, errors.Join(l.problems...))
 }
 
 // hubKey is what docker has always called Docker Hub.
@@ -176,7 +176,7 @@ func lookUp(f *configfile.ConfigFile, host, key string) (types.AuthConfig, error
 	return f.AuthConfigs[key], nil
 }
 
-// holds tells a login from an entry that has none, as docker leaves beside a helper.
+// holds tells a login from an entry that has none, as docker leaves next to a helper.
 func holds(a types.AuthConfig) bool {
 	return a.Username != "" || a.Password != "" || a.IdentityToken != "" || a.RegistryToken != ""
 }

@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// put writes a file and the folders that it lies in.
+// put writes a file and the directories that it lies in.
 func put(t *testing.T, file, text string) string {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -107,7 +107,7 @@ func TestLoginsOfAPartOfARegistry(t *testing.T) {
 	}
 }
 
-// helper is a credential helper, on the PATH. It knows what a file beside it is called like.
+// helper is a credential helper, on the PATH. It knows what a file next to it is called like.
 func helper(t *testing.T, program string, logins map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

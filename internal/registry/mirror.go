@@ -10,7 +10,7 @@ import (
 )
 
 // mirrors opens what there is of a repository on mirrors. One that can't be asked is
-// passed over, as engines do; there is little patience, since the registry is asked next.
+// passed over, as engines do; there are few retries, since the registry is asked next.
 func (o Options) mirrors(ctx context.Context, repo name.Repository, hosts []Host) (opened []*Repository) {
 	o.HTTP.Attempts = 2
 	for _, host := range hosts {

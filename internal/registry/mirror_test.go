@@ -40,7 +40,7 @@ func TestMirrors(t *testing.T) {
 	}
 	lie := testworld.Around(-1, func(rw http.ResponseWriter, _ *http.Request, _ http.Handler) { _, _ = io.WriteString(rw, "others") })
 	for name, tt := range map[string]struct {
-		spoil      func(mirror *testworld.Registry)
+		corrupt    func(mirror *testworld.Registry)
 		repository string // of the mirror
 		says       string // hosts.toml, of the mirror
 		home       bool   // the registry itself is asked
@@ -48,20 +48,20 @@ func TestMirrors(t *testing.T) {
 		"by the mirror":                  {repository: "/proxy/acme/model"},
 		"not by one that can't name":     {repository: "/proxy/acme/model", says: "capabilities = ['pull']", home: true},
 		"by one without the repository":  {repository: "/other/model", home: true},
-		"by one that isn't there":        {repository: "/proxy/acme/model", spoil: func(m *testworld.Registry) { m.Fail("/v2/**", testworld.Later(http.StatusBadGateway, "", -1)) }, home: true},
-		"by one with other bytes":        {repository: "/proxy/acme/model", spoil: func(m *testworld.Registry) { m.Fail("/v2/**", lie) }, home: true},
-		"by one that wants to be logged": {repository: "/proxy/acme/model", spoil: func(m *testworld.Registry) { m.Fail("/v2/**", testworld.Later(http.StatusUnauthorized, "", -1)) }, home: true},
+		"by one that isn't there":        {repository: "/proxy/acme/model", corrupt: func(m *testworld.Registry) { m.Fail("/v2/**", testworld.Later(http.StatusBadGateway, "", -1)) }, home: true},
+		"by one with other bytes":        {repository: "/proxy/acme/model", corrupt: func(m *testworld.Registry) { m.Fail("/v2/**", lie) }, home: true},
+		"by one that wants to be logged": {repository: "/proxy/acme/model", corrupt: func(m *testworld.Registry) { m.Fail("/v2/**", testworld.Later(http.StatusUnauthorized, "", -1)) }, home: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			mirror, home := stored(t, tt.repository), stored(t, "/acme/model")
-			if tt.spoil != nil {
-				tt.spoil(mirror)
+			if tt.corrupt != nil {
+				tt.corrupt(mirror)
 			}
-			folder := t.TempDir()
-			put(t, folder+"/"+home.Host+"/hosts.toml", "[host.'"+mirror.URL+"/v2/proxy']\noverride_path = true\n"+tt.says)
+			directory := t.TempDir()
+			put(t, directory+"/"+home.Host+"/hosts.toml", "[host.'"+mirror.URL+"/v2/proxy']\noverride_path = true\n"+tt.says)
 			opts := hasty()
-			opts.Hosts, opts.ReadOnly = registry.Hosts{folder}, true
+			opts.Hosts, opts.ReadOnly = registry.Hosts{directory}, true
 			repo, err := registry.Open(t.Context(), home.Host+"/acme/model", opts)
 			if err != nil {
 				t.Fatal(err)
@@ -126,10 +126,10 @@ func streams(t *testing.T, repo *registry.Repository, sum digest.Digest, blob []
 func TestMirrorsOfNothing(t *testing.T) {
 	t.Parallel()
 	mirror, home := testworld.NewRegistry(t, testworld.RegistryOptions{}), testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret"})
-	folder := t.TempDir()
-	put(t, folder+"/"+home.Host+"/hosts.toml", "[host.'"+mirror.URL+"']\n")
+	directory := t.TempDir()
+	put(t, directory+"/"+home.Host+"/hosts.toml", "[host.'"+mirror.URL+"']\n")
 	opts := hasty()
-	opts.Hosts, opts.ReadOnly = registry.Hosts{folder}, true
+	opts.Hosts, opts.ReadOnly = registry.Hosts{directory}, true
 	repo, err := registry.Open(t.Context(), home.Host+"/acme/model", opts)
 	if err != nil {
 		t.Fatal(err)

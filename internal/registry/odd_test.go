@@ -227,9 +227,9 @@ func TestMessagesOfARegistry(t *testing.T) {
 	}
 }
 
-// Registries get more patience than other servers: a push of hours shouldn't end for a
+// Registries are retried for longer than other servers: a push of hours shouldn't end for a
 // minute of trouble.
-func TestPatienceByDefault(t *testing.T) {
+func TestRetriesByDefault(t *testing.T) {
 	t.Parallel()
 	s := odd(t, false, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	var mu sync.Mutex

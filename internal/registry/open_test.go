@@ -22,7 +22,7 @@ func TestOpenTellsWhatIsWrong(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		opts      testworld.RegistryOptions
-		spoil     func(*testworld.Registry)
+		corrupt   func(*testworld.Registry)
 		reference string // below the registry
 		login     keychain
 		kind      failure.Kind
@@ -37,8 +37,8 @@ func TestOpenTellsWhatIsWrong(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := testworld.NewRegistry(t, tt.opts)
-			if tt.spoil != nil {
-				tt.spoil(r)
+			if tt.corrupt != nil {
+				tt.corrupt(r)
 			}
 			opts := hasty()
 			opts.Keychain = tt.login

@@ -14,7 +14,7 @@ import (
 const (
 	chunkSize = 8 << 20 // bytes that [Repository.Put] sends at once
 	uploads   = 3       // that it begins where the registry loses one or has other bytes
-	stuck     = 10      // how often a registry may want bytes again without getting any further
+	maxStalls = 10      // how often a registry may want bytes again without getting any further
 )
 
 // Put uploads a blob whose digest is known. It goes on where it breaks off: what the
@@ -72,7 +72,7 @@ func (u *Upload) sendAll(ctx context.Context, size int64, open func(from int64) 
 		if tries++; u.offset > furthest {
 			furthest, tries = u.offset, 0
 		}
-		if tries >= stuck {
+		if tries >= maxStalls {
 			return failure.New(failure.Transient, fmt.Errorf("given up after %d attempts: %w", tries, err))
 		}
 	}

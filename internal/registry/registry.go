@@ -31,7 +31,7 @@ type Options struct {
 	Limits   Limits         // those of the registry's host, as of [LimitsOf]
 	Finish   time.Duration  // how long a registry may take to put a blob in its place; 10 min
 
-	// HTTP is how the registry is asked. Where its fields are zero there is more patience
+	// HTTP is how the registry is asked. Where its fields are zero it is retried for longer
 	// than elsewhere: eight attempts while nothing moves, the second after 500 ms,
 	// eight minutes between them in all, and a minute in which a connection takes
 	// nothing and says nothing.
@@ -45,7 +45,7 @@ type Repository struct {
 	client *fetch.Client // with the one for the repository
 	auth   authn.Authenticator
 	opts   Options
-	plain  bool // it may speak plain HTTP, as its host's folder says
+	plain  bool // it may speak plain HTTP, as its host's directory says
 
 	mirrors []*Repository // that are read before it
 	of      string        // the registry that it mirrors
@@ -168,7 +168,7 @@ func (o Options) complete(host string) Options {
 	}
 	o.HTTP.Attempts = cmp.Or(o.HTTP.Attempts, 8)
 	o.HTTP.Wait = cmp.Or(o.HTTP.Wait, 500*time.Millisecond)
-	o.HTTP.Patience = cmp.Or(o.HTTP.Patience, 8*time.Minute)
+	o.HTTP.MaxRetryWait = cmp.Or(o.HTTP.MaxRetryWait, 8*time.Minute)
 	o.HTTP.Stall = cmp.Or(o.HTTP.Stall, time.Minute)
 	o.Finish = cmp.Or(o.Finish, 10*time.Minute)
 	return o
@@ -201,7 +201,7 @@ func (r *Repository) Name() string { return r.name.Name() }
 // Limits returns what is known about the registry.
 func (r *Repository) Limits() Limits { return r.opts.Limits }
 
-// Retry counts attempts at something with the patience of the repository's client.
+// Retry counts attempts at something as the repository's client does.
 func (r *Repository) Retry() *fetch.Retry { return r.http.Retry("") }
 
 // url returns an address below the repository. The scheme is corrected by the

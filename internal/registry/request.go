@@ -24,13 +24,13 @@ const maxAnswer = 8 << 20
 
 // request is one to the registry.
 type request struct {
-	method, url string
-	header      http.Header
-	data        []byte        // the body, or
-	body        io.Reader     // the body, sent once
-	size        int64         // of body; negative if unknown
-	ask         bool          // whether the registry wants the body, before it is sent
-	patience    time.Duration // for the answer, once all is sent; Stall where zero
+	method, url   string
+	header        http.Header
+	data          []byte        // the body, or
+	body          io.Reader     // the body, sent once
+	size          int64         // of body; negative if unknown
+	ask           bool          // whether the registry wants the body, before it is sent
+	answerTimeout time.Duration // for the answer, once all is sent; Stall where zero
 }
 
 // answer is what the registry says, whatever it is.
@@ -44,7 +44,7 @@ type answer struct {
 // once sends a request. An error is one of the network, of the login, or of the
 // body, and an answer of any status is none. Nobody reads the body afterwards.
 func (r *Repository) once(ctx context.Context, q request) (*answer, error) {
-	req, err := q.build(fetch.Patient(ctx, q.patience))
+	req, err := q.build(fetch.WithAnswerTimeout(ctx, q.answerTimeout))
 	if err != nil {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func (u *Upload) accept(ctx context.Context, a *answer, n int) (trouble, err err
 	}
 	u.repo.chunks.Store(true)
 	u.largest = max(u.largest, n)
-	if value := a.header.Get("Range"); value != "" && !u.deaf {
+	if value := a.header.Get("Range"); value != "" && !u.noRanges {
 		if said, ok := next(value, want); !ok || said != want {
 			return u.doubt(ctx, want, value)
 		}
@@ -142,7 +142,7 @@ func (u *Upload) doubt(ctx context.Context, want int64, value string) (trouble, 
 		return nil, err
 	}
 	if err != nil || u.offset == want {
-		u.deaf, u.offset = err != nil, want
+		u.noRanges, u.offset = err != nil, want
 		return nil, nil
 	}
 	if u.offset > before {

@@ -19,7 +19,7 @@ import (
 // size is a [*TooLargeError]. The body isn't read any more when Stream returns,
 // which waits for a read that is under way.
 func (u *Upload) Stream(ctx context.Context, size int64, body io.Reader) error {
-	q := request{method: http.MethodPatch, url: u.Location(), body: body, size: size, ask: true, patience: u.repo.opts.Finish}
+	q := request{method: http.MethodPatch, url: u.Location(), body: body, size: size, ask: true, answerTimeout: u.repo.opts.Finish}
 	a, err := u.repo.once(ctx, q)
 	if err == nil && isAccepted(a.code) {
 		u.offset = size

@@ -21,7 +21,7 @@ type Upload struct {
 	offset   int64
 	min      int64
 	largest  int  // chunk that was accepted
-	deaf     bool // the registry's ranges are of no use
+	noRanges bool // the registry's ranges are of no use
 }
 
 // Start begins an upload.
@@ -169,7 +169,7 @@ func (u *Upload) closing(d digest.Digest) request {
 		location.RawQuery += "&"
 	}
 	location.RawQuery += "digest=" + url.QueryEscape(d.String())
-	return request{method: http.MethodPut, url: location.String(), patience: u.repo.opts.Finish}
+	return request{method: http.MethodPut, url: location.String(), answerTimeout: u.repo.opts.Finish}
 }
 
 // check compares a digest with the one that the registry says it stored. It may

@@ -20,7 +20,7 @@ import (
 func hasty() registry.Options {
 	return registry.Options{
 		Keychain: keychain{}, Finish: 2 * time.Second,
-		HTTP: fetch.Options{Attempts: 4, Wait: time.Millisecond, Patience: 6 * time.Second, Stall: time.Second},
+		HTTP: fetch.Options{Attempts: 4, Wait: time.Millisecond, MaxRetryWait: 6 * time.Second, Stall: time.Second},
 	}
 }
 

@@ -50,17 +50,17 @@ func licencesOf(ctx context.Context, dir string, programs []fs.DirEntry) ([]file
 	}
 	dirs["go"] = strings.TrimSpace(string(out))
 	var (
-		files  []file
-		faults []error
+		files    []file
+		problems []error
 	)
 	for name, dir := range dirs {
 		found, err := licencesIn(dir, path.Join("licences", name))
 		if err == nil && len(found) == 0 {
 			err = fmt.Errorf("%s has no licence", name)
 		}
-		files, faults = append(files, found...), append(faults, err)
+		files, problems = append(files, found...), append(problems, err)
 	}
-	return files, errors.Join(faults...)
+	return files, errors.Join(problems...)
 }
 
 func licencesIn(dir, name string) (files []file, err error) {

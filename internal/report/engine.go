@@ -25,7 +25,7 @@ func Engine(st engine.Status) string {
 		state = fmt.Sprintf("running since %s, BuildKit %s", st.Started.Local().Format(time.DateTime), st.Version)
 	}
 	for _, e := range st.Instead {
-		fmt.Fprintf(&b, "builds   on %s, %s\n", e.Address, cmp.Or(e.Fault, "BuildKit "+e.Version))
+		fmt.Fprintf(&b, "builds   on %s, %s\n", e.Address, cmp.Or(e.Problem, "BuildKit "+e.Version))
 	}
 	fmt.Fprintf(&b, "engine   %s\n", state)
 	if st.PID != 0 {
@@ -72,7 +72,7 @@ func Freed(bytes int64, records int) string {
 	return fmt.Sprintf("freed %s in %s\n", humanize.Size(bytes), humanize.Count(records, "record"))
 }
 
-// Written tells what a file or folder was written with: "pylock.toml: 12 packages".
+// Written tells what a file or directory was written with: "pylock.toml: 12 packages".
 func Written(path string, n int, what string) string {
 	return fmt.Sprintf("%s: %s\n", path, humanize.Count(n, what))
 }

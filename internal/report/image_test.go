@@ -64,7 +64,7 @@ func TestSummary(t *testing.T) {
 		saved []lamina.Saved
 	}{
 		{"layout", []lamina.Saved{saved(t, "type=oci", "dist/faceblend", "production")}},
-		{"odd_folder", []lamina.Saved{saved(t, "type=oci", "it's mine/faceblend", "production")}},
+		{"odd_directory", []lamina.Saved{saved(t, "type=oci", "it's mine/faceblend", "production")}},
 		{"names", []lamina.Saved{saved(t, "type=oci", "dist/faceblend", "production", "faceblend:production", "r.example/faceblend:1", "docker.io/library/faceblend:production", "faceblend")}},
 		{"colon", []lamina.Saved{saved(t, "type=oci,dest=a:b,tar=false", "", "production"), saved(t, "type=oci,dest=a:b.tar", "", "", "faceblend:production")}},
 		{"archives", []lamina.Saved{

@@ -58,7 +58,7 @@ func (l loader) commands() []command {
 	case l.ToStdout(), l.Loads():
 		return nil
 	case l.Layout():
-		return l.folder()
+		return l.directory()
 	case l.Type == output.OCI:
 		return append([]command{
 			{"docker", l.piped(output.Docker, "docker load")},
@@ -81,9 +81,9 @@ func (l loader) podmanLoad() string {
 	return "podman load -i " + shellWord(l.Dest)
 }
 
-// folder is for a layout. Docker and ctr can't read one, and podman would call the image by
-// the folder's name.
-func (l loader) folder() []command {
+// directory is for a layout. Docker and ctr can't read one, and podman would call the image by
+// the directory's name.
+func (l loader) directory() []command {
 	podman := l.piped(output.OCI, "podman load")
 	if !hasColon(l.Dest) {
 		podman = "skopeo copy " + shellWord("oci:"+l.Dest+":"+l.Tag) + " containers-storage:" + l.full[0]

@@ -24,7 +24,7 @@ func Verified(models []lamina.Moved) string {
 	return b.String()
 }
 
-// Vendored tells what a folder has of a lock.
+// Vendored tells what a directory has of a lock.
 func Vendored(v lamina.Vendored, dir string) string {
 	text := fmt.Sprintf("%s has all that is locked: %s, %s", dir, humanize.Count(v.Files, "source"), humanize.Count(v.Models, "model"))
 	if v.Fetched > 0 {

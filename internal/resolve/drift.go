@@ -11,7 +11,7 @@ import (
 )
 
 // Drift says where a lock does not answer the spec, one sentence a difference: it answers
-// other wishes, or what it has for them is nothing that locking writes. A lock may have
+// other requirements, or what it has for them is nothing that locking writes. A lock may have
 // come with its project, from whoever wrote that. What is the same on each platform is said
 // once.
 func (p Project) Drift(l lock.Lock) ([]string, error) {
@@ -19,12 +19,12 @@ func (p Project) Drift(l lock.Lock) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(l.Further) == 0 && len(p.Wishes.Platforms) == 1 {
-		return p.driftOf(l, p.Wishes.Platforms[0], x), nil
+	if len(l.Further) == 0 && len(p.Requirements.Platforms) == 1 {
+		return p.driftOf(l, p.Requirements.Platforms[0], x), nil
 	}
 	var drift []string
 	var found [][]string
-	for _, platform := range p.Wishes.Platforms {
+	for _, platform := range p.Requirements.Platforms {
 		one, ok := l.For(platform)
 		if !ok {
 			drift = append(drift, "platform: the spec adds "+platform)
@@ -33,7 +33,7 @@ func (p Project) Drift(l lock.Lock) ([]string, error) {
 		found = append(found, p.driftOf(one, platform, x))
 	}
 	for _, platform := range l.Platforms() {
-		if !slices.Contains(p.Wishes.Platforms, platform) {
+		if !slices.Contains(p.Requirements.Platforms, platform) {
 			drift = append(drift, "platform: the spec no longer has "+platform)
 		}
 	}
@@ -41,7 +41,7 @@ func (p Project) Drift(l lock.Lock) ([]string, error) {
 		for _, sentence := range list {
 			everywhere := !slices.ContainsFunc(found, func(other []string) bool { return !slices.Contains(other, sentence) })
 			if !everywhere {
-				sentence = fmt.Sprintf("%s: %s", p.Wishes.Platforms[i], sentence)
+				sentence = fmt.Sprintf("%s: %s", p.Requirements.Platforms[i], sentence)
 			}
 			if !slices.Contains(drift, sentence) {
 				drift = append(drift, sentence)
@@ -53,10 +53,10 @@ func (p Project) Drift(l lock.Lock) ([]string, error) {
 
 // driftOf is that of a lock of one platform.
 func (p Project) driftOf(l lock.Lock, platform string, x indexes) []string {
-	wanted := p.Wishes.Lock
+	wanted := p.Requirements.Lock
 	wanted.Platform = platform
 	if drift := l.Drift(wanted); len(drift) > 0 {
 		return drift // what it has answers something else
 	}
-	return slices.Concat(apt.Drift(wanted, l), uv.Drift(p.Wishes.Python, l, x.Indexes, p.Root), models.Drift(l))
+	return slices.Concat(apt.Drift(wanted, l), uv.Drift(p.Requirements.Python, l, x.Indexes, p.Root), models.Drift(l))
 }

@@ -110,7 +110,7 @@ func TestALieIsTold(t *testing.T) {
 	}
 }
 
-// A uv runs beside source trees also where nothing of an index is locked.
+// A uv runs next to source trees also where nothing of an index is locked.
 func TestAUVOfALie(t *testing.T) {
 	p, l := claimed(t)
 	l.Distributions = nil
@@ -180,9 +180,9 @@ func TestLocksOfOthersAreHeldAgainst(t *testing.T) {
 			root[file] = &fstest.MapFile{Data: []byte(text)}
 		}
 		p := project(t, head+tt.spec, root)
-		l := claimedLock(t, p.Wishes.Lock)
+		l := claimedLock(t, p.Requirements.Lock)
 		l.Distributions, l.Omitted, l.Releases, l.Models = nil, nil, l.Releases[:0], nil
-		for _, suite := range p.Wishes.Lock.Suites {
+		for _, suite := range p.Requirements.Lock.Suites {
 			repository := "debian"
 			if strings.HasSuffix(suite, "-security") {
 				repository = "debian-security"
@@ -235,7 +235,7 @@ func TestOptionsHold(t *testing.T) {
 		root := p.Root.(fstest.MapFS)
 		root["requirements.txt"].Data = append([]byte(line+"\n"), root["requirements.txt"].Data...)
 		p = project(t, claimSpec, root)
-		l.Wishes = p.Wishes.Lock
+		l.Requirements = p.Requirements.Lock
 		found := strings.Join(drift(t, p, l), "\n")
 		if want == "" && found != "" || !strings.Contains(found, want) {
 			t.Errorf("%s: want %q, got\n%s", line, want, found)

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"lamina.build/internal/resolve"
+	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
-	"lamina.build/internal/resolve/wishes"
 	"lamina.build/internal/weights"
 	"lamina.build/lock"
 	"lamina.build/spec"
@@ -90,7 +90,7 @@ func claimed(t *testing.T) (resolve.Project, lock.Lock) {
 	} {
 		root[name] = &fstest.MapFile{Data: []byte(text)}
 	}
-	return project(t, claimSpec, root), claimedLock(t, project(t, claimSpec, root).Wishes.Lock)
+	return project(t, claimSpec, root), claimedLock(t, project(t, claimSpec, root).Requirements.Lock)
 }
 
 func project(t *testing.T, text string, root fs.FS) resolve.Project {
@@ -99,17 +99,17 @@ func project(t *testing.T, text string, root fs.FS) resolve.Project {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := wishes.Read(file, root, nil)
+	w, err := requirements.Read(file, root, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resolve.Project{File: file, Wishes: w, Root: root, Env: func(string) string { return "" }}
+	return resolve.Project{File: file, Requirements: w, Root: root, Env: func(string) string { return "" }}
 }
 
 // claimedLock has what each request names, and a little that this needs.
-func claimedLock(t *testing.T, w lock.Wishes) lock.Lock {
+func claimedLock(t *testing.T, w lock.Requirements) lock.Lock {
 	t.Helper()
-	l := lock.Lock{Wishes: w}
+	l := lock.Lock{Requirements: w}
 	for _, r := range [][2]string{{"debian", "bookworm"}, {"debian-security", "bookworm-security"}, {"cuda", "./"}} {
 		l.Releases = append(l.Releases, lock.Release{Repository: r[0], Suite: r[1], Date: time.Unix(1e9, 0), SHA256: sum(r[1]), Signers: []string{"AB"}})
 	}
@@ -219,7 +219,7 @@ func drift(t *testing.T, p resolve.Project, l lock.Lock) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range uv.Doubtful(p.Wishes.Python, l, uv.Indexes{Default: uv.DefaultIndex, Further: strings.Fields(p.Env("UV_INDEX"))}, p.Root) {
+	for _, d := range uv.Doubtful(p.Requirements.Python, l, uv.Indexes{Default: uv.DefaultIndex, Further: strings.Fields(p.Env("UV_INDEX"))}, p.Root) {
 		found = append(found, fmt.Sprintf("asked for: %s %s from %s", d.Name, d.Version, d.Index))
 	}
 	return found
@@ -238,7 +238,7 @@ func believed() map[string]string {
 	const (
 		served  = "what is fetched must have the sha256 of the lock, from a server that the spec or the user names, which has no other file there"
 		counted = "it is shown, and decides how wheels share layers"
-		before  = "packages of a repository beside Debian's have paths of its own"
+		before  = "packages of a repository besides Debian's have paths of its own"
 	)
 	return map[string]string{
 		"Releases.Origin": "SBOMs show it", "Distributions.Metadata": "it is noted", "Distributions.License": "SBOMs show it",

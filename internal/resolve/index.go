@@ -134,7 +134,7 @@ func (x *indexes) name(name, address string) {
 
 // unset are the logins whose variables are not set: who has all wheels already needs none.
 func (p Project) unset() (list []userinfo.Unset) {
-	for _, r := range p.Wishes.Python {
+	for _, r := range p.Requirements.Python {
 		list = append(list, r.Files.Unset...)
 	}
 	return list
@@ -165,8 +165,8 @@ func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) 
 	if a.Logins, err = p.logins(ctx, x); err != nil {
 		return a, err
 	}
-	doubts := uv.Doubtful(p.Wishes.Python, l, x.Indexes, p.Root)
-	if p.Vendored != nil { // who names a folder trusts it as an index that has them
+	doubts := uv.Doubtful(p.Requirements.Python, l, x.Indexes, p.Root)
+	if p.Vendored != nil { // who names a directory trusts it as an index that has them
 		doubts = slices.DeleteFunc(doubts, func(d uv.Doubt) bool { return p.Vendored(d.Distribution) })
 	}
 	if x.chosen && !p.Offline {
@@ -181,7 +181,7 @@ func (p Project) Access(ctx context.Context, l lock.Lock) (a Access, err error) 
 	}
 	found, err := p.witness(a.Logins).Confirm(ctx, doubts)
 	named := append([]string{x.Default}, x.Further...)
-	for _, r := range p.Wishes.Python {
+	for _, r := range p.Requirements.Python {
 		named = append(named, r.Named(p.Root)...)
 	}
 	a.Lock = uv.Believed(l, found, named)
@@ -195,7 +195,7 @@ func (p Project) Confirm(ctx context.Context, l lock.Lock) error {
 	if err != nil {
 		return err
 	}
-	doubts := uv.Doubtful(p.Wishes.Python, l, x.Indexes, p.Root)
+	doubts := uv.Doubtful(p.Requirements.Python, l, x.Indexes, p.Root)
 	if len(doubts) == 0 {
 		return nil // and no need for logins
 	}
@@ -212,7 +212,7 @@ func (p Project) mirrored(ctx context.Context, a *Access, x indexes, l lock.Lock
 	a.Mirror = uv.Mirror{
 		Client: fetch.New(fetch.Options{Logins: a.Logins.For}), Index: x.Default, Dir: filepath.Join(p.CacheDir, "mirrors"), Note: p.Note,
 	}
-	for _, r := range p.Wishes.Python {
+	for _, r := range p.Requirements.Python {
 		a.Mirror.Named = append(a.Mirror.Named, r.Named(p.Root)...)
 	}
 	return a.Mirror.Find(ctx, l)

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/lock"
 )
@@ -91,7 +91,7 @@ func TestLoginsInAddressesOfIndexes(t *testing.T) {
 	}
 }
 
-func TestFaultsOfIndexes(t *testing.T) {
+func TestProblemsOfIndexes(t *testing.T) {
 	for _, tt := range []struct {
 		name, flag string
 		env        map[string]string
@@ -101,7 +101,7 @@ func TestFaultsOfIndexes(t *testing.T) {
 		{"token in the flag", "https://geheim@i.example/simple", nil, `--python-index: index "…@i.example/simple" holds a login`, "put it into ~/.netrc"},
 		{"login in our variable", "", map[string]string{"LAMINA_PYTHON_INDEX": "https://me:geheim@i.example"}, `LAMINA_PYTHON_INDEX: index "…@i.example" holds a login`, "put it into ~/.netrc"},
 		{"another scheme", "ftp://i.example", nil, `--python-index: index "ftp://i.example" is not a URL that starts with https:// or http://`, ""},
-		{"a folder", "", map[string]string{"UV_INDEX": "./wheels"}, `UV_INDEX: index "./wheels" is not a URL`, ""},
+		{"a directory", "", map[string]string{"UV_INDEX": "./wheels"}, `UV_INDEX: index "./wheels" is not a URL`, ""},
 		{"no host", "", map[string]string{"UV_DEFAULT_INDEX": "https://"}, `UV_DEFAULT_INDEX: index "https://" is not a URL`, ""},
 		{"another scheme with a login", "", map[string]string{"PIP_INDEX_URL": "ftp://me:geheim@x:geheim@i.example"}, `PIP_INDEX_URL: index "…@i.example" is not a URL`, ""},
 		{"no address, with a login", "", map[string]string{"PIP_EXTRA_INDEX_URL": "https://ok.example https://me:geh%zzeim@i.example"}, `PIP_EXTRA_INDEX_URL: index "…@i.example" is not a URL`, ""},
@@ -121,8 +121,8 @@ func TestFaultsOfIndexes(t *testing.T) {
 	}
 }
 
-// What a lock has from a stranger, and a mirror has as well, comes from the mirror alone.
-func TestAccessKnowsStrangers(t *testing.T) {
+// What a lock has from a third party, and a mirror has as well, comes from the mirror alone.
+func TestAccessKnowsOthers(t *testing.T) {
 	sum := strings.Repeat("a", 64)
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "text/html")
@@ -131,8 +131,8 @@ func TestAccessKnowsStrangers(t *testing.T) {
 	defer s.Close()
 	p := Project{PythonIndex: s.URL + "/simple", Env: func(string) string { return "" }, Root: fstest.MapFS{}, CacheDir: t.TempDir(), Note: func(string) {}}
 	set := lock.ParseSet("python")
-	p.Wishes.Python = []uv.Request{{Set: set, Files: requirements.Set{Requirements: []requirements.Requirement{{Name: "six", Kind: requirements.Named, Line: "six"}}}}}
-	for index, strange := range map[string]bool{"https://stranger.example/simple": true, uv.DefaultIndex: false} {
+	p.Requirements.Python = []uv.Request{{Set: set, Files: reqfile.Set{Requirements: []reqfile.Requirement{{Name: "six", Kind: reqfile.Named, Line: "six"}}}}}
+	for index, strange := range map[string]bool{"https://other.example/simple": true, uv.DefaultIndex: false} {
 		a, err := p.Access(t.Context(), lock.Lock{Distributions: []lock.Distribution{{
 			Name: "six", Version: "1.0", File: "six-1.0-py3-none-any.whl", SHA256: sum, Index: index, URL: "https://files.pythonhosted.org/packages/six-1.0-py3-none-any.whl", For: []lock.Set{set},
 		}}})

@@ -31,7 +31,7 @@ func (p Project) logins(ctx context.Context, x indexes) (uv.Logins, error) {
 		return nil, failure.New(failure.Usage, fmt.Errorf("reading logins: %w", err))
 	}
 	logins := uv.ParseNetrc(data).Merge(p.loginsByName(x))
-	for _, r := range p.Wishes.Python {
+	for _, r := range p.Requirements.Python {
 		logins = logins.Merge(r.Files.Logins)
 	}
 	logins = logins.Merge(x.logins)
@@ -63,7 +63,7 @@ func (p Project) loginsByName(x indexes) map[string]userinfo.Login {
 	for name, address := range x.names {
 		read(name, address)
 	}
-	for _, r := range p.Wishes.Python {
+	for _, r := range p.Requirements.Python {
 		for name, address := range r.IndexNames(p.Root) {
 			read(name, address)
 		}
@@ -78,7 +78,7 @@ const keyringTime = 30 * time.Second
 // password, as pip and uv do: by the address of the index, then by its host.
 func (p Project) keyring(ctx context.Context, x indexes, known uv.Logins) map[string]userinfo.Login {
 	addresses := append([]string{x.Default}, x.Further...)
-	for _, r := range p.Wishes.Python {
+	for _, r := range p.Requirements.Python {
 		addresses = append(addresses, r.Named(p.Root)...)
 	}
 	program := ""

@@ -28,7 +28,7 @@ type settings struct {
 // settings reads the files of uv and of pip, those that count most first. Who has no home
 // has none, and who asks for no Python packages is not told what is wrong with them.
 func (p Project) settings() ([]settings, error) {
-	if p.Env("HOME") == "" || len(p.Wishes.Python) == 0 {
+	if p.Env("HOME") == "" || len(p.Requirements.Python) == 0 {
 		return nil, nil
 	}
 	uv, err := p.uvSettings()

@@ -27,7 +27,7 @@ func machine(t *testing.T, env, files map[string]string) (p Project, home string
 			t.Fatal(err)
 		}
 	}
-	p.etcDir, p.Wishes.Python = filepath.Join(home, "etc"), []uv.Request{{}}
+	p.etcDir, p.Requirements.Python = filepath.Join(home, "etc"), []uv.Request{{}}
 	p.Root, p.Note = fstest.MapFS{}, func(line string) { t.Log(line) }
 	p.Env = func(name string) string {
 		if name == "HOME" {
@@ -133,7 +133,7 @@ format = "flat"
 		if failure.KindOf(err) != failure.Usage || !strings.HasPrefix(err.Error(), filepath.Join(home, name)+":") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("of a wrong %s: %v", name, err)
 		}
-		p.Wishes.Python = nil
+		p.Requirements.Python = nil
 		if _, err = p.indexes(); err != nil {
 			t.Errorf("of a wrong %s, which nobody needs: %v", name, err)
 		}
@@ -161,7 +161,7 @@ esac
 		env["UV_KEYRING_PROVIDER"] = provider
 		p, home := machine(t, env, files)
 		p.Root = fstest.MapFS{"pyproject.toml": &fstest.MapFile{Data: []byte("[[tool.uv.index]]\nname = \"tree\"\nurl = \"https://tree.example\"\n")}}
-		p.Wishes.Python = []uv.Request{{
+		p.Requirements.Python = []uv.Request{{
 			Project: ".", ProjectFiles: []string{"pyproject.toml"}, Indexes: []uv.Index{{Name: "spec", URL: "https://spec.example/simple"}},
 		}}
 		x, err := p.indexes()

@@ -12,7 +12,7 @@ import (
 // A lock answers a spec on each of its platforms. What is wrong on all of them is said once.
 func TestDriftOfPlatforms(t *testing.T) {
 	p, one := claimed(t)
-	p.Wishes.Platforms = []string{"linux/amd64", "linux/arm64"}
+	p.Requirements.Platforms = []string{"linux/amd64", "linux/arm64"}
 	drifts := func(l lock.Lock, want ...string) {
 		t.Helper()
 		if got, err := p.Drift(l); err != nil || !cmp.Equal(got, want) {
@@ -30,7 +30,7 @@ func TestDriftOfPlatforms(t *testing.T) {
 	both = clone(both)
 	both.Requests[0].Packages = append(slices.Clone(both.Requests[0].Packages), "more")
 	drifts(both, "base: the spec no longer has more")
-	p.Wishes.Platforms = p.Wishes.Platforms[:1]
+	p.Requirements.Platforms = p.Requirements.Platforms[:1]
 	both = lock.Join([]lock.Lock{one, further})
 	drifts(both, "platform: the spec no longer has linux/arm64")
 }

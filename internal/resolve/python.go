@@ -52,13 +52,13 @@ func (p Project) python(
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	sockets, err := atomicfile.Folder(dir)
+	sockets, err := atomicfile.Dir(dir)
 	if err != nil {
-		return lock.Lock{}, fmt.Errorf("making a folder for sockets: %w", err)
+		return lock.Lock{}, fmt.Errorf("making a directory for sockets: %w", err)
 	}
 	defer func() { err = errors.Join(err, sockets.Close()) }()
-	sets := make([]string, len(p.Wishes.Python))
-	for i, r := range p.Wishes.Python {
+	sets := make([]string, len(p.Requirements.Python))
+	for i, r := range p.Requirements.Python {
 		sets[i] = r.Set.String()
 		for _, note := range r.Files.Notes {
 			p.Note(note)
@@ -77,7 +77,7 @@ func (p Project) python(
 	p.Note("uv resolves " + strings.Join(sets, ", ") + from.told)
 	err = uv.Resolve(ctx, uv.Options{
 		Client: e.Client(), Builder: builder, Image: runtime, Store: store, Platform: in.Platform,
-		Project: p.Root, Trees: trees, Requests: p.Wishes.Python, Indexes: from.Indexes, Before: o.Before, Upgrade: o.Upgrade,
+		Project: p.Root, Trees: trees, Requests: p.Requirements.Python, Indexes: from.Indexes, Before: o.Before, Upgrade: o.Upgrade,
 		HTTP: fetch.New(fetch.Options{Logins: logins.For}), Logins: logins,
 		Dir: sockets.Name(), CacheID: id, CacheDir: filepath.Join(p.CacheDir, "wheels"),
 		Note: p.Note, Progress: o.Progress,
@@ -85,14 +85,14 @@ func (p Project) python(
 	if err != nil {
 		return l, err
 	}
-	return l, p.witness(logins).Keep(uv.Doubtful(p.Wishes.Python, l, from.Indexes, p.Root)) // it was just asked
+	return l, p.witness(logins).Keep(uv.Doubtful(p.Requirements.Python, l, from.Indexes, p.Root)) // it was just asked
 }
 
-// longestSockets is how long the path of the folder of sockets may be: systems
+// longestSockets is how long the path of the directory of sockets may be: systems
 // take a hundred bytes for the path of a socket.
 const longestSockets = 60
 
-// sockets is the folder that those of the sockets of one run are in: of the cache, or of
+// sockets is the directory that those of the sockets of one run are in: of the cache, or of
 // temporary files where that has too long a path. There it is the user's own: whoever owned
 // it could put a socket of theirs in the place of ours.
 func (p Project) sockets(temporary string) (string, error) {
@@ -101,24 +101,24 @@ func (p Project) sockets(temporary string) (string, error) {
 	}
 	dir := filepath.Join(temporary, fmt.Sprintf("lamina-door-%d", os.Getuid()))
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("making a folder for sockets: %w", err)
+		return "", fmt.Errorf("making a directory for sockets: %w", err)
 	}
 	var s unix.Stat_t
 	if err := unix.Lstat(dir, &s); err != nil {
-		return "", fmt.Errorf("making a folder for sockets: %w", err)
+		return "", fmt.Errorf("making a directory for sockets: %w", err)
 	}
 	if s.Mode&unix.S_IFMT != unix.S_IFDIR || s.Mode&0o077 != 0 || int(s.Uid) != os.Getuid() {
-		return "", failure.New(failure.Usage, fmt.Errorf("folder %q for sockets is not yours alone: remove it", dir))
+		return "", failure.New(failure.Usage, fmt.Errorf("directory %q for sockets is not yours alone: remove it", dir))
 	}
 	return dir, nil
 }
 
-// cacheID is that of uv's cache on the engine. It stays with the folder of the spec, and is
+// cacheID is that of uv's cache on the engine. It stays with the directory of the spec, and is
 // random: other projects can't name it.
 func (p Project) cacheID() (string, error) {
 	own, err := filepath.Abs(p.Dir)
 	if err != nil {
-		return "", fmt.Errorf("finding the project's folder: %w", err)
+		return "", fmt.Errorf("finding the project's directory: %w", err)
 	}
 	name := filepath.Join(p.CacheDir, "projects", digest.FromString(own).Encoded()[:32])
 	known, err := os.ReadFile(name) //nolint:gosec // in our own cache
@@ -126,7 +126,7 @@ func (p Project) cacheID() (string, error) {
 		return string(known), nil
 	}
 	if err = os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return "", fmt.Errorf("making the cache folder: %w", err)
+		return "", fmt.Errorf("making the cache directory: %w", err)
 	}
 	id := rand.Text()
 	return id, atomicfile.Write(name, []byte(id), 0o644)
@@ -149,10 +149,10 @@ func (p Project) builder(ctx context.Context, o Options, l lock.Lock) (stages.In
 	return in, store, err
 }
 
-// packSources packs the source trees of all variants, by their folders.
+// packSources packs the source trees of all variants, by their directories.
 func (p Project) packSources(ctx context.Context, o Options, platform string, store *blobs.Store) (map[string]llb.Layer, error) {
 	trees := map[string]llb.Layer{}
-	var faults []error
+	var problems []error
 	for _, name := range p.File.Variants() {
 		s, err := p.File.Variant(name)
 		if err != nil {
@@ -165,30 +165,30 @@ func (p Project) packSources(ctx context.Context, o Options, platform string, st
 		})
 		packed, err := o.Sources(ctx, platform, s, store)
 		maps.Copy(trees, packed)
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
-	return trees, errors.Join(faults...)
+	return trees, errors.Join(problems...)
 }
 
 // checkLogins wants all variables to be set that requirement files take logins from.
 func (p Project) checkLogins() error {
 	unset := p.unset()
-	faults := make([]error, len(unset))
+	problems := make([]error, len(unset))
 	for i, u := range unset {
-		faults[i] = u.Err
+		problems[i] = u.Err
 	}
-	err := failure.New(failure.Usage, errors.Join(faults...))
+	err := failure.New(failure.Usage, errors.Join(problems...))
 	return failure.WithHint(err, "set it to what the index gave you; locking needs it, a build only for what it has to fetch")
 }
 
 // hasPython wants a Python in every runtime that Python packages are for.
 func hasPython(l lock.Lock) error {
-	var faults []error
+	var problems []error
 	for _, r := range l.Python {
 		if _, ok := lock.Find(l.In(lock.SetRuntime, r.Set.Variant), "python3"); !ok && len(r.Lines) > 0 {
 			err := fmt.Errorf("%s: the image has no Python to run these packages", r.Set)
-			faults = append(faults, failure.WithHint(err, "add python3 to [debian] packages"))
+			problems = append(problems, failure.WithHint(err, "add python3 to [debian] packages"))
 		}
 	}
-	return failure.New(failure.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(problems...))
 }

@@ -15,16 +15,16 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/layout/blobs"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/userinfo"
 	"lamina.build/internal/resolve/uv"
-	"lamina.build/internal/resolve/wishes"
 	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/spec"
 )
 
-// The cache of a project stays its own, however its folder is named, and no other has it.
+// The cache of a project stays its own, however its directory is named, and no other has it.
 func TestCacheID(t *testing.T) {
 	cache, dir := t.TempDir(), t.TempDir()
 	id := func(cache, dir string) string {
@@ -60,11 +60,11 @@ func TestCacheID(t *testing.T) {
 		t.Errorf("of an empty one came %s, kept is %s, %v", renewed, kept, err)
 	}
 	if _, err := (Project{CacheDir: filepath.Join(name, "below"), Dir: dir}).cacheID(); err == nil {
-		t.Error("a cache folder that can't be made is none")
+		t.Error("a cache directory that can't be made is none")
 	}
 }
 
-// A socket's path has to fit into a hundred bytes. A folder of temporary files is used
+// A socket's path has to fit into a hundred bytes. A directory of temporary files is used
 // where nobody else may enter it.
 func TestSocketsHaveShortPaths(t *testing.T) {
 	if got, err := (Project{CacheDir: "/var/lamina"}).sockets(""); got != "/var/lamina/door" || err != nil {
@@ -77,16 +77,16 @@ func TestSocketsHaveShortPaths(t *testing.T) {
 			t.Errorf("they are in %s, %v", got, err)
 		}
 	}
-	spoilt := map[string]func() error{
-		"a folder for all": func() error { return errors.Join(os.Mkdir(own, 0o700), os.Chmod(own, 0o755)) },
-		"a link":           func() error { return os.Symlink(t.TempDir(), own) },
-		"a file":           func() error { return os.WriteFile(own, nil, 0o600) },
+	corrupted := map[string]func() error{
+		"a directory for all": func() error { return errors.Join(os.Mkdir(own, 0o700), os.Chmod(own, 0o755)) },
+		"a link":              func() error { return os.Symlink(t.TempDir(), own) },
+		"a file":              func() error { return os.WriteFile(own, nil, 0o600) },
 	}
 	if os.Getuid() == 0 {
-		spoilt["somebody else's"] = func() error { return errors.Join(os.Mkdir(own, 0o700), os.Chown(own, 65534, 65534)) }
+		corrupted["somebody else's"] = func() error { return errors.Join(os.Mkdir(own, 0o700), os.Chown(own, 65534, 65534)) }
 	}
-	for name, spoil := range spoilt {
-		if err := errors.Join(os.RemoveAll(own), spoil()); err != nil {
+	for name, corrupt := range corrupted {
+		if err := errors.Join(os.RemoveAll(own), corrupt()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := long.sockets(temporary); failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "is not yours alone") {
@@ -98,7 +98,7 @@ func TestSocketsHaveShortPaths(t *testing.T) {
 // Packages need a Python to run them, in each variant that has some.
 func TestHasPython(t *testing.T) {
 	own := lock.ParseSet("python@gpu")
-	l := lock.Lock{Wishes: lock.Wishes{
+	l := lock.Lock{Requirements: lock.Requirements{
 		Requests: []lock.Request{{Set: lock.ParseSet("runtime")}, {Set: lock.ParseSet("runtime@gpu")}},
 		Python:   []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{"six"}}, {Set: own, Lines: []string{"six"}}},
 	}}
@@ -122,7 +122,7 @@ func TestLogins(t *testing.T) {
 	env := map[string]string{"NETRC": netrc}
 	p := Project{Env: func(name string) string { return env[name] }}
 	unset := userinfo.Unset{Host: "c.example", Err: errors.New("requirements.txt:1: variable TOKEN is not set")}
-	p.Wishes.Python = []uv.Request{{Files: requirements.Set{Found: userinfo.Found{
+	p.Requirements.Python = []uv.Request{{Files: reqfile.Set{Found: userinfo.Found{
 		Logins: map[string]userinfo.Login{"b.example": {User: "them", Password: "three"}}, Unset: []userinfo.Unset{unset},
 	}}}}
 	logins, err := p.logins(t.Context(), indexes{})
@@ -148,7 +148,7 @@ func TestLogins(t *testing.T) {
 	}
 	env["NETRC"] = t.TempDir()
 	if _, err = p.logins(t.Context(), indexes{}); failure.KindOf(err) != failure.Usage || !strings.HasPrefix(err.Error(), "reading logins: ") {
-		t.Errorf("of a folder: %v", err)
+		t.Errorf("of a directory: %v", err)
 	}
 	env["NETRC"], env["HOME"] = "", t.TempDir()
 	if logins, err = p.logins(t.Context(), indexes{}); err != nil || len(logins) != 1 {
@@ -189,7 +189,7 @@ sources = ["a", "c"]
 		}
 		return trees, nil
 	}}
-	trees, err := Project{File: file, Wishes: wishes.Wishes{}}.packSources(t.Context(), o, "linux/amd64", nil)
+	trees, err := Project{File: file, Requirements: requirements.Requirements{}}.packSources(t.Context(), o, "linux/amd64", nil)
 	if err != nil || len(trees) != 3 {
 		t.Errorf("got %v, %v", trees, err)
 	}

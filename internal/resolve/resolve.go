@@ -26,24 +26,24 @@ import (
 	"lamina.build/internal/layout/blobs"
 	"lamina.build/internal/resolve/apt"
 	"lamina.build/internal/resolve/models"
+	"lamina.build/internal/resolve/requirements"
 	"lamina.build/internal/resolve/uv"
-	"lamina.build/internal/resolve/wishes"
 	"lamina.build/llb"
 	"lamina.build/lock"
 	"lamina.build/spec"
 	"lamina.build/stages"
 )
 
-// Project is a spec in its folder, and what the machine says of Python packages.
+// Project is a spec in its directory, and what the machine says of Python packages.
 type Project struct {
-	File        *spec.File
-	Wishes      wishes.Wishes // of the file
-	Root        fs.FS         // the folder, of an [os.Root]
-	Dir         string        // its path
-	CacheDir    string
-	PythonIndex string // URL of the index where nothing else names one; "" for what the environment says
-	Env         func(name string) string
-	Note        func(line string)
+	File         *spec.File
+	Requirements requirements.Requirements // of the file
+	Root         fs.FS                     // the directory, of an [os.Root]
+	Dir          string                    // its path
+	CacheDir     string
+	PythonIndex  string // URL of the index where nothing else names one; "" for what the environment says
+	Env          func(name string) string
+	Note         func(line string)
 
 	Offline  bool                         // an index is asked for nothing but doubts
 	Vendored func(lock.Distribution) bool // says of a file that it is where the user has files kept; nil for none
@@ -63,13 +63,13 @@ type Options struct {
 	Store  func(context.Context) (*blobs.Store, error)         // of packed trees
 	Engine func(context.Context, engine.Need) (*engine.Engine, error)
 	// Builder gathers what draws the builder and the runtime that a lock describes, and
-	// Sources packs the source trees of a variant for a platform, by their folders.
+	// Sources packs the source trees of a variant for a platform, by their directories.
 	Builder  func(ctx context.Context, s spec.Spec, l lock.Lock, from debian.Mirrors, store *blobs.Store) (stages.Input, error)
 	Sources  func(ctx context.Context, platform string, s spec.Spec, store *blobs.Store) (map[string]llb.Layer, error)
 	Progress func(context.Context, chan *client.SolveStatus) error // of the engine, at Python packages
 }
 
-// Lock finds what answers the wishes.
+// Lock finds what answers the requirements.
 func (p Project) Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	from, err := p.indexes()
 	if err != nil {
@@ -88,7 +88,7 @@ func (p Project) Lock(ctx context.Context, o Options) (lock.Lock, error) {
 		return lock.Lock{}, err
 	}
 	list := make([]lock.Lock, len(engines))
-	for i, platform := range p.Wishes.Platforms {
+	for i, platform := range p.Requirements.Platforms {
 		one := o
 		if before, ok := o.Before.For(platform); ok {
 			one.Before = before
@@ -106,7 +106,7 @@ func (p Project) Lock(ctx context.Context, o Options) (lock.Lock, error) {
 
 // of is an error that says at which of several platforms it was.
 func (p Project) of(platform string, err error) error {
-	if err == nil || len(p.Wishes.Platforms) == 1 {
+	if err == nil || len(p.Requirements.Platforms) == 1 {
 		return err
 	}
 	return fmt.Errorf("%s: %w", platform, err)
@@ -115,12 +115,12 @@ func (p Project) of(platform string, err error) error {
 // engines are those of the platforms: that there is none for one is known before anything
 // is fetched for another.
 func (p Project) engines(ctx context.Context, o Options) ([]*engine.Engine, error) {
-	engines, faults := make([]*engine.Engine, len(p.Wishes.Platforms)), make([]error, len(p.Wishes.Platforms))
-	for i, platform := range p.Wishes.Platforms {
+	engines, problems := make([]*engine.Engine, len(p.Requirements.Platforms)), make([]error, len(p.Requirements.Platforms))
+	for i, platform := range p.Requirements.Platforms {
 		e, err := o.Engine(ctx, engine.Need{Platform: platform})
-		engines[i], faults[i] = e, p.of(platform, err)
+		engines[i], problems[i] = e, p.of(platform, err)
 	}
-	return engines, errors.Join(faults...)
+	return engines, errors.Join(problems...)
 }
 
 // elsewhere is what a lock says to one of another platform: the versions of wheels. What an
@@ -130,17 +130,17 @@ func elsewhere(l lock.Lock) lock.Lock {
 	return l
 }
 
-// lock finds what answers the wishes on one platform.
+// lock finds what answers the requirements on one platform.
 func (p Project) lock(ctx context.Context, o Options, e *engine.Engine, from indexes, platform string, weights []lock.Model) (lock.Lock, error) {
-	wanted := p.Wishes.Lock
+	wanted := p.Requirements.Lock
 	wanted.Platform = platform
-	if len(p.Wishes.Platforms) > 1 {
+	if len(p.Requirements.Platforms) > 1 {
 		p.Note("locking for " + platform)
 	}
-	l, err := apt.Lock(ctx, apt.Options{Client: e.Client(), Wishes: wanted, Keys: p.Wishes.Keys, Mirrors: o.Mirrors, Getter: o.Getter, AnyAge: p.Wishes.AnyAge, Progress: p.Note})
+	l, err := apt.Lock(ctx, apt.Options{Client: e.Client(), Requirements: wanted, Keys: p.Requirements.Keys, Mirrors: o.Mirrors, Getter: o.Getter, AnyAge: p.Requirements.AnyAge, Progress: p.Note})
 	l.Models = weights
 	l.Sort()
-	if err == nil && len(p.Wishes.Python) > 0 {
+	if err == nil && len(p.Requirements.Python) > 0 {
 		l, err = p.python(ctx, o, e, from, l)
 	}
 	return l, err
@@ -161,12 +161,12 @@ func (p Project) tellUnknown(up uv.Upgrade, l lock.Lock) {
 
 // models finds the files of all models that have to be fetched.
 func (p Project) models(ctx context.Context, o Options) ([]lock.Model, error) {
-	if len(p.Wishes.Lock.ModelRequests) == 0 {
+	if len(p.Requirements.Lock.ModelRequests) == 0 {
 		return nil, nil
 	}
 	c, err := o.Hub()
 	if err != nil {
 		return nil, err
 	}
-	return models.Lock(ctx, models.Options{Client: c, Wishes: p.Wishes.Lock, Before: o.Before, Layers: o.Layers, Note: p.Note})
+	return models.Lock(ctx, models.Options{Client: c, Requirements: p.Requirements.Lock, Before: o.Before, Layers: o.Layers, Note: p.Note})
 }

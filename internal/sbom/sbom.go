@@ -217,7 +217,7 @@ func ofTree(remote, commit, subdirectory string) Component {
 	return c
 }
 
-// ofModel has the files of a model as parts. Of a directory beside the spec the layers alone
+// ofModel has the files of a model as parts. Of a directory next to the spec the layers alone
 // have digests, those of their tars.
 func ofModel(m stages.Model) Component {
 	c := Component{Kind: Weights, Name: cmp.Or(m.Name, path.Base(m.Path)), Path: m.Path}

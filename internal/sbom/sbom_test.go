@@ -46,7 +46,7 @@ func input() stages.Input {
 	return stages.Input{
 		Name: "faceblend", Version: "1.0", Licenses: "Apache-2.0", Variant: "debug",
 		Lock: lock.Lock{
-			Wishes: lock.Wishes{Repositories: []lock.Repository{{Name: "own", URL: "https://deb.example/own"}, {Name: "ports", URL: "https://ports.example/ubuntu"}, {Name: "past", URL: "https://past.example/debian"}}, Requests: []lock.Request{{Set: lock.Set{Kind: lock.SetExtra, Variant: "debug"}, Packages: []string{"gdb"}}}},
+			Requirements: lock.Requirements{Repositories: []lock.Repository{{Name: "own", URL: "https://deb.example/own"}, {Name: "ports", URL: "https://ports.example/ubuntu"}, {Name: "past", URL: "https://past.example/debian"}}, Requests: []lock.Request{{Set: lock.Set{Kind: lock.SetExtra, Variant: "debug"}, Packages: []string{"gdb"}}}},
 			Releases: []lock.Release{
 				{Repository: "debian", Suite: "bookworm", Origin: "Debian", Date: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)},
 				{Repository: "debian", Suite: "bookworm-updates", Origin: "Debian"},

@@ -1,6 +1,6 @@
 """Refuses a wheel that is not what is locked, as one of a build that found no version.
 
-Arguments: the folder of the wheel, the normalised name of the project, its version.
+Arguments: the directory of the wheel, the normalised name of the project, its version.
 """
 
 import os
@@ -12,8 +12,8 @@ from email.parser import HeaderParser
 from packaging.version import InvalidVersion, Version
 
 
-def main(folder: str, project: str, version: str) -> None:
-    (path,) = (os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".whl"))
+def main(directory: str, project: str, version: str) -> None:
+    (path,) = (os.path.join(directory, name) for name in os.listdir(directory) if name.endswith(".whl"))
     with zipfile.ZipFile(path) as wheel:
         name = next(name for name in wheel.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
         metadata = HeaderParser().parsestr(wheel.read(name).decode("utf-8", "replace"))

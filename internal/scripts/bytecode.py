@@ -7,14 +7,14 @@ at each import: PEP 552, unchecked hash.
 
 import os
 
-for folder, _, files in os.walk("/usr/lib"):
-    if not folder.endswith("/__pycache__"):
+for directory, _, files in os.walk("/usr/lib"):
+    if not directory.endswith("/__pycache__"):
         continue
     for name in files:
-        with open(os.path.join(folder, name), "r+b") as f:
+        with open(os.path.join(directory, name), "r+b") as f:
             flags = f.read(8)[4]
             if flags == 0:
-                raise SystemExit(f"{folder}/{name}: valid by its source's time")
+                raise SystemExit(f"{directory}/{name}: valid by its source's time")
             if flags == 3:
                 f.seek(4)
                 f.write(b"\1")

@@ -3,7 +3,7 @@
 It does what `pip check` and `uv pip check` do, also for the extras that requirements name, which both
 leave out, and finds files that two distributions have with different content (the layers of an
 image hide that, the upper one wins) and scripts that hide a program of Debian. Nothing of the image is run, and no link
-leads out of it. All faults are printed at once.
+leads out of it. All problems are printed at once.
 """
 
 import csv
@@ -51,22 +51,22 @@ def main(options_file: str, image: str = "/image") -> None:
     optional = {canonicalize_name(name) for name in options.get("optional", [])}
     overridden = {canonicalize_name(name) for name in options.get("overridden", [])}
     allowed = Globs(options.get("collisions", []))
-    faults = {
+    problems = {
         *misnamed(ours), *wrong_python(ours), *unmet(ours, present, optional, overridden), *wrong_files(root, ours, allowed),
         *unasked(ours, options.get("asked"), options.get("locked", [])), *shadowing(root, [found for found in ours if found.key not in debian], allowed),
     }
-    if faults:
-        print(*sorted(faults), sep="\n", file=sys.stderr)
+    if problems:
+        print(*sorted(problems), sep="\n", file=sys.stderr)
         raise SystemExit(1)
     print(f"{len(ours)} distributions, all their requirements are met")
 
 
 class Installed:
-    """A distribution in the image; site is the folder it is in, as the image has it."""
+    """A distribution in the image; site is the directory it is in, as the image has it."""
 
     def __init__(self, root: str, path: str) -> None:
         self.site = os.path.dirname(path).removeprefix(root)
-        self.folder = path
+        self.directory = path
         metadata = read_metadata(path)
         self.name: str = metadata["Name"] or os.path.basename(path)
         self.version: str = metadata["Version"] or ""
@@ -79,15 +79,15 @@ class Installed:
 
     def record(self) -> Iterator[tuple[str, str, str]]:
         """Yields absolute path, hash and size of each row of RECORD."""
-        with open(f"{self.folder}/RECORD", newline="", encoding="utf-8") as file:
+        with open(f"{self.directory}/RECORD", newline="", encoding="utf-8") as file:
             for row in csv.reader(file):
                 path, digest, size = (*row, "", "", "")[:3]
                 yield os.path.normpath(os.path.join(self.site, path)), digest, size
 
 
-def read_metadata(folder: str) -> Message:
-    """Reads the headers of METADATA; those of an .egg-info, folder or file, are called PKG-INFO."""
-    for path in (f"{folder}/METADATA", f"{folder}/PKG-INFO", folder):
+def read_metadata(directory: str) -> Message:
+    """Reads the headers of METADATA; those of an .egg-info, directory or file, are called PKG-INFO."""
+    for path in (f"{directory}/METADATA", f"{directory}/PKG-INFO", directory):
         if os.path.isfile(path):
             with open(path, encoding="utf-8", errors="replace") as file:
                 return HeaderParser().parse(file)
@@ -102,10 +102,10 @@ def distributions(root: str, pattern: str) -> Iterator[Installed]:
                 yield Installed(root, path)
 
 
-def is_inside(root: str, folder: str) -> bool:
-    """Says whether a distribution's folder and what is read of it are in the image, all links followed."""
+def is_inside(root: str, directory: str) -> bool:
+    """Says whether a distribution's directory and what is read of it are in the image, all links followed."""
     names = ("", "METADATA", "PKG-INFO", "RECORD")
-    return all(os.path.realpath(os.path.join(folder, name)).startswith(root + "/") for name in names)
+    return all(os.path.realpath(os.path.join(directory, name)).startswith(root + "/") for name in names)
 
 
 def misnamed(ours: list[Installed]) -> Iterator[str]:
@@ -211,7 +211,7 @@ def satisfies(version: str, wanted: SpecifierSet) -> bool:
 def wrong_files(root: str, ours: list[Installed], allowed: Globs) -> Iterator[str]:
     rows: dict[str, list[tuple[Installed, str, str]]] = {}
     for found in ours:
-        if not os.path.isfile(f"{found.folder}/RECORD"):
+        if not os.path.isfile(f"{found.directory}/RECORD"):
             yield f"{found} has no RECORD"
             continue
         for path, digest, size in found.record():
@@ -226,9 +226,9 @@ def wrong_files(root: str, ours: list[Installed], allowed: Globs) -> Iterator[st
 
 
 def wrong_size(root: str, path: str, owner: str, sizes: set[str]) -> Iterator[str]:
-    folder = real_folder(os.path.dirname(root + path))
-    file = os.path.join(folder, os.path.basename(path))
-    if not folder.startswith(root + "/") or not os.path.lexists(file):
+    directory = real_directory(os.path.dirname(root + path))
+    file = os.path.join(directory, os.path.basename(path))
+    if not directory.startswith(root + "/") or not os.path.lexists(file):
         yield f"{owner}: {path} is missing"
     elif not S_ISREG((info := os.lstat(file)).st_mode):
         yield f"{owner}: {path} is not a regular file"
@@ -239,20 +239,20 @@ def wrong_size(root: str, path: str, owner: str, sizes: set[str]) -> Iterator[st
 def shadowing(root: str, ours: list[Installed], allowed: Globs) -> Iterator[str]:
     """Finds scripts that run in place of a Debian program of the same name, which scripts of Debian call, too."""
     for found in ours:
-        if not os.path.isfile(f"{found.folder}/RECORD"):
+        if not os.path.isfile(f"{found.directory}/RECORD"):
             continue
         for path, _, _ in found.record():
-            folder, name = os.path.split(path)
-            if folder != SCRIPTS or allowed.decider(subject(path, found.site)):
+            directory, name = os.path.split(path)
+            if directory != SCRIPTS or allowed.decider(subject(path, found.site)):
                 continue
-            for program in (f"{folder}/{name}" for folder in PROGRAMS):
-                if os.path.lexists(f"{real_folder(root + os.path.dirname(program))}/{name}"):
+            for program in (f"{directory}/{name}" for directory in PROGRAMS):
+                if os.path.lexists(f"{real_directory(root + os.path.dirname(program))}/{name}"):
                     yield f'{found}: {path} runs in place of {program}; collisions = ["bin/{name}"] would allow that'
 
 
 @cache
-def real_folder(folder: str) -> str:
-    return os.path.realpath(folder)
+def real_directory(directory: str) -> str:
+    return os.path.realpath(directory)
 
 
 if __name__ == "__main__":

@@ -41,14 +41,14 @@ def main(argument: str, mounts: str = "/.lamina") -> None:
     lists = os.path.join(mounts, "lists")
     source = Packages(lists) if os.path.isdir(lists) else Archives(mounts, os.path.join(mounts, "layer"), options["name"])
     check = Check(os.path.join(mounts, "layer"), source, options)
-    check.folder("")
+    check.directory("")
     for first, *more in check.made.values():
-        others = f" and {len(more)} more beside it" if more else ""
+        others = f" and {len(more)} more next to it" if more else ""
         check.notes.append(f"{first}{others} was {source.origin(first)}; nothing says that it is the same each time")
     for note in check.notes:
-        print("lamina: note", plain(note), flush=True)  # the faults come last
-    if check.faults:
-        print(*map(plain, check.faults), sep="\n", file=sys.stderr)
+        print("lamina: note", plain(note), flush=True)  # the problems come last
+    if check.problems:
+        print(*map(plain, check.problems), sep="\n", file=sys.stderr)
         raise SystemExit(1)
     print(f"{check.count} entries, as a layer may have them")
 
@@ -123,7 +123,7 @@ class Packages:
         return digest(file, "md5").hex() in self.hashes
 
     def origin(self, path: str) -> str:
-        """Says where a file without a hash comes from: of whose script names it, else likely of who alone has the folder."""
+        """Says where a file without a hash comes from: of whose script names it, else likely of who alone has the directory."""
         makers = self.makers(path)
         return "made while " + (" or ".join(makers) or "a package") + (" were" if len(makers) > 1 else " was") + " installed"
 
@@ -138,11 +138,11 @@ class Packages:
     def maintainers(self) -> list[tuple[str, str]]:
         return [script for kind in (".postinst", ".preinst") for script in self.read(kind)]
 
-    def having(self, folder: str) -> list[str]:
-        while folder != "/":
-            if owners := [owner for owner in self.owners.get(merged(folder), []) if owner != "base-files"]:
+    def having(self, directory: str) -> list[str]:
+        while directory != "/":
+            if owners := [owner for owner in self.owners.get(merged(directory), []) if owner != "base-files"]:
                 return owners if len(owners) <= 3 else []
-            folder = os.path.dirname(folder)
+            directory = os.path.dirname(directory)
         return []
 
 
@@ -158,9 +158,9 @@ class Archives:
     def hashes(self) -> dict[str, set[bytes]]:
         """What the RECORDs of wheels say as they came, and what an sdist holds, by algorithm."""
         found: dict[str, set[bytes]] = {"sha256": set()}
-        for folder, read in ((self.wheels, records), (self.sdist, contents)):
-            for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-                for algorithm, value in read(os.path.join(folder, name)):
+        for directory, read in ((self.wheels, records), (self.sdist, contents)):
+            for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+                for algorithm, value in read(os.path.join(directory, name)):
                     found.setdefault(algorithm, set()).add(value)
         return found
 
@@ -174,40 +174,40 @@ class Archives:
         return any(digest(file, algorithm) in values for algorithm, values in self.hashes.items())
 
     def origin(self, path: str) -> str:
-        for folder, _, names in os.walk(self.layer):
-            if folder.endswith(".dist-info") and "RECORD" in names:
-                site = os.path.dirname(folder).removeprefix(self.layer)
-                with open(os.path.join(folder, "RECORD"), newline="", encoding="utf-8") as file:
+        for directory, _, names in os.walk(self.layer):
+            if directory.endswith(".dist-info") and "RECORD" in names:
+                site = os.path.dirname(directory).removeprefix(self.layer)
+                with open(os.path.join(directory, "RECORD"), newline="", encoding="utf-8") as file:
                     if any(row and os.path.normpath(os.path.join(site, row[0])) == path for row in csv.reader(file)):
-                        return f"of {os.path.basename(folder).removesuffix('.dist-info').replace('-', ' ')}, which has published no hash of it"
+                        return f"of {os.path.basename(directory).removesuffix('.dist-info').replace('-', ' ')}, which has published no hash of it"
         return f"of {self.name}, which has published no hash of it"
 
 
 class Check:
-    """A walk through the layer, which finds all faults at once."""
+    """A walk through the layer, which finds all problems at once."""
 
     def __init__(self, layer: str, source: Packages | Archives, options: dict[str, object]) -> None:
         self.layer, self.source, self.keys, self.keep = layer, source, Keys(TABLE), Globs(options["keep"])
         self.places = [place.rstrip("/") for place in options["places"]]
         self.apart = [place.rstrip("/") for place in options["apart"]]
-        self.faults: list[str] = []
+        self.problems: list[str] = []
         self.notes: list[str] = []
-        self.made: dict[str, list[str]] = {}  # what no line of made.tsv knows, by folder
+        self.made: dict[str, list[str]] = {}  # what no line of made.tsv knows, by directory
         self.count = 0
 
-    def folder(self, path: str) -> None:
+    def directory(self, path: str) -> None:
         for entry in sorted(os.scandir(self.layer + path + "/"), key=lambda entry: entry.name):
             below = f"{path}/{entry.name}"
             info = entry.stat(follow_symlinks=False)
             self.count += 1
-            if fault := self.fault(below, entry.path, info):
-                self.faults.append(f"{below} {fault}")
+            if problem := self.problem(below, entry.path, info):
+                self.problems.append(f"{below} {problem}")
             elif stat.S_ISDIR(info.st_mode):
-                self.folder(below)
+                self.directory(below)
             elif stat.S_ISREG(info.st_mode):
                 self.look(below, entry.path, info.st_size)
 
-    def fault(self, path: str, file: str, info: os.stat_result) -> str:
+    def problem(self, path: str, file: str, info: os.stat_result) -> str:
         kind = stat.S_IFMT(info.st_mode)
         attributes = listed(file)
         device = kind in (stat.S_IFCHR, stat.S_IFBLK)
@@ -216,7 +216,7 @@ class Check:
         if os.path.basename(path).startswith(".wh.") or device and info.st_rdev == 0 or any(".overlay." in name for name in attributes):
             return "is a whiteout: it deletes files of other layers"
         if device or kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK) and not self.source.special:
-            return "is a device node" if device else "is no file, folder or link"
+            return "is a device node" if device else "is no file, directory or link"
         if kind == stat.S_IFREG and not self.source.owns(path):
             if info.st_mode & (stat.S_ISUID | stat.S_ISGID):
                 return "is setuid or setgid, and no Debian package owns it"
@@ -224,10 +224,10 @@ class Check:
                 return "has capabilities, and no Debian package owns it"
         return ""
 
-    def in_place(self, path: str, is_folder: bool) -> bool:
+    def in_place(self, path: str, is_directory: bool) -> bool:
         if within(path, self.apart):
             return False
-        return within(path, self.places) or is_folder and any(place.startswith(path + "/") for place in self.places)
+        return within(path, self.places) or is_directory and any(place.startswith(path + "/") for place in self.places)
 
     def look(self, path: str, file: str, size: int) -> None:
         if self.source.made(path, file):
@@ -239,7 +239,7 @@ class Check:
         elif self.source.published(file):
             self.notes.append(f"{path} holds a private key ({kind}) that is public: its source lists its hash")
         else:
-            self.faults.append(f"{path} holds a private key ({kind}), {self.source.origin(path)}")
+            self.problems.append(f"{path} holds a private key ({kind}), {self.source.origin(path)}")
 
 
 def plain(text: str) -> str:
@@ -252,9 +252,9 @@ def within(path: str, places: list[str]) -> bool:
 
 
 def compiled(file: str) -> bool:
-    """Says whether a file is the bytecode of a source beside it, which is looked at for both."""
-    folder, cache, name = file.rpartition("/__pycache__/")
-    return bool(cache) and name.endswith(".pyc") and os.path.isfile(f"{folder}/{name.partition('.')[0]}.py")
+    """Says whether a file is the bytecode of a source next to it, which is looked at for both."""
+    directory, cache, name = file.rpartition("/__pycache__/")
+    return bool(cache) and name.endswith(".pyc") and os.path.isfile(f"{directory}/{name.partition('.')[0]}.py")
 
 
 def listed(file: str) -> list[str]:

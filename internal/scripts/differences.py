@@ -32,7 +32,7 @@ def main(result: str, mounts: str = "/.lamina") -> None:
 
 
 def compare(first: str, second: str, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yields what differs in a folder of both, a folder that only one has once."""
+    """Yields what differs in a directory of both, a directory that only one has once."""
     names = [set(os.listdir(root + path + "/")) for root in (first, second)]
     for name in sorted(names[0] | names[1]):
         below = f"{path}/{name}"

@@ -9,7 +9,7 @@ needs may be there twice, and none of the driver's own, which comes with the hos
 driver. A copy that a wheel has for itself, under a name that no other one uses, is told.
 
 The argument is a file with options: "driver" lists the sonames of the driver,
-"ignore" the sonames and the globs of paths that the spec lets be, "strangers" the packages
+"ignore" the sonames and the globs of paths that the spec lets be, "third_party" the packages
 that are of other repositories than the distribution's.
 """
 
@@ -55,14 +55,14 @@ def main() -> None:
     names, programs = scan()
     programs = [path for path in programs if not ignored(path.removeprefix(IMAGE))]
     entries = list(read(programs))
-    gone = list(missing(entries, names.keys() | driver | ignore, Debs(LISTS, set(options["strangers"]))))
-    faults = [*(text for text, harmless in gone if not harmless), *doubled(entries, ignore), *drivers(names, driver - ignore, ignored)]
+    gone = list(missing(entries, names.keys() | driver | ignore, Debs(LISTS, set(options["third_party"]))))
+    problems = [*(text for text, harmless in gone if not harmless), *doubled(entries, ignore), *drivers(names, driver - ignore, ignored)]
     sizes = {path.removeprefix(IMAGE): os.path.getsize(path) for path in programs}
     for note in [*(text for text, harmless in gone if harmless), *private(sizes, ignore), *unasked(entries, sizes, ignore)]:
-        print("lamina: note", plain(note), flush=True)  # before the faults, of which the last is told
-    for fault in faults:
-        print(fault, file=sys.stderr)
-    if faults:
+        print("lamina: note", plain(note), flush=True)  # before the problems, of which the last is told
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
         raise SystemExit(1)
     print(f"{len(programs)} ELF files, and all libraries that they need are there")
 
@@ -70,13 +70,13 @@ def main() -> None:
 class Debs:
     """The Debian packages of the image, as dpkg has noted them."""
 
-    def __init__(self, lists: str, strangers: set[str]) -> None:
-        self.owners, self.strangers = Packages(lists).owners, strangers
+    def __init__(self, lists: str, third_party: set[str]) -> None:
+        self.owners, self.third_party = Packages(lists).owners, third_party
 
     def owner(self, path: str) -> str:
         """Returns the package of the distribution that owns a file."""
         owners = self.owners.get(merged(path), [])
-        return owners[0] if self.strangers.isdisjoint(owners[:1]) and owners else ""
+        return owners[0] if self.third_party.isdisjoint(owners[:1]) and owners else ""
 
     @cached_property
     def libraries(self) -> dict[str, str]:
@@ -164,9 +164,9 @@ def scan() -> tuple[dict[str, list[str]], list[str]]:
     """Returns the paths of all files by their names, and those of ELF files."""
     names: dict[str, list[str]] = {}
     programs = []
-    for folder, _, files in os.walk(IMAGE):
+    for directory, _, files in os.walk(IMAGE):
         for name in files:
-            path = os.path.join(folder, name)
+            path = os.path.join(directory, name)
             names.setdefault(name, []).append(path.removeprefix(IMAGE))
             if is_elf(path):
                 programs.append(path)

@@ -1,4 +1,4 @@
-"""Makes a layer of what an installer has put below a folder: its files depend on nothing but the wheels then.
+"""Makes a layer of what an installer has put below a directory: its files depend on nothing but the wheels then.
 
 Paths are those of Debian's Python, what the spec prunes is gone, each RECORD lists what
 is there, modes and times are those of a layer, and bytecode is valid without a look at
@@ -34,7 +34,7 @@ SHARE = 100  # sources that are worth a process
 
 
 class Wheel(Protocol):
-    info: str  # its .dist-info folder
+    info: str  # its .dist-info directory
     files: dict[str, object]  # by their absolute paths in the image
 
 
@@ -43,32 +43,32 @@ def finish(wheels: list[Wheel], out: str, prune: Globs) -> list[str]:
     for old, new in MOVES.items():
         if os.path.isdir(out + old):
             os.renames(out + old, out + new)
-    faults = remove_strays(out, {target for wheel in wheels for target in wheel.files})
-    if not faults:
+    problems = remove_strays(out, {target for wheel in wheels for target in wheel.files})
+    if not problems:
         remove_pruned(out, prune, {wheel.info for wheel in wheels})
         compile_all(out, [target for target in files(out) if target.startswith(SITE) and target.endswith(".py")])
         write_records(wheels, out)
         settle(out)
-    return faults
+    return problems
 
 
 def files(out: str) -> list[str]:
     """Returns the paths of all files in the image, sorted."""
-    found = (os.path.join(folder, name) for folder, _, names in os.walk(out) for name in names)
+    found = (os.path.join(directory, name) for directory, _, names in os.walk(out) for name in names)
     return sorted(path.removeprefix(out) for path in found)
 
 
 def remove_strays(out: str, known: set[str]) -> list[str]:
     """Removes what an installer leaves behind, and what wheels bring that is not installed; finds what is neither."""
-    faults = []
+    problems = []
     for target in files(out):
-        folder, name = os.path.split(target)
+        directory, name = os.path.split(target)
         if target in known and stat.S_ISREG(os.lstat(out + target).st_mode):
             continue
         os.unlink(out + target)
-        if name not in (*NOTES, ".lock") and os.path.basename(folder) != "__pycache__":
-            faults.append(f"{target} was installed, and is no regular file of a wheel")
-    return faults
+        if name not in (*NOTES, ".lock") and os.path.basename(directory) != "__pycache__":
+            problems.append(f"{target} was installed, and is no regular file of a wheel")
+    return problems
 
 
 def remove_pruned(out: str, prune: Globs, infos: set[str]) -> None:
@@ -136,15 +136,15 @@ def row(out: str, target: str) -> tuple[str, str, str]:
 
 
 def settle(out: str) -> None:
-    """Gives files and folders the modes and the time that they have in a layer: nothing after this copies them."""
+    """Gives files and directories the modes and the time that they have in a layer: nothing after this copies them."""
     epoch = (int(os.environ["SOURCE_DATE_EPOCH"]),) * 2
-    for folder, _, names in os.walk(out, topdown=False):
-        for path in (os.path.join(folder, name) for name in names):
-            is_program = folder == f"{out}{LOCAL}/bin" or os.stat(path).st_mode & 0o111
+    for directory, _, names in os.walk(out, topdown=False):
+        for path in (os.path.join(directory, name) for name in names):
+            is_program = directory == f"{out}{LOCAL}/bin" or os.stat(path).st_mode & 0o111
             os.chmod(path, 0o755 if is_program else 0o644)
             os.utime(path, epoch)
-        if folder != out and not os.listdir(folder):
-            os.rmdir(folder)
+        if directory != out and not os.listdir(directory):
+            os.rmdir(directory)
             continue
-        os.chmod(folder, 0o755)
-        os.utime(folder, epoch)
+        os.chmod(directory, 0o755)
+        os.utime(directory, epoch)

@@ -1,6 +1,6 @@
 """Globs as the spec has them; llb's Exclude has the same for the files of Debian packages.
 
-* and ? stay within a name, ** spans folders, a glob that matches a folder matches
+* and ? stay within a name, ** spans directories, a glob that matches a directory matches
 all in it, the last glob that matches decides, and one behind ! takes back.
 """
 
@@ -32,5 +32,5 @@ def pattern(glob: str) -> re.Pattern[str]:
 
 def subject(path: str, site: str) -> str:
     """Returns what globs are compared with: an absolute path's place in site-packages, or else in /usr/local."""
-    folder = site if path.startswith(site + "/") else LOCAL
-    return path.removeprefix(folder + "/")
+    directory = site if path.startswith(site + "/") else LOCAL
+    return path.removeprefix(directory + "/")

@@ -31,19 +31,19 @@ UV = "/.lamina/uv/uv"
 # What a wheel may unpack to: see bulk.go of the resolver, which looks first.
 SMALL = 1 << 30
 TIMES = 100
-CACHE = ".uv"  # below the folder of the layer, so that uv can link what it has unpacked
+CACHE = ".uv"  # below the directory of the layer, so that uv can link what it has unpacked
 
 
-def main(options_file: str, folder: str = "/.lamina/wheels", out: str = "/.lamina/out", uv: str = UV) -> None:
+def main(options_file: str, directory: str = "/.lamina/wheels", out: str = "/.lamina/out", uv: str = UV) -> None:
     os.umask(0o022)
     with open(options_file, encoding="utf-8") as file:
         options = json.load(file)
-    paths = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".whl"))
+    paths = sorted(os.path.join(directory, name) for name in os.listdir(directory) if name.endswith(".whl"))
     if not paths and not options.get("optional"):
-        stop_at([f"no wheel in {folder}"])
+        stop_at([f"no wheel in {directory}"])
     prune = Globs(options.get("prune", []))
-    wheels, faults = read_all(paths)
-    stop_at(faults or clashes(wheels, [Globs(options.get("collisions", [])), prune]))
+    wheels, problems = read_all(paths)
+    stop_at(problems or clashes(wheels, [Globs(options.get("collisions", [])), prune]))
     for together in rounds(wheels):
         if os.path.exists(uv):
             install_by_uv(uv, together, out)
@@ -52,9 +52,9 @@ def main(options_file: str, folder: str = "/.lamina/wheels", out: str = "/.lamin
     stop_at(finish(wheels, out, prune))
 
 
-def stop_at(faults: list[str]) -> None:
-    if faults:
-        print(*faults, sep="\n", file=sys.stderr)
+def stop_at(problems: list[str]) -> None:
+    if problems:
+        print(*problems, sep="\n", file=sys.stderr)
         raise SystemExit(1)
 
 
@@ -71,7 +71,7 @@ class Wheel:
     def __init__(self, path: str) -> None:
         self.path, self.name = path, os.path.basename(path)
         with zipfile.ZipFile(path) as archive:
-            # A folder is made for what is in it. filename ends at a NUL.
+            # A directory is made for what is in it. filename ends at a NUL.
             items = [item for item in archive.infolist() if not item.orig_filename.endswith("/")]
             for item in items:
                 check(item)
@@ -105,8 +105,8 @@ class Wheel:
             raise Refused(f"it has {target} twice, with different content")
 
     def target(self, path: str) -> str:
-        folder, _, below = path.partition("/")
-        if folder != self.info.removesuffix(".dist-info") + ".data":
+        directory, _, below = path.partition("/")
+        if directory != self.info.removesuffix(".dist-info") + ".data":
             return f"{SITE}/{path}"
         scheme, _, below = below.partition("/")
         return f"{schemes(self.info).get(scheme, SITE)}/{below}"
@@ -115,7 +115,7 @@ class Wheel:
 def check(item: zipfile.ZipInfo) -> None:
     path = item.orig_filename
     if not {"", ".", ".."}.isdisjoint(path.split("/")) or "\\" in path or "\0" in path:
-        raise Refused(f"it has the path {path!r}, which no file below a folder has")
+        raise Refused(f"it has the path {path!r}, which no file below a directory has")
     if any(part.startswith(".wh.") for part in path.split("/")):
         raise Refused(f"it has the path {path!r}: names with .wh. in front remove files of an image")
     if stat.S_IFMT(item.external_attr >> 16) not in (0, stat.S_IFREG):
@@ -125,7 +125,7 @@ def check(item: zipfile.ZipInfo) -> None:
 def info_of(paths: list[str]) -> str:
     found = {path.removesuffix("/METADATA") for path in paths if re.fullmatch(r"[^/]+\.dist-info/METADATA", path)}
     if len(found) != 1:
-        raise Refused(f"it has {len(found)} .dist-info folders with METADATA")
+        raise Refused(f"it has {len(found)} .dist-info directories with METADATA")
     return found.pop()
 
 
@@ -154,14 +154,14 @@ def scripts(text: str) -> dict[str, str]:
 
 
 def read_all(paths: list[str]) -> tuple[list[Wheel], list[str]]:
-    wheels, faults = [], []
+    wheels, problems = [], []
     for path in paths:
         try:
             wheels.append(Wheel(path))
         except Exception as error:  # whichever library it is that doesn't like the wheel
             kind = "" if isinstance(error, (Refused, zipfile.BadZipFile)) else f"{type(error).__name__}: "
-            faults.append(f"{os.path.basename(path)}: {kind}{' '.join(str(error).split())}")
-    return wheels, faults
+            problems.append(f"{os.path.basename(path)}: {kind}{' '.join(str(error).split())}")
+    return wheels, problems
 
 
 def clashes(wheels: list[Wheel], allowed: list[Globs]) -> list[str]:

@@ -78,7 +78,7 @@ rm -f /var/lib/ucf/*.[0-9] # what was known before
 # fmtutil adds to TeX's list of its files in the order of Perl's hashes, and some of them are gone.
 if [ -f /var/lib/texmf/ls-R ] && command -v mktexlsr >/dev/null; then mktexlsr /var/lib/texmf; fi
 
-# What fontconfig remembers of a folder is right where its date is the epoch, and lost elsewhere.
+# What fontconfig remembers of a directory is right where its date is the epoch, and lost elsewhere.
 fonts() { find /usr/share /usr/local/share -xdev -type d -path '*font*' -newermt "@$SOURCE_DATE_EPOCH" "$@"; }
 if command -v fc-cache >/dev/null && [ -n "$(fonts -print -quit)" ]; then
 	fonts -exec touch -d "@$SOURCE_DATE_EPOCH" {} +

@@ -79,7 +79,7 @@ absent() {
 }
 
 # configure configures packages, in dpkg's own order.
-configure() { # beginning of the faults to pass over, options for dpkg, packages
+configure() { # beginning of the problems to pass over, options for dpkg, packages
 	beginning=$1 rc=0
 	shift
 	dpkg --force-unsafe-io --status-fd 4 "$@" 4>$work/status 2>&1 || rc=$?
@@ -89,8 +89,8 @@ configure() { # beginning of the faults to pass over, options for dpkg, packages
 # unpacked lists the packages that are unpacked and no more.
 unpacked() { dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^unpacked //p'; }
 
-# stuck ends the installation where the Pre-Depends of packages lead to themselves.
-stuck() {
+# refuse_cycle ends the installation where the Pre-Depends of packages lead to themselves.
+refuse_cycle() {
 	{
 		sed -n -E 's/^ ([^ ]+ pre-depends on .*)$/\1/p' $work/log
 		if [ -n "$needed" ]; then dpkg-query -W -f '${Package} depends on ${Depends}\n' $needed; fi
@@ -107,7 +107,7 @@ if [ -d $lamina/debs/more ]; then later=$(ls -d $lamina/debs/more/*); fi
 before=-
 while [ -n "$later" ]; do
 	unpack $later
-	if [ "$later $needed" = "$before" ]; then stuck; fi
+	if [ "$later $needed" = "$before" ]; then refuse_cycle; fi
 	before="$later $needed"
 	if [ -n "$needed" ]; then configure 'dependency problems' --no-triggers --abort-after=10000 --force-configure-any --configure $needed; fi
 done

@@ -21,19 +21,19 @@ class Refused(Exception):
     """Says what is wrong with an sdist."""
 
 
-def unpack(name: str, archive: str, folder: str, below: str = "") -> str:
-    """Unpacks an archive, whose kind its name says, into a new folder and returns the folder in it that has the project, or has it below."""
-    os.mkdir(folder)
+def unpack(name: str, archive: str, directory: str, below: str = "") -> str:
+    """Unpacks an archive, whose kind its name says, into a new directory and returns the directory in it that has the project, or has it below."""
+    os.mkdir(directory)
     try:
         with memory(MEMORY):
-            (unzip if name.lower().endswith(".zip") else untar)(archive, folder)
+            (unzip if name.lower().endswith(".zip") else untar)(archive, directory)
     except Refused:
         raise
     except MemoryError as error:
         raise Refused(f"it can't be unpacked in {MEMORY} bytes of memory") from error
     except Exception as error:  # each kind of archive and compression has errors of its own
         raise Refused(f"it can't be unpacked: {error}") from error
-    return project_in(folder, below)
+    return project_in(directory, below)
 
 
 @contextmanager
@@ -65,84 +65,84 @@ class Budget:
             raise Refused(f"it holds more than {ENTRIES} files")
 
 
-def unzip(archive: str, folder: str) -> None:
+def unzip(archive: str, directory: str) -> None:
     budget = Budget(archive)
     with zipfile.ZipFile(archive) as file:
         for item in file.infolist():
             budget.take(item.file_size)
         for item in file.infolist():
             mode = item.external_attr >> 16
-            named(folder, item.orig_filename)
+            named(directory, item.orig_filename)
             if "\\" in item.orig_filename or "\0" in item.orig_filename:
                 raise Refused(f"{item.orig_filename!r} is the name of no file here")
             if stat.S_ISLNK(mode):
-                link(file.read(item).decode(), folder, item.filename)
+                link(file.read(item).decode(), directory, item.filename)
                 continue
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise Refused(f"{item.filename} is no file, folder or link")
-            path = file.extract(item, folder)
+                raise Refused(f"{item.filename} is no file, directory or link")
+            path = file.extract(item, directory)
             if not item.is_dir():
                 os.chmod(path, 0o644 | mode & 0o111)
 
 
-def link(target: str, folder: str, name: str) -> None:
-    inside(folder, os.path.join(os.path.dirname(name), target), name, target)
-    path = os.path.join(folder, name)
+def link(target: str, directory: str, name: str) -> None:
+    inside(directory, os.path.join(os.path.dirname(name), target), name, target)
+    path = os.path.join(directory, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     os.symlink(target, path)
 
 
-def untar(archive: str, folder: str) -> None:
+def untar(archive: str, directory: str) -> None:
     budget = Budget(archive)
     with tarfile.open(archive) as file:
         file.extraction_filter = lambda member, _: member  # the check is below, also for Pythons that have no filters
         for member in file:
             budget.take(member.size)
-            check(folder, member)
+            check(directory, member)
             # Some makers leave files behind that nobody may read, or have users that nobody here has.
             member.mode = (member.mode or 0) & 0o777 | (0o755 if member.isdir() else 0o644)
             member.uid = member.gid = 0
             member.uname = member.gname = ""
-            file.extract(member, folder, set_attrs=not member.issym())
+            file.extract(member, directory, set_attrs=not member.issym())
 
 
-def check(folder: str, member: tarfile.TarInfo) -> None:
-    """Refuses what leads out of the folder, as the filter "data" of later Pythons does, and what is no file."""
-    named(folder, member.name)
+def check(directory: str, member: tarfile.TarInfo) -> None:
+    """Refuses what leads out of the directory, as the filter "data" of later Pythons does, and what is no file."""
+    named(directory, member.name)
     if member.issym():
-        inside(folder, os.path.join(os.path.dirname(member.name), member.linkname), member.name, member.linkname)
+        inside(directory, os.path.join(os.path.dirname(member.name), member.linkname), member.name, member.linkname)
     elif member.islnk():
-        inside(folder, member.linkname, member.name, member.linkname)
+        inside(directory, member.linkname, member.name, member.linkname)
     elif not (member.isfile() or member.isdir()):
-        raise Refused(f"{member.name} is no file, folder or link")
+        raise Refused(f"{member.name} is no file, directory or link")
 
 
-def named(folder: str, name: str) -> None:
+def named(directory: str, name: str) -> None:
     """Refuses what no entry is called. A name with .wh. in front would remove files where it got into an image."""
     parts = name.split("/")
     if any(part.startswith(".wh.") for part in parts):
         raise Refused(f"{name} is called like what removes a file of an image")
     if ".." in parts:
         raise Refused(f"{name} leads out of it")
-    inside(folder, name, name)
+    inside(directory, name, name)
 
 
-def inside(folder: str, path: str, name: str, link: str = "") -> None:
+def inside(directory: str, path: str, name: str, link: str = "") -> None:
     """Refuses a path that is absolute or leads out, also by way of a link that was unpacked before."""
-    root = os.path.realpath(folder)
+    root = os.path.realpath(directory)
     real = os.path.realpath(os.path.join(root, path))
     if os.path.isabs(path) or os.path.isabs(link) or os.path.commonpath((root, real)) != root:
         raise Refused(f"{name} leads out of it" + (f", to {link}" if link else ""))
 
 
 def project_in(unpacked: str, below: str) -> str:
-    """Returns the one folder with a project in it, or below it; other files may lie beside it."""
+    """Returns the one directory with a project in it, or below it; other files may lie next to it."""
     inside(unpacked, below, below)
-    folders = [os.path.join(unpacked, name) for name in sorted(os.listdir(unpacked))]
-    folders = [folder for folder in (unpacked, *folders) if os.path.isdir(folder)]
-    found = [folder for folder in folders if any(os.path.isfile(os.path.join(folder, below, name)) for name in PROJECT)]
+    directories = [os.path.join(unpacked, name) for name in sorted(os.listdir(unpacked))]
+    directories = [directory for directory in (unpacked, *directories) if os.path.isdir(directory)]
+    found = [directory for directory in directories if any(os.path.isfile(os.path.join(directory, below, name)) for name in PROJECT)]
     if unpacked in found:
         return unpacked
-    if len(found or folders[1:]) != 1:
-        raise Refused(f"{len(found)} folders of it have one of {', '.join(PROJECT)}")
-    return (found or folders[1:])[0]
+    if len(found or directories[1:]) != 1:
+        raise Refused(f"{len(found)} directories of it have one of {', '.join(PROJECT)}")
+    return (found or directories[1:])[0]

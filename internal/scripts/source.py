@@ -1,7 +1,7 @@
-"""Prints the folder to build a Python project in, below /build, where it puts the sources.
+"""Prints the directory to build a Python project in, below /build, where it puts the sources.
 
 Arguments: the name of the sdist in /.lamina/source, or "" where that is a tree; the
-folder of the project below the tree; the version that is locked, or "".
+directory of the project below the tree; the version that is locked, or "".
 """
 
 import configparser
@@ -21,13 +21,13 @@ SOURCE = "/.lamina/source"
 BUILD = "/build"
 
 
-def main(archive: str, folder: str, version: str, source: str = SOURCE, build: str = BUILD) -> None:
+def main(archive: str, directory: str, version: str, source: str = SOURCE, build: str = BUILD) -> None:
     try:
         if archive:
-            source = unpack(archive, os.path.join(source, archive), f"{build}.sdist", folder)
+            source = unpack(archive, os.path.join(source, archive), f"{build}.sdist", directory)
     except Refused as error:
         raise SystemExit(f"{archive}: {error}") from error
-    settings = versioneer(os.path.join(source, folder))
+    settings = versioneer(os.path.join(source, directory))
     # Build backends write into the tree, and the compiler's cache is keyed by paths: it is put at a fixed place.
     top, prefix = build, settings.get("parentdir_prefix")
     if version and prefix is not None and "/" not in prefix:
@@ -39,7 +39,7 @@ def main(archive: str, folder: str, version: str, source: str = SOURCE, build: s
         shutil.copytree(source, top, symlinks=True, copy_function=shutil.copy)
     if version and not archive and shutil.which("git"):
         tag(top, (settings.get("tag_prefix", "") if settings else "v") + version)
-    print(os.path.normpath(os.path.join(top, folder)))
+    print(os.path.normpath(os.path.join(top, directory)))
 
 
 def tag(tree: str, name: str) -> None:
@@ -54,7 +54,7 @@ def tag(tree: str, name: str) -> None:
 
 
 def versioneer(project: str) -> dict[str, str]:
-    """Returns the settings of versioneer, which takes the version off the name of a tag, or of a parent folder."""
+    """Returns the settings of versioneer, which takes the version off the name of a tag, or of a parent directory."""
     config = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         config.read(os.path.join(project, "setup.cfg"), encoding="utf-8")

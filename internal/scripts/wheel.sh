@@ -1,6 +1,6 @@
 # Builds the Python project in /.lamina/source into the one wheel in
 # /.lamina/out, with nothing but what the builder and its /usr/local have.
-# $1: the sdist to unpack, or nothing for a tree; $2: the folder of the project
+# $1: the sdist to unpack, or nothing for a tree; $2: the directory of the project
 # below the tree; $3: the version that is locked for it, or nothing; $4: "true"
 # where it may fail; $5: the name that is locked for it, or nothing.
 set -eu

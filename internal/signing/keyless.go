@@ -46,17 +46,17 @@ type Keyless struct {
 
 // Check finds what keyless signing would fail for, without asking anybody.
 func (k Keyless) Check() error {
-	var faults []error
+	var problems []error
 	for _, address := range []string{k.Fulcio, k.Rekor} {
 		if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
-			faults = append(faults, fmt.Errorf("%q is no address of a server, https://HOST", fetch.Redact(address)))
+			problems = append(problems, fmt.Errorf("%q is no address of a server, https://HOST", fetch.Redact(address)))
 		}
 	}
 	if k.Env(TokenName) == "" && k.Env(tokenRequestURL) == "" {
 		err := fmt.Errorf("there is no identity token: neither %s is set, nor does GitHub Actions give one", TokenName)
-		faults = append(faults, failure.WithHint(err, "in GitHub Actions a job needs \"permissions: id-token: write\""))
+		problems = append(problems, failure.WithHint(err, "in GitHub Actions a job needs \"permissions: id-token: write\""))
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // Sign implements [Signer].
@@ -267,8 +267,8 @@ func (k Keyless) ask(ctx context.Context, req *http.Request, answer any) error {
 	case err != nil:
 		return err
 	case resp.StatusCode == http.StatusConflict && req.Method == http.MethodPost && resp.Header.Get("Location") != "":
-		at, fault := req.URL.Parse(resp.Header.Get("Location"))
-		if fault != nil || at.Host != req.URL.Host {
+		at, problem := req.URL.Parse(resp.Header.Get("Location"))
+		if problem != nil || at.Host != req.URL.Host {
 			return k.HTTP.Refusal(resp)
 		}
 		if req, err = http.NewRequestWithContext(ctx, http.MethodGet, at.String(), http.NoBody); err != nil {

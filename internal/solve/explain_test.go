@@ -131,7 +131,7 @@ func TestWhoDidNotAnswer(t *testing.T) {
 		"an exec":                {&Error{Step: "smoke: x", Output: "connection refused", Err: errors.New("exit code: 1: connection refused")}, failure.Failure},
 		"a file":                 {&Error{Step: "fetch x", URL: "https://x", Err: refused}, failure.Failure},
 		"plain HTTP":             {errors.New("Head \"https://vm:5501/v2/\": http: server gave HTTP response to HTTPS client"), failure.Usage},
-		"a stranger":             {errors.New("Head \"https://r.test/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority"), failure.Usage},
+		"another":                {errors.New("Head \"https://r.test/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority"), failure.Usage},
 		"a client that must say": {errors.New("Head \"https://r.test/v2/\": remote error: tls: certificate required"), failure.Usage},
 		"an exec that says so":   {&Error{Step: "x: compile", Err: errors.New("exit code: 1: http: server gave HTTP response to HTTPS client")}, failure.Failure},
 		"a private repository":   {&Error{Step: "fetch x 0123", Err: errors.New("git stderr:\nfatal: could not read Username for 'https://git.example:8443': terminal prompts disabled: exit status 128")}, failure.Usage},

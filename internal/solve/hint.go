@@ -144,7 +144,7 @@ func keysHint(output string) string {
 	return "everybody would have it who has the image; where that may be, keep = " + list(paths) + " under [debian]"
 }
 
-// second returns the copies of a library beside the one of NVIDIA's own wheels, as
+// second returns the copies of a library next to the one of NVIDIA's own wheels, as
 // rules that prune them; nothing where there is no such one.
 func second(paths []string) []string {
 	var rules []string

@@ -39,7 +39,7 @@ func TestAPackageThatFails(t *testing.T) {
 			"Preparing to unpack .../more/p_1_all.deb ...\nGet it\nwget: unable to resolve host address 'x'\nlong ago\np: its pre-installation script ended with exit status 1",
 			"exit code: 1: p: its pre-installation script ended with exit status 1", "the network is off while packages are installed",
 		},
-		"another fault of ours": {
+		"another problem of ours": {
 			before + "x is locked, and was not unpacked\n", "exit code: 1",
 			"Setting up other (1) ...\nother says\nx is locked, and was not unpacked", "exit code: 1: x is locked, and was not unpacked", "",
 		},

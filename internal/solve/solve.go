@@ -42,7 +42,7 @@ type Request struct {
 	Exports  []client.ExportEntry
 	Cache    cache.Remote
 	NoCache  bool
-	Told     string               // a folder for what steps said, which an engine that has them cached doesn't repeat; "" for none
+	Told     string               // a directory for what steps said, which an engine that has them cached doesn't repeat; "" for none
 	Session  []session.Attachable // registry logins
 	Progress func(context.Context, chan *client.SolveStatus) error
 }
@@ -54,7 +54,7 @@ type Result struct {
 	LeftOut    []string           // what was optional and could not be built
 	Pruned     []Pruned           // what wheels were installed without
 	Removed    []Removed          // what packages had made for one machine
-	Notes      []string           // what checks found that is no fault
+	Notes      []string           // what checks found that is no problem
 }
 
 // Run solves and exports the image. Of a build that failed it returns an

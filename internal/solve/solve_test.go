@@ -144,7 +144,7 @@ func TestResult(t *testing.T) {
 	for _, tt := range []struct {
 		name, encoded string
 		want          Result
-		fault         bool
+		problem       bool
 	}{
 		{"an image", encoded, Result{Descriptor: desc, Config: config}, false},
 		{"bare files", "", Result{Config: config}, false},
@@ -154,7 +154,7 @@ func TestResult(t *testing.T) {
 		got, err := result(map[string]string{
 			exptypes.ExporterImageDescriptorKey: tt.encoded, exptypes.ExporterImageConfigDigestKey: config.String(),
 		})
-		if diff := cmp.Diff(tt.want, got); diff != "" || (err != nil) != tt.fault {
+		if diff := cmp.Diff(tt.want, got); diff != "" || (err != nil) != tt.problem {
 			t.Errorf("%s (-want +got), %v:\n%s", tt.name, err, diff)
 		}
 	}

@@ -55,7 +55,7 @@ func TestPolicy(t *testing.T) {
 	packed := llb.Packed(llb.Layer{Name: "app", Image: digest.FromString("app")})
 	vendored := map[string]string{sum.String(): llb.Vendored(sum), commit: llb.Vendored(blob)}
 	ofRegistry := "docker-image+blob://registry.example/sources@" + sum.String()
-	strangers := []llb.State{
+	others := []llb.State{
 		llb.Fetch("https://deb.example/pool/a.deb", blob, "a.deb"), llb.Fetch("https://other.example/pool/a.deb", sum, "a.deb"),
 		bkllb.HTTP("https://deb.example/pool/a.deb"), bkllb.Git("https://git.example/a/b.git", "main"), bkllb.Git("http://git.example/a/b.git", commit),
 		bkllb.Local("context"), bkllb.Image("registry.example/a:b"), bkllb.OCILayout("lamina/packed@"+blob.String(), bkllb.OCIStore("", "lamina")),
@@ -103,7 +103,7 @@ func TestPolicy(t *testing.T) {
 			if strings.Join(got, " ") != tt.want {
 				t.Errorf("sources are %q, want %s", got, tt.want)
 			}
-			for _, s := range ops(t, graph(strangers...)) {
+			for _, s := range ops(t, graph(others...)) {
 				if _, err := engine.Evaluate(t.Context(), s); !errors.Is(err, sourcepolicy.ErrSourceDenied) {
 					t.Errorf("%s %v: %v", s.Identifier, s.Attrs, err)
 				} else if err = tt.denied(err); failure.KindOf(err) != failure.Findings && !errors.Is(err, ErrMissing) {

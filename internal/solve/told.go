@@ -19,7 +19,7 @@ import (
 )
 
 // Marks begin a line in which a step says something for the summary: an installation what
-// it left out, a check what is no fault (internal/scripts: finish_wheels.py, made.sh,
+// it left out, a check what is no problem (internal/scripts: finish_wheels.py, made.sh,
 // check_layer.py, elf_closure.py). What follows the last of them is text.
 const (
 	mark        = "lamina: "
@@ -65,7 +65,7 @@ func (r *recorder) told(def *bkllb.Definition, dir string) (all []byte) {
 	return all
 }
 
-// keepTold writes what a step said, or reads what it said before. A cache folder that
+// keepTold writes what a step said, or reads what it said before. A cache directory that
 // can't be written is no reason for a build to fail that is done.
 func keepTold(file string, own []byte) []byte {
 	if len(own) == 0 {

@@ -16,7 +16,7 @@ func CheckDepth(name string, data []byte) error {
 	for p.NextExpression() {
 		n := p.Expression()
 		if at, deep := tooDeep(n); deep {
-			return newDocument(name, data).Fault(at, fmt.Sprintf("more than %d tables and lists in each other", maxDepth))
+			return newDocument(name, data).Problem(at, fmt.Sprintf("more than %d tables and lists in each other", maxDepth))
 		}
 	}
 	return nil

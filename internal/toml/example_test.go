@@ -9,7 +9,7 @@ import (
 
 // The schema is what is asked of the readers.
 func Example() {
-	doc, faults := toml.Parse("server.toml", []byte(`
+	doc, problems := toml.Parse("server.toml", []byte(`
 host = "Example"
 prot = 80
 [[user]]
@@ -23,7 +23,7 @@ roles = ["admin", 3]
 		}
 		return s, nil
 	}
-	r := faults.Read(doc.Root)
+	r := problems.Read(doc.Root)
 	r.Text("host", name)
 	r.Integer("port", r.Take("port"), 1, 65535)
 	for _, user := range r.Blocks("user") {
@@ -32,7 +32,7 @@ roles = ["admin", 3]
 		user.End()
 	}
 	r.End()
-	fmt.Println(faults.Err())
+	fmt.Println(problems.Err())
 	// Output:
 	// server.toml:2:8: host: "Example" is not a name
 	// server.toml:3:1: unknown key "prot"

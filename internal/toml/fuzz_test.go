@@ -19,15 +19,15 @@ func seeds(f *testing.F) {
 	}
 }
 
-// Every fault has a place that is in the file, and its message is one line.
-func FuzzFaultsHavePlaces(f *testing.F) {
+// Every problem has a place that is in the file, and its message is one line.
+func FuzzProblemsHavePlaces(f *testing.F) {
 	seeds(f)
 	place := regexp.MustCompile(`^[1-9][0-9]*:[1-9][0-9]*: .`)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		doc, faults := toml.Parse("f.toml", data)
-		faults.Read(doc.Root).End()
+		doc, problems := toml.Parse("f.toml", data)
+		problems.Read(doc.Root).End()
 		lines := strings.Split(strings.TrimPrefix(string(data), "\uFEFF"), "\n")
-		for _, one := range messages(t, faults.Err()) {
+		for _, one := range messages(t, problems.Err()) {
 			if !place.MatchString(one) || strings.ContainsAny(one, "\n\r\x00") {
 				t.Errorf("message %q", one)
 			}

@@ -18,7 +18,7 @@ func dump(doc *toml.Document) []string {
 	var table func(t *toml.Table, path string)
 	var value func(v *toml.Value, path string)
 	at := func(offset int) string {
-		e := doc.Fault(offset, "")
+		e := doc.Problem(offset, "")
 		return fmt.Sprintf("%d:%d", e.Line, e.Column)
 	}
 	value = func(v *toml.Value, path string) {
@@ -44,16 +44,16 @@ func dump(doc *toml.Document) []string {
 	return lines
 }
 
-func parse(t testing.TB, text string) (*toml.Document, *toml.Faults) {
+func parse(t testing.TB, text string) (*toml.Document, *toml.Problems) {
 	t.Helper()
-	doc, faults := toml.Parse("f.toml", []byte(text))
-	if err := faults.Err(); err != nil {
+	doc, problems := toml.Parse("f.toml", []byte(text))
+	if err := problems.Err(); err != nil {
 		t.Fatalf("parsing:\n%s\n%v", text, err)
 	}
-	return doc, faults
+	return doc, problems
 }
 
-// messages are the faults of an error, each of which has a place.
+// messages are the problems of an error, each of which has a place.
 func messages(t testing.TB, err error) []string {
 	t.Helper()
 	if err == nil {
@@ -61,7 +61,7 @@ func messages(t testing.TB, err error) []string {
 	}
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) {
-		t.Fatalf("not a list of faults: %v", err)
+		t.Fatalf("not a list of problems: %v", err)
 	}
 	var list []string
 	for _, one := range joined.Unwrap() {

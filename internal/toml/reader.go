@@ -13,14 +13,14 @@ type Check func(string) (string, error)
 // the schema: [Reader.End] reports every key that nobody asked for. A value
 // that is absent or wrong is the zero value; the wrong ones are reported.
 type Reader struct {
-	*Faults
+	*Problems
 
 	Table *Table // nil where the file has none
 	known []string
 }
 
 // Read returns a reader of a table, which may be nil.
-func (f *Faults) Read(t *Table) *Reader { return &Reader{Faults: f, Table: t} }
+func (f *Problems) Read(t *Table) *Reader { return &Reader{Problems: f, Table: t} }
 
 // Know has keys be part of the schema.
 func (r *Reader) Know(keys ...string) { r.known = append(r.known, keys...) }
@@ -57,14 +57,14 @@ func (r *Reader) End() {
 		if slices.Contains(r.known, e.Key) {
 			continue
 		}
-		in, near := "", ""
+		in, suggestion := "", ""
 		if e.in != "" {
 			in = " in " + e.in
 		}
 		if r.Suggest != nil {
-			near = r.Suggest(e.Key, r.known)
+			suggestion = r.Suggest(e.Key, r.known)
 		}
-		r.Add(e.Offset, "unknown key %q%s%s", e.Key, in, near)
+		r.Add(e.Offset, "unknown key %q%s%s", e.Key, in, suggestion)
 	}
 }
 

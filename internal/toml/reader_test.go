@@ -10,10 +10,10 @@ import (
 // read hands a file to a schema and returns what is wrong with it.
 func read(t *testing.T, text string, schema func(r *toml.Reader)) []string {
 	t.Helper()
-	doc, faults := toml.Parse("f.toml", []byte(text))
+	doc, problems := toml.Parse("f.toml", []byte(text))
 	doc.Suggest = first
-	schema(faults.Read(doc.Root))
-	return messages(t, faults.Err())
+	schema(problems.Read(doc.Root))
+	return messages(t, problems.Err())
 }
 
 func TestUnknownKeys(t *testing.T) {
@@ -48,7 +48,7 @@ more.known = 1
 		r.Below("none").End()
 		r.End()
 	})
-	equal(t, "faults", got, []string{
+	equal(t, "problems", got, []string{
 		`1:1: unknown key "nome", did you mean "name"?`,
 		`2:1: unknown key "zzz"`,
 		`4:1: unknown key "knwon" in [table], did you mean "known"?`,
@@ -59,11 +59,11 @@ more.known = 1
 }
 
 func TestUnknownKeysWithoutSuggestions(t *testing.T) {
-	doc, faults := parse(t, "nome = 1\n")
-	r := faults.Read(doc.Root)
+	doc, problems := parse(t, "nome = 1\n")
+	r := problems.Read(doc.Root)
 	r.Know("name")
 	r.End()
-	equal(t, "faults", messages(t, faults.Err()), []string{`1:1: unknown key "nome"`})
+	equal(t, "problems", messages(t, problems.Err()), []string{`1:1: unknown key "nome"`})
 }
 
 func TestText(t *testing.T) {
@@ -78,7 +78,7 @@ func TestText(t *testing.T) {
 		r.End()
 	})
 	equal(t, "values", values, []string{"color", "", "", "", ""})
-	equal(t, "faults", got, []string{
+	equal(t, "problems", got, []string{
 		"1:1:  has no needed",
 		`2:7: bad: "A B" is not a word`,
 		"3:8: kind is an integer, want a string",
@@ -115,7 +115,7 @@ kind = "a"
 	})
 	equal(t, "lists", lists, [][]string{{"color", "b", "color", "b"}, nil, nil, nil, {"default"}, nil, nil})
 	equal(t, "visited", visited, []string{"colour", "b", "color", "b"})
-	equal(t, "faults", got, []string{
+	equal(t, "problems", got, []string{
 		"1:24: an entry of list is an integer, want a string",
 		`1:27: list: "B" is not a word`,
 		`1:32: list: "color" is listed twice`,
@@ -139,7 +139,7 @@ func TestScalars(t *testing.T) {
 	})
 	equal(t, "booleans", bools, []bool{true, false, false, false})
 	equal(t, "numbers", numbers, []int{1, 16, 0, 0, 0, 0})
-	equal(t, "faults", got, []string{
+	equal(t, "problems", got, []string{
 		"3:8: kind is a string, want a boolean",
 		"4:18: list[2] is 70_000, want 1 to 65535",
 		"4:26: list[3] is -1, want 1 to 65535",
@@ -164,7 +164,7 @@ func TestTablesOfOtherKinds(t *testing.T) {
 		r.Blocks("none")
 		r.End()
 	})
-	equal(t, "faults", got, []string{
+	equal(t, "problems", got, []string{
 		"1:9: table is an integer, want a table",
 		"2:10: blocks is a table, want a list of tables: [[blocks]]",
 		"3:20: list[1] is an integer, want a table",
@@ -182,12 +182,12 @@ func TestPairs(t *testing.T) {
 		r.End()
 	})
 	equal(t, "pairs", pairs, map[string]string{"color": "a", "d": ""})
-	equal(t, "faults", got, []string{`3:1: names: "B c" is not a word`, "4:5: d is an integer, want a string"})
+	equal(t, "problems", got, []string{`3:1: names: "B c" is not a word`, "4:5: d is an integer, want a string"})
 }
 
 func TestWhereKeysStand(t *testing.T) {
-	doc, faults := parse(t, "a = 1\n[b]\nc = 2\n")
-	r := faults.Read(doc.Root)
+	doc, problems := parse(t, "a = 1\n[b]\nc = 2\n")
+	r := problems.Read(doc.Root)
 	b := r.Below("b")
 	for _, tt := range []struct {
 		name      string
@@ -204,19 +204,19 @@ func TestWhereKeysStand(t *testing.T) {
 	}
 }
 
-// A table that is read once a variant tells its faults once, in the order of the file.
-func TestFaultsAreKeptOnce(t *testing.T) {
-	doc, faults := parse(t, "a = 1\nb = 2\n")
+// A table that is read once a variant tells its problems once, in the order of the file.
+func TestProblemsAreKeptOnce(t *testing.T) {
+	doc, problems := parse(t, "a = 1\nb = 2\n")
 	for range 2 {
-		faults.Add(6, "later")
-		faults.Add(0, "x %d", 2)
-		faults.Add(0, "x %d", 1)
+		problems.Add(6, "later")
+		problems.Add(0, "x %d", 2)
+		problems.Add(0, "x %d", 1)
 	}
-	equal(t, "faults", messages(t, faults.Err()), []string{"1:1: x 1", "1:1: x 2", "2:1: later"})
-	if err := doc.Faults().Err(); err != nil {
+	equal(t, "problems", messages(t, problems.Err()), []string{"1:1: x 1", "1:1: x 2", "2:1: later"})
+	if err := doc.Problems().Err(); err != nil {
 		t.Errorf("a new list has %v", err)
 	}
-	if at := doc.Fault(1000, "x"); at.Line != 3 || at.Column != 1 {
+	if at := doc.Problem(1000, "x"); at.Line != 3 || at.Column != 1 {
 		t.Errorf("behind the end is %v", at)
 	}
 	if got := (&toml.Error{File: "a/b.toml", Line: 3, Column: 7, Message: "odd"}).Error(); got != "a/b.toml:3:7: odd" {

@@ -14,7 +14,7 @@ import (
 // It does by itself what go-toml's decoder would stop at: a key written twice
 // is reported and the rest of the file still read.
 type scanner struct {
-	*Faults
+	*Problems
 
 	parser  unstable.Parser
 	base    int    // where the part that the parser now reads starts
@@ -28,19 +28,19 @@ type scanner struct {
 const maxDepth = 32
 
 // Parse reads a file into its tree; name is what errors call it. Where it is not
-// TOML the list of faults says why, and the tree goes on at the next statement.
-func Parse(name string, data []byte) (*Document, *Faults) {
+// TOML the list of problems says why, and the tree goes on at the next statement.
+func Parse(name string, data []byte) (*Document, *Problems) {
 	data = slices.Clip(bytes.Clone(bytes.TrimPrefix(data, []byte("\uFEFF")))) // the parser tells places by capacity
 	doc := newDocument(name, data)
 	doc.Root, doc.Whole = newTable(0, "", headed), true
-	s := &scanner{Faults: doc.Faults(), current: doc.Root}
+	s := &scanner{Problems: doc.Problems(), current: doc.Root}
 	for s.base >= 0 && s.base < len(data) {
 		s.part()
 	}
-	return doc, s.Faults
+	return doc, s.Problems
 }
 
-// part reads from base to the end or to the next fault of syntax, and leaves
+// part reads from base to the end or to the next problem of syntax, and leaves
 // base where to go on; below 0 is nowhere.
 func (s *scanner) part() {
 	s.cursor = s.base
@@ -62,7 +62,7 @@ func (s *scanner) part() {
 	s.base = s.resume(at)
 }
 
-// What a header and any statement look like, well enough to go on after a fault.
+// What a header and any statement look like, well enough to go on after a problem.
 var (
 	header    = regexp.MustCompile(`^[ \t]*\[\[?[A-Za-z_][A-Za-z0-9_.-]*\]`)
 	statement = regexp.MustCompile(`^[ \t]*(\[\[?[A-Za-z_][A-Za-z0-9_.-]*\]|[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=)`)

@@ -122,9 +122,9 @@ r = 8
 	}
 }
 
-// A fault of syntax ends its statement, and what TOML doesn't let one write twice is
+// A problem of syntax ends its statement, and what TOML doesn't let one write twice is
 // told with the line that has it already.
-func TestFaultsOfSyntax(t *testing.T) {
+func TestProblemsOfSyntax(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string
 		want       []string
@@ -212,8 +212,8 @@ func TestFaultsOfSyntax(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			doc, faults := toml.Parse("f.toml", []byte(tt.text))
-			equal(t, "faults", messages(t, faults.Err()), tt.want)
+			doc, problems := toml.Parse("f.toml", []byte(tt.text))
+			equal(t, "problems", messages(t, problems.Err()), tt.want)
 			equal(t, "tree", dump(doc), tt.tree)
 			whole := !slices.ContainsFunc(tt.want, func(s string) bool {
 				return !strings.Contains(s, " line ")
@@ -234,23 +234,23 @@ func TestDepth(t *testing.T) {
 		{"header", "[" + strings.Repeat("a.", 5000) + "a]", "1:2: more than 32 tables in each other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, faults := toml.Parse("f.toml", []byte(tt.text))
-			if got := messages(t, faults.Err()); !slices.Contains(got, tt.want) {
+			_, problems := toml.Parse("f.toml", []byte(tt.text))
+			if got := messages(t, problems.Err()); !slices.Contains(got, tt.want) {
 				t.Errorf("got %.5q, want %s among it", got, tt.want)
 			}
 		})
 	}
-	if _, faults := toml.Parse("f.toml", []byte("a = "+strings.Repeat("[", 32)+strings.Repeat("]", 32))); faults.Err() != nil {
-		t.Errorf("as deep as it may be: %v", faults.Err())
+	if _, problems := toml.Parse("f.toml", []byte("a = "+strings.Repeat("[", 32)+strings.Repeat("]", 32))); problems.Err() != nil {
+		t.Errorf("as deep as it may be: %v", problems.Err())
 	}
 }
 
 // The parser reads the data in place, and the caller may change its own.
 func TestDataIsCopied(t *testing.T) {
 	data := []byte("a = \"before\"\n")[:12]
-	doc, faults := toml.Parse("f.toml", data)
+	doc, problems := toml.Parse("f.toml", data)
 	copy(data, "b = \"later!\"")
 	equal(t, "tree", dump(doc), []string{"1:5 a is a string before"})
-	faults.Add(4, "odd")
-	equal(t, "faults", messages(t, faults.Err()), []string{"1:5: odd"})
+	problems.Add(4, "odd")
+	equal(t, "problems", messages(t, problems.Err()), []string{"1:5: odd"})
 }

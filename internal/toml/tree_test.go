@@ -60,11 +60,11 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// A fault of what is laid over is told where it was written, by the name it has there.
-func TestFaultsOfMergedTables(t *testing.T) {
+// A problem of what is laid over is told where it was written, by the name it has there.
+func TestProblemsOfMergedTables(t *testing.T) {
 	doc, merged := over(t)
-	faults := doc.Faults()
-	app := faults.Read(merged).Below("app")
+	problems := doc.Problems()
+	app := problems.Read(merged).Below("app")
 	app.Know("path", "env")
 	app.End()
 	env := app.Below("env")
@@ -72,7 +72,7 @@ func TestFaultsOfMergedTables(t *testing.T) {
 	env.Text("A", word)
 	env.Text("C", word)
 	env.End()
-	equal(t, "faults", messages(t, faults.Err()), []string{
+	equal(t, "problems", messages(t, problems.Err()), []string{
 		`6:5: A: "1" is not a word`,
 		`12:1: unknown key "extra" in [over.app]`,
 		`14:1: unknown key "B" in [over.app.env]`,

@@ -70,14 +70,14 @@ func (r remote) keep(ctx context.Context, source Source, fill func(io.Writer) er
 	body, w := io.Pipe()
 	filled := make(chan error, 1)
 	go func() {
-		fault := fill(w)
-		filled <- fault
-		_ = w.CloseWithError(fault)
+		problem := fill(w)
+		filled <- problem
+		_ = w.CloseWithError(problem)
 	}()
 	err = r.repository.Whole(ctx, d.Digest, d.Size, body)
 	_ = body.CloseWithError(err)
-	if fault := <-filled; fault != nil && !errors.Is(fault, io.ErrClosedPipe) && (err == nil || !errors.Is(fault, err)) {
-		return d, fault
+	if problem := <-filled; problem != nil && !errors.Is(problem, io.ErrClosedPipe) && (err == nil || !errors.Is(problem, err)) {
+		return d, problem
 	}
 	return d, err
 }

@@ -1,5 +1,5 @@
 // Package vendorstore keeps what locks name, so that images can be built from it when nobody
-// else has it any more: in an OCI layout (folder.go) or in a repository of a registry
+// else has it any more: in an OCI layout (directory.go) or in a repository of a registry
 // (registry.go). Each file is a blob as it was locked, and a manifest for each project
 // lists them by their names.
 package vendorstore
@@ -113,11 +113,11 @@ func (s *Store) Find(ctx context.Context, sources []Source) (found map[string]di
 			continue
 		}
 		group.Go(func() error {
-			has, fault := s.has(ctx, d)
+			has, problem := s.has(ctx, d)
 			if has {
 				there[i] = d.Digest
 			}
-			return fault
+			return problem
 		})
 	}
 	if err = group.Wait(); err != nil {
@@ -134,19 +134,19 @@ func (s *Store) Find(ctx context.Context, sources []Source) (found map[string]di
 	return found, missing, nil
 }
 
-// Check reads all of the sources, and returns what is missing or altered, one fault each.
+// Check reads all of the sources, and returns what is missing or altered, one problem each.
 func (s *Store) Check(ctx context.Context, sources []Source) ([]error, error) {
-	faults := make([]error, len(sources))
+	problems := make([]error, len(sources))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readers)
 	for i, source := range sources {
 		group.Go(func() error {
-			faults[i] = s.check(ctx, source, true)
+			problems[i] = s.check(ctx, source, true)
 			return ctx.Err()
 		})
 	}
 	err := group.Wait()
-	return slices.DeleteFunc(faults, func(fault error) bool { return fault == nil }), err
+	return slices.DeleteFunc(problems, func(problem error) bool { return problem == nil }), err
 }
 
 // readers is how many blobs are hashed, and fetched, at once.
@@ -182,7 +182,7 @@ func (s *Store) check(ctx context.Context, source Source, read bool) error {
 // is kept if it is what was locked. After any error the next Fill goes on with the rest.
 func (s *Store) Fill(ctx context.Context, project string, sources []Source, fetch func(context.Context, Source, io.Writer) error) (fetched int, err error) {
 	var mu sync.Mutex
-	faults := make([]error, len(sources))
+	problems := make([]error, len(sources))
 	list := make([]ocispec.Descriptor, len(sources))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(readers)
@@ -192,8 +192,8 @@ func (s *Store) Fill(ctx context.Context, project string, sources []Source, fetc
 				return groupCtx.Err()
 			}
 			d, _ := s.descriptor(source)
-			if fault := s.check(groupCtx, source, !s.trusted()); fault != nil {
-				if d, faults[i] = s.add(groupCtx, source, fetch); faults[i] == nil {
+			if problem := s.check(groupCtx, source, !s.trusted()); problem != nil {
+				if d, problems[i] = s.add(groupCtx, source, fetch); problems[i] == nil {
 					mu.Lock()
 					fetched++
 					mu.Unlock()
@@ -203,8 +203,8 @@ func (s *Store) Fill(ctx context.Context, project string, sources []Source, fetc
 			if source.Commit != "" {
 				list[i].Annotations[commitKey] = source.Commit
 			}
-			if failure.KindOf(faults[i]) == failure.Transient { // the others would wait for the same
-				return faults[i]
+			if failure.KindOf(problems[i]) == failure.Transient { // the others would wait for the same
+				return problems[i]
 			}
 			return groupCtx.Err()
 		})
@@ -215,7 +215,7 @@ func (s *Store) Fill(ctx context.Context, project string, sources []Source, fetc
 	if err != nil {
 		return fetched, err
 	}
-	if err = errors.Join(faults...); err != nil {
+	if err = errors.Join(problems...); err != nil {
 		return fetched, err
 	}
 	return fetched, s.manifest(ctx, project, list)

@@ -66,11 +66,11 @@ func check(t *testing.T, dir string, sources ...vendorstore.Source) string {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	faults, err := s.Check(t.Context(), sources)
+	problems, err := s.Check(t.Context(), sources)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.ReplaceAll(fmt.Sprint(errors.Join(faults...)), dir, "DIR")
+	return strings.ReplaceAll(fmt.Sprint(errors.Join(problems...)), dir, "DIR")
 }
 
 func blob(dir, content string) string {
@@ -133,8 +133,8 @@ func TestAlteredFiles(t *testing.T) {
 	}
 }
 
-// Projects share a folder: what one no longer names stays as long as another does.
-func TestProjectsShareAFolder(t *testing.T) {
+// Projects share a directory: what one no longer names stays as long as another does.
+func TestProjectsShareADirectory(t *testing.T) {
 	dir, w := t.TempDir(), &world{files: map[string]string{"a.deb": "a", "b.deb": "b", "c.deb": "c", "one": "1", "two": "2"}}
 	a, b, c := file("a.deb", "a"), file("b.deb", "b"), file("c.deb", "c")
 	for tag, sources := range map[string][]vendorstore.Source{"one": {a, b, tree("one")}, "two": {b, c, tree("two")}} {
@@ -196,8 +196,8 @@ func TestRegistries(t *testing.T) {
 	if n, err := s.Fill(t.Context(), "p", sources, w.fetch); n != 0 || err != nil || len(w.asked) != 0 {
 		t.Errorf("once more %d were fetched of %q, %v", n, w.asked, err)
 	}
-	if faults, err := s.Check(t.Context(), append(sources, file("c.deb", "c"), tree("other"))); fmt.Sprint(faults) != "[c.deb is missing other is missing]" || err != nil {
-		t.Errorf("it lacks %v, %v", faults, err)
+	if problems, err := s.Check(t.Context(), append(sources, file("c.deb", "c"), tree("other"))); fmt.Sprint(problems) != "[c.deb is missing other is missing]" || err != nil {
+		t.Errorf("it lacks %v, %v", problems, err)
 	}
 	if got, want := s.Identifier(sources[0].Digest), "docker-image+blob://"+r.Host+"/team/sources@"+sources[0].Digest.String(); got != want {
 		t.Errorf("an engine is sent to %s, want %s", got, want)

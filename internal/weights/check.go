@@ -32,8 +32,8 @@ func (i Image) Locked() []lock.ModelLayer {
 
 // lie is something that is not what the lock says of it, all of it at once. A build
 // ends there: who lies about a size lies about more.
-func lie(what string, faults ...error) error {
-	err := errors.Join(faults...)
+func lie(what string, problems ...error) error {
+	err := errors.Join(problems...)
 	if err == nil {
 		return nil
 	}
@@ -50,13 +50,13 @@ func (j Job) checkLock() error {
 	if len(locked) != len(j.Layers) {
 		return lie("the plan", fmt.Errorf("it has %d layers, and the lock %d", len(j.Layers), len(locked)))
 	}
-	faults := make([]error, len(locked))
+	problems := make([]error, len(locked))
 	for i, l := range locked {
 		if l.Size != j.Layers[i].Size {
-			faults[i] = fmt.Errorf("layer %q has %d bytes, and %d in the lock", j.Layers[i].Name, j.Layers[i].Size, l.Size)
+			problems[i] = fmt.Errorf("layer %q has %d bytes, and %d in the lock", j.Layers[i].Name, j.Layers[i].Size, l.Size)
 		}
 	}
-	return lie("the plan", faults...)
+	return lie("the plan", problems...)
 }
 
 // locked are the layers that the lock has, if it knows them.
@@ -73,20 +73,20 @@ func (j Job) CheckLayers(image Image) error {
 	if locked == nil {
 		return nil
 	}
-	faults := make([]error, len(locked))
+	problems := make([]error, len(locked))
 	for i, l := range image.Locked() {
 		if l != locked[i] {
-			faults[i] = fmt.Errorf("layer %q has the digest %s, and %s in the lock", j.Layers[i].Name, l.Digest, locked[i].Digest)
+			problems[i] = fmt.Errorf("layer %q has the digest %s, and %s in the lock", j.Layers[i].Name, l.Digest, locked[i].Digest)
 		}
 	}
-	return lie("what was made", faults...)
+	return lie("what was made", problems...)
 }
 
 // CheckPublished looks at what the lock says was published before it is part of an image:
 // the manifest, the configuration, and of each layer the headers of its tar, some
 // kilobytes. What isn't as the lock and the plan have it is of the kind
 // [failure.Findings]; any other error is of a registry that can't be read. Contents are
-// not looked at, see [Verify]. dir is a folder that remembers, as that of
+// not looked at, see [Verify]. dir is a directory that remembers, as that of
 // [PushOptions.Journal].
 func (j Job) CheckPublished(ctx context.Context, r *registry.Repository, dir string) (Image, error) {
 	_, sum, _ := strings.Cut(j.Model.Published, "@")
@@ -145,26 +145,26 @@ func (j Job) checkManifest(what, mediaType string, m ocispec.Manifest) error {
 		return lie(what, fmt.Errorf("it has %d layers, and the plan %d", len(m.Layers), len(j.Layers)))
 	}
 	locked := j.locked()
-	faults := make([]error, 0, len(m.Layers)+1)
+	problems := make([]error, 0, len(m.Layers)+1)
 	for i, l := range m.Layers {
 		name := j.Layers[i].Name
 		switch bare := (ocispec.Descriptor{MediaType: l.MediaType, Digest: l.Digest, Size: l.Size}); {
 		case l.MediaType != ocispec.MediaTypeImageLayer:
-			faults = append(faults, fmt.Errorf("layer %q is %q: weights are published as they are, uncompressed", name, l.MediaType))
+			problems = append(problems, fmt.Errorf("layer %q is %q: weights are published as they are, uncompressed", name, l.MediaType))
 		case l.Digest.Validate() != nil || l.Digest.Algorithm() != digest.SHA256:
-			faults = append(faults, fmt.Errorf("layer %q has the digest %q", name, l.Digest))
+			problems = append(problems, fmt.Errorf("layer %q has the digest %q", name, l.Digest))
 		case l.Size != j.Layers[i].Size:
-			faults = append(faults, fmt.Errorf("layer %q has %d bytes, and %d in the plan", name, l.Size, j.Layers[i].Size))
+			problems = append(problems, fmt.Errorf("layer %q has %d bytes, and %d in the plan", name, l.Size, j.Layers[i].Size))
 		case locked != nil && l.Digest != locked[i].Digest:
-			faults = append(faults, fmt.Errorf("layer %q has the digest %s, and %s in the lock", name, l.Digest, locked[i].Digest))
+			problems = append(problems, fmt.Errorf("layer %q has the digest %s, and %s in the lock", name, l.Digest, locked[i].Digest))
 		case !reflect.DeepEqual(l, bare): // an engine may go by addresses and annotations
-			faults = append(faults, fmt.Errorf("layer %q has more to it than type, digest and size", name))
+			problems = append(problems, fmt.Errorf("layer %q has more to it than type, digest and size", name))
 		}
 	}
-	if _, ok := j.recognise(m); !ok && len(faults) == 0 {
-		faults = append(faults, errors.New("its annotations name other files, or another plan"))
+	if _, ok := j.recognise(m); !ok && len(problems) == 0 {
+		problems = append(problems, errors.New("its annotations name other files, or another plan"))
 	}
-	return lie(what, faults...)
+	return lie(what, problems...)
 }
 
 // checkImage wants the configuration to have the layers of the manifest, and these to

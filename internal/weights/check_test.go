@@ -48,15 +48,15 @@ func genuine(t *testing.T, r *testworld.Registry) forgery {
 	return f
 }
 
-// forged is an image whose layers were spoilt, published with digests that are right.
-func forged(t *testing.T, spoil func(*forgery)) (forgery, *testworld.Registry) {
+// forged is an image whose layers were corrupted, published with digests that are right.
+func forged(t *testing.T, corrupt func(*forgery)) (forgery, *testworld.Registry) {
 	t.Helper()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 	f := genuine(t, r)
 	for i := range f.layers {
 		f.layers[i] = bytes.Clone(f.layers[i])
 	}
-	spoil(&f)
+	corrupt(&f)
 	f.seal()
 	f.put(t, r, ocispec.MediaTypeImageManifest)
 	return f, r
@@ -125,7 +125,7 @@ func TestForgeriesAreTold(t *testing.T) {
 	link := &tar.Header{Name: "usr/bin/python3", Typeflag: tar.TypeSymlink, Linkname: "/etc/shadow", Mode: 0o777}
 	for _, tt := range []struct {
 		name, want string
-		spoil      func(*forgery)
+		corrupt    func(*forgery)
 	}{
 		{"as it was", "", func(*forgery) {}},
 		{"other content", "", func(f *forgery) { f.layers[0][1<<19] ^= 1 }}, // which verifying finds
@@ -136,10 +136,10 @@ func TestForgeriesAreTold(t *testing.T) {
 		{"another name", `it has "usr/bin/python3" where the plan has "models/tiny/a.bin"`, func(f *forgery) {
 			replace(f.layers[0], "models/tiny/a.bin", func(h *tar.Header) { h.Name = "usr/bin/python3" })
 		}},
-		{"another folder", `it has "etc/" where the plan has "models/"`, func(f *forgery) {
+		{"another directory", `it has "etc/" where the plan has "models/"`, func(f *forgery) {
 			replace(f.layers[0], "models/", func(h *tar.Header) { h.Name = "etc/" })
 		}},
-		{"an open folder", `"models/tiny/" has the mode 0777 and not the mode 0755`, func(f *forgery) {
+		{"an open directory", `"models/tiny/" has the mode 0777 and not the mode 0755`, func(f *forgery) {
 			replace(f.layers[0], "models/tiny/", func(h *tar.Header) { h.Mode = 0o777 })
 		}},
 		{"an owner", `"models/tiny/b/config.json" has the owner 1000:0 and not the owner 0:0`, func(f *forgery) {
@@ -170,7 +170,7 @@ func TestForgeriesAreTold(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			f, r := forged(t, tt.spoil)
+			f, r := forged(t, tt.corrupt)
 			_, err := f.job.CheckPublished(t.Context(), reader(t, r), t.TempDir())
 			told(t, "published", err, tt.want)
 			told(t, "in a layout", f.job.CheckPulled(t.Context(), f.lay(t), ""), tt.want)
@@ -213,7 +213,7 @@ func TestForgedManifestsAreTold(t *testing.T) {
 	nothing := digest.Digest("sha256:" + strings.Repeat("0", 64))
 	for _, tt := range []struct {
 		name, want string
-		spoil      func(*forgery)
+		corrupt    func(*forgery)
 	}{
 		{"gzip", `layer "tiny/a.bin" is "application/vnd.oci.image.layer.v1.tar+gzip": weights are published as they are, uncompressed`, func(f *forgery) {
 			f.manifest.Layers[0].MediaType = ocispec.MediaTypeImageLayerGzip
@@ -225,7 +225,7 @@ func TestForgedManifestsAreTold(t *testing.T) {
 		{"an annotation", "has more to it than type, digest and size", func(f *forgery) {
 			f.manifest.Layers[0].Annotations = map[string]string{"containerd.io/uncompressed": nothing.String()}
 		}},
-		{"content beside it", "has more to it", func(f *forgery) { f.manifest.Layers[0].Data = []byte("x") }},
+		{"content next to it", "has more to it", func(f *forgery) { f.manifest.Layers[0].Data = []byte("x") }},
 		{"another model", "its annotations name other files", func(f *forgery) { f.manifest.Annotations[weights.Label] = nothing.String() }},
 		{"other diffIDs", "its configuration has the diffIDs", func(f *forgery) { slices.Reverse(f.config.RootFS.DiffIDs) }},
 		{"no diffIDs", "its configuration has the diffIDs", func(f *forgery) { f.config.RootFS.DiffIDs = nil }},
@@ -239,7 +239,7 @@ func TestForgedManifestsAreTold(t *testing.T) {
 			r := testworld.NewRegistry(t, testworld.RegistryOptions{})
 			f := genuine(t, r)
 			f.seal()
-			tt.spoil(&f)
+			tt.corrupt(&f)
 			f.put(t, r, ocispec.MediaTypeImageManifest)
 			_, err := f.job.CheckPublished(t.Context(), reader(t, r), t.TempDir())
 			told(t, "published", err, tt.want)
@@ -364,7 +364,7 @@ func TestAnswersOfARegistryOfModels(t *testing.T) {
 		{"no manifest", manifests, testworld.Status(404, testworld.Always), failure.Failure, "not found"},
 		{"another configuration", blobs, answering(wrong, 1), failure.Findings, "its digest is"},
 		{"no blobs", blobs, testworld.Status(404, testworld.Always), failure.Failure, "not found"},
-		{"no blobs for strangers", blobs, testworld.Status(403, testworld.Always), failure.Usage, "403"},
+		{"no blobs for others", blobs, testworld.Status(403, testworld.Always), failure.Usage, "403"},
 		{"a registry in trouble", blobs, testworld.Status(500, testworld.Always), failure.Transient, "500"},
 		{"half of a blob, twice", blobs, answering(half, 2), 0, ""},
 		{"no ranges", blobs, whole, 0, ""},

@@ -62,7 +62,7 @@ func Make(ctx context.Context, o MakeOptions) (Image, error) {
 	if err != nil || kept.Manifest.Digest == made.Digest {
 		return kept, err
 	}
-	// The engine's own manifest is of no use. A sweep would take more than that:
+	// The engine's own manifest is of no use. A cleanup would take more than that:
 	// layers of a pull that was cut have no tag yet, either.
 	return kept, o.Layout.Store().Delete(ctx, made.Digest)
 }

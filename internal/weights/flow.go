@@ -18,8 +18,8 @@ type sink interface {
 	Send(ctx context.Context, data []byte) error
 }
 
-// stuck is how often a sink may want bytes again without getting any further.
-const stuck = 10
+// maxStalls is how often a sink may want bytes again without getting any further.
+const maxStalls = 10
 
 // flow moves one layer.
 type flow struct {
@@ -42,7 +42,7 @@ func (f *flow) run(ctx context.Context, to sink) error {
 		if to.Offset() > furthest {
 			furthest, tries = to.Offset(), 0
 		}
-		if tries >= stuck {
+		if tries >= maxStalls {
 			return failure.New(failure.Transient, fmt.Errorf("given up after %d attempts: %w", tries, err))
 		}
 	}

@@ -54,7 +54,7 @@ func (h *hasher) write(start int64, data []byte) error {
 
 // files hashes what the next bytes of the layer have of files.
 func (h *hasher) files(data []byte) error {
-	var faults []error
+	var problems []error
 	for p := range h.of.pieces(h.pos, h.pos+int64(len(data))) {
 		if p.part.File == "" {
 			continue
@@ -64,10 +64,10 @@ func (h *hasher) files(data []byte) error {
 		}
 		_, _ = h.file.Write(data[p.at : p.at+p.size])
 		if p.ends() {
-			faults = append(faults, h.compare(p.part.File))
+			problems = append(problems, h.compare(p.part.File))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 func (h *hasher) compare(target string) error {

@@ -99,14 +99,14 @@ func TestHasherRefusesMarks(t *testing.T) {
 	if err := good.write(0, data[:1000]); err != nil {
 		t.Fatal(err)
 	}
-	for name, spoil := range map[string]func(*mark){
+	for name, corrupt := range map[string]func(*mark){
 		"before the layer": func(m *mark) { m.Offset = -1 },
 		"after it":         func(m *mark) { m.Offset = layer.Size + 1 },
 		"no hash of it":    func(m *mark) { m.Layer = nil },
 		"no hash of files": func(m *mark) { m.File = []byte("x") },
 	} {
 		m := good.mark()
-		spoil(&m)
+		corrupt(&m)
 		h := newHasher(layer, "")
 		if err := h.resume(m); err == nil || h.pos != 0 {
 			t.Errorf("%s: got %v, and goes on at %d", name, err, h.pos)

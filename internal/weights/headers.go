@@ -33,7 +33,7 @@ func (l *Layer) check(ctx context.Context, d digest.Digest, known journal, from 
 	case known.digest(checked(key)) == d:
 		return nil
 	}
-	if err := l.checkHeaders(ctx, d, from); err != nil || known.open() != nil { // without the folder nothing is remembered
+	if err := l.checkHeaders(ctx, d, from); err != nil || known.open() != nil { // without the directory nothing is remembered
 		return err
 	}
 	return known.learn(checked(key), d)
@@ -64,11 +64,11 @@ func (l *Layer) checkStretch(ctx context.Context, d digest.Digest, from blobs, s
 		if all = whole; whole {
 			s = stretch{0, l.Size}
 		}
-		fault := l.compare(r, s.from, s.to)
-		if lied = nil; failure.KindOf(fault) == failure.Findings {
-			lied, fault = fault, nil // what was read is no matter of how
+		problem := l.compare(r, s.from, s.to)
+		if lied = nil; failure.KindOf(problem) == failure.Findings {
+			lied, problem = problem, nil // what was read is no matter of how
 		}
-		return fault
+		return problem
 	})
 	return all, errors.Join(err, lied)
 }

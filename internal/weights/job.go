@@ -103,11 +103,11 @@ type Event struct {
 type Progress func(Event)
 
 // each moves the layers side by side, the largest first, so that none of them is
-// left alone at the end. A layer with a fault of its own keeps no other one from
-// being moved; after any other fault, such as of the network, no more are begun.
-// All faults come back at once.
+// left alone at the end. A layer with a problem of its own keeps no other one from
+// being moved; after any other problem, such as of the network, no more are begun.
+// All problems come back at once.
 func (j Job) each(ctx context.Context, verb string, known journal, do func(ctx context.Context, i int, key digest.Digest) error) error {
-	faults := make([]error, len(j.Layers))
+	problems := make([]error, len(j.Layers))
 	var group errgroup.Group
 	group.SetLimit(j.Jobs)
 	var stop atomic.Bool
@@ -122,17 +122,17 @@ func (j Job) each(ctx context.Context, verb string, known journal, do func(ctx c
 				err = errors.Join(do(ctx, i, key), unlock())
 			}
 			if err != nil {
-				faults[i] = fmt.Errorf("%s layer %q: %w", verb, j.Layers[i].Name, err)
+				problems[i] = fmt.Errorf("%s layer %q: %w", verb, j.Layers[i].Name, err)
 				stop.CompareAndSwap(false, !isItsOwn(err))
 			}
 			return nil
 		})
 	}
-	_ = group.Wait() // the faults are in the list
+	_ = group.Wait() // the problems are in the list
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return joinFaults(faults)
+	return joinProblems(problems)
 }
 
 func (j Job) bySize() []int {
@@ -144,20 +144,20 @@ func (j Job) bySize() []int {
 	return order
 }
 
-// isItsOwn tells the faults that say nothing about other layers.
+// isItsOwn tells the problems that say nothing about other layers.
 func isItsOwn(err error) bool {
 	_, large := errors.AsType[*registry.TooLargeError](err)
 	return large || isMismatch(err)
 }
 
-// joinFaults joins faults. Trying again doesn't help unless it helps all.
-func joinFaults(faults []error) error {
-	for _, err := range faults {
+// joinProblems joins problems. Trying again doesn't help unless it helps all.
+func joinProblems(problems []error) error {
+	for _, err := range problems {
 		if kind := failure.KindOf(err); err != nil && kind != failure.Transient {
-			return failure.New(kind, errors.Join(faults...))
+			return failure.New(kind, errors.Join(problems...))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // announce tells that all layers wait.

@@ -17,7 +17,7 @@ import (
 	"lamina.build/lock"
 )
 
-// journal is a folder that remembers what became of layers: their digests, for
+// journal is a directory that remembers what became of layers: their digests, for
 // all places, and how far each place has them. Nothing in it is precious: what
 // can't be read is as good as nothing. An empty dir remembers nothing.
 type journal struct {
@@ -83,7 +83,7 @@ func (j journal) name(key digest.Digest) string {
 
 // read reads a file of JSON, if it can be read.
 func read(path string, into any) bool {
-	data, err := os.ReadFile(path) //nolint:gosec // in the user's own cache folder
+	data, err := os.ReadFile(path) //nolint:gosec // in the user's own cache directory
 	return err == nil && json.Unmarshal(data, into) == nil
 }
 
@@ -110,11 +110,11 @@ func (j Job) Remembered(dir string) []lock.ModelLayer {
 // Remember keeps what an image's layers came to, for [Job.Remembered].
 func (j Job) Remember(dir string, image Image) error {
 	known := journal{dir: dir}
-	faults := append(make([]error, 0, 1+len(image.Layers)), known.open())
+	problems := append(make([]error, 0, 1+len(image.Layers)), known.open())
 	for i, l := range image.Layers {
-		faults = append(faults, known.learn(j.Layers[i].key(), l.Digest))
+		problems = append(problems, known.learn(j.Layers[i].key(), l.Digest))
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // marks is how many marks of an upload are kept. A registry may be some chunks

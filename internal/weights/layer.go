@@ -38,14 +38,14 @@ type Layer struct {
 // in an image is an error.
 func Layers(name string, m lock.Model, limit int) ([]Layer, error) {
 	files := make(map[string]lock.ModelFile, len(m.Files))
-	sizes, faults := make([]layers.Size, 0, len(m.Files)), make([]error, 0, len(m.Files))
+	sizes, problems := make([]layers.Size, 0, len(m.Files)), make([]error, 0, len(m.Files))
 	for _, f := range m.Files {
 		target := strings.TrimPrefix(imagePath(m, f), "/")
 		files[target] = f
 		sizes = append(sizes, layers.Size{Path: target, Bytes: f.Size})
-		faults = append(faults, checkFile(f))
+		problems = append(problems, checkFile(f))
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("planning weights %q: %w", name, err)
 	}
 	outlines, _, err := layers.Outlines(name, m.Path, sizes, limit)

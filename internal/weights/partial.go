@@ -74,7 +74,7 @@ func (p *partial) truncate() error {
 // close sees to it that what is in the file stays, also after a crash.
 func (p *partial) close() error { return errors.Join(p.file.Sync(), p.file.Close()) }
 
-// syncDir has a rename in a folder survive a crash.
+// syncDir has a rename in a directory survive a crash.
 func syncDir(dir string) error {
 	d, err := os.Open(dir) //nolint:gosec // in the user's own layout
 	if err != nil {
@@ -102,7 +102,7 @@ func (p *puller) fits(ctx context.Context) error {
 	return checkSpace(p.Dir, need)
 }
 
-// checkSpace returns a [*SpaceError] where a folder's disk has no room for as
+// checkSpace returns a [*SpaceError] where a directory's disk has no room for as
 // many bytes.
 func checkSpace(dir string, need int64) error {
 	free, err := atomicfile.Free(dir)
@@ -133,5 +133,5 @@ func (e *SpaceError) Error() string {
 
 // Hint says what helps.
 func (e *SpaceError) Hint() string {
-	return "make room or choose another folder, then run it again: what came stays; build model push needs no disk at all"
+	return "make room or choose another directory, then run it again: what came stays; build model push needs no disk at all"
 }

@@ -23,9 +23,9 @@ import (
 func TestPushBelievesWhatIsOfTheSame(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name  string
-		spoil func(*ocispec.Manifest)
-		anew  bool
+		name    string
+		corrupt func(*ocispec.Manifest)
+		anew    bool
 	}{
 		{"as it was", func(*ocispec.Manifest) {}, false},
 		{"more is said of it", func(m *ocispec.Manifest) { m.Annotations["more"] = "words" }, false},
@@ -45,7 +45,7 @@ func TestPushBelievesWhatIsOfTheSame(t *testing.T) {
 			must(t, err)
 			var m ocispec.Manifest
 			must(t, json.Unmarshal(r.ImageManifest("acme/tiny", "1"), &m))
-			tt.spoil(&m)
+			tt.corrupt(&m)
 			data, err := json.Marshal(m)
 			must(t, err, o.Repository.PutManifest(t.Context(), "odd", m.MediaType, data))
 			o.Model.Published = r.Host + "/acme/tiny@" + digest.FromBytes(data).String()
@@ -161,7 +161,7 @@ func TestHints(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
 		"lock the model anew once you know why": &weights.MismatchError{File: "a"},
-		"make room or choose another folder":    &weights.SpaceError{Dir: "a", Need: 5},
+		"make room or choose another directory": &weights.SpaceError{Dir: "a", Need: 5},
 	} {
 		if hints := failure.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], want) {
 			t.Errorf("%v: got %q, want %q", err, hints, want)

@@ -26,7 +26,7 @@ type PullOptions struct {
 	Tag string // of the image in the layout; needed
 }
 
-// workName is the folder in a layout for what isn't whole yet. It is hidden, as
+// workName is the directory in a layout for what isn't whole yet. It is hidden, as
 // the layout's locks are, and on the file system of the blobs.
 const workName = ".weights"
 
@@ -43,7 +43,7 @@ func Pull(ctx context.Context, o PullOptions) (image Image, err error) {
 		return Image{}, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	if err := l.CheckFolder(workName); err != nil {
+	if err := l.CheckDir(workName); err != nil {
 		return Image{}, err
 	}
 	p := &puller{

@@ -132,13 +132,13 @@ func TestPullGoesOnAfterAKill(t *testing.T) {
 }
 
 func TestPullRefusesWrongBytes(t *testing.T) {
-	source := &hub{spoil: map[string]bool{"b.bin": true}}
+	source := &hub{corrupt: map[string]bool{"b.bin": true}}
 	o := into(t, scaled(t, model(t, "a.bin 5000000", "b.bin 4000000", "c.bin 5"), source))
 	_, err := weights.Pull(t.Context(), o)
 	if wrong, ok := errors.AsType[*weights.MismatchError](err); !ok || wrong.File != "b.bin" {
 		t.Fatalf("got %v", err)
 	}
-	source.spoil = nil
+	source.corrupt = nil
 	before := source.bytes()
 	image, err := weights.Pull(t.Context(), o)
 	must(t, err)
@@ -164,7 +164,7 @@ func TestPullDropsStaleFiles(t *testing.T) {
 	}
 }
 
-// A folder that somebody else has filled may hold links where a pull keeps its notes.
+// A directory that somebody else has filled may hold links where a pull keeps its notes.
 func TestPullFollowsNoLinks(t *testing.T) {
 	for _, link := range []string{".weights", ".weights/note.json"} {
 		o, elsewhere := into(t, job(t, model(t, "a.bin 3000"), &hub{})), t.TempDir()

@@ -29,7 +29,7 @@ type PushOptions struct {
 	// from there.
 	Published *registry.Repository
 	MountFrom []string // further repositories of the registry that may have layers: "acme/model"
-	Journal   string   // folder in which uploads are remembered, so that a cut one goes on
+	Journal   string   // directory in which uploads are remembered, so that a cut one goes on
 	Rate      int64    // bytes per second of one upload, as far as known
 }
 
@@ -65,11 +65,11 @@ func Push(ctx context.Context, o PushOptions) (Image, error) {
 
 // check holds the layers against what the registry takes.
 func (o PushOptions) check() error {
-	faults := make([]error, len(o.Layers))
+	problems := make([]error, len(o.Layers))
 	for i, l := range o.Layers {
-		faults[i] = o.Repository.Limits().Check(l.Name, l.Size, o.Rate)
+		problems[i] = o.Repository.Limits().Check(l.Name, l.Size, o.Rate)
 	}
-	return failure.New(failure.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(problems...))
 }
 
 // pusher is one Push.
@@ -84,7 +84,7 @@ type pusher struct {
 // push brings one layer into the repository, in the cheapest way that works.
 func (p *pusher) push(ctx context.Context, i int, key digest.Digest) error {
 	want := cmp.Or(p.layers[i], p.journal.digest(key))
-	state, err := p.adopt(ctx, i, want)
+	state, err := p.existing(ctx, i, want)
 	if err != nil || state != Waiting {
 		return err
 	}
@@ -101,8 +101,8 @@ func (p *pusher) push(ctx context.Context, i int, key digest.Digest) error {
 	return p.journal.learn(key, p.layers[i])
 }
 
-// adopt finds a layer that is on the registry already.
-func (p *pusher) adopt(ctx context.Context, i int, d digest.Digest) (State, error) {
+// existing finds a layer that is on the registry already.
+func (p *pusher) existing(ctx context.Context, i int, d digest.Digest) (State, error) {
 	if d == "" {
 		return Waiting, nil
 	}

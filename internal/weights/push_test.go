@@ -21,7 +21,7 @@ import (
 	"lamina.build/lock"
 )
 
-// packed are the diff ids of the same files, packed from a folder.
+// packed are the diff ids of the same files, packed from a directory.
 func packed(t *testing.T, m lock.Model) (ids []string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -180,7 +180,7 @@ func TestPushMountsAndSkips(t *testing.T) {
 func TestPushRefusesWrongBytes(t *testing.T) {
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{Discard: true})
 	m := model(t, "a.bin 5000000", "b.bin 5000000", "c.bin 5", "d.bin 6", "e.bin 7")
-	source := &hub{spoil: map[string]bool{"b.bin": true, "c.bin": true, "e.bin": true}}
+	source := &hub{corrupt: map[string]bool{"b.bin": true, "c.bin": true, "e.bin": true}}
 	o := options(t, r, scaled(t, m, source))
 	_, err := weights.Push(t.Context(), o)
 	if err == nil {
@@ -197,7 +197,7 @@ func TestPushRefusesWrongBytes(t *testing.T) {
 	if r.Manifest("acme/tiny", "1") != nil || r.Uploads() != 0 {
 		t.Errorf("a manifest, or %d uploads, are left", r.Uploads())
 	}
-	source.spoil = nil
+	source.corrupt = nil
 	r.Forget()
 	_, err = weights.Push(t.Context(), o)
 	must(t, err)

@@ -151,7 +151,7 @@ func TestPushGoesOnAfterTheSourceFailed(t *testing.T) {
 	arrived(t, r, o.Model)
 }
 
-func TestPushBesideFaultsOfTheRegistry(t *testing.T) {
+func TestPushDespiteFaultsOfTheRegistry(t *testing.T) {
 	always := testworld.Always
 	for _, tt := range []struct {
 		name    string
@@ -297,12 +297,12 @@ func TestPushToAnotherRegistry(t *testing.T) {
 			o := o
 			o.Repository = repository(t, second, "acme/tiny")
 			tt.change(&o)
-			source.spoil = map[string]bool{"a.bin": true}
+			source.corrupt = map[string]bool{"a.bin": true}
 			_, err := weights.Push(t.Context(), o)
 			if wrong, ok := errors.AsType[*weights.MismatchError](err); !ok || wrong.File != "a.bin" {
 				t.Errorf("got %v", err)
 			}
-			source.spoil = nil
+			source.corrupt = nil
 			again, err := weights.Push(t.Context(), o)
 			must(t, err)
 			if again.Manifest.Digest != image.Manifest.Digest {

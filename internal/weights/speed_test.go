@@ -139,7 +139,7 @@ func TestPushInBoundedMemory(t *testing.T) {
 	if grown := (most - before) >> 20; grown > 256 {
 		t.Errorf("%d MiB of memory", grown)
 	} else {
-		t.Logf("at most %d MiB beside %d", grown, before>>20)
+		t.Logf("at most %d MiB next to %d", grown, before>>20)
 	}
 }
 

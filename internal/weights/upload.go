@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/registry"
 )
 
-// rounds is how often an upload begins anew that the registry lost or spoilt.
+// rounds is how often an upload begins anew that the registry lost or corrupted.
 const rounds = 3
 
 // upload brings one layer into a repository.

@@ -19,7 +19,7 @@ func TestVerifyHashesContents(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, want string
-		spoil      func(*forgery)
+		corrupt    func(*forgery)
 	}{
 		{"as it was", "", func(*forgery) {}},
 		{"a large file", `file "a.bin" has the sha256 `, func(f *forgery) { f.layers[0][1<<19] ^= 1 }},
@@ -28,7 +28,7 @@ func TestVerifyHashesContents(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			f, r := forged(t, tt.spoil)
+			f, r := forged(t, tt.corrupt)
 			told(t, "published", f.job.VerifyPublished(t.Context(), reader(t, r)), tt.want)
 			told(t, "in a layout", f.job.VerifyPulled(t.Context(), f.lay(t)), tt.want)
 		})

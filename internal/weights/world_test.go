@@ -37,12 +37,12 @@ func must(t testing.TB, errs ...error) {
 
 // hub is a source whose files are a pattern that needs no memory.
 type hub struct {
-	mu     sync.Mutex
-	spoil  map[string]bool // files whose bytes are others
-	cut    map[string]int64
-	opened map[string]int
-	read   int64
-	pause  time.Duration
+	mu      sync.Mutex
+	corrupt map[string]bool // files whose bytes are others
+	cut     map[string]int64
+	opened  map[string]int
+	read    int64
+	pause   time.Duration
 }
 
 // errCut is a source that fails for good.
@@ -64,8 +64,8 @@ func (h *hub) Open(ctx context.Context, f lock.ModelFile, offset, length int64) 
 	h.opened[f.Path]++
 	h.read += length
 	name := f.Path
-	if h.spoil[f.Path] {
-		name += " spoilt"
+	if h.corrupt[f.Path] {
+		name += " corrupted"
 	}
 	r := &patterned{data: pattern(name), at: offset, left: length}
 	if at, ok := h.cut[f.Path]; ok && offset+length > at {
@@ -179,7 +179,7 @@ func (b basic) Resolve(authn.Resource) (authn.Authenticator, error) {
 
 // hasty is how tests wait.
 func hasty() fetch.Options {
-	return fetch.Options{Attempts: 4, Wait: time.Millisecond, Patience: 4 * time.Second, Stall: 5 * time.Second}
+	return fetch.Options{Attempts: 4, Wait: time.Millisecond, MaxRetryWait: 4 * time.Second, Stall: 5 * time.Second}
 }
 
 func repository(t testing.TB, r *testworld.Registry, name string) *registry.Repository {

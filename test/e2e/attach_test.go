@@ -16,7 +16,7 @@ import (
 	"lamina.build/lock"
 )
 
-// Lock and SBOM lie beside an image, which has the digest that it has without them. The SBOM
+// Lock and SBOM lie next to an image, which has the digest that it has without them. The SBOM
 // has all that dpkg, uv and the models say of the image that was built.
 func TestRealAttachments(t *testing.T) {
 	u, dir := e2etest.NewUser(t), e2etest.Example(t)
@@ -112,9 +112,9 @@ func contents(t *testing.T, u *e2etest.User) (list []string) {
 		if strings.HasPrefix(p, "/models/faceblend/") {
 			list = append(list, p)
 		}
-		folder := path.Base(path.Dir(p))
-		if path.Base(p) == "RECORD" && strings.HasSuffix(folder, ".dist-info") {
-			name, version, _ := strings.Cut(strings.TrimSuffix(folder, ".dist-info"), "-")
+		directory := path.Base(path.Dir(p))
+		if path.Base(p) == "RECORD" && strings.HasSuffix(directory, ".dist-info") {
+			name, version, _ := strings.Cut(strings.TrimSuffix(directory, ".dist-info"), "-")
 			list = append(list, lock.NormalName(name)+" "+version)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// labelled is what a spec says of its image beside the layers.
+// labelled is what a spec says of its image next to the layers.
 const labelled = `[app]
 labels      = { "org.opencontainers.image.source" = "https://git.example/acme/faceblend", kind = "spec" }
 healthcheck = { test = ["python3", "-c", "print(1)"], interval = "30s", timeout = "1m30s", start-period = "500ms", start-interval = "2s", retries = 4 }

@@ -38,8 +38,8 @@ func TestRealImageIsLean(t *testing.T) {
 		}
 	}
 	for p, e := range all {
-		_, isFolderOfCopyright := all[path.Join(path.Dir(p), e.Link, "copyright")]
-		if reason := unwanted(p, e); reason != "" && !isFolderOfCopyright {
+		_, isDirOfCopyright := all[path.Join(path.Dir(p), e.Link, "copyright")]
+		if reason := unwanted(p, e); reason != "" && !isDirOfCopyright {
 			t.Errorf("image has %s: %s", p, reason)
 		}
 	}
@@ -138,7 +138,7 @@ func TestRealChangeMovesItsOwnLayer(t *testing.T) {
 	u.Build(t, dir)
 	_, before := u.Image(t, "production")
 
-	// What is committed where the folder lies is nothing of an image.
+	// What is committed where the directory lies is nothing of an image.
 	if err := os.Mkdir(filepath.Join(dir, ".git"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -211,10 +211,10 @@ func TestRealFilesOfAnImage(t *testing.T) {
 			continue
 		}
 		if info.Mode() != e.Mode {
-			t.Errorf("%s is %v in the folder, %v in the image", p, info.Mode(), e.Mode)
+			t.Errorf("%s is %v in the directory, %v in the image", p, info.Mode(), e.Mode)
 		}
 	}
-	u.Fails(t, 2, []string{`folder "files" is not empty`}, dir, "-o", "type=local,dest=files", "--smoke", "off")
+	u.Fails(t, 2, []string{`directory "files" is not empty`}, dir, "-o", "type=local,dest=files", "--smoke", "off")
 }
 
 // Another lock of the same packages: the spec names one that came by itself before.

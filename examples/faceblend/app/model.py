@@ -31,37 +31,37 @@ class Model:
         return resize(self.face, height, width)
 
 
-def load_model(folder: str) -> Model:
-    """Return the model in a folder, or the built-in one where there are no weights at all.
+def load_model(directory: str) -> Model:
+    """Return the model in a directory, or the built-in one where there are no weights at all.
 
     Weights that are there but incomplete or damaged are an error (ValueError, OSError).
     """
-    path = Path(folder) if folder else None
+    path = Path(directory) if directory else None
     found = [name for name in FILES if path and (path / name).exists()]
     if not path or not found:
-        where = f"no weights in {folder}" if folder else "MODEL_PATH is not set"
+        where = f"no weights in {directory}" if directory else "MODEL_PATH is not set"
         return Model(Look(), None, f"built-in defaults ({where})")
     missing = sorted(set(FILES) - set(found))
     if missing:
-        raise ValueError(f"weights in {folder} are incomplete: no {', '.join(missing)}")
+        raise ValueError(f"weights in {directory} are incomplete: no {', '.join(missing)}")
     tensors: dict[str, NDArray] = {}
     for name in FILES:
         tensors |= safetensors.read(path / name)
-    return Model(_look(tensors, folder), _face(tensors, folder), f"weights of {folder}")
+    return Model(_look(tensors, directory), _face(tensors, directory), f"weights of {directory}")
 
 
-def _look(tensors: dict[str, NDArray], folder: str) -> Look:
+def _look(tensors: dict[str, NDArray], directory: str) -> Look:
     names = ("taps", "from_rgb", "strength", "limits")
     lacking = [name for name in names if name not in tensors]
     if lacking:
-        raise ValueError(f"weights in {folder} lack {', '.join(lacking)}")
+        raise ValueError(f"weights in {directory} lack {', '.join(lacking)}")
     return Look(**{name: tensors[name] for name in names})
 
 
-def _face(tensors: dict[str, NDArray], folder: str) -> Bytes:
+def _face(tensors: dict[str, NDArray], directory: str) -> Bytes:
     face = tensors.get("face")
     if face is None or face.dtype != np.uint8 or face.ndim != 2 or min(face.shape) < 2:
-        raise ValueError(f"weights in {folder}: face is not a plane of bytes")
+        raise ValueError(f"weights in {directory}: face is not a plane of bytes")
     return face
 
 

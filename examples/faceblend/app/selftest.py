@@ -29,7 +29,7 @@ def run(device: str, model_path: str) -> int:
     try:
         blender, why = open_blender(device)
         model = load_model(model_path)
-        faults = check_cpu()
+        problems = check_cpu()
         print(f"weights: {model.source}")
         if why:
             print(f"device: cpu; no gpu: {why}" if device != "cpu" else "device: cpu")
@@ -37,13 +37,13 @@ def run(device: str, model_path: str) -> int:
             print(f"device: {blender.device}")
             looks = {"built-in look": Look(), "model's look": model.look}
             for name, look in looks.items():
-                faults += check_gpu(blender, look, name)
+                problems += check_gpu(blender, look, name)
     except (CudaError, Unavailable, OSError, ValueError) as err:
-        faults = [str(err)]
-    for fault in faults:
-        print(f"self-test: {fault}")
-    print("self-test: failed" if faults else "self-test: passed")
-    return 1 if faults else 0
+        problems = [str(err)]
+    for problem in problems:
+        print(f"self-test: {problem}")
+    print("self-test: failed" if problems else "self-test: passed")
+    return 1 if problems else 0
 
 
 def check_cpu() -> list[str]:

@@ -2,7 +2,7 @@
 """Writes the example's weights: byte for byte the same everywhere.
 
 Only integers and decimal constants go in (no sin, exp or random numbers), so
-no platform's math library has a say. Usage: generate.py [FOLDER]
+no platform's math library has a say. Usage: generate.py [DIR]
 """
 
 import json
@@ -83,10 +83,10 @@ def files() -> dict[str, bytes]:
     }
 
 
-def main(folder: str) -> None:
-    """Write the files into a folder."""
+def main(directory: str) -> None:
+    """Write the files into a directory."""
     for name, content in files().items():
-        Path(folder, name).write_bytes(content)
+        Path(directory, name).write_bytes(content)
 
 
 if __name__ == "__main__":

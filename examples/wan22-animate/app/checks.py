@@ -1,4 +1,4 @@
-"""handler.py --check: smoke tests of an image; one line a fault."""
+"""handler.py --check: smoke tests of an image; one line a problem."""
 
 import embed
 import modellist
@@ -16,37 +16,37 @@ def run(what: str, deep: bool, settings: Settings) -> int:
         "versions": check_versions, "model": lambda: check_models(settings, deep), "prompt": check_prompt, "gpu": check_gpu,
     }  # fmt: skip
     try:
-        faults, said = checks[what]()
+        problems, said = checks[what]()
     except StartError as err:
-        faults, said = [str(err)], ""
-    for fault in faults:
-        print(f"{what}: {fault}")
-    if not faults:
+        problems, said = [str(err)], ""
+    for problem in problems:
+        print(f"{what}: {problem}")
+    if not problems:
         print(f"{what}: {said}")
-    return 1 if faults else 0
+    return 1 if problems else 0
 
 
 def check_versions() -> tuple[list[str], str]:
     """Return which versions don't fit."""
     found = versions.installed()
-    return versions.faults(found), f"{len(found)} distributions fit each other"
+    return versions.problems(found), f"{len(found)} distributions fit each other"
 
 
 def check_models(settings: Settings, deep: bool) -> tuple[list[str], str]:
     """Return which weights are missing or cut off, or, in depth, of another content."""
     results = [_check_model(one, deep) for one in settings.models]
-    return [fault for faults, _ in results for fault in faults], "; ".join(said for _, said in results)
+    return [problem for problems, _ in results for problem in problems], "; ".join(said for _, said in results)
 
 
 def _check_model(model: Model, deep: bool) -> tuple[list[str], str]:
-    found, folder = modellist.read(model.list), model.path
+    found, directory = modellist.read(model.list), model.path
     about = f"{len(found.files)} files, {found.size} bytes, of {found.origin}"
-    if not folder.is_dir():
+    if not directory.is_dir():
         return [], f"the list is in order: {about}; there are no weights in the image"
-    faults = modellist.lacking(folder, found)
-    if deep and not faults:
-        faults = modellist.damaged(folder, found)
-    return faults, f"complete{' and intact' if deep else ''}: {about}"
+    problems = modellist.lacking(directory, found)
+    if deep and not problems:
+        problems = modellist.damaged(directory, found)
+    return problems, f"complete{' and intact' if deep else ''}: {about}"
 
 
 def check_prompt() -> tuple[list[str], str]:
@@ -77,7 +77,7 @@ def _check_onnx() -> list[str]:
     except ImportError as err:
         return [f"onnxruntime can't be imported: {err}"]
     if CUDA not in onnxruntime.get_available_providers():
-        return ["onnxruntime knows no CUDA: install onnxruntime-gpu, and no onnxruntime beside it"]
+        return ["onnxruntime knows no CUDA: install onnxruntime-gpu, and no onnxruntime next to it"]
     # It may know of CUDA and not be able to load it: then it falls back without an error.
     session = onnxruntime.InferenceSession(_doubling(), providers=[CUDA])
     if session.get_providers()[0] != CUDA:

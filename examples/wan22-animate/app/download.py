@@ -1,4 +1,4 @@
-"""Files of a job: fetched or decoded into its folder, within their limits."""
+"""Files of a job: fetched or decoded into its directory, within their limits."""
 
 import http.client
 from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 The text encoder is 11.4 GB and gives the same tensor for the same prompt each time, so an
 image that knows its prompt can do without: handler.py --embed PROMPT makes prompt.safetensors
-where the encoder is, and the file goes into the app's folder, which Lamina packs by digest as
+where the encoder is, and the file goes into the app's directory, which Lamina packs by digest as
 it does the app. The tensor is kept as long as the prompt is, and filled up with zeros to 512
 rows before it is used, as upstream fills it: diffusers takes that length for granted, and makes
 wrong films of any other without a word.
@@ -85,8 +85,8 @@ def check(prompt: str, path: Path = FILE) -> None:
 class Encoder:
     """The text encoder, which is read when the first prompt wants it."""
 
-    def __init__(self, folder: Path, device: str = "cpu", sizes: dict | None = None) -> None:
-        self._folder, self._device, self._sizes = folder, device, sizes or SIZES
+    def __init__(self, directory: Path, device: str = "cpu", sizes: dict | None = None) -> None:
+        self._directory, self._device, self._sizes = directory, device, sizes or SIZES
         self._model = self._tokenizer = None
         self._known: dict[str, Tensor] = {}
 
@@ -105,7 +105,7 @@ class Encoder:
         import torch
 
         if not self._model:
-            self._model, self._tokenizer = load(self._folder, self._sizes), tokenizer(self._folder)
+            self._model, self._tokenizer = load(self._directory, self._sizes), tokenizer(self._directory)
             self._model.to(self._device)
         ids = self._tokenizer(prompt, max_length=TOKENS, truncation=True, return_tensors="pt").input_ids
         with torch.no_grad():  # without padding, which nothing looks at and 512 rows of which cost most of the time
@@ -131,7 +131,7 @@ def padded(rows: "Tensor") -> "Tensor":
 
 def renamed(state: "dict[str, Tensor]") -> "dict[str, Tensor]":
     """Return the original's weights under transformers' names; a StartError for a key that has none."""
-    named, strangers = {}, []
+    named, unknown = {}, []
     for key, tensor in state.items():
         block = re.fullmatch(r"blocks\.(\d+)\.(.+)", key)
         if block and block[2] in PARTS:
@@ -141,20 +141,20 @@ def renamed(state: "dict[str, Tensor]") -> "dict[str, Tensor]":
         elif key == "norm.weight":
             named["encoder.final_layer_norm.weight"] = tensor
         else:
-            strangers.append(key)
-    if strangers:
+            unknown.append(key)
+    if unknown:
         raise StartError(
-            f"the text encoder's file has {len(strangers)} weights of another model: {sorted(strangers)[0]}"
+            f"the text encoder's file has {len(unknown)} weights of another model: {sorted(unknown)[0]}"
         )
     return named
 
 
-def load(folder: Path, sizes: dict):  # noqa: ANN201 (torch is imported here)
+def load(directory: Path, sizes: dict):  # noqa: ANN201 (torch is imported here)
     """Return the text encoder in bfloat16, as its file has it; its weights stay in the file until they are used."""
     import torch
     from transformers import UMT5Config, UMT5EncoderModel
 
-    path = folder / WEIGHTS
+    path = directory / WEIGHTS
     try:
         state = renamed(torch.load(path, map_location="cpu", weights_only=True, mmap=True))
         with torch.device("meta"):
@@ -165,11 +165,11 @@ def load(folder: Path, sizes: dict):  # noqa: ANN201 (torch is imported here)
     return model.eval()
 
 
-def tokenizer(folder: Path):  # noqa: ANN201 (transformers is imported here)
+def tokenizer(directory: Path):  # noqa: ANN201 (transformers is imported here)
     """Return the text encoder's tokenizer."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder / TOKENIZER)
+    return AutoTokenizer.from_pretrained(directory / TOKENIZER)
 
 
 def save(path: Path, kept: "dict[str, Tensor]") -> None:

@@ -1,4 +1,4 @@
-"""Finished frames on their way into a film: one ffmpeg takes them from a pipe, and the sound beside them."""
+"""Finished frames on their way into a film: one ffmpeg takes them from a pipe, and the sound next to them."""
 
 import subprocess
 import threading

@@ -103,6 +103,6 @@ def deadline(work: Work, speed: Speed) -> float:
     return LEAST + (SLACK * known if speed.rate else known + BLIND * work.segments)
 
 
-def patience(work: Work, speed: Speed) -> float:
+def timeout(work: Work, speed: Speed) -> float:
     """Return the seconds without a sign of life after which sampling hangs: there is one in each block."""
     return LEAST + 2 * speed.step(work) if speed.rate else BLIND

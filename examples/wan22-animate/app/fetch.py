@@ -24,15 +24,15 @@ TICK = 0.2
 
 
 def all_files(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
-    """Return the folder with the weights once they are there."""
-    folder = destination(settings, found, stop)
-    folder.mkdir(parents=True, exist_ok=True)
-    with lease.held(folder / ".fetching", stop, lambda: not modellist.lacking(folder, found)) as ours:
+    """Return the directory with the weights once they are there."""
+    directory = destination(settings, found, stop)
+    directory.mkdir(parents=True, exist_ok=True)
+    with lease.held(directory / ".fetching", stop, lambda: not modellist.lacking(directory, found)) as ours:
         if ours:
-            _fetch(settings, found, folder, stop)
-    if faults := modellist.lacking(folder, found):
-        raise StartError(f"weights: still incomplete: {modellist.shorten(faults)}")
-    return folder
+            _fetch(settings, found, directory, stop)
+    if problems := modellist.lacking(directory, found):
+        raise StartError(f"weights: still incomplete: {modellist.shorten(problems)}")
+    return directory
 
 
 def destination(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
@@ -42,42 +42,42 @@ def destination(settings: Settings, found: ModelList, stop: threading.Event) -> 
     if settings.volume.is_dir():
         roots = {"the network volume": settings.volume / "models"} | roots
     for kind, root in roots.items():
-        folder = root / found.name
-        if not _writable(folder):
+        directory = root / found.name
+        if not _writable(directory):
             refused.append(f"{kind} can't be written to")
-        elif (short := needed(folder, found) + MARGIN - shutil.disk_usage(folder).free) > 0:
+        elif (short := needed(directory, found) + MARGIN - shutil.disk_usage(directory).free) > 0:
             refused.append(f"{kind} lacks {short / 1e9:.1f} GB")
-        elif faults := settings.verify and verified.spoiled(folder, found, kind, stop):
-            refused.append(f"{kind} has others there ({modellist.shorten(faults)}; remove these to have them fetched)")
+        elif problems := settings.verify and verified.corrupted(directory, found, kind, stop):
+            refused.append(f"{kind} has others there ({modellist.shorten(problems)}; remove these to have them fetched)")
         else:
             if refused:
                 log(f"weights: {'; '.join(refused)}")
             log(f"weights: to {kind}")
-            return folder
+            return directory
     raise StartError(
         f"weights: there is no room for {found.size / 1e9:.1f} GB: {'; '.join(refused)}: "
         "give the endpoint a larger container disk or a network volume"
     )
 
 
-def needed(folder: Path, found: ModelList) -> int:
+def needed(directory: Path, found: ModelList) -> int:
     """Return the bytes that are still to come."""
-    return sum(file.size - _there(folder, file) for file in found.files)
+    return sum(file.size - _there(directory, file) for file in found.files)
 
 
-def _there(folder: Path, file: modellist.File) -> int:
-    if modellist.complete(folder, file):
+def _there(directory: Path, file: modellist.File) -> int:
+    if modellist.complete(directory, file):
         return file.size
     try:
-        return min((folder / f"{file.path}.part").stat().st_size, file.size)
+        return min((directory / f"{file.path}.part").stat().st_size, file.size)
     except OSError:
         return 0
 
 
-def _writable(folder: Path) -> bool:
-    probe = folder / f".probe-{uuid.uuid4().hex}"  # each worker on a volume has the process ID 1
+def _writable(directory: Path) -> bool:
+    probe = directory / f".probe-{uuid.uuid4().hex}"  # each worker on a volume has the process ID 1
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
     except OSError:
@@ -85,16 +85,16 @@ def _writable(folder: Path) -> bool:
     return True
 
 
-def _fetch(settings: Settings, found: ModelList, folder: Path, stop: threading.Event) -> None:
-    todo = [file for file in found.files if not modellist.complete(folder, file)]
+def _fetch(settings: Settings, found: ModelList, directory: Path, stop: threading.Event) -> None:
+    todo = [file for file in found.files if not modellist.complete(directory, file)]
     todo.sort(key=lambda file: -file.size)  # so that a small one is the last
-    meter = Meter(found.size, found.size - needed(folder, found), settings.init_timeout)
+    meter = Meter(found.size, found.size - needed(directory, found), settings.init_timeout)
     abort = threading.Event()
     base = f"{settings.hub}/{found.repository}/resolve/{found.commit}/"
     hub = Hub(base, settings.token, settings.stall_seconds, abort)
-    mark = verified.Mark(folder)
+    mark = verified.Mark(directory)
     with ThreadPoolExecutor(settings.fetch_threads) as pool:
-        work = [pool.submit(_bring, hub, file, folder, meter, mark) for file in todo]
+        work = [pool.submit(_bring, hub, file, directory, meter, mark) for file in todo]
         try:
             _follow(work, meter, stop)
         finally:
@@ -106,13 +106,13 @@ def _fetch(settings: Settings, found: ModelList, folder: Path, stop: threading.E
     log(f"weights: fetched {len(todo)} files, {meter.text()}")
 
 
-def _bring(hub: Hub, file: modellist.File, folder: Path, meter: "Meter", mark: verified.Mark) -> None:
-    hub.fetch(file, folder, meter.add)
+def _bring(hub: Hub, file: modellist.File, directory: Path, meter: "Meter", mark: verified.Mark) -> None:
+    hub.fetch(file, directory, meter.add)
     mark.add(file, mark.line(file))
 
 
 def _follow(work: list[Future], meter: "Meter", stop: threading.Event) -> None:
-    """Wait for all files, report now and then, and raise the first fault."""
+    """Wait for all files, report now and then, and raise the first problem."""
     pending: set[Future] = set(work)
     while pending:
         done, pending = wait(pending, TICK, FIRST_EXCEPTION)

@@ -106,8 +106,8 @@ def parse(given: object, sizes: Sizes) -> Job:
         raise InputError(f"the input is {kind(given)}, not an object with the fields {fields}")
     reader = _Reader(given, sizes)
     job = reader.job()
-    if reader.faults:
-        raise InputError("; ".join(reader.faults), reader.status)
+    if reader.problems:
+        raise InputError("; ".join(reader.problems), reader.status)
     return job
 
 
@@ -116,7 +116,7 @@ class _Reader:
 
     def __init__(self, given: dict, sizes: Sizes) -> None:
         self._given, self._sizes = given, sizes
-        self.faults = _strangers([name for name in given if name not in FIELDS])
+        self.problems = _unknown([name for name in given if name not in FIELDS])
         self.status = HTTPStatus.BAD_REQUEST
 
     def job(self) -> Job:
@@ -140,8 +140,8 @@ class _Reader:
             sound=self._one_of("audio", AUDIO) == AUDIO[0],
         )  # fmt: skip
 
-    def _fault(self, name: str, message: str) -> None:
-        self.faults.append(f"{name} {message}")
+    def _problem(self, name: str, message: str) -> None:
+        self.problems.append(f"{name} {message}")
 
     def _get(self, name: str) -> object:
         return self._given.get(name)
@@ -151,7 +151,7 @@ class _Reader:
         if value is None:
             return words[0]
         if value not in words:
-            self._fault(name, f"is {show(value)}: use {', '.join(words[:-1])} or {words[-1]}")
+            self._problem(name, f"is {show(value)}: use {', '.join(words[:-1])} or {words[-1]}")
             return words[0]
         return value
 
@@ -160,7 +160,7 @@ class _Reader:
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-            self._fault(name, f"is {show(value)}: use a number from {least:g} to {most:g}")
+            self._problem(name, f"is {show(value)}: use a number from {least:g} to {most:g}")
             return default
         return float(value)
 
@@ -169,11 +169,11 @@ class _Reader:
         if value is None:
             return ""
         if not isinstance(value, str):
-            self._fault(name, f"is {kind(value)}, not a string")
+            self._problem(name, f"is {kind(value)}, not a string")
         elif len(value) > MAX_PROMPT:
-            self._fault(name, f"has {len(value)} characters: use {MAX_PROMPT} at most")
+            self._problem(name, f"has {len(value)} characters: use {MAX_PROMPT} at most")
         elif not (words := " ".join(value.split())) or not words.isprintable():
-            self._fault(name, "is empty or has control characters: leave it out to use the model's own")
+            self._problem(name, "is empty or has control characters: leave it out to use the model's own")
         else:
             return words
         return ""
@@ -181,7 +181,7 @@ class _Reader:
     def _negative_prompt(self, cfg: float) -> str:
         value = self._prompt("negative_prompt")
         if value and cfg == 1:
-            self._fault("negative_prompt", "has no effect with a cfg of 1: set cfg above it, or leave this out")
+            self._problem("negative_prompt", "has no effect with a cfg of 1: set cfg above it, or leave this out")
         return value
 
     def _length(self, fps: int) -> float:
@@ -189,12 +189,12 @@ class _Reader:
         if self._get("frames") is None:
             return self._number("seconds", 1 / fps, MAX_START, 0.0)
         if self._get("seconds") is not None:
-            self._fault("frames", "and seconds say the same: use one of them")
+            self._problem("frames", "and seconds say the same: use one of them")
         return self._whole("frames", range(1, 100_000), 0) / fps
 
     def _mask_growth(self, mode: str) -> int:
         if self._get("mask_growth") is not None and mode != "replacement":
-            self._fault("mask_growth", "is for the mode replacement")
+            self._problem("mask_growth", "is for the mode replacement")
         return self._whole("mask_growth", range(65), GROWTH)
 
     def _whole(self, name: str, allowed: range | tuple[int, ...], default: int) -> int:
@@ -204,7 +204,7 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
             some = isinstance(allowed, tuple)
             words = " or ".join(map(str, allowed)) if some else f"a whole number from {allowed[0]} to {allowed[-1]}"
-            self._fault(name, f"is {show(value)}: use {words}")
+            self._problem(name, f"is {show(value)}: use {words}")
             return default
         return value
 
@@ -212,9 +212,9 @@ class _Reader:
         """Return whether something is asked for that one mode has."""
         value = self._get(name)
         if value is not None and not isinstance(value, bool):
-            self._fault(name, f"is {show(value)}: use true or false")
+            self._problem(name, f"is {show(value)}: use true or false")
         if value is True and mode != wanted:
-            self._fault(name, f"is for the mode {wanted}")
+            self._problem(name, f"is for the mode {wanted}")
         return value is True
 
     def _resolution(self) -> tuple[int, int]:
@@ -223,11 +223,11 @@ class _Reader:
         try:
             width, height = default if value is None else parse_sides(value)
         except ValueError as err:
-            self._fault("resolution", str(err))
+            self._problem("resolution", str(err))
             return default
         if width * height > area:
             most = "x".join(map(str, default))
-            self._fault(
+            self._problem(
                 "resolution", f"is {width}x{height}: this worker takes {area} pixels at most (MAX_AREA), as {most}"
             )
         return width, height
@@ -241,7 +241,7 @@ class _Reader:
                 raise ValueError(f"is {kind(value)}, not a string")
             check_url(value)
         except ValueError as err:
-            self._fault("result_url", reason(err))
+            self._problem("result_url", reason(err))
             return ""
         return value
 
@@ -251,13 +251,13 @@ class _Reader:
             return parse_source(value, limit)
         except TooLarge as err:
             self.status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-            self._fault(name, str(err))
+            self._problem(name, str(err))
         except ValueError as err:
-            self._fault(name, reason(err))
+            self._problem(name, reason(err))
         return Source()
 
 
-def _strangers(names: list) -> list[str]:
+def _unknown(names: list) -> list[str]:
     more = len(names) - NAMED
     return [*map(_unknown, names[:NAMED]), *([f"{more} more are no fields"] if more > 0 else [])]
 

@@ -14,15 +14,15 @@ ALWAYS, REPLACING = (POSE, FACE), (BACKGROUND, MASK)
 
 
 class Film:
-    """What order.Frames asks for, of a folder."""
+    """What order.Frames asks for, of a directory."""
 
-    def __init__(self, folder: Path, replaces: bool) -> None:
+    def __init__(self, directory: Path, replaces: bool) -> None:
         import cv2  # first: behind decord it reads with decord's older zlib, which can't do all PNG files
         from decord import VideoReader
 
-        self._cv2, self._picture = cv2, folder / PICTURE
+        self._cv2, self._picture = cv2, directory / PICTURE
         kinds = ALWAYS + (REPLACING if replaces else ())
-        self._readers = {kind: VideoReader(str(folder / FILES[kind])) for kind in kinds}
+        self._readers = {kind: VideoReader(str(directory / FILES[kind])) for kind in kinds}
         counts = {kind: len(reader) for kind, reader in self._readers.items()}
         self.count = counts[POSE]
         if len(set(counts.values())) > 1:

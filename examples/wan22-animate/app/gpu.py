@@ -13,7 +13,7 @@ SECONDS = 60.0
 NO_DRIVER = 99
 """The exit code where there is no libcuda."""
 
-FAULTS = {
+PROBLEMS = {
     100: "the driver sees no GPU: start the container with one (--gpus all)",
     802: "the system isn't ready: its NVSwitch fabric is starting or broken; use another machine",
     803: "the driver and its library don't match: update the machine's driver",
@@ -39,11 +39,11 @@ def explain(code: int, said: str) -> str:
     if code == NO_DRIVER:
         return "libcuda.so.1 is not here: start the container with the NVIDIA runtime (--gpus all)"
     number = int(said) if said.isdigit() else -1
-    return FAULTS.get(number, f"cuInit failed with {said or code}")
+    return PROBLEMS.get(number, f"cuInit failed with {said or code}")
 
 
 def main(library: str = "libcuda.so.1") -> int:
-    """Ask the driver; print what the first GPU is, or the code of the fault."""
+    """Ask the driver; print what the first GPU is, or the code of the problem."""
     try:
         cuda = ctypes.CDLL(library)
     except OSError:

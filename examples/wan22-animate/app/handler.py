@@ -63,8 +63,8 @@ def embed_prompt(prompt: str, path: Path, found: settings.Settings) -> int:
         one = next((model for model in found.models if model.name == weights.TEXT_ENCODER), None)
         if not one:
             raise StartError("this image has no text encoder: take a variant that has")
-        folder = weights.of(found, one, threading.Event())
-        print(f"{path}: {embed.make(prompt, embed.Encoder(folder), path)}")
+        directory = weights.of(found, one, threading.Event())
+        print(f"{path}: {embed.make(prompt, embed.Encoder(directory), path)}")
     except (StartError, OSError) as err:
         print(f"embed: {err}")
         return 1

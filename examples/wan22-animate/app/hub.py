@@ -24,7 +24,7 @@ TRIES = 8
 WAITS = (1, 2, 4, 8, 15, 30)
 MAX_WAIT = 300.0
 REDIRECTS = 5
-SPOILED = 3
+CORRUPTED = 3
 """Times that a file may arrive with another content."""
 
 
@@ -45,10 +45,10 @@ class Hub:
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(link.wire, socket.SHUT_RDWR)
 
-    def fetch(self, file: File, folder: Path, count: Count) -> None:
-        """Bring a file into a folder; count is called with the bytes that arrive."""
-        part = Part(folder, file)
-        failures = spoiled = 0
+    def fetch(self, file: File, directory: Path, count: Count) -> None:
+        """Bring a file into a directory; count is called with the bytes that arrive."""
+        part = Part(directory, file)
+        failures = corrupted = 0
         while True:
             before = part.size()
             try:
@@ -56,9 +56,9 @@ class Hub:
                 if part.accept():
                     return
                 count(-file.size)
-                spoiled += 1
-                if spoiled == SPOILED:
-                    raise _spoiled(file) from None
+                corrupted += 1
+                if corrupted == CORRUPTED:
+                    raise _corrupted(file) from None
             except Passing as err:
                 failures = 1 if part.size() > before else failures + 1
                 if failures == TRIES:
@@ -161,7 +161,7 @@ def _check_range(response: http.client.HTTPResponse, at: int, file: File, part: 
         raise Passing("the hub sends another range than asked for")
 
 
-def _spoiled(file: File) -> StartError:
+def _corrupted(file: File) -> StartError:
     return StartError(
         f"weights: {file.path} arrives with another content than the image's list has: "
         "build the image again, or check HF_ENDPOINT"

@@ -1,4 +1,4 @@
-"""Strangers' files on their way in: one ffmpeg makes of a film and of a picture what the pipeline reads.
+"""Other people's files on their way in: one ffmpeg makes of a film and of a picture what the pipeline reads.
 
 It runs in a process of its own, and nothing else decodes what was sent: a film comes out at a
 constant rate, upright, in SDR, as long and as large as the job wants it, and with its sound.
@@ -70,12 +70,12 @@ def check(video: Video | None, job: Job, max_seconds: float) -> Video:
     """Return a driving video that can be worked on; else an InputError says what to do."""
     if not video:
         raise InputError("video: holds no moving pictures that can be decoded", UNFIT)
-    if fault := _fault(video, job, max_seconds):
-        raise InputError(f"video: {fault}", UNFIT)
+    if problem := _problem(video, job, max_seconds):
+        raise InputError(f"video: {problem}", UNFIT)
     return video
 
 
-def _fault(video: Video, job: Job, max_seconds: float) -> str:
+def _problem(video: Video, job: Job, max_seconds: float) -> str:
     if not video.duration or not video.fps:
         return "doesn't say how long it is or how many frames a second it has: convert it to mp4"
     if video.fps > MAX_SOURCE_FPS:

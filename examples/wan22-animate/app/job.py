@@ -13,9 +13,9 @@ import deliver
 import download
 import estimate
 import face
-import faults
+import problems
 import ffmpeg
-import folder
+import directory
 import ingest
 import media
 import order
@@ -63,8 +63,8 @@ class Source:
 def run(
     run: Run, resident: Resident, speed: Speed, learned: Callable[[Speed], None], upload: deliver.Upload | None
 ) -> dict:
-    """Return a job's result; its files are left in its folder."""
-    folder.check_room(run.home, run.settings.min_free)
+    """Return a job's result; its files are left in its directory."""
+    directory.check_room(run.home, run.settings.min_free)
     times: dict[str, float] = {}
     with _timed(times, "download"):
         source = _take(run)
@@ -130,9 +130,9 @@ def _preprocess(run: Run, source: Source) -> Path:
     script = run.settings.wan_home / wan.PREPROCESS
     result = process.run(command, script.parent, run.clock, "preprocessing", home=run.home)
     if result.code != 0:
-        raise faults.of("preprocessing", result)
+        raise problems.of("preprocessing", result)
     if lacking := wan.missing(out, run.job):
-        raise faults.lacking("preprocessing", ", ".join(lacking), result)
+        raise problems.lacking("preprocessing", ", ".join(lacking), result)
     return out
 
 
@@ -153,7 +153,7 @@ def _generate(
             "sound": str(sound) if sound.is_file() else "",
         },
     }
-    resident.run(asked, run.clock, progress.patience, progress.hear)
+    resident.run(asked, run.clock, progress.timeout, progress.hear)
     made = ffmpeg.probe(out, run.clock) if out.is_file() else None
     if not made or made.duration < source.film.duration - 1 / job.fps - ROUNDING:
         raise JobError("generating: the film is not whole: send the job again")
@@ -180,9 +180,9 @@ class _Progress:
         self._last: tuple[int, int, float] | None = None
 
     @property
-    def patience(self) -> float:
+    def timeout(self) -> float:
         """How long nothing may be heard."""
-        return estimate.patience(self._work, self._speed)
+        return estimate.timeout(self._work, self._speed)
 
     def hear(self, message: dict) -> None:
         """Tell of a step."""

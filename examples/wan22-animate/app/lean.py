@@ -1,7 +1,7 @@
 """Room on the card: blocks that keep no more than they need, and blocks that make way for the VAE.
 
 diffusers' block holds up to thirteen tensors of its output's size at once: it adds up in float32
-beside what it adds, norms and rotates whole tensors, and keeps what it no longer needs. This one
+besides what it adds, norms and rotates whole tensors, and keeps what it no longer needs. This one
 does the same arithmetic, to the bit, in place and in pieces: 4 GiB less at 720p. The VAE needs
 18 GiB there, for seconds; meanwhile some of the transformer's blocks are taken off the card, and
 brought back from a copy in pinned memory.

@@ -1,4 +1,4 @@
-"""A lease on a folder of a network volume: one worker fetches into it, the others wait for that.
+"""A lease on a directory of a network volume: one worker fetches into it, the others wait for that.
 
 Locks of the kernel don't reach from one machine to the next on every volume. A file that is
 made by one only, and touched as long as its maker lives, does.

@@ -1,7 +1,7 @@
 """LoRAs: low-rank changes of the transformer's layers, by whatever names their files call these.
 
 A file says them in one of two styles: lora_A and lora_B, as PEFT has them, or lora_down and
-lora_up with alpha, as Kohya's tools do, beside which diff, diff_b and diff_m are whole changes of
+lora_up with alpha, as Kohya's tools do, next to which diff, diff_b and diff_m are whole changes of
 a weight, a bias and a block's modulation. What no layer of the transformer goes by is an error:
 a change that is left out makes other films, and nobody is told.
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # names are sorted out without torch
     from torch import Tensor, nn
 
 NAMED = 5
-"""Faults that are told one by one."""
+"""Problems that are told one by one."""
 
 PREFIXES = ("base_model.model.", "diffusion_model.", "transformer.", "model.")
 
@@ -85,17 +85,17 @@ def place(key: str) -> tuple[str, str]:
 def sort(keys: Iterable[str], layers: Mapping[str, object]) -> dict[str, dict[str, str]]:
     """Return a file's keys by layer and role; a ValueError tells what is wrong with them."""
     found: dict[str, dict[str, str]] = {}
-    strangers = []
+    unknown = []
     for key in keys:
         name, role = place(key)
         if role and name in layers:
             found.setdefault(name, {})[role] = key
         else:
-            strangers.append(key)
-    faults = [f"{key} has no layer in the transformer" for key in sorted(strangers)]
-    faults += [f"{key} has no other half" for roles in found.values() if (key := _single(roles))]
-    if faults or not found:
-        raise ValueError(_shorten(faults) if found or faults else "it changes nothing")
+            unknown.append(key)
+    problems = [f"{key} has no layer in the transformer" for key in sorted(unknown)]
+    problems += [f"{key} has no other half" for roles in found.values() if (key := _single(roles))]
+    if problems or not found:
+        raise ValueError(_shorten(problems) if found or problems else "it changes nothing")
     return found
 
 
@@ -106,9 +106,9 @@ def _single(roles: Mapping[str, str]) -> str:
     return roles["alpha"] if "alpha" in roles and not halves else ""
 
 
-def _shorten(faults: list[str]) -> str:
-    more = len(faults) - NAMED
-    return "; ".join(faults[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+def _shorten(problems: list[str]) -> str:
+    more = len(problems) - NAMED
+    return "; ".join(problems[:NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True)
@@ -122,20 +122,20 @@ class Change:
     diff_b: "Tensor | None" = None
     diff_m: "Tensor | None" = None
 
-    def faults(self, name: str, module: "nn.Module") -> list[str]:
+    def problems(self, name: str, module: "nn.Module") -> list[str]:
         """Return what doesn't fit the layer."""
         table = dict(module.named_parameters(recurse=False))
         wanted = (("weight", self.diff), ("bias", self.diff_b), ("scale_shift_table", self.diff_m))
-        faults = []
+        problems = []
         for target, one in wanted:
             if one is not None and (target not in table or table[target].shape != one.shape):
-                faults.append(f"{name} has no {target} of {_by(one.shape)}")
+                problems.append(f"{name} has no {target} of {_by(one.shape)}")
         if self.up is not None:
             weight = table.get("weight")
             made = (self.up.shape[0], self.down.shape[1])
             if weight is None or tuple(weight.shape) != made or self.up.shape[1] != self.down.shape[0]:
-                faults.append(f"{name} has no weight of {_by(made)}")
-        return faults
+                problems.append(f"{name} has no weight of {_by(made)}")
+        return problems
 
 
 def _by(shape: Iterable[int]) -> str:
@@ -151,9 +151,9 @@ class Lora:
         try:
             found = sort(state, layers)
             self.changes = {name: _change(roles, state, alpha) for name, roles in found.items()}
-            faults = [fault for name, one in self.changes.items() for fault in one.faults(name, layers[name])]
-            if faults:
-                raise ValueError(_shorten(faults))
+            problems = [problem for name, one in self.changes.items() for problem in one.problems(name, layers[name])]
+            if problems:
+                raise ValueError(_shorten(problems))
         except ValueError as err:
             raise StartError(f"the LoRA {path.name} isn't for this model: {err}") from err
 
@@ -211,7 +211,7 @@ def _change(roles: Mapping[str, str], state: "Mapping[str, Tensor]", alpha: floa
 
 
 def _read(path: Path) -> "tuple[dict[str, Tensor], float | None]":
-    """Return a file's tensors, and the alpha that PEFT has beside them."""
+    """Return a file's tensors, and the alpha that PEFT has next to them."""
     import torch
     from safetensors.torch import load_file
 

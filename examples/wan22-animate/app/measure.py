@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the models take of a card, beside what plan.py computes: real sizes, random weights, no network.
+"""What the models take of a card, next to what plan.py computes: real sizes, random weights, no network.
 
 measure.py                        on the first GPU, as the worker would plan for it
 measure.py --device cpu --tiny    the same way through, with models of a few kilobytes
@@ -26,10 +26,10 @@ PACKED = ("diffusers", "transformers", "accelerate", "safetensors", "tokenizers"
 NEVER = re.compile(r"torch|triton|nvidia-|numpy$|hf-xet$|setuptools$")
 """What a machine with torch has, or nothing here asks for."""
 MAIN = """import runpy, sys, tempfile, zipfile
-with tempfile.TemporaryDirectory() as folder:
-    zipfile.ZipFile(sys.argv[0]).extractall(folder)
-    sys.path.insert(0, folder + "/app")
-    sys.path.append(folder + "/site")  # behind what the machine has itself
+with tempfile.TemporaryDirectory() as directory:
+    zipfile.ZipFile(sys.argv[0]).extractall(directory)
+    sys.path.insert(0, directory + "/app")
+    sys.path.append(directory + "/site")  # behind what the machine has itself
     runpy.run_module("measure", run_name="__main__")
 """
 
@@ -119,7 +119,7 @@ class Measuring:
         return self.row("encoding", lambda: vae.encode(film).latent_dist.mode())
 
     def row(self, name: str, work: Callable[[], object]) -> object:
-        """Do work, and print what it took beside what the plan says."""
+        """Do work, and print what it took next to what the plan says."""
         if self.cuda:
             self.torch.cuda.synchronize()
             self.torch.cuda.reset_peak_memory_stats()

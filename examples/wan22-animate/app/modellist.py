@@ -1,4 +1,4 @@
-"""The list of the model's files that the image carries, and what a folder lacks of it."""
+"""The list of the model's files that the image carries, and what a directory lacks of it."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from errors import StartError
 
 NAMED = 5
-"""Faults of a folder that are told one by one."""
+"""Problems of a directory that are told one by one."""
 CHUNK = 1 << 22
 
 
@@ -41,7 +41,7 @@ class ModelList:
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """The name of its directory."""
         return self.repository.partition("/")[2] or "model"
 
     @cached_property
@@ -67,8 +67,8 @@ def read(path: Path) -> ModelList:
         found = ModelList(str(raw["from"]), str(raw["commit"]), tuple(map(_file, raw["files"])))
     except (KeyError, TypeError, ValueError) as err:
         raise StartError(f"the list of the model's files is damaged: {err}: build the image again") from err
-    if fault := _fault(found):
-        raise StartError(f"the list of the model's files is damaged: {fault}: build the image again")
+    if problem := _problem(found):
+        raise StartError(f"the list of the model's files is damaged: {problem}: build the image again")
     return found
 
 
@@ -86,7 +86,7 @@ def _file(raw: dict) -> File:
     return File(path, size, digest, source)
 
 
-def _fault(found: ModelList) -> str:
+def _problem(found: ModelList) -> str:
     if not re.fullmatch("[0-9a-f]{40}", found.commit):
         return "it names no commit"
     if not found.files:
@@ -95,14 +95,14 @@ def _fault(found: ModelList) -> str:
     return "it names a file twice" if len(set(paths)) < len(paths) else ""
 
 
-def lacking(folder: Path, found: ModelList) -> list[str]:
-    """Return what is missing or has another size in a folder; a line each."""
-    return [fault for file in found.files if (fault := _lacks(folder / file.path, file))]
+def lacking(directory: Path, found: ModelList) -> list[str]:
+    """Return what is missing or has another size in a directory; a line each."""
+    return [problem for file in found.files if (problem := _lacks(directory / file.path, file))]
 
 
-def complete(folder: Path, file: File) -> bool:
+def complete(directory: Path, file: File) -> bool:
     """Tell whether a file is there with its size."""
-    return not _lacks(folder / file.path, file)
+    return not _lacks(directory / file.path, file)
 
 
 def _lacks(path: Path, file: File) -> str:
@@ -117,10 +117,10 @@ def _lacks(path: Path, file: File) -> str:
     return ""
 
 
-def damaged(folder: Path, found: ModelList) -> list[str]:
+def damaged(directory: Path, found: ModelList) -> list[str]:
     """Return the files whose content isn't the list's; reads all of them."""
-    spoiled = [file for file in found.files if digest(folder / file.path) != file.sha256]
-    return [f"{file.path} has another sha256" for file in spoiled]
+    corrupted = [file for file in found.files if digest(directory / file.path) != file.sha256]
+    return [f"{file.path} has another sha256" for file in corrupted]
 
 
 def digest(path: Path) -> str:
@@ -129,7 +129,7 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def shorten(faults: list[str]) -> str:
-    """Return faults in a line: the first, and how many more there are."""
-    more = len(faults) - NAMED
-    return "; ".join(faults[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+def shorten(problems: list[str]) -> str:
+    """Return problems in a line: the first, and how many more there are."""
+    more = len(problems) - NAMED
+    return "; ".join(problems[:NAMED]) + (f"; and {more} more" if more > 0 else "")

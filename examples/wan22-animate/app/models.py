@@ -43,7 +43,7 @@ class Places:
     """Where the files of the models are."""
 
     transformer: Path
-    """The folder of the original's config.json and shards."""
+    """The directory of the original's config.json and shards."""
     vae: Path
     """The original's .pth."""
     image_encoder: Path
@@ -53,17 +53,17 @@ class Places:
     """LoRAs that stay."""
 
 
-def transformer(folder: Path, dtype: torch.dtype) -> WanAnimateTransformer3DModel:
+def transformer(directory: Path, dtype: torch.dtype) -> WanAnimateTransformer3DModel:
     """Return the transformer of the original's config.json and shards; in bfloat16 some layers keep float32."""
     try:
-        config = json.loads((folder / "config.json").read_bytes())
+        config = json.loads((directory / "config.json").read_bytes())
     except (OSError, ValueError) as err:
         raise StartError(f"the transformer's config.json can't be read: {err}") from err
     sizes = {name: config[key] for key, name in SIZES.items() if key in config}
     if "dim" in config:
         sizes |= {"attention_head_dim": config["dim"] // config["num_heads"], "added_kv_proj_dim": config["dim"]}
     state: dict[str, Tensor] = {}
-    for shard in sorted(folder.glob("diffusion_pytorch_model*.safetensors")):
+    for shard in sorted(directory.glob("diffusion_pytorch_model*.safetensors")):
         state |= load_file(shard)
     state = {key: value for key, value in state.items() if not key.endswith(BLUR)}
     return rounded(_filled(WanAnimateTransformer3DModel, sizes, convert_wan_transformer_to_diffusers(state)), dtype)
@@ -108,11 +108,11 @@ def vae(path: Path) -> AutoencoderKLWan:
     return _filled(AutoencoderKLWan, sizes, convert_wan_vae_to_diffusers(state)).float()
 
 
-def clip(folder: Path, dtype: torch.dtype) -> CLIPVisionModel:
+def clip(directory: Path, dtype: torch.dtype) -> CLIPVisionModel:
     """Return CLIP's vision half."""
     try:
         made, told = CLIPVisionModel.from_pretrained(
-            folder, torch_dtype=dtype, local_files_only=True, output_loading_info=True
+            directory, torch_dtype=dtype, local_files_only=True, output_loading_info=True
         )
     except OSError as err:
         raise StartError(f"CLIP can't be read: {err}") from err
@@ -131,7 +131,7 @@ def _filled(kind: type[ModelMixin], config: dict, state: dict[str, Tensor]) -> M
 
 
 def _check(name: str, missing: set[str] | list[str], strange: set[str] | list[str]) -> None:
-    faults = [*(f"{key} is missing" for key in sorted(missing)), *(f"{key} has no place" for key in sorted(strange))]
-    if faults:
-        more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
-        raise StartError(f"{name}'s weights aren't what is expected: {'; '.join(faults[:5])}{more}")
+    problems = [*(f"{key} is missing" for key in sorted(missing)), *(f"{key} has no place" for key in sorted(strange))]
+    if problems:
+        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise StartError(f"{name}'s weights aren't what is expected: {'; '.join(problems[:5])}{more}")

@@ -121,7 +121,7 @@ def read(frames: Frames, kind: str, segment: Segment) -> "np.ndarray":
     return frames.read(kind, first, max(wanted) + 1)[[index - first for index in wanted]]
 
 
-def faults(order: Order, frames: Frames) -> list[str]:
+def problems(order: Order, frames: Frames) -> list[str]:
     """Return what keeps an order from being carried out."""
     wrong = (
         (order.mode not in (ANIMATION, REPLACEMENT), f"the mode is {order.mode!r}"),
@@ -138,4 +138,4 @@ def faults(order: Order, frames: Frames) -> list[str]:
             f"frames are {frames.width}x{frames.height}: both sides have to be multiples of {GRID}",
         ),
     )
-    return [fault for found, fault in wrong if found]
+    return [problem for found, problem in wrong if found]

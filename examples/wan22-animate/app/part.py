@@ -26,10 +26,10 @@ class Passing(Exception):
 
 
 class Part:
-    """What has arrived of a file, beside its place, and the ETag that it came with."""
+    """What has arrived of a file, next to its place, and the ETag that it came with."""
 
-    def __init__(self, folder: Path, file: File) -> None:
-        self._file, self._place = file, folder / file.path
+    def __init__(self, directory: Path, file: File) -> None:
+        self._file, self._place = file, directory / file.path
         self._part = self._place.with_name(self._place.name + ".part")
         self._tag = self._place.with_name(self._place.name + ".part.etag")
         self._place.parent.mkdir(parents=True, exist_ok=True)

@@ -100,7 +100,7 @@ class Pipeline:
     @torch.no_grad()
     def run(self, order: Order, frames: Frames, sink: Sink, step: Step, stop: Stop) -> None:
         """Make a film; Stopped is raised within one block of the transformer, or a few frames of the VAE."""
-        if found := orders.faults(order, frames):
+        if found := orders.problems(order, frames):
             raise JobError(f"sampling: {'; '.join(found)}")
         self._relight(order.relighting)
         pieces = orders.segments(frames.count, order.refert_num)

@@ -1,6 +1,6 @@
 """What runs in the process that holds the models: it loads them, and carries out one order after the other.
 
-    to it      {"do": "run", "id": 1, "order": {…}, "source": FOLDER, "film": {…}}, {"do": "stop", "id": 1}
+    to it      {"do": "run", "id": 1, "order": {…}, "source": DIR, "film": {…}}, {"do": "stop", "id": 1}
     from it    {"at": "busy"} while it works, {"at": "loaded"}, {"at": "step", "id": 1, "segment": 1, …}, and of each
                order {"at": "done", "memory": BYTES, "gpu": BYTES}, {"at": "stopped"} or {"at": "failed", "said": …}
 
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 
 def module(path: Path) -> ModuleType:
-    """Return the pipeline's module, which finds its neighbours beside it."""
+    """Return the pipeline's module, which finds its neighbours next to it."""
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location("the_pipeline", path)
@@ -109,7 +109,7 @@ def serve(pipeline: object, desk: Desk, message: dict) -> None:
         said = traceback.format_exc()
     try:
         left = tidied()
-    except Exception:  # a fault of CUDA may show itself here alone
+    except Exception:  # a CUDA error may show itself here alone
         said = said or traceback.format_exc()
     if desk.stopped(number):  # whatever it broke off with
         desk.channel.send(at="stopped", id=number)

@@ -22,8 +22,8 @@ def leave(settings: Settings) -> None:
         user = pwd.getpwnam(settings.user)
     except KeyError:
         raise StartError(f"started as root, and there is no user {settings.user} to go on as: set APP_USER") from None
-    for folder in folders(settings):
-        _give(folder, user)
+    for directory in directories(settings):
+        _give(directory, user)
     os.setgroups([])
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
@@ -31,8 +31,8 @@ def leave(settings: Settings) -> None:
     log(f"started as root, going on as {settings.user}")
 
 
-def folders(settings: Settings) -> Iterator[Path]:
-    """Give the folders on the volume that the worker writes: where models go, and where they are."""
+def directories(settings: Settings) -> Iterator[Path]:
+    """Give the directories on the volume that the worker writes: where models go, and where they are."""
     root = settings.volume / "models"
     if not settings.volume.is_dir() or root.is_symlink():
         return
@@ -41,13 +41,13 @@ def folders(settings: Settings) -> Iterator[Path]:
         yield root / modellist.read(model.list).name
 
 
-def _give(folder: Path, user: pwd.struct_passwd) -> None:
-    """Make a folder, and give it to the user with what is in it; no link is followed."""
+def _give(directory: Path, user: pwd.struct_passwd) -> None:
+    """Make a directory, and give it to the user with what is in it; no link is followed."""
     try:
-        folder.mkdir(exist_ok=True)
-        if folder.is_symlink():
+        directory.mkdir(exist_ok=True)
+        if directory.is_symlink():
             return
-        for path, _, names in os.walk(folder):
+        for path, _, names in os.walk(directory):
             for one in (path, *(os.path.join(path, name) for name in names)):
                 os.lchown(one, user.pw_uid, user.pw_gid)
     except OSError as err:  # of a volume that is read only, or that maps root to nobody

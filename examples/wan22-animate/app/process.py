@@ -44,7 +44,7 @@ class Result:
 
 def run(
     arguments: list[str],
-    folder: Path,
+    directory: Path,
     clock: Clock,
     doing: str,
     heard: Callable[[str], None] = lambda line: debug(scrub(line)),
@@ -52,12 +52,12 @@ def run(
 ) -> Result:
     """Run a program to its end; at the end of its time or at a stop its whole group is killed.
 
-    It runs in a folder, and has its temporary files in the job's home, if that is another one.
+    It runs in a directory, and has its temporary files in the job's home, if that is another one.
     """
-    env = environment(home or folder)
+    env = environment(home or directory)
     try:
         program = subprocess.Popen(  # noqa: S603 (no shell; the arguments are ours)
-            arguments, cwd=folder, env=env, start_new_session=True,
+            arguments, cwd=directory, env=env, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except OSError as err:
@@ -73,7 +73,7 @@ def run(
 
 
 def environment(home: Path | None) -> dict[str, str]:
-    """Return the environment of all programs: no secrets, and temporary files in the job's folder, if it is of one."""
+    """Return the environment of all programs: no secrets, and temporary files in the job's directory, if it is of one."""
     kept = {name: value for name, value in os.environ.items() if not _is_secret(name)}
     for name in ("PYTHONPATH", "PYTHONSAFEPATH"):
         kept.pop(name, None)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 
-import faults
+import problems
 import process
 from channel import Channel
 from errors import JobError, OutOfTime, Stopped
@@ -40,7 +40,7 @@ class Resident:
     """Has one process at a time, and gives it orders."""
 
     def __init__(self, failed: Callable[[str], None]) -> None:
-        self.fault = ""
+        self.problem = ""
         """Why there is none and will be none."""
         self._failed = failed
         self._command: list[str] = []
@@ -48,7 +48,7 @@ class Resident:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._order = 0
-        self._unloaded = self._gpu_faults = 0
+        self._unloaded = self._gpu_problems = 0
 
     def begin(self, command: list[str]) -> None:
         """Start the process; it loads in the background."""
@@ -73,17 +73,17 @@ class Resident:
         if life:
             life.end()
 
-    def run(self, order: dict, clock: Clock, patience: float, heard: Heard) -> dict:
+    def run(self, order: dict, clock: Clock, timeout: float, heard: Heard) -> dict:
         """Return what the process says of an order that it has carried out; else a JobError.
 
         An order that takes the process along isn't given to the next one. Without a
-        word for as long as patience says the process hangs.
+        word for as long as timeout says the process hangs.
         """
         life = self._free(clock)
         self._order += 1
         life.give(self._order, order)
         try:
-            return self._follow(life, clock, patience, heard)
+            return self._follow(life, clock, timeout, heard)
         except (Stopped, OutOfTime):
             life.stop()
             raise
@@ -91,8 +91,8 @@ class Resident:
     def _free(self, clock: Clock) -> "Life":
         """Return the process once it has loaded, and has no stopped order in hand."""
         while True:
-            if self.fault:
-                raise JobError(self.fault, HTTPStatus.SERVICE_UNAVAILABLE, refresh=True)
+            if self.problem:
+                raise JobError(self.problem, HTTPStatus.SERVICE_UNAVAILABLE, refresh=True)
             clock.check(LOADING)
             life = self._life
             if life is None:
@@ -103,14 +103,14 @@ class Resident:
                 log("the pipeline hangs, and is started anew")
                 life.end("it said nothing for too long, and was killed")
 
-    def _follow(self, life: "Life", clock: Clock, patience: float, heard: Heard) -> dict:
+    def _follow(self, life: "Life", clock: Clock, timeout: float, heard: Heard) -> dict:
         while True:
             clock.check(GENERATING)
             message = life.next(TICK)
             if message is None:
-                if life.silence() > patience:
+                if life.silence() > timeout:
                     life.end()
-                    words = f"{GENERATING}: the pipeline said nothing for {patience:.0f} s, and is started anew"
+                    words = f"{GENERATING}: the pipeline said nothing for {timeout:.0f} s, and is started anew"
                     raise JobError(f"{words}: send the job again")
                 continue
             at = message["at"]
@@ -128,22 +128,22 @@ class Resident:
             heard(message)
 
     def _done(self, life: "Life", message: dict) -> None:
-        self._gpu_faults = 0
+        self._gpu_problems = 0
         if kept := life.leaks(message):
             log(f"the pipeline keeps {kept} after its jobs, and is started anew")
             life.end()
 
     def _failure(self, life: "Life", message: dict) -> JobError:
-        """Return the error of an order that failed; a CUDA fault spoils the process for all that follow."""
-        err = faults.of(GENERATING, process.Result(None, message["said"]))
+        """Return the error of an order that failed; a CUDA error corrupts the process for all that follow."""
+        err = problems.of(GENERATING, process.Result(None, message["said"]))
         if err.refresh:
-            self._gpu_faults += 1
-            err.refresh = self._gpu_faults >= TRIES
+            self._gpu_problems += 1
+            err.refresh = self._gpu_problems >= TRIES
             life.end()
         return err
 
     def _death(self, life: "Life") -> JobError:
-        err = faults.of(GENERATING, life.result())
+        err = problems.of(GENERATING, life.result())
         return JobError(f"{err}; the pipeline died of this job and is started anew, and the job isn't tried again")
 
     def _ended(self, life: "Life") -> None:
@@ -155,8 +155,8 @@ class Resident:
             if self._unloaded < TRIES:
                 self._life = Life(self._command, self._ended)
                 return
-            self.fault = str(faults.of(LOADING, life.result()))
-        self._failed(self.fault)
+            self.problem = str(problems.of(LOADING, life.result()))
+        self._failed(self.problem)
 
 
 class Life:

@@ -85,8 +85,8 @@ def read(env: Mapping[str, str]) -> Settings:
     """Return the settings; what is wrong with them is a StartError that names all of it."""
     reader = _Reader(env)
     settings = Settings(**_service(reader), **_places(reader), **_weights(reader), **_limits(reader))
-    if reader.faults:
-        raise StartError("; ".join(reader.faults))
+    if reader.problems:
+        raise StartError("; ".join(reader.problems))
     return settings
 
 
@@ -165,11 +165,11 @@ class _Reader:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
-        self._faults: dict[str, str] = {}
+        self._problems: dict[str, str] = {}
 
     @property
-    def faults(self) -> list[str]:
-        return list(self._faults.values())
+    def problems(self) -> list[str]:
+        return list(self._problems.values())
 
     def text(self, name: str, default: str) -> str:
         return self._env.get(name, "").strip() or default
@@ -192,7 +192,7 @@ class _Reader:
     def one_of(self, name: str, values: dict, default: str):  # noqa: ANN202 (of the values' type)
         text = self.text(name, default).lower()
         if text not in values:
-            self._faults[name] = f"{name} is {text!r}: set it to one of {', '.join(values)}"
+            self._problems[name] = f"{name} is {text!r}: set it to one of {', '.join(values)}"
         return values.get(text, values[default])
 
     def number(self, name: str, default: float, kind: type) -> float:
@@ -201,6 +201,6 @@ class _Reader:
         except ValueError:
             value = -1
         if value != default and not 0 < value < 2**53:
-            self._faults[name] = f"{name} is {self.text(name, '')!r}: set it to a number above 0"
+            self._problems[name] = f"{name} is {self.text(name, '')!r}: set it to a number above 0"
             return default
         return value

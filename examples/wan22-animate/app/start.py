@@ -8,7 +8,7 @@ from pathlib import Path
 
 import estimate
 import fields
-import folder
+import directory
 import gpu
 import plan
 import wan
@@ -38,7 +38,7 @@ def _prepare(worker: Worker) -> None:
     if settings.require_gpu:
         worker.card = gpu.check()
         worker.speed = estimate.of_card(worker.card.name)
-    folder.sweep(settings.processing)
+    directory.cleanup(settings.processing)
     if not (settings.wan_home / wan.PREPROCESS).is_file():
         raise StartError("Wan2.2 is not where WAN_HOME says: build the image again")
     worker.models = weights.of_all(settings, worker.stop)

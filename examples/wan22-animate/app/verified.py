@@ -1,4 +1,4 @@
-"""Which weights on a volume have been read and found right: a mark beside them says so.
+"""Which weights on a volume have been read and found right: a mark next to them says so.
 
 Of a copy only the sizes are known at first, so it is read once as a whole. The mark has a line a file, with
 its sha256 and the time of its last change: a reading that was cut off goes on where it was, and a file that
@@ -24,10 +24,10 @@ REPORT_SECONDS = 10.0
 
 
 class Mark:
-    """The mark of a folder; it is lost where it can't be written, and the files are read the next time, too."""
+    """The mark of a directory; it is lost where it can't be written, and the files are read the next time, too."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._path = folder, folder / MARK
+    def __init__(self, directory: Path) -> None:
+        self._directory, self._path = directory, directory / MARK
         self._lock = threading.Lock()
 
     def lines(self) -> list[str]:
@@ -39,7 +39,7 @@ class Mark:
 
     def line(self, file: File) -> str:
         """Return what it should say of a file."""
-        return f"{file.sha256} {(self._folder / file.path).stat().st_mtime_ns} {file.path}"
+        return f"{file.sha256} {(self._directory / file.path).stat().st_mtime_ns} {file.path}"
 
     def add(self, file: File, line: str) -> None:
         """Say that a file is right, instead of what was said of it before."""
@@ -53,11 +53,11 @@ class Mark:
                 aside.unlink()
 
 
-def spoiled(folder: Path, found: ModelList, kind: str, stop: threading.Event) -> list[str]:
-    """Return which files of a folder have another content than the list's; a file without its size isn't looked at."""
-    mark = Mark(folder)
+def corrupted(directory: Path, found: ModelList, kind: str, stop: threading.Event) -> list[str]:
+    """Return which files of a directory have another content than the list's; a file without its size isn't looked at."""
+    mark = Mark(directory)
     marked = set(mark.lines())
-    there = [file for file in found.files if modellist.complete(folder, file)]
+    there = [file for file in found.files if modellist.complete(directory, file)]
     todo = [file for file in there if mark.line(file) not in marked]
     if not todo:
         return []
@@ -65,14 +65,14 @@ def spoiled(folder: Path, found: ModelList, kind: str, stop: threading.Event) ->
     log(f"weights: comparing {len(todo)} files of {kind} with their sha256, {total / 1e9:.1f} GB (not with VERIFY=0)")
     meter = _Meter(total)
     with ThreadPoolExecutor(THREADS) as pool:
-        faults = pool.map(lambda file: _check(folder, file, mark, meter, stop), todo)
-        return [fault for fault in faults if fault]
+        problems = pool.map(lambda file: _check(directory, file, mark, meter, stop), todo)
+        return [problem for problem in problems if problem]
 
 
-def _check(folder: Path, file: File, mark: Mark, meter: "_Meter", stop: threading.Event) -> str:
+def _check(directory: Path, file: File, mark: Mark, meter: "_Meter", stop: threading.Event) -> str:
     try:
         line = mark.line(file)
-        if _digest(folder / file.path, meter, stop) != file.sha256:
+        if _digest(directory / file.path, meter, stop) != file.sha256:
             return f"{file.path} has another sha256"
     except OSError as err:
         return f"{file.path} can't be read ({err.strerror})"

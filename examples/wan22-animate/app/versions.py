@@ -8,7 +8,7 @@ Version = tuple[int, ...]
 
 CV2 = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 
-# At least, and below; why. Absent ones are a fault.
+# At least, and below; why. Absent ones are a problem.
 RANGES = {
     "torch": ((2, 6), (), "diffusers' Wan pipeline was tried with 2.6"),
     "numpy": ((1, 23, 5), (2,), "Wan needs numpy<2"),
@@ -34,9 +34,9 @@ def installed() -> dict[str, str]:
     return found
 
 
-def faults(found: Mapping[str, str]) -> list[str]:
+def problems(found: Mapping[str, str]) -> list[str]:
     """Return what doesn't fit, a line each."""
-    return [fault for rule in (_ranges, _torchvision, _cv2, _onnx) for fault in rule(found)]
+    return [problem for rule in (_ranges, _torchvision, _cv2, _onnx) for problem in rule(found)]
 
 
 def parse(text: str) -> Version:
@@ -46,8 +46,8 @@ def parse(text: str) -> Version:
 
 
 def _ranges(found: Mapping[str, str]) -> list[str]:
-    faults = (_outside(name, found.get(name), *limits) for name, limits in RANGES.items())
-    return [fault for fault in faults if fault]
+    problems = (_outside(name, found.get(name), *limits) for name, limits in RANGES.items())
+    return [problem for problem in problems if problem]
 
 
 def _outside(name: str, text: str | None, low: Version, high: Version, why: str) -> str:
@@ -88,5 +88,5 @@ def _cv2(found: Mapping[str, str]) -> list[str]:
 
 
 def _onnx(found: Mapping[str, str]) -> list[str]:
-    fault = "onnxruntime is beside onnxruntime-gpu: they overwrite each other, and the GPU is lost"
-    return [fault] if "onnxruntime" in found else []
+    problem = "onnxruntime is next to onnxruntime-gpu: they overwrite each other, and the GPU is lost"
+    return [problem] if "onnxruntime" in found else []

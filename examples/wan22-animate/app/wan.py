@@ -1,6 +1,6 @@
 """Wan2.2's own preprocessing: how it is called, and what it leaves.
 
-Its scripts import each other by their own folder, so it is run by its absolute path; a
+Its scripts import each other by their own directory, so it is run by its absolute path; a
 PYTHONPATH isn't needed, and python's -P would break it.
 """
 
@@ -31,8 +31,8 @@ def preprocess(settings: Settings, model: Path, job: Job, video: Path, image: Pa
     ]  # fmt: skip
 
 
-def missing(folder: Path, job: Job) -> list[str]:
+def missing(directory: Path, job: Job) -> list[str]:
     """Return which of preprocessing's files aren't there or are empty."""
     kinds = film.ALWAYS + (film.REPLACING if job.replaces else ())
     wanted = [film.FILES[kind] for kind in kinds] + [film.PICTURE]
-    return sorted(name for name in wanted if not (folder / name).is_file() or not (folder / name).stat().st_size)
+    return sorted(name for name in wanted if not (directory / name).is_file() or not (directory / name).stat().st_size)

@@ -24,7 +24,7 @@ SMALL = 10 * 10**6
 
 @dataclass(frozen=True)
 class Place:
-    """A folder where weights may be."""
+    """A directory where weights may be."""
 
     kind: str
     path: Path
@@ -33,7 +33,7 @@ class Place:
 
 
 def of_all(settings: Settings, stop: threading.Event) -> dict[str, Path]:
-    """Return a folder for each of the image's models, by the model's name; each is looked for by itself."""
+    """Return a directory for each of the image's models, by the model's name; each is looked for by itself."""
     found = {one.name: of(settings, one, stop) for one in settings.models}
     if TEXT_ENCODER not in found and settings.text_encoder.is_dir():
         log("weights: the text encoder is the one of TEXT_ENCODER, of which the image has no list")
@@ -42,14 +42,14 @@ def of_all(settings: Settings, stop: threading.Event) -> dict[str, Path]:
 
 
 def of(settings: Settings, model: Model, stop: threading.Event) -> Path:
-    """Return a folder with all files of a model."""
+    """Return a directory with all files of a model."""
     return ensure(replace(settings, models=(model,)), modellist.read(model.list), stop)
 
 
 def ensure(settings: Settings, found: ModelList, stop: threading.Event) -> Path:
-    """Return a folder with all of the weights, fetched if need be; else a StartError says what to do."""
-    if folder := find(settings, found, stop):
-        return folder
+    """Return a directory with all of the weights, fetched if need be; else a StartError says what to do."""
+    if directory := find(settings, found, stop):
+        return directory
     if settings.offline:
         raise StartError(
             "there are no complete weights, and HF_HUB_OFFLINE=1 forbids to fetch them: give the endpoint the "
@@ -67,13 +67,13 @@ def find(settings: Settings, found: ModelList, stop: threading.Event) -> Path | 
     for place in _places(settings, found):
         if not place.path.is_dir():
             continue
-        faults = modellist.lacking(place.path, found)
-        if not faults and place.copied and settings.verify:
-            faults = verified.spoiled(place.path, found, place.kind, stop)
-        if not faults:
+        problems = modellist.lacking(place.path, found)
+        if not problems and place.copied and settings.verify:
+            problems = verified.corrupted(place.path, found, place.kind, stop)
+        if not problems:
             log(f"weights: in {place.kind}")
             return place.path
-        log(f"weights: not from {place.kind}: {modellist.shorten(faults)}: {_advice(place)}")
+        log(f"weights: not from {place.kind}: {modellist.shorten(problems)}: {_advice(place)}")
     return None
 
 
@@ -143,4 +143,4 @@ def _advice(place: Place) -> str:
         return "build the image again"
     if place.kind == "the cached model":
         return "wait until Runpod has cached it, or choose the model anew"
-    return "copy these files again, or remove the folder to have them fetched"
+    return "copy these files again, or remove the directory to have them fetched"

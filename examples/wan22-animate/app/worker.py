@@ -13,7 +13,7 @@ import deliver
 import embed
 import estimate
 import fields
-import folder
+import directory
 import job as jobs
 import plan
 import weights
@@ -144,7 +144,7 @@ class Worker:
         clock = Clock(settings.job_timeout - min(GRACE, settings.job_timeout / 20), self._job_stop)
         job = fields.parse(given, fields.Sizes(settings.max_video, settings.max_image, settings.max_area, settings.steps))
         self._check(job)
-        with folder.of_job(settings.processing, name) as home:
+        with directory.of_job(settings.processing, name) as home:
             run = jobs.Run(settings, self.model, job, home, clock, _teller(name, tell))
             return jobs.run(run, self.resident, self.speed, self._learn, deliver.bucket())
 

@@ -17,7 +17,7 @@ from functorch.einops import rearrange
 
 
 def upstream(home: Path) -> types.ModuleType:
-    """Return upstream's wan.animate, from a folder that has the package wan."""
+    """Return upstream's wan.animate, from a directory that has the package wan."""
     torch.cuda.current_device = lambda: "cpu"  # a default of T5EncoderModel, asked for at import
     package("wan", home / "wan")  # whose __init__ imports the other tasks, and what only they need
     package("wan.modules", home / "wan" / "modules")  # whose __init__ hands flash_attention on before it is replaced

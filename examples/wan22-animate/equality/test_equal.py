@@ -2,7 +2,7 @@
 
     WAN_HOME=UPSTREAM TQDM_DISABLE=1 python3 -W ignore -m unittest -v test_equal
 
-WAN_HOME is the folder that upstream's package wan lies in: /opt/Wan2.2 unless it is said.
+WAN_HOME is the directory that upstream's package wan lies in: /opt/Wan2.2 unless it is said.
 """
 
 import itertools
@@ -19,7 +19,7 @@ import torch
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "app"), str(HERE.parent)]
 
-import shim  # noqa: E402 (they are beside this file, and in the worker's folder)
+import shim  # noqa: E402 (they are next to this file, and in the worker's directory)
 
 WAN = shim.upstream(Path(os.environ.get("WAN_HOME", "/opt/Wan2.2")))
 
@@ -58,14 +58,14 @@ class Film:
         """Return some frames."""
         return self.kinds[kind][start:stop]
 
-    def write(self, folder: Path) -> None:
+    def write(self, directory: Path) -> None:
         """Leave them where upstream looks, as the shim's reader wants them."""
         names = {orders.POSE: "pose", orders.FACE: "face", orders.BACKGROUND: "bg", orders.MASK: "mask"}
         for kind, name in names.items():
             frames = self.kinds[kind]
-            with open(folder / f"src_{name}.mp4", "wb") as file:
+            with open(directory / f"src_{name}.mp4", "wb") as file:
                 np.save(file, frames[..., None] if kind == orders.MASK else frames)
-        cv2.imwrite(str(folder / "src_ref.png"), self.picture[..., ::-1])
+        cv2.imwrite(str(directory / "src_ref.png"), self.picture[..., ::-1])
 
 
 def saved(video: torch.Tensor) -> np.ndarray:
@@ -78,8 +78,8 @@ class Equal(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
-        cls.weights = cls.folder / "weights"
+        cls.directory = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        cls.weights = cls.directory / "weights"
         toys.make(cls.weights)
         WanAnimateMotionEncoder.forward = shim.remembering(WanAnimateMotionEncoder.forward)
         cls.upstream = WAN.WanAnimate(shim.config(), str(cls.weights))
@@ -103,10 +103,10 @@ class Equal(unittest.TestCase):
     def compare(self, film: Film, upstream: object = None, **given: object) -> np.ndarray:
         """Return upstream's frames, of which ours must be the same."""
         order = orders.Order(**{"mode": orders.ANIMATION, "seed": SEED, "steps": STEPS} | given)
-        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        film.write(folder)
+        directory = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        film.write(directory)
         wanted = saved((upstream or self.upstream).generate(
-            str(folder), order.replaces, refert_num=order.refert_num, shift=order.shift, sample_solver=order.solver,
+            str(directory), order.replaces, refert_num=order.refert_num, shift=order.shift, sample_solver=order.solver,
             sampling_steps=order.steps, guide_scale=order.cfg, seed=order.seed, offload_model=False,
         ))  # fmt: skip
         made = []

@@ -1,11 +1,11 @@
 """Toy weights: the files of Wan2.2-Animate-14B by their names and in their formats, made by upstream's own classes.
 
-    python3 toys.py UPSTREAM FOLDER [SHARE]
+    python3 toys.py UPSTREAM DIR [SHARE]
 
 What is small is what upstream lets be small. Fixed in its code, and so as large as in the real
 model: the motion encoder, faces of 512 by 512, CLIP's width and its 257 tokens. With SHARE the
 motion encoder has that many times fewer channels, which diffusers' class takes, and upstream's
-doesn't. FOLDER has what WanAnimate reads, and image_encoder/, which is CLIP's vision half as
+doesn't. DIR has what WanAnimate reads, and image_encoder/, which is CLIP's vision half as
 transformers has it: of the real one somebody else has made that, so that only here there is a
 function for it.
 """
@@ -34,29 +34,29 @@ T5 = {"vocab_size": 300, "dim": TEXT, "dim_attn": TEXT, "dim_ffn": 64, "num_head
 SHARD = "20MB"
 
 
-def make(folder: Path, share: int = 1) -> None:
+def make(directory: Path, share: int = 1) -> None:
     """Write all files; upstream has to be imported by the shim before."""
     torch.manual_seed(0)
     small()
     names = shim.config()
-    folder.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     dit = importlib.import_module("wan.modules.animate").WanAnimateModel(**DIT)
     narrow(dit, share)
-    spread(dit).to(torch.bfloat16).save_pretrained(folder, max_shard_size=SHARD)  # as the original's are
+    spread(dit).to(torch.bfloat16).save_pretrained(directory, max_shard_size=SHARD)  # as the original's are
     if share > 1:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads((directory / "config.json").read_text())
         sizes = {side: channels // share for side, channels in CHANNELS.items()}
-        (folder / "config.json").write_text(json.dumps(config | {"motion_encoder_channel_sizes": sizes}))
-    torch.save({"state_dict": lora(dit)}, folder / names.lora_checkpoint)
+        (directory / "config.json").write_text(json.dumps(config | {"motion_encoder_channel_sizes": sizes}))
+    torch.save({"state_dict": lora(dit)}, directory / names.lora_checkpoint)
     vae = importlib.import_module("wan.modules.vae2_1").WanVAE_(**vae_sizes())
-    torch.save(spread(vae).state_dict(), folder / names.vae_checkpoint)
+    torch.save(spread(vae).state_dict(), directory / names.vae_checkpoint)
     clip = importlib.import_module("wan.modules.animate.clip").clip_xlm_roberta_vit_h_14()
-    torch.save(spread(clip).state_dict(), folder / names.clip_checkpoint)
-    vision(clip.visual.state_dict()).save_pretrained(folder / "image_encoder")
+    torch.save(spread(clip).state_dict(), directory / names.clip_checkpoint)
+    vision(clip.visual.state_dict()).save_pretrained(directory / "image_encoder")
     t5 = importlib.import_module("wan.modules.t5").umt5_xxl(encoder_only=True)
-    torch.save(spread(t5).state_dict(), folder / names.t5_checkpoint)
+    torch.save(spread(t5).state_dict(), directory / names.t5_checkpoint)
     for name in (names.t5_tokenizer, names.clip_tokenizer):
-        tokenizer().save_pretrained(folder / name)
+        tokenizer().save_pretrained(directory / name)
 
 
 def small() -> None:

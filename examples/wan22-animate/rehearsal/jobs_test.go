@@ -26,7 +26,7 @@ func (s *setting) testJobs(t *testing.T) {
 				checkResult(t, w, mode, size)
 			}
 			if variant == "production" {
-				checkFaults(t, w)
+				checkProblems(t, w)
 			}
 			holdsNoFiles(t, m)
 			if err := w.Signal("TERM"); err != nil {
@@ -60,16 +60,16 @@ func checkResult(t *testing.T, w service, mode string, size [2]int) {
 	}
 }
 
-// checkFaults has one job after the other fail, each in its own way. None of them
+// checkProblems has one job after the other fail, each in its own way. None of them
 // takes the worker along.
-func checkFaults(t *testing.T, w service) {
+func checkProblems(t *testing.T, w service) {
 	t.Helper()
-	faulty := func(fault string) []byte {
+	bad := func(problem string) []byte {
 		f := world.Driving()
-		f.Fault = fault
+		f.Problem = problem
 		return f.MP4()
 	}
-	prompt := func(fault string) map[string]any { return map[string]any{"prompt": "fault: " + fault} }
+	prompt := func(problem string) map[string]any { return map[string]any{"prompt": "problem: " + problem} }
 	film, nobody := world.Driving().MP4(), world.Driving()
 	nobody.Person = false
 	for _, tt := range []struct {
@@ -83,8 +83,8 @@ func checkFaults(t *testing.T, w service) {
 		{"a generation that is killed", film, prompt("die"), 500, "died of this job and is started anew"},
 		{"an error of a library", film, prompt("error"), 500, "mat1 and mat2"},
 		{"too little memory", film, prompt("memory"), 500, "memory"},
-		{"preprocessing that is killed", faulty("preprocess-die"), nil, 500, ""},
-		{"preprocessing that writes nothing", faulty("preprocess-nothing"), nil, 500, ""},
+		{"preprocessing that is killed", bad("preprocess-die"), nil, 500, ""},
+		{"preprocessing that writes nothing", bad("preprocess-nothing"), nil, 500, ""},
 		{"nobody in the film", nobody.MP4(), nil, 422, "face"},
 		{"no film", make([]byte, 5000), nil, 422, "video"},
 		{"a mode that there isn't", film, map[string]any{"mode": "dance"}, 400, "mode"},
@@ -111,7 +111,7 @@ func (s *setting) testHanging(t *testing.T) {
 	m := s.machine(t, "production")
 	w := serve(t, m, "JOB_TIMEOUT=10")
 	w.ping(http.StatusOK, time.Minute)
-	if r := w.run(world.Driving().MP4(), map[string]any{"prompt": "fault: hang"}); r.Status != http.StatusGatewayTimeout || r.Error == "" {
+	if r := w.run(world.Driving().MP4(), map[string]any{"prompt": "problem: hang"}); r.Status != http.StatusGatewayTimeout || r.Error == "" {
 		t.Errorf("got %d %q\n%s", r.Status, r.Error, w.Output())
 	}
 	holdsNoFiles(t, m)

@@ -4,7 +4,7 @@
 // versions and dependencies and a thousandth of the bytes. Then it starts each image
 // under runc, waits until it is ready and has it do a job.
 //
-//	go run ./examples/wan22-animate/rehearsal [--variant NAMES] [--keep FOLDER] [DIR]
+//	go run ./examples/wan22-animate/rehearsal [--variant NAMES] [--keep DIR] [DIR]
 //
 // The spec is the one that is shipped, but for addresses and the two git commits. It
 // takes minutes where the real build takes an hour, and proves all but what the
@@ -42,7 +42,7 @@ import (
 func main() {
 	r := rehearsal{out: os.Stdout}
 	pflag.StringSliceVar(&r.variants, "variant", []string{"production", "minimal", "debug"}, "rehearse these `VARIANTS`")
-	pflag.StringVar(&r.keep, "keep", "", "write the project as it is rehearsed and the images into this `FOLDER`, which must not be there yet")
+	pflag.StringVar(&r.keep, "keep", "", "write the project as it is rehearsed and the images into this `DIR`, which must not be there yet")
 	pflag.Parse()
 	r.example = pflag.Arg(0)
 	if r.example == "" {
@@ -59,7 +59,7 @@ func main() {
 
 // rehearsal is one while it goes on.
 type rehearsal struct {
-	example  string // folder of the spec
+	example  string // directory of the spec
 	variants []string
 	keep     string
 	out      io.Writer

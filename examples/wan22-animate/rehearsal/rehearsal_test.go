@@ -33,7 +33,7 @@ func TestRealRehearsal(t *testing.T) {
 	t.Run("change the app", s.testChange) // the last: it builds production anew
 }
 
-// What two variants both have is one layer, and there is little beside the
+// What two variants both have is one layer, and there is little besides the
 // largest of them.
 func (s *setting) testSharing(t *testing.T) {
 	production, minimal, debug := s.sizes(t, "production"), s.sizes(t, "minimal"), s.sizes(t, "debug")

@@ -1,6 +1,6 @@
 """Toy detectors: the files of process_checkpoint, by their names and in their formats, which see one person everywhere.
 
-python3 detectors.py FOLDER
+python3 detectors.py DIR
 """
 
 import sys
@@ -75,12 +75,12 @@ def segmenter(path: Path) -> None:
     torch.save({"model": model.state_dict()}, path)
 
 
-def make(folder: Path) -> None:
+def make(directory: Path) -> None:
     """Write all files."""
     box = np.array([[[160, 32, 480, 608, 0.9, 0]]], np.float32)  # of 640 by 640: corners, confidence, a person
-    always(folder / "det/yolov10m.onnx", (640, 640), box)
-    always(folder / "pose2d/vitpose_h_wholebody.onnx/end2end.onnx", (256, 192), heat())
-    segmenter(folder / "sam2/sam2_hiera_large.pt")
+    always(directory / "det/yolov10m.onnx", (640, 640), box)
+    always(directory / "pose2d/vitpose_h_wholebody.onnx/end2end.onnx", (256, 192), heat())
+    segmenter(directory / "sam2/sam2_hiera_large.pt")
 
 
 if __name__ == "__main__":

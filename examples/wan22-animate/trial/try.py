@@ -1,6 +1,6 @@
 """The whole worker, tried on toy weights: a film and a picture become a film with sound, in both modes.
 
-    WORKER=APP TOYS=FOLDER OUT=FOLDER python3 try.py
+    WORKER=APP TOYS=DIR OUT=DIR python3 try.py
 
 The worker is started as in production, over HTTP. TOYS has the files of the models, as
 ../equality/toys.py makes them, and in process_checkpoint what detectors.py makes. What is
@@ -42,14 +42,14 @@ def main() -> int:
     pictures, sound = f"testsrc2=s=160x90:r=30:d={SECONDS}", f"sine=d={SECONDS}"
     made("-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", sound, "-pix_fmt", "yuv420p", film)
     made("-f", "lavfi", "-i", "testsrc=s=96x128:d=1", "-frames:v", "1", picture)
-    folder = app()
+    directory = app()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     env = {name: value for name, value in os.environ.items() if not name.startswith("MODEL_")}  # of an image's own
     env |= places() | {"WORKER_MODE": "load-balancing", "PORT": str(port), "REQUIRE_GPU": "0", "MIN_FREE_BYTES": "1"}
     env["JOB_TIMEOUT"] = str(MINUTES * 60)
     started = time.monotonic()
-    worker = subprocess.Popen([sys.executable, str(folder / "handler.py")], env=env)
+    worker = subprocess.Popen([sys.executable, str(directory / "handler.py")], env=env)
     try:
         while ask(port, "GET", "/ping")[0] != 200:
             if worker.poll() is not None:
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def places() -> dict[str, str]:
-    """Return the variables that lead to the toys: all are in one folder, and each model has a list of its own."""
+    """Return the variables that lead to the toys: all are in one directory, and each model has a list of its own."""
     found = {
         "WAN_HOME": str(HERE),
         "HF_HUB_OFFLINE": "1",
@@ -97,7 +97,7 @@ def places() -> dict[str, str]:
 
 
 def app() -> Path:
-    """Return a copy of the worker's folder, with the prompt's tensor in it as an image has it that is without T5."""
+    """Return a copy of the worker's directory, with the prompt's tensor in it as an image has it that is without T5."""
     copied = OUT / "app"
     shutil.copytree(
         APP, copied, ignore=shutil.ignore_patterns("tests", "equality", "trial", "__pycache__"), dirs_exist_ok=True
@@ -153,7 +153,7 @@ def check(port: int, job: dict) -> bool:
         [FFMPEG, "-v", "error", "-i", str(out), *"-map 0:a -ac 1 -f f32le -".split()], capture_output=True
     )
     heard = np.frombuffer(sound.stdout, np.float32)
-    faults = [
+    problems = [
         words for wrong, words in (
             (len(frames) != round(SECONDS * 30), f"{len(frames)} frames"),
             (frames.std(axis=(1, 2)).min() < 8, "frames that show nothing"),
@@ -164,8 +164,8 @@ def check(port: int, job: dict) -> bool:
             (f", {answer['width']}x{answer['height']}" not in about_it, "another size"),
         ) if wrong
     ]  # fmt: skip
-    print(f"{about}: {time.monotonic() - started:.0f} s, {answer}: {', '.join(faults) or 'right'}", flush=True)
-    return not faults
+    print(f"{about}: {time.monotonic() - started:.0f} s, {answer}: {', '.join(problems) or 'right'}", flush=True)
+    return not problems
 
 
 if __name__ == "__main__":

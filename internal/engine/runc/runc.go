@@ -1,5 +1,5 @@
 // Package runc provides runc where a host has none: from Debian's own signed
-// packages, unpacked into a cache folder. The system is left alone.
+// packages, unpacked into a cache directory. The system is left alone.
 package runc
 
 import (
@@ -54,7 +54,7 @@ func Fetch(ctx context.Context, o Options) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("fetching runc: %w", err)
 	}
-	program := filepath.Join(folder(o.CacheDir), p.Version, "runc")
+	program := filepath.Join(directory(o.CacheDir), p.Version, "runc")
 	if err := unpack(deb, program); err != nil {
 		return "", fmt.Errorf("unpacking %s: %w", p, err)
 	}
@@ -85,11 +85,11 @@ func (o Options) withDefaults() (Options, error) {
 	return o, err
 }
 
-func folder(cacheDir string) string { return filepath.Join(cacheDir, "runc") }
+func directory(cacheDir string) string { return filepath.Join(cacheDir, "runc") }
 
 // newest returns the runc that was unpacked last.
 func newest(cacheDir string) string {
-	programs, _ := filepath.Glob(filepath.Join(folder(cacheDir), "*", "runc"))
+	programs, _ := filepath.Glob(filepath.Join(directory(cacheDir), "*", "runc"))
 	slices.SortFunc(programs, func(a, b string) int { return cmp.Compare(modified(a), modified(b)) })
 	if len(programs) == 0 {
 		return ""

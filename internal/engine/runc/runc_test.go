@@ -87,7 +87,7 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 		hint string
 	}{
 		{"a library", runcDeb("1.0", noLibrary), false, "libseccomp.so.2", failure.NoEngine, "install libseccomp2"},
-		{"another fault", runcDeb("1.0", "#!/bin/sh\nexit 3\n"), false, "exit status 3", failure.NoEngine, "install runc or crun"},
+		{"another problem", runcDeb("1.0", "#!/bin/sh\nexit 3\n"), false, "exit status 3", failure.NoEngine, "install runc or crun"},
 		{"the program", testworld.Deb{Name: "runc"}, false, `no file "usr/sbin/runc"`, failure.Failure, ""},
 		{"the package", testworld.Deb{Name: "crun"}, false, `no package "runc" for amd64`, failure.Failure, ""},
 		{"the network", runcDeb("1.0", works), true, "given up after", failure.Transient, "check the network"},

@@ -35,7 +35,7 @@ func divide(c config) error {
 		return err
 	}
 	text = bytes.Replace(text, []byte(anyGroup), fmt.Appendf(nil, "defaultCgroupParent = %q", "/"+c.group()), 1)
-	return os.WriteFile(c.divided(), text, 0o600) //nolint:gosec // the client names the folders
+	return os.WriteFile(c.divided(), text, 0o600) //nolint:gosec // the client names the directories
 }
 
 // groups are the directories of the engine's control group, of either version, what lies

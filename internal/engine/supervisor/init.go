@@ -89,8 +89,8 @@ func privateMounts(c config) error {
 		return fmt.Errorf("mounting /proc: %w", err)
 	}
 	containers := filepath.Join(c.runtimeDir(), filepath.Base(c.oci))
-	if err := os.MkdirAll(containers, 0o700); err != nil { //nolint:gosec // the client names the folders
-		return fmt.Errorf("making folder %q: %w", containers, err)
+	if err := os.MkdirAll(containers, 0o700); err != nil { //nolint:gosec // the client names the directories
+		return fmt.Errorf("making directory %q: %w", containers, err)
 	}
 	if err := syscall.Mount("tmpfs", containers, "tmpfs", bare, "mode=0700"); err != nil {
 		return fmt.Errorf("mounting %q: %w", containers, err)
@@ -103,12 +103,12 @@ func privateMounts(c config) error {
 func overlayWorks(c config) (err error) {
 	dir, err := os.MkdirTemp(c.root, "overlay-")
 	if err != nil {
-		return fmt.Errorf("making a folder: %w", err)
+		return fmt.Errorf("making a directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	for _, name := range []string{"lower", "upper", "work", "merged"} {
 		if err = os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
-			return fmt.Errorf("making a folder: %w", err)
+			return fmt.Errorf("making a directory: %w", err)
 		}
 	}
 	merged := filepath.Join(dir, "merged")

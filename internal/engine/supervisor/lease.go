@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// verdict says what the leases and the wishes of the user mean together.
+// verdict says what the leases and the requirements of the user mean together.
 type verdict int
 
 const (
@@ -30,7 +30,7 @@ type lease struct {
 
 func openLease(c config) (lease, error) {
 	l := lease{keep: c.path("keep"), stop: c.path("stop")}
-	//nolint:gosec // the client names the folder
+	//nolint:gosec // the client names the directory
 	file, err := os.OpenFile(c.path("lease"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return l, fmt.Errorf("opening the lease: %w", err)
@@ -59,7 +59,7 @@ func (l lease) verdict() verdict {
 	return leased
 }
 
-// replaced is true when the folder was removed under us: the locks of new
+// replaced is true when the directory was removed under us: the locks of new
 // clients are then on another file.
 func (l lease) replaced() bool {
 	here, err := os.Stat(l.file.Name())
@@ -82,7 +82,7 @@ func tryLock(file *os.File) bool {
 // takeLock takes the exclusive lock of a file, which it makes if need be. A
 // killed predecessor holds it a moment longer.
 func takeLock(path string) (*os.File, error) {
-	//nolint:gosec // the client names the folder
+	//nolint:gosec // the client names the directory
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening lock file: %w", err)
@@ -114,11 +114,11 @@ func writeStatus(c config, initPID int) error {
 		return fmt.Errorf("writing the status: %w", err)
 	}
 	path := c.path("engine.json")
-	//nolint:gosec // the client names the folder
+	//nolint:gosec // the client names the directory
 	if err = os.WriteFile(path+".tmp", data, 0o600); err != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
-	//nolint:gosec // the client names the folder
+	//nolint:gosec // the client names the directory
 	if err = os.Rename(path+".tmp", path); err != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}

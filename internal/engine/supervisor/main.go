@@ -15,7 +15,7 @@
 // The engine of an ordinary user has a user namespace besides, in which that user is root
 // (user.go). Nobody else's files are in reach of it.
 //
-// The program is compiled beside buildkitd, in buildkitd's module, from the
+// The program is compiled next to buildkitd, in buildkitd's module, from the
 // source embedded in package engine: it imports the standard library only.
 package main
 
@@ -82,7 +82,7 @@ const (
 type config struct {
 	role      string
 	flags     []string
-	state     string // folder of the lease, the log and the other files below
+	state     string // directory of the lease, the log and the other files below
 	root      string // buildkitd's root
 	socket    string
 	buildkitd string
@@ -104,7 +104,7 @@ func parse(args []string) (config, error) {
 	}
 	c := config{role: args[1], flags: args[2:]}
 	flags := flag.NewFlagSet(args[1], flag.ContinueOnError)
-	flags.StringVar(&c.state, "state", "", "folder of the lease and the log")
+	flags.StringVar(&c.state, "state", "", "directory of the lease and the log")
 	flags.StringVar(&c.root, "root", "", "buildkitd's root")
 	flags.StringVar(&c.socket, "socket", "", "path of the socket to serve")
 	flags.StringVar(&c.buildkitd, "buildkitd", "", "buildkitd binary")
@@ -126,7 +126,7 @@ func parse(args []string) (config, error) {
 func (c config) path(name string) string { return filepath.Join(c.state, name) }
 
 // temp is where buildkitd and runc put their temporary files and mount points,
-// so that a killed engine leaves none of them in the system's folder.
+// so that a killed engine leaves none of them in the system's directory.
 func (c config) temp() string { return c.path("tmp") }
 
 // traces is the socket on which buildkitd takes the traces of its containers.

@@ -111,7 +111,7 @@ const cgroups = "/sys/fs/cgroup"
 // removeAll tidies up. What is not there any more or in use by now may stay.
 func removeAll(paths ...string) {
 	for _, path := range paths {
-		_ = os.Remove(path) //nolint:gosec // the client names the folders
+		_ = os.Remove(path) //nolint:gosec // the client names the directories
 	}
 }
 
@@ -152,14 +152,14 @@ func ended(err error) error {
 }
 
 // stop ends the child. Its exit status says nothing then.
-func stop(child *os.Process, exited <-chan error, patience time.Duration) error {
+func stop(child *os.Process, exited <-chan error, timeout time.Duration) error {
 	if err := child.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping buildkitd: %w", err)
 	}
 	select {
 	case <-exited: //nolint:errcheck // see above
 		return nil
-	case <-time.After(patience):
+	case <-time.After(timeout):
 	}
 	if err := child.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("killing buildkitd: %w", err)
@@ -168,12 +168,12 @@ func stop(child *os.Process, exited <-chan error, patience time.Duration) error 
 	return nil
 }
 
-// prepare makes the folders, and waits until a predecessor that was killed has
+// prepare makes the directories, and waits until a predecessor that was killed has
 // let go of the root: only one buildkitd can own it.
 func prepare(c config) error {
 	for _, dir := range []string{c.root, filepath.Dir(c.socket)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("making folder %q: %w", dir, err)
+			return fmt.Errorf("making directory %q: %w", dir, err)
 		}
 	}
 	owner, err := takeLock(filepath.Join(c.root, "buildkitd.lock"))
@@ -183,11 +183,11 @@ func prepare(c config) error {
 	if err = owner.Close(); err != nil {
 		return fmt.Errorf("releasing %q: %w", owner.Name(), err)
 	}
-	if err = os.RemoveAll(c.temp()); err != nil { //nolint:gosec // the client names the folder
+	if err = os.RemoveAll(c.temp()); err != nil { //nolint:gosec // the client names the directory
 		return fmt.Errorf("emptying %q: %w", c.temp(), err)
 	}
-	if err = os.Mkdir(c.temp(), 0o700); err != nil { //nolint:gosec // the client names the folder
-		return fmt.Errorf("making folder %q: %w", c.temp(), err)
+	if err = os.Mkdir(c.temp(), 0o700); err != nil { //nolint:gosec // the client names the directory
+		return fmt.Errorf("making directory %q: %w", c.temp(), err)
 	}
 	return nil
 }

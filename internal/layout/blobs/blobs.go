@@ -31,7 +31,7 @@ func checkBlobs(root *os.Root) error {
 	return err
 }
 
-// algorithmsIn are those whose folders hold blobs.
+// algorithmsIn are those whose directories hold blobs.
 func algorithmsIn(root *os.Root) (list []digest.Algorithm, err error) {
 	entries, err := beneath.ReadDir(root, blobsName)
 	for _, e := range entries {
@@ -42,14 +42,14 @@ func algorithmsIn(root *os.Root) (list []digest.Algorithm, err error) {
 	return list, err
 }
 
-// withBlob does something with a blob by its name in its folder.
-func (s *Store) withBlob(dgst digest.Digest, do func(folder *os.Root, name string) error) error {
+// withBlob does something with a blob by its name in its directory.
+func (s *Store) withBlob(dgst digest.Digest, do func(directory *os.Root, name string) error) error {
 	if err := dgst.Validate(); err != nil {
 		return fmt.Errorf("blob %q: %w: %w", dgst, err, errdefs.ErrInvalidArgument)
 	}
-	folder, err := beneath.Folder(s.root, path.Join(blobsName, dgst.Algorithm().String()))
+	directory, err := beneath.Dir(s.root, path.Join(blobsName, dgst.Algorithm().String()))
 	if err == nil {
-		err = errors.Join(do(folder, dgst.Encoded()), folder.Close())
+		err = errors.Join(do(directory, dgst.Encoded()), directory.Close())
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("blob %s: %w", dgst, errdefs.ErrNotFound)
@@ -71,13 +71,13 @@ func infoOf(dgst digest.Digest, stat fs.FileInfo) content.Info {
 	return content.Info{Digest: dgst, Size: stat.Size(), CreatedAt: stat.ModTime(), UpdatedAt: stat.ModTime()}
 }
 
-// touch moves a blob's time to now, so that a sweep by age spares it. Once an
+// touch moves a blob's time to now, so that a cleanup by age spares it. Once an
 // hour is enough and keeps a warm build from writing.
 func (s *Store) touch(dgst digest.Digest, stat fs.FileInfo) {
 	now := time.Now()
 	if s.lease != nil && now.Sub(stat.ModTime()) > time.Hour {
-		// A folder of somebody else: its owner's sweep decides.
-		_ = s.withBlob(dgst, func(folder *os.Root, name string) error { return folder.Chtimes(name, now, now) })
+		// A directory of somebody else: its owner's cleanup decides.
+		_ = s.withBlob(dgst, func(directory *os.Root, name string) error { return directory.Chtimes(name, now, now) })
 	}
 }
 
@@ -99,8 +99,8 @@ type reader struct {
 func (r reader) Size() int64 { return r.stat.Size() }
 
 func (s *Store) open(dgst digest.Digest) (r reader, err error) {
-	err = s.withBlob(dgst, func(folder *os.Root, name string) (err error) {
-		r.File, err = beneath.File(folder, name, os.O_RDONLY, 0)
+	err = s.withBlob(dgst, func(directory *os.Root, name string) (err error) {
+		r.File, err = beneath.File(directory, name, os.O_RDONLY, 0)
 		return err
 	})
 	if err != nil {
@@ -114,7 +114,7 @@ func (s *Store) open(dgst digest.Digest) (r reader, err error) {
 
 // Delete removes a blob.
 func (s *Store) Delete(_ context.Context, dgst digest.Digest) error {
-	return s.withBlob(dgst, func(folder *os.Root, name string) error { return folder.Remove(name) })
+	return s.withBlob(dgst, func(directory *os.Root, name string) error { return directory.Remove(name) })
 }
 
 // Walk visits all blobs. What has no name of a blob is left alone.

@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/test/process"
 )
 
-// victim in the environment makes the test binary open the store of that folder, put a
+// victim in the environment makes the test binary open the store of that directory, put a
 // blob into it, write half of another one, say so and wait to be killed.
 const victim = "LAMINA_BLOBS_TEST"
 
@@ -64,8 +64,8 @@ func TestAProcessThatIsKilledInTheMiddle(t *testing.T) {
 	kill := other(t, dir)
 	s := open(t, dir)
 	none := func(content.Info) bool { return false }
-	if swept, err := s.Sweep(t.Context(), none); err != nil || !swept.Busy {
-		t.Errorf("beside a living process: got %+v, %v; want busy", swept, err)
+	if removed, err := s.Cleanup(t.Context(), none); err != nil || !removed.Busy {
+		t.Errorf("alongside a living process: got %+v, %v; want busy", removed, err)
 	}
 	if list, err := s.ListStatuses(t.Context()); err != nil || len(list) > 0 {
 		t.Errorf("what the other one writes is listed: %v, %v", list, err)
@@ -80,8 +80,8 @@ func TestAProcessThatIsKilledInTheMiddle(t *testing.T) {
 	if got, err := content.ReadBlob(t.Context(), s, of("whole")); err != nil || string(got) != "whole" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if swept, err := s.Sweep(t.Context(), none); err != nil || swept != (blobs.Swept{Blobs: 1, Bytes: 5}) {
-		t.Errorf("after its death: got %+v, %v", swept, err)
+	if removed, err := s.Cleanup(t.Context(), none); err != nil || removed != (blobs.Removed{Blobs: 1, Bytes: 5}) {
+		t.Errorf("after its death: got %+v, %v", removed, err)
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "ingest")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)

@@ -1,14 +1,14 @@
-// Package blobs opens a folder of blobs as a content store that several
+// Package blobs opens a directory of blobs as a content store that several
 // processes may use at once.
 //
 // The store of containerd alone is made for one process: two writers of one
 // reference in two processes would write into one file. Here every opening
 // has a name space of its own for what it is writing, and a shared lease on
-// the folder. Who gets the lease alone may sweep: nobody is in the middle of
+// the directory. Who gets the lease alone may clean up: nobody is in the middle of
 // anything then. A process that is killed loses its lease with its life, and
-// the next sweep removes what it left half-written.
+// the next cleanup removes what it left half-written.
 //
-// What lies in the folder may be somebody else's doing, so no link in it is followed,
+// What lies in the directory may be somebody else's doing, so no link in it is followed,
 // see [beneath]: the store of containerd only writes, by paths that were looked at.
 package blobs
 
@@ -38,7 +38,7 @@ const (
 
 var _ content.Store = (*Store)(nil)
 
-// Store is an open folder of blobs. Close it when the build is done.
+// Store is an open directory of blobs. Close it when the build is done.
 type Store struct {
 	content.Store
 
@@ -53,11 +53,11 @@ var errRemoved = errors.New("somebody else keeps removing it")
 // openings is how often a store is opened that others discard meanwhile.
 const openings = 10
 
-// Open opens the store in a folder that the user named, or that is Lamina's own,
+// Open opens the store in a directory that the user named, or that is Lamina's own,
 // making it where there is none.
 func Open(ctx context.Context, dir string) (*Store, error) { return OpenAt(ctx, beneath.Typed(dir)) }
 
-// OpenAt opens the store in a place, making the folder where there is none.
+// OpenAt opens the store in a place, making the directory where there is none.
 func OpenAt(ctx context.Context, place beneath.Place) (s *Store, err error) {
 	err = errRemoved
 	for n := 0; n < openings && errors.Is(err, errRemoved); n++ {
@@ -113,7 +113,7 @@ func openIn(ctx context.Context, root *os.Root) (*Store, error) {
 }
 
 // OpenToRead opens a store that is there, to read it: nothing in its directory changes, which
-// need not be writable, nor does anything keep others from sweeping it.
+// need not be writable, nor does anything keep others from cleaning up it.
 func OpenToRead(place beneath.Place) (*Store, error) {
 	root, err := place.Open()
 	if err == nil {
@@ -125,10 +125,10 @@ func OpenToRead(place beneath.Place) (*Store, error) {
 	return nil, fmt.Errorf("opening store %q: %w", place, err)
 }
 
-// Folder opens the folder, for what else is kept in it.
-func (s *Store) Folder() (*os.Root, error) { return s.root.OpenRoot(".") }
+// Directory opens the directory, for what else is kept in it.
+func (s *Store) Dir() (*os.Root, error) { return s.root.OpenRoot(".") }
 
-// check refuses a folder in which something else than folders is where folders
+// check refuses a directory in which something else than directories is where directories
 // should be, and one that its path no longer leads to.
 func check(root *os.Root) error {
 	here, err := root.Stat(".")
@@ -139,7 +139,7 @@ func check(root *os.Root) error {
 		return errRemoved
 	}
 	for _, name := range []string{path.Join(blobsName, string(digest.SHA256)), ingestName} {
-		if err := beneath.CheckFolder(root, name); err != nil {
+		if err := beneath.CheckDir(root, name); err != nil {
 			return err
 		}
 	}
@@ -169,7 +169,7 @@ func (s *Store) Close() error {
 	}
 	err := s.dropIngests(func(ref string) bool { return strings.HasPrefix(ref, s.token) })
 	if s.lease.TryExclusive() == nil {
-		// An OCI layout has no such folder. It goes only if it is empty.
+		// An OCI layout has no such directory. It goes only if it is empty.
 		_ = s.root.Remove(ingestName)
 	}
 	return errors.Join(err, s.lease.Close(), s.root.Close())

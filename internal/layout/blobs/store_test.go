@@ -96,37 +96,37 @@ func TestTwoOpeningsWriteOneReference(t *testing.T) {
 	}
 }
 
-func TestSweep(t *testing.T) {
+func TestCleanup(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, dir)
 	kept, gone := put(t, a, "kept"), put(t, a, "gone")
 	keep := func(i content.Info) bool { return i.Digest == kept }
 
 	b := open(t, dir)
-	swept, err := a.Sweep(t.Context(), keep)
-	if err != nil || !swept.Busy {
-		t.Fatalf("beside another opening: got %+v, %v; want busy", swept, err)
+	removed, err := a.Cleanup(t.Context(), keep)
+	if err != nil || !removed.Busy {
+		t.Fatalf("alongside another opening: got %+v, %v; want busy", removed, err)
 	}
 	if n := len(stored(t, dir)); n != 2 {
-		t.Fatalf("busy sweep left %d blobs, want 2", n)
+		t.Fatalf("busy cleanup left %d blobs, want 2", n)
 	}
 	if err = b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	swept, err = a.Sweep(t.Context(), keep)
-	if diff := cmp.Diff(blobs.Swept{Blobs: 1, Bytes: 4}, swept); diff != "" || err != nil {
-		t.Fatalf("swept (-want +got):\n%s%v", diff, err)
+	removed, err = a.Cleanup(t.Context(), keep)
+	if diff := cmp.Diff(blobs.Removed{Blobs: 1, Bytes: 4}, removed); diff != "" || err != nil {
+		t.Fatalf("removed (-want +got):\n%s%v", diff, err)
 	}
 	if diff := cmp.Diff([]string{kept.String()}, stored(t, dir)); diff != "" {
 		t.Errorf("blobs (-want +got):\n%s%v", diff, gone)
 	}
 	put(t, a, "after") // the store still works
-	if c, err := a.Sweep(t.Context(), func(content.Info) bool { return true }); err != nil || c.Blobs != 0 {
-		t.Errorf("second sweep: %+v, %v", c, err)
+	if c, err := a.Cleanup(t.Context(), func(content.Info) bool { return true }); err != nil || c.Blobs != 0 {
+		t.Errorf("second cleanup: %+v, %v", c, err)
 	}
 }
 
-func TestSweepDropsWhatADeadProcessLeft(t *testing.T) {
+func TestCleanupDropsWhatADeadProcessLeft(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"with-ref", "cut-off"} {
 		if err := os.MkdirAll(filepath.Join(dir, "ingest", name), 0o755); err != nil {
@@ -137,7 +137,7 @@ func TestSweepDropsWhatADeadProcessLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, dir)
-	if _, err := s.Sweep(t.Context(), func(content.Info) bool { return true }); err != nil {
+	if _, err := s.Cleanup(t.Context(), func(content.Info) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := os.ReadDir(filepath.Join(dir, "ingest")); len(left) != 0 {
@@ -157,7 +157,7 @@ func TestCloseDropsWhatIsUnfinished(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "ingest")); !os.IsNotExist(err) {
-		t.Errorf("ingest folder is left: %v", err)
+		t.Errorf("ingest directory is left: %v", err)
 	}
 }
 
@@ -226,7 +226,7 @@ func TestABlobThatIsNotWhatItsDigestSays(t *testing.T) {
 
 func TestBlobsThatAreNotThere(t *testing.T) {
 	s := open(t, t.TempDir())
-	for range 2 { // before there is a folder for blobs, and after that
+	for range 2 { // before there is a directory for blobs, and after that
 		for d, is := range map[digest.Digest]func(error) bool{
 			of("none").Digest: errdefs.IsNotFound, "": errdefs.IsInvalidArgument, "sha256:abc": errdefs.IsInvalidArgument, "../x:" + digest.Digest(strings.Repeat("a", 64)): errdefs.IsInvalidArgument,
 		} {
@@ -243,19 +243,19 @@ func TestBlobsThatAreNotThere(t *testing.T) {
 }
 
 // What has no name of a blob is not Lamina's to look at or to remove.
-func TestWalkLeavesStrangersAlone(t *testing.T) {
+func TestWalkLeavesOthersAlone(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	want := []digest.Digest{put(t, s, "a"), put(t, s, "b")}
 	slices.Sort(want)
-	strangers := []string{"blobs/note.txt", "blobs/sha256/note.txt", "blobs/sha256/" + strings.Repeat("z", 64), "blobs/md5/" + strings.Repeat("a", 32)}
-	for _, name := range strangers {
+	others := []string{"blobs/note.txt", "blobs/sha256/note.txt", "blobs/sha256/" + strings.Repeat("z", 64), "blobs/md5/" + strings.Repeat("a", 32)}
+	for _, name := range others {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755), os.WriteFile(filepath.Join(dir, name), nil, 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	folder := filepath.Join(dir, "blobs/sha256", of("folder").Digest.Encoded())
-	if err := os.Mkdir(folder, 0o755); err != nil {
+	directory := filepath.Join(dir, "blobs/sha256", of("directory").Digest.Encoded())
+	if err := os.Mkdir(directory, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	walk := func(filters ...string) (got []digest.Digest) {
@@ -282,32 +282,32 @@ func TestWalkLeavesStrangersAlone(t *testing.T) {
 	if err := s.Walk(t.Context(), func(content.Info) error { return nil }, "=="); err == nil {
 		t.Error("a filter that is none is taken")
 	}
-	if swept, err := s.Sweep(t.Context(), func(content.Info) bool { return false }); err != nil || swept.Blobs != 2 {
-		t.Errorf("swept %+v, %v", swept, err)
+	if removed, err := s.Cleanup(t.Context(), func(content.Info) bool { return false }); err != nil || removed.Blobs != 2 {
+		t.Errorf("removed %+v, %v", removed, err)
 	}
-	for _, name := range append(strangers, "blobs/sha256/"+filepath.Base(folder)) {
+	for _, name := range append(others, "blobs/sha256/"+filepath.Base(directory)) {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// A sweep that is interrupted has removed nothing that it was not sure of.
-func TestSweepThatIsInterrupted(t *testing.T) {
+// A cleanup that is interrupted has removed nothing that it was not sure of.
+func TestCleanupThatIsInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	put(t, s, "a")
 	put(t, s, "b")
 	ctx, stop := context.WithCancel(t.Context())
-	_, err := s.Sweep(ctx, func(content.Info) bool { stop(); return false })
+	_, err := s.Cleanup(ctx, func(content.Info) bool { stop(); return false })
 	if !errors.Is(err, context.Canceled) || len(stored(t, dir)) != 2 {
 		t.Errorf("got %v, and %d blobs are left", err, len(stored(t, dir)))
 	}
 	if other := open(t, dir); other.Close() != nil {
 		t.Error("the lease is lost")
 	}
-	if swept, err := s.Sweep(t.Context(), func(content.Info) bool { return false }); err != nil || swept.Blobs != 2 {
-		t.Errorf("the next one: %+v, %v", swept, err)
+	if removed, err := s.Cleanup(t.Context(), func(content.Info) bool { return false }); err != nil || removed.Blobs != 2 {
+		t.Errorf("the next one: %+v, %v", removed, err)
 	}
 }
 
@@ -338,7 +338,7 @@ func TestAbortIsOfOnesOwn(t *testing.T) {
 	}
 }
 
-// Discarding takes the store away, and nothing else of its folder: if all agree.
+// Discarding takes the store away, and nothing else of its directory: if all agree.
 func TestDiscard(t *testing.T) {
 	agree := func(yes bool, err error) func() (bool, error) { return func() (bool, error) { return yes, err } }
 	why := errors.New("can't say")
@@ -406,8 +406,8 @@ func TestLinksInAStore(t *testing.T) {
 	s := open(t, dir)
 	d := put(t, s, "blob")
 	link(dir, "ingest")
-	_, err := s.Sweep(t.Context(), keep)
-	refused("sweep", err)
+	_, err := s.Cleanup(t.Context(), keep)
+	refused("cleanup", err)
 	for _, name := range []string{"blobs/sha256", "blobs"} {
 		link(dir, name)
 		_, err = s.Info(t.Context(), d)

@@ -24,7 +24,7 @@ type archive struct {
 	releases []*debian.Release // one each source
 	files    []debian.IndexFile
 	index    *debian.Index
-	part     *debian.Part // of the index, what bears upon the wishes
+	part     *debian.Part // of the index, what bears upon the requirements
 }
 
 // openArchive fetches the indexes of all sources side by side. Every source
@@ -40,13 +40,13 @@ func openArchive(ctx context.Context, o Options, arch string) (*archive, error) 
 		releases: make([]*debian.Release, len(sources)),
 	}
 	files := make([][]debian.IndexFile, len(sources))
-	faults := make([]error, len(sources))
+	problems := make([]error, len(sources))
 	var all sync.WaitGroup
 	for i, s := range sources {
-		all.Go(func() { a.releases[i], files[i], faults[i] = a.open(ctx, o, s) })
+		all.Go(func() { a.releases[i], files[i], problems[i] = a.open(ctx, o, s) })
 	}
 	all.Wait()
-	if err = errors.Join(faults...); err != nil {
+	if err = errors.Join(problems...); err != nil {
 		return nil, err
 	}
 	a.files = slices.Concat(files...)
@@ -66,19 +66,19 @@ func (a *archive) open(ctx context.Context, o Options, s debian.Source) (*debian
 const essential = "?essential"
 
 // checkRequests refuses names that apt would fail on or choose for.
-func (a *archive) checkRequests(w lock.Wishes) error {
-	var faults []error
+func (a *archive) checkRequests(w lock.Requirements) error {
+	var problems []error
 	for _, r := range w.Requests {
 		for _, name := range r.Packages {
 			if err := a.checkName(name, w); err != nil {
-				faults = append(faults, failure.New(failure.Usage, fmt.Errorf("%s: package %q: %w", r.Set, name, err)))
+				problems = append(problems, failure.New(failure.Usage, fmt.Errorf("%s: package %q: %w", r.Set, name, err)))
 			}
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
-func (a *archive) checkName(asked string, w lock.Wishes) error {
+func (a *archive) checkName(asked string, w lock.Requirements) error {
 	if asked == essential {
 		return nil
 	}
@@ -94,7 +94,7 @@ func (a *archive) checkName(asked string, w lock.Wishes) error {
 	isWanted := func(p *debian.Package) bool {
 		return how == "" || how == "=" && p.Version == wanted || how == "/" && slices.Contains(p.Release.Names, wanted)
 	}
-	var faults []error
+	var problems []error
 	for _, p := range candidates {
 		if !isWanted(p) {
 			continue
@@ -103,11 +103,11 @@ func (a *archive) checkName(asked string, w lock.Wishes) error {
 		if err == nil {
 			return nil
 		}
-		faults = append(faults, fmt.Errorf("repository %q: %w", p.Release.Repository, err))
+		problems = append(problems, fmt.Errorf("repository %q: %w", p.Release.Repository, err))
 	}
 	switch {
-	case len(faults) > 0:
-		return errors.Join(faults...)
+	case len(problems) > 0:
+		return errors.Join(problems...)
 	case how == "/":
 		return failure.WithHint(fmt.Errorf("no suite %q has it", wanted), "it is in "+strings.Join(suites(candidates), ", ")+"; [debian].suites says where to look")
 	}
@@ -132,7 +132,7 @@ func suites(packages []*debian.Package) []string {
 	return slices.Compact(names)
 }
 
-func (a *archive) unknown(name string, w lock.Wishes) error {
+func (a *archive) unknown(name string, w lock.Requirements) error {
 	places := make([]string, 0, len(w.Suites)+len(w.Repositories))
 	if len(w.Suites) > 0 {
 		places = append(places, fmt.Sprintf("%s (%s)", strings.Join(w.Suites, ", "), strings.Join(w.Components, ", ")))
@@ -141,8 +141,8 @@ func (a *archive) unknown(name string, w lock.Wishes) error {
 		places = append(places, r.Name)
 	}
 	err := fmt.Errorf("there is none of that name in %s", strings.Join(places, ", "))
-	if near := a.index.Near(name); len(near) > 0 {
-		return failure.WithHint(err, "did you mean "+strings.Join(near, ", ")+"?")
+	if suggestions := a.index.Suggestions(name); len(suggestions) > 0 {
+		return failure.WithHint(err, "did you mean "+strings.Join(suggestions, ", ")+"?")
 	}
 	return failure.WithHint(err, "is its component among [debian].components?")
 }
@@ -172,8 +172,8 @@ func versions(packages []*debian.Package) string {
 }
 
 // lock gathers the packages of all sets, each once.
-func (a *archive) lock(w lock.Wishes, found map[lock.Set][]*debian.Package) lock.Lock {
-	l := lock.Lock{Wishes: w}
+func (a *archive) lock(w lock.Requirements, found map[lock.Set][]*debian.Package) lock.Lock {
+	l := lock.Lock{Requirements: w}
 	for _, r := range a.releases {
 		l.Releases = append(l.Releases, lock.Release{
 			Repository: r.Repository, Suite: r.Suite, Origin: r.Origin, Date: r.Date, SHA256: r.SHA256, Signers: r.Signers,
@@ -208,7 +208,7 @@ func locked(p *debian.Package) lock.Package {
 // hash fetches the packages whose index has no SHA256 of them, which is what a lock has.
 // What their index has instead, they are verified by.
 func (a *archive) hash(ctx context.Context, found map[lock.Set][]*debian.Package) error {
-	var faults []error
+	var problems []error
 	for _, p := range slices.Concat(slices.Collect(maps.Values(found))...) {
 		if p.SHA256 != "" {
 			continue
@@ -217,7 +217,7 @@ func (a *archive) hash(ctx context.Context, found map[lock.Set][]*debian.Package
 		if err == nil {
 			p.SHA256, err = debian.SHA256(name)
 		}
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }

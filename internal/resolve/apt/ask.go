@@ -106,26 +106,26 @@ type answer struct {
 }
 
 // packages finds what apt chose in the verified index. Apt read the same
-// index: what differs from it is a fault of ours or an attack, never taken.
+// index: what differs from it is a problem of ours or an attack, never taken.
 func (a *archive) packages(q question, ans answer) ([]*debian.Package, error) {
 	if strings.TrimSpace(ans.status) != "0" {
 		return nil, refusal(q, ans.log)
 	}
 	var found []*debian.Package
-	var faults []error
+	var problems []error
 	for line := range strings.Lines(ans.uris) {
 		p, err := a.printed(strings.TrimSpace(line))
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: reading apt's answer %q: %w", q.set, strings.TrimSpace(line), err))
+			problems = append(problems, fmt.Errorf("%s: reading apt's answer %q: %w", q.set, strings.TrimSpace(line), err))
 			continue
 		}
 		if err = p.Check(); err != nil {
-			faults = append(faults, failure.New(failure.Usage, fmt.Errorf("%s: package %s of repository %q: %w", q.set, p, p.Release.Repository, err)))
+			problems = append(problems, failure.New(failure.Usage, fmt.Errorf("%s: package %s of repository %q: %w", q.set, p, p.Release.Repository, err)))
 			continue
 		}
 		found = append(found, p)
 	}
-	return found, errors.Join(faults...)
+	return found, errors.Join(problems...)
 }
 
 // What it would call the file says nothing where the path has no extension, and there is no
@@ -161,7 +161,7 @@ func (a *archive) printed(line string) (*debian.Package, error) {
 }
 
 // repositories lists those of the sources, each once. Its order names their
-// folders.
+// directories.
 func (a *archive) repositories() []string {
 	var names []string
 	for _, s := range a.sources {

@@ -13,8 +13,8 @@ import (
 // checkSets refuses sets that would not install: one that lacks something, that
 // holds enemies, or two versions of one package. Apt should never answer so;
 // this is the proof that it did not.
-func checkSets(w lock.Wishes, arch string, found map[lock.Set][]*debian.Package) error {
-	var faults []error
+func checkSets(w lock.Requirements, arch string, found map[lock.Set][]*debian.Package) error {
+	var problems []error
 	for _, r := range w.Requests {
 		packages := found[r.Set]
 		switch r.Set.Kind {
@@ -25,29 +25,29 @@ func checkSets(w lock.Wishes, arch string, found map[lock.Set][]*debian.Package)
 			packages = slices.Concat(found[base], packages)
 		}
 		for _, err := range checkSet(arch, packages) {
-			faults = append(faults, fmt.Errorf("%s: %w", r.Set, err))
+			problems = append(problems, fmt.Errorf("%s: %w", r.Set, err))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // checkSet says what keeps packages from being installed together and alone.
 func checkSet(arch string, packages []*debian.Package) []error {
 	s := set{arch: arch, byName: map[string]*debian.Package{}, provided: map[string][]provision{}}
-	var faults []error
+	var problems []error
 	for _, p := range packages {
 		if twin, twice := s.byName[p.Name]; twice {
-			faults = append(faults, fmt.Errorf("%s is there in two versions, %s and %s", p.Name, twin.Version, p.Version))
+			problems = append(problems, fmt.Errorf("%s is there in two versions, %s and %s", p.Name, twin.Version, p.Version))
 			continue
 		}
 		s.byName[p.Name] = p
-		faults = append(faults, s.addProvisions(p)...)
+		problems = append(problems, s.addProvisions(p)...)
 	}
 	for _, p := range packages {
-		faults = append(faults, s.checkNeeds(p)...)
-		faults = append(faults, s.checkEnemies(p)...)
+		problems = append(problems, s.checkNeeds(p)...)
+		problems = append(problems, s.checkEnemies(p)...)
 	}
-	return faults
+	return problems
 }
 
 // set is what is installed together, by the names it can be asked for.
@@ -77,20 +77,20 @@ func (s set) addProvisions(p *debian.Package) []error {
 }
 
 func (s set) checkNeeds(p *debian.Package) []error {
-	var faults []error
+	var problems []error
 	for _, field := range []string{p.PreDepends, p.Depends} {
 		needs, err := debian.ParseRelations(field)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("reading what %s needs: %w", p, err))
+			problems = append(problems, fmt.Errorf("reading what %s needs: %w", p, err))
 			continue
 		}
 		for _, alternatives := range needs {
 			if !slices.ContainsFunc(alternatives, func(r debian.Relation) bool { return len(s.answering(r)) > 0 }) {
-				faults = append(faults, fmt.Errorf("%s needs %s, which is not there", p, words(alternatives)))
+				problems = append(problems, fmt.Errorf("%s needs %s, which is not there", p, words(alternatives)))
 			}
 		}
 	}
-	return faults
+	return problems
 }
 
 func words(alternatives []debian.Relation) string {
@@ -102,23 +102,23 @@ func words(alternatives []debian.Relation) string {
 }
 
 func (s set) checkEnemies(p *debian.Package) []error {
-	var faults []error
+	var problems []error
 	for _, field := range []string{p.Conflicts, p.Breaks} {
 		enemies, err := debian.ParseRelations(field)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("reading what %s conflicts with: %w", p, err))
+			problems = append(problems, fmt.Errorf("reading what %s conflicts with: %w", p, err))
 			continue
 		}
 		for _, r := range slices.Concat(enemies...) {
 			for _, enemy := range s.answering(r) {
 				// A package may conflict with all others that provide what it provides.
 				if enemy != p {
-					faults = append(faults, fmt.Errorf("%s can not be with %s (%s)", p, enemy, r))
+					problems = append(problems, fmt.Errorf("%s can not be with %s (%s)", p, enemy, r))
 				}
 			}
 		}
 	}
-	return faults
+	return problems
 }
 
 // answering returns the packages that are what a relation names, themselves or
@@ -140,7 +140,7 @@ func (s set) answering(r debian.Relation) []*debian.Package {
 }
 
 // isHere says whether an image has packages of an architecture that a relation names:
-// there is but one, beside "all", which counts as it.
+// there is but one, next to "all", which counts as it.
 func (s set) isHere(arch string) bool {
 	return arch == "" || arch == "any" || arch == "native" || arch == s.arch
 }

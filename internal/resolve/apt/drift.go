@@ -10,16 +10,16 @@ import (
 	"lamina.build/lock"
 )
 
-// Drift says what of a lock's packages no resolving of the wishes would have written, one
+// Drift says what of a lock's packages no resolving of the requirements would have written, one
 // sentence each. It is all that can be known before one is fetched: that a package is
 // needed at all, and that its hash is the one of a signed index, apt and its indexes say
 // when a lock is made.
-func Drift(w lock.Wishes, l lock.Lock) (drift []string) {
+func Drift(w lock.Requirements, l lock.Lock) (drift []string) {
 	say := func(format string, args ...any) { drift = append(drift, fmt.Sprintf(format, args...)) }
 	arch, _ := debianArch(w.Platform) // a spec has no other
 	for _, p := range l.Packages {
-		if fault := unlike(p, w, arch); fault != "" {
-			say("package %s %s: %s", p.Name, p.Version, fault)
+		if problem := unlike(p, w, arch); problem != "" {
+			say("package %s %s: %s", p.Name, p.Version, problem)
 		}
 	}
 	for _, r := range w.Requests {
@@ -47,8 +47,8 @@ func Drift(w lock.Wishes, l lock.Lock) (drift []string) {
 	return drift
 }
 
-// unlike says why p is no package that the wishes lead to.
-func unlike(p lock.Package, w lock.Wishes, arch string) string {
+// unlike says why p is no package that the requirements lead to.
+func unlike(p lock.Package, w lock.Requirements, arch string) string {
 	isOwn := func(r lock.Repository) bool { return r.Name == p.Repository }
 	isOfDebian := func(suite string) bool { return debian.RepositoryOf(suite) == p.Repository }
 	switch {

@@ -25,18 +25,18 @@ import (
 
 // ask lets apt answer for all sets and returns the packages of each.
 func (a *archive) ask(ctx context.Context, o Options) (found map[lock.Set][]*debian.Package, err error) {
-	list, err := questions(o.Wishes.Requests)
+	list, err := questions(o.Requirements.Requests)
 	if err != nil {
 		return nil, err
 	}
-	a.part = a.index.Part(asked(o.Wishes.Requests)...)
+	a.part = a.index.Part(asked(o.Requirements.Requests)...)
 	// It is never put in its place: what a killed run leaves goes with the next one.
-	work, err := atomicfile.Folder(filepath.Join(o.Getter.CacheDir, "resolve"))
+	work, err := atomicfile.Dir(filepath.Join(o.Getter.CacheDir, "resolve"))
 	if err != nil {
-		return nil, fmt.Errorf("making a folder for apt: %w", err)
+		return nil, fmt.Errorf("making a directory for apt: %w", err)
 	}
 	defer func() { err = errors.Join(err, work.Close()) }()
-	platform, err := platforms.Parse(o.Wishes.Platform)
+	platform, err := platforms.Parse(o.Requirements.Platform)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (a *archive) ask(ctx context.Context, o Options) (found map[lock.Set][]*deb
 	if err != nil {
 		return nil, err
 	}
-	o.Progress("apt resolves " + sets(o.Wishes.Requests))
+	o.Progress("apt resolves " + sets(o.Requirements.Requests))
 	answers, err := run(ctx, o.Client, ls, platform, list)
 	if err != nil {
 		return nil, err
@@ -76,18 +76,18 @@ func sets(requests []lock.Request) string {
 // sort gives each set its packages; of an addition those that its base lacks.
 func (a *archive) sort(list []question, answers []answer) (map[lock.Set][]*debian.Package, error) {
 	found := map[lock.Set][]*debian.Package{}
-	faults := make([]error, 0, len(list))
+	problems := make([]error, 0, len(list))
 	for i, q := range list {
 		packages, err := a.packages(q, answers[i])
 		found[q.set] = packages
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
 	for _, q := range list {
 		if q.kind == addition {
 			found[q.set] = subtract(found[q.set], found[list[q.base].set])
 		}
 	}
-	return found, errors.Join(faults...)
+	return found, errors.Join(problems...)
 }
 
 func subtract(from, packages []*debian.Package) []*debian.Package {
@@ -123,15 +123,15 @@ func (a *archive) pack(ctx context.Context, dir string, p ocispec.Platform) (ls 
 	if err = errors.Join(a.writeTools(ctx, tools), a.writeIndexes(indexes)); err != nil {
 		return ls, err
 	}
-	if ls.tools, err = packFolder(ctx, ls.store, "apt", tools, p); err != nil {
+	if ls.tools, err = packDir(ctx, ls.store, "apt", tools, p); err != nil {
 		return ls, err
 	}
-	ls.indexes, err = packFolder(ctx, ls.store, "package indexes", indexes, p)
+	ls.indexes, err = packDir(ctx, ls.store, "package indexes", indexes, p)
 	return ls, err
 }
 
-// packFolder leaves the layer as it is: all that is large in it is compressed.
-func packFolder(
+// packDir leaves the layer as it is: all that is large in it is compressed.
+func packDir(
 	ctx context.Context, store content.Store, name, dir string, p ocispec.Platform,
 ) (l llb.Layer, err error) {
 	root, err := os.OpenRoot(dir)

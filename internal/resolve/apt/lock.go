@@ -1,11 +1,11 @@
-// Package apt turns what a spec wishes for into a lock.
+// Package apt turns what a spec requirements for into a lock.
 //
 // Debian packages are resolved by apt itself, which runs in the engine without
 // a network:
 //
 //	fetch and verify the indexes                     (archive.go, package debian)
-//	unpack apt and what it needs into a root folder  (folders.go)
-//	show it what of the indexes bears upon the wishes (folders.go, graph.go)
+//	unpack apt and what it needs into a root directory  (directories.go)
+//	show it what of the indexes bears upon the requirements (directories.go, graph.go)
 //	let it say what each set of packages takes       (ask.go)
 //	check that against the indexes                   (check.go)
 //
@@ -26,18 +26,18 @@ import (
 
 // Options says what to resolve, and with what.
 type Options struct {
-	Client   *client.Client // the engine that apt runs in
-	Wishes   lock.Wishes
-	Keys     map[string][]byte // the key file of each further repository, by its name
-	Mirrors  debian.Mirrors    // of all repositories
-	Getter   *debian.Getter    // which keeps indexes and apt's own packages
-	AnyAge   bool              // indexes that are no longer valid are taken, too
-	Progress func(string)      // told what is going on, from several goroutines
+	Client       *client.Client // the engine that apt runs in
+	Requirements lock.Requirements
+	Keys         map[string][]byte // the key file of each further repository, by its name
+	Mirrors      debian.Mirrors    // of all repositories
+	Getter       *debian.Getter    // which keeps indexes and apt's own packages
+	AnyAge       bool              // indexes that are no longer valid are taken, too
+	Progress     func(string)      // told what is going on, from several goroutines
 }
 
-// Lock resolves the wishes. All that is wrong with them is reported at once.
+// Lock resolves the requirements. All that is wrong with them is reported at once.
 func Lock(ctx context.Context, o Options) (lock.Lock, error) {
-	arch, err := debianArch(o.Wishes.Platform)
+	arch, err := debianArch(o.Requirements.Platform)
 	if err != nil {
 		return lock.Lock{}, err
 	}
@@ -45,20 +45,20 @@ func Lock(ctx context.Context, o Options) (lock.Lock, error) {
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	if err = a.checkRequests(o.Wishes); err != nil {
+	if err = a.checkRequests(o.Requirements); err != nil {
 		return lock.Lock{}, err
 	}
 	found, err := a.ask(ctx, o)
 	if err != nil {
 		return lock.Lock{}, err
 	}
-	if err := checkSets(o.Wishes, arch, found); err != nil {
+	if err := checkSets(o.Requirements, arch, found); err != nil {
 		return lock.Lock{}, fmt.Errorf("checking what apt resolved: %w", err)
 	}
 	if err := a.hash(ctx, found); err != nil {
 		return lock.Lock{}, err
 	}
-	l := a.lock(o.Wishes, found)
+	l := a.lock(o.Requirements, found)
 	a.tellUnused(o.Progress, found)
 	return l, nil
 }
@@ -78,18 +78,18 @@ func debianArch(platform string) (string, error) {
 	return "", failure.New(failure.Usage, fmt.Errorf("platform %q: Debian has no packages for it", platform))
 }
 
-// sources are those of the wishes with the keys that may sign them.
+// sources are those of the requirements with the keys that may sign them.
 func (o Options) sources() ([]debian.Source, error) {
 	own, err := debian.ArchiveKeys()
 	if err != nil {
 		return nil, err
 	}
-	sources := sourcesOf(o.Wishes)
+	sources := sourcesOf(o.Requirements)
 	for i := range sources {
 		sources[i].Keys, sources[i].AnyAge = own, o.AnyAge
 	}
-	for i, r := range o.Wishes.Repositories {
-		if sources[len(o.Wishes.Suites)+i].Keys, err = o.keysOf(r); err != nil {
+	for i, r := range o.Requirements.Repositories {
+		if sources[len(o.Requirements.Suites)+i].Keys, err = o.keysOf(r); err != nil {
 			return nil, failure.New(failure.Usage, fmt.Errorf("repository %q: %w", r.Name, err))
 		}
 	}
@@ -98,7 +98,7 @@ func (o Options) sources() ([]debian.Source, error) {
 
 // sourcesOf lists the suites in the order of the spec, then the further repositories,
 // without keys. Of equal versions apt takes the one of the earlier source.
-func sourcesOf(w lock.Wishes) (sources []debian.Source) {
+func sourcesOf(w lock.Requirements) (sources []debian.Source) {
 	for _, suite := range w.Suites {
 		sources = append(sources, debian.Source{Repository: debian.RepositoryOf(suite), Suite: suite, Components: w.Components})
 	}

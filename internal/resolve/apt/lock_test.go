@@ -22,8 +22,8 @@ import (
 	"lamina.build/lock"
 )
 
-// wish asks for packages of a test's repository alone.
-func wish(t *testing.T, d *testworld.Debian, requests ...lock.Request) apt.Options {
+// requirement asks for packages of a test's repository alone.
+func requirement(t *testing.T, d *testworld.Debian, requests ...lock.Request) apt.Options {
 	t.Helper()
 	r := lock.Repository{
 		Name: "test", URL: d.URL, Suite: d.Suite, Components: d.Components, Key: digest.FromBytes(d.Key),
@@ -32,15 +32,15 @@ func wish(t *testing.T, d *testworld.Debian, requests ...lock.Request) apt.Optio
 		r.Suite, r.Components = "./", nil
 	}
 	return apt.Options{
-		Wishes:   lock.Wishes{Platform: "linux/amd64", Repositories: []lock.Repository{r}, Requests: requests},
-		Keys:     map[string][]byte{"test": d.Key},
-		Mirrors:  debian.Mirrors{"test": d.URL},
-		Getter:   debian.NewGetter(t.TempDir()),
-		Progress: func(string) {},
+		Requirements: lock.Requirements{Platform: "linux/amd64", Repositories: []lock.Repository{r}, Requests: requests},
+		Keys:         map[string][]byte{"test": d.Key},
+		Mirrors:      debian.Mirrors{"test": d.URL},
+		Getter:       debian.NewGetter(t.TempDir()),
+		Progress:     func(string) {},
 	}
 }
 
-func TestAllWrongWishesAreReportedAtOnce(t *testing.T) {
+func TestAllWrongRequirementsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	d := testworld.New(t).Debian(
 		testworld.DebianOptions{},
@@ -49,7 +49,7 @@ func TestAllWrongWishesAreReportedAtOnce(t *testing.T) {
 		testworld.Deb{Name: "gawk", Fields: []string{"Provides: awk"}},
 		testworld.Deb{Name: "exim", Fields: []string{"Provides: mta"}},
 	)
-	_, err := apt.Lock(t.Context(), wish(t, d,
+	_, err := apt.Lock(t.Context(), requirement(t, d,
 		lock.Request{Set: lock.ParseSet("builder"), Packages: []string{"python3-numpy=9"}},
 		lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"awk", "mta", "python3-nunpy"}},
 	))
@@ -71,10 +71,10 @@ func TestAllWrongWishesAreReportedAtOnce(t *testing.T) {
 
 func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 	for _, tc := range []struct {
-		name  string
-		spoil func(w *testworld.World, o *apt.Options)
-		want  string
-		kind  failure.Kind
+		name    string
+		corrupt func(w *testworld.World, o *apt.Options)
+		want    string
+		kind    failure.Kind
 	}{
 		{"no key", func(_ *testworld.World, o *apt.Options) { o.Keys = nil }, "no key file is given", failure.Usage},
 		{"another key", func(_ *testworld.World, o *apt.Options) {
@@ -82,7 +82,7 @@ func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 		}, "its key file is sha256:", failure.Usage},
 		{"not a key", func(_ *testworld.World, o *apt.Options) {
 			o.Keys["test"] = []byte("none")
-			o.Wishes.Repositories[0].Key = digest.FromString("none")
+			o.Requirements.Repositories[0].Key = digest.FromString("none")
 		}, `reading key file "test"`, failure.Usage},
 		{"altered index", func(w *testworld.World, _ *apt.Options) {
 			name := "/debian/dists/bookworm/InRelease"
@@ -96,19 +96,19 @@ func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 		}, "answers 404 to", failure.Usage},
 		{"no network", func(w *testworld.World, _ *apt.Options) { w.Stop() }, "given up after 4 attempts", failure.Transient},
 		{"unknown platform", func(_ *testworld.World, o *apt.Options) {
-			o.Wishes.Platform = "windows/amd64"
+			o.Requirements.Platform = "windows/amd64"
 		}, "Debian has no packages for it", failure.Usage},
 		{"extra of nothing", func(_ *testworld.World, o *apt.Options) {
-			o.Wishes.Requests = []lock.Request{{Set: lock.ParseSet("extra@debug"), Packages: []string{"hello"}}}
+			o.Requirements.Requests = []lock.Request{{Set: lock.ParseSet("extra@debug"), Packages: []string{"hello"}}}
 		}, "adds to a runtime that was not asked for", failure.Usage},
 		{"no apt", func(*testworld.World, *apt.Options) {}, `package "apt", which apt needs to run`, failure.Failure},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			w := testworld.New(t)
-			o := wish(t, w.Debian(testworld.DebianOptions{}, testworld.Deb{Name: "hello"}),
+			o := requirement(t, w.Debian(testworld.DebianOptions{}, testworld.Deb{Name: "hello"}),
 				lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"hello"}})
-			tc.spoil(w, &o)
+			tc.corrupt(w, &o)
 			_, err := apt.Lock(t.Context(), o)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || failure.KindOf(err) != tc.kind {
 				t.Errorf("got %v (kind %d), want %q (kind %d)", err, failure.KindOf(err), tc.want, tc.kind)
@@ -117,9 +117,9 @@ func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 	}
 }
 
-// debianWishes is a small image of Debian's own packages.
-func debianWishes(requests ...lock.Request) lock.Wishes {
-	return lock.Wishes{
+// debianRequirements is a small image of Debian's own packages.
+func debianRequirements(requests ...lock.Request) lock.Requirements {
+	return lock.Requirements{
 		Platform:   "linux/amd64",
 		Suites:     []string{"bookworm", "bookworm-updates", "bookworm-security"},
 		Components: []string{"main", "contrib", "non-free"},
@@ -135,16 +135,16 @@ func TestAptResolves(t *testing.T) {
 	own := w.Debian(testworld.DebianOptions{Path: "own", Flat: true},
 		testworld.Deb{Name: "lamina-test", Version: "1:2.0~rc1+b1", Architecture: "amd64", Fields: []string{"Depends: libgomp1"}},
 		testworld.Deb{Name: "lamina-test", Version: "1:1.0", Architecture: "amd64"})
-	o := wish(t, own)
+	o := requirement(t, own)
 	o.Client = enginetest.Client(t)
 	o.Mirrors = debian.Merge(testworld.RealMirrors(t), o.Mirrors)
-	repositories := o.Wishes.Repositories
-	o.Wishes = debianWishes(
+	repositories := o.Requirements.Repositories
+	o.Requirements = debianRequirements(
 		lock.Request{Set: lock.ParseSet("builder"), Packages: []string{"g++", "python3-dev"}},
 		lock.Request{Set: lock.ParseSet("extra@debug"), Packages: []string{"apt", "gdb"}},
 		lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"lamina-test", "python3-numpy"}},
 	)
-	o.Wishes.Repositories = repositories
+	o.Requirements.Repositories = repositories
 	start := time.Now()
 	first, err := apt.Lock(t.Context(), o)
 	if err != nil {
@@ -199,11 +199,11 @@ func checkLock(t *testing.T, l lock.Lock, o apt.Options) {
 	if _, err := lock.Parse("image.lock", l.Format()); err != nil {
 		t.Error(err)
 	}
-	if drift := l.Drift(o.Wishes); len(drift) > 0 {
-		t.Errorf("it does not answer the wishes: %q", drift)
+	if drift := l.Drift(o.Requirements); len(drift) > 0 {
+		t.Errorf("it does not answer the requirements: %q", drift)
 	}
-	if drift := apt.Drift(o.Wishes, l); len(drift) > 0 {
-		t.Errorf("it drifts from its wishes: %q", drift)
+	if drift := apt.Drift(o.Requirements, l); len(drift) > 0 {
+		t.Errorf("it drifts from its requirements: %q", drift)
 	}
 	if len(l.Releases) != 4 {
 		t.Errorf("got %d releases, want 4", len(l.Releases))
@@ -246,12 +246,12 @@ func TestAptsExplanationIsShown(t *testing.T) {
 	w := testworld.New(t)
 	own := w.Debian(testworld.DebianOptions{Path: "own"},
 		testworld.Deb{Name: "lamina-test", Fields: []string{"Depends: lamina-missing (>= 3)"}})
-	o := wish(t, own)
+	o := requirement(t, own)
 	o.Client = enginetest.Client(t)
 	o.Mirrors = debian.Merge(testworld.RealMirrors(t), o.Mirrors)
-	repositories := o.Wishes.Repositories
-	o.Wishes = debianWishes(lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"lamina-test"}})
-	o.Wishes.Repositories = repositories
+	repositories := o.Requirements.Repositories
+	o.Requirements = debianRequirements(lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"lamina-test"}})
+	o.Requirements.Repositories = repositories
 	_, err := apt.Lock(t.Context(), o)
 	said := fmt.Sprint(err)
 	if failure.KindOf(err) != failure.Usage || !strings.Contains(said, "runtime: apt can not install lamina-test") ||

@@ -23,20 +23,20 @@ import (
 	"lamina.build/lock"
 )
 
-// wholeIndexes fills a folder with the indexes as they are signed.
+// wholeIndexes fills a directory with the indexes as they are signed.
 func (a *archive) wholeIndexes(dir string) error {
-	faults := []error{a.writeIndexes(dir)}
+	problems := []error{a.writeIndexes(dir)}
 	for _, f := range a.files {
-		of := filepath.Join(a.folder(dir, f.Release.Repository), f.Release.Dir())
-		faults = append(faults,
+		of := filepath.Join(a.directory(dir, f.Release.Repository), f.Release.Dir())
+		problems = append(problems,
 			os.Remove(filepath.Join(of, f.PlainName())),
 			os.WriteFile(filepath.Join(of, "Release"), f.Release.Text, 0o600),
-			place(f.Local, filepath.Join(a.folder(dir, f.Release.Repository), f.Path)))
+			place(f.Local, filepath.Join(a.directory(dir, f.Release.Repository), f.Path)))
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
-// answers are what apt says to one question for each of the sets, of a folder of indexes.
+// answers are what apt says to one question for each of the sets, of a directory of indexes.
 func (a *archive) answers(t *testing.T, sets [][]string, indexes func(dir string) error) []answer {
 	t.Helper()
 	var requests []lock.Request
@@ -53,16 +53,16 @@ func (a *archive) answers(t *testing.T, sets [][]string, indexes func(dir string
 	if ls.store, err = local.NewStore(filepath.Join(dir, "store")); err != nil {
 		t.Fatal(err)
 	}
-	folders := map[string]func(string) error{"tools": func(dir string) error { return a.writeTools(t.Context(), dir) }, "indexes": indexes}
-	for name, fill := range folders {
-		folder := filepath.Join(dir, name)
-		if err = errors.Join(os.Mkdir(folder, 0o700), fill(folder)); err != nil {
+	directories := map[string]func(string) error{"tools": func(dir string) error { return a.writeTools(t.Context(), dir) }, "indexes": indexes}
+	for name, fill := range directories {
+		directory := filepath.Join(dir, name)
+		if err = errors.Join(os.Mkdir(directory, 0o700), fill(directory)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ls.tools, err = packFolder(t.Context(), ls.store, "apt", filepath.Join(dir, "tools"), platform)
+	ls.tools, err = packDir(t.Context(), ls.store, "apt", filepath.Join(dir, "tools"), platform)
 	if err == nil {
-		ls.indexes, err = packFolder(t.Context(), ls.store, "package indexes", filepath.Join(dir, "indexes"), platform)
+		ls.indexes, err = packDir(t.Context(), ls.store, "package indexes", filepath.Join(dir, "indexes"), platform)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestAPartOfTheIndexGetsTheSameAnswer(t *testing.T) {
 	picked := [][]string{{"lamina-asks"}, {"lamina-a", "lamina-asks"}, {"exim4", "postfix"}}
 	suite := cmp.Or(os.Getenv("LAMINA_REAL_SUITE"), "bookworm")
 	a, err := openArchive(t.Context(), Options{
-		Wishes: lock.Wishes{
+		Requirements: lock.Requirements{
 			Platform: "linux/amd64", Suites: []string{suite, suite + "-backports"}, Components: []string{"main"},
 			Repositories: []lock.Repository{{Name: "own", URL: own.URL, Suite: "./"}},
 		},

@@ -15,17 +15,17 @@ import (
 	"lamina.build/lock"
 )
 
-// wishes asks for packages of Debian and of several repositories, called by their paths.
-func wishes(t *testing.T, repositories []*testworld.Debian, requests ...lock.Request) apt.Options {
+// requirements asks for packages of Debian and of several repositories, called by their paths.
+func requirements(t *testing.T, repositories []*testworld.Debian, requests ...lock.Request) apt.Options {
 	t.Helper()
 	o := apt.Options{
-		Wishes: debianWishes(requests...), Keys: map[string][]byte{}, Mirrors: debian.Mirrors{},
+		Requirements: debianRequirements(requests...), Keys: map[string][]byte{}, Mirrors: debian.Mirrors{},
 		Getter: debian.NewGetter(t.TempDir()), Progress: func(string) {},
 	}
 	for _, d := range repositories {
-		one := wish(t, d)
-		one.Wishes.Repositories[0].Name = d.Path
-		o.Wishes.Repositories = append(o.Wishes.Repositories, one.Wishes.Repositories[0])
+		one := requirement(t, d)
+		one.Requirements.Repositories[0].Name = d.Path
+		o.Requirements.Repositories = append(o.Requirements.Repositories, one.Requirements.Repositories[0])
 		o.Keys[d.Path], o.Mirrors[d.Path] = d.Key, d.URL
 	}
 	return o
@@ -45,7 +45,7 @@ func TestAptsWords(t *testing.T) {
 		testworld.Deb{Name: "summed", Version: "9.0"}, testworld.Deb{Name: "ported", Version: "9.0", Fields: []string{"Depends: porting (>= 9)"}}, testworld.Deb{Name: "porting", Version: "9.0"})
 	base := w.Debian(testworld.DebianOptions{Path: "base", Suite: "base", Date: time.Now().Add(-60 * 24 * time.Hour), Valid: time.Hour}, testworld.Deb{Name: "ported"}, testworld.Deb{Name: "porting"})
 	idle := w.Debian(testworld.DebianOptions{Path: "idle", Suite: "idle", Fields: []string{"NotAutomatic: yes"}}, testworld.Deb{Name: "summed", Version: "9.0"})
-	o := wishes(t, []*testworld.Debian{base, idle, odd, ports, sums},
+	o := requirements(t, []*testworld.Debian{base, idle, odd, ports, sums},
 		lock.Request{Set: lock.ParseSet("extra@debug"), Packages: []string{"further"}},
 		lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"hello-one", "hello-two", "nameless", "ported/ports", "summed"}},
 	)
@@ -56,8 +56,8 @@ func TestAptsWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, failure.Hints(err))
 	}
-	if drift := slices.Concat(l.Drift(o.Wishes), apt.Drift(o.Wishes, l)); len(drift) > 0 {
-		t.Errorf("it drifts from its wishes: %q", drift)
+	if drift := slices.Concat(l.Drift(o.Requirements), apt.Drift(o.Requirements, l)); len(drift) > 0 {
+		t.Errorf("it drifts from its requirements: %q", drift)
 	}
 	var got []string
 	for _, p := range l.Packages {
@@ -89,9 +89,9 @@ func TestPackagesThatNoLockCanHave(t *testing.T) {
 	old := w.Debian(testworld.DebianOptions{Path: "old", Suite: "old", Sums: []string{"MD5sum"}}, testworld.Deb{Name: "weak"})
 	odd := w.Debian(testworld.DebianOptions{Path: "odd", Flat: true}, testworld.Deb{Name: "smashed", Made: []byte{}}, testworld.Deb{Name: "hello"})
 	bad := w.Debian(testworld.DebianOptions{Path: "bad", Flat: true, Sums: []string{"SHA255"}}, testworld.Deb{Name: "hexed", Fields: []string{"SHA256: " + strings.Repeat("x", 64)}})
-	o := wishes(t, []*testworld.Debian{bad, odd, old}, lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"hello/old", "hello/odd", "hexed", "smashed", "weak", "weak/old"}})
-	o.Wishes.Suites = nil
-	o.Wishes.Requests = o.Wishes.Requests[2:]
+	o := requirements(t, []*testworld.Debian{bad, odd, old}, lock.Request{Set: lock.ParseSet("runtime"), Packages: []string{"hello/old", "hello/odd", "hexed", "smashed", "weak", "weak/old"}})
+	o.Requirements.Suites = nil
+	o.Requirements.Requests = o.Requirements.Requests[2:]
 	_, err := apt.Lock(t.Context(), o)
 	said := fmt.Sprint(err) + "\n" + strings.Join(failure.Hints(err), "\n")
 	for _, want := range []string{

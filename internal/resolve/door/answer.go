@@ -16,7 +16,7 @@ import (
 // answer passes an answer on, and learns from it.
 func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp *http.Response) {
 	d.see(r.Method, to, resp.StatusCode)
-	if isFault(resp.StatusCode) || d.isGone(to, resp.StatusCode) {
+	if isProblem(resp.StatusCode) || d.isGone(to, resp.StatusCode) {
 		d.record.fail(fetch.Redact(to.String()), fetch.Explain(d.client.Refusal(resp)))
 	}
 	header := responseHeader(resp.Header)
@@ -60,9 +60,9 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, to *url.URL, resp 
 	}
 }
 
-// isFault tells the answers that mean trouble. An index answers 404 for
+// isProblem tells the answers that mean trouble. An index answers 404 for
 // projects that it doesn't have.
-func isFault(code int) bool {
+func isProblem(code int) bool {
 	switch code {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired, http.StatusTooManyRequests:
 		return true
@@ -94,7 +94,7 @@ func redirect(from *url.URL, resp *http.Response) (*url.URL, bool) {
 func (d *Door) page(w http.ResponseWriter, to *url.URL, p page, header http.Header, resp *http.Response) {
 	data, list, err := d.read(p, to, header, resp)
 	if err != nil {
-		d.fault(w, to, fmt.Errorf("reading the page %s of index %s: %w", fetch.Redact(to.String()), p.index, err))
+		d.problem(w, to, fmt.Errorf("reading the page %s of index %s: %w", fetch.Redact(to.String()), p.index, err))
 		return
 	}
 	for _, clash := range d.files.add(p, list) {

@@ -108,13 +108,13 @@ func TestFilesAreHeldAgainstTheirHashes(t *testing.T) {
 				a := ask(t, inside(t, d, h2), http.MethodGet, "https://files.example.com/a-1.whl")
 				digest, size, ok := d.SHA256("https://files.example.com/a-1.whl#x")
 				if tt.want != "" {
-					if a.err == nil || ok || !strings.Contains(faults(d), tt.want) {
-						t.Errorf("got %d with %v, faults %q", a.code, a.err, faults(d))
+					if a.err == nil || ok || !strings.Contains(problems(d), tt.want) {
+						t.Errorf("got %d with %v, problems %q", a.code, a.err, problems(d))
 					}
 					return
 				}
-				if a.err != nil || a.body != tt.content || digest != sum(tt.content) || size != int64(len(tt.content)) || !ok || faults(d) != "" {
-					t.Errorf("got %d bytes with %v, digest %s, %d bytes, faults %q", len(a.body), a.err, digest, size, faults(d))
+				if a.err != nil || a.body != tt.content || digest != sum(tt.content) || size != int64(len(tt.content)) || !ok || problems(d) != "" {
+					t.Errorf("got %d bytes with %v, digest %s, %d bytes, problems %q", len(a.body), a.err, digest, size, problems(d))
 				}
 			})
 		}
@@ -158,8 +158,8 @@ func TestNoWayAroundTheHash(t *testing.T) {
 			for a.code == http.StatusFound {
 				a = get(t, d, a.header.Get("Location"))
 			}
-			if a.err == nil || !strings.Contains(faults(d), "index pypi says") {
-				t.Errorf("passed: %+v, faults %q", a, faults(d))
+			if a.err == nil || !strings.Contains(problems(d), "index pypi says") {
+				t.Errorf("passed: %+v, problems %q", a, problems(d))
 			}
 		})
 	}
@@ -175,8 +175,8 @@ func TestEncodingOfAFileIsNone(t *testing.T) {
 	})
 	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
 	get(t, d, pypi+"/a/")
-	if a := get(t, d, "https://files.example.com/a-1.whl"); a.body != "honest" || a.header.Get("Content-Encoding") != "" || faults(d) != "" {
-		t.Errorf("got %+v, faults %q", a, faults(d))
+	if a := get(t, d, "https://files.example.com/a-1.whl"); a.body != "honest" || a.header.Get("Content-Encoding") != "" || problems(d) != "" {
+		t.Errorf("got %+v, problems %q", a, problems(d))
 	}
 }
 
@@ -186,11 +186,11 @@ func TestFilesAreHeldAgainstTheirSize(t *testing.T) {
 	w.host("files.example.com", text("four"))
 	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
 	get(t, d, pypi+"/a/")
-	if a := get(t, d, "https://files.example.com/a-1.whl"); a.err == nil || !strings.Contains(faults(d), "is 3, what came has 4") {
-		t.Errorf("got %+v, faults %q", a, faults(d))
+	if a := get(t, d, "https://files.example.com/a-1.whl"); a.err == nil || !strings.Contains(problems(d), "is 3, what came has 4") {
+		t.Errorf("got %+v, problems %q", a, problems(d))
 	}
-	if a := get(t, d, "https://files.example.com/a-1.whl.metadata"); a.err == nil || !strings.Contains(faults(d), "a-1.whl.metadata is "+sum("x")) {
-		t.Errorf("got %+v, faults %q", a, faults(d))
+	if a := get(t, d, "https://files.example.com/a-1.whl.metadata"); a.err == nil || !strings.Contains(problems(d), "a-1.whl.metadata is "+sum("x")) {
+		t.Errorf("got %+v, problems %q", a, problems(d))
 	}
 }
 
@@ -203,8 +203,8 @@ func TestPartsAreNotHashed(t *testing.T) {
 	})
 	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
 	get(t, d, pypi+"/a/")
-	if a := get(t, d, "https://files.example.com/a-1.whl", "Range: bytes=0-3"); a.body != "part" || faults(d) != "" {
-		t.Errorf("got %+v, faults %q", a, faults(d))
+	if a := get(t, d, "https://files.example.com/a-1.whl", "Range: bytes=0-3"); a.body != "part" || problems(d) != "" {
+		t.Errorf("got %+v, problems %q", a, problems(d))
 	}
 	if _, _, ok := d.SHA256("https://files.example.com/a-1.whl"); ok {
 		t.Error("a part has the digest of a whole")
@@ -220,8 +220,8 @@ func TestCutBodyIsCutInside(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	d := open(t, door.Options{Client: w.client, Direct: []string{"https://files.example.com/x"}})
-	if a := get(t, d, "https://files.example.com/x"); a.err == nil || !strings.Contains(faults(d), "reading https://files.example.com/x") {
-		t.Errorf("got %+v, faults %q", a, faults(d))
+	if a := get(t, d, "https://files.example.com/x"); a.err == nil || !strings.Contains(problems(d), "reading https://files.example.com/x") {
+		t.Errorf("got %+v, problems %q", a, problems(d))
 	}
 }
 
@@ -242,12 +242,12 @@ func TestHeadersOfOneConnectionStayThere(t *testing.T) {
 
 func TestStatuses(t *testing.T) {
 	tests := []struct {
-		name  string
-		codes []int
-		want  int
-		fault string
-		kind  failure.Kind
-		slept int
+		name    string
+		codes   []int
+		want    int
+		problem string
+		kind    failure.Kind
+		slept   int
 	}{
 		{"401", []int{401}, 401, "files.example.com answers 401", failure.Usage, 0},
 		{"403", []int{403}, 403, "files.example.com answers 403", failure.Usage, 0},
@@ -272,11 +272,11 @@ func TestStatuses(t *testing.T) {
 			if a.code != tt.want || len(w.slept) != tt.slept {
 				t.Errorf("got %+v after %v", a, w.slept)
 			}
-			if !strings.Contains(faults(d), tt.fault) || (tt.fault == "") != (faults(d) == "") {
-				t.Errorf("faults %q", faults(d))
+			if !strings.Contains(problems(d), tt.problem) || (tt.problem == "") != (problems(d) == "") {
+				t.Errorf("problems %q", problems(d))
 			}
-			if tt.fault != "" && (failure.KindOf(d.Faults()[0]) != tt.kind || len(failure.Hints(d.Faults()[0])) == 0) {
-				t.Errorf("kind %v, hints %q", failure.KindOf(d.Faults()[0]), failure.Hints(d.Faults()[0]))
+			if tt.problem != "" && (failure.KindOf(d.Problems()[0]) != tt.kind || len(failure.Hints(d.Problems()[0])) == 0) {
+				t.Errorf("kind %v, hints %q", failure.KindOf(d.Problems()[0]), failure.Hints(d.Problems()[0]))
 			}
 		})
 	}
@@ -294,8 +294,8 @@ func TestTroubleThatPasses(t *testing.T) {
 	d := open(t, door.Options{Client: w.client, Direct: []string{"https://files.example.com/x"}})
 	for _, want := range []int{1, 0, 1} {
 		get(t, d, "https://files.example.com/x")
-		if all := d.Faults(); len(all) != want {
-			t.Errorf("faults %q, want %d", all, want)
+		if all := d.Problems(); len(all) != want {
+			t.Errorf("problems %q, want %d", all, want)
 		}
 	}
 }
@@ -324,8 +324,8 @@ func TestTrouble(t *testing.T) {
 			if a.code != http.StatusBadGateway || !strings.Contains(a.body, tt.want) || strings.Count(a.body, "\n") != 1 {
 				t.Errorf("got %+v", a)
 			}
-			if all := d.Faults(); len(all) != 1 || !strings.Contains(strings.Join(failure.Hints(all[0]), " "), tt.hint) {
-				t.Errorf("faults %q", faults(d))
+			if all := d.Problems(); len(all) != 1 || !strings.Contains(strings.Join(failure.Hints(all[0]), " "), tt.hint) {
+				t.Errorf("problems %q", problems(d))
 			}
 		})
 	}

@@ -95,7 +95,7 @@ with tempfile.TemporaryDirectory() as at:
 		t.Errorf("got %s and %v", out, err)
 	}
 	if !strings.Contains(reasons(d), "git may read from here, and not write") {
-		t.Errorf("refused %q, faults %q", reasons(d), faults(d))
+		t.Errorf("refused %q, problems %q", reasons(d), problems(d))
 	}
 }
 

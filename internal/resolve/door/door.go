@@ -82,10 +82,10 @@ type Door struct {
 	hosts     *hosts
 	bindings  bindings
 	files     *files
-	pages     table[page]      // beside those of indexes: where these redirect to
+	pages     table[page]      // besides those of indexes: where these redirect to
 	passed    table[digest]    // of what came whole
 	came      table[lock.Page] // pages as their indexes served them last
-	own       table[bool]      // addresses that get the login of their host, beside those of indexes
+	own       table[bool]      // addresses that get the login of their host, besides those of indexes
 	record    record
 	slots     chan struct{}
 
@@ -128,18 +128,18 @@ func Open(ctx context.Context, o Options) (*Door, error) {
 	return d, nil
 }
 
-// listen makes the socket, in a folder that is private.
+// listen makes the socket, in a directory that is private.
 func listen(ctx context.Context, dir string) (net.Listener, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("reading the folder of the door: %w", err)
+		return nil, fmt.Errorf("reading the directory of the door: %w", err)
 	case !info.IsDir() || info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("folder %q of the door is open to others", dir)
+		return nil, fmt.Errorf("directory %q of the door is open to others", dir)
 	}
 	socket := filepath.Join(dir, "door-"+rand.Text()[:8])
 	if len(socket) > longestSocket {
-		return nil, fmt.Errorf("folder %q of the door has too long a name for a socket", dir)
+		return nil, fmt.Errorf("directory %q of the door has too long a name for a socket", dir)
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "unix", socket)
 	if err != nil {

@@ -186,7 +186,7 @@ func TestLoginsAreAddedOutsideAlone(t *testing.T) {
 	}
 }
 
-// Of what is required by its address, that gets the login, and nothing beside it.
+// Of what is required by its address, that gets the login, and nothing else.
 func TestLoginsOfWhatIsRequired(t *testing.T) {
 	w := newWorld(t)
 	for _, host := range []string{"own.example.com", "own.example.com:443"} {
@@ -236,12 +236,12 @@ func TestLoginsStayOnTheirOrigin(t *testing.T) {
 		}
 	})
 	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "own", URL: own}}})
-	if a := get(t, d, "https://own.example.com/pypi/a/"); a.code != http.StatusUnauthorized || !strings.Contains(faults(d), "Lamina sends none to this address") {
-		t.Errorf("before: got %+v, faults %q", a, faults(d))
+	if a := get(t, d, "https://own.example.com/pypi/a/"); a.code != http.StatusUnauthorized || !strings.Contains(problems(d), "Lamina sends none to this address") {
+		t.Errorf("before: got %+v, problems %q", a, problems(d))
 	}
 	get(t, d, own+"/a/")
 	if a := get(t, d, "https://own.example.com/pypi/a/"); a.code != http.StatusOK {
-		t.Errorf("after: got %+v, faults %q", a, faults(d))
+		t.Errorf("after: got %+v, problems %q", a, problems(d))
 	}
 }
 
@@ -259,8 +259,8 @@ func TestOpenRefuses(t *testing.T) {
 		o    door.Options
 		want string
 	}{
-		{"a folder of others", door.Options{Dir: public}, "open to others"},
-		{"no folder", door.Options{Dir: filepath.Join(public, "none")}, "reading the folder"},
+		{"a directory of others", door.Options{Dir: public}, "open to others"},
+		{"no directory", door.Options{Dir: filepath.Join(public, "none")}, "reading the directory"},
 		{"a long name", door.Options{Dir: long}, "too long"},
 		{"an index that is none", door.Options{Dir: private(t), Indexes: []door.Index{{Name: "x", URL: "file:///x"}}}, "address file:///x"},
 		{"an address that is none", door.Options{Dir: private(t), Direct: []string{"a/b"}}, "address a/b"},
@@ -419,8 +419,8 @@ func TestCloseEndsWhatIsOpen(t *testing.T) {
 	if _, err := os.Stat(d.Socket()); !os.IsNotExist(err) {
 		t.Errorf("the socket stays: %v", err)
 	}
-	if len(d.Faults()) != 0 {
-		t.Errorf("faults: %s", faults(d))
+	if len(d.Problems()) != 0 {
+		t.Errorf("problems: %s", problems(d))
 	}
 	w.tls.CloseClientConnections()
 	w.plain.CloseClientConnections()

@@ -128,11 +128,11 @@ func (d *Door) failed(w http.ResponseWriter, r *http.Request, to *url.URL, err e
 		d.refuse(w, r.Method, to, guarded.Error())
 		return
 	}
-	d.fault(w, to, fetch.Explain(err))
+	d.problem(w, to, fetch.Explain(err))
 }
 
-// fault records what went wrong outside, and says it inside.
-func (d *Door) fault(w http.ResponseWriter, to *url.URL, err error) {
+// problem records what went wrong outside, and says it inside.
+func (d *Door) problem(w http.ResponseWriter, to *url.URL, err error) {
 	d.record.fail(fetch.Redact(to.String()), fmt.Errorf("asking %s: %w", to.Host, err))
 	http.Error(w, strings.Join(strings.Fields(err.Error()), " "), http.StatusBadGateway)
 }

@@ -125,7 +125,7 @@ func open(t *testing.T, o door.Options) *door.Door {
 	return d
 }
 
-// private is a folder with a name that is short enough for a socket.
+// private is a directory with a name that is short enough for a socket.
 func private(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "door") //nolint:usetesting // that of the test has its name in it
@@ -228,9 +228,9 @@ func reasons(d *door.Door) string {
 	return all.String()
 }
 
-func faults(d *door.Door) string {
+func problems(d *door.Door) string {
 	var all strings.Builder
-	for _, err := range d.Faults() {
+	for _, err := range d.Problems() {
 		all.WriteString(err.Error() + "\n")
 	}
 	return all.String()

@@ -94,12 +94,12 @@ func TestNoLoginInTheClear(t *testing.T) {
 		}
 		data, _, err := w.client.Read(d.Guard(t.Context(), "http://pypi.example.com/simple"), "http://own.example.com/a-1.whl", 100)
 		if string(data) != want {
-			t.Errorf("required %q, beside the exec: got %q and %v", direct, data, err)
+			t.Errorf("required %q, next to the exec: got %q and %v", direct, data, err)
 		}
 	}
 }
 
-// What is asked for beside the exec goes no further than the exec could.
+// What is asked for next to the exec goes no further than the exec could.
 func TestGuardIsThatOfTheDoor(t *testing.T) {
 	w := newWorld(t)
 	local := strings.Replace(w.plain.URL, "127.0.0.1", "localhost", 1)

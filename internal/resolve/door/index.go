@@ -14,7 +14,7 @@ type Index struct {
 	Name     string
 	URL      string   // a login in it is left out
 	Packages []string // the projects that are bound to it; where it has none it serves all that no other index has
-	Flat     bool     // its address is one page that lists files, and no folder of projects
+	Flat     bool     // its address is one page that lists files, and no directory of projects
 }
 
 // bindings say which index serves which project.

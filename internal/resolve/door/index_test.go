@@ -52,8 +52,8 @@ func TestProjectsAreBound(t *testing.T) {
 	if n := len(w.came); n != 5 {
 		t.Errorf("%d requests went out", n)
 	}
-	if len(d.Seen()) != len(tests) || len(d.Refused())+len(d.Faults()) != 0 {
-		t.Errorf("seen %d, refused %q, faults %q", len(d.Seen()), reasons(d), faults(d))
+	if len(d.Seen()) != len(tests) || len(d.Refused())+len(d.Problems()) != 0 {
+		t.Errorf("seen %d, refused %q, problems %q", len(d.Seen()), reasons(d), problems(d))
 	}
 }
 

@@ -81,7 +81,7 @@ func TestFlatPages(t *testing.T) {
 }
 
 // PyTorch's files lie where others have projects.
-func TestFilesBesideProjects(t *testing.T) {
+func TestFilesNextToProjects(t *testing.T) {
 	w := newWorld(t)
 	w.host("own.example.com", func(rw http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, ".whl") {
@@ -92,8 +92,8 @@ func TestFilesBesideProjects(t *testing.T) {
 	})
 	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "own", URL: own, Packages: []string{"a"}}}})
 	get(t, d, own+"/a/")
-	if a := get(t, d, own+"/a-1%2Bcu1.whl"); a.body != "content" || len(d.Faults()) != 0 {
-		t.Errorf("got %+v, faults %q", a, faults(d))
+	if a := get(t, d, own+"/a-1%2Bcu1.whl"); a.body != "content" || len(d.Problems()) != 0 {
+		t.Errorf("got %+v, problems %q", a, problems(d))
 	}
 }
 
@@ -167,8 +167,8 @@ func TestPagesThatCanNotBeRead(t *testing.T) {
 			})
 			d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
 			a := get(t, d, pypi+"/a/")
-			if a.code != http.StatusBadGateway || !strings.Contains(faults(d), "page https://pypi.example.com/simple/a/ of index pypi") || !strings.Contains(a.body, tt.want) {
-				t.Errorf("got %+v, faults %q", a, faults(d))
+			if a.code != http.StatusBadGateway || !strings.Contains(problems(d), "page https://pypi.example.com/simple/a/ of index pypi") || !strings.Contains(a.body, tt.want) {
+				t.Errorf("got %+v, problems %q", a, problems(d))
 			}
 		})
 	}
@@ -188,8 +188,8 @@ func TestPageThatIsCut(t *testing.T) {
 		})
 		d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
 		get(t, d, pypi+"/a/")
-		if all := d.Faults(); len(all) != 1 || failure.KindOf(all[0]) != failure.Transient {
-			t.Errorf("encoding %q: faults %q", encoding, faults(d))
+		if all := d.Problems(); len(all) != 1 || failure.KindOf(all[0]) != failure.Transient {
+			t.Errorf("encoding %q: problems %q", encoding, problems(d))
 		}
 	}
 }
@@ -247,8 +247,8 @@ func TestTwoIndexesThatDisagree(t *testing.T) {
 	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}, {Name: "own", URL: own}}})
 	get(t, d, pypi+"/a/")
 	get(t, d, own+"/a/")
-	if a := get(t, d, "https://files.example.com/a-1.whl"); a.body != "content" || !strings.Contains(faults(d), "index own says of https://files.example.com/a-1.whl another hash") {
-		t.Errorf("got %+v, faults %q", a, faults(d))
+	if a := get(t, d, "https://files.example.com/a-1.whl"); a.body != "content" || !strings.Contains(problems(d), "index own says of https://files.example.com/a-1.whl another hash") {
+		t.Errorf("got %+v, problems %q", a, problems(d))
 	}
 }
 

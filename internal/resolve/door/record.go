@@ -34,11 +34,11 @@ type trouble struct {
 
 // record is what happened, by any goroutine.
 type record struct {
-	mu      sync.Mutex
-	seen    []Seen
-	refused []Refusal
-	faults  []trouble
-	told    map[any]bool // refusals, and the texts of faults
+	mu       sync.Mutex
+	seen     []Seen
+	refused  []Refusal
+	problems []trouble
+	told     map[any]bool // refusals, and the texts of problems
 }
 
 // see takes back what went wrong at an address that answers after all.
@@ -46,7 +46,7 @@ func (r *record) see(s Seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.Status < http.StatusMultipleChoices || s.Status == http.StatusNotModified {
-		r.faults = slices.DeleteFunc(r.faults, func(f trouble) bool {
+		r.problems = slices.DeleteFunc(r.problems, func(f trouble) bool {
 			if f.at == s.URL {
 				delete(r.told, f.err.Error())
 			}
@@ -71,7 +71,7 @@ func (r *record) fail(at string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.isNews(err.Error()) {
-		r.faults = append(r.faults, trouble{at, err})
+		r.problems = append(r.problems, trouble{at, err})
 	}
 }
 
@@ -100,13 +100,13 @@ func (d *Door) Refused() []Refusal {
 	return slices.Clone(d.record.refused)
 }
 
-// Faults returns what went wrong outside and has not passed, each once, with its
+// Problems returns what went wrong outside and has not passed, each once, with its
 // kind and hints.
-func (d *Door) Faults() []error {
+func (d *Door) Problems() []error {
 	d.record.mu.Lock()
 	defer d.record.mu.Unlock()
-	list := make([]error, 0, len(d.record.faults))
-	for _, f := range d.record.faults {
+	list := make([]error, 0, len(d.record.problems))
+	for _, f := range d.record.problems {
 		list = append(list, f.err)
 	}
 	return list

@@ -16,15 +16,15 @@ import (
 // those of the commit nobody knows without asking.
 func Drift(l lock.Lock) (drift []string) {
 	for _, m := range l.Models {
-		for _, fault := range unlike(m) {
-			drift = append(drift, fmt.Sprintf("model %s: %s", m.From, fault))
+		for _, problem := range unlike(m) {
+			drift = append(drift, fmt.Sprintf("model %s: %s", m.From, problem))
 		}
 	}
 	return drift
 }
 
-func unlike(m lock.Model) (faults []string) {
-	say := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+func unlike(m lock.Model) (problems []string) {
+	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	names := make([]string, len(m.Files))
 	for i, f := range m.Files {
 		names[i] = f.Path
@@ -51,5 +51,5 @@ func unlike(m lock.Model) (faults []string) {
 	if err := check(m); err != nil {
 		say("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	return faults
+	return problems
 }

@@ -23,27 +23,27 @@ import (
 
 // Options say what is locked.
 type Options struct {
-	Client *hub.Client
-	Wishes lock.Wishes
-	Before lock.Lock // where the same files are published stays known, if the spec names the place
-	Layers func(context.Context, lock.Model) []lock.ModelLayer
-	Note   func(string)
+	Client       *hub.Client
+	Requirements lock.Requirements
+	Before       lock.Lock // where the same files are published stays known, if the spec names the place
+	Layers       func(context.Context, lock.Model) []lock.ModelLayer
+	Note         func(string)
 }
 
 // Lock finds the files of all models. Of a model from a hub it fetches those
 // that are kept in git, which are small; of the others a hub tells the sha256.
-// The faults of all models are reported at once.
+// The problems of all models are reported at once.
 func Lock(ctx context.Context, o Options) ([]lock.Model, error) {
-	requests := o.Wishes.ModelRequests
-	models, faults := make([]lock.Model, len(requests)), make([]error, len(requests))
+	requests := o.Requirements.ModelRequests
+	models, problems := make([]lock.Model, len(requests)), make([]error, len(requests))
 	for i, r := range requests {
 		o.Note("reading the files of " + r.From)
-		models[i], faults[i] = o.lock(ctx, r)
-		if faults[i] != nil {
-			faults[i] = fmt.Errorf("locking model %q: %w", r.From, faults[i])
+		models[i], problems[i] = o.lock(ctx, r)
+		if problems[i] != nil {
+			problems[i] = fmt.Errorf("locking model %q: %w", r.From, problems[i])
 		}
 	}
-	return models, errors.Join(faults...)
+	return models, errors.Join(problems...)
 }
 
 func (o Options) lock(ctx context.Context, r lock.ModelRequest) (lock.Model, error) {
@@ -119,14 +119,14 @@ func size(files []hub.File) string {
 // check finds what is wrong with the model as a whole: renames of files that
 // are not there, two files with one place.
 func check(m lock.Model) error {
-	var faults []error
+	var problems []error
 	for _, from := range slices.Sorted(maps.Keys(m.Rename)) {
 		if !slices.ContainsFunc(m.Files, func(f lock.ModelFile) bool { return f.Path == from }) {
-			faults = append(faults, fmt.Errorf("rename %q: no such file is among those that are wanted", from))
+			problems = append(problems, fmt.Errorf("rename %q: no such file is among those that are wanted", from))
 		}
 	}
 	_, err := weights.Layers(m.Name(), m, weights.MaxLayers)
-	return errors.Join(append(faults, err)...)
+	return errors.Join(append(problems, err)...)
 }
 
 // before are the layers of the same files in an earlier lock, and where it says that
@@ -137,7 +137,7 @@ func (o Options) before(m lock.Model) (published string, layers []lock.ModelLaye
 			continue
 		}
 		switch {
-		case slices.Contains(o.Wishes.PlacesOf(m.ModelRequest), b.Place()):
+		case slices.Contains(o.Requirements.PlacesOf(m.ModelRequest), b.Place()):
 			published = b.Published
 		case b.Published != "":
 			o.Note(fmt.Sprintf("the lock no longer says that %s is published in %s: the spec would have to name the place, published = %q", m.Name(), b.Place(), b.Place()))

@@ -50,7 +50,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) lock(t *testing.T, before lock.Lock, requests ...lock.ModelRequest) ([]lock.Model, error) {
 	t.Helper()
 	return models.Lock(t.Context(), models.Options{
-		Client: w.client, Wishes: lock.Wishes{ModelRequests: requests, Places: before.Places}, Before: before, Note: w.notes.add,
+		Client: w.client, Requirements: lock.Requirements{ModelRequests: requests, Places: before.Places}, Before: before, Note: w.notes.add,
 		Layers: func(_ context.Context, m lock.Model) []lock.ModelLayer {
 			if w.known != nil {
 				return w.known
@@ -83,7 +83,7 @@ func TestLockOfAHub(t *testing.T) {
 	if m.Digest != weights.Digest(m).String() {
 		t.Errorf("digest %s", m.Digest)
 	}
-	l := lock.Lock{Models: models, Wishes: lock.Wishes{ModelRequests: []lock.ModelRequest{r}}}
+	l := lock.Lock{Models: models, Requirements: lock.Requirements{ModelRequests: []lock.ModelRequest{r}}}
 	l.Sort()
 	if _, err = lock.Parse("image.lock", l.Format()); err != nil {
 		t.Errorf("what was locked is no lock: %v", err)
@@ -166,7 +166,7 @@ func TestWhatIsPublishedStaysKnownWhileItIsTheSame(t *testing.T) {
 		{"layers that nobody knows", place, nil, nil, false, nil, true},
 		{"a place that the spec doesn't name", nil, models[0].Layers, nil, false, models[0].Layers, true},
 	} {
-		before := lock.Lock{Wishes: lock.Wishes{Places: tt.places}, Models: slices.Clone(models)}
+		before := lock.Lock{Requirements: lock.Requirements{Places: tt.places}, Models: slices.Clone(models)}
 		before.Models[0].Layers, w.known, w.notes = tt.layers, tt.known, nil
 		again, lockErr := w.lock(t, before, r)
 		if lockErr != nil || (again[0].Published == models[0].Published) != tt.published || !slices.Equal(again[0].Layers, tt.want) {
@@ -178,13 +178,13 @@ func TestWhatIsPublishedStaysKnownWhileItIsTheSame(t *testing.T) {
 	}
 	w.known = nil
 	w.repo.Commit(map[string]testworld.HubFile{"a.bin": testworld.Large(testworld.Generated(2, 100))})
-	changed, err := w.lock(t, lock.Lock{Wishes: lock.Wishes{Places: place}, Models: models}, r)
+	changed, err := w.lock(t, lock.Lock{Requirements: lock.Requirements{Places: place}, Models: models}, r)
 	if err != nil || changed[0].Published != "" || changed[0].Layers != nil {
 		t.Errorf("other files are published as %q, %v", changed[0].Published, err)
 	}
 }
 
-func TestFaultsOfALock(t *testing.T) {
+func TestProblemsOfALock(t *testing.T) {
 	w := newWorld(t)
 	for _, tt := range []struct {
 		name string
@@ -206,6 +206,6 @@ func TestFaultsOfALock(t *testing.T) {
 	}
 	_, err := w.lock(t, lock.Lock{}, lock.ModelRequest{From: "hf://org/none@main", Path: "/m"}, lock.ModelRequest{From: "hf://org/name@v9", Path: "/n"})
 	if err == nil || !strings.Contains(err.Error(), "org/none") || !strings.Contains(err.Error(), "v9") {
-		t.Errorf("not all faults at once: %v", err)
+		t.Errorf("not all problems at once: %v", err)
 	}
 }

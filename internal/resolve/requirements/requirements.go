@@ -1,118 +1,169 @@
-// Package requirements reads pip's requirement files
-// (https://pip.pypa.io/en/stable/reference/requirements-file-format/) as far as
-// they must be known before uv reads them: lines, includes, options, names,
-// pins, URLs and hashes. Versions, markers and extras stay text for uv to judge.
-//
-// Nothing here reaches the network or the environment. A user and password are taken
-// out of a line before anything else looks at it, so that nothing can show them.
+// Package requirements says what a lock has to answer for a spec. It reads, each once, the
+// files that the spec names and that decide it: keys of repositories, requirement files,
+// pyproject.toml and the locks of others. All problems of all files are told at once.
 package requirements
 
 import (
-	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
-	"strings"
 
+	"github.com/opencontainers/go-digest"
+
+	"lamina.build/internal/beneath"
 	"lamina.build/internal/failure"
-	"lamina.build/internal/resolve/userinfo"
+	"lamina.build/internal/resolve/uv"
+	"lamina.build/lock"
+	"lamina.build/spec"
 )
 
-// Options are what a spec gives.
-type Options struct {
-	FS           fs.FS               // the folder of the image.toml
-	Requirements []string            // files, slash-separated, below FS
-	Constraints  []string            // files of constraints, likewise
-	Env          func(string) string // what ${NAME} in a URL's user and password stands for; nil: nothing
+// Requirements are those of all variants of a spec.
+type Requirements struct {
+	Platforms []string           // of the images, of which a lock has each
+	Lock      lock.Requirements  // as a lock keeps them, of the first platform
+	Keys      map[string][]byte  // of the further repositories, by name
+	AnyAge    bool               // indexes that are no longer valid are taken, too
+	Python    []uv.Request       // the sets of distributions, production's first
+	Decided   map[string]Decided // by variant
 }
 
-// Set is what uv is to be asked for: items and global options.
-type Set struct {
-	Requirements   []Requirement // in the order of the files, exact duplicates once
-	Constraints    []Requirement // likewise
-	IndexURL       string        // the last --index-url, "" where none
-	ExtraIndexURLs []string      // in order, each once
-	FindLinks      []string      // http(s) URLs, or clean paths below FS
-	NoIndex        bool          // then there is neither an IndexURL nor an ExtraIndexURL
-	Options        []string      // others that matter to resolving: sorted, with one project each
-	Notes          []string      // "file:line: …" for what is understood otherwise than by pip
-	userinfo.Found `json:"-"`    // in the URLs
-}
+// The Debian packages that Lamina needs itself, whatever the spec asks for.
+// None of them reaches an image unless the spec names it, too.
 
-// Kind says where a requirement comes from.
-type Kind string
-
-// The kinds of https://pip.pypa.io/en/stable/reference/requirement-specifiers/.
+// essential is apt's pattern for the packages that every Debian has. One of
+// them needs "usrmerge | usr-is-merged": the base is assembled merged, and the
+// second says so without the Perl that the first would bring (45 MB).
 const (
-	Named Kind = "named" // from an index, by name and versions
-	URL   Kind = "url"   // an archive
-	Git   Kind = "git"   // a repository
-	Path  Kind = "path"  // an archive below FS
+	essential = "?essential"
+	merged    = "usr-is-merged"
 )
 
-// Requirement is one item of a file.
-type Requirement struct {
-	Line         string   // for uv: with canonical white space, without credentials, comment and --hash
-	Hashes       []string // "sha256:…" of --hash, sorted
-	Name         string   // as [lock.NormalName] has it; "" where a URL or path doesn't tell
-	Kind         Kind
-	Specifiers   string // of Named: the versions that it admits, ">=1,<2"
-	Marker       string // the condition that it holds under; "" where it always does
-	URL          string // of an archive or repository: without fragment, credentials and git+
-	Ref          string // of a repository: branch, tag or commit, as written; "" where none
-	Subdirectory string // of a repository or archive: clean, "" for its root
-	Path         string // of a Path: clean, below FS
-	File         string // where it stands
-	At           int    // the line there, from 1
+// maxKey bounds the size of a repository's key.
+const maxKey = 1 << 20
+
+// bootstrapTools are unpacked by hand to assemble the base: the one program
+// that runs before there is anything, and what spares dpkg its syncs.
+func bootstrapTools() []string { return []string{"busybox-static", "libeatmydata1"} }
+
+// builderTools read what the image's programs are linked to (binutils) and what
+// its distributions are (python3-packaging), build wheels of source trees and
+// sdists, install those of trees where uv isn't needed (python3-installer), and
+// fetch git repositories where there are any.
+func builderTools(p spec.Python, git bool) []string {
+	tools := []string{"binutils", "python3"}
+	if resolves(p) {
+		tools = append(tools, "python3-build", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel")
+	}
+	if git {
+		tools = append(tools, "git")
+	}
+	return tools
 }
 
-// Wish is the line with its hashes, as a requirement file has it.
-func (r Requirement) Wish() string {
-	return strings.Join(append([]string{r.Line}, r.Hashes...), " --hash=")
+// Read returns the requirements of a spec whose files lie below root and were checked
+// ([spec.File.CheckFiles]). The environment has the logins that requirement files refer
+// to; no requirement of a lock depends on them.
+func Read(file *spec.File, root fs.FS, env func(string) string) (Requirements, error) {
+	names := file.Variants()
+	specs := make([]spec.Spec, len(names))
+	for i, name := range names {
+		var err error
+		if specs[i], err = file.Variant(name); err != nil {
+			return Requirements{}, err
+		}
+	}
+	w := Requirements{Platforms: specs[0].Platforms, Keys: map[string][]byte{}, Decided: map[string]Decided{}}
+	w.Lock = lock.Requirements{Platform: specs[0].Platforms[0], Suites: specs[0].Debian.Suites}
+	w.Lock.ModelRequests, w.Lock.Places = models(specs)
+	for _, s := range specs {
+		w.AnyAge = w.AnyAge || s.Debian.IgnoreValidUntil
+		for _, c := range s.Debian.Components {
+			if !slices.Contains(w.Lock.Components, c) {
+				w.Lock.Components = append(w.Lock.Components, c)
+			}
+		}
+	}
+	keysErr := w.readRepositories(specs, root)
+	git, pythonErr := w.readPython(file, specs, root, env)
+	w.Lock.Requests = requests(specs, git)
+	return w, failure.New(failure.Usage, errors.Join(keysErr, pythonErr))
 }
 
-// Error is one fault of a requirement file and the line it stands in.
-type Error struct {
-	File string
-	Line int // from 1; 0 where the whole file is meant
-	Err  error
+// requests returns the sets of Debian packages of all variants. A variant whose
+// packages differ from those of production, the first, has a set of its own, as
+// "runtime@NAME". git says of which variants something comes from a git repository.
+func requests(specs []spec.Spec, git map[string]bool) []lock.Request {
+	sets := map[lock.Set][]string{{Kind: lock.SetBase}: {essential, merged}, {Kind: lock.SetBootstrap}: bootstrapTools()}
+	for i, s := range specs {
+		for kind, packages := range map[lock.Kind][]string{
+			lock.SetBuilder: sorted(slices.Concat(s.Builder.Packages, builderTools(s.Python, git[s.Variant]))),
+			lock.SetRuntime: sorted(s.Debian.Packages),
+		} {
+			shared := lock.Set{Kind: kind}
+			if i == 0 {
+				sets[shared] = packages
+			} else if !slices.Equal(packages, sets[shared]) {
+				sets[lock.Set{Kind: kind, Variant: s.Variant}] = packages
+			}
+		}
+		if len(s.Extra) > 0 {
+			sets[lock.Set{Kind: lock.SetExtra, Variant: s.Variant}] = sorted(s.Extra)
+		}
+	}
+	list := make([]lock.Request, 0, len(sets))
+	for _, set := range slices.SortedFunc(maps.Keys(sets), lock.Set.Compare) {
+		list = append(list, lock.Request{Set: set, Packages: sets[set]})
+	}
+	return list
 }
 
-func (e *Error) Error() string {
-	if e.Line == 0 {
-		return e.Err.Error()
-	}
-	return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err)
+func sorted(list []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(list)))
 }
 
-// Unwrap gives away the fault itself, for its hints.
-func (e *Error) Unwrap() error { return e.Err }
-
-// Read reads all files and what they include by -r and -c. The error holds one
-// [Error] for every fault, in the order of reading.
-func Read(o Options) (Set, error) {
-	r := &reader{Options: o, seen: map[string]bool{}}
-	for i, name := range slices.Concat(o.Requirements, o.Constraints) {
-		r.fault(line{file: name}, r.file(line{constraint: i >= len(o.Requirements)}, name))
+// models are those of all variants that have to be fetched, also of those that
+// bring none: what these fetch at run time is locked, too. places are where they may be
+// published.
+func models(specs []spec.Spec) (list []lock.ModelRequest, places []lock.Place) {
+	for _, s := range specs {
+		for _, m := range s.Models {
+			if _, local := m.Local(); local {
+				continue
+			}
+			list = append(list, m.Request())
+			if m.Published != "" {
+				places = append(places, lock.Place{Model: m.Request(), Repository: m.Published})
+			}
+		}
 	}
-	if n := len(r.frozen); n > 1 {
-		r.fault(r.frozen[n-1], fmt.Errorf("%d lines up to this one have such paths", n))
-	}
-	r.set.Options = slices.Compact(slices.Sorted(slices.Values(r.set.Options)))
-	if r.set.NoIndex { // pip forgets every index then
-		r.set.IndexURL, r.set.ExtraIndexURLs = "", nil
-	}
-	return r.set, failure.New(failure.Usage, errors.Join(r.faults...))
+	slices.SortFunc(list, lock.ModelRequest.Compare)
+	return slices.CompactFunc(list, func(a, b lock.ModelRequest) bool { return a.Compare(b) == 0 }), places
 }
 
-// Parse reads a single requirement that stands in no file: a name or an archive's URL alone.
-func Parse(text string) (Requirement, error) {
-	r := &reader{Options: Options{FS: embed.FS{}}} // no file lies beside it
-	parts := options.FindStringSubmatch(text)
-	req, err := r.requirement(line{}, parts[1])
-	if err == nil && (req.Name == "" || parts[2] != "" || outOfPlace.MatchString(text)) {
-		err = fmt.Errorf("%s is not a name or NAME @ URL alone", quote(text))
+// readRepositories reads the keys of the repositories of all variants.
+func (w *Requirements) readRepositories(specs []spec.Spec, root fs.FS) error {
+	byName := map[string]spec.Repository{}
+	for _, s := range specs {
+		for _, r := range s.Debian.Repositories {
+			byName[r.Name] = r
+		}
 	}
-	return req, err
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		r := byName[name]
+		key, err := beneath.ReadAtMost(root, r.Key, maxKey)
+		if err == nil && len(key) == 0 {
+			err = fmt.Errorf("%q is empty", r.Key)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("reading the key of repository %q: %w", name, err))
+		}
+		w.Keys[name] = key
+		w.Lock.Repositories = append(w.Lock.Repositories, lock.Repository{
+			Name: name, URL: r.URL, Suite: r.Suite, Components: r.Components, Key: digest.FromBytes(key),
+		})
+	}
+	return errors.Join(problems...)
 }

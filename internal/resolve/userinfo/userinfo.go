@@ -27,7 +27,7 @@ type Login struct {
 // Format keeps a login out of whatever is printed ([fmt.Formatter]).
 func (Login) Format(f fmt.State, _ rune) { fmt.Fprint(f, "(a login)") }
 
-// Unset is a login whose variables are not set. That is no fault until somebody
+// Unset is a login whose variables are not set. That is no problem until somebody
 // has to log in: what is asked for is the same without.
 type Unset struct {
 	Host string // host[:port]
@@ -42,18 +42,18 @@ type Found struct {
 
 // Take returns a text without the users and passwords of its URLs, which nobody may repeat,
 // and what is wrong with them. at places an error, and env says what a variable stands for.
-func (f *Found) Take(text string, env func(string) string, at func(error) error) (bare string, faults []error) {
+func (f *Found) Take(text string, env func(string) string, at func(error) error) (bare string, problems []error) {
 	bare = userInfo.ReplaceAllStringFunc(text, func(found string) string {
 		m := userInfo.FindStringSubmatch(found)
 		if strings.HasSuffix(m[1], "ssh") && !strings.Contains(m[2], ":") {
 			return found
 		}
 		if err := f.login(m[2], strings.ToLower(strings.TrimRight(m[3], `"'`)), env, at); err != nil {
-			faults = append(faults, at(err))
+			problems = append(problems, at(err))
 		}
 		return m[1] + "://" + m[3]
 	})
-	return bare, faults
+	return bare, problems
 }
 
 // login keeps who to be at a host. As in pip, variables are replaced before

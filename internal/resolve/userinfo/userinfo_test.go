@@ -32,17 +32,17 @@ func TestTake(t *testing.T) {
 		"https://${NOBODY}:${NOTHING}@h/${USER}": {"https://h/${USER}", nil, "at: variable NOBODY is not set\nat: variable NOTHING is not set"},
 	} {
 		var f userinfo.Found
-		bare, faults := f.Take(text, func(name string) string { return env[name] }, func(err error) error { return fmt.Errorf("at: %w", err) })
+		bare, problems := f.Take(text, func(name string) string { return env[name] }, func(err error) error { return fmt.Errorf("at: %w", err) })
 		for _, u := range f.Unset {
 			if u.Host != "h" || failure.KindOf(u.Err) != failure.Usage {
 				t.Errorf("%s: not set is %q of %s", text, u.Err, u.Host)
 			}
-			faults = append(faults, u.Err)
+			problems = append(problems, u.Err)
 		}
 		if diff := cmp.Diff(want.logins, f.Logins); bare != want.bare || diff != "" {
 			t.Errorf("%s became %s (-want +got)\n%s", text, bare, diff)
 		}
-		if err := errors.Join(faults...); want.says == "" && err != nil || want.says != "" && (err == nil || !strings.HasPrefix(err.Error(), want.says)) {
+		if err := errors.Join(problems...); want.says == "" && err != nil || want.says != "" && (err == nil || !strings.HasPrefix(err.Error(), want.says)) {
 			t.Errorf("%s: got %v, want %s", text, err, want.says)
 		}
 		if shown := fmt.Sprintf("%v %+v %#v %s", f, f, f, bare); strings.Contains(shown, "geheim") {

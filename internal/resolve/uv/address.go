@@ -16,7 +16,7 @@ import (
 )
 
 // required are the addresses that a request requires files and repositories at,
-// beside its indexes.
+// besides its indexes.
 func (r Request) required(project fs.FS) []string {
 	texts := slices.Clone(r.Overrides)
 	for _, lines := range r.BuildRequires {
@@ -44,10 +44,10 @@ func (r Request) treesRequire(project fs.FS) []string {
 			programs = append(programs, comment.ReplaceAllString(string(data), ""))
 		}
 	}
-	return append(addresses(texts, address), addresses(programs, requirement)...)
+	return append(addresses(texts, address), addresses(programs, requirementAddress)...)
 }
 
-// named are all addresses that a request names, beside its indexes.
+// named are all addresses that a request names, besides its indexes.
 func (r Request) named(project fs.FS) []string {
 	return append(r.required(project), r.treesRequire(project)...)
 }
@@ -98,9 +98,9 @@ func wants(project fs.FS, name string) string {
 }
 
 var (
-	address     = regexp.MustCompile(`(?:git\+)?(?:https?|ssh)://[^\s"'<>]+`)
-	requirement = regexp.MustCompile(`(?m)(?:@[ \t]*|^[ \t]*|git\+)(?:https?|ssh)://[^\s"'<>]+`)
-	comment     = regexp.MustCompile(`(?m)(?:^|\s)#.*$`)
+	address            = regexp.MustCompile(`(?:git\+)?(?:https?|ssh)://[^\s"'<>]+`)
+	requirementAddress = regexp.MustCompile(`(?m)(?:@[ \t]*|^[ \t]*|git\+)(?:https?|ssh)://[^\s"'<>]+`)
+	comment            = regexp.MustCompile(`(?m)(?:^|\s)#.*$`)
 )
 
 // addresses are those in texts, each once.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 )
 
 func TestAddressesThatARequestNames(t *testing.T) {
@@ -31,15 +31,15 @@ base = "http://127.0.0.1:5000/api"
 setup(url="https://home.example/x", install_requires=['b @ https://tree.example/b.whl',  # as https://not.example
     "c@git+https://tree.example/c@main", f"h @ https://{host}/h.whl"])
 `
-	project := folder(map[string]string{
+	project := directory(map[string]string{
 		"pyproject.toml": pyproject, "uv.lock": "[[package]]\nsource = { git = 'https://lock.example/r?rev=a#1' }\nwheels = [{ url = 'https://files.example/x.whl?a=b' }]\n",
 		"pylock.toml": "[[packages]]\narchive = { url = 'https://pylock.example/x.zip' }\n", "broken.toml": "https://not.example",
 		"wheels/a.whl": "https://not.example", "src/setup.py": setup, "src/requirements.txt": "https://line.example/l.whl\n--index-url https://not.example\n-e git+https://line.example/g\n",
 		"src/cc/pyproject.toml": "[project]\ndependencies = [\"c @ git+https://deep.example/c\"]\n[project.urls]\nx = \"https://not.example\"\n",
 	})
-	list := slices.Grow([]requirements.Requirement{{URL: "https://r.example/x.whl#sha256=00"}, {Name: "by-name"}}, 4)
+	list := slices.Grow([]reqfile.Requirement{{URL: "https://r.example/x.whl#sha256=00"}, {Name: "by-name"}}, 4)
 	r := Request{
-		Files:     requirements.Set{Requirements: list, Constraints: []requirements.Requirement{{URL: "git+ssh://git@c.example/me/c.git@main"}}},
+		Files:     reqfile.Set{Requirements: list, Constraints: []reqfile.Requirement{{URL: "git+ssh://git@c.example/me/c.git@main"}}},
 		Overrides: []string{"x @ https://o.example/x.whl", "y==1"}, BuildRequires: map[string][]string{"z": {"w @ git+https://b.example/w", "v"}},
 		ProjectFiles: []string{"pyproject.toml", "uv.lock", "pylock.toml", "wheels/a.whl", "missing.toml", "broken.toml"},
 		Sources:      map[string]string{"src": "src", "cc": "src/cc", "none": "none"},

@@ -15,7 +15,7 @@ type answer struct {
 	Builds        map[string][]*distribution `json:"builds"` // what each project is built with
 	Omitted       []omission                 `json:"omitted"`
 	Notes         []string                   `json:"notes"` // what uv warns of
-	Fault         *answerFault               `json:"fault"`
+	Problem       *answerProblem             `json:"problem"`
 }
 
 // omission is what is optional and left out.
@@ -24,8 +24,8 @@ type omission struct {
 	Reason      string `json:"reason"`
 }
 
-// answerFault is what is wrong with a question, in uv's words or a backend's.
-type answerFault struct {
+// answerProblem is what is wrong with a question, in uv's words or a backend's.
+type answerProblem struct {
 	Message string `json:"message"`
 	Project string `json:"project"` // that it is about; "" where uv's words say so
 	Module  string `json:"module"`  // that a build imports and nobody declares
@@ -39,7 +39,7 @@ type distribution struct {
 	Kind    kind              `json:"kind"`
 	File    string            `json:"file"`
 	URL     string            `json:"url"`
-	Below   string            `json:"below"`  // folder of the project in an archive
+	Below   string            `json:"below"`  // directory of the project in an archive
 	Size    int64             `json:"size"`   // 0 where nobody said
 	Hashes  map[string]string `json:"hashes"` // algorithm → hexadecimal
 	Index   string            `json:"index"`

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/lock"
 )
 
@@ -117,11 +117,11 @@ func (v versions) builds(r Request) map[lock.Set]bool {
 }
 
 // refs are what the lines of r call the commits of the lock before, by repository
-// and folder: uv keeps a commit for what it was asked for then.
+// and directory: uv keeps a commit for what it was asked for then.
 func (v versions) refs(r Request) map[[2]string]string {
 	refs, lines := map[[2]string]string{}, v.lines(r.Set)
 	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
-		if w.Kind == requirements.Git && (slices.Contains(lines, w.Wish()) || slices.Contains(lines, "-c "+w.Wish())) {
+		if w.Kind == reqfile.Git && (slices.Contains(lines, w.Text()) || slices.Contains(lines, "-c "+w.Text())) {
 			refs[[2]string{sshAddress.ReplaceAllString(w.URL, "https://$1/"), w.Subdirectory}] = w.Ref
 		}
 	}
@@ -179,7 +179,7 @@ func id(d lock.Distribution) string {
 	return d.URL
 }
 
-// lines are the wishes that the lock before answers with a set.
+// lines are the requirements that the lock before answers with a set.
 func (v versions) lines(set lock.Set) []string {
 	for _, r := range v.lock.Python {
 		if r.Set == set {

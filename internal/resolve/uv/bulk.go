@@ -55,7 +55,7 @@ func (d *directoryReader) ReadAt(p []byte, off int64) (int, error) {
 // checkBulk refuses files that are more together than they can be: those that overlap, those
 // of another size than their content can have, and those that unpack to what none would.
 func checkBulk(files []*zip.File, size int64) error {
-	const header = 30 // of each file, beside its name
+	const header = 30 // of each file, besides its name
 	var packed, unpacked uint64
 	for _, f := range files {
 		packed = plus(packed, plus(f.CompressedSize64, header+uint64(len(f.Name))))

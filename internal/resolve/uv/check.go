@@ -19,11 +19,11 @@ import (
 // Debian's.
 func (o Options) check(r Request, a answer, there inventory) error {
 	asked := r.projects()
-	var faults []error
+	var problems []error
 	for _, err := range enemies(a.projects(), asked) {
-		faults = append(faults, failure.New(failure.Usage, fmt.Errorf("%s: %w", r.Set, err)))
+		problems = append(problems, failure.New(failure.Usage, fmt.Errorf("%s: %w", r.Set, err)))
 	}
-	faults = append(append(faults, o.imports(r, a, there)), onFolders(r.Set.String(), a.Distributions)...)
+	problems = append(append(problems, o.imports(r, a, there)), onDirs(r.Set.String(), a.Distributions)...)
 	o.tellTwice(r, a, there)
 	prune, allowed := llb.Exclude(r.Prune).Matcher(), llb.Exclude(r.Collisions).Matcher()
 	owners := map[string]owner{}
@@ -40,7 +40,7 @@ func (o Options) check(r Request, a answer, there inventory) error {
 			} else if !taken {
 				owners[m.Target] = owner{m, d}
 			}
-			faults = append(faults, shadowing(r, d, m, there))
+			problems = append(problems, shadowing(r, d, m, there))
 		}
 	}
 	pairs := slices.SortedFunc(maps.Keys(clashes), func(a, b [2]*distribution) int {
@@ -48,14 +48,14 @@ func (o Options) check(r Request, a answer, there inventory) error {
 	})
 	for _, pair := range pairs {
 		if !areEnemies(pair[0].Name, pair[1].Name) { // else it was told
-			faults = append(faults, clash(r, asked, pair, clashes[pair]))
+			problems = append(problems, clash(r, asked, pair, clashes[pair]))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
-// onFolders refuses files that are folders to others: no installer makes both.
-func onFolders(set string, list []*distribution) (faults []error) {
+// onDirs refuses files that are directories to others: no installer makes both.
+func onDirs(set string, list []*distribution) (problems []error) {
 	files := map[string]*distribution{}
 	for _, d := range list {
 		for _, m := range d.files() {
@@ -68,12 +68,12 @@ func onFolders(set string, list []*distribution) (faults []error) {
 				if first := files[dir]; first != nil {
 					delete(files, dir) // told once
 					err := fmt.Errorf("%s: %s holds the file %s, and %s holds files below it", set, first.title(), strings.TrimPrefix(dir, outside), d.title())
-					faults = append(faults, failure.New(failure.Usage, err))
+					problems = append(problems, failure.New(failure.Usage, err))
 				}
 			}
 		}
 	}
-	return faults
+	return problems
 }
 
 // imports refuses a module that the smoke tests import and nothing brings. What is
@@ -93,10 +93,10 @@ func (o Options) imports(r Request, a answer, there inventory) error {
 		for _, top := range d.wheel.Top {
 			module, _, _ := strings.Cut(top, ".")
 			known[module] = true
-			isBuilt = isBuilt || strings.HasSuffix(top, ".pth") // which may add folders
+			isBuilt = isBuilt || strings.HasSuffix(top, ".pth") // which may add directories
 		}
 	}
-	var faults []error
+	var problems []error
 	for _, name := range r.Imports {
 		module, _, _ := strings.Cut(name, ".")
 		if known[module] {
@@ -111,9 +111,9 @@ func (o Options) imports(r Request, a answer, there inventory) error {
 		if r.Project != "" {
 			hint += fmt.Sprintf("; a project brings its dependencies, and itself by sources = [%q]", r.Project)
 		}
-		faults = append(faults, failure.WithHint(err, hint))
+		problems = append(problems, failure.WithHint(err, hint))
 	}
-	return failure.New(failure.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(problems...))
 }
 
 type owner struct {

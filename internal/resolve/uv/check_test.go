@@ -37,7 +37,7 @@ func TestCheck(t *testing.T) {
 		{"several files", Request{}, more, []string{"python: a 1.0 and b 2.0 both hold x/1 and 2 more files, with different content"}, []string{hint}},
 		{"two files", Request{Prune: []string{"y/**"}}, more, []string{"python: a 1.0 and b 2.0 both hold x/1 and 1 more file, with different content"}, []string{hint}},
 		{
-			"file on a folder",
+			"file on a directory",
 			Request{Prune: []string{"**"}},
 			[]*distribution{brings("a", "1.0", "x=1", "y/x=1", "y/x/z=1"), brings("b", "1.0", "x/y/1=1", "x/2=1", "../bin/y=1")},
 			[]string{"python: a 1.0 holds the file y/x, and a 1.0 holds files below it", "python: a 1.0 holds the file x, and b 1.0 holds files below it"},
@@ -96,7 +96,7 @@ func TestCheck(t *testing.T) {
 				return
 			}
 			refused(t, err)
-			equal(t, "faults", strings.Split(err.Error(), "\n"), tt.want)
+			equal(t, "problems", strings.Split(err.Error(), "\n"), tt.want)
 			if tt.hints != nil {
 				equal(t, "hints", failure.Hints(err), tt.hints)
 			}

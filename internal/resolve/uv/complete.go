@@ -21,31 +21,31 @@ import (
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/humanize"
 	"lamina.build/internal/resolve/door"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/lock"
 )
 
 // complete fills in what uv does not say of the files of an answer, and holds
-// what it says against what the indexes say: code of sdists ran beside it. All
-// faults are reported at once.
+// what it says against what the indexes say: code of sdists ran next to it. All
+// problems are reported at once.
 func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answer) error {
 	c := completion{Options: o, request: r, door: d, answer: a, direct: r.direct(o.Project), silent: &sync.Map{}}
 	list := a.all()
-	faults := make([]error, len(list))
+	problems := make([]error, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(24)
 	for i, dist := range list {
 		group.Go(func() error {
-			faults[i] = c.one(groupCtx, dist)
+			problems[i] = c.one(groupCtx, dist)
 			return groupCtx.Err()
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for i, err := range faults {
+	for i, err := range problems {
 		if err != nil {
-			faults[i] = fmt.Errorf("%s%s: %s: %w", c.at(list[i]), r.Set, cmp.Or(fetch.Redact(list[i].URL), list[i].title()), err)
+			problems[i] = fmt.Errorf("%s%s: %s: %w", c.at(list[i]), r.Set, cmp.Or(fetch.Redact(list[i].URL), list[i].title()), err)
 		}
 	}
 	var notes []string
@@ -63,7 +63,7 @@ func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answe
 	for _, note := range notes {
 		o.Note(note)
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // completion is the work on the files of one answer.
@@ -96,7 +96,7 @@ func (c completion) at(d *distribution) string {
 }
 
 // lines are those of the requirement files.
-func (c completion) lines() []requirements.Requirement {
+func (c completion) lines() []reqfile.Requirement {
 	return slices.Concat(c.request.Files.Requirements, c.request.Files.Constraints)
 }
 
@@ -177,7 +177,7 @@ func (c completion) checkGit(d *distribution) error {
 	return failure.New(failure.Usage, errors.New("no requirement names its host"))
 }
 
-// local reads a file that lies beside the spec.
+// local reads a file that lies next to the spec.
 func (c completion) local(d *distribution) error {
 	u, err := url.Parse(d.URL)
 	if err != nil {
@@ -185,7 +185,7 @@ func (c completion) local(d *distribution) error {
 	}
 	name, ok := strings.CutPrefix(u.Path, projectPath+"/")
 	if !ok || !fs.ValidPath(name) {
-		return failure.New(failure.Usage, fmt.Errorf("%s lies outside of the spec's folder", u.Path))
+		return failure.New(failure.Usage, fmt.Errorf("%s lies outside of the spec's directory", u.Path))
 	}
 	d.URL, d.File = "file:"+name, path.Base(name)
 	if err = checkFile(d); err != nil {

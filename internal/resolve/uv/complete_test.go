@@ -16,7 +16,7 @@ import (
 
 	"lamina.build/internal/failure"
 	"lamina.build/internal/resolve/door"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/lock"
 )
 
@@ -32,7 +32,7 @@ type index struct {
 func newIndex(t *testing.T) *index {
 	t.Helper()
 	x := &index{site: newSite(t), r: Request{Set: lock.ParseSet("python")}}
-	x.o = Options{HTTP: quick(), Project: folder(nil), Indexes: Indexes{Default: x.URL + "/simple"}, Note: x.told.note}
+	x.o = Options{HTTP: quick(), Project: directory(nil), Indexes: Indexes{Default: x.URL + "/simple"}, Note: x.told.note}
 	return x
 }
 
@@ -186,7 +186,7 @@ func TestIndexesThatSayOtherThings(t *testing.T) {
 		x := newIndex(t)
 		x.put(wheelPath, data)
 		x.page("my-pkg", link(wheelPath, sumOf(data)))
-		x.r.Files = wishes(t, map[string]string{"requirements.txt": "six\n", "constraints.txt": "\nmy_pkg<2\n"})
+		x.r.Files = requirements(t, map[string]string{"requirements.txt": "six\n", "constraints.txt": "\nmy_pkg<2\n"})
 		err := x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath, "sha256:"+sumOf(nil)))
 		want := "constraints.txt:2: python: " + x.URL + wheelPath + ": " + x.URL + "/simple has sha256 " + sumOf(data) + " for it, and uv says " + sumOf(nil)
 		if err == nil || err.Error() != want {
@@ -346,12 +346,12 @@ func TestFilesThatNobodyNames(t *testing.T) {
 	t.Run("refused in a project", func(t *testing.T) {
 		x, d := setup(t)
 		x.r.Project, x.r.ProjectFiles = ".", []string{"pyproject.toml"}
-		x.o.Project = folder(map[string]string{"pyproject.toml": "dependencies = ['my-pkg', 'x @ " + d.URL + ".zip']"}) // it begins with the address
+		x.o.Project = directory(map[string]string{"pyproject.toml": "dependencies = ['my-pkg', 'x @ " + d.URL + ".zip']"}) // it begins with the address
 		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
 	})
 	t.Run("refused of another project's line", func(t *testing.T) {
 		x, d := setup(t)
-		x.r.Files = wishes(t, map[string]string{"requirements.txt": "other @ " + d.URL + "\n"})
+		x.r.Files = requirements(t, map[string]string{"requirements.txt": "other @ " + d.URL + "\n"})
 		refused(t, x.complete(t, d), "no index names this file, nor does a requirement")
 	})
 	t.Run("refused of another project's page", func(t *testing.T) {
@@ -381,26 +381,26 @@ func TestFilesThatNobodyNames(t *testing.T) {
 	})
 	for name, named := range map[string]func(x *index, address string){
 		"by a requirement": func(x *index, address string) {
-			x.r.Files.Requirements = []requirements.Requirement{{Name: "my-pkg", URL: address, Line: "my-pkg @ " + address}}
+			x.r.Files.Requirements = []reqfile.Requirement{{Name: "my-pkg", URL: address, Line: "my-pkg @ " + address}}
 		},
 		"by a constraint": func(x *index, address string) {
-			x.r.Files.Constraints = []requirements.Requirement{{Name: "my-pkg", URL: address, Line: "my-pkg @ " + address}}
+			x.r.Files.Constraints = []reqfile.Requirement{{Name: "my-pkg", URL: address, Line: "my-pkg @ " + address}}
 		},
 		"by an override": func(x *index, address string) { x.r.Overrides = []string{"my-pkg @ " + address} },
 		"by a build's":   func(x *index, address string) { x.r.BuildRequires = map[string][]string{"x": {"my-pkg @ " + address}} },
 		"by the lock of the user": func(x *index, address string) {
 			x.r.Lock, x.r.ProjectFiles = "pylock.toml", []string{"pylock.toml"}
-			x.o.Project = folder(map[string]string{"pylock.toml": "wheels = [{url = '" + address + "'}]"})
+			x.o.Project = directory(map[string]string{"pylock.toml": "wheels = [{url = '" + address + "'}]"})
 		},
 		"by the project's": func(x *index, address string) {
 			x.r.Project, x.r.ProjectFiles = "p", []string{"p/uv.lock"}
-			x.o.Project = folder(map[string]string{"p/uv.lock": "{ url = \"" + address + "\", hash"})
+			x.o.Project = directory(map[string]string{"p/uv.lock": "{ url = \"" + address + "\", hash"})
 		},
 		"in another spelling": func(x *index, address string) {
 			x.r.Overrides = []string{"my-pkg @ " + strings.Replace(address, "/f/my_pkg", "/./f/x/../my%5Fpkg", 1) + "#egg=x"}
 		},
 		"by a source tree": func(x *index, address string) {
-			x.o.Project, x.r.Sources = folder(map[string]string{"t/pyproject.toml": "[project]\ndependencies = [\"my-pkg @ " + address + "\"]"}), map[string]string{"t": "t"}
+			x.o.Project, x.r.Sources = directory(map[string]string{"t/pyproject.toml": "[project]\ndependencies = [\"my-pkg @ " + address + "\"]"}), map[string]string{"t": "t"}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -418,12 +418,12 @@ func TestLocksOfOthersAreVouchedFor(t *testing.T) {
 	data, zeros := wheelOf(t, "my-pkg", "1.0"), strings.Repeat("0", 64)
 	const note = "python: whether the sha256 of 1 file is right no index says that could be asked: a build finds out"
 	for name, tt := range map[string]struct {
-		page  string // of the index; "" has none
-		said  string // by the lock
-		own   bool   // the index is one that the lock names
-		asked int    // how often
-		fault string
-		notes []string
+		page    string // of the index; "" has none
+		said    string // by the lock
+		own     bool   // the index is one that the lock names
+		asked   int    // how often
+		problem string
+		notes   []string
 	}{
 		"right":                    {link(wheelPath, sumOf(data)), sumOf(data), false, 1, "", nil},
 		"wrong":                    {link(wheelPath, sumOf(data)), zeros, false, 1, "has sha256 " + sumOf(data) + " for it, and the lock that names it says " + zeros, nil},
@@ -440,12 +440,12 @@ func TestLocksOfOthersAreVouchedFor(t *testing.T) {
 			}
 			d := x.chosen("my-pkg", "1.0", wheelPath, "sha256:"+tt.said)
 			x.r.Lock, x.r.ProjectFiles = "pylock.toml", []string{"pylock.toml"}
-			x.o.Project = folder(map[string]string{"pylock.toml": "index = '" + x.URL + "/simple'\nwheels = [{url = '" + d.URL + "'}]"})
+			x.o.Project = directory(map[string]string{"pylock.toml": "index = '" + x.URL + "/simple'\nwheels = [{url = '" + d.URL + "'}]"})
 			if tt.own {
 				d.Index, x.o.Indexes = x.URL+"/simple", Indexes{}
 			}
 			err := x.complete(t, d)
-			if tt.fault == "" && err != nil || tt.fault != "" && (err == nil || !strings.Contains(err.Error(), tt.fault) || failure.KindOf(err) != failure.Usage) {
+			if tt.problem == "" && err != nil || tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem) || failure.KindOf(err) != failure.Usage) {
 				t.Errorf("got %v", err)
 			}
 			equal(t, "notes", x.told.told, tt.notes)
@@ -456,7 +456,7 @@ func TestLocksOfOthersAreVouchedFor(t *testing.T) {
 		x := newIndex(t)
 		x.put(wheelPath, data)
 		d := x.chosen("my-pkg", "1.0", wheelPath, "sha256:"+sumOf(data))
-		x.r.Lock, x.r.ProjectFiles, x.o.Project = "pylock.toml", []string{"pylock.toml"}, folder(map[string]string{"pylock.toml": "url = '" + d.URL + "'"})
+		x.r.Lock, x.r.ProjectFiles, x.o.Project = "pylock.toml", []string{"pylock.toml"}, directory(map[string]string{"pylock.toml": "url = '" + d.URL + "'"})
 		x.o.Before.Distributions = []lock.Distribution{{Name: "my-pkg", URL: d.URL, SHA256: sumOf(data)}}
 		if err := x.complete(t, d); err != nil {
 			t.Error(err)
@@ -496,7 +496,7 @@ func TestHashesOfLines(t *testing.T) {
 			x := newIndex(t)
 			x.put(wheelPath, data)
 			x.page("my-pkg", link(wheelPath, sumOf(data)))
-			x.r.Files = wishes(t, map[string]string{"requirements.txt": strings.ReplaceAll(tt.text, "URL", x.URL+wheelPath) + "\n"})
+			x.r.Files = requirements(t, map[string]string{"requirements.txt": strings.ReplaceAll(tt.text, "URL", x.URL+wheelPath) + "\n"})
 			err := x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath))
 			if tt.want == "" {
 				if err != nil {
@@ -518,7 +518,7 @@ func TestHashesOfLinesAreOfTheImage(t *testing.T) {
 	x := newIndex(t)
 	x.put(wheelPath, data)
 	x.page("my-pkg", link(wheelPath, sumOf(data)))
-	x.r.Files = wishes(t, map[string]string{"requirements.txt": "--require-hashes\nmy_pkg==2.0 --hash=sha256:" + sumOf(nil) + "\n"})
+	x.r.Files = requirements(t, map[string]string{"requirements.txt": "--require-hashes\nmy_pkg==2.0 --hash=sha256:" + sumOf(nil) + "\n"})
 	x.opened(t)
 	a := &answer{Builds: map[string][]*distribution{"x": {x.chosen("my-pkg", "1.0", wheelPath)}}}
 	if err := x.o.complete(t.Context(), x.r, x.door, a); err != nil {
@@ -526,7 +526,7 @@ func TestHashesOfLinesAreOfTheImage(t *testing.T) {
 	}
 }
 
-func TestHashesOfLinesForFilesBesideTheSpec(t *testing.T) {
+func TestHashesOfLinesForFilesNextToTheSpec(t *testing.T) {
 	data := wheelOf(t, "my-pkg", "1.0")
 	for line, want := range map[string]string{
 		"./wheels/" + someFile + " --hash=sha256:" + sumOf(data):        "",
@@ -542,7 +542,7 @@ func TestHashesOfLinesForFilesBesideTheSpec(t *testing.T) {
 		t.Run(line, func(t *testing.T) {
 			files := map[string]string{"requirements.txt": line + "\n", "wheels/" + someFile: string(data), "wheels/my.tar.gz": "an sdist"}
 			x := newIndex(t)
-			x.o.Project, x.r.Files = folder(files), wishes(t, files)
+			x.o.Project, x.r.Files = directory(files), requirements(t, files)
 			d := &distribution{Name: "my-pkg", Version: "1.0", Kind: kindWheel, URL: "file://" + projectPath + "/wheels/" + someFile}
 			if strings.Contains(line, "tar.gz") {
 				d.Kind, d.URL = kindSdist, "file://"+projectPath+"/wheels/my.tar.gz"
@@ -584,7 +584,7 @@ func TestNotesOfFiles(t *testing.T) {
 	}
 }
 
-func TestFilesBesideTheSpec(t *testing.T) {
+func TestFilesNextToTheSpec(t *testing.T) {
 	data := wheelOf(t, "my-pkg", "1.0")
 	local := func(name string, hashes map[string]string) *distribution {
 		return &distribution{Name: "my-pkg", Kind: kindWheel, URL: "file://" + name, Hashes: hashes}
@@ -602,13 +602,13 @@ func TestFilesBesideTheSpec(t *testing.T) {
 		{"of an odd name", local(projectPath+"/own (1).whl", nil), `"own (1).whl" can't be the name of my-pkg's wheel`},
 		{"of an odd kind", &distribution{Name: "my-pkg", Kind: kindSdist, URL: "file://" + projectPath + "/wheels/" + someFile}, "can't be the name of my-pkg's sdist"},
 		{"of another project", &distribution{Name: "my", Kind: kindWheel, URL: "file://" + projectPath + "/wheels/" + someFile}, "can't be the name of my's wheel"},
-		{"outside", local("/etc/passwd", nil), "/etc/passwd lies outside of the spec's folder"},
-		{"outside on the way", local(projectPath+"/../x.whl", nil), "lies outside of the spec's folder"},
+		{"outside", local("/etc/passwd", nil), "/etc/passwd lies outside of the spec's directory"},
+		{"outside on the way", local(projectPath+"/../x.whl", nil), "lies outside of the spec's directory"},
 		{"no wheel", local(projectPath+"/my_pkg-9.0-py3-none-any.whl", nil), "it is not a wheel"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x := newIndex(t)
-			x.o.Project = folder(map[string]string{"wheels/" + someFile: string(data), "my_pkg-9.0-py3-none-any.whl": "x"})
+			x.o.Project = directory(map[string]string{"wheels/" + someFile: string(data), "my_pkg-9.0-py3-none-any.whl": "x"})
 			err := x.complete(t, tt.d)
 			if tt.want != "" {
 				refused(t, err, tt.want)

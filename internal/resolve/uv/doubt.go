@@ -69,19 +69,19 @@ func (c claim) pages(indexes []string, project string) []string {
 // Witness asks indexes what they have, and keeps that: they are asked once.
 type Witness struct {
 	Client *fetch.Client
-	Dir    string // of the cache folder
+	Dir    string // of the cache directory
 }
 
 // Confirm wants named indexes to have the files, and says at which addresses they have those
 // of indexes that nobody names, by sha256: a lock may not have an engine ask whom it likes.
 func (w Witness) Confirm(ctx context.Context, list []Doubt) (found map[string]string, err error) {
-	faults, where := make([]error, len(list)), make([]string, len(list))
+	problems, where := make([]error, len(list)), make([]string, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(16)
 	for i, d := range list {
 		group.Go(func() error {
 			if !readKept(w.path(d), &where[i]) {
-				where[i], faults[i] = w.ask(groupCtx, d)
+				where[i], problems[i] = w.ask(groupCtx, d)
 			}
 			return groupCtx.Err()
 		})
@@ -93,16 +93,16 @@ func (w Witness) Confirm(ctx context.Context, list []Doubt) (found map[string]st
 	found = map[string]string{}
 	for i, d := range list {
 		switch {
-		case faults[i] == nil && where[i] == "":
+		case problems[i] == nil && where[i] == "":
 			unknown[d.Index] = append(unknown[d.Index], title(d.Distribution))
 		case !d.named:
 			found[d.SHA256] = where[i]
 		}
 	}
 	for _, index := range slices.Sorted(maps.Keys(unknown)) {
-		faults = append(faults, strangeTo(index, unknown[index]))
+		problems = append(problems, strangeTo(index, unknown[index]))
 	}
-	return found, errors.Join(faults...)
+	return found, errors.Join(problems...)
 }
 
 // Believed is a lock with addresses that somebody vouches for: those that indexes were found to
@@ -136,18 +136,18 @@ func strangeTo(index string, titles []string) error {
 func (w Witness) ask(ctx context.Context, d Doubt) (where string, err error) {
 	var failed error
 	for _, page := range d.pages {
-		guarded, fault := door.Guard(ctx, page)
-		if fault != nil {
-			return "", fault
+		guarded, problem := door.Guard(ctx, page)
+		if problem != nil {
+			return "", problem
 		}
-		files, fault := door.ReadPage(guarded, w.Client, page)
+		files, problem := door.ReadPage(guarded, w.Client, page)
 		for key, f := range files {
 			if d.is(key, f) {
 				return f.URL, w.keep(d, f.URL)
 			}
 		}
-		if fault = unlessMissing(fault); failed == nil && fault != nil {
-			failed = fmt.Errorf("asking whether an index has %s %s: %w", d.Name, d.Version, fetch.Explain(fault))
+		if problem = unlessMissing(problem); failed == nil && problem != nil {
+			failed = fmt.Errorf("asking whether an index has %s %s: %w", d.Name, d.Version, fetch.Explain(problem))
 		}
 	}
 	if failed != nil || !d.named {
@@ -168,11 +168,11 @@ func (d Doubt) is(key string, f door.File) bool {
 
 // Keep notes that indexes have files where a lock that was just made has them.
 func (w Witness) Keep(list []Doubt) error {
-	faults := make([]error, len(list))
+	problems := make([]error, len(list))
 	for i, d := range list {
-		faults[i] = w.keep(d, d.URL)
+		problems[i] = w.keep(d, d.URL)
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 func (w Witness) keep(d Doubt, where string) error {

@@ -8,7 +8,7 @@ import (
 	"testing/fstest"
 
 	"lamina.build/internal/failure"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/lock"
 )
 
@@ -58,7 +58,7 @@ func TestFilesOfAnIndexThatNobodyNames(t *testing.T) {
 // A file on another server than its index is one that the index names: it is asked, once.
 func TestFilesOnAnotherServer(t *testing.T) {
 	s, other := newSite(t), newSite(t)
-	r := Request{Set: lock.Set{Kind: lock.SetPython}, Files: requirements.Set{IndexURL: s.URL + "/simple", FindLinks: []string{s.URL + "/links.html"}}}
+	r := Request{Set: lock.Set{Kind: lock.SetPython}, Files: reqfile.Set{IndexURL: s.URL + "/simple", FindLinks: []string{s.URL + "/links.html"}}}
 	l := lock.Lock{Distributions: []lock.Distribution{
 		dist("a", "1.0", "a-1.0-py3-none-any.whl", "python"), dist("b", "1.0", "b-1.0-py3-none-any.whl", "python"),
 		dist("near", "1.0", "near-1.0-py3-none-any.whl", "python"), dist("pypi", "1.0", "pypi-1.0-py3-none-any.whl", "python"),

@@ -10,7 +10,7 @@ import (
 
 	"lamina.build/internal/resolve/door"
 	"lamina.build/internal/resolve/pep508"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/lock"
 )
 
@@ -101,33 +101,33 @@ func (c claim) drift() (drift []string) {
 		if !c.concerns(d) {
 			continue
 		}
-		for _, fault := range []string{c.unlike(d, locked), c.origin(d)} {
-			if fault != "" {
-				say("%s: %s", title(d), fault)
+		for _, problem := range []string{c.unlike(d, locked), c.origin(d)} {
+			if problem != "" {
+				say("%s: %s", title(d), problem)
 			}
 		}
 		if _, own := c.have[d.Name]; !own || !slices.Contains(d.For, c.Set) {
 			continue
 		}
-		for _, fault := range []string{c.decided(d), locked.fault(d)} {
-			if fault != "" {
-				say("%s: %s", title(d), fault)
+		for _, problem := range []string{c.decided(d), locked.problem(d)} {
+			if problem != "" {
+				say("%s: %s", title(d), problem)
 			}
 		}
 	}
 	for _, w := range c.Files.Requirements {
-		c.answers(w, c.have, true, func(fault string) { say("%s:%d: %s", w.File, w.At, fault) })
+		c.answers(w, c.have, true, func(problem string) { say("%s:%d: %s", w.File, w.At, problem) })
 	}
 	for _, w := range c.Files.Constraints {
-		c.answers(w, c.have, false, func(fault string) { say("%s:%d: %s", w.File, w.At, fault) })
+		c.answers(w, c.have, false, func(problem string) { say("%s:%d: %s", w.File, w.At, problem) })
 	}
 	for _, w := range c.Declared { // what is missing of a tree's Debian may bring
-		c.answers(w, c.have, len(c.Sources) == 0, func(fault string) { say("%s: %s", w.File, fault) })
+		c.answers(w, c.have, len(c.Sources) == 0, func(problem string) { say("%s: %s", w.File, problem) })
 	}
 	for _, text := range c.Overrides {
-		if w, err := requirements.Parse(text); err == nil {
+		if w, err := reqfile.Parse(text); err == nil {
 			w.Name = lock.NormalName(w.Name)
-			c.admits(w, c.have, func(fault string) { say("overrides: %s", fault) })
+			c.admits(w, c.have, func(problem string) { say("overrides: %s", problem) })
 		}
 	}
 	c.builds(say)
@@ -148,8 +148,8 @@ func (c claim) builds(say func(string, ...any)) {
 			}
 		}
 		for _, text := range lines {
-			if w, err := requirements.Parse(text); err == nil {
-				c.present(w, have, func(fault string) { say("build-requires %s: %s", project, fault) })
+			if w, err := reqfile.Parse(text); err == nil {
+				c.present(w, have, func(problem string) { say("build-requires %s: %s", project, problem) })
 			}
 		}
 	}
@@ -157,9 +157,9 @@ func (c claim) builds(say func(string, ...any)) {
 
 // answers wants a requirement to be answered, unless the spec decides otherwise of its
 // project; must says whether something has to be there.
-func (c claim) answers(w requirements.Requirement, have map[string]lock.Distribution, must bool, say func(string)) {
+func (c claim) answers(w reqfile.Requirement, have map[string]lock.Distribution, must bool, say func(string)) {
 	overridden := func(text string) bool {
-		other, err := requirements.Parse(text)
+		other, err := reqfile.Parse(text)
 		return err == nil && other.Name == w.Name
 	}
 	isOmitted := func(o lock.Omission) bool { return o.Set == c.Set && o.Requirement == w.Name }
@@ -173,7 +173,7 @@ func (c claim) answers(w requirements.Requirement, have map[string]lock.Distribu
 }
 
 // present wants what a requirement asks for to be there.
-func (c claim) present(w requirements.Requirement, have map[string]lock.Distribution, say func(string)) {
+func (c claim) present(w reqfile.Requirement, have map[string]lock.Distribution, say func(string)) {
 	_, there := have[w.Name]
 	if w.Name == "" { // of an address that doesn't tell
 		there = slices.ContainsFunc(slices.Collect(maps.Values(have)), func(d lock.Distribution) bool { return isAt(d, w) })
@@ -186,26 +186,26 @@ func (c claim) present(w requirements.Requirement, have map[string]lock.Distribu
 }
 
 // admits wants what is there of a requirement's project to be what it asks for.
-func (c claim) admits(w requirements.Requirement, have map[string]lock.Distribution, say func(string)) {
+func (c claim) admits(w reqfile.Requirement, have map[string]lock.Distribution, say func(string)) {
 	d, ok := have[w.Name]
 	if !ok || c.env.Holds(w.Marker) != pep508.Yes {
 		return
 	}
 	switch {
-	case w.Kind != requirements.Named && !isAt(d, w):
+	case w.Kind != reqfile.Named && !isAt(d, w):
 		say(fmt.Sprintf("%s is wanted, and %s is locked from %s", w.Line, title(d), d.URL))
-	case w.Kind == requirements.Named && !pep508.Admits(w.Specifiers, d.Version):
+	case w.Kind == reqfile.Named && !pep508.Admits(w.Specifiers, d.Version):
 		say(fmt.Sprintf("%s is wanted, and %s is locked", w.Line, title(d)))
 	}
 }
 
 // isAt says whether d is the file or the repository that a requirement names.
-func isAt(d lock.Distribution, w requirements.Requirement) bool {
+func isAt(d lock.Distribution, w reqfile.Requirement) bool {
 	address, below := d.Archive()
 	switch w.Kind {
-	case requirements.Path:
+	case reqfile.Path:
 		return address == "file:"+w.Path
-	case requirements.URL:
+	case reqfile.URL:
 		return door.Key(address) == door.Key(w.URL) && below == w.Subdirectory
 	}
 	remote, commit, below, ok := d.Git()

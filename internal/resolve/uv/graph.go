@@ -19,7 +19,7 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/layers"
 	"lamina.build/internal/resolve/door"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	shared "lamina.build/internal/scripts"
 	"lamina.build/llb"
 	"lamina.build/lock"
@@ -164,13 +164,13 @@ func (o Options) uvState() llb.State {
 	return llb.UV{Wheel: llb.File{From: wheel, Path: "/" + o.uv.File}}.On(o.Builder)
 }
 
-// packProject packs the files of the project that requests name: wheels, folders
+// packProject packs the files of the project that requests name: wheels, directories
 // of wheels, locks and pyproject files, and nothing else; nil where there are none.
 func (o Options) packProject(ctx context.Context) (*llb.Layer, error) {
 	var include []string
 	for _, r := range o.Requests {
 		for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
-			if w.Kind == requirements.Path {
+			if w.Kind == reqfile.Path {
 				include = append(include, w.Path)
 			}
 		}

@@ -12,7 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"lamina.build/internal/resolve/door"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/llb"
 	"lamina.build/lock"
 )
@@ -37,7 +37,7 @@ func execs(t *testing.T, s llb.State) []*pb.ExecOp {
 	return list
 }
 
-// project is what a resolve is made from, with more in its folder than that needs.
+// project is what a resolve is made from, with more in its directory than that needs.
 func project(t *testing.T) Options {
 	t.Helper()
 	store, err := local.NewStore(t.TempDir())
@@ -51,11 +51,11 @@ func project(t *testing.T) Options {
 	return Options{
 		Store: store, Builder: bkllb.Scratch(), Image: bkllb.Scratch(), CacheID: "RANDOM", Limit: 90e9, uv: uv,
 		Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"}, Logins: Logins{"pypi.example": {User: "me", Password: "geheim"}},
-		Project: folder(map[string]string{
+		Project: directory(map[string]string{
 			"pyproject.toml": "", "uv.lock": "", "app.py": "", ".env": "SECRET=1", "weights/model.bin": "", "wheels/a.whl": "", "wheels/b.tar.gz": "", "wheels/notes.txt": "", "own/c.whl": "", "own/d.whl": "",
 		}),
 		Requests: []Request{
-			{Set: lock.ParseSet("python"), Files: requirements.Set{Requirements: []requirements.Requirement{{Name: "c", Kind: requirements.Path, Path: "own/c.whl"}}, FindLinks: []string{"wheels", "https://links.example"}}},
+			{Set: lock.ParseSet("python"), Files: reqfile.Set{Requirements: []reqfile.Requirement{{Name: "c", Kind: reqfile.Path, Path: "own/c.whl"}}, FindLinks: []string{"wheels", "https://links.example"}}},
 			{Set: lock.ParseSet("python@locked"), Project: ".", ProjectFiles: []string{"pyproject.toml", "uv.lock"}},
 		},
 	}
@@ -69,7 +69,7 @@ func TestAnExecSeesWhatItsQuestionNames(t *testing.T) {
 	files := slices.DeleteFunc(slices.Clone(layer.Paths), func(name string) bool { return strings.HasSuffix(name, "/") })
 	equal(t, "files", files, []string{"/own/c.whl", "/pyproject.toml", "/uv.lock", "/wheels/a.whl", "/wheels/b.tar.gz"})
 	o := project(t)
-	o.Requests = []Request{{Set: lock.ParseSet("python"), Files: requirements.Set{Requirements: []requirements.Requirement{{Name: "six", Kind: requirements.Named}}}}}
+	o.Requests = []Request{{Set: lock.ParseSet("python"), Files: reqfile.Set{Requirements: []reqfile.Requirement{{Name: "six", Kind: reqfile.Named}}}}}
 	if layer, err = o.packProject(t.Context()); layer != nil || err != nil {
 		t.Errorf("of nothing: %v, %v", layer, err)
 	}

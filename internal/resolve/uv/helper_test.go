@@ -23,11 +23,11 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/resolve/door"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 )
 
-// folder is a project with files of these contents.
-func folder(content map[string]string) fstest.MapFS {
+// directory is a project with files of these contents.
+func directory(content map[string]string) fstest.MapFS {
 	tree := fstest.MapFS{}
 	for name, text := range content {
 		tree[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o644}
@@ -35,15 +35,15 @@ func folder(content map[string]string) fstest.MapFS {
 	return tree
 }
 
-// wishes reads requirement files: the requirements.txt and, where there is one, the
+// requirements reads requirement files: the requirements.txt and, where there is one, the
 // constraints.txt of content.
-func wishes(t *testing.T, content map[string]string) requirements.Set {
+func requirements(t *testing.T, content map[string]string) reqfile.Set {
 	t.Helper()
-	o := requirements.Options{FS: folder(content), Requirements: []string{"requirements.txt"}}
+	o := reqfile.Options{FS: directory(content), Requirements: []string{"requirements.txt"}}
 	if _, ok := content["constraints.txt"]; ok {
 		o.Constraints = []string{"constraints.txt"}
 	}
-	set, err := requirements.Read(o)
+	set, err := reqfile.Read(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func answers(t *testing.T, texts ...string) []answer {
 	return list
 }
 
-// entry is a file of a wheel. Without content it is a folder.
+// entry is a file of a wheel. Without content it is a directory.
 type entry struct {
 	name, content string
 	mode          os.FileMode
@@ -197,7 +197,7 @@ func (n *notebook) note(line string) {
 func refused(t *testing.T, err error, words ...string) {
 	t.Helper()
 	if err == nil {
-		t.Fatalf("no fault, want %q", words)
+		t.Fatalf("no problem, want %q", words)
 	}
 	for _, word := range words {
 		if !strings.Contains(err.Error(), word) {

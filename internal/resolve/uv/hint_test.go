@@ -24,12 +24,12 @@ var (
 
 func TestDiagnose(t *testing.T) {
 	tests := []struct {
-		name  string
-		spoil func(*testworld.World)
-		told  error
-		kind  failure.Kind
-		says  string
-		hint  string
+		name    string
+		corrupt func(*testworld.World)
+		told    error
+		kind    failure.Kind
+		says    string
+		hint    string
 	}{
 		{"gone", status(404), errMismatch, failure.Failure, "the server has it no more (404)", `"build lock" takes what the index has now`},
 		{"gone for good", status(410), errMismatch, failure.Failure, "the server has it no more (410)", `"build lock" takes what the index has now`},
@@ -46,8 +46,8 @@ func TestDiagnose(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := testworld.New(t)
 			w.Put("a.whl", []byte("content"))
-			if tt.spoil != nil {
-				tt.spoil(w)
+			if tt.corrupt != nil {
+				tt.corrupt(w)
 			}
 			d := lock.Distribution{Name: "a", Version: "1.0", URL: w.URL + "/a.whl?sig=geheim"}
 			err := uv.Diagnose(t.Context(), client(nil), d, tt.told)

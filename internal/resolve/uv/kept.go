@@ -61,7 +61,7 @@ func (o Options) keep(d *distribution) error {
 
 // readKept reads what was kept. What can't be read is found out anew.
 func readKept(name string, into any) bool {
-	data, err := os.ReadFile(name) //nolint:gosec // a file of the cache folder
+	data, err := os.ReadFile(name) //nolint:gosec // a file of the cache directory
 	return err == nil && json.Unmarshal(data, into) == nil
 }
 
@@ -81,7 +81,7 @@ type Mirror struct {
 	Client *fetch.Client
 	Index  string   // its URL
 	Named  []string // indexes of the spec and its requirement files: these are nobody's mirrors, nor mirrored
-	Dir    string   // of the cache folder, for what was found before
+	Dir    string   // of the cache directory, for what was found before
 	Note   func(string)
 
 	Has map[string]string // where it has a file of the lock, by sha256

@@ -45,7 +45,7 @@ func TestCheckBuilders(t *testing.T) {
 		{"nobody knows", nil, []lock.Distribution{sam}, nil, nil},
 		{"it may be left out", nil, []lock.Distribution{insightface}, []string{"insightface"}, nil},
 		{
-			"all faults at once",
+			"all problems at once",
 			[]string{"python3-dev"},
 			[]lock.Distribution{insightface, dlib},
 			[]string{"other"},

@@ -81,15 +81,15 @@ func key(host string) string {
 // overHTTPS rewrites the addresses of a text. Of a host without a login it is an
 // error.
 func (l Logins) overHTTPS(text string) (string, error) {
-	var faults []error
+	var problems []error
 	text = sshAddress.ReplaceAllStringFunc(text, func(at string) string {
 		host := sshAddress.FindStringSubmatch(at)[1]
 		if _, ok := l.of(host); !ok {
-			faults = append(faults, needsLogin(host))
+			problems = append(problems, needsLogin(host))
 		}
 		return "https://" + host + "/"
 	})
-	return text, errors.Join(faults...)
+	return text, errors.Join(problems...)
 }
 
 // ParseNetrc reads the logins of a .netrc, the file that pip, git and curl

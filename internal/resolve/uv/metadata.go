@@ -82,16 +82,16 @@ var entryPoint = regexp.MustCompile(`^[A-Za-z_][\w.]*[ \t]*:[ \t]*[A-Za-z_][\w.]
 // entryScripts are the programs that entry points become.
 func entryScripts(text string) (scripts []member, err error) {
 	sections, err := entryPoints(text)
-	faults := []error{err}
+	problems := []error{err}
 	for _, section := range []string{"console_scripts", "gui_scripts"} {
 		for _, name := range slices.Sorted(maps.Keys(sections[section])) {
 			value := sections[section][name]
 			object, _, _ := strings.Cut(value, "[")
 			switch {
 			case !fs.ValidPath(name) || path.Base(name) != name || name == "." || strings.HasPrefix(name, ".wh."):
-				faults = append(faults, fmt.Errorf("its script %q is not a plain name", name))
+				problems = append(problems, fmt.Errorf("its script %q is not a plain name", name))
 			case !entryPoint.MatchString(strings.TrimRight(object, " ")):
-				faults = append(faults, fmt.Errorf("its script %q can't start: %q names no function of a module (module:function)", name, value))
+				problems = append(problems, fmt.Errorf("its script %q can't start: %q names no function of a module (module:function)", name, value))
 			default:
 				hash := sha256.Sum256([]byte(value))
 				scripts = append(scripts, member{
@@ -100,7 +100,7 @@ func entryScripts(text string) (scripts []member, err error) {
 			}
 		}
 	}
-	return scripts, errors.Join(faults...)
+	return scripts, errors.Join(problems...)
 }
 
 // entryPoints reads entry_points.txt as uv and configparser do: what each section

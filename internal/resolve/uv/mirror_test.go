@@ -127,7 +127,7 @@ func TestWhatIsNoMirror(t *testing.T) {
 	}
 }
 
-func TestMirrorsWithASpoiltCache(t *testing.T) {
+func TestMirrorsWithACorruptedCache(t *testing.T) {
 	s, l := newSite(t), mirrored()
 	l.Distributions, l.UV = l.Distributions[:1], lock.UV{}
 	s.put("/simple/a/", []byte(link("/f/a-1.0.whl", l.Distributions[0].SHA256)))

@@ -16,7 +16,7 @@ import (
 // A name is fine if any of the sets has it: the variants share most of a spec.
 func checkNames(requests []Request, answers []answer) error {
 	known := namesOf(requests, answers)
-	var faults []error
+	var problems []error
 	told := map[string]bool{}
 	check := func(r Request, key, name string) {
 		if known[name] || told[key+name] {
@@ -24,7 +24,7 @@ func checkNames(requests []Request, answers []answer) error {
 		}
 		told[key+name] = true
 		err := fmt.Errorf("%s[python] %s: %q is none of the packages that are installed%s", r.at(key, name), key, name, failure.DidYouMean(name, slices.Sorted(maps.Keys(known))))
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
 	for _, r := range requests {
 		if r.Lock != "" || r.Project != "" {
@@ -37,7 +37,7 @@ func checkNames(requests []Request, answers []answer) error {
 			check(r, "build-requires", name)
 		}
 	}
-	return failure.New(failure.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(problems...))
 }
 
 // tellUnasked tells of projects that are bound to an index for nothing: with a slip of
@@ -115,7 +115,7 @@ func compiled() map[string][][]string {
 // checkBuilders names what the builder lacks for the sdists of a lock, before
 // their compilers do.
 func checkBuilders(l lock.Lock, requests []Request) error {
-	var faults []error
+	var problems []error
 	for _, r := range requests {
 		builder := l.In(lock.SetBuilder, r.Set.Variant)
 		for _, d := range l.PythonIn(r.Set.Variant) {
@@ -125,10 +125,10 @@ func checkBuilders(l lock.Lock, requests []Request) error {
 			}
 			err := fmt.Errorf("%s: %s %s has no wheel and is compiled, for which the builder lacks %s",
 				r.Set, d.Name, d.Version, strings.Join(lacks, ", "))
-			faults = append(faults, failure.WithHint(err, fmt.Sprintf("add to [builder] packages: %s", strings.Join(lacks, ", "))))
+			problems = append(problems, failure.WithHint(err, fmt.Sprintf("add to [builder] packages: %s", strings.Join(lacks, ", "))))
 		}
 	}
-	return failure.New(failure.Usage, errors.Join(faults...))
+	return failure.New(failure.Usage, errors.Join(problems...))
 }
 
 // missing returns the first name of each list of which the builder has none.

@@ -10,7 +10,7 @@ import (
 func TestWhatIsBoundForNothingIsTold(t *testing.T) {
 	indexes := []Index{{Name: "torch", Packages: []string{"torch", "torhc", "wheel", "pywin32", "before"}}}
 	both := []Request{
-		{Set: lock.ParseSet("python"), Indexes: indexes, Files: wishes(t, map[string]string{"requirements.txt": "pywin32; sys_platform == \"win32\"\n"}), Places: map[string]string{"packages torhc": "image.toml:7:3"}},
+		{Set: lock.ParseSet("python"), Indexes: indexes, Files: requirements(t, map[string]string{"requirements.txt": "pywin32; sys_platform == \"win32\"\n"}), Places: map[string]string{"packages torhc": "image.toml:7:3"}},
 		{Set: lock.ParseSet("python@big"), Indexes: append([]Index{{Name: "own", Packages: []string{"mine"}}}, indexes...)},
 		{Set: lock.ParseSet("python@locked"), Lock: "pylock.toml", Indexes: []Index{{Name: "other", Packages: []string{"other"}}}},
 	}
@@ -42,7 +42,7 @@ func TestCheckNames(t *testing.T) {
 		{
 			"all are used",
 			[]Request{{
-				Set: lock.ParseSet("python"), Files: wishes(t, map[string]string{"requirements.txt": "pywin32; sys_platform == \"win32\"\n"}), Sources: map[string]string{"native": "src/native"},
+				Set: lock.ParseSet("python"), Files: requirements(t, map[string]string{"requirements.txt": "pywin32; sys_platform == \"win32\"\n"}), Sources: map[string]string{"native": "src/native"},
 				Optional: []string{"flash-attn", "pywin32"}, BuildRequires: requires("numpy", "native"),
 			}},
 			[]string{torch},

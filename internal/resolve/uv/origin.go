@@ -10,7 +10,7 @@ import (
 
 	"lamina.build/internal/resolve/door"
 	"lamina.build/internal/resolve/pep508"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/lock"
 )
 
@@ -41,7 +41,7 @@ func (c claim) unlike(d lock.Distribution, locked lockFile) string {
 	return fmt.Sprintf("%q is no file of it", d.File)
 }
 
-// archive is what an index has beside wheels.
+// archive is what an index has besides wheels.
 var archive = regexp.MustCompile(`(?i)\.(zip|tgz|tbz|txz|tlz|tar(\.\w+)?)$`)
 
 // origin says why d doesn't come from where the request has it come from.
@@ -80,9 +80,9 @@ func (c claim) isDirect(d lock.Distribution) bool {
 	return named && (name == "" || name == d.Name)
 }
 
-// namesFile says whether a file beside the spec is one that the request names.
+// namesFile says whether a file next to the spec is one that the request names.
 func (c claim) namesFile(name string) bool {
-	isPath := func(w requirements.Requirement) bool { return w.Kind == requirements.Path && w.Path == name }
+	isPath := func(w reqfile.Requirement) bool { return w.Kind == reqfile.Path && w.Path == name }
 	return slices.ContainsFunc(c.Files.Requirements, isPath) || slices.ContainsFunc(c.Files.Constraints, isPath) ||
 		slices.Contains(c.Files.FindLinks, path.Dir(name)) || slices.Contains(c.ProjectFiles, name)
 }

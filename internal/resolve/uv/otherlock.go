@@ -58,8 +58,8 @@ func (f lockFile) has(project, name string) bool {
 	return slices.ContainsFunc(f.entries[project], func(e lockEntry) bool { return strings.Contains(e.text, name) })
 }
 
-// fault is why d is not in the file; a file is told by its sha256, and a tree by its commit.
-func (f lockFile) fault(d lock.Distribution) string {
+// problem is why d is not in the file; a file is told by its sha256, and a tree by its commit.
+func (f lockFile) problem(d lock.Distribution) string {
 	if f.entries == nil {
 		return ""
 	}

@@ -159,7 +159,7 @@ func checkFile(d *distribution) error {
 	return failure.New(failure.Usage, fmt.Errorf("%q can't be the name of %s's %s", d.File, d.Name, d.Kind))
 }
 
-// note tells what is odd about a file and no fault.
+// note tells what is odd about a file and no problem.
 func (c completion) note(d *distribution, f *door.File) {
 	if f == nil {
 		return

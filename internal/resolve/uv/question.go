@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strings"
 
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 )
 
 // question is a request in the terms of scripts/resolve.py.
 type question struct {
-	Requirements  []wish              `json:"requirements"`
+	Requirements  []requirement       `json:"requirements"`
 	Constraints   []string            `json:"constraints"`
 	Overrides     []string            `json:"overrides"`
 	Excludes      []string            `json:"excludes"`
@@ -23,9 +23,9 @@ type question struct {
 	Indexes       []string            `json:"indexes"`
 	Export        []string            `json:"export"` // as Indexes, where uv reads a project
 	Pylock        string              `json:"pylock"`
-	Folder        string              `json:"folder"`  // of the project or the lock
-	Locked        bool                `json:"locked"`  // there is a uv.lock
-	Folders       []string            `json:"folders"` // of source trees
+	Dir           string              `json:"directory"`   // of the project or the lock
+	Locked        bool                `json:"locked"`      // there is a uv.lock
+	Dirs          []string            `json:"directories"` // of source trees
 	Extras        []string            `json:"extras"`
 	Groups        []string            `json:"groups"`
 	Hashes        map[string][]string `json:"hashes"` // of --hash options, by project
@@ -42,7 +42,7 @@ type question struct {
 	places []place
 }
 
-type wish struct {
+type requirement struct {
 	Name string `json:"name"`
 	Line string `json:"line"`
 }
@@ -73,15 +73,15 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 	for name := range r.Sources {
 		q.Trees[name] = path.Join(treesPath, name)
 	}
-	q.Folders = slices.Sorted(maps.Values(r.Sources))
+	q.Dirs = slices.Sorted(maps.Values(r.Sources))
 	for _, i := range r.Indexes {
 		q.Bound = append(q.Bound, i.Packages...)
 	}
 	switch {
 	case r.Project != "":
-		q.Pylock, q.Folder, q.Locked = "uv.lock", r.Project, r.uses.lock
+		q.Pylock, q.Dir, q.Locked = "uv.lock", r.Project, r.uses.lock
 	case r.Lock != "":
-		q.Pylock, q.Folder = r.Lock, path.Dir(r.Lock)
+		q.Pylock, q.Dir = r.Lock, path.Dir(r.Lock)
 	}
 	for _, w := range slices.Concat(r.Files.Requirements, r.Files.Constraints) {
 		if w.Hashes != nil {
@@ -89,7 +89,7 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 		}
 	}
 	for _, w := range r.Files.Requirements {
-		q.Requirements = append(q.Requirements, wish{w.Name, line(w)})
+		q.Requirements = append(q.Requirements, requirement{w.Name, line(w)})
 		q.places = append(q.places, place{w.Name, fmt.Sprintf("%s:%d", w.File, w.At)})
 	}
 	for _, w := range r.Files.Constraints {
@@ -97,7 +97,7 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 		q.places = append(q.places, place{w.Name, fmt.Sprintf("%s:%d", w.File, w.At)})
 	}
 	for _, list := range []struct {
-		key, kind string // kind stands in front of the name in faults
+		key, kind string // kind stands in front of the name in problems
 		words     []string
 	}{{"overrides", "", r.Overrides}, {"excludes", "", r.Excludes}, {"extras", "extra ", r.Extras}, {"groups", "group ", r.Groups}} {
 		for _, word := range list.words {
@@ -109,10 +109,10 @@ func (r Request) ask(where Indexes, there inventory, before versions) question {
 	return q
 }
 
-// line words a requirement as uv sees it: what lies beside the spec is elsewhere
+// line words a requirement as uv sees it: what lies next to the spec is elsewhere
 // in the exec.
-func line(r requirements.Requirement) string {
-	if r.Kind != requirements.Path {
+func line(r reqfile.Requirement) string {
+	if r.Kind != reqfile.Path {
 		return r.Line
 	}
 	if below, ok := strings.CutPrefix(r.Line, "./"); ok {
@@ -123,10 +123,10 @@ func line(r requirements.Requirement) string {
 
 // text is q as the script reads it. Lists that are nil would be null to it.
 func (q question) text() (string, error) {
-	for _, list := range []*[]string{&q.Constraints, &q.Overrides, &q.Excludes, &q.Options, &q.Formats, &q.Indexes, &q.Export, &q.Extras, &q.Groups, &q.Bound, &q.Folders, &q.Optional, &q.Known} {
+	for _, list := range []*[]string{&q.Constraints, &q.Overrides, &q.Excludes, &q.Options, &q.Formats, &q.Indexes, &q.Export, &q.Extras, &q.Groups, &q.Bound, &q.Dirs, &q.Optional, &q.Known} {
 		*list = append([]string{}, *list...)
 	}
-	q.Requirements = append([]wish{}, q.Requirements...)
+	q.Requirements = append([]requirement{}, q.Requirements...)
 	for _, table := range []*map[string]string{&q.Trees, &q.Before, &q.Image, &q.Builder} {
 		if *table == nil {
 			*table = map[string]string{}
@@ -141,11 +141,11 @@ func (q question) text() (string, error) {
 
 // overHTTPS words a request without ssh.
 func (q *question) overHTTPS(logins Logins) error {
-	var faults []error
+	var problems []error
 	rewrite := func(text *string, at string) {
 		var err error
 		if *text, err = logins.overHTTPS(*text); err != nil {
-			faults = append(faults, fmt.Errorf("%s%w", at, err))
+			problems = append(problems, fmt.Errorf("%s%w", at, err))
 		}
 	}
 	for i := range q.Requirements {
@@ -156,7 +156,7 @@ func (q *question) overHTTPS(logins Logins) error {
 		rewrite(&q.Constraints[i], q.places[len(q.Requirements)+i].at+": ")
 	}
 	for i := range q.Overrides {
-		rewrite(&q.Overrides[i], q.at(&answerFault{Project: projectWord.FindString(q.Overrides[i])})+"[python] overrides: ")
+		rewrite(&q.Overrides[i], q.at(&answerProblem{Project: projectWord.FindString(q.Overrides[i])})+"[python] overrides: ")
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }

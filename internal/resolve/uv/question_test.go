@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/lock"
 )
 
@@ -27,7 +27,7 @@ func TestOptionsOfUV(t *testing.T) {
 		{"links", "--find-links https://links.example/all\n--find-links wheels\na\n", "", "--find-links https://links.example/all --find-links /.lamina/project/wheels", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := Request{Files: wishes(t, map[string]string{"requirements.txt": tt.text, "wheels/a.whl": ""}), IndexStrategy: tt.strategy}
+			r := Request{Files: requirements(t, map[string]string{"requirements.txt": tt.text, "wheels/a.whl": ""}), IndexStrategy: tt.strategy}
 			all, formats := r.options()
 			equal(t, "options", strings.Join(all, " "), tt.all)
 			equal(t, "formats", strings.Join(formats, " "), tt.formats)
@@ -54,7 +54,7 @@ func TestIndexesOfUV(t *testing.T) {
 		{"none but one", "--no-index\na\n", bound[:1], further, "--default-index https://torch.example"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := Request{Files: wishes(t, map[string]string{"requirements.txt": tt.text}), Indexes: tt.bound}
+			r := Request{Files: requirements(t, map[string]string{"requirements.txt": tt.text}), Indexes: tt.bound}
 			equal(t, "arguments", strings.Join(r.indexArgs(tt.where), " "), tt.want)
 		})
 	}
@@ -76,7 +76,7 @@ func TestIndexesOfProjects(t *testing.T) {
 			delete(files, "uv.lock")
 		}
 		r := Request{Project: ".", ProjectFiles: []string{"pyproject.toml", "uv.lock"}, Indexes: []Index{{Name: "torch", URL: "https://torch.example", Packages: []string{"torch"}}}}
-		r.uses = r.indexesOf(folder(files))
+		r.uses = r.indexesOf(directory(files))
 		equal(t, tt.name, strings.Join(r.exportArgs(pypi), " "), tt.want)
 	}
 }
@@ -95,7 +95,7 @@ func TestServing(t *testing.T) {
 func TestQuestion(t *testing.T) {
 	r := Request{
 		Set: lock.ParseSet("python"),
-		Files: wishes(t, map[string]string{
+		Files: requirements(t, map[string]string{
 			"requirements.txt": "numpy <2 # of old\n./wheels/a-1.0-py3-none-any.whl\nb @ ./wheels/b.tar.gz\nc @ https://c.example/c.whl\n-r more.txt\n",
 			"more.txt":         "\n\nscipy\n", "constraints.txt": "pandas<3 --hash=sha256:" + strings.Repeat("0", 64) + "\n", "wheels/a-1.0-py3-none-any.whl": "", "wheels/b.tar.gz": "",
 		}),
@@ -104,7 +104,7 @@ func TestQuestion(t *testing.T) {
 		Places: map[string]string{"overrides six==1-16": "image.toml:3:14", "excludes opencv-python": "image.toml:4:13", "extras gpu": "image.toml:5:11"},
 	}
 	q := r.ask(pypi, inventory{Image: map[string]string{"pillow": "9.4.0"}, Builder: map[string]string{"cython": "3.0"}}, versions{})
-	equal(t, "requirements", q.Requirements, []wish{
+	equal(t, "requirements", q.Requirements, []requirement{
 		{"numpy", "numpy<2"},
 		{"a", "/.lamina/project/wheels/a-1.0-py3-none-any.whl"},
 		{"b", "b @ /.lamina/project/wheels/b.tar.gz"},
@@ -114,7 +114,7 @@ func TestQuestion(t *testing.T) {
 	equal(t, "hashes", q.Hashes, map[string][]string{"pandas": {"sha256:" + strings.Repeat("0", 64)}})
 	equal(t, "constraints", q.Constraints, []string{"pandas<3"})
 	equal(t, "trees", q.Trees, map[string]string{"native": "/.lamina/trees/native"})
-	equal(t, "folders", q.Folders, []string{"src/native"})
+	equal(t, "directories", q.Dirs, []string{"src/native"})
 	var places []string
 	for _, p := range q.places {
 		places = append(places, p.name+" "+p.at)
@@ -164,8 +164,8 @@ func TestQuestionsAreTheSameEachTime(t *testing.T) {
 
 func TestQuestionsOfLocks(t *testing.T) {
 	for _, tt := range []struct {
-		r              Request
-		pylock, folder string
+		r                 Request
+		pylock, directory string
 	}{
 		{Request{Lock: "locks/pylock.toml"}, "locks/pylock.toml", "locks"},
 		{Request{Lock: "pylock.toml"}, "pylock.toml", "."},
@@ -174,13 +174,13 @@ func TestQuestionsOfLocks(t *testing.T) {
 	} {
 		q := tt.r.ask(pypi, inventory{}, versions{})
 		equal(t, "pylock", q.Pylock, tt.pylock)
-		equal(t, "folder", q.Folder, tt.folder)
+		equal(t, "directory", q.Dir, tt.directory)
 	}
 }
 
 func TestWhatAsksIndexes(t *testing.T) {
 	for _, r := range []Request{
-		{Files: requirements.Set{Requirements: []requirements.Requirement{{Name: "a"}}}},
+		{Files: reqfile.Set{Requirements: []reqfile.Requirement{{Name: "a"}}}},
 		{Lock: "pylock.toml"},
 		{Project: "."},
 		{BuildRequires: map[string][]string{"a": {"b"}}},
@@ -215,7 +215,7 @@ func commitOf(name string, sets ...string) lock.Distribution {
 func before() lock.Lock {
 	return lock.Lock{
 		UV: lock.UV{Version: "0.13.9"},
-		Wishes: lock.Wishes{Python: []lock.PythonRequest{
+		Requirements: lock.Requirements{Python: []lock.PythonRequest{
 			{Set: lock.ParseSet("python"), Lines: []string{"build-requires told: numpy", "sdist"}},
 			{Set: lock.ParseSet("python@big"), Lines: []string{"sdist"}},
 		}},
@@ -292,10 +292,10 @@ func TestKnownBuilds(t *testing.T) {
 }
 
 func TestDoorsAreOpenToWhatTheLockBeforeNamed(t *testing.T) {
-	o := Options{Before: before(), Indexes: Indexes{Default: "https://pypi.example/simple", Further: []string{"https://f.example"}}, Project: folder(nil)}
+	o := Options{Before: before(), Indexes: Indexes{Default: "https://pypi.example/simple", Further: []string{"https://f.example"}}, Project: directory(nil)}
 	r := Request{
 		Set: lock.ParseSet("python"), Indexes: []Index{{Name: "torch", URL: "https://torch.example", Packages: []string{"torch"}}},
-		Files: requirements.Set{ExtraIndexURLs: slices.Grow([]string{"https://x.example"}, 8), FindLinks: []string{"https://links.example/l", "wheels"}},
+		Files: reqfile.Set{ExtraIndexURLs: slices.Grow([]string{"https://x.example"}, 8), FindLinks: []string{"https://links.example/l", "wheels"}},
 	}
 	got := o.doorOptions(r)
 	slices.Sort(got.Known)
@@ -358,8 +358,8 @@ func TestCommitsThatStay(t *testing.T) {
 		{"git+https://g.example/vit@main", "git+https://g.example/vit@main", ""},
 		{"sam @ git+https://g.example/sam@v2", "sam @ git+https://g.example/sam@main", ""},
 	} {
-		read := func(line string) requirements.Set {
-			return wishes(t, map[string]string{"requirements.txt": line + "\n"})
+		read := func(line string) reqfile.Set {
+			return requirements(t, map[string]string{"requirements.txt": line + "\n"})
 		}
 		l := lock.Lock{Distributions: []lock.Distribution{sam, ssh, vit}}
 		l.Python = []lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: Request{Files: read(tt.before)}.Lines()}}

@@ -10,29 +10,29 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"lamina.build/internal/resolve/door"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/lock"
 )
 
 // DefaultIndex is where a project comes from that no index is named for.
 const DefaultIndex = "https://pypi.org/simple"
 
-// Request is one set of wishes.
+// Request is one set of requirements.
 type Request struct {
 	Set           lock.Set // of the lock: "python", "python@blackwell"
-	Files         requirements.Set
-	Lock          string                     // a pylock.toml below the project, in place of Files
-	Project       string                     // folder of a pyproject.toml below the project, with or without a uv.lock, in place of Files
-	ProjectFiles  []string                   // what uv reads of it, or of Lock
-	Declared      []requirements.Requirement // what the pyproject.toml of Project asks for
-	Extras        []string                   // of Lock or Project
-	Groups        []string                   // likewise
-	Overrides     []string                   // requirements
-	Excludes      []string                   // normalised projects
-	IndexStrategy string                     // uv's; "" for its default
+	Files         reqfile.Set
+	Lock          string                // a pylock.toml below the project, in place of Files
+	Project       string                // directory of a pyproject.toml below the project, with or without a uv.lock, in place of Files
+	ProjectFiles  []string              // what uv reads of it, or of Lock
+	Declared      []reqfile.Requirement // what the pyproject.toml of Project asks for
+	Extras        []string              // of Lock or Project
+	Groups        []string              // likewise
+	Overrides     []string              // requirements
+	Excludes      []string              // normalised projects
+	IndexStrategy string                // uv's; "" for its default
 	Indexes       []Index
 	BuildRequires map[string][]string // by normalised project, or by the name of a source tree
-	Sources       map[string]string   // folders of source trees, by their names
+	Sources       map[string]string   // directories of source trees, by their names
 	Optional      []string            // normalised projects that may be left out
 	Collisions    []string            // globs of paths that two wheels may both hold
 	Prune         []string            // globs of paths that no wheel brings into the image
@@ -45,8 +45,8 @@ type Request struct {
 
 // Lines returns what the requirement files ask for as lines of a requirement file, except
 // that a constraint stands behind -c by itself. They are sorted and each there
-// once: requests that ask for the same have equal lines. What an archive beside the spec
-// or a folder of links holds is not part of them.
+// once: requests that ask for the same have equal lines. What an archive next to the spec
+// or a directory of links holds is not part of them.
 func (r Request) Lines() []string {
 	lines := slices.Clone(r.Files.Options)
 	add := func(option string, values ...string) {
@@ -55,10 +55,10 @@ func (r Request) Lines() []string {
 		}
 	}
 	for _, w := range r.Files.Requirements {
-		add("", w.Wish())
+		add("", w.Text())
 	}
 	for _, c := range r.Files.Constraints {
-		add("-c ", c.Wish())
+		add("-c ", c.Text())
 	}
 	if r.Files.IndexURL != "" {
 		add("--index-url ", r.Files.IndexURL)
@@ -316,7 +316,7 @@ func (found *projectIndexes) read(pyproject []byte) {
 	}
 }
 
-// onTheWeb are those of a list that are no folders, each once.
+// onTheWeb are those of a list that are no directories, each once.
 func onTheWeb(list []string) []string {
 	slices.Sort(list)
 	return slices.DeleteFunc(slices.Compact(list), func(url string) bool { return !strings.HasPrefix(url, "http") })

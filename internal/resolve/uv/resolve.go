@@ -1,16 +1,16 @@
-// Package uv turns the Python wishes of a spec into the distributions of a
+// Package uv turns the Python requirements of a spec into the distributions of a
 // lock.
 //
 // uv resolves them. It runs in the builder with the network off; what it asks for
 // passes through a door that stands on this side (package door):
 //
-//	write down each set of wishes as a question        (request.go, before.go, question.go)
+//	write down each set of requirements as a question        (request.go, before.go, question.go)
 //	let uv answer it, and backends of sdists           (graph.go, door.go, scripts/)
-//	turn what went wrong into words of the spec        (fault.go, hint.go)
+//	turn what went wrong into words of the spec        (problem.go, hint.go)
 //	complete the files by what their index says        (complete.go, promise.go, wheel.go, metadata.go)
 //	refuse what would fail later                       (check.go, names.go)
 //	put all of it into the lock                        (answer.go)
-//	hold a lock, whoever wrote it, against the wishes  (drift.go, origin.go, otherlock.go, doubt.go)
+//	hold a lock, whoever wrote it, against the requirements  (drift.go, origin.go, otherlock.go, doubt.go)
 //
 // A set that asks for nothing from an index, as one of source trees whose needs
 // Debian's packages meet, is answered without a door, and without uv.
@@ -46,15 +46,15 @@ type Options struct {
 	Image    llb.State // the one that the distributions will be installed on
 	Store    content.Store
 	Platform ocispec.Platform
-	Project  fs.FS                // the folder of the spec, for what lies in it
-	Trees    map[string]llb.Layer // the source trees of all requests, by their folders
+	Project  fs.FS                // the directory of the spec, for what lies in it
+	Trees    map[string]llb.Layer // the source trees of all requests, by their directories
 	Requests []Request
 	Indexes  Indexes
 	Before   lock.Lock // whose versions stay where they can
 	Upgrade  Upgrade
 	HTTP     *fetch.Client // which logs in where it can
 	Logins   Logins        // for the engine's own fetches
-	Dir      string        // a private folder, with a short path, for the doors
+	Dir      string        // a private directory, with a short path, for the doors
 	CacheID  string        // a random name that stays with the project directory
 	CacheDir string        // where it is kept what wheels hold
 	Limit    time.Duration // of one resolution, and of one file after it; 20 minutes where zero
@@ -86,11 +86,11 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 		return err
 	}
 	o.tellUnasked(o.Requests, answers)
-	faults := make([]error, len(answers))
+	problems := make([]error, len(answers))
 	for i, a := range answers {
-		faults[i] = o.check(o.Requests[i], a, there)
+		problems[i] = o.check(o.Requests[i], a, there)
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := errors.Join(problems...); err != nil {
 		return err
 	}
 	fill(l, o, answers)
@@ -130,13 +130,13 @@ func (o *Options) answers(ctx context.Context, there inventory, platform string)
 	before := versions{o.Before, o.Upgrade}
 	for i, r := range o.Requests {
 		online[i] = r.asksIndexes()
-		if online[i] || len(r.Sources) == 0 { // nothing is wished for
+		if online[i] || len(r.Sources) == 0 { // nothing is asked for
 			continue
 		}
 		if answers[i], err = o.askOffline(ctx, i, r.ask(o.Indexes, there, before), project); err != nil {
 			return nil, err
 		}
-		online[i] = answers[i].Fault != nil && answers[i].Fault.Offline
+		online[i] = answers[i].Problem != nil && answers[i].Problem.Offline
 	}
 	if !slices.Contains(online, true) {
 		return answers, nil
@@ -144,7 +144,7 @@ func (o *Options) answers(ctx context.Context, there inventory, platform string)
 	if o.uv, err = o.findUV(ctx, platform); err != nil {
 		return nil, err
 	}
-	faults := make([]error, len(o.Requests))
+	problems := make([]error, len(o.Requests))
 	each := o.sideBySide(online)
 	var sets sync.WaitGroup
 	for i, r := range o.Requests {
@@ -153,13 +153,13 @@ func (o *Options) answers(ctx context.Context, there inventory, platform string)
 		}
 		sets.Go(func() {
 			q := r.ask(o.Indexes, there, before)
-			if faults[i] = q.overHTTPS(o.Logins); faults[i] == nil {
-				answers[i], faults[i] = each.askOnline(ctx, i, q, project)
+			if problems[i] = q.overHTTPS(o.Logins); problems[i] == nil {
+				answers[i], problems[i] = each.askOnline(ctx, i, q, project)
 			}
 		})
 	}
 	sets.Wait()
-	return answers, errors.Join(faults...)
+	return answers, errors.Join(problems...)
 }
 
 // sideBySide are the options of sets that are resolved at once: what they tell
@@ -190,7 +190,7 @@ func (o Options) askOffline(ctx context.Context, i int, q question, project *llb
 	if err != nil {
 		return a, fmt.Errorf("resolving %s: %w", r.Set, err)
 	}
-	if a, err = readAnswer(text); err != nil || a.Fault != nil && a.Fault.Offline {
+	if a, err = readAnswer(text); err != nil || a.Problem != nil && a.Problem.Offline {
 		return a, err
 	}
 	return a, a.err(r, q)

@@ -12,7 +12,7 @@ import (
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/graph"
 	"lamina.build/internal/resolve/door"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/lock"
 )
 
@@ -20,7 +20,7 @@ import (
 // door, and nothing else has one. Builds are tested in package stages.
 func TestEveryExecOfALockIsSealed(t *testing.T) {
 	r := Request{Set: lock.ParseSet("python"), Sources: map[string]string{}}
-	r.Files.Requirements = []requirements.Requirement{{Name: "torch", Line: "torch"}}
+	r.Files.Requirements = []reqfile.Requirement{{Name: "torch", Line: "torch"}}
 	o := Options{
 		Builder: bkllb.Image("builder"), Image: bkllb.Image("image"), Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"},
 		Requests: []Request{r}, HTTP: fetch.New(fetch.Options{}), CacheID: "id", Dir: t.TempDir(),

@@ -27,7 +27,7 @@ func TestGitGoesByHTTPSWhereThereIsALogin(t *testing.T) {
 
 func TestAddressesBySSHAreToldByPlace(t *testing.T) {
 	q := question{
-		Requirements: []wish{{"a", "a @ git+ssh://git@one.example/a"}}, Constraints: []string{"b @ git+ssh://git@two.example/b"},
+		Requirements: []requirement{{"a", "a @ git+ssh://git@one.example/a"}}, Constraints: []string{"b @ git+ssh://git@two.example/b"},
 		Overrides: []string{"c @ git+ssh://git@three.example/c"}, places: []place{{"a", "requirements.txt:1"}, {"b", "limits.txt:2"}, {"c", "image.toml:3:4"}},
 	}
 	err := q.overHTTPS(nil)

@@ -58,7 +58,7 @@ func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 	w := &wheel{}
 	own := distInfo(z)
 	if len(own) != 1 {
-		return nil, failure.New(failure.Usage, fmt.Errorf("it is not a wheel: it has %d .dist-info folders", len(own)))
+		return nil, failure.New(failure.Usage, fmt.Errorf("it is not a wheel: it has %d .dist-info directories", len(own)))
 	}
 	if err = w.members(z, strings.TrimSuffix(own[0], ".dist-info")); err != nil {
 		return nil, failure.New(failure.Usage, err)
@@ -89,19 +89,19 @@ func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 	return w, failure.New(failure.Usage, errors.Join(w.checkTitle(d), checkFormat(read["WHEEL"]), checkRecord(read["RECORD"]), scriptErr))
 }
 
-// distInfo are the folders that hold metadata.
+// distInfo are the directories that hold metadata.
 func distInfo(z *zip.Reader) []string {
-	var folders []string
+	var directories []string
 	for _, f := range z.File {
 		first, rest, _ := strings.Cut(f.Name, "/")
-		if strings.HasSuffix(first, ".dist-info") && rest != "" && !slices.Contains(folders, first) {
-			folders = append(folders, first)
+		if strings.HasSuffix(first, ".dist-info") && rest != "" && !slices.Contains(directories, first) {
+			directories = append(directories, first)
 		}
 	}
-	return folders
+	return directories
 }
 
-// members fills in what a wheel installs. title is what its two folders are called
+// members fills in what a wheel installs. title is what its two directories are called
 // by, TITLE.dist-info and TITLE.data.
 func (w *wheel) members(z *zip.Reader, title string) error {
 	type content struct {
@@ -111,14 +111,14 @@ func (w *wheel) members(z *zip.Reader, title string) error {
 	}
 	seen := map[string]content{}
 	top := map[string]bool{}
-	var faults []error
+	var problems []error
 	for _, f := range z.File {
 		if strings.HasSuffix(f.Name, "/") {
 			continue
 		}
 		where, err := target(f.Name, title)
 		if err = cmp.Or(checkEntry(f), err); err != nil {
-			faults = append(faults, err)
+			problems = append(problems, err)
 			continue
 		}
 		w.Unpacked += int64(f.UncompressedSize64)                      //nolint:gosec // see checkBulk
@@ -131,7 +131,7 @@ func (w *wheel) members(z *zip.Reader, title string) error {
 		seen[where] = c
 		isOwn := first == title+".dist-info"
 		if twice && twin != c && (!isOwn || below != "RECORD") {
-			faults = append(faults, fmt.Errorf("it holds %q twice, with different content", where))
+			problems = append(problems, fmt.Errorf("it holds %q twice, with different content", where))
 		}
 		if twice || isOwn {
 			continue
@@ -142,7 +142,7 @@ func (w *wheel) members(z *zip.Reader, title string) error {
 		}
 	}
 	w.Top = slices.Sorted(maps.Keys(top))
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // target is where an entry of a wheel is installed.
@@ -166,12 +166,12 @@ func target(name, title string) (string, error) {
 	return "", fmt.Errorf("it holds %q, which nobody knows where to install", name)
 }
 
-// checkEntry refuses what no file below a folder is called, or what isn't one.
+// checkEntry refuses what no file below a directory is called, or what isn't one.
 func checkEntry(f *zip.File) error {
 	parts := strings.Split(f.Name, "/")
 	switch {
 	case !fs.ValidPath(f.Name) || strings.ContainsAny(f.Name, "\\\x00") || slices.Contains(parts, ".."):
-		return fmt.Errorf("it holds %q, which no file below a folder is called", f.Name)
+		return fmt.Errorf("it holds %q, which no file below a directory is called", f.Name)
 	case f.Mode()&fs.ModeType != 0:
 		return fmt.Errorf("it holds %q, which is not a regular file", f.Name)
 	case f.Flags&1 != 0 || f.Method != zip.Store && f.Method != zip.Deflate:
@@ -204,7 +204,7 @@ func readMember(z *zip.Reader, name string) ([]byte, error) {
 	return data, nil
 }
 
-// unreadable tells an error that is the file's own fault from its server's.
+// unreadable tells an error that is the file's own problem from its server's.
 func unreadable(what string, err error) error {
 	said := fmt.Errorf("%s: %w", what, err)
 	_, isCorrupt := errors.AsType[flate.CorruptInputError](err)

@@ -6,12 +6,12 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from world import PYTHON, UV, Files, WithFolder, row, wheel_files
+from world import PYTHON, UV, Files, WithDir, row, wheel_files
 
 SITE = "/usr/local/lib/python3.11/dist-packages"
 
 
-class CheckTest(WithFolder):
+class CheckTest(WithDir):
     def has(
         self, name: str, *requires: str, version: str = "1.0", files: Files | None = None, metadata: str = ""
     ) -> None:
@@ -24,7 +24,7 @@ class CheckTest(WithFolder):
         self.write(text.encode(), "image/usr/lib/python3/dist-packages", path)
 
     def check(self, *want: str, **options: list[str]) -> None:
-        """Compares all faults; none means success."""
+        """Compares all problems; none means success."""
         done = self.run_script("check_distributions.py", self.path("image"), options=options)
         self.assertEqual(done.stderr.splitlines(), list(want))
         self.assertEqual(done.returncode, 1 if want else 0)
@@ -58,7 +58,7 @@ class CheckTest(WithFolder):
         self.check()
         self.assertEqual(self.stdout, "0 distributions, all their requirements are met\n")
 
-    def test_all_faults_are_printed_sorted(self) -> None:
+    def test_all_problems_are_printed_sorted(self) -> None:
         self.has("diffusers", "huggingface-hub<2.0,>=0.34", "numpy", "torch>=2; python_version > '3'", version="0.36.0")
         self.has("huggingface_hub", version="0.20.0")
         self.check(
@@ -167,15 +167,15 @@ class CheckTest(WithFolder):
         )
 
     def test_files_are_as_record_says(self) -> None:
-        self.has("a", files={"gone": b"", "short": b"12", "link": b"12", "fine": b"12", "folder/gone": b""})
+        self.has("a", files={"gone": b"", "short": b"12", "link": b"12", "fine": b"12", "directory/gone": b""})
         os.unlink(self.path("image" + SITE, "gone"))
-        os.unlink(self.path("image" + SITE, "folder", "gone"))
-        os.rmdir(self.path("image" + SITE, "folder"))
+        os.unlink(self.path("image" + SITE, "directory", "gone"))
+        os.rmdir(self.path("image" + SITE, "directory"))
         self.write(b"1", "image" + SITE, "short")
         os.unlink(self.path("image" + SITE, "link"))
         os.symlink("fine", self.path("image" + SITE, "link"))
         self.check(
-            f"a 1.0: {SITE}/folder/gone is missing",
+            f"a 1.0: {SITE}/directory/gone is missing",
             f"a 1.0: {SITE}/gone is missing",
             f"a 1.0: {SITE}/link is not a regular file",
             f"a 1.0: {SITE}/short has 1 bytes, and RECORD says 2",
@@ -213,7 +213,7 @@ class CheckTest(WithFolder):
 
 
 @unittest.skipUnless(os.path.exists(UV), "UV names no uv")
-class InstalledWheelsTest(WithFolder):
+class InstalledWheelsTest(WithDir):
     def test_what_the_installation_makes_is_fine(self) -> None:
         shared = {"shared/__init__.py": b"x = 1\n"}
         self.wheel("p", {**shared, "p/m.py": b"", "p/x.a": b"1", "LICENSE": b"1"}, metadata="Requires-Dist: q\n")

@@ -12,15 +12,15 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from world import PYTHON, SCRIPTS, WithFolder
+from world import PYTHON, SCRIPTS, WithDir
 
 # In two parts, since an image that has this file has no key.
 PEM = b"-----BEGIN PRIVATE " + b"KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgabcdefghijklmnop\n-----END PRIVATE KEY-----\n"
 SITE = "usr/local/lib/python3.11/dist-packages"
 
 
-class CheckLayerTest(WithFolder):
-    """Each test makes a layer, and what a step shows beside it."""
+class CheckLayerTest(WithDir):
+    """Each test makes a layer, and what a step shows next to it."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -28,7 +28,7 @@ class CheckLayerTest(WithFolder):
 
     def check(self, *places: str, apart: list[str] | None = None, keep: list[str] | None = None) -> subprocess.CompletedProcess[str]:
         options = {"name": "torch 2", "places": places or ["/"], "apart": apart or [], "keep": keep or []}
-        command = [PYTHON, "-I", "-S", os.path.join(SCRIPTS, "check_layer.py"), json.dumps(options), self.folder]
+        command = [PYTHON, "-I", "-S", os.path.join(SCRIPTS, "check_layer.py"), json.dumps(options), self.directory]
         return subprocess.run(command, capture_output=True, text=True)
 
     def passes(self, *places: str, says: str = "", **options: object) -> None:
@@ -36,9 +36,9 @@ class CheckLayerTest(WithFolder):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn(says, done.stdout)
 
-    def fails(self, faults: list[str], *places: str, **options: object) -> None:
+    def fails(self, problems: list[str], *places: str, **options: object) -> None:
         done = self.check(*places, **options)
-        self.assertEqual((done.returncode, done.stderr.splitlines()), (1, faults))
+        self.assertEqual((done.returncode, done.stderr.splitlines()), (1, problems))
 
     def lists(self, **files: str) -> None:
         self.write(b"", "lists", "status")
@@ -61,7 +61,7 @@ class CheckLayerTest(WithFolder):
             "/usr/local", apart=["/usr/local/sbin"],
         )  # fmt: skip
 
-    def test_a_folder_above_its_place_that_is_none(self) -> None:
+    def test_a_directory_above_its_place_that_is_none(self) -> None:
         os.symlink("etc", self.path("layer", "opt"))
         self.fails(["/opt lies outside of /opt/tree"], "/opt/tree")
 
@@ -80,7 +80,7 @@ class CheckLayerTest(WithFolder):
 
     def test_pipes_are_of_debian_packages_alone(self) -> None:
         os.mkfifo(self.path("layer", "pipe"))
-        self.fails(["/pipe is no file, folder or link"])
+        self.fails(["/pipe is no file, directory or link"])
         self.lists()
         self.passes()
 
@@ -162,7 +162,7 @@ class CheckLayerTest(WithFolder):
             x__list="/etc/changed.conf\n/etc/same.conf\n/lib/owned\n", maker__postinst="date >/var/lib/made/number\n",
         )  # fmt: skip
         told = "; nothing says that it is the same each time"
-        self.passes(says=f"lamina: note /etc/changed.conf was made while x was installed{told}\nlamina: note /var/lib/made/number and 1 more beside it was made while maker was installed{told}\n13 entries, ")
+        self.passes(says=f"lamina: note /etc/changed.conf was made while x was installed{told}\nlamina: note /var/lib/made/number and 1 more next to it was made while maker was installed{told}\n13 entries, ")
 
     # Keys of wheels, sdists and trees
 
@@ -173,10 +173,10 @@ class CheckLayerTest(WithFolder):
 
     def test_keys_of_wheels(self) -> None:
         self.installed("key.pem")
-        fault = f"/{SITE}/pkg/key.pem holds a private key (PEM), of my_pkg 1.0, which has published no hash of it"
-        self.fails([fault])
+        problem = f"/{SITE}/pkg/key.pem holds a private key (PEM), of my_pkg 1.0, which has published no hash of it"
+        self.fails([problem])
         self.archive("w-1-py3-none-any.whl", [("pkg/key.pem", PEM), ("w-1.dist-info/RECORD", b"pkg/key.pem,,\nbroken\npkg/key.pem,md4=,\npkg/x,sha256=!\n")])
-        self.fails([fault])
+        self.fails([problem])
         self.wheel("other", {"tests/key.pem": PEM})
         self.passes(says="is public")
 

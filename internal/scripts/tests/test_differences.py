@@ -7,10 +7,10 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from world import PYTHON, SCRIPTS, WithFolder
+from world import PYTHON, SCRIPTS, WithDir
 
 
-class DifferencesTest(WithFolder):
+class DifferencesTest(WithDir):
     def test_what_differs_is_told_once(self) -> None:
         self.write(b"Package: x\n", "lists", "status")
         self.write(b"/var/lib/owned\n", "lists", "owner.list")
@@ -26,7 +26,7 @@ class DifferencesTest(WithFolder):
             os.chmod(self.path(side, "mode"), 0o600 if side == "first" else 0o644)
             self.write(b"", side, f"only-{side}", "deep", "file")
         os.utime(self.path("first", "etc", "same"), (0, 0))
-        command = [PYTHON, "-I", "-S", os.path.join(SCRIPTS, "differences.py"), self.path("out.json"), self.folder]
+        command = [PYTHON, "-I", "-S", os.path.join(SCRIPTS, "differences.py"), self.path("out.json"), self.directory]
         done = subprocess.run(command, capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         with open(self.path("out.json"), encoding="utf-8") as file:

@@ -30,13 +30,13 @@ File: /proc/self/exe
 """
 
 
-def debs(lists: dict[str, str], *strangers: str) -> elf_closure.Debs:
+def debs(lists: dict[str, str], *third_party: str) -> elf_closure.Debs:
     """Returns packages of which dpkg has noted what they own."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as directory:
         for package, paths in lists.items():
-            with open(f"{folder}/{package}.list", "w") as file:
+            with open(f"{directory}/{package}.list", "w") as file:
                 file.write(paths)
-        return elf_closure.Debs(folder, set(strangers))
+        return elf_closure.Debs(directory, set(third_party))
 
 
 class ElfClosureTest(unittest.TestCase):
@@ -47,33 +47,33 @@ class ElfClosureTest(unittest.TestCase):
         )
 
     def test_the_whole_of_it(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            os.mkdir(f"{folder}/lib")
+        with tempfile.TemporaryDirectory() as directory:
+            os.mkdir(f"{directory}/lib")
             for name in ("libcudart-9335f6a2.so.12", "user.so"):
-                with open(f"{folder}/lib/{name}", "wb") as file:
+                with open(f"{directory}/lib/{name}", "wb") as file:
                     file.write(b"\x7fELF" + bytes(999_996))
-            os.symlink("user.so", f"{folder}/lib/link.so")
-            os.mkfifo(f"{folder}/lib/pipe.so")
-            with open(f"{folder}/options.json", "w") as file:
-                json.dump({"driver": ["libcuda.so.1"], "ignore": [], "strangers": []}, file)
+            os.symlink("user.so", f"{directory}/lib/link.so")
+            os.mkfifo(f"{directory}/lib/pipe.so")
+            with open(f"{directory}/options.json", "w") as file:
+                json.dump({"driver": ["libcuda.so.1"], "ignore": [], "third_party": []}, file)
             entries = [("/lib/user.so", "NEEDED", "libcudart-9335f6a2.so.12")]
-            out, arguments = io.StringIO(), ["elf_closure.py", f"{folder}/options.json"]
-            with mock.patch.multiple(elf_closure, IMAGE=folder, LISTS=folder, read=lambda _: entries), mock.patch.object(sys, "argv", arguments), contextlib.redirect_stdout(out):
+            out, arguments = io.StringIO(), ["elf_closure.py", f"{directory}/options.json"]
+            with mock.patch.multiple(elf_closure, IMAGE=directory, LISTS=directory, read=lambda _: entries), mock.patch.object(sys, "argv", arguments), contextlib.redirect_stdout(out):
                 elf_closure.main()
         self.assertEqual(out.getvalue(), "lamina: note /lib/libcudart-9335f6a2.so.12: a private copy of libcudart, 1.0 MB\n2 ELF files, and all libraries that they need are there\n")
 
     def test_what_is_ignored_by_its_path(self) -> None:
         entries = [("/opt/a/x.so", "NEEDED", "libx.so"), ("/opt/b/y.so", "NEEDED", "liby.so")]
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as directory:
             for path in (*(entry[0] for entry in entries), "/opt/a/libcuda.so.1"):
-                os.makedirs(os.path.dirname(folder + path), exist_ok=True)
-                with open(folder + path, "wb") as file:
+                os.makedirs(os.path.dirname(directory + path), exist_ok=True)
+                with open(directory + path, "wb") as file:
                     file.write(b"\x7fELF")
-            with open(f"{folder}/options.json", "w") as file:
-                json.dump({"driver": ["libcuda.so.1"], "ignore": ["/opt/a/**"], "strangers": []}, file)
-            said, arguments = io.StringIO(), ["elf_closure.py", f"{folder}/options.json"]
-            read = mock.Mock(side_effect=lambda programs: [entry for entry in entries if folder + entry[0] in programs])
-            with mock.patch.multiple(elf_closure, IMAGE=folder, LISTS=folder, read=read), mock.patch.object(sys, "argv", arguments), contextlib.redirect_stderr(said), self.assertRaises(SystemExit):
+            with open(f"{directory}/options.json", "w") as file:
+                json.dump({"driver": ["libcuda.so.1"], "ignore": ["/opt/a/**"], "third_party": []}, file)
+            said, arguments = io.StringIO(), ["elf_closure.py", f"{directory}/options.json"]
+            read = mock.Mock(side_effect=lambda programs: [entry for entry in entries if directory + entry[0] in programs])
+            with mock.patch.multiple(elf_closure, IMAGE=directory, LISTS=directory, read=read), mock.patch.object(sys, "argv", arguments), contextlib.redirect_stderr(said), self.assertRaises(SystemExit):
                 elf_closure.main()
         self.assertEqual(said.getvalue(), "liby.so is needed by /opt/b/y.so, and no file of the image bears that name\n")
 

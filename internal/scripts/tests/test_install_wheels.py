@@ -11,7 +11,7 @@ import zipfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from world import UV, Files, WithFolder, entry, row, wheel_files
+from world import UV, Files, WithDir, entry, row, wheel_files
 
 SITE = "usr/local/lib/python3.11/dist-packages"
 LOCAL = "usr/local"
@@ -26,18 +26,18 @@ NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", "RECORD.jws", "RECORD.p7s"
 
 
 def tree(root: str) -> dict[str, tuple[int, bytes]]:
-    """Returns mode and content of all below a folder; a folder's content is empty."""
+    """Returns mode and content of all below a directory; a directory's content is empty."""
     found = {}
-    for folder, _, files in os.walk(root):
-        found[os.path.relpath(folder, root)] = (os.stat(folder).st_mode, b"")
+    for directory, _, files in os.walk(root):
+        found[os.path.relpath(directory, root)] = (os.stat(directory).st_mode, b"")
         for name in files:
-            path = os.path.join(folder, name)
+            path = os.path.join(directory, name)
             with open(path, "rb") as file:
                 found[os.path.relpath(path, root)] = (os.stat(path).st_mode, file.read())
     return found
 
 
-class WithInstallation(WithFolder):
+class WithInstallation(WithDir):
     def installed(self, **how: object) -> dict[str, tuple[int, bytes]]:
         done = self.install(**how)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -157,7 +157,7 @@ class InstalledTest(WithInstallation):
         self.assertNotEqual(files[f"{SITE}/p/" + PYC.format("m")][1], b"old")
         self.assertNotIn(f"{SITE}/p/__pycache__/m.cpython-38.pyc", files)
 
-    def test_folders_may_be_spelled_otherwise_than_the_file(self) -> None:
+    def test_directories_may_be_spelled_otherwise_than_the_file(self) -> None:
         for name, info in (("foo_bar", "Foo.Bar-1.0"), ("Foo.Bar", "foo_bar-1.0"), ("foo_bar", "foo-bar-1.0")):
             with self.subTest(name=name, info=info):
                 path = self.wheel(name, {"m.py": b"", f"{info}.data/scripts/x": b"#!python\n"}, info=info)
@@ -170,7 +170,7 @@ class InstalledTest(WithInstallation):
         self.wheel("p", {"p/A.txt": b"1", "p/a.txt": b"2"})
         self.assertLessEqual({f"{SITE}/p/A.txt", f"{SITE}/p/a.txt"}, set(self.installed()))
 
-    def test_folders_and_missing_modes_are_fine(self) -> None:
+    def test_directories_and_missing_modes_are_fine(self) -> None:
         files = {"p/": b"", "p/empty/": b"", "../": b"", "p//": b"", "/": b"", **wheel_files("p", {"p/m.txt": b"1", "c:x": b"1"})}
         self.archive("p-1.0-py3-none-any.whl", files.items(), {"p/": 0o40700, "p/m.txt": 0})
         self.assertEqual({f"{SITE}/p/m.txt", f"{SITE}/c:x"}, {path for path in self.installed() if "dist-info" not in path})
@@ -245,7 +245,7 @@ class SloppyRecordTest(WithInstallation):
 
 
 @unittest.skipUnless(os.path.exists(UV), "UV names no uv")
-class RefusedTest(WithFolder):
+class RefusedTest(WithDir):
     def refused(self, want: str, name: str = "p-1.0-py3-none-any.whl") -> None:
         done = self.install()
         self.assertEqual(done.returncode, 1, done.stderr)
@@ -281,9 +281,9 @@ class RefusedTest(WithFolder):
 
     def test_dist_infos(self) -> None:
         self.archive("p-1.0-py3-none-any.whl", [("p/m.py", b"")])
-        self.refused("it has 0 .dist-info folders with METADATA")
+        self.refused("it has 0 .dist-info directories with METADATA")
         self.wheel("p", {"q-1.0.dist-info/METADATA": b""})
-        self.refused("it has 2 .dist-info folders with METADATA")
+        self.refused("it has 2 .dist-info directories with METADATA")
 
     def test_a_dist_info_of_something_else(self) -> None:
         self.wheel("p", {"p/m.py": b""}, info="q-1.0")
@@ -436,7 +436,7 @@ class DeterminismTest(WithInstallation):
     def test_all_has_the_time_of_a_layer(self) -> None:
         self.wheels("ab")
         self.installed()
-        paths = [os.path.join(folder, name) for folder, _, names in os.walk(self.path("out")) for name in [".", *names]]
+        paths = [os.path.join(directory, name) for directory, _, names in os.walk(self.path("out")) for name in [".", *names]]
         self.assertEqual({os.stat(path).st_mtime_ns for path in paths}, {315532800 * 10**9})
 
     def test_no_number_of_processes_shows(self) -> None:
@@ -458,9 +458,9 @@ class DeterminismTest(WithInstallation):
     def test_no_file_has_another_name(self) -> None:
         self.wheels("ab")
         self.installed()
-        for folder, _, names in os.walk(self.path("out")):
+        for directory, _, names in os.walk(self.path("out")):
             for name in names:
-                self.assertEqual(os.stat(os.path.join(folder, name)).st_nlink, 1)
+                self.assertEqual(os.stat(os.path.join(directory, name)).st_nlink, 1)
 
 
 @unittest.skipUnless(importlib.util.find_spec("installer"), "there is no python3-installer")

@@ -10,7 +10,7 @@ import zipfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from world import WithFolder, entry, wheel_files
+from world import WithDir, entry, wheel_files
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", mode: int = 0o644) -> tarfile.TarInfo:
@@ -24,7 +24,7 @@ class Zeros(io.RawIOBase):
         return bytes(size)
 
 
-class SourceTest(WithFolder):
+class SourceTest(WithDir):
     def sdist(self, *members: tarfile.TarInfo, name: str = "alpha-1.0.tar.gz", project: str = "alpha-1.0/setup.py") -> None:
         kind = {"gz": "w:gz", "bz2": "w:bz2", "xz": "w:xz", "tar": "w"}[name.rpartition(".")[2]]
         with tarfile.open(self.path("source", name), kind) as file:  # type: ignore[call-overload]
@@ -33,13 +33,13 @@ class SourceTest(WithFolder):
                 item.size = len(content)
                 file.addfile(item, io.BytesIO(content))
 
-    def put(self, archive: str = "alpha-1.0.tar.gz", folder: str = "", version: str = "1.0") -> str:
-        """Returns the folder to build in, below the one of the test, or what is wrong."""
+    def put(self, archive: str = "alpha-1.0.tar.gz", directory: str = "", version: str = "1.0") -> str:
+        """Returns the directory to build in, below the one of the test, or what is wrong."""
         for name in ("build", "build.sdist"):
             shutil.rmtree(self.path(name), ignore_errors=True)
-        done = self.run_file("source.py", archive, folder, version, self.path("source"), self.path("build"))
+        done = self.run_file("source.py", archive, directory, version, self.path("source"), self.path("build"))
         self.assertNotIn("Traceback", done.stderr)
-        return (done.stdout or done.stderr).strip().replace(self.folder + "/", "")
+        return (done.stdout or done.stderr).strip().replace(self.directory + "/", "")
 
     def test_sdists(self) -> None:
         for name in ("alpha-1.0.tar.gz", "alpha-1.0.tar.bz2", "alpha-1.0.tar.xz", "alpha-1.0.tar"):
@@ -58,10 +58,10 @@ class SourceTest(WithFolder):
     def test_sdists_of_other_makers(self) -> None:
         for what, project, members in [
             ("./ before each name", "./alpha-1.0/setup.py", []),
-            ("a file beside the folder", "alpha-1.0/setup.py", [member("package.xml")]),
-            ("a folder beside the folder", "alpha-1.0/setup.py", [member("docs/x")]),
-            ("no folder", "setup.py", []),
-            ("another folder's name", "main/setup.py", [member("main/a", tarfile.SYMTYPE, "setup.py")]),
+            ("a file next to the directory", "alpha-1.0/setup.py", [member("package.xml")]),
+            ("a directory next to the directory", "alpha-1.0/setup.py", [member("docs/x")]),
+            ("no directory", "setup.py", []),
+            ("another directory's name", "main/setup.py", [member("main/a", tarfile.SYMTYPE, "setup.py")]),
             ("a hard link inside", "a/setup.py", [member("a/b", tarfile.LNKTYPE, "a/setup.py")]),
         ]:
             with self.subTest(what):
@@ -69,11 +69,11 @@ class SourceTest(WithFolder):
                 self.assertEqual(self.put(), "build")
                 self.assertTrue(os.path.isfile(self.path("build/setup.py")))
 
-    def test_a_folder_of_an_sdist(self) -> None:
+    def test_a_directory_of_an_sdist(self) -> None:
         for project in ("main/py/setup.py", "py/setup.py"):
             self.sdist(member("main/docs/setup.py"), project=project)
-            self.assertEqual(self.put(folder="py"), "build/py")
-        self.assertIn("leads out of it", self.put(folder="../py"))
+            self.assertEqual(self.put(directory="py"), "build/py")
+        self.assertIn("leads out of it", self.put(directory="../py"))
 
     def test_files_that_nobody_may_read(self) -> None:
         self.sdist(member("alpha-1.0/f", mode=0), member("alpha-1.0/d", tarfile.DIRTYPE, mode=0), member("alpha-1.0/d/x", mode=0o700))
@@ -88,12 +88,12 @@ class SourceTest(WithFolder):
             ("../x leads out of it", member("../x")),
             ("/etc/x leads out of it", member("/etc/x")),
             ("b/../../x leads out of it", member("b", tarfile.SYMTYPE, "alpha-1.0"), member("b/../../x")),
-            ("pipe is no file, folder or link", member("pipe", tarfile.FIFOTYPE)),
-            ("null is no file, folder or link", member("null", tarfile.CHRTYPE)),
+            ("pipe is no file, directory or link", member("pipe", tarfile.FIFOTYPE)),
+            ("null is no file, directory or link", member("null", tarfile.CHRTYPE)),
             ("alpha-1.0/../x leads out of it", member("alpha-1.0/../x")),  # as a name, wherever to
             ("alpha-1.0/.wh.x is called like what removes a file of an image", member("alpha-1.0/.wh.x")),
             ("a/.wh..wh..opq/x is called like what removes a file of an image", member("a/.wh..wh..opq/x")),
-            ("b is no file, folder or link", member("b", tarfile.BLKTYPE)),
+            ("b is no file, directory or link", member("b", tarfile.BLKTYPE)),
             # Each of these is inside by its letters alone.
             ("a/b/../evil leads out of it", member("a/b", tarfile.SYMTYPE, ".."), member("a/b/../evil")),
             ("d/x leads out of it, to ../evil", member("d", tarfile.SYMTYPE, "."), member("d/x", tarfile.SYMTYPE, "../evil")),
@@ -116,8 +116,8 @@ class SourceTest(WithFolder):
             ("alpha-1.0/../x leads out of it", ("alpha-1.0/../x", 0o100644, "")),
             ("alpha-1.0/.wh.x is called like what removes a file of an image", ("alpha-1.0/.wh.x", 0o100644, "")),
             (r"'..\\x' is the name of no file here", ("..\\x", 0o100644, "")),
-            ("null is no file, folder or link", ("null", 0o020666, "")),
-            ("pipe is no file, folder or link", ("pipe", 0o010666, "")),
+            ("null is no file, directory or link", ("null", 0o020666, "")),
+            ("pipe is no file, directory or link", ("pipe", 0o010666, "")),
             ("l leads out of it, to ../../etc/passwd", ("l", 0o120777, "../../etc/passwd")),
             ("l leads out of it, to /etc/passwd", ("l", 0o120777, "/etc/passwd")),
             ("l/x leads out of it", ("l", 0o120777, ".."), ("l/x", 0o100644, "")),
@@ -150,16 +150,16 @@ class SourceTest(WithFolder):
         code = ("import sys; sys.path.insert(0, sys.argv[1]); import sdist; sdist.MEMORY, sdist.ENTRIES = 100 << 20, 20\n"
                 "try: sdist.unpack(sys.argv[2], sys.argv[2], sys.argv[3])\n"
                 "except sdist.Refused as error: print(error)")
-        for name, fault in {"alpha": "it can't be unpacked in 104857600 bytes of memory", "beta": "it holds more than 20 files"}.items():
+        for name, problem in {"alpha": "it can't be unpacked in 104857600 bytes of memory", "beta": "it holds more than 20 files"}.items():
             done = subprocess.run([sys.executable, "-c", code, os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                                    self.path(f"source/{name}-1.0.tar.gz"), self.path(name)], capture_output=True, text=True)
-            self.assertEqual((done.stdout.strip(), done.stderr), (fault, ""))
+            self.assertEqual((done.stdout.strip(), done.stderr), (problem, ""))
 
     def test_no_project(self) -> None:
         self.sdist(project="a/x.txt")
         self.assertEqual(self.put(), "build")  # whose build says what is missing
         self.sdist(member("b/setup.py"))
-        self.assertIn("2 folders of it have one of", self.put())
+        self.assertIn("2 directories of it have one of", self.put())
         self.write(b"no archive", "source", "x.tar.gz")
         self.assertIn("x.tar.gz: ", self.put("x.tar.gz"))
 
@@ -169,7 +169,7 @@ class SourceTest(WithFolder):
         self.assertEqual(self.put("", "py", ""), "build/py")
         self.assertTrue(os.path.islink(self.path("build/py/link")))
 
-    def test_the_folder_that_versioneer_asks_for(self) -> None:
+    def test_the_directory_that_versioneer_asks_for(self) -> None:
         for file, text, want in [
             ("setup.cfg", "[versioneer]\nparentdir_prefix = alpha-\n", "build/alpha-1.0"),
             ("setup.cfg", "[versioneer]\nparentdir_prefix =\n", "build/1.0"),

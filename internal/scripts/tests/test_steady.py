@@ -8,7 +8,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from world import SCRIPTS, WithFolder
+from world import SCRIPTS, WithDir
 
 
 def keystore(date: int, password: str = "changeit", version: int = 2, key: bool = False) -> bytes:
@@ -30,7 +30,7 @@ def berkeley(number: bytes, order: str, magic: int, date: bytes = b"1796018400")
     return struct.pack(order + "QIII", 1, 0, magic, 9) + bytes(32) + number + bytes(4020) + aliases + number + bytes(10)
 
 
-class SteadyTest(WithFolder):
+class SteadyTest(WithDir):
     def steady(self, data: bytes) -> bytes:
         self.write(data, "file")
         os.chmod(self.path("file"), 0o640)

@@ -26,7 +26,7 @@ def row(path: str, content: bytes, algorithm: str = "sha256") -> str:
 
 
 def wheel_files(name: str, files: Files, version: str = "1.0", metadata: str = "", info: str = "") -> Files:
-    """Returns all files of a wheel, RECORD last; info names the folders in place of name and version."""
+    """Returns all files of a wheel, RECORD last; info names the directories in place of name and version."""
     info = f"{info or f'{name}-{version}'}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{metadata}"
     whole = {**files, f"{info}/METADATA": metadata.encode()}
@@ -42,16 +42,16 @@ def entry(name: str, mode: int = 0o100644) -> zipfile.ZipInfo:
     return item
 
 
-class WithFolder(unittest.TestCase):
-    """A test with a folder of its own, and the two scripts to be run in it."""
+class WithDir(unittest.TestCase):
+    """A test with a directory of its own, and the two scripts to be run in it."""
 
     def setUp(self) -> None:
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
-        self.folder = temporary.name
+        self.directory = temporary.name
 
     def path(self, *names: str) -> str:
-        path = os.path.join(self.folder, *names)
+        path = os.path.join(self.directory, *names)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         return path
 

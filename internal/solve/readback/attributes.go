@@ -11,7 +11,7 @@ import (
 )
 
 // Entry is an output in the words of BuildKit's exporters. It leaves nothing to them that
-// could change a digest. Bare files come as a tar, see [layout.Folder].
+// could change a digest. Bare files come as a tar, see [layout.Dir].
 func Entry(o output.Output) client.ExportEntry {
 	if !o.HasImage() {
 		return client.ExportEntry{Type: client.ExporterTar, Attrs: map[string]string{}}

@@ -19,11 +19,11 @@ import (
 // check holds an image that an engine has exported against the one that was drawn. All
 // that is wrong is told, layers by what is in them.
 func check(drawn stages.Image, o output.Output, got layout.Image) error {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	var problems []error
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	compare := func(what string, got, want any) {
 		if got != want {
-			fault("%s is %v, and not %v", what, got, want)
+			problem("%s is %v, and not %v", what, got, want)
 		}
 	}
 	types := typesOf(o)
@@ -32,27 +32,27 @@ func check(drawn stages.Image, o output.Output, got layout.Image) error {
 	compare("the operating system", got.Config.OS, drawn.Config.OS)
 	compare("the architecture", got.Config.Architecture+got.Config.Variant, drawn.Config.Architecture+drawn.Config.Variant)
 	if is, want := text(got.Config.Config), text(drawn.Config.Config); is != want {
-		fault("the config runs %s, and not %s", is, want)
+		problem("the config runs %s, and not %s", is, want)
 	}
 	if is, want := got.Manifest.Annotations, annotations(o, false); !maps.Equal(is, want) {
-		fault("the annotations of the manifest are %s, and not %s", text(is), text(want))
+		problem("the annotations of the manifest are %s, and not %s", text(is), text(want))
 	}
 	layers, diffs, history := got.Manifest.Layers, got.Config.RootFS.DiffIDs, filled(got.Config.History)
 	expected, said := layersOf(drawn), filled(drawn.Config.History)
 	if n := len(expected); len(layers) != n || len(diffs) != n || len(history) != len(said) {
-		fault("it has %d layers, %d diff IDs and %d entries of history, and %d layers with %d entries were drawn", len(layers), len(diffs), len(history), n, len(said))
-		return odd(faults)
+		problem("it has %d layers, %d diff IDs and %d entries of history, and %d layers with %d entries were drawn", len(layers), len(diffs), len(history), n, len(said))
+		return odd(problems)
 	}
 	for i, want := range expected {
 		name := fmt.Sprintf("layer %d (%s)", i+1, want.What)
 		compare("the media type of "+name, layers[i].MediaType, types.layer)
 		for what, d := range map[string]digest.Digest{"digest": layers[i].Digest, "diff ID": diffs[i]} {
 			if err := d.Validate(); err != nil {
-				fault("the %s of %s is %q: %w", what, name, d, err)
+				problem("the %s of %s is %q: %w", what, name, d, err)
 			}
 		}
 		if isPlain := compression(o) == output.Uncompressed; isPlain != (layers[i].Digest == diffs[i]) {
-			fault("the digest of %s is %s, and its diff ID %s", name, layers[i].Digest, diffs[i])
+			problem("the digest of %s is %s, and its diff ID %s", name, layers[i].Digest, diffs[i])
 		}
 		if want.DiffID != "" {
 			compare("the diff ID of "+name, diffs[i], want.DiffID)
@@ -65,15 +65,15 @@ func check(drawn stages.Image, o output.Output, got layout.Image) error {
 	for i, want := range said {
 		compare(fmt.Sprintf("entry %d of the history", i+1), history[i].CreatedBy+" "+history[i].Comment, want.CreatedBy+" "+want.Comment)
 	}
-	return odd(faults)
+	return odd(problems)
 }
 
 // odd words what is wrong with an image. None of it is the user's doing.
-func odd(faults []error) error {
-	if len(faults) == 0 {
+func odd(problems []error) error {
+	if len(problems) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("the engine exported another image than was drawn: %w", errors.Join(faults...))
+	err := fmt.Errorf("the engine exported another image than was drawn: %w", errors.Join(problems...))
 	return failure.WithHint(err, "\"build engine prune\" has the engine forget what it made before; another engine is named by --addr")
 }
 

@@ -42,7 +42,7 @@ func TestCheckTakesWhatWasDrawn(t *testing.T) {
 // Whatever an engine did before, or does now, it is told by the layer.
 func TestCheckTellsWhatIsWrong(t *testing.T) {
 	other := digest.FromString("another")
-	for want, spoil := range map[string]func(*layout.Image){
+	for want, corrupt := range map[string]func(*layout.Image){
 		"the media type of layer 1 (3 Debian packages) is application/vnd.oci.image.layer.v1.tar+gzip, and not application/vnd.oci.image.layer.v1.tar+zstd": func(i *layout.Image) {
 			i.Manifest.Layers[0].MediaType = ocispec.MediaTypeImageLayerGzip
 		},
@@ -72,7 +72,7 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 	} {
 		o, lean := outputs(t, "type=oci")[0], picture(t).Lean()
 		got := read(t, write(t, lean, o)).Image
-		spoil(&got)
+		corrupt(&got)
 		err := check(lean, o, got)
 		if err == nil || !strings.Contains(err.Error(), want) || failure.KindOf(err) != failure.Failure || !strings.Contains(strings.Join(failure.Hints(err), ""), "build engine prune") {
 			t.Errorf("got  %v\nwant %s", err, want)

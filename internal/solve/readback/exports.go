@@ -31,7 +31,7 @@ import (
 const distDir = "dist"
 
 // Exports are the outputs of an image while it is built. What an engine exports is read
-// back, and nobody sees it before that: an archive is written beside its place, an image of
+// back, and nobody sees it before that: an archive is written next to its place, an image of
 // a layout or a registry gets its tags at last.
 type Exports struct {
 	Outputs []output.Output      // the layout last, with their places filled in
@@ -43,23 +43,23 @@ type Exports struct {
 	Images   []layout.Image       // that of each platform as it lies in the layout, else in a registry, else in an archive
 	Attached []ocispec.Descriptor // the artifacts that documents became, each once
 
-	called    string         // name of the image where nobody gave it another: "faceblend:production"
-	usual     bool           // nobody typed where the layout goes
-	layout    *layout.Layout // nil where no output is one
-	store     heldStore      // of the layout
-	archives  map[int]*archive
-	folders   map[int]*folder
-	platforms []string             // "" alone where it doesn't matter
-	outputs   []output.Output      // as the platform at hand has them
-	described []ocispec.Descriptor // what the engine says of each
-	taken     [][]exported         // of each output the images that were read back
-	pushed    []pushed
+	called      string         // name of the image where nobody gave it another: "faceblend:production"
+	usual       bool           // nobody typed where the layout goes
+	layout      *layout.Layout // nil where no output is one
+	store       heldStore      // of the layout
+	archives    map[int]*archive
+	directories map[int]*directory
+	platforms   []string             // "" alone where it doesn't matter
+	outputs     []output.Output      // as the platform at hand has them
+	described   []ocispec.Descriptor // what the engine says of each
+	taken       [][]exported         // of each output the images that were read back
+	pushed      []pushed
 
 	whole stages.Image
 	from  Sources
 }
 
-// archive receives an archive of an image, or of its bare files, and folder those as a tar.
+// archive receives an archive of an image, or of its bare files, and directory those as a tar.
 type archive struct {
 	content sink
 	stream
@@ -73,8 +73,8 @@ type sink interface {
 	Close() error
 }
 
-type folder struct {
-	*layout.Folder
+type directory struct {
+	*layout.Dir
 	stream
 }
 
@@ -130,9 +130,9 @@ func NewExports(outputs []output.Output, name, variant string, weights bool, pla
 	if len(platforms) == 0 {
 		platforms = []string{""}
 	}
-	x := &Exports{Outputs: slices.Clone(outputs), called: name + ":" + variant, platforms: platforms, archives: map[int]*archive{}, folders: map[int]*folder{}}
+	x := &Exports{Outputs: slices.Clone(outputs), called: name + ":" + variant, platforms: platforms, archives: map[int]*archive{}, directories: map[int]*directory{}}
 	slices.SortStableFunc(x.Outputs, func(a, b output.Output) int { return rank(a) - rank(b) })
-	var faults []error
+	var problems []error
 	for i := range x.Outputs {
 		o := &x.Outputs[i]
 		if o.Layout() && o.Dest == "" {
@@ -143,19 +143,19 @@ func NewExports(outputs []output.Output, name, variant string, weights bool, pla
 		}
 		switch {
 		case x.several() && (o.Type == output.Docker || o.Type == output.Image && !o.Push):
-			faults = append(faults, failure.WithHint(failure.New(failure.Usage, fmt.Errorf("output %q: it takes the image of one platform, and no index of %s", o, strings.Join(platforms, ", "))),
+			problems = append(problems, failure.WithHint(failure.New(failure.Usage, fmt.Errorf("output %q: it takes the image of one platform, and no index of %s", o, strings.Join(platforms, ", "))),
 				"build one alone for it: --platform "+platforms[0]))
 		case weights && o.Type == output.Image && !o.Push:
 			err := failure.New(failure.Usage, fmt.Errorf("output %q: an engine's own store takes no image with weights", o))
-			faults = append(faults, failure.WithHint(err, "push=true has a registry take it; -o type=docker,dest=FILE is for \"docker load\""))
+			problems = append(problems, failure.WithHint(err, "push=true has a registry take it; -o type=docker,dest=FILE is for \"docker load\""))
 		case o.ToStdout() || o.Loads() || o.Type == output.Image || o.Type == output.CacheOnly:
 		case o.Tar:
-			faults = append(faults, checkArchive(o.Dest))
+			problems = append(problems, checkArchive(o.Dest))
 		default:
-			faults = append(faults, layout.Writable(x.place(*o)))
+			problems = append(problems, layout.Writable(x.place(*o)))
 		}
 	}
-	return x, errors.Join(faults...)
+	return x, errors.Join(problems...)
 }
 
 // rank puts the layout behind all others, and what is pushed behind the archives:
@@ -178,15 +178,15 @@ func checkArchive(path string) error {
 	switch {
 	case err != nil || info.Mode().IsRegular():
 	case info.IsDir():
-		return refused("it is a folder", "an archive needs the name of a file; for a folder add tar=false")
+		return refused("it is a directory", "an archive needs the name of a file; for a directory add tar=false")
 	default: // a rename would put a file in the place of /dev/null
 		return refused("it is a device, a pipe or a socket", "dest=- writes to the standard output")
 	}
 	return layout.Writable(beneath.Typed(filepath.Dir(path)))
 }
 
-// place is the folder of an output. The usual one is made by steps from the current
-// folder that nobody typed, and may hold what a project from elsewhere has put there.
+// place is the directory of an output. The usual one is made by steps from the current
+// directory that nobody typed, and may hold what a project from elsewhere has put there.
 func (x *Exports) place(o output.Output) beneath.Place {
 	if x.usual && o.Layout() {
 		return beneath.Place{Typed: ".", Below: o.Dest}
@@ -199,7 +199,7 @@ func (x *Exports) several() bool { return len(x.platforms) > 1 }
 
 // Open opens what the outputs are written to.
 func (x *Exports) Open(ctx context.Context, stdout io.Writer) error {
-	faults := make([]error, 0, len(x.Outputs))
+	problems := make([]error, 0, len(x.Outputs))
 	x.taken = make([][]exported, len(x.Outputs))
 	for i, o := range x.Outputs {
 		var err error
@@ -209,11 +209,11 @@ func (x *Exports) Open(ctx context.Context, stdout io.Writer) error {
 				x.store = holdBack(x.layout.Store())
 			}
 		case o.Type == output.Local:
-			var f *layout.Folder
-			if f, err = layout.PrepareFolder(o.Dest); err != nil {
+			var f *layout.Dir
+			if f, err = layout.PrepareDir(o.Dest); err != nil {
 				err = failure.New(failure.Usage, fmt.Errorf("writing the image's files: %w", err))
 			} else {
-				x.folders[i] = &folder{Folder: f}
+				x.directories[i] = &directory{Dir: f}
 			}
 		case o.ToStdout():
 			x.receive(i, &archive{to: unclosed{stdout}})
@@ -225,9 +225,9 @@ func (x *Exports) Open(ctx context.Context, stdout io.Writer) error {
 		case o.Tar:
 			err = x.archive(i)
 		}
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := errors.Join(problems...); err != nil {
 		return errors.Join(err, x.Close())
 	}
 	x.begin()
@@ -243,7 +243,7 @@ func (x *Exports) begin() {
 		o := &x.outputs[i]
 		o.Annotations = slices.DeleteFunc(slices.Clone(o.Annotations), func(a output.Annotation) bool { return x.several() && a.Platform != "" && a.Platform != platform })
 		entry := Entry(*o)
-		a, f := x.archives[i], x.folders[i]
+		a, f := x.archives[i], x.directories[i]
 		switch {
 		case o.Layout():
 			entry.OutputStore = x.store
@@ -252,7 +252,7 @@ func (x *Exports) begin() {
 			a.stream = receive(a.content.Read)
 			entry.Output = give(a.stream)
 		case f != nil:
-			x.below(f.Folder)
+			x.below(f.Dir)
 			f.stream = receive(f.Read)
 			entry.Output = give(f.stream)
 		}
@@ -321,7 +321,7 @@ func (x *Exports) Batches() (list []Batch) {
 		at, ok := 0, len(list) > 0
 		if o.Layout() || o.Type == output.Image {
 			if at, ok = told[manifest]; !ok && len(told) == 0 && len(list) > 0 {
-				at, ok = 0, true // beside archives and files
+				at, ok = 0, true // next to archives and files
 			}
 		}
 		if !ok {
@@ -348,7 +348,7 @@ func (x *Exports) Answer(b Batch, said ocispec.Descriptor) {
 // Close removes what didn't get to its place, and lets go of the layout. One
 // that was made for this build, and got no image, goes as well.
 func (x *Exports) Close() error {
-	var faults []error
+	var problems []error
 	for _, a := range x.archives {
 		a.abandon()
 		if l, ok := a.to.(*loader); ok {
@@ -362,17 +362,17 @@ func (x *Exports) Close() error {
 			continue
 		}
 		if err := a.to.Close(); !errors.Is(err, os.ErrClosed) {
-			faults = append(faults, err)
+			problems = append(problems, err)
 		}
-		faults = append(faults, a.temporary.Close())
+		problems = append(problems, a.temporary.Close())
 	}
-	for _, f := range x.folders {
+	for _, f := range x.directories {
 		f.abandon()
 		f.wait()
-		faults = append(faults, f.Folder.Close())
+		problems = append(problems, f.Dir.Close())
 	}
 	if x.layout != nil {
-		faults = append(faults, x.layout.Discard())
+		problems = append(problems, x.layout.Discard())
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }

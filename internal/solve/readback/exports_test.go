@@ -150,8 +150,8 @@ func TestNewExportsReportsAllThatCanNotBeWritten(t *testing.T) {
 	if err == nil {
 		t.Fatal("got no error")
 	}
-	if !strings.Contains(err.Error(), "it is a folder") || !strings.Contains(err.Error(), "writing /dev/null: it is a device") || strings.Count(err.Error(), "can not be written to") != 2 {
-		t.Errorf("got %q, want three faults", err)
+	if !strings.Contains(err.Error(), "it is a directory") || !strings.Contains(err.Error(), "writing /dev/null: it is a device") || strings.Count(err.Error(), "can not be written to") != 2 {
+		t.Errorf("got %q, want three problems", err)
 	}
 	if len(filesIn(t, dir)) != 1 {
 		t.Errorf("left %q behind", filesIn(t, dir))
@@ -180,7 +180,7 @@ func TestKeepTellsWhatIsInTheWay(t *testing.T) {
 	}
 }
 
-// Of two builds of one archive the later one stays, and each is whole. A folder is that
+// Of two builds of one archive the later one stays, and each is whole. A directory is that
 // of the earlier one: two images' files would be mixed.
 func TestTwoBuildsOfOneOutput(t *testing.T) {
 	dir := t.TempDir()
@@ -200,7 +200,7 @@ func TestTwoBuildsOfOneOutput(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err = builds[1].Keep(t.Context()); err == nil || !strings.Contains(err.Error(), "putting the output in its place: ") {
-		t.Errorf("a folder with something in it is taken: %v", err)
+		t.Errorf("a directory with something in it is taken: %v", err)
 	}
 	for _, x := range builds {
 		if err := x.Close(); err != nil {
@@ -256,7 +256,7 @@ func TestAttributes(t *testing.T) {
 }
 
 // An engine describes the last of several exports: what has to be described is of one
-// compression, and beside it is what tells of itself.
+// compression, and next to it is what tells of itself.
 func TestBatches(t *testing.T) {
 	for _, tt := range []struct {
 		lines []string
@@ -300,7 +300,7 @@ func TestFailedBuildsLeaveNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	x := opened(t, nil, "type=oci", "type=oci,dest=a.tar", "new/folder/files", "root")
+	x := opened(t, nil, "type=oci", "type=oci,dest=a.tar", "new/directory/files", "root")
 	if _, err := os.Stat("dist/faceblend"); err != nil {
 		t.Fatal(err)
 	}

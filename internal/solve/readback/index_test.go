@@ -85,14 +85,14 @@ func TestKeepAnIndex(t *testing.T) {
 			if got := r.Manifest(where, d.Digest.String()); !bytes.Equal(got, want.manifest) {
 				t.Errorf("%s: in %s is %s", arch, where, got)
 			}
-			list, fault := repository(t, r.Host+"/"+where).Referrers(t.Context(), d.Digest)
-			if len(list) != 1 || fault != nil {
-				t.Errorf("%s: %v refer to it in %s, %v", arch, list, where, fault)
+			list, problem := repository(t, r.Host+"/"+where).Referrers(t.Context(), d.Digest)
+			if len(list) != 1 || problem != nil {
+				t.Errorf("%s: %v refer to it in %s, %v", arch, list, where, problem)
 			}
 		}
 		for _, file := range []string{"files/linux_" + arch + "/models/vae", "files/linux_" + arch + "/models/unet"} {
-			if _, fault := os.Stat(file); fault != nil {
-				t.Error(fault)
+			if _, problem := os.Stat(file); problem != nil {
+				t.Error(problem)
 			}
 		}
 	}
@@ -132,7 +132,7 @@ func isInLayout(t *testing.T, dir string, index ocispec.Index, want []byte) {
 	if err := l.Tag(t.Context(), "further", top); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Sweep(t.Context()); err != nil {
+	if _, err := l.Cleanup(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, tag := range []string{"production", "1", "further"} {

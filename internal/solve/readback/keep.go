@@ -44,11 +44,11 @@ func (x *Exports) Next(ctx context.Context) error {
 // engine exports.
 func (x *Exports) take(ctx context.Context) error {
 	var image layout.Image
-	faults := make([]error, len(x.outputs))
+	problems := make([]error, len(x.outputs))
 	for i, o := range x.outputs { // of the archives first
-		one, fault := x.complete(ctx, i)
-		if fault != nil {
-			faults[i] = fmt.Errorf("output %q: %w", o, fault)
+		one, problem := x.complete(ctx, i)
+		if problem != nil {
+			problems[i] = fmt.Errorf("output %q: %w", o, problem)
 		}
 		if one.Desc.Digest != "" {
 			image = one.Image
@@ -56,12 +56,12 @@ func (x *Exports) take(ctx context.Context) error {
 		}
 	}
 	x.Images = append(x.Images, image)
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // Keep reads back what a build has exported, and puts all of it in its place: archives and
-// folders get their names, images of layouts and registries their tags, which an index has
-// where there are several platforms, and the layout is swept of what no tag needs any more.
+// directories get their names, images of layouts and registries their tags, which an index has
+// where there are several platforms, and the layout is removed of what no tag needs any more.
 // Nothing of it happens unless all that was read is right. It returns the image as it lies
 // in the layout, else in a registry, else in an archive; of an index its descriptor alone;
 // the zero value where it is in none.
@@ -141,7 +141,7 @@ func (x *Exports) name(ctx context.Context, top exported, documents attachments)
 		}
 	}
 	if err == nil {
-		_, err = x.layout.Sweep(ctx)
+		_, err = x.layout.Cleanup(ctx)
 	}
 	return err
 }
@@ -249,7 +249,7 @@ func (x *Exports) complete(ctx context.Context, i int) (one exported, err error)
 			}
 		}
 	case o.Type == output.Local:
-		return one, x.fill(ctx, x.folders[i].stream, x.folders[i].Folder)
+		return one, x.fill(ctx, x.directories[i].stream, x.directories[i].Dir)
 	case o.Tar:
 		a := x.archives[i]
 		archive, isImage := a.content.(*layout.Archive)
@@ -271,7 +271,7 @@ func (x *Exports) push(ctx context.Context, o output.Output, i int, repository s
 	at := slices.IndexFunc(x.pushed, func(p pushed) bool { return p.output == i && p.repository == repository })
 	if at < 0 {
 		options := x.from.Registry
-		options.Insecure, options.ReadOnly, options.HTTP.Attempts = o.Insecure, false, 0 // more patience than for a question
+		options.Insecure, options.ReadOnly, options.HTTP.Attempts = o.Insecure, false, 0 // more retries than for a question
 		r, err := registry.Open(ctx, repository, options)
 		if err != nil {
 			return one, err
@@ -292,8 +292,8 @@ func (x *Exports) fill(ctx context.Context, from stream, f sink) error {
 			if err == nil && p.Added {
 				err = x.from.with(ctx, l.Stored, func(r io.Reader) error {
 					verifier := l.Stored.Digest.Verifier()
-					if fault := f.Read(io.TeeReader(r, verifier)); fault != nil || verifier.Verified() {
-						return fault
+					if problem := f.Read(io.TeeReader(r, verifier)); problem != nil || verifier.Verified() {
+						return problem
 					}
 					return fmt.Errorf("the content is not that of layer %s", l.Stored.Digest)
 				})
@@ -304,16 +304,16 @@ func (x *Exports) fill(ctx context.Context, from stream, f sink) error {
 }
 
 func (x *Exports) commit() error {
-	faults := make([]error, 0, len(x.archives)+len(x.folders))
+	problems := make([]error, 0, len(x.archives)+len(x.directories))
 	for _, a := range x.archives {
 		err := errors.Join(a.content.Close(), a.to.Close())
 		if err == nil && a.temporary != nil {
 			err = a.temporary.Commit(0o644)
 		}
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
-	for _, f := range x.folders {
-		faults = append(faults, f.Commit())
+	for _, f := range x.directories {
+		problems = append(problems, f.Commit())
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }

@@ -79,8 +79,8 @@ func TestKeep(t *testing.T) {
 			}
 			holds(t, archive, "docker.io/library/faceblend:production", want)
 			holds(t, stdout.Bytes(), "docker.io/library/a:1", read(t, write(t, picture(t), outputs(t, "type=docker,dest=-")[0])))
-			if data, fault := os.ReadFile("files/models/vae"); fault != nil || string(data) != "vae" {
-				t.Errorf("the files have %q, %v", data, fault)
+			if data, problem := os.ReadFile("files/models/vae"); problem != nil || string(data) != "vae" {
+				t.Errorf("the files have %q, %v", data, problem)
 			}
 			bare, err := os.ReadFile("files.tar")
 			if err != nil {
@@ -90,11 +90,11 @@ func TestKeep(t *testing.T) {
 				t.Errorf("the archive of files has %q", names)
 			}
 			l := openAt(t, "dist/faceblend")
-			if again, fault := l.Read(t.Context(), "production"); fault != nil || again.Desc.Digest != want.Desc.Digest {
-				t.Errorf("in the layout is %v, %v", again.Desc, fault)
+			if again, problem := l.Read(t.Context(), "production"); problem != nil || again.Desc.Digest != want.Desc.Digest {
+				t.Errorf("in the layout is %v, %v", again.Desc, problem)
 			}
-			if tags, fault := l.Tags(); fault != nil || !slices.Equal(tags, []string{"1_", "latest", "production"}) {
-				t.Errorf("the tags of the layout are %q, %v", tags, fault)
+			if tags, problem := l.Tags(); problem != nil || !slices.Equal(tags, []string{"1_", "latest", "production"}) {
+				t.Errorf("the tags of the layout are %q, %v", tags, problem)
 			}
 			for data, isThere := range map[string]bool{string(stale): false, string(weights): true} {
 				if _, err = l.Store().Info(t.Context(), digest.FromString(data)); errdefs.IsNotFound(err) == isThere {
@@ -225,7 +225,7 @@ func holds(t *testing.T, data []byte, name string, want exported) {
 // What isn't what was drawn gets no name and no tag, anywhere.
 func TestKeepRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
-		spoil   func(*written)
+		corrupt func(*written)
 		sources bool
 		want    string
 	}{
@@ -243,7 +243,7 @@ func TestKeepRefuses(t *testing.T) {
 				sources = modelSources(t, nil)
 			}
 			x.Of(picture(t), sources)
-			exportTo(t, x, picture(t).Lean(), tt.spoil)
+			exportTo(t, x, picture(t).Lean(), tt.corrupt)
 			_, err := x.Keep(t.Context())
 			if err == nil || strings.Count(err.Error(), tt.want) != 3 || strings.Count(err.Error(), `output "type=`) != 3 {
 				t.Errorf("got %v, want %q of three outputs", err, tt.want)

@@ -75,15 +75,15 @@ func readJSON(ctx context.Context, at place, d ocispec.Descriptor, into any) (da
 }
 
 func hasAll(ctx context.Context, at place, layers []ocispec.Descriptor) error {
-	faults := make([]error, 0, len(layers))
+	problems := make([]error, 0, len(layers))
 	for _, d := range layers {
 		ok, err := at.has(ctx, d)
 		if err == nil && !ok {
 			err = fmt.Errorf("layer %s with %d bytes did not arrive", d.Digest, d.Size)
 		}
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // Sources are where the layers are that no engine exports.
@@ -108,7 +108,7 @@ func (s Sources) open(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser,
 			return nil, err
 		}
 	}
-	faults := []error{errdefs.ErrNotFound}
+	problems := []error{errdefs.ErrNotFound}
 	for _, reference := range s.Published {
 		r, err := registry.Open(ctx, reference, s.Registry)
 		if err == nil {
@@ -117,9 +117,9 @@ func (s Sources) open(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser,
 				return body, nil
 			}
 		}
-		faults = append(faults, err)
+		problems = append(problems, err)
 	}
-	return nil, fmt.Errorf("layer %s: %w", d.Digest, errors.Join(faults...))
+	return nil, fmt.Errorf("layer %s: %w", d.Digest, errors.Join(problems...))
 }
 
 // noted is the size from which on somebody who waits is told of a layer, in bytes.
@@ -170,7 +170,7 @@ func sideBySide(ctx context.Context, layers []ocispec.Descriptor, add func(conte
 	return g.Wait()
 }
 
-// layoutPlace is a layout in a folder.
+// layoutPlace is a layout in a directory.
 type layoutPlace struct{ store heldStore }
 
 func (p layoutPlace) read(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {

@@ -235,14 +235,14 @@ func modelSources(t *testing.T, in *testworld.Registry) Sources {
 }
 
 // exportTo does an engine's work for all outputs.
-func exportTo(t *testing.T, x *Exports, image stages.Image, spoil func(*written)) {
+func exportTo(t *testing.T, x *Exports, image stages.Image, corrupt func(*written)) {
 	t.Helper()
 	for _, b := range x.Batches() {
 		var said ocispec.Descriptor
 		for _, i := range b.outputs {
 			o, entry := x.outputs[i], x.Entries[i]
 			w := write(t, image, o)
-			spoil(w)
+			corrupt(w)
 			switch {
 			case o.Layout():
 				said = w.store(t, entry.OutputStore)

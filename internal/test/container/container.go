@@ -59,14 +59,14 @@ func (m *Machine) writeBundle(dir string, env, args []string) error {
 	return os.WriteFile(filepath.Join(dir, "config.json"), data, 0o600)
 }
 
-// command is runc with its state in the machine's folder. It isn't bound to a
+// command is runc with its state in the machine's directory. It isn't bound to a
 // context: a container is to be removed, not left to itself.
 func (m *Machine) command(args ...string) *exec.Cmd {
 	args = append([]string{"--root", m.state()}, args...)
 	return exec.CommandContext(context.Background(), m.runc, args...) //nolint:gosec,forbidigo // as above
 }
 
-// stateName is the folder of a machine in which runc has its containers.
+// stateName is the directory of a machine in which runc has its containers.
 const stateName = "state"
 
 func (m *Machine) state() string { return filepath.Join(m.dir, stateName) }

@@ -89,7 +89,7 @@ func TestRealOpenRoom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err = left.Close(); err != nil { // its lock is gone; its folder is not:
+	if err = left.Close(); err != nil { // its lock is gone; its directory is not:
 		t.Fatal(err)
 	}
 	if err = os.MkdirAll(filepath.Join(left.Name(), "test"), 0o700); err != nil {

@@ -36,16 +36,16 @@ func New(ctx context.Context, runc string, l *layout.Layout, image layout.Image,
 }
 
 func (m *Machine) unpack(ctx context.Context, l *layout.Layout, image layout.Image) (err error) {
-	folder, err := layout.PrepareFolder(m.Root)
+	directory, err := layout.PrepareDir(m.Root)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, folder.Close()) }()
+	defer func() { err = errors.Join(err, directory.Close()) }()
 	for _, layer := range image.Layers() {
-		err := imagetest.Tar(ctx, l.Store(), layer, func(r io.Reader) error { return folder.Read(r) })
+		err := imagetest.Tar(ctx, l.Store(), layer, func(r io.Reader) error { return directory.Read(r) })
 		if err != nil {
 			return fmt.Errorf("layer %s: %w", layer.Digest, err)
 		}
 	}
-	return folder.Commit()
+	return directory.Commit()
 }

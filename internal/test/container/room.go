@@ -6,21 +6,21 @@ import (
 	"lamina.build/internal/atomicfile"
 )
 
-// OpenRoom makes a folder, for what will never be at path, in which a program has its
+// OpenRoom makes a directory, for what will never be at path, in which a program has its
 // machines among whatever else it makes. What programs that were killed have left there
 // goes: containers that still run, for which runc is asked, and then the files.
 func OpenRoom(path string, runc func() (string, error)) (*atomicfile.Temporary, error) {
 	for _, left := range atomicfile.Leftovers(path) {
-		if err := sweep(left, runc); err != nil {
+		if err := cleanup(left, runc); err != nil {
 			return nil, err
 		}
 	}
-	return atomicfile.Folder(path)
+	return atomicfile.Dir(path)
 }
 
-// sweep ends the containers of all machines below a folder, each of which lies one or
-// two folders deep. What can't be ended stays.
-func sweep(dir string, runc func() (string, error)) error {
+// cleanup ends the containers of all machines below a directory, each of which lies one or
+// two directories deep. What can't be ended stays.
+func cleanup(dir string, runc func() (string, error)) error {
 	for _, depth := range []string{"*", "*/*"} {
 		states, err := filepath.Glob(filepath.Join(dir, depth, stateName, "lamina-*"))
 		if err != nil {

@@ -10,8 +10,8 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// Alone is a user who has no engine but their own, below a cache folder, with the programs
-// of the tests' engine in it; and the folder where that engine keeps its state.
+// Alone is a user who has no engine but their own, below a cache directory, with the programs
+// of the tests' engine in it; and the directory where that engine keeps its state.
 func Alone(t *testing.T, cache string) (u *User, state string) {
 	t.Helper()
 	enginetest.Engine(t) // compiles it
@@ -39,8 +39,8 @@ func Alone(t *testing.T, cache string) (u *User, state string) {
 	return u, state
 }
 
-// ShortFolder is a folder whose path leaves room for a socket's.
-func ShortFolder(t *testing.T) string {
+// ShortDir is a directory whose path leaves room for a socket's.
+func ShortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "own-") //nolint:usetesting // short enough
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package e2etest lets tests be users of the compiled command: with a folder of
+// Package e2etest lets tests be users of the compiled command: with a directory of
 // their own, a real engine, and a copy of examples/faceblend to change.
 package e2etest
 
@@ -25,7 +25,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// Root is the folder of the module.
+// Root is the directory of the module.
 func Root(t *testing.T) string {
 	t.Helper()
 	root, err := moduleRoot(t.Context())
@@ -40,7 +40,7 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return filepath.Dir(strings.TrimSpace(string(out))), err
 }
 
-// User is somebody with a folder of their own who runs the command there.
+// User is somebody with a directory of their own who runs the command there.
 type User struct {
 	Dir   string   // where commands run; dist/ appears in it
 	Addr  string   // of the engine
@@ -161,7 +161,7 @@ func sharedLock(t *testing.T) ([]byte, error) {
 	}
 	NewUser(t).Build(t, "lock", dir)
 	var err error
-	lockText, err = os.ReadFile(filepath.Join(dir, "image.lock")) //nolint:gosec // a folder of the test
+	lockText, err = os.ReadFile(filepath.Join(dir, "image.lock")) //nolint:gosec // a directory of the test
 	return lockText, err
 }
 
@@ -176,7 +176,7 @@ func Write(t *testing.T, path string, data []byte) {
 // Edit replaces one text in a file by another.
 func Edit(t *testing.T, path, old, replacement string) {
 	t.Helper()
-	data, err := os.ReadFile(path) //nolint:gosec // a folder of the test
+	data, err := os.ReadFile(path) //nolint:gosec // a directory of the test
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 var clock []byte
 
 // Elsewhere is somebody with an engine that has nothing in its cache and one CPU. Whatever
-// is installed there for the project in dir sees a clock that is 400 days ahead, and folders
+// is installed there for the project in dir sees a clock that is 400 days ahead, and directories
 // the other way round. It skips the test where there is no C compiler.
 func Elsewhere(t *testing.T, dir string) *User {
 	t.Helper()

@@ -21,7 +21,7 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// Main runs the tests of a package in a temporary folder of their own. What a run that
+// Main runs the tests of a package in a temporary directory of their own. What a run that
 // was killed has left goes before it: engines have ended by themselves, containers have
 // not, and there may be gigabytes of files. What the engine has written down in the end holds
 // no secret.
@@ -31,7 +31,7 @@ func Main(m *testing.M) int {
 		err = os.Setenv("TMPDIR", room.Name())
 	}
 	if err != nil {
-		log.Print("making a folder for the tests: ", err)
+		log.Print("making a directory for the tests: ", err)
 		return 1
 	}
 	// They wait for the engine more than they work. A flag of the command line still wins.
@@ -42,12 +42,12 @@ func Main(m *testing.M) int {
 		code = 1
 	}
 	if err = room.Close(); err != nil {
-		log.Print("removing the folder of the tests: ", err)
+		log.Print("removing the directory of the tests: ", err)
 	}
 	return code
 }
 
-// program compiles the command once for all packages. It is kept beside the engine,
+// program compiles the command once for all packages. It is kept next to the engine,
 // where go build sees that it is still right; each package has a name of its own for it,
 // so that a run of another state of the source takes it from nobody.
 var program = sync.OnceValues(func() (path string, err error) {
@@ -110,7 +110,7 @@ func FreshEngine(t *testing.T) *engine.Engine {
 	return EngineIn(t, dir)
 }
 
-// EngineIn is an engine with its state in a folder.
+// EngineIn is an engine with its state in a directory.
 func EngineIn(t *testing.T, dir string) *engine.Engine {
 	t.Helper()
 	o := enginetest.Options(t)

@@ -31,7 +31,7 @@ const Compiler = `
 packages = ["g++", "git", "python3-build", "python3-dev", "python3-installer", "python3-packaging", "python3-setuptools", "python3-wheel"]
 `
 
-// PythonProject is a folder with an image.toml that asks for Python and nothing else
+// PythonProject is a directory with an image.toml that asks for Python and nothing else
 // of Debian, and with some files. It has the common builder, but where it says what it
 // wants and where git is to be added for a requirement.
 func PythonProject(t *testing.T, toml string, files map[string]string) string {
@@ -62,7 +62,7 @@ func Needs(t *testing.T, lines ...string) string {
 func ReadLock(t *testing.T, dir string) lock.Lock {
 	t.Helper()
 	name := filepath.Join(dir, "image.lock")
-	text, err := os.ReadFile(name) //nolint:gosec // a folder of the test
+	text, err := os.ReadFile(name) //nolint:gosec // a directory of the test
 	if err != nil {
 		t.Fatal(err)
 	}

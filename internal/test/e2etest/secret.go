@@ -28,7 +28,7 @@ const Secret = "GeheimnisDerTests"
 func forms() [][]byte {
 	list := append(make([][]byte, 0, 4), []byte(Secret))
 	for before := range 3 {
-		// The first and the last letters depend on what stands beside the secret.
+		// The first and the last letters depend on what stands next to the secret.
 		text := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", before) + Secret))
 		whole := len(Secret) + before - (len(Secret)+before)%3
 		list = append(list, []byte(text[[]int{0, 2, 3}[before]:whole/3*4]))
@@ -101,13 +101,13 @@ func NoSecret(t *testing.T, what, text string) {
 	}
 }
 
-// NoSecrets fails a test whose secret lies in a folder: in a file, in what it is
+// NoSecrets fails a test whose secret lies in a directory: in a file, in what it is
 // compressed from, or in a name.
-func NoSecrets(t *testing.T, folders ...string) {
+func NoSecrets(t *testing.T, directories ...string) {
 	t.Helper()
-	for _, folder := range folders {
+	for _, directory := range directories {
 		files := 0
-		err := filepath.WalkDir(folder, func(name string, d fs.DirEntry, err error) error {
+		err := filepath.WalkDir(directory, func(name string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return err
 			}
@@ -123,7 +123,7 @@ func NoSecrets(t *testing.T, folders ...string) {
 			return err
 		})
 		if err != nil || files == 0 {
-			t.Errorf("searching the %d files of %s: %v", files, folder, err)
+			t.Errorf("searching the %d files of %s: %v", files, directory, err)
 		}
 	}
 }

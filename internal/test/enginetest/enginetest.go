@@ -38,14 +38,14 @@ var shared = sync.OnceValues(func() (*engine.Engine, error) {
 	for n := 1; ; n++ {
 		// The engine outlives the test that happens to come first.
 		e, err := engine.Open(context.Background(), o) //nolint:forbidigo // no test's context lasts long enough
-		if err == nil || n == patience {
+		if err == nil || n == maxStarts {
 			return e, err
 		}
 	}
 })
 
-// patience is how many times an engine may fail to start.
-const patience = 5
+// maxStarts is how many times an engine may fail to start.
+const maxStarts = 5
 
 // Engine returns the engine that all tests share. It skips the test under
 // -short, for a user who can't run one, and where there is none yet and no network

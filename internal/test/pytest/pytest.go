@@ -13,10 +13,10 @@ import (
 // interpreter is the system's own, as in an image: a developer's may come first in PATH.
 const interpreter = "/usr/bin/python3"
 
-// Suite is a folder of unittest tests.
+// Suite is a directory of unittest tests.
 type Suite struct {
 	Dir  string   // that the tests run in
-	Top  string   // the top-level folder of their modules, below Dir
+	Top  string   // the top-level directory of their modules, below Dir
 	Path []string // what else the interpreter imports from
 	Uses string   // modules beyond the standard library: "packaging"
 }
@@ -26,7 +26,7 @@ type Suite struct {
 func (s Suite) Run(t *testing.T) {
 	t.Helper()
 	s.needs(t)
-	//nolint:gosec // the folders of a test
+	//nolint:gosec // the directories of a test
 	cmd := exec.CommandContext(t.Context(), interpreter, "-m", "unittest", "discover", "-s", "tests", "-t", s.Top)
 	cmd.Dir = s.Dir
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+strings.Join(s.Path, ":"), "PYTHONDONTWRITEBYTECODE=1")

@@ -2,14 +2,14 @@ package testworld
 
 import "net/http"
 
-// gate is a folder that asks for a password.
+// gate is a directory that asks for a password.
 type gate struct{ user, password string }
 
-// Protect lets a folder ask for a user and a password, the HTTP basic way.
-func (w *World) Protect(folder, user, password string) {
+// Protect lets a directory ask for a user and a password, the HTTP basic way.
+func (w *World) Protect(directory, user, password string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.gates[clean(folder)] = gate{user, password}
+	w.gates[clean(directory)] = gate{user, password}
 }
 
 // gateOf returns the gate before a path, and whether it stays shut.
@@ -17,8 +17,8 @@ func (w *World) gateOf(name string, r *http.Request) (gate, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	user, password, _ := r.BasicAuth()
-	for folder, g := range w.gates {
-		if below(folder, name) && g != (gate{user, password}) {
+	for directory, g := range w.gates {
+		if below(directory, name) && g != (gate{user, password}) {
 			return g, true
 		}
 	}

@@ -16,10 +16,10 @@ def _info():
 
 
 def _modules():
-    for folder, folders, names in os.walk("."):
-        folders.sort()
+    for directory, directories, names in os.walk("."):
+        directories.sort()
         for name in sorted(names):
-            path = os.path.relpath(os.path.join(folder, name), ".")
+            path = os.path.relpath(os.path.join(directory, name), ".")
             if path.endswith(".py") and path != "setup.py":
                 with open(path) as f:
                     yield path, f.read()

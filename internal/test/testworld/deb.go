@@ -25,7 +25,7 @@ type Deb struct {
 	Compression  string // of its files: ".xz", ".gz" or ".zst"; ".xz"
 	Essential    bool
 	Fields       []string          // further ones, as "Depends: libc6"
-	Files        map[string]string // by absolute path; below a bin folder they are programs
+	Files        map[string]string // by absolute path; below a bin directory they are programs
 	Entries      []tar.Header      // further ones, as they are
 	Postinst     string            // what runs when it is configured
 	Filename     string            // its path in the repository, where that is not as Debian has it
@@ -102,7 +102,7 @@ func member(w io.Writer, name string, content []byte) {
 	}
 }
 
-// tree returns a tar of files and the folders above them, and of entries.
+// tree returns a tar of files and the directories above them, and of entries.
 func tree(t testing.TB, files map[string]string, entries ...tar.Header) []byte {
 	t.Helper()
 	var out bytes.Buffer

@@ -19,9 +19,9 @@ import (
 // DebianOptions describes a repository. The zero value is a good one.
 type DebianOptions struct {
 	Path         string        // below the world: "debian"
-	Suite        string        // its folder below dists, and its codename: "bookworm"
+	Suite        string        // its directory below dists, and its codename: "bookworm"
 	Says         string        // what the index calls itself, where that is another name
-	Flat         bool          // no dists, no components: all lies in the repository's folder
+	Flat         bool          // no dists, no components: all lies in the repository's directory
 	Components   []string      // "main"
 	Architecture string        // "amd64"
 	Compressions []string      // of Packages: ".gz" and ".xz"
@@ -81,7 +81,7 @@ func (w *World) Debian(o DebianOptions, debs ...Deb) *Debian {
 	return d
 }
 
-// Dir returns the folder of the index below the world.
+// Dir returns the directory of the index below the world.
 func (d *Debian) Dir() string {
 	if d.Flat {
 		return d.Path

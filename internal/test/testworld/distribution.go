@@ -17,7 +17,7 @@ import (
 // Distribution publishes packages of the real Debian with all that they need, and what
 // the base and apt take, as a distribution of somebody else's: under another key, and the
 // essential packages packed as Ubuntu packs, with zstd. The real ones come from mirrors, and
-// are kept in the folder cache.
+// are kept in the directory cache.
 func (w *World) Distribution(mirrors debian.Mirrors, cache string, o DebianOptions, names ...string) *Debian {
 	t := w.t
 	t.Helper()

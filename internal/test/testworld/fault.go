@@ -50,8 +50,8 @@ func (w *World) faultOf(name string) serveFault {
 	return nil
 }
 
-// spoil gives a fault the content of the right answer.
-func spoil(fault serveFault, answer http.Handler, rw http.ResponseWriter, r *http.Request) {
+// corrupt gives a fault the content of the right answer.
+func corrupt(fault serveFault, answer http.Handler, rw http.ResponseWriter, r *http.Request) {
 	content := section(nil)
 	switch a := answer.(type) {
 	case nil:

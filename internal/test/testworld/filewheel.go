@@ -18,7 +18,7 @@ func (f FileWheel) Write(t testing.TB, path string) {
 	t.Helper()
 	data, err := os.ReadFile(string(f))
 	if err == nil {
-		err = os.WriteFile(path, data, 0o600) //nolint:gosec // a folder of the test
+		err = os.WriteFile(path, data, 0o600) //nolint:gosec // a directory of the test
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ func (Forever) Cleanup(func()) {}
 // Context returns the program's.
 func (f Forever) Context() context.Context { return f.Ctx }
 
-// TempDir returns a new folder, which stays.
+// TempDir returns a new directory, which stays.
 func (f Forever) TempDir() string {
 	dir, err := os.MkdirTemp("", "testworld")
 	if err != nil {

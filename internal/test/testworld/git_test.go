@@ -9,7 +9,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// git runs a client in a folder.
+// git runs a client in a directory.
 func git(t *testing.T, dir string, args ...string) error {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "git", args...)

@@ -11,7 +11,7 @@ type HubOptions struct {
 	Path     string // of the endpoint below the world: "hub"
 	PageSize int    // how many entries a page of a tree has; 1,000, as the real one's
 	Token    string // who has it may read everything; all others are refused with a 401
-	Stranger string // a token that is known, and may read no more than those who have none
+	Other    string // a token that is known, and may read no more than those who have none
 	Direct   bool   // small files lie where they are asked for, and not behind a relative redirect
 }
 
@@ -79,7 +79,7 @@ func (h *Hub) admit(r *http.Request, q hubQuestion) (*HubRepo, hubAnswer) {
 	token, known := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	repo := h.repo(q.repo)
 	switch {
-	case known && (token == "" || token != h.opts.Token && token != h.opts.Stranger):
+	case known && (token == "" || token != h.opts.Token && token != h.opts.Other):
 		return nil, hubRefusal(http.StatusUnauthorized, "", "Invalid credentials in Authorization header")
 	case known && token == h.opts.Token && repo != nil:
 		return repo, hubAnswer{}

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	hubToken    = "hf_geheim"
-	hubStranger = "hf_fremd"
+	hubToken = "hf_geheim"
+	hubOther = "hf_fremd"
 )
 
 // hubReply is an answer without its body.
@@ -146,7 +146,7 @@ func TestHubTree(t *testing.T) {
 
 func TestHubRefusals(t *testing.T) {
 	t.Parallel()
-	h := testworld.New(t).Hub(testworld.HubOptions{Token: hubToken, Stranger: hubStranger})
+	h := testworld.New(t).Hub(testworld.HubOptions{Token: hubToken, Other: hubOther})
 	files := map[string]testworld.HubFile{"f": testworld.Small("text")}
 	h.Repo("Org/open", testworld.HubRepoOptions{}).Commit(files)
 	h.Repo("Org/private", testworld.HubRepoOptions{Private: true}).Commit(files)
@@ -159,11 +159,11 @@ func TestHubRefusals(t *testing.T) {
 		{"Org/none/resolve/main/f", "", "401 RepoNotFound"},
 		{"Org/none/resolve/main/f", hubToken, "404 RepoNotFound"},
 		{"Org/private/resolve/main/f", "", "401 RepoNotFound"},
-		{"Org/private/resolve/main/f", hubStranger, "404 RepoNotFound"},
+		{"Org/private/resolve/main/f", hubOther, "404 RepoNotFound"},
 		{"Org/private/resolve/main/f", hubToken, "307 "},
 		{"api/models/Org/gated/tree/main", "", "200 "},
 		{"Org/gated/resolve/main/f", "", "401 GatedRepo"},
-		{"Org/gated/resolve/main/f", hubStranger, "403 GatedRepo"},
+		{"Org/gated/resolve/main/f", hubOther, "403 GatedRepo"},
 		{"Org/gated/resolve/main/f", hubToken, "307 "},
 		{"api/resolve-cache/models/Org/gated/main/f", "", "401 GatedRepo"},
 		{"api/whoami", "", "401 RepoNotFound"},
@@ -212,7 +212,7 @@ func TestHubSignatures(t *testing.T) {
 	}
 }
 
-func TestHubFaultsSpoilRanges(t *testing.T) {
+func TestHubFaultsCorruptRanges(t *testing.T) {
 	t.Parallel()
 	h := testworld.New(t).Hub(testworld.HubOptions{Direct: true})
 	h.Repo("Org/Model", testworld.HubRepoOptions{}).Commit(map[string]testworld.HubFile{"f": testworld.Small("0123456789")})

@@ -25,8 +25,8 @@ type hubFault struct {
 
 // Fail puts a fault before the requests that match a pattern: a path as of
 // [World.Fail], after a method and a space if only that is to fail, such as
-// "HEAD /hub/**". The latest one that matches wins. A fault that spoils content
-// spoils the range that was asked for.
+// "HEAD /hub/**". The latest one that matches wins. A fault that corrupts content
+// corrupts the range that was asked for.
 func (h *HubHost) Fail(pattern string, f Fault) {
 	h.guard.Lock()
 	defer h.guard.Unlock()

@@ -24,7 +24,7 @@ type hubLFS struct {
 	PointerSize int64  `json:"pointerSize"`
 }
 
-// answerTree is a page of the files of a commit, with their folders, as
+// answerTree is a page of the files of a commit, with their directories, as
 // recursive=True has it.
 func (h *Hub) answerTree(r *http.Request, c *hubCommit) hubAnswer {
 	entries := c.entries
@@ -42,11 +42,11 @@ func (h *Hub) answerTree(r *http.Request, c *hubCommit) hubAnswer {
 
 func hubEntries(files map[string]HubFile) []hubEntry {
 	entries := []hubEntry{} // a repository without files has a list without entries
-	folders := map[string]bool{".": true, "/": true}
+	directories := map[string]bool{".": true, "/": true}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		var above []hubEntry
-		for dir := path.Dir(name); !folders[dir]; dir = path.Dir(dir) {
-			folders[dir] = true
+		for dir := path.Dir(name); !directories[dir]; dir = path.Dir(dir) {
+			directories[dir] = true
 			above = append(above, hubEntry{Type: "directory", OID: gitOID(Text(dir)), Path: dir})
 		}
 		entries = append(append(entries, above...), files[name].entry(name))

@@ -40,7 +40,7 @@ type IndexOptions struct {
 	JSON           bool   // pages are JSON for those who accept it
 	NoHashes       bool
 	Relative       bool // links are relative to the page
-	Metadata       bool // the metadata of wheels lies beside them
+	Metadata       bool // the metadata of wheels lies next to them
 	Immutable      bool // who fetches a file may keep it, as those of the big index; pip keeps no others
 	User, Password string
 	OpenFiles      bool // the files don't ask for the password

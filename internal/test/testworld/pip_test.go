@@ -30,7 +30,7 @@ func pip(t *testing.T, args ...string) (output string, err error) {
 	return string(out), err
 }
 
-// need looks for files below a folder.
+// need looks for files below a directory.
 func need(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	for _, name := range names {

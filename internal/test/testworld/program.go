@@ -13,7 +13,7 @@ import (
 
 // During calls do with a test that lasts as long as the call, for programs that
 // need a world for a while. What fails ends do, and is the error. In the end
-// everything goes that do has made: servers, and folders, which lie in dir.
+// everything goes that do has made: servers, and directories, which lie in dir.
 func During(ctx context.Context, dir string, do func(t testing.TB) error) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &program{ctx: ctx, dir: dir}

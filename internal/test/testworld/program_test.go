@@ -32,7 +32,7 @@ func TestDuringLeavesNothing(t *testing.T) {
 		t.Errorf("got %v, want %v", err, want)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the folder is still there: %v", err)
+		t.Errorf("the directory is still there: %v", err)
 	}
 	if _, _, err := askHub(t, http.MethodGet, address); err == nil {
 		t.Error("the server still answers")

@@ -16,7 +16,7 @@ type registryFault struct {
 // "PATCH /v2/**". The latest one that matches wins.
 //
 // [Status] and its like answer in place of the registry. The faults for
-// registries spoil what it is asked, or what it answers.
+// registries corrupt what it is asked, or what it answers.
 func (r *Registry) Fail(pattern string, f Fault) {
 	r.content.Lock()
 	defer r.content.Unlock()

@@ -24,7 +24,7 @@ func (r *Registry) Scopes() []string {
 }
 
 // serveToken is the token service, as of
-// https://distribution.github.io/distribution/spec/auth/token/, and gives strangers
+// https://distribution.github.io/distribution/spec/auth/token/, and gives others
 // tokens for nothing. Of the POST form it knows what is done with identity tokens.
 func (r *Registry) serveToken(rw http.ResponseWriter, req *http.Request) {
 	_ = req.ParseForm() // what can't be read asks for nothing

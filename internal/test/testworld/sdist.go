@@ -20,7 +20,7 @@ type Sdist struct {
 	RequiresPython string
 	BuildRequires  []string          // of its pyproject.toml; where nil it has none, only a setup.py
 	Backend        string            // "setuptools.build_meta"
-	Files          map[string]string // by path below its folder; setup.py and the like replace those made
+	Files          map[string]string // by path below its directory; setup.py and the like replace those made
 	Yanked         string            // why it was; it wasn't where empty
 }
 
@@ -30,10 +30,10 @@ func (s Sdist) withDefaults() Sdist {
 	return s
 }
 
-func (s Sdist) folder() string { return escaped(s.Name) + "-" + s.Version }
+func (s Sdist) directory() string { return escaped(s.Name) + "-" + s.Version }
 
 // FileName returns what the file must be called.
-func (s Sdist) FileName() string { return s.withDefaults().folder() + ".tar.gz" }
+func (s Sdist) FileName() string { return s.withDefaults().directory() + ".tar.gz" }
 
 func (s Sdist) listing() listing {
 	s = s.withDefaults()
@@ -121,7 +121,7 @@ func (s Sdist) writeTo(out io.Writer) error {
 // add takes what begins as a script for a program.
 func (s Sdist) add(archive *tar.Writer, name, content string) error {
 	header := &tar.Header{
-		Name: s.folder() + "/" + name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(content)), ModTime: zipStart(),
+		Name: s.directory() + "/" + name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(content)), ModTime: zipStart(),
 	}
 	if strings.HasPrefix(content, "#!") {
 		header.Mode = 0o755

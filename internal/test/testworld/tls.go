@@ -93,7 +93,7 @@ func TrustAlso(t testing.TB, authority []byte) string {
 		t.Fatal(err)
 	}
 	name := filepath.Join(t.TempDir(), "store.pem")
-	if err := os.WriteFile(name, append(system, authority...), 0o600); err != nil { //nolint:gosec // a folder of the test
+	if err := os.WriteFile(name, append(system, authority...), 0o600); err != nil { //nolint:gosec // a directory of the test
 		t.Fatal(err)
 	}
 	return name

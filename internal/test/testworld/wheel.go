@@ -19,14 +19,14 @@ type Wheel struct {
 	RequiresPython string
 	Files          map[string]string // by path in the wheel; a package named like the project
 	Scripts        map[string]string // console scripts, as "demo.cli:main" by name
-	Data           map[string]string // by path below the .data folder, as "scripts/tool"
+	Data           map[string]string // by path below the .data directory, as "scripts/tool"
 	Size           int64             // of a blob.bin in the package, which does not compress
 	Sparse         bool              // the blob is zeros, which take no room on the disk
 	Yanked         string            // why it was; it wasn't where empty
-	DistInfo       string            // name of the .dist-info folder where it is an odd one
+	DistInfo       string            // name of the .dist-info directory where it is an odd one
 	Extra          []Entry           // what a good wheel doesn't have
 
-	// Record spoils the lines of RECORD.
+	// Record corrupts the lines of RECORD.
 	Record func(lines []string) []string
 }
 

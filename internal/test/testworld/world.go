@@ -24,7 +24,7 @@ type World struct {
 	wire     *wire
 	mu       sync.Mutex
 	files    map[string]file
-	handlers map[string]http.Handler // by the folder that they answer for
+	handlers map[string]http.Handler // by the directory that they answer for
 	gates    map[string]gate
 	faults   map[string]*Fault
 	tallies  map[string]tally
@@ -92,25 +92,27 @@ func (w *World) Content(name string) []byte {
 	return bytes.Clone(data)
 }
 
-// handle lets a handler answer for a folder.
-func (w *World) handle(folder string, h http.Handler) {
+// handle lets a handler answer for a directory.
+func (w *World) handle(directory string, h http.Handler) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.handlers[clean(folder)] = h
+	w.handlers[clean(directory)] = h
 }
 
 func clean(name string) string { return path.Clean("/" + name) }
 
 func matches(pattern, name string) bool {
-	if folder, all := strings.CutSuffix(pattern, "/**"); all {
-		return strings.HasPrefix(name, folder+"/")
+	if directory, all := strings.CutSuffix(pattern, "/**"); all {
+		return strings.HasPrefix(name, directory+"/")
 	}
 	ok, err := path.Match(pattern, name)
 	return ok && err == nil || pattern == name
 }
 
-// below says whether a path is a folder or lies in it.
-func below(folder, name string) bool { return name == folder || strings.HasPrefix(name, folder+"/") }
+// below says whether a path is a directory or lies in it.
+func below(directory, name string) bool {
+	return name == directory || strings.HasPrefix(name, directory+"/")
+}
 
 // Handler answers as the world does, for a server of one's own.
 func (w *World) Handler() http.Handler { return http.HandlerFunc(w.serve) }
@@ -125,7 +127,7 @@ func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
 	}
 	answer := w.answerOf(name)
 	if fault := w.faultOf(name); fault != nil {
-		spoil(fault, answer, rw, r)
+		corrupt(fault, answer, rw, r)
 		return
 	}
 	if answer == nil {
@@ -141,8 +143,8 @@ func (w *World) answerOf(name string) http.Handler {
 	if f, ok := w.files[name]; ok {
 		return f
 	}
-	for folder, h := range w.handlers {
-		if below(folder, name) {
+	for directory, h := range w.handlers {
+		if below(directory, name) {
 			return h
 		}
 	}

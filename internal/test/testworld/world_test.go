@@ -49,7 +49,7 @@ func TestFaultsLastAsLongAsTold(t *testing.T) {
 	}
 }
 
-func TestFaultsSpoilTheContent(t *testing.T) {
+func TestFaultsCorruptTheContent(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)
 	w.Put("f", []byte("content"))

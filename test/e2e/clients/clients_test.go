@@ -57,7 +57,7 @@ weights = "none"
 			"docker podman ctr skopeo, docker podman ctr, docker podman ctr skopeo",
 		},
 		{"odd places", []string{"-o", "type=oci,dest=a:b,tar=false", "-o", "type=oci,dest=It's a:b.tar", "-o", "type=docker,dest=D:d.tar"}, []string{"faceblend:production"}, "docker podman ctr, docker podman ctr, docker podman ctr"},
-		{"an odd folder", []string{"-o", "type=oci,dest=It's Mine,tar=false,compression=gzip"}, []string{"faceblend:production"}, "docker podman ctr skopeo"},
+		{"an odd directory", []string{"-o", "type=oci,dest=It's Mine,tar=false,compression=gzip"}, []string{"faceblend:production"}, "docker podman ctr skopeo"},
 		{"pushed", []string{"-t", registry + "/c:1", "--push"}, []string{registry + "/c:1"}, "docker podman ctr"},
 		{"pushed as gzip", []string{"-t", registry + "/d:1", "-o", "type=image,push=true,compression=gzip"}, []string{registry + "/d:1"}, "docker podman ctr"},
 		{"pushed to whom nobody trusts", []string{"-t", strange + "/e:1", "--push", "--insecure-registry"}, []string{strange + "/e:1"}, "docker podman ctr"},

@@ -13,7 +13,7 @@ import (
 )
 
 // machine is a Debian 12 with the daemons of containerd and docker, in namespaces of its own
-// but for the network. It sees the user's folder, and its clients are programs of the host's
+// but for the network. It sees the user's directory, and its clients are programs of the host's
 // PATH.
 type machine struct {
 	*e2etest.User

@@ -11,7 +11,7 @@ import (
 )
 
 // What packages make for one machine is the same in each build or in none: under a clock
-// that is 400 days ahead, on another engine and another number of CPUs, and where folders
+// that is 400 days ahead, on another engine and another number of CPUs, and where directories
 // are read the other way round. At the first start it is made.
 func TestRealWhatPackagesMake(t *testing.T) {
 	longer(t)

@@ -19,7 +19,7 @@ import (
 	"lamina.build/lock"
 )
 
-// debianProject is a folder with an image.toml and the keys of its repositories.
+// debianProject is a directory with an image.toml and the keys of its repositories.
 func debianProject(t *testing.T, toml string, repositories ...*testworld.Debian) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "faceblend")
@@ -130,7 +130,7 @@ func TestRealDistributionOfOthers(t *testing.T) {
 }
 
 // What is wrong with a repository ends a lock, or a build, with one sentence and nothing
-// half-written. When it has been put right, the same folder builds.
+// half-written. When it has been put right, the same directory builds.
 func TestRealRepositoriesThatFail(t *testing.T) {
 	longer(t)
 	t.Parallel()
@@ -146,7 +146,7 @@ func TestRealRepositoriesThatFail(t *testing.T) {
 	sums := regexp.MustCompile(`(?m)^ [0-9a-f]{64} `).ReplaceAllString(list[strings.Index(list, "Origin"):strings.Index(list, "-----BEGIN PGP SIGNATURE")], " "+strings.Repeat("no", 32)+" ")
 	for _, tt := range []struct {
 		name    string
-		spoil   func()
+		corrupt func()
 		code    int
 		says    string
 		signers []*openpgp.Entity
@@ -160,7 +160,7 @@ func TestRealRepositoriesThatFail(t *testing.T) {
 		}, 1, "answers 404 to", []*openpgp.Entity{ours}},
 	} {
 		own.Signers = tt.signers
-		tt.spoil()
+		tt.corrupt()
 		r := u.Run(t, "lock", dir)
 		if r.Code != tt.code || !strings.Contains(r.Stderr, tt.says) || strings.Count(r.Stderr, "build: error: ") != 1 {
 			t.Errorf("%s: exit code %d, want %d and %q\n%s", tt.name, r.Code, tt.code, tt.says, e2etest.Tail(r.Stderr))

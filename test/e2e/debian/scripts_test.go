@@ -102,7 +102,7 @@ func TestRealOrderOfScripts(t *testing.T) {
 func TestRealScriptsThatFail(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, scripts()...)
-	faults := map[string]struct {
+	problems := map[string]struct {
 		packages string
 		says     []string
 	}{
@@ -115,19 +115,19 @@ func TestRealScriptsThatFail(t *testing.T) {
 		"wide-loop": {"pre-c", []string{"no package of these can be the first: pre-c pre-depends on pre-d, pre-d depends on pre-c"}},
 	}
 	var more strings.Builder
-	for variant, fault := range faults {
-		fmt.Fprintf(&more, "[variant.%s]\nextra-packages = [\"%s\"]\n", variant, fault.packages)
+	for variant, problem := range problems {
+		fmt.Fprintf(&more, "[variant.%s]\nextra-packages = [\"%s\"]\n", variant, problem.packages)
 	}
 	dir := w.project(t, "", more.String(), "zz-tool")
 	w.Build(t, dir, "--smoke", "off")
 	before := w.Digest(t)
-	for variant, fault := range faults {
+	for variant, problem := range problems {
 		t.Run(variant, func(t *testing.T) {
 			r := w.Run(t, dir, "--variant", variant, "--smoke", "off", "--progress", "quiet")
 			if r.Code != 1 {
 				t.Errorf("exit code %d", r.Code)
 			}
-			for _, text := range fault.says {
+			for _, text := range problem.says {
 				if !strings.Contains(r.Stderr, strings.Replace(text, "extra: ", variant+": ", 1)) {
 					t.Errorf("it does not say %q:\n%s", text, r.Stderr)
 				}

@@ -55,7 +55,7 @@ func TestRealSets(t *testing.T) {
 	}
 }
 
-// build builds the set as a user does, from a folder of its own.
+// build builds the set as a user does, from a directory of its own.
 func (s set) build(t *testing.T) e2etest.Result {
 	t.Helper()
 	u := e2etest.NewUser(t)

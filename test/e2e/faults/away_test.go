@@ -7,7 +7,7 @@ import (
 )
 
 // A push to a name that leads nowhere is tried again for a minute. So this test comes first
-// in its package, by the name of its file, and waits beside the others.
+// in its package, by the name of its file, and waits next to the others.
 func TestRealPushToNowhere(t *testing.T) {
 	t.Parallel()
 	u, dir := e2etest.NewUser(t), small(t)

@@ -98,7 +98,7 @@ func TestRealDiskOfTheProjectIsFull(t *testing.T) {
 	}
 	u.Build(t, dir, "--smoke", "off", "--progress", "quiet")
 	for _, args := range [][]string{{"lock", dir}, {dir, "--relock"}, {"model", "push", "127.0.0.1:1/w:1", "--spec", dir}} {
-		u.Fails(t, 2, []string{"writing lock: folder ", dir, "read-only file system", "hint: lock a copy"}, args...)
+		u.Fails(t, 2, []string{"writing lock: directory ", dir, "read-only file system", "hint: lock a copy"}, args...)
 	}
 }
 

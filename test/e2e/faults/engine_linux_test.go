@@ -54,7 +54,7 @@ func TestRealEngineCommandsStopped(t *testing.T) {
 	}{{syscall.SIGTERM, 130}, {syscall.SIGHUP, 130}, {syscall.SIGKILL, -1}} {
 		t.Run(stop.signal.String(), func(t *testing.T) {
 			t.Parallel()
-			u, state := e2etest.Alone(t, e2etest.ShortFolder(t))
+			u, state := e2etest.Alone(t, e2etest.ShortDir(t))
 			signal := func(r *e2etest.Running, code int) {
 				t.Helper()
 				if err := r.Process.Signal(stop.signal); err != nil {
@@ -143,7 +143,7 @@ func hold(t *testing.T, path string) *os.File {
 // with room the same root works.
 func TestRealDiskOfTheEngineIsFull(t *testing.T) {
 	t.Parallel()
-	cache, dir := e2etest.ShortFolder(t), small(t)
+	cache, dir := e2etest.ShortDir(t), small(t)
 	root := filepath.Join(cache, "lamina", "engine")
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		t.Fatal(err)

@@ -109,15 +109,15 @@ func proxy(t *testing.T, host string) string {
 			http.Error(rw, err.Error(), http.StatusBadGateway)
 			return
 		}
-		near, _, err := http.NewResponseController(rw).Hijack()
+		client, _, err := http.NewResponseController(rw).Hijack()
 		if err != nil {
 			_ = far.Close()
 			return
 		}
-		_, _ = io.WriteString(near, "HTTP/1.1 200 OK\r\n\r\n")
-		go func() { _, _ = io.Copy(far, near); _ = far.Close() }()
-		_, _ = io.Copy(near, far)
-		_ = near.Close()
+		_, _ = io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { _, _ = io.Copy(far, client); _ = far.Close() }()
+		_, _ = io.Copy(client, far)
+		_ = client.Close()
 	})}
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close() })

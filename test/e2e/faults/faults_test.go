@@ -30,9 +30,9 @@ func TestRealFaultsOfIndexes(t *testing.T) {
 	u := e2etest.NewUser(t)
 	file := "beta-2.1-py3-none-any.whl"
 	for name, tt := range map[string]struct {
-		spoil func(*testworld.World, *testworld.Index)
-		code  int
-		says  []string
+		corrupt func(*testworld.World, *testworld.Index)
+		code    int
+		says    []string
 	}{
 		"cut": {func(w *testworld.World, x *testworld.Index) {
 			w.Fail("/simple/beta", testworld.Cut(1))
@@ -52,7 +52,7 @@ func TestRealFaultsOfIndexes(t *testing.T) {
 			t.Parallel()
 			w := testworld.New(t)
 			x := w.Index(testworld.IndexOptions{}, testworld.Wheel{Name: "beta", Version: "2.1"})
-			tt.spoil(w, x)
+			tt.corrupt(w, x)
 			dir := e2etest.Needs(t, "--index-url "+x.URL, "beta")
 			if tt.code != 0 {
 				u.Fails(t, tt.code, tt.says, "lock", dir)
@@ -221,20 +221,20 @@ func wire(t *testing.T, address string) (there string, cut func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		for {
-			near, err := listener.Accept()
+			client, err := listener.Accept()
 			if err != nil {
 				return
 			}
 			far, err := new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(address, "unix://"))
 			if err != nil {
-				_ = near.Close()
+				_ = client.Close()
 				continue
 			}
-			context.AfterFunc(ctx, func() { _, _ = near.Close(), far.Close() })
-			for _, ends := range [][2]net.Conn{{near, far}, {far, near}} {
+			context.AfterFunc(ctx, func() { _, _ = client.Close(), far.Close() })
+			for _, ends := range [][2]net.Conn{{client, far}, {far, client}} {
 				go func() {
 					_, _ = io.Copy(ends[0], ends[1])
-					_, _ = near.Close(), far.Close()
+					_, _ = client.Close(), far.Close()
 				}()
 			}
 		}

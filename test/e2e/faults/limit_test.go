@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/failure"
 	"lamina.build/internal/fetch"
 	"lamina.build/internal/layers"
-	"lamina.build/internal/resolve/requirements"
+	"lamina.build/internal/resolve/reqfile"
 	"lamina.build/internal/resolve/uv"
 	"lamina.build/internal/test/e2etest"
 	"lamina.build/internal/test/enginetest"
@@ -50,7 +50,7 @@ func TestRealBackendNeverEnds(t *testing.T) {
 	}
 	defer store.Close()
 	e2etest.Edit(t, filepath.Join(dir, "requirements.txt"), "beta", "endless")
-	files, err := requirements.Read(requirements.Options{FS: os.DirFS(dir), Requirements: []string{"requirements.txt"}})
+	files, err := reqfile.Read(reqfile.Options{FS: os.DirFS(dir), Requirements: []string{"requirements.txt"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,9 +33,9 @@ def finds(what, texts):
 
 def files():
     for top in ("/root", "/home", "/run", "/var/cache", "/var/lib", "/tmp", "/etc", "/.lamina", "/mnt"):
-        for folder, _, names in os.walk(top):
+        for directory, _, names in os.walk(top):
             for name in names:
-                path = os.path.join(folder, name)
+                path = os.path.join(directory, name)
                 yield path
                 try:
                     if os.path.isfile(path) and os.path.getsize(path) < 1 << 20:

@@ -46,7 +46,7 @@ func TestRealDigestIsTheSameEverywhere(t *testing.T) {
 	close(done)
 	second.Ends(0)
 	if n := <-pruned; n < 1 {
-		t.Error("nobody pruned beside the builds")
+		t.Error("nobody pruned next to the builds")
 	}
 	there.Build(t, copied)
 	if got := there.Digest(t); got != want {

@@ -12,7 +12,7 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// machine has a driver, and an engine that looks into a folder for CDI specs.
+// machine has a driver, and an engine that looks into a directory for CDI specs.
 type machine struct {
 	t       *testing.T
 	options engine.Options
@@ -97,7 +97,7 @@ func (m machine) spec(names ...string) {
 	line("containerEdits:\n  env:\n  - NVIDIA_VISIBLE_DEVICES=void\n  deviceNodes:\n  - path: /dev/nvidiactl\n    hostPath: /dev/null\n  hooks:")
 	const libraries = "/usr/lib/x86_64-linux-gnu/"
 	call("  ", "create-symlinks", "--link", "libcuda.so.535.1::"+libraries+"libcuda.so.1", "--link", "libcuda.so.1::"+libraries+"libcuda.so")
-	call("  ", "update-ldcache", "--folder", libraries)
+	call("  ", "update-ldcache", "--directory", libraries)
 	line("  mounts:\n  - hostPath: %s\n    containerPath: %slibcuda.so.535.1\n    options: [ro, nosuid, nodev, bind]", m.path("libcuda.so.535.1"), libraries)
 
 	specs := m.path("specs")

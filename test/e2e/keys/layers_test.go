@@ -112,43 +112,43 @@ func TestRealLayersOfOthers(t *testing.T) {
 // quote is a text as Python writes it.
 func quote(s string) string { return `"` + strings.ReplaceAll(s, "\n", `\n`) + `"` }
 
-// spoiler is a package whose script makes what no layer may have.
-const spoiler = `#!/bin/sh
+// offender is a package whose script makes what no layer may have.
+const offender = `#!/bin/sh
 set -e
 umask 022
-mkdir -p /opt/spoiler
+mkdir -p /opt/offender
 printf '%s' "-----BEGIN EC PRIVATE KEY-----
 MHcCAQEEIOb6XcUH5vYwVIrXn0nUqAUEHXSVG4kCH0oTHhLpdnMooAoGCCqGSM49
 -----END EC PRIVATE KEY-----
-" >/opt/spoiler/made.pem
-cp /bin/true /opt/spoiler/root
-chmod 4755 /opt/spoiler/root
-mknod /opt/spoiler/gone c 0 0
-mknod /opt/spoiler/null c 1 3
-mkfifo /opt/spoiler/pipe
-: >/opt/spoiler/.wh.passwd
-cp /bin/true /opt/spoiler/net
-python3 -c 'import os; os.setxattr("/opt/spoiler/net", "security.capability", bytes.fromhex("0100000200200000000000000000000000000000"))'
+" >/opt/offender/made.pem
+cp /bin/true /opt/offender/root
+chmod 4755 /opt/offender/root
+mknod /opt/offender/gone c 0 0
+mknod /opt/offender/null c 1 3
+mkfifo /opt/offender/pipe
+: >/opt/offender/.wh.passwd
+cp /bin/true /opt/offender/net
+python3 -c 'import os; os.setxattr("/opt/offender/net", "security.capability", bytes.fromhex("0100000200200000000000000000000000000000"))'
 `
 
 // All that a maintainer script makes and no layer may have is found, also where the spec
 // leaves dpkg's lists out; what the package itself brings is its own.
-func TestRealPackageThatSpoils(t *testing.T) {
+func TestRealPackageThatCorrupts(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
 	repository := w.Debian(testworld.DebianOptions{}, testworld.Deb{
-		Name: "spoiler", Fields: []string{"Depends: python3"}, Files: map[string]string{"/opt/spoiler/published.pem": newKey(t)}, Postinst: spoiler,
+		Name: "offender", Fields: []string{"Depends: python3"}, Files: map[string]string{"/opt/offender/published.pem": newKey(t)}, Postinst: offender,
 	})
 	dir := e2etest.PythonProject(t, "exclude = [\"/var/lib/dpkg/info/**\"]\n[[debian.repository]]\nurl = \""+repository.URL+"\"\nsuite = \"bookworm\"\nkey = \"key.asc\"\n",
 		map[string]string{"key.asc": string(repository.Key)})
-	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["python3", "spoiler"]`)
+	e2etest.Edit(t, dir+"/image.toml", `["python3"]`, `["python3", "offender"]`)
 	u.Build(t, "lock", dir)
 	u.Fails(t, 1, []string{
-		"/opt/spoiler/.wh.passwd is a whiteout", "/opt/spoiler/gone is a whiteout", "/opt/spoiler/null is a device node",
-		"/opt/spoiler/made.pem holds a private key (PEM), made while spoiler was installed",
-		"/opt/spoiler/net has capabilities, and no Debian package owns it", "/opt/spoiler/root is setuid or setgid, and no Debian package owns it",
-		"/opt/spoiler/published.pem holds a private key (PEM) that is public",
-		`hint: everybody would have it who has the image; where that may be, keep = ["/opt/spoiler/made.pem"] under [debian]`,
+		"/opt/offender/.wh.passwd is a whiteout", "/opt/offender/gone is a whiteout", "/opt/offender/null is a device node",
+		"/opt/offender/made.pem holds a private key (PEM), made while offender was installed",
+		"/opt/offender/net has capabilities, and no Debian package owns it", "/opt/offender/root is setuid or setgid, and no Debian package owns it",
+		"/opt/offender/published.pem holds a private key (PEM) that is public",
+		`hint: everybody would have it who has the image; where that may be, keep = ["/opt/offender/made.pem"] under [debian]`,
 	}, dir, "--smoke", "off", "--progress", "plain")
 	u.HasNoImage(t)
 }

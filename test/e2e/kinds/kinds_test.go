@@ -82,7 +82,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 		{"extra that nothing has", "extras[nothing]", "", 0, []string{"extras 1.0"}, "does not have an extra named `nothing`"},
 		{"legacy specifiers", "legacy", "", 0, []string{"alpha 1.0", "beta 2.1", "legacy 1.0"}, ""},
 		{"sloppy RECORD", "record", "", 0, []string{"record 1.0"}, ""},
-		{"entry that leads out", "slip", "", 2, []string{"requirements.txt:1: python: ", `it holds "../evil.py", which no file below a folder is called`}, ""},
+		{"entry that leads out", "slip", "", 2, []string{"requirements.txt:1: python: ", `it holds "../evil.py", which no file below a directory is called`}, ""},
 		{"symbolic link", "link", "", 2, []string{"requirements.txt:1: python: ", `it holds "link/passwd", which is not a regular file`}, ""},
 		{"entry twice", "twice", "", 0, []string{"twice 1.0"}, ""},
 		{"entry twice with other content", "twofold", "", 2, []string{`it holds "twofold/a.py" twice, with different content`}, ""},
@@ -144,8 +144,8 @@ func TestRealNamesOfArchives(t *testing.T) {
 	}
 	w.Put("files/remote@1.0.tar.gz", []byte(sdist("remote")))
 	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\n", map[string]string{
-		"requirements.txt":      "--index-url " + x.URL + "\n./own/beside@1.0.tar.gz\nspaced @ file:own/a%20copy%20(2).tar.gz\nremote @ " + w.URL + "/files/remote@1.0.tar.gz\n",
-		"own/beside@1.0.tar.gz": sdist("beside"), "own/a copy (2).tar.gz": sdist("spaced"),
+		"requirements.txt":        "--index-url " + x.URL + "\n./own/adjacent@1.0.tar.gz\nspaced @ file:own/a%20copy%20(2).tar.gz\nremote @ " + w.URL + "/files/remote@1.0.tar.gz\n",
+		"own/adjacent@1.0.tar.gz": sdist("adjacent"), "own/a copy (2).tar.gz": sdist("spaced"),
 	})
 	u.Build(t, "lock", dir)
 	u.Build(t, "lock", "--check", dir)
@@ -153,12 +153,12 @@ func TestRealNamesOfArchives(t *testing.T) {
 	for _, d := range e2etest.ReadLock(t, dir).PythonIn("production") {
 		files = append(files, d.File)
 	}
-	if diff := cmp.Diff([]string{"beside@1.0.tar.gz", "remote@1.0.tar.gz", "a copy (2).tar.gz"}, files); diff != "" {
+	if diff := cmp.Diff([]string{"adjacent@1.0.tar.gz", "remote@1.0.tar.gz", "a copy (2).tar.gz"}, files); diff != "" {
 		t.Errorf("locked (-want +got):\n%s", diff)
 	}
 	u.Build(t, dir, "--smoke", "off", "--progress", "quiet")
 	site := strings.Join(e2etest.Site(t, u), "\n")
-	for _, name := range []string{"beside", "spaced", "remote"} {
+	for _, name := range []string{"adjacent", "spaced", "remote"} {
 		if !strings.Contains(site, name+"-1.0.dist-info/") {
 			t.Errorf("%s is not installed:\n%s", name, site)
 		}
@@ -202,7 +202,7 @@ func TestRealPylockOfOthers(t *testing.T) {
 	}
 	sum512 := fmt.Sprintf("sha512 = \"%x\"", sha512.Sum512(testworld.Wheel{Name: "beta"}.Bytes(t)))
 	archive := fmt.Sprintf("[[packages]]\nname = \"gamma\"\narchive = { url = %q, hashes = { sha256 = \"%x\" } }\n", x.FileURL(sdist.FileName()), sha256.Sum256(sdist.Bytes(t)))
-	folder := "[[packages]]\nname = \"lib\"\ndirectory = { path = \"lib\" }\n"
+	directory := "[[packages]]\nname = \"lib\"\ndirectory = { path = \"lib\" }\n"
 	tree := map[string]string{"lib/pyproject.toml": "[build-system]\nrequires = [\"worldbackend\"]\nbuild-backend = \"worldbackend\"\n[project]\nname = \"lib\"\nversion = \"1\"\n"}
 	for _, tt := range []struct {
 		name, head, text, more string
@@ -221,14 +221,14 @@ func TestRealPylockOfOthers(t *testing.T) {
 		{"twice", "", entry("beta", "1.0", "") + entry("beta", "2.1", ""), "", nil, 2, []string{"beta"}},
 		{"only a sha512", "", entry("beta", "1.0", "", sum512), "", nil, 0, []string{"beta 1.0"}},
 		{
-			"wheel beside it", "", fmt.Sprintf("[[packages]]\nname = \"own\"\nversion = \"1.0\"\nwheels = [{ path = %q, hashes = { sha256 = \"%x\" } }]\n", "wheels/"+own.FileName(), sha256.Sum256(own.Bytes(t))), "",
+			"wheel next to it", "", fmt.Sprintf("[[packages]]\nname = \"own\"\nversion = \"1.0\"\nwheels = [{ path = %q, hashes = { sha256 = \"%x\" } }]\n", "wheels/"+own.FileName(), sha256.Sum256(own.Bytes(t))), "",
 			map[string]string{"wheels/" + own.FileName(): string(own.Bytes(t))},
 			0,
 			[]string{"own 1.0"},
 		},
 		{"archive without a version", "", archive, "", nil, 0, []string{"gamma 1.0"}},
-		{"folder", "", folder + entry("beta", "1.0", ""), "", tree, 2, []string{"it is the folder 'lib'", `hint: a folder is built as a source tree: sources = ["lib"] under [python]`}},
-		{"folder as a source tree", "", folder + entry("beta", "1.0", ""), "sources = [\"lib\"]", tree, 0, []string{"beta 1.0"}},
+		{"directory", "", directory + entry("beta", "1.0", ""), "", tree, 2, []string{"it is the directory 'lib'", `hint: a directory is built as a source tree: sources = ["lib"] under [python]`}},
+		{"directory as a source tree", "", directory + entry("beta", "1.0", ""), "sources = [\"lib\"]", tree, 0, []string{"beta 1.0"}},
 		{"no packages", "", strings.ReplaceAll(entry("beta", "1.0", ""), "[[packages]]", "[[package]]"), "", nil, 2, []string{"packages"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -300,13 +300,13 @@ func TestRealProjectsOfUV(t *testing.T) {
 		"one/pyproject.toml": backendOf + "[project]\nname = \"one\"\nversion = \"1\"\ndependencies = [\"beta<2\"]\n", "wheels/" + own.FileName(): string(own.Bytes(t)),
 	}
 	bound := fmt.Sprintf("project = \".\"\n[[python.index]]\nname = \"second\"\nurl = %q\npackages = [\"beta\"]", second.URL)
-	beside := map[string]string{"wheels/" + own.FileName(): string(own.Bytes(t))}
+	adjacent := map[string]string{"wheels/" + own.FileName(): string(own.Bytes(t))}
 	grouped := map[string]string{"pyproject.toml": strings.Replace(fresh["pyproject.toml"], "[tool.uv]", "[tool.uv]\ndefault-groups = [\"dev\", \"test\"]", 1)}
 	text, _, _ := strings.Cut(fresh["pyproject.toml"], "[[tool")
 	text = strings.Replace(text, `["alpha"]`, `["alpha", "own"]`, 1)
 	theirs := "{ url = \"" + x.URL + "\", default = true }]\n"
-	beside["links/pyproject.toml"] = text + "find-links = [\"../wheels\"]\nindex = [" + theirs
-	beside["flat/pyproject.toml"] = text + "index = [{ url = \"../wheels\", format = \"flat\" }, " + theirs
+	adjacent["links/pyproject.toml"] = text + "find-links = [\"../wheels\"]\nindex = [" + theirs
+	adjacent["flat/pyproject.toml"] = text + "index = [{ url = \"../wheels\", format = \"flat\" }, " + theirs
 	for _, tt := range []struct {
 		name, toml string
 		files      map[string]string
@@ -330,8 +330,8 @@ func TestRealProjectsOfUV(t *testing.T) {
 		{"a lock of other platforms", "project = \".\"", with("uv.lock", "alpha-1.0-py3-none-any.whl", "alpha-1.0-cp311-cp311-win_amd64.whl"), 2, []string{"python: ", "alpha"}},
 		{"a lock of what is dynamic", "project = \".\"", with("pyproject.toml", "dependencies = [\"alpha\"]", "dynamic = [\"dependencies\"]"), 0, []string{"alpha 1.0", "beta 2.1"}},
 		{"a stale lock", "project = \".\"", with("pyproject.toml", `["alpha"]`, `["alpha", "twice"]`), 2, []string{"python: ", "needs to be updated", `hint: "uv lock" brings uv.lock up to date`}},
-		{"a folder of wheels", "project = \"links\"", beside, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
-		{"a folder as an index", "project = \"flat\"", beside, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
+		{"a directory of wheels", "project = \"links\"", adjacent, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
+		{"a directory as an index", "project = \"flat\"", adjacent, 0, []string{"alpha 1.0", "beta 2.1", "own 1.0"}},
 		{"groups that nobody names", "project = \".\"", grouped, 0, []string{"alpha 1.0", "beta 2.1"}},
 		{"no such group", "project = \".\"\ngroups = [\"nothing\"]", fresh, 2, []string{"image.toml:6:11: python: ", "nothing"}},
 	} {

@@ -20,12 +20,12 @@ func TestRealUnresolvable(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
 	tests := []struct {
-		name   string
-		offers []testworld.Distribution
-		spoil  func(*testworld.World, *testworld.Index)
-		lines  []string
-		code   int
-		says   []string
+		name    string
+		offers  []testworld.Distribution
+		corrupt func(*testworld.World, *testworld.Index)
+		lines   []string
+		code    int
+		says    []string
 	}{
 		{"no version", nil, nil, []string{"alpha", "beta==9"}, 2, []string{"requirements.txt:3: python: ", "there is no version of beta==9", "hint: beta: its index has 2.1, 1.0"}},
 		{"no project", nil, nil, []string{"nothing"}, 2, []string{"requirements.txt:2: python: ", "nothing was not found in the package registry"}},
@@ -64,8 +64,8 @@ func TestRealUnresolvable(t *testing.T) {
 				testworld.Wheel{Name: "alpha", Version: "1.0", Requires: []string{"beta>=2"}},
 				testworld.Wheel{Name: "beta", Version: "1.0"}, testworld.Wheel{Name: "beta", Version: "2.1"})...)
 			dir := e2etest.Needs(t, append([]string{"--index-url " + x.URL}, tt.lines...)...)
-			if tt.spoil != nil {
-				tt.spoil(w, x)
+			if tt.corrupt != nil {
+				tt.corrupt(w, x)
 			}
 			u.Fails(t, tt.code, tt.says, "lock", dir)
 			if _, err := os.Stat(filepath.Join(dir, "image.lock")); err == nil {
@@ -142,7 +142,7 @@ func TestRealNoIndexes(t *testing.T) {
 	}
 }
 
-// A name in the spec that nothing has is more likely a slip than a wish.
+// A name in the spec that nothing has is more likely a slip than a requirement.
 func TestRealNamesThatNothingHas(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)

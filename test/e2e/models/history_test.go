@@ -105,7 +105,7 @@ func TestRealOneDigestWhateverCameBefore(t *testing.T) {
 	e2etest.Verify(t, h.User)
 }
 
-// Whatever an engine went through, examples/faceblend with a model beside its own weights is
+// Whatever an engine went through, examples/faceblend with a model next to its own weights is
 // the same image.
 func TestRealHistories(t *testing.T) {
 	if os.Getenv("LAMINA_REAL") != "histories" {
@@ -143,7 +143,7 @@ func TestRealHistories(t *testing.T) {
 	}{
 		{"made other compressions, and caches", func(*testing.T) *e2etest.User { return made }, nil},
 		{"has the cache of a registry", h.elsewhere, []string{"--cache-from", h.cache()}},
-		{"has the cache of a folder", h.elsewhere, []string{"--cache-from", "type=local,src=" + local}},
+		{"has the cache of a directory", h.elsewhere, []string{"--cache-from", "type=local,src=" + local}},
 		{"has the inline cache of a whole image", h.elsewhere, []string{"--cache-from", h.registry.Host + "/inline:1"}},
 		{"has what an older engine left", h.inherited, nil},
 	} {

@@ -165,10 +165,10 @@ func TestRealFaultsOfTheHub(t *testing.T) {
 	s.lock(t)
 	whole := e2etest.ReadLock(t, s.dir)
 	for _, tt := range []struct {
-		name  string
-		spoil func()
-		code  int
-		want  []string
+		name    string
+		corrupt func()
+		code    int
+		want    []string
 	}{
 		{"a file that is gone", func() {
 			gone := s.files()
@@ -183,7 +183,7 @@ func TestRealFaultsOfTheHub(t *testing.T) {
 		}, 2, []string{"HF_TOKEN"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.spoil()
+			tt.corrupt()
 			r := s.Run(t, "image", s.dir)
 			_, text, _ := strings.Cut(r.Stderr, "build: error:") // before it is what the engine says
 			if r.Code != tt.code || strings.Contains(text, "digest mismatch") || strings.Contains(text, token) {
@@ -284,7 +284,7 @@ func TestRealPublishedModelThatIsGone(t *testing.T) {
 		t.Errorf("built without a word of it:\n%s", e2etest.Tail(got.Stderr))
 	}
 	if bad := s.Run(t, "image", s.dir, "--models", "nowhere"); bad.Code != 2 || !strings.Contains(bad.Stderr, "holds no models") {
-		t.Errorf("exit code %d for a folder that is none\n%s", bad.Code, e2etest.Tail(bad.Stderr))
+		t.Errorf("exit code %d for a directory that is none\n%s", bad.Code, e2etest.Tail(bad.Stderr))
 	}
 }
 

@@ -15,11 +15,11 @@ import (
 func trial(t *testing.T, u *e2etest.User, dir, variant string) {
 	t.Helper()
 	example := filepath.Join(e2etest.Root(t), "examples", "wan22-animate")
-	for _, folder := range []string{"equality", "trial"} {
-		if err := os.RemoveAll(filepath.Join(dir, "app", folder)); err != nil {
+	for _, directory := range []string{"equality", "trial"} {
+		if err := os.RemoveAll(filepath.Join(dir, "app", directory)); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.CopyFS(filepath.Join(dir, "app", folder), os.DirFS(filepath.Join(example, folder))); err != nil {
+		if err := os.CopyFS(filepath.Join(dir, "app", directory), os.DirFS(filepath.Join(example, directory))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -177,7 +177,7 @@ func unzip(t *testing.T, name string) map[string]string {
 	return files
 }
 
-// untar are the files of an sdist, without the folder that all are in.
+// untar are the files of an sdist, without the directory that all are in.
 func untar(t *testing.T, name string) map[string]string {
 	t.Helper()
 	f, err := os.Open(name)

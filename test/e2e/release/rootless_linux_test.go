@@ -130,16 +130,16 @@ exec $in setpriv --reuid "$3" --regid "$3" --clear-groups $how env -u XDG_CACHE_
 // undone by the next one.
 func (a account) run(t *testing.T, before, command string) (said string, code int) {
 	t.Helper()
-	var faults []error
+	var problems []error
 	for name, text := range a.tables {
-		faults = append(faults, os.WriteFile(filepath.Join(a.etc, name), []byte(text), 0o644))
+		problems = append(problems, os.WriteFile(filepath.Join(a.etc, name), []byte(text), 0o644))
 	}
 	for name, data := range a.programs {
 		path := filepath.Join(a.home, "bin", name)
-		faults = append(faults, os.WriteFile(path, data, 0o755), os.Chmod(path, 0o755|os.ModeSetuid))
+		problems = append(problems, os.WriteFile(path, data, 0o755), os.Chmod(path, 0o755|os.ModeSetuid))
 	}
-	faults = append(faults, os.Chmod(filepath.Join(a.home, "bin", "build"), 0o755))
-	if err := errors.Join(faults...); err != nil {
+	problems = append(problems, os.Chmod(filepath.Join(a.home, "bin", "build"), 0o755))
+	if err := errors.Join(problems...); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--propagation", "private", "sh", "-c", inNamespace, "sh", a.etc, a.home, strconv.Itoa(ordinary), before, command)

@@ -192,7 +192,7 @@ func TestRealGitBySSH(t *testing.T) {
 // system's, for which another stands in.
 func trusting(t *testing.T, authority []byte) *engine.Engine {
 	t.Helper()
-	u, state := e2etest.Alone(t, e2etest.ShortFolder(t))
+	u, state := e2etest.Alone(t, e2etest.ShortDir(t))
 	const start = `mount --bind "$1" /etc/ssl/certs/ca-certificates.crt && exec "$0" engine start`
 	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--propagation", "private", "sh", "-euc", start, e2etest.Program(t), testworld.TrustAlso(t, authority))
 	cmd.Env = append(append(os.Environ(), u.Env...), "XDG_CACHE_HOME="+u.Cache, "BUILDKIT_HOST=")

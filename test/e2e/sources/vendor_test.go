@@ -44,7 +44,7 @@ path = "/models/b"
 `, tree.URL, tree.Commit), map[string]string{"requirements.txt": "--index-url " + x.URL + "\nalpha\nbeta\nrequired @ git+" + required.URL + "\n"})
 }
 
-// blobOf is where a folder has a file of a lock.
+// blobOf is where a directory has a file of a lock.
 func blobOf(dir, sum string) string { return filepath.Join(dir, "blobs", "sha256", sum) }
 
 // What is vendored is all that an image needs: it is built without the network, while
@@ -91,7 +91,7 @@ func TestRealVendored(t *testing.T) {
 	u.Fails(t, 2, []string{"it has submodules, which can't be vendored"}, "vendor", store, "--spec", dir)
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), fmt.Sprintf("[[git]]\nurl = %q\ncommit = %q\npath = \"/opt/outer\"\n", outer.URL, outer.Commit), "")
 
-	u.Fails(t, 3, []string{"the engine doesn't have it, and nothing may come over the network", "hint: \"build vendor FOLDER\""}, "--offline", dir)
+	u.Fails(t, 3, []string{"the engine doesn't have it, and nothing may come over the network", "hint: \"build vendor DIR\""}, "--offline", dir)
 	w.Stop()
 	u.Build(t, "--mirror", store, "--offline", dir)
 	offline := u.Digest(t)

@@ -62,23 +62,23 @@ class WeightsTest(unittest.TestCase):
 
     def test_none_at_all_means_built_in(self):
         with tempfile.TemporaryDirectory() as empty:
-            for folder in ("", "/no/such/folder", empty):
-                model = load_model(folder)
+            for directory in ("", "/no/such/directory", empty):
+                model = load_model(directory)
                 self.assertIn("built-in", model.source)
                 self.assertEqual(model.face_mask(3, 5).shape, (3, 5))
 
     def test_incomplete_or_damaged_is_an_error(self):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as directory:
             for name in FILES[:2]:
-                Path(folder, name).write_bytes((WEIGHTS / name).read_bytes())
+                Path(directory, name).write_bytes((WEIGHTS / name).read_bytes())
             with self.assertRaisesRegex(ValueError, "no mask.safetensors"):
-                load_model(folder)
-            Path(folder, FILES[2]).write_bytes(b"\1" * 100)
+                load_model(directory)
+            Path(directory, FILES[2]).write_bytes(b"\1" * 100)
             with self.assertRaisesRegex(ValueError, "mask.safetensors: header"):
-                load_model(folder)
-            Path(folder, FILES[2]).write_bytes(packed({}))
+                load_model(directory)
+            Path(directory, FILES[2]).write_bytes(packed({}))
             with self.assertRaisesRegex(ValueError, "face is not"):
-                load_model(folder)
+                load_model(directory)
 
 
 class MaskTest(unittest.TestCase):

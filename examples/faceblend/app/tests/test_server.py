@@ -176,8 +176,8 @@ class SelfTestTest(unittest.TestCase):
             return selftest.run(*arguments), output.getvalue()
 
     def test_passes_with_and_without_weights(self):
-        for folder in ("", str(APP.parent / "weights")):
-            code, output = self.run_it("auto", folder)
+        for directory in ("", str(APP.parent / "weights")):
+            code, output = self.run_it("auto", directory)
             self.assertEqual(code, 0, output)
             self.assertIn("device: ", output)
 

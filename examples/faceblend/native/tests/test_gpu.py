@@ -19,9 +19,9 @@ from .test_cpu import images
 class GpuTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.library = str(Path(folder.name, "libfakecuda.so"))
+        directory = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(directory.cleanup)
+        cls.library = str(Path(directory.name, "libfakecuda.so"))
         kernels = resources.files("faceblend_native")
         source = Path(__file__).with_name("fake_cuda.cc")
         subprocess.run(

@@ -70,17 +70,17 @@ def model_json(files=FILES, commit=COMMIT, origin=None):
     return json.dumps({"from": origin or f"hf://Wan-AI/Wan2.2-Animate-14B@{commit}", "commit": commit, "digest": "sha256:0", "files": entries})
 
 
-def fill(folder, files=FILES):
+def fill(directory, files=FILES):
     """Write the model's files."""
     for path, content in files.items():
-        place = Path(folder, path)
+        place = Path(directory, path)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
 
 
-def tree(folder):
-    """Return all files under a folder."""
-    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if not path.is_dir())
+def tree(directory):
+    """Return all files under a directory."""
+    return sorted(str(path.relative_to(directory)) for path in Path(directory).rglob("*") if not path.is_dir())
 
 
 class Listening(ThreadingHTTPServer):
@@ -90,7 +90,7 @@ class Listening(ThreadingHTTPServer):
 
 
 class Case(unittest.TestCase):
-    """A test with a folder of its own, an environment that leads there, and its log caught."""
+    """A test with a directory of its own, an environment that leads there, and its log caught."""
 
     def setUp(self):
         self.home = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="wan22-test-")))
@@ -114,8 +114,8 @@ class Case(unittest.TestCase):
 
     def processing(self):
         """Return what is left of jobs."""
-        folder = self.home / "processing"
-        return tree(folder) + sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        directory = self.home / "processing"
+        return tree(directory) + sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
 
     def black_hole(self):
         """Return the URL of a name with addresses of which none answers: their queue is full."""

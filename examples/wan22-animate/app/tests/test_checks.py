@@ -26,8 +26,8 @@ BLACKWELL = GOOD | {"torch": "2.8.0", "torchvision": "0.23.0", "onnxruntime-gpu"
 
 class VersionsTest(unittest.TestCase):
     def test_good_sets(self):
-        self.assertEqual(versions.faults(GOOD), [])
-        self.assertEqual(versions.faults(BLACKWELL), [])
+        self.assertEqual(versions.problems(GOOD), [])
+        self.assertEqual(versions.problems(BLACKWELL), [])
 
     def test_sets_that_do_not_fit(self):
         for changes, words in (
@@ -36,13 +36,13 @@ class VersionsTest(unittest.TestCase):
             ({"numpy": "2.0.0"}, "Wan needs numpy<2"), ({"transformers": "4.52.0"}, "Wan's last is 4.51.3"), ({"transformers": "4.48.3"}, "transformers is 4.48.3"),
             ({"peft": "0.18.0"}, "0.18 needs transformers 4.52"), ({"diffusers": "0.36.0"}, "0.37 is the first"), ({"huggingface-hub": "1.0.0"}, "huggingface-hub<1"),
             ({"opencv-python": "4.11.0.86"}, "cv2 is in 2 distributions (opencv-python, opencv-python-headless)"), ({"opencv-python-headless": None}, "cv2 is in 0 distributions"),
-            ({"opencv-python-headless": "4.12.0.88"}, "needs numpy 2"), ({"onnxruntime": "1.20.1"}, "onnxruntime is beside onnxruntime-gpu"),
+            ({"opencv-python-headless": "4.12.0.88"}, "needs numpy 2"), ({"onnxruntime": "1.20.1"}, "onnxruntime is next to onnxruntime-gpu"),
             ({"onnxruntime-gpu": None}, "onnxruntime-gpu is not installed"), ({"onnxruntime-gpu": "1.18.0"}, "built for CUDA 12"), ({"runpod": "1.9.0"}, "lose jobs"),
             ({"torch": None}, "torch is not installed"),
         ):  # fmt: skip
             found = {name: version for name, version in (GOOD | changes).items() if version}
             with self.subTest(changes):
-                self.assertTrue([fault for fault in versions.faults(found) if words in fault], versions.faults(found))
+                self.assertTrue([problem for problem in versions.problems(found) if words in problem], versions.problems(found))
 
     def test_installed(self):
         made = [types.SimpleNamespace(metadata={"Name": name}, version=version) for name, version in (("SAM_2", "1.0"), ("opencv.python", "4"), (None, "1"), ("sam-2", "2.0"))]
@@ -107,7 +107,7 @@ class CheckTest(Case):
         with self.torch(total=0):
             self.assertEqual(self.check("gpu"), (1, "gpu: the sum of 1000 numbers is 0 on the GPU, not 499500\n"))
         with self.torch(providers=["AzureExecutionProvider", "CPUExecutionProvider"]):
-            self.assertEqual(self.check("gpu"), (1, "gpu: onnxruntime knows no CUDA: install onnxruntime-gpu, and no onnxruntime beside it\n"))
+            self.assertEqual(self.check("gpu"), (1, "gpu: onnxruntime knows no CUDA: install onnxruntime-gpu, and no onnxruntime next to it\n"))
         with self.torch(loaded="CPUExecutionProvider"):
             self.assertEqual(self.check("gpu"), (1, "gpu: onnxruntime can't load CUDA, and takes the CPU: its log has the library that it misses\n"))
         with self.torch(doubled=0):
@@ -121,7 +121,7 @@ class CheckTest(Case):
 
 
 class GpuTest(Case):
-    def fault(self, code):
+    def problem(self, code):
         with self.assertRaises(StartError) as caught:
             gpu.check((sys.executable, "-S", "-c", code))
         return str(caught.exception)
@@ -129,14 +129,14 @@ class GpuTest(Case):
     def test_what_the_driver_says(self):
         said = 'print(\'{"name": "NVIDIA L40S", "total": 48318382080}\')'
         self.assertEqual(gpu.check((sys.executable, "-S", "-c", said)), plan.Card("NVIDIA L40S", 45 << 30))
-        self.assertIn("libcuda.so.1 is not here: start the container with the NVIDIA runtime", self.fault("raise SystemExit(99)"))
-        self.assertIn("the driver sees no GPU", self.fault("print(100); raise SystemExit(1)"))
-        self.assertIn("cuInit failed with 999", self.fault("print(999); raise SystemExit(1)"))
-        self.assertIn("REQUIRE_GPU=0", self.fault("import os; os.abort()"))
+        self.assertIn("libcuda.so.1 is not here: start the container with the NVIDIA runtime", self.problem("raise SystemExit(99)"))
+        self.assertIn("the driver sees no GPU", self.problem("print(100); raise SystemExit(1)"))
+        self.assertIn("cuInit failed with 999", self.problem("print(999); raise SystemExit(1)"))
+        self.assertIn("REQUIRE_GPU=0", self.problem("import os; os.abort()"))
 
     def test_a_driver_that_hangs(self):
         with mock.patch("gpu.SECONDS", 0.2):
-            self.assertIn("the driver didn't answer", self.fault("import time; time.sleep(5)"))
+            self.assertIn("the driver didn't answer", self.problem("import time; time.sleep(5)"))
 
     def test_asks_the_library(self):
         self.assertEqual(gpu.main("libnothing.so.9"), gpu.NO_DRIVER)

@@ -76,34 +76,34 @@ class EncoderTest(Case):
             if key.startswith("block."):
                 _, number, part = key.split(".", 2)
                 state[f"blocks.{number}.{names[part]}"] = one
-        self.folder = self.home / "umt5"
-        self.folder.mkdir()
-        torch.save({key: one.detach().clone() for key, one in state.items()}, self.folder / embed.WEIGHTS)
-        tokens(self.folder / embed.TOKENIZER)
+        self.directory = self.home / "umt5"
+        self.directory.mkdir()
+        torch.save({key: one.detach().clone() for key, one in state.items()}, self.directory / embed.WEIGHTS)
+        tokens(self.directory / embed.TOKENIZER)
 
     def test_as_the_model_gives_it_with_padding(self):
         """A row a token, filled up with zeros: what upstream makes of 512 padded tokens and their mask."""
         import torch
 
-        made = embed.Encoder(self.folder, sizes=SIZES)("a  person\n&amp; a cat")
+        made = embed.Encoder(self.directory, sizes=SIZES)("a  person\n&amp; a cat")
         self.assertEqual(tuple(made.shape), (512, 16))
-        given = embed.tokenizer(self.folder)("a person & a cat", padding="max_length", max_length=512, return_tensors="pt")
+        given = embed.tokenizer(self.directory)("a person & a cat", padding="max_length", max_length=512, return_tensors="pt")
         count = int(given.attention_mask.sum())
         with torch.no_grad():
             wanted = self.model(given.input_ids, given.attention_mask).last_hidden_state[0]
         self.assertGreater(count, 3)
         torch.testing.assert_close(made[:count], wanted[:count], atol=1e-5, rtol=1e-5)
         self.assertEqual(made[count:].abs().max().item(), 0)
-        torch.testing.assert_close(embed.Encoder(self.folder, sizes=SIZES)("long " * 900).shape, torch.Size((512, 16)))
+        torch.testing.assert_close(embed.Encoder(self.directory, sizes=SIZES)("long " * 900).shape, torch.Size((512, 16)))
 
     def test_made_kept_and_read(self):
         import torch
 
-        encoder, path = embed.Encoder(self.folder, sizes=SIZES), self.home / "prompt.safetensors"
+        encoder, path = embed.Encoder(self.directory, sizes=SIZES), self.home / "prompt.safetensors"
         said = embed.make("a person  walks", encoder, path)
         self.assertRegex(said, r"\d+ rows of 16, \d+ rows of 16")
         again = self.home / "again"
-        embed.make("a person  walks", embed.Encoder(self.folder, sizes=SIZES), again)
+        embed.make("a person  walks", embed.Encoder(self.directory, sizes=SIZES), again)
         self.assertEqual(path.read_bytes(), again.read_bytes())
         self.assertEqual(embed.prompts(path), ["a person walks", embed.clean(order.NEGATIVE)])
         kept = embed.Prompts(path, None)
@@ -126,17 +126,17 @@ class EncoderTest(Case):
 
     def test_damaged(self):
         path = self.home / "prompt.safetensors"
-        embed.make("x", embed.Encoder(self.folder, sizes=SIZES), path)
+        embed.make("x", embed.Encoder(self.directory, sizes=SIZES), path)
         path.write_bytes(path.read_bytes()[:-1])
         with self.assertRaisesRegex(StartError, "is damaged"):
             embed.Prompts(path, None)
-        (self.folder / embed.WEIGHTS).write_bytes(b"cut")
+        (self.directory / embed.WEIGHTS).write_bytes(b"cut")
         with self.assertRaisesRegex(StartError, "can't be loaded"):
-            embed.Encoder(self.folder, sizes=SIZES)("x")
+            embed.Encoder(self.directory, sizes=SIZES)("x")
 
     def test_the_command(self):
-        content = {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
-        self.env |= {"MODEL_LIST_TEXT_ENCODER": str(self.home / "t5.json"), "MODEL_PATH_TEXT_ENCODER": str(self.folder)}
+        content = {path.relative_to(self.directory).as_posix(): path.read_bytes() for path in self.directory.rglob("*") if path.is_file()}
+        self.env |= {"MODEL_LIST_TEXT_ENCODER": str(self.home / "t5.json"), "MODEL_PATH_TEXT_ENCODER": str(self.directory)}
         (self.home / "t5.json").write_text(model_json(content))
         said, path = io.StringIO(), self.home / "out.safetensors"
         with mock.patch.dict("os.environ", self.env), mock.patch("embed.SIZES", SIZES), contextlib.redirect_stdout(said):
@@ -150,7 +150,7 @@ class EncoderTest(Case):
         self.assertIn("prompt: out.safetensors can't be read", said.getvalue())
 
 
-def tokens(folder):
+def tokens(directory):
     """Make a tokenizer that knows a few pieces of text."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import T5TokenizerFast
@@ -159,4 +159,4 @@ def tokens(folder):
     made = Tokenizer(models.Unigram([(piece, -1.0 - at / 100) for at, piece in enumerate(pieces)], unk_id=2))
     made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
     made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    T5TokenizerFast(tokenizer_object=made, extra_ids=0).save_pretrained(folder)
+    T5TokenizerFast(tokenizer_object=made, extra_ids=0).save_pretrained(directory)

@@ -43,11 +43,11 @@ class EstimateTest(unittest.TestCase):
     def test_an_unknown_card(self):
         none = estimate.of_card("something new")
         self.assertEqual((none, estimate.total(work(), none, True)), (Speed(), 0))
-        self.assertEqual(estimate.patience(work(), none), estimate.BLIND)
+        self.assertEqual(estimate.timeout(work(), none), estimate.BLIND)
         self.assertGreater(estimate.deadline(work(), none), 4 * estimate.BLIND)
 
     def test_a_deadline_leaves_room(self):
         for card in ("NVIDIA B200", "NVIDIA L4"):
             speed = estimate.of_card(card)
             self.assertGreater(estimate.deadline(work(), speed), 2.5 * estimate.total(work(), speed, False))
-            self.assertGreater(estimate.patience(work(), speed), 2 * speed.step(work()))
+            self.assertGreater(estimate.timeout(work(), speed), 2 * speed.step(work()))

@@ -17,7 +17,7 @@ def parse(**changes):
 
 
 class FieldsTest(unittest.TestCase):
-    def fault(self, given, status=400):
+    def problem(self, given, status=400):
         with self.assertRaises(InputError) as caught:
             fields.parse(given, SIZES)
         self.assertEqual(caught.exception.status, status)
@@ -56,7 +56,7 @@ class FieldsTest(unittest.TestCase):
             self.assertEqual((found.width, found.height), sides)
         for value in ("1280", "1920x1080", [1280], [1280, "720"], [True, 720], "128x1280", "1280x128", "1281x720", "1280x712", "1264x736", [-1280, 720], 1280, {}, "x", "²80x720"):
             with self.subTest(value):
-                self.assertIn("resolution is", self.fault(job(resolution=value)))
+                self.assertIn("resolution is", self.problem(job(resolution=value)))
 
     def test_a_worker_for_smaller_films(self):
         small = fields.Sizes(10_000, 5_000, 832 * 480)
@@ -101,10 +101,10 @@ class FieldsTest(unittest.TestCase):
             ({"codec": "vp8"}, "codec is 'vp8': use h264, hevc or av1"), ({"crf": 52}, "crf is 52: use a whole number from 0 to 51"), ({"audio": True}, "audio is True: use keep or none"),
         ):  # fmt: skip
             with self.subTest(changes):
-                self.assertIn(words, self.fault(job(**changes)))
+                self.assertIn(words, self.problem(job(**changes)))
 
     def test_names_all_at_once_and_no_more(self):
-        said = self.fault({"mode": "x", "steps": 0, "vidoe": 1, "seed": 3})
+        said = self.problem({"mode": "x", "steps": 0, "vidoe": 1, "seed": 3})
         for words in ("mode is", "steps is", "'vidoe' is no field", "video is missing", "image is missing"):
             self.assertIn(words, said)
         self.assertNotIn("seed", said)
@@ -112,7 +112,7 @@ class FieldsTest(unittest.TestCase):
     def test_an_error_has_an_end(self):
         names = ["x" * 10_000, *(f"vide{n}" for n in range(100_000))]
         with mock.patch("difflib.get_close_matches", wraps=difflib.get_close_matches) as looked:
-            said = self.fault(job(**dict.fromkeys(names)))
+            said = self.problem(job(**dict.fromkeys(names)))
         self.assertEqual([len(call.args[0]) for call in looked.call_args_list], [40, 5, 5, 5, 5])
         self.assertIn("'vide3' is no field: did you mean video?; 99996 more are no fields", said)
         self.assertNotIn("vide4", said)
@@ -121,11 +121,11 @@ class FieldsTest(unittest.TestCase):
 
     def test_quotes_no_url(self):
         for url in ("http://u:p@secret.example/", "http://secret.example:99999/", "ftp://secret.example/x"):
-            self.assertNotIn("secret", self.fault(job(video=url, result_url=url)))
+            self.assertNotIn("secret", self.problem(job(video=url, result_url=url)))
 
     def test_files_have_a_limit(self):
-        self.assertIn("video is over 10000 bytes", self.fault(job(video=b64(b"x" * 20_000)), 413))
-        self.assertIn("image has 5001 bytes", self.fault(job(image=b64(b"x" * 5001)), 413))
+        self.assertIn("video is over 10000 bytes", self.problem(job(video=b64(b"x" * 20_000)), 413))
+        self.assertIn("image has 5001 bytes", self.problem(job(image=b64(b"x" * 5001)), 413))
         self.assertEqual(len(parse(image=b64(b"x" * 5000)).image.content), 5000)
 
     def test_base64_may_have_lines(self):
@@ -135,4 +135,4 @@ class FieldsTest(unittest.TestCase):
 
     def test_is_an_object(self):
         for given, kind in ((None, "missing"), ([], "a list"), ("x", "a string"), (5, "a number")):
-            self.assertIn(f"the input is {kind}", self.fault(given))
+            self.assertIn(f"the input is {kind}", self.problem(given))

@@ -93,7 +93,7 @@ class RealCase(Case):
         self.out = self.home / "out.mp4"
         return ingest.film(path, media.check_video(path), fields.parse(job(**changes), SIZES), 30.0, self.out, self.clock)
 
-    def fault(self, path, **changes):
+    def problem(self, path, **changes):
         with self.assertRaises(errors.InputError) as caught:
             self.take(path, **changes)
         return str(caught.exception)
@@ -163,20 +163,20 @@ class FilmTest(RealCase):
         self.assertEqual((made.width, made.height), (1920, 1080))
 
     def test_larger_than_ffmpeg_s_users_have_it(self):
-        self.assertIn("is 8256x64: give one with sides from 64 to 8192", self.fault(self.film(0.2, size="8256x64", sound=False)))
+        self.assertIn("is 8256x64: give one with sides from 64 to 8192", self.problem(self.film(0.2, size="8256x64", sound=False)))
 
     def test_ten_minutes(self):
         path = self.film(600, size="64x64", rate=2, sound=False)
-        self.assertIn("is 600 s long, over 30 s: cut it, or say with start and seconds", self.fault(path))
-        self.assertIn("40 s of it are asked for, over 30 s", self.fault(path, seconds=40))
-        self.assertIn("is 600 s long, and start is 700", self.fault(path, start=700))
+        self.assertIn("is 600 s long, over 30 s: cut it, or say with start and seconds", self.problem(path))
+        self.assertIn("40 s of it are asked for, over 30 s", self.problem(path, seconds=40))
+        self.assertIn("is 600 s long, and start is 700", self.problem(path, start=700))
         made = self.take(path, start=590, seconds=5, fps=10)
         self.assertEqual(round(made.duration * 10), 50)
 
     def test_one_frame(self):
         path = self.home / "sent.mp4"
         self.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=128x96:r=30", "-frames:v", 1, "-pix_fmt", "yuv420p", path)
-        self.assertIn("give 5 frames at 30 a second, at least", self.fault(path))
+        self.assertIn("give 5 frames at 30 a second, at least", self.problem(path))
 
     def test_with_cuts(self):
         path = self.home / "sent.mp4"
@@ -204,25 +204,25 @@ class FilmTest(RealCase):
         content[middle : middle + len(content) // 4] = os.urandom(len(content) // 4)
         path = self.home / "damaged.mp4"
         path.write_bytes(content)
-        self.assertRegex(self.fault(path), r"video: (is damaged \(\d+ frames can't be decoded\)|can't be decoded)")
+        self.assertRegex(self.problem(path), r"video: (is damaged \(\d+ frames can't be decoded\)|can't be decoded)")
 
     def test_cut_off(self):
         content = self.film(4.0, size="320x240").read_bytes()
         path = self.home / "cut.mp4"
         path.write_bytes(content[: len(content) * 2 // 3])  # its index is at the end
-        self.assertIn("holds no moving pictures that can be decoded", self.fault(path))
+        self.assertIn("holds no moving pictures that can be decoded", self.problem(path))
 
     def test_what_is_no_film(self):
         for content in (b"<!DOCTYPE html><html><body>not found</body></html>" * 50, b"PK\3\4" + b"\0" * 5000, b"#EXTM3U\n/etc/passwd\n" * 100, png(200, 200) + b"\0" * 2000):
             path = self.home / "sent"
             path.write_bytes(content)
-            self.assertIn("is not a video", self.fault(path))
+            self.assertIn("is not a video", self.problem(path))
 
     def test_a_playlist_in_the_first_bytes_of_a_film(self):
         secret = self.film(1.0, name="secret.mp4")
         path = self.home / "sent.mp4"
         path.write_bytes(b"\0\0\0\x18ftypisom\0\0\0\0\0\0\0\0\0\0\0\0\n#EXTM3U\n#EXTINF:1,\n" + str(secret).encode() + b"\n" + b"\0" * 2000)
-        self.assertIn("no moving pictures", self.fault(path))
+        self.assertIn("no moving pictures", self.problem(path))
 
 
 # 64x64, red.
@@ -239,7 +239,7 @@ class PictureTest(RealCase):
         self.assertEqual(kind, "png")
         return size
 
-    def fault(self, content):
+    def problem(self, content):
         with self.assertRaises(errors.InputError) as caught:
             self.take(content)
         return str(caught.exception)
@@ -280,15 +280,15 @@ class PictureTest(RealCase):
         self.assertEqual(self.take(self.made("-frames:v", 1, source="color=red:s=4000x3000:d=1")), (2309, 1732))
 
     def test_one_pixel(self):
-        self.assertIn("image: is 1x1: give one with sides from 64", self.fault(png(1, 1)))
+        self.assertIn("image: is 1x1: give one with sides from 64", self.problem(png(1, 1)))
 
     def test_animated(self):
-        self.assertIn("image: is animated: give one picture", self.fault(self.made("-f", "apng", source="testsrc2=s=96x64:d=0.2")))
-        self.assertIn("image: is animated", self.fault(self.made("-loop", "0", source="testsrc2=s=96x64:d=0.2", name="made.webp")))
+        self.assertIn("image: is animated: give one picture", self.problem(self.made("-f", "apng", source="testsrc2=s=96x64:d=0.2")))
+        self.assertIn("image: is animated", self.problem(self.made("-loop", "0", source="testsrc2=s=96x64:d=0.2", name="made.webp")))
 
     def test_damaged(self):
         content = self.made("-frames:v", 1, source="testsrc2=s=320x240:d=1")
-        self.assertIn("image: can't be decoded", self.fault(content[:200] + b"\0" * 2000))
+        self.assertIn("image: can't be decoded", self.problem(content[:200] + b"\0" * 2000))
 
 
 class EncoderTest(RealCase):

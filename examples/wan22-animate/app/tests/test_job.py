@@ -33,7 +33,7 @@ class JobCase(Case):
         with mock.patch.dict(os.environ, environment or {}):
             return self.worker(**changes).run("job-1", job() if given is None else given, self.told.append)
 
-    def fault(self, given=None, environment=None, **changes):
+    def problem(self, given=None, environment=None, **changes):
         """Return the error of a job, which leaves no file."""
         with self.assertRaises(errors.JobError) as caught:
             self.run_job(given, environment, **changes)
@@ -88,7 +88,7 @@ class JobTest(JobCase):
         self.assertEqual(result["duration"], 4.0)
         self.assertIn({"segment": 2, "step": 4}.items(), [dict(segment=p.get("segment"), step=p.get("step")).items() for p in self.told])
 
-    def test_scripts_have_the_folder_for_temporary_files(self):
+    def test_scripts_have_the_directory_for_temporary_files(self):
         worker = self.worker()
         with mock.patch("process.environment", wraps=process.environment) as made:
             worker.run("job-1", job(), self.told.append)
@@ -103,9 +103,9 @@ class JobTest(JobCase):
         self.assertIn("job 3 of this process", self.said())
 
 
-class FaultTest(JobCase):
+class ProblemTest(JobCase):
     def test_input(self):
-        err = self.fault({"vidoe": "x", "mode": "swap"})
+        err = self.problem({"vidoe": "x", "mode": "swap"})
         self.assertEqual(err.status, 400)
         for words in ("'vidoe' is no field", "video is missing", "mode is 'swap'"):
             self.assertIn(words, str(err))
@@ -113,9 +113,9 @@ class FaultTest(JobCase):
     def test_not_a_video(self):
         for content in (b"x" * 5000, b"#EXTM3U\nhttp://a/" * 200, b"ffconcat version 1.0\nfile /etc/passwd\n" * 100, video()[:100], b""):
             with self.subTest(content[:10]):
-                err = self.fault(job(video=b64(content) or "AAAA"))
+                err = self.problem(job(video=b64(content) or "AAAA"))
                 self.assertEqual(str(err).split(":")[:2], ["video", " is not a video"])
-        self.assertIn("no moving pictures", str(self.fault(job(video=b64(b"\0\0\0\x18ftypisom" + b"\0" * 2000)))))
+        self.assertIn("no moving pictures", str(self.problem(job(video=b64(b"\0\0\0\x18ftypisom" + b"\0" * 2000)))))
 
     def test_videos_that_cannot_be_worked_on(self):
         for changes, words in (
@@ -123,28 +123,28 @@ class FaultTest(JobCase):
             ({"fps": 5000}, "has 5000 frames a second"), ({"width": 32}, "is 32x240"), ({"width": 0}, "no moving pictures"),
         ):  # fmt: skip
             with self.subTest(changes):
-                err = self.fault(job(video=b64(video(**changes))))
+                err = self.problem(job(video=b64(video(**changes))))
                 self.assertEqual(err.status, 422)
                 self.assertIn(words, str(err))
 
     def test_not_a_picture(self):
         for content, words in ((b"GIF89a" + b"x" * 99, "is not a picture"), (png()[:20], "is not a picture"), (png(20, 20), "is 20x20"), (b"<svg>" * 30, "is not a picture")):
-            self.assertIn(words, str(self.fault(job(image=b64(content)))))
+            self.assertIn(words, str(self.problem(job(image=b64(content)))))
 
     def test_no_face(self):
-        err = self.fault(environment={"FAKE_PREPROCESS": "no-face"})
+        err = self.problem(environment={"FAKE_PREPROCESS": "no-face"})
         self.assertIn("no face was found", str(err))
         self.assertEqual(err.status, 422)
 
     def test_unreadable_picture(self):
-        self.assertIn("the picture can't be decoded", str(self.fault(environment={"FAKE_PREPROCESS": "unreadable"})))
+        self.assertIn("the picture can't be decoded", str(self.problem(environment={"FAKE_PREPROCESS": "unreadable"})))
 
     def test_preprocessing_that_writes_nothing(self):
-        err = self.fault(environment={"FAKE_PREPROCESS": "nothing"})
+        err = self.problem(environment={"FAKE_PREPROCESS": "nothing"})
         self.assertIn("left out src_face.mp4, src_pose.mp4, src_ref.png", str(err))
 
     def test_generation_that_dies(self):
-        err = self.fault(environment={"FAKE_GENERATE": "die"})
+        err = self.problem(environment={"FAKE_GENERATE": "die"})
         self.assertIn("ValueError: something in …/animate.py broke at <url>", str(err))
         self.assertFalse(err.refresh)
 
@@ -158,61 +158,61 @@ class FaultTest(JobCase):
             self.assertFalse(caught.exception.refresh)
             self.assertEqual(worker.run("job-2", job(), self.told.append)["seed"], 7)
 
-    def test_gpu_faults(self):
-        err = self.fault(environment={"FAKE_GENERATE": "oom"})
+    def test_gpu_problems(self):
+        err = self.problem(environment={"FAKE_GENERATE": "oom"})
         self.assertIn("the GPU's memory is too small", str(err))
         self.assertFalse(err.refresh)
-        worker, faulty = self.worker(), job(prompt="fake: device")
+        worker, bad = self.worker(), job(prompt="fake: device")
         for refresh in (False, True):  # the process is started anew after the first, and the worker after the second
             with self.assertRaises(errors.JobError) as caught:
-                worker.run("job-1", faulty, self.told.append)
+                worker.run("job-1", bad, self.told.append)
             self.assertIn("the GPU failed: RuntimeError: CUDA error: an illegal memory access", str(caught.exception))
             self.assertEqual(caught.exception.refresh, refresh)
         self.assertEqual(worker.run("job-2", job(), self.told.append)["seed"], 7)
         with self.assertRaises(errors.JobError) as caught:
-            worker.run("job-1", faulty, self.told.append)
+            worker.run("job-1", bad, self.told.append)
         self.assertFalse(caught.exception.refresh)  # one job was done in between
 
     def test_generation_that_writes_too_little(self):
-        self.assertIn("the film is not whole", str(self.fault(environment={"FAKE_GENERATE": "short"})))
-        self.assertIn("the film is not whole", str(self.fault(environment={"FAKE_FFMPEG": "encode garbage"})))
-        self.assertIn("ffmpeg can't write the film: Conversion failed!", str(self.fault(environment={"FAKE_FFMPEG": "encode die"})))
+        self.assertIn("the film is not whole", str(self.problem(environment={"FAKE_GENERATE": "short"})))
+        self.assertIn("the film is not whole", str(self.problem(environment={"FAKE_FFMPEG": "encode garbage"})))
+        self.assertIn("ffmpeg can't write the film: Conversion failed!", str(self.problem(environment={"FAKE_FFMPEG": "encode die"})))
 
     def test_full_disk(self):
         full = "the worker's disk is full"
-        self.assertIn(full, str(self.fault(environment={"FAKE_PREPROCESS": "full"})))
+        self.assertIn(full, str(self.problem(environment={"FAKE_PREPROCESS": "full"})))
         for stage in ("picture", "film", "encode"):
-            self.assertIn(full, str(self.fault(environment={"FAKE_FFMPEG": f"{stage} full"})), stage)
-        self.assertIn(full, str(self.fault(MIN_FREE_BYTES=2**52)))
+            self.assertIn(full, str(self.problem(environment={"FAKE_FFMPEG": f"{stage} full"})), stage)
+        self.assertIn(full, str(self.problem(MIN_FREE_BYTES=2**52)))
         with mock.patch.object(Path, "write_bytes", lambda path, content: open("/dev/full", "wb", 0).write(content)):
-            self.assertIn(full, str(self.fault()))
+            self.assertIn(full, str(self.problem()))
 
     def test_what_cannot_be_decoded(self):
         for stage, words in (("picture", "image: can't be decoded"), ("film", "video: can't be decoded: convert it to mp4 (h264): Conversion failed!")):
-            err = self.fault(environment={"FAKE_FFMPEG": f"{stage} die"})
+            err = self.problem(environment={"FAKE_FFMPEG": f"{stage} die"})
             self.assertIn(words, str(err))
             self.assertEqual(err.status, 422)
 
     def test_a_film_that_is_damaged(self):
-        err = self.fault(environment={"FAKE_FFMPEG": "film damaged"})
+        err = self.problem(environment={"FAKE_FFMPEG": "film damaged"})
         self.assertIn("video: is damaged (9 frames can't be decoded)", str(err))
         self.assertEqual(err.status, 422)
 
     def test_weights_that_went_away(self):
         for path in ("process_checkpoint/det/yolov10m.onnx", "config.json"):
             (self.home / "baked" / path).unlink()
-            self.assertIn("the weights are incomplete or damaged", str(self.fault()))
+            self.assertIn("the weights are incomplete or damaged", str(self.problem()))
 
     def test_scripts_that_are_not_there(self):
-        self.assertIn("No such file or directory", str(self.fault(WAN_HOME=self.home)))
+        self.assertIn("No such file or directory", str(self.problem(WAN_HOME=self.home)))
 
     def test_result_that_is_too_large(self):
-        err = self.fault(MAX_INLINE_BYTES=10)
+        err = self.problem(MAX_INLINE_BYTES=10)
         self.assertIn("send a result_url", str(err))
 
     def test_a_job_without_an_end(self):
         pids = self.home / "pids"
-        err = self.fault(environment={"FAKE_GENERATE": "hang", "FAKE_PIDS": str(pids)}, JOB_TIMEOUT=3)
+        err = self.problem(environment={"FAKE_GENERATE": "hang", "FAKE_PIDS": str(pids)}, JOB_TIMEOUT=3)
         self.assertEqual(err.status, 504)
         self.assertIn("s, while generating", str(err))
 
@@ -227,21 +227,21 @@ class FaultTest(JobCase):
     def test_a_deadline_without_job_timeout(self):
         pids = self.home / "pids"
         with mock.patch("estimate.deadline", return_value=2.0):
-            err = self.fault(environment={"FAKE_GENERATE": "hang", "FAKE_PIDS": str(pids)})
+            err = self.problem(environment={"FAKE_GENERATE": "hang", "FAKE_PIDS": str(pids)})
         self.assertIn("out of time after 2 s", str(err))
 
     def test_a_pipeline_that_hangs(self):
         pids = self.home / "pids"
         worker = self.worker(environment={"FAKE_PIDS": str(pids)})
-        with mock.patch("estimate.patience", return_value=0.5), self.assertRaisesRegex(errors.JobError, "said nothing for 0 s, and is started anew"):
-            worker.run("job-1", job(prompt="fake: deaf"), lambda _: None)
+        with mock.patch("estimate.timeout", return_value=0.5), self.assertRaisesRegex(errors.JobError, "said nothing for 0 s, and is started anew"):
+            worker.run("job-1", job(prompt="fake: silent"), lambda _: None)
         self.assert_gone(pids)
         self.assertEqual(worker.run("job-2", job(), lambda _: None)["seed"], 7)
 
     # Where a job may be when it is told to end, and what makes it stay there.
     STAGES = (
         {"FAKE_FFMPEG": "picture hang"}, {"FAKE_FFMPEG": "film hang"}, {"FAKE_PREPROCESS": "hang"}, {"FAKE_LOAD": "hang"},
-        {"FAKE_GENERATE": "hang"}, {"FAKE_GENERATE": "deaf"}, {"FAKE_FFMPEG": "encode hang"}, {"URL": "video"}, {"URL": "result_url"},
+        {"FAKE_GENERATE": "hang"}, {"FAKE_GENERATE": "silent"}, {"FAKE_FFMPEG": "encode hang"}, {"URL": "video"}, {"URL": "result_url"},
     )  # fmt: skip
 
     def test_stop_in_each_stage(self):
@@ -318,23 +318,23 @@ class FaultTest(JobCase):
 
     def test_bug(self):
         with mock.patch("media.check_video", side_effect=RuntimeError("http://secret.example/")):
-            err = self.fault()
+            err = self.problem()
         self.assertEqual(str(err), "internal error: the worker's log has it")
         self.assertRegex(self.said(), r"job job-1: internal error: RuntimeError at \w+\.py:\d+")
 
-    def test_folder_of_someone_else(self):
+    def test_directory_of_someone_else(self):
         (self.home / "elsewhere").mkdir()
         (self.home / "link").symlink_to(self.home / "elsewhere")
-        self.assertIn("belongs to someone else", str(self.fault(PROCESSING_DIR=self.home / "link")))
+        self.assertIn("belongs to someone else", str(self.problem(PROCESSING_DIR=self.home / "link")))
         self.assertEqual(list((self.home / "elsewhere").iterdir()), [])
 
 
 class FaceTest(JobCase):
     def detector(self, script):
         """Put a detector there, and an insightface that behaves like script."""
-        folder = self.home / "insightface/models/buffalo_l"
-        folder.mkdir(parents=True)
-        (folder / "det_10g.onnx").touch()
+        directory = self.home / "insightface/models/buffalo_l"
+        directory.mkdir(parents=True)
+        (directory / "det_10g.onnx").touch()
         copied = self.home / "app"
         shutil.copytree(Path(__file__).parents[1], copied, ignore=shutil.ignore_patterns("tests", "__pycache__"))
         (copied / "insightface/model_zoo").mkdir(parents=True)
@@ -365,9 +365,9 @@ def get_model(name, providers):
 
     def test_no_face(self):
         with self.detector(self.ZOO % "[]"):
-            self.assertIn("image: no face was found", str(self.fault()))
+            self.assertIn("image: no face was found", str(self.problem()))
 
-    def test_detector_that_breaks_is_not_the_job_s_fault(self):
+    def test_detector_that_breaks_is_not_the_job_s_problem(self):
         with self.detector("raise ImportError('no onnxruntime')"):
             self.assertEqual(self.run_job()["seed"], 7)
 

@@ -1,4 +1,4 @@
-"""LoRAs: names of layers in both styles, strangers, merging and switching."""
+"""LoRAs: names of layers in both styles, unknown, merging and switching."""
 
 import importlib.util
 import json
@@ -58,7 +58,7 @@ class NamesTest(unittest.TestCase):
             {"blocks.0.ffn.net.2": {"down": keys[0], "up": keys[1], "alpha": keys[2]}, "blocks.0": {"diff_m": keys[3]}},
         )
 
-    def test_strangers_are_told(self):
+    def test_unknown_are_told(self):
         pair = ["blocks.0.self_attn.q.lora_A.weight", "blocks.0.self_attn.q.lora_B.weight"]
         for more, words in (
             (["blocks.40.self_attn.q.lora_A.weight"], "blocks.40.self_attn.q.lora_A.weight has no layer in the transformer"),
@@ -81,14 +81,14 @@ class TensorsTest(unittest.TestCase):
 
         torch.set_num_threads(1)
         torch.manual_seed(0)
-        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.directory = Path(self.enterContext(tempfile.TemporaryDirectory()))
         self.model = toy()
 
     def file(self, tensors, name="lora.safetensors"):
         from safetensors.torch import save_file
 
-        save_file({key: one.contiguous() for key, one in tensors.items()}, self.folder / name)
-        return self.folder / name
+        save_file({key: one.contiguous() for key, one in tensors.items()}, self.directory / name)
+        return self.directory / name
 
     def pair(self, name, rank=4, alpha=None):
         import torch
@@ -137,7 +137,7 @@ class TensorsTest(unittest.TestCase):
         for name in ("blocks.0.self_attn.q", "blocks.4.cross_attn.k_img", "blocks.2.ffn.0", "blocks.2.ffn.2"):
             pair = self.pair(name)
             tensors |= {f"base_model.model.{key}".replace("lora_down", "lora_A").replace("lora_up", "lora_B"): one for key, one in pair.items()}
-        (self.folder / "adapter_config.json").write_text(json.dumps({"r": 4, "lora_alpha": 8}))
+        (self.directory / "adapter_config.json").write_text(json.dumps({"r": 4, "lora_alpha": 8}))
         lora = loras.Lora(self.file(tensors), self.model)
         plain = forward(self.model)
         adapter = loras.Adapter(lora, self.model, "cpu", torch.float32)
@@ -162,10 +162,10 @@ class TensorsTest(unittest.TestCase):
         ):
             with self.subTest(words), self.assertRaisesRegex(StartError, words):
                 loras.Lora(self.file(tensors), self.model)
-        (self.folder / "cut.safetensors").write_bytes(b"\x08\0\0")
+        (self.directory / "cut.safetensors").write_bytes(b"\x08\0\0")
         for name in ("cut.safetensors", "none.ckpt"):
             with self.assertRaisesRegex(StartError, f"{name} can't be read"):
-                loras.Lora(self.folder / name, self.model)
+                loras.Lora(self.directory / name, self.model)
         whole = loras.Lora(self.file(good | {"blocks.0.self_attn.q.diff_b": torch.ones(24)}), self.model)
         with self.assertRaisesRegex(StartError, "can't have whole changes: blocks.0.attn1.to_q"):
             loras.Adapter(whole, self.model, "cpu", torch.float32)
@@ -173,8 +173,8 @@ class TensorsTest(unittest.TestCase):
     def test_a_checkpoint_as_upstream_has_it(self):
         import torch
 
-        torch.save({"state_dict": self.pair("blocks.0.self_attn.q")}, self.folder / "lora.ckpt")
-        self.assertEqual(list(loras.Lora(self.folder / "lora.ckpt", self.model).changes), ["blocks.0.attn1.to_q"])
+        torch.save({"state_dict": self.pair("blocks.0.self_attn.q")}, self.directory / "lora.ckpt")
+        self.assertEqual(list(loras.Lora(self.directory / "lora.ckpt", self.model).changes), ["blocks.0.attn1.to_q"])
 
 
 def forward(model):

@@ -28,8 +28,8 @@ class MeasureTest(unittest.TestCase):
         self.assertEqual(rows, ["prompt", "picture", "(warm", "sampling", "encoding", "decoding"])
 
     def test_packed(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "measure.pyz")
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, "measure.pyz")
             with contextlib.redirect_stdout(io.StringIO()):
                 measure.main(["--pack", str(path)])
             self.assertLess(path.stat().st_size, 64 * 10**6)

@@ -9,9 +9,9 @@ from pathlib import Path
 from unittest import mock
 
 import errors
-import faults
+import problems
 import ffmpeg
-import folder
+import directory
 import log
 import media
 import process
@@ -121,7 +121,7 @@ class ProcessTest(Case):
         self.run_python(r"import sys; sys.stderr.write('a\rb\r\n\nc'); sys.stderr.write('ü')")
         self.assertEqual(self.heard, ["a", "b", "cü"])
 
-    def test_programs_get_no_secrets_and_the_folder_for_temporary_files(self):
+    def test_programs_get_no_secrets_and_the_directory_for_temporary_files(self):
         secrets = {
             "HF_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x", "RUNPOD_AI_API_KEY": "x", "RUNPOD_WEBHOOK_GET_JOB": "x", "GOOGLE_APPLICATION_CREDENTIALS": "x",
             "BUCKET_ENDPOINT_URL": "x", "BUCKET_ACCESS_KEY_ID": "x", "PYTHONPATH": "x", "PYTHONSAFEPATH": "1",
@@ -158,14 +158,14 @@ class ProcessTest(Case):
         with self.assertRaisesRegex(errors.JobError, "testing: nothing can't be started: No such file"):
             process.run(["/opt/nothing"], self.home, web.Clock(5, self.stop), "testing")
 
-    def test_a_program_that_cannot_be_killed_is_the_gpu_s_fault(self):
+    def test_a_program_that_cannot_be_killed_is_the_gpu_s_problem(self):
         with mock.patch("subprocess.Popen.wait", side_effect=process.subprocess.TimeoutExpired("x", 1)):
             with self.assertRaisesRegex(errors.JobError, "can't be killed") as caught:
                 self.run_python("import time; time.sleep(9)", 0.1)
         self.assertTrue(caught.exception.refresh)
 
 
-class FaultsTest(unittest.TestCase):
+class ProblemsTest(unittest.TestCase):
     def test_first_causes(self):
         for said, words, refresh in (
             ("onnxruntime ... Failed to allocate memory for requested buffer of size 1", "the GPU's memory is too small", False),
@@ -180,16 +180,16 @@ class FaultsTest(unittest.TestCase):
             ("decord._ffi.base.DECORDError: x", "the video can't be decoded", False),
             ("", "failed with exit code 1: it said nothing", False),
         ):
-            err = faults.of("preprocessing", process.Result(1, said))
+            err = problems.of("preprocessing", process.Result(1, said))
             self.assertIn(words, str(err))
             self.assertEqual(err.refresh, refresh, said)
 
     def test_the_last_line_stays(self):
         said = "\n".join(["x" * 500] * 9 + ["KeyError: 'y'"])
-        self.assertTrue(str(faults.of("generating", process.Result(1, said))).endswith("KeyError: 'y'"))
+        self.assertTrue(str(problems.of("generating", process.Result(1, said))).endswith("KeyError: 'y'"))
 
     def test_a_face_is_of_preprocessing_only(self):
-        self.assertNotIn("face", str(faults.of("generating", process.Result(1, "!ssize.empty()"))))
+        self.assertNotIn("face", str(problems.of("generating", process.Result(1, "!ssize.empty()"))))
 
 
 class ScrubTest(unittest.TestCase):
@@ -202,13 +202,13 @@ class ScrubTest(unittest.TestCase):
             self.assertEqual(log.scrub(text), clean)
 
 
-class FolderTest(Case):
+class DirTest(Case):
     def setUp(self):
         super().setUp()
         self.root = self.home / "processing"
 
     def test_is_ours_alone_and_goes_away(self):
-        with folder.of_job(self.root, "../a b/ü!-1") as path:
+        with directory.of_job(self.root, "../a b/ü!-1") as path:
             self.assertEqual(path.parent, self.root)
             self.assertTrue(path.name.startswith("ab-1-"))
             self.assertEqual([oct(where.stat().st_mode & 0o777) for where in (path, self.root)], ["0o700", "0o700"])
@@ -220,18 +220,18 @@ class FolderTest(Case):
         self.assertTrue(self.home.is_dir())
 
     def test_goes_away_with_an_error(self):
-        with self.assertRaisesRegex(errors.JobError, "the worker's disk is full"), folder.of_job(self.root, "x"):
+        with self.assertRaisesRegex(errors.JobError, "the worker's disk is full"), directory.of_job(self.root, "x"):
             open("/dev/full", "wb", 0).write(b"x")
-        with self.assertRaises(KeyboardInterrupt), folder.of_job(self.root, "x"):
+        with self.assertRaises(KeyboardInterrupt), directory.of_job(self.root, "x"):
             raise KeyboardInterrupt
         self.assertEqual(list(self.root.iterdir()), [])
 
-    def test_sweeps_what_the_dead_left(self):
+    def test_removes_what_killed_workers_left(self):
         (self.root / "dead-1/sub").mkdir(parents=True)
         (self.root / "dead-1/.lock").touch()
         (self.root / "dead-2").mkdir()
         (self.root / "file").touch()
-        with folder.of_job(self.root, "alive") as path:
-            self.assertEqual(folder.sweep(self.root), 3)
+        with directory.of_job(self.root, "alive") as path:
+            self.assertEqual(directory.cleanup(self.root), 3)
             self.assertEqual(list(self.root.iterdir()), [path])
-        self.assertIn("removed 3 folder(s)", self.said())
+        self.assertIn("removed 3 directory(s)", self.said())

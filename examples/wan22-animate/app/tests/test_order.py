@@ -84,14 +84,14 @@ class FramesTest(unittest.TestCase):
                 self.assertLessEqual(stop, count)
 
 
-class FaultsTest(unittest.TestCase):
+class ProblemsTest(unittest.TestCase):
     def test_of_upstreams_defaults_are_none(self):
-        self.assertEqual(order.faults(Order(ANIMATION, 1), Film(100)), [])
-        self.assertEqual(order.faults(Order(REPLACEMENT, 1, relighting=True), Film(1)), [])
+        self.assertEqual(order.problems(Order(ANIMATION, 1), Film(100)), [])
+        self.assertEqual(order.problems(Order(REPLACEMENT, 1, relighting=True), Film(1)), [])
 
     def test_are_told_all_at_once(self):
         wrong = Order("dance", -1, 0, 77, 0.5, 0, "euler", relighting=True)
-        found = order.faults(wrong, SimpleNamespace(count=0, height=50, width=64))
+        found = order.problems(wrong, SimpleNamespace(count=0, height=50, width=64))
         words = "dance", "seed", "0 steps", "refert_num is 77", "cfg", "shift", "euler", "relighting", "no frames", "64x50"
         for word in words:
             self.assertIn(word, "; ".join(found))

@@ -150,8 +150,8 @@ class RunTest(unittest.TestCase):
                 run(toy(embed) if embed else toy(), order, Film(9))
 
     def test_relighting_comes_and_goes(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "lora.safetensors")
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, "lora.safetensors")
             name = "blocks.0.self_attn.q"
             save_file({f"{name}.lora_A.weight": torch.ones(2, 24), f"{name}.lora_B.weight": torch.ones(24, 2)}, path)
             made = toy(places=models.Places(Path(), Path(), Path(), path))
@@ -205,8 +205,8 @@ class PlaceTest(unittest.TestCase):
         self.assertLess(apart.mean(), 8)
 
     def test_loras_are_merged_before_fp8(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "lora.safetensors")
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, "lora.safetensors")
             changes = {f"{name}.diff": torch.ones(24, 24) for name in ("blocks.1.self_attn.q", "time_embedding.2")}
             save_file(changes, path)
             made, plain = toy_transformer(), toy_transformer()

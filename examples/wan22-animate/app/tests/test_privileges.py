@@ -40,7 +40,7 @@ class PrivilegesTest(Case):
         self.assertEqual((uids, gids, groups, home), ([nobody.pw_uid] * 3, [nobody.pw_gid] * 3, [], nobody.pw_dir))
         self.assertIn("started as root, going on as nobody", said)
 
-    def test_the_volume_s_folders_are_given(self):
+    def test_the_volume_s_directories_are_given(self):
         old = self.home / "volume/models/Wan2.2-Animate-14B"
         old.mkdir(parents=True)
         (old / "config.json").touch()

@@ -225,8 +225,8 @@ def start(config):
 class ProgramTest(Case):
     def setUp(self):
         super().setUp()
-        for folder in ("sdk/runpod/serverless", "jobs"):
-            (self.home / folder).mkdir(parents=True)
+        for directory in ("sdk/runpod/serverless", "jobs"):
+            (self.home / directory).mkdir(parents=True)
         (self.home / "sdk/runpod/__init__.py").write_text("from . import serverless")
         (self.home / "sdk/runpod/serverless/__init__.py").write_text(SDK)
 
@@ -301,7 +301,7 @@ class ProgramTest(Case):
         self.assertEqual(answers[0][::2], (503, {"error": "the worker was stopped: send the job again"}))
         self.assertEqual((program.returncode, self.processing()), (0, []))
 
-    def test_a_killed_worker_s_files_are_swept(self):
+    def test_a_killed_worker_s_files_are_removed(self):
         fill(self.home / "baked")
         self.put_job(job())
         program = self.start(FAKE_GENERATE="hang")
@@ -313,7 +313,7 @@ class ProgramTest(Case):
         self.assertNotEqual(self.processing(), [])
         (self.home / "jobs/1.json").unlink()
         program = self.start(WORKER_LOG="debug")
-        self.assertIn("removed 1 folder(s)", self.read_until(program, "idle"))
+        self.assertIn("removed 1 directory(s)", self.read_until(program, "idle"))
         self.assertEqual(self.processing(), [])
 
     def test_without_weights(self):
@@ -389,7 +389,7 @@ class StartTest(Case):
         import start
 
         worker = Worker(self.settings())
-        with mock.patch("folder.sweep", side_effect=RuntimeError("x")):
+        with mock.patch("directory.cleanup", side_effect=RuntimeError("x")):
             start.prepare(worker)
         self.assertIn("internal error: RuntimeError at ", worker.detail)
         self.assertIn("internal error: RuntimeError: x", self.said())

@@ -85,7 +85,7 @@ class WebCase(Case):
         download.save("video", Source(url=url), self.path, limits, web.Clock(whole, self.stop))
         return self.path.read_bytes()
 
-    def fault(self, url, **options):
+    def problem(self, url, **options):
         with self.assertRaises(errors.JobError) as caught:
             self.save(url, **options)
         self.assertNotIn("127.0.0.1", str(caught.exception))
@@ -112,9 +112,9 @@ class DownloadTest(WebCase):
                 to.reply(content=to.path.encode())
 
         self.assertEqual(self.save(self.serve(answer)), b"/next")
-        self.assertIn("more than 5 redirects", self.fault(self.serve(lambda to: to.reply(302, Location="/"))))
-        self.assertIn("no http or https URL", self.fault(self.serve(lambda to: to.reply(302, Location="file:///etc/passwd"))))
-        self.assertIn("without a target", self.fault(self.serve(lambda to: to.reply(302))))
+        self.assertIn("more than 5 redirects", self.problem(self.serve(lambda to: to.reply(302, Location="/"))))
+        self.assertIn("no http or https URL", self.problem(self.serve(lambda to: to.reply(302, Location="file:///etc/passwd"))))
+        self.assertIn("without a target", self.problem(self.serve(lambda to: to.reply(302))))
 
     def test_private_addresses(self):
         asked = []
@@ -124,9 +124,9 @@ class DownloadTest(WebCase):
             to.reply()
 
         url = self.serve(answer)
-        self.assertIn("leads into a private network", self.fault(url, private=False))
-        self.assertIn("leads into a private network", self.fault(url.replace("127.0.0.1", "localhost"), private=False))
-        self.assertIn("leads into a private network", self.fault(url.replace("127.0.0.1", "2130706433"), private=False))
+        self.assertIn("leads into a private network", self.problem(url, private=False))
+        self.assertIn("leads into a private network", self.problem(url.replace("127.0.0.1", "localhost"), private=False))
+        self.assertIn("leads into a private network", self.problem(url.replace("127.0.0.1", "2130706433"), private=False))
         self.assertEqual(asked, [])
 
     def test_private_addresses_behind_a_redirect(self):
@@ -138,25 +138,25 @@ class DownloadTest(WebCase):
 
         url = self.serve(answer)
         with mock.patch("addresses.is_public", side_effect=lambda address: address == "127.0.0.1"):
-            self.assertIn("leads into a private network", self.fault(url, private=False))
+            self.assertIn("leads into a private network", self.problem(url, private=False))
         self.assertEqual(asked, ["/"])
 
     def test_limits(self):
-        self.assertIn("video: has over 999 bytes", self.fault(self.serve(lambda to: to.reply(content=b"x" * 1000)), limit=999))
+        self.assertIn("video: has over 999 bytes", self.problem(self.serve(lambda to: to.reply(content=b"x" * 1000)), limit=999))
         endless = self.serve(lambda to: to.reply(content=b"x" * 5000, length=False))
-        self.assertIn("video: has over 1000 bytes", self.fault(endless))
+        self.assertIn("video: has over 1000 bytes", self.problem(endless))
         self.assertLessEqual(self.path.stat().st_size, 1000)
 
     def test_answers(self):
-        self.assertIn("was answered with 404 Not Found", self.fault(self.serve(lambda to: to.reply(404))))
-        self.assertIn("was answered with 206", self.fault(self.serve(lambda to: to.reply(206))))
-        self.assertIn("sent 10 of 20 bytes", self.fault(self.serve(lambda to: to.reply(content=b"x" * 10, length=20))))
-        self.assertIn("can't be read to its end", self.fault(self.serve(lambda to: to.wfile.write(b"nonsense\r\n\r\n"))))
+        self.assertIn("was answered with 404 Not Found", self.problem(self.serve(lambda to: to.reply(404))))
+        self.assertIn("was answered with 206", self.problem(self.serve(lambda to: to.reply(206))))
+        self.assertIn("sent 10 of 20 bytes", self.problem(self.serve(lambda to: to.reply(content=b"x" * 10, length=20))))
+        self.assertIn("can't be read to its end", self.problem(self.serve(lambda to: to.wfile.write(b"nonsense\r\n\r\n"))))
 
     def test_hosts(self):
-        self.assertIn("takes no connections", self.fault("http://127.0.0.1:1/"))
+        self.assertIn("takes no connections", self.problem("http://127.0.0.1:1/"))
         with mock.patch("socket.getaddrinfo", side_effect=socket.gaierror(-2, "x")):
-            self.assertIn("names a host that can't be found", self.fault("http://nowhere.test/"))
+            self.assertIn("names a host that can't be found", self.problem("http://nowhere.test/"))
 
     def test_a_length_is_not_needed(self):
         self.assertEqual(self.save(self.serve(lambda to: to.reply(content=b"x" * 10, length=False))), b"x" * 10)
@@ -191,7 +191,7 @@ class DownloadTest(WebCase):
     def test_slow_servers(self):
         for answer in (self.drip, self.drip_headers, lambda to: time.sleep(5)):
             url, started = self.serve(answer), time.monotonic()
-            self.assertIn("did not arrive within 0.3 s", self.fault(url, seconds=0.3))
+            self.assertIn("did not arrive within 0.3 s", self.problem(url, seconds=0.3))
             self.assertLess(time.monotonic() - started, 4)  # of the 5 that the server takes
 
     def test_end_of_the_job(self):
@@ -206,7 +206,7 @@ class DownloadTest(WebCase):
     def assert_ends(self, url, seconds):
         """A download ends with its time, and with a stop; seconds are what it would take otherwise."""
         started = time.monotonic()
-        self.assertIn("did not arrive within 0.2 s", self.fault(url, seconds=0.2))
+        self.assertIn("did not arrive within 0.2 s", self.problem(url, seconds=0.2))
         threading.Timer(0.2, self.stop.set).start()
         with self.assertRaises(errors.Stopped):
             self.save(url, seconds=60, whole=60)
@@ -261,7 +261,7 @@ class TlsTest(WebCase):
     def test_the_certificate_is_for_the_name(self):
         port = self.listening.getsockname()[1]
         self.assertEqual(self.save(f"https://right.test:{port}/"), b"hi")
-        self.assertIn("certificate is not valid", self.fault(f"https://wrong.test:{port}/"))
+        self.assertIn("certificate is not valid", self.problem(f"https://wrong.test:{port}/"))
 
 
 class DeliverTest(WebCase):

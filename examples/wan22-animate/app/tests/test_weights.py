@@ -55,15 +55,15 @@ class ListTest(Case):
             modellist.read(self.home / "none")
 
     def test_lacking_and_damaged(self):
-        found, folder = self.read(model_json()), self.home / "m"
-        fill(folder)
-        self.assertEqual(modellist.lacking(folder, found), [])
-        self.assertEqual(modellist.damaged(folder, found), [])
-        (folder / "Wan2.1_VAE.pth").write_bytes(b"cut")
-        (folder / "config.json").unlink()
-        (folder / "relighting_lora.ckpt").unlink()
-        (folder / "relighting_lora.ckpt").mkdir()
-        self.assertEqual(sorted(modellist.lacking(folder, found)), ["Wan2.1_VAE.pth has 3 of 3000 bytes", "config.json is missing", "relighting_lora.ckpt is no file"])
+        found, directory = self.read(model_json()), self.home / "m"
+        fill(directory)
+        self.assertEqual(modellist.lacking(directory, found), [])
+        self.assertEqual(modellist.damaged(directory, found), [])
+        (directory / "Wan2.1_VAE.pth").write_bytes(b"cut")
+        (directory / "config.json").unlink()
+        (directory / "relighting_lora.ckpt").unlink()
+        (directory / "relighting_lora.ckpt").mkdir()
+        self.assertEqual(sorted(modellist.lacking(directory, found)), ["Wan2.1_VAE.pth has 3 of 3000 bytes", "config.json is missing", "relighting_lora.ckpt is no file"])
         fill(self.home / "n", FILES | {"config.json": b"[]"})
         self.assertEqual(modellist.damaged(self.home / "n", found), ["config.json has another sha256"])
         self.assertEqual(modellist.shorten(list("abcdefg")), "a; b; c; d; e; and 2 more")
@@ -90,9 +90,9 @@ class PlacesTest(WeightsCase):
         for place in places:
             fill(self.home / place)
         for place in places:
-            folder = self.ensure()
-            self.assertEqual(folder, self.home / place)
-            (folder / "config.json").unlink()
+            directory = self.ensure()
+            self.assertEqual(directory, self.home / place)
+            (directory / "config.json").unlink()
         with self.assertRaisesRegex(StartError, "HF_HUB_OFFLINE=1 forbids to fetch them: give the endpoint the cached model Wan-AI/Wan2.2-Animate-14B, or a network volume"):
             self.ensure(HF_HUB_OFFLINE=1)
         self.assertEqual(self.said().count("config.json is missing"), sum(range(len(places) + 1)))
@@ -142,7 +142,7 @@ class PlacesTest(WeightsCase):
         fill(self.home / "baked")
         self.enterContext(mock.patch("weights.SMALL", 10_000))
         big = "models_t5_umt5-xxl-enc-bf16.pth"
-        for path, spoil in (
+        for path, corrupt in (
             ("config.json", lambda place: place.write_bytes(b"[]")),
             (big, lambda place: place.unlink() or place.write_bytes(FILES[big])),
             (big, lambda place: place.unlink() or place.symlink_to(place.parents[2] / "blobs" / ("0" * 64))),
@@ -151,7 +151,7 @@ class PlacesTest(WeightsCase):
             shutil.rmtree(self.home / "volume", ignore_errors=True)
             snapshot = self.cache_as_the_hub_does("1" * 40)
             (snapshot.parents[1] / "blobs" / ("0" * 64)).write_bytes(FILES[big])
-            spoil(snapshot / path)
+            corrupt(snapshot / path)
             self.assertEqual(self.ensure(), self.home / "baked")
 
     def cache_as_the_hub_does(self, commit):
@@ -198,29 +198,29 @@ class PlacesTest(WeightsCase):
 class VerifiedTest(WeightsCase):
     def setUp(self):
         super().setUp()
-        self.folder = self.home / f"volume/models/{NAME}"
-        fill(self.folder)
+        self.directory = self.home / f"volume/models/{NAME}"
+        fill(self.directory)
 
-    def spoil(self, path="Wan2.1_VAE.pth"):
+    def corrupt(self, path="Wan2.1_VAE.pth"):
         """Put another file of the same size there, as a copy of another revision would."""
-        (self.folder / path).write_bytes(b"X" * len(FILES[path]))
-        os.utime(self.folder / path, (5, 5))
+        (self.directory / path).write_bytes(b"X" * len(FILES[path]))
+        os.utime(self.directory / path, (5, 5))
 
     def read(self):
         """Return which files are read when the weights are looked for."""
         with mock.patch("verified._digest", wraps=verified._digest) as digest:
-            self.assertEqual(self.ensure(), self.folder)
-        return sorted(str(call.args[0].relative_to(self.folder)) for call in digest.call_args_list)
+            self.assertEqual(self.ensure(), self.directory)
+        return sorted(str(call.args[0].relative_to(self.directory)) for call in digest.call_args_list)
 
     def test_files_are_read_once(self):
         self.assertEqual(self.read(), sorted(FILES))
         self.assertIn("comparing 8 files of the network volume with their sha256, 0.0 GB (not with VERIFY=0)", self.said())
         self.assertEqual(self.read(), [])
-        self.assertEqual(tree(self.folder), sorted([verified.MARK, *FILES]))
+        self.assertEqual(tree(self.directory), sorted([verified.MARK, *FILES]))
 
     def test_what_was_replaced_is_read_again(self):
         self.read()
-        os.utime(self.folder / "config.json", (5, 5))
+        os.utime(self.directory / "config.json", (5, 5))
         self.assertEqual(self.read(), ["config.json"])
         self.assertEqual(self.read(), [])
 
@@ -228,15 +228,15 @@ class VerifiedTest(WeightsCase):
         self.read()
         files = FILES | {"config.json": b"[]"}
         (self.home / "model.json").write_text(model_json(files))
-        fill(self.folder, {"config.json": b"[]"})
+        fill(self.directory, {"config.json": b"[]"})
         self.assertEqual(self.read(), ["config.json"])
         (self.home / "model.json").write_text(model_json())
-        fill(self.folder, {"config.json": b"{}"})
+        fill(self.directory, {"config.json": b"{}"})
         self.assertEqual(self.read(), ["config.json"])
-        self.assertEqual(len((self.folder / verified.MARK).read_text().splitlines()), len(FILES))  # one line a path
+        self.assertEqual(len((self.directory / verified.MARK).read_text().splitlines()), len(FILES))  # one line a path
 
     def test_another_content_is_named_and_not_used(self):
-        self.spoil()
+        self.corrupt()
         fill(self.home / "baked")
         self.assertEqual(self.ensure(), self.home / "baked")
         self.assertIn("not from the network volume: Wan2.1_VAE.pth has another sha256: copy these files again, or remove", self.said())
@@ -244,22 +244,22 @@ class VerifiedTest(WeightsCase):
         self.assertEqual(self.said().count("has another sha256"), 2)
 
     def test_a_reading_that_was_cut_off_goes_on(self):
-        self.spoil("relighting_lora.ckpt")
+        self.corrupt("relighting_lora.ckpt")
         with self.assertRaises(StartError):
             self.ensure(HF_HUB_OFFLINE=1)
-        fill(self.folder, {"relighting_lora.ckpt": FILES["relighting_lora.ckpt"]})
+        fill(self.directory, {"relighting_lora.ckpt": FILES["relighting_lora.ckpt"]})
         self.assertEqual(self.read(), ["relighting_lora.ckpt"])
 
     def test_is_a_switch(self):
-        self.spoil()
-        self.assertEqual(self.ensure(VERIFY=0), self.folder)
-        self.assertNotIn(verified.MARK, tree(self.folder))
+        self.corrupt()
+        self.assertEqual(self.ensure(VERIFY=0), self.directory)
+        self.assertNotIn(verified.MARK, tree(self.directory))
 
     def test_a_volume_that_takes_no_mark(self):
-        (self.folder / verified.MARK).mkdir()
+        (self.directory / verified.MARK).mkdir()
         self.assertEqual(self.read(), sorted(FILES))
         self.assertEqual(self.read(), sorted(FILES))
-        self.assertEqual(tree(self.folder), sorted(FILES))
+        self.assertEqual(tree(self.directory), sorted(FILES))
 
     def test_a_file_that_cannot_be_read(self):
         with mock.patch("verified._digest", side_effect=OSError(5, "Input/output error")), self.assertRaises(StartError):
@@ -323,40 +323,40 @@ class FetchTest(WeightsCase):
     def fetch(self, **changes):
         return self.ensure(**{"HF_ENDPOINT": self.hub.url} | changes)
 
-    def assert_there(self, folder):
-        self.assertEqual(tree(folder), sorted([verified.MARK, *FILES]))
+    def assert_there(self, directory):
+        self.assertEqual(tree(directory), sorted([verified.MARK, *FILES]))
         for path, content in FILES.items():
-            self.assertEqual((folder / path).read_bytes(), content)
+            self.assertEqual((directory / path).read_bytes(), content)
 
     def test_to_the_container_disk(self):
-        folder = self.fetch()
-        self.assertEqual(folder, self.home / "fetched" / NAME)
-        self.assert_there(folder)
+        directory = self.fetch()
+        self.assertEqual(directory, self.home / "fetched" / NAME)
+        self.assert_there(directory)
         self.assertRegex(self.said(), r"weights: fetched 8 files, [\d.]+ [kM]B in \d+ s")
         asked = len(self.hub.requests)
-        self.assertEqual(self.fetch(), folder)
+        self.assertEqual(self.fetch(), directory)
         self.assertEqual(len(self.hub.requests), asked)
 
     def test_to_the_volume(self):
         (self.home / "volume").mkdir()
-        folder = self.fetch()
-        self.assertEqual(folder, self.home / "volume/models" / NAME)
-        self.assert_there(folder)
+        directory = self.fetch()
+        self.assertEqual(directory, self.home / "volume/models" / NAME)
+        self.assert_there(directory)
 
     def test_what_was_fetched_is_not_read_again(self):
-        folder = self.fetch()
+        directory = self.fetch()
         with mock.patch("verified._digest", side_effect=AssertionError):
-            self.assertEqual(self.fetch(), folder)
+            self.assertEqual(self.fetch(), directory)
 
     def test_nothing_of_others_is_replaced(self):
         """Other files on the volume, all of them or some: the weights go to the container disk."""
-        folder, other = self.home / f"volume/models/{NAME}", {self.big: b"X" * len(FILES[self.big])}
+        directory, other = self.home / f"volume/models/{NAME}", {self.big: b"X" * len(FILES[self.big])}
         for files in (FILES | other, other):
             shutil.rmtree(self.home / "fetched", ignore_errors=True)
-            shutil.rmtree(folder, ignore_errors=True)
-            fill(folder, files)
+            shutil.rmtree(directory, ignore_errors=True)
+            fill(directory, files)
             self.assert_there(self.fetch())
-            self.assertEqual((folder / self.big).read_bytes(), other[self.big])
+            self.assertEqual((directory / self.big).read_bytes(), other[self.big])
             self.assertIn(f"the network volume has others there ({self.big} has another sha256; remove these to have", self.said())
         fill(self.home / f"fetched/{NAME}", other)
         with self.assertRaisesRegex(StartError, "there is no room.*the container disk has others there"):
@@ -396,7 +396,7 @@ class FetchTest(WeightsCase):
                 part = self.home / f"fetched/{NAME}/{self.big}.part"
                 part.parent.mkdir(parents=True, exist_ok=True)
                 (part.parent / self.big).unlink(missing_ok=True)
-                part.write_bytes(b"spoiled")
+                part.write_bytes(b"corrupted")
                 if tag:
                     part.with_name(part.name + ".etag").write_text(tag)
                 self.hub.requests.clear()
@@ -429,7 +429,7 @@ class FetchTest(WeightsCase):
         with self.assertRaisesRegex(StartError, f"{self.big} arrives with another content than the image's list has"):
             self.fetch()
         self.assertFalse((self.home / f"fetched/{NAME}/{self.big}").exists())
-        self.assertEqual(self.hub.attempts[self.big], hub.SPOILED)
+        self.assertEqual(self.hub.attempts[self.big], hub.CORRUPTED)
 
     def test_the_token_is_for_the_hub_alone(self):
         self.fetch(HF_TOKEN="secret")
@@ -493,10 +493,10 @@ class FetchTest(WeightsCase):
         self.assertEqual(self.hub.requests, [])
 
     def test_what_is_there_needs_no_room(self):
-        folder = self.home / f"fetched/{NAME}"
-        fill(folder, {path: content for path, content in FILES.items() if path != self.big})
-        (folder / f"{self.big}.part").write_bytes(FILES[self.big][:1000])
-        self.assertEqual(fetch.needed(folder, self.found()), len(FILES[self.big]) - 1000)
+        directory = self.home / f"fetched/{NAME}"
+        fill(directory, {path: content for path, content in FILES.items() if path != self.big})
+        (directory / f"{self.big}.part").write_bytes(FILES[self.big][:1000])
+        self.assertEqual(fetch.needed(directory, self.found()), len(FILES[self.big]) - 1000)
 
     def test_a_volume_that_cannot_be_written_to(self):
         (self.home / "volume").mkdir()

@@ -19,11 +19,11 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// distPackages is where Debian has Python packages; wheelFolder, where those
+// distPackages is where Debian has Python packages; wheelDir, where those
 // that it keeps as wheels lie.
 const (
 	distPackages = "usr/lib/python3/dist-packages/"
-	wheelFolder  = "usr/share/python-wheels/"
+	wheelDir     = "usr/share/python-wheels/"
 )
 
 // repacked is a distribution that is made of Debian's packages: real ones, since
@@ -127,11 +127,11 @@ func filesOf(ctx context.Context, g *debian.Getter, mirrors debian.Mirrors, inde
 // installed leaves out what only developers of a package read: it would be
 // unpacked and packed again for nothing.
 func installed(name string) bool {
-	if !strings.HasPrefix(name, "usr/lib/") && !strings.HasPrefix(name, wheelFolder) {
+	if !strings.HasPrefix(name, "usr/lib/") && !strings.HasPrefix(name, wheelDir) {
 		return false
 	}
-	for _, folder := range []string{"/tests/", "/f2py/", "/numpy/distutils/", "/numpy/array_api/", "/Cython/Tests/"} {
-		if strings.Contains(name, folder) {
+	for _, directory := range []string{"/tests/", "/f2py/", "/numpy/distutils/", "/numpy/array_api/", "/Cython/Tests/"} {
+		if strings.Contains(name, directory) {
 			return false
 		}
 	}
@@ -204,7 +204,7 @@ func wheelOfWheel(files map[string]string, version string) testworld.Wheel {
 func rewheeled(name, version string, files map[string]string) testworld.Wheel {
 	w := testworld.Wheel{Name: name, Version: version, RequiresPython: ">=3.8", Files: map[string]string{}}
 	for at, content := range files {
-		if !strings.HasPrefix(at, wheelFolder+name+"-") {
+		if !strings.HasPrefix(at, wheelDir+name+"-") {
 			continue
 		}
 		archive, err := zip.NewReader(bytes.NewReader([]byte(content)), int64(len(content)))
@@ -213,9 +213,9 @@ func rewheeled(name, version string, files map[string]string) testworld.Wheel {
 		}
 		for _, f := range archive.File {
 			data := memberOf(f)
-			folder, base := path.Split(f.Name)
+			directory, base := path.Split(f.Name)
 			switch {
-			case !strings.Contains(folder, ".dist-info/"):
+			case !strings.Contains(directory, ".dist-info/"):
 				w.Files[f.Name] = data
 			case base == "entry_points.txt":
 				w.Extra = append(w.Extra, testworld.Entry{Name: name + "-" + version + ".dist-info/" + base, Mode: 0o644, Content: data})

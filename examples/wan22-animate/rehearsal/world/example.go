@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Example is a folder as a rehearsal sees it: without what builds leave in it.
-func Example(folder fs.FS) fs.FS { return example{folder} }
+// Example is a directory as a rehearsal sees it: without what builds leave in it.
+func Example(directory fs.FS) fs.FS { return example{directory} }
 
-// Check says why a folder is nothing that a world could stand around: it has to be
+// Check says why a directory is nothing that a world could stand around: it has to be
 // the example, or something that was made of it.
-func Check(folder fs.FS) error {
-	text, err := fs.ReadFile(folder, specName)
+func Check(directory fs.FS) error {
+	text, err := fs.ReadFile(directory, specName)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func Check(folder fs.FS) error {
 
 type example struct{ fs.FS }
 
-// ReadDir leaves out of the folder what is no part of the example: the lock is of the
+// ReadDir leaves out of the directory what is no part of the example: the lock is of the
 // real internet, and dist has images.
 func (e example) ReadDir(name string) ([]fs.DirEntry, error) {
 	entries, err := fs.ReadDir(e.FS, name)

@@ -18,9 +18,9 @@ type Film struct {
 	Sound   bool    `json:"sound"`
 	Person  bool    `json:"person"` // somebody is in it whose face can be seen
 
-	// Fault is what goes wrong with the film in preprocessing, as REHEARSAL_FAULT says of all
+	// Problem is what goes wrong with the film in preprocessing, as REHEARSAL_PROBLEM says of all
 	// films: "preprocess-die", "preprocess-hang", "preprocess-nothing".
-	Fault string `json:"fault,omitempty"`
+	Problem string `json:"problem,omitempty"`
 }
 
 // Driving is a film that a job can be done with.

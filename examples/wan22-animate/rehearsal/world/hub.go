@@ -58,7 +58,7 @@ var small = map[string]string{
 	"xlm-roberta-large/tokenizer_config.json": "{}\n",
 }
 
-// tensors of the pose model lie in 393 files beside it; all of them together are
+// tensors of the pose model lie in 393 files next to it; all of them together are
 // as large as posed.
 const (
 	tensors = 393

@@ -19,7 +19,7 @@ type Replacement struct {
 	Times int // how often it occurs there, and is replaced
 }
 
-// Project writes the example into a folder, which must not be there yet. All of
+// Project writes the example into a directory, which must not be there yet. All of
 // it is as it is shipped but for the [World.Replacements].
 func (w *World) Project(dir string) error {
 	if err := os.CopyFS(dir, w.example); err != nil {

@@ -38,12 +38,12 @@ func TestAddressesThatNothingStandsFor(t *testing.T) {
 
 func TestExampleHasNoLeftovers(t *testing.T) {
 	t.Parallel()
-	folder := fstest.MapFS{}
+	directory := fstest.MapFS{}
 	for _, name := range []string{"image.toml", "image.lock", "app/dist/x.py", "app/image.lock", "dist/wan/index.json", ".git/HEAD"} {
-		folder[name] = &fstest.MapFile{}
+		directory[name] = &fstest.MapFile{}
 	}
 	var got []string
-	err := fs.WalkDir(Example(folder), ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(Example(directory), ".", func(name string, d fs.DirEntry, err error) error {
 		if !d.IsDir() {
 			got = append(got, name)
 		}

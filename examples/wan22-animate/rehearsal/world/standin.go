@@ -40,7 +40,7 @@ func modules(table string) []module {
 }
 
 // wanted are the names that modules import from the one in a file. Scripts import
-// each other by their folder, so that theirs have no dots.
+// each other by their directory, so that theirs have no dots.
 func wanted(list []module, file string) []string {
 	dotted := strings.ReplaceAll(strings.TrimSuffix(strings.TrimSuffix(file, ".py"), "/__init__"), "/", ".")
 	script := strings.TrimSuffix(path.Base(file), ".py")

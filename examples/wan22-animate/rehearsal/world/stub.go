@@ -89,8 +89,8 @@ func (o offer) addModules(files map[string]string) {
 
 // above is the __init__.py of a package that holds others. Several wheels have the same
 // one for "nvidia", which is empty.
-func (o offer) above(folder string) string {
-	if folder == topOf(o.module) && o.module != folder {
+func (o offer) above(directory string) string {
+	if directory == topOf(o.module) && o.module != directory {
 		return ""
 	}
 	return "\n"
@@ -105,8 +105,8 @@ var cudaRuntime = regexp.MustCompile(`nvidia-cuda-runtime-cu12==(\d+\.\d+)`)
 
 // filled are the embedded files for a distribution, with what it is in place of
 // placeholders.
-func (o offer) filled(folder string) map[string]string {
-	files := below(folder + "/" + o.name)
+func (o offer) filled(directory string) map[string]string {
+	files := below(directory + "/" + o.name)
 	requires := make([]string, 0, len(o.requires))
 	for _, r := range o.requires {
 		if !strings.Contains(r, "extra ==") {
@@ -124,11 +124,11 @@ func (o offer) filled(folder string) map[string]string {
 	return files
 }
 
-// below are the embedded files of a folder by their paths in it. Where there is
-// no such folder there are none.
-func below(folder string) map[string]string {
+// below are the embedded files of a directory by their paths in it. Where there is
+// no such directory there are none.
+func below(directory string) map[string]string {
 	files := map[string]string{}
-	_ = fs.WalkDir(embedded, folder, func(name string, d fs.DirEntry, err error) error {
+	_ = fs.WalkDir(embedded, directory, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return nil //nolint:nilerr // it isn't there
@@ -138,7 +138,7 @@ func below(folder string) map[string]string {
 			return nil
 		}
 		data, err := embedded.ReadFile(name)
-		files[strings.TrimPrefix(name, folder+"/")] = string(data)
+		files[strings.TrimPrefix(name, directory+"/")] = string(data)
 		return err
 	})
 	return files

@@ -149,7 +149,7 @@ func TestTreesHoldAllNames(t *testing.T) {
 func TestFilms(t *testing.T) {
 	t.Parallel()
 	want := Driving()
-	want.Fault = "preprocess-die"
+	want.Problem = "preprocess-die"
 	file := want.MP4()
 	if got, ok := ParseFilm(file); !ok || got != want || len(file) != filmSize || string(file[4:8]) != "ftyp" {
 		t.Errorf("got %+v, %t, %d bytes", got, ok, len(file))

@@ -42,7 +42,7 @@ func (w *World) Try(ctx context.Context, m *container.Machine, fetches bool) (t 
 	}
 	defer worker.Remove()
 	if _, err = worker.Ping(ctx, http.StatusOK); err != nil {
-		return t, worker.blame(err)
+		return t, worker.explain(err)
 	}
 	t.Ready = time.Since(start)
 	start = time.Now()
@@ -54,7 +54,7 @@ func (w *World) Try(ctx context.Context, m *container.Machine, fetches bool) (t 
 	if err == nil && fetches && !strings.Contains(worker.Output(), "resuming "+TextEncoder) {
 		err = errors.New("the file whose connection broke was not resumed")
 	}
-	return t, worker.blame(err)
+	return t, worker.explain(err)
 }
 
 // film has a job done.
@@ -85,8 +85,8 @@ func (w *Worker) end() error {
 	return err
 }
 
-// blame adds the last that the worker had printed to an error.
-func (w *Worker) blame(err error) error {
+// explain adds the last that the worker had printed to an error.
+func (w *Worker) explain(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -22,7 +22,7 @@ type Worker struct {
 	url string
 }
 
-// Pipeline has a worker take the stand-in for its pipeline, which lies beside that for diffusers.
+// Pipeline has a worker take the stand-in for its pipeline, which lies next to that for diffusers.
 const Pipeline = "PIPELINE=/usr/local/lib/python3.11/dist-packages/diffusers/rehearsed.py"
 
 // Serve starts a worker, with a few variables ("KEY=value") more. There is no GPU;

@@ -64,7 +64,7 @@ func New(t testing.TB, o Options) *World {
 	return w
 }
 
-// Env is what a build and an app need to know of the world beside the project:
+// Env is what a build and an app need to know of the world next to the project:
 // where the hub is, and what stands for PyPI.
 func (w *World) Env() []string {
 	env := []string{"HF_ENDPOINT=" + w.Hub.Endpoint}

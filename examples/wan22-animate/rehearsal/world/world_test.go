@@ -69,7 +69,7 @@ func isTheExample(t *testing.T, w *world.World) {
 	}
 }
 
-// tree are the files below a folder, but for a lock and the rehearsal.
+// tree are the files below a directory, but for a lock and the rehearsal.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}

@@ -19,7 +19,7 @@ def debian(root: str) -> dict[str, str]:
 
 
 def programs(root: str) -> list[str]:
-    return sorted(name for folder in ("/usr/sbin", "/usr/bin") for name in os.listdir(root + folder))
+    return sorted(name for directory in ("/usr/sbin", "/usr/bin") for name in os.listdir(root + directory))
 
 
 def modules(root: str) -> list[str]:

@@ -25,7 +25,7 @@ from packaging.tags import parse_tag, sys_tags
 from packaging.version import Version
 
 import backend
-from backend import Fault, normal
+from backend import Problem, normal
 
 UV = "/.lamina/uv/uv"
 PYTHON = "/usr/bin/python3"
@@ -40,13 +40,13 @@ def main(question: str, answer: str) -> None:
     os.chdir(WORK)
     try:
         found = Resolver(json.loads(Path(question).read_text("utf-8"))).answer()
-    except Fault as fault:
-        offline = isinstance(fault, Offline)
-        found = {"fault": {"message": str(fault), "project": fault.project, "module": fault.module, "offline": offline}}
+    except Problem as problem:
+        offline = isinstance(problem, Offline)
+        found = {"problem": {"message": str(problem), "project": problem.project, "module": problem.module, "offline": offline}}
     Path(answer).write_text(json.dumps(found), "utf-8")
 
 
-class Offline(Fault):
+class Offline(Problem):
     """Says that an index is needed, and that there is none to ask."""
 
     def about(self, project: str) -> "Offline":
@@ -71,10 +71,10 @@ class Resolver:
             there = {dist["name"]: dist["version"] for dist in chosen}
             for need in unmet(self.question["overrides"], there):
                 if there.get(normal(need.name)):
-                    raise Fault(f"overrides want {need}, and {self.question['pylock']} has {there[normal(need.name)]}", normal(need.name))
+                    raise Problem(f"overrides want {need}, and {self.question['pylock']} has {there[normal(need.name)]}", normal(need.name))
             for line in lines:
                 if line["name"] not in {*there, *self.question["excludes"]}:
-                    raise Fault(f"a source tree needs {line['line']}, and {self.question['pylock']} doesn't have it", line["name"])
+                    raise Problem(f"a source tree needs {line['line']}, and {self.question['pylock']} doesn't have it", line["name"])
         elif lines:
             chosen = self.with_optional(lines)
         else:
@@ -84,10 +84,10 @@ class Resolver:
                 continue
             try:
                 self.build_of(dist)
-            except Fault as fault:
+            except Problem as problem:
                 if dist["name"] not in self.question["optional"]:
                     raise
-                self.omitted[dist["name"]] = reason(fault)
+                self.omitted[dist["name"]] = reason(problem)
                 chosen.remove(dist)
         omitted = [{"requirement": name, "reason": why} for name, why in self.omitted.items()]
         return {"distributions": chosen, "builds": self.builds, "omitted": omitted, "notes": sorted(NOTES)}
@@ -102,52 +102,52 @@ class Resolver:
         """Returns the requirements of trees that neither other trees nor the image's Debian packages meet; those of their builds are resolved."""
         trees, lines = [], []
         for name, path in self.question["trees"].items():
-            folder = Path(path)
+            directory = Path(path)
             try:
-                check_python(folder)
-                self.build_of_tree(name, folder)
-                trees.append((name, folder, backend.declared(folder) or backend.metadata(folder, self.environment(name))))
-            except Fault as fault:
-                raise fault.about(name) from fault
+                check_python(directory)
+                self.build_of_tree(name, directory)
+                trees.append((name, directory, backend.declared(directory) or backend.metadata(directory, self.environment(name))))
+            except Problem as problem:
+                raise problem.about(name) from problem
         self.own = {normal(found["name"]) for _, _, found in trees}
         asked = [(tree, "") for tree in trees]
-        for (name, folder, found), extra in asked:  # which grows
+        for (name, directory, found), extra in asked:  # which grows
             try:
                 missing = unmet([*found["requires"], *found["extras"].get(extra, [])], self.question["image"], extra)
-                self.check_sources(folder, missing)
-                built = [] if name in self.replaced else [normal(need.name) for need in unmet(backend.requires(folder), self.question["builder"])]
-                for other in self.own.union(sources_of(folder)).difference(self.question["bound"]).intersection(built):
-                    raise Fault(f"it is built with {other}, which no index shall bring\nhint: [python.build-requires] {name} = […] says what it is built with instead")
-            except Fault as fault:
-                raise fault.about(name) from fault
+                self.check_sources(directory, missing)
+                built = [] if name in self.replaced else [normal(need.name) for need in unmet(backend.requires(directory), self.question["builder"])]
+                for other in self.own.union(sources_of(directory)).difference(self.question["bound"]).intersection(built):
+                    raise Problem(f"it is built with {other}, which no index shall bring\nhint: [python.build-requires] {name} = […] says what it is built with instead")
+            except Problem as problem:
+                raise problem.about(name) from problem
             for need in missing:
                 asked += [one for tree in trees if normal(tree[2]["name"]) == normal(need.name) for e in sorted(need.extras) if (one := (tree, normal(e))) not in asked]
             more = [{"name": normal(need.name), "line": str(need)} for need in missing if normal(need.name) not in self.own]
             lines += [line for line in more if line not in lines]
         return lines
 
-    def check_sources(self, folder: Path, missing: list[Requirement]) -> None:
+    def check_sources(self, directory: Path, missing: list[Requirement]) -> None:
         """Refuses what a tree has a source of uv's for that nobody reads: a lock has followed it, and so does uv in a project."""
         decided = self.own | {line["name"] for line in self.question["requirements"]} | set(self.question["bound"])
-        unread = sorted(sources_of(folder) & {normal(need.name) for need in missing} - decided)
+        unread = sorted(sources_of(directory) & {normal(need.name) for need in missing} - decided)
         if self.question["pylock"] == "uv.lock" and not self.question["locked"]:
-            read = [path for at in self.question["folders"] if (path := PROJECT / at / "pyproject.toml").exists()]
+            read = [path for at in self.question["directories"] if (path := PROJECT / at / "pyproject.toml").exists()]
         else:
-            read = [folder / "pyproject.toml"] if self.question["pylock"] else []
-        if unread and all(backend.pyproject(path.parent) != backend.pyproject(folder) for path in read):
-            raise Fault(
+            read = [directory / "pyproject.toml"] if self.question["pylock"] else []
+        if unread and all(backend.pyproject(path.parent) != backend.pyproject(directory) for path in read):
+            raise Problem(
                 f"[tool.uv.sources] of its pyproject.toml says where {unread[0]} comes from, and a source tree is not resolved by that"
-                f"\nhint: project = with the folder of the tree, beside sources, has uv resolve what its pyproject.toml says; or name {unread[0]} in a requirement file",
+                f"\nhint: project = with the directory of the tree, next to sources, has uv resolve what its pyproject.toml says; or name {unread[0]} in a requirement file",
             )
 
-    def build_of_tree(self, name: str, folder: Path) -> None:
+    def build_of_tree(self, name: str, directory: Path) -> None:
         """Resolves what a tree is built with, but for what the builder's Debian packages are."""
         if name in self.replaced:
             self.builds[name] = self.build_set(name, self.replaced[name])
             return
-        wanted = unmet(backend.requires(folder), self.question["builder"])
+        wanted = unmet(backend.requires(directory), self.question["builder"])
         self.builds[name] = self.build_set(name, [str(r) for r in wanted])
-        more = unmet(backend.asked_for(folder, self.environment(name)), self.question["builder"])
+        more = unmet(backend.asked_for(directory, self.environment(name)), self.question["builder"])
         if more := [r for r in more if r not in wanted]:
             self.builds[name] = self.build_set(name, [str(r) for r in [*wanted, *more]])
 
@@ -158,21 +158,21 @@ class Resolver:
         optional = [line for line in lines if line["name"] in self.question["optional"]]
         try:
             return self.resolve(lines)
-        except Fault as fault:
+        except Problem as problem:
             if not optional:
                 raise
             kept = [line for line in lines if line not in optional]
-            whole = fault
+            whole = problem
         try:
             best = self.resolve(kept)
-        except Fault:
+        except Problem:
             raise whole from None
         for line in optional:
             try:
                 best = self.resolve([*kept, line])
                 kept.append(line)
-            except Fault as fault:
-                self.omitted[line["name"]] = reason(fault)
+            except Problem as problem:
+                self.omitted[line["name"]] = reason(problem)
         return best
 
     def resolve(self, lines: list[dict]) -> list[dict]:
@@ -193,7 +193,7 @@ class Resolver:
                 return chosen
             needs |= found
             wheels |= settled
-        raise Fault("the requirements of " + ", ".join(sorted(needs)) + " change what is chosen, and the choice changes them")
+        raise Problem("the requirements of " + ", ".join(sorted(needs)) + " change what is chosen, and the choice changes them")
 
     def needs_of(self, dist: dict) -> dict:
         name = dist["name"]
@@ -206,8 +206,8 @@ class Resolver:
         else:
             try:
                 found = backend.metadata(self.source(dist), self.environment(name))
-            except Fault as fault:
-                raise fault.about(name) from fault
+            except Problem as problem:
+                raise problem.about(name) from problem
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_text(json.dumps(found))
         return {"name": name, "version": found["version"], "requires-dist": found["requires"]}
@@ -244,8 +244,8 @@ class Resolver:
                 return
             except Offline:
                 raise
-            except Fault as fault:
-                if self.refreshed or not re.search("No solution found|Failed to fetch", str(fault)):
+            except Problem as problem:
+                if self.refreshed or not re.search("No solution found|Failed to fetch", str(problem)):
                     raise
                 self.refreshed = True  # what uv kept of the indexes may be why
 
@@ -253,10 +253,10 @@ class Resolver:
         """Returns the lock that the user has, or else one of his project and these lines, as a pylock.toml."""
         if self.question["pylock"] != "uv.lock":
             return PROJECT / self.question["pylock"]
-        folder = self.copy()
-        lock, project = folder / "pylock.toml", backend.pyproject(folder).get("project")  # its paths are from where it lies
-        args = ["--project", str(folder), *self.question["export"], *self.wanted()]
-        check_python(folder)
+        directory = self.copy()
+        lock, project = directory / "pylock.toml", backend.pyproject(directory).get("project")  # its paths are from where it lies
+        args = ["--project", str(directory), *self.question["export"], *self.wanted()]
+        check_python(directory)
         locked = self.question["locked"]
         if locked or project is None:
             frozen = ["--locked"] * locked
@@ -266,15 +266,15 @@ class Resolver:
             uv("export", *args, *frozen, "--no-default-groups", "--no-emit-project", "--format", "pylock.toml", "-o", str(lock))
         else:
             write("requirements.txt", [line["line"] for line in lines])
-            self.pinned("", lock, *args, *self.of_the_image(), str(folder / "pyproject.toml"), "requirements.txt")
+            self.pinned("", lock, *args, *self.of_the_image(), str(directory / "pyproject.toml"), "requirements.txt")
         self.question["extras"] = self.question["groups"] = []
         return lock
 
     def copy(self) -> Path:
-        """Returns the folder of the project or the lock, where it may be written to."""
+        """Returns the directory of the project or the lock, where it may be written to."""
         if not (WORK / "project").exists():
             shutil.copytree(PROJECT, WORK / "project", symlinks=True)
-        return WORK / "project" / self.question["folder"]
+        return WORK / "project" / self.question["directory"]
 
     def wanted(self) -> list[str]:
         return [word for kind in ("extra", "group") for name in self.question[f"{kind}s"] for word in (f"--{kind}", name)]
@@ -290,11 +290,11 @@ class Resolver:
             # A lock for many platforms has several versions of a project, and need not say that of an archive.
             return version is not None and (not version or Version(version) == Version(entry.get("version", version)))
 
-        chosen = [self.choice(entry, PROJECT / self.question["folder"]) for entry in entries if applies(entry)]
+        chosen = [self.choice(entry, PROJECT / self.question["directory"]) for entry in entries if applies(entry)]
         for dist in chosen:
             dist["version"] = dist["version"] and active[dist["name"]] or dist["version"]  # uv has the spelling of the file
         for name in sorted(active.keys() - {dist["name"] for dist in chosen}):
-            raise Fault(f"{path.name}: uv installs {name} {active[name]}, and no entry has that", name)
+            raise Problem(f"{path.name}: uv installs {name} {active[name]}, and no entry has that", name)
         return chosen
 
     def without_trees(self, path: Path) -> tuple[Path, list[dict]]:
@@ -306,18 +306,18 @@ class Resolver:
                 if normal(entry.get("name", "")) in self.question["excludes"]:
                     continue
                 if "directory" in entry:
-                    folder = os.path.normpath(os.path.join(self.question["folder"], entry["directory"].get("path", "")))
-                    if folder in self.question["folders"]:
+                    directory = os.path.normpath(os.path.join(self.question["directory"], entry["directory"].get("path", "")))
+                    if directory in self.question["directories"]:
                         continue
-                    raise Fault(f"{entry['name']}: it is the folder {folder!r}", normal(entry["name"]))
+                    raise Problem(f"{entry['name']}: it is the directory {directory!r}", normal(entry["name"]))
                 kept.append(entry)
             for kind, key in (("extra", "extras"), ("group", "dependency-groups")):
                 known = {normal(name) for name in lock.get(key, [])}
                 NOTES.update(f"{path.name} has no {kind} {name}" for name in self.question[f"{kind}s"] if normal(name) not in known)
         except (OSError, ValueError) as error:
-            raise Fault(f"{path.name}: {error}") from error
+            raise Problem(f"{path.name}: {error}") from error
         except (AttributeError, KeyError, TypeError) as error:
-            raise Fault(f"{path.name}: its packages are not what a pylock.toml has") from error
+            raise Problem(f"{path.name}: its packages are not what a pylock.toml has") from error
         if len(kept) < len(lock.get("packages", [])):
             lock["packages"] = kept
             path = self.copy() / path.name
@@ -329,7 +329,7 @@ class Resolver:
         told = uv("pip", "install", "--dry-run", "--no-config", "--target", str(WORK / "nothing"), "-r", str(path), *self.wanted())
         return {normal(found[1]): found[2] or "" for found in re.finditer(r"^ \+ ([\w.-]+)(?:==(\S+))?", told, re.MULTILINE)}
 
-    def choice(self, entry: dict, folder: Path) -> dict:
+    def choice(self, entry: dict, directory: Path) -> dict:
         name = normal(entry["name"])
         dist = {"name": name, "version": entry.get("version", ""), "kind": "sdist", "file": "", "url": "", "size": 0, "hashes": {}, "index": re.sub("^file:.*", "", entry.get("index", ""))}
         if "vcs" in entry:
@@ -338,7 +338,7 @@ class Resolver:
             url = f"git+{vcs.get('url') or vcs.get('path', '')}@{vcs['commit-id']}{below}"
             return {**dist, "kind": "git", "url": url, "id": url}
         if "directory" in entry:
-            raise Fault(f"{name}: it is the folder {entry['directory'].get('path')!r}", name)
+            raise Problem(f"{name}: it is the directory {entry['directory'].get('path')!r}", name)
         fits = [(self.rank(file_of(w)), w) for w in entry.get("wheels", [])]
         fits += [((), entry[kind]) for kind in ("sdist", "archive") if kind in entry]
         wanted = [known.lower() for known in self.question["hashes"].get(name, [])]
@@ -346,10 +346,10 @@ class Resolver:
         fits = [((any(f"{k}:{v}".lower() in wanted for k, v in file.get("hashes", {}).items()), rank), file) for rank, file in fits if rank is not None]
         source = max(fits, key=lambda found: found[0])[1] if fits else None
         if source is None:
-            raise Fault(f"{name} {dist['version']}: no wheel of it fits this Python and platform, and it has no sdist", name)
+            raise Problem(f"{name} {dist['version']}: no wheel of it fits this Python and platform, and it has no sdist", name)
         file = file_of(source)
         dist |= {"file": file, "kind": "wheel" if file.endswith(".whl") else "sdist", "size": source.get("size", 0), "hashes": source.get("hashes", {})}
-        url = source["url"] if "url" in source else "file://" + quote(os.path.normpath(folder / source["path"]))
+        url = source["url"] if "url" in source else "file://" + quote(os.path.normpath(directory / source["path"]))
         dist["url"] = url.replace(f"{(WORK / 'project').absolute().as_uri()}/", f"{PROJECT.as_uri()}/")
         dist["below"] = os.path.normpath(source["subdirectory"]) if source.get("subdirectory") else ""
         dist["id"] = (dist["hashes"].get("sha256") or dist["url"]) + f"#{dist['below']}" * bool(dist["below"])
@@ -383,8 +383,8 @@ class Resolver:
             # A lock need not say the version of an archive.
             dist["version"] = dist["version"] or backend.metadata(self.source(dist), self.environment(name))["version"]
             dist["metadata"] = self.declares(dist)
-        except Fault as fault:
-            raise fault.about(name) from fault
+        except Problem as problem:
+            raise problem.about(name) from problem
 
     def declares(self, dist: dict) -> str:
         """Returns what the source of a distribution says of licenses, fetched once."""
@@ -400,27 +400,27 @@ class Resolver:
             try:
                 Requirement(line)
             except InvalidRequirement as error:
-                raise Fault(f"it is built with {line!r}, which is no requirement", name) from error
+                raise Problem(f"it is built with {line!r}, which is no requirement", name) from error
         try:
             return self.compile(name, lines, []) if lines else []
         except Offline:
             raise
-        except Fault as fault:
-            raise Fault(f"what it is built with ({', '.join(lines)}): {fault}", name) from fault
+        except Problem as problem:
+            raise Problem(f"what it is built with ({', '.join(lines)}): {problem}", name) from problem
 
     def environment(self, name: str) -> str:
-        """Returns a folder with what a project is built with."""
-        folder = WORK / "environments" / hashlib.sha256(json.dumps([d["id"] for d in self.builds[name]]).encode()).hexdigest()
-        if self.builds[name] and not folder.exists():
+        """Returns a directory with what a project is built with."""
+        directory = WORK / "environments" / hashlib.sha256(json.dumps([d["id"] for d in self.builds[name]]).encode()).hexdigest()
+        if self.builds[name] and not directory.exists():
             urls = [f"{d['name']} @ {d['url']}" for d in self.builds[name]]
-            uv("pip", "install", "--no-config", "--no-deps", "--no-build", "--target", str(folder), *urls)
-        return str(folder)
+            uv("pip", "install", "--no-config", "--no-deps", "--no-build", "--target", str(directory), *urls)
+        return str(directory)
 
     def source(self, dist: dict) -> Path:
         """Returns the unpacked source of a distribution."""
         if dist["id"] not in self.sources:
-            folder = WORK / "sources" / hashlib.sha256(dist["id"].encode()).hexdigest()
-            self.sources[dist["id"]] = backend.fetch(dist, folder)
+            directory = WORK / "sources" / hashlib.sha256(dist["id"].encode()).hexdigest()
+            self.sources[dist["id"]] = backend.fetch(dist, directory)
         return self.sources[dist["id"]]
 
 
@@ -433,7 +433,7 @@ def uv(*args: str) -> str:
     run = subprocess.run(command, text=True, errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     print(run.stderr, end="", file=sys.stderr)
     if run.returncode:
-        raise Fault(told(run.stderr) or f"uv ends with status {run.returncode}")
+        raise Problem(told(run.stderr) or f"uv ends with status {run.returncode}")
     NOTES.update(re.findall(r"^warning: (The package .*)$", run.stderr, re.MULTILINE))
     return run.stderr
 
@@ -444,9 +444,9 @@ def told(text: str) -> str:
     return re.sub(r"^error: ", "", text[at.start() :].strip()) if at else text.strip()
 
 
-def sources_of(folder: Path) -> set[str]:
+def sources_of(directory: Path) -> set[str]:
     """Returns the projects of which a tree says to uv where they come from."""
-    return {normal(name) for name in backend.table(backend.table(backend.table(backend.pyproject(folder), "tool"), "uv"), "sources")}
+    return {normal(name) for name in backend.table(backend.table(backend.table(backend.pyproject(directory), "tool"), "uv"), "sources")}
 
 
 def unmet(wanted: list[str], there: dict[str, str], extra: str = "") -> list[Requirement]:
@@ -456,7 +456,7 @@ def unmet(wanted: list[str], there: dict[str, str], extra: str = "") -> list[Req
         try:
             need = Requirement(line)
         except InvalidRequirement as error:
-            raise Fault(f"{line!r} is no requirement") from error
+            raise Problem(f"{line!r} is no requirement") from error
         if need.marker and not need.marker.evaluate({"extra": extra}):
             continue
         version = there.get(normal(need.name))
@@ -465,14 +465,14 @@ def unmet(wanted: list[str], there: dict[str, str], extra: str = "") -> list[Req
     return missing
 
 
-def check_python(folder: Path) -> None:
+def check_python(directory: Path) -> None:
     """Refuses a project that is for other Pythons than the image's, which is the builder's."""
-    wanted, version = backend.table(backend.pyproject(folder), "project").get("requires-python"), ".".join(map(str, sys.version_info[:3]))
+    wanted, version = backend.table(backend.pyproject(directory), "project").get("requires-python"), ".".join(map(str, sys.version_info[:3]))
     try:
         if wanted is not None and not SpecifierSet(wanted).contains(version, prereleases=True):
-            raise Fault(f"its pyproject.toml wants Python {wanted}, and the image has {version}")
+            raise Problem(f"its pyproject.toml wants Python {wanted}, and the image has {version}")
     except (InvalidSpecifier, AttributeError, TypeError) as error:
-        raise Fault(f"its pyproject.toml: requires-python is {wanted!r}, which is no list of versions") from error
+        raise Problem(f"its pyproject.toml: requires-python is {wanted!r}, which is no list of versions") from error
 
 
 def file_of(source: dict) -> str:
@@ -490,9 +490,9 @@ def toml(value) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def reason(fault: Fault) -> str:
+def reason(problem: Problem) -> str:
     """Returns the one line that a lock has for why something was left out."""
-    return str(fault).splitlines()[-1].strip().removeprefix("cause: ")
+    return str(problem).splitlines()[-1].strip().removeprefix("cause: ")
 
 
 def write(name: str, lines: list[str]) -> None:

@@ -1,5 +1,5 @@
 /* Another day and another file system, in the place of libeatmydata.so: the clock is 400 days
-   ahead, and folders are read from the end. */
+   ahead, and directories are read from the end. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -34,27 +34,27 @@ time_t time(time_t *t) {
 	return now.tv_sec;
 }
 
-struct folder {
+struct directory {
 	DIR *dir;
 	struct dirent *entries;
 	size_t left;
-	struct folder *next;
+	struct directory *next;
 };
 
-static struct folder *folders;
+static struct directory *directories;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static struct folder *opened(DIR *dir) {
-	struct folder *f = folders;
+static struct directory *opened(DIR *dir) {
+	struct directory *f = directories;
 	while (f && f->dir != dir)
 		f = f->next;
 	return f;
 }
 
 static void forget(DIR *dir) {
-	for (struct folder **at = &folders; *at; at = &(*at)->next)
+	for (struct directory **at = &directories; *at; at = &(*at)->next)
 		if ((*at)->dir == dir) {
-			struct folder *f = *at;
+			struct directory *f = *at;
 			*at = f->next;
 			free(f->entries);
 			free(f);
@@ -64,10 +64,10 @@ static void forget(DIR *dir) {
 
 struct dirent *readdir(DIR *dir) {
 	pthread_mutex_lock(&lock);
-	struct folder *f = opened(dir);
+	struct directory *f = opened(dir);
 	if (!f) {
 		f = calloc(1, sizeof *f);
-		f->dir = dir, f->next = folders, folders = f;
+		f->dir = dir, f->next = directories, directories = f;
 		for (struct dirent *e; (e = REAL(readdir)(dir)); f->left++) {
 			f->entries = realloc(f->entries, (f->left + 1) * sizeof *e);
 			memcpy(&f->entries[f->left], e, e->d_reclen);

@@ -11,7 +11,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// treeProject has an app with a git tree in its folder, which imports from it.
+// treeProject has an app with a git tree in its directory, which imports from it.
 func treeProject(t *testing.T, g *testworld.Git, commit, more string) string {
 	t.Helper()
 	return e2etest.PythonProject(t, e2etest.Compiler+`[[git]]

@@ -69,7 +69,7 @@ def fail(how, stop=lambda: False):
         while not stop():
             time.sleep(0.02)
         raise Stopped
-    if how == "deaf":
+    if how == "silent":
         show_pids()
         time.sleep(60)
     if how == "leak":

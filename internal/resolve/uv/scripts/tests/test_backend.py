@@ -28,14 +28,14 @@ class MetadataTest(World):
                 self.assertEqual((backend.requires(tree), backend.declared(tree)), (requires, dependencies))
 
     def test_a_tree_without_a_pyproject(self) -> None:
-        (self.folder / "tree").mkdir()
-        self.assertEqual(backend.build_system(self.folder / "tree"), backend.LEGACY)
+        (self.directory / "tree").mkdir()
+        self.assertEqual(backend.build_system(self.directory / "tree"), backend.LEGACY)
 
     def test_files_that_are_no_toml(self) -> None:
         for data in (b"[project", b"\xff"):
             self.write("tree/pyproject.toml", "").write_bytes(data)
-            with self.assertRaisesRegex(backend.Fault, "^pyproject.toml: "):
-                backend.requires(self.folder / "tree")
+            with self.assertRaisesRegex(backend.Problem, "^pyproject.toml: "):
+                backend.requires(self.directory / "tree")
 
     def test_files_of_other_types(self) -> None:
         for text, want in [
@@ -44,7 +44,7 @@ class MetadataTest(World):
             ('[project]\nname = "a"\noptional-dependencies = ["b"]', "optional-dependencies is no table"), ('[project]\nname = "a"\noptional-dependencies.x = "b"', "x is no list of texts"),
         ]:
             tree = self.tree("tree", text)
-            with self.subTest(text), self.assertRaisesRegex(backend.Fault, f"^pyproject.toml: {want}$"):
+            with self.subTest(text), self.assertRaisesRegex(backend.Problem, f"^pyproject.toml: {want}$"):
                 backend.requires(tree), backend.declared(tree)
 
     def test_what_a_tree_says_of_licenses(self) -> None:
@@ -55,13 +55,13 @@ class MetadataTest(World):
             with self.subTest(text):
                 self.assertEqual(backend.declares(self.tree("tree", text)), want)
         self.write("tree/PKG-INFO", "").write_bytes(b"Name: a\r\nLicense: MIT\r\n\r\nLicense: no\xff\r\n")
-        self.assertEqual(backend.declares(self.folder / "tree"), "Name: a\nLicense: MIT")
+        self.assertEqual(backend.declares(self.directory / "tree"), "Name: a\nLicense: MIT")
 
     def test_metadata_without_what_it_must_have(self) -> None:
         for name, version, missing in [("", "1.0", "Name"), ("a", "", "Version")]:
             tree = self.own_backend("tree", version=version)
             self.write("tree/maker.py", (tree / "maker.py").read_text().replace("Name: tree", f"Name: {name}"))
-            with self.assertRaisesRegex(backend.Fault, f"its build backend says no {missing}"):
+            with self.assertRaisesRegex(backend.Problem, f"its build backend says no {missing}"):
                 backend.metadata(tree, "")
 
     def test_what_a_backend_asks_for(self) -> None:
@@ -78,8 +78,8 @@ class MetadataTest(World):
             import zipfile
             class Inner:
                 @staticmethod
-                def build_wheel(folder, settings=None):
-                    with zipfile.ZipFile(folder + "/a-1.0-py3-none-any.whl", "w") as out:
+                def build_wheel(directory, settings=None):
+                    with zipfile.ZipFile(directory + "/a-1.0-py3-none-any.whl", "w") as out:
                         out.writestr("a-1.0.dist-info/METADATA", "Name: a\\nVersion: 1.0\\n")
                     return "a-1.0-py3-none-any.whl"
             """)
@@ -91,7 +91,7 @@ class MetadataTest(World):
         with open(tree / "maker.py", "a") as file:
             file.write("open('left behind', 'w').close()\n")
         self.write("environment/helper.py", "NAME = 'of the environment'\n")
-        environment = str(self.folder / "environment")
+        environment = str(self.directory / "environment")
         self.assertEqual(backend.asked_for(tree, environment), ["of the environment", environment + "/bin"])
         self.assertEqual(sorted(path.name for path in tree.iterdir()), ["maker.py", "pyproject.toml"])
 
@@ -101,7 +101,7 @@ class MetadataTest(World):
         self.write("tree/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["src"]\n')
         self.write("tree/base64.py", "raise SystemExit('of the tree')")
         (found,) = backend.asked_for(tree, "")
-        self.assertNotIn(str(self.folder), found)
+        self.assertNotIn(str(self.directory), found)
 
     def test_backends_that_fail(self) -> None:
         for asks, words, module in [
@@ -109,52 +109,52 @@ class MetadataTest(World):
             ('__import__("sys").exit("it is dark")', "its build backend fails:\nit is dark", ""),
             ('__import__("os")._exit(0)', "its build backend fails:", ""),
         ]:
-            with self.subTest(asks), self.assertRaises(backend.Fault) as raised:
+            with self.subTest(asks), self.assertRaises(backend.Problem) as raised:
                 backend.asked_for(self.own_backend("tree", asks=asks), "")
             self.assertIn(words, str(raised.exception))
             self.assertEqual(raised.exception.module, module)
 
     def test_long_output_ends_with_why(self) -> None:
-        with self.assertRaises(backend.Fault) as raised:
+        with self.assertRaises(backend.Problem) as raised:
             backend.asked_for(self.own_backend("tree", asks='[print("x" * 100000), __import__("sys").exit("why")]'), "")
         self.assertLess(len(str(raised.exception)), 5000)
         self.assertTrue(str(raised.exception).endswith("why"))
 
-    def test_faults_are_about_the_first_project_that_is_named(self) -> None:
-        self.assertEqual(backend.Fault("x", module="m").about("a").about("b").project, "a")
+    def test_problems_are_about_the_first_project_that_is_named(self) -> None:
+        self.assertEqual(backend.Problem("x", module="m").about("a").about("b").project, "a")
 
 
 class FetchTest(World):
     def fetch(self, path: Path | str, below: str = "") -> Path:
         url = path.as_uri() if isinstance(path, Path) else path
-        return backend.fetch({"kind": "sdist", "url": url, "file": "", "name": "a", "below": below}, self.folder / "fetched")
+        return backend.fetch({"kind": "sdist", "url": url, "file": "", "name": "a", "below": below}, self.directory / "fetched")
 
-    def test_the_folder_that_is_a_project(self) -> None:
+    def test_the_directory_that_is_a_project(self) -> None:
         top = self.fetch(self.archive(member("stray"), member("docs/x"), member("./a-1.0/setup.py"), member("a-1.0/a.py")))
-        self.assertEqual(top, self.folder / "fetched/tree/a-1.0")
-        shutil.rmtree(self.folder / "fetched")
-        self.assertEqual(self.fetch(self.archive(member("x-main/setup.py"), member("x-main/py/setup.py")), "py"), self.folder / "fetched/tree/x-main/py")
-        shutil.rmtree(self.folder / "fetched")
-        self.assertEqual(self.fetch(self.archive(member("setup.py"), member("a/a.py"))), self.folder / "fetched/tree")
+        self.assertEqual(top, self.directory / "fetched/tree/a-1.0")
+        shutil.rmtree(self.directory / "fetched")
+        self.assertEqual(self.fetch(self.archive(member("x-main/setup.py"), member("x-main/py/setup.py")), "py"), self.directory / "fetched/tree/x-main/py")
+        shutil.rmtree(self.directory / "fetched")
+        self.assertEqual(self.fetch(self.archive(member("setup.py"), member("a/a.py"))), self.directory / "fetched/tree")
 
     def test_archives_that_are_no_sdist(self) -> None:
-        for members, want in [([member("a.py")], "0 folders of it have one of "), ([member("a/setup.py"), member("b/pyproject.toml")], "2 folders of it have"), ([member("../evil")], "../evil leads out of it")]:
-            shutil.rmtree(self.folder / "fetched", ignore_errors=True)
-            with self.assertRaisesRegex(backend.Fault, "archive.tar.gz: " + want) as raised:
+        for members, want in [([member("a.py")], "0 directories of it have one of "), ([member("a/setup.py"), member("b/pyproject.toml")], "2 directories of it have"), ([member("../evil")], "../evil leads out of it")]:
+            shutil.rmtree(self.directory / "fetched", ignore_errors=True)
+            with self.assertRaisesRegex(backend.Problem, "archive.tar.gz: " + want) as raised:
                 self.fetch(self.archive(*members))
             self.assertEqual(raised.exception.project, "a")
 
     def test_archives_that_are_none(self) -> None:
         for name in ("x.tar.gz", "x.zip"):
-            shutil.rmtree(self.folder / "fetched", ignore_errors=True)
-            with self.assertRaisesRegex(backend.Fault, f"{name}: it can't be unpacked: ") as raised:
+            shutil.rmtree(self.directory / "fetched", ignore_errors=True)
+            with self.assertRaisesRegex(backend.Problem, f"{name}: it can't be unpacked: ") as raised:
                 self.fetch(self.write(name, "<html>"))
             self.assertEqual(raised.exception.project, "a")
-        shutil.rmtree(self.folder / "fetched")
+        shutil.rmtree(self.directory / "fetched")
         whole = self.archive(member("a/setup.py")).read_bytes()
-        (self.folder / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
-        with self.assertRaisesRegex(backend.Fault, "it can't be unpacked"):
-            self.fetch(self.folder / "cut.tar.gz")
+        (self.directory / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
+        with self.assertRaisesRegex(backend.Problem, "it can't be unpacked"):
+            self.fetch(self.directory / "cut.tar.gz")
 
     def test_servers_that_have_it_not(self) -> None:
         class Nothing(BaseHTTPRequestHandler):
@@ -167,7 +167,7 @@ class FetchTest(World):
         server = HTTPServer(("127.0.0.1", 0), Nothing)
         self.addCleanup(server.server_close)
         Thread(target=server.handle_request, daemon=True).start()
-        with self.assertRaisesRegex(backend.Fault, "x.tar.gz: HTTP Error 404") as raised:
+        with self.assertRaisesRegex(backend.Problem, "x.tar.gz: HTTP Error 404") as raised:
             self.fetch(f"http://127.0.0.1:{server.server_port}/x.tar.gz")
         self.assertEqual(raised.exception.project, "a")
 
@@ -175,7 +175,7 @@ class FetchTest(World):
 @unittest.skipUnless(os.path.exists(backend.GIT), "there is no git here")
 class CheckoutTest(World):
     def git(self, *args: str) -> str:
-        command = [backend.GIT, "-C", str(self.folder / "repository"), "-c", "user.name=x", "-c", "user.email=x@example.com", *args]
+        command = [backend.GIT, "-C", str(self.directory / "repository"), "-c", "user.name=x", "-c", "user.email=x@example.com", *args]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     def commit(self, **files: str) -> str:
@@ -187,15 +187,15 @@ class CheckoutTest(World):
 
     def setUp(self) -> None:
         super().setUp()
-        (self.folder / "repository").mkdir()
+        (self.directory / "repository").mkdir()
         self.git("init", "-q")
         self.first = self.commit(one="first")
         self.git("tag", "v1.0")
         self.commit(one="second")
-        self.remote = (self.folder / "repository").as_uri()
+        self.remote = (self.directory / "repository").as_uri()
 
     def fetch(self, url: str) -> Path:
-        return backend.fetch({"kind": "git", "url": f"git+{url}", "file": "", "name": "a"}, self.folder / "fetched")
+        return backend.fetch({"kind": "git", "url": f"git+{url}", "file": "", "name": "a"}, self.directory / "fetched")
 
     def test_a_commit_with_its_tags(self) -> None:
         tree = self.fetch(f"{self.remote}@{self.first}")
@@ -211,23 +211,23 @@ class CheckoutTest(World):
 
     def test_submodules_that_a_build_can_not_fetch(self) -> None:
         for address in ("git@g.example:x/inner.git", "ssh://git@g.example/inner.git"):
-            shutil.rmtree(self.folder / "fetched", ignore_errors=True)
+            shutil.rmtree(self.directory / "fetched", ignore_errors=True)
             self.write("repository/.gitmodules", f'[submodule "a"]\n\tpath = a\n\turl = ../a.git\n[submodule "b"]\n\tpath = b\n\turl = {address}\n')
-            with self.assertRaisesRegex(backend.Fault, "a submodule of it is at git@g.example, by ssh"):
+            with self.assertRaisesRegex(backend.Problem, "a submodule of it is at git@g.example, by ssh"):
                 self.fetch(f"{self.remote}@{self.commit(one='third ' + address)}")
 
-    def test_a_folder_of_it(self) -> None:
+    def test_a_directory_of_it(self) -> None:
         tree = self.fetch(f"{self.remote}@{self.first}#subdirectory=one")
         self.assertEqual((tree / "setup.py").read_text(), "first")
 
     def test_what_is_not_there(self) -> None:
         for url, want in [
-            (f"{self.remote}@{self.first}#subdirectory=two", "the tree has no such folder"),
+            (f"{self.remote}@{self.first}#subdirectory=two", "the tree has no such directory"),
             (f"{self.remote}@{'0' * 40}", "0000000"),
             (f"{self.remote}-none@{self.first}", "does not"),
         ]:
-            shutil.rmtree(self.folder / "fetched", ignore_errors=True)
-            with self.subTest(url), self.assertRaisesRegex(backend.Fault, want):
+            shutil.rmtree(self.directory / "fetched", ignore_errors=True)
+            with self.subTest(url), self.assertRaisesRegex(backend.Problem, want):
                 self.fetch(url)
 
 
@@ -237,10 +237,10 @@ class InventoryTest(World):
             self.write(f"root{inventory.SITE}/{name}", text)
         for name in ("usr/bin/b", "usr/sbin/c", "usr/bin/a"):
             self.write(f"root/{name}", "")
-        root = str(self.folder / "root")
+        root = str(self.directory / "root")
         self.assertEqual(inventory.debian(root), {"my-pkg": "1.0", "old": "2"})
         self.assertEqual(inventory.programs(root), ["a", "b", "c"])
-        self.assertEqual(inventory.debian(str(self.folder)), {})
+        self.assertEqual(inventory.debian(str(self.directory)), {})
 
 
 if __name__ == "__main__":

@@ -35,22 +35,22 @@ class CompileTest(World):
     def test_nothing_is_asked_for_nothing(self) -> None:
         self.assertEqual(self.answer(), {"distributions": [], "builds": {}, "omitted": [], "notes": []})
 
-    def test_without_uv_an_index_is_a_fault_of_its_own(self) -> None:
+    def test_without_uv_an_index_is_a_problem_of_its_own(self) -> None:
         question = self.write("question.json", json.dumps(self.question("a")))
-        resolve.main(str(question), str(self.folder / "answer.json"))
-        found = json.loads((self.folder / "answer.json").read_text())
-        self.assertEqual(found["fault"], {"message": "an index is needed", "project": "", "module": "", "offline": True})
+        resolve.main(str(question), str(self.directory / "answer.json"))
+        found = json.loads((self.directory / "answer.json").read_text())
+        self.assertEqual(found["problem"], {"message": "an index is needed", "project": "", "module": "", "offline": True})
 
-    def test_faults_are_answers(self) -> None:
+    def test_problems_are_answers(self) -> None:
         self.uv(compile=[error("Using Python\nerror: No solution found\n  cause: a is too old"), error("error: No solution found\n  cause: a is too old")])
         question = self.write("question.json", json.dumps(self.question("a")))
-        resolve.main(str(question), str(self.folder / "answer.json"))
-        found = json.loads((self.folder / "answer.json").read_text())
-        self.assertEqual(found["fault"], {"message": "No solution found\n  cause: a is too old", "project": "", "module": "", "offline": False})
+        resolve.main(str(question), str(self.directory / "answer.json"))
+        found = json.loads((self.directory / "answer.json").read_text())
+        self.assertEqual(found["problem"], {"message": "No solution found\n  cause: a is too old", "project": "", "module": "", "offline": False})
 
     def test_uv_that_says_nothing(self) -> None:
         self.uv(compile=[error(""), error("")])
-        self.assertEqual(str(self.fault("a")), "uv ends with status 1")
+        self.assertEqual(str(self.problem("a")), "uv ends with status 1")
 
     def test_indexes_are_asked_anew_once_after_a_failure(self) -> None:
         self.uv(compile=[error("error: No solution found"), pylock(wheel("a"))])
@@ -59,7 +59,7 @@ class CompileTest(World):
 
     def test_indexes_are_asked_anew_where_it_is_wanted(self) -> None:
         self.uv(compile=[error("error: No solution found")])
-        self.assertEqual(str(self.fault("a", refresh=True)), "No solution found")
+        self.assertEqual(str(self.problem("a", refresh=True)), "No solution found")
         self.assertEqual([("--refresh" in call["args"]) for call in self.calls()], [True])
 
     def test_versions_before_are_preferred_each_time(self) -> None:
@@ -121,8 +121,8 @@ class ChoiceTest(World):
 
     def test_nothing_fits(self) -> None:
         self.uv(compile=[pylock({"name": "A_b", "version": "1.0", "wheels": [{"url": "https://f.example/A_b-1.0-cp27-cp27m-win32.whl"}]})])
-        fault = self.fault("a-b")
-        self.assertEqual((str(fault), fault.project), ("a-b 1.0: no wheel of it fits this Python and platform, and it has no sdist", "a-b"))
+        problem = self.problem("a-b")
+        self.assertEqual((str(problem), problem.project), ("a-b 1.0: no wheel of it fits this Python and platform, and it has no sdist", "a-b"))
 
     def test_what_is_told_of_files(self) -> None:
         self.uv(compile=[pylock(
@@ -133,7 +133,7 @@ class ChoiceTest(World):
         one, below, two = self.answer("a-b", "c", known=["u#py"])["distributions"]
         self.assertEqual((below["url"], below["below"], below["id"]), ("https://f.example/d.zip", "py", "u#py"))
         self.assertEqual(one, {"name": "a-b", "version": "1.0", "kind": "wheel", "file": "a_b-1.0-py3-none-any.whl", "url": "https://f.example/x%2By", "size": 7, "hashes": {"sha256": "s"}, "index": "https://i.example", "below": "", "id": "s"})
-        self.assertEqual((two["url"], two["file"], two["version"]), ((self.folder / "project/my wheels/c-1.0-py3-none-any.whl").as_uri(), "c-1.0-py3-none-any.whl", ""))
+        self.assertEqual((two["url"], two["file"], two["version"]), ((self.directory / "project/my wheels/c-1.0-py3-none-any.whl").as_uri(), "c-1.0-py3-none-any.whl", ""))
 
     def test_commits(self) -> None:
         resolver = resolve.Resolver(self.question())
@@ -151,9 +151,9 @@ class OptionalTest(World):
         self.assertEqual(found["omitted"], [{"requirement": "flash", "reason": "there is no flash for this"}])
         self.assertEqual([call["requirements.txt"].split() for call in self.calls()], [["a", "flash", "c"], ["a", "flash", "c"], ["a"], ["a", "flash"], ["a", "c"]])
 
-    def test_where_the_rest_fails_the_first_fault_is_told(self) -> None:
+    def test_where_the_rest_fails_the_first_problem_is_told(self) -> None:
         self.uv(compile=[error("error: all of it"), error("error: all of it"), error("error: the rest")])
-        self.assertEqual(str(self.fault("a", "flash", optional=["flash"])), "all of it")
+        self.assertEqual(str(self.problem("a", "flash", optional=["flash"])), "all of it")
 
     def test_what_fits_is_no_matter(self) -> None:
         self.uv(compile=[pylock(wheel("a"), wheel("flash"))])
@@ -169,8 +169,8 @@ class OptionalTest(World):
     def test_a_build_that_fails_and_is_needed(self) -> None:
         fails = error("error: there is no such thing")
         self.uv(compile=[pylock(self.sdist("flash", requires='["nothing"]')), fails, fails])
-        fault = self.fault("flash")
-        self.assertEqual((str(fault), fault.project), ("what it is built with (nothing): there is no such thing", "flash"))
+        problem = self.problem("flash")
+        self.assertEqual((str(problem), problem.project), ("what it is built with (nothing): there is no such thing", "flash"))
 
 
 class BuildsTest(World):
@@ -205,13 +205,13 @@ class BuildsTest(World):
     def test_a_module_that_is_missing(self) -> None:
         sdist = self.sdist("a", asks='__import__("nobody.declares")')
         self.uv(compile=[pylock(sdist)])
-        fault = self.fault("a")
-        self.assertEqual((fault.project, fault.module), ("a", "nobody"))
+        problem = self.problem("a")
+        self.assertEqual((problem.project, problem.module), ("a", "nobody"))
 
     def test_requirements_that_are_none(self) -> None:
         self.uv(compile=[pylock(self.sdist("a", requires='["x y"]'))])
-        fault = self.fault("a")
-        self.assertEqual((str(fault), fault.project), ("it is built with 'x y', which is no requirement", "a"))
+        problem = self.problem("a")
+        self.assertEqual((str(problem), problem.project), ("it is built with 'x y', which is no requirement", "a"))
 
 
 class ReplacedTest(World):
@@ -254,7 +254,7 @@ class ReplacedTest(World):
         self.assertEqual(titles(found["distributions"]), ["sam 1.0", "torch 1.0"])
         self.assertIn('version = "1.0"\nrequires-dist = ["torch"]', self.metadata()[2])
 
-    def test_what_changes_each_time_is_a_fault(self) -> None:
+    def test_what_changes_each_time_is_a_problem(self) -> None:
         two = [self.sdist("sam", "torch<2", version="2.0"), self.sdist("sam", "torch", version="1.0")]
         self.uv(compile=[pylock(two[i % 2]) for i in range(resolve.ROUNDS)])
         versions = iter(range(100))
@@ -263,14 +263,14 @@ class ReplacedTest(World):
         self.addCleanup(setattr, Path, "exists", Path.exists)
         real = Path.exists
         Path.exists = lambda path: "lamina" not in path.parts and real(path)  # nothing is kept
-        self.assertEqual(str(self.fault("sam", build_requires={"sam": []})), "the requirements of sam change what is chosen, and the choice changes them")
+        self.assertEqual(str(self.problem("sam", build_requires={"sam": []})), "the requirements of sam change what is chosen, and the choice changes them")
 
-    def test_faults_name_the_project(self) -> None:
+    def test_problems_name_the_project(self) -> None:
         sam = self.sdist("sam")
-        (self.folder / "sdists/sam/maker.py").write_text("import nobody\n")
+        (self.directory / "sdists/sam/maker.py").write_text("import nobody\n")
         self.uv(compile=[pylock(sam | {"sdist": {"url": self.packed("sam").as_uri()}})])
-        fault = self.fault("sam", build_requires={"sam": []})
-        self.assertEqual((fault.project, fault.module), ("sam", "nobody"))
+        problem = self.problem("sam", build_requires={"sam": []})
+        self.assertEqual((problem.project, problem.module), ("sam", "nobody"))
 
     def test_metadata_is_kept(self) -> None:
         sam = self.sdist("sam", "torch")
@@ -278,7 +278,7 @@ class ReplacedTest(World):
             self.uv(compile=[pylock(sam), pylock(sam, wheel("torch"))])
             found = self.answer("sam", build_requires={"sam": []})
             self.assertEqual(titles(found["distributions"]), ["sam 1.0", "torch 1.0"])
-            (self.folder / "sdists/sam-1.0.tar.gz").unlink(missing_ok=True)
+            (self.directory / "sdists/sam-1.0.tar.gz").unlink(missing_ok=True)
 
 
 class TreesTest(World):
@@ -306,8 +306,8 @@ class TreesTest(World):
 
     def test_an_index_is_needed(self) -> None:
         tree = self.tree("trees/native", '[project]\nname = "native"\n')
-        fault = self.fault(trees={"native": str(tree)}, builder={"setuptools": "39"})
-        self.assertIsInstance(fault, resolve.Offline)
+        problem = self.problem(trees={"native": str(tree)}, builder={"setuptools": "39"})
+        self.assertIsInstance(problem, resolve.Offline)
 
     def test_dynamic_dependencies_are_asked_of_the_backend(self) -> None:
         tree = self.own_backend("trees/native", "numpy", "six", asks='["setuptools", "cython"]')
@@ -336,16 +336,16 @@ class TreesTest(World):
         # Nor need a lock of the user have them.
         self.lock_of_six()
         self.uv(install=[{"stderr": " + six==1.0\n + torch==1.0\n"}])
-        self.assertEqual(titles(self.answer(pylock="pylock.toml", folder=".", trees=trees)["distributions"]), ["six 1.0", "torch 1.0"])
+        self.assertEqual(titles(self.answer(pylock="pylock.toml", directory=".", trees=trees)["distributions"]), ["six 1.0", "torch 1.0"])
 
     def lock_of_six(self) -> None:
         self.write("project/pylock.toml", pylock(wheel("six"), wheel("torch"))["text"])
 
     def test_sources_that_nobody_reads(self) -> None:
         tree = {"svc": self.static("svc", '["six", "torch; python_version < \'3\'"]', '[tool.uv.sources]\nSix = { git = "https://g.example/six" }\ntorch = { index = "x" }\n')}
-        fault = self.fault(trees=tree)
-        self.assertRegex(str(fault), "^\\[tool.uv.sources\\] of its pyproject.toml says where six comes from, .*\nhint: project = ")
-        self.assertEqual(fault.project, "svc")
+        problem = self.problem(trees=tree)
+        self.assertRegex(str(problem), "^\\[tool.uv.sources\\] of its pyproject.toml says where six comes from, .*\nhint: project = ")
+        self.assertEqual(problem.project, "svc")
         for question in ({"bound": ["six"]}, {"image": {"six": "1.0"}}):
             self.uv(compile=[pylock(wheel("six"))])
             self.answer(trees=tree, **question)
@@ -353,28 +353,28 @@ class TreesTest(World):
         self.answer("six @ https://f.example/six-1.0-py3-none-any.whl", trees=tree)
         self.lock_of_six()
         self.uv(install=[{"stderr": " + six==1.0\n"}])
-        self.answer(pylock="pylock.toml", folder=".", trees=tree)
+        self.answer(pylock="pylock.toml", directory=".", trees=tree)
         # A project without a lock is resolved by its own sources, and by no others.
         self.write("project/pyproject.toml", '[project]\nname = "other"\n')
-        self.fault(pylock="uv.lock", folder=".", folders=["."], trees=tree)
-        self.write("project/pyproject.toml", (self.folder / "trees/svc/pyproject.toml").read_text())
+        self.problem(pylock="uv.lock", directory=".", directories=["."], trees=tree)
+        self.write("project/pyproject.toml", (self.directory / "trees/svc/pyproject.toml").read_text())
         self.uv(compile=[pylock(wheel("six"))], install=[{"stderr": " + six==1.0\n"}])
-        self.answer(pylock="uv.lock", folder=".", folders=["."], trees=tree)
+        self.answer(pylock="uv.lock", directory=".", directories=["."], trees=tree)
 
     def test_trees_that_are_built_with_what_no_index_shall_bring(self) -> None:
         two = self.static("two", "[]")
         for source, name in [("", "two"), ('[tool.uv.sources]\nx = { git = "https://g.example/x" }\n', "x")]:
             tree = self.tree("trees/one", f'[build-system]\nrequires = ["{name}"]\nbuild-backend = "maker"\nbackend-path = ["."]\n[project]\nname = "one"\n{source}', maker="")
             self.uv(compile=[pylock(wheel(name))] * 2, install=[{}] * 2)
-            fault = self.fault(trees={"one": str(tree), "two": two})
-            self.assertEqual((str(fault).partition("\n")[0], fault.project), (f"it is built with {name}, which no index shall bring", "one"))
+            problem = self.problem(trees={"one": str(tree), "two": two})
+            self.assertEqual((str(problem).partition("\n")[0], problem.project), (f"it is built with {name}, which no index shall bring", "one"))
             self.uv(compile=[pylock(wheel("cython"))], install=[{}])
             self.answer(trees={"one": str(tree), "two": two}, build_requires={"one": ["cython"]})
 
-    def test_faults_name_the_tree(self) -> None:
+    def test_problems_name_the_tree(self) -> None:
         for text in ("[project", '[project]\nname = "a"\ndependencies = ["x y"]\n[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n'):
             tree = self.tree("trees/native", text, maker="")
-            self.assertEqual(self.fault(trees={"native": str(tree)}).project, "native")
+            self.assertEqual(self.problem(trees={"native": str(tree)}).project, "native")
 
 
 class LockTest(World):
@@ -403,32 +403,32 @@ class LockTest(World):
             archive = { path = "wheels/here-1.0-py3-none-any.whl" }
             """)
         self.uv(install=[{"stderr": "Would install 2 packages\n + numpy==1.26\n + here==1.0 (from file:///x)\n"}])
-        found = self.answer(pylock="pylock.toml", folder=".", extras=["gpu"], groups=["dev"])
+        found = self.answer(pylock="pylock.toml", directory=".", extras=["gpu"], groups=["dev"])
         self.assertEqual(titles(found["distributions"]), ["numpy 1.26", "here "])
-        self.assertEqual(found["distributions"][1]["url"], (self.folder / "project/wheels/here-1.0-py3-none-any.whl").as_uri())
+        self.assertEqual(found["distributions"][1]["url"], (self.directory / "project/wheels/here-1.0-py3-none-any.whl").as_uri())
         (call,) = self.calls("install")
-        for words in ("--dry-run", f"-r {self.folder}/project/pylock.toml", "--extra gpu --group dev"):
+        for words in ("--dry-run", f"-r {self.directory}/project/pylock.toml", "--extra gpu --group dev"):
             self.assertIn(words, " ".join(call["args"]))
 
     def test_versions_in_another_spelling(self) -> None:
         for told, entry in [("1.0", "1.0.0"), ("1.0", "v1.0"), ("1.0rc1+cu124", "1.0-rc.1+CU124")]:
             self.lock(pylock(wheel("a", entry))["text"])
             self.uv(install=[{"stderr": f" + a=={told}\n"}])
-            self.assertEqual(titles(self.answer(pylock="pylock.toml", folder=".")["distributions"]), [f"a {told}"])
+            self.assertEqual(titles(self.answer(pylock="pylock.toml", directory=".")["distributions"]), [f"a {told}"])
 
     def test_extras_that_it_does_not_have(self) -> None:
         self.lock('extras = ["Fast"]\ndependency-groups = ["dev"]\n' + pylock(wheel("a"))["text"])
         self.uv(install=[{"stderr": " + a==1.0\n"}])
-        found = self.answer(pylock="pylock.toml", folder=".", extras=["fast", "slow"], groups=["dev", "test"])
+        found = self.answer(pylock="pylock.toml", directory=".", extras=["fast", "slow"], groups=["dev", "test"])
         self.assertEqual(found["notes"], ["pylock.toml has no extra slow", "pylock.toml has no group test"])
 
     def test_what_uv_installs_is_never_left_out(self) -> None:
         self.lock(pylock(wheel("a"), wheel("b"))["text"])
         self.uv(install=[{"stderr": " + a==2.0\n + b==1.0\n"}])
-        fault = self.fault(pylock="pylock.toml", folder=".")
-        self.assertEqual((str(fault), fault.project), ("pylock.toml: uv installs a 2.0, and no entry has that", "a"))
+        problem = self.problem(pylock="pylock.toml", directory=".")
+        self.assertEqual((str(problem), problem.project), ("pylock.toml: uv installs a 2.0, and no entry has that", "a"))
 
-    FOLDERS = """
+    DIRS = """
         lock-version = "1.0"
         created-by = "me \\"x\\""
         [[packages]]
@@ -452,71 +452,71 @@ class LockTest(World):
         y = true
         """
 
-    def test_folders_are_built_as_source_trees(self) -> None:
-        self.lock(self.FOLDERS, "locks/pylock.toml")
+    def test_directories_are_built_as_source_trees(self) -> None:
+        self.lock(self.DIRS, "locks/pylock.toml")
         self.uv(install=[{"stderr": " + six==1.16\n + seven==1.0\n"}])
-        found = self.answer(pylock="locks/pylock.toml", folder="locks", folders=["locks/own"])
+        found = self.answer(pylock="locks/pylock.toml", directory="locks", directories=["locks/own"])
         self.assertEqual(titles(found["distributions"]), ["six 1.16", "seven 1.0"])
         lock = resolve.tomllib.loads(self.calls("install")[0]["lock"])
-        whole = resolve.tomllib.loads((self.folder / "project/locks/pylock.toml").read_text())
+        whole = resolve.tomllib.loads((self.directory / "project/locks/pylock.toml").read_text())
         del whole["packages"][1]
         self.assertEqual(lock, whole)
 
-    def test_folders_that_nobody_builds(self) -> None:
-        self.lock(self.FOLDERS)
-        fault = self.fault(pylock="pylock.toml", folder=".", folders=["other"])
-        self.assertEqual((str(fault), fault.project), ("own: it is the folder 'own'", "own"))
+    def test_directories_that_nobody_builds(self) -> None:
+        self.lock(self.DIRS)
+        problem = self.problem(pylock="pylock.toml", directory=".", directories=["other"])
+        self.assertEqual((str(problem), problem.project), ("own: it is the directory 'own'", "own"))
 
     def test_the_spec_decides_over_a_lock(self) -> None:
-        self.lock(self.FOLDERS)
+        self.lock(self.DIRS)
         told = [{"stderr": " + six==1.16\n"}] * 3
         self.uv(install=told)
-        where = {"pylock": "pylock.toml", "folder": ".", "excludes": ["seven", "own"]}
+        where = {"pylock": "pylock.toml", "directory": ".", "excludes": ["seven", "own"]}
         self.write("trees/t/pyproject.toml", "[project]\nname = 't'\nversion = '1'\ndependencies = ['seven']\n")
-        found = self.answer(**where, overrides=["six<2", "absent==3", "six==1.0; sys_platform == 'win32'"], trees={"t": str(self.folder / "trees/t")}, build_requires={"t": []})
+        found = self.answer(**where, overrides=["six<2", "absent==3", "six==1.0; sys_platform == 'win32'"], trees={"t": str(self.directory / "trees/t")}, build_requires={"t": []})
         self.assertEqual(titles(found["distributions"]), ["six 1.16"])
         self.assertEqual([entry["name"] for entry in resolve.tomllib.loads(self.calls("install")[0]["lock"])["packages"]], ["six"])
-        fault = self.fault(**where, overrides=["Six[x]<1"])
-        self.assertEqual((str(fault), fault.project), ("overrides want Six[x]<1, and pylock.toml has 1.16", "six"))
+        problem = self.problem(**where, overrides=["Six[x]<1"])
+        self.assertEqual((str(problem), problem.project), ("overrides want Six[x]<1, and pylock.toml has 1.16", "six"))
 
     def test_a_lock_that_is_none(self) -> None:
         for text in ("[[packages", "packages = 3", "[[packages]]\ndirectory = { path = 'x' }", 'packages = [{name = "a", directory = "x"}]', 'packages = [{name = "a", directory = {path = 1}}]', 'packages = ["directory"]'):
             self.lock(text)
-            self.assertRegex(str(self.fault(pylock="pylock.toml", folder=".")), "^pylock.toml: ")
+            self.assertRegex(str(self.problem(pylock="pylock.toml", directory=".")), "^pylock.toml: ")
 
     def test_a_project(self) -> None:
         self.lock("", "api/pyproject.toml")
         self.lock("", "api/uv.lock")
         export = pylock(wheel("six", "1.16"), {"name": "a", "archive": {"path": "../wheels/a-1.0-py3-none-any.whl"}}, {"name": "own", "directory": {"path": "."}})
         self.uv(export=[export], install=[{"stderr": " + six==1.16\n + a==1.0\n"}])
-        found = self.answer(pylock="uv.lock", locked=True, folder="api", folders=["api"], extras=["gpu"], groups=["dev"], export=["--default-index", "https://i.example"])
+        found = self.answer(pylock="uv.lock", locked=True, directory="api", directories=["api"], extras=["gpu"], groups=["dev"], export=["--default-index", "https://i.example"])
         self.assertEqual(titles(found["distributions"]), ["six 1.16", "a "])
-        self.assertEqual(found["distributions"][1]["url"], (self.folder / "project/wheels/a-1.0-py3-none-any.whl").as_uri())
+        self.assertEqual(found["distributions"][1]["url"], (self.directory / "project/wheels/a-1.0-py3-none-any.whl").as_uri())
         text = " ".join(self.calls("export")[0]["args"])
-        project = self.folder / "work" / "project" / "api"
+        project = self.directory / "work" / "project" / "api"
         for words in (f"--project {project} ", "--locked", "--extra gpu --group dev", "--no-default-groups", "--no-emit-project", "--default-index https://i.example"):
             self.assertIn(words, text)
         self.assertNotIn("--extra", self.calls("install")[0]["args"])
-        self.assertEqual(sorted(path.name for path in (self.folder / "project/api").iterdir()), ["pyproject.toml", "uv.lock"])
+        self.assertEqual(sorted(path.name for path in (self.directory / "project/api").iterdir()), ["pyproject.toml", "uv.lock"])
 
-    def test_folders_that_a_project_takes_for_indexes(self) -> None:
+    def test_directories_that_a_project_takes_for_indexes(self) -> None:
         self.lock("", "pyproject.toml")
-        copied = (self.folder / "work/project/wheels").as_uri()
+        copied = (self.directory / "work/project/wheels").as_uri()
         entry = {"name": "own", "version": "1.0", "index": copied, "wheels": [{"url": copied + "/own-1.0-py3-none-any.whl", "hashes": {"sha256": "s"}}]}
         self.uv(export=[pylock(entry)], install=[{"stderr": " + own==1.0\n"}])
-        (dist,) = self.answer(pylock="uv.lock", folder=".")["distributions"]
-        self.assertEqual((dist["index"], dist["url"]), ("", (self.folder / "project/wheels/own-1.0-py3-none-any.whl").as_uri()))
+        (dist,) = self.answer(pylock="uv.lock", directory=".")["distributions"]
+        self.assertEqual((dist["index"], dist["url"]), ("", (self.directory / "project/wheels/own-1.0-py3-none-any.whl").as_uri()))
 
     def test_a_project_without_a_lock(self) -> None:
         self.lock('[project]\nname = "api"\ndynamic = ["version"]\ndependencies = ["six"]\n', "api/pyproject.toml")
         tree = self.tree("trees/svc", '[build-system]\nrequires = []\nbuild-backend = "maker"\nbackend-path = ["."]\n[project]\nname = "svc"\ndependencies = ["numpy"]\n', maker="")
         self.uv(compile=[error("error: No solution found"), pylock(wheel("six", "1.16"), wheel("numpy"))], install=[{"stderr": " + six==1.16\n + numpy==1.0\n"}])
         found = self.answer(
-            pylock="uv.lock", folder="api", extras=["gpu"], groups=["dev"], export=["--index", "https://i.example"], before={"": "pins"}, overrides=["o"], excludes=["e"],
+            pylock="uv.lock", directory="api", extras=["gpu"], groups=["dev"], export=["--index", "https://i.example"], before={"": "pins"}, overrides=["o"], excludes=["e"],
             options=["--index-strategy", "unsafe-best-match"], trees={"svc": str(tree)},
         )
         self.assertEqual(titles(found["distributions"]), ["six 1.16", "numpy 1.0"])
-        project = self.folder / "work/project/api"
+        project = self.directory / "work/project/api"
         for call in self.calls():
             text = " ".join(call["args"])
             for words in (
@@ -530,20 +530,20 @@ class LockTest(World):
     def test_a_workspace_without_a_lock(self) -> None:
         self.lock("[tool.uv.workspace]\nmembers = []\n", "pyproject.toml")
         self.uv(export=[pylock()], install=[{}])
-        self.assertEqual(self.answer(pylock="uv.lock", folder=".")["distributions"], [])
+        self.assertEqual(self.answer(pylock="uv.lock", directory=".")["distributions"], [])
         self.assertNotIn("--locked", self.calls("export")[0]["args"])
 
     def test_a_lock_of_what_is_dynamic(self) -> None:
         self.lock('[project]\nname = "api"\ndynamic = ["dependencies"]\n', "pyproject.toml")
         self.lock("", "uv.lock")
         self.uv(export=[pylock()], install=[{}])
-        self.assertIn("dynamic", self.answer(pylock="uv.lock", locked=True, folder=".")["notes"][0])
+        self.assertIn("dynamic", self.answer(pylock="uv.lock", locked=True, directory=".")["notes"][0])
         self.assertIn("--frozen", self.calls("export")[0]["args"])
 
 
 class WordsTest(unittest.TestCase):
     def test_reasons_are_one_line(self) -> None:
-        self.assertEqual(resolve.reason(resolve.Fault("a\n  cause: b")), "b")
+        self.assertEqual(resolve.reason(resolve.Problem("a\n  cause: b")), "b")
 
     def test_what_uv_tells(self) -> None:
         for text, want in [("error: no", "no"), ("Using x\n  × no\n  ╰─▶ why\n", "× no\n  ╰─▶ why"), ("odd\n", "odd"), ("", "")]:

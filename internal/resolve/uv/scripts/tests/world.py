@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import backend
 import resolve
 
-# It notes what it is asked, and what lies in its folder, and gives the next one of its answers for the command.
+# It notes what it is asked, and what lies in its directory, and gives the next one of its answers for the command.
 UV = """#!%s
 import json, os, sys
 at = os.path.dirname(os.path.abspath(__file__))
@@ -66,32 +66,32 @@ def error(text: str) -> dict:
 # A backend that lies in its tree, and says what its file has for the name of each hook.
 BACKEND = """
 import os
-def prepare_metadata_for_build_wheel(folder, settings=None):
-    os.mkdir(folder + "/it.dist-info")
-    with open(folder + "/it.dist-info/METADATA", "w") as out:
+def prepare_metadata_for_build_wheel(directory, settings=None):
+    os.mkdir(directory + "/it.dist-info")
+    with open(directory + "/it.dist-info/METADATA", "w") as out:
         out.write(%r)
     return "it.dist-info"
 """
 
 
 class World(unittest.TestCase):
-    """A test with folders of its own in place of those of an exec."""
+    """A test with directories of its own in place of those of an exec."""
 
     def setUp(self) -> None:
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
-        self.folder = Path(temporary.name).resolve()
+        self.directory = Path(temporary.name).resolve()
         self.addCleanup(os.chdir, os.getcwd())
         for name in ("work", "project", "uv", "cache", "trees"):
-            (self.folder / name).mkdir()
-        os.chdir(self.folder / "work")
-        for name, value in {"UV": str(self.folder / "uv/uv"), "PYTHON": sys.executable, "PROJECT": self.folder / "project", "WORK": self.folder / "work", "NOTES": set()}.items():
+            (self.directory / name).mkdir()
+        os.chdir(self.directory / "work")
+        for name, value in {"UV": str(self.directory / "uv/uv"), "PYTHON": sys.executable, "PROJECT": self.directory / "project", "WORK": self.directory / "work", "NOTES": set()}.items():
             self.addCleanup(setattr, resolve, name, getattr(resolve, name))
             setattr(resolve, name, value)
-        os.environ["UV_CACHE_DIR"] = str(self.folder / "cache")
+        os.environ["UV_CACHE_DIR"] = str(self.directory / "cache")
 
     def write(self, name: str, text: str) -> Path:
-        path = self.folder / name
+        path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text), "utf-8")
         return path
@@ -102,13 +102,13 @@ class World(unittest.TestCase):
         self.write("uv/answers.json", json.dumps(answers))
 
     def calls(self, command: str = "compile") -> list[dict]:
-        path = self.folder / "uv/calls"
+        path = self.directory / "uv/calls"
         lines = path.read_text().splitlines() if path.exists() else []
         return [call for call in map(json.loads, lines) if call["command"] == command]
 
     def question(self, *lines: str, **more) -> dict:
-        empty = dict.fromkeys(("constraints", "overrides", "excludes", "options", "formats", "indexes", "export", "extras", "groups", "folders", "optional", "known", "bound"))
-        question = {key: [] for key in empty} | {"pylock": "", "folder": "", "refresh": False, "locked": False}
+        empty = dict.fromkeys(("constraints", "overrides", "excludes", "options", "formats", "indexes", "export", "extras", "groups", "directories", "optional", "known", "bound"))
+        question = {key: [] for key in empty} | {"pylock": "", "directory": "", "refresh": False, "locked": False}
         question |= {key: {} for key in ("build_requires", "hashes", "trees", "before", "image", "builder")}
         question["requirements"] = [{"name": backend.normal(line.split(" @ ")[0].split("=")[0]), "line": line} for line in lines]
         return question | more
@@ -116,8 +116,8 @@ class World(unittest.TestCase):
     def answer(self, *lines: str, **more) -> dict:
         return resolve.Resolver(self.question(*lines, **more)).answer()
 
-    def fault(self, *lines: str, **more) -> backend.Fault:
-        with self.assertRaises(backend.Fault) as raised:
+    def problem(self, *lines: str, **more) -> backend.Problem:
+        with self.assertRaises(backend.Problem) as raised:
             self.answer(*lines, **more)
         return raised.exception
 
@@ -138,13 +138,13 @@ class World(unittest.TestCase):
         return {"name": name, "version": version, "sdist": {"url": self.packed(name, version).as_uri(), "hashes": {"sha256": f"of {name} {version}"}}}
 
     def packed(self, name: str, version: str = "1.0") -> Path:
-        path = self.folder / f"sdists/{name}-{version}.tar.gz"
+        path = self.directory / f"sdists/{name}-{version}.tar.gz"
         with tarfile.open(path, "w:gz") as archive:
-            archive.add(self.folder / "sdists" / name, f"{name}-{version}")
+            archive.add(self.directory / "sdists" / name, f"{name}-{version}")
         return path
 
     def archive(self, *members: tarfile.TarInfo, **content: bytes) -> Path:
-        path = self.folder / "archive.tar.gz"
+        path = self.directory / "archive.tar.gz"
         with tarfile.open(path, "w:gz") as archive:
             for member in members:
                 data = content.get(member.name.replace("/", "_").replace(".", "_"), b"x" if member.isreg() else b"")

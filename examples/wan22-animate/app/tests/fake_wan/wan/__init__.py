@@ -1,1 +1,1 @@
-"""Imported by generate.py, which finds it beside itself."""
+"""Imported by generate.py, which finds it next to itself."""

@@ -1,6 +1,6 @@
 """Stands in for what the example makes of diffusers' parts: it reads all files of the models, and makes frames of a byte.
 
-The worker takes it for its pipeline where PIPELINE names it. A prompt "fault: WORD" goes wrong:
+The worker takes it for its pipeline where PIPELINE names it. A prompt "problem: WORD" goes wrong:
 "empty", "memory", "die", "hang", "error".
 """
 
@@ -17,8 +17,8 @@ from transformers import CLIPVisionModel
 
 def open_pipeline(setup: dict, tell: object) -> "Rehearsed":
     torch.cuda.current_device()
-    for folder in setup["models"].values():
-        for path in sorted(pathlib.Path(folder).rglob("*")):
+    for directory in setup["models"].values():
+        for path in sorted(pathlib.Path(directory).rglob("*")):
             if path.is_file() and "process_checkpoint" not in path.parts:
                 tell(f"loading {path}")
                 torch.load(path)
@@ -34,7 +34,7 @@ class Frames(bytes):
 
 class Rehearsed:
     def run(self, order: orders.Order, frames: orders.Frames, sink: object, step: object, stop: object) -> None:
-        said = order.prompt.partition("fault: ")[2]
+        said = order.prompt.partition("problem: ")[2]
         pieces = orders.segments(frames.count, order.refert_num)
         kinds = (orders.POSE, orders.FACE) + ((orders.BACKGROUND, orders.MASK) if order.replaces else ())
         for number, piece in enumerate(pieces, 1):

@@ -1,4 +1,4 @@
-"""Finds the ffmpeg that lies beside it."""
+"""Finds the ffmpeg that lies next to it."""
 
 import os
 

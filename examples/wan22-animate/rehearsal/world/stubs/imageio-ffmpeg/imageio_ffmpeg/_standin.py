@@ -1,6 +1,6 @@
 """Stand-ins for films: an mp4's first box, and a box with what there would be to see and hear.
 
-A film is {"width": 320, "height": 240, "fps": 30, "seconds": 2, "sound": true, "person": true, "fault": ""}.
+A film is {"width": 320, "height": 240, "fps": 30, "seconds": 2, "sound": true, "person": true, "problem": ""}.
 """
 
 import json

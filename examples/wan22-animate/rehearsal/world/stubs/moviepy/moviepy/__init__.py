@@ -6,7 +6,7 @@ __version__ = "@VERSION@"
 
 
 class ImageSequenceClip:
-    """What is told about a film beside its pictures goes on to what comes after."""
+    """What is told about a film next to its pictures goes on to what comes after."""
 
     def __init__(self, pictures: list[tuple[int, int]], fps: float, **told: object) -> None:
         self.pictures, self.fps, self.told = pictures, fps, told

@@ -1,4 +1,4 @@
-"""Stands in for ONNX Runtime, as it is built for CUDA. It reads models, and all tensors that lie beside them."""
+"""Stands in for ONNX Runtime, as it is built for CUDA. It reads models, and all tensors that lie next to them."""
 
 import os
 import pathlib

@@ -1,6 +1,6 @@
 """Upstream's own preprocessing on a machine without a GPU.
 
-What is put in the place of something says what it stands for; all else is upstream's. UPSTREAM is the folder that its package wan lies in.
+What is put in the place of something says what it stands for; all else is upstream's. UPSTREAM is the directory that its package wan lies in.
 """
 
 import functools

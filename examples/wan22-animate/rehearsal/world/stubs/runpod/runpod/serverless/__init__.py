@@ -1,6 +1,6 @@
 """Runs one job, as the SDK does where it isn't on Runpod.
 
-The job is the JSON after --test_input, else test_input.json in the folder. Its result is told
+The job is the JSON after --test_input, else test_input.json in the directory. Its result is told
 on standard output, and an error or a missing job ends the program with 1.
 """
 

@@ -19,7 +19,7 @@ if __name__ == "__main__":
     args = parser.parse_args()
     print(vars(args), flush=True)
     assert not (args.retarget_flag and args.replace_flag), "retargeting is for animation"
-    assert os.getcwd() == os.path.dirname(os.path.abspath(__file__)), "another working folder"
+    assert os.getcwd() == os.path.dirname(os.path.abspath(__file__)), "another working directory"
     det = os.path.join(args.ckpt_path, "det/yolov10m.onnx")
     if not os.path.exists(det):
         raise RuntimeError(f"{det} is not existed!")

@@ -1,4 +1,4 @@
-"""Imported by preprocess_data.py by its folder, and named as in Wan."""
+"""Imported by preprocess_data.py by its directory, and named as in Wan."""
 
 import os
 import signal
@@ -28,12 +28,12 @@ def behave(how):
         os.kill(os.getpid(), signal.Signals[how])
 
 
-def write(video, folder, names):
+def write(video, directory, names):
     """Leave what the real one leaves: as many frames as it was given, in another size."""
     with open(video, "rb") as file:
         line = next(line for line in file if line.startswith(b"about ")).decode().split()
     about = dict(pair.split("=") for pair in line[1:]) | {"width": "1264", "height": "704", "sound": "0"}
-    os.makedirs(folder, exist_ok=True)
+    os.makedirs(directory, exist_ok=True)
     for name in names:
-        with open(os.path.join(folder, name), "w") as file:
+        with open(os.path.join(directory, name), "w") as file:
             file.write("about " + " ".join(f"{name}={value}" for name, value in about.items()) + "\n")

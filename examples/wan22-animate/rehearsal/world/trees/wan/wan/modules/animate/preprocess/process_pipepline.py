@@ -34,11 +34,11 @@ class ProcessPipeline:
 
     def __call__(self, video_path: str, refer_image_path: str, output_path: str, resolution_area: list[int], fps: float, replace_flag: bool) -> None:
         video = VideoReader(video_path)
-        fault = os.environ.get("REHEARSAL_FAULT") or video.film.get("fault", "")
+        problem = os.environ.get("REHEARSAL_PROBLEM") or video.film.get("problem", "")
         print(f"frame_num: {len(video)}")
         print(f"video_fps: {video.get_avg_fps()}")
         print(f"fps: {fps}")
-        _fail(fault)
+        _fail(problem)
         target = int(len(video) / video.get_avg_fps() * (fps if fps != -1 else video.get_avg_fps()))
         frames = [resize_by_area((video.film["height"], video.film["width"]), resolution_area[0] * resolution_area[1], divisor=16)] * target
         logger.info("Processing pose meta")
@@ -51,13 +51,13 @@ class ProcessPipeline:
         if replace_flag:
             films |= {"src_bg": frames, "src_mask": frames}
         for name, pictures in films.items():
-            mpy.ImageSequenceClip(pictures, fps=fps, fault=fault).write_videofile(os.path.join(output_path, f"{name}.mp4"))
+            mpy.ImageSequenceClip(pictures, fps=fps, problem=problem).write_videofile(os.path.join(output_path, f"{name}.mp4"))
 
 
-def _fail(fault: str) -> None:
-    if fault == "preprocess-die":
+def _fail(problem: str) -> None:
+    if problem == "preprocess-die":
         os.kill(os.getpid(), 9)
-    if fault == "preprocess-hang":
+    if problem == "preprocess-hang":
         time.sleep(3600)
-    if fault == "preprocess-nothing":
+    if problem == "preprocess-nothing":
         raise SystemExit(0)

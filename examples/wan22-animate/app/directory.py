@@ -1,0 +1,112 @@
+"""Directories of jobs: nobody else reads them, and none outlives its job or its worker.
+
+Each holds a lock while its job runs; a directory without one was left by a dead worker.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+from errors import JobError, from_system
+from log import log
+
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def of_job(root: Path, name: str) -> Iterator[Path]:
+    """Give a job's directory, and remove it whatever happens."""
+    try:
+        prepare(root)
+        plain = re.sub("[^A-Za-z0-9-]", "", name)[:40]
+        path = Path(tempfile.mkdtemp(prefix=f"{plain}-", dir=root))  # mode 0700
+    except OSError as err:
+        raise from_system(err) from err
+    try:
+        with _locked(path):
+            yield path
+    except OSError as err:
+        raise from_system(err) from err
+    finally:
+        remove(path)
+
+
+def prepare(root: Path) -> None:
+    """Make the directory of all jobs' directories, ours alone."""
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = root.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise JobError("the directory of jobs belongs to someone else: set PROCESSING_DIR to another one")
+    root.chmod(0o700)
+
+
+def check_room(path: Path, wanted: int) -> None:
+    """Raise the error of a full disk where there are fewer bytes left than wanted."""
+    left = shutil.disk_usage(path).free
+    if left < wanted:
+        raise JobError(
+            f"the worker's disk is full: {left // 10**6} MB are left of the {wanted // 10**6} MB that a job "
+            "may need: give the endpoint a larger container disk (or set MIN_FREE_BYTES)",
+            HTTPStatus.INSUFFICIENT_STORAGE,
+        )
+
+
+def cleanup(root: Path) -> int:
+    """Remove the directories that dead workers left, and return how many there were."""
+    prepare(root)
+    left = [path for path in root.iterdir() if not _in_use(path)]
+    for path in left:
+        remove(path)
+    if left:
+        log(f"removed {len(left)} directory(s) of jobs that a dead worker left")
+    return len(left)
+
+
+def remove(path: Path) -> None:
+    """Remove a directory or file, also where its content isn't writable."""
+    for _ in range(3):  # a program that is being killed may still write
+        if not os.path.lexists(path):
+            return
+        if path.is_dir() and not path.is_symlink():
+            _open_up(path)
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    if os.path.lexists(path):
+        log("a job's directory can't be removed")
+
+
+def _open_up(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.chmod(0o700)
+        for directory, names, _ in os.walk(path):
+            for name in names:
+                inner = Path(directory, name)
+                if not inner.is_symlink():
+                    inner.chmod(0o700)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with open(path / LOCK, "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def _in_use(path: Path) -> bool:
+    try:
+        with open(path / LOCK, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

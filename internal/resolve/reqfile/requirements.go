@@ -1,0 +1,118 @@
+// Package reqfile reads pip's requirement files
+// (https://pip.pypa.io/en/stable/reference/requirements-file-format/) as far as
+// they must be known before uv reads them: lines, includes, options, names,
+// pins, URLs and hashes. Versions, markers and extras stay text for uv to judge.
+//
+// Nothing here reaches the network or the environment. A user and password are taken
+// out of a line before anything else looks at it, so that nothing can show them.
+package reqfile
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/userinfo"
+)
+
+// Options are what a spec gives.
+type Options struct {
+	FS           fs.FS               // the directory of the image.toml
+	Requirements []string            // files, slash-separated, below FS
+	Constraints  []string            // files of constraints, likewise
+	Env          func(string) string // what ${NAME} in a URL's user and password stands for; nil: nothing
+}
+
+// Set is what uv is to be asked for: items and global options.
+type Set struct {
+	Requirements   []Requirement // in the order of the files, exact duplicates once
+	Constraints    []Requirement // likewise
+	IndexURL       string        // the last --index-url, "" where none
+	ExtraIndexURLs []string      // in order, each once
+	FindLinks      []string      // http(s) URLs, or clean paths below FS
+	NoIndex        bool          // then there is neither an IndexURL nor an ExtraIndexURL
+	Options        []string      // others that matter to resolving: sorted, with one project each
+	Notes          []string      // "file:line: …" for what is understood otherwise than by pip
+	userinfo.Found `json:"-"`    // in the URLs
+}
+
+// Kind says where a requirement comes from.
+type Kind string
+
+// The kinds of https://pip.pypa.io/en/stable/reference/requirement-specifiers/.
+const (
+	Named Kind = "named" // from an index, by name and versions
+	URL   Kind = "url"   // an archive
+	Git   Kind = "git"   // a repository
+	Path  Kind = "path"  // an archive below FS
+)
+
+// Requirement is one item of a file.
+type Requirement struct {
+	Line         string   // for uv: with canonical white space, without credentials, comment and --hash
+	Hashes       []string // "sha256:…" of --hash, sorted
+	Name         string   // as [lock.NormalName] has it; "" where a URL or path doesn't tell
+	Kind         Kind
+	Specifiers   string // of Named: the versions that it admits, ">=1,<2"
+	Marker       string // the condition that it holds under; "" where it always does
+	URL          string // of an archive or repository: without fragment, credentials and git+
+	Ref          string // of a repository: branch, tag or commit, as written; "" where none
+	Subdirectory string // of a repository or archive: clean, "" for its root
+	Path         string // of a Path: clean, below FS
+	File         string // where it stands
+	At           int    // the line there, from 1
+}
+
+// Text is the line with its hashes, as a requirement file has it.
+func (r Requirement) Text() string {
+	return strings.Join(append([]string{r.Line}, r.Hashes...), " --hash=")
+}
+
+// Error is one problem of a requirement file and the line it stands in.
+type Error struct {
+	File string
+	Line int // from 1; 0 where the whole file is meant
+	Err  error
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err)
+}
+
+// Unwrap gives away the problem itself, for its hints.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Read reads all files and what they include by -r and -c. The error holds one
+// [Error] for every problem, in the order of reading.
+func Read(o Options) (Set, error) {
+	r := &reader{Options: o, seen: map[string]bool{}}
+	for i, name := range slices.Concat(o.Requirements, o.Constraints) {
+		r.problem(line{file: name}, r.file(line{constraint: i >= len(o.Requirements)}, name))
+	}
+	if n := len(r.frozen); n > 1 {
+		r.problem(r.frozen[n-1], fmt.Errorf("%d lines up to this one have such paths", n))
+	}
+	r.set.Options = slices.Compact(slices.Sorted(slices.Values(r.set.Options)))
+	if r.set.NoIndex { // pip forgets every index then
+		r.set.IndexURL, r.set.ExtraIndexURLs = "", nil
+	}
+	return r.set, failure.New(failure.Usage, errors.Join(r.problems...))
+}
+
+// Parse reads a single requirement that stands in no file: a name or an archive's URL alone.
+func Parse(text string) (Requirement, error) {
+	r := &reader{Options: Options{FS: embed.FS{}}} // no file lies next to it
+	parts := options.FindStringSubmatch(text)
+	req, err := r.requirement(line{}, parts[1])
+	if err == nil && (req.Name == "" || parts[2] != "" || outOfPlace.MatchString(text)) {
+		err = fmt.Errorf("%s is not a name or NAME @ URL alone", quote(text))
+	}
+	return req, err
+}

@@ -1,0 +1,355 @@
+package requirements_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/uv"
+	"lamina.build/lock"
+)
+
+const projectSpec = "name = \"x\"\n[python]\nproject = \".\"\nextras = [\"GPU\"]\ngroups = [\"serve\"]\n"
+
+const pyprojectText = `[project]
+name = "x"
+version = "1.0"
+description = "words"
+dependencies = ["numpy<2"]
+[tool.ruff]
+line-length = 100
+`
+
+// lines are those of the first Python request of a spec.
+func lines(t *testing.T, text string, content map[string]string) []string {
+	t.Helper()
+	return read(t, text, content).Lock.Python[0].Lines
+}
+
+func request(t *testing.T, text string, content map[string]string) uv.Request {
+	t.Helper()
+	return read(t, text, content).Python[0]
+}
+
+func TestRequirementsOfTheNewKeys(t *testing.T) {
+	got := lines(t, `name = "x"
+[python]
+requirements = ["r.txt"]
+overrides = ["torch==2.6.0", "numpy < 2"]
+excludes = ["OpenCV_Python"]
+index-strategy = "unsafe-best-match"
+`, map[string]string{"r.txt": "torch\n"})
+	want := []string{"exclude opencv-python", "index-strategy unsafe-best-match", "override numpy < 2", "override torch==2.6.0", "torch"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What needs the same is locked the same, whatever else changes.
+func TestRequirementsOfAProject(t *testing.T) {
+	first := lines(t, projectSpec, map[string]string{"pyproject.toml": pyprojectText})
+	if len(first) != 3 || first[0] != "extra GPU" || first[1] != "group serve" || !strings.HasPrefix(first[2], "pyproject.toml sha256:") {
+		t.Errorf("got %q", first)
+	}
+	for _, tt := range []struct {
+		name, old, text string
+		same            bool
+	}{
+		{"version", `version = "1.0"`, `version = "1.1"`, true},
+		{"words", `"words"`, `"other words"`, true},
+		{"other tools", `line-length = 100`, `line-length = 120`, true},
+		{"dependency", `"numpy<2"`, `"numpy<3"`, false},
+		{"extra", "[tool.ruff]", "[project.optional-dependencies]\ngpu = [\"torch\"]\n[tool.ruff]", false},
+		{"group", "[tool.ruff]", "[dependency-groups]\nserve = [\"flask\"]\n[tool.ruff]", false},
+		{"of uv", "[tool.ruff]", "[tool.uv]\noverride-dependencies = [\"torch<3\"]\n[tool.ruff]", false},
+		{"python", `version = "1.0"`, `requires-python = ">=3.11"`, false},
+		{"build", "[project]", "[build-system]\nrequires = [\"hatchling\"]\n[project]", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := strings.Replace(pyprojectText, tt.old, tt.text, 1)
+			if text == pyprojectText {
+				t.Fatal("nothing was changed")
+			}
+			got := lines(t, projectSpec, map[string]string{"pyproject.toml": text})
+			if slices.Equal(got, first) != tt.same {
+				t.Errorf("same requirements: %v, want %v", !tt.same, tt.same)
+			}
+		})
+	}
+	with := lines(t, projectSpec, map[string]string{"pyproject.toml": pyprojectText, "uv.lock": "version = 1\n"})
+	if !slices.ContainsFunc(with, func(line string) bool { return strings.HasPrefix(line, "uv.lock sha256:") }) {
+		t.Errorf("the lock next to it is not part of the requirements: %q", with)
+	}
+}
+
+// A source tree is locked by what it needs, too.
+func TestRequirementsOfASourceTree(t *testing.T) {
+	const text = "name = \"x\"\n[python]\nsources = [\".\"]\n"
+	first := lines(t, text, map[string]string{"pyproject.toml": pyprojectText})
+	bumped := lines(t, text, map[string]string{"pyproject.toml": strings.Replace(pyprojectText, `"1.0"`, `"2.0"`, 1)})
+	moved := lines(t, text, map[string]string{"pyproject.toml": strings.Replace(pyprojectText, "numpy<2", "numpy<3", 1)})
+	if !slices.Equal(first, bumped) || slices.Equal(first, moved) {
+		t.Errorf("first %q, another version %q, another dependency %q", first, bumped, moved)
+	}
+}
+
+// workspace has a member, a directory, a wheel and a member that names one more.
+func workspace() map[string]string {
+	return map[string]string{
+		"pyproject.toml": pyprojectText + `[tool.uv.workspace]
+members = ["packages/*"]
+[tool.uv.sources]
+own = { path = "own" }
+many = [{ path = "wheels/a.whl", marker = "x" }, { path = "wheels/b.whl" }]
+there = { index = "torch" }
+[tool.uv]
+find-links = ["https://l.example/@x/me@y", "links"]
+[[tool.uv.index]]
+url = "./flat/"
+[[tool.uv.index]]
+url = "https://i.example/simple"
+`,
+		"uv.lock":                     "version = 1\n",
+		"packages/one/pyproject.toml": "[tool.uv.sources]\ndeep = { path = \"../../deep\" }\n",
+		"packages/two/README":         "",
+		"own/pyproject.toml":          "[project]\ndependencies = [\"six\"]\n",
+		"deep/pyproject.toml":         "",
+		"wheels/a.whl":                "", "wheels/b.whl": "", ".env": "SECRET=1", "weights.bin": "",
+		"links/c.whl": "", "links/deep/d.whl": "", "links/README": "", "flat/e.tar.gz": "", "flat/f.zip": "",
+	}
+}
+
+func TestProjectFilesAreWhatUVReads(t *testing.T) {
+	got := request(t, projectSpec, workspace()).ProjectFiles
+	want := []string{
+		"pyproject.toml", "flat/e.tar.gz", "flat/f.zip", "links/c.whl", "own/pyproject.toml", "packages/one/pyproject.toml", "deep/pyproject.toml", "wheels/a.whl", "wheels/b.whl", "uv.lock",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	changed := workspace()
+	changed["own/pyproject.toml"] = "[project]\ndependencies = [\"seven\"]\n"
+	if slices.Equal(lines(t, projectSpec, workspace()), lines(t, projectSpec, changed)) {
+		t.Error("another dependency of a member is the same requirement")
+	}
+	bySpec := strings.Replace(projectSpec, `project = "."`, `lock = "uv.lock"`, 1)
+	if diff := cmp.Diff(want, request(t, bySpec, workspace()).ProjectFiles); diff != "" {
+		t.Errorf("by the name of its lock (-want +got):\n%s", diff)
+	}
+}
+
+// A member of a workspace is locked by the uv.lock of its root.
+func TestMembersHaveTheLockOfTheirWorkspace(t *testing.T) {
+	ofMember := strings.Replace(projectSpec, `project = "."`, `project = "packages/one"`, 1)
+	files := workspace()
+	files["packages/one/pyproject.toml"] += "[project]\nname = \"one\"\n"
+	want := []string{"packages/one/pyproject.toml", "deep/pyproject.toml", "pyproject.toml", "flat/e.tar.gz", "flat/f.zip", "links/c.whl", "own/pyproject.toml", "wheels/a.whl", "wheels/b.whl", "uv.lock"}
+	if diff := cmp.Diff(want, request(t, ofMember, files).ProjectFiles); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	files["pyproject.toml"] = strings.Replace(files["pyproject.toml"], "packages/*", "apps/*", 1)
+	if diff := cmp.Diff(want[:2], request(t, ofMember, files).ProjectFiles); diff != "" {
+		t.Errorf("of no workspace (-want +got):\n%s", diff)
+	}
+}
+
+func TestFilesOfAPylock(t *testing.T) {
+	const lockText = `lock-version = "1.0"
+[[packages]]
+name = "a"
+wheels = [{ path = "../wheels/a.whl" }, { url = "https://x.example/a.whl" }]
+sdist = { path = "a.tar.gz" }
+[[packages]]
+name = "b"
+[packages.archive]
+path = "../../b.zip"
+`
+	r := request(t, "name = \"x\"\n[python]\nlock = \"locks/pylock.gpu.toml\"\n", map[string]string{"locks/pylock.gpu.toml": lockText})
+	if diff := cmp.Diff([]string{"locks/pylock.gpu.toml", "wheels/a.whl", "locks/a.tar.gz"}, r.ProjectFiles); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestProblemsOfProjectFiles(t *testing.T) {
+	for _, tt := range []struct {
+		name, spec string
+		content    map[string]string
+		want       string
+	}{
+		{"no pyproject", projectSpec, map[string]string{"a": ""}, "open pyproject.toml: file does not exist"},
+		{"no TOML", projectSpec, map[string]string{"pyproject.toml": "a = 1\n\n[project\n"}, "pyproject.toml:3: toml: "},
+		{"another type", projectSpec, map[string]string{"pyproject.toml": "[tool]\nuv = 3\n"}, "pyproject.toml:2: toml: "},
+		{"member that is none", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.workspace]\nmembers = [\"m\"]\n", "m/pyproject.toml": "]"}, "m/pyproject.toml:1: toml: "},
+		{"source that leaves", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.sources]\na = { path = \"../a\" }\n"}, `pyproject.toml: source "../a": "../a" leads out of the directory of image.toml`},
+		{"source of a member that leaves", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.workspace]\nmembers = [\"m\"]\n", "m/pyproject.toml": "[tool.uv.sources]\na = { path = \"../../a\" }\n"}, `m/pyproject.toml: source "../../a": `},
+		{"member's pattern", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.workspace]\nmembers = [\"[\"]\n"}, `pyproject.toml: workspace member "[": syntax error in pattern`},
+		{"login of an index", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\n[[tool.uv.index]]\nurl = \"https://me:secret@i.example/simple\"\n"}, "pyproject.toml:3: an address at i.example holds a user's name or password"},
+		{"login in a uv.lock", projectSpec, map[string]string{"pyproject.toml": "[project]\n", "uv.lock": "\nsource = { git = \"https://me@g.example:8080/r?rev=1#2\" }\n"}, "uv.lock:2: an address at g.example:8080 holds"},
+		{"login in a pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "[[packages]]\narchive = { url = 'http://:secret@f.example/a@1.zip' }\n"}, "pylock.toml:2: an address at f.example holds"},
+		{"login of a tree", "name = \"x\"\n[python]\nsources = [\"t\"]\n", map[string]string{"t/pyproject.toml": "[project]\ndependencies = [\"a @ https://me:pw@f.example/a.whl\"]\n"}, "t/pyproject.toml:2: an address at f.example holds"},
+		{"directory of wheels that leaves", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\nfind-links = [\"../wheels\"]\n"}, `pyproject.toml: index "../wheels": "../wheels" leads out of the directory of image.toml`},
+		{"pyproject of a tree", "name = \"x\"\n[python]\nsources = [\"t\"]\n", map[string]string{"t/pyproject.toml": "]"}, "t/pyproject.toml:1: toml: "},
+		{"pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "a = 1\nb = \n"}, "pylock.toml:2: toml: "},
+		{"a bomb", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\nx" + strings.Repeat(".a", 1_900_000) + " = 1\n"}, "pyproject.toml:2:1: more than 32 tables and lists in each other"},
+		{"a bomb of a lock", projectSpec, map[string]string{"pyproject.toml": "[project]\n", "uv.lock": "[a" + strings.Repeat(".a", 1_000_000) + "]\n"}, "uv.lock:1:2: more than 32 tables"},
+		{"a bomb of a pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "a = " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000)}, "pylock.toml:1:1: more than 32 tables"},
+		{"too large", projectSpec, map[string]string{"pyproject.toml": strings.Repeat("#", 4<<20+1)}, `"pyproject.toml" has more than 4194304 bytes`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := problem(t, tt.spec, tt.content); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// builders are the packages of builders, by set.
+func builders(t *testing.T, text string, content map[string]string) map[string]string {
+	t.Helper()
+	sets := map[string]string{}
+	for _, r := range read(t, text, content).Lock.Requests {
+		if r.Set.Kind == lock.SetBuilder {
+			sets[r.Set.String()] = " " + strings.Join(r.Packages, " ") + " "
+		}
+	}
+	return sets
+}
+
+func TestGitIsInTheBuilderWhereSomethingComesFromIt(t *testing.T) {
+	const (
+		byFile  = "name = \"x\"\n[python]\nrequirements = [\"r.txt\"]\nconstraints = [\"c.txt\"]\n"
+		byLock  = "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n"
+		byTree  = "name = \"x\"\n[python]\nsources = [\"t\"]\n"
+		address = "git+https://g.example/r@0123456789012345678901234567890123456789"
+	)
+	for _, tt := range []struct {
+		name, spec string
+		content    map[string]string
+		want       bool
+	}{
+		{"requirement", byFile, map[string]string{"r.txt": "r @ " + address + "\n", "c.txt": ""}, true},
+		{"constraint", byFile, map[string]string{"r.txt": "r\n", "c.txt": "r @ " + address + "\n"}, true},
+		{"neither", byFile, map[string]string{"r.txt": "git\nhatch-vcs\n", "c.txt": ""}, false},
+		{"override", byFile + "overrides = [\"r @ " + address + "\"]\n", map[string]string{"r.txt": "r\n", "c.txt": ""}, true},
+		{"build requirement", byFile + "[python.build-requires]\nr = [\"x @ " + address + "\"]\n", map[string]string{"r.txt": "r\n", "c.txt": ""}, true},
+		{"pylock", byLock, map[string]string{"pylock.toml": "[[packages]]\nname = \"a\"\nvcs = { type = \"git\" }\n"}, true},
+		{"pylock without", byLock, map[string]string{"pylock.toml": "[[packages]]\nname = \"hatch-vcs\"\n"}, false},
+		{"source of uv", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.sources]\na = { git = \"https://g.example/r\" }\n"}, true},
+		{"project that is called so", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.sources]\ngit = { index = \"torch\" }\n"}, false},
+		{"dependency", projectSpec, map[string]string{"pyproject.toml": "[project]\ndependencies = [\"r @ " + address + "\"]\n"}, true},
+		{"group", projectSpec, map[string]string{"pyproject.toml": "[dependency-groups]\na = [\"r @ " + address + "\"]\n"}, true},
+		{"member", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.workspace]\nmembers = [\"m\"]\n", "m/pyproject.toml": "[tool.uv.sources]\na = { git = \"https://g.example/r\" }\n"}, true},
+		{"uv.lock", projectSpec, map[string]string{"pyproject.toml": "", "uv.lock": "[[package]]\nsource = { git = \"https://g.example/r\" }\n"}, true},
+		{"uv.lock without", projectSpec, map[string]string{"pyproject.toml": "", "uv.lock": "[[package]]\nsource = { registry = \"https://github.example/simple\" }\n"}, false},
+		{"tree", byTree, map[string]string{"t/pyproject.toml": "[build-system]\nrequires = [\"r @ " + address + "\"]\n"}, true},
+		{"tree without", byTree, map[string]string{"t/setup.py": ""}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := builders(t, tt.spec, tt.content)["builder"]
+			if strings.Contains(got, " git ") != tt.want {
+				t.Errorf("builder is %q", got)
+			}
+			if strings.Contains(got, "pip") {
+				t.Errorf("the builder has pip: %q", got)
+			}
+			if !strings.Contains(got, " python3-packaging ") {
+				t.Errorf("the builder lacks what reads requirements: %q", got)
+			}
+		})
+	}
+}
+
+// A variant's builder has git for its own requirements, and no others.
+func TestGitInTheBuilderOfAVariant(t *testing.T) {
+	const variants = `name = "x"
+[python]
+requirements = ["plain.txt"]
+[variant.git.python]
+requirements = ["git.txt"]
+[variant.none.python]
+requirements = []
+[variant.same]
+`
+	root := map[string]string{"plain.txt": "a\n", "git.txt": "r @ git+https://g.example/r\n"}
+	got := builders(t, variants, root)
+	if strings.Contains(got["builder"], " git ") || !strings.Contains(got["builder@git"], " git ") {
+		t.Errorf("got %q", got)
+	}
+	if none := got["builder@none"]; none != " binutils python3 " {
+		t.Errorf("builder of no Python packages is %q", none)
+	}
+	if same, ok := got["builder@same"]; ok {
+		t.Errorf("builder@same is %q", same)
+	}
+	swapped := strings.NewReplacer("plain.txt", "git.txt", "git.txt", "plain.txt").Replace(variants)
+	got = builders(t, swapped, root)
+	if !strings.Contains(got["builder"], " git ") || strings.Contains(got["builder@git"], " git ") || strings.Contains(got["builder@none"], " git ") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A variant that wants no packages doesn't get production's.
+func TestVariantsWithoutPackages(t *testing.T) {
+	const text = "name = \"x\"\n[python]\nrequirements = [\"r.txt\"]\n[variant.bare.python]\nrequirements = []\n"
+	got := read(t, text, map[string]string{"r.txt": "six\n"}).Lock
+	if diff := cmp.Diff([]lock.PythonRequest{{Set: lock.ParseSet("python"), Lines: []string{"six"}}, {Set: lock.ParseSet("python@bare")}}, got.Python); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	l := lock.Lock{Requirements: got, Distributions: []lock.Distribution{{Name: "six", For: []lock.Set{lock.ParseSet("python")}}}}
+	if got := l.PythonIn("bare"); got != nil {
+		t.Errorf("the variant gets %v", got)
+	}
+}
+
+// What isn't in a pyproject.toml can't be locked from it; a lock of uv's has it.
+func TestProjectsSayWhatTheyNeed(t *testing.T) {
+	for _, tt := range []struct{ name, content, want string }{
+		{"of Poetry", "[tool.poetry.dependencies]\nidna = \"*\"\n", "pyproject.toml: it has no [project] table, which says what is needed"},
+		{"empty", "", "pyproject.toml: it has no [project] table, which says what is needed"},
+		{"dynamic", "[project]\ndynamic = [\"dependencies\"]\n", "pyproject.toml: its dependencies are dynamic: they are not in it"},
+		{"dynamic version", "[project]\ndynamic = [\"version\"]\n", ""},
+		{"root of a workspace", "[tool.uv.workspace]\nmembers = []\n", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			files := map[string]string{"pyproject.toml": tt.content}
+			err := problem(t, projectSpec, files)
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want || failure.KindOf(err) != failure.Usage || len(failure.Hints(err)) != 1) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+			files["uv.lock"] = "version = 1\n"
+			if err := problem(t, projectSpec, files); err != nil {
+				t.Errorf("with a lock: %v", err)
+			}
+		})
+	}
+}
+
+func TestPlacesOfWords(t *testing.T) {
+	const text = "name = \"x\"\n[python]\nproject = \".\"\nextras = [\"GPU\"]\ngroups = [\"a\", \"b\"]\noverrides = [\n  \"six==1\",\n]\nexcludes = [\"A.b\"]\noptional = [\"c\"]\n" +
+		"[python.build-requires]\nApex = [\"wheel\"]\n[[python.index]]\nname = \"i\"\nurl = \"https://i.example\"\npackages = [\"torch\"]\n"
+	want := map[string]string{
+		"extras gpu": "image.toml:4:11", "groups a": "image.toml:5:11", "groups b": "image.toml:5:16", "overrides six==1": "image.toml:7:3", "excludes a-b": "image.toml:9:13",
+		"optional c": "image.toml:10:13", "build-requires apex": "image.toml:12:1", "build-requires apex wheel": "image.toml:12:9", "packages torch": "image.toml:16:13",
+	}
+	if diff := cmp.Diff(want, request(t, text, map[string]string{"pyproject.toml": pyprojectText}).Places); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestModulesMayLieInTrees(t *testing.T) {
+	const git = "[[git]]\nurl = \"https://git.example/a\"\ncommit = \"0123456789012345678901234567890123456789\"\npath = \"/opt/a\"\n"
+	for text, want := range map[string]bool{
+		"":  false,
+		git: true,
+		"[app]\nsource = \"app\"\nenv = { PYTHONPATH = \"/opt/a\" }\n": true,
+		"[app]\nsource = \"app\"\nenv = { PATH = \"/opt/a\" }\n":       false,
+	} {
+		files := map[string]string{"r.txt": "six\n"}
+		if r := request(t, "name = \"x\"\n[python]\nrequirements = [\"r.txt\"]\n"+text, files); r.Trees != want {
+			t.Errorf("%s: %v", text, r.Trees)
+		}
+	}
+}

@@ -1,0 +1,422 @@
+package requirements
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/pelletier/go-toml/v2"
+
+	"lamina.build/internal/beneath"
+	"lamina.build/internal/failure"
+	"lamina.build/internal/resolve/reqfile"
+	strict "lamina.build/internal/toml"
+	"lamina.build/lock"
+)
+
+// pyproject is what of a pyproject.toml decides which distributions it needs:
+// https://packaging.python.org/en/latest/specifications/pyproject-toml/ and the
+// tables of uv. A lock has a digest of it.
+type pyproject struct {
+	BuildSystem map[string]any `toml:"build-system" json:",omitempty"`
+	Project     *struct {
+		Dependencies any `toml:"dependencies"`
+		Optional     any `toml:"optional-dependencies"`
+		Python       any `toml:"requires-python"`
+		Dynamic      any `toml:"dynamic"`
+	} `toml:"project"`
+	Groups any `toml:"dependency-groups"`
+	Tool   struct {
+		UV map[string]any `toml:"uv"`
+	} `toml:"tool"`
+}
+
+const (
+	manifest = "pyproject.toml"
+	uvLock   = "uv.lock"
+)
+
+// How large files may be that decide what is locked.
+const (
+	maxPyproject = 4 << 20
+	maxPylock    = 16 << 20
+	maxUVLock    = 64 << 20
+)
+
+// pyproject reads the pyproject.toml of a directory, once.
+func (r *reader) pyproject(dir string) (pyproject, error) {
+	p, known := r.projects[dir]
+	if known {
+		return p, nil
+	}
+	name := path.Join(dir, manifest)
+	data, err := beneath.ReadAtMost(r.root, name, maxPyproject)
+	if err = errors.Join(err, checkLogins(name, data)); err == nil {
+		err = unmarshal(name, data, &p)
+	}
+	if err == nil {
+		r.projects[dir] = p
+	}
+	return p, err
+}
+
+// input notes a file that decides what is locked, by what its digest is told next to.
+func (r *reader) input(name string, data []byte) {
+	r.inputs = append(r.inputs, fmt.Sprintf("%s %s", name, digest.FromBytes(data)))
+}
+
+// needs notes what p needs: that is the same as long as the text is, whatever else
+// changes.
+func (r *reader) needs(name string, p pyproject) error {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	r.input(name, data)
+	sources, _ := p.Tool.UV["sources"].(map[string]any)
+	r.git = r.git || containsGit(string(data))
+	for _, source := range sources { // by what they are called no more than that is said
+		text, err := json.Marshal(source)
+		r.git = r.git || err == nil && bytes.Contains(text, []byte(`"git":`))
+	}
+	return nil
+}
+
+// readProject reads what uv reads of a project: its pyproject.toml, those of what
+// that names, and its lock.
+func (r *reader) readProject(dir string) error {
+	if err := r.readPyprojects(dir); err != nil {
+		return err
+	}
+	r.request.Declared = r.projects[dir].declared(path.Join(dir, manifest), r.request.Extras, r.request.Groups)
+	r.top = r.workspaceOf(dir)
+	if r.top != dir {
+		if err := r.readPyprojects(r.top); err != nil {
+			return err
+		}
+	}
+	name := path.Join(r.top, uvLock)
+	if _, err := fs.Stat(r.root, name); errors.Is(err, fs.ErrNotExist) {
+		return r.projects[dir].check(dir)
+	}
+	data, err := beneath.ReadAtMost(r.root, name, maxUVLock)
+	r.request.ProjectFiles = append(r.request.ProjectFiles, name)
+	r.input(name, data)
+	r.git = r.git || containsGit(string(data))
+	return errors.Join(err, checkLogins(name, data), strict.CheckDepth(name, data))
+}
+
+// readPyprojects reads the pyproject.toml of a directory, of the members of its
+// workspace and of the directories that its sources name. What these name that is not
+// there uv says.
+func (r *reader) readPyprojects(dir string) error {
+	p, err := r.pyproject(dir)
+	if err != nil {
+		return err
+	}
+	name := path.Join(dir, manifest)
+	more, err := p.files(r.root, dir)
+	if err = errors.Join(err, r.needs(name, p)); err != nil {
+		return err
+	}
+	r.request.ProjectFiles = append(r.request.ProjectFiles, name)
+	for _, name := range more {
+		switch {
+		case slices.Contains(r.request.ProjectFiles, name):
+		case path.Base(name) == manifest && regular(r.root, name):
+			err = errors.Join(err, r.readPyprojects(path.Dir(name)))
+		default:
+			r.request.ProjectFiles = append(r.request.ProjectFiles, name)
+		}
+	}
+	return err
+}
+
+// readTree notes what decides what a source tree needs. Of one without a
+// pyproject.toml that is its setup.py.
+func (r *reader) readTree(dir string) error {
+	if regular(r.root, path.Join(dir, manifest)) {
+		p, err := r.pyproject(dir)
+		if err != nil {
+			return err
+		}
+		if err = r.needs("source "+dir, p); err != nil || !p.isDynamic() {
+			return err
+		}
+	}
+	for _, base := range []string{"setup.py", "setup.cfg"} {
+		name := path.Join(dir, base)
+		if !regular(r.root, name) {
+			continue
+		}
+		data, err := beneath.ReadAtMost(r.root, name, maxPyproject)
+		if err != nil {
+			return err
+		}
+		r.input("source "+name, data)
+	}
+	return nil
+}
+
+// readPylock reads a pylock.toml and which files it names by path. What else is wrong
+// with it than its syntax uv says.
+func (r *reader) readPylock(name string) error {
+	data, err := beneath.ReadAtMost(r.root, name, maxPylock)
+	if err != nil {
+		return err
+	}
+	var file struct {
+		Packages any `toml:"packages"`
+	}
+	err = errors.Join(checkLogins(name, data), unmarshal(name, data, &file))
+	r.input(name, data)
+	r.request.ProjectFiles = append(r.request.ProjectFiles, name)
+	packages, _ := file.Packages.([]any)
+	for _, p := range packages {
+		entry, _ := p.(map[string]any)
+		r.git = r.git || entry["vcs"] != nil
+		for _, key := range []string{"wheels", "sdist", "archive"} {
+			for _, below := range paths(entry[key]) {
+				if clean := path.Join(path.Dir(name), below); inside(clean) == nil {
+					r.request.ProjectFiles = append(r.request.ProjectFiles, clean)
+				}
+			}
+		}
+	}
+	return err
+}
+
+// workspaceOf is the directory of the workspace that the project in dir is a member of,
+// whose uv.lock is its own; dir where it is of none.
+func (r *reader) workspaceOf(dir string) string {
+	for top := dir; top != "."; {
+		top = path.Dir(top)
+		p, err := r.pyproject(top)
+		if members, _ := p.members(r.root, top); err == nil && slices.Contains(members, path.Join(dir, manifest)) {
+			return top
+		}
+	}
+	return dir
+}
+
+// isDynamic says whether only a build backend knows what p needs.
+func (p pyproject) isDynamic() bool {
+	return p.Project == nil || slices.Contains(texts(p.Project.Dynamic), "dependencies")
+}
+
+// check wants a project to say itself what it needs: uv is shown no more of it than that.
+func (p pyproject) check(dir string) error {
+	name := path.Join(dir, manifest)
+	switch {
+	case p.Project == nil && (len(p.Tool.UV) > 0 || p.Groups != nil): // the root of a workspace, or groups alone: uv knows
+		return nil
+	case p.Project == nil:
+		err := fmt.Errorf("%s: it has no [project] table, which says what is needed", name)
+		return failure.WithHint(err, fmt.Sprintf("a tree that its build backend knows is asked for by sources = [%q] under [python]", dir))
+	case p.isDynamic():
+		err := fmt.Errorf("%s: its dependencies are dynamic: they are not in it", name)
+		return failure.WithHint(err, fmt.Sprintf("sources = [%q] under [python] asks its build backend for them", dir))
+	}
+	return nil
+}
+
+// declared are the requirements of a project itself, with those of extras and groups. Of
+// a project that its own tables decide of, by a source or an override, there is none.
+func (p pyproject) declared(name string, extras, groups []string) (list []reqfile.Requirement) {
+	var lines []string
+	if p.Project != nil {
+		lines = texts(p.Project.Dependencies)
+		for _, extra := range extras {
+			lines = append(lines, texts(entry(p.Project.Optional, extra))...)
+		}
+	}
+	for _, group := range groups {
+		lines = append(lines, p.group(group, 0)...)
+	}
+	decided := named(slices.Concat(texts(p.Tool.UV["exclude-dependencies"]), texts(p.Tool.UV["override-dependencies"])))
+	if sources, ok := p.Tool.UV["sources"].(map[string]any); ok {
+		decided = append(decided, named(slices.Collect(maps.Keys(sources)))...)
+	}
+	for _, text := range lines {
+		w, err := reqfile.Parse(text)
+		if w.File = name; err == nil && !slices.Contains(decided, w.Name) {
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+// maxGroups is how deep groups may include others; uv refuses a circle of them.
+const maxGroups = 50
+
+// group are the requirements of a dependency group, which may include others.
+func (p pyproject) group(name string, depth int) (lines []string) {
+	items, _ := entry(p.Groups, name).([]any)
+	for _, item := range items {
+		switch x := item.(type) {
+		case string:
+			lines = append(lines, x)
+		case map[string]any:
+			if other, ok := x["include-group"].(string); ok && depth < maxGroups {
+				lines = append(lines, p.group(other, depth+1)...)
+			}
+		}
+	}
+	return lines
+}
+
+// entry is what a table has under a name, as names of extras and groups are compared.
+func entry(table any, name string) any {
+	entries, _ := table.(map[string]any)
+	for key, value := range entries {
+		if lock.NormalName(key) == lock.NormalName(name) {
+			return value
+		}
+	}
+	return nil
+}
+
+// files are those that uv reads of a project in dir next to its own two: those of
+// the members of its workspace, what its sources name by path, and what lies in
+// directories that it takes for indexes.
+func (p pyproject) files(root fs.FS, dir string) ([]string, error) {
+	list, err := p.members(root, dir)
+	if err != nil {
+		return nil, err
+	}
+	sources, _ := p.Tool.UV["sources"].(map[string]any)
+	for _, source := range sources {
+		for _, below := range paths(source) {
+			name := path.Join(dir, below)
+			if err := inside(name); err != nil {
+				return nil, fmt.Errorf("%s: source %q: %w", path.Join(dir, manifest), below, err)
+			}
+			if info, err := fs.Stat(root, name); err == nil && info.IsDir() {
+				name = path.Join(name, manifest)
+			}
+			list = append(list, name)
+		}
+	}
+	for _, directory := range p.directories() {
+		name := path.Join(dir, directory)
+		err := inside(name)
+		for _, pattern := range []string{"*.whl", "*.tar.gz", "*.zip"} {
+			if err == nil {
+				var found []string
+				found, err = fs.Glob(root, path.Join(name, pattern))
+				list = append(list, found...)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: index %q: %w", path.Join(dir, manifest), directory, err)
+		}
+	}
+	return sorted(list), nil
+}
+
+// directories are those that stand where uv takes addresses of indexes, too.
+func (p pyproject) directories() []string {
+	list := texts(p.Tool.UV["find-links"])
+	indexes, _ := p.Tool.UV["index"].([]any)
+	for _, index := range indexes {
+		table, _ := index.(map[string]any)
+		url, _ := table["url"].(string)
+		list = append(list, url)
+	}
+	return slices.DeleteFunc(list, func(s string) bool { return s == "" || strings.Contains(s, "://") })
+}
+
+// members are the pyproject.toml files of the workspace that p in dir is the root of.
+func (p pyproject) members(root fs.FS, dir string) (list []string, err error) {
+	workspace, _ := p.Tool.UV["workspace"].(map[string]any)
+	for _, pattern := range texts(workspace["members"]) {
+		members, err := fs.Glob(root, path.Join(dir, pattern, manifest))
+		if err != nil {
+			return nil, fmt.Errorf("%s: workspace member %q: %w", path.Join(dir, manifest), pattern, err)
+		}
+		list = append(list, members...)
+	}
+	return list, nil
+}
+
+// paths are those of a source of uv, which may be one table or several.
+func paths(source any) (list []string) {
+	switch s := source.(type) {
+	case []any:
+		for _, one := range s {
+			list = append(list, paths(one)...)
+		}
+	case map[string]any:
+		if below, ok := s["path"].(string); ok {
+			list = append(list, below)
+		}
+	}
+	return list
+}
+
+func texts(value any) (list []string) {
+	items, _ := value.([]any)
+	for _, item := range items {
+		if s, ok := item.(string); ok {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+var loginAddress = regexp.MustCompile(`https?://[^/?#\s"']*@([^/?#\s"']+)`)
+
+// checkLogins refuses addresses with a login: uv would be shown it with the file, and
+// no lock may hold it.
+func checkLogins(name string, data []byte) error {
+	at := loginAddress.FindSubmatchIndex(data)
+	if at == nil {
+		return nil
+	}
+	host := data[at[2]:at[3]]
+	err := fmt.Errorf("%s:%d: an address at %s holds a user's name or password", name, bytes.Count(data[:at[0]], []byte("\n"))+1, host)
+	return failure.WithHint(err, fmt.Sprintf("take it out of the address, and put a login for %s into ~/.netrc", host))
+}
+
+// unmarshal reads a TOML file; what is wrong with it is told with its line.
+func unmarshal(name string, data []byte, into any) error {
+	if err := strict.CheckDepth(name, data); err != nil {
+		return err
+	}
+	err := toml.Unmarshal(data, into)
+	if err == nil {
+		return nil
+	}
+	row := 1
+	if at, ok := errors.AsType[*toml.DecodeError](err); ok {
+		row, _ = at.Position()
+	}
+	return fmt.Errorf("%s:%d: %w", name, row, err)
+}
+
+// inside wants a path to lie in the directory of the spec.
+func inside(name string) error {
+	switch {
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("%q holds a control character", name)
+	case strings.Contains(name, `\`):
+		return fmt.Errorf("%q holds a backslash, paths are written with /", name)
+	case !fs.ValidPath(name):
+		return fmt.Errorf("%q leads out of the directory of image.toml", name)
+	}
+	return nil
+}
+
+func regular(root fs.FS, name string) bool {
+	info, err := fs.Stat(root, name)
+	return err == nil && info.Mode().IsRegular()
+}
