@@ -14,7 +14,7 @@ import (
 // arrows are all of the house: what each package imports of this module. They point
 // down, from the command to what knows nothing of the others.
 var arrows = map[string]string{
-	"lamina":                        "cache internal/atomicfile internal/attest internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/imagediff internal/layers internal/layout internal/layout/blobs internal/referrer internal/registry internal/resolve internal/resolve/userinfo internal/resolve/uv internal/resolve/requirements internal/sbom internal/signing internal/solve internal/solve/readback internal/vendorstore internal/weights llb lock output spec stages",
+	"lamina":                        "cache internal/atomicfile internal/attest internal/beneath internal/debian internal/engine internal/engine/runc internal/failure internal/fetch internal/graph internal/hub internal/humanize internal/imagediff internal/layers internal/layout internal/layout/blobs internal/referrer internal/registry internal/resolve internal/resolve/requirements internal/resolve/userinfo internal/resolve/uv internal/sbom internal/signing internal/solve internal/solve/readback internal/vendorstore internal/weights llb lock output spec stages",
 	"bench":                         "bench/cases bench/mutate internal/test/testworld",
 	"cache":                         "",
 	"cmd/build":                     "lamina examples/wan22-animate internal/atomicfile internal/engine internal/failure internal/progress internal/report lock output",
@@ -39,7 +39,7 @@ var arrows = map[string]string{
 	"internal/registry":             "internal/failure internal/fetch internal/humanize internal/referrer internal/toml",
 	"internal/release":              "internal/atomicfile internal/debian internal/engine llb",
 	"internal/report":               "lamina internal/engine internal/humanize output stages",
-	"internal/resolve":              "internal/atomicfile internal/debian internal/engine internal/failure internal/fetch internal/hub internal/layout/blobs internal/resolve/apt internal/resolve/models internal/resolve/userinfo internal/resolve/uv internal/resolve/requirements llb lock spec stages",
+	"internal/resolve":              "internal/atomicfile internal/debian internal/engine internal/failure internal/fetch internal/hub internal/layout/blobs internal/resolve/apt internal/resolve/models internal/resolve/requirements internal/resolve/userinfo internal/resolve/uv llb lock spec stages",
 	"internal/resolve/apt":          "internal/atomicfile internal/debian internal/failure internal/layers internal/solve llb lock",
 	"internal/resolve/door":         "internal/failure internal/fetch lock",
 	"internal/resolve/license":      "",

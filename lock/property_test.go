@@ -221,6 +221,7 @@ func named[E any](list []E, set string) (texts []string) {
 func TestEveryFieldIsInTheText(t *testing.T) {
 	whole := withModels(nil)
 	whole.ModelRequests = nil // which the models have, and a place is the spec's to name
+	whole.Further = lock.Join([]lock.Lock{whole, withModels(nil)}).Further
 	text := string(whole.Format())
 	var walk func(path string, v reflect.Value)
 	walk = func(path string, v reflect.Value) {

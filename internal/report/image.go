@@ -47,6 +47,12 @@ func Image(m lamina.Made, again []string) string {
 		}
 		b.WriteString(loading(s, m.Name+":"+m.Variant, again, len(m.Images) > 0))
 	}
+	if len(m.Attached) > 0 {
+		b.WriteString("\nattached:\n")
+	}
+	for _, a := range m.Attached {
+		fmt.Fprintf(&b, "  %s  %s\n", a.Digest, a.Type)
+	}
 	return b.String()
 }
 
@@ -59,12 +65,6 @@ func content(m lamina.Made) string {
 	b.WriteString(missing(m))
 	if len(m.Notes) > 0 {
 		fmt.Fprintf(&b, "\nnotes of the checks:\n  %s\n", strings.Join(m.Notes, "\n  "))
-	}
-	if len(m.Attached) > 0 {
-		b.WriteString("\nattached:\n")
-	}
-	for _, a := range m.Attached {
-		fmt.Fprintf(&b, "  %s  %s\n", a.Digest, a.Type)
 	}
 	return b.String()
 }
