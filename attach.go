@@ -81,14 +81,14 @@ func (j job) documents(ctx context.Context, in stages.Input, without []string, e
 		}
 		if slices.Contains(j.Attach, AttachSBOM) {
 			bill := sbom.Of(in, image.Desc.Digest, without)
-			spdx, err := bill.SPDX()
-			if err != nil {
-				return nil, err
+			spdx, wrong := bill.SPDX()
+			if wrong != nil {
+				return nil, wrong
 			}
 			add(sbom.SPDXType, "sbom.spdx.json", spdx)
-			cyclonedx, err := bill.CycloneDX()
-			if err != nil {
-				return nil, err
+			cyclonedx, wrong := bill.CycloneDX()
+			if wrong != nil {
+				return nil, wrong
 			}
 			add(sbom.CycloneDXType, "sbom.cdx.json", cyclonedx)
 		}

@@ -41,7 +41,7 @@ func Changes(before, after lock.Lock) string {
 }
 
 func changed(l lock.Lock, counts map[byte]int) string {
-	var parts []string
+	parts := make([]string, 0, len(l.Further)+1)
 	for _, one := range l.Each() {
 		text := fmt.Sprintf("%s, %s", humanize.Count(len(one.Packages), "package"), humanize.Size(packagesSize(one)))
 		if len(one.Distributions) > 0 {

@@ -273,9 +273,9 @@ func publishedImages(ctx context.Context, r *registry.Repository, name string) (
 		}
 		for _, d := range index.Manifests {
 			if d.Platform == nil || d.Platform.OS != "unknown" {
-				below, err := publishedImages(ctx, r, d.Digest.String())
-				if err != nil {
-					return nil, err
+				below, problem := publishedImages(ctx, r, d.Digest.String())
+				if problem != nil {
+					return nil, problem
 				}
 				list = append(list, below...)
 			}

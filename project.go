@@ -191,7 +191,7 @@ func (p *Project) CheckLock(l lock.Lock) error {
 // than they are: that they have the same is a claim until then. An error of the kind
 // [Findings] is that they don't. A build does so, too.
 func (p *Project) ConfirmLock(ctx context.Context, l lock.Lock) error {
-	var problems []error
+	problems := make([]error, 0, len(l.Further)+1)
 	for _, one := range l.Each() {
 		problems = append(problems, p.resolver().Confirm(p.reach(ctx), one))
 	}

@@ -92,25 +92,43 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 		return v, err
 	}
 	defer func() { err = errors.Join(err, source.close()) }()
-	if err = source.choose(o.Platforms); err != nil {
+	image, l, err := source.claim(ctx, name, o)
+	if err != nil {
+		return Verified{Image: image}, err
+	}
+	v = Verified{Image: image, Variant: cmp.Or(o.Variant, image.annotation(VariantAnnotation), Production)}
+	if v, err = p.rebuild(ctx, source, v, l, o.Labels); err != nil || !v.Equal() {
 		return v, err
 	}
-	if o.Statement != "" && len(source.images) > 1 {
-		return v, failure.WithHint(failure.New(failure.Usage, errors.New("a statement is about one image, and these are those of several platforms")), "name one by its platform, or have the statements attached")
-	}
-	if v.Image, err = source.inspect(ctx, name); err != nil {
-		return v, err
-	}
-	if o.Trust != (Trust{}) {
-		if v.Image, err = v.Image.Verify(o.Trust); err != nil {
+	for i, one := range append([]Verified{v}, v.Further...) {
+		if err = one.state(ctx, source, source.images[i].Desc, signer, l, o.Statement); err != nil {
 			return v, err
 		}
 	}
-	l, err := v.Image.AttachedLock()
-	if err != nil {
-		return v, failure.WithHint(err, "an image that is pushed with --attach lock can be verified")
+	return v, nil
+}
+
+// claim is what an image says of itself, by whom the options trust, and its lock.
+func (source *imageSource) claim(ctx context.Context, name string, o VerifyImageOptions) (image Inspected, l lock.Lock, err error) {
+	if err = source.choose(o.Platforms); err != nil {
+		return image, l, err
 	}
-	v.Variant = cmp.Or(o.Variant, v.Image.annotation(VariantAnnotation), Production)
+	if o.Statement != "" && len(source.images) > 1 {
+		err = failure.New(failure.Usage, errors.New("a statement is about one image, and these are those of several platforms"))
+		return image, l, failure.WithHint(err, "name one by its platform, or have the statements attached")
+	}
+	if image, err = source.inspect(ctx, name); err == nil && o.Trust != (Trust{}) {
+		image, err = image.Verify(o.Trust)
+	}
+	if err != nil {
+		return image, l, err
+	}
+	l, err = image.AttachedLock()
+	return image, l, failure.WithHint(err, "an image that is pushed with --attach lock can be verified")
+}
+
+// rebuild builds the images of v anew and compares.
+func (p *Project) rebuild(ctx context.Context, source imageSource, v Verified, l lock.Lock, labels map[string]string) (_ Verified, err error) {
 	dir := filepath.Join(p.cacheDir, "verify")
 	fresh, err := p.apart(filepath.Join(dir, "engine"))
 	if err != nil {
@@ -130,7 +148,7 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 	}
 	list := v.each()
 	b := Build{
-		Variant: v.Variant, Platforms: make([]string, len(list)), Lock: &l, Labels: o.Labels, Smoke: stages.SmokeOff, NoCache: fresh.stateDir == "",
+		Variant: v.Variant, Platforms: make([]string, len(list)), Lock: &l, Labels: labels, Smoke: stages.SmokeOff, NoCache: fresh.stateDir == "",
 		Outputs: []output.Output{{Type: output.OCI, Dest: filepath.Join(dir, "image"), Compression: v.Image.compression()}},
 	}
 	for i, one := range list {
@@ -165,15 +183,8 @@ func (p *Project) VerifyImage(ctx context.Context, name string, o VerifyImageOpt
 		}
 	}
 	v = list[0]
-	if v.Further = list[1:]; err != nil || !v.Equal() {
-		return v, err
-	}
-	for i, one := range list {
-		if err = one.state(ctx, source, source.images[i].Desc, signer, l, o.Statement); err != nil {
-			return v, err
-		}
-	}
-	return v, nil
+	v.Further = list[1:]
+	return v, err
 }
 
 // each are the images of v, of which nothing is known yet.

@@ -74,13 +74,13 @@ func (w *world) tryOn(ctx context.Context, r *Result, m *Mutant, path string, ou
 	name := p.name
 	switch {
 	case m.number == "":
-		dir, err := os.MkdirTemp("", "mutant")
-		if err != nil {
+		var dir string
+		if dir, err = os.MkdirTemp("", "mutant"); err != nil {
 			return err
 		}
 		defer os.RemoveAll(dir)
 		name = filepath.Join(dir, "mutant.test")
-		if err := writeOverlay(dir, map[string][]byte{m.file.name: m.text()}); err != nil {
+		if err = writeOverlay(dir, map[string][]byte{m.file.name: m.text()}); err != nil {
 			return err
 		}
 		if w.compile(ctx, path, filepath.Join(dir, "overlay.json"), name, &text) != nil {
@@ -89,7 +89,7 @@ func (w *world) tryOn(ctx context.Context, r *Result, m *Mutant, path string, ou
 			return errors.Join(err, ctx.Err())
 		}
 	case !p.reached[m.number]:
-		_, err := fmt.Fprintf(out, "no test of %s gets there\n", path)
+		_, err = fmt.Fprintf(out, "no test of %s gets there\n", path)
 		return err
 	}
 	limit := limits{30*time.Second + 4*p.took, 10*time.Second + 4*p.cpu}

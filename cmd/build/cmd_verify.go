@@ -70,15 +70,7 @@ $ build verify --key cosign.pub --sign mine.key registry.example/faceblend:1.0`,
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = a.ui.resultJSON(v)
-			} else {
-				err = a.ui.result(report.VerifiedImage(v))
-			}
-			if err == nil && !v.Equal() {
-				err = failure.New(failure.Findings, fmt.Errorf("%s is not what its lock and %q give", args[0], dir))
-			}
-			return err
+			return a.verified(v, args[0], dir, asJSON)
 		},
 	}
 	section(c, "FLAGS", func(f *pflag.FlagSet) {
@@ -95,4 +87,17 @@ $ build verify --key cosign.pub --sign mine.key registry.example/faceblend:1.0`,
 	})
 	engineFlags(c, &options)
 	return c
+}
+
+// verified prints what became of an image, and fails where that is another one.
+func (a *app) verified(v lamina.Verified, name, dir string, asJSON bool) (err error) {
+	if asJSON {
+		err = a.ui.resultJSON(v)
+	} else {
+		err = a.ui.result(report.VerifiedImage(v))
+	}
+	if err == nil && !v.Equal() {
+		err = failure.New(failure.Findings, fmt.Errorf("%s is not what its lock and %q give", name, dir))
+	}
+	return err
 }

@@ -46,7 +46,7 @@ func makeFile(root *os.Root, name string) (*os.File, error) {
 	return root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-// Directory makes an empty directory for what will be at path, and those above it.
+// Dir makes an empty directory for what will be at path, and those above it.
 func Dir(path string) (*Temporary, error) { return holdAt(path, makeDir) }
 
 func makeDir(root *os.Root, name string) (*os.File, error) {

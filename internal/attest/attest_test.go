@@ -80,8 +80,8 @@ func TestProvenance(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 20 {
-		if again, err := attest.Provenance(input(), image, run()); err != nil || !bytes.Equal(again, text) {
-			t.Fatalf("the same build has another provenance, %v", err)
+		if again, problem := attest.Provenance(input(), image, run()); problem != nil || !bytes.Equal(again, text) {
+			t.Fatalf("the same build has another provenance, %v", problem)
 		}
 	}
 	for _, name := range []string{
@@ -125,8 +125,8 @@ func TestParse(t *testing.T) {
 	if err != nil || s.PredicateType != attest.ProvenanceV1 || !s.Names(image) || s.Names(digest.FromString("other")) {
 		t.Errorf("it is read as %+v, %v", s, err)
 	}
-	if named, err := s.Byproducts(); err != nil || len(named) != 1 || !named[digest.FromString("lock")] {
-		t.Errorf("it names %v, %v", named, err)
+	if named, problem := s.Byproducts(); problem != nil || len(named) != 1 || !named[digest.FromString("lock")] {
+		t.Errorf("it names %v, %v", named, problem)
 	}
 	text, err = attest.Verification(image, attest.Rebuild{Image: "registry.example/a:1", Lock: digest.FromString("lock"), Time: time.Unix(0, 0).UTC()})
 	if err != nil {

@@ -41,7 +41,7 @@ func refuse(root *os.Root, name string, mode fs.FileMode, want string) error {
 // errSwapped says that something became something else between two looks.
 var errSwapped = errors.New("it was replaced while it was opened")
 
-// Directory opens the directory at name, which may have several steps.
+// Dir opens the directory at name, which may have several steps.
 func Dir(root *os.Root, name string) (*os.Root, error) {
 	at, err := root.OpenRoot(".")
 	for step := range strings.SplitSeq(filepath.ToSlash(filepath.Clean(name)), "/") {

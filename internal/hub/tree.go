@@ -32,11 +32,11 @@ type Revision struct {
 
 // Revision returns what a branch, a tag or a commit of a repository "ORG/NAME" stands for now.
 func (c *Client) Revision(ctx context.Context, repo, revision string) (r Revision, err error) {
-	if err := checkRepo(repo); err != nil {
+	if err = checkRepo(repo); err != nil {
 		return r, err
 	}
 	if revision == "" || strings.ContainsFunc(revision, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		err := fmt.Errorf("repository %q: revision %q is no name of a branch, a tag or a commit", repo, revision)
+		err = fmt.Errorf("repository %q: revision %q is no name of a branch, a tag or a commit", repo, revision)
 		return r, failure.New(failure.Usage, err)
 	}
 	address := c.apiURL(repo, "revision", revision)

@@ -17,7 +17,7 @@ import (
 	"lamina.build/internal/atomicfile"
 )
 
-// Directory holds the bare files of an image. It appears when all of it is there.
+// Dir holds the bare files of an image. It appears when all of it is there.
 //
 // BuildKit's own export of files into a directory of the client (type local) stands still
 // on a root file system of a few thousand files: both sides wait for the other to read

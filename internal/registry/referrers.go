@@ -27,8 +27,8 @@ func (r *Repository) Attach(ctx context.Context, subject ocispec.Descriptor, doc
 	group, sending := errgroup.WithContext(ctx)
 	send := func(data []byte) {
 		group.Go(func() error {
-			_, err := r.PutBlob(sending, data)
-			return err
+			_, problem := r.PutBlob(sending, data)
+			return problem
 		})
 	}
 	if len(documents) > 0 {

@@ -62,9 +62,9 @@ func TestAttach(t *testing.T) {
 				{Type: "application/vnd.lamina.lock.v3+toml", Name: "image.lock", Created: time.Unix(0, 0), Data: []byte("a = 1\n")},
 			}
 			for range 2 {
-				made, err := repo.Attach(t.Context(), subject, documents...)
-				if err != nil || len(made) != len(documents) || made[0].ArtifactType != documents[0].Type {
-					t.Fatalf("%v, %v", made, err)
+				made, problem := repo.Attach(t.Context(), subject, documents...)
+				if problem != nil || len(made) != len(documents) || made[0].ArtifactType != documents[0].Type {
+					t.Fatalf("%v, %v", made, problem)
 				}
 			}
 			list, err = repo.Referrers(t.Context(), subject.Digest)
@@ -192,7 +192,8 @@ func TestAttachAtTheSameTime(t *testing.T) {
 			if r.Request.Method != http.MethodPut || !strings.HasSuffix(r.Request.URL.Path, "/manifests/"+referrer.Tag(subject.Digest)) || overwritten.Swap(true) {
 				return nil
 			}
-			req, err := http.NewRequestWithContext(r.Request.Context(), http.MethodPut, r.Request.URL.String(), bytes.NewReader(empty))
+			var req *http.Request
+			req, err = http.NewRequestWithContext(r.Request.Context(), http.MethodPut, r.Request.URL.String(), bytes.NewReader(empty))
 			if err != nil {
 				return err
 			}

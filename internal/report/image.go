@@ -130,11 +130,11 @@ const mostShown = 20
 
 // VerifiedImage is whether an image is what its lock and a checkout give, and where it isn't.
 func VerifiedImage(v lamina.Verified) string {
-	text := verified(v)
+	texts := []string{verified(v)}
 	for _, other := range v.Further {
-		text += "\n" + verified(other)
+		texts = append(texts, verified(other))
 	}
-	return text
+	return strings.Join(texts, "\n")
 }
 
 func verified(v lamina.Verified) string {

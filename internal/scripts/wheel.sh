@@ -4,6 +4,7 @@
 # below the tree; $3: the version that is locked for it, or nothing; $4: "true"
 # where it may fail; $5: the name that is locked for it, or nothing.
 set -eu
+exec 2>&1 # by one pipe, so that what is said last comes last
 lamina=/.lamina
 archive=$1 dir=$2 version=$3 optional=$4 name=$5
 

@@ -29,7 +29,7 @@ const (
 
 // The variables with an identity token, and with where GitHub Actions gives one.
 const (
-	TokenName        = "SIGSTORE_ID_TOKEN"
+	TokenName        = "SIGSTORE_ID_TOKEN" //nolint:gosec // the name of a variable
 	tokenRequestURL  = "ACTIONS_ID_TOKEN_REQUEST_URL"
 	tokenRequestName = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 )

@@ -52,8 +52,11 @@ func checkout(t *testing.T, dir string) (commit string) {
 	t.Helper()
 	var out []byte
 	for _, args := range [][]string{
-		{"init", "-q"}, {"add", "."}, {"-c", "user.name=me", "-c", "user.email=me@example.org", "commit", "-qm", "all"},
-		{"remote", "add", "origin", "https://me:" + e2etest.Secret + "@git.example/acme/faceblend.git"}, {"rev-parse", "HEAD"},
+		{"init", "-q"},
+		{"add", "."},
+		{"-c", "user.name=me", "-c", "user.email=me@example.org", "commit", "-qm", "all"},
+		{"remote", "add", "origin", "https://me:" + e2etest.Secret + "@git.example/acme/faceblend.git"},
+		{"rev-parse", "HEAD"},
 	} {
 		var err error
 		if out, err = exec.CommandContext(t.Context(), "git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {

@@ -116,7 +116,7 @@ class _Reader:
 
     def __init__(self, given: dict, sizes: Sizes) -> None:
         self._given, self._sizes = given, sizes
-        self.problems = _unknown([name for name in given if name not in FIELDS])
+        self.problems = _unknown_fields([name for name in given if name not in FIELDS])
         self.status = HTTPStatus.BAD_REQUEST
 
     def job(self) -> Job:
@@ -257,7 +257,7 @@ class _Reader:
         return Source()
 
 
-def _unknown(names: list) -> list[str]:
+def _unknown_fields(names: list) -> list[str]:
     more = len(names) - NAMED
     return [*map(_unknown, names[:NAMED]), *([f"{more} more are no fields"] if more > 0 else [])]
 

@@ -134,7 +134,7 @@ class Resident:
             life.end()
 
     def _failure(self, life: "Life", message: dict) -> JobError:
-        """Return the error of an order that failed; a CUDA error corrupts the process for all that follow."""
+        """Return the error of an order that failed; a CUDA error ruins the process for all that follow."""
         err = problems.of(GENERATING, process.Result(None, message["said"]))
         if err.refresh:
             self._gpu_problems += 1

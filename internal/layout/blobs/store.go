@@ -125,7 +125,7 @@ func OpenToRead(place beneath.Place) (*Store, error) {
 	return nil, fmt.Errorf("opening store %q: %w", place, err)
 }
 
-// Directory opens the directory, for what else is kept in it.
+// Dir opens the directory, for what else is kept in it.
 func (s *Store) Dir() (*os.Root, error) { return s.root.OpenRoot(".") }
 
 // check refuses a directory in which something else than directories is where directories

@@ -111,7 +111,9 @@ func TestLicensesOfCards(t *testing.T) {
 		{map[string]any{"license": "other", "license_name": "flux-1-dev"}, "LicenseRef-flux-1-dev"},
 		{map[string]any{"license": "other"}, ""},
 		{map[string]any{"license": map[string]string{"a": "b"}}, ""},
-		{map[string]any{}, ""}, {"words", ""}, {nil, ""},
+		{map[string]any{}, ""},
+		{"words", ""},
+		{nil, ""},
 	} {
 		name := fmt.Sprintf("org/card%d", i)
 		w.hub.Repo(name, testworld.HubRepoOptions{Card: tt.card}).Commit(map[string]testworld.HubFile{"a": testworld.Small("{}")})

@@ -134,11 +134,11 @@ func (c completion) remote(ctx context.Context, d *distribution) error {
 	if err != nil {
 		return err
 	}
-	if err := c.promised(d, file); err != nil {
+	if err = c.promised(d, file); err != nil {
 		return err
 	}
 	if file == nil && (c.request.Lock != "" || c.request.Project != "" && d.Index != "") {
-		if err := c.vouched(c.door.Guard(ctx, ""), d); err != nil {
+		if err = c.vouched(c.door.Guard(ctx, ""), d); err != nil {
 			return err
 		}
 	}

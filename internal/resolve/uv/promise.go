@@ -46,12 +46,12 @@ func (c completion) page(ctx context.Context, d *distribution, f *door.File) (pa
 		return page, nil
 	}
 	before := versions{c.Before, c.Upgrade}
-	if page, ok := before.page(d); ok {
-		return page, nil
+	if kept, ok := before.page(d); ok {
+		return kept, nil
 	}
 	for _, project := range []string{d.Name, ""} { // a flat index has one page
-		if page, ok := c.door.Page(d.Index, project); ok {
-			return page, nil
+		if passed, ok := c.door.Page(d.Index, project); ok {
+			return passed, nil
 		}
 	}
 	project := d.Name

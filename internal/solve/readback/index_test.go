@@ -172,12 +172,12 @@ func isInArchive(t *testing.T, name string, index ocispec.Index, want []byte) {
 	}
 	blobs := map[string][]byte{}
 	for entries := tar.NewReader(bytes.NewReader(data)); ; {
-		h, err := entries.Next()
-		if errors.Is(err, io.EOF) {
+		h, problem := entries.Next()
+		if errors.Is(problem, io.EOF) {
 			break
 		}
-		if err != nil {
-			t.Fatal(err)
+		if problem != nil {
+			t.Fatal(problem)
 		}
 		if _, twice := blobs[h.Name]; twice && h.Typeflag == tar.TypeReg {
 			t.Errorf("%s is there twice", h.Name)

@@ -272,9 +272,9 @@ func (x *Exports) push(ctx context.Context, o output.Output, i int, repository s
 	if at < 0 {
 		options := x.from.Registry
 		options.Insecure, options.ReadOnly, options.HTTP.Attempts = o.Insecure, false, 0 // more retries than for a question
-		r, err := registry.Open(ctx, repository, options)
-		if err != nil {
-			return one, err
+		r, problem := registry.Open(ctx, repository, options)
+		if problem != nil {
+			return one, problem
 		}
 		at, x.pushed = len(x.pushed), append(x.pushed, pushed{registryPlace: registryPlace{r}, repository: repository, output: i})
 	}

@@ -163,7 +163,7 @@ func TestRealCachesThatFail(t *testing.T) {
 			if err == nil {
 				err = json.Unmarshal(text, &made)
 			}
-			if faults, ok := made["lamina.cache-faults"].([]any); err != nil || !ok || len(faults) != 1 || !strings.Contains(fmt.Sprint(faults[0]), "403") {
+			if faults, ok := made["lamina.cache-problems"].([]any); err != nil || !ok || len(faults) != 1 || !strings.Contains(fmt.Sprint(faults[0]), "403") {
 				t.Errorf("the metadata is %s, %v", text, err)
 			}
 		})

@@ -68,7 +68,7 @@ func fetched(t *testing.T, program, dir string, command ...string) string {
 	if _, err := exec.LookPath(command[0]); err != nil {
 		t.Skipf("needs %s: %v", command[0], err)
 	}
-	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...) //nolint:gosec // of this file
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOBIN="+filepath.Dir(program))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, out)
@@ -80,7 +80,7 @@ func fetched(t *testing.T, program, dir string, command ...string) string {
 // has a word in it.
 func serve(t *testing.T, word string, env []string, command ...string) (line string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...) //nolint:gosec // of this file
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Env, cmd.Dir, cmd.Stderr = append(os.Environ(), env...), t.TempDir(), t.Output()
 	stdout, err := cmd.StdoutPipe()
 	if err == nil {
