@@ -87,7 +87,8 @@ func (a account) unfit() (problems []error) {
 		from := max(100000, end(a.subuid), end(a.subgid))
 		problems = append(problems, failure.WithHint(
 			fmt.Errorf("the packages of an image have files of %d users and groups, and /etc/subuid and /etc/subgid give %d and %d of them to user %s", subordinates, users, groups, a.name),
-			fmt.Sprintf("echo %s:%d:65536 | sudo tee -a /etc/subuid /etc/subgid", a.name, from)))
+			fmt.Sprintf("echo %s:%d:65536 | sudo tee -a /etc/subuid /etc/subgid", a.name, from),
+		))
 	}
 	for i := range problems {
 		problems[i] = failure.WithHint(problems[i], asRoot)
