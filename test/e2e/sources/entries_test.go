@@ -122,6 +122,13 @@ func TestRealLiesOfALock(t *testing.T) {
 		l.Distributions = append([]lock.Distribution(nil), true.Distributions...)
 		l.Distributions[0].For = append([]lock.Set(nil), l.Distributions[0].For...)
 		lie(&l.Distributions[0])
+		l.Pages = append([]lock.Page(nil), true.Pages...)
+		for i := range l.Pages { // whoever lies of an index, lies of its pages
+			if d := l.Distributions[0]; l.Pages[i].Project == d.Name {
+				l.Pages[i].Index = d.Index
+			}
+		}
+		l.Sort()
 		e2etest.Write(t, filepath.Join(dir, "image.lock"), l.Format())
 		u.Fails(t, 3, []string{want}, "lock", "--check", dir)
 		asked := other.Files.Requests("*/*")
