@@ -243,8 +243,12 @@ func layoutSource(ctx context.Context, dir, tag string) (imageSource, error) {
 		images:    list,
 		referrers: func(_ context.Context, d digest.Digest) ([]ocispec.Descriptor, error) { return l.Referrers(d) },
 		attach: func(ctx context.Context, to ocispec.Descriptor, a referrer.Attachment) error {
-			_, err := l.Attach(ctx, to, []referrer.Attachment{a})
-			return err
+			writable, problem := layout.Open(ctx, dir) // l is only read
+			if problem != nil {
+				return problem
+			}
+			_, problem = writable.Attach(ctx, to, []referrer.Attachment{a})
+			return errors.Join(problem, writable.Close())
 		},
 		document: l.Document, blob: l.Blob, close: l.Close,
 	}, nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/errdefs"
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -131,4 +132,26 @@ func readOnly(t *testing.T, dir string, subject digest.Digest) string {
 		t.Error("a directory that isn't there was opened")
 	}
 	return string(data)
+}
+
+// What is opened to be read refuses to be written.
+func TestOpenToReadIsReadOnly(t *testing.T) {
+	dir := t.TempDir()
+	l, err := layout.Open(t.Context(), filepath.Join(dir, "layout"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if l, err = layout.OpenToRead(filepath.Join(dir, "layout")); err != nil {
+		t.Fatal(err)
+	}
+	document := referrer.Attachment{Type: "application/spdx+json", Name: "x", Data: []byte("x")}
+	if _, err = l.Attach(t.Context(), ocispec.Descriptor{Digest: digest.FromString("x")}, []referrer.Attachment{document}); !errdefs.IsPermissionDenied(err) {
+		t.Errorf("got %v", err)
+	}
+	if err = l.Close(); err != nil {
+		t.Error(err)
+	}
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/containerd/errdefs"
 	"github.com/opencontainers/go-digest"
 
 	"lamina.build/internal/atomicfile"
@@ -177,6 +178,9 @@ func (s *Store) Close() error {
 
 // Writer begins to write a blob under a reference of this opening.
 func (s *Store) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
+	if s.Store == nil {
+		return nil, fmt.Errorf("store %q was opened to be read: %w", s.root.Name(), errdefs.ErrPermissionDenied)
+	}
 	var o content.WriterOpts
 	for _, opt := range opts {
 		if err := opt(&o); err != nil {
