@@ -46,12 +46,12 @@ func commitOf(ctx context.Context, dir string) (s attest.Source, err error) {
 	git := func(args ...string) (string, error) {
 		// Whose hooks and monitors these are, nobody has said.
 		args = append([]string{"-C", dir, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-optional-locks"}, args...)
-		out, err := exec.CommandContext(ctx, "git", args...).Output() //nolint:gosec // the directory is an operand of -C
-		if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		out, problem := exec.CommandContext(ctx, "git", args...).Output() //nolint:gosec // the directory is an operand of -C
+		if failed, ok := errors.AsType[*exec.ExitError](problem); ok {
 			first, _, _ := strings.Cut(strings.TrimSpace(string(failed.Stderr)), "\n")
-			err = fmt.Errorf("git: %q", first)
+			problem = fmt.Errorf("git: %q", first)
 		}
-		return strings.TrimSpace(string(out)), err
+		return strings.TrimSpace(string(out)), problem
 	}
 	if s.Commit, err = git("rev-parse", "--verify", "HEAD"); err != nil {
 		return attest.Source{}, err

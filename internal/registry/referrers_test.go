@@ -198,7 +198,8 @@ func TestAttachAtTheSameTime(t *testing.T) {
 				return err
 			}
 			req.Header.Set("Content-Type", ocispec.MediaTypeImageIndex)
-			resp, err := http.DefaultClient.Do(req)
+			var resp *http.Response
+			resp, err = http.DefaultClient.Do(req)
 			if err != nil {
 				return err
 			}

@@ -130,7 +130,7 @@ const mostShown = 20
 
 // VerifiedImage is whether an image is what its lock and a checkout give, and where it isn't.
 func VerifiedImage(v lamina.Verified) string {
-	texts := []string{verified(v)}
+	texts := append(make([]string, 0, len(v.Further)+1), verified(v))
 	for _, other := range v.Further {
 		texts = append(texts, verified(other))
 	}
