@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os/exec"
-	"runtime/debug"
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -16,7 +15,7 @@ import (
 
 // provenanceRun is what a provenance says of a build that the image does not show.
 func (j job) provenanceRun(ctx context.Context, engine string) attest.Run {
-	r := attest.Run{Smoke: j.Smoke, Engine: engine, Lamina: ownVersion()}
+	r := attest.Run{Smoke: j.Smoke, Engine: engine, Lamina: Version()}
 	var err error
 	if r.Source, err = commitOf(ctx, j.dir); err != nil {
 		j.note("the provenance names no commit: %v", err)
@@ -43,20 +42,15 @@ func commitAnnotations(s attest.Source) map[string]string {
 // commitOf is the commit that the directory of a project is a checkout of. What a build itself
 // writes there makes it no other.
 func commitOf(ctx context.Context, dir string) (s attest.Source, err error) {
-	git := func(args ...string) (string, error) {
-		// Whose hooks and monitors these are, nobody has said.
-		args = append([]string{"-C", dir, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-optional-locks"}, args...)
-		out, problem := exec.CommandContext(ctx, "git", args...).Output() //nolint:gosec // the directory is an operand of -C
-		if failed, ok := errors.AsType[*exec.ExitError](problem); ok {
-			first, _, _ := strings.Cut(strings.TrimSpace(string(failed.Stderr)), "\n")
-			problem = fmt.Errorf("git: %q", first)
-		}
-		return strings.TrimSpace(string(out)), problem
+	own, err := guard(ctx, dir)
+	if err != nil {
+		return s, err
 	}
+	git := func(args ...string) (string, error) { return runGit(ctx, dir, own, args...) }
 	if s.Commit, err = git("rev-parse", "--verify", "HEAD"); err != nil {
 		return attest.Source{}, err
 	}
-	changed, err := git("status", "--porcelain", "--", ".", ":(exclude)dist")
+	changed, err := git("status", "--porcelain", "--ignore-submodules=dirty", "--", ".", ":(exclude)dist")
 	if err != nil {
 		return attest.Source{}, err
 	}
@@ -65,6 +59,43 @@ func commitOf(ctx context.Context, dir string) (s attest.Source, err error) {
 		s.URL = publicRemote(remote)
 	}
 	return s, nil
+}
+
+// runGit runs git in a directory that somebody else may have filled, its .git too: what that
+// configures is not run, nor is anything fetched.
+func runGit(ctx context.Context, dir string, config []string, args ...string) (string, error) {
+	args = append([]string{"-C", dir, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-optional-locks"}, args...)
+	cmd := exec.CommandContext(ctx, "git", args...) //nolint:gosec // the directory is an operand of -C
+	cmd.Env = append(cmd.Environ(), append([]string{"GIT_ALLOW_PROTOCOL=none", "GIT_NO_LAZY_FETCH=1"}, config...)...)
+	out, err := cmd.Output()
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		first, _, _ := strings.Cut(strings.TrimSpace(string(failed.Stderr)), "\n")
+		err = fmt.Errorf("git: %q", first)
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+// guard is the environment in which git runs none of the filters that a repository itself
+// configures: "git status" runs them over files. Those of the user's own configuration stay.
+func guard(ctx context.Context, dir string) (env []string, err error) {
+	text, err := runGit(ctx, dir, nil, "config", "--list", "--show-scope", "--name-only", "-z", "--includes")
+	if err != nil {
+		return nil, err
+	}
+	fields, n := strings.Split(text, "\x00"), 0
+	for i := 0; i+1 < len(fields); i += 2 {
+		scope, key := fields[i], fields[i+1]
+		if (scope != "local" && scope != "worktree") || !strings.HasPrefix(key, "filter.") {
+			continue
+		}
+		value := ""
+		if strings.HasSuffix(key, ".required") {
+			value = "false"
+		}
+		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", n, key), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", n, value))
+		n++
+	}
+	return append(env, fmt.Sprintf("GIT_CONFIG_COUNT=%d", n)), nil
 }
 
 // publicRemote is the address of a remote without a login; "" for a path of this machine.
@@ -78,23 +109,4 @@ func publicRemote(remote string) string {
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	return u.String()
-}
-
-// ownVersion is that of this module in the program that runs, or its commit.
-func ownVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, d := range info.Deps {
-		if d.Path == "lamina.build" {
-			return d.Version
-		}
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && (info.Main.Version == "" || info.Main.Version == "(devel)") {
-			return s.Value
-		}
-	}
-	return info.Main.Version
 }

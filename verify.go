@@ -234,7 +234,7 @@ func (v Verified) state(ctx context.Context, source imageSource, to ocispec.Desc
 	}
 	now := time.Now().UTC().Truncate(time.Second)
 	text, err := attest.Verification(v.Image.Manifest, attest.Rebuild{
-		Image: source.name, Lock: digest.FromBytes(l.Format()), Lamina: ownVersion(), Engine: v.Engine, Time: now,
+		Image: source.name, Lock: digest.FromBytes(l.Format()), Lamina: Version(), Engine: v.Engine, Time: now,
 	})
 	if err != nil {
 		return err

@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
+
+	"lamina.build"
 
 	"lamina.build/internal/engine"
 	"lamina.build/lock"
@@ -26,41 +26,6 @@ func (a *app) versionCommand() *cobra.Command {
 }
 
 func (a *app) printVersion() error {
-	info, _ := debug.ReadBuildInfo()
-	return a.ui.result(versionText(info))
-}
-
-func versionText(info *debug.BuildInfo) string {
-	return fmt.Sprintf("build   %s\nengine  BuildKit %s\nlock    format %d\ngo      %s %s/%s\n",
-		ownVersion(info), engine.Version, lock.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-}
-
-// release is the version of a release. The linker sets it (internal/release).
-var release string
-
-// ownVersion is that of the release, the module's, or the commit where it was built from a
-// checkout.
-func ownVersion(info *debug.BuildInfo) string {
-	if release != "" {
-		return release
-	}
-	if info == nil {
-		return "unknown"
-	}
-	settings := map[string]string{}
-	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
-	}
-	version := info.Main.Version
-	if version == "" || version == "(devel)" {
-		version = "devel"
-	}
-	commit := settings["vcs.revision"]
-	if commit = commit[:min(12, len(commit))]; commit != "" && !strings.Contains(version, commit) {
-		version += " " + commit
-	}
-	if settings["vcs.modified"] == "true" && !strings.HasSuffix(version, "+dirty") {
-		version += " (modified)"
-	}
-	return version
+	return a.ui.result(fmt.Sprintf("build   %s\nengine  BuildKit %s\nlock    format %d\ngo      %s %s/%s\n",
+		lamina.Version(), engine.Version, lock.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH))
 }

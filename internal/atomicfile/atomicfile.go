@@ -53,14 +53,35 @@ func makeDir(root *os.Root, name string) (*os.File, error) {
 	if err := root.Mkdir(name, 0o700); err != nil {
 		return nil, err
 	}
-	return root.Open(name)
+	f, err := root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errRemoved
+	}
+	return f, err
 }
+
+// errRemoved means that a cleanup took what was being made for a leftover.
+var errRemoved = errors.New("removed by another process")
 
 type maker func(root *os.Root, name string) (*os.File, error)
 
+// attempts is how often the directories around a path are made: another process that made
+// them as well removes them again while they are empty.
+const attempts = 100
+
 // holdAt makes something for a path of the user's.
-func holdAt(path string, make maker) (*Temporary, error) {
+func holdAt(path string, make maker) (t *Temporary, err error) {
 	path = filepath.Clean(path) // "root/" lies next to root, not in it
+	for range attempts {
+		t, err = holdOnce(path, make)
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return t, err
+}
+
+func holdOnce(path string, make maker) (*Temporary, error) {
 	made, err := makeDirs(filepath.Dir(path))
 	if err != nil {
 		return nil, err
@@ -73,15 +94,15 @@ func holdAt(path string, make maker) (*Temporary, error) {
 	return hold(root, filepath.Base(path), made, make)
 }
 
-// hold makes something under a name of its own and locks it. In the moment
-// between the two a cleanup takes it for a leftover: then another one is made.
+// hold makes something under a name of its own and locks it. Until it is locked, a
+// cleanup takes it for a leftover: then another one is made.
 // The root is closed with what is made.
 func hold(root *os.Root, base string, made directories, make maker) (*Temporary, error) {
 	CleanupIn(root, base)
 	for {
 		name := prefix(base) + rand.Text()[:suffixLength]
 		f, err := make(root, name)
-		if errors.Is(err, fs.ErrExist) {
+		if errors.Is(err, fs.ErrExist) || errors.Is(err, errRemoved) {
 			continue
 		}
 		if err != nil {

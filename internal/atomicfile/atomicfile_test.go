@@ -186,6 +186,32 @@ func TestDirectoriesThatOthersUseStay(t *testing.T) {
 	}
 }
 
+// Whoever writes to one place at once takes what the others just began for leftovers, and
+// removes the directories around it. Nobody fails for that.
+func TestManyBeginAtOnePlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a", "b", "image")
+	var all sync.WaitGroup
+	for i := range 8 {
+		begin := atomicfile.File
+		if i%2 == 0 {
+			begin = atomicfile.Dir
+		}
+		all.Go(func() {
+			for range 300 {
+				tmp, err := begin(path)
+				if err == nil {
+					err = tmp.Close()
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "image.lock")

@@ -164,7 +164,7 @@ func (o options) files(ctx context.Context, platform string) (files []file, err 
 func command(ctx context.Context, path, system, arch, version, sums string) error {
 	//nolint:gosec // our own
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "grpcnotrace",
-		"-ldflags", "-s -w -X main.release="+version+" -X lamina.build/internal/engine.shipped="+sums, "-o", path, "lamina.build/cmd/build")
+		"-ldflags", "-s -w -X lamina.build.release="+version+" -X lamina.build/internal/engine.shipped="+sums, "-o", path, "lamina.build/cmd/build")
 	cmd.Env = append(cmd.Environ(), "GOOS="+system, "GOARCH="+arch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("compiling the command: %w\n%s", err, out)

@@ -1,0 +1,63 @@
+package lamina
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A repository is read, and nothing that it configures is run: no filter, no fetch.
+func TestCommitOfAHostileRepository(t *testing.T) {
+	dir, ran := t.TempDir(), filepath.Join(t.TempDir(), "ran")
+	git := func(args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "git", append([]string{"-C", dir, "-c", "user.name=x", "-c", "user.email=x@example"}, args...)...)
+		cmd.Env = append(cmd.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %v: %v: %s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git("init", "-q")
+	write("a", "one")
+	write("b", "one")
+	write(".gitattributes", "a filter=evil\nb filter=a=b\n")
+	git("add", ".")
+	git("commit", "-q", "-m", "first")
+	write("a", "two") // of the same size: its content decides
+	write("b", "two")
+	program := "touch " + ran + "; cat"
+	git("config", "filter.evil.clean", program)
+	git("config", "filter.evil.required", "true")
+	git("config", "filter.a=b.process", program)
+	write(".git/further", "[filter \"a=b\"]\n\tclean = "+program+"\n")
+	git("config", "include.path", "further")
+	git("config", "core.fsmonitor", program)
+	s, err := commitOf(t.Context(), dir)
+	if err != nil || s.Commit != git("rev-parse", "HEAD") || !s.Dirty {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	if _, err = os.Stat(ran); err == nil {
+		t.Error("a program that the repository configures was run")
+	}
+	write("a", "one")
+	write("b", "one")
+	if s, err = commitOf(t.Context(), dir); err != nil || s.Dirty {
+		t.Errorf("nothing is changed: got %+v, %v", s, err)
+	}
+	if _, err = os.Stat(ran); err == nil {
+		t.Error("a program was run over files that are as they were")
+	}
+	if _, err = commitOf(t.Context(), t.TempDir()); err == nil {
+		t.Error("a directory without a repository has a commit")
+	}
+}
