@@ -300,6 +300,10 @@ func TestATerminalThatIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Under nohup a child would inherit that the signal is ignored; one that is caught is reset.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	for how, want := range map[string]int{"build": interruptedCode, "nohup": 42} {
 		t.Run(how, func(t *testing.T) {
 			w := onTerminal(t, 80, 24, nil)
