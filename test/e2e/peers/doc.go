@@ -1,0 +1,2 @@
+// Package peers has the programs of others read what a build publishes.
+package peers

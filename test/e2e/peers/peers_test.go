@@ -1,0 +1,212 @@
+package peers
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lamina.build/internal/test/e2etest"
+	"lamina.build/internal/test/sigstoretest"
+	"lamina.build/internal/test/testworld"
+)
+
+func gated(t *testing.T) {
+	t.Helper()
+	if os.Getenv("LAMINA_REAL") != "peers" {
+		t.Skip("LAMINA_REAL=peers compiles buildx, cosign, oras, syft and trivy")
+	}
+}
+
+// inBoth runs a test with a registry that has the API for referrers and with one that has none.
+func inBoth(t *testing.T, test func(*testing.T, *testworld.Registry)) {
+	t.Helper()
+	for what, o := range map[string]testworld.RegistryOptions{"API": {Referrers: true}, "tags": {}} {
+		t.Run(what, func(t *testing.T) { test(t, testworld.NewRegistry(t, o)) })
+	}
+}
+
+// publish pushes examples/faceblend with all that can be attached without a signature, and
+// returns its name and the directory of the project.
+func publish(t *testing.T, r *testworld.Registry) (u *e2etest.User, name, dir string) {
+	t.Helper()
+	u, dir = e2etest.NewUser(t), e2etest.Example(t)
+	name = r.Host + "/acme/faceblend:1"
+	u.Build(t, dir, "-t", name, "-o", "type=oci", "--push", "--insecure-registry", "--attach", "lock,sbom,provenance")
+	return u, name, dir
+}
+
+// cosign verifies what Lamina has signed, with a key that cosign has made and for an identity.
+func TestRealCosign(t *testing.T) {
+	gated(t)
+	c := newProgram(t, "cosign")
+	c.must(t, "generate-key-pair")
+	c.must(t, "generate-key-pair", "--output-key-prefix", "other")
+	u, dir := e2etest.NewUser(t), e2etest.Example(t)
+	s := sigstoretest.New(t, "ci@example.org", "token."+e2etest.Secret)
+	u.Env = append(u.Env, "COSIGN_PASSWORD="+e2etest.Secret, "SIGSTORE_ID_TOKEN="+s.Token)
+	e2etest.Write(t, filepath.Join(c.dir, "trusted_root.json"), s.TrustedRoot(false))
+	inBoth(t, func(t *testing.T, r *testworld.Registry) {
+		keyed, keyless := r.Host+"/acme/keyed:1", r.Host+"/acme/keyless:1"
+		u.Build(t, dir, "-t", keyed, "--push", "--insecure-registry", "--attach", "lock,sbom", "--sign", filepath.Join(c.dir, "cosign.key"))
+		u.Build(t, dir, "-t", keyless, "--push", "--insecure-registry", "--sign", "keyless", "--fulcio-url", s.URL, "--rekor-url", s.URL)
+		byKey := []string{"--insecure-ignore-tlog", "--allow-http-registry", "--key"}
+		byIdentity := []string{"--insecure-ignore-sct", "--allow-http-registry", "--trusted-root", "trusted_root.json", "--certificate-oidc-issuer", s.Issuer, "--certificate-identity"}
+		provenance := []string{"verify-attestation", "--type", "slsaprovenance1"}
+		for _, tt := range []struct {
+			command, how []string
+			who, image   string
+			ok           bool
+		}{
+			{[]string{"verify"}, byKey, "cosign.pub", keyed, true},
+			{[]string{"verify"}, byKey, "other.pub", keyed, false},
+			{provenance, byKey, "cosign.pub", keyed, true},
+			{provenance, byKey, "other.pub", keyed, false},
+			{[]string{"verify"}, byIdentity, s.Identity, keyless, true},
+			{[]string{"verify"}, byIdentity, "other@example.org", keyless, false},
+			{provenance, byIdentity, s.Identity, keyless, true},
+		} {
+			args := slices.Concat(tt.command, tt.how, []string{tt.who, tt.image})
+			if _, err := c.run(t, args...); (err == nil) != tt.ok {
+				t.Errorf("cosign %s: %v", strings.Join(args, " "), err)
+			}
+		}
+		if out := c.must(t, "download", "attestation", "--allow-http-registry", keyed); !strings.Contains(out, "dsse") {
+			t.Errorf("cosign downloads\n%.500s", out)
+		}
+	})
+}
+
+// oras discovers each document, and pulls the lock as it is.
+func TestRealOras(t *testing.T) {
+	gated(t)
+	o := newProgram(t, "oras")
+	inBoth(t, func(t *testing.T, r *testworld.Registry) {
+		_, name, dir := publish(t, r)
+		var found struct {
+			Referrers []struct{ Reference, ArtifactType string }
+		}
+		decode(t, o.must(t, "discover", "--plain-http", "--format", "json", name), &found)
+		var types []string
+		lock := ""
+		for _, f := range found.Referrers {
+			types = append(types, f.ArtifactType)
+			if strings.HasPrefix(f.ArtifactType, "application/vnd.lamina.lock.") {
+				lock = f.Reference
+			}
+		}
+		slices.Sort(types)
+		want := []string{"application/spdx+json", "application/vnd.cyclonedx+json", "application/vnd.in-toto+json", "application/vnd.lamina.lock.v4+toml"}
+		if diff := cmp.Diff(want, types); diff != "" {
+			t.Fatalf("oras discovers (-want +got):\n%s", diff)
+		}
+		o.must(t, "pull", "--plain-http", lock, "-o", t.Name())
+		want1, err := os.ReadFile(filepath.Join(dir, "image.lock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(filepath.Join(o.dir, t.Name(), "image.lock")); err != nil || string(got) != string(want1) {
+			t.Errorf("oras pulls a lock of %d bytes, %v", len(got), err)
+		}
+	})
+}
+
+// buildx shows an image with its digest and its configuration.
+func TestRealImagetools(t *testing.T) {
+	gated(t)
+	b := newProgram(t, "buildx")
+	inBoth(t, func(t *testing.T, r *testworld.Registry) {
+		u, name, _ := publish(t, r)
+		if out := b.must(t, "imagetools", "inspect", name); !strings.Contains(out, u.Digest(t).String()) {
+			t.Errorf("buildx shows\n%s", out)
+		}
+		var config struct{ Architecture, Os string }
+		decode(t, b.must(t, "imagetools", "inspect", "--format", "{{json .Image}}", name), &config)
+		if config.Os != "linux" || config.Architecture == "" {
+			t.Errorf("buildx reads %+v", config)
+		}
+	})
+}
+
+// syft reads both SBOMs whole, and finds nothing of Debian's or Python's in the image that
+// they don't have.
+func TestRealSyft(t *testing.T) {
+	gated(t)
+	s := newProgram(t, "syft")
+	u, name, _ := publish(t, testworld.NewRegistry(t, testworld.RegistryOptions{Referrers: true}))
+	in := func(args ...string) map[string]bool {
+		var found struct {
+			Artifacts []struct{ Name, Version, Type string }
+		}
+		decode(t, s.must(t, append(args, "-o", "syft-json", "-q")...), &found)
+		held := map[string]bool{}
+		for _, a := range found.Artifacts {
+			if a.Type == "deb" || a.Type == "python" {
+				held[a.Type+" "+a.Name+" "+a.Version] = true
+			}
+		}
+		return held
+	}
+	image := in("scan", "registry:"+name)
+	if len(image) < 50 {
+		t.Fatalf("syft finds %d packages in the image", len(image))
+	}
+	for document, file := range map[string]string{"spdx": "sbom.spdx.json", "cyclonedx": "sbom.cdx.json"} {
+		text := u.Build(t, "inspect", "--insecure-registry", "--document", document, name).Stdout
+		e2etest.Write(t, filepath.Join(s.dir, file), []byte(text))
+		ours := in("convert", file)
+		for p := range image {
+			if !ours[p] {
+				t.Errorf("%s: syft reads no %s in it", file, p)
+			}
+		}
+	}
+}
+
+// trivy takes the SBOM that lies next to the image for the image's own.
+func TestRealTrivy(t *testing.T) {
+	gated(t)
+	p := newProgram(t, "trivy")
+	u, name, _ := publish(t, testworld.NewRegistry(t, testworld.RegistryOptions{Referrers: true}))
+	common := []string{"--scanners", "license", "--list-all-pkgs", "--format", "json", "--quiet", "--cache-dir", filepath.Join(p.dir, "cache")}
+	count := func(out string) (deb, python int) {
+		var found struct {
+			Results []struct {
+				Class, Type string
+				Packages    []struct{ Name string }
+			}
+		}
+		decode(t, out, &found)
+		for _, r := range found.Results {
+			switch {
+			case r.Type == "debian":
+				deb += len(r.Packages)
+			case r.Type == "python-pkg":
+				python += len(r.Packages)
+			}
+		}
+		return deb, python
+	}
+	for document, file := range map[string]string{"spdx": "sbom.spdx.json", "cyclonedx": "sbom.cdx.json"} {
+		text := u.Build(t, "inspect", "--insecure-registry", "--document", document, name).Stdout
+		e2etest.Write(t, filepath.Join(p.dir, file), []byte(text))
+		if deb, python := count(p.must(t, slices.Concat([]string{"sbom"}, common, []string{file})...)); deb < 50 || python < 5 {
+			t.Errorf("trivy reads %d packages of Debian's and %d of Python's in %s", deb, python, file)
+		}
+	}
+	// The SBOM is found, and the layers stay where they are.
+	if deb, python := count(p.must(t, slices.Concat([]string{"image", "--insecure", "--sbom-sources", "oci"}, common, []string{name})...)); deb < 50 || python < 5 {
+		t.Errorf("trivy finds %d packages of Debian's and %d of Python's by the image's SBOM", deb, python)
+	}
+}
+
+func decode(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("%v\n%.2000s", err, text)
+	}
+}
