@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"lamina.build/internal/attest"
 	"lamina.build/internal/debian"
@@ -47,7 +48,19 @@ const (
 )
 
 // LockType is the media type of an attached image.lock.
-func LockType() string { return "application/vnd.lamina.lock.v" + strconv.Itoa(lock.Version) + "+toml" }
+func LockType() string { return lockType(strconv.Itoa(lock.Version)) }
+
+func lockType(version string) string { return "application/vnd.lamina.lock.v" + version + "+toml" }
+
+// isLock says whether a media type is that of an image.lock, also in the format of another
+// version of Lamina, which [lock.Parse] names.
+func isLock(media string) bool {
+	before, after, _ := strings.Cut(lockType("N"), "N")
+	number, ok := strings.CutPrefix(media, before)
+	number, of := strings.CutSuffix(number, after)
+	_, err := strconv.ParseUint(number, 10, 16)
+	return ok && of && err == nil
+}
 
 // checkAttachments finds what can't be attached, or to nothing.
 func (b Build) checkAttachments() error {

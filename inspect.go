@@ -66,11 +66,11 @@ func (a Attached) Predicate() string {
 // Size is what the layers weigh as stored, in bytes.
 func (i Inspected) Size() (size int64) { return Made{Layers: i.Layers}.Size() }
 
-// Document is what is attached of a media type: [LockType], [SPDXType] or [CycloneDXType]. One
-// that is signed goes first.
+// Document is what is attached of a media type: [LockType], which stands for the lock in any of
+// its formats, [SPDXType] or [CycloneDXType]. One that is signed goes first.
 func (i Inspected) Document(media string) (data []byte, ok bool) {
 	for _, a := range i.Attached {
-		if a.Type == media && a.Data != nil && (data == nil || a.Signed) {
+		if (a.Type == media || isLock(a.Type) && isLock(media)) && a.Data != nil && (data == nil || a.Signed) {
 			data = a.Data
 			if a.Signed {
 				break
@@ -164,16 +164,22 @@ func isOurs(media string) bool {
 
 // isDocument says whether a provenance names what has a media type.
 func isDocument(media string) bool {
-	return media == LockType() || media == SPDXType || media == CycloneDXType
+	return isLock(media) || media == SPDXType || media == CycloneDXType
 }
 
-// AttachedLock is the lock that is attached to an image.
+// AttachedLock is the lock that is attached to an image. Errors match [lock.ErrOld] or
+// [lock.ErrVersion] where another version of Lamina has written it.
 func (i Inspected) AttachedLock() (l lock.Lock, err error) {
 	data, ok := i.Document(LockType())
 	if !ok {
-		return l, failure.New(failure.Findings, fmt.Errorf("%s has no lock attached", i.Name))
+		err = failure.New(failure.Findings, fmt.Errorf("%s has no lock attached", i.Name))
+		return l, failure.WithHint(err, "an image that is pushed with --attach lock can be verified")
 	}
-	return lock.Parse(i.Name+": "+LockName, data)
+	l, err = lock.Parse(i.Name+": "+LockName, data)
+	if errors.Is(err, lock.ErrOld) || errors.Is(err, lock.ErrVersion) {
+		err = failure.WithHint(failure.New(failure.Findings, err), "the version of Lamina that built the image can read its lock")
+	}
+	return l, err
 }
 
 // imageSource is where an image is, and how what refers to it is read there.

@@ -124,7 +124,7 @@ func (source *imageSource) claim(ctx context.Context, name string, o VerifyImage
 		return image, l, err
 	}
 	l, err = image.AttachedLock()
-	return image, l, failure.WithHint(err, "an image that is pushed with --attach lock can be verified")
+	return image, l, err
 }
 
 // rebuild builds the images of v anew and compares.
