@@ -40,7 +40,7 @@ func TestProblemsOfBuilds(t *testing.T) {
 		o    Options
 		want []string
 	}{
-		{"several at once", Build{Smoke: "Off", Outputs: []output.Output{stdout, {}}}, Options{}, []string{`smoke level "Off"`, "there is no Stdout", "an output has no type"}},
+		{"several at once", Build{Smoke: "Off", Outputs: []output.Output{stdout, {}}}, Options{}, []string{`smoke level "Off"`, "but Stdout is nil", "an output has no type"}},
 		{"two layouts", Build{Outputs: []output.Output{{Type: output.OCI}, {Type: output.OCI, Dest: "a"}}}, Options{}, []string{"only one output can be an OCI layout"}},
 		{"a push to nowhere", Build{Outputs: []output.Output{{Type: output.Image, Push: true}}}, Options{}, []string{"needs a name"}},
 		{"a push by digest", Build{Outputs: []output.Output{{Type: output.Image, Push: true, Names: []string{"r.example/a@sha256:" + strings.Repeat("0", 64)}}}}, Options{}, []string{"has a digest"}},
@@ -68,7 +68,7 @@ func TestProblemsOfBuilds(t *testing.T) {
 		})
 	}
 	p := minimal(t, Options{})
-	if _, err := p.Print(t.Context(), Build{}, "svg"); KindOf(err) != Usage || err.Error() != `a graph has no form "svg"` {
+	if _, err := p.Print(t.Context(), Build{}, "svg"); KindOf(err) != Usage || err.Error() != `unknown graph form "svg"` {
 		t.Errorf("of another form of a graph came %v", err)
 	}
 	if err := (Build{Smoke: stages.SmokeOff, Stdout: io.Discard, Outputs: []output.Output{stdout}}).Check(); err != nil {

@@ -43,9 +43,9 @@ func TestPickOfAModel(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]struct{ text, hint string }{
-		"":                  {"several models fit: first at /models/a, org/one at /models/b, w.example/SHA256SUMS at /models/c", "--model takes the name of one, or its path"},
-		"hf://org/one@main": {"several models fit: first at /models/a, org/one at /models/b", "--model takes the name of one, or its path"},
-		"none":              {`no model is called "none": there are first, org/one, w.example/SHA256SUMS`, ""},
+		"":                  {"several models match: first at /models/a, org/one at /models/b, w.example/SHA256SUMS at /models/c", "choose one with --model, by its name or path"},
+		"hf://org/one@main": {"several models match: first at /models/a, org/one at /models/b", "choose one with --model, by its name or path"},
+		"none":              {`no model is named "none"; the lock has first, org/one, w.example/SHA256SUMS`, ""},
 	} {
 		_, err := shelf().pick(name)
 		if KindOf(err) != Usage || err.Error() != want.text || strings.Join(Hints(err), "") != want.hint {
@@ -123,7 +123,7 @@ func TestPlacesOfAPush(t *testing.T) {
 	h := &host{o: Options{Env: func(string) string { return "" }}}
 	for to, want := range map[string]string{
 		"UPPER CASE": `reference "UPPER CASE": `,
-		"r.example/a@sha256:" + strings.Repeat("0", 64): "which only a push can know",
+		"r.example/a@sha256:" + strings.Repeat("0", 64): "which only the push determines",
 	} {
 		if _, _, err := h.push(t.Context(), PushOptions{}, shelf().lock.Models[0], to); KindOf(err) != Usage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", to, err)

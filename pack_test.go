@@ -270,7 +270,7 @@ func TestManyHeavyWheelsShareALayer(t *testing.T) {
 	if _, err := j.withWheels(wheels...).packed(t); err != nil {
 		t.Fatal(err)
 	}
-	if want := "12 wheels of 100 MB and more share a layer"; len(*notes) != 1 || !strings.HasPrefix((*notes)[0], want) {
+	if want := "12 wheels of 100 MB or more share a layer"; len(*notes) != 1 || !strings.HasPrefix((*notes)[0], want) {
 		t.Errorf("told %q, want %q", *notes, want)
 	}
 }

@@ -94,7 +94,7 @@ func TestALockNamesAPlaceOfItsSpec(t *testing.T) {
 			err := p.CheckLock(l)
 			hints := strings.Join(Hints(err), "\n")
 			told := err != nil && KindOf(err) == Findings && strings.Contains(err.Error(), "published in evil.example/w, the spec names ")
-			if told == tt.fits || told != strings.Contains(hints, `published = "evil.example/w"; else "build lock --unpublish `+p.Dir()) {
+			if told == tt.fits || told != strings.Contains(hints, `published = "evil.example/w"; otherwise run "build lock --unpublish `+p.Dir()) {
 				t.Errorf("got %v, %q", err, hints)
 			}
 			if err = p.WriteLock(l); err != nil {
@@ -258,7 +258,7 @@ func (p *Project) checkLayout(t *testing.T, work weights.Job, m lock.Model) {
 func TestWhyAModelComesFromNowhere(t *testing.T) {
 	hub := failure.New(failure.Usage, io.EOF)
 	busy := failure.New(failure.Transient, io.ErrNoProgress)
-	if err := orUnread(hub, busy); failure.KindOf(err) != failure.Transient || err.Error() != io.EOF.Error()+"; nor from where it is published: "+io.ErrNoProgress.Error() {
+	if err := orUnread(hub, busy); failure.KindOf(err) != failure.Transient || err.Error() != io.EOF.Error()+"; nor from its published repository: "+io.ErrNoProgress.Error() {
 		t.Errorf("got %v", err)
 	}
 	if err := orUnread(hub, io.ErrNoProgress); failure.KindOf(err) != failure.Usage {

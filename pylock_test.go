@@ -11,7 +11,7 @@ func TestExportsThatCantBe(t *testing.T) {
 	p := minimal(t, Options{})
 	for _, tt := range []struct{ variant, path, want string }{
 		{"none", "-", `no variant "none"`},
-		{Production, "requirements.txt", `flag --export: "requirements.txt" is none of the names`},
+		{Production, "requirements.txt", `flag --export: "requirements.txt" is not a name that other installers accept`},
 		{Production, p.dir, "flag --export: "},
 	} {
 		if _, err := p.Pylock(t.Context(), tt.variant, tt.path); KindOf(err) != Usage || !strings.Contains(err.Error(), tt.want) {

@@ -93,15 +93,15 @@ func TestVerifySignatures(t *testing.T) {
 	}{
 		"all":                        {public, []Attached{lock, bill, provenance(image), signature}, "", "a lock"},
 		"another lock before it":     {public, []Attached{document(LockType(), "a forged lock"), lock, provenance(image), signature}, "", "a lock"},
-		"another lock in its place":  {public, []Attached{document(LockType(), "a forged lock"), bill, provenance(image), signature}, "is not what was signed", ""},
-		"another bill in its place":  {public, []Attached{lock, document(SPDXType, "a forged bill"), provenance(image), signature}, SPDXType + " is not what was signed", ""},
-		"another key":                {other, []Attached{lock, bill, provenance(image), signature}, "no signature by whom it should be", ""},
-		"nothing":                    {public, nil, "no signature by whom it should be", ""},
-		"a tampered signature":       {public, []Attached{lock, provenance(image), tampered}, "no signature by whom it should be", ""},
-		"a provenance alone":         {public, []Attached{lock, provenance(image)}, "no signature by whom it should be", ""},
-		"of another image":           {public, []Attached{lock, statement(attest.Signature(digest.FromString("other")), nil)}, "no signature by whom it should be", ""},
-		"a provenance of another":    {public, []Attached{lock, provenance(digest.FromString("other")), signature}, "is not what was signed", ""},
-		"a provenance nobody signed": {public, []Attached{lock, bare(provenance(image)), signature}, "is not what was signed", ""},
+		"another lock in its place":  {public, []Attached{document(LockType(), "a forged lock"), bill, provenance(image), signature}, "is not the one that was signed", ""},
+		"another bill in its place":  {public, []Attached{lock, document(SPDXType, "a forged bill"), provenance(image), signature}, SPDXType + " is not the one that was signed", ""},
+		"another key":                {other, []Attached{lock, bill, provenance(image), signature}, "no signature by the required signer", ""},
+		"nothing":                    {public, nil, "no signature by the required signer", ""},
+		"a tampered signature":       {public, []Attached{lock, provenance(image), tampered}, "no signature by the required signer", ""},
+		"a provenance alone":         {public, []Attached{lock, provenance(image)}, "no signature by the required signer", ""},
+		"of another image":           {public, []Attached{lock, statement(attest.Signature(digest.FromString("other")), nil)}, "no signature by the required signer", ""},
+		"a provenance of another":    {public, []Attached{lock, provenance(digest.FromString("other")), signature}, "is not the one that was signed", ""},
+		"a provenance nobody signed": {public, []Attached{lock, bare(provenance(image)), signature}, "is not the one that was signed", ""},
 		"a bundle that is none":      {public, []Attached{document(BundleType, "{"), lock, bill, provenance(image), signature}, "", "a lock"},
 	} {
 		got, err := Inspected{Name: "it", Manifest: image, Attached: tt.attached}.Verify(Trust{Key: tt.key})
@@ -148,8 +148,8 @@ func TestSigningRefused(t *testing.T) {
 		t.Errorf("offline: %v", err)
 	}
 	for says, trust := range map[string]Trust{
-		"not by both":        {Key: public, Identity: "a", Issuer: "b"},
-		"both are needed":    {Identity: "a"},
+		"exclude each other": {Key: public, Identity: "a", Issuer: "b"},
+		"requires both":      {Identity: "a"},
 		"no public key":      {Key: private},
 		"no such file":       {Key: filepath.Join(dir, "none")},
 		"is no trusted root": {Identity: "a", Issuer: "b", TrustedRoot: filepath.Join(dir, "root.json")},

@@ -200,7 +200,7 @@ func TestRealPublishedModelOutOfReach(t *testing.T) {
 	r.Stop()
 	s.hub.CDN.Fail("/**", testworld.Status(404, testworld.Always))
 	got := s.Run(t, "image", s.dir)
-	if _, text, _ := strings.Cut(got.Stderr, "build: error:"); got.Code != 75 || !strings.Contains(text, "nor from where it is published: ") {
+	if _, text, _ := strings.Cut(got.Stderr, "build: error:"); got.Code != 75 || !strings.Contains(text, "nor from its published repository: ") {
 		t.Errorf("exit code %d\n%s", got.Code, e2etest.Tail(got.Stderr))
 	}
 	s.hub.CDN.Heal()
