@@ -11,7 +11,7 @@ import (
 	"lamina.build/spec"
 )
 
-// Each variant and platform has a cache of its own, and what the caller has stays as it is.
+// Each variant and platform has its own cache, and the caller's value is unchanged.
 func TestRemoteCachesOfAVariant(t *testing.T) {
 	given := cache.Remote{
 		Imports: []cache.Entry{{Type: "registry", Attrs: map[string]string{"ref": "r.example/a"}}, {Type: "registry", Attrs: map[string]string{"ref": "r.example/a:mine"}}},
@@ -52,7 +52,7 @@ func TestHasWeights(t *testing.T) {
 	}
 }
 
-// What is optional and not in the image is told with why.
+// Optional content that is not in the image is listed with the reason.
 func TestLeftOut(t *testing.T) {
 	j := job{spec: spec.Spec{Variant: "production"}}
 	j.lock.Omitted = []lock.Omission{{Set: lock.ParseSet("python"), Requirement: "flash-attn", Reason: "no file fits"}}

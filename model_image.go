@@ -172,7 +172,7 @@ func orUnread(err, unread error) error {
 // fetchNeed returns how many bytes the engine and the layout of models will use for the
 // models that are nowhere yet.
 func (j job) fetchNeed(ctx context.Context) (need int64, err error) {
-	// Each byte as it was fetched, in a layer, in the layer's blob, in the layout.
+	// Each byte is in the fetched file, in a layer, in the layer's blob and in the layout.
 	const perByte = 4
 	for _, m := range j.spec.Models {
 		locked, ok, err := j.locked(m)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What can't be exported is told before anything is locked for it.
+// An impossible export is reported before anything is locked for it.
 func TestExportsThatCantBe(t *testing.T) {
 	p := minimal(t, Options{})
 	for _, tt := range []struct{ variant, path, want string }{

@@ -16,7 +16,7 @@ import (
 	"lamina.build/lock"
 )
 
-// An engine that asks for a login gets it where it can't take it along to somebody else.
+// An engine gets a login only if no redirect would carry it to another host.
 func TestLoginsThatAnEngineWouldTakeAlong(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(http.NotFoundHandler())
@@ -50,7 +50,7 @@ func TestLoginsThatAnEngineWouldTakeAlong(t *testing.T) {
 		if n := asked.Load(); n > 2 {
 			t.Errorf("%s: the index was asked %d times", place, n)
 		}
-		if text := strings.Join(said, "\n"); strings.Contains(text, "the login for 127.0.0.1 stays here") == stays || strings.Contains(text, "secret") {
+		if text := strings.Join(said, "\n"); strings.Contains(text, "not sending the login for 127.0.0.1 to the engine") == stays || strings.Contains(text, "secret") {
 			t.Errorf("%s: said %q", place, text)
 		}
 		if _, err := s.GetSecret(t.Context(), "HTTP_AUTH_HEADER_unused.test"); !errors.Is(err, secrets.ErrNotFound) {
