@@ -88,12 +88,12 @@ func TestProblemsOfAPlan(t *testing.T) {
 		want []string
 	}{
 		{"tags", given(func(o *imageOptions) { o.tags = []string{"a b", "a@sha256:" + strings.Repeat("0", 64)} }), []string{
-			`flag --tag: "a b" is not the name of an image`, `flag --tag: "a@sha256:` + strings.Repeat("0", 64) + `" has a digest, which only a build can know`,
+			`flag --tag: "a b" is not the name of an image`, `flag --tag: "a@sha256:` + strings.Repeat("0", 64) + `" has a digest, which only the build determines`,
 		}},
 		{"no name to push to", given(func(o *imageOptions) { o.push = true }), []string{"an image for a registry needs a name: add --tag registry/name:tag"}},
 		{"nothing to push", given(func(o *imageOptions) { o.push, o.outputs = true, []string{"type=oci"} }), []string{"flag --push: no output goes to a registry"}},
 		{"two layouts", given(func(o *imageOptions) { o.outputs = []string{"type=oci", "type=oci,dest=a,tar=false"} }), []string{"only one output can be an OCI layout in a directory"}},
-		{"one place", given(func(o *imageOptions) { o.outputs = []string{"type=oci,dest=a", "type=docker,dest=a"} }), []string{"another one already writes there"}},
+		{"one place", given(func(o *imageOptions) { o.outputs = []string{"type=oci,dest=a", "type=docker,dest=a"} }), []string{"another output already writes there"}},
 		{"a tar of no terminal", given(func(o *imageOptions) { o.outputs = []string{"type=tar", "type=local,dest=a,name=b"} }), []string{"type=tar needs a dest", "leave name out"}},
 		{"annotations of nothing", given(func(o *imageOptions) {
 			o.outputs, o.notes = []string{"type=local,dest=a", "type=docker"}, []string{"manifest,manifest-descriptor:a=b", "manifest-descriptor:a=b"}
@@ -101,7 +101,7 @@ func TestProblemsOfAPlan(t *testing.T) {
 		{"an ID of files", given(func(o *imageOptions) { o.outputs, o.iidfile = []string{"a", "type=cacheonly"}, "id" }), []string{"flag --iidfile: no output is an image"}},
 		{"a tag next to a digest", given(func(o *imageOptions) {
 			o.outputs, o.tags = []string{"type=registry,push-by-digest=true"}, []string{"r.example/a:1"}
-		}), []string{"push-by-digest gives no tag: name r.example/a without one"}},
+		}), []string{"push-by-digest sets no tag; name r.example/a without one"}},
 		{"a push by digest that is none", given(func(o *imageOptions) { o.outputs = []string{"type=image,push-by-digest=true,name=a"} }), []string{"add push=true"}},
 		{"a platform that is none", given(func(o *imageOptions) { o.platforms = []string{"linux/amd64/v1/x"} }), []string{`platform "linux/amd64/v1/x": `}},
 		{"an empty platform", given(func(o *imageOptions) { o.platforms = []string{"linux/amd64", ""} }), []string{`platform "": `}},
