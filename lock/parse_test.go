@@ -23,7 +23,7 @@ func TestParseRefuses(t *testing.T) {
 		{"half an array", text[:len(text)-len("]\n")-20], "image.lock:", nil},
 		{"a missing last line", strings.TrimSuffix(text, "\n"), "image.lock: lock was changed after it was written", lock.ErrEdited},
 		{"no TOML", "version = 1\n=", "image.lock:2:1: ", nil},
-		{"a bomb", signed("version = 4\na" + strings.Repeat(".a", 1_000_000) + " = 1\n"), "image.lock:4:1: more than 32 tables and lists in each other", nil},
+		{"a bomb", signed("version = 4\na" + strings.Repeat(".a", 1_000_000) + " = 1\n"), "image.lock:4:1: more than 32 nested tables and lists", nil},
 		{"an unknown key", signed("version  = 4\nplatform = \"linux/amd64\"\ncolour = \"red\"\n"), `image.lock:5:1: unknown key "colour"`, nil},
 		{"a path that escapes", forged(func(l *lock.Lock) { l.Packages[0].Path = "../x.deb" }), `image.lock: package adduser 3.134: path "../x.deb" does not stay below the repository`, nil},
 		{"an invalid hash", forged(func(l *lock.Lock) { l.Packages[0].SHA256 = "abc" }), `image.lock: package adduser 3.134: "abc" is not a sha256`, nil},

@@ -20,7 +20,7 @@ type Output struct {
 	Insecure    bool        // allow plain HTTP and untrusted certificates for that registry
 	ByDigest    bool        // push without a tag: its names have none
 	Names       []string    // of the image: "registry.example/app:1"
-	Compression Compression // of layers; "" is zstd, or for Docker the engine's default
+	Compression Compression // of layers; "" is zstd, or uncompressed for Docker
 	Annotations []Annotation
 }
 

@@ -154,7 +154,7 @@ from = "dir:b"
 A = "b"
 `,
 			want: []string{
-				`image.toml:3:2: app is set in line 2 already`,
+				`image.toml:3:2: app is already set in line 2`,
 			},
 		},
 		{
@@ -165,7 +165,7 @@ A = "b"
 env.B = "c"
 `,
 			want: []string{
-				`image.toml:5:1: env is set in line 2 already`,
+				`image.toml:5:1: env is already set in line 2`,
 			},
 		},
 		{
@@ -1022,10 +1022,10 @@ key = "k"
 // Neither the stack nor the names of tables grow with the nesting.
 func TestProblemsOfDepth(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
-		{"lists", "[app]\nports = " + strings.Repeat("[", 33) + strings.Repeat("]", 33), `image.toml:2:41: more than 32 lists and tables in each other`},
-		{"inline tables", "a = " + strings.Repeat("{a=", 5000) + "1" + strings.Repeat("}", 5000), `image.toml:1:101: more than 32 lists and tables in each other`},
-		{"keys", strings.Repeat("a.", 5000) + "a = 1", `image.toml:1:1: more than 32 tables in each other`},
-		{"header", "[" + strings.Repeat("a.", 5000) + "a]", `image.toml:1:2: more than 32 tables in each other`},
+		{"lists", "[app]\nports = " + strings.Repeat("[", 33) + strings.Repeat("]", 33), `image.toml:2:41: more than 32 nested lists and tables`},
+		{"inline tables", "a = " + strings.Repeat("{a=", 5000) + "1" + strings.Repeat("}", 5000), `image.toml:1:101: more than 32 nested lists and tables`},
+		{"keys", strings.Repeat("a.", 5000) + "a = 1", `image.toml:1:1: more than 32 nested tables`},
+		{"header", "[" + strings.Repeat("a.", 5000) + "a]", `image.toml:1:2: more than 32 nested tables`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := spec.Parse("image.toml", []byte(tt.text))

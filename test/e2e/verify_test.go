@@ -41,7 +41,7 @@ func TestRealVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.Fails(t, 3, []string{"no signature by the required signer"}, "verify", "--key", other, "dist/faceblend", dir)
-	if r := u.Run(t, "verify", "--key", public, "--sign", private, "dist/faceblend", dir); r.Code != 0 || !strings.Contains(r.Stdout, "the same, built anew") || !strings.Contains(r.Stdout, want.String()) {
+	if r := u.Run(t, "verify", "--key", public, "--sign", private, "dist/faceblend", dir); r.Code != 0 || !strings.Contains(r.Stdout, "the same, rebuilt") || !strings.Contains(r.Stdout, want.String()) {
 		t.Errorf("exit code %d, it says\n%s\n%s", r.Code, r.Stdout, e2etest.Tail(r.Stderr))
 	}
 	stated := func() int {
