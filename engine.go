@@ -59,7 +59,7 @@ func openEngine(ctx context.Context, o Options, how engine.Options) (*Engine, er
 // Client is the connection to the engine, which is closed with it.
 func (e *Engine) Client() *client.Client { return e.engine.Client() }
 
-// Close ends the connection. An engine of our own ends with its last one, unless
+// Close ends the connection. Our own engine ends with its last one, unless
 // [StartEngine] keeps it up.
 func (e *Engine) Close() error { return e.engine.Close() }
 

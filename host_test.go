@@ -124,7 +124,7 @@ func TestExampleOfAProgram(t *testing.T) {
 	}
 }
 
-// What isn't a directory is not opened.
+// Only a directory can be opened.
 func TestOpenOfNoDirectory(t *testing.T) {
 	_, err := Open(filepath.Join(t.TempDir(), "none"), Options{})
 	if KindOf(err) != Usage || !errors.Is(err, fs.ErrNotExist) {

@@ -53,7 +53,7 @@ func TestEnginesReachRegistries(t *testing.T) {
 			address, authority, certificate, key := testworld.ServeMutualTLS(t, "127.0.0.1:0", h)
 			return strings.TrimPrefix(address, "https://"), map[string]string{"ca.crt": string(authority), "x.cert": string(certificate), "x.key": string(key)}
 		}},
-		{"nobody signed it", true, func(t *testing.T, h http.Handler) (string, map[string]string) {
+		{"self-signed", true, func(t *testing.T, h http.Handler) (string, map[string]string) {
 			t.Helper()
 			address, _ := testworld.ServeTLS(t, testworld.Away(t)+":0", h)
 			return strings.TrimPrefix(address, "https://"), nil

@@ -91,18 +91,18 @@ func TestVerifySignatures(t *testing.T) {
 		says     string // of the error; "" is none
 		lock     string // that is accepted then
 	}{
-		"all":                        {public, []Attached{lock, bill, provenance(image), signature}, "", "a lock"},
-		"another lock before it":     {public, []Attached{document(LockType(), "a forged lock"), lock, provenance(image), signature}, "", "a lock"},
-		"another lock in its place":  {public, []Attached{document(LockType(), "a forged lock"), bill, provenance(image), signature}, "is not the one that was signed", ""},
-		"another bill in its place":  {public, []Attached{lock, document(SPDXType, "a forged bill"), provenance(image), signature}, SPDXType + " is not the one that was signed", ""},
-		"another key":                {other, []Attached{lock, bill, provenance(image), signature}, "no signature by the required signer", ""},
-		"nothing":                    {public, nil, "no signature by the required signer", ""},
-		"a tampered signature":       {public, []Attached{lock, provenance(image), tampered}, "no signature by the required signer", ""},
-		"a provenance alone":         {public, []Attached{lock, provenance(image)}, "no signature by the required signer", ""},
-		"of another image":           {public, []Attached{lock, statement(attest.Signature(digest.FromString("other")), nil)}, "no signature by the required signer", ""},
-		"a provenance of another":    {public, []Attached{lock, provenance(digest.FromString("other")), signature}, "is not the one that was signed", ""},
-		"a provenance nobody signed": {public, []Attached{lock, bare(provenance(image)), signature}, "is not the one that was signed", ""},
-		"a bundle that is none":      {public, []Attached{document(BundleType, "{"), lock, bill, provenance(image), signature}, "", "a lock"},
+		"all":                       {public, []Attached{lock, bill, provenance(image), signature}, "", "a lock"},
+		"another lock before it":    {public, []Attached{document(LockType(), "a forged lock"), lock, provenance(image), signature}, "", "a lock"},
+		"another lock in its place": {public, []Attached{document(LockType(), "a forged lock"), bill, provenance(image), signature}, "is not the one that was signed", ""},
+		"another bill in its place": {public, []Attached{lock, document(SPDXType, "a forged bill"), provenance(image), signature}, SPDXType + " is not the one that was signed", ""},
+		"another key":               {other, []Attached{lock, bill, provenance(image), signature}, "no signature by the required signer", ""},
+		"nothing":                   {public, nil, "no signature by the required signer", ""},
+		"a tampered signature":      {public, []Attached{lock, provenance(image), tampered}, "no signature by the required signer", ""},
+		"a provenance alone":        {public, []Attached{lock, provenance(image)}, "no signature by the required signer", ""},
+		"of another image":          {public, []Attached{lock, statement(attest.Signature(digest.FromString("other")), nil)}, "no signature by the required signer", ""},
+		"a provenance of another":   {public, []Attached{lock, provenance(digest.FromString("other")), signature}, "is not the one that was signed", ""},
+		"an unsigned provenance":    {public, []Attached{lock, bare(provenance(image)), signature}, "is not the one that was signed", ""},
+		"a bundle that is none":     {public, []Attached{document(BundleType, "{"), lock, bill, provenance(image), signature}, "", "a lock"},
 	} {
 		got, err := Inspected{Name: "it", Manifest: image, Attached: tt.attached}.Verify(Trust{Key: tt.key})
 		if tt.says != "" {

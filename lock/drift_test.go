@@ -112,9 +112,9 @@ func TestDriftOfPlaces(t *testing.T) {
 		want   string
 	}{
 		{"the place", []lock.Place{{Model: wan, Repository: "registry.example/wan"}}, ""},
-		{"that of one variant", []lock.Place{{Model: wan, Repository: "r.example/x"}, {Model: wan, Repository: "registry.example/wan"}}, ""},
+		{"one for a variant", []lock.Place{{Model: wan, Repository: "r.example/x"}, {Model: wan, Repository: "registry.example/wan"}}, ""},
 		{"no place", nil, "no place"},
-		{"that of another model", []lock.Place{{Model: list, Repository: "registry.example/wan"}}, "no place"},
+		{"one for another model", []lock.Place{{Model: list, Repository: "registry.example/wan"}}, "no place"},
 		{"a prefix", []lock.Place{{Model: wan, Repository: "registry.example/wa"}}, "registry.example/wa"},
 		{"a longer path", []lock.Place{{Model: wan, Repository: "registry.example/wan/x"}}, "registry.example/wan/x"},
 		{"another registry", []lock.Place{{Model: wan, Repository: "registry.example:443/wan"}, {Model: wan, Repository: "r.example/wan"}}, "registry.example:443/wan, r.example/wan"},

@@ -96,7 +96,7 @@ func (a *app) engineStop() *cobra.Command {
 		case ended:
 			a.ui.note("the engine has stopped")
 		default:
-			a.ui.note("no engine of our own is running")
+			a.ui.note("our own engine is not running")
 		}
 		return nil
 	})
