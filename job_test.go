@@ -47,7 +47,7 @@ func TestHasWeights(t *testing.T) {
 		{spec.Spec{Weights: spec.WeightsLayers}, false},
 	} {
 		if got := (job{spec: tt.s}).hasWeights(); got != tt.want {
-			t.Errorf("%+v: it has weights: %t", tt.s, got)
+			t.Errorf("%+v: hasWeights is %t", tt.s, got)
 		}
 	}
 }
@@ -71,7 +71,7 @@ func TestGPUsOfAnEngine(t *testing.T) {
 		{[]string{"nvidia.com/gpu=0", "nvidia.com/gpu=1", "nvidia.com/gpu=0"}, []string{"nvidia.com/gpu=0", "nvidia.com/gpu=1"}},
 	} {
 		if got := gpusOf(tt.devices); !slices.Equal(got, tt.want) {
-			t.Errorf("of %q: %q, want %q", tt.devices, got, tt.want)
+			t.Errorf("%q: got %q, want %q", tt.devices, got, tt.want)
 		}
 	}
 }

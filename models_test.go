@@ -53,7 +53,7 @@ func TestPickOfAModel(t *testing.T) {
 		}
 	}
 	if _, err := (lockedModels{}).pick(""); KindOf(err) != Usage || err.Error() != "the lock has no model" || len(Hints(err)) != 1 {
-		t.Errorf("of none: %v", err)
+		t.Errorf("without models: %v", err)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestListOfModels(t *testing.T) {
 		t.Errorf("model (-want +got):\n%s", diff)
 	}
 	if _, err = shelf().list(t.Context(), store, "none"); KindOf(err) != Usage {
-		t.Errorf("of none: %v", err)
+		t.Errorf("unknown model: %v", err)
 	}
 }
 

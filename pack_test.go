@@ -138,7 +138,7 @@ func TestTestsThatReadWeightsSayWhatTheyCost(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(*notes) != tt.want || tt.want > 0 && !strings.Contains((*notes)[0], "57.60 GB") {
-			t.Errorf("needs weights %v, level %s: told %q", tt.needs, tt.level, *notes)
+			t.Errorf("needs weights %v, level %s: notes %q", tt.needs, tt.level, *notes)
 		}
 	}
 }
@@ -270,6 +270,6 @@ func TestManyHeavyWheelsShareALayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := "12 wheels of 100 MB or more share a layer"; len(*notes) != 1 || !strings.HasPrefix((*notes)[0], want) {
-		t.Errorf("told %q, want %q", *notes, want)
+		t.Errorf("notes %q, want %q", *notes, want)
 	}
 }

@@ -197,7 +197,7 @@ func TestAPublishedModelIsLookedAt(t *testing.T) {
 				err = lied
 			}
 			if (lied != nil) != tt.lie || (err != nil) != (tt.kind != 0) || err != nil && failure.KindOf(err) != tt.kind || !strings.Contains(note, tt.note) || (note == "") != (tt.note == "") {
-				t.Errorf("got %v, %v; told is %q", unread, lied, note)
+				t.Errorf("got %v, %v; notes %q", unread, lied, note)
 			}
 			if err == nil && !slices.Equal(got.Locked(), tt.m.Layers) {
 				t.Errorf("its layers are %v", got.Layers)
@@ -209,18 +209,18 @@ func TestAPublishedModelIsLookedAt(t *testing.T) {
 	}
 	p.checkLayout(t, work, *m)
 	if known := p.knownLayers(t.Context(), published); !slices.Equal(known, image.Locked()) {
-		t.Errorf("known are %v", known)
+		t.Errorf("known layers %v", known)
 	}
 	published.Layers = nil // as in a lock of format 2
 	if known := p.knownLayers(t.Context(), published); !slices.Equal(known, image.Locked()) {
-		t.Errorf("known from the registry are %v", known)
+		t.Errorf("known layers from the registry %v", known)
 	}
 	if known := p.knownLayers(t.Context(), off); known == nil {
 		t.Error("the layers of the lock are lost")
 	}
 	off.Layers = nil
 	if known := p.knownLayers(t.Context(), off); known != nil || !strings.Contains(p.o.Progress.(*notebook).text(), "can't be read") {
-		t.Errorf("known from nowhere are %v", known)
+		t.Errorf("known layers from nowhere %v", known)
 	}
 }
 

@@ -151,7 +151,7 @@ func TestRegistriesOfABuild(t *testing.T) {
 			t.Errorf("moved %q, read %q, %v", moved, read, j.Outputs)
 		}
 		if told := j.engineRegistries(); len(told) != 1 || told[0].Host != "vm:5501" || !told[0].HTTP || !told[0].Insecure {
-			t.Errorf("the engine is told %+v", told)
+			t.Errorf("the engine gets %+v", told)
 		}
 		return nil
 	})

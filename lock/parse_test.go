@@ -70,7 +70,7 @@ func TestParseReadsEarlierFormats(t *testing.T) {
 	for version, distributions := range map[int]int{1: 1, 2: 6, 3: 6} {
 		l, err := lock.Parse("image.lock", []byte(format(t, version)))
 		if !errors.Is(err, lock.ErrOld) || len(l.Distributions) != distributions || len(l.Python) == 0 {
-			t.Errorf("of format %d: %d distributions, error %v", version, len(l.Distributions), err)
+			t.Errorf("format %d: %d distributions, error %v", version, len(l.Distributions), err)
 		}
 	}
 	edited := strings.Replace(format(t, 1), "alpha-1.0", "alpha-2.0", 1)

@@ -144,7 +144,7 @@ func TestCheckAll(t *testing.T) {
 		want string // "" is no problem
 	}{
 		{"none", nil, ""},
-		{"of all kinds", []output.Output{
+		{"all kinds", []output.Output{
 			{Type: output.OCI},
 			archive,
 			{Type: output.Docker, Dest: "-", Tar: true, Names: []string{"a"}},

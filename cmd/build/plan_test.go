@@ -142,7 +142,7 @@ func TestPlan(t *testing.T) {
 		t.Errorf("got %s, %+v, %v", got, b, err)
 	}
 	if a.ui.mode != "plain" || a.ui.quiet {
-		t.Errorf("shown is %q", a.ui.mode)
+		t.Errorf("mode %q", a.ui.mode)
 	}
 	o.print.value = "tree"
 	if _, _, err = o.plan(a, []string{"json"}); len(failure.Hints(err)) != 1 || failure.Hints(err)[0] != "write the form of the graph with =: --print=json" {
@@ -182,7 +182,7 @@ func TestFindDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := a.findDir([]string{"file"}); failure.KindOf(err) != failure.Usage || err.Error() != `"file" is not a directory` || len(failure.Hints(err)) != 1 {
-		t.Errorf("of a file: %v, %q", err, failure.Hints(err))
+		t.Errorf("a file: %v, %q", err, failure.Hints(err))
 	}
 }
 
@@ -194,17 +194,17 @@ func TestTell(t *testing.T) {
 	a := &app{ui: &ui{stdout: &stdout, stderr: &stderr}}
 	o := &imageOptions{metadata: filepath.Join(dir, "made.json"), iidfile: filepath.Join(dir, "iid")}
 	if err := a.tell(o, nil, made); err != nil || stdout.Len() == 0 || stderr.Len() > 0 {
-		t.Errorf("told is %q, %q, %v", stdout.String(), stderr.String(), err)
+		t.Errorf("stdout %q, stderr %q, %v", stdout.String(), stderr.String(), err)
 	}
 	iid, iidErr := os.ReadFile(o.iidfile)
 	metadata, err := os.ReadFile(o.metadata)
 	if err = errors.Join(iidErr, err); err != nil || string(iid) != "sha256:0123" || !strings.Contains(string(metadata), `"containerimage.config.digest": "sha256:0123"`) {
-		t.Errorf("written are %q and %s, %v", iid, metadata, err)
+		t.Errorf("wrote %q and %s, %v", iid, metadata, err)
 	}
 	// An image on the standard output is alone there.
 	stdout.Reset()
 	if err := a.tell(&imageOptions{}, []output.Output{{Type: output.Docker, Dest: output.Stdout, Tar: true}}, made); err != nil || stdout.Len() > 0 || !strings.HasPrefix(stderr.String(), "build: ") {
-		t.Errorf("told is %q, %q, %v", stdout.String(), stderr.String(), err)
+		t.Errorf("stdout %q, stderr %q, %v", stdout.String(), stderr.String(), err)
 	}
 	o.iidfile = filepath.Join(dir, "none", "iid")
 	if err := a.tell(o, nil, made); err == nil || !strings.HasPrefix(err.Error(), "writing what was built: ") {

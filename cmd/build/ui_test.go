@@ -87,7 +87,7 @@ func TestALongOutputIsKeptElsewhere(t *testing.T) {
 		t.Errorf("a line of 64 kB prints %d bytes: %.100s", len(text), text)
 	}
 	if text, err := os.ReadFile(kept); err != nil || string(text) != output.String() {
-		t.Errorf("kept are %d bytes, %v", len(text), err)
+		t.Errorf("stored %d bytes, %v", len(text), err)
 	}
 }
 
