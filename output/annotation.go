@@ -81,8 +81,8 @@ func (a Annotation) String() string {
 	return strings.TrimPrefix(a.part(), "-") + ":" + a.Key + "=" + a.Value
 }
 
-// Attribute returns the annotation's key for BuildKit's exporters, to which an image of
-// one platform has none.
+// Attribute returns the annotation's key for BuildKit's exporters. It leaves out the
+// platform: to them, an image of one platform has no platform.
 func (a Annotation) Attribute() string {
 	a.Platform = ""
 	return "annotation" + a.part() + "." + a.Key

@@ -146,7 +146,7 @@ func (a *app) unpublish(p *lamina.Project) error {
 	if len(places) == 0 {
 		return a.ui.result("no model was published\n")
 	}
-	return a.ui.result("forgotten: " + strings.Join(places, ", ") + "\n")
+	return a.ui.result("removed from the lock: " + strings.Join(places, ", ") + "\n")
 }
 
 func (a *app) checkLock(ctx context.Context, p *lamina.Project) error {
