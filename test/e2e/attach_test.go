@@ -53,9 +53,9 @@ func TestRealAttachments(t *testing.T) {
 		}
 	}
 	u.Fails(t, 3, []string{"has no lock attached", "--attach"}, "inspect", "--document", "lock", "--insecure-registry", plain(t, u, dir, registry))
-	u.Fails(t, 2, []string{"there is no such image"}, "inspect", "--insecure-registry", registry.Host+"/faceblend:none")
+	u.Fails(t, 2, []string{"no such image"}, "inspect", "--insecure-registry", registry.Host+"/faceblend:none")
 	u.Fails(t, 2, []string{"no output is a registry or an OCI layout"}, dir, "-o", "type=docker,dest=x.tar", "--attach", "lock")
-	u.Fails(t, 2, []string{`attachment "everything" is none of lock, sbom`}, dir, "--attach", "everything")
+	u.Fails(t, 2, []string{`attachment "everything" is not one of lock, sbom`}, dir, "--attach", "everything")
 
 	held := billed(t, u.Build(t, "inspect", "--document", "spdx", "dist/faceblend").Stdout)
 	for _, missing := range notIn(held, contents(t, u)) {

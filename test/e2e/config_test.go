@@ -89,7 +89,7 @@ func TestRealCacheOnly(t *testing.T) {
 	u.Fails(t, 1, []string{"/bin/false"}, dir, "-o", "type=cacheonly")
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `["/bin/false"],`, `["/bin/true"],`)
 	r := u.Build(t, dir, "-o", "type=cacheonly")
-	if !strings.Contains(r.Stdout, "kept by the engine and in caches alone") {
+	if !strings.Contains(r.Stdout, "kept only by the engine and in caches") {
 		t.Errorf("it says\n%s", r.Stdout)
 	}
 	if left, err := os.ReadDir(u.Dir); err != nil || len(left) > 0 {

@@ -82,7 +82,7 @@ func TestRealDroppedPackageIsNamed(t *testing.T) {
 	}))
 	defer server.Close()
 	u.Env = []string{"LAMINA_DEBIAN_MIRROR=" + server.URL + "/debian"}
-	u.Fails(t, 75, []string{"libnvrtc11.2_", "404", "nor from the archive of Debian's past", "\"build lock " + dir + "\" takes its successor"},
+	u.Fails(t, 75, []string{"libnvrtc11.2_", "404", "nor from Debian's snapshot archive", "run \"build lock " + dir + "\" to lock its successor"},
 		dir, "--progress", "quiet", "--smoke", "off")
 	u.HasNoImage(t)
 }

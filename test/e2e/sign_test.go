@@ -124,7 +124,7 @@ func TestRealSignatures(t *testing.T) {
 			if n := strings.Count(shown.Stdout, "  signed\n"); shown.Code != 0 || n != 5 {
 				t.Errorf("%s: exit code %d, %d documents are signed\n%s%s", place, shown.Code, n, shown.Stdout, e2etest.Tail(shown.Stderr))
 			}
-			u.Fails(t, 3, []string{"no signature by whom it should be"}, "inspect", "--insecure-registry", "--key", other, place)
+			u.Fails(t, 3, []string{"no signature by the required signer"}, "inspect", "--insecure-registry", "--key", other, place)
 			text := u.Build(t, "inspect", "--insecure-registry", "--document", "provenance", "--key", public, place).Stdout
 			for _, part := range []string{`"gitCommit":"` + commit + `"`, `"git+https://git.example/acme/faceblend.git"`, `"https://slsa.dev/provenance/v1"`, "numpy", ".safetensors"} {
 				if !strings.Contains(text, part) {
@@ -156,7 +156,7 @@ func TestRealSignatures(t *testing.T) {
 	}
 	inspect := []string{"inspect", "--insecure-registry", "--trusted-root", trusted, "--certificate-oidc-issuer", s.Issuer, fresh.Host + "/acme/faceblend:1", "--certificate-identity"}
 	u.Build(t, append(inspect, s.Identity)...)
-	u.Fails(t, 3, []string{"no signature by whom it should be"}, append(inspect, "other@example.org")...)
+	u.Fails(t, 3, []string{"no signature by the required signer"}, append(inspect, "other@example.org")...)
 
 	for _, r := range said {
 		e2etest.NoSecret(t, "what is printed", r.Stdout+r.Stderr)

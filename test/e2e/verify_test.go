@@ -40,8 +40,8 @@ func TestRealVerify(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(left, "image", "of", "a", "killed", "run"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	u.Fails(t, 3, []string{"no signature by whom it should be"}, "verify", "--key", other, "dist/faceblend", dir)
-	if r := u.Run(t, "verify", "--key", public, "--sign", private, "dist/faceblend", dir); r.Code != 0 || !strings.Contains(r.Stdout, "the same, built anew") || !strings.Contains(r.Stdout, want.String()) {
+	u.Fails(t, 3, []string{"no signature by the required signer"}, "verify", "--key", other, "dist/faceblend", dir)
+	if r := u.Run(t, "verify", "--key", public, "--sign", private, "dist/faceblend", dir); r.Code != 0 || !strings.Contains(r.Stdout, "the same, rebuilt") || !strings.Contains(r.Stdout, want.String()) {
 		t.Errorf("exit code %d, it says\n%s\n%s", r.Code, r.Stdout, e2etest.Tail(r.Stderr))
 	}
 	stated := func() int {

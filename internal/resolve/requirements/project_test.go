@@ -193,9 +193,9 @@ func TestProblemsOfProjectFiles(t *testing.T) {
 		{"directory of wheels that leaves", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\nfind-links = [\"../wheels\"]\n"}, `pyproject.toml: index "../wheels": "../wheels" leads out of the directory of image.toml`},
 		{"pyproject of a tree", "name = \"x\"\n[python]\nsources = [\"t\"]\n", map[string]string{"t/pyproject.toml": "]"}, "t/pyproject.toml:1: toml: "},
 		{"pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "a = 1\nb = \n"}, "pylock.toml:2: toml: "},
-		{"a bomb", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\nx" + strings.Repeat(".a", 1_900_000) + " = 1\n"}, "pyproject.toml:2:1: more than 32 tables and lists in each other"},
-		{"a bomb of a lock", projectSpec, map[string]string{"pyproject.toml": "[project]\n", "uv.lock": "[a" + strings.Repeat(".a", 1_000_000) + "]\n"}, "uv.lock:1:2: more than 32 tables"},
-		{"a bomb of a pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "a = " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000)}, "pylock.toml:1:1: more than 32 tables"},
+		{"a bomb", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\nx" + strings.Repeat(".a", 1_900_000) + " = 1\n"}, "pyproject.toml:2:1: more than 32 nested tables and lists"},
+		{"a bomb of a lock", projectSpec, map[string]string{"pyproject.toml": "[project]\n", "uv.lock": "[a" + strings.Repeat(".a", 1_000_000) + "]\n"}, "uv.lock:1:2: more than 32 nested tables"},
+		{"a bomb of a pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "a = " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000)}, "pylock.toml:1:1: more than 32 nested tables"},
 		{"too large", projectSpec, map[string]string{"pyproject.toml": strings.Repeat("#", 4<<20+1)}, `"pyproject.toml" has more than 4194304 bytes`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

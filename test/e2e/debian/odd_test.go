@@ -73,7 +73,7 @@ func TestRealOddPackages(t *testing.T) {
 	e2etest.Edit(t, dir+"/image.toml", `packages = ["plain"]`, `packages = ["plain", "enemy"]`)
 	w.Fails(t, 2, []string{"apt can not install", "enemy"}, "lock", dir)
 	e2etest.Edit(t, dir+"/image.toml", `, "enemy"]`, `, "plain:i386"]`)
-	w.Fails(t, 2, []string{"image.toml:3:22: ", "asks for architecture i386"}, "lock", dir)
+	w.Fails(t, 2, []string{"image.toml:3:22: ", "has architecture i386"}, "lock", dir)
 	if got := strings.Count(w.Run(t, "lock", dir).Stderr, "build: error:"); got != 1 {
 		t.Errorf("it takes %d sentences", got)
 	}

@@ -179,7 +179,7 @@ func TestRealRepositoriesThatFail(t *testing.T) {
 	}
 	w.Fail("/own/pool/**", testworld.Status(http.StatusNotFound, testworld.Always))
 	r := u.Run(t, dir, "--smoke", "off")
-	if r.Code != 75 || !strings.Contains(r.Stderr, "lamina-hello_2.0_all.deb") || !strings.Contains(r.Stderr, "takes its successor") {
+	if r.Code != 75 || !strings.Contains(r.Stderr, "lamina-hello_2.0_all.deb") || !strings.Contains(r.Stderr, "to lock its successor") {
 		t.Errorf("a lost package: exit code %d\n%s", r.Code, e2etest.Tail(r.Stderr))
 	}
 	u.HasNoImage(t)

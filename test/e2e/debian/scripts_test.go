@@ -166,7 +166,7 @@ func TestRealPackagesThatTakeAway(t *testing.T) {
 		switch isLess := variant == "less"; {
 		case issue == isLess, distrib != isLess, (link == "opt") != isLess, (files["/usr/bin/factor"].Link == "/bin/true") != isLess:
 			t.Errorf("%s: it has issue.net: %v, yes.distrib: %v, profile.d -> %q, factor %+v", variant, issue, distrib, link, files["/usr/bin/factor"])
-		case strings.Contains(r.Stderr, "takes files of the runtime away") != isLess, (len(image.Manifest.Layers) == 1) != (variant != "other"):
+		case strings.Contains(r.Stderr, "remove files of the runtime") != isLess, (len(image.Manifest.Layers) == 1) != (variant != "other"):
 			t.Errorf("%s: %d layers\n%s", variant, len(image.Manifest.Layers), r.Stderr)
 		}
 	}

@@ -50,12 +50,12 @@ func TestRealBuildGoesOnOnAnotherEngine(t *testing.T) {
 	run.Until("runtime: install")
 	killed := time.Since(start)
 	engines[0].Kill()
-	run.Until("building on at ")
+	run.Until("continuing at ")
 	noticed := time.Since(start)
 	run.Ends(0)
 	took := time.Since(start)
 	t.Logf("undisturbed %.1f s; killed after %.1f s, noticed after %.1f s, done after %.1f s: %.2f times as long", undisturbed.Seconds(), killed.Seconds(), noticed.Seconds(), took.Seconds(), took.Seconds()/undisturbed.Seconds())
-	if said := run.Said(); !strings.Contains(said, "building on at "+engines[1].Addr) {
+	if said := run.Said(); !strings.Contains(said, "continuing at "+engines[1].Addr) {
 		t.Errorf("it does not say that another engine goes on:\n%s", e2etest.Tail(said))
 	}
 	if got := there.Digest(t); got != want {

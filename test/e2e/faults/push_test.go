@@ -149,13 +149,13 @@ func TestRealCachesThatFail(t *testing.T) {
 			if run.Code != tt.code || r.Manifest("app", "1") == nil {
 				t.Fatalf("exit code %d, want %d, and the image\n%s", run.Code, tt.code, e2etest.Tail(run.Stderr))
 			}
-			if !strings.Contains(run.Stderr, "build: warning: nothing comes from the cache "+r.Host+"/cache") {
+			if !strings.Contains(run.Stderr, "build: warning: nothing imported from cache "+r.Host+"/cache") {
 				t.Errorf("nothing is said of the cache that is not there:\n%s", e2etest.Tail(run.Stderr))
 			}
 			if tt.code != 0 {
 				return
 			}
-			if !strings.Contains(run.Stderr, "build: warning: the image is in its place") {
+			if !strings.Contains(run.Stderr, "build: warning: the image is complete") {
 				t.Errorf("nothing is said of the cache that was refused:\n%s", e2etest.Tail(run.Stderr))
 			}
 			var made map[string]any

@@ -44,7 +44,7 @@ func carries(t *testing.T, cache string, env []string) {
 	there := e2etest.UserOf(t, e2etest.FreshEngine(t))
 	there.Env = u.Env
 	second := there.Build(t, dir, "--cache-from", cache, "--smoke", "off", "--progress", "plain")
-	if strings.Contains(second.Stderr, "Unpacking ") || strings.Contains(second.Stderr, "nothing comes from the cache") {
+	if strings.Contains(second.Stderr, "Unpacking ") || strings.Contains(second.Stderr, "nothing imported from cache") {
 		t.Errorf("the fresh engine has installed packages:\n%s", e2etest.Tail(second.Stderr))
 	}
 }

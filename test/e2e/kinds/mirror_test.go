@@ -56,7 +56,7 @@ func TestRealMirrorThatDrops(t *testing.T) {
 	there.Remove(second.FilePath(fresh.FileName()))
 	here.Forget()
 	u.Env = nil
-	u.Fails(t, 3, []string{"the lock has it from an index that nobody names", "hint: name an index that has it"}, dir, "--python-index", second.URL)
+	u.Fails(t, 3, []string{"the lock has it from an index that is not configured", "hint: name an index that has it"}, dir, "--python-index", second.URL)
 	if n := here.Requests(first.FilePath(fresh.FileName())); n > 0 {
 		t.Errorf("an index that nobody names got %d requests", n)
 	}

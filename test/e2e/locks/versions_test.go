@@ -64,7 +64,7 @@ func TestRealVersionsStay(t *testing.T) {
 
 	// A lock of the first format is read for its versions, and no build takes it.
 	e2etest.Write(t, name, e2etest.FormatOne(e2etest.ReadLock(t, dir)))
-	u.Fails(t, 3, []string{"hint: ", "\"build lock " + dir + "\" writes it"}, dir)
+	u.Fails(t, 3, []string{"hint: ", "\"build lock " + dir + "\" to convert it"}, dir)
 	u.Fails(t, 3, nil, "lock", "--check", dir)
 	check([]string{"alpha 2.0", "beta 3.0", "gamma 1.0", "worldbackend 1.0"}, "lock")
 

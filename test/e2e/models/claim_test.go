@@ -140,7 +140,7 @@ func TestRealForgedLocks(t *testing.T) {
 	if got := s.Run(t, "lock", "--check", s.dir); got.Code != 3 || !strings.Contains(got.Stderr, "the spec names no place") {
 		t.Errorf("exit code %d\n%s", got.Code, e2etest.Tail(got.Stderr))
 	}
-	if got := s.Build(t, "lock", "--unpublish", s.dir); !strings.Contains(got.Stdout, "forgotten: "+r.Host+"/w@sha256:") {
+	if got := s.Build(t, "lock", "--unpublish", s.dir); !strings.Contains(got.Stdout, "removed from the lock: "+r.Host+"/w@sha256:") {
 		t.Errorf("it says %q", got.Stdout)
 	}
 	s.Build(t, "lock", "--check", s.dir)
@@ -200,7 +200,7 @@ func TestRealPublishedModelOutOfReach(t *testing.T) {
 	r.Stop()
 	s.hub.CDN.Fail("/**", testworld.Status(404, testworld.Always))
 	got := s.Run(t, "image", s.dir)
-	if _, text, _ := strings.Cut(got.Stderr, "build: error:"); got.Code != 75 || !strings.Contains(text, "nor from where it is published: ") {
+	if _, text, _ := strings.Cut(got.Stderr, "build: error:"); got.Code != 75 || !strings.Contains(text, "nor from its published repository: ") {
 		t.Errorf("exit code %d\n%s", got.Code, e2etest.Tail(got.Stderr))
 	}
 	s.hub.CDN.Heal()

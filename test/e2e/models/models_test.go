@@ -280,7 +280,7 @@ func TestRealPublishedModelThatIsGone(t *testing.T) {
 	r.Fail("GET /v2/w/manifests/**", testworld.Status(404, testworld.Always))
 	r.Fail("HEAD /v2/w/manifests/**", testworld.Status(404, testworld.Always))
 	got := s.Build(t, "image", s.dir)
-	if !strings.Contains(got.Stderr, "is not there any more") || len(s.modelLayers(t)) != 3 {
+	if !strings.Contains(got.Stderr, "no longer exists") || len(s.modelLayers(t)) != 3 {
 		t.Errorf("built without a word of it:\n%s", e2etest.Tail(got.Stderr))
 	}
 	if bad := s.Run(t, "image", s.dir, "--models", "nowhere"); bad.Code != 2 || !strings.Contains(bad.Stderr, "holds no models") {

@@ -69,8 +69,8 @@ func TestRealVendored(t *testing.T) {
 	if err = os.Remove(blob); err != nil {
 		t.Fatal(err)
 	}
-	u.Fails(t, 3, []string{alpha.File + " is missing", "hint: \"build vendor "}, "vendor", store, "--spec", dir, "--check")
-	u.Fails(t, 3, []string{"fetch " + alpha.File + ": the engine doesn't have it", alpha.File + " is missing", "hint: \"build vendor "}, "--mirror", store, "--offline", dir)
+	u.Fails(t, 3, []string{alpha.File + " is missing", "hint: run \"build vendor "}, "vendor", store, "--spec", dir, "--check")
+	u.Fails(t, 3, []string{"fetch " + alpha.File + ": the engine doesn't have it", alpha.File + " is missing", "hint: run \"build vendor "}, "--mirror", store, "--offline", dir)
 	u.Build(t, "vendor", store, "--spec", dir)
 	if err = os.Remove(blob); err != nil { // it is read-only
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestRealVendored(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.Fails(t, 3, []string{alpha.File + " is altered", "model a/b is missing"}, "vendor", store, "--spec", dir, "--check")
-	u.Fails(t, 3, []string{alpha.File + " is altered", "hint: \"build vendor "}, "--mirror", store, "--offline", dir)
+	u.Fails(t, 3, []string{alpha.File + " is altered", "hint: run \"build vendor "}, "--mirror", store, "--offline", dir)
 	u.HasNoImage(t)
 	u.Build(t, "vendor", store, "--spec", dir)
 
@@ -91,7 +91,7 @@ func TestRealVendored(t *testing.T) {
 	u.Fails(t, 2, []string{"it has submodules, which can't be vendored"}, "vendor", store, "--spec", dir)
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), fmt.Sprintf("[[git]]\nurl = %q\ncommit = %q\npath = \"/opt/outer\"\n", outer.URL, outer.Commit), "")
 
-	u.Fails(t, 3, []string{"the engine doesn't have it, and nothing may come over the network", "hint: \"build vendor DIR\""}, "--offline", dir)
+	u.Fails(t, 3, []string{"the engine doesn't have it, and nothing may come over the network", "hint: run \"build vendor DIR\""}, "--offline", dir)
 	w.Stop()
 	u.Build(t, "--mirror", store, "--offline", dir)
 	offline := u.Digest(t)
