@@ -58,7 +58,7 @@ func TestBuildersOfBuildx(t *testing.T) {
 		"named":   "docker-container://buildx_buildkit_named0",
 		"two":     "tcp://a.example:1234 {/ca /c /k s}, unix:///b.sock {   }",
 		"far":     "no docker context names", "pods": "in Kubernetes", "cloud": `driver "cloud"`, "empty": "no nodes", "torn": "unexpected end",
-		"colima": "in the dockerd of that context", "heer": `no builder "heer"`, "../../etc/passwd": "no builder",
+		"colima": "into the dockerd of that context", "heer": `no builder "heer"`, "../../etc/passwd": "no builder",
 	} {
 		got, err := engine.FindBuilder(name, env)
 		if isAddress := strings.Contains(want, "://"); isAddress != (err == nil) || err == nil && !strings.HasPrefix(got, want) || err != nil && !strings.Contains(err.Error(), want) {

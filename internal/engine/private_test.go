@@ -128,7 +128,7 @@ func TestKilledEngine(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := e.Explain(t.Context(), <-failed)
-			if err == nil || !strings.Contains(err.Error(), "ended under its work") || failure.KindOf(err) != failure.Transient {
+			if err == nil || !strings.Contains(err.Error(), "went away during the build") || failure.KindOf(err) != failure.Transient {
 				t.Errorf("got error %v, want one that says that the engine ended", err)
 			}
 			checkNothingLeft(t, filepath.Join(o.StateDir, "root"))
@@ -247,7 +247,7 @@ func TestRunningEnginesAreNotToldOfRegistries(t *testing.T) {
 	}
 	o.Registries = append(o.Registries, engine.Registry{Host: "new.test", HTTP: true})
 	closeEngine(t, open(t, o))
-	if len(said) != 1 || !strings.Contains(said[0], "another way to reach new.test;") {
+	if len(said) != 1 || !strings.Contains(said[0], "a different way to reach new.test;") {
 		t.Errorf("said %q", said)
 	}
 }

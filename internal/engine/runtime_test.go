@@ -26,7 +26,7 @@ func TestRuntimes(t *testing.T) {
 	}{
 		{"none, and none to be had", nil, "neither runc nor crun", false},
 		{"none", nil, "fetched", true},
-		{"Debian's crun", map[string]string{"crun": "crun version 1.8.1\ncommit: f8a096be"}, "crun is of version 1.8.1, and the engine needs 1.9 or newer", false},
+		{"Debian's crun", map[string]string{"crun": "crun version 1.8.1\ncommit: f8a096be"}, "crun is version 1.8.1; the engine needs 1.9 or newer", false},
 		{"Debian's crun, and one to be had", map[string]string{"crun": "crun version 1.8.1"}, "fetched", true},
 		{"another crun", map[string]string{"crun": "crun version 1.14.4-dirty\ncommit: a"}, "crun", false},
 		{"the oldest crun", map[string]string{"crun": "crun version 1.9"}, "crun", false},
@@ -99,7 +99,7 @@ func TestIdleEngineIsStartedAnew(t *testing.T) {
 	var said []string
 	o.Progress = func(line string) { said = append(said, line) }
 	busy := open(t, o)
-	if again := status(t, o); again.PID != first.PID || len(said) != 1 || !strings.Contains(said[0], "other proxies") {
+	if again := status(t, o); again.PID != first.PID || len(said) != 1 || !strings.Contains(said[0], "different proxies") {
 		t.Errorf("a busy engine: %q said, and pid %d was %d", said, again.PID, first.PID)
 	}
 	closeEngine(t, e)

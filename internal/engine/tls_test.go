@@ -37,17 +37,17 @@ func TestRealEngineBehindTLS(t *testing.T) {
 	}{
 		{"both know each other", mutual, engine.TLS{CACert: ca.File, Cert: own, Key: ownKey}, 0, "", ""},
 		{"by another name", mutual, engine.TLS{CACert: ca.File, Cert: own, Key: ownKey, ServerName: "builder.example"}, 0, "", ""},
-		{"no TLS", mutual, engine.TLS{}, failure.Usage, "it speaks TLS", "--tlscacert"},
-		{"no certificate of ours", mutual, engine.TLS{CACert: ca.File}, failure.Usage, "wants to know its clients", "--tlscert"},
-		{"a strange certificate of ours", mutual, engine.TLS{CACert: ca.File, Cert: strange, Key: strangeKey}, failure.Usage, "does not take the certificate", "authority"},
-		{"an old certificate of ours", mutual, engine.TLS{CACert: ca.File, Cert: ownOld, Key: ownOldKey}, failure.Usage, "holds from", "--tlscert"},
+		{"no TLS", mutual, engine.TLS{}, failure.Usage, "it requires TLS", "--tlscacert"},
+		{"no certificate of ours", mutual, engine.TLS{CACert: ca.File}, failure.Usage, "requires a client certificate", "--tlscert"},
+		{"a strange certificate of ours", mutual, engine.TLS{CACert: ca.File, Cert: strange, Key: strangeKey}, failure.Usage, "does not accept the certificate", "authority"},
+		{"an old certificate of ours", mutual, engine.TLS{CACert: ca.File, Cert: ownOld, Key: ownOldKey}, failure.Usage, "is valid from", "--tlscert"},
 		{"a certificate without a key", mutual, engine.TLS{CACert: ca.File, Cert: own}, failure.Usage, "--tlskey is missing", "PEM"},
 		{"files that are not there", mutual, engine.TLS{CACert: "nowhere.pem", Key: "k"}, failure.Usage, "nowhere.pem", "PEM"},
-		{"another authority", mutual, engine.TLS{CACert: other.File, Cert: own, Key: ownKey}, failure.Usage, "signed by nobody", "--tlscacert"},
-		{"the authorities of the machine", mutual, engine.TLS{Cert: own, Key: ownKey}, failure.Usage, "signed by nobody", "--tlscacert"},
-		{"an expired certificate of its", start("--tlscert", oldCert, "--tlskey", oldKey), engine.TLS{CACert: ca.File}, failure.Usage, "its certificate holds from", "clock"},
+		{"another authority", mutual, engine.TLS{CACert: other.File, Cert: own, Key: ownKey}, failure.Usage, "not trusted here", "--tlscacert"},
+		{"the authorities of the machine", mutual, engine.TLS{Cert: own, Key: ownKey}, failure.Usage, "not trusted here", "--tlscacert"},
+		{"an expired certificate of its", start("--tlscert", oldCert, "--tlskey", oldKey), engine.TLS{CACert: ca.File}, failure.Usage, "its certificate is valid from", "clock"},
 		{"a certificate for another host", start("--tlscert", elseCert, "--tlskey", elseKey), engine.TLS{CACert: ca.File}, failure.Usage, "is for builder.example, not for 127.0.0.1", "--tlsservername"},
-		{"an engine without TLS", start(), engine.TLS{CACert: ca.File}, failure.Usage, "speaks no TLS", "--tls"},
+		{"an engine without TLS", start(), engine.TLS{CACert: ca.File}, failure.Usage, "does not use TLS", "--tls"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e, err := engine.Open(t.Context(), engine.Options{Where: engine.Where{Addrs: []string{tt.addr}, TLS: tt.tls}})
@@ -93,7 +93,7 @@ func TestEnginesAreTriedInTheirOrder(t *testing.T) {
 	o := engine.Options{Progress: func(line string) { said = append(said, line) }}
 	o.Where.Addrs = []string{"tcp://127.0.0.1:1", old, good}
 	e := open(t, o)
-	if closeEngine(t, e); e.Addr != good || len(said) != 2 || !strings.Contains(said[0], "refused") || !strings.Contains(said[1], "its version is v0.31.1, and Lamina needs v0.31.2") {
+	if closeEngine(t, e); e.Addr != good || len(said) != 2 || !strings.Contains(said[0], "refused") || !strings.Contains(said[1], "its version is v0.31.1; Lamina needs v0.31.2") {
 		t.Errorf("got the engine at %s, and %q said", e.Addr, said)
 	}
 	o.Lost = []string{good}
@@ -115,7 +115,7 @@ func TestDockerdIsRecognised(t *testing.T) {
 	defer dockerd.Close()
 	addr := strings.Replace(dockerd.URL, "http://", "tcp://", 1)
 	_, err := engine.Open(t.Context(), engine.Options{Where: engine.Where{Addrs: []string{addr}}})
-	if err == nil || failure.KindOf(err) != failure.NoEngine || !strings.Contains(err.Error(), "as dockerd does") || strings.Contains(err.Error(), "frame") ||
+	if err == nil || failure.KindOf(err) != failure.NoEngine || !strings.Contains(err.Error(), "like dockerd") || strings.Contains(err.Error(), "frame") ||
 		!strings.Contains(strings.Join(failure.Hints(err), "\n"), "docker buildx create") {
 		t.Errorf("got error %v", err)
 	}
