@@ -53,7 +53,7 @@ func TestSwaps(t *testing.T) {
 				dir, root := world(t)
 				swap, other := filepath.Join(dir, "swap"), filepath.Join(dir, "other")
 				victim, to := filepath.Join(dir, "victim"), "victim"
-				between := regexp.MustCompile("^opening .*swap: it was replaced while it was opened$")
+				between := regexp.MustCompile("^opening .*swap: it was replaced while being opened$")
 				if out {
 					victim = filepath.Join(t.TempDir(), "victim")
 					to, between = victim, regexp.MustCompile("path escapes from parent$")
