@@ -144,7 +144,7 @@ func TestWhoDidNotAnswer(t *testing.T) {
 		}
 	}
 	err := passing(errors.New("fatal: could not read Username for 'https://git.example:8443': terminal prompts disabled"))
-	if diff := cmp.Diff([]string{"put a login for git.example:8443 into ~/.netrc, from where the engine gets it"}, failure.Hints(err)); diff != "" {
+	if diff := cmp.Diff([]string{"put a login for git.example:8443 into ~/.netrc; the engine gets it from there"}, failure.Hints(err)); diff != "" {
 		t.Error(diff)
 	}
 	if err := passing(nil); err != nil {

@@ -92,7 +92,7 @@ func TestLayersThatHoldNothing(t *testing.T) {
 		t.Errorf("empty are (-want +got), %v:\n%s", err, diff)
 	}
 	e.files["flash-attn"] = nil
-	if _, err = look(t.Context(), e, probes); err == nil || !strings.Contains(err.Error(), "looking into the layer of flash-attn: it was pruned") {
+	if _, err = look(t.Context(), e, probes); err == nil || !strings.Contains(err.Error(), "reading the layer of flash-attn: it was pruned") {
 		t.Errorf("got %v", err)
 	}
 	e.err = errors.New("no connection")

@@ -131,8 +131,8 @@ func TestEnginesWithoutPolicies(t *testing.T) {
 		t.Error(err)
 	}
 	for want, err := range map[string]error{
-		"the engine knows no source policies":          (&Sources{}).check(caps(pb.CapSourceGit)),
-		"the engine can't take single files from here": vendored.check(caps(pb.CapSourcePolicy, pb.CapSourceImageBlob)),
+		"the engine does not support source policies":          (&Sources{}).check(caps(pb.CapSourceGit)),
+		"the engine can't read single files from this machine": vendored.check(caps(pb.CapSourcePolicy, pb.CapSourceImageBlob)),
 	} {
 		if err == nil || failure.KindOf(err) != failure.NoEngine || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

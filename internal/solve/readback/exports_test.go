@@ -169,7 +169,7 @@ func TestKeepTellsWhatIsInTheWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = x.Keep(t.Context()); err == nil || strings.Count(err.Error(), "a.tar") == 0 || !strings.Contains(err.Error(), "putting the output in its place: ") {
+	if _, err = x.Keep(t.Context()); err == nil || strings.Count(err.Error(), "a.tar") == 0 || !strings.Contains(err.Error(), "committing the output: ") {
 		t.Errorf("got %v", err)
 	}
 	if err := x.Close(); err != nil {
@@ -199,7 +199,7 @@ func TestTwoBuildsOfOneOutput(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if _, err = builds[1].Keep(t.Context()); err == nil || !strings.Contains(err.Error(), "putting the output in its place: ") {
+	if _, err = builds[1].Keep(t.Context()); err == nil || !strings.Contains(err.Error(), "committing the output: ") {
 		t.Errorf("a directory with something in it is taken: %v", err)
 	}
 	for _, x := range builds {

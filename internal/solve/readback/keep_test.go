@@ -307,7 +307,7 @@ func TestKeepMissesLayers(t *testing.T) {
 
 // An engine's own store would get weights in whatever form the engine has of them.
 func TestNoWeightsForTheStoreOfAnEngine(t *testing.T) {
-	for weights, want := range map[bool]string{true: `output "type=image,name=a": an engine's own store takes no image with weights`, false: ""} {
+	for weights, want := range map[bool]string{true: `output "type=image,name=a": an engine's own store accepts no image with weights`, false: ""} {
 		_, err := NewExports(outputs(t, "type=image,name=a"), "faceblend", "production", weights)
 		if got := errors.Join(err); want != "" && (got == nil || got.Error() != want) || want == "" && got != nil {
 			t.Errorf("got %v", err)

@@ -103,7 +103,7 @@ func TestRealScriptThatHangs(t *testing.T) {
 	}
 	defer store.Close()
 	_, err = solve.Read(t.Context(), enginetest.Client(t), solve.ReadRequest{State: lists, Platform: platforms.MustParse("linux/amd64"), Store: store, Names: []string{"status"}, Silence: 10 * time.Second})
-	if want := "more: install 1 packages: it said nothing for too long, and was stopped, while hangs was installed"; err == nil || err.Error() != want {
+	if want := "more: install 1 packages: it printed nothing for too long and was stopped, while hangs was installed"; err == nil || err.Error() != want {
 		t.Fatalf("got %v, want %s", err, want)
 	}
 	if step, ok := errors.AsType[*solve.Error](err); !ok || !strings.Contains(step.Output, "I wait") {
