@@ -215,7 +215,7 @@ func TestNoIndexForWhatTakesOneImage(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, line := range []string{"type=docker", "type=docker,dest=a.tar", "type=image,name=a"} {
 		_, err := NewExports(outputs(t, line), "faceblend", "production", false, "linux/amd64", "linux/arm64")
-		if err == nil || failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "no index of linux/amd64, linux/arm64") || len(failure.Hints(err)) != 1 {
+		if err == nil || failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "not an index of linux/amd64, linux/arm64") || len(failure.Hints(err)) != 1 {
 			t.Errorf("%s: %v", line, err)
 		}
 		if _, err = NewExports(outputs(t, line), "faceblend", "production", false, "linux/arm64"); err != nil {
