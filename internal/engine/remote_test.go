@@ -198,8 +198,8 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-// An engine that is bound to a platform is for that one alone, which takes no other; those of
-// other platforms have the rest.
+// An engine bound to a platform is only for that platform, which then uses no other; other
+// platforms have the rest.
 func TestEnginesByPlatform(t *testing.T) {
 	own := []string{"linux/arm64=tcp://a:1", "tcp://b:1", "unix:///c", "linux/arm64=tcp://d:1"}
 	for _, tt := range []struct {

@@ -13,15 +13,15 @@ import (
 	"lamina.build/internal/test/enginetest"
 )
 
-// What starts containers is runc, else crun, where they are new enough; else one is fetched.
+// Containers are started with runc, else crun, if it is new enough; else runc is fetched.
 func TestRuntimes(t *testing.T) {
 	if _, err := os.Stat("/usr/sbin/runc"); err == nil {
 		t.Skip("this machine has a runc where it is always found")
 	}
 	for _, tt := range []struct {
 		name  string
-		has   map[string]string // what programs say of their version
-		want  string            // base name, or of the error
+		has   map[string]string // the programs' output of --version
+		want  string            // base name, or a part of the error
 		fetch bool
 	}{
 		{"none, and none to be had", nil, "neither runc nor crun", false},
@@ -64,11 +64,11 @@ func TestRuntimes(t *testing.T) {
 	}
 }
 
-// A runc that sudo's PATH doesn't reach is found.
+// A runc outside sudo's PATH is found.
 func TestRuntimeInSbin(t *testing.T) {
 	const path = "/usr/local/sbin/runc"
 	if _, err := os.Lstat(path); err == nil || os.Geteuid() != 0 {
-		t.Skip("the place of the test is taken, or not to be written")
+		t.Skip("the directory of the test is in use or not writable")
 	}
 	if err := os.Symlink(enginetest.Runc(t), path); err != nil {
 		t.Skip(err)
@@ -80,8 +80,8 @@ func TestRuntimeInSbin(t *testing.T) {
 	}
 }
 
-// An idle engine that was started with what no longer holds is started anew; one that
-// builds is left alone, and told of.
+// An idle engine that was started with outdated settings is restarted; a busy one is left
+// alone and reported.
 func TestIdleEngineIsStartedAnew(t *testing.T) {
 	o := options(t)
 	vars := map[string]string{"HTTP_PROXY": "http://old.example:3128"}
@@ -92,7 +92,7 @@ func TestIdleEngineIsStartedAnew(t *testing.T) {
 	first := status(t, o)
 	e := open(t, o)
 	if again := status(t, o); again.PID != first.PID {
-		t.Errorf("it was started anew although nothing has changed")
+		t.Errorf("it was restarted although nothing has changed")
 	}
 
 	vars["HTTP_PROXY"] = "http://new.example:3128"
@@ -113,7 +113,7 @@ func TestIdleEngineIsStartedAnew(t *testing.T) {
 	}
 	closeEngine(t, idle)
 
-	// The same of its configuration, which is the user's.
+	// The same with the user's configuration.
 	config := []byte("[registry.\"r.example\"]\n  http = true\n[worker.oci]\n  enabled = true\n  gc = false\n  [worker.oci.labels]\n    mine = \"yes\"\n")
 	o.Config, o.Registries = config, []engine.Registry{{Host: "r.example", Insecure: true}, {Host: "s.example", HTTP: true}}
 	own := open(t, o)

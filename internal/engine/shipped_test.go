@@ -13,8 +13,8 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// What lies next to a command of a release is run where it is what it was released with, to
-// the byte. All that is otherwise is told at once.
+// Programs next to a release's command are run only if they are what it was released with, byte
+// for byte. All differences are reported at once.
 func TestReleaseIsVerified(t *testing.T) {
 	old := buildkitdOf(t, "v0.30.0")
 	for _, tt := range []struct {
@@ -62,7 +62,7 @@ func write(t *testing.T, dir, name, content string) {
 	}
 }
 
-// buildkitdOf is a program that is compiled with a BuildKit of some version, as go says.
+// buildkitdOf compiles a program with a BuildKit of some version in its build info.
 func buildkitdOf(t *testing.T, version string) string {
 	t.Helper()
 	dir := t.TempDir()

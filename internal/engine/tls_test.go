@@ -15,8 +15,8 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// An engine that has TLS is reached by those who know it and whom it knows, and all others
-// are told in a sentence what is missing.
+// An engine with TLS is reached by clients with the right certificates, and all others are
+// told in a sentence what is missing.
 func TestRealEngineBehindTLS(t *testing.T) {
 	ca, other := testworld.NewAuthority(t), testworld.NewAuthority(t)
 	cert, key := ca.Certify(t, false, "127.0.0.1", "builder.example")
@@ -32,7 +32,7 @@ func TestRealEngineBehindTLS(t *testing.T) {
 	for _, tt := range []struct {
 		name, addr string
 		tls        engine.TLS
-		code       failure.Kind // 0 is that it opens
+		code       failure.Kind // 0 if it opens
 		says, hint string
 	}{
 		{"both know each other", mutual, engine.TLS{CACert: ca.File, Cert: own, Key: ownKey}, 0, "", ""},
@@ -85,7 +85,7 @@ func TestRealEngineBehindTLS(t *testing.T) {
 	}
 }
 
-// The first engine that will do is used, and what is wrong with those before it is told.
+// The first usable engine is used, and the problems of those before it are reported.
 func TestEnginesAreTriedInTheirOrder(t *testing.T) {
 	_, old := serve(t, fakeEngine{version: "v0.31.1", snapshotter: "overlayfs"})
 	_, good := serve(t, fakeEngine{version: engine.Version, snapshotter: "overlayfs"})
@@ -98,15 +98,15 @@ func TestEnginesAreTriedInTheirOrder(t *testing.T) {
 	}
 	o.Lost = []string{good}
 	if _, err := engine.Open(t.Context(), o); err == nil || failure.KindOf(err) != failure.NoEngine || !strings.Contains(err.Error(), "127.0.0.1:1") || !strings.Contains(err.Error(), "v0.31.1") {
-		t.Errorf("got error %v, want what is wrong with both", err)
+		t.Errorf("got error %v, want the problems of both", err)
 	}
 	o.Where.Addrs = []string{good}
 	if _, err := engine.Open(t.Context(), o); err == nil || failure.KindOf(err) != failure.NoEngine {
-		t.Errorf("got error %v of an engine that was lost", err)
+		t.Errorf("got error %v for a lost engine", err)
 	}
 }
 
-// A dockerd has a builder of its own, which is none for us.
+// A dockerd has a built-in builder, which we can't use.
 func TestDockerdIsRecognised(t *testing.T) {
 	dockerd := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Api-Version", "1.50")
@@ -121,7 +121,7 @@ func TestDockerdIsRecognised(t *testing.T) {
 	}
 }
 
-// Whoever is between us and an engine by plain TCP is told of, and nobody is on a loopback.
+// Plain TCP to an engine causes a warning, except on the loopback.
 func TestPlainTCPIsWarnedOf(t *testing.T) {
 	addr := enginetest.FreePort(t, testworld.Away(t))
 	enginetest.StartRemote(t, addr, nil, nil)

@@ -10,7 +10,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// What an ordinary user's engine lacks is told at once, with what to set.
+// All that an ordinary user's engine lacks is reported at once, with what to set.
 func TestUserUnfit(t *testing.T) {
 	const enough = "other:100000:65536\nordinary:165536:65536\n"
 	for _, tt := range []struct {
@@ -19,7 +19,7 @@ func TestUserUnfit(t *testing.T) {
 		missing        bool
 		kernel         map[string]string
 		want, hints    []string // of the error
-		flags          string   // where there is none
+		flags          string   // if there is none
 	}{
 		{name: "by name", subuid: enough, subgid: enough, flags: "-uids 0 1000 1 1 165536 65536 -gids 0 100 1 1 165536 65536"},
 		{name: "by number, in two lines, one of them twice", subuid: "1000:5:5\n1000:5:5\n# x\n\nordinary:200000:65530\nordinary:900000:1\n", subgid: enough, flags: "-uids 0 1000 1 1 5 5 6 200000 65530 -gids"},

@@ -18,7 +18,7 @@ import (
 	"lamina.build/llb"
 )
 
-// heard is a recorder that was told of one step and what it printed.
+// heard returns a recorder with one step and its output.
 func heard(id digest.Digest, name string, output ...string) *recorder {
 	in, out := make(chan *client.SolveStatus), make(chan *client.SolveStatus, len(output)+1)
 	var r recorder
@@ -53,7 +53,7 @@ func TestAFailedExecIsToldByItsNameAndOutput(t *testing.T) {
 	}
 }
 
-// What an error repeats of an output is the line that says why, and no echo of it.
+// An error repeats the line of an output that says why, not an echo of it.
 func TestTheLastLineThatSaysSomething(t *testing.T) {
 	const gcc = "core.cc:3:5: error: ‘nonsense’ was not declared in this scope"
 	excerpt := "\n    3 |     nonsense\n      |     ^~~~~~~~\n"

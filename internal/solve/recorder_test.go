@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Whether somebody looks, and for how long, is nothing to the build.
+// A build doesn't depend on its display.
 func TestADisplayDoesNotHoldUpTheBuild(t *testing.T) {
 	broken := errors.New("no terminal")
 	for name, tt := range map[string]struct {

@@ -16,7 +16,7 @@ import (
 	"lamina.build/internal/layout"
 )
 
-// read is an image as it is read back.
+// read returns an image as it is read back.
 func read(t *testing.T, w *written) exported {
 	t.Helper()
 	var x exported
@@ -27,7 +27,7 @@ func read(t *testing.T, w *written) exported {
 	return x
 }
 
-// Each form of an output has its own media types, and an engine that keeps to them is right.
+// Each form of an output has its own media types, and an engine that uses them passes.
 func TestCheckTakesWhatWasDrawn(t *testing.T) {
 	for _, line := range []string{
 		"type=oci", "type=oci,compression=gzip", "type=oci,compression=uncompressed", "type=docker,dest=-", "type=docker,dest=-,compression=gzip",
@@ -39,7 +39,7 @@ func TestCheckTakesWhatWasDrawn(t *testing.T) {
 	}
 }
 
-// Whatever an engine did before, or does now, it is told by the layer.
+// Whatever an engine did wrong is reported by layer.
 func TestCheckTellsWhatIsWrong(t *testing.T) {
 	other := digest.FromString("another")
 	for want, corrupt := range map[string]func(*layout.Image){
@@ -80,8 +80,8 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// Layers that no engine exports are added at their places, and what comes out is what an
-// engine would have written of the whole.
+// Layers that engines don't export are added in their positions, and the result is what an
+// engine would have written for the whole image.
 func TestJoin(t *testing.T) {
 	for _, line := range []string{"type=oci", "type=docker,dest=-,compression=gzip"} {
 		o, whole := outputs(t, line)[0], picture(t)
@@ -103,7 +103,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// An inline cache names layers by their places in the image.
+// An inline cache names layers by their positions in the image.
 func TestJoinMovesTheInlineCache(t *testing.T) {
 	type records = []cacheconfig.CacheRecord
 	inline := func(r records) string {
@@ -145,7 +145,7 @@ func TestJoinMovesTheInlineCache(t *testing.T) {
 	}
 }
 
-// An image of which nothing is added is what the engine says.
+// An image without added layers stays as the engine wrote it.
 func TestNothingIsAddedToALeanImage(t *testing.T) {
 	image := picture(t)
 	image.Parts = append(image.Parts[:2:2], image.Parts[3])
