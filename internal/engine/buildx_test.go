@@ -131,7 +131,7 @@ func TestCurrentBuilderIsTheLastResort(t *testing.T) {
 		t.Errorf("got the engine at %s", e.Addr)
 	}
 	for name, files := range map[string]map[string]string{
-		"none is in use": {"current": `{"Key":"k","Name":"","Global":false}`}, "there is no docker": {}, "it is gone": {"current": `{"Name":"gone"}`},
+		"no current builder": {"current": `{"Key":"k","Name":"","Global":false}`}, "no docker": {}, "a removed builder": {"current": `{"Name":"gone"}`},
 	} {
 		o.Env = lookup(map[string]string{"DOCKER_CONFIG": builders(t, files)})
 		if _, err = engine.OpenCurrent(t.Context(), o, unfit); !errors.Is(err, unfit) {

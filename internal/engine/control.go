@@ -88,7 +88,7 @@ func (s state) there() (bool, error) {
 	return owners > 0, err
 }
 
-// Status is what is known of the private engine.
+// Status is the status of the private engine.
 type Status struct {
 	Running bool      `json:"running"`
 	Kept    bool      `json:"kept"`    // outlives its last build

@@ -24,15 +24,15 @@ func TestRuntimes(t *testing.T) {
 		want  string            // base name, or a part of the error
 		fetch bool
 	}{
-		{"none, and none to be had", nil, "neither runc nor crun", false},
+		{"none, and none available", nil, "neither runc nor crun", false},
 		{"none", nil, "fetched", true},
 		{"Debian's crun", map[string]string{"crun": "crun version 1.8.1\ncommit: f8a096be"}, "crun is version 1.8.1; the engine needs 1.9 or newer", false},
-		{"Debian's crun, and one to be had", map[string]string{"crun": "crun version 1.8.1"}, "fetched", true},
+		{"Debian's crun, and one available", map[string]string{"crun": "crun version 1.8.1"}, "fetched", true},
 		{"another crun", map[string]string{"crun": "crun version 1.14.4-dirty\ncommit: a"}, "crun", false},
 		{"the oldest crun", map[string]string{"crun": "crun version 1.9"}, "crun", false},
 		{"an old runc, and a crun", map[string]string{"runc": "runc version 1.0.3", "crun": "crun version 1.21"}, "crun", false},
 		{"both", map[string]string{"runc": "runc version 1.1.5+ds1\ncommit: 1", "crun": "crun version 1.21"}, "runc", false},
-		{"one that doesn't tell", map[string]string{"runc": "hello"}, "runc", false},
+		{"one without a version", map[string]string{"runc": "hello"}, "runc", false},
 		{"one that doesn't run", map[string]string{"runc": ""}, "runc does not run", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

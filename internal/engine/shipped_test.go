@@ -22,9 +22,9 @@ func TestReleaseIsVerified(t *testing.T) {
 		change func(t *testing.T, dir string)
 		want   []string
 	}{
-		{"as it was packed", func(*testing.T, string) {}, nil},
+		{"unchanged", func(*testing.T, string) {}, nil},
 		{"another byte", func(t *testing.T, dir string) { write(t, dir, "buildkitd", "Buildkitd") }, []string{"buildkitd\" is not what this command was released with: its sha256 is "}},
-		{"cut off", func(t *testing.T, dir string) { write(t, dir, "runc", "ru") }, []string{"runc\" is not what"}},
+		{"truncated", func(t *testing.T, dir string) { write(t, dir, "runc", "ru") }, []string{"runc\" is not what"}},
 		{"moved without its engine", func(t *testing.T, dir string) {
 			for _, name := range []string{"buildkitd", "runc", "supervisor"} {
 				if err := os.Remove(filepath.Join(dir, name)); err != nil {
@@ -32,7 +32,7 @@ func TestReleaseIsVerified(t *testing.T) {
 				}
 			}
 		}, []string{"buildkitd\" is missing", "runc\" is missing", "supervisor\" is missing"}},
-		{"of an older release", func(t *testing.T, dir string) { write(t, dir, "buildkitd", old) }, []string{"is BuildKit v0.30.0; this command was released with " + engine.Version}},
+		{"from an older release", func(t *testing.T, dir string) { write(t, dir, "buildkitd", old) }, []string{"is BuildKit v0.30.0; this command was released with " + engine.Version}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -35,18 +35,18 @@ func TestRealEngineBehindTLS(t *testing.T) {
 		code       failure.Kind // 0 if it opens
 		says, hint string
 	}{
-		{"both know each other", mutual, engine.TLS{CACert: ca.File, Cert: own, Key: ownKey}, 0, "", ""},
-		{"by another name", mutual, engine.TLS{CACert: ca.File, Cert: own, Key: ownKey, ServerName: "builder.example"}, 0, "", ""},
+		{"each trusts the other", mutual, engine.TLS{CACert: ca.File, Cert: own, Key: ownKey}, 0, "", ""},
+		{"under another name", mutual, engine.TLS{CACert: ca.File, Cert: own, Key: ownKey, ServerName: "builder.example"}, 0, "", ""},
 		{"no TLS", mutual, engine.TLS{}, failure.Usage, "it requires TLS", "--tlscacert"},
-		{"no certificate of ours", mutual, engine.TLS{CACert: ca.File}, failure.Usage, "requires a client certificate", "--tlscert"},
-		{"a strange certificate of ours", mutual, engine.TLS{CACert: ca.File, Cert: strange, Key: strangeKey}, failure.Usage, "does not accept the certificate", "authority"},
-		{"an old certificate of ours", mutual, engine.TLS{CACert: ca.File, Cert: ownOld, Key: ownOldKey}, failure.Usage, "is valid from", "--tlscert"},
+		{"no client certificate", mutual, engine.TLS{CACert: ca.File}, failure.Usage, "requires a client certificate", "--tlscert"},
+		{"an untrusted client certificate", mutual, engine.TLS{CACert: ca.File, Cert: strange, Key: strangeKey}, failure.Usage, "does not accept the certificate", "authority"},
+		{"an expired client certificate", mutual, engine.TLS{CACert: ca.File, Cert: ownOld, Key: ownOldKey}, failure.Usage, "is valid from", "--tlscert"},
 		{"a certificate without a key", mutual, engine.TLS{CACert: ca.File, Cert: own}, failure.Usage, "--tlskey is missing", "PEM"},
-		{"files that are not there", mutual, engine.TLS{CACert: "nowhere.pem", Key: "k"}, failure.Usage, "nowhere.pem", "PEM"},
+		{"missing files", mutual, engine.TLS{CACert: "nowhere.pem", Key: "k"}, failure.Usage, "nowhere.pem", "PEM"},
 		{"another authority", mutual, engine.TLS{CACert: other.File, Cert: own, Key: ownKey}, failure.Usage, "not trusted here", "--tlscacert"},
 		{"the authorities of the machine", mutual, engine.TLS{Cert: own, Key: ownKey}, failure.Usage, "not trusted here", "--tlscacert"},
-		{"an expired certificate of its", start("--tlscert", oldCert, "--tlskey", oldKey), engine.TLS{CACert: ca.File}, failure.Usage, "its certificate is valid from", "clock"},
-		{"a certificate for another host", start("--tlscert", elseCert, "--tlskey", elseKey), engine.TLS{CACert: ca.File}, failure.Usage, "is for builder.example, not for 127.0.0.1", "--tlsservername"},
+		{"an expired server certificate", start("--tlscert", oldCert, "--tlskey", oldKey), engine.TLS{CACert: ca.File}, failure.Usage, "its certificate is valid from", "clock"},
+		{"a server certificate for another host", start("--tlscert", elseCert, "--tlskey", elseKey), engine.TLS{CACert: ca.File}, failure.Usage, "is for builder.example, not for 127.0.0.1", "--tlsservername"},
 		{"an engine without TLS", start(), engine.TLS{CACert: ca.File}, failure.Usage, "does not use TLS", "--tls"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

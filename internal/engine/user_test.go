@@ -34,7 +34,7 @@ func TestUserUnfit(t *testing.T) {
 			want:   []string{"give 1000 and 65536", "newuidmap and newgidmap", "user.max_user_namespaces is 0", "kernel.unprivileged_userns_clone is 0", "no_new_privs"},
 			hints:  []string{"apt install uidmap", "user.max_user_namespaces=28633", "kernel.unprivileged_userns_clone=1", "allowPrivilegeEscalation: true", "--addr"},
 		},
-		{name: "AppArmor's word is the kernel's to say", subuid: enough, subgid: enough, kernel: map[string]string{"kernel.apparmor_restrict_unprivileged_userns": "1", "user.max_user_namespaces": "100"}, flags: "-uids"},
+		{name: "AppArmor's restriction shows only on use", subuid: enough, subgid: enough, kernel: map[string]string{"kernel.apparmor_restrict_unprivileged_userns": "1", "user.max_user_namespaces": "100"}, flags: "-uids"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			flags, err := engine.UserUnfit(tt.subuid, tt.subgid, tt.missing, tt.kernel)

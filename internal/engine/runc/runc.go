@@ -23,7 +23,7 @@ import (
 	"lamina.build/internal/failure"
 )
 
-// Options says where runc comes from and where it goes.
+// Options says where to download runc from and where to put it.
 type Options struct {
 	Mirrors  debian.Mirrors
 	CacheDir string         // runc goes to runc/VERSION below it

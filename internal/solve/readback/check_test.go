@@ -47,7 +47,7 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 			i.Manifest.Layers[0].MediaType = ocispec.MediaTypeImageLayerGzip
 		},
 		"the digest of layer 3 (/app) is " + other.String(): func(i *layout.Image) { i.Manifest.Layers[2].Digest = other },
-		"the size of layer 3 (/app) is 1, not 10":       func(i *layout.Image) { i.Manifest.Layers[2].Size = 1 },
+		"the size of layer 3 (/app) is 1, not 10":           func(i *layout.Image) { i.Manifest.Layers[2].Size = 1 },
 		"the diff ID of layer 3 (/app) is ":                 func(i *layout.Image) { i.Config.RootFS.DiffIDs[2] = other },
 		`the digest of layer 2 (torch) is "": `:             func(i *layout.Image) { i.Manifest.Layers[1].Digest = "" },
 		`the diff ID of layer 2 (torch) is "x": `:           func(i *layout.Image) { i.Config.RootFS.DiffIDs[1] = "x" },
@@ -58,14 +58,14 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 			i.Manifest.Layers = append(i.Manifest.Layers, i.Manifest.Layers[0])
 		},
 		"it has 3 layers, 2 diff IDs": func(i *layout.Image) { i.Config.RootFS.DiffIDs = i.Config.RootFS.DiffIDs[1:] },
-		"2 history entries":        func(i *layout.Image) { i.Config.History[0].EmptyLayer = true },
+		"2 history entries":           func(i *layout.Image) { i.Config.History[0].EmptyLayer = true },
 		"entry 2 of the history is lamina wheels jax, not lamina wheels torch": func(i *layout.Image) { i.Config.History[1].Comment = "jax" },
 		"the architecture is arm64v8, not amd64":                               func(i *layout.Image) { i.Config.Architecture, i.Config.Variant = "arm64", "v8" },
 		"the operating system is plan9, not linux":                             func(i *layout.Image) { i.Config.OS = "plan9" },
 		`the config runs {"Env":["A=\u003cb\u003e\u0026c"],"Entrypoint":["/bin/sh"]}, not `: func(i *layout.Image) {
 			i.Config.Config.Entrypoint, i.Config.Config.Healthcheck = []string{"/bin/sh"}, nil
 		},
-		`"Healthcheck":{"Test":["CMD","true"],"Retries":3}}`:          func(i *layout.Image) { i.Config.Config.Healthcheck = nil },
+		`"Healthcheck":{"Test":["CMD","true"],"Retries":3}}`:      func(i *layout.Image) { i.Config.Config.Healthcheck = nil },
 		`the annotations of the manifest are {"a":"b"}, not null`: func(i *layout.Image) { i.Manifest.Annotations = map[string]string{"a": "b"} },
 		"the media type of the manifest is , not ":                func(i *layout.Image) { i.Manifest.MediaType = "" },
 		"the media type of the config is x, not ":                 func(i *layout.Image) { i.Manifest.Config.MediaType = "x" },

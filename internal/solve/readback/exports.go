@@ -178,7 +178,7 @@ func checkArchive(path string) error {
 	case err != nil || info.Mode().IsRegular():
 	case info.IsDir():
 		return refused("it is a directory", "name a file for the archive, or add tar=false for a directory")
-		default: // a rename would replace /dev/null with a file
+	default: // a rename would replace /dev/null with a file
 		return refused("it is a device, a pipe or a socket", "dest=- writes to the standard output")
 	}
 	return layout.Writable(beneath.Typed(filepath.Dir(path)))
