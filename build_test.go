@@ -82,8 +82,8 @@ func TestProblemsOfOptions(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{Options{Engines: []string{"builder.example:1234"}}, `"builder.example:1234" is no address of an engine`},
-		{Options{Engines: []string{"unix://"}}, `"unix://" is no address of an engine`},
+		{Options{Engines: []string{"builder.example:1234"}}, `"builder.example:1234" is not the address of an engine`},
+		{Options{Engines: []string{"unix://"}}, `"unix://" is not the address of an engine`},
 		{Options{PythonIndex: "./wheels"}, `--python-index: index "./wheels" is not a URL`},
 		{Options{PythonIndex: "https://me:secret@i.example"}, `--python-index: index "…@i.example" holds a login`},
 		{Options{DebianMirror: "ftp://deb.example"}, "flag --debian-mirror: "},

@@ -111,7 +111,7 @@ func TestProblemsOfAPlan(t *testing.T) {
 			o.outputs, o.from, o.metadata, o.options.PythonIndex, o.options.Engines = []string{"type=tap"}, []string{"type=gcs"}, ".", "x", []string{"y"}
 		}), []string{
 			`type "tap"`, `type "gcs"`, `flag --label: "=x" is not key=value`, "an index is of all platforms", `annotation "a" is not key=value`,
-			"flag --quiet", `flag --metadata-file: "." exists and is not a regular file`, `--python-index: index "x"`, `"y" is no address of an engine`,
+			"flag --quiet", `flag --metadata-file: "." exists and is not a regular file`, `--python-index: index "x"`, `"y" is not the address of an engine`,
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

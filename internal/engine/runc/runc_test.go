@@ -18,7 +18,7 @@ import (
 
 const works = "#!/bin/sh\necho runc version 1.1\n"
 
-// options sees a test's repository as if it were Debian.
+// options uses a test's repository in place of Debian.
 func options(t *testing.T, d *testworld.Debian) runc.Options {
 	t.Helper()
 	keys, err := debian.ParseKeys("key.asc", d.Key)

@@ -36,7 +36,7 @@ func TestRealOddPackages(t *testing.T) {
 		{testworld.Deb{Name: "makes-device", Postinst: sh + "mknod /opt/null c 1 3\n"}, []string{"/opt/null is a device node"}, ""},
 		{testworld.Deb{Name: "writes-proc", Postinst: sh + "echo x >/proc/sys/kernel/domainname\n"}, []string{"writes-proc: its post-installation script ended with exit status"}, ""},
 		{testworld.Deb{Name: "removes-usr", Postinst: sh + "rm -rf /usr\n"}, []string{": install 1 packages: exit code: ", "while removes-usr was installed"}, ""},
-		{testworld.Deb{Name: "huge", Postinst: sh + "truncate -s 10G /opt/huge\n"}, []string{"huge: its post-installation script ended with exit status", "hint: no file of a layer may have more than 9 GiB"}, ""},
+		{testworld.Deb{Name: "huge", Postinst: sh + "truncate -s 10G /opt/huge\n"}, []string{"huge: its post-installation script ended with exit status", "hint: no file in a layer may exceed 9 GiB"}, ""},
 		{testworld.Deb{Name: "latin", Files: map[string]string{"/opt/caf\xe9": "x"}}, nil, "/opt/caf\xe9"},
 		{testworld.Deb{Name: "two-lines", Entries: []tar.Header{{Name: "./opt/a\nb", Typeflag: tar.TypeReg, Mode: 0o644}}}, []string{"two-lines_1.0_all.deb: newline not allowed in archive object name"}, ""},
 		{testworld.Deb{Name: "reads", Postinst: sh + "printf 'who? '\nread answer\n"}, []string{"reads: its post-installation script ended with exit status 1"}, ""},
@@ -103,7 +103,7 @@ func TestRealScriptThatHangs(t *testing.T) {
 	}
 	defer store.Close()
 	_, err = solve.Read(t.Context(), enginetest.Client(t), solve.ReadRequest{State: lists, Platform: platforms.MustParse("linux/amd64"), Store: store, Names: []string{"status"}, Silence: 10 * time.Second})
-	if want := "more: install 1 packages: it said nothing for too long, and was stopped, while hangs was installed"; err == nil || err.Error() != want {
+	if want := "more: install 1 packages: it printed nothing for too long and was stopped, while hangs was installed"; err == nil || err.Error() != want {
 		t.Fatalf("got %v, want %s", err, want)
 	}
 	if step, ok := errors.AsType[*solve.Error](err); !ok || !strings.Contains(step.Output, "I wait") {

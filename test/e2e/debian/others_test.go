@@ -102,7 +102,7 @@ packages = ["hello-one", "hello-two", "iproute2", "nameless", "service"]
 		}
 	}
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), "/opt/strange/**", "/opt/strange/other")
-	u.Fails(t, 1, []string{"libq.so.6 is needed by /opt/strange/plugin.so, and no file of the image bears that name", `elf-ignore = ["libq.so.6"] under [smoke], which may as well name the files that need them`}, dir, "--progress", "plain")
+	u.Fails(t, 1, []string{"libq.so.6 is needed by /opt/strange/plugin.so, and no file of the image bears that name", `elf-ignore = ["libq.so.6"] under [smoke], which may also name the files that need them`}, dir, "--progress", "plain")
 	e2etest.Edit(t, filepath.Join(dir, "image.toml"), `user = "svc"`, `user = "svc:10001"`)
 	u.Fails(t, 2, []string{`the account of the app: "svc" is an account of a package, with the numbers 123:124; write user = "svc" under [app]`}, dir, "--progress", "quiet")
 }

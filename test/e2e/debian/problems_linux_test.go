@@ -59,7 +59,7 @@ func TestRealScriptsThatTakeAll(t *testing.T) {
 		}
 		w.Build(t, dir, "--smoke", "off")
 	}
-	fails("fills", "while fills was installed", "the disk of the engine is full")
+	fails("fills", "while fills was installed", "the engine's disk is full")
 
 	run := w.Start(t, dir, "--variant", "slow", "--smoke", "off", "--progress", "plain")
 	run.Until("Setting up slow")
@@ -87,7 +87,7 @@ func TestRealScriptsThatTakeAll(t *testing.T) {
 		}
 	}
 	limit(pids, "200")
-	fails("forks", "forks: its post-installation script ended with exit status 2", "all steps together may have a limited number of processes")
+	fails("forks", "forks: its post-installation script ended with exit status 2", "all steps together may start a limited number of processes")
 	limit(memory, "2000000000") // the engine's disk is memory, too
-	fails("eats", "eats: its post-installation script ended with exit status 137", "all steps together may have 90 % of the machine's memory")
+	fails("eats", "eats: its post-installation script ended with exit status 137", "all steps together may use 90 % of the machine's memory")
 }

@@ -109,8 +109,8 @@ func TestRealScriptsThatFail(t *testing.T) {
 		"fails":     {"fails", []string{"line 3000\n", "extra: install 1 packages: exit code: 1: fails: its post-installation script ended with exit status 7"}},
 		"preinst":   {"fails-first", []string{"no way\n", "exit code: 1: fails-first: its pre-installation script ended with exit status 3"}},
 		"downloads": {"downloads", []string{"downloads: its post-installation script", "hint: the network is off while packages are installed"}},
-		"resolves":  {"resolves", []string{"resolves: its post-installation script", "hint: /etc/resolv.conf is the engine's while packages are installed"}},
-		"asks":      {"asks", []string{"it is <>\n", "asks: its post-installation script", `hint: it asks debconf, which debconf = ["asks asks/who string VALUE"] under [debian] answers; what it asks: asks asks/who string`}},
+		"resolves":  {"resolves", []string{"resolves: its post-installation script", "hint: /etc/resolv.conf belongs to the engine while packages are installed"}},
+		"asks":      {"asks", []string{"it is <>\n", "asks: its post-installation script", `hint: it asks debconf; answer it with debconf = ["asks asks/who string VALUE"] under [debian]; its questions: asks asks/who string`}},
 		"loop":      {"pre-a", []string{"no package of these can be the first: pre-a pre-depends on pre-b, pre-b pre-depends on pre-a"}},
 		"wide-loop": {"pre-c", []string{"no package of these can be the first: pre-c pre-depends on pre-d, pre-d depends on pre-c"}},
 	}

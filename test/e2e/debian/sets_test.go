@@ -45,7 +45,7 @@ func TestRealSets(t *testing.T) {
 			packages: "ttf-mscorefonts-installer", debian: "components = [\"main\", \"contrib\"]", code: 1,
 			says: []string{"ttf-mscorefonts-installer: its post-installation script", "the network is off while packages are installed"},
 		},
-		"resolvconf": {packages: "resolvconf", code: 1, says: []string{"resolvconf", "/etc/resolv.conf is the engine's while packages are installed"}},
+		"resolvconf": {packages: "resolvconf", code: 1, says: []string{"resolvconf", "/etc/resolv.conf belongs to the engine while packages are installed"}},
 		"postfix": {
 			packages: "postfix", debian: "debconf = [\"postfix postfix/main_mailer_type select Local only\"]",
 			run: "test \"$(postconf -h inet_interfaces)\" = loopback-only",

@@ -158,7 +158,7 @@ func TestRealDiskOfTheEngineIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.Build(t, "engine", "start")
-	u.Fails(t, 4, []string{"free, and this build needs", "hint: free some space, run `build engine prune`"}, dir, "--smoke", "off", "--progress", "quiet")
+	u.Fails(t, 4, []string{"free; this build needs", "hint: free some space, run `build engine prune`"}, dir, "--smoke", "off", "--progress", "quiet")
 	u.Build(t, "engine", "du")
 	u.Build(t, "engine", "prune", "--all")
 	u.Build(t, "engine", "stop")

@@ -148,7 +148,7 @@ func TestRealEngineDies(t *testing.T) {
 			}
 			cut()
 			run.Ends(75)
-			if !strings.Contains(run.Said(), "ended under its work") {
+			if !strings.Contains(run.Said(), "went away during the build") {
 				t.Errorf("it does not say that the engine is gone:\n%s", e2etest.Tail(run.Said()))
 			}
 			u.HasNoImage(t)

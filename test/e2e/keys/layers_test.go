@@ -148,7 +148,7 @@ func TestRealPackageThatCorrupts(t *testing.T) {
 		"/opt/offender/made.pem holds a private key (PEM), made while offender was installed",
 		"/opt/offender/net has capabilities, and no Debian package owns it", "/opt/offender/root is setuid or setgid, and no Debian package owns it",
 		"/opt/offender/published.pem holds a private key (PEM) that is public",
-		`hint: everybody would have it who has the image; where that may be, keep = ["/opt/offender/made.pem"] under [debian]`,
+		`hint: everybody who has the image would have it; if that is intended, set keep = ["/opt/offender/made.pem"] under [debian]`,
 	}, dir, "--smoke", "off", "--progress", "plain")
 	u.HasNoImage(t)
 }

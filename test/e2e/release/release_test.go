@@ -62,7 +62,7 @@ func TestRealRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	said, code = buildThere(t, place, there.Dir, dir, func(string) {})
-	for _, text := range []string{"buildkitd\" is not the one that this command was released with", "supervisor\" is missing", "unpack the release again"} {
+	for _, text := range []string{"buildkitd\" is not what this command was released with", "supervisor\" is missing", "unpack the whole release again"} {
 		if code != 4 || !strings.Contains(said, text) {
 			t.Errorf("exit code %d, want 4, and it does not say %q:\n%s", code, text, e2etest.Tail(said))
 		}

@@ -41,10 +41,10 @@ func TestRealRootless(t *testing.T) {
 		{"no subordinate users", "sed -i /ordinary/d /etc/subuid", "give 0 and 65536 of them to user ordinary", "echo ordinary:265536:65536 | sudo tee -a /etc/subuid /etc/subgid"},
 		{"too few", "sed -i s/65536/1000/ /etc/subgid", "give 65536 and 1000 of them", "sudo tee -a /etc/subuid /etc/subgid"},
 		{"no newuidmap", "rm /home/bin/newuidmap", "needs newuidmap and newgidmap", "apt install uidmap"},
-		{"one that is not setuid", "chmod u-s /home/bin/newuidmap", "newuidmap", "run it again with sudo"},
+		{"one that is not setuid", "chmod u-s /home/bin/newuidmap", "newuidmap", "run the command again with sudo"},
 		{"no privileges to gain", "how=--no-new-privs", "started with no_new_privs", "allowPrivilegeEscalation"},
 		{"no user namespaces", "echo 0 >/etc/none; mount --bind /etc/none /proc/sys/user/max_user_namespaces", "user.max_user_namespaces is 0", "sudo sysctl -w user.max_user_namespaces=28633"},
-		{"none for who is in a chroot", "mount --rbind / /mnt; in='chroot /mnt'", "making a user namespace", "run it again with sudo"},
+		{"none for who is in a chroot", "mount --rbind / /mnt; in='chroot /mnt'", "making a user namespace", "run the command again with sudo"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if said, code := a.run(t, tt.before, "build engine start"); code != 4 || !strings.Contains(said, tt.want) || !strings.Contains(said, tt.hint) {
