@@ -101,7 +101,7 @@ func TestThrough(t *testing.T) {
 	if _, text, err := put(t.Context(), c, s.URL, strings.NewReader("abc"), 3); text != "abc" || err != nil || len(s.requests()) != 2 {
 		t.Errorf("got %q, %v after %d requests", text, err, len(s.requests()))
 	}
-	if _, _, err := put(t.Context(), c, s.URL, io.MultiReader(strings.NewReader("abc")), 3); err == nil || !strings.Contains(err.Error(), "on its way") {
+	if _, _, err := put(t.Context(), c, s.URL, io.MultiReader(strings.NewReader("abc")), 3); err == nil || !strings.Contains(err.Error(), "part of it was sent") {
 		t.Errorf("what can't be had again: got %v", err)
 	}
 }

@@ -160,7 +160,7 @@ func TestLoginThatIsWrongOrKept(t *testing.T) {
 		hint string
 	}{
 		{fetch.StatusError{Code: 401}, "none was sent", "put a login for a into ~/.netrc"},
-		{fetch.StatusError{Code: 403, LoggedIn: true}, "refuses the login that it got", "check the login for a"},
+		{fetch.StatusError{Code: 403, LoggedIn: true}, "rejects the login", "check the login for a"},
 		{fetch.StatusError{Code: 401, Withheld: true}, "Lamina sends none to this address", "a requirement or a constraint"},
 	} {
 		tt.err.Host = "a:8443"

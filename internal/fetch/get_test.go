@@ -104,7 +104,7 @@ func TestRedirectsThatAreNotFollowed(t *testing.T) {
 	tests := []struct{ name, location, want string }{
 		{"down to http", "http://%s/", "from https to http"},
 		{"for ever", "/", "more than 10 redirects"},
-		{"off the web", "ftp://%s/", "not on the web"},
+		{"off the web", "ftp://%s/", "not a web address"},
 		{"to a cloud's credentials", "https://[::ffff:169.254.169.254]/", "a link-local or metadata address"},
 		{"nowhere", "http://[::1", "not a URL"},
 	}

@@ -17,14 +17,14 @@ func TestMessages(t *testing.T) {
 	for want, err := range map[string]error{
 		"a:8443 answers 404 to https://a:8443/x":                               &fetch.StatusError{URL: "https://a:8443/x", Host: "a:8443", Code: 404},
 		"fetching https://a/x: unexpected EOF":                                 &fetch.UnreachableError{URL: "https://a/x", Attempts: 1, Err: io.ErrUnexpectedEOF},
-		"fetching https://a/x: given up after 4 attempts: unexpected EOF":      &fetch.UnreachableError{URL: "https://a/x", Attempts: 4, Err: io.ErrUnexpectedEOF},
-		"given up after 2 attempts: unexpected EOF":                            &fetch.UnreachableError{Attempts: 2, Err: io.ErrUnexpectedEOF},
+		"fetching https://a/x: gave up after 4 attempts: unexpected EOF":       &fetch.UnreachableError{URL: "https://a/x", Attempts: 4, Err: io.ErrUnexpectedEOF},
+		"gave up after 2 attempts: unexpected EOF":                             &fetch.UnreachableError{Attempts: 2, Err: io.ErrUnexpectedEOF},
 		"proxy p:3128 answers 403":                                             &fetch.ProxyError{Host: "p:3128", Code: 403},
-		"https://a/x leads to ftp://b/y: not on the web":                       &fetch.RedirectError{From: "https://a/x", To: "ftp://b/y", Reason: "not on the web"},
+		"https://a/x redirects to ftp://b/y: not a web address":                &fetch.RedirectError{From: "https://a/x", To: "ftp://b/y", Reason: "not a web address"},
 		"https://a/x changed while it was read":                                &fetch.ChangedError{URL: "https://a/x"},
 		"https://a/x has more than 100 bytes":                                  &fetch.SizeError{URL: "https://a/x", Limit: 100},
 		"https://a/x: its sha256 is cd and not ab":                             &fetch.MismatchError{URL: "https://a/x", What: "sha256", Want: "ab", Got: "cd"},
-		"asking a: not there":                                                  &fetch.GuardError{Host: "a", Err: errors.New("not there")},
+		"contacting a: not there":                                              &fetch.GuardError{Host: "a", Err: errors.New("not there")},
 		"connecting to a at 169.254.169.254: a link-local or metadata address": &fetch.GuardError{Host: "a", Address: netip.MustParseAddr("169.254.169.254"), Err: errors.New("a link-local or metadata address")},
 	} {
 		if err.Error() != want {

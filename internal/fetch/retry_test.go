@@ -36,7 +36,7 @@ func TestRetry(t *testing.T) {
 		{"not what stays", []error{io.EOF}, nil, 0, "EOF"},
 		{"as it is asked to", []error{passing(later(7 * time.Second)), nil}, []time.Duration{7 * time.Second}, 1, ""},
 		{"not for an hour", []error{passing(later(time.Hour))}, nil, 0, "fetching https://h/x?…: not now"},
-		{"until a minute is over", []error{passing(later(25 * time.Second))}, []time.Duration{25 * time.Second, 25 * time.Second}, 2, "fetching https://h/x?…: given up after 3 attempts: not now"},
+		{"until a minute is over", []error{passing(later(25 * time.Second))}, []time.Duration{25 * time.Second, 25 * time.Second}, 2, "fetching https://h/x?…: gave up after 3 attempts: not now"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -34,7 +34,7 @@ func TestStrays(t *testing.T) {
 	for _, tt := range []struct{ name, address, to, want string }{
 		{"nowhere", from.URL + "/here", "", ""},
 		{"its own", from.URL, from.URL + "/here", ""},
-		{"another port", from.URL, last.URL, "leads to " + last.URL},
+		{"another port", from.URL, last.URL, "redirects to " + last.URL},
 		{"another host", from.URL, elsewhere, ""},
 		{"another host, and back", from.URL, strings.Replace(back.URL, "127.0.0.1", "localhost", 1), ""},
 		{"from https to http", secure.URL, "", "from https to http"},

@@ -134,7 +134,7 @@ func TestListsThatAreNotThere(t *testing.T) {
 	checkRefused(t, err, hub.NoFile, failure.Usage, "has no file at "+w.URL+"/list (404)", "check the address")
 	w.Put("list", []byte(strings.Repeat("a", 64)+"  file\n"))
 	_, _, err = c.List(t.Context(), w.URL+"/list")
-	checkRefused(t, err, hub.NoFile, failure.Usage, "has no file at "+w.URL+"/file (404)", "what the list names")
+	checkRefused(t, err, hub.NoFile, failure.Usage, "has no file at "+w.URL+"/file (404)", "the names in the list")
 	w.Fail("/file", testworld.Status(401, testworld.Always))
 	_, _, err = c.List(t.Context(), w.URL+"/list")
 	checkRefused(t, err, hub.Forbidden, failure.Usage, "refuses access to "+w.URL+"/file (401)", "")
@@ -156,7 +156,7 @@ func TestASizeThatNobodySays(t *testing.T) {
 	}))
 	defer s.Close()
 	_, _, err := client(t, hub.Options{}).List(t.Context(), s.URL+"/list")
-	if odd, ok := errors.AsType[*hub.AnswerError](err); !ok || !strings.Contains(odd.Reason, "says no size") {
+	if odd, ok := errors.AsType[*hub.AnswerError](err); !ok || !strings.Contains(odd.Reason, "without a size") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -139,7 +139,7 @@ func TestWaitsAsTheServerAsks(t *testing.T) {
 			if got := p.all(); !alike(got, tt.want) {
 				t.Errorf("waited %v, want %v", got, tt.want)
 			}
-			if len(notes) != tt.notes || tt.notes > 0 && !strings.Contains(notes[0], "takes no more requests for") {
+			if len(notes) != tt.notes || tt.notes > 0 && !strings.Contains(notes[0], "accepts no more requests for") {
 				t.Errorf("noted %q", notes)
 			}
 		})
@@ -151,7 +151,7 @@ func TestDoesNotWaitForHours(t *testing.T) {
 	h, c, files := setup(t, testworld.HubOptions{}, map[string]testworld.HubFile{"f": testworld.Small("text")})
 	h.Fail("/**", testworld.Limited("resolvers", 2*time.Hour, testworld.Always))
 	_, err := read(t, c, files["f"], 0, 4)
-	checkRefused(t, err, hub.Busy, failure.Transient, "takes no more requests for 2h0m0s (429)", "set HF_TOKEN")
+	checkRefused(t, err, hub.Busy, failure.Transient, "accepts no more requests for 2h0m0s (429)", "set HF_TOKEN")
 	if n := h.Requests("/**"); n != 1 {
 		t.Errorf("asked %d times", n)
 	}

@@ -28,7 +28,7 @@ func TestParseSums(t *testing.T) {
 		a + "\tx y":                         "not a line of sha256sum",
 		a[1:] + "   x":                      "not a SHA-256",
 		strings.Repeat("g", 64) + "  x":     "is not a SHA-256",
-		"\\" + a + "  x\\ny":                "a newline or a backslash in it",
+		"\\" + a + "  x\\ny":                "a newline or a backslash",
 		a + "  /x":                          "not a clean path",
 		a + "  x/":                          "not a clean path",
 		a + "  .":                           "not a clean path",

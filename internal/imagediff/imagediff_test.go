@@ -125,7 +125,7 @@ func TestCompare(t *testing.T) {
 			[]layer{{"app", zst, abcd}},
 			[]layer{{"app", zst, []file{abcd[3], abcd[1], abcd[2], abcd[0]}}},
 			"A=1",
-			[]string{"app: the entries are the same, in another order or written otherwise"},
+			[]string{"app: the entries are the same, in another order or encoding"},
 		},
 		{
 			"stored otherwise",

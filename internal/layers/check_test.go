@@ -80,7 +80,7 @@ func TestModesOfDebiansPackages(t *testing.T) {
 		"/etc/polkit-1/rules.d":             "0700", // polkitd
 	} {
 		for p := range strings.FieldsSeq(paths) {
-			want := fmt.Sprintf("layer \"app\": path %q: has the mode %s or an owner of its own in the base, which would be reset", p, mode)
+			want := fmt.Sprintf("layer \"app\": path %q: has the mode %s or its own owner in the base, which would be reset", p, mode)
 			if got := messages(layers.Check(1, []llb.Layer{{Name: "app", Paths: []string{p + "/x"}}}, nil)); len(got) != 1 || got[0] != want {
 				t.Errorf("got %q, want %s", got, want)
 			}
@@ -143,7 +143,7 @@ func TestLayersCount(t *testing.T) {
 	}
 	var count *layers.CountError
 	err := layers.Check(128, nil, nil)
-	if !errors.As(err, &count) || count.Layers != 128 || err.Error() != "the image has 128 layers, and no more than 127 can be mounted" {
+	if !errors.As(err, &count) || count.Layers != 128 || err.Error() != "the image has 128 layers, but no more than 127 can be mounted" {
 		t.Errorf("128 layers: got %v", err)
 	}
 	if count != nil && count.Hint() == "" {
@@ -172,7 +172,7 @@ func ExampleCheck() {
 	}
 	fmt.Println(layers.Check(4, all, nil))
 	// Output:
-	// layer "app": path "/tmp": has the mode 1777 or an owner of its own in the base, which would be reset
+	// layer "app": path "/tmp": has the mode 1777 or its own owner in the base, which would be reset
 	// layer "notes": path "/app/../notes": is not a clean absolute path
 	// layer "weights": path "/lib": is a symlink to /usr/lib in the base, and would be replaced
 	// layers "app" and "weights": path "/app/handler.py" is in both

@@ -82,7 +82,7 @@ func TestWeightsProblems(t *testing.T) {
 		},
 		{"two of one name", map[string]string{"old.bin": "config.json"}, "another file has the same name", []string{"old.bin"}},
 		{"a file below a file", map[string]string{"old.bin": "config.json/x"}, `lies below the file "m/config.json"`, []string{"m/config.json/x"}},
-		{"not there", map[string]string{"none": "x", "nothing": "y"}, "is to be renamed, but is not among the files", []string{"none", "nothing"}},
+		{"not there", map[string]string{"none": "x", "nothing": "y"}, "should be renamed, but is not among the files", []string{"none", "nothing"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -213,7 +213,7 @@ func TestADirectoryOfSomethingElseIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "image.toml"), nil, 0o600))
 	_, err := lay.Open(t.Context(), dir)
-	if err == nil || !strings.Contains(err.Error(), `has "image.toml" in it and is no layout`) {
+	if err == nil || !strings.Contains(err.Error(), `contains "image.toml" and is not a layout`) {
 		t.Errorf("got %v", err)
 	}
 	entries, rerr := os.ReadDir(dir)
@@ -231,7 +231,7 @@ func TestOpenRefuses(t *testing.T) {
 	tests := []struct{ name, dir, want string }{
 		{"a file", file, "is not a directory"},
 		{"below a file", filepath.Join(file, "a/b"), "not a directory"},
-		{"where nobody may write", "/proc/lamina/dist", "can not be written to"},
+		{"where nobody may write", "/proc/lamina/dist", "is not writable"},
 		{"a newer layout", newer, `version "2.0.0"`},
 		{"a truncated index", broken, "index.json"},
 		{"a truncated version", cut, "unexpected end of JSON input"},

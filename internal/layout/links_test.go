@@ -140,7 +140,7 @@ func TestAnotherDirectoryInTheUsualPlace(t *testing.T) {
 	project := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(project, "dist/x"), 0o755), os.WriteFile(filepath.Join(project, "dist/x/app.js"), nil, 0o644))
 	_, err := lay.OpenAt(t.Context(), beneath.Place{Typed: project, Below: "dist/x"})
-	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), `has "app.js" in it and is no layout`) {
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), `contains "app.js" and is not a layout`) {
 		t.Errorf("got %v", err)
 	}
 	must(t, os.RemoveAll(filepath.Join(project, "dist/x")), os.WriteFile(filepath.Join(project, "dist/x"), nil, 0o644))

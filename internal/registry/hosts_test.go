@@ -96,7 +96,7 @@ func TestProblemsOfHosts(t *testing.T) {
 	_, err := registry.Hosts{dir}.Of("r.test")
 	checkKind(t, err, failure.Usage, "")
 	for _, want := range []string{
-		`reading how registry "r.test" is reached`, "hosts.toml:1:10: server is", "hosts.toml:2:6: ca is", "hosts.toml:3:11: client[0] is", "hosts.toml:3:20: client[1] is",
+		`reading the configuration of registry "r.test"`, "hosts.toml:1:10: server is", "hosts.toml:2:6: ca is", "hosts.toml:3:11: client[0] is", "hosts.toml:3:20: client[1] is",
 		`hosts.toml:4:1: "https://" is no address`,
 	} {
 		if !strings.Contains(err.Error(), want) {

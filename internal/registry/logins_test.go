@@ -155,7 +155,7 @@ func TestCredentialHelpers(t *testing.T) {
 	}
 	_, err = l.Find("broken.test", "a")
 	checkKind(t, err, failure.Usage, "")
-	if !strings.Contains(err.Error(), `finding the login of "broken.test"`) || !strings.Contains(err.Error(), "docker-credential-nowhere") {
+	if !strings.Contains(err.Error(), `finding the login for "broken.test"`) || !strings.Contains(err.Error(), "docker-credential-nowhere") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -82,9 +82,9 @@ func TestOddUploads(t *testing.T) {
 		want                   string
 		least                  int64
 	}{
-		{"no location", "", "", "says no location of the upload", 0},
-		{"none that can be read", "http://%zz", "", "says a location that nobody can read", 0},
-		{"somebody else's", "http://10.0.0.1/x", "", `sends the upload to "10.0.0.1", where it has no business`, 0},
+		{"no location", "", "", "returned no location of the upload", 0},
+		{"none that can be read", "http://%zz", "", "returned an invalid location", 0},
+		{"somebody else's", "http://10.0.0.1/x", "", `redirects the upload to "10.0.0.1", which is insecure or private`, 0},
 		{"no number", "/v2/x", "many", "", 0},
 		{"less than nothing", "/v2/x", "-5", "", 0},
 		{"large chunks", "/v2/x", "1000", "", 1000},
@@ -266,7 +266,7 @@ func TestKeychainsMayBreak(t *testing.T) {
 	opts.Keychain = broken{}
 	_, err := registry.Open(t.Context(), "registry.test/a", opts)
 	checkKind(t, err, failure.Usage, "")
-	if !strings.Contains(err.Error(), `finding the login of "registry.test": docker-credential-none`) {
+	if !strings.Contains(err.Error(), `finding the login for "registry.test": docker-credential-none`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -102,7 +102,7 @@ func TestLoginsStayAtTheTokenService(t *testing.T) {
 			}
 			if login == "identity" && code == http.StatusTemporaryRedirect {
 				checkKind(t, err, failure.Usage, "")
-				checkSays(t, err, "sends a login on to elsewhere.test")
+				checkSays(t, err, "redirects a login to elsewhere.test")
 			}
 		}
 	}

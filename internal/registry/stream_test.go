@@ -150,9 +150,9 @@ func TestWhatBreaksOffIsTransient(t *testing.T) {
 			repo := open(t, r, hasty())
 			data, d := weights(1 << 20)
 			r.Fail(bodies, testworld.CutUpload(1000, true, 1))
-			checkKind(t, way(t, repo, d, 1<<20, bytes.NewReader(data)), failure.Transient, "run it again: what the registry has is not sent twice")
+			checkKind(t, way(t, repo, d, 1<<20, bytes.NewReader(data)), failure.Transient, "run it again: what the registry already has is not sent again")
 			r.Fail(bodies, testworld.Status(http.StatusServiceUnavailable, 1))
-			checkKind(t, way(t, repo, d, 1<<20, bytes.NewReader(data)), failure.Transient, "run it again: what the registry has is not sent twice")
+			checkKind(t, way(t, repo, d, 1<<20, bytes.NewReader(data)), failure.Transient, "run it again: what the registry already has is not sent again")
 			if err := way(t, repo, d, 1<<20, bytes.NewReader(data)); err != nil {
 				t.Error(err)
 			}

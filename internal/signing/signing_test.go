@@ -137,12 +137,12 @@ func TestKeyRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, text := range map[string][]byte{
-		"no key in PEM":    []byte("hello"),
-		"public key":       public(t, key),
-		"another password": pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED SIGSTORE PRIVATE KEY", Bytes: data}),
-		"can't be read":    pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("hello")}),
-		"no private key":   pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: []byte("hello")}),
-		"P-256":            private(t, p384, "PRIVATE KEY", nil),
+		"not a key in PEM":  []byte("hello"),
+		"public key":        public(t, key),
+		"another password":  pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED SIGSTORE PRIVATE KEY", Bytes: data}),
+		"can't be read":     pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("hello")}),
+		"not a private key": pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: []byte("hello")}),
+		"P-256":             private(t, p384, "PRIVATE KEY", nil),
 	} {
 		if _, err := signing.Key(text, []byte("wrong")); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "wrong") {
 			t.Errorf("%v, want %q", err, want)

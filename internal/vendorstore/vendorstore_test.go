@@ -82,7 +82,7 @@ func TestFillGoesOn(t *testing.T) {
 	dir, w := t.TempDir(), &world{files: map[string]string{"a.deb": "a", "b.whl": "other", "tree": "bundle"}}
 	sources := []vendorstore.Source{file("a.deb", "a"), file("b.whl", "right"), file("c.whl", "c"), tree("tree")}
 	_, err := fill(t, dir, "p", w, sources...)
-	want := fmt.Sprintf("fetching b.whl: its sha256 is %s, and not %s as it is locked\nfetching c.whl: no such file", digest.FromString("other").Encoded(), digest.FromString("right").Encoded())
+	want := fmt.Sprintf("fetching b.whl: its sha256 is %s, not %s as in the lock\nfetching c.whl: no such file", digest.FromString("other").Encoded(), digest.FromString("right").Encoded())
 	if err == nil || err.Error() != want {
 		t.Errorf("it ends with\n%v, want\n%s", err, want)
 	}
@@ -90,7 +90,7 @@ func TestFillGoesOn(t *testing.T) {
 		t.Errorf("it lacks:\n%s", got)
 	}
 	w.files["b.whl"], w.files["c.whl"] = "right", "cc"
-	if _, err = fill(t, dir, "p", w, sources...); err == nil || err.Error() != "fetching c.whl: it has 2 bytes, and not 1 as it is locked" {
+	if _, err = fill(t, dir, "p", w, sources...); err == nil || err.Error() != "fetching c.whl: it has 2 bytes, not 1 as in the lock" {
 		t.Errorf("it ends with %v", err)
 	}
 	w.files["c.whl"] = "c"

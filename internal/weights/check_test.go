@@ -157,12 +157,12 @@ func TestForgeriesAreTold(t *testing.T) {
 		{"a larger file, whose end hides an entry", `"models/tiny/b/large.txt" has 399000 bytes and not 400000 bytes`, func(f *forgery) {
 			replace(f.layers[1], "models/tiny/b/large.txt", func(h *tar.Header) { h.Size = 399_000 })
 		}},
-		{"an entry behind the last", `it has "usr/bin/python3", which the plan has not`, func(f *forgery) { overwrite(f.layers[0][len(f.layers[0])-1024:], link) }},
-		{"bytes behind the last", `what lies between its files is not as the plan has it`, func(f *forgery) { f.layers[0][len(f.layers[0])-1] = 1 }},
-		{"bytes in the padding", `what lies between its files is not as the plan has it`, func(f *forgery) { f.layers[0][len(f.layers[0])-1025] = 1 }},
-		{"no header", `there is no header of "models/"`, func(f *forgery) { clear(f.layers[0][:512]) }},
-		{"more bytes", `layer "tiny/a.bin" has 1103360 bytes, and 1102848 in the plan`, func(f *forgery) { f.layers[0] = append(f.layers[0], make([]byte, 512)...) }},
-		{"a layer more", "has 3 layers, and the plan 2", func(f *forgery) {
+		{"an entry behind the last", `it has "usr/bin/python3", which is not in the plan`, func(f *forgery) { overwrite(f.layers[0][len(f.layers[0])-1024:], link) }},
+		{"bytes behind the last", `the bytes between its files differ from the plan`, func(f *forgery) { f.layers[0][len(f.layers[0])-1] = 1 }},
+		{"bytes in the padding", `the bytes between its files differ from the plan`, func(f *forgery) { f.layers[0][len(f.layers[0])-1025] = 1 }},
+		{"no header", `the header of "models/" is missing`, func(f *forgery) { clear(f.layers[0][:512]) }},
+		{"more bytes", `layer "tiny/a.bin" has 1103360 bytes, but 1102848 in the plan`, func(f *forgery) { f.layers[0] = append(f.layers[0], make([]byte, 512)...) }},
+		{"a layer more", "has 3 layers, and the plan has 2", func(f *forgery) {
 			f.layers = append(f.layers, f.layers[0])
 			f.manifest.Layers = append(f.manifest.Layers, f.manifest.Layers[0])
 		}},
@@ -215,24 +215,24 @@ func TestForgedManifestsAreTold(t *testing.T) {
 		name, want string
 		corrupt    func(*forgery)
 	}{
-		{"gzip", `layer "tiny/a.bin" is "application/vnd.oci.image.layer.v1.tar+gzip": weights are published as they are, uncompressed`, func(f *forgery) {
+		{"gzip", `layer "tiny/a.bin" is "application/vnd.oci.image.layer.v1.tar+gzip": weights are published uncompressed`, func(f *forgery) {
 			f.manifest.Layers[0].MediaType = ocispec.MediaTypeImageLayerGzip
 		}},
 		{"of Docker", `is "application/vnd.docker.image.rootfs.diff.tar": weights`, func(f *forgery) {
 			f.manifest.Layers[1].MediaType = "application/vnd.docker.image.rootfs.diff.tar"
 		}},
-		{"an address", "has more to it than type, digest and size", func(f *forgery) { f.manifest.Layers[0].URLs = []string{"https://evil.example/x"} }},
-		{"an annotation", "has more to it than type, digest and size", func(f *forgery) {
+		{"an address", "has more fields than type, digest and size", func(f *forgery) { f.manifest.Layers[0].URLs = []string{"https://evil.example/x"} }},
+		{"an annotation", "has more fields than type, digest and size", func(f *forgery) {
 			f.manifest.Layers[0].Annotations = map[string]string{"containerd.io/uncompressed": nothing.String()}
 		}},
-		{"content next to it", "has more to it", func(f *forgery) { f.manifest.Layers[0].Data = []byte("x") }},
+		{"content next to it", "has more fields", func(f *forgery) { f.manifest.Layers[0].Data = []byte("x") }},
 		{"another model", "its annotations name other files", func(f *forgery) { f.manifest.Annotations[weights.Label] = nothing.String() }},
 		{"other diffIDs", "its configuration has the diffIDs", func(f *forgery) { slices.Reverse(f.config.RootFS.DiffIDs) }},
 		{"no diffIDs", "its configuration has the diffIDs", func(f *forgery) { f.config.RootFS.DiffIDs = nil }},
-		{"a configuration of Docker", `with "application/vnd.docker.container.image.v1+json", and no image of`, func(f *forgery) {
+		{"a configuration of Docker", `with "application/vnd.docker.container.image.v1+json", not an image of`, func(f *forgery) {
 			f.manifest.Config.MediaType = "application/vnd.docker.container.image.v1+json"
 		}},
-		{"another layer in the lock", ", and " + nothing.String() + " in the lock", func(f *forgery) { f.job.Model.Layers[1].Digest = nothing }},
+		{"another layer in the lock", ", but " + nothing.String() + " in the lock", func(f *forgery) { f.job.Model.Layers[1].Digest = nothing }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -254,7 +254,7 @@ func TestForgedManifestsAreTold(t *testing.T) {
 	f.seal()
 	f.put(t, r, ocispec.MediaTypeImageIndex)
 	_, err := f.job.CheckPublished(t.Context(), reader(t, r), "")
-	told(t, "an index", err, "and no image of")
+	told(t, "an index", err, "not an image of")
 
 	// What can't be read, by digests that are right.
 	odd := []byte(`{"schemaVersion":"two"}`)
@@ -374,14 +374,14 @@ func TestAnswersOfARegistryOfModels(t *testing.T) {
 			}
 			right.ServeHTTP(rw, r)
 		}), 0, ""},
-		{"a manifest without an end", manifests, endless, failure.Failure, "it has more than"},
+		{"a manifest without an end", manifests, endless, failure.Failure, "larger than"},
 		{"a manifest behind itself", manifests, circle, failure.Failure, "more than 10 redirects"},
-		{"a layer without an end", "GET /v2/acme/tiny/blobs/LAYER", endless, failure.Findings, "there is no header of"},
+		{"a layer without an end", "GET /v2/acme/tiny/blobs/LAYER", endless, failure.Findings, "the header of"},
 		{"a layer behind itself", "GET /v2/acme/tiny/blobs/LAYER", circle, failure.Failure, "more than 10 redirects"},
 		{"other ranges", "GET /v2/acme/tiny/blobs/LAYER", answering(other, testworld.Always), failure.Failure, "bytes 7-512"},
 		{"less than that", "GET /v2/acme/tiny/blobs/LAYER", answering(short, testworld.Always), failure.Findings, "it ends after byte"},
 		{"other headers", "GET /v2/acme/tiny/blobs/LAYER", answering(wrong, 1), failure.Findings, `layer "tiny/a.bin": `},
-		{"a page for a layer", "GET /v2/acme/tiny/blobs/LAYER", answering(page, testworld.Always), failure.Findings, "is not what the lock says"},
+		{"a page for a layer", "GET /v2/acme/tiny/blobs/LAYER", answering(page, testworld.Always), failure.Findings, "does not match the lock"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -412,7 +412,7 @@ func TestARegistryWithoutRangesIsReadThrough(t *testing.T) {
 		right.ServeHTTP(rw, r)
 	}))
 	_, err := f.job.CheckPublished(t.Context(), reader(t, r), "")
-	told(t, "read through", err, `it has "usr/bin/sh", which the plan has not`)
+	told(t, "read through", err, `it has "usr/bin/sh", which is not in the plan`)
 	if n := r.Calls("GET /v2/acme/tiny/blobs/" + f.manifest.Layers[0].Digest.String()); n != 1 {
 		t.Errorf("the layer was asked for %d times", n)
 	}
@@ -498,7 +498,7 @@ func TestWhatACheckReads(t *testing.T) {
 	image.Layers[0].Digest = digest.FromString("another")
 	must(t, o.Remember(mine, image))
 	_, err = o.CheckPublished(t.Context(), pull, mine)
-	told(t, "another was made here", err, "and the same files made "+image.Layers[0].Digest.String()+" here")
+	told(t, "another was made here", err, "but the same files produced "+image.Layers[0].Digest.String()+" here")
 }
 
 // The layers of a lock that no plan makes are told before anybody is asked.
@@ -518,8 +518,8 @@ func TestLayersOfALockFitThePlan(t *testing.T) {
 	}{
 		{"none", nil, lock.ModelPlan, ""},
 		{"right", []lock.ModelLayer{right}, lock.ModelPlan, ""},
-		{"two", []lock.ModelLayer{right, right}, lock.ModelPlan, "it has 1 layers, and the lock 2"},
-		{"of another size", []lock.ModelLayer{other}, lock.ModelPlan, fmt.Sprintf("has %d bytes, and %d in the lock", right.Size, other.Size)},
+		{"two", []lock.ModelLayer{right, right}, lock.ModelPlan, "it has 1 layers, and the lock has 2"},
+		{"of another size", []lock.ModelLayer{other}, lock.ModelPlan, fmt.Sprintf("has %d bytes, but %d in the lock", right.Size, other.Size)},
 		{"of another plan", []lock.ModelLayer{other}, lock.ModelPlan + 1, ""},
 	} {
 		m.Layers, m.Plan = tt.layers, tt.plan

@@ -50,7 +50,7 @@ func TestPullOntoADiskThatFillsUp(t *testing.T) {
 	o.Progress = h.note
 	_, err := weights.Pull(t.Context(), o)
 	var full *weights.SpaceError
-	if !errors.As(err, &full) || full.Need > 9*mib || !strings.Contains(err.Error(), "free, and the model needs another") {
+	if !errors.As(err, &full) || full.Need > 9*mib || !strings.Contains(err.Error(), "free, but the model needs another") {
 		t.Fatalf("got %v", err)
 	}
 	must(t, os.Remove(hog))

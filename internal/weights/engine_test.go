@@ -102,13 +102,13 @@ func TestMakeRefuses(t *testing.T) {
 		want   string
 		solved int
 	}{
-		{"no room", func(o *weights.MakeOptions) { o.Model.Files[0].Size = 1 << 60 }, "free, and the model needs another", 0},
+		{"no room", func(o *weights.MakeOptions) { o.Model.Files[0].Size = 1 << 60 }, "free, but the model needs another", 0},
 		{"no such image", func(o *weights.MakeOptions) {
 			o.Solve = func(context.Context, llb.State) (ocispec.Descriptor, error) {
 				return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("none"), Size: 4}, nil
 			}
 		}, "not found", 0},
-		{"other layers", func(o *weights.MakeOptions) { o.Layers = o.Layers[1:] }, "2 layers were made, and the plan has 1", 1},
+		{"other layers", func(o *weights.MakeOptions) { o.Layers = o.Layers[1:] }, "2 layers were made, but the plan has 1", 1},
 	} {
 		solved := 0
 		o := weights.MakeOptions{Job: j, Layout: l, Note: t.Logf, Solve: func(context.Context, llb.State) (ocispec.Descriptor, error) {

@@ -116,7 +116,7 @@ func TestKeep(t *testing.T) {
 		want   string
 	}{
 		{"all of them", func(_ *testing.T, _ *layout.Layout, layers []digest.Digest) []digest.Digest { return layers }, ""},
-		{"one less", func(_ *testing.T, _ *layout.Layout, layers []digest.Digest) []digest.Digest { return layers[1:] }, "keeping weights: 1 layers were made, and the plan has 2"},
+		{"one less", func(_ *testing.T, _ *layout.Layout, layers []digest.Digest) []digest.Digest { return layers[1:] }, "keeping weights: 1 layers were made, but the plan has 2"},
 		{"another order", func(_ *testing.T, _ *layout.Layout, layers []digest.Digest) []digest.Digest {
 			return []digest.Digest{layers[1], layers[0]}
 		}, `keeping weights: layer "tiny/a.bin" has `},

@@ -82,7 +82,7 @@ func TestUploadsThatAreAlwaysLost(t *testing.T) {
 		o := options(t, r, job(t, model(t, "a.bin 300000"), &hub{}))
 		r.Fail("PUT /v2/acme/tiny/blobs/**", testworld.Status(code, testworld.Always))
 		_, err := weights.Push(t.Context(), o)
-		if !errors.Is(err, want) || !strings.Contains(err.Error(), "given up after 3 uploads: ") {
+		if !errors.Is(err, want) || !strings.Contains(err.Error(), "gave up after 3 uploads: ") {
 			t.Errorf("got %v, want %v", err, want)
 		}
 		if n := r.Calls("POST /v2/acme/tiny/blobs/uploads/"); n != 3 {

@@ -69,7 +69,7 @@ func TestPushWhereNothingIsPublishedAnyMore(t *testing.T) {
 	o.Model.Published = r.Host + "/acme/tiny@" + digest.FromString("gone").String()
 	r.Fail("GET /v2/acme/tiny/manifests/**", testworld.Status(http.StatusForbidden, 1))
 	_, err := weights.Push(t.Context(), o)
-	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "reading what was published: ") {
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(err.Error(), "reading the published model: ") {
 		t.Errorf("got %v", err)
 	}
 	_, err = weights.Push(t.Context(), o)
@@ -160,8 +160,8 @@ func TestOutline(t *testing.T) {
 func TestHints(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
-		"lock the model anew once you know why": &weights.MismatchError{File: "a"},
-		"make room or choose another directory": &weights.SpaceError{Dir: "a", Need: 5},
+		"lock the model again once you know why": &weights.MismatchError{File: "a"},
+		"free space or choose another directory": &weights.SpaceError{Dir: "a", Need: 5},
 	} {
 		if hints := failure.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], want) {
 			t.Errorf("%v: got %q, want %q", err, hints, want)

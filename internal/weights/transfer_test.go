@@ -76,7 +76,7 @@ func TestRateAndTimeLeft(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"vae, there already", "unet, done", "pushing weights"} {
+		for _, want := range []string{"vae, already there", "unet, done", "pushing weights"} {
 			if !seen.has(want) {
 				t.Errorf("no vertex was called %q: %q", want, seen.names)
 			}

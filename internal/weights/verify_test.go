@@ -24,7 +24,7 @@ func TestVerifyHashesContents(t *testing.T) {
 		{"as it was", "", func(*forgery) {}},
 		{"a large file", `file "a.bin" has the sha256 `, func(f *forgery) { f.layers[0][1<<19] ^= 1 }},
 		{"a file among small ones", `file "b/config.json" has the sha256 `, func(f *forgery) { f.layers[1][header(f.layers[1], "models/tiny/b/config.json")+512] ^= 1 }},
-		{"a header", `there is no header of "models/tiny/a.bin"`, func(f *forgery) { f.layers[0][header(f.layers[0], "models/tiny/a.bin")] = 'x' }},
+		{"a header", `the header of "models/tiny/a.bin" is missing`, func(f *forgery) { f.layers[0][header(f.layers[0], "models/tiny/a.bin")] = 'x' }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
