@@ -154,7 +154,7 @@ func TestLayersCount(t *testing.T) {
 func TestFindingsCarryHints(t *testing.T) {
 	err := layers.Check(1, []llb.Layer{{Name: "app", Paths: []string{"/lib/x"}}}, nil)
 	var p *layers.PathError
-	if !errors.As(err, &p) || p.Hint() != "use /usr/lib in its place" || p.Layer != "app" {
+	if !errors.As(err, &p) || p.Hint() != "use /usr/lib instead" || p.Layer != "app" {
 		t.Errorf("got %+v", p)
 	}
 	err = layers.Check(2, []llb.Layer{{Name: "a", Paths: []string{"/x"}}, {Name: "b", Paths: []string{"/x"}}}, nil)

@@ -97,7 +97,7 @@ func TestProblemsOfHosts(t *testing.T) {
 	checkKind(t, err, failure.Usage, "")
 	for _, want := range []string{
 		`reading the configuration of registry "r.test"`, "hosts.toml:1:10: server is", "hosts.toml:2:6: ca is", "hosts.toml:3:11: client[0] is", "hosts.toml:3:20: client[1] is",
-		`hosts.toml:4:1: "https://" is no address`,
+		`hosts.toml:4:1: "https://" is not the address`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -153,7 +153,7 @@ func TestMutualTLS(t *testing.T) {
 				checkKind(t, err, failure.Usage, "client")
 			case "no certificate":
 				checkKind(t, err, failure.Usage, "")
-				checkSays(t, err, "ca.crt", "holds no certificate")
+				checkSays(t, err, "ca.crt", "contains no certificate")
 			case "no key":
 				checkKind(t, err, failure.Usage, "")
 				checkSays(t, err, "client.cert")

@@ -56,17 +56,17 @@ func TestCheck(t *testing.T) {
 		want       []string
 	}{
 		{"ghcr.io", "ghcr.io", 0, 0, false, []string{
-			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io takes 10.00 GB at most`,
+			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io accepts 10.00 GB at most`,
 		}},
 		{"ghcr.io, over a slow line", "ghcr.io", 10e6, 0, false, []string{
 			`layer "diffusion_pytorch_model-00001-of-00004.safetensors" takes 17 min to upload at this rate: ghcr.io ends an upload after 10 min`,
-			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io takes 10.00 GB at most`,
+			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: ghcr.io accepts 10.00 GB at most`,
 		}},
 		{"ghcr.io, known better", "ghcr.io", 10e6, 0, true, nil},
 		{"ghcr.io, raised", "ghcr.io", 100e6, 20e9, false, nil},
 		{"Docker Hub", "docker.io", 1e6, 0, false, nil},
 		{"Docker Hub, told", "docker.io", 0, 11e9, false, []string{
-			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: Docker Hub takes 11.00 GB at most`,
+			`layer "models_t5_umt5-xxl-enc-bf16.pth" has 11.36 GB: Docker Hub accepts 11.00 GB at most`,
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

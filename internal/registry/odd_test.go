@@ -172,7 +172,7 @@ func TestEndlessManifest(t *testing.T) {
 			}
 		})
 		_, _, err := openOdd(t, s, hasty()).Manifest(t.Context(), "1")
-		if err == nil || !strings.Contains(err.Error(), `manifest "1" of "`) || !strings.Contains(err.Error(), "it has more than 8388608 bytes") {
+		if err == nil || !strings.Contains(err.Error(), `manifest "1" of "`) || !strings.Contains(err.Error(), "larger than 8388608 bytes") {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

@@ -288,7 +288,7 @@ func TestAnImageOfFilesElsewhere(t *testing.T) {
 	f.seal()
 	f.put(t, r, ocispec.MediaTypeImageManifest)
 	_, err := f.job.CheckPublished(t.Context(), reader(t, r), "")
-	told(t, "evil", err, "has 1 layers, and the plan 2")
+	told(t, "evil", err, "has 1 layers, and the plan has 2")
 }
 
 // answering changes what a registry answers. A body that is shorter than was announced ends with
