@@ -11,7 +11,7 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// What a user reads says who did what, and to which address.
+// Messages tell the user who did what, and with which address.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
@@ -33,7 +33,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// A refusal says what the request had with it, so that its reader needn't ask.
+// A refusal records what the request had, so that callers need not look.
 func TestRefusal(t *testing.T) {
 	t.Parallel()
 	c := client(fetch.Options{Logins: func(host string) (user, password string, ok bool) { return "ada", "geheim", host == "known.example" }})
@@ -42,10 +42,10 @@ func TestRefusal(t *testing.T) {
 		anonymous                    bool
 		loggedIn, withheld           bool
 	}{
-		{"nobody knows a login", "https://other.example/x", "", false, false, false},
-		{"nobody knows a login, nor would it be sent", "https://other.example/x", "", true, false, false},
+		{"no login", "https://other.example/x", "", false, false, false},
+		{"no login, and anonymous", "https://other.example/x", "", true, false, false},
 		{"a login was sent", "https://known.example:8443/x", "Basic eA==", false, true, false},
-		{"one that is known is kept", "https://known.example:8443/x", "", true, false, true},
+		{"a known login is withheld", "https://known.example:8443/x", "", true, false, true},
 	} {
 		ctx := t.Context()
 		if tt.anonymous {
@@ -68,7 +68,7 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
-// Who is asked again gets the same question, and only what may become another answer is.
+// Only statuses that may change are retried.
 func TestIsPassing(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]bool{
@@ -93,7 +93,7 @@ func TestIsFinal(t *testing.T) {
 		{&fetch.ProxyError{Code: 407}, true},
 		{&fetch.GuardError{Err: io.EOF}, true},
 		{&fetch.ChangedError{}, true},
-		{&fetch.StatusError{Code: 503}, true}, // its attempts are over
+		{&fetch.StatusError{Code: 503}, true}, // its attempts are exhausted
 		{&fetch.RedirectError{}, true},
 	} {
 		if got := fetch.IsFinal(errors.Join(errors.New("first"), tt.err)); got != tt.want {

@@ -10,8 +10,8 @@ import (
 	"lamina.build/internal/fetch"
 )
 
-// Where an engine would take a login along is where net/http takes a header along: held
-// against net/http itself.
+// An engine takes a login along wherever net/http takes a header along, so the result is
+// compared with net/http itself.
 func TestStrays(t *testing.T) {
 	t.Parallel()
 	var seen string
@@ -61,6 +61,6 @@ func TestStrays(t *testing.T) {
 	}
 	last.Close()
 	if err := fetch.New(fetch.Options{Attempts: 1}).Strays(t.Context(), last.URL); err != nil {
-		t.Errorf("of nobody: %v", err)
+		t.Errorf("no server: %v", err)
 	}
 }

@@ -61,7 +61,7 @@ func TestWhatAHubRefuses(t *testing.T) {
 	}
 	if c := client(t, hub.Options{Endpoint: h.Endpoint, Token: token}); true {
 		if _, err := c.Revision(t.Context(), "Org/private", "main"); err != nil {
-			t.Errorf("private, to its owner: %v", err)
+			t.Errorf("private, with its owner's token: %v", err)
 		}
 	}
 }
@@ -83,7 +83,7 @@ func checkRefused(t *testing.T, err error, reason hub.Reason, kind failure.Kind,
 	}
 }
 
-// TestBareStatuses has a mirror that says no more than a status.
+// TestBareStatuses has a mirror that returns only a status.
 func TestBareStatuses(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -123,7 +123,7 @@ func TestADisabledRepository(t *testing.T) {
 	checkRefused(t, err, hub.Disabled, failure.Usage, `repository "Org/Model-1.0" was disabled by huggingface.co`, "")
 }
 
-// answer is a server with one answer.
+// answer is a server with a single answer.
 func answer(code int, body string, header http.Header) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{

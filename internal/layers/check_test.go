@@ -12,7 +12,7 @@ import (
 	"lamina.build/llb"
 )
 
-// messages spells the findings without the layers' names where there is one.
+// messages splits the findings.
 func messages(err error) (list []string) {
 	if err == nil {
 		return nil
@@ -61,8 +61,8 @@ func TestLayersAgainstTheBase(t *testing.T) {
 	}
 }
 
-// What packages of Debian 12 have with a mode of their own: a layer with something in
-// it would make it 0755.
+// Directories in packages of Debian 12 whose mode isn't 0755: a layer with something in
+// them would reset it.
 func TestModesOfDebiansPackages(t *testing.T) {
 	for paths, mode := range map[string]string{
 		"/tmp /var/tmp /run/lock":           "1777", // base-files, systemd
@@ -88,7 +88,7 @@ func TestModesOfDebiansPackages(t *testing.T) {
 	}
 }
 
-// What the base, its postinst scripts or the container runtime write, no layer may.
+// Layers must not contain what the base, its postinst scripts or the container runtime write.
 func TestFilesOfTheBase(t *testing.T) {
 	for p := range strings.FieldsSeq(`
 		/etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid

@@ -15,7 +15,7 @@ import (
 )
 
 // Each layout of certs.d is read: docker's files, containerd's hosts.toml; the first directory
-// that says something counts, and _default where none does.
+// with a configuration counts, and _default if there is none.
 func TestHostsOf(t *testing.T) {
 	t.Parallel()
 	first, second := t.TempDir(), t.TempDir()
@@ -84,11 +84,11 @@ ca = ["server.crt"]
 		t.Errorf("got the names %s, want %s", got, want)
 	}
 	if got, err := hosts[:1].Of("any.test"); err != nil || !cmp.Equal(got, registry.Host{Name: "any.test"}) {
-		t.Errorf("of a host that nobody knows: %+v, %v", got, err)
+		t.Errorf("of an unknown host: %+v, %v", got, err)
 	}
 }
 
-// What is wrong in a hosts.toml is said with its place, all of it.
+// All problems of a hosts.toml are reported with their positions.
 func TestProblemsOfHosts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -105,8 +105,8 @@ func TestProblemsOfHosts(t *testing.T) {
 	}
 }
 
-// A registry of one's own authority, that wants to know its clients, is reached with what
-// certs.d has, in each of its layouts, for everything that is asked of it.
+// A registry with its own authority that requires client certificates works with the files
+// of certs.d, in each of its layouts, for all requests.
 func TestMutualTLS(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{User: "ann", Password: "secret", Tokens: true})
@@ -178,7 +178,7 @@ func checkSays(t *testing.T, err error, words ...string) {
 	}
 }
 
-// A registry that its directory says speaks plain HTTP may, and nobody that it leads to.
+// A registry whose directory says plain HTTP may use it, but not the hosts that it redirects to.
 func TestPlainHTTPByItsDirectory(t *testing.T) {
 	t.Parallel()
 	r := testworld.NewRegistry(t, testworld.RegistryOptions{})
