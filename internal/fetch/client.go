@@ -55,8 +55,8 @@ func New(o Options) *Client {
 	return &Client{opts: o, busy: &busy{until: map[string]time.Time{}}}
 }
 
-// Apart returns a client like c with its own connections, none of which was opened
-// without a [Guard] that is set later.
+// Apart returns a client like c with its own connections, so that none that is already
+// open bypasses a [Guard].
 func (c *Client) Apart() *Client {
 	o := c.opts
 	if t, ok := o.Transport.(*http.Transport); ok {

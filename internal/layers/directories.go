@@ -28,7 +28,7 @@ func checkDirs(directories, layers []llb.Layer) (findings []error) {
 	for i, f := range directories {
 		if at := strings.TrimSuffix(f.Paths[0], "/"); debians.MatchString(at) {
 			findings = append(findings, &PathError{
-				Layer: f.Name, Path: at, Reason: "is a directory that Debian's packages fill, too", hint: "give the tree a directory of its own below it, or below /opt",
+				Layer: f.Name, Path: at, Reason: "is a directory that Debian's packages fill, too", hint: "give the tree its own directory below it, or below /opt",
 			})
 		}
 		for _, l := range layers {

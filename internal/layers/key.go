@@ -74,7 +74,7 @@ func checkKeys(entries []entry, place func(name string) string, keep llb.Exclude
 		if kind != "" {
 			problems = append(problems, &EntryError{
 				Path: e.name, Reason: fmt.Sprintf("holds a private key (%s), which everyone who has the image would have", kind),
-				hint: fmt.Sprintf("exclude it or, if it is no secret, keep = [%q] under [debian]", place(e.name)),
+				hint: fmt.Sprintf("exclude it or, if it is not secret, set keep = [%q] under [debian]", place(e.name)),
 			})
 		}
 	}

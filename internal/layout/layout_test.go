@@ -231,7 +231,7 @@ func TestOpenRefuses(t *testing.T) {
 	tests := []struct{ name, dir, want string }{
 		{"a file", file, "is not a directory"},
 		{"below a file", filepath.Join(file, "a/b"), "not a directory"},
-		{"where nobody may write", "/proc/lamina/dist", "is not writable"},
+		{"an unwritable place", "/proc/lamina/dist", "is not writable"},
 		{"a newer layout", newer, `version "2.0.0"`},
 		{"a truncated index", broken, "index.json"},
 		{"a truncated version", cut, "unexpected end of JSON input"},

@@ -24,7 +24,7 @@ func (e *UnwritableError) Unwrap() error { return e.Err }
 
 // Hint returns what to do about it.
 func (e *UnwritableError) Hint() string {
-	return "run the build in a directory that is writable, or name one with --output type=oci,tar=false,dest=DIR"
+	return "run the build in a writable directory, or name one with --output type=oci,tar=false,dest=DIR"
 }
 
 // Writable reports whether a layout can be kept in a place, which need not exist. It

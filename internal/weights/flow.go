@@ -74,7 +74,7 @@ func (f *flow) pass(ctx context.Context, to sink) error {
 		return nil
 	})
 	err := group.Wait()
-	for c := range hashed { // nobody sent them
+	for c := range hashed { // not sent
 		s.release(c)
 	}
 	return errors.Join(err, f.hash.err)

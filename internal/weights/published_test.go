@@ -124,7 +124,7 @@ func damageMarks(t *testing.T, journal, field string) {
 	}
 }
 
-// Whoever makes the layers, their names, sizes and paths are the same.
+// The names, sizes and paths of the layers are the same, whoever makes them.
 func TestOutline(t *testing.T) {
 	t.Parallel()
 	m := model(t, "a.bin 70000", "b/c.json 5", "empty 0")

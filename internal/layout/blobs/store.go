@@ -49,7 +49,7 @@ type Store struct {
 }
 
 // errRemoved means that a store was discarded while it was opened.
-var errRemoved = errors.New("somebody else keeps removing it")
+var errRemoved = errors.New("another process keeps removing it")
 
 // openings limits the attempts to open a store that others keep discarding.
 const openings = 10
