@@ -66,7 +66,7 @@ func (l *Layer) checkStretch(ctx context.Context, d digest.Digest, from blobs, s
 		}
 		problem := l.compare(r, s.from, s.to)
 		if lied = nil; failure.KindOf(problem) == failure.Findings {
-			lied, problem = problem, nil // a finding is not an error of the read, which would be retried
+			lied, problem = problem, nil // a finding is not an error of the read
 		}
 		return problem
 	})
