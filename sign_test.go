@@ -126,11 +126,11 @@ func TestSigningRefused(t *testing.T) {
 	dir := t.TempDir()
 	writeAll(t, dir, map[string]string{"root.json": "{}"})
 	for says, s := range map[string]Signing{
-		"nothing is signed":          {Rekor: "https://rekor.example"},
-		"no such file":               {Key: filepath.Join(dir, "none")},
-		"the private one signs":      {Key: public},
-		"no identity token":          {Key: Keyless},
-		`"ftp://x" is no address of`: {Key: Keyless, Fulcio: "ftp://x"},
+		"nothing is signed":               {Rekor: "https://rekor.example"},
+		"no such file":                    {Key: filepath.Join(dir, "none")},
+		"signing needs the private one":   {Key: public},
+		"no identity token":               {Key: Keyless},
+		`"ftp://x" is not the address of`: {Key: Keyless, Fulcio: "ftp://x"},
 	} {
 		h, err := openHost(Options{})
 		if err != nil {
@@ -148,11 +148,11 @@ func TestSigningRefused(t *testing.T) {
 		t.Errorf("offline: %v", err)
 	}
 	for says, trust := range map[string]Trust{
-		"exclude each other": {Key: public, Identity: "a", Issuer: "b"},
-		"requires both":      {Identity: "a"},
-		"no public key":      {Key: private},
-		"no such file":       {Key: filepath.Join(dir, "none")},
-		"is no trusted root": {Identity: "a", Issuer: "b", TrustedRoot: filepath.Join(dir, "root.json")},
+		"exclude each other":    {Key: public, Identity: "a", Issuer: "b"},
+		"requires both":         {Identity: "a"},
+		"not a public key":      {Key: private},
+		"no such file":          {Key: filepath.Join(dir, "none")},
+		"is not a trusted root": {Identity: "a", Issuer: "b", TrustedRoot: filepath.Join(dir, "root.json")},
 	} {
 		if err := trust.Check(); err == nil || KindOf(err) != Usage || !strings.Contains(err.Error(), says) {
 			t.Errorf("%+v: %v, want %q", trust, err, says)

@@ -94,7 +94,7 @@ func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 		{"index gone", func(w *testworld.World, _ *apt.Options) {
 			w.Fail("/debian/dists/**", testworld.Status(http.StatusNotFound, testworld.Always))
 		}, "answers 404 to", failure.Usage},
-		{"no network", func(w *testworld.World, _ *apt.Options) { w.Stop() }, "given up after 4 attempts", failure.Transient},
+		{"no network", func(w *testworld.World, _ *apt.Options) { w.Stop() }, "gave up after 4 attempts", failure.Transient},
 		{"unknown platform", func(_ *testworld.World, o *apt.Options) {
 			o.Requirements.Platform = "windows/amd64"
 		}, "Debian has no packages for it", failure.Usage},

@@ -117,7 +117,7 @@ func TestGuardIsThatOfTheDoor(t *testing.T) {
 		ctx           context.Context
 		address, want string
 	}{
-		{d.Guard(t.Context(), ""), "http://127.0.0.3:9/x", "asking 127.0.0.3:9: no index"},
+		{d.Guard(t.Context(), ""), "http://127.0.0.3:9/x", "contacting 127.0.0.3:9: no index"},
 		{d.Guard(t.Context(), ""), w.plain.URL + "/metadata", "metadata"},
 		{lone, w.plain.URL + "/metadata", "metadata"},
 		{d.Guard(t.Context(), ""), w.plain.URL + "/local", ""},

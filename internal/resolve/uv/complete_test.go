@@ -212,9 +212,9 @@ func TestIndexesThatSayOtherThings(t *testing.T) {
 		x := newIndex(t)
 		x.pages[wheelPath] = http.RedirectHandler("http://metadata.google.internal/", http.StatusFound).ServeHTTP
 		x.page("my-pkg", link(wheelPath, sumOf(data)))
-		refused(t, x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath)), "asking metadata.google.internal: it is a link-local or metadata address")
+		refused(t, x.opened(t, "/simple/my-pkg/").complete(t, x.chosen("my-pkg", "1.0", wheelPath)), "contacting metadata.google.internal: it is a link-local or metadata address")
 		x.pages["/simple/kept/"] = http.RedirectHandler("http://metadata.google.internal/", http.StatusFound).ServeHTTP
-		refused(t, x.complete(t, x.chosen("kept", "1.0", "/f/kept-1.0.tar.gz")), "asking metadata.google.internal: it is")
+		refused(t, x.complete(t, x.chosen("kept", "1.0", "/f/kept-1.0.tar.gz")), "contacting metadata.google.internal: it is")
 	})
 	t.Run("no wheel", func(t *testing.T) {
 		x := newIndex(t)

@@ -105,7 +105,7 @@ func TestMirrorsThatLeadElsewhere(t *testing.T) {
 	}
 	var told notebook
 	o := Mirror{Client: quick(), Index: s.URL + "/simple", Dir: t.TempDir(), Note: told.note}
-	if err := o.Find(t.Context(), mirrored()); err != nil || len(told.told) != 1 || !strings.Contains(told.told[0], "asking metadata.google.internal: ") {
+	if err := o.Find(t.Context(), mirrored()); err != nil || len(told.told) != 1 || !strings.Contains(told.told[0], "contacting metadata.google.internal: ") {
 		t.Errorf("notes are %q, %v", told.told, err)
 	}
 }

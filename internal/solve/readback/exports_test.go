@@ -149,7 +149,7 @@ func TestNewExportsReportsAllThatCanNotBeWritten(t *testing.T) {
 	if err == nil {
 		t.Fatal("got no error")
 	}
-	if !strings.Contains(err.Error(), "it is a directory") || !strings.Contains(err.Error(), "writing /dev/null: it is a device") || strings.Count(err.Error(), "can not be written to") != 2 {
+	if !strings.Contains(err.Error(), "it is a directory") || !strings.Contains(err.Error(), "writing /dev/null: it is a device") || strings.Count(err.Error(), "is not writable") != 2 {
 		t.Errorf("got %q, want three problems", err)
 	}
 	if len(filesIn(t, dir)) != 1 {

@@ -49,12 +49,12 @@ func TestRealPushesThatARegistryRefuses(t *testing.T) {
 		"a quota": {
 			testworld.RegistryOptions{},
 			uploads, says(403, "DENIED", "no", `{"reason":"adding 3 MiB exceeds the quota of 1 GiB"}`), 1,
-			[]string{"exceeds the quota of 1 GiB", "hint: the registry's quota is used up"},
+			[]string{"exceeds the quota of 1 GiB", "hint: the registry's quota is exhausted"},
 		},
 		"read-only": {
 			testworld.RegistryOptions{},
 			uploads, says(405, "UNSUPPORTED", "the operation is unsupported", `null`), 1,
-			[]string{"UNSUPPORTED", "hint: the registry takes no pushes"},
+			[]string{"UNSUPPORTED", "hint: the registry accepts no pushes"},
 		},
 		"too large":            {testworld.RegistryOptions{}, blobs, testworld.LimitBody(413, 1000, testworld.Always), 1, []string{"413", "hint: raise the limit of the proxy"}},
 		"once too often":       {testworld.RegistryOptions{}, "/v2/app/**", testworld.Later(429, "1", 12), 0, nil},

@@ -44,10 +44,10 @@ func TestRealUnresolvable(t *testing.T) {
 		{"index broken", nil, func(w *testworld.World, _ *testworld.Index) {
 			w.Fail("/simple/beta", testworld.Status(http.StatusBadGateway, testworld.Always))
 		}, []string{"beta"}, 75, []string{"resolving python: ", " answers 502 to http://", "/simple/beta/", "requirements.txt:2: python: "}},
-		{"index down", nil, func(w *testworld.World, _ *testworld.Index) { w.Stop() }, []string{"beta"}, 75, []string{"/simple/beta/: given up after 4 attempts: ", "connection refused", "requirements.txt:2: python: "}},
+		{"index down", nil, func(w *testworld.World, _ *testworld.Index) { w.Stop() }, []string{"beta"}, 75, []string{"/simple/beta/: gave up after 4 attempts: ", "connection refused", "requirements.txt:2: python: "}},
 		{"index refuses", nil, func(w *testworld.World, _ *testworld.Index) {
 			w.Fail("/simple/beta", testworld.Status(http.StatusForbidden, testworld.Always))
-		}, []string{"beta"}, 2, []string{" answers 403 to http://", "it asks for a login, and none was sent", "hint: put a login for 127.0.0.1 into ~/.netrc"}},
+		}, []string{"beta"}, 2, []string{" answers 403 to http://", "it requires a login, but none was sent", "hint: put a login for 127.0.0.1 into ~/.netrc"}},
 		{"enemies", []testworld.Distribution{testworld.Wheel{Name: "onnxruntime"}, testworld.Wheel{Name: "onnxruntime-gpu"}}, nil, []string{"onnxruntime", "onnxruntime-gpu"}, 2, []string{`both install the package "onnxruntime"`}},
 		{"one path twice", []testworld.Distribution{
 			testworld.Wheel{Name: "one", Files: map[string]string{"shared/x.py": "1", "shared/y.py": ""}}, testworld.Wheel{Name: "two", Files: map[string]string{"shared/x.py": "2", "shared/y.py": ""}},

@@ -113,7 +113,7 @@ func TestRealForgedLocks(t *testing.T) {
 				m.Layers[0].Digest, m.Layers[0].DiffID = digest.FromString("x"), digest.FromString("x")
 			})
 		}},
-		{"layers of another size", []string{"bytes, and 100000000 in the lock"}, func() { s.relock(t, func(m *lock.Model) { m.Layers[2].Size = 100_000_000 }) }},
+		{"layers of another size", []string{"bytes, but 100000000 in the lock"}, func() { s.relock(t, func(m *lock.Model) { m.Layers[2].Size = 100_000_000 }) }},
 	} {
 		e2etest.Write(t, filepath.Join(s.dir, "image.lock"), genuine)
 		tt.do()

@@ -300,7 +300,7 @@ func TestRealModelLargerThanTheDisk(t *testing.T) {
 	}
 	e2etest.Write(t, filepath.Join(s.dir, "image.lock"), l.Format())
 	got := s.Run(t, "image", s.dir)
-	if got.Code == 0 || !strings.Contains(got.Stderr, " free, and the model needs another ") {
+	if got.Code == 0 || !strings.Contains(got.Stderr, " free, but the model needs another ") {
 		t.Errorf("exit code %d\n%s", got.Code, e2etest.Tail(got.Stderr))
 	}
 	if n := s.hub.CDN.Sent("/**"); n > 0 {

@@ -180,7 +180,7 @@ func TestRealGitBySSH(t *testing.T) {
 	// The login goes to what is named, and the submodule is not.
 	needs := map[string]string{"requirements.txt": "--index-url " + x.URL + "\nnested @ git+https://" + host + "/git/nested.git@main\n", "limits.txt": ""}
 	config := "[python]\nrequirements = [\"requirements.txt\"]\nconstraints = [\"limits.txt\"]\n"
-	u.Fails(t, 2, []string{"/git/inner.git/info/refs?…: it asks for a login, and Lamina sends none to this address", "hint: a login for " + host + " goes to what"},
+	u.Fails(t, 2, []string{"/git/inner.git/info/refs?…: it requires a login, but Lamina sends none to this address", "hint: a login for " + host + " goes to what"},
 		"lock", e2etest.PythonProject(t, config, needs))
 	needs["limits.txt"] = "inner @ git+https://" + host + "/git/inner.git\n"
 	u.Build(t, "lock", e2etest.PythonProject(t, config, needs))

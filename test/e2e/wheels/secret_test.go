@@ -61,7 +61,7 @@ func TestRealLoginsStaySecret(t *testing.T) {
 			u.Build(t, "lock", "--check", dir)
 			u.Build(t, dir)
 			if name == "netrc" {
-				u.Fails(t, 2, []string{"answers 401", "it asks for a login, and none was sent", "hint: put a login for 127.0.0.1 into ~/.netrc"}, "lock", "--upgrade", dir)
+				u.Fails(t, 2, []string{"answers 401", "it requires a login, but none was sent", "hint: put a login for 127.0.0.1 into ~/.netrc"}, "lock", "--upgrade", dir)
 			} else {
 				u.Fails(t, 2, []string{"INDEX_TOKEN"}, "lock", dir)
 			}
