@@ -86,17 +86,17 @@ func TestALieIsTold(t *testing.T) {
 		"suites: the spec has no index of evil ./": func(l *lock.Lock) {
 			l.Releases = append(l.Releases, lock.Release{Repository: "evil", Suite: "./", SHA256: sum("")})
 		},
-		"it has the commit 1123456789012345678901234567890123456789": func(l *lock.Lock) { l.Models[0].Commit = "1" + commit[1:] },
-		`the spec doesn't want the file "old.bin"`: func(l *lock.Lock) {
+		"unexpected commit 1123456789012345678901234567890123456789": func(l *lock.Lock) { l.Models[0].Commit = "1" + commit[1:] },
+		`the spec doesn't select file "old.bin"`: func(l *lock.Lock) {
 			files := l.Models[0].Files
 			l.Models[0].Files = append(slices.Clone(files), lock.ModelFile{Path: "old.bin", SHA256: sum("")})
 			l.Models[0].Digest = weights.Digest(l.Models[0]).String()
 		},
-		"its digest is that of other files": func(l *lock.Lock) { l.Models[0].Files[0].SHA256 = sum("evil") },
-		`the file "a.bin" is at https://evil.example/a.bin, and its list has it at https://weights.example/all/a.bin`: func(l *lock.Lock) {
+		"differs from that of its files": func(l *lock.Lock) { l.Models[0].Files[0].SHA256 = sum("evil") },
+		`file "a.bin" has URL https://evil.example/a.bin; its list has https://weights.example/all/a.bin`: func(l *lock.Lock) {
 			l.Models[1].Files[0].URL = "https://evil.example/a.bin"
 		},
-		`rename "b.bin": no such file is among those that are wanted`: func(l *lock.Lock) {
+		`rename "b.bin": no such file among those selected`: func(l *lock.Lock) {
 			l.Models[0].Files = l.Models[0].Files[:1]
 			l.Models[0].Digest = weights.Digest(l.Models[0]).String()
 		},

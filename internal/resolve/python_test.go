@@ -162,7 +162,7 @@ func TestTellUnknown(t *testing.T) {
 	p := Project{Note: func(line string) { notes = append(notes, line) }}
 	l := lock.Lock{Distributions: []lock.Distribution{{Name: "numpy"}, {Name: "ruamel-yaml"}}}
 	p.tellUnknown(uv.Upgrade{Packages: []string{"numpi", "Ruamel.YAML", "numpy"}}, l)
-	if len(notes) != 1 || !strings.HasPrefix(notes[0], `"numpi" was to be upgraded, and is none of the packages that are locked`) || !strings.Contains(notes[0], "numpy") {
+	if len(notes) != 1 || !strings.HasPrefix(notes[0], `can't upgrade "numpi": the lock has no such package`) || !strings.Contains(notes[0], "numpy") {
 		t.Errorf("told is %q", notes)
 	}
 }
