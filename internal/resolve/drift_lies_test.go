@@ -77,7 +77,7 @@ func TestALieIsTold(t *testing.T) {
 		`package curl 1:3.11.2-1+b1: path "pool/updates/main/t/telnetd_1_amd64.deb" is that of`: func(l *lock.Lock) { deb(l, "curl").Path = "pool/updates/main/t/telnetd_1_amd64.deb" },
 		`package curl 1:2: path`:                                                                func(l *lock.Lock) { deb(l, "curl").Version = "1:2" },
 		"is in no component of the spec":                                                        func(l *lock.Lock) { p := deb(l, "g++"); p.Path = strings.Replace(p.Path, "/main/", "/non-free/", 1) },
-		"package curl 1:3.11.2-1+b1: it is for arm64, and the image for amd64":                  func(l *lock.Lock) { deb(l, "curl").Architecture = "arm64" },
+		"package curl 1:3.11.2-1+b1: it is for arm64; the image is for amd64":                  func(l *lock.Lock) { deb(l, "curl").Architecture = "arm64" },
 		"runtime: curl is not locked":                                                           func(l *lock.Lock) { deb(l, "curl").For = []lock.Set{{Kind: lock.SetBuilder}} },
 		"extra@debug: gdb is not locked":                                                        func(l *lock.Lock) { deb(l, "gdb").For = []lock.Set{{Kind: lock.SetBuilder}} },
 		"suites: the lock has no index of cuda ./": func(l *lock.Lock) {

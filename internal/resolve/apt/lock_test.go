@@ -58,10 +58,10 @@ func TestAllWrongRequirementsAreReportedAtOnce(t *testing.T) {
 	}
 	said := fmt.Sprint(err) + "\n" + strings.Join(failure.Hints(err), "\n")
 	for _, want := range []string{
-		`builder: package "python3-numpy=9": no index has this version`, "there is 1.0",
-		`runtime: package "awk": it is virtual: others provide it`, "write the name of one: gawk, mawk",
-		`runtime: package "mta": it is virtual: others provide it`, "write the name of one: exim",
-		`runtime: package "python3-nunpy": there is none of that name`, "did you mean python3-numpy?",
+		`builder: package "python3-numpy=9": no index has this version`, "available: 1.0",
+		`runtime: package "awk": it is a virtual package`, "name a package that provides it: gawk, mawk",
+		`runtime: package "mta": it is a virtual package`, "name a package that provides it: exim",
+		`runtime: package "python3-nunpy": no such package`, "did you mean python3-numpy?",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is missing in:\n%s", want, said)
@@ -100,7 +100,7 @@ func TestARepositoryThatCanNotBeTrustedEndsTheLock(t *testing.T) {
 		}, "Debian has no packages for it", failure.Usage},
 		{"extra of nothing", func(_ *testworld.World, o *apt.Options) {
 			o.Requirements.Requests = []lock.Request{{Set: lock.ParseSet("extra@debug"), Packages: []string{"hello"}}}
-		}, "adds to a runtime that was not asked for", failure.Usage},
+		}, "extends a runtime that is not requested", failure.Usage},
 		{"no apt", func(*testworld.World, *apt.Options) {}, `package "apt", which apt needs to run`, failure.Failure},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -254,7 +254,7 @@ func TestAptsExplanationIsShown(t *testing.T) {
 	o.Requirements.Repositories = repositories
 	_, err := apt.Lock(t.Context(), o)
 	said := fmt.Sprint(err)
-	if failure.KindOf(err) != failure.Usage || !strings.Contains(said, "runtime: apt can not install lamina-test") ||
+	if failure.KindOf(err) != failure.Usage || !strings.Contains(said, "runtime: apt can't install lamina-test") ||
 		!strings.Contains(said, "lamina-test : Depends: lamina-missing (>= 3)") {
 		t.Errorf("got %v (kind %d), want what apt says", err, failure.KindOf(err))
 	}

@@ -76,8 +76,8 @@ func TestAptsWords(t *testing.T) {
 	if _, err := lock.Parse("image.lock", l.Format()); err != nil {
 		t.Error(err)
 	}
-	const note = `nothing is taken from idle: apt takes a package from there where it is asked for as "NAME/idle"`
-	if !slices.Contains(notes, note) || slices.ContainsFunc(notes, func(s string) bool { return strings.HasPrefix(s, "nothing is taken from ports") }) {
+	const note = `nothing is locked from idle: apt takes a package from there only if it is requested as "NAME/idle"`
+	if !slices.Contains(notes, note) || slices.ContainsFunc(notes, func(s string) bool { return strings.HasPrefix(s, "nothing is locked from ports") }) {
 		t.Errorf("told %q", notes)
 	}
 }
@@ -95,7 +95,7 @@ func TestPackagesThatNoLockCanHave(t *testing.T) {
 	_, err := apt.Lock(t.Context(), o)
 	said := fmt.Sprint(err) + "\n" + strings.Join(failure.Hints(err), "\n")
 	for _, want := range []string{
-		`runtime: package "hello/old": no suite "old" has it`, "it is in ./; [debian].suites says where to look",
+		`runtime: package "hello/old": no suite "old" has it`, "it is in ./; [debian].suites lists the suites to search",
 		`runtime: package "hello/odd": no suite "odd" has it`,
 		`runtime: package "hexed": repository "bad": reading its index: "` + strings.Repeat("x", 64) + `" is not a hash of 64 hexadecimal digits`,
 		`runtime: package "smashed": repository "odd": its index says that it has 0 bytes`,

@@ -89,7 +89,7 @@ lock = "pylock.toml"
 		`reading the key of repository "tools": "tools.asc" is empty`,
 		"tree/pyproject.toml:1: toml: ",
 		`image.toml:10:19: overrides: "a.whl" does not exist`,
-		`image.toml:11:3: overrides: "https://…" is not a valid URL of https://, http://, git+https:// or git+ssh://`,
+		`image.toml:11:3: overrides: "https://…" is not a valid https://, http://, git+https:// or git+ssh:// URL`,
 		`image.toml:13:13: own-name: "wheel>=1 --pre" is not a name or NAME @ URL alone`,
 		`r.txt:1: "a b" is not a requirement: NAME[EXTRAS]==VERSION, NAME @ URL, or the ./PATH of an archive`,
 		"pylock.toml:2: toml: ",
