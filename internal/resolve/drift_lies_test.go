@@ -39,45 +39,45 @@ func deb(l *lock.Lock, name string) *lock.Package {
 // What an attacker would change, and what is said of it.
 func TestALieIsTold(t *testing.T) {
 	for want, lie := range map[string]func(*lock.Lock){
-		"python: requirements.txt:1: numpy>=1.26,<2 is wanted, and numpy 2.1 is locked":    func(l *lock.Lock) { pypi(at(l, "numpy"), "2.1") },
-		"python: requirements.txt:1: numpy>=1.26,<2 is not locked":                         func(l *lock.Lock) { without(l, "numpy") },
-		"which none of the --hash options of its line has":                                 func(l *lock.Lock) { at(l, "numpy").SHA256 = sum("evil") },
-		`python: requirements.txt:2: torch~=2.6 ; sys_platform == "linux" is not locked`:   func(l *lock.Lock) { without(l, "torch") },
-		"python: constraints.txt:1: urllib3<3 is wanted, and urllib3 3.1 is locked":        func(l *lock.Lock) { pypi(at(l, "urllib3"), "3.1") },
-		"python: overrides: idna==3.7 is wanted, and idna 2.0 is locked":                   func(l *lock.Lock) { pypi(at(l, "idna"), "2.0") },
-		"python: unwanted 1.0: the spec excludes it":                                       func(l *lock.Lock) { pypi(at(l, "unwanted"), "1.0") },
-		"python: build-requires insightface: cython<3 is wanted, and cython 3.0 is locked": func(l *lock.Lock) { pypi(at(l, "cython"), "3.0") },
-		"python: build-requires insightface: cython<3 is not locked":                       func(l *lock.Lock) { without(l, "cython") },
-		"python: the lock leaves out numpy, which is not optional":                         func(l *lock.Lock) { l.Omitted[0].Requirement = "numpy" },
-		"python: requirements.txt:8: flash-attn is not locked":                             func(l *lock.Lock) { l.Omitted = nil },
-		"asked for: urllib3 2.1 from https://evil.example/simple":                          func(l *lock.Lock) { at(l, "urllib3").Index = "https://evil.example/simple" },
-		"asked for: torch 2.6.0 from https://pypi.org/simple":                              func(l *lock.Lock) { pypi(at(l, "torch"), "2.6.0") },
-		"urllib3 2.1: PyPI has no such file at https://evil.example/":                      func(l *lock.Lock) { d := at(l, "urllib3"); d.URL = "https://evil.example/" + d.File },
-		"urllib3 2.1: PyPI has no such file at https://files.pythonhosted.org/packages/e":  func(l *lock.Lock) { at(l, "urllib3").URL = files + "evil-2.1-py3-none-any.whl" },
-		"urllib3 2.1: PyPI has no such file at http://":                                    func(l *lock.Lock) { d := at(l, "urllib3"); d.URL = strings.Replace(d.URL, "https", "http", 1) },
-		`urllib3 2.1: "evil-2.1-py3-none-any.whl" is no file of it`: func(l *lock.Lock) {
+		"python: requirements.txt:1: numpy>=1.26,<2 is required, but numpy 2.1 is locked":    func(l *lock.Lock) { pypi(at(l, "numpy"), "2.1") },
+		"python: requirements.txt:1: numpy>=1.26,<2 is not locked":                           func(l *lock.Lock) { without(l, "numpy") },
+		"which matches none of the --hash options of its line":                               func(l *lock.Lock) { at(l, "numpy").SHA256 = sum("evil") },
+		`python: requirements.txt:2: torch~=2.6 ; sys_platform == "linux" is not locked`:     func(l *lock.Lock) { without(l, "torch") },
+		"python: constraints.txt:1: urllib3<3 is required, but urllib3 3.1 is locked":        func(l *lock.Lock) { pypi(at(l, "urllib3"), "3.1") },
+		"python: overrides: idna==3.7 is required, but idna 2.0 is locked":                   func(l *lock.Lock) { pypi(at(l, "idna"), "2.0") },
+		"python: unwanted 1.0: the spec excludes it":                                         func(l *lock.Lock) { pypi(at(l, "unwanted"), "1.0") },
+		"python: build-requires insightface: cython<3 is required, but cython 3.0 is locked": func(l *lock.Lock) { pypi(at(l, "cython"), "3.0") },
+		"python: build-requires insightface: cython<3 is not locked":                         func(l *lock.Lock) { without(l, "cython") },
+		"python: the lock leaves out numpy, which is not optional":                           func(l *lock.Lock) { l.Omitted[0].Requirement = "numpy" },
+		"python: requirements.txt:8: flash-attn is not locked":                               func(l *lock.Lock) { l.Omitted = nil },
+		"asked for: urllib3 2.1 from https://evil.example/simple":                            func(l *lock.Lock) { at(l, "urllib3").Index = "https://evil.example/simple" },
+		"asked for: torch 2.6.0 from https://pypi.org/simple":                                func(l *lock.Lock) { pypi(at(l, "torch"), "2.6.0") },
+		"urllib3 2.1: PyPI has no such file at https://evil.example/":                        func(l *lock.Lock) { d := at(l, "urllib3"); d.URL = "https://evil.example/" + d.File },
+		"urllib3 2.1: PyPI has no such file at https://files.pythonhosted.org/packages/e":    func(l *lock.Lock) { at(l, "urllib3").URL = files + "evil-2.1-py3-none-any.whl" },
+		"urllib3 2.1: PyPI has no such file at http://":                                      func(l *lock.Lock) { d := at(l, "urllib3"); d.URL = strings.Replace(d.URL, "https", "http", 1) },
+		`urllib3 2.1: "evil-2.1-py3-none-any.whl" is not a file of it`: func(l *lock.Lock) {
 			d := at(l, "urllib3")
 			d.File = "evil-2.1-py3-none-any.whl"
 			d.URL = files + d.File
 		},
-		`urllib3 2.0: "urllib3-2.1-py3-none-any.whl" is no file of it`: func(l *lock.Lock) { at(l, "urllib3").Version = "2.0" },
-		`insightface 0.7.3: "evil-0.7.3.tar.gz" is no file of it`:      func(l *lock.Lock) { d := at(l, "insightface"); d.File = "evil-0.7.3.tar.gz"; d.URL = files + d.File },
-		"urllib3 2.1: no requirement names https://evil.example/u":     func(l *lock.Lock) { d := at(l, "urllib3"); d.URL, d.Index = "https://evil.example/"+d.File, "" },
-		"urllib3 2.1: no requirement names the file image.toml":        func(l *lock.Lock) { d := at(l, "urllib3"); d.URL, d.Index = "file:image.toml", "" },
+		`urllib3 2.0: "urllib3-2.1-py3-none-any.whl" is not a file of it`: func(l *lock.Lock) { at(l, "urllib3").Version = "2.0" },
+		`insightface 0.7.3: "evil-0.7.3.tar.gz" is not a file of it`:      func(l *lock.Lock) { d := at(l, "insightface"); d.File = "evil-0.7.3.tar.gz"; d.URL = files + d.File },
+		"urllib3 2.1: no requirement names https://evil.example/u":        func(l *lock.Lock) { d := at(l, "urllib3"); d.URL, d.Index = "https://evil.example/"+d.File, "" },
+		"urllib3 2.1: no requirement names the file image.toml":           func(l *lock.Lock) { d := at(l, "urllib3"); d.URL, d.Index = "file:image.toml", "" },
 		"sam2 1.0: no requirement names the host of https://evil.example/sam2": func(l *lock.Lock) {
 			d := at(l, "sam2")
 			d.URL = strings.Replace(d.URL, "git.example", "evil.example", 1)
 		},
-		"is wanted, and sam2 1.0 is locked from git+https://git.example/evil@":     func(l *lock.Lock) { d := at(l, "sam2"); d.URL = strings.Replace(d.URL, "/sam2", "/evil", 1) },
-		"is wanted, and sam2 1.0 is locked from git+https://git.example/sam2@1123": func(l *lock.Lock) { d := at(l, "sam2"); d.URL = strings.Replace(d.URL, "@0", "@1", 1) },
-		"is wanted, and direct 1.0 is locked from https://files.pythonhosted.org":  func(l *lock.Lock) { pypi(at(l, "direct"), "1.0") },
-		"is wanted, and own 1.0 is locked from https://files.pythonhosted.org":     func(l *lock.Lock) { pypi(at(l, "own"), "1.0") },
+		"is required, but sam2 1.0 is locked from git+https://git.example/evil@":     func(l *lock.Lock) { d := at(l, "sam2"); d.URL = strings.Replace(d.URL, "/sam2", "/evil", 1) },
+		"is required, but sam2 1.0 is locked from git+https://git.example/sam2@1123": func(l *lock.Lock) { d := at(l, "sam2"); d.URL = strings.Replace(d.URL, "@0", "@1", 1) },
+		"is required, but direct 1.0 is locked from https://files.pythonhosted.org":  func(l *lock.Lock) { pypi(at(l, "direct"), "1.0") },
+		"is required, but own 1.0 is locked from https://files.pythonhosted.org":     func(l *lock.Lock) { pypi(at(l, "own"), "1.0") },
 		"uv: the lock has uv-0.13.9":                                                            func(l *lock.Lock) { l.UV.SHA256 = sum("evil") },
 		"package curl 1:3.11.2-1+b1: the spec has no repository \"evil\"":                       func(l *lock.Lock) { deb(l, "curl").Repository = "evil" },
 		`package curl 1:3.11.2-1+b1: path "pool/updates/main/t/telnetd_1_amd64.deb" is that of`: func(l *lock.Lock) { deb(l, "curl").Path = "pool/updates/main/t/telnetd_1_amd64.deb" },
 		`package curl 1:2: path`:                                                                func(l *lock.Lock) { deb(l, "curl").Version = "1:2" },
 		"is in no component of the spec":                                                        func(l *lock.Lock) { p := deb(l, "g++"); p.Path = strings.Replace(p.Path, "/main/", "/non-free/", 1) },
-		"package curl 1:3.11.2-1+b1: it is for arm64; the image is for amd64":                  func(l *lock.Lock) { deb(l, "curl").Architecture = "arm64" },
+		"package curl 1:3.11.2-1+b1: it is for arm64; the image is for amd64":                   func(l *lock.Lock) { deb(l, "curl").Architecture = "arm64" },
 		"runtime: curl is not locked":                                                           func(l *lock.Lock) { deb(l, "curl").For = []lock.Set{{Kind: lock.SetBuilder}} },
 		"extra@debug: gdb is not locked":                                                        func(l *lock.Lock) { deb(l, "gdb").For = []lock.Set{{Kind: lock.SetBuilder}} },
 		"suites: the lock has no index of cuda ./": func(l *lock.Lock) {
@@ -201,11 +201,11 @@ func TestLocksOfOthersAreHeldAgainst(t *testing.T) {
 			t.Errorf("%s: %q", name, found)
 		}
 		for want, lie := range map[string]func(*lock.Lock){
-			"a 1.0: " + name + " has no such file of it": func(l *lock.Lock) { at(l, "a").SHA256 = sum("evil") },
-			"a 1.5: " + name + " has no such file of it": func(l *lock.Lock) { pypi(at(l, "a"), "1.5") },
-			"c 1.0: " + name + " has no such file of it": func(l *lock.Lock) { pypi(at(l, "c"), "1.0") },
-			"pyproject.toml: b is not locked":            func(l *lock.Lock) { without(l, "b") },
-			"pyproject.toml: a<2 is wanted":              func(l *lock.Lock) { pypi(at(l, "a"), "2.5") },
+			"a 1.0: " + name + " has no such file for it": func(l *lock.Lock) { at(l, "a").SHA256 = sum("evil") },
+			"a 1.5: " + name + " has no such file for it": func(l *lock.Lock) { pypi(at(l, "a"), "1.5") },
+			"c 1.0: " + name + " has no such file for it": func(l *lock.Lock) { pypi(at(l, "c"), "1.0") },
+			"pyproject.toml: b is not locked":             func(l *lock.Lock) { without(l, "b") },
+			"pyproject.toml: a<2 is wanted":               func(l *lock.Lock) { pypi(at(l, "a"), "2.5") },
 		} {
 			if strings.HasPrefix(want, "pyproject") && name != "uv.lock" {
 				continue
@@ -222,10 +222,10 @@ func TestLocksOfOthersAreHeldAgainst(t *testing.T) {
 // Options of requirement files are about each distribution.
 func TestOptionsHold(t *testing.T) {
 	for line, want := range map[string]string{
-		"--require-hashes":                             "urllib3 2.1: --require-hashes wants a --hash",
-		"--only-binary :all:":                          "insightface 0.7.3: it is no wheel, and --only-binary wants one",
-		"--only-binary insightface":                    "insightface 0.7.3: it is no wheel, and --only-binary wants one",
-		"--no-binary urllib3":                          "urllib3 2.1: it is a wheel, and --no-binary wants none",
+		"--require-hashes":                             "urllib3 2.1: --require-hashes requires a --hash",
+		"--only-binary :all:":                          "insightface 0.7.3: it is not a wheel, and --only-binary requires one",
+		"--only-binary insightface":                    "insightface 0.7.3: it is not a wheel, and --only-binary requires one",
+		"--no-binary urllib3":                          "urllib3 2.1: it is a wheel, and --no-binary forbids one",
 		"--index-url https://i.example":                "asked for: urllib3 2.1 from https://pypi.org/simple",
 		"--no-index":                                   "asked for: urllib3 2.1 from https://pypi.org/simple",
 		"--extra-index-url https://i.example":          "",

@@ -92,9 +92,9 @@ func TestFilesAreHeldAgainstTheirHashes(t *testing.T) {
 		{"no hash", "", long, ""},
 		{"sha512", "#sha512=" + hex.EncodeToString(sha[:]), long, ""},
 		{"unknown algorithm", "#blake9=00", long, ""},
-		{"another file", "#sha256=" + sum("x"), long, "index pypi says that the sha256 of https://files.example.com/a-1.whl is " + sum("x")},
-		{"another short file", "#sha256=" + sum("x"), "y", "what came has " + sum("y")},
-		{"an empty file", "#sha256=" + sum("x"), "", "what came has " + sum("")},
+		{"another file", "#sha256=" + sum("x"), long, "index pypi lists the sha256 of https://files.example.com/a-1.whl as " + sum("x")},
+		{"another short file", "#sha256=" + sum("x"), "y", "but the content has " + sum("y")},
+		{"an empty file", "#sha256=" + sum("x"), "", "but the content has " + sum("")},
 		{"md5", "#md5=00", long, "the md5 of"},
 		{"sha512 is wrong", "#sha512=00", long, "the sha512 of"},
 	}
@@ -186,7 +186,7 @@ func TestFilesAreHeldAgainstTheirSize(t *testing.T) {
 	w.host("files.example.com", text("four"))
 	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
 	get(t, d, pypi+"/a/")
-	if a := get(t, d, "https://files.example.com/a-1.whl"); a.err == nil || !strings.Contains(problems(d), "is 3, what came has 4") {
+	if a := get(t, d, "https://files.example.com/a-1.whl"); a.err == nil || !strings.Contains(problems(d), "as 3, but the content has 4") {
 		t.Errorf("got %+v, problems %q", a, problems(d))
 	}
 	if a := get(t, d, "https://files.example.com/a-1.whl.metadata"); a.err == nil || !strings.Contains(problems(d), "a-1.whl.metadata is "+sum("x")) {

@@ -94,7 +94,7 @@ with tempfile.TemporaryDirectory() as at:
 	if err != nil || !strings.Contains(string(out), "one") || !strings.Contains(string(out), "True") {
 		t.Errorf("got %s and %v", out, err)
 	}
-	if !strings.Contains(reasons(d), "git may read from here, and not write") {
+	if !strings.Contains(reasons(d), "git may only read from here") {
 		t.Errorf("refused %q, problems %q", reasons(d), problems(d))
 	}
 }

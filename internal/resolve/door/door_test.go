@@ -117,7 +117,7 @@ func TestMethods(t *testing.T) {
 		{"POST", "/o/r.git/git-receive-pack", "write", 403},
 		{"GET", "/o/r.git/info/refs?service=git-receive-pack", "write", 403},
 		{"GET", "/o/r.git/info/refs?a&service=git%2Dreceive-pack", "write", 403},
-		{"POST", "/x", "POST is not a way to read", 403},
+		{"POST", "/x", "POST is not allowed: requests may only read", 403},
 		{"PUT", "/x", "PUT", 403},
 		{"DELETE", "/x", "DELETE", 403},
 		{"OPTIONS", "/x", "OPTIONS", 403},
@@ -259,7 +259,7 @@ func TestOpenRefuses(t *testing.T) {
 		o    door.Options
 		want string
 	}{
-		{"a directory of others", door.Options{Dir: public}, "open to others"},
+		{"a directory of others", door.Options{Dir: public}, "accessible to others"},
 		{"no directory", door.Options{Dir: filepath.Join(public, "none")}, "reading the directory"},
 		{"a long name", door.Options{Dir: long}, "too long"},
 		{"an index that is none", door.Options{Dir: private(t), Indexes: []door.Index{{Name: "x", URL: "file:///x"}}}, "address file:///x"},

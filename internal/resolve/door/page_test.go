@@ -143,7 +143,7 @@ func TestHTTPIsNotForPagesOfHTTPS(t *testing.T) {
 	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}}})
 	get(t, d, pypi+"/a/")
 	a := get(t, d, "http://files.example.com/a.whl")
-	if a.code != http.StatusForbidden || !strings.Contains(a.body, "pypi.example.com, which names it, is asked by https and it by http") {
+	if a.code != http.StatusForbidden || !strings.Contains(a.body, "pypi.example.com, which names it, uses https, but it uses http") {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -151,8 +151,8 @@ func TestHTTPIsNotForPagesOfHTTPS(t *testing.T) {
 func TestPagesThatCanNotBeRead(t *testing.T) {
 	tests := []struct{ name, kind, encoding, body, want string }{
 		{"bad JSON", "application/vnd.pypi.simple.v1+json", "", "{", "reading its JSON"},
-		{"another type", "image/png", "", "x", `its type is "image/png"`},
-		{"another encoding", "text/html", "br", "x", `its encoding is "br"`},
+		{"another type", "image/png", "", "x", `unsupported type "image/png"`},
+		{"another encoding", "text/html", "br", "x", `unsupported encoding "br"`},
 		{"bad gzip", "text/html", "gzip", "x", "unexpected EOF"},
 	}
 	for _, tt := range tests {
@@ -247,7 +247,7 @@ func TestTwoIndexesThatDisagree(t *testing.T) {
 	d := open(t, door.Options{Client: w.client, Indexes: []door.Index{{Name: "pypi", URL: pypi}, {Name: "own", URL: own}}})
 	get(t, d, pypi+"/a/")
 	get(t, d, own+"/a/")
-	if a := get(t, d, "https://files.example.com/a-1.whl"); a.body != "content" || !strings.Contains(problems(d), "index own says of https://files.example.com/a-1.whl another hash") {
+	if a := get(t, d, "https://files.example.com/a-1.whl"); a.body != "content" || !strings.Contains(problems(d), "index own lists https://files.example.com/a-1.whl with a different hash") {
 		t.Errorf("got %+v, problems %q", a, problems(d))
 	}
 }

@@ -186,7 +186,7 @@ func TestProblemsOfProjectFiles(t *testing.T) {
 		{"source that leaves", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.sources]\na = { path = \"../a\" }\n"}, `pyproject.toml: source "../a": "../a" leads out of the directory of image.toml`},
 		{"source of a member that leaves", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.workspace]\nmembers = [\"m\"]\n", "m/pyproject.toml": "[tool.uv.sources]\na = { path = \"../../a\" }\n"}, `m/pyproject.toml: source "../../a": `},
 		{"member's pattern", projectSpec, map[string]string{"pyproject.toml": "[tool.uv.workspace]\nmembers = [\"[\"]\n"}, `pyproject.toml: workspace member "[": syntax error in pattern`},
-		{"login of an index", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\n[[tool.uv.index]]\nurl = \"https://me:secret@i.example/simple\"\n"}, "pyproject.toml:3: an address at i.example holds a user's name or password"},
+		{"login of an index", projectSpec, map[string]string{"pyproject.toml": "[tool.uv]\n[[tool.uv.index]]\nurl = \"https://me:secret@i.example/simple\"\n"}, "pyproject.toml:3: an address at i.example contains a user name or password"},
 		{"login in a uv.lock", projectSpec, map[string]string{"pyproject.toml": "[project]\n", "uv.lock": "\nsource = { git = \"https://me@g.example:8080/r?rev=1#2\" }\n"}, "uv.lock:2: an address at g.example:8080 holds"},
 		{"login in a pylock", "name = \"x\"\n[python]\nlock = \"pylock.toml\"\n", map[string]string{"pylock.toml": "[[packages]]\narchive = { url = 'http://:secret@f.example/a@1.zip' }\n"}, "pylock.toml:2: an address at f.example holds"},
 		{"login of a tree", "name = \"x\"\n[python]\nsources = [\"t\"]\n", map[string]string{"t/pyproject.toml": "[project]\ndependencies = [\"a @ https://me:pw@f.example/a.whl\"]\n"}, "t/pyproject.toml:2: an address at f.example holds"},
@@ -307,9 +307,9 @@ func TestVariantsWithoutPackages(t *testing.T) {
 // What isn't in a pyproject.toml can't be locked from it; a lock of uv's has it.
 func TestProjectsSayWhatTheyNeed(t *testing.T) {
 	for _, tt := range []struct{ name, content, want string }{
-		{"of Poetry", "[tool.poetry.dependencies]\nidna = \"*\"\n", "pyproject.toml: it has no [project] table, which says what is needed"},
-		{"empty", "", "pyproject.toml: it has no [project] table, which says what is needed"},
-		{"dynamic", "[project]\ndynamic = [\"dependencies\"]\n", "pyproject.toml: its dependencies are dynamic: they are not in it"},
+		{"of Poetry", "[tool.poetry.dependencies]\nidna = \"*\"\n", "pyproject.toml: no [project] table to declare its dependencies"},
+		{"empty", "", "pyproject.toml: no [project] table to declare its dependencies"},
+		{"dynamic", "[project]\ndynamic = [\"dependencies\"]\n", "pyproject.toml: its dependencies are dynamic, and not listed in it"},
 		{"dynamic version", "[project]\ndynamic = [\"version\"]\n", ""},
 		{"root of a workspace", "[tool.uv.workspace]\nmembers = []\n", ""},
 	} {

@@ -147,8 +147,8 @@ func hostOf(address string) string {
 var sshAddress = regexp.MustCompile(`ssh://(?:[^\s@/]+@)?([A-Za-z0-9.-]+)(?::\d+)?/`)
 
 func needsLogin(host string) error {
-	err := failure.New(failure.Usage, fmt.Errorf("%s: a repository there is named by ssh, for which a lock has no key", host))
-	return failure.WithHint(err, fmt.Sprintf("put a login for %s into ~/.netrc, and it is fetched by https; or write git+https://%s/… where it needs none", host, host))
+	err := failure.New(failure.Usage, fmt.Errorf("%s: a repository there has an ssh address, but a lock has no ssh key", host))
+	return failure.WithHint(err, fmt.Sprintf("put a login for %s into ~/.netrc to fetch it by https; or write git+https://%s/… if it needs none", host, host))
 }
 
 // isSSH says whether git was to go by ssh.

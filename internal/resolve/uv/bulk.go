@@ -32,7 +32,7 @@ func openZip(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	case err != nil:
 		return nil, unreadable("it is not a wheel", err)
 	case len(z.File) > mostEntries:
-		return nil, failure.New(failure.Usage, fmt.Errorf("it holds %d files, and no wheel has more than %d", len(z.File), mostEntries))
+		return nil, failure.New(failure.Usage, fmt.Errorf("it holds %d files; a wheel may have at most %d", len(z.File), mostEntries))
 	}
 	return z, failure.New(failure.Usage, checkBulk(z.File, size))
 }
@@ -43,7 +43,7 @@ type directoryReader struct {
 	left int64
 }
 
-var errDirectory = fmt.Errorf("its directory has more than %s", humanize.Size(maxDirectory))
+var errDirectory = fmt.Errorf("its directory is larger than %s", humanize.Size(maxDirectory))
 
 func (d *directoryReader) ReadAt(p []byte, off int64) (int, error) {
 	if d.left -= int64(len(p)); d.left < 0 {
@@ -61,12 +61,12 @@ func checkBulk(files []*zip.File, size int64) error {
 		packed = plus(packed, plus(f.CompressedSize64, header+uint64(len(f.Name))))
 		unpacked = plus(unpacked, f.UncompressedSize64)
 		if isLie(f) {
-			return fmt.Errorf("its directory says that %q has %d bytes, which are compressed to %d: no file is", f.Name, f.UncompressedSize64, f.CompressedSize64)
+			return fmt.Errorf("its directory lists %q with %d bytes, compressed to %d, which is impossible", f.Name, f.UncompressedSize64, f.CompressedSize64)
 		}
 	}
 	switch {
 	case packed > uint64(size): //nolint:gosec // a size
-		return fmt.Errorf("its files overlap: they have %s of its %s", amount(packed), humanize.Size(size))
+		return fmt.Errorf("its files overlap: they take %s of its %s", amount(packed), humanize.Size(size))
 	case unpacked > max(smallUnpacked, uint64(size)*mostTimes): //nolint:gosec // as above, of a file
 		return fmt.Errorf("it unpacks to %s, more than %d times its size", amount(unpacked), mostTimes)
 	}

@@ -79,10 +79,10 @@ func TestWheelBombs(t *testing.T) {
 		want  string
 	}{
 		{"terabytes", 10_000_000_000, many, "it unpacks to 9000.00 GB, more than 100 times its size"},
-		{"overlapping", 10_000_000, many, "its files overlap: they have 9.00 GB of its 10.1 MB"},
-		{"more than deflate can", 1 << 20, []zip.FileHeader{packedTo("a", 1000, 1<<40)}, `its directory says that "a" has 1099511627776 bytes, which are compressed to 1000: no file is`},
-		{"less than it must be", 1 << 30, []zip.FileHeader{packedTo("a", 1<<29, 10)}, `"a" has 10 bytes, which are compressed to 536870912`},
-		{"stored as less", 1 << 20, []zip.FileHeader{stored}, `"a" has 5000 bytes, which are compressed to 1`},
+		{"overlapping", 10_000_000, many, "its files overlap: they take 9.00 GB of its 10.1 MB"},
+		{"more than deflate can", 1 << 20, []zip.FileHeader{packedTo("a", 1000, 1<<40)}, `its directory lists "a" with 1099511627776 bytes, compressed to 1000, which is impossible`},
+		{"less than it must be", 1 << 30, []zip.FileHeader{packedTo("a", 1<<29, 10)}, `"a" with 10 bytes, compressed to 536870912`},
+		{"stored as less", 1 << 20, []zip.FileHeader{stored}, `"a" with 5000 bytes, compressed to 1`},
 		{"sizes that overflow", 1 << 20, []zip.FileHeader{packedTo("a", math.MaxUint64/2, math.MaxUint64), packedTo("b", math.MaxUint64/2, math.MaxUint64)}, "its files overlap"},
 		{"one below zero", 1 << 20, []zip.FileHeader{packedTo("a", 1<<19, 1<<63)}, "no file is"},
 	} {
@@ -97,9 +97,9 @@ func TestWheelBombs(t *testing.T) {
 			files[n] = packedTo(fmt.Sprintf("%06x", n), 0, 0)
 		}
 		_, err := readBehind(t, 0, files...)
-		refused(t, err, "its directory has more than 50.3 MB")
+		refused(t, err, "its directory is larger than 50.3 MB")
 		_, err = readBehind(t, 0, files[:350_000]...)
-		refused(t, err, "it holds 350003 files, and no wheel has more than 300000")
+		refused(t, err, "it holds 350003 files; a wheel may have at most 300000")
 	})
 	t.Run("a count that lies", func(t *testing.T) {
 		data := rawWheel(t)

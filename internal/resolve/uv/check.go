@@ -102,14 +102,14 @@ func (o Options) imports(r Request, a answer, there inventory) error {
 		if known[module] {
 			continue
 		}
-		err := fmt.Errorf("%s: [smoke] imports %s, and nothing that is installed brings it", r.Set, name)
+		err := fmt.Errorf("%s: [smoke] imports %s, but no installed package provides it", r.Set, name)
 		if isBuilt {
 			o.Note(err.Error() + ", unless something that is built, a git tree or PYTHONPATH does")
 			continue
 		}
 		hint := fmt.Sprintf("add %s to the requirements, or correct the name", projectOf(name))
 		if r.Project != "" {
-			hint += fmt.Sprintf("; a project brings its dependencies, and itself by sources = [%q]", r.Project)
+			hint += fmt.Sprintf("; a project installs its dependencies, and itself only with sources = [%q]", r.Project)
 		}
 		problems = append(problems, failure.WithHint(err, hint))
 	}
@@ -133,7 +133,7 @@ func clash(r Request, asked []string, pair [2]*distribution, files []string) err
 		drop = pair[0].Name
 	}
 	return failure.WithHint(err, fmt.Sprintf(
-		"leave one of them out wherever it is asked for, as with excludes = [%q] under [python], or allow harmless ones: collisions = [\"GLOB\"]", drop,
+		"exclude one of them, as with excludes = [%q] under [python], or allow harmless clashes: collisions = [\"GLOB\"]", drop,
 	))
 }
 
@@ -212,7 +212,7 @@ func enemies(projects, asked []string) (errs []error) {
 					keep, drop = drop, keep
 				}
 				err := fmt.Errorf("%s and %s both install the package %q and overwrite each other", min(keep, drop), max(keep, drop), f.pkg)
-				errs = append(errs, failure.WithHint(err, fmt.Sprintf("excludes = [%q] under [python] leaves one out wherever it is asked for", drop)))
+				errs = append(errs, failure.WithHint(err, fmt.Sprintf("write excludes = [%q] under [python] to leave one out everywhere", drop)))
 			}
 		}
 	}

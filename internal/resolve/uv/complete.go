@@ -57,7 +57,7 @@ func (o Options) complete(ctx context.Context, r Request, d *door.Door, a *answe
 		}
 	}
 	if unknown > 0 {
-		notes = append(notes, fmt.Sprintf("%s: whether the sha256 of %s is right no index says that could be asked: a build finds out", r.Set, humanize.Count(unknown, "file")))
+		notes = append(notes, fmt.Sprintf("%s: no reachable index confirms the sha256 of %s; a build checks it", r.Set, humanize.Count(unknown, "file")))
 	}
 	slices.Sort(notes)
 	for _, note := range notes {
@@ -185,7 +185,7 @@ func (c completion) local(d *distribution) error {
 	}
 	name, ok := strings.CutPrefix(u.Path, projectPath+"/")
 	if !ok || !fs.ValidPath(name) {
-		return failure.New(failure.Usage, fmt.Errorf("%s lies outside of the spec's directory", u.Path))
+		return failure.New(failure.Usage, fmt.Errorf("%s is outside the spec's directory", u.Path))
 	}
 	d.URL, d.File = "file:"+name, path.Base(name)
 	if err = checkFile(d); err != nil {
@@ -221,7 +221,7 @@ func (c completion) measure(ctx context.Context, d *distribution, said *door.Fil
 	}
 	defer f.Close()
 	if d.Size > 0 && d.Size != f.Size() {
-		return fmt.Errorf("it has %d bytes, and its index says %d", f.Size(), d.Size)
+		return fmt.Errorf("it has %d bytes, but its index lists %d", f.Size(), d.Size)
 	}
 	d.Size = f.Size()
 	if unsaid != nil {

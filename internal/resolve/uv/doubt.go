@@ -128,7 +128,7 @@ func strangeTo(index string, titles []string) error {
 		which += " and " + humanize.Count(n, "other")
 	}
 	index = fetch.Redact(index)
-	err := failure.New(failure.Findings, fmt.Errorf("%s: from the index %s, which neither the spec nor the environment names, and none that they name has this file", which, index))
+	err := failure.New(failure.Findings, fmt.Errorf("%s: from the index %s, which neither the spec nor the environment names; no named index has this file", which, index))
 	return failure.WithHint(err, fmt.Sprintf("if you trust that index, name it: --python-index %s, or a [[python.index]] of image.toml", index))
 }
 
@@ -153,8 +153,8 @@ func (w Witness) ask(ctx context.Context, d Doubt) (where string, err error) {
 	if failed != nil || !d.named {
 		return "", failed
 	}
-	err = fmt.Errorf("%s %s: %s doesn't name %s with the sha256 that is locked", d.Name, d.Version, fetch.Redact(d.Index), fetch.Redact(d.URL))
-	return "", failure.WithHint(failure.New(failure.Findings, err), "\"build lock\" takes what the index names now")
+	err = fmt.Errorf("%s %s: %s doesn't list %s with the locked sha256", d.Name, d.Version, fetch.Redact(d.Index), fetch.Redact(d.URL))
+	return "", failure.WithHint(failure.New(failure.Findings, err), "run \"build lock\" to use what the index lists now")
 }
 
 // is says whether an index means d by what it says of a file.
@@ -177,7 +177,7 @@ func (w Witness) Keep(list []Doubt) error {
 
 func (w Witness) keep(d Doubt, where string) error {
 	if err := keep(w.path(d), where); err != nil {
-		return fmt.Errorf("keeping what %s has: %w", d.Index, err)
+		return fmt.Errorf("caching the files of %s: %w", d.Index, err)
 	}
 	return nil
 }

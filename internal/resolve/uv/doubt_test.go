@@ -79,7 +79,7 @@ func TestFilesOnAnotherServer(t *testing.T) {
 		s.put("/simple/a/", []byte(page))
 		s.put("/links.html", []byte(link(b.URL, "")))
 		_, err := w.Confirm(t.Context(), list)
-		if failure.KindOf(err) != failure.Findings || !strings.Contains(err.Error(), "a 1.0: "+s.URL+"/simple doesn't name "+a.URL) {
+		if failure.KindOf(err) != failure.Findings || !strings.Contains(err.Error(), "a 1.0: "+s.URL+"/simple doesn't list "+a.URL) {
 			t.Errorf("got %v (kind %d)", err, failure.KindOf(err))
 		}
 	}

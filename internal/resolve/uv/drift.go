@@ -42,7 +42,7 @@ func driftUV(l lock.Lock) []string {
 	if err != nil || have == want {
 		return nil
 	}
-	return []string{fmt.Sprintf("uv: the lock has %s with sha256 %s, and this program installs with uv %s", l.UV.File, l.UV.SHA256, want.Version)}
+	return []string{fmt.Sprintf("uv: the lock has %s with sha256 %s; this program uses uv %s", l.UV.File, l.UV.SHA256, want.Version)}
 }
 
 // claim is what a lock says that answers one request.
@@ -193,9 +193,9 @@ func (c claim) admits(w reqfile.Requirement, have map[string]lock.Distribution, 
 	}
 	switch {
 	case w.Kind != reqfile.Named && !isAt(d, w):
-		say(fmt.Sprintf("%s is wanted, and %s is locked from %s", w.Line, title(d), d.URL))
+		say(fmt.Sprintf("%s is required, but %s is locked from %s", w.Line, title(d), d.URL))
 	case w.Kind == reqfile.Named && !pep508.Admits(w.Specifiers, d.Version):
-		say(fmt.Sprintf("%s is wanted, and %s is locked", w.Line, title(d)))
+		say(fmt.Sprintf("%s is required, but %s is locked", w.Line, title(d)))
 	}
 }
 
@@ -226,13 +226,13 @@ func (c claim) decided(d lock.Distribution) string {
 		return "the spec excludes it"
 	// Hashes of other kinds were compared when it was locked: the lock has none.
 	case len(hashes) > 0 && !slices.ContainsFunc(hashes, isOther) && !slices.ContainsFunc(hashes, isIts):
-		return "its sha256 is " + d.SHA256 + ", which none of the --hash options of its line has"
+		return "its sha256 is " + d.SHA256 + ", which matches none of the --hash options of its line"
 	case len(hashes) == 0 && slices.Contains(c.Files.Options, "--require-hashes"):
-		return "--require-hashes wants a --hash for everything, and no line has one for this"
+		return "--require-hashes requires a --hash for everything, but no line has one for this"
 	case !isGit && !d.IsWheel() && c.wants("--only-binary", d.Name):
-		return "it is no wheel, and --only-binary wants one"
+		return "it is not a wheel, and --only-binary requires one"
 	case d.IsWheel() && c.Lock == "" && d.Index != "" && c.wants("--no-binary", d.Name):
-		return "it is a wheel, and --no-binary wants none"
+		return "it is a wheel, and --no-binary forbids one"
 	}
 	return ""
 }

@@ -131,7 +131,7 @@ func uvWheel(platform string) (lock.UV, error) {
 			SHA256: "5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe",
 		}, nil
 	}
-	return lock.UV{}, failure.New(failure.Usage, fmt.Errorf("platform %q: Lamina has no uv for it, which installs Python packages", platform))
+	return lock.UV{}, failure.New(failure.Usage, fmt.Errorf("platform %q: Lamina has no uv for it to install Python packages", platform))
 }
 
 // findUV returns uv's wheel at the address that an index has for it. Of one that

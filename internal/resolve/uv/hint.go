@@ -88,7 +88,7 @@ func missed(message string, files map[string]door.File) []string {
 }
 
 // ErrBytes is returned for a file whose bytes are not those that were locked.
-var ErrBytes = errors.New("what comes are not the bytes that were locked")
+var ErrBytes = errors.New("the content differs from the lock")
 
 // Diagnose says why an engine could not fetch a distribution, by asking its
 // server. The engine hashes whatever a server answers, so that a page that
@@ -108,14 +108,14 @@ func Diagnose(ctx context.Context, client *fetch.Client, d lock.Distribution, to
 	case status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden:
 		return failure.New(failure.Usage, fmt.Errorf("%s %s: %w", d.Name, d.Version, fetch.Explain(err)))
 	case status.Code == http.StatusNotFound || status.Code == http.StatusGone:
-		err = fmt.Errorf("%s: the server has it no more (%d)", what, status.Code)
-		return failure.WithHint(err, "\"build lock\" takes what the index has now")
+		err = fmt.Errorf("%s: the server no longer has it (%d)", what, status.Code)
+		return failure.WithHint(err, "run \"build lock\" to lock what the index has now")
 	case failure.KindOf(fetch.Explain(err)) == failure.Transient:
 		return failure.New(failure.Transient, fmt.Errorf("%s: the server answers %d", what, status.Code))
 	}
 	if isMismatch(told) {
 		err = fmt.Errorf("%s: %w: %w", what, ErrBytes, told)
-		return failure.WithHint(err, "a proxy may alter it, or its index may have replaced it: compare before you lock anew")
+		return failure.WithHint(err, "a proxy may have altered it, or its index may have replaced it; compare before you lock again")
 	}
 	return failure.New(failure.Transient, fmt.Errorf("%s: %w", what, told))
 }

@@ -54,7 +54,7 @@ func (o Options) keep(d *distribution) error {
 		return nil
 	}
 	if err := keep(name, d.wheel); err != nil {
-		return fmt.Errorf("keeping what %s holds: %w", d.File, err)
+		return fmt.Errorf("caching the content of %s: %w", d.File, err)
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func (m *Mirror) Find(ctx context.Context, l lock.Lock) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		m.Note(fmt.Sprintf("%s: %v; files are fetched from where they were locked", m.Index, err))
+		m.Note(fmt.Sprintf("%s: %v; files are fetched from their locked addresses", m.Index, err))
 	}
 	return m.write(m.Has)
 }
@@ -174,7 +174,7 @@ func (m *Mirror) read() map[string]string {
 
 func (m *Mirror) write(found map[string]string) error {
 	if err := keep(m.path(), found); err != nil {
-		return fmt.Errorf("keeping what %s has: %w", m.Index, err)
+		return fmt.Errorf("caching the files of %s: %w", m.Index, err)
 	}
 	return nil
 }

@@ -50,8 +50,8 @@ func TestCheckBuilders(t *testing.T) {
 			[]lock.Distribution{insightface, dlib},
 			[]string{"other"},
 			[]string{
-				"python: insightface 1.0 has no wheel and is compiled, for which the builder lacks g++",
-				"python: dlib 1.0 has no wheel and is compiled, for which the builder lacks g++, cmake",
+				"python: insightface 1.0 has no wheel and must be compiled, but the builder lacks g++",
+				"python: dlib 1.0 has no wheel and must be compiled, but the builder lacks g++, cmake",
 				"add to [builder] packages: g++", "add to [builder] packages: g++, cmake",
 			},
 		},

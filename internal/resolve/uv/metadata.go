@@ -23,7 +23,7 @@ var formatVersion = regexp.MustCompile(`\A(?:[^\s:]+:.*\n|[ \t].*\n)*?Wheel-Vers
 
 func checkFormat(text string) error {
 	if found := formatVersion.FindStringSubmatch(text); found == nil || found[1] != "1" {
-		return errors.New("its WHEEL has no Wheel-Version 1.x, the one that installers know")
+		return errors.New("its WHEEL has no Wheel-Version 1.x, the only one that installers support")
 	}
 	return nil
 }
@@ -36,7 +36,7 @@ func checkRecord(text string) error {
 	rows, err := r.ReadAll()
 	for i, row := range rows {
 		if len(row) < 3 || strings.Trim(row[2], "0123456789") != "" {
-			err = cmp.Or(err, fmt.Errorf("row %d is no path, hash and size", i+1))
+			err = cmp.Or(err, fmt.Errorf("row %d is not a path, hash and size", i+1))
 		}
 	}
 	if err != nil {

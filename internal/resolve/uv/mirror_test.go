@@ -88,7 +88,7 @@ func TestMirrorsThatAreDown(t *testing.T) {
 	if err != nil || len(o.Has) > 0 {
 		t.Errorf("got %v, %v", o.Has, err)
 	}
-	if len(told.told) != 1 || !strings.Contains(told.told[0], "502") || !strings.HasSuffix(told.told[0], "; files are fetched from where they were locked") {
+	if len(told.told) != 1 || !strings.Contains(told.told[0], "502") || !strings.HasSuffix(told.told[0], "; files are fetched from their locked addresses") {
 		t.Errorf("notes are %q", told.told)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

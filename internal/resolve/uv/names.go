@@ -23,7 +23,7 @@ func checkNames(requests []Request, answers []answer) error {
 			return
 		}
 		told[key+name] = true
-		err := fmt.Errorf("%s[python] %s: %q is none of the packages that are installed%s", r.at(key, name), key, name, failure.DidYouMean(name, slices.Sorted(maps.Keys(known))))
+		err := fmt.Errorf("%s[python] %s: %q is not an installed package%s", r.at(key, name), key, name, failure.DidYouMean(name, slices.Sorted(maps.Keys(known))))
 		problems = append(problems, err)
 	}
 	for _, r := range requests {
@@ -59,7 +59,7 @@ func (o Options) tellUnasked(requests []Request, answers []answer) {
 			for _, name := range index.Packages {
 				if r.Lock == "" && r.Project == "" && !known[name] && !told[name] {
 					told[name] = true
-					o.Note(fmt.Sprintf("%sindex %s has %q, which nothing asks for%s", r.at("packages", name), index.Name, name, failure.DidYouMean(name, slices.Sorted(maps.Keys(known)))))
+					o.Note(fmt.Sprintf("%sindex %s has %q, which nothing requires%s", r.at("packages", name), index.Name, name, failure.DidYouMean(name, slices.Sorted(maps.Keys(known)))))
 				}
 			}
 		}
@@ -123,7 +123,7 @@ func checkBuilders(l lock.Lock, requests []Request) error {
 			if d.IsWheel() || len(lacks) == 0 || slices.Contains(r.Optional, d.Name) {
 				continue
 			}
-			err := fmt.Errorf("%s: %s %s has no wheel and is compiled, for which the builder lacks %s",
+			err := fmt.Errorf("%s: %s %s has no wheel and must be compiled, but the builder lacks %s",
 				r.Set, d.Name, d.Version, strings.Join(lacks, ", "))
 			problems = append(problems, failure.WithHint(err, fmt.Sprintf("add to [builder] packages: %s", strings.Join(lacks, ", "))))
 		}

@@ -38,7 +38,7 @@ func (c claim) unlike(d lock.Distribution, locked lockFile) string {
 	if fits {
 		return ""
 	}
-	return fmt.Sprintf("%q is no file of it", d.File)
+	return fmt.Sprintf("%q is not a file of it", d.File)
 }
 
 // archive is what an index has besides wheels.
@@ -64,7 +64,7 @@ func (c claim) origin(d lock.Distribution) string {
 	case c.isDirect(d) && (d.Index == "" || c.Lock != "" || c.mayServe(d.Index, d.Name, c.where)): // a pylock.toml may say any index
 		return ""
 	case c.isDirect(d):
-		return fmt.Sprintf("the spec names its address, and no index %s", d.Index)
+		return fmt.Sprintf("the spec names its address, but no index %s", d.Index)
 	case d.Index == "":
 		return fmt.Sprintf("no requirement names %s", d.URL)
 	case strings.TrimRight(d.Index, "/") == DefaultIndex && isForeign(d):

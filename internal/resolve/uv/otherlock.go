@@ -71,5 +71,5 @@ func (f lockFile) problem(d lock.Distribution) string {
 			return ""
 		}
 	}
-	return fmt.Sprintf("%s has no such file of it", f.name)
+	return fmt.Sprintf("%s has no such file for it", f.name)
 }

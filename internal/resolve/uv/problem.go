@@ -32,7 +32,7 @@ func (o Options) throughDoor(ctx context.Context, r Request, q question, d *door
 		return fmt.Errorf("resolving %s: %w", r.Set, errors.Join(causes, errors.New(own.Error())))
 	}
 	for _, refused := range d.Refused() {
-		o.Note(fmt.Sprintf("%s: the resolve asked for %s, which nothing of it names", r.Set, refused.Host))
+		o.Note(fmt.Sprintf("%s: the resolve asked for %s, which none of its indexes or requirements names", r.Set, refused.Host))
 	}
 	return own
 }
@@ -68,11 +68,11 @@ func (o Options) stopped(ctx context.Context, r Request, d *door.Door, err error
 	last := ""
 	for _, seen := range d.Seen() {
 		if strings.HasSuffix(seen.URL, ".tar.gz") || strings.HasSuffix(seen.URL, ".zip") || strings.Contains(seen.URL, "git-upload-pack") {
-			last = "; the last source that was fetched is " + seen.URL
+			last = "; the last source fetched is " + seen.URL
 		}
 	}
 	err = failure.New(failure.Usage, fmt.Errorf("resolving %s: it took longer than %s%s", r.Set, o.limit(), last))
-	return failure.WithHint(err, "what a package needs can be told in place of asking its build: [python.build-requires], or a version with wheels")
+	return failure.WithHint(err, "to avoid slow builds, declare build requirements in [python.build-requires], or choose a version with wheels")
 }
 
 // err is the problem of an answer in words of the spec: where what it is about is
@@ -140,9 +140,9 @@ func cutHints(text string) (rest string, hints []string) {
 	for _, hint := range parts[1:] {
 		switch hint = strings.Join(strings.Fields(hint), " "); {
 		case strings.Contains(hint, "index-strategy"):
-			hints = append(hints, `an index that is asked first hides versions of another one: index-strategy = "unsafe-best-match" under [python] looks into all`)
+			hints = append(hints, `an earlier index hides versions on later ones: write index-strategy = "unsafe-best-match" under [python] to search all`)
 		case strings.Contains(hint, "prerelease"):
-			hints = append(hints, "a requirement file with the line --pre takes versions before their release, and so does a requirement that names one")
+			hints = append(hints, "to allow pre-releases, add the line --pre to a requirement file, or a requirement that names one")
 		case !strings.Contains(hint, "extra-build-dependencies") && !strings.Contains(hint, "run `uv lock`"): // ours say it
 			hints = append(hints, hint)
 		}
@@ -169,16 +169,16 @@ func (f *answerProblem) hints(q question, text string) (hints []string) {
 		hints = append(hints, failure.Hints(needsLogin(host))...)
 	}
 	if found := urlNeeded.FindStringSubmatch(text); found != nil {
-		hints = append(hints, fmt.Sprintf("what a package requires by its address must be required by the spec, too: add the line %s to a requirement file", found[1]))
+		hints = append(hints, fmt.Sprintf("the spec must also list what a package requires by URL: add the line %s to a requirement file", found[1]))
 	}
 	if found := urlsConflict.FindStringSubmatch(text); found != nil {
-		hints = append(hints, fmt.Sprintf("say which one is meant: overrides = [%q] under [python]", q.lineOf(found[1])))
+		hints = append(hints, fmt.Sprintf("choose one: overrides = [%q] under [python]", q.lineOf(found[1])))
 	}
 	if found := dirOf.FindStringSubmatch(text); found != nil {
 		hints = append(hints, fmt.Sprintf("a directory is built as a source tree: sources = [%q] under [python]", found[1]))
 	}
 	if strings.Contains(text, "lockfile") && strings.Contains(text, "needs to be updated") {
-		hints = append(hints, "\"uv lock\" brings uv.lock up to date with its pyproject.toml")
+		hints = append(hints, "run \"uv lock\" to bring uv.lock up to date with its pyproject.toml")
 	}
 	return hints
 }

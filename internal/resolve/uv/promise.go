@@ -86,7 +86,7 @@ func (c completion) asked(ctx context.Context, d *distribution, indexes []string
 		failed = cmp.Or(failed, unlessMissing(err))
 	}
 	if failed == nil {
-		failed = failure.New(failure.Usage, errors.New("no index names this file, nor does a requirement"))
+		failed = failure.New(failure.Usage, errors.New("no index or requirement names this file"))
 	}
 	return nil, fetch.Explain(failed)
 }
@@ -110,7 +110,7 @@ func (c completion) vouched(ctx context.Context, d *distribution) error {
 		case strings.EqualFold(sum, d.Hashes["sha256"]):
 			return nil
 		case sum != "":
-			err := fmt.Errorf("%s has sha256 %s for it, and the lock that names it says %s", fetch.Redact(index), sum, d.Hashes["sha256"])
+			err := fmt.Errorf("%s lists sha256 %s for it, but the lock that names it has %s", fetch.Redact(index), sum, d.Hashes["sha256"])
 			return failure.New(failure.Usage, err)
 		}
 	}
@@ -134,7 +134,7 @@ func (completion) promised(d *distribution, f *door.File) error {
 	d.Index = f.Index
 	for name, want := range f.Hashes {
 		if got, ok := d.Hashes[name]; ok && !strings.EqualFold(got, want) {
-			return fmt.Errorf("%s has %s %s for it, and uv says %s", f.Index, name, want, got)
+			return fmt.Errorf("%s lists %s %s for it, but uv reports %s", f.Index, name, want, got)
 		}
 		d.Hashes[name] = strings.ToLower(want)
 	}
@@ -169,7 +169,7 @@ func (c completion) note(d *distribution, f *door.File) {
 		d.notes = append(d.notes, fmt.Sprintf("%s: %s was yanked from its index%s", c.request.Set, d.title(), reason))
 	}
 	if sum := f.MetadataHashes["sha256"]; d.wheel != nil && sum != "" && sum != d.wheel.Metadata {
-		d.notes = append(d.notes, fmt.Sprintf("%s: what the index says of the requirements of %s differs from the METADATA in its wheel", c.request.Set, d.title()))
+		d.notes = append(d.notes, fmt.Sprintf("%s: the requirements of %s in the index differ from the METADATA in its wheel", c.request.Set, d.title()))
 	}
 }
 
@@ -213,7 +213,7 @@ func sum(file io.Reader, d *distribution, further ...string) error {
 	for name, h := range sums {
 		got := hex.EncodeToString(h.Sum(nil))
 		if want, ok := d.Hashes[name]; ok && !strings.EqualFold(got, want) {
-			return failure.New(failure.Usage, fmt.Errorf("its %s is %s, and %s is promised", name, got, want))
+			return failure.New(failure.Usage, fmt.Errorf("its %s is %s, but %s is expected", name, got, want))
 		}
 		d.Hashes[name] = got
 	}
@@ -230,10 +230,10 @@ func (c completion) checkHashes(d *distribution) error {
 	}
 	switch {
 	case len(wanted) > 0 && !slices.ContainsFunc(wanted, fits):
-		err := fmt.Errorf("its sha256 is %s, which none of the %d --hash options of its line has", d.Hashes["sha256"], len(wanted))
+		err := fmt.Errorf("its sha256 is %s, which matches none of the %d --hash options of its line", d.Hashes["sha256"], len(wanted))
 		return failure.WithHint(failure.New(failure.Usage, err), fmt.Sprintf("the file that fits this platform is %s: add --hash=sha256:%s if that is the right one", d.File, d.Hashes["sha256"]))
 	case len(wanted) == 0 && slices.Contains(c.request.Files.Options, "--require-hashes") && slices.Contains(c.answer.Distributions, d):
-		return failure.New(failure.Usage, errors.New("--require-hashes wants a --hash for everything, and no line has one for this"))
+		return failure.New(failure.Usage, errors.New("--require-hashes requires a --hash for everything, but no line has one for this"))
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func Resolve(ctx context.Context, o Options, l *lock.Lock) error {
 	}
 	there, err := o.inventory(ctx)
 	if err != nil {
-		return fmt.Errorf("looking what Debian's packages bring: %w", err)
+		return fmt.Errorf("reading what Debian's packages provide: %w", err)
 	}
 	answers, err := o.answers(ctx, there, l.Platform)
 	if err != nil {

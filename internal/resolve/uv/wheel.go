@@ -83,7 +83,7 @@ func readWheel(d *distribution, r io.ReaderAt, size int64) (*wheel, error) {
 	w.Files = append(w.Files, scripts...)
 	for _, m := range w.Files {
 		if interpreter.MatchString(m.Target) {
-			scriptErr = errors.Join(scriptErr, fmt.Errorf("its script %s is called as Python is", path.Base(m.Target)))
+			scriptErr = errors.Join(scriptErr, fmt.Errorf("its script %s has the name of a Python interpreter", path.Base(m.Target)))
 		}
 	}
 	return w, failure.New(failure.Usage, errors.Join(w.checkTitle(d), checkFormat(read["WHEEL"]), checkRecord(read["RECORD"]), scriptErr))
@@ -163,7 +163,7 @@ func target(name, title string) (string, error) {
 	case scheme == "headers":
 		return outside + "include/" + title + "/" + below, nil
 	}
-	return "", fmt.Errorf("it holds %q, which nobody knows where to install", name)
+	return "", fmt.Errorf("it holds %q, which is in no known install scheme", name)
 }
 
 // checkEntry refuses what no file below a directory is called, or what isn't one.
@@ -171,11 +171,11 @@ func checkEntry(f *zip.File) error {
 	parts := strings.Split(f.Name, "/")
 	switch {
 	case !fs.ValidPath(f.Name) || strings.ContainsAny(f.Name, "\\\x00") || slices.Contains(parts, ".."):
-		return fmt.Errorf("it holds %q, which no file below a directory is called", f.Name)
+		return fmt.Errorf("it holds %q, which is not a path inside a directory", f.Name)
 	case f.Mode()&fs.ModeType != 0:
 		return fmt.Errorf("it holds %q, which is not a regular file", f.Name)
 	case f.Flags&1 != 0 || f.Method != zip.Store && f.Method != zip.Deflate:
-		return fmt.Errorf("it holds %q, which is encrypted, or compressed as no file of a wheel is", f.Name)
+		return fmt.Errorf("it holds %q, which is encrypted, or compressed by an unsupported method", f.Name)
 	}
 	for _, part := range parts {
 		switch {
