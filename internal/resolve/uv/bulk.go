@@ -11,21 +11,21 @@ import (
 	"lamina.build/internal/humanize"
 )
 
-// How large a wheel may be inside. The largest ones that there are have some 30,000 files and
+// Limits of a wheel's content. The largest existing ones have some 30,000 files and
 // directories of 5 MB, and unpack to less than ten times their size.
 const (
 	maxDirectory  = 48 << 20
 	mostEntries   = 300_000
 	smallUnpacked = 1 << 30 // bytes that any wheel may unpack to
-	mostTimes     = 100     // its size, where that is more
+	mostTimes     = 100     // factor of its size, if that is more
 )
 
-// openZip reads the directory of a wheel, and refuses one that would fill memory or a disk,
-// before anything of it is unpacked: uv trusts what a wheel's directory says.
+// openZip reads the directory of a wheel, and rejects one that would fill memory or a disk
+// before anything is unpacked: uv trusts a wheel's directory.
 func openZip(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	bounded := &directoryReader{r: r, left: maxDirectory}
 	z, err := zip.NewReader(bounded, size)
-	bounded.left = math.MaxInt64 // what is read of its files has bounds of its own
+	bounded.left = math.MaxInt64 // reads of its files have their own limits
 	switch {
 	case errors.Is(err, errDirectory):
 		return nil, failure.New(failure.Usage, err)
@@ -37,7 +37,7 @@ func openZip(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	return z, failure.New(failure.Usage, checkBulk(z.File, size))
 }
 
-// directoryReader gives a directory out as long as that has a size that directories have.
+// directoryReader limits the size of a directory that is read through it.
 type directoryReader struct {
 	r    io.ReaderAt
 	left int64
@@ -52,10 +52,10 @@ func (d *directoryReader) ReadAt(p []byte, off int64) (int, error) {
 	return d.r.ReadAt(p, off)
 }
 
-// checkBulk refuses files that are more together than they can be: those that overlap, those
-// of another size than their content can have, and those that unpack to what none would.
+// checkBulk rejects files with impossible sizes: those that overlap, whose sizes contradict
+// each other, or that unpack to more than any real wheel.
 func checkBulk(files []*zip.File, size int64) error {
-	const header = 30 // of each file, besides its name
+	const header = 30 // bytes per file, without its name
 	var packed, unpacked uint64
 	for _, f := range files {
 		packed = plus(packed, plus(f.CompressedSize64, header+uint64(len(f.Name))))
@@ -73,8 +73,8 @@ func checkBulk(files []*zip.File, size int64) error {
 	return nil
 }
 
-// isLie says whether no content has both sizes. Deflate makes at most 1032 bytes of one, and
-// adds little where it saves nothing.
+// isLie reports whether no content can have both sizes. Deflate makes at most 1032 bytes of
+// one, and adds little to incompressible data.
 func isLie(f *zip.File) bool {
 	const most, some = 1032, 4096
 	small, large := f.CompressedSize64, f.UncompressedSize64
