@@ -74,7 +74,7 @@ func TestALieIsTold(t *testing.T) {
 		"is required, but own 1.0 is locked from https://files.pythonhosted.org":     func(l *lock.Lock) { pypi(at(l, "own"), "1.0") },
 		"uv: the lock has uv-0.13.9":                                                            func(l *lock.Lock) { l.UV.SHA256 = sum("evil") },
 		"package curl 1:3.11.2-1+b1: the spec has no repository \"evil\"":                       func(l *lock.Lock) { deb(l, "curl").Repository = "evil" },
-		`package curl 1:3.11.2-1+b1: path "pool/updates/main/t/telnetd_1_amd64.deb" is that of`: func(l *lock.Lock) { deb(l, "curl").Path = "pool/updates/main/t/telnetd_1_amd64.deb" },
+		`package curl 1:3.11.2-1+b1: path "pool/updates/main/t/telnetd_1_amd64.deb" belongs to`: func(l *lock.Lock) { deb(l, "curl").Path = "pool/updates/main/t/telnetd_1_amd64.deb" },
 		`package curl 1:2: path`:                                                                func(l *lock.Lock) { deb(l, "curl").Version = "1:2" },
 		"is in no component of the spec":                                                        func(l *lock.Lock) { p := deb(l, "g++"); p.Path = strings.Replace(p.Path, "/main/", "/non-free/", 1) },
 		"package curl 1:3.11.2-1+b1: it is for arm64; the image is for amd64":                   func(l *lock.Lock) { deb(l, "curl").Architecture = "arm64" },
@@ -205,7 +205,7 @@ func TestLocksOfOthersAreHeldAgainst(t *testing.T) {
 			"a 1.5: " + name + " has no such file for it": func(l *lock.Lock) { pypi(at(l, "a"), "1.5") },
 			"c 1.0: " + name + " has no such file for it": func(l *lock.Lock) { pypi(at(l, "c"), "1.0") },
 			"pyproject.toml: b is not locked":             func(l *lock.Lock) { without(l, "b") },
-			"pyproject.toml: a<2 is wanted":               func(l *lock.Lock) { pypi(at(l, "a"), "2.5") },
+			"pyproject.toml: a<2 is required":             func(l *lock.Lock) { pypi(at(l, "a"), "2.5") },
 		} {
 			if strings.HasPrefix(want, "pyproject") && name != "uv.lock" {
 				continue

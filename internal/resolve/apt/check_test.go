@@ -25,10 +25,10 @@ func TestASetThatWouldNotInstallIsRefused(t *testing.T) {
 		{"missing", []*debian.Package{{Name: "a", Version: "1", Depends: "b | c"}}, "a 1 requires b | c, which is missing"},
 		{"too old", []*debian.Package{
 			{Name: "a", Version: "1", PreDepends: "b (>= 2)"}, {Name: "b", Version: "2~rc1"},
-		}, "a 1 needs b (>= 2)"},
+		}, "a 1 requires b (>= 2)"},
 		{"a provision without a version", []*debian.Package{
 			{Name: "a", Version: "1", Depends: "v (>= 1)"}, {Name: "b", Version: "2", Provides: "v"},
-		}, "a 1 needs v (>= 1)"},
+		}, "a 1 requires v (>= 1)"},
 		{"enemies", []*debian.Package{
 			{Name: "a", Version: "1", Conflicts: "v"}, {Name: "b", Version: "2", Provides: "v"},
 		}, "a 1 conflicts with b 2"},

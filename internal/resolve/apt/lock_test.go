@@ -178,7 +178,7 @@ func TestAptResolves(t *testing.T) {
 	if string(first.Format()) != string(offline.Format()) {
 		t.Error("the cache gave another lock")
 	}
-	if !strings.Contains(strings.Join(notes, "\n"), "going on with what was fetched last") {
+	if !strings.Contains(strings.Join(notes, "\n"), "using the copy that was fetched last") {
 		t.Errorf("nothing was said of the missing network: %q", notes)
 	}
 	left, err := filepath.Glob(filepath.Join(o.Getter.CacheDir, ".resolve*"))

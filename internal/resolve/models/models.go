@@ -58,7 +58,7 @@ func (o Options) lock(ctx context.Context, r lock.ModelRequest) (lock.Model, err
 	m.Published, m.Layers = o.before(m)
 	known := o.Layers(ctx, m)
 	if m.Published != "" && (known == nil || m.Layers != nil && !slices.Equal(known, m.Layers)) {
-		o.Note(fmt.Sprintf("the lock no longer records where %s is published: its layers are unknown or have changed; run \"build model push\" to record it again", m.Name()))
+		o.Note(fmt.Sprintf("the lock no longer records that %s is published: its layers are unknown or have changed; run \"build model push\" to record it again", m.Name()))
 		m.Published = ""
 	}
 	m.Layers = known

@@ -269,7 +269,7 @@ func TestPagesThatUVHadKept(t *testing.T) {
 	t.Run("with another hash there", func(t *testing.T) {
 		x, d := setup(t)
 		d.Hashes["sha256"] = sumOf(nil)
-		if err := x.complete(t, d); err == nil || !strings.Contains(err.Error(), "and uv says") {
+		if err := x.complete(t, d); err == nil || !strings.Contains(err.Error(), "but uv reports") {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -78,12 +78,12 @@ func TestWheelsThatAreNone(t *testing.T) {
 		want    string
 	}{
 		{"leaves", with("../evil.py"), `it holds "../evil.py", which is not a path inside a directory`},
-		{"leaves on the way", with("a/../../evil.py"), `"a/../../evil.py", which no file`},
-		{"absolute", with("/etc/passwd"), `"/etc/passwd", which no file`},
-		{"backslash", with(`a\b.py`), `"a\\b.py", which no file`},
-		{"NUL", with("a\x00b.py"), `"a\x00b.py", which no file`},
-		{"dot", with("./a.py"), `"./a.py", which no file`},
-		{"nothing between", with("a//b.py"), `"a//b.py", which no file`},
+		{"leaves on the way", with("a/../../evil.py"), `"a/../../evil.py", which is not a path`},
+		{"absolute", with("/etc/passwd"), `"/etc/passwd", which is not a path`},
+		{"backslash", with(`a\b.py`), `"a\\b.py", which is not a path`},
+		{"NUL", with("a\x00b.py"), `"a\x00b.py", which is not a path`},
+		{"dot", with("./a.py"), `"./a.py", which is not a path`},
+		{"nothing between", with("a//b.py"), `"a//b.py", which is not a path`},
 		{"leaves by a scheme", with("my_pkg-1.0.data/scripts/../../x"), "which is not a path inside a directory"},
 		{"link", append(with(), entry{name: "a", content: "/etc/passwd", mode: os.ModeSymlink | 0o777}), `it holds "a", which is not a regular file`},
 		{"device", append(with(), entry{name: "a", mode: os.ModeDevice | 0o600}), `it holds "a", which is not a regular file`},
