@@ -12,7 +12,7 @@ import (
 	"lamina.build/lock"
 )
 
-// at is a distribution of a lock, or a new one.
+// at returns a distribution of a lock, or a new one.
 func at(l *lock.Lock, name string) *lock.Distribution {
 	i := slices.IndexFunc(l.Distributions, func(d lock.Distribution) bool { return d.Name == name })
 	if i < 0 {
@@ -22,7 +22,7 @@ func at(l *lock.Lock, name string) *lock.Distribution {
 	return &l.Distributions[i]
 }
 
-// pypi makes d a wheel as PyPI has it.
+// pypi makes d a wheel on PyPI.
 func pypi(d *lock.Distribution, version string) {
 	d.Version, d.File, d.Index = version, d.Name+"-"+version+"-py3-none-any.whl", uv.DefaultIndex
 	d.URL, d.SHA256 = files+d.File, sum(d.File)
@@ -36,7 +36,7 @@ func deb(l *lock.Lock, name string) *lock.Package {
 	return &l.Packages[slices.IndexFunc(l.Packages, func(p lock.Package) bool { return p.Name == name })]
 }
 
-// What an attacker would change, and what is said of it.
+// Changes that an attacker would make are reported.
 func TestALieIsTold(t *testing.T) {
 	for want, lie := range map[string]func(*lock.Lock){
 		"python: requirements.txt:1: numpy>=1.26,<2 is required, but numpy 2.1 is locked":    func(l *lock.Lock) { pypi(at(l, "numpy"), "2.1") },
@@ -110,7 +110,7 @@ func TestALieIsTold(t *testing.T) {
 	}
 }
 
-// A uv runs next to source trees also where nothing of an index is locked.
+// uv builds source trees even if nothing from an index is locked.
 func TestAUVOfALie(t *testing.T) {
 	p, l := claimed(t)
 	l.Distributions = nil
@@ -120,7 +120,7 @@ func TestAUVOfALie(t *testing.T) {
 	}
 }
 
-// What may be otherwise, since it is the truth somewhere.
+// These differences are legitimate.
 func TestATruthIsNoLie(t *testing.T) {
 	for name, change := range map[string]func(*lock.Lock){
 		"a file of PyPI that a requirement wants no version of": func(l *lock.Lock) { pypi(at(l, "more"), "9") },
@@ -140,7 +140,7 @@ func TestATruthIsNoLie(t *testing.T) {
 	}
 }
 
-// A lock that was made with a mirror is believed where somebody names that.
+// A lock that was made with a mirror is trusted if the user names the mirror.
 func TestAnIndexOfTheEnvironmentIsNamed(t *testing.T) {
 	p, l := claimed(t)
 	d := at(&l, "urllib3")
@@ -157,7 +157,7 @@ func TestAnIndexOfTheEnvironmentIsNamed(t *testing.T) {
 	}
 }
 
-// What a uv.lock, a pylock.toml or a pyproject.toml says holds as well.
+// Locks are checked against uv.lock, pylock.toml and pyproject.toml, too.
 func TestLocksOfOthersAreHeldAgainst(t *testing.T) {
 	const head = "name = \"x\"\n[debian]\npackages = [\"python3\"]\n[python]\n"
 	good := sum("a-1.0-py3-none-any.whl")
@@ -219,7 +219,7 @@ func TestLocksOfOthersAreHeldAgainst(t *testing.T) {
 	}
 }
 
-// Options of requirement files are about each distribution.
+// Options of requirement files apply to each distribution.
 func TestOptionsHold(t *testing.T) {
 	for line, want := range map[string]string{
 		"--require-hashes":                             "urllib3 2.1: --require-hashes requires a --hash",

@@ -13,7 +13,7 @@ import (
 	"lamina.build/lock"
 )
 
-// open returns the archive that a test's packages make.
+// open returns an archive of a test's packages.
 func open(t *testing.T, debs ...testworld.Deb) *archive {
 	t.Helper()
 	d := testworld.New(t).Debian(testworld.DebianOptions{}, debs...)

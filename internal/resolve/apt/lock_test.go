@@ -22,7 +22,7 @@ import (
 	"lamina.build/lock"
 )
 
-// requirement asks for packages of a test's repository alone.
+// requirement requires packages of a test's repository only.
 func requirement(t *testing.T, d *testworld.Debian, requests ...lock.Request) apt.Options {
 	t.Helper()
 	r := lock.Repository{
@@ -179,7 +179,7 @@ func TestAptResolves(t *testing.T) {
 		t.Error("the cache gave another lock")
 	}
 	if !strings.Contains(strings.Join(notes, "\n"), "using the copy that was fetched last") {
-		t.Errorf("nothing was said of the missing network: %q", notes)
+		t.Errorf("no note about the missing network: %q", notes)
 	}
 	left, err := filepath.Glob(filepath.Join(o.Getter.CacheDir, ".resolve*"))
 	if err != nil || len(left) > 0 {
@@ -187,7 +187,7 @@ func TestAptResolves(t *testing.T) {
 	}
 }
 
-// unplugged is a network that is not there.
+// unplugged is a missing network.
 type unplugged struct{}
 
 func (unplugged) RoundTrip(*http.Request) (*http.Response, error) {
@@ -218,7 +218,7 @@ func checkLock(t *testing.T, l lock.Lock, o apt.Options) {
 		sets string
 	}{
 		{"base-files", "base builder runtime"},
-		{"apt", "extra@debug"}, // which is in no set that doesn't ask for it
+		{"apt", "extra@debug"}, // only in a set that requests it
 		{"libc6", "base builder runtime"},
 		{"busybox-static", "bootstrap"},
 		{"libeatmydata1", "bootstrap"},
@@ -259,6 +259,6 @@ func TestAptsExplanationIsShown(t *testing.T) {
 		t.Errorf("got %v (kind %d), want what apt says", err, failure.KindOf(err))
 	}
 	if strings.Contains(said, "base:") || strings.Contains(said, "Reading package lists") {
-		t.Errorf("got %v, want no more than what is wrong", err)
+		t.Errorf("got %v, want only the problem", err)
 	}
 }

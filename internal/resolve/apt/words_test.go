@@ -15,7 +15,7 @@ import (
 	"lamina.build/lock"
 )
 
-// requirements asks for packages of Debian and of several repositories, called by their paths.
+// requirements requires packages of Debian and of several repositories, named by their paths.
 func requirements(t *testing.T, repositories []*testworld.Debian, requests ...lock.Request) apt.Options {
 	t.Helper()
 	o := apt.Options{
@@ -31,8 +31,8 @@ func requirements(t *testing.T, repositories []*testworld.Debian, requests ...lo
 	return o
 }
 
-// What repositories of others are like, apt takes, and so does a lock: files of one name and
-// of none, hashes of another kind, packages of other architectures, suites to be asked for.
+// A lock accepts whatever apt accepts of third-party repositories: files of one name and of
+// none, other hashes, packages of other architectures, suites used only on request.
 func TestAptsWords(t *testing.T) {
 	w := testworld.New(t)
 	odd := w.Debian(testworld.DebianOptions{Path: "odd", Flat: true},
@@ -82,7 +82,7 @@ func TestAptsWords(t *testing.T) {
 	}
 }
 
-// What no lock can have is told in a sentence each, before apt is fetched.
+// Packages that no lock can have are reported, each in a sentence, before apt is fetched.
 func TestPackagesThatNoLockCanHave(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)

@@ -121,7 +121,7 @@ func (h *hosts) connect(at string, address netip.Addr) error {
 	known, ok := h.known[at]
 	kind := reachOf(address)
 	if !ok || kind > known.limit {
-		return fmt.Errorf("%s, more private than anything that names it", kind)
+		return fmt.Errorf("%s, and nothing as private names this host", kind)
 	}
 	known.at = kind
 	return nil

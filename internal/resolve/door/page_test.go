@@ -80,7 +80,7 @@ func TestFlatPages(t *testing.T) {
 	}
 }
 
-// PyTorch's files lie where others have projects.
+// PyTorch's files are where other indexes have projects.
 func TestFilesNextToProjects(t *testing.T) {
 	w := newWorld(t)
 	w.host("own.example.com", func(rw http.ResponseWriter, r *http.Request) {
@@ -174,7 +174,7 @@ func TestPagesThatCanNotBeRead(t *testing.T) {
 	}
 }
 
-// A page that did not come whole may another time.
+// A truncated page is a transient error.
 func TestPageThatIsCut(t *testing.T) {
 	for _, encoding := range []string{"", "gzip"} {
 		w := newWorld(t)
@@ -194,7 +194,7 @@ func TestPageThatIsCut(t *testing.T) {
 	}
 }
 
-// A page is read whatever word of success it comes with: else it shows what it hides.
+// A page of any successful status is read: otherwise it would show what it must hide.
 func TestPagesOfAnyGoodStatus(t *testing.T) {
 	w := newWorld(t)
 	w.host("own.example.com", func(rw http.ResponseWriter, _ *http.Request) {

@@ -106,7 +106,7 @@ func methodRefusal(method string, u *url.URL) string {
 	switch {
 	case strings.HasSuffix(u.Path, "/git-receive-pack"),
 		slices.Contains(u.Query()["service"], "git-receive-pack"):
-		return "git may only read from here"
+		return "git may read from here, but not write"
 	case method == http.MethodGet, method == http.MethodHead:
 		return ""
 	case method == http.MethodPost && strings.HasSuffix(u.Path, uploadPack):

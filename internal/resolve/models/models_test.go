@@ -98,7 +98,7 @@ func TestLockOfAHub(t *testing.T) {
 	}
 }
 
-// Cards are written by people.
+// People write cards, in many ways.
 func TestLicensesOfCards(t *testing.T) {
 	w := newWorld(t)
 	for i, tt := range []struct {

@@ -49,7 +49,7 @@ func TestNoIndexForgetsIndexes(t *testing.T) {
 	}
 }
 
-// As in pip, a path is one from the directory of the file, or else from the root.
+// As in pip, a path is relative to the directory of the file, or else to the root.
 func TestFindLinksNextToItsFile(t *testing.T) {
 	s, err := reqfile.Read(options(map[string]string{
 		"requirements.txt": "-r sub/x.txt", "sub/x.txt": text("-f own", "-f wheels", "-f ../source"),

@@ -13,7 +13,7 @@ import (
 	"lamina.build/internal/resolve/userinfo"
 )
 
-// Each text is one line; the message stands behind its place.
+// Each text is one line; the message follows its position.
 func TestProblems(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"torch 2.6", `"torch 2.6"` + notOne},
@@ -125,7 +125,7 @@ const (
 	notWeb = " is not a valid https://, http://, git+https:// or git+ssh:// URL"
 )
 
-// All problems of all files are told, in the order of reading.
+// All problems of all files are reported, in the order of reading.
 func TestProblemsOfFiles(t *testing.T) {
 	o := options(map[string]string{
 		"requirements.txt": text("a b --hash=x --config-settings a --pre", "-r sub/a.txt", "-i https://a:b@h --no-idex x --nothing"),
@@ -157,7 +157,7 @@ func TestProblemsOfFiles(t *testing.T) {
 	})
 }
 
-// What a Conda environment freezes is told at once, however long it is.
+// The paths that a Conda environment freezes are reported together, however many there are.
 func TestFrozenPaths(t *testing.T) {
 	const cure = `replace such paths with versions, as "pip list --format=freeze" does`
 	place := func(number string) string {
@@ -208,7 +208,7 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// What stands in no file can neither lie next to one nor hold a login.
+// A requirement outside of a file can neither have files next to it nor a login.
 func TestCheck(t *testing.T) {
 	for text, want := range map[string]string{
 		"a":                                   "",
@@ -237,7 +237,7 @@ func TestTwoLoginsForOneHost(t *testing.T) {
 	equal(t, "problems", messages(t, err), []string{`requirements.txt:2: "h" has a different user or password on another line`})
 }
 
-// What is asked for doesn't depend on who has the tokens.
+// Requirements don't depend on the tokens being set.
 func TestVariablesThatAreNotSet(t *testing.T) {
 	o := options(map[string]string{"requirements.txt": text("-i https://${NOBODY}:${NOTHING}@H:1/simple", "-f https://${USER}:${TOKEN}@h/b", "a")})
 	s, err := reqfile.Read(o)

@@ -12,7 +12,7 @@ import (
 	"lamina.build/internal/resolve/userinfo"
 )
 
-// No text keeps a user, but for git's own, and who they are is known by host.
+// No text keeps a user, except git's own; the logins are returned by host.
 func TestTake(t *testing.T) {
 	env := map[string]string{"USER": "me", "TOKEN": "geheim1", "BOTH": "me:geheim%402", "LINE": "geheim\n"}
 	for text, want := range map[string]struct {
