@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// rawWheel is a wheel with files of which it has nothing but what its directory says.
+// rawWheel returns a wheel with files that are only in its directory.
 func rawWheel(t *testing.T, files ...zip.FileHeader) []byte {
 	t.Helper()
 	var data bytes.Buffer
@@ -36,7 +36,7 @@ func rawWheel(t *testing.T, files ...zip.FileHeader) []byte {
 	return data.Bytes()
 }
 
-// behind is data behind so many zeros: a zip may have anything in front.
+// behind is data after a number of zeros: a zip may have anything in front.
 type behind struct {
 	zeros int64
 	data  []byte
@@ -107,7 +107,7 @@ func TestWheelBombs(t *testing.T) {
 		_, _, err := read(t, someFile, data)
 		refused(t, err, "it is not a wheel")
 	})
-	// What is large, and no bomb.
+	// These are large, but no bombs.
 	for _, f := range []zip.FileHeader{packedTo("zeros", 1_000_000, 1_000_000_000), packedTo("large", 2_000_000_000, 20_000_000_000)} {
 		if w, err := readBehind(t, 3_000_000_000, f); err != nil || w.Unpacked < int64(f.UncompressedSize64) {
 			t.Errorf("%s: %+v, %v", f.Name, w, err)

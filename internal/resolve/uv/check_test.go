@@ -8,7 +8,7 @@ import (
 	"lamina.build/lock"
 )
 
-// brings is a wheel with files of these contents.
+// brings returns a wheel with files of these contents.
 func brings(name, version string, files ...string) *distribution {
 	d := &distribution{Name: name, Version: version, Kind: kindWheel, wheel: &wheel{}}
 	for _, f := range files {

@@ -41,7 +41,7 @@ func (x *index) page(project string, lines ...string) {
 	x.put("/simple/"+project+"/", []byte(strings.Join(lines, "")))
 }
 
-// opened is a door through which some pages or files have come.
+// opened opens a door and requests some pages or files through it.
 func (x *index) opened(t *testing.T, came ...string) *index {
 	t.Helper()
 	options := x.o.doorOptions(x.r)
@@ -61,7 +61,7 @@ func (x *index) complete(t *testing.T, list ...*distribution) error {
 	return x.o.complete(t.Context(), x.r, x.door, &answer{Distributions: list})
 }
 
-// chosen is what uv says of a file.
+// chosen returns a file as uv reports it.
 func (x *index) chosen(name, version, path string, hashes ...string) *distribution {
 	d := &distribution{Name: name, Version: version, Kind: kindWheel, URL: x.URL + path, File: path[strings.LastIndex(path, "/")+1:], Hashes: map[string]string{}}
 	if !strings.HasSuffix(path, ".whl") {
@@ -110,7 +110,7 @@ func TestCompleteAWheel(t *testing.T) {
 	equal(t, "pages that were asked for", x.times("/simple/my-pkg/"), 1)
 	equal(t, "notes", x.told.told, nil)
 
-	// Another time it is not looked into, where the index says its size.
+	// It isn't inspected again if the index lists its size.
 	asked := x.times(wheelPath)
 	x.put("/simple/my-pkg/", []byte(`{"files": [{"filename": "`+someFile+`", "url": "`+wheelPath+`", "size": `+strconv.Itoa(len(data))+`, "hashes": {"sha256": "`+sumOf(data)+`"}}]}`))
 	again := x.opened(t, "/simple/my-pkg/").chosen("my-pkg", "", wheelPath, "sha256:"+sumOf(data))
@@ -121,7 +121,7 @@ func TestCompleteAWheel(t *testing.T) {
 	equal(t, "what it holds", again.wheel, d.wheel)
 	equal(t, "version", again.Version, "1.0")
 
-	// What is kept by its sha256 has to be of the name of the file all the same.
+	// A wheel cached by its sha256 must still match the file's name.
 	other := x.chosen("other", "1.0", wheelPath, "sha256:"+sumOf(data))
 	x.page("other", link(wheelPath, sumOf(data)))
 	refused(t, x.complete(t, other), `"my_pkg-1.0-py3-none-any.whl" can't be the name of other's wheel`)
@@ -139,7 +139,7 @@ func TestCompleteWhatIndexesDoNotSay(t *testing.T) {
 		{"nothing at all", link(path, ""), nil, nil, ""},
 		{"it came through the door", link(path, ""), []string{path}, nil, ""},
 		{"another hash", `<a href="` + path + "#md5=" + md5Of(sdist) + `">my-pkg-1.0.tar.gz</a>`, nil, nil, ""},
-		{"another hash, a wrong one", `<a href="` + path + "#md5=" + md5Of(nil) + `">my-pkg-1.0.tar.gz</a>`, nil, nil, "its md5 is " + md5Of(sdist) + ", and " + md5Of(nil) + " is expected"},
+		{"another hash, a wrong one", `<a href="` + path + "#md5=" + md5Of(nil) + `">my-pkg-1.0.tar.gz</a>`, nil, nil, "its md5 is " + md5Of(sdist) + ", but " + md5Of(nil) + " is expected"},
 		{"uv's own", link(path, ""), nil, []string{"sha256:" + sumOf(sdist)}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestCompleteWhatIndexesDoNotSay(t *testing.T) {
 	}
 }
 
-// Bytes that come one by one are no stall, and end all the same.
+// Bytes that arrive one by one are no stall, but reach the time limit.
 func TestFilesThatDrip(t *testing.T) {
 	const path = "/f/my-pkg-1.0.tar.gz"
 	x := newIndex(t)
@@ -413,7 +413,7 @@ func TestFilesThatNobodyNames(t *testing.T) {
 	}
 }
 
-// A lock of somebody else is held against the indexes before a build fetches anything.
+// Another tool's lock is checked against the indexes before a build downloads anything.
 func TestLocksOfOthersAreVouchedFor(t *testing.T) {
 	data, zeros := wheelOf(t, "my-pkg", "1.0"), strings.Repeat("0", 64)
 	const note = "python: no reachable index confirms the sha256 of 1 file; a build checks it"
@@ -512,7 +512,7 @@ func TestHashesOfLines(t *testing.T) {
 	}
 }
 
-// A build may take another version than the image, and no line is about it.
+// A build may use another version than the image, to which no line applies.
 func TestHashesOfLinesAreOfTheImage(t *testing.T) {
 	data := wheelOf(t, "my-pkg", "1.0")
 	x := newIndex(t)
@@ -597,7 +597,7 @@ func TestFilesNextToTheSpec(t *testing.T) {
 		{"there", local(projectPath+"/wheels/"+someFile, nil), ""},
 		{"with an escape", local(projectPath+"/wheels/my_pkg-1.0-py3-none-%61ny.whl", nil), ""},
 		{"promised", local(projectPath+"/wheels/"+someFile, map[string]string{"sha256": sumOf(data), "md5": md5Of(data), "odd": "x"}), ""},
-		{"promised otherwise", local(projectPath+"/wheels/"+someFile, map[string]string{"sha512": sha512Of(nil)}), "python: file:wheels/" + someFile + ": its sha512 is " + sha512Of(data) + ", and " + sha512Of(nil) + " is expected"},
+		{"promised otherwise", local(projectPath+"/wheels/"+someFile, map[string]string{"sha512": sha512Of(nil)}), "python: file:wheels/" + someFile + ": its sha512 is " + sha512Of(data) + ", but " + sha512Of(nil) + " is expected"},
 		{"missing", local(projectPath+"/wheels/my_pkg-2.0-py3-none-any.whl", nil), "python: file:wheels/my_pkg-2.0-py3-none-any.whl: open wheels/my_pkg-2.0-py3-none-any.whl: file does not exist"},
 		{"of an odd name", local(projectPath+"/own (1).whl", nil), `"own (1).whl" can't be the name of my-pkg's wheel`},
 		{"of an odd kind", &distribution{Name: "my-pkg", Kind: kindSdist, URL: "file://" + projectPath + "/wheels/" + someFile}, "can't be the name of my-pkg's sdist"},
@@ -679,7 +679,7 @@ func TestFindUV(t *testing.T) {
 	}
 }
 
-// Nobody is told two things at once, and all in one order.
+// Notes come one at a time, in a fixed order.
 func TestNotesComeInOrder(t *testing.T) {
 	x := newIndex(t)
 	var list []*distribution
@@ -692,7 +692,7 @@ func TestNotesComeInOrder(t *testing.T) {
 		list = append(list, x.chosen(name, "1.0", path))
 		want = append([]string{"python: " + name + " 1.0 was yanked from its index"}, want...)
 	}
-	var told bytes.Buffer // safe for one goroutine alone
+	var told bytes.Buffer // safe for one goroutine only
 	x.o.Note = func(line string) { told.WriteString(line + "\n") }
 	if err := x.opened(t, pages...).complete(t, list...); err != nil {
 		t.Fatal(err)

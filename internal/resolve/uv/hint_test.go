@@ -71,7 +71,7 @@ func client(logins uv.Logins) *fetch.Client {
 	return fetch.New(fetch.Options{Attempts: 1, Logins: logins.For})
 }
 
-// What no further attempt cures is told, and isn't tried again.
+// Permanent errors are reported and not retried.
 func TestDiagnoseOfWhatStays(t *testing.T) {
 	s := httptest.NewTLSServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)

@@ -16,7 +16,7 @@ import (
 	"lamina.build/lock"
 )
 
-// asked is a question of which problems are told.
+// asked returns a question for problems to refer to.
 func asked(t *testing.T) question {
 	t.Helper()
 	return Request{Set: lock.ParseSet("python"), Files: requirements(t, map[string]string{
@@ -132,7 +132,7 @@ func TestProblemsOfAnswers(t *testing.T) {
 	}
 }
 
-// The output of a build is told from where it begins and where it ends.
+// The beginning and the end of a build's output are kept.
 func TestLongProblemsAreShortened(t *testing.T) {
 	lines := make([]string, 100)
 	for i := range lines {
@@ -155,10 +155,10 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
-// socketDir is a directory with a name that is short enough for a socket.
+// socketDir returns a directory with a path short enough for a socket.
 func socketDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "door") //nolint:usetesting // that of the test has its name in it
+	dir, err := os.MkdirTemp("", "door") //nolint:usetesting // t.TempDir has the test's name in its path
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func openDoor(t *testing.T, o door.Options) *door.Door {
 	return d
 }
 
-// An index that could not be asked is why uv found nothing.
+// An unreachable index is reported as the reason why uv found nothing.
 func TestProblemsOfIndexesComeFirst(t *testing.T) {
 	s := newSite(t)
 	s.status("/simple/torch/", http.StatusServiceUnavailable)
@@ -196,8 +196,8 @@ func TestProblemsOfIndexesComeFirst(t *testing.T) {
 	}
 }
 
-// Neither what has passed nor an index that forbids what it doesn't have hides what
-// uv says, and the hints about it.
+// Neither resolved errors nor an index that answers 403 for missing projects hides uv's
+// message and hints.
 func TestProblemsOfIndexesThatAreNoReason(t *testing.T) {
 	s := newSite(t)
 	d := openDoor(t, door.Options{Client: quick(), Indexes: []door.Index{{Name: "pypi", URL: s.URL + "/simple"}, {Name: "torch", URL: s.URL + "/torch"}}})
@@ -249,7 +249,7 @@ func TestResolvesThatTakeTooLong(t *testing.T) {
 	}
 }
 
-// uv's own wheel is told as any other file that doesn't come.
+// A failed download of uv's own wheel is explained like any other.
 func TestUVThatDoesNotCome(t *testing.T) {
 	s := newSite(t)
 	s.put("/uv.whl", []byte("altered"))

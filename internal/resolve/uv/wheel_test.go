@@ -59,7 +59,7 @@ func TestReadWheel(t *testing.T) {
 
 func TestWheelsThatAreNone(t *testing.T) {
 	long := strings.Repeat("n", 256)
-	// is a wheel with another content of a file of its own.
+	// is returns a wheel with different content in one of its own files.
 	is := func(name, content string) []entry {
 		list := slices.DeleteFunc(own("my-pkg", "1.0"), func(e entry) bool { return strings.HasSuffix(e.name, "/"+name) })
 		return append(list, entry{name: "my_pkg-1.0.dist-info/" + name, content: content})
@@ -113,11 +113,11 @@ func TestWheelsThatAreNone(t *testing.T) {
 		{"script that goes on", script("run = my_pkg:main\n  more"), `its script "run" can't start`},
 		{"script of the next line", script("run =\n  my_pkg:main"), `its script "run" can't start`},
 		{"script called python", script("Python = a:b"), "its script Python has the name of a Python interpreter"},
-		{"script called pythonw", script("pythonw = a:b"), "its script pythonw is"},
-		{"script called python3.13t", script("python3.13t = a:b"), "its script python3.13t is"},
-		{"script called pypy3", script("pypy3 = a:b"), "its script pypy3 is"},
-		{"file called python3.11", with("my_pkg-1.0.data/scripts/python3.11"), "its script python3.11 is"},
-		{"data called python", with("my_pkg-1.0.data/data/bin/python"), "its script python is"},
+		{"script called pythonw", script("pythonw = a:b"), "its script pythonw has"},
+		{"script called python3.13t", script("python3.13t = a:b"), "its script python3.13t has"},
+		{"script called pypy3", script("pypy3 = a:b"), "its script pypy3 has"},
+		{"file called python3.11", with("my_pkg-1.0.data/scripts/python3.11"), "its script python3.11 has"},
+		{"data called python", with("my_pkg-1.0.data/data/bin/python"), "its script python has"},
 		{"script below a directory", with("my_pkg-1.0.data/scripts/a/b"), "which is in no known install scheme"},
 		{"section twice", script("[console_scripts]"), `line 2 of its entry_points.txt, "[console_scripts]", is neither`},
 		{"script of two", script("a = b:c\na = b:d"), `line 3 of its entry_points.txt, "a = b:d", is neither`},
@@ -194,7 +194,7 @@ func TestTitlesOfWheels(t *testing.T) {
 	refused(t, err, "its METADATA is of pytz 2005a")
 }
 
-// What pip and uv install is installed.
+// Wheels that pip and uv install are accepted.
 func TestSloppyWheels(t *testing.T) {
 	const at = "my_pkg-1.0.dist-info/"
 	metadata := entry{name: at + "METADATA", content: metadataOf("my-pkg", "1.0")}
