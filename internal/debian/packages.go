@@ -41,7 +41,7 @@ func (p *Package) Check() error {
 	case err != nil:
 		return fmt.Errorf("reading its index: %w", err)
 	case p.Size <= 0:
-		return fmt.Errorf("its index says that it has %d bytes", p.Size)
+		return fmt.Errorf("its index lists a size of %d bytes", p.Size)
 	}
 	return nil
 }

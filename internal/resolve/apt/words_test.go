@@ -98,7 +98,7 @@ func TestPackagesThatNoLockCanHave(t *testing.T) {
 		`runtime: package "hello/old": no suite "old" has it`, "it is in ./; [debian].suites lists the suites to search",
 		`runtime: package "hello/odd": no suite "odd" has it`,
 		`runtime: package "hexed": repository "bad": reading its index: "` + strings.Repeat("x", 64) + `" is not a hash of 64 hexadecimal digits`,
-		`runtime: package "smashed": repository "odd": its index says that it has 0 bytes`,
+		`runtime: package "smashed": repository "odd": its index lists a size of 0 bytes`,
 		`runtime: package "weak": repository "old": its index has neither a SHA256 nor a SHA512 of it, and weaker hashes are not accepted`,
 		`runtime: package "weak/old": repository "old": its index has neither`,
 	} {
