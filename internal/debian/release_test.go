@@ -266,7 +266,7 @@ func TestWithoutNetworkTheLastIndexServes(t *testing.T) {
 		t.Errorf("got %v and the notes %q, want one note", err, notes)
 	}
 	if _, err = g.Release(t.Context(), m, s, time.Now().Add(3*time.Hour), silent); err == nil {
-		t.Error("an index that has expired was taken from the cache")
+		t.Error("an expired index was used from the cache")
 	}
 	empty := getter(t)
 	_, err = empty.Release(t.Context(), m, s, time.Now(), silent)

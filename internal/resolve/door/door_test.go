@@ -69,7 +69,7 @@ func TestRefusesHostsThatNothingNames(t *testing.T) {
 		t.Errorf("said %q", a.body)
 	}
 	if len(d.Refused()) != 6 {
-		t.Error("a refusal is told twice")
+		t.Error("a refusal is recorded twice")
 	}
 }
 
