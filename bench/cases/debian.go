@@ -128,8 +128,8 @@ func (c *call) files(args ...string) (dir string, o outcome) {
 
 func (c *call) backports() []row {
 	told := c.build(c.dir, "lock")
-	const hint = `asked for as "NAME/bookworm-backports"`
-	first := row{what: "told", right: hint, seen: found(`nothing is taken from [^:]*`, told.stderr), ok: told.code == 0 && strings.Contains(told.stderr, hint)}
+	const hint = `requested as "NAME/bookworm-backports"`
+	first := row{what: "told", right: hint, seen: found(`nothing is locked from [^:]*`, told.stderr), ok: told.code == 0 && strings.Contains(told.stderr, hint)}
 	c.edit(`"cmake"`, `"cmake/bookworm-backports"`)
 	taken := locks(`name = "cmake", version = "3.31`)(c)[0]
 	taken.what = "taken"

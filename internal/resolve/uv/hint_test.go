@@ -31,14 +31,14 @@ func TestDiagnose(t *testing.T) {
 		says    string
 		hint    string
 	}{
-		{"gone", status(404), errMismatch, failure.Failure, "the server has it no more (404)", `"build lock" takes what the index has now`},
-		{"gone for good", status(410), errMismatch, failure.Failure, "the server has it no more (410)", `"build lock" takes what the index has now`},
+		{"gone", status(404), errMismatch, failure.Failure, "the server no longer has it (404)", `run "build lock" to lock what the index has now`},
+		{"gone for good", status(410), errMismatch, failure.Failure, "the server no longer has it (410)", `run "build lock" to lock what the index has now`},
 		{"no login", status(401), errMismatch, failure.Usage, "it requires a login, but none was sent", "put a login for 127.0.0.1 into ~/.netrc"},
 		{"forbidden", status(403), errMismatch, failure.Usage, "it requires a login, but none was sent", "put a login for 127.0.0.1 into ~/.netrc"},
 		{"down", status(503), errMismatch, failure.Transient, "the server answers 503", ""},
 		{"busy", status(429), errMismatch, failure.Transient, "the server answers 429", ""},
 		{"off", (*testworld.World).Stop, errMismatch, failure.Transient, "connection refused", "check the network, the name of the host, and HTTPS_PROXY"},
-		{"other bytes", nil, errMismatch, failure.Failure, uv.ErrBytes.Error() + ": " + errMismatch.Error(), "a proxy may alter it, or its index may have replaced it: compare before you lock anew"},
+		{"other bytes", nil, errMismatch, failure.Failure, uv.ErrBytes.Error() + ": " + errMismatch.Error(), "a proxy may have altered it, or its index may have replaced it; compare before you lock again"},
 		{"another error", nil, errOther, failure.Transient, errOther.Error(), ""},
 		{"odd status", status(418), errOther, failure.Transient, errOther.Error(), ""},
 	}
@@ -71,7 +71,7 @@ func client(logins uv.Logins) *fetch.Client {
 	return fetch.New(fetch.Options{Attempts: 1, Logins: logins.For})
 }
 
-// What no further attempt cures is told, and isn't tried again.
+// Permanent errors are reported and not retried.
 func TestDiagnoseOfWhatStays(t *testing.T) {
 	s := httptest.NewTLSServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)

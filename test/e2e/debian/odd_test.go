@@ -71,7 +71,7 @@ func TestRealOddPackages(t *testing.T) {
 	e2etest.Edit(t, dir+"/image.toml", `packages = ["plain"]`, "packages = [\"plain\"]\ndebconf = [\"nobody nobody/asks string x\"]")
 	w.Fails(t, 2, []string{`image.toml:4:12: debconf: no package "nobody" is locked`}, dir, "--smoke", "off")
 	e2etest.Edit(t, dir+"/image.toml", `packages = ["plain"]`, `packages = ["plain", "enemy"]`)
-	w.Fails(t, 2, []string{"apt can not install", "enemy"}, "lock", dir)
+	w.Fails(t, 2, []string{"apt can't install", "enemy"}, "lock", dir)
 	e2etest.Edit(t, dir+"/image.toml", `, "enemy"]`, `, "plain:i386"]`)
 	w.Fails(t, 2, []string{"image.toml:3:22: ", "has architecture i386"}, "lock", dir)
 	if got := strings.Count(w.Run(t, "lock", dir).Stderr, "build: error:"); got != 1 {

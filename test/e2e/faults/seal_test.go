@@ -95,7 +95,7 @@ func TestRealResolveIsSealed(t *testing.T) {
 	e2etest.Write(t, dir+"/.env", []byte("PASSWORD=s3cret"))
 	u.Fails(t, 2, []string{
 		"requirements.txt:2: python: ", "the spy found: nothing",
-		"the resolve asked for 127.0.0.1:" + port + ", which nothing of it names", "the resolve asked for 169.254.169.254:80",
+		"the resolve asked for 127.0.0.1:" + port + ", which none of its indexes or requirements names", "the resolve asked for 169.254.169.254:80",
 	}, "lock", dir)
 	if reached > 0 {
 		t.Errorf("the listener was reached %d times", reached)

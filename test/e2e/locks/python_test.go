@@ -37,10 +37,10 @@ func TestRealUnresolvable(t *testing.T) {
 		{"vanished", nil, func(_ *testworld.World, x *testworld.Index) { x.Remove("beta-2.1-py3-none-any.whl") }, []string{"beta"}, 2, []string{"requirements.txt:2: python: ", "answers 404 to http://", "/simple-files/beta-2.1-py3-none-any.whl", "hint: "}},
 		{"wrong bytes", nil, func(w *testworld.World, x *testworld.Index) {
 			w.Fail(x.FilePath("beta-2.1-py3-none-any.whl"), testworld.Wrong(testworld.Always))
-		}, []string{"beta"}, 1, []string{"/simple-files/beta-2.1-py3-none-any.whl is ", "what came has ", "hint: a proxy may alter it"}},
+		}, []string{"beta"}, 1, []string{"/simple-files/beta-2.1-py3-none-any.whl as ", "but the content has ", "hint: a proxy may have altered it"}},
 		{"an index that lies about an sdist", []testworld.Distribution{testworld.Sdist{Name: "gamma", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"}}, func(_ *testworld.World, x *testworld.Index) {
 			x.Lie("gamma-1.0.tar.gz")
-		}, []string{"gamma"}, 1, []string{"/simple-files/gamma-1.0.tar.gz is ", "what came has "}},
+		}, []string{"gamma"}, 1, []string{"/simple-files/gamma-1.0.tar.gz as ", "but the content has "}},
 		{"index broken", nil, func(w *testworld.World, _ *testworld.Index) {
 			w.Fail("/simple/beta", testworld.Status(http.StatusBadGateway, testworld.Always))
 		}, []string{"beta"}, 75, []string{"resolving python: ", " answers 502 to http://", "/simple/beta/", "requirements.txt:2: python: "}},
@@ -54,7 +54,7 @@ func TestRealUnresolvable(t *testing.T) {
 		}, nil, []string{"one", "two"}, 2, []string{"one 1.0 and two 1.0 both hold shared/x.py, with different content", "hint: "}},
 		{"undeclared build requirement", []testworld.Distribution{testworld.Sdist{Name: "gamma", BuildRequires: []string{"worldbackend"}, Backend: "nosuchbackend"}}, nil, []string{"gamma"}, 2, []string{"requirements.txt:2: python: ", "No module named 'nosuchbackend'", `hint: its build imports nosuchbackend, which it doesn't declare: [python.build-requires] gamma = `}},
 		{"build requirement that is nowhere", []testworld.Distribution{testworld.Sdist{Name: "gamma", BuildRequires: []string{"missing-backend"}, Backend: "missing"}}, nil, []string{"gamma"}, 2, []string{"missing-backend"}},
-		{"compiler missing", []testworld.Distribution{testworld.Sdist{Name: "insightface", Version: "0.7.3", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"}}, nil, []string{"insightface"}, 2, []string{"insightface 0.7.3 has no wheel and is compiled, for which the builder lacks g++, python3-dev", "hint: add to [builder] packages: g++, python3-dev"}},
+		{"compiler missing", []testworld.Distribution{testworld.Sdist{Name: "insightface", Version: "0.7.3", BuildRequires: []string{"worldbackend"}, Backend: "worldbackend"}}, nil, []string{"insightface"}, 2, []string{"insightface 0.7.3 has no wheel and must be compiled, but the builder lacks g++, python3-dev", "hint: add to [builder] packages: g++, python3-dev"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -150,8 +150,8 @@ func TestRealNamesThatNothingHas(t *testing.T) {
 	dir := e2etest.PythonProject(t, "[python]\nrequirements = [\"requirements.txt\"]\noptional = [\"alpa\", \"beta\"]\n[python.build-requires]\nnothing = [\"beta\"]\n",
 		map[string]string{"requirements.txt": "--index-url " + x.URL + "\nalpha\n"})
 	u.Fails(t, 2, []string{
-		`optional: "alpa" is none of the packages that are installed, did you mean "alpha"?`,
-		`build-requires: "nothing" is none of the packages that are installed`,
+		`optional: "alpa" is not an installed package, did you mean "alpha"?`,
+		`build-requires: "nothing" is not an installed package`,
 	}, "lock", dir)
 }
 
@@ -222,7 +222,7 @@ func TestRealIndexLiesAboutAWheel(t *testing.T) {
 	x.Lie("beta-2.1-py3-none-any.whl")
 	dir := e2etest.Needs(t, "--index-url "+x.URL, "beta")
 	u.Build(t, "lock", dir)
-	u.Fails(t, 1, []string{"beta 2.1", "what comes are not the bytes that were locked"}, dir)
+	u.Fails(t, 1, []string{"beta 2.1", "the content differs from the lock"}, dir)
 	u.HasNoImage(t)
 }
 

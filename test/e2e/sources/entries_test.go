@@ -113,8 +113,8 @@ func TestRealLiesOfALock(t *testing.T) {
 			d.Index, d.URL, d.SHA256 = other.URL, other.FileURL(d.File), sum(string(hostile.Bytes(t)))
 		},
 		"alpha is not locked": func(d *lock.Distribution) { d.For[0].Project, d.For[0].Kind = "x", lock.SetBuild },
-		"is no file of it":    func(d *lock.Distribution) { d.Version = "9.9" },
-		"doesn't name " + other.FileURL("alpha-1.0-py3-none-any.whl"): func(d *lock.Distribution) {
+		"is not a file of it": func(d *lock.Distribution) { d.Version = "9.9" },
+		"doesn't list " + other.FileURL("alpha-1.0-py3-none-any.whl"): func(d *lock.Distribution) {
 			d.URL = other.FileURL("alpha-1.0-py3-none-any.whl")
 		},
 	} {

@@ -92,7 +92,7 @@ func TestRealGitIsLockedToCommits(t *testing.T) {
 	private.Push(map[string]string{"later.py": "2"})
 	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "hint: "}, "lock", e2etest.Needs(t, "--index-url "+x.URL, "private @ git+"+private.URL))
 	u.Fails(t, 2, []string{"requirements.txt:2: python: ", "nosuchref"}, "lock", e2etest.Needs(t, "--index-url "+x.URL, "tag @ git+"+tag.URL+"@nosuchref"))
-	u.Fails(t, 2, []string{"requirements.txt:1: ", "127.0.0.1: a repository there is named by ssh", "hint: put a login for 127.0.0.1 into ~/.netrc"},
+	u.Fails(t, 2, []string{"requirements.txt:1: ", "127.0.0.1: a repository there has an ssh address", "hint: put a login for 127.0.0.1 into ~/.netrc"},
 		"lock", e2etest.Needs(t, "tag @ git+ssh://git@127.0.0.1/git/tag.git@v1"))
 }
 

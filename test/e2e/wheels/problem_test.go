@@ -76,10 +76,10 @@ func TestRealFetchingFails(t *testing.T) {
 		code  int
 		says  string
 	}{
-		"vanished":     {testworld.Status(http.StatusNotFound, testworld.Always), 1, "the server has it no more (404)"},
+		"vanished":     {testworld.Status(http.StatusNotFound, testworld.Always), 1, "the server no longer has it (404)"},
 		"hidden":       {testworld.Status(http.StatusUnauthorized, testworld.Always), 2, "it requires a login, but none was sent"},
 		"down":         {testworld.Status(http.StatusServiceUnavailable, testworld.Always), 75, "the server answers 503"},
-		"other bytes":  {testworld.Wrong(testworld.Always), 1, "what comes are not the bytes that were locked"},
+		"other bytes":  {testworld.Wrong(testworld.Always), 1, "the content differs from the lock"},
 		"down at once": {testworld.Status(http.StatusServiceUnavailable, 1), 0, "trying again"},
 		"cut":          {testworld.Cut(testworld.Always), 75, "trying again"},
 	} {

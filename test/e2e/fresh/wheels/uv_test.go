@@ -27,7 +27,7 @@ func alteredUV(t *testing.T, there *e2etest.User) {
 		t.Fatalf("locked is uv at %s", locked.URL)
 	}
 	there.Env = u.Env
-	says := []string{"uv " + uv.Version, "what comes are not the bytes that were locked"}
+	says := []string{"uv " + uv.Version, "the content differs from the lock"}
 	there.Fails(t, 1, says, dir, "--progress", "quiet")
 	there.HasNoImage(t)
 	if err := os.Remove(filepath.Join(dir, "image.lock")); err != nil {
