@@ -172,7 +172,7 @@ def tokenizer(directory: Path):  # noqa: ANN201 (transformers is imported here)
 
 
 def save(path: Path, kept: "dict[str, Tensor]") -> None:
-    """Write prompts and their tensors, the positive one first, as safetensors, whose own writer orders the header by chance."""
+    """Write prompts and their tensors, the positive one first, as safetensors: whose own writer has no stable order."""
     import torch
 
     names = {torch.bfloat16: "BF16", torch.float32: "F32"}

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--embed", metavar="PROMPT", help="make the prompt's tensor and exit; an empty prompt is the model's own"
     )
-    parser.add_argument("--to", type=Path, default=Path(embed.FILE.name), help="with --embed: the file to write (%(default)s)")
+    parser.add_argument("--to", type=Path, default=Path(embed.FILE.name), help="with --embed: the file (%(default)s)")
     parser.add_argument("--deep", action="store_true", help="with --check model: read the files, too")
     options, _ = parser.parse_known_args(arguments)  # the others are the SDK's: --test_input, --rp_serve_api
     try:
