@@ -42,7 +42,7 @@ def _check_model(model: Model, deep: bool) -> tuple[list[str], str]:
     found, directory = modellist.read(model.list), model.path
     about = f"{len(found.files)} files, {found.size} bytes, of {found.origin}"
     if not directory.is_dir():
-        return [], f"the list is in order: {about}; there are no weights in the image"
+        return [], f"the list is valid: {about}; there are no weights in the image"
     problems = modellist.lacking(directory, found)
     if deep and not problems:
         problems = modellist.damaged(directory, found)

@@ -31,7 +31,7 @@ def check(home: Path, image: Path, clock: Clock) -> None:
         message = "image: no face was found: give a picture in which one can be seen"
         raise InputError(message, HTTPStatus.UNPROCESSABLE_ENTITY)
     if result.code != 0:
-        debug(f"faces can't be looked for: {result.last}")
+        debug(f"the face detector failed: {result.last}")
 
 
 def detector(home: Path) -> Path | None:

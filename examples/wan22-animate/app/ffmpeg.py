@@ -48,7 +48,7 @@ def program() -> str:
 def probe(path: Path, clock: Clock) -> Video | None:
     """Return what is in a file, or None if it isn't a video."""
     arguments = [program(), *QUIET, *LOCAL, "-i", str(path)]
-    return parse(process.run(arguments, path.parent, clock.within(SECONDS), "looking into a video").text)
+    return parse(process.run(arguments, path.parent, clock.within(SECONDS), "probing a video").text)
 
 
 def parse(text: str) -> Video | None:

@@ -108,7 +108,7 @@ class Hub:
     def _link(self, url: str) -> Iterator[addresses.Connection]:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise StartError("weights: the hub's address is no http(s) URL: check HF_ENDPOINT")
+            raise StartError("weights: the hub's address is not an http(s) URL: check HF_ENDPOINT")
         link = addresses.connection(parts.scheme, parts.hostname, parts.port, True, self._silence, self._left)
         self._links.add(link)
         try:
@@ -158,7 +158,7 @@ def _check_range(response: http.client.HTTPResponse, at: int, file: File, part: 
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if not match or int(match[1]) != at or match[2] not in ("*", str(file.size)):
         part.reset()
-        raise Passing("the hub sends another range than asked for")
+        raise Passing("the hub sent another range than requested")
 
 
 def _corrupted(file: File) -> StartError:

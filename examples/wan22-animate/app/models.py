@@ -134,4 +134,4 @@ def _check(name: str, missing: set[str] | list[str], strange: set[str] | list[st
     problems = [*(f"{key} is missing" for key in sorted(missing)), *(f"{key} has no place" for key in sorted(strange))]
     if problems:
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise StartError(f"{name}'s weights aren't what is expected: {'; '.join(problems[:5])}{more}")
+        raise StartError(f"{name}'s weights don't match the model: {'; '.join(problems[:5])}{more}")

@@ -77,6 +77,6 @@ class Part:
                 self._part.replace(self._place)
                 self._tag.unlink(missing_ok=True)
                 return True
-        log(f"weights: {self._file.path} arrived with another content")
+        log(f"weights: {self._file.path} arrived with wrong content")
         self.reset()
         return False

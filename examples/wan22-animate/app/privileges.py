@@ -51,4 +51,4 @@ def _give(directory: Path, user: pwd.struct_passwd) -> None:
             for one in (path, *(os.path.join(path, name) for name in names)):
                 os.lchown(one, user.pw_uid, user.pw_gid)
     except OSError as err:  # the volume is read-only, or maps root to nobody
-        log(f"the volume can't be given to {user.pw_name}: {os.strerror(err.errno or 0).lower()}")
+        log(f"changing the volume's owner to {user.pw_name}: {os.strerror(err.errno or 0).lower()}")

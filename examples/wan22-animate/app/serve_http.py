@@ -118,9 +118,9 @@ class Handler(BaseHTTPRequestHandler):
         allowed = self.server.routes.get(path)
         if allowed is None:
             paths = " or ".join(self.server.routes)
-            raise Refusal(HTTPStatus.NOT_FOUND, f"there is no such path: use {paths}")
+            raise Refusal(HTTPStatus.NOT_FOUND, f"no such path: use {paths}")
         if method != allowed:
-            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes {allowed}", Allow=allowed)
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} accepts only {allowed}", Allow=allowed)
         if method == "GET":
             self._ping()
         else:

@@ -142,5 +142,5 @@ def _advice(place: Place) -> str:
     if place.kind == "the image":
         return "build the image again"
     if place.kind == "the cached model":
-        return "wait until Runpod has cached it, or choose the model anew"
+        return "wait until Runpod has cached it, or select the model again"
     return "copy these files again, or remove the directory to have them fetched"
