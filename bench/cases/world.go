@@ -150,7 +150,7 @@ func (c *call) command(dir string, env []string, name string, args ...string) ou
 		c.Fatalf("starting %s: %v", name, err)
 	}
 	o := outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
-	if os.Getenv("CASES_VERBOSE") != "" { //nolint:forbidigo // a program of its own
+	if os.Getenv("CASES_VERBOSE") != "" { //nolint:forbidigo // a separate program
 		fmt.Fprintf(c.progress, "   %s %v: %d\n%s%s\n", filepath.Base(name), args, o.code, o.stdout, o.stderr)
 	}
 	return o

@@ -74,7 +74,7 @@ func TestRealPlatforms(t *testing.T) {
 	said := u.Build(t, append(addr, dir, "-o", "type=oci", "-o", "type=image,push=true,name="+r.Host+"/two:1", "--attach", "lock,sbom", "--progress", "plain")...)
 	for _, machine := range []string{"x86_64", "aarch64"} {
 		if !strings.Contains(said.Stderr, "runs on "+machine) { // engines that have it cached don't repeat it
-			t.Logf("no test said that it runs on %s", machine)
+			t.Logf("no test printed that it runs on %s", machine)
 		}
 	}
 	var index ocispec.Index

@@ -135,7 +135,7 @@ func TestRealOffline(t *testing.T) {
 	there.Cache = t.TempDir()
 	r := there.Run(t, append([]string{dir, "--progress", "quiet"}, offline...)...)
 	if r.Code == 0 || !strings.Contains(r.Stderr, "127.0.0.1:9") {
-		t.Errorf("exit code %d, and it does not say what it could not fetch:\n%s", r.Code, e2etest.Tail(r.Stderr))
+		t.Errorf("exit code %d, and it does not name what it could not fetch:\n%s", r.Code, e2etest.Tail(r.Stderr))
 	}
 }
 

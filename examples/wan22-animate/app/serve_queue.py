@@ -1,4 +1,4 @@
-"""A queue worker: Runpod's SDK takes jobs, and calls the handler that this gives it."""
+"""A queue worker: Runpod's SDK takes jobs, and calls the handler from here."""
 
 import asyncio
 import os

@@ -56,7 +56,7 @@ func checkResult(t *testing.T, w service, mode string, size [2]int) {
 	}
 	// Wan keeps the aspect ratio of the driving film (4:3) and about the requested area.
 	if area, want := film.Width*film.Height, size[0]*size[1]; area > want || area*10 < want*9 || r.Width != film.Width || r.Height != film.Height {
-		t.Errorf("%s: got a film of %dx%d, told as %dx%d, want about %d pixels", mode, film.Width, film.Height, r.Width, r.Height, want)
+		t.Errorf("%s: got a film of %dx%d, reported as %dx%d, want about %d pixels", mode, film.Width, film.Height, r.Width, r.Height, want)
 	}
 }
 

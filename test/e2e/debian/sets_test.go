@@ -78,7 +78,7 @@ func (s set) build(t *testing.T) e2etest.Result {
 	r := u.Build(t, dir)
 	for _, text := range s.says {
 		if !strings.Contains(r.Stdout, text) {
-			t.Errorf("the summary does not say %q:\n%s", text, r.Stdout)
+			t.Errorf("the summary does not have %q:\n%s", text, r.Stdout)
 		}
 	}
 	return r

@@ -51,8 +51,7 @@ func fill(t *testing.T, dir string, left int64) {
 
 const full = "no space left on device"
 
-// The error for a cache that fills up at any write names it, and with room both commands
-// work again.
+// A cache that fills up at any write is named; with room both commands work again.
 func TestRealDiskOfTheCacheIsFull(t *testing.T) {
 	t.Parallel()
 	for _, left := range []int64{0, 1 << 20, 12 << 20} {

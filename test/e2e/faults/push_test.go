@@ -136,7 +136,7 @@ func TestRealCachesThatFail(t *testing.T) {
 		code int
 		says string
 	}{
-		"refused":          {"", 0, "DENIED"},
+		"refused":        {"", 0, "DENIED"},
 		"that must work": {",ignore-error=false", 2, "DENIED"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 const (
 	repository = "Wan-AI/Tiny"
 	token      = "hf_" + e2etest.Secret
-	large      = 70_000_000 // bytes: a layer of its own
+	large      = 70_000_000 // bytes: gets a separate layer
 )
 
 // setting is a hub with a model, a project that needs it, and a user.
