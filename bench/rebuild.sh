@@ -31,7 +31,7 @@ again=$kib
 kept=() alone=() changed=()
 for ((round = 1; round <= rounds; round++)); do
 	quietly ./build engine start
-	quietly image # the first build after a start also opens the engine's files
+	quietly image # the first build after a start opens what later ones find already open
 	timed image
 	kept+=("$ms")
 	echo "# round $round" >>faceblend/app/handler.py

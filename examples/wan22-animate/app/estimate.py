@@ -12,7 +12,7 @@ from order import CLIP, segments
 LAYERS, WIDTH, PARAMETERS = 40, 5120, 16e9
 """Of the transformer: they give a token's own cost, and its cost of attending to the others."""
 SHARE = 0.55
-"""Of a card's rate, as reached."""
+"""The share of a card's rated speed that is reached."""
 LOADING = 90.0
 ENCODING = 0.15
 """Share of the sampling time that VAE, CLIP and the film's codec add."""

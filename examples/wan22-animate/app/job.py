@@ -30,7 +30,7 @@ from web import Clock
 
 
 HOPELESS = 2.0
-"""A job is refused if its estimate is this many times its time."""
+"""A job is refused if its estimate is this many times the time left."""
 
 
 class Tell(Protocol):

@@ -32,7 +32,7 @@ func diskAt(t *testing.T, dir string) string {
 	return dir
 }
 
-// fill fills a disk up to some bytes.
+// fill fills a disk, leaving some bytes free.
 func fill(t *testing.T, dir string, left int64) {
 	t.Helper()
 	var free unix.Statfs_t

@@ -106,7 +106,7 @@ func TestRealEngineCommandsStopped(t *testing.T) {
 				t.Errorf("the last line is %q", r.Stdout)
 			}
 
-			// A stop waits for a stopped supervisor.
+			// A stop waits for a suspended supervisor.
 			s := status(t, u)
 			if err := syscall.Kill(s.PID, syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
