@@ -65,7 +65,7 @@ def cleanup(root: Path) -> int:
     for path in left:
         remove(path)
     if left:
-        log(f"removed {len(left)} job directory(s) that a dead worker left")
+        log(f"removed {len(left)} directory(s) of jobs that a dead worker left")
     return len(left)
 
 
