@@ -22,8 +22,8 @@ import (
 	"lamina.build/stages"
 )
 
-// What packages bring or make that is odd is in the image as it is, or ends the build with
-// one sentence, and nothing of the image of before changes.
+// Odd files that packages bring or make are in the image unchanged, or end the build with
+// one sentence, and the previous image doesn't change.
 func TestRealOddPackages(t *testing.T) {
 	longer(t)
 	t.Parallel()
@@ -66,7 +66,7 @@ func TestRealOddPackages(t *testing.T) {
 		})
 	}
 	if r := w.Build(t, dir, "--smoke", "off"); w.Digest(t) != before {
-		t.Errorf("the image of before is another one:\n%s", r.Stdout)
+		t.Errorf("the previous image changed:\n%s", r.Stdout)
 	}
 	e2etest.Edit(t, dir+"/image.toml", `packages = ["plain"]`, "packages = [\"plain\"]\ndebconf = [\"nobody nobody/asks string x\"]")
 	w.Fails(t, 2, []string{`image.toml:4:12: debconf: no package "nobody" is locked`}, dir, "--smoke", "off")
@@ -75,11 +75,11 @@ func TestRealOddPackages(t *testing.T) {
 	e2etest.Edit(t, dir+"/image.toml", `, "enemy"]`, `, "plain:i386"]`)
 	w.Fails(t, 2, []string{"image.toml:3:22: ", "has architecture i386"}, "lock", dir)
 	if got := strings.Count(w.Run(t, "lock", dir).Stderr, "build: error:"); got != 1 {
-		t.Errorf("it takes %d sentences", got)
+		t.Errorf("it prints %d errors", got)
 	}
 }
 
-// A script that waits for ever is stopped, and its package named.
+// A script that waits forever is stopped, and its package named.
 func TestRealScriptThatHangs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testworld.Deb{Name: "plain"}, testworld.Deb{Name: "hangs", Postinst: sh + "echo I wait\nsleep 1000000\n"})

@@ -8,7 +8,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// A package that makes something else each time is named with its file, and no image
+// A package that makes different files each time is reported with the file, and no image
 // gets a name.
 func TestRealCheckReproducible(t *testing.T) {
 	t.Parallel()
@@ -26,7 +26,7 @@ func TestRealCheckReproducible(t *testing.T) {
 	u.HasNoImage(t)
 	e2etest.Edit(t, dir+"/image.toml", "exclude = []", `exclude = ["/var/lib/dice/**"]`)
 	if r := u.Build(t, dir, "--smoke", "off", "--check-reproducible"); !strings.Contains(r.Stderr, "runtime: installing the packages twice gives the same digest") {
-		t.Errorf("nothing is told of two installations:\n%s", e2etest.Tail(r.Stderr))
+		t.Errorf("the two installations are not reported:\n%s", e2etest.Tail(r.Stderr))
 	}
 	u.Digest(t)
 }

@@ -17,7 +17,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// odd are the distributions of all kinds.
+// odd returns distributions of all kinds.
 func odd() []testworld.Distribution {
 	const c = "cp311-cp311-manylinux_2_28_x86_64"
 	return []testworld.Distribution{
@@ -56,8 +56,8 @@ func odd() []testworld.Distribution {
 	}
 }
 
-// What the packages of the world are like: each is locked as uv takes it, or refused
-// with the reason.
+// Packages as they exist in the world: each is locked as uv does it, or refused with the
+// reason.
 func TestRealKindsOfPackages(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -75,7 +75,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 	for _, tt := range []struct {
 		name, lines, more string
 		code              int
-		want              []string // titles, or what it says where it fails
+		want              []string // titles, or parts of the error
 		note              string
 	}{
 		{"extra in another spelling", "extras[gpu-x]", "", 0, []string{"beta 2.1", "extras 1.0"}, ""},
@@ -120,7 +120,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 				t.Errorf("locked (-want +got):\n%s", diff)
 			}
 			if !strings.Contains(r.Stderr, tt.note) {
-				t.Errorf("it does not say %q:\n%s", tt.note, r.Stderr)
+				t.Errorf("it does not print %q:\n%s", tt.note, r.Stderr)
 			}
 		})
 	}
@@ -134,7 +134,7 @@ func TestRealKindsOfPackages(t *testing.T) {
 	})
 }
 
-// People call archives as they like.
+// Archives may have any name.
 func TestRealNamesOfArchives(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -165,7 +165,7 @@ func TestRealNamesOfArchives(t *testing.T) {
 	}
 }
 
-// A further index hides versions of the one behind it, unless the spec says otherwise.
+// An index hides versions of the next one, unless the spec says otherwise.
 func TestRealIndexStrategy(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -180,7 +180,7 @@ func TestRealIndexStrategy(t *testing.T) {
 	}
 }
 
-// A pylock.toml of another tool is taken as PEP 751 says, or refused with the reason.
+// A pylock.toml of another tool is read as PEP 751 specifies, or refused with the reason.
 func TestRealPylockOfOthers(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)
@@ -267,7 +267,7 @@ url = "INDEX"
 default = true
 `
 
-// uvLock is what uv writes for project; it was made by uv 0.13.9.
+// uvLock returns uv's lock for project; it was made by uv 0.13.9.
 func uvLock(t *testing.T, x *testworld.Index) string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/uv.lock")
@@ -277,7 +277,7 @@ func uvLock(t *testing.T, x *testworld.Index) string {
 	return strings.ReplaceAll(string(text), "http://INDEX", strings.TrimSuffix(x.URL, "/simple"))
 }
 
-// A project of uv is locked as its uv.lock says, or resolved where it has none.
+// A project of uv is locked by its uv.lock, or resolved if it has none.
 func TestRealProjectsOfUV(t *testing.T) {
 	t.Parallel()
 	u, w := e2etest.NewUser(t), testworld.New(t)

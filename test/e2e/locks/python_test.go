@@ -15,7 +15,7 @@ import (
 	"lamina.build/internal/test/testworld"
 )
 
-// What can't be resolved says why in uv's words or better ones, and leaves no lock.
+// A resolve that fails reports why in uv's words or better ones, and leaves no lock.
 func TestRealUnresolvable(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -69,13 +69,13 @@ func TestRealUnresolvable(t *testing.T) {
 			}
 			u.Fails(t, tt.code, tt.says, "lock", dir)
 			if _, err := os.Stat(filepath.Join(dir, "image.lock")); err == nil {
-				t.Error("a lock was written all the same")
+				t.Error("a lock was written anyway")
 			}
 		})
 	}
 }
 
-// archive is a file of an index that is not what its name says.
+// archive is a file of an index with a wrong name.
 type archive struct {
 	testworld.Wheel
 
@@ -92,8 +92,8 @@ func (a archive) Write(t testing.TB, path string) {
 	}
 }
 
-// An archive that is damaged, or another than its name says, never comes into a
-// lock. The fault names it, and the line that led to it.
+// An archive that is damaged, or has a wrong name, never gets into a lock. The error names
+// it, and the line that requires it.
 func TestRealDamagedArchives(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -101,7 +101,7 @@ func TestRealDamagedArchives(t *testing.T) {
 	tests := []struct {
 		name, file     string
 		data           []byte
-		listed, direct string // what it says where an index has it, and where its address is asked for
+		listed, direct string // the error if an index has it, and if its address is required
 	}{
 		{"of another name", "odd-1.0-py3-none-any.whl", other, "`other-1.0` does not start with the normalized package name: odd", "`other-1.0` does not start with the normalized package name: odd"},
 		{"of another version", "odd-1.1-py3-none-any.whl", testworld.Wheel{Name: "odd"}.Bytes(t), "its file name is of odd 1.1, and its METADATA is of odd 1.0", "its file name is of odd 1.1, and its METADATA is of odd 1.0"},
@@ -117,7 +117,7 @@ func TestRealDamagedArchives(t *testing.T) {
 				archive{testworld.Wheel{Name: "odd"}, tt.file, tt.data})
 			dir := e2etest.Needs(t, "--index-url "+x.URL, "beta", "needs")
 			says := []string{"python: ", "odd", tt.listed}
-			if strings.HasPrefix(tt.listed, "its ") || strings.HasPrefix(tt.listed, "it ") { // Lamina's words, who knows why it is there
+			if strings.HasPrefix(tt.listed, "its ") || strings.HasPrefix(tt.listed, "it ") { // Lamina's words, which include the requirement
 				says = append(says, "requirements.txt:3: python: "+x.FileURL(tt.file))
 			}
 			u.Fails(t, 2, says, "lock", dir)
@@ -127,7 +127,7 @@ func TestRealDamagedArchives(t *testing.T) {
 	}
 }
 
-// What answers, and is no index, is told as that.
+// A server that isn't an index is reported as such.
 func TestRealNoIndexes(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -142,7 +142,7 @@ func TestRealNoIndexes(t *testing.T) {
 	}
 }
 
-// A name in the spec that nothing has is more likely a slip than a requirement.
+// An unknown name in the spec is more likely a mistake than a requirement.
 func TestRealNamesThatNothingHas(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -155,7 +155,7 @@ func TestRealNamesThatNothingHas(t *testing.T) {
 	}, "lock", dir)
 }
 
-// Archives that are named by their addresses are in no index, and are locked and installed like others.
+// Archives that are required by address are locked and installed like others.
 func TestRealDirectURLs(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -179,7 +179,7 @@ func TestRealDirectURLs(t *testing.T) {
 	}
 }
 
-// Trouble that passes is waited out.
+// Transient problems are retried.
 func TestRealIndexRecovers(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -194,7 +194,7 @@ func TestRealIndexRecovers(t *testing.T) {
 	}
 }
 
-// A project that is bound to an index comes from there, whatever the others offer.
+// A project that is bound to an index comes only from there, whatever others offer.
 func TestRealIndexesAreBound(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -214,7 +214,7 @@ func TestRealIndexesAreBound(t *testing.T) {
 	}
 }
 
-// A lie about a wheel, of which a lock reads the directory alone, is found by the build.
+// The build detects a wrong hash of a wheel, since a lock reads only the wheel's directory.
 func TestRealIndexLiesAboutAWheel(t *testing.T) {
 	t.Parallel()
 	u := e2etest.NewUser(t)
@@ -272,7 +272,7 @@ func TestRealPylockThereAndBack(t *testing.T) {
 	u.Env = []string{"LAMINA_PYTHON_INDEX=" + x.URL}
 	u.Build(t, again, "--smoke", "off")
 	if got := u.Digest(t); got != want {
-		t.Errorf("from the pylock.toml comes %s, from the requirements %s", got, want)
+		t.Errorf("pylock.toml gives %s, the requirements %s", got, want)
 	}
 	for name, tt := range map[string]struct{ old, replacement, says string }{
 		"no hashes":     {`, hashes = {`, `, other = {`, "missing field `hashes`"},
