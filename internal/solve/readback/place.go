@@ -22,7 +22,7 @@ import (
 	"lamina.build/stages"
 )
 
-// place is where an engine has exported an image to, and where nobody sees it yet.
+// place is where an engine has exported an image to, not visible yet.
 type place interface {
 	read(context.Context, ocispec.Descriptor) ([]byte, error)
 	has(context.Context, ocispec.Descriptor) (bool, error)
@@ -30,8 +30,8 @@ type place interface {
 	put(context.Context, exported) error
 }
 
-// complete reads an image back, holds it against what was drawn, and adds the layers
-// that the engine hasn't exported.
+// complete reads an image back, compares it with what was drawn, and adds the layers that the
+// engine hasn't exported.
 func complete(ctx context.Context, at place, o output.Output, desc ocispec.Descriptor, whole stages.Image, from Sources) (x exported, err error) {
 	x.Desc = ocispec.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size, Platform: desc.Platform, Annotations: annotations(o, true)}
 	if x.manifest, err = readJSON(ctx, at, desc, &x.Manifest); err != nil {
@@ -56,12 +56,12 @@ func complete(ctx context.Context, at place, o output.Output, desc ocispec.Descr
 	return x, at.put(ctx, x)
 }
 
-// maxManifest is more than any registry takes.
+// maxManifest is more than any registry accepts, in bytes.
 const maxManifest = 32 << 20
 
 func readJSON(ctx context.Context, at place, d ocispec.Descriptor, into any) (data []byte, err error) {
 	if d.Size > maxManifest {
-		err = fmt.Errorf("%d bytes are too many", d.Size)
+		err = fmt.Errorf("%d bytes are too large", d.Size)
 	} else if data, err = at.read(ctx, d); err == nil && digest.FromBytes(data) != d.Digest {
 		err = fmt.Errorf("the content has digest %s", digest.FromBytes(data))
 	}
@@ -86,7 +86,7 @@ func hasAll(ctx context.Context, at place, layers []ocispec.Descriptor) error {
 	return errors.Join(problems...)
 }
 
-// Sources are where the layers are that no engine exports.
+// Sources say where to find the layers that engines don't export.
 type Sources struct {
 	Stores    []content.Provider // of the client
 	Published []string           // images in registries: "registry.example/model@sha256:…"
@@ -94,7 +94,7 @@ type Sources struct {
 	Note      func(format string, args ...any)
 }
 
-// open opens a layer where it is nearest.
+// open opens a layer from the closest source.
 func (s Sources) open(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
 	for _, store := range s.Stores {
 		r, err := store.ReaderAt(ctx, d)
@@ -122,7 +122,7 @@ func (s Sources) open(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser,
 	return nil, fmt.Errorf("layer %s: %w", d.Digest, errors.Join(problems...))
 }
 
-// noted is the size from which on somebody who waits is told of a layer, in bytes.
+// noted is the size from which on copying a layer is worth a note, in bytes.
 const noted = 1 << 30
 
 func (s Sources) tell(d ocispec.Descriptor) {
@@ -148,7 +148,7 @@ func (s Sources) openAt(ctx context.Context, d ocispec.Descriptor, from int64) (
 	return r, nil
 }
 
-// with lets use have the content of a layer.
+// with calls use with the content of a layer.
 func (s Sources) with(ctx context.Context, d ocispec.Descriptor, use func(io.Reader) error) error {
 	s.tell(d)
 	r, err := s.open(ctx, d)
@@ -158,7 +158,7 @@ func (s Sources) with(ctx context.Context, d ocispec.Descriptor, use func(io.Rea
 	return errors.Join(use(r), r.Close())
 }
 
-// addedAtOnce is how many layers are added side by side.
+// addedAtOnce is how many layers are added in parallel.
 const addedAtOnce = 8
 
 func sideBySide(ctx context.Context, layers []ocispec.Descriptor, add func(context.Context, ocispec.Descriptor) error) error {
@@ -232,7 +232,7 @@ func (p archivePlace) put(_ context.Context, x exported) error {
 	return p.Replace(x.Desc, x.manifest, x.config)
 }
 
-// registryPlace is a repository, in which a manifest without a tag is known by its digest alone.
+// registryPlace is a repository, in which a manifest without a tag is found only by its digest.
 type registryPlace struct{ *registry.Repository }
 
 func (p registryPlace) read(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
@@ -248,11 +248,10 @@ func (p registryPlace) read(ctx context.Context, d ocispec.Descriptor) ([]byte, 
 	return data, errors.Join(err, r.Close())
 }
 
-// has believes that a registry takes no manifest of blobs that it hasn't.
+// has relies on registries: they accept no manifest with missing blobs.
 func (p registryPlace) has(context.Context, ocispec.Descriptor) (bool, error) { return true, nil }
 
-// add has the registry take layers from another of its repositories, and sends them only
-// where it can't.
+// add mounts layers from other repositories of the registry, and uploads those that it can't.
 func (p registryPlace) add(ctx context.Context, layers []ocispec.Descriptor, from Sources) error {
 	return sideBySide(ctx, layers, func(ctx context.Context, d ocispec.Descriptor) error {
 		ok, err := p.Has(ctx, d.Digest)
