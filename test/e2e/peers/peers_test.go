@@ -36,7 +36,7 @@ func publish(t *testing.T, r *testworld.Registry) (u *e2etest.User, name, dir st
 	t.Helper()
 	u, dir = e2etest.NewUser(t), e2etest.Example(t)
 	name = r.Host + "/acme/faceblend:1"
-	u.Build(t, dir, "-t", name, "-o", "type=oci", "--push", "--insecure-registry", "--attach", "lock,sbom,provenance")
+	u.Build(t, dir, "-t", name, "-o", "type=oci", "-o", "type=image,push=true,registry.insecure=true", "--attach", "lock,sbom,provenance")
 	return u, name, dir
 }
 

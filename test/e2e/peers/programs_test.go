@@ -14,16 +14,17 @@ import (
 // A peer is a program of others, compiled from the Go module that its makers publish.
 type peer struct {
 	module, version string
-	command         string // its package below the module
+	command         string   // its package below the module
+	env             []string // for the compiler
 }
 
 func peers() map[string]peer {
 	return map[string]peer{
-		"buildx": {"github.com/docker/buildx", "v0.38.2", "cmd/buildx"},
-		"cosign": {"github.com/sigstore/cosign/v3", "v3.1.3", "cmd/cosign"},
-		"oras":   {"oras.land/oras", "v1.3.6", "cmd/oras"},
-		"syft":   {"github.com/anchore/syft", "v1.57.1", "cmd/syft"},
-		"trivy":  {"github.com/aquasecurity/trivy", "v0.74.0", "cmd/trivy"},
+		"buildx": {"github.com/docker/buildx", "v0.38.2", "cmd/buildx", nil},
+		"cosign": {"github.com/sigstore/cosign/v3", "v3.1.3", "cmd/cosign", nil},
+		"oras":   {"oras.land/oras", "v1.3.6", "cmd/oras", nil},
+		"syft":   {"github.com/anchore/syft", "v1.57.1", "cmd/syft", nil},
+		"trivy":  {"github.com/aquasecurity/trivy", "v0.74.0", "cmd/trivy", []string{"GOEXPERIMENT=jsonv2"}},
 	}
 }
 
@@ -49,7 +50,7 @@ func newProgram(t *testing.T, name string) program {
 		{"build", "-trimpath", "-o", kept + ".new", pkg},
 	} {
 		cmd := exec.CommandContext(t.Context(), "go", args...)
-		cmd.Dir = dir
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), p.env...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, e2etest.Tail(string(out)))
 		}
