@@ -49,7 +49,8 @@ func (b Bill) CycloneDX() ([]byte, error) {
 func cyclonedxComponent(c Component, ref string) cyclonedx.Component {
 	made := cyclonedx.Component{
 		BOMRef: ref, Type: types()[c.Kind], Name: c.Name, Version: c.Version, PackageURL: c.PURL, Hashes: sha256(c.SHA256),
-		Properties: properties("lamina:path", c.Path, "lamina:file", c.File, "lamina:size", size(c.Size)),
+		Properties: properties("lamina:path", c.Path, "lamina:file", c.File, "lamina:size", size(c.Size),
+			"aquasecurity:trivy:SrcName", c.Source, "aquasecurity:trivy:SrcVersion", c.SourceVersion),
 	}
 	if name := strings.TrimPrefix(c.License, "LicenseRef-"); name != c.License && !strings.Contains(name, " ") {
 		made.Licenses = &cyclonedx.Licenses{{License: &cyclonedx.License{Name: strings.ReplaceAll(name, "-", " ")}}}
@@ -72,6 +73,7 @@ func cyclonedxComponent(c Component, ref string) cyclonedx.Component {
 // types returns the CycloneDX types of components.
 func types() map[Kind]cyclonedx.ComponentType {
 	return map[Kind]cyclonedx.ComponentType{
+		System: cyclonedx.ComponentTypeOS,
 		Debian: cyclonedx.ComponentTypeLibrary, Python: cyclonedx.ComponentTypeLibrary, Git: cyclonedx.ComponentTypeLibrary,
 		Source: cyclonedx.ComponentTypeLibrary, App: cyclonedx.ComponentTypeApplication,
 		Weights: cyclonedx.ComponentTypeMachineLearningModel, File: cyclonedx.ComponentTypeFile,

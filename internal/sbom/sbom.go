@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,13 +26,14 @@ type Kind string
 
 // The kinds of components.
 const (
-	Debian  Kind = "debian"  // a .deb that dpkg installed
-	Python  Kind = "python"  // a distribution that uv installed
-	Git     Kind = "git"     // the tree of a commit
-	Source  Kind = "source"  // a Python source tree of the project, compiled
-	App     Kind = "app"     // the project's own files
-	Weights Kind = "weights" // a model
-	File    Kind = "file"    // a file of a model
+	System  Kind = "OperatingSystem" // the distribution; trivy finds it in SPDX by this name
+	Debian  Kind = "debian"          // a .deb that dpkg installed
+	Python  Kind = "python"          // a distribution that uv installed
+	Git     Kind = "git"             // the tree of a commit
+	Source  Kind = "source"          // a Python source tree of the project, compiled
+	App     Kind = "app"             // the project's own files
+	Weights Kind = "weights"         // a model
+	File    Kind = "file"            // a file of a model
 )
 
 // Component is a named part of an image.
@@ -48,6 +50,8 @@ type Component struct {
 	Path    string        // path in the image; "" for packages, which have many
 	DiffID  digest.Digest // of the tar of a local tree
 	Parts   []Component
+
+	Source, SourceVersion string // Debian's source package; "" if unknown
 }
 
 // Bill is everything that an image is made of.
@@ -68,6 +72,9 @@ func Of(in stages.Input, manifest digest.Digest, without []string) Bill {
 		Manifest: manifest, Created: in.Lock.Created().UTC(),
 	}
 	b.Components = packages(in, lock.SetRuntime, lock.SetExtra)
+	if os := systemOf(in.Lock); os.Name != "" {
+		b.Components = slices.Insert(b.Components, 0, os)
+	}
 	for _, d := range in.Lock.PythonIn(in.Variant) {
 		if !slices.Contains(without, d.Name) {
 			b.Components = append(b.Components, ofDistribution(d))
@@ -103,7 +110,13 @@ func Sources(in stages.Input) []Component {
 
 // packages returns the Debian packages in sets of the variant, sorted, without duplicates.
 func packages(in stages.Input, sets ...lock.Kind) (list []Component) {
-	from := origins(in.Lock)
+	from, os := origins(in.Lock), systemOf(in.Lock)
+	for name, o := range from {
+		if o.suite != "" && o.vendor == os.Name { // as syft and trivy write it, and read it
+			o.suite = os.Name + "-" + os.Version
+			from[name] = o
+		}
+	}
 	for _, kind := range sets {
 		for _, p := range in.Lock.In(kind, in.Variant) {
 			list = append(list, ofPackage(p, from[p.Repository]))
@@ -135,6 +148,20 @@ func others(in stages.Input) (list []Component) {
 		})
 	}
 	return list
+}
+
+// release matches the version of base-files, which tells that of Debian: 12.4+deb12u15 is of 12.15.
+var release = regexp.MustCompile(`^(\d+)\..*?(?:\+deb\d+u(\d+))?$`)
+
+// systemOf returns the distribution. Without it, scanners match no package.
+func systemOf(l lock.Lock) (os Component) {
+	for _, p := range l.Packages {
+		m := release.FindStringSubmatch(p.Version)
+		if p.Name == "base-files" && m != nil && origins(l)[p.Repository].vendor == "debian" {
+			os = Component{Kind: System, Name: "debian", Version: m[1] + "." + cmp.Or(m[2], "0")}
+		}
+	}
+	return os
 }
 
 // origin is where packages come from, in the terms of package URLs.
@@ -175,11 +202,34 @@ func origins(l lock.Lock) map[string]origin {
 // ofPackage sets no license: only the .deb has a copyright file, which a lock doesn't
 // read, and an image whose layers are cached is never unpacked.
 func ofPackage(p lock.Package, from origin) Component {
-	return Component{
-		Kind: Debian, Name: p.Name, Version: p.Version, SHA256: p.SHA256, Size: p.Size, File: p.FileName(),
-		PURL: purl(packageurl.TypeDebian, cmp.Or(from.vendor, "debian"), p.Name, p.Version,
-			"arch", p.Architecture, "distro", from.suite, "repository_url", from.repository),
+	c := Component{Kind: Debian, Name: p.Name, Version: p.Version, SHA256: p.SHA256, Size: p.Size, File: p.FileName()}
+	c.Source, c.SourceVersion = source(p)
+	c.PURL = purl(packageurl.TypeDebian, cmp.Or(from.vendor, "debian"), p.Name, p.Version,
+		"arch", p.Architecture, "distro", from.suite, "repository_url", from.repository, "upstream", upstream(c))
+	return c
+}
+
+// rebuilt ends the version of a package whose source was compiled again without a change.
+var rebuilt = regexp.MustCompile(`\+b\d+$`)
+
+// source returns the source package, by which Debian's security tracker names problems; ""
+// if unknown. The pool of an archive has a directory for each.
+func source(p lock.Package) (name, version string) {
+	if !strings.HasPrefix(p.Path, "pool/") || strings.Count(p.Path, "/") < 4 {
+		return "", ""
 	}
+	return path.Base(path.Dir(p.Path)), rebuilt.ReplaceAllString(p.Version, "")
+}
+
+// upstream is a qualifier of syft's package URLs.
+func upstream(c Component) string {
+	switch {
+	case c.Source == "" || c.Source == c.Name && c.SourceVersion == c.Version:
+		return ""
+	case c.SourceVersion == c.Version:
+		return c.Source
+	}
+	return c.Source + "@" + c.SourceVersion
 }
 
 func ofDistribution(d lock.Distribution) Component {

@@ -74,6 +74,9 @@ func spdxPackage(c Component) *spdx.Package {
 		PackageDownloadLocation: cmp.Or(c.URL, none), PackageLicenseConcluded: none, PackageLicenseDeclared: cmp.Or(c.License, none),
 		PackageCopyrightText: none, PrimaryPackagePurpose: purposes()[c.Kind],
 	}
+	if c.Source != "" {
+		p.PackageSourceInfo = "built package from: " + c.Source + " " + c.SourceVersion // as trivy writes it, and reads it
+	}
 	if c.SHA256 != "" {
 		p.PackageChecksums = []common.Checksum{{Algorithm: common.SHA256, Value: c.SHA256}}
 	}
@@ -91,7 +94,7 @@ var reference = regexp.MustCompile(`LicenseRef-[A-Za-z0-9.-]+`)
 
 // purposes returns the primary purposes of packages, as of SPDX 2.3, 7.24.
 func purposes() map[Kind]string {
-	return map[Kind]string{Debian: "LIBRARY", Python: "LIBRARY", Git: "SOURCE", Source: "LIBRARY", App: "APPLICATION", Weights: "OTHER", File: "FILE"}
+	return map[Kind]string{System: "OPERATING_SYSTEM", Debian: "LIBRARY", Python: "LIBRARY", Git: "SOURCE", Source: "LIBRARY", App: "APPLICATION", Weights: "OTHER", File: "FILE"}
 }
 
 func related(a common.ElementID, how string, b common.ElementID) *spdx.Relationship {
