@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -141,6 +142,9 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	return e, err
 }
+
+// Near says whether the engine is reached by a socket of this machine.
+func (e *Engine) Near() bool { return e.Kind == Private || strings.HasPrefix(e.Addr, "unix://") }
 
 // Client is the connection to the engine. It is closed with the engine.
 func (e *Engine) Client() *client.Client { return e.client }

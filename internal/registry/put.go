@@ -11,8 +11,11 @@ import (
 	"lamina.build/internal/failure"
 )
 
+// ChunkSize is how many bytes [Repository.Put] sends at once. A registry that breaks off
+// wants none again that lie further back.
+const ChunkSize = 8 << 20
+
 const (
-	chunkSize = 8 << 20 // bytes that [Repository.Put] sends at once
 	uploads   = 3       // that it begins where the registry loses one or has other bytes
 	maxStalls = 10      // how often a registry may want bytes again without getting any further
 )
@@ -22,7 +25,7 @@ const (
 // at an offset.
 func (r *Repository) Put(ctx context.Context, d digest.Digest, size int64, open func(from int64) (io.ReadCloser, error)) error {
 	err := ErrNoChunks
-	if size > chunkSize {
+	if size > ChunkSize {
 		for range uploads {
 			err = r.putChunks(ctx, d, size, open)
 			if !errors.Is(err, ErrForgotten) && !errors.Is(err, ErrCorrupt) {
@@ -47,7 +50,7 @@ func (r *Repository) putChunks(ctx context.Context, d digest.Digest, size int64,
 	if err != nil {
 		return err
 	}
-	if err = ErrNoChunks; u.min <= chunkSize {
+	if err = ErrNoChunks; u.min <= ChunkSize {
 		err = u.sendAll(ctx, size, open)
 	}
 	if err != nil {
@@ -59,7 +62,7 @@ func (r *Repository) putChunks(ctx context.Context, d digest.Digest, size int64,
 
 // sendAll sends what the registry doesn't have, as often as it wants other bytes next.
 func (u *Upload) sendAll(ctx context.Context, size int64, open func(from int64) (io.ReadCloser, error)) error {
-	chunk, furthest, tries := make([]byte, min(chunkSize, size)), int64(0), 0
+	chunk, furthest, tries := make([]byte, min(ChunkSize, size)), int64(0), 0
 	for u.offset < size {
 		body, err := open(u.offset)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -53,7 +54,7 @@ type Exports struct {
 	outputs     []output.Output      // as the platform at hand has them
 	described   []ocispec.Descriptor // what the engine says of each
 	taken       [][]exported         // of each output the images that were read back
-	pushed      []pushed
+	pushed      []*pushed
 
 	whole stages.Image
 	from  Sources
@@ -310,8 +311,9 @@ type Batch struct {
 	outputs []int
 }
 
-// Batches are all that an engine has to export.
-func (x *Exports) Batches() (list []Batch) {
+// Batches are all that an engine has to export. What is pushed from an engine of this machine
+// passes through here, and its registry is reached now.
+func (x *Exports) Batches(ctx context.Context) (list []Batch, err error) {
 	told := map[string]int{}
 	for i, o := range x.outputs {
 		if o.Type == output.CacheOnly {
@@ -330,12 +332,70 @@ func (x *Exports) Batches() (list []Batch) {
 		if o.Layout() || o.Type == output.Image {
 			told[manifest] = at
 		}
-		list[at].Entries, list[at].outputs = append(list[at].Entries, x.Entries[i]), append(list[at].outputs, i)
+		entry := x.Entries[i]
+		if o.Push && x.from.Send != nil {
+			if entry, err = x.send(ctx, i); err != nil {
+				return nil, err
+			}
+		}
+		list[at].Entries, list[at].outputs = append(list[at].Entries, entry), append(list[at].outputs, i)
 	}
 	if len(list) == 0 { // it is made all the same
 		list = []Batch{{}}
 	}
-	return list
+	for i := range list {
+		list[i].share()
+	}
+	return list, nil
+}
+
+// share has one export fill all stores: a client takes no second one, and all of a batch
+// have the same manifest.
+func (b *Batch) share() {
+	var stores []content.Store
+	var last client.ExportEntry
+	b.Entries = slices.DeleteFunc(b.Entries, func(e client.ExportEntry) bool {
+		if e.OutputStore == nil {
+			return false
+		}
+		stores, last = append(stores, e.OutputStore), e
+		return true
+	})
+	if len(stores) > 0 {
+		last.OutputStore = share(stores)
+		b.Entries = append(b.Entries, last)
+	}
+}
+
+// send has an engine write into a store what goes from there to the repositories of an output.
+func (x *Exports) send(ctx context.Context, i int) (client.ExportEntry, error) {
+	o := x.outputs[i]
+	var stores []content.Store
+	for _, repository := range repositories(o.Names) {
+		p, err := x.repository(ctx, o, i, repository)
+		if err != nil {
+			return client.ExportEntry{}, err
+		}
+		if p.sender == nil {
+			p.sender = newSender(p.Repository, x.from.Send)
+		}
+		stores = append(stores, p.sender)
+	}
+	o.Type, o.Push, o.Names = output.OCI, false, nil
+	entry := Entry(o)
+	entry.OutputStore = share(stores)
+	return entry, nil
+}
+
+// SendError is why something could not be pushed, of which an engine tells the text alone.
+func (x *Exports) SendError() error {
+	problems := make([]error, 0, len(x.pushed))
+	for _, p := range x.pushed {
+		if p.sender != nil {
+			problems = append(problems, p.sender.err())
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // Answer remembers what an engine says of a batch.

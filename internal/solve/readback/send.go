@@ -1,0 +1,333 @@
+package readback
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/errdefs"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/contentutil"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"lamina.build/internal/failure"
+	"lamina.build/internal/registry"
+)
+
+// sender is a store that uploads to a repository what an engine of this machine writes into
+// it. Unlike an engine, it resumes an upload where it broke off. Small blobs stay in memory,
+// as in a [heldStore].
+type sender struct {
+	contentutil.Buffer
+
+	to     *registry.Repository
+	report func(context.Context, *client.SolveStatus)
+
+	mu      sync.Mutex
+	problem error // the first of an upload; an engine passes on its text alone
+}
+
+func newSender(to *registry.Repository, report func(context.Context, *client.SolveStatus)) *sender {
+	return &sender{Buffer: contentutil.NewBuffer(), to: to, report: report}
+}
+
+// Writer begins an upload. Whoever writes asks Info first whether there is one to do.
+func (s *sender) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
+	var o content.WriterOpts
+	for _, opt := range opts {
+		if err := opt(&o); err != nil {
+			return nil, err
+		}
+	}
+	if o.Desc.Size <= heldSize {
+		return s.Buffer.Writer(ctx, opts...)
+	}
+	return &sending{sender: s, ctx: ctx, desc: o.Desc, ref: o.Ref}, nil
+}
+
+// Info tells about a blob.
+func (s *sender) Info(ctx context.Context, d digest.Digest) (content.Info, error) {
+	if info, err := s.Buffer.Info(ctx, d); err == nil {
+		return info, nil
+	}
+	ok, err := s.to.Has(ctx, d)
+	if err == nil && !ok {
+		return content.Info{}, fmt.Errorf("blob %s: %w", d, errdefs.ErrNotFound)
+	}
+	return content.Info{Digest: d}, s.failed(ctx, err)
+}
+
+// failed keeps the first error that nobody's stopping has caused.
+func (s *sender) failed(ctx context.Context, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && ctx.Err() == nil && s.problem == nil {
+		s.problem = fmt.Errorf("pushing %s: %w", s.to.Name(), err)
+	}
+	return err
+}
+
+// err is the first error of an upload.
+func (s *sender) err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.problem
+}
+
+// sending is the upload of one blob, which begins with its first byte.
+type sending struct {
+	*sender
+
+	ctx     context.Context // of whoever writes, for as long as that takes
+	desc    ocispec.Descriptor
+	ref     string
+	offset  int64 // bytes that were written
+	started time.Time
+	told    time.Time
+
+	pipe *io.PipeWriter
+	done chan error // says once how the upload ended; nil before and after
+}
+
+func (u *sending) start() {
+	r, w := io.Pipe()
+	u.pipe, u.done, u.started = w, make(chan error, 1), time.Now()
+	go func(done chan<- error) {
+		body := &rewinder{r: r}
+		err := u.to.Put(u.ctx, u.desc.Digest, u.desc.Size, body.open)
+		if err != nil && body.lost {
+			err = failure.New(failure.Transient, err) // an engine can write all of it again
+		}
+		_ = r.CloseWithError(err)
+		done <- err
+	}(u.done)
+	u.tell(nil)
+}
+
+// Write sends the next bytes of the blob.
+func (u *sending) Write(p []byte) (int, error) {
+	if u.done == nil {
+		u.start()
+	}
+	n, err := u.pipe.Write(p)
+	u.offset += int64(n)
+	if err != nil {
+		return n, u.end(err)
+	}
+	if time.Since(u.told) > toldEvery {
+		u.tell(nil)
+	}
+	return n, nil
+}
+
+// Commit waits until the registry has the blob.
+func (u *sending) Commit(context.Context, int64, digest.Digest, ...content.Opt) error {
+	if err := u.end(nil); err != nil {
+		return err
+	}
+	now := time.Now()
+	u.tell(&now)
+	return nil
+}
+
+// end ends the upload, and says how that went.
+func (u *sending) end(reason error) error {
+	if u.done == nil {
+		return reason
+	}
+	_ = u.pipe.CloseWithError(reason)
+	err := <-u.done
+	u.done = nil
+	if !errors.Is(err, errUnfinished) {
+		_ = u.failed(u.ctx, err)
+	}
+	return err
+}
+
+// Close gives up what was not committed.
+func (u *sending) Close() error {
+	_ = u.end(errUnfinished)
+	return nil
+}
+
+// Truncate has the blob begin again.
+func (u *sending) Truncate(size int64) error {
+	if size != 0 {
+		return fmt.Errorf("truncating an upload to %d bytes: %w", size, errdefs.ErrNotImplemented)
+	}
+	u.offset = 0
+	return u.Close()
+}
+
+// Digest is that of the whole blob, which the registry verifies.
+func (u *sending) Digest() digest.Digest { return u.desc.Digest }
+
+// Status says how far the upload is.
+func (u *sending) Status() (content.Status, error) {
+	return content.Status{Ref: u.ref, Offset: u.offset, Total: u.desc.Size, Expected: u.desc.Digest, StartedAt: u.started}, nil
+}
+
+// toldEvery is how often the progress hears of an upload.
+const toldEvery = 200 * time.Millisecond
+
+// tell has the progress show the upload as a step of its own.
+func (u *sending) tell(completed *time.Time) {
+	u.told = time.Now()
+	name := fmt.Sprintf("pushing layer %.12s to %s", u.desc.Digest.Encoded(), u.to.Name())
+	step := digest.FromString(name)
+	u.report(u.ctx, &client.SolveStatus{
+		Vertexes: []*client.Vertex{{Digest: step, Name: name, Started: &u.started, Completed: completed}},
+		Statuses: []*client.VertexStatus{{
+			ID: "sent", Vertex: step, Current: u.offset, Total: u.desc.Size, Timestamp: u.told, Started: &u.started, Completed: completed,
+		}},
+	})
+}
+
+// rewinder lets a stream be read again from a little before where it is.
+type rewinder struct {
+	mu   sync.Mutex
+	r    io.Reader
+	at   int64  // bytes that were read
+	kept []byte // the last of them
+	lost bool   // somebody wanted what is no longer kept
+}
+
+// open is for [registry.Repository.Put], which has one body open at a time.
+func (w *rewinder) open(from int64) (io.ReadCloser, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	back := w.at - from
+	if back < 0 || back > int64(len(w.kept)) {
+		w.lost = true
+		return nil, fmt.Errorf("the registry wants byte %d again, and byte %d is next", from, w.at)
+	}
+	return io.NopCloser(io.MultiReader(bytes.NewReader(bytes.Clone(w.kept[int64(len(w.kept))-back:])), w)), nil
+}
+
+// Read reads on.
+func (w *rewinder) Read(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, err := w.r.Read(p)
+	w.at += int64(n)
+	if w.kept = append(w.kept, p[:n]...); len(w.kept) > 2*registry.ChunkSize {
+		w.kept = append(w.kept[:0], w.kept[len(w.kept)-registry.ChunkSize:]...)
+	}
+	return n, err
+}
+
+// sharedStore is written to as a whole: each of its stores gets what it lacks.
+type sharedStore struct {
+	content.Store // the first of all
+
+	all []content.Store
+}
+
+func share(all []content.Store) content.Store {
+	if len(all) == 1 {
+		return all[0]
+	}
+	return sharedStore{all[0], all}
+}
+
+// Info tells about a blob that all have.
+func (s sharedStore) Info(ctx context.Context, d digest.Digest) (info content.Info, err error) {
+	for _, one := range s.all {
+		if info, err = one.Info(ctx, d); err != nil {
+			return info, err
+		}
+	}
+	return info, nil
+}
+
+// Abort forgets what was begun.
+func (s sharedStore) Abort(ctx context.Context, ref string) error {
+	problems := make([]error, 0, len(s.all))
+	for _, one := range s.all {
+		if err := one.Abort(ctx, ref); !errdefs.IsNotFound(err) {
+			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// Writer writes a blob to those that lack it.
+func (s sharedStore) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
+	var o content.WriterOpts
+	for _, opt := range opts {
+		if err := opt(&o); err != nil {
+			return nil, err
+		}
+	}
+	var list sharedWriter
+	for _, one := range s.all {
+		if _, err := one.Info(ctx, o.Desc.Digest); err == nil {
+			continue
+		}
+		w, err := one.Writer(ctx, opts...)
+		if errdefs.IsAlreadyExists(err) {
+			continue
+		}
+		if err == nil {
+			list, err = append(list, w), w.Truncate(0) // all begin at the beginning
+		}
+		if err != nil {
+			return nil, errors.Join(err, list.Close())
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("blob %s: %w", o.Desc.Digest, errdefs.ErrAlreadyExists)
+	}
+	return list, nil
+}
+
+// sharedWriter writes one blob to several stores.
+type sharedWriter []content.Writer
+
+// Write writes the next bytes to each.
+func (l sharedWriter) Write(p []byte) (int, error) {
+	for _, w := range l {
+		if n, err := w.Write(p); err != nil {
+			return n, err
+		}
+	}
+	return len(p), nil
+}
+
+// Close closes each.
+func (l sharedWriter) Close() error { return l.each(content.Writer.Close) }
+
+// Truncate has each begin again.
+func (l sharedWriter) Truncate(size int64) error {
+	return l.each(func(w content.Writer) error { return w.Truncate(size) })
+}
+
+// Commit commits to each.
+func (l sharedWriter) Commit(ctx context.Context, size int64, expected digest.Digest, opts ...content.Opt) error {
+	return l.each(func(w content.Writer) error {
+		if err := w.Commit(ctx, size, expected, opts...); !errdefs.IsAlreadyExists(err) {
+			return err
+		}
+		return nil
+	})
+}
+
+// Digest is that of what was written.
+func (l sharedWriter) Digest() digest.Digest { return l[0].Digest() }
+
+// Status is that of the first, which all have.
+func (l sharedWriter) Status() (content.Status, error) { return l[0].Status() }
+
+func (l sharedWriter) each(do func(content.Writer) error) error {
+	problems := make([]error, len(l))
+	for i, w := range l {
+		problems[i] = do(w)
+	}
+	return errors.Join(problems...)
+}
